@@ -1,0 +1,2 @@
+//! refine
+fn main() {}

@@ -1,0 +1,132 @@
+//! Error codes that reach users and other programs.
+//!
+//! Owns the list of the platform's codes and the form that an author's own code must have. The
+//! first eleven are the reference SDK's taxonomy; the last four say how a task or call ended
+//! without an answer of its own.
+
+use std::borrow::Cow;
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+
+/// A machine-readable error code: `A-Z`, `0-9` and `_`, 3 to 64 characters, a letter first.
+///
+/// A text of another form is replaced by [`EXT_UNSTRUCTURED_ERROR`] and named in the log, so that
+/// no caller ever meets a code it cannot match on.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct ErrorCode(Cow<'static, str>);
+
+macro_rules! codes {
+    ($($(#[$doc:meta])* $name:ident)*) => {
+        $($(#[$doc])* pub const $name: ErrorCode = ErrorCode(Cow::Borrowed(stringify!($name)));)*
+        /// Every code the platform itself uses.
+        pub const ALL: &[ErrorCode] = &[$($name),*];
+    };
+}
+
+codes! {
+    /// A required parameter is missing.
+    VALIDATION_MISSING_FIELD
+    /// A parameter has the wrong type or breaks a bound of its schema.
+    VALIDATION_TYPE_ERROR
+    /// An id was made up instead of taken from an earlier result.
+    FABRICATED_ID_SHAPE
+    /// No such extension.
+    UNKNOWN_TOOL
+    /// The extension has no such function.
+    UNKNOWN_SUB_FUNCTION
+    /// The user may not do this.
+    PERMISSION_DENIED
+    /// A service, call or task did not answer in its time.
+    BACKEND_TIMEOUT
+    /// A service failed or could not be reached.
+    BACKEND_5XX
+    /// Too many requests, or too many running tasks.
+    RATE_LIMITED
+    /// A fault inside the extension; the details are in the log.
+    INTERNAL
+    /// An error that carries no well-formed code.
+    EXT_UNSTRUCTURED_ERROR
+    /// The user cancelled the task.
+    CANCELLED
+    /// The process that ran the call or task stopped; it can be run again.
+    INTERRUPTED
+    /// The task was silent for longer than the liveness window.
+    TASK_SILENT
+    /// The platform cannot write right now; nothing was accepted.
+    UNAVAILABLE
+}
+
+impl ErrorCode {
+    /// The code as text.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+
+    fn is_well_formed(text: &str) -> bool {
+        (3..=64).contains(&text.len())
+            && text.starts_with(|c: char| c.is_ascii_uppercase())
+            && text.bytes().all(|b| b.is_ascii_uppercase() || b.is_ascii_digit() || b == b'_')
+    }
+
+    fn checked(text: Cow<'static, str>) -> Self {
+        if Self::is_well_formed(&text) {
+            Self(text)
+        } else {
+            tracing::warn!(code = %text, "error code is not 3-64 of A-Z, 0-9 and _; sent as EXT_UNSTRUCTURED_ERROR");
+            EXT_UNSTRUCTURED_ERROR
+        }
+    }
+}
+
+impl fmt::Display for ErrorCode {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl From<&'static str> for ErrorCode {
+    fn from(text: &'static str) -> Self {
+        Self::checked(Cow::Borrowed(text))
+    }
+}
+
+impl From<String> for ErrorCode {
+    fn from(text: String) -> Self {
+        Self::checked(Cow::Owned(text))
+    }
+}
+
+impl PartialEq<str> for ErrorCode {
+    fn eq(&self, other: &str) -> bool {
+        self.0 == other
+    }
+}
+
+impl PartialEq<&str> for ErrorCode {
+    fn eq(&self, other: &&str) -> bool {
+        self.0 == *other
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_malformed_code_becomes_unstructured() {
+        assert_eq!(ErrorCode::from("RATE_2"), "RATE_2");
+        for bad in ["", "ab", "lower_case", "9LIVES", "WITH SPACE", "ÄRGER"] {
+            assert_eq!(ErrorCode::from(bad), EXT_UNSTRUCTURED_ERROR, "{bad:?}");
+        }
+        assert_eq!(ErrorCode::from("X".repeat(65)), EXT_UNSTRUCTURED_ERROR);
+    }
+
+    #[test]
+    fn every_platform_code_is_well_formed() {
+        for code in ALL {
+            assert!(ErrorCode::is_well_formed(code.as_str()), "{code}");
+        }
+    }
+}

@@ -1,0 +1,185 @@
+//! `ctx.deliver_chat_message`: a bot turn outside a handler's own reply.
+//!
+//! Owns the limit and the cut, the builder and the receipt. Scoping, the audit row and the write
+//! are the platform's, in one transaction.
+
+use std::fmt;
+use std::future::{Future, IntoFuture};
+use std::pin::Pin;
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::{Context, Origin};
+use crate::ids::TurnId;
+use crate::result::Result;
+
+/// Longest text of a chat turn, in bytes of UTF-8, before it is cut.
+pub const CHAT_TEXT_LIMIT: usize = 65_536;
+
+/// What a cut text ends with.
+pub const TRUNCATION_MARKER: &str = "...(truncated)";
+
+/// How a delivered turn is shown.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum MsgType {
+    /// A bot turn.
+    #[default]
+    Response,
+    /// A notice.
+    System,
+    /// In the style of a tool's result.
+    ToolResult,
+}
+
+impl MsgType {
+    /// As the API writes it.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Response => "response",
+            Self::System => "system",
+            Self::ToolResult => "tool_result",
+        }
+    }
+}
+
+/// A delivery, text already cut.
+#[derive(Debug, Clone)]
+pub(crate) struct ChatDelivery {
+    pub(crate) text: String,
+    pub(crate) truncated: bool,
+    pub(crate) msg_type: MsgType,
+    pub(crate) refresh_panels: Option<Vec<String>>,
+}
+
+/// The platform's side: completes when turn and audit row are on disk.
+pub(crate) trait DeliverChat: Send + Sync {
+    fn deliver(
+        &self,
+        origin: &Origin,
+        delivery: ChatDelivery,
+    ) -> Pin<Box<dyn Future<Output = Result<TurnId>> + Send + '_>>;
+}
+
+/// Proof of a delivery: the turn is in the user's chat.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[non_exhaustive]
+pub struct Receipt {
+    /// The turn that was added.
+    pub turn_id: TurnId,
+    /// Whether the text was over 64 KiB and cut.
+    pub truncated: bool,
+}
+
+impl Context {
+    /// Puts a bot turn into the calling user's own chat now: a stage announcement, a notice.
+    ///
+    /// The text may have 65,536 bytes of UTF-8; a longer one is cut at a character and ends with
+    /// [`TRUNCATION_MARKER`], the receipt and a warning in the log say so. The await returns when
+    /// turn and audit row are on disk. There is no way to name another user.
+    ///
+    /// # Errors
+    /// `UNAVAILABLE` when the ledger cannot write, [`Error::cancelled`](crate::Error::cancelled)
+    /// when the work was cancelled or is over. Nothing was delivered then.
+    ///
+    /// ```
+    /// # use imperal::{prelude::*, context::MsgType};
+    /// # async fn work(ctx: Context) -> Result<()> {
+    /// let receipt = ctx
+    ///     .deliver_chat_message("The first chapter is ready.")
+    ///     .msg_type(MsgType::System)
+    ///     .refresh_panels(["chapters"])
+    ///     .await?;
+    /// assert!(!receipt.truncated);
+    /// # Ok(()) }
+    /// ```
+    pub fn deliver_chat_message(&self, text: impl Into<String>) -> Delivery {
+        Delivery { ctx: self.clone(), text: text.into(), msg_type: MsgType::Response, refresh_panels: None }
+    }
+}
+
+/// A chat message to be delivered: await it. Made by [`Context::deliver_chat_message`].
+#[must_use = "nothing is delivered unless this is awaited: add `.await?`"]
+pub struct Delivery {
+    ctx: Context,
+    text: String,
+    msg_type: MsgType,
+    refresh_panels: Option<Vec<String>>,
+}
+
+impl Delivery {
+    /// How the turn is shown; a bot turn when not given.
+    pub fn msg_type(mut self, msg_type: MsgType) -> Self {
+        self.msg_type = msg_type;
+        self
+    }
+
+    /// Panels to refresh: an empty list refreshes none; not calling this refreshes all.
+    pub fn refresh_panels<S: Into<String>>(mut self, panels: impl IntoIterator<Item = S>) -> Self {
+        self.refresh_panels = Some(panels.into_iter().map(Into::into).collect());
+        self
+    }
+}
+
+impl IntoFuture for Delivery {
+    type Output = Result<Receipt>;
+    type IntoFuture = Pin<Box<dyn Future<Output = Result<Receipt>> + Send>>;
+
+    fn into_future(self) -> Self::IntoFuture {
+        Box::pin(async move {
+            self.ctx.enter()?;
+            let bytes = self.text.len();
+            let (text, truncated) = cut_text(self.text);
+            if truncated {
+                self.ctx.log().warn(format_args!("chat message of {bytes} bytes cut to {CHAT_TEXT_LIMIT}"));
+            }
+            let delivery =
+                ChatDelivery { text, truncated, msg_type: self.msg_type, refresh_panels: self.refresh_panels };
+            let turn_id = self.ctx.ports().chat.deliver(self.ctx.origin(), delivery).await?;
+            Ok(Receipt { turn_id, truncated })
+        })
+    }
+}
+
+impl fmt::Debug for Delivery {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Delivery")
+            .field("bytes", &self.text.len())
+            .field("msg_type", &self.msg_type)
+            .finish_non_exhaustive()
+    }
+}
+
+/// Cuts a text over the limit at a character and marks it.
+pub(crate) fn cut_text(mut text: String) -> (String, bool) {
+    if text.len() <= CHAT_TEXT_LIMIT {
+        return (text, false);
+    }
+    text.truncate(text.floor_char_boundary(CHAT_TEXT_LIMIT));
+    text.push_str(TRUNCATION_MARKER);
+    (text, true)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_text_at_the_limit_is_whole_and_one_over_is_cut() {
+        let (text, cut) = cut_text("a".repeat(CHAT_TEXT_LIMIT));
+        assert!(!cut && text.len() == CHAT_TEXT_LIMIT);
+        let (text, cut) = cut_text("a".repeat(CHAT_TEXT_LIMIT + 1));
+        assert!(cut && text.len() == CHAT_TEXT_LIMIT + TRUNCATION_MARKER.len());
+    }
+
+    #[test]
+    fn the_cut_never_splits_a_character() {
+        for pad in 0..4 {
+            let (text, cut) = cut_text(format!("{}{}", "x".repeat(pad), "🦀".repeat(20_000)));
+            let body = text.strip_suffix(TRUNCATION_MARKER).unwrap();
+            assert!(cut && body.len() <= CHAT_TEXT_LIMIT && body.len() > CHAT_TEXT_LIMIT - 4);
+            assert!(body.trim_start_matches('x').chars().all(|c| c == '🦀'));
+        }
+    }
+}

@@ -1,0 +1,276 @@
+//! `ctx.http()`: outgoing calls, capped and cancellable.
+//!
+//! Owns the timeout rule (P1), the request builder over one pooled client for the process, and the
+//! abort of calls in flight when their work is cancelled or over. Bodies are bytes and stay so.
+
+mod error;
+mod response;
+
+use std::fmt;
+use std::time::Duration;
+
+use bytes::Bytes;
+use http::Method;
+use serde::Serialize;
+
+use super::{Context, Stop};
+pub use error::{HttpError, HttpErrorKind};
+pub use response::Response;
+
+/// Timeout of a call that names none.
+pub const DEFAULT_TIMEOUT: Duration = Duration::from_secs(30);
+
+/// Longest timeout of one call; longer work belongs in a background task.
+pub const MAX_TIMEOUT: Duration = Duration::from_secs(180);
+
+/// Largest body that is read unless the call raises it.
+const DEFAULT_BODY_LIMIT: usize = 64 * 1024 * 1024;
+
+const MAX_REDIRECTS: usize = 5;
+
+/// The process's one pooled client.
+#[derive(Debug, Clone)]
+pub(crate) struct HttpPool(reqwest::Client);
+
+impl HttpPool {
+    pub(crate) fn new() -> Result<Self, HttpError> {
+        // Another library of the process may have chosen a provider already; then that one serves.
+        let _ = rustls::crypto::ring::default_provider().install_default();
+        reqwest::Client::builder()
+            .redirect(reqwest::redirect::Policy::limited(MAX_REDIRECTS))
+            .user_agent(concat!("imperal/", env!("CARGO_PKG_VERSION")))
+            .build()
+            .map(Self)
+            .map_err(|error| HttpError::from_reqwest(error, DEFAULT_TIMEOUT))
+    }
+}
+
+/// Outgoing HTTP for one call or task. Made by [`Context::http`].
+#[derive(Debug, Clone, Copy)]
+pub struct Http<'a>(&'a Context);
+
+impl Context {
+    /// Outgoing HTTP through one pooled client: at most 30 s a call unless
+    /// [`timeout`](RequestBuilder::timeout) says otherwise, never more than 180 s; redirects are
+    /// followed five times; nothing is retried.
+    ///
+    /// When the task is cancelled or ends, its calls in flight are aborted and fail with a
+    /// cancelled error.
+    ///
+    /// ```
+    /// # use imperal::prelude::*;
+    /// # #[derive(Deserialize)] struct Page { title: String }
+    /// # async fn work(ctx: Context) -> Result<()> {
+    /// let page: Page = ctx
+    ///     .http()
+    ///     .get("https://example.com/page.json")
+    ///     .query(&[("lang", "en")])
+    ///     .timeout(Duration::from_secs(60))
+    ///     .send()
+    ///     .await?
+    ///     .error_for_status()?
+    ///     .json()?;
+    /// # Ok(()) }
+    /// ```
+    pub fn http(&self) -> Http<'_> {
+        Http(self)
+    }
+}
+
+macro_rules! methods {
+    ($($(#[$doc:meta])* $name:ident $method:ident)*) => {
+        impl Http<'_> {
+            $($(#[$doc])*
+            pub fn $name(self, url: impl AsRef<str>) -> RequestBuilder {
+                self.request(Method::$method, url)
+            })*
+        }
+    };
+}
+
+methods! {
+    /// A GET request.
+    get GET
+    /// A POST request.
+    post POST
+    /// A PUT request.
+    put PUT
+    /// A PATCH request.
+    patch PATCH
+    /// A DELETE request.
+    delete DELETE
+    /// A HEAD request.
+    head HEAD
+}
+
+impl Http<'_> {
+    /// A request of any method. A malformed URL is reported by `send`.
+    pub fn request(self, method: Method, url: impl AsRef<str>) -> RequestBuilder {
+        RequestBuilder {
+            request: self.0.ports().http.0.request(method, url.as_ref()),
+            ctx: self.0.clone(),
+            timeout: Ok(DEFAULT_TIMEOUT),
+            body_limit: DEFAULT_BODY_LIMIT,
+        }
+    }
+}
+
+/// A request being built. Nothing leaves before [`send`](Self::send).
+#[must_use = "nothing is sent unless `send()` is called and awaited"]
+pub struct RequestBuilder {
+    request: reqwest::RequestBuilder,
+    ctx: Context,
+    timeout: Result<Duration, HttpError>,
+    body_limit: usize,
+}
+
+impl RequestBuilder {
+    /// Adds a header. A malformed one is reported by `send`.
+    pub fn header(mut self, name: impl AsRef<str>, value: impl AsRef<str>) -> Self {
+        self.request = self.request.header(name.as_ref(), value.as_ref());
+        self
+    }
+
+    /// Adds `Authorization: Bearer`; the value is kept out of logs.
+    pub fn bearer_auth(mut self, token: impl fmt::Display) -> Self {
+        self.request = self.request.bearer_auth(token);
+        self
+    }
+
+    /// Adds pairs to the URL's query.
+    pub fn query<T: Serialize + ?Sized>(mut self, pairs: &T) -> Self {
+        self.request = self.request.query(pairs);
+        self
+    }
+
+    /// Sends the value as JSON.
+    pub fn json<T: Serialize + ?Sized>(mut self, value: &T) -> Self {
+        self.request = self.request.json(value);
+        self
+    }
+
+    /// Sends pairs as a form.
+    pub fn form<T: Serialize + ?Sized>(mut self, pairs: &T) -> Self {
+        self.request = self.request.form(pairs);
+        self
+    }
+
+    /// Sends these bytes, exactly.
+    pub fn body(mut self, body: impl Into<Bytes>) -> Self {
+        self.request = self.request.body(body.into());
+        self
+    }
+
+    /// How long the whole call may take, body included: a `Duration`, or seconds as a number.
+    ///
+    /// More than 180 s, zero, a negative or a not-a-number is refused by `send` before any byte
+    /// leaves; 180 s itself is allowed.
+    pub fn timeout(mut self, timeout: impl Timeout) -> Self {
+        self.timeout = timeout.into_timeout().filter(|t| !t.is_zero() && *t <= MAX_TIMEOUT).ok_or_else(|| {
+            HttpError::refused(format!(
+                "a timeout must be more than 0 and at most {} s, not {timeout:?}; longer work belongs in ctx.background_task",
+                MAX_TIMEOUT.as_secs()
+            ))
+        });
+        self
+    }
+
+    /// Largest body to read, in bytes; 64 MiB when not given.
+    pub fn body_limit(mut self, bytes: usize) -> Self {
+        self.body_limit = bytes;
+        self
+    }
+
+    /// Sends the request and reads the whole answer. Any status is an answer: see
+    /// [`Response::error_for_status`].
+    ///
+    /// Cancel safe in that dropping it closes the connection; the service may have acted already.
+    ///
+    /// # Errors
+    /// [`HttpErrorKind`] lists them; `?` gives each its code.
+    pub async fn send(self) -> Result<Response, HttpError> {
+        let timeout = self.timeout?;
+        let signal = self.ctx.signal();
+        if let Err(stop) = signal.check() {
+            return Err(stopped(stop));
+        }
+        signal.touch();
+        let exchange = exchange(self.request.timeout(timeout), timeout, self.body_limit);
+        let answer = tokio::select! {
+            biased;
+            stop = signal.told() => Err(stopped(stop)),
+            answer = exchange => answer,
+        };
+        signal.touch();
+        answer
+    }
+}
+
+impl fmt::Debug for RequestBuilder {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        // Not the request: its headers and query may hold secrets.
+        f.debug_struct("RequestBuilder").field("timeout", &self.timeout).finish_non_exhaustive()
+    }
+}
+
+fn stopped(stop: Stop) -> HttpError {
+    HttpError::stopped(match stop {
+        Stop::Cancelled => "the task was cancelled",
+        Stop::Over => "the call or task has ended",
+    })
+}
+
+async fn exchange(request: reqwest::RequestBuilder, timeout: Duration, limit: usize) -> Result<Response, HttpError> {
+    let mut answer = request.send().await.map_err(|error| HttpError::from_reqwest(error, timeout))?;
+    let too_large = |bytes| HttpError::decode(format!("the answer has {bytes} bytes, more than the limit of {limit}"));
+    let announced = answer.content_length().and_then(|n| usize::try_from(n).ok()).unwrap_or(0);
+    if announced > limit {
+        return Err(too_large(announced));
+    }
+    let mut body = Vec::with_capacity(announced);
+    while let Some(chunk) = answer.chunk().await.map_err(|error| HttpError::from_reqwest(error, timeout))? {
+        if body.len() + chunk.len() > limit {
+            return Err(too_large(body.len() + chunk.len()));
+        }
+        body.extend_from_slice(&chunk);
+    }
+    Ok(Response::new(answer.status(), answer.headers().clone(), body.into()))
+}
+
+/// What a timeout may be given as: a `Duration`, or a number of seconds.
+pub trait Timeout: private::Sealed + fmt::Debug + Copy {
+    #[doc(hidden)]
+    fn into_timeout(self) -> Option<Duration>;
+}
+
+mod private {
+    pub trait Sealed {}
+    impl Sealed for std::time::Duration {}
+    impl Sealed for f64 {}
+    impl Sealed for u64 {}
+    impl Sealed for i32 {}
+}
+
+impl Timeout for Duration {
+    fn into_timeout(self) -> Option<Duration> {
+        Some(self)
+    }
+}
+
+impl Timeout for f64 {
+    fn into_timeout(self) -> Option<Duration> {
+        Duration::try_from_secs_f64(self).ok()
+    }
+}
+
+impl Timeout for u64 {
+    fn into_timeout(self) -> Option<Duration> {
+        Some(Duration::from_secs(self))
+    }
+}
+
+impl Timeout for i32 {
+    fn into_timeout(self) -> Option<Duration> {
+        u64::try_from(self).ok().map(Duration::from_secs)
+    }
+}

@@ -1,0 +1,71 @@
+//! A complete answer: status, headers, bytes.
+
+use bytes::Bytes;
+use http::{HeaderMap, StatusCode};
+use serde::de::DeserializeOwned;
+
+use super::HttpError;
+
+/// A complete answer of an outgoing call. The body is held as it came, byte for byte.
+#[derive(Debug, Clone)]
+pub struct Response {
+    status: StatusCode,
+    headers: HeaderMap,
+    body: Bytes,
+}
+
+impl Response {
+    pub(super) fn new(status: StatusCode, headers: HeaderMap, body: Bytes) -> Self {
+        Self { status, headers, body }
+    }
+
+    /// The status.
+    pub fn status(&self) -> StatusCode {
+        self.status
+    }
+
+    /// The headers.
+    pub fn headers(&self) -> &HeaderMap {
+        &self.headers
+    }
+
+    /// A header's value, where it is there and is text.
+    pub fn header(&self, name: &str) -> Option<&str> {
+        self.headers.get(name)?.to_str().ok()
+    }
+
+    /// The body, byte for byte.
+    pub fn bytes(&self) -> &Bytes {
+        &self.body
+    }
+
+    /// The body as text.
+    ///
+    /// # Errors
+    /// [`HttpErrorKind::Decode`](super::HttpErrorKind::Decode) when it is not UTF-8: nothing is
+    /// replaced or guessed.
+    pub fn text(&self) -> Result<&str, HttpError> {
+        std::str::from_utf8(&self.body).map_err(|error| HttpError::decode(format!("the answer is not UTF-8: {error}")))
+    }
+
+    /// The body, read as JSON.
+    ///
+    /// # Errors
+    /// [`HttpErrorKind::Decode`](super::HttpErrorKind::Decode) when it is not JSON of that shape.
+    pub fn json<T: DeserializeOwned>(&self) -> Result<T, HttpError> {
+        serde_json::from_slice(&self.body)
+            .map_err(|error| HttpError::decode(format!("the answer is not the expected JSON: {error}")))
+    }
+
+    /// The answer itself unless its status is 4xx or 5xx.
+    ///
+    /// # Errors
+    /// [`HttpErrorKind::Status`](super::HttpErrorKind::Status).
+    pub fn error_for_status(self) -> Result<Self, HttpError> {
+        if self.status.is_client_error() || self.status.is_server_error() {
+            Err(HttpError::status(self.status))
+        } else {
+            Ok(self)
+        }
+    }
+}

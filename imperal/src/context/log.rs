@@ -1,0 +1,48 @@
+//! `ctx.log()`: lines that carry whose work they belong to.
+
+use std::fmt::Display;
+
+use super::Context;
+
+/// Writes to the process's `tracing` log, target `extension`, with app, function, call, task and
+/// user on every line. Never reaches the chat.
+#[derive(Debug, Clone, Copy)]
+pub struct Log<'a>(&'a Context);
+
+impl Context {
+    /// The log of this call or task.
+    pub fn log(&self) -> Log<'_> {
+        Log(self)
+    }
+}
+
+macro_rules! levels {
+    ($($(#[$doc:meta])* $name:ident)*) => {
+        impl Log<'_> {
+            $($(#[$doc])*
+            pub fn $name(self, message: impl Display) {
+                let origin = self.0.origin();
+                tracing::$name!(
+                    target: "extension",
+                    app = origin.app_id,
+                    function = origin.function,
+                    call = %origin.call_id,
+                    task = origin.task_id.map(tracing::field::display),
+                    user = %origin.user.id,
+                    "{message}"
+                );
+            })*
+        }
+    };
+}
+
+levels! {
+    /// For following one run step by step.
+    debug
+    /// What an operator may want to know.
+    info
+    /// Something is off, the work goes on.
+    warn
+    /// Something failed.
+    error
+}

@@ -1,0 +1,93 @@
+//! `ctx.progress`: how far the work is, for the user's eyes and as a sign of life.
+//!
+//! Owns the range check and the moment at which work learns of a cancel. Coalescing and sending
+//! are the platform's.
+
+use super::{Context, Origin};
+use crate::codes;
+use crate::error::Error;
+use crate::result::Result;
+
+/// Longest text of a progress report, in bytes; longer ones are cut at a character.
+const MESSAGE_LIMIT: usize = 500;
+
+/// One report, checked.
+#[derive(Debug, Clone)]
+pub(crate) struct ProgressMark {
+    pub(crate) percent: f64,
+    pub(crate) message: String,
+}
+
+/// The platform's side: takes the report without waiting for anything.
+pub(crate) trait ReportProgress: Send + Sync {
+    fn report(&self, origin: &Origin, mark: ProgressMark);
+}
+
+impl Context {
+    /// Reports how far the work is, in percent from 0 to 100, with a stage such as
+    /// "Fetching context".
+    ///
+    /// Cheap enough to call often: it writes nothing to disk and wakes at most the user's own open
+    /// streams; what comes faster than ten times a second is coalesced, the latest winning. It
+    /// may be called from concurrent parts of one task. A text over 500 bytes is cut.
+    ///
+    /// Every report is a sign of life: work that is silent for the liveness window (300 s by
+    /// default) is reclaimed. In a handler outside a background task the report is checked and
+    /// otherwise without effect.
+    ///
+    /// # Errors
+    /// [`Error::cancelled`] once the user has cancelled: let it propagate with `?`. From then on
+    /// the task ends `cancelled` whatever it returns. `VALIDATION_TYPE_ERROR` for a NaN or a
+    /// percent outside 0 to 100.
+    ///
+    /// ```
+    /// # async fn work(ctx: imperal::Context) -> imperal::Result<()> {
+    /// for (done, page) in ["a", "b", "c"].iter().enumerate() {
+    ///     ctx.progress(done * 100 / 3, format!("Reading page {page}")).await?;
+    /// }
+    /// # Ok(()) }
+    /// ```
+    pub async fn progress(&self, percent: impl Percent, message: impl Into<String>) -> Result<()> {
+        let percent = percent.into_percent();
+        self.enter()?;
+        if !(0.0..=100.0).contains(&percent) {
+            return Err(Error::user(
+                codes::VALIDATION_TYPE_ERROR,
+                format!("percent must be a number from 0 to 100, not {percent}"),
+            )
+            .with_field("percent"));
+        }
+        let mut message = message.into();
+        if message.len() > MESSAGE_LIMIT {
+            message.truncate(message.floor_char_boundary(MESSAGE_LIMIT));
+        }
+        self.ports().progress.report(self.origin(), ProgressMark { percent, message });
+        // A loop that only computes and reports still gives its thread back now and then.
+        tokio::task::coop::consume_budget().await;
+        Ok(())
+    }
+}
+
+/// A number that can be a percent: every integer and float type.
+pub trait Percent: private::Sealed {
+    #[doc(hidden)]
+    fn into_percent(self) -> f64;
+}
+
+mod private {
+    pub trait Sealed {}
+}
+
+macro_rules! percent {
+    ($($ty:ty)*) => {
+        $(impl private::Sealed for $ty {}
+        impl Percent for $ty {
+            #[allow(clippy::cast_lossless, clippy::cast_precision_loss, reason = "0 to 100 is exact in every type")]
+            fn into_percent(self) -> f64 {
+                self as f64
+            }
+        })*
+    };
+}
+
+percent!(u8 u16 u32 u64 usize i8 i16 i32 i64 isize f32 f64);

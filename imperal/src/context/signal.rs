@@ -1,0 +1,148 @@
+//! The thread between a piece of work and its supervisor: told to stop, over, still alive.
+//!
+//! Owns the rule of P11: once work has *noticed* a cancel it counts as told, and nothing it
+//! returns can undo that. Small on purpose: every parked task carries one.
+
+use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, Ordering};
+
+use tokio::sync::Notify;
+use tokio::time::Instant;
+
+/// Why work has to stop.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Stop {
+    /// The user cancelled.
+    Cancelled,
+    /// The call or task has ended: it returned, ran into its cap, or was dropped.
+    Over,
+}
+
+const LIVE: u8 = 0;
+const CANCELLED: u8 = 1;
+const OVER: u8 = 2;
+
+#[derive(Debug)]
+pub(crate) struct Signal {
+    phase: AtomicU8,
+    told: AtomicBool,
+    changed: Notify,
+    born: Instant,
+    /// Milliseconds from `born` to the latest sign of life.
+    alive_at: AtomicU64,
+}
+
+impl Signal {
+    pub(crate) fn new() -> Self {
+        Self {
+            phase: AtomicU8::new(LIVE),
+            told: AtomicBool::new(false),
+            changed: Notify::new(),
+            born: Instant::now(),
+            alive_at: AtomicU64::new(0),
+        }
+    }
+
+    /// Asks the work to stop. False when it is over already.
+    pub(crate) fn cancel(&self) -> bool {
+        let first = self.phase.compare_exchange(LIVE, CANCELLED, Ordering::SeqCst, Ordering::SeqCst);
+        self.changed.notify_waiters();
+        first != Err(OVER)
+    }
+
+    /// Ends the work's right to its surfaces.
+    pub(crate) fn close(&self) {
+        self.phase.store(OVER, Ordering::SeqCst);
+        self.changed.notify_waiters();
+    }
+
+    /// Whether the work has noticed that it was cancelled.
+    pub(crate) fn was_told(&self) -> bool {
+        self.told.load(Ordering::SeqCst)
+    }
+
+    /// The work looks: an `Err` of `Cancelled` is the moment it has been told.
+    pub(crate) fn check(&self) -> Result<(), Stop> {
+        match self.phase.load(Ordering::SeqCst) {
+            LIVE => Ok(()),
+            CANCELLED => {
+                self.told.store(true, Ordering::SeqCst);
+                Err(Stop::Cancelled)
+            }
+            _ => Err(Stop::Over),
+        }
+    }
+
+    /// Completes when the work has to stop, and counts as telling it.
+    pub(crate) async fn told(&self) -> Stop {
+        loop {
+            let changed = self.changed.notified();
+            tokio::pin!(changed);
+            changed.as_mut().enable();
+            if let Err(stop) = self.check() {
+                return stop;
+            }
+            changed.await;
+        }
+    }
+
+    /// Completes when a cancel was asked for (or the work is over); the supervisor's side, which
+    /// tells nobody.
+    pub(crate) async fn cancel_requested(&self) {
+        loop {
+            let changed = self.changed.notified();
+            tokio::pin!(changed);
+            changed.as_mut().enable();
+            if self.phase.load(Ordering::SeqCst) != LIVE {
+                return;
+            }
+            changed.await;
+        }
+    }
+
+    /// A sign of life.
+    pub(crate) fn touch(&self) {
+        let millis = u64::try_from(self.born.elapsed().as_millis()).unwrap_or(u64::MAX);
+        self.alive_at.fetch_max(millis, Ordering::Relaxed);
+    }
+
+    /// When the latest sign of life was.
+    pub(crate) fn last_alive(&self) -> Instant {
+        self.born + std::time::Duration::from_millis(self.alive_at.load(Ordering::Relaxed))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn only_work_that_looked_was_told() {
+        let signal = Signal::new();
+        assert!(signal.cancel());
+        signal.cancel_requested().await;
+        assert!(!signal.was_told(), "the supervisor's look tells nobody");
+        assert_eq!(signal.check(), Err(Stop::Cancelled));
+        assert!(signal.was_told());
+    }
+
+    #[tokio::test]
+    async fn a_late_cancel_does_not_reopen_what_is_over() {
+        let signal = Signal::new();
+        signal.close();
+        assert!(!signal.cancel());
+        assert_eq!(signal.told().await, Stop::Over);
+        assert!(!signal.was_told());
+    }
+
+    #[tokio::test]
+    async fn waiting_work_is_woken() {
+        let signal = std::sync::Arc::new(Signal::new());
+        let waiter = tokio::spawn({
+            let signal = signal.clone();
+            async move { signal.told().await }
+        });
+        tokio::task::yield_now().await;
+        signal.cancel();
+        assert_eq!(waiter.await.unwrap(), Stop::Cancelled);
+    }
+}

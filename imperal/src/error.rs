@@ -1,0 +1,188 @@
+//! The one error of handlers, surfaces and the platform.
+//!
+//! Owns [`Error`] and how any standard error becomes one. An error carries a code, a text for the
+//! user, a kind that says who has to act, and a hidden source for the log. It does not implement
+//! `std::error::Error` itself: that is what lets `?` take every error that does.
+
+use std::error::Error as StdError;
+use std::fmt;
+
+use crate::codes::{self, ErrorCode};
+use crate::context::HttpError;
+use crate::result::WireResult;
+
+type Source = Box<dyn StdError + Send + Sync + 'static>;
+
+/// Who has to act on an [`Error`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum ErrorKind {
+    /// The user: the request cannot be done as it was made.
+    User,
+    /// Nobody: the same call may succeed later.
+    Retryable,
+    /// Nobody: the user cancelled the work.
+    Cancelled,
+    /// The author: a fault in the extension. Its text stays out of the chat.
+    Internal,
+    /// The operator: the platform could not do its part.
+    Platform,
+}
+
+/// Why a handler, a task or a surface could not do what was asked.
+///
+/// `?` takes any standard error: it becomes `INTERNAL`, its text goes to the log and not into the
+/// chat. An [`HttpError`] keeps its meaning (`BACKEND_TIMEOUT`, `BACKEND_5XX`, `RATE_LIMITED`,
+/// `PERMISSION_DENIED`). For a failure the user should read, write [`Error::user`], or answer with
+/// [`ActionResult::error`](crate::ActionResult::error).
+///
+/// ```
+/// use imperal::{Error, ErrorKind, codes};
+///
+/// fn parse(text: &str) -> imperal::Result<u32> {
+///     Ok(text.parse::<u32>()?)
+/// }
+/// let error = parse("x").unwrap_err();
+/// assert_eq!(error.code(), &codes::INTERNAL);
+/// assert_eq!(error.kind(), ErrorKind::Internal);
+/// assert!(!error.message().contains("invalid digit"));
+/// ```
+pub struct Error(Box<Inner>);
+
+struct Inner {
+    kind: ErrorKind,
+    code: ErrorCode,
+    message: String,
+    field: Option<String>,
+    source: Option<Source>,
+}
+
+/// What the user reads when the author's code failed.
+pub(crate) const INTERNAL_TEXT: &str = "Something went wrong inside the extension. The details are in its log.";
+
+impl Error {
+    fn new(kind: ErrorKind, code: ErrorCode, message: impl Into<String>) -> Self {
+        Self(Box::new(Inner { kind, code, message: message.into(), field: None, source: None }))
+    }
+
+    /// A failure that the user can do something about; `message` is shown as it stands.
+    pub fn user(code: impl Into<ErrorCode>, message: impl Into<String>) -> Self {
+        Self::new(ErrorKind::User, code.into(), message)
+    }
+
+    /// A failure that may pass; `message` is shown as it stands, with a way to run it again.
+    pub fn retryable(code: impl Into<ErrorCode>, message: impl Into<String>) -> Self {
+        Self::new(ErrorKind::Retryable, code.into(), message)
+    }
+
+    /// A fault in the extension: the user reads a general sentence, the log the source.
+    pub fn internal(source: impl Into<Box<dyn StdError + Send + Sync + 'static>>) -> Self {
+        Self::new(ErrorKind::Internal, codes::INTERNAL, INTERNAL_TEXT).with_source(source)
+    }
+
+    /// The work was told to stop. Let it propagate: the platform tells the user.
+    pub fn cancelled() -> Self {
+        Self::new(ErrorKind::Cancelled, codes::CANCELLED, "The task was cancelled.")
+    }
+
+    pub(crate) fn platform(code: ErrorCode, message: impl Into<String>) -> Self {
+        Self::new(ErrorKind::Platform, code, message)
+    }
+
+    /// Names the parameter that is wrong, as a path such as `rows[2].id`.
+    #[must_use]
+    pub fn with_field(mut self, field: impl Into<String>) -> Self {
+        self.0.field = Some(field.into());
+        self
+    }
+
+    /// Adds what lies behind it, for the log.
+    #[must_use]
+    pub fn with_source(mut self, source: impl Into<Box<dyn StdError + Send + Sync + 'static>>) -> Self {
+        self.0.source = Some(source.into());
+        self
+    }
+
+    /// The machine-readable code.
+    pub fn code(&self) -> &ErrorCode {
+        &self.0.code
+    }
+
+    /// Who has to act.
+    pub fn kind(&self) -> ErrorKind {
+        self.0.kind
+    }
+
+    /// The text for the user.
+    pub fn message(&self) -> &str {
+        &self.0.message
+    }
+
+    /// The parameter that is wrong, where there is one.
+    pub fn field(&self) -> Option<&str> {
+        self.0.field.as_deref()
+    }
+
+    /// What lies behind it.
+    pub fn source(&self) -> Option<&(dyn StdError + Send + Sync + 'static)> {
+        self.0.source.as_deref()
+    }
+
+    /// Whether the work was told to stop.
+    pub fn is_cancelled(&self) -> bool {
+        self.0.kind == ErrorKind::Cancelled
+    }
+
+    /// The error as an answer for the chat.
+    pub fn into_wire(self) -> WireResult {
+        let retryable = matches!(self.0.kind, ErrorKind::Retryable | ErrorKind::Platform);
+        WireResult::failure(self.0.code, self.0.message, retryable)
+    }
+}
+
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: {}", self.0.code, self.0.message)?;
+        let mut source = self.0.source.as_deref().map(|s| s as &dyn StdError);
+        while let Some(error) = source {
+            write!(f, ": {error}")?;
+            source = error.source();
+        }
+        Ok(())
+    }
+}
+
+impl fmt::Debug for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Error({:?}, {self})", self.0.kind)
+    }
+}
+
+impl<E: StdError + Send + Sync + 'static> From<E> for Error {
+    fn from(error: E) -> Self {
+        // One blanket impl is all that coherence allows, so the errors with a meaning of their own
+        // are recognised here.
+        match (&error as &(dyn StdError + 'static)).downcast_ref::<HttpError>() {
+            Some(http) => http.meaning().with_source(error),
+            None => Self::internal(error),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_standard_error_is_internal_and_its_text_stays_in_the_log() {
+        let error = Error::from(std::io::Error::other("password hunter2 refused"));
+        assert_eq!(error.kind(), ErrorKind::Internal);
+        assert!(error.to_string().contains("hunter2"), "the log has the source");
+        assert!(!serde_json::to_string(&error.into_wire()).unwrap().contains("hunter2"));
+    }
+
+    #[test]
+    fn size_is_one_pointer() {
+        assert_eq!(size_of::<Error>(), size_of::<usize>());
+    }
+}

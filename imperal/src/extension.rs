@@ -1,0 +1,79 @@
+//! What `extension!` declares.
+//!
+//! Owns the static description of an extension crate and its registration; the macro writes one
+//! [`ExtensionDef`] per crate. What a manifest makes of it is `manifest/`'s business.
+
+/// An extension crate as its `extension!` declares it.
+#[derive(Debug, Clone, Copy)]
+#[doc(hidden)]
+pub struct ExtensionDef {
+    /// Known by this everywhere: `^[a-z0-9][a-z0-9-]*[a-z0-9]$`.
+    pub app_id: &'static str,
+    /// `version:`, or the crate's own.
+    pub version: &'static str,
+    /// For people.
+    pub name: &'static str,
+    /// At least 40 characters for people and for the language model that picks functions.
+    pub description: &'static str,
+    /// Path of the SVG beside Cargo.toml; empty when not given.
+    pub icon: &'static str,
+    /// `app:action` scopes.
+    pub capabilities: &'static [&'static str],
+    /// `owner_chat_tool` of every function; `tool_<app_id>_chat`'s successor, the app id with `_`.
+    pub tool_name: &'static str,
+    /// A first-party extension.
+    pub system: bool,
+    /// Folder of the crate's Cargo.toml when it was compiled.
+    pub manifest_dir: &'static str,
+    /// `module_path!()` of the declaration.
+    pub module_path: &'static str,
+    /// Where it stands.
+    pub file: &'static str,
+    /// Where it stands.
+    pub line: u32,
+}
+
+inventory::collect!(ExtensionDef);
+
+/// A crate that `extensions![..]` names, so that one which registers nothing is found at start.
+#[derive(Debug, Clone, Copy)]
+#[doc(hidden)]
+pub struct HostedCrate {
+    /// Crate name as written.
+    pub name: &'static str,
+    /// Where it is named.
+    pub file: &'static str,
+    /// Where it is named.
+    pub line: u32,
+}
+
+inventory::collect!(HostedCrate);
+
+/// The crate part of a module path.
+pub(crate) fn crate_of(module_path: &str) -> &str {
+    module_path.split("::").next().unwrap_or(module_path)
+}
+
+/// Links the named extension crates into this binary and checks at start that each registers one.
+///
+/// A crate that Cargo.toml lists and no code names is left out by the linker without a word; this
+/// names it.
+///
+/// ```text
+/// imperal::extensions![refine, page_speed];
+/// ```
+#[macro_export]
+macro_rules! extensions {
+    ($($name:ident),+ $(,)?) => {
+        $(
+            use $name as _;
+            $crate::__private::inventory::submit! {
+                $crate::__private::HostedCrate {
+                    name: ::core::stringify!($name),
+                    file: ::core::file!(),
+                    line: ::core::line!(),
+                }
+            }
+        )+
+    };
+}

@@ -1,0 +1,110 @@
+//! One chat function, as the attribute registers it.
+
+use std::fmt;
+use std::future::Future;
+use std::pin::Pin;
+
+use schemars::{Schema, SchemaGenerator};
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use super::handler::{ChatHandler, HandlerOutput};
+use crate::context::Context;
+use crate::result::{Result, WireResult};
+
+/// What a function does to the user's world.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum ActionType {
+    /// Looks, changes nothing.
+    Read,
+    /// Changes something that can be changed back.
+    Write,
+    /// Changes something for good; asks for confirmation where the platform confirms.
+    Destructive,
+}
+
+impl ActionType {
+    /// As the manifest writes it.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Read => "read",
+            Self::Write => "write",
+            Self::Destructive => "destructive",
+        }
+    }
+}
+
+/// A handler's future, erased.
+pub type Reply = Pin<Box<dyn Future<Output = Result<WireResult>> + Send + 'static>>;
+
+/// A chat function: its metadata, its schemas, and how to run it.
+#[derive(Clone, Copy)]
+#[doc(hidden)]
+pub struct FunctionDef {
+    /// The fn's name, or `name =`.
+    pub name: &'static str,
+    /// The doc comment, or `description =`.
+    pub description: &'static str,
+    /// Read, write or destructive.
+    pub action_type: ActionType,
+    /// Event after success; empty when none.
+    pub event: &'static str,
+    /// What it changes, `update:thing`.
+    pub effects: &'static [&'static str],
+    /// Field of the parameters that holds the id; empty when none.
+    pub id_projection: &'static str,
+    /// Whether a chain may call it.
+    pub chain_callable: bool,
+    /// Advisory: recorded in the manifest, never consumed.
+    pub background: bool,
+    /// Advisory: recorded in the manifest, never consumed.
+    pub long_running: bool,
+    /// Schema of the parameters.
+    pub params_schema: fn(&mut SchemaGenerator) -> Schema,
+    /// Schema of the result's data; none for `()`.
+    pub return_schema: fn(&mut SchemaGenerator) -> Option<Schema>,
+    /// Reads the parameters and starts the handler.
+    pub invoke: fn(Context, Value) -> Result<Reply>,
+    /// `module_path!()` of the function.
+    pub module_path: &'static str,
+    /// Where it stands.
+    pub file: &'static str,
+    /// Where it stands.
+    pub line: u32,
+}
+
+inventory::collect!(FunctionDef);
+
+impl FunctionDef {
+    /// `invoke` for a handler.
+    ///
+    /// # Errors
+    /// When the parameters cannot be read, see [`super::handler::read_params`].
+    pub fn invoke<H: ChatHandler>(ctx: Context, params: Value) -> Result<Reply> {
+        let params = super::handler::read_params::<H::Params>(params)?;
+        let answer = H::call(ctx.into(), params);
+        Ok(Box::pin(async move { answer.await.into_wire() }))
+    }
+
+    /// `params_schema` for a handler.
+    pub fn params_schema<H: ChatHandler>(generator: &mut SchemaGenerator) -> Schema {
+        generator.root_schema_for::<H::Params>()
+    }
+
+    /// `return_schema` for a handler: of its result's data, none for `()`.
+    pub fn return_schema<H: ChatHandler>(generator: &mut SchemaGenerator) -> Option<Schema> {
+        Self::data_schema::<<H::Output as HandlerOutput>::Data>(generator)
+    }
+
+    /// `return_schema` for `data_model = T`.
+    pub fn data_schema<T: super::ResultData>(generator: &mut SchemaGenerator) -> Option<Schema> {
+        (std::any::TypeId::of::<T>() != std::any::TypeId::of::<()>()).then(|| generator.root_schema_for::<T>())
+    }
+}
+
+impl fmt::Debug for FunctionDef {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} ({}:{})", self.name, self.file, self.line)
+    }
+}

@@ -1,0 +1,90 @@
+//! The contract between the attribute and the platform.
+//!
+//! The attribute implements [`ChatHandler`] for a private marker type, each associated type under
+//! the user's own span: a type that does not fit is reported once, where it was written.
+
+use std::future::Future;
+
+use schemars::JsonSchema;
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use serde_json::Value;
+
+use crate::codes;
+use crate::context::Context;
+use crate::error::Error;
+use crate::result::{ActionResult, Result, WireResult};
+
+/// A chat function behind `#[chat_function]`.
+pub trait ChatHandler: 'static {
+    /// The first parameter: [`Context`].
+    type Ctx: HandlerContext;
+    /// The second parameter.
+    type Params: Params;
+    /// What it returns.
+    type Output: HandlerOutput;
+
+    /// Runs the author's fn.
+    fn call(ctx: Self::Ctx, params: Self::Params) -> impl Future<Output = Self::Output> + Send + 'static;
+}
+
+/// The first parameter of a chat function.
+#[diagnostic::on_unimplemented(
+    message = "the first parameter of a chat function is `imperal::Context`, not `{Self}`",
+    label = "write `ctx: Context` here",
+    note = "a chat function is `async fn name(ctx: Context, params: MyParams) -> Result<ActionResult>`"
+)]
+pub trait HandlerContext: From<Context> + Send + 'static {}
+
+impl HandlerContext for Context {}
+
+/// The second parameter of a chat function: a struct that reads itself and has a schema.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` cannot be the parameters of a chat function",
+    label = "needs `Deserialize` and `JsonSchema`",
+    note = "put `#[derive(Deserialize, JsonSchema)]` on `{Self}`"
+)]
+pub trait Params: DeserializeOwned + JsonSchema + Send + 'static {}
+
+impl<T: DeserializeOwned + JsonSchema + Send + 'static> Params for T {}
+
+/// The data of an [`ActionResult`].
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` cannot be the data of an `ActionResult`",
+    label = "needs `Serialize` and `JsonSchema`",
+    note = "put `#[derive(Serialize, JsonSchema)]` on `{Self}`"
+)]
+pub trait ResultData: Serialize + JsonSchema + Send + 'static {}
+
+impl<T: Serialize + JsonSchema + Send + 'static> ResultData for T {}
+
+/// What a chat function returns: `Result<ActionResult<T>>`.
+#[diagnostic::on_unimplemented(
+    message = "a chat function returns `Result<ActionResult>` or `Result<ActionResult<T>>`, not `{Self}`",
+    label = "write `Result<ActionResult>` here",
+    note = "`ActionResult::done(\"..\")` answers without data, `ActionResult::success(data, \"..\")` with it"
+)]
+pub trait HandlerOutput: Send + 'static {
+    /// The data of the answer.
+    type Data: ResultData;
+
+    /// The answer as it is stored and sent.
+    fn into_wire(self) -> Result<WireResult>;
+}
+
+impl<T: ResultData> HandlerOutput for Result<ActionResult<T>> {
+    type Data = T;
+
+    fn into_wire(self) -> Result<WireResult> {
+        self?.into_wire()
+    }
+}
+
+/// Reads parameters that the schema has accepted.
+///
+/// # Errors
+/// `VALIDATION_TYPE_ERROR` where the type itself refuses what its schema allows, a custom
+/// `Deserialize` for example.
+pub(crate) fn read_params<P: Params>(params: Value) -> Result<P> {
+    serde_json::from_value(params).map_err(|error| Error::user(codes::VALIDATION_TYPE_ERROR, error.to_string()))
+}

@@ -1,0 +1,16 @@
+//! Chat functions as values: definition, handler contract, registry, parameter check.
+//!
+//! Owns what `#[chat_function]` registers and how a binary's functions are found at start. Knows
+//! nothing of tasks, storage or HTTP.
+
+mod def;
+mod handler;
+#[cfg(feature = "platform")]
+mod params;
+mod registry;
+
+pub use def::{ActionType, FunctionDef};
+pub use handler::{ChatHandler, HandlerOutput, Params, ResultData};
+#[cfg(feature = "platform")]
+pub(crate) use params::ParamsCheck;
+pub use registry::{Extension, Registry, StartError};

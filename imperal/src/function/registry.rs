@@ -1,0 +1,246 @@
+//! Finds a binary's extensions and functions at start, and refuses what cannot be served.
+//!
+//! `inventory` yields in no fixed order, so everything is sorted by where it stands. Each refusal
+//! names file and line: a function that is silently absent is the worst failure a framework has.
+
+use std::collections::BTreeMap;
+use std::fmt;
+
+use super::FunctionDef;
+use crate::extension::{ExtensionDef, HostedCrate, crate_of};
+
+/// One extension with its functions in order of declaration.
+#[derive(Debug, Clone)]
+pub struct Extension {
+    def: &'static ExtensionDef,
+    functions: Vec<&'static FunctionDef>,
+}
+
+impl Extension {
+    /// Its `app_id`.
+    pub fn app_id(&self) -> &'static str {
+        self.def.app_id
+    }
+
+    /// What `extension!` declared.
+    #[doc(hidden)]
+    pub fn def(&self) -> &'static ExtensionDef {
+        self.def
+    }
+
+    /// Its functions, in order of file and line.
+    #[doc(hidden)]
+    pub fn functions(&self) -> &[&'static FunctionDef] {
+        &self.functions
+    }
+
+    /// The function of that name.
+    #[doc(hidden)]
+    pub fn function(&self, name: &str) -> Option<&'static FunctionDef> {
+        self.functions.iter().copied().find(|f| f.name == name)
+    }
+}
+
+/// Every extension of this binary, by `app_id`.
+#[derive(Debug, Clone)]
+pub struct Registry {
+    extensions: BTreeMap<&'static str, Extension>,
+}
+
+impl Registry {
+    /// Everything that the linked crates registered.
+    ///
+    /// # Errors
+    /// All of [`StartError`]'s causes at once: no extension, two of one `app_id` or in one crate,
+    /// no function, two of one name, a function whose crate declares no extension, a crate named
+    /// by [`extensions!`](crate::extensions) that registers none.
+    pub fn collect() -> Result<Self, StartError> {
+        Self::build(
+            inventory::iter::<ExtensionDef>.into_iter().collect(),
+            inventory::iter::<FunctionDef>.into_iter().collect(),
+            inventory::iter::<HostedCrate>.into_iter().collect(),
+        )
+    }
+
+    fn build(
+        mut defs: Vec<&'static ExtensionDef>,
+        mut functions: Vec<&'static FunctionDef>,
+        hosted: Vec<&'static HostedCrate>,
+    ) -> Result<Self, StartError> {
+        defs.sort_by_key(|d| (d.app_id, d.file, d.line));
+        functions.sort_by_key(|f| (f.file, f.line));
+        let mut faults = Vec::new();
+        if defs.is_empty() {
+            faults
+                .push("this binary has no extension: write `imperal::extension! { .. }` once in your crate".to_owned());
+        }
+        let mut by_crate: BTreeMap<&str, &'static ExtensionDef> = BTreeMap::new();
+        let mut extensions: BTreeMap<&'static str, Extension> = BTreeMap::new();
+        for def in defs {
+            if let Some(first) = by_crate.insert(crate_of(def.module_path), def) {
+                faults.push(format!(
+                    "crate `{}` declares two extensions: {}:{} and {}:{}; a crate is one extension",
+                    crate_of(def.module_path),
+                    first.file,
+                    first.line,
+                    def.file,
+                    def.line
+                ));
+            } else if let Some(first) = extensions.insert(def.app_id, Extension { def, functions: Vec::new() }) {
+                faults.push(format!(
+                    "two extensions have the app_id `{}`: {}:{} and {}:{}; give one of them another",
+                    def.app_id, first.def.file, first.def.line, def.file, def.line
+                ));
+            }
+        }
+        for function in functions {
+            let Some(def) = by_crate.get(crate_of(function.module_path)) else {
+                faults.push(format!(
+                    "chat function `{}` at {}:{} belongs to crate `{}`, which declares no extension: write `imperal::extension! {{ .. }}` there",
+                    function.name, function.file, function.line, crate_of(function.module_path)
+                ));
+                continue;
+            };
+            let Some(extension) = extensions.get_mut(def.app_id) else { continue };
+            if let Some(first) = extension.function(function.name) {
+                faults.push(format!(
+                    "two chat functions of `{}` are named `{}`: {}:{} and {}:{}; rename one or give it `name = \"..\"`",
+                    def.app_id, function.name, first.file, first.line, function.file, function.line
+                ));
+            } else {
+                extension.functions.push(function);
+            }
+        }
+        for extension in extensions.values() {
+            if extension.functions.is_empty() {
+                faults.push(format!(
+                    "extension `{}` at {}:{} has no chat function: put `#[chat_function(..)]` on an async fn",
+                    extension.def.app_id, extension.def.file, extension.def.line
+                ));
+            }
+        }
+        for named in hosted {
+            if !by_crate.contains_key(named.name) {
+                faults.push(format!(
+                    "`{}` at {}:{} is named by `extensions!` but declares no extension",
+                    named.name, named.file, named.line
+                ));
+            }
+        }
+        if faults.is_empty() { Ok(Self { extensions }) } else { Err(StartError { faults }) }
+    }
+
+    /// The extension of that `app_id`.
+    pub fn extension(&self, app_id: &str) -> Option<&Extension> {
+        self.extensions.get(app_id)
+    }
+
+    /// All extensions, by `app_id`.
+    pub fn extensions(&self) -> impl ExactSizeIterator<Item = &Extension> {
+        self.extensions.values()
+    }
+}
+
+/// Why a binary cannot be served; every cause, each with file and line.
+#[derive(Debug, Clone)]
+pub struct StartError {
+    faults: Vec<String>,
+}
+
+impl StartError {
+    /// One sentence a cause.
+    pub fn faults(&self) -> &[String] {
+        &self.faults
+    }
+}
+
+impl fmt::Display for StartError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.faults.join("\n"))
+    }
+}
+
+impl std::error::Error for StartError {}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::function::ActionType;
+
+    fn extension(app_id: &'static str, module_path: &'static str) -> &'static ExtensionDef {
+        Box::leak(Box::new(ExtensionDef {
+            app_id,
+            version: "0.1.0",
+            name: "Name",
+            description: "",
+            icon: "",
+            capabilities: &[],
+            tool_name: "",
+            system: false,
+            manifest_dir: "",
+            module_path,
+            file: "src/lib.rs",
+            line: 3,
+        }))
+    }
+
+    fn function(name: &'static str, module_path: &'static str, line: u32) -> &'static FunctionDef {
+        Box::leak(Box::new(FunctionDef {
+            name,
+            description: "",
+            action_type: ActionType::Read,
+            event: "",
+            effects: &[],
+            id_projection: "",
+            chain_callable: true,
+            background: false,
+            long_running: false,
+            params_schema: |_| schemars::json_schema!({}),
+            return_schema: |_| None,
+            invoke: |_, _| Err(crate::Error::cancelled()),
+            module_path,
+            file: "src/work.rs",
+            line,
+        }))
+    }
+
+    fn faults(defs: Vec<&'static ExtensionDef>, functions: Vec<&'static FunctionDef>) -> String {
+        Registry::build(defs, functions, vec![]).unwrap_err().to_string()
+    }
+
+    #[test]
+    fn functions_come_in_order_of_their_lines() {
+        let registry = Registry::build(
+            vec![extension("a1", "a")],
+            vec![function("second", "a::x", 20), function("first", "a", 4)],
+            vec![],
+        )
+        .unwrap();
+        let names: Vec<_> = registry.extension("a1").unwrap().functions().iter().map(|f| f.name).collect();
+        assert_eq!(names, ["first", "second"]);
+    }
+
+    #[test]
+    fn duplicates_are_refused_with_both_places() {
+        let text = faults(vec![extension("a1", "a")], vec![function("f", "a", 4), function("f", "a::m", 9)]);
+        assert!(text.contains("src/work.rs:4 and src/work.rs:9"), "{text}");
+        let text = faults(
+            vec![extension("a1", "a"), extension("a1", "b")],
+            vec![function("f", "a", 4), function("g", "b", 4)],
+        );
+        assert!(text.contains("app_id `a1`"), "{text}");
+        let text = faults(vec![extension("a1", "a"), extension("a2", "a::m")], vec![function("f", "a", 4)]);
+        assert!(text.contains("declares two extensions"), "{text}");
+    }
+
+    #[test]
+    fn silence_is_refused() {
+        assert!(faults(vec![], vec![]).contains("has no extension"));
+        assert!(faults(vec![extension("a1", "a")], vec![]).contains("has no chat function"));
+        let text = faults(vec![extension("a1", "a")], vec![function("f", "a", 1), function("g", "other", 7)]);
+        assert!(text.contains("`g` at src/work.rs:7"), "{text}");
+        let hosted: &'static HostedCrate = Box::leak(Box::new(HostedCrate { name: "b", file: "src/main.rs", line: 2 }));
+        let error = Registry::build(vec![extension("a1", "a")], vec![function("f", "a", 1)], vec![hosted]).unwrap_err();
+        assert!(error.to_string().contains("`b` at src/main.rs:2"), "{error}");
+    }
+}
