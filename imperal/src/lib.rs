@@ -20,7 +20,7 @@ pub mod function;
 //pub mod gateway;
 pub mod ids;
 #[cfg(feature = "platform")]
-//pub mod ledger;
+pub mod ledger;
 #[cfg(feature = "platform")]
 //pub mod platform;
 mod result;

@@ -1,0 +1,178 @@
+//! What a ledger must do, for whoever writes a backend and whoever relies on one.
+//!
+//! **Who does what.** The platform decides what is written and in which words; a backend stores it,
+//! numbers it, stamps the time by its own clock, and refuses what its rules below forbid. Each
+//! method is one transaction: all of it is durable when the future completes with `Ok`, and none
+//! of it is there after an `Err`. A future that is dropped may or may not have been carried out.
+//!
+//! **Numbers.** Each owner's events are numbered 1, 2, 3 .. without gaps, in commit order, turns
+//! and task changes together. A reader that has seen `n` never later finds a number below `n`.
+//!
+//! **Lives.** A node writes under its [`Incarnation`]. A write whose epoch is not the node's
+//! current one is refused with [`LedgerError::Fenced`], in the same transaction that checks it.
+//! An epoch ends when the node joins again, or when [`Ledger::orphans`] finds its lease lapsed.
+//!
+//! **Order of a call.** `accept_call`, any number of `start_task`, one `reply`; a task's end is
+//! refused with [`LedgerError::TooEarly`] while its call has no reply.
+//!
+//! **Hints.** After a commit the backend tells its [`Feed`]. Losing a hint may cost time, never
+//! an event.
+
+use std::fmt::Debug;
+use std::future::Future;
+use std::pin::Pin;
+use std::time::Duration;
+
+use super::{
+    AuditFilter, AuditRow, CancelAnswer, Event, Feed, Fence, Incarnation, NewAudit, NewCall, NewTask, Orphan, Owner,
+    Progress, Task, TaskEnd, TaskRecord, Turn, TurnBody,
+};
+use crate::ids::{CallId, TaskId};
+
+/// What a ledger method returns.
+pub type Fut<'a, T> = Pin<Box<dyn Future<Output = Result<T, LedgerError>> + Send + 'a>>;
+
+/// Why a ledger did not do it. Nothing was written.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum LedgerError {
+    /// It cannot write or read now: disk full, file locked, connection lost. The same may succeed
+    /// later. The text is for the operator.
+    Unavailable(String),
+    /// The node's life is over: another took its place.
+    Fenced,
+    /// The call has its reply, or the task its end, already.
+    Settled,
+    /// There is no such call or task.
+    Unknown,
+    /// The task's call has no reply yet.
+    TooEarly,
+    /// The owner has this many running tasks already.
+    TooManyTasks(u32),
+    /// It cannot be used at all: a newer schema, a damaged file. The text says the way out.
+    Unusable(String),
+}
+
+impl std::fmt::Display for LedgerError {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Unavailable(why) => write!(f, "the ledger is not available: {why}"),
+            Self::Fenced => f.write_str("this node's lease was taken over"),
+            Self::Settled => f.write_str("it has ended already"),
+            Self::Unknown => f.write_str("it is not in the ledger"),
+            Self::TooEarly => f.write_str("its call has no reply yet"),
+            Self::TooManyTasks(limit) => write!(f, "the user has {limit} running tasks already"),
+            Self::Unusable(why) => write!(f, "the ledger cannot be used: {why}"),
+        }
+    }
+}
+
+impl std::error::Error for LedgerError {}
+
+/// The storage contract. See the module's head for the rules that hold for every method.
+pub trait Ledger: Debug + Send + Sync + 'static {
+    /// Begins a new life of the node, with a higher epoch than every earlier one; the work of
+    /// earlier lives is orphaned at once. The lease runs from now.
+    fn join<'a>(&'a self, node: &'a str, lease: Duration) -> Fut<'a, Incarnation>;
+
+    /// Prolongs the lease, also one that has lapsed but was not taken over yet. Returns this
+    /// life's running tasks that were asked to cancel.
+    ///
+    /// # Errors
+    /// `Fenced` when the life is over.
+    fn renew<'a>(&'a self, holder: &'a Incarnation, lease: Duration) -> Fut<'a, Vec<TaskId>>;
+
+    /// Ends the life: what it still holds is orphaned at once. No error when it was over already.
+    fn leave<'a>(&'a self, holder: &'a Incarnation) -> Fut<'a, ()>;
+
+    /// Writes the call and its user turn with its event.
+    fn accept_call<'a>(&'a self, holder: &'a Incarnation, call: NewCall) -> Fut<'a, Turn>;
+
+    /// Writes the reply turn of an open call with its event, and settles the call.
+    ///
+    /// # Errors
+    /// `Settled`, `Unknown`, `Fenced`; `Unknown` also when another life holds the call.
+    fn reply<'a>(&'a self, holder: &'a Incarnation, call_id: CallId, turn: TurnBody) -> Fut<'a, Turn>;
+
+    /// Writes a running task with its event.
+    ///
+    /// # Errors
+    /// `TooManyTasks`, `Fenced`.
+    fn start_task<'a>(&'a self, holder: &'a Incarnation, task: NewTask) -> Fut<'a, Task>;
+
+    /// Ends a running task of this life: state, finish time, result, outcome turn, audit row, and
+    /// the two events (the task's end, then the turn).
+    ///
+    /// # Errors
+    /// `Settled`, `TooEarly`, `Unknown`, `Fenced`; `Fenced` also when another life holds the task.
+    fn finish_task<'a>(&'a self, holder: &'a Incarnation, task_id: TaskId, end: TaskEnd) -> Fut<'a, Turn>;
+
+    /// Keeps the latest progress of running tasks of this life; others are passed over. The one
+    /// write that need not be durable when it returns, and that makes no event.
+    fn note_progress<'a>(&'a self, holder: &'a Incarnation, latest: Vec<Progress>) -> Fut<'a, ()>;
+
+    /// Notes that a task was asked to cancel, with the task's event, and writes the audit row. A
+    /// second request writes its audit row only; so does one for a task that has ended.
+    ///
+    /// # Errors
+    /// `Unknown`.
+    fn ask_cancel(&self, task_id: TaskId, audit: NewAudit) -> Fut<'_, CancelAnswer>;
+
+    /// Adds a turn outside a call's reply or a task's end, with its audit row and event.
+    ///
+    /// # Errors
+    /// With a fence: `Fenced`, `Settled` or `Unknown` when that work may not write any more.
+    fn inject(&self, owner: Owner, turn: TurnBody, audit: NewAudit, fence: Option<Fence>) -> Fut<'_, Turn>;
+
+    /// Writes an audit row alone.
+    fn audit(&self, row: NewAudit) -> Fut<'_, ()>;
+
+    /// Ends every life whose lease has lapsed, then lists work that ended lives have left, calls
+    /// before tasks, oldest first.
+    ///
+    /// # Errors
+    /// `Fenced` when the asking life is over itself.
+    fn orphans<'a>(&'a self, holder: &'a Incarnation, limit: u32) -> Fut<'a, Vec<Orphan>>;
+
+    /// `reply` on behalf of an ended life.
+    ///
+    /// # Errors
+    /// `Settled` when somebody was faster; `Fenced` when the asking life is over.
+    fn reclaim_call<'a>(&'a self, holder: &'a Incarnation, call_id: CallId, turn: TurnBody) -> Fut<'a, Turn>;
+
+    /// `finish_task` on behalf of an ended life.
+    ///
+    /// # Errors
+    /// As `reclaim_call`, and `TooEarly`.
+    fn reclaim_task<'a>(&'a self, holder: &'a Incarnation, task_id: TaskId, end: TaskEnd) -> Fut<'a, Turn>;
+
+    /// The owner's turns with a higher number, in order.
+    fn turns<'a>(&'a self, owner: &'a Owner, after: u64, limit: u32) -> Fut<'a, Vec<Turn>>;
+
+    /// The owner's latest turns, in order: for a page that opens on a long history.
+    fn latest_turns<'a>(&'a self, owner: &'a Owner, before: Option<u64>, limit: u32) -> Fut<'a, Vec<Turn>>;
+
+    /// The owner's events with a higher number, in order, without a gap.
+    fn events<'a>(&'a self, owner: &'a Owner, after: u64, limit: u32) -> Fut<'a, Vec<Event>>;
+
+    /// The owner's latest event number; 0 when there is none.
+    fn head<'a>(&'a self, owner: &'a Owner) -> Fut<'a, u64>;
+
+    /// A task, whoever's it is: the caller must check the owner.
+    fn task(&self, task_id: TaskId) -> Fut<'_, Option<TaskRecord>>;
+
+    /// The owner's running tasks, oldest first.
+    fn running_tasks<'a>(&'a self, owner: &'a Owner) -> Fut<'a, Vec<Task>>;
+
+    /// The owner's tasks in any state, newest first.
+    fn recent_tasks<'a>(&'a self, owner: &'a Owner, limit: u32) -> Fut<'a, Vec<Task>>;
+
+    /// Audit rows by number.
+    fn audit_rows(&self, filter: AuditFilter) -> Fut<'_, Vec<AuditRow>>;
+
+    /// Whether it can write right now.
+    fn check(&self) -> Fut<'_, ()>;
+
+    /// Where commits are announced.
+    fn feed(&self) -> &Feed;
+}

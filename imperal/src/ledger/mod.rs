@@ -1,0 +1,22 @@
+//! The durable truth: calls, turns, tasks, events, audit.
+//!
+//! Owns the storage contract ([`Ledger`]), the rows it speaks of, and its backends. Backends store
+//! and the platform computes meaning: no text a user reads is written here. Every backend passes
+//! the same conformance suite.
+
+mod clock;
+mod contract;
+mod feed;
+mod memory;
+mod rows;
+mod sqlite;
+
+pub use clock::{Clock, HeldClock, SystemClock};
+pub use contract::{Fut, Ledger, LedgerError};
+pub use feed::{Feed, Pulse, Subscription};
+pub use memory::MemoryLedger;
+pub use rows::{
+    AuditFilter, AuditOutcome, AuditRow, CancelAnswer, Event, EventBody, Fence, Incarnation, NewAudit, NewCall,
+    NewTask, Orphan, Owner, Progress, Role, Task, TaskEnd, TaskRecord, TaskState, Turn, TurnBody, Work,
+};
+pub use sqlite::SqliteLedger;

@@ -1,0 +1,3 @@
+//! sqlite
+#[derive(Debug)]
+pub struct SqliteLedger;
