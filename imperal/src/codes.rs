@@ -1,8 +1,8 @@
 //! Error codes that reach users and other programs.
 //!
 //! Owns the list of the platform's codes and the form that an author's own code must have. The
-//! first eleven are the reference SDK's taxonomy; the last four say how a task or call ended
-//! without an answer of its own.
+//! first eleven are the reference SDK's taxonomy; the others say how a task or call
+//! ended without an answer of its own, or why the platform refused.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -54,6 +54,10 @@ codes! {
     INTERRUPTED
     /// The task was silent for longer than the liveness window.
     TASK_SILENT
+    /// There is no such thing: a task, a page.
+    NOT_FOUND
+    /// Nobody is signed in, or the token is not valid any more.
+    UNAUTHENTICATED
     /// The platform cannot write right now; nothing was accepted.
     UNAVAILABLE
 }

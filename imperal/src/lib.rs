@@ -22,10 +22,10 @@ pub mod ids;
 #[cfg(feature = "platform")]
 pub mod ledger;
 #[cfg(feature = "platform")]
-//pub mod platform;
+pub mod platform;
 mod result;
 #[cfg(feature = "platform")]
-//pub mod task;
+mod task;
 #[cfg(feature = "platform")]
 //pub use app::{App, run};
 pub use context::{Context, User};

@@ -24,7 +24,11 @@ pub(crate) struct NewBackground {
 
 /// The platform's side: completes when the task is on disk.
 pub(crate) trait SpawnTask: Send + Sync {
-    fn spawn(&self, parent: Context, task: NewBackground) -> Pin<Box<dyn Future<Output = Result<TaskId>> + Send>>;
+    fn spawn(
+        self: std::sync::Arc<Self>,
+        parent: Context,
+        task: NewBackground,
+    ) -> Pin<Box<dyn Future<Output = Result<TaskId>> + Send>>;
 }
 
 impl Context {

@@ -1,0 +1,254 @@
+//! The one door for users: whose it is, is checked here and nowhere else.
+//!
+//! The gateway and the commands hold an [`Access`], never a ledger. What belongs to somebody else
+//! is refused with 403 and audited under whoever tried.
+
+use serde_json::Value;
+
+use super::{CallReply, Platform, unavailable};
+use crate::codes;
+use crate::context::{MsgType, User, cut_text};
+use crate::error::Error;
+use crate::ids::{TaskId, TurnId};
+use crate::ledger::{
+    AuditFilter, AuditOutcome, AuditRow, CancelAnswer, Event, LedgerError, NewAudit, Owner, Role, Subscription, Task,
+    TaskRecord, Turn, TurnBody,
+};
+use crate::result::Result;
+
+/// Most rows of one answer.
+const PAGE: u32 = 500;
+
+/// What one user can do and see.
+#[derive(Debug, Clone)]
+pub struct Access {
+    platform: Platform,
+    user: User,
+    owner: Owner,
+}
+
+/// A chat message that a service puts into a user's chat.
+#[derive(Debug, Clone)]
+#[non_exhaustive]
+pub struct Injection {
+    /// The extension that speaks.
+    pub app_id: String,
+    /// Whose chat.
+    pub owner: Owner,
+    /// The user the service says it acts for.
+    pub acting: Option<String>,
+    /// The text; cut at 64 KiB.
+    pub text: String,
+    /// How it is shown.
+    pub msg_type: MsgType,
+    /// Panels to refresh.
+    pub refresh_panels: Option<Vec<String>>,
+}
+
+impl Injection {
+    /// A bot turn for a user, by an extension.
+    pub fn new(app_id: impl Into<String>, owner: Owner, text: impl Into<String>) -> Self {
+        Self {
+            app_id: app_id.into(),
+            owner,
+            acting: None,
+            text: text.into(),
+            msg_type: MsgType::Response,
+            refresh_panels: None,
+        }
+    }
+}
+
+impl Platform {
+    /// What this user can do and see.
+    pub fn access(&self, user: User) -> Access {
+        Access { platform: self.clone(), owner: Owner::from(&user), user }
+    }
+
+    /// Puts a service's message into a user's chat, with its audit row.
+    ///
+    /// # Errors
+    /// `PERMISSION_DENIED`, audited, when the service acts for another user than it writes to.
+    /// `UNKNOWN_TOOL` when the extension is not loaded here.
+    pub async fn inject(&self, injection: Injection) -> Result<Turn> {
+        let Injection { app_id, owner, acting, text, msg_type, refresh_panels } = injection;
+        let mut audit = NewAudit {
+            tenant_id: owner.tenant_id.to_string(),
+            user_id: owner.user_id.to_string(),
+            actor: "service".to_owned(),
+            app_id: Some(app_id.clone()),
+            action: "chat.inject".to_owned(),
+            target: None,
+            outcome: AuditOutcome::Done,
+            detail: None,
+        };
+        if let Some(acting) = acting.filter(|acting| **acting != *owner.user_id) {
+            audit.target = Some(owner.user_id.to_string());
+            audit.user_id.clone_from(&acting);
+            audit.outcome = AuditOutcome::Refused;
+            audit.detail = Some(format!("acting for {acting}, writing to {}", owner.user_id));
+            self.write_audit(audit).await?;
+            return Err(Error::user(
+                codes::PERMISSION_DENIED,
+                "A message can only go into the chat of the user it acts for.",
+            ));
+        }
+        if self.registry().extension(&app_id).is_none() {
+            return Err(Error::user(codes::UNKNOWN_TOOL, format!("There is no extension `{app_id}` here.")));
+        }
+        let (text, truncated) = cut_text(text);
+        let turn = TurnBody {
+            turn_id: TurnId::generate(),
+            role: Role::Bot,
+            msg_type,
+            text,
+            app_id,
+            function: None,
+            params: None,
+            call_id: None,
+            task_id: None,
+            result: None,
+            refresh_panels,
+            truncated,
+        };
+        audit.target = Some(turn.turn_id.to_string());
+        self.node.ledger.inject(owner, turn, audit, None).await.map_err(|error| unavailable(&error))
+    }
+
+    /// Every user's audit rows.
+    pub(crate) async fn audit_of_all(&self, after: u64, limit: u32) -> Result<Vec<AuditRow>> {
+        let filter = AuditFilter { owner: None, after, limit: limit.min(PAGE) };
+        self.node.ledger.audit_rows(filter).await.map_err(|error| unavailable(&error))
+    }
+
+    async fn write_audit(&self, row: NewAudit) -> Result<()> {
+        tracing::warn!(actor = row.actor, action = row.action, target = row.target, "refused");
+        self.node.ledger.audit(row).await.map_err(|error| unavailable(&error))
+    }
+}
+
+impl Access {
+    /// Who this is.
+    pub fn user(&self) -> &User {
+        &self.user
+    }
+
+    /// Runs a chat function as the user.
+    ///
+    /// # Errors
+    /// `UNKNOWN_TOOL`, `UNKNOWN_SUB_FUNCTION`, `VALIDATION_MISSING_FIELD`, `VALIDATION_TYPE_ERROR`
+    /// before anything is written; `UNAVAILABLE` when the ledger cannot write. A failure of the
+    /// function itself is an answer, not an error.
+    pub async fn call(&self, app_id: &str, function: &str, params: Value) -> Result<CallReply> {
+        self.platform.call(&self.user, app_id, function, params).await
+    }
+
+    /// The user's turns after a number, in order.
+    pub async fn turns(&self, after: u64, limit: u32) -> Result<Vec<Turn>> {
+        self.ledger().turns(&self.owner, after, limit.min(PAGE)).await.map_err(|error| unavailable(&error))
+    }
+
+    /// The user's latest turns before a number, in order.
+    pub async fn latest_turns(&self, before: Option<u64>, limit: u32) -> Result<Vec<Turn>> {
+        self.ledger().latest_turns(&self.owner, before, limit.min(PAGE)).await.map_err(|error| unavailable(&error))
+    }
+
+    /// The user's events after a number, in order.
+    pub async fn events(&self, after: u64, limit: u32) -> Result<Vec<Event>> {
+        self.ledger().events(&self.owner, after, limit.min(PAGE)).await.map_err(|error| unavailable(&error))
+    }
+
+    /// The number of the user's latest event.
+    pub async fn head(&self) -> Result<u64> {
+        self.ledger().head(&self.owner).await.map_err(|error| unavailable(&error))
+    }
+
+    /// Watches the user's events.
+    pub fn subscribe(&self) -> Subscription {
+        self.ledger().feed().subscribe(&self.owner)
+    }
+
+    /// The user's running tasks.
+    pub async fn running_tasks(&self) -> Result<Vec<Task>> {
+        self.ledger().running_tasks(&self.owner).await.map_err(|error| unavailable(&error))
+    }
+
+    /// The user's tasks in any state, newest first.
+    pub async fn recent_tasks(&self, limit: u32) -> Result<Vec<Task>> {
+        self.ledger().recent_tasks(&self.owner, limit.min(PAGE)).await.map_err(|error| unavailable(&error))
+    }
+
+    /// One of the user's tasks.
+    ///
+    /// # Errors
+    /// `PERMISSION_DENIED`, audited, for another user's; [`Access::not_found`] for an unknown one.
+    pub async fn task(&self, task_id: TaskId) -> Result<Task> {
+        Ok(self.own_task(task_id, "task.read").await?.task)
+    }
+
+    /// Asks one of the user's tasks to stop. Returns it as it then stands: asking twice, or after
+    /// its end, is no error.
+    ///
+    /// # Errors
+    /// As [`Access::task`].
+    pub async fn cancel(&self, task_id: TaskId) -> Result<Task> {
+        self.own_task(task_id, "task.cancel").await?;
+        let audit = self.audit_row("task.cancel", task_id.to_string(), AuditOutcome::Done);
+        let answer = self.ledger().ask_cancel(task_id, audit).await.map_err(|error| unavailable(&error))?;
+        match answer {
+            CancelAnswer::Noted(record) => {
+                self.platform.node.live.cancel(task_id);
+                Ok(record.task)
+            }
+            CancelAnswer::Ended(record) => Ok(record.task),
+        }
+    }
+
+    /// The user's own audit rows.
+    pub async fn audit(&self, after: u64, limit: u32) -> Result<Vec<AuditRow>> {
+        let filter = AuditFilter { owner: Some(self.owner.clone()), after, limit: limit.min(PAGE) };
+        self.ledger().audit_rows(filter).await.map_err(|error| unavailable(&error))
+    }
+
+    /// Refuses, audited, what only a service may do.
+    pub(crate) async fn refuse_injection(&self, target: &str) -> Result<()> {
+        let row = self.audit_row("chat.inject", target.to_owned(), AuditOutcome::Refused);
+        self.platform.write_audit(row).await?;
+        Err(Error::user(codes::PERMISSION_DENIED, "Only a service may put a message into a chat."))
+    }
+
+    async fn own_task(&self, task_id: TaskId, action: &str) -> Result<TaskRecord> {
+        match self.ledger().task(task_id).await {
+            Ok(Some(record)) if record.owner == self.owner => Ok(record),
+            Ok(Some(_)) => {
+                let row = self.audit_row(action, task_id.to_string(), AuditOutcome::Refused);
+                self.platform.write_audit(row).await?;
+                Err(Error::user(codes::PERMISSION_DENIED, "This task belongs to another user."))
+            }
+            Ok(None) | Err(LedgerError::Unknown) => Err(Self::not_found(task_id)),
+            Err(error) => Err(unavailable(&error)),
+        }
+    }
+
+    /// The error for a task that is not in the ledger.
+    pub fn not_found(task_id: TaskId) -> Error {
+        Error::user(codes::NOT_FOUND, format!("There is no task {task_id}."))
+    }
+
+    fn audit_row(&self, action: &str, target: String, outcome: AuditOutcome) -> NewAudit {
+        NewAudit {
+            tenant_id: self.owner.tenant_id.to_string(),
+            user_id: self.owner.user_id.to_string(),
+            actor: format!("user:{}", self.owner.user_id),
+            app_id: None,
+            action: action.to_owned(),
+            target: Some(target),
+            outcome,
+            detail: None,
+        }
+    }
+
+    fn ledger(&self) -> &dyn crate::ledger::Ledger {
+        &*self.platform.node.ledger
+    }
+}

@@ -1,0 +1,55 @@
+//! `ctx.deliver_chat_message`, the platform's side.
+
+use std::future::Future;
+use std::pin::Pin;
+
+use super::words::{self, About};
+use super::{Node, unavailable};
+use crate::context::{ChatDelivery, DeliverChat, Origin};
+use crate::error::Error;
+use crate::ids::TurnId;
+use crate::ledger::{AuditOutcome, LedgerError, Owner, Role, TurnBody};
+use crate::result::Result;
+
+impl DeliverChat for Node {
+    fn deliver(
+        &self,
+        origin: &Origin,
+        delivery: ChatDelivery,
+    ) -> Pin<Box<dyn Future<Output = Result<TurnId>> + Send + '_>> {
+        let about = About::from(origin);
+        let turn = TurnBody {
+            turn_id: TurnId::generate(),
+            role: Role::Bot,
+            msg_type: delivery.msg_type,
+            text: delivery.text,
+            app_id: origin.app_id.to_owned(),
+            function: Some(origin.function.to_owned()),
+            params: None,
+            call_id: Some(origin.call_id),
+            task_id: origin.task_id,
+            result: None,
+            refresh_panels: delivery.refresh_panels,
+            truncated: delivery.truncated,
+        };
+        let turn_id = turn.turn_id;
+        let mut audit = words::audit(about, "chat.inject", AuditOutcome::Done);
+        audit.target = Some(turn_id.to_string());
+        let owner = Owner::from(&origin.user);
+        let fence = self.live.fence(origin);
+        let span = tracing::info_span!("delivery", app = origin.app_id, turn = %turn_id);
+        Box::pin(tracing::Instrument::instrument(
+            async move {
+                let Some(fence) = fence else { return Err(Error::cancelled()) };
+                match self.ledger.inject(owner, turn, audit, Some(fence)).await {
+                    Ok(_) => Ok(turn_id),
+                    Err(LedgerError::Fenced | LedgerError::Settled | LedgerError::Unknown) => {
+                        Err(Error::cancelled().with_source("the call or task that delivers has ended"))
+                    }
+                    Err(error) => Err(unavailable(&error)),
+                }
+            },
+            span,
+        ))
+    }
+}

@@ -1,0 +1,167 @@
+//! From a request to its reply turn.
+//!
+//! The order is the promise: parameters are checked before anything is written, the call is on
+//! disk before the handler runs, the reply is on disk before anybody hears of it. From acceptance
+//! on the call runs in a task of its own: a caller that hangs up changes nothing.
+
+use std::sync::Arc;
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+use tokio::sync::oneshot;
+use tokio_util::sync::CancellationToken;
+use tracing::Instrument;
+
+use super::live::Live;
+use super::words::{self, About};
+use super::{Node, Platform, unavailable};
+use crate::codes;
+use crate::context::{Context, MsgType, Origin, Ports, User};
+use crate::error::Error;
+use crate::function::FunctionDef;
+use crate::ids::{CallId, TurnId};
+use crate::ledger::{Incarnation, NewCall, Owner, Role, Turn, TurnBody};
+use crate::result::{Result, WireResult};
+use crate::task::supervise;
+
+/// What a call answers, once its reply is in the ledger.
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
+#[non_exhaustive]
+pub struct CallReply {
+    /// The call.
+    pub call_id: CallId,
+    /// Its reply turn.
+    pub turn: Turn,
+    /// The answer, the same as the turn's.
+    pub result: WireResult,
+}
+
+impl Platform {
+    pub(super) async fn call(&self, user: &User, app_id: &str, function: &str, params: Value) -> Result<CallReply> {
+        let node = &self.node;
+        node.accepting()?;
+        let extension = node.registry.extension(app_id).ok_or_else(|| {
+            let known: Vec<_> = node.registry.extensions().map(super::super::function::Extension::app_id).collect();
+            Error::user(
+                codes::UNKNOWN_TOOL,
+                format!("There is no extension `{app_id}` here; there is {}.", known.join(", ")),
+            )
+        })?;
+        let function = extension.function(function).ok_or_else(|| {
+            let known: Vec<_> = extension.functions().iter().map(|f| f.name).collect();
+            Error::user(
+                codes::UNKNOWN_SUB_FUNCTION,
+                format!("`{app_id}` has no function `{function}`; it has {}.", known.join(", ")),
+            )
+        })?;
+        if let Some(check) = node.checks.get(&(extension.app_id(), function.name)) {
+            check.check(&params)?;
+        }
+        let origin = Origin {
+            app_id: extension.app_id(),
+            function: function.name,
+            user: user.clone(),
+            call_id: CallId::generate(),
+            task_id: None,
+        };
+        let span = tracing::info_span!("call", app = origin.app_id, function = origin.function, call = %origin.call_id, user = %origin.user.id);
+        let (answer, answered) = oneshot::channel();
+        let ctx = Context::new(origin, self.ports.clone());
+        node.tracker.spawn(run_call(node.clone(), ctx, function, params, answer).instrument(span));
+        answered.await.unwrap_or_else(|_| Err(Error::platform(codes::UNAVAILABLE, "The call was cut off.")))
+    }
+
+    pub(crate) fn ports(&self) -> &Arc<Ports> {
+        &self.ports
+    }
+}
+
+async fn run_call(
+    node: Arc<Node>,
+    ctx: Context,
+    function: &'static FunctionDef,
+    params: Value,
+    answer: oneshot::Sender<Result<CallReply>>,
+) {
+    let origin = ctx.origin();
+    let holder = node.life();
+    let call = NewCall { call_id: origin.call_id, owner: Owner::from(&origin.user), turn: user_turn(origin, &params) };
+    if let Err(error) = node.ledger.accept_call(&holder, call).await {
+        let _ = answer.send(Err(unavailable(&error)));
+        return;
+    }
+    let live = Live {
+        holder: holder.clone(),
+        ctx: ctx.clone(),
+        replied: CancellationToken::new(),
+        lost: CancellationToken::new(),
+    };
+    node.live.open(live.clone());
+    let limits = node.call_limits();
+    let ending = match (function.invoke)(ctx.clone(), params) {
+        Ok(reply) => {
+            let reply = node.watchdog.watch(format!("call {} of {}", origin.call_id, function.name), reply);
+            let supervised = supervise(&ctx, reply, limits, &node.killing);
+            match live.lost.run_until_cancelled(supervised).await {
+                Some(ending) => ending,
+                None => return node.live.close(origin),
+            }
+        }
+        Err(error) => crate::task::Ending::Failed(error),
+    };
+    let about = About::from(origin);
+    let result = words::call_answer(about, ending, &limits);
+    let turn = words::answer_turn(about, result.clone());
+    reply(&node, &holder, origin, turn, result, answer).await;
+    live.replied.cancel();
+    node.live.close(origin);
+}
+
+/// Writes the reply; tells the caller as soon as it is known how that went.
+async fn reply(
+    node: &Node,
+    holder: &Incarnation,
+    origin: &Origin,
+    turn: TurnBody,
+    result: WireResult,
+    answer: oneshot::Sender<Result<CallReply>>,
+) {
+    let call_id = origin.call_id;
+    match node.ledger.reply(holder, call_id, turn.clone()).await {
+        Ok(turn) => {
+            let _ = answer.send(Ok(CallReply { call_id, turn, result }));
+        }
+        Err(error) => {
+            let _ = answer.send(Err(unavailable(&error).into_late()));
+            node.insist("reply", || node.ledger.reply(holder, call_id, turn.clone())).await;
+        }
+    }
+}
+
+impl Error {
+    fn into_late(self) -> Self {
+        Self::platform(
+            codes::UNAVAILABLE,
+            "The platform cannot write right now. The call was accepted; its reply will be in the chat.",
+        )
+        .with_source(self.to_string())
+    }
+}
+
+fn user_turn(origin: &Origin, params: &Value) -> TurnBody {
+    TurnBody {
+        turn_id: TurnId::generate(),
+        role: Role::User,
+        msg_type: MsgType::Response,
+        text: origin.function.to_owned(),
+        app_id: origin.app_id.to_owned(),
+        function: Some(origin.function.to_owned()),
+        params: Some(params.clone()),
+        call_id: Some(origin.call_id),
+        task_id: None,
+        result: None,
+        refresh_panels: None,
+        truncated: false,
+    }
+}

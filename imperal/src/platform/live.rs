@@ -1,0 +1,80 @@
+//! What this node has at work right now: open calls and running tasks.
+//!
+//! Owns the right under which a surface writes: work that is not in here any more is over, and its
+//! surfaces refuse. Also the latch that keeps an outcome behind its call's reply.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use tokio_util::sync::CancellationToken;
+
+use crate::context::{Context, Origin};
+use crate::ids::{CallId, TaskId};
+use crate::ledger::{Fence, Incarnation, Work};
+
+/// One open call or running task.
+#[derive(Debug, Clone)]
+pub(super) struct Live {
+    pub(super) holder: Arc<Incarnation>,
+    pub(super) ctx: Context,
+    /// Cancelled, in the token's word, when the call's reply is in the ledger.
+    pub(super) replied: CancellationToken,
+    /// Ends the work without a turn: another node has taken it.
+    pub(super) lost: CancellationToken,
+}
+
+/// Everything at work on this node.
+#[derive(Debug, Default)]
+pub(super) struct LiveWork(Mutex<HashMap<Work, Live>>);
+
+fn work_of(origin: &Origin) -> Work {
+    match origin.task_id {
+        Some(task_id) => Work::Task(task_id),
+        None => Work::Call(origin.call_id),
+    }
+}
+
+impl LiveWork {
+    fn map(&self) -> MutexGuard<'_, HashMap<Work, Live>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(super) fn open(&self, live: Live) {
+        self.map().insert(work_of(live.ctx.origin()), live);
+    }
+
+    pub(super) fn close(&self, origin: &Origin) {
+        self.map().remove(&work_of(origin));
+    }
+
+    /// The entry of the work that a context belongs to; none when it is over.
+    pub(super) fn of(&self, origin: &Origin) -> Option<Live> {
+        self.map().get(&work_of(origin)).cloned()
+    }
+
+    /// The right under which that work writes.
+    pub(super) fn fence(&self, origin: &Origin) -> Option<Fence> {
+        let work = work_of(origin);
+        self.map().get(&work).map(|live| Fence { holder: (*live.holder).clone(), work })
+    }
+
+    /// Tells a task that its user cancelled it. False when it does not run here.
+    pub(super) fn cancel(&self, task_id: TaskId) -> bool {
+        let live = self.map().get(&Work::Task(task_id)).cloned();
+        live.is_some_and(|live| live.ctx.signal().cancel())
+    }
+
+    /// The running tasks of a call.
+    pub(super) fn open_call(&self, call_id: CallId) -> bool {
+        self.map().contains_key(&Work::Call(call_id))
+    }
+
+    /// Ends everything that a lost life held.
+    pub(super) fn lose(&self, life: &Incarnation) {
+        let lost: Vec<Live> = self.map().values().filter(|live| *live.holder == *life).cloned().collect();
+        for live in lost {
+            live.ctx.signal().close();
+            live.lost.cancel();
+        }
+    }
+}

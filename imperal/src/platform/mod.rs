@@ -1,0 +1,238 @@
+//! Wires registry, ledger and surfaces: dispatch, supervision, recovery, shutdown.
+//!
+//! Owns a node's life from joining the ledger to leaving it. Users reach it only through
+//! [`Access`], which checks whose it is before anything is read or written.
+
+mod access;
+mod chat;
+mod commit;
+mod dispatch;
+mod live;
+mod progress;
+mod recovery;
+mod settings;
+mod tasks;
+mod words;
+
+use std::collections::HashMap;
+use std::fmt;
+use std::sync::{Arc, PoisonError, RwLock};
+use std::time::Duration;
+
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+use crate::codes;
+use crate::context::{HttpPool, Ports, States};
+use crate::error::Error;
+use crate::function::{FunctionDef, ParamsCheck, Registry};
+use crate::ledger::{Incarnation, Ledger, LedgerError};
+use crate::result::Result;
+use crate::task::{Limits, Watchdog};
+
+pub use access::{Access, Injection};
+pub use dispatch::CallReply;
+pub use settings::Settings;
+
+use live::LiveWork;
+use progress::ProgressHub;
+
+/// A running node: extensions, ledger, and everything at work.
+#[derive(Clone)]
+pub struct Platform {
+    node: Arc<Node>,
+    ports: Arc<Ports>,
+}
+
+/// What every part of the platform shares.
+struct Node {
+    ledger: Arc<dyn Ledger>,
+    registry: Registry,
+    checks: HashMap<(&'static str, &'static str), ParamsCheck>,
+    settings: Settings,
+    life: RwLock<Arc<Incarnation>>,
+    live: LiveWork,
+    progress: Arc<ProgressHub>,
+    watchdog: Watchdog,
+    tracker: TaskTracker,
+    /// No new calls and tasks.
+    stopping: CancellationToken,
+    /// What still runs is interrupted.
+    killing: CancellationToken,
+    /// The maintenance loops end.
+    ended: CancellationToken,
+}
+
+/// Why a platform did not start.
+#[derive(Debug)]
+#[non_exhaustive]
+pub enum PlatformError {
+    /// Extensions or functions that cannot be served; one sentence each, with file and line.
+    Functions(Vec<String>),
+    /// The ledger refused.
+    Ledger(LedgerError),
+    /// The outgoing HTTP client could not be made.
+    Http(crate::context::HttpError),
+}
+
+impl fmt::Display for PlatformError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Functions(faults) => f.write_str(&faults.join("\n")),
+            Self::Ledger(error) => error.fmt(f),
+            Self::Http(error) => write!(f, "the HTTP client could not be made: {error}"),
+        }
+    }
+}
+
+impl std::error::Error for PlatformError {}
+
+impl From<LedgerError> for PlatformError {
+    fn from(error: LedgerError) -> Self {
+        Self::Ledger(error)
+    }
+}
+
+impl Platform {
+    /// Joins the ledger, settles what earlier lives left behind, and accepts calls.
+    ///
+    /// # Errors
+    /// [`PlatformError`].
+    pub(crate) async fn start(
+        registry: Registry,
+        ledger: Arc<dyn Ledger>,
+        states: States,
+        settings: Settings,
+    ) -> std::result::Result<Self, PlatformError> {
+        let checks = compile_checks(&registry)?;
+        let http = HttpPool::new().map_err(PlatformError::Http)?;
+        let life = ledger.join(&settings.node, settings.lease).await?;
+        let node = Arc::new(Node {
+            progress: Arc::new(ProgressHub::new(ledger.feed().clone())),
+            ledger,
+            registry,
+            checks,
+            settings,
+            life: RwLock::new(Arc::new(life)),
+            live: LiveWork::default(),
+            watchdog: Watchdog::start(),
+            tracker: TaskTracker::new(),
+            stopping: CancellationToken::new(),
+            killing: CancellationToken::new(),
+            ended: CancellationToken::new(),
+        });
+        node.settle_orphans().await?;
+        let ports = Arc::new(Ports {
+            tasks: node.clone(),
+            progress: node.progress.clone(),
+            chat: node.clone(),
+            http,
+            states: Arc::new(states),
+        });
+        tokio::spawn(Node::keep_alive(node.clone()));
+        tokio::spawn({
+            let node = node.clone();
+            async move { node.ended.run_until_cancelled(node.progress.run(&*node.ledger)).await }
+        });
+        Ok(Self { node, ports })
+    }
+
+    /// The extensions it serves.
+    pub fn registry(&self) -> &Registry {
+        &self.node.registry
+    }
+
+    /// The parameter schema of a function, as the check uses it.
+    pub(crate) fn params_schema(&self, app_id: &str, function: &'static FunctionDef) -> Option<&serde_json::Value> {
+        let extension = self.node.registry.extension(app_id)?;
+        self.node.checks.get(&(extension.app_id(), function.name)).map(ParamsCheck::schema)
+    }
+
+    /// Whether calls are accepted right now; otherwise why not.
+    ///
+    /// # Errors
+    /// `UNAVAILABLE` with the reason, for an operator.
+    pub async fn ready(&self) -> Result<()> {
+        self.node.accepting()?;
+        self.node.ledger.check().await.map_err(|error| unavailable(&error))
+    }
+
+    /// Stops in two phases: no new calls and tasks from now on; what runs may go on for the grace
+    /// period, then ends with an "interrupted" turn. Returns when everything is in the ledger.
+    pub async fn shutdown(&self, grace: Duration) {
+        let node = &self.node;
+        node.stopping.cancel();
+        node.tracker.close();
+        if tokio::time::timeout(grace, node.tracker.wait()).await.is_err() {
+            tracing::info!(left = node.tracker.len(), "grace period over, interrupting what still runs");
+            node.killing.cancel();
+            // Only a ledger that cannot write keeps this from ending; recovery settles the rest.
+            if tokio::time::timeout(Duration::from_secs(5), node.tracker.wait()).await.is_err() {
+                tracing::warn!(left = node.tracker.len(), "left to recovery at the next start");
+            }
+        }
+        node.ended.cancel();
+        let life = node.life();
+        if let Err(error) = node.ledger.leave(&life).await {
+            tracing::debug!(%error, "did not sign off");
+        }
+    }
+
+    /// Completes when a stop was asked for.
+    pub(crate) fn stopping(&self) -> &CancellationToken {
+        &self.node.stopping
+    }
+}
+
+fn compile_checks(
+    registry: &Registry,
+) -> std::result::Result<HashMap<(&'static str, &'static str), ParamsCheck>, PlatformError> {
+    let mut checks = HashMap::new();
+    let mut faults = Vec::new();
+    for extension in registry.extensions() {
+        for function in extension.functions() {
+            match ParamsCheck::compile(function) {
+                Ok(check) => {
+                    checks.insert((extension.app_id(), function.name), check);
+                }
+                Err(fault) => faults.push(fault),
+            }
+        }
+    }
+    if faults.is_empty() { Ok(checks) } else { Err(PlatformError::Functions(faults)) }
+}
+
+impl Node {
+    fn life(&self) -> Arc<Incarnation> {
+        self.life.read().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    fn accepting(&self) -> Result<()> {
+        if self.stopping.is_cancelled() {
+            return Err(Error::platform(codes::UNAVAILABLE, "The platform is stopping. Try again in a moment."));
+        }
+        Ok(())
+    }
+
+    fn call_limits(&self) -> Limits {
+        // A handler is not asked for signs of life: its cap is short enough.
+        Limits { cap: self.settings.call_cap, liveness: self.settings.call_cap * 2, grace: self.settings.cancel_grace }
+    }
+
+    fn task_limits(&self, long_running: bool) -> Limits {
+        let cap = if long_running { self.settings.long_task_cap } else { self.settings.task_cap };
+        Limits { cap, liveness: self.settings.liveness, grace: self.settings.cancel_grace }
+    }
+}
+
+fn unavailable(error: &LedgerError) -> Error {
+    tracing::error!(%error, "the ledger refused");
+    Error::platform(codes::UNAVAILABLE, "The platform cannot write right now. Nothing was accepted; try again.")
+        .with_source(error.to_string())
+}
+
+impl fmt::Debug for Platform {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Platform").field("life", &self.node.life()).finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,108 @@
+//! Keeps this node's lease, and settles what ended lives have left behind.
+//!
+//! Runs at start and every few seconds. What it finds, it ends: calls with an "interrupted" reply,
+//! then their tasks with an "interrupted" outcome. The ledger makes sure that it happens once,
+//! whoever else is looking.
+
+use std::sync::{Arc, PoisonError};
+
+use futures_util::future::join_all;
+
+use super::Node;
+use super::words::{self, About};
+use crate::ledger::{LedgerError, Orphan};
+
+/// Orphans settled at once: enough for a group commit, few enough to hold in memory.
+const BATCH: u32 = 256;
+
+impl Node {
+    /// Renews, listens for cancels asked of other nodes, and recovers, until the platform ends.
+    pub(super) async fn keep_alive(self: Arc<Self>) {
+        let mut tick = tokio::time::interval(self.settings.renew_every);
+        tick.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+        while self.ended.run_until_cancelled(tick.tick()).await.is_some() {
+            let life = self.life();
+            match self.ledger.renew(&life, self.settings.lease).await {
+                Ok(cancelled) => {
+                    for task_id in cancelled {
+                        self.live.cancel(task_id);
+                    }
+                }
+                Err(LedgerError::Fenced) => self.begin_new_life(&life).await,
+                Err(error) => tracing::warn!(%error, "the lease could not be renewed"),
+            }
+            if let Err(error) = self.settle_orphans().await {
+                tracing::warn!(%error, "looking for interrupted work failed");
+            }
+        }
+    }
+
+    /// Another node took this one for dead: its work is not ours any more.
+    async fn begin_new_life(&self, lost: &crate::ledger::Incarnation) {
+        tracing::error!(node = %lost.node, epoch = lost.epoch, "the lease was lost: dropping all work of this life");
+        self.live.lose(lost);
+        match self.ledger.join(&self.settings.node, self.settings.lease).await {
+            Ok(life) => *self.life.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(life),
+            Err(error) => tracing::warn!(%error, "joining again failed"),
+        }
+    }
+
+    /// Ends everything that ended lives have left.
+    pub(super) async fn settle_orphans(&self) -> Result<(), LedgerError> {
+        loop {
+            let life = self.life();
+            let orphans = self.ledger.orphans(&life, BATCH).await?;
+            if orphans.is_empty() {
+                return Ok(());
+            }
+            tracing::info!(count = orphans.len(), "settling interrupted work");
+            // Calls first: a task's outcome never stands before its call's reply.
+            let mut settled_any = false;
+            let (calls, tasks): (Vec<_>, Vec<_>) = orphans.into_iter().partition(|o| matches!(o, Orphan::Call { .. }));
+            for group in [calls, tasks] {
+                for settled in join_all(group.iter().map(|orphan| self.settle(&life, orphan))).await {
+                    match settled {
+                        // Somebody was faster, or the call comes with the next batch.
+                        Ok(()) | Err(LedgerError::Settled) => settled_any = true,
+                        Err(LedgerError::TooEarly) => {}
+                        Err(error) => return Err(error),
+                    }
+                }
+            }
+            if !settled_any {
+                return Ok(());
+            }
+        }
+    }
+
+    async fn settle(&self, life: &crate::ledger::Incarnation, orphan: &Orphan) -> Result<(), LedgerError> {
+        match orphan {
+            Orphan::Call { call_id, owner, turn, .. } => {
+                let function = turn.function.as_deref().unwrap_or_default();
+                let about = About {
+                    tenant_id: &owner.tenant_id,
+                    user_id: &owner.user_id,
+                    app_id: &turn.app_id,
+                    function,
+                    call_id: Some(*call_id),
+                    task_id: None,
+                };
+                let reply = words::answer_turn(about, words::interrupted(function));
+                self.ledger.reclaim_call(life, *call_id, reply).await?;
+            }
+            Orphan::Task(record) => {
+                let task = &record.task;
+                let about = About {
+                    tenant_id: &record.owner.tenant_id,
+                    user_id: &record.owner.user_id,
+                    app_id: &task.app_id,
+                    function: &task.function,
+                    call_id: Some(task.call_id),
+                    task_id: Some(task.task_id),
+                };
+                self.ledger.reclaim_task(life, task.task_id, words::reclaimed(about, task)).await?;
+            }
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,104 @@
+//! `ctx.background_task`, the platform's side.
+//!
+//! From the moment the row is asked for, everything runs in a task of its own: a handler that is
+//! dropped meanwhile cannot leave a row behind that nobody works on.
+
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::Arc;
+
+use tokio_util::sync::CancellationToken;
+use tracing::Instrument;
+
+use super::live::Live;
+use super::words::{self, About};
+use super::{Node, unavailable};
+use crate::codes;
+use crate::context::{Context, NewBackground, Origin, SpawnTask};
+use crate::error::Error;
+use crate::ids::TaskId;
+use crate::ledger::{LedgerError, NewTask, Owner};
+use crate::result::Result;
+use crate::task::supervise;
+
+impl SpawnTask for Node {
+    fn spawn(
+        self: Arc<Self>,
+        parent: Context,
+        task: NewBackground,
+    ) -> Pin<Box<dyn Future<Output = Result<TaskId>> + Send>> {
+        Box::pin(async move {
+            self.accepting()?;
+            let origin = parent.origin();
+            let Some(parent_live) = self.live.of(origin) else { return Err(Error::cancelled()) };
+            let (started, start) = tokio::sync::oneshot::channel();
+            let origin = Origin { task_id: Some(TaskId::generate()), ..origin.clone() };
+            let span = tracing::info_span!(
+                parent: None, "task", app = origin.app_id, function = origin.function,
+                task = origin.task_id.map(tracing::field::display), user = %origin.user.id
+            );
+            let ctx = Context::new(origin, parent.ports().clone());
+            let live = Live { ctx, lost: CancellationToken::new(), ..parent_live };
+            let node = self.clone();
+            self.tracker.spawn(run_task(node, live, task, started).instrument(span));
+            start.await.unwrap_or_else(|_| Err(Error::platform(codes::UNAVAILABLE, "The task was cut off.")))
+        })
+    }
+}
+
+async fn run_task(
+    node: Arc<Node>,
+    live: Live,
+    task: NewBackground,
+    started: tokio::sync::oneshot::Sender<Result<TaskId>>,
+) {
+    let origin = live.ctx.origin();
+    let Some(task_id) = origin.task_id else { return };
+    let owner = Owner::from(&origin.user);
+    let limits = node.task_limits(task.long_running);
+    let name = if task.name.is_empty() { origin.function.to_owned() } else { task.name };
+    let row = NewTask {
+        task_id,
+        call_id: origin.call_id,
+        owner: owner.clone(),
+        app_id: origin.app_id.to_owned(),
+        function: origin.function.to_owned(),
+        name: name.clone(),
+        long_running: task.long_running,
+        cap: limits.cap,
+        max_running: node.settings.tasks_per_user,
+    };
+    if let Err(error) = node.ledger.start_task(&live.holder, row).await {
+        let _ = started.send(Err(refusal(error)));
+        return;
+    }
+    node.live.open(live.clone());
+    node.progress.open(task_id, owner, live.holder.clone());
+    let _ = started.send(Ok(task_id));
+    let work = node.watchdog.watch(format!("task {task_id} ({name})"), (task.work)(live.ctx.clone()));
+    let supervised = supervise(&live.ctx, work, limits, &node.killing);
+    let ending = live.lost.run_until_cancelled(supervised).await;
+    node.progress.close(task_id);
+    node.live.close(origin);
+    let Some(ending) = ending else {
+        tracing::warn!("the task was taken over: its lease was lost");
+        return;
+    };
+    // Never before the call's own reply.
+    if live.lost.run_until_cancelled(live.replied.cancelled()).await.is_none() {
+        return;
+    }
+    let end = words::task_end(About::from(origin), &name, ending, &limits);
+    tracing::debug!(state = end.state.as_str(), "task ended");
+    node.insist("outcome", || node.ledger.finish_task(&live.holder, task_id, end.clone())).await;
+}
+
+fn refusal(error: LedgerError) -> Error {
+    match error {
+        LedgerError::TooManyTasks(limit) => Error::retryable(
+            codes::RATE_LIMITED,
+            format!("You have {limit} tasks running already. Wait for one to end, or cancel one."),
+        ),
+        error => unavailable(&error),
+    }
+}

@@ -1,0 +1,165 @@
+//! The words of turns and audit rows: how an ending reads to the user and to an auditor.
+//!
+//! Owns every text that the platform itself puts into a chat, so that one ending reads the same
+//! whether the work ended here, was recovered after a crash, or was taken back from another node.
+
+use crate::codes;
+use crate::context::{MsgType, Origin, cut_text};
+use crate::error::{Error, ErrorKind};
+use crate::ids::{CallId, TaskId, TurnId};
+use crate::ledger::{AuditOutcome, NewAudit, Role, Task, TaskEnd, TaskState, TurnBody};
+use crate::result::WireResult;
+use crate::task::{Ending, Limits};
+
+/// Whose work a turn or row is about; of a live context or of a row found at recovery.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct About<'a> {
+    pub(super) tenant_id: &'a str,
+    pub(super) user_id: &'a str,
+    pub(super) app_id: &'a str,
+    pub(super) function: &'a str,
+    pub(super) call_id: Option<CallId>,
+    pub(super) task_id: Option<TaskId>,
+}
+
+impl<'a> From<&'a Origin> for About<'a> {
+    fn from(origin: &'a Origin) -> Self {
+        Self {
+            tenant_id: &origin.user.tenant_id,
+            user_id: &origin.user.id,
+            app_id: origin.app_id,
+            function: origin.function,
+            call_id: Some(origin.call_id),
+            task_id: origin.task_id,
+        }
+    }
+}
+
+/// A bot turn that renders an answer.
+pub(super) fn answer_turn(about: About<'_>, result: WireResult) -> TurnBody {
+    let (text, truncated) = cut_text(result.text().to_owned());
+    TurnBody {
+        turn_id: TurnId::generate(),
+        role: Role::Bot,
+        msg_type: MsgType::Response,
+        text,
+        app_id: about.app_id.to_owned(),
+        function: Some(about.function.to_owned()),
+        params: None,
+        call_id: about.call_id,
+        task_id: about.task_id,
+        refresh_panels: result.refresh_panels.clone(),
+        result: Some(result),
+        truncated,
+    }
+}
+
+/// The answer of a call that ended so.
+pub(super) fn call_answer(about: About<'_>, ending: Ending, limits: &Limits) -> WireResult {
+    match ending {
+        Ending::Answered(result) => result,
+        Ending::Failed(error) => failure(about, error),
+        Ending::Panicked(text) => panicked(about, &text),
+        Ending::TimedOut | Ending::Silent => WireResult::failure(
+            codes::BACKEND_TIMEOUT,
+            format!("{} did not answer within {} s and was stopped.", about.function, limits.cap.as_secs()),
+            true,
+        ),
+        Ending::Cancelled => Error::cancelled().into_wire(),
+        Ending::Interrupted => interrupted(about.function),
+    }
+}
+
+/// A call or task that a stopped process left behind.
+pub(super) fn interrupted(name: &str) -> WireResult {
+    WireResult::failure(
+        codes::INTERRUPTED,
+        format!("{name} was interrupted: the process running it stopped. You can run it again."),
+        true,
+    )
+}
+
+/// How a task ends, as one transaction.
+pub(super) fn task_end(about: About<'_>, name: &str, ending: Ending, limits: &Limits) -> TaskEnd {
+    let mut outcome = AuditOutcome::Done;
+    let (state, result) = match ending {
+        Ending::Answered(result) if result.is_success() => (TaskState::Succeeded, result),
+        Ending::Answered(result) => (TaskState::Failed, result),
+        Ending::Failed(error) => (TaskState::Failed, failure(about, error)),
+        Ending::Panicked(text) => {
+            outcome = AuditOutcome::Critical;
+            (TaskState::Failed, panicked(about, &text))
+        }
+        Ending::Cancelled => {
+            (TaskState::Cancelled, WireResult::failure(codes::CANCELLED, format!("{name} was cancelled."), false))
+        }
+        Ending::TimedOut => (
+            TaskState::TimedOut,
+            WireResult::failure(
+                codes::BACKEND_TIMEOUT,
+                format!("{name} did not finish within {} s and was stopped.", limits.cap.as_secs()),
+                true,
+            ),
+        ),
+        Ending::Silent => (
+            TaskState::Reclaimed,
+            WireResult::failure(
+                codes::TASK_SILENT,
+                format!("{name} gave no sign of life for {} s and was stopped.", limits.liveness.as_secs()),
+                true,
+            ),
+        ),
+        Ending::Interrupted => (TaskState::Reclaimed, interrupted(name)),
+    };
+    delivery(about, state, result, outcome)
+}
+
+/// The end of a task whose process is gone.
+pub(super) fn reclaimed(about: About<'_>, task: &Task) -> TaskEnd {
+    if task.cancel_requested_at.is_some() {
+        // The user asked for it to stop and it has stopped: that is the honest end.
+        let text = format!("{} was cancelled.", task.name);
+        let result = WireResult::failure(codes::CANCELLED, text, false);
+        return delivery(about, TaskState::Cancelled, result, AuditOutcome::Done);
+    }
+    delivery(about, TaskState::Reclaimed, interrupted(&task.name), AuditOutcome::Done)
+}
+
+fn delivery(about: About<'_>, state: TaskState, result: WireResult, outcome: AuditOutcome) -> TaskEnd {
+    let turn = answer_turn(about, result);
+    let mut audit = audit(about, "chat.inject", outcome);
+    audit.target = Some(turn.turn_id.to_string());
+    audit.detail = Some(match about.task_id {
+        Some(task_id) => format!("outcome of task {task_id}: {}", state.as_str()),
+        None => format!("outcome: {}", state.as_str()),
+    });
+    TaskEnd { state, turn, audit }
+}
+
+/// An audit row of something the platform did for an extension's work.
+pub(super) fn audit(about: About<'_>, action: &str, outcome: AuditOutcome) -> NewAudit {
+    NewAudit {
+        tenant_id: about.tenant_id.to_owned(),
+        user_id: about.user_id.to_owned(),
+        actor: format!("extension:{}", about.app_id),
+        app_id: Some(about.app_id.to_owned()),
+        action: action.to_owned(),
+        target: None,
+        outcome,
+        detail: None,
+    }
+}
+
+fn failure(about: About<'_>, error: Error) -> WireResult {
+    if error.kind() == ErrorKind::Internal {
+        tracing::error!(app = about.app_id, function = about.function, %error, "the extension failed");
+    } else {
+        tracing::info!(app = about.app_id, function = about.function, %error, "the extension answered with an error");
+    }
+    error.into_wire()
+}
+
+fn panicked(about: About<'_>, text: &str) -> WireResult {
+    tracing::error!(app = about.app_id, function = about.function, panic = text, "the extension panicked");
+    WireResult::failure(codes::INTERNAL, crate::error::INTERNAL_TEXT, false)
+}

@@ -1,0 +1,113 @@
+//! Runs one piece of work and decides how it ends.
+//!
+//! The work runs in a tokio task of its own, so that a future which blocks its thread cannot hold
+//! up its own cap. One timer serves all deadlines: what is parked stays small.
+//!
+//! The cancel ladder: the work is told through its surfaces; if it is still there after the grace
+//! period it is dropped. What it returns after it was told counts for nothing; what it returned
+//! without having been told is kept.
+
+use std::future::Future;
+use std::time::Duration;
+
+use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::AbortOnDropHandle;
+
+use crate::context::Context;
+use crate::error::Error;
+use crate::result::{Result, WireResult};
+
+/// How long a piece of work may take, in each sense.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Limits {
+    /// From its start to its end.
+    pub(crate) cap: Duration,
+    /// From one sign of life to the next.
+    pub(crate) liveness: Duration,
+    /// From a cancel to being dropped.
+    pub(crate) grace: Duration,
+}
+
+/// How a piece of work ended.
+#[derive(Debug)]
+pub(crate) enum Ending {
+    /// It returned an answer, a failure that is an answer included.
+    Answered(WireResult),
+    /// It returned an error.
+    Failed(Error),
+    /// It panicked, with this message.
+    Panicked(String),
+    /// It was cancelled.
+    Cancelled,
+    /// It ran into its cap.
+    TimedOut,
+    /// It was silent for the liveness window.
+    Silent,
+    /// The process is stopping and could not wait for it.
+    Interrupted,
+}
+
+/// Runs `work` to its end. On return its context is closed and the work is dropped.
+pub(crate) async fn supervise(
+    ctx: &Context,
+    work: impl Future<Output = Result<WireResult>> + Send + 'static,
+    limits: Limits,
+    kill: &CancellationToken,
+) -> Ending {
+    let mut work = AbortOnDropHandle::new(tokio::spawn(work));
+    let signal = ctx.signal();
+    let expiry = Instant::now() + limits.cap;
+    let mut silent_at = Instant::now() + limits.liveness;
+    let mut drop_at: Option<Instant> = None;
+    let timer = tokio::time::sleep_until(expiry.min(silent_at));
+    tokio::pin!(timer);
+    let ending = loop {
+        tokio::select! {
+            biased;
+            joined = &mut work => {
+                break match joined {
+                    _ if signal.was_told() => Ending::Cancelled,
+                    Ok(Ok(answer)) => Ending::Answered(answer),
+                    Ok(Err(error)) => Ending::Failed(error),
+                    Err(failed) => Ending::Panicked(panic_text(failed)),
+                };
+            }
+            () = kill.cancelled() => break Ending::Interrupted,
+            () = signal.cancel_requested(), if drop_at.is_none() => {
+                let at = Instant::now() + limits.grace;
+                drop_at = Some(at);
+                timer.as_mut().reset(at.min(expiry));
+            }
+            () = &mut timer => {
+                let now = Instant::now();
+                if drop_at.is_some_and(|at| at <= now) {
+                    break Ending::Cancelled;
+                }
+                if expiry <= now {
+                    break if signal.was_told() { Ending::Cancelled } else { Ending::TimedOut };
+                }
+                silent_at = signal.last_alive() + limits.liveness;
+                if silent_at <= now && drop_at.is_none() {
+                    break Ending::Silent;
+                }
+                timer.as_mut().reset(drop_at.unwrap_or(silent_at).min(expiry));
+            }
+        }
+    };
+    signal.close();
+    work.abort();
+    ending
+}
+
+fn panic_text(failed: tokio::task::JoinError) -> String {
+    match failed.try_into_panic() {
+        Ok(payload) => match payload.downcast::<String>() {
+            Ok(text) => *text,
+            Err(payload) => payload
+                .downcast_ref::<&str>()
+                .map_or_else(|| "a panic without a text".to_owned(), |text| (*text).to_owned()),
+        },
+        Err(aborted) => aborted.to_string(),
+    }
+}
