@@ -35,8 +35,7 @@ impl HeldClock {
     /// Moves it forward.
     pub fn advance(&self, by: Duration) {
         let mut now = self.0.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
-        *now =
-            now.saturating_add(jiff::SignedDuration::try_from(by).unwrap_or(jiff::SignedDuration::MAX)).unwrap_or(*now);
+        *now = after(*now, by);
     }
 }
 
@@ -44,6 +43,12 @@ impl Clock for HeldClock {
     fn now(&self) -> Timestamp {
         *self.0.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
     }
+}
+
+/// A later time. Saturates: a lease or a cap of centuries never ends.
+pub(super) fn after(now: Timestamp, by: Duration) -> Timestamp {
+    let by = jiff::SignedDuration::try_from(by).unwrap_or(jiff::SignedDuration::MAX);
+    now.checked_add(by).map_or(Timestamp::MAX, to_micros)
 }
 
 fn to_micros(time: Timestamp) -> Timestamp {

@@ -13,10 +13,21 @@
 //! An epoch ends when the node joins again, or when [`Ledger::orphans`] finds its lease lapsed.
 //!
 //! **Order of a call.** `accept_call`, any number of `start_task`, one `reply`; a task's end is
-//! refused with [`LedgerError::TooEarly`] while its call has no reply.
+//! refused with [`LedgerError::TooEarly`] while its call has no reply. A running task may start
+//! others on behalf of its call, which has its reply by then.
 //!
-//! **Hints.** After a commit the backend tells its [`Feed`]. Losing a hint may cost time, never
-//! an event.
+//! **Ids.** Come from the platform and are new. A call, task or turn id that is in the ledger
+//! already is refused with [`LedgerError::Settled`]: who repeats a write whose answer was lost
+//! cannot do it twice.
+//!
+//! **Order of refusals.** `Fenced` before all else; then whether the work exists and this life
+//! may write for it; then `Settled`, then `TooEarly`.
+//!
+//! **Texts.** Any text and any JSON comes back as it was: NUL, characters beyond the first plane,
+//! nesting deeper than parsers take by default, the order of keys.
+//!
+//! **Hints.** After a commit the backend tells its [`Feed`]: events and, from `note_progress`,
+//! progress. Losing a hint may cost time, never an event.
 
 use std::fmt::Debug;
 use std::future::Future;
@@ -41,7 +52,7 @@ pub enum LedgerError {
     Unavailable(String),
     /// The node's life is over: another took its place.
     Fenced,
-    /// The call has its reply, or the task its end, already.
+    /// The call has its reply, or the task its end, already; or the id is in the ledger.
     Settled,
     /// There is no such call or task.
     Unknown,
@@ -94,10 +105,10 @@ pub trait Ledger: Debug + Send + Sync + 'static {
     /// `Settled`, `Unknown`, `Fenced`; `Unknown` also when another life holds the call.
     fn reply<'a>(&'a self, holder: &'a Incarnation, call_id: CallId, turn: TurnBody) -> Fut<'a, Turn>;
 
-    /// Writes a running task with its event.
+    /// Writes a running task with its event. The call must be of this life and of the task's owner.
     ///
     /// # Errors
-    /// `TooManyTasks`, `Fenced`.
+    /// `TooManyTasks`, `Fenced`, `Unknown` for another owner's or life's call.
     fn start_task<'a>(&'a self, holder: &'a Incarnation, task: NewTask) -> Fut<'a, Task>;
 
     /// Ends a running task of this life: state, finish time, result, outcome turn, audit row, and
@@ -108,7 +119,8 @@ pub trait Ledger: Debug + Send + Sync + 'static {
     fn finish_task<'a>(&'a self, holder: &'a Incarnation, task_id: TaskId, end: TaskEnd) -> Fut<'a, Turn>;
 
     /// Keeps the latest progress of running tasks of this life; others are passed over. The one
-    /// write that need not be durable when it returns, and that makes no event.
+    /// write that need not be durable when it returns, and that makes no event. Readers and the
+    /// feed have it when it returns.
     fn note_progress<'a>(&'a self, holder: &'a Incarnation, latest: Vec<Progress>) -> Fut<'a, ()>;
 
     /// Notes that a task was asked to cancel, with the task's event, and writes the audit row. A
@@ -121,14 +133,16 @@ pub trait Ledger: Debug + Send + Sync + 'static {
     /// Adds a turn outside a call's reply or a task's end, with its audit row and event.
     ///
     /// # Errors
-    /// With a fence: `Fenced`, `Settled` or `Unknown` when that work may not write any more.
+    /// With a fence: as `reply` and `finish_task` refuse that work, and `Unknown` when it is of
+    /// another owner.
     fn inject(&self, owner: Owner, turn: TurnBody, audit: NewAudit, fence: Option<Fence>) -> Fut<'_, Turn>;
 
     /// Writes an audit row alone.
     fn audit(&self, row: NewAudit) -> Fut<'_, ()>;
 
-    /// Ends every life whose lease has lapsed, then lists work that ended lives have left, calls
-    /// before tasks, oldest first.
+    /// Ends every other node's life whose lease has lapsed, then lists work that ended lives have
+    /// left, calls before tasks, oldest first. The asking life is evidently alive: its own lapsed
+    /// lease does not end it.
     ///
     /// # Errors
     /// `Fenced` when the asking life is over itself.
@@ -137,7 +151,8 @@ pub trait Ledger: Debug + Send + Sync + 'static {
     /// `reply` on behalf of an ended life.
     ///
     /// # Errors
-    /// `Settled` when somebody was faster; `Fenced` when the asking life is over.
+    /// `Settled` when somebody was faster; `Fenced` when the asking life is over; `Unknown` also
+    /// when the life that holds the call is not.
     fn reclaim_call<'a>(&'a self, holder: &'a Incarnation, call_id: CallId, turn: TurnBody) -> Fut<'a, Turn>;
 
     /// `finish_task` on behalf of an ended life.

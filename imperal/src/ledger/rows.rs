@@ -325,6 +325,28 @@ pub struct NewTask {
     pub max_running: u32,
 }
 
+impl NewTask {
+    /// The task as it starts; for backends.
+    pub fn into_task(self, now: Timestamp, deadline_at: Timestamp) -> Task {
+        Task {
+            task_id: self.task_id,
+            call_id: self.call_id,
+            app_id: self.app_id,
+            function: self.function,
+            name: self.name,
+            state: TaskState::Running,
+            long_running: self.long_running,
+            percent: None,
+            message: None,
+            created_at: now,
+            deadline_at,
+            cancel_requested_at: None,
+            finished_at: None,
+            result: None,
+        }
+    }
+}
+
 /// How a task ends: everything of one transaction.
 #[derive(Debug, Clone)]
 pub struct TaskEnd {

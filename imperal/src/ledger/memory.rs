@@ -1,3 +1,0 @@
-//! memory
-#[derive(Debug)]
-pub struct MemoryLedger;

@@ -1,0 +1,202 @@
+//! A ledger in memory, for tests and for trying things out: nothing outlives the process.
+//!
+//! Owns the lock around the state and the order "commit, then tell the feed". The rules are in
+//! `state`. The lock is never held across an await and every future completes at its first poll,
+//! so tokio's paused time works with it.
+
+mod state;
+
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use jiff::Timestamp;
+
+use self::state::State;
+use super::{
+    AuditFilter, AuditRow, CancelAnswer, Clock, Event, Feed, Fence, Fut, Incarnation, Ledger, LedgerError, NewAudit,
+    NewCall, NewTask, Orphan, Owner, Progress, SystemClock, Task, TaskEnd, TaskRecord, Turn, TurnBody,
+};
+use crate::ids::{CallId, TaskId};
+
+/// A [`Ledger`] in memory. Two nodes of one process may share it.
+#[derive(Debug)]
+pub struct MemoryLedger {
+    clock: Arc<dyn Clock>,
+    state: Mutex<State>,
+    feed: Feed,
+}
+
+impl Default for MemoryLedger {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl MemoryLedger {
+    /// An empty ledger on the machine's clock.
+    pub fn new() -> Self {
+        Self::with_clock(Arc::new(SystemClock))
+    }
+
+    /// An empty ledger on this clock.
+    pub fn with_clock(clock: Arc<dyn Clock>) -> Self {
+        Self { clock, state: Mutex::default(), feed: Feed::default() }
+    }
+
+    fn with<T>(&self, work: impl FnOnce(&mut State, Timestamp) -> T) -> T {
+        // A panic while the lock was held is a fault of this module; the state may be half
+        // written, but a test that goes on should see the first panic and not this one.
+        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        // Read under the lock, so that times do not run backwards from one commit to the next.
+        work(&mut state, self.clock.now())
+    }
+
+    /// A write that gives the owner events.
+    fn tell<'a, T: Send + 'a>(
+        &'a self,
+        work: impl FnOnce(&mut State, Timestamp) -> Result<(Owner, T), LedgerError> + Send + 'a,
+    ) -> Fut<'a, T> {
+        Box::pin(async move {
+            let (owner, done) = self.with(work)?;
+            self.feed.events(&owner);
+            Ok(done)
+        })
+    }
+
+    fn quiet<'a, T: Send + 'a>(
+        &'a self,
+        work: impl FnOnce(&mut State, Timestamp) -> Result<T, LedgerError> + Send + 'a,
+    ) -> Fut<'a, T> {
+        Box::pin(async move { self.with(work) })
+    }
+}
+
+impl Ledger for MemoryLedger {
+    fn join<'a>(&'a self, node: &'a str, lease: Duration) -> Fut<'a, Incarnation> {
+        self.quiet(move |state, now| Ok(state.join(node, later(now, lease))))
+    }
+
+    fn renew<'a>(&'a self, holder: &'a Incarnation, lease: Duration) -> Fut<'a, Vec<TaskId>> {
+        self.quiet(move |state, now| state.renew(holder, later(now, lease)))
+    }
+
+    fn leave<'a>(&'a self, holder: &'a Incarnation) -> Fut<'a, ()> {
+        self.quiet(move |state, _| {
+            state.leave(holder);
+            Ok(())
+        })
+    }
+
+    fn accept_call<'a>(&'a self, holder: &'a Incarnation, call: NewCall) -> Fut<'a, Turn> {
+        self.tell(move |state, now| state.accept_call(holder, call, now))
+    }
+
+    fn reply<'a>(&'a self, holder: &'a Incarnation, call_id: CallId, turn: TurnBody) -> Fut<'a, Turn> {
+        self.tell(move |state, now| state.reply(holder, call_id, turn, now))
+    }
+
+    fn start_task<'a>(&'a self, holder: &'a Incarnation, task: NewTask) -> Fut<'a, Task> {
+        self.tell(move |state, now| {
+            let deadline = later(now, task.cap);
+            state.start_task(holder, task, now, deadline)
+        })
+    }
+
+    fn finish_task<'a>(&'a self, holder: &'a Incarnation, task_id: TaskId, end: TaskEnd) -> Fut<'a, Turn> {
+        self.tell(move |state, now| state.finish_task(holder, task_id, end, now))
+    }
+
+    fn note_progress<'a>(&'a self, holder: &'a Incarnation, latest: Vec<Progress>) -> Fut<'a, ()> {
+        Box::pin(async move {
+            let kept = self.with(|state, _| state.note_progress(holder, latest))?;
+            for (owner, progress) in kept {
+                self.feed.progress(&owner, progress);
+            }
+            Ok(())
+        })
+    }
+
+    fn ask_cancel(&self, task_id: TaskId, audit: NewAudit) -> Fut<'_, CancelAnswer> {
+        Box::pin(async move {
+            let (changed, answer) = self.with(|state, now| state.ask_cancel(task_id, audit, now))?;
+            if let (true, CancelAnswer::Noted(record)) = (changed, &answer) {
+                self.feed.events(&record.owner);
+            }
+            Ok(answer)
+        })
+    }
+
+    fn inject(&self, owner: Owner, turn: TurnBody, audit: NewAudit, fence: Option<Fence>) -> Fut<'_, Turn> {
+        self.tell(move |state, now| state.inject(owner, turn, audit, fence.as_ref(), now))
+    }
+
+    fn audit(&self, row: NewAudit) -> Fut<'_, ()> {
+        self.quiet(move |state, now| {
+            state.audit(row, now);
+            Ok(())
+        })
+    }
+
+    fn orphans<'a>(&'a self, holder: &'a Incarnation, limit: u32) -> Fut<'a, Vec<Orphan>> {
+        self.quiet(move |state, now| state.orphans(holder, limit as usize, now))
+    }
+
+    fn reclaim_call<'a>(&'a self, holder: &'a Incarnation, call_id: CallId, turn: TurnBody) -> Fut<'a, Turn> {
+        self.tell(move |state, now| state.reclaim_call(holder, call_id, turn, now))
+    }
+
+    fn reclaim_task<'a>(&'a self, holder: &'a Incarnation, task_id: TaskId, end: TaskEnd) -> Fut<'a, Turn> {
+        self.tell(move |state, now| state.reclaim_task(holder, task_id, end, now))
+    }
+
+    fn turns<'a>(&'a self, owner: &'a Owner, after: u64, limit: u32) -> Fut<'a, Vec<Turn>> {
+        self.quiet(move |state, _| Ok(state.turns(owner, after).take(limit as usize).cloned().collect()))
+    }
+
+    fn latest_turns<'a>(&'a self, owner: &'a Owner, before: Option<u64>, limit: u32) -> Fut<'a, Vec<Turn>> {
+        self.quiet(move |state, _| {
+            let before = before.unwrap_or(u64::MAX);
+            let mut turns: Vec<Turn> =
+                state.turns(owner, 0).rev().filter(|turn| turn.seq < before).take(limit as usize).cloned().collect();
+            turns.reverse();
+            Ok(turns)
+        })
+    }
+
+    fn events<'a>(&'a self, owner: &'a Owner, after: u64, limit: u32) -> Fut<'a, Vec<Event>> {
+        self.quiet(move |state, _| Ok(state.events(owner, after).iter().take(limit as usize).cloned().collect()))
+    }
+
+    fn head<'a>(&'a self, owner: &'a Owner) -> Fut<'a, u64> {
+        self.quiet(move |state, _| Ok(state.head(owner)))
+    }
+
+    fn task(&self, task_id: TaskId) -> Fut<'_, Option<TaskRecord>> {
+        self.quiet(move |state, _| Ok(state.task(task_id)))
+    }
+
+    fn running_tasks<'a>(&'a self, owner: &'a Owner) -> Fut<'a, Vec<Task>> {
+        self.quiet(move |state, _| Ok(state.running_tasks(owner)))
+    }
+
+    fn recent_tasks<'a>(&'a self, owner: &'a Owner, limit: u32) -> Fut<'a, Vec<Task>> {
+        self.quiet(move |state, _| Ok(state.recent_tasks(owner, limit as usize)))
+    }
+
+    fn audit_rows(&self, filter: AuditFilter) -> Fut<'_, Vec<AuditRow>> {
+        self.quiet(move |state, _| Ok(state.audit_rows(&filter)))
+    }
+
+    fn check(&self) -> Fut<'_, ()> {
+        self.quiet(|_, _| Ok(()))
+    }
+
+    fn feed(&self) -> &Feed {
+        &self.feed
+    }
+}
+
+/// Saturates: a lease or a cap of centuries never ends.
+fn later(now: Timestamp, by: Duration) -> Timestamp {
+    super::clock::after(now, by)
+}

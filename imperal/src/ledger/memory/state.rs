@@ -1,0 +1,404 @@
+//! The rules of the contract, over plain maps.
+//!
+//! Every method checks all it has to check before it changes anything: an `Err` leaves no trace.
+//! Knows no lock and no feed. A life that is over needs no mark on its work: whether a holder is
+//! still current is looked up.
+
+use std::collections::{BTreeMap, HashMap, HashSet};
+use std::sync::Arc;
+
+use jiff::Timestamp;
+
+use crate::ids::{CallId, TaskId, TurnId};
+use crate::ledger::{
+    AuditFilter, AuditRow, CancelAnswer, Event, EventBody, Fence, Incarnation, LedgerError, NewAudit, NewCall, NewTask,
+    Orphan, Owner, Progress, Task, TaskEnd, TaskRecord, TaskState, Turn, TurnBody, Work,
+};
+
+/// Whose events grew, and what the method returns.
+type Told<T> = Result<(Owner, T), LedgerError>;
+
+/// A node's latest life.
+#[derive(Debug)]
+struct Life {
+    epoch: i64,
+    /// None once it is over.
+    lease_until: Option<Timestamp>,
+}
+
+#[derive(Debug)]
+struct CallRow {
+    order: u64,
+    owner: Owner,
+    holder: Incarnation,
+    turn: TurnBody,
+    open: bool,
+}
+
+#[derive(Debug)]
+struct TaskRow {
+    order: u64,
+    record: TaskRecord,
+}
+
+/// Everything the ledger knows.
+#[derive(Debug, Default)]
+pub(super) struct State {
+    lives: HashMap<Arc<str>, Life>,
+    calls: HashMap<CallId, CallRow>,
+    open_calls: BTreeMap<u64, CallId>,
+    tasks: HashMap<TaskId, TaskRow>,
+    running: BTreeMap<u64, TaskId>,
+    last_order: u64,
+    turn_ids: HashSet<TurnId>,
+    events: HashMap<Owner, Vec<Event>>,
+    tasks_of: HashMap<Owner, Vec<TaskId>>,
+    audit: Vec<AuditRow>,
+}
+
+impl State {
+    fn is_current(&self, holder: &Incarnation) -> bool {
+        self.lives.get(&holder.node).is_some_and(|life| life.epoch == holder.epoch && life.lease_until.is_some())
+    }
+
+    fn fence(&self, holder: &Incarnation) -> Result<(), LedgerError> {
+        if self.is_current(holder) { Ok(()) } else { Err(LedgerError::Fenced) }
+    }
+
+    fn fresh(&self, turn: &TurnBody) -> Result<(), LedgerError> {
+        if self.turn_ids.contains(&turn.turn_id) { Err(LedgerError::Settled) } else { Ok(()) }
+    }
+
+    fn next_order(&mut self) -> u64 {
+        self.last_order += 1;
+        self.last_order
+    }
+
+    pub(super) fn join(&mut self, node: &str, lease_until: Timestamp) -> Incarnation {
+        let node: Arc<str> = node.into();
+        let epoch = self.lives.get(&node).map_or(0, |life| life.epoch) + 1;
+        self.lives.insert(node.clone(), Life { epoch, lease_until: Some(lease_until) });
+        Incarnation { node, epoch }
+    }
+
+    pub(super) fn renew(&mut self, holder: &Incarnation, until: Timestamp) -> Result<Vec<TaskId>, LedgerError> {
+        self.fence(holder)?;
+        if let Some(life) = self.lives.get_mut(&holder.node) {
+            life.lease_until = Some(until);
+        }
+        let asked = self
+            .running_rows()
+            .filter(|row| row.record.holder == *holder && row.record.task.cancel_requested_at.is_some());
+        Ok(asked.map(|row| row.record.task.task_id).collect())
+    }
+
+    pub(super) fn leave(&mut self, holder: &Incarnation) {
+        if let Some(life) = self.lives.get_mut(&holder.node)
+            && life.epoch == holder.epoch
+        {
+            life.lease_until = None;
+        }
+    }
+
+    pub(super) fn accept_call(&mut self, holder: &Incarnation, call: NewCall, now: Timestamp) -> Told<Turn> {
+        self.fence(holder)?;
+        if self.calls.contains_key(&call.call_id) {
+            return Err(LedgerError::Settled);
+        }
+        self.fresh(&call.turn)?;
+        let order = self.next_order();
+        let row =
+            CallRow { order, owner: call.owner.clone(), holder: holder.clone(), turn: call.turn.clone(), open: true };
+        self.calls.insert(call.call_id, row);
+        self.open_calls.insert(order, call.call_id);
+        Ok(self.add_turn(call.owner, call.turn, now))
+    }
+
+    pub(super) fn reply(
+        &mut self,
+        holder: &Incarnation,
+        call_id: CallId,
+        turn: TurnBody,
+        now: Timestamp,
+    ) -> Told<Turn> {
+        self.fence(holder)?;
+        let row = self.calls.get(&call_id).filter(|row| row.holder == *holder).ok_or(LedgerError::Unknown)?;
+        if !row.open {
+            return Err(LedgerError::Settled);
+        }
+        self.settle_call(call_id, turn, now)
+    }
+
+    pub(super) fn reclaim_call(
+        &mut self,
+        holder: &Incarnation,
+        call_id: CallId,
+        turn: TurnBody,
+        now: Timestamp,
+    ) -> Told<Turn> {
+        self.fence(holder)?;
+        let row = self.calls.get(&call_id).ok_or(LedgerError::Unknown)?;
+        if !row.open {
+            return Err(LedgerError::Settled);
+        }
+        if self.is_current(&row.holder) {
+            return Err(LedgerError::Unknown);
+        }
+        self.settle_call(call_id, turn, now)
+    }
+
+    /// The write of a reply; the right to it has been checked.
+    fn settle_call(&mut self, call_id: CallId, turn: TurnBody, now: Timestamp) -> Told<Turn> {
+        self.fresh(&turn)?;
+        let row = self.calls.get_mut(&call_id).ok_or(LedgerError::Unknown)?;
+        row.open = false;
+        let (order, owner) = (row.order, row.owner.clone());
+        self.open_calls.remove(&order);
+        Ok(self.add_turn(owner, turn, now))
+    }
+
+    pub(super) fn start_task(
+        &mut self,
+        holder: &Incarnation,
+        new: NewTask,
+        now: Timestamp,
+        deadline_at: Timestamp,
+    ) -> Told<Task> {
+        self.fence(holder)?;
+        let call = self.calls.get(&new.call_id).ok_or(LedgerError::Unknown)?;
+        if call.holder != *holder || call.owner != new.owner {
+            return Err(LedgerError::Unknown);
+        }
+        if self.tasks.contains_key(&new.task_id) {
+            return Err(LedgerError::Settled);
+        }
+        if self.running_rows().filter(|row| row.record.owner == new.owner).count() >= new.max_running as usize {
+            return Err(LedgerError::TooManyTasks(new.max_running));
+        }
+        let task = new.into_task(now, deadline_at);
+        let owner = call.owner.clone();
+        let order = self.next_order();
+        let record = TaskRecord { owner: owner.clone(), holder: holder.clone(), task: task.clone() };
+        self.running.insert(order, task.task_id);
+        self.tasks_of.entry(owner.clone()).or_default().push(task.task_id);
+        self.tasks.insert(task.task_id, TaskRow { order, record });
+        self.push(&owner, EventBody::Task(task.clone()));
+        Ok((owner, task))
+    }
+
+    pub(super) fn finish_task(
+        &mut self,
+        holder: &Incarnation,
+        task_id: TaskId,
+        end: TaskEnd,
+        now: Timestamp,
+    ) -> Told<Turn> {
+        self.fence(holder)?;
+        let row = self.tasks.get(&task_id).ok_or(LedgerError::Unknown)?;
+        if row.record.holder != *holder {
+            return Err(LedgerError::Fenced);
+        }
+        self.end_task(task_id, end, now)
+    }
+
+    pub(super) fn reclaim_task(
+        &mut self,
+        holder: &Incarnation,
+        task_id: TaskId,
+        end: TaskEnd,
+        now: Timestamp,
+    ) -> Told<Turn> {
+        self.fence(holder)?;
+        let row = self.tasks.get(&task_id).ok_or(LedgerError::Unknown)?;
+        if row.record.task.state == TaskState::Running && self.is_current(&row.record.holder) {
+            return Err(LedgerError::Unknown);
+        }
+        self.end_task(task_id, end, now)
+    }
+
+    /// The write of a task's end; the right to it has been checked, its state has not.
+    fn end_task(&mut self, task_id: TaskId, end: TaskEnd, now: Timestamp) -> Told<Turn> {
+        let task = &self.tasks.get(&task_id).ok_or(LedgerError::Unknown)?.record.task;
+        if task.state != TaskState::Running {
+            return Err(LedgerError::Settled);
+        }
+        if self.calls.get(&task.call_id).is_none_or(|call| call.open) {
+            return Err(LedgerError::TooEarly);
+        }
+        self.fresh(&end.turn)?;
+        let row = self.tasks.get_mut(&task_id).ok_or(LedgerError::Unknown)?;
+        row.record.task.state = end.state;
+        row.record.task.finished_at = Some(now);
+        row.record.task.result.clone_from(&end.turn.result);
+        let (order, owner, task) = (row.order, row.record.owner.clone(), row.record.task.clone());
+        self.running.remove(&order);
+        self.push(&owner, EventBody::Task(task));
+        self.audit(end.audit, now);
+        Ok(self.add_turn(owner, end.turn, now))
+    }
+
+    pub(super) fn note_progress(
+        &mut self,
+        holder: &Incarnation,
+        latest: Vec<Progress>,
+    ) -> Result<Vec<(Owner, Progress)>, LedgerError> {
+        self.fence(holder)?;
+        let mut kept = Vec::with_capacity(latest.len());
+        for progress in latest {
+            let Some(TaskRow { record, .. }) = self.tasks.get_mut(&progress.task_id) else { continue };
+            if record.holder == *holder && record.task.state == TaskState::Running {
+                record.task.percent = Some(progress.percent);
+                record.task.message = Some(progress.message.clone());
+                kept.push((record.owner.clone(), progress));
+            }
+        }
+        Ok(kept)
+    }
+
+    /// Whether the owner got an event, and the answer.
+    pub(super) fn ask_cancel(
+        &mut self,
+        task_id: TaskId,
+        audit: NewAudit,
+        now: Timestamp,
+    ) -> Result<(bool, CancelAnswer), LedgerError> {
+        let record = &mut self.tasks.get_mut(&task_id).ok_or(LedgerError::Unknown)?.record;
+        let running = record.task.state == TaskState::Running;
+        let first = running && record.task.cancel_requested_at.is_none();
+        if first {
+            record.task.cancel_requested_at = Some(now);
+        }
+        let record = record.clone();
+        if first {
+            self.push(&record.owner, EventBody::Task(record.task.clone()));
+        }
+        self.audit(audit, now);
+        Ok((first, if running { CancelAnswer::Noted(record) } else { CancelAnswer::Ended(record) }))
+    }
+
+    pub(super) fn inject(
+        &mut self,
+        owner: Owner,
+        turn: TurnBody,
+        audit: NewAudit,
+        fence: Option<&Fence>,
+        now: Timestamp,
+    ) -> Told<Turn> {
+        if let Some(fence) = fence {
+            self.may_inject(&owner, fence)?;
+        }
+        self.fresh(&turn)?;
+        self.audit(audit, now);
+        Ok(self.add_turn(owner, turn, now))
+    }
+
+    fn may_inject(&self, owner: &Owner, Fence { holder, work }: &Fence) -> Result<(), LedgerError> {
+        self.fence(holder)?;
+        let unsettled = match work {
+            Work::Call(call_id) => {
+                let call = self.calls.get(call_id).filter(|call| call.owner == *owner).ok_or(LedgerError::Unknown)?;
+                if call.holder != *holder {
+                    return Err(LedgerError::Unknown);
+                }
+                call.open
+            }
+            Work::Task(task_id) => {
+                let row = self.tasks.get(task_id).filter(|row| row.record.owner == *owner);
+                let record = &row.ok_or(LedgerError::Unknown)?.record;
+                if record.holder != *holder {
+                    return Err(LedgerError::Fenced);
+                }
+                record.task.state == TaskState::Running
+            }
+        };
+        if unsettled { Ok(()) } else { Err(LedgerError::Settled) }
+    }
+
+    pub(super) fn audit(&mut self, body: NewAudit, at: Timestamp) {
+        let audit_id = self.audit.len() as u64 + 1;
+        self.audit.push(AuditRow { audit_id, at, body });
+    }
+
+    pub(super) fn orphans(
+        &mut self,
+        holder: &Incarnation,
+        limit: usize,
+        now: Timestamp,
+    ) -> Result<Vec<Orphan>, LedgerError> {
+        self.fence(holder)?;
+        for (node, life) in &mut self.lives {
+            if *node != holder.node && life.lease_until.is_some_and(|until| until <= now) {
+                life.lease_until = None;
+            }
+        }
+        let calls = self.open_calls.values().filter_map(|call_id| {
+            let row = self.calls.get(call_id).filter(|row| !self.is_current(&row.holder))?;
+            Some(Orphan::Call {
+                call_id: *call_id,
+                owner: row.owner.clone(),
+                holder: row.holder.clone(),
+                turn: row.turn.clone(),
+            })
+        });
+        let tasks = self.running_rows().filter(|row| !self.is_current(&row.record.holder));
+        Ok(calls.chain(tasks.map(|row| Orphan::Task(row.record.clone()))).take(limit).collect())
+    }
+
+    fn running_rows(&self) -> impl Iterator<Item = &TaskRow> {
+        self.running.values().filter_map(|task_id| self.tasks.get(task_id))
+    }
+
+    fn push(&mut self, owner: &Owner, body: EventBody) {
+        let events = self.events.entry(owner.clone()).or_default();
+        events.push(Event { seq: events.len() as u64 + 1, body });
+    }
+
+    fn add_turn(&mut self, owner: Owner, body: TurnBody, at: Timestamp) -> (Owner, Turn) {
+        self.turn_ids.insert(body.turn_id);
+        let turn = Turn { seq: self.head(&owner) + 1, at, body };
+        self.push(&owner, EventBody::Turn(turn.clone()));
+        (owner, turn)
+    }
+
+    pub(super) fn head(&self, owner: &Owner) -> u64 {
+        self.events.get(owner).map_or(0, |events| events.len() as u64)
+    }
+
+    pub(super) fn events(&self, owner: &Owner, after: u64) -> &[Event] {
+        let events = self.events.get(owner).map_or(&[][..], Vec::as_slice);
+        // Event n is at n - 1.
+        usize::try_from(after).ok().and_then(|after| events.get(after..)).unwrap_or_default()
+    }
+
+    pub(super) fn turns(&self, owner: &Owner, after: u64) -> impl DoubleEndedIterator<Item = &Turn> {
+        self.events(owner, after).iter().filter_map(|event| match &event.body {
+            EventBody::Turn(turn) => Some(turn),
+            EventBody::Task(_) => None,
+        })
+    }
+
+    pub(super) fn task(&self, task_id: TaskId) -> Option<TaskRecord> {
+        self.tasks.get(&task_id).map(|row| row.record.clone())
+    }
+
+    pub(super) fn running_tasks(&self, owner: &Owner) -> Vec<Task> {
+        self.running_rows().filter(|row| row.record.owner == *owner).map(|row| row.record.task.clone()).collect()
+    }
+
+    pub(super) fn recent_tasks(&self, owner: &Owner, limit: usize) -> Vec<Task> {
+        let ids = self.tasks_of.get(owner).into_iter().flatten().rev().take(limit);
+        ids.filter_map(|id| self.task(*id)).map(|record| record.task).collect()
+    }
+
+    pub(super) fn audit_rows(&self, filter: &AuditFilter) -> Vec<AuditRow> {
+        let after = usize::try_from(filter.after).unwrap_or(usize::MAX);
+        let wanted = |row: &&AuditRow| {
+            filter
+                .owner
+                .as_ref()
+                .is_none_or(|owner| *owner.tenant_id == *row.body.tenant_id && *owner.user_id == *row.body.user_id)
+        };
+        // Row n is at n - 1.
+        self.audit.iter().skip(after).filter(wanted).take(filter.limit as usize).cloned().collect()
+    }
+}
