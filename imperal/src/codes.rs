@@ -58,6 +58,8 @@ codes! {
     NOT_FOUND
     /// Nobody is signed in, or the token is not valid any more.
     UNAUTHENTICATED
+    /// The request is not of the form the API takes.
+    MALFORMED_REQUEST
     /// The platform cannot write right now; nothing was accepted.
     UNAVAILABLE
 }

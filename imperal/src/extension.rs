@@ -17,6 +17,8 @@ pub struct ExtensionDef {
     pub description: &'static str,
     /// Path of the SVG beside Cargo.toml; empty when not given.
     pub icon: &'static str,
+    /// The SVG itself, as it was when the crate was compiled; empty when not given.
+    pub icon_svg: &'static str,
     /// `app:action` scopes.
     pub capabilities: &'static [&'static str],
     /// `owner_chat_tool` of every function; `tool_<app_id>_chat`'s successor, the app id with `_`.

@@ -8,16 +8,16 @@
 extern crate self as imperal;
 
 #[cfg(feature = "platform")]
-//mod app;
+mod app;
 #[cfg(feature = "platform")]
-//pub mod cli;
+pub mod cli;
 pub mod codes;
 pub mod context;
 mod error;
 mod extension;
 pub mod function;
 #[cfg(feature = "platform")]
-//pub mod gateway;
+pub mod gateway;
 pub mod ids;
 #[cfg(feature = "platform")]
 pub mod ledger;
@@ -27,7 +27,7 @@ mod result;
 #[cfg(feature = "platform")]
 mod task;
 #[cfg(feature = "platform")]
-//pub use app::{App, run};
+pub use app::{App, run};
 pub use context::{Context, User};
 pub use error::{Error, ErrorKind};
 pub use extension::ExtensionDef;

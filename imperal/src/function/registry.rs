@@ -174,6 +174,7 @@ mod tests {
             name: "Name",
             description: "",
             icon: "",
+            icon_svg: "",
             capabilities: &[],
             tool_name: "",
             system: false,

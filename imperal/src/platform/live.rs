@@ -64,9 +64,11 @@ impl LiveWork {
         live.is_some_and(|live| live.ctx.signal().cancel())
     }
 
-    /// The running tasks of a call.
-    pub(super) fn open_call(&self, call_id: CallId) -> bool {
-        self.map().contains_key(&Work::Call(call_id))
+    /// Calls and tasks at work.
+    pub(super) fn count(&self) -> (u64, u64) {
+        let map = self.map();
+        let tasks = map.keys().filter(|work| matches!(work, Work::Task(_))).count();
+        (to_u64(map.len() - tasks), to_u64(tasks))
     }
 
     /// Ends everything that a lost life held.
@@ -77,4 +79,8 @@ impl LiveWork {
             live.lost.cancel();
         }
     }
+}
+
+fn to_u64(n: usize) -> u64 {
+    u64::try_from(n).unwrap_or(u64::MAX)
 }

@@ -178,6 +178,11 @@ impl Platform {
         }
     }
 
+    /// How many calls and tasks are at work here.
+    pub(crate) fn at_work(&self) -> (u64, u64) {
+        self.node.live.count()
+    }
+
     /// Completes when a stop was asked for.
     pub(crate) fn stopping(&self) -> &CancellationToken {
         &self.node.stopping

@@ -1,0 +1,226 @@
+//! The command line, as clap reads it.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::{Args as ClapArgs, Parser, Subcommand};
+
+use crate::platform::Settings;
+
+const EXAMPLES: &str = "\
+Examples:
+  (no command)                            the platform with its chat page, on this machine
+  call refine_output text='teh draft'     run a function
+  call refine_output text=@draft.txt --follow
+                                          and watch it until its outcome
+  tasks                                   what is running
+  serve --listen 0.0.0.0:8080             for production";
+
+#[derive(Debug, Parser)]
+#[command(version, after_help = EXAMPLES, args_conflicts_with_subcommands = true)]
+struct TopLevel {
+    #[command(subcommand)]
+    command: Option<Command>,
+    #[command(flatten)]
+    dev: DevArgs,
+}
+
+/// A parsed command line.
+#[derive(Debug)]
+pub(super) struct Args {
+    pub(super) command: Command,
+}
+
+impl clap::CommandFactory for Args {
+    fn command() -> clap::Command {
+        TopLevel::command()
+    }
+
+    fn command_for_update() -> clap::Command {
+        TopLevel::command_for_update()
+    }
+}
+
+impl clap::FromArgMatches for Args {
+    fn from_arg_matches(matches: &clap::ArgMatches) -> Result<Self, clap::Error> {
+        let TopLevel { command, dev } = TopLevel::from_arg_matches(matches)?;
+        Ok(Self { command: command.unwrap_or(Command::Dev(dev)) })
+    }
+
+    fn update_from_arg_matches(&mut self, matches: &clap::ArgMatches) -> Result<(), clap::Error> {
+        *self = Self::from_arg_matches(matches)?;
+        Ok(())
+    }
+}
+
+#[derive(Debug, Subcommand)]
+pub(super) enum Command {
+    /// Run the platform with its chat page on this machine and print the page's link
+    Dev(DevArgs),
+    /// Run the platform for users who sign in by token
+    Serve(ServeArgs),
+    /// Print the manifest as JSON
+    Manifest {
+        /// Of this extension, where the binary has several
+        #[arg(long)]
+        app: Option<String>,
+    },
+    /// Run a function
+    Call(CallArgs),
+    /// Show the chat
+    Chat(ListArgs),
+    /// Show the tasks
+    Tasks(ListArgs),
+    /// Ask a task to stop
+    Cancel {
+        /// The task's id, as `tasks` shows it
+        task_id: String,
+        #[command(flatten)]
+        reach: Reach,
+    },
+    /// Show the audit trail
+    Audit(ListArgs),
+    /// Print a fresh one-time link to the chat page
+    Link {
+        #[command(flatten)]
+        reach: Reach,
+    },
+}
+
+impl Command {
+    pub(super) fn is_server(&self) -> bool {
+        matches!(self, Self::Dev(_) | Self::Serve(_))
+    }
+}
+
+#[derive(Debug, ClapArgs)]
+pub(super) struct DevArgs {
+    /// Address to listen on; port 0 takes a free one. Without it: 127.0.0.1:7717, or a free port
+    #[arg(long, env = "IMPERAL_LISTEN", value_name = "ADDR")]
+    pub(super) listen: Option<SocketAddr>,
+    #[command(flatten)]
+    pub(super) folder: FolderArg,
+    #[command(flatten)]
+    pub(super) settings: SettingsArgs,
+}
+
+#[derive(Debug, ClapArgs)]
+pub(super) struct ServeArgs {
+    /// Address to listen on; port 0 takes a free one
+    #[arg(long, env = "IMPERAL_LISTEN", value_name = "ADDR", default_value = "127.0.0.1:8080")]
+    pub(super) listen: SocketAddr,
+    #[command(flatten)]
+    pub(super) folder: FolderArg,
+    /// PostgreSQL to use instead of the data folder's file; give a password by the environment
+    #[arg(long, env = "IMPERAL_DATABASE_URL", value_name = "URL", hide_env_values = true)]
+    pub(super) database_url: Option<String>,
+    /// Keys that sign users' tokens: a JWKS file or URL. For a shared secret set IMPERAL_JWT_SECRET
+    #[arg(long, env = "IMPERAL_JWKS", value_name = "FILE|URL")]
+    pub(super) jwks: Option<String>,
+    /// Audience that users' tokens must name
+    #[arg(long, env = "IMPERAL_JWT_AUDIENCE", value_name = "TEXT")]
+    pub(super) audience: Option<String>,
+    /// Issuer that users' tokens must name
+    #[arg(long, env = "IMPERAL_JWT_ISSUER", value_name = "TEXT")]
+    pub(super) issuer: Option<String>,
+    #[command(flatten)]
+    pub(super) settings: SettingsArgs,
+}
+
+#[derive(Debug, ClapArgs, Clone)]
+pub(super) struct FolderArg {
+    /// Folder of the ledger and the session key
+    #[arg(long, env = "IMPERAL_DATA_DIR", value_name = "DIR", default_value = ".imperal")]
+    pub(super) data_dir: PathBuf,
+}
+
+/// Times and limits; seconds may have a fraction.
+#[derive(Debug, ClapArgs)]
+pub(super) struct SettingsArgs {
+    /// Longest silence of a background task, in seconds [default: 300]
+    #[arg(long, env = "IMPERAL_LIVENESS", value_name = "SECONDS", value_parser = seconds)]
+    liveness: Option<Duration>,
+    /// From a cancel to dropping the work, in seconds [default: 10]
+    #[arg(long, env = "IMPERAL_CANCEL_GRACE", value_name = "SECONDS", value_parser = seconds)]
+    cancel_grace: Option<Duration>,
+    /// The node's lease, in seconds; renewed three times as often [default: 15]
+    #[arg(long, env = "IMPERAL_LEASE", value_name = "SECONDS", value_parser = seconds)]
+    lease: Option<Duration>,
+    /// How long running work may go on after a stop was asked for, in seconds [default: 10]
+    #[arg(long, env = "IMPERAL_SHUTDOWN_GRACE", value_name = "SECONDS", value_parser = seconds)]
+    shutdown_grace: Option<Duration>,
+    /// Running tasks a user may have [default: 100]
+    #[arg(long, env = "IMPERAL_TASKS_PER_USER", value_name = "N")]
+    tasks_per_user: Option<u32>,
+}
+
+fn seconds(text: &str) -> Result<Duration, String> {
+    let seconds: f64 = text.parse().map_err(|_| format!("`{text}` is not a number of seconds"))?;
+    Duration::try_from_secs_f64(seconds)
+        .ok()
+        .filter(|duration| *duration >= Duration::from_millis(100))
+        .ok_or_else(|| format!("{text} s is too short or too long: at least 0.1 s"))
+}
+
+impl SettingsArgs {
+    pub(super) fn apply(&self, settings: &mut Settings) {
+        let set = |given: Option<Duration>, setting: &mut Duration| {
+            if let Some(given) = given {
+                *setting = given;
+            }
+        };
+        set(self.liveness, &mut settings.liveness);
+        set(self.cancel_grace, &mut settings.cancel_grace);
+        set(self.shutdown_grace, &mut settings.shutdown_grace);
+        if let Some(lease) = self.lease {
+            settings.lease = lease;
+            settings.renew_every = lease / 3;
+        }
+        if let Some(limit) = self.tasks_per_user {
+            settings.tasks_per_user = limit;
+        }
+    }
+}
+
+/// How a command finds the platform.
+#[derive(Debug, ClapArgs, Clone)]
+pub(super) struct Reach {
+    #[command(flatten)]
+    pub(super) folder: FolderArg,
+    /// A platform elsewhere, instead of the one of the data folder; its token in IMPERAL_TOKEN
+    #[arg(long, env = "IMPERAL_URL", value_name = "URL")]
+    pub(super) url: Option<String>,
+    /// One JSON object a line
+    #[arg(long)]
+    pub(super) json: bool,
+}
+
+#[derive(Debug, ClapArgs)]
+pub(super) struct CallArgs {
+    /// The function's name
+    pub(super) function: String,
+    /// Parameters as key=value; `key=@file` reads a file, `key=@-` standard input
+    #[arg(value_name = "KEY=VALUE", conflicts_with = "params")]
+    pub(super) pairs: Vec<String>,
+    /// All parameters as one JSON object
+    #[arg(long, value_name = "JSON")]
+    pub(super) params: Option<String>,
+    /// Of this extension, where several have the function
+    #[arg(long)]
+    pub(super) app: Option<String>,
+    /// Watch its background tasks until their outcome
+    #[arg(long, short)]
+    pub(super) follow: bool,
+    #[command(flatten)]
+    pub(super) reach: Reach,
+}
+
+#[derive(Debug, ClapArgs)]
+pub(super) struct ListArgs {
+    /// The latest so many
+    #[arg(long, short = 'n', default_value_t = 20)]
+    pub(super) limit: u32,
+    #[command(flatten)]
+    pub(super) reach: Reach,
+}

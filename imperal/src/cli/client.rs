@@ -1,0 +1,138 @@
+//! Speaking to the platform from the terminal.
+
+use std::process::ExitCode;
+use std::time::Duration;
+
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use serde_json::Value;
+
+use super::CliError;
+use super::args::Reach;
+use super::folder::{DataFolder, Opened};
+use super::serve::{for_a_while, local_user};
+use crate::app::App;
+use crate::function::Registry;
+use crate::gateway::{Bound, LocalKey};
+
+/// How long a process that has just opened the folder may take until it listens.
+const UNTIL_LISTENING: Duration = Duration::from_secs(10);
+
+/// A way to the platform: a process that runs already, or one of our own.
+#[derive(Debug)]
+pub(super) struct Client {
+    http: reqwest::Client,
+    url: String,
+    token: String,
+    ours: Option<(Bound, DataFolder, Duration)>,
+}
+
+impl Client {
+    pub(super) async fn reach(app: App, registry: Registry, reach: &Reach) -> Result<Self, CliError> {
+        let _ = rustls::crypto::ring::default_provider().install_default();
+        let http = reqwest::Client::builder().build()?;
+        if let Some(url) = &reach.url {
+            let token = std::env::var("IMPERAL_TOKEN").unwrap_or_default();
+            if token.is_empty() {
+                return Err(CliError::new("set IMPERAL_TOKEN to your token for the platform at --url"));
+            }
+            return Ok(Self { http, url: url.trim_end_matches('/').to_owned(), token, ours: None });
+        }
+        let path = &reach.folder.data_dir;
+        match DataFolder::open(path)? {
+            Opened::Taken => {
+                let url = listening(path).await?;
+                let token = LocalKey::of_folder(path)?.sign(&local_user())?;
+                Ok(Self { http, url, token, ours: None })
+            }
+            Opened::Ours(folder) => {
+                // Tasks that the command starts have nobody else to run them: they may take their time.
+                let patience = app.settings.long_task_cap;
+                let bound = for_a_while(app, registry, &folder).await?;
+                let token = LocalKey::of_folder(path)?.sign(&local_user())?;
+                Ok(Self {
+                    http,
+                    url: format!("http://{}", bound.address()),
+                    token,
+                    ours: Some((bound, folder, patience)),
+                })
+            }
+        }
+    }
+
+    /// Where the platform is.
+    pub(super) fn url(&self) -> &str {
+        &self.url
+    }
+
+    /// Whether the platform ends with this command.
+    pub(super) fn is_ours(&self) -> bool {
+        self.ours.is_some()
+    }
+
+    pub(super) async fn get<T: DeserializeOwned>(&self, path: &str) -> Result<T, CliError> {
+        self.answer(self.http.get(format!("{}{path}", self.url))).await
+    }
+
+    pub(super) async fn post<T: DeserializeOwned>(&self, path: &str, body: &impl Serialize) -> Result<T, CliError> {
+        self.answer(self.http.post(format!("{}{path}", self.url)).json(body)).await
+    }
+
+    /// An open live stream, after an event.
+    pub(super) async fn stream(&self, after: u64) -> Result<reqwest::Response, CliError> {
+        let request = self.http.get(format!("{}/v1/events/stream?after={after}", self.url)).bearer_auth(&self.token);
+        Ok(request.send().await.map_err(reqwest::Error::without_url)?.error_for_status()?)
+    }
+
+    async fn answer<T: DeserializeOwned>(&self, request: reqwest::RequestBuilder) -> Result<T, CliError> {
+        let answer = request
+            .bearer_auth(&self.token)
+            .send()
+            .await
+            .map_err(|error| CliError::new(format!("{} does not answer: {}", self.url, error.without_url())))?;
+        let status = answer.status();
+        let bytes = answer.bytes().await?;
+        if status.is_success() {
+            return Ok(serde_json::from_slice(&bytes)?);
+        }
+        let body: Value = serde_json::from_slice(&bytes).unwrap_or_default();
+        let part = |name: &str| body["error"][name].as_str().unwrap_or_default().to_owned();
+        match part("message") {
+            text if text.is_empty() => Err(CliError::new(format!("{} answered {status}", self.url))),
+            text => Err(CliError::new(format!("{text} ({})", part("code")))),
+        }
+    }
+
+    /// Ends the platform that this command started, its tasks first.
+    pub(super) async fn close(self, code: ExitCode) -> ExitCode {
+        if let Some((bound, folder, patience)) = self.ours {
+            bound.stop(patience).await;
+            drop(folder);
+        }
+        code
+    }
+
+    /// Ends the platform that this command started without waiting for its tasks.
+    pub(super) async fn abandon(self) {
+        if let Some((bound, folder, _)) = self.ours {
+            bound.stop(Duration::ZERO).await;
+            drop(folder);
+        }
+    }
+}
+
+async fn listening(path: &std::path::Path) -> Result<String, CliError> {
+    let deadline = tokio::time::Instant::now() + UNTIL_LISTENING;
+    loop {
+        if let Some(listening) = DataFolder::listening(path) {
+            return Ok(listening.url);
+        }
+        if tokio::time::Instant::now() >= deadline {
+            return Err(CliError::new(format!(
+                "another process has the data folder {} open and does not listen: stop it, or use --data-dir",
+                path.display()
+            )));
+        }
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+}

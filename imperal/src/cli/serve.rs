@@ -1,0 +1,163 @@
+//! `dev` and `serve`: the platform until it is told to stop.
+
+use std::net::{Ipv4Addr, SocketAddr};
+use std::path::Path;
+use std::process::ExitCode;
+use std::sync::Arc;
+
+use secrecy::SecretString;
+
+use super::CliError;
+use super::args::{DevArgs, ServeArgs};
+use super::folder::{DataFolder, Opened};
+use crate::app::App;
+use crate::context::User;
+use crate::function::Registry;
+use crate::gateway::{Auth, Bound, LOCAL_TENANT, LOCAL_USER, LocalKey, Server, Verifier};
+use crate::ledger::SqliteLedger;
+use crate::platform::Platform;
+
+/// Where `dev` listens when nothing else does.
+const DEV_PORT: u16 = 7717;
+
+pub(super) async fn dev(mut app: App, registry: Registry, args: DevArgs) -> Result<ExitCode, CliError> {
+    args.settings.apply(&mut app.settings);
+    let folder = own(&args.folder.data_dir)?;
+    let grace = app.settings.shutdown_grace;
+    let names: Vec<_> = registry.extensions().map(|e| format!("{} {}", e.def().name, e.def().version)).collect();
+    let bound = match args.listen {
+        Some(listen) => start(app, registry, &folder, listen, |auth| auth).await?,
+        None => {
+            let auth = |auth| auth;
+            let local = |port| SocketAddr::from((Ipv4Addr::LOCALHOST, port));
+            let platform = platform(app, registry, &folder).await?;
+            match bind(&platform, &folder, local(DEV_PORT), auth).await {
+                Ok(bound) => bound,
+                Err(_) => bind(&platform, &folder, local(0), auth).await?,
+            }
+        }
+    };
+    println!("{}, data in {}", names.join(", "), folder.path().display());
+    println!("open {}", bound.link(local_user()));
+    until_told_to_stop().await?;
+    bound.stop(grace).await;
+    Ok(ExitCode::SUCCESS)
+}
+
+pub(super) async fn serve(mut app: App, registry: Registry, args: ServeArgs) -> Result<ExitCode, CliError> {
+    args.settings.apply(&mut app.settings);
+    let grace = app.settings.shutdown_grace;
+    let users = verifier(&args)?;
+    let service_token = std::env::var("IMPERAL_SERVICE_TOKEN").ok().filter(|token| !token.is_empty());
+    if args.database_url.is_some() {
+        return Err(CliError::new(
+            "this build has no PostgreSQL ledger: leave out --database-url, or build imperal with it",
+        ));
+    }
+    let folder = own(&args.folder.data_dir)?;
+    let bound = start(app, registry, &folder, args.listen, |auth| {
+        let auth = auth.with_users(users);
+        match service_token {
+            Some(token) => auth.with_service_token(SecretString::from(token)),
+            None => auth,
+        }
+    })
+    .await?;
+    println!("listening on http://{}", bound.address());
+    until_told_to_stop().await?;
+    bound.stop(grace).await;
+    Ok(ExitCode::SUCCESS)
+}
+
+/// The platform of a folder for one command, on a port of its own.
+pub(super) async fn for_a_while(app: App, registry: Registry, folder: &DataFolder) -> Result<Bound, CliError> {
+    start(app, registry, folder, SocketAddr::from((Ipv4Addr::LOCALHOST, 0)), |auth| auth).await
+}
+
+pub(super) fn local_user() -> User {
+    let mut user = User::new(LOCAL_USER, LOCAL_TENANT);
+    user.scopes = vec!["audit:read".to_owned()];
+    user
+}
+
+fn own(path: &Path) -> Result<DataFolder, CliError> {
+    match DataFolder::open(path)? {
+        Opened::Ours(folder) => Ok(folder),
+        Opened::Taken => {
+            let who = DataFolder::listening(path)
+                .map_or_else(|| "another process".to_owned(), |l| format!("process {} at {}", l.pid, l.url));
+            Err(CliError::new(format!(
+                "{who} has the data folder {} open: stop it, or give this one its own with --data-dir",
+                path.display()
+            )))
+        }
+    }
+}
+
+async fn start(
+    app: App,
+    registry: Registry,
+    folder: &DataFolder,
+    listen: SocketAddr,
+    auth: impl FnOnce(Auth) -> Auth,
+) -> Result<Bound, CliError> {
+    let platform = platform(app, registry, folder).await?;
+    bind(&platform, folder, listen, auth).await
+}
+
+async fn platform(app: App, registry: Registry, folder: &DataFolder) -> Result<Platform, CliError> {
+    let ledger = SqliteLedger::open(folder.ledger())
+        .map_err(|error| CliError::new(format!("{}: {error}", folder.ledger().display())))?;
+    Ok(Platform::start(registry, Arc::new(ledger), app.states, app.settings).await?)
+}
+
+async fn bind(
+    platform: &Platform,
+    folder: &DataFolder,
+    listen: SocketAddr,
+    auth: impl FnOnce(Auth) -> Auth,
+) -> Result<Bound, CliError> {
+    let auth = auth(Auth::local(LocalKey::of_folder(folder.path())?));
+    let bound = Server::new(platform.clone(), auth).bind(listen).await.map_err(|error| {
+        CliError::new(format!("cannot listen on {listen}: {error}; `--listen 127.0.0.1:0` takes a free port"))
+    })?;
+    folder.announce(&format!("http://{}", bound.address()))?;
+    Ok(bound)
+}
+
+fn verifier(args: &ServeArgs) -> Result<Verifier, CliError> {
+    let secret = std::env::var("IMPERAL_JWT_SECRET").ok().filter(|secret| !secret.is_empty());
+    let verifier = match (secret, &args.jwks) {
+        (Some(_), Some(_)) => {
+            return Err(CliError::new(
+                "both IMPERAL_JWT_SECRET and a JWKS are given: users' tokens have one kind of key",
+            ));
+        }
+        (Some(secret), None) => Verifier::by_secret(&SecretString::from(secret))?,
+        (None, Some(url)) if url.starts_with("http://") || url.starts_with("https://") => Verifier::by_jwks_url(url)?,
+        (None, Some(path)) => Verifier::by_jwks_file(Path::new(path))?,
+        (None, None) => {
+            return Err(CliError::new(
+                "serve needs a key to check users' tokens: set IMPERAL_JWT_SECRET (HS256, 32 bytes or more) or give --jwks FILE|URL (RS256, EdDSA). On your own machine, `dev` needs none",
+            ));
+        }
+    };
+    Ok(verifier.audience(args.audience.clone()).issuer(args.issuer.clone()))
+}
+
+async fn until_told_to_stop() -> Result<(), CliError> {
+    #[cfg(unix)]
+    {
+        use tokio::signal::unix::{SignalKind, signal};
+        let mut terminate = signal(SignalKind::terminate())?;
+        let mut interrupt = signal(SignalKind::interrupt())?;
+        tokio::select! {
+            _ = terminate.recv() => {}
+            _ = interrupt.recv() => {}
+        }
+    }
+    #[cfg(not(unix))]
+    tokio::signal::ctrl_c().await?;
+    eprintln!("stopping; running work may finish");
+    Ok(())
+}

@@ -1,0 +1,62 @@
+//! Reads Server-Sent Events, as far as the platform sends them.
+
+use super::CliError;
+
+/// One event of the stream.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub(super) struct Message {
+    pub(super) event: String,
+    pub(super) data: String,
+}
+
+/// Cuts a stream of bytes into events.
+#[derive(Debug, Default)]
+pub(super) struct Parser {
+    pending: Vec<u8>,
+    message: Message,
+}
+
+impl Parser {
+    /// The events that these bytes complete.
+    pub(super) fn feed(&mut self, bytes: &[u8]) -> Result<Vec<Message>, CliError> {
+        self.pending.extend_from_slice(bytes);
+        let mut complete = Vec::new();
+        while let Some(end) = self.pending.iter().position(|byte| *byte == b'\n') {
+            let line: Vec<u8> = self.pending.drain(..=end).collect();
+            let line = std::str::from_utf8(&line)?.trim_end_matches(['\n', '\r']);
+            if line.is_empty() {
+                let message = std::mem::take(&mut self.message);
+                if !message.data.is_empty() {
+                    complete.push(message);
+                }
+            } else if let Some(event) = line.strip_prefix("event:") {
+                event.trim_start().clone_into(&mut self.message.event);
+            } else if let Some(data) = line.strip_prefix("data:") {
+                if !self.message.data.is_empty() {
+                    self.message.data.push('\n');
+                }
+                self.message.data.push_str(data.strip_prefix(' ').unwrap_or(data));
+            }
+        }
+        Ok(complete)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn events_survive_any_cut() {
+        let text =
+            ": hi\n\nevent: turn\nid: 1\ndata: {\"a\":\"ü\"}\n\nevent: progress\ndata: x\ndata: y\n\n".as_bytes();
+        for cut in 0..text.len() {
+            let mut parser = Parser::default();
+            let mut got = parser.feed(&text[..cut]).unwrap();
+            got.extend(parser.feed(&text[cut..]).unwrap());
+            assert_eq!(got.len(), 2, "cut at {cut}");
+            assert_eq!(got[0], Message { event: "turn".into(), data: "{\"a\":\"ü\"}".into() });
+            assert_eq!(got[1].data, "x\ny");
+        }
+    }
+}

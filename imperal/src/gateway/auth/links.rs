@@ -1,0 +1,65 @@
+//! One-time links: how a browser on this machine becomes the local user's.
+//!
+//! A link holds for one use and one hour. It lives in memory only.
+
+use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
+
+use subtle::ConstantTimeEq;
+use tokio::time::Instant;
+
+use crate::context::User;
+
+const HOLDS_FOR: Duration = Duration::from_secs(3600);
+/// Links that are open at once; the oldest makes room.
+const OPEN_AT_ONCE: usize = 16;
+
+#[derive(Debug)]
+struct Link {
+    secret: String,
+    user: User,
+    until: Instant,
+}
+
+/// The links that wait to be opened.
+#[derive(Debug, Default)]
+pub(in crate::gateway) struct Links(Mutex<Vec<Link>>);
+
+impl Links {
+    /// A new link for a user: its last path segment.
+    pub(in crate::gateway) fn make(&self, user: User) -> String {
+        let secret = uuid::Uuid::new_v4().simple().to_string();
+        let mut links = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if links.len() >= OPEN_AT_ONCE {
+            links.remove(0);
+        }
+        links.push(Link { secret: secret.clone(), user, until: Instant::now() + HOLDS_FOR });
+        secret
+    }
+
+    /// Opens a link, once.
+    pub(in crate::gateway) fn open(&self, shown: &str) -> Option<User> {
+        let mut links = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let now = Instant::now();
+        links.retain(|link| link.until > now);
+        let at = links.iter().position(|link| bool::from(link.secret.as_bytes().ct_eq(shown.as_bytes())))?;
+        Some(links.remove(at).user)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn a_link_opens_once_and_not_after_an_hour() {
+        let links = Links::default();
+        let secret = links.make(User::new("me", "default"));
+        assert!(links.open("guess").is_none());
+        assert!(links.open(&secret).is_some());
+        assert!(links.open(&secret).is_none(), "used");
+        let late = links.make(User::new("me", "default"));
+        tokio::time::advance(HOLDS_FOR).await;
+        assert!(links.open(&late).is_none(), "over");
+    }
+}

@@ -1,0 +1,121 @@
+//! The chat: reading turns, and a service's message into it.
+
+use axum::extract::State;
+use axum::http::{HeaderMap, Method, StatusCode};
+use axum::response::Response;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::body::{JsonBody, Query};
+use super::failure::Failure;
+use super::{Gateway, json};
+use crate::codes;
+use crate::context::{CHAT_TEXT_LIMIT, MsgType, TRUNCATION_MARKER};
+use crate::ledger::{Owner, Turn};
+use crate::platform::{Access, Injection};
+
+const DEFAULT_LIMIT: u32 = 100;
+
+/// Which turns.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct TurnsQuery {
+    after: Option<u64>,
+    before: Option<u64>,
+    latest: Option<u32>,
+    limit: Option<u32>,
+}
+
+/// Turns in order.
+#[derive(Debug, Serialize, JsonSchema)]
+pub(super) struct Turns {
+    turns: Vec<Turn>,
+    /// Ask again with `after` this: there is more.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    next: Option<u64>,
+}
+
+pub(super) async fn turns(access: Access, Query(query): Query<TurnsQuery>) -> Result<Response, Failure> {
+    let limit = query.limit.unwrap_or(DEFAULT_LIMIT).clamp(1, 500);
+    let page = match (query.after, query.before, query.latest) {
+        (after, None, None) => {
+            let mut turns = access.turns(after.unwrap_or(0), limit).await?;
+            let next = (turns.len() == limit as usize).then(|| turns.last().map(|turn| turn.seq)).flatten();
+            turns.shrink_to_fit();
+            Turns { turns, next }
+        }
+        (None, before, latest) => {
+            let limit = latest.unwrap_or(limit).clamp(1, 500);
+            Turns { turns: access.latest_turns(before, limit).await?, next: None }
+        }
+        _ => return Err(Failure::malformed("Give `after`, or `before` or `latest`, not both.")),
+    };
+    Ok(json(StatusCode::OK, &page))
+}
+
+/// A message into a user's chat, in the reference SDK's form.
+#[derive(Debug, Deserialize, JsonSchema)]
+pub(super) struct InjectBody {
+    /// The extension that speaks.
+    ext_id: String,
+    /// Whose chat.
+    user_id: String,
+    /// The text, at most 65,550 bytes: 64 KiB and the marker of a client that has cut it.
+    text: String,
+    /// How it is shown; `response` when absent.
+    #[serde(default)]
+    msg_type: MsgType,
+    /// Panels to refresh.
+    #[serde(default)]
+    refresh_panels: Option<Vec<String>>,
+}
+
+/// What an injection answers.
+#[derive(Debug, Serialize, JsonSchema)]
+pub(super) struct Injected {
+    turn: Turn,
+}
+
+pub(super) async fn inject(
+    State(gateway): State<Gateway>,
+    method: Method,
+    headers: HeaderMap,
+    JsonBody(body): JsonBody<InjectBody>,
+) -> Result<Response, Failure> {
+    if !gateway.auth.is_service(&headers) {
+        // Somebody who is signed in is told no, and that is written down; a stranger is asked who
+        // they are.
+        let user = gateway.auth.user(&headers, &method).await.map_err(|refused| {
+            if headers.contains_key("x-service-token") {
+                Failure::unauthenticated("The service token is wrong.")
+            } else {
+                refused
+            }
+        })?;
+        gateway.platform.access(user).refuse_injection(&body.user_id).await?;
+    }
+    if body.text.len() > CHAT_TEXT_LIMIT + TRUNCATION_MARKER.len() {
+        return Err(Failure::new(
+            StatusCode::PAYLOAD_TOO_LARGE,
+            codes::VALIDATION_TYPE_ERROR,
+            format!(
+                "`text` has {} bytes; at most {} are taken.",
+                body.text.len(),
+                CHAT_TEXT_LIMIT + TRUNCATION_MARKER.len()
+            ),
+        ));
+    }
+    if body.user_id.is_empty() {
+        return Err(crate::Error::user(codes::VALIDATION_MISSING_FIELD, "`user_id` must not be empty.")
+            .with_field("user_id")
+            .into());
+    }
+    let text = |name: &str| headers.get(name).and_then(|value| value.to_str().ok());
+    let tenant = text("x-tenant-id").filter(|tenant| !tenant.is_empty()).unwrap_or(super::LOCAL_TENANT);
+    let mut injection = Injection::new(body.ext_id, Owner::new(tenant, &body.user_id), body.text);
+    injection.acting = text("x-acting-user").map(str::to_owned);
+    injection.msg_type = body.msg_type;
+    injection.refresh_panels = body.refresh_panels;
+    let turn = gateway.platform.inject(injection).await?;
+    Ok(json(StatusCode::OK, &Injected { turn }))
+}

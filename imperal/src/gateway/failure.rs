@@ -1,0 +1,103 @@
+//! Errors as HTTP answers: `{"error":{"code","message","field"?}}` with the right status.
+
+use axum::http::{Method, StatusCode, Uri};
+use axum::response::{IntoResponse, Response};
+use schemars::JsonSchema;
+use serde::Serialize;
+
+use crate::codes::{self, ErrorCode};
+use crate::error::Error;
+
+/// The body of every error.
+#[derive(Debug, Serialize, JsonSchema)]
+pub(super) struct ErrorBody {
+    error: ErrorDetail,
+}
+
+#[derive(Debug, Serialize, JsonSchema)]
+struct ErrorDetail {
+    #[schemars(with = "String")]
+    code: ErrorCode,
+    message: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    field: Option<String>,
+}
+
+/// An error on its way out of a route.
+#[derive(Debug)]
+pub(super) struct Failure {
+    status: StatusCode,
+    error: Error,
+}
+
+impl Failure {
+    pub(super) fn new(status: StatusCode, code: ErrorCode, message: impl Into<String>) -> Self {
+        Self { status, error: Error::user(code, message) }
+    }
+
+    pub(super) fn malformed(message: impl Into<String>) -> Self {
+        Self::new(StatusCode::BAD_REQUEST, codes::MALFORMED_REQUEST, message)
+    }
+
+    pub(super) fn unauthenticated(message: impl Into<String>) -> Self {
+        Self::new(StatusCode::UNAUTHORIZED, codes::UNAUTHENTICATED, message)
+    }
+}
+
+impl From<Error> for Failure {
+    fn from(error: Error) -> Self {
+        let code = error.code();
+        let status = if *code == codes::VALIDATION_MISSING_FIELD || *code == codes::VALIDATION_TYPE_ERROR {
+            StatusCode::UNPROCESSABLE_ENTITY
+        } else if *code == codes::UNKNOWN_TOOL || *code == codes::UNKNOWN_SUB_FUNCTION || *code == codes::NOT_FOUND {
+            StatusCode::NOT_FOUND
+        } else if *code == codes::PERMISSION_DENIED {
+            StatusCode::FORBIDDEN
+        } else if *code == codes::UNAUTHENTICATED {
+            StatusCode::UNAUTHORIZED
+        } else if *code == codes::RATE_LIMITED {
+            StatusCode::TOO_MANY_REQUESTS
+        } else if *code == codes::UNAVAILABLE {
+            StatusCode::SERVICE_UNAVAILABLE
+        } else {
+            StatusCode::INTERNAL_SERVER_ERROR
+        };
+        Self { status, error }
+    }
+}
+
+impl IntoResponse for Failure {
+    fn into_response(self) -> Response {
+        let detail = ErrorDetail {
+            code: self.error.code().clone(),
+            message: self.error.message().to_owned(),
+            field: self.error.field().map(str::to_owned),
+        };
+        let mut response = super::json(self.status, &ErrorBody { error: detail });
+        if self.status == StatusCode::UNAUTHORIZED {
+            let challenge = axum::http::HeaderValue::from_static("Bearer");
+            response.headers_mut().insert(axum::http::header::WWW_AUTHENTICATE, challenge);
+        }
+        if self.status == StatusCode::SERVICE_UNAVAILABLE || self.status == StatusCode::TOO_MANY_REQUESTS {
+            let soon = axum::http::HeaderValue::from_static("1");
+            response.headers_mut().insert(axum::http::header::RETRY_AFTER, soon);
+        }
+        response
+    }
+}
+
+pub(super) async fn no_such_route(uri: Uri) -> Failure {
+    Failure::new(
+        StatusCode::NOT_FOUND,
+        codes::NOT_FOUND,
+        format!("There is nothing at {}. /openapi.json lists what there is.", uri.path()),
+    )
+}
+
+pub(super) async fn no_such_method(method: Method, uri: Uri) -> Failure {
+    Failure::new(
+        StatusCode::METHOD_NOT_ALLOWED,
+        codes::MALFORMED_REQUEST,
+        format!("{} does not take {method}. /openapi.json lists what there is.", uri.path()),
+    )
+}

@@ -1,0 +1,174 @@
+//! What is loaded, who is asking, what was audited, and whether the process is well.
+
+use axum::extract::{Path, State};
+use axum::http::{StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use super::body::Query;
+use super::failure::Failure;
+use super::{Gateway, json};
+use crate::codes;
+use crate::error::Error;
+use crate::function::Extension;
+use crate::ledger::AuditRow;
+use crate::platform::Access;
+
+/// A loaded extension, for choosing and filling in its functions.
+#[derive(Debug, Serialize, JsonSchema)]
+pub(super) struct ExtensionInfo {
+    app_id: &'static str,
+    name: &'static str,
+    version: &'static str,
+    description: &'static str,
+    functions: Vec<FunctionInfo>,
+}
+
+#[derive(Debug, Serialize, JsonSchema)]
+struct FunctionInfo {
+    name: &'static str,
+    description: &'static str,
+    action_type: &'static str,
+    background: bool,
+    long_running: bool,
+    params_schema: Value,
+}
+
+/// The caller and what they can run.
+#[derive(Debug, Serialize, JsonSchema)]
+pub(super) struct Session {
+    user: SessionUser,
+    extensions: Vec<ExtensionInfo>,
+}
+
+#[derive(Debug, Serialize, JsonSchema)]
+struct SessionUser {
+    id: String,
+    tenant_id: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    email: Option<String>,
+}
+
+/// The loaded extensions.
+#[derive(Debug, Serialize, JsonSchema)]
+pub(super) struct Extensions {
+    extensions: Vec<ExtensionInfo>,
+}
+
+fn describe(gateway: &Gateway) -> Vec<ExtensionInfo> {
+    let functions = |extension: &Extension| {
+        extension
+            .functions()
+            .iter()
+            .map(|function| FunctionInfo {
+                name: function.name,
+                description: function.description,
+                action_type: function.action_type.as_str(),
+                background: function.background,
+                long_running: function.long_running,
+                params_schema: gateway
+                    .platform
+                    .params_schema(extension.app_id(), function)
+                    .cloned()
+                    .unwrap_or_default(),
+            })
+            .collect()
+    };
+    gateway
+        .platform
+        .registry()
+        .extensions()
+        .map(|extension| {
+            let def = extension.def();
+            ExtensionInfo {
+                app_id: def.app_id,
+                name: def.name,
+                version: def.version,
+                description: def.description,
+                functions: functions(extension),
+            }
+        })
+        .collect()
+}
+
+fn extension<'a>(gateway: &'a Gateway, app_id: &str) -> Result<&'a Extension, Failure> {
+    gateway
+        .platform
+        .registry()
+        .extension(app_id)
+        .ok_or_else(|| Error::user(codes::UNKNOWN_TOOL, format!("There is no extension `{app_id}` here.")).into())
+}
+
+pub(super) async fn session(access: Access, State(gateway): State<Gateway>) -> Response {
+    let user = access.user();
+    let user = SessionUser { id: user.id.clone(), tenant_id: user.tenant_id.clone(), email: user.email.clone() };
+    json(StatusCode::OK, &Session { user, extensions: describe(&gateway) })
+}
+
+pub(super) async fn extensions(_: Access, State(gateway): State<Gateway>) -> Response {
+    json(StatusCode::OK, &Extensions { extensions: describe(&gateway) })
+}
+
+pub(super) async fn manifest(
+    _: Access,
+    State(gateway): State<Gateway>,
+    Path(app_id): Path<String>,
+) -> Result<Response, Failure> {
+    let manifest = crate::manifest::Manifest::export(extension(&gateway, &app_id)?);
+    Ok(([(header::CONTENT_TYPE, "application/json")], manifest.to_json()).into_response())
+}
+
+pub(super) async fn icon(
+    _: Access,
+    State(gateway): State<Gateway>,
+    Path(app_id): Path<String>,
+) -> Result<Response, Failure> {
+    let svg = extension(&gateway, &app_id)?.def().icon_svg;
+    if svg.is_empty() {
+        return Err(Failure::new(StatusCode::NOT_FOUND, codes::NOT_FOUND, "This extension has no icon."));
+    }
+    // Opened by itself, a drawing may not do anything.
+    let policy = "default-src 'none'; style-src 'unsafe-inline'; sandbox";
+    Ok(([(header::CONTENT_TYPE, "image/svg+xml"), (header::CONTENT_SECURITY_POLICY, policy)], svg).into_response())
+}
+
+/// Which audit rows.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct AuditQuery {
+    after: Option<u64>,
+    limit: Option<u32>,
+}
+
+/// Audit rows in order.
+#[derive(Debug, Serialize, JsonSchema)]
+pub(super) struct AuditRows {
+    rows: Vec<AuditRow>,
+}
+
+pub(super) async fn audit(
+    access: Access,
+    State(gateway): State<Gateway>,
+    Query(query): Query<AuditQuery>,
+) -> Result<Response, Failure> {
+    let (after, limit) = (query.after.unwrap_or(0), query.limit.unwrap_or(100).clamp(1, 500));
+    let rows = if access.user().has_scope("audit:read") {
+        gateway.platform.audit_of_all(after, limit).await?
+    } else {
+        access.audit(after, limit).await?
+    };
+    Ok(json(StatusCode::OK, &AuditRows { rows }))
+}
+
+pub(super) async fn healthz() -> &'static str {
+    "ok\n"
+}
+
+pub(super) async fn readyz(State(gateway): State<Gateway>) -> Response {
+    match gateway.platform.ready().await {
+        Ok(()) => "ready\n".into_response(),
+        Err(error) => (StatusCode::SERVICE_UNAVAILABLE, format!("not ready: {error}\n")).into_response(),
+    }
+}

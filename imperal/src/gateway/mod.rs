@@ -1,0 +1,99 @@
+//! The platform over HTTP: routes, authentication, live events, the chat page.
+//!
+//! Owns what is HTTP about the platform and nothing else: every route turns a request into one
+//! call of [`Access`](crate::platform::Access) and its answer into JSON.
+
+mod auth;
+mod body;
+mod calls;
+mod chat;
+mod failure;
+mod info;
+mod metrics;
+mod openapi;
+mod page;
+mod server;
+mod stream;
+mod tasks;
+
+use std::sync::Arc;
+
+use axum::Router;
+use axum::extract::DefaultBodyLimit;
+use axum::http::{HeaderName, HeaderValue, StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use axum::routing::{get, post};
+
+pub use auth::{Auth, AuthError, LocalKey, Verifier};
+pub(crate) use auth::{LOCAL_TENANT, LOCAL_USER};
+pub use server::{Bound, Server};
+
+use crate::platform::Platform;
+use auth::Links;
+
+/// Largest request body. Parameters are text for people; files travel by URL.
+const BODY_LIMIT: usize = 1024 * 1024;
+
+/// What every route shares.
+#[derive(Clone)]
+struct Gateway {
+    platform: Platform,
+    auth: Arc<Auth>,
+    links: Arc<Links>,
+    streams: Arc<metrics::Streams>,
+    /// Ends the live streams, so that the server can stop.
+    closing: tokio_util::sync::CancellationToken,
+}
+
+fn router(gateway: Gateway) -> Router {
+    let api = Router::new()
+        .route("/v1/extensions/{app_id}/call", post(calls::call))
+        .route("/v1/chat/turns", get(chat::turns))
+        .route("/v1/events/stream", get(stream::stream))
+        .route("/v1/tasks", get(tasks::recent))
+        .route("/v1/tasks/active", get(tasks::active))
+        .route("/v1/tasks/{task_id}", get(tasks::one))
+        .route("/v1/tasks/{task_id}/cancel", post(tasks::cancel))
+        .route("/v1/internal/chat/inject", post(chat::inject))
+        .route("/v1/internal/link", post(page::new_link))
+        .route("/v1/extensions", get(info::extensions))
+        .route("/v1/extensions/{app_id}/manifest", get(info::manifest))
+        .route("/v1/extensions/{app_id}/icon", get(info::icon))
+        .route("/v1/session", get(info::session))
+        .route("/v1/audit", get(info::audit))
+        .route("/healthz", get(info::healthz))
+        .route("/readyz", get(info::readyz))
+        .route("/metrics", get(metrics::metrics))
+        .route("/openapi.json", get(openapi::document));
+    api.merge(page::routes())
+        .fallback(failure::no_such_route)
+        .method_not_allowed_fallback(failure::no_such_method)
+        .layer(DefaultBodyLimit::max(BODY_LIMIT))
+        .layer(axum::middleware::map_response(secure))
+        .with_state(gateway)
+}
+
+/// Headers that every answer carries.
+async fn secure(mut response: Response) -> Response {
+    let headers = response.headers_mut();
+    let mut set = |name: HeaderName, value: &'static str| {
+        headers.entry(name).or_insert(HeaderValue::from_static(value));
+    };
+    set(header::X_CONTENT_TYPE_OPTIONS, "nosniff");
+    set(header::REFERRER_POLICY, "no-referrer");
+    set(header::X_FRAME_OPTIONS, "DENY");
+    set(header::CACHE_CONTROL, "no-store");
+    set(header::CONTENT_SECURITY_POLICY, page::POLICY);
+    response
+}
+
+/// JSON without the extractor's own errors.
+fn json(status: StatusCode, value: &impl serde::Serialize) -> Response {
+    match serde_json::to_vec(value) {
+        Ok(bytes) => (status, [(header::CONTENT_TYPE, "application/json")], bytes).into_response(),
+        Err(error) => {
+            tracing::error!(%error, "an answer could not be written as JSON");
+            StatusCode::INTERNAL_SERVER_ERROR.into_response()
+        }
+    }
+}

@@ -1,0 +1,191 @@
+//! The API's own description, from the types that serve it.
+
+use axum::http::StatusCode;
+use axum::response::Response;
+use schemars::generate::SchemaSettings;
+use schemars::{JsonSchema, SchemaGenerator};
+use serde_json::{Map, Value, json};
+
+use super::calls::CallBody;
+use super::chat::{InjectBody, Injected, Turns};
+use super::failure::ErrorBody;
+use super::info::{AuditRows, Extensions, Session};
+use super::tasks::Tasks;
+use crate::ledger::Task;
+use crate::platform::CallReply;
+
+/// One operation: how it is reached, what it takes and gives, which errors it has.
+struct Operation {
+    path: &'static str,
+    method: &'static str,
+    summary: &'static str,
+    security: &'static str,
+    query: &'static [(&'static str, &'static str)],
+    body: Option<Value>,
+    answer: Option<Value>,
+    errors: &'static [u16],
+}
+
+pub(super) async fn document() -> Response {
+    super::json(StatusCode::OK, &build())
+}
+
+fn build() -> Value {
+    let mut settings = SchemaSettings::draft2020_12();
+    settings.definitions_path = "/components/schemas".into();
+    let mut generator = settings.into_generator();
+    let operations = operations(&mut generator);
+    let error = schema::<ErrorBody>(&mut generator);
+    let mut paths: Map<String, Value> = Map::new();
+    for operation in operations {
+        let item = paths.entry(operation.path).or_insert_with(|| json!({}));
+        item[operation.method] = describe(&operation, &error);
+    }
+    json!({
+        "openapi": "3.1.0",
+        "info": {
+            "title": "imperal",
+            "version": env!("CARGO_PKG_VERSION"),
+            "description": "Calls chat functions, follows their background tasks, reads the chat. Times are RFC 3339 UTC; absent means not applicable."
+        },
+        "paths": paths,
+        "components": {
+            "schemas": generator.take_definitions(true),
+            "securitySchemes": {
+                "user": {"type": "http", "scheme": "bearer", "bearerFormat": "JWT"},
+                "page": {"type": "apiKey", "in": "cookie", "name": super::auth::COOKIE},
+                "service": {"type": "apiKey", "in": "header", "name": "X-Service-Token"}
+            }
+        }
+    })
+}
+
+fn schema<T: JsonSchema>(generator: &mut SchemaGenerator) -> Value {
+    generator.subschema_for::<T>().to_value()
+}
+
+fn operations(generator: &mut SchemaGenerator) -> Vec<Operation> {
+    let get = |path, summary, answer| Operation {
+        path,
+        method: "get",
+        summary,
+        security: "user",
+        query: &[],
+        body: None,
+        answer: Some(answer),
+        errors: &[401, 503],
+    };
+    vec![
+        Operation {
+            method: "post",
+            body: Some(schema::<CallBody>(generator)),
+            errors: &[400, 401, 404, 413, 422, 429, 503],
+            ..get("/v1/extensions/{app_id}/call", "Run a function as the user", schema::<CallReply>(generator))
+        },
+        Operation {
+            query: &[
+                ("after", "Only turns with a higher number"),
+                ("limit", "At most so many, 1 to 500; 100 when absent"),
+                ("latest", "The latest so many instead"),
+                ("before", "With `limit`: the latest before this number"),
+            ],
+            errors: &[400, 401, 503],
+            ..get("/v1/chat/turns", "The caller's chat, in order", schema::<Turns>(generator))
+        },
+        Operation {
+            query: &[("after", "Go on after this event; so does the header Last-Event-ID")],
+            answer: None,
+            errors: &[400, 401, 503],
+            ..get("/v1/events/stream", "Live events: hello, turn, task, progress (Server-Sent Events)", Value::Null)
+        },
+        Operation {
+            query: &[("limit", "At most so many, 1 to 500; 50 when absent")],
+            ..get("/v1/tasks", "The caller's tasks, newest first", schema::<Tasks>(generator))
+        },
+        get("/v1/tasks/active", "The caller's running tasks", schema::<Tasks>(generator)),
+        Operation {
+            errors: &[401, 403, 404, 503],
+            ..get(
+                "/v1/tasks/{task_id}",
+                "One task; 403 for another user's, 404 for an unknown one",
+                schema::<Task>(generator),
+            )
+        },
+        Operation {
+            method: "post",
+            errors: &[401, 403, 404, 503],
+            ..get("/v1/tasks/{task_id}/cancel", "Ask a task to stop", schema::<Task>(generator))
+        },
+        Operation {
+            method: "post",
+            security: "service",
+            body: Some(schema::<InjectBody>(generator)),
+            errors: &[400, 401, 403, 404, 413, 503],
+            ..get("/v1/internal/chat/inject", "Put a message into a user's chat", schema::<Injected>(generator))
+        },
+        get("/v1/extensions", "What is loaded", schema::<Extensions>(generator)),
+        Operation {
+            errors: &[401, 404],
+            ..get("/v1/extensions/{app_id}/manifest", "An extension's manifest, version 3", json!({"type": "object"}))
+        },
+        get("/v1/session", "The caller, and what they can run", schema::<Session>(generator)),
+        Operation {
+            query: &[
+                ("after", "Only rows with a higher number"),
+                ("limit", "At most so many, 1 to 500; 100 when absent"),
+            ],
+            errors: &[400, 401, 503],
+            ..get(
+                "/v1/audit",
+                "The caller's audit rows; all of them with scope audit:read",
+                schema::<AuditRows>(generator),
+            )
+        },
+    ]
+}
+
+fn describe(operation: &Operation, error: &Value) -> Value {
+    let in_path = operation.path.split('/').filter_map(|part| part.strip_prefix('{')?.strip_suffix('}'));
+    let mut parameters: Vec<Value> = in_path
+        .map(|name| json!({"name": name, "in": "path", "required": true, "schema": {"type": "string"}}))
+        .collect();
+    parameters.extend(operation.query.iter().map(|(name, about)| {
+        json!({"name": name, "in": "query", "description": about, "schema": {"type": "integer", "minimum": 0}})
+    }));
+    let mut responses = Map::new();
+    let answer = match &operation.answer {
+        Some(schema) => json!({"description": "Done", "content": {"application/json": {"schema": schema}}}),
+        None => json!({"description": "A stream", "content": {"text/event-stream": {"schema": {"type": "string"}}}}),
+    };
+    responses.insert("200".to_owned(), answer);
+    for status in operation.errors {
+        let content = json!({"application/json": {"schema": error}});
+        responses.insert(status.to_string(), json!({"description": reason(*status), "content": content}));
+    }
+    let mut item = json!({
+        "summary": operation.summary,
+        "security": [{operation.security: []}],
+        "parameters": parameters,
+        "responses": responses,
+    });
+    if operation.security == "user" {
+        item["security"] = json!([{"user": []}, {"page": []}]);
+    }
+    if let Some(body) = &operation.body {
+        item["requestBody"] = json!({"required": true, "content": {"application/json": {"schema": body}}});
+    }
+    item
+}
+
+fn reason(status: u16) -> &'static str {
+    match status {
+        400 => "The request is malformed",
+        401 => "Nobody is signed in, or the token is not valid",
+        403 => "It belongs to another user; audited",
+        404 => "There is no such thing",
+        413 => "The request is too large",
+        422 => "A parameter is missing or wrong; `field` names it",
+        429 => "Too much at once",
+        _ => "The platform cannot write right now; nothing was accepted",
+    }
+}

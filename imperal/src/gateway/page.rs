@@ -1,0 +1,63 @@
+//! The chat page: its assets, its policy, and the one-time link that opens it.
+
+use axum::Router;
+use axum::extract::{Path, State};
+use axum::http::{StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use axum::routing::get;
+use schemars::JsonSchema;
+use serde::Serialize;
+
+use super::auth::COOKIE;
+use super::failure::Failure;
+use super::{Gateway, json};
+use crate::platform::Access;
+
+/// Nothing from elsewhere, nothing inline.
+pub(super) const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' https: data:; \
+     connect-src 'self'; form-action 'none'; base-uri 'none'; frame-ancestors 'none'";
+
+/// The page's files, in the binary.
+const ASSETS: &[(&str, &str, &str)] = &[
+    ("/", "text/html; charset=utf-8", include_str!("page/shell.html")),
+    ("/page/page.css", "text/css; charset=utf-8", include_str!("page/page.css")),
+    ("/page/page.js", "text/javascript; charset=utf-8", include_str!("page/page.js")),
+];
+
+pub(super) fn routes() -> Router<Gateway> {
+    let mut router = Router::new().route("/open/{secret}", get(open));
+    for (path, content_type, text) in ASSETS {
+        let asset = move || async move {
+            ([(header::CONTENT_TYPE, *content_type), (header::CACHE_CONTROL, "no-cache")], *text)
+        };
+        router = router.route(path, get(asset));
+    }
+    router
+}
+
+/// Opens a one-time link: the browser becomes the link's user, and the link leaves the address.
+async fn open(State(gateway): State<Gateway>, Path(secret): Path<String>) -> Result<Response, Failure> {
+    let Some(user) = gateway.links.open(&secret) else {
+        // Used already, by this browser perhaps: then the page opens, else it says what to do.
+        return Ok((StatusCode::SEE_OTHER, [(header::LOCATION, "/")]).into_response());
+    };
+    let token = gateway.auth.local.sign(&user).map_err(|error| Failure::unauthenticated(error.to_string()))?;
+    let cookie = format!("{COOKIE}={token}; Path=/; HttpOnly; SameSite=Strict; Max-Age=2592000");
+    // Not a redirect: a strict cookie set on one would be missing from the very next request of a
+    // link that was opened from elsewhere.
+    let html = "<!doctype html><meta charset=utf-8><meta http-equiv=refresh content=\"0;url=/\"><title>Opening</title>";
+    Ok(([(header::SET_COOKIE, cookie), (header::CONTENT_TYPE, "text/html; charset=utf-8".to_owned())], html)
+        .into_response())
+}
+
+/// A fresh link to the page.
+#[derive(Debug, Serialize, JsonSchema)]
+pub(super) struct NewLink {
+    /// Path of the link on this server; holds for one use and one hour.
+    path: String,
+}
+
+pub(super) async fn new_link(access: Access, State(gateway): State<Gateway>) -> Response {
+    let secret = gateway.links.make(access.user().clone());
+    json(StatusCode::OK, &NewLink { path: format!("/open/{secret}") })
+}

@@ -1,0 +1,87 @@
+//! Binding, serving, stopping.
+
+use std::future::IntoFuture;
+use std::io;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::net::TcpListener;
+use tokio_util::sync::CancellationToken;
+
+use super::auth::{Auth, Links};
+use super::{Gateway, router};
+use crate::context::User;
+use crate::platform::Platform;
+
+/// How long open connections may take to end once everything else has.
+const LAST_CONNECTIONS: Duration = Duration::from_secs(5);
+
+/// A gateway to be started.
+#[derive(Debug)]
+pub struct Server {
+    platform: Platform,
+    auth: Auth,
+}
+
+impl Server {
+    /// Serves a platform to whom `auth` lets in.
+    pub fn new(platform: Platform, auth: Auth) -> Self {
+        Self { platform, auth }
+    }
+
+    /// Binds and accepts from now on.
+    ///
+    /// # Errors
+    /// The socket's own: an address in use, a port one may not have.
+    pub async fn bind(self, listen: SocketAddr) -> io::Result<Bound> {
+        let listener = TcpListener::bind(listen).await?;
+        let address = listener.local_addr()?;
+        let closing = CancellationToken::new();
+        let links = Arc::new(Links::default());
+        let gateway = Gateway {
+            platform: self.platform.clone(),
+            auth: Arc::new(self.auth),
+            links: links.clone(),
+            streams: Arc::default(),
+            closing: closing.clone(),
+        };
+        let serving = axum::serve(listener, router(gateway)).with_graceful_shutdown(closing.clone().cancelled_owned());
+        let serving = tokio::spawn(serving.into_future());
+        Ok(Bound { platform: self.platform, address, links, closing, serving })
+    }
+}
+
+/// A gateway that accepts.
+#[derive(Debug)]
+pub struct Bound {
+    platform: Platform,
+    address: SocketAddr,
+    links: Arc<Links>,
+    closing: CancellationToken,
+    serving: tokio::task::JoinHandle<io::Result<()>>,
+}
+
+impl Bound {
+    /// Where it listens; the real port when 0 was asked for.
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// A one-time link that makes the browser which opens it this user's.
+    pub fn link(&self, user: User) -> String {
+        format!("http://{}/open/{}", self.address, self.links.make(user))
+    }
+
+    /// Stops in two phases: no new calls, running work gets `grace`; then streams and connections
+    /// end.
+    pub async fn stop(self, grace: Duration) {
+        self.platform.shutdown(grace).await;
+        self.closing.cancel();
+        let abort = self.serving.abort_handle();
+        if tokio::time::timeout(LAST_CONNECTIONS, self.serving).await.is_err() {
+            tracing::debug!("connections cut");
+            abort.abort();
+        }
+    }
+}

@@ -1,0 +1,134 @@
+//! The live stream: every event once, in order, without a gap.
+//!
+//! The ledger is the source, the feed only says when to look. A client that comes back with the
+//! number it saw last goes on from there, after any outage, on any node. A client that stops
+//! reading stops its own stream: nothing is queued for it beyond one batch.
+
+use std::collections::VecDeque;
+use std::convert::Infallible;
+use std::time::Duration;
+
+use axum::extract::State;
+use axum::http::HeaderMap;
+use axum::response::sse::{Event as SseEvent, KeepAlive, Sse};
+use axum::response::{IntoResponse, Response};
+use futures_util::stream::{self, Stream};
+use serde::Deserialize;
+use serde_json::json;
+
+use super::Gateway;
+use super::body::Query;
+use super::failure::Failure;
+use super::metrics::OpenStream;
+use crate::ledger::{Event, EventBody, Pulse, Subscription};
+use crate::platform::Access;
+
+const BATCH: u32 = 200;
+const KEEP_ALIVE: Duration = Duration::from_secs(15);
+
+/// Where to go on from.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct StreamQuery {
+    after: Option<u64>,
+}
+
+struct Cursor {
+    access: Access,
+    subscription: Subscription,
+    seen: u64,
+    ready: VecDeque<SseEvent>,
+    /// The ledger may hold more than was read.
+    look: bool,
+    closing: tokio_util::sync::CancellationToken,
+    _open: OpenStream,
+}
+
+pub(super) async fn stream(
+    access: Access,
+    State(gateway): State<Gateway>,
+    headers: HeaderMap,
+    Query(query): Query<StreamQuery>,
+) -> Result<Response, Failure> {
+    // A browser that reconnects sends the header, with the newer number.
+    let resume = match headers.get("last-event-id") {
+        None => query.after,
+        Some(value) => Some(
+            value
+                .to_str()
+                .ok()
+                .and_then(|text| text.parse().ok())
+                .ok_or_else(|| Failure::malformed("Last-Event-ID must be the number of an event."))?,
+        ),
+    };
+    let subscription = access.subscribe();
+    let head = access.head().await?;
+    let hello = SseEvent::default().event("hello").data(json!({ "head": head }).to_string());
+    let cursor = Cursor {
+        subscription,
+        seen: resume.unwrap_or(head),
+        ready: VecDeque::from([hello]),
+        look: true,
+        closing: gateway.closing.clone(),
+        _open: gateway.streams.open(),
+        access,
+    };
+    let sse = Sse::new(events(cursor)).keep_alive(KeepAlive::new().interval(KEEP_ALIVE));
+    // Proxies that buffer would turn live into late.
+    Ok(([("x-accel-buffering", "no")], sse).into_response())
+}
+
+fn events(cursor: Cursor) -> impl Stream<Item = Result<SseEvent, Infallible>> {
+    stream::unfold(cursor, |mut cursor| async move {
+        let closing = cursor.closing.clone();
+        let next = closing.run_until_cancelled(cursor.next()).await??;
+        Some((Ok(next), cursor))
+    })
+}
+
+impl Cursor {
+    /// The next event; `None` ends the stream, and the client comes back with its number.
+    async fn next(&mut self) -> Option<SseEvent> {
+        loop {
+            if let Some(event) = self.ready.pop_front() {
+                return Some(event);
+            }
+            if self.look {
+                let batch = match self.access.events(self.seen, BATCH).await {
+                    Ok(batch) => batch,
+                    Err(error) => {
+                        tracing::warn!(%error, "a stream ends: its events cannot be read");
+                        return None;
+                    }
+                };
+                self.look = batch.len() == BATCH as usize;
+                for event in batch {
+                    self.seen = event.seq;
+                    self.ready.push_back(render(&event)?);
+                }
+                continue;
+            }
+            match self.subscription.next().await {
+                Pulse::Events => self.look = true,
+                Pulse::Progress(progress) => {
+                    let data = serde_json::to_string(&*progress).ok()?;
+                    return Some(SseEvent::default().event("progress").data(data));
+                }
+            }
+        }
+    }
+}
+
+fn render(event: &Event) -> Option<SseEvent> {
+    let (kind, data) = match &event.body {
+        EventBody::Turn(turn) => ("turn", serde_json::to_string(turn)),
+        EventBody::Task(task) => ("task", serde_json::to_string(task)),
+    };
+    match data {
+        Ok(data) => Some(SseEvent::default().event(kind).id(event.seq.to_string()).data(data)),
+        Err(error) => {
+            tracing::error!(%error, seq = event.seq, "an event could not be written as JSON");
+            None
+        }
+    }
+}

@@ -1,0 +1,43 @@
+//! The caller's tasks.
+
+use axum::http::StatusCode;
+use axum::response::Response;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::body::{IdInPath, Query};
+use super::failure::Failure;
+use super::json;
+use crate::ids::TaskId;
+use crate::ledger::Task;
+use crate::platform::Access;
+
+/// A list of tasks.
+#[derive(Debug, Serialize, JsonSchema)]
+pub(super) struct Tasks {
+    tasks: Vec<Task>,
+}
+
+/// How many.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct RecentQuery {
+    limit: Option<u32>,
+}
+
+pub(super) async fn active(access: Access) -> Result<Response, Failure> {
+    Ok(json(StatusCode::OK, &Tasks { tasks: access.running_tasks().await? }))
+}
+
+pub(super) async fn recent(access: Access, Query(query): Query<RecentQuery>) -> Result<Response, Failure> {
+    let limit = query.limit.unwrap_or(50).clamp(1, 500);
+    Ok(json(StatusCode::OK, &Tasks { tasks: access.recent_tasks(limit).await? }))
+}
+
+pub(super) async fn one(access: Access, IdInPath(task_id): IdInPath<TaskId>) -> Result<Response, Failure> {
+    Ok(json(StatusCode::OK, &access.task(task_id).await?))
+}
+
+pub(super) async fn cancel(access: Access, IdInPath(task_id): IdInPath<TaskId>) -> Result<Response, Failure> {
+    Ok(json(StatusCode::OK, &access.cancel(task_id).await?))
+}
