@@ -17,6 +17,8 @@ pub struct ExtensionDef {
     pub description: &'static str,
     /// Path of the SVG beside Cargo.toml; empty when not given.
     pub icon: &'static str,
+    /// The SVG itself, as it was when the crate was compiled; empty when not given.
+    pub icon_svg: &'static str,
     /// `app:action` scopes.
     pub capabilities: &'static [&'static str],
     /// `owner_chat_tool` of every function; `tool_<app_id>_chat`'s successor, the app id with `_`.
@@ -52,6 +54,14 @@ inventory::collect!(HostedCrate);
 /// The crate part of a module path.
 pub(crate) fn crate_of(module_path: &str) -> &str {
     module_path.split("::").next().unwrap_or(module_path)
+}
+
+/// Declares this crate an extension.
+#[macro_export]
+macro_rules! extension {
+    ($($declaration:tt)*) => {
+        $crate::__private::extension! { $crate; $($declaration)* }
+    };
 }
 
 /// Links the named extension crates into this binary and checks at start that each registers one.
