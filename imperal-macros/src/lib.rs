@@ -1,1 +1,32 @@
-//! macros
+//! The `#[chat_function]` attribute and the inner half of `extension!`.
+//!
+//! Authors use both through `imperal`, whose documentation describes them. One line an entry point;
+//! each macro is read (`options`, `input`), checked into a model that cannot be built from a faulty
+//! input (`check`, `signature`, `extension`), and written out (`emit`, `fallback`).
+
+mod check;
+mod describe;
+mod diagnostic;
+mod emit;
+mod extension;
+mod fallback;
+mod icon;
+mod input;
+mod options;
+mod rules;
+mod signature;
+
+use proc_macro::TokenStream;
+
+/// Makes an async fn a chat function. See `imperal::chat_function`.
+#[proc_macro_attribute]
+pub fn chat_function(options: TokenStream, item: TokenStream) -> TokenStream {
+    check::chat_function(options.into(), item.into()).into()
+}
+
+/// What `imperal::extension!` hands on: the crate's path, `;`, and what the author wrote.
+#[doc(hidden)]
+#[proc_macro]
+pub fn extension(input: TokenStream) -> TokenStream {
+    extension::extension(input.into()).into()
+}

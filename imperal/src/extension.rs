@@ -56,6 +56,14 @@ pub(crate) fn crate_of(module_path: &str) -> &str {
     module_path.split("::").next().unwrap_or(module_path)
 }
 
+/// Declares this crate an extension.
+#[macro_export]
+macro_rules! extension {
+    ($($declaration:tt)*) => {
+        $crate::__private::extension! { $crate; $($declaration)* }
+    };
+}
+
 /// Links the named extension crates into this binary and checks at start that each registers one.
 ///
 /// A crate that Cargo.toml lists and no code names is left out by the linker without a word; this

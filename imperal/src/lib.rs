@@ -32,12 +32,12 @@ pub use context::{Context, User};
 pub use error::{Error, ErrorKind};
 pub use extension::ExtensionDef;
 pub use function::ActionType;
-//pub use imperal_macros::{chat_function, extension};
+pub use imperal_macros::chat_function;
 pub use result::{ActionResult, Result, WireResult};
 
 /// What almost every extension file needs, in one line.
 pub mod prelude {
-    pub use crate::{ActionResult, Context, Error, Result, codes};
+    pub use crate::{ActionResult, Context, Error, Result, chat_function, codes};
     pub use schemars::JsonSchema;
     pub use serde::{Deserialize, Serialize};
     pub use std::process::ExitCode;
@@ -48,6 +48,8 @@ pub mod prelude {
 #[doc(hidden)]
 pub mod __private {
     pub use crate::extension::{ExtensionDef, HostedCrate};
-    pub use crate::function::{ActionType, ChatHandler, FunctionDef};
+    pub use crate::function::{ActionType, ChatHandler, Data, FunctionDef, HandlerOutput, Otherwise, Shape};
+    pub use crate::result::{ActionResult, Result};
+    pub use imperal_macros::extension;
     pub use inventory;
 }

@@ -7,10 +7,13 @@ mod def;
 mod handler;
 #[cfg(feature = "platform")]
 mod params;
+mod probe;
 mod registry;
 
 pub use def::{ActionType, FunctionDef};
 pub use handler::{ChatHandler, HandlerOutput, Params, ResultData};
 #[cfg(feature = "platform")]
 pub(crate) use params::ParamsCheck;
+#[doc(hidden)]
+pub use probe::{Data, Otherwise, Shape};
 pub use registry::{Extension, Registry, StartError};

@@ -68,7 +68,7 @@ impl Registry {
         hosted: Vec<&'static HostedCrate>,
     ) -> Result<Self, StartError> {
         defs.sort_by_key(|d| (d.app_id, d.file, d.line));
-        functions.sort_by_key(|f| (f.file, f.line));
+        functions.sort_by_key(|f| (f.file, f.line, f.name));
         let mut faults = Vec::new();
         if defs.is_empty() {
             faults

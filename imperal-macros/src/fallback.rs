@@ -1,0 +1,42 @@
+//! What is emitted for an item that is not accepted, so that one mistake stays one error.
+//!
+//! The fn stays where it is, mended just so far that the compiler has nothing to add: callers find
+//! it, and its body is checked against the signature that was probably meant.
+
+use proc_macro2::TokenStream;
+use quote::{ToTokens, quote, quote_spanned};
+use syn::{ReturnType, Token};
+
+use crate::input::FnItem;
+
+/// The fn with the faults of its head mended.
+pub(crate) fn mended(mut item: FnItem, krate: &TokenStream) -> TokenStream {
+    let sig = &mut item.sig;
+    // Left in place, each of these is a second error: `.await` outside async, `const async`.
+    sig.constness = None;
+    let span = sig.fn_token.span;
+    let was_async = sig.asyncness.is_some();
+    sig.asyncness.get_or_insert(Token![async](span));
+    let answers = matches!(sig.output, ReturnType::Default) && !item.ends_without_value();
+    if answers {
+        let close = item.sig.paren_token.span.close();
+        let output = quote_spanned!(close=> -> #krate::__private::Result<#krate::__private::ActionResult>);
+        if let Ok(output) = syn::parse2(output) {
+            item.sig.output = output;
+        }
+    }
+    if !was_async && !awaits(&item) {
+        // It may return a future of its own; leave it as it was.
+        item.sig.asyncness = None;
+    }
+    quote!(#item)
+}
+
+fn awaits(item: &FnItem) -> bool {
+    item.mentions("await")
+        && !matches!(&item.sig.output, ReturnType::Type(_, ty) if is_future(&ty.to_token_stream().to_string()))
+}
+
+fn is_future(ty: &str) -> bool {
+    ["Future", "Pin"].iter().any(|name| ty.contains(name))
+}

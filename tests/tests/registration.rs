@@ -1,0 +1,96 @@
+//! What the attribute and `extension!` register, found again through the registry.
+
+use imperal::ActionType;
+use imperal::function::Registry;
+use imperal::prelude::*;
+
+imperal::extension! {
+    app_id: "smoke-test",
+    name: "Smoke test",
+    description: "Two functions that show what the attribute registers.",
+    icon: "icon.svg",
+    capabilities: ["smoke-test:write"],
+}
+
+#[derive(Deserialize, JsonSchema)]
+struct NoteParams {
+    /// What to write down.
+    text: String,
+    note_id: u32,
+}
+
+#[derive(Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+struct Note {
+    text: String,
+}
+
+/// Writes a note down,
+/// in the background.
+///
+/// # Errors
+/// None.
+#[chat_function(
+    action_type = "write",
+    event = "note_added",
+    effects = ["create:note"],
+    id_projection = "note_id",
+    data_model = Note,
+    background
+)]
+async fn add_note(ctx: Context, params: NoteParams) -> Result<ActionResult> {
+    ctx.background_task(move |ctx| async move {
+        ctx.progress(50, "Writing").await?;
+        Ok(ActionResult::success(Note { text: params.text }, "Written."))
+    })
+    .await?;
+    Ok(ActionResult::done("Writing it down…"))
+}
+
+mod inner {
+    use super::*;
+
+    #[chat_function(name = "read_note", action_type = "read", description = "Reads the note that was written down.")]
+    #[allow(deprecated)]
+    pub(super) async fn r#match(_ctx: Context, params: NoteParams) -> Result<ActionResult<Note>> {
+        Ok(ActionResult::success(Note { text: params.text }, "Read."))
+    }
+}
+
+#[test]
+fn both_functions_and_the_extension_are_registered_as_written() {
+    let registry = Registry::collect().unwrap();
+    let extension = registry.extension("smoke-test").unwrap();
+    let def = extension.def();
+    assert_eq!((def.name, def.version, def.tool_name), ("Smoke test", "0.1.0", "smoke_test"));
+    assert_eq!((def.icon, def.capabilities, def.system), ("icon.svg", &["smoke-test:write"][..], false));
+    assert!(def.icon_svg.starts_with("<svg"));
+    assert!(std::path::Path::new(def.manifest_dir).join("Cargo.toml").is_file());
+    assert!(def.file.ends_with("registration.rs") && def.line > 1);
+
+    let [add, read] = extension.functions() else { panic!("{extension:?}") };
+    assert_eq!((add.name, add.action_type), ("add_note", ActionType::Write));
+    assert_eq!(add.description, "Writes a note down, in the background.");
+    assert_eq!((add.event, add.effects, add.id_projection), ("note_added", &["create:note"][..], "note_id"));
+    assert!(add.background && !add.long_running && add.chain_callable);
+    assert_eq!((read.name, read.action_type), ("read_note", ActionType::Read));
+    assert!(read.module_path.ends_with("::inner"));
+
+    let mut generator = schemars::SchemaGenerator::default();
+    let params = (add.params_schema)(&mut generator).to_value();
+    assert_eq!(params["properties"]["text"]["description"], "What to write down.");
+    for function in [add, read] {
+        let returned = (function.return_schema)(&mut generator).unwrap().to_value();
+        assert_eq!(returned["title"], "Note", "{}", function.name);
+    }
+}
+
+#[test]
+fn a_function_stays_callable_as_written() {
+    fn is_handler<F, R>(_: F)
+    where
+        F: Fn(Context, NoteParams) -> R,
+        R: Future<Output = Result<ActionResult<Note>>> + Send,
+    {
+    }
+    is_handler(inner::r#match);
+}
