@@ -22,6 +22,8 @@ pub mod ids;
 #[cfg(feature = "platform")]
 pub mod ledger;
 #[cfg(feature = "platform")]
+pub mod manifest;
+#[cfg(feature = "platform")]
 pub mod platform;
 mod result;
 #[cfg(feature = "platform")]

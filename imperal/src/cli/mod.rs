@@ -84,7 +84,7 @@ fn parse(registry: &Registry) -> Result<Args, clap::Error> {
         .next()
         .and_then(|path| std::path::Path::new(&path).file_name().map(|name| name.to_string_lossy().into_owned()));
     if let Some(name) = name {
-        command = command.name(name.clone()).bin_name(name);
+        command = command.display_name(name.clone()).bin_name(name);
     }
     if let (1, Some(extension)) = (registry.extensions().len(), registry.extensions().next()) {
         command = command.about(extension.def().description).version(extension.def().version);

@@ -1,0 +1,18 @@
+//! The manifest `imperal.json`: what an extension says of itself to the platform.
+//!
+//! Owns the typed model of schema version 3, its export from a linked extension with schemas in the
+//! reference SDK's form, the merge with what the file on disk owns, and the check of all its rules.
+//! Prints nothing and parses no command line: see `cli/`.
+
+mod check;
+mod export;
+mod json;
+mod model;
+mod schema;
+mod section;
+
+pub use model::{Manifest, ReadError, Reading, SCHEMA_VERSION, SDK_VERSION, Tool};
+pub use section::{
+    EventEmit, EventSubscription, Events, Exposed, FileSink, HealthCheck, Lifecycle, MenuItem, OAuth, Panel, Schedule,
+    SearchProvider, Secret, Signal, Tray, Webhook,
+};

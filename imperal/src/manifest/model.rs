@@ -1,0 +1,266 @@
+//! The manifest itself: root, tools, reading and writing.
+//!
+//! Owns [`Manifest`] and [`Tool`] with their fields in the order in which the reference SDK writes
+//! them. Reading is strict about types and lenient about keys: an unknown one is reported by name
+//! beside the manifest, never lost without a word.
+
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
+
+use super::section::{
+    Events, Exposed, FileSink, Lifecycle, MenuItem, OAuth, Panel, Schedule, SearchProvider, Secret, Signal, Tray,
+    Webhook,
+};
+use super::{check, json};
+
+/// `manifest_schema_version` of every manifest written here.
+pub const SCHEMA_VERSION: u8 = 3;
+
+/// `sdk_version` of every manifest written here: the level of the reference SDK it is compatible
+/// with, which the platform's loader compares; not the version of this crate.
+pub const SDK_VERSION: &str = "6.3.7";
+
+/// An extension's manifest, `imperal.json`, schema version 3.
+///
+/// [`Manifest::export`] makes it from a linked extension, [`Manifest::read`] from a file,
+/// [`Manifest::to_json`] writes it as the reference SDK does. A field that a file has as `null` is
+/// read as absent.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[non_exhaustive]
+pub struct Manifest {
+    /// 3; older files have 1, 2 or none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub manifest_schema_version: Option<u8>,
+    /// At least 5.0.0, or the platform refuses to load it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sdk_version: Option<String>,
+    /// `^[a-z0-9][a-z0-9-]*[a-z0-9]$`.
+    pub app_id: String,
+    /// `1.2.3`, with an optional `-` or `.` suffix.
+    pub version: String,
+    /// For people. The file's own wins over the extension's on build.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub name: Option<String>,
+    /// For people. The file's own wins over the extension's on build.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub description: Option<String>,
+    /// Path of an SVG. The file's own wins over the extension's on build.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub icon: Option<String>,
+    /// Whether functions are called by name with typed parameters.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub actions_explicit: Option<bool>,
+    /// A first-party extension.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub system: Option<bool>,
+    /// `app:action` scopes.
+    #[serde(default)]
+    pub capabilities: Vec<String>,
+    /// What can be called.
+    #[serde(default)]
+    pub tools: Vec<Tool>,
+    /// Signals it handles.
+    #[serde(default)]
+    pub signals: Vec<Signal>,
+    /// What runs on a timetable.
+    #[serde(default)]
+    pub schedules: Vec<Schedule>,
+    /// Scopes of its plain tools, sorted.
+    #[serde(default)]
+    pub required_scopes: Vec<String>,
+    /// Size of the icon's file, when there is one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub icon_size_bytes: Option<u64>,
+    /// Paths that other services call.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub webhooks: Option<Vec<Webhook>>,
+    /// Accounts elsewhere.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub oauth: Option<Vec<OAuth>>,
+    /// Events heard and emitted.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub events: Option<Events>,
+    /// What other extensions may call.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub exposed: Option<Vec<Exposed>>,
+    /// Moments of its life it wants to know of.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub lifecycle: Option<Lifecycle>,
+    /// What each of those is called with, free in form.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub lifecycle_hooks: Option<Map<String, Value>>,
+    /// Icons in the top bar.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tray: Option<Vec<Tray>>,
+    /// Entries of the user's menu.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub menu: Option<Vec<MenuItem>>,
+    /// Folder of its migrations.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub migrations_dir: Option<String>,
+    /// Its settings at first, free in form.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub config_defaults: Option<Map<String, Value>>,
+    /// Credentials it reads.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub secrets: Option<Vec<Secret>>,
+    /// Tools that take an uploaded file.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub file_sinks: Option<Vec<FileSink>>,
+    /// What a search finds.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub search_providers: Option<Vec<SearchProvider>>,
+    /// Its panels.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub panels: Option<Vec<Panel>>,
+    /// Who made it. Owned by the file.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub author: Option<String>,
+    /// Free text, resolved by the marketplace. Owned by the file.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub category: Option<String>,
+    /// No icon in the sidebar; first-party only. Owned by the file.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub hidden_in_sidebar: Option<bool>,
+    /// Where to read more. Owned by the file.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub homepage: Option<String>,
+    /// Its licence. Owned by the file.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub license: Option<String>,
+    /// How the marketplace shows it, free in form. Owned by the file.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub marketplace: Option<Map<String, Value>>,
+    /// What it costs, free in form. Owned by the file.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub pricing: Option<Map<String, Value>>,
+    /// For the marketplace's search. Owned by the file.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tags: Option<Vec<String>>,
+}
+
+/// What can be called: a chat function, or a plain tool of a Python extension.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[non_exhaustive]
+pub struct Tool {
+    /// An identifier, unique within the extension.
+    pub name: String,
+    /// What it does, for the language model that picks functions.
+    #[serde(default)]
+    pub description: String,
+    /// `read`, `write` or `destructive`; absent for a plain tool.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub action_type: Option<String>,
+    /// Whether a chain may call it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub chain_callable: Option<bool>,
+    /// What it changes, `update:thing`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub effects: Option<Vec<String>>,
+    /// Parameter that holds the id of what it acts on.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub id_projection: Option<String>,
+    /// JSON Schema of the parameters.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub params_schema: Option<Map<String, Value>>,
+    /// JSON Schema of the result's data; empty when there is none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub return_schema: Option<Map<String, Value>>,
+    /// Event after success; empty when none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub event: Option<String>,
+    /// Advisory: it answers later.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub background: Option<bool>,
+    /// Advisory: it may take up to half an hour.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub long_running: Option<bool>,
+    /// What a user must hold to call it.
+    #[serde(default)]
+    pub scopes: Vec<String>,
+    /// Parameters of a plain tool by name, each `{type, required, ..}`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub parameters: Option<Map<String, Value>>,
+    /// The group of chat functions it belongs to.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub owner_chat_tool: Option<String>,
+    /// Made by the platform.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub synthetic: Option<bool>,
+}
+
+/// What [`Manifest::read`] found.
+#[derive(Debug, Clone)]
+#[non_exhaustive]
+pub struct Reading {
+    /// What the file says.
+    pub manifest: Manifest,
+    /// Where the file has keys that no manifest has, `tools.0.ui_builder` for example.
+    pub unknown: Vec<String>,
+}
+
+impl Manifest {
+    /// Reads a manifest file's text.
+    ///
+    /// # Errors
+    /// When it is not JSON, not an object, lacks `app_id` or `version`, or a field has a value of
+    /// another type. [`check_text`](super::check_text) names every such fault at once.
+    ///
+    /// ```
+    /// use imperal::manifest::Manifest;
+    ///
+    /// let read = Manifest::read(r#"{"app_id": "notes", "version": "1.0.0", "schedule": []}"#)?;
+    /// assert_eq!(read.manifest.app_id, "notes");
+    /// assert_eq!(read.unknown, ["schedule"]);
+    ///
+    /// let error = Manifest::read(r#"{"app_id": "notes"}"#).unwrap_err();
+    /// assert!(error.to_string().contains("version"));
+    /// # Ok::<(), imperal::manifest::ReadError>(())
+    /// ```
+    pub fn read(text: &str) -> Result<Reading, ReadError> {
+        let value: Value = serde_json::from_str(text).map_err(ReadError::new)?;
+        let unknown = check::unknown_keys(&value);
+        let manifest = serde_json::from_value(value).map_err(ReadError::new)?;
+        Ok(Reading { manifest, unknown })
+    }
+
+    /// The file's text: the reference SDK's order and indentation, no newline at the end.
+    pub fn to_json(&self) -> String {
+        json::pretty(&self.to_value())
+    }
+
+    /// The manifest as a JSON object, in the same order.
+    pub fn to_value(&self) -> Value {
+        // Only text, numbers and maps with text keys: there is nothing that could not be written.
+        serde_json::to_value(self).unwrap_or_default()
+    }
+}
+
+/// Why a text is no manifest.
+#[derive(Debug, Clone)]
+pub struct ReadError {
+    message: String,
+    line: usize,
+}
+
+impl ReadError {
+    fn new(error: serde_json::Error) -> Self {
+        let line = error.line();
+        Self { message: error.to_string(), line }
+    }
+
+    /// Line of the text, from 1; 0 where the fault has none.
+    pub fn line(&self) -> usize {
+        self.line
+    }
+}
+
+impl fmt::Display for ReadError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "not a readable manifest: {}", self.message)
+    }
+}
+
+impl std::error::Error for ReadError {}

@@ -1,0 +1,258 @@
+//! One schema, rewritten into the reference's form, its parts first.
+//!
+//! Owns what is local to a schema: widths, null, enums, maps, formats, titles of fields. Knows
+//! nothing of definitions.
+
+use serde_json::{Map, Value, json};
+
+use super::{into_object, title};
+
+/// Keys that describe a value to people: they stay outside when null is split off.
+const ANNOTATIONS: &[&str] = &["title", "description", "default", "examples", "deprecated", "readOnly", "writeOnly"];
+
+/// Rewrites a schema and everything in it.
+pub(super) fn rewrite(schema: &mut Map<String, Value>) {
+    for key in ["items", "not", "if", "then", "else", "contains", "propertyNames"] {
+        if let Some(value) = schema.get_mut(key) {
+            rewrite_value(value);
+        }
+    }
+    for key in ["additionalProperties", "unevaluatedProperties"] {
+        if let Some(value) = schema.get_mut(key).filter(|value| value.is_object()) {
+            rewrite_value(value);
+        }
+    }
+    for key in ["anyOf", "oneOf", "allOf", "prefixItems"] {
+        schema.get_mut(key).and_then(Value::as_array_mut).into_iter().flatten().for_each(rewrite_value);
+    }
+    for key in ["properties", "patternProperties"] {
+        for (_, value) in schema.get_mut(key).and_then(Value::as_object_mut).into_iter().flatten() {
+            rewrite_value(value);
+        }
+    }
+    drop_width(schema);
+    rename_format(schema);
+    collapse_enum(schema);
+    split_types(schema);
+    open_map(schema);
+    name_alternatives(schema);
+    title_fields(schema);
+}
+
+fn rewrite_value(value: &mut Value) {
+    let mut schema = into_object(value.take());
+    rewrite(&mut schema);
+    *value = Value::Object(schema);
+}
+
+/// What a number's Rust type implies is not part of the contract: the format goes, and a bound
+/// equal to the type's own goes with it.
+fn drop_width(schema: &mut Map<String, Value>) {
+    let Some(format) = schema.get("format").and_then(Value::as_str) else { return };
+    let (minimum, maximum) = match format {
+        "float" | "double" | "int" | "int32" | "int64" | "int128" => (None, None),
+        "uint" | "uint32" | "uint64" | "uint128" => (Some(0), None),
+        "int8" => (Some(i64::from(i8::MIN)), Some(i64::from(i8::MAX))),
+        "int16" => (Some(i64::from(i16::MIN)), Some(i64::from(i16::MAX))),
+        "uint8" => (Some(0), Some(i64::from(u8::MAX))),
+        "uint16" => (Some(0), Some(i64::from(u16::MAX))),
+        _ => return,
+    };
+    schema.shift_remove("format");
+    for (key, bound) in [("minimum", minimum), ("maximum", maximum)] {
+        if bound.is_some() && schema.get(key).and_then(Value::as_i64) == bound {
+            schema.shift_remove(key);
+        }
+    }
+}
+
+/// Formats whose names differ.
+fn rename_format(schema: &mut Map<String, Value>) {
+    if let Some(Value::String(format)) = schema.get_mut("format") {
+        match format.as_str() {
+            "partial-time" => "time".clone_into(format),
+            "partial-date-time" | "zoned-date-time" => "date-time".clone_into(format),
+            "ip" => "ipvanyaddress".clone_into(format),
+            _ => {}
+        }
+    }
+}
+
+/// Alternatives that are each a constant are one list. What was said of a single value joins the
+/// description, so that nothing an author wrote is lost.
+fn collapse_enum(schema: &mut Map<String, Value>) {
+    let Some(branches) = schema.get("oneOf").and_then(Value::as_array) else { return };
+    let mut values = Vec::new();
+    let mut said = Vec::new();
+    let mut kind: Option<&Value> = None;
+    for branch in branches {
+        let Some(branch) = branch.as_object() else { return };
+        let of_branch = match (branch.get("const"), branch.get("enum").and_then(Value::as_array)) {
+            (Some(value), None) => std::slice::from_ref(value),
+            (None, Some(list)) => list.as_slice(),
+            _ => return,
+        };
+        match (kind, branch.get("type")) {
+            (_, None) => return,
+            (Some(known), Some(other)) if known != other => return,
+            (_, found) => kind = found,
+        }
+        values.extend_from_slice(of_branch);
+        if let (Some(text), [value]) = (branch.get("description").and_then(Value::as_str), of_branch) {
+            let value = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
+            said.push(format!("- `{value}`: {}", text.replace('\n', " ")));
+        }
+    }
+    let kind = kind.cloned();
+    schema.shift_remove("oneOf");
+    schema.insert("enum".to_owned(), Value::Array(values));
+    schema.extend(kind.map(|kind| ("type".to_owned(), kind)));
+    if !said.is_empty() {
+        let list = said.join("\n");
+        let text = match schema.get("description").and_then(Value::as_str) {
+            Some(text) => format!("{text}\n\n{list}"),
+            None => list,
+        };
+        schema.insert("description".to_owned(), Value::from(text));
+    }
+}
+
+/// Several types in one schema are several schemas.
+fn split_types(schema: &mut Map<String, Value>) {
+    let Some(types) = schema.get("type").and_then(Value::as_array).cloned() else { return };
+    if let [only] = types.as_slice() {
+        schema.insert("type".to_owned(), only.clone());
+        return;
+    }
+    let mut outside = Map::new();
+    let mut inside = Map::new();
+    for (key, value) in std::mem::take(schema) {
+        match key.as_str() {
+            "type" => {}
+            key_text if ANNOTATIONS.contains(&key_text) => drop(outside.insert(key, value)),
+            _ => drop(inside.insert(key, value)),
+        }
+    }
+    if let Some(Value::Array(values)) = inside.get_mut("enum") {
+        values.retain(|value| !value.is_null());
+    }
+    let decimal = inside.get("pattern").and_then(Value::as_str) == Some(r"^-?\d+(\.\d+)?([eE]\d+)?$");
+    let mut branches: Vec<Value> = Vec::new();
+    for kind in types {
+        let mut branch = match kind.as_str() {
+            Some("null") => Map::new(),
+            Some("number") if decimal => Map::new(),
+            _ => inside.clone(),
+        };
+        if decimal && kind == "string" {
+            // The reference's own pattern for a decimal number as text.
+            branch.insert("pattern".to_owned(), Value::from(r"^(?!^[-+.]*$)[+-]?0*\d*\.?\d*$"));
+        }
+        branch.insert("type".to_owned(), kind.clone());
+        if decimal && kind == "number" {
+            branches.insert(0, Value::Object(branch));
+        } else {
+            branches.push(Value::Object(branch));
+        }
+    }
+    schema.extend(outside);
+    schema.insert("anyOf".to_owned(), Value::Array(branches));
+}
+
+/// A map whose keys are numbers is a map: JSON has no other keys than text.
+fn open_map(schema: &mut Map<String, Value>) {
+    let closed = schema.get("additionalProperties") == Some(&Value::Bool(false));
+    let Some(patterns) = schema.get("patternProperties").and_then(Value::as_object) else { return };
+    if !closed || schema.contains_key("properties") {
+        return;
+    }
+    let numbers =
+        patterns.len() == 1 && patterns.keys().all(|pattern| matches!(pattern.as_str(), r"^\d+$" | r"^-?\d+$"));
+    if numbers {
+        let values = patterns.values().next().cloned().unwrap_or(Value::Bool(true));
+        schema.shift_remove("patternProperties");
+        let values = if values == json!({}) { Value::Bool(true) } else { values };
+        schema.insert("additionalProperties".to_owned(), values);
+    } else {
+        schema.shift_remove("additionalProperties");
+    }
+}
+
+/// Alternatives are `anyOf`, unless a discriminator says which one holds. Alternatives within
+/// alternatives are one list, and null is named once, at the end of it.
+fn name_alternatives(schema: &mut Map<String, Value>) {
+    if !schema.contains_key("discriminator")
+        && !schema.contains_key("anyOf")
+        && let Some(branches) = schema.shift_remove("oneOf")
+    {
+        schema.insert("anyOf".to_owned(), branches);
+    }
+    let Some(Value::Array(branches)) = schema.get_mut("anyOf") else { return };
+    let mut flat: Vec<Value> = Vec::new();
+    for branch in branches.drain(..) {
+        match branch.as_object().filter(|fields| fields.len() == 1).and_then(|fields| fields.get("anyOf")) {
+            Some(Value::Array(inner)) => flat.extend(inner.iter().cloned()),
+            _ => flat.push(branch),
+        }
+    }
+    let null = json!({"type": "null"});
+    if flat.contains(&null) {
+        flat.retain(|branch| branch != &null);
+        flat.push(null);
+    }
+    *branches = flat;
+}
+
+fn title_fields(schema: &mut Map<String, Value>) {
+    let mut required: Vec<Value> = schema.get("required").and_then(Value::as_array).cloned().unwrap_or_default();
+    let Some(fields) = schema.get_mut("properties").and_then(Value::as_object_mut) else {
+        // A struct without fields has none; everything else has no fields at all.
+        let bare = schema.get("type").and_then(Value::as_str) == Some("object")
+            && !schema.contains_key("additionalProperties")
+            && !schema.contains_key("patternProperties");
+        if bare || schema.get("additionalProperties") == Some(&Value::Bool(false)) {
+            schema.insert("properties".to_owned(), Value::Object(Map::new()));
+        }
+        return;
+    };
+    for (name, field) in fields.iter_mut() {
+        let Some(field) = field.as_object_mut() else { continue };
+        let named = required.iter().any(|other| other.as_str() == Some(name));
+        // What is written may be described as required though reading it needs none.
+        if field.contains_key("default") || (named && nullable(field)) {
+            required.retain(|other| other.as_str() != Some(name));
+        }
+        let required = required.iter().any(|other| other.as_str() == Some(name));
+        if !required && !field.contains_key("default") && (nullable(field) || anything(field)) {
+            field.insert("default".to_owned(), Value::Null);
+        }
+        if !names_itself(field) {
+            field.entry("title").or_insert_with(|| Value::from(title::from_name(name)));
+        }
+    }
+    if required.is_empty() {
+        schema.shift_remove("required");
+    } else {
+        schema.insert("required".to_owned(), Value::Array(required));
+    }
+}
+
+fn nullable(schema: &Map<String, Value>) -> bool {
+    let null = |branch: &Value| branch.get("type").and_then(Value::as_str) == Some("null");
+    schema.get("anyOf").and_then(Value::as_array).is_some_and(|branches| branches.iter().any(null))
+}
+
+fn anything(schema: &Map<String, Value>) -> bool {
+    schema.keys().all(|key| ANNOTATIONS.contains(&key.as_str()))
+}
+
+/// A reference, or a reference or null: the definition has the title.
+fn names_itself(schema: &Map<String, Value>) -> bool {
+    if schema.contains_key("$ref") {
+        return true;
+    }
+    match schema.get("anyOf").and_then(Value::as_array).map(Vec::as_slice) {
+        Some([one, null]) => one.get("$ref").is_some() && null.get("type").and_then(Value::as_str) == Some("null"),
+        _ => false,
+    }
+}

@@ -1,0 +1,251 @@
+//! The sections of a manifest beside its tools, typed.
+//!
+//! Owns one type a section, fields in the order the reference SDK writes them. What values are
+//! allowed is the check's business (`check/`), so that a file with a wrong value can still be read
+//! and every fault in it be named.
+
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
+
+macro_rules! sections {
+    ($($(#[$doc:meta])* $name:ident {
+        $($(#[$field_doc:meta])* $kind:ident $field:ident : $ty:ty,)*
+    })*) => {$(
+        sections!(@type $(#[$doc])* $name { $($(#[$field_doc])* $kind $field : $ty,)* } -> {});
+    )*};
+    (@type $(#[$doc:meta])* $name:ident {} -> { $($out:tt)* }) => {
+        $(#[$doc])*
+        #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+        #[non_exhaustive]
+        pub struct $name { $($out)* }
+    };
+    // `need`: always there. `always`: written, empty when the file has none.
+    // `may`: written when set; an explicit null in a file means the same as absence.
+    (@type $(#[$doc:meta])* $name:ident { $(#[$d:meta])* need $f:ident : $t:ty, $($rest:tt)* } -> { $($out:tt)* }) => {
+        sections!(@type $(#[$doc])* $name { $($rest)* } -> { $($out)* $(#[$d])* pub $f: $t, });
+    };
+    (@type $(#[$doc:meta])* $name:ident { $(#[$d:meta])* always $f:ident : $t:ty, $($rest:tt)* } -> { $($out:tt)* }) => {
+        sections!(@type $(#[$doc])* $name { $($rest)* } -> { $($out)* $(#[$d])* #[serde(default)] pub $f: $t, });
+    };
+    (@type $(#[$doc:meta])* $name:ident { $(#[$d:meta])* may $f:ident : $t:ty, $($rest:tt)* } -> { $($out:tt)* }) => {
+        sections!(@type $(#[$doc])* $name { $($rest)* } -> {
+            $($out)* $(#[$d])* #[serde(default, skip_serializing_if = "Option::is_none")] pub $f: Option<$t>,
+        });
+    };
+}
+
+sections! {
+    /// A platform signal that the extension handles.
+    Signal {
+        /// Name of the signal.
+        need name: String,
+        /// For people.
+        may description: String,
+    }
+
+    /// A function run on a timetable.
+    Schedule {
+        /// Unique within the extension.
+        need name: String,
+        /// Five fields, UTC, or `@daily` and its like.
+        need cron: String,
+        /// For people.
+        may description: String,
+    }
+
+    /// An HTTP path that other services call.
+    Webhook {
+        /// Begins with a slash.
+        need path: String,
+        /// `POST` unless given.
+        may method: String,
+        /// Header that carries the caller's secret.
+        may secret_header: String,
+    }
+
+    /// An account elsewhere that the platform connects for the user.
+    OAuth {
+        /// Name of the provider.
+        need provider: String,
+        /// Where accounts are kept.
+        may collection: String,
+        /// What is asked of the provider.
+        always scopes: Vec<String>,
+        /// Whether the extension reacts to a new connection.
+        always has_hook: bool,
+    }
+
+    /// Events that the extension hears and emits.
+    Events {
+        /// What it hears.
+        always subscribes: Vec<EventSubscription>,
+        /// What it emits.
+        always emits: Vec<EventEmit>,
+    }
+
+    /// An event that the extension hears.
+    EventSubscription {
+        /// Name of the event.
+        #[serde(rename = "type")]
+        need kind: String,
+        /// Function that handles it.
+        need handler: String,
+    }
+
+    /// An event that the extension emits.
+    EventEmit {
+        /// Begins with the app id and a full stop.
+        #[serde(rename = "type")]
+        need kind: String,
+        /// Where its shape is described.
+        may schema_ref: String,
+    }
+
+    /// A function that other extensions may call.
+    Exposed {
+        /// Unique within the extension.
+        need name: String,
+        /// `read` or `write`.
+        need action_type: String,
+    }
+
+    /// Which moments of its life the extension wants to know of.
+    Lifecycle {
+        /// Installed by a user.
+        may on_install: bool,
+        /// Removed by a user.
+        may on_uninstall: bool,
+        /// Switched on.
+        may on_enable: bool,
+        /// Switched off.
+        may on_disable: bool,
+        /// Versions with a step of their own.
+        may on_upgrade: Vec<String>,
+        /// How often it is asked whether it is well.
+        may health_check: HealthCheck,
+    }
+
+    /// How often an extension is asked whether it is well.
+    HealthCheck {
+        /// At least 30.
+        may interval_sec: i64,
+    }
+
+    /// An icon in the panel's top bar.
+    Tray {
+        /// Unique within the extension.
+        need tray_id: String,
+        /// Name of the icon.
+        may icon: String,
+        /// Shown on hover.
+        may tooltip: String,
+        /// `status`, `actions` or `system`.
+        may zone: String,
+        /// Within the zone, ascending.
+        may order: i64,
+        /// `corner` or `inline`.
+        may badge_style: String,
+        /// A name of the theme, never a hex code.
+        may icon_color: String,
+    }
+
+    /// An entry of the user's menu.
+    MenuItem {
+        /// Unique within the extension.
+        need item_id: String,
+        /// Shown to the user.
+        need label: String,
+        /// Name of the icon.
+        may icon: String,
+        /// `main` or `admin`.
+        may section: String,
+        /// Where it leads; without one it calls the extension.
+        may path: String,
+        /// Within the section, ascending.
+        may order: i64,
+        /// Drawn as a dangerous action.
+        may danger: bool,
+    }
+
+    /// A credential that the extension reads.
+    Secret {
+        /// Unique within the extension.
+        need name: String,
+        /// For the person who enters it.
+        need description: String,
+        /// Whether the extension is of no use without it.
+        always required: bool,
+        /// `user`, `extension` or `both`.
+        may write_mode: String,
+        /// At most 65536.
+        may max_bytes: i64,
+        /// After how many days a new one is advised.
+        may rotation_hint_days: i64,
+        /// `user` or `app`.
+        may scope: String,
+        /// Environment variable it falls back to; `app` scope only.
+        may env_fallback: String,
+    }
+
+    /// A tool that takes an uploaded file.
+    FileSink {
+        /// A tool of this extension.
+        need tool: String,
+        /// Media types or kinds of file.
+        need accepts: Vec<String>,
+        /// Parameter that takes the file.
+        need arg: String,
+        /// `text`, `file_id` or `bytes_ref`.
+        may arg_kind: String,
+        /// For people.
+        may description: String,
+    }
+
+    /// Something of the extension's that a search finds.
+    SearchProvider {
+        /// What is found.
+        need entity_type: String,
+        /// Function that finds it.
+        need handler: String,
+        /// For people.
+        may description: String,
+    }
+}
+
+/// A panel of the extension's own. Keys beyond the named ones are allowed and kept in `more`.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[non_exhaustive]
+pub struct Panel {
+    /// Unique within the extension.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub panel_id: Option<String>,
+    /// `center`, `left` or `right`; `overlay`, `bottom` and `chat-sidebar` are drawn nowhere.
+    pub slot: String,
+    /// Its heading.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub title: Option<String>,
+    /// What it shows when that never changes; empty when it is drawn at run time.
+    #[serde(default)]
+    pub tree: Map<String, Value>,
+    /// Name of the icon.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub icon: Option<String>,
+    /// When it is drawn anew.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub refresh: Option<String>,
+    /// Whether it lies over the chat.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub center_overlay: Option<bool>,
+    /// In pixels.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub default_width: Option<i64>,
+    /// In pixels.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub min_width: Option<i64>,
+    /// In pixels.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub max_width: Option<i64>,
+    /// Every other key, in its order.
+    #[serde(flatten)]
+    pub more: Map<String, Value>,
+}

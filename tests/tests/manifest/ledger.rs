@@ -1,0 +1,109 @@
+//! A small extension, registered as the macros would.
+
+use imperal::__private::{ActionType, ExtensionDef, FunctionDef, inventory};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+#[derive(Deserialize, JsonSchema)]
+pub(crate) struct ListParams {
+    /// Maximum rows
+    #[serde(default = "ten")]
+    #[schemars(range(min = 1, max = 100))]
+    pub(crate) limit: u32,
+    /// Only rows with this label
+    pub(crate) label: Option<String>,
+}
+
+fn ten() -> u32 {
+    10
+}
+
+#[derive(Deserialize, JsonSchema)]
+pub(crate) struct RowIdParams {
+    /// Row identifier
+    pub(crate) row_id: String,
+}
+
+#[derive(Serialize, JsonSchema)]
+pub(crate) struct Row {
+    pub(crate) row_id: String,
+    pub(crate) amount: i64,
+}
+
+#[derive(Serialize, JsonSchema)]
+pub(crate) struct Rows {
+    pub(crate) rows: Vec<Row>,
+}
+
+inventory::submit! {
+    ExtensionDef {
+        app_id: "tiny-ledger",
+        version: "0.1.0",
+        name: "Tiny Ledger",
+        description: "Keeps a very small ledger so manifests can be compared byte for byte.",
+        icon: "icon.svg",
+        capabilities: &["tiny-ledger:read", "tiny-ledger:write"],
+        tool_name: "tiny_ledger",
+        system: false,
+        manifest_dir: env!("CARGO_MANIFEST_DIR"),
+        module_path: module_path!(),
+        file: file!(),
+        line: line!(),
+    }
+}
+
+const PLAIN: FunctionDef = FunctionDef {
+    name: "",
+    description: "",
+    action_type: ActionType::Read,
+    event: "",
+    effects: &[],
+    id_projection: "",
+    chain_callable: true,
+    background: false,
+    long_running: false,
+    params_schema: |generator| generator.root_schema_for::<RowIdParams>(),
+    return_schema: FunctionDef::data_schema::<Row>,
+    invoke: |_, _| Err(imperal::Error::cancelled()),
+    module_path: module_path!(),
+    file: file!(),
+    line: 0,
+};
+
+inventory::submit! {
+    FunctionDef {
+        name: "list_rows",
+        description: "List ledger rows, newest first.",
+        params_schema: |generator| generator.root_schema_for::<ListParams>(),
+        return_schema: FunctionDef::data_schema::<Rows>,
+        line: line!(),
+        ..PLAIN
+    }
+}
+
+inventory::submit! {
+    FunctionDef {
+        name: "rebuild_row",
+        description: "Recompute one ledger row in the background.",
+        action_type: ActionType::Write,
+        event: "tiny-ledger.rebuilt",
+        effects: &["update:row"],
+        background: true,
+        long_running: true,
+        line: line!(),
+        ..PLAIN
+    }
+}
+
+inventory::submit! {
+    FunctionDef {
+        name: "drop_row",
+        description: "Delete one ledger row permanently.",
+        action_type: ActionType::Destructive,
+        event: "tiny-ledger.dropped",
+        effects: &["delete:row"],
+        id_projection: "row_id",
+        line: line!(),
+        ..PLAIN
+    }
+}
