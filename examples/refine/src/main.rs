@@ -1,2 +1,150 @@
-//! refine
-fn main() {}
+//! Refines a draft with a completion service: the three ways to do slow work, side by side.
+//!
+//! `check_text` answers at once. `refine_now` waits for one call of the service (pattern A).
+//! `refine_output` acknowledges, works in the background, and posts the result (pattern B).
+//! `refine_document` does the same for a whole document, paragraph by paragraph, under the long
+//! cap. Every wait can be cancelled; none of it needs code for that.
+
+mod clean;
+mod completion;
+mod service;
+
+use completion::Completions;
+use imperal::context::MsgType;
+use imperal::prelude::*;
+
+imperal::extension! {
+    app_id: "refine",
+    name: "Text refiner",
+    description: "Refines a draft with an AI completion service and posts the result in the chat.",
+    icon: "icon.svg",
+    capabilities: ["refine:read", "refine:write"],
+}
+
+#[derive(Deserialize, JsonSchema)]
+struct RefineParams {
+    /// Text to refine.
+    #[schemars(length(min = 1, max = 20_000))]
+    text: String,
+}
+
+#[derive(Deserialize, JsonSchema)]
+struct DocumentParams {
+    /// Document to refine; paragraphs are separated by an empty line.
+    #[schemars(length(min = 1, max = 200_000))]
+    document: String,
+}
+
+#[derive(Serialize, Deserialize, JsonSchema)]
+struct Refined {
+    /// The refined text.
+    text: String,
+}
+
+#[derive(Serialize, Deserialize, JsonSchema)]
+struct RefinedDocument {
+    /// The refined document.
+    text: String,
+    /// How many paragraphs it has.
+    paragraphs: usize,
+    /// How many of them were changed.
+    changed: usize,
+}
+
+#[derive(Serialize, Deserialize, JsonSchema)]
+struct TextCheck {
+    /// Words of the text.
+    words: usize,
+    /// Sentences of the text.
+    sentences: usize,
+    /// What refining would mend, by kind.
+    findings: Vec<Finding>,
+}
+
+#[derive(Serialize, Deserialize, JsonSchema)]
+struct Finding {
+    /// What is wrong.
+    kind: String,
+    /// How often.
+    count: usize,
+}
+
+/// Count words and sentences and name what refining the text would mend.
+#[chat_function(action_type = "read")]
+async fn check_text(_ctx: Context, params: RefineParams) -> Result<ActionResult<TextCheck>> {
+    let findings: Vec<Finding> = clean::findings(&params.text)
+        .into_iter()
+        .map(|(kind, count)| Finding { kind: kind.to_owned(), count })
+        .collect();
+    let total: usize = findings.iter().map(|finding| finding.count).sum();
+    let check = TextCheck { words: clean::words(&params.text), sentences: clean::sentences(&params.text), findings };
+    let summary = match total {
+        0 => format!("{} words, nothing to mend.", check.words),
+        n => format!("{} words, {n} things to mend.", check.words),
+    };
+    Ok(ActionResult::success(check, summary))
+}
+
+/// Refine a short text while the chat waits, at most one minute.
+#[chat_function(action_type = "write", event = "text_refined", effects = ["update:text"])]
+async fn refine_now(ctx: Context, params: RefineParams) -> Result<ActionResult<Refined>> {
+    let text = ctx.state::<Completions>()?.refine(&ctx, &params.text, Duration::from_secs(60)).await?;
+    Ok(ActionResult::success(Refined { text }, "Refined."))
+}
+
+/// Refine the given text in the background via AI completion and post the result.
+#[chat_function(action_type = "write", event = "text_refined", effects = ["update:text"], data_model = Refined, background)]
+async fn refine_output(ctx: Context, params: RefineParams) -> Result<ActionResult> {
+    ctx.background_task(|ctx| async move {
+        ctx.progress(10, "Reading the draft").await?;
+        let findings = clean::findings(&params.text).iter().map(|(_, count)| count).sum::<usize>();
+        ctx.deliver_chat_message(format!("The draft has {findings} obvious things to mend. Generating now."))
+            .msg_type(MsgType::System)
+            .await?;
+        ctx.progress(30, "Generating with AI").await?;
+        let text = ctx.state::<Completions>()?.refine(&ctx, &params.text, Duration::from_secs(120)).await?;
+        ctx.progress(90, "Saving").await?;
+        Ok(ActionResult::success(Refined { text }, "Refined output ready!"))
+    })
+    .await?;
+    Ok(ActionResult::done("Refining your text in the background…"))
+}
+
+/// Refine a whole document paragraph by paragraph in the background, up to half an hour.
+#[chat_function(
+    action_type = "write",
+    event = "document_refined",
+    effects = ["update:document"],
+    data_model = RefinedDocument,
+    background,
+    long_running
+)]
+async fn refine_document(ctx: Context, params: DocumentParams) -> Result<ActionResult> {
+    let paragraphs: Vec<String> =
+        params.document.split("\n\n").map(str::trim).filter(|p| !p.is_empty()).map(str::to_owned).collect();
+    if paragraphs.is_empty() {
+        return Ok(ActionResult::error("NOTHING_TO_REFINE", "The document has no text in it."));
+    }
+    let count = paragraphs.len();
+    ctx.background_task(move |ctx| async move {
+        let mut refined = Vec::with_capacity(count);
+        let mut changed = 0;
+        for (done, paragraph) in paragraphs.iter().enumerate() {
+            ctx.progress(done * 100 / count, format!("Paragraph {} of {count}", done + 1)).await?;
+            let text = ctx.state::<Completions>()?.refine(&ctx, paragraph, Duration::from_secs(120)).await?;
+            changed += usize::from(text != *paragraph);
+            refined.push(text);
+        }
+        ctx.progress(100, "Putting it together").await?;
+        let summary = format!("Refined {count} paragraphs; {changed} of them changed.");
+        Ok(ActionResult::success(RefinedDocument { text: refined.join("\n\n"), paragraphs: count, changed }, summary))
+    })
+    .name(format!("Document of {count} paragraphs"))
+    .long_running(true)
+    .await?;
+    Ok(ActionResult::done(format!("Refining {count} paragraphs in the background…")))
+}
+
+fn main() -> ExitCode {
+    imperal::App::new().state(Completions::from_env()).run()
+}
