@@ -1,1 +1,12 @@
-//! tests
+//! What the suites share: a real process on a real folder, and its users.
+//!
+//! A [`Node`] is the binary under test as a child process. It can be killed with -9 and started
+//! again on the same folder. A [`User`] speaks to it over HTTP.
+
+mod node;
+mod stream;
+mod user;
+
+pub use node::{JWT_SECRET, Node, NodeOptions, SERVICE_TOKEN, sibling};
+pub use stream::{Events, SseEvent};
+pub use user::{Claims, User, token};

@@ -106,7 +106,7 @@ async fn start(
 }
 
 async fn platform(app: App, registry: Registry, folder: &DataFolder) -> Result<Platform, CliError> {
-    let ledger = Ok::<_, crate::ledger::LedgerError>(crate::ledger::MemoryLedger::new())
+    let ledger = SqliteLedger::open(folder.ledger())
         .map_err(|error| CliError::new(format!("{}: {error}", folder.ledger().display())))?;
     Ok(Platform::start(registry, Arc::new(ledger), app.states, app.settings).await?)
 }

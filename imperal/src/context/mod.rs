@@ -21,7 +21,7 @@ use crate::ids::{CallId, TaskId};
 use crate::result::Result;
 
 pub use background::BackgroundTask;
-pub(crate) use background::{NewBackground, SpawnTask, Work};
+pub(crate) use background::{NewBackground, SpawnTask};
 pub use chat::{CHAT_TEXT_LIMIT, Delivery, MsgType, Receipt, TRUNCATION_MARKER};
 pub(crate) use chat::{ChatDelivery, DeliverChat, cut_text};
 pub(crate) use http::HttpPool;

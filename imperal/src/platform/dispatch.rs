@@ -17,7 +17,7 @@ use super::live::Live;
 use super::words::{self, About};
 use super::{Node, Platform, unavailable};
 use crate::codes;
-use crate::context::{Context, MsgType, Origin, Ports, User};
+use crate::context::{Context, MsgType, Origin, User};
 use crate::error::Error;
 use crate::function::FunctionDef;
 use crate::ids::{CallId, TurnId};
@@ -70,10 +70,6 @@ impl Platform {
         let ctx = Context::new(origin, self.ports.clone());
         node.tracker.spawn(run_call(node.clone(), ctx, function, params, answer).instrument(span));
         answered.await.unwrap_or_else(|_| Err(Error::platform(codes::UNAVAILABLE, "The call was cut off.")))
-    }
-
-    pub(crate) fn ports(&self) -> &Arc<Ports> {
-        &self.ports
     }
 }
 

@@ -9,7 +9,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use tokio_util::sync::CancellationToken;
 
 use crate::context::{Context, Origin};
-use crate::ids::{CallId, TaskId};
+use crate::ids::TaskId;
 use crate::ledger::{Fence, Incarnation, Work};
 
 /// One open call or running task.

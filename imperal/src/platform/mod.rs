@@ -182,11 +182,6 @@ impl Platform {
     pub(crate) fn at_work(&self) -> (u64, u64) {
         self.node.live.count()
     }
-
-    /// Completes when a stop was asked for.
-    pub(crate) fn stopping(&self) -> &CancellationToken {
-        &self.node.stopping
-    }
 }
 
 fn compile_checks(

@@ -52,9 +52,9 @@ impl ProgressHub {
         self.entries().insert(task_id, entry);
     }
 
-    /// A task is over: nothing of it is sent any more.
-    pub(super) fn close(&self, task_id: TaskId) {
-        self.entries().remove(&task_id);
+    /// A task is over: nothing of it is sent any more. Its latest progress, if that is not stored.
+    pub(super) fn close(&self, task_id: TaskId) -> Option<Progress> {
+        self.entries().remove(&task_id).filter(|entry| entry.unstored)?.latest
     }
 
     /// Sends and stores what was held back, for as long as the platform lives.

@@ -78,7 +78,7 @@ async fn run_task(
     let work = node.watchdog.watch(format!("task {task_id} ({name})"), (task.work)(live.ctx.clone()));
     let supervised = supervise(&live.ctx, work, limits, &node.killing);
     let ending = live.lost.run_until_cancelled(supervised).await;
-    node.progress.close(task_id);
+    let unstored = node.progress.close(task_id);
     node.live.close(origin);
     let Some(ending) = ending else {
         tracing::warn!("the task was taken over: its lease was lost");
@@ -87,6 +87,10 @@ async fn run_task(
     // Never before the call's own reply.
     if live.lost.run_until_cancelled(live.replied.cancelled()).await.is_none() {
         return;
+    }
+    if let Some(latest) = unstored {
+        // Where it stood when it ended; no reason to hold up the outcome.
+        let _ = node.ledger.note_progress(&live.holder, vec![latest]).await;
     }
     let end = words::task_end(About::from(origin), &name, ending, &limits);
     tracing::debug!(state = end.state.as_str(), "task ended");

@@ -1,0 +1,117 @@
+//! The binary under test as a child process.
+
+use std::path::{Path, PathBuf};
+use std::process::Stdio;
+use std::time::Duration;
+
+use tokio::io::{AsyncBufReadExt, BufReader};
+use tokio::process::{Child, Command};
+
+/// HS256 secret of the nodes under test.
+pub const JWT_SECRET: &str = "a-secret-of-the-tests-32-bytes-long!";
+/// Service token of the nodes under test.
+pub const SERVICE_TOKEN: &str = "service-token-of-the-tests";
+
+const UNTIL_READY: Duration = Duration::from_secs(30);
+
+/// Another binary of the same build.
+pub fn sibling(this: &str, name: &str) -> PathBuf {
+    let path = Path::new(this).with_file_name(name);
+    assert!(path.exists(), "{} is missing: build it first, `tests/run` does", path.display());
+    path
+}
+
+/// How a node is started.
+#[derive(Debug, Clone)]
+pub struct NodeOptions {
+    /// The binary.
+    pub binary: PathBuf,
+    /// Its data folder.
+    pub folder: PathBuf,
+    /// More arguments of `serve`.
+    pub args: Vec<String>,
+    /// More environment.
+    pub env: Vec<(String, String)>,
+}
+
+impl NodeOptions {
+    /// `serve` on a folder, with short times.
+    pub fn new(binary: impl Into<PathBuf>, folder: impl Into<PathBuf>) -> Self {
+        Self {
+            binary: binary.into(),
+            folder: folder.into(),
+            args: ["--cancel-grace", "1", "--shutdown-grace", "1"].map(str::to_owned).to_vec(),
+            env: Vec::new(),
+        }
+    }
+
+    /// Starts it and waits until it accepts calls.
+    ///
+    /// # Panics
+    /// When it does not start.
+    pub async fn start(&self) -> Node {
+        let mut child = self.command().spawn().expect("the binary starts");
+        let mut lines = BufReader::new(child.stdout.take().expect("standard output is piped")).lines();
+        let url = tokio::time::timeout(UNTIL_READY, async {
+            while let Some(line) = lines.next_line().await.expect("standard output is text") {
+                if let Some(url) = line.strip_prefix("listening on ") {
+                    return url.to_owned();
+                }
+            }
+            panic!("the node ended before it listened");
+        })
+        .await
+        .expect("the node listens in time");
+        Node { child, url, options: self.clone() }
+    }
+
+    /// The process, not yet started.
+    pub fn command(&self) -> Command {
+        let mut command = Command::new(&self.binary);
+        command
+            .arg("serve")
+            .args(["--listen", "127.0.0.1:0", "--data-dir"])
+            .arg(&self.folder)
+            .args(&self.args)
+            .env("IMPERAL_JWT_SECRET", JWT_SECRET)
+            .env("IMPERAL_SERVICE_TOKEN", SERVICE_TOKEN)
+            .env("RUST_LOG", "warn")
+            .envs(self.env.clone())
+            .stdout(Stdio::piped())
+            .kill_on_drop(true);
+        command
+    }
+}
+
+/// A running node.
+#[derive(Debug)]
+pub struct Node {
+    child: Child,
+    /// Where it listens.
+    pub url: String,
+    options: NodeOptions,
+}
+
+impl Node {
+    /// Kills it with -9 and waits until it is gone.
+    ///
+    /// # Panics
+    /// When it cannot be killed.
+    pub async fn kill(mut self) -> NodeOptions {
+        self.child.kill().await.expect("the node can be killed");
+        self.options.clone()
+    }
+
+    /// Asks it to stop and waits for its end.
+    ///
+    /// # Panics
+    /// When it does not end well.
+    pub async fn terminate(mut self) -> NodeOptions {
+        let pid = self.child.id().expect("the node runs").to_string();
+        let told = Command::new("kill").args(["-TERM", &pid]).status().await.expect("kill runs");
+        assert!(told.success());
+        let status = self.child.wait().await.expect("the node ends");
+        assert!(status.success(), "the node ended with {status}");
+        self.options.clone()
+    }
+}

@@ -1,0 +1,57 @@
+//! The live stream, event by event.
+
+use serde_json::Value;
+
+/// One event.
+#[derive(Debug, Clone)]
+pub struct SseEvent {
+    /// `hello`, `turn`, `task` or `progress`.
+    pub event: String,
+    /// Its number, where it has one.
+    pub id: Option<u64>,
+    /// Its data.
+    pub data: Value,
+}
+
+/// An open stream.
+#[derive(Debug)]
+pub struct Events {
+    answer: reqwest::Response,
+    pending: String,
+}
+
+impl Events {
+    pub(crate) fn new(answer: reqwest::Response) -> Self {
+        Self { answer, pending: String::new() }
+    }
+
+    /// The next event; keep-alives are passed over.
+    ///
+    /// # Panics
+    /// When the stream ends.
+    pub async fn next(&mut self) -> SseEvent {
+        self.try_next().await.expect("the stream goes on")
+    }
+
+    /// The next event, or `None` when the stream ends.
+    ///
+    /// # Panics
+    /// When an event is not of the form.
+    pub async fn try_next(&mut self) -> Option<SseEvent> {
+        loop {
+            while let Some(end) = self.pending.find("\n\n") {
+                let block: String = self.pending.drain(..end + 2).collect();
+                let field = |name: &str| block.lines().find_map(|line| line.strip_prefix(name).map(str::trim));
+                if let (Some(event), Some(data)) = (field("event:"), field("data:")) {
+                    return Some(SseEvent {
+                        event: event.to_owned(),
+                        id: field("id:").map(|id| id.parse().expect("ids are numbers")),
+                        data: serde_json::from_str(data).expect("data is JSON"),
+                    });
+                }
+            }
+            let chunk = self.answer.chunk().await.ok()??;
+            self.pending.push_str(std::str::from_utf8(&chunk).expect("whole characters"));
+        }
+    }
+}

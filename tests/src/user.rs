@@ -1,0 +1,165 @@
+//! A user of a node, over HTTP.
+
+use std::time::Duration;
+
+use reqwest::{Method, StatusCode};
+use serde::Serialize;
+use serde_json::{Value, json};
+
+use crate::{Events, JWT_SECRET, Node};
+
+/// Claims of a token.
+#[derive(Debug, Clone, Serialize)]
+pub struct Claims {
+    /// The user.
+    pub sub: String,
+    /// The tenant.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub tenant_id: Option<String>,
+    /// Scopes.
+    pub scopes: Vec<String>,
+    /// When it expires, in seconds from 1970.
+    pub exp: i64,
+}
+
+impl Claims {
+    /// A user of the default tenant, for an hour.
+    pub fn of(sub: &str) -> Self {
+        let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).map_or(0, |d| d.as_secs());
+        Self { sub: sub.to_owned(), tenant_id: None, scopes: Vec::new(), exp: i64::try_from(now).unwrap_or(0) + 3600 }
+    }
+}
+
+/// A token signed with a secret.
+///
+/// # Panics
+/// When it cannot be signed.
+pub fn token(claims: &Claims, secret: &str) -> String {
+    let key = jsonwebtoken::EncodingKey::from_secret(secret.as_bytes());
+    jsonwebtoken::encode(&jsonwebtoken::Header::default(), claims, &key).expect("claims can be signed")
+}
+
+/// Somebody who speaks to a node.
+#[derive(Debug, Clone)]
+pub struct User {
+    http: reqwest::Client,
+    url: String,
+    token: String,
+}
+
+impl User {
+    /// A user by id.
+    pub fn of(node: &Node, sub: &str) -> Self {
+        Self::with_token(node, &token(&Claims::of(sub), JWT_SECRET))
+    }
+
+    /// Whoever has this token.
+    ///
+    /// # Panics
+    /// When no HTTP client can be made.
+    pub fn with_token(node: &Node, token: &str) -> Self {
+        Self { http: reqwest::Client::new(), url: node.url.clone(), token: token.to_owned() }
+    }
+
+    /// A request with the user's token.
+    pub fn request(&self, method: Method, path: &str) -> reqwest::RequestBuilder {
+        self.http.request(method, format!("{}{path}", self.url)).bearer_auth(&self.token)
+    }
+
+    /// Sends a request; status and body.
+    ///
+    /// # Panics
+    /// When there is no answer.
+    pub async fn send(request: reqwest::RequestBuilder) -> (StatusCode, Value) {
+        let answer = request.send().await.expect("the node answers");
+        let status = answer.status();
+        let text = answer.text().await.expect("the answer is text");
+        (status, serde_json::from_str(&text).unwrap_or(Value::String(text)))
+    }
+
+    /// GET.
+    pub async fn get(&self, path: &str) -> (StatusCode, Value) {
+        Self::send(self.request(Method::GET, path)).await
+    }
+
+    /// POST of JSON.
+    pub async fn post(&self, path: &str, body: &Value) -> (StatusCode, Value) {
+        Self::send(self.request(Method::POST, path).json(body)).await
+    }
+
+    /// Runs a function of the extension `probe`; it must be accepted.
+    ///
+    /// # Panics
+    /// When it is not.
+    pub async fn call(&self, function: &str, params: Value) -> Value {
+        let (status, body) = self.try_call(function, params).await;
+        assert_eq!(status, StatusCode::OK, "{body}");
+        body
+    }
+
+    /// Runs a function of the extension `probe`.
+    pub async fn try_call(&self, function: &str, params: Value) -> (StatusCode, Value) {
+        self.post("/v1/extensions/probe/call", &json!({"function": function, "params": params})).await
+    }
+
+    /// All of the user's turns.
+    ///
+    /// # Panics
+    /// When they cannot be read.
+    pub async fn turns(&self) -> Vec<Value> {
+        let (status, body) = self.get("/v1/chat/turns?limit=500").await;
+        assert_eq!(status, StatusCode::OK, "{body}");
+        body["turns"].as_array().expect("turns is a list").clone()
+    }
+
+    /// The turns that belong to a task.
+    pub async fn turns_of_task(&self, task_id: &str) -> Vec<Value> {
+        self.turns().await.into_iter().filter(|turn| turn["task_id"] == task_id).collect()
+    }
+
+    /// The outcome turns of a task: those with a result.
+    pub async fn outcomes(&self, task_id: &str) -> Vec<Value> {
+        self.turns_of_task(task_id).await.into_iter().filter(|turn| !turn["result"].is_null()).collect()
+    }
+
+    /// The user's audit rows.
+    ///
+    /// # Panics
+    /// When they cannot be read.
+    pub async fn audit(&self) -> Vec<Value> {
+        let (status, body) = self.get("/v1/audit?limit=500").await;
+        assert_eq!(status, StatusCode::OK, "{body}");
+        body["rows"].as_array().expect("rows is a list").clone()
+    }
+
+    /// The live stream after an event.
+    ///
+    /// # Panics
+    /// When it cannot be opened.
+    pub async fn stream(&self, after: u64) -> Events {
+        let answer =
+            self.request(Method::GET, &format!("/v1/events/stream?after={after}")).send().await.expect("a stream");
+        assert_eq!(answer.status(), StatusCode::OK);
+        Events::new(answer)
+    }
+
+    /// Waits for a task's end on the live stream; the task as it ended.
+    ///
+    /// # Panics
+    /// When it does not end in half a minute.
+    pub async fn end_of(&self, task_id: &str) -> Value {
+        let mut events = self.stream(0).await;
+        let ended = async {
+            let mut task = Value::Null;
+            loop {
+                let event = events.next().await;
+                if event.event == "task" && event.data["task_id"] == task_id && event.data["state"] != "running" {
+                    task = event.data;
+                } else if event.event == "turn" && event.data["task_id"] == task_id && !event.data["result"].is_null() {
+                    return if task.is_null() { self.get(&format!("/v1/tasks/{task_id}")).await.1 } else { task };
+                }
+            }
+        };
+        tokio::time::timeout(Duration::from_secs(30), ended).await.expect("the task ends")
+    }
+}
