@@ -1,3 +1,0 @@
-//! sqlite
-#[derive(Debug)]
-pub struct SqliteLedger;

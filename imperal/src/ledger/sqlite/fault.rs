@@ -1,0 +1,82 @@
+//! What can go wrong inside, and what the contract calls it.
+//!
+//! Owns the one table from SQLite's result codes to [`LedgerError`]: what may pass by itself is
+//! `Unavailable`, what needs a person is `Unusable` and names the way out.
+
+use std::path::Path;
+
+use rusqlite::ErrorCode;
+use rusqlite::ffi::{SQLITE_CONSTRAINT_PRIMARYKEY, SQLITE_CONSTRAINT_UNIQUE};
+
+use crate::ledger::LedgerError;
+
+/// Why an operation on the file did not come about.
+#[derive(Debug)]
+pub(super) enum Fault {
+    /// A rule of the contract.
+    Refused(LedgerError),
+    /// The engine.
+    Sqlite(rusqlite::Error),
+    /// A stored row that is not what was written.
+    Row(String),
+}
+
+impl From<LedgerError> for Fault {
+    fn from(error: LedgerError) -> Self {
+        Self::Refused(error)
+    }
+}
+
+impl From<rusqlite::Error> for Fault {
+    fn from(error: rusqlite::Error) -> Self {
+        Self::Sqlite(error)
+    }
+}
+
+impl From<serde_json::Error> for Fault {
+    fn from(error: serde_json::Error) -> Self {
+        Self::Row(error.to_string())
+    }
+}
+
+impl Fault {
+    /// In the contract's words.
+    pub(super) fn into_ledger(self, path: &Path) -> LedgerError {
+        match self {
+            Self::Refused(error) => error,
+            Self::Row(why) => damaged(path, &why),
+            Self::Sqlite(error) => from_sqlite(&error, path),
+        }
+    }
+}
+
+fn from_sqlite(error: &rusqlite::Error, path: &Path) -> LedgerError {
+    let path_text = path.display();
+    let Some(code) = error.sqlite_error() else {
+        return damaged(path, &error.to_string());
+    };
+    match code.code {
+        // The only unique columns besides numbers that are given out here are the ids.
+        ErrorCode::ConstraintViolation
+            if [SQLITE_CONSTRAINT_UNIQUE, SQLITE_CONSTRAINT_PRIMARYKEY].contains(&code.extended_code) =>
+        {
+            LedgerError::Settled
+        }
+        ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase => damaged(path, &error.to_string()),
+        ErrorCode::DiskFull => LedgerError::Unavailable(format!("no space left for {path_text}: free some")),
+        ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked => {
+            LedgerError::Unavailable(format!("another program keeps {path_text} locked: wait for it or stop it"))
+        }
+        ErrorCode::ReadOnly | ErrorCode::PermissionDenied | ErrorCode::CannotOpen => LedgerError::Unavailable(format!(
+            "{path_text} cannot be opened for writing ({error}): check the rights on it and on its folder"
+        )),
+        _ => LedgerError::Unavailable(format!("{path_text}: {error} (code {})", code.extended_code)),
+    }
+}
+
+fn damaged(path: &Path, why: &str) -> LedgerError {
+    LedgerError::Unusable(format!(
+        "{} is damaged or not a ledger ({why}): restore a copy, or move it away to begin with an empty one",
+        path.display()
+    ))
+}

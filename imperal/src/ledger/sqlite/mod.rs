@@ -1,0 +1,217 @@
+//! The ledger in one SQLite file: what a single machine needs, without a server.
+//!
+//! Owns [`SqliteLedger`] and how the contract's methods map to one writing thread and a few that
+//! read. Two programs may have the same file open, each as a node of its own: SQLite's lock
+//! orders their writes, but each feed hears of its own program's commits only.
+
+mod fault;
+mod ops;
+mod readers;
+mod reads;
+mod rows;
+mod schema;
+#[cfg(test)]
+mod tests;
+mod writer;
+
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use self::ops::TurnJson;
+use self::readers::Readers;
+use self::writer::{Weight, Writer};
+use super::{
+    AuditFilter, AuditRow, CancelAnswer, Clock, Event, Feed, Fence, Fut, Incarnation, Ledger, LedgerError, NewAudit,
+    NewCall, NewTask, Orphan, Owner, Progress, SystemClock, Task, TaskEnd, TaskRecord, Turn, TurnBody,
+};
+use crate::ids::{CallId, TaskId};
+
+/// A [`Ledger`] in a file. Survives whatever kills the process, and a power failure.
+///
+/// Dropping it writes what was asked for and waits for that, 2 s at most.
+#[derive(Debug)]
+pub struct SqliteLedger {
+    // Dropped in this order: the last connection to close is the one that can tidy the log away.
+    readers: Readers,
+    writer: Writer,
+    feed: Feed,
+}
+
+impl SqliteLedger {
+    /// Opens or makes the file, on the machine's clock. Blocks while it does, and for up to 5 s
+    /// while another program upgrades the file.
+    ///
+    /// The file, and folders that are missing, are made readable by this user only.
+    ///
+    /// # Errors
+    /// [`LedgerError::Unusable`] for a damaged file, a newer schema, or another program's file;
+    /// [`LedgerError::Unavailable`] when it cannot be opened or written now.
+    pub fn open(path: impl AsRef<Path>) -> Result<Self, LedgerError> {
+        Self::open_with_clock(path, Arc::new(SystemClock))
+    }
+
+    /// [`SqliteLedger::open`], on this clock.
+    pub fn open_with_clock(path: impl AsRef<Path>, clock: Arc<dyn Clock>) -> Result<Self, LedgerError> {
+        Self::open_waiting(path.as_ref(), clock, schema::BUSY)
+    }
+
+    /// `busy` is how long another program's lock is waited for.
+    fn open_waiting(path: &Path, clock: Arc<dyn Clock>, busy: Duration) -> Result<Self, LedgerError> {
+        let path: Arc<Path> = schema::prepare_file(path)?.into();
+        let conn = schema::open_writer(&path, busy).map_err(|fault| fault.into_ledger(&path))?;
+        let readers = Readers::start(path.clone(), busy)?;
+        let feed = Feed::default();
+        let writer = Writer::start(conn, path, clock, feed.clone())?;
+        Ok(Self { readers, writer, feed })
+    }
+}
+
+/// Written on the caller's thread, so that the one writer has less to do.
+fn json(turn: &TurnBody) -> Result<TurnJson, LedgerError> {
+    let json = serde_json::to_string(turn)
+        .map_err(|error| LedgerError::Unavailable(format!("a turn cannot be written as JSON: {error}")))?;
+    Ok(TurnJson { turn_id: turn.turn_id, json })
+}
+
+impl Ledger for SqliteLedger {
+    fn join<'a>(&'a self, node: &'a str, lease: Duration) -> Fut<'a, Incarnation> {
+        let node = node.to_owned();
+        Box::pin(self.writer.write(Weight::Durable, move |tx| tx.join(&node, lease)))
+    }
+
+    fn renew<'a>(&'a self, holder: &'a Incarnation, lease: Duration) -> Fut<'a, Vec<TaskId>> {
+        let holder = holder.clone();
+        Box::pin(self.writer.write(Weight::Light, move |tx| tx.renew(&holder, lease)))
+    }
+
+    fn leave<'a>(&'a self, holder: &'a Incarnation) -> Fut<'a, ()> {
+        let holder = holder.clone();
+        Box::pin(self.writer.write(Weight::Durable, move |tx| tx.leave(&holder)))
+    }
+
+    fn accept_call<'a>(&'a self, holder: &'a Incarnation, call: NewCall) -> Fut<'a, Turn> {
+        let holder = holder.clone();
+        Box::pin(async move {
+            let NewCall { call_id, owner, turn } = call;
+            let row = json(&turn)?;
+            let work = move |tx: &mut ops::Tx<'_>| tx.accept_call(&holder, call_id, &owner, &row);
+            Ok(self.writer.write(Weight::Durable, work).await?.on(turn))
+        })
+    }
+
+    fn reply<'a>(&'a self, holder: &'a Incarnation, call_id: CallId, turn: TurnBody) -> Fut<'a, Turn> {
+        let holder = holder.clone();
+        Box::pin(async move {
+            let row = json(&turn)?;
+            let work = move |tx: &mut ops::Tx<'_>| tx.reply(&holder, call_id, &row);
+            Ok(self.writer.write(Weight::Durable, work).await?.on(turn))
+        })
+    }
+
+    fn start_task<'a>(&'a self, holder: &'a Incarnation, task: NewTask) -> Fut<'a, Task> {
+        let holder = holder.clone();
+        Box::pin(self.writer.write(Weight::Durable, move |tx| tx.start_task(&holder, task)))
+    }
+
+    fn finish_task<'a>(&'a self, holder: &'a Incarnation, task_id: TaskId, end: TaskEnd) -> Fut<'a, Turn> {
+        let holder = holder.clone();
+        Box::pin(async move {
+            let TaskEnd { state, turn, audit } = end;
+            let row = json(&turn)?;
+            let work = move |tx: &mut ops::Tx<'_>| tx.finish_task(&holder, task_id, state, &row, &audit);
+            Ok(self.writer.write(Weight::Durable, work).await?.on(turn))
+        })
+    }
+
+    fn note_progress<'a>(&'a self, holder: &'a Incarnation, latest: Vec<Progress>) -> Fut<'a, ()> {
+        let holder = holder.clone();
+        Box::pin(self.writer.write(Weight::Light, move |tx| tx.note_progress(&holder, latest)))
+    }
+
+    fn ask_cancel(&self, task_id: TaskId, audit: NewAudit) -> Fut<'_, CancelAnswer> {
+        Box::pin(self.writer.write(Weight::Durable, move |tx| tx.ask_cancel(task_id, &audit)))
+    }
+
+    fn inject(&self, owner: Owner, turn: TurnBody, audit: NewAudit, fence: Option<Fence>) -> Fut<'_, Turn> {
+        Box::pin(async move {
+            let row = json(&turn)?;
+            let work = move |tx: &mut ops::Tx<'_>| tx.inject(&owner, &row, &audit, fence.as_ref());
+            Ok(self.writer.write(Weight::Durable, work).await?.on(turn))
+        })
+    }
+
+    fn audit(&self, row: NewAudit) -> Fut<'_, ()> {
+        Box::pin(self.writer.write(Weight::Durable, move |tx| tx.audit(&row)))
+    }
+
+    fn orphans<'a>(&'a self, holder: &'a Incarnation, limit: u32) -> Fut<'a, Vec<Orphan>> {
+        let holder = holder.clone();
+        Box::pin(self.writer.write(Weight::Durable, move |tx| tx.orphans(&holder, limit)))
+    }
+
+    fn reclaim_call<'a>(&'a self, holder: &'a Incarnation, call_id: CallId, turn: TurnBody) -> Fut<'a, Turn> {
+        let holder = holder.clone();
+        Box::pin(async move {
+            let row = json(&turn)?;
+            let work = move |tx: &mut ops::Tx<'_>| tx.reclaim_call(&holder, call_id, &row);
+            Ok(self.writer.write(Weight::Durable, work).await?.on(turn))
+        })
+    }
+
+    fn reclaim_task<'a>(&'a self, holder: &'a Incarnation, task_id: TaskId, end: TaskEnd) -> Fut<'a, Turn> {
+        let holder = holder.clone();
+        Box::pin(async move {
+            let TaskEnd { state, turn, audit } = end;
+            let row = json(&turn)?;
+            let work = move |tx: &mut ops::Tx<'_>| tx.reclaim_task(&holder, task_id, state, &row, &audit);
+            Ok(self.writer.write(Weight::Durable, work).await?.on(turn))
+        })
+    }
+
+    fn turns<'a>(&'a self, owner: &'a Owner, after: u64, limit: u32) -> Fut<'a, Vec<Turn>> {
+        let owner = owner.clone();
+        Box::pin(self.readers.read(move |conn| reads::turns(conn, &owner, after, limit)))
+    }
+
+    fn latest_turns<'a>(&'a self, owner: &'a Owner, before: Option<u64>, limit: u32) -> Fut<'a, Vec<Turn>> {
+        let owner = owner.clone();
+        Box::pin(self.readers.read(move |conn| reads::latest_turns(conn, &owner, before, limit)))
+    }
+
+    fn events<'a>(&'a self, owner: &'a Owner, after: u64, limit: u32) -> Fut<'a, Vec<Event>> {
+        let owner = owner.clone();
+        Box::pin(self.readers.read(move |conn| reads::events(conn, &owner, after, limit)))
+    }
+
+    fn head<'a>(&'a self, owner: &'a Owner) -> Fut<'a, u64> {
+        let owner = owner.clone();
+        Box::pin(self.readers.read(move |conn| reads::head(conn, &owner)))
+    }
+
+    fn task(&self, task_id: TaskId) -> Fut<'_, Option<TaskRecord>> {
+        Box::pin(self.readers.read(move |conn| reads::task(conn, task_id)))
+    }
+
+    fn running_tasks<'a>(&'a self, owner: &'a Owner) -> Fut<'a, Vec<Task>> {
+        let owner = owner.clone();
+        Box::pin(self.readers.read(move |conn| reads::running_tasks(conn, &owner)))
+    }
+
+    fn recent_tasks<'a>(&'a self, owner: &'a Owner, limit: u32) -> Fut<'a, Vec<Task>> {
+        let owner = owner.clone();
+        Box::pin(self.readers.read(move |conn| reads::recent_tasks(conn, &owner, limit)))
+    }
+
+    fn audit_rows(&self, filter: AuditFilter) -> Fut<'_, Vec<AuditRow>> {
+        Box::pin(self.readers.read(move |conn| reads::audit_rows(conn, &filter)))
+    }
+
+    fn check(&self) -> Fut<'_, ()> {
+        Box::pin(self.writer.write(Weight::Light, |tx| tx.check()))
+    }
+
+    fn feed(&self) -> &Feed {
+        &self.feed
+    }
+}

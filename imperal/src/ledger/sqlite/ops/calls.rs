@@ -1,0 +1,136 @@
+//! Calls, their replies, and turns outside both.
+
+use rusqlite::params;
+
+use super::{Stamp, TurnJson, Tx};
+use crate::ids::CallId;
+use crate::ledger::sqlite::fault::Fault;
+use crate::ledger::sqlite::rows::{execute, life, number, one};
+use crate::ledger::{Fence, Incarnation, LedgerError, NewAudit, Owner, Work};
+
+pub(super) struct CallRow {
+    pub(super) owner_id: i64,
+    pub(super) holder: Incarnation,
+    state: CallState,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum CallState {
+    Open,
+    Left,
+    Replied,
+}
+
+impl CallRow {
+    pub(super) fn is_replied(&self) -> bool {
+        self.state == CallState::Replied
+    }
+}
+
+impl Tx<'_> {
+    pub(super) fn call(&self, call_id: CallId) -> Result<CallRow, Fault> {
+        let sql = "SELECT owner_id, node, epoch, state FROM call WHERE call_id = ?1";
+        let found = one(self.conn, sql, [call_id.to_string()], |row| {
+            let state = match row.get_ref(3)?.as_str().map_err(rusqlite::Error::from)? {
+                "open" => CallState::Open,
+                "left" => CallState::Left,
+                "replied" => CallState::Replied,
+                other => return Err(Fault::Row(format!("{other:?} where a call's state should be"))),
+            };
+            Ok(CallRow { owner_id: row.get(0)?, holder: life(row, 1)?, state })
+        });
+        found?.ok_or_else(|| LedgerError::Unknown.into())
+    }
+
+    pub(in crate::ledger::sqlite) fn accept_call(
+        &mut self,
+        holder: &Incarnation,
+        call_id: CallId,
+        owner: &Owner,
+        turn: &TurnJson,
+    ) -> Result<Stamp, Fault> {
+        self.fence(holder)?;
+        let owner_id = self.find_or_add_owner(owner)?;
+        let stamp = self.add_turn(owner_id, turn)?;
+        let sql = "INSERT INTO call (call_id, owner_id, node, epoch, turn_seq) VALUES (?1, ?2, ?3, ?4, ?5)";
+        let params = params![call_id.to_string(), owner_id, &*holder.node, holder.epoch, number(stamp.seq)];
+        execute(self.conn, sql, params)?;
+        Ok(stamp)
+    }
+
+    pub(in crate::ledger::sqlite) fn reply(
+        &mut self,
+        holder: &Incarnation,
+        call_id: CallId,
+        turn: &TurnJson,
+    ) -> Result<Stamp, Fault> {
+        self.fence(holder)?;
+        let call = self.call(call_id)?;
+        if call.holder != *holder {
+            return Err(LedgerError::Unknown.into());
+        }
+        self.settle_call(call_id, &call, turn)
+    }
+
+    pub(in crate::ledger::sqlite) fn reclaim_call(
+        &mut self,
+        holder: &Incarnation,
+        call_id: CallId,
+        turn: &TurnJson,
+    ) -> Result<Stamp, Fault> {
+        self.fence(holder)?;
+        let call = self.call(call_id)?;
+        if call.state == CallState::Open {
+            return Err(LedgerError::Unknown.into());
+        }
+        self.settle_call(call_id, &call, turn)
+    }
+
+    fn settle_call(&mut self, call_id: CallId, call: &CallRow, turn: &TurnJson) -> Result<Stamp, Fault> {
+        if call.is_replied() {
+            return Err(LedgerError::Settled.into());
+        }
+        execute(self.conn, "UPDATE call SET state = 'replied' WHERE call_id = ?1", [call_id.to_string()])?;
+        self.add_turn(call.owner_id, turn)
+    }
+
+    pub(in crate::ledger::sqlite) fn inject(
+        &mut self,
+        owner: &Owner,
+        turn: &TurnJson,
+        audit: &NewAudit,
+        fence: Option<&Fence>,
+    ) -> Result<Stamp, Fault> {
+        if let Some(fence) = fence {
+            self.may_inject(owner, fence)?;
+        }
+        self.audit(audit)?;
+        let owner_id = self.find_or_add_owner(owner)?;
+        self.add_turn(owner_id, turn)
+    }
+
+    fn may_inject(&self, owner: &Owner, Fence { holder, work }: &Fence) -> Result<(), Fault> {
+        self.fence(holder)?;
+        let owner_id = self.find_owner(owner)?;
+        let unsettled = match work {
+            Work::Call(call_id) => {
+                let call = self.call(*call_id)?;
+                if Some(call.owner_id) != owner_id || call.holder != *holder {
+                    return Err(LedgerError::Unknown.into());
+                }
+                !call.is_replied()
+            }
+            Work::Task(task_id) => {
+                let task = self.task(*task_id)?;
+                if Some(task.owner_id) != owner_id {
+                    return Err(LedgerError::Unknown.into());
+                }
+                if task.holder != *holder {
+                    return Err(LedgerError::Fenced.into());
+                }
+                task.running
+            }
+        };
+        if unsettled { Ok(()) } else { Err(LedgerError::Settled.into()) }
+    }
+}

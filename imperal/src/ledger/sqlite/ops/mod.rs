@@ -1,0 +1,149 @@
+//! The writes of the contract, each inside the transaction that the writer holds open.
+//!
+//! Owns what all of them share: the fence, owners and their numbers, turns, audit rows. An
+//! operation may fail after it has written something: the writer undoes it.
+
+mod calls;
+mod lives;
+mod tasks;
+
+#[cfg(test)]
+pub(super) use lives::{ASKED_TO_CANCEL, LAPSED, LEFT_CALLS, LEFT_TASKS};
+#[cfg(test)]
+pub(super) use tasks::RUNNING;
+pub(super) use tasks::TASK;
+
+use jiff::Timestamp;
+use rusqlite::{Connection, params};
+
+use super::fault::Fault;
+use super::rows::{execute, get_number, number, one, outcome_text, owner};
+use crate::ids::TurnId;
+use crate::ledger::{Incarnation, LedgerError, NewAudit, Owner, Progress, Turn};
+
+/// What the feed is told after the commit.
+#[derive(Debug)]
+pub(in crate::ledger::sqlite) enum Told {
+    Events(Owner),
+    Progress(Owner, Progress),
+}
+
+/// A turn about to be written; the JSON is made by the caller's thread, not by the one writer.
+#[derive(Debug)]
+pub(in crate::ledger::sqlite) struct TurnJson {
+    pub(in crate::ledger::sqlite) turn_id: TurnId,
+    pub(in crate::ledger::sqlite) json: String,
+}
+
+/// Number and time of a turn that was written.
+#[derive(Debug, Clone, Copy)]
+pub(in crate::ledger::sqlite) struct Stamp {
+    seq: u64,
+    at: Timestamp,
+}
+
+impl Stamp {
+    pub(in crate::ledger::sqlite) fn on(self, body: crate::ledger::TurnBody) -> Turn {
+        Turn { seq: self.seq, at: self.at, body }
+    }
+}
+
+/// One operation's view of the transaction.
+pub(in crate::ledger::sqlite) struct Tx<'c> {
+    conn: &'c Connection,
+    now: Timestamp,
+    told: Vec<Told>,
+}
+
+impl<'c> Tx<'c> {
+    pub(in crate::ledger::sqlite) fn new(conn: &'c Connection, now: Timestamp) -> Self {
+        Self { conn, now, told: Vec::new() }
+    }
+
+    /// For tests that meddle with the file.
+    #[cfg(test)]
+    pub(in crate::ledger::sqlite) fn connection(&self) -> &Connection {
+        self.conn
+    }
+
+    pub(in crate::ledger::sqlite) fn into_told(self) -> Vec<Told> {
+        self.told
+    }
+
+    /// Refuses a life that is over.
+    fn fence(&self, holder: &Incarnation) -> Result<(), Fault> {
+        let sql = "SELECT 1 FROM node WHERE node = ?1 AND epoch = ?2 AND lease_until IS NOT NULL";
+        match one(self.conn, sql, params![&*holder.node, holder.epoch], |_| Ok(()))? {
+            Some(()) => Ok(()),
+            None => Err(LedgerError::Fenced.into()),
+        }
+    }
+
+    fn find_owner(&self, owner: &Owner) -> Result<Option<i64>, Fault> {
+        let sql = "SELECT owner_id FROM owner WHERE tenant_id = ?1 AND user_id = ?2";
+        one(self.conn, sql, params![&*owner.tenant_id, &*owner.user_id], |row| Ok(row.get(0)?))
+    }
+
+    fn find_or_add_owner(&self, owner: &Owner) -> Result<i64, Fault> {
+        if let Some(owner_id) = self.find_owner(owner)? {
+            return Ok(owner_id);
+        }
+        let sql = "INSERT INTO owner (tenant_id, user_id) VALUES (?1, ?2)";
+        execute(self.conn, sql, params![&*owner.tenant_id, &*owner.user_id])?;
+        Ok(self.conn.last_insert_rowid())
+    }
+
+    fn owner(&self, owner_id: i64) -> Result<Owner, Fault> {
+        let sql = "SELECT tenant_id, user_id FROM owner WHERE owner_id = ?1";
+        one(self.conn, sql, [owner_id], |row| owner(row, 0))?
+            .ok_or_else(|| Fault::Row(format!("owner {owner_id} is missing")))
+    }
+
+    /// Takes the owner's next `count` numbers and has the feed told; the first of them.
+    fn take_numbers(&mut self, owner_id: i64, count: u64) -> Result<u64, Fault> {
+        let sql = "UPDATE owner SET head = head + ?2 WHERE owner_id = ?1 RETURNING head";
+        let head = one(self.conn, sql, params![owner_id, number(count)], |row| get_number(row, 0))?
+            .ok_or_else(|| Fault::Row(format!("owner {owner_id} is missing")))?;
+        let owner = self.owner(owner_id)?;
+        self.told.push(Told::Events(owner));
+        Ok(head - count + 1)
+    }
+
+    fn add_turn(&mut self, owner_id: i64, turn: &TurnJson) -> Result<Stamp, Fault> {
+        let seq = self.take_numbers(owner_id, 1)?;
+        self.insert_turn(owner_id, seq, turn)
+    }
+
+    fn insert_turn(&self, owner_id: i64, seq: u64, turn: &TurnJson) -> Result<Stamp, Fault> {
+        let sql = "INSERT INTO turn (turn_id, owner_id, seq, at, body) VALUES (?1, ?2, ?3, ?4, ?5)";
+        let at = self.now.as_microsecond();
+        execute(self.conn, sql, params![turn.turn_id.to_string(), owner_id, number(seq), at, turn.json])?;
+        Ok(Stamp { seq, at: self.now })
+    }
+
+    /// Writes an audit row.
+    pub(in crate::ledger::sqlite) fn audit(&self, row: &NewAudit) -> Result<(), Fault> {
+        let owner_id = self.find_or_add_owner(&Owner::new(&row.tenant_id, &row.user_id))?;
+        let sql = "INSERT INTO audit (at, owner_id, actor, app_id, action, target, outcome, detail)
+                   VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)";
+        let params = params![
+            self.now.as_microsecond(),
+            owner_id,
+            row.actor,
+            row.app_id,
+            row.action,
+            row.target,
+            outcome_text(row.outcome),
+            row.detail
+        ];
+        execute(self.conn, sql, params)?;
+        Ok(())
+    }
+
+    /// Writes where nobody reads: succeeds when the file can be written.
+    pub(in crate::ledger::sqlite) fn check(&self) -> Result<(), Fault> {
+        let sql = "INSERT INTO checked (only, at) VALUES (1, ?1) ON CONFLICT (only) DO UPDATE SET at = excluded.at";
+        execute(self.conn, sql, [self.now.as_microsecond()])?;
+        Ok(())
+    }
+}

@@ -1,0 +1,186 @@
+//! Background tasks: start, progress, cancel request, end.
+
+use rusqlite::params;
+
+use super::{Stamp, Told, TurnJson, Tx};
+use crate::ids::TaskId;
+use crate::ledger::clock::after;
+use crate::ledger::sqlite::fault::Fault;
+use crate::ledger::sqlite::rows::{execute, get_id, life, number, one, record, select_task};
+use crate::ledger::{CancelAnswer, Incarnation, LedgerError, NewAudit, NewTask, Progress, Task, TaskRecord, TaskState};
+
+pub(in crate::ledger::sqlite) const TASK: &str = select_task!("WHERE t.task_id = ?1");
+
+pub(in crate::ledger::sqlite) const RUNNING: &str =
+    "SELECT count(*) FROM task WHERE owner_id = ?1 AND state = 'running'";
+
+pub(super) struct TaskRow {
+    pub(super) owner_id: i64,
+    pub(super) holder: Incarnation,
+    pub(super) running: bool,
+    abandoned: bool,
+    call_id: crate::ids::CallId,
+}
+
+impl Tx<'_> {
+    pub(super) fn task(&self, task_id: TaskId) -> Result<TaskRow, Fault> {
+        let sql = "SELECT owner_id, node, epoch, state = 'running', abandoned, call_id FROM task WHERE task_id = ?1";
+        let found = one(self.conn, sql, [task_id.to_string()], |row| {
+            Ok(TaskRow {
+                owner_id: row.get(0)?,
+                holder: life(row, 1)?,
+                running: row.get(3)?,
+                abandoned: row.get(4)?,
+                call_id: get_id(row, 5)?,
+            })
+        });
+        found?.ok_or_else(|| LedgerError::Unknown.into())
+    }
+
+    fn task_record(&self, task_id: TaskId) -> Result<TaskRecord, Fault> {
+        one(self.conn, TASK, [task_id.to_string()], record)?.ok_or_else(|| LedgerError::Unknown.into())
+    }
+
+    /// The task as it is now, less its result, under the owner's number `seq`.
+    fn add_task_event(&self, owner_id: i64, seq: u64, task: &Task, outcome_seq: Option<u64>) -> Result<(), Fault> {
+        let sql = "INSERT INTO task_event (owner_id, seq, body, outcome_seq) VALUES (?1, ?2, ?3, ?4)";
+        let json = serde_json::to_string(task)?;
+        execute(self.conn, sql, params![owner_id, number(seq), json, outcome_seq.map(number)])?;
+        Ok(())
+    }
+
+    pub(in crate::ledger::sqlite) fn start_task(&mut self, holder: &Incarnation, new: NewTask) -> Result<Task, Fault> {
+        self.fence(holder)?;
+        let call = self.call(new.call_id)?;
+        if call.holder != *holder || self.find_owner(&new.owner)? != Some(call.owner_id) {
+            return Err(LedgerError::Unknown.into());
+        }
+        let (owner_id, most) = (call.owner_id, new.max_running);
+        let deadline_at = after(self.now, new.cap);
+        let task = new.into_task(self.now, deadline_at);
+        let sql = "INSERT INTO task (task_id, call_id, owner_id, node, epoch, app_id, function, name, long_running,
+                                     created_at, deadline_at)
+                   VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)";
+        let params = params![
+            task.task_id.to_string(),
+            task.call_id.to_string(),
+            owner_id,
+            &*holder.node,
+            holder.epoch,
+            task.app_id,
+            task.function,
+            task.name,
+            task.long_running,
+            task.created_at.as_microsecond(),
+            task.deadline_at.as_microsecond()
+        ];
+        execute(self.conn, sql, params)?;
+        // Counted with itself: one too many undoes it all.
+        let running: u32 = one(self.conn, RUNNING, [owner_id], |row| Ok(row.get(0)?))?.unwrap_or_default();
+        if running > most {
+            return Err(LedgerError::TooManyTasks(most).into());
+        }
+        let seq = self.take_numbers(owner_id, 1)?;
+        self.add_task_event(owner_id, seq, &task, None)?;
+        Ok(task)
+    }
+
+    pub(in crate::ledger::sqlite) fn finish_task(
+        &mut self,
+        holder: &Incarnation,
+        task_id: TaskId,
+        state: TaskState,
+        turn: &TurnJson,
+        audit: &NewAudit,
+    ) -> Result<Stamp, Fault> {
+        self.fence(holder)?;
+        let task = self.task(task_id)?;
+        if task.holder != *holder {
+            return Err(LedgerError::Fenced.into());
+        }
+        self.end_task(task_id, &task, state, turn, audit)
+    }
+
+    pub(in crate::ledger::sqlite) fn reclaim_task(
+        &mut self,
+        holder: &Incarnation,
+        task_id: TaskId,
+        state: TaskState,
+        turn: &TurnJson,
+        audit: &NewAudit,
+    ) -> Result<Stamp, Fault> {
+        self.fence(holder)?;
+        let task = self.task(task_id)?;
+        if task.running && !task.abandoned {
+            return Err(LedgerError::Unknown.into());
+        }
+        self.end_task(task_id, &task, state, turn, audit)
+    }
+
+    fn end_task(
+        &mut self,
+        task_id: TaskId,
+        task: &TaskRow,
+        state: TaskState,
+        turn: &TurnJson,
+        audit: &NewAudit,
+    ) -> Result<Stamp, Fault> {
+        if !task.running {
+            return Err(LedgerError::Settled.into());
+        }
+        if !self.call(task.call_id)?.is_replied() {
+            return Err(LedgerError::TooEarly.into());
+        }
+        let owner_id = task.owner_id;
+        let seq = self.take_numbers(owner_id, 2)?;
+        let outcome_seq = seq + 1;
+        let sql = "UPDATE task SET state = ?2, finished_at = ?3, outcome_seq = ?4 WHERE task_id = ?1";
+        let finished_at = self.now.as_microsecond();
+        execute(self.conn, sql, params![task_id.to_string(), state.as_str(), finished_at, number(outcome_seq)])?;
+        // Its outcome turn is not there yet, so neither is its result.
+        let ended = self.task_record(task_id)?.task;
+        self.add_task_event(owner_id, seq, &ended, Some(outcome_seq))?;
+        self.audit(audit)?;
+        self.insert_turn(owner_id, outcome_seq, turn)
+    }
+
+    pub(in crate::ledger::sqlite) fn note_progress(
+        &mut self,
+        holder: &Incarnation,
+        latest: Vec<Progress>,
+    ) -> Result<(), Fault> {
+        self.fence(holder)?;
+        let sql = "UPDATE task SET percent = ?4, message = ?5
+                   WHERE task_id = ?1 AND node = ?2 AND epoch = ?3 AND state = 'running' RETURNING owner_id";
+        for progress in latest {
+            let task_id = progress.task_id.to_string();
+            let params = params![task_id, &*holder.node, holder.epoch, progress.percent, progress.message];
+            if let Some(owner_id) = one(self.conn, sql, params, |row| Ok(row.get(0)?))? {
+                let owner = self.owner(owner_id)?;
+                self.told.push(Told::Progress(owner, progress));
+            }
+        }
+        Ok(())
+    }
+
+    pub(in crate::ledger::sqlite) fn ask_cancel(
+        &mut self,
+        task_id: TaskId,
+        audit: &NewAudit,
+    ) -> Result<CancelAnswer, Fault> {
+        let owner_id = self.task(task_id)?.owner_id;
+        self.audit(audit)?;
+        let mut record = self.task_record(task_id)?;
+        if record.task.state != TaskState::Running {
+            return Ok(CancelAnswer::Ended(record));
+        }
+        if record.task.cancel_requested_at.is_none() {
+            let sql = "UPDATE task SET cancel_requested_at = ?2 WHERE task_id = ?1";
+            execute(self.conn, sql, params![task_id.to_string(), self.now.as_microsecond()])?;
+            record.task.cancel_requested_at = Some(self.now);
+            let seq = self.take_numbers(owner_id, 1)?;
+            self.add_task_event(owner_id, seq, &record.task, None)?;
+        }
+        Ok(CancelAnswer::Noted(record))
+    }
+}

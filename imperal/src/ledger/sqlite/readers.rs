@@ -1,0 +1,85 @@
+//! The threads that read, each with its own connection.
+//!
+//! A read begins after it was asked, so it sees everything that was committed by then. The stack
+//! is larger than usual: JSON is parsed as deep as it was stored.
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::Path;
+use std::sync::{Arc, Mutex, PoisonError, mpsc};
+use std::thread::{Builder, JoinHandle};
+use std::time::Duration;
+
+use rusqlite::Connection;
+use tokio::sync::oneshot;
+
+use super::fault::Fault;
+use super::schema::open_reader;
+use crate::ledger::LedgerError;
+
+/// Reads that run at once.
+const READERS: usize = 3;
+
+/// Address space, not memory: only what is used is taken.
+const STACK: usize = 32 << 20;
+
+type Read = Box<dyn FnOnce(&Connection) + Send>;
+
+/// The readers' side for callers. Dropping it ends the threads.
+#[derive(Debug)]
+pub(super) struct Readers {
+    path: Arc<Path>,
+    queue: Option<mpsc::Sender<Read>>,
+    threads: Vec<JoinHandle<()>>,
+}
+
+impl Readers {
+    pub(super) fn start(path: Arc<Path>, busy: Duration) -> Result<Self, LedgerError> {
+        let (queue, reads) = mpsc::channel();
+        let reads = Arc::new(Mutex::new(reads));
+        let mut readers = Self { path, queue: Some(queue), threads: Vec::with_capacity(READERS) };
+        for _ in 0..READERS {
+            let conn = open_reader(&readers.path, busy).map_err(|fault| fault.into_ledger(&readers.path))?;
+            let reads = reads.clone();
+            let thread = Builder::new()
+                .name("ledger-reader".to_owned())
+                .stack_size(STACK)
+                .spawn(move || serve(&conn, &reads))
+                .map_err(|error| LedgerError::Unavailable(format!("cannot start the ledger's readers: {error}")))?;
+            readers.threads.push(thread);
+        }
+        Ok(readers)
+    }
+
+    pub(super) async fn read<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&Connection) -> Result<T, Fault> + Send + 'static,
+    ) -> Result<T, LedgerError> {
+        let (caller, answer) = oneshot::channel();
+        let stopped = || LedgerError::Unavailable("a read broke off, see the log".to_owned());
+        let read: Read = Box::new(move |conn| {
+            // An error means that the caller has gone.
+            let _ = caller.send(work(conn));
+        });
+        self.queue.as_ref().ok_or_else(stopped)?.send(read).map_err(|_| stopped())?;
+        answer.await.map_err(|_| stopped())?.map_err(|fault| fault.into_ledger(&self.path))
+    }
+}
+
+fn serve(conn: &Connection, reads: &Mutex<mpsc::Receiver<Read>>) {
+    loop {
+        // The lock is for taking a read, not for carrying it out.
+        let next = reads.lock().unwrap_or_else(PoisonError::into_inner).recv();
+        let Ok(read) = next else { return };
+        // A fault in one read must not take the reader away from the others.
+        let _ = catch_unwind(AssertUnwindSafe(|| read(conn)));
+    }
+}
+
+impl Drop for Readers {
+    fn drop(&mut self) {
+        self.queue = None;
+        for thread in self.threads.drain(..) {
+            let _ = thread.join();
+        }
+    }
+}

@@ -1,0 +1,120 @@
+//! The reads of the contract: one statement each, so each sees one state of the file.
+
+use rusqlite::{Connection, params};
+
+use super::fault::Fault;
+use super::ops::TASK;
+use super::rows::{all, get_json, get_number, get_time, number, one, outcome_from, owner, record, select_task, turn};
+use crate::ids::TaskId;
+use crate::ledger::{AuditFilter, AuditRow, Event, EventBody, NewAudit, Owner, Task, TaskRecord, Turn};
+
+/// The owner's id where `?1` and `?2` name it.
+macro_rules! of_owner {
+    ($before:literal, $after:expr) => {
+        concat!($before, "(SELECT owner_id FROM owner WHERE tenant_id = ?1 AND user_id = ?2)", $after)
+    };
+}
+
+pub(super) const TURNS: &str =
+    of_owner!("SELECT seq, at, body FROM turn WHERE owner_id = ", " AND seq > ?3 ORDER BY seq LIMIT ?4");
+
+pub(super) const LATEST_TURNS: &str =
+    of_owner!("SELECT seq, at, body FROM turn WHERE owner_id = ", " AND seq < ?3 ORDER BY seq DESC LIMIT ?4");
+
+/// Both halves come in the order of their index and are merged as far as the limit.
+pub(super) const EVENTS: &str = of_owner!(
+    "SELECT seq, at, body, NULL FROM turn WHERE owner_id = ",
+    of_owner!(
+        " AND seq > ?3 UNION ALL
+        SELECT e.seq, NULL, e.body, o.body FROM task_event e
+        LEFT JOIN turn o ON o.owner_id = e.owner_id AND o.seq = e.outcome_seq WHERE e.owner_id = ",
+        " AND e.seq > ?3 ORDER BY 1 LIMIT ?4"
+    )
+);
+
+pub(super) const HEAD: &str = "SELECT head FROM owner WHERE tenant_id = ?1 AND user_id = ?2";
+
+pub(super) const RUNNING_TASKS: &str = select_task!(
+    "WHERE t.owner_id = (SELECT owner_id FROM owner WHERE tenant_id = ?1 AND user_id = ?2)
+        AND t.state = 'running' ORDER BY t.task_no"
+);
+
+pub(super) const RECENT_TASKS: &str = select_task!(
+    "WHERE t.owner_id = (SELECT owner_id FROM owner WHERE tenant_id = ?1 AND user_id = ?2)
+        ORDER BY t.task_no DESC LIMIT ?3"
+);
+
+pub(super) const AUDIT: &str = "SELECT a.audit_id, a.at, w.tenant_id, w.user_id, a.actor, a.app_id, a.action,
+    a.target, a.outcome, a.detail FROM audit a JOIN owner w ON w.owner_id = a.owner_id
+    WHERE a.audit_id > ?1 ORDER BY a.audit_id LIMIT ?2";
+
+pub(super) const AUDIT_OF: &str = "SELECT a.audit_id, a.at, w.tenant_id, w.user_id, a.actor, a.app_id, a.action,
+    a.target, a.outcome, a.detail FROM owner w JOIN audit a ON a.owner_id = w.owner_id
+    WHERE w.tenant_id = ?3 AND w.user_id = ?4 AND a.audit_id > ?1 ORDER BY a.audit_id LIMIT ?2";
+
+pub(super) fn turns(conn: &Connection, owner: &Owner, after: u64, limit: u32) -> Result<Vec<Turn>, Fault> {
+    all(conn, TURNS, params![&*owner.tenant_id, &*owner.user_id, number(after), limit], turn)
+}
+
+pub(super) fn latest_turns(
+    conn: &Connection,
+    owner: &Owner,
+    before: Option<u64>,
+    limit: u32,
+) -> Result<Vec<Turn>, Fault> {
+    let before = number(before.unwrap_or(u64::MAX));
+    let mut turns = all(conn, LATEST_TURNS, params![&*owner.tenant_id, &*owner.user_id, before, limit], turn)?;
+    turns.reverse();
+    Ok(turns)
+}
+
+pub(super) fn events(conn: &Connection, owner: &Owner, after: u64, limit: u32) -> Result<Vec<Event>, Fault> {
+    all(conn, EVENTS, params![&*owner.tenant_id, &*owner.user_id, number(after), limit], |row| {
+        let seq = get_number(row, 0)?;
+        if row.get_ref(1)? != rusqlite::types::ValueRef::Null {
+            let (at, body) = (get_time(row, 1)?, get_json(row, 2)?);
+            return Ok(Event { seq, body: EventBody::Turn(Turn { seq, at, body }) });
+        }
+        let result = outcome_from(row, 3)?;
+        Ok(Event { seq, body: EventBody::Task(Task { result, ..get_json(row, 2)? }) })
+    })
+}
+
+pub(super) fn head(conn: &Connection, owner: &Owner) -> Result<u64, Fault> {
+    let head = one(conn, HEAD, params![&*owner.tenant_id, &*owner.user_id], |row| get_number(row, 0))?;
+    Ok(head.unwrap_or_default())
+}
+
+pub(super) fn task(conn: &Connection, task_id: TaskId) -> Result<Option<TaskRecord>, Fault> {
+    one(conn, TASK, [task_id.to_string()], record)
+}
+
+pub(super) fn running_tasks(conn: &Connection, owner: &Owner) -> Result<Vec<Task>, Fault> {
+    all(conn, RUNNING_TASKS, params![&*owner.tenant_id, &*owner.user_id], |row| Ok(record(row)?.task))
+}
+
+pub(super) fn recent_tasks(conn: &Connection, owner: &Owner, limit: u32) -> Result<Vec<Task>, Fault> {
+    all(conn, RECENT_TASKS, params![&*owner.tenant_id, &*owner.user_id, limit], |row| Ok(record(row)?.task))
+}
+
+pub(super) fn audit_rows(conn: &Connection, filter: &AuditFilter) -> Result<Vec<AuditRow>, Fault> {
+    let read = |row: &rusqlite::Row<'_>| {
+        let owner = owner(row, 2)?;
+        let body = NewAudit {
+            tenant_id: owner.tenant_id.to_string(),
+            user_id: owner.user_id.to_string(),
+            actor: row.get(4)?,
+            app_id: row.get(5)?,
+            action: row.get(6)?,
+            target: row.get(7)?,
+            outcome: super::rows::audit_outcome(row, 8)?,
+            detail: row.get(9)?,
+        };
+        Ok(AuditRow { audit_id: get_number(row, 0)?, at: get_time(row, 1)?, body })
+    };
+    let after = number(filter.after);
+    match &filter.owner {
+        None => all(conn, AUDIT, params![after, filter.limit], read),
+        Some(owner) => all(conn, AUDIT_OF, params![after, filter.limit, &*owner.tenant_id, &*owner.user_id], read),
+    }
+}

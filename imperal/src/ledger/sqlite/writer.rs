@@ -1,0 +1,250 @@
+//! The thread that writes, and its group commit.
+//!
+//! Whatever waits, up to [`BATCH`] jobs, becomes one transaction; each job has a savepoint, so
+//! that one that fails leaves its neighbours alone. Nobody waits for company: a lone job is
+//! committed at once, and a batch forms by itself while the commit before it is on its way to the
+//! disk. Callers are answered, and the feed is told, after the commit; when it fails all of them
+//! hear so, because even a refusal may rest on what a neighbour wrote.
+//!
+//! A batch of light jobs only (progress, lease renewals, write checks) commits without an fsync:
+//! later frames of the log make it durable, and a power failure that loses it ends the process
+//! whose lease or progress it was.
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::Path;
+use std::sync::{Arc, Mutex, PoisonError, mpsc as std_mpsc};
+use std::thread::{Builder, JoinHandle};
+use std::time::Duration;
+
+use rusqlite::Connection;
+use tokio::sync::{mpsc, oneshot};
+
+use super::fault::Fault;
+use super::ops::{Told, Tx};
+use super::rows::execute;
+use crate::ledger::{Clock, Feed, LedgerError};
+
+/// Most jobs of one transaction.
+const BATCH: usize = 256;
+
+/// Jobs that wait before callers do.
+const QUEUE: usize = 1024;
+
+/// Pages of log that are worth a checkpoint when there is nothing else to do.
+const IDLE_PAGES: i64 = 1_000;
+
+/// Pages of log that are checkpointed although jobs wait: 64 MiB.
+const MOST_PAGES: i64 = 16_000;
+
+/// How long a drop waits for the last commit.
+const PARTING: Duration = Duration::from_secs(2);
+
+/// Whether a job alone is worth an fsync.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Weight {
+    /// It must be on disk when the caller is answered.
+    Durable,
+    /// It rides with others, or with the log.
+    Light,
+}
+
+trait Job: Send {
+    fn weight(&self) -> Weight;
+    /// Carries it out and keeps the outcome; what it wrote must be undone after an error.
+    fn run(&mut self, tx: &mut Tx<'_>, path: &Path) -> Result<(), LedgerError>;
+    /// Answers the caller, after the commit or its failure.
+    fn answer(self: Box<Self>, commit: Result<(), LedgerError>);
+}
+
+struct Write<T, F> {
+    weight: Weight,
+    work: Option<F>,
+    outcome: Result<T, LedgerError>,
+    caller: oneshot::Sender<Result<T, LedgerError>>,
+}
+
+impl<T: Send, F: FnOnce(&mut Tx<'_>) -> Result<T, Fault> + Send> Job for Write<T, F> {
+    fn weight(&self) -> Weight {
+        self.weight
+    }
+
+    fn run(&mut self, tx: &mut Tx<'_>, path: &Path) -> Result<(), LedgerError> {
+        if let Some(work) = self.work.take() {
+            // The thread outlives a fault in one operation: others still have work to save.
+            self.outcome = match catch_unwind(AssertUnwindSafe(|| work(tx))) {
+                Ok(outcome) => outcome.map_err(|fault| fault.into_ledger(path)),
+                Err(_) => Err(LedgerError::Unavailable("a fault in the ledger, see the log".to_owned())),
+            };
+        }
+        self.outcome.as_ref().map(drop).map_err(Clone::clone)
+    }
+
+    fn answer(self: Box<Self>, commit: Result<(), LedgerError>) {
+        // An error means that the caller has gone.
+        let _ = self.caller.send(commit.and(self.outcome));
+    }
+}
+
+/// The writer's side for callers. Dropping it writes what waits and ends the thread.
+#[derive(Debug)]
+pub(super) struct Writer {
+    queue: Option<mpsc::Sender<Box<dyn Job>>>,
+    thread: Option<JoinHandle<()>>,
+    /// Never sent to: disconnects when the thread is through.
+    ended: Mutex<std_mpsc::Receiver<()>>,
+}
+
+impl std::fmt::Debug for dyn Job {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Job")
+    }
+}
+
+impl Writer {
+    pub(super) fn start(
+        conn: Connection,
+        path: Arc<Path>,
+        clock: Arc<dyn Clock>,
+        feed: Feed,
+    ) -> Result<Self, LedgerError> {
+        let (queue, jobs) = mpsc::channel(QUEUE);
+        let (end, ended) = std_mpsc::channel();
+        let desk = Desk { conn, path, clock, feed, synced: true };
+        let thread = Builder::new().name("ledger-writer".to_owned()).spawn(move || {
+            desk.serve(jobs);
+            drop(end);
+        });
+        match thread {
+            Ok(thread) => Ok(Self { queue: Some(queue), thread: Some(thread), ended: Mutex::new(ended) }),
+            Err(error) => Err(LedgerError::Unavailable(format!("cannot start the ledger's writer: {error}"))),
+        }
+    }
+
+    /// Runs `work` in the next transaction and returns when that is committed.
+    pub(super) async fn write<T: Send + 'static>(
+        &self,
+        weight: Weight,
+        work: impl FnOnce(&mut Tx<'_>) -> Result<T, Fault> + Send + 'static,
+    ) -> Result<T, LedgerError> {
+        let (caller, answer) = oneshot::channel();
+        let job = Write { weight, work: Some(work), outcome: Err(stopped()), caller };
+        let queue = self.queue.as_ref().ok_or_else(stopped)?;
+        queue.send(Box::new(job)).await.map_err(|_| stopped())?;
+        answer.await.unwrap_or_else(|_| Err(stopped()))
+    }
+}
+
+fn stopped() -> LedgerError {
+    LedgerError::Unavailable("its writer has stopped: start the program again".to_owned())
+}
+
+impl Drop for Writer {
+    fn drop(&mut self) {
+        self.queue = None;
+        let ended = self.ended.get_mut().unwrap_or_else(PoisonError::into_inner);
+        // A lock that another program holds may keep it longer; then it goes on by itself.
+        if ended.recv_timeout(PARTING) == Err(std_mpsc::RecvTimeoutError::Disconnected)
+            && let Some(thread) = self.thread.take()
+        {
+            let _ = thread.join();
+        }
+    }
+}
+
+/// What the thread works with.
+struct Desk {
+    conn: Connection,
+    path: Arc<Path>,
+    clock: Arc<dyn Clock>,
+    feed: Feed,
+    /// Whether commits are synced as the connection stands.
+    synced: bool,
+}
+
+impl Desk {
+    fn serve(mut self, mut queue: mpsc::Receiver<Box<dyn Job>>) {
+        let mut batch = Vec::with_capacity(BATCH);
+        while let Some(first) = queue.blocking_recv() {
+            batch.push(first);
+            while batch.len() < BATCH
+                && let Ok(job) = queue.try_recv()
+            {
+                batch.push(job);
+            }
+            let commit = self.transact(&mut batch);
+            if let Err(LedgerError::Unavailable(why) | LedgerError::Unusable(why)) = &commit {
+                tracing::error!(jobs = batch.len(), "ledger: nothing was written: {why}");
+            }
+            for told in commit.as_ref().map_or(&[][..], Vec::as_slice) {
+                match told {
+                    Told::Events(owner) => self.feed.events(owner),
+                    Told::Progress(owner, progress) => self.feed.progress(owner, progress.clone()),
+                }
+            }
+            let commit = commit.map(drop);
+            for job in batch.drain(..) {
+                job.answer(commit.clone());
+            }
+            self.tidy(queue.is_empty());
+        }
+    }
+
+    /// One transaction for the whole batch; what to tell the feed.
+    fn transact(&mut self, batch: &mut [Box<dyn Job>]) -> Result<Vec<Told>, LedgerError> {
+        let told = self.begin(batch).and_then(|()| self.carry_out(batch)).and_then(|told| {
+            execute(&self.conn, "COMMIT", ())?;
+            Ok(told)
+        });
+        told.map_err(|fault| {
+            if !self.conn.is_autocommit() {
+                // Can fail only where there is nothing to roll back any more.
+                let _ = execute(&self.conn, "ROLLBACK", ());
+            }
+            fault.into_ledger(&self.path)
+        })
+    }
+
+    fn begin(&mut self, batch: &[Box<dyn Job>]) -> Result<(), Fault> {
+        let sync = batch.iter().any(|job| job.weight() == Weight::Durable);
+        if sync != self.synced {
+            self.conn.pragma_update(None, "synchronous", if sync { "FULL" } else { "NORMAL" })?;
+            self.synced = sync;
+        }
+        execute(&self.conn, "BEGIN IMMEDIATE", ())?;
+        Ok(())
+    }
+
+    fn carry_out(&mut self, batch: &mut [Box<dyn Job>]) -> Result<Vec<Told>, Fault> {
+        let mut told = Vec::with_capacity(batch.len());
+        for job in batch {
+            execute(&self.conn, "SAVEPOINT job", ())?;
+            let mut tx = Tx::new(&self.conn, self.clock.now());
+            match job.run(&mut tx, &self.path) {
+                Ok(()) => told.append(&mut tx.into_told()),
+                // A full disk, for one, makes SQLite give up the whole transaction.
+                Err(why) if self.conn.is_autocommit() => return Err(why.into()),
+                Err(_) => {
+                    execute(&self.conn, "ROLLBACK TO job", ())?;
+                }
+            }
+            execute(&self.conn, "RELEASE job", ())?;
+        }
+        Ok(told)
+    }
+
+    /// Moves the log into the file when it has grown, best while nobody waits.
+    fn tidy(&self, idle: bool) {
+        let pages = |mode: &str| {
+            self.conn.query_row(&format!("PRAGMA wal_checkpoint({mode})"), (), |row| {
+                Ok(row.get::<_, i64>(1)? - row.get::<_, i64>(2)?)
+            })
+        };
+        let due = if idle { IDLE_PAGES } else { MOST_PAGES };
+        // PASSIVE waits for nobody. What is left, or failed, is done the next time.
+        if pages("NOOP").is_ok_and(|waiting| waiting >= due)
+            && let Err(error) = pages("PASSIVE")
+        {
+            tracing::warn!("ledger: cannot move the log into the file: {error}");
+        }
+    }
+}
