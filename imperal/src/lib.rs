@@ -29,6 +29,8 @@ mod result;
 #[cfg(feature = "platform")]
 mod task;
 #[cfg(feature = "platform")]
+pub mod testing;
+#[cfg(feature = "platform")]
 pub use app::{App, run};
 pub use context::{Context, User};
 pub use error::{Error, ErrorKind};

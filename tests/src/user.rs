@@ -58,6 +58,8 @@ impl User {
     /// # Panics
     /// When no HTTP client can be made.
     pub fn with_token(node: &Node, token: &str) -> Self {
+        // The first of the process wins; the others find it there.
+        let _ = rustls::crypto::ring::default_provider().install_default();
         Self { http: reqwest::Client::new(), url: node.url.clone(), token: token.to_owned() }
     }
 

@@ -1,0 +1,23 @@
+//! The promises over HTTP, against a real process on a real file.
+
+mod gateway {
+    mod cancel;
+    mod chat;
+    mod lifecycle;
+    mod refusals;
+    mod scoping;
+}
+
+use imperal_tests::{Node, NodeOptions};
+use tempfile::TempDir;
+
+/// A node on a folder of its own.
+async fn node() -> (TempDir, Node) {
+    let folder = tempfile::tempdir().unwrap();
+    let node = options(&folder).start().await;
+    (folder, node)
+}
+
+fn options(folder: &TempDir) -> NodeOptions {
+    NodeOptions::new(env!("CARGO_BIN_EXE_probe"), folder.path().join("data"))
+}
