@@ -13,16 +13,27 @@ use super::failure::Failure;
 use super::{Gateway, json};
 use crate::platform::Access;
 
+macro_rules! assets {
+    ($($content_type:literal => $($name:literal)+,)+) => {
+        &[
+            ("/", "text/html; charset=utf-8", include_str!("page/shell.html")),
+            $($((concat!("/page/", $name), $content_type, include_str!(concat!("page/", $name))),)+)+
+        ]
+    };
+}
+
 /// Nothing from elsewhere, nothing inline.
 pub(super) const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' https: data:; \
      connect-src 'self'; form-action 'none'; base-uri 'none'; frame-ancestors 'none'";
 
-/// The page's files, in the binary.
-const ASSETS: &[(&str, &str, &str)] = &[
-    ("/", "text/html; charset=utf-8", include_str!("page/shell.html")),
-    ("/page/page.css", "text/css; charset=utf-8", include_str!("page/page.css")),
-    ("/page/page.js", "text/javascript; charset=utf-8", include_str!("page/page.js")),
-];
+/// The page's files, in the binary: path, content type, text.
+const ASSETS: &[(&str, &str, &str)] = assets! {
+    "text/css; charset=utf-8" => "chat.css" "form.css" "page.css",
+    "image/svg+xml" => "favicon.svg",
+    "text/javascript; charset=utf-8" =>
+        "announce.js" "api.js" "audit.js" "calls.js" "chat.js" "dom.js" "drawer.js" "feed.js" "fields.js" "form.js"
+        "functions.js" "groups.js" "page.js" "results.js" "schema.js" "stream.js" "tasks.js" "turns.js" "words.js",
+};
 
 pub(super) fn routes() -> Router<Gateway> {
     let mut router = Router::new().route("/open/{secret}", get(open));

@@ -1,0 +1,51 @@
+// Says to screen readers what happened: new turns, milestones of progress, the connection.
+// Owns the one polite live region and how often it speaks; wording of the parts is in words.js.
+
+import { h } from "./dom.js";
+import { STATES } from "./words.js";
+
+const MILESTONE = 25;
+const KEEP = 6;
+
+export class Announcer {
+  constructor(region) {
+    this.region = region;
+    this.told = new Map(); // task_id -> the last milestone that was said
+    this.batch = [];
+  }
+
+  say(text) {
+    this.region.append(h("p", null, text));
+    while (this.region.children.length > KEEP) this.region.firstChild.remove();
+  }
+
+  /** New turns; a burst after a reconnect is summed up and not read out. */
+  turns(turns) {
+    this.batch.push(...turns.filter((turn) => turn.role === "bot"));
+    this.timer ??= setTimeout(() => {
+      const said = this.batch;
+      this.batch = [];
+      this.timer = null;
+      if (said.length > 3) this.say(`${said.length} new turns. The latest: ${short(said.at(-1).text)}`);
+      else said.forEach((turn) => this.say(`${turn.task_id ? "Outcome" : "Reply"}: ${short(turn.text)}`));
+    }, 250);
+  }
+
+  /** Progress: each quarter once, not every percent. The end is said by its outcome turn. */
+  task(task) {
+    if (task.state !== "running") {
+      this.told.delete(task.task_id);
+      return;
+    }
+    const step = Math.floor((task.percent ?? 0) / MILESTONE) * MILESTONE;
+    const before = this.told.get(task.task_id) ?? 0;
+    this.told.set(task.task_id, Math.max(step, before));
+    if (step > before && step < 100) this.say(`${task.name}: ${step} percent${task.message ? `, ${task.message}` : ""}`);
+  }
+
+  ended(task) {
+    this.say(`${task.name}: ${STATES[task.state].word.toLowerCase()}`);
+  }
+}
+
+const short = (text) => (text.length > 200 ? `${text.slice(0, 200)}…` : text);

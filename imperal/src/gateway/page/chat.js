@@ -1,0 +1,265 @@
+// The chat: which turns are in the document, and where one is looking. Owns the window over the
+// turns (a long history costs no more than a short one), paging upward, staying at the end, and
+// the places of task cards and of "working" under a call. How a turn looks is turns.js.
+
+import { h, icon, refill } from "./dom.js";
+import { TaskCard } from "./tasks.js";
+import { turnElement } from "./turns.js";
+import { count, dayKey, dayName } from "./words.js";
+
+const WINDOW = 150; // turns in the document, at most one STEP more
+const STEP = 50;
+const AT_END_PX = 60;
+
+export class Chat {
+  constructor({ feed, scroller, list, edges, newer, acts, empty }) {
+    Object.assign(this, { feed, scroller, list, newer, empty });
+    this.acts = { ...acts, task: (id) => feed.tasks.get(id), reveal: (callId) => this.revealCall(callId) };
+    this.first = 0; // the turns [first, last) of the feed are in the document
+    this.last = 0;
+    this.stuck = true;
+    this.scrollTop = 0;
+    this.unseen = 0;
+    this.cards = new Map();
+    this.edges = edges;
+    feed.on("turns", (turns, live) => this.added(turns, live));
+    feed.on("older", (n) => ((this.first += n), (this.last += n)));
+    feed.on("task", (task) => this.taskChanged(task));
+    newer.addEventListener("click", () => this.toEnd());
+    scroller.addEventListener("scroll", () => this.scrolled(), { passive: true });
+    this.sentinels = new IntersectionObserver((seen) => seen.forEach((entry) => entry.isIntersecting && this.edge(entry.target)), { root: scroller, rootMargin: "800px 0px" });
+    new ResizeObserver(() => this.stuck && this.jump()).observe(list);
+    new ResizeObserver(() => this.stuck && this.jump()).observe(scroller);
+  }
+
+  get atTail() {
+    return this.last === this.feed.turns.length;
+  }
+
+  added(turns, live) {
+    const tail = this.last === this.feed.turns.length - turns.length;
+    if (!live) {
+      this.last = this.feed.turns.length;
+      this.first = Math.max(0, this.last - WINDOW);
+      this.renderAll();
+      return this.jump();
+    }
+    if (tail) {
+      this.append(this.feed.turns.length);
+      if (this.stuck) this.trimTop();
+    }
+    for (const turn of turns) if (turn.call_id) this.settle(turn.call_id);
+    if (this.stuck && tail) this.jump();
+    else {
+      this.unseen += turns.filter((turn) => turn.role === "bot").length;
+      this.showNewer();
+    }
+  }
+
+  renderAll() {
+    this.list.replaceChildren();
+    const last = this.last;
+    this.last = this.first;
+    this.append(last);
+    this.showEmpty();
+    this.watchEdges();
+  }
+
+  append(to) {
+    const part = document.createDocumentFragment();
+    for (; this.last < to; this.last += 1) part.append(this.make(this.last));
+    this.list.append(part);
+    this.showEmpty();
+  }
+
+  make(index) {
+    const turn = this.feed.turns[index];
+    const el = turnElement(turn, this.acts);
+    this.markDay(el, index);
+    queueMicrotask(() => turn.call_id && this.settle(turn.call_id));
+    return el;
+  }
+
+  /** The day above the first turn of each day; stays right as older turns come. */
+  markDay(el, index) {
+    const [before, turn] = [this.feed.turns[index - 1], this.feed.turns[index]];
+    const wanted = !before || dayKey(before.at) !== dayKey(turn.at);
+    const has = el.firstChild.classList.contains("day");
+    if (wanted && !has) el.prepend(h("div", { class: "day" }, h("span", null, dayName(turn.at))));
+    if (!wanted && has) el.firstChild.remove();
+  }
+
+  showEmpty() {
+    const none = this.feed.turns.length === 0;
+    if (none && !this.empty.isConnected) this.list.before(this.empty);
+    if (!none) this.empty.remove();
+  }
+
+  element(turn) {
+    return turn && this.list.querySelector(`[data-seq="${turn.seq}"]`);
+  }
+
+  /** Under a call: its running tasks, or that it is still at work. Under its reply if it is there. */
+  settle(callId) {
+    const [asked, reply] = [this.feed.asked.get(callId), this.feed.answered.get(callId)];
+    const [askedEl, replyEl] = [this.element(asked), this.element(reply)];
+    const slot = (replyEl ?? askedEl)?.querySelector(":scope > .slot");
+    if (!slot) return;
+    if (replyEl && askedEl) askedEl.querySelector(":scope > .slot").replaceChildren();
+    const cards = this.feed.tasksOf(callId).map((task) => this.card(task).el);
+    const waiting = !reply && asked && !cards.length ? h("div", { class: "working" }, h("span", { class: "dots", "aria-hidden": "true" }, h("i"), h("i"), h("i")), "Working…") : null;
+    refill(slot, waiting, cards);
+  }
+
+  card(task) {
+    const card = this.cards.get(task.task_id) ?? new TaskCard(this.feed, task, (id) => this.revealOutcome(id));
+    this.cards.set(task.task_id, card);
+    return card;
+  }
+
+  taskChanged(task) {
+    const card = this.cards.get(task.task_id);
+    if (card) card.update(task);
+    else this.settle(task.call_id);
+  }
+
+  // --- the window ---
+
+  watchEdges() {
+    this.sentinels.disconnect();
+    for (const edge of Object.values(this.edges)) this.sentinels.observe(edge);
+  }
+
+  async edge(which) {
+    if (this.moving || !this.feed.turns.length) return;
+    this.moving = true;
+    try {
+      if (which === this.edges.top) await this.extendUp();
+      else this.extendDown();
+    } catch {
+      // history could not be read: the next scroll asks again
+    } finally {
+      this.moving = false;
+    }
+  }
+
+  async extendUp() {
+    if (this.first === 0 && this.feed.hasOlder) {
+      this.edges.top.textContent = "Loading earlier turns…";
+      await this.feed.loadOlder().finally(() => (this.edges.top.textContent = ""));
+    }
+    if (this.first === 0) return;
+    const to = Math.max(0, this.first - STEP);
+    this.keepPlace(() => {
+      const part = document.createDocumentFragment();
+      for (let index = to; index < this.first; index += 1) part.append(this.make(index));
+      const old = this.list.firstChild;
+      this.list.prepend(part);
+      if (old) this.markDay(old, this.first);
+      this.first = to;
+      const surplus = this.last - this.first - WINDOW;
+      if (surplus > 0 && !this.stuck) this.removeLast(surplus);
+    });
+    this.watchEdges();
+  }
+
+  extendDown() {
+    if (this.atTail) return;
+    this.keepPlace(() => {
+      this.append(Math.min(this.feed.turns.length, this.last + STEP));
+      const surplus = this.last - this.first - WINDOW;
+      if (surplus > 0) this.removeFirst(surplus);
+    });
+    this.watchEdges();
+  }
+
+  trimTop() {
+    const surplus = this.last - this.first - WINDOW;
+    if (surplus < STEP) return;
+    this.removeFirst(surplus);
+    this.watchEdges();
+  }
+
+  removeFirst(n) {
+    for (let i = 0; i < n; i += 1) this.list.firstChild.remove();
+    this.first += n;
+  }
+
+  removeLast(n) {
+    for (let i = 0; i < n; i += 1) this.list.lastChild.remove();
+    this.last -= n;
+  }
+
+  /** Changes the document while what one is reading stays where it is on the screen. */
+  keepPlace(change) {
+    const top = this.scroller.getBoundingClientRect().top;
+    const anchor = [...this.list.children].find((el) => el.getBoundingClientRect().bottom > top);
+    const before = anchor?.getBoundingClientRect().top;
+    this.scroller.style.overflowAnchor = "none";
+    change();
+    if (anchor?.isConnected) this.scroller.scrollTop += anchor.getBoundingClientRect().top - before;
+    requestAnimationFrame(() => (this.scroller.style.overflowAnchor = ""));
+  }
+
+  // --- where one is looking ---
+
+  scrolled() {
+    const { scrollHeight, scrollTop, clientHeight } = this.scroller;
+    // only a move upward leaves the end: when what stands there grows, one is still at the end
+    const atEnd = this.atTail && scrollHeight - scrollTop - clientHeight < AT_END_PX;
+    this.stuck = atEnd || (this.stuck && scrollTop >= this.scrollTop);
+    this.scrollTop = scrollTop;
+    if (this.stuck) this.unseen = 0;
+    this.showNewer();
+  }
+
+  showNewer() {
+    const away = !this.stuck && this.feed.turns.length > 0;
+    this.newer.hidden = !away;
+    if (away) refill(this.newer, icon("down"), this.unseen ? count(this.unseen, "new turn") : "Latest");
+  }
+
+  jump() {
+    this.scroller.scrollTop = this.scroller.scrollHeight;
+  }
+
+  toEnd() {
+    this.stuck = true;
+    this.unseen = 0;
+    if (!this.atTail) {
+      this.last = this.feed.turns.length;
+      this.first = Math.max(0, this.last - WINDOW);
+      this.renderAll();
+    }
+    this.jump();
+    this.showNewer();
+    this.scroller.focus({ preventScroll: true });
+  }
+
+  async revealOutcome(taskId) {
+    const task = this.feed.tasks.get(taskId);
+    while (!this.feed.ended.has(taskId) && this.feed.hasOlder && task) await this.feed.loadOlder();
+    this.reveal(this.feed.ended.get(taskId));
+  }
+
+  async revealCall(callId) {
+    this.reveal(callId && (await this.feed.askedBy(callId)));
+  }
+
+  /** Brings a turn into view and gives it the focus. */
+  reveal(turn) {
+    const index = this.feed.turns.indexOf(turn);
+    if (index < 0) return;
+    if (index < this.first || index >= this.last) {
+      this.first = Math.max(0, index - STEP);
+      this.last = Math.min(this.feed.turns.length, this.first + WINDOW);
+      this.renderAll();
+    }
+    const el = this.element(turn);
+    this.stuck = false;
+    el.scrollIntoView({ block: "center" });
+    el.focus({ preventScroll: true });
+    el.classList.add("flash");
+    setTimeout(() => el.classList.remove("flash"), 1500);
+  }
+}

@@ -1,0 +1,73 @@
+// Makes elements. Owns h(), which sets text only ever as text, and the page's few line icons.
+// Does not know what is shown: every other module builds with these two.
+
+const SVG = "http://www.w3.org/2000/svg";
+
+/**
+ * An element. `props` holds attributes, `on..` listeners, and `class`; null, undefined and false
+ * are left out. Children are nodes, texts, lists of them, or nothing.
+ */
+export function h(tag, props, ...children) {
+  const el = document.createElement(tag);
+  for (const [key, value] of Object.entries(props ?? {})) {
+    if (value === null || value === undefined || value === false) continue;
+    if (key.startsWith("on")) el.addEventListener(key.slice(2), value);
+    else el.setAttribute(key, value === true ? "" : String(value));
+  }
+  fill(el, children);
+  return el;
+}
+
+/** Appends children of the kinds that h() takes. */
+export function fill(el, children) {
+  for (const child of children.flat(Infinity)) {
+    if (child === null || child === undefined || child === false || child === "") continue;
+    el.append(child instanceof Node ? child : String(child));
+  }
+  return el;
+}
+
+/** Replaces all that an element holds. */
+export function refill(el, ...children) {
+  el.replaceChildren();
+  return fill(el, children);
+}
+
+let last = 0;
+
+/** A fresh element id. */
+export function newId(stem) {
+  last += 1;
+  return `${stem}-${last}`;
+}
+
+const ICONS = {
+  search: "M10.5 4a6.5 6.5 0 1 1 0 13 6.5 6.5 0 0 1 0-13zM15.3 15.3L20 20",
+  back: "M14.5 5.5L8 12l6.5 6.5",
+  chevron: "M9 5.5l6.5 6.5L9 18.5",
+  down: "M12 5v13M6.5 12.5L12 18l5.5-5.5",
+  close: "M6 6l12 12M18 6L6 18",
+  tasks: "M4 6.5l1.5 1.5L8 5.5M4 16.5L5.5 18 8 15.5M12 7h8M12 17h8",
+  audit: "M12 3.5l7 2.5v5.5c0 4.2-2.8 7.4-7 9-4.2-1.6-7-4.8-7-9V6zM9 12l2.2 2.2L15.2 10",
+  again: "M5 12a7 7 0 1 0 2.3-5.2M5 4.5V8.5h4",
+  edit: "M5 19l.8-3.6L16 5.2l2.8 2.8L8.6 18.2zM13.8 7.4l2.8 2.8",
+  stop: "M5.5 5.5h13v13h-13z",
+  plus: "M12 5.5v13M5.5 12h13",
+  trash: "M5 7h14M10 7V4.5h4V7M7 7l.8 12.5h8.4L17 7",
+  alert: "M12 4.5L21 19.5H3zM12 10v4.5M12 17v.4",
+  check: "M5 12.5l4.5 4.5L19 7.5",
+  info: "M12 4a8 8 0 1 1 0 16 8 8 0 0 1 0-16zM12 11v5M12 8v.2",
+  external: "M13.5 5H19v5.5M19 5l-8 8M16.5 14v5h-11V8H10.5",
+};
+
+/** A line icon, hidden from screen readers: the control that holds it has the words. */
+export function icon(name) {
+  const svg = document.createElementNS(SVG, "svg");
+  svg.setAttribute("viewBox", "0 0 24 24");
+  svg.setAttribute("class", "icon");
+  svg.setAttribute("aria-hidden", "true");
+  const path = document.createElementNS(SVG, "path");
+  path.setAttribute("d", ICONS[name]);
+  svg.append(path);
+  return svg;
+}

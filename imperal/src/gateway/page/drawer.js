@@ -1,0 +1,59 @@
+// The drawer at the side: tasks and audit, as two tabs of one dialog. Owns opening, closing and
+// the tabs; what they show is tasks.js and audit.js.
+
+import { h, icon, refill } from "./dom.js";
+
+const TABS = [
+  ["tasks", "Tasks"],
+  ["audit", "Audit"],
+];
+
+export class Drawer {
+  /** `views` has an object with `el` and `render()` for each tab. */
+  constructor(dialog, views) {
+    Object.assign(this, { dialog, views });
+    this.tabs = TABS.map(([key, word]) =>
+      h("button", { type: "button", role: "tab", id: `tab-${key}`, "aria-controls": `panel-${key}`, onclick: () => this.show(key) }, word),
+    );
+    this.panels = TABS.map(([key]) => h("div", { role: "tabpanel", id: `panel-${key}`, "aria-labelledby": `tab-${key}`, tabindex: "0" }, views[key].el));
+    const strip = h("div", { class: "tabs", role: "tablist", "aria-label": "Activity" }, this.tabs);
+    strip.addEventListener("keydown", (event) => this.onKey(event));
+    refill(
+      dialog,
+      h("div", { class: "drawer-head" }, h("h2", { id: "drawer-title" }, "Activity"), h("button", { type: "button", class: "icon-button", "aria-label": "Close", onclick: () => this.close() }, icon("close"))),
+      strip,
+      this.panels,
+    );
+    dialog.addEventListener("click", (event) => event.target === dialog && this.close());
+  }
+
+  open(key) {
+    this.show(key);
+    this.dialog.showModal();
+    this.tabs[TABS.findIndex(([one]) => one === key)].focus();
+  }
+
+  close() {
+    this.dialog.close();
+  }
+
+  show(key) {
+    this.shown = key;
+    TABS.forEach(([one], index) => {
+      this.tabs[index].setAttribute("aria-selected", String(one === key));
+      this.tabs[index].tabIndex = one === key ? 0 : -1;
+      this.panels[index].hidden = one !== key;
+    });
+    this.views[key].render();
+  }
+
+  onKey(event) {
+    const move = { ArrowRight: 1, ArrowLeft: -1, Home: -Infinity, End: Infinity }[event.key];
+    if (!move) return;
+    event.preventDefault();
+    const at = TABS.findIndex(([key]) => key === this.shown);
+    const next = move === -Infinity ? 0 : move === Infinity ? TABS.length - 1 : (at + move + TABS.length) % TABS.length;
+    this.show(TABS[next][0]);
+    this.tabs[next].focus();
+  }
+}

@@ -1,0 +1,150 @@
+// What the page knows of the user's ledger: turns and tasks, applied once and in order.
+// Owns the only copy; every view reads it and listens to it. A turn enters by the live stream or
+// by history, never by the answer to a call, so that there is one order.
+
+import { get } from "./api.js";
+
+const PAGE = 60;
+const ENDED = (task) => task.state !== "running";
+
+export class Feed {
+  constructor() {
+    this.turns = []; // ascending, without holes from the oldest loaded to the newest
+    this.tasks = new Map(); // task_id -> task
+    this.asked = new Map(); // call_id -> the user's turn
+    this.answered = new Map(); // call_id -> the reply turn
+    this.ended = new Map(); // task_id -> the outcome turn
+    this.lastSeq = 0;
+    this.hasOlder = false;
+    this.listeners = new Map();
+    this.gapSeen = 0;
+  }
+
+  /** `fn(...)` on: `turns` (added, live), `older` (count), `task` (task), `hello`. */
+  on(name, fn) {
+    this.listeners.set(name, [...(this.listeners.get(name) ?? []), fn]);
+  }
+
+  say(name, ...args) {
+    for (const fn of this.listeners.get(name) ?? []) {
+      try {
+        fn(...args);
+      } catch (error) {
+        console.error(error); // a view that fails must not stop the ones after it, nor the stream
+      }
+    }
+  }
+
+  /** The latest page of turns and the known tasks. Turns first: the stream resumes after them. */
+  async load() {
+    const { turns } = await get(`/v1/chat/turns?latest=${PAGE}`);
+    const [active, recent] = await Promise.all([get("/v1/tasks/active"), get("/v1/tasks?limit=100")]);
+    for (const turn of turns) this.index(turn);
+    this.turns = turns;
+    this.hasOlder = turns.length === PAGE;
+    this.lastSeq = turns.at(-1)?.seq ?? 0;
+    for (const task of [...recent.tasks, ...active.tasks]) this.keep(task);
+    this.say("turns", turns, false);
+  }
+
+  /** The page of turns before the oldest one. Answers how many came. */
+  loadOlder() {
+    this.loading ??= this.fetchOlder().finally(() => (this.loading = null));
+    return this.loading;
+  }
+
+  async fetchOlder() {
+    if (!this.hasOlder || !this.turns.length) return 0;
+    const { turns } = await get(`/v1/chat/turns?before=${this.turns[0].seq}&limit=${PAGE}`);
+    const older = turns.filter((turn) => turn.seq < this.turns[0].seq);
+    for (const turn of older) this.index(turn);
+    this.turns = [...older, ...this.turns];
+    this.hasOlder = turns.length === PAGE;
+    this.say("older", older.length);
+    return older.length;
+  }
+
+  /** The user's turn of a call, looking back through history if need be. */
+  async askedBy(callId) {
+    while (!this.asked.has(callId) && this.hasOlder) await this.loadOlder();
+    return this.asked.get(callId);
+  }
+
+  /** One message of the stream. False asks for the stream to be read again from `lastSeq`. */
+  take(name, data, id) {
+    if (name === "hello") this.say("hello", data);
+    else if (name === "progress") this.progress(data);
+    else if (id !== null) return this.event(name, data, id);
+    return true;
+  }
+
+  event(name, data, seq) {
+    if (seq <= this.lastSeq) return true;
+    // Numbers have no holes. One means that something was missed: read again, once; a hole that
+    // is still there the second time is the server's to explain and must not stop the page.
+    if (seq > this.lastSeq + 1 && this.gapSeen !== seq) {
+      this.gapSeen = seq;
+      return false;
+    }
+    this.lastSeq = seq;
+    if (name === "turn") {
+      this.index(data);
+      this.turns.push(data);
+      this.say("turns", [data], true);
+    } else if (name === "task") {
+      this.say("task", this.keep(data));
+    }
+    return true;
+  }
+
+  /** What may have changed without a number: progress that was reported while the line was down. */
+  async refreshTasks() {
+    const { tasks } = await get("/v1/tasks/active");
+    for (const task of tasks) {
+      const known = this.tasks.get(task.task_id);
+      if (known && !ENDED(known)) Object.assign(known, { percent: task.percent, message: task.message });
+      this.say("task", this.keep(task));
+    }
+  }
+
+  progress({ task_id, percent, message }) {
+    const task = this.tasks.get(task_id);
+    if (!task || ENDED(task)) return;
+    Object.assign(task, { percent, message });
+    this.say("task", task);
+  }
+
+  /** Takes in a task as it was at some moment; a later state is never undone by an earlier one. */
+  keep(task) {
+    const known = this.tasks.get(task.task_id);
+    if (known && ENDED(known)) return known;
+    const merged = { ...known, ...task };
+    if (known && !ENDED(task)) {
+      merged.percent = known.percent ?? task.percent;
+      merged.message = known.message ?? task.message;
+    }
+    this.tasks.set(task.task_id, merged);
+    return merged;
+  }
+
+  index(turn) {
+    const { call_id, task_id } = turn;
+    if (turn.role === "user" && call_id) this.asked.set(call_id, turn);
+    else if (task_id && turn.result) this.ended.set(task_id, turn);
+    else if (call_id && !task_id && turn.result) this.answered.set(call_id, turn);
+  }
+
+  running() {
+    return [...this.tasks.values()].filter((task) => !ENDED(task)).sort(byStart);
+  }
+
+  finished() {
+    return [...this.tasks.values()].filter(ENDED).sort((a, b) => byStart(b, a));
+  }
+
+  tasksOf(callId) {
+    return [...this.tasks.values()].filter((task) => task.call_id === callId).sort(byStart);
+  }
+}
+
+const byStart = (a, b) => (a.created_at < b.created_at ? -1 : 1);

@@ -1,0 +1,178 @@
+// The form of one function. Owns its text, its submit button, the switch to plain JSON, where an
+// error is shown, and the draft that survives a reload. The controls are fields.js.
+
+import { ApiError, parse } from "./api.js";
+import { explain } from "./calls.js";
+import { h, icon, newId } from "./dom.js";
+import { control } from "./fields.js";
+import { describe, steps } from "./schema.js";
+import { count, humanise } from "./words.js";
+
+const ACTIONS = {
+  read: ["Reads", "plain", "Changes nothing."],
+  write: ["Writes", "live", "Changes something."],
+  destructive: ["Destructive", "bad", "What it removes may be gone for good."],
+};
+
+/** The chip that says what a function does to the world. */
+export function actionChip(type) {
+  const [word, tone, title] = ACTIONS[type] ?? [humanise(type ?? "read"), "plain", ""];
+  return h("span", { class: `chip ${tone}`, title }, word);
+}
+
+const draftKey = (app, fn) => `draft:${app.app_id}/${fn.name}`;
+
+export class FunctionForm {
+  /** `run(params)` resolves when the call is accepted; `confirm()` asks before a destructive one. */
+  constructor({ app, fn, run, confirm, announce, accepted }) {
+    Object.assign(this, { app, fn, run, confirm, announce, accepted });
+    this.schema = fn.params_schema ?? {};
+    this.asJson = false;
+    this.body = h("div", { class: "fields" });
+    this.error = h("div", { class: "form-error", role: "alert", hidden: true });
+    this.submit = h("button", { type: "submit", class: `primary${fn.action_type === "destructive" ? " danger" : ""}` });
+    this.mode = h("button", { type: "button", class: "quiet small", onclick: () => this.toggle() });
+    this.title = h("h2", { id: newId("function"), tabindex: "-1" }, humanise(fn.name));
+    this.el = h(
+      "form",
+      { class: "function-form", novalidate: true, "aria-labelledby": this.title.id, onsubmit: (event) => this.onSubmit(event) },
+      h("div", { class: "form-head" }, this.title, h("div", { class: "about" }, h("code", null, fn.name), actionChip(fn.action_type), pace(fn))),
+      h("p", { class: "lead" }, fn.description),
+      this.body,
+      h("div", { class: "form-foot" }, this.error, h("div", { class: "actions" }, this.submit, this.mode)),
+    );
+    this.el.addEventListener("keydown", (event) => {
+      if (event.key === "Enter" && (event.ctrlKey || event.metaKey)) this.el.requestSubmit();
+    });
+    this.el.addEventListener("input", () => this.keepDraft());
+    this.el.addEventListener("change", () => this.keepDraft());
+    this.build(this.draft());
+    this.idle();
+  }
+
+  /** Fills the form, from the parameters of an earlier call for example. */
+  fill(params) {
+    this.build(params);
+    this.keepDraft();
+  }
+
+  build(value) {
+    this.body.replaceChildren();
+    this.hideError();
+    if (this.asJson) {
+      this.control = jsonControl(value ?? {});
+      this.body.append(this.control.el);
+    } else {
+      const field = { ...describe(this.schema, this.schema, "", true), title: "", help: "" };
+      this.control = control(field, value);
+      const empty = field.kind === "object" && !field.also && field.fields().length === 0;
+      this.body.append(empty ? h("p", { class: "help" }, "It needs nothing from you.") : this.control.el);
+    }
+    this.mode.textContent = this.asJson ? "Back to the form" : "Edit as JSON";
+  }
+
+  toggle() {
+    const problems = [];
+    const value = this.control.read(problems);
+    if (this.asJson && problems.length) return this.show(problems);
+    this.asJson = !this.asJson;
+    this.build(value);
+    this.control.focus();
+  }
+
+  async onSubmit(event) {
+    event.preventDefault();
+    if (this.busy) return;
+    this.hideError();
+    const problems = [];
+    const params = this.control.read(problems);
+    if (problems.length) return this.show(problems);
+    if (this.fn.action_type === "destructive" && !(await this.confirm(this.fn))) return;
+    this.working();
+    try {
+      await this.run(params);
+      this.forgetDraft();
+      this.build(undefined);
+      this.announce(`${humanise(this.fn.name)}: accepted`);
+      this.accepted();
+    } catch (error) {
+      this.refused(error);
+    } finally {
+      this.idle();
+    }
+  }
+
+  /** Problems found here, each beside its field. */
+  show(problems) {
+    for (const { control: c, message } of problems) c.fail(message);
+    problems[0].control.focus();
+    this.announce(problems.length === 1 ? problems[0].message : `${count(problems.length, "field")} to look at. ${problems[0].message}`);
+  }
+
+  /** A refusal of the platform: beside its field where it names one that is on screen. */
+  refused(error) {
+    const place = error instanceof ApiError && error.field && !this.asJson ? this.control.find(steps(error.field)) : null;
+    if (place && place !== this.control) {
+      place.fail(error.message);
+      place.focus();
+      this.announce(error.message);
+      return;
+    }
+    this.error.replaceChildren(icon("alert"), h("span", null, explain(error)));
+    this.error.hidden = false;
+  }
+
+  hideError() {
+    this.error.hidden = true;
+    this.error.replaceChildren();
+  }
+
+  working() {
+    this.busy = true;
+    this.submit.setAttribute("aria-disabled", "true");
+    this.submit.replaceChildren(h("span", { class: "spinner", "aria-hidden": "true" }), "Sending…");
+  }
+
+  idle() {
+    this.busy = false;
+    this.submit.removeAttribute("aria-disabled");
+    this.submit.replaceChildren("Run", h("kbd", { "aria-hidden": "true" }, /Mac|iPhone|iPad/.test(navigator.platform) ? "⌘ ↵" : "Ctrl ↵"));
+  }
+
+  draft() {
+    try {
+      const text = sessionStorage.getItem(draftKey(this.app, this.fn));
+      return text ? parse(text) : undefined;
+    } catch {
+      return undefined; // storage that is blocked or holds an older shape: start empty
+    }
+  }
+
+  keepDraft() {
+    try {
+      sessionStorage.setItem(draftKey(this.app, this.fn), JSON.stringify(this.control.read([])));
+    } catch {
+      // storage is blocked or full: the draft lives as long as the page
+    }
+  }
+
+  forgetDraft() {
+    try {
+      sessionStorage.removeItem(draftKey(this.app, this.fn));
+    } catch {
+      // as above
+    }
+  }
+}
+
+function pace(fn) {
+  if (!fn.background && !fn.long_running) return null;
+  return h("span", { class: "chip plain", title: "You can close the page meanwhile." }, fn.long_running ? "Background, long" : "Background");
+}
+
+function jsonControl(value) {
+  const field = { kind: "json", name: "params", title: "Parameters", help: "", required: true, nullable: false, schema: {}, root: {} };
+  const made = control(field, value);
+  made.el.classList.add("whole");
+  return made;
+}

@@ -1,0 +1,150 @@
+// The side panel: the list of functions with its search, or the form of the chosen one.
+// Owns choosing; what a form does is form.js.
+
+import { FunctionForm, actionChip } from "./form.js";
+import { h, icon, refill } from "./dom.js";
+import { humanise } from "./words.js";
+
+/** The icon of an extension; its first letter when there is none. */
+export function appIcon(app) {
+  const letter = h("span", { class: "app-icon letter", "aria-hidden": "true" }, app.name.charAt(0).toUpperCase());
+  const image = h("img", { class: "app-icon", alt: "", src: `/v1/extensions/${encodeURIComponent(app.app_id)}/icon` });
+  image.addEventListener("error", () => image.replaceWith(letter));
+  return image;
+}
+
+export class Functions {
+  constructor({ el, extensions, makeForm, onClose }) {
+    Object.assign(this, { el, extensions, makeForm, onClose });
+    this.forms = new Map();
+    this.list = this.buildList();
+    const all = extensions.flatMap((app) => app.functions.map((fn) => ({ app, fn })));
+    this.only = all.length === 1 ? all[0] : null;
+    const [appId, name] = decodeURIComponent(location.hash.slice(1)).split("/");
+    const asked = all.find(({ app, fn }) => app.app_id === appId && fn.name === name);
+    const start = this.only ?? asked;
+    if (start) this.open(start.app, start.fn, false);
+    else this.showList(false);
+  }
+
+  buildList() {
+    this.search = h("input", { type: "search", id: "function-search", placeholder: "Search functions", autocomplete: "off", "aria-label": "Search functions", "aria-describedby": "function-count" });
+    this.found = h("p", { class: "hidden", id: "function-count", role: "status" });
+    this.none = h("p", { class: "help none", hidden: true }, "No function has these words in its name or description.");
+    this.rows = [];
+    const groups = this.extensions.map((app) => {
+      const rows = app.functions.map((fn) => this.row(app, fn));
+      const el = h(
+        "section",
+        { class: "app" },
+        this.extensions.length > 1 && h("div", { class: "app-head" }, appIcon(app), h("div", null, h("h3", null, app.name), h("p", { class: "help" }, app.description))),
+        h("ul", { class: "function-list" }, rows.map((row) => row.el)),
+      );
+      return { el, rows };
+    });
+    this.groups = groups;
+    this.search.addEventListener("input", () => this.filter());
+    const el = h(
+      "div",
+      { class: "picker" },
+      h("div", { class: "picker-head" }, h("div", { class: "head-row" }, h("h2", null, "What would you like to run?"), this.closeButton()), h("div", { class: "search" }, icon("search"), this.search, h("kbd", { "aria-hidden": "true" }, "/")), this.found),
+      h("div", { class: "picker-body" }, groups.map((group) => group.el), this.none),
+    );
+    el.addEventListener("keydown", (event) => this.onKey(event));
+    return el;
+  }
+
+  row(app, fn) {
+    const button = h(
+      "button",
+      { type: "button", class: "function", onclick: () => this.open(app, fn) },
+      h("span", { class: "function-name" }, humanise(fn.name), actionChip(fn.action_type)),
+      h("span", { class: "function-help" }, fn.description),
+    );
+    const words = `${app.name} ${fn.name} ${humanise(fn.name)} ${fn.description}`.toLowerCase();
+    const row = { el: h("li", null, button), button, words };
+    this.rows.push(row);
+    return row;
+  }
+
+  filter() {
+    const terms = this.search.value.toLowerCase().split(/\s+/).filter(Boolean);
+    for (const row of this.rows) row.el.hidden = !terms.every((term) => row.words.includes(term));
+    for (const group of this.groups) group.el.hidden = group.rows.every((row) => row.el.hidden);
+    const left = this.rows.filter((row) => !row.el.hidden).length;
+    this.none.hidden = left > 0;
+    this.found.textContent = terms.length ? `${left} found` : "";
+  }
+
+  /** Arrows walk the list; Enter in the search opens the first that is left. */
+  onKey(event) {
+    const buttons = this.rows.filter((row) => !row.el.hidden).map((row) => row.button);
+    const index = buttons.indexOf(document.activeElement);
+    const inSearch = document.activeElement === this.search;
+    let next = null;
+    if (event.key === "ArrowDown") next = buttons[index + 1];
+    else if (event.key === "ArrowUp" && index >= 0) next = buttons[index - 1] ?? this.search;
+    else if (event.key === "Home" && !inSearch) next = buttons[0];
+    else if (event.key === "End" && !inSearch) next = buttons.at(-1);
+    else if (event.key === "Enter" && inSearch) buttons[0]?.click();
+    else return;
+    event.preventDefault();
+    next?.focus();
+  }
+
+  /** Opens a function's form, filled with `params` if given. */
+  open(app, fn, focus = true, params = undefined) {
+    const key = `${app.app_id}/${fn.name}`;
+    const form = this.forms.get(key) ?? this.makeForm(app, fn);
+    this.forms.set(key, form);
+    if (params !== undefined) form.fill(params);
+    const back = this.only
+      ? h("div", { class: "app-head solo" }, appIcon(app), h("p", { class: "help" }, app.description))
+      : h("button", { type: "button", class: "back", onclick: () => this.showList() }, icon("back"), "All functions");
+    refill(this.el, h("div", { class: "form-bar" }, back, this.closeButton()), form.el);
+    this.current = { form, key };
+    history.replaceState(null, "", `#${encodeURIComponent(app.app_id)}/${encodeURIComponent(fn.name)}`);
+    this.el.scrollTop = 0;
+    if (focus) this.focus();
+  }
+
+  /** Opens the form of a turn's call. False when that function is no longer loaded. */
+  reopen(turn) {
+    const app = this.extensions.find((one) => one.app_id === turn.app_id);
+    const fn = app?.functions.find((one) => one.name === turn.function);
+    if (!fn) return false;
+    this.open(app, fn, true, turn.params ?? {});
+    return true;
+  }
+
+  find(appId, name) {
+    return this.extensions.find((app) => app.app_id === appId)?.functions.find((fn) => fn.name === name);
+  }
+
+  showList(focus = true) {
+    const from = this.current;
+    this.current = null;
+    refill(this.el, this.list);
+    history.replaceState(null, "", location.pathname);
+    if (!focus) return;
+    const index = from ? this.extensions.flatMap((app) => app.functions.map((fn) => `${app.app_id}/${fn.name}`)).indexOf(from.key) : -1;
+    (this.rows[index]?.button ?? this.search).focus();
+  }
+
+  focusSearch() {
+    if (this.only) return this.focus();
+    if (this.current) this.showList(false);
+    this.search.focus();
+    this.search.select();
+  }
+
+  focus() {
+    if (!this.current) this.search.focus();
+    else if (this.current.form.body.querySelector("input, textarea, select")) this.current.form.control.focus();
+    else this.current.form.submit.focus();
+  }
+
+  closeButton() {
+    return h("button", { type: "button", class: "icon-button close-side", "aria-label": "Close", onclick: () => this.onClose() }, icon("close"));
+  }
+}

@@ -1,0 +1,248 @@
+// Controls that hold others: objects, lists, tuples, maps and variants. Owns their layout, adding
+// and removing, and finding the control at a path. Single values are fields.js.
+
+import { h, icon, newId, refill } from "./dom.js";
+import { describe } from "./schema.js";
+import { humanise } from "./words.js";
+
+const KINDS = { object, list, tuple, map, variants };
+
+/** The control of a group; `make(field, value)` makes the controls inside. */
+export function groupControl(field, value, make) {
+  const start = value === null ? undefined : value;
+  return field.name !== "" && !field.required && field.kind !== "list" && field.kind !== "map"
+    ? optional(field, start, make)
+    : KINDS[field.kind](field, start, make);
+}
+
+const isObject = (value) => value !== null && typeof value === "object" && !Array.isArray(value);
+
+/** The frame of a group: a legend, help, a body, and a place for its own error. */
+function frame(field, ...body) {
+  const id = newId("group");
+  const error = h("p", { class: "field-error", id: `${id}-error`, hidden: true });
+  const bare = field.name === "";
+  const el = bare
+    ? h("div", { class: "group bare" }, body, error)
+    : h(
+        "fieldset",
+        { class: "group", tabindex: "-1", "aria-describedby": `${id}-error` },
+        h("legend", { class: "label" }, field.title, !field.required && h("span", { class: "optional" }, "optional")),
+        field.help && h("p", { class: "help" }, field.help),
+        body,
+        error,
+      );
+  return {
+    el,
+    fail(message) {
+      refill(error, icon("alert"), message);
+      error.hidden = false;
+    },
+    clear: () => (error.hidden = true),
+    focus: () => el.querySelector("input, textarea, select, button")?.focus(),
+  };
+}
+
+/** A group that need not be there: a button makes it, another takes it away. */
+function optional(field, value, make) {
+  let inner = null;
+  const slot = h("div", { class: "optional-group" });
+  const add = (start) => {
+    inner = KINDS[field.kind]({ ...field }, start, make);
+    const drop = h("button", { type: "button", class: "quiet small", onclick: remove }, icon("trash"), `Remove ${field.title.toLowerCase()}`);
+    refill(slot, inner.el, drop);
+  };
+  const button = h("button", { type: "button", class: "quiet", onclick: () => (add(undefined), inner.focus()) }, icon("plus"), `Add ${field.title.toLowerCase()}`);
+  function remove() {
+    inner = null;
+    refill(slot, h("p", { class: "help" }, field.help), button);
+    if (document.activeElement === document.body) button.focus();
+  }
+  if (value === undefined) remove();
+  else add(value);
+  return {
+    el: slot,
+    read: (problems) => inner?.read(problems),
+    write: (next) => (next === undefined || next === null ? remove() : add(next)),
+    find: (path) => inner?.find(path) ?? null,
+    fail(message) {
+      if (!inner) add(undefined);
+      inner.fail(message);
+    },
+    clear: () => inner?.clear(),
+    focus: () => (inner ? inner.focus() : button.focus()),
+  };
+}
+
+function object(field, value, make) {
+  const given = isObject(value) ? value : {};
+  const controls = new Map(field.fields().map((sub) => [sub.name, make(sub, given[sub.name])]));
+  const also = field.also && make({ ...field.also, name: "", title: "", help: "", required: true, root: field.root }, value);
+  const self = frame(field, [...controls.values()].map((c) => c.el), also?.el);
+  return {
+    ...self,
+    read(problems) {
+      const out = {};
+      for (const [key, c] of controls) {
+        const part = c.read(problems);
+        if (part !== undefined) out[key] = part;
+      }
+      return also ? { ...out, ...also.read(problems) } : out;
+    },
+    write(next) {
+      for (const [key, c] of controls) if (next?.[key] !== undefined) c.write(next[key]);
+      also?.write(next);
+    },
+    find([key, ...rest]) {
+      if (key === undefined) return this;
+      return controls.has(key) ? (controls.get(key).find(rest) ?? controls.get(key)) : (also?.find([key, ...rest]) ?? this);
+    },
+  };
+}
+
+/** Rows that come and go; `row(value)` makes one. Shared by lists and maps. */
+function rows(field, row, word) {
+  const { minItems = 0, maxItems = Infinity } = field.schema;
+  const items = [];
+  const listed = h("ol", { class: "items" });
+  const more = h("button", { type: "button", class: "quiet", onclick: () => add(undefined).focus() }, icon("plus"), `Add ${word}`);
+  const renumber = () => {
+    more.disabled = items.length >= maxItems;
+    items.forEach((item, index) => {
+      item.drop.setAttribute("aria-label", `Remove ${word} ${index + 1}`);
+      item.drop.disabled = items.length <= minItems && field.required;
+    });
+  };
+  const add = (value) => {
+    const made = row(value, items.length);
+    const drop = h("button", { type: "button", class: "icon-button", onclick: () => remove(item) }, icon("trash"));
+    const item = { made, drop, el: h("li", null, h("div", { class: "item" }, made.el), drop) };
+    items.push(item);
+    listed.append(item.el);
+    renumber();
+    return made;
+  };
+  const remove = (item) => {
+    const index = items.indexOf(item);
+    items.splice(index, 1);
+    item.el.remove();
+    renumber();
+    (items[Math.min(index, items.length - 1)]?.drop ?? more).focus();
+  };
+  return {
+    items,
+    add,
+    parts: [listed, more],
+    reset() {
+      items.splice(0);
+      listed.replaceChildren();
+      renumber();
+    },
+  };
+}
+
+function bounds({ minItems: min, maxItems: max }) {
+  if (min && max) return min === max ? `exactly ${min}` : `${min} to ${max} items`;
+  if (min) return `at least ${min}`;
+  return max ? `at most ${max} items` : "";
+}
+
+/** `Tags` -> `tag`: what one item of a list is called. */
+const singular = (title) => title.toLowerCase().replace(/ies$/, "y").replace(/([^s])s$/, "$1");
+
+function list(field, value, make) {
+  const word = singular(field.title);
+  const row = (start, index) => {
+    const item = describe(field.items, field.root, word, true);
+    item.title = `${humanise(word)} ${index + 1}`;
+    return make(item, start);
+  };
+  const table = rows(field, row, word);
+  const self = frame({ ...field, help: [field.help, bounds(field.schema)].filter(Boolean).join(" · ") }, table.parts);
+  const write = (next) => {
+    table.reset();
+    const start = Array.isArray(next) ? next : Array.from({ length: field.required ? (field.schema.minItems ?? 0) : 0 });
+    start.forEach((one) => table.add(one));
+  };
+  write(value);
+  return {
+    ...self,
+    write,
+    read(problems) {
+      const out = table.items.map((item) => item.made.read(problems));
+      if (!out.length && !field.required) return undefined;
+      const { minItems, maxItems } = field.schema;
+      if (out.length < minItems || out.length > maxItems) problems.push({ control: self, message: `This needs ${bounds(field.schema)}.` });
+      return out;
+    },
+    find([index, ...rest]) {
+      const item = table.items[index]?.made;
+      return item ? (item.find(rest) ?? item) : self;
+    },
+  };
+}
+
+function tuple(field, value, make) {
+  const given = Array.isArray(value) ? value : [];
+  const parts = field.parts.map((part, index) => make({ ...describe(part, field.root, String(index + 1), true) }, given[index]));
+  const self = frame(field, h("div", { class: "parts" }, parts.map((part) => part.el)));
+  return {
+    ...self,
+    read: (problems) => parts.map((part) => part.read(problems)),
+    write: (next) => parts.forEach((part, index) => part.write(next?.[index])),
+    find: ([index, ...rest]) => parts[index]?.find(rest) ?? parts[index] ?? self,
+  };
+}
+
+function map(field, value, make) {
+  const row = (start) => {
+    const key = h("input", { type: "text", class: "key", "aria-label": "Name", placeholder: "Name", autocomplete: "off", value: start?.[0] ?? "" });
+    const inner = make({ ...describe(field.items, field.root, "value", true), title: "Value" }, start?.[1]);
+    return { key, inner, el: h("div", { class: "pair" }, key, inner.el), focus: () => key.focus() };
+  };
+  const table = rows(field, row, "entry");
+  const self = frame(field, table.parts);
+  const write = (next) => {
+    table.reset();
+    Object.entries(isObject(next) ? next : {}).forEach((pair) => table.add(pair));
+  };
+  write(value);
+  return {
+    ...self,
+    write,
+    read(problems) {
+      const out = {};
+      for (const { made } of table.items) {
+        const part = made.inner.read(problems);
+        if (made.key.value === "" || made.key.value in out) problems.push({ control: self, message: "Every entry needs a name of its own." });
+        out[made.key.value] = part;
+      }
+      return !table.items.length && !field.required ? undefined : out;
+    },
+    find([key, ...rest]) {
+      const item = table.items.find(({ made }) => made.key.value === key)?.made.inner;
+      return item ? (item.find(rest) ?? item) : self;
+    },
+  };
+}
+
+function variants(field, value, make) {
+  const id = newId("variant");
+  const pick = h("select", { id }, field.options.map((one, index) => h("option", { value: index }, one.title)));
+  const body = h("div", { class: "variant" });
+  let inner = null;
+  const show = (index, start) => {
+    const one = field.options[index];
+    inner = make({ ...describe(one.schema, field.root, "", true), title: one.title }, start);
+    refill(body, one.help && h("p", { class: "help" }, one.help), inner.el);
+  };
+  const write = (next) => {
+    const found = next === undefined ? 0 : field.options.findIndex((one) => one.accepts(next));
+    pick.value = String(Math.max(0, found));
+    show(pick.value, found < 0 ? undefined : next);
+  };
+  pick.addEventListener("change", () => show(pick.value));
+  const self = frame(field, h("label", { class: "label minor", for: id }, "Which kind"), pick, body);
+  write(value);
+  return { ...self, write, read: (problems) => inner.read(problems), find: (path) => inner.find(path) ?? self };
+}

@@ -1,0 +1,181 @@
+// Shows the data of an answer by its shape: text, pairs, table, list, links and images; the raw
+// JSON is one click away. Owns shapes only: what a turn is, is turns.js.
+//
+// Data is the extension's and is not trusted: it becomes text nodes, and only http and https
+// addresses become links.
+
+import { isExact } from "./api.js";
+import { h, icon, newId } from "./dom.js";
+import { count, humanise } from "./words.js";
+
+const ROWS = 25;
+const COLUMNS = 8;
+const DEPTH = 3;
+const LONG_TEXT = 1200;
+
+const isObject = (value) => value !== null && typeof value === "object" && !Array.isArray(value) && !isExact(value);
+const isEmpty = (value) => value === null || value === undefined || value === "" || (isObject(value) && !Object.keys(value).length) || (Array.isArray(value) && !value.length);
+const isScalar = (value) => value === null || typeof value !== "object" || isExact(value);
+
+/** The data of a result as {block, tools, raw}, or null where there is nothing to show. */
+export function showData(data) {
+  if (isEmpty(data)) return null;
+  return { block: h("div", { class: "data" }, shape(data, 0)), ...tools(data) };
+}
+
+function shape(value, depth) {
+  if (isScalar(value)) return scalar(value, depth === 0);
+  if (Array.isArray(value)) return list(value, depth);
+  const keys = Object.keys(value);
+  if (depth === 0 && keys.length === 1) return lone(keys[0], value[keys[0]]);
+  return depth < DEPTH ? pairs(value, depth) : code(value);
+}
+
+/** A single key adds nothing to a text or an image; a list or table keeps it as its title. */
+function lone(key, value) {
+  if (isScalar(value)) return typeof value === "string" ? scalar(value, true) : pairs({ [key]: value }, 0);
+  return h("section", { class: "titled" }, h("h3", { class: "data-title" }, humanise(key)), shape(value, 1));
+}
+
+function list(values, depth) {
+  if (!values.length) return h("span", { class: "muted" }, "empty");
+  if (values.every(isObject)) return depth < 2 ? table(values) : code(values);
+  if (values.every(isScalar)) return more(values, (shown) => h("ul", { class: "plain-list" }, shown.map((one) => h("li", null, scalar(one)))));
+  return code(values);
+}
+
+function pairs(value, depth) {
+  return h(
+    "dl",
+    { class: "pairs" },
+    Object.entries(value).map(([key, one]) => h("div", { class: isScalar(one) ? "pair-row" : "pair-row deep" }, h("dt", null, humanise(key)), h("dd", null, shape(one, depth + 1)))),
+  );
+}
+
+function table(rows) {
+  const columns = [...new Set(rows.flatMap(Object.keys))];
+  const shown = columns.slice(0, COLUMNS);
+  const numeric = new Set(shown.filter((key) => rows.every((row) => row[key] === undefined || typeof row[key] === "number" || isExact(row[key]))));
+  const hidden = columns.length - shown.length;
+  const label = `${count(rows.length, "row")}${hidden ? `, ${hidden} more columns in the JSON` : ""}`;
+  const id = newId("table");
+  return more(rows, (part) =>
+    h(
+      "div",
+      { class: "table-scroll", tabindex: "0", role: "region", "aria-labelledby": id },
+      h(
+        "table",
+        null,
+        h("caption", { id }, label),
+        h("thead", null, h("tr", null, shown.map((key) => h("th", { scope: "col", class: numeric.has(key) && "num" }, humanise(key))))),
+        h("tbody", null, part.map((row) => h("tr", null, shown.map((key) => h("td", { class: numeric.has(key) && "num" }, cell(row[key])))))),
+      ),
+    ),
+  );
+}
+
+function cell(value) {
+  if (value === undefined || value === null) return h("span", { class: "muted" }, "–");
+  if (isScalar(value)) return scalar(value);
+  if (Array.isArray(value) && value.every(isScalar)) return value.map(plain).join(", ");
+  return h("code", { class: "inline-json" }, JSON.stringify(value));
+}
+
+/** The first rows, and a button for all of them. */
+function more(values, render) {
+  if (values.length <= ROWS) return render(values);
+  const holder = h("div", { class: "more" }, render(values.slice(0, ROWS)));
+  const button = h("button", { type: "button", class: "quiet small", onclick: () => holder.replaceChildren(render(values)) }, `Show all ${values.length}`);
+  holder.append(button);
+  return holder;
+}
+
+const plain = (value) => (isExact(value) ? value.rawJSON : String(value));
+
+function scalar(value, large = false) {
+  if (value === null) return h("span", { class: "muted" }, "none");
+  if (typeof value === "boolean") return h("span", { class: "bool" }, icon(value ? "check" : "close"), value ? "yes" : "no");
+  if (typeof value !== "string") return h("span", { class: "number" }, plain(value));
+  const image = imageOf(value);
+  if (image) return image;
+  const url = urlOf(value);
+  if (url) return link(url, value);
+  return large ? longText(value) : h("span", { class: "text" }, linked(value));
+}
+
+/** The address of a text that is one and nothing else; null for any scheme that could run code. */
+function urlOf(text) {
+  if (!/^https?:\/\/\S+$/i.test(text)) return null;
+  return URL.canParse(text) ? text : null;
+}
+
+function imageOf(text) {
+  const isData = /^data:image\/(png|jpe?g|gif|webp|avif);base64,[A-Za-z0-9+/=]+$/.test(text);
+  const url = urlOf(text);
+  const isFile = url && new URL(url).protocol === "https:" && /\.(png|jpe?g|gif|webp|avif|svg)$/i.test(new URL(url).pathname);
+  if (!isData && !isFile) return null;
+  const name = isFile ? new URL(url).pathname.split("/").pop() : "Image in the answer";
+  const img = h("img", { class: "picture", src: text, alt: name, loading: "lazy", decoding: "async", referrerpolicy: "no-referrer" });
+  const shown = isFile ? h("a", { class: "picture-link", href: url, target: "_blank", rel: "noopener noreferrer" }, img) : img;
+  img.addEventListener("error", () => shown.replaceWith(isFile ? link(url, url) : h("span", { class: "muted" }, "an image that cannot be shown")));
+  return shown;
+}
+
+function link(url, text) {
+  return h("a", { href: url, target: "_blank", rel: "noopener noreferrer" }, text, icon("external"), h("span", { class: "hidden" }, "(opens in a new tab)"));
+}
+
+/** A text with its addresses as links. */
+export function linked(text) {
+  const parts = [];
+  let from = 0;
+  for (const match of text.matchAll(/https?:\/\/[^\s<>"']+[^\s<>"'.,;:!?)\]}]/g)) {
+    if (!URL.canParse(match[0])) continue;
+    parts.push(text.slice(from, match.index), link(match[0], match[0]));
+    from = match.index + match[0].length;
+  }
+  return [...parts, text.slice(from)];
+}
+
+/** A text that may be long: its beginning, and a button for the rest. */
+export function longText(text) {
+  if (text.length <= LONG_TEXT) return h("div", { class: "long-text" }, linked(text));
+  const block = h("div", { class: "long-text" });
+  const button = h("button", { type: "button", class: "quiet small", "aria-expanded": "false" });
+  const set = (open) => {
+    block.replaceChildren(...linked(open ? text : `${text.slice(0, LONG_TEXT)}…`));
+    button.textContent = open ? "Show less" : `Show all ${text.length.toLocaleString()} characters`;
+    button.setAttribute("aria-expanded", String(open));
+  };
+  button.addEventListener("click", () => set(button.getAttribute("aria-expanded") === "false"));
+  set(false);
+  return h("div", null, block, button);
+}
+
+function code(value) {
+  return h("pre", { class: "json", tabindex: "0" }, JSON.stringify(value, null, 2));
+}
+
+/** Copy, and the raw JSON. */
+function tools(data) {
+  const texts = isObject(data) ? Object.values(data) : [data];
+  const copied = texts.length === 1 && typeof texts[0] === "string" ? texts[0] : JSON.stringify(data, null, 2);
+  const raw = h("div", { class: "raw", hidden: true });
+  const toggle = h("button", { type: "button", class: "quiet small", "aria-expanded": "false" }, "JSON");
+  toggle.addEventListener("click", () => {
+    raw.hidden = !raw.hidden;
+    toggle.setAttribute("aria-expanded", String(!raw.hidden));
+    if (!raw.firstChild) raw.append(code(data));
+  });
+  return { tools: h("div", { class: "data-tools" }, copyButton(copied), toggle), raw };
+}
+
+function copyButton(text) {
+  const button = h("button", { type: "button", class: "quiet small" }, "Copy");
+  button.addEventListener("click", async () => {
+    const done = await navigator.clipboard.writeText(text).then(() => "Copied", () => "Not allowed");
+    button.textContent = done;
+    setTimeout(() => (button.textContent = "Copy"), 1600);
+  });
+  return button;
+}

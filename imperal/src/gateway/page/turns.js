@@ -1,0 +1,132 @@
+// Shows one turn. Owns how each kind looks: the user's call with its parameters, a reply, a notice,
+// the outcome of a task, an error with its way out. Where turns stand in the chat is chat.js.
+
+import { isExact } from "./api.js";
+import { h, icon, refill } from "./dom.js";
+import { linked, longText, showData } from "./results.js";
+import { STATES, clock, fullTime, humanise, time } from "./words.js";
+
+/** The element of a turn. `acts` has again(turn, button), edit(turn), task(id), reveal(turn). */
+export function turnElement(turn, acts) {
+  const el = h("li", { class: `turn ${turn.role} ${turn.type}`, "data-seq": turn.seq, "data-turn": turn.turn_id, tabindex: "-1" });
+  const body = turn.role === "user" ? asked(turn, acts) : turn.type === "system" && !turn.result ? notice(turn) : said(turn, acts);
+  el.append(body, h("div", { class: "slot" }));
+  return el;
+}
+
+function meta(turn, ...extra) {
+  return h("div", { class: "meta" }, extra, h("time", { datetime: turn.at, title: `${fullTime(turn.at)} · number ${turn.seq}` }, time(turn.at)));
+}
+
+function asked(turn, acts) {
+  const title = turn.function ? humanise(turn.function) : null;
+  const edit = turn.function && h("button", { type: "button", class: "link", onclick: () => acts.edit(turn) }, icon("edit"), "Edit and run", h("span", { class: "hidden" }, ` ${title}`));
+  return h(
+    "article",
+    { class: "bubble", "aria-label": `You, ${time(turn.at)}` },
+    title ? h("h2", { class: "call-name" }, title) : h("div", { class: "long-text" }, linked(turn.text)),
+    params(turn.params),
+    meta(turn, edit),
+  );
+}
+
+const SHORT = 280;
+
+function params(value) {
+  if (!value || typeof value !== "object" || !Object.keys(value).length) return null;
+  const one = (v) => {
+    if (isExact(v)) return v.rawJSON;
+    if (typeof v === "string") return v.length > SHORT ? clipped(v) : v;
+    return h("code", { class: "inline-json" }, JSON.stringify(v));
+  };
+  const entries = Object.entries(value).filter(([, v]) => v !== null && v !== "");
+  if (entries.length === 1 && typeof entries[0][1] === "string") return h("div", { class: "param-text" }, one(entries[0][1]));
+  return h("dl", { class: "params" }, entries.map(([key, v]) => h("div", null, h("dt", null, humanise(key)), h("dd", null, one(v)))));
+}
+
+function clipped(text) {
+  const shown = h("span", null, `${text.slice(0, SHORT)}…`);
+  const button = h("button", { type: "button", class: "link" }, "Show all");
+  button.addEventListener("click", () => {
+    shown.textContent = text;
+    button.remove();
+  });
+  return [shown, " ", button];
+}
+
+function notice(turn) {
+  return h("article", { class: "notice-turn", "aria-label": `Notice, ${time(turn.at)}` }, icon("info"), h("div", null, linked(turn.text)), cut(turn), meta(turn));
+}
+
+function said(turn, acts) {
+  const result = turn.result;
+  const failed = result?.status === "error";
+  const isOutcome = Boolean(turn.task_id && result);
+  const kind = isOutcome ? "Outcome" : turn.type === "tool_result" ? "Tool result" : failed ? "Error" : "Reply";
+  const data = showData(result?.data);
+  const text = turn.text || result?.error || result?.summary || "";
+  return h(
+    "article",
+    { class: `card${failed ? " failed" : ""}${isOutcome ? " outcome" : ""}`, "aria-label": `${kind}, ${time(turn.at)}` },
+    isOutcome && outcomeHead(turn, acts),
+    !isOutcome && turn.type === "tool_result" && h("div", { class: "kicker" }, "Tool result"),
+    h("div", { class: "say" }, failed && icon("alert"), h("div", { class: "say-text" }, longText(text), failed && errorNote(result))),
+    cut(turn),
+    data?.block,
+    wayOut(turn, acts),
+    h("div", { class: "card-foot" }, meta(turn, turn.function && !isOutcome && h("span", { class: "from" }, humanise(turn.function))), data?.tools),
+    data?.raw,
+  );
+}
+
+function outcomeHead(turn, acts) {
+  const task = acts.task(turn.task_id);
+  const state = STATES[task?.state === "running" ? undefined : task?.state] ?? stateOf(turn.result);
+  const took = task?.finished_at ? clock(Date.parse(task.finished_at) - Date.parse(task.created_at)) : null;
+  const name = humanise(task?.name ?? turn.function ?? "task");
+  return h(
+    "div",
+    { class: "kicker" },
+    h("span", { class: `chip ${state.tone}` }, state.word),
+    h("button", { type: "button", class: "link", title: "Show the call", onclick: () => acts.reveal(turn.call_id) }, name),
+    took && h("span", { class: "muted" }, `in ${took}`),
+  );
+}
+
+// The task of an old outcome may no longer be known: its result says enough.
+function stateOf(result) {
+  const byCode = { CANCELLED: "cancelled", BACKEND_TIMEOUT: "timed_out", INTERRUPTED: "reclaimed", TASK_SILENT: "reclaimed" };
+  return STATES[result.status === "success" ? "succeeded" : (byCode[result.error_code] ?? "failed")];
+}
+
+function errorNote(result) {
+  return result.error_code ? h("p", { class: "error-note" }, h("code", null, result.error_code)) : null;
+}
+
+function cut(turn) {
+  return turn.truncated ? h("p", { class: "help" }, "This text was longer than 64 KiB; the rest was cut off.") : null;
+}
+
+/** "Run again" where the same call may succeed: it was interrupted, or says so itself. */
+function wayOut(turn, acts) {
+  const { result, call_id: callId } = turn;
+  if (result?.status !== "error" || !callId) return null;
+  if (result.error_code !== "INTERRUPTED" && !result.retryable) return null;
+  const error = h("p", { class: "field-error", role: "alert", hidden: true });
+  const button = h("button", { type: "button", class: "secondary" });
+  const idle = () => {
+    button.removeAttribute("aria-disabled");
+    refill(button, icon("again"), "Run again");
+  };
+  button.addEventListener("click", async () => {
+    if (button.hasAttribute("aria-disabled")) return;
+    button.setAttribute("aria-disabled", "true");
+    refill(button, h("span", { class: "spinner", "aria-hidden": "true" }), "Starting…");
+    const message = await acts.again(turn);
+    error.hidden = !message;
+    error.textContent = message ?? "";
+    idle();
+  });
+  idle();
+  return h("div", { class: "way-out" }, button, error);
+}

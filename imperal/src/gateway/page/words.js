@@ -1,0 +1,68 @@
+// Turns names, times and states of the API into words for people.
+// Owns wording only; no elements, no requests.
+
+/** `refine_output` -> `Refine output`; leaves a name that is already written for people. */
+export function humanise(name) {
+  const text = String(name);
+  if (!/^[A-Za-z0-9]+([_-][A-Za-z0-9]+)*$/.test(text) || /^[A-Z0-9]+$/.test(text)) return text;
+  const spaced = text.replace(/[_-]+/g, " ").replace(/([a-z0-9])([A-Z])/g, "$1 $2").toLowerCase();
+  return spaced.charAt(0).toUpperCase() + spaced.slice(1);
+}
+
+export const STATES = {
+  running: { word: "Running", tone: "live" },
+  succeeded: { word: "Succeeded", tone: "good" },
+  failed: { word: "Failed", tone: "bad" },
+  cancelled: { word: "Cancelled", tone: "plain" },
+  timed_out: { word: "Timed out", tone: "bad" },
+  reclaimed: { word: "Interrupted", tone: "bad" },
+};
+
+/** Milliseconds as `0:42`, `3:05` or `1:02:03`. */
+export function clock(ms) {
+  const total = Math.max(0, Math.floor(ms / 1000));
+  const pad = (n) => String(n).padStart(2, "0");
+  const [hours, minutes, seconds] = [Math.floor(total / 3600), Math.floor(total / 60) % 60, total % 60];
+  return hours ? `${hours}:${pad(minutes)}:${pad(seconds)}` : `${minutes}:${pad(seconds)}`;
+}
+
+/** Milliseconds as `42 seconds`, `3 minutes`, for reading aloud and for caps. */
+export function span(ms) {
+  const seconds = Math.max(0, Math.round(ms / 1000));
+  const [n, unit] = seconds < 90 ? [seconds, "second"] : [Math.round(seconds / 60), "minute"];
+  return `${n} ${unit}${n === 1 ? "" : "s"}`;
+}
+
+const timeOnly = new Intl.DateTimeFormat(undefined, { timeStyle: "short" });
+const dayOnly = new Intl.DateTimeFormat(undefined, { weekday: "long", day: "numeric", month: "long" });
+const dayYear = new Intl.DateTimeFormat(undefined, { day: "numeric", month: "long", year: "numeric" });
+const full = new Intl.DateTimeFormat(undefined, { dateStyle: "medium", timeStyle: "medium" });
+
+export const time = (iso) => timeOnly.format(new Date(iso));
+export const fullTime = (iso) => full.format(new Date(iso));
+
+/** The local day of an instant, as a key that two instants of one day share. */
+export function dayKey(iso) {
+  const d = new Date(iso);
+  return `${d.getFullYear()}-${d.getMonth()}-${d.getDate()}`;
+}
+
+/** `Today`, `Yesterday`, or the date. */
+export function dayName(iso) {
+  const now = new Date();
+  const yesterday = new Date(now);
+  yesterday.setDate(now.getDate() - 1);
+  if (dayKey(iso) === dayKey(now)) return "Today";
+  if (dayKey(iso) === dayKey(yesterday)) return "Yesterday";
+  const then = new Date(iso);
+  return (then.getFullYear() === now.getFullYear() ? dayOnly : dayYear).format(then);
+}
+
+/** `Today 14:02` or `12 March 14:02`, for lists. */
+export function moment(iso) {
+  const day = dayName(iso);
+  return day === "Today" ? time(iso) : `${day}, ${time(iso)}`;
+}
+
+/** `1 turn`, `2 turns`. */
+export const count = (n, word) => `${n} ${word}${n === 1 ? "" : "s"}`;

@@ -1,0 +1,195 @@
+// A stand-in for the gateway, for what a real binary cannot be made to do: every shape of
+// parameter and result, holes in the stream, refusals on demand. Owns the API's shapes and one
+// user's turns and tasks in memory; anything that a real binary can do is tested on one.
+
+import { createServer } from "node:http";
+import { readFile } from "node:fs/promises";
+import { fileURLToPath } from "node:url";
+
+import { extensions } from "./stub-functions.mjs";
+
+const PAGE = new URL("../../imperal/src/gateway/page/", import.meta.url);
+const TYPES = { html: "text/html; charset=utf-8", css: "text/css", js: "text/javascript", svg: "image/svg+xml" };
+const CSP =
+  "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' https: data:; connect-src 'self'; form-action 'none'; base-uri 'none'; frame-ancestors 'none'";
+const ICON = '<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 24 24"><rect width="24" height="24" rx="6" fill="#0f7a63"/><path d="M6 8h12M6 12h9M6 16h11" stroke="#fff" stroke-width="2" stroke-linecap="round"/></svg>';
+
+export class Stub {
+  constructor() {
+    this.events = []; // {seq, name, data}
+    this.tasks = new Map();
+    this.streams = new Set();
+    this.requests = [];
+    this.sessionOver = false;
+    this.refuse = null; // {status, code, message, field} for the next call
+    this.drop = new Set(); // numbers that a first stream leaves out
+    this.answers = new Map(); // function -> (params, stub) -> result or nothing
+    this.ids = 0;
+  }
+
+  get head() {
+    return this.events.length;
+  }
+
+  get turns() {
+    return this.events.filter((event) => event.name === "turn").map((event) => event.data);
+  }
+
+  id(stem) {
+    this.ids += 1;
+    return `${stem}_${String(this.ids).padStart(6, "0")}`;
+  }
+
+  async start() {
+    this.server = createServer((request, response) => this.handle(request, response));
+    await new Promise((done) => this.server.listen(0, "127.0.0.1", done));
+    this.url = `http://127.0.0.1:${this.server.address().port}/`;
+    return this;
+  }
+
+  async stop() {
+    this.cut();
+    this.server.closeAllConnections();
+    await new Promise((done) => this.server.close(done));
+  }
+
+  /** Ends every live stream, as a proxy or a restart would. */
+  cut() {
+    for (const stream of this.streams) stream.destroy();
+    this.streams.clear();
+  }
+
+  event(name, data) {
+    const seq = this.events.length + 1;
+    const event = { seq, name, data: name === "turn" ? { seq, at: new Date().toISOString(), ...data } : structuredClone(data) };
+    this.events.push(event);
+    if (!this.drop.has(seq)) for (const stream of this.streams) write(stream, event);
+    return event.data;
+  }
+
+  turn(body) {
+    return this.event("turn", { turn_id: this.id("turn"), app_id: "studio", role: "bot", type: "response", text: "", ...body });
+  }
+
+  progress(taskId, percent, message) {
+    Object.assign(this.tasks.get(taskId), { percent, message });
+    const data = { task_id: taskId, percent, message, at: new Date().toISOString() };
+    for (const stream of this.streams) write(stream, { name: "progress", data });
+  }
+
+  /** A call with its reply: what a foreground function leaves behind. */
+  asked(fn, params, result, at) {
+    const call_id = this.id("call");
+    const when = at ? { at } : {};
+    this.turn({ role: "user", text: fn, function: fn, params, call_id, ...when });
+    if (result) this.turn({ text: result.error ?? result.summary, function: fn, call_id, result, ...when });
+    return call_id;
+  }
+
+  task(callId, fn, over = {}) {
+    const now = Date.now();
+    const task = { task_id: this.id("task"), call_id: callId, app_id: "studio", function: fn, name: fn, state: "running", long_running: false, created_at: new Date(now).toISOString(), deadline_at: new Date(now + 180_000).toISOString(), ...over };
+    this.tasks.set(task.task_id, task);
+    this.event("task", task);
+    return task.task_id;
+  }
+
+  end(taskId, state, result) {
+    const task = this.tasks.get(taskId);
+    Object.assign(task, { state, result, finished_at: new Date().toISOString() });
+    this.event("task", task);
+    this.turn({ text: result.error ?? result.summary, function: task.function, call_id: task.call_id, task_id: taskId, result });
+  }
+
+  async handle(request, response) {
+    const url = new URL(request.url, this.url);
+    const [path, query] = [url.pathname, url.searchParams];
+    this.requests.push(`${request.method} ${path}${url.search}`);
+    const send = (status, body) => {
+      response.writeHead(status, { "content-type": "application/json" });
+      response.end(JSON.stringify(body));
+    };
+    const fail = (status, code, message, field) => send(status, { error: { code, message, ...(field ? { field } : {}) } });
+    if (path === "/" || path.startsWith("/page/")) return asset(path, response);
+    if (this.sessionOver) return fail(401, "UNAUTHENTICATED", "Your session has ended.");
+    if (path === "/v1/session") return send(200, { user: { id: "dev", tenant_id: "local", email: "dev@example.com" }, extensions });
+    if (path.endsWith("/icon")) {
+      response.writeHead(200, { "content-type": TYPES.svg });
+      return response.end(ICON);
+    }
+    if (path === "/v1/chat/turns") return send(200, this.page(query));
+    if (path === "/v1/events/stream") return this.stream(request, response, Number(request.headers["last-event-id"] ?? query.get("after") ?? 0));
+    if (path === "/v1/tasks/active") return send(200, { tasks: [...this.tasks.values()].filter((task) => task.state === "running") });
+    if (path === "/v1/tasks") return send(200, { tasks: [...this.tasks.values()].reverse().slice(0, Number(query.get("limit") ?? 50)) });
+    if (path === "/v1/audit") return send(200, { rows: this.audit() });
+    const cancel = path.match(/^\/v1\/tasks\/([^/]+)\/cancel$/);
+    if (cancel) {
+      const task = this.tasks.get(cancel[1]);
+      if (!task) return fail(404, "NOT_FOUND", "There is no such task.");
+      task.cancel_requested_at ??= new Date().toISOString();
+      this.event("task", task);
+      return send(200, task);
+    }
+    if (path.endsWith("/call")) return this.call(JSON.parse(await read(request)), send, fail);
+    fail(404, "NOT_FOUND", "There is nothing here.");
+  }
+
+  call({ function: fn, params }, send, fail) {
+    if (this.refuse) {
+      const { status, code, message, field } = this.refuse;
+      this.refuse = null;
+      return fail(status, code, message, field);
+    }
+    const call_id = this.id("call");
+    this.turn({ role: "user", text: fn, function: fn, params, call_id });
+    const answer = this.answers.get(fn) ?? (() => ({ status: "success", summary: "Done.", data: params }));
+    Promise.resolve(answer(params, this, call_id)).then((result) => {
+      const turn = this.turn({ text: result.error ?? result.summary, function: fn, call_id, result });
+      send(200, { call_id, turn, result });
+    });
+  }
+
+  page(query) {
+    const limit = Number(query.get("limit") ?? query.get("latest") ?? 50);
+    const turns = this.turns;
+    if (query.has("latest")) return { turns: turns.slice(-limit) };
+    if (query.has("before")) return { turns: turns.filter((turn) => turn.seq < Number(query.get("before"))).slice(-limit) };
+    return { turns: turns.filter((turn) => turn.seq > Number(query.get("after") ?? 0)).slice(0, limit) };
+  }
+
+  stream(request, response, after) {
+    response.writeHead(200, { "content-type": "text/event-stream", "cache-control": "no-store" });
+    write(response, { name: "hello", data: { head: this.head } });
+    for (const event of this.events.slice(after)) write(response, event);
+    this.streams.add(response);
+    request.on("close", () => this.streams.delete(response));
+  }
+
+  audit() {
+    return this.turns
+      .filter((turn) => turn.role === "bot")
+      .slice(-30)
+      .map((turn, index) => ({ audit_id: index + 1, at: turn.at, tenant_id: "local", user_id: "dev", actor: "extension:studio", app_id: "studio", action: "chat.inject", target: turn.turn_id, outcome: index % 7 === 3 ? "refused" : "done", ...(index % 7 === 3 ? { detail: "The chat belongs to another user." } : {}) }));
+  }
+}
+
+function write(stream, { seq, name, data }) {
+  stream.write(`event: ${name}\n${seq ? `id: ${seq}\n` : ""}data: ${JSON.stringify(data)}\n\n`);
+}
+
+async function asset(path, response) {
+  const name = path === "/" ? "shell.html" : path.slice("/page/".length);
+  try {
+    const body = await readFile(fileURLToPath(new URL(name, PAGE)));
+    response.writeHead(200, { "content-type": TYPES[name.split(".").pop()], "content-security-policy": CSP, "x-content-type-options": "nosniff", date: new Date().toUTCString() });
+    response.end(body);
+  } catch {
+    response.writeHead(404).end();
+  }
+}
+
+async function read(request) {
+  let text = "";
+  for await (const chunk of request) text += chunk;
+  return text;
+}
