@@ -51,5 +51,7 @@ pub mod prelude {
 pub mod __private {
     pub use crate::extension::{ExtensionDef, HostedCrate};
     pub use crate::function::{ActionType, ChatHandler, FunctionDef};
+    #[cfg(feature = "platform")]
+    pub use crate::manifest::assert_manifest_is_fresh;
     pub use inventory;
 }
