@@ -4,13 +4,21 @@
 //! reference SDK's form, the merge with what the file on disk owns, and the check of all its rules.
 //! Prints nothing and parses no command line: see `cli/`.
 
+mod build;
 mod check;
+mod difference;
 mod export;
+mod fresh;
 mod json;
 mod model;
 mod schema;
 mod section;
 
+pub use build::{BuildError, BuildReport, FILE, Freshness, build, check};
+pub use check::{Finding, Level, Look, check_text, render, to_json, validate_extension, validate_file};
+pub use difference::Difference;
+#[doc(hidden)]
+pub use fresh::assert_manifest_is_fresh;
 pub use model::{Manifest, ReadError, Reading, SCHEMA_VERSION, SDK_VERSION, Tool};
 pub use section::{
     EventEmit, EventSubscription, Events, Exposed, FileSink, HealthCheck, Lifecycle, MenuItem, OAuth, Panel, Schedule,

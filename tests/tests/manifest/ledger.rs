@@ -42,6 +42,7 @@ inventory::submit! {
         name: "Tiny Ledger",
         description: "Keeps a very small ledger so manifests can be compared byte for byte.",
         icon: "icon.svg",
+        icon_svg: "",
         capabilities: &["tiny-ledger:read", "tiny-ledger:write"],
         tool_name: "tiny_ledger",
         system: false,

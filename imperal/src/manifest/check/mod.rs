@@ -1,11 +1,74 @@
 //! The check of a manifest against every rule it must obey.
 //!
-//! Owns the rules and their order. `table` says which fields there are and what form each has.
+//! Owns the rules' order and what an extension and a file are each asked. `table` says which fields
+//! there are and what form each has, `rules` what the whole must obey, `extension_rules` what the
+//! reference asks of an extension. Nothing here panics on any input, and every fault found is a
+//! finding: a webhook path that is there twice as much as a key that is misspelt.
 
+mod cron;
+mod extension_rules;
+mod finding;
 mod form;
+mod icon;
+mod lines;
+mod report;
+mod rules;
+mod schemas;
+mod source;
 mod table;
+mod why;
+mod xml;
+
+use std::path::Path;
 
 use serde_json::Value;
+
+pub use finding::{Finding, Level};
+pub use report::{Look, render, to_json};
+
+use self::finding::Raised;
+use self::rules::Sink;
+use super::build::{self, FILE};
+use super::model::Manifest;
+use crate::function::Extension;
+
+/// What a manifest was made from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Origin {
+    Extension,
+    File,
+}
+
+/// What rules take from the environment, as the reference's do.
+#[derive(Debug, Default)]
+struct Circumstances {
+    /// `IMPERAL_VALIDATOR_V23_SEVERITY=warn`
+    v23_warns: bool,
+    /// `IMPERAL_AUTHOR_ID`
+    author: String,
+    /// `IMPERAL_FIRSTPARTY_AUTHOR_IDS`, with commas between them.
+    first_party: Vec<String>,
+}
+
+impl Circumstances {
+    fn of_environment() -> Self {
+        let read = |name: &str| std::env::var(name).unwrap_or_default().trim().to_owned();
+        Self {
+            v23_warns: read("IMPERAL_VALIDATOR_V23_SEVERITY").eq_ignore_ascii_case("warn"),
+            author: read("IMPERAL_AUTHOR_ID"),
+            first_party: read("IMPERAL_FIRSTPARTY_AUTHOR_IDS")
+                .split(',')
+                .map(|author| author.trim().to_owned())
+                .filter(|author| !author.is_empty())
+                .collect(),
+        }
+    }
+
+    /// Whether the author is known and is not first-party. Without either there is no verdict.
+    fn is_stranger(&self) -> bool {
+        !self.author.is_empty() && !self.first_party.is_empty() && !self.first_party.contains(&self.author)
+    }
+}
 
 /// Where a manifest has keys that no manifest has, as paths.
 pub(super) fn unknown_keys(manifest: &Value) -> Vec<String> {
@@ -16,4 +79,150 @@ pub(super) fn unknown_keys(manifest: &Value) -> Vec<String> {
         }
     });
     unknown
+}
+
+/// Every rule on an extension of this binary and, where its folder has one, on its `imperal.json`.
+///
+/// Findings carry file and line of the Rust source, or of the file. Errors come first.
+pub fn validate_extension(extension: &Extension, folder: &Path) -> Vec<Finding> {
+    let manifest = Manifest::export(extension).to_value();
+    let raised = every_rule(&manifest, Origin::Extension, &Circumstances::of_environment(), Some(folder));
+    let mut findings: Vec<Finding> = raised
+        .into_iter()
+        .map(|raised| {
+            let (file, line) = source::place(extension, &manifest, &raised.path);
+            place(raised, file, line)
+        })
+        .collect();
+    of_file_on_disk(extension, folder, &mut findings);
+    sort(&mut findings);
+    findings
+}
+
+/// What is on disk: its structure where it differs from the code's, and whether it is up to date.
+fn of_file_on_disk(extension: &Extension, folder: &Path, findings: &mut Vec<Finding>) {
+    let path = folder.join(FILE);
+    let shown = path.display().to_string();
+    let def = extension.def();
+    let Ok(text) = std::fs::read_to_string(&path) else {
+        let raised = Raised {
+            rule: "V8",
+            level: Level::Warn,
+            path: String::new(),
+            message: format!("there is no readable {FILE} in {}", folder.display()),
+            fix: "run `build`".to_owned(),
+        };
+        findings.push(place(raised, def.file.to_owned(), def.line));
+        return;
+    };
+    let of_code: Vec<(&str, String)> = findings.iter().map(|found| (found.rule, found.path.clone())).collect();
+    match serde_json::from_str::<Value>(&text) {
+        Err(error) => findings.push(not_json(&error, &shown)),
+        Ok(value) => {
+            let mut sink = Sink { raised: Vec::new() };
+            rules::structure(&value, &mut sink);
+            if let Some(manifest) = value.as_object() {
+                rules::reference(manifest, &mut sink);
+            }
+            sink.raised.retain(|raised| !of_code.iter().any(|known| *known == (raised.rule, raised.path.clone())));
+            let lines = lines::of(&text);
+            findings.extend(sink.raised.into_iter().map(|raised| {
+                let line = lines::nearest(&lines, &raised.path);
+                place(raised, shown.clone(), line)
+            }));
+        }
+    }
+    if let Ok(build::Freshness::Stale(difference)) = build::check(extension, folder) {
+        let raised = Raised {
+            rule: "M30",
+            level: Level::Warn,
+            path: String::new(),
+            message: format!("{FILE} is out of date: {}", difference.headline()),
+            fix: "run `build`".to_owned(),
+        };
+        findings.push(place(raised, shown, 1));
+    }
+}
+
+/// Every rule on a manifest file, whoever wrote it.
+///
+/// A file that cannot be read or is not JSON is a finding too (`M0`). Errors come first.
+pub fn validate_file(path: &Path) -> Vec<Finding> {
+    let shown = path.display().to_string();
+    match std::fs::read_to_string(path) {
+        Ok(text) => validate_text(&text, &shown, path.parent()),
+        Err(error) => {
+            let raised = Raised {
+                rule: "M0",
+                level: Level::Error,
+                path: String::new(),
+                message: format!("cannot read {shown}: {error}"),
+                fix: "name a manifest file, or run `build` first".to_owned(),
+            };
+            vec![place(raised, shown, 0)]
+        }
+    }
+}
+
+/// Every rule on a manifest's text; `name` is what findings call it. The icon is not looked at.
+pub fn check_text(text: &str, name: &str) -> Vec<Finding> {
+    validate_text(text, name, None)
+}
+
+fn validate_text(text: &str, name: &str, folder: Option<&Path>) -> Vec<Finding> {
+    let value: Value = match serde_json::from_str(text) {
+        Ok(value) => value,
+        Err(error) => return vec![not_json(&error, name)],
+    };
+    let raised = every_rule(&value, Origin::File, &Circumstances::of_environment(), folder);
+    if raised.is_empty() {
+        return Vec::new();
+    }
+    let lines = lines::of(text);
+    let mut findings: Vec<Finding> = raised
+        .into_iter()
+        .map(|raised| {
+            let line = lines::nearest(&lines, &raised.path);
+            place(raised, name.to_owned(), line)
+        })
+        .collect();
+    sort(&mut findings);
+    findings
+}
+
+fn every_rule(manifest: &Value, origin: Origin, around: &Circumstances, folder: Option<&Path>) -> Vec<Raised> {
+    let mut sink = Sink { raised: Vec::new() };
+    rules::structure(manifest, &mut sink);
+    let Some(fields) = manifest.as_object() else { return sink.raised };
+    if origin == Origin::Extension {
+        for raised in &mut sink.raised {
+            raised.rule = extension_rules::code_of_extension(raised.rule, &raised.path, fields);
+        }
+    }
+    rules::reference(fields, &mut sink);
+    extension_rules::check(fields, origin, around, &mut sink);
+    icon::check(fields, folder, &mut sink);
+    rules::own(fields, &mut sink);
+    sink.raised
+}
+
+fn not_json(error: &serde_json::Error, file: &str) -> Finding {
+    let raised = Raised {
+        rule: "M0",
+        level: Level::Error,
+        path: String::new(),
+        message: format!("{file} is not JSON: {error}"),
+        fix: "correct the text at that line".to_owned(),
+    };
+    place(raised, file.to_owned(), u32::try_from(error.line()).unwrap_or(0))
+}
+
+fn place(raised: Raised, file: String, line: u32) -> Finding {
+    let Raised { rule, level, path, message, fix } = raised;
+    Finding { rule, level, message, file, line, fix, why: why::why(rule), path }
+}
+
+/// Errors first; within a level in the order of files and lines.
+fn sort(findings: &mut [Finding]) {
+    findings.sort_by(|a, b| (a.level, &a.file, a.line).cmp(&(b.level, &b.file, b.line)));
 }

@@ -19,8 +19,6 @@ mod tests;
 
 use serde_json::{Map, Value};
 
-pub(crate) use title::from_name as title_of;
-
 /// Where definitions are.
 const DEFS: &str = "#/$defs/";
 

@@ -1,0 +1,215 @@
+//! What the reference asks of an extension (V rules), read off its manifest.
+//!
+//! Owns every V rule that a manifest can show. Not here: those that the types of this crate make
+//! impossible to break (V4 to V7, V11, V18, V22, V24-AST, V32), and V21, which is `icon`'s.
+
+use serde_json::{Map, Value};
+
+use super::finding::Level;
+use super::form;
+use super::rules::{Sink, objects, text};
+use super::{Circumstances, Origin};
+
+/// Whether a tool is a chat function and not a plain tool of a Python extension.
+pub(super) fn is_chat_function(tool: &Map<String, Value>) -> bool {
+    let set = |key: &str| tool.get(key).is_some_and(|value| !value.is_null());
+    set("action_type") || set("owner_chat_tool")
+}
+
+/// Every V rule but V21.
+pub(super) fn check(manifest: &Map<String, Value>, origin: Origin, around: &Circumstances, sink: &mut Sink) {
+    identity(manifest, sink);
+    let mut scopes = manifest.get("capabilities").and_then(Value::as_array).is_some_and(|list| any_text(list));
+    let mut tools = 0_usize;
+    for (at, tool) in objects(manifest, "tools") {
+        tools += 1;
+        scopes |= tool.get("scopes").and_then(Value::as_array).is_some_and(|list| any_text(list));
+        if is_chat_function(tool) {
+            if !text(tool, "name").starts_with("__") {
+                function(&at, tool, manifest, origin, around, sink);
+            }
+        } else {
+            plain_tool(&at, tool, sink);
+        }
+    }
+    if tools == 0 {
+        sink.error(
+            "V3",
+            "tools",
+            "the extension has no function".to_owned(),
+            "put `#[chat_function(..)]` on an async fn",
+        );
+    }
+    let system = manifest.get("system") == Some(&Value::Bool(true));
+    if !scopes {
+        let level = if system { Level::Error } else { Level::Warn };
+        let app_id = text(manifest, "app_id");
+        let fix = format!("declare what it needs: `capabilities: [\"{app_id}:read\", \"{app_id}:write\"]`");
+        sink.raise("V34", level, "capabilities", "the extension declares no scopes".to_owned(), fix);
+    }
+    if system && around.is_stranger() {
+        let message =
+            format!("`system` is for first-party extensions, and `{}` is not a first-party author", around.author);
+        sink.error("V31", "system", message, "remove `system: true`");
+    }
+    sinks(manifest, sink);
+    if origin == Origin::File {
+        life(manifest, sink);
+    }
+}
+
+fn any_text(list: &[Value]) -> bool {
+    list.iter().filter_map(Value::as_str).any(|scope| !scope.trim().is_empty())
+}
+
+/// V14, V15 and the half of V19 that concerns the whole; V1 and V2 where the table let them pass.
+fn identity(manifest: &Map<String, Value>, sink: &mut Sink) {
+    let app_id = text(manifest, "app_id");
+    let description = text(manifest, "description").trim();
+    let length = description.chars().count();
+    if length < 40 {
+        let message = format!("the extension's description has {length} characters, and needs 40");
+        sink.error("V14", "description", message, "say in a sentence or two what the extension does for people");
+    } else if description == app_id {
+        let message = "the extension's description is its id".to_owned();
+        sink.error("V14", "description", message, "say in a sentence or two what the extension does for people");
+    }
+    let name = text(manifest, "name").trim();
+    if name.chars().count() < 3 {
+        let message = format!("the extension's name `{name}` has fewer than 3 characters");
+        sink.error("V15", "name", message, "give it a name for people, `Text refiner` for example");
+    } else if name == app_id {
+        let message = format!("the extension's name is its id, `{app_id}`");
+        sink.error("V15", "name", message, "give it a name for people, `Text refiner` for example");
+    }
+    if manifest.get("actions_explicit") == Some(&Value::Bool(false)) {
+        let message = "`actions_explicit` is false".to_owned();
+        sink.error(
+            "V19",
+            "actions_explicit",
+            message,
+            "write `true`: functions are called by name with typed parameters",
+        );
+    }
+}
+
+/// V10, V16, V17, V19, V20, V23, V24 and V33.
+fn function(
+    at: &str,
+    tool: &Map<String, Value>,
+    manifest: &Map<String, Value>,
+    origin: Origin,
+    around: &Circumstances,
+    sink: &mut Sink,
+) {
+    let name = text(tool, "name");
+    let app_id = text(manifest, "app_id");
+    let length = text(tool, "description").trim().chars().count();
+    if length < 20 {
+        let message = format!("the description of `{name}` has {length} characters, and needs 20");
+        sink.error(
+            "V16",
+            format!("{at}.description"),
+            message,
+            "write a doc comment that says what goes in, what comes out and when to use it",
+        );
+    }
+    let empty = |key: &str| tool.get(key).and_then(Value::as_object).is_none_or(Map::is_empty);
+    if empty("params_schema") {
+        let message = format!("`{name}` has no schema of its parameters");
+        sink.error(
+            "V17",
+            format!("{at}.params_schema"),
+            message,
+            "give it a struct of parameters, an empty one if it takes none",
+        );
+    }
+    let action = text(tool, "action_type");
+    let changes = matches!(action, "write" | "destructive");
+    if changes {
+        if text(tool, "event").is_empty() {
+            let short = name.strip_prefix("fn_").unwrap_or(name);
+            let fix = format!("add `event = \"{app_id}.{short}\"`");
+            sink.warn("V10", format!("{at}.event"), format!("`{name}` changes something and has no event"), fix);
+        }
+        if tool.get("chain_callable") == Some(&Value::Bool(false)) {
+            let message = format!("`{name}` changes something and cannot be called by a chain");
+            sink.error("V19", format!("{at}.chain_callable"), message, "remove `chain_callable = false`");
+        }
+        if tool.get("effects").and_then(Value::as_array).is_none_or(Vec::is_empty) {
+            let message = format!("`{name}` changes something and does not say what");
+            sink.warn("V20", format!("{at}.effects"), message, "add `effects = [\"update:thing\"]`");
+        }
+    }
+    if empty("return_schema") {
+        let message = format!("`{name}` does not say what its data looks like");
+        let fix = "return `Result<ActionResult<T>>`, or add `data_model = T`";
+        // A function that only draws needs no data, and a file does not show which those are.
+        let lenient = around.v23_warns || origin == Origin::File;
+        match action {
+            "read" if lenient => sink.warn("V23", format!("{at}.return_schema"), message, fix),
+            "read" => sink.error("V23", format!("{at}.return_schema"), message, fix),
+            _ if changes => sink.warn("V24", format!("{at}.return_schema"), message, fix),
+            _ => {}
+        }
+    }
+    let full = app_id.chars().count() + 2 + name.chars().count();
+    if full > 64 {
+        let message = format!("the full name `{app_id}__{name}` has {full} characters, and 64 is the most");
+        sink.warn("V33", format!("{at}.name"), message, "shorten the function's name");
+    }
+}
+
+/// V13.
+fn plain_tool(at: &str, tool: &Map<String, Value>, sink: &mut Sink) {
+    let name = text(tool, "name");
+    for (start, level) in [("refresh_", Level::Warn), ("alert_", Level::Info)] {
+        if let Some(section) = name.strip_prefix(start) {
+            let message = format!("`{name}` looks like a tool of a section, and its name does not say so");
+            sink.raise("V13", level, format!("{at}.name"), message, format!("name it `skeleton_{start}{section}`"));
+        }
+    }
+}
+
+/// V35.
+fn sinks(manifest: &Map<String, Value>, sink: &mut Sink) {
+    for (at, file_sink) in objects(manifest, "file_sinks") {
+        let tool = text(file_sink, "tool");
+        if !tool.is_empty() && !objects(manifest, "tools").any(|(_, known)| text(known, "name") == tool) {
+            let message = format!("files go to the tool `{tool}`, which is none of this extension's");
+            sink.error("V35", format!("{at}.tool"), message, "name one of its tools");
+        }
+    }
+}
+
+/// V9, V12 and what the reference's linter says of a file. Not asked of an extension in Rust: its
+/// platform answers for its health, and it has no hooks.
+fn life(manifest: &Map<String, Value>, sink: &mut Sink) {
+    let life = manifest.get("lifecycle").and_then(Value::as_object);
+    let has = |key: &str| life.and_then(|life| life.get(key)).is_some_and(|value| !value.is_null());
+    if !has("health_check") {
+        sink.warn(
+            "V9",
+            "lifecycle",
+            "there is no health check".to_owned(),
+            "declare one, and build the manifest again",
+        );
+    }
+    if !has("on_install") {
+        let message = "there is no hook for a user's first time".to_owned();
+        sink.raise("V12", Level::Info, "lifecycle", message, "declare one where a first time needs a set-up");
+    }
+    if text(manifest, "category").is_empty() {
+        let message = "there is no category".to_owned();
+        sink.raise("M32", Level::Info, "category", message, "add `\"category\"` to the file: a build keeps it");
+    }
+}
+
+/// V1 and V2 for what the table found: the reference gives an extension's own fault these codes.
+pub(super) fn code_of_extension(rule: &'static str, path: &str, manifest: &Map<String, Value>) -> &'static str {
+    match path {
+        "app_id" if rule == "M4" => "V1",
+        "version" if rule == "M4" && form::after_three_numbers(text(manifest, "version")).is_none() => "V2",
+        _ => rule,
+    }
+}

@@ -1,0 +1,121 @@
+//! Findings for people and for programs.
+//!
+//! Owns the layout: verdict, place, source line, reason, way out, and the count at the end. Colour
+//! and source lines are the caller's choice.
+
+use std::fmt::Write as _;
+use std::path::Path;
+
+use serde_json::{Value, json};
+
+use super::finding::{Finding, Level};
+use super::source;
+
+/// How findings are shown.
+#[derive(Debug, Clone, Copy, Default)]
+#[non_exhaustive]
+pub struct Look {
+    /// ANSI colours.
+    pub colour: bool,
+    /// The line a finding stands on.
+    pub source: bool,
+}
+
+impl Look {
+    /// Plain text without source lines.
+    pub fn plain() -> Self {
+        Self::default()
+    }
+
+    /// With source lines, and in colour or not.
+    pub fn full(colour: bool) -> Self {
+        Self { colour, source: true }
+    }
+
+    fn paint(self, text: &str, code: &str) -> String {
+        if self.colour { format!("\u{1b}[{code}m{text}\u{1b}[0m") } else { text.to_owned() }
+    }
+
+    fn level(self, level: Level, text: &str) -> String {
+        let code = match level {
+            Level::Error => "1;31",
+            Level::Warn => "1;33",
+            Level::Info => "1;36",
+        };
+        self.paint(text, code)
+    }
+}
+
+/// Findings as text for people, the count in the last line.
+///
+/// ```
+/// use imperal::manifest::{Look, check_text, render};
+///
+/// let findings = check_text(r#"{"app_id": "Notes"}"#, "imperal.json");
+/// let text = render(&findings, Look::plain());
+/// assert!(text.contains("error[M2]: `version` is missing"));
+/// ```
+pub fn render(findings: &[Finding], look: Look) -> String {
+    let mut out = String::new();
+    for finding in findings {
+        let head = format!("{}[{}]", finding.level, finding.rule);
+        let _ = writeln!(out, "{}: {}", look.level(finding.level, &head), look.paint(&finding.message, "1"));
+        let arrow = look.paint("-->", "1;34");
+        match (finding.file.is_empty(), finding.line) {
+            (true, _) => {}
+            (false, 0) => drop(writeln!(out, "  {arrow} {}", finding.file)),
+            (false, line) => drop(writeln!(out, "  {arrow} {}:{line}", finding.file)),
+        }
+        if look.source {
+            snippet(&mut out, finding, look);
+        }
+        let bar = look.paint("=", "1;34");
+        if !finding.why.is_empty() {
+            let _ = writeln!(out, "   {bar} why: {}", finding.why);
+        }
+        let _ = writeln!(out, "   {bar} fix: {}\n", finding.fix);
+    }
+    out.push_str(&count(findings));
+    out.push('\n');
+    out
+}
+
+fn snippet(out: &mut String, finding: &Finding, look: Look) {
+    let Some(index) = usize::try_from(finding.line).ok().and_then(|line| line.checked_sub(1)) else { return };
+    let Some(path) = source::find(&finding.file, Path::new(".")) else { return };
+    let Ok(text) = std::fs::read_to_string(path) else { return };
+    let Some(line) = text.lines().nth(index) else { return };
+    let number = finding.line.to_string();
+    let bar = look.paint("|", "1;34");
+    let shown: String = line.chars().take(160).collect();
+    let blank = " ".repeat(number.len());
+    let start = shown.chars().take_while(|c| c.is_whitespace()).count();
+    let marks = "^".repeat(shown.trim().chars().count().max(1));
+    let _ = writeln!(out, " {blank} {bar}");
+    let _ = writeln!(out, " {} {bar} {shown}", look.paint(&number, "1;34"));
+    let _ = writeln!(out, " {blank} {bar} {}{}", " ".repeat(start), look.level(finding.level, &marks));
+}
+
+/// `2 errors, 1 warning, 0 notes`.
+fn count(findings: &[Finding]) -> String {
+    if findings.is_empty() {
+        return "no findings".to_owned();
+    }
+    let of = |level: Level| {
+        let number = findings.iter().filter(|finding| finding.level == level).count();
+        format!("{number} {level}{}", if number == 1 { "" } else { "s" })
+    };
+    format!("{}, {}, {}", of(Level::Error), of(Level::Warn), of(Level::Info))
+}
+
+/// Findings for programs: `{"valid", "errors", "warnings", "notes", "findings": [..]}`.
+pub fn to_json(findings: &[Finding]) -> Value {
+    let of = |level: Level| findings.iter().filter(|finding| finding.level == level).count();
+    json!({
+        "valid": of(Level::Error) == 0,
+        "errors": of(Level::Error),
+        "warnings": of(Level::Warn),
+        "notes": of(Level::Info),
+        "findings": findings,
+    })
+}

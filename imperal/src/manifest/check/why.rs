@@ -1,0 +1,55 @@
+//! Why each rule is there, by its code: one table, also behind `docs/manifest.md`.
+
+/// Code of a rule and the reason for it.
+pub(super) const RULES: &[(&str, &str)] = &[
+    ("M0", "a manifest that is not JSON cannot be read at all"),
+    ("M1", "a manifest is one JSON object"),
+    ("M2", "the platform cannot tell extensions apart without it"),
+    ("M3", "a misspelt key would be ignored without a word, so the platform refuses every key it does not know"),
+    ("M4", "the platform checks every value before it accepts an extension"),
+    ("M5", "the platform checks every tool, signal and schedule before it accepts an extension"),
+    ("M6.3", "two handlers on one path would race for each call"),
+    ("M7.3", "an extension may only emit events in its own name"),
+    ("M8.2", "a caller could not say which of the two it means"),
+    ("SDK-VERSION-1", "the platform's loader refuses everything below 5.0.0"),
+    ("V1", "the app id is part of addresses and of every function's full name"),
+    ("V2", "the platform orders releases by their version"),
+    ("V3", "an extension without a function has nothing to offer in a chat"),
+    ("V8", "what is deployed is the file, and there is none"),
+    ("V9", "without a health check the platform learns of a fault from users"),
+    ("V10", "other extensions and automations hear of a change by its event only"),
+    ("V12", "a first-time setup needs a hook to run in"),
+    ("V13", "the platform finds sections to refresh by the names of their tools"),
+    ("V14", "the description is the answer to \"what can you do?\""),
+    ("V15", "people read the name, not the id"),
+    ("V16", "the language model picks a function by its description"),
+    ("V17", "parameters without a schema cannot be checked before the function runs"),
+    ("V19", "a write that a chain cannot call ends a plan half way"),
+    ("V20", "effects tell people and auditors what a function changes"),
+    ("V21", "the icon is drawn in many sizes beside the extension's name"),
+    ("V23", "a later step can use a result only when its shape is known"),
+    ("V24", "the chat and the audit log show a result better when its shape is known"),
+    ("V25", "tools of that form were made by releases that the platform no longer loads"),
+    ("V31", "a first-party extension is installed for everyone and cannot be removed"),
+    ("V33", "language models take tool names of at most 64 characters; a longer one reaches them as a hash"),
+    ("V34", "an extension that declares no scope is given all of them"),
+    ("V35", "a file would be handed to a tool that does not exist"),
+    ("M20", "a call by that name could reach either of the two"),
+    ("M21", "the action type decides whether the user is asked before it runs"),
+    ("M22", "the panel would show nothing where that node stands"),
+    ("M23", "a timetable that never matches never runs"),
+    ("M24", "a chain would put the id of what it acts on where no parameter takes it"),
+    ("M25", "the platform checks calls and results against this schema"),
+    ("M26", "language models take parameters as one flat object"),
+    ("M27", "deploying refuses a tool without a description"),
+    ("M28", "the marketplace would show no icon"),
+    ("M29", "the second of the two would replace the first"),
+    ("M30", "what is deployed is the file, and it differs from the code"),
+    ("M31", "the platform draws nothing in that slot"),
+    ("M32", "the marketplace puts it into its default category"),
+];
+
+/// The reason for a rule.
+pub(super) fn why(rule: &str) -> &'static str {
+    RULES.iter().find(|(code, _)| *code == rule).map_or("", |(_, why)| why)
+}
