@@ -53,9 +53,9 @@ pub mod prelude {
 pub mod __private {
     pub use crate::extension::{ExtensionDef, HostedCrate};
     pub use crate::function::{ActionType, ChatHandler, Data, FunctionDef, HandlerOutput, Otherwise, Shape};
-    pub use crate::result::{ActionResult, Result};
-    pub use imperal_macros::extension;
     #[cfg(feature = "platform")]
     pub use crate::manifest::assert_manifest_is_fresh;
+    pub use crate::result::{ActionResult, Result};
+    pub use imperal_macros::extension;
     pub use inventory;
 }

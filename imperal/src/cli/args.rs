@@ -115,7 +115,7 @@ pub(super) struct ServeArgs {
     /// PostgreSQL to use instead of the data folder's file; give a password by the environment
     #[arg(long, env = "IMPERAL_DATABASE_URL", value_name = "URL", hide_env_values = true)]
     pub(super) database_url: Option<String>,
-    /// Keys that sign users' tokens: a JWKS file or URL. For a shared secret set IMPERAL_JWT_SECRET
+    /// Keys that sign users' tokens: a JWKS file or URL. For a shared secret set `IMPERAL_JWT_SECRET`
     #[arg(long, env = "IMPERAL_JWKS", value_name = "FILE|URL")]
     pub(super) jwks: Option<String>,
     /// Audience that users' tokens must name
@@ -188,7 +188,7 @@ impl SettingsArgs {
 pub(super) struct Reach {
     #[command(flatten)]
     pub(super) folder: FolderArg,
-    /// A platform elsewhere, instead of the one of the data folder; its token in IMPERAL_TOKEN
+    /// A platform elsewhere, instead of the one of the data folder; its token in `IMPERAL_TOKEN`
     #[arg(long, env = "IMPERAL_URL", value_name = "URL")]
     pub(super) url: Option<String>,
     /// One JSON object a line

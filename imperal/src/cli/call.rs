@@ -68,7 +68,7 @@ async fn run(client: &Client, args: &CallArgs) -> Result<Option<ExitCode>, CliEr
     let tasks: Tasks = client.get("/v1/tasks?limit=500").await?;
     let mine: Vec<Task> = tasks.tasks.into_iter().filter(|task| task.call_id == reply.call_id).collect();
     if args.follow && !mine.is_empty() {
-        let follow = Follow::new(reply.call_id, mine, args.reach.json);
+        let follow = Follow::new(reply.call_id, &mine, args.reach.json);
         tokio::select! {
             followed = follow.until_done(client, reply.turn.seq) => success &= followed?,
             _ = tokio::signal::ctrl_c() => {
@@ -170,11 +170,11 @@ struct Follow {
 }
 
 impl Follow {
-    fn new(call_id: CallId, tasks: Vec<Task>, as_json: bool) -> Self {
+    fn new(call_id: CallId, tasks: &[Task], as_json: bool) -> Self {
         let mut follow =
             Self { call_id, as_json, bars: MultiProgress::new(), open: HashMap::new(), success: true, seen: 0 };
         // Also those that have ended by now: their outcome comes with the stream.
-        for task in &tasks {
+        for task in tasks {
             follow.open_task(task);
         }
         follow

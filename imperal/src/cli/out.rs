@@ -5,7 +5,7 @@ use std::io::{self, IsTerminal, Write};
 use serde::Serialize;
 use tracing_subscriber::EnvFilter;
 
-/// Logs go to standard error; RUST_LOG chooses what.
+/// Logs go to standard error; `RUST_LOG` chooses what.
 pub(super) fn start_log(server: bool) {
     let default = if server { "info" } else { "warn" };
     let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new(default));

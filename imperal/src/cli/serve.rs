@@ -25,17 +25,12 @@ pub(super) async fn dev(mut app: App, registry: Registry, args: DevArgs) -> Resu
     let folder = own(&args.folder.data_dir)?;
     let grace = app.settings.shutdown_grace;
     let names: Vec<_> = registry.extensions().map(|e| format!("{} {}", e.def().name, e.def().version)).collect();
-    let bound = match args.listen {
-        Some(listen) => start(app, registry, &folder, listen, |auth| auth).await?,
-        None => {
-            let auth = |auth| auth;
-            let local = |port| SocketAddr::from((Ipv4Addr::LOCALHOST, port));
-            let platform = platform(app, registry, &folder).await?;
-            match bind(&platform, &folder, local(DEV_PORT), auth).await {
-                Ok(bound) => bound,
-                Err(_) => bind(&platform, &folder, local(0), auth).await?,
-            }
-        }
+    let platform = platform(app, registry, &folder).await?;
+    let local = |port| SocketAddr::from((Ipv4Addr::LOCALHOST, port));
+    let bound = match bind(&platform, &folder, args.listen.unwrap_or(local(DEV_PORT)), |auth| auth).await {
+        // Somebody else's port is no reason not to start, unless it was asked for.
+        Err(_) if args.listen.is_none() => bind(&platform, &folder, local(0), |auth| auth).await?,
+        bound => bound?,
     };
     println!("{}, data in {}", names.join(", "), folder.path().display());
     println!("open {}", bound.link(local_user()));

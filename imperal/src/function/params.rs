@@ -150,7 +150,7 @@ fn path_of(pointer: &str) -> String {
     for part in pointer.split('/').skip(1) {
         let part = part.replace("~1", "/").replace("~0", "~");
         if !path.is_empty() && part.bytes().all(|b| b.is_ascii_digit()) {
-            path.push_str(&format!("[{part}]"));
+            path.extend(["[", &part, "]"]);
         } else {
             if !path.is_empty() {
                 path.push('.');
@@ -166,9 +166,9 @@ mod tests {
     use super::*;
     use serde_json::json;
 
-    fn refuse(schema: Value, params: Value) -> (String, String, String) {
+    fn refuse(schema: Value, params: &Value) -> (String, String, String) {
         let check = ParamsCheck { validator: jsonschema::validator_for(&schema).unwrap(), schema };
-        let error = check.check(&params).unwrap_err();
+        let error = check.check(params).unwrap_err();
         (error.code().to_string(), error.field().unwrap_or_default().to_owned(), error.message().to_owned())
     }
 
@@ -217,7 +217,7 @@ mod tests {
         ];
         for (params, code, field, text) in cases {
             assert_eq!(
-                refuse(schema.clone(), params.clone()),
+                refuse(schema.clone(), &params),
                 (code.to_owned(), field.to_owned(), text.to_owned()),
                 "{params}"
             );

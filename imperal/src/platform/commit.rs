@@ -24,9 +24,7 @@ impl Node {
                     return None;
                 }
             }
-            if self.ended.run_until_cancelled(tokio::time::sleep(wait)).await.is_none() {
-                return None;
-            }
+            self.ended.run_until_cancelled(tokio::time::sleep(wait)).await?;
             wait = (wait * 2).min(LONGEST_WAIT);
         }
     }

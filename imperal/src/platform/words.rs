@@ -57,7 +57,7 @@ pub(super) fn answer_turn(about: About<'_>, result: WireResult) -> TurnBody {
 /// The answer of a call that ended so.
 pub(super) fn call_answer(about: About<'_>, ending: Ending, limits: &Limits) -> WireResult {
     match ending {
-        Ending::Answered(result) => result,
+        Ending::Answered(result) => *result,
         Ending::Failed(error) => failure(about, error),
         Ending::Panicked(text) => panicked(about, &text),
         Ending::TimedOut | Ending::Silent => WireResult::failure(
@@ -83,8 +83,8 @@ pub(super) fn interrupted(name: &str) -> WireResult {
 pub(super) fn task_end(about: About<'_>, name: &str, ending: Ending, limits: &Limits) -> TaskEnd {
     let mut outcome = AuditOutcome::Done;
     let (state, result) = match ending {
-        Ending::Answered(result) if result.is_success() => (TaskState::Succeeded, result),
-        Ending::Answered(result) => (TaskState::Failed, result),
+        Ending::Answered(result) if result.is_success() => (TaskState::Succeeded, *result),
+        Ending::Answered(result) => (TaskState::Failed, *result),
         Ending::Failed(error) => (TaskState::Failed, failure(about, error)),
         Ending::Panicked(text) => {
             outcome = AuditOutcome::Critical;

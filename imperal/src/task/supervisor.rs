@@ -33,7 +33,7 @@ pub(crate) struct Limits {
 #[derive(Debug)]
 pub(crate) enum Ending {
     /// It returned an answer, a failure that is an answer included.
-    Answered(WireResult),
+    Answered(Box<WireResult>),
     /// It returned an error.
     Failed(Error),
     /// It panicked, with this message.
@@ -68,7 +68,7 @@ pub(crate) async fn supervise(
             joined = &mut work => {
                 break match joined {
                     _ if signal.was_told() => Ending::Cancelled,
-                    Ok(Ok(answer)) => Ending::Answered(answer),
+                    Ok(Ok(answer)) => Ending::Answered(Box::new(answer)),
                     Ok(Err(error)) => Ending::Failed(error),
                     Err(failed) => Ending::Panicked(panic_text(failed)),
                 };

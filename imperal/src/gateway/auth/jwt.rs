@@ -176,13 +176,13 @@ impl Verifier {
     pub(super) async fn check(&self, token: &str) -> Result<User, AuthError> {
         let (key, algorithm) = match &self.keys {
             Keys::Secret(key) => (key.clone(), Algorithm::HS256),
-            Keys::Set(set) => find(set, &kid(token)?)?,
+            Keys::Set(set) => find(set, kid(token)?.as_deref())?,
             Keys::Url(fetched) => {
                 let kid = kid(token)?;
-                let held = find(&fetched.held(), &kid);
+                let held = find(&fetched.held(), kid.as_deref());
                 match held {
                     Ok(found) => found,
-                    Err(_) => find(&fetched.refetch().await?, &kid)?,
+                    Err(_) => find(&fetched.refetch().await?, kid.as_deref())?,
                 }
             }
         };
@@ -212,7 +212,7 @@ fn kid(token: &str) -> Result<Option<String>, AuthError> {
 }
 
 /// The named key, or the only one when the token names none.
-fn find(set: &JwkSet, kid: &Option<String>) -> Result<(DecodingKey, Algorithm), AuthError> {
+fn find(set: &JwkSet, kid: Option<&str>) -> Result<(DecodingKey, Algorithm), AuthError> {
     let jwk = match kid {
         Some(kid) => set.find(kid),
         None if set.keys.len() == 1 => set.keys.first(),
