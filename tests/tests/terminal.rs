@@ -1,0 +1,144 @@
+//! The commands, as a person or a script types them.
+
+use std::path::Path;
+use std::process::{Output, Stdio};
+
+use imperal_tests::{Claims, JWT_SECRET, NodeOptions, User, token};
+use serde_json::{Value, json};
+use tokio::process::Command;
+
+const PROBE: &str = env!("CARGO_BIN_EXE_probe");
+
+fn command(folder: &Path, args: &[&str]) -> Command {
+    let mut command = Command::new(PROBE);
+    command.args(args).env("IMPERAL_DATA_DIR", folder).stdin(Stdio::null()).kill_on_drop(true);
+    command
+}
+
+async fn run(folder: &Path, args: &[&str]) -> Output {
+    command(folder, args).output().await.unwrap()
+}
+
+fn text(bytes: &[u8]) -> String {
+    String::from_utf8(bytes.to_vec()).unwrap()
+}
+
+fn json_lines(output: &Output) -> Vec<Value> {
+    text(&output.stdout).lines().map(|line| serde_json::from_str(line).unwrap()).collect()
+}
+
+#[tokio::test]
+async fn without_a_server_a_call_runs_here_and_waits_for_its_work() {
+    let folder = tempfile::tempdir().unwrap();
+    let folder = folder.path().join("data");
+    let output = run(&folder, &["call", "steps", "steps=3", "step_ms=50"]).await;
+    assert!(output.status.success(), "{}", text(&output.stderr));
+    assert!(text(&output.stdout).starts_with("Stepping."));
+    assert!(text(&output.stderr).contains("waiting for the background work"));
+    let chat = run(&folder, &["chat"]).await;
+    assert!(text(&chat.stdout).contains("3 steps done."), "{}", text(&chat.stdout));
+    let tasks = json_lines(&run(&folder, &["tasks", "--json"]).await);
+    assert_eq!(tasks[0]["state"], "succeeded");
+    let audit = run(&folder, &["audit"]).await;
+    assert!(text(&audit.stdout).contains("extension:probe  chat.inject  done"), "{}", text(&audit.stdout));
+}
+
+#[tokio::test]
+async fn follow_shows_progress_and_ends_with_the_outcome() {
+    let folder = tempfile::tempdir().unwrap();
+    let output = run(folder.path(), &["call", "steps", "steps=4", "step_ms=150", "--follow"]).await;
+    assert!(output.status.success());
+    assert!(text(&output.stderr).contains("50%  Step 2"), "{}", text(&output.stderr));
+    assert!(text(&output.stdout).ends_with("4 steps done.\n"));
+    let lines =
+        json_lines(&run(folder.path(), &["call", "steps", "steps=2", "step_ms=150", "--follow", "--json"]).await);
+    assert_eq!(lines.first().unwrap()["role"], "bot");
+    assert_eq!(lines.last().unwrap()["result"]["status"], "success");
+    assert!(lines.iter().any(|line| line["percent"] == 50.0), "{lines:?}");
+    let output = run(folder.path(), &["call", "fail", "how=answer", "later=true", "--follow"]).await;
+    assert_eq!(output.status.code(), Some(1), "a failed outcome is a failed command");
+}
+
+#[tokio::test]
+async fn beside_a_server_the_commands_speak_to_it() {
+    let folder = tempfile::tempdir().unwrap();
+    let node = NodeOptions::new(PROBE, folder.path().join("data")).start().await;
+    let folder = folder.path().join("data");
+    let output = run(&folder, &["call", "steps", "steps=1000", "step_ms=50", "--json"]).await;
+    assert!(output.status.success(), "{}", text(&output.stderr));
+    let task_id = json_lines(&output)[0]["result"]["data"]["task_id"].as_str().unwrap().to_owned();
+    let running = run(&folder, &["tasks"]).await;
+    assert!(text(&running.stdout).contains("running"), "{}", text(&running.stdout));
+    let cancelled = run(&folder, &["cancel", &task_id]).await;
+    assert_eq!(text(&cancelled.stdout), "steps was asked to stop.\n");
+    let link = run(&folder, &["link"]).await;
+    assert!(text(&link.stdout).starts_with(&format!("{}/open/", node.url)), "{}", text(&link.stdout));
+    let elsewhere = command(&folder, &["chat", "--url", &node.url])
+        .env("IMPERAL_TOKEN", token(&Claims::of("anna"), JWT_SECRET))
+        .output()
+        .await
+        .unwrap();
+    assert!(text(&elsewhere.stdout).contains("The chat is empty"), "anna's own chat: {}", text(&elsewhere.stdout));
+    assert_eq!(User::of(&node, "anna").turns().await.len(), 0);
+}
+
+#[tokio::test]
+async fn what_is_wrong_is_said_with_the_way_out() {
+    let folder = tempfile::tempdir().unwrap();
+    let cases: &[(&[&str], i32, &str)] = &[
+        (&["call", "echo"], 1, "`text` is required and missing. (VALIDATION_MISSING_FIELD)"),
+        (&["call", "echo", "text=x", "times=ten"], 1, "`times` must be a whole number"),
+        (&["call", "echo", "text"], 1, "`text` is not key=value"),
+        (&["call", "echo", "text=a", "text=b"], 1, "`text` is given twice"),
+        (&["call", "echo", "text=@missing.txt"], 1, "missing.txt"),
+        (&["call", "echo", "--params", "{"], 1, "--params is not JSON"),
+        (&["call", "ecko"], 1, "there is no function `ecko`; there is echo, steps"),
+        (&["cancel", "7"], 1, "`7` is no task id"),
+        (&["cancel", "01a20482-1178-74f9-8951-cc3b678a7413"], 1, "There is no task"),
+        (&["link"], 1, "no platform runs on this data folder"),
+        (&["serve", "--listen", "127.0.0.1:0"], 1, "set IMPERAL_JWT_SECRET"),
+        (&["serve", "--liveness", "soon"], 2, "`soon` is not a number of seconds"),
+        (&["cal"], 2, "call"),
+        (&["chat", "--url", "http://127.0.0.1:9"], 1, "set IMPERAL_TOKEN"),
+    ];
+    for (args, code, says) in cases {
+        let output = run(folder.path(), args).await;
+        let said = text(&output.stderr);
+        assert_eq!(output.status.code(), Some(*code), "{args:?}: {said}");
+        assert!(said.contains(says), "{args:?}: {said}");
+        assert!(!said.contains("panicked"), "{args:?}: {said}");
+    }
+    let mut expired = Claims::of("anna");
+    expired.exp -= 7200;
+    let node = NodeOptions::new(PROBE, folder.path().join("served")).start().await;
+    for (shown, says) in [(token(&expired, JWT_SECRET), "has expired"), ("nonsense".into(), "not a valid one")] {
+        let output =
+            command(folder.path(), &["chat", "--url", &node.url]).env("IMPERAL_TOKEN", shown).output().await.unwrap();
+        assert!(text(&output.stderr).contains(says), "{}", text(&output.stderr));
+    }
+    let long = format!("text={}", "x".repeat(2000));
+    let output = run(folder.path(), &["call", "echo", &long]).await;
+    assert!(text(&output.stderr).contains("at most 1000 characters, and has 2000"));
+    std::fs::write(folder.path().join("large.txt"), "x".repeat(10_000_000)).unwrap();
+    let large = format!("text=@{}", folder.path().join("large.txt").display());
+    let output = run(folder.path(), &["call", "echo", &large]).await;
+    assert!(text(&output.stderr).contains("larger than 1048576 bytes"), "{}", text(&output.stderr));
+    assert_eq!(json_lines(&run(folder.path(), &["chat", "--json"]).await), Vec::<Value>::new(), "nothing was written");
+}
+
+#[tokio::test]
+async fn a_weak_secret_is_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    let output = command(folder.path(), &["serve"]).env("IMPERAL_JWT_SECRET", "short").output().await.unwrap();
+    assert!(text(&output.stderr).contains("has 5 bytes and needs 32"), "{}", text(&output.stderr));
+}
+
+#[tokio::test]
+async fn the_manifest_is_printed() {
+    let folder = tempfile::tempdir().unwrap();
+    let output = run(folder.path(), &["manifest"]).await;
+    let manifest: Value = serde_json::from_slice(&output.stdout).unwrap();
+    let names: Vec<_> = manifest["tools"].as_array().unwrap().iter().map(|tool| &tool["name"]).collect();
+    assert_eq!(names[..2], [&json!("echo"), &json!("steps")]);
+    assert!(!folder.path().join("ledger.db").exists(), "it needs no ledger");
+}
