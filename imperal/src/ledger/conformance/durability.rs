@@ -2,7 +2,7 @@
 
 use super::Backend;
 use super::scene::{LONG, Look, Node, anna, ben, new_audit, ok, progress};
-use crate::ledger::{Ledger, LedgerError};
+use crate::ledger::LedgerError;
 
 /// All of it, byte for byte, and numbers go on where they were.
 pub async fn everything_is_there_after_a_reopening(backend: &impl Backend) {

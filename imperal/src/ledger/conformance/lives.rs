@@ -3,7 +3,7 @@
 use super::Backend;
 use super::scene::{LONG, Node, anna, bot, end, new_audit, new_call, new_task, ok, progress};
 use crate::ids::{CallId, TaskId};
-use crate::ledger::{Fence, Ledger, LedgerError, TaskState, Work};
+use crate::ledger::{Fence, LedgerError, TaskState, Work};
 
 /// What a zombie still holds.
 struct Held {

@@ -3,7 +3,7 @@
 use super::Backend;
 use super::scene::{Look, Node, all_of, anna, assert_gapless, assert_one_winner, ben, bot, end, ok};
 use crate::ids::{CallId, TaskId};
-use crate::ledger::{Ledger, LedgerError, Orphan, TaskState, Turn};
+use crate::ledger::{LedgerError, Orphan, TaskState, Turn};
 
 impl Node {
     async fn orphans(&self, limit: u32) -> Vec<Orphan> {

@@ -1,5 +1,10 @@
 //! The ledger contract's checks, one test for each and each backend.
 
+#![allow(clippy::unwrap_used, reason = "a test fails by it")]
+
+mod model;
+mod random;
+
 use std::sync::Arc;
 use std::time::Duration;
 
