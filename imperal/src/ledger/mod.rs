@@ -5,6 +5,8 @@
 //! the same conformance suite.
 
 mod clock;
+#[cfg(feature = "conformance")]
+pub mod conformance;
 mod contract;
 mod feed;
 mod memory;

@@ -305,6 +305,34 @@ async fn a_commit_that_fails_fails_its_whole_batch_and_no_other() {
 }
 
 #[tokio::test]
+async fn only_light_jobs_alone_commit_without_a_sync() {
+    const NORMAL: i64 = 1;
+    const FULL: i64 = 2;
+    let folder = Folder::new();
+    let ledger = folder.open().unwrap();
+    let level = |weight| {
+        let ask =
+            |tx: &mut ops::Tx<'_>| Ok(tx.connection().pragma_query_value(None, "synchronous", |row| row.get(0))?);
+        ledger.writer.write(weight, ask)
+    };
+    for _ in 0..2 {
+        assert_eq!(level(Weight::Durable).await, Ok(FULL));
+        assert_eq!(level(Weight::Light).await, Ok(NORMAL));
+    }
+    let (go, wait) = std::sync::mpsc::channel::<()>();
+    let busy = ledger.writer.write(Weight::Light, move |_| {
+        wait.recv().unwrap();
+        Ok(())
+    });
+    let release = async {
+        tokio::task::yield_now().await;
+        go.send(()).unwrap();
+    };
+    let (_, light, durable, ()) = tokio::join!(busy, level(Weight::Light), level(Weight::Durable), release);
+    assert_eq!((light, durable), (Ok(FULL), Ok(FULL)));
+}
+
+#[tokio::test]
 async fn the_log_is_moved_into_the_file_while_it_is_open() {
     let folder = Folder::new();
     let ledger = folder.open().unwrap();

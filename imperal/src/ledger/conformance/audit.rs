@@ -1,0 +1,94 @@
+//! No injection without its audit row, and none by work that may not write.
+
+use super::Backend;
+use super::scene::{ALL, Node, anna, ben, bot, new_audit, ok};
+use crate::ids::{CallId, TaskId};
+use crate::ledger::{AuditFilter, AuditOutcome, AuditRow, EventBody, Fence, LedgerError, NewAudit, Owner, Turn, Work};
+
+impl Node {
+    async fn inject_for(&self, owner: &Owner, work: Work) -> Result<Turn, LedgerError> {
+        let fence = Fence { holder: self.life.clone(), work };
+        self.ledger.inject(owner.clone(), bot("stage"), new_audit(owner, "chat.inject"), Some(fence)).await
+    }
+
+    async fn audit_rows(&self, owner: Option<Owner>, after: u64, limit: u32) -> Vec<AuditRow> {
+        ok(self.ledger.audit_rows(AuditFilter { owner, after, limit }).await)
+    }
+}
+
+/// One event, one row, both as they were handed in.
+pub async fn an_injection_is_a_turn_and_an_audit_row(backend: &impl Backend) {
+    let node = Node::start(backend, "n").await;
+    let (body, audit) = (bot("news"), new_audit(&anna(), "chat.inject"));
+    let turn = ok(node.ledger.inject(anna(), body.clone(), audit.clone(), None).await);
+    assert_eq!((turn.seq, &turn.body), (1, &body));
+    let look = node.look(&anna()).await;
+    assert_eq!(look.events.iter().map(|event| &event.body).collect::<Vec<_>>(), [&EventBody::Turn(turn)]);
+    assert_eq!(look.audit.iter().map(|row| &row.body).collect::<Vec<_>>(), [&audit]);
+}
+
+/// A handler until its reply, a task until its end.
+pub async fn an_injection_needs_work_that_is_not_settled(backend: &impl Backend) {
+    let node = Node::start(backend, "n").await;
+    let call_id = node.call(&anna()).await;
+    let task_id = node.task(call_id, &anna()).await;
+    ok(node.inject_for(&anna(), Work::Call(call_id)).await);
+    ok(node.inject_for(&anna(), Work::Task(task_id)).await);
+    ok(node.reply(call_id).await);
+    ok(node.inject_for(&anna(), Work::Task(task_id)).await);
+    let before = node.look(&anna()).await;
+    assert_eq!(node.inject_for(&anna(), Work::Call(call_id)).await, Err(LedgerError::Settled));
+    assert_eq!(node.look(&anna()).await, before, "a refused injection left something");
+    ok(node.finish(&anna(), task_id).await);
+    let before = node.look(&anna()).await;
+    assert_eq!(node.inject_for(&anna(), Work::Task(task_id)).await, Err(LedgerError::Settled));
+    assert_eq!(node.inject_for(&anna(), Work::Call(CallId::generate())).await, Err(LedgerError::Unknown));
+    assert_eq!(node.inject_for(&anna(), Work::Task(TaskId::generate())).await, Err(LedgerError::Unknown));
+    assert_eq!(node.look(&anna()).await, before, "a refused injection left something");
+}
+
+/// Not into another user's chat, not for another node's work.
+pub async fn an_injection_stays_with_its_works_owner_and_life(backend: &impl Backend) {
+    let (node, other) = (Node::start(backend, "a").await, Node::start(backend, "b").await);
+    let (call_id, task_id) = (node.call(&anna()).await, node.detached(&anna()).await);
+    let before = node.look(&anna()).await;
+    for work in [Work::Call(call_id), Work::Task(task_id)] {
+        assert_eq!(node.inject_for(&ben(), work).await, Err(LedgerError::Unknown), "{work:?}");
+        let elsewhere = Owner::new("other tenant", "anna");
+        assert_eq!(node.inject_for(&elsewhere, work).await, Err(LedgerError::Unknown), "{work:?}");
+    }
+    assert_eq!(other.inject_for(&anna(), Work::Call(call_id)).await, Err(LedgerError::Unknown));
+    assert_eq!(other.inject_for(&anna(), Work::Task(task_id)).await, Err(LedgerError::Fenced));
+    assert_eq!(node.look(&anna()).await, before);
+    let bens = node.look(&ben()).await;
+    assert_eq!((bens.events, bens.audit), (vec![], vec![]));
+}
+
+/// Numbers grow; a filter takes an owner's rows, after a number, as many as asked.
+pub async fn audit_rows_are_numbered_and_filtered(backend: &impl Backend) {
+    let node = Node::start(backend, "n").await;
+    let outcomes = [AuditOutcome::Done, AuditOutcome::Refused, AuditOutcome::Critical];
+    let mut written = Vec::new();
+    for n in 0..9 {
+        let owner = if n % 3 == 0 { ben() } else { anna() };
+        let row = NewAudit {
+            outcome: outcomes[n % outcomes.len()],
+            app_id: None,
+            target: None,
+            detail: Some(format!("row {n}")),
+            ..new_audit(&owner, "task.read")
+        };
+        ok(node.ledger.audit(row.clone()).await);
+        written.push(row);
+    }
+    let all = node.audit_rows(None, 0, ALL).await;
+    assert_eq!(all.iter().map(|row| row.body.clone()).collect::<Vec<_>>(), written);
+    assert!(all.windows(2).all(|pair| pair[0].audit_id < pair[1].audit_id), "{all:?}");
+    let annas: Vec<AuditRow> = all.iter().filter(|row| row.body.user_id == "anna").cloned().collect();
+    assert_eq!(node.audit_rows(Some(anna()), 0, ALL).await, annas);
+    assert_eq!(node.audit_rows(Some(anna()), annas[2].audit_id, 2).await, annas[3..5]);
+    assert_eq!(node.audit_rows(None, all[3].audit_id, 2).await, all[4..6]);
+    assert_eq!(node.audit_rows(Some(Owner::new("other", "anna")), 0, ALL).await, []);
+    assert_eq!(node.audit_rows(None, u64::MAX, ALL).await, []);
+    assert_eq!(node.look(&anna()).await.events, [], "an audit row is no event");
+}

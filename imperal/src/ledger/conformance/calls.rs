@@ -1,0 +1,86 @@
+//! A call is accepted once and replied to once, by the life that holds it.
+
+use super::Backend;
+use super::scene::{Node, all_of, anna, assert_one_winner, bot, end, new_audit, new_call, new_task, ok, turn};
+use crate::ids::CallId;
+use crate::ledger::{LedgerError, NewCall, Role, TaskState};
+
+/// Both turns are the caller's, as they were handed in, in order and in time.
+pub async fn a_call_is_a_users_turn_and_its_reply_another(backend: &impl Backend) {
+    let node = Node::start(backend, "n").await;
+    let call = new_call(&anna());
+    let asked = ok(node.ledger.accept_call(&node.life, call.clone()).await);
+    assert_eq!((asked.seq, &asked.body), (1, &call.turn));
+    let body = bot("hello");
+    let replied = ok(node.ledger.reply(&node.life, call.call_id, body.clone()).await);
+    assert_eq!((replied.seq, &replied.body), (2, &body));
+    assert!(replied.at >= asked.at, "time runs backwards");
+    assert_eq!(node.look(&anna()).await.turns, [asked, replied], "answered otherwise than it was written");
+}
+
+/// The second reply is refused and leaves nothing.
+pub async fn a_call_is_replied_to_once(backend: &impl Backend) {
+    let node = Node::start(backend, "n").await;
+    let call_id = node.call(&anna()).await;
+    ok(node.reply(call_id).await);
+    let before = node.look(&anna()).await;
+    assert_eq!(node.reply(call_id).await, Err(LedgerError::Settled));
+    assert_eq!(node.look(&anna()).await, before);
+}
+
+/// Of many replies at once one is written.
+pub async fn racing_replies_have_one_winner(backend: &impl Backend) {
+    let node = Node::start(backend, "n").await;
+    for round in 0..4 {
+        let call_id = node.call(&anna()).await;
+        let racers = (0..8).map(|_| {
+            let node = node.clone();
+            tokio::spawn(async move { node.reply(call_id).await })
+        });
+        assert_one_winner(&all_of(racers.collect()).await, &LedgerError::Settled);
+        assert_eq!(node.look(&anna()).await.turns.len(), 2 * (round + 1));
+    }
+}
+
+/// A live node cannot reply to what another holds, open or settled, nor to what nobody asked.
+pub async fn another_lifes_call_is_unknown(backend: &impl Backend) {
+    let (node, other) = (Node::start(backend, "a").await, Node::start(backend, "b").await);
+    let call_id = node.call(&anna()).await;
+    assert_eq!(other.reply(call_id).await, Err(LedgerError::Unknown));
+    let before = node.look(&anna()).await;
+    ok(node.reply(call_id).await);
+    assert_eq!(other.reply(call_id).await, Err(LedgerError::Unknown));
+    assert_eq!(node.reply(CallId::generate()).await, Err(LedgerError::Unknown));
+    assert_eq!((before.turns.len(), node.look(&anna()).await.turns.len()), (1, 2));
+}
+
+/// Who repeats a write under an id that is there already is refused, and nothing is written twice.
+pub async fn ids_are_taken_once(backend: &impl Backend) {
+    let node = Node::start(backend, "n").await;
+    let call = new_call(&anna());
+    ok(node.ledger.accept_call(&node.life, call.clone()).await);
+    let task = new_task(call.call_id, &anna());
+    ok(node.ledger.start_task(&node.life, task.clone()).await);
+    let taken = call.turn.clone();
+    let audit = new_audit(&anna(), "chat.inject");
+    let before = node.look(&anna()).await;
+
+    let settled = Err(LedgerError::Settled);
+    assert_eq!(node.ledger.accept_call(&node.life, call.clone()).await, settled);
+    let same_call = NewCall { turn: turn(Role::User, "?"), ..call.clone() };
+    assert_eq!(node.ledger.accept_call(&node.life, same_call).await, settled);
+    let same_turn = NewCall { call_id: CallId::generate(), ..call.clone() };
+    assert_eq!(node.ledger.accept_call(&node.life, same_turn).await, settled);
+    assert_eq!(node.ledger.start_task(&node.life, task.clone()).await, Err(LedgerError::Settled));
+    assert_eq!(node.ledger.reply(&node.life, call.call_id, taken.clone()).await, settled);
+    assert_eq!(node.ledger.inject(anna(), taken.clone(), audit, None).await, settled);
+    assert_eq!(node.look(&anna()).await, before);
+
+    ok(node.reply(call.call_id).await);
+    let before = node.look(&anna()).await;
+    let mut outcome = end(&anna(), TaskState::Succeeded, "done");
+    outcome.turn.turn_id = taken.turn_id;
+    assert_eq!(node.ledger.finish_task(&node.life, task.task_id, outcome).await, settled);
+    assert_eq!(node.look(&anna()).await, before, "half of an end was written");
+    ok(node.finish(&anna(), task.task_id).await);
+}

@@ -1,0 +1,152 @@
+//! A node writes under its life, and nothing after that is over.
+
+use super::Backend;
+use super::scene::{LONG, Node, anna, bot, end, new_audit, new_call, new_task, ok, progress};
+use crate::ids::{CallId, TaskId};
+use crate::ledger::{Fence, LedgerError, TaskState, Work};
+
+/// What a zombie still holds.
+struct Held {
+    open: CallId,
+    replied: CallId,
+    running: TaskId,
+}
+
+async fn hold(node: &Node) -> Held {
+    let open = node.call(&anna()).await;
+    let replied = node.call(&anna()).await;
+    let running = node.task(replied, &anna()).await;
+    ok(node.reply(replied).await);
+    Held { open, replied, running }
+}
+
+/// Tries every write there is under a life that is over: all are `Fenced`, all leave nothing.
+async fn assert_buried(zombie: &Node, held: &Held) {
+    let before = zombie.look(&anna()).await;
+    let Node { ledger, life } = zombie;
+    let fenced = Err(LedgerError::Fenced);
+    assert_eq!(ledger.renew(life, LONG).await, Err(LedgerError::Fenced), "renew");
+    assert_eq!(ledger.accept_call(life, new_call(&anna())).await, fenced, "accept_call");
+    assert_eq!(ledger.reply(life, held.open, bot("late")).await, fenced, "reply");
+    let task = new_task(held.replied, &anna());
+    assert_eq!(ledger.start_task(life, task).await, Err(LedgerError::Fenced), "start_task");
+    let done = || end(&anna(), TaskState::Succeeded, "late");
+    assert_eq!(ledger.finish_task(life, held.running, done()).await, fenced, "finish_task");
+    let said = vec![progress(held.running, 99.0, "late")];
+    assert_eq!(ledger.note_progress(life, said).await, Err(LedgerError::Fenced), "note_progress");
+    for work in [Work::Call(held.open), Work::Task(held.running)] {
+        let fence = Fence { holder: life.clone(), work };
+        let injected = ledger.inject(anna(), bot("late"), new_audit(&anna(), "chat.inject"), Some(fence)).await;
+        assert_eq!(injected, fenced, "inject for {work:?}");
+    }
+    assert_eq!(ledger.orphans(life, 10).await, Err(LedgerError::Fenced), "orphans");
+    assert_eq!(ledger.reclaim_call(life, held.open, bot("late")).await, fenced, "reclaim_call");
+    assert_eq!(ledger.reclaim_task(life, held.running, done()).await, fenced, "reclaim_task");
+    assert_eq!(zombie.look(&anna()).await, before, "a refused write left something");
+    ok(ledger.leave(life).await);
+}
+
+/// A node that joins again has a higher epoch, and what it did before is over at once.
+pub async fn an_earlier_life_can_write_nothing(backend: &impl Backend) {
+    let first = Node::start(backend, "n").await;
+    let held = hold(&first).await;
+    let second = Node::start(backend, "n").await;
+    assert!(second.life.epoch > first.life.epoch);
+    assert_eq!(second.life.node, first.life.node);
+    assert_buried(&first, &held).await;
+    assert_eq!(second.reply(held.open).await, Err(LedgerError::Unknown), "an earlier life's call is not this one's");
+    assert_eq!(second.finish(&anna(), held.running).await, Err(LedgerError::Fenced));
+    assert_eq!(ok(second.ledger.orphans(&second.life, 10).await).len(), 2, "orphaned at once");
+    ok(second.ledger.renew(&second.life, LONG).await);
+}
+
+/// Another node ends a life whose lease has lapsed.
+pub async fn a_life_whose_lease_was_taken_over_can_write_nothing(backend: &impl Backend) {
+    let other = Node::start(backend, "b").await;
+    let node = Node::start_with(backend, "a", backend.lease()).await;
+    let held = hold(&node).await;
+    backend.lapse(backend.lease()).await;
+    assert_eq!(ok(other.ledger.orphans(&other.life, 10).await).len(), 2);
+    assert_buried(&node, &held).await;
+    let again = Node::start(backend, "a").await;
+    assert!(again.life.epoch > node.life.epoch);
+    assert_buried(&node, &held).await;
+}
+
+/// Leaving orphans what is held at once, and may be repeated.
+pub async fn a_life_that_left_can_write_nothing(backend: &impl Backend) {
+    let (node, other) = (Node::start(backend, "a").await, Node::start(backend, "b").await);
+    let held = hold(&node).await;
+    ok(node.ledger.leave(&node.life).await);
+    assert_eq!(ok(other.ledger.orphans(&other.life, 10).await).len(), 2);
+    assert_buried(&node, &held).await;
+    ok(node.ledger.leave(&node.life).await);
+}
+
+/// Neither an earlier life's leaving nor a stranger's touches the current one.
+pub async fn leaving_ends_no_other_life(backend: &impl Backend) {
+    let first = Node::start(backend, "n").await;
+    let second = Node::start(backend, "n").await;
+    ok(first.ledger.leave(&first.life).await);
+    ok(first.ledger.leave(&crate::ledger::Incarnation { node: "never".into(), epoch: 1 }).await);
+    second.detached(&anna()).await;
+    assert_eq!(ok(second.ledger.orphans(&second.life, 10).await), []);
+}
+
+/// Late is not too late, until somebody else has noticed.
+pub async fn a_lapsed_lease_can_be_renewed_until_it_is_taken_over(backend: &impl Backend) {
+    let other = Node::start(backend, "b").await;
+    let node = Node::start_with(backend, "a", backend.lease()).await;
+    let held = hold(&node).await;
+    backend.lapse(backend.lease()).await;
+    ok(node.ledger.renew(&node.life, LONG).await);
+    assert_eq!(ok(other.ledger.orphans(&other.life, 10).await), [], "the lease runs from the renewal");
+    ok(node.reply(held.open).await);
+    ok(node.ledger.renew(&node.life, backend.lease()).await);
+    backend.lapse(backend.lease()).await;
+    assert_eq!(ok(other.ledger.orphans(&other.life, 10).await).len(), 1);
+    assert_eq!(node.ledger.renew(&node.life, LONG).await, Err(LedgerError::Fenced));
+}
+
+/// The lease that counts is the latest, not the first.
+pub async fn a_renewed_lease_holds(backend: &impl Backend) {
+    let other = Node::start(backend, "b").await;
+    let node = Node::start_with(backend, "a", backend.lease()).await;
+    let task_id = node.detached(&anna()).await;
+    ok(node.ledger.renew(&node.life, LONG).await);
+    backend.lapse(backend.lease()).await;
+    assert_eq!(ok(other.ledger.orphans(&other.life, 10).await), []);
+    ok(node.finish(&anna(), task_id).await);
+}
+
+/// A node that is late itself asks, and is not its own orphan.
+pub async fn the_asking_life_does_not_end_itself(backend: &impl Backend) {
+    let node = Node::start_with(backend, "a", backend.lease()).await;
+    let task_id = node.detached(&anna()).await;
+    backend.lapse(backend.lease()).await;
+    assert_eq!(ok(node.ledger.orphans(&node.life, 10).await), []);
+    ok(node.finish(&anna(), task_id).await);
+}
+
+/// Each running task of this life that was asked to cancel, as long as it runs.
+pub async fn renewing_lists_this_lifes_cancels(backend: &impl Backend) {
+    let (node, other) = (Node::start(backend, "a").await, Node::start(backend, "b").await);
+    let asked = [node.detached(&anna()).await, node.detached(&anna()).await];
+    let elsewhere = other.detached(&anna()).await;
+    node.detached(&anna()).await;
+    assert_eq!(ok(node.ledger.renew(&node.life, LONG).await), []);
+    // A request may come in at any node.
+    for task_id in asked.into_iter().chain([elsewhere]) {
+        ok(other.ledger.ask_cancel(task_id, new_audit(&anna(), "task.cancel")).await);
+    }
+    let listed = async |node: &Node| {
+        let mut listed = ok(node.ledger.renew(&node.life, LONG).await);
+        listed.sort_unstable();
+        listed
+    };
+    assert_eq!(listed(&node).await, asked);
+    assert_eq!(listed(&node).await, asked, "told again until it has ended");
+    assert_eq!(listed(&other).await, [elsewhere]);
+    ok(node.finish(&anna(), asked[0]).await);
+    assert_eq!(listed(&node).await, [asked[1]]);
+}

@@ -1,0 +1,100 @@
+//! Pages, orders and limits of the reads.
+
+use super::Backend;
+use super::scene::{ALL, Node, anna, ben, ok};
+use crate::ids::TaskId;
+
+/// Page after page is the whole, for turns and for events.
+pub async fn pages_follow_each_other(backend: &impl Backend) {
+    let node = Node::start(backend, "n").await;
+    for _ in 0..5 {
+        let task_id = node.detached(&anna()).await;
+        ok(node.finish(&anna(), task_id).await);
+        node.detached(&ben()).await;
+    }
+    let whole = node.look(&anna()).await;
+    assert_eq!((whole.events.len(), whole.turns.len()), (25, 15));
+    for limit in [1, 2, 7, 25, 26] {
+        let mut events = Vec::new();
+        let mut turns = Vec::new();
+        loop {
+            let page = ok(node.ledger.events(&anna(), events.len() as u64, limit).await);
+            assert!(page.len() <= limit as usize);
+            if page.is_empty() {
+                break;
+            }
+            events.extend(page);
+        }
+        while let Some(page) = Some(ok(node
+            .ledger
+            .turns(&anna(), turns.last().map_or(0, |turn: &crate::ledger::Turn| turn.seq), limit)
+            .await))
+        .filter(|page| !page.is_empty())
+        {
+            assert!(page.len() <= limit as usize);
+            turns.extend(page);
+        }
+        assert_eq!((&events, &turns), (&whole.events, &whole.turns), "in pages of {limit}");
+    }
+    for after in [whole.head, whole.head + 1, u64::MAX] {
+        assert_eq!(ok(node.ledger.events(&anna(), after, ALL).await), []);
+        assert_eq!(ok(node.ledger.turns(&anna(), after, ALL).await), []);
+    }
+    assert_eq!(ok(node.ledger.events(&anna(), 0, 0).await), []);
+}
+
+/// The end of the history, or what lies before a number, oldest first.
+pub async fn the_latest_turns_come_in_order(backend: &impl Backend) {
+    let node = Node::start(backend, "n").await;
+    for _ in 0..4 {
+        node.detached(&anna()).await;
+    }
+    let turns = node.look(&anna()).await.turns;
+    assert_eq!(turns.len(), 8);
+    assert_eq!(ok(node.ledger.latest_turns(&anna(), None, 3).await), turns[5..]);
+    assert_eq!(ok(node.ledger.latest_turns(&anna(), Some(turns[5].seq), 3).await), turns[2..5]);
+    assert_eq!(ok(node.ledger.latest_turns(&anna(), Some(turns[1].seq), 3).await), turns[..1]);
+    assert_eq!(ok(node.ledger.latest_turns(&anna(), Some(1), 3).await), []);
+    assert_eq!(ok(node.ledger.latest_turns(&anna(), Some(u64::MAX), ALL).await), turns);
+    assert_eq!(ok(node.ledger.latest_turns(&anna(), None, 0).await), []);
+}
+
+/// By start, not by id and not by end.
+pub async fn running_tasks_are_oldest_first_and_recent_ones_newest_first(backend: &impl Backend) {
+    let node = Node::start(backend, "n").await;
+    let mut started = Vec::new();
+    for _ in 0..5 {
+        started.push(node.detached(&anna()).await);
+        node.detached(&ben()).await;
+    }
+    ok(node.finish(&anna(), started[3]).await);
+    ok(node.finish(&anna(), started[1]).await);
+    let ids = |tasks: Vec<crate::ledger::Task>| tasks.iter().map(|task| task.task_id).collect::<Vec<_>>();
+    assert_eq!(ids(ok(node.ledger.running_tasks(&anna()).await)), [started[0], started[2], started[4]]);
+    let newest: Vec<TaskId> = started.iter().rev().copied().collect();
+    assert_eq!(ids(ok(node.ledger.recent_tasks(&anna(), ALL).await)), newest);
+    assert_eq!(ids(ok(node.ledger.recent_tasks(&anna(), 2).await)), newest[..2]);
+    assert_eq!(ids(ok(node.ledger.recent_tasks(&anna(), 0).await)), []);
+}
+
+/// Empty, not refused.
+pub async fn nothing_is_found_of_a_stranger(backend: &impl Backend) {
+    let node = Node::start(backend, "n").await;
+    node.detached(&anna()).await;
+    let look = node.look(&ben()).await;
+    assert_eq!((look.head, look.events.len(), look.turns.len()), (0, 0, 0));
+    assert_eq!((look.tasks.len(), look.running.len(), look.audit.len()), (0, 0, 0));
+    assert_eq!(ok(node.ledger.latest_turns(&ben(), None, ALL).await), []);
+    assert_eq!(ok(node.ledger.task(TaskId::generate()).await), None);
+}
+
+/// The question changes nothing that anybody reads.
+pub async fn a_ledger_that_writes_says_so(backend: &impl Backend) {
+    let node = Node::start(backend, "n").await;
+    node.detached(&anna()).await;
+    let before = node.look(&anna()).await;
+    for _ in 0..3 {
+        ok(node.ledger.check().await);
+    }
+    assert_eq!(node.look(&anna()).await, before);
+}

@@ -1,0 +1,167 @@
+//! What ended lives have left is settled by others, exactly once.
+
+use super::Backend;
+use super::scene::{Look, Node, all_of, anna, assert_gapless, assert_one_winner, ben, bot, end, ok};
+use crate::ids::{CallId, TaskId};
+use crate::ledger::{LedgerError, Orphan, TaskState, Turn};
+
+impl Node {
+    async fn orphans(&self, limit: u32) -> Vec<Orphan> {
+        ok(self.ledger.orphans(&self.life, limit).await)
+    }
+
+    async fn reclaim_call(&self, call_id: CallId) -> Result<Turn, LedgerError> {
+        self.ledger.reclaim_call(&self.life, call_id, bot("interrupted")).await
+    }
+
+    async fn reclaim_task(&self, task_id: TaskId) -> Result<Turn, LedgerError> {
+        let end = end(&anna(), TaskState::Reclaimed, "reclaimed");
+        self.ledger.reclaim_task(&self.life, task_id, end).await
+    }
+}
+
+fn ids(orphans: &[Orphan]) -> Vec<String> {
+    orphans
+        .iter()
+        .map(|orphan| match orphan {
+            Orphan::Call { call_id, .. } => call_id.to_string(),
+            Orphan::Task(record) => record.task.task_id.to_string(),
+        })
+        .collect()
+}
+
+/// With what is needed to settle them; the limit cuts the end of the list.
+pub async fn orphans_are_calls_before_tasks_oldest_first(backend: &impl Backend) {
+    let (node, other) = (Node::start(backend, "a").await, Node::start(backend, "b").await);
+    let first = node.detached(&ben()).await;
+    let open = [node.call(&anna()).await, node.call(&ben()).await];
+    let second = node.task(open[0], &anna()).await;
+    let asked = node.look(&anna()).await.turns[0].body.clone();
+    ok(node.ledger.leave(&node.life).await);
+
+    let orphans = other.orphans(10).await;
+    let wanted = [open[0].to_string(), open[1].to_string(), first.to_string(), second.to_string()];
+    assert_eq!(ids(&orphans), wanted);
+    let call = Orphan::Call { call_id: open[0], owner: anna(), holder: node.life.clone(), turn: asked };
+    assert_eq!(orphans[0], call);
+    let task = ok(other.ledger.task(first).await).map(Orphan::Task);
+    assert_eq!(Some(&orphans[2]), task.as_ref());
+    for limit in 0..=4 {
+        assert_eq!(ids(&other.orphans(limit).await), wanted[..limit as usize]);
+    }
+}
+
+/// Not listed, not reclaimable.
+pub async fn work_of_a_live_node_is_no_orphan(backend: &impl Backend) {
+    let (node, other) = (Node::start(backend, "a").await, Node::start(backend, "b").await);
+    let (call_id, task_id) = (node.call(&anna()).await, node.detached(&anna()).await);
+    assert_eq!(other.orphans(10).await, []);
+    let before = node.look(&anna()).await;
+    for asking in [&other, &node] {
+        assert_eq!(asking.reclaim_call(call_id).await, Err(LedgerError::Unknown));
+        assert_eq!(asking.reclaim_task(task_id).await, Err(LedgerError::Unknown));
+    }
+    assert_eq!(other.reclaim_call(CallId::generate()).await, Err(LedgerError::Unknown));
+    assert_eq!(other.reclaim_task(TaskId::generate()).await, Err(LedgerError::Unknown));
+    assert_eq!(node.look(&anna()).await, before);
+    ok(node.reply(call_id).await);
+    ok(node.finish(&anna(), task_id).await);
+    assert_eq!(other.reclaim_call(call_id).await, Err(LedgerError::Settled));
+    assert_eq!(other.reclaim_task(task_id).await, Err(LedgerError::Settled));
+}
+
+/// The call gets its reply, the task its end, and the list is empty.
+pub async fn orphaned_work_is_settled_once(backend: &impl Backend) {
+    let (node, other) = (Node::start(backend, "a").await, Node::start(backend, "b").await);
+    let (call_id, task_id) = (node.call(&anna()).await, node.detached(&anna()).await);
+    ok(node.ledger.leave(&node.life).await);
+    let before = other.look(&anna()).await;
+    ok(other.reclaim_call(call_id).await);
+    ok(other.reclaim_task(task_id).await);
+    assert_eq!(other.orphans(10).await, []);
+    let Look { head, turns, running, tasks, audit, events } = other.look(&anna()).await;
+    assert_eq!((head, turns.len()), (before.head + 3, before.turns.len() + 2));
+    assert_eq!((running.len(), audit.len()), (0, before.audit.len() + 1));
+    assert_eq!(tasks[0].state, TaskState::Reclaimed);
+    assert_gapless(&events);
+    let record = ok(other.ledger.task(task_id).await);
+    assert_eq!(record.map(|record| record.holder), Some(node.life.clone()), "it says who ran it");
+    assert_eq!(other.reclaim_call(call_id).await, Err(LedgerError::Settled));
+    assert_eq!(other.reclaim_task(task_id).await, Err(LedgerError::Settled));
+    assert_eq!(other.look(&anna()).await.head, head);
+}
+
+/// The reply comes first here as well.
+pub async fn a_task_is_reclaimed_after_its_call(backend: &impl Backend) {
+    let (node, other) = (Node::start(backend, "a").await, Node::start(backend, "b").await);
+    let call_id = node.call(&anna()).await;
+    let task_id = node.task(call_id, &anna()).await;
+    ok(node.ledger.leave(&node.life).await);
+    let before = other.look(&anna()).await;
+    assert_eq!(other.reclaim_task(task_id).await, Err(LedgerError::TooEarly));
+    assert_eq!(other.look(&anna()).await, before);
+    ok(other.reclaim_call(call_id).await);
+    ok(other.reclaim_task(task_id).await);
+}
+
+/// Three nodes find the same orphans at once: each is settled by one of them.
+pub async fn racing_reclaimers_have_one_winner(backend: &impl Backend) {
+    const WORK: usize = 5;
+    let node = Node::start_with(backend, "dead", backend.lease()).await;
+    let mut tasks = Vec::new();
+    for _ in 0..WORK {
+        node.call(&anna()).await;
+        tasks.push(node.detached(&anna()).await);
+    }
+    let before = node.look(&anna()).await;
+    let mut others = Vec::new();
+    for name in ["b", "c", "d"] {
+        others.push(Node::start(backend, name).await);
+    }
+    backend.lapse(backend.lease()).await;
+    let racers = others.iter().cloned().map(|other| {
+        tokio::spawn(async move {
+            let mut outcomes = Vec::new();
+            for orphan in other.orphans(100).await {
+                outcomes.push(match &orphan {
+                    Orphan::Call { call_id, .. } => other.reclaim_call(*call_id).await,
+                    Orphan::Task(record) => other.reclaim_task(record.task.task_id).await,
+                });
+            }
+            outcomes
+        })
+    });
+    let outcomes: Vec<_> = all_of(racers.collect()).await.into_iter().flatten().collect();
+    let won = outcomes.iter().filter(|outcome| outcome.is_ok()).count();
+    assert_eq!(won, 2 * WORK, "{outcomes:?}");
+    let lost = |outcome: &&Result<Turn, LedgerError>| outcome.is_err() && **outcome != Err(LedgerError::Settled);
+    assert_eq!(outcomes.iter().find(lost), None);
+    let look = others[0].look(&anna()).await;
+    assert_eq!(look.turns.len(), before.turns.len() + 2 * WORK);
+    assert_eq!(look.audit.len(), before.audit.len() + WORK);
+    assert_eq!(others[0].orphans(100).await, []);
+}
+
+/// A holder ends its task in the moment in which another node takes it over.
+pub async fn an_end_that_races_a_reclaimer_is_the_only_one(backend: &impl Backend) {
+    let other = Node::start(backend, "b").await;
+    for round in 1..=5 {
+        let node = Node::start(backend, "a").await;
+        let task_id = node.detached(&anna()).await;
+        let holder = node.clone();
+        let holder = tokio::spawn(async move {
+            match holder.finish(&anna(), task_id).await {
+                Err(LedgerError::Fenced) => Err(LedgerError::Settled),
+                outcome => outcome,
+            }
+        });
+        let reclaimer = other.clone();
+        let reclaimer = tokio::spawn(async move {
+            ok(node.ledger.leave(&node.life).await);
+            reclaimer.reclaim_task(task_id).await
+        });
+        assert_one_winner(&all_of(vec![holder, reclaimer]).await, &LedgerError::Settled);
+        let look = other.look(&anna()).await;
+        assert_eq!((look.turns.len(), look.audit.len(), look.running.len()), (3 * round, round, 0));
+    }
+}

@@ -1,0 +1,132 @@
+//! Whatever was written comes back, byte for byte.
+
+use serde_json::{Value, json};
+
+use super::Backend;
+use super::scene::{Node, anna, bot, end, new_audit, new_call, new_task, ok, progress};
+use crate::ledger::{LedgerError, NewAudit, NewCall, NewTask, Owner, TaskState, TurnBody};
+
+/// Deeper than the parser's own limit, shallower than any stack.
+const DEPTH: usize = 300;
+
+fn odd() -> Vec<String> {
+    let mut odd: Vec<String> =
+        ["", "\0", "a\0b\0", "'; DROP TABLE turn; --", "%_\\", "\u{10ffff}\u{1f9a6}", "\u{feff}\r\n\t"]
+            .map(str::to_owned)
+            .into();
+    odd.extend(["e\u{301} \u{e9}".to_owned(), "\u{202e}left".to_owned(), "\\u0000".to_owned()]);
+    odd.push("\u{1f9a6}".repeat((65_536 + 14) / 4));
+    odd
+}
+
+/// In every column that takes a text.
+pub async fn odd_texts_come_back_as_they_were(backend: &impl Backend) {
+    for (n, text) in odd().into_iter().enumerate() {
+        let node = Node::start(backend, &format!("{text}{n}")).await;
+        assert_eq!(*node.life.node, format!("{text}{n}"));
+        let owner = Owner::new(&format!("{n}{text}"), &text);
+        let call = new_call(&owner);
+        let call_turn = TurnBody {
+            text: text.clone(),
+            app_id: text.clone(),
+            function: Some(text.clone()),
+            refresh_panels: Some(vec![text.clone()]),
+            truncated: true,
+            ..call.turn
+        };
+        let call = NewCall { turn: call_turn.clone(), ..call };
+        let call_id = call.call_id;
+        ok(node.ledger.accept_call(&node.life, call).await);
+        let new = new_task(call_id, &owner);
+        let new = NewTask { app_id: text.clone(), function: text.clone(), name: text.clone(), ..new };
+        let started = ok(node.ledger.start_task(&node.life, new).await);
+        ok(node.ledger.note_progress(&node.life, vec![progress(started.task_id, 0.1 + 0.2, &text)]).await);
+        ok(node.reply(call_id).await);
+        let outcome = end(&owner, TaskState::Succeeded, &text);
+        ok(node.ledger.finish_task(&node.life, started.task_id, outcome.clone()).await);
+        let audit = NewAudit {
+            actor: text.clone(),
+            app_id: Some(text.clone()),
+            action: text.clone(),
+            target: Some(text.clone()),
+            detail: Some(text.clone()),
+            ..new_audit(&owner, "")
+        };
+        ok(node.ledger.audit(audit.clone()).await);
+
+        let look = node.look(&owner).await;
+        assert_eq!(look.turns[0].body, call_turn);
+        assert_eq!(look.turns[2].body, outcome.turn);
+        let task = &look.tasks[0];
+        assert_eq!((&task.app_id, &task.function, &task.name), (&text, &text, &text));
+        assert_eq!((task.percent, task.message.as_ref()), (Some(0.1 + 0.2), Some(&text)));
+        assert_eq!(task.result, outcome.turn.result);
+        assert_eq!(look.audit.last().map(|row| &row.body), Some(&audit));
+        let record = ok(node.ledger.task(started.task_id).await);
+        assert_eq!(record.map(|record| (record.owner, record.holder)), Some((owner, node.life.clone())));
+    }
+}
+
+/// Numbers to their last digit, keys in their order, however deep; in turns, tasks and events.
+pub async fn json_comes_back_as_it_was(backend: &impl Backend) {
+    let node = Node::start(backend, "n").await;
+    let deep = (0..DEPTH).fold(json!(0), |inner, n| if n % 2 == 0 { json!([inner]) } else { json!({ "in": inner }) });
+    let values = [
+        json!({ "z": 1, "a": 2, "m": { "y": [], "b": {} } }),
+        json!([u64::MAX, i64::MIN, 0, -0.0, 1.0, 0.1, 1e-7, 5e-324, f64::MAX, 9_007_199_254_740_993_u64]),
+        json!([123_456_789.123_456_78, 2.225_073_858_507_201_e-308, 0.000_001_234_567_890_123_4]),
+        json!({ "": null, "\0": "\0", "\u{1f9a6}": [null, true, false, ""] }),
+        deep,
+    ];
+    for value in values {
+        let call = new_call(&anna());
+        let call = NewCall { turn: TurnBody { params: Some(value.clone()), ..call.turn }, ..call };
+        let call_id = call.call_id;
+        ok(node.ledger.accept_call(&node.life, call).await);
+        let task_id = node.task(call_id, &anna()).await;
+        ok(node.reply(call_id).await);
+        let mut outcome = end(&anna(), TaskState::Failed, "odd");
+        if let Some(result) = &mut outcome.turn.result {
+            result.data = value.clone();
+        }
+        ok(node.ledger.finish_task(&node.life, task_id, outcome).await);
+
+        let look = node.look(&anna()).await;
+        let written = value.to_string();
+        let params = look.turns.iter().rev().find_map(|turn| turn.body.params.as_ref());
+        // As text: comparing values would take keys in any order.
+        assert_eq!(params.map(Value::to_string), Some(written.clone()));
+        let results = [
+            look.turns.last().and_then(|turn| turn.body.result.as_ref()),
+            look.tasks[0].result.as_ref(),
+            look.events.iter().rev().find_map(|event| match &event.body {
+                crate::ledger::EventBody::Task(task) => task.result.as_ref(),
+                crate::ledger::EventBody::Turn(_) => None,
+            }),
+        ];
+        for result in results {
+            assert_eq!(result.map(|result| result.data.to_string()), Some(written.clone()));
+        }
+    }
+}
+
+/// Case, normal form, blanks and what follows a NUL all count.
+pub async fn names_are_compared_exactly(backend: &impl Backend) {
+    let node = Node::start(backend, "n").await;
+    let names = ["anna", "Anna", "anna ", "anna\0", "anna\0b", "\u{e9}", "e\u{301}", ""];
+    for (n, name) in names.iter().enumerate() {
+        for _ in 0..=n {
+            node.inject(&Owner::new("t", name), name).await;
+        }
+    }
+    for (n, name) in names.iter().enumerate() {
+        assert_eq!(ok(node.ledger.head(&Owner::new("t", name)).await), n as u64 + 1, "{name:?}");
+        let life = Node::start(backend, name).await.life;
+        assert_eq!(&*life.node, *name);
+    }
+    let task_id = node.detached(&anna()).await;
+    ok(node.finish(&anna(), task_id).await);
+    let shout = Node::start(backend, "N").await;
+    assert_eq!(shout.finish(&anna(), task_id).await, Err(LedgerError::Fenced));
+    ok(node.ledger.inject(anna(), bot("still here"), new_audit(&anna(), "chat.inject"), None).await);
+}

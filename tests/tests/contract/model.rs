@@ -1,0 +1,129 @@
+//! What should be the case, in names and sets only.
+//!
+//! Says of each operation whether it is refused, with what, and counts events, turns and audit
+//! rows. Knows no rows, no ids and no transaction.
+
+use std::collections::HashMap;
+
+use imperal::ledger::LedgerError;
+
+/// The running tasks that an owner may have.
+pub(super) const LIMIT: u32 = 3;
+
+/// A call or a task.
+#[derive(Debug, Clone)]
+pub(super) struct Piece {
+    pub(super) id: usize,
+    pub(super) owner: usize,
+    pub(super) life: usize,
+    pub(super) settled: bool,
+    /// Of a task.
+    pub(super) call: usize,
+    pub(super) asked: bool,
+}
+
+/// What should be the case.
+#[derive(Debug, Default)]
+pub(super) struct Model {
+    pub(super) now: u64,
+    /// The node of each life ever.
+    pub(super) lives: Vec<usize>,
+    pub(super) current: HashMap<usize, (usize, u64)>,
+    pub(super) calls: Vec<Piece>,
+    pub(super) tasks: Vec<Piece>,
+    /// By owner: events, turns, audit rows.
+    pub(super) counts: [(u64, usize, usize); 3],
+}
+
+impl Model {
+    pub(super) fn is_current(&self, life: usize) -> bool {
+        self.current.get(&self.lives[life]).is_some_and(|(current, _)| *current == life)
+    }
+
+    pub(super) fn fence(&self, life: usize) -> Result<(), LedgerError> {
+        if self.is_current(life) { Ok(()) } else { Err(LedgerError::Fenced) }
+    }
+
+    pub(super) fn add(&mut self, owner: usize, events: u64, turns: usize, audit: usize) {
+        let counts = &mut self.counts[owner];
+        *counts = (counts.0 + events, counts.1 + turns, counts.2 + audit);
+    }
+
+    pub(super) fn reply(&mut self, life: usize, call: usize, reclaim: bool) -> Result<(), LedgerError> {
+        self.fence(life)?;
+        let piece = self.calls[call].clone();
+        let held_by_living = self.is_current(piece.life);
+        match (reclaim, piece.settled) {
+            (false, _) if piece.life != life => return Err(LedgerError::Unknown),
+            (_, true) => return Err(LedgerError::Settled),
+            (true, false) if held_by_living => return Err(LedgerError::Unknown),
+            _ => self.calls[call].settled = true,
+        }
+        self.add(piece.owner, 1, 1, 0);
+        Ok(())
+    }
+
+    pub(super) fn start(&mut self, life: usize, call: usize, owner: usize) -> Result<(), LedgerError> {
+        self.fence(life)?;
+        if self.calls[call].life != life || self.calls[call].owner != owner {
+            return Err(LedgerError::Unknown);
+        }
+        if self.tasks.iter().filter(|task| task.owner == owner && !task.settled).count() >= LIMIT as usize {
+            return Err(LedgerError::TooManyTasks(LIMIT));
+        }
+        let id = self.tasks.len();
+        self.tasks.push(Piece { id, owner, life, settled: false, call, asked: false });
+        self.add(owner, 1, 0, 0);
+        Ok(())
+    }
+
+    pub(super) fn finish(&mut self, life: usize, task: usize, reclaim: bool) -> Result<(), LedgerError> {
+        self.fence(life)?;
+        let piece = self.tasks[task].clone();
+        match (reclaim, piece.settled) {
+            (false, _) if piece.life != life => return Err(LedgerError::Fenced),
+            (_, true) => return Err(LedgerError::Settled),
+            (true, false) if self.is_current(piece.life) => return Err(LedgerError::Unknown),
+            _ if !self.calls[piece.call].settled => return Err(LedgerError::TooEarly),
+            _ => self.tasks[task].settled = true,
+        }
+        self.add(piece.owner, 2, 1, 1);
+        Ok(())
+    }
+
+    pub(super) fn inject(
+        &mut self,
+        owner: usize,
+        fence: Option<(usize, Result<usize, usize>)>,
+    ) -> Result<(), LedgerError> {
+        if let Some((life, work)) = fence {
+            self.fence(life)?;
+            let (piece, elsewhere) = match work {
+                Ok(call) => (&self.calls[call], LedgerError::Unknown),
+                Err(task) => (&self.tasks[task], LedgerError::Fenced),
+            };
+            if piece.owner != owner {
+                return Err(LedgerError::Unknown);
+            }
+            if piece.life != life {
+                return Err(elsewhere);
+            }
+            if piece.settled {
+                return Err(LedgerError::Settled);
+            }
+        }
+        self.add(owner, 1, 1, 1);
+        Ok(())
+    }
+
+    /// Calls, then tasks, by their index.
+    pub(super) fn orphans(&mut self, life: usize) -> Result<(Vec<usize>, Vec<usize>), LedgerError> {
+        self.fence(life)?;
+        let (now, asking) = (self.now, self.lives[life]);
+        self.current.retain(|node, (_, until)| *node == asking || *until > now);
+        let left = |pieces: &[Piece]| -> Vec<usize> {
+            pieces.iter().filter(|piece| !piece.settled && !self.is_current(piece.life)).map(|piece| piece.id).collect()
+        };
+        Ok((left(&self.calls), left(&self.tasks)))
+    }
+}

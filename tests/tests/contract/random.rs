@@ -1,0 +1,356 @@
+//! Random interleavings of operations: memory, SQLite and a plain model must agree.
+//!
+//! The model says whether an operation is refused and how many rows there are; what the rows say
+//! is compared between the two ledgers. `PROPTEST_RNG_SEED` repeats a run, `PROPTEST_CASES` makes
+//! it longer.
+
+use std::collections::HashSet;
+use std::sync::Arc;
+use std::time::Duration;
+
+use imperal::context::MsgType;
+use imperal::ids::{CallId, TaskId, TurnId};
+use imperal::ledger::{
+    AuditFilter, AuditOutcome, CancelAnswer, Fence, HeldClock, Incarnation, Ledger, LedgerError, MemoryLedger,
+    NewAudit, NewCall, NewTask, Orphan, Owner, Progress, Role, SqliteLedger, TaskEnd, TaskState, TurnBody, Work,
+};
+use proptest::prelude::*;
+
+use super::model::{LIMIT, Model, Piece};
+
+const LEASE: u64 = 15;
+
+/// Indices are taken modulo what there is.
+#[derive(Debug, Clone)]
+enum Op {
+    Join { node: usize, short: bool },
+    Renew { life: usize },
+    Leave { life: usize },
+    Wait { seconds: u64 },
+    Accept { life: usize, owner: usize },
+    Reply { life: usize, call: usize },
+    Start { life: usize, call: usize, owner: Option<usize> },
+    Finish { life: usize, task: usize },
+    Progress { life: usize, task: usize },
+    Cancel { task: usize },
+    Inject { owner: usize, fence: Option<(usize, usize, bool)> },
+    Orphans { life: usize },
+    ReclaimCall { life: usize, call: usize },
+    ReclaimTask { life: usize, task: usize },
+}
+
+fn op() -> impl Strategy<Value = Op> {
+    let n = || 0..1000_usize;
+    prop_oneof![
+        2 => (0..3_usize, any::<bool>()).prop_map(|(node, short)| Op::Join { node, short }),
+        1 => n().prop_map(|life| Op::Renew { life }),
+        1 => n().prop_map(|life| Op::Leave { life }),
+        1 => (1..LEASE + 2).prop_map(|seconds| Op::Wait { seconds }),
+        5 => (n(), n()).prop_map(|(life, owner)| Op::Accept { life, owner }),
+        5 => (n(), n()).prop_map(|(life, call)| Op::Reply { life, call }),
+        5 => (n(), n(), prop::option::weighted(0.1, n()))
+            .prop_map(|(life, call, owner)| Op::Start { life, call, owner }),
+        5 => (n(), n()).prop_map(|(life, task)| Op::Finish { life, task }),
+        2 => (n(), n()).prop_map(|(life, task)| Op::Progress { life, task }),
+        2 => n().prop_map(|task| Op::Cancel { task }),
+        3 => (n(), prop::option::of((n(), n(), any::<bool>()))).prop_map(|(owner, fence)| Op::Inject { owner, fence }),
+        2 => n().prop_map(|life| Op::Orphans { life }),
+        3 => (n(), n()).prop_map(|(life, call)| Op::ReclaimCall { life, call }),
+        3 => (n(), n()).prop_map(|(life, task)| Op::ReclaimTask { life, task }),
+    ]
+}
+
+struct World {
+    clock: Arc<HeldClock>,
+    ledgers: [Arc<dyn Ledger>; 2],
+    model: Model,
+    owners: [Owner; 3],
+    lives: Vec<Incarnation>,
+    calls: Vec<CallId>,
+    tasks: Vec<TaskId>,
+}
+
+/// Does it on both ledgers, which must answer alike.
+macro_rules! both {
+    ($world:ident, $ledger:ident => $work:expr) => {{
+        let $ledger = &$world.ledgers[0];
+        let first = $work.await;
+        let $ledger = &$world.ledgers[1];
+        let second = $work.await;
+        assert_eq!(first, second, "memory and file differ");
+        first
+    }};
+}
+
+impl World {
+    fn new(folder: &std::path::Path) -> Self {
+        let clock = super::held_clock();
+        let file = SqliteLedger::open_with_clock(folder.join("ledger.db"), clock.clone()).unwrap();
+        Self {
+            ledgers: [Arc::new(MemoryLedger::with_clock(clock.clone())), Arc::new(file)],
+            clock,
+            model: Model::default(),
+            owners: [Owner::new("t", "anna"), Owner::new("t", "ben"), Owner::new("u", "anna")],
+            lives: Vec::new(),
+            calls: Vec::new(),
+            tasks: Vec::new(),
+        }
+    }
+
+    fn turn(&self, text: &str) -> TurnBody {
+        TurnBody {
+            turn_id: TurnId::generate(),
+            role: Role::Bot,
+            msg_type: MsgType::Response,
+            text: format!("{text} at {}", self.model.now),
+            app_id: "app".to_owned(),
+            function: None,
+            params: None,
+            call_id: None,
+            task_id: None,
+            result: None,
+            refresh_panels: None,
+            truncated: false,
+        }
+    }
+
+    fn audit(&self, owner: usize) -> NewAudit {
+        NewAudit {
+            tenant_id: self.owners[owner].tenant_id.to_string(),
+            user_id: self.owners[owner].user_id.to_string(),
+            actor: "platform".to_owned(),
+            app_id: None,
+            action: "chat.inject".to_owned(),
+            target: None,
+            outcome: AuditOutcome::Done,
+            detail: None,
+        }
+    }
+
+    fn end(&self, task: usize) -> TaskEnd {
+        let audit = self.audit(self.model.tasks[task].owner);
+        TaskEnd { state: TaskState::Succeeded, turn: self.turn("outcome"), audit }
+    }
+
+    /// Who could do it, most of the time, or else anybody.
+    fn life(&self, index: usize, holder: Option<usize>) -> Option<usize> {
+        match holder {
+            Some(holder) if !index.is_multiple_of(4) => Some(holder),
+            _ => pick(index, self.lives.len()),
+        }
+    }
+
+    #[expect(clippy::too_many_lines, reason = "one arm an operation")]
+    async fn apply(&mut self, op: Op) -> Option<()> {
+        match op {
+            Op::Join { node, short } => {
+                let lease = if short { LEASE } else { 1_000_000 };
+                let name = format!("node{node}");
+                let life = both!(self, ledger => ledger.join(&name, Duration::from_secs(lease))).unwrap();
+                let earlier = self.lives.iter().filter(|earlier| earlier.node == life.node);
+                assert!(earlier.into_iter().all(|earlier| earlier.epoch < life.epoch));
+                self.model.current.insert(node, (self.lives.len(), self.model.now + lease));
+                self.model.lives.push(node);
+                self.lives.push(life);
+            }
+            Op::Renew { life } => {
+                let life = pick(life, self.lives.len())?;
+                let held = &self.lives[life];
+                let asked = both!(self, ledger => ledger.renew(held, Duration::from_secs(LEASE)));
+                let wanted = self.model.fence(life).map(|()| {
+                    let asked = self.model.tasks.iter().filter(|task| task.life == life && task.asked && !task.settled);
+                    asked.map(|task| self.tasks[task.id]).collect::<HashSet<_>>()
+                });
+                if wanted.is_ok() {
+                    self.model.current.insert(self.model.lives[life], (life, self.model.now + LEASE));
+                }
+                assert_eq!(asked.map(|asked| asked.into_iter().collect()), wanted);
+            }
+            Op::Leave { life } => {
+                let life = pick(life, self.lives.len())?;
+                let held = &self.lives[life];
+                assert_eq!(both!(self, ledger => ledger.leave(held)), Ok(()));
+                if self.model.is_current(life) {
+                    self.model.current.remove(&self.model.lives[life]);
+                }
+            }
+            Op::Wait { seconds } => {
+                self.clock.advance(Duration::from_secs(seconds));
+                self.model.now += seconds;
+            }
+            Op::Accept { life, owner } => {
+                let life = pick(life, self.lives.len())?;
+                let owner = owner % 3;
+                let call =
+                    NewCall { call_id: CallId::generate(), owner: self.owners[owner].clone(), turn: self.turn("call") };
+                let held = &self.lives[life];
+                let accepted = both!(self, ledger => ledger.accept_call(held, call.clone()));
+                let wanted = self.model.fence(life);
+                assert_eq!(accepted.map(drop), wanted);
+                if wanted.is_ok() {
+                    let id = self.calls.len();
+                    self.model.calls.push(Piece { id, owner, life, settled: false, call: id, asked: false });
+                    self.model.add(owner, 1, 1, 0);
+                    self.calls.push(call.call_id);
+                }
+            }
+            Op::Reply { life, call } => {
+                let call = pick(call, self.calls.len())?;
+                let life = self.life(life, Some(self.model.calls[call].life))?;
+                let (held, call_id, turn) = (&self.lives[life], self.calls[call], self.turn("reply"));
+                let replied = both!(self, ledger => ledger.reply(held, call_id, turn.clone()));
+                assert_eq!(replied.map(drop), self.model.reply(life, call, false));
+            }
+            Op::Start { life, call, owner } => {
+                let call = pick(call, self.calls.len())?;
+                let life = self.life(life, Some(self.model.calls[call].life))?;
+                let owner = owner.map_or(self.model.calls[call].owner, |owner| owner % 3);
+                let new = NewTask {
+                    task_id: TaskId::generate(),
+                    call_id: self.calls[call],
+                    owner: self.owners[owner].clone(),
+                    app_id: "app".to_owned(),
+                    function: "work".to_owned(),
+                    name: "work".to_owned(),
+                    long_running: false,
+                    cap: Duration::from_secs(180),
+                    max_running: LIMIT,
+                };
+                let held = &self.lives[life];
+                let started = both!(self, ledger => ledger.start_task(held, new.clone()));
+                let wanted = self.model.start(life, call, owner);
+                assert_eq!(started.map(drop), wanted);
+                if wanted.is_ok() {
+                    self.tasks.push(new.task_id);
+                }
+            }
+            Op::Finish { life, task } => {
+                let task = pick(task, self.tasks.len())?;
+                let life = self.life(life, Some(self.model.tasks[task].life))?;
+                let (held, task_id, end) = (&self.lives[life], self.tasks[task], self.end(task));
+                let finished = both!(self, ledger => ledger.finish_task(held, task_id, end.clone()));
+                assert_eq!(finished.map(drop), self.model.finish(life, task, false));
+            }
+            Op::Progress { life, task } => {
+                let task = pick(task, self.tasks.len())?;
+                let life = self.life(life, Some(self.model.tasks[task].life))?;
+                let at = imperal::ledger::Clock::now(&*self.clock);
+                let (held, task_id) = (&self.lives[life], self.tasks[task]);
+                let said = Progress { task_id, percent: 1.5, message: self.model.now.to_string(), at };
+                let noted = both!(self, ledger => ledger.note_progress(held, vec![said.clone()]));
+                assert_eq!(noted, self.model.fence(life));
+            }
+            Op::Cancel { task } => {
+                let task = pick(task, self.tasks.len())?;
+                let owner = self.model.tasks[task].owner;
+                let (task_id, audit) = (self.tasks[task], self.audit(owner));
+                let answer = both!(self, ledger => ledger.ask_cancel(task_id, audit.clone())).unwrap();
+                let Piece { settled, asked, .. } = self.model.tasks[task];
+                assert_eq!(matches!(answer, CancelAnswer::Ended(_)), settled);
+                self.model.tasks[task].asked |= !settled;
+                self.model.add(owner, u64::from(!settled && !asked), 0, 1);
+            }
+            Op::Inject { owner, fence } => {
+                let fence = match fence {
+                    None => None,
+                    Some((life, work, is_call)) => {
+                        let count = if is_call { self.calls.len() } else { self.tasks.len() };
+                        let work = pick(work, count)?;
+                        let piece = if is_call { &self.model.calls[work] } else { &self.model.tasks[work] };
+                        let life = self.life(life, Some(piece.life))?;
+                        Some((life, if is_call { Ok(work) } else { Err(work) }, piece.owner))
+                    }
+                };
+                // Mostly the one who owns the work.
+                let owner = match fence {
+                    Some((_, _, owns)) if !owner.is_multiple_of(3) => owns,
+                    _ => owner % 3,
+                };
+                let right = fence.map(|(life, work, _)| Fence {
+                    holder: self.lives[life].clone(),
+                    work: match work {
+                        Ok(call) => Work::Call(self.calls[call]),
+                        Err(task) => Work::Task(self.tasks[task]),
+                    },
+                });
+                let (turn, audit) = (self.turn("injected"), self.audit(owner));
+                let whose = &self.owners[owner];
+                let injected =
+                    both!(self, ledger => ledger.inject(whose.clone(), turn.clone(), audit.clone(), right.clone()));
+                let wanted = self.model.inject(owner, fence.map(|(life, work, _)| (life, work)));
+                assert_eq!(injected.map(drop), wanted);
+            }
+            Op::Orphans { life } => {
+                let life = pick(life, self.lives.len())?;
+                let held = &self.lives[life];
+                let orphans = both!(self, ledger => ledger.orphans(held, 1000)).map(|orphans| {
+                    let ids = orphans.iter().map(|orphan| match orphan {
+                        Orphan::Call { call_id, .. } => call_id.to_string(),
+                        Orphan::Task(record) => record.task.task_id.to_string(),
+                    });
+                    ids.collect::<Vec<_>>()
+                });
+                let wanted = self.model.orphans(life).map(|(calls, tasks)| {
+                    let calls = calls.iter().map(|call| self.calls[*call].to_string());
+                    calls.chain(tasks.iter().map(|task| self.tasks[*task].to_string())).collect()
+                });
+                assert_eq!(orphans, wanted);
+            }
+            Op::ReclaimCall { life, call } => {
+                let (call, life) = (pick(call, self.calls.len())?, pick(life, self.lives.len())?);
+                let (held, call_id, turn) = (&self.lives[life], self.calls[call], self.turn("interrupted"));
+                let reclaimed = both!(self, ledger => ledger.reclaim_call(held, call_id, turn.clone()));
+                assert_eq!(reclaimed.map(drop), self.model.reply(life, call, true));
+            }
+            Op::ReclaimTask { life, task } => {
+                let (task, life) = (pick(task, self.tasks.len())?, pick(life, self.lives.len())?);
+                let (held, task_id, end) = (&self.lives[life], self.tasks[task], self.end(task));
+                let reclaimed = both!(self, ledger => ledger.reclaim_task(held, task_id, end.clone()));
+                assert_eq!(reclaimed.map(drop), self.model.finish(life, task, true));
+            }
+        }
+        Some(())
+    }
+
+    async fn compare(&self) {
+        for (owner, counts) in self.owners.iter().zip(self.model.counts) {
+            let filter = AuditFilter { owner: Some(owner.clone()), after: 0, limit: 1000 };
+            let events = both!(self, ledger => ledger.events(owner, 0, 1000)).unwrap();
+            let turns = both!(self, ledger => ledger.turns(owner, 0, 1000)).unwrap();
+            let audit = both!(self, ledger => ledger.audit_rows(filter.clone())).unwrap();
+            both!(self, ledger => ledger.running_tasks(owner)).unwrap();
+            both!(self, ledger => ledger.recent_tasks(owner, 1000)).unwrap();
+            let head = both!(self, ledger => ledger.head(owner)).unwrap();
+            assert_eq!((head, turns.len(), audit.len()), counts);
+            assert!(events.iter().map(|event| event.seq).eq(1..=head));
+        }
+        for (task, piece) in self.tasks.iter().zip(&self.model.tasks) {
+            let record = both!(self, ledger => ledger.task(*task)).unwrap().unwrap();
+            assert_eq!(record.task.state != TaskState::Running, piece.settled);
+            assert_eq!(record.task.cancel_requested_at.is_some(), piece.asked);
+        }
+    }
+}
+
+fn pick(index: usize, count: usize) -> Option<usize> {
+    index.checked_rem(count)
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 96, failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn memory_file_and_model_agree(ops in prop::collection::vec(op(), 1..120)) {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        let folder = tempfile::tempdir().unwrap();
+        runtime.block_on(async {
+            let mut world = World::new(folder.path());
+            world.apply(Op::Join { node: 0, short: false }).await;
+            for op in ops {
+                // An operation on what is not there yet is none.
+                let _ = world.apply(op).await;
+            }
+            world.compare().await;
+        });
+    }
+}
