@@ -8,7 +8,7 @@
 //!
 //! Three passes: `variant` gives variants a definition, `node` rewrites each schema, `order` sorts.
 
-mod generic;
+mod name;
 mod node;
 mod order;
 mod title;
@@ -39,7 +39,7 @@ pub(crate) fn shape(schema: Value) -> Map<String, Value> {
         *def = Value::Object(schema);
     }
     own_root(&mut root, &mut defs);
-    generic::rename(&mut root, &mut defs);
+    name::plain(&mut root, &mut defs);
     drop_unused(&root, &mut defs);
     if !defs.is_empty() {
         root.insert("$defs".to_owned(), Value::Object(defs));

@@ -33,6 +33,7 @@ pub(super) fn rewrite(schema: &mut Map<String, Value>) {
     drop_width(schema);
     rename_format(schema);
     collapse_enum(schema);
+    open_decimal(schema);
     split_types(schema);
     open_map(schema);
     name_alternatives(schema);
@@ -117,6 +118,18 @@ fn collapse_enum(schema: &mut Map<String, Value>) {
     }
 }
 
+/// A decimal number is a number or text. `schemars` says so by these patterns alone.
+fn open_decimal(schema: &mut Map<String, Value>) {
+    let types = match schema.get("pattern").and_then(Value::as_str) {
+        Some(r"^-?\d+(\.\d+)?([eE]\d+)?$" | r"^-?\d+(\.\d+)?$") => schema.get("type"),
+        _ => return,
+    };
+    let null = types.and_then(Value::as_array).is_some_and(|types| types.contains(&Value::from("null")));
+    schema.shift_remove("pattern");
+    let kinds = if null { json!(["number", "string", "null"]) } else { json!(["number", "string"]) };
+    schema.insert("type".to_owned(), kinds);
+}
+
 /// Several types in one schema are several schemas.
 fn split_types(schema: &mut Map<String, Value>) {
     let Some(types) = schema.get("type").and_then(Value::as_array).cloned() else { return };
@@ -136,25 +149,12 @@ fn split_types(schema: &mut Map<String, Value>) {
     if let Some(Value::Array(values)) = inside.get_mut("enum") {
         values.retain(|value| !value.is_null());
     }
-    let decimal = inside.get("pattern").and_then(Value::as_str) == Some(r"^-?\d+(\.\d+)?([eE]\d+)?$");
-    let mut branches: Vec<Value> = Vec::new();
-    for kind in types {
-        let mut branch = match kind.as_str() {
-            Some("null") => Map::new(),
-            Some("number") if decimal => Map::new(),
-            _ => inside.clone(),
-        };
-        if decimal && kind == "string" {
-            // The reference's own pattern for a decimal number as text.
-            branch.insert("pattern".to_owned(), Value::from(r"^(?!^[-+.]*$)[+-]?0*\d*\.?\d*$"));
-        }
-        branch.insert("type".to_owned(), kind.clone());
-        if decimal && kind == "number" {
-            branches.insert(0, Value::Object(branch));
-        } else {
-            branches.push(Value::Object(branch));
-        }
-    }
+    let branch = |kind: Value| {
+        let mut branch = if kind == "null" { Map::new() } else { inside.clone() };
+        branch.insert("type".to_owned(), kind);
+        Value::Object(branch)
+    };
+    let branches = types.into_iter().map(branch).collect();
     schema.extend(outside);
     schema.insert("anyOf".to_owned(), Value::Array(branches));
 }

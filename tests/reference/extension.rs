@@ -1,0 +1,3 @@
+pub(crate) fn prove() -> Vec<crate::Row> {
+    vec![]
+}

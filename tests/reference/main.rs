@@ -1,0 +1,102 @@
+//! The proof that manifests agree with the reference SDK, run beside it.
+//!
+//! `cargo test -p imperal-tests --test reference` prints one table: shapes of types in both
+//! languages, one extension in both languages, broken manifests judged by both, and the manifests
+//! of the examples. It needs the virtual environment that `tests/reference/setup` makes, and fails
+//! with that advice when it is not there. Nothing is skipped.
+
+mod broken;
+mod corpus;
+mod defaults;
+mod examples;
+mod extension;
+mod python;
+mod shapes;
+
+use std::process::ExitCode;
+
+pub(crate) use defaults::*;
+use imperal::__private::{ActionType, ExtensionDef, FunctionDef};
+
+/// A function with nothing set; the parts that matter are given where it is used.
+pub(crate) const PLAIN: FunctionDef = FunctionDef {
+    name: "",
+    description: "Takes what the reference takes.",
+    action_type: ActionType::Read,
+    event: "",
+    effects: &[],
+    id_projection: "",
+    chain_callable: true,
+    background: false,
+    long_running: false,
+    params_schema: |_| schemars::json_schema!({}),
+    return_schema: |_| None,
+    invoke: |_, _| Err(imperal::Error::cancelled()),
+    module_path: "",
+    file: file!(),
+    line: 0,
+};
+
+/// An extension with nothing set.
+pub(crate) const EXTENSION: ExtensionDef = ExtensionDef {
+    app_id: "",
+    version: "0.1.0",
+    name: "",
+    description: "",
+    icon: "",
+    capabilities: &[],
+    tool_name: "",
+    system: false,
+    manifest_dir: env!("CARGO_MANIFEST_DIR"),
+    module_path: "",
+    file: file!(),
+    line: 0,
+};
+
+/// One line of the table.
+pub(crate) struct Row {
+    pub(crate) what: &'static str,
+    pub(crate) equal: usize,
+    /// Name and reason.
+    pub(crate) explained: Vec<(String, String)>,
+    /// Name and what was found.
+    pub(crate) unexplained: Vec<(String, String)>,
+}
+
+fn main() -> ExitCode {
+    if std::env::args().any(|argument| argument == "--list") {
+        println!("proof: test");
+        return ExitCode::SUCCESS;
+    }
+    if let Err(missing) = python::environment() {
+        eprintln!("{missing}");
+        return ExitCode::FAILURE;
+    }
+    let rows = [shapes::prove(), extension::prove(), broken::prove(), examples::prove()];
+    let rows: Vec<Row> = rows.into_iter().flatten().collect();
+    for row in &rows {
+        for (name, reason) in &row.explained {
+            println!("explained   {}: {name}: {reason}", row.what);
+        }
+        for (name, found) in &row.unexplained {
+            println!("UNEXPLAINED {}: {name}\n{found}\n", row.what);
+        }
+    }
+    println!(
+        "\n{:<44} {:>6} {:>6} {:>10} {:>12}",
+        "compared with imperal-sdk 6.3.7", "all", "equal", "explained", "unexplained"
+    );
+    let mut unexplained = 0;
+    for row in &rows {
+        let all = row.equal + row.explained.len() + row.unexplained.len();
+        println!(
+            "{:<44} {all:>6} {:>6} {:>10} {:>12}",
+            row.what,
+            row.equal,
+            row.explained.len(),
+            row.unexplained.len()
+        );
+        unexplained += row.unexplained.len();
+    }
+    if unexplained == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+}
