@@ -121,7 +121,7 @@ export class Stub {
     if (path === "/v1/events/stream") return this.stream(request, response, Number(request.headers["last-event-id"] ?? query.get("after") ?? 0));
     if (path === "/v1/tasks/active") return send(200, { tasks: [...this.tasks.values()].filter((task) => task.state === "running") });
     if (path === "/v1/tasks") return send(200, { tasks: [...this.tasks.values()].reverse().slice(0, Number(query.get("limit") ?? 50)) });
-    if (path === "/v1/audit") return send(200, { rows: this.audit() });
+    if (path === "/v1/audit") return send(200, { rows: this.audit().filter((row) => row.audit_id > Number(query.get("after") ?? 0)) });
     const cancel = path.match(/^\/v1\/tasks\/([^/]+)\/cancel$/);
     if (cancel) {
       const task = this.tasks.get(cancel[1]);

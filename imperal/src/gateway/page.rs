@@ -13,33 +13,36 @@ use super::failure::Failure;
 use super::{Gateway, json};
 use crate::platform::Access;
 
-macro_rules! assets {
-    ($($content_type:literal => $($name:literal)+,)+) => {
-        &[
-            ("/", "text/html; charset=utf-8", include_str!("page/shell.html")),
-            $($((concat!("/page/", $name), $content_type, include_str!(concat!("page/", $name))),)+)+
-        ]
-    };
-}
-
 /// Nothing from elsewhere, nothing inline.
 pub(super) const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' https: data:; \
      connect-src 'self'; form-action 'none'; base-uri 'none'; frame-ancestors 'none'";
 
-/// The page's files, in the binary: path, content type, text.
-const ASSETS: &[(&str, &str, &str)] = assets! {
-    "text/css; charset=utf-8" => "chat.css" "form.css" "page.css",
-    "image/svg+xml" => "favicon.svg",
-    "text/javascript; charset=utf-8" =>
-        "announce.js" "api.js" "audit.js" "calls.js" "chat.js" "dom.js" "drawer.js" "feed.js" "fields.js" "form.js"
-        "functions.js" "groups.js" "page.js" "results.js" "schema.js" "stream.js" "tasks.js" "turns.js" "words.js",
-};
+macro_rules! assets {
+    ($($name:literal)*) => {
+        [("/", include_str!("page/shell.html")), $((concat!("/page/", $name), include_str!(concat!("page/", $name)))),*]
+    };
+}
+/// The page's files, in the binary: path, text.
+const ASSETS: &[(&str, &str)] = &assets![
+    "page.css" "chat.css" "form.css" "favicon.svg"
+    "announce.js" "api.js" "audit.js" "calls.js" "chat.js" "dom.js" "drawer.js" "feed.js" "fields.js" "form.js"
+    "functions.js" "groups.js" "page.js" "results.js" "schema.js" "stream.js" "tasks.js" "turns.js" "words.js"
+];
+
+fn content_type(path: &str) -> &'static str {
+    match path.rsplit('.').next() {
+        Some("css") => "text/css; charset=utf-8",
+        Some("js") => "text/javascript; charset=utf-8",
+        Some("svg") => "image/svg+xml",
+        _ => "text/html; charset=utf-8",
+    }
+}
 
 pub(super) fn routes() -> Router<Gateway> {
     let mut router = Router::new().route("/open/{secret}", get(open));
-    for (path, content_type, text) in ASSETS {
+    for (path, text) in ASSETS {
         let asset = move || async move {
-            ([(header::CONTENT_TYPE, *content_type), (header::CACHE_CONTROL, "no-cache")], *text)
+            ([(header::CONTENT_TYPE, content_type(path)), (header::CACHE_CONTROL, "no-cache")], *text)
         };
         router = router.route(path, get(asset));
     }

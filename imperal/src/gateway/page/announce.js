@@ -2,7 +2,7 @@
 // Owns the one polite live region and how often it speaks; wording of the parts is in words.js.
 
 import { h } from "./dom.js";
-import { STATES } from "./words.js";
+import { humanise } from "./words.js";
 
 const MILESTONE = 25;
 const KEEP = 6;
@@ -40,11 +40,7 @@ export class Announcer {
     const step = Math.floor((task.percent ?? 0) / MILESTONE) * MILESTONE;
     const before = this.told.get(task.task_id) ?? 0;
     this.told.set(task.task_id, Math.max(step, before));
-    if (step > before && step < 100) this.say(`${task.name}: ${step} percent${task.message ? `, ${task.message}` : ""}`);
-  }
-
-  ended(task) {
-    this.say(`${task.name}: ${STATES[task.state].word.toLowerCase()}`);
+    if (step > before && step < 100) this.say(`${humanise(task.name)}: ${step} percent${task.message ? `, ${task.message}` : ""}`);
   }
 }
 

@@ -6,10 +6,12 @@ import { h, refill } from "./dom.js";
 import { fullTime, moment } from "./words.js";
 
 const TONES = { done: "plain", refused: "bad", critical: "bad" };
-const LIMIT = 200;
+const PAGE = 500;
+const SHOWN = 200;
 
 export class Audit {
   constructor() {
+    this.rows = []; // newest first
     this.only = h("select", { id: "audit-only" }, ["all", "done", "refused", "critical"].map((one) => h("option", { value: one }, one === "all" ? "Everything" : `Only ${one}`)));
     this.only.addEventListener("change", () => this.show());
     this.reload = h("button", { type: "button", class: "secondary small", onclick: () => this.render() }, "Refresh");
@@ -19,24 +21,32 @@ export class Audit {
 
   async render() {
     try {
-      const { rows } = await get(`/v1/audit?limit=${LIMIT}`);
-      this.rows = [...rows].sort((a, b) => b.audit_id - a.audit_id);
+      await this.readOn();
       this.show();
     } catch (error) {
       refill(this.body, h("p", { class: "form-error", role: "alert" }, explain(error)));
     }
   }
 
+  /** Reads on after the last known row, to the end: rows are only ever added. */
+  async readOn() {
+    for (;;) {
+      const { rows } = await get(`/v1/audit?after=${this.rows[0]?.audit_id ?? 0}&limit=${PAGE}`);
+      this.rows.unshift(...rows.sort((a, b) => b.audit_id - a.audit_id));
+      if (rows.length < PAGE) return;
+    }
+  }
+
   show() {
-    const rows = (this.rows ?? []).filter((row) => this.only.value === "all" || row.outcome === this.only.value);
+    const rows = this.rows.filter((row) => this.only.value === "all" || row.outcome === this.only.value);
     if (!rows.length) {
       refill(this.body, h("p", { class: "help" }, "No entries. Every delivery into the chat and every refused attempt is written down here."));
       return;
     }
     refill(
       this.body,
-      h("ul", { class: "bare audit-rows" }, rows.map(audited)),
-      h("p", { class: "help" }, this.rows.length >= LIMIT ? `The last ${LIMIT} entries.` : "That is all of it."),
+      h("ul", { class: "bare audit-rows" }, rows.slice(0, SHOWN).map(audited)),
+      h("p", { class: "help" }, rows.length > SHOWN ? `The latest ${SHOWN} of ${rows.length.toLocaleString()} entries.` : "That is all of it."),
     );
   }
 }

@@ -48,7 +48,7 @@ class Single {
 
   label() {
     const { title, required } = this.field;
-    const mark = required ? null : h("span", { class: "optional" }, "optional");
+    const mark = required ? null : [" ", h("span", { class: "optional" }, "optional")];
     if (this.input.group) {
       this.input.el.setAttribute("aria-labelledby", `${this.id}-label`);
       return h("div", { class: "label", id: `${this.id}-label` }, title, mark);

@@ -27,7 +27,7 @@ function frame(field, ...body) {
     : h(
         "fieldset",
         { class: "group", tabindex: "-1", "aria-describedby": `${id}-error` },
-        h("legend", { class: "label" }, field.title, !field.required && h("span", { class: "optional" }, "optional")),
+        h("legend", { class: "label" }, field.title, !field.required && [" ", h("span", { class: "optional" }, "optional")]),
         field.help && h("p", { class: "help" }, field.help),
         body,
         error,

@@ -5,7 +5,7 @@ import { post, serverNow } from "./api.js";
 import { explain } from "./calls.js";
 import { h, icon, refill } from "./dom.js";
 import { longText, showData } from "./results.js";
-import { STATES, clock, humanise, moment, span } from "./words.js";
+import { STATES, clock, humanise, moment, span, took } from "./words.js";
 
 const ticking = new Set();
 setInterval(() => ticking.forEach((card) => (card.el.isConnected ? card.tick() : null)), 1000);
@@ -92,12 +92,11 @@ export class TaskCard {
   buildEnded() {
     this.ended = true;
     const held = this.el.contains(document.activeElement);
-    const { state, created_at, finished_at, task_id } = this.task;
+    const { state, finished_at, task_id } = this.task;
     const { word, tone } = STATES[state];
-    const took = finished_at ? ` after ${clock(Date.parse(finished_at) - Date.parse(created_at))}` : "";
     const see = h("button", { type: "button", class: "link", onclick: () => this.reveal(task_id) }, "See outcome", icon("down"));
     this.el.className = "task ended";
-    refill(this.el, h("span", { class: `state ${tone}` }, icon(tone === "good" ? "check" : tone === "bad" ? "alert" : "close"), `${word}${took}`), see);
+    refill(this.el, h("span", { class: `state ${tone}` }, icon(tone === "good" ? "check" : tone === "bad" ? "alert" : "close"), finished_at ? `${word} after ${took(this.task)}` : word), see);
     if (held) see.focus();
   }
 }
@@ -143,7 +142,6 @@ export class TaskList {
 
   endedRow(task) {
     const { word, tone } = STATES[task.state];
-    const took = task.finished_at ? clock(Date.parse(task.finished_at) - Date.parse(task.created_at)) : "";
     const text = task.result?.error ?? task.result?.summary ?? "";
     const data = showData(task.result?.data);
     return h(
@@ -158,7 +156,7 @@ export class TaskList {
           { class: "ended-body" },
           text && longText(text),
           data && [data.block, data.tools, data.raw],
-          h("p", { class: "help" }, h("code", null, task.function), took && ` · took ${took}`, ` · started ${moment(task.created_at)}`),
+          h("p", { class: "help" }, h("code", null, task.function), task.finished_at && ` · took ${took(task)}`, ` · started ${moment(task.created_at)}`),
           h("button", { type: "button", class: "link", onclick: () => this.reveal(task.task_id) }, "Show in the chat"),
         ),
       ),

@@ -4,7 +4,7 @@
 import { isExact } from "./api.js";
 import { h, icon, refill } from "./dom.js";
 import { linked, longText, showData } from "./results.js";
-import { STATES, clock, fullTime, humanise, time } from "./words.js";
+import { STATES, fullTime, humanise, time, took } from "./words.js";
 
 /** The element of a turn. `acts` has again(turn, button), edit(turn), task(id), reveal(turn). */
 export function turnElement(turn, acts) {
@@ -82,14 +82,13 @@ function said(turn, acts) {
 function outcomeHead(turn, acts) {
   const task = acts.task(turn.task_id);
   const state = STATES[task?.state === "running" ? undefined : task?.state] ?? stateOf(turn.result);
-  const took = task?.finished_at ? clock(Date.parse(task.finished_at) - Date.parse(task.created_at)) : null;
   const name = humanise(task?.name ?? turn.function ?? "task");
   return h(
     "div",
     { class: "kicker" },
     h("span", { class: `chip ${state.tone}` }, state.word),
     h("button", { type: "button", class: "link", title: "Show the call", onclick: () => acts.reveal(turn.call_id) }, name),
-    took && h("span", { class: "muted" }, `in ${took}`),
+    task?.finished_at && h("span", { class: "muted" }, `after ${took(task)}`),
   );
 }
 

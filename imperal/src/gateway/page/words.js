@@ -26,6 +26,13 @@ export function clock(ms) {
   return hours ? `${hours}:${pad(minutes)}:${pad(seconds)}` : `${minutes}:${pad(seconds)}`;
 }
 
+/** How long a task took: `0.4 s`, `12 s`, then as clock(). */
+export function took({ created_at: from, finished_at: to }) {
+  const ms = Math.max(0, Date.parse(to) - Date.parse(from));
+  if (ms < 10_000) return `${(ms / 1000).toFixed(1)} s`;
+  return ms < 60_000 ? `${Math.round(ms / 1000)} s` : clock(ms);
+}
+
 /** Milliseconds as `42 seconds`, `3 minutes`, for reading aloud and for caps. */
 export function span(ms) {
   const seconds = Math.max(0, Math.round(ms / 1000));

@@ -1,0 +1,77 @@
+// A page that a test opened, with what every test must find at its end: no script failed and the
+// content security policy was never broken. Owns opening and the few steps that all tests share.
+
+import assert from "node:assert/strict";
+import { readFileSync } from "node:fs";
+import { createRequire } from "node:module";
+
+const axeSource = readFileSync(createRequire(import.meta.url).resolve("axe-core/axe.min.js"), "utf8");
+
+export class Opened {
+  static async at(browser, url, options = {}) {
+    const self = new Opened();
+    self.context = await browser.newContext({ viewport: { width: 1280, height: 860 }, locale: "en-GB", ...options });
+    self.page = await self.context.newPage();
+    self.faults = [];
+    self.page.on("pageerror", (error) => self.faults.push(error.stack));
+    self.page.on("console", (message) => {
+      if (/Content Security Policy|Uncaught/.test(message.text())) self.faults.push(message.text());
+    });
+    self.page.setDefaultTimeout(15_000);
+    await self.page.goto(url);
+    return self;
+  }
+
+  /** Another page of the same user: it shares the cookie. */
+  async again(url) {
+    const other = Object.assign(new Opened(), { context: this.context, faults: this.faults });
+    other.page = await this.context.newPage();
+    other.page.on("pageerror", (error) => this.faults.push(error.stack));
+    other.page.setDefaultTimeout(15_000);
+    await other.page.goto(url);
+    return other;
+  }
+
+  state(name) {
+    return this.page.locator(`#link-state[data-state="${name}"]`).waitFor();
+  }
+
+  async choose(name) {
+    const back = this.page.getByRole("button", { name: "All functions" });
+    if (await back.isVisible()) await back.click();
+    await this.page.locator(".function", { hasText: name }).click();
+  }
+
+  run() {
+    return this.page.locator(".function-form button[type=submit]").click();
+  }
+
+  turns(selector = "") {
+    return this.page.locator(`#turns > .turn${selector}`);
+  }
+
+  /** Waits until a turn with exactly this text is in the chat. */
+  seen(text) {
+    return this.page.locator("#turns").getByText(text, { exact: true }).first().waitFor();
+  }
+
+  /** What has been said to screen readers, oldest first. */
+  said() {
+    return this.page.locator("#announcer p").allTextContents();
+  }
+
+  /** No violation of WCAG 2.2 A and AA, nor of axe's best practices. */
+  async accessible(what) {
+    // finished animations only: a fading text has no contrast to measure
+    await this.page.evaluate(() => Promise.all(document.getAnimations().filter((a) => a.effect.getTiming().iterations !== Infinity).map((a) => a.finished.catch(() => {}))));
+    await this.page.evaluate(axeSource); // by the debugger, which the policy does not bind
+    const { violations } = await this.page.evaluate(() => window.axe.run(document));
+    const found = violations.map((v) => `${v.id}: ${v.help}\n  ${v.nodes.map((node) => node.html).join("\n  ")}`);
+    assert.deepEqual(found, [], `accessibility of ${what}`);
+  }
+
+  async close() {
+    await this.context.close();
+    assert.deepEqual(this.faults, [], "no script fails and nothing breaks the content security policy");
+  }
+}

@@ -1,0 +1,366 @@
+// The page against a stand-in for the gateway: what a real binary cannot be made to do. Forms of
+// every kind of parameter, refusals, results of every shape, holes in the stream, and what screen
+// readers meet. What a real binary can do is tested in platform.test.mjs.
+
+import assert from "node:assert/strict";
+import { after, afterEach, before, beforeEach, describe, test } from "node:test";
+
+import { launch } from "./chromium.mjs";
+import { Opened } from "./opened.mjs";
+import { Stub } from "./stub.mjs";
+
+let browser;
+let stub;
+let open;
+
+before(async () => (browser = await launch()));
+after(() => browser?.close());
+beforeEach(async () => (stub = await new Stub().start()));
+afterEach(async () => {
+  await open?.close();
+  open = null;
+  await stub.stop();
+});
+
+const DONE = { status: "success", summary: "Done.", data: {} };
+
+async function opened(options) {
+  open = await Opened.at(browser, stub.url, options);
+  await open.state("live");
+  return open.page;
+}
+
+const userTurn = () => stub.turns.find((turn) => turn.role === "user");
+
+async function fillReport(page) {
+  await page.getByLabel("Title").fill("Weekly");
+  await page.getByLabel("Id").fill("7");
+  await page.getByLabel("Name").first().fill("First");
+  await page.getByLabel("Level").selectOption("High");
+  await page.getByLabel("Radius").fill("2,5");
+}
+
+describe("forms", () => {
+  test("every kind of parameter reaches the call as its schema says", async () => {
+    const page = await opened();
+    await open.choose("Build report");
+    await fillReport(page);
+    await page.getByRole("button", { name: "Add row" }).click();
+    await page.getByLabel("Id").nth(1).fill("18446744073709551615");
+    await page.getByLabel("Name").nth(1).fill("Second");
+    await page.getByLabel("Done").nth(1).check();
+    await page.getByRole("button", { name: "Add tag" }).click();
+    await page.getByRole("textbox", { name: "Tag 2" }).fill("new");
+    await page.getByLabel("Urgent").check();
+    await page.getByLabel("Archive").selectOption("No");
+    await page.getByLabel("Mail").fill("me@example.com");
+    await page.getByLabel("Day").fill("2026-03-01");
+    await page.getByLabel("Which kind").selectOption("Box");
+    await page.getByLabel("Width").fill("3");
+    await page.getByLabel("Height").fill("4");
+    await page.getByRole("button", { name: "Add owner" }).click();
+    await page.getByRole("group", { name: "Owner" }).getByLabel("Name").fill("Ada");
+    await page.getByRole("button", { name: "Add boss" }).click();
+    await page.getByRole("group", { name: "Boss" }).getByLabel("Name").fill("Grace");
+    await page.getByRole("button", { name: "Add entry" }).click();
+    await page.getByRole("group", { name: "Labels" }).getByLabel("Name").fill("colour");
+    await page.getByRole("group", { name: "Labels" }).getByLabel("Value").fill("blue");
+    await page.getByRole("button", { name: "Add pair" }).click();
+    await page.getByRole("group", { name: "Pair" }).getByRole("textbox").first().fill("x");
+    await page.getByRole("group", { name: "Pair" }).getByRole("textbox").last().fill("-3");
+    await page.getByLabel("Extra").fill('{"any": ["thing"]}');
+    const body = page.waitForRequest((request) => request.url().endsWith("/call"));
+    await open.run();
+    assert.equal(
+      (await body).postData(),
+      '{"function":"build_report","params":{"title":"Weekly","rows":[{"id":7,"name":"First","done":false},{"id":18446744073709551615,"name":"Second","done":true}],"tags":["draft","new"],"ratio":0.5,"urgent":true,"archive":false,"level":"high","mail":"me@example.com","day":"2026-03-01","shape":{"kind":"box","width":3,"height":4},"owner":{"name":"Ada","boss":{"name":"Grace"}},"labels":{"colour":"blue"},"pair":["x",-3],"extra":{"any":["thing"]}}}',
+    );
+  });
+
+  test("what is missing or wrong is said beside its field before anything is sent", async () => {
+    const page = await opened();
+    await open.choose("Build report");
+    await page.getByLabel("Title").fill("ab");
+    await page.getByLabel("Limit").fill("501");
+    await page.getByLabel("Mail").fill("nobody");
+    await open.run();
+    const field = (label) => page.locator(".field", { has: page.getByLabel(label) }).locator(".field-error");
+    assert.equal(await field("Title").textContent(), "At least 3 characters; this has 2.");
+    assert.equal(await field("Limit").textContent(), "This must be at most 500.");
+    assert.equal(await field("Mail").textContent(), "This is not an e-mail address.");
+    assert.equal(await field("Level").textContent(), "Choose one.");
+    assert.equal(await page.evaluate(() => document.activeElement.getAttribute("aria-invalid")), "true", "the first wrong field has the focus");
+    assert.ok(!stub.requests.some((request) => request.endsWith("/call")));
+    await page.getByLabel("Title").fill("abc");
+    await field("Title").waitFor({ state: "hidden" });
+  });
+
+  test("a field that the platform refuses is marked, however deep it lies", async () => {
+    const page = await opened();
+    await open.choose("Build report");
+    await fillReport(page);
+    stub.refuse = { status: 422, code: "VALIDATION_TYPE_ERROR", message: "There is no row 7.", field: "rows[0].id" };
+    await open.run();
+    const id = page.getByLabel("Id");
+    await page.locator(".field-error", { hasText: "There is no row 7." }).waitFor();
+    assert.equal(await id.getAttribute("aria-invalid"), "true");
+    assert.ok(await id.evaluate((el) => el === document.activeElement));
+    stub.refuse = { status: 422, code: "VALIDATION_MISSING_FIELD", message: "It is not there.", field: "elsewhere" };
+    await open.run();
+    await page.locator(".form-error", { hasText: "It is not there." }).waitFor();
+    assert.equal(await page.getByLabel("Title").inputValue(), "Weekly", "nothing that was written is lost");
+  });
+
+  test("a platform that is full, or away, is said and loses no input", async () => {
+    const page = await opened();
+    await open.choose("Refine output");
+    await page.getByLabel("Text").fill("A draft");
+    stub.refuse = { status: 429, code: "RATE_LIMITED", message: "100 tasks are running; wait for one to end." };
+    await open.run();
+    await page.locator(".form-error", { hasText: "100 tasks are running" }).waitFor();
+    await open.context.setOffline(true);
+    await open.run();
+    await page.locator(".form-error", { hasText: "did not answer" }).waitFor();
+    await open.context.setOffline(false);
+    assert.equal(await page.getByLabel("Text").inputValue(), "A draft");
+    await page.reload();
+    await open.state("live");
+    assert.equal(await page.getByLabel("Text").inputValue(), "A draft", "the draft survives a reload");
+    await open.run();
+    await open.turns(".bot").waitFor();
+    assert.equal(await page.getByLabel("Text").inputValue(), "", "a call that was accepted empties the form");
+  });
+
+  test("JSON and form carry the same values both ways", async () => {
+    const page = await opened();
+    await open.choose("Refine output");
+    await page.getByRole("button", { name: "Edit as JSON" }).click();
+    await page.getByLabel("Parameters").fill('{"text": "hello", "tone": "formal"');
+    await page.getByRole("button", { name: "Back to the form" }).click();
+    await page.locator(".field-error", { hasText: "This is not JSON" }).waitFor();
+    await page.getByLabel("Parameters").fill('{"text": "hello", "tone": "formal"}');
+    await page.getByRole("button", { name: "Back to the form" }).click();
+    assert.equal(await page.getByLabel("Text").inputValue(), "hello");
+    await open.run();
+    await open.turns(".bot").waitFor();
+    assert.deepEqual(userTurn().params, { text: "hello", tone: "formal" });
+  });
+
+  test("a destructive function asks first, and an earlier call can be edited and run", async () => {
+    stub.asked("delete_draft", { id: 41 }, DONE);
+    const page = await opened();
+    await page.getByRole("button", { name: "Edit and run Delete draft" }).click();
+    assert.equal(await page.getByLabel("Id").inputValue(), "41");
+    await page.getByLabel("Id").fill("42");
+    await open.run();
+    await page.getByRole("dialog").waitFor();
+    await page.keyboard.press("Escape");
+    assert.equal(stub.turns.length, 2, "an answer of no runs nothing");
+    await open.run();
+    await page.getByRole("button", { name: "Run it" }).click();
+    await open.turns().nth(3).waitFor();
+    assert.deepEqual(stub.turns[2].params, { id: 42 });
+  });
+
+  test("a call works by keyboard alone: search, arrows, form, run", async () => {
+    const page = await opened();
+    await page.keyboard.press("/");
+    await page.keyboard.type("draft state");
+    await page.keyboard.press("ArrowDown");
+    assert.match(await page.evaluate(() => document.activeElement.textContent), /List drafts/);
+    await page.keyboard.press("Enter");
+    await page.keyboard.type("letters");
+    await page.keyboard.press("Control+Enter");
+    await open.turns(".bot").waitFor();
+    assert.deepEqual(userTurn().params, { query: "letters" });
+  });
+});
+
+describe("results", () => {
+  const show = async (data, summary = "Here.") => {
+    stub.asked("ping", {}, { status: "success", summary, data });
+    return opened();
+  };
+
+  test("a list of objects is a table, with the rest one click away", async () => {
+    const page = await show({ rows: Array.from({ length: 30 }, (_, n) => ({ id: n, name: `row ${n}` })) });
+    assert.equal(await page.getByRole("row").count(), 26);
+    await page.getByRole("button", { name: "Show all 30" }).click();
+    assert.equal(await page.getByRole("row").count(), 31);
+    await page.getByRole("button", { name: "JSON" }).click();
+    await page.locator(".raw pre", { hasText: '"name": "row 29"' }).waitFor();
+  });
+
+  test("web addresses become safe links and images, and nothing else does", async () => {
+    const page = await show({ site: "https://example.com/a?b=1", script: "javascript:alert(1)", html: "<img src=x onerror=alert(1)>", data: "data:text/html,<script>alert(1)</script>", dot: "data:image/gif;base64,R0lGODlhAQABAAAAACH5BAEKAAEALAAAAAABAAEAAAICTAEAOw==" });
+    const links = page.locator(".data a");
+    assert.equal(await links.count(), 1);
+    assert.equal(await links.getAttribute("rel"), "noopener noreferrer");
+    assert.equal(await links.getAttribute("target"), "_blank");
+    assert.equal(await page.locator(".data img").count(), 1);
+    await page.getByText("<img src=x onerror=alert(1)>", { exact: true }).waitFor();
+  });
+
+  test("integers beyond what a browser counts exactly stay as they are", async () => {
+    const page = await opened();
+    await page.route("**/v1/chat/turns?latest=60", async (route) => {
+      const turn = '{"seq":1,"turn_id":"t","at":"2026-01-01T00:00:00Z","role":"bot","type":"response","text":"Here.","app_id":"studio","call_id":"c","result":{"status":"success","summary":"Here.","data":{"id":9007199254740993}}}';
+      await route.fulfill({ contentType: "application/json", body: `{"turns":[${turn}]}` });
+    });
+    stub.turn({ text: "so that the number of the first turn is known" });
+    await page.reload();
+    await page.getByText("9007199254740993", { exact: true }).waitFor();
+  });
+
+  test("an answer may be run again only where that can help", async () => {
+    stub.asked("ping", {}, { status: "error", summary: "", data: {}, error: "No such row.", error_code: "ROW_NOT_FOUND" });
+    const lost = stub.asked("ping", { n: 2 }, { status: "error", summary: "", data: {}, error: "The process stopped.", error_code: "INTERRUPTED" });
+    const page = await opened();
+    assert.equal(await page.getByRole("button", { name: "Run again" }).count(), 1);
+    await page.getByRole("button", { name: "Run again" }).click();
+    await open.turns().nth(5).waitFor();
+    assert.deepEqual(stub.turns.at(-2).params, stub.turns.find((turn) => turn.call_id === lost).params);
+  });
+});
+
+describe("the live stream", () => {
+  const texts = () => open.turns(".bot .say-text").allTextContents();
+
+  test("a hole in the numbers is read again, and nothing shows twice or out of order", async () => {
+    await opened();
+    stub.turn({ text: "one" });
+    await open.seen("one");
+    stub.drop.add(2);
+    stub.turn({ text: "two" });
+    stub.turn({ text: "three" });
+    await open.seen("three");
+    const stale = stub.events[0];
+    for (const stream of stub.streams) stream.write(`event: turn\nid: 1\ndata: ${JSON.stringify(stale.data)}\n\n`);
+    stub.turn({ text: "four" });
+    await open.seen("four");
+    assert.deepEqual(await texts(), ["one", "two", "three", "four"]);
+    assert.ok(stub.requests.includes("GET /v1/events/stream?after=1"), "it resumed after the last number it had");
+  });
+
+  test("a stream that is cut again and again loses nothing", async () => {
+    await opened();
+    for (let n = 0; n < 6; n += 1) {
+      stub.turn({ text: `turn ${n}` });
+      stub.cut();
+      stub.turn({ text: `between ${n}` });
+      await open.seen(`between ${n}`);
+    }
+    assert.deepEqual(await texts(), Array.from({ length: 6 }, (_, n) => [`turn ${n}`, `between ${n}`]).flat());
+  });
+
+  test("an earlier state of a task never undoes a later one", async () => {
+    const call = stub.asked("refine_output", { text: "x" }, DONE);
+    const page = await opened();
+    const id = stub.task(call, "refine_output");
+    await page.locator(".task .bar").waitFor();
+    const early = structuredClone(stub.tasks.get(id));
+    stub.progress(id, 40, "Reading");
+    await page.getByText("40 %").waitFor();
+    stub.end(id, "succeeded", { ...DONE, summary: "Outcome." });
+    await page.locator(".task.ended").waitFor();
+    stub.event("task", early);
+    stub.turn({ text: "after it" });
+    await open.seen("after it");
+    assert.equal(await page.locator(".task .bar").count(), 0);
+    assert.equal(await page.locator("#open-tasks .badge").count(), 0);
+  });
+
+  test("a session that is over says how to go on", async () => {
+    const page = await opened();
+    stub.sessionOver = true;
+    stub.cut();
+    await page.getByRole("alert").filter({ hasText: "Open a fresh link from the terminal" }).waitFor();
+    await open.state("over");
+  });
+});
+
+describe("for everyone", () => {
+  function busyChat() {
+    stub.turn({ type: "system", text: "A notice with https://example.com in it." });
+    stub.asked("list_drafts", { query: "x" }, { status: "success", summary: "Found.", data: { drafts: [{ id: 1, name: "Offer", done: true }], next: null } });
+    const lost = stub.asked("refine_output", { text: "x", tone: "formal" }, DONE);
+    stub.end(stub.task(lost, "refine_output"), "reclaimed", { status: "error", summary: "", data: {}, error: "The process stopped.", error_code: "INTERRUPTED" });
+    const call = stub.asked("refine_output", { text: "y" }, DONE);
+    const id = stub.task(call, "refine_output");
+    stub.progress(id, 30, "Generating");
+    return id;
+  }
+
+  for (const [name, options] of [
+    ["light", { colorScheme: "light" }],
+    ["dark", { colorScheme: "dark" }],
+    ["a phone", { viewport: { width: 360, height: 740 }, hasTouch: true, isMobile: true }],
+    ["a dark phone", { viewport: { width: 360, height: 740 }, colorScheme: "dark" }],
+  ]) {
+    test(`no accessibility violation and no sideways scrolling: ${name}`, async () => {
+      const id = busyChat();
+      const page = await opened(options);
+      const phone = options.viewport !== undefined;
+      const fits = async (what) => assert.ok(await page.evaluate(() => document.documentElement.scrollWidth <= innerWidth), `${what} fits`);
+      await page.locator(".task .bar").waitFor();
+      await open.accessible("the chat");
+      await fits("the chat");
+      await page.locator(".task-head button").click();
+      await page.locator(".task.cancelling").waitFor();
+      await open.accessible("a task that is being cancelled");
+      await page.locator("#open-tasks").click();
+      await page.locator("details").first().click();
+      await open.accessible("the tasks");
+      await fits("the tasks");
+      await page.getByRole("tab", { name: "Audit" }).click();
+      await page.locator(".audit-row").first().waitFor();
+      await open.accessible("the audit trail");
+      await page.keyboard.press("Escape");
+      if (phone) await page.locator("#open-side").click();
+      await open.accessible("the list of functions");
+      await open.choose("Build report");
+      for (const group of ["owner", "pair"]) await page.getByRole("button", { name: `Add ${group}` }).click();
+      await open.run();
+      await page.locator(".field-error:visible").first().waitFor();
+      await open.accessible("a form with errors");
+      await fits("the form");
+      stub.end(id, "cancelled", { status: "error", summary: "", data: {}, error: "You cancelled it.", error_code: "CANCELLED" });
+      await open.choose("Delete draft");
+      await page.getByLabel("Id").fill("1");
+      await open.run();
+      await page.getByRole("dialog").waitFor();
+      await open.accessible("the question before a destructive call");
+    });
+  }
+
+  test("new turns and quarters of progress are announced, every percent is not", async () => {
+    const call = stub.asked("refine_output", { text: "x" }, DONE);
+    const id = stub.task(call, "refine_output");
+    const page = await opened();
+    for (let percent = 0; percent <= 60; percent += 1) stub.progress(id, percent, "Generating");
+    await page.getByText("60 %").waitFor();
+    assert.deepEqual(await open.said(), ["Refine output: 25 percent, Generating", "Refine output: 50 percent, Generating"]);
+    stub.end(id, "succeeded", { ...DONE, summary: "Refined output ready!" });
+    await page.locator("#announcer p", { hasText: "Outcome: Refined output ready!" }).waitFor({ state: "attached" });
+  });
+
+  test("a burst of turns is summed up for screen readers", async () => {
+    const page = await opened();
+    for (let n = 1; n <= 10; n += 1) stub.turn({ text: `turn ${n}` });
+    await page.locator("#announcer p", { hasText: "10 new turns. The latest: turn 10" }).waitFor({ state: "attached" });
+  });
+
+  test("reading earlier turns is not disturbed by new ones", async () => {
+    for (let n = 0; n < 40; n += 1) stub.turn({ text: `turn ${n}` });
+    const page = await opened();
+    await page.locator("#chat").evaluate((el) => (el.scrollTop = 300));
+    await page.locator("#newer").waitFor();
+    const before = await page.locator("#chat").evaluate((el) => el.scrollTop);
+    stub.turn({ text: "something new" });
+    await page.getByRole("button", { name: "1 new turn" }).waitFor();
+    assert.equal(await page.locator("#chat").evaluate((el) => el.scrollTop), before);
+    await page.getByRole("button", { name: "1 new turn" }).click();
+    await open.seen("something new");
+    await page.locator("#newer").waitFor({ state: "hidden" });
+  });
+});

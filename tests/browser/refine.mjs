@@ -1,0 +1,112 @@
+// Runs the real example binary for the tests, with a completion service that answers when the test
+// says so. Owns processes, data folders and that service; no browser.
+
+import { spawn } from "node:child_process";
+import { accessSync, constants, mkdtempSync, rmSync } from "node:fs";
+import { createServer } from "node:http";
+import { createServer as createPort } from "node:net";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { createInterface } from "node:readline";
+
+const HOW = "Build the example (cargo build -p refine) and set REFINE_BIN to the path of the binary.";
+
+function binary() {
+  const path = process.env.REFINE_BIN;
+  if (!path) throw new Error(`REFINE_BIN is not set. ${HOW}`);
+  try {
+    accessSync(path, constants.X_OK);
+  } catch {
+    throw new Error(`REFINE_BIN names ${path}, which cannot be run. ${HOW}`);
+  }
+  return path;
+}
+
+async function freePort() {
+  const server = createPort().listen(0, "127.0.0.1");
+  await new Promise((done) => server.once("listening", done));
+  const { port } = server.address();
+  await new Promise((done) => server.close(done));
+  return port;
+}
+
+/** The completion service: each request waits until the test answers it. */
+class Completions {
+  constructor() {
+    this.waiting = [];
+    this.wanted = [];
+    this.instant = false;
+  }
+
+  async start() {
+    this.server = createServer(async (request, response) => {
+      let text = "";
+      for await (const chunk of request) text += chunk;
+      const asked = JSON.parse(text).messages.at(-1).content;
+      const answer = (content) => {
+        response.writeHead(200, { "content-type": "application/json" });
+        response.end(JSON.stringify({ choices: [{ index: 0, message: { role: "assistant", content } }] }));
+      };
+      if (this.instant) return answer(asked);
+      const held = { asked, answer };
+      const wanted = this.wanted.shift();
+      if (wanted) wanted(held);
+      else this.waiting.push(held);
+    });
+    await new Promise((done) => this.server.listen(0, "127.0.0.1", done));
+    return `http://127.0.0.1:${this.server.address().port}/v1`;
+  }
+
+  /** The next request that comes, or has come, to the service: `{asked, answer(text)}`. */
+  next() {
+    const held = this.waiting.shift();
+    return held ? Promise.resolve(held) : new Promise((done) => this.wanted.push(done));
+  }
+
+  async stop() {
+    this.server.closeAllConnections();
+    await new Promise((done) => this.server.close(done));
+  }
+}
+
+export class Refine {
+  constructor() {
+    this.binary = binary();
+    this.completions = new Completions();
+    this.data = mkdtempSync(join(tmpdir(), "imperal-browser-"));
+  }
+
+  /** Starts it; `env` adds to the environment. Later starts use the same data and address. */
+  async start(env = {}) {
+    this.port ??= await freePort();
+    this.completionUrl ??= await this.completions.start();
+    this.url = `http://127.0.0.1:${this.port}/`;
+    this.log = "";
+    this.child = spawn(this.binary, ["dev", "--listen", `127.0.0.1:${this.port}`, "--data-dir", this.data], {
+      env: { ...process.env, REFINE_API_URL: this.completionUrl, ...env },
+      stdio: ["ignore", "pipe", "pipe"],
+    });
+    this.ended = new Promise((done) => this.child.once("exit", done));
+    this.child.stderr.on("data", (chunk) => (this.log += chunk));
+    this.link = await new Promise((resolve, reject) => {
+      this.ended.then((code) => reject(new Error(`the binary ended with ${code} before it printed its link:\n${this.log}`)));
+      createInterface({ input: this.child.stdout }).on("line", (line) => {
+        const found = line.match(/\bopen (http:\/\/\S+)/);
+        if (found) resolve(found[1]);
+      });
+    });
+    return this;
+  }
+
+  /** Ends it as a crash would: no signal handler runs. */
+  async crash() {
+    this.child.kill("SIGKILL");
+    await this.ended;
+  }
+
+  async stop() {
+    if (this.child?.exitCode === null) await this.crash();
+    await this.completions.stop();
+    rmSync(this.data, { recursive: true, force: true });
+  }
+}
