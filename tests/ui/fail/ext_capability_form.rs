@@ -1,0 +1,11 @@
+//! A capability without an action.
+
+imperal::extension! {
+    app_id: "notes",
+    name: "Notebook",
+    description: "Keeps the notes of a team where everyone finds them.",
+    icon: "icons/good.svg",
+    capabilities: ["notes:read", "notes"],
+}
+
+fn main() {}

@@ -1,0 +1,21 @@
+//! Two declarations in one crate.
+
+mod first {
+    imperal::extension! {
+        app_id: "notes",
+        name: "Notebook",
+        description: "Keeps the notes of a team where everyone finds them.",
+        icon: "icons/good.svg",
+        capabilities: ["notes:read"],
+    }
+}
+
+imperal::extension! {
+    app_id: "notes",
+    name: "Notebook",
+    description: "Keeps the notes of a team where everyone finds them.",
+    icon: "icons/good.svg",
+    capabilities: ["notes:read"],
+}
+
+fn main() {}

@@ -1,0 +1,11 @@
+//! A constant in place of a text.
+
+imperal::extension! {
+    app_id: "notes",
+    name: "Notebook",
+    description: DESCRIPTION,
+    icon: "icons/good.svg",
+    capabilities: ["notes:read"],
+}
+
+fn main() {}

@@ -1,0 +1,5 @@
+//! Nothing is declared.
+
+imperal::extension! {}
+
+fn main() {}

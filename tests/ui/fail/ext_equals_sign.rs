@@ -1,0 +1,11 @@
+//! An equals sign in place of the colon.
+
+imperal::extension! {
+    app_id: "notes",
+    name: "Notebook",
+    description: "Keeps the notes of a team where everyone finds them.",
+    icon: "icons/good.svg",
+    capabilities = ["notes:read"],
+}
+
+fn main() {}

@@ -1,0 +1,11 @@
+//! A broken SVG (V21).
+
+imperal::extension! {
+    app_id: "notes",
+    name: "Notebook",
+    description: "Keeps the notes of a team where everyone finds them.",
+    icon: "icons/broken.svg",
+    capabilities: ["notes:read"],
+}
+
+fn main() {}

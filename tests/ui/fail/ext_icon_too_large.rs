@@ -1,0 +1,11 @@
+//! An SVG over 100 KiB (V21).
+
+imperal::extension! {
+    app_id: "notes",
+    name: "Notebook",
+    description: "Keeps the notes of a team where everyone finds them.",
+    icon: "icons/large.svg",
+    capabilities: ["notes:read"],
+}
+
+fn main() {}

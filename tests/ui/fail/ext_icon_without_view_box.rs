@@ -1,0 +1,11 @@
+//! An SVG that cannot be scaled (V21).
+
+imperal::extension! {
+    app_id: "notes",
+    name: "Notebook",
+    description: "Keeps the notes of a team where everyone finds them.",
+    icon: "icons/fixed.svg",
+    capabilities: ["notes:read"],
+}
+
+fn main() {}

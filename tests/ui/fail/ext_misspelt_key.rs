@@ -1,0 +1,12 @@
+//! A misspelt key.
+
+imperal::extension! {
+    app_id: "notes",
+    name: "Notebook",
+    description: "Keeps the notes of a team where everyone finds them.",
+    icon: "icons/good.svg",
+    capabilities: ["notes:read"],
+    verison: "1.0.0",
+}
+
+fn main() {}

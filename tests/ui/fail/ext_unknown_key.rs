@@ -1,0 +1,12 @@
+//! A key that does not exist.
+
+imperal::extension! {
+    app_id: "notes",
+    name: "Notebook",
+    description: "Keeps the notes of a team where everyone finds them.",
+    icon: "icons/good.svg",
+    capabilities: ["notes:read"],
+    colour: "red",
+}
+
+fn main() {}

@@ -1,0 +1,12 @@
+//! A version with build metadata (V2).
+
+imperal::extension! {
+    app_id: "notes",
+    name: "Notebook",
+    description: "Keeps the notes of a team where everyone finds them.",
+    icon: "icons/good.svg",
+    capabilities: ["notes:read"],
+    version: "1.0.0+7",
+}
+
+fn main() {}

@@ -1,0 +1,9 @@
+//! The attribute stands on a `enum`.
+
+use imperal::prelude::*;
+
+/// Looks something up for the user.
+#[chat_function(action_type = "read")]
+enum Thing {}
+
+fn main() {}

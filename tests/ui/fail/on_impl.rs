@@ -1,0 +1,10 @@
+//! The attribute stands on an `impl`.
+
+use imperal::prelude::*;
+
+struct Service;
+
+#[chat_function(action_type = "read")]
+impl Service {}
+
+fn main() {}

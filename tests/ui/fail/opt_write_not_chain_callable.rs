@@ -1,0 +1,21 @@
+//! A write that no chain may call (V19).
+
+use imperal::prelude::*;
+
+#[derive(Deserialize, JsonSchema)]
+struct Params {
+    text: String,
+}
+
+#[derive(Serialize, Deserialize, JsonSchema)]
+struct Data {
+    text: String,
+}
+
+/// Looks something up for the user.
+#[chat_function(action_type = "write", event = "looked", effects = ["read:text"], chain_callable = false)]
+async fn look(_ctx: Context, params: Params) -> Result<ActionResult<Data>> {
+    Ok(ActionResult::success(Data { text: params.text }, "Found."))
+}
+
+fn main() {}

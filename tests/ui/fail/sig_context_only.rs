@@ -1,0 +1,21 @@
+//! The params struct is missing.
+
+use imperal::prelude::*;
+
+#[derive(Deserialize, JsonSchema)]
+struct Params {
+    text: String,
+}
+
+#[derive(Serialize, Deserialize, JsonSchema)]
+struct Data {
+    text: String,
+}
+
+/// Looks something up for the user.
+#[chat_function(action_type = "read")]
+async fn look(ctx: Context) -> Result<ActionResult<Data>> {
+    Ok(ActionResult::success(Data { text: ctx.app_id().to_owned() }, "Found."))
+}
+
+fn main() {}

@@ -1,0 +1,21 @@
+//! The params are `impl Trait`.
+
+use imperal::prelude::*;
+
+#[derive(Deserialize, JsonSchema)]
+struct Params {
+    text: String,
+}
+
+#[derive(Serialize, Deserialize, JsonSchema)]
+struct Data {
+    text: String,
+}
+
+/// Looks something up for the user.
+#[chat_function(action_type = "read")]
+async fn look(_ctx: Context, params: impl Into<String>) -> Result<ActionResult<Data>> {
+    Ok(ActionResult::success(Data { text: params.into() }, "Found."))
+}
+
+fn main() {}

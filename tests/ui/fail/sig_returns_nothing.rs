@@ -1,0 +1,21 @@
+//! No return type, and no value.
+
+use imperal::prelude::*;
+
+#[derive(Deserialize, JsonSchema)]
+struct Params {
+    text: String,
+}
+
+#[derive(Serialize, Deserialize, JsonSchema)]
+struct Data {
+    text: String,
+}
+
+/// Looks something up for the user.
+#[chat_function(action_type = "read")]
+async fn look(ctx: Context, params: Params) {
+    ctx.log().info(&params.text);
+}
+
+fn main() {}

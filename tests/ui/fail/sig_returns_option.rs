@@ -1,0 +1,21 @@
+//! An `Option`.
+
+use imperal::prelude::*;
+
+#[derive(Deserialize, JsonSchema)]
+struct Params {
+    text: String,
+}
+
+#[derive(Serialize, Deserialize, JsonSchema)]
+struct Data {
+    text: String,
+}
+
+/// Looks something up for the user.
+#[chat_function(action_type = "read")]
+async fn look(_ctx: Context, params: Params) -> Option<ActionResult<Data>> {
+    Some(ActionResult::success(Data { text: params.text }, "Found."))
+}
+
+fn main() {}

@@ -1,0 +1,21 @@
+//! The params stand before the context.
+
+use imperal::prelude::*;
+
+#[derive(Deserialize, JsonSchema)]
+struct Params {
+    text: String,
+}
+
+#[derive(Serialize, Deserialize, JsonSchema)]
+struct Data {
+    text: String,
+}
+
+/// Looks something up for the user.
+#[chat_function(action_type = "read")]
+async fn look(params: Params, _ctx: Context) -> Result<ActionResult<Data>> {
+    Ok(ActionResult::success(Data { text: params.text }, "Found."))
+}
+
+fn main() {}

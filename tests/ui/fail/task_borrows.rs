@@ -1,0 +1,24 @@
+//! The work borrows from the handler.
+
+use imperal::prelude::*;
+
+#[derive(Deserialize, JsonSchema)]
+struct Params {
+    text: String,
+}
+
+#[derive(Serialize, Deserialize, JsonSchema)]
+struct Data {
+    text: String,
+}
+
+/// Looks something up for the user.
+#[chat_function(action_type = "write", event = "looked", effects = ["read:text"], data_model = Data)]
+async fn look(ctx: Context, params: Params) -> Result<ActionResult> {
+    let text = params.text;
+    ctx.background_task(|_| async { Ok(ActionResult::success(Data { text: text.clone() }, "Found.")) })
+    .await?;
+    Ok(ActionResult::done("Looking…"))
+}
+
+fn main() {}

@@ -1,0 +1,28 @@
+//! The data of the outcome lacks `JsonSchema`.
+
+use imperal::prelude::*;
+
+#[derive(Deserialize, JsonSchema)]
+struct Params {
+    text: String,
+}
+
+#[derive(Serialize, Deserialize, JsonSchema)]
+struct Data {
+    text: String,
+}
+
+#[derive(Serialize)]
+struct Found {
+    text: String,
+}
+
+/// Looks something up for the user.
+#[chat_function(action_type = "write", event = "looked", effects = ["read:text"], data_model = Data)]
+async fn look(ctx: Context, params: Params) -> Result<ActionResult> {
+    ctx.background_task(|_| async move { Ok(ActionResult::success(Found { text: params.text }, "Found.")) })
+    .await?;
+    Ok(ActionResult::done("Looking…"))
+}
+
+fn main() {}

@@ -1,0 +1,21 @@
+//! The data model does not exist.
+
+use imperal::prelude::*;
+
+#[derive(Deserialize, JsonSchema)]
+struct Params {
+    text: String,
+}
+
+#[derive(Serialize, Deserialize, JsonSchema)]
+struct Data {
+    text: String,
+}
+
+/// Looks something up for the user.
+#[chat_function(action_type = "read", data_model = Dta)]
+async fn look(_ctx: Context, params: Params) -> Result<ActionResult> {
+    Ok(ActionResult::done("Found."))
+}
+
+fn main() {}

@@ -1,0 +1,21 @@
+//! The params struct does not exist.
+
+use imperal::prelude::*;
+
+#[derive(Deserialize, JsonSchema)]
+struct Params {
+    text: String,
+}
+
+#[derive(Serialize, Deserialize, JsonSchema)]
+struct Data {
+    text: String,
+}
+
+/// Looks something up for the user.
+#[chat_function(action_type = "read")]
+async fn look(_ctx: Context, params: Parms) -> Result<ActionResult<Data>> {
+    Ok(ActionResult::success(Data { text: params.text }, "Found."))
+}
+
+fn main() {}

@@ -1,0 +1,21 @@
+//! A `read` function that answers without data (V23).
+
+use imperal::prelude::*;
+
+#[derive(Deserialize, JsonSchema)]
+struct Params {
+    text: String,
+}
+
+#[derive(Serialize, Deserialize, JsonSchema)]
+struct Data {
+    text: String,
+}
+
+/// Looks something up for the user.
+#[chat_function(action_type = "read")]
+async fn look(_ctx: Context, params: Params) -> Result<ActionResult> {
+    Ok(ActionResult::done(params.text))
+}
+
+fn main() {}

@@ -1,0 +1,23 @@
+//! `background` without a background task (P15). A warning, made an error here.
+
+#![deny(deprecated)]
+
+use imperal::prelude::*;
+
+#[derive(Deserialize, JsonSchema)]
+struct Params {
+    text: String,
+}
+
+#[derive(Serialize, Deserialize, JsonSchema)]
+struct Data {
+    text: String,
+}
+
+/// Looks something up for the user.
+#[chat_function(action_type = "read", background)]
+async fn look(_ctx: Context, params: Params) -> Result<ActionResult<Data>> {
+    Ok(ActionResult::success(Data { text: params.text }, "Found."))
+}
+
+fn main() {}

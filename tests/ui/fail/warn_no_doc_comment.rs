@@ -1,0 +1,22 @@
+//! No doc comment beside the description (V11). A warning, made an error here.
+
+#![deny(deprecated)]
+
+use imperal::prelude::*;
+
+#[derive(Deserialize, JsonSchema)]
+struct Params {
+    text: String,
+}
+
+#[derive(Serialize, Deserialize, JsonSchema)]
+struct Data {
+    text: String,
+}
+
+#[chat_function(action_type = "read", description = "Looks something up for the user.")]
+async fn look(_ctx: Context, params: Params) -> Result<ActionResult<Data>> {
+    Ok(ActionResult::success(Data { text: params.text }, "Found."))
+}
+
+fn main() {}
