@@ -44,6 +44,7 @@ pub(crate) const EXTENSION: ExtensionDef = ExtensionDef {
     name: "",
     description: "",
     icon: "",
+    icon_svg: "",
     capabilities: &[],
     tool_name: "",
     system: false,

@@ -27,8 +27,8 @@ impl Context {
     /// Reports how far the work is, in percent from 0 to 100, with a stage such as
     /// "Fetching context".
     ///
-    /// Cheap enough to call often: it writes nothing to disk and wakes at most the user's own open
-    /// streams; what comes faster than ten times a second is coalesced, the latest winning. It
+    /// Cheap enough to call often: it waits for nothing and costs no fsync; what comes faster than
+    /// ten times a second is coalesced, the latest winning. It
     /// may be called from concurrent parts of one task. A text over 500 bytes is cut.
     ///
     /// Every report is a sign of life: work that is silent for the liveness window (300 s by

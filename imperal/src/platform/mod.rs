@@ -108,7 +108,7 @@ impl Platform {
         let http = HttpPool::new().map_err(PlatformError::Http)?;
         let life = ledger.join(&settings.node, settings.lease).await?;
         let node = Arc::new(Node {
-            progress: Arc::new(ProgressHub::new(ledger.feed().clone())),
+            progress: Arc::default(),
             ledger,
             registry,
             checks,

@@ -1,8 +1,9 @@
 //! Progress on its way to the user: coalesced, never waited for.
 //!
-//! A task's first report goes out at once; what follows within a tenth of a second is merged, the
-//! latest winning. Once a second the latest values go to the ledger in one write that costs no
-//! fsync of its own.
+//! Reports are merged by task, the latest winning, and handed to the ledger in one write for the
+//! whole node: at once after a quiet while, then at most ten times a second. The ledger checks the
+//! node's right to them, keeps them without an fsync of their own, and tells the watchers; there is
+//! no second way, so a node that lost its lease shows nothing more.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -10,118 +11,74 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 use tokio::sync::Notify;
-use tokio::time::Instant;
 
 use crate::context::{Origin, ProgressMark, ReportProgress};
 use crate::ids::TaskId;
-use crate::ledger::{Feed, Incarnation, Ledger, Owner, Progress};
+use crate::ledger::{Incarnation, Ledger, Progress};
 
-const SEND_EVERY: Duration = Duration::from_millis(100);
-const STORE_EVERY: Duration = Duration::from_secs(1);
+const EVERY: Duration = Duration::from_millis(100);
 
-#[derive(Debug)]
-struct Entry {
-    owner: Owner,
-    holder: Arc<Incarnation>,
-    latest: Option<Progress>,
-    sent_at: Option<Instant>,
-    unsent: bool,
-    unstored: bool,
-}
-
-/// The latest progress of this node's running tasks.
-#[derive(Debug)]
+/// The latest progress of this node's running tasks that is not in the ledger yet.
+#[derive(Debug, Default)]
 pub(super) struct ProgressHub {
-    feed: Feed,
     entries: Mutex<HashMap<TaskId, Entry>>,
     dirty: Notify,
 }
 
-impl ProgressHub {
-    pub(super) fn new(feed: Feed) -> Self {
-        Self { feed, entries: Mutex::default(), dirty: Notify::new() }
-    }
+#[derive(Debug)]
+struct Entry {
+    holder: Arc<Incarnation>,
+    latest: Option<Progress>,
+}
 
+impl ProgressHub {
     fn entries(&self) -> MutexGuard<'_, HashMap<TaskId, Entry>> {
         self.entries.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// A task begins.
-    pub(super) fn open(&self, task_id: TaskId, owner: Owner, holder: Arc<Incarnation>) {
-        let entry = Entry { owner, holder, latest: None, sent_at: None, unsent: false, unstored: false };
-        self.entries().insert(task_id, entry);
+    pub(super) fn open(&self, task_id: TaskId, holder: Arc<Incarnation>) {
+        self.entries().insert(task_id, Entry { holder, latest: None });
     }
 
-    /// A task is over: nothing of it is sent any more. Its latest progress, if that is not stored.
+    /// A task is over: its latest report, if that was not handed on.
     pub(super) fn close(&self, task_id: TaskId) -> Option<Progress> {
-        self.entries().remove(&task_id).filter(|entry| entry.unstored)?.latest
+        self.entries().remove(&task_id)?.latest
     }
 
-    /// Sends and stores what was held back, for as long as the platform lives.
+    /// Hands on what is reported, for as long as the platform lives.
     pub(super) async fn run(&self, ledger: &dyn Ledger) {
-        let mut stored_at = Instant::now();
         loop {
             self.dirty.notified().await;
-            // Until everything is out: one tick a window, none while all is quiet.
-            loop {
-                tokio::time::sleep(SEND_EVERY).await;
-                self.send_held_back();
-                if stored_at.elapsed() >= STORE_EVERY {
-                    stored_at = Instant::now();
-                    for (holder, latest) in self.take_unstored() {
-                        if let Err(error) = ledger.note_progress(&holder, latest).await {
-                            tracing::debug!(%error, "progress not kept");
-                        }
-                    }
-                }
-                if !self.entries().values().any(|e| e.unsent || e.unstored) {
-                    break;
+            for (holder, latest) in self.take() {
+                if let Err(error) = ledger.note_progress(&holder, latest).await {
+                    tracing::debug!(%error, "progress not kept");
                 }
             }
+            tokio::time::sleep(EVERY).await;
         }
     }
 
-    fn send_held_back(&self) {
-        for entry in self.entries().values_mut().filter(|e| e.unsent) {
-            entry.send(&self.feed);
-        }
-    }
-
-    fn take_unstored(&self) -> HashMap<Arc<Incarnation>, Vec<Progress>> {
+    fn take(&self) -> HashMap<Arc<Incarnation>, Vec<Progress>> {
         let mut by_holder: HashMap<Arc<Incarnation>, Vec<Progress>> = HashMap::new();
-        for entry in self.entries().values_mut().filter(|e| e.unstored) {
-            entry.unstored = false;
-            if let Some(latest) = &entry.latest {
-                by_holder.entry(entry.holder.clone()).or_default().push(latest.clone());
+        for entry in self.entries().values_mut() {
+            if let Some(latest) = entry.latest.take() {
+                by_holder.entry(entry.holder.clone()).or_default().push(latest);
             }
         }
         by_holder
     }
 }
 
-impl Entry {
-    fn send(&mut self, feed: &Feed) {
-        if let Some(latest) = &self.latest {
-            feed.progress(&self.owner, latest.clone());
-        }
-        self.sent_at = Some(Instant::now());
-        self.unsent = false;
-    }
-}
-
 impl ReportProgress for ProgressHub {
     fn report(&self, origin: &Origin, mark: ProgressMark) {
         let Some(task_id) = origin.task_id else { return };
-        let mut entries = self.entries();
-        let Some(entry) = entries.get_mut(&task_id) else { return };
-        entry.latest = Some(Progress { task_id, percent: mark.percent, message: mark.message, at: Timestamp::now() });
-        entry.unstored = true;
-        if entry.sent_at.is_none_or(|at| at.elapsed() >= SEND_EVERY) {
-            entry.send(&self.feed);
+        if let Some(entry) = self.entries().get_mut(&task_id) {
+            let ProgressMark { percent, message } = mark;
+            entry.latest = Some(Progress { task_id, percent, message, at: Timestamp::now() });
         } else {
-            entry.unsent = true;
+            return;
         }
-        drop(entries);
         self.dirty.notify_one();
     }
 }

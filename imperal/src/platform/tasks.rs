@@ -60,7 +60,7 @@ async fn run_task(
     let row = NewTask {
         task_id,
         call_id: origin.call_id,
-        owner: owner.clone(),
+        owner,
         app_id: origin.app_id.to_owned(),
         function: origin.function.to_owned(),
         name: name.clone(),
@@ -73,7 +73,7 @@ async fn run_task(
         return;
     }
     node.live.open(live.clone());
-    node.progress.open(task_id, owner, live.holder.clone());
+    node.progress.open(task_id, live.holder.clone());
     let _ = started.send(Ok(task_id));
     let work = node.watchdog.watch(format!("task {task_id} ({name})"), (task.work)(live.ctx.clone()));
     let supervised = supervise(&live.ctx, work, limits, &node.killing);
