@@ -148,3 +148,11 @@ async fn refine_document(ctx: Context, params: DocumentParams) -> Result<ActionR
 fn main() -> ExitCode {
     imperal::App::new().state(Completions::from_env()).run()
 }
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn the_manifest_is_fresh() {
+        imperal::assert_manifest_is_fresh!();
+    }
+}

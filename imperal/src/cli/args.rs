@@ -66,6 +66,24 @@ pub(super) enum Command {
         #[arg(long)]
         app: Option<String>,
     },
+    /// Write imperal.json beside Cargo.toml, keeping what the file owns
+    Build {
+        /// Write nothing; fail and show the difference when the file is not what a build would write
+        #[arg(long)]
+        check: bool,
+        #[command(flatten)]
+        of: OfExtension,
+    },
+    /// Check the extension, or a manifest file, against every rule
+    Validate {
+        /// A manifest to check instead of this binary's extensions; of any origin
+        file: Option<PathBuf>,
+        #[command(flatten)]
+        of: OfExtension,
+        /// One JSON document
+        #[arg(long)]
+        json: bool,
+    },
     /// Run a function
     Call(CallArgs),
     /// Show the chat
@@ -92,6 +110,17 @@ impl Command {
     pub(super) fn is_server(&self) -> bool {
         matches!(self, Self::Dev(_) | Self::Serve(_))
     }
+}
+
+/// Which extension, and where its sources are.
+#[derive(Debug, ClapArgs)]
+pub(super) struct OfExtension {
+    /// Only this extension, where the binary has several
+    #[arg(long)]
+    pub(super) app: Option<String>,
+    /// Folder of its Cargo.toml, if it is not where it was compiled
+    #[arg(long, value_name = "DIR")]
+    pub(super) folder: Option<PathBuf>,
 }
 
 #[derive(Debug, ClapArgs)]

@@ -1,24 +1,87 @@
-//! `manifest`: what the platform reads, on standard output.
+//! `manifest`, `build`, `validate`: what the platform reads, written and checked.
 
+use std::io::IsTerminal;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
+use super::args::OfExtension;
 use super::{CliError, out};
-use crate::function::Registry;
-use crate::manifest::Manifest;
+use crate::function::{Extension, Registry};
+use crate::manifest::{self, Finding, Freshness, Look, Manifest};
 
 pub(super) fn print(registry: &Registry, app_id: Option<&str>) -> Result<ExitCode, CliError> {
-    let known = || registry.extensions().map(crate::function::Extension::app_id).collect::<Vec<_>>().join(", ");
-    let extension = match app_id {
-        Some(app_id) => registry.extension(app_id),
-        None if registry.extensions().len() == 1 => registry.extensions().next(),
-        None => {
-            return Err(CliError::new(format!(
-                "this binary has several extensions: choose one with --app: {}",
-                known()
-            )));
-        }
+    let extensions = chosen(registry, app_id)?;
+    let [extension] = extensions.as_slice() else {
+        return Err(CliError::new(format!(
+            "this binary has several extensions: choose one with --app: {}",
+            known(registry)
+        )));
     };
-    let extension = extension.ok_or_else(|| CliError::new(format!("no such extension here; there is {}", known())))?;
     out::say(&Manifest::export(extension).to_json());
     Ok(ExitCode::SUCCESS)
+}
+
+pub(super) fn build(registry: &Registry, check: bool, of: &OfExtension) -> Result<ExitCode, CliError> {
+    let mut code = ExitCode::SUCCESS;
+    for extension in chosen(registry, of.app.as_deref())? {
+        let folder = folder(extension, of);
+        if !check {
+            out::say(&manifest::build(extension, &folder)?.to_string());
+            continue;
+        }
+        let file = folder.join(manifest::FILE);
+        match manifest::check(extension, &folder)? {
+            Freshness::Fresh => out::say(&format!("Up to date: {}", file.display())),
+            Freshness::Stale(difference) => {
+                code = ExitCode::FAILURE;
+                eprintln!("{} is stale: run `build` and commit it\n{difference}", file.display());
+            }
+        }
+    }
+    Ok(code)
+}
+
+pub(super) fn validate(
+    registry: &Registry,
+    file: Option<&Path>,
+    of: &OfExtension,
+    json: bool,
+) -> Result<ExitCode, CliError> {
+    let findings: Vec<Finding> = match file {
+        Some(file) => manifest::validate_file(file),
+        None => chosen(registry, of.app.as_deref())?
+            .into_iter()
+            .flat_map(|extension| manifest::validate_extension(extension, &folder(extension, of)))
+            .collect(),
+    };
+    if json {
+        out::json(&manifest::to_json(&findings));
+    } else {
+        let colour = std::io::stdout().is_terminal() && std::env::var_os("NO_COLOR").is_none();
+        out::say(manifest::render(&findings, Look::full(colour)).trim_end());
+    }
+    Ok(if findings.iter().any(Finding::is_error) { ExitCode::FAILURE } else { ExitCode::SUCCESS })
+}
+
+fn chosen<'a>(registry: &'a Registry, app_id: Option<&str>) -> Result<Vec<&'a Extension>, CliError> {
+    match app_id {
+        None => Ok(registry.extensions().collect()),
+        Some(app_id) => registry.extension(app_id).map(|extension| vec![extension]).ok_or_else(|| {
+            CliError::new(format!("there is no extension `{app_id}` here; there is {}", known(registry)))
+        }),
+    }
+}
+
+fn known(registry: &Registry) -> String {
+    registry.extensions().map(Extension::app_id).collect::<Vec<_>>().join(", ")
+}
+
+/// Where it was compiled, while that is there; else here.
+fn folder(extension: &Extension, of: &OfExtension) -> PathBuf {
+    let compiled = PathBuf::from(extension.def().manifest_dir);
+    match &of.folder {
+        Some(folder) => folder.clone(),
+        None if compiled.is_dir() => compiled,
+        None => PathBuf::from("."),
+    }
 }
