@@ -59,3 +59,8 @@ pub mod __private {
     pub use imperal_macros::extension;
     pub use inventory;
 }
+
+/// The README's examples, compiled.
+#[cfg(all(doctest, feature = "platform"))]
+#[doc = include_str!("../../README.md")]
+mod readme {}

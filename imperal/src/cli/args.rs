@@ -60,6 +60,20 @@ pub(super) enum Command {
     Dev(DevArgs),
     /// Run the platform for users who sign in by token
     Serve(ServeArgs),
+    /// Print a token for `serve`, signed with `IMPERAL_JWT_SECRET`
+    Token {
+        /// The user's id
+        user: String,
+        /// The user's tenant
+        #[arg(long, default_value = "default")]
+        tenant: String,
+        /// Scopes, `audit:read` for example
+        #[arg(long = "scope", value_name = "SCOPE")]
+        scopes: Vec<String>,
+        /// How many hours it holds
+        #[arg(long, default_value_t = 24)]
+        hours: u32,
+    },
     /// Print the manifest as JSON
     Manifest {
         /// Of this extension, where the binary has several

@@ -4,6 +4,7 @@ use std::net::{Ipv4Addr, SocketAddr};
 use std::path::Path;
 use std::process::ExitCode;
 use std::sync::Arc;
+use std::time::Duration;
 
 use secrecy::SecretString;
 
@@ -43,7 +44,7 @@ pub(super) async fn serve(mut app: App, registry: Registry, args: ServeArgs) -> 
     args.settings.apply(&mut app.settings);
     let grace = app.settings.shutdown_grace;
     let users = verifier(&args)?;
-    let service_token = std::env::var("IMPERAL_SERVICE_TOKEN").ok().filter(|token| !token.is_empty());
+    let service_token = env_text("IMPERAL_SERVICE_TOKEN");
     if args.database_url.is_some() {
         return Err(CliError::new(
             "this build has no PostgreSQL ledger: leave out --database-url, or build imperal with it",
@@ -62,6 +63,21 @@ pub(super) async fn serve(mut app: App, registry: Registry, args: ServeArgs) -> 
     until_told_to_stop().await?;
     bound.stop(grace).await;
     Ok(ExitCode::SUCCESS)
+}
+
+/// A token as whoever signs users in would make it, for trying `serve`.
+pub(super) fn token(user: String, tenant: String, scopes: Vec<String>, hours: u32) -> Result<ExitCode, CliError> {
+    let Some(secret) = env_text("IMPERAL_JWT_SECRET") else {
+        return Err(CliError::new("set IMPERAL_JWT_SECRET to the secret that `serve` has"));
+    };
+    let mut user = User::new(user, tenant);
+    user.scopes = scopes;
+    super::out::say(&Verifier::sign(&SecretString::from(secret), &user, Duration::from_secs(u64::from(hours) * 3600))?);
+    Ok(ExitCode::SUCCESS)
+}
+
+fn env_text(name: &str) -> Option<String> {
+    std::env::var(name).ok().filter(|text| !text.is_empty())
 }
 
 /// The platform of a folder for one command, on a port of its own.
@@ -121,7 +137,7 @@ async fn bind(
 }
 
 fn verifier(args: &ServeArgs) -> Result<Verifier, CliError> {
-    let secret = std::env::var("IMPERAL_JWT_SECRET").ok().filter(|secret| !secret.is_empty());
+    let secret = env_text("IMPERAL_JWT_SECRET");
     let verifier = match (secret, &args.jwks) {
         (Some(_), Some(_)) => {
             return Err(CliError::new(

@@ -41,7 +41,7 @@ use crate::result::Result;
 /// let platform = imperal::testing::TestPlatform::start().await;
 /// let reply = platform.user("anna").call("greet", serde_json::json!({"name": "Anna"})).await?;
 /// assert_eq!(reply.turn.body.text, "Hello, Anna.");
-/// # imperal::Result::Ok(()) }).unwrap();
+/// # Ok::<(), imperal::Error>(()) }).unwrap();
 /// ```
 pub struct TestPlatform {
     platform: Platform,

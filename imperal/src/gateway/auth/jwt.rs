@@ -9,7 +9,7 @@ use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
 use jsonwebtoken::jwk::{AlgorithmParameters, JwkSet};
-use jsonwebtoken::{Algorithm, DecodingKey, Validation, errors::ErrorKind};
+use jsonwebtoken::{Algorithm, DecodingKey, EncodingKey, Header, Validation, errors::ErrorKind};
 use secrecy::{ExposeSecret, SecretString};
 use serde::{Deserialize, Serialize};
 use tokio::time::Instant;
@@ -66,8 +66,27 @@ pub(super) struct Claims {
     scopes: Vec<String>,
 }
 
+/// Claims with their end, for signing.
+#[derive(Serialize)]
+pub(super) struct SignedClaims {
+    #[serde(flatten)]
+    claims: Claims,
+    exp: u64,
+}
+
+impl SignedClaims {
+    pub(super) fn of(user: &User, lifetime: Duration) -> Self {
+        let now = u64::try_from(jiff::Timestamp::now().as_second()).unwrap_or_default();
+        Self { claims: Claims::of(user), exp: now.saturating_add(lifetime.as_secs()) }
+    }
+
+    pub(super) fn encode(&self, header: &Header, key: &EncodingKey) -> Result<String, AuthError> {
+        jsonwebtoken::encode(header, self, key).map_err(|error| AuthError::new(&error))
+    }
+}
+
 impl Claims {
-    pub(super) fn of(user: &User) -> Self {
+    fn of(user: &User) -> Self {
         Self {
             sub: user.id.clone(),
             tenant_id: Some(user.tenant_id.clone()),
@@ -128,6 +147,16 @@ impl Verifier {
             )));
         }
         Ok(Self::with(Keys::Secret(DecodingKey::from_secret(secret))))
+    }
+
+    /// A token that [`Verifier::by_secret`] of the same secret accepts for `lifetime`.
+    ///
+    /// # Errors
+    /// As `by_secret`.
+    pub fn sign(secret: &SecretString, user: &User, lifetime: Duration) -> Result<String, AuthError> {
+        Self::by_secret(secret)?;
+        let key = EncodingKey::from_secret(secret.expose_secret().as_bytes());
+        SignedClaims::of(user, lifetime).encode(&Header::new(Algorithm::HS256), &key)
     }
 
     /// RS256 or EdDSA by the keys of a JWKS file.

@@ -7,16 +7,16 @@
 use std::fmt;
 use std::io::{self, Read, Write};
 use std::path::Path;
+use std::time::Duration;
 
 use jsonwebtoken::{Algorithm, DecodingKey, EncodingKey, Header, Validation};
-use serde::{Deserialize, Serialize};
 
-use super::jwt::{AuthError, Claims};
+use super::jwt::{AuthError, Claims, SignedClaims};
 use crate::context::User;
 
 /// Key id in the header of tokens signed by this key.
 const KEY_ID: &str = "local";
-const LIFETIME_SECONDS: u64 = 30 * 24 * 3600;
+const LIFETIME: Duration = Duration::from_secs(30 * 24 * 3600);
 
 /// The user of the page that `dev` opens and of the terminal commands.
 pub(crate) const LOCAL_USER: &str = "me";
@@ -27,13 +27,6 @@ pub(crate) const LOCAL_TENANT: &str = "default";
 pub struct LocalKey {
     encoding: EncodingKey,
     decoding: DecodingKey,
-}
-
-#[derive(Serialize, Deserialize)]
-struct LocalClaims {
-    #[serde(flatten)]
-    claims: Claims,
-    exp: u64,
 }
 
 impl LocalKey {
@@ -82,8 +75,7 @@ impl LocalKey {
     /// When it cannot be signed.
     pub fn sign(&self, user: &User) -> Result<String, AuthError> {
         let header = Header { kid: Some(KEY_ID.to_owned()), ..Header::new(Algorithm::HS256) };
-        let claims = LocalClaims { claims: Claims::of(user), exp: jsonwebtoken_now() + LIFETIME_SECONDS };
-        jsonwebtoken::encode(&header, &claims, &self.encoding).map_err(|error| AuthError::new(&error))
+        SignedClaims::of(user, LIFETIME).encode(&header, &self.encoding)
     }
 
     /// Whether a token says that it was signed by a key of this kind.
@@ -94,16 +86,11 @@ impl LocalKey {
     pub(super) fn check(&self, token: &str) -> Result<User, AuthError> {
         let mut validation = Validation::new(Algorithm::HS256);
         validation.validate_aud = false;
-        jsonwebtoken::decode::<LocalClaims>(token, &self.decoding, &validation)
+        jsonwebtoken::decode::<Claims>(token, &self.decoding, &validation)
             .map_err(|error| AuthError::new(&error))?
-            .claims
             .claims
             .into_user()
     }
-}
-
-fn jsonwebtoken_now() -> u64 {
-    u64::try_from(jiff::Timestamp::now().as_second()).unwrap_or_default()
 }
 
 /// Two version 4 UUIDs: 244 random bits from the system's generator.
