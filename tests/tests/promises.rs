@@ -112,6 +112,19 @@ async fn stray(ctx: Context, _params: Nothing) -> Result<ActionResult> {
     Ok(ActionResult::done("started"))
 }
 
+/// Announce from the background while the handler takes its time.
+#[chat_function(action_type = "write", event = "announced", effects = ["create:turn"])]
+async fn announce(ctx: Context, _params: Nothing) -> Result<ActionResult> {
+    ctx.background_task(|ctx| async move {
+        ctx.deliver_chat_message("announcement").await?;
+        Ok(ActionResult::done("outcome"))
+    })
+    .await?;
+    ctx.background_task(|_| async move { Ok(ActionResult::done("quick outcome")) }).await?;
+    tokio::time::sleep(Duration::from_secs(5)).await;
+    Ok(ActionResult::done("ack"))
+}
+
 fn code(turn: &Turn) -> String {
     turn.body.result.as_ref().and_then(|result| result.error_code.as_ref()).map(ToString::to_string).unwrap_or_default()
 }
@@ -254,4 +267,18 @@ async fn p9_a_node_that_lost_its_lease_writes_nothing_and_the_other_ends_its_wor
     let outcomes = anna.outcomes(task_id).await;
     assert_eq!(outcomes.len(), 1, "{outcomes:?}");
     assert_eq!(code(&outcomes[0]), "INTERRUPTED");
+}
+
+#[tokio::test(start_paused = true)]
+async fn p7_nothing_of_a_task_stands_before_its_ack() {
+    let platform = TestPlatform::start().await;
+    let anna = platform.user("anna");
+    anna.call("announce", json!({})).await.unwrap();
+    for task in anna.access().recent_tasks(9).await.unwrap() {
+        anna.end_of(task.task_id).await;
+    }
+    let mut texts: Vec<_> = anna.turns().await.into_iter().map(|turn| turn.body.text).collect();
+    assert_eq!(texts[..2], ["announce", "ack"], "{texts:?}");
+    texts[2..].sort();
+    assert_eq!(texts[2..], ["announcement", "outcome", "quick outcome"]);
 }

@@ -79,6 +79,9 @@ impl Context {
     /// [`TRUNCATION_MARKER`], the receipt and a warning in the log say so. The await returns when
     /// turn and audit row are on disk. There is no way to name another user.
     ///
+    /// In a background task it also waits until the call's own reply is in the chat, so that an
+    /// announcement never stands before the acknowledgement: a handler must not wait for it.
+    ///
     /// # Errors
     /// `UNAVAILABLE` when the ledger cannot write, [`Error::cancelled`](crate::Error::cancelled)
     /// when the work was cancelled or is over. Nothing was delivered then.

@@ -8,7 +8,7 @@ use super::{Node, unavailable};
 use crate::context::{ChatDelivery, DeliverChat, Origin};
 use crate::error::Error;
 use crate::ids::TurnId;
-use crate::ledger::{AuditOutcome, LedgerError, Owner, Role, TurnBody};
+use crate::ledger::{AuditOutcome, LedgerError, Owner, Role, TurnBody, Work};
 use crate::result::Result;
 
 impl DeliverChat for Node {
@@ -36,11 +36,19 @@ impl DeliverChat for Node {
         let mut audit = words::audit(about, "chat.inject", AuditOutcome::Done);
         audit.target = Some(turn_id.to_string());
         let owner = Owner::from(&origin.user);
+        let live = self.live.of(origin);
         let fence = self.live.fence(origin);
         let span = tracing::info_span!("delivery", app = origin.app_id, turn = %turn_id);
         Box::pin(tracing::Instrument::instrument(
             async move {
-                let Some(fence) = fence else { return Err(Error::cancelled()) };
+                let (Some(live), Some(fence)) = (live, fence) else { return Err(Error::cancelled()) };
+                if matches!(fence.work, Work::Task(_)) {
+                    // What a task says stands behind the reply of the call that started it.
+                    tokio::select! {
+                        () = live.replied.cancelled() => {}
+                        _ = live.ctx.signal().told() => return Err(Error::cancelled()),
+                    }
+                }
                 match self.ledger.inject(owner, turn, audit, Some(fence)).await {
                     Ok(_) => Ok(turn_id),
                     Err(LedgerError::Fenced | LedgerError::Settled | LedgerError::Unknown) => {
