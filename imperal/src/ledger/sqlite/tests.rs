@@ -66,6 +66,27 @@ async fn accept(ledger: &SqliteLedger, holder: &Incarnation, text: &str) -> Resu
     Ok(ledger.accept_call(holder, call).await?.seq)
 }
 
+/// Runs `batch`, whose jobs become one transaction: the writer is kept busy with another while
+/// they are put into the queue.
+async fn as_one_batch<T>(ledger: &SqliteLedger, batch: impl Future<Output = T>) -> T {
+    let (begin, begun) = tokio::sync::oneshot::channel();
+    let (go, wait) = std::sync::mpsc::channel::<()>();
+    let busy = ledger.writer.write(Weight::Light, move |_| {
+        begin.send(()).unwrap();
+        wait.recv().unwrap();
+        Ok(())
+    });
+    let batch = async {
+        begun.await.unwrap();
+        // The batch is polled first, and each of its jobs is in the queue after one poll.
+        let go = async { go.send(()).unwrap() };
+        tokio::join!(biased; batch, go).0
+    };
+    let (busy, batch) = tokio::join!(busy, batch);
+    assert_eq!(busy, Ok(()));
+    batch
+}
+
 #[track_caller]
 fn unusable<T: std::fmt::Debug>(outcome: Result<T, LedgerError>, way_out: &str) {
     match outcome {
@@ -241,12 +262,6 @@ async fn a_job_that_fails_halfway_leaves_its_batch_alone() {
     let folder = Folder::new();
     let ledger = folder.open().unwrap();
     let holder = ledger.join("n", LEASE).await.unwrap();
-    // The writer is kept busy, so that what follows is one batch.
-    let (go, wait) = std::sync::mpsc::channel::<()>();
-    let busy = ledger.writer.write(Weight::Durable, move |_| {
-        wait.recv().unwrap();
-        Ok(())
-    });
     let half = ledger.writer.write(Weight::Durable, |tx| {
         tx.connection().execute_batch("INSERT INTO owner (tenant_id, user_id) VALUES ('half', 'done')")?;
         Err::<(), _>(LedgerError::Unknown.into())
@@ -256,13 +271,9 @@ async fn a_job_that_fails_halfway_leaves_its_batch_alone() {
         assert!(tx.connection().is_autocommit(), "panics on purpose");
         Ok(())
     });
-    let release = async {
-        tokio::task::yield_now().await;
-        go.send(()).unwrap();
-    };
-    let (busy, one, half, panics, two, ()) =
-        tokio::join!(busy, accept(&ledger, &holder, "one"), half, panics, accept(&ledger, &holder, "two"), release);
-    assert_eq!((busy, one, half, two), (Ok(()), Ok(1), Err(LedgerError::Unknown), Ok(2)));
+    let batch = async { tokio::join!(accept(&ledger, &holder, "one"), half, panics, accept(&ledger, &holder, "two")) };
+    let (one, half, panics, two) = as_one_batch(&ledger, batch).await;
+    assert_eq!((one, half, two), (Ok(1), Err(LedgerError::Unknown), Ok(2)));
     assert!(matches!(panics, Err(LedgerError::Unavailable(_))), "{panics:?}");
     let rows: i64 = Connection::open(folder.file())
         .unwrap()
@@ -276,11 +287,6 @@ async fn a_commit_that_fails_fails_its_whole_batch_and_no_other() {
     let folder = Folder::new();
     let ledger = folder.open().unwrap();
     let holder = ledger.join("n", LEASE).await.unwrap();
-    let (go, wait) = std::sync::mpsc::channel::<()>();
-    let busy = ledger.writer.write(Weight::Durable, move |_| {
-        wait.recv().unwrap();
-        Ok(())
-    });
     // A violated deferred constraint is found by COMMIT.
     let poison = ledger.writer.write(Weight::Durable, |tx| {
         tx.connection().pragma_update(None, "defer_foreign_keys", true)?;
@@ -288,14 +294,11 @@ async fn a_commit_that_fails_fails_its_whole_batch_and_no_other() {
         Ok(tx.connection().execute_batch(sql)?)
     });
     let mut watch = ledger.feed().subscribe(&anna());
-    let release = async {
-        tokio::task::yield_now().await;
-        go.send(()).unwrap();
-    };
-    let (busy, one, poison, two, ()) =
-        tokio::join!(busy, accept(&ledger, &holder, "one"), poison, accept(&ledger, &holder, "two"), release);
-    assert_eq!(busy, Ok(()));
-    for outcome in [one.map(drop), poison, two.map(drop)] {
+    let refused = ledger.reply(&holder, CallId::generate(), turn("of no call"));
+    let batch =
+        async { tokio::join!(accept(&ledger, &holder, "one"), poison, refused, accept(&ledger, &holder, "two")) };
+    let (one, poison, refused, two) = as_one_batch(&ledger, batch).await;
+    for outcome in [one.map(drop), poison, refused.map(drop), two.map(drop)] {
         assert!(matches!(outcome, Err(LedgerError::Unavailable(_))), "{outcome:?}");
     }
     assert_eq!(ledger.head(&anna()).await, Ok(0));
@@ -319,16 +322,8 @@ async fn only_light_jobs_alone_commit_without_a_sync() {
         assert_eq!(level(Weight::Durable).await, Ok(FULL));
         assert_eq!(level(Weight::Light).await, Ok(NORMAL));
     }
-    let (go, wait) = std::sync::mpsc::channel::<()>();
-    let busy = ledger.writer.write(Weight::Light, move |_| {
-        wait.recv().unwrap();
-        Ok(())
-    });
-    let release = async {
-        tokio::task::yield_now().await;
-        go.send(()).unwrap();
-    };
-    let (_, light, durable, ()) = tokio::join!(busy, level(Weight::Light), level(Weight::Durable), release);
+    let batch = async { tokio::join!(level(Weight::Light), level(Weight::Durable)) };
+    let (light, durable) = as_one_batch(&ledger, batch).await;
     assert_eq!((light, durable), (Ok(FULL), Ok(FULL)));
 }
 

@@ -6,9 +6,9 @@
 //! disk. Callers are answered, and the feed is told, after the commit; when it fails all of them
 //! hear so, because even a refusal may rest on what a neighbour wrote.
 //!
-//! A batch of light jobs only (progress, lease renewals, write checks) commits without an fsync:
-//! later frames of the log make it durable, and a power failure that loses it ends the process
-//! whose lease or progress it was.
+//! A batch of light jobs only (progress, lease renewals, write checks) commits without an fsync
+//! (but for one when the log begins anew, every thousand pages or so): the next synced commit makes
+//! it durable, and a power failure that loses it ends the process whose lease or progress it was.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
