@@ -232,6 +232,21 @@ async fn a_locked_file_is_unavailable_until_the_lock_is_gone() {
     assert_eq!(ledger.check().await, Ok(()));
 }
 
+#[cfg(unix)]
+#[tokio::test]
+async fn a_file_that_was_moved_away_is_noticed() {
+    let folder = Folder::new();
+    let ledger = folder.open().unwrap();
+    let away = folder.file().with_file_name("away.db");
+    fs::rename(folder.file(), &away).unwrap();
+    let outcome = ledger.check().await;
+    assert!(matches!(&outcome, Err(LedgerError::Unavailable(why)) if why.contains("put it back")), "{outcome:?}");
+    fs::write(folder.file(), "another").unwrap();
+    assert!(ledger.check().await.is_err());
+    fs::rename(&away, folder.file()).unwrap();
+    assert_eq!(ledger.check().await, Ok(()));
+}
+
 #[tokio::test]
 async fn a_full_disk_is_unavailable_until_there_is_space() {
     let folder = Folder::new();
