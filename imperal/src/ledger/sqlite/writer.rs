@@ -21,7 +21,7 @@ use tokio::sync::{mpsc, oneshot};
 
 use super::fault::Fault;
 use super::ops::Tx;
-use super::rows::execute;
+use super::rows::{STACK, execute};
 use crate::ledger::{Clock, Feed, LedgerError, Owner};
 
 /// Most jobs of one transaction.
@@ -110,7 +110,7 @@ impl Writer {
         let (queue, jobs) = mpsc::channel(QUEUE);
         let (end, ended) = std_mpsc::channel();
         let desk = Desk { conn, path, clock, feed, synced: true };
-        let thread = Builder::new().name("ledger-writer".to_owned()).spawn(move || {
+        let thread = Builder::new().name("ledger-writer".to_owned()).stack_size(STACK).spawn(move || {
             desk.serve(jobs);
             drop(end);
         });
