@@ -11,8 +11,8 @@ use std::time::Duration;
 use imperal::context::MsgType;
 use imperal::ids::{CallId, TaskId, TurnId};
 use imperal::ledger::{
-    AuditFilter, AuditOutcome, CancelAnswer, Fence, HeldClock, Incarnation, Ledger, LedgerError, MemoryLedger,
-    NewAudit, NewCall, NewTask, Orphan, Owner, Progress, Role, SqliteLedger, TaskEnd, TaskState, TurnBody, Work,
+    AuditFilter, AuditOutcome, CancelAnswer, Fence, HeldClock, Incarnation, Ledger, MemoryLedger, NewAudit, NewCall,
+    NewTask, Orphan, Owner, Progress, Role, SqliteLedger, TaskEnd, TaskState, TurnBody, Work,
 };
 use proptest::prelude::*;
 

@@ -237,22 +237,16 @@ impl State {
         Ok(self.add_turn(owner, end.turn, now))
     }
 
-    pub(super) fn note_progress(
-        &mut self,
-        holder: &Incarnation,
-        latest: Vec<Progress>,
-    ) -> Result<Vec<(Owner, Progress)>, LedgerError> {
+    pub(super) fn note_progress(&mut self, holder: &Incarnation, latest: Vec<Progress>) -> Result<(), LedgerError> {
         self.fence(holder)?;
-        let mut kept = Vec::with_capacity(latest.len());
         for progress in latest {
             let Some(TaskRow { record, .. }) = self.tasks.get_mut(&progress.task_id) else { continue };
             if record.holder == *holder && record.task.state == TaskState::Running {
                 record.task.percent = Some(progress.percent);
-                record.task.message = Some(progress.message.clone());
-                kept.push((record.owner.clone(), progress));
+                record.task.message = Some(progress.message);
             }
         }
-        Ok(kept)
+        Ok(())
     }
 
     /// Whether the owner got an event, and the answer.

@@ -36,6 +36,8 @@ pub struct SqliteLedger {
     readers: Readers,
     writer: Writer,
     feed: Feed,
+    path: Arc<Path>,
+    file: Option<(u64, u64)>,
 }
 
 impl SqliteLedger {
@@ -62,8 +64,9 @@ impl SqliteLedger {
         let conn = schema::open_writer(&path, busy).map_err(|fault| fault.into_ledger(&path))?;
         let readers = Readers::start(path.clone(), busy)?;
         let feed = Feed::default();
-        let writer = Writer::start(conn, path, clock, feed.clone())?;
-        Ok(Self { readers, writer, feed })
+        let writer = Writer::start(conn, path.clone(), clock, feed.clone())?;
+        let file = schema::file_at(&path);
+        Ok(Self { readers, writer, feed, path, file })
     }
 }
 
@@ -208,7 +211,16 @@ impl Ledger for SqliteLedger {
     }
 
     fn check(&self) -> Fut<'_, ()> {
-        Box::pin(self.writer.write(Weight::Light, |tx| tx.check()))
+        Box::pin(async {
+            if schema::file_at(&self.path) != self.file {
+                let why = format!(
+                    "{} was moved or removed while it was in use: put it back, or start the program again",
+                    self.path.display()
+                );
+                return Err(LedgerError::Unavailable(why));
+            }
+            self.writer.write(Weight::Light, |tx| tx.check()).await
+        })
     }
 
     fn feed(&self) -> &Feed {

@@ -1,7 +1,7 @@
 //! The threads that read, each with its own connection.
 //!
 //! A read begins after it was asked, so it sees everything that was committed by then. The stack
-//! is larger than usual: JSON is parsed as deep as it was stored.
+//! is larger than usual, see `rows`.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
@@ -13,14 +13,12 @@ use rusqlite::Connection;
 use tokio::sync::oneshot;
 
 use super::fault::Fault;
+use super::rows::STACK;
 use super::schema::open_reader;
 use crate::ledger::LedgerError;
 
 /// Reads that run at once.
 const READERS: usize = 3;
-
-/// Address space, not memory: only what is used is taken.
-const STACK: usize = 32 << 20;
 
 type Read = Box<dyn FnOnce(&Connection) + Send>;
 

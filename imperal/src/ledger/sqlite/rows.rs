@@ -13,6 +13,10 @@ use super::fault::Fault;
 use crate::ledger::{AuditOutcome, Incarnation, Owner, Task, TaskRecord, TaskState, Turn, TurnBody};
 use crate::result::WireResult;
 
+/// The stack of every thread that reads rows: JSON is parsed as deep as it was stored. Address
+/// space, not memory: only what is used is taken.
+pub(super) const STACK: usize = 32 << 20;
+
 /// All columns of a task that [`record`] reads. `$rest` goes on after the joins.
 macro_rules! select_task {
     ($rest:literal) => {
@@ -94,7 +98,7 @@ pub(super) fn get_json<T: DeserializeOwned>(row: &Row<'_>, column: usize) -> Res
 
 fn parse<T: DeserializeOwned>(text: &str) -> Result<T, Fault> {
     let mut parser = serde_json::Deserializer::from_str(text);
-    // The threads that read have the stack for it.
+    // The threads that read have the stack for it, see `STACK`.
     parser.disable_recursion_limit();
     let value = T::deserialize(&mut parser)?;
     parser.end()?;

@@ -46,6 +46,21 @@ pub(super) fn prepare_file(path: &Path) -> Result<PathBuf, LedgerError> {
     made.map_err(|error| LedgerError::Unavailable(format!("cannot make {}: {error}", path.display())))
 }
 
+/// Which file lies at a path now. Another one, or none, means that the open one was moved away:
+/// SQLite would go on writing it, and all of that would be gone with the process.
+#[cfg(unix)]
+pub(super) fn file_at(path: &Path) -> Option<(u64, u64)> {
+    use std::os::unix::fs::MetadataExt;
+    let found = fs::metadata(path).ok()?;
+    Some((found.dev(), found.ino()))
+}
+
+/// Elsewhere an open file cannot be moved away.
+#[cfg(not(unix))]
+pub(super) fn file_at(_: &Path) -> Option<(u64, u64)> {
+    None
+}
+
 fn make_folder(folder: &Path) -> std::io::Result<()> {
     let mut builder = fs::DirBuilder::new();
     builder.recursive(true);

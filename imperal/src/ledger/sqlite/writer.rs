@@ -6,9 +6,9 @@
 //! disk. Callers are answered, and the feed is told, after the commit; when it fails all of them
 //! hear so, because even a refusal may rest on what a neighbour wrote.
 //!
-//! A batch of light jobs only (progress, lease renewals, write checks) commits without an fsync:
-//! later frames of the log make it durable, and a power failure that loses it ends the process
-//! whose lease or progress it was.
+//! A batch of light jobs only (progress, lease renewals, write checks) commits without an fsync
+//! (but for one when the log begins anew, every thousand pages or so): the next synced commit makes
+//! it durable, and a power failure that loses it ends the process whose lease or progress it was.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
@@ -20,9 +20,9 @@ use rusqlite::Connection;
 use tokio::sync::{mpsc, oneshot};
 
 use super::fault::Fault;
-use super::ops::{Told, Tx};
-use super::rows::execute;
-use crate::ledger::{Clock, Feed, LedgerError};
+use super::ops::Tx;
+use super::rows::{STACK, execute};
+use crate::ledger::{Clock, Feed, LedgerError, Owner};
 
 /// Most jobs of one transaction.
 const BATCH: usize = 256;
@@ -110,7 +110,7 @@ impl Writer {
         let (queue, jobs) = mpsc::channel(QUEUE);
         let (end, ended) = std_mpsc::channel();
         let desk = Desk { conn, path, clock, feed, synced: true };
-        let thread = Builder::new().name("ledger-writer".to_owned()).spawn(move || {
+        let thread = Builder::new().name("ledger-writer".to_owned()).stack_size(STACK).spawn(move || {
             desk.serve(jobs);
             drop(end);
         });
@@ -175,11 +175,8 @@ impl Desk {
             if let Err(LedgerError::Unavailable(why) | LedgerError::Unusable(why)) = &commit {
                 tracing::error!(jobs = batch.len(), "ledger: nothing was written: {why}");
             }
-            for told in commit.as_ref().map_or(&[][..], Vec::as_slice) {
-                match told {
-                    Told::Events(owner) => self.feed.events(owner),
-                    Told::Progress(owner, progress) => self.feed.progress(owner, progress.clone()),
-                }
+            for owner in commit.as_ref().map_or(&[][..], Vec::as_slice) {
+                self.feed.events(owner);
             }
             let commit = commit.map(drop);
             for job in batch.drain(..) {
@@ -189,8 +186,8 @@ impl Desk {
         }
     }
 
-    /// One transaction for the whole batch; what to tell the feed.
-    fn transact(&mut self, batch: &mut [Box<dyn Job>]) -> Result<Vec<Told>, LedgerError> {
+    /// One transaction for the whole batch; whose events grew.
+    fn transact(&mut self, batch: &mut [Box<dyn Job>]) -> Result<Vec<Owner>, LedgerError> {
         let told = self.begin(batch).and_then(|()| self.carry_out(batch)).and_then(|told| {
             execute(&self.conn, "COMMIT", ())?;
             Ok(told)
@@ -214,7 +211,7 @@ impl Desk {
         Ok(())
     }
 
-    fn carry_out(&mut self, batch: &mut [Box<dyn Job>]) -> Result<Vec<Told>, Fault> {
+    fn carry_out(&mut self, batch: &mut [Box<dyn Job>]) -> Result<Vec<Owner>, Fault> {
         let mut told = Vec::with_capacity(batch.len());
         for job in batch {
             execute(&self.conn, "SAVEPOINT job", ())?;

@@ -19,14 +19,7 @@ use rusqlite::{Connection, params};
 use super::fault::Fault;
 use super::rows::{execute, get_number, number, one, outcome_text, owner};
 use crate::ids::TurnId;
-use crate::ledger::{Incarnation, LedgerError, NewAudit, Owner, Progress, Turn};
-
-/// What the feed is told after the commit.
-#[derive(Debug)]
-pub(in crate::ledger::sqlite) enum Told {
-    Events(Owner),
-    Progress(Owner, Progress),
-}
+use crate::ledger::{Incarnation, LedgerError, NewAudit, Owner, Turn};
 
 /// A turn about to be written; the JSON is made by the caller's thread, not by the one writer.
 #[derive(Debug)]
@@ -52,7 +45,8 @@ impl Stamp {
 pub(in crate::ledger::sqlite) struct Tx<'c> {
     conn: &'c Connection,
     now: Timestamp,
-    told: Vec<Told>,
+    /// Whose events grew.
+    told: Vec<Owner>,
 }
 
 impl<'c> Tx<'c> {
@@ -66,7 +60,7 @@ impl<'c> Tx<'c> {
         self.conn
     }
 
-    pub(in crate::ledger::sqlite) fn into_told(self) -> Vec<Told> {
+    pub(in crate::ledger::sqlite) fn into_told(self) -> Vec<Owner> {
         self.told
     }
 
@@ -105,7 +99,7 @@ impl<'c> Tx<'c> {
         let head = one(self.conn, sql, params![owner_id, number(count)], |row| get_number(row, 0))?
             .ok_or_else(|| Fault::Row(format!("owner {owner_id} is missing")))?;
         let owner = self.owner(owner_id)?;
-        self.told.push(Told::Events(owner));
+        self.told.push(owner);
         Ok(head - count + 1)
     }
 

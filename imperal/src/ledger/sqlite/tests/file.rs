@@ -1,0 +1,167 @@
+//! The file: what is accepted, who may read it, who shares it, how it is searched.
+
+use super::*;
+
+#[tokio::test]
+async fn what_was_asked_for_is_there_after_a_drop_and_a_reopen() {
+    let folder = Folder::new();
+    let ledger = folder.open().unwrap();
+    let holder = ledger.join("n", LEASE).await.unwrap();
+    assert_eq!(accept(&ledger, &holder, "one").await.unwrap(), 1);
+    drop(ledger);
+    assert!(!folder.file().with_file_name("ledger.db-wal").exists(), "a tidy end leaves one file");
+    let ledger = folder.open().unwrap();
+    assert_eq!(ledger.turns(&anna(), 0, 10).await.unwrap()[0].body.text, "one");
+}
+
+#[cfg(unix)]
+#[test]
+fn nobody_else_can_read_the_file() {
+    use std::os::unix::fs::PermissionsExt;
+    let folder = Folder::new();
+    let path = folder.folder.path().join("made/here/ledger.db");
+    let _ledger = SqliteLedger::open(&path).unwrap();
+    let mode = |path: &std::path::Path| fs::metadata(path).unwrap().permissions().mode() & 0o777;
+    assert_eq!(mode(path.parent().unwrap()), 0o700);
+    for name in ["ledger.db", "ledger.db-wal", "ledger.db-shm"] {
+        assert_eq!(mode(&path.with_file_name(name)), 0o600, "{name}");
+    }
+}
+
+#[test]
+fn many_programs_may_open_a_new_file_at_once() {
+    let folder = Folder::new();
+    let path = folder.file();
+    let barrier = std::sync::Barrier::new(8);
+    std::thread::scope(|scope| {
+        let threads: Vec<_> = (0..8)
+            .map(|_| {
+                scope.spawn(|| {
+                    barrier.wait();
+                    SqliteLedger::open(&path).map(drop)
+                })
+            })
+            .collect();
+        for thread in threads {
+            assert_eq!(thread.join().unwrap(), Ok(()));
+        }
+    });
+}
+
+#[test]
+fn a_newer_schema_is_refused_and_left_alone() {
+    let folder = Folder::new();
+    drop(folder.open().unwrap());
+    let conn = Connection::open(folder.file()).unwrap();
+    conn.pragma_update(None, "user_version", 99).unwrap();
+    drop(conn);
+    let before = fs::read(folder.file()).unwrap();
+    unusable(folder.open(), "run that version");
+    assert_eq!(fs::read(folder.file()).unwrap(), before);
+}
+
+#[test]
+fn another_programs_database_is_refused_and_left_alone() {
+    let folder = Folder::new();
+    let conn = Connection::open(folder.file()).unwrap();
+    conn.execute_batch("CREATE TABLE theirs (x)").unwrap();
+    drop(conn);
+    let before = fs::read(folder.file()).unwrap();
+    unusable(folder.open(), "choose another place");
+    assert_eq!(fs::read(folder.file()).unwrap(), before);
+}
+
+#[test]
+fn a_schema_somebody_altered_is_named() {
+    let folder = Folder::new();
+    drop(folder.open().unwrap());
+    let conn = Connection::open(folder.file()).unwrap();
+    conn.execute_batch("CREATE INDEX their_own ON audit (action); DROP INDEX call_left").unwrap();
+    drop(conn);
+    unusable(folder.open(), "call_left");
+}
+
+#[tokio::test]
+async fn a_damaged_file_is_unusable() {
+    let folder = Folder::new();
+    fs::write(folder.file(), [0x5a; 8192]).unwrap();
+    unusable(folder.open(), "restore a copy");
+
+    fs::remove_file(folder.file()).unwrap();
+    let ledger = folder.open().unwrap();
+    let holder = ledger.join("n", LEASE).await.unwrap();
+    for _ in 0..50 {
+        accept(&ledger, &holder, &"x".repeat(2000)).await.unwrap();
+    }
+    drop(ledger);
+    let mut bytes = fs::read(folder.file()).unwrap();
+    // Behind the pages that hold the schema.
+    bytes[20 * 4096..].fill(0x5a);
+    fs::write(folder.file(), bytes).unwrap();
+    match folder.open() {
+        Ok(ledger) => unusable(ledger.turns(&anna(), 0, 100).await, "restore a copy"),
+        refused => unusable(refused, "restore a copy"),
+    }
+}
+
+#[cfg(unix)]
+#[tokio::test]
+async fn a_file_that_was_moved_away_is_noticed() {
+    let folder = Folder::new();
+    let ledger = folder.open().unwrap();
+    let away = folder.file().with_file_name("away.db");
+    fs::rename(folder.file(), &away).unwrap();
+    let outcome = ledger.check().await;
+    assert!(matches!(&outcome, Err(LedgerError::Unavailable(why)) if why.contains("put it back")), "{outcome:?}");
+    fs::write(folder.file(), "another").unwrap();
+    assert!(ledger.check().await.is_err());
+    fs::rename(&away, folder.file()).unwrap();
+    assert_eq!(ledger.check().await, Ok(()));
+}
+
+#[tokio::test]
+async fn two_nodes_on_one_file_see_each_others_commits() {
+    let folder = Folder::new();
+    let (first, second) = (folder.open().unwrap(), folder.open().unwrap());
+    let a = first.join("a", LEASE).await.unwrap();
+    let b = second.join("b", LEASE).await.unwrap();
+    for n in 0..10 {
+        assert_eq!(accept(&first, &a, "from a").await, Ok(2 * n + 1));
+        assert_eq!(second.head(&anna()).await, Ok(2 * n + 1));
+        assert_eq!(accept(&second, &b, "from b").await, Ok(2 * n + 2));
+        assert_eq!(first.head(&anna()).await, Ok(2 * n + 2));
+    }
+}
+
+#[test]
+fn reads_are_index_lookups() {
+    let folder = Folder::new();
+    drop(folder.open().unwrap());
+    let conn = Connection::open(folder.file()).unwrap();
+    let statements = [
+        ("turns", reads::TURNS),
+        ("latest_turns", reads::LATEST_TURNS),
+        ("events", reads::EVENTS),
+        ("head", reads::HEAD),
+        ("task", ops::TASK),
+        ("running_tasks", reads::RUNNING_TASKS),
+        ("recent_tasks", reads::RECENT_TASKS),
+        ("audit", reads::AUDIT),
+        ("audit of an owner", reads::AUDIT_OF),
+        ("running", ops::RUNNING),
+        ("asked to cancel", ops::ASKED_TO_CANCEL),
+        ("lapsed", ops::LAPSED),
+        ("left calls", ops::LEFT_CALLS),
+        ("left tasks", ops::LEFT_TASKS),
+    ];
+    for (name, sql) in statements {
+        let mut explain = conn.prepare(&format!("EXPLAIN QUERY PLAN {sql}")).unwrap();
+        let unbound = rusqlite::params_from_iter(vec![rusqlite::types::Null; explain.parameter_count()]);
+        let plan: Vec<String> = explain.query_map(unbound, |row| row.get(3)).unwrap().map(Result::unwrap).collect();
+        for step in &plan {
+            // The small indexes of what is left are read from their beginning.
+            let whole = step.starts_with("SCAN") && !step.contains("call_left") && !step.contains("task_left");
+            assert!(!whole && !step.contains("TEMP B-TREE"), "{name}: {plan:#?}");
+        }
+    }
+}

@@ -1,0 +1,99 @@
+//! What only this backend promises: the file, its schema, its faults, its plans.
+//!
+//! The rules of the contract are in the conformance suite.
+
+mod file;
+mod writing;
+
+use std::fs;
+use std::path::PathBuf;
+use std::time::{Duration, Instant};
+
+use rusqlite::Connection;
+
+use super::writer::Weight;
+use super::{SqliteLedger, ops, reads, schema};
+use crate::context::MsgType;
+use crate::ids::{CallId, TurnId};
+use crate::ledger::{Incarnation, Ledger, LedgerError, NewCall, Owner, Role, SystemClock, TurnBody};
+
+const LEASE: Duration = Duration::from_secs(60);
+
+struct Folder {
+    folder: tempfile::TempDir,
+}
+
+impl Folder {
+    fn new() -> Self {
+        Self { folder: tempfile::tempdir().unwrap() }
+    }
+
+    fn file(&self) -> PathBuf {
+        self.folder.path().join("ledger.db")
+    }
+
+    fn open(&self) -> Result<SqliteLedger, LedgerError> {
+        SqliteLedger::open(self.file())
+    }
+
+    /// Gives up on a lock at once.
+    fn open_hasty(&self) -> SqliteLedger {
+        let clock = std::sync::Arc::new(SystemClock);
+        SqliteLedger::open_waiting(&self.file(), clock, Duration::from_millis(20)).unwrap()
+    }
+}
+
+fn turn(text: &str) -> TurnBody {
+    TurnBody {
+        turn_id: TurnId::generate(),
+        role: Role::User,
+        msg_type: MsgType::Response,
+        text: text.to_owned(),
+        app_id: "app".to_owned(),
+        function: None,
+        params: None,
+        call_id: None,
+        task_id: None,
+        result: None,
+        refresh_panels: None,
+        truncated: false,
+    }
+}
+
+fn anna() -> Owner {
+    Owner::new("t", "anna")
+}
+
+async fn accept(ledger: &SqliteLedger, holder: &Incarnation, text: &str) -> Result<u64, LedgerError> {
+    let call = NewCall { call_id: CallId::generate(), owner: anna(), turn: turn(text) };
+    Ok(ledger.accept_call(holder, call).await?.seq)
+}
+
+/// Runs `batch`, whose jobs become one transaction: the writer is kept busy with another while
+/// they are put into the queue.
+async fn as_one_batch<T>(ledger: &SqliteLedger, batch: impl Future<Output = T>) -> T {
+    let (begin, ready) = tokio::sync::oneshot::channel();
+    let (go, wait) = std::sync::mpsc::channel::<()>();
+    let busy = ledger.writer.write(Weight::Light, move |_| {
+        begin.send(()).unwrap();
+        wait.recv().unwrap();
+        Ok(())
+    });
+    let batch = async {
+        ready.await.unwrap();
+        // The batch is polled first, and each of its jobs is in the queue after one poll.
+        let go = async { go.send(()).unwrap() };
+        tokio::join!(biased; batch, go).0
+    };
+    let (busy, batch) = tokio::join!(busy, batch);
+    assert_eq!(busy, Ok(()));
+    batch
+}
+
+#[track_caller]
+fn unusable<T: std::fmt::Debug>(outcome: Result<T, LedgerError>, way_out: &str) {
+    match outcome {
+        Err(LedgerError::Unusable(why)) => assert!(why.contains(way_out) && why.contains("ledger.db"), "{why}"),
+        other => panic!("expected Unusable, got {other:?}"),
+    }
+}

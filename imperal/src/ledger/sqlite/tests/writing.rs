@@ -1,0 +1,167 @@
+//! Batches, their faults, the log, and the end of the writer.
+
+use super::*;
+
+#[test]
+fn jobs_in_the_queue_are_written_by_a_drop() {
+    let folder = Folder::new();
+    let ledger = folder.open().unwrap();
+    let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+    let holder = runtime.block_on(ledger.join("n", LEASE)).unwrap();
+    // Polled once: the job is in the queue, and nobody waits for its answer.
+    runtime.block_on(async {
+        for text in ["one", "two", "three"] {
+            let mut write = Box::pin(accept(&ledger, &holder, text));
+            let polled = futures_util::future::poll_immediate(&mut write).await;
+            assert!(polled.is_none_or(|done| done.is_ok()));
+        }
+    });
+    drop(ledger);
+    let ledger = folder.open().unwrap();
+    assert_eq!(runtime.block_on(ledger.head(&anna())).unwrap(), 3);
+}
+
+#[tokio::test]
+async fn a_locked_file_is_unavailable_until_the_lock_is_gone() {
+    let folder = Folder::new();
+    let ledger = folder.open_hasty();
+    let holder = ledger.join("n", LEASE).await.unwrap();
+    let other = Connection::open(folder.file()).unwrap();
+    other.execute_batch("BEGIN IMMEDIATE").unwrap();
+    for outcome in [accept(&ledger, &holder, "x").await.map(drop), ledger.check().await] {
+        assert!(matches!(&outcome, Err(LedgerError::Unavailable(why)) if why.contains("locked")), "{outcome:?}");
+    }
+    assert_eq!(ledger.head(&anna()).await.unwrap(), 0, "reading goes on");
+    other.execute_batch("ROLLBACK").unwrap();
+    assert_eq!(accept(&ledger, &holder, "x").await, Ok(1));
+    assert_eq!(ledger.check().await, Ok(()));
+}
+
+#[tokio::test]
+async fn a_full_disk_is_unavailable_until_there_is_space() {
+    let folder = Folder::new();
+    let ledger = folder.open().unwrap();
+    let holder = ledger.join("n", LEASE).await.unwrap();
+    let most_pages = async |pages: u32| {
+        let set = move |tx: &mut ops::Tx<'_>| {
+            let sql = format!("PRAGMA max_page_count = {pages}");
+            Ok(tx.connection().query_row(&sql, (), |row| row.get::<_, u32>(0))?)
+        };
+        ledger.writer.write(Weight::Durable, set).await.unwrap()
+    };
+    // As many as there are: the engine does not go below that.
+    most_pages(1).await;
+    let long = "x".repeat(64 << 10);
+    let writes = (0..20).map(|_| accept(&ledger, &holder, &long));
+    let outcomes = futures_util::future::join_all(writes).await;
+    for outcome in &outcomes {
+        assert!(matches!(outcome, Err(LedgerError::Unavailable(why)) if why.contains("space")), "{outcome:?}");
+    }
+    assert_eq!(ledger.head(&anna()).await.unwrap(), 0);
+    most_pages(u32::MAX - 1).await;
+    assert_eq!(accept(&ledger, &holder, &long).await, Ok(1));
+}
+
+#[tokio::test]
+async fn a_job_that_fails_halfway_leaves_its_batch_alone() {
+    let folder = Folder::new();
+    let ledger = folder.open().unwrap();
+    let holder = ledger.join("n", LEASE).await.unwrap();
+    let half = ledger.writer.write(Weight::Durable, |tx| {
+        tx.connection().execute_batch("INSERT INTO owner (tenant_id, user_id) VALUES ('half', 'done')")?;
+        Err::<(), _>(LedgerError::Unknown.into())
+    });
+    let panics = ledger.writer.write(Weight::Durable, |tx| {
+        tx.connection().execute_batch("INSERT INTO owner (tenant_id, user_id) VALUES ('half', 'panicked')")?;
+        assert!(tx.connection().is_autocommit(), "panics on purpose");
+        Ok(())
+    });
+    let batch = async { tokio::join!(accept(&ledger, &holder, "one"), half, panics, accept(&ledger, &holder, "two")) };
+    let (one, half, panics, two) = as_one_batch(&ledger, batch).await;
+    assert_eq!((one, half, two), (Ok(1), Err(LedgerError::Unknown), Ok(2)));
+    assert!(matches!(panics, Err(LedgerError::Unavailable(_))), "{panics:?}");
+    let rows: i64 = Connection::open(folder.file())
+        .unwrap()
+        .query_row("SELECT count(*) FROM owner WHERE tenant_id = 'half'", (), |row| row.get(0))
+        .unwrap();
+    assert_eq!(rows, 0);
+}
+
+#[tokio::test]
+async fn a_commit_that_fails_fails_its_whole_batch_and_no_other() {
+    let folder = Folder::new();
+    let ledger = folder.open().unwrap();
+    let holder = ledger.join("n", LEASE).await.unwrap();
+    // A violated deferred constraint is found by COMMIT.
+    let poison = ledger.writer.write(Weight::Durable, |tx| {
+        tx.connection().pragma_update(None, "defer_foreign_keys", true)?;
+        let sql = "INSERT INTO audit (at, owner_id, actor, action, outcome) VALUES (0, 4711, '', '', 'done')";
+        Ok(tx.connection().execute_batch(sql)?)
+    });
+    let mut watch = ledger.feed().subscribe(&anna());
+    let refused = ledger.reply(&holder, CallId::generate(), turn("of no call"));
+    let batch =
+        async { tokio::join!(accept(&ledger, &holder, "one"), poison, refused, accept(&ledger, &holder, "two")) };
+    let (one, poison, refused, two) = as_one_batch(&ledger, batch).await;
+    for outcome in [one.map(drop), poison, refused.map(drop), two.map(drop)] {
+        assert!(matches!(outcome, Err(LedgerError::Unavailable(_))), "{outcome:?}");
+    }
+    assert_eq!(ledger.head(&anna()).await, Ok(0));
+    let quiet = tokio::time::timeout(Duration::ZERO, watch.next()).await;
+    assert!(quiet.is_err(), "the feed heard of a commit that never was");
+    assert_eq!(accept(&ledger, &holder, "three").await, Ok(1));
+}
+
+#[tokio::test]
+async fn only_light_jobs_alone_commit_without_a_sync() {
+    const NORMAL: i64 = 1;
+    const FULL: i64 = 2;
+    let folder = Folder::new();
+    let ledger = folder.open().unwrap();
+    let level = |weight| {
+        let ask =
+            |tx: &mut ops::Tx<'_>| Ok(tx.connection().pragma_query_value(None, "synchronous", |row| row.get(0))?);
+        ledger.writer.write(weight, ask)
+    };
+    for _ in 0..2 {
+        assert_eq!(level(Weight::Durable).await, Ok(FULL));
+        assert_eq!(level(Weight::Light).await, Ok(NORMAL));
+    }
+    let batch = async { tokio::join!(level(Weight::Light), level(Weight::Durable)) };
+    let (light, durable) = as_one_batch(&ledger, batch).await;
+    assert_eq!((light, durable), (Ok(FULL), Ok(FULL)));
+}
+
+#[tokio::test]
+async fn the_log_is_moved_into_the_file_while_it_is_open() {
+    let folder = Folder::new();
+    let ledger = folder.open().unwrap();
+    let holder = ledger.join("n", LEASE).await.unwrap();
+    let long = "x".repeat(64 << 10);
+    for _ in 0..100 {
+        accept(&ledger, &holder, &long).await.unwrap();
+    }
+    // The last checkpoint ran before this answer.
+    ledger.check().await.unwrap();
+    let in_file = fs::metadata(folder.file()).unwrap().len();
+    let in_log = fs::metadata(folder.file().with_file_name("ledger.db-wal")).unwrap().len();
+    assert!(in_file > 4 << 20, "{in_file}");
+    assert!(in_log < 6 << 20, "{in_log}");
+}
+
+#[test]
+fn a_drop_does_not_wait_long_for_a_lock() {
+    let folder = Folder::new();
+    let ledger = folder.open().unwrap();
+    let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+    let holder = runtime.block_on(ledger.join("n", LEASE)).unwrap();
+    let other = Connection::open(folder.file()).unwrap();
+    other.execute_batch("BEGIN IMMEDIATE").unwrap();
+    runtime.block_on(async {
+        let mut write = Box::pin(accept(&ledger, &holder, "x"));
+        assert!(futures_util::future::poll_immediate(&mut write).await.is_none());
+    });
+    let begun = Instant::now();
+    drop(ledger);
+    assert!(begun.elapsed() < schema::BUSY, "it waited as long as the writer does");
+}
