@@ -1,3 +1,73 @@
-pub(crate) fn prove() -> Vec<crate::Row> {
-    vec![]
+//! The manifests of the examples, and of every extension of a member of the workspace.
+//!
+//! Each example is built and asked for its manifest and its findings. The reference must accept the
+//! manifest, and must not warn of anything that we did not warn of: neither of the manifest nor of
+//! an extension made from it.
+
+use std::path::PathBuf;
+use std::process::Command;
+
+use serde_json::{Value, json};
+
+use crate::{Row, broken, python};
+
+/// What the reference asks of an extension and a Rust extension cannot have.
+const NOT_OURS: &[(&str, &str)] = &[
+    ("V8", "the reference does not look at the file here"),
+    ("V9", "the platform in the binary answers for its own health"),
+    ("V12", "there are no hooks"),
+];
+
+pub(crate) fn prove() -> Vec<Row> {
+    let mut row = Row { what: "manifests of the examples", equal: 0, explained: vec![], unexplained: vec![] };
+    let examples = examples();
+    let exported: Vec<String> = examples.iter().map(|folder| manifest_of(folder)).collect();
+    let verdicts = broken::verdicts(exported.iter().map(String::as_str));
+    let asked: Vec<Value> = exported.iter().zip(&examples).map(|(text, folder)| json!([text, folder])).collect();
+    let of_extensions = python::run("extension_rules.py", &json!(asked).to_string());
+    for (((folder, text), verdict), reported) in
+        examples.iter().zip(&exported).zip(verdicts).zip(of_extensions.as_array().unwrap())
+    {
+        let name = folder.file_name().unwrap().to_string_lossy().into_owned();
+        let ours: Vec<&str> = findings(text);
+        let mut faults: Vec<String> = verdict.iter().map(|(code, place)| format!("{code} at {place}")).collect();
+        for issue in reported.as_array().unwrap() {
+            let (rule, level) = (issue[0].as_str().unwrap(), issue[1].as_str().unwrap());
+            if level == "ERROR" || !(ours.contains(&rule) || NOT_OURS.iter().any(|(code, _)| *code == rule)) {
+                faults.push(format!("{rule} {level}"));
+            }
+        }
+        if faults.is_empty() {
+            row.equal += 1;
+        } else {
+            row.unexplained.push((name, faults.join(", ")));
+        }
+    }
+    vec![row]
+}
+
+/// Folders of `examples/` with a Cargo.toml.
+fn examples() -> Vec<PathBuf> {
+    let folder = python::workspace().join("examples").canonicalize().unwrap();
+    let mut found: Vec<PathBuf> = std::fs::read_dir(folder)
+        .unwrap()
+        .map(|entry| entry.unwrap().path())
+        .filter(|path| path.join("Cargo.toml").is_file())
+        .collect();
+    found.sort();
+    assert!(!found.is_empty(), "there is at least one example");
+    found
+}
+
+fn manifest_of(folder: &PathBuf) -> String {
+    let output =
+        Command::new(env!("CARGO")).args(["run", "--quiet", "--", "manifest"]).current_dir(folder).output().unwrap();
+    let errors = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "`manifest` of {} failed: {errors}", folder.display());
+    String::from_utf8(output.stdout).unwrap()
+}
+
+/// Codes of what we say of a manifest.
+fn findings(text: &str) -> Vec<&'static str> {
+    imperal::manifest::check_text(text, "imperal.json").iter().map(|found| found.rule).collect()
 }

@@ -66,7 +66,12 @@ pub(crate) struct Row {
 
 fn main() -> ExitCode {
     if std::env::args().any(|argument| argument == "--list") {
-        println!("proof: test");
+        println!("reference::proof: test");
+        return ExitCode::SUCCESS;
+    }
+    let arguments: Vec<String> = std::env::args().collect();
+    if arguments.windows(2).any(|pair| pair == ["--skip", "reference::"]) {
+        println!("reference: left out, as --skip asks");
         return ExitCode::SUCCESS;
     }
     if let Err(missing) = python::environment() {

@@ -1,7 +1,7 @@
 //! Makes a manifest from a linked extension.
 //!
-//! Owns what each declared thing becomes. Reads no file: what the file on disk owns, and the
-//! icon's size, are added by `build`.
+//! Owns what each declared thing becomes. Reads no file: what the file on disk owns is added by
+//! `build`, which also takes the icon's size from its file.
 
 use schemars::generate::{Contract, SchemaSettings};
 use serde_json::{Map, Value};
@@ -14,8 +14,7 @@ impl Manifest {
     /// The manifest of an extension of this binary.
     ///
     /// Functions come in order of declaration, each with its schemas in the reference SDK's form.
-    /// `icon_size_bytes` and what only the file on disk knows are not in it: see
-    /// [`build`](super::build).
+    /// What only the file on disk knows is not in it: see [`build`](super::build).
     pub fn export(extension: &Extension) -> Self {
         let def = extension.def();
         let owner = if def.tool_name.is_empty() { def.app_id.replace('-', "_") } else { def.tool_name.to_owned() };
@@ -31,6 +30,7 @@ impl Manifest {
             system: Some(def.system),
             capabilities: def.capabilities.iter().map(|&scope| scope.to_owned()).collect(),
             tools: extension.functions().iter().map(|function| tool(function, &owner)).collect(),
+            icon_size_bytes: u64::try_from(def.icon_svg.len()).ok().filter(|size| *size > 0),
             panels: Some(Vec::new()),
             ..Self::default()
         }

@@ -4,7 +4,7 @@
 pub(super) const RULES: &[(&str, &str)] = &[
     ("M0", "a manifest that is not JSON cannot be read at all"),
     ("M1", "a manifest is one JSON object"),
-    ("M2", "the platform cannot tell extensions apart without it"),
+    ("M2", "what lacks such a field cannot be used"),
     ("M3", "a misspelt key would be ignored without a word, so the platform refuses every key it does not know"),
     ("M4", "the platform checks every value before it accepts an extension"),
     ("M5", "the platform checks every tool, signal and schedule before it accepts an extension"),
