@@ -79,6 +79,7 @@ function buildTop(session) {
   refill($("brand"), only && appIcon(only), h("span", { class: "brand-name" }, only?.name ?? "Extensions"));
   refill($("who"), user.email ?? user.id);
   $("who").title = `Signed in as ${user.id} of ${user.tenant_id}`;
+  for (const id of ["tools", "runbar", "who"]) $(id).hidden = false;
   fill($("open-audit"), [icon("audit"), h("span", { class: "tool-word" }, "Audit")]);
 }
 
