@@ -86,7 +86,7 @@ export class Chat {
       return turnElement(turn, this.acts);
     } catch (error) {
       console.error(error);
-      return turnElement({ ...turn, role: "bot", type: "response", result: undefined }, this.acts);
+      return h("li", { class: "turn bot", "data-seq": turn.seq, tabindex: "-1" }, h("article", { class: "card" }, String(turn.text)), h("div", { class: "slot" }));
     }
   }
 
