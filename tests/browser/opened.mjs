@@ -70,6 +70,14 @@ export class Opened {
     assert.deepEqual(found, [], `accessibility of ${what}`);
   }
 
+  /** Nothing but a wide table or a piece of code scrolls sideways. */
+  async fits(what) {
+    const wide = await this.page.evaluate(() =>
+      [...document.querySelectorAll("html, body, .scroller, .side, [role=tabpanel]")].filter((el) => el.scrollWidth > el.clientWidth).map((el) => el.className || el.tagName),
+    );
+    assert.deepEqual(wide, [], `${what} fits the screen`);
+  }
+
   async close() {
     await this.context.close();
     assert.deepEqual(this.faults, [], "no script fails and nothing breaks the content security policy");

@@ -270,6 +270,44 @@ describe("the live stream", () => {
     assert.equal(await page.locator("#open-tasks .badge").count(), 0);
   });
 
+  test("a line that has gone silent is replaced", async () => {
+    open = await Opened.at(browser, "about:blank");
+    await open.page.clock.install();
+    await open.page.goto(stub.url);
+    await open.state("live");
+    stub.streams.clear(); // the old line stays open, and nothing comes through it any more
+    stub.turn({ text: "said into the silence" });
+    await open.page.clock.fastForward(46_000);
+    await open.seen("said into the silence");
+  });
+
+  test("after sleep the page asks at once, without waiting for the silence to be noticed", async () => {
+    open = await Opened.at(browser, "about:blank");
+    await open.page.clock.install();
+    await open.page.goto(stub.url);
+    await open.state("live");
+    stub.streams.clear();
+    stub.turn({ text: "said during the sleep" });
+    await open.page.clock.pauseAt(Date.now() + 2000); // no timer may help
+    await open.page.clock.setSystemTime(Date.now() + 3_600_000);
+    await open.page.evaluate(() => document.dispatchEvent(new Event("visibilitychange")));
+    await open.seen("said during the sleep");
+  });
+
+  test("earlier turns that could not be read can be asked for again", async () => {
+    for (let n = 0; n < 130; n += 1) stub.turn({ text: `turn ${n}` });
+    open = await Opened.at(browser, "about:blank");
+    let broken = true;
+    await open.page.route("**/v1/chat/turns?before=*", (route) => (broken ? route.abort() : route.continue()));
+    await open.page.goto(stub.url);
+    await open.state("live");
+    await open.page.locator("#chat").evaluate((el) => (el.scrollTop = 0));
+    await open.page.getByText("Earlier turns could not be read.").waitFor();
+    broken = false;
+    await open.page.getByRole("button", { name: "Try again" }).click();
+    await open.page.locator('[data-seq="40"]').waitFor({ state: "attached" });
+  });
+
   test("a session that is over says how to go on", async () => {
     const page = await opened();
     stub.sessionOver = true;
@@ -301,7 +339,7 @@ describe("for everyone", () => {
       const id = busyChat();
       const page = await opened(options);
       const phone = options.viewport !== undefined;
-      const fits = async (what) => assert.ok(await page.evaluate(() => document.documentElement.scrollWidth <= innerWidth), `${what} fits`);
+      const fits = (what) => open.fits(what);
       await page.locator(".task .bar").waitFor();
       await open.accessible("the chat");
       await fits("the chat");
@@ -342,6 +380,35 @@ describe("for everyone", () => {
     assert.deepEqual(await open.said(), ["Refine output: 25 percent, Generating", "Refine output: 50 percent, Generating"]);
     stub.end(id, "succeeded", { ...DONE, summary: "Refined output ready!" });
     await page.locator("#announcer p", { hasText: "Outcome: Refined output ready!" }).waitFor({ state: "attached" });
+  });
+
+  test("on a phone the functions are a sheet that back and Escape close", async () => {
+    const page = await opened({ viewport: { width: 360, height: 740 } });
+    await page.getByRole("button", { name: "Run a function" }).click();
+    await open.choose("Refine output");
+    await page.goBack();
+    await page.getByLabel("Functions").waitFor({ state: "hidden" });
+    assert.ok(page.url().startsWith(stub.url), "back closes the sheet and stays on the page");
+    await page.getByRole("button", { name: "Run a function" }).click();
+    await page.keyboard.press("Escape");
+    await page.getByLabel("Functions").waitFor({ state: "hidden" });
+    await page.waitForFunction(() => history.state === null); // no step of the history is left behind
+    await page.getByRole("button", { name: "Run a function" }).click();
+    await page.getByLabel("Text").fill("from a phone");
+    await open.run();
+    await open.turns(".bot").waitFor();
+    await page.getByLabel("Functions").waitFor({ state: "hidden" });
+  });
+
+  test("a turn of an unforeseen shape is shown as its text, and the chat goes on", async () => {
+    stub.turn({ text: 42 });
+    stub.turn({ text: "odd", result: { status: "success", summary: "odd", data: { toString: null, a: { b: { c: { d: { e: 1 } } } } } } });
+    stub.turn({ role: "user", text: "odd call", function: 7, params: "not an object" });
+    const page = await opened();
+    stub.turn({ text: "next" });
+    await open.seen("next");
+    await open.seen("42");
+    assert.equal(await open.turns().count(), 4);
   });
 
   test("a burst of turns is summed up for screen readers", async () => {

@@ -98,6 +98,35 @@ export class Refine {
     return this;
   }
 
+  /** Calls a function as the owner of a cookie, without a browser. */
+  async call(cookie, fn, params) {
+    const response = await fetch(`${this.url}v1/extensions/refine/call`, {
+      method: "POST",
+      headers: { "content-type": "application/json", cookie },
+      body: JSON.stringify({ function: fn, params }),
+    });
+    if (!response.ok) throw new Error(`${fn} was refused: ${response.status} ${await response.text()}`);
+    return response.json();
+  }
+
+  /** Resolves once the owner of a cookie has had a turn that `wanted` says yes to. */
+  async untilTurn(cookie, wanted) {
+    const abort = new AbortController();
+    const response = await fetch(`${this.url}v1/events/stream?after=0`, { headers: { cookie }, signal: abort.signal });
+    try {
+      let text = "";
+      for await (const chunk of response.body.pipeThrough(new TextDecoderStream())) {
+        text += chunk;
+        const turns = [...text.matchAll(/^event: ?turn\n(?:id: ?\d+\n)?data: ?(.*)$/gm)].map(([, data]) => JSON.parse(data));
+        const found = turns.find(wanted);
+        if (found) return found;
+      }
+      throw new Error("the stream ended before that turn came");
+    } finally {
+      abort.abort();
+    }
+  }
+
   /** Ends it as a crash would: no signal handler runs. */
   async crash() {
     this.child.kill("SIGKILL");

@@ -74,10 +74,20 @@ export class Chat {
 
   make(index) {
     const turn = this.feed.turns[index];
-    const el = turnElement(turn, this.acts);
+    const el = this.safely(turn);
     this.markDay(el, index);
     queueMicrotask(() => turn.call_id && this.settle(turn.call_id));
     return el;
+  }
+
+  /** A turn of a shape that nobody foresaw is shown as its text; the chat goes on. */
+  safely(turn) {
+    try {
+      return turnElement(turn, this.acts);
+    } catch (error) {
+      console.error(error);
+      return h("li", { class: "turn bot", "data-seq": turn.seq, tabindex: "-1" }, h("article", { class: "card" }, String(turn.text)), h("div", { class: "slot" }));
+    }
   }
 
   /** The day above the first turn of each day; stays right as older turns come. */
@@ -137,7 +147,8 @@ export class Chat {
       if (which === this.edges.top) await this.extendUp();
       else this.extendDown();
     } catch {
-      // history could not be read: the next scroll asks again
+      const retry = () => (this.watchEdges(), this.edges.top.replaceChildren());
+      refill(this.edges.top, "Earlier turns could not be read. ", h("button", { type: "button", class: "link", onclick: retry }, "Try again"));
     } finally {
       this.moving = false;
     }
@@ -146,7 +157,8 @@ export class Chat {
   async extendUp() {
     if (this.first === 0 && this.feed.hasOlder) {
       this.edges.top.textContent = "Loading earlier turns…";
-      await this.feed.loadOlder().finally(() => (this.edges.top.textContent = ""));
+      await this.feed.loadOlder();
+      this.edges.top.textContent = "";
     }
     if (this.first === 0) return;
     const to = Math.max(0, this.first - STEP);

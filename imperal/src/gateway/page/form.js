@@ -44,8 +44,8 @@ export class FunctionForm {
     this.el.addEventListener("keydown", (event) => {
       if (event.key === "Enter" && (event.ctrlKey || event.metaKey)) this.el.requestSubmit();
     });
-    this.el.addEventListener("input", () => this.keepDraft());
-    this.el.addEventListener("change", () => this.keepDraft());
+    for (const kind of ["input", "change"]) this.el.addEventListener(kind, () => this.draftSoon());
+    addEventListener("pagehide", () => this.draftTimer && this.keepDraft());
     this.build(this.draft());
     this.idle();
   }
@@ -148,7 +148,13 @@ export class FunctionForm {
     }
   }
 
+  draftSoon() {
+    clearTimeout(this.draftTimer);
+    this.draftTimer = setTimeout(() => this.keepDraft(), 300);
+  }
+
   keepDraft() {
+    this.draftTimer = null;
     try {
       sessionStorage.setItem(draftKey(this.app, this.fn), JSON.stringify(this.control.read([])));
     } catch {
@@ -157,6 +163,8 @@ export class FunctionForm {
   }
 
   forgetDraft() {
+    clearTimeout(this.draftTimer);
+    this.draftTimer = null;
     try {
       sessionStorage.removeItem(draftKey(this.app, this.fn));
     } catch {

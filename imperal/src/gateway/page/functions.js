@@ -103,7 +103,7 @@ export class Functions {
       : h("button", { type: "button", class: "back", onclick: () => this.showList() }, icon("back"), "All functions");
     refill(this.el, h("div", { class: "form-bar" }, back, this.closeButton()), form.el);
     this.current = { form, key };
-    history.replaceState(null, "", `#${encodeURIComponent(app.app_id)}/${encodeURIComponent(fn.name)}`);
+    history.replaceState(history.state, "", `#${encodeURIComponent(app.app_id)}/${encodeURIComponent(fn.name)}`);
     this.el.scrollTop = 0;
     if (focus) this.focus();
   }
@@ -125,7 +125,7 @@ export class Functions {
     const from = this.current;
     this.current = null;
     refill(this.el, this.list);
-    history.replaceState(null, "", location.pathname);
+    history.replaceState(history.state, "", location.pathname);
     if (!focus) return;
     const index = from ? this.extensions.flatMap((app) => app.functions.map((fn) => `${app.app_id}/${fn.name}`)).indexOf(from.key) : -1;
     (this.rows[index]?.button ?? this.search).focus();

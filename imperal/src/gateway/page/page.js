@@ -66,11 +66,20 @@ function confirmRun(fn) {
   });
 }
 
-/** On a narrow screen the functions are a sheet over the chat. */
+/** On a narrow screen the functions are a sheet over the chat, which "back" closes. */
 function sheet(open) {
+  if (document.body.classList.contains("sheet-open") === open) return;
+  if (open) history.pushState({ sheet: true }, "");
+  else if (history.state?.sheet) return history.back(); // and popstate closes it
+  showSheet(open);
+}
+
+addEventListener("popstate", () => showSheet(false));
+
+function showSheet(open) {
   document.body.classList.toggle("sheet-open", open);
   $("main").inert = open && narrow.matches;
-  if (!open && narrow.matches) $("open-side").focus();
+  if (!open && narrow.matches && !$("runbar").hidden) $("open-side").focus();
 }
 
 function buildTop(session) {
@@ -79,6 +88,7 @@ function buildTop(session) {
   refill($("brand"), only && appIcon(only), h("span", { class: "brand-name" }, only?.name ?? "Extensions"));
   refill($("who"), user.email ?? user.id);
   $("who").title = `Signed in as ${user.id} of ${user.tenant_id}`;
+  for (const id of ["tools", "runbar", "who"]) $(id).hidden = false;
   fill($("open-audit"), [icon("audit"), h("span", { class: "tool-word" }, "Audit")]);
 }
 
@@ -175,7 +185,9 @@ function start(session) {
     sheet(true);
     functions.focus();
   });
-  narrow.addEventListener("change", () => sheet(false));
+  narrow.addEventListener("change", () => {
+    if (document.body.classList.contains("sheet-open")) sheet(false);
+  });
   addEventListener("keydown", (event) => {
     const typing = event.target.matches?.("input, textarea, select");
     if (event.key === "/" && !typing && !document.querySelector("dialog[open]")) {

@@ -20,6 +20,7 @@ export class Stream {
     this.failures = 0;
     this.lastByte = 0;
     this.stopped = false;
+    this.hurry = false;
     addEventListener("online", () => this.kick());
     addEventListener("offline", () => this.drop());
     addEventListener("pageshow", (event) => event.persisted && this.kick());
@@ -39,14 +40,16 @@ export class Stream {
       }
       if (this.stopped) return;
       this.state(navigator.onLine ? "reconnecting" : "offline");
-      await this.wait(WAITS_MS[Math.min(this.failures, WAITS_MS.length - 1)] * (0.75 + Math.random() / 2));
+      if (!this.hurry) await this.wait(WAITS_MS[Math.min(this.failures, WAITS_MS.length - 1)] * (0.75 + Math.random() / 2));
       this.failures += 1;
+      this.hurry = false;
     }
   }
 
   /** Connects now, dropping whatever is there. */
   kick() {
     this.failures = 0;
+    this.hurry = true;
     this.wake?.();
     this.drop();
   }

@@ -5,7 +5,7 @@ import { post, serverNow } from "./api.js";
 import { explain } from "./calls.js";
 import { h, icon, refill } from "./dom.js";
 import { longText, showData } from "./results.js";
-import { STATES, clock, humanise, moment, span, took } from "./words.js";
+import { clock, humanise, moment, span, stateWord, took } from "./words.js";
 
 const ticking = new Set();
 setInterval(() => ticking.forEach((card) => (card.el.isConnected ? card.tick() : null)), 1000);
@@ -93,7 +93,7 @@ export class TaskCard {
     this.ended = true;
     const held = this.el.contains(document.activeElement);
     const { state, finished_at, task_id } = this.task;
-    const { word, tone } = STATES[state];
+    const { word, tone } = stateWord(state);
     const see = h("button", { type: "button", class: "link", onclick: () => this.reveal(task_id) }, "See outcome", icon("down"));
     this.el.className = "task ended";
     refill(this.el, h("span", { class: `state ${tone}` }, icon(tone === "good" ? "check" : tone === "bad" ? "alert" : "close"), finished_at ? `${word} after ${took(this.task)}` : word), see);
@@ -141,7 +141,7 @@ export class TaskList {
   }
 
   endedRow(task) {
-    const { word, tone } = STATES[task.state];
+    const { word, tone } = stateWord(task.state);
     const text = task.result?.error ?? task.result?.summary ?? "";
     const data = showData(task.result?.data);
     return h(

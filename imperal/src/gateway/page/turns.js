@@ -4,7 +4,7 @@
 import { isExact } from "./api.js";
 import { h, icon, refill } from "./dom.js";
 import { linked, longText, showData } from "./results.js";
-import { STATES, fullTime, humanise, time, took } from "./words.js";
+import { fullTime, humanise, stateWord, time, took } from "./words.js";
 
 /** The element of a turn. `acts` has again(turn, button), edit(turn), task(id), reveal(turn). */
 export function turnElement(turn, acts) {
@@ -60,7 +60,8 @@ function notice(turn) {
 
 function said(turn, acts) {
   const result = turn.result;
-  const failed = result?.status === "error";
+  const cancelled = result?.error_code === "CANCELLED"; // what one asked for is no failure
+  const failed = result?.status === "error" && !cancelled;
   const isOutcome = Boolean(turn.task_id && result);
   const kind = isOutcome ? "Outcome" : turn.type === "tool_result" ? "Tool result" : failed ? "Error" : "Reply";
   const data = showData(result?.data);
@@ -81,7 +82,7 @@ function said(turn, acts) {
 
 function outcomeHead(turn, acts) {
   const task = acts.task(turn.task_id);
-  const state = STATES[task?.state === "running" ? undefined : task?.state] ?? stateOf(turn.result);
+  const state = stateWord(!task || task.state === "running" ? stateOf(turn.result) : task.state);
   const name = humanise(task?.name ?? turn.function ?? "task");
   return h(
     "div",
@@ -95,7 +96,7 @@ function outcomeHead(turn, acts) {
 // The task of an old outcome may no longer be known: its result says enough.
 function stateOf(result) {
   const byCode = { CANCELLED: "cancelled", BACKEND_TIMEOUT: "timed_out", INTERRUPTED: "reclaimed", TASK_SILENT: "reclaimed" };
-  return STATES[result.status === "success" ? "succeeded" : (byCode[result.error_code] ?? "failed")];
+  return result.status === "success" ? "succeeded" : (byCode[result.error_code] ?? "failed");
 }
 
 function errorNote(result) {

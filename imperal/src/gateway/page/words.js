@@ -9,7 +9,7 @@ export function humanise(name) {
   return spaced.charAt(0).toUpperCase() + spaced.slice(1);
 }
 
-export const STATES = {
+const STATES = {
   running: { word: "Running", tone: "live" },
   succeeded: { word: "Succeeded", tone: "good" },
   failed: { word: "Failed", tone: "bad" },
@@ -17,6 +17,9 @@ export const STATES = {
   timed_out: { word: "Timed out", tone: "bad" },
   reclaimed: { word: "Interrupted", tone: "bad" },
 };
+
+/** How the page calls a task's state; one that it does not know is shown as it is written. */
+export const stateWord = (state) => STATES[state] ?? { word: humanise(state), tone: "plain" };
 
 /** Milliseconds as `0:42`, `3:05` or `1:02:03`. */
 export function clock(ms) {

@@ -1,0 +1,268 @@
+// The page against the real binary of the example: what a user is promised, in a real browser.
+// Each test has its own process and data folder.
+
+import assert from "node:assert/strict";
+import { after, afterEach, before, beforeEach, test } from "node:test";
+
+import { launch } from "./chromium.mjs";
+import { Opened } from "./opened.mjs";
+import { Refine } from "./refine.mjs";
+
+const DRAFT = "this  is a a draft , with  errors .";
+const REFINED = "This is a draft, with errors.";
+
+let browser;
+let refine;
+let open;
+
+before(async () => (browser = await launch()));
+after(() => browser?.close());
+beforeEach(async () => (refine = await new Refine().start()));
+afterEach(async () => {
+  await open?.close();
+  open = null;
+  await refine?.stop();
+});
+
+async function opened(options) {
+  open = await Opened.at(browser, refine.link, options);
+  await open.state("live");
+  return open.page;
+}
+
+async function ask(fn, text) {
+  await open.choose(fn);
+  await open.page.getByRole("textbox").first().fill(text);
+  await open.run();
+}
+
+/** Asks for the draft to be refined, and waits until the completion service has been asked. */
+async function working() {
+  await ask("Refine output", DRAFT);
+  const held = await refine.completions.next();
+  await open.page.locator(".task .percent", { hasText: "30 %" }).waitFor();
+  return held;
+}
+
+async function cookie() {
+  const [{ name, value }] = await open.context.cookies();
+  return `${name}=${value}`;
+}
+
+const outcome = () => open.turns(".bot").locator(".card.outcome");
+const interrupted = () => open.turns(".bot").locator(".card.failed", { hasText: "INTERRUPTED" });
+
+test("a text is refined: the ack at once, progress that moves, the outcome by itself", async () => {
+  const page = await opened();
+  const held = await working();
+  assert.equal(held.asked, DRAFT);
+  assert.equal(await open.turns(".bot.response").first().locator(".say-text").textContent(), "Refining your text in the background…");
+  assert.equal(await page.getByRole("progressbar").getAttribute("aria-valuenow"), "30");
+  assert.match(await page.title(), /^\(1\) /, "the title says that one runs");
+  assert.equal(await outcome().count(), 0);
+  held.answer(REFINED);
+  await outcome().getByText(REFINED).waitFor();
+  await outcome().locator(".chip", { hasText: "Succeeded" }).waitFor();
+  assert.equal(await page.getByRole("progressbar").count(), 0);
+  await page.locator("#open-audit").click();
+  await page.locator(".audit-row", { hasText: "chat.inject" }).first().waitFor();
+});
+
+test("the browser is closed after the ack, and the outcome is there when it comes back", async () => {
+  await opened();
+  const held = await working();
+  const [storageState, owner] = [await open.context.storageState(), await cookie()];
+  await open.close();
+  held.answer(REFINED);
+  await refine.untilTurn(owner, (turn) => turn.task_id && turn.result);
+  open = await Opened.at(browser, refine.url, { storageState });
+  await outcome().getByText(REFINED).waitFor();
+  assert.equal(await outcome().count(), 1);
+});
+
+test("the process is killed during the work: one turn says so under the open page, and it runs again", async () => {
+  const page = await opened();
+  await working();
+  await refine.crash();
+  await open.state("reconnecting");
+  await refine.start();
+  await interrupted().waitFor();
+  await open.state("live");
+  assert.equal(await page.getByRole("progressbar").count(), 0);
+  await page.getByRole("button", { name: "Run again" }).click();
+  const held = await refine.completions.next();
+  assert.equal(held.asked, DRAFT, "with the parameters it had");
+  held.answer(REFINED);
+  await outcome().getByText(REFINED).waitFor();
+  await page.reload();
+  await outcome().getByText(REFINED).waitFor();
+  assert.equal(await interrupted().count(), 1, "exactly one turn says that it was interrupted");
+});
+
+test("a foreground call that a crash cut off is answered, and runs again", async () => {
+  const page = await opened();
+  await ask("Refine now", DRAFT);
+  await refine.completions.next();
+  await page.locator(".working").waitFor();
+  await refine.crash();
+  await refine.start();
+  await interrupted().waitFor();
+  await page.getByRole("button", { name: "Run again" }).click();
+  (await refine.completions.next()).answer(REFINED);
+  await open.turns().getByText(REFINED).waitFor();
+  assert.equal(await page.locator(".working").count(), 0);
+  assert.equal(await interrupted().count(), 1);
+});
+
+test("a running task is cancelled from the page", async () => {
+  const page = await opened();
+  await working();
+  await page.getByRole("button", { name: "Cancel Refine output" }).click();
+  await outcome().locator(".chip", { hasText: "Cancelled" }).waitFor();
+  await page.locator(".task.ended", { hasText: "Cancelled" }).waitFor();
+  assert.equal(await outcome().count(), 1);
+  await page.locator("#open-tasks").click();
+  await page.getByRole("dialog").getByText("Nothing runs right now.").waitFor();
+  await page.getByRole("dialog").locator("summary", { hasText: "Cancelled" }).waitFor();
+});
+
+test("several tasks run at once, each with its own card and outcome", async () => {
+  const page = await opened();
+  const texts = ["first draft", "second draft", "third draft"];
+  const held = [];
+  for (const text of texts) {
+    await ask("Refine output", text);
+    held.push(await refine.completions.next());
+  }
+  await page.locator("#open-tasks .badge", { hasText: "3" }).waitFor();
+  assert.equal(await page.getByRole("progressbar").count(), 3);
+  for (const one of held.reverse()) one.answer(`${one.asked}, refined`);
+  for (const text of texts) await outcome().getByText(`${text}, refined`).waitFor();
+  await page.locator("#open-tasks .badge").waitFor({ state: "detached" });
+});
+
+test("two pages of one user see the same chat, and either can cancel", async () => {
+  const page = await opened();
+  const other = await open.again(refine.url);
+  await other.state("live");
+  await working();
+  await other.page.locator(".task .percent", { hasText: "30 %" }).waitFor();
+  await other.page.getByRole("button", { name: "Cancel Refine output" }).click();
+  await outcome().locator(".chip", { hasText: "Cancelled" }).waitFor();
+  await other.page.locator(".card.outcome", { hasText: "Cancelled" }).waitFor();
+  const read = (one) => one.locator("#turns > .turn").evaluateAll((turns) => turns.map((turn) => `${turn.dataset.seq} ${turn.dataset.turn}`));
+  assert.deepEqual(await read(other.page), await read(page));
+});
+
+test("what the platform refuses stands beside its field, and nothing is lost", async () => {
+  open = await Opened.at(browser, refine.link);
+  const { page } = open;
+  // The page would not send this: let it know less of the schema than the platform does.
+  await page.route("**/v1/session", async (route) => {
+    const response = await route.fetch();
+    const body = (await response.text()).replaceAll('"maxLength":20000', '"maxLength":99999');
+    await route.fulfill({ response, body });
+  });
+  await page.reload();
+  await open.state("live");
+  await ask("Check text", "x".repeat(20_001));
+  const field = page.locator(".field", { has: page.getByRole("textbox", { name: "Text" }) });
+  await field.locator(".field-error").waitFor();
+  assert.match(await field.locator(".field-error").textContent(), /20,?000/);
+  assert.equal(await page.getByRole("textbox", { name: "Text" }).getAttribute("aria-invalid"), "true");
+  assert.equal((await page.getByRole("textbox", { name: "Text" }).inputValue()).length, 20_001);
+  assert.equal(await open.turns().count(), 0, "a refused call leaves no turn");
+});
+
+test("a call by keyboard alone, from opening the page to reading the answer", async () => {
+  const page = await opened();
+  await page.keyboard.press("/");
+  await page.keyboard.type("check");
+  await page.keyboard.press("Enter");
+  await page.keyboard.type(DRAFT);
+  await page.keyboard.press("Tab");
+  assert.equal(await page.evaluate(() => document.activeElement.textContent.startsWith("Run")), true);
+  await page.keyboard.press("Enter");
+  await page.getByRole("table").waitFor();
+  await page.locator("#announcer p", { hasText: "Reply: 7 words" }).waitFor({ state: "attached" });
+  assert.ok(await page.getByRole("textbox", { name: "Text" }).evaluate((el) => el === document.activeElement), "ready for the next");
+});
+
+test("the network goes and comes back: no turn is missing, double or out of order", async () => {
+  const page = await opened();
+  const owner = await cookie();
+  await refine.call(owner, "check_text", { text: "before" });
+  await open.turns().nth(1).waitFor();
+  await open.context.setOffline(true);
+  await open.state("offline");
+  for (let n = 0; n < 20; n += 1) await refine.call(owner, "check_text", { text: `while away ${n}` });
+  assert.equal(await open.turns().count(), 2, "the line is really cut");
+  await open.context.setOffline(false);
+  await open.state("live");
+  await refine.call(owner, "check_text", { text: "after" });
+  await open.seen("after");
+  await open.turns().nth(43).waitFor();
+  const asked = await open.turns(".user").locator(".param-text").allTextContents();
+  assert.deepEqual(asked, ["before", ...Array.from({ length: 20 }, (_, n) => `while away ${n}`), "after"]);
+});
+
+test("a link that was used, or a stranger, is told how to get in", async () => {
+  await opened();
+  const stranger = await Opened.at(browser, refine.link);
+  await stranger.page.getByRole("alert").filter({ hasText: "Open a fresh link from the terminal" }).waitFor();
+  await stranger.accessible("the page without a session");
+  await stranger.close();
+});
+
+test("two thousand turns: few are in the document, and all of them can be reached", async () => {
+  const page = await opened();
+  const owner = await cookie();
+  for (let n = 0; n < 1000; n += 20) {
+    await Promise.all(Array.from({ length: 20 }, (_, k) => refine.call(owner, "check_text", { text: `text ${n + k}` })));
+  }
+  await page.reload();
+  await open.state("live");
+  const numbers = () => page.evaluate(() => [...document.querySelectorAll("#turns > .turn")].map((turn) => Number(turn.dataset.seq)));
+  const seen = new Set();
+  const look = async () => {
+    const shown = await numbers();
+    assert.ok(shown.length <= 200, `${shown.length} turns in the document`);
+    shown.forEach((seq, index) => index && assert.equal(seq, shown[index - 1] + 1, "in order and without a hole"));
+    shown.forEach((seq) => seen.add(seq));
+    return shown;
+  };
+  let first = (await look())[0];
+  while (first > 1) {
+    await page.locator("#chat").evaluate((el) => (el.scrollTop = 0));
+    await page.waitForFunction((was) => Number(document.querySelector("#turns > .turn").dataset.seq) < was, first);
+    first = (await look())[0];
+  }
+  assert.equal(seen.size, 2000, "upward");
+  let last = (await look()).at(-1);
+  while (last < 2000) {
+    await page.locator("#chat").evaluate((el) => (el.scrollTop = el.scrollHeight));
+    await page.waitForFunction((was) => Number(document.querySelector("#turns > .turn:last-child").dataset.seq) > was, last);
+    last = (await look()).at(-1);
+  }
+  await refine.call(owner, "check_text", { text: "the newest" });
+  await open.turns().getByText("the newest").waitFor();
+});
+
+for (const [name, options] of [
+  ["light", {}],
+  ["a dark phone", { viewport: { width: 360, height: 740 }, colorScheme: "dark", hasTouch: true, isMobile: true }],
+]) {
+  test(`no accessibility violation with real turns and a running task: ${name}`, async () => {
+    const page = await opened(options);
+    if (options.isMobile) await page.getByRole("button", { name: "Run a function" }).click();
+    await ask("Check text", DRAFT);
+    await page.getByRole("table").waitFor();
+    if (options.isMobile) await page.getByRole("button", { name: "Run a function" }).click();
+    await working();
+    await open.accessible("the chat");
+    await open.fits("the chat");
+    await page.locator("#open-audit").click();
+    await page.locator(".audit-row").first().waitFor();
+    await open.accessible("the audit trail");
+  });
+}
