@@ -50,7 +50,7 @@ pub mod prelude {
 #[doc(hidden)]
 pub mod __private {
     pub use crate::extension::{ExtensionDef, HostedCrate};
-    pub use crate::function::{ActionType, ChatHandler, Data, FunctionDef, HandlerOutput, Otherwise, Shape};
+    pub use crate::function::{ActionType, ChatHandler, Data, FunctionDef, Handler, HandlerOutput, Otherwise, Shape};
     pub use crate::result::{ActionResult, Result};
     pub use imperal_macros::extension;
     pub use inventory;
