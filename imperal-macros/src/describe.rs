@@ -51,7 +51,9 @@ fn literal(value: &Expr) -> Option<String> {
 fn join(docs: &str) -> String {
     let mut text = String::new();
     for line in docs.lines() {
-        let line = line.trim().trim_start_matches("* ").trim();
+        let line = line.trim();
+        // A block comment may begin its lines with a star, and ends with an empty one.
+        let line = if line == "*" { "" } else { line.strip_prefix("* ").unwrap_or(line).trim() };
         if line.starts_with('#') {
             break;
         }
@@ -92,7 +94,7 @@ mod tests {
     fn every_way_to_write_docs_is_read() {
         let line = described(quote!(#[doc = " One."] #[allow(dead_code)] #[doc = " Two."])).unwrap();
         assert_eq!(line.text.as_deref(), Some("One. Two."));
-        let block = described(quote!(#[doc = "\n * Starred\n * block.\n"])).unwrap();
+        let block = described(quote!(#[doc = "\n * Starred\n * block.\n *\n "])).unwrap();
         assert_eq!(block.text.as_deref(), Some("Starred block."));
         assert!(described(quote!(#[doc(hidden)] #[inline])).is_none());
         let included = described(quote!(#[doc = include_str!("x.md")])).unwrap();

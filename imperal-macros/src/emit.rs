@@ -5,7 +5,7 @@
 //! own span, and everything else goes through the associated types: a type that does not fit is
 //! reported once, where it was written.
 
-use proc_macro2::{Span, TokenStream};
+use proc_macro2::{Ident, Span, TokenStream};
 use quote::{ToTokens, quote, quote_spanned};
 use syn::spanned::Spanned;
 use syn::{Attribute, GenericArgument, PathArguments, Type};
@@ -22,110 +22,133 @@ pub(crate) fn accepted(
     krate: &TokenStream,
     warnings: &TokenStream,
 ) -> TokenStream {
-    let attrs = beside(item);
-    let handler = handler(item, types, krate);
-    let probes = probes(types, function, krate);
+    let probes = probes(types, function);
     let projection = projection(types, function);
-    let registration = registration(function, krate);
-    quote! {
-        #item
-        #(#attrs)*
-        const _: () = {
-            #handler
-            #probes
-            #projection
-            #registration
-        };
-        #warnings
-    }
+    let registration = registration(function);
+    let beside = beside(item, types, krate, &quote!(#probes #projection #registration));
+    quote!(#item #beside #warnings)
 }
 
 /// Only what checks the types, for a function whose options are at fault.
 pub(crate) fn checks(item: &FnItem, types: &Types, krate: &TokenStream) -> TokenStream {
-    let attrs = beside(item);
-    let handler = handler(item, types, krate);
+    beside(item, types, krate, &TokenStream::new())
+}
+
+/// What stands beside the fn: the marker, its handler, and the rest.
+///
+/// The crate is named once, so that a wrong `crate = ..` is one error.
+fn beside(
+    item: &FnItem,
+    Types { ctx, params, output }: &Types,
+    krate: &TokenStream,
+    rest: &TokenStream,
+) -> TokenStream {
+    let attrs = attrs(item);
+    let name = &item.sig.ident;
+    // Everything here has the name's span: a future that is not `Send` is reported at this fn.
+    // The parameters are hygienic, because the fn itself may be called `ctx`.
+    let local = Span::mixed_site().located_at(name.span());
+    let (first, second) = (Ident::new("ctx", local), Ident::new("params", local));
+    let call = quote_spanned! {name.span()=>
+        fn call(
+            #first: Self::Ctx,
+            #second: Self::Params,
+        ) -> impl ::core::future::Future<Output = Self::Output> + ::core::marker::Send + 'static {
+            #name(#first, #second)
+        }
+    };
+    let data = quote_spanned!(data_span(output)=> _);
+    // In an `impl`, where no nameless constant may stand, the compiler points at the fn.
+    let anonymous = quote_spanned!(name.span()=> const _: ());
     quote! {
         #(#attrs)*
-        const _: () = {
-            #handler
+        #anonymous = {
+            use #krate::__private as __imperal;
+
+            struct __ChatFunction;
+
+            impl __imperal::ChatHandler for __ChatFunction {
+                type Ctx = #ctx;
+                type Params = #params;
+                type Output = #output;
+
+                #call
+            }
+
+            const __HANDLER: __imperal::Handler =
+                __imperal::Handler::of::<__ChatFunction, #ctx, #params, #output, #data>();
+
+            #rest
         };
     }
 }
 
-/// The attributes that hold for what stands beside the fn as well.
-fn beside(item: &FnItem) -> Vec<TokenStream> {
+/// The attributes of the fn that hold for what stands beside it as well.
+fn attrs(item: &FnItem) -> Vec<TokenStream> {
     let copied = item.attrs_named("cfg").chain(item.attrs_named("allow")).map(Attribute::to_token_stream);
     let deprecated = item.attrs_named("deprecated").next().map(|_| quote!(#[allow(deprecated)]));
     copied.chain(deprecated).collect()
 }
 
-fn handler(item: &FnItem, Types { ctx, params, output }: &Types, krate: &TokenStream) -> TokenStream {
-    let name = &item.sig.ident;
-    let call = quote_spanned!(name.span()=> #name(ctx, params));
-    quote! {
-        struct __ChatFunction;
+/// Where the data is written in `Result<ActionResult<Data>>`; the whole type where it is not.
+fn data_span(output: &Type) -> Span {
+    let data = only_argument(output).and_then(only_argument);
+    data.map_or_else(|| output.span(), Spanned::span)
+}
 
-        impl #krate::__private::ChatHandler for __ChatFunction {
-            type Ctx = #ctx;
-            type Params = #params;
-            type Output = #output;
-
-            fn call(
-                ctx: Self::Ctx,
-                params: Self::Params,
-            ) -> impl ::core::future::Future<Output = Self::Output> + ::core::marker::Send + 'static {
-                #call
-            }
-        }
+/// The `T` of `Anything<T>`.
+fn only_argument(ty: &Type) -> Option<&Type> {
+    let Type::Path(path) = ty else { return None };
+    let PathArguments::AngleBracketed(arguments) = &path.path.segments.last()?.arguments else { return None };
+    match arguments.args.first()? {
+        GenericArgument::Type(ty) => Some(ty),
+        _ => None,
     }
 }
 
 /// What tokens only suggest and the compiler knows: each is asked for where the tokens suggest it.
-fn probes(types: &Types, function: &ChatFunction, krate: &TokenStream) -> TokenStream {
+fn probes(types: &Types, function: &ChatFunction) -> TokenStream {
     let mut probes = TokenStream::new();
     if let (Some(answer), true, None) =
         (answers_without_data(&types.output), function.action_type == "Read", &function.data_model)
     {
         let output = &types.output;
-        probes.extend(quote_spanned! {answer.span()=>
-            const _: () = {
-                use #krate::__private::Otherwise as _;
-                ::core::assert!(
-                #krate::__private::Data::<<#output as #krate::__private::HandlerOutput>::Data>::GIVEN,
-                "a `read` function answers with data, and `ActionResult` alone has none: write `ActionResult<MyType>`, or `data_model = MyType` (V23)",
-                );
-            };
-        });
+        let given = quote!(__imperal::Data::<<#output as __imperal::HandlerOutput>::Data>::GIVEN);
+        probes.extend(probe(answer.span(), &given, "a `read` function answers with data, and `ActionResult` alone has none: write `ActionResult<MyType>`, or `data_model = MyType` (V23)"));
     }
     if let Some(name) = maybe_no_struct(&types.params) {
         let params = &types.params;
-        probes.extend(quote_spanned! {name=>
-            const _: () = {
-                use #krate::__private::Otherwise as _;
-                ::core::assert!(
-                #krate::__private::Shape::<#params>::STRUCT,
-                "the parameters of a chat function are one struct, whose fields a form can name (V17)",
-                );
-            };
-        });
+        let is_struct = quote!(__imperal::Shape::<#params>::STRUCT);
+        probes.extend(probe(
+            name,
+            &is_struct,
+            "the parameters are one struct, whose fields a form can name; this type has none (V17)",
+        ));
     }
     probes
 }
 
+fn probe(span: Span, holds: &TokenStream, text: &str) -> TokenStream {
+    let assertion = quote_spanned!(span=> ::core::assert!(#holds, #text););
+    quote! {
+        const _: () = {
+            #[allow(unused_imports)]
+            use __imperal::Otherwise as _;
+            #assertion
+        };
+    }
+}
+
 /// The `ActionResult` in `Result<ActionResult>`, written without its data.
 pub(crate) fn answers_without_data(output: &Type) -> Option<&Type> {
-    let Type::Path(path) = output else { return None };
-    let PathArguments::AngleBracketed(arguments) = &path.path.segments.last()?.arguments else { return None };
-    let GenericArgument::Type(answer @ Type::Path(inner)) = arguments.args.first()? else { return None };
-    let last = inner.path.segments.last()?;
-    let bare = match &last.arguments {
-        PathArguments::None => true,
-        PathArguments::AngleBracketed(data) => {
-            matches!(data.args.first(), Some(GenericArgument::Type(Type::Tuple(unit))) if unit.elems.is_empty())
-        }
-        PathArguments::Parenthesized(_) => false,
+    let answer = only_argument(output)?;
+    let Type::Path(path) = answer else { return None };
+    let bare = match only_argument(answer) {
+        None => true,
+        Some(Type::Tuple(unit)) => unit.elems.is_empty(),
+        Some(_) => false,
     };
-    (last.ident == "ActionResult" && bare).then_some(answer)
+    (path.path.segments.last()?.ident == "ActionResult" && bare).then_some(answer)
 }
 
 /// The span of a type whose name is that of a common type which is no struct.
@@ -144,42 +167,38 @@ fn projection(types: &Types, function: &ChatFunction) -> TokenStream {
     let Some(field) = &function.id_projection else { return TokenStream::new() };
     let params = &types.params;
     let ident = &field.ident;
-    let named = Span::mixed_site();
-    let read = quote_spanned!(named=> params);
+    let value = quote_spanned!(Span::mixed_site()=> params);
     quote! {
-        const _: fn(&#params) = |#read| {
-            let _ = &#read.#ident;
+        const _: fn(&#params) = |#value| {
+            let _ = &#value.#ident;
         };
     }
 }
 
-fn registration(function: &ChatFunction, krate: &TokenStream) -> TokenStream {
+fn registration(function: &ChatFunction) -> TokenStream {
     let ChatFunction {
         name, description, action_type, event, effects, chain_callable, background, long_running, ..
     } = function;
     let id_projection = function.id_projection.as_ref().map_or("", |field| &field.wire);
     let return_schema = match &function.data_model {
-        Some(model) => {
-            let data_schema = quote_spanned!(model.span()=> data_schema::<#model>);
-            quote!(#krate::__private::FunctionDef::#data_schema)
-        }
-        None => quote!(#krate::__private::FunctionDef::return_schema::<__ChatFunction>),
+        Some(model) => quote!(__imperal::FunctionDef::data_schema::<#model>),
+        None => quote!(__HANDLER.return_schema),
     };
     quote! {
-        #krate::__private::inventory::submit! {
-            #krate::__private::FunctionDef {
+        __imperal::inventory::submit! {
+            __imperal::FunctionDef {
                 name: #name,
                 description: #description,
-                action_type: #krate::__private::ActionType::#action_type,
+                action_type: __imperal::ActionType::#action_type,
                 event: #event,
                 effects: &[#(#effects),*],
                 id_projection: #id_projection,
                 chain_callable: #chain_callable,
                 background: #background,
                 long_running: #long_running,
-                params_schema: #krate::__private::FunctionDef::params_schema::<__ChatFunction>,
+                params_schema: __HANDLER.params_schema,
                 return_schema: #return_schema,
-                invoke: #krate::__private::FunctionDef::invoke::<__ChatFunction>,
+                invoke: __HANDLER.invoke,
                 module_path: ::core::module_path!(),
                 file: ::core::file!(),
                 line: ::core::line!(),

@@ -171,11 +171,10 @@ fn icon_of(literal: &LitStr, sink: &mut Sink) -> Option<(String, TokenStream)> {
 
 /// A second `extension!` of a crate is a name given twice, said at its first key.
 fn once(options: &Options) -> TokenStream {
-    let name = syn::Ident::new("a_crate_declares_one_extension", options.first_span());
-    quote! {
+    quote_spanned! {options.first_span()=>
         #[doc(hidden)]
         #[macro_export]
-        macro_rules! #name { () => {}; }
+        macro_rules! one_extension_is_one_crate { () => {}; }
     }
 }
 

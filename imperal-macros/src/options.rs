@@ -7,7 +7,6 @@ use proc_macro2::{Ident, Span, TokenStream};
 use quote::ToTokens;
 use syn::ext::IdentExt;
 use syn::parse::{ParseStream, Parser};
-use syn::punctuated::Punctuated;
 use syn::{ExprArray, LitBool, LitStr, Path, Token, Type};
 
 use crate::diagnostic::{Sink, did_you_mean};
@@ -262,10 +261,13 @@ impl Options {
     fn try_entry(&mut self, input: ParseStream<'_>, sink: &mut Sink) -> syn::Result<()> {
         let Table { owner, separator, .. } = *self.table;
         if !input.peek(Ident::peek_any) {
-            return Err(input.error(format!(
-                "`{owner}` takes `key {separator} value`; its keys are {}",
-                self.table.keys_in_words()
-            )));
+            let lone = until_comma(input);
+            let fault = if let Ok(text) = syn::parse2::<LitStr>(lone.clone()) {
+                format!("this text has no key: write `name {separator} {}` if it is the name", text.to_token_stream())
+            } else {
+                format!("`{owner}` takes keys with values; its options are {}", self.table.keys_in_words())
+            };
+            return Err(syn::Error::new_spanned(lone, fault));
         }
         let key = input.call(Ident::parse_any)?;
         let Some(spec) = self.table.rows.iter().find(|row| key == row.key) else {
@@ -290,7 +292,7 @@ impl Options {
 
     fn read_value(&self, spec: &OptionSpec, key: &Ident, input: ParseStream<'_>) -> syn::Result<(TokenStream, Value)> {
         let sep = self.table.separator;
-        let wanted = format!("write `{key} {sep} {}`", spec.kind.form()).replace(" :", ":");
+        let wanted = self.table.pair(key, spec.kind.form());
         let bare = input.is_empty() || input.peek(Token![,]);
         if bare && spec.kind == Kind::Flag {
             return Ok((key.to_token_stream(), Value::Flag(true)));
@@ -317,6 +319,7 @@ impl Options {
             return Err(syn::Error::new(key.span(), format!("`{key}` needs a value: {wanted}")));
         }
         let at: TokenStream = until_comma(input);
+        let wanted = spec.kind.mended(&at).map_or(wanted, |value| self.table.pair(key, &value));
         let wrong = |_| syn::Error::new_spanned(&at, format!("`{key}` takes {}: {wanted}", spec.kind.noun()));
         let value = match spec.kind {
             Kind::Text => input.parse().map(Value::Text).map_err(wrong)?,
@@ -371,6 +374,12 @@ impl Options {
 }
 
 impl Table {
+    /// What to write, in the macro's own form.
+    fn pair(&self, key: &Ident, value: &str) -> String {
+        let separator = if self.separator == '=' { " =" } else { ":" };
+        format!("write `{key}{separator} {value}`")
+    }
+
     fn keys_in_words(&self) -> String {
         let quoted: Vec<String> = self.rows.iter().map(|row| format!("`{}`", row.key)).collect();
         let (last, others) = quoted.split_last().map_or(("", &[][..]), |(last, others)| (last.as_str(), others));
@@ -390,9 +399,23 @@ impl Table {
 }
 
 impl Kind {
+    /// The value that was probably meant by tokens of another kind.
+    fn mended(self, at: &TokenStream) -> Option<String> {
+        let written = at.to_string();
+        let plain = !written.is_empty() && written.chars().all(|c| c.is_alphanumeric() || c == '_');
+        let text = syn::parse2::<LitStr>(at.clone()).ok().map(|literal| literal.value());
+        match (self, text) {
+            (Self::Text, None) if plain && written.contains(char::is_lowercase) => Some(format!("\"{written}\"")),
+            (Self::List, Some(_)) => Some(format!("[{written}]")),
+            (Self::Type | Self::Path, Some(text)) => Some(text),
+            (Self::Flag, Some(text)) if text == "true" || text == "false" => Some(text),
+            _ => None,
+        }
+    }
+
     fn noun(self) -> &'static str {
         match self {
-            Self::Text => "a text in quotes",
+            Self::Text => "a text in quotes, no constant",
             Self::List => "a list of texts",
             Self::Flag => "`true` or `false`",
             Self::Type => "a type",
@@ -406,15 +429,9 @@ fn read_list(input: ParseStream<'_>, at: &TokenStream, key: &Ident, wanted: &str
         syn::Error::new_spanned(at.to_token_stream(), format!("`{key}` takes a list of texts: {wanted}"))
     };
     let array: ExprArray = input.parse().map_err(|_| wrong(at))?;
-    let literals: Result<Punctuated<LitStr, Token![,]>, syn::Error> = array
-        .elems
-        .iter()
-        .map(|element| match element {
-            syn::Expr::Lit(syn::ExprLit { lit: syn::Lit::Str(text), .. }) => Ok(text.clone()),
-            other => Err(wrong(other)),
-        })
-        .collect();
-    Ok(literals?.into_iter().collect())
+    let literals: Result<Vec<LitStr>, syn::Error> =
+        array.elems.iter().map(|element| syn::parse2(element.to_token_stream()).map_err(|_| wrong(element))).collect();
+    literals
 }
 
 /// The tokens up to the next comma, without taking them. A type's own commas stand in `<..>` and

@@ -5,9 +5,8 @@
 //! `imperal` carry the words.
 
 use proc_macro2::{Span, TokenStream, TokenTree};
-use quote::ToTokens;
+use quote::{ToTokens, quote};
 use syn::ext::IdentExt;
-use syn::spanned::Spanned;
 use syn::{FnArg, GenericParam, PatType, ReturnType, Safety, Type};
 
 use crate::diagnostic::Sink;
@@ -111,7 +110,7 @@ fn check_params(item: &FnItem, sink: &mut Sink) -> Option<(Type, Type)> {
                 only,
                 format!(
                     "the context is missing: write `(ctx: Context, {})`; `_ctx` if it is not needed",
-                    only.to_token_stream()
+                    format_args!("{}: {}", only.pat.to_token_stream(), plain(&only.ty))
                 ),
             );
             None
@@ -126,8 +125,8 @@ fn check_params(item: &FnItem, sink: &mut Sink) -> Option<(Type, Type)> {
                 & one_struct(&params.ty, sink);
             sound.then(|| ((*ctx.ty).clone(), (*params.ty).clone()))
         }
-        [_, _, third, ..] => {
-            sink.error_at(span_to_last(third, params.last().copied()), too_many(item, &params));
+        [_, _, ref extra @ ..] => {
+            sink.error(quote!(#(#extra),*), too_many(item, &params));
             None
         }
     }
@@ -268,8 +267,4 @@ fn struct_name(item: &FnItem) -> String {
         .collect();
     name.push_str("Params");
     name
-}
-
-fn span_to_last(first: &PatType, last: Option<&PatType>) -> Span {
-    last.and_then(|last| first.span().join(last.span())).unwrap_or_else(|| first.span())
 }

@@ -52,7 +52,7 @@ pub mod prelude {
 #[doc(hidden)]
 pub mod __private {
     pub use crate::extension::{ExtensionDef, HostedCrate};
-    pub use crate::function::{ActionType, ChatHandler, Data, FunctionDef, HandlerOutput, Otherwise, Shape};
+    pub use crate::function::{ActionType, ChatHandler, Data, FunctionDef, Handler, HandlerOutput, Otherwise, Shape};
     #[cfg(feature = "platform")]
     pub use crate::manifest::assert_manifest_is_fresh;
     pub use crate::result::{ActionResult, Result};

@@ -8,7 +8,7 @@ use schemars::{Schema, SchemaGenerator};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::handler::{ChatHandler, HandlerOutput};
+use super::handler::{ChatHandler, HandlerContext, HandlerOutput, Params, ResultData};
 use crate::context::Context;
 use crate::result::{Result, WireResult};
 
@@ -77,29 +77,49 @@ pub struct FunctionDef {
 inventory::collect!(FunctionDef);
 
 impl FunctionDef {
-    /// `invoke` for a handler.
-    ///
-    /// # Errors
-    /// When the parameters cannot be read, see [`super::handler::read_params`].
-    pub fn invoke<H: ChatHandler>(ctx: Context, params: Value) -> Result<Reply> {
-        let params = super::handler::read_params::<H::Params>(params)?;
-        let answer = H::call(ctx.into(), params);
-        Ok(Box::pin(async move { answer.await.into_wire() }))
-    }
-
-    /// `params_schema` for a handler.
-    pub fn params_schema<H: ChatHandler>(generator: &mut SchemaGenerator) -> Schema {
-        generator.root_schema_for::<H::Params>()
-    }
-
-    /// `return_schema` for a handler: of its result's data, none for `()`.
-    pub fn return_schema<H: ChatHandler>(generator: &mut SchemaGenerator) -> Option<Schema> {
-        Self::data_schema::<<H::Output as HandlerOutput>::Data>(generator)
-    }
-
-    /// `return_schema` for `data_model = T`.
-    pub fn data_schema<T: super::ResultData>(generator: &mut SchemaGenerator) -> Option<Schema> {
+    /// `return_schema` of a type: none for `()`. For `data_model = T`.
+    pub fn data_schema<T: ResultData>(generator: &mut SchemaGenerator) -> Option<Schema> {
         (std::any::TypeId::of::<T>() != std::any::TypeId::of::<()>()).then(|| generator.root_schema_for::<T>())
+    }
+}
+
+/// What a handler's types make of a [`FunctionDef`].
+#[derive(Clone, Copy)]
+#[doc(hidden)]
+pub struct Handler {
+    /// See [`FunctionDef`].
+    pub params_schema: fn(&mut SchemaGenerator) -> Schema,
+    /// See [`FunctionDef`].
+    pub return_schema: fn(&mut SchemaGenerator) -> Option<Schema>,
+    /// See [`FunctionDef`].
+    pub invoke: fn(Context, Value) -> Result<Reply>,
+}
+
+impl Handler {
+    /// The one place where the author's types must fit; `D` follows from `O`.
+    pub const fn of<H, C, P, O, D>() -> Self
+    where
+        H: ChatHandler<Ctx = C, Params = P, Output = O>,
+        C: HandlerContext,
+        P: Params,
+        O: HandlerOutput<Data = D>,
+        D: ResultData,
+    {
+        Self {
+            params_schema: |generator| generator.root_schema_for::<P>(),
+            return_schema: FunctionDef::data_schema::<D>,
+            invoke: |ctx, params| {
+                let params = super::handler::read_params::<P>(params)?;
+                let answer = H::call(ctx.into(), params);
+                Ok(Box::pin(async move { answer.await.into_wire() }))
+            },
+        }
+    }
+}
+
+impl fmt::Debug for Handler {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Handler").finish_non_exhaustive()
     }
 }
 

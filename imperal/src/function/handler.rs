@@ -1,7 +1,8 @@
 //! The contract between the attribute and the platform.
 //!
-//! The attribute implements [`ChatHandler`] for a private marker type, each associated type under
-//! the user's own span: a type that does not fit is reported once, where it was written.
+//! The attribute implements [`ChatHandler`] for a private marker type and names each of the
+//! author's types once more as an argument of `Handler::of`, under the author's own span: a type
+//! that does not fit is reported there, once, in the words that stand beside its trait here.
 
 use std::future::Future;
 
@@ -16,13 +17,17 @@ use crate::error::Error;
 use crate::result::{ActionResult, Result, WireResult};
 
 /// A chat function behind `#[chat_function]`.
+///
+/// Its types are bounded where they are registered, in [`Handler::of`](super::Handler::of), and
+/// not here: a bound on an associated type is reported with the marker's name in it, one on a type
+/// argument with the author's type alone.
 pub trait ChatHandler: 'static {
     /// The first parameter: [`Context`].
-    type Ctx: HandlerContext;
+    type Ctx;
     /// The second parameter.
-    type Params: Params;
+    type Params;
     /// What it returns.
-    type Output: HandlerOutput;
+    type Output;
 
     /// Runs the author's fn.
     fn call(ctx: Self::Ctx, params: Self::Params) -> impl Future<Output = Self::Output> + Send + 'static;
@@ -41,7 +46,7 @@ impl HandlerContext for Context {}
 /// The second parameter of a chat function: a struct that reads itself and has a schema.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` cannot be the parameters of a chat function",
-    label = "needs `Deserialize` and `JsonSchema`",
+    label = "needs `Deserialize` and `JsonSchema`, and owns what it holds",
     note = "put `#[derive(Deserialize, JsonSchema)]` on `{Self}`"
 )]
 pub trait Params: DeserializeOwned + JsonSchema + Send + 'static {}
@@ -64,18 +69,23 @@ impl<T: Serialize + JsonSchema + Send + 'static> ResultData for T {}
     label = "write `Result<ActionResult>` here",
     note = "`ActionResult::done(\"..\")` answers without data, `ActionResult::success(data, \"..\")` with it"
 )]
-pub trait HandlerOutput: Send + 'static {
+pub trait HandlerOutput: 'static {
     /// The data of the answer.
-    type Data: ResultData;
+    type Data;
 
     /// The answer as it is stored and sent.
-    fn into_wire(self) -> Result<WireResult>;
+    fn into_wire(self) -> Result<WireResult>
+    where
+        Self::Data: ResultData;
 }
 
-impl<T: ResultData> HandlerOutput for Result<ActionResult<T>> {
+impl<T: 'static> HandlerOutput for Result<ActionResult<T>> {
     type Data = T;
 
-    fn into_wire(self) -> Result<WireResult> {
+    fn into_wire(self) -> Result<WireResult>
+    where
+        T: ResultData,
+    {
         self?.into_wire()
     }
 }

@@ -10,8 +10,8 @@ mod params;
 mod probe;
 mod registry;
 
-pub use def::{ActionType, FunctionDef};
-pub use handler::{ChatHandler, HandlerOutput, Params, ResultData};
+pub use def::{ActionType, FunctionDef, Handler, Reply};
+pub use handler::{ChatHandler, HandlerContext, HandlerOutput, Params, ResultData};
 #[cfg(feature = "platform")]
 pub(crate) use params::ParamsCheck;
 #[doc(hidden)]

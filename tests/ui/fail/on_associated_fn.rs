@@ -1,4 +1,5 @@
 //! The attribute stands on an associated fn.
+//! one more error: no macro can see that it stands in an `impl`, so both errors are the compiler's own
 
 use imperal::prelude::*;
 

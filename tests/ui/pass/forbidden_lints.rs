@@ -1,0 +1,31 @@
+//! Lints that are forbidden, and not only denied, get along with the macros' own `allow`s.
+
+#![forbid(unsafe_code, deprecated, missing_docs, unreachable_pub, unused_variables, dead_code)]
+
+use imperal::prelude::*;
+
+imperal::extension! {
+    app_id: "strict",
+    name: "Strict crate",
+    description: "Shows that forbidden lints get along with the macros.",
+    icon: "../icon.svg",
+    capabilities: ["strict:read"],
+}
+
+#[derive(Deserialize, JsonSchema)]
+struct Params {
+    text: String,
+}
+
+#[derive(Serialize, Deserialize, JsonSchema)]
+struct Data {
+    text: String,
+}
+
+/// Looks something up for the user.
+#[chat_function(action_type = "read")]
+async fn look(_ctx: Context, params: Params) -> Result<ActionResult<Data>> {
+    Ok(ActionResult::success(Data { text: params.text }, "Found."))
+}
+
+fn main() {}

@@ -1,0 +1,43 @@
+//! Cargo.toml renames `imperal`; what bears that name here is something else.
+
+#![deny(warnings)]
+
+extern crate core as imperal;
+extern crate imperal as renamed;
+
+use renamed::prelude::*;
+
+renamed::extension! {
+    app_id: "renamed",
+    name: "Renamed crate",
+    description: "Knows the framework by another name, and another crate by its name.",
+    icon: "../icon.svg",
+    capabilities: ["renamed:write"],
+}
+
+#[derive(Deserialize, JsonSchema)]
+struct Params {
+    text: String,
+}
+
+#[derive(Serialize, Deserialize, JsonSchema)]
+struct Data {
+    text: String,
+}
+
+/// Looks something up for the user.
+#[chat_function(
+    crate = renamed,
+    action_type = "write",
+    event = "looked",
+    effects = ["update:text"],
+    id_projection = "text",
+    data_model = Data
+)]
+async fn look(_ctx: Context, params: Params) -> Result<ActionResult> {
+    Ok(ActionResult::done(params.text))
+}
+
+fn main() {
+    assert!(imperal::mem::size_of::<u8>() == 1);
+}
