@@ -26,9 +26,8 @@
 //! **Texts.** Any text and any JSON comes back as it was: NUL, characters beyond the first plane,
 //! nesting deeper than parsers take by default, the order of keys.
 //!
-//! **Hints.** After a commit the backend tells its [`Feed`] of the owner's events. Progress it
-//! passes to the feeds of other nodes, if it can: this node's own has it from the platform, sooner
-//! than it is stored. Losing a hint may cost time, never an event.
+//! **Hints.** After a commit the backend tells its [`Feed`]: events and, from `note_progress`,
+//! progress. Losing a hint may cost time, never an event.
 
 use std::fmt::Debug;
 use std::future::Future;
@@ -120,8 +119,8 @@ pub trait Ledger: Debug + Send + Sync + 'static {
     fn finish_task<'a>(&'a self, holder: &'a Incarnation, task_id: TaskId, end: TaskEnd) -> Fut<'a, Turn>;
 
     /// Keeps the latest progress of running tasks of this life; others are passed over. The one
-    /// write that need not be durable when it returns, and that makes no event. Readers have
-    /// it when it returns.
+    /// write that need not be durable when it returns, and that makes no event. Readers and the
+    /// feed have it when it returns.
     fn note_progress<'a>(&'a self, holder: &'a Incarnation, latest: Vec<Progress>) -> Fut<'a, ()>;
 
     /// Notes that a task was asked to cancel, with the task's event, and writes the audit row. A

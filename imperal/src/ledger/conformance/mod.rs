@@ -118,7 +118,7 @@ macro_rules! ledger_conformance {
                 a_task_belongs_to_its_call
                 a_running_task_may_start_another
                 the_limit_of_running_tasks_holds_in_races
-                progress_is_kept_and_makes_no_event
+                progress_is_kept_and_told_and_makes_no_event
                 progress_of_others_is_passed_over
                 a_cancel_is_noted_once_and_audited_each_time
                 a_cancel_of_an_ended_task_is_audited_only

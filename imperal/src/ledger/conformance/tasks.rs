@@ -163,22 +163,23 @@ pub async fn the_limit_of_running_tasks_holds_in_races(backend: &impl Backend) {
     }
 }
 
-/// Readers have the latest, no number is taken, and this node's watchers hear it from the platform
-/// only: told again by the ledger it would be told late.
-pub async fn progress_is_kept_and_makes_no_event(backend: &impl Backend) {
+/// Readers have the latest, watchers are told, and no number is taken.
+pub async fn progress_is_kept_and_told_and_makes_no_event(backend: &impl Backend) {
     let node = Node::start(backend, "n").await;
     let task_id = node.detached(&anna()).await;
     let before = node.look(&anna()).await;
     let mut watch = node.ledger.feed().subscribe(&anna());
     for (percent, message) in [(0.0, "begun"), (33.3, "a third"), (100.0, "")] {
-        ok(node.ledger.note_progress(&node.life, vec![progress(task_id, percent, message)]).await);
+        let said = progress(task_id, percent, message);
+        ok(node.ledger.note_progress(&node.life, vec![said.clone()]).await);
         let task = &node.look(&anna()).await.running[0];
         assert_eq!((task.percent, task.message.as_deref()), (Some(percent), Some(message)));
+        match tokio::time::timeout(Duration::from_secs(30), watch.next()).await {
+            Ok(Pulse::Progress(told)) => assert_eq!(*told, said),
+            other => panic!("progress was not told: {other:?}"),
+        }
     }
     assert_eq!(node.look(&anna()).await.events, before.events);
-    ok(node.finish(&anna(), task_id).await);
-    let pulse = tokio::time::timeout(Duration::from_secs(30), watch.next()).await;
-    assert!(matches!(pulse, Ok(Pulse::Events)), "progress was told again: {pulse:?}");
 }
 
 /// Unknown, ended, and another life's tasks do not disturb those that are this life's.

@@ -107,7 +107,13 @@ impl Ledger for MemoryLedger {
     }
 
     fn note_progress<'a>(&'a self, holder: &'a Incarnation, latest: Vec<Progress>) -> Fut<'a, ()> {
-        self.quiet(move |state, _| state.note_progress(holder, latest))
+        Box::pin(async move {
+            let kept = self.with(|state, _| state.note_progress(holder, latest))?;
+            for (owner, progress) in kept {
+                self.feed.progress(&owner, progress);
+            }
+            Ok(())
+        })
     }
 
     fn ask_cancel(&self, task_id: TaskId, audit: NewAudit) -> Fut<'_, CancelAnswer> {

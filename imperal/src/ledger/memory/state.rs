@@ -237,16 +237,22 @@ impl State {
         Ok(self.add_turn(owner, end.turn, now))
     }
 
-    pub(super) fn note_progress(&mut self, holder: &Incarnation, latest: Vec<Progress>) -> Result<(), LedgerError> {
+    pub(super) fn note_progress(
+        &mut self,
+        holder: &Incarnation,
+        latest: Vec<Progress>,
+    ) -> Result<Vec<(Owner, Progress)>, LedgerError> {
         self.fence(holder)?;
+        let mut kept = Vec::with_capacity(latest.len());
         for progress in latest {
             let Some(TaskRow { record, .. }) = self.tasks.get_mut(&progress.task_id) else { continue };
             if record.holder == *holder && record.task.state == TaskState::Running {
                 record.task.percent = Some(progress.percent);
-                record.task.message = Some(progress.message);
+                record.task.message = Some(progress.message.clone());
+                kept.push((record.owner.clone(), progress));
             }
         }
-        Ok(())
+        Ok(kept)
     }
 
     /// Whether the owner got an event, and the answer.

@@ -20,9 +20,9 @@ use rusqlite::Connection;
 use tokio::sync::{mpsc, oneshot};
 
 use super::fault::Fault;
-use super::ops::Tx;
+use super::ops::{Told, Tx};
 use super::rows::{STACK, execute};
-use crate::ledger::{Clock, Feed, LedgerError, Owner};
+use crate::ledger::{Clock, Feed, LedgerError};
 
 /// Most jobs of one transaction.
 const BATCH: usize = 256;
@@ -175,8 +175,11 @@ impl Desk {
             if let Err(LedgerError::Unavailable(why) | LedgerError::Unusable(why)) = &commit {
                 tracing::error!(jobs = batch.len(), "ledger: nothing was written: {why}");
             }
-            for owner in commit.as_ref().map_or(&[][..], Vec::as_slice) {
-                self.feed.events(owner);
+            for told in commit.as_ref().map_or(&[][..], Vec::as_slice) {
+                match told {
+                    Told::Events(owner) => self.feed.events(owner),
+                    Told::Progress(owner, progress) => self.feed.progress(owner, progress.clone()),
+                }
             }
             let commit = commit.map(drop);
             for job in batch.drain(..) {
@@ -186,8 +189,8 @@ impl Desk {
         }
     }
 
-    /// One transaction for the whole batch; whose events grew.
-    fn transact(&mut self, batch: &mut [Box<dyn Job>]) -> Result<Vec<Owner>, LedgerError> {
+    /// One transaction for the whole batch; what to tell the feed.
+    fn transact(&mut self, batch: &mut [Box<dyn Job>]) -> Result<Vec<Told>, LedgerError> {
         let told = self.begin(batch).and_then(|()| self.carry_out(batch)).and_then(|told| {
             execute(&self.conn, "COMMIT", ())?;
             Ok(told)
@@ -211,7 +214,7 @@ impl Desk {
         Ok(())
     }
 
-    fn carry_out(&mut self, batch: &mut [Box<dyn Job>]) -> Result<Vec<Owner>, Fault> {
+    fn carry_out(&mut self, batch: &mut [Box<dyn Job>]) -> Result<Vec<Told>, Fault> {
         let mut told = Vec::with_capacity(batch.len());
         for job in batch {
             execute(&self.conn, "SAVEPOINT job", ())?;

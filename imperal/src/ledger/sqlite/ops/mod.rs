@@ -19,7 +19,14 @@ use rusqlite::{Connection, params};
 use super::fault::Fault;
 use super::rows::{execute, get_number, number, one, outcome_text, owner};
 use crate::ids::TurnId;
-use crate::ledger::{Incarnation, LedgerError, NewAudit, Owner, Turn};
+use crate::ledger::{Incarnation, LedgerError, NewAudit, Owner, Progress, Turn};
+
+/// What the feed is told after the commit.
+#[derive(Debug)]
+pub(in crate::ledger::sqlite) enum Told {
+    Events(Owner),
+    Progress(Owner, Progress),
+}
 
 /// A turn about to be written; the JSON is made by the caller's thread, not by the one writer.
 #[derive(Debug)]
@@ -45,8 +52,7 @@ impl Stamp {
 pub(in crate::ledger::sqlite) struct Tx<'c> {
     conn: &'c Connection,
     now: Timestamp,
-    /// Whose events grew.
-    told: Vec<Owner>,
+    told: Vec<Told>,
 }
 
 impl<'c> Tx<'c> {
@@ -60,7 +66,7 @@ impl<'c> Tx<'c> {
         self.conn
     }
 
-    pub(in crate::ledger::sqlite) fn into_told(self) -> Vec<Owner> {
+    pub(in crate::ledger::sqlite) fn into_told(self) -> Vec<Told> {
         self.told
     }
 
@@ -99,7 +105,7 @@ impl<'c> Tx<'c> {
         let head = one(self.conn, sql, params![owner_id, number(count)], |row| get_number(row, 0))?
             .ok_or_else(|| Fault::Row(format!("owner {owner_id} is missing")))?;
         let owner = self.owner(owner_id)?;
-        self.told.push(owner);
+        self.told.push(Told::Events(owner));
         Ok(head - count + 1)
     }
 

@@ -2,7 +2,7 @@
 
 use rusqlite::params;
 
-use super::{Stamp, TurnJson, Tx};
+use super::{Stamp, Told, TurnJson, Tx};
 use crate::ids::TaskId;
 use crate::ledger::clock::after;
 use crate::ledger::sqlite::fault::Fault;
@@ -145,15 +145,20 @@ impl Tx<'_> {
     }
 
     pub(in crate::ledger::sqlite) fn note_progress(
-        &self,
+        &mut self,
         holder: &Incarnation,
         latest: Vec<Progress>,
     ) -> Result<(), Fault> {
         self.fence(holder)?;
         let sql = "UPDATE task SET percent = ?4, message = ?5
-                   WHERE task_id = ?1 AND node = ?2 AND epoch = ?3 AND state = 'running'";
-        for Progress { task_id, percent, message, .. } in latest {
-            execute(self.conn, sql, params![task_id.to_string(), &*holder.node, holder.epoch, percent, message])?;
+                   WHERE task_id = ?1 AND node = ?2 AND epoch = ?3 AND state = 'running' RETURNING owner_id";
+        for progress in latest {
+            let task_id = progress.task_id.to_string();
+            let params = params![task_id, &*holder.node, holder.epoch, progress.percent, progress.message];
+            if let Some(owner_id) = one(self.conn, sql, params, |row| Ok(row.get(0)?))? {
+                let owner = self.owner(owner_id)?;
+                self.told.push(Told::Progress(owner, progress));
+            }
         }
         Ok(())
     }
