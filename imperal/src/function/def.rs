@@ -36,7 +36,7 @@ impl ActionType {
 }
 
 /// A handler's future, erased.
-pub(crate) type Reply = Pin<Box<dyn Future<Output = Result<WireResult>> + Send + 'static>>;
+pub type Reply = Pin<Box<dyn Future<Output = Result<WireResult>> + Send + 'static>>;
 
 /// A chat function: its metadata, its schemas, and how to run it.
 #[derive(Clone, Copy)]
