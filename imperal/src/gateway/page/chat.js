@@ -8,7 +8,7 @@ import { turnElement } from "./turns.js";
 import { count, dayKey, dayName } from "./words.js";
 
 const WINDOW = 150; // turns in the document, at most one STEP more
-const STEP = 50;
+const STEP = 20;
 const AT_END_PX = 60;
 
 export class Chat {
@@ -20,7 +20,8 @@ export class Chat {
     this.stuck = true;
     this.scrollTop = 0;
     this.unseen = 0;
-    this.cards = new Map();
+    this.elements = new Map(); // number of a turn -> its element, for those in the document
+    this.cards = new Map(); // task_id -> its card
     this.edges = edges;
     feed.on("turns", (turns, live) => this.added(turns, live));
     feed.on("older", (n) => ((this.first += n), (this.last += n)));
@@ -58,6 +59,7 @@ export class Chat {
 
   renderAll() {
     this.list.replaceChildren();
+    this.elements.clear();
     const last = this.last;
     this.last = this.first;
     this.append(last);
@@ -75,6 +77,7 @@ export class Chat {
   make(index) {
     const turn = this.feed.turns[index];
     const el = this.safely(turn);
+    this.elements.set(turn.seq, el);
     this.markDay(el, index);
     queueMicrotask(() => turn.call_id && this.settle(turn.call_id));
     return el;
@@ -106,7 +109,7 @@ export class Chat {
   }
 
   element(turn) {
-    return turn && this.list.querySelector(`[data-seq="${turn.seq}"]`);
+    return turn && this.elements.get(turn.seq);
   }
 
   /** Under a call: its running tasks, or that it is still at work. Under its reply if it is there. */
@@ -193,13 +196,18 @@ export class Chat {
   }
 
   removeFirst(n) {
-    for (let i = 0; i < n; i += 1) this.list.firstChild.remove();
+    for (let i = 0; i < n; i += 1) this.drop(this.list.firstChild);
     this.first += n;
   }
 
   removeLast(n) {
-    for (let i = 0; i < n; i += 1) this.list.lastChild.remove();
+    for (let i = 0; i < n; i += 1) this.drop(this.list.lastChild);
     this.last -= n;
+  }
+
+  drop(el) {
+    this.elements.delete(Number(el.dataset.seq));
+    el.remove();
   }
 
   /** Changes the document while what one is reading stays where it is on the screen. */

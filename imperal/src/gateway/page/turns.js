@@ -30,13 +30,14 @@ function asked(turn, acts) {
   );
 }
 
-const SHORT = 280;
+const SHORT = 280; // characters of a parameter that are shown at first, and lines
+const LINES = 6;
 
 function params(value) {
   if (!value || typeof value !== "object" || !Object.keys(value).length) return null;
   const one = (v) => {
     if (isExact(v)) return v.rawJSON;
-    if (typeof v === "string") return v.length > SHORT ? clipped(v) : v;
+    if (typeof v === "string") return clipped(v);
     return h("code", { class: "inline-json" }, JSON.stringify(v));
   };
   const entries = Object.entries(value).filter(([, v]) => v !== null && v !== "");
@@ -45,7 +46,9 @@ function params(value) {
 }
 
 function clipped(text) {
-  const shown = h("span", null, `${text.slice(0, SHORT)}…`);
+  const start = text.slice(0, SHORT).split("\n").slice(0, LINES).join("\n");
+  if (start === text) return text;
+  const shown = h("span", null, `${start}…`);
   const button = h("button", { type: "button", class: "link" }, "Show all");
   button.addEventListener("click", () => {
     shown.textContent = text;
