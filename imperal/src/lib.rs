@@ -5,6 +5,11 @@
 //! functions, detaches slow work with [`Context::background_task`], and puts the outcome into the
 //! user's chat exactly once, whatever is killed at whatever moment.
 
+#![cfg_attr(
+    not(feature = "platform"),
+    allow(dead_code, unused_imports, reason = "without the platform the surfaces have their types and nobody behind them")
+)]
+
 extern crate self as imperal;
 
 #[cfg(feature = "platform")]

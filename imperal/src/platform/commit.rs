@@ -16,13 +16,11 @@ impl Node {
         loop {
             match write().await {
                 Ok(turn) => return Some(turn),
-                Err(error @ (LedgerError::Unavailable(_) | LedgerError::TooEarly)) => {
-                    tracing::warn!(what, %error, retry_ms = wait.as_millis(), "not written yet");
-                }
-                Err(error) => {
+                Err(error @ (LedgerError::Settled | LedgerError::Fenced | LedgerError::Unknown)) => {
                     tracing::warn!(what, %error, "not written: another life has settled it");
                     return None;
                 }
+                Err(error) => tracing::warn!(what, %error, retry_ms = wait.as_millis(), "not written yet"),
             }
             self.ended.run_until_cancelled(tokio::time::sleep(wait)).await?;
             wait = (wait * 2).min(LONGEST_WAIT);

@@ -75,7 +75,7 @@ pub trait Backend: Send + Sync {
     }
 }
 
-/// Makes one test of each check; the argument makes a new [`Backend`](ledger::conformance::Backend).
+/// Makes one test of each check; the argument makes a new [`Backend`].
 /// With `durable`, also those that close the ledger and open it again.
 ///
 /// The crate that uses it needs tokio with `macros` and `rt-multi-thread`.
