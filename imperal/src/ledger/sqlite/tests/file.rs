@@ -30,22 +30,22 @@ fn nobody_else_can_read_the_file() {
 
 #[test]
 fn many_programs_may_open_a_new_file_at_once() {
-    let folder = Folder::new();
-    let path = folder.file();
-    let barrier = std::sync::Barrier::new(8);
-    std::thread::scope(|scope| {
-        let threads: Vec<_> = (0..8)
-            .map(|_| {
-                scope.spawn(|| {
-                    barrier.wait();
-                    SqliteLedger::open(&path).map(drop)
-                })
-            })
-            .collect();
-        for thread in threads {
-            assert_eq!(thread.join().unwrap(), Ok(()));
-        }
-    });
+    // Many rounds: what goes wrong here goes wrong now and then.
+    for _ in 0..60 {
+        let folder = Folder::new();
+        let path = folder.file();
+        let barrier = std::sync::Barrier::new(12);
+        std::thread::scope(|scope| {
+            let open = || {
+                barrier.wait();
+                SqliteLedger::open(&path).map(drop)
+            };
+            let threads: Vec<_> = (0..12).map(|_| scope.spawn(open)).collect();
+            for thread in threads {
+                assert_eq!(thread.join().unwrap(), Ok(()));
+            }
+        });
+    }
 }
 
 #[test]
