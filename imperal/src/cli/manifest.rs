@@ -54,13 +54,22 @@ pub(super) fn validate(
             .flat_map(|extension| manifest::validate_extension(extension, &folder(extension, of)))
             .collect(),
     };
+    Ok(show(&findings, json))
+}
+
+/// `validate FILE` where there is no extension: any manifest, any origin.
+pub(super) fn of_file(file: &Path, json: bool) -> ExitCode {
+    show(&manifest::validate_file(file), json)
+}
+
+fn show(findings: &[Finding], json: bool) -> ExitCode {
     if json {
-        out::json(&manifest::to_json(&findings));
+        out::json(&manifest::to_json(findings));
     } else {
         let colour = std::io::stdout().is_terminal() && std::env::var_os("NO_COLOR").is_none();
-        out::say(manifest::render(&findings, Look::full(colour)).trim_end());
+        out::say(manifest::render(findings, Look::full(colour)).trim_end());
     }
-    Ok(if findings.iter().any(Finding::is_error) { ExitCode::FAILURE } else { ExitCode::SUCCESS })
+    if findings.iter().any(Finding::is_error) { ExitCode::FAILURE } else { ExitCode::SUCCESS }
 }
 
 fn chosen<'a>(registry: &'a Registry, app_id: Option<&str>) -> Result<Vec<&'a Extension>, CliError> {

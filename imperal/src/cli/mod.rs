@@ -7,6 +7,8 @@
 
 mod args;
 mod call;
+#[doc(hidden)]
+pub mod cargo;
 mod client;
 mod folder;
 mod manifest;
