@@ -294,6 +294,35 @@ describe("the live stream", () => {
     await open.seen("said during the sleep");
   });
 
+  test("a page that nobody looks at gives its connection back, and still learns what happens", async () => {
+    open = await Opened.at(browser, "about:blank");
+    const { page } = open;
+    await page.clock.install();
+    await page.goto(stub.url);
+    await open.state("live");
+    const look = (hidden) =>
+      page.evaluate((value) => {
+        Object.defineProperty(document, "hidden", { configurable: true, get: () => value });
+        document.dispatchEvent(new Event("visibilitychange"));
+      }, hidden);
+    await look(true);
+    const closed = stub.streamClosed();
+    await page.clock.fastForward(61_000);
+    await closed;
+    assert.equal(stub.streams.size, 0);
+    stub.turn({ text: "while hidden" });
+    const looked = stub.streamClosed();
+    await page.clock.fastForward(21_000);
+    await looked;
+    await open.seen("while hidden");
+    stub.turn({ text: "just before it is shown" });
+    await look(false);
+    await open.seen("just before it is shown");
+    stub.turn({ text: "live again" });
+    await open.seen("live again");
+    assert.equal(stub.streams.size, 1);
+  });
+
   test("earlier turns that could not be read can be asked for again", async () => {
     for (let n = 0; n < 130; n += 1) stub.turn({ text: `turn ${n}` });
     open = await Opened.at(browser, "about:blank");
@@ -305,7 +334,7 @@ describe("the live stream", () => {
     await open.page.getByText("Earlier turns could not be read.").waitFor();
     broken = false;
     await open.page.getByRole("button", { name: "Try again" }).click();
-    await open.page.locator('[data-seq="40"]').waitFor({ state: "attached" });
+    await open.page.locator('[data-seq="60"]').waitFor({ state: "attached" });
   });
 
   test("a session that is over says how to go on", async () => {

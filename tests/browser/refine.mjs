@@ -6,7 +6,7 @@ import { accessSync, constants, mkdtempSync, rmSync } from "node:fs";
 import { createServer } from "node:http";
 import { createServer as createPort } from "node:net";
 import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { join, resolve } from "node:path";
 import { createInterface } from "node:readline";
 
 const HOW = "Build the example (cargo build -p refine) and set REFINE_BIN to the path of the binary.";
@@ -19,7 +19,7 @@ function binary() {
   } catch {
     throw new Error(`REFINE_BIN names ${path}, which cannot be run. ${HOW}`);
   }
-  return path;
+  return resolve(path);
 }
 
 async function freePort() {

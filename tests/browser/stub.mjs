@@ -162,7 +162,15 @@ export class Stub {
     write(response, { name: "hello", data: { head: this.head } });
     for (const event of this.events.slice(after)) write(response, event);
     this.streams.add(response);
-    request.on("close", () => this.streams.delete(response));
+    request.on("close", () => {
+      this.streams.delete(response);
+      this.onStreamClosed?.();
+    });
+  }
+
+  /** Resolves when a live stream is closed by its page. */
+  streamClosed() {
+    return new Promise((done) => (this.onStreamClosed = done));
   }
 
   audit() {

@@ -4,11 +4,16 @@
 //
 // fetch and not EventSource: the keep-alive comments must be seen to notice a dead line after
 // sleep, and a 401 must be told apart from a network that is down.
+//
+// A browser has six connections to a host over HTTP/1.1, for all its pages together. A page that
+// nobody looks at therefore gives its own back and only looks in from time to time.
 
 import { parse, sessionOver } from "./api.js";
 
 const SILENCE_MS = 40_000; // the server writes a comment every 15 s
 const STALE_MS = 20_000; // on waking up, a line that was quiet so long is not trusted
+const HIDDEN_MS = 60_000; // hidden for so long, it rests
+const LOOK_IN_MS = 20_000;
 const WAITS_MS = [300, 800, 1500, 3000, 5000, 8000];
 
 export class Stream {
@@ -21,12 +26,26 @@ export class Stream {
     this.lastByte = 0;
     this.stopped = false;
     this.hurry = false;
+    this.resting = false;
     addEventListener("online", () => this.kick());
     addEventListener("offline", () => this.drop());
     addEventListener("pageshow", (event) => event.persisted && this.kick());
-    document.addEventListener("visibilitychange", () => {
-      if (!document.hidden && Date.now() - this.lastByte > STALE_MS) this.kick();
-    });
+    document.addEventListener("visibilitychange", () => this.seen(!document.hidden));
+    this.seen(!document.hidden);
+  }
+
+  seen(visible) {
+    clearTimeout(this.restTimer);
+    if (!visible) {
+      this.restTimer = setTimeout(() => {
+        this.resting = true;
+        this.drop();
+      }, HIDDEN_MS);
+      return;
+    }
+    const rested = this.resting;
+    this.resting = false;
+    if (rested || (this.lastByte && Date.now() - this.lastByte > STALE_MS)) this.kick();
   }
 
   /** Runs until stop(). */
@@ -39,6 +58,10 @@ export class Stream {
         // the line is gone or was never there: the wait below, then again
       }
       if (this.stopped) return;
+      if (this.resting && this.caughtUp) {
+        await this.wait(LOOK_IN_MS);
+        continue;
+      }
       this.state(navigator.onLine ? "reconnecting" : "offline");
       if (!this.hurry) await this.wait(WAITS_MS[Math.min(this.failures, WAITS_MS.length - 1)] * (0.75 + Math.random() / 2));
       this.failures += 1;
@@ -93,9 +116,14 @@ export class Stream {
     this.lastByte = Date.now();
     try {
       const reader = response.body.pipeThrough(new TextDecoderStream()).getReader();
+      let head = 0;
       const lines = new Lines((name, data, id) => {
         this.failures = 0;
-        this.take(name, parse(data), id);
+        const value = parse(data);
+        if (name === "hello") head = value.head;
+        this.take(name, value, id);
+        this.caughtUp = this.after() >= head;
+        if (this.resting && this.caughtUp) this.drop();
       });
       this.state("live");
       for (;;) {
