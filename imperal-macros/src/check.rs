@@ -11,12 +11,12 @@ use syn::{Attribute, LitStr, Type};
 use crate::describe::{self, Described};
 use crate::diagnostic::{Sink, did_you_mean};
 use crate::input::FnItem;
-use crate::options::{self, Options, Value};
+use crate::options;
+use crate::reader::{Options, Value};
 use crate::signature::{self, Types};
 use crate::{emit, fallback, rules};
 
 /// A chat function in which nothing is wrong that tokens can show.
-#[derive(Debug)]
 pub(crate) struct ChatFunction {
     pub(crate) name: String,
     pub(crate) description: TokenStream,
@@ -31,7 +31,6 @@ pub(crate) struct ChatFunction {
 }
 
 /// A field of the params struct.
-#[derive(Debug)]
 pub(crate) struct Field {
     /// As the schema calls it.
     pub(crate) wire: String,
@@ -40,16 +39,17 @@ pub(crate) struct Field {
 }
 
 /// `#[chat_function(options)] item`
-pub(crate) fn chat_function(options: TokenStream, item: TokenStream) -> TokenStream {
+pub(crate) fn chat_function(options: TokenStream, item: &TokenStream) -> TokenStream {
     let mut sink = Sink::default();
     let options = Options::read(&options::CHAT_FUNCTION, options, &mut sink);
-    let krate = match options.get("crate").map(|entry| &entry.value) {
-        Some(Value::Path(path)) => path.to_token_stream(),
-        _ => quote!(::imperal),
+    let krate = if let Some(Value::Path(path)) = options.get("crate").map(|entry| &entry.value) {
+        path.to_token_stream()
+    } else {
+        quote!(::imperal)
     };
     let item = match syn::parse2::<FnItem>(item.clone()) {
         Ok(item) => item,
-        Err(_not_a_fn) => return not_a_fn(&item),
+        Err(_not_a_fn) => return not_a_fn(item),
     };
     let types = signature::check(&item, &mut sink);
     let function = check_options(&options, &item, types.as_ref(), &mut sink);
@@ -221,16 +221,12 @@ fn field(literal: &LitStr, sink: &mut Sink) -> Option<Field> {
     }
     let span = literal.span();
     let ident = syn::parse_str::<Ident>(&snake).or_else(|_| syn::parse_str::<Ident>(&format!("r#{snake}")));
-    match ident {
-        Ok(mut ident) => {
-            ident.set_span(span);
-            Some(Field { wire, ident })
-        }
-        Err(_) => {
-            sink.error(literal, "`id_projection` is the name of one field of the params struct");
-            None
-        }
-    }
+    let Ok(mut ident) = ident else {
+        sink.error(literal, "`id_projection` is the name of one field of the params struct");
+        return None;
+    };
+    ident.set_span(span);
+    Some(Field { wire, ident })
 }
 
 fn warn_of_a_write(options: &Options, item: &FnItem, types: Option<&Types>, sink: &mut Sink) {

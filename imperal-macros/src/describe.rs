@@ -9,7 +9,6 @@ use syn::spanned::Spanned;
 use syn::{Attribute, Expr, ExprLit, Lit, Meta};
 
 /// A description that the macro can read, or one that only the compiler can (`include_str!`).
-#[derive(Debug)]
 pub(crate) struct Described {
     /// The text, as an expression.
     pub(crate) tokens: TokenStream,

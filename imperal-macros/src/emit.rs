@@ -180,9 +180,10 @@ fn registration(function: &ChatFunction) -> TokenStream {
         name, description, action_type, event, effects, chain_callable, background, long_running, ..
     } = function;
     let id_projection = function.id_projection.as_ref().map_or("", |field| &field.wire);
-    let return_schema = match &function.data_model {
-        Some(model) => quote!(__imperal::FunctionDef::data_schema::<#model>),
-        None => quote!(__HANDLER.return_schema),
+    let return_schema = if let Some(model) = &function.data_model {
+        quote!(__imperal::FunctionDef::data_schema::<#model>)
+    } else {
+        quote!(__HANDLER.return_schema)
     };
     quote! {
         __imperal::inventory::submit! {

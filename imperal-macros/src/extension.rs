@@ -9,7 +9,8 @@ use quote::{ToTokens, quote, quote_spanned};
 use syn::LitStr;
 
 use crate::diagnostic::Sink;
-use crate::options::{self, Options};
+use crate::options;
+use crate::reader::Options;
 use crate::{icon, rules};
 
 /// `crate_path ; key: value, ..`
@@ -155,18 +156,13 @@ fn capabilities(options: &Options, sink: &mut Sink) -> Vec<String> {
 fn icon_of(literal: &LitStr, sink: &mut Sink) -> Option<(String, TokenStream)> {
     let path = literal.value();
     let folder = PathBuf::from(std::env::var_os("CARGO_MANIFEST_DIR").unwrap_or_default());
-    match icon::check(&folder, &path) {
-        Err(fault) => {
-            sink.error(literal, fault);
-            None
-        }
-        Ok(file) => {
-            let span = Span::call_site();
-            let file = LitStr::new(&file.to_string_lossy(), span);
-            // Reading it here alone would leave cargo unaware that the crate depends on it.
-            Some((path, quote_spanned!(span=> ::core::include_str!(#file))))
-        }
+    if let Err(fault) = icon::check(&folder, &path) {
+        sink.error(literal, fault);
+        return None;
     }
+    // Reading it here alone would leave cargo unaware that the crate depends on it.
+    let file = quote!(::core::concat!(::core::env!("CARGO_MANIFEST_DIR"), "/", #path));
+    Some((path, quote!(::core::include_str!(#file))))
 }
 
 /// A second `extension!` of a crate is a name given twice, said at its first key.

@@ -3,12 +3,12 @@
 //! Owns a small XML reader: just enough to say whether a file is well-formed and what its elements
 //! and attributes are called. It resolves no entities and reads no other file.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 const LARGEST: u64 = 102_400;
 
-/// Checks the file and answers with its full path.
-pub(crate) fn check(folder: &Path, path: &str) -> Result<PathBuf, String> {
+/// Checks the file at `path` in `folder`.
+pub(crate) fn check(folder: &Path, path: &str) -> Result<(), String> {
     if !Path::new(path).extension().is_some_and(|ending| ending.eq_ignore_ascii_case("svg")) {
         return Err("the icon is an SVG: its path ends in `.svg` (V21)".to_owned());
     }
@@ -23,8 +23,7 @@ pub(crate) fn check(folder: &Path, path: &str) -> Result<PathBuf, String> {
     }
     let text =
         std::fs::read_to_string(&file).map_err(|error| format!("the icon cannot be read as text: {error} (V21)"))?;
-    svg(&text).map_err(|fault| format!("`{path}` {fault} (V21)"))?;
-    Ok(file)
+    svg(&text).map_err(|fault| format!("`{path}` {fault} (V21)"))
 }
 
 /// Checks an SVG's text.

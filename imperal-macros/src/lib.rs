@@ -1,7 +1,7 @@
 //! The `#[chat_function]` attribute and the inner half of `extension!`.
 //!
 //! Authors use both through `imperal`, whose documentation describes them. One line an entry point;
-//! each macro is read (`options`, `input`), checked into a model that cannot be built from a faulty
+//! each macro is read (`reader` by the table in `options`, `input`), checked into a model that cannot be built from a faulty
 //! input (`check`, `signature`, `extension`), and written out (`emit`, `fallback`).
 
 mod check;
@@ -10,9 +10,14 @@ mod diagnostic;
 mod emit;
 mod extension;
 mod fallback;
+#[cfg(test)]
+mod golden;
 mod icon;
 mod input;
 mod options;
+#[cfg(test)]
+mod options_table;
+mod reader;
 mod rules;
 mod signature;
 
@@ -21,7 +26,7 @@ use proc_macro::TokenStream;
 /// Makes an async fn a chat function. See `imperal::chat_function`.
 #[proc_macro_attribute]
 pub fn chat_function(options: TokenStream, item: TokenStream) -> TokenStream {
-    check::chat_function(options.into(), item.into()).into()
+    check::chat_function(options.into(), &item.into()).into()
 }
 
 /// What `imperal::extension!` hands on: the crate's path, `;`, and what the author wrote.

@@ -56,7 +56,7 @@ pub(crate) fn effect(text: &str) -> bool {
 }
 
 /// An event: `note_added`, `notes.added`, `my-notes.added`. The reference's own payload check
-/// refuses `-`, its manifest check demands the app_id in front, which may have one: both are let
+/// refuses `-`, its manifest check demands the `app_id` in front, which may have one: both are let
 /// through here.
 pub(crate) fn event(text: &str) -> bool {
     segmented(text, 1, |b| b == b'-')
@@ -106,7 +106,7 @@ pub(crate) fn function_name(name: &str) -> Result<(), String> {
 /// What a language model's name for a tool may have, `{app_id}__{function}`.
 pub(crate) const LLM_NAME: usize = 64;
 
-/// The longest function name that fits behind the shortest app_id (V33).
+/// The longest function name that fits behind the shortest `app_id` (V33).
 pub(crate) const LONGEST_NAME: usize = LLM_NAME - "xx__".len();
 
 /// Characters without white space at the ends, as the reference counts them.

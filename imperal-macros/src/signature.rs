@@ -13,7 +13,6 @@ use crate::diagnostic::Sink;
 use crate::input::FnItem;
 
 /// The three types of a well-formed signature.
-#[derive(Debug)]
 pub(crate) struct Types {
     pub(crate) ctx: Type,
     pub(crate) params: Type,
@@ -135,11 +134,12 @@ fn check_params(item: &FnItem, sink: &mut Sink) -> Option<(Type, Type)> {
 /// The struct to write in place of loose parameters.
 fn too_many(item: &FnItem, params: &[&PatType]) -> String {
     let name = struct_name(item);
-    let fields: String = params
+    let fields: Vec<String> = params
         .iter()
         .filter(|param| !is_context(&param.ty))
         .map(|param| format!("    {}: {},\n", field_name(param), plain(&param.ty)))
         .collect();
+    let fields = fields.concat();
     format!(
         "a chat function takes its context and one params struct (V17): write\n\n#[derive(Deserialize, JsonSchema)]\nstruct {name} {{\n{fields}}}\n\nand take `(ctx: Context, params: {name})`"
     )

@@ -56,7 +56,21 @@ pub(crate) fn crate_of(module_path: &str) -> &str {
     module_path.split("::").next().unwrap_or(module_path)
 }
 
-/// Declares this crate an extension.
+/// Declares this crate an extension: what it is called, what it is for, what it may do.
+///
+/// Once in a crate, in any module. Everything is checked when the crate is compiled; the keys and
+/// their forms are in [the table](macro@crate::chat_function#options-of-extension).
+///
+/// ```
+/// imperal::extension! {
+///     app_id: "notes",
+///     name: "Notebook",
+///     description: "Keeps the notes of a team where everyone finds them.",
+///     icon: "icon.svg",
+///     capabilities: ["notes:read", "notes:write"],
+/// }
+/// # fn main() {}
+/// ```
 #[macro_export]
 macro_rules! extension {
     ($($declaration:tt)*) => {

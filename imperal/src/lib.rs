@@ -41,6 +41,7 @@ pub use context::{Context, User};
 pub use error::{Error, ErrorKind};
 pub use extension::ExtensionDef;
 pub use function::ActionType;
+#[doc = include_str!("../macros.md")]
 pub use imperal_macros::chat_function;
 pub use result::{ActionResult, Result, WireResult};
 

@@ -1,5 +1,7 @@
 //! What the attribute and `extension!` register, found again through the registry.
 
+imperal::extensions![imperal_tests_other];
+
 use imperal::ActionType;
 use imperal::function::Registry;
 use imperal::prelude::*;
@@ -46,6 +48,34 @@ async fn add_note(ctx: Context, params: NoteParams) -> Result<ActionResult> {
     Ok(ActionResult::done("Writing it down…"))
 }
 
+macro_rules! readers {
+    ($($(#[$doc:meta])* $name:ident, $text:expr;)*) => {$(
+        #[doc = $text]
+        $(#[$doc])*
+        #[chat_function(action_type = "read", id_projection = "text", effects = ["read:note"])]
+        async fn $name(_: Context, NoteParams { text, .. }: NoteParams) -> Result<ActionResult<Note>> {
+            Ok(ActionResult::success(Note { text }, "Read."))
+        }
+    )*};
+}
+
+readers! {
+    /// Second line.
+    zeta, "First of two written by a macro.";
+    /** Second
+     *  block.
+     *
+     *  # Errors
+     */
+    alpha, "Second of two written by a macro.";
+}
+
+#[chat_function(action_type = "read")]
+#[cfg(doctest)]
+async fn left_out(_: Context, params: NoteParams) -> Result<ActionResult<Note>> {
+    Ok(ActionResult::success(Note { text: params.text }, "Read."))
+}
+
 mod inner {
     use super::*;
 
@@ -67,7 +97,11 @@ fn both_functions_and_the_extension_are_registered_as_written() {
     assert!(std::path::Path::new(def.manifest_dir).join("Cargo.toml").is_file());
     assert!(def.file.ends_with("registration.rs") && def.line > 1);
 
-    let [add, read] = extension.functions() else { panic!("{extension:?}") };
+    let [add, alpha, zeta, read] = extension.functions() else { panic!("{extension:?}") };
+    // Two on one line come by name, so that the manifest is the same in every build.
+    assert_eq!((alpha.name, zeta.name, alpha.line), ("alpha", "zeta", zeta.line));
+    assert_eq!(zeta.description, "First of two written by a macro. Second line.");
+    assert_eq!(alpha.description, "Second of two written by a macro. Second block.");
     assert_eq!((add.name, add.action_type), ("add_note", ActionType::Write));
     assert_eq!(add.description, "Writes a note down, in the background.");
     assert_eq!((add.event, add.effects, add.id_projection), ("note_added", &["create:note"][..], "note_id"));
@@ -93,4 +127,12 @@ fn a_function_stays_callable_as_written() {
     {
     }
     is_handler(inner::r#match);
+}
+
+#[test]
+fn an_extension_of_another_crate_that_renames_the_framework_is_registered() {
+    let registry = Registry::collect().unwrap();
+    let other = registry.extension("other-crate").unwrap();
+    assert_eq!(other.functions().iter().map(|f| f.name).collect::<Vec<_>>(), ["echo"]);
+    assert!(other.def().manifest_dir.ends_with("other"));
 }

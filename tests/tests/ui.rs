@@ -61,6 +61,18 @@ fn accepted() {
     assert!(check.status.success(), "{}", String::from_utf8_lossy(&check.stderr));
 }
 
+#[test]
+fn every_error_in_the_documentation_is_one_that_a_fixture_shows() {
+    let docs = fs::read_to_string(ui().join("../../docs/macros.md")).unwrap();
+    let shown: String = files("fail", ".rs").into_iter().map(|name| Fixture::read(name).stderr).collect();
+    let quoted: Vec<&str> =
+        docs.lines().filter(|line| line.starts_with("error:") || line.starts_with("error[")).collect();
+    assert!(quoted.len() > 5, "{quoted:?}");
+    for line in quoted {
+        assert!(shown.lines().any(|shown| shown == line), "no fixture shows: {line}");
+    }
+}
+
 /// What one fixture's head says and its expected text shows.
 struct Fixture {
     name: String,

@@ -41,7 +41,7 @@ macro_rules! no_struct_generic {
     )*};
 }
 
-no_struct_generic!(Vec<T>, Option<T>, HashMap<K, V>, BTreeMap<K, V>, HashSet<T>, BTreeSet<T>);
+no_struct_generic!(Vec<T>, Option<T>, HashMap<K, V, S>, BTreeMap<K, V>, HashSet<T, S>, BTreeSet<T>);
 
 /// The answer for every other type; in scope where the attribute asks.
 pub trait Otherwise {

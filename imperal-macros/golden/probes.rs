@@ -1,0 +1,52 @@
+#[doc = include_str!("look.md")]
+async fn look(ctx: Context, params: Value) -> Result<ActionResult> {}
+const _: () = {
+    use ::imperal::__private as __imperal;
+    struct __ChatFunction;
+    impl __imperal::ChatHandler for __ChatFunction {
+        type Ctx = Context;
+        type Params = Value;
+        type Output = Result<ActionResult>;
+        fn call(
+            ctx: Self::Ctx,
+            params: Self::Params,
+        ) -> impl ::core::future::Future<
+            Output = Self::Output,
+        > + ::core::marker::Send + 'static {
+            look(ctx, params)
+        }
+    }
+    const __HANDLER: __imperal::Handler = __imperal::Handler::of::<
+        __ChatFunction,
+        Context,
+        Value,
+        Result<ActionResult>,
+        _,
+    >();
+    const _: () = {
+        #[allow(unused_imports)]
+        use __imperal::Otherwise as _;
+        ::core::assert!(
+            __imperal::Data:: << Result < ActionResult > as __imperal::HandlerOutput >
+            ::Data > ::GIVEN,
+            "a `read` function answers with data, and `ActionResult` alone has none: write `ActionResult<MyType>`, or `data_model = MyType` (V23)"
+        );
+    };
+    const _: () = {
+        #[allow(unused_imports)]
+        use __imperal::Otherwise as _;
+        ::core::assert!(
+            __imperal::Shape:: < Value > ::STRUCT,
+            "the parameters are one struct, whose fields a form can name; this type has none (V17)"
+        );
+    };
+    __imperal::inventory::submit! {
+        __imperal::FunctionDef { name : "look", description :
+        ::core::concat!(include_str!("look.md"), "\n"), action_type :
+        __imperal::ActionType::Read, event : "", effects : & [], id_projection : "",
+        chain_callable : true, background : false, long_running : false, params_schema :
+        __HANDLER.params_schema, return_schema : __HANDLER.return_schema, invoke :
+        __HANDLER.invoke, module_path : ::core::module_path!(), file : ::core::file!(),
+        line : ::core::line!(), }
+    }
+};

@@ -1,0 +1,202 @@
+//! Golden expansions, and a proof that nothing in them reaches into the author's names.
+//!
+//! After a change: `UPDATE=1 cargo test -p imperal-macros`, then read the difference in `golden/`.
+
+use std::collections::HashSet;
+use std::path::Path;
+
+use proc_macro2::{Spacing, TokenStream, TokenTree};
+use quote::quote;
+
+use crate::check::chat_function;
+use crate::extension::extension;
+
+struct Case {
+    name: &'static str,
+    input: TokenStream,
+    output: TokenStream,
+}
+
+fn function(name: &'static str, options: TokenStream, item: TokenStream) -> Case {
+    let input = quote!(#options #item);
+    Case { name, input, output: chat_function(options, &item) }
+}
+
+fn cases() -> Vec<Case> {
+    let plain = quote! {
+        /// Looks something up for the user.
+        async fn look(ctx: Context, params: LookParams) -> Result<ActionResult<Found>> {
+            todo!()
+        }
+    };
+    let declaration = quote! {
+        app_id: "my-notes",
+        name: "Notes",
+        description: "Keeps the notes of a team where everyone finds them.",
+        icon: "../tests/icon.svg",
+        capabilities: ["my-notes:read"],
+    };
+    vec![
+        function("read", quote!(action_type = "read"), plain.clone()),
+        function(
+            "write",
+            quote! {
+                action_type = "write", name = "put", description = "Writes something down for the user.",
+                event = "notes.put", effects = ["create:note", "update:index"], id_projection = "noteId",
+                data_model = Vec<Found>, chain_callable = true, background, long_running = true, crate = renamed
+            },
+            quote! {
+                #[cfg(unix)]
+                /// Writes down.
+                #[allow(deprecated)]
+                #[deprecated]
+                pub(crate) async fn r#move(_: Context, Put { note_id }: Put) -> Result<ActionResult> {
+                    ctx.background_task(|_| async move { todo!() }).await?;
+                }
+            },
+        ),
+        function(
+            "probes",
+            quote!(action_type = "read"),
+            quote! {
+                #[doc = include_str!("look.md")]
+                async fn look(ctx: Context, params: Value) -> Result<ActionResult> {}
+            },
+        ),
+        function(
+            "warnings",
+            quote!(action_type = "destructive", background),
+            quote! {
+                /// Drops something for the user.
+                async fn drop_it(ctx: Context, params: Drop) -> Result<ActionResult> {}
+            },
+        ),
+        function("faulty_options", quote!(action_type = "raed", efects = []), plain),
+        function(
+            "faulty_signature",
+            quote!(action_type = "read"),
+            quote! {
+                /// Looks something up for the user.
+                fn look(ctx: Context) {
+                    ctx.progress(1, "").await?;
+                    Ok(ActionResult::done(""))
+                }
+            },
+        ),
+        Case { name: "extension", input: declaration.clone(), output: extension(quote!(::imperal; #declaration)) },
+    ]
+}
+
+#[test]
+fn expansions_are_those_in_the_golden_files() {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("golden");
+    for case in cases() {
+        let file = syn::parse2(case.output).unwrap();
+        let text = prettyplease::unparse(&file);
+        let path = folder.join(case.name).with_extension("rs");
+        if std::env::var_os("UPDATE").is_some() {
+            std::fs::write(&path, &text).unwrap();
+        }
+        let golden = std::fs::read_to_string(&path).unwrap_or_default();
+        assert_eq!(golden, text, "{} differs", path.display());
+    }
+}
+
+/// What may stand in an expansion without a path before it: the expansion's own names and Rust's
+/// keywords. A name of the prelude here is a name that the author may have given to something else.
+const OWN: &[&str] = &[
+    "__imperal",
+    "__ChatFunction",
+    "__HANDLER",
+    "Ctx",
+    "Params",
+    "Output",
+    "Self",
+    "call",
+    "ctx",
+    "params",
+    "_",
+    "as",
+    "async",
+    "const",
+    "fn",
+    "for",
+    "impl",
+    "let",
+    "macro_rules",
+    "pub",
+    "struct",
+    "type",
+    "use",
+    "true",
+    "false",
+    "allow",
+    "deprecated",
+    "doc",
+    "hidden",
+    "macro_export",
+    "note",
+    "unused_imports",
+    "one_extension_is_one_crate",
+    "V10",
+    "V20",
+    "V24",
+    "P15",
+];
+
+fn leaks(tokens: TokenStream, written: &HashSet<String>, found: &mut Vec<String>) {
+    let tokens: Vec<TokenTree> = tokens.into_iter().collect();
+    let is = |at: Option<usize>, c: char| {
+        at.and_then(|at| tokens.get(at)).is_some_and(|t| matches!(t, TokenTree::Punct(p) if p.as_char() == c))
+    };
+    for (at, token) in tokens.iter().enumerate() {
+        match token {
+            TokenTree::Group(group) => leaks(group.stream(), written, found),
+            TokenTree::Ident(ident) => {
+                let name = ident.to_string();
+                let in_path = is(at.checked_sub(1), ':') && is(at.checked_sub(2), ':');
+                let root = in_path && !matches!(at.checked_sub(3).map(|at| &tokens[at]), Some(TokenTree::Ident(_)));
+                let named = matches!(tokens.get(at + 1), Some(TokenTree::Punct(p)) if p.as_char() == ':' && p.spacing() == Spacing::Alone);
+                let field = named || is(at.checked_sub(1), '.') || is(at.checked_sub(1), '\'');
+                let allowed = if root {
+                    ["core", "imperal"].contains(&name.as_str()) || is(at.checked_sub(3), '>')
+                } else {
+                    in_path || field || OWN.contains(&name.as_str())
+                };
+                if !allowed && !written.contains(&name) {
+                    found.push(name);
+                }
+            }
+            TokenTree::Punct(_) | TokenTree::Literal(_) => {}
+        }
+    }
+}
+
+fn names(tokens: TokenStream, into: &mut HashSet<String>) {
+    for token in tokens {
+        match token {
+            TokenTree::Ident(ident) => drop(into.insert(ident.to_string())),
+            TokenTree::Group(group) => names(group.stream(), into),
+            TokenTree::Punct(_) | TokenTree::Literal(_) => {}
+        }
+    }
+}
+
+#[test]
+fn no_identifier_of_the_expansion_is_looked_up_among_the_authors() {
+    for case in cases() {
+        let mut written = HashSet::new();
+        names(case.input, &mut written);
+        let mut found = Vec::new();
+        leaks(case.output, &written, &mut found);
+        assert!(found.is_empty(), "{}: {found:?}", case.name);
+    }
+}
+
+#[test]
+fn a_renamed_dependency_is_all_that_is_named() {
+    let case = cases().into_iter().find(|case| case.name == "write").unwrap();
+    let mut used = HashSet::new();
+    names(case.output, &mut used);
+    assert!(used.contains("renamed") && !used.contains("imperal"));
+}

@@ -1,0 +1,46 @@
+//! The tables of the documentation are those that the parser reads by.
+//!
+//! After a change: `UPDATE=1 cargo test -p imperal-macros`.
+
+use std::path::Path;
+
+use crate::options::{CHAT_FUNCTION, EXTENSION, Table};
+
+fn rows(table: &Table) -> String {
+    let mut text = format!("<!-- options of {} -->\n| option | value | meaning |\n|---|---|---|\n", table.owner);
+    for row in table.rows {
+        let form = row.kind.form();
+        let required = if row.required { " **Required.**" } else { "" };
+        text.extend([format!("| `{}` | `{form}` | {}{required} |\n", row.key, row.help)]);
+    }
+    text.push_str("<!-- end of options -->");
+    text
+}
+
+#[test]
+fn the_documentation_has_the_tables_as_they_are() {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs/macros.md");
+    let mut text = std::fs::read_to_string(&path).unwrap();
+    for table in [&CHAT_FUNCTION, &EXTENSION] {
+        let begin = text.find(&format!("<!-- options of {} -->", table.owner)).unwrap();
+        let end = begin + text[begin..].find("<!-- end of options -->").unwrap() + "<!-- end of options -->".len();
+        if std::env::var_os("UPDATE").is_some() {
+            text.replace_range(begin..end, &rows(table));
+            std::fs::write(&path, &text).unwrap();
+        } else {
+            assert_eq!(&text[begin..end], rows(table), "docs/macros.md is not current");
+        }
+    }
+}
+
+#[test]
+fn no_key_is_in_two_places() {
+    for table in [&CHAT_FUNCTION, &EXTENSION] {
+        let mut keys: Vec<&str> = table.rows.iter().map(|row| row.key).collect();
+        keys.extend(table.elsewhere.iter().map(|(key, _)| *key));
+        keys.sort_unstable();
+        let count = keys.len();
+        keys.dedup();
+        assert_eq!(keys.len(), count, "{}", table.owner);
+    }
+}
