@@ -7,7 +7,11 @@
 
 #![cfg_attr(
     not(feature = "platform"),
-    allow(dead_code, unused_imports, reason = "without the platform the surfaces have their types and nobody behind them")
+    allow(
+        dead_code,
+        unused_imports,
+        reason = "without the platform the surfaces have their types and nobody behind them"
+    )
 )]
 
 extern crate self as imperal;

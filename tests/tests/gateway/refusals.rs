@@ -108,16 +108,6 @@ async fn the_api_describes_itself() {
         assert!(document["paths"][path].is_object(), "{path}");
     }
     // Every reference leads somewhere.
-    fn references(value: &Value, found: &mut Vec<String>) {
-        match value {
-            Value::Object(map) => {
-                found.extend(map.get("$ref").and_then(|r| r.as_str()).map(str::to_owned));
-                map.values().for_each(|v| references(v, found));
-            }
-            Value::Array(items) => items.iter().for_each(|v| references(v, found)),
-            _ => {}
-        }
-    }
     let mut found = Vec::new();
     references(&document, &mut found);
     assert!(found.len() > 10);
@@ -131,4 +121,15 @@ async fn the_api_describes_itself() {
     let (_, manifest) = anna.get("/v1/extensions/probe/manifest").await;
     assert_eq!(manifest["app_id"], "probe");
     assert_eq!(manifest["manifest_schema_version"], 3);
+}
+
+fn references(value: &Value, found: &mut Vec<String>) {
+    match value {
+        Value::Object(map) => {
+            found.extend(map.get("$ref").and_then(|r| r.as_str()).map(str::to_owned));
+            map.values().for_each(|v| references(v, found));
+        }
+        Value::Array(items) => items.iter().for_each(|v| references(v, found)),
+        _ => {}
+    }
 }
