@@ -127,6 +127,35 @@ async fn announce(ctx: Context, _params: Nothing) -> Result<ActionResult> {
     Ok(ActionResult::done("ack"))
 }
 
+#[derive(Deserialize, JsonSchema)]
+struct Bomb {
+    #[serde(deserialize_with = "explode")]
+    #[schemars(with = "String")]
+    #[allow(dead_code, reason = "it never comes to be")]
+    fuse: String,
+}
+
+fn explode<'de, D: serde::Deserializer<'de>>(_: D) -> std::result::Result<String, D::Error> {
+    panic!("while reading")
+}
+
+/// Panic while the parameters are read.
+#[chat_function(action_type = "write", event = "exploded", effects = ["update:page"])]
+async fn explode_early(_ctx: Context, _params: Bomb) -> Result<ActionResult> {
+    Ok(ActionResult::done("unreachable"))
+}
+
+/// Panic before the background work's first await.
+#[chat_function(action_type = "write", event = "exploded", effects = ["update:page"])]
+async fn explode_in_closure(ctx: Context, _params: Nothing) -> Result<ActionResult> {
+    ctx.background_task(|_| {
+        assert!(std::hint::black_box(false), "in the closure");
+        async { Ok(ActionResult::done("unreachable")) }
+    })
+    .await?;
+    Ok(ActionResult::done("started"))
+}
+
 fn code(turn: &Turn) -> String {
     turn.body.result.as_ref().and_then(|result| result.error_code.as_ref()).map(ToString::to_string).unwrap_or_default()
 }
@@ -283,4 +312,15 @@ async fn p7_nothing_of_a_task_stands_before_its_ack() {
     assert_eq!(texts[..2], ["announce", "ack"], "{texts:?}");
     texts[2..].sort();
     assert_eq!(texts[2..], ["announcement", "outcome", "quick outcome"]);
+}
+
+#[tokio::test]
+async fn p8_a_panic_anywhere_in_the_authors_code_is_an_error_turn() {
+    let platform = TestPlatform::start().await;
+    let anna = platform.user("anna");
+    let reply = anna.call("explode_early", json!({"fuse": "lit"})).await.unwrap();
+    assert_eq!(code(&reply.turn), "INTERNAL");
+    let task_id = anna.start("explode_in_closure", json!({})).await;
+    assert_eq!(anna.end_of(task_id).await.state, TaskState::Failed);
+    assert_eq!(anna.outcomes(task_id).await.len(), 1);
 }

@@ -2,7 +2,7 @@
 
 use axum::Router;
 use axum::extract::{Path, State};
-use axum::http::{StatusCode, header};
+use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use schemars::JsonSchema;
@@ -11,6 +11,8 @@ use serde::Serialize;
 use super::auth::COOKIE;
 use super::failure::Failure;
 use super::{Gateway, json};
+use crate::codes;
+use crate::error::Error;
 use crate::platform::Access;
 
 /// Nothing from elsewhere, nothing inline.
@@ -71,7 +73,16 @@ pub(super) struct NewLink {
     path: String,
 }
 
-pub(super) async fn new_link(access: Access, State(gateway): State<Gateway>) -> Response {
+/// For the terminal only: a link opens a session that outlives any user's token.
+pub(super) async fn new_link(
+    access: Access,
+    State(gateway): State<Gateway>,
+    headers: HeaderMap,
+) -> Result<Response, Failure> {
+    if !gateway.auth.is_terminal(&headers) {
+        let denied = Error::user(codes::PERMISSION_DENIED, "Only the `link` command on this machine makes links.");
+        return Err(denied.into());
+    }
     let secret = gateway.links.make(access.user().clone());
-    json(StatusCode::OK, &NewLink { path: format!("/open/{secret}") })
+    Ok(json(StatusCode::OK, &NewLink { path: format!("/open/{secret}") }))
 }

@@ -95,16 +95,15 @@ async fn run_call(
     };
     node.live.open(live.clone());
     let limits = node.call_limits();
-    let ending = match (function.invoke)(ctx.clone(), params) {
-        Ok(reply) => {
-            let reply = node.watchdog.watch(format!("call {} of {}", origin.call_id, function.name), reply);
-            let supervised = supervise(&ctx, reply, limits, &node.killing);
-            match live.lost.run_until_cancelled(supervised).await {
-                Some(ending) => ending,
-                None => return node.live.close(origin),
-            }
-        }
-        Err(error) => crate::task::Ending::Failed(error),
+    // The author's code begins with reading the parameters: a panic there is theirs too.
+    let handler = {
+        let ctx = ctx.clone();
+        async move { (function.invoke)(ctx, params)?.await }
+    };
+    let handler = node.watchdog.watch(format!("call {} of {}", origin.call_id, function.name), handler);
+    let supervised = supervise(&ctx, handler, limits, &node.killing);
+    let Some(ending) = live.lost.run_until_cancelled(supervised).await else {
+        return node.live.close(origin);
     };
     let about = About::from(origin);
     let result = words::call_answer(about, ending, &limits);

@@ -75,7 +75,11 @@ async fn run_task(
     node.live.open(live.clone());
     node.progress.open(task_id, live.holder.clone());
     let _ = started.send(Ok(task_id));
-    let work = node.watchdog.watch(format!("task {task_id} ({name})"), (task.work)(live.ctx.clone()));
+    let work = {
+        let ctx = live.ctx.clone();
+        async move { (task.work)(ctx).await }
+    };
+    let work = node.watchdog.watch(format!("task {task_id} ({name})"), work);
     let supervised = supervise(&live.ctx, work, limits, &node.killing);
     let ending = live.lost.run_until_cancelled(supervised).await;
     let unstored = node.progress.close(task_id);

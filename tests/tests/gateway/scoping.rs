@@ -37,3 +37,10 @@ async fn another_users_task_and_chat_are_refused_and_audited() {
     let auditor = User::with_token(&node, &token(&auditor, JWT_SECRET));
     assert_eq!(auditor.audit().await.len(), 6);
 }
+
+#[tokio::test]
+async fn a_users_token_is_not_traded_for_a_longer_session() {
+    let (_folder, node) = node().await;
+    let anna = User::of(&node, "anna");
+    assert_eq!(anna.post("/v1/internal/link", &json!({})).await.0, 403);
+}

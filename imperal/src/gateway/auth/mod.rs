@@ -93,6 +93,12 @@ impl Auth {
         }
     }
 
+    /// Whether the request comes from this machine's own user by a token of the terminal's.
+    pub(super) fn is_terminal(&self, headers: &HeaderMap) -> bool {
+        let shown = headers.get(header::AUTHORIZATION).and_then(|value| value.to_str().ok());
+        shown.and_then(|value| value.split_once(' ')).is_some_and(|(_, token)| self.local.check(token.trim()).is_ok())
+    }
+
     /// Whether the request shows the service token.
     pub(super) fn is_service(&self, headers: &HeaderMap) -> bool {
         let (Some(expected), Some(shown)) = (&self.service_token, headers.get("x-service-token")) else { return false };
