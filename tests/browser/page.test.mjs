@@ -270,6 +270,34 @@ describe("the live stream", () => {
     assert.equal(await page.locator("#open-tasks .badge").count(), 0);
   });
 
+  test("a list of tasks that was read earlier does not undo newer progress", async () => {
+    const call = stub.asked("refine_output", { text: "x" }, DONE);
+    const id = stub.task(call, "refine_output");
+    stub.progress(id, 10, "Reading");
+    const page = await opened();
+    await page.getByText("10 %").waitFor();
+    let release;
+    const released = new Promise((done) => (release = done));
+    const read = new Promise((done) =>
+      page.route("**/v1/tasks/active", async (route) => {
+        const response = await route.fetch(); // as it is now
+        done();
+        await released; // and delivered later
+        await route.fulfill({ response });
+      }),
+    );
+    stub.cut();
+    await read;
+    stub.progress(id, 60, "Generating");
+    await page.getByText("60 %").waitFor();
+    const answered = page.waitForResponse("**/v1/tasks/active");
+    release();
+    await (await answered).finished();
+    stub.turn({ text: "afterwards" });
+    await open.seen("afterwards");
+    assert.equal(await page.locator(".task .percent").textContent(), "60 %");
+  });
+
   test("a line that has gone silent is replaced", async () => {
     open = await Opened.at(browser, "about:blank");
     await open.page.clock.install();

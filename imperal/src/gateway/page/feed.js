@@ -16,6 +16,7 @@ export class Feed {
     this.ended = new Map(); // task_id -> the outcome turn
     this.lastSeq = 0;
     this.hasOlder = false;
+    this.fresh = new Set(); // tasks that reported progress since refreshTasks() asked
     this.listeners = new Map();
     this.gapSeen = 0;
   }
@@ -99,10 +100,12 @@ export class Feed {
 
   /** What may have changed without a number: progress that was reported while the line was down. */
   async refreshTasks() {
+    this.fresh.clear();
     const { tasks } = await get("/v1/tasks/active");
     for (const task of tasks) {
       const known = this.tasks.get(task.task_id);
-      if (known && !ENDED(known)) Object.assign(known, { percent: task.percent, message: task.message });
+      // what was reported while the answer was under way is newer than the answer
+      if (known && !ENDED(known) && !this.fresh.has(task.task_id)) Object.assign(known, { percent: task.percent, message: task.message });
       this.say("task", this.keep(task));
     }
   }
@@ -110,6 +113,7 @@ export class Feed {
   progress({ task_id, percent, message }) {
     const task = this.tasks.get(task_id);
     if (!task || ENDED(task)) return;
+    this.fresh.add(task_id);
     Object.assign(task, { percent, message });
     this.say("task", task);
   }

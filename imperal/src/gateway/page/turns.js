@@ -46,8 +46,8 @@ function params(value) {
 }
 
 function clipped(text) {
-  const start = text.slice(0, SHORT).split("\n").slice(0, LINES).join("\n");
-  if (start === text) return text;
+  const start = text.slice(0, SHORT).split("\n").slice(0, LINES).join("\n").trimEnd();
+  if (start === text.trimEnd()) return text;
   const shown = h("span", null, `${start}…`);
   const button = h("button", { type: "button", class: "link" }, "Show all");
   button.addEventListener("click", () => {
