@@ -22,6 +22,8 @@ mod app;
 pub mod cli;
 pub mod codes;
 pub mod context;
+#[cfg(feature = "platform")]
+mod crash;
 mod error;
 mod extension;
 pub mod function;

@@ -32,6 +32,8 @@ pub struct NodeOptions {
     pub args: Vec<String>,
     /// More environment.
     pub env: Vec<(String, String)>,
+    /// Where its log is added to; standard error when absent.
+    pub log: Option<PathBuf>,
 }
 
 impl NodeOptions {
@@ -42,6 +44,7 @@ impl NodeOptions {
             folder: folder.into(),
             args: ["--cancel-grace", "1", "--shutdown-grace", "1"].map(str::to_owned).to_vec(),
             env: Vec::new(),
+            log: None,
         }
     }
 
@@ -50,19 +53,31 @@ impl NodeOptions {
     /// # Panics
     /// When it does not start.
     pub async fn start(&self) -> Node {
+        self.try_start().await.expect("the node listens")
+    }
+
+    /// Starts it; `None` when it ends before it accepts calls.
+    ///
+    /// # Panics
+    /// When it does neither in half a minute.
+    pub async fn try_start(&self) -> Option<Node> {
         let mut child = self.command().spawn().expect("the binary starts");
         let mut lines = BufReader::new(child.stdout.take().expect("standard output is piped")).lines();
         let url = tokio::time::timeout(UNTIL_READY, async {
             while let Some(line) = lines.next_line().await.expect("standard output is text") {
                 if let Some(url) = line.strip_prefix("listening on ") {
-                    return url.to_owned();
+                    return Some(url.to_owned());
                 }
             }
-            panic!("the node ended before it listened");
+            None
         })
         .await
         .expect("the node listens in time");
-        Node { child, url, options: self.clone() }
+        let Some(url) = url else {
+            child.wait().await.expect("the node can be waited for");
+            return None;
+        };
+        Some(Node { child, url, options: self.clone() })
     }
 
     /// The process, not yet started.
@@ -79,6 +94,10 @@ impl NodeOptions {
             .envs(self.env.clone())
             .stdout(Stdio::piped())
             .kill_on_drop(true);
+        if let Some(log) = &self.log {
+            let log = std::fs::OpenOptions::new().create(true).append(true).open(log).expect("the log can be written");
+            command.stderr(log);
+        }
         command
     }
 }
@@ -98,8 +117,32 @@ impl Node {
     /// # Panics
     /// When it cannot be killed.
     pub async fn kill(mut self) -> NodeOptions {
-        self.child.kill().await.expect("the node can be killed");
+        // One that is gone already cannot be killed again.
+        let _ = self.child.start_kill();
+        self.child.wait().await.expect("the node can be waited for");
         self.options.clone()
+    }
+
+    /// Waits until it has ended by itself, for so long at most; whether it has.
+    ///
+    /// # Panics
+    /// When it cannot be waited for.
+    pub async fn ended_within(&mut self, patience: Duration) -> bool {
+        match tokio::time::timeout(patience, self.child.wait()).await {
+            Ok(status) => {
+                status.expect("the node can be waited for");
+                true
+            }
+            Err(_) => false,
+        }
+    }
+
+    /// Its process id.
+    ///
+    /// # Panics
+    /// When it has ended.
+    pub fn pid(&self) -> u32 {
+        self.child.id().expect("the node runs")
     }
 
     /// Asks it to stop and waits for its end.

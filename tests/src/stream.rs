@@ -21,7 +21,8 @@ pub struct Events {
 }
 
 impl Events {
-    pub(crate) fn new(answer: reqwest::Response) -> Self {
+    /// The events of an answer.
+    pub fn new(answer: reqwest::Response) -> Self {
         Self { answer, pending: String::new() }
     }
 

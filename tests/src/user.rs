@@ -63,6 +63,12 @@ impl User {
         Self { http: reqwest::Client::new(), url: node.url.clone(), token: token.to_owned() }
     }
 
+    /// The same user at another node.
+    #[must_use]
+    pub fn at(&self, node: &Node) -> Self {
+        Self { url: node.url.clone(), ..self.clone() }
+    }
+
     /// A request with the user's token.
     pub fn request(&self, method: Method, path: &str) -> reqwest::RequestBuilder {
         self.http.request(method, format!("{}{path}", self.url)).bearer_auth(&self.token)

@@ -8,6 +8,7 @@ use serde_json::Value;
 use super::{CallReply, Platform, unavailable};
 use crate::codes;
 use crate::context::{MsgType, User, cut_text};
+use crate::crash;
 use crate::error::Error;
 use crate::ids::{TaskId, TurnId};
 use crate::ledger::{
@@ -197,6 +198,7 @@ impl Access {
         let answer = self.ledger().ask_cancel(task_id, audit).await.map_err(|error| unavailable(&error))?;
         match answer {
             CancelAnswer::Noted(record) => {
+                crash::point("cancel-noted");
                 self.platform.node.live.cancel(task_id);
                 Ok(record.task)
             }

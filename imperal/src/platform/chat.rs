@@ -6,6 +6,7 @@ use std::pin::Pin;
 use super::words::{self, About};
 use super::{Node, unavailable};
 use crate::context::{ChatDelivery, DeliverChat, Origin};
+use crate::crash;
 use crate::error::Error;
 use crate::ids::TurnId;
 use crate::ledger::{AuditOutcome, LedgerError, Owner, Role, TurnBody, Work};
@@ -49,8 +50,12 @@ impl DeliverChat for Node {
                         _ = live.ctx.signal().told() => return Err(Error::cancelled()),
                     }
                 }
+                crash::point("before-delivery");
                 match self.ledger.inject(owner, turn, audit, Some(fence)).await {
-                    Ok(_) => Ok(turn_id),
+                    Ok(_) => {
+                        crash::point("after-delivery");
+                        Ok(turn_id)
+                    }
                     Err(LedgerError::Fenced | LedgerError::Settled | LedgerError::Unknown) => {
                         Err(Error::cancelled().with_source("the call or task that delivers has ended"))
                     }

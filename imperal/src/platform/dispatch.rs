@@ -18,6 +18,7 @@ use super::words::{self, About};
 use super::{Node, Platform, unavailable};
 use crate::codes;
 use crate::context::{Context, MsgType, Origin, User};
+use crate::crash;
 use crate::error::Error;
 use crate::function::FunctionDef;
 use crate::ids::{CallId, TurnId};
@@ -83,10 +84,12 @@ async fn run_call(
     let origin = ctx.origin();
     let holder = node.life();
     let call = NewCall { call_id: origin.call_id, owner: Owner::from(&origin.user), turn: user_turn(origin, &params) };
+    crash::point("before-accept");
     if let Err(error) = node.ledger.accept_call(&holder, call).await {
         let _ = answer.send(Err(unavailable(&error)));
         return;
     }
+    crash::point("after-accept");
     let live = Live {
         holder: holder.clone(),
         ctx: ctx.clone(),
@@ -108,7 +111,9 @@ async fn run_call(
     let about = About::from(origin);
     let result = words::call_answer(about, ending, &limits);
     let turn = words::answer_turn(about, result.clone());
+    crash::point("before-reply");
     reply(&node, &holder, origin, turn, result, answer).await;
+    crash::point("after-ack");
     live.replied.cancel();
     node.live.close(origin);
 }
@@ -125,6 +130,7 @@ async fn reply(
     let call_id = origin.call_id;
     match node.ledger.reply(holder, call_id, turn.clone()).await {
         Ok(turn) => {
+            crash::point("after-reply");
             let _ = answer.send(Ok(CallReply { call_id, turn, result }));
         }
         Err(error) => {

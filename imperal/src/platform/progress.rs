@@ -13,6 +13,7 @@ use jiff::Timestamp;
 use tokio::sync::Notify;
 
 use crate::context::{Origin, ProgressMark, ReportProgress};
+use crate::crash;
 use crate::ids::TaskId;
 use crate::ledger::{Incarnation, Ledger, Progress};
 
@@ -51,9 +52,11 @@ impl ProgressHub {
         loop {
             self.dirty.notified().await;
             for (holder, latest) in self.take() {
+                crash::point("before-progress");
                 if let Err(error) = ledger.note_progress(&holder, latest).await {
                     tracing::debug!(%error, "progress not kept");
                 }
+                crash::point("after-progress");
             }
             tokio::time::sleep(EVERY).await;
         }

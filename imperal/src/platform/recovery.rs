@@ -10,6 +10,7 @@ use futures_util::future::join_all;
 
 use super::Node;
 use super::words::{self, About};
+use crate::crash;
 use crate::ledger::{LedgerError, Orphan};
 
 /// Orphans settled at once: enough for a group commit, few enough to hold in memory.
@@ -55,6 +56,7 @@ impl Node {
             if orphans.is_empty() {
                 return Ok(());
             }
+            crash::point("before-recovery");
             tracing::info!(count = orphans.len(), "settling interrupted work");
             // Calls first: a task's outcome never stands before its call's reply.
             let mut settled_any = false;
@@ -89,6 +91,7 @@ impl Node {
                 };
                 let reply = words::answer_turn(about, words::interrupted(function));
                 self.ledger.reclaim_call(life, *call_id, reply).await?;
+                crash::point("call-recovered");
             }
             Orphan::Task(record) => {
                 let task = &record.task;
@@ -101,6 +104,7 @@ impl Node {
                     task_id: Some(task.task_id),
                 };
                 self.ledger.reclaim_task(life, task.task_id, words::reclaimed(about, task)).await?;
+                crash::point("task-recovered");
             }
         }
         Ok(())

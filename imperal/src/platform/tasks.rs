@@ -15,6 +15,7 @@ use super::words::{self, About};
 use super::{Node, unavailable};
 use crate::codes;
 use crate::context::{Context, NewBackground, Origin, SpawnTask};
+use crate::crash;
 use crate::error::Error;
 use crate::ids::TaskId;
 use crate::ledger::{LedgerError, NewTask, Owner};
@@ -68,10 +69,12 @@ async fn run_task(
         cap: limits.cap,
         max_running: node.settings.tasks_per_user,
     };
+    crash::point("before-task-row");
     if let Err(error) = node.ledger.start_task(&live.holder, row).await {
         let _ = started.send(Err(refusal(error)));
         return;
     }
+    crash::point("after-task-row");
     node.live.open(live.clone());
     node.progress.open(task_id, live.holder.clone());
     let _ = started.send(Ok(task_id));
@@ -82,6 +85,7 @@ async fn run_task(
     let work = node.watchdog.watch(format!("task {task_id} ({name})"), work);
     let supervised = supervise(&live.ctx, work, limits, &node.killing);
     let ending = live.lost.run_until_cancelled(supervised).await;
+    crash::point("work-done");
     let unstored = node.progress.close(task_id);
     node.live.close(origin);
     let Some(ending) = ending else {
@@ -96,9 +100,11 @@ async fn run_task(
         // Where it stood when it ended; no reason to hold up the outcome.
         let _ = node.ledger.note_progress(&live.holder, vec![latest]).await;
     }
+    crash::point("before-outcome");
     let end = words::task_end(About::from(origin), &name, ending, &limits);
     tracing::debug!(state = end.state.as_str(), "task ended");
     node.insist("outcome", || node.ledger.finish_task(&live.holder, task_id, end.clone())).await;
+    crash::point("after-outcome");
 }
 
 fn refusal(error: LedgerError) -> Error {

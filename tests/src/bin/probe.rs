@@ -84,6 +84,47 @@ async fn hang(ctx: Context, params: Url) -> Result<ActionResult<Done>> {
 }
 
 #[derive(Deserialize, JsonSchema)]
+struct Journey {
+    /// Whose it is and which: every turn says it.
+    tag: String,
+    /// How many background tasks.
+    tasks: u32,
+    /// How many steps each has.
+    steps: u32,
+    /// Milliseconds a step, and from the start of the tasks to the acknowledgement.
+    step_ms: u64,
+}
+
+#[derive(Serialize, JsonSchema)]
+struct Started {
+    task_ids: Vec<String>,
+}
+
+/// All surfaces at once: tasks that report and announce, before and after the acknowledgement.
+#[chat_function(action_type = "write", event = "travelled", effects = ["update:probe"], data_model = Started, background)]
+async fn journey(ctx: Context, params: Journey) -> Result<ActionResult<Started>> {
+    let mut task_ids = Vec::new();
+    for number in 0..params.tasks {
+        let tag = format!("{} task {number}", params.tag);
+        let (steps, pause) = (params.steps, Duration::from_millis(params.step_ms));
+        let task = ctx.background_task(async move |ctx: Context| {
+            for step in 0..steps {
+                ctx.progress(step * 100 / steps, format!("{tag} step {step}")).await?;
+                tokio::time::sleep(pause).await;
+                if step == steps / 2 {
+                    ctx.deliver_chat_message(format!("{tag} announcement")).await?;
+                }
+            }
+            Ok(ActionResult::done(format!("{tag} outcome")))
+        });
+        task_ids.push(task.name(format!("{} task {number}", params.tag)).await?.to_string());
+    }
+    ctx.deliver_chat_message(format!("{} on the way", params.tag)).await?;
+    tokio::time::sleep(Duration::from_millis(params.step_ms)).await;
+    Ok(ActionResult::success(Started { task_ids }, format!("{} ack", params.tag)))
+}
+
+#[derive(Deserialize, JsonSchema)]
 struct Millis {
     /// How long.
     millis: u64,

@@ -22,6 +22,7 @@ use tokio::sync::{mpsc, oneshot};
 use super::fault::Fault;
 use super::ops::{Told, Tx};
 use super::rows::{STACK, execute};
+use crate::crash;
 use crate::ledger::{Clock, Feed, LedgerError};
 
 /// Most jobs of one transaction.
@@ -192,7 +193,13 @@ impl Desk {
     /// One transaction for the whole batch; what to tell the feed.
     fn transact(&mut self, batch: &mut [Box<dyn Job>]) -> Result<Vec<Told>, LedgerError> {
         let told = self.begin(batch).and_then(|()| self.carry_out(batch)).and_then(|told| {
+            if self.synced {
+                crash::point("before-commit");
+            }
             execute(&self.conn, "COMMIT", ())?;
+            if self.synced {
+                crash::point("after-commit");
+            }
             Ok(told)
         });
         told.map_err(|fault| {

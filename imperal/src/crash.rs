@@ -1,0 +1,31 @@
+//! Moments at which the crash suite lets the process die.
+//!
+//! Owns the names' one meaning: the process ends on the spot, as under `kill -9`, nothing flushed
+//! and nothing dropped. Only a build with the feature `crash-points` can do that, when
+//! `IMPERAL_CRASH_AT=name:n` says so; in any other build a moment is an empty function.
+
+/// The process is at this moment.
+#[cfg(not(feature = "crash-points"))]
+#[inline(always)]
+#[allow(clippy::inline_always, reason = "nothing of it may be left in a build without the feature")]
+pub(crate) fn point(_name: &'static str) {}
+
+/// The process is at this moment: it ends if this was chosen, for the n-th time.
+#[cfg(feature = "crash-points")]
+pub(crate) fn point(name: &'static str) {
+    use std::sync::OnceLock;
+    use std::sync::atomic::{AtomicU32, Ordering};
+
+    static CHOSEN: OnceLock<Option<(String, AtomicU32)>> = OnceLock::new();
+    let chosen = CHOSEN.get_or_init(|| {
+        let text = std::env::var("IMPERAL_CRASH_AT").ok()?;
+        let (name, times) = text.rsplit_once(':')?;
+        Some((name.to_owned(), AtomicU32::new(times.parse().ok()?)))
+    });
+    if let Some((chosen, left)) = chosen
+        && chosen == name
+        && left.fetch_sub(1, Ordering::SeqCst) == 1
+    {
+        std::process::abort();
+    }
+}

@@ -1,0 +1,190 @@
+//! Life after life on the same folder: start, judge, work, die.
+
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use tempfile::TempDir;
+use tokio::task::JoinSet;
+
+use super::dice::Dice;
+use super::driver::{Gone, Traveller, send};
+use super::fate::Fate;
+use super::file::LedgerFile;
+use super::judge::judge;
+use super::report::{RULES, Report};
+use crate::{Node, NodeOptions};
+
+/// Lives on one folder: enough to build on each other, few enough to read it all after each.
+const LIVES: u64 = 20;
+
+/// How long a named moment is waited for.
+const PATIENCE: Duration = Duration::from_millis(2500);
+
+/// Things that one user does at once.
+const HANDS: u64 = 2;
+
+/// A number of kills, from a seed.
+#[derive(Debug)]
+pub struct Campaign {
+    /// The binary that hosts the extension `probe`, built with `crash-points`.
+    pub binary: PathBuf,
+    /// How often it is killed.
+    pub kills: u64,
+    /// What the choices come from.
+    pub seed: u64,
+    /// Prints a line now and then.
+    pub talkative: bool,
+}
+
+/// One folder and what happened on it.
+struct World {
+    folder: TempDir,
+    options: NodeOptions,
+    travellers: Vec<Traveller>,
+    checked: [u64; RULES.len()],
+}
+
+impl World {
+    fn new(binary: &Path) -> Self {
+        let folder = tempfile::tempdir().expect("a folder can be made");
+        let mut options = NodeOptions::new(binary, folder.path().join("data"));
+        options.env.push(("RUST_LOG".to_owned(), "error".to_owned()));
+        options.log = Some(folder.path().join("log"));
+        let travellers = [("default", "anna"), ("default", "ben"), ("north", "anna"), ("north", "cora")];
+        let travellers = travellers.into_iter().map(|(tenant, id)| Traveller::new(tenant, id)).collect();
+        Self { folder, options, travellers, checked: [0; RULES.len()] }
+    }
+
+    fn log(&self) -> String {
+        std::fs::read_to_string(self.folder.path().join("log")).unwrap_or_default()
+    }
+}
+
+impl Campaign {
+    /// Kills as often as wanted and judges after each kill.
+    ///
+    /// # Panics
+    /// When a node neither listens nor ends, or its file cannot be read.
+    pub async fn run(&self) -> Report {
+        let mut report = Report::new(self.seed);
+        let mut dice = Dice::new(self.seed);
+        while report.kills() < self.kills {
+            let mut world = World::new(&self.binary);
+            let lives = LIVES.min(self.kills - report.kills());
+            let mut latest = "";
+            for _ in 0..lives {
+                let fate = Fate::choose(&mut dice);
+                let missed = live(&mut world, &fate, latest, &mut report, &mut dice).await;
+                report.killed(fate.name(), missed);
+                latest = fate.name();
+            }
+            let node = world.options.start().await;
+            judge_all(&mut world, &node, latest, &mut report).await.expect("a node that is left alone answers");
+            node.kill().await;
+            for line in world.log().lines().filter(|line| line.contains("panicked at")) {
+                report.found(0, format!("the platform panicked: {line}"));
+            }
+            if self.talkative {
+                eprintln!("{} kills, {} violations", report.kills(), report.violations());
+            }
+            if report.violations() > 0 {
+                let kept = world.folder.keep();
+                report.found(0, format!("the folder is kept at {}", kept.display()));
+                break;
+            }
+        }
+        report
+    }
+}
+
+/// One life. Whether the named moment did not come.
+async fn live(world: &mut World, fate: &Fate, latest: &'static str, report: &mut Report, dice: &mut Dice) -> bool {
+    let mut options = world.options.clone();
+    options.env.extend(fate.env());
+    if let Fate::Starting(after) = fate {
+        let mut child = options.command().spawn().expect("the binary starts");
+        tokio::time::sleep(*after).await;
+        child.kill().await.expect("the process can be killed");
+        return false;
+    }
+    let Some(mut node) = options.try_start().await else { return false };
+    // The moment may come while the node looks after what was left, before anybody asks it anything.
+    if !latest.is_empty() && judge_all(world, &node, latest, report).await.is_err() {
+        node.ended_within(PATIENCE).await;
+        return false;
+    }
+    let mut at_work = JoinSet::new();
+    let books: Vec<_> = world.travellers.iter().map(|traveller| traveller.book.clone()).collect();
+    for (index, traveller) in world.travellers.iter_mut().enumerate() {
+        let user = traveller.visit(&node);
+        let mut others = books.clone();
+        others.remove(index);
+        for _ in 0..HANDS {
+            at_work.spawn(traveller.clone().drive(user.clone(), others.clone(), dice.fork()));
+        }
+        let watching = traveller.clone();
+        at_work.spawn(async move {
+            let _ = watching.follow(user, false).await;
+        });
+    }
+    let missed = match fate {
+        Fate::At(..) => !node.ended_within(PATIENCE).await,
+        Fate::After(time) => {
+            tokio::time::sleep(*time).await;
+            false
+        }
+        Fate::Starting(_) => unreachable!("it was killed above"),
+    };
+    node.kill().await;
+    // Everybody hears of it from their broken connections.
+    while let Some(done) = at_work.join_next().await {
+        done.expect("users do not panic");
+    }
+    missed
+}
+
+/// Lets every stream catch up, then judges the ledger. It is at rest: nobody is at work, and what
+/// earlier lives left was settled before the node listened.
+async fn judge_all(world: &mut World, node: &Node, fate: &'static str, report: &mut Report) -> Result<(), Gone> {
+    let mut chats = Vec::new();
+    for traveller in &mut world.travellers {
+        let user = traveller.visit(node);
+        traveller.clone().follow(user.clone(), true).await?;
+        chats.push(chat(&user).await?);
+    }
+    let file = LedgerFile::read(&world.options.folder.join("ledger.db"));
+    let verdict = judge(&file, &world.travellers);
+    for (rule, what) in verdict.found {
+        report.found(rule, what);
+    }
+    for (traveller, chat) in world.travellers.iter().zip(chats) {
+        let owner = file.owner(traveller.tenant, traveller.id);
+        let stored: Vec<_> =
+            file.turns.iter().filter(|turn| Some(turn.owner) == owner).map(|turn| turn.turn_id.clone()).collect();
+        if chat != stored {
+            report.found(0, format!("{} reads another chat over HTTP than the file holds", traveller.mark()));
+        }
+    }
+    let mut new = verdict.checked;
+    for (new, before) in new.iter_mut().zip(world.checked) {
+        *new = new.saturating_sub(before);
+    }
+    world.checked = verdict.checked;
+    report.checked(fate, new);
+    Ok(())
+}
+
+/// The user's whole chat, page by page: the turns' ids.
+async fn chat(user: &crate::User) -> Result<Vec<String>, Gone> {
+    let (mut turns, mut after) = (Vec::new(), 0);
+    loop {
+        let path = format!("/v1/chat/turns?after={after}&limit=500");
+        let (_, page) = send(user.request(reqwest::Method::GET, &path)).await?;
+        let page_turns = page["turns"].as_array().into_iter().flatten();
+        turns.extend(page_turns.filter_map(|turn| turn["turn_id"].as_str()).map(str::to_owned));
+        match page["next"].as_u64() {
+            Some(next) => after = next,
+            None => return Ok(turns),
+        }
+    }
+}

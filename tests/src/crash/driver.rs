@@ -1,0 +1,173 @@
+//! Users at work: they call, cancel, try what is not theirs, and watch their stream, until the
+//! process is gone.
+
+use reqwest::{Method, StatusCode};
+use serde_json::{Value, json};
+
+use super::book::SharedBook;
+use super::dice::Dice;
+use crate::{Claims, Events, JWT_SECRET, Node, SERVICE_TOKEN, User, token};
+
+/// A user and all that is known of what they were told.
+#[derive(Debug, Clone)]
+pub(super) struct Traveller {
+    pub(super) tenant: &'static str,
+    pub(super) id: &'static str,
+    token: String,
+    user: Option<User>,
+    pub(super) book: SharedBook,
+}
+
+impl Traveller {
+    pub(super) fn new(tenant: &'static str, id: &'static str) -> Self {
+        let mut claims = Claims::of(id);
+        claims.tenant_id = Some(tenant.to_owned());
+        claims.exp += 24 * 3600;
+        Self { tenant, id, token: token(&claims, JWT_SECRET), user: None, book: SharedBook::default() }
+    }
+
+    /// What every text of this user begins with.
+    pub(super) fn mark(&self) -> String {
+        format!("<{}/{}>", self.tenant, self.id)
+    }
+
+    /// Goes to the process that lives now.
+    pub(super) fn visit(&mut self, node: &Node) -> User {
+        let user = match &self.user {
+            Some(user) => user.at(node),
+            None => User::with_token(node, &self.token),
+        };
+        self.user = Some(user.clone());
+        user
+    }
+
+    /// Watches the live stream from where it was left; returns at `until`'s end or when it breaks.
+    pub(super) async fn follow(self, user: User, until_head: bool) -> Result<(), Gone> {
+        let last = self.book.open().streamed.len();
+        let request = user.request(Method::GET, "/v1/events/stream").header("last-event-id", last.to_string());
+        let answer = request.send().await.map_err(|_| Gone)?;
+        let mut events = Events::new(answer);
+        let mut head = None;
+        loop {
+            if until_head && head.is_some_and(|head| self.book.open().streamed.len() as u64 >= head) {
+                return Ok(());
+            }
+            let event = events.try_next().await.ok_or(Gone)?;
+            if event.event == "hello" {
+                head = event.data["head"].as_u64();
+            }
+            self.book.open().stream(&event);
+        }
+    }
+
+    /// Does one thing after the other until the process is gone.
+    pub(super) async fn drive(self, user: User, others: Vec<SharedBook>, mut dice: Dice) {
+        loop {
+            let done = match dice.below(10) {
+                0 => self.echo(&user).await,
+                1 => self.inject(&user).await,
+                2..4 => self.cancel(&user, &mut dice).await,
+                4 => self.trespass(&user, &others, &mut dice).await,
+                _ => self.journey(&user, &mut dice).await,
+            };
+            if done.is_err() {
+                return;
+            }
+        }
+    }
+
+    async fn journey(&self, user: &User, dice: &mut Dice) -> Result<(), Gone> {
+        let params = json!({
+            "tag": self.tag(), "tasks": dice.below(3), "steps": 1 + dice.below(4), "step_ms": dice.below(15),
+        });
+        let answer = self.accepted(call(user, "journey", &params)).await?;
+        self.book.open().reply(&answer);
+        Ok(())
+    }
+
+    async fn echo(&self, user: &User) -> Result<(), Gone> {
+        let params = json!({ "text": format!("{} echo", self.tag()) });
+        let answer = self.accepted(call(user, "echo", &params)).await?;
+        self.book.open().reply(&answer);
+        Ok(())
+    }
+
+    async fn inject(&self, user: &User) -> Result<(), Gone> {
+        let body = json!({ "ext_id": "probe", "user_id": self.id, "text": format!("{} news", self.tag()) });
+        let request = user
+            .request(Method::POST, "/v1/internal/chat/inject")
+            .header("x-service-token", SERVICE_TOKEN)
+            .header("x-acting-user", self.id)
+            .header("x-tenant-id", self.tenant)
+            .json(&body);
+        let answer = self.accepted(request).await?;
+        let turn_id = answer["turn"]["turn_id"].as_str().unwrap_or_default().to_owned();
+        self.book.open().injected.push(turn_id);
+        Ok(())
+    }
+
+    async fn cancel(&self, user: &User, dice: &mut Dice) -> Result<(), Gone> {
+        let answer = self.accepted(user.request(Method::GET, "/v1/tasks/active")).await?;
+        let running: Vec<String> = answer["tasks"].as_array().into_iter().flatten().filter_map(id_of).collect();
+        let Some(task_id) = dice.one_of(&running) else { return Ok(()) };
+        let request = user.request(Method::POST, &format!("/v1/tasks/{task_id}/cancel"));
+        let task = self.accepted(request).await?;
+        if task["state"] == "running" {
+            self.book.open().cancelled.push(task_id.clone());
+        }
+        Ok(())
+    }
+
+    /// Tries to stop or see a task of somebody else.
+    async fn trespass(&self, user: &User, others: &[SharedBook], dice: &mut Dice) -> Result<(), Gone> {
+        let Some(theirs) = dice.one_of(others) else { return Ok(()) };
+        let task_id = theirs.open().replies.iter().rev().find_map(|reply| reply.task_ids.last().cloned());
+        let Some(task_id) = task_id else { return Ok(()) };
+        let request = match dice.below(2) {
+            0 => user.request(Method::GET, &format!("/v1/tasks/{task_id}")),
+            _ => user.request(Method::POST, &format!("/v1/tasks/{task_id}/cancel")),
+        };
+        let (status, answer) = send(request).await?;
+        let mut book = self.book.open();
+        if status == StatusCode::FORBIDDEN {
+            book.refused.push(task_id);
+        } else {
+            book.odd.push(format!("another user's task {task_id} was answered with {status}: {answer}"));
+        }
+        Ok(())
+    }
+
+    fn tag(&self) -> String {
+        format!("{} {}", self.mark(), self.book.open().next())
+    }
+
+    async fn accepted(&self, request: reqwest::RequestBuilder) -> Result<Value, Gone> {
+        let (status, answer) = send(request).await?;
+        if status != StatusCode::OK {
+            self.book.open().odd.push(format!("a good request was answered with {status}: {answer}"));
+        }
+        Ok(answer)
+    }
+}
+
+/// The process went away before its answer had arrived.
+#[derive(Debug)]
+pub(super) struct Gone;
+
+fn call(user: &User, function: &str, params: &Value) -> reqwest::RequestBuilder {
+    let body = json!({ "function": function, "params": params });
+    user.request(Method::POST, "/v1/extensions/probe/call").json(&body)
+}
+
+fn id_of(task: &Value) -> Option<String> {
+    task["task_id"].as_str().map(str::to_owned)
+}
+
+/// Status and whole body, or nothing at all.
+pub(super) async fn send(request: reqwest::RequestBuilder) -> Result<(StatusCode, Value), Gone> {
+    let answer = request.send().await.map_err(|_| Gone)?;
+    let status = answer.status();
+    let bytes = answer.bytes().await.map_err(|_| Gone)?;
+    let value = serde_json::from_slice(&bytes).map_err(|_| Gone)?;
+    Ok((status, value))
+}

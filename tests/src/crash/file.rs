@@ -1,0 +1,132 @@
+//! The ledger's file as it lies on disk, read past the platform.
+
+use std::collections::HashMap;
+use std::path::Path;
+
+use rusqlite::{Connection, OpenFlags, Row};
+use serde_json::Value;
+
+/// A turn as it is stored.
+#[derive(Debug)]
+pub(super) struct TurnRow {
+    pub(super) owner: i64,
+    pub(super) seq: u64,
+    pub(super) turn_id: String,
+    pub(super) body: Value,
+}
+
+/// A call as it is stored.
+#[derive(Debug)]
+pub(super) struct CallRow {
+    pub(super) owner: i64,
+    pub(super) call_id: String,
+    pub(super) state: String,
+}
+
+/// A task as it is stored.
+#[derive(Debug)]
+pub(super) struct TaskRow {
+    pub(super) owner: i64,
+    pub(super) task_id: String,
+    pub(super) call_id: String,
+    pub(super) state: String,
+    pub(super) asked_to_stop: bool,
+    pub(super) outcome_seq: Option<u64>,
+}
+
+/// A task's event as it is stored.
+#[derive(Debug)]
+pub(super) struct TaskEventRow {
+    pub(super) owner: i64,
+    pub(super) seq: u64,
+    pub(super) body: Value,
+}
+
+/// An audit row as it is stored.
+#[derive(Debug)]
+pub(super) struct AuditRow {
+    pub(super) owner: i64,
+    pub(super) action: String,
+    pub(super) target: String,
+    pub(super) outcome: String,
+}
+
+/// Everything in the file, at one moment.
+#[derive(Debug)]
+pub(super) struct LedgerFile {
+    /// Tenant, user and latest number of each owner.
+    pub(super) owners: HashMap<i64, (String, String, u64)>,
+    pub(super) turns: Vec<TurnRow>,
+    pub(super) calls: Vec<CallRow>,
+    pub(super) tasks: Vec<TaskRow>,
+    pub(super) task_events: Vec<TaskEventRow>,
+    pub(super) audit: Vec<AuditRow>,
+}
+
+impl LedgerFile {
+    /// Reads it all; the file itself must be whole.
+    pub(super) fn read(path: &Path) -> Self {
+        let conn = Connection::open_with_flags(path, OpenFlags::SQLITE_OPEN_READ_WRITE).expect("the file opens");
+        conn.busy_timeout(std::time::Duration::from_secs(5)).expect("a timeout can be set");
+        let look = conn.unchecked_transaction().expect("the file can be read");
+        let sound: String = look.query_row("PRAGMA quick_check", (), |row| row.get(0)).expect("it can be checked");
+        assert_eq!(sound, "ok", "the file is damaged");
+        let owners = rows(&look, "SELECT owner_id, tenant_id, user_id, head FROM owner", |row| {
+            Ok((row.get(0)?, (row.get(1)?, row.get(2)?, number(row, 3)?)))
+        });
+        Self {
+            owners: owners.into_iter().collect(),
+            turns: rows(&look, "SELECT owner_id, seq, turn_id, body FROM turn ORDER BY owner_id, seq", |row| {
+                Ok(TurnRow { owner: row.get(0)?, seq: number(row, 1)?, turn_id: row.get(2)?, body: json(row, 3)? })
+            }),
+            calls: rows(&look, "SELECT owner_id, call_id, state FROM call", |row| {
+                Ok(CallRow { owner: row.get(0)?, call_id: row.get(1)?, state: row.get(2)? })
+            }),
+            tasks: rows(
+                &look,
+                "SELECT owner_id, task_id, call_id, state, cancel_requested_at, outcome_seq FROM task",
+                |row| {
+                    Ok(TaskRow {
+                        owner: row.get(0)?,
+                        task_id: row.get(1)?,
+                        call_id: row.get(2)?,
+                        state: row.get(3)?,
+                        asked_to_stop: row.get::<_, Option<i64>>(4)?.is_some(),
+                        outcome_seq: row.get::<_, Option<i64>>(5)?.map(i64::unsigned_abs),
+                    })
+                },
+            ),
+            task_events: rows(&look, "SELECT owner_id, seq, body FROM task_event ORDER BY owner_id, seq", |row| {
+                Ok(TaskEventRow { owner: row.get(0)?, seq: number(row, 1)?, body: json(row, 2)? })
+            }),
+            audit: rows(&look, "SELECT owner_id, action, target, outcome FROM audit ORDER BY audit_id", |row| {
+                Ok(AuditRow {
+                    owner: row.get(0)?,
+                    action: row.get(1)?,
+                    target: row.get::<_, Option<String>>(2)?.unwrap_or_default(),
+                    outcome: row.get(3)?,
+                })
+            }),
+        }
+    }
+
+    /// An owner's id in the file, once they have one.
+    pub(super) fn owner(&self, tenant: &str, user: &str) -> Option<i64> {
+        self.owners.iter().find(|(_, (t, u, _))| t == tenant && u == user).map(|(id, _)| *id)
+    }
+}
+
+fn rows<T>(conn: &Connection, sql: &str, read: impl FnMut(&Row<'_>) -> rusqlite::Result<T>) -> Vec<T> {
+    let mut statement = conn.prepare(sql).expect("the schema is as it was");
+    let rows = statement.query_map((), read).expect("the file can be read");
+    rows.collect::<Result<_, _>>().expect("every row can be read")
+}
+
+fn number(row: &Row<'_>, column: usize) -> rusqlite::Result<u64> {
+    Ok(row.get::<_, i64>(column)?.unsigned_abs())
+}
+
+fn json(row: &Row<'_>, column: usize) -> rusqlite::Result<Value> {
+    let text: String = row.get(column)?;
+    Ok(serde_json::from_str(&text).expect("stored JSON is JSON"))
+}

@@ -1,0 +1,242 @@
+//! Compares a ledger, at rest after a recovery, with what its users were told.
+//!
+//! Each rule is a promise of the platform. A rule counts what it looked at, so that a table can
+//! say how often it was tried; the numbers only grow within one ledger.
+
+use std::collections::{HashMap, HashSet};
+
+use serde_json::Value;
+
+use super::book::event_key;
+use super::driver::Traveller;
+use super::file::{CallRow, LedgerFile, TaskRow, TurnRow};
+use super::report::RULES;
+
+const REPLY: usize = 0;
+const START: usize = 1;
+const END: usize = 2;
+const NUMBERS: usize = 3;
+const LIVE: usize = 4;
+const ONCE: usize = 5;
+const AUDIT: usize = 6;
+const CHAT: usize = 7;
+const REFUSAL: usize = 8;
+const CANCEL: usize = 9;
+
+/// What came of judging one ledger.
+#[derive(Debug, Default)]
+pub(super) struct Verdict {
+    pub(super) checked: [u64; RULES.len()],
+    pub(super) found: Vec<(usize, String)>,
+}
+
+impl Verdict {
+    fn check(&mut self, rule: usize, holds: bool, what: impl FnOnce() -> String) {
+        self.checked[rule] += 1;
+        if !holds {
+            self.found.push((rule, what()));
+        }
+    }
+}
+
+/// Judges everything.
+pub(super) fn judge(file: &LedgerFile, travellers: &[Traveller]) -> Verdict {
+    let mut verdict = Verdict::default();
+    let bench = Bench::new(file);
+    for call in &file.calls {
+        bench.call(&mut verdict, call);
+    }
+    for task in &file.tasks {
+        bench.task(&mut verdict, task);
+    }
+    bench.numbers(&mut verdict);
+    bench.once(&mut verdict);
+    bench.audit(&mut verdict);
+    for traveller in travellers {
+        bench.told(&mut verdict, traveller);
+    }
+    verdict
+}
+
+/// The file with what finds things in it.
+struct Bench<'a> {
+    file: &'a LedgerFile,
+    by_id: HashMap<&'a str, &'a TurnRow>,
+    of_call: HashMap<&'a str, Vec<&'a TurnRow>>,
+    of_task: HashMap<&'a str, Vec<&'a TurnRow>>,
+}
+
+fn text<'a>(value: &'a Value, name: &str) -> &'a str {
+    value.get(name).and_then(Value::as_str).unwrap_or_default()
+}
+
+fn is_bot(turn: &TurnRow) -> bool {
+    text(&turn.body, "role") == "bot"
+}
+
+fn has_result(turn: &TurnRow) -> bool {
+    turn.body.get("result").is_some_and(Value::is_object)
+}
+
+fn is_reply(turn: &TurnRow) -> bool {
+    is_bot(turn) && has_result(turn) && turn.body.get("task_id").is_none()
+}
+
+impl<'a> Bench<'a> {
+    fn new(file: &'a LedgerFile) -> Self {
+        let mut bench = Self { file, by_id: HashMap::new(), of_call: HashMap::new(), of_task: HashMap::new() };
+        for turn in &file.turns {
+            bench.by_id.insert(&turn.turn_id, turn);
+            bench.of_call.entry(text(&turn.body, "call_id")).or_default().push(turn);
+            bench.of_task.entry(text(&turn.body, "task_id")).or_default().push(turn);
+        }
+        bench
+    }
+
+    fn replies(&self, call_id: &str) -> Vec<&'a TurnRow> {
+        self.of_call.get(call_id).into_iter().flatten().copied().filter(|turn| is_reply(turn)).collect()
+    }
+
+    fn call(&self, verdict: &mut Verdict, call: &CallRow) {
+        let replies = self.replies(&call.call_id);
+        let well = call.state == "replied" && replies.len() == 1 && replies[0].owner == call.owner;
+        verdict.check(REPLY, well, || format!("{call:?} has {} reply turns", replies.len()));
+    }
+
+    fn task(&self, verdict: &mut Verdict, task: &TaskRow) {
+        let said = self.of_task.get(task.task_id.as_str()).map(Vec::as_slice).unwrap_or_default();
+        let outcomes: Vec<_> = said.iter().filter(|turn| has_result(turn)).collect();
+        let one = task.state != "running" && outcomes.len() == 1 && task.outcome_seq == Some(outcomes[0].seq);
+        verdict.check(END, one, || format!("{task:?} has {} outcome turns", outcomes.len()));
+        let acked = self.replies(&task.call_id).first().map_or(u64::MAX, |reply| reply.seq);
+        for turn in said {
+            let in_order = turn.owner == task.owner && acked < turn.seq && Some(turn.seq) <= task.outcome_seq;
+            verdict.check(END, in_order, || {
+                format!("turn {} of {task:?} is out of order: the ack is turn {acked}", turn.seq)
+            });
+        }
+        let events: Vec<_> =
+            self.file.task_events.iter().filter(|event| text(&event.body, "task_id") == task.task_id).collect();
+        let ends: Vec<_> = events.iter().filter(|event| text(&event.body, "state") != "running").collect();
+        let well = ends.len() == 1
+            && text(&ends[0].body, "state") == task.state
+            && Some(ends[0].seq + 1) == task.outcome_seq
+            && events.len() == 2 + usize::from(task.asked_to_stop);
+        verdict.check(END, well, || format!("{task:?} has events {events:?}"));
+    }
+
+    fn numbers(&self, verdict: &mut Verdict) {
+        for (owner, (tenant, user, head)) in &self.file.owners {
+            let turns = self.file.turns.iter().filter(|turn| turn.owner == *owner).map(|turn| turn.seq);
+            let events = self.file.task_events.iter().filter(|event| event.owner == *owner).map(|event| event.seq);
+            let mut numbers: Vec<u64> = turns.chain(events).collect();
+            numbers.sort_unstable();
+            let well = numbers == (1..=*head).collect::<Vec<_>>();
+            verdict.check(NUMBERS, well, || format!("{tenant}/{user} has the numbers {numbers:?}, head {head}"));
+            verdict.checked[NUMBERS] += head.saturating_sub(1);
+        }
+    }
+
+    fn once(&self, verdict: &mut Verdict) {
+        let mut seen = HashSet::new();
+        for turn in &self.file.turns {
+            verdict.check(ONCE, seen.insert(&turn.turn_id), || format!("turn {} is there twice", turn.turn_id));
+        }
+        // Every text of the users is said once: each call has a number of its own.
+        let mut said = HashSet::new();
+        for turn in &self.file.turns {
+            let params = &turn.body["params"];
+            let what = if is_bot(turn) { text(&turn.body, "text") } else { text(params, "tag") };
+            if what.starts_with('<') {
+                let key = (is_bot(turn), what);
+                verdict.check(ONCE, said.insert(key), || format!("{what:?} was said twice"));
+            }
+        }
+    }
+
+    fn audit(&self, verdict: &mut Verdict) {
+        let mut rows: HashMap<&str, Vec<i64>> = HashMap::new();
+        for row in &self.file.audit {
+            if row.action == "chat.inject" && row.outcome != "refused" {
+                rows.entry(&row.target).or_default().push(row.owner);
+                let there = self.by_id.contains_key(row.target.as_str());
+                verdict.check(AUDIT, there, || format!("{row:?} names a turn that is not there"));
+            }
+        }
+        for turn in self.file.turns.iter().filter(|turn| is_bot(turn) && !is_reply(turn)) {
+            let found = rows.get(turn.turn_id.as_str()).map(Vec::as_slice).unwrap_or_default();
+            verdict.check(AUDIT, found == [turn.owner], || format!("{turn:?} has the audit rows of {found:?}"));
+        }
+    }
+
+    /// What one user was told, against what there is.
+    fn told(&self, verdict: &mut Verdict, traveller: &Traveller) {
+        let book = traveller.book.open();
+        let owner = self.file.owner(traveller.tenant, traveller.id);
+        let who = traveller.mark();
+        let own = |turn_id: &str| self.by_id.get(turn_id).filter(|turn| Some(turn.owner) == owner);
+        let tasks: HashMap<_, _> = self.file.tasks.iter().map(|task| (task.task_id.as_str(), task)).collect();
+        for odd in &book.odd {
+            verdict.found.push((LIVE, format!("{who}: {odd}")));
+        }
+        for reply in &book.replies {
+            let found = own(&reply.turn_id)
+                .is_some_and(|turn| turn.seq == reply.seq && text(&turn.body, "call_id") == reply.call_id);
+            verdict.check(REPLY, found, || format!("{who} was told of {reply:?}, which is not in the ledger"));
+            for task_id in &reply.task_ids {
+                let there = tasks.get(task_id.as_str()).is_some_and(|task| Some(task.owner) == owner);
+                verdict.check(START, there, || format!("{who} was told of task {task_id}, which is not there"));
+            }
+        }
+        for turn_id in &book.injected {
+            verdict
+                .check(CHAT, own(turn_id).is_some(), || format!("{turn_id} was injected for {who} and is not there"));
+        }
+        for turn in self.file.turns.iter().filter(|turn| Some(turn.owner) == owner) {
+            let said =
+                [text(&turn.body, "text"), text(&turn.body["params"], "tag"), text(&turn.body["params"], "text")];
+            let others = said.iter().find(|said| said.starts_with('<') && !said.starts_with(&who));
+            verdict.check(CHAT, others.is_none(), || format!("{who} reads {others:?}"));
+        }
+        for task_id in &book.cancelled {
+            let noted = tasks.get(task_id.as_str()).is_some_and(|task| task.asked_to_stop);
+            verdict.check(CANCEL, noted, || format!("{who} was told that {task_id} was asked to stop; it was not"));
+        }
+        let rows = |action: &str, outcome: &str, target: &str| {
+            let of = |row: &&super::file::AuditRow| {
+                Some(row.owner) == owner && row.action == action && row.outcome == outcome && row.target == target
+            };
+            self.file.audit.iter().filter(of).count()
+        };
+        for task_id in &book.cancelled {
+            let audited = rows("task.cancel", "done", task_id) >= 1;
+            verdict.check(CANCEL, audited, || format!("the cancel of {task_id} by {who} has no audit row"));
+        }
+        for task_id in book.refused.iter().collect::<HashSet<_>>() {
+            let seen = book.refused.iter().filter(|refused| *refused == task_id).count();
+            let filed = rows("task.cancel", "refused", task_id) + rows("task.read", "refused", task_id);
+            verdict
+                .check(REFUSAL, filed >= seen, || format!("{who} was refused {task_id} {seen} times, filed {filed}"));
+        }
+        let written = self.events_of(owner);
+        verdict.check(LIVE, book.streamed == written, || {
+            let at = book.streamed.iter().zip(&written).position(|(shown, is)| shown != is);
+            format!(
+                "{who}'s stream showed {} events of {}; the first difference is at {at:?}",
+                book.streamed.len(),
+                written.len()
+            )
+        });
+        verdict.checked[LIVE] += book.streamed.len() as u64;
+    }
+
+    fn events_of(&self, owner: Option<i64>) -> Vec<String> {
+        let turns = self.file.turns.iter().filter(|turn| Some(turn.owner) == owner);
+        let turns = turns.map(|turn| (turn.seq, event_key("turn", &turn.body)));
+        let tasks = self.file.task_events.iter().filter(|event| Some(event.owner) == owner);
+        let tasks = tasks.map(|event| (event.seq, event_key("task", &event.body)));
+        let mut events: Vec<_> = turns.chain(tasks).collect();
+        events.sort();
+        events.into_iter().map(|(_, key)| key).collect()
+    }
+}

@@ -1,0 +1,107 @@
+//! What a campaign tried and found, and its table.
+
+use std::collections::BTreeMap;
+use std::fmt;
+
+/// What is judged; one column each.
+pub(super) const RULES: [(&str, &str); 10] = [
+    ("P8 reply", "every accepted call has one reply turn; one that was acknowledged, the very turn"),
+    ("P6 start", "a task whose start was acknowledged is in the ledger"),
+    ("P7 end", "every task ended, in one outcome turn, after its ack turn and after all it said"),
+    ("P10 nos.", "each user's events are numbered 1 to n, each number once"),
+    ("P10 live", "the resumed live stream showed each event once, in order, and only what is on disk"),
+    ("once", "no turn, no call and no event twice"),
+    ("P5 audit", "every injection has its one audit row, and every such row its turn"),
+    ("P4 chat", "nothing in another user's chat; what a service was told is there, is there"),
+    ("P3 refusal", "every refusal that was seen has its audit row, under who tried"),
+    ("cancel", "a cancel that was acknowledged is noted and audited"),
+];
+
+/// Counts and findings.
+#[derive(Debug)]
+pub struct Report {
+    seed: u64,
+    kills: u64,
+    /// By how the life ended: kills, and things checked under each rule.
+    fates: BTreeMap<&'static str, (u64, [u64; RULES.len()])>,
+    /// Kills at a named moment that did not come.
+    missed: u64,
+    violations: [u64; RULES.len()],
+    findings: Vec<String>,
+}
+
+impl Report {
+    pub(super) fn new(seed: u64) -> Self {
+        Self { seed, kills: 0, fates: BTreeMap::new(), missed: 0, violations: [0; RULES.len()], findings: Vec::new() }
+    }
+
+    pub(super) fn killed(&mut self, fate: &'static str, missed: bool) {
+        self.kills += 1;
+        self.missed += u64::from(missed);
+        self.fates.entry(fate).or_default().0 += 1;
+    }
+
+    pub(super) fn checked(&mut self, fate: &'static str, counts: [u64; RULES.len()]) {
+        let row = &mut self.fates.entry(fate).or_default().1;
+        for (sum, count) in row.iter_mut().zip(counts) {
+            *sum += count;
+        }
+    }
+
+    pub(super) fn found(&mut self, rule: usize, what: String) {
+        self.violations[rule] += 1;
+        if self.findings.len() < 40 {
+            self.findings.push(format!("{}: {what}", RULES[rule].0));
+        }
+    }
+
+    /// Promises that were broken.
+    pub fn violations(&self) -> u64 {
+        self.violations.iter().sum()
+    }
+
+    /// Times the process was killed.
+    pub fn kills(&self) -> u64 {
+        self.kills
+    }
+}
+
+impl fmt::Display for Report {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        writeln!(f, "seed {}, {} kills ({} at a named moment that did not come)", self.seed, self.kills, self.missed)?;
+        writeln!(f, "\nthings checked after a kill:\n")?;
+        write!(f, "| {:<17} | kills |", "killed at")?;
+        for (short, _) in RULES {
+            write!(f, " {short:>10} |")?;
+        }
+        write!(f, "\n|:--|--:|")?;
+        for _ in RULES {
+            write!(f, "--:|")?;
+        }
+        writeln!(f)?;
+        let line = |f: &mut fmt::Formatter<'_>, name: &str, kills: u64, counts: &[u64]| {
+            write!(f, "| {name:<17} | {kills:>5} |")?;
+            for count in counts {
+                write!(f, " {count:>10} |")?;
+            }
+            writeln!(f)
+        };
+        let mut sums = [0; RULES.len()];
+        for (name, (kills, counts)) in &self.fates {
+            line(f, name, *kills, counts)?;
+            for (sum, count) in sums.iter_mut().zip(counts) {
+                *sum += count;
+            }
+        }
+        line(f, "all", self.kills, &sums)?;
+        line(f, "violations", self.violations(), &self.violations)?;
+        writeln!(f)?;
+        for (short, long) in RULES {
+            writeln!(f, "{short:<10} {long}")?;
+        }
+        for finding in &self.findings {
+            writeln!(f, "VIOLATION {finding}")?;
+        }
+        Ok(())
+    }
+}
