@@ -12,6 +12,7 @@ mod examples;
 mod extension;
 mod python;
 mod shapes;
+mod speed;
 
 use std::process::ExitCode;
 
@@ -77,6 +78,10 @@ fn main() -> ExitCode {
     if let Err(missing) = python::environment() {
         eprintln!("{missing}");
         return ExitCode::FAILURE;
+    }
+    if arguments.iter().any(|argument| argument == "--speed") {
+        speed::print();
+        return ExitCode::SUCCESS;
     }
     let rows = [shapes::prove(), extension::prove(), broken::prove(), examples::prove()];
     let rows: Vec<Row> = rows.into_iter().flatten().collect();

@@ -3,11 +3,20 @@
 //! The comparison with the reference SDK itself is the suite `reference`; this one needs nothing
 //! but the crate.
 
+#[path = "manifest/files.rs"]
+mod files;
 #[path = "manifest/ledger.rs"]
 mod ledger;
+#[path = "manifest/properties.rs"]
+mod properties;
+#[path = "manifest/rules.rs"]
+mod rules;
 
 use imperal::function::Registry;
 use imperal::manifest::Manifest;
+
+/// A whole manifest in which every section is there and right.
+pub(crate) const WHOLE: &str = include_str!("../reference/base.json");
 
 #[test]
 fn an_extension_exports_the_manifest_that_the_reference_writes() {

@@ -221,6 +221,9 @@ impl Manifest {
     /// ```
     pub fn read(text: &str) -> Result<Reading, ReadError> {
         let value: Value = serde_json::from_str(text).map_err(ReadError::new)?;
+        if let Some(place) = check::list_for_object(&value) {
+            return Err(ReadError { message: format!("{place} must be an object, and is a list"), line: 0 });
+        }
         let unknown = check::unknown_keys(&value);
         let manifest = serde_json::from_value(value).map_err(ReadError::new)?;
         Ok(Reading { manifest, unknown })

@@ -81,6 +81,22 @@ pub(super) fn unknown_keys(manifest: &Value) -> Vec<String> {
     unknown
 }
 
+/// The first place where there is a list and should be an object. Deriving a reader takes both.
+pub(super) fn list_for_object(manifest: &Value) -> Option<String> {
+    let mut first = None;
+    table::walk(manifest, &mut |fault| {
+        let list = match &fault.what {
+            table::What::NotAnObject(found) => found == &"a list",
+            table::What::Wrong { must, found } => must == "an object" && found == "a list",
+            table::What::Missing | table::What::Unknown => false,
+        };
+        if list && first.is_none() {
+            first = Some(if fault.path.is_empty() { "the manifest".to_owned() } else { format!("`{}`", fault.path) });
+        }
+    });
+    first
+}
+
 /// Every rule on an extension of this binary and, where its folder has one, on its `imperal.json`.
 ///
 /// Findings carry file and line of the Rust source, or of the file. Errors come first.

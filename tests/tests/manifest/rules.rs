@@ -1,0 +1,184 @@
+//! Every rule can be broken, and says so with its place, its reason and the way out.
+
+use imperal::__private::{ActionType, ExtensionDef, FunctionDef, inventory};
+use imperal::manifest::{Finding, Level, Look, check_text, render, to_json};
+use schemars::JsonSchema;
+use serde::Deserialize;
+use serde_json::{Value, json};
+
+use crate::WHOLE;
+
+#[derive(Deserialize, JsonSchema)]
+#[allow(dead_code)]
+struct HalfParams {
+    fine: i32,
+    #[schemars(regex(pattern = "("))]
+    odd_pattern: String,
+}
+
+// What `extension!` would not compile: a rule of its own finds it all the same.
+inventory::submit! {
+    ExtensionDef {
+        app_id: "wrong",
+        version: "1",
+        name: "x",
+        description: "Too short.",
+        icon: "icon.png",
+        icon_svg: "",
+        capabilities: &[],
+        tool_name: "",
+        system: false,
+        manifest_dir: env!("CARGO_MANIFEST_DIR"),
+        module_path: "wrong",
+        file: file!(),
+        line: line!() - 12,
+    }
+}
+
+inventory::submit! {
+    FunctionDef {
+        name: "half",
+        description: "Half.",
+        action_type: ActionType::Write,
+        event: "",
+        effects: &[],
+        id_projection: "nowhere",
+        chain_callable: false,
+        background: false,
+        long_running: false,
+        params_schema: |generator| generator.root_schema_for::<HalfParams>(),
+        return_schema: |_| None,
+        invoke: |_, _| Err(imperal::Error::cancelled()),
+        module_path: "wrong",
+        file: file!(),
+        line: line!() - 11,
+    }
+}
+
+/// What is said of the whole manifest with one thing changed.
+fn changed(pointer: &str, value: Value) -> Vec<Finding> {
+    let mut manifest: Value = serde_json::from_str(WHOLE).unwrap();
+    match pointer.rsplit_once('/') {
+        Some((above, "+")) => manifest.pointer_mut(above).unwrap().as_array_mut().unwrap().push(value),
+        Some((above, key)) if manifest.pointer(above).is_some_and(Value::is_object) => {
+            manifest.pointer_mut(above).unwrap()[key] = value;
+        }
+        _ => *manifest.pointer_mut(pointer).unwrap() = value,
+    }
+    check_text(&manifest.to_string(), "imperal.json")
+}
+
+#[test]
+fn the_whole_manifest_has_one_remark() {
+    // It has a plain tool whose name looks like a section's.
+    let findings = check_text(WHOLE, "imperal.json");
+    assert_eq!(findings.iter().map(|found| found.rule).collect::<Vec<_>>(), ["V13"]);
+}
+
+#[test]
+fn every_rule_can_be_raised() {
+    let long = "f".repeat(60);
+    let cases = [
+        ("M2", "/webhooks/0", json!({}), "webhooks.0.path"),
+        ("M3", "/schedule", json!([]), "schedule"),
+        ("M4", "/webhooks/0/method", json!("PATCH"), "webhooks.0.method"),
+        ("M5", "/tools/0/name", json!("a b"), "tools.0.name"),
+        ("M6.3", "/webhooks/1/path", json!("/a"), "webhooks.1.path"),
+        ("M7.3", "/events/emits/0/type", json!("other.x"), "events.emits.0.type"),
+        ("M8.2", "/exposed/1/name", json!("rows"), "exposed.1.name"),
+        ("SDK-VERSION-1", "/sdk_version", json!("4.0.0"), "sdk_version"),
+        ("V3", "/tools", json!([]), "tools"),
+        ("V9", "/lifecycle/health_check", json!(null), "lifecycle"),
+        ("V10", "/tools/1/event", json!(""), "tools.1.event"),
+        ("V12", "/lifecycle/on_install", json!(null), "lifecycle"),
+        ("V13", "/tools/0/name", json!("alert_rows"), "tools.0.name"),
+        ("V14", "/description", json!("Short."), "description"),
+        ("V15", "/name", json!("ab"), "name"),
+        ("V16", "/tools/1/description", json!("Drop."), "tools.1.description"),
+        ("V17", "/tools/1/params_schema", json!({}), "tools.1.params_schema"),
+        ("V19", "/tools/1/chain_callable", json!(false), "tools.1.chain_callable"),
+        ("V19", "/actions_explicit", json!(false), "actions_explicit"),
+        ("V20", "/tools/1/effects", json!([]), "tools.1.effects"),
+        ("V21", "/icon", json!(""), "icon"),
+        ("V21", "/icon", json!("icon.png"), "icon"),
+        ("V23", "/tools/+", json!({"name": "look", "action_type": "read"}), "tools.2.return_schema"),
+        ("V24", "/tools/1/return_schema", json!({}), "tools.1.return_schema"),
+        ("V25", "/tools/0/name", json!("tool_x_chat"), "tools.0.name"),
+        ("V33", "/tools/1/name", json!(long), "tools.1.name"),
+        ("V34", "/tools/0/scopes", json!([]), "capabilities"),
+        ("V35", "/file_sinks/0/tool", json!("nothing"), "file_sinks.0.tool"),
+        ("M20", "/tools/0/name", json!("drop_row"), "tools.1.name"),
+        ("M21", "/tools/1/action_type", json!("mutate"), "tools.1.action_type"),
+        ("M21", "/tools/1/action_type", json!(""), "tools.1.action_type"),
+        ("M22", "/panels/0/tree/props/children/0/props", json!(1), "panels.0.tree.props.children.0.props"),
+        ("M23", "/schedules/0/cron", json!("0 24 * * *"), "schedules.0.cron"),
+        ("M24", "/tools/1/id_projection", json!("id"), "tools.1.id_projection"),
+        ("M25", "/tools/1/params_schema", json!({"type": "object", "required": 1}), "tools.1.params_schema.required"),
+        ("M26", "/tools/1/params_schema", json!({"anyOf": [{"type": "object"}]}), "tools.1.params_schema"),
+        ("M27", "/tools/0/description", json!(" "), "tools.0"),
+        ("M29", "/signals/+", json!({"name": "tick"}), "signals.1.name"),
+        ("M31", "/panels/0/slot", json!("bottom"), "panels.0.slot"),
+        ("M32", "/category", json!(""), "category"),
+    ];
+    for (rule, pointer, value, path) in cases {
+        let mut manifest = changed(pointer, value.clone());
+        if rule == "V34" {
+            manifest = no_scopes();
+        }
+        let found = manifest.iter().find(|found| found.rule == rule && found.path == path);
+        let found = found.unwrap_or_else(|| panic!("{rule} at {path}: {manifest:#?}"));
+        assert!(!found.message.is_empty() && !found.fix.is_empty() && !found.why.is_empty(), "{found:?}");
+        assert!(!found.message.ends_with('.') && !found.fix.ends_with('.'), "house style: {found:?}");
+    }
+    for (rule, text) in [("M0", "{"), ("M1", "[]")] {
+        assert_eq!(check_text(text, "imperal.json")[0].rule, rule);
+    }
+}
+
+fn no_scopes() -> Vec<Finding> {
+    let mut manifest: Value = serde_json::from_str(WHOLE).unwrap();
+    manifest["capabilities"] = json!([]);
+    manifest["tools"][0]["scopes"] = json!([]);
+    manifest["system"] = json!(true);
+    let findings = check_text(&manifest.to_string(), "imperal.json");
+    assert!(
+        findings.iter().any(|found| found.rule == "V34" && found.level == Level::Error),
+        "an error for a system app"
+    );
+    findings
+}
+
+#[test]
+fn lines_of_a_file_are_those_of_the_values() {
+    let text = "{\n  \"app_id\": \"ab\",\n  \"version\": \"1.0.0\",\n  \"tools\": [\n    {\n      \"name\": \"1\"\n    }\n  ]\n}";
+    let findings = check_text(text, "x.json");
+    let found = findings.iter().find(|found| found.rule == "M5").unwrap();
+    assert_eq!((found.file.as_str(), found.line), ("x.json", 6));
+}
+
+#[test]
+fn people_and_programs_read_the_same_findings() {
+    let findings: Vec<Finding> =
+        changed("/schedules/0/cron", json!("0 24 * * *")).into_iter().filter(Finding::is_error).collect();
+    assert_eq!(
+        render(&findings, Look::plain()),
+        "error[M23]: the timetable of `nightly` cannot be read: its hour `24` is not within 0 to 23\n  --> imperal.json:1\n   = why: a timetable that never matches never runs\n   = fix: write five fields: minute, hour, day, month, weekday, in UTC\n\n1 error, 0 warnings, 0 notes\n"
+    );
+    let json = to_json(&findings);
+    assert_eq!((&json["valid"], &json["errors"]), (&json!(false), &json!(1)));
+    let keys: Vec<&String> = json["findings"][0].as_object().unwrap().keys().collect();
+    assert_eq!(keys, ["rule", "level", "message", "file", "line", "fix", "why", "path"]);
+    assert_eq!(render(&[], Look::plain()), "no findings\n");
+}
+
+#[test]
+fn a_source_line_is_shown_with_marks_and_in_colour() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("imperal.json");
+    std::fs::write(&path, "{\n  \"app_id\": \"Ab\",\n  \"version\": \"1.0.0\"\n}").unwrap();
+    let findings = imperal::manifest::validate_file(&path);
+    let one: Vec<Finding> = findings.into_iter().filter(|found| found.path == "app_id").collect();
+    let text = render(&one, Look::full(false));
+    assert!(text.contains("\n   |\n 2 |   \"app_id\": \"Ab\",\n   |   ^^^^^^^^^^^^^^^\n"), "{text}");
+    assert!(render(&one, Look::full(true)).contains("\u{1b}[1;31merror[M4]\u{1b}[0m"));
+}
