@@ -17,9 +17,9 @@ struct Case {
     output: TokenStream,
 }
 
-fn function(name: &'static str, options: TokenStream, item: TokenStream) -> Case {
+fn function(name: &'static str, options: TokenStream, item: &TokenStream) -> Case {
     let input = quote!(#options #item);
-    Case { name, input, output: chat_function(options, &item) }
+    Case { name, input, output: chat_function(options, item) }
 }
 
 fn cases() -> Vec<Case> {
@@ -37,7 +37,7 @@ fn cases() -> Vec<Case> {
         capabilities: ["my-notes:read"],
     };
     vec![
-        function("read", quote!(action_type = "read"), plain.clone()),
+        function("read", quote!(action_type = "read"), &plain),
         function(
             "write",
             quote! {
@@ -45,7 +45,7 @@ fn cases() -> Vec<Case> {
                 event = "notes.put", effects = ["create:note", "update:index"], id_projection = "noteId",
                 data_model = Vec<Found>, chain_callable = true, background, long_running = true, crate = renamed
             },
-            quote! {
+            &quote! {
                 #[cfg(unix)]
                 /// Writes down.
                 #[allow(deprecated)]
@@ -58,7 +58,7 @@ fn cases() -> Vec<Case> {
         function(
             "probes",
             quote!(action_type = "read"),
-            quote! {
+            &quote! {
                 #[doc = include_str!("look.md")]
                 async fn look(ctx: Context, params: Value) -> Result<ActionResult> {}
             },
@@ -66,16 +66,16 @@ fn cases() -> Vec<Case> {
         function(
             "warnings",
             quote!(action_type = "destructive", background),
-            quote! {
+            &quote! {
                 /// Drops something for the user.
                 async fn drop_it(ctx: Context, params: Drop) -> Result<ActionResult> {}
             },
         ),
-        function("faulty_options", quote!(action_type = "raed", efects = []), plain),
+        function("faulty_options", quote!(action_type = "raed", efects = []), &plain),
         function(
             "faulty_signature",
             quote!(action_type = "read"),
-            quote! {
+            &quote! {
                 /// Looks something up for the user.
                 fn look(ctx: Context) {
                     ctx.progress(1, "").await?;
