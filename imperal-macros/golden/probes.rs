@@ -1,3 +1,4 @@
+#[allow(clippy::unused_async)]
 #[doc = include_str!("look.md")]
 async fn look(ctx: Context, params: Value) -> Result<ActionResult> {}
 const _: () = {

@@ -1,3 +1,4 @@
+#[allow(clippy::unused_async)]
 /// Looks something up for the user.
 async fn look(ctx: Context, params: LookParams) -> Result<ActionResult<Found>> {
     todo!()

@@ -1,3 +1,4 @@
+#[allow(clippy::unused_async)]
 /// Drops something for the user.
 async fn drop_it(ctx: Context, params: Drop) -> Result<ActionResult> {}
 const _: () = {

@@ -1,3 +1,4 @@
+#[allow(clippy::unused_async)]
 #[cfg(unix)]
 /// Writes down.
 #[allow(deprecated)]

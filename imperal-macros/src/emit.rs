@@ -26,7 +26,8 @@ pub(crate) fn accepted(
     let projection = projection(types, function);
     let registration = registration(function);
     let beside = beside(item, types, krate, &quote!(#probes #projection #registration));
-    quote!(#item #beside #warnings)
+    // Clippy would have the `async` removed that the attribute demands.
+    quote!(#[allow(clippy::unused_async)] #item #beside #warnings)
 }
 
 /// Only what checks the types, for a function whose options are at fault.

@@ -131,6 +131,7 @@ const OWN: &[&str] = &[
     "true",
     "false",
     "allow",
+    "clippy",
     "deprecated",
     "doc",
     "hidden",

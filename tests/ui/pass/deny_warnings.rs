@@ -5,7 +5,7 @@
 #![deny(rust_2021_compatibility, rust_2024_compatibility, unused)]
 #![deny(missing_docs, missing_debug_implementations, unreachable_pub, unused_qualifications, unit_bindings)]
 #![deny(single_use_lifetimes, trivial_casts, unused_lifetimes, unused_results, variant_size_differences)]
-#![deny(clippy::all, clippy::pedantic, clippy::nursery)]
+#![deny(clippy::all, clippy::pedantic)]
 #![forbid(unsafe_code)]
 
 use imperal::prelude::*;

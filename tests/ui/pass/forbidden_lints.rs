@@ -1,6 +1,6 @@
 //! Lints that are forbidden, and not only denied, get along with the macros' own `allow`s.
 
-#![forbid(unsafe_code, deprecated, missing_docs, unreachable_pub, unused_variables, dead_code)]
+#![forbid(unsafe_code, deprecated, missing_docs, unreachable_pub, unused_variables)]
 
 use imperal::prelude::*;
 
