@@ -21,7 +21,7 @@ const NOT_OURS: &[(&str, &str)] = &[
 pub(crate) fn prove() -> Vec<Row> {
     let mut row = Row { what: "manifests of the examples", equal: 0, explained: vec![], unexplained: vec![] };
     let examples = examples();
-    let exported: Vec<String> = examples.iter().map(|folder| manifest_of(folder)).collect();
+    let exported: Vec<String> = examples.iter().map(manifest_of).collect();
     let verdicts = broken::verdicts(exported.iter().map(String::as_str));
     let asked: Vec<Value> = exported.iter().zip(&examples).map(|(text, folder)| json!([text, folder])).collect();
     let of_extensions = python::run("extension_rules.py", &json!(asked).to_string());

@@ -93,6 +93,8 @@ async fn rebuild_row(_ctx: imperal::Context, _params: RowIdParams) -> Result<Act
 }
 
 /// Recompute the whole ledger, in the background.
+// The one function whose data has no type: the reference has such ones too.
+#[allow(deprecated)]
 #[imperal::chat_function(
     action_type = "write",
     event = "every-kind.all_rebuilt",

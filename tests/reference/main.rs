@@ -5,6 +5,9 @@
 //! of the examples. It needs the virtual environment that `tests/reference/setup` makes, and fails
 //! with that advice when it is not there. Nothing is skipped.
 
+// Types are there for their schemas, handlers for their signatures, tables for their length.
+#![allow(dead_code, clippy::unused_async, clippy::too_many_lines, clippy::unnecessary_wraps)]
+
 mod broken;
 mod corpus;
 mod defaults;
@@ -16,7 +19,9 @@ mod speed;
 
 use std::process::ExitCode;
 
-pub(crate) use defaults::*;
+pub(crate) use defaults::{
+    anything, colors, greeting, half, huge, negative, opt_pair, pair, seven, some_five, tiny, weights, whole, yes,
+};
 use imperal::__private::{ActionType, ExtensionDef, FunctionDef};
 
 /// A function with nothing set; the parts that matter are given where it is used.

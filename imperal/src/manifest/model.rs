@@ -220,12 +220,12 @@ impl Manifest {
     /// # Ok::<(), imperal::manifest::ReadError>(())
     /// ```
     pub fn read(text: &str) -> Result<Reading, ReadError> {
-        let value: Value = serde_json::from_str(text).map_err(ReadError::new)?;
+        let value: Value = serde_json::from_str(text).map_err(|error| ReadError::new(&error))?;
         if let Some(place) = check::list_for_object(&value) {
             return Err(ReadError { message: format!("{place} must be an object, and is a list"), line: 0 });
         }
         let unknown = check::unknown_keys(&value);
-        let manifest = serde_json::from_value(value).map_err(ReadError::new)?;
+        let manifest = serde_json::from_value(value).map_err(|error| ReadError::new(&error))?;
         Ok(Reading { manifest, unknown })
     }
 
@@ -249,7 +249,7 @@ pub struct ReadError {
 }
 
 impl ReadError {
-    fn new(error: serde_json::Error) -> Self {
+    fn new(error: &serde_json::Error) -> Self {
         let line = error.line();
         Self { message: error.to_string(), line }
     }

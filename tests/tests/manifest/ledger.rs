@@ -5,6 +5,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 #[derive(Deserialize, JsonSchema)]
+#[allow(dead_code)] // there for its schema
 pub(crate) struct ListParams {
     /// Maximum rows
     #[serde(default = "ten")]
@@ -19,6 +20,7 @@ fn ten() -> u32 {
 }
 
 #[derive(Deserialize, JsonSchema)]
+#[allow(dead_code)] // there for its schema
 pub(crate) struct RowIdParams {
     /// Row identifier
     pub(crate) row_id: String,

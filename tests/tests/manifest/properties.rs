@@ -150,7 +150,7 @@ proptest! {
             prop_assert_eq!(second.manifest.to_json(), written);
             kept(&value, &first.manifest.to_value(), "", &first.unknown).map_err(TestCaseError::fail)?;
         } else {
-            prop_assert!(findings.iter().any(|found| found.is_error()), "what cannot be read has an error: {text}");
+            prop_assert!(findings.iter().any(imperal::manifest::Finding::is_error), "what cannot be read has an error: {text}");
         }
     }
 

@@ -39,7 +39,7 @@ fn part_fault(part: &str, field: &FieldRange) -> Option<String> {
         None => (part, None),
     };
     if let Some(step) = step
-        && step.parse::<u32>().ok().filter(|step| (1..=field.high).contains(step)).is_none()
+        && step.parse::<u32>().ok().is_none_or(|step| !(1..=field.high).contains(&step))
     {
         return Some(format!("has a step that is not from 1 to {}", field.high));
     }

@@ -125,8 +125,12 @@ mod tests {
     use super::*;
 
     fn agrees(form: fn(&str) -> bool, good: &[&str], bad: &[&str]) {
-        good.iter().for_each(|text| assert!(form(text), "{text:?} is good"));
-        bad.iter().for_each(|text| assert!(!form(text), "{text:?} is bad"));
+        for text in good {
+            assert!(form(text), "{text:?} is good");
+        }
+        for text in bad {
+            assert!(!form(text), "{text:?} is bad");
+        }
     }
 
     #[test]

@@ -306,7 +306,7 @@ fn nodes(value: &Value, at: &str, sink: &mut Sink) {
 }
 
 fn node(fields: &Map<String, Value>, at: &str, sink: &mut Sink) {
-    if !fields.get("type").and_then(Value::as_str).is_some_and(|kind| !kind.is_empty()) {
+    if fields.get("type").and_then(Value::as_str).is_none_or(str::is_empty) {
         sink.error(
             "M22",
             format!("{at}.type"),
