@@ -155,8 +155,7 @@ test("two pages of one user see the same chat, and either can cancel", async () 
 });
 
 test("what the platform refuses stands beside its field, and nothing is lost", async () => {
-  open = await Opened.at(browser, refine.link);
-  const { page } = open;
+  const page = await opened();
   // The page would not send this: let it know less of the schema than the platform does.
   await page.route("**/v1/session", async (route) => {
     const response = await route.fetch();
