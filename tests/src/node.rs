@@ -32,6 +32,8 @@ pub struct NodeOptions {
     pub args: Vec<String>,
     /// More environment.
     pub env: Vec<(String, String)>,
+    /// What starts it, where it is not started by itself: a program and its first arguments.
+    pub under: Vec<String>,
     /// Where its log is added to; standard error when absent.
     pub log: Option<PathBuf>,
 }
@@ -44,6 +46,7 @@ impl NodeOptions {
             folder: folder.into(),
             args: ["--cancel-grace", "1", "--shutdown-grace", "1"].map(str::to_owned).to_vec(),
             env: Vec::new(),
+            under: Vec::new(),
             log: None,
         }
     }
@@ -82,8 +85,10 @@ impl NodeOptions {
 
     /// The process, not yet started.
     pub fn command(&self) -> Command {
-        let mut command = Command::new(&self.binary);
+        let mut words = self.under.iter().map(AsRef::as_ref).chain([self.binary.as_os_str()]);
+        let mut command = Command::new(words.next().unwrap_or(self.binary.as_os_str()));
         command
+            .args(words)
             .arg("serve")
             .args(["--listen", "127.0.0.1:0", "--data-dir"])
             .arg(&self.folder)

@@ -77,6 +77,9 @@ impl Campaign {
                 let missed = live(&mut world, &fate, latest, &mut report, &mut dice).await;
                 report.killed(fate.name(), missed);
                 latest = fate.name();
+                if report.violations() > 0 {
+                    break;
+                }
             }
             let node = world.options.start().await;
             judge_all(&mut world, &node, latest, &mut report).await.expect("a node that is left alone answers");
@@ -89,7 +92,7 @@ impl Campaign {
             }
             if report.violations() > 0 {
                 let kept = world.folder.keep();
-                report.found(0, format!("the folder is kept at {}", kept.display()));
+                report.note(format!("the folder is kept at {}", kept.display()));
                 break;
             }
         }

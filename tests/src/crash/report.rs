@@ -55,6 +55,10 @@ impl Report {
         }
     }
 
+    pub(super) fn note(&mut self, what: String) {
+        self.findings.push(what);
+    }
+
     /// Promises that were broken.
     pub fn violations(&self) -> u64 {
         self.violations.iter().sum()

@@ -6,7 +6,7 @@
 use std::path::Path;
 
 use rusqlite::ErrorCode;
-use rusqlite::ffi::{SQLITE_CONSTRAINT_PRIMARYKEY, SQLITE_CONSTRAINT_UNIQUE};
+use rusqlite::ffi::{SQLITE_CONSTRAINT_PRIMARYKEY, SQLITE_CONSTRAINT_UNIQUE, SQLITE_IOERR_WRITE};
 
 use crate::ledger::LedgerError;
 
@@ -64,6 +64,9 @@ fn from_sqlite(error: &rusqlite::Error, path: &Path) -> LedgerError {
         }
         ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase => damaged(path, &error.to_string()),
         ErrorCode::DiskFull => LedgerError::Unavailable(format!("no space left for {path_text}: free some")),
+        ErrorCode::SystemIoFailure if code.extended_code == SQLITE_IOERR_WRITE => LedgerError::Unavailable(format!(
+            "{path_text} cannot grow or be written ({error}): look at the limit on file sizes, the quota and the disk"
+        )),
         ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked => {
             LedgerError::Unavailable(format!("another program keeps {path_text} locked: wait for it or stop it"))
         }

@@ -22,6 +22,7 @@ use tokio::sync::{mpsc, oneshot};
 use super::fault::Fault;
 use super::ops::{Told, Tx};
 use super::rows::{STACK, execute};
+use super::schema::file_at;
 use crate::crash;
 use crate::ledger::{Clock, Feed, LedgerError};
 
@@ -110,7 +111,8 @@ impl Writer {
     ) -> Result<Self, LedgerError> {
         let (queue, jobs) = mpsc::channel(QUEUE);
         let (end, ended) = std_mpsc::channel();
-        let desk = Desk { conn, path, clock, feed, synced: true };
+        let file = file_at(&path);
+        let desk = Desk { conn, path, file, clock, feed, synced: true };
         let thread = Builder::new().name("ledger-writer".to_owned()).stack_size(STACK).spawn(move || {
             desk.serve(jobs);
             drop(end);
@@ -156,6 +158,8 @@ impl Drop for Writer {
 struct Desk {
     conn: Connection,
     path: Arc<Path>,
+    /// Which file that was when it was opened.
+    file: Option<(u64, u64)>,
     clock: Arc<dyn Clock>,
     feed: Feed,
     /// Whether commits are synced as the connection stands.
@@ -212,6 +216,14 @@ impl Desk {
     }
 
     fn begin(&mut self, batch: &[Box<dyn Job>]) -> Result<(), Fault> {
+        // SQLite would go on writing a file that was moved away, and nobody would find it again.
+        if file_at(&self.path) != self.file {
+            let why = format!(
+                "{} was moved or removed while it was in use: put it back, or start the program again",
+                self.path.display()
+            );
+            return Err(LedgerError::Unavailable(why).into());
+        }
         let sync = batch.iter().any(|job| job.weight() == Weight::Durable);
         if sync != self.synced {
             self.conn.pragma_update(None, "synchronous", if sync { "FULL" } else { "NORMAL" })?;

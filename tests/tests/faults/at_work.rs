@@ -1,0 +1,60 @@
+//! A lock that another program holds, and a file that is moved away, while calls come in.
+
+use std::time::Duration;
+
+use imperal_tests::{NodeOptions, User};
+use rusqlite::Connection;
+use serde_json::json;
+
+use crate::{Told, ready};
+
+#[tokio::test]
+async fn a_lock_of_another_program_refuses_calls_until_it_is_gone() {
+    let folder = tempfile::tempdir().unwrap();
+    let options = NodeOptions::new(env!("CARGO_BIN_EXE_probe"), folder.path().join("data"));
+    let node = options.start().await;
+    let anna = User::of(&node, "anna");
+    let mut told = Told::default();
+    assert!(!told.say(&anna, 10).await);
+    let reply = anna.call("stubborn", json!({"millis": 300})).await;
+    let task_id = reply["result"]["data"]["task_id"].as_str().unwrap().to_owned();
+
+    let other = Connection::open(options.folder.join("ledger.db")).unwrap();
+    other.busy_timeout(Duration::from_secs(5)).unwrap();
+    other.execute_batch("BEGIN EXCLUSIVE").unwrap();
+    assert!(told.say(&anna, 10).await, "it waits a while and then says so");
+    let (is_ready, why) = ready(&anna).await;
+    assert!(!is_ready && why.contains("another program keeps") && why.contains("ledger.db"), "{why}");
+    assert_eq!(anna.get(&format!("/v1/tasks/{task_id}")).await.0, 200, "what was written can be read");
+    assert_eq!(anna.outcomes(&task_id).await.len(), 0);
+    other.execute_batch("ROLLBACK").unwrap();
+
+    assert_eq!(anna.end_of(&task_id).await["state"], "succeeded");
+    assert!(!told.say(&anna, 10).await);
+    assert!(ready(&anna).await.0);
+    told.hold(&anna).await;
+    let node = node.kill().await.start().await;
+    let anna = User::of(&node, "anna");
+    told.hold(&anna).await;
+    assert_eq!(anna.outcomes(&task_id).await.len(), 1);
+}
+
+#[tokio::test]
+async fn a_file_that_was_moved_away_takes_nothing_until_it_is_back() {
+    let folder = tempfile::tempdir().unwrap();
+    let options = NodeOptions::new(env!("CARGO_BIN_EXE_probe"), folder.path().join("data"));
+    let node = options.start().await;
+    let anna = User::of(&node, "anna");
+    let mut told = Told::default();
+    assert!(!told.say(&anna, 10).await);
+    let (here, away) = (options.folder.join("ledger.db"), options.folder.join("away.db"));
+    std::fs::rename(&here, &away).unwrap();
+    for _ in 0..3 {
+        assert!(told.say(&anna, 10).await, "nothing goes where nobody finds it");
+    }
+    let (is_ready, why) = ready(&anna).await;
+    assert!(!is_ready && why.contains("put it back"), "{why}");
+    std::fs::rename(&away, &here).unwrap();
+    assert!(!told.say(&anna, 10).await);
+    told.hold(&anna).await;
+}

@@ -1,0 +1,112 @@
+//! No space: a limit on the size of files, and a small disk of its own where one may be mounted.
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use imperal_tests::{Node, NodeOptions, User};
+use serde_json::json;
+use tokio::io::AsyncWriteExt;
+use tokio::net::TcpListener;
+
+use crate::{Told, ready};
+
+fn run(program: &str, arguments: &[&str]) -> bool {
+    Command::new(program).args(arguments).output().is_ok_and(|output| output.status.success())
+}
+
+/// A disk of 3 MiB. Gone when dropped.
+struct SmallDisk(PathBuf);
+
+impl SmallDisk {
+    fn mount(at: &Path) -> Option<Self> {
+        std::fs::create_dir(at).unwrap();
+        let text = at.to_str().unwrap();
+        run("mount", &["-t", "tmpfs", "-o", "size=3m", "tmpfs", text]).then(|| Self(at.to_owned()))
+    }
+
+    fn grow(&self) {
+        assert!(run("mount", &["-o", "remount,size=64m", self.0.to_str().unwrap()]));
+    }
+}
+
+impl Drop for SmallDisk {
+    fn drop(&mut self) {
+        // Lazily: a process that is just ending may still have a file open.
+        run("umount", &["-l", self.0.to_str().unwrap()]);
+    }
+}
+
+/// Fills what there is until not even the write check fits, lets a task end meanwhile, makes
+/// space, and looks at what is left.
+async fn until_full_and_on(node: Node, reason: &[&str], clear: impl FnOnce(&Node)) {
+    let anna = User::of(&node, "anna");
+    let service = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("http://{}/", service.local_addr().unwrap());
+    let reply = anna.call("hang", json!({"url": url})).await;
+    let task_id = reply["result"]["data"]["task_id"].as_str().unwrap().to_owned();
+    let mut told = Told::default();
+    let why = loop {
+        // Large ones first, then what still fits.
+        if told.say(&anna, 900).await
+            && let (false, why) = ready(&anna).await
+        {
+            break why;
+        }
+        assert!(told.answered.len() < 5000, "it never got full");
+    };
+    assert!(reason.iter().any(|part| why.contains(part)) && why.contains("ledger.db"), "{why}");
+    assert!(told.answered.len() > 20 && !told.refused.is_empty(), "{} answered", told.answered.len());
+    // The task gets what it waits for, and its outcome cannot be written.
+    let (mut waiting, _) = service.accept().await.unwrap();
+    waiting.write_all(b"HTTP/1.1 204 No Content\r\n\r\n").await.unwrap();
+    while !anna.get("/metrics").await.1.as_str().unwrap().contains("imperal_tasks_running 0") {
+        tokio::task::yield_now().await;
+    }
+    assert_eq!(anna.get(&format!("/v1/tasks/{task_id}")).await.1["state"], "running", "not ended: not written");
+    assert_eq!(anna.outcomes(&task_id).await.len(), 0);
+    assert!(told.say(&anna, 10).await, "still refused");
+    assert_eq!(anna.get("/healthz").await.0, 200, "alive all the while");
+
+    clear(&node);
+    assert_eq!(anna.end_of(&task_id).await["state"], "succeeded", "by itself");
+    assert!(!told.say(&anna, 900).await, "calls are accepted again");
+    assert_eq!(ready(&anna).await, (true, "ready\n".to_owned()));
+    // A late reply is written again within the longest wait between two tries.
+    let mut events = anna.stream(0).await;
+    let mut missing = told.late.clone();
+    while !missing.is_empty() {
+        let event = tokio::time::timeout(std::time::Duration::from_secs(20), events.next()).await.unwrap();
+        missing.retain(|text| event.data["role"] != "bot" || event.data["text"] != text.as_str());
+    }
+    told.hold(&anna).await;
+    let node = NodeOptions { under: Vec::new(), ..node.kill().await }.start().await;
+    let anna = User::of(&node, "anna");
+    told.hold(&anna).await;
+    assert_eq!(anna.outcomes(&task_id).await.len(), 1);
+    node.kill().await;
+}
+
+#[tokio::test]
+async fn a_file_that_may_not_grow_refuses_calls_until_it_may() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut options = NodeOptions::new(env!("CARGO_BIN_EXE_probe"), folder.path().join("data"));
+    // In blocks of 512 bytes: 3 MiB. The signal that comes with the refusal is ignored.
+    let limited = "trap '' XFSZ; ulimit -S -f 6144; exec \"$0\" \"$@\"";
+    options.under = ["sh", "-c", limited].map(str::to_owned).to_vec();
+    let node = options.start().await;
+    until_full_and_on(node, &["cannot grow"], |node| {
+        assert!(run("prlimit", &["--pid", &node.pid().to_string(), "--fsize=unlimited:"]));
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_full_disk_refuses_calls_until_there_is_space() {
+    let folder = tempfile::tempdir().unwrap();
+    let Some(disk) = SmallDisk::mount(&folder.path().join("disk")) else {
+        eprintln!("a small disk cannot be mounted here; the limit on the file's size stands for it");
+        return;
+    };
+    let options = NodeOptions::new(env!("CARGO_BIN_EXE_probe"), disk.0.join("data"));
+    until_full_and_on(options.start().await, &["no space left"], |_| disk.grow()).await;
+}
