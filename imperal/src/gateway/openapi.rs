@@ -53,7 +53,7 @@ fn build() -> Value {
             "schemas": generator.take_definitions(true),
             "securitySchemes": {
                 "user": {"type": "http", "scheme": "bearer", "bearerFormat": "JWT"},
-                "page": {"type": "apiKey", "in": "cookie", "name": super::auth::COOKIE},
+                "page": {"type": "apiKey", "in": "cookie", "name": "imperal_session_*"},
                 "service": {"type": "apiKey", "in": "header", "name": "X-Service-Token"}
             }
         }

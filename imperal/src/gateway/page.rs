@@ -1,5 +1,7 @@
 //! The chat page: its assets, its policy, and the one-time link that opens it.
 
+use std::hash::{DefaultHasher, Hash, Hasher};
+
 use axum::Router;
 use axum::extract::{Path, State};
 use axum::http::{HeaderMap, StatusCode, header};
@@ -8,7 +10,6 @@ use axum::routing::get;
 use schemars::JsonSchema;
 use serde::Serialize;
 
-use super::auth::COOKIE;
 use super::failure::Failure;
 use super::{Gateway, json};
 use crate::codes;
@@ -40,11 +41,24 @@ fn content_type(path: &str) -> &'static str {
     }
 }
 
+/// The same for the same text, in every process of one build.
+fn etag(text: &str) -> String {
+    let mut digest = DefaultHasher::new();
+    text.hash(&mut digest);
+    format!("\"{:016x}\"", digest.finish())
+}
+
 pub(super) fn routes() -> Router<Gateway> {
     let mut router = Router::new().route("/open/{secret}", get(open));
     for (path, text) in ASSETS {
-        let asset = move || async move {
-            ([(header::CONTENT_TYPE, content_type(path)), (header::CACHE_CONTROL, "no-cache")], *text)
+        let tag = etag(text);
+        let asset = move |headers: HeaderMap| async move {
+            let known = headers.get(header::IF_NONE_MATCH).is_some_and(|shown| shown.as_bytes() == tag.as_bytes());
+            let kept = [(header::CACHE_CONTROL, "no-cache".to_owned()), (header::ETAG, tag)];
+            if known {
+                return (StatusCode::NOT_MODIFIED, kept).into_response();
+            }
+            (kept, [(header::CONTENT_TYPE, content_type(path))], *text).into_response()
         };
         router = router.route(path, get(asset));
     }
@@ -58,7 +72,8 @@ async fn open(State(gateway): State<Gateway>, Path(secret): Path<String>) -> Res
         return Ok((StatusCode::SEE_OTHER, [(header::LOCATION, "/")]).into_response());
     };
     let token = gateway.auth.local.sign(&user).map_err(|error| Failure::unauthenticated(error.to_string()))?;
-    let cookie = format!("{COOKIE}={token}; Path=/; HttpOnly; SameSite=Strict; Max-Age=2592000");
+    let name = gateway.auth.local.cookie_name();
+    let cookie = format!("{name}={token}; Path=/; HttpOnly; SameSite=Strict; Max-Age=2592000");
     // Not a redirect: a strict cookie set on one would be missing from the very next request of a
     // link that was opened from elsewhere.
     let html = "<!doctype html><meta charset=utf-8><meta http-equiv=refresh content=\"0;url=/\"><title>Opening</title>";

@@ -5,6 +5,7 @@
 //! not open already.
 
 use std::fmt;
+use std::hash::{DefaultHasher, Hash, Hasher};
 use std::io::{self, Read, Write};
 use std::path::Path;
 use std::time::Duration;
@@ -27,6 +28,8 @@ pub(crate) const LOCAL_TENANT: &str = "default";
 pub struct LocalKey {
     encoding: EncodingKey,
     decoding: DecodingKey,
+    /// Browsers keep one cookie of a name for all ports of a machine: each data folder has its own.
+    cookie_name: String,
 }
 
 impl LocalKey {
@@ -66,7 +69,18 @@ impl LocalKey {
     }
 
     fn from_bytes(key: &[u8]) -> Self {
-        Self { encoding: EncodingKey::from_secret(key), decoding: DecodingKey::from_secret(key) }
+        let mut digest = DefaultHasher::new();
+        key.hash(&mut digest);
+        Self {
+            encoding: EncodingKey::from_secret(key),
+            decoding: DecodingKey::from_secret(key),
+            cookie_name: format!("imperal_session_{:08x}", digest.finish() >> 32),
+        }
+    }
+
+    /// Name of the page's cookie.
+    pub(in crate::gateway) fn cookie_name(&self) -> &str {
+        &self.cookie_name
     }
 
     /// A token for a user of this machine.

@@ -25,9 +25,6 @@ pub(super) use links::Links;
 pub use local::LocalKey;
 pub(crate) use local::{LOCAL_TENANT, LOCAL_USER};
 
-/// Name of the page's cookie.
-pub(super) const COOKIE: &str = "imperal_session";
-
 /// The ways in that this process accepts.
 #[non_exhaustive]
 pub struct Auth {
@@ -70,7 +67,7 @@ impl Auth {
             };
             return self.by_token(token).await;
         }
-        match cookie(headers) {
+        match cookie(headers, self.local.cookie_name()) {
             Some(token) => {
                 if !method.is_safe() {
                     same_origin(headers)?;
@@ -115,13 +112,13 @@ impl fmt::Debug for Auth {
     }
 }
 
-fn cookie(headers: &HeaderMap) -> Option<&str> {
+fn cookie<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
     headers
         .get_all(header::COOKIE)
         .iter()
         .filter_map(|value| value.to_str().ok())
         .flat_map(|value| value.split(';'))
-        .find_map(|pair| pair.trim().strip_prefix(COOKIE)?.strip_prefix('='))
+        .find_map(|pair| pair.trim().strip_prefix(name)?.strip_prefix('='))
 }
 
 /// A cookie travels by itself; what changes something must come from the page that has it.
