@@ -12,7 +12,7 @@ use serde_json::Value;
 use crate::context::{States, User};
 use crate::function::Registry;
 use crate::ids::TaskId;
-use crate::ledger::{MemoryLedger, Pulse, Task, TaskState, Turn};
+use crate::ledger::{Ledger, MemoryLedger, Pulse, Task, TaskState, Turn};
 use crate::platform::{Access, CallReply, Platform, Settings};
 use crate::result::Result;
 
@@ -45,7 +45,7 @@ use crate::result::Result;
 /// ```
 pub struct TestPlatform {
     platform: Platform,
-    ledger: Arc<MemoryLedger>,
+    ledger: Arc<dyn Ledger>,
 }
 
 /// What a test platform is started with.
@@ -53,7 +53,7 @@ pub struct TestPlatform {
 pub struct TestSetup {
     states: States,
     settings: Settings,
-    ledger: Option<Arc<MemoryLedger>>,
+    ledger: Option<Arc<dyn Ledger>>,
 }
 
 impl TestSetup {
@@ -71,6 +71,13 @@ impl TestSetup {
         self
     }
 
+    /// Keeps everything in this ledger instead of one in memory.
+    #[must_use]
+    pub fn ledger(mut self, ledger: Arc<dyn Ledger>) -> Self {
+        self.ledger = Some(ledger);
+        self
+    }
+
     /// Goes on with the ledger of another platform, as after a crash of that one.
     #[must_use]
     pub fn on_ledger_of(mut self, other: &TestPlatform) -> Self {
@@ -84,7 +91,7 @@ impl TestSetup {
     /// When the functions of this binary cannot be served; the message says why.
     pub async fn start(self) -> TestPlatform {
         let registry = Registry::collect().unwrap_or_else(|error| panic!("{error}"));
-        let ledger = self.ledger.unwrap_or_default();
+        let ledger = self.ledger.unwrap_or_else(|| Arc::new(MemoryLedger::default()));
         let platform = Platform::start(registry, ledger.clone(), self.states, self.settings)
             .await
             .unwrap_or_else(|error| panic!("{error}"));
