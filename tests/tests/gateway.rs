@@ -1,9 +1,12 @@
 //! The promises over HTTP, against a real process on a real file.
 
 mod gateway {
+    mod blocked;
     mod cancel;
     mod chat;
     mod lifecycle;
+    mod load;
+    mod matrix;
     mod refusals;
     mod scoping;
 }

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use imperal::context::MAX_TIMEOUT;
-use imperal::ledger::{TaskState, Turn};
+use imperal::ledger::{HeldClock, TaskState, Turn};
 use imperal::prelude::*;
 use imperal::testing::TestPlatform;
 use serde_json::json;
@@ -323,4 +323,47 @@ async fn p8_a_panic_anywhere_in_the_authors_code_is_an_error_turn() {
     let task_id = anna.start("explode_in_closure", json!({})).await;
     assert_eq!(anna.end_of(task_id).await.state, TaskState::Failed);
     assert_eq!(anna.outcomes(task_id).await.len(), 1);
+}
+
+fn held_clock() -> Arc<HeldClock> {
+    Arc::new(HeldClock::at("2026-01-01T00:00:00Z".parse().unwrap()))
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_clock_that_jumps_ends_no_work_and_keeps_the_order() {
+    let clock = held_clock();
+    let platform = TestPlatform::setup().clock(clock.clone()).start().await;
+    let anna = platform.user("anna");
+    let task_id = anna.start("nap", json!({"seconds": 100, "report_every": 10})).await;
+    for year in ["2126-01-01T00:00:00Z", "1926-01-01T00:00:00Z", "2026-06-01T00:00:00Z", "1971-01-01T00:00:00Z"] {
+        clock.set(year.parse().unwrap());
+        // Long enough for the lease to be renewed and interrupted work to be looked for.
+        tokio::time::sleep(Duration::from_secs(20)).await;
+        assert_eq!(anna.access().running_tasks().await.unwrap().len(), 1, "in {year}");
+        anna.call("report", json!({"percent": 1.0})).await.unwrap();
+    }
+    assert_eq!(anna.end_of(task_id).await.state, TaskState::Succeeded);
+    assert_eq!(anna.outcomes(task_id).await.len(), 1);
+    let numbers: Vec<u64> = anna.access().events(0, 500).await.unwrap().iter().map(|event| event.seq).collect();
+    assert_eq!(numbers, (1..=numbers.len() as u64).collect::<Vec<_>>());
+}
+
+#[tokio::test(start_paused = true)]
+async fn p9_a_clock_that_jumps_over_a_lease_ends_its_work_at_most_once() {
+    let clock = held_clock();
+    let first = TestPlatform::setup().clock(clock.clone()).settings(|s| s.node = "a".into()).start().await;
+    let second = TestPlatform::setup().settings(|s| s.node = "b".into()).on_ledger_of(&first).start().await;
+    let anna = first.user("anna");
+    for _ in 0..5 {
+        let task_id = anna.start("nap", json!({"seconds": 60, "report_every": 1})).await;
+        clock.advance(Duration::from_secs(3600));
+        let task = second.user("anna").end_of(task_id).await;
+        assert!([TaskState::Succeeded, TaskState::Reclaimed].contains(&task.state), "{task:?}");
+        tokio::time::sleep(Duration::from_secs(120)).await;
+        assert_eq!(anna.outcomes(task_id).await.len(), 1);
+        // Whoever lost its lease has begun a new life.
+        for platform in [&first, &second] {
+            assert!(platform.user("ben").call("report", json!({"percent": 1.0})).await.unwrap().result.is_success());
+        }
+    }
 }

@@ -142,3 +142,31 @@ async fn the_manifest_is_printed() {
     assert_eq!(names[..2], [&json!("echo"), &json!("steps")]);
     assert!(!folder.path().join("ledger.db").exists(), "it needs no ledger");
 }
+
+#[tokio::test]
+async fn the_audit_trail_is_verified_and_its_first_altered_row_named() {
+    let folder = tempfile::tempdir().unwrap();
+    let folder = folder.path();
+    let none = run(folder, &["audit", "--verify"]).await;
+    assert_eq!(text(&none.stdout), "0 rows of 0 users, all as they were written.\n", "{}", text(&none.stderr));
+    for _ in 0..3 {
+        assert!(run(folder, &["call", "steps", "steps=1", "step_ms=1"]).await.status.success());
+    }
+    let whole = run(folder, &["audit", "--verify"]).await;
+    assert!(whole.status.success());
+    assert_eq!(text(&whole.stdout), "3 rows of 1 users, all as they were written.\n");
+
+    let conn = rusqlite::Connection::open(folder.join("ledger.db")).unwrap();
+    let guard: String = conn
+        .query_row("SELECT sql FROM sqlite_schema WHERE name = 'audit_is_not_changed'", (), |row| row.get(0))
+        .unwrap();
+    let change = "UPDATE audit SET target = 'another' WHERE audit_id = 2";
+    assert!(conn.execute_batch(change).is_err(), "the file's own guard");
+    conn.execute_batch(&format!("DROP TRIGGER audit_is_not_changed; {change}; {guard}")).unwrap();
+    drop(conn);
+    let broken = run(folder, &["audit", "--verify"]).await;
+    assert_eq!(broken.status.code(), Some(1));
+    assert!(text(&broken.stdout).contains("row 2 of default/me is not as it was written"), "{}", text(&broken.stdout));
+    let lines = json_lines(&run(folder, &["audit", "--verify", "--json"]).await);
+    assert_eq!(lines[0]["broken"]["audit_id"], 2);
+}

@@ -112,7 +112,13 @@ pub(super) enum Command {
         reach: Reach,
     },
     /// Show the audit trail
-    Audit(ListArgs),
+    Audit {
+        #[command(flatten)]
+        list: ListArgs,
+        /// Check that no row was altered or taken away, and name the first that was
+        #[arg(long)]
+        verify: bool,
+    },
     /// Print a fresh one-time link to the chat page
     Link {
         #[command(flatten)]

@@ -106,7 +106,8 @@ async fn carry_out(app: App, registry: Registry, args: Args) -> Result<ExitCode,
         Command::Chat(list) => show::chat(app, registry, list).await,
         Command::Tasks(list) => show::tasks(app, registry, list).await,
         Command::Cancel { task_id, reach } => show::cancel(app, registry, &task_id, reach).await,
-        Command::Audit(list) => show::audit(app, registry, list).await,
+        Command::Audit { list, verify: true } => show::verify_audit(app, registry, list.reach).await,
+        Command::Audit { list, verify: false } => show::audit(app, registry, list).await,
         Command::Link { reach } => show::link(app, registry, reach).await,
     }
 }

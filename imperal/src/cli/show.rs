@@ -12,7 +12,7 @@ use super::out;
 use crate::app::App;
 use crate::function::Registry;
 use crate::ids::TaskId;
-use crate::ledger::{AuditRow, Role, Task, Turn};
+use crate::ledger::{AuditCheck, AuditRow, Role, Task, Turn};
 
 #[derive(Deserialize)]
 struct Turns {
@@ -135,6 +135,22 @@ pub(super) async fn audit(app: App, registry: Registry, args: ListArgs) -> Resul
         out::table(&["AT (UTC)", "WHO", "DID", "OUTCOME", "USER", "WHAT"], &rows);
     }
     Ok(client.close(ExitCode::SUCCESS).await)
+}
+
+/// Whether the trail is as it was written; 1 when it is not.
+pub(super) async fn verify_audit(app: App, registry: Registry, reach: Reach) -> Result<ExitCode, CliError> {
+    let client = Client::reach(app, registry, &reach).await?;
+    let check: AuditCheck = client.get("/v1/audit/check").await?;
+    if reach.json {
+        out::json(&check);
+    } else {
+        match &check.broken {
+            None => out::say(&format!("{} rows of {} users, all as they were written.", check.rows, check.users)),
+            Some(broken) => out::say(&format!("The audit trail is broken: {broken}.")),
+        }
+    }
+    let code = if check.broken.is_some() { ExitCode::FAILURE } else { ExitCode::SUCCESS };
+    Ok(client.close(code).await)
 }
 
 pub(super) async fn link(app: App, registry: Registry, reach: Reach) -> Result<ExitCode, CliError> {

@@ -162,6 +162,15 @@ pub(super) async fn audit(
     Ok(json(StatusCode::OK, &AuditRows { rows }))
 }
 
+pub(super) async fn check_audit(access: Access, State(gateway): State<Gateway>) -> Result<Response, Failure> {
+    let check = if access.user().has_scope("audit:read") {
+        gateway.platform.check_audit(None).await?
+    } else {
+        access.check_audit().await?
+    };
+    Ok(json(StatusCode::OK, &check))
+}
+
 pub(super) async fn healthz() -> &'static str {
     "ok\n"
 }

@@ -61,6 +61,7 @@ fn router(gateway: Gateway) -> Router {
         .route("/v1/extensions/{app_id}/icon", get(info::icon))
         .route("/v1/session", get(info::session))
         .route("/v1/audit", get(info::audit))
+        .route("/v1/audit/check", get(info::check_audit))
         .route("/healthz", get(info::healthz))
         .route("/readyz", get(info::readyz))
         .route("/metrics", get(metrics::metrics))

@@ -11,6 +11,7 @@ use super::chat::{InjectBody, Injected, Turns};
 use super::failure::ErrorBody;
 use super::info::{AuditRows, Extensions, Session};
 use super::tasks::Tasks;
+use crate::ledger::AuditCheck;
 use crate::ledger::Task;
 use crate::platform::CallReply;
 
@@ -141,6 +142,11 @@ fn operations(generator: &mut SchemaGenerator) -> Vec<Operation> {
                 schema::<AuditRows>(generator),
             )
         },
+        get(
+            "/v1/audit/check",
+            "Whether those rows are as they were written; the first that is not",
+            schema::<AuditCheck>(generator),
+        ),
     ]
 }
 

@@ -37,6 +37,11 @@ impl HeldClock {
         let mut now = self.0.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
         *now = after(*now, by);
     }
+
+    /// Moves it to this time, backwards too, as a machine's clock may be set.
+    pub fn set(&self, to: Timestamp) {
+        *self.0.lock().unwrap_or_else(std::sync::PoisonError::into_inner) = to_micros(to);
+    }
 }
 
 impl Clock for HeldClock {

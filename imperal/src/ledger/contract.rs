@@ -26,6 +26,11 @@
 //! **Texts.** Any text and any JSON comes back as it was: NUL, characters beyond the first plane,
 //! nesting deeper than parsers take by default, the order of keys.
 //!
+//! **Audit.** Rows are only ever added. Each carries the hash that [`AuditHash::of`] makes of it,
+//! of its time, and of the hash before it in its owner's chain: one chain an owner, so that owners
+//! do not wait for one another. The owner's latest hash is kept beside the owner, in the same
+//! transaction.
+//!
 //! **Hints.** After a commit the backend tells its [`Feed`]: events and, from `note_progress`,
 //! progress. Losing a hint may cost time, never an event.
 
@@ -35,8 +40,8 @@ use std::pin::Pin;
 use std::time::Duration;
 
 use super::{
-    AuditFilter, AuditRow, CancelAnswer, Event, Feed, Fence, Incarnation, NewAudit, NewCall, NewTask, Orphan, Owner,
-    Progress, Task, TaskEnd, TaskRecord, Turn, TurnBody,
+    AuditFilter, AuditHash, AuditRow, CancelAnswer, Event, Feed, Fence, Incarnation, NewAudit, NewCall, NewTask,
+    Orphan, Owner, Progress, Task, TaskEnd, TaskRecord, Turn, TurnBody,
 };
 use crate::ids::{CallId, TaskId};
 
@@ -184,6 +189,10 @@ pub trait Ledger: Debug + Send + Sync + 'static {
 
     /// Audit rows by number.
     fn audit_rows(&self, filter: AuditFilter) -> Fut<'_, Vec<AuditRow>>;
+
+    /// The hash of the latest audit row of each owner that has one; of this owner where one is
+    /// given. Kept beside the owner, not read from the rows: it shows that rows are missing.
+    fn audit_ends(&self, owner: Option<Owner>) -> Fut<'_, Vec<(Owner, AuditHash)>>;
 
     /// Whether it can write right now.
     fn check(&self) -> Fut<'_, ()>;

@@ -4,6 +4,7 @@
 //! and the platform computes meaning: no text a user reads is written here. Every backend passes
 //! the same conformance suite.
 
+mod chain;
 mod clock;
 #[cfg(feature = "conformance")]
 pub mod conformance;
@@ -13,6 +14,7 @@ mod memory;
 mod rows;
 mod sqlite;
 
+pub use chain::{AuditCheck, AuditHash, BrokenAudit};
 pub use clock::{Clock, HeldClock, SystemClock};
 pub use contract::{Fut, Ledger, LedgerError};
 pub use feed::{Feed, Pulse, Subscription};

@@ -12,6 +12,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use super::AuditHash;
 use crate::context::{MsgType, User};
 use crate::ids::{CallId, TaskId, TurnId};
 use crate::result::WireResult;
@@ -278,6 +279,8 @@ pub struct AuditRow {
     /// What it says.
     #[serde(flatten)]
     pub body: NewAudit,
+    /// Links it to the owner's row before it.
+    pub hash: AuditHash,
 }
 
 /// Which audit rows.

@@ -12,8 +12,8 @@ use crate::crash;
 use crate::error::Error;
 use crate::ids::{TaskId, TurnId};
 use crate::ledger::{
-    AuditFilter, AuditOutcome, AuditRow, CancelAnswer, Event, LedgerError, NewAudit, Owner, Role, Subscription, Task,
-    TaskRecord, Turn, TurnBody,
+    AuditCheck, AuditFilter, AuditOutcome, AuditRow, CancelAnswer, Event, LedgerError, NewAudit, Owner, Role,
+    Subscription, Task, TaskRecord, Turn, TurnBody,
 };
 use crate::result::Result;
 
@@ -122,6 +122,11 @@ impl Platform {
         self.node.ledger.audit_rows(filter).await.map_err(|error| unavailable(&error))
     }
 
+    /// Whether an owner's audit rows, or everybody's, are as they were written.
+    pub(crate) async fn check_audit(&self, owner: Option<Owner>) -> Result<AuditCheck> {
+        AuditCheck::run(&*self.node.ledger, owner).await.map_err(|error| unavailable(&error))
+    }
+
     async fn write_audit(&self, row: NewAudit) -> Result<()> {
         tracing::warn!(actor = row.actor, action = row.action, target = row.target, "refused");
         self.node.ledger.audit(row).await.map_err(|error| unavailable(&error))
@@ -210,6 +215,11 @@ impl Access {
     pub async fn audit(&self, after: u64, limit: u32) -> Result<Vec<AuditRow>> {
         let filter = AuditFilter { owner: Some(self.owner.clone()), after, limit: limit.min(PAGE) };
         self.ledger().audit_rows(filter).await.map_err(|error| unavailable(&error))
+    }
+
+    /// Whether the user's audit rows are as they were written.
+    pub async fn check_audit(&self) -> Result<AuditCheck> {
+        self.platform.check_audit(Some(self.owner.clone())).await
     }
 
     /// Refuses, audited, what only a service may do.

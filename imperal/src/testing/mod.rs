@@ -12,7 +12,7 @@ use serde_json::Value;
 use crate::context::{States, User};
 use crate::function::Registry;
 use crate::ids::TaskId;
-use crate::ledger::{Ledger, MemoryLedger, Pulse, Task, TaskState, Turn};
+use crate::ledger::{Clock, Ledger, MemoryLedger, Pulse, Task, TaskState, Turn};
 use crate::platform::{Access, CallReply, Platform, Settings};
 use crate::result::Result;
 
@@ -75,6 +75,13 @@ impl TestSetup {
     #[must_use]
     pub fn ledger(mut self, ledger: Arc<dyn Ledger>) -> Self {
         self.ledger = Some(ledger);
+        self
+    }
+
+    /// An empty ledger on this clock: turns, tasks and leases take their times from it.
+    #[must_use]
+    pub fn clock(mut self, clock: Arc<dyn Clock>) -> Self {
+        self.ledger = Some(Arc::new(MemoryLedger::with_clock(clock)));
         self
     }
 

@@ -142,6 +142,17 @@ async fn stubborn(ctx: Context, params: Millis) -> Result<ActionResult<Done>> {
     Ok(ActionResult::success(Done { task_id: task_id.to_string() }, "Insisting."))
 }
 
+/// Hold a thread in the background without ever yielding it.
+#[chat_function(action_type = "write", event = "blocked", effects = ["update:probe"], data_model = Done, background)]
+async fn block(ctx: Context, params: Millis) -> Result<ActionResult<Done>> {
+    let task = ctx.background_task(move |_ctx| async move {
+        std::thread::sleep(Duration::from_millis(params.millis));
+        Ok(ActionResult::done("Let go."))
+    });
+    let task_id = task.name("blocker").await?;
+    Ok(ActionResult::success(Done { task_id: task_id.to_string() }, "Blocking."))
+}
+
 /// Take some time in the foreground.
 #[chat_function(action_type = "write", event = "lingered", effects = ["update:probe"])]
 async fn linger(_ctx: Context, params: Millis) -> Result<ActionResult> {

@@ -30,8 +30,12 @@ pub(super) struct Book {
     pub(super) refused: Vec<String>,
     /// What the live stream showed; event n is at n - 1.
     pub(super) streamed: Vec<String>,
-    /// What should not have happened.
+    /// What the live stream should not have shown.
     pub(super) odd: Vec<String>,
+    /// Answers to good requests that were none.
+    pub(super) odd_answers: Vec<String>,
+    /// What the user got of others.
+    pub(super) odd_grants: Vec<String>,
     /// Tags given out.
     asked: u64,
 }

@@ -10,7 +10,7 @@ use super::dice::Dice;
 use super::driver::{Gone, Traveller, send};
 use super::fate::Fate;
 use super::file::LedgerFile;
-use super::judge::judge;
+use super::judge::{AUDIT, LIVE, REPLY, judge};
 use super::report::{RULES, Report};
 use crate::{Node, NodeOptions};
 
@@ -19,6 +19,9 @@ const LIVES: u64 = 20;
 
 /// How long a named moment is waited for.
 const PATIENCE: Duration = Duration::from_millis(2500);
+
+/// How long a stream may take to show what is in the ledger already.
+const CATCHING_UP: Duration = Duration::from_secs(10);
 
 /// Things that one user does at once.
 const HANDS: u64 = 2;
@@ -85,7 +88,7 @@ impl Campaign {
             judge_all(&mut world, &node, latest, &mut report).await.expect("a node that is left alone answers");
             node.kill().await;
             for line in world.log().lines().filter(|line| line.contains("panicked at")) {
-                report.found(0, format!("the platform panicked: {line}"));
+                report.found(REPLY, format!("the platform panicked: {line}"));
             }
             if self.talkative {
                 eprintln!("{} kills, {} violations", report.kills(), report.violations());
@@ -152,8 +155,15 @@ async fn judge_all(world: &mut World, node: &Node, fate: &'static str, report: &
     let mut chats = Vec::new();
     for traveller in &mut world.travellers {
         let user = traveller.visit(node);
-        traveller.clone().follow(user.clone(), true).await?;
+        match tokio::time::timeout(CATCHING_UP, traveller.clone().follow(user.clone(), true)).await {
+            Ok(followed) => followed?,
+            Err(_) => report.found(LIVE, format!("{}'s stream never reached its head", traveller.mark())),
+        }
         chats.push(chat(&user).await?);
+        let (_, trail) = send(user.request(reqwest::Method::GET, "/v1/audit/check")).await?;
+        if !trail["rows"].is_u64() || !trail["broken"].is_null() {
+            report.found(AUDIT, format!("{}'s audit trail is broken: {trail}", traveller.mark()));
+        }
     }
     let file = LedgerFile::read(&world.options.folder.join("ledger.db"));
     let verdict = judge(&file, &world.travellers);
@@ -165,7 +175,7 @@ async fn judge_all(world: &mut World, node: &Node, fate: &'static str, report: &
         let stored: Vec<_> =
             file.turns.iter().filter(|turn| Some(turn.owner) == owner).map(|turn| turn.turn_id.clone()).collect();
         if chat != stored {
-            report.found(0, format!("{} reads another chat over HTTP than the file holds", traveller.mark()));
+            report.found(REPLY, format!("{} reads another chat over HTTP than the file holds", traveller.mark()));
         }
     }
     let mut new = verdict.checked;

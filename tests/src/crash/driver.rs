@@ -132,7 +132,7 @@ impl Traveller {
         if status == StatusCode::FORBIDDEN {
             book.refused.push(task_id);
         } else {
-            book.odd.push(format!("another user's task {task_id} was answered with {status}: {answer}"));
+            book.odd_grants.push(format!("another user's task {task_id} was answered with {status}: {answer}"));
         }
         Ok(())
     }
@@ -144,7 +144,7 @@ impl Traveller {
     async fn accepted(&self, request: reqwest::RequestBuilder) -> Result<Value, Gone> {
         let (status, answer) = send(request).await?;
         if status != StatusCode::OK {
-            self.book.open().odd.push(format!("a good request was answered with {status}: {answer}"));
+            self.book.open().odd_answers.push(format!("a good request was answered with {status}: {answer}"));
         }
         Ok(answer)
     }

@@ -12,13 +12,13 @@ use super::driver::Traveller;
 use super::file::{CallRow, LedgerFile, TaskRow, TurnRow};
 use super::report::RULES;
 
-const REPLY: usize = 0;
+pub(super) const REPLY: usize = 0;
 const START: usize = 1;
 const END: usize = 2;
 const NUMBERS: usize = 3;
-const LIVE: usize = 4;
+pub(super) const LIVE: usize = 4;
 const ONCE: usize = 5;
-const AUDIT: usize = 6;
+pub(super) const AUDIT: usize = 6;
 const CHAT: usize = 7;
 const REFUSAL: usize = 8;
 const CANCEL: usize = 9;
@@ -176,8 +176,8 @@ impl<'a> Bench<'a> {
         let who = traveller.mark();
         let own = |turn_id: &str| self.by_id.get(turn_id).filter(|turn| Some(turn.owner) == owner);
         let tasks: HashMap<_, _> = self.file.tasks.iter().map(|task| (task.task_id.as_str(), task)).collect();
-        for odd in &book.odd {
-            verdict.found.push((LIVE, format!("{who}: {odd}")));
+        for (rule, odd) in [(LIVE, &book.odd), (REPLY, &book.odd_answers), (REFUSAL, &book.odd_grants)] {
+            verdict.found.extend(odd.iter().map(|odd| (rule, format!("{who}: {odd}"))));
         }
         for reply in &book.replies {
             let found = own(&reply.turn_id)

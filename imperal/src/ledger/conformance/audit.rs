@@ -1,9 +1,12 @@
 //! No injection without its audit row, and none by work that may not write.
 
 use super::Backend;
-use super::scene::{ALL, Node, anna, ben, bot, new_audit, ok};
+use super::scene::{ALL, Node, all_of, anna, ben, bot, new_audit, ok};
 use crate::ids::{CallId, TaskId};
-use crate::ledger::{AuditFilter, AuditOutcome, AuditRow, EventBody, Fence, LedgerError, NewAudit, Owner, Turn, Work};
+use crate::ledger::{
+    AuditCheck, AuditFilter, AuditHash, AuditOutcome, AuditRow, EventBody, Fence, LedgerError, NewAudit, Owner, Turn,
+    Work,
+};
 
 impl Node {
     async fn inject_for(&self, owner: &Owner, work: Work) -> Result<Turn, LedgerError> {
@@ -91,4 +94,49 @@ pub async fn audit_rows_are_numbered_and_filtered(backend: &impl Backend) {
     assert_eq!(node.audit_rows(Some(Owner::new("other", "anna")), 0, ALL).await, []);
     assert_eq!(node.audit_rows(None, u64::MAX, ALL).await, []);
     assert_eq!(node.look(&anna()).await.events, [], "an audit row is no event");
+}
+
+/// Whatever writes a row links it to its owner's row before it; what was refused leaves no link.
+pub async fn audit_rows_are_chained_for_each_owner(backend: &impl Backend) {
+    let node = Node::start(backend, "n").await;
+    assert_eq!(ok(node.ledger.audit_ends(None).await), []);
+    let ended = node.detached(&anna()).await;
+    for owner in [anna(), ben()] {
+        node.inject(&owner, "news").await;
+    }
+    ok(node.finish(&anna(), ended).await);
+    assert_eq!(node.finish(&anna(), ended).await, Err(LedgerError::Settled));
+    ok(node.ledger.ask_cancel(ended, new_audit(&ben(), "task.cancel")).await);
+    ok(node.ledger.audit(new_audit(&anna(), "task.read")).await);
+    let mut ends = ok(node.ledger.audit_ends(None).await);
+    ends.sort();
+    let mut wanted = Vec::new();
+    for (owner, count) in [(anna(), 3), (ben(), 2)] {
+        let rows = node.audit_rows(Some(owner.clone()), 0, ALL).await;
+        assert_eq!(rows.len(), count);
+        let mut previous = None;
+        for row in &rows {
+            assert_eq!(row.hash, AuditHash::of(previous.as_ref(), row.at, &row.body), "{row:?}");
+            previous = Some(row.hash);
+        }
+        let end = previous.map(|hash| (owner.clone(), hash));
+        assert_eq!(ok(node.ledger.audit_ends(Some(owner)).await), Vec::from_iter(end.clone()));
+        wanted.extend(end);
+    }
+    assert_eq!(ends, wanted);
+    assert_eq!(ok(node.ledger.audit_ends(Some(Owner::new("other", "anna"))).await), []);
+    let check = ok(AuditCheck::run(&*node.ledger, None).await);
+    assert_eq!((check.rows, check.users, check.broken), (5, 2, None));
+}
+
+/// Two nodes, many rows of one owner at once: each row has its place.
+pub async fn racing_writers_leave_one_chain(backend: &impl Backend) {
+    let nodes = [Node::start(backend, "a").await, Node::start(backend, "b").await];
+    let writers = (0..20).map(|n| {
+        let ledger = nodes[n % 2].ledger.clone();
+        tokio::spawn(async move { ledger.audit(new_audit(&anna(), "task.read")).await })
+    });
+    all_of(writers.collect()).await.into_iter().for_each(ok);
+    let check = ok(AuditCheck::run(&*nodes[0].ledger, Some(anna())).await);
+    assert_eq!((check.rows, check.users, check.broken), (20, 1, None));
 }

@@ -147,6 +147,8 @@ macro_rules! ledger_conformance {
                 an_injection_needs_work_that_is_not_settled
                 an_injection_stays_with_its_works_owner_and_life
                 audit_rows_are_numbered_and_filtered
+                audit_rows_are_chained_for_each_owner
+                racing_writers_leave_one_chain
             }
             reads {
                 pages_follow_each_other

@@ -13,8 +13,8 @@ use jiff::Timestamp;
 
 use self::state::State;
 use super::{
-    AuditFilter, AuditRow, CancelAnswer, Clock, Event, Feed, Fence, Fut, Incarnation, Ledger, LedgerError, NewAudit,
-    NewCall, NewTask, Orphan, Owner, Progress, SystemClock, Task, TaskEnd, TaskRecord, Turn, TurnBody,
+    AuditFilter, AuditHash, AuditRow, CancelAnswer, Clock, Event, Feed, Fence, Fut, Incarnation, Ledger, LedgerError,
+    NewAudit, NewCall, NewTask, Orphan, Owner, Progress, SystemClock, Task, TaskEnd, TaskRecord, Turn, TurnBody,
 };
 use crate::ids::{CallId, TaskId};
 
@@ -185,6 +185,10 @@ impl Ledger for MemoryLedger {
 
     fn audit_rows(&self, filter: AuditFilter) -> Fut<'_, Vec<AuditRow>> {
         self.quiet(move |state, _| Ok(state.audit_rows(&filter)))
+    }
+
+    fn audit_ends(&self, owner: Option<Owner>) -> Fut<'_, Vec<(Owner, AuditHash)>> {
+        self.quiet(move |state, _| Ok(state.audit_ends(owner.as_ref())))
     }
 
     fn check(&self) -> Fut<'_, ()> {

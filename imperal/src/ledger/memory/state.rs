@@ -11,8 +11,8 @@ use jiff::Timestamp;
 
 use crate::ids::{CallId, TaskId, TurnId};
 use crate::ledger::{
-    AuditFilter, AuditRow, CancelAnswer, Event, EventBody, Fence, Incarnation, LedgerError, NewAudit, NewCall, NewTask,
-    Orphan, Owner, Progress, Task, TaskEnd, TaskRecord, TaskState, Turn, TurnBody, Work,
+    AuditFilter, AuditHash, AuditRow, CancelAnswer, Event, EventBody, Fence, Incarnation, LedgerError, NewAudit,
+    NewCall, NewTask, Orphan, Owner, Progress, Task, TaskEnd, TaskRecord, TaskState, Turn, TurnBody, Work,
 };
 
 /// Whose events grew, and what the method returns.
@@ -54,6 +54,7 @@ pub(super) struct State {
     events: HashMap<Owner, Vec<Event>>,
     tasks_of: HashMap<Owner, Vec<TaskId>>,
     audit: Vec<AuditRow>,
+    audit_ends: HashMap<Owner, AuditHash>,
 }
 
 impl State {
@@ -316,7 +317,10 @@ impl State {
 
     pub(super) fn audit(&mut self, body: NewAudit, at: Timestamp) {
         let audit_id = self.audit.len() as u64 + 1;
-        self.audit.push(AuditRow { audit_id, at, body });
+        let owner = Owner::new(&body.tenant_id, &body.user_id);
+        let hash = AuditHash::of(self.audit_ends.get(&owner), at, &body);
+        self.audit_ends.insert(owner, hash);
+        self.audit.push(AuditRow { audit_id, at, body, hash });
     }
 
     pub(super) fn orphans(
@@ -388,6 +392,11 @@ impl State {
     pub(super) fn recent_tasks(&self, owner: &Owner, limit: usize) -> Vec<Task> {
         let ids = self.tasks_of.get(owner).into_iter().flatten().rev().take(limit);
         ids.filter_map(|id| self.task(*id)).map(|record| record.task).collect()
+    }
+
+    pub(super) fn audit_ends(&self, owner: Option<&Owner>) -> Vec<(Owner, AuditHash)> {
+        let wanted = |(of, _): &(&Owner, &AuditHash)| owner.is_none_or(|owner| owner == *of);
+        self.audit_ends.iter().filter(wanted).map(|(owner, hash)| (owner.clone(), *hash)).collect()
     }
 
     pub(super) fn audit_rows(&self, filter: &AuditFilter) -> Vec<AuditRow> {

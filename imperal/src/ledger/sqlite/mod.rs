@@ -22,8 +22,8 @@ use self::ops::TurnJson;
 use self::readers::Readers;
 use self::writer::{Weight, Writer};
 use super::{
-    AuditFilter, AuditRow, CancelAnswer, Clock, Event, Feed, Fence, Fut, Incarnation, Ledger, LedgerError, NewAudit,
-    NewCall, NewTask, Orphan, Owner, Progress, SystemClock, Task, TaskEnd, TaskRecord, Turn, TurnBody,
+    AuditFilter, AuditHash, AuditRow, CancelAnswer, Clock, Event, Feed, Fence, Fut, Incarnation, Ledger, LedgerError,
+    NewAudit, NewCall, NewTask, Orphan, Owner, Progress, SystemClock, Task, TaskEnd, TaskRecord, Turn, TurnBody,
 };
 use crate::ids::{CallId, TaskId};
 
@@ -205,6 +205,10 @@ impl Ledger for SqliteLedger {
 
     fn audit_rows(&self, filter: AuditFilter) -> Fut<'_, Vec<AuditRow>> {
         Box::pin(self.readers.read(move |conn| reads::audit_rows(conn, &filter)))
+    }
+
+    fn audit_ends(&self, owner: Option<Owner>) -> Fut<'_, Vec<(Owner, AuditHash)>> {
+        Box::pin(self.readers.read(move |conn| reads::audit_ends(conn, owner.as_ref())))
     }
 
     fn check(&self) -> Fut<'_, ()> {

@@ -4,9 +4,11 @@ use rusqlite::{Connection, params};
 
 use super::fault::Fault;
 use super::ops::TASK;
-use super::rows::{all, get_json, get_number, get_time, number, one, outcome_from, owner, record, select_task, turn};
+use super::rows::{
+    all, get_hash, get_json, get_number, get_time, number, one, outcome_from, owner, record, select_task, turn,
+};
 use crate::ids::TaskId;
-use crate::ledger::{AuditFilter, AuditRow, Event, EventBody, NewAudit, Owner, Task, TaskRecord, Turn};
+use crate::ledger::{AuditFilter, AuditHash, AuditRow, Event, EventBody, NewAudit, Owner, Task, TaskRecord, Turn};
 
 /// The owner's id where `?1` and `?2` name it.
 macro_rules! of_owner {
@@ -45,12 +47,18 @@ pub(super) const RECENT_TASKS: &str = select_task!(
 );
 
 pub(super) const AUDIT: &str = "SELECT a.audit_id, a.at, w.tenant_id, w.user_id, a.actor, a.app_id, a.action,
-    a.target, a.outcome, a.detail FROM audit a JOIN owner w ON w.owner_id = a.owner_id
+    a.target, a.outcome, a.detail, a.hash FROM audit a JOIN owner w ON w.owner_id = a.owner_id
     WHERE a.audit_id > ?1 ORDER BY a.audit_id LIMIT ?2";
 
 pub(super) const AUDIT_OF: &str = "SELECT a.audit_id, a.at, w.tenant_id, w.user_id, a.actor, a.app_id, a.action,
-    a.target, a.outcome, a.detail FROM owner w JOIN audit a ON a.owner_id = w.owner_id
+    a.target, a.outcome, a.detail, a.hash FROM owner w JOIN audit a ON a.owner_id = w.owner_id
     WHERE w.tenant_id = ?3 AND w.user_id = ?4 AND a.audit_id > ?1 ORDER BY a.audit_id LIMIT ?2";
+
+/// Of everybody: the one read that goes through a whole table.
+const AUDIT_ENDS: &str = "SELECT tenant_id, user_id, audit_end FROM owner";
+
+pub(super) const AUDIT_END_OF: &str =
+    "SELECT tenant_id, user_id, audit_end FROM owner WHERE tenant_id = ?1 AND user_id = ?2";
 
 pub(super) fn turns(conn: &Connection, owner: &Owner, after: u64, limit: u32) -> Result<Vec<Turn>, Fault> {
     all(conn, TURNS, params![&*owner.tenant_id, &*owner.user_id, number(after), limit], turn)
@@ -110,11 +118,21 @@ pub(super) fn audit_rows(conn: &Connection, filter: &AuditFilter) -> Result<Vec<
             outcome: super::rows::audit_outcome(row, 8)?,
             detail: row.get(9)?,
         };
-        Ok(AuditRow { audit_id: get_number(row, 0)?, at: get_time(row, 1)?, body })
+        let hash = get_hash(row, 10)?.ok_or_else(|| Fault::Row("an audit row has no hash".to_owned()))?;
+        Ok(AuditRow { audit_id: get_number(row, 0)?, at: get_time(row, 1)?, body, hash })
     };
     let after = number(filter.after);
     match &filter.owner {
         None => all(conn, AUDIT, params![after, filter.limit], read),
         Some(owner) => all(conn, AUDIT_OF, params![after, filter.limit, &*owner.tenant_id, &*owner.user_id], read),
     }
+}
+
+pub(super) fn audit_ends(conn: &Connection, of: Option<&Owner>) -> Result<Vec<(Owner, AuditHash)>, Fault> {
+    let read = |row: &rusqlite::Row<'_>| Ok((owner(row, 0)?, get_hash(row, 2)?));
+    let ends = match of {
+        None => all(conn, AUDIT_ENDS, (), read),
+        Some(owner) => all(conn, AUDIT_END_OF, params![&*owner.tenant_id, &*owner.user_id], read),
+    };
+    Ok(ends?.into_iter().filter_map(|(owner, hash)| Some((owner, hash?))).collect())
 }

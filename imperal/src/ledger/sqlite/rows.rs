@@ -10,7 +10,7 @@ use rusqlite::{Connection, Params, Row};
 use serde::de::DeserializeOwned;
 
 use super::fault::Fault;
-use crate::ledger::{AuditOutcome, Incarnation, Owner, Task, TaskRecord, TaskState, Turn, TurnBody};
+use crate::ledger::{AuditHash, AuditOutcome, Incarnation, Owner, Task, TaskRecord, TaskState, Turn, TurnBody};
 use crate::result::WireResult;
 
 /// The stack of every thread that reads rows: JSON is parsed as deep as it was stored. Address
@@ -89,6 +89,15 @@ fn get_maybe_time(row: &Row<'_>, column: usize) -> Result<Option<Timestamp>, Fau
             Timestamp::from_microsecond(micros).map_err(|_| Fault::Row(format!("{micros} where a time should be")))
         })
         .transpose()
+}
+
+/// A hash from a row, where it has one.
+pub(super) fn get_hash(row: &Row<'_>, column: usize) -> Result<Option<AuditHash>, Fault> {
+    let bytes: Option<Vec<u8>> = row.get(column)?;
+    bytes
+        .map(|bytes| <[u8; 32]>::try_from(bytes).map(AuditHash::from_bytes))
+        .transpose()
+        .map_err(|bytes| Fault::Row(format!("{} bytes where a hash should be", bytes.len())))
 }
 
 /// JSON from a row, however deep: what was stored must come back.

@@ -182,7 +182,7 @@ fn check_objects(conn: &Connection, path: &Path) -> Result<(), Fault> {
         None => Ok(()),
         Some((name, _)) => {
             let why = format!(
-                "in {} the table or index {name} is missing or was altered: restore a copy, or undo the change",
+                "in {} the table, index or trigger {name} is missing or was altered: restore a copy, or undo the change",
                 path.display()
             );
             Err(LedgerError::Unusable(why).into())

@@ -6,6 +6,8 @@ CREATE TABLE owner (
     user_id TEXT NOT NULL,
     -- the number of the owner's latest event
     head INTEGER NOT NULL DEFAULT 0,
+    -- the hash of the owner's latest audit row
+    audit_end BLOB,
     UNIQUE (tenant_id, user_id)
 ) STRICT;
 
@@ -90,8 +92,16 @@ CREATE TABLE audit (
     action TEXT NOT NULL,
     target TEXT,
     outcome TEXT NOT NULL,
-    detail TEXT
+    detail TEXT,
+    -- of this row and of the owner's row before it
+    hash BLOB NOT NULL
 ) STRICT;
+
+CREATE TRIGGER audit_is_not_changed BEFORE UPDATE ON audit
+BEGIN SELECT RAISE(ABORT, 'the audit trail is only ever added to'); END;
+
+CREATE TRIGGER audit_is_not_removed BEFORE DELETE ON audit
+BEGIN SELECT RAISE(ABORT, 'the audit trail is only ever added to'); END;
 
 CREATE INDEX audit_of ON audit (owner_id);
 

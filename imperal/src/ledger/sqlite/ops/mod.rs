@@ -17,9 +17,9 @@ use jiff::Timestamp;
 use rusqlite::{Connection, params};
 
 use super::fault::Fault;
-use super::rows::{execute, get_number, number, one, outcome_text, owner};
+use super::rows::{execute, get_hash, get_number, number, one, outcome_text, owner};
 use crate::ids::TurnId;
-use crate::ledger::{Incarnation, LedgerError, NewAudit, Owner, Progress, Turn};
+use crate::ledger::{AuditHash, Incarnation, LedgerError, NewAudit, Owner, Progress, Turn};
 
 /// What the feed is told after the commit.
 #[derive(Debug)]
@@ -124,8 +124,11 @@ impl<'c> Tx<'c> {
     /// Writes an audit row.
     pub(in crate::ledger::sqlite) fn audit(&self, row: &NewAudit) -> Result<(), Fault> {
         let owner_id = self.find_or_add_owner(&Owner::new(&row.tenant_id, &row.user_id))?;
-        let sql = "INSERT INTO audit (at, owner_id, actor, app_id, action, target, outcome, detail)
-                   VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)";
+        let previous =
+            one(self.conn, "SELECT audit_end FROM owner WHERE owner_id = ?1", [owner_id], |row| get_hash(row, 0))?;
+        let hash = AuditHash::of(previous.flatten().as_ref(), self.now, row);
+        let sql = "INSERT INTO audit (at, owner_id, actor, app_id, action, target, outcome, detail, hash)
+                   VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)";
         let params = params![
             self.now.as_microsecond(),
             owner_id,
@@ -134,9 +137,12 @@ impl<'c> Tx<'c> {
             row.action,
             row.target,
             outcome_text(row.outcome),
-            row.detail
+            row.detail,
+            hash.as_bytes()
         ];
         execute(self.conn, sql, params)?;
+        let sql = "UPDATE owner SET audit_end = ?2 WHERE owner_id = ?1";
+        execute(self.conn, sql, params![owner_id, hash.as_bytes()])?;
         Ok(())
     }
 

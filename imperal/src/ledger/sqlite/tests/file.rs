@@ -149,6 +149,7 @@ fn reads_are_index_lookups() {
         ("recent_tasks", reads::RECENT_TASKS),
         ("audit", reads::AUDIT),
         ("audit of an owner", reads::AUDIT_OF),
+        ("end of an owner's audit", reads::AUDIT_END_OF),
         ("running", ops::RUNNING),
         ("asked to cancel", ops::ASKED_TO_CANCEL),
         ("lapsed", ops::LAPSED),

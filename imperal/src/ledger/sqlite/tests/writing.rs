@@ -95,7 +95,8 @@ async fn a_commit_that_fails_fails_its_whole_batch_and_no_other() {
     // A violated deferred constraint is found by COMMIT.
     let poison = ledger.writer.write(Weight::Durable, |tx| {
         tx.connection().pragma_update(None, "defer_foreign_keys", true)?;
-        let sql = "INSERT INTO audit (at, owner_id, actor, action, outcome) VALUES (0, 4711, '', '', 'done')";
+        let sql =
+            "INSERT INTO audit (at, owner_id, actor, action, outcome, hash) VALUES (0, 4711, '', '', 'done', x'')";
         Ok(tx.connection().execute_batch(sql)?)
     });
     let mut watch = ledger.feed().subscribe(&anna());

@@ -1,0 +1,235 @@
+//! The audit trail's hash chain: whether a row was altered or taken away afterwards.
+//!
+//! Each owner's rows form a chain of their own, so that writers of different owners never wait for
+//! one another: a row's hash covers the hash before it and all that the row says. The owner's end,
+//! kept apart, covers the last one. A backend calls [`AuditHash::of`] inside the transaction that
+//! writes the row. There is no key in it: who can write the file can also make the whole chain
+//! anew, so an auditor notes the ends somewhere else from time to time.
+
+use std::collections::{HashMap, HashSet};
+use std::fmt;
+use std::str::FromStr;
+
+use jiff::Timestamp;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
+
+use super::{AuditFilter, AuditOutcome, Ledger, LedgerError, NewAudit, Owner};
+
+/// Rows read at once.
+const PAGE: u32 = 500;
+
+/// What the hash of a first row covers in the place of the one before it.
+const FIRST: &[u8] = b"imperal audit chain 1";
+
+/// SHA-256 of an audit row and of all before it in its chain. As text, 64 hexadecimal digits.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
+#[serde(into = "String", try_from = "String")]
+#[schemars(with = "String")]
+pub struct AuditHash([u8; 32]);
+
+impl AuditHash {
+    /// The hash of a row that follows `previous`, or is its owner's first.
+    pub fn of(previous: Option<&Self>, at: Timestamp, row: &NewAudit) -> Self {
+        let NewAudit { tenant_id, user_id, actor, app_id, action, target, outcome, detail } = row;
+        let outcome = match outcome {
+            AuditOutcome::Done => "done",
+            AuditOutcome::Refused => "refused",
+            AuditOutcome::Critical => "critical",
+        };
+        let mut hash = Sha256::new();
+        hash.update(previous.map_or(FIRST, |previous| previous.0.as_slice()));
+        hash.update(at.as_microsecond().to_be_bytes());
+        let texts = [Some(tenant_id), Some(user_id), Some(actor), app_id.as_ref(), Some(action), target.as_ref()];
+        for text in texts.into_iter().map(|text| text.map(String::as_str)).chain([Some(outcome), detail.as_deref()]) {
+            // A length before each text, so that no two rows read the same.
+            let length = text.map_or(u64::MAX, |text| text.len() as u64);
+            hash.update(length.to_be_bytes());
+            hash.update(text.unwrap_or_default());
+        }
+        Self(hash.finalize().into())
+    }
+
+    /// From its 32 bytes.
+    pub fn from_bytes(bytes: [u8; 32]) -> Self {
+        Self(bytes)
+    }
+
+    /// Its 32 bytes.
+    pub fn as_bytes(&self) -> &[u8; 32] {
+        &self.0
+    }
+}
+
+impl fmt::Display for AuditHash {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.iter().try_for_each(|byte| write!(f, "{byte:02x}"))
+    }
+}
+
+impl fmt::Debug for AuditHash {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{self}")
+    }
+}
+
+impl From<AuditHash> for String {
+    fn from(hash: AuditHash) -> Self {
+        hash.to_string()
+    }
+}
+
+impl TryFrom<String> for AuditHash {
+    type Error = &'static str;
+
+    fn try_from(text: String) -> Result<Self, Self::Error> {
+        text.parse()
+    }
+}
+
+impl FromStr for AuditHash {
+    type Err = &'static str;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        const WANTED: &str = "a hash has 64 hexadecimal digits";
+        let mut bytes = [0; 32];
+        if text.len() != 64 || !text.is_ascii() {
+            return Err(WANTED);
+        }
+        for (index, byte) in bytes.iter_mut().enumerate() {
+            *byte = u8::from_str_radix(&text[2 * index..2 * index + 2], 16).map_err(|_| WANTED)?;
+        }
+        Ok(Self(bytes))
+    }
+}
+
+/// What came of checking an audit trail.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[non_exhaustive]
+pub struct AuditCheck {
+    /// Rows that were read.
+    pub rows: u64,
+    /// Users whose rows they are.
+    pub users: u64,
+    /// The first fault; absent when the trail is whole.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub broken: Option<BrokenAudit>,
+}
+
+/// Where an audit trail is broken.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct BrokenAudit {
+    /// The first row that does not follow from the one before it; absent when rows are missing
+    /// at the end.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub audit_id: Option<u64>,
+    /// Tenant of the owner whose chain it is.
+    pub tenant_id: String,
+    /// User of the owner whose chain it is.
+    pub user_id: String,
+}
+
+impl fmt::Display for BrokenAudit {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { audit_id, tenant_id, user_id } = self;
+        match audit_id {
+            Some(row) => write!(
+                f,
+                "row {row} of {tenant_id}/{user_id} is not as it was written, or a row before it was taken away or put in"
+            ),
+            None => write!(f, "rows at the end of {tenant_id}/{user_id}'s trail were taken away"),
+        }
+    }
+}
+
+impl AuditCheck {
+    /// Checks one owner's trail, or everybody's. Rows that are written meanwhile do no harm.
+    ///
+    /// # Errors
+    /// When the ledger cannot be read. A broken trail is an answer.
+    pub async fn run(ledger: &dyn Ledger, owner: Option<Owner>) -> Result<Self, LedgerError> {
+        // The ends first: rows that come later go beyond them.
+        let mut ends: HashMap<Owner, AuditHash> = ledger.audit_ends(owner.clone()).await?.into_iter().collect();
+        let mut latest: HashMap<Owner, AuditHash> = HashMap::new();
+        let mut passed: HashSet<Owner> = HashSet::new();
+        let (mut rows, mut after) = (0, 0);
+        loop {
+            let page = ledger.audit_rows(AuditFilter { owner: owner.clone(), after, limit: PAGE }).await?;
+            let Some(last) = page.last() else { break };
+            after = last.audit_id;
+            for row in page {
+                rows += 1;
+                let whose = Owner::new(&row.body.tenant_id, &row.body.user_id);
+                if AuditHash::of(latest.get(&whose), row.at, &row.body) != row.hash {
+                    let NewAudit { tenant_id, user_id, .. } = row.body;
+                    let broken = BrokenAudit { audit_id: Some(row.audit_id), tenant_id, user_id };
+                    return Ok(Self { rows, users: latest.len() as u64, broken: Some(broken) });
+                }
+                if ends.get(&whose) == Some(&row.hash) {
+                    passed.insert(whose.clone());
+                }
+                latest.insert(whose, row.hash);
+            }
+        }
+        ends.retain(|whose, _| !passed.contains(whose));
+        // Of several, the same one each time.
+        let short = ends.into_keys().min();
+        let broken = short.map(|whose| BrokenAudit {
+            audit_id: None,
+            tenant_id: whose.tenant_id.to_string(),
+            user_id: whose.user_id.to_string(),
+        });
+        Ok(Self { rows, users: latest.len() as u64, broken })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn row() -> NewAudit {
+        NewAudit {
+            tenant_id: "t".to_owned(),
+            user_id: "anna".to_owned(),
+            actor: "service".to_owned(),
+            app_id: Some("app".to_owned()),
+            action: "chat.inject".to_owned(),
+            target: None,
+            outcome: AuditOutcome::Done,
+            detail: None,
+        }
+    }
+
+    #[test]
+    fn whatever_differs_makes_another_hash() {
+        let at = Timestamp::UNIX_EPOCH;
+        let first = AuditHash::of(None, at, &row());
+        let second = AuditHash::of(Some(&first), at, &row());
+        let later = at.checked_add(jiff::Span::new().microseconds(1)).unwrap();
+        let text = |text: &str| Some(text.to_owned());
+        let hashes = HashSet::from([
+            first,
+            second,
+            AuditHash::of(None, later, &row()),
+            AuditHash::of(None, at, &NewAudit { tenant_id: "tanna".to_owned(), user_id: String::new(), ..row() }),
+            AuditHash::of(None, at, &NewAudit { actor: "user:anna".to_owned(), ..row() }),
+            AuditHash::of(None, at, &NewAudit { app_id: None, ..row() }),
+            AuditHash::of(None, at, &NewAudit { app_id: text(""), ..row() }),
+            AuditHash::of(None, at, &NewAudit { app_id: None, target: text("app"), ..row() }),
+            AuditHash::of(None, at, &NewAudit { outcome: AuditOutcome::Refused, ..row() }),
+            AuditHash::of(None, at, &NewAudit { detail: text(""), ..row() }),
+        ]);
+        assert_eq!(hashes.len(), 10);
+    }
+
+    #[test]
+    fn a_hash_is_the_same_in_every_build() {
+        let hash = AuditHash::of(None, Timestamp::UNIX_EPOCH, &row());
+        assert_eq!(hash.to_string(), "a6073ed8f238806e21a609bd014b52b09380eacebf7575bdab7061c3252e655f");
+        assert_eq!(hash.to_string().parse(), Ok(hash));
+        for odd in ["", "é", &"g".repeat(64), &"é".repeat(32)] {
+            assert!(odd.parse::<AuditHash>().is_err(), "{odd}");
+        }
+    }
+}

@@ -1,0 +1,106 @@
+//! Clients that are slow, greedy or gone: they hold up nobody but themselves.
+
+use std::time::Duration;
+
+use imperal_tests::User;
+use reqwest::Method;
+use serde_json::json;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
+
+use crate::node;
+
+/// A stream whose client stops reading: the platform neither waits for it nor queues for it, and
+/// when it reads on it misses nothing.
+#[tokio::test]
+async fn a_stream_that_is_not_read_holds_up_nobody_and_misses_nothing() {
+    let (_folder, node) = node().await;
+    let anna = User::of(&node, "anna");
+    let mut unread = anna.stream(0).await;
+    // More in all than the sockets of both sides hold.
+    let text = "x".repeat(1000);
+    for _ in 0..200 {
+        anna.call("deliver", json!({"unit": text, "times": 60})).await;
+    }
+    let others = User::of(&node, "ben").call("echo", json!({"text": "quick"})).await;
+    assert_eq!(others["result"]["status"], "success");
+    let turns = anna.turns().await;
+    let mut expected = 0;
+    assert_eq!(turns.len(), 500, "the first page of them");
+    while expected < 600 {
+        let event = tokio::time::timeout(Duration::from_secs(20), unread.next()).await.unwrap();
+        if let Some(id) = event.id {
+            expected += 1;
+            assert_eq!(id, expected);
+        }
+    }
+}
+
+/// Requests that arrive byte by byte or never in full take nothing from others, and leave nothing.
+#[tokio::test]
+async fn requests_that_never_arrive_in_full_hold_up_nobody() {
+    let (_folder, node) = node().await;
+    let anna = User::of(&node, "anna");
+    let address = node.url.strip_prefix("http://").unwrap();
+    let mut halves = Vec::new();
+    for n in 0..200 {
+        let mut connection = TcpStream::connect(address).await.unwrap();
+        let start: &[u8] = match n % 3 {
+            0 => b"POST /v1/extensions/probe/call HT",
+            1 => b"POST /v1/internal/chat/inject HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\n",
+            _ => b"POST /v1/internal/chat/inject HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\ncontent-length: 900\r\n\r\n{\"ext",
+        };
+        connection.write_all(start).await.unwrap();
+        halves.push(connection);
+    }
+    for n in 0..20 {
+        anna.call("echo", json!({"text": format!("n{n}")})).await;
+    }
+    assert_eq!(anna.get("/readyz").await.0, 200);
+    drop(halves);
+    assert_eq!(anna.turns().await.len(), 40);
+}
+
+/// One byte a packet is slow and still a request.
+#[tokio::test]
+async fn a_slow_request_is_answered() {
+    let (_folder, node) = node().await;
+    let address = node.url.strip_prefix("http://").unwrap();
+    let mut connection = TcpStream::connect(address).await.unwrap();
+    connection.set_nodelay(true).unwrap();
+    for byte in b"GET /healthz HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n" {
+        connection.write_all(&[*byte]).await.unwrap();
+        connection.flush().await.unwrap();
+    }
+    let mut answer = String::new();
+    connection.read_to_string(&mut answer).await.unwrap();
+    assert!(answer.starts_with("HTTP/1.1 200") && answer.ends_with("ok\n"), "{answer}");
+}
+
+/// At the limit, one over it, and one that lies about its length.
+#[tokio::test]
+async fn a_body_over_the_limit_is_refused_and_one_at_it_is_read() {
+    let (_folder, node) = node().await;
+    let anna = User::of(&node, "anna");
+    let body = |bytes: usize| {
+        let frame = json!({"function": "echo", "params": {"text": ""}}).to_string().len();
+        json!({"function": "echo", "params": {"text": "x".repeat(bytes - frame)}}).to_string()
+    };
+    let call = |body: String| {
+        anna.request(Method::POST, "/v1/extensions/probe/call").header("content-type", "application/json").body(body)
+    };
+    const LIMIT: usize = 1024 * 1024;
+    let (status, answer) = User::send(call(body(LIMIT))).await;
+    assert_eq!((status.as_u16(), &answer["error"]["code"]), (422, &json!("VALIDATION_TYPE_ERROR")), "read and checked");
+    let (status, answer) = User::send(call(body(LIMIT + 1))).await;
+    assert_eq!((status.as_u16(), &answer["error"]["code"]), (413, &json!("MALFORMED_REQUEST")));
+    // In pieces, so that no header says how long it is.
+    let pieces = (0..40).map(|_| Ok::<_, std::io::Error>("x".repeat(64 << 10)));
+    let stream = reqwest::Body::wrap_stream(futures_util::stream::iter(pieces));
+    let request = anna.request(Method::POST, "/v1/extensions/probe/call").header("content-type", "application/json");
+    // A server that refuses early may close before everything was sent; both are a refusal.
+    if let Ok(answer) = request.body(stream).send().await {
+        assert_eq!(answer.status(), 413);
+    }
+    assert_eq!(anna.turns().await.len(), 0);
+}

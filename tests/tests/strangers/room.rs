@@ -1,0 +1,107 @@
+//! One process and one user of it, driven from proptest's synchronous checks.
+
+use std::path::PathBuf;
+
+use imperal_tests::{Claims, JWT_SECRET, Node, NodeOptions, User, token};
+use proptest::prelude::*;
+use proptest::test_runner::{Config, TestCaseError, TestRunner};
+use reqwest::{Method, RequestBuilder};
+use serde_json::Value;
+use tempfile::TempDir;
+use tokio::runtime::Runtime;
+
+/// Tries of one check.
+const CASES: u32 = 200;
+
+/// Tries a check with random inputs; what fails is made as small as it gets.
+pub fn check<S: Strategy>(inputs: &S, test: impl Fn(S::Value) -> Result<(), TestCaseError>) {
+    let config = Config { cases: CASES, failure_persistence: None, ..Config::default() };
+    if let Err(failure) = TestRunner::new(config).run(inputs, test) {
+        panic!("{failure}");
+    }
+}
+
+/// A process and its user anna.
+pub struct Room {
+    runtime: Runtime,
+    node: Node,
+    anna: User,
+    token: String,
+    log: PathBuf,
+    _folder: TempDir,
+}
+
+impl Room {
+    pub fn open() -> Self {
+        let runtime = Runtime::new().unwrap();
+        let folder = tempfile::tempdir().unwrap();
+        let log = folder.path().join("log");
+        let mut options = NodeOptions::new(env!("CARGO_BIN_EXE_probe"), folder.path().join("data"));
+        options.log = Some(log.clone());
+        let node = runtime.block_on(options.start());
+        let token = token(&Claims::of("anna"), JWT_SECRET);
+        let anna = User::with_token(&node, &token);
+        Self { runtime, node, anna, token, log, _folder: folder }
+    }
+
+    pub fn token(&self) -> &str {
+        &self.token
+    }
+
+    pub fn post(&self, path: &str, body: impl Into<reqwest::Body>) -> RequestBuilder {
+        self.anna.request(Method::POST, path).header("content-type", "application/json").body(body)
+    }
+
+    pub fn get(&self, path: &str) -> RequestBuilder {
+        self.anna.request(Method::GET, path)
+    }
+
+    /// With another token than the user's own.
+    pub fn get_as(&self, path: &str, token: &str) -> RequestBuilder {
+        reqwest::Client::new()
+            .get(format!("{}{path}", self.node.url))
+            .header("authorization", format!("Bearer {token}"))
+    }
+
+    /// None where the client itself would not send it.
+    pub fn odd_path(&self, path: &str) -> Option<RequestBuilder> {
+        let url: reqwest::Url = format!("{}{path}", self.node.url).parse().ok()?;
+        (url.host_str() == Some("127.0.0.1")).then(|| self.anna.request(Method::GET, "").build().ok()).flatten()?;
+        Some(reqwest::Client::new().get(url).bearer_auth(&self.token))
+    }
+
+    /// Status and body.
+    pub fn send(&self, request: RequestBuilder) -> (u16, Value) {
+        let (status, body) = self.runtime.block_on(User::send(request));
+        assert!(status != 500, "{body}");
+        (status.as_u16(), body)
+    }
+
+    /// Status and content type, without waiting for a body that may have no end.
+    pub fn head_of(&self, request: RequestBuilder) -> (u16, String) {
+        let answer = self.runtime.block_on(request.send()).expect("the node answers");
+        let kind = answer.headers().get("content-type").and_then(|kind| kind.to_str().ok()).unwrap_or_default();
+        assert!(answer.status() != 500);
+        (answer.status().as_u16(), kind.to_owned())
+    }
+
+    /// The process is well, nothing panicked, and anna's chat has so many turns.
+    pub fn close(self, turns: usize) {
+        let count = self.runtime.block_on(async {
+            assert_eq!(self.anna.get("/readyz").await.0, 200);
+            let (mut count, mut after) = (0, 0);
+            loop {
+                let (_, page) = self.anna.get(&format!("/v1/chat/turns?limit=500&after={after}")).await;
+                count += page["turns"].as_array().unwrap().len();
+                match page["next"].as_u64() {
+                    Some(next) => after = next,
+                    None => return count,
+                }
+            }
+        });
+        assert_eq!(count, turns, "turns in the chat");
+        let log = std::fs::read_to_string(&self.log).unwrap();
+        assert!(!log.contains("panicked"), "{log}");
+        self.runtime.block_on(self.node.kill());
+    }
+}
