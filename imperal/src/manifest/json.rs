@@ -4,106 +4,57 @@
 //! alphabets), the look of numbers (`1e-07`, `1.0`) and the absence of a final newline. Order of
 //! keys is the value's own: deciding it is the model's business.
 
-use std::fmt::Write as _;
+use std::io::{self, Write};
 
-use serde_json::{Number, Value};
+use serde::Serialize;
+use serde_json::ser::{Formatter, PrettyFormatter, Serializer};
 
 /// `value` with two spaces a level and no newline at the end.
-pub(crate) fn pretty(value: &Value) -> String {
-    let mut out = String::new();
-    write_value(&mut out, value, 0);
-    out
+pub(crate) fn pretty(value: &impl Serialize) -> String {
+    let mut out = Vec::new();
+    let layout = Layout(PrettyFormatter::with_indent(b"  "));
+    // A vector takes everything, and a manifest's maps have text for keys.
+    let _ = value.serialize(&mut Serializer::with_formatter(&mut out, layout));
+    String::from_utf8(out).unwrap_or_default()
 }
 
-fn write_value(out: &mut String, value: &Value, depth: usize) {
-    match value {
-        Value::Null => out.push_str("null"),
-        Value::Bool(true) => out.push_str("true"),
-        Value::Bool(false) => out.push_str("false"),
-        Value::Number(number) => write_number(out, number),
-        Value::String(text) => write_text(out, text),
-        Value::Array(items) if items.is_empty() => out.push_str("[]"),
-        Value::Array(items) => {
-            out.push('[');
-            for (at, item) in items.iter().enumerate() {
-                new_line(out, at, depth + 1);
-                write_value(out, item, depth + 1);
-            }
-            indent(out, depth);
-            out.push(']');
+/// The usual layout, but for the look of numbers that are not whole.
+struct Layout(PrettyFormatter<'static>);
+
+macro_rules! as_usual {
+    ($($name:ident($($argument:ident: $ty:ty)?);)*) => {$(
+        fn $name<W: ?Sized + Write>(&mut self, writer: &mut W $(, $argument: $ty)?) -> io::Result<()> {
+            self.0.$name(writer $(, $argument)?)
         }
-        Value::Object(fields) if fields.is_empty() => out.push_str("{}"),
-        Value::Object(fields) => {
-            out.push('{');
-            for (at, (key, field)) in fields.iter().enumerate() {
-                new_line(out, at, depth + 1);
-                write_text(out, key);
-                out.push_str(": ");
-                write_value(out, field, depth + 1);
-            }
-            indent(out, depth);
-            out.push('}');
+    )*};
+}
+
+impl Formatter for Layout {
+    as_usual! {
+        begin_array();
+        end_array();
+        begin_array_value(first: bool);
+        end_array_value();
+        begin_object();
+        end_object();
+        begin_object_key(first: bool);
+        begin_object_value();
+        end_object_value();
+    }
+
+    /// The fewest digits that read back, a point or an exponent always there, the exponent signed
+    /// and of two digits, used below 1e-4 and from 1e16 on.
+    fn write_f64<W: ?Sized + Write>(&mut self, writer: &mut W, float: f64) -> io::Result<()> {
+        let shortest = format!("{float:e}");
+        let (digits, exponent) = shortest.split_once('e').unwrap_or((&shortest, "0"));
+        let exponent: i32 = exponent.parse().unwrap_or_default();
+        if !(-4..16).contains(&exponent) {
+            let sign = if exponent < 0 { '-' } else { '+' };
+            return write!(writer, "{digits}e{sign}{:02}", exponent.unsigned_abs());
         }
-    }
-}
-
-fn new_line(out: &mut String, at: usize, depth: usize) {
-    if at > 0 {
-        out.push(',');
-    }
-    indent(out, depth);
-}
-
-fn indent(out: &mut String, depth: usize) {
-    out.push('\n');
-    for _ in 0..depth {
-        out.push_str("  ");
-    }
-}
-
-fn write_text(out: &mut String, text: &str) {
-    out.push('"');
-    for c in text.chars() {
-        match c {
-            '"' => out.push_str("\\\""),
-            '\\' => out.push_str("\\\\"),
-            '\n' => out.push_str("\\n"),
-            '\r' => out.push_str("\\r"),
-            '\t' => out.push_str("\\t"),
-            '\u{8}' => out.push_str("\\b"),
-            '\u{c}' => out.push_str("\\f"),
-            c if c < ' ' => {
-                let _ = write!(out, "\\u{:04x}", u32::from(c));
-            }
-            c => out.push(c),
-        }
-    }
-    out.push('"');
-}
-
-/// Whole numbers as they are; others with the fewest digits that read back, a point or an exponent
-/// always there, the exponent signed and of two digits, used below 1e-4 and from 1e16 on.
-fn write_number(out: &mut String, number: &Number) {
-    let Some(float) = number.as_f64().filter(|_| number.is_f64()) else {
-        let _ = write!(out, "{number}");
-        return;
-    };
-    let shortest = format!("{float:e}");
-    let Some((digits, exponent)) = shortest.split_once('e') else {
-        out.push_str(&shortest);
-        return;
-    };
-    let exponent: i32 = exponent.parse().unwrap_or_default();
-    if (-4..16).contains(&exponent) {
         let plain = format!("{float}");
-        let whole = !plain.contains('.');
-        out.push_str(&plain);
-        if whole {
-            out.push_str(".0");
-        }
-    } else {
-        let sign = if exponent < 0 { '-' } else { '+' };
-        let _ = write!(out, "{digits}e{sign}{:02}", exponent.unsigned_abs());
+        let point = if plain.contains('.') { "" } else { ".0" };
+        write!(writer, "{plain}{point}")
     }
 }
 

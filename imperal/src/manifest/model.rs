@@ -231,7 +231,7 @@ impl Manifest {
 
     /// The file's text: the reference SDK's order and indentation, no newline at the end.
     pub fn to_json(&self) -> String {
-        json::pretty(&self.to_value())
+        json::pretty(self)
     }
 
     /// The manifest as a JSON object, in the same order.

@@ -61,15 +61,15 @@ for at in range(1000):
 
 with tempfile.TemporaryDirectory() as folder:
     os.chdir(folder)
-    start = time.perf_counter()
+    start = time.process_time()
     path = save_manifest(ext, folder)
-    build = time.perf_counter() - start
-    start = time.perf_counter()
+    build = time.process_time() - start
+    start = time.process_time()
     report = validate_extension(ext)
     with open(path) as file:
         manifest = json.load(file)
     issues = validate_manifest_dict(manifest) + validate_manifest_v1_6_0(manifest)
-    check = time.perf_counter() - start
+    check = time.process_time() - start
     assert not issues, issues
     os.chdir("/")
 json.dump({"build": build, "check": check}, sys.stdout)

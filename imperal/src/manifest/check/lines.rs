@@ -2,12 +2,17 @@
 //!
 //! Owns a scan of text that has already been read as JSON. Only done when there is a finding.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
-/// Lines of every value, by path, `tools.0.name`.
-pub(super) fn of(text: &str) -> HashMap<String, u32> {
-    let mut scan = Scan { bytes: text.as_bytes(), at: 0, line: 1, lines: HashMap::new() };
-    scan.value("");
+/// Lines of the values at those paths and of all that they are in, by path, `tools.0.name`.
+pub(super) fn of<'a>(text: &str, paths: impl Iterator<Item = &'a str>) -> HashMap<String, u32> {
+    let mut wanted = HashSet::from([""]);
+    for path in paths {
+        wanted.insert(path);
+        wanted.extend(path.match_indices('.').map(|(end, _)| &path[..end]));
+    }
+    let mut scan = Scan { bytes: text.as_bytes(), at: 0, line: 1, wanted, lines: HashMap::new() };
+    scan.value(Some(""));
     scan.lines
 }
 
@@ -29,6 +34,7 @@ struct Scan<'a> {
     bytes: &'a [u8],
     at: usize,
     line: u32,
+    wanted: HashSet<&'a str>,
     lines: HashMap<String, u32>,
 }
 
@@ -40,7 +46,8 @@ impl Scan<'_> {
         }
     }
 
-    fn text(&mut self) -> String {
+    /// Passes a string and returns it as it is written.
+    fn text(&mut self) -> &[u8] {
         let start = self.at;
         self.at += 1;
         while let Some(&b) = self.bytes.get(self.at) {
@@ -49,13 +56,24 @@ impl Scan<'_> {
                 break;
             }
         }
-        let raw = self.bytes.get(start..self.at).unwrap_or_default();
-        serde_json::from_slice(raw).unwrap_or_default()
+        self.bytes.get(start..self.at).unwrap_or_default()
     }
 
-    fn value(&mut self, path: &str) {
+    /// The path of a part, when somebody asks for it or for something in it.
+    fn inner(&self, path: Option<&str>, key: &str) -> Option<String> {
+        let inner = match path? {
+            "" => key.to_owned(),
+            path => format!("{path}.{key}"),
+        };
+        self.wanted.contains(inner.as_str()).then_some(inner)
+    }
+
+    /// Passes a value; without a path nobody asks for it.
+    fn value(&mut self, path: Option<&str>) {
         self.blanks();
-        self.lines.entry(path.to_owned()).or_insert(self.line);
+        if let Some(path) = path {
+            self.lines.entry(path.to_owned()).or_insert(self.line);
+        }
         match self.bytes.get(self.at) {
             Some(b'{') => {
                 self.at += 1;
@@ -67,9 +85,13 @@ impl Scan<'_> {
                     }
                     let line = self.line;
                     let key = self.text();
-                    let inner = if path.is_empty() { key } else { format!("{path}.{key}") };
-                    self.lines.insert(inner.clone(), line);
-                    self.value(&inner);
+                    let key: String =
+                        if path.is_some() { serde_json::from_slice(key).unwrap_or_default() } else { String::new() };
+                    let inner = self.inner(path, &key);
+                    if let Some(inner) = &inner {
+                        self.lines.insert(inner.clone(), line);
+                    }
+                    self.value(inner.as_deref());
                 }
             }
             Some(b'[') => {
@@ -81,11 +103,14 @@ impl Scan<'_> {
                         self.at += 1;
                         return;
                     }
-                    self.value(&if path.is_empty() { index.to_string() } else { format!("{path}.{index}") });
+                    let inner = path.and_then(|path| self.inner(Some(path), &index.to_string()));
+                    self.value(inner.as_deref());
                     index += 1;
                 }
             }
-            Some(b'"') => drop(self.text()),
+            Some(b'"') => {
+                self.text();
+            }
             Some(_) => {
                 while self.bytes.get(self.at).is_some_and(|b| !b.is_ascii_whitespace() && !b",]}".contains(b)) {
                     self.at += 1;
@@ -103,8 +128,9 @@ mod tests {
     #[test]
     fn each_value_has_the_line_it_stands_on() {
         let text = "{\n \"a\": [\n  1,\n  {\"b\\n\": \"x\\\"y\"}\n ],\n \"c\":\n  null\n}";
-        let lines = of(text);
-        for (path, line) in [("", 1), ("a", 2), ("a.0", 3), ("a.1", 4), ("a.1.b\n", 4), ("c", 6)] {
+        let places = [("", 1), ("a", 2), ("a.0", 3), ("a.1", 4), ("a.1.b\n", 4), ("c", 6)];
+        let lines = of(text, places.iter().map(|(path, _)| *path));
+        for (path, line) in places {
             assert_eq!(lines.get(path), Some(&line), "{path}");
         }
         assert_eq!(nearest(&lines, "a.1.missing.deep"), 4);

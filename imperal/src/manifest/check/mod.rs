@@ -141,7 +141,7 @@ fn of_file_on_disk(extension: &Extension, folder: &Path, findings: &mut Vec<Find
                 rules::reference(manifest, &mut sink);
             }
             sink.raised.retain(|raised| !of_code.iter().any(|known| *known == (raised.rule, raised.path.clone())));
-            let lines = lines::of(&text);
+            let lines = lines::of(&text, sink.raised.iter().map(|raised| raised.path.as_str()));
             findings.extend(sink.raised.into_iter().map(|raised| {
                 let line = lines::nearest(&lines, &raised.path);
                 place(raised, shown.clone(), line)
@@ -194,7 +194,7 @@ fn validate_text(text: &str, name: &str, folder: Option<&Path>) -> Vec<Finding> 
     if raised.is_empty() {
         return Vec::new();
     }
-    let lines = lines::of(text);
+    let lines = lines::of(text, raised.iter().map(|raised| raised.path.as_str()));
     let mut findings: Vec<Finding> = raised
         .into_iter()
         .map(|raised| {

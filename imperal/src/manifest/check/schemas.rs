@@ -38,21 +38,37 @@ pub(super) fn check(at: &str, tool: &Map<String, Value>, sink: &mut Sink) {
 
 /// The place within the schema and what is wrong there.
 fn valid(schema: &Value) -> Result<(), (String, String)> {
-    let mut dangling = None;
-    each_ref(schema, "", &mut |target, place| {
+    let mut dangling: Option<String> = None;
+    each_ref(schema, &mut |target| {
         let resolves = target.strip_prefix('#').is_some_and(|pointer| schema.pointer(pointer).is_some());
         if !resolves && dangling.is_none() {
-            dangling = Some((place.to_owned(), format!("`{target}` refers to nothing")));
+            dangling = Some(format!("`{target}` refers to nothing"));
         }
     });
     if let Some(fault) = dangling {
-        return Err(fault);
+        return Err((String::new(), fault));
     }
-    jsonschema::draft202012::new(schema).map(drop).map_err(|error| {
+    let fault = |error: &jsonschema::ValidationError<'_>| {
         let place = error.instance_path().as_str().replace('/', ".");
         let shown = if place.is_empty() { "its root".to_owned() } else { format!("`{}`", &place[1..]) };
         (place, format!("{shown}: {error}"))
-    })
+    };
+    jsonschema::draft202012::meta::validate(schema).map_err(|error| fault(&error))?;
+    // Making a validator is what takes time; only a pattern can make it fail after all that.
+    if has_pattern(schema) {
+        jsonschema::draft202012::new(schema).map_err(|error| fault(&error))?;
+    }
+    Ok(())
+}
+
+fn has_pattern(value: &Value) -> bool {
+    match value {
+        Value::Object(fields) => fields.iter().any(|(key, value)| {
+            matches!(key.as_str(), "pattern" | "patternProperties" | "$schema" | "$id") || has_pattern(value)
+        }),
+        Value::Array(items) => items.iter().any(has_pattern),
+        _ => false,
+    }
 }
 
 /// Parameters are one object whose definitions do not contain themselves.
@@ -85,7 +101,7 @@ fn cycle(schema: &Map<String, Value>) -> Option<String> {
     let defs = schema.get("$defs").and_then(Value::as_object)?;
     let direct = |value: &Value| {
         let mut targets = Vec::new();
-        each_ref(value, "", &mut |target, _| targets.extend(target.strip_prefix("#/$defs/").map(str::to_owned)));
+        each_ref(value, &mut |target| targets.extend(target.strip_prefix("#/$defs/").map(str::to_owned)));
         targets
     };
     defs.keys()
@@ -106,22 +122,18 @@ fn cycle(schema: &Map<String, Value>) -> Option<String> {
         .cloned()
 }
 
-fn each_ref(value: &Value, at: &str, visit: &mut impl FnMut(&str, &str)) {
+fn each_ref(value: &Value, visit: &mut impl FnMut(&str)) {
     match value {
         Value::Object(fields) => {
             for (key, value) in fields {
                 match (key.as_str(), value) {
-                    ("$ref", Value::String(target)) => visit(target, at),
+                    ("$ref", Value::String(target)) => visit(target),
                     ("default" | "const" | "enum" | "examples", _) => {}
-                    _ => each_ref(value, &format!("{at}.{key}"), visit),
+                    _ => each_ref(value, visit),
                 }
             }
         }
-        Value::Array(items) => {
-            for (index, item) in items.iter().enumerate() {
-                each_ref(item, &format!("{at}.{index}"), visit);
-            }
-        }
+        Value::Array(items) => items.iter().for_each(|item| each_ref(item, visit)),
         _ => {}
     }
 }

@@ -50,36 +50,43 @@ pub(crate) fn shape(schema: Value) -> Map<String, Value> {
 /// A type that contains itself refers to the root; the reference makes it a definition.
 fn own_root(root: &mut Map<String, Value>, defs: &mut Map<String, Value>) {
     let mut recursive = false;
+    see_refs_in(root, &mut |target| recursive |= target == "#");
+    defs.values().for_each(|def| see_refs(def, &mut |target| recursive |= target == "#"));
+    if !recursive {
+        return;
+    }
     let Some(name) = root.get("title").and_then(Value::as_str).map(str::to_owned) else { return };
     let target = format!("{DEFS}{name}");
     let mut point = |text: &mut String| {
         if text == "#" {
             text.clone_from(&target);
-            recursive = true;
         }
     };
     each_ref_in(root, &mut point);
     defs.values_mut().for_each(|def| each_ref(def, &mut point));
-    if recursive {
-        let body = std::mem::take(root);
-        defs.insert(name, Value::Object(body));
-        root.insert("$ref".to_owned(), Value::from(target));
-    }
+    let body = std::mem::take(root);
+    defs.insert(name, Value::Object(body));
+    root.insert("$ref".to_owned(), Value::from(target));
 }
 
 /// Definitions that nothing refers to any more are left out.
 fn drop_unused(root: &Map<String, Value>, defs: &mut Map<String, Value>) {
-    let mut used: Vec<String> = Vec::new();
-    let mut root = root.clone();
-    each_ref_in(&mut root, &mut |target| note(&mut used, target));
-    let mut next = 0;
-    while let Some(name) = used.get(next).cloned() {
-        if let Some(def) = defs.get_mut(&name) {
-            each_ref(def, &mut |target| note(&mut used, target));
-        }
-        next += 1;
+    if defs.is_empty() {
+        return;
     }
-    defs.retain(|name, _| used.contains(name));
+    let mut used: Vec<String> = Vec::new();
+    see_refs_in(root, &mut |target| note(&mut used, target));
+    let mut next = 0;
+    while let Some(name) = used.get(next) {
+        let def = defs.get(name);
+        next += 1;
+        if let Some(def) = def {
+            see_refs(def, &mut |target| note(&mut used, target));
+        }
+    }
+    if used.len() < defs.len() {
+        defs.retain(|name, _| used.contains(name));
+    }
 }
 
 fn note(used: &mut Vec<String>, target: &str) {
@@ -91,6 +98,28 @@ fn note(used: &mut Vec<String>, target: &str) {
 }
 
 /// Every `$ref` in a schema, values of `default`, `const`, `enum` and `examples` left alone.
+fn see_refs(value: &Value, visit: &mut impl FnMut(&str)) {
+    match value {
+        Value::Object(fields) => see_refs_in(fields, visit),
+        Value::Array(items) => items.iter().for_each(|item| see_refs(item, visit)),
+        _ => {}
+    }
+}
+
+fn see_refs_in(fields: &Map<String, Value>, visit: &mut impl FnMut(&str)) {
+    for (key, value) in fields {
+        match (key.as_str(), value) {
+            ("$ref", Value::String(target)) => visit(target),
+            ("properties" | "patternProperties" | "$defs", Value::Object(schemas)) => {
+                schemas.values().for_each(|schema| see_refs(schema, visit));
+            }
+            ("default" | "const" | "enum" | "examples", _) => {}
+            (_, value) => see_refs(value, visit),
+        }
+    }
+}
+
+/// The same, to change them; those of a discriminator as well.
 fn each_ref(value: &mut Value, visit: &mut impl FnMut(&mut String)) {
     match value {
         Value::Object(fields) => each_ref_in(fields, visit),

@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 
 use serde_json::{Map, Value, json};
 
-use super::{DEFS, each_ref, each_ref_in, title};
+use super::{DEFS, see_refs, see_refs_in, title};
 
 /// How often each definition is referred to, before anything is moved.
 type Uses = BTreeMap<String, usize>;
@@ -16,9 +16,11 @@ type Uses = BTreeMap<String, usize>;
 /// Moves variants into `defs`, in the root and in every definition.
 pub(super) fn split(root: &mut Map<String, Value>, defs: &mut Map<String, Value>) {
     let mut uses = Uses::new();
-    let mut count = |target: &mut String| *uses.entry(target.clone()).or_default() += 1;
-    each_ref_in(root, &mut count);
-    defs.values_mut().for_each(|def| each_ref(def, &mut count));
+    if !defs.is_empty() {
+        let mut count = |target: &str| *uses.entry(target.to_owned()).or_default() += 1;
+        see_refs_in(root, &mut count);
+        defs.values().for_each(|def| see_refs(def, &mut count));
+    }
     let name = root.get("title").and_then(Value::as_str).unwrap_or("Root").to_owned();
     let mut body = Value::Object(std::mem::take(root));
     split_in(&mut body, &name, defs, &uses);
