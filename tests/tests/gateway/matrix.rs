@@ -109,7 +109,7 @@ fn as_asked(request: RequestBuilder, who: &str) -> RequestBuilder {
     }
 }
 
-async fn reader(node: &Node, scopes: &[&str], who: (&str, &str)) -> User {
+fn reader(node: &Node, scopes: &[&str], who: (&str, &str)) -> User {
     let mut claims = serde_json::to_value(Claims::of(who.1)).unwrap();
     claims["tenant_id"] = json!(who.0);
     claims["aud"] = json!(AUDIENCE);
@@ -124,7 +124,7 @@ async fn everybody_gets_what_the_table_says_and_refusals_are_audited() {
     let mut options = options(&folder);
     options.args.extend(["--audience", AUDIENCE].map(str::to_owned));
     let node = options.start().await;
-    let anna = reader(&node, &[], ("default", "anna")).await;
+    let anna = reader(&node, &[], ("default", "anna"));
     let reply = anna.call("stubborn", json!({"millis": 600_000})).await;
     let task_id = reply["result"]["data"]["task_id"].as_str().unwrap().to_owned();
     let http = reqwest::Client::builder().redirect(reqwest::redirect::Policy::none()).build().unwrap();
@@ -163,7 +163,7 @@ async fn everybody_gets_what_the_table_says_and_refusals_are_audited() {
             "other tenant" => ("elsewhere", "anna"),
             _ => ("default", "cora"),
         };
-        let rows = reader(&node, &[], name).await.audit().await;
+        let rows = reader(&node, &[], name).audit().await;
         let filed: Vec<_> =
             rows.iter().filter(|row| row["outcome"] == "refused").map(|row| row["action"].as_str().unwrap()).collect();
         assert_eq!(filed, tried, "{who}");
@@ -177,7 +177,7 @@ async fn everybody_gets_what_the_table_says_and_refusals_are_audited() {
     for row in anna.audit().await {
         assert_eq!((&row["tenant_id"], &row["user_id"]), (&json!("default"), &json!("anna")));
     }
-    let all = reader(&node, &["audit:read"], ("default", "auditor")).await.audit().await;
+    let all = reader(&node, &["audit:read"], ("default", "auditor")).audit().await;
     assert!(all.iter().any(|row| row["user_id"] == "ben") && all.iter().any(|row| row["tenant_id"] == "elsewhere"));
 }
 
