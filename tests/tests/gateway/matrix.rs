@@ -63,7 +63,7 @@ const TABLE: &[Row] = &[
     ("GET",  "/v1/tasks/01a20482-1178-74f9-8951-cc3b678a7413", nothing, [404, 404, 404, 401, 401, 401, 401, 401, 401, 401, 401]),
     ("POST", "/v1/internal/chat/inject", message,                [403, 403, 403, 200, 403, 401, 401, 401, 401, 401, 401]),
     ("POST", "/v1/internal/chat/inject", foreign_message,        [403, 403, 403, 404, 403, 401, 401, 401, 401, 401, 401]),
-    ("POST", "/v1/internal/link", nothing,                       USERS),
+    ("POST", "/v1/internal/link", nothing,                       [403, 403, 403, 401, 401, 401, 401, 401, 401, 401, 401]),
     ("GET",  "/v1/extensions", nothing,                          USERS),
     ("GET",  "/v1/extensions/probe/manifest", nothing,           USERS),
     ("GET",  "/v1/extensions/probe/icon", nothing,               USERS),
@@ -148,6 +148,7 @@ async fn everybody_gets_what_the_table_says_and_refusals_are_audited() {
                 let action = match *path {
                     "/v1/tasks/{task}" => "task.read",
                     "/v1/tasks/{task}/cancel" => "task.cancel",
+                    "/v1/internal/link" => "page.link",
                     _ => "chat.inject",
                 };
                 refused.entry(who).or_default().push(action);
