@@ -12,8 +12,6 @@ use serde::Serialize;
 
 use super::failure::Failure;
 use super::{Gateway, json};
-use crate::codes;
-use crate::error::Error;
 use crate::platform::Access;
 
 /// Nothing from elsewhere, nothing inline.
@@ -95,8 +93,7 @@ pub(super) async fn new_link(
     headers: HeaderMap,
 ) -> Result<Response, Failure> {
     if !gateway.auth.is_terminal(&headers) {
-        let denied = Error::user(codes::PERMISSION_DENIED, "Only the `link` command on this machine makes links.");
-        return Err(denied.into());
+        access.refuse_link().await?;
     }
     let secret = gateway.links.make(access.user().clone());
     Ok(json(StatusCode::OK, &NewLink { path: format!("/open/{secret}") }))

@@ -229,6 +229,13 @@ impl Access {
         Err(Error::user(codes::PERMISSION_DENIED, "Only a service may put a message into a chat."))
     }
 
+    /// Refuses, audited, what only the terminal on this machine may do.
+    pub(crate) async fn refuse_link(&self) -> Result<()> {
+        let row = self.audit_row("page.link", self.owner.user_id.to_string(), AuditOutcome::Refused);
+        self.platform.write_audit(row).await?;
+        Err(Error::user(codes::PERMISSION_DENIED, "Only the `link` command on this machine makes links."))
+    }
+
     async fn own_task(&self, task_id: TaskId, action: &str) -> Result<TaskRecord> {
         match self.ledger().task(task_id).await {
             Ok(Some(record)) if record.owner == self.owner => Ok(record),

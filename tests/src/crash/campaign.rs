@@ -88,7 +88,7 @@ impl Campaign {
             judge_all(&mut world, &node, latest, &mut report).await.expect("a node that is left alone answers");
             node.kill().await;
             for line in world.log().lines().filter(|line| line.contains("panicked at")) {
-                report.found(REPLY, format!("the platform panicked: {line}"));
+                report.found(REPLY, &format!("the platform panicked: {line}"));
             }
             if self.talkative {
                 eprintln!("{} kills, {} violations", report.kills(), report.violations());
@@ -157,25 +157,25 @@ async fn judge_all(world: &mut World, node: &Node, fate: &'static str, report: &
         let user = traveller.visit(node);
         match tokio::time::timeout(CATCHING_UP, traveller.clone().follow(user.clone(), true)).await {
             Ok(followed) => followed?,
-            Err(_) => report.found(LIVE, format!("{}'s stream never reached its head", traveller.mark())),
+            Err(_) => report.found(LIVE, &format!("{}'s stream never reached its head", traveller.mark())),
         }
         chats.push(chat(&user).await?);
         let (_, trail) = send(user.request(reqwest::Method::GET, "/v1/audit/check")).await?;
         if !trail["rows"].is_u64() || !trail["broken"].is_null() {
-            report.found(AUDIT, format!("{}'s audit trail is broken: {trail}", traveller.mark()));
+            report.found(AUDIT, &format!("{}'s audit trail is broken: {trail}", traveller.mark()));
         }
     }
     let file = LedgerFile::read(&world.options.folder.join("ledger.db"));
     let verdict = judge(&file, &world.travellers);
     for (rule, what) in verdict.found {
-        report.found(rule, what);
+        report.found(rule, &what);
     }
     for (traveller, chat) in world.travellers.iter().zip(chats) {
         let owner = file.owner(traveller.tenant, traveller.id);
         let stored: Vec<_> =
             file.turns.iter().filter(|turn| Some(turn.owner) == owner).map(|turn| turn.turn_id.clone()).collect();
         if chat != stored {
-            report.found(REPLY, format!("{} reads another chat over HTTP than the file holds", traveller.mark()));
+            report.found(REPLY, &format!("{} reads another chat over HTTP than the file holds", traveller.mark()));
         }
     }
     let mut new = verdict.checked;

@@ -1,6 +1,6 @@
 //! A seeded generator: the same seed makes the same choices. (The machine's timing is its own.)
 
-/// SplitMix64: small, and good enough to choose moments.
+/// A 64-bit mixer: small, and good enough to choose moments.
 #[derive(Debug, Clone)]
 pub(super) struct Dice(u64);
 

@@ -48,7 +48,7 @@ impl Report {
         }
     }
 
-    pub(super) fn found(&mut self, rule: usize, what: String) {
+    pub(super) fn found(&mut self, rule: usize, what: &str) {
         self.violations[rule] += 1;
         if self.findings.len() < 40 {
             self.findings.push(format!("{}: {what}", RULES[rule].0));

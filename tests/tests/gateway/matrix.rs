@@ -63,7 +63,7 @@ const TABLE: &[Row] = &[
     ("GET",  "/v1/tasks/01a20482-1178-74f9-8951-cc3b678a7413", nothing, [404, 404, 404, 401, 401, 401, 401, 401, 401, 401, 401]),
     ("POST", "/v1/internal/chat/inject", message,                [403, 403, 403, 200, 403, 401, 401, 401, 401, 401, 401]),
     ("POST", "/v1/internal/chat/inject", foreign_message,        [403, 403, 403, 404, 403, 401, 401, 401, 401, 401, 401]),
-    ("POST", "/v1/internal/link", nothing,                       USERS),
+    ("POST", "/v1/internal/link", nothing,                       [403, 403, 403, 401, 401, 401, 401, 401, 401, 401, 401]),
     ("GET",  "/v1/extensions", nothing,                          USERS),
     ("GET",  "/v1/extensions/probe/manifest", nothing,           USERS),
     ("GET",  "/v1/extensions/probe/icon", nothing,               USERS),
@@ -109,7 +109,7 @@ fn as_asked(request: RequestBuilder, who: &str) -> RequestBuilder {
     }
 }
 
-async fn reader(node: &Node, scopes: &[&str], who: (&str, &str)) -> User {
+fn reader(node: &Node, scopes: &[&str], who: (&str, &str)) -> User {
     let mut claims = serde_json::to_value(Claims::of(who.1)).unwrap();
     claims["tenant_id"] = json!(who.0);
     claims["aud"] = json!(AUDIENCE);
@@ -124,7 +124,7 @@ async fn everybody_gets_what_the_table_says_and_refusals_are_audited() {
     let mut options = options(&folder);
     options.args.extend(["--audience", AUDIENCE].map(str::to_owned));
     let node = options.start().await;
-    let anna = reader(&node, &[], ("default", "anna")).await;
+    let anna = reader(&node, &[], ("default", "anna"));
     let reply = anna.call("stubborn", json!({"millis": 600_000})).await;
     let task_id = reply["result"]["data"]["task_id"].as_str().unwrap().to_owned();
     let http = reqwest::Client::builder().redirect(reqwest::redirect::Policy::none()).build().unwrap();
@@ -148,6 +148,7 @@ async fn everybody_gets_what_the_table_says_and_refusals_are_audited() {
                 let action = match *path {
                     "/v1/tasks/{task}" => "task.read",
                     "/v1/tasks/{task}/cancel" => "task.cancel",
+                    "/v1/internal/link" => "page.link",
                     _ => "chat.inject",
                 };
                 refused.entry(who).or_default().push(action);
@@ -163,7 +164,7 @@ async fn everybody_gets_what_the_table_says_and_refusals_are_audited() {
             "other tenant" => ("elsewhere", "anna"),
             _ => ("default", "cora"),
         };
-        let rows = reader(&node, &[], name).await.audit().await;
+        let rows = reader(&node, &[], name).audit().await;
         let filed: Vec<_> =
             rows.iter().filter(|row| row["outcome"] == "refused").map(|row| row["action"].as_str().unwrap()).collect();
         assert_eq!(filed, tried, "{who}");
@@ -177,7 +178,7 @@ async fn everybody_gets_what_the_table_says_and_refusals_are_audited() {
     for row in anna.audit().await {
         assert_eq!((&row["tenant_id"], &row["user_id"]), (&json!("default"), &json!("anna")));
     }
-    let all = reader(&node, &["audit:read"], ("default", "auditor")).await.audit().await;
+    let all = reader(&node, &["audit:read"], ("default", "auditor")).audit().await;
     assert!(all.iter().any(|row| row["user_id"] == "ben") && all.iter().any(|row| row["tenant_id"] == "elsewhere"));
 }
 

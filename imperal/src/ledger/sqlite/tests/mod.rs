@@ -3,6 +3,7 @@
 //! The rules of the contract are in the conformance suite.
 
 mod file;
+mod synced;
 mod trail;
 mod writing;
 

@@ -1,0 +1,87 @@
+//! Which of the contract's writes are on disk when they are answered: all but progress, renewals
+//! and write checks.
+//!
+//! A process that is killed loses nothing that the system holds; only a power failure would show a
+//! commit that was not synced. So it is asked of SQLite, inside the very transaction.
+
+use std::future::Future;
+
+use crate::ids::TaskId;
+use crate::ledger::{AuditOutcome, NewAudit, NewTask, Progress, TaskEnd, TaskState};
+
+use super::*;
+
+/// Whether the transaction in which this write was carried out was synced.
+async fn is_synced<T: std::fmt::Debug>(
+    ledger: &SqliteLedger,
+    write: impl Future<Output = Result<T, LedgerError>>,
+) -> bool {
+    let ask = |tx: &mut ops::Tx<'_>| Ok(tx.connection().pragma_query_value(None, "synchronous", |row| row.get(0))?);
+    let level = ledger.writer.write::<i64>(Weight::Light, ask);
+    let (written, level) = as_one_batch(ledger, async { tokio::join!(biased; write, level) }).await;
+    written.unwrap();
+    level.unwrap() == 2
+}
+
+fn audit() -> NewAudit {
+    NewAudit {
+        tenant_id: "t".to_owned(),
+        user_id: "anna".to_owned(),
+        actor: "service".to_owned(),
+        app_id: None,
+        action: "chat.inject".to_owned(),
+        target: None,
+        outcome: AuditOutcome::Done,
+        detail: None,
+    }
+}
+
+fn end() -> TaskEnd {
+    TaskEnd { state: TaskState::Succeeded, turn: turn("done"), audit: audit() }
+}
+
+fn task(call_id: CallId) -> NewTask {
+    NewTask {
+        task_id: TaskId::generate(),
+        call_id,
+        owner: anna(),
+        app_id: "app".to_owned(),
+        function: "work".to_owned(),
+        name: "work".to_owned(),
+        long_running: false,
+        cap: LEASE,
+        max_running: 9,
+    }
+}
+
+#[tokio::test]
+async fn every_acknowledged_write_is_synced_and_no_other() {
+    let folder = Folder::new();
+    let l = folder.open().unwrap();
+    assert!(is_synced(&l, l.join("n", LEASE)).await);
+    let holder = l.join("n", LEASE).await.unwrap();
+    let call_id = CallId::generate();
+    let call = NewCall { call_id, owner: anna(), turn: turn("?") };
+    assert!(is_synced(&l, l.accept_call(&holder, call)).await);
+    let (first, second) = (task(call_id), task(call_id));
+    let (ended, left) = (first.task_id, second.task_id);
+    assert!(is_synced(&l, l.start_task(&holder, first)).await);
+    l.start_task(&holder, second).await.unwrap();
+    assert!(is_synced(&l, l.reply(&holder, call_id, turn("reply"))).await);
+    assert!(is_synced(&l, l.finish_task(&holder, ended, end())).await);
+    assert!(is_synced(&l, l.ask_cancel(left, audit())).await);
+    assert!(is_synced(&l, l.inject(anna(), turn("news"), audit(), None)).await);
+    assert!(is_synced(&l, l.audit(audit())).await);
+    let open = CallId::generate();
+    l.accept_call(&holder, NewCall { call_id: open, owner: anna(), turn: turn("?") }).await.unwrap();
+
+    let progress = Progress { task_id: left, percent: 1.0, message: String::new(), at: jiff::Timestamp::UNIX_EPOCH };
+    assert!(!is_synced(&l, l.note_progress(&holder, vec![progress])).await);
+    assert!(!is_synced(&l, l.renew(&holder, LEASE)).await);
+    assert!(!is_synced(&l, l.check()).await);
+
+    assert!(is_synced(&l, l.leave(&holder)).await);
+    let next = l.join("n", LEASE).await.unwrap();
+    assert!(is_synced(&l, l.reclaim_call(&next, open, turn("interrupted"))).await);
+    assert!(is_synced(&l, l.reclaim_task(&next, left, end())).await);
+}
