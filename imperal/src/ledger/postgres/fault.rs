@@ -46,9 +46,9 @@ impl From<Fault> for LedgerError {
 /// Whether the server undid the statement because of what others did at the same time: the same
 /// statement may be sent again.
 pub(super) fn was_a_clash(error: &tokio_postgres::Error) -> bool {
-    error.code().is_some_and(|code| {
-        [SqlState::T_R_SERIALIZATION_FAILURE, SqlState::T_R_DEADLOCK_DETECTED].contains(code)
-    })
+    error
+        .code()
+        .is_some_and(|code| [SqlState::T_R_SERIALIZATION_FAILURE, SqlState::T_R_DEADLOCK_DETECTED].contains(code))
 }
 
 fn from_postgres(error: &tokio_postgres::Error) -> LedgerError {

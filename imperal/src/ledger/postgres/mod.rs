@@ -191,8 +191,7 @@ impl Ledger for PostgresLedger {
             let messages: Vec<_> = latest.iter().map(|said| stored(&said.message)).collect();
             let times: Vec<i64> = latest.iter().map(|said| said.at.as_microsecond()).collect();
             let percents: Param<'_> = (&percents, tokio_postgres::types::Type::FLOAT8_ARRAY);
-            let params =
-                [text(&node), int(&holder.epoch), texts(&ids), percents, texts(&messages), pool::ints(&times)];
+            let params = [text(&node), int(&holder.epoch), texts(&ids), percents, texts(&messages), pool::ints(&times)];
             let mut kept = HashMap::new();
             for row in self.store.rows(sql, &params).await? {
                 kept.insert(get_id::<TaskId>(&row, 0)?, (get::<i64>(&row, 1)?, owner(&row, 2)?));

@@ -59,9 +59,7 @@ impl Store {
     pub(super) fn new(url: &str, schema: &str) -> Result<Self, LedgerError> {
         let plain = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_';
         if schema.is_empty() || schema.len() > 63 || !schema.chars().all(plain) {
-            return Err(LedgerError::Unusable(format!(
-                "{schema:?} is no schema name: use up to 63 of a-z, 0-9 and _"
-            )));
+            return Err(LedgerError::Unusable(format!("{schema:?} is no schema name: use up to 63 of a-z, 0-9 and _")));
         }
         // The parser's own text says what is wrong and repeats nothing of the address.
         let mut config: Config = url.parse().map_err(|error: tokio_postgres::Error| {

@@ -29,11 +29,7 @@ pub(super) const RECORD: &str = "r.task_id::text, r.call_id::text, r.app_id, r.f
 
 /// A text as it is stored: PostgreSQL has no NUL.
 pub(super) fn stored(text: &str) -> Cow<'_, str> {
-    if text.contains(['\\', '\0']) {
-        text.replace('\\', "\\\\").replace('\0', "\\0").into()
-    } else {
-        text.into()
-    }
+    if text.contains(['\\', '\0']) { text.replace('\\', "\\\\").replace('\0', "\\0").into() } else { text.into() }
 }
 
 fn original(text: &str) -> String {
