@@ -3,6 +3,7 @@
 //! A [`Node`] is the binary under test as a child process. It can be killed with -9 and started
 //! again on the same folder. A [`User`] speaks to it over HTTP.
 
+pub mod cluster;
 pub mod crash;
 mod node;
 mod stream;

@@ -164,6 +164,9 @@ pub(super) struct ServeArgs {
     /// PostgreSQL to use instead of the data folder's file; give a password by the environment
     #[arg(long, env = "IMPERAL_DATABASE_URL", value_name = "URL", hide_env_values = true)]
     pub(super) database_url: Option<String>,
+    /// This node's name in PostgreSQL: its own, the same over restarts [default: host and data folder]
+    #[arg(long, env = "IMPERAL_NODE", value_name = "NAME")]
+    pub(super) node: Option<String>,
     /// Keys that sign users' tokens: a JWKS file or URL. For a shared secret set `IMPERAL_JWT_SECRET`
     #[arg(long, env = "IMPERAL_JWKS", value_name = "FILE|URL")]
     pub(super) jwks: Option<String>,

@@ -15,8 +15,10 @@ use crate::app::App;
 use crate::context::User;
 use crate::function::Registry;
 use crate::gateway::{Auth, Bound, LOCAL_TENANT, LOCAL_USER, LocalKey, Server, Verifier};
-use crate::ledger::SqliteLedger;
-use crate::platform::Platform;
+#[cfg(feature = "postgres")]
+use crate::ledger::PostgresLedger;
+use crate::ledger::{Ledger, SqliteLedger};
+use crate::platform::{Platform, Settings};
 
 /// Where `dev` listens when nothing else does.
 const DEV_PORT: u16 = 7717;
@@ -26,7 +28,7 @@ pub(super) async fn dev(mut app: App, registry: Registry, args: DevArgs) -> Resu
     let folder = own(&args.folder.data_dir)?;
     let grace = app.settings.shutdown_grace;
     let names: Vec<_> = registry.extensions().map(|e| format!("{} {}", e.def().name, e.def().version)).collect();
-    let platform = platform(app, registry, &folder).await?;
+    let platform = Platform::start(registry, file(&folder)?, app.states, app.settings).await?;
     let local = |port| SocketAddr::from((Ipv4Addr::LOCALHOST, port));
     let bound = match bind(&platform, &folder, args.listen.unwrap_or(local(DEV_PORT)), |auth| auth).await {
         // Somebody else's port is no reason not to start, unless it was asked for.
@@ -45,13 +47,13 @@ pub(super) async fn serve(mut app: App, registry: Registry, args: ServeArgs) -> 
     let grace = app.settings.shutdown_grace;
     let users = verifier(&args)?;
     let service_token = env_text("IMPERAL_SERVICE_TOKEN");
-    if args.database_url.is_some() {
-        return Err(CliError::new(
-            "this build has no PostgreSQL ledger: leave out --database-url, or build imperal with it",
-        ));
-    }
     let folder = own(&args.folder.data_dir)?;
-    let bound = start(app, registry, &folder, args.listen, |auth| {
+    let ledger = match &args.database_url {
+        None => file(&folder)?,
+        Some(url) => database(url, args.node, &folder, &mut app.settings).await?,
+    };
+    let platform = Platform::start(registry, ledger, app.states, app.settings).await?;
+    let bound = bind(&platform, &folder, args.listen, |auth| {
         let auth = auth.with_users(users);
         match service_token {
             Some(token) => auth.with_service_token(SecretString::from(token)),
@@ -82,7 +84,8 @@ fn env_text(name: &str) -> Option<String> {
 
 /// The platform of a folder for one command, on a port of its own.
 pub(super) async fn for_a_while(app: App, registry: Registry, folder: &DataFolder) -> Result<Bound, CliError> {
-    start(app, registry, folder, SocketAddr::from((Ipv4Addr::LOCALHOST, 0)), |auth| auth).await
+    let platform = Platform::start(registry, file(folder)?, app.states, app.settings).await?;
+    bind(&platform, folder, SocketAddr::from((Ipv4Addr::LOCALHOST, 0)), |auth| auth).await
 }
 
 pub(super) fn local_user() -> User {
@@ -105,21 +108,47 @@ fn own(path: &Path) -> Result<DataFolder, CliError> {
     }
 }
 
-async fn start(
-    app: App,
-    registry: Registry,
-    folder: &DataFolder,
-    listen: SocketAddr,
-    auth: impl FnOnce(Auth) -> Auth,
-) -> Result<Bound, CliError> {
-    let platform = platform(app, registry, folder).await?;
-    bind(&platform, folder, listen, auth).await
-}
-
-async fn platform(app: App, registry: Registry, folder: &DataFolder) -> Result<Platform, CliError> {
+fn file(folder: &DataFolder) -> Result<Arc<dyn Ledger>, CliError> {
     let ledger = SqliteLedger::open(folder.ledger())
         .map_err(|error| CliError::new(format!("{}: {error}", folder.ledger().display())))?;
-    Ok(Platform::start(registry, Arc::new(ledger), app.states, app.settings).await?)
+    Ok(Arc::new(ledger))
+}
+
+/// A cancel that is asked of another node arrives with the renewal, so that comes every second.
+#[cfg(feature = "postgres")]
+async fn database(
+    url: &str,
+    node: Option<String>,
+    folder: &DataFolder,
+    settings: &mut Settings,
+) -> Result<Arc<dyn Ledger>, CliError> {
+    settings.node = match node {
+        Some(node) => node,
+        None => own_name(folder)?,
+    };
+    settings.renew_every = settings.renew_every.min(Duration::from_secs(1));
+    let ledger = PostgresLedger::connect(url).await.map_err(|error| CliError::new(error.to_string()))?;
+    Ok(Arc::new(ledger))
+}
+
+#[cfg(not(feature = "postgres"))]
+#[expect(clippy::unused_async, reason = "as where there is one")]
+async fn database(_: &str, _: Option<String>, _: &DataFolder, _: &mut Settings) -> Result<Arc<dyn Ledger>, CliError> {
+    Err(CliError::new(
+        "this build has no PostgreSQL ledger: leave out --database-url, or build with imperal's feature `postgres`",
+    ))
+}
+
+/// One process at a time has the folder, so no other on this machine has the name.
+#[cfg(feature = "postgres")]
+fn own_name(folder: &DataFolder) -> Result<String, CliError> {
+    let said =
+        ["/proc/sys/kernel/hostname", "/etc/hostname"].iter().find_map(|path| std::fs::read_to_string(path).ok());
+    let host = said.or_else(|| env_text("HOSTNAME")).or_else(|| env_text("COMPUTERNAME"));
+    let Some(host) = host.filter(|host| !host.trim().is_empty()) else {
+        return Err(CliError::new("this machine does not say its name: give this node one of its own with --node"));
+    };
+    Ok(format!("{}:{}", host.trim(), folder.path().canonicalize()?.display()))
 }
 
 async fn bind(

@@ -31,9 +31,6 @@ pub use server::{Bound, Server};
 use crate::platform::Platform;
 use auth::Links;
 
-/// Largest request body. Parameters are text for people; files travel by URL.
-const BODY_LIMIT: usize = 1024 * 1024;
-
 /// What every route shares.
 #[derive(Clone)]
 struct Gateway {
@@ -69,7 +66,7 @@ fn router(gateway: Gateway) -> Router {
     api.merge(page::routes())
         .fallback(failure::no_such_route)
         .method_not_allowed_fallback(failure::no_such_method)
-        .layer(DefaultBodyLimit::max(BODY_LIMIT))
+        .layer(DefaultBodyLimit::max(body::BODY_LIMIT))
         .layer(axum::middleware::map_response(secure))
         .with_state(gateway)
 }

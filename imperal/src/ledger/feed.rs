@@ -52,6 +52,12 @@ impl Feed {
         self.tell(owner, Pulse::Progress(Arc::new(progress)));
     }
 
+    /// Who is watched, for backends that hear of other processes' commits.
+    #[cfg(feature = "postgres")]
+    pub(super) fn watched(&self) -> Vec<Owner> {
+        self.watchers().keys().cloned().collect()
+    }
+
     fn tell(&self, owner: &Owner, pulse: Pulse) {
         if let Some(sender) = self.watchers().get(owner) {
             // An error means that nobody watches any more.

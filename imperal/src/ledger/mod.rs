@@ -11,6 +11,8 @@ pub mod conformance;
 mod contract;
 mod feed;
 mod memory;
+#[cfg(feature = "postgres")]
+mod postgres;
 mod rows;
 mod sqlite;
 
@@ -19,6 +21,8 @@ pub use clock::{Clock, HeldClock, SystemClock};
 pub use contract::{Fut, Ledger, LedgerError};
 pub use feed::{Feed, Pulse, Subscription};
 pub use memory::MemoryLedger;
+#[cfg(feature = "postgres")]
+pub use postgres::PostgresLedger;
 pub use rows::{
     AuditFilter, AuditOutcome, AuditRow, CancelAnswer, Event, EventBody, Fence, Incarnation, NewAudit, NewCall,
     NewTask, Orphan, Owner, Progress, Role, Task, TaskEnd, TaskRecord, TaskState, Turn, TurnBody, Work,

@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, reason = "a test fails by it")]
 
 mod model;
+mod postgres;
 mod random;
 
 use std::sync::Arc;

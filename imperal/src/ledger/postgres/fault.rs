@@ -1,0 +1,93 @@
+//! What can go wrong inside, and what the contract calls it.
+//!
+//! Owns the one table from the server's codes to [`LedgerError`]: what may pass by itself is
+//! `Unavailable`, what needs a person is `Unusable` and names the way out. No text names the
+//! connection's address: it may hold a password.
+
+use std::error::Error;
+
+use tokio_postgres::error::SqlState;
+
+use crate::ledger::LedgerError;
+
+/// Why an operation did not come about.
+#[derive(Debug)]
+pub(super) enum Fault {
+    /// A rule of the contract, or a state in the contract's words.
+    Refused(LedgerError),
+    /// The server or the connection.
+    Postgres(tokio_postgres::Error),
+    /// A stored row that is not what was written.
+    Row(String),
+}
+
+impl From<LedgerError> for Fault {
+    fn from(error: LedgerError) -> Self {
+        Self::Refused(error)
+    }
+}
+
+impl From<tokio_postgres::Error> for Fault {
+    fn from(error: tokio_postgres::Error) -> Self {
+        Self::Postgres(error)
+    }
+}
+
+impl From<Fault> for LedgerError {
+    fn from(fault: Fault) -> Self {
+        match fault {
+            Fault::Refused(error) => error,
+            Fault::Row(why) => damaged(&why),
+            Fault::Postgres(error) => from_postgres(&error),
+        }
+    }
+}
+
+/// Whether the server undid the statement because of what others did at the same time: the same
+/// statement may be sent again.
+pub(super) fn was_a_clash(error: &tokio_postgres::Error) -> bool {
+    error
+        .code()
+        .is_some_and(|code| [SqlState::T_R_SERIALIZATION_FAILURE, SqlState::T_R_DEADLOCK_DETECTED].contains(code))
+}
+
+fn from_postgres(error: &tokio_postgres::Error) -> LedgerError {
+    let Some(answer) = error.as_db_error() else {
+        return LedgerError::Unavailable(format!("the connection to PostgreSQL failed: {}", reasons(error)));
+    };
+    let (code, message) = (answer.code().code(), answer.message());
+    match code {
+        "IM001" => LedgerError::Fenced,
+        // The only unique columns besides numbers that are given out there are the ids.
+        "IM002" | "23505" => LedgerError::Settled,
+        "IM003" => LedgerError::Unknown,
+        "IM004" => LedgerError::TooEarly,
+        // Who asked knows the limit.
+        "IM005" => LedgerError::TooManyTasks(0),
+        "42501" => LedgerError::Unusable(format!(
+            "PostgreSQL denies it ({message}): grant the role all rights on the ledger's schema, or let it make that"
+        )),
+        "3F000" | "42P01" | "42703" | "42883" => LedgerError::Unusable(format!(
+            "the ledger's schema is not as it was made ({message}): restore it, or drop it to begin with an empty one"
+        )),
+        "XX001" | "XX002" => damaged(message),
+        "53100" => LedgerError::Unavailable(format!("PostgreSQL has no space left ({message}): free some")),
+        "25006" => LedgerError::Unavailable(format!("PostgreSQL takes no writes ({message}): name the primary server")),
+        _ => LedgerError::Unavailable(format!("PostgreSQL says: {message} (code {code})")),
+    }
+}
+
+fn damaged(why: &str) -> LedgerError {
+    LedgerError::Unusable(format!("the database is damaged or not a ledger ({why}): restore a copy"))
+}
+
+/// The error with what caused it.
+pub(super) fn reasons(error: &dyn Error) -> String {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        text = format!("{text}: {error}");
+        cause = error.source();
+    }
+    text
+}

@@ -1,0 +1,292 @@
+//! What other nodes commit, told to this process's watchers.
+//!
+//! A commit here is told to the [`Feed`] at once and to other nodes by a NOTIFY that names owners,
+//! on a connection of its own, at most one every 20 ms. A NOTIFY that arrives makes this node look
+//! at those owners. A look at all watched owners every second does the same without any NOTIFY: a
+//! hint saves time, nothing rests on it.
+//!
+//! What was told is remembered by the owner's latest number: whoever subscribes later reads at
+//! least as far, so only a higher number needs telling.
+
+use std::collections::{HashMap, HashSet};
+use std::future::poll_fn;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use tokio::sync::{Notify, mpsc};
+use tokio::task::{AbortHandle, JoinHandle};
+use tokio::time::{Instant, sleep_until};
+use tokio_postgres::types::Type;
+use tokio_postgres::{AsyncMessage, NoTls, Row};
+
+use super::fault::{Fault, reasons};
+use super::pool::{Store, ints, texts};
+use super::rows::{get, get_id, get_number, get_text, get_time, owner, stored};
+use crate::ids::TaskId;
+use crate::ledger::{Feed, LedgerError, Owner, Progress};
+
+/// Between two NOTIFYs of this node, and between two looks for hints.
+const GAP: Duration = Duration::from_millis(20);
+/// Between two looks at all watched owners.
+const LOOK_EVERY: Duration = Duration::from_secs(1);
+/// Owners that one NOTIFY names; more of them are "all". The server takes 8,000 bytes.
+const NAMED: usize = 64;
+/// Owners whose latest number is remembered. To forget one costs a needless hint.
+const REMEMBERED: usize = 65_536;
+
+/// Columns: owner, tenant, user, head, and a running task's progress.
+const LOOK: &str = "SELECT w.owner_id, w.tenant_id, w.user_id, w.head,
+        t.task_id::text, t.percent, t.message, t.progress_at, t.progress_no
+    FROM @.owner w LEFT JOIN @.task t ON t.owner_id = w.owner_id AND t.state = 'running'
+        AND t.progress_at IS NOT NULL AND t.node_id <> ALL ($1)";
+
+/// Which owners to look at.
+#[derive(Debug, Default)]
+struct Due {
+    all: bool,
+    ids: HashSet<i64>,
+}
+
+#[derive(Debug, Default)]
+struct Known {
+    /// The latest number that this process's watchers were told of.
+    heads: HashMap<Owner, u64>,
+    /// Of watched owners: the latest report of tasks that run elsewhere.
+    progress: HashMap<TaskId, i64>,
+    /// The ids of watched owners, as far as they are in the database.
+    watched: HashSet<i64>,
+    /// Nodes that joined by this handle: it tells of their progress itself.
+    own: HashSet<i64>,
+    outgoing: HashSet<i64>,
+    due: Due,
+}
+
+/// Between this process's feed and other nodes.
+#[derive(Debug)]
+pub(super) struct Hints {
+    feed: Feed,
+    /// Tells this handle's NOTIFYs from others'.
+    handle: String,
+    known: Mutex<Known>,
+    to_send: Notify,
+    to_look: Notify,
+}
+
+/// Ends the work behind a handle with the handle.
+#[derive(Debug)]
+pub(super) struct Running(Vec<AbortHandle>);
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        self.0.iter().for_each(AbortHandle::abort);
+    }
+}
+
+impl Hints {
+    pub(super) fn new(feed: Feed) -> Self {
+        Self {
+            feed,
+            handle: uuid::Uuid::now_v7().simple().to_string(),
+            known: Mutex::default(),
+            to_send: Notify::new(),
+            to_look: Notify::new(),
+        }
+    }
+
+    pub(super) fn start(self: &Arc<Self>, store: &Store) -> Running {
+        let wire = tokio::spawn(keep_listening(self.clone(), store.clone()));
+        let looks = tokio::spawn(keep_looking(self.clone(), store.clone()));
+        Running(vec![wire.abort_handle(), looks.abort_handle()])
+    }
+
+    fn known(&self) -> MutexGuard<'_, Known> {
+        self.known.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(super) fn joined(&self, node_id: i64) {
+        self.known().own.insert(node_id);
+    }
+
+    /// After a commit: the owner's latest event is `seq`.
+    pub(super) fn events(&self, owner_id: i64, owner: &Owner, seq: u64) {
+        let mut known = self.known();
+        known.remember(owner, seq);
+        known.outgoing.insert(owner_id);
+        drop(known);
+        self.feed.events(owner);
+        self.to_send.notify_one();
+    }
+
+    /// After a report was stored.
+    pub(super) fn progress(&self, owner_id: i64, owner: &Owner, progress: Progress) {
+        self.known().outgoing.insert(owner_id);
+        self.feed.progress(owner, progress);
+        self.to_send.notify_one();
+    }
+
+    /// What to tell other nodes, if there is anything.
+    fn take_outgoing(&self) -> Option<String> {
+        let ids = std::mem::take(&mut self.known().outgoing);
+        match ids.len() {
+            0 => None,
+            1..=NAMED => {
+                let ids: Vec<String> = ids.iter().map(i64::to_string).collect();
+                Some(format!("{} {}", self.handle, ids.join(" ")))
+            }
+            _ => Some(format!("{} *", self.handle)),
+        }
+    }
+
+    fn heard(&self, payload: &str) {
+        let mut words = payload.split(' ');
+        if words.next() == Some(&*self.handle) {
+            return;
+        }
+        let mut known = self.known();
+        // Of watched owners that are not in the database yet, no id is known.
+        let unknown = self.feed.watched().len() != known.watched.len();
+        for word in words {
+            match word.parse() {
+                Ok(id) if known.watched.contains(&id) => drop(known.due.ids.insert(id)),
+                Ok(_) if !unknown => {}
+                _ => known.due.all = true,
+            }
+        }
+        let wanted = known.due.all || !known.due.ids.is_empty();
+        drop(known);
+        if wanted {
+            self.to_look.notify_one();
+        }
+    }
+
+    /// Looks at what is due, and tells watchers what is new there.
+    async fn look(&self, store: &Store) -> Result<(), Fault> {
+        let Due { all, ids } = std::mem::take(&mut self.known().due);
+        let watched = self.feed.watched();
+        let own: Vec<i64> = self.known().own.iter().copied().collect();
+        let rows = if watched.is_empty() {
+            Vec::new()
+        } else if all {
+            let tenants: Vec<_> = watched.iter().map(|owner| stored(&owner.tenant_id)).collect();
+            let users: Vec<_> = watched.iter().map(|owner| stored(&owner.user_id)).collect();
+            let sql = format!(
+                "{LOOK} WHERE w.owner_key IN \
+                 (SELECT @.owner_key(tenant, name) FROM unnest($2::text[], $3::text[]) AS n (tenant, name))"
+            );
+            store.read(&sql, &[ints(&own), texts(&tenants), texts(&users)]).await?
+        } else if ids.is_empty() {
+            return Ok(());
+        } else {
+            let ids: Vec<i64> = ids.into_iter().collect();
+            store.read(&format!("{LOOK} WHERE w.owner_id = ANY ($2)"), &[ints(&own), ints(&ids)]).await?
+        };
+        if all {
+            let mut known = self.known();
+            known.watched = rows.iter().map(|row| get(row, 0)).collect::<Result<_, Fault>>()?;
+            let tasks = rows.iter().filter_map(|row| get_id(row, 4).ok());
+            let tasks: HashSet<TaskId> = tasks.collect();
+            known.progress.retain(|task_id, _| tasks.contains(task_id));
+        }
+        rows.iter().try_for_each(|row| self.tell(row))
+    }
+
+    fn tell(&self, row: &Row) -> Result<(), Fault> {
+        let (owner, head) = (owner(row, 1)?, get_number(row, 3)?);
+        if self.known().remember(&owner, head) {
+            self.feed.events(&owner);
+        }
+        let Some(number) = get::<Option<i64>>(row, 8)? else { return Ok(()) };
+        let task_id = get_id(row, 4)?;
+        if self.known().progress.insert(task_id, number) != Some(number) {
+            let (message, at) = (get_text(row, 6)?, get_time(row, 7)?);
+            self.feed.progress(&owner, Progress { task_id, percent: get(row, 5)?, message, at });
+        }
+        Ok(())
+    }
+}
+
+impl Known {
+    /// Whether that is news.
+    fn remember(&mut self, owner: &Owner, head: u64) -> bool {
+        if self.heads.len() >= REMEMBERED && !self.heads.contains_key(owner) {
+            self.heads.clear();
+        }
+        let told = self.heads.entry(owner.clone()).or_default();
+        let news = head > *told;
+        *told = head.max(*told);
+        news
+    }
+}
+
+async fn keep_looking(hints: Arc<Hints>, store: Store) {
+    let mut next = Instant::now() + LOOK_EVERY;
+    loop {
+        tokio::select! {
+            () = hints.to_look.notified() => {}
+            () = sleep_until(next) => {
+                hints.known().due.all = true;
+                next = Instant::now() + LOOK_EVERY;
+            }
+        }
+        if let Err(fault) = hints.look(&store).await {
+            let error = LedgerError::from(fault);
+            tracing::warn!(%error, "looking for what other nodes wrote failed");
+        }
+        tokio::time::sleep(GAP).await;
+    }
+}
+
+async fn keep_listening(hints: Arc<Hints>, store: Store) {
+    loop {
+        let why = listen(&hints, &store).await;
+        tracing::debug!(why, "hints of other nodes are late: their connection ended");
+        tokio::time::sleep(LOOK_EVERY).await;
+    }
+}
+
+/// One connection's life; says why it ended.
+async fn listen(hints: &Hints, store: &Store) -> String {
+    let (client, mut connection) = match store.config().connect(NoTls).await {
+        Ok(connected) => connected,
+        Err(error) => return reasons(&error),
+    };
+    let (heard, mut hear) = mpsc::unbounded_channel();
+    let driver: JoinHandle<()> = tokio::spawn(async move {
+        while let Some(Ok(message)) = poll_fn(|cx| connection.poll_message(cx)).await {
+            if let AsyncMessage::Notification(note) = message {
+                // An error means that nobody hears any more.
+                let _ = heard.send(note.payload().to_owned());
+            }
+        }
+    });
+    let _driver = Running(vec![driver.abort_handle()]);
+    if let Err(error) = client.batch_execute(&format!("LISTEN \"{}\"", store.schema())).await {
+        return reasons(&error);
+    }
+    // What was said before is lost.
+    hints.known().due.all = true;
+    hints.to_look.notify_one();
+    let mut next = Instant::now();
+    loop {
+        let sendable = async {
+            while hints.known().outgoing.is_empty() {
+                hints.to_send.notified().await;
+            }
+            sleep_until(next).await;
+        };
+        tokio::select! {
+            payload = hear.recv() => match payload {
+                Some(payload) => hints.heard(&payload),
+                None => return "the server ended it".to_owned(),
+            },
+            () = sendable => {
+                next = Instant::now() + GAP;
+                let Some(payload) = hints.take_outgoing() else { continue };
+                let params: [super::pool::Param<'_>; 2] = [(&store.schema(), Type::TEXT), (&payload, Type::TEXT)];
+                if let Err(error) = client.query_typed("SELECT pg_notify($1, $2)", &params).await {
+                    return reasons(&error);
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,310 @@
+//! The ledger in PostgreSQL: what several nodes share.
+//!
+//! Owns [`PostgresLedger`] and how the contract's methods map to statements. The rules are functions
+//! in the database (`migrations/2.sql`): each method is one statement, so one transaction and one
+//! round trip, and the server's clock is the only one.
+
+mod fault;
+mod hints;
+mod pool;
+mod reads;
+mod rows;
+mod schema;
+
+use std::collections::{HashMap, hash_map::Entry};
+use std::sync::Arc;
+use std::time::Duration;
+
+use jiff::Timestamp;
+use tokio_postgres::Row;
+
+use self::fault::Fault;
+use self::hints::{Hints, Running};
+use self::pool::{Param, Store, flag, int, text, texts};
+use self::rows::{RECORD, audit, get, get_id, get_number, get_time, number, orphan, owner, record, stored, to_json};
+use super::{
+    AuditFilter, AuditRow, CancelAnswer, Event, Feed, Fence, Fut, Incarnation, Ledger, LedgerError, NewAudit, NewCall,
+    NewTask, Orphan, Owner, Progress, Task, TaskEnd, TaskRecord, TaskState, Turn, TurnBody, Work,
+};
+use crate::ids::{CallId, TaskId};
+
+/// A [`Ledger`] in a PostgreSQL database, 15 or later, for any number of nodes.
+///
+/// Everything is in one schema, `imperal` unless another is named; the rest of the database is left
+/// alone. It works behind a pooler in transaction mode, where other nodes' commits reach watchers
+/// within a second or so instead of at once. It does not speak TLS.
+///
+/// Must be made and used within a tokio runtime. Dropping it ends its connections.
+#[derive(Debug)]
+pub struct PostgresLedger {
+    store: Store,
+    hints: Arc<Hints>,
+    feed: Feed,
+    _running: Running,
+}
+
+impl PostgresLedger {
+    /// Connects, and makes the schema `imperal` or brings it up to date.
+    ///
+    /// # Errors
+    /// [`LedgerError::Unusable`] for an address that cannot be read, a server that is too old or
+    /// set up otherwise than it must be, or a newer schema; [`LedgerError::Unavailable`] when the
+    /// server cannot be reached now.
+    pub async fn connect(url: &str) -> Result<Self, LedgerError> {
+        Self::connect_in(url, "imperal").await
+    }
+
+    /// [`PostgresLedger::connect`] with a schema of this name: a-z, 0-9 and _.
+    pub async fn connect_in(url: &str, schema: &str) -> Result<Self, LedgerError> {
+        let store = Store::new(url, schema)?;
+        schema::prepare(&store).await?;
+        let feed = Feed::default();
+        let hints = Arc::new(Hints::new(feed.clone()));
+        let running = hints.start(&store);
+        Ok(Self { store, hints, feed, _running: running })
+    }
+
+    async fn one(&self, sql: &str, params: &[Param<'_>]) -> Result<Row, Fault> {
+        self.store.rows(sql, params).await?.pop().ok_or_else(|| Fault::Row("a function answered nothing".to_owned()))
+    }
+
+    /// A statement that answers with a stamp: the turn, and the feed is told.
+    async fn turn(&self, sql: &str, params: &[Param<'_>], body: TurnBody) -> Result<Turn, LedgerError> {
+        let row = self.one(sql, params).await?;
+        let turn = Turn { seq: get_number(&row, 0)?, at: get_time(&row, 1)?, body };
+        self.hints.events(get(&row, 2)?, &owner(&row, 3)?, turn.seq);
+        Ok(turn)
+    }
+
+    async fn settle_call(
+        &self,
+        holder: &Incarnation,
+        call_id: CallId,
+        reclaim: bool,
+        body: TurnBody,
+    ) -> Result<Turn, LedgerError> {
+        let sql = "SELECT * FROM @.reply($1, $2, $3::uuid, $4, $5::uuid, $6)";
+        let (node, id, json) = (stored(&holder.node), call_id.to_string(), to_json(&body)?);
+        let turn_id = body.turn_id.to_string();
+        let params = [text(&node), int(&holder.epoch), text(&id), flag(&reclaim), text(&turn_id), text(&json)];
+        self.turn(sql, &params, body).await
+    }
+
+    async fn end_task(
+        &self,
+        holder: &Incarnation,
+        task_id: TaskId,
+        reclaim: bool,
+        end: TaskEnd,
+    ) -> Result<Turn, LedgerError> {
+        let sql = "SELECT * FROM @.finish_task($1, $2, $3::uuid, $4, $5, $6::uuid, $7, $8)";
+        let (node, id, json) = (stored(&holder.node), task_id.to_string(), to_json(&end.turn)?);
+        let (turn_id, row, state) = (end.turn.turn_id.to_string(), audit(&end.audit), end.state.as_str());
+        let whose = [text(&node), int(&holder.epoch), text(&id), flag(&reclaim)];
+        let what = [text(&state), text(&turn_id), text(&json), texts(&row)];
+        self.turn(sql, &[whose, what].concat(), end.turn).await
+    }
+
+    async fn begin_task(&self, holder: &Incarnation, new: NewTask) -> Result<Task, LedgerError> {
+        let sql = "SELECT * FROM @.start_task($1, $2, $3::uuid, $4::uuid, $5, $6, $7, $8, $9, $10)";
+        let (node, call_id, task_id) = (stored(&holder.node), new.call_id.to_string(), new.task_id.to_string());
+        let (tenant, user) = (stored(&new.owner.tenant_id), stored(&new.owner.user_id));
+        let names = vec![stored(&new.app_id), stored(&new.function), stored(&new.name)];
+        let (cap, most) = (micros(new.cap), i64::from(new.max_running));
+        let whose = [text(&node), int(&holder.epoch), text(&call_id), text(&task_id), text(&tenant), text(&user)];
+        let what = [texts(&names), flag(&new.long_running), int(&cap), int(&most)];
+        let begun = self.one(sql, &[&whose[..], &what[..]].concat()).await.map_err(LedgerError::from);
+        let row = begun.map_err(|error| match error {
+            LedgerError::TooManyTasks(_) => LedgerError::TooManyTasks(new.max_running),
+            error => error,
+        })?;
+        self.hints.events(get(&row, 2)?, &new.owner, get_number(&row, 3)?);
+        drop((tenant, user, names));
+        Ok(new.into_task(get_time(&row, 0)?, get_time(&row, 1)?))
+    }
+}
+
+/// As long as the last moment that the ledger can name is away, at most.
+fn micros(time: Duration) -> i64 {
+    let most = Timestamp::MAX.as_microsecond();
+    i64::try_from(time.as_micros()).map_or(most, |micros| micros.min(most))
+}
+
+impl Ledger for PostgresLedger {
+    fn join<'a>(&'a self, node: &'a str, lease: Duration) -> Fut<'a, Incarnation> {
+        Box::pin(async move {
+            let (name, lease) = (stored(node), micros(lease));
+            let row = self.one("SELECT * FROM @.join_node($1, $2)", &[text(&name), int(&lease)]).await?;
+            self.hints.joined(get(&row, 0)?);
+            Ok(Incarnation { node: node.into(), epoch: get(&row, 1)? })
+        })
+    }
+
+    fn renew<'a>(&'a self, holder: &'a Incarnation, lease: Duration) -> Fut<'a, Vec<TaskId>> {
+        Box::pin(async move {
+            let (node, lease) = (stored(&holder.node), micros(lease));
+            let params = [text(&node), int(&holder.epoch), int(&lease)];
+            let asked = self.store.rows("SELECT t::text FROM @.renew($1, $2, $3) AS t", &params).await?;
+            Ok(asked.iter().map(|row| get_id(row, 0)).collect::<Result<_, Fault>>()?)
+        })
+    }
+
+    fn leave<'a>(&'a self, holder: &'a Incarnation) -> Fut<'a, ()> {
+        Box::pin(async move {
+            let node = stored(&holder.node);
+            self.store.rows("SELECT FROM @.leave($1, $2)", &[text(&node), int(&holder.epoch)]).await?;
+            Ok(())
+        })
+    }
+
+    fn accept_call<'a>(&'a self, holder: &'a Incarnation, call: NewCall) -> Fut<'a, Turn> {
+        Box::pin(async move {
+            let sql = "SELECT * FROM @.accept_call($1, $2, $3::uuid, $4, $5, $6::uuid, $7)";
+            let (node, json) = (stored(&holder.node), to_json(&call.turn)?);
+            let (tenant, user) = (stored(&call.owner.tenant_id), stored(&call.owner.user_id));
+            let (call_id, turn_id) = (call.call_id.to_string(), call.turn.turn_id.to_string());
+            let whose = [text(&node), int(&holder.epoch), text(&call_id), text(&tenant), text(&user)];
+            let what = [text(&turn_id), text(&json)];
+            self.turn(sql, &[&whose[..], &what[..]].concat(), call.turn).await
+        })
+    }
+
+    fn reply<'a>(&'a self, holder: &'a Incarnation, call_id: CallId, turn: TurnBody) -> Fut<'a, Turn> {
+        Box::pin(self.settle_call(holder, call_id, false, turn))
+    }
+
+    fn start_task<'a>(&'a self, holder: &'a Incarnation, task: NewTask) -> Fut<'a, Task> {
+        Box::pin(self.begin_task(holder, task))
+    }
+
+    fn finish_task<'a>(&'a self, holder: &'a Incarnation, task_id: TaskId, end: TaskEnd) -> Fut<'a, Turn> {
+        Box::pin(self.end_task(holder, task_id, false, end))
+    }
+
+    fn note_progress<'a>(&'a self, holder: &'a Incarnation, latest: Vec<Progress>) -> Fut<'a, ()> {
+        Box::pin(async move {
+            let sql = "SELECT p.task_id::text, p.owner_id, p.tenant_id, p.user_id
+                       FROM @.note_progress($1, $2, $3::uuid[], $4, $5, $6) AS p";
+            let node = stored(&holder.node);
+            let ids: Vec<String> = latest.iter().map(|said| said.task_id.to_string()).collect();
+            let percents: Vec<f64> = latest.iter().map(|said| said.percent).collect();
+            let messages: Vec<_> = latest.iter().map(|said| stored(&said.message)).collect();
+            let times: Vec<i64> = latest.iter().map(|said| said.at.as_microsecond()).collect();
+            let percents: Param<'_> = (&percents, tokio_postgres::types::Type::FLOAT8_ARRAY);
+            let params = [text(&node), int(&holder.epoch), texts(&ids), percents, texts(&messages), pool::ints(&times)];
+            let mut kept = HashMap::new();
+            for row in self.store.rows(sql, &params).await? {
+                kept.insert(get_id::<TaskId>(&row, 0)?, (get::<i64>(&row, 1)?, owner(&row, 2)?));
+            }
+            drop(messages);
+            for said in latest {
+                if let Entry::Occupied(of) = kept.entry(said.task_id) {
+                    let (owner_id, owner) = of.get();
+                    self.hints.progress(*owner_id, owner, said);
+                }
+            }
+            Ok(())
+        })
+    }
+
+    fn ask_cancel(&self, task_id: TaskId, audit_row: NewAudit) -> Fut<'_, CancelAnswer> {
+        Box::pin(async move {
+            let sql = format!("SELECT {RECORD} FROM @.ask_cancel($1::uuid, $2) AS r");
+            let (id, said) = (task_id.to_string(), audit(&audit_row));
+            let row = self.one(&sql, &[text(&id), texts(&said)]).await?;
+            let record = record(&row)?;
+            if record.task.state != TaskState::Running {
+                return Ok(CancelAnswer::Ended(record));
+            }
+            self.hints.events(get(&row, 18)?, &record.owner, get_number(&row, 19)?);
+            Ok(CancelAnswer::Noted(record))
+        })
+    }
+
+    fn inject(&self, owner: Owner, turn: TurnBody, audit_row: NewAudit, fence: Option<Fence>) -> Fut<'_, Turn> {
+        Box::pin(async move {
+            let sql = "SELECT * FROM @.inject($1, $2, $3::uuid, $4::uuid, $5, $6, $7::uuid, $8, $9)";
+            let node = fence.as_ref().map(|fence| stored(&fence.holder.node));
+            let epoch = fence.as_ref().map_or(0, |fence| fence.holder.epoch);
+            let (call_id, task_id) = match fence.as_ref().map(|fence| fence.work) {
+                None => (None, None),
+                Some(Work::Call(id)) => (Some(id.to_string()), None),
+                Some(Work::Task(id)) => (None, Some(id.to_string())),
+            };
+            let (tenant, user) = (stored(&owner.tenant_id), stored(&owner.user_id));
+            let (turn_id, json, row) = (turn.turn_id.to_string(), to_json(&turn)?, audit(&audit_row));
+            let whose = [text(&node), int(&epoch), text(&call_id), text(&task_id), text(&tenant), text(&user)];
+            let what = [text(&turn_id), text(&json), texts(&row)];
+            self.turn(sql, &[&whose[..], &what[..]].concat(), turn).await
+        })
+    }
+
+    fn audit(&self, row: NewAudit) -> Fut<'_, ()> {
+        Box::pin(async move {
+            self.store.rows("SELECT FROM @.write_audit($1)", &[texts(&audit(&row))]).await?;
+            Ok(())
+        })
+    }
+
+    fn orphans<'a>(&'a self, holder: &'a Incarnation, limit: u32) -> Fut<'a, Vec<Orphan>> {
+        Box::pin(async move {
+            let sql = format!("SELECT {RECORD} FROM @.orphans($1, $2, $3) AS r");
+            let (node, limit) = (stored(&holder.node), number(limit.into()));
+            let left = self.store.rows(&sql, &[text(&node), int(&holder.epoch), int(&limit)]).await?;
+            Ok(left.iter().map(orphan).collect::<Result<_, Fault>>()?)
+        })
+    }
+
+    fn reclaim_call<'a>(&'a self, holder: &'a Incarnation, call_id: CallId, turn: TurnBody) -> Fut<'a, Turn> {
+        Box::pin(self.settle_call(holder, call_id, true, turn))
+    }
+
+    fn reclaim_task<'a>(&'a self, holder: &'a Incarnation, task_id: TaskId, end: TaskEnd) -> Fut<'a, Turn> {
+        Box::pin(self.end_task(holder, task_id, true, end))
+    }
+
+    fn turns<'a>(&'a self, owner: &'a Owner, after: u64, limit: u32) -> Fut<'a, Vec<Turn>> {
+        Box::pin(reads::turns(&self.store, owner, after, limit))
+    }
+
+    fn latest_turns<'a>(&'a self, owner: &'a Owner, before: Option<u64>, limit: u32) -> Fut<'a, Vec<Turn>> {
+        Box::pin(reads::latest_turns(&self.store, owner, before, limit))
+    }
+
+    fn events<'a>(&'a self, owner: &'a Owner, after: u64, limit: u32) -> Fut<'a, Vec<Event>> {
+        Box::pin(reads::events(&self.store, owner, after, limit))
+    }
+
+    fn head<'a>(&'a self, owner: &'a Owner) -> Fut<'a, u64> {
+        Box::pin(reads::head(&self.store, owner))
+    }
+
+    fn task(&self, task_id: TaskId) -> Fut<'_, Option<TaskRecord>> {
+        Box::pin(reads::task(&self.store, task_id))
+    }
+
+    fn running_tasks<'a>(&'a self, owner: &'a Owner) -> Fut<'a, Vec<Task>> {
+        Box::pin(reads::running_tasks(&self.store, owner))
+    }
+
+    fn recent_tasks<'a>(&'a self, owner: &'a Owner, limit: u32) -> Fut<'a, Vec<Task>> {
+        Box::pin(reads::recent_tasks(&self.store, owner, limit))
+    }
+
+    fn audit_rows(&self, filter: AuditFilter) -> Fut<'_, Vec<AuditRow>> {
+        Box::pin(async move { reads::audit_rows(&self.store, &filter).await })
+    }
+
+    fn check(&self) -> Fut<'_, ()> {
+        Box::pin(async {
+            let sql = "INSERT INTO @.checked (only_one, at) VALUES (true, @.micros())
+                       ON CONFLICT (only_one) DO UPDATE SET at = excluded.at";
+            self.store.rows(sql, &[]).await?;
+            Ok(())
+        })
+    }
+
+    fn feed(&self) -> &Feed {
+        &self.feed
+    }
+}

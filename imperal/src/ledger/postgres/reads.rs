@@ -1,0 +1,118 @@
+//! The reads of the contract: one statement each, so each sees one state of the database.
+
+use tokio_postgres::Row;
+
+use super::fault::Fault;
+use super::pool::{Param, Store, int, text};
+use super::rows::{RECORD, audit_row, event, get_number, number, record, stored, turn};
+use crate::ids::TaskId;
+use crate::ledger::{AuditFilter, AuditRow, Event, LedgerError, Owner, Task, TaskRecord, Turn};
+
+const TURNS: &str = "SELECT seq, at, body FROM @.turn
+    WHERE owner_id = @.find_owner($1, $2) AND seq > $3 ORDER BY seq LIMIT $4";
+
+const LATEST_TURNS: &str = "SELECT seq, at, body FROM @.turn
+    WHERE owner_id = @.find_owner($1, $2) AND seq < $3 ORDER BY seq DESC LIMIT $4";
+
+/// Both halves come in the order of their index and are merged as far as the limit.
+const EVENTS: &str = "SELECT seq, at, body, NULL, NULL, NULL, NULL, NULL, NULL, NULL::boolean,
+        NULL::double precision, NULL, NULL::bigint, NULL::bigint, NULL::bigint, NULL::bigint
+    FROM @.turn WHERE owner_id = @.find_owner($1, $2) AND seq > $3
+    UNION ALL
+    SELECT e.seq, NULL, o.body, t.task_id::text, t.call_id::text, t.app_id, t.function, t.name, e.state,
+        t.long_running, e.percent, e.message, t.created_at, t.deadline_at, e.cancel_requested_at, e.finished_at
+    FROM @.task_event e JOIN @.task t ON t.task_id = e.task_id
+    LEFT JOIN @.turn o ON o.owner_id = e.owner_id AND o.seq = e.outcome_seq
+    WHERE e.owner_id = @.find_owner($1, $2) AND e.seq > $3
+    ORDER BY 1 LIMIT $4";
+
+const HEAD: &str = "SELECT head FROM @.owner WHERE owner_key = @.owner_key($1, $2)";
+
+const AUDIT: &str = "SELECT a.audit_id, a.at, w.tenant_id, w.user_id, a.actor, a.app_id, a.action, a.target,
+        a.outcome, a.detail FROM @.audit a JOIN @.owner w ON w.owner_id = a.owner_id
+    WHERE a.audit_id > $1 ORDER BY a.audit_id LIMIT $2";
+
+const AUDIT_OF: &str = "SELECT a.audit_id, a.at, w.tenant_id, w.user_id, a.actor, a.app_id, a.action, a.target,
+        a.outcome, a.detail FROM @.audit a JOIN @.owner w ON w.owner_id = a.owner_id
+    WHERE a.owner_id = @.find_owner($3, $4) AND a.audit_id > $1 ORDER BY a.audit_id LIMIT $2";
+
+async fn all<T>(
+    store: &Store,
+    sql: &str,
+    params: &[Param<'_>],
+    read: impl Fn(&Row) -> Result<T, Fault>,
+) -> Result<Vec<T>, LedgerError> {
+    let rows = store.read(sql, params).await?;
+    Ok(rows.iter().map(read).collect::<Result<_, Fault>>()?)
+}
+
+async fn paged<T>(
+    store: &Store,
+    sql: &str,
+    owner: &Owner,
+    from: u64,
+    limit: u32,
+    read: impl Fn(&Row) -> Result<T, Fault>,
+) -> Result<Vec<T>, LedgerError> {
+    let (tenant, user) = (stored(&owner.tenant_id), stored(&owner.user_id));
+    all(store, sql, &[text(&tenant), text(&user), int(&number(from)), int(&limit.into())], read).await
+}
+
+pub(super) async fn turns(store: &Store, owner: &Owner, after: u64, limit: u32) -> Result<Vec<Turn>, LedgerError> {
+    paged(store, TURNS, owner, after, limit, turn).await
+}
+
+pub(super) async fn latest_turns(
+    store: &Store,
+    owner: &Owner,
+    before: Option<u64>,
+    limit: u32,
+) -> Result<Vec<Turn>, LedgerError> {
+    let mut turns = paged(store, LATEST_TURNS, owner, before.unwrap_or(u64::MAX), limit, turn).await?;
+    turns.reverse();
+    Ok(turns)
+}
+
+pub(super) async fn events(store: &Store, owner: &Owner, after: u64, limit: u32) -> Result<Vec<Event>, LedgerError> {
+    paged(store, EVENTS, owner, after, limit, event).await
+}
+
+pub(super) async fn head(store: &Store, owner: &Owner) -> Result<u64, LedgerError> {
+    let (tenant, user) = (stored(&owner.tenant_id), stored(&owner.user_id));
+    let heads = all(store, HEAD, &[text(&tenant), text(&user)], |row| get_number(row, 0)).await?;
+    Ok(heads.first().copied().unwrap_or_default())
+}
+
+pub(super) async fn task(store: &Store, task_id: TaskId) -> Result<Option<TaskRecord>, LedgerError> {
+    let sql = format!("SELECT {RECORD} FROM @.task_record r WHERE r.task_id = $1::uuid");
+    Ok(all(store, &sql, &[text(&task_id.to_string())], record).await?.pop())
+}
+
+pub(super) async fn running_tasks(store: &Store, owner: &Owner) -> Result<Vec<Task>, LedgerError> {
+    let sql = format!(
+        "SELECT {RECORD} FROM @.task_record r WHERE r.owner_id = @.find_owner($1, $2) AND r.state = 'running'
+         ORDER BY r.task_no"
+    );
+    let (tenant, user) = (stored(&owner.tenant_id), stored(&owner.user_id));
+    all(store, &sql, &[text(&tenant), text(&user)], |row| Ok(record(row)?.task)).await
+}
+
+pub(super) async fn recent_tasks(store: &Store, owner: &Owner, limit: u32) -> Result<Vec<Task>, LedgerError> {
+    let sql = format!(
+        "SELECT {RECORD} FROM @.task_record r WHERE r.owner_id = @.find_owner($1, $2)
+         ORDER BY r.task_no DESC LIMIT $3"
+    );
+    let (tenant, user) = (stored(&owner.tenant_id), stored(&owner.user_id));
+    all(store, &sql, &[text(&tenant), text(&user), int(&limit.into())], |row| Ok(record(row)?.task)).await
+}
+
+pub(super) async fn audit_rows(store: &Store, filter: &AuditFilter) -> Result<Vec<AuditRow>, LedgerError> {
+    let (after, limit) = (number(filter.after), filter.limit.into());
+    match &filter.owner {
+        None => all(store, AUDIT, &[int(&after), int(&limit)], audit_row).await,
+        Some(owner) => {
+            let (tenant, user) = (stored(&owner.tenant_id), stored(&owner.user_id));
+            all(store, AUDIT_OF, &[int(&after), int(&limit), text(&tenant), text(&user)], audit_row).await
+        }
+    }
+}

@@ -1,0 +1,127 @@
+//! A PostgreSQL server for tests: the one that `IMPERAL_TEST_DATABASE_URL` names, or one of our own.
+//!
+//! Our own lies in a temporary folder, listens on a socket in it, and ends with this process,
+//! however that ends: its shell waits for the pipe that this process holds. Knows no ledger.
+
+use std::io::{BufRead, BufReader};
+use std::path::{Path, PathBuf};
+use std::process::{ChildStdin, Command, Stdio};
+use std::sync::OnceLock;
+use std::time::{Duration, Instant};
+
+use tokio_postgres::{Client, NoTls};
+
+/// Makes a server, says its folder, and waits for the end of its input. It keeps nothing that a
+/// crash of the machine could hurt, so it need not wait for the disk.
+const SCRIPT: &str = r#"
+set -e
+folder=$(mktemp -d /tmp/imperal-pg.XXXXXX)
+trap 'rm -rf "$folder"' EXIT
+cd "$folder"
+"$1/initdb" -D data -U postgres -A trust -E UTF8 --no-locale --no-sync >initdb.log 2>&1 || { cat initdb.log >&2; exit 1; }
+"$1/postgres" -D data -k "$folder" -c listen_addresses= -c fsync=off -c max_connections=400 -c logging_collector=off >log 2>&1 </dev/null &
+server=$!
+echo "$folder"
+cat >/dev/null
+kill -INT "$server"
+wait "$server" || true
+"#;
+
+struct Cluster {
+    url: String,
+    /// Whether it outlives this process.
+    borrowed: bool,
+    _until_closed: Option<ChildStdin>,
+}
+
+fn cluster() -> &'static Cluster {
+    static CLUSTER: OnceLock<Cluster> = OnceLock::new();
+    CLUSTER.get_or_init(|| match std::env::var("IMPERAL_TEST_DATABASE_URL") {
+        Ok(url) if !url.is_empty() => Cluster { url, borrowed: true, _until_closed: None },
+        _ => start(),
+    })
+}
+
+fn start() -> Cluster {
+    let Some(programs) = programs() else {
+        panic!(
+            "no PostgreSQL server here: install it (Debian: postgresql), set IMPERAL_TEST_DATABASE_URL, or leave \
+             these tests out with `tests/run --without postgres`"
+        );
+    };
+    let is_root = Command::new("id").arg("-u").output().is_ok_and(|id| id.stdout.trim_ascii() == b"0");
+    // The server refuses to run as root.
+    let mut command = if is_root {
+        let mut command = Command::new("runuser");
+        command.args(["-u", "postgres", "--", "sh", "-c", SCRIPT, "sh"]);
+        command
+    } else {
+        let mut command = Command::new("sh");
+        command.args(["-c", SCRIPT, "sh"]);
+        command
+    };
+    let shell = command.arg(programs).stdin(Stdio::piped()).stdout(Stdio::piped()).spawn();
+    let mut shell = shell.expect("a shell for the server");
+    let mut folder = String::new();
+    BufReader::new(shell.stdout.take().unwrap()).read_line(&mut folder).unwrap();
+    let folder = folder.trim_end();
+    assert!(!folder.is_empty(), "the server was not made, see above");
+    let socket = Path::new(folder).join(".s.PGSQL.5432");
+    let begun = Instant::now();
+    while std::os::unix::net::UnixStream::connect(&socket).is_err() {
+        assert!(begun.elapsed() < Duration::from_secs(120), "the server does not listen in {folder}");
+        std::thread::sleep(Duration::from_millis(20));
+    }
+    let url = format!("host={folder} user=postgres dbname=postgres");
+    Cluster { url, borrowed: false, _until_closed: shell.stdin.take() }
+}
+
+/// Where `initdb` and `postgres` are: on the path, or where Debian has them.
+fn programs() -> Option<PathBuf> {
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    let debian = std::fs::read_dir("/usr/lib/postgresql").into_iter().flatten().flatten();
+    let mut debian: Vec<PathBuf> = debian.map(|version| version.path().join("bin")).collect();
+    debian.sort();
+    let folders = std::env::split_paths(&path).chain(debian.into_iter().rev());
+    folders.into_iter().find(|folder| ["initdb", "postgres"].iter().all(|program| folder.join(program).is_file()))
+}
+
+/// The server's address; what uses it calls itself `name`.
+pub fn url(name: &str) -> String {
+    let url = &cluster().url;
+    match (url.contains("://"), url.contains('?')) {
+        (false, _) => format!("{url} application_name={name}"),
+        (true, false) => format!("{url}?application_name={name}"),
+        (true, true) => format!("{url}&application_name={name}"),
+    }
+}
+
+/// A connection of the test's own.
+pub async fn client() -> Client {
+    // The server may not be ready yet although it listens.
+    let begun = Instant::now();
+    loop {
+        match tokio_postgres::connect(&url("test"), NoTls).await {
+            Ok((client, connection)) => {
+                tokio::spawn(connection);
+                return client;
+            }
+            Err(error) => assert!(begun.elapsed() < Duration::from_secs(60), "{error:?}"),
+        }
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+}
+
+/// Drops a schema of a server that is not our own.
+pub fn drop_schema(schema: &str) {
+    if !cluster().borrowed {
+        return;
+    }
+    let sql = format!("DROP SCHEMA IF EXISTS \"{schema}\" CASCADE");
+    let dropping = std::thread::spawn(move || {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        runtime.block_on(async { client().await.batch_execute(&sql).await })
+    });
+    // A test that fails should say so itself.
+    drop(dropping.join());
+}

@@ -1,0 +1,277 @@
+//! The ledger in PostgreSQL: the contract's checks, and what only several nodes can show.
+//!
+//! Every backend is a schema of its own, every handle a `PostgresLedger` with its own connections,
+//! as nodes on several machines have them.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::Duration;
+
+use imperal::context::MsgType;
+use imperal::ids::{CallId, TaskId, TurnId};
+use imperal::ledger::conformance::{Backend, BoxFuture};
+use imperal::ledger::{
+    AuditOutcome, Incarnation, Ledger, LedgerError, NewAudit, NewCall, NewTask, Owner, PostgresLedger, Progress, Pulse,
+    Role, Subscription, TurnBody,
+};
+use imperal_tests::cluster;
+
+const LONG: Duration = Duration::from_secs(3600);
+
+struct InPostgres {
+    schema: String,
+}
+
+impl InPostgres {
+    fn new() -> Self {
+        static COUNT: AtomicU32 = AtomicU32::new(0);
+        let count = COUNT.fetch_add(1, Ordering::Relaxed);
+        Self { schema: format!("contract_{}_{count}", std::process::id()) }
+    }
+
+    async fn try_connect(&self) -> Result<PostgresLedger, LedgerError> {
+        drop(cluster::client().await);
+        PostgresLedger::connect_in(&cluster::url(&self.schema), &self.schema).await
+    }
+
+    async fn connect(&self) -> PostgresLedger {
+        self.try_connect().await.unwrap()
+    }
+
+    async fn node(&self, name: &str) -> (PostgresLedger, Incarnation) {
+        let ledger = self.connect().await;
+        let life = ledger.join(name, LONG).await.unwrap();
+        (ledger, life)
+    }
+
+    async fn sql(&self, sql: &str) {
+        cluster::client().await.batch_execute(&sql.replace("@.", &format!("{}.", self.schema))).await.unwrap();
+    }
+}
+
+impl Drop for InPostgres {
+    fn drop(&mut self) {
+        cluster::drop_schema(&self.schema);
+    }
+}
+
+impl Backend for InPostgres {
+    fn open(&self) -> BoxFuture<'_, Arc<dyn Ledger>> {
+        Box::pin(async { Arc::new(self.connect().await) as Arc<dyn Ledger> })
+    }
+
+    /// The server's clock cannot be moved, but every lease can.
+    fn lapse(&self, lease: Duration) -> BoxFuture<'_, ()> {
+        Box::pin(async move {
+            self.sql(&format!("UPDATE @.node SET lease_until = lease_until - {}", lease.as_micros())).await;
+        })
+    }
+}
+
+imperal::ledger_conformance!(durable InPostgres::new());
+
+fn anna() -> Owner {
+    Owner::new("tenant", "anna")
+}
+
+fn turn(text: &str) -> TurnBody {
+    TurnBody {
+        turn_id: TurnId::generate(),
+        role: Role::Bot,
+        msg_type: MsgType::Response,
+        text: text.to_owned(),
+        app_id: "app".to_owned(),
+        function: None,
+        params: None,
+        call_id: None,
+        task_id: None,
+        result: None,
+        refresh_panels: None,
+        truncated: false,
+    }
+}
+
+fn audit() -> NewAudit {
+    NewAudit {
+        tenant_id: "tenant".to_owned(),
+        user_id: "anna".to_owned(),
+        actor: "platform".to_owned(),
+        app_id: None,
+        action: "chat.inject".to_owned(),
+        target: None,
+        outcome: AuditOutcome::Done,
+        detail: None,
+    }
+}
+
+async fn start_task(ledger: &PostgresLedger, life: &Incarnation) -> TaskId {
+    let call = NewCall { call_id: CallId::generate(), owner: anna(), turn: turn("?") };
+    let call_id = call.call_id;
+    ledger.accept_call(life, call).await.unwrap();
+    let new = NewTask {
+        task_id: TaskId::generate(),
+        call_id,
+        owner: anna(),
+        app_id: "app".to_owned(),
+        function: "work".to_owned(),
+        name: "work".to_owned(),
+        long_running: false,
+        cap: LONG,
+        max_running: 10,
+    };
+    ledger.start_task(life, new).await.unwrap().task_id
+}
+
+async fn pulse(watch: &mut Subscription) -> Pulse {
+    tokio::time::timeout(Duration::from_secs(30), watch.next()).await.expect("no watcher was woken")
+}
+
+/// Until the events of another node are told: a hint may come for what was there before.
+async fn wait_for_head(ledger: &PostgresLedger, watch: &mut Subscription, head: u64) {
+    while ledger.head(&anna()).await.unwrap() < head {
+        pulse(watch).await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn nodes_that_start_at_once_make_the_schema_once() {
+    let backend = Arc::new(InPostgres::new());
+    let starts: Vec<_> = (0..6)
+        .map(|_| {
+            let backend = backend.clone();
+            tokio::spawn(async move { backend.try_connect().await.map(drop) })
+        })
+        .collect();
+    for start in starts {
+        assert_eq!(start.await.unwrap(), Ok(()));
+    }
+    let sql = format!("SELECT count(*) FROM {}.migration", backend.schema);
+    let row = cluster::client().await.query_one(&sql, &[]).await.unwrap();
+    assert_eq!(row.get::<_, i64>(0), 2);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn another_programs_schema_is_refused_with_the_way_out() {
+    let refusals = [
+        ("INSERT INTO @.migration (number, hash) VALUES (99, 'x')", "newer version"),
+        ("UPDATE @.migration SET hash = 'x' WHERE number = 1", "migration 1"),
+    ];
+    for (meddle, word) in refusals {
+        let backend = InPostgres::new();
+        drop(backend.connect().await);
+        backend.sql(meddle).await;
+        match backend.try_connect().await {
+            Err(LedgerError::Unusable(why)) => assert!(why.contains(word) && why.contains("start"), "{why}"),
+            other => panic!("{meddle}: {other:?}"),
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_address_that_cannot_be_used_is_refused_without_repeating_it() {
+    for url in ["postgres://anna:secret@localhost:port/db", "postgres://anna:secret@localhost/db?sslmode=require"] {
+        match PostgresLedger::connect(url).await {
+            Err(LedgerError::Unusable(why)) => assert!(!why.contains("secret"), "{why}"),
+            other => panic!("{url}: {other:?}"),
+        }
+    }
+    let nobody = PostgresLedger::connect("postgres://anna:secret@127.0.0.1:1/db").await;
+    match nobody {
+        Err(LedgerError::Unavailable(why)) => assert!(!why.contains("secret"), "{why}"),
+        other => panic!("{other:?}"),
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_watcher_hears_of_another_nodes_commit() {
+    let backend = InPostgres::new();
+    let (writer, _) = backend.node("a").await;
+    let reader = backend.connect().await;
+    let mut watch = reader.feed().subscribe(&anna());
+    for n in 1..=3 {
+        writer.inject(anna(), turn("news"), audit(), None).await.unwrap();
+        wait_for_head(&reader, &mut watch, n).await;
+    }
+}
+
+/// As behind a pooler that loses every NOTIFY: the write is the database's function itself.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_watcher_hears_of_a_commit_that_nobody_announced() {
+    let backend = InPostgres::new();
+    let reader = backend.connect().await;
+    let mut watch = reader.feed().subscribe(&anna());
+    let body = serde_json::to_string(&turn("news")).unwrap();
+    for n in 1..=2 {
+        backend
+            .sql(&format!(
+                "SELECT @.inject(NULL, 0, NULL, NULL, 'tenant', 'anna', '{}', '{body}', \
+                 ARRAY['tenant', 'anna', 'platform', NULL, 'chat.inject', NULL, 'done', NULL])",
+                TurnId::generate()
+            ))
+            .await;
+        // The pulse itself must come; what it announces is there by then.
+        assert!(matches!(pulse(&mut watch).await, Pulse::Events));
+        assert_eq!(reader.head(&anna()).await.unwrap(), n);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_watcher_hears_of_another_nodes_progress() {
+    let backend = InPostgres::new();
+    let (writer, life) = backend.node("a").await;
+    let task_id = start_task(&writer, &life).await;
+    let reader = backend.connect().await;
+    let mut watch = reader.feed().subscribe(&anna());
+    for percent in [10.0, 20.0, 20.0] {
+        let at = "2026-01-01T00:00:00Z".parse().unwrap();
+        let said = Progress { task_id, percent, message: "half\0way \\0".to_owned(), at };
+        writer.note_progress(&life, vec![said.clone()]).await.unwrap();
+        loop {
+            if let Pulse::Progress(told) = pulse(&mut watch).await {
+                assert_eq!(*told, said);
+                break;
+            }
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_cancel_asked_on_another_node_comes_with_the_holders_renewal() {
+    let backend = InPostgres::new();
+    let (holder, life) = backend.node("a").await;
+    let other = backend.connect().await;
+    let task_id = start_task(&holder, &life).await;
+    assert_eq!(holder.renew(&life, LONG).await, Ok(vec![]));
+    other.ask_cancel(task_id, audit()).await.unwrap();
+    assert_eq!(holder.renew(&life, LONG).await, Ok(vec![task_id]));
+}
+
+/// As after a restart of the server: what was under way fails, what follows does not.
+#[tokio::test(flavor = "multi_thread")]
+async fn lost_connections_come_back() {
+    let backend = InPostgres::new();
+    let (ledger, _) = backend.node("a").await;
+    let (other, _) = backend.node("b").await;
+    let mut watch = ledger.feed().subscribe(&anna());
+    ledger.inject(anna(), turn("before"), audit(), None).await.unwrap();
+    backend
+        .sql(&format!(
+            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = '{}'",
+            backend.schema
+        ))
+        .await;
+    assert_eq!(ledger.head(&anna()).await, Ok(1), "a read is sent again");
+    let mut written = 1;
+    for _ in 0..50 {
+        match other.inject(anna(), turn("after"), audit(), None).await {
+            Ok(turn) => {
+                written = turn.seq;
+                break;
+            }
+            Err(LedgerError::Unavailable(_)) => {}
+            Err(error) => panic!("{error:?}"),
+        }
+    }
+    assert_eq!(written, 2, "no write came through");
+    wait_for_head(&ledger, &mut watch, 2).await;
+}
