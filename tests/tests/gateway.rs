@@ -4,6 +4,7 @@ mod gateway {
     mod cancel;
     mod chat;
     mod lifecycle;
+    mod postgres;
     mod refusals;
     mod scoping;
 }
