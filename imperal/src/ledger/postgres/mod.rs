@@ -23,8 +23,8 @@ use self::hints::{Hints, Running};
 use self::pool::{Param, Store, flag, int, text, texts};
 use self::rows::{RECORD, audit, get, get_id, get_number, get_time, number, orphan, owner, record, stored, to_json};
 use super::{
-    AuditFilter, AuditRow, CancelAnswer, Event, Feed, Fence, Fut, Incarnation, Ledger, LedgerError, NewAudit, NewCall,
-    NewTask, Orphan, Owner, Progress, Task, TaskEnd, TaskRecord, TaskState, Turn, TurnBody, Work,
+    AuditFilter, AuditHash, AuditRow, CancelAnswer, Event, Feed, Fence, Fut, Incarnation, Ledger, LedgerError,
+    NewAudit, NewCall, NewTask, Orphan, Owner, Progress, Task, TaskEnd, TaskRecord, TaskState, Turn, TurnBody, Work,
 };
 use crate::ids::{CallId, TaskId};
 
@@ -293,6 +293,10 @@ impl Ledger for PostgresLedger {
 
     fn audit_rows(&self, filter: AuditFilter) -> Fut<'_, Vec<AuditRow>> {
         Box::pin(async move { reads::audit_rows(&self.store, &filter).await })
+    }
+
+    fn audit_ends(&self, owner: Option<Owner>) -> Fut<'_, Vec<(Owner, AuditHash)>> {
+        Box::pin(async move { reads::audit_ends(&self.store, owner.as_ref()).await })
     }
 
     fn check(&self) -> Fut<'_, ()> {

@@ -4,9 +4,9 @@ use tokio_postgres::Row;
 
 use super::fault::Fault;
 use super::pool::{Param, Store, int, text};
-use super::rows::{RECORD, audit_row, event, get_number, number, record, stored, turn};
+use super::rows::{RECORD, audit_row, event, get_hash, get_number, number, owner, record, stored, turn};
 use crate::ids::TaskId;
-use crate::ledger::{AuditFilter, AuditRow, Event, LedgerError, Owner, Task, TaskRecord, Turn};
+use crate::ledger::{AuditFilter, AuditHash, AuditRow, Event, LedgerError, Owner, Task, TaskRecord, Turn};
 
 const TURNS: &str = "SELECT seq, at, body FROM @.turn
     WHERE owner_id = @.find_owner($1, $2) AND seq > $3 ORDER BY seq LIMIT $4";
@@ -29,12 +29,17 @@ const EVENTS: &str = "SELECT seq, at, body, NULL, NULL, NULL, NULL, NULL, NULL, 
 const HEAD: &str = "SELECT head FROM @.owner WHERE owner_key = @.owner_key($1, $2)";
 
 const AUDIT: &str = "SELECT a.audit_id, a.at, w.tenant_id, w.user_id, a.actor, a.app_id, a.action, a.target,
-        a.outcome, a.detail FROM @.audit a JOIN @.owner w ON w.owner_id = a.owner_id
+        a.outcome, a.detail, a.hash FROM @.audit a JOIN @.owner w ON w.owner_id = a.owner_id
     WHERE a.audit_id > $1 ORDER BY a.audit_id LIMIT $2";
 
 const AUDIT_OF: &str = "SELECT a.audit_id, a.at, w.tenant_id, w.user_id, a.actor, a.app_id, a.action, a.target,
-        a.outcome, a.detail FROM @.audit a JOIN @.owner w ON w.owner_id = a.owner_id
+        a.outcome, a.detail, a.hash FROM @.audit a JOIN @.owner w ON w.owner_id = a.owner_id
     WHERE a.owner_id = @.find_owner($3, $4) AND a.audit_id > $1 ORDER BY a.audit_id LIMIT $2";
+
+const AUDIT_ENDS: &str = "SELECT tenant_id, user_id, audit_end FROM @.owner WHERE audit_end IS NOT NULL";
+
+const AUDIT_END_OF: &str = "SELECT tenant_id, user_id, audit_end FROM @.owner
+    WHERE audit_end IS NOT NULL AND owner_key = @.owner_key($1, $2)";
 
 async fn all<T>(
     store: &Store,
@@ -113,6 +118,17 @@ pub(super) async fn audit_rows(store: &Store, filter: &AuditFilter) -> Result<Ve
         Some(owner) => {
             let (tenant, user) = (stored(&owner.tenant_id), stored(&owner.user_id));
             all(store, AUDIT_OF, &[int(&after), int(&limit), text(&tenant), text(&user)], audit_row).await
+        }
+    }
+}
+
+pub(super) async fn audit_ends(store: &Store, of: Option<&Owner>) -> Result<Vec<(Owner, AuditHash)>, LedgerError> {
+    let read = |row: &Row| Ok((owner(row, 0)?, get_hash(row, 2)?));
+    match of {
+        None => all(store, AUDIT_ENDS, &[], read).await,
+        Some(owner) => {
+            let (tenant, user) = (stored(&owner.tenant_id), stored(&owner.user_id));
+            all(store, AUDIT_END_OF, &[text(&tenant), text(&user)], read).await
         }
     }
 }

@@ -14,8 +14,8 @@ use tokio_postgres::types::FromSql;
 
 use super::fault::Fault;
 use crate::ledger::{
-    AuditOutcome, AuditRow, Event, EventBody, Incarnation, LedgerError, NewAudit, Orphan, Owner, Task, TaskRecord,
-    TaskState, Turn, TurnBody,
+    AuditHash, AuditOutcome, AuditRow, Event, EventBody, Incarnation, LedgerError, NewAudit, Orphan, Owner, Task,
+    TaskRecord, TaskState, Turn, TurnBody,
 };
 use crate::result::WireResult;
 
@@ -27,9 +27,9 @@ pub(super) const RECORD: &str = "r.task_id::text, r.call_id::text, r.app_id, r.f
     r.long_running, r.percent, r.message, r.created_at, r.deadline_at, r.cancel_requested_at, r.finished_at, r.body, \
     r.node, r.epoch, r.tenant_id, r.user_id, r.owner_id, r.head";
 
-/// A text as it is stored: PostgreSQL has no NUL.
+/// A text as it is stored: in bytea's escape format, since PostgreSQL's texts have no NUL.
 pub(super) fn stored(text: &str) -> Cow<'_, str> {
-    if text.contains(['\\', '\0']) { text.replace('\\', "\\\\").replace('\0', "\\0").into() } else { text.into() }
+    if text.contains(['\\', '\0']) { text.replace('\\', "\\\\").replace('\0', "\\000").into() } else { text.into() }
 }
 
 fn original(text: &str) -> String {
@@ -37,7 +37,11 @@ fn original(text: &str) -> String {
     let mut rest = text.chars();
     while let Some(c) = rest.next() {
         original.push(match c {
-            '\\' if rest.next() == Some('0') => '\0',
+            '\\' if rest.next() == Some('0') => {
+                // The other two digits of `\000`.
+                rest.nth(1);
+                '\0'
+            }
             other => other,
         });
     }
@@ -196,6 +200,11 @@ pub(super) fn event(row: &Row) -> Result<Event, Fault> {
     Ok(Event { seq, body })
 }
 
+pub(super) fn get_hash(row: &Row, column: usize) -> Result<AuditHash, Fault> {
+    let bytes: &[u8] = get(row, column)?;
+    bytes.try_into().map(AuditHash::from_bytes).map_err(|_| Fault::Row("no hash where one should be".to_owned()))
+}
+
 /// From the columns of the audit reads.
 pub(super) fn audit_row(row: &Row) -> Result<AuditRow, Fault> {
     let body = NewAudit {
@@ -208,7 +217,7 @@ pub(super) fn audit_row(row: &Row) -> Result<AuditRow, Fault> {
         outcome: audit_outcome(get(row, 8)?)?,
         detail: get_maybe_text(row, 9)?,
     };
-    Ok(AuditRow { audit_id: get_number(row, 0)?, at: get_time(row, 1)?, body })
+    Ok(AuditRow { audit_id: get_number(row, 0)?, at: get_time(row, 1)?, hash: get_hash(row, 10)?, body })
 }
 
 fn state(text: &str) -> Result<TaskState, Fault> {

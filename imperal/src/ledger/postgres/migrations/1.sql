@@ -8,7 +8,9 @@ CREATE TABLE @.owner (
     tenant_id text NOT NULL,
     user_id text NOT NULL,
     -- the number of the owner's latest event; its row is locked by whoever takes the next
-    head bigint NOT NULL DEFAULT 0
+    head bigint NOT NULL DEFAULT 0,
+    -- the hash of the owner's latest audit row
+    audit_end bytea
 ) WITH (fillfactor = 70);
 
 -- The latest life of each node. A life that is over has no lease.
@@ -98,7 +100,8 @@ CREATE TABLE @.audit (
     action text NOT NULL,
     target text,
     outcome text NOT NULL,
-    detail text
+    detail text,
+    hash bytea NOT NULL
 );
 
 CREATE INDEX audit_of ON @.audit (owner_id, audit_id);

@@ -75,14 +75,40 @@ CREATE FUNCTION @.write_task_event(p_task_id uuid, p_seq bigint) RETURNS void LA
     FROM @.task WHERE task_id = p_task_id
 $$;
 
+-- The row's hash in its owner's chain, over the same bytes as in the other backends: the hash before
+-- it, the time, and each text behind its length. Texts are stored in bytea's escape format.
+CREATE FUNCTION @.audit_hash(p_previous bytea, p_at bigint, p_audit text[]) RETURNS bytea
+LANGUAGE plpgsql IMMUTABLE AS $$
+DECLARE
+    v_said bytea := coalesce(p_previous, convert_to('imperal audit chain 1', 'UTF8')) || int8send(p_at);
+    v_text text;
+    v_bytes bytea;
+BEGIN
+    FOREACH v_text IN ARRAY p_audit LOOP
+        IF v_text IS NULL THEN
+            v_said := v_said || int8send(-1);
+        ELSE
+            v_bytes := decode(v_text, 'escape');
+            v_said := v_said || int8send(octet_length(v_bytes)) || v_bytes;
+        END IF;
+    END LOOP;
+    RETURN sha256(v_said);
+END $$;
+
 -- p_audit: tenant, user, actor, app, action, target, outcome, detail. The owner's row is locked
 -- before the number is taken, so that an owner's later rows have higher numbers.
 CREATE FUNCTION @.write_audit(p_audit text[]) RETURNS void LANGUAGE plpgsql AS $$
-DECLARE v_owner_id bigint := @.find_or_add_owner(p_audit[1], p_audit[2]);
+DECLARE
+    v_owner_id bigint := @.find_or_add_owner(p_audit[1], p_audit[2]);
+    v_hash bytea;
+    v_at bigint;
 BEGIN
-    PERFORM 1 FROM @.owner WHERE owner_id = v_owner_id FOR NO KEY UPDATE;
-    INSERT INTO @.audit (at, owner_id, actor, app_id, action, target, outcome, detail)
-    VALUES (@.micros(), v_owner_id, p_audit[3], p_audit[4], p_audit[5], p_audit[6], p_audit[7], p_audit[8]);
+    SELECT audit_end INTO v_hash FROM @.owner WHERE owner_id = v_owner_id FOR NO KEY UPDATE;
+    v_at := @.micros();
+    v_hash := @.audit_hash(v_hash, v_at, p_audit);
+    INSERT INTO @.audit (at, owner_id, actor, app_id, action, target, outcome, detail, hash)
+    VALUES (v_at, v_owner_id, p_audit[3], p_audit[4], p_audit[5], p_audit[6], p_audit[7], p_audit[8], v_hash);
+    UPDATE @.owner SET audit_end = v_hash WHERE owner_id = v_owner_id;
 END $$;
 
 -- Marks what an ended life leaves. The caller holds the node's row FOR UPDATE.
