@@ -106,10 +106,10 @@ pub(crate) fn print() {
     for _ in 0..5 {
         let start = spent();
         let text = Manifest::export(extension).to_json();
-        export.push(spent() - start);
+        export.push(spent().saturating_sub(start));
         let start = spent();
         let findings = check_text(&text, "imperal.json");
-        check.push(spent() - start);
+        check.push(spent().saturating_sub(start));
         assert!(findings.iter().all(|found| !found.path.starts_with("tools.")), "the functions are right");
         let seconds = python::run("speed.py", "");
         theirs.push((seconds["build"].as_f64().unwrap(), seconds["check"].as_f64().unwrap()));
