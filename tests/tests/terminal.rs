@@ -170,3 +170,57 @@ async fn the_audit_trail_is_verified_and_its_first_altered_row_named() {
     let lines = json_lines(&run(folder, &["audit", "--verify", "--json"]).await);
     assert_eq!(lines[0]["broken"]["audit_id"], 2);
 }
+
+/// Every command that speaks to a platform elsewhere, for everybody who could type it.
+#[tokio::test]
+async fn commands_do_what_their_token_may_and_say_why_not() {
+    let folder = tempfile::tempdir().unwrap();
+    let node = NodeOptions::new(PROBE, folder.path().join("data")).start().await;
+    let anna = User::of(&node, "anna");
+    let reply = anna.call("stubborn", json!({"millis": 600_000})).await;
+    let task_id = reply["result"]["data"]["task_id"].as_str().unwrap();
+    let by = |sub: &str, age: i64, secret: &str| {
+        let claims = Claims::of(sub);
+        token(&Claims { exp: claims.exp - age, ..claims }, secret)
+    };
+    let tokens = [
+        ("anna", by("anna", 0, JWT_SECRET)),
+        ("ben", by("ben", 0, JWT_SECRET)),
+        ("expired", by("anna", 7200, JWT_SECRET)),
+        ("forged", by("anna", 0, "another-secret-of-32-bytes-or-more!!")),
+        ("none", String::new()),
+    ];
+    let foreign = "belongs to another user";
+    let terminal = "Only the `link` command on this machine";
+    // What the owner and another user are told; nothing when it is done.
+    let commands: [(&[&str], &str, &str); 7] = [
+        (&["chat"], "", ""),
+        (&["tasks"], "", ""),
+        (&["audit"], "", ""),
+        (&["audit", "--verify"], "", ""),
+        (&["call", "echo", "text=hello"], "", ""),
+        (&["link"], terminal, terminal),
+        (&["cancel", task_id], "", foreign),
+    ];
+    for (args, to_owner, to_other) in commands {
+        for (who, token) in &tokens {
+            let says = match *who {
+                "anna" => to_owner,
+                "ben" => to_other,
+                "expired" => "has expired",
+                "forged" => "signature is wrong",
+                _ => "set IMPERAL_TOKEN",
+            };
+            let mut command = command(folder.path(), args);
+            let output = command.args(["--url", &node.url]).env("IMPERAL_TOKEN", token).output().await.unwrap();
+            let told = text(&output.stderr);
+            assert_eq!(output.status.success(), says.is_empty(), "{who} {args:?}: {told}");
+            assert!(told.contains(says), "{who} {args:?}: {told}");
+            let shown = text(&output.stdout);
+            assert!(*who == "anna" || !shown.contains("Insisting"), "{who} {args:?}: {shown}");
+        }
+    }
+    let rows = User::of(&node, "ben").audit().await;
+    let refused: Vec<_> = rows.iter().filter(|row| row["outcome"] == "refused").map(|row| &row["action"]).collect();
+    assert_eq!(refused, ["page.link", "task.cancel"]);
+}
