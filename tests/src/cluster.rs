@@ -5,7 +5,7 @@
 
 use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
-use std::process::{ChildStdin, Command, Stdio};
+use std::process::{Child, Command, Stdio};
 use std::sync::OnceLock;
 use std::time::{Duration, Instant};
 
@@ -31,13 +31,14 @@ struct Cluster {
     url: String,
     /// Whether it outlives this process.
     borrowed: bool,
-    _until_closed: Option<ChildStdin>,
+    /// Lives as long as its pipe is open: as long as this process.
+    _shell: Option<Child>,
 }
 
 fn cluster() -> &'static Cluster {
     static CLUSTER: OnceLock<Cluster> = OnceLock::new();
     CLUSTER.get_or_init(|| match std::env::var("IMPERAL_TEST_DATABASE_URL") {
-        Ok(url) if !url.is_empty() => Cluster { url, borrowed: true, _until_closed: None },
+        Ok(url) if !url.is_empty() => Cluster { url, borrowed: true, _shell: None },
         _ => start(),
     })
 }
@@ -73,7 +74,7 @@ fn start() -> Cluster {
         std::thread::sleep(Duration::from_millis(20));
     }
     let url = format!("host={folder} user=postgres dbname=postgres");
-    Cluster { url, borrowed: false, _until_closed: shell.stdin.take() }
+    Cluster { url, borrowed: false, _shell: Some(shell) }
 }
 
 /// Where `initdb` and `postgres` are: on the path, or where Debian has them.
@@ -112,12 +113,41 @@ pub async fn client() -> Client {
     }
 }
 
+/// A database of a test's own.
+#[derive(Debug)]
+pub struct Database(String);
+
+impl Database {
+    /// An empty one.
+    pub async fn make(name: &str) -> Self {
+        let name = format!("imperal_{name}_{}", std::process::id());
+        client().await.batch_execute(&format!("CREATE DATABASE {name} TEMPLATE template0")).await.unwrap();
+        Self(name)
+    }
+
+    /// Its address.
+    pub fn url(&self) -> String {
+        let url = url("node");
+        if url.contains("://") { format!("{url}&dbname={}", self.0) } else { format!("{url} dbname={}", self.0) }
+    }
+}
+
+impl Drop for Database {
+    fn drop(&mut self) {
+        run(format!("DROP DATABASE IF EXISTS {} WITH (FORCE)", self.0));
+    }
+}
+
 /// Drops a schema of a server that is not our own.
 pub fn drop_schema(schema: &str) {
+    run(format!("DROP SCHEMA IF EXISTS \"{schema}\" CASCADE"));
+}
+
+/// Tidies up on a server that is not our own.
+fn run(sql: String) {
     if !cluster().borrowed {
         return;
     }
-    let sql = format!("DROP SCHEMA IF EXISTS \"{schema}\" CASCADE");
     let dropping = std::thread::spawn(move || {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
         runtime.block_on(async { client().await.batch_execute(&sql).await })

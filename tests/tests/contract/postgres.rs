@@ -3,6 +3,7 @@
 //! Every backend is a schema of its own, every handle a `PostgresLedger` with its own connections,
 //! as nodes on several machines have them.
 
+use std::future::poll_fn;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
@@ -15,6 +16,7 @@ use imperal::ledger::{
     Role, Subscription, TurnBody,
 };
 use imperal_tests::cluster;
+use tokio_postgres::{AsyncMessage, NoTls};
 
 const LONG: Duration = Duration::from_secs(3600);
 
@@ -190,8 +192,59 @@ async fn a_watcher_hears_of_another_nodes_commit() {
     let mut watch = reader.feed().subscribe(&anna());
     for n in 1..=3 {
         writer.inject(anna(), turn("news"), audit(), None).await.unwrap();
-        wait_for_head(&reader, &mut watch, n).await;
+        assert!(matches!(pulse(&mut watch).await, Pulse::Events));
+        assert_eq!(reader.head(&anna()).await.unwrap(), n);
     }
+}
+
+/// What a node says to the others: itself and the owner's number, after the commit.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_commit_is_announced() {
+    let backend = InPostgres::new();
+    let (writer, _) = backend.node("a").await;
+    let (client, mut connection) = tokio_postgres::connect(&cluster::url("test"), NoTls).await.unwrap();
+    let (heard, mut hear) = tokio::sync::mpsc::unbounded_channel();
+    tokio::spawn(async move {
+        while let Some(Ok(message)) = poll_fn(|cx| connection.poll_message(cx)).await {
+            if let AsyncMessage::Notification(note) = message {
+                heard.send(note.payload().to_owned()).unwrap();
+            }
+        }
+    });
+    client.batch_execute(&format!("LISTEN {}", backend.schema)).await.unwrap();
+    writer.inject(anna(), turn("news"), audit(), None).await.unwrap();
+    let payload = tokio::time::timeout(Duration::from_secs(30), hear.recv()).await.expect("nothing was announced");
+    let payload = payload.unwrap();
+    let owner_id: i64 = payload.split(' ').nth(1).unwrap().parse().unwrap();
+    let sql = format!("SELECT user_id, head FROM {}.owner WHERE owner_id = {owner_id}", backend.schema);
+    let row = client.query_one(&sql, &[]).await.unwrap();
+    assert_eq!((row.get::<_, &str>(0), row.get::<_, i64>(1)), ("anna", 1));
+}
+
+/// A write that has passed the fence is waited for before its life ends; a renewal is not held up.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_life_does_not_end_under_a_write() {
+    let backend = InPostgres::new();
+    let (ledger, life) = backend.node("a").await;
+    let writer = cluster::client().await;
+    writer.batch_execute(&format!("BEGIN; SELECT {}.fence('a', {})", backend.schema, life.epoch)).await.unwrap();
+    let renewed = tokio::time::timeout(Duration::from_secs(10), ledger.renew(&life, LONG)).await;
+    assert_eq!(renewed.expect("a write holds up the renewal"), Ok(vec![]));
+
+    let again = backend.connect().await;
+    let mut joining = tokio::spawn(async move { again.join("a", LONG).await });
+    let look = cluster::client().await;
+    let waiting = format!(
+        "SELECT count(*) FROM pg_stat_activity WHERE application_name = '{}' AND wait_event_type = 'Lock'",
+        backend.schema
+    );
+    while look.query_one(&waiting, &[]).await.unwrap().get::<_, i64>(0) == 0 {
+        let joined = tokio::time::timeout(Duration::from_millis(5), &mut joining).await;
+        assert!(joined.is_err(), "a life ended while a write was under way");
+    }
+    writer.batch_execute("COMMIT").await.unwrap();
+    assert_eq!(joining.await.unwrap().unwrap().epoch, life.epoch + 1);
+    assert_eq!(ledger.renew(&life, LONG).await, Err(LedgerError::Fenced));
 }
 
 /// As behind a pooler that loses every NOTIFY: the write is the database's function itself.

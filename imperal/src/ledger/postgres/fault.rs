@@ -51,6 +51,12 @@ pub(super) fn was_a_clash(error: &tokio_postgres::Error) -> bool {
         .is_some_and(|code| [SqlState::T_R_SERIALIZATION_FAILURE, SqlState::T_R_DEADLOCK_DETECTED].contains(code))
 }
 
+/// Whether the connection is gone, and with it whatever was asked on it.
+pub(super) fn was_a_loss(error: &tokio_postgres::Error) -> bool {
+    let said = [SqlState::ADMIN_SHUTDOWN, SqlState::CRASH_SHUTDOWN, SqlState::CANNOT_CONNECT_NOW];
+    error.is_closed() || error.code().map_or(error.as_db_error().is_none(), |code| said.contains(code))
+}
+
 fn from_postgres(error: &tokio_postgres::Error) -> LedgerError {
     let Some(answer) = error.as_db_error() else {
         return LedgerError::Unavailable(format!("the connection to PostgreSQL failed: {}", reasons(error)));

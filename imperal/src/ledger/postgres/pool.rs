@@ -12,7 +12,7 @@ use tokio_postgres::config::SslMode;
 use tokio_postgres::types::{ToSql, Type};
 use tokio_postgres::{Config, NoTls, Row};
 
-use super::fault::{Fault, reasons, was_a_clash};
+use super::fault::{Fault, reasons, was_a_clash, was_a_loss};
 use crate::ledger::LedgerError;
 
 /// Connections of a node besides the one for hints.
@@ -23,15 +23,17 @@ const CONNECT: Duration = Duration::from_secs(5);
 const STATEMENT: Duration = Duration::from_secs(15);
 /// How often a statement is sent that clashes with others.
 const TRIES: u32 = 8;
+/// How often a read is sent whose connection is lost.
+const READS: u32 = 3;
 
 /// A parameter with its type.
 pub(super) type Param<'a> = (&'a (dyn ToSql + Sync), Type);
 
-pub(super) fn text<'a>(value: &'a (dyn ToSql + Sync)) -> Param<'a> {
+pub(super) fn text(value: &(dyn ToSql + Sync)) -> Param<'_> {
     (value, Type::TEXT)
 }
 
-pub(super) fn texts<'a>(value: &'a (dyn ToSql + Sync)) -> Param<'a> {
+pub(super) fn texts(value: &(dyn ToSql + Sync)) -> Param<'_> {
     (value, Type::TEXT_ARRAY)
 }
 
@@ -143,9 +145,15 @@ impl Store {
     /// A read: it may be sent again when the connection turns out to be dead, as all of them are
     /// after the server was started again.
     pub(super) async fn read(&self, sql: &str, params: &[Param<'_>]) -> Result<Vec<Row>, Fault> {
-        match self.rows(sql, params).await {
-            Err(Fault::Postgres(error)) if error.is_closed() => self.rows(sql, params).await,
-            outcome => outcome,
+        let mut tries = 1;
+        loop {
+            match self.rows(sql, params).await {
+                Err(Fault::Postgres(error)) if was_a_loss(&error) && tries < READS => {
+                    tokio::time::sleep(Duration::from_millis(20)).await;
+                    tries += 1;
+                }
+                outcome => return outcome,
+            }
         }
     }
 }

@@ -28,9 +28,9 @@ pub(super) async fn prepare(store: &Store) -> Result<(), Fault> {
     let table = store.named("@.migration");
     let made = tx.query_typed_one(found, &[(&table, Type::TEXT)]).await?;
     if !get::<bool>(&made, 0)? {
-        let make = "CREATE SCHEMA IF NOT EXISTS @; CREATE TABLE @.migration \
+        let sql = "CREATE SCHEMA IF NOT EXISTS @; CREATE TABLE @.migration \
                     (number integer PRIMARY KEY, hash text NOT NULL, run_at timestamptz NOT NULL DEFAULT now())";
-        tx.batch_execute(&store.named(make).replace('@', store.schema())).await?;
+        tx.batch_execute(&store.named(sql).replace('@', store.schema())).await?;
     }
     migrate(store, &tx).await?;
     Ok(tx.commit().await?)

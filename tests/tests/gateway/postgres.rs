@@ -1,0 +1,79 @@
+//! Two processes on one PostgreSQL database are one platform (P7, P9, P10, P11).
+
+use imperal_tests::cluster::Database;
+use imperal_tests::{Node, NodeOptions, User};
+use serde_json::json;
+use tempfile::TempDir;
+
+struct Platform {
+    nodes: [Node; 2],
+    _folders: [TempDir; 2],
+    _database: Database,
+}
+
+async fn two_nodes(name: &str) -> Platform {
+    let database = Database::make(name).await;
+    let folders = [tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap()];
+    let options = folders.each_ref().map(|folder| {
+        let mut options: NodeOptions = crate::options(folder);
+        options.env.push(("IMPERAL_DATABASE_URL".to_owned(), database.url()));
+        options.args.extend(["--lease", "3"].map(str::to_owned));
+        options
+    });
+    let nodes = tokio::join!(options[0].start(), options[1].start());
+    Platform { nodes: nodes.into(), _folders: folders, _database: database }
+}
+
+/// The stream of the other node: each event once, in order, with the progress between.
+#[tokio::test]
+async fn a_stream_shows_the_work_of_another_node() {
+    let platform = two_nodes("stream").await;
+    let anna = User::of(&platform.nodes[0], "anna");
+    let mut events = anna.at(&platform.nodes[1]).stream(0).await;
+    let called = anna.call("steps", json!({"steps": 10, "step_ms": 150})).await;
+    let task_id = called["result"]["data"]["task_id"].as_str().unwrap().to_owned();
+    let (mut numbers, mut reports) = (Vec::new(), 0);
+    let watching = async {
+        loop {
+            let event = events.next().await;
+            numbers.extend(event.id);
+            reports += usize::from(event.event == "progress");
+            if event.event == "turn" && event.data["task_id"] == task_id && !event.data["result"].is_null() {
+                break;
+            }
+        }
+    };
+    tokio::time::timeout(std::time::Duration::from_secs(30), watching).await.expect("the outcome is shown");
+    numbers.dedup();
+    let wanted: Vec<u64> = (numbers[0]..).take(numbers.len()).collect();
+    assert_eq!(numbers, wanted, "events are missing, out of order or shown twice");
+    assert!(reports > 0, "no progress was shown");
+}
+
+#[tokio::test]
+async fn a_cancel_reaches_the_node_that_has_the_task() {
+    let platform = two_nodes("cancel").await;
+    let anna = User::of(&platform.nodes[0], "anna");
+    let called = anna.call("steps", json!({"steps": 10_000, "step_ms": 50})).await;
+    let task_id = called["result"]["data"]["task_id"].as_str().unwrap().to_owned();
+    let there = anna.at(&platform.nodes[1]);
+    let (status, task) = there.post(&format!("/v1/tasks/{task_id}/cancel"), &json!({})).await;
+    assert_eq!(status, 200, "{task}");
+    assert_eq!(there.end_of(&task_id).await["state"], "cancelled");
+    assert_eq!(anna.outcomes(&task_id).await.len(), 1);
+}
+
+#[tokio::test]
+async fn a_killed_nodes_task_is_ended_by_the_other() {
+    let platform = two_nodes("killed").await;
+    let anna = User::of(&platform.nodes[0], "anna");
+    let called = anna.call("steps", json!({"steps": 10_000, "step_ms": 50})).await;
+    let task_id = called["result"]["data"]["task_id"].as_str().unwrap().to_owned();
+    let [first, second] = platform.nodes;
+    first.kill().await;
+    let anna = anna.at(&second);
+    assert_eq!(anna.end_of(&task_id).await["state"], "reclaimed");
+    let outcomes = anna.outcomes(&task_id).await;
+    assert_eq!(outcomes.len(), 1, "{outcomes:?}");
+    assert_eq!(outcomes[0]["result"]["error_code"], "INTERRUPTED");
+}
