@@ -87,10 +87,10 @@ fn without_doubles(text: &str) -> Vec<&str> {
         // "had had" and "that that" may be meant.
         if double && !matches!(word.to_lowercase().as_str(), "had" | "that") {
             // The second one carries the punctuation.
-            if let Some(last) = words.last_mut() {
-                if word.len() > last.len() {
-                    *last = word;
-                }
+            if let Some(last) = words.last_mut()
+                && word.len() > last.len()
+            {
+                *last = word;
             }
         } else {
             words.push(word);
