@@ -76,7 +76,7 @@ async fn run(client: &Client, args: &CallArgs) -> Result<Option<ExitCode>, CliEr
                     eprintln!("interrupted: the work ran in this process");
                     return Ok(None);
                 }
-                eprintln!("not watching any more; the work goes on. `cancel TASK` stops it, `tasks` shows it");
+                eprintln!("not watching any more; the work goes on. `tasks` shows it, `cancel TASK` stops it");
             }
         }
     } else if client.is_ours() && mine.iter().any(|task| task.state == TaskState::Running) {
@@ -119,6 +119,11 @@ fn pairs(pairs: &[String], schema: &Value) -> Result<Map<String, Value>, CliErro
         let Some((key, value)) = pair.split_once('=') else {
             return Err(CliError::new(format!("`{pair}` is not key=value")));
         };
+        let known = schema["properties"].as_object();
+        if known.is_some_and(|known| !known.contains_key(key)) && !schema["additionalProperties"].is_object() {
+            let known: Vec<_> = known.into_iter().flat_map(|known| known.keys().map(String::as_str)).collect();
+            return Err(CliError::new(format!("the function has no parameter `{key}`; it has {}", known.join(", "))));
+        }
         let value = match value.strip_prefix('@') {
             Some("-") => {
                 let mut text = String::new();

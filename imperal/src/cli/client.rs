@@ -6,10 +6,11 @@ use std::time::Duration;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
+use tokio::time::Instant;
 
 use super::CliError;
 use super::args::Reach;
-use super::folder::{DataFolder, Opened};
+use super::folder::{DataFolder, Listening, Opened};
 use super::serve::{for_a_while, local_user};
 use crate::app::App;
 use crate::function::Registry;
@@ -39,25 +40,31 @@ impl Client {
             return Ok(Self { http, url: url.trim_end_matches('/').to_owned(), token, ours: None });
         }
         let path = &reach.folder.data_dir;
-        match DataFolder::open(path)? {
-            Opened::Taken => {
-                let url = listening(path).await?;
-                let token = LocalKey::of_folder(path)?.sign(&local_user())?;
-                Ok(Self { http, url, token, ours: None })
+        let deadline = Instant::now() + UNTIL_LISTENING;
+        let folder = loop {
+            if let Opened::Ours(folder) = DataFolder::open(path)? {
+                break folder;
             }
-            Opened::Ours(folder) => {
-                // Tasks that the command starts have nobody else to run them: they may take their time.
-                let patience = app.settings.long_task_cap;
-                let bound = for_a_while(app, registry, &folder).await?;
+            // Another process has it: one that listens, or a command that is through in a moment.
+            if let Some(Listening { url, .. }) = DataFolder::listening(path)
+                && http.get(format!("{url}/healthz")).send().await.is_ok()
+            {
                 let token = LocalKey::of_folder(path)?.sign(&local_user())?;
-                Ok(Self {
-                    http,
-                    url: format!("http://{}", bound.address()),
-                    token,
-                    ours: Some((bound, folder, patience)),
-                })
+                return Ok(Self { http, url, token, ours: None });
             }
-        }
+            if Instant::now() >= deadline {
+                return Err(CliError::new(format!(
+                    "another process has the data folder {} open and does not answer: stop it, or use --data-dir",
+                    path.display()
+                )));
+            }
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        };
+        // Tasks that the command starts have nobody else to run them: they may take their time.
+        let patience = app.settings.long_task_cap;
+        let bound = for_a_while(app, registry, &folder).await?;
+        let token = LocalKey::of_folder(path)?.sign(&local_user())?;
+        Ok(Self { http, url: format!("http://{}", bound.address()), token, ours: Some((bound, folder, patience)) })
     }
 
     /// Where the platform is.
@@ -118,21 +125,5 @@ impl Client {
             bound.stop(Duration::ZERO).await;
             drop(folder);
         }
-    }
-}
-
-async fn listening(path: &std::path::Path) -> Result<String, CliError> {
-    let deadline = tokio::time::Instant::now() + UNTIL_LISTENING;
-    loop {
-        if let Some(listening) = DataFolder::listening(path) {
-            return Ok(listening.url);
-        }
-        if tokio::time::Instant::now() >= deadline {
-            return Err(CliError::new(format!(
-                "another process has the data folder {} open and does not listen: stop it, or use --data-dir",
-                path.display()
-            )));
-        }
-        tokio::time::sleep(Duration::from_millis(50)).await;
     }
 }

@@ -1,7 +1,7 @@
 //! The chat: reading turns, and a service's message into it.
 
-use axum::extract::State;
-use axum::http::{HeaderMap, Method, StatusCode};
+use axum::extract::{FromRequest, Request, State};
+use axum::http::StatusCode;
 use axum::response::Response;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -76,12 +76,8 @@ pub(super) struct Injected {
     turn: Turn,
 }
 
-pub(super) async fn inject(
-    State(gateway): State<Gateway>,
-    method: Method,
-    headers: HeaderMap,
-    JsonBody(body): JsonBody<InjectBody>,
-) -> Result<Response, Failure> {
+pub(super) async fn inject(State(gateway): State<Gateway>, request: Request) -> Result<Response, Failure> {
+    let (method, headers) = (request.method().clone(), request.headers().clone());
     if !gateway.auth.is_service(&headers) {
         // Somebody who is signed in is told no, and that is written down; a stranger is asked who
         // they are.
@@ -92,8 +88,13 @@ pub(super) async fn inject(
                 refused
             }
         })?;
-        gateway.platform.access(user).refuse_injection(&body.user_id).await?;
+        // Whom they meant is worth the audit row, if they said so; a malformed request is refused alike.
+        let body = JsonBody::<InjectBody>::from_request(request, &gateway).await;
+        let target = body.map_or_else(|_| "nobody in particular".to_owned(), |JsonBody(body)| body.user_id);
+        gateway.platform.access(user).refuse_injection(&target).await?;
+        return Err(Failure::unauthenticated("Only a service may do this."));
     }
+    let JsonBody(body) = JsonBody::<InjectBody>::from_request(request, &gateway).await?;
     if body.text.len() > CHAT_TEXT_LIMIT + TRUNCATION_MARKER.len() {
         return Err(Failure::new(
             StatusCode::PAYLOAD_TOO_LARGE,

@@ -66,7 +66,8 @@ pub(super) async fn stream(
     let hello = SseEvent::default().event("hello").data(json!({ "head": head }).to_string());
     let cursor = Cursor {
         subscription,
-        seen: resume.unwrap_or(head),
+        // A number beyond the head is of another ledger: `hello` says so, and the stream goes on here.
+        seen: resume.map_or(head, |seen| seen.min(head)),
         ready: VecDeque::from([hello]),
         look: true,
         closing: gateway.closing.clone(),

@@ -29,10 +29,14 @@ impl Node {
                         self.live.cancel(task_id);
                     }
                 }
+                // Signing off ends the life too, and then it is no loss.
+                Err(LedgerError::Fenced) if self.ended.is_cancelled() => return,
                 Err(LedgerError::Fenced) => self.begin_new_life(&life).await,
                 Err(error) => tracing::warn!(%error, "the lease could not be renewed"),
             }
-            if let Err(error) = self.settle_orphans().await {
+            if let Err(error) = self.settle_orphans().await
+                && !self.ended.is_cancelled()
+            {
                 tracing::warn!(%error, "looking for interrupted work failed");
             }
         }

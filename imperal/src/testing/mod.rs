@@ -177,6 +177,14 @@ impl TestUser {
         task.unwrap_or_else(|| panic!("`{function}` started no background task")).task_id
     }
 
+    /// Asks a task to stop; [`end_of`](Self::end_of) waits until it has.
+    ///
+    /// # Panics
+    /// When the task is not the user's.
+    pub async fn cancel(&self, task_id: TaskId) -> Task {
+        self.access.cancel(task_id).await.unwrap_or_else(|error| panic!("{error}"))
+    }
+
     /// Waits until a task has ended, its outcome in the chat.
     ///
     /// # Panics

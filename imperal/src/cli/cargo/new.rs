@@ -149,18 +149,26 @@ fn dependency(folder: &Path, path: Option<&Path>) -> Result<String, CliError> {
     let path = match path {
         Some(path) => {
             let seen_from_there = folder.parent().map(|parent| within(parent, folder, path)).unwrap_or_default();
-            if !seen_from_there.join("Cargo.toml").is_file() {
+            if is_imperal(&seen_from_there.join("imperal")) {
+                // The checkout was named; the crate is inside it.
+                path.join("imperal")
+            } else if is_imperal(&seen_from_there) {
+                path.to_owned()
+            } else {
                 return Err(CliError::new(format!(
                     "there is no imperal in {}: `--path` is seen from the new folder, `../imperal` for a neighbour of it",
                     path.display()
                 )));
             }
-            path.to_owned()
         }
         None if !from_registry && compiled_from.join("Cargo.toml").is_file() => compiled_from,
         None => return Ok(format!("imperal = \"{version}\"")),
     };
     Ok(format!("imperal = {{ version = \"{version}\", path = \"{}\" }}", shown(&path)))
+}
+
+fn is_imperal(folder: &Path) -> bool {
+    fs::read_to_string(folder.join("Cargo.toml")).is_ok_and(|text| text.contains("name = \"imperal\""))
 }
 
 /// A path seen from a folder that is not there yet: its first `..` is the folder's parent.

@@ -139,6 +139,17 @@ fn of_file_on_disk(extension: &Extension, folder: &Path, findings: &mut Vec<Find
             rules::structure(&value, &mut sink);
             if let Some(manifest) = value.as_object() {
                 rules::reference(manifest, &mut sink);
+                for (key, of_code) in [("name", def.name), ("description", def.description), ("icon", def.icon)] {
+                    if let Some(kept) = manifest.get(key).filter(|kept| kept.as_str() != Some(of_code)) {
+                        let message = format!("the file's `{key}` is {kept}, the code's is {of_code:?}: the file wins");
+                        sink.warn(
+                            "M33",
+                            key,
+                            message,
+                            &format!("remove `{key}` from {FILE} and run `build`, or make both the same"),
+                        );
+                    }
+                }
             }
             sink.raised.retain(|raised| !of_code.iter().any(|known| *known == (raised.rule, raised.path.clone())));
             let lines = lines::of(&text, sink.raised.iter().map(|raised| raised.path.as_str()));

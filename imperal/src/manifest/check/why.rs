@@ -47,6 +47,7 @@ pub(super) const RULES: &[(&str, &str)] = &[
     ("M30", "what is deployed is the file, and it differs from the code"),
     ("M31", "the platform draws nothing in that slot"),
     ("M32", "the marketplace puts it into its default category"),
+    ("M33", "what is deployed says something else than the code"),
 ];
 
 /// The reason for a rule.
