@@ -5,7 +5,7 @@
 
 use serde_json::Value;
 
-use super::{CallReply, Platform, unavailable};
+use super::{CallReply, Platform, unavailable, unreadable};
 use crate::codes;
 use crate::context::{MsgType, User, cut_text};
 use crate::crash;
@@ -119,12 +119,12 @@ impl Platform {
     /// Every user's audit rows.
     pub(crate) async fn audit_of_all(&self, after: u64, limit: u32) -> Result<Vec<AuditRow>> {
         let filter = AuditFilter { owner: None, after, limit: limit.min(PAGE) };
-        self.node.ledger.audit_rows(filter).await.map_err(|error| unavailable(&error))
+        self.node.ledger.audit_rows(filter).await.map_err(|error| unreadable(&error))
     }
 
     /// Whether an owner's audit rows, or everybody's, are as they were written.
     pub(crate) async fn check_audit(&self, owner: Option<Owner>) -> Result<AuditCheck> {
-        AuditCheck::run(&*self.node.ledger, owner).await.map_err(|error| unavailable(&error))
+        AuditCheck::run(&*self.node.ledger, owner).await.map_err(|error| unreadable(&error))
     }
 
     async fn write_audit(&self, row: NewAudit) -> Result<()> {
@@ -151,22 +151,22 @@ impl Access {
 
     /// The user's turns after a number, in order.
     pub async fn turns(&self, after: u64, limit: u32) -> Result<Vec<Turn>> {
-        self.ledger().turns(&self.owner, after, limit.min(PAGE)).await.map_err(|error| unavailable(&error))
+        self.ledger().turns(&self.owner, after, limit.min(PAGE)).await.map_err(|error| unreadable(&error))
     }
 
     /// The user's latest turns before a number, in order.
     pub async fn latest_turns(&self, before: Option<u64>, limit: u32) -> Result<Vec<Turn>> {
-        self.ledger().latest_turns(&self.owner, before, limit.min(PAGE)).await.map_err(|error| unavailable(&error))
+        self.ledger().latest_turns(&self.owner, before, limit.min(PAGE)).await.map_err(|error| unreadable(&error))
     }
 
     /// The user's events after a number, in order.
     pub async fn events(&self, after: u64, limit: u32) -> Result<Vec<Event>> {
-        self.ledger().events(&self.owner, after, limit.min(PAGE)).await.map_err(|error| unavailable(&error))
+        self.ledger().events(&self.owner, after, limit.min(PAGE)).await.map_err(|error| unreadable(&error))
     }
 
     /// The number of the user's latest event.
     pub async fn head(&self) -> Result<u64> {
-        self.ledger().head(&self.owner).await.map_err(|error| unavailable(&error))
+        self.ledger().head(&self.owner).await.map_err(|error| unreadable(&error))
     }
 
     /// Watches the user's events.
@@ -176,12 +176,12 @@ impl Access {
 
     /// The user's running tasks.
     pub async fn running_tasks(&self) -> Result<Vec<Task>> {
-        self.ledger().running_tasks(&self.owner).await.map_err(|error| unavailable(&error))
+        self.ledger().running_tasks(&self.owner).await.map_err(|error| unreadable(&error))
     }
 
     /// The user's tasks in any state, newest first.
     pub async fn recent_tasks(&self, limit: u32) -> Result<Vec<Task>> {
-        self.ledger().recent_tasks(&self.owner, limit.min(PAGE)).await.map_err(|error| unavailable(&error))
+        self.ledger().recent_tasks(&self.owner, limit.min(PAGE)).await.map_err(|error| unreadable(&error))
     }
 
     /// One of the user's tasks.
@@ -214,7 +214,7 @@ impl Access {
     /// The user's own audit rows.
     pub async fn audit(&self, after: u64, limit: u32) -> Result<Vec<AuditRow>> {
         let filter = AuditFilter { owner: Some(self.owner.clone()), after, limit: limit.min(PAGE) };
-        self.ledger().audit_rows(filter).await.map_err(|error| unavailable(&error))
+        self.ledger().audit_rows(filter).await.map_err(|error| unreadable(&error))
     }
 
     /// Whether the user's audit rows are as they were written.
@@ -245,7 +245,7 @@ impl Access {
                 Err(Error::user(codes::PERMISSION_DENIED, "This task belongs to another user."))
             }
             Ok(None) | Err(LedgerError::Unknown) => Err(Self::not_found(task_id)),
-            Err(error) => Err(unavailable(&error)),
+            Err(error) => Err(unreadable(&error)),
         }
     }
 

@@ -225,6 +225,12 @@ impl Node {
     }
 }
 
+fn unreadable(error: &LedgerError) -> Error {
+    tracing::error!(%error, "the ledger could not be read");
+    Error::platform(codes::UNAVAILABLE, "The platform cannot read its ledger right now. Nothing is lost; try again.")
+        .with_source(error.to_string())
+}
+
 fn unavailable(error: &LedgerError) -> Error {
     tracing::error!(%error, "the ledger refused");
     Error::platform(codes::UNAVAILABLE, "The platform cannot write right now. Nothing was accepted; try again.")
