@@ -146,7 +146,7 @@ fn of_file_on_disk(extension: &Extension, folder: &Path, findings: &mut Vec<Find
                             "M33",
                             key,
                             message,
-                            &format!("remove `{key}` from {FILE} and run `build`, or make both the same"),
+                            format!("remove `{key}` from {FILE} and run `build`, or make both the same"),
                         );
                     }
                 }
