@@ -91,8 +91,7 @@ pub(super) async fn inject(State(gateway): State<Gateway>, request: Request) -> 
         // Whom they meant is worth the audit row, if they said so; a malformed request is refused alike.
         let body = JsonBody::<InjectBody>::from_request(request, &gateway).await;
         let target = body.map_or_else(|_| "nobody in particular".to_owned(), |JsonBody(body)| body.user_id);
-        gateway.platform.access(user).refuse_injection(&target).await?;
-        return Err(Failure::unauthenticated("Only a service may do this."));
+        return Err(gateway.platform.access(user).refuse_injection(&target).await.into());
     }
     let JsonBody(body) = JsonBody::<InjectBody>::from_request(request, &gateway).await?;
     if body.text.len() > CHAT_TEXT_LIMIT + TRUNCATION_MARKER.len() {

@@ -93,7 +93,7 @@ pub(super) async fn new_link(
     headers: HeaderMap,
 ) -> Result<Response, Failure> {
     if !gateway.auth.is_terminal(&headers) {
-        access.refuse_link().await?;
+        return Err(access.refuse_link().await.into());
     }
     let secret = gateway.links.make(access.user().clone());
     Ok(json(StatusCode::OK, &NewLink { path: format!("/open/{secret}") }))

@@ -222,28 +222,29 @@ impl Access {
         self.platform.check_audit(Some(self.owner.clone())).await
     }
 
-    /// Refuses, audited, what only a service may do.
-    pub(crate) async fn refuse_injection(&self, target: &str) -> Result<()> {
-        let row = self.audit_row("chat.inject", target.to_owned(), AuditOutcome::Refused);
-        self.platform.write_audit(row).await?;
-        Err(Error::user(codes::PERMISSION_DENIED, "Only a service may put a message into a chat."))
+    /// Refuses what only a service may do: the error for it, once the attempt is audited.
+    pub(crate) async fn refuse_injection(&self, target: &str) -> Error {
+        self.refuse("chat.inject", target, "Only a service may put a message into a chat.").await
     }
 
-    /// Refuses, audited, what only the terminal on this machine may do.
-    pub(crate) async fn refuse_link(&self) -> Result<()> {
-        let row = self.audit_row("page.link", self.owner.user_id.to_string(), AuditOutcome::Refused);
-        self.platform.write_audit(row).await?;
-        Err(Error::user(codes::PERMISSION_DENIED, "Only the `link` command on this machine makes links."))
+    /// Refuses what only the terminal on this machine may do.
+    pub(crate) async fn refuse_link(&self) -> Error {
+        self.refuse("page.link", &self.owner.user_id, "Only the `link` command on this machine makes links.").await
+    }
+
+    /// Writes down who tried what; a refusal that cannot be audited says so instead.
+    async fn refuse(&self, action: &str, target: &str, why: &str) -> Error {
+        let row = self.audit_row(action, target.to_owned(), AuditOutcome::Refused);
+        match self.platform.write_audit(row).await {
+            Ok(()) => Error::user(codes::PERMISSION_DENIED, why),
+            Err(unwritten) => unwritten,
+        }
     }
 
     async fn own_task(&self, task_id: TaskId, action: &str) -> Result<TaskRecord> {
         match self.ledger().task(task_id).await {
             Ok(Some(record)) if record.owner == self.owner => Ok(record),
-            Ok(Some(_)) => {
-                let row = self.audit_row(action, task_id.to_string(), AuditOutcome::Refused);
-                self.platform.write_audit(row).await?;
-                Err(Error::user(codes::PERMISSION_DENIED, "This task belongs to another user."))
-            }
+            Ok(Some(_)) => Err(self.refuse(action, &task_id.to_string(), "This task belongs to another user.").await),
             Ok(None) | Err(LedgerError::Unknown) => Err(Self::not_found(task_id)),
             Err(error) => Err(unreadable(&error)),
         }
