@@ -5,9 +5,14 @@
 //! whether it belongs to a task.
 
 mod background;
+mod blocking;
 mod chat;
+mod fan_out;
 mod http;
 mod log;
+mod on_cancel;
+mod panic;
+mod poll;
 mod progress;
 mod signal;
 mod state;
@@ -15,18 +20,28 @@ mod user;
 
 use std::fmt;
 use std::sync::Arc;
+use std::time::Duration;
 
 use crate::error::Error;
 use crate::ids::{CallId, TaskId};
 use crate::result::Result;
+use on_cancel::Cleanups;
 
 pub use background::BackgroundTask;
 pub(crate) use background::{NewBackground, SpawnTask};
+pub use blocking::Blocking;
 pub use chat::{CHAT_TEXT_LIMIT, Delivery, MsgType, Receipt, TRUNCATION_MARKER};
 pub(crate) use chat::{ChatDelivery, DeliverChat, cut_text};
+pub use fan_out::{FanOut, Part};
 pub(crate) use http::HttpPool;
-pub use http::{DEFAULT_TIMEOUT, Http, HttpError, HttpErrorKind, MAX_TIMEOUT, RequestBuilder, Response, Timeout};
+pub use http::{
+    DEFAULT_TIMEOUT, Http, HttpError, HttpErrorKind, MAX_TIMEOUT, RequestBuilder, Response, Retry, RetryWait, Timeout,
+};
 pub use log::Log;
+pub use on_cancel::OnCancel;
+pub(crate) use on_cancel::clean_up;
+pub(crate) use panic::panic_text;
+pub use poll::{JobStatus, Polling};
 pub use progress::Percent;
 pub(crate) use progress::{ProgressMark, ReportProgress};
 pub(crate) use signal::{Signal, Stop};
@@ -65,11 +80,12 @@ struct Inner {
     origin: Origin,
     signal: Signal,
     ports: Arc<Ports>,
+    cleanups: Cleanups,
 }
 
 impl Context {
     pub(crate) fn new(origin: Origin, ports: Arc<Ports>) -> Self {
-        Self(Arc::new(Inner { origin, signal: Signal::new(), ports }))
+        Self(Arc::new(Inner { origin, signal: Signal::new(), ports, cleanups: Cleanups::default() }))
     }
 
     pub(crate) fn origin(&self) -> &Origin {
@@ -122,6 +138,12 @@ impl Context {
     /// Whether the user has cancelled; a `true` counts as told, as with [`Context::cancelled`].
     pub fn is_cancelled(&self) -> bool {
         self.0.signal.check().is_err()
+    }
+
+    /// How long this call or task may still run before its cap ends it: 300 s for a call, 180 s or
+    /// 1800 s for a task, less what has passed. Zero once it is over.
+    pub fn time_left(&self) -> Duration {
+        self.0.signal.time_left()
     }
 
     /// Refuses when the work was told to stop or is over, and counts as a sign of life.

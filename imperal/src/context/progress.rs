@@ -3,6 +3,8 @@
 //! Owns the range check and the moment at which work learns of a cancel. Coalescing and sending
 //! are the platform's.
 
+use std::ops::RangeInclusive;
+
 use super::{Context, Origin};
 use crate::codes;
 use crate::error::Error;
@@ -48,7 +50,14 @@ impl Context {
     /// # Ok(()) }
     /// ```
     pub async fn progress(&self, percent: impl Percent, message: impl Into<String>) -> Result<()> {
-        let percent = percent.into_percent();
+        self.report(percent.into_percent(), message.into())?;
+        // A loop that only computes and reports still gives its thread back now and then.
+        tokio::task::coop::consume_budget().await;
+        Ok(())
+    }
+
+    /// What `progress` does, for callers that are in no async fn.
+    pub(super) fn report(&self, percent: f64, mut message: String) -> Result<()> {
         self.enter()?;
         if !(0.0..=100.0).contains(&percent) {
             return Err(Error::user(
@@ -57,14 +66,36 @@ impl Context {
             )
             .with_field("percent"));
         }
-        let mut message = message.into();
         if message.len() > MESSAGE_LIMIT {
             message.truncate(message.floor_char_boundary(MESSAGE_LIMIT));
         }
         self.ports().progress.report(self.origin(), ProgressMark { percent, message });
-        // A loop that only computes and reports still gives its thread back now and then.
-        tokio::task::coop::consume_budget().await;
         Ok(())
+    }
+}
+
+/// The part of 0 to 100 that some piece of the work fills.
+#[derive(Debug, Clone)]
+pub(super) struct Share(RangeInclusive<u8>);
+
+impl Share {
+    pub(super) const WHOLE: Self = Self(0..=100);
+
+    /// # Errors
+    /// `INTERNAL` for a range that is empty or leaves 0 to 100.
+    pub(super) fn new(range: RangeInclusive<u8>) -> Result<Self> {
+        if range.is_empty() || *range.end() > 100 {
+            return Err(Error::internal(format!("a range of progress lies within 0 to 100, not {range:?}")));
+        }
+        Ok(Self(range))
+    }
+
+    /// Where the whole work stands when the piece is at `part`, of 0 to 1.
+    pub(super) fn at(&self, part: f64) -> f64 {
+        let (from, to) = (f64::from(*self.0.start()), f64::from(*self.0.end()));
+        // A NaN is none of the work.
+        let part = if part.is_nan() { 0.0 } else { part.clamp(0.0, 1.0) };
+        (from + (to - from) * part).clamp(from, to)
     }
 }
 

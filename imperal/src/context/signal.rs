@@ -4,6 +4,7 @@
 //! returns can undo that. Small on purpose: every parked task carries one.
 
 use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, Ordering};
+use std::time::Duration;
 
 use tokio::sync::Notify;
 use tokio::time::Instant;
@@ -29,6 +30,8 @@ pub(crate) struct Signal {
     born: Instant,
     /// Milliseconds from `born` to the latest sign of life.
     alive_at: AtomicU64,
+    /// Milliseconds from `born` to the cap; the largest number while there is none.
+    expires_at: AtomicU64,
 }
 
 impl Signal {
@@ -39,7 +42,22 @@ impl Signal {
             changed: Notify::new(),
             born: Instant::now(),
             alive_at: AtomicU64::new(0),
+            expires_at: AtomicU64::new(u64::MAX),
         }
+    }
+
+    /// Says when the cap ends the work.
+    pub(crate) fn expire_at(&self, at: Instant) {
+        self.expires_at.store(millis(at.saturating_duration_since(self.born)), Ordering::Relaxed);
+    }
+
+    /// How long until the cap ends the work; nothing once it is over.
+    pub(crate) fn time_left(&self) -> Duration {
+        if self.phase.load(Ordering::SeqCst) == OVER {
+            return Duration::ZERO;
+        }
+        let until = Duration::from_millis(self.expires_at.load(Ordering::Relaxed));
+        until.saturating_sub(self.born.elapsed())
     }
 
     /// Asks the work to stop. False when it is over already.
@@ -101,14 +119,17 @@ impl Signal {
 
     /// A sign of life.
     pub(crate) fn touch(&self) {
-        let millis = u64::try_from(self.born.elapsed().as_millis()).unwrap_or(u64::MAX);
-        self.alive_at.fetch_max(millis, Ordering::Relaxed);
+        self.alive_at.fetch_max(millis(self.born.elapsed()), Ordering::Relaxed);
     }
 
     /// When the latest sign of life was.
     pub(crate) fn last_alive(&self) -> Instant {
-        self.born + std::time::Duration::from_millis(self.alive_at.load(Ordering::Relaxed))
+        self.born + Duration::from_millis(self.alive_at.load(Ordering::Relaxed))
     }
+}
+
+fn millis(time: Duration) -> u64 {
+    u64::try_from(time.as_millis()).unwrap_or(u64::MAX)
 }
 
 #[cfg(test)]

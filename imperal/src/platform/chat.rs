@@ -46,6 +46,8 @@ impl DeliverChat for Node {
                 if matches!(fence.work, Work::Task(_)) {
                     // What a task says stands behind the reply of the call that started it.
                     tokio::select! {
+                        // In this order: who cleans up after a cancel may say so.
+                        biased;
                         () = live.replied.cancelled() => {}
                         _ = live.ctx.signal().told() => return Err(Error::cancelled()),
                     }

@@ -6,6 +6,9 @@
 //! The cancel ladder: the work is told through its surfaces; if it is still there after the grace
 //! period it is dropped. What it returns after it was told counts for nothing; what it returned
 //! without having been told is kept.
+//!
+//! What the work registered with `on_cancel` runs when the work is gone and before the ending is
+//! known to anybody, with the grace period to itself.
 
 use std::future::Future;
 use std::time::Duration;
@@ -14,7 +17,7 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::AbortOnDropHandle;
 
-use crate::context::Context;
+use crate::context::{Context, clean_up, panic_text};
 use crate::error::Error;
 use crate::result::{Result, WireResult};
 
@@ -48,7 +51,8 @@ pub(crate) enum Ending {
     Interrupted,
 }
 
-/// Runs `work` to its end. On return its context is closed and the work is dropped.
+/// Runs `work` to its end. On return its context is closed, the work is dropped, and what it had
+/// registered for the case that it is stopped has been done.
 pub(crate) async fn supervise(
     ctx: &Context,
     work: impl Future<Output = Result<WireResult>> + Send + 'static,
@@ -58,6 +62,7 @@ pub(crate) async fn supervise(
     let mut work = AbortOnDropHandle::new(tokio::spawn(work));
     let signal = ctx.signal();
     let expiry = Instant::now() + limits.cap;
+    signal.expire_at(expiry);
     let mut silent_at = Instant::now() + limits.liveness;
     let mut drop_at: Option<Instant> = None;
     let timer = tokio::time::sleep_until(expiry.min(silent_at));
@@ -70,7 +75,7 @@ pub(crate) async fn supervise(
                     _ if signal.was_told() => Ending::Cancelled,
                     Ok(Ok(answer)) => Ending::Answered(Box::new(answer)),
                     Ok(Err(error)) => Ending::Failed(error),
-                    Err(failed) => Ending::Panicked(panic_text(failed)),
+                    Err(failed) => Ending::Panicked(failure_text(failed)),
                 };
             }
             () = kill.cancelled() => break Ending::Interrupted,
@@ -97,17 +102,28 @@ pub(crate) async fn supervise(
     };
     signal.close();
     work.abort();
+    drop(work);
+    if let Some(time) = ending.time_to_clean_up(limits.grace) {
+        clean_up(ctx, time).await;
+    }
     ending
 }
 
-fn panic_text(failed: tokio::task::JoinError) -> String {
-    match failed.try_into_panic() {
-        Ok(payload) => match payload.downcast::<String>() {
-            Ok(text) => *text,
-            Err(payload) => payload
-                .downcast_ref::<&str>()
-                .map_or_else(|| "a panic without a text".to_owned(), |text| (*text).to_owned()),
-        },
-        Err(aborted) => aborted.to_string(),
+/// How long what the work left elsewhere may take to be cleaned up when the process stops, which
+/// does not wait long itself.
+const HURRIED: Duration = Duration::from_secs(3);
+
+impl Ending {
+    /// How long cleaning up may take; none when the work came to its own end.
+    fn time_to_clean_up(&self, grace: Duration) -> Option<Duration> {
+        match self {
+            Self::Answered(_) | Self::Failed(_) | Self::Panicked(_) => None,
+            Self::Cancelled | Self::TimedOut | Self::Silent => Some(grace),
+            Self::Interrupted => Some(grace.min(HURRIED)),
+        }
     }
+}
+
+fn failure_text(failed: tokio::task::JoinError) -> String {
+    failed.try_into_panic().map_or_else(|aborted| aborted.to_string(), panic_text)
 }

@@ -98,7 +98,7 @@ fn sample(slots: &Weak<Slots>) {
                     tracing::warn!(
                         work = %slot.label,
                         blocked_ms = u64::try_from(since.elapsed().as_millis()).unwrap_or(u64::MAX),
-                        "work blocks its thread: use tokio::task::spawn_blocking, or yield between steps"
+                        "work blocks its thread: run it with ctx.blocking, or yield between steps"
                     );
                     *since
                 }

@@ -31,39 +31,68 @@ pub enum HttpErrorKind {
 pub struct HttpError {
     kind: HttpErrorKind,
     detail: String,
+    attempts: u32,
     source: Option<reqwest::Error>,
 }
 
 impl HttpError {
-    pub(super) fn refused(detail: String) -> Self {
-        Self { kind: HttpErrorKind::Refused, detail, source: None }
+    fn new(kind: HttpErrorKind, detail: String) -> Self {
+        Self { kind, detail, attempts: 1, source: None }
     }
 
-    pub(super) fn decode(detail: String) -> Self {
-        Self { kind: HttpErrorKind::Decode, detail, source: None }
+    pub(crate) fn refused(detail: String) -> Self {
+        Self { attempts: 0, ..Self::new(HttpErrorKind::Refused, detail) }
+    }
+
+    pub(crate) fn decode(detail: String) -> Self {
+        Self::new(HttpErrorKind::Decode, detail)
     }
 
     pub(super) fn stopped(detail: &str) -> Self {
-        Self { kind: HttpErrorKind::Stopped, detail: detail.to_owned(), source: None }
+        Self::new(HttpErrorKind::Stopped, detail.to_owned())
     }
 
     pub(super) fn status(status: StatusCode) -> Self {
-        Self { kind: HttpErrorKind::Status(status), detail: format!("the service answered {status}"), source: None }
+        Self::new(HttpErrorKind::Status(status), format!("the service answered {status}"))
+    }
+
+    pub(crate) fn timeout(timeout: Duration) -> Self {
+        Self::new(HttpErrorKind::Timeout, format!("no answer within {} s", timeout.as_secs_f64()))
+    }
+
+    pub(crate) fn connect() -> Self {
+        Self::new(HttpErrorKind::Connect, "the service could not be reached".to_owned())
+    }
+
+    pub(super) fn after(mut self, attempts: u32) -> Self {
+        self.attempts = attempts;
+        self
     }
 
     pub(super) fn from_reqwest(error: reqwest::Error, timeout: Duration) -> Self {
-        let (kind, detail) = if error.is_timeout() {
-            (HttpErrorKind::Timeout, format!("no answer within {} s", timeout.as_secs_f64()))
+        let made = if error.is_timeout() {
+            Self::timeout(timeout)
         } else if error.is_builder() {
-            (HttpErrorKind::Refused, "the request is malformed".to_owned())
+            Self::refused("the request is malformed".to_owned())
         } else if error.is_decode() {
-            (HttpErrorKind::Decode, "the answer could not be read".to_owned())
+            Self::decode("the answer could not be read".to_owned())
         } else if error.is_redirect() {
-            (HttpErrorKind::Connect, "too many redirects".to_owned())
+            Self::new(HttpErrorKind::Connect, "too many redirects".to_owned())
         } else {
-            (HttpErrorKind::Connect, "the service could not be reached".to_owned())
+            Self::connect()
         };
-        Self { kind, detail, source: Some(error.without_url()) }
+        Self { source: Some(error.without_url()), ..made }
+    }
+
+    /// How often the request was sent: more than 1 only with
+    /// [`retry`](super::RequestBuilder::retry), 0 when it was refused before.
+    pub fn attempts(&self) -> u32 {
+        self.attempts
+    }
+
+    /// Whether the same might not fail the same way: a redirect loop does.
+    pub(super) fn may_pass(&self) -> bool {
+        self.kind == HttpErrorKind::Connect && !self.source.as_ref().is_some_and(reqwest::Error::is_redirect)
     }
 
     /// Its kind.
@@ -91,17 +120,23 @@ impl HttpError {
 
     /// What it means to the user: the code and text that `?` gives it.
     pub(crate) fn meaning(&self) -> Error {
+        let tried = match self.attempts {
+            0 | 1 => String::new(),
+            attempts => format!(" It was asked {attempts} times."),
+        };
         match self.kind {
             HttpErrorKind::Timeout => Error::retryable(
                 codes::BACKEND_TIMEOUT,
-                format!("The service did not answer in time ({}).", self.detail),
+                format!("The service did not answer in time ({}).{tried}", self.detail),
             ),
-            HttpErrorKind::Connect => Error::retryable(codes::BACKEND_5XX, "The service could not be reached."),
+            HttpErrorKind::Connect => {
+                Error::retryable(codes::BACKEND_5XX, format!("The service could not be reached.{tried}"))
+            }
             HttpErrorKind::Status(status) if status.is_server_error() => {
-                Error::retryable(codes::BACKEND_5XX, format!("The service failed ({status})."))
+                Error::retryable(codes::BACKEND_5XX, format!("The service failed ({status}).{tried}"))
             }
             HttpErrorKind::Status(StatusCode::TOO_MANY_REQUESTS) => {
-                Error::retryable(codes::RATE_LIMITED, "The service asks to slow down. Try again later.")
+                Error::retryable(codes::RATE_LIMITED, format!("The service asks to slow down.{tried} Try again later."))
             }
             HttpErrorKind::Status(status @ (StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN)) => Error::user(
                 codes::PERMISSION_DENIED,
@@ -117,7 +152,8 @@ impl HttpError {
 
 impl fmt::Display for HttpError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.detail)
+        f.write_str(&self.detail)?;
+        if self.attempts > 1 { write!(f, ", after {} attempts", self.attempts) } else { Ok(()) }
     }
 }
 

@@ -5,8 +5,12 @@
 
 mod error;
 mod response;
+mod retry;
+mod timeout;
+mod transport;
 
 use std::fmt;
+use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -16,6 +20,9 @@ use serde::Serialize;
 use super::{Context, Stop};
 pub use error::{HttpError, HttpErrorKind};
 pub use response::Response;
+pub use retry::{Retry, RetryWait};
+pub use timeout::Timeout;
+use transport::{Outgoing, Transport};
 
 /// Timeout of a call that names none.
 pub const DEFAULT_TIMEOUT: Duration = Duration::from_secs(30);
@@ -28,20 +35,23 @@ const DEFAULT_BODY_LIMIT: usize = 64 * 1024 * 1024;
 
 const MAX_REDIRECTS: usize = 5;
 
-/// The process's one pooled client.
+/// The process's one pooled client, and the way by which its requests leave.
 #[derive(Debug, Clone)]
-pub(crate) struct HttpPool(reqwest::Client);
+pub(crate) struct HttpPool {
+    client: reqwest::Client,
+    transport: Arc<dyn Transport>,
+}
 
 impl HttpPool {
     pub(crate) fn new() -> Result<Self, HttpError> {
         // Another library of the process may have chosen a provider already; then that one serves.
         let _ = rustls::crypto::ring::default_provider().install_default();
-        reqwest::Client::builder()
+        let client = reqwest::Client::builder()
             .redirect(reqwest::redirect::Policy::limited(MAX_REDIRECTS))
             .user_agent(concat!("imperal/", env!("CARGO_PKG_VERSION")))
             .build()
-            .map(Self)
-            .map_err(|error| HttpError::from_reqwest(error, DEFAULT_TIMEOUT))
+            .map_err(|error| HttpError::from_reqwest(error, DEFAULT_TIMEOUT))?;
+        Ok(Self { transport: Arc::new(client.clone()), client })
     }
 }
 
@@ -52,7 +62,7 @@ pub struct Http<'a>(&'a Context);
 impl Context {
     /// Outgoing HTTP through one pooled client: at most 30 s a call unless
     /// [`timeout`](RequestBuilder::timeout) says otherwise, never more than 180 s; redirects are
-    /// followed five times; nothing is retried.
+    /// followed five times; nothing is sent twice unless [`retry`](RequestBuilder::retry) says so.
     ///
     /// When the task is cancelled or ends, its calls in flight are aborted and fail with a
     /// cancelled error.
@@ -107,10 +117,11 @@ impl Http<'_> {
     /// A request of any method. A malformed URL is reported by `send`.
     pub fn request(self, method: Method, url: impl AsRef<str>) -> RequestBuilder {
         RequestBuilder {
-            request: self.0.ports().http.0.request(method, url.as_ref()),
+            request: self.0.ports().http.client.request(method, url.as_ref()),
             ctx: self.0.clone(),
             timeout: Ok(DEFAULT_TIMEOUT),
             body_limit: DEFAULT_BODY_LIMIT,
+            retry: None,
         }
     }
 }
@@ -122,6 +133,7 @@ pub struct RequestBuilder {
     ctx: Context,
     timeout: Result<Duration, HttpError>,
     body_limit: usize,
+    retry: Option<Retry>,
 }
 
 impl RequestBuilder {
@@ -181,6 +193,40 @@ impl RequestBuilder {
         self
     }
 
+    /// Sends it again when it fails in a way that may pass; see [`Retry`] for what that is.
+    ///
+    /// The timeout is that of each attempt. Waits end at once when the task is cancelled, and never
+    /// reach beyond [`Context::time_left`]: then the last answer or error is given at once. Each
+    /// attempt is a sign of life, a wait is none and is shorter than the liveness window.
+    ///
+    /// A POST or PATCH needs an [`idempotency_key`](Self::idempotency_key) with it: without one a
+    /// service may do twice what it was asked once, so `send` refuses before any byte leaves.
+    ///
+    /// ```
+    /// # use imperal::{prelude::*, context::Retry};
+    /// # async fn work(ctx: Context) -> Result<()> {
+    /// let answer = ctx
+    ///     .http()
+    ///     .get("https://api.example.com/report")
+    ///     .retry(Retry::waits([Duration::from_secs(3), Duration::from_secs(6)]).on_statuses([429, 500]))
+    ///     .send()
+    ///     .await?
+    ///     .error_for_status()?;
+    /// ctx.log().info(format_args!("sent {} times", answer.attempts()));
+    /// # Ok(()) }
+    /// ```
+    pub fn retry(mut self, retry: Retry) -> Self {
+        self.retry = Some(retry);
+        self
+    }
+
+    /// Sends an `Idempotency-Key` header, the same on every attempt, by which the service knows a
+    /// request it has carried out already. Make it of what the request is about, an order's number
+    /// say: a random one protects no second run of the task.
+    pub fn idempotency_key(self, key: impl AsRef<str>) -> Self {
+        self.header(retry::IDEMPOTENCY_KEY, key)
+    }
+
     /// Sends the request and reads the whole answer. Any status is an answer: see
     /// [`Response::error_for_status`].
     ///
@@ -190,20 +236,27 @@ impl RequestBuilder {
     /// [`HttpErrorKind`] lists them; `?` gives each its code.
     pub async fn send(self) -> Result<Response, HttpError> {
         let timeout = self.timeout?;
-        let signal = self.ctx.signal();
-        if let Err(stop) = signal.check() {
-            return Err(stopped(stop));
+        let request = self.request.build().map_err(|error| HttpError::from_reqwest(error, timeout))?;
+        let outgoing = Outgoing { request, timeout, body_limit: self.body_limit };
+        match &self.retry {
+            None => attempt(&self.ctx, outgoing).await,
+            Some(retry) => retry::send(&self.ctx, outgoing, retry).await,
         }
-        signal.touch();
-        let exchange = exchange(self.request.timeout(timeout), timeout, self.body_limit);
-        let answer = tokio::select! {
-            biased;
-            stop = signal.told() => Err(stopped(stop)),
-            answer = exchange => answer,
-        };
-        signal.touch();
-        answer
     }
+}
+
+/// One way there and back, ended by a cancel.
+async fn attempt(ctx: &Context, outgoing: Outgoing) -> Result<Response, HttpError> {
+    let signal = ctx.signal();
+    signal.check().map_err(stopped)?;
+    signal.touch();
+    let answer = tokio::select! {
+        biased;
+        stop = signal.told() => Err(stopped(stop)),
+        answer = ctx.ports().http.transport.exchange(outgoing) => answer,
+    };
+    signal.touch();
+    answer
 }
 
 impl fmt::Debug for RequestBuilder {
@@ -218,59 +271,4 @@ fn stopped(stop: Stop) -> HttpError {
         Stop::Cancelled => "the task was cancelled",
         Stop::Over => "the call or task has ended",
     })
-}
-
-async fn exchange(request: reqwest::RequestBuilder, timeout: Duration, limit: usize) -> Result<Response, HttpError> {
-    let mut answer = request.send().await.map_err(|error| HttpError::from_reqwest(error, timeout))?;
-    let too_large = |bytes| HttpError::decode(format!("the answer has {bytes} bytes, more than the limit of {limit}"));
-    let announced = answer.content_length().and_then(|n| usize::try_from(n).ok()).unwrap_or(0);
-    if announced > limit {
-        return Err(too_large(announced));
-    }
-    let mut body = Vec::with_capacity(announced);
-    while let Some(chunk) = answer.chunk().await.map_err(|error| HttpError::from_reqwest(error, timeout))? {
-        if body.len() + chunk.len() > limit {
-            return Err(too_large(body.len() + chunk.len()));
-        }
-        body.extend_from_slice(&chunk);
-    }
-    Ok(Response::new(answer.status(), answer.headers().clone(), body.into()))
-}
-
-/// What a timeout may be given as: a `Duration`, or a number of seconds.
-pub trait Timeout: private::Sealed + fmt::Debug + Copy {
-    #[doc(hidden)]
-    fn into_timeout(self) -> Option<Duration>;
-}
-
-mod private {
-    pub trait Sealed {}
-    impl Sealed for std::time::Duration {}
-    impl Sealed for f64 {}
-    impl Sealed for u64 {}
-    impl Sealed for i32 {}
-}
-
-impl Timeout for Duration {
-    fn into_timeout(self) -> Option<Duration> {
-        Some(self)
-    }
-}
-
-impl Timeout for f64 {
-    fn into_timeout(self) -> Option<Duration> {
-        Duration::try_from_secs_f64(self).ok()
-    }
-}
-
-impl Timeout for u64 {
-    fn into_timeout(self) -> Option<Duration> {
-        Some(Duration::from_secs(self))
-    }
-}
-
-impl Timeout for i32 {
-    fn into_timeout(self) -> Option<Duration> {
-        u64::try_from(self).ok().map(Duration::from_secs)
-    }
 }

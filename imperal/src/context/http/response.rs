@@ -12,11 +12,22 @@ pub struct Response {
     status: StatusCode,
     headers: HeaderMap,
     body: Bytes,
+    attempts: u32,
 }
 
 impl Response {
-    pub(super) fn new(status: StatusCode, headers: HeaderMap, body: Bytes) -> Self {
-        Self { status, headers, body }
+    pub(crate) fn new(status: StatusCode, headers: HeaderMap, body: Bytes) -> Self {
+        Self { status, headers, body, attempts: 1 }
+    }
+
+    pub(super) fn after(mut self, attempts: u32) -> Self {
+        self.attempts = attempts;
+        self
+    }
+
+    /// How often the request was sent: 1 without [`retry`](super::RequestBuilder::retry).
+    pub fn attempts(&self) -> u32 {
+        self.attempts
     }
 
     /// The status.
@@ -63,7 +74,7 @@ impl Response {
     /// [`HttpErrorKind::Status`](super::HttpErrorKind::Status).
     pub fn error_for_status(self) -> Result<Self, HttpError> {
         if self.status.is_client_error() || self.status.is_server_error() {
-            Err(HttpError::status(self.status))
+            Err(HttpError::status(self.status).after(self.attempts))
         } else {
             Ok(self)
         }

@@ -1,0 +1,152 @@
+//! `ctx.on_cancel`: what is to be cleaned up elsewhere when work is stopped from outside.
+//!
+//! Work that is told to stop has its own calls refused, and work that is dropped can do nothing at
+//! all. What it registered here runs then, with a context of its own, between the end of the work
+//! and its outcome turn. Owns the register and the running; when that happens is the supervisor's.
+
+use std::fmt;
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use tokio::time::Instant;
+use tokio_util::task::AbortOnDropHandle;
+use tracing::Instrument;
+
+use super::{Context, panic_text};
+use crate::result::Result;
+
+type Cleanup = Box<dyn FnOnce(Context) -> Pin<Box<dyn Future<Output = Result<()>> + Send>> + Send>;
+
+/// What one call or task has registered, in order.
+#[derive(Default)]
+pub(super) struct Cleanups(Mutex<Registered>);
+
+#[derive(Default)]
+struct Registered {
+    last: u64,
+    armed: Vec<(u64, Cleanup)>,
+}
+
+impl Cleanups {
+    fn lock(&self) -> MutexGuard<'_, Registered> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn arm(&self, cleanup: Cleanup) -> u64 {
+        let mut registered = self.lock();
+        registered.last += 1;
+        let number = registered.last;
+        registered.armed.push((number, cleanup));
+        number
+    }
+
+    fn take(&self, number: u64) -> Option<Cleanup> {
+        let armed = &mut self.lock().armed;
+        let at = armed.iter().position(|(armed, _)| *armed == number)?;
+        Some(armed.remove(at).1)
+    }
+}
+
+impl Context {
+    /// Registers what is to be done when this work is stopped from outside: cancelled by its user,
+    /// ended by its cap, reclaimed for silence, or interrupted because the process stops. Not when
+    /// it returns or panics, and not when the process is killed or loses its lease: nobody is left
+    /// to do it then.
+    ///
+    /// The work's own calls are aborted by a cancel; `cleanup` gets a context of its own, whose
+    /// surfaces work. It runs once the work is gone and before the outcome turn is written. All
+    /// that was registered runs one after another, the latest first, within the cancel's grace
+    /// period (10 s; 3 s when the process stops), then it is dropped. An error or a panic of it is
+    /// logged and changes no outcome.
+    ///
+    /// [`disarm`](OnCancel::disarm) it when there is nothing left to clean up. Dropping the handle
+    /// does not: work that is cancelled is dropped with all its values.
+    ///
+    /// ```
+    /// # use imperal::prelude::*;
+    /// # async fn work(ctx: Context, job_url: String) -> Result<ActionResult> {
+    /// let url = job_url.clone();
+    /// let armed = ctx.on_cancel(move |ctx| async move {
+    ///     ctx.http().delete(url).timeout(5).send().await?.error_for_status()?;
+    ///     Ok(())
+    /// });
+    /// ctx.progress(10, "The service is at work").await?;
+    /// // .. wait for the job ..
+    /// armed.disarm();
+    /// # Ok(ActionResult::done("Done.")) }
+    /// ```
+    pub fn on_cancel<F, Fut>(&self, cleanup: F) -> OnCancel
+    where
+        F: FnOnce(Context) -> Fut + Send + 'static,
+        Fut: Future<Output = Result<()>> + Send + 'static,
+    {
+        let number = self.0.cleanups.arm(Box::new(move |ctx| Box::pin(cleanup(ctx))));
+        OnCancel { ctx: self.clone(), number }
+    }
+
+    /// A context for cleaning up: the same work's, and live whatever became of that.
+    fn for_cleanup(&self, until: Instant) -> Self {
+        let ctx = Self::new(self.origin().clone(), self.ports().clone());
+        ctx.signal().expire_at(until);
+        ctx
+    }
+}
+
+/// Something to be cleaned up after a cancel. Made by [`Context::on_cancel`].
+#[must_use = "keep it to call `.disarm()` once there is nothing left to clean up, or write `let _ =`"]
+pub struct OnCancel {
+    ctx: Context,
+    number: u64,
+}
+
+impl OnCancel {
+    /// Forgets it: there is nothing left to clean up.
+    pub fn disarm(self) {
+        drop(self.ctx.0.cleanups.take(self.number));
+    }
+
+    /// Does it now, with at most this much time: for waiting that is given up without a cancel.
+    pub(super) async fn run_now(self, time: Duration) {
+        if let Some(cleanup) = self.ctx.0.cleanups.take(self.number) {
+            run(&self.ctx, cleanup, Instant::now() + time).await;
+        }
+    }
+}
+
+impl fmt::Debug for OnCancel {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("OnCancel").field("number", &self.number).finish_non_exhaustive()
+    }
+}
+
+/// Runs what the work has registered, the latest first, all within the time given.
+pub(crate) async fn clean_up(ctx: &Context, time: Duration) {
+    let until = Instant::now() + time;
+    loop {
+        // One at a time: a cleanup may register more.
+        let next = ctx.0.cleanups.lock().armed.pop();
+        let Some((_, cleanup)) = next else { return };
+        run(ctx, cleanup, until).await;
+    }
+}
+
+async fn run(ctx: &Context, cleanup: Cleanup, until: Instant) {
+    let its_own = ctx.for_cleanup(until);
+    let running = {
+        let its_own = its_own.clone();
+        // In a task of its own: a panic in it, the closure's included, ends nothing else.
+        AbortOnDropHandle::new(tokio::spawn(async move { cleanup(its_own).await }.in_current_span()))
+    };
+    match tokio::time::timeout_at(until, running).await {
+        Ok(Ok(Ok(()))) => {}
+        Ok(Ok(Err(error))) => ctx.log().warn(format_args!("cleaning up after a cancel failed: {error}")),
+        Ok(Err(failed)) => {
+            let text = failed.try_into_panic().map_or_else(|error| error.to_string(), panic_text);
+            ctx.log().error(format_args!("cleaning up after a cancel panicked: {text}"));
+        }
+        Err(_) => ctx.log().warn("cleaning up after a cancel took longer than the grace period and was dropped"),
+    }
+    its_own.signal().close();
+}

@@ -1,0 +1,286 @@
+//! `ctx.poll`: waits for a job that runs elsewhere.
+//!
+//! Owns the rhythm of the checks, the deadline, which failures of a check are borne, the job's
+//! progress as a part of the task's, and that the job is cancelled when nobody waits for it any
+//! more.
+
+use std::fmt;
+use std::future::{Future, IntoFuture};
+use std::ops::RangeInclusive;
+use std::pin::Pin;
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+use super::progress::Share;
+use super::{Context, OnCancel, Percent, Stop};
+use crate::codes;
+use crate::error::{Error, ErrorKind};
+use crate::result::Result;
+
+const EVERY: Duration = Duration::from_secs(2);
+const GROWING_TO: Duration = Duration::from_secs(15);
+/// Shorter than the liveness window, so that waiting is never taken for silence.
+const LONGEST: Duration = Duration::from_secs(120);
+const GROWTH: f64 = 1.5;
+const TOLERATED: u32 = 3;
+/// How long the service may take to be told that nobody waits any more.
+const CLEANUP: Duration = Duration::from_secs(10);
+
+/// Where a job elsewhere stands, as a check of [`Context::poll`] found it.
+#[derive(Debug, Clone, PartialEq)]
+pub enum JobStatus<T> {
+    /// Not done, and it says no more.
+    Pending,
+    /// Not done, and it says how far it is: make it with [`at`](Self::at).
+    Working {
+        /// 0 to 100 of the job; values outside are taken for the nearest.
+        percent: f64,
+        /// The stage, for the user.
+        message: String,
+    },
+    /// Done.
+    Done(T),
+}
+
+impl<T> JobStatus<T> {
+    /// Not done, but so far.
+    pub fn at(percent: impl Percent, message: impl Into<String>) -> Self {
+        Self::Working { percent: percent.into_percent(), message: message.into() }
+    }
+}
+
+type Check<'a, T> = Box<dyn FnMut() -> Pin<Box<dyn Future<Output = Result<JobStatus<T>>> + Send + 'a>> + Send + 'a>;
+
+impl Context {
+    /// Waits for a job that was started elsewhere: calls `check` now and then until it says
+    /// [`JobStatus::Done`], and gives what that carries.
+    ///
+    /// The first check is made at once, the next after 2 s, then in growing intervals of at most
+    /// 15 s; see [`every`](Polling::every). A check that fails with an error that may pass (a
+    /// timeout, a 5xx, 429) is borne three times in a row; every other error ends the waiting and
+    /// is what the await returns: a job that failed is said so by an error from `check`.
+    ///
+    /// Each check is a sign of life; the wait between two is none, and never longer than 120 s.
+    /// A cancel ends the wait at once. Cancel safe: dropping it stops the checks, and what was
+    /// given to [`on_cancel`](Polling::on_cancel) stays registered for the end of the task.
+    ///
+    /// # Errors
+    /// What `check` returns; `BACKEND_TIMEOUT`, retryable, after [`within`](Polling::within);
+    /// [`Error::cancelled`] once the user has cancelled; `INTERNAL` for an interval of zero or over
+    /// 120 s or a range of progress outside 0 to 100.
+    ///
+    /// ```
+    /// # use imperal::{prelude::*, context::JobStatus};
+    /// # #[derive(Deserialize)] struct Job { state: String, percent: f64, video: Option<String> }
+    /// # async fn work(ctx: Context, job_url: String) -> Result<ActionResult> {
+    /// let cancel_url = job_url.clone();
+    /// let video = ctx
+    ///     .poll(async || {
+    ///         let job: Job = ctx.http().get(&job_url).send().await?.error_for_status()?.json()?;
+    ///         Ok(match (job.state.as_str(), job.video) {
+    ///             ("done", Some(video)) => JobStatus::Done(video),
+    ///             ("failed", _) => return Err(Error::user("RENDER_FAILED", "The video could not be made.")),
+    ///             _ => JobStatus::at(job.percent, "Rendering"),
+    ///         })
+    ///     })
+    ///     .every(Duration::from_secs(3))
+    ///     .within(Duration::from_secs(600))
+    ///     .progress(10..=90)
+    ///     .on_cancel(move |ctx| async move {
+    ///         ctx.http().delete(cancel_url).timeout(5).send().await?;
+    ///         Ok(())
+    ///     })
+    ///     .await?;
+    /// # Ok(ActionResult::done(video)) }
+    /// ```
+    pub fn poll<'a, T, F, Fut>(&'a self, mut check: F) -> Polling<'a, T>
+    where
+        T: Send + 'a,
+        F: FnMut() -> Fut + Send + 'a,
+        Fut: Future<Output = Result<JobStatus<T>>> + Send + 'a,
+    {
+        Polling {
+            ctx: self,
+            check: Box::new(move || Box::pin(check())),
+            every: EVERY,
+            growing_to: Some(GROWING_TO),
+            within: None,
+            tolerated: TOLERATED,
+            share: Ok(Share::WHOLE),
+            armed: None,
+        }
+    }
+}
+
+/// A wait to be begun: await it. Made by [`Context::poll`].
+#[must_use = "nothing is checked unless this is awaited: add `.await?`"]
+pub struct Polling<'a, T> {
+    ctx: &'a Context,
+    check: Check<'a, T>,
+    every: Duration,
+    growing_to: Option<Duration>,
+    within: Option<Duration>,
+    tolerated: u32,
+    share: Result<Share>,
+    armed: Option<OnCancel>,
+}
+
+impl<T> Polling<'_, T> {
+    /// The time between two checks, the same throughout unless
+    /// [`growing_to`](Self::growing_to) follows. Up to 120 s.
+    pub fn every(mut self, interval: Duration) -> Self {
+        self.every = interval;
+        self.growing_to = None;
+        self
+    }
+
+    /// Lets each interval be half as long again as the one before, up to this.
+    pub fn growing_to(mut self, longest: Duration) -> Self {
+        self.growing_to = Some(longest);
+        self
+    }
+
+    /// How long to wait in all; until the task's cap when not given. The last check is made then.
+    pub fn within(mut self, time: Duration) -> Self {
+        self.within = Some(time);
+        self
+    }
+
+    /// The range of the task's percents that the job's 0 to 100 fill. What the job says is
+    /// reported as it stands when not given. Never runs backwards.
+    pub fn progress(mut self, range: RangeInclusive<u8>) -> Self {
+        self.share = Share::new(range);
+        self
+    }
+
+    /// How many checks in a row may fail in a way that may pass; 3 when not given.
+    pub fn tolerating(mut self, failures: u32) -> Self {
+        self.tolerated = failures;
+        self
+    }
+
+    /// How to cancel the job: done when the task is stopped from outside (see
+    /// [`Context::on_cancel`]), and when the waiting ends without the job's own end, by its
+    /// deadline or by failing checks.
+    pub fn on_cancel<F, Fut>(mut self, cancel: F) -> Self
+    where
+        F: FnOnce(Context) -> Fut + Send + 'static,
+        Fut: Future<Output = Result<()>> + Send + 'static,
+    {
+        self.forget_job();
+        self.armed = Some(self.ctx.on_cancel(cancel));
+        self
+    }
+
+    fn forget_job(&mut self) {
+        if let Some(armed) = self.armed.take() {
+            armed.disarm();
+        }
+    }
+
+    async fn cancel_job(&mut self) {
+        if let Some(armed) = self.armed.take() {
+            armed.run_now(CLEANUP).await;
+        }
+    }
+
+    async fn run(mut self) -> Result<T> {
+        let share = std::mem::replace(&mut self.share, Ok(Share::WHOLE));
+        let (share, mut interval) = match share.and_then(|share| Ok((share, self.checked_interval()?))) {
+            Ok(sound) => sound,
+            Err(unsound) => {
+                self.cancel_job().await;
+                return Err(unsound);
+            }
+        };
+        let deadline = self.within.and_then(|within| Instant::now().checked_add(within));
+        let (mut failures, mut furthest) = (0, 0.0_f64);
+        loop {
+            self.ctx.enter()?;
+            match (self.check)().await {
+                Ok(JobStatus::Done(done)) => {
+                    self.forget_job();
+                    return Ok(done);
+                }
+                Ok(JobStatus::Working { percent, message }) => {
+                    failures = 0;
+                    furthest = furthest.max(share.at(percent / 100.0));
+                    self.ctx.report(furthest, message)?;
+                }
+                Ok(JobStatus::Pending) => failures = 0,
+                Err(error) if error.kind() == ErrorKind::Retryable => {
+                    failures += 1;
+                    if failures > self.tolerated {
+                        self.cancel_job().await;
+                        return Err(error);
+                    }
+                    self.ctx.log().info(format_args!("check {failures} of a job failed, going on: {error}"));
+                }
+                // Told to stop: what was registered runs when the work is gone.
+                Err(error) if error.is_cancelled() => return Err(error),
+                // The job's own end, or a fault of the check.
+                Err(error) => {
+                    if error.kind() == ErrorKind::User {
+                        self.forget_job();
+                    } else {
+                        self.cancel_job().await;
+                    }
+                    return Err(error);
+                }
+            }
+            let now = Instant::now();
+            if deadline.is_some_and(|deadline| deadline <= now) {
+                self.cancel_job().await;
+                return Err(self.late());
+            }
+            let next = deadline.map_or(now + interval, |deadline| deadline.min(now + interval));
+            tokio::time::sleep_until(next).await;
+            if let Some(longest) = self.growing_to {
+                interval = interval.mul_f64(GROWTH).min(longest).max(self.every);
+            }
+        }
+    }
+
+    fn checked_interval(&self) -> Result<Duration> {
+        let longest = self.growing_to.unwrap_or(self.every).max(self.every);
+        if self.every.is_zero() || longest > LONGEST {
+            return Err(Error::internal(format!(
+                "the time between two checks is more than 0 and at most {} s, not {longest:?}",
+                LONGEST.as_secs()
+            )));
+        }
+        Ok(self.every)
+    }
+
+    fn late(&self) -> Error {
+        let seconds = self.within.unwrap_or_default().as_secs();
+        Error::retryable(codes::BACKEND_TIMEOUT, format!("The service's job was not done within {seconds} s."))
+    }
+}
+
+impl<'a, T: Send + 'a> IntoFuture for Polling<'a, T> {
+    type Output = Result<T>;
+    type IntoFuture = Pin<Box<dyn Future<Output = Self::Output> + Send + 'a>>;
+
+    fn into_future(self) -> Self::IntoFuture {
+        Box::pin(async move {
+            let ctx = self.ctx;
+            tokio::select! {
+                biased;
+                stop = ctx.signal().told() => Err(Stop::into_error(stop)),
+                ended = self.run() => ended,
+            }
+        })
+    }
+}
+
+impl<T> fmt::Debug for Polling<'_, T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Polling")
+            .field("every", &self.every)
+            .field("growing_to", &self.growing_to)
+            .field("within", &self.within)
+            .finish_non_exhaustive()
+    }
+}

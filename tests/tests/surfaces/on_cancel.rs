@@ -1,0 +1,186 @@
+//! What is cleaned up when work is stopped from outside.
+
+use std::sync::{Arc, Mutex};
+
+use imperal::ledger::TaskState;
+use imperal::prelude::*;
+use imperal::testing::TestPlatform;
+use serde_json::json;
+use tokio::time::{Instant, sleep};
+
+use crate::server::{Answer, Server};
+use crate::{platform, run, secs};
+
+type Said = Arc<Mutex<Vec<String>>>;
+
+fn say(said: &Said, text: &str) -> Result<()> {
+    said.lock().unwrap().push(text.to_owned());
+    Ok(())
+}
+
+/// Registers three cleanups, the second of which is disarmed, and then does what it is told.
+async fn with_cleanups<Fut>(said: &Said, then: fn(Context) -> Fut) -> TestPlatform
+where
+    Fut: Future<Output = Result<ActionResult>> + Send + 'static,
+{
+    let said = said.clone();
+    let (platform, _) = platform(move |ctx| {
+        let said = said.clone();
+        let clean = |text: &'static str| {
+            let said = said.clone();
+            ctx.on_cancel(move |ctx| async move {
+                // Every surface works, though the work's own refuse.
+                ctx.progress(99, "Cleaning up").await?;
+                say(&said, text)
+            })
+        };
+        let (_first, second, _third) = (clean("first"), clean("second"), clean("third"));
+        second.disarm();
+        async move { then(ctx).await }
+    })
+    .await;
+    platform
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_cancel_runs_what_is_registered_the_latest_first_before_the_outcome() {
+    let said = Said::default();
+    let platform = with_cleanups(&said, |ctx| async move {
+        ctx.cancelled().await;
+        Ok(ActionResult::done("swallowed"))
+    })
+    .await;
+    let anna = platform.user("anna");
+    let task_id = anna.start("in_background", json!({})).await;
+    anna.cancel(task_id).await;
+    let task = anna.end_of(task_id).await;
+    assert_eq!((task.state, task.message.as_deref()), (TaskState::Cancelled, Some("Cleaning up")));
+    assert_eq!(*said.lock().unwrap(), ["third", "first"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_cap_and_silence_run_it_and_the_works_own_end_does_not() {
+    for (then, state, cleaned) in [
+        (hang as fn(Context) -> _, TaskState::Reclaimed, true),
+        (hang_aloud, TaskState::TimedOut, true),
+        (succeed, TaskState::Succeeded, false),
+        (fail, TaskState::Failed, false),
+        (explode, TaskState::Failed, false),
+    ] {
+        let said = Said::default();
+        let platform = with_cleanups(&said, then).await;
+        let anna = platform.user("anna");
+        let task_id = anna.start("in_background", json!({})).await;
+        assert_eq!(anna.end_of(task_id).await.state, state);
+        assert_eq!(said.lock().unwrap().len(), if cleaned { 2 } else { 0 }, "{state:?}");
+    }
+}
+
+type Ended = std::pin::Pin<Box<dyn Future<Output = Result<ActionResult>> + Send>>;
+
+fn hang(_: Context) -> Ended {
+    Box::pin(std::future::pending())
+}
+
+fn hang_aloud(ctx: Context) -> Ended {
+    Box::pin(async move {
+        loop {
+            ctx.progress(1, "Still here").await?;
+            sleep(secs(60)).await;
+        }
+    })
+}
+
+fn succeed(_: Context) -> Ended {
+    Box::pin(async { Ok(ActionResult::done("done")) })
+}
+
+fn fail(_: Context) -> Ended {
+    Box::pin(async { Err(Error::user("NO", "No.")) })
+}
+
+fn explode(_: Context) -> Ended {
+    Box::pin(async { panic!("exploded") })
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_takes_longer_than_the_grace_period_is_dropped_and_a_panic_of_it_changes_nothing() {
+    let said = Said::default();
+    let hears = said.clone();
+    let (_platform, anna) = platform(move |ctx| {
+        let said = said.clone();
+        async move {
+            let _never = ctx.on_cancel(|_| async { say(&Said::default(), "out of time") });
+            let _slow = ctx.on_cancel(|_| std::future::pending());
+            let _faulty = ctx.on_cancel(|_| async { Err(Error::user("NO", "No.")) });
+            let _wild = ctx.on_cancel(|_| -> std::future::Ready<Result<()>> { panic!("in the closure") });
+            let _good = ctx.on_cancel(move |_| async move { say(&said, "good") });
+            ctx.cancelled().await;
+            Err(Error::cancelled())
+        }
+    })
+    .await;
+    let task_id = anna.start("in_background", json!({})).await;
+    let asked = Instant::now();
+    anna.cancel(task_id).await;
+    assert_eq!(anna.end_of(task_id).await.state, TaskState::Cancelled);
+    assert_eq!(asked.elapsed().as_secs(), 10);
+    assert_eq!(*hears.lock().unwrap(), ["good"]);
+}
+
+#[tokio::test]
+async fn its_call_leaves_though_the_works_own_call_is_aborted() {
+    let server = Server::start(|asked| if asked == 0 { Answer::Hang } else { Answer::Head("204 No Content") }).await;
+    let url = server.url.clone();
+    let (_platform, anna) = platform(move |ctx| {
+        let url = url.clone();
+        async move {
+            let job = format!("{url}/jobs/7");
+            let _armed = ctx.on_cancel(move |ctx| async move {
+                ctx.http().delete(job).timeout(5).send().await?.error_for_status()?;
+                ctx.deliver_chat_message("The job at the service was cancelled too.").await?;
+                Ok(())
+            });
+            ctx.http().post(format!("{url}/jobs")).send().await?;
+            Ok(ActionResult::done("unreachable"))
+        }
+    })
+    .await;
+    let task_id = anna.start("in_background", json!({})).await;
+    while server.asked().is_empty() {
+        tokio::task::yield_now().await;
+    }
+    anna.cancel(task_id).await;
+    assert_eq!(anna.end_of(task_id).await.state, TaskState::Cancelled);
+    let asked: Vec<_> = server.asked().iter().map(|asked| asked.head.lines().next().unwrap().to_owned()).collect();
+    assert_eq!(asked, ["POST /jobs HTTP/1.1", "DELETE /jobs/7 HTTP/1.1"]);
+    let texts: Vec<_> = anna.turns().await.into_iter().map(|turn| turn.body.text).collect();
+    assert!(texts.contains(&"The job at the service was cancelled too.".to_owned()), "{texts:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_stop_of_the_process_runs_it_hurriedly() {
+    let said = Said::default();
+    let platform = with_cleanups(&said, hang).await;
+    let anna = platform.user("anna");
+    let task_id = anna.start("in_background", json!({})).await;
+    let asked = Instant::now();
+    platform.platform().shutdown(secs(10)).await;
+    assert_eq!(anna.end_of(task_id).await.state, TaskState::Reclaimed);
+    assert_eq!((said.lock().unwrap().len(), asked.elapsed().as_secs()), (2, 10));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_handle_that_is_dropped_stays_armed() {
+    let said = Said::default();
+    let hears = said.clone();
+    let (task, _) = run(move |ctx| {
+        let said = said.clone();
+        async move {
+            drop(ctx.on_cancel(move |_| async move { say(&said, "cleaned") }));
+            std::future::pending().await
+        }
+    })
+    .await;
+    assert_eq!((task.state, hears.lock().unwrap().len()), (TaskState::Reclaimed, 1));
+}
