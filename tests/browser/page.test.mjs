@@ -1,6 +1,6 @@
 // The page against a stand-in for the gateway: what a real binary cannot be made to do. Forms of
-// every kind of parameter, refusals, results of every shape, holes in the stream, and what screen
-// readers meet. What a real binary can do is tested in platform.test.mjs.
+// every kind of parameter, refusals, results of every shape, and what screen readers meet. The live
+// stream is line.test.mjs; what a real binary can do is tested in platform.test.mjs.
 
 import assert from "node:assert/strict";
 import { after, afterEach, before, beforeEach, describe, test } from "node:test";
@@ -212,7 +212,7 @@ describe("results", () => {
     await page.getByText("9007199254740993", { exact: true }).waitFor();
   });
 
-  test("an answer may be run again only where that can help", async () => {
+  test("an answer may be run again only where that can help, and says when it was", async () => {
     stub.asked("ping", {}, { status: "error", summary: "", data: {}, error: "No such row.", error_code: "ROW_NOT_FOUND" });
     const lost = stub.asked("ping", { n: 2 }, { status: "error", summary: "", data: {}, error: "The process stopped.", error_code: "INTERRUPTED" });
     const page = await opened();
@@ -220,157 +220,15 @@ describe("results", () => {
     await page.getByRole("button", { name: "Run again" }).click();
     await open.turns().nth(5).waitFor();
     assert.deepEqual(stub.turns.at(-2).params, stub.turns.find((turn) => turn.call_id === lost).params);
-  });
-});
-
-describe("the live stream", () => {
-  const texts = () => open.turns(".bot .say-text").allTextContents();
-
-  test("a hole in the numbers is read again, and nothing shows twice or out of order", async () => {
-    await opened();
-    stub.turn({ text: "one" });
-    await open.seen("one");
-    stub.drop.add(2);
-    stub.turn({ text: "two" });
-    stub.turn({ text: "three" });
-    await open.seen("three");
-    const stale = stub.events[0];
-    for (const stream of stub.streams) stream.write(`event: turn\nid: 1\ndata: ${JSON.stringify(stale.data)}\n\n`);
-    stub.turn({ text: "four" });
-    await open.seen("four");
-    assert.deepEqual(await texts(), ["one", "two", "three", "four"]);
-    assert.ok(stub.requests.includes("GET /v1/events/stream?after=1"), "it resumed after the last number it had");
-  });
-
-  test("a stream that is cut again and again loses nothing", async () => {
-    await opened();
-    for (let n = 0; n < 6; n += 1) {
-      stub.turn({ text: `turn ${n}` });
-      stub.cut();
-      stub.turn({ text: `between ${n}` });
-      await open.seen(`between ${n}`);
-    }
-    assert.deepEqual(await texts(), Array.from({ length: 6 }, (_, n) => [`turn ${n}`, `between ${n}`]).flat());
-  });
-
-  test("an earlier state of a task never undoes a later one", async () => {
-    const call = stub.asked("refine_output", { text: "x" }, DONE);
-    const page = await opened();
-    const id = stub.task(call, "refine_output");
-    await page.locator(".task .bar").waitFor();
-    const early = structuredClone(stub.tasks.get(id));
-    stub.progress(id, 40, "Reading");
-    await page.getByText("40 %").waitFor();
-    stub.end(id, "succeeded", { ...DONE, summary: "Outcome." });
-    await page.locator(".task.ended").waitFor();
-    stub.event("task", early);
-    stub.turn({ text: "after it" });
-    await open.seen("after it");
-    assert.equal(await page.locator(".task .bar").count(), 0);
-    assert.equal(await page.locator("#open-tasks .badge").count(), 0);
-  });
-
-  test("a list of tasks that was read earlier does not undo newer progress", async () => {
-    const call = stub.asked("refine_output", { text: "x" }, DONE);
-    const id = stub.task(call, "refine_output");
-    stub.progress(id, 10, "Reading");
-    const page = await opened();
-    await page.getByText("10 %").waitFor();
-    let release;
-    const released = new Promise((done) => (release = done));
-    const read = new Promise((done) =>
-      page.route("**/v1/tasks/active", async (route) => {
-        const response = await route.fetch(); // as it is now
-        done();
-        await released; // and delivered later
-        await route.fulfill({ response });
-      }),
-    );
-    stub.cut();
-    await read;
-    stub.progress(id, 60, "Generating");
-    await page.getByText("60 %").waitFor();
-    const answered = page.waitForResponse("**/v1/tasks/active");
-    release();
-    await (await answered).finished();
-    stub.turn({ text: "afterwards" });
-    await open.seen("afterwards");
-    assert.equal(await page.locator(".task .percent").textContent(), "60 %");
-  });
-
-  test("a line that has gone silent is replaced", async () => {
-    open = await Opened.at(browser, "about:blank");
-    await open.page.clock.install();
-    await open.page.goto(stub.url);
-    await open.state("live");
-    stub.streams.clear(); // the old line stays open, and nothing comes through it any more
-    stub.turn({ text: "said into the silence" });
-    await open.page.clock.fastForward(46_000);
-    await open.seen("said into the silence");
-  });
-
-  test("after sleep the page asks at once, without waiting for the silence to be noticed", async () => {
-    open = await Opened.at(browser, "about:blank");
-    await open.page.clock.install();
-    await open.page.goto(stub.url);
-    await open.state("live");
-    stub.streams.clear();
-    stub.turn({ text: "said during the sleep" });
-    await open.page.clock.pauseAt(Date.now() + 2000); // no timer may help
-    await open.page.clock.setSystemTime(Date.now() + 3_600_000);
-    await open.page.evaluate(() => document.dispatchEvent(new Event("visibilitychange")));
-    await open.seen("said during the sleep");
-  });
-
-  test("a page that nobody looks at gives its connection back, and still learns what happens", async () => {
-    open = await Opened.at(browser, "about:blank");
-    const { page } = open;
-    await page.clock.install();
-    await page.goto(stub.url);
-    await open.state("live");
-    const look = (hidden) =>
-      page.evaluate((value) => {
-        Object.defineProperty(document, "hidden", { configurable: true, get: () => value });
-        document.dispatchEvent(new Event("visibilitychange"));
-      }, hidden);
-    await look(true);
-    const closed = stub.streamClosed();
-    await page.clock.fastForward(61_000);
-    await closed;
-    assert.equal(stub.streams.size, 0);
-    stub.turn({ text: "while hidden" });
-    const looked = stub.streamClosed();
-    await page.clock.fastForward(21_000);
-    await looked;
-    await open.seen("while hidden");
-    stub.turn({ text: "just before it is shown" });
-    await look(false);
-    await open.seen("just before it is shown");
-    stub.turn({ text: "live again" });
-    await open.seen("live again");
-    assert.equal(stub.streams.size, 1);
-  });
-
-  test("earlier turns that could not be read can be asked for again", async () => {
-    for (let n = 0; n < 130; n += 1) stub.turn({ text: `turn ${n}` });
-    open = await Opened.at(browser, "about:blank");
-    let broken = true;
-    await open.page.route("**/v1/chat/turns?before=*", (route) => (broken ? route.abort() : route.continue()));
-    await open.page.goto(stub.url);
-    await open.state("live");
-    await open.page.locator("#chat").evaluate((el) => (el.scrollTop = 0));
-    await open.page.getByText("Earlier turns could not be read.").waitFor();
-    broken = false;
-    await open.page.getByRole("button", { name: "Try again" }).click();
-    await open.page.locator('[data-seq="60"]').waitFor({ state: "attached" });
-  });
-
-  test("a session that is over says how to go on", async () => {
-    const page = await opened();
-    stub.sessionOver = true;
-    stub.cut();
-    await page.getByRole("alert").filter({ hasText: "Open a fresh link from the terminal" }).waitFor();
-    await open.state("over");
+    await page.locator(".way-out .done", { hasText: /^Run again at / }).waitFor();
+    assert.equal(await page.getByRole("button", { name: "Run again" }).count(), 0, "used, it is no longer offered");
+    await page.reload(); // and another page, or this one later, knows as well
+    await page.locator(".way-out .done").waitFor();
+    await page.getByRole("button", { name: "See the new call" }).click();
+    assert.equal(await page.evaluate(() => document.activeElement.dataset.seq), "5");
+    await page.getByRole("button", { name: "Once more" }).click();
+    await page.getByRole("button", { name: "Run again" }).click();
+    await page.locator(".way-out .done", { hasText: "Run again 2 times" }).waitFor();
   });
 });
 
@@ -432,8 +290,10 @@ describe("for everyone", () => {
     const call = stub.asked("refine_output", { text: "x" }, DONE);
     const id = stub.task(call, "refine_output");
     const page = await opened();
-    for (let percent = 0; percent <= 60; percent += 1) stub.progress(id, percent, "Generating");
-    await page.getByText("60 %").waitFor();
+    for (const until of [30, 60]) {
+      for (let percent = until - 30; percent <= until; percent += 1) stub.progress(id, percent, "Generating");
+      await page.getByText(`${until} %`).waitFor();
+    }
     assert.deepEqual(await open.said(), ["Refine output: 25 percent, Generating", "Refine output: 50 percent, Generating"]);
     stub.end(id, "succeeded", { ...DONE, summary: "Refined output ready!" });
     await page.locator("#announcer p", { hasText: "Outcome: Refined output ready!" }).waitFor({ state: "attached" });
@@ -481,9 +341,9 @@ describe("for everyone", () => {
     await page.locator("#newer").waitFor();
     const before = await page.locator("#chat").evaluate((el) => el.scrollTop);
     stub.turn({ text: "something new" });
-    await page.getByRole("button", { name: "1 new turn" }).waitFor();
+    await page.getByRole("button", { name: "1 new turn below" }).waitFor();
     assert.equal(await page.locator("#chat").evaluate((el) => el.scrollTop), before);
-    await page.getByRole("button", { name: "1 new turn" }).click();
+    await page.getByRole("button", { name: "1 new turn below" }).click();
     await open.seen("something new");
     await page.locator("#newer").waitFor({ state: "hidden" });
   });

@@ -85,9 +85,15 @@ test("the process is killed during the work: one turn says so under the open pag
   await working();
   await refine.crash();
   await open.state("reconnecting");
+  const frozen = page.locator(".task.unheard .clock", { hasText: /^0:\d\d when the connection was lost$/ });
+  await frozen.waitFor();
+  const [at] = await frozen.allTextContents();
+  await page.getByText("The process does not answer.").waitFor();
+  assert.deepEqual(await frozen.allTextContents(), [at], "nothing counts up for work that may be over");
   await refine.start();
   await interrupted().waitFor();
   await open.state("live");
+  await page.getByText("The process does not answer.").waitFor({ state: "hidden" });
   assert.equal(await page.getByRole("progressbar").count(), 0);
   await page.getByRole("button", { name: "Run again" }).click();
   const held = await refine.completions.next();
@@ -208,8 +214,16 @@ test("the network goes and comes back: no turn is missing, double or out of orde
 test("a link that was used, or a stranger, is told how to get in", async () => {
   await opened();
   const stranger = await Opened.at(browser, refine.link);
-  await stranger.page.getByRole("alert").filter({ hasText: "Open a fresh link from the terminal" }).waitFor();
+  await stranger.page.getByRole("heading", { name: "This browser is not signed in yet" }).waitFor();
+  await stranger.page.getByText("cargo run -- link").waitFor();
   await stranger.accessible("the page without a session");
+  await stranger.context.addCookies([{ ...(await open.context.cookies())[0], value: "of another time" }]);
+  await stranger.page.evaluate(() => localStorage.setItem("imperal:been-here", "1"));
+  await stranger.page.reload();
+  await stranger.page.getByRole("heading", { name: "Your session has ended" }).waitFor();
+  await stranger.context.addCookies(await open.context.cookies()); // a link that was opened in another tab
+  await stranger.again(refine.url);
+  await stranger.state("live");
   await stranger.close();
 });
 

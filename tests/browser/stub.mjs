@@ -25,6 +25,7 @@ export class Stub {
     this.drop = new Set(); // numbers that a first stream leaves out
     this.answers = new Map(); // function -> (params, stub) -> result or nothing
     this.ids = 0;
+    this.user = { id: "dev", tenant_id: "local", email: "dev@example.com" };
   }
 
   get head() {
@@ -112,7 +113,7 @@ export class Stub {
     const fail = (status, code, message, field) => send(status, { error: { code, message, ...(field ? { field } : {}) } });
     if (path === "/" || path.startsWith("/page/")) return asset(path, response);
     if (this.sessionOver) return fail(401, "UNAUTHENTICATED", "Your session has ended.");
-    if (path === "/v1/session") return send(200, { user: { id: "dev", tenant_id: "local", email: "dev@example.com" }, extensions });
+    if (path === "/v1/session") return send(200, { user: this.user, extensions });
     if (path.endsWith("/icon")) {
       response.writeHead(200, { "content-type": TYPES.svg });
       return response.end(ICON);
@@ -121,6 +122,7 @@ export class Stub {
     if (path === "/v1/events/stream") return this.stream(request, response, Number(request.headers["last-event-id"] ?? query.get("after") ?? 0));
     if (path === "/v1/tasks/active") return send(200, { tasks: [...this.tasks.values()].filter((task) => task.state === "running") });
     if (path === "/v1/tasks") return send(200, { tasks: [...this.tasks.values()].reverse().slice(0, Number(query.get("limit") ?? 50)) });
+    if (path === "/v1/audit/check") return send(200, { rows: this.audit().length, users: 1, ...(this.broken ? { broken: this.broken } : {}) });
     if (path === "/v1/audit") return send(200, { rows: this.audit().filter((row) => row.audit_id > Number(query.get("after") ?? 0)) });
     const cancel = path.match(/^\/v1\/tasks\/([^/]+)\/cancel$/);
     if (cancel) {

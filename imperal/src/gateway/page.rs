@@ -25,9 +25,10 @@ macro_rules! assets {
 }
 /// The page's files, in the binary: path, text.
 const ASSETS: &[(&str, &str)] = &assets![
-    "page.css" "chat.css" "form.css" "favicon.svg"
-    "announce.js" "api.js" "audit.js" "calls.js" "chat.js" "dom.js" "drawer.js" "feed.js" "fields.js" "form.js"
-    "functions.js" "groups.js" "page.js" "results.js" "schema.js" "stream.js" "tasks.js" "turns.js" "words.js"
+    "base.css" "page.css" "chat.css" "data.css" "form.css" "drawer.css" "favicon.svg"
+    "acts.js" "announce.js" "api.js" "audit.js" "calls.js" "chat.js" "connection.js" "dom.js" "drawer.js" "empty.js"
+    "feed.js" "fields.js" "form.js" "functions.js" "gate.js" "groups.js" "inputs.js" "line.js" "nodes.js" "page.js"
+    "results.js" "schema.js" "stream.js" "tasklist.js" "tasks.js" "turns.js" "words.js"
 ];
 
 fn content_type(path: &str) -> &'static str {

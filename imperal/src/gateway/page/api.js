@@ -32,6 +32,17 @@ export function integer(digits) {
   return exact && !Number.isSafeInteger(value) ? JSON.rawJSON(BigInt(digits).toString()) : value;
 }
 
+/** Whether two values are equal as JSON, whatever the order of their keys. */
+export const same = (a, b) => stable(a) === stable(b);
+
+function stable(value) {
+  return JSON.stringify(value, (_key, v) =>
+    v && typeof v === "object" && !Array.isArray(v) && Object.getPrototypeOf(v) === Object.prototype
+      ? Object.fromEntries(Object.entries(v).sort(([a], [b]) => (a < b ? -1 : 1)))
+      : v,
+  );
+}
+
 let skew = 0;
 
 /** Now, as the server's clock has it: elapsed times are right on a machine whose clock is not. */
@@ -49,8 +60,14 @@ const listeners = new Set();
 /** Calls `fn` when the session turns out to be over. */
 export const onSessionOver = (fn) => listeners.add(fn);
 
-/** Says that the session is over; stream.js learns it on its own requests. */
-export const sessionOver = () => listeners.forEach((fn) => fn());
+let over = false;
+
+/** Says that the session is over, once; stream.js learns it on its own requests. */
+export function sessionOver() {
+  if (over) return;
+  over = true;
+  listeners.forEach((fn) => fn());
+}
 
 async function request(path, init) {
   let response;

@@ -1,22 +1,33 @@
-// The audit trail in the drawer: who did what to whose chat or task. Owns its table and filter.
+// The audit trail in the drawer: who did what to whose chat or task, in sentences, with the row's
+// own words beneath. Owns its rows, its filter, and asking whether the trail is as it was written.
 
 import { get } from "./api.js";
 import { explain } from "./calls.js";
-import { h, refill } from "./dom.js";
-import { fullTime, moment } from "./words.js";
+import { h, icon, refill } from "./dom.js";
+import { count, dayKey, dayName, fullTime, humanise, time } from "./words.js";
 
-const TONES = { done: "plain", refused: "bad", critical: "bad" };
+const OUTCOMES = { done: ["Done", "plain"], refused: ["Refused", "bad"], critical: ["Critical", "bad"] };
 const PAGE = 500;
-const SHOWN = 200;
+const ROOM = 200;
 
 export class Audit {
-  constructor() {
+  /** `reveal` has turn(id) and task(id), which show what a row is about; `nameOf(app_id)` is for people. */
+  constructor({ reveal, nameOf, userId }) {
+    Object.assign(this, { reveal, nameOf, userId });
     this.rows = []; // newest first
-    this.only = h("select", { id: "audit-only" }, ["all", "done", "refused", "critical"].map((one) => h("option", { value: one }, one === "all" ? "Everything" : `Only ${one}`)));
-    this.only.addEventListener("change", () => this.show());
-    this.reload = h("button", { type: "button", class: "secondary small", onclick: () => this.render() }, "Refresh");
+    this.only = "all";
+    this.room = ROOM;
+    this.buttons = new Map(["all", ...Object.keys(OUTCOMES)].map((key) => [key, h("button", { type: "button", class: "filter", onclick: () => this.choose(key) })]));
     this.body = h("div", { class: "audit-body" });
-    this.el = h("div", { class: "audit" }, h("div", { class: "audit-head" }, h("label", { for: "audit-only", class: "hidden" }, "Show"), this.only, this.reload), this.body);
+    this.checkBox = h("div", { class: "check-audit" });
+    this.el = h("div", { class: "audit" }, this.checkBox, h("div", { class: "filters", role: "group", "aria-label": "Which entries" }, [...this.buttons.values()]), this.body);
+    this.showCheck("plain", "shield", "Is the trail whole?", "Each entry is chained to the one before it. Checking finds one that was altered or taken away.");
+  }
+
+  choose(key) {
+    this.only = key;
+    this.room = ROOM;
+    this.show();
   }
 
   async render() {
@@ -37,31 +48,92 @@ export class Audit {
     }
   }
 
+  showCheck(tone, sign, word, help, busy = false) {
+    const held = this.checkBox.contains(document.activeElement);
+    this.checkBox.className = `check-audit ${tone}`;
+    const button = h("button", { type: "button", class: "secondary small", "aria-disabled": busy || null, onclick: () => busy || this.check() }, busy && h("span", { class: "spinner", "aria-hidden": "true" }), tone === "plain" ? "Check" : "Check again");
+    refill(this.checkBox, h("span", { class: `tile ${tone}`, "aria-hidden": "true" }, icon(sign)), h("span", { class: "check-word", role: "status" }, word), h("p", { class: "help" }, help), button);
+    if (held) button.focus();
+  }
+
+  async check() {
+    this.showCheck("plain", "shield", "Checking…", "Reading every entry and computing its link anew.", true);
+    try {
+      const { rows, users, broken } = await get("/v1/audit/check");
+      const read = `${rows.toLocaleString()} ${rows === 1 ? "entry" : "entries"}${users > 1 ? ` of ${count(users, "user")}` : ""}, checked at ${time(new Date().toISOString())}.`;
+      if (!broken) this.showCheck("good", "audit", "The trail is whole.", read);
+      else if (broken.audit_id === undefined) this.showCheck("bad", "alert", "Entries at the end are missing.", `The trail of ${broken.user_id} is shorter than it was. ${read}`);
+      else this.showCheck("bad", "alert", `Entry ${broken.audit_id} is not as it was written.`, `Or one before it was taken away or put in, in the trail of ${broken.user_id}. ${read}`);
+    } catch (error) {
+      this.showCheck("bad", "alert", "The trail could not be checked.", explain(error));
+    }
+  }
+
   show() {
-    const rows = this.rows.filter((row) => this.only.value === "all" || row.outcome === this.only.value);
+    for (const [key, button] of this.buttons) {
+      button.setAttribute("aria-pressed", String(key === this.only));
+      const n = key === "all" ? this.rows.length : this.rows.filter((row) => row.outcome === key).length;
+      refill(button, key === "all" ? "All" : OUTCOMES[key][0], h("span", { class: "n" }, n.toLocaleString()));
+    }
+    const rows = this.rows.filter((row) => this.only === "all" || row.outcome === this.only);
     if (!rows.length) {
-      refill(this.body, h("p", { class: "help" }, "No entries. Every delivery into the chat and every refused attempt is written down here."));
+      refill(this.body, h("p", { class: "help" }, this.rows.length ? "No entry has this outcome." : "No entries yet. Every delivery into the chat, every cancel and every refused attempt is written down here."));
       return;
     }
+    const days = [];
+    for (const row of rows.slice(0, this.room)) {
+      const key = dayKey(row.at);
+      if (days.at(-1)?.key !== key) days.push({ key, name: dayName(row.at), rows: [] });
+      days.at(-1).rows.push(row);
+    }
+    const more = h("button", { type: "button", class: "secondary small", onclick: () => ((this.room += ROOM), this.show()) }, icon("down"), "Show older entries");
     refill(
       this.body,
-      h("ul", { class: "bare audit-rows" }, rows.slice(0, SHOWN).map(audited)),
-      h("p", { class: "help" }, rows.length > SHOWN ? `The latest ${SHOWN} of ${rows.length.toLocaleString()} entries.` : "That is all of it."),
+      days.map((day) => [h("h3", { class: "audit-day" }, day.name), h("ul", { class: "bare audit-rows" }, day.rows.map((row) => this.row(row)))]),
+      rows.length > this.room ? more : h("p", { class: "help" }, "That is all of it."),
     );
+  }
+
+  row(row) {
+    const { sentence, sign, see } = this.read(row);
+    const tone = OUTCOMES[row.outcome]?.[1] ?? "plain";
+    return h(
+      "li",
+      { class: `audit-row ${row.outcome}` },
+      h("span", { class: `tile ${tone}`, "aria-hidden": "true" }, icon(sign)),
+      h("span", { class: "sentence" }, sentence),
+      h("time", { datetime: row.at, title: fullTime(row.at) }, time(row.at)),
+      row.detail && h("span", { class: "detail help" }, row.detail.replace(/\b(task|turn)_[0-9a-z]+/gi, (id) => short(id))),
+      h(
+        "span",
+        { class: "facts" },
+        row.outcome !== "done" && h("span", { class: `chip ${tone}` }, OUTCOMES[row.outcome]?.[0] ?? row.outcome),
+        h("span", null, `No. ${row.audit_id}`),
+        h("code", null, row.action),
+        row.target && h("code", { title: row.target }, short(row.target)),
+        see && h("button", { type: "button", class: "link", onclick: see }, "Show in the chat"),
+      ),
+    );
+  }
+
+  /** A row as a sentence, with a sign, and the way to what it is about. */
+  read({ action, actor, outcome, target, app_id: appId, detail = "" }) {
+    const [kind, name] = [actor.slice(0, actor.indexOf(":") + 1), actor.slice(actor.indexOf(":") + 1)];
+    const you = actor === `user:${this.userId}`;
+    const who = you ? "You" : kind === "extension:" ? this.nameOf(name) : actor === "service" ? `A service${appId ? ` of ${this.nameOf(appId)}` : ""}` : actor === "platform" ? "The platform" : kind === "user:" ? name : actor;
+    const seeTurn = outcome === "done" && target ? () => this.reveal.turn(target) : null;
+    const ended = /^outcome(?: of task \S+)?: (\S+)$/.exec(detail);
+    if (action === "chat.inject" && outcome === "refused") return { sentence: `${who} tried to write into a chat and ${you ? "were" : "was"} refused`, sign: "lock" };
+    if (action === "chat.inject" && outcome === "critical") return { sentence: `${who} broke its contract; you were told`, sign: "alert", see: seeTurn };
+    if (action === "chat.inject" && ended) return { sentence: `${who} delivered an outcome: ${humanise(ended[1]).toLowerCase()}`, sign: "message", see: seeTurn };
+    if (action === "chat.inject") return { sentence: `${who} put a message into the chat`, sign: "message", see: seeTurn };
+    if (action === "task.cancel" && outcome === "done") return { sentence: `${who} asked a task to stop`, sign: "stop", see: target ? () => this.reveal.task(target) : null };
+    if (action === "task.cancel") return { sentence: `${who} tried to cancel a task of another user and ${you ? "were" : "was"} refused`, sign: "lock" };
+    if (action === "task.read") return { sentence: `${who} tried to see a task of another user and ${you ? "were" : "was"} refused`, sign: "lock" };
+    if (action === "page.link") return { sentence: `${who} tried to make a link to the page and ${you ? "were" : "was"} refused`, sign: "lock" };
+    return { sentence: `${who}: ${action}`, sign: outcome === "done" ? "info" : "alert" };
   }
 }
 
-function audited(row) {
-  const facts = [
-    ["By", row.actor],
-    ["On", row.target],
-    ["In", row.app_id],
-  ].filter(([, value]) => value);
-  return h(
-    "li",
-    { class: "audit-row" },
-    h("div", { class: "audit-line" }, h("code", null, row.action), h("span", { class: `chip ${TONES[row.outcome] ?? "plain"}` }, row.outcome), h("time", { datetime: row.at, title: fullTime(row.at) }, moment(row.at))),
-    h("dl", null, facts.map(([name, value]) => h("div", null, h("dt", null, name), h("dd", null, value)))),
-    row.detail && h("p", { class: "help" }, row.detail),
-  );
-}
+/** An id that can be told apart and does not fill the line; whole in its tooltip. */
+const short = (id) => (id.length > 20 ? `${id.slice(0, 9)}…${id.slice(-6)}` : id);

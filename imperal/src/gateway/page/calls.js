@@ -1,22 +1,13 @@
 // Calls functions. Owns the calls that are under way from this page: when one counts as accepted,
 // and running one again. The turns themselves come by the feed.
 
-import { ApiError, post } from "./api.js";
+import { ApiError, post, same } from "./api.js";
 import { humanise } from "./words.js";
 
-const same = (a, b) => stable(a) === stable(b);
-
-function stable(value) {
-  return JSON.stringify(value, (_key, v) =>
-    v && typeof v === "object" && !Array.isArray(v) && Object.getPrototypeOf(v) === Object.prototype
-      ? Object.fromEntries(Object.entries(v).sort(([a], [b]) => (a < b ? -1 : 1)))
-      : v,
-  );
-}
-
 export class Calls {
-  constructor(feed) {
-    this.feed = feed;
+  /** `answered(seq)` hears the number of each reply turn, which the stream should bring too. */
+  constructor(feed, answered) {
+    Object.assign(this, { feed, answered });
     this.waiting = [];
     feed.on("turns", (turns, live) => live && turns.forEach((turn) => this.match(turn)));
   }
@@ -30,7 +21,7 @@ export class Calls {
       const call = { appId, fn, params, resolve };
       this.waiting.push(call);
       post(`/v1/extensions/${encodeURIComponent(appId)}/call`, { function: fn, params })
-        .then(resolve, reject)
+        .then(({ turn }) => (resolve(), turn && this.answered(turn.seq)), reject)
         .finally(() => this.forget(call));
     });
   }
@@ -61,7 +52,7 @@ export class Calls {
 export function explain(error) {
   if (!(error instanceof ApiError)) return "Something went wrong in this page. Reload it and try again.";
   if (error.status === 0) return `${error.message} Nothing you wrote is lost.`;
-  if (error.status === 401) return "The session has ended. Open a fresh link from the terminal.";
+  if (error.status === 401) return "The session has ended. The command link of the extension prints a fresh link to this page.";
   if (error.status === 503) return `${error.message} Nothing was started; try again in a moment.`;
   return error.field && !error.message.includes(error.field) ? `${humanise(error.field)}: ${error.message}` : error.message;
 }

@@ -3,7 +3,7 @@
 // the places of task cards and of "working" under a call. How a turn looks is turns.js.
 
 import { h, icon, refill } from "./dom.js";
-import { TaskCard } from "./tasks.js";
+import { TaskCard, workingSign } from "./tasks.js";
 import { turnElement } from "./turns.js";
 import { count, dayKey, dayName } from "./words.js";
 
@@ -12,9 +12,9 @@ const STEP = 20;
 const AT_END_PX = 60;
 
 export class Chat {
-  constructor({ feed, scroller, list, edges, newer, acts, empty }) {
-    Object.assign(this, { feed, scroller, list, newer, empty });
-    this.acts = { ...acts, task: (id) => feed.tasks.get(id), reveal: (callId) => this.revealCall(callId) };
+  constructor({ feed, scroller, list, edges, newer, acts, empty, missing }) {
+    Object.assign(this, { feed, scroller, list, newer, empty, missing });
+    this.acts = { ...acts, task: (id) => feed.tasks.get(id), reveal: (callId) => this.revealCall(callId), ranAgain: (turn) => feed.ranAgain(turn) };
     this.first = 0; // the turns [first, last) of the feed are in the document
     this.last = 0;
     this.stuck = true;
@@ -22,6 +22,7 @@ export class Chat {
     this.unseen = 0;
     this.elements = new Map(); // number of a turn -> its element, for those in the document
     this.cards = new Map(); // task_id -> its card
+    this.signs = new Map(); // call_id -> its sign of being at work
     this.edges = edges;
     feed.on("turns", (turns, live) => this.added(turns, live));
     feed.on("older", (n) => ((this.first += n), (this.last += n)));
@@ -46,10 +47,13 @@ export class Chat {
       return this.jump();
     }
     if (tail) {
+      const from = this.last;
       this.append(this.feed.turns.length);
+      if (turns.length <= 3) for (const turn of this.feed.turns.slice(from)) this.element(turn)?.classList.add("fresh");
       if (this.stuck) this.trimTop();
     }
     for (const turn of turns) if (turn.call_id) this.settle(turn.call_id);
+    if (turns.some((turn) => turn.role === "user")) this.list.querySelectorAll(".way-out").forEach((el) => el.dispatchEvent(new Event("asked")));
     if (this.stuck && tail) this.jump();
     else {
       this.unseen += turns.filter((turn) => turn.role === "bot").length;
@@ -120,8 +124,11 @@ export class Chat {
     if (!slot) return;
     if (replyEl && askedEl) askedEl.querySelector(":scope > .slot").replaceChildren();
     const cards = this.feed.tasksOf(callId).map((task) => this.card(task).el);
-    const waiting = !reply && asked && !cards.length ? h("div", { class: "working" }, h("span", { class: "dots", "aria-hidden": "true" }, h("i"), h("i"), h("i")), "Working…") : null;
-    refill(slot, waiting, cards);
+    const waiting = !reply && asked && !cards.length;
+    const sign = this.signs.get(callId) ?? (waiting ? workingSign(asked.at) : null);
+    if (waiting) this.signs.set(callId, sign);
+    else if (sign) this.signs.delete(callId, sign.stop());
+    refill(slot, waiting && sign.el, cards);
   }
 
   card(task) {
@@ -236,7 +243,8 @@ export class Chat {
   showNewer() {
     const away = !this.stuck && this.feed.turns.length > 0;
     this.newer.hidden = !away;
-    if (away) refill(this.newer, icon("down"), this.unseen ? count(this.unseen, "new turn") : "Latest");
+    this.newer.classList.toggle("some", this.unseen > 0);
+    if (away) refill(this.newer, icon("down"), this.unseen ? `${count(this.unseen, "new turn")} below` : "Latest");
   }
 
   jump() {
@@ -256,14 +264,29 @@ export class Chat {
     this.scroller.focus({ preventScroll: true });
   }
 
-  async revealOutcome(taskId) {
-    const task = this.feed.tasks.get(taskId);
-    while (!this.feed.ended.has(taskId) && this.feed.hasOlder && task) await this.feed.loadOlder();
-    this.reveal(this.feed.ended.get(taskId));
+  // --- showing one turn ---
+
+  revealOutcome(taskId) {
+    return this.seek(() => this.feed.ended.get(taskId));
   }
 
-  async revealCall(callId) {
-    this.reveal(callId && (await this.feed.askedBy(callId)));
+  revealCall(callId) {
+    return this.seek(() => callId && this.feed.asked.get(callId));
+  }
+
+  revealTurn(turnId) {
+    return this.seek(() => this.feed.turns.find((turn) => turn.turn_id === turnId));
+  }
+
+  /** Looks back through history until there is what is looked for, and shows it. */
+  async seek(find) {
+    try {
+      while (!find() && this.feed.hasOlder) await this.feed.loadOlder();
+    } catch {
+      return this.missing("The earlier turns could not be read.");
+    }
+    const turn = find();
+    return turn ? this.reveal(turn) : this.missing("That turn is not in the history.");
   }
 
   /** Brings a turn into view and gives it the focus. */
@@ -279,7 +302,9 @@ export class Chat {
     this.stuck = false;
     el.scrollIntoView({ block: "center" });
     el.focus({ preventScroll: true });
+    el.classList.remove("flash");
+    void el.offsetWidth; // the animation starts anew when the same turn is shown twice
     el.classList.add("flash");
-    setTimeout(() => el.classList.remove("flash"), 1500);
+    this.scrolled();
   }
 }

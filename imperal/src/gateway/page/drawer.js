@@ -20,8 +20,7 @@ export class Drawer {
     strip.addEventListener("keydown", (event) => this.onKey(event));
     refill(
       dialog,
-      h("div", { class: "drawer-head" }, h("h2", { id: "drawer-title" }, "Activity"), h("button", { type: "button", class: "icon-button", "aria-label": "Close", onclick: () => this.close() }, icon("close"))),
-      strip,
+      h("div", { class: "drawer-head" }, h("h2", { id: "drawer-title", class: "hidden" }, "Activity"), strip, h("button", { type: "button", class: "icon-button", "aria-label": "Close", onclick: () => this.close() }, icon("close"))),
       this.panels,
     );
     dialog.addEventListener("click", (event) => event.target === dialog && this.close());

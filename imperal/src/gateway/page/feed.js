@@ -2,9 +2,10 @@
 // Owns the only copy; every view reads it and listens to it. A turn enters by the live stream or
 // by history, never by the answer to a call, so that there is one order.
 
-import { get } from "./api.js";
+import { get, same } from "./api.js";
 
 const PAGE = 60;
+const PROGRESS_MS = 100; // however often a task reports, views hear of it ten times a second
 const ENDED = (task) => task.state !== "running";
 
 export class Feed {
@@ -19,6 +20,7 @@ export class Feed {
     this.fresh = new Set(); // tasks that reported progress since refreshTasks() asked
     this.listeners = new Map();
     this.gapSeen = 0;
+    this.reported = new Map(); // task_id -> its latest progress, until the views are told
   }
 
   /** `fn(...)` on: `turns` (added, live), `older` (count), `task` (task), `hello`. */
@@ -39,11 +41,12 @@ export class Feed {
   /** The latest page of turns and the known tasks. Turns first: the stream resumes after them. */
   async load() {
     const { turns } = await get(`/v1/chat/turns?latest=${PAGE}`);
+    this.lastSeq = turns.at(-1)?.seq ?? 0;
     const [active, recent] = await Promise.all([get("/v1/tasks/active"), get("/v1/tasks?limit=100")]);
+    for (const known of [this.asked, this.answered, this.ended]) known.clear();
     for (const turn of turns) this.index(turn);
     this.turns = turns;
     this.hasOlder = turns.length === PAGE;
-    this.lastSeq = turns.at(-1)?.seq ?? 0;
     for (const task of [...recent.tasks, ...active.tasks]) this.keep(task);
     this.say("turns", turns, false);
   }
@@ -110,12 +113,22 @@ export class Feed {
     }
   }
 
-  progress({ task_id, percent, message }) {
-    const task = this.tasks.get(task_id);
-    if (!task || ENDED(task)) return;
-    this.fresh.add(task_id);
-    Object.assign(task, { percent, message });
-    this.say("task", task);
+  /** Progress has no number; of several reports within a moment only the latest counts. */
+  progress(report) {
+    this.reported.set(report.task_id, report);
+    this.fresh.add(report.task_id);
+    this.telling ??= setTimeout(() => this.tellProgress(), PROGRESS_MS);
+  }
+
+  tellProgress() {
+    this.telling = null;
+    for (const { task_id, percent, message } of this.reported.values()) {
+      const task = this.tasks.get(task_id);
+      if (!task || ENDED(task)) continue;
+      Object.assign(task, { percent, message });
+      this.say("task", task);
+    }
+    this.reported.clear();
   }
 
   /** Takes in a task as it was at some moment; a later state is never undone by an earlier one. */
@@ -136,6 +149,14 @@ export class Feed {
     if (turn.role === "user" && call_id) this.asked.set(call_id, turn);
     else if (task_id && turn.result) this.ended.set(task_id, turn);
     else if (call_id && !task_id && turn.result) this.answered.set(call_id, turn);
+  }
+
+  /** The later calls of the same function with the same parameters, as {times, last}; null for none. */
+  ranAgain(turn) {
+    const asked = this.asked.get(turn.call_id);
+    if (!asked) return null;
+    const later = this.turns.filter((one) => one.role === "user" && one.seq > turn.seq && one.function === asked.function && one.app_id === asked.app_id && same(one.params ?? {}, asked.params ?? {}));
+    return later.length ? { times: later.length, last: later.at(-1) } : null;
   }
 
   running() {

@@ -9,23 +9,32 @@ import { describe, steps } from "./schema.js";
 import { count, humanise } from "./words.js";
 
 const ACTIONS = {
-  read: ["Reads", "plain", "Changes nothing."],
-  write: ["Writes", "live", "Changes something."],
-  destructive: ["Destructive", "bad", "What it removes may be gone for good."],
+  read: ["Reads", "plain", "Changes nothing.", "eye"],
+  write: ["Writes", "live", "Changes something.", "edit"],
+  destructive: ["Destructive", "bad", "What it removes may be gone for good.", "trash"],
 };
+
+const actionOf = (type) => ACTIONS[type] ?? [humanise(type ?? "read"), "plain", "", "chevron"];
+
+/** The square that says the same with a sign, for lists; its word is for screen readers. */
+export function actionTile(type) {
+  const [word, tone, title, sign] = actionOf(type);
+  return h("span", { class: `tile ${tone}`, title: `${word}. ${title}` }, icon(sign), h("span", { class: "hidden" }, word));
+}
 
 /** The chip that says what a function does to the world. */
 export function actionChip(type) {
-  const [word, tone, title] = ACTIONS[type] ?? [humanise(type ?? "read"), "plain", ""];
-  return h("span", { class: `chip ${tone}`, title }, word);
+  const [word, tone, title, sign] = actionOf(type);
+  return h("span", { class: `chip ${tone}`, title }, icon(sign), word);
 }
 
-const draftKey = (app, fn) => `draft:${app.app_id}/${fn.name}`;
+// a draft is its user's: another one who signs in with the same tab must not find it
+const draftKey = (owner, app, fn) => `draft:${owner}:${app.app_id}/${fn.name}`;
 
 export class FunctionForm {
   /** `run(params)` resolves when the call is accepted; `confirm()` asks before a destructive one. */
-  constructor({ app, fn, run, confirm, announce, accepted }) {
-    Object.assign(this, { app, fn, run, confirm, announce, accepted });
+  constructor({ owner, app, fn, run, confirm, announce, accepted }) {
+    Object.assign(this, { owner, app, fn, run, confirm, announce, accepted });
     this.schema = fn.params_schema ?? {};
     this.asJson = false;
     this.body = h("div", { class: "fields" });
@@ -141,7 +150,7 @@ export class FunctionForm {
 
   draft() {
     try {
-      const text = sessionStorage.getItem(draftKey(this.app, this.fn));
+      const text = sessionStorage.getItem(draftKey(this.owner, this.app, this.fn));
       return text ? parse(text) : undefined;
     } catch {
       return undefined; // storage that is blocked or holds an older shape: start empty
@@ -156,7 +165,7 @@ export class FunctionForm {
   keepDraft() {
     this.draftTimer = null;
     try {
-      sessionStorage.setItem(draftKey(this.app, this.fn), JSON.stringify(this.control.read([])));
+      sessionStorage.setItem(draftKey(this.owner, this.app, this.fn), JSON.stringify(this.control.read([])));
     } catch {
       // storage is blocked or full: the draft lives as long as the page
     }
@@ -166,16 +175,17 @@ export class FunctionForm {
     clearTimeout(this.draftTimer);
     this.draftTimer = null;
     try {
-      sessionStorage.removeItem(draftKey(this.app, this.fn));
+      sessionStorage.removeItem(draftKey(this.owner, this.app, this.fn));
     } catch {
       // as above
     }
   }
 }
 
-function pace(fn) {
+/** Whether a function says that it works in the background. */
+export function pace(fn) {
   if (!fn.background && !fn.long_running) return null;
-  return h("span", { class: "chip plain", title: "You can close the page meanwhile." }, fn.long_running ? "Background, long" : "Background");
+  return h("span", { class: "chip plain", title: "You can close the page meanwhile." }, icon("background"), fn.long_running ? "Long background" : "Background");
 }
 
 function jsonControl(value) {

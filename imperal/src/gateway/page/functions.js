@@ -1,9 +1,12 @@
 // The side panel: the list of functions with its search, or the form of the chosen one.
 // Owns choosing; what a form does is form.js.
 
-import { FunctionForm, actionChip } from "./form.js";
+import { actionChip, actionTile, pace } from "./form.js";
 import { h, icon, refill } from "./dom.js";
 import { humanise } from "./words.js";
+
+const RECENT = 3; // functions that one used last stand on top
+const MANY = 8; // where there are so many that this helps
 
 /** The icon of an extension; its first letter when there is none. */
 export function appIcon(app) {
@@ -32,6 +35,8 @@ export class Functions {
     this.found = h("p", { class: "hidden", id: "function-count", role: "status" });
     this.none = h("p", { class: "help none", hidden: true }, "No function has these words in its name or description.");
     this.rows = [];
+    this.recent = { rows: [], list: h("ul", { class: "function-list" }) };
+    this.recent.el = h("section", { class: "app", hidden: true }, h("h3", { class: "group-word" }, "Used lately"), this.recent.list);
     const groups = this.extensions.map((app) => {
       const rows = app.functions.map((fn) => this.row(app, fn));
       const el = h(
@@ -43,33 +48,57 @@ export class Functions {
       return { el, rows };
     });
     this.groups = groups;
+    this.rows = groups.flatMap((group) => group.rows);
     this.search.addEventListener("input", () => this.filter());
+    const hint = (keys, word) => h("span", null, keys.map((key) => h("kbd", null, key)), word);
     const el = h(
       "div",
       { class: "picker" },
       h("div", { class: "picker-head" }, h("div", { class: "head-row" }, h("h2", null, "What would you like to run?"), this.closeButton()), h("div", { class: "search" }, icon("search"), this.search, h("kbd", { "aria-hidden": "true" }, "/")), this.found),
-      h("div", { class: "picker-body" }, groups.map((group) => group.el), this.none),
+      h("div", { class: "picker-body" }, this.recent.el, groups.map((group) => group.el), this.none),
+      h("div", { class: "key-hints", "aria-hidden": "true" }, hint(["/"], "search"), hint(["↑", "↓"], "choose"), hint(["↵"], "open")),
     );
     el.addEventListener("keydown", (event) => this.onKey(event));
     return el;
   }
 
   row(app, fn) {
+    const [name, help] = [h("span"), h("span", { class: "function-help" })];
     const button = h(
       "button",
       { type: "button", class: "function", onclick: () => this.open(app, fn) },
-      h("span", { class: "function-name" }, humanise(fn.name), actionChip(fn.action_type)),
-      h("span", { class: "function-help" }, fn.description),
+      actionTile(fn.action_type),
+      h("span", { class: "function-name" }, name, h("span", { class: "marks" }, fn.action_type === "destructive" && actionChip(fn.action_type), pace(fn))),
+      help,
     );
     const words = `${app.name} ${fn.name} ${humanise(fn.name)} ${fn.description}`.toLowerCase();
-    const row = { el: h("li", null, button), button, words };
-    this.rows.push(row);
-    return row;
+    const mark = (terms) => {
+      refill(name, marked(humanise(fn.name), terms));
+      refill(help, marked(fn.description, terms));
+    };
+    mark([]);
+    return { el: h("li", null, button), button, words, mark, key: `${app.app_id}/${fn.name}` };
+  }
+
+  /** Puts the functions of the latest calls on top, where the list is long. */
+  showRecent(turns) {
+    const all = this.extensions.flatMap((app) => app.functions.map((fn) => ({ app, fn, key: `${app.app_id}/${fn.name}` })));
+    if (all.length < MANY) return;
+    const keys = [...new Set(turns.filter((turn) => turn.role === "user").map((turn) => `${turn.app_id}/${turn.function}`).reverse())];
+    const found = keys.map((key) => all.find((one) => one.key === key)).filter(Boolean).slice(0, RECENT);
+    if (this.recent.rows.map((row) => row.key).join() === found.map((one) => one.key).join()) return;
+    this.recent.rows = found.map(({ app, fn }) => this.row(app, fn));
+    refill(this.recent.list, this.recent.rows.map((row) => row.el));
+    this.recent.el.hidden = !found.length || this.search.value !== "";
   }
 
   filter() {
     const terms = this.search.value.toLowerCase().split(/\s+/).filter(Boolean);
-    for (const row of this.rows) row.el.hidden = !terms.every((term) => row.words.includes(term));
+    for (const row of this.rows) {
+      row.el.hidden = !terms.every((term) => row.words.includes(term));
+      row.mark(terms);
+    }
+    this.recent.el.hidden = terms.length > 0 || !this.recent.rows.length;
     for (const group of this.groups) group.el.hidden = group.rows.every((row) => row.el.hidden);
     const left = this.rows.filter((row) => !row.el.hidden).length;
     this.none.hidden = left > 0;
@@ -78,7 +107,7 @@ export class Functions {
 
   /** Arrows walk the list; Enter in the search opens the first that is left. */
   onKey(event) {
-    const buttons = this.rows.filter((row) => !row.el.hidden).map((row) => row.button);
+    const buttons = [...(this.recent.el.hidden ? [] : this.recent.rows), ...this.rows.filter((row) => !row.el.hidden)].map((row) => row.button);
     const index = buttons.indexOf(document.activeElement);
     const inSearch = document.activeElement === this.search;
     let next = null;
@@ -147,4 +176,17 @@ export class Functions {
   closeButton() {
     return h("button", { type: "button", class: "icon-button close-side", "aria-label": "Close", onclick: () => this.onClose() }, icon("close"));
   }
+}
+
+/** A text with the searched words marked. */
+function marked(text, terms) {
+  const found = terms.flatMap((term) => [...text.toLowerCase().matchAll(new RegExp(RegExp.escape?.(term) ?? term.replace(/[^a-z0-9]/gi, "\\$&"), "g"))].map((match) => [match.index, match.index + term.length]));
+  const parts = [];
+  let from = 0;
+  for (const [start, end] of found.sort(([a], [b]) => a - b)) {
+    if (start < from) continue;
+    parts.push(text.slice(from, start), h("mark", null, text.slice(start, end)));
+    from = end;
+  }
+  return [...parts, text.slice(from)];
 }

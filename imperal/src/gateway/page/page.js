@@ -1,25 +1,30 @@
-// Starts the page and joins its parts: session, feed, stream, chat, functions, drawer.
-// Owns what no part owns alone: the top bar, the state of the connection, the notice when the
-// session is over, and the keys that work everywhere.
+// Starts the page and joins its parts: session, feed, line, chat, functions, drawer. Owns what no
+// part owns alone: the top bar, asking before a destructive call, the sheet of a phone, and the
+// keys that work everywhere.
 
 import { Announcer } from "./announce.js";
 import { get, onSessionOver } from "./api.js";
 import { Audit } from "./audit.js";
 import { Calls, explain } from "./calls.js";
 import { Chat } from "./chat.js";
+import { Connection } from "./connection.js";
 import { fill, h, icon, refill } from "./dom.js";
 import { Drawer } from "./drawer.js";
+import { emptyChat } from "./empty.js";
 import { Feed } from "./feed.js";
 import { FunctionForm } from "./form.js";
 import { Functions, appIcon } from "./functions.js";
-import { Stream } from "./stream.js";
-import { TaskList } from "./tasks.js";
+import { showEnded, showGate, signedIn } from "./gate.js";
+import { Line } from "./line.js";
+import { TaskList } from "./tasklist.js";
 import { humanise } from "./words.js";
 
 const $ = (id) => document.getElementById(id);
 const narrow = matchMedia("(max-width: 820px)");
 const announcer = new Announcer($("announcer"));
-const LINK_WORDS = { connecting: "Connecting…", live: "Live", reconnecting: "Reconnecting…", offline: "Offline", over: "Ended" };
+const say = (text) => announcer.say(text);
+let line = null;
+const connection = new Connection({ sign: $("link-state"), strip: $("lost"), say, retry: () => line?.kick() });
 
 function notice(...content) {
   refill($("notice"), icon("alert"), h("div", null, content));
@@ -27,29 +32,15 @@ function notice(...content) {
 }
 
 onSessionOver(() => {
-  link("over");
-  notice(h("strong", null, "This session has ended. "), "Open a fresh link from the terminal: the running process prints one, and so does starting it again.");
+  connection.show("over");
+  if (line) showEnded($("notice"));
+  else showGate($("gate"));
 });
 
-let linkTimer = null;
-
-function link(state) {
-  const el = $("link-state");
-  if (el.dataset.state === state || el.dataset.state === "over") return;
-  const before = el.dataset.state;
-  el.dataset.state = state;
-  el.querySelector(".label").textContent = LINK_WORDS[state];
-  el.title = state === "live" ? "What happens appears here at once." : "Select to try now. Nothing is lost meanwhile: whatever happened is fetched afterwards.";
-  // a blink is not worth interrupting anyone for; a real loss and its end are
-  clearTimeout(linkTimer);
-  if (state !== "live" && state !== "connecting") linkTimer = setTimeout(() => ((link.said = true), announcer.say("Connection lost, reconnecting.")), 2500);
-  if (state === "live" && before !== "connecting" && link.said) announcer.say("Connected again.");
-  if (state === "live") link.said = false;
-}
-
-/** Asks before a function that is marked destructive. */
-function confirmRun(fn) {
+/** Asks before a function that is marked destructive, or where an answer's button wants it. */
+function confirmRun(fn, question = "It is marked as destructive: what it removes may be gone for good.") {
   const dialog = $("confirm");
+  const danger = fn.action_type === "destructive";
   return new Promise((resolve) => {
     const done = (answer) => () => {
       resolve(answer);
@@ -58,8 +49,8 @@ function confirmRun(fn) {
     refill(
       dialog,
       h("h2", { id: "confirm-title" }, `Run ${humanise(fn.name).toLowerCase()}?`),
-      h("p", null, "It is marked as destructive: what it removes may be gone for good."),
-      h("div", { class: "actions" }, h("button", { type: "button", class: "secondary", autofocus: true, onclick: done(false) }, "Do not run"), h("button", { type: "button", class: "primary danger", onclick: done(true) }, "Run it")),
+      h("p", null, question),
+      h("div", { class: "actions" }, h("button", { type: "button", class: "secondary", autofocus: true, onclick: done(false) }, "Do not run"), h("button", { type: "button", class: `primary${danger ? " danger" : ""}`, onclick: done(true) }, "Run it")),
     );
     dialog.addEventListener("close", () => resolve(false), { once: true });
     dialog.showModal();
@@ -82,39 +73,63 @@ function showSheet(open) {
   if (!open && narrow.matches && !$("runbar").hidden) $("open-side").focus();
 }
 
-function buildTop(session) {
-  const { user, extensions } = session;
+function buildTop({ user, extensions }) {
   const only = extensions.length === 1 ? extensions[0] : null;
   refill($("brand"), only && appIcon(only), h("span", { class: "brand-name" }, only?.name ?? "Extensions"));
   refill($("who"), user.email ?? user.id);
   $("who").title = `Signed in as ${user.id} of ${user.tenant_id}`;
   for (const id of ["tools", "runbar", "who"]) $(id).hidden = false;
-  fill($("open-audit"), [icon("audit"), h("span", { class: "tool-word" }, "Audit")]);
+  fill($("open-audit"), [icon("shield"), h("span", { class: "tool-word" }, "Audit")]);
 }
 
 function showRunning(feed, base) {
   const running = feed.running().length;
+  if (showRunning.shown === running) return;
+  showRunning.shown = running;
   refill($("open-tasks"), icon("tasks"), h("span", { class: "tool-word" }, "Tasks"), running > 0 && h("span", { class: "badge" }, String(running), h("span", { class: "hidden" }, " running")));
   document.title = running ? `(${running}) ${base}` : base;
 }
 
-function emptyChat(session) {
-  const none = session.extensions.every((app) => !app.functions.length);
-  return h(
-    "div",
-    { class: "empty" },
-    h("h2", null, none ? "No functions are loaded" : "Nothing has been asked yet"),
-    none
-      ? h("p", null, "The extension declares none. Put #[chat_function] on an async fn and start it again.")
-      : h("ol", null, h("li", null, "Pick a function."), h("li", null, "Fill in what it needs and run it."), h("li", null, "Its answer appears here. Long work goes on when you close this page; the outcome waits for you.")),
-  );
+/** What turns may ask for: another call, the form of an earlier one, the icon of who speaks. */
+function turnActs({ session, feed, calls, functions, toEnd }) {
+  const run = async (appId, name, question, start) => {
+    const fn = functions.find(appId, name);
+    if (fn && (question || fn.action_type === "destructive") && !(await confirmRun(fn, question))) return { done: false };
+    return start().then(() => (toEnd(), { done: true }), (error) => ({ done: false, message: explain(error), form: Boolean(error.field) }));
+  };
+  return {
+    avatar: (turn) => appIcon(session.extensions.find((app) => app.app_id === turn.app_id) ?? { app_id: turn.app_id, name: turn.app_id ?? "?" }),
+    has: (appId, name) => functions.find(appId, name) !== undefined,
+    edit: (turn) => (functions.reopen(turn) ? narrow.matches && sheet(true) : say("That function is no longer loaded.")),
+    call: (appId, name, params, question) => run(appId, name, question, () => calls.run(appId, name, params)),
+    async again(turn) {
+      const asked = await feed.askedBy(turn.call_id).catch(() => null);
+      const { done, message } = await run(asked?.app_id, asked?.function, undefined, () => calls.again(turn.call_id));
+      return done ? null : (message ?? "");
+    },
+  };
+}
+
+function onKey(event, functions) {
+  if (event.key === "Escape" && document.body.classList.contains("sheet-open")) sheet(false);
+  const busy = event.target.matches?.("input, textarea, select") || document.querySelector("dialog[open]");
+  if (event.key !== "/" || busy || event.ctrlKey || event.metaKey || event.altKey) return;
+  event.preventDefault();
+  if (narrow.matches) sheet(true);
+  functions.focusSearch();
 }
 
 function start(session) {
+  const who = `${session.user.tenant_id}/${session.user.id}`;
   const feed = new Feed();
-  const calls = new Calls(feed);
+  const calls = new Calls(feed, (seq) => line?.expect(seq));
   const base = session.extensions.length === 1 ? session.extensions[0].name : "Extensions";
+  const openFunction = (app, fn) => {
+    functions.open(app, fn, !narrow.matches);
+    if (narrow.matches) sheet(true);
+  };
   buildTop(session);
+  signedIn(who);
 
   const functions = new Functions({
     el: $("side"),
@@ -122,11 +137,12 @@ function start(session) {
     onClose: () => sheet(false),
     makeForm: (app, fn) =>
       new FunctionForm({
+        owner: who,
         app,
         fn,
         run: (params) => calls.run(app.app_id, fn.name, params),
         confirm: confirmRun,
-        announce: (text) => announcer.say(text),
+        announce: say,
         accepted: () => {
           chat.toEnd();
           if (narrow.matches) sheet(false);
@@ -141,46 +157,37 @@ function start(session) {
     list: $("turns"),
     edges: { top: $("edge-top"), bottom: $("edge-bottom") },
     newer: $("newer"),
-    empty: emptyChat(session),
-    acts: {
-      edit: (turn) => functions.reopen(turn) ? narrow.matches && sheet(true) : announcer.say("That function is no longer loaded."),
-      again: async (turn) => {
-        const asked = await feed.askedBy(turn.call_id).catch(() => null);
-        const fn = asked && functions.find(asked.app_id, asked.function);
-        if (fn?.action_type === "destructive" && !(await confirmRun(fn))) return null;
-        return calls.again(turn.call_id).then(() => (chat.toEnd(), null), explain);
-      },
-    },
+    empty: emptyChat(session, openFunction),
+    missing: say,
+    acts: turnActs({ session, feed, calls, functions, toEnd: () => chat.toEnd() }),
   });
 
+  const closing = (show) => (id) => {
+    drawer.close();
+    show(id);
+  };
   const drawer = new Drawer($("drawer"), {
-    tasks: new TaskList(feed, (id) => {
-      drawer.close();
-      chat.revealOutcome(id);
+    tasks: new TaskList(feed, closing((id) => chat.revealOutcome(id))),
+    audit: new Audit({
+      reveal: { turn: closing((id) => chat.revealTurn(id)), task: closing((id) => chat.revealOutcome(id)) },
+      nameOf: (appId) => session.extensions.find((app) => app.app_id === appId)?.name ?? appId,
+      userId: session.user.id,
     }),
-    audit: new Audit(),
   });
 
-  feed.on("turns", (turns, live) => live && announcer.turns(turns));
+  feed.on("turns", (turns, live) => {
+    if (live) announcer.turns(turns);
+    else showRunning(feed, base); // the first load
+    functions.showRecent(feed.turns);
+  });
   feed.on("task", (task) => {
     announcer.task(task);
     showRunning(feed, base);
     if (drawer.dialog.open && drawer.shown === "tasks") drawer.views.tasks.update(task);
   });
-  feed.on("hello", ({ head }) => {
-    if (head < feed.lastSeq) location.reload(); // another ledger behind the same address
-    else feed.refreshTasks().catch(() => {}); // the next message of the stream brings it as well
-  });
-
-  const stream = new Stream({
-    after: () => feed.lastSeq,
-    take: (name, data, id) => feed.take(name, data, id) || stream.drop(),
-    state: link,
-  });
 
   $("open-tasks").addEventListener("click", () => drawer.open("tasks"));
   $("open-audit").addEventListener("click", () => drawer.open("audit"));
-  $("link-state").addEventListener("click", () => $("link-state").dataset.state !== "live" && stream.kick());
   $("open-side").addEventListener("click", () => {
     sheet(true);
     functions.focus();
@@ -188,20 +195,11 @@ function start(session) {
   narrow.addEventListener("change", () => {
     if (document.body.classList.contains("sheet-open")) sheet(false);
   });
-  addEventListener("keydown", (event) => {
-    const typing = event.target.matches?.("input, textarea, select");
-    if (event.key === "/" && !typing && !document.querySelector("dialog[open]")) {
-      event.preventDefault();
-      if (narrow.matches) sheet(true);
-      functions.focusSearch();
-    }
-    if (event.key === "Escape" && document.body.classList.contains("sheet-open")) sheet(false);
-  });
-  feed.on("turns", (_turns, live) => live || showRunning(feed, base)); // the first load
-  return { feed, stream };
+  addEventListener("keydown", (event) => onKey(event, functions));
+  return { feed, line: new Line({ who, feed, state: (name) => connection.show(name) }) };
 }
 
-/** Asks until there is an answer; a 401 has its own notice and ends the asking. */
+/** Asks until there is an answer; without a session there is the gate, and the asking ends. */
 async function insist(ask) {
   for (let wait = 500; ; wait = Math.min(wait * 2, 8000)) {
     try {
@@ -216,6 +214,7 @@ async function insist(ask) {
   }
 }
 
-const { feed, stream } = start(await insist(() => get("/v1/session")));
-await insist(() => feed.load());
-await stream.run();
+const started = start(await insist(() => get("/v1/session")));
+await insist(() => started.feed.load());
+line = started.line;
+await line.run();

@@ -1,15 +1,16 @@
 // Shows the data of an answer by its shape: text, pairs, table, list, links and images; the raw
-// JSON is one click away. Owns shapes only: what a turn is, is turns.js.
+// JSON is one click away. Owns shapes only: what a turn is, is turns.js, a UI tree nodes.js.
 //
 // Data is the extension's and is not trusted: it becomes text nodes, and only http and https
 // addresses become links.
 
 import { isExact } from "./api.js";
-import { h, icon, newId } from "./dom.js";
-import { count, humanise } from "./words.js";
+import { h, icon, newId, refill } from "./dom.js";
+import { count, fullTime, humanise } from "./words.js";
 
 const ROWS = 25;
 const COLUMNS = 8;
+const FEW = 10; // rows that one counts at a glance
 const DEPTH = 3;
 const LONG_TEXT = 1200;
 
@@ -17,13 +18,11 @@ const isObject = (value) => value !== null && typeof value === "object" && !Arra
 const isEmpty = (value) => value === null || value === undefined || value === "" || (isObject(value) && !Object.keys(value).length) || (Array.isArray(value) && !value.length);
 const isScalar = (value) => value === null || typeof value !== "object" || isExact(value);
 
-/** The data of a result as {block, tools, raw}, or null where there is nothing to show. */
-export function showData(data) {
-  if (isEmpty(data)) return null;
-  return { block: h("div", { class: "data" }, shape(data, 0)), ...tools(data) };
-}
+/** The data of a result, or null where there is nothing to show. */
+export const showData = (data) => (isEmpty(data) ? null : h("div", { class: "data" }, shape(data, 0)));
 
-function shape(value, depth) {
+/** Any value by its shape; `depth` 0 is a whole answer, more is inside one. */
+export function shape(value, depth) {
   if (isScalar(value)) return scalar(value, depth === 0);
   if (Array.isArray(value)) return list(value, depth);
   const keys = Object.keys(value);
@@ -40,15 +39,19 @@ function lone(key, value) {
 function list(values, depth) {
   if (!values.length) return h("span", { class: "muted" }, "empty");
   if (values.every(isObject)) return depth < 2 ? table(values) : code(values);
+  if (values.every(isTag)) return more(values, (shown) => h("ul", { class: "tags" }, shown.map((one) => h("li", { class: "chip" }, plain(one)))));
   if (values.every(isScalar)) return more(values, (shown) => h("ul", { class: "plain-list" }, shown.map((one) => h("li", null, scalar(one)))));
   return code(values);
 }
+
+/** Short words and numbers, which read better beside one another than below. */
+const isTag = (value) => typeof value === "number" || (typeof value === "string" && value !== "" && value.length <= 24 && !/^https?:|^data:|\n/.test(value));
 
 function pairs(value, depth) {
   return h(
     "dl",
     { class: "pairs" },
-    Object.entries(value).map(([key, one]) => h("div", { class: isScalar(one) ? "pair-row" : "pair-row deep" }, h("dt", null, humanise(key)), h("dd", null, shape(one, depth + 1)))),
+    Object.entries(value).map(([key, one]) => h("div", { class: isScalar(one) || (Array.isArray(one) && one.every(isTag)) ? "pair-row" : "pair-row deep" }, h("dt", null, humanise(key)), h("dd", null, shape(one, depth + 1)))),
   );
 }
 
@@ -66,7 +69,7 @@ function table(rows) {
       h(
         "table",
         null,
-        h("caption", { id }, label),
+        h("caption", { id, class: rows.length <= FEW && !hidden && "hidden" }, label),
         h("thead", null, h("tr", null, shown.map((key) => h("th", { scope: "col", class: numeric.has(key) && "num" }, humanise(key))))),
         h("tbody", null, part.map((row) => h("tr", null, shown.map((key) => h("td", { class: numeric.has(key) && "num" }, cell(row[key])))))),
       ),
@@ -82,7 +85,7 @@ function cell(value) {
 }
 
 /** The first rows, and a button for all of them. */
-function more(values, render) {
+export function more(values, render) {
   if (values.length <= ROWS) return render(values);
   const holder = h("div", { class: "more" }, render(values.slice(0, ROWS)));
   const button = h("button", { type: "button", class: "quiet small", onclick: () => holder.replaceChildren(render(values)) }, `Show all ${values.length}`);
@@ -94,34 +97,39 @@ const plain = (value) => (isExact(value) ? value.rawJSON : String(value));
 
 function scalar(value, large = false) {
   if (value === null) return h("span", { class: "muted" }, "none");
-  if (typeof value === "boolean") return h("span", { class: "bool" }, icon(value ? "check" : "close"), value ? "yes" : "no");
+  if (typeof value === "boolean") return h("span", { class: `bool ${value ? "yes" : "no"}` }, icon(value ? "check" : "close"), value ? "yes" : "no");
   if (typeof value !== "string") return h("span", { class: "number" }, plain(value));
-  const image = imageOf(value);
+  const image = imageFor(value);
   if (image) return image;
   const url = urlOf(value);
   if (url) return link(url, value);
+  if (INSTANT.test(value) && !Number.isNaN(Date.parse(value))) return h("time", { datetime: value, title: value }, fullTime(value));
   return large ? longText(value) : h("span", { class: "text" }, linked(value));
 }
 
+const INSTANT = /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?(Z|[+-]\d\d:\d\d)$/;
+
 /** The address of a text that is one and nothing else; null for any scheme that could run code. */
-function urlOf(text) {
+export function urlOf(text) {
   if (!/^https?:\/\/\S+$/i.test(text)) return null;
   return URL.canParse(text) ? text : null;
 }
 
-function imageOf(text) {
+/** An image from a text that names one, or null. Never of this server: a picture must not be a request. */
+export function imageFor(text, alt, look = "picture") {
   const isData = /^data:image\/(png|jpe?g|gif|webp|avif);base64,[A-Za-z0-9+/=]+$/.test(text);
   const url = urlOf(text);
   const isFile = url && new URL(url).protocol === "https:" && /\.(png|jpe?g|gif|webp|avif|svg)$/i.test(new URL(url).pathname);
   if (!isData && !isFile) return null;
-  const name = isFile ? new URL(url).pathname.split("/").pop() : "Image in the answer";
-  const img = h("img", { class: "picture", src: text, alt: name, loading: "lazy", decoding: "async", referrerpolicy: "no-referrer" });
+  const name = alt !== undefined && alt !== "" ? alt : look !== "picture" ? "" : isFile ? new URL(url).pathname.split("/").pop() : "Image in the answer";
+  const img = h("img", { class: look, src: text, alt: name, loading: "lazy", decoding: "async", referrerpolicy: "no-referrer" });
   const shown = isFile ? h("a", { class: "picture-link", href: url, target: "_blank", rel: "noopener noreferrer" }, img) : img;
   img.addEventListener("error", () => shown.replaceWith(isFile ? link(url, url) : h("span", { class: "muted" }, "an image that cannot be shown")));
   return shown;
 }
 
-function link(url, text) {
+/** A link that leaves this page. */
+export function link(url, text) {
   return h("a", { href: url, target: "_blank", rel: "noopener noreferrer" }, text, icon("external"), h("span", { class: "hidden" }, "(opens in a new tab)"));
 }
 
@@ -156,26 +164,26 @@ function code(value) {
   return h("pre", { class: "json", tabindex: "0" }, JSON.stringify(value, null, 2));
 }
 
-/** Copy, and the raw JSON. */
-function tools(data) {
-  const texts = isObject(data) ? Object.values(data) : [data];
+/** Copy, and the raw JSON, as {tools, raw}. */
+export function showTools(data, tree = null) {
+  const texts = tree ? [] : isObject(data) ? Object.values(data) : [data];
   const copied = texts.length === 1 && typeof texts[0] === "string" ? texts[0] : JSON.stringify(data, null, 2);
   const raw = h("div", { class: "raw", hidden: true });
-  const toggle = h("button", { type: "button", class: "quiet small", "aria-expanded": "false" }, "JSON");
+  const toggle = h("button", { type: "button", class: "quiet small", "aria-expanded": "false" }, icon("braces"), "JSON");
   toggle.addEventListener("click", () => {
     raw.hidden = !raw.hidden;
     toggle.setAttribute("aria-expanded", String(!raw.hidden));
-    if (!raw.firstChild) raw.append(code(data));
+    if (!raw.firstChild) raw.append(code(tree ? { data, ui: tree } : data));
   });
   return { tools: h("div", { class: "data-tools" }, copyButton(copied), toggle), raw };
 }
 
 function copyButton(text) {
-  const button = h("button", { type: "button", class: "quiet small" }, "Copy");
+  const button = h("button", { type: "button", class: "quiet small" }, icon("copy"), "Copy");
   button.addEventListener("click", async () => {
-    const done = await navigator.clipboard.writeText(text).then(() => "Copied", () => "Not allowed");
-    button.textContent = done;
-    setTimeout(() => (button.textContent = "Copy"), 1600);
+    const done = await navigator.clipboard.writeText(text).then(() => true, () => false);
+    refill(button, icon(done ? "check" : "alert"), done ? "Copied" : "Not allowed");
+    setTimeout(() => refill(button, icon("copy"), "Copy"), 1600);
   });
   return button;
 }

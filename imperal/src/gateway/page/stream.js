@@ -1,72 +1,127 @@
-// The live stream. Owns the connection: reading Server-Sent Events, noticing that the line is
-// dead, and connecting again after the last number that was applied. Whether an event is new is
-// decided by whoever takes it (feed.js).
+// One connection to the live stream, and keeping it. Owns reading Server-Sent Events, noticing
+// that the connection is dead, and connecting again after the last number that was applied. Which
+// page holds the connection for the others is line.js; whether an event is new is feed.js.
 //
-// fetch and not EventSource: the keep-alive comments must be seen to notice a dead line after
+// fetch and not EventSource: the keep-alive comments must be seen to notice a dead connection after
 // sleep, and a 401 must be told apart from a network that is down.
-//
-// A browser has six connections to a host over HTTP/1.1, for all its pages together. A page that
-// nobody looks at therefore gives its own back and only looks in from time to time.
 
-import { parse, sessionOver } from "./api.js";
+import { ApiError, sessionOver } from "./api.js";
 
 const SILENCE_MS = 40_000; // the server writes a comment every 15 s
-const STALE_MS = 20_000; // on waking up, a line that was quiet so long is not trusted
-const HIDDEN_MS = 60_000; // hidden for so long, it rests
-const LOOK_IN_MS = 20_000;
+const STALE_MS = 20_000; // on waking up, a connection that was quiet so long is not trusted
+const WATCH_MS = 5000;
 const WAITS_MS = [300, 800, 1500, 3000, 5000, 8000];
 
+/** Reads the stream after a number until it ends or `signal` ends it: opened(), byte(), message(name, text, id). */
+async function read({ after, signal, opened, byte, message }) {
+  const response = await fetch(`/v1/events/stream?after=${after}`, {
+    headers: { accept: "text/event-stream" },
+    credentials: "same-origin",
+    cache: "no-store",
+    signal,
+  });
+  if (response.status === 401) sessionOver();
+  if (!response.ok) throw new ApiError(response.status, "REFUSED", "The live stream was refused.");
+  opened?.();
+  const reader = response.body.pipeThrough(new TextDecoderStream()).getReader();
+  const lines = new Lines(message);
+  for (;;) {
+    const { value, done } = await reader.read();
+    if (done) return;
+    byte?.();
+    lines.push(value);
+  }
+}
+
+/** Reads on from `after()` to what the ledger holds by then, and lets go of the connection. */
+export async function catchUp({ after, take }) {
+  const abort = new AbortController();
+  const timer = setTimeout(() => abort.abort(), SILENCE_MS);
+  let head = Infinity;
+  const message = (name, text, id) => {
+    if (abort.signal.aborted) return;
+    if (name === "hello") head = JSON.parse(text).head;
+    const goesOn = take(name, text, id);
+    if (!goesOn || after() >= head) abort.abort();
+  };
+  try {
+    await read({ after: after(), signal: abort.signal, message });
+  } catch (error) {
+    if (!abort.signal.aborted) throw error;
+  } finally {
+    clearTimeout(timer);
+    abort.abort();
+  }
+  return after() >= head;
+}
+
 export class Stream {
-  /** `after()` gives the number to resume from; `take(name, data, id)` applies one message. */
-  constructor({ after, take, state }) {
-    this.after = after;
-    this.take = take;
-    this.state = state;
+  /**
+   * `after()` gives the number to resume from; `take(name, text, id)` applies one message and says
+   * false to have the stream read again; `state(name)` and `beat()` tell how it goes.
+   */
+  constructor({ after, take, state, beat }) {
+    Object.assign(this, { after, take, state, beat });
     this.failures = 0;
     this.lastByte = 0;
     this.stopped = false;
     this.hurry = false;
-    this.resting = false;
-    addEventListener("online", () => this.kick());
-    addEventListener("offline", () => this.drop());
-    addEventListener("pageshow", (event) => event.persisted && this.kick());
-    document.addEventListener("visibilitychange", () => this.seen(!document.hidden));
-    this.seen(!document.hidden);
-  }
-
-  seen(visible) {
-    clearTimeout(this.restTimer);
-    if (!visible) {
-      this.restTimer = setTimeout(() => {
-        this.resting = true;
-        this.drop();
-      }, HIDDEN_MS);
-      return;
-    }
-    const rested = this.resting;
-    this.resting = false;
-    if (rested || (this.lastByte && Date.now() - this.lastByte > STALE_MS)) this.kick();
+    this.ears = new AbortController();
+    const { signal } = this.ears;
+    addEventListener("online", () => this.kick(), { signal });
+    addEventListener("offline", () => this.drop(), { signal });
+    addEventListener("pageshow", (event) => event.persisted && this.kick(), { signal });
+    document.addEventListener("visibilitychange", () => document.hidden || this.doubt(), { signal });
   }
 
   /** Runs until stop(). */
   async run() {
+    let ticked = Date.now();
+    const watch = setInterval(() => {
+      const slept = Date.now() - ticked > STALE_MS && !document.hidden; // hidden pages are merely slowed down
+      ticked = Date.now();
+      if (slept) this.doubt();
+      else if (this.lastByte && Date.now() - this.lastByte > SILENCE_MS) this.drop();
+    }, WATCH_MS);
     while (!this.stopped) {
       this.abort = new AbortController();
       try {
         await this.read(this.abort.signal);
-      } catch {
-        // the line is gone or was never there: the wait below, then again
+      } catch (error) {
+        if (error.status === 401) this.stop(); // asking again would only be refused again
+        // else the line is gone or was never there: the wait below, then again
       }
-      if (this.stopped) return;
-      if (this.resting && this.caughtUp) {
-        await this.wait(LOOK_IN_MS);
-        continue;
-      }
+      this.abort.abort();
+      if (this.stopped) break;
       this.state(navigator.onLine ? "reconnecting" : "offline");
       if (!this.hurry) await this.wait(WAITS_MS[Math.min(this.failures, WAITS_MS.length - 1)] * (0.75 + Math.random() / 2));
       this.failures += 1;
       this.hurry = false;
     }
+    clearInterval(watch);
+  }
+
+  read(signal) {
+    this.lastByte = Date.now();
+    return read({
+      after: this.after(),
+      signal,
+      opened: () => this.state("live"),
+      byte: () => {
+        this.lastByte = Date.now();
+        this.beat();
+      },
+      message: (name, text, id) => {
+        if (signal.aborted) return;
+        this.failures = 0;
+        if (!this.take(name, text, id)) this.drop();
+      },
+    });
+  }
+
+  /** Connects anew if the connection was quiet for so long that it may be dead. */
+  doubt() {
+    if (this.lastByte && Date.now() - this.lastByte > STALE_MS) this.kick();
   }
 
   /** Connects now, dropping whatever is there. */
@@ -77,13 +132,14 @@ export class Stream {
     this.drop();
   }
 
-  /** Drops the line; run() connects again. */
+  /** Drops the connection; run() makes another. */
   drop() {
     this.abort?.abort();
   }
 
   stop() {
     this.stopped = true;
+    this.ears.abort();
     this.wake?.();
     this.drop();
   }
@@ -96,46 +152,6 @@ export class Stream {
         done();
       };
     });
-  }
-
-  async read(signal) {
-    const response = await fetch(`/v1/events/stream?after=${this.after()}`, {
-      headers: { accept: "text/event-stream" },
-      credentials: "same-origin",
-      cache: "no-store",
-      signal,
-    });
-    if (response.status === 401) {
-      this.stop();
-      sessionOver();
-    }
-    if (!response.ok) throw new Error(String(response.status));
-    const watch = setInterval(() => {
-      if (Date.now() - this.lastByte > SILENCE_MS) this.drop();
-    }, 5000);
-    this.lastByte = Date.now();
-    try {
-      const reader = response.body.pipeThrough(new TextDecoderStream()).getReader();
-      let head = 0;
-      const lines = new Lines((name, data, id) => {
-        this.failures = 0;
-        const value = parse(data);
-        if (name === "hello") head = value.head;
-        this.take(name, value, id);
-        this.caughtUp = this.after() >= head;
-        if (this.resting && this.caughtUp) this.drop();
-      });
-      this.state("live");
-      for (;;) {
-        const { value, done } = await reader.read();
-        if (done) return;
-        this.lastByte = Date.now();
-        lines.push(value);
-      }
-    } finally {
-      clearInterval(watch);
-      this.abort.abort();
-    }
   }
 }
 

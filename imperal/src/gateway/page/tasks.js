@@ -1,14 +1,50 @@
-// Shows tasks: a live card while one runs, a line when it has ended, and the list of both.
-// Owns bars, clocks and the cancel button; the state of a task is feed.js.
+// Shows one task: a live card while it runs, a line when it has ended. Owns bars, clocks and the
+// cancel button; the state of a task is feed.js, the list of all of them tasklist.js.
+//
+// While the line is down nothing is known: clocks stand still where the page last heard of the
+// task, and the card says so, rather than counting up for work that may be over.
 
 import { post, serverNow } from "./api.js";
 import { explain } from "./calls.js";
 import { h, icon, refill } from "./dom.js";
-import { longText, showData } from "./results.js";
-import { clock, humanise, moment, span, stateWord, took } from "./words.js";
+import { clock, humanise, span, stateWord, time, took } from "./words.js";
 
-const ticking = new Set();
-setInterval(() => ticking.forEach((card) => (card.el.isConnected ? card.tick() : null)), 1000);
+const SOON_MS = 30_000; // so little is left of the cap that one should see it
+
+const ticking = new Set(); // what counts seconds: {el, tick()}
+let lostAt = null; // when the line was lost, null while it is there
+
+setInterval(() => lostAt === null && tickAll(), 1000);
+
+function tickAll() {
+  for (const one of ticking) if (one.el.isConnected) one.tick();
+}
+
+/** Tells all cards whether the page hears of what happens. */
+export function lineIsUp(up) {
+  if (up === (lostAt === null)) return;
+  lostAt = up ? null : serverNow();
+  tickAll();
+}
+
+/** Now, or when the line was lost. */
+const lastHeard = () => lostAt ?? serverNow();
+
+/** The sign that a call is at work, with its time once that is worth saying. */
+export function workingSign(since) {
+  const shown = h("span", { class: "elapsed" });
+  const el = h("div", { class: "working" }, h("span", { class: "dots", "aria-hidden": "true" }, h("i"), h("i"), h("i")), "Working…", shown);
+  const one = {
+    el,
+    tick() {
+      const ms = lastHeard() - Date.parse(since);
+      shown.textContent = lostAt !== null ? "not heard of since the connection was lost" : ms > 3000 ? clock(ms) : "";
+    },
+  };
+  ticking.add(one);
+  queueMicrotask(() => one.tick());
+  return { el, stop: () => ticking.delete(one) };
+}
 
 /** Asks for a task to be cancelled. Resolves to a text for the user when that failed. */
 async function cancel(feed, task) {
@@ -25,6 +61,7 @@ export class TaskCard {
   constructor(feed, task, reveal) {
     Object.assign(this, { feed, task, reveal });
     this.asking = false;
+    this.shown = {};
     this.el = h("div", { class: "task", "data-task": task.task_id });
     if (task.state === "running") this.buildRunning();
     else this.buildEnded();
@@ -36,19 +73,26 @@ export class TaskCard {
     this.fill = h("div", { class: "bar-fill" });
     this.bar = h("div", { class: "bar", role: "progressbar", "aria-label": `Progress of ${humanise(this.task.name)}`, "aria-valuemin": 0, "aria-valuemax": 100 }, this.fill);
     this.clock = h("span", { class: "clock" });
+    this.left = h("span", { class: "left" });
     this.error = h("p", { class: "field-error", role: "alert", hidden: true });
     this.button = h("button", { type: "button", class: "secondary small", onclick: () => this.cancel() });
-    const cap = Date.parse(this.task.deadline_at) - Date.parse(this.task.created_at);
     refill(
       this.el,
       h("div", { class: "task-head" }, h("span", { class: "task-name" }, humanise(this.task.name)), this.button),
       this.bar,
       h("div", { class: "task-line" }, this.stage, this.percent),
-      h("div", { class: "task-foot" }, this.clock, h("span", null, `at most ${span(cap)}`)),
+      h("div", { class: "task-foot" }, this.clock, this.left),
       this.error,
     );
     ticking.add(this);
     this.update(this.task);
+  }
+
+  /** Writes a text only where it changed: progress comes often, and most of it says the same. */
+  set(name, el, text) {
+    if (this.shown[name] === text) return;
+    this.shown[name] = text;
+    el.textContent = text;
   }
 
   update(task) {
@@ -58,23 +102,44 @@ export class TaskCard {
       return;
     }
     const known = typeof task.percent === "number";
-    const cancelling = Boolean(task.cancel_requested_at);
-    this.el.classList.toggle("cancelling", cancelling);
+    const whole = known ? Math.round(Math.min(100, Math.max(0, task.percent))) : null;
+    this.el.classList.toggle("cancelling", Boolean(task.cancel_requested_at));
     this.bar.classList.toggle("unknown", !known);
-    this.fill.style.width = known ? `${Math.min(100, Math.max(0, task.percent))}%` : "";
-    if (known) this.bar.setAttribute("aria-valuenow", String(Math.round(task.percent)));
-    this.bar.setAttribute("aria-valuetext", [known && `${Math.round(task.percent)} percent`, task.message].filter(Boolean).join(", ") || "at work");
-    this.percent.textContent = known ? `${Math.round(task.percent)} %` : "";
-    this.stage.textContent = cancelling ? "Cancelling…" : task.message || "At work…";
-    const asked = cancelling || this.asking;
-    if (asked) this.button.setAttribute("aria-disabled", "true");
-    else this.button.removeAttribute("aria-disabled");
-    refill(this.button, icon("stop"), asked ? "Cancelling…" : "Cancel", h("span", { class: "hidden" }, ` ${humanise(task.name)}`));
+    if (this.shown.done !== task.percent) this.fill.style.setProperty("--done", known ? String(Math.min(1, Math.max(0, task.percent / 100))) : "");
+    this.shown.done = task.percent;
+    const spoken = [known && `${whole} percent`, task.message].filter(Boolean).join(", ") || "at work";
+    if (this.shown.spoken !== spoken) {
+      this.shown.spoken = spoken;
+      if (known) this.bar.setAttribute("aria-valuenow", String(whole));
+      this.bar.setAttribute("aria-valuetext", spoken);
+    }
+    this.set("percent", this.percent, known ? `${whole} %` : "");
+    this.showCancel();
     this.tick();
   }
 
+  showCancel() {
+    const asked = this.task.cancel_requested_at;
+    const word = asked ? "Asked to stop" : this.asking ? "Asking…" : "Cancel";
+    if (this.shown.cancel === word) return;
+    this.shown.cancel = word;
+    if (word === "Cancel") this.button.removeAttribute("aria-disabled");
+    else this.button.setAttribute("aria-disabled", "true");
+    refill(this.button, word === "Cancel" ? icon("stop") : h("span", { class: "spinner", "aria-hidden": "true" }), word, h("span", { class: "hidden" }, ` ${humanise(this.task.name)}`));
+  }
+
   tick() {
-    if (this.task.state === "running") this.clock.textContent = clock(serverNow() - Date.parse(this.task.created_at));
+    const { state, created_at: from, deadline_at: until, cancel_requested_at: asked, message } = this.task;
+    if (state !== "running") return;
+    const now = lastHeard();
+    const left = Date.parse(until) - now;
+    const lost = lostAt !== null;
+    this.el.classList.toggle("unheard", lost);
+    this.left.classList.toggle("soon", !lost && !asked && left < SOON_MS);
+    this.set("stage", this.stage, asked ? "It ends at its next step, or is stopped soon after." : message || "At work…");
+    this.set("clock", this.clock, lost ? `${clock(now - Date.parse(from))} when the connection was lost` : `${clock(now - Date.parse(from))} so far`);
+    this.set("left", this.left, lost ? "" : asked ? `asked at ${time(asked)}` : left > 0 ? `at most ${clock(left)} more` : "at its time limit");
+    this.left.title = `Its limit is ${span(Date.parse(until) - Date.parse(from))}, at ${time(until)}.`;
   }
 
   async cancel() {
@@ -99,67 +164,9 @@ export class TaskCard {
     refill(this.el, h("span", { class: `state ${tone}` }, icon(tone === "good" ? "check" : tone === "bad" ? "alert" : "close"), finished_at ? `${word} after ${took(this.task)}` : word), see);
     if (held) see.focus();
   }
-}
 
-/** All tasks: those that run as cards, then the ended ones, newest first. */
-export class TaskList {
-  constructor(feed, reveal) {
-    Object.assign(this, { feed, reveal });
-    this.el = h("div", { class: "task-list" });
-    this.cards = new Map();
-  }
-
-  render() {
-    const running = this.feed.running();
-    const ended = this.feed.finished();
-    refill(
-      this.el,
-      h("h3", null, "Running"),
-      running.length ? h("ul", { class: "bare" }, running.map((task) => h("li", null, this.card(task).el))) : h("p", { class: "help" }, "Nothing runs right now."),
-      h("h3", null, "Ended"),
-      ended.length ? h("ul", { class: "bare" }, ended.map((task) => this.endedRow(task))) : h("p", { class: "help" }, "Tasks that have ended are kept here."),
-    );
-  }
-
-  card(task) {
-    const card = this.cards.get(task.task_id) ?? new TaskCard(this.feed, task, this.reveal);
-    this.cards.set(task.task_id, card);
-    return card;
-  }
-
-  /** A change of one task: progress in place, a start or an end redraws. */
-  update(task) {
-    const card = this.cards.get(task.task_id);
-    if (card && task.state === "running") return card.update(task);
-    if (card) {
-      ticking.delete(card);
-      this.cards.delete(task.task_id);
-    }
-    const focused = this.el.contains(document.activeElement);
-    this.render();
-    if (focused && document.activeElement === document.body) this.el.querySelector("button, summary")?.focus();
-  }
-
-  endedRow(task) {
-    const { word, tone } = stateWord(task.state);
-    const text = task.result?.error ?? task.result?.summary ?? "";
-    const data = showData(task.result?.data);
-    return h(
-      "li",
-      null,
-      h(
-        "details",
-        { class: "ended-task" },
-        h("summary", null, h("span", { class: `chip ${tone}` }, word), h("span", { class: "task-name" }, humanise(task.name)), h("span", { class: "muted when" }, moment(task.created_at))),
-        h(
-          "div",
-          { class: "ended-body" },
-          text && longText(text),
-          data && [data.block, data.tools, data.raw],
-          h("p", { class: "help" }, h("code", null, task.function), task.finished_at && ` · took ${took(task)}`, ` · started ${moment(task.created_at)}`),
-          h("button", { type: "button", class: "link", onclick: () => this.reveal(task.task_id) }, "Show in the chat"),
-        ),
-      ),
-    );
+  /** Ends the counting of a card that is no longer shown. */
+  stop() {
+    ticking.delete(this);
   }
 }

@@ -3,31 +3,41 @@
 
 import { isExact } from "./api.js";
 import { h, icon, refill } from "./dom.js";
-import { linked, longText, showData } from "./results.js";
-import { fullTime, humanise, stateWord, time, took } from "./words.js";
+import { linked, longText, showData, showTools } from "./results.js";
+import { showTree } from "./nodes.js";
+import { count, fullTime, humanise, stateWord, time, took } from "./words.js";
 
-/** The element of a turn. `acts` has again(turn, button), edit(turn), task(id), reveal(turn). */
+/**
+ * The element of a turn. `acts` has again(turn), edit(turn), task(id), reveal(call), outcomes(call),
+ * avatar(turn), ranAgain(turn), and what a UI tree may do: call(app, function, params).
+ */
 export function turnElement(turn, acts) {
   const el = h("li", { class: `turn ${turn.role} ${turn.type}`, "data-seq": turn.seq, "data-turn": turn.turn_id, tabindex: "-1" });
-  const body = turn.role === "user" ? asked(turn, acts) : turn.type === "system" && !turn.result ? notice(turn) : said(turn, acts);
-  el.append(body, h("div", { class: "slot" }));
+  if (turn.role === "user") el.append(asked(turn), under(turn, edit(turn, acts)));
+  else if (turn.type === "system" && !turn.result) el.append(avatar(icon("info")), notice(turn));
+  else el.append(avatar(acts.avatar(turn)), said(turn, acts));
+  el.append(h("div", { class: "slot" }));
   return el;
 }
 
-function meta(turn, ...extra) {
-  return h("div", { class: "meta" }, extra, h("time", { datetime: turn.at, title: `${fullTime(turn.at)} · number ${turn.seq}` }, time(turn.at)));
+const avatar = (content) => h("span", { class: "avatar", "aria-hidden": "true" }, content);
+
+function under(turn, ...extra) {
+  return h("div", { class: "under" }, extra, h("time", { datetime: turn.at, title: `${fullTime(turn.at)} · number ${turn.seq}` }, time(turn.at)));
 }
 
-function asked(turn, acts) {
+function asked(turn) {
   const title = turn.function ? humanise(turn.function) : null;
-  const edit = turn.function && h("button", { type: "button", class: "link", onclick: () => acts.edit(turn) }, icon("edit"), "Edit and run", h("span", { class: "hidden" }, ` ${title}`));
   return h(
     "article",
     { class: "bubble", "aria-label": `You, ${time(turn.at)}` },
     title ? h("h2", { class: "call-name" }, title) : h("div", { class: "long-text" }, linked(turn.text)),
     params(turn.params),
-    meta(turn, edit),
   );
+}
+
+function edit(turn, acts) {
+  return turn.function && h("button", { type: "button", class: "link", onclick: () => acts.edit(turn) }, icon("edit"), "Edit and run", h("span", { class: "hidden" }, ` ${humanise(turn.function)}`));
 }
 
 const SHORT = 280; // characters of a parameter that are shown at first, and lines
@@ -38,7 +48,9 @@ function params(value) {
   const one = (v) => {
     if (isExact(v)) return v.rawJSON;
     if (typeof v === "string") return clipped(v);
-    return h("code", { class: "inline-json" }, JSON.stringify(v));
+    if (typeof v === "boolean") return v ? "yes" : "no";
+    if (typeof v === "number") return String(v);
+    return h("code", { class: "inline-json" }, clipped(JSON.stringify(v)));
   };
   const entries = Object.entries(value).filter(([, v]) => v !== null && v !== "");
   if (entries.length === 1 && typeof entries[0][1] === "string") return h("div", { class: "param-text" }, one(entries[0][1]));
@@ -58,7 +70,7 @@ function clipped(text) {
 }
 
 function notice(turn) {
-  return h("article", { class: "notice-turn", "aria-label": `Notice, ${time(turn.at)}` }, icon("info"), h("div", null, linked(turn.text)), cut(turn), meta(turn));
+  return h("article", { class: "notice-turn", "aria-label": `Notice, ${time(turn.at)}` }, h("div", null, linked(turn.text)), cut(turn), under(turn));
 }
 
 function said(turn, acts) {
@@ -67,19 +79,23 @@ function said(turn, acts) {
   const failed = result?.status === "error" && !cancelled;
   const isOutcome = Boolean(turn.task_id && result);
   const kind = isOutcome ? "Outcome" : turn.type === "tool_result" ? "Tool result" : failed ? "Error" : "Reply";
-  const data = showData(result?.data);
+  const tree = result?.ui && showTree(result.ui, turn.app_id, acts);
+  const data = tree ? null : showData(result?.data);
+  const tools = tree || data ? showTools(result.data, tree && result.ui) : null;
   const text = turn.text || result?.error || result?.summary || "";
+  const boxed = isOutcome || failed || data || tree || turn.type === "tool_result";
   return h(
     "article",
-    { class: `card${failed ? " failed" : ""}${isOutcome ? " outcome" : ""}`, "aria-label": `${kind}, ${time(turn.at)}` },
+    { class: `card${boxed ? " boxed" : ""}${tree ? " wide" : ""}${failed ? " failed" : ""}${isOutcome ? " outcome" : ""}`, "aria-label": `${kind}, ${time(turn.at)}` },
     isOutcome && outcomeHead(turn, acts),
-    !isOutcome && turn.type === "tool_result" && h("div", { class: "kicker" }, "Tool result"),
+    !isOutcome && turn.type === "tool_result" && h("div", { class: "kicker" }, icon("audit"), "Tool result"),
     h("div", { class: "say" }, failed && icon("alert"), h("div", { class: "say-text" }, longText(text), failed && errorNote(result))),
     cut(turn),
-    data?.block,
+    tree,
+    data,
     wayOut(turn, acts),
-    h("div", { class: "card-foot" }, meta(turn, turn.function && !isOutcome && h("span", { class: "from" }, humanise(turn.function))), data?.tools),
-    data?.raw,
+    h("div", { class: "card-foot" }, under(turn, turn.function && !isOutcome && boxed && h("span", { class: "from" }, humanise(turn.function))), tools?.tools),
+    tools?.raw,
   );
 }
 
@@ -90,9 +106,10 @@ function outcomeHead(turn, acts) {
   return h(
     "div",
     { class: "kicker" },
-    h("span", { class: `chip ${state.tone}` }, state.word),
-    h("button", { type: "button", class: "link", title: "Show the call", onclick: () => acts.reveal(turn.call_id) }, name),
+    h("span", { class: `chip ${state.tone}` }, state.icon && icon(state.icon), state.word),
+    h("span", { class: "task-name" }, name),
     task?.finished_at && h("span", { class: "muted" }, `after ${took(task)}`),
+    h("button", { type: "button", class: "link to-call", onclick: () => acts.reveal(turn.call_id) }, icon("up"), "See the call"),
   );
 }
 
@@ -110,16 +127,27 @@ function cut(turn) {
   return turn.truncated ? h("p", { class: "help" }, "This text was longer than 64 KiB; the rest was cut off.") : null;
 }
 
-/** "Run again" where the same call may succeed: it was interrupted, or says so itself. */
+/**
+ * "Run again" where the same call may succeed: it was interrupted, or says so itself. Used once, it
+ * says what it did, and offers the way to the new call.
+ */
 function wayOut(turn, acts) {
   const { result, call_id: callId } = turn;
   if (result?.status !== "error" || !callId) return null;
   if (result.error_code !== "INTERRUPTED" && !result.retryable) return null;
+  const holder = h("div", { class: "way-out" });
   const error = h("p", { class: "field-error", role: "alert", hidden: true });
-  const button = h("button", { type: "button", class: "secondary" });
+  const button = h("button", { type: "button", class: "secondary small" });
   const idle = () => {
     button.removeAttribute("aria-disabled");
     refill(button, icon("again"), "Run again");
+  };
+  const done = ({ times, last }) => {
+    const held = holder.contains(document.activeElement);
+    const see = last && h("button", { type: "button", class: "link", onclick: () => acts.reveal(last.call_id) }, "See the new call", icon("down"));
+    const more = h("button", { type: "button", class: "link", onclick: () => (idle(), refill(holder, button, error), button.focus()) }, "Once more");
+    refill(holder, h("span", { class: "done" }, icon("check"), times > 1 ? `Run again ${count(times, "time")}, last at ${time(last.at)}` : last ? `Run again at ${time(last.at)}` : "Run again"), see, more);
+    if (held) (see ?? more).focus();
   };
   button.addEventListener("click", async () => {
     if (button.hasAttribute("aria-disabled")) return;
@@ -128,8 +156,16 @@ function wayOut(turn, acts) {
     const message = await acts.again(turn);
     error.hidden = !message;
     error.textContent = message ?? "";
-    idle();
+    if (message) idle();
+    else done(acts.ranAgain(turn) ?? { times: 1, last: null });
   });
+  const look = () => {
+    const ran = acts.ranAgain(turn);
+    if (ran) done(ran);
+    return ran;
+  };
+  holder.addEventListener("asked", look); // chat.js tells it of every new call
   idle();
-  return h("div", { class: "way-out" }, button, error);
+  if (!look()) refill(holder, button, error);
+  return holder;
 }

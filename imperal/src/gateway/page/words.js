@@ -10,16 +10,16 @@ export function humanise(name) {
 }
 
 const STATES = {
-  running: { word: "Running", tone: "live" },
-  succeeded: { word: "Succeeded", tone: "good" },
-  failed: { word: "Failed", tone: "bad" },
-  cancelled: { word: "Cancelled", tone: "plain" },
-  timed_out: { word: "Timed out", tone: "bad" },
-  reclaimed: { word: "Interrupted", tone: "bad" },
+  running: { word: "Running", tone: "live", icon: "again" },
+  succeeded: { word: "Succeeded", tone: "good", icon: "check" },
+  failed: { word: "Failed", tone: "bad", icon: "alert" },
+  cancelled: { word: "Cancelled", tone: "plain", icon: "close" },
+  timed_out: { word: "Timed out", tone: "bad", icon: "clock" },
+  reclaimed: { word: "Interrupted", tone: "bad", icon: "alert" },
 };
 
 /** How the page calls a task's state; one that it does not know is shown as it is written. */
-export const stateWord = (state) => STATES[state] ?? { word: humanise(state), tone: "plain" };
+export const stateWord = (state) => STATES[state] ?? { word: humanise(state), tone: "plain", icon: "info" };
 
 /** Milliseconds as `0:42`, `3:05` or `1:02:03`. */
 export function clock(ms) {

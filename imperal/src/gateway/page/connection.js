@@ -1,0 +1,50 @@
+// The state of the line, as one sees and hears it: the sign in the bar, the strip over the chat
+// once a loss is worth a word, and what screen readers are told. The line itself is line.js.
+
+import { h, icon, refill } from "./dom.js";
+import { lineIsUp } from "./tasks.js";
+
+const WORDS = { connecting: "Connecting…", live: "Live", reconnecting: "Reconnecting…", offline: "Offline", over: "Signed out" };
+const PATIENCE_MS = 2500; // a blink is not worth interrupting anyone for
+
+export class Connection {
+  constructor({ sign, strip, say, retry }) {
+    Object.assign(this, { sign, strip, say, retry });
+    this.state = sign.dataset.state;
+    this.told = false;
+    sign.addEventListener("click", () => this.down && retry());
+  }
+
+  get down() {
+    return this.state === "reconnecting" || this.state === "offline";
+  }
+
+  show(state) {
+    if (this.state === state || this.state === "over") return;
+    this.state = state;
+    this.sign.dataset.state = state;
+    this.sign.querySelector(".label").textContent = WORDS[state];
+    this.sign.title = { live: "What happens appears here at once.", over: "See the notice above." }[state] ?? "Select to try now. Nothing is lost meanwhile: whatever happened is fetched afterwards.";
+    lineIsUp(state === "live" || state === "connecting");
+    clearTimeout(this.timer);
+    if (this.down) this.timer = setTimeout(() => this.tell(), this.told ? 0 : PATIENCE_MS);
+    else this.strip.hidden = true;
+    if (state === "live" && this.told) {
+      this.told = false;
+      this.say("Connected again.");
+    }
+  }
+
+  tell() {
+    if (!this.told) this.say("Connection lost, reconnecting.");
+    this.told = true;
+    const offline = this.state === "offline";
+    refill(
+      this.strip,
+      offline ? icon("alert") : h("span", { class: "spinner", "aria-hidden": "true" }),
+      h("span", null, h("strong", null, offline ? "You are offline. " : "The process does not answer. "), "Work goes on if it still runs; what happens meanwhile is fetched afterwards."),
+      h("button", { type: "button", class: "quiet small", onclick: () => this.retry() }, "Try now"),
+    );
+    this.strip.hidden = false;
+  }
+}

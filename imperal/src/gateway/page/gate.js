@@ -1,0 +1,68 @@
+// A browser without a session: how to get in. Owns the page that such a browser sees instead of
+// the chat, the notice when a session ends under an open page, and telling a first visit from one
+// that has been here before. A link that is opened in another tab lets the waiting ones in.
+
+import { fill, h, icon, refill } from "./dom.js";
+
+const BEEN = "imperal:been-here";
+const CHANNEL = "imperal:session";
+
+function beenHere() {
+  try {
+    return localStorage.getItem(BEEN) !== null;
+  } catch {
+    return false; // storage is blocked: then every visit is a first one
+  }
+}
+
+const command = (text) => h("pre", { tabindex: "0" }, h("code", null, text));
+
+function wayIn(lead) {
+  return [
+    h("p", { class: "muted" }, lead),
+    h(
+      "ol",
+      null,
+      h("li", null, "Look at the terminal in which the extension runs. When it started it printed a line with a link; open that link in this browser.", command("open http://127.0.0.1:…/open/…")),
+      h("li", null, "A link works once. If it was used, print a fresh one in the folder of the extension:", command("cargo run -- link")),
+    ),
+    h("p", { class: "help" }, "If somebody else runs it for you, ask them for a link."),
+    h("button", { type: "button", class: "secondary", onclick: () => location.reload() }, icon("again"), "Try again"),
+  ];
+}
+
+/** Shows how to get in, instead of the page. */
+export function showGate(el) {
+  const been = beenHere();
+  const title = h("h1", { class: "gate-title", tabindex: "-1" }, been ? "Your session has ended" : "This browser is not signed in yet");
+  const lead = been ? "Nothing is lost: your chat and your tasks are in the ledger, and running work goes on." : "The page opens with a one-time link from the terminal, so that nobody else on this machine or network can read your chat.";
+  refill(el, h("div", { class: "gate-card" }, h("span", { class: "tile live" }, icon("key")), title, wayIn(lead)));
+  document.body.classList.add("gated");
+  el.hidden = false;
+  title.focus();
+  new BroadcastChannel(CHANNEL).addEventListener("message", () => location.reload());
+}
+
+let ended = false;
+
+/** Says that the session ended under an open page, which stays readable. */
+export function showEnded(el) {
+  ended = true;
+  fill(refill(el, icon("key")), [h("div", null, h("strong", null, "Your session has ended. "), "What you see stays readable. To go on, open a fresh link: ", h("code", null, "cargo run -- link"), " prints one in the folder of the extension.")]);
+  el.hidden = false;
+}
+
+/**
+ * Says that this browser has a session, and listens for another user's: one browser has one cookie,
+ * so a page of the user before would act as the new one. It starts anew instead.
+ */
+export function signedIn(who) {
+  try {
+    localStorage.setItem(BEEN, "1");
+  } catch {
+    // storage is blocked: see beenHere()
+  }
+  const channel = new BroadcastChannel(CHANNEL);
+  channel.postMessage(who);
+  channel.addEventListener("message", ({ data }) => (ended || data !== who) && location.reload());
+}

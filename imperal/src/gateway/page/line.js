@@ -1,0 +1,183 @@
+// The live line of a page. A browser has six connections to a host over HTTP/1.1, for all its pages
+// together, so the pages of one user share one: the page that holds a lock reads the stream and
+// passes every message on; the others listen. Owns who reads and that nobody misses anything.
+//
+// No message is trusted to arrive. Events carry numbers without holes and the reader says again and
+// again which number is the last: a page that finds a hole, or that it is behind, reads the missing
+// part itself, on a connection that it gives back at once. The lock passes on when the reader's
+// page is closed or crashes. A reader that is asleep answers no question, and loses the lock to the
+// page that asked. Where the browser has no locks (plain http beyond this machine), each page has a
+// line of its own, which rests while nobody looks.
+
+import { onSessionOver, parse, sessionOver } from "./api.js";
+import { Stream, catchUp } from "./stream.js";
+
+const BEAT_MS = 2000; // the reader says at most this often where it stands
+const QUIET_MS = 25_000; // the server's comments pass every 15 s: a reader quiet for longer is asked
+const ANSWER_MS = 1500;
+const WATCH_MS = 5000;
+const AGAIN_MS = 3000; // after a reading of missed events that failed
+const EXPECT_MS = 800;
+const HIDDEN_MS = 60_000; // alone and hidden for so long, a line rests
+const LOOK_IN_MS = 20_000;
+
+export class Line {
+  /** `who` is the user, whose pages share; `state(name)` shows how it goes. */
+  constructor({ who, feed, state }) {
+    Object.assign(this, { feed, show: state });
+    this.name = `imperal:live:${who}`;
+    this.heard = 0; // when the reader was last heard
+    this.beaten = 0;
+    this.state = "connecting";
+    this.stream = null; // where this page is the reader
+    this.over = false; // the session has ended: nothing more to read
+    onSessionOver(() => {
+      this.over = true;
+      this.stream?.stop();
+      this.channel?.postMessage({ kind: "over" });
+    });
+  }
+
+  async run() {
+    if (!navigator.locks || typeof BroadcastChannel === "undefined") return this.alone();
+    this.channel = new BroadcastChannel(this.name);
+    this.channel.addEventListener("message", ({ data }) => this.listen(data));
+    document.addEventListener("visibilitychange", () => document.hidden || this.ask());
+    addEventListener("online", () => this.ask());
+    addEventListener("pageshow", (event) => event.persisted && this.ask());
+    setInterval(() => !document.hidden && !this.stream && Date.now() - this.heard > QUIET_MS && this.ask(), WATCH_MS);
+    this.channel.postMessage({ kind: "ask" });
+    while (!this.over) await this.hold({});
+  }
+
+  /** Waits for the lock and reads until it is taken away. */
+  async hold(options) {
+    try {
+      await navigator.locks.request(this.name, options, () => this.lead());
+    } catch (error) {
+      if (error.name !== "AbortError") throw error;
+      this.stream?.stop(); // another page has taken over
+    }
+    this.stream = null;
+  }
+
+  lead() {
+    this.stream = new Stream({
+      after: () => this.feed.lastSeq,
+      take: (name, text, id) => {
+        this.channel.postMessage({ kind: "message", name, text, id });
+        return this.take(name, text, id);
+      },
+      state: (state) => {
+        this.setState(state);
+        this.tell();
+      },
+      beat: () => Date.now() - this.beaten > BEAT_MS && this.tell(),
+    });
+    return this.stream.run();
+  }
+
+  /** Says where the reader stands. */
+  tell() {
+    this.beaten = Date.now();
+    this.channel.postMessage({ kind: "stand", head: this.feed.lastSeq, state: this.state });
+  }
+
+  setState(state) {
+    this.state = state;
+    this.show(state);
+  }
+
+  /** One message, wherever it came from. False asks for the stream to be read again. */
+  take(name, text, id) {
+    const data = parse(text);
+    if (name === "hello" && data.head < this.feed.lastSeq) location.reload(); // another ledger behind the same address
+    else if (name === "hello") this.feed.refreshTasks().catch(() => {}); // the next message brings it as well
+    return this.feed.take(name, data, id);
+  }
+
+  listen({ kind, name, text, id, head, state }) {
+    if (this.over) return;
+    if (kind === "over") return sessionOver();
+    if (this.stream) {
+      if (kind === "ask") this.tell();
+      if (kind === "kick") this.stream.kick();
+      return;
+    }
+    if (kind !== "message" && kind !== "stand") return;
+    this.heard = Date.now();
+    clearTimeout(this.unanswered);
+    this.unanswered = null;
+    if (kind === "message" && !this.take(name, text, id)) this.mend();
+    if (kind === "stand") {
+      this.setState(state);
+      if (head > this.feed.lastSeq) this.mend();
+    }
+  }
+
+  /** Reads what this page has missed. */
+  mend() {
+    this.mending ??= catchUp({ after: () => this.feed.lastSeq, take: (name, text, id) => this.take(name, text, id) })
+      .catch(() => false)
+      .then((whole) => {
+        this.mending = null;
+        if (!whole) setTimeout(() => this.channel?.postMessage({ kind: "ask" }), AGAIN_MS);
+      });
+    return this.mending;
+  }
+
+  /** Asks whether the reader is there; the silence of one that sleeps gives this page the lock. */
+  ask() {
+    if (this.stream || !this.channel || this.over) return;
+    this.channel.postMessage({ kind: "ask" });
+    this.unanswered ??= setTimeout(() => {
+      this.unanswered = null;
+      if (!this.stream && !document.hidden) this.hold({ steal: true });
+    }, ANSWER_MS * (0.8 + Math.random() * 0.4)); // two pages that ask at once do not take over at once
+  }
+
+  /** Connects now: somebody wants to know. */
+  kick() {
+    if (this.stream) return this.stream.kick();
+    this.channel?.postMessage({ kind: "kick" });
+    this.ask();
+  }
+
+  /** A call was answered with the turn of this number: it should be here in a moment. */
+  expect(seq) {
+    if (seq > this.feed.lastSeq) setTimeout(() => seq > this.feed.lastSeq && this.doubt(), EXPECT_MS);
+  }
+
+  doubt() {
+    if (this.stream) this.stream.kick();
+    else if (this.channel) this.mend().then(() => this.ask());
+  }
+
+  // --- a page for itself ---
+
+  async alone() {
+    let timer = null;
+    let resting = false;
+    const look = () => {
+      clearTimeout(timer);
+      if (!document.hidden) {
+        if (resting) this.wake();
+      } else timer = setTimeout(() => ((resting = true), this.stream.stop()), HIDDEN_MS);
+    };
+    document.addEventListener("visibilitychange", look);
+    look();
+    const take = (name, text, id) => this.take(name, text, id);
+    const after = () => this.feed.lastSeq;
+    while (!this.over) {
+      this.stream = new Stream({ after, take, state: (state) => this.setState(state), beat: () => {} });
+      await this.stream.run();
+      while (resting) {
+        await new Promise((done) => {
+          const again = setTimeout(done, LOOK_IN_MS);
+          this.wake = () => ((resting = false), clearTimeout(again), done());
+        });
+        if (resting) await catchUp({ after, take }).catch(() => {});
+      }
+    }
+  }
+}

@@ -1,0 +1,152 @@
+// All tasks, in the drawer: those that run as cards, then the ended ones by day, newest first.
+// Owns the filter and reading further back; one task is tasks.js.
+
+import { get } from "./api.js";
+import { explain } from "./calls.js";
+import { h, icon, refill } from "./dom.js";
+import { longText, showData, showTools } from "./results.js";
+import { TaskCard } from "./tasks.js";
+import { dayKey, dayName, fullTime, humanise, stateWord, time, took } from "./words.js";
+
+const FIRST = 100; // what the feed reads at the start
+const MORE = 500; // the most that the gateway gives
+const ROOM = 60; // ended tasks in the document at first
+
+const FILTERS = [
+  ["all", "All", () => true],
+  ["running", "Running", (task) => task.state === "running"],
+  ["succeeded", "Succeeded", (task) => task.state === "succeeded"],
+  ["failed", "Failed", (task) => ["failed", "timed_out", "reclaimed"].includes(task.state)],
+  ["cancelled", "Cancelled", (task) => task.state === "cancelled"],
+];
+
+export class TaskList {
+  constructor(feed, reveal) {
+    Object.assign(this, { feed, reveal });
+    this.only = "all";
+    this.room = ROOM;
+    this.cards = new Map();
+    this.open = new Set(); // ended tasks that are unfolded
+    this.bar = h("div", { class: "filters", role: "group", "aria-label": "Which tasks" });
+    this.body = h("div");
+    this.el = h("div", { class: "task-list" }, this.bar, this.body);
+    this.buttons = new Map(FILTERS.map(([key, word]) => [key, h("button", { type: "button", class: "filter", onclick: () => this.choose(key) }, word)]));
+    refill(this.bar, [...this.buttons.values()]);
+  }
+
+  choose(key) {
+    this.only = key;
+    this.room = ROOM;
+    this.render();
+  }
+
+  render() {
+    const all = [...this.feed.running(), ...this.feed.finished()];
+    for (const [key, word, fits] of FILTERS) {
+      const button = this.buttons.get(key);
+      button.setAttribute("aria-pressed", String(key === this.only));
+      refill(button, word, h("span", { class: "n" }, String(all.filter(fits).length)));
+    }
+    const fits = FILTERS.find(([key]) => key === this.only)[2];
+    const running = all.filter((task) => task.state === "running" && fits(task));
+    const ended = all.filter((task) => task.state !== "running" && fits(task));
+    const shown = ended.slice(0, this.room);
+    const hidden = ended.length > shown.length || (all.length >= FIRST && !this.readAll);
+    refill(
+      this.body,
+      running.length > 0 && [this.only === "all" && h("h3", null, "Running"), h("ul", { class: "bare" }, running.map((task) => h("li", null, this.card(task).el)))],
+      this.only === "all" && !running.length && ended.length > 0 && h("p", { class: "help" }, "Nothing runs right now."),
+      this.byDay(shown),
+      !running.length && !ended.length && this.nothing(all.length),
+      hidden && h("button", { type: "button", class: "secondary small older", onclick: () => this.older() }, icon("down"), "Show older tasks"),
+    );
+  }
+
+  nothing(known) {
+    if (known) return h("p", { class: "nothing" }, "No task is in this state.");
+    return h("div", { class: "nothing" }, h("strong", null, "No tasks yet"), h("span", null, "A function that works in the background puts its task here, with its progress. It goes on when you close the page."));
+  }
+
+  byDay(tasks) {
+    const days = [];
+    for (const task of tasks) {
+      const key = dayKey(task.created_at);
+      if (days.at(-1)?.key !== key) days.push({ key, name: dayName(task.created_at), tasks: [] });
+      days.at(-1).tasks.push(task);
+    }
+    return days.map(({ name, tasks: list }) => [h("h3", null, `Ended, ${name === "Today" || name === "Yesterday" ? name.toLowerCase() : name}`), h("ul", { class: "bare" }, list.map((task) => this.endedRow(task)))]);
+  }
+
+  async older() {
+    this.room += MORE;
+    if (!this.readAll) {
+      try {
+        const { tasks } = await get(`/v1/tasks?limit=${MORE}`);
+        for (const task of tasks) this.feed.keep(task);
+        this.readAll = true;
+      } catch (error) {
+        this.render();
+        this.body.append(h("p", { class: "form-error", role: "alert" }, explain(error)));
+        return;
+      }
+    }
+    this.render();
+  }
+
+  card(task) {
+    const card = this.cards.get(task.task_id) ?? new TaskCard(this.feed, task, this.reveal);
+    card.update(task);
+    this.cards.set(task.task_id, card);
+    return card;
+  }
+
+  /** A change of one task: progress in place, a start or an end redraws. */
+  update(task) {
+    const card = this.cards.get(task.task_id);
+    if (card && task.state === "running") return card.update(task);
+    if (card) {
+      card.stop();
+      this.cards.delete(task.task_id);
+    }
+    const focused = this.el.contains(document.activeElement);
+    this.render();
+    if (focused && document.activeElement === document.body) this.el.querySelector("button, summary")?.focus();
+  }
+
+  endedRow(task) {
+    const { word, tone, icon: sign } = stateWord(task.state);
+    const text = task.result?.error ?? task.result?.summary ?? "";
+    const data = showData(task.result?.data);
+    const tools = data && showTools(task.result.data);
+    const row = h(
+      "details",
+      { class: "ended-task", open: this.open.has(task.task_id) },
+      h(
+        "summary",
+        null,
+        h("span", { class: `tile ${tone}`, "aria-hidden": "true" }, icon(sign)),
+        h("span", { class: "task-name" }, humanise(task.name)),
+        h("time", { class: "when", datetime: task.created_at, title: fullTime(task.created_at) }, time(task.created_at)),
+        h("span", { "aria-hidden": "true", class: "unfold-place" }, unfold()),
+        h("span", { class: "gist" }, h("span", { class: `state ${tone}` }, word), text && ` · ${text.slice(0, 140)}`),
+      ),
+      h(
+        "div",
+        { class: "ended-body" },
+        h("span", { class: `chip ${tone}` }, icon(sign), word, task.finished_at && ` after ${took(task)}`),
+        text && longText(text),
+        data && [data, tools.tools, tools.raw],
+        h("p", { class: "help" }, h("code", null, task.function), ` · started ${fullTime(task.created_at)}`),
+        h("button", { type: "button", class: "link", onclick: () => this.reveal(task.task_id) }, "Show in the chat"),
+      ),
+    );
+    row.addEventListener("toggle", () => (row.open ? this.open.add(task.task_id) : this.open.delete(task.task_id)));
+    return h("li", null, row);
+  }
+}
+
+function unfold() {
+  const el = icon("chevron");
+  el.classList.add("unfold");
+  return el;
+}
