@@ -1,0 +1,68 @@
+//! The latest audit: shown again, or as comma-separated values.
+
+use std::fmt::Write;
+
+use imperal::prelude::*;
+
+use crate::store::Store;
+use crate::summary::Audit;
+
+#[derive(Deserialize, JsonSchema)]
+struct NoParams {}
+
+/// Show the latest audit again.
+#[chat_function(action_type = "read")]
+async fn get_last_audit(ctx: Context, _params: NoParams) -> Result<ActionResult<Audit>> {
+    Ok(match ctx.state::<Store>()?.kept(ctx.user()).await?.latest {
+        Some(audit) => {
+            let summary = audit.headline();
+            ActionResult::success(audit, summary)
+        }
+        None => none_yet(),
+    })
+}
+
+fn none_yet<T>() -> ActionResult<T> {
+    ActionResult::error("NO_AUDIT", "There is no audit yet. Run `audit_domains` first.")
+}
+
+/// The latest audit as a table file.
+#[derive(Debug, Serialize, Deserialize, JsonSchema)]
+struct Export {
+    /// Rows without the head.
+    rows: usize,
+    /// Comma-separated, one finding that is not `ok` a row.
+    csv: String,
+}
+
+/// Export the findings of the latest audit as comma-separated values.
+#[chat_function(action_type = "read")]
+async fn export_audit(ctx: Context, _params: NoParams) -> Result<ActionResult<Export>> {
+    let Some(audit) = ctx.state::<Store>()?.kept(ctx.user()).await?.latest else {
+        return Ok(none_yet());
+    };
+    let rows = audit.issues.len() + audit.unknown.len();
+    Ok(ActionResult::success(Export { rows, csv: csv(&audit) }, format!("{rows} findings as comma-separated values.")))
+}
+
+fn csv(audit: &Audit) -> String {
+    let mut csv = String::from("domain,check,status,what\n");
+    for issue in audit.issues.iter().chain(&audit.unknown) {
+        let status = match issue.status {
+            crate::check::Status::Ok => "ok",
+            crate::check::Status::Unknown => "unknown",
+            crate::check::Status::Warning => "warning",
+            crate::check::Status::Critical => "critical",
+        };
+        // Writing into a text cannot fail.
+        let _ = writeln!(csv, "{},{},{status},{}", quoted(&issue.domain), issue.check.as_str(), quoted(&issue.what));
+    }
+    csv
+}
+
+/// A field as every reader of such files takes it; what a sheet would compute becomes plain text.
+fn quoted(field: &str) -> String {
+    let formula = field.starts_with(['=', '+', '-', '@']);
+    let field = if formula { format!("'{field}") } else { field.to_owned() };
+    if field.contains(['"', ',', '\n', '\r']) { format!("\"{}\"", field.replace('"', "\"\"")) } else { field }
+}

@@ -1,0 +1,191 @@
+//! Groups: domains under a name, audited together and compared with the time before.
+
+use imperal::context::MsgType;
+use imperal::prelude::*;
+
+use crate::audit::{audited, chosen};
+use crate::check::{Check, Status};
+use crate::domain;
+use crate::running::Running;
+use crate::store::{Group, Store};
+use crate::summary::Audit;
+
+/// Groups that a user may have.
+const GROUPS: usize = 50;
+
+/// A group in one line.
+#[derive(Debug, Serialize, Deserialize, JsonSchema)]
+struct GroupLine {
+    /// Its name.
+    name: String,
+    /// Its domains.
+    domains: Vec<String>,
+    /// How its latest audit looks; absent before the first.
+    status: Option<Status>,
+    /// When that was, UTC.
+    audited_at: Option<String>,
+}
+
+impl GroupLine {
+    fn of(name: &str, group: &Group) -> Self {
+        let latest = group.latest.as_ref();
+        Self {
+            name: name.to_owned(),
+            domains: group.domains.clone(),
+            status: latest.and_then(|audit| audit.domains.iter().map(|row| row.status).max()),
+            audited_at: latest.map(|audit| audit.at.clone()),
+        }
+    }
+}
+
+#[derive(Debug, Serialize, Deserialize, JsonSchema)]
+struct Groups {
+    /// By name.
+    groups: Vec<GroupLine>,
+}
+
+#[derive(Deserialize, JsonSchema)]
+struct NoParams {}
+
+/// List the groups of domains with how their latest audit looks.
+#[chat_function(action_type = "read")]
+async fn list_domain_groups(ctx: Context, _params: NoParams) -> Result<ActionResult<Groups>> {
+    let kept = ctx.state::<Store>()?.kept(ctx.user()).await?;
+    let groups: Vec<GroupLine> = kept.groups.iter().map(|(name, group)| GroupLine::of(name, group)).collect();
+    let summary = match groups.len() {
+        0 => "There are no groups yet. `save_domain_group` makes one.".to_owned(),
+        n => format!("{n} groups."),
+    };
+    Ok(ActionResult::success(Groups { groups }, summary))
+}
+
+#[derive(Deserialize, JsonSchema)]
+struct SaveParams {
+    /// The group's name.
+    #[schemars(length(min = 1, max = 80))]
+    name: String,
+    /// Its domains, at most 25, each once.
+    #[schemars(length(min = 1, max = 25))]
+    domains: Vec<String>,
+}
+
+/// Save a group of domains under a name; one that has the name gets these domains.
+#[chat_function(action_type = "write", event = "bulk-audit.group_saved", effects = ["update:group"])]
+async fn save_domain_group(ctx: Context, params: SaveParams) -> Result<ActionResult<GroupLine>> {
+    let domains = domain::each_once(&params.domains);
+    if let Some(at) = params.domains.iter().position(|name| !domain::is_domain(&domain::tidy(name))) {
+        let text = format!("`{}` is not the name of a domain.", params.domains[at]);
+        return Err(Error::user(codes::VALIDATION_TYPE_ERROR, text).with_field(format!("domains[{at}]")));
+    }
+    let name = params.name.trim().to_owned();
+    let saved = ctx.state::<Store>()?.change(ctx.user(), move |kept| {
+        if !kept.groups.contains_key(&name) && kept.groups.len() >= GROUPS {
+            return None;
+        }
+        let group = kept.groups.entry(name.clone()).or_default();
+        group.domains = domains;
+        Some(GroupLine::of(&name, group))
+    });
+    Ok(match saved.await? {
+        Some(line) => {
+            let summary = format!("`{}` has {} domains.", line.name, line.domains.len());
+            ActionResult::success(line, summary)
+        }
+        None => ActionResult::error("TOO_MANY_GROUPS", format!("There are {GROUPS} groups already. Delete one first.")),
+    })
+}
+
+#[derive(Deserialize, JsonSchema)]
+struct GroupParams {
+    /// The group's name.
+    name: String,
+}
+
+/// What was deleted.
+#[derive(Debug, Serialize, Deserialize, JsonSchema)]
+struct Deleted {
+    /// The group.
+    name: String,
+    /// Audits that went with it.
+    audits: usize,
+}
+
+/// Delete a group of domains and its audit.
+#[chat_function(action_type = "destructive", event = "bulk-audit.group_deleted", effects = ["delete:group"], id_projection = "name")]
+async fn delete_domain_group(ctx: Context, params: GroupParams) -> Result<ActionResult<Deleted>> {
+    let name = params.name.trim().to_owned();
+    let key = name.clone();
+    let gone = ctx.state::<Store>()?.change(ctx.user(), move |kept| kept.groups.remove(&key)).await?;
+    Ok(match gone {
+        Some(group) => {
+            let audits = usize::from(group.latest.is_some());
+            let summary = format!("`{name}` is deleted, and {audits} audits with it.");
+            ActionResult::success(Deleted { name, audits }, summary)
+        }
+        None => no_such_group(&name),
+    })
+}
+
+fn no_such_group<T>(name: &str) -> ActionResult<T> {
+    ActionResult::error(codes::NOT_FOUND, format!("There is no group `{name}`."))
+}
+
+#[derive(Deserialize, JsonSchema)]
+struct AuditGroupParams {
+    /// The group's name.
+    name: String,
+    /// What to look at; dns, ssl, http, email and blacklist when this is empty.
+    #[serde(default)]
+    #[schemars(length(max = 11))]
+    checks: Vec<Check>,
+}
+
+/// Audit a group of domains in the background. When a domain turned critical since the last audit
+/// of the group, a message in the chat says so.
+#[chat_function(
+    action_type = "write",
+    event = "bulk-audit.audited",
+    effects = ["update:audit"],
+    id_projection = "name",
+    data_model = Audit,
+    background,
+    long_running
+)]
+async fn audit_domain_group(ctx: Context, params: AuditGroupParams) -> Result<ActionResult> {
+    let name = params.name.trim().to_owned();
+    let Some(group) = ctx.state::<Store>()?.kept(ctx.user()).await?.groups.remove(&name) else {
+        return Ok(no_such_group(&name));
+    };
+    let checks = chosen(params.checks);
+    let count = group.domains.len();
+    let Some(held) = ctx.state::<Running>()?.take(ctx.user(), &format!("group {name}")) else {
+        return Ok(ActionResult::error("ALREADY_RUNNING", format!("`{name}` is being audited already.")));
+    };
+    let title = format!("Audit of {name}");
+    let ack = format!("Auditing the {count} domains of `{name}`. The table comes here.");
+    ctx.background_task(move |ctx| async move {
+        let _held = held;
+        let store = ctx.state::<Store>()?;
+        let audit = Audit::of(audited(&ctx, group.domains, &checks).await?, store.now());
+        let (new, key) = (audit.clone(), name.clone());
+        // The group may have been changed, audited or deleted while this one was at work.
+        let turned = store.change(ctx.user(), move |kept| {
+            let group = kept.groups.get_mut(&key)?;
+            let turned: Vec<String> =
+                new.newly_critical(group.latest.as_ref()).into_iter().map(str::to_owned).collect();
+            group.latest = Some(new);
+            Some(turned)
+        });
+        let turned = turned.await?.unwrap_or_default();
+        if !turned.is_empty() {
+            let text = format!("Critical since the last audit of `{name}`: {}.", turned.join(", "));
+            ctx.deliver_chat_message(text).msg_type(MsgType::System).await?;
+        }
+        let summary = format!("`{name}`: {}", audit.headline());
+        Ok(ActionResult::success(audit, summary).refresh_panels(["bulk-audit"]))
+    })
+    .name(title)
+    .long_running(true)
+    .await?;
+    Ok(ActionResult::done(ack))
+}

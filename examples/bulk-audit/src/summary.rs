@@ -1,0 +1,144 @@
+//! An audit as a user reads it: one table of domains, one of issues.
+
+use jiff::Timestamp;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use crate::audit::Audited;
+use crate::check::{Check, Status};
+
+/// An audit of some domains.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub(crate) struct Audit {
+    /// When it was made, UTC.
+    pub(crate) at: String,
+    /// One row a domain, the worst first.
+    pub(crate) domains: Vec<Row>,
+    /// What somebody has to look at, the worst first.
+    pub(crate) issues: Vec<Issue>,
+    /// What could not be found out.
+    #[serde(default)]
+    pub(crate) unknown: Vec<Issue>,
+}
+
+/// One domain; a check that was not made is absent.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
+pub(crate) struct Row {
+    /// Its name.
+    pub(crate) domain: String,
+    /// The worst of its checks.
+    pub(crate) status: Status,
+    /// How many issues it has.
+    pub(crate) issues: usize,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    dns: Option<Status>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    ssl: Option<Status>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    http: Option<Status>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    email: Option<Status>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    blacklist: Option<Status>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    geo: Option<Status>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    whois: Option<Status>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    ports: Option<Status>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    smtp: Option<Status>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    seo: Option<Status>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    propagation: Option<Status>,
+}
+
+/// A finding that is not `ok`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub(crate) struct Issue {
+    /// The domain.
+    pub(crate) domain: String,
+    /// What was looked at.
+    pub(crate) check: Check,
+    /// How it looks.
+    pub(crate) status: Status,
+    /// One line.
+    pub(crate) what: String,
+}
+
+impl Audit {
+    pub(crate) fn of(mut audited: Vec<Audited>, at: Timestamp) -> Self {
+        audited.sort_by_key(|one| std::cmp::Reverse((one.status(), one.issues())));
+        let all = audited.iter().flat_map(|one| one.findings.iter().map(|finding| (&one.domain, finding)));
+        let mut found: Vec<Issue> = all
+            .filter(|(_, finding)| finding.status != Status::Ok)
+            .map(|(domain, finding)| Issue {
+                domain: domain.clone(),
+                check: finding.check,
+                status: finding.status,
+                what: finding.what.clone(),
+            })
+            .collect();
+        found.sort_by_key(|issue| std::cmp::Reverse(issue.status));
+        let (issues, unknown) = found.into_iter().partition(|issue| issue.status.is_issue());
+        let at = at.strftime("%Y-%m-%dT%H:%M:%S%.6fZ").to_string();
+        Self { at, domains: audited.iter().map(row).collect(), issues, unknown }
+    }
+
+    /// `12 domains: 2 critical, 3 with warnings; 7 issues.`
+    pub(crate) fn headline(&self) -> String {
+        let of = |status| self.domains.iter().filter(|row| row.status == status).count();
+        let total = match self.domains.len() {
+            1 => "1 domain".to_owned(),
+            n => format!("{n} domains"),
+        };
+        let parts = [
+            (of(Status::Critical), "critical"),
+            (of(Status::Warning), "with warnings"),
+            (of(Status::Unknown), "unclear"),
+        ];
+        let parts: Vec<String> = parts.iter().filter(|(n, _)| *n > 0).map(|(n, what)| format!("{n} {what}")).collect();
+        match (parts.is_empty(), self.issues.len()) {
+            (true, _) => format!("{total}, nothing to complain about."),
+            (false, 0) => format!("{total}: {}; no issues.", parts.join(", ")),
+            (false, n) => format!("{total}: {}; {n} issues.", parts.join(", ")),
+        }
+    }
+
+    /// Domains that are critical here and were not in the audit before.
+    pub(crate) fn newly_critical<'a>(&'a self, before: Option<&'a Self>) -> Vec<&'a str> {
+        let critical = |audit: &'a Self| {
+            audit.domains.iter().filter(|row| row.status == Status::Critical).map(|row| row.domain.as_str())
+        };
+        let known: Vec<&str> = before.into_iter().flat_map(critical).collect();
+        critical(self).filter(|domain| !known.contains(domain)).collect()
+    }
+}
+
+fn row(audited: &Audited) -> Row {
+    let mut row =
+        Row { domain: audited.domain.clone(), status: audited.status(), issues: audited.issues(), ..Row::default() };
+    for finding in &audited.findings {
+        *row.of(finding.check) = Some(finding.status);
+    }
+    row
+}
+
+impl Row {
+    fn of(&mut self, check: Check) -> &mut Option<Status> {
+        match check {
+            Check::Dns => &mut self.dns,
+            Check::Ssl => &mut self.ssl,
+            Check::Http => &mut self.http,
+            Check::Email => &mut self.email,
+            Check::Blacklist => &mut self.blacklist,
+            Check::Geo => &mut self.geo,
+            Check::Whois => &mut self.whois,
+            Check::Ports => &mut self.ports,
+            Check::Smtp => &mut self.smtp,
+            Check::Seo => &mut self.seo,
+            Check::Propagation => &mut self.propagation,
+        }
+    }
+}

@@ -1,0 +1,64 @@
+//! The web-tools service: a real one by `BULK_AUDIT_URL`, or the small one of this example.
+
+use std::time::Duration;
+
+use imperal::{Context, Result};
+use serde::Deserialize;
+use serde_json::Value;
+use tokio::sync::OnceCell;
+
+use crate::check::{Check, Finding};
+use crate::service;
+
+/// A check that has not answered by then is unknown.
+const CHECK_TIMEOUT: Duration = Duration::from_secs(20);
+
+/// Where the service is.
+pub(crate) struct ToolsApi {
+    configured: Option<String>,
+    own: OnceCell<String>,
+}
+
+#[derive(Deserialize)]
+struct Answer {
+    #[serde(default)]
+    success: bool,
+    #[serde(default)]
+    data: Value,
+    error: Option<String>,
+    message: Option<String>,
+}
+
+impl ToolsApi {
+    /// `BULK_AUDIT_URL`.
+    pub(crate) fn from_env() -> Self {
+        Self::at(std::env::var("BULK_AUDIT_URL").ok().filter(|url| !url.is_empty()))
+    }
+
+    pub(crate) fn at(url: Option<String>) -> Self {
+        Self { configured: url.map(|url| url.trim_end_matches('/').to_owned()), own: OnceCell::new() }
+    }
+
+    /// One check of one domain. A failure is a finding of status `unknown`; only a cancel is an error.
+    pub(crate) async fn check(&self, ctx: &Context, check: Check, domain: &str) -> Result<Finding> {
+        let answer = match self.answer(ctx, check, domain).await {
+            Ok(answer) => answer,
+            Err(error) if error.is_cancelled() => return Err(error),
+            Err(error) => return Ok(check.unknown(error.message())),
+        };
+        Ok(if answer.success {
+            check.judge(&answer.data)
+        } else {
+            check.unknown(answer.error.or(answer.message).unwrap_or_else(|| "the check failed".to_owned()))
+        })
+    }
+
+    async fn answer(&self, ctx: &Context, check: Check, domain: &str) -> Result<Answer> {
+        let base = match &self.configured {
+            Some(url) => url,
+            None => self.own.get_or_try_init(service::start).await?,
+        };
+        let answer = ctx.http().get(format!("{base}/{}", check.path(domain))).timeout(CHECK_TIMEOUT).send().await?;
+        Ok(answer.error_for_status()?.json()?)
+    }
+}

@@ -1,0 +1,78 @@
+//! `check_site_speed`: one page, measured in the background.
+
+use imperal::prelude::*;
+use jiff::Timestamp;
+
+use crate::report::{Category, Strategy};
+use crate::running::Running;
+use crate::settings::Settings;
+use crate::speed_api::{SpeedApi, Target};
+use crate::store::{Finished, Snapshot, Store};
+use crate::{address, key};
+
+#[derive(Deserialize, JsonSchema)]
+struct CheckParams {
+    /// Address of the page; `https://` is added to a bare domain.
+    #[schemars(length(min = 1, max = 2000))]
+    url: String,
+    /// The device to imitate.
+    #[serde(default)]
+    strategy: Strategy,
+    /// What to score; the settings say it when this is empty.
+    #[serde(default)]
+    #[schemars(length(max = 5))]
+    categories: Vec<Category>,
+}
+
+/// Measure how fast a page is: scores, rated metrics and what would make it faster. It takes up to
+/// a minute; the result is posted in the chat and kept in the history.
+#[chat_function(
+    action_type = "write",
+    event = "page-speed.checked",
+    effects = ["create:snapshot"],
+    data_model = Snapshot,
+    background,
+    long_running
+)]
+async fn check_site_speed(ctx: Context, params: CheckParams) -> Result<ActionResult> {
+    let url = address::whole(&params.url, "url")?;
+    let key = key::of_user(&ctx).await?;
+    let settings = ctx.state::<Store>()?.settings(ctx.user()).await?;
+    let categories = if params.categories.is_empty() { settings.categories.clone() } else { params.categories };
+    let target = Target { url: url.clone(), strategy: params.strategy, categories };
+    let what = format!("{url} ({})", target.strategy.as_str());
+    let Some(held) = ctx.state::<Running>()?.take(ctx.user(), &what) else {
+        return Ok(ActionResult::error("ALREADY_RUNNING", format!("{what} is being checked already.")));
+    };
+    ctx.background_task(move |ctx| async move {
+        let _held = held;
+        ctx.progress(10, format!("Measuring {}", target.url)).await?;
+        let snapshot = measured(&ctx, &key, &target, &settings).await?;
+        let summary = format!("{}: {}.", snapshot.url, snapshot.report.headline());
+        Ok(ActionResult::success(snapshot, summary).refresh_panels(["page-speed"]))
+    })
+    .name(format!("Speed of {what}"))
+    // Three attempts of a minute and the waits between them are more than 180 s.
+    .long_running(true)
+    .await?;
+    Ok(ActionResult::done(format!("Checking {what}. The result comes here and into the history.")))
+}
+
+/// Measures and writes down what came of it, a failure too. A check that was cut off leaves no
+/// row: its task says how it ended.
+pub(crate) async fn measured(ctx: &Context, key: &str, target: &Target, settings: &Settings) -> Result<Snapshot> {
+    let store = ctx.state::<Store>()?;
+    let started_at: Timestamp = store.now();
+    let outcome = ctx.state::<SpeedApi>()?.measure(ctx, key, target, &settings.thresholds).await;
+    if outcome.as_ref().is_err_and(Error::is_cancelled) {
+        return Err(outcome.err().unwrap_or_else(Error::cancelled));
+    }
+    let finished = Finished {
+        url: target.url.clone(),
+        strategy: target.strategy,
+        started_at,
+        outcome: outcome.as_ref().map(Clone::clone).map_err(|error| error.message().to_owned()),
+    };
+    let snapshot = store.add(ctx.user(), finished).await?;
+    outcome.map(|_| snapshot)
+}

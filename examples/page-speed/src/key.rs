@@ -1,0 +1,55 @@
+//! The key of the service: tried before it is kept, never shown.
+
+use imperal::prelude::*;
+
+use crate::settings::Settings;
+use crate::speed_api::SpeedApi;
+use crate::store::Store;
+
+#[derive(Deserialize, JsonSchema)]
+struct ConnectParams {
+    /// Your key of the page-speed service.
+    #[schemars(length(min = 8, max = 200))]
+    api_key: String,
+}
+
+/// Connect the page-speed service: try the key, and keep it when it works.
+#[chat_function(action_type = "write", event = "page-speed.connected", effects = ["update:key"])]
+async fn connect_pagespeed(ctx: Context, params: ConnectParams) -> Result<ActionResult<Settings>> {
+    let key = params.api_key.trim().to_owned();
+    ctx.state::<SpeedApi>()?.try_key(&ctx, &key).await?;
+    let store = ctx.state::<Store>()?;
+    store.set_key(ctx.user(), Some(key)).await?;
+    let settings = store.settings(ctx.user()).await?;
+    Ok(ActionResult::success(settings, "The page-speed service is connected.")
+        .refresh_panels(["page-speed", "page-speed-settings"]))
+}
+
+#[derive(Deserialize, JsonSchema)]
+struct NoParams {}
+
+/// What was there.
+#[derive(Debug, Serialize, Deserialize, JsonSchema)]
+struct Disconnected {
+    /// Whether there was a key.
+    had_key: bool,
+}
+
+/// Disconnect the page-speed service: forget its key. The history stays.
+#[chat_function(action_type = "write", event = "page-speed.disconnected", effects = ["delete:key"])]
+async fn disconnect_pagespeed(ctx: Context, _params: NoParams) -> Result<ActionResult<Disconnected>> {
+    let had_key = ctx.state::<Store>()?.set_key(ctx.user(), None).await?;
+    let text = if had_key { "The key is forgotten; the history stays." } else { "There was no key." };
+    Ok(ActionResult::success(Disconnected { had_key }, text))
+}
+
+/// The user's key.
+///
+/// # Errors
+/// A user error that says how to give one.
+pub(crate) async fn of_user(ctx: &Context) -> Result<String> {
+    let key = ctx.state::<Store>()?.key(ctx.user()).await?;
+    key.ok_or_else(|| {
+        Error::user("NOT_CONNECTED", "There is no key for the page-speed service yet. Run `connect_pagespeed` first.")
+    })
+}

@@ -1,0 +1,185 @@
+//! The user's settings: thresholds, what is kept, and the daily digest.
+
+use imperal::prelude::*;
+
+use crate::address;
+use crate::report::{Bounds, Category, Thresholds};
+use crate::store::Store;
+
+/// What a user can set.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(default)]
+pub(crate) struct Settings {
+    /// What is scored when a check does not say.
+    pub(crate) categories: Vec<Category>,
+    /// How long snapshots are kept, in days.
+    pub(crate) retention_days: u32,
+    /// What rates a metric.
+    pub(crate) thresholds: Thresholds,
+    /// The daily digest.
+    pub(crate) digest: DigestSettings,
+}
+
+/// The daily digest.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize, JsonSchema)]
+#[serde(default)]
+pub(crate) struct DigestSettings {
+    /// Whether there is one.
+    pub(crate) enabled: bool,
+    /// From which hour of the day, UTC.
+    pub(crate) hour: u8,
+    /// When it says something.
+    pub(crate) notify: Notify,
+    /// The pages it measures.
+    pub(crate) sites: Vec<String>,
+    /// The day of the last one, UTC; set before its work begins.
+    pub(crate) last_run: Option<String>,
+}
+
+/// When the digest says something.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum Notify {
+    #[default]
+    All,
+    Regressions,
+    Off,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self {
+            categories: vec![Category::Performance],
+            retention_days: 90,
+            thresholds: Thresholds::default(),
+            digest: DigestSettings::default(),
+        }
+    }
+}
+
+#[derive(Deserialize, JsonSchema)]
+struct NoParams {}
+
+/// Show the settings: thresholds, what is kept, the daily digest.
+#[chat_function(action_type = "read")]
+async fn get_speed_settings(ctx: Context, _params: NoParams) -> Result<ActionResult<Settings>> {
+    let settings = ctx.state::<Store>()?.settings(ctx.user()).await?;
+    Ok(ActionResult::success(settings, "The settings of the page-speed checks."))
+}
+
+#[derive(Deserialize, JsonSchema)]
+struct ThresholdParams {
+    /// Largest contentful paint in ms: good up to here.
+    #[serde(default)]
+    #[schemars(range(min = 1))]
+    lcp_good: Option<f64>,
+    /// Largest contentful paint in ms: poor above this.
+    #[serde(default)]
+    #[schemars(range(min = 1))]
+    lcp_poor: Option<f64>,
+    /// Cumulative layout shift: good up to here.
+    #[serde(default)]
+    #[schemars(range(min = 0))]
+    cls_good: Option<f64>,
+    /// Cumulative layout shift: poor above this.
+    #[serde(default)]
+    #[schemars(range(min = 0))]
+    cls_poor: Option<f64>,
+    /// Interaction to next paint in ms: good up to here.
+    #[serde(default)]
+    #[schemars(range(min = 1))]
+    inp_good: Option<f64>,
+    /// Interaction to next paint in ms: poor above this.
+    #[serde(default)]
+    #[schemars(range(min = 1))]
+    inp_poor: Option<f64>,
+}
+
+/// Change the thresholds that rate a metric as good or poor; what is left out stays.
+#[chat_function(action_type = "write", event = "page-speed.settings_saved", effects = ["update:settings"])]
+async fn save_speed_thresholds(ctx: Context, params: ThresholdParams) -> Result<ActionResult<Settings>> {
+    let changed = ctx.state::<Store>()?.change_settings(ctx.user(), move |settings| {
+        let mut new = settings.thresholds.clone();
+        set(&mut new.lcp_ms, params.lcp_good, params.lcp_poor, "lcp_good")?;
+        set(&mut new.cls, params.cls_good, params.cls_poor, "cls_good")?;
+        set(&mut new.inp_ms, params.inp_good, params.inp_poor, "inp_good")?;
+        settings.thresholds = new;
+        Ok::<_, Error>(settings.clone())
+    });
+    Ok(ActionResult::success(changed.await??, "The thresholds are saved."))
+}
+
+fn set(bounds: &mut Bounds, good: Option<f64>, poor: Option<f64>, field: &str) -> Result<()> {
+    bounds.good = good.unwrap_or(bounds.good);
+    bounds.poor = poor.unwrap_or(bounds.poor);
+    if bounds.good < bounds.poor {
+        return Ok(());
+    }
+    let message = format!("`good` must be below `poor`, and {} is not below {}.", bounds.good, bounds.poor);
+    Err(Error::user(codes::VALIDATION_TYPE_ERROR, message).with_field(field))
+}
+
+#[derive(Deserialize, JsonSchema)]
+struct HistoryParams {
+    /// What is scored when a check does not say.
+    #[serde(default)]
+    #[schemars(length(min = 1, max = 5))]
+    categories: Option<Vec<Category>>,
+    /// How many days snapshots are kept.
+    #[serde(default)]
+    #[schemars(range(min = 1, max = 3650))]
+    retention_days: Option<u32>,
+}
+
+/// Change what a check scores by itself and how long its snapshot is kept; what is left out stays.
+#[chat_function(action_type = "write", event = "page-speed.settings_saved", effects = ["update:settings"])]
+async fn save_speed_defaults(ctx: Context, params: HistoryParams) -> Result<ActionResult<Settings>> {
+    let changed = ctx.state::<Store>()?.change_settings(ctx.user(), move |settings| {
+        settings.categories = params.categories.unwrap_or_else(|| std::mem::take(&mut settings.categories));
+        settings.retention_days = params.retention_days.unwrap_or(settings.retention_days);
+        settings.clone()
+    });
+    Ok(ActionResult::success(changed.await?, "The defaults are saved."))
+}
+
+#[derive(Deserialize, JsonSchema)]
+struct DigestParams {
+    /// Whether there is a daily digest.
+    enabled: bool,
+    /// From which hour of the day, UTC.
+    #[serde(default)]
+    #[schemars(range(min = 0, max = 23))]
+    hour: Option<u8>,
+    /// When it says something: always, only when a page got slower or failed, never.
+    #[serde(default)]
+    notify: Option<Notify>,
+    /// The pages it measures, at most 25.
+    #[serde(default)]
+    #[schemars(length(max = 25))]
+    sites: Option<Vec<String>>,
+}
+
+/// Switch the daily digest on or off and say which pages it measures; what is left out stays.
+#[chat_function(action_type = "write", event = "page-speed.settings_saved", effects = ["update:settings"])]
+async fn save_speed_digest(ctx: Context, params: DigestParams) -> Result<ActionResult<Settings>> {
+    let whole = |(at, site): (usize, &String)| address::whole(site, &format!("sites[{at}]"));
+    let sites =
+        params.sites.map(|sites| sites.iter().enumerate().map(whole).collect::<Result<Vec<_>>>()).transpose()?;
+    let changed = ctx.state::<Store>()?.change_settings(ctx.user(), move |settings| {
+        let digest = &mut settings.digest;
+        digest.enabled = params.enabled;
+        digest.hour = params.hour.unwrap_or(digest.hour);
+        digest.notify = params.notify.unwrap_or(digest.notify);
+        if let Some(sites) = sites {
+            digest.sites = sites;
+        }
+        settings.clone()
+    });
+    let settings = changed.await?;
+    let summary = match (settings.digest.enabled, settings.digest.sites.len()) {
+        (false, _) => "The daily digest is off.".to_owned(),
+        (true, 0) => "The daily digest is on, but it has no pages yet.".to_owned(),
+        (true, n) => format!("The daily digest measures {n} pages from {}:00 UTC.", settings.digest.hour),
+    };
+    Ok(ActionResult::success(settings, summary))
+}

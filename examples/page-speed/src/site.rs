@@ -1,0 +1,142 @@
+//! `check_whole_site`: a job of the service, looked after until it is done.
+
+use imperal::prelude::*;
+
+use crate::report::Strategy;
+use crate::running::Running;
+use crate::speed_api::{JobState, PageScore, SpeedApi, Target};
+use crate::{address, key};
+
+const EVERY: Duration = Duration::from_secs(2);
+const WITHIN: Duration = Duration::from_secs(1500);
+/// Looks that may fail in a row.
+const FAILED_LOOKS: u32 = 3;
+
+#[derive(Deserialize, JsonSchema)]
+struct SiteParams {
+    /// Address of the site; `https://` is added to a bare domain.
+    #[schemars(length(min = 1, max = 2000))]
+    url: String,
+    /// The device to imitate.
+    #[serde(default)]
+    strategy: Strategy,
+    /// How many pages at most.
+    #[serde(default = "ten")]
+    #[schemars(range(min = 1, max = 50))]
+    pages: u32,
+}
+
+fn ten() -> u32 {
+    10
+}
+
+/// A whole site, page by page.
+#[derive(Debug, Serialize, Deserialize, JsonSchema)]
+pub(crate) struct SiteReport {
+    /// Where it starts.
+    site: String,
+    /// Mean performance of its pages, from 0 to 1.
+    mean_performance: f64,
+    /// The slowest first.
+    pages: Vec<SitePage>,
+}
+
+#[derive(Debug, Serialize, Deserialize, JsonSchema)]
+struct SitePage {
+    /// The page.
+    page: String,
+    /// From 0 to 1.
+    performance: f64,
+    /// Largest contentful paint, in milliseconds.
+    lcp_ms: f64,
+}
+
+/// Measure a whole site, page by page, as a job of the page-speed service. It takes some minutes;
+/// the result is posted in the chat, the slowest page first.
+#[chat_function(
+    action_type = "write",
+    event = "page-speed.site_checked",
+    effects = ["create:site_report"],
+    data_model = SiteReport,
+    background,
+    long_running
+)]
+async fn check_whole_site(ctx: Context, params: SiteParams) -> Result<ActionResult> {
+    let url = address::whole(&params.url, "url")?;
+    let key = key::of_user(&ctx).await?;
+    let target = Target { url: url.clone(), strategy: params.strategy, categories: Vec::new() };
+    let Some(held) = ctx.state::<Running>()?.take(ctx.user(), &format!("site {url}")) else {
+        return Ok(ActionResult::error("ALREADY_RUNNING", format!("The site {url} is being measured already.")));
+    };
+    ctx.background_task(move |ctx| async move {
+        let _held = held;
+        let pages = looked_after(&ctx, &key, &target, params.pages).await?;
+        let report = site_report(target.url, pages);
+        let summary = format!(
+            "{}: {} pages measured, mean performance {:.0}/100.",
+            report.site,
+            report.pages.len(),
+            report.mean_performance * 100.0
+        );
+        Ok(ActionResult::success(report, summary))
+    })
+    .name(format!("Speed of the site {url}"))
+    .long_running(true)
+    .await?;
+    Ok(ActionResult::done(format!("Measuring {url} and the pages it leads to, {} at most.", params.pages)))
+}
+
+/// Starts the job and asks until it is over. A cancelled task leaves the job at the service: there
+/// is no call left to stop it with.
+async fn looked_after(ctx: &Context, key: &str, target: &Target, pages: u32) -> Result<Vec<PageScore>> {
+    let api = ctx.state::<SpeedApi>()?;
+    ctx.progress(2, "Starting the job").await?;
+    let mut job = api.start_job(ctx, key, target, pages).await?;
+    let deadline = tokio::time::Instant::now() + WITHIN;
+    let mut failed = 0;
+    loop {
+        match job.state {
+            JobState::Done => return Ok(job.pages),
+            JobState::Failed => {
+                let why = job.error.unwrap_or_else(|| "it did not say why".to_owned());
+                return Err(Error::retryable("JOB_FAILED", format!("The page-speed service gave up: {why}.")));
+            }
+            JobState::Running => {
+                let percent = 5 + job.done * 90 / job.total.max(1);
+                ctx.progress(percent.min(95), format!("{} of {} pages", job.done, job.total)).await?;
+            }
+        }
+        if tokio::time::Instant::now() >= deadline {
+            return Err(Error::retryable(codes::BACKEND_TIMEOUT, "The page-speed service did not finish in time."));
+        }
+        tokio::select! {
+            () = tokio::time::sleep(EVERY) => {}
+            () = ctx.cancelled() => return Err(Error::cancelled()),
+        }
+        match api.job(ctx, key, &job.id).await {
+            Ok(next) => {
+                failed = 0;
+                job = next;
+            }
+            Err(error) if error.kind() != imperal::ErrorKind::Retryable => return Err(error),
+            Err(error) => {
+                failed += 1;
+                if failed > FAILED_LOOKS {
+                    return Err(error);
+                }
+            }
+        }
+    }
+}
+
+fn site_report(site: String, pages: Vec<PageScore>) -> SiteReport {
+    let mut pages: Vec<SitePage> = pages
+        .into_iter()
+        .map(|page| SitePage { page: page.url, performance: page.performance, lcp_ms: page.lcp_ms })
+        .collect();
+    pages.sort_by(|a, b| a.performance.total_cmp(&b.performance));
+    #[expect(clippy::cast_precision_loss, reason = "at most fifty")]
+    let count = pages.len().max(1) as f64;
+    let mean_performance = crate::report::rounded(pages.iter().map(|page| page.performance).sum::<f64>() / count, 2);
+    SiteReport { site, mean_performance, pages }
+}

@@ -1,0 +1,36 @@
+//! The key: tried, kept, forgotten, and nobody else's.
+
+use serde_json::json;
+
+use super::{Scene, answer};
+
+#[tokio::test(start_paused = true)]
+async fn a_key_that_the_service_refuses_is_not_kept() {
+    let scene = Scene::start().await;
+    let anna = scene.platform.user("anna");
+    let refused = answer(&anna, "connect_pagespeed", json!({"api_key": "wrong-key"})).await;
+    assert_eq!(refused.error_code.unwrap(), "KEY_INVALID");
+    let check = answer(&anna, "check_site_speed", json!({"url": "example.com"})).await;
+    assert_eq!(check.error_code.unwrap(), "NOT_CONNECTED");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_forgotten_key_leaves_the_history() {
+    let scene = Scene::start().await;
+    let anna = scene.connected("anna").await;
+    super::run(&anna, "check_site_speed", json!({"url": "example.com"})).await;
+    assert_eq!(answer(&anna, "disconnect_pagespeed", json!({})).await.data["had_key"], true);
+    assert_eq!(answer(&anna, "disconnect_pagespeed", json!({})).await.data["had_key"], false);
+    let check = answer(&anna, "check_site_speed", json!({"url": "example.com"})).await;
+    assert_eq!(check.error_code.unwrap(), "NOT_CONNECTED");
+    assert_eq!(super::rows(&anna).await.len(), 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_key_is_one_users() {
+    let scene = Scene::start().await;
+    scene.connected("anna").await;
+    let ben = scene.platform.user("ben");
+    let check = answer(&ben, "check_site_speed", json!({"url": "example.com"})).await;
+    assert_eq!(check.error_code.unwrap(), "NOT_CONNECTED");
+}

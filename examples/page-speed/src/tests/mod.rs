@@ -1,0 +1,85 @@
+//! What must hold for a user, on a platform in memory and with the small service of the example.
+
+mod checks;
+mod digest;
+mod history;
+mod keys;
+mod site;
+
+use std::sync::{Arc, Mutex};
+
+use imperal::ledger::{Task, Turn};
+use imperal::testing::{TestPlatform, TestUser};
+use imperal::{ErrorKind, WireResult};
+use jiff::Timestamp;
+use serde_json::{Value, json};
+use tempfile::TempDir;
+
+use crate::running::Running;
+use crate::speed_api::SpeedApi;
+use crate::store::Store;
+
+/// A platform, a store of its own, and a clock for the rows that the test sets.
+struct Scene {
+    platform: TestPlatform,
+    clock: Arc<Mutex<Timestamp>>,
+    _folder: TempDir,
+}
+
+impl Scene {
+    async fn start() -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let clock = Arc::new(Mutex::new("2026-03-01T12:00:00Z".parse::<Timestamp>().unwrap()));
+        let held = clock.clone();
+        let store = Store::new(folder.path(), Arc::new(move || *held.lock().unwrap()));
+        let platform =
+            TestPlatform::setup().state(SpeedApi::at(None)).state(store).state(Running::default()).start().await;
+        Self { platform, clock, _folder: folder }
+    }
+
+    fn set_clock(&self, at: &str) {
+        *self.clock.lock().unwrap() = at.parse().unwrap();
+    }
+
+    /// A user who has given a key.
+    async fn connected(&self, name: &str) -> TestUser {
+        let user = self.platform.user(name);
+        answer(&user, "connect_pagespeed", json!({"api_key": "a-key-that-works"})).await;
+        user
+    }
+}
+
+/// The answer of a call, a failed one too.
+async fn answer(user: &TestUser, function: &str, params: Value) -> WireResult {
+    match user.call(function, params).await {
+        Ok(reply) => reply.result,
+        Err(error) => {
+            assert_eq!(error.kind(), ErrorKind::User, "{error}");
+            error.into_wire()
+        }
+    }
+}
+
+/// Runs a background function until its outcome.
+async fn run(user: &TestUser, function: &str, params: Value) -> (Task, Turn) {
+    let task = user.start(function, params).await;
+    let ended = user.end_of(task).await;
+    let mut outcomes = user.outcomes(task).await;
+    assert_eq!(outcomes.len(), 1, "{outcomes:?}");
+    (ended, outcomes.remove(0))
+}
+
+fn result(turn: &Turn) -> &WireResult {
+    turn.body.result.as_ref().unwrap()
+}
+
+/// The history's rows, newest first; none is an empty list.
+async fn rows(user: &TestUser) -> Vec<Value> {
+    let listed = answer(user, "list_speed_snapshots", json!({})).await;
+    listed.data["snapshots"].as_array().cloned().unwrap_or_default()
+}
+
+#[test]
+fn the_manifest_is_fresh() {
+    imperal::assert_manifest_is_fresh!();
+}
