@@ -81,11 +81,25 @@ async fn audit_domains(ctx: Context, params: AuditParams) -> Result<ActionResult
         let summary = audit.headline();
         Ok(ActionResult::success(audit, summary).refresh_panels(["bulk-audit"]))
     })
-    .name(format!("Audit of {count} domains"))
+    .name(format!("Audit of {}", domains_of(count)))
     // 25 domains, three at once, twenty seconds each at worst, are about 180 s.
     .long_running(true)
     .await?;
-    Ok(ActionResult::done(format!("Auditing {count} domains, {DOMAINS_AT_ONCE} at once. The table comes here.")))
+    Ok(ActionResult::done(format!("Auditing {}. The table comes here.", domains_of(count))))
+}
+
+/// `1 domain`, `12 domains`.
+pub(crate) fn domains_of(count: usize) -> String {
+    if count == 1 { "1 domain".to_owned() } else { format!("{count} domains") }
+}
+
+/// `no issues`, `1 issue`, `7 issues`.
+pub(crate) fn issues(count: usize) -> String {
+    match count {
+        0 => "no issues".to_owned(),
+        1 => "1 issue".to_owned(),
+        n => format!("{n} issues"),
+    }
 }
 
 /// Each check once, the default ones when there is none.
@@ -118,7 +132,7 @@ pub(crate) async fn audited(ctx: &Context, domains: Vec<String>, checks: &[Check
         let (at, audited) = ended?;
         let audited = audited?;
         done += 1;
-        let stage = format!("{}: {} issues ({done} of {total})", audited.domain, audited.issues());
+        let stage = format!("{done} of {total}: {}, {}", audited.domain, issues(audited.issues()));
         ctx.progress(done * 90 / total, stage).await?;
         all[at] = Some(audited);
     }

@@ -3,7 +3,7 @@
 use imperal::context::MsgType;
 use imperal::prelude::*;
 
-use crate::audit::{audited, chosen};
+use crate::audit::{audited, chosen, domains_of};
 use crate::check::{Check, Status};
 use crate::domain;
 use crate::running::Running;
@@ -54,6 +54,7 @@ async fn list_domain_groups(ctx: Context, _params: NoParams) -> Result<ActionRes
     let groups: Vec<GroupLine> = kept.groups.iter().map(|(name, group)| GroupLine::of(name, group)).collect();
     let summary = match groups.len() {
         0 => "There are no groups yet. `save_domain_group` makes one.".to_owned(),
+        1 => "One group.".to_owned(),
         n => format!("{n} groups."),
     };
     Ok(ActionResult::success(Groups { groups }, summary))
@@ -88,7 +89,7 @@ async fn save_domain_group(ctx: Context, params: SaveParams) -> Result<ActionRes
     });
     Ok(match saved.await? {
         Some(line) => {
-            let summary = format!("`{}` has {} domains.", line.name, line.domains.len());
+            let summary = format!("`{}` has {}.", line.name, domains_of(line.domains.len()));
             ActionResult::success(line, summary)
         }
         None => ActionResult::error("TOO_MANY_GROUPS", format!("There are {GROUPS} groups already. Delete one first.")),
@@ -119,7 +120,7 @@ async fn delete_domain_group(ctx: Context, params: GroupParams) -> Result<Action
     Ok(match gone {
         Some(group) => {
             let audits = usize::from(group.latest.is_some());
-            let summary = format!("`{name}` is deleted, and {audits} audits with it.");
+            let summary = format!("`{name}` is deleted{}.", if audits > 0 { ", and its audit with it" } else { "" });
             ActionResult::success(Deleted { name, audits }, summary)
         }
         None => no_such_group(&name),
@@ -162,7 +163,7 @@ async fn audit_domain_group(ctx: Context, params: AuditGroupParams) -> Result<Ac
         return Ok(ActionResult::error("ALREADY_RUNNING", format!("`{name}` is being audited already.")));
     };
     let title = format!("Audit of {name}");
-    let ack = format!("Auditing the {count} domains of `{name}`. The table comes here.");
+    let ack = format!("Auditing `{name}`, {}. The table comes here.", domains_of(count));
     ctx.background_task(move |ctx| async move {
         let _held = held;
         let store = ctx.state::<Store>()?;

@@ -59,7 +59,7 @@ async fn quick_check(ctx: Context, params: QuickParams) -> Result<ActionResult<A
         let audited = audit::one(&ctx, domain, &DEFAULT).await?;
         let summary = match audited.issues() {
             0 => format!("{}: nothing to complain about.", audited.domain),
-            n => format!("{}: {n} issues.", audited.domain),
+            n => format!("{}: {}.", audited.domain, audit::issues(n)),
         };
         return Ok(ActionResult::success(audited, summary));
     };

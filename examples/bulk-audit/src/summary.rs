@@ -4,7 +4,7 @@ use jiff::Timestamp;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::audit::Audited;
+use crate::audit::{self, Audited};
 use crate::check::{Check, Status};
 
 /// An audit of some domains.
@@ -89,10 +89,7 @@ impl Audit {
     /// `12 domains: 2 critical, 3 with warnings; 7 issues.`
     pub(crate) fn headline(&self) -> String {
         let of = |status| self.domains.iter().filter(|row| row.status == status).count();
-        let total = match self.domains.len() {
-            1 => "1 domain".to_owned(),
-            n => format!("{n} domains"),
-        };
+        let total = audit::domains_of(self.domains.len());
         let parts = [
             (of(Status::Critical), "critical"),
             (of(Status::Warning), "with warnings"),
@@ -101,8 +98,7 @@ impl Audit {
         let parts: Vec<String> = parts.iter().filter(|(n, _)| *n > 0).map(|(n, what)| format!("{n} {what}")).collect();
         match (parts.is_empty(), self.issues.len()) {
             (true, _) => format!("{total}, nothing to complain about."),
-            (false, 0) => format!("{total}: {}; no issues.", parts.join(", ")),
-            (false, n) => format!("{total}: {}; {n} issues.", parts.join(", ")),
+            (false, n) => format!("{total}: {}; {}.", parts.join(", "), audit::issues(n)),
         }
     }
 

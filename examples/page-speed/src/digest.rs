@@ -86,13 +86,13 @@ async fn send_speed_digest(ctx: Context, params: DigestParams) -> Result<ActionR
         if !silent {
             ctx.deliver_chat_message(message(&lines)).msg_type(MsgType::System).refresh_panels(["page-speed"]).await?;
         }
-        let summary = format!("Today's {count} pages are measured: {slower} slower, {failed} failed.");
+        let summary = format!("Today's digest: pages measured {count}, slower {slower}, failed {failed}.");
         Ok(ActionResult::success(Digest { pages: lines }, summary))
     })
     .name(format!("Digest of {count} pages"))
     .long_running(true)
     .await?;
-    Ok(ActionResult::done(format!("Measuring {count} pages for the digest.")))
+    Ok(ActionResult::done(format!("Measuring the watched pages for the digest, {count} in all.")))
 }
 
 const OK: &str = "ok";
@@ -158,7 +158,7 @@ fn message(lines: &[DigestLine]) -> String {
         })
         .collect();
     match bad.len() {
-        0 => format!("Page speed: all {} pages are as fast as before.", lines.len()),
-        n => format!("Page speed: {n} of {} pages need a look.\n{}", lines.len(), bad.join("\n")),
+        0 => format!("Page speed: nothing got slower ({} watched).", lines.len()),
+        n => format!("Page speed: {n} of {} watched pages to look at.\n{}", lines.len(), bad.join("\n")),
     }
 }

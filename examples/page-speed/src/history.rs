@@ -59,7 +59,10 @@ async fn list_speed_snapshots(ctx: Context, params: ListParams) -> Result<Action
         return Ok(ActionResult::error("NO_CHECKS", "There are no checks yet. Run `check_site_speed` first."));
     }
     let snapshots: Vec<Line> = rows.into_iter().map(line).collect();
-    let summary = format!("{} checks, the newest first.", snapshots.len());
+    let summary = match snapshots.len() {
+        1 => "One check.".to_owned(),
+        n => format!("{n} checks, the newest first."),
+    };
     Ok(ActionResult::success(Snapshots { snapshots }, summary))
 }
 
@@ -174,7 +177,7 @@ async fn export_speed_history(ctx: Context, _params: NoParams) -> Result<ActionR
     let checks = rows.len();
     // Ten thousand rows are milliseconds of work: too long for a thread that others wait for.
     let csv = tokio::task::spawn_blocking(move || csv(&rows)).await?;
-    Ok(ActionResult::success(Export { checks, csv }, format!("{checks} checks as comma-separated values.")))
+    Ok(ActionResult::success(Export { checks, csv }, format!("The history as comma-separated values, rows: {checks}.")))
 }
 
 fn csv(rows: &[Snapshot]) -> String {

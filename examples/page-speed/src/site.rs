@@ -73,7 +73,7 @@ async fn check_whole_site(ctx: Context, params: SiteParams) -> Result<ActionResu
         let pages = looked_after(&ctx, &key, &target, params.pages).await?;
         let report = site_report(target.url, pages);
         let summary = format!(
-            "{}: {} pages measured, mean performance {:.0}/100.",
+            "{}: mean performance {2:.0}/100 over {1} pages.",
             report.site,
             report.pages.len(),
             report.mean_performance * 100.0

@@ -47,6 +47,6 @@ fn a_check_that_a_kill_cut_off_ends_in_one_turn_and_leaves_no_row() {
         .count();
     assert_eq!(outcomes, 1, "{chat}");
     let history = printed(folder, &["call", "list_speed_snapshots"]);
-    assert!(history.starts_with("1 checks"), "the one that was finished: {history}");
+    assert!(history.starts_with("One check."), "the one that was finished: {history}");
     assert!(!history.contains("slow.example.com") && !history.contains("running"), "{history}");
 }

@@ -33,7 +33,9 @@ async fn the_digest_names_what_failed_and_measures_the_rest() {
     assert_eq!(pages[0]["verdict"], "ok");
     let messages = messages(&anna).await;
     assert_eq!(messages.len(), 1);
-    assert!(messages[0].starts_with("Page speed: 1 of 4 pages need a look.\nhttps://nowhere.example.com could not"));
+    assert!(
+        messages[0].starts_with("Page speed: 1 of 4 watched pages to look at.\nhttps://nowhere.example.com could not")
+    );
 }
 
 #[tokio::test(start_paused = true)]
