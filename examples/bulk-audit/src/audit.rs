@@ -8,7 +8,7 @@ use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 
 use crate::check::{Check, DEFAULT, Finding, Status};
-use crate::domain;
+use crate::domain::{self, Domains};
 use crate::running::Running;
 use crate::store::Store;
 use crate::summary::Audit;
@@ -41,9 +41,8 @@ impl Audited {
 
 #[derive(Deserialize, JsonSchema)]
 struct AuditParams {
-    /// The domains, at most 25; each is looked at once.
-    #[schemars(length(min = 1, max = 25))]
-    domains: Vec<String>,
+    /// The domains, at most 25.
+    domains: Domains,
     /// What to look at; dns, ssl, http, email and blacklist when this is empty.
     #[serde(default)]
     #[schemars(length(max = 11))]
@@ -61,10 +60,7 @@ struct AuditParams {
     long_running
 )]
 async fn audit_domains(ctx: Context, params: AuditParams) -> Result<ActionResult> {
-    let domains = domain::each_once(&params.domains);
-    if domains.is_empty() {
-        return Ok(ActionResult::error("NO_DOMAINS", "There is no domain in the list."));
-    }
+    let domains = params.domains.each_once()?;
     let checks = chosen(params.checks);
     let count = domains.len();
     let Some(held) = ctx.state::<Running>()?.take(ctx.user(), "audit") else {

@@ -39,6 +39,15 @@ pub(crate) enum Status {
 }
 
 impl Status {
+    pub(crate) fn as_str(self) -> &'static str {
+        match self {
+            Self::Ok => "ok",
+            Self::Unknown => "unknown",
+            Self::Warning => "warning",
+            Self::Critical => "critical",
+        }
+    }
+
     /// Whether somebody has to look at it. What is unknown is no issue of the domain.
     pub(crate) fn is_issue(self) -> bool {
         self >= Self::Warning
@@ -150,9 +159,9 @@ impl Check {
                 Some(false) => (Warning, "not the same everywhere yet".to_owned()),
                 None => (Unknown, "the answer does not say".to_owned()),
             },
-            Self::Dns => (Ok, format!("{} records", count("records").unwrap_or_default())),
+            Self::Dns => (Ok, format!("records: {}", count("records").unwrap_or_default())),
             Self::Whois => (Ok, format!("registered until {}", text("expires"))),
-            Self::Ports => (Ok, format!("{} ports open", count("open").unwrap_or_default())),
+            Self::Ports => (Ok, format!("open ports: {}", count("open").unwrap_or_default())),
         }
     }
 }

@@ -1,4 +1,41 @@
-//! Names of domains as people paste them.
+//! Names of domains as people paste them: a list, or one text with anything between the names.
+
+use imperal::{Error, Result, codes};
+use schemars::JsonSchema;
+use serde::Deserialize;
+
+/// Domains of one audit or group.
+const MOST: usize = 25;
+
+/// Domains as a parameter.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(untagged)]
+pub(crate) enum Domains {
+    /// Pasted: names with commas, spaces or line ends between them.
+    Text(#[schemars(length(min = 1, max = 10_000), extend("format" = "multiline"))] String),
+    /// One by one.
+    List(#[schemars(length(min = 1, max = 25))] Vec<String>),
+}
+
+impl Domains {
+    /// Tidy names, each once, in the order they came.
+    ///
+    /// # Errors
+    /// A user error when there is none, or more than 25.
+    pub(crate) fn each_once(&self) -> Result<Vec<String>> {
+        let names: Vec<&str> = match self {
+            Self::Text(text) => text.split([',', ';', ' ', '\t', '\r', '\n']).collect(),
+            Self::List(names) => names.iter().map(String::as_str).collect(),
+        };
+        let once = each_once(&names);
+        let refused = match once.len() {
+            0 => "There is no domain in the list.".to_owned(),
+            n if n > MOST => format!("At most {MOST} domains go together; these are {n}."),
+            _ => return Ok(once),
+        };
+        Err(Error::user(codes::VALIDATION_TYPE_ERROR, refused).with_field("domains"))
+    }
+}
 
 /// A name in lower case, without the scheme, path or dot at the end that came along.
 pub(crate) fn tidy(text: &str) -> String {
@@ -19,10 +56,9 @@ pub(crate) fn is_domain(name: &str) -> bool {
     name.len() <= 253 && name.contains('.') && name.split('.').all(label)
 }
 
-/// Tidy names, each once, in the order they came.
-pub(crate) fn each_once(names: &[String]) -> Vec<String> {
+fn each_once(names: &[&str]) -> Vec<String> {
     let mut once: Vec<String> = Vec::with_capacity(names.len());
-    for name in names.iter().map(|name| tidy(name)).filter(|name| !name.is_empty()) {
+    for name in names.iter().copied().map(tidy).filter(|name| !name.is_empty()) {
         if !once.contains(&name) {
             once.push(name);
         }
@@ -36,8 +72,19 @@ mod tests {
 
     #[test]
     fn what_was_pasted_becomes_names_each_once() {
-        let pasted = ["https://Example.com/a?b", " example.com. ", "", "example.org:8443"].map(str::to_owned);
-        assert_eq!(each_once(&pasted), ["example.com", "example.org"]);
+        let list = ["https://Example.com/a?b", " example.com. ", "", "example.org:8443"].map(str::to_owned).to_vec();
+        assert_eq!(Domains::List(list).each_once().unwrap(), ["example.com", "example.org"]);
+        let text = "https://Example.com/a?b, example.com.\nexample.org:8443".to_owned();
+        assert_eq!(Domains::Text(text).each_once().unwrap(), ["example.com", "example.org"]);
+    }
+
+    #[test]
+    fn none_and_too_many_are_refused() {
+        let many = (0..26).map(|n| format!("d{n}.example.com")).collect::<Vec<_>>();
+        for bad in [" , ", &many.join("\n")] {
+            assert_eq!(Domains::Text(bad.to_owned()).each_once().unwrap_err().field(), Some("domains"));
+        }
+        assert_eq!(Domains::Text(many[..25].join("\n")).each_once().unwrap().len(), 25);
     }
 
     #[test]

@@ -4,6 +4,7 @@ use std::fmt::Write;
 
 use imperal::prelude::*;
 
+use crate::check::Status;
 use crate::store::Store;
 use crate::summary::Audit;
 
@@ -41,21 +42,21 @@ async fn export_audit(ctx: Context, _params: NoParams) -> Result<ActionResult<Ex
     let Some(audit) = ctx.state::<Store>()?.kept(ctx.user()).await?.latest else {
         return Ok(none_yet());
     };
-    let rows = audit.issues.len() + audit.unknown.len();
-    Ok(ActionResult::success(Export { rows, csv: csv(&audit) }, format!("{rows} findings as comma-separated values.")))
+    let csv = csv(&audit);
+    let rows = csv.lines().count() - 1;
+    Ok(ActionResult::success(Export { rows, csv }, format!("The findings as comma-separated values, rows: {rows}.")))
 }
 
 fn csv(audit: &Audit) -> String {
     let mut csv = String::from("domain,check,status,what\n");
-    for issue in audit.issues.iter().chain(&audit.unknown) {
-        let status = match issue.status {
-            crate::check::Status::Ok => "ok",
-            crate::check::Status::Unknown => "unknown",
-            crate::check::Status::Warning => "warning",
-            crate::check::Status::Critical => "critical",
-        };
+    let issues = audit.issues.iter().map(|issue| (&issue.domain, issue.check, issue.status, &issue.what));
+    let unknown = audit
+        .unknown
+        .iter()
+        .flat_map(|row| row.checks.iter().map(|check| (&row.domain, *check, Status::Unknown, &row.why)));
+    for (domain, check, status, what) in issues.chain(unknown) {
         // Writing into a text cannot fail.
-        let _ = writeln!(csv, "{},{},{status},{}", quoted(&issue.domain), issue.check.as_str(), quoted(&issue.what));
+        let _ = writeln!(csv, "{},{},{},{}", quoted(domain), check.as_str(), status.as_str(), quoted(what));
     }
     csv
 }

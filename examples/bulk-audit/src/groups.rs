@@ -5,7 +5,7 @@ use imperal::prelude::*;
 
 use crate::audit::{audited, chosen, domains_of};
 use crate::check::{Check, Status};
-use crate::domain;
+use crate::domain::{self, Domains};
 use crate::running::Running;
 use crate::store::{Group, Store};
 use crate::summary::Audit;
@@ -65,18 +65,17 @@ struct SaveParams {
     /// The group's name.
     #[schemars(length(min = 1, max = 80))]
     name: String,
-    /// Its domains, at most 25, each once.
-    #[schemars(length(min = 1, max = 25))]
-    domains: Vec<String>,
+    /// Its domains, at most 25.
+    domains: Domains,
 }
 
 /// Save a group of domains under a name; one that has the name gets these domains.
 #[chat_function(action_type = "write", event = "bulk-audit.group_saved", effects = ["update:group"])]
 async fn save_domain_group(ctx: Context, params: SaveParams) -> Result<ActionResult<GroupLine>> {
-    let domains = domain::each_once(&params.domains);
-    if let Some(at) = params.domains.iter().position(|name| !domain::is_domain(&domain::tidy(name))) {
-        let text = format!("`{}` is not the name of a domain.", params.domains[at]);
-        return Err(Error::user(codes::VALIDATION_TYPE_ERROR, text).with_field(format!("domains[{at}]")));
+    let domains = params.domains.each_once()?;
+    if let Some(wrong) = domains.iter().find(|name| !domain::is_domain(name)) {
+        let text = format!("`{wrong}` is not the name of a domain.");
+        return Err(Error::user(codes::VALIDATION_TYPE_ERROR, text).with_field("domains"));
     }
     let name = params.name.trim().to_owned();
     let saved = ctx.state::<Store>()?.change(ctx.user(), move |kept| {

@@ -5,7 +5,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::audit::{self, Audited};
-use crate::check::{Check, Status};
+use crate::check::{Check, Finding, Status};
 
 /// An audit of some domains.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -16,9 +16,8 @@ pub(crate) struct Audit {
     pub(crate) domains: Vec<Row>,
     /// What somebody has to look at, the worst first.
     pub(crate) issues: Vec<Issue>,
-    /// What could not be found out.
-    #[serde(default)]
-    pub(crate) unknown: Vec<Issue>,
+    /// What could not be found out, and why.
+    pub(crate) unknown: Vec<Unknown>,
 }
 
 /// One domain; a check that was not made is absent.
@@ -54,7 +53,7 @@ pub(crate) struct Row {
     propagation: Option<Status>,
 }
 
-/// A finding that is not `ok`.
+/// A finding that somebody has to look at.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub(crate) struct Issue {
     /// The domain.
@@ -67,21 +66,34 @@ pub(crate) struct Issue {
     pub(crate) what: String,
 }
 
+/// Checks of a domain that have no answer, for one reason.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub(crate) struct Unknown {
+    /// The domain.
+    pub(crate) domain: String,
+    /// What was looked at.
+    pub(crate) checks: Vec<Check>,
+    /// Why there is no answer.
+    pub(crate) why: String,
+}
+
 impl Audit {
     pub(crate) fn of(mut audited: Vec<Audited>, at: Timestamp) -> Self {
         audited.sort_by_key(|one| std::cmp::Reverse((one.status(), one.issues())));
-        let all = audited.iter().flat_map(|one| one.findings.iter().map(|finding| (&one.domain, finding)));
-        let mut found: Vec<Issue> = all
-            .filter(|(_, finding)| finding.status != Status::Ok)
-            .map(|(domain, finding)| Issue {
-                domain: domain.clone(),
-                check: finding.check,
-                status: finding.status,
-                what: finding.what.clone(),
-            })
-            .collect();
-        found.sort_by_key(|issue| std::cmp::Reverse(issue.status));
-        let (issues, unknown) = found.into_iter().partition(|issue| issue.status.is_issue());
+        let mut issues = Vec::new();
+        let mut unknown: Vec<Unknown> = Vec::new();
+        for (domain, finding) in
+            audited.iter().flat_map(|one| one.findings.iter().map(|finding| (&one.domain, finding)))
+        {
+            let Finding { check, status, what } = finding.clone();
+            match unknown.iter_mut().find(|row| row.domain == *domain && row.why == what) {
+                _ if status.is_issue() => issues.push(Issue { domain: domain.clone(), check, status, what }),
+                _ if status == Status::Ok => {}
+                Some(row) => row.checks.push(check),
+                None => unknown.push(Unknown { domain: domain.clone(), checks: vec![check], why: what }),
+            }
+        }
+        issues.sort_by_key(|issue| std::cmp::Reverse(issue.status));
         let at = at.strftime("%Y-%m-%dT%H:%M:%S%.6fZ").to_string();
         Self { at, domains: audited.iter().map(row).collect(), issues, unknown }
     }

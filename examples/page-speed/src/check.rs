@@ -13,7 +13,7 @@ use crate::{address, key};
 #[derive(Deserialize, JsonSchema)]
 struct CheckParams {
     /// Address of the page; `https://` is added to a bare domain.
-    #[schemars(length(min = 1, max = 2000))]
+    #[schemars(length(min = 1, max = 200))]
     url: String,
     /// The device to imitate.
     #[serde(default)]

@@ -99,7 +99,7 @@ async fn get_speed_snapshot(ctx: Context, params: GetParams) -> Result<ActionRes
 #[derive(Deserialize, JsonSchema)]
 struct CompareParams {
     /// The page, as the history has it; `https://` is added to a bare domain.
-    #[schemars(length(min = 1, max = 2000))]
+    #[schemars(length(min = 1, max = 200))]
     url: String,
     /// The device.
     #[serde(default)]

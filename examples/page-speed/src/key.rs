@@ -2,26 +2,26 @@
 
 use imperal::prelude::*;
 
-use crate::settings::Settings;
+use crate::settings::Shown;
 use crate::speed_api::SpeedApi;
 use crate::store::Store;
 
 #[derive(Deserialize, JsonSchema)]
 struct ConnectParams {
     /// Your key of the page-speed service.
-    #[schemars(length(min = 8, max = 200))]
+    #[schemars(length(min = 8, max = 200), extend("format" = "password", "writeOnly" = true))]
     api_key: String,
 }
 
 /// Connect the page-speed service: try the key, and keep it when it works.
 #[chat_function(action_type = "write", event = "page-speed.connected", effects = ["update:key"])]
-async fn connect_pagespeed(ctx: Context, params: ConnectParams) -> Result<ActionResult<Settings>> {
+async fn connect_pagespeed(ctx: Context, params: ConnectParams) -> Result<ActionResult<Shown>> {
     let key = params.api_key.trim().to_owned();
     ctx.state::<SpeedApi>()?.try_key(&ctx, &key).await?;
     let store = ctx.state::<Store>()?;
     store.set_key(ctx.user(), Some(key)).await?;
     let settings = store.settings(ctx.user()).await?;
-    Ok(ActionResult::success(settings, "The page-speed service is connected.")
+    Ok(ActionResult::success(settings.into(), "The page-speed service is connected.")
         .refresh_panels(["page-speed", "page-speed-settings"]))
 }
 

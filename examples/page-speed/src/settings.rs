@@ -57,14 +57,46 @@ impl Default for Settings {
     }
 }
 
+/// The settings as a user reads them.
+#[derive(Debug, Serialize, Deserialize, JsonSchema)]
+pub(crate) struct Shown {
+    /// What is scored when a check does not say.
+    categories: Vec<Category>,
+    /// How long snapshots are kept, in days.
+    retention_days: u32,
+    /// What rates a metric.
+    thresholds: Vec<Threshold>,
+    /// The daily digest.
+    digest: DigestSettings,
+}
+
+#[derive(Debug, Serialize, Deserialize, JsonSchema)]
+struct Threshold {
+    /// The metric.
+    metric: String,
+    /// Good up to here.
+    good: f64,
+    /// Poor above this.
+    poor: f64,
+}
+
+impl From<Settings> for Shown {
+    fn from(settings: Settings) -> Self {
+        let Settings { categories, retention_days, thresholds: Thresholds { lcp_ms, cls, inp_ms }, digest } = settings;
+        let row = |metric: &str, Bounds { good, poor }| Threshold { metric: metric.to_owned(), good, poor };
+        let thresholds = vec![row("LCP, ms", lcp_ms), row("CLS", cls), row("INP, ms", inp_ms)];
+        Self { categories, retention_days, thresholds, digest }
+    }
+}
+
 #[derive(Deserialize, JsonSchema)]
 struct NoParams {}
 
 /// Show the settings: thresholds, what is kept, the daily digest.
 #[chat_function(action_type = "read")]
-async fn get_speed_settings(ctx: Context, _params: NoParams) -> Result<ActionResult<Settings>> {
+async fn get_speed_settings(ctx: Context, _params: NoParams) -> Result<ActionResult<Shown>> {
     let settings = ctx.state::<Store>()?.settings(ctx.user()).await?;
-    Ok(ActionResult::success(settings, "The settings of the page-speed checks."))
+    Ok(ActionResult::success(settings.into(), "The settings of the page-speed checks."))
 }
 
 #[derive(Deserialize, JsonSchema)]
@@ -97,7 +129,7 @@ struct ThresholdParams {
 
 /// Change the thresholds that rate a metric as good or poor; what is left out stays.
 #[chat_function(action_type = "write", event = "page-speed.settings_saved", effects = ["update:settings"])]
-async fn save_speed_thresholds(ctx: Context, params: ThresholdParams) -> Result<ActionResult<Settings>> {
+async fn save_speed_thresholds(ctx: Context, params: ThresholdParams) -> Result<ActionResult<Shown>> {
     let changed = ctx.state::<Store>()?.change_settings(ctx.user(), move |settings| {
         let mut new = settings.thresholds.clone();
         set(&mut new.lcp_ms, params.lcp_good, params.lcp_poor, "lcp_good")?;
@@ -106,7 +138,7 @@ async fn save_speed_thresholds(ctx: Context, params: ThresholdParams) -> Result<
         settings.thresholds = new;
         Ok::<_, Error>(settings.clone())
     });
-    Ok(ActionResult::success(changed.await??, "The thresholds are saved."))
+    Ok(ActionResult::success(changed.await??.into(), "The thresholds are saved."))
 }
 
 fn set(bounds: &mut Bounds, good: Option<f64>, poor: Option<f64>, field: &str) -> Result<()> {
@@ -133,13 +165,13 @@ struct HistoryParams {
 
 /// Change what a check scores by itself and how long its snapshot is kept; what is left out stays.
 #[chat_function(action_type = "write", event = "page-speed.settings_saved", effects = ["update:settings"])]
-async fn save_speed_defaults(ctx: Context, params: HistoryParams) -> Result<ActionResult<Settings>> {
+async fn save_speed_defaults(ctx: Context, params: HistoryParams) -> Result<ActionResult<Shown>> {
     let changed = ctx.state::<Store>()?.change_settings(ctx.user(), move |settings| {
         settings.categories = params.categories.unwrap_or_else(|| std::mem::take(&mut settings.categories));
         settings.retention_days = params.retention_days.unwrap_or(settings.retention_days);
         settings.clone()
     });
-    Ok(ActionResult::success(changed.await?, "The defaults are saved."))
+    Ok(ActionResult::success(changed.await?.into(), "The defaults are saved."))
 }
 
 #[derive(Deserialize, JsonSchema)]
@@ -161,7 +193,7 @@ struct DigestParams {
 
 /// Switch the daily digest on or off and say which pages it measures; what is left out stays.
 #[chat_function(action_type = "write", event = "page-speed.settings_saved", effects = ["update:settings"])]
-async fn save_speed_digest(ctx: Context, params: DigestParams) -> Result<ActionResult<Settings>> {
+async fn save_speed_digest(ctx: Context, params: DigestParams) -> Result<ActionResult<Shown>> {
     let whole = |(at, site): (usize, &String)| address::whole(site, &format!("sites[{at}]"));
     let sites =
         params.sites.map(|sites| sites.iter().enumerate().map(whole).collect::<Result<Vec<_>>>()).transpose()?;
@@ -181,5 +213,5 @@ async fn save_speed_digest(ctx: Context, params: DigestParams) -> Result<ActionR
         (true, 0) => "The daily digest is on, but it has no pages yet.".to_owned(),
         (true, n) => format!("The daily digest measures {n} pages from {}:00 UTC.", settings.digest.hour),
     };
-    Ok(ActionResult::success(settings, summary))
+    Ok(ActionResult::success(settings.into(), summary))
 }

@@ -15,7 +15,7 @@ const FAILED_LOOKS: u32 = 3;
 #[derive(Deserialize, JsonSchema)]
 struct SiteParams {
     /// Address of the site; `https://` is added to a bare domain.
-    #[schemars(length(min = 1, max = 2000))]
+    #[schemars(length(min = 1, max = 200))]
     url: String,
     /// The device to imitate.
     #[serde(default)]

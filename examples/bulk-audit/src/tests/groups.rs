@@ -50,7 +50,7 @@ async fn a_group_is_its_users_alone() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_name_that_is_no_domain_is_named_by_its_place() {
+async fn a_name_that_is_no_domain_is_not_saved() {
     let scene = Scene::start().await;
     let anna = scene.platform.user("anna");
     let saved = answer(&anna, "save_domain_group", json!({"name": "x", "domains": ["example.com", "no domain"]})).await;
