@@ -99,10 +99,18 @@ pub fn url(name: &str) -> String {
 
 /// A connection of the test's own.
 pub async fn client() -> Client {
+    client_of(&url("test")).await
+}
+
+/// A connection to this address.
+///
+/// # Panics
+/// When there is none within a minute.
+pub async fn client_of(url: &str) -> Client {
     // The server may not be ready yet although it listens.
     let begun = Instant::now();
     loop {
-        match tokio_postgres::connect(&url("test"), NoTls).await {
+        match tokio_postgres::connect(url, NoTls).await {
             Ok((client, connection)) => {
                 tokio::spawn(connection);
                 return client;

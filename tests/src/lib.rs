@@ -6,6 +6,7 @@
 pub mod cluster;
 pub mod crash;
 mod node;
+pub mod nodes;
 mod stream;
 mod user;
 

@@ -142,6 +142,23 @@ impl Node {
         }
     }
 
+    /// Waits until it has ended by itself. Cancel safe.
+    ///
+    /// # Panics
+    /// When it cannot be waited for.
+    pub async fn ended(&mut self) {
+        self.child.wait().await.expect("the node can be waited for");
+    }
+
+    /// Sends it a signal: `STOP`, `CONT`, `TERM`.
+    ///
+    /// # Panics
+    /// When it has ended.
+    pub async fn signal(&self, name: &str) {
+        let told = Command::new("kill").args([&format!("-{name}"), &self.pid().to_string()]).status().await;
+        assert!(told.expect("kill runs").success(), "SIG{name} was not sent");
+    }
+
     /// Its process id.
     ///
     /// # Panics
@@ -155,9 +172,7 @@ impl Node {
     /// # Panics
     /// When it does not end well.
     pub async fn terminate(mut self) -> NodeOptions {
-        let pid = self.child.id().expect("the node runs").to_string();
-        let told = Command::new("kill").args(["-TERM", &pid]).status().await.expect("kill runs");
-        assert!(told.success());
+        self.signal("TERM").await;
         let status = self.child.wait().await.expect("the node ends");
         assert!(status.success(), "the node ended with {status}");
         self.options.clone()

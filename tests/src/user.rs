@@ -63,6 +63,11 @@ impl User {
         Self { http: reqwest::Client::new(), url: node.url.clone(), token: token.to_owned() }
     }
 
+    /// Whoever has this token, by this client, at whatever listens there.
+    pub fn by(http: reqwest::Client, url: &str, token: &str) -> Self {
+        Self { http, url: url.to_owned(), token: token.to_owned() }
+    }
+
     /// The same user at another node.
     #[must_use]
     pub fn at(&self, node: &Node) -> Self {

@@ -1,6 +1,7 @@
 //! Nothing lost: the promises under kill, against a real process on a real file.
 //!
-//! A short campaign of `imperal_tests::crash`; the binary `crash` runs one of any length.
+//! A short campaign of `imperal_tests::crash`; the binary `crash` runs one of any length. The same
+//! for three nodes on one PostgreSQL: `imperal_tests::nodes` and the binary `nodes`.
 
 use imperal_tests::crash::Campaign;
 
@@ -13,4 +14,22 @@ async fn nothing_is_lost_and_nothing_twice_over_forty_kills() {
     assert!(report.violations() == 0, "{report}");
     assert_eq!(report.kills(), 40);
     println!("{report}");
+}
+
+mod postgres {
+    use imperal_tests::nodes::Campaign;
+
+    /// P3 to P10 hold over three hundred tasks of thirty users on three nodes that are killed, stopped
+    /// past their lease and restarted.
+    #[tokio::test(flavor = "multi_thread")]
+    async fn nothing_is_lost_and_nothing_twice_on_three_nodes() {
+        let seed = std::env::var("IMPERAL_CRASH_SEED").ok().and_then(|seed| seed.parse().ok()).unwrap_or(2026);
+        let binary = env!("CARGO_BIN_EXE_probe").into();
+        let campaign = Campaign { binary, nodes: 3, users: 30, tasks: 300, seed, talkative: false };
+        let report = campaign.run().await;
+        assert!(report.violations() == 0, "{report}");
+        assert_eq!(report.ended(), 300);
+        assert!(report.blows() > 0, "nothing happened to the nodes: {report}");
+        println!("{report}");
+    }
 }

@@ -161,9 +161,13 @@ pub(super) struct ServeArgs {
     pub(super) listen: SocketAddr,
     #[command(flatten)]
     pub(super) folder: FolderArg,
-    /// PostgreSQL to use instead of the data folder's file; give a password by the environment
+    /// PostgreSQL to use instead of the data folder's file; give a password by the environment. With
+    /// TLS: `?sslmode=verify-full&sslrootcert=FILE`
     #[arg(long, env = "IMPERAL_DATABASE_URL", value_name = "URL", hide_env_values = true)]
     pub(super) database_url: Option<String>,
+    /// Most connections to PostgreSQL for calls; the node has two more for itself [default: 16]
+    #[arg(long, env = "IMPERAL_DATABASE_POOL", value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1000))]
+    pub(super) database_pool: Option<u16>,
     /// This node's name in PostgreSQL: its own, the same over restarts [default: host and data folder]
     #[arg(long, env = "IMPERAL_NODE", value_name = "NAME")]
     pub(super) node: Option<String>,

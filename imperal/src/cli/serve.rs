@@ -50,7 +50,7 @@ pub(super) async fn serve(mut app: App, registry: Registry, args: ServeArgs) -> 
     let folder = own(&args.folder.data_dir)?;
     let ledger = match &args.database_url {
         None => file(&folder)?,
-        Some(url) => database(url, args.node, &folder, &mut app.settings).await?,
+        Some(url) => database(url, args.database_pool, args.node, &folder, &mut app.settings).await?,
     };
     let platform = Platform::start(registry, ledger, app.states, app.settings).await?;
     let bound = bind(&platform, &folder, args.listen, |auth| {
@@ -114,10 +114,12 @@ fn file(folder: &DataFolder) -> Result<Arc<dyn Ledger>, CliError> {
     Ok(Arc::new(ledger))
 }
 
-/// A cancel that is asked of another node arrives with the renewal, so that comes every second.
+/// A cancel that is asked of another node arrives with the renewal, at the latest, and a dead node's
+/// work is ended with the look after its lease: both come often.
 #[cfg(feature = "postgres")]
 async fn database(
     url: &str,
+    pool: Option<u16>,
     node: Option<String>,
     folder: &DataFolder,
     settings: &mut Settings,
@@ -126,14 +128,22 @@ async fn database(
         Some(node) => node,
         None => own_name(folder)?,
     };
-    settings.renew_every = settings.renew_every.min(Duration::from_secs(1));
-    let ledger = PostgresLedger::connect(url).await.map_err(|error| CliError::new(error.to_string()))?;
+    settings.renew_every = settings.renew_every.min(Duration::from_millis(500)).min(settings.lease / 10);
+    let connections = pool.map_or(PostgresLedger::CONNECTIONS, usize::from);
+    let connecting = PostgresLedger::connect_in(url, "imperal", connections);
+    let ledger = connecting.await.map_err(|error| CliError::new(error.to_string()))?;
     Ok(Arc::new(ledger))
 }
 
 #[cfg(not(feature = "postgres"))]
 #[expect(clippy::unused_async, reason = "as where there is one")]
-async fn database(_: &str, _: Option<String>, _: &DataFolder, _: &mut Settings) -> Result<Arc<dyn Ledger>, CliError> {
+async fn database(
+    _: &str,
+    _: Option<u16>,
+    _: Option<String>,
+    _: &DataFolder,
+    _: &mut Settings,
+) -> Result<Arc<dyn Ledger>, CliError> {
     Err(CliError::new(
         "this build has no PostgreSQL ledger: leave out --database-url, or build with imperal's feature `postgres`",
     ))

@@ -3,7 +3,8 @@
 //! **Who does what.** The platform decides what is written and in which words; a backend stores it,
 //! numbers it, stamps the time by its own clock, and refuses what its rules below forbid. Each
 //! method is one transaction: all of it is durable when the future completes with `Ok`, and none
-//! of it is there after an `Err`. A future that is dropped may or may not have been carried out.
+//! of it is there after an `Err`, save after [`LedgerError::Unsure`]. A future that is dropped may or
+//! may not have been carried out.
 //!
 //! **Numbers.** Each owner's events are numbered 1, 2, 3 .. without gaps, in commit order, turns
 //! and task changes together. A reader that has seen `n` never later finds a number below `n`.
@@ -48,13 +49,17 @@ use crate::ids::{CallId, TaskId};
 /// What a ledger method returns.
 pub type Fut<'a, T> = Pin<Box<dyn Future<Output = Result<T, LedgerError>> + Send + 'a>>;
 
-/// Why a ledger did not do it. Nothing was written.
+/// Why a ledger did not do it. Nothing was written, save perhaps after [`LedgerError::Unsure`].
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum LedgerError {
     /// It cannot write or read now: disk full, file locked, connection lost. The same may succeed
     /// later. The text is for the operator.
     Unavailable(String),
+    /// The connection was lost while it was writing: nobody knows whether it is written. Who repeats
+    /// the same write, with the same ids, finds out: [`LedgerError::Settled`] says that it was. The
+    /// text is for the operator.
+    Unsure(String),
     /// The node's life is over: another took its place.
     Fenced,
     /// The call has its reply, or the task its end, already; or the id is in the ledger.
@@ -73,6 +78,7 @@ impl std::fmt::Display for LedgerError {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
             Self::Unavailable(why) => write!(f, "the ledger is not available: {why}"),
+            Self::Unsure(why) => write!(f, "whether it was written is not known: {why}"),
             Self::Fenced => f.write_str("this node's lease was taken over"),
             Self::Settled => f.write_str("it has ended already"),
             Self::Unknown => f.write_str("it is not in the ledger"),

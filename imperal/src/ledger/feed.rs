@@ -6,6 +6,7 @@
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use tokio::sync::Notify;
 use tokio::sync::broadcast::{self, error::RecvError};
 
 use super::{Owner, Progress};
@@ -24,11 +25,18 @@ pub enum Pulse {
 
 /// The process's watchers, by user.
 #[derive(Debug, Clone, Default)]
-pub struct Feed(Arc<Mutex<HashMap<Owner, broadcast::Sender<Pulse>>>>);
+pub struct Feed(Arc<Inner>);
+
+#[derive(Debug, Default)]
+struct Inner {
+    watchers: Mutex<HashMap<Owner, broadcast::Sender<Pulse>>>,
+    /// A task of this process was asked elsewhere to stop.
+    asked: Notify,
+}
 
 impl Feed {
     fn watchers(&self) -> MutexGuard<'_, HashMap<Owner, broadcast::Sender<Pulse>>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.0.watchers.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Watches a user from now on. Read the ledger after this, and nothing can be missed.
@@ -50,6 +58,18 @@ impl Feed {
     /// Says how far a task is.
     pub fn progress(&self, owner: &Owner, progress: Progress) {
         self.tell(owner, Pulse::Progress(Arc::new(progress)));
+    }
+
+    /// Says that a task which runs in this process was asked elsewhere to stop. Which one, the next
+    /// renewal says.
+    pub fn ask(&self) {
+        self.0.asked.notify_one();
+    }
+
+    /// Waits until the next [`Feed::ask`], or returns at once if there was one since the last wait.
+    /// Cancel safe.
+    pub async fn asked(&self) {
+        self.0.asked.notified().await;
     }
 
     /// Who is watched, for backends that hear of other processes' commits.

@@ -5,6 +5,7 @@
 
 use serde_json::Value;
 
+use super::commit::PATIENCE;
 use super::{CallReply, Platform, unavailable, unreadable};
 use crate::codes;
 use crate::context::{MsgType, User, cut_text};
@@ -113,7 +114,22 @@ impl Platform {
             truncated,
         };
         audit.target = Some(turn.turn_id.to_string());
-        self.node.ledger.inject(owner, turn, audit, None).await.map_err(|error| unavailable(&error))
+        self.put(owner, turn, audit).await
+    }
+
+    async fn put(&self, owner: Owner, turn: TurnBody, audit: NewAudit) -> Result<Turn> {
+        let ledger = &*self.node.ledger;
+        let write = || ledger.inject(owner.clone(), turn.clone(), audit.clone(), None);
+        let sure = tokio::time::timeout(PATIENCE, self.node.make_sure("message", write)).await;
+        let lost = |why: &str| unavailable(&LedgerError::Unsure(why.to_owned()));
+        let written = sure.map_err(|_| lost("no word of the message in time"))?.map_err(|error| unavailable(&error))?;
+        if let Some(turn) = written {
+            return Ok(turn);
+        }
+        // Its number went with the lost answer, not the message.
+        let latest = ledger.latest_turns(&owner, None, PAGE).await.map_err(|error| unreadable(&error))?;
+        let found = latest.into_iter().find(|found| found.body.turn_id == turn.turn_id);
+        found.ok_or_else(|| lost("the message is far back in the chat"))
     }
 
     /// Every user's audit rows.

@@ -53,7 +53,8 @@ impl DeliverChat for Node {
                     }
                 }
                 crash::point("before-delivery");
-                match self.ledger.inject(owner, turn, audit, Some(fence)).await {
+                let write = || self.ledger.inject(owner.clone(), turn.clone(), audit.clone(), Some(fence.clone()));
+                match self.make_sure("delivery", write).await {
                     Ok(_) => {
                         crash::point("after-delivery");
                         Ok(turn_id)

@@ -1,4 +1,5 @@
-//! Writing what has to be written: an ending is not given up because the disk is full for a while.
+//! Writing what has to be written: an ending is not given up because the disk is full for a while,
+//! and a write that was cut off is repeated until it is known whether it was done.
 
 use std::time::Duration;
 
@@ -7,6 +8,9 @@ use crate::ledger::{Fut, LedgerError, Turn};
 
 const FIRST_WAIT: Duration = Duration::from_millis(50);
 const LONGEST_WAIT: Duration = Duration::from_secs(5);
+
+/// How long somebody who waits for an answer is kept waiting until it is known.
+pub(super) const PATIENCE: Duration = Duration::from_secs(5);
 
 impl Node {
     /// Repeats a write of an ending until the ledger has taken or refused it for good. `None` when
@@ -26,6 +30,37 @@ impl Node {
             }
             self.ended.run_until_cancelled(tokio::time::sleep(wait)).await?;
             wait = (wait * 2).min(LONGEST_WAIT);
+        }
+    }
+
+    /// Repeats a write, with the same ids, until it is known whether it is in the ledger. `None` when
+    /// an earlier try wrote it whose answer was lost.
+    ///
+    /// Only a try that comes through says so. One that is refused says nothing of an earlier one that
+    /// a server may still be at work on, save when the life is over: then recovery settles either.
+    ///
+    /// # Errors
+    /// What refused the first try; `Unsure` when the life or the platform ended before it was known.
+    pub(super) async fn make_sure<'a, T>(
+        &self,
+        what: &str,
+        mut write: impl FnMut() -> Fut<'a, T>,
+    ) -> Result<Option<T>, LedgerError> {
+        let mut wait = FIRST_WAIT;
+        let mut outcome = write().await;
+        loop {
+            let Err(LedgerError::Unsure(why)) = outcome else { return outcome.map(Some) };
+            tracing::warn!(what, why, retry_ms = wait.as_millis(), "not known whether it is written: asking again");
+            if self.ended.run_until_cancelled(tokio::time::sleep(wait)).await.is_none() {
+                return Err(LedgerError::Unsure(why));
+            }
+            wait = (wait * 2).min(LONGEST_WAIT);
+            outcome = match write().await {
+                Ok(written) => return Ok(Some(written)),
+                Err(LedgerError::Settled) => return Ok(None),
+                Err(LedgerError::Fenced) => return Err(LedgerError::Unsure(why)),
+                Err(error) => Err(LedgerError::Unsure(error.to_string())),
+            };
         }
     }
 }

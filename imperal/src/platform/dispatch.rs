@@ -4,6 +4,7 @@
 //! disk before the handler runs, the reply is on disk before anybody hears of it. From acceptance
 //! on the call runs in a task of its own: a caller that hangs up changes nothing.
 
+use std::pin::pin;
 use std::sync::Arc;
 
 use schemars::JsonSchema;
@@ -13,6 +14,7 @@ use tokio::sync::oneshot;
 use tokio_util::sync::CancellationToken;
 use tracing::Instrument;
 
+use super::commit::PATIENCE;
 use super::live::Live;
 use super::words::{self, About};
 use super::{Node, Platform, unavailable};
@@ -22,7 +24,7 @@ use crate::crash;
 use crate::error::Error;
 use crate::function::FunctionDef;
 use crate::ids::{CallId, TurnId};
-use crate::ledger::{Incarnation, NewCall, Owner, Role, Turn, TurnBody};
+use crate::ledger::{Incarnation, LedgerError, NewCall, Owner, Role, Turn, TurnBody};
 use crate::result::{Result, WireResult};
 use crate::task::supervise;
 
@@ -85,9 +87,23 @@ async fn run_call(
     let holder = node.life();
     let call = NewCall { call_id: origin.call_id, owner: Owner::from(&origin.user), turn: user_turn(origin, &params) };
     crash::point("before-accept");
-    if let Err(error) = node.ledger.accept_call(&holder, call).await {
-        let _ = answer.send(Err(unavailable(&error)));
-        return;
+    let mut accepting = pin!(node.make_sure("call", || node.ledger.accept_call(&holder, call.clone())));
+    match tokio::time::timeout(PATIENCE, &mut accepting).await {
+        Ok(Ok(_)) => {}
+        Ok(Err(error)) => {
+            let _ = answer.send(Err(unavailable(&error)));
+            return;
+        }
+        Err(_) => {
+            let why = format!("no word of the call within {} s", PATIENCE.as_secs());
+            let _ = answer.send(Err(unavailable(&LedgerError::Unsure(why))));
+            if accepting.await.is_ok() {
+                // Whoever asked has been sent away: it does not begin behind their back.
+                let turn = words::answer_turn(About::from(origin), words::interrupted(origin.function));
+                node.insist("reply", || node.ledger.reply(&holder, origin.call_id, turn.clone())).await;
+            }
+            return;
+        }
     }
     crash::point("after-accept");
     let live = Live {

@@ -19,6 +19,7 @@ use std::fmt;
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
+use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
@@ -52,6 +53,8 @@ struct Node {
     settings: Settings,
     life: RwLock<Arc<Incarnation>>,
     live: LiveWork,
+    /// Until then other nodes' lapsed leases are let be.
+    lenient_until: RwLock<Option<Instant>>,
     progress: Arc<ProgressHub>,
     watchdog: Watchdog,
     tracker: TaskTracker,
@@ -115,13 +118,18 @@ impl Platform {
             settings,
             life: RwLock::new(Arc::new(life)),
             live: LiveWork::default(),
+            lenient_until: RwLock::default(),
             watchdog: Watchdog::start(),
             tracker: TaskTracker::new(),
             stopping: CancellationToken::new(),
             killing: CancellationToken::new(),
             ended: CancellationToken::new(),
         });
-        node.settle_orphans().await?;
+        tokio::spawn(Node::keep_alive(node.clone()));
+        if let Err(error) = node.settle_orphans().await {
+            node.ended.cancel();
+            return Err(error.into());
+        }
         let ports = Arc::new(Ports {
             tasks: node.clone(),
             progress: node.progress.clone(),
@@ -129,7 +137,7 @@ impl Platform {
             http,
             states: Arc::new(states),
         });
-        tokio::spawn(Node::keep_alive(node.clone()));
+        tokio::spawn(Node::keep_recovering(node.clone()));
         tokio::spawn({
             let node = node.clone();
             async move { node.ended.run_until_cancelled(node.progress.run(&*node.ledger)).await }
@@ -233,8 +241,12 @@ fn unreadable(error: &LedgerError) -> Error {
 
 fn unavailable(error: &LedgerError) -> Error {
     tracing::error!(%error, "the ledger refused");
-    Error::platform(codes::UNAVAILABLE, "The platform cannot write right now. Nothing was accepted; try again.")
-        .with_source(error.to_string())
+    let text = if matches!(error, LedgerError::Unsure(_)) {
+        "The platform lost its ledger while it was writing. It may have been accepted: the chat will say."
+    } else {
+        "The platform cannot write right now. Nothing was accepted; try again."
+    };
+    Error::platform(codes::UNAVAILABLE, text).with_source(error.to_string())
 }
 
 impl fmt::Debug for Platform {

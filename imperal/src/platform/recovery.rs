@@ -1,12 +1,16 @@
 //! Keeps this node's lease, and settles what ended lives have left behind.
 //!
-//! Runs at start and every few seconds. What it finds, it ends: calls with an "interrupted" reply,
-//! then their tasks with an "interrupted" outcome. The ledger makes sure that it happens once,
-//! whoever else is looking.
+//! Runs at start and every few seconds, each in a loop of its own: a long recovery holds up no
+//! renewal. What it finds, it ends: calls with an "interrupted" reply, then their tasks with an
+//! "interrupted" outcome. The ledger makes sure that it happens once, whoever else is looking.
+//!
+//! After the ledger was out of reach, every lease may have lapsed, of nodes that are well too. For
+//! as long as a lease lasts nobody's is ended then, so that each can be renewed first.
 
 use std::sync::{Arc, PoisonError};
 
 use futures_util::future::join_all;
+use tokio::time::Instant;
 
 use super::Node;
 use super::words::{self, About};
@@ -17,29 +21,64 @@ use crate::ledger::{LedgerError, Orphan};
 const BATCH: u32 = 256;
 
 impl Node {
-    /// Renews, listens for cancels asked of other nodes, and recovers, until the platform ends.
+    /// Renews, and listens for cancels asked of other nodes, until the platform ends.
     pub(super) async fn keep_alive(self: Arc<Self>) {
         let mut tick = tokio::time::interval(self.settings.renew_every);
         tick.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
-        while self.ended.run_until_cancelled(tick.tick()).await.is_some() {
+        let mut out_of_reach = false;
+        loop {
+            tokio::select! {
+                _ = tick.tick() => {}
+                () = self.ledger.feed().asked() => {}
+                () = self.ended.cancelled() => return,
+            }
             let life = self.life();
             match self.ledger.renew(&life, self.settings.lease).await {
                 Ok(cancelled) => {
                     for task_id in cancelled {
                         self.live.cancel(task_id);
                     }
+                    if std::mem::take(&mut out_of_reach) {
+                        tracing::info!("the lease is renewed again");
+                        self.be_lenient();
+                    }
                 }
                 // Signing off ends the life too, and then it is no loss.
                 Err(LedgerError::Fenced) if self.ended.is_cancelled() => return,
                 Err(LedgerError::Fenced) => self.begin_new_life(&life).await,
-                Err(error) => tracing::warn!(%error, "the lease could not be renewed"),
-            }
-            if let Err(error) = self.settle_orphans().await
-                && !self.ended.is_cancelled()
-            {
-                tracing::warn!(%error, "looking for interrupted work failed");
+                Err(error) => {
+                    out_of_reach = true;
+                    tracing::warn!(%error, "the lease could not be renewed");
+                }
             }
         }
+    }
+
+    /// Looks after what ended lives have left, until the platform ends.
+    pub(super) async fn keep_recovering(self: Arc<Self>) {
+        let mut tick = tokio::time::interval(self.settings.renew_every);
+        tick.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+        while self.ended.run_until_cancelled(tick.tick()).await.is_some() {
+            let lenient_until = *self.lenient_until.read().unwrap_or_else(PoisonError::into_inner);
+            if lenient_until.is_some_and(|until| Instant::now() < until) {
+                continue;
+            }
+            match self.settle_orphans().await {
+                // A life that is over is the renewal's to notice.
+                Ok(()) | Err(LedgerError::Fenced) => {}
+                Err(error) => {
+                    if !self.ended.is_cancelled() {
+                        tracing::warn!(%error, "looking for interrupted work failed");
+                    }
+                    self.be_lenient();
+                }
+            }
+        }
+    }
+
+    fn be_lenient(&self) {
+        let until = Instant::now() + self.settings.lease;
+        *self.lenient_until.write().unwrap_or_else(PoisonError::into_inner) = Some(until);
     }
 
     /// Another node took this one for dead: its work is not ours any more.

@@ -70,7 +70,7 @@ async fn run_task(
         max_running: node.settings.tasks_per_user,
     };
     crash::point("before-task-row");
-    if let Err(error) = node.ledger.start_task(&live.holder, row).await {
+    if let Err(error) = node.make_sure("task", || node.ledger.start_task(&live.holder, row.clone())).await {
         let _ = started.send(Err(refusal(error)));
         return;
     }

@@ -3,6 +3,7 @@
 //! Only what arrived whole is written down. What was asked and not answered may or may not have
 //! happened; the ledger alone says, and must say it consistently.
 
+use std::collections::HashSet;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use serde_json::Value;
@@ -11,54 +12,56 @@ use crate::SseEvent;
 
 /// A call's answer as it arrived.
 #[derive(Debug, Clone)]
-pub(super) struct Reply {
-    pub(super) call_id: String,
-    pub(super) turn_id: String,
-    pub(super) seq: u64,
-    pub(super) task_ids: Vec<String>,
+pub(crate) struct Reply {
+    pub(crate) call_id: String,
+    pub(crate) turn_id: String,
+    pub(crate) seq: u64,
+    pub(crate) task_ids: Vec<String>,
 }
 
 /// What one user was told so far.
 #[derive(Debug, Default)]
-pub(super) struct Book {
-    pub(super) replies: Vec<Reply>,
+pub(crate) struct Book {
+    pub(crate) replies: Vec<Reply>,
     /// Turns that a service was told are in the chat.
-    pub(super) injected: Vec<String>,
+    pub(crate) injected: Vec<String>,
     /// Tasks of which the user was told that the cancel is noted.
-    pub(super) cancelled: Vec<String>,
+    pub(crate) cancelled: Vec<String>,
+    /// Tags of calls of which the user was told that nothing was accepted.
+    pub(crate) refused_calls: HashSet<String>,
     /// Others' tasks that the user was refused.
-    pub(super) refused: Vec<String>,
+    pub(crate) refused: Vec<String>,
     /// What the live stream showed; event n is at n - 1.
-    pub(super) streamed: Vec<String>,
+    pub(crate) streamed: Vec<String>,
     /// What the live stream should not have shown.
-    pub(super) odd: Vec<String>,
+    pub(crate) odd: Vec<String>,
     /// Answers to good requests that were none.
-    pub(super) odd_answers: Vec<String>,
+    pub(crate) odd_answers: Vec<String>,
     /// What the user got of others.
-    pub(super) odd_grants: Vec<String>,
+    pub(crate) odd_grants: Vec<String>,
     /// Tags given out.
     asked: u64,
 }
 
 /// A user's book, shared by what acts for the user at once.
 #[derive(Debug, Clone, Default)]
-pub(super) struct SharedBook(Arc<Mutex<Book>>);
+pub(crate) struct SharedBook(Arc<Mutex<Book>>);
 
 impl SharedBook {
-    pub(super) fn open(&self) -> MutexGuard<'_, Book> {
+    pub(crate) fn open(&self) -> MutexGuard<'_, Book> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 impl Book {
     /// A number that this user never used before.
-    pub(super) fn next(&mut self) -> u64 {
+    pub(crate) fn next(&mut self) -> u64 {
         self.asked += 1;
         self.asked
     }
 
     /// Writes an event of the live stream down.
-    pub(super) fn stream(&mut self, event: &SseEvent) {
+    pub(crate) fn stream(&mut self, event: &SseEvent) {
         let Some(seq) = event.id else { return };
         let expected = self.streamed.len() as u64 + 1;
         if seq != expected {
@@ -68,8 +71,13 @@ impl Book {
         self.streamed.push(event_key(&event.event, &event.data));
     }
 
+    /// Tasks that the user was told of.
+    pub(crate) fn acknowledged(&self) -> usize {
+        self.replies.iter().map(|reply| reply.task_ids.len()).sum()
+    }
+
     /// Writes a call's answer down.
-    pub(super) fn reply(&mut self, answer: &Value) {
+    pub(crate) fn reply(&mut self, answer: &Value) {
         let text = |pointer: &str| answer.pointer(pointer).and_then(Value::as_str).unwrap_or_default().to_owned();
         let tasks = answer.pointer("/result/data/task_ids").and_then(Value::as_array);
         self.replies.push(Reply {
@@ -82,7 +90,7 @@ impl Book {
 }
 
 /// What tells one event from every other: of a turn its id, of a task its state.
-pub(super) fn event_key(kind: &str, data: &Value) -> String {
+pub(crate) fn event_key(kind: &str, data: &Value) -> String {
     let text = |name: &str| data.get(name).and_then(Value::as_str).unwrap_or_default();
     if kind == "turn" {
         format!("turn {}", text("turn_id"))

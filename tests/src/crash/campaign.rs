@@ -6,10 +6,10 @@ use std::time::Duration;
 use tempfile::TempDir;
 use tokio::task::JoinSet;
 
+use super::contents::Contents;
 use super::dice::Dice;
 use super::driver::{Gone, Traveller, send};
 use super::fate::Fate;
-use super::file::LedgerFile;
 use super::judge::{AUDIT, LIVE, REPLY, judge};
 use super::report::{RULES, Report};
 use crate::{Node, NodeOptions};
@@ -165,13 +165,13 @@ async fn judge_all(world: &mut World, node: &Node, fate: &'static str, report: &
             report.found(AUDIT, &format!("{}'s audit trail is broken: {trail}", traveller.mark()));
         }
     }
-    let file = LedgerFile::read(&world.options.folder.join("ledger.db"));
+    let file = Contents::of_file(&world.options.folder.join("ledger.db"));
     let verdict = judge(&file, &world.travellers);
     for (rule, what) in verdict.found {
         report.found(rule, &what);
     }
     for (traveller, chat) in world.travellers.iter().zip(chats) {
-        let owner = file.owner(traveller.tenant, traveller.id);
+        let owner = file.owner(&traveller.tenant, &traveller.id);
         let stored: Vec<_> =
             file.turns.iter().filter(|turn| Some(turn.owner) == owner).map(|turn| turn.turn_id.clone()).collect();
         if chat != stored {
@@ -188,7 +188,7 @@ async fn judge_all(world: &mut World, node: &Node, fate: &'static str, report: &
 }
 
 /// The user's whole chat, page by page: the turns' ids.
-async fn chat(user: &crate::User) -> Result<Vec<String>, Gone> {
+pub(crate) async fn chat(user: &crate::User) -> Result<Vec<String>, Gone> {
     let (mut turns, mut after) = (Vec::new(), 0);
     loop {
         let path = format!("/v1/chat/turns?after={after}&limit=500");

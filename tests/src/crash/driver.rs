@@ -10,29 +10,47 @@ use crate::{Claims, Events, JWT_SECRET, Node, SERVICE_TOKEN, User, token};
 
 /// A user and all that is known of what they were told.
 #[derive(Debug, Clone)]
-pub(super) struct Traveller {
-    pub(super) tenant: &'static str,
-    pub(super) id: &'static str,
+pub(crate) struct Traveller {
+    pub(crate) tenant: String,
+    pub(crate) id: String,
     token: String,
     user: Option<User>,
-    pub(super) book: SharedBook,
+    /// A node that cannot write, or stops, is nothing odd.
+    pub(crate) may_be_refused: bool,
+    pub(crate) book: SharedBook,
+}
+
+/// What a call with background tasks is to do.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Plan {
+    pub(crate) tasks: u64,
+    pub(crate) steps: u64,
+    pub(crate) step_ms: u64,
 }
 
 impl Traveller {
-    pub(super) fn new(tenant: &'static str, id: &'static str) -> Self {
+    pub(crate) fn new(tenant: &str, id: &str) -> Self {
         let mut claims = Claims::of(id);
         claims.tenant_id = Some(tenant.to_owned());
         claims.exp += 24 * 3600;
-        Self { tenant, id, token: token(&claims, JWT_SECRET), user: None, book: SharedBook::default() }
+        let (tenant, id) = (tenant.to_owned(), id.to_owned());
+        Self {
+            tenant,
+            id,
+            token: token(&claims, JWT_SECRET),
+            user: None,
+            may_be_refused: false,
+            book: SharedBook::default(),
+        }
     }
 
     /// What every text of this user begins with.
-    pub(super) fn mark(&self) -> String {
+    pub(crate) fn mark(&self) -> String {
         format!("<{}/{}>", self.tenant, self.id)
     }
 
     /// Goes to the process that lives now.
-    pub(super) fn visit(&mut self, node: &Node) -> User {
+    pub(crate) fn visit(&mut self, node: &Node) -> User {
         let user = match &self.user {
             Some(user) => user.at(node),
             None => User::with_token(node, &self.token),
@@ -41,8 +59,13 @@ impl Traveller {
         user
     }
 
+    /// Speaks to whatever listens there, by this client.
+    pub(crate) fn visit_by(&self, http: &reqwest::Client, url: &str) -> User {
+        User::by(http.clone(), url, &self.token)
+    }
+
     /// Watches the live stream from where it was left; returns at `until`'s end or when it breaks.
-    pub(super) async fn follow(self, user: User, until_head: bool) -> Result<(), Gone> {
+    pub(crate) async fn follow(self, user: User, until_head: bool) -> Result<(), Gone> {
         let last = self.book.open().streamed.len();
         let request = user.request(Method::GET, "/v1/events/stream").header("last-event-id", last.to_string());
         let answer = request.send().await.map_err(|_| Gone)?;
@@ -61,7 +84,7 @@ impl Traveller {
     }
 
     /// Does one thing after the other until the process is gone.
-    pub(super) async fn drive(self, user: User, others: Vec<SharedBook>, mut dice: Dice) {
+    pub(crate) async fn drive(self, user: User, others: Vec<SharedBook>, mut dice: Dice) {
         loop {
             let done = match dice.below(10) {
                 0 => self.echo(&user).await,
@@ -77,12 +100,29 @@ impl Traveller {
     }
 
     async fn journey(&self, user: &User, dice: &mut Dice) -> Result<(), Gone> {
-        let params = json!({
-            "tag": self.tag(), "tasks": dice.below(3), "steps": 1 + dice.below(4), "step_ms": dice.below(15),
-        });
-        let answer = self.accepted(call(user, "journey", &params)).await?;
+        let plan = Plan { tasks: dice.below(3), steps: 1 + dice.below(4), step_ms: dice.below(15) };
+        let tag = self.tag();
+        let answer = self.accepted(travel(user, &tag, &plan)).await?;
         self.book.open().reply(&answer);
         Ok(())
+    }
+
+    /// One call with background tasks, where a node may refuse. Whether it was answered.
+    pub(crate) async fn try_journey(&self, user: &User, plan: &Plan) -> Result<bool, Gone> {
+        let tag = self.tag();
+        let (status, answer) = send(travel(user, &tag, plan)).await?;
+        let mut book = self.book.open();
+        match status {
+            StatusCode::OK => book.reply(&answer),
+            StatusCode::SERVICE_UNAVAILABLE => {
+                let why = answer["error"]["message"].as_str().unwrap_or_default();
+                if why.contains("Nothing was accepted") || why.contains("is stopping") {
+                    book.refused_calls.insert(tag);
+                }
+            }
+            _ => book.odd_answers.push(format!("a good call was answered with {status}: {answer}")),
+        }
+        Ok(status == StatusCode::OK)
     }
 
     async fn echo(&self, user: &User) -> Result<(), Gone> {
@@ -92,13 +132,13 @@ impl Traveller {
         Ok(())
     }
 
-    async fn inject(&self, user: &User) -> Result<(), Gone> {
+    pub(crate) async fn inject(&self, user: &User) -> Result<(), Gone> {
         let body = json!({ "ext_id": "probe", "user_id": self.id, "text": format!("{} news", self.tag()) });
         let request = user
             .request(Method::POST, "/v1/internal/chat/inject")
             .header("x-service-token", SERVICE_TOKEN)
-            .header("x-acting-user", self.id)
-            .header("x-tenant-id", self.tenant)
+            .header("x-acting-user", &self.id)
+            .header("x-tenant-id", &self.tenant)
             .json(&body);
         let answer = self.accepted(request).await?;
         let turn_id = answer["turn"]["turn_id"].as_str().unwrap_or_default().to_owned();
@@ -106,7 +146,7 @@ impl Traveller {
         Ok(())
     }
 
-    async fn cancel(&self, user: &User, dice: &mut Dice) -> Result<(), Gone> {
+    pub(crate) async fn cancel(&self, user: &User, dice: &mut Dice) -> Result<(), Gone> {
         let answer = self.accepted(user.request(Method::GET, "/v1/tasks/active")).await?;
         let running: Vec<String> = answer["tasks"].as_array().into_iter().flatten().filter_map(id_of).collect();
         let Some(task_id) = dice.one_of(&running) else { return Ok(()) };
@@ -119,7 +159,7 @@ impl Traveller {
     }
 
     /// Tries to stop or see a task of somebody else.
-    async fn trespass(&self, user: &User, others: &[SharedBook], dice: &mut Dice) -> Result<(), Gone> {
+    pub(crate) async fn trespass(&self, user: &User, others: &[SharedBook], dice: &mut Dice) -> Result<(), Gone> {
         let Some(theirs) = dice.one_of(others) else { return Ok(()) };
         let task_id = theirs.open().replies.iter().rev().find_map(|reply| reply.task_ids.last().cloned());
         let Some(task_id) = task_id else { return Ok(()) };
@@ -128,6 +168,9 @@ impl Traveller {
             _ => user.request(Method::POST, &format!("/v1/tasks/{task_id}/cancel")),
         };
         let (status, answer) = send(request).await?;
+        if self.may_be_refused && status == StatusCode::SERVICE_UNAVAILABLE {
+            return Err(Gone);
+        }
         let mut book = self.book.open();
         if status == StatusCode::FORBIDDEN {
             book.refused.push(task_id);
@@ -143,6 +186,9 @@ impl Traveller {
 
     async fn accepted(&self, request: reqwest::RequestBuilder) -> Result<Value, Gone> {
         let (status, answer) = send(request).await?;
+        if self.may_be_refused && status == StatusCode::SERVICE_UNAVAILABLE {
+            return Err(Gone);
+        }
         if status != StatusCode::OK {
             self.book.open().odd_answers.push(format!("a good request was answered with {status}: {answer}"));
         }
@@ -150,13 +196,18 @@ impl Traveller {
     }
 }
 
-/// The process went away before its answer had arrived.
+/// The process went away before its answer had arrived, or it has none now.
 #[derive(Debug)]
-pub(super) struct Gone;
+pub(crate) struct Gone;
 
 fn call(user: &User, function: &str, params: &Value) -> reqwest::RequestBuilder {
     let body = json!({ "function": function, "params": params });
     user.request(Method::POST, "/v1/extensions/probe/call").json(&body)
+}
+
+fn travel(user: &User, tag: &str, plan: &Plan) -> reqwest::RequestBuilder {
+    let Plan { tasks, steps, step_ms } = plan;
+    call(user, "journey", &json!({ "tag": tag, "tasks": tasks, "steps": steps, "step_ms": step_ms }))
 }
 
 fn id_of(task: &Value) -> Option<String> {
@@ -164,7 +215,7 @@ fn id_of(task: &Value) -> Option<String> {
 }
 
 /// Status and whole body, or nothing at all.
-pub(super) async fn send(request: reqwest::RequestBuilder) -> Result<(StatusCode, Value), Gone> {
+pub(crate) async fn send(request: reqwest::RequestBuilder) -> Result<(StatusCode, Value), Gone> {
     let answer = request.send().await.map_err(|_| Gone)?;
     let status = answer.status();
     let bytes = answer.bytes().await.map_err(|_| Gone)?;

@@ -8,7 +8,7 @@ use std::time::Duration;
 use super::dice::Dice;
 
 /// Each named moment, and the number of times up to which it is let pass.
-const POINTS: &[(&str, u64)] = &[
+pub(crate) const POINTS: &[(&str, u64)] = &[
     ("before-accept", 12),
     ("after-accept", 12),
     ("before-task-row", 10),
@@ -33,7 +33,7 @@ const POINTS: &[(&str, u64)] = &[
 
 /// How a life is to end.
 #[derive(Debug, Clone)]
-pub(super) enum Fate {
+pub(crate) enum Fate {
     /// At a named moment, the n-th time.
     At(&'static str, u64),
     /// Killed so long after it accepts calls.
@@ -43,7 +43,7 @@ pub(super) enum Fate {
 }
 
 impl Fate {
-    pub(super) fn choose(dice: &mut Dice) -> Self {
+    pub(crate) fn choose(dice: &mut Dice) -> Self {
         match dice.below(10) {
             0..3 => Self::After(Duration::from_millis(dice.below(500))),
             3 => Self::Starting(Duration::from_millis(dice.below(120))),
@@ -55,7 +55,7 @@ impl Fate {
     }
 
     /// The environment that lets the process know.
-    pub(super) fn env(&self) -> Option<(String, String)> {
+    pub(crate) fn env(&self) -> Option<(String, String)> {
         match self {
             Self::At(name, n) => Some(("IMPERAL_CRASH_AT".to_owned(), format!("{name}:{n}"))),
             Self::After(_) | Self::Starting(_) => None,
@@ -63,7 +63,7 @@ impl Fate {
     }
 
     /// Its line in the table.
-    pub(super) fn name(&self) -> &'static str {
+    pub(crate) fn name(&self) -> &'static str {
         match self {
             Self::At(name, _) => name,
             Self::After(_) => "any time at work",

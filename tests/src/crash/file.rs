@@ -1,71 +1,15 @@
 //! The ledger's file as it lies on disk, read past the platform.
 
-use std::collections::HashMap;
 use std::path::Path;
 
 use rusqlite::{Connection, OpenFlags, Row};
 use serde_json::Value;
 
-/// A turn as it is stored.
-#[derive(Debug)]
-pub(super) struct TurnRow {
-    pub(super) owner: i64,
-    pub(super) seq: u64,
-    pub(super) turn_id: String,
-    pub(super) body: Value,
-}
+use super::contents::{AuditRow, CallRow, Contents, TaskEventRow, TaskRow, TurnRow};
 
-/// A call as it is stored.
-#[derive(Debug)]
-pub(super) struct CallRow {
-    pub(super) owner: i64,
-    pub(super) call_id: String,
-    pub(super) state: String,
-}
-
-/// A task as it is stored.
-#[derive(Debug)]
-pub(super) struct TaskRow {
-    pub(super) owner: i64,
-    pub(super) task_id: String,
-    pub(super) call_id: String,
-    pub(super) state: String,
-    pub(super) asked_to_stop: bool,
-    pub(super) outcome_seq: Option<u64>,
-}
-
-/// A task's event as it is stored.
-#[derive(Debug)]
-pub(super) struct TaskEventRow {
-    pub(super) owner: i64,
-    pub(super) seq: u64,
-    pub(super) body: Value,
-}
-
-/// An audit row as it is stored.
-#[derive(Debug)]
-pub(super) struct AuditRow {
-    pub(super) owner: i64,
-    pub(super) action: String,
-    pub(super) target: String,
-    pub(super) outcome: String,
-}
-
-/// Everything in the file, at one moment.
-#[derive(Debug)]
-pub(super) struct LedgerFile {
-    /// Tenant, user and latest number of each owner.
-    pub(super) owners: HashMap<i64, (String, String, u64)>,
-    pub(super) turns: Vec<TurnRow>,
-    pub(super) calls: Vec<CallRow>,
-    pub(super) tasks: Vec<TaskRow>,
-    pub(super) task_events: Vec<TaskEventRow>,
-    pub(super) audit: Vec<AuditRow>,
-}
-
-impl LedgerFile {
-    /// Reads it all; the file itself must be whole.
-    pub(super) fn read(path: &Path) -> Self {
+impl Contents {
+    /// Reads a file; it must be whole.
+    pub(crate) fn of_file(path: &Path) -> Self {
         let conn = Connection::open_with_flags(path, OpenFlags::SQLITE_OPEN_READ_WRITE).expect("the file opens");
         conn.busy_timeout(std::time::Duration::from_secs(5)).expect("a timeout can be set");
         let look = conn.unchecked_transaction().expect("the file can be read");
@@ -108,11 +52,6 @@ impl LedgerFile {
                 })
             }),
         }
-    }
-
-    /// An owner's id in the file, once they have one.
-    pub(super) fn owner(&self, tenant: &str, user: &str) -> Option<i64> {
-        self.owners.iter().find(|(_, (t, u, _))| t == tenant && u == user).map(|(id, _)| *id)
     }
 }
 

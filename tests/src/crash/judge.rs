@@ -8,26 +8,26 @@ use std::collections::{HashMap, HashSet};
 use serde_json::Value;
 
 use super::book::event_key;
+use super::contents::{AuditRow, CallRow, Contents, TaskEventRow, TaskRow, TurnRow};
 use super::driver::Traveller;
-use super::file::{CallRow, LedgerFile, TaskRow, TurnRow};
 use super::report::RULES;
 
-pub(super) const REPLY: usize = 0;
-const START: usize = 1;
+pub(crate) const REPLY: usize = 0;
+pub(crate) const START: usize = 1;
 const END: usize = 2;
 const NUMBERS: usize = 3;
-pub(super) const LIVE: usize = 4;
+pub(crate) const LIVE: usize = 4;
 const ONCE: usize = 5;
-pub(super) const AUDIT: usize = 6;
+pub(crate) const AUDIT: usize = 6;
 const CHAT: usize = 7;
 const REFUSAL: usize = 8;
 const CANCEL: usize = 9;
 
 /// What came of judging one ledger.
 #[derive(Debug, Default)]
-pub(super) struct Verdict {
-    pub(super) checked: [u64; RULES.len()],
-    pub(super) found: Vec<(usize, String)>,
+pub(crate) struct Verdict {
+    pub(crate) checked: [u64; RULES.len()],
+    pub(crate) found: Vec<(usize, String)>,
 }
 
 impl Verdict {
@@ -40,7 +40,7 @@ impl Verdict {
 }
 
 /// Judges everything.
-pub(super) fn judge(file: &LedgerFile, travellers: &[Traveller]) -> Verdict {
+pub(crate) fn judge(file: &Contents, travellers: &[Traveller]) -> Verdict {
     let mut verdict = Verdict::default();
     let bench = Bench::new(file);
     for call in &file.calls {
@@ -60,10 +60,13 @@ pub(super) fn judge(file: &LedgerFile, travellers: &[Traveller]) -> Verdict {
 
 /// The file with what finds things in it.
 struct Bench<'a> {
-    file: &'a LedgerFile,
+    file: &'a Contents,
     by_id: HashMap<&'a str, &'a TurnRow>,
     of_call: HashMap<&'a str, Vec<&'a TurnRow>>,
     of_task: HashMap<&'a str, Vec<&'a TurnRow>>,
+    of_owner: HashMap<i64, Vec<&'a TurnRow>>,
+    events_of_task: HashMap<&'a str, Vec<&'a TaskEventRow>>,
+    audited: HashMap<(i64, &'a str), Vec<&'a AuditRow>>,
 }
 
 fn text<'a>(value: &'a Value, name: &str) -> &'a str {
@@ -83,12 +86,27 @@ fn is_reply(turn: &TurnRow) -> bool {
 }
 
 impl<'a> Bench<'a> {
-    fn new(file: &'a LedgerFile) -> Self {
-        let mut bench = Self { file, by_id: HashMap::new(), of_call: HashMap::new(), of_task: HashMap::new() };
+    fn new(file: &'a Contents) -> Self {
+        let mut bench = Self {
+            file,
+            by_id: HashMap::new(),
+            of_call: HashMap::new(),
+            of_task: HashMap::new(),
+            of_owner: HashMap::new(),
+            events_of_task: HashMap::new(),
+            audited: HashMap::new(),
+        };
         for turn in &file.turns {
             bench.by_id.insert(&turn.turn_id, turn);
             bench.of_call.entry(text(&turn.body, "call_id")).or_default().push(turn);
             bench.of_task.entry(text(&turn.body, "task_id")).or_default().push(turn);
+            bench.of_owner.entry(turn.owner).or_default().push(turn);
+        }
+        for event in &file.task_events {
+            bench.events_of_task.entry(text(&event.body, "task_id")).or_default().push(event);
+        }
+        for row in &file.audit {
+            bench.audited.entry((row.owner, row.target.as_str())).or_default().push(row);
         }
         bench
     }
@@ -101,6 +119,12 @@ impl<'a> Bench<'a> {
         let replies = self.replies(&call.call_id);
         let well = call.state == "replied" && replies.len() == 1 && replies[0].owner == call.owner;
         verdict.check(REPLY, well, || format!("{call:?} has {} reply turns", replies.len()));
+        // Who was refused or fenced says nothing behind the reply.
+        let end = replies.first().map_or(u64::MAX, |reply| reply.seq);
+        let said = self.of_call.get(call.call_id.as_str()).into_iter().flatten();
+        for turn in said.filter(|turn| turn.body.get("task_id").is_none()) {
+            verdict.check(REPLY, turn.seq <= end, || format!("turn {} of {call:?} stands behind its reply", turn.seq));
+        }
     }
 
     fn task(&self, verdict: &mut Verdict, task: &TaskRow) {
@@ -115,8 +139,7 @@ impl<'a> Bench<'a> {
                 format!("turn {} of {task:?} is out of order: the ack is turn {acked}", turn.seq)
             });
         }
-        let events: Vec<_> =
-            self.file.task_events.iter().filter(|event| text(&event.body, "task_id") == task.task_id).collect();
+        let events = self.events_of_task.get(task.task_id.as_str()).map(Vec::as_slice).unwrap_or_default();
         let ends: Vec<_> = events.iter().filter(|event| text(&event.body, "state") != "running").collect();
         let well = ends.len() == 1
             && text(&ends[0].body, "state") == task.state
@@ -172,7 +195,7 @@ impl<'a> Bench<'a> {
     /// What one user was told, against what there is.
     fn told(&self, verdict: &mut Verdict, traveller: &Traveller) {
         let book = traveller.book.open();
-        let owner = self.file.owner(traveller.tenant, traveller.id);
+        let owner = self.file.owner(&traveller.tenant, &traveller.id);
         let who = traveller.mark();
         let own = |turn_id: &str| self.by_id.get(turn_id).filter(|turn| Some(turn.owner) == owner);
         let tasks: HashMap<_, _> = self.file.tasks.iter().map(|task| (task.task_id.as_str(), task)).collect();
@@ -192,7 +215,10 @@ impl<'a> Bench<'a> {
             verdict
                 .check(CHAT, own(turn_id).is_some(), || format!("{turn_id} was injected for {who} and is not there"));
         }
-        for turn in self.file.turns.iter().filter(|turn| Some(turn.owner) == owner) {
+        for turn in self.turns_of(owner) {
+            let tag = text(&turn.body["params"], "tag");
+            let refused = !tag.is_empty() && book.refused_calls.contains(tag);
+            verdict.check(REPLY, !refused, || format!("{tag} was refused to {who} and is there"));
             let said =
                 [text(&turn.body, "text"), text(&turn.body["params"], "tag"), text(&turn.body["params"], "text")];
             let others = said.iter().find(|said| said.starts_with('<') && !said.starts_with(&who));
@@ -203,10 +229,8 @@ impl<'a> Bench<'a> {
             verdict.check(CANCEL, noted, || format!("{who} was told that {task_id} was asked to stop; it was not"));
         }
         let rows = |action: &str, outcome: &str, target: &str| {
-            let of = |row: &&super::file::AuditRow| {
-                Some(row.owner) == owner && row.action == action && row.outcome == outcome && row.target == target
-            };
-            self.file.audit.iter().filter(of).count()
+            let found = owner.and_then(|owner| self.audited.get(&(owner, target)));
+            found.into_iter().flatten().filter(|row| row.action == action && row.outcome == outcome).count()
         };
         for task_id in &book.cancelled {
             let audited = rows("task.cancel", "done", task_id) >= 1;
@@ -230,9 +254,12 @@ impl<'a> Bench<'a> {
         verdict.checked[LIVE] += book.streamed.len() as u64;
     }
 
+    fn turns_of(&self, owner: Option<i64>) -> impl Iterator<Item = &'a TurnRow> {
+        owner.and_then(|owner| self.of_owner.get(&owner)).into_iter().flatten().copied()
+    }
+
     fn events_of(&self, owner: Option<i64>) -> Vec<String> {
-        let turns = self.file.turns.iter().filter(|turn| Some(turn.owner) == owner);
-        let turns = turns.map(|turn| (turn.seq, event_key("turn", &turn.body)));
+        let turns = self.turns_of(owner).map(|turn| (turn.seq, event_key("turn", &turn.body)));
         let tasks = self.file.task_events.iter().filter(|event| Some(event.owner) == owner);
         let tasks = tasks.map(|event| (event.seq, event_key("task", &event.body)));
         let mut events: Vec<_> = turns.chain(tasks).collect();

@@ -5,14 +5,16 @@
 //! on the same folder recovers, and everything in the ledger is judged. The suite `crash` runs a
 //! short campaign, the binary `crash` one of any length.
 
-mod book;
-mod campaign;
-mod dice;
-mod driver;
-mod fate;
+pub(crate) mod book;
+pub(crate) mod campaign;
+pub(crate) mod contents;
+mod database;
+pub(crate) mod dice;
+pub(crate) mod driver;
+pub(crate) mod fate;
 mod file;
-mod judge;
-mod report;
+pub(crate) mod judge;
+pub(crate) mod report;
 
 pub use campaign::Campaign;
 pub use report::Report;

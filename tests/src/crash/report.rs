@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 
 /// What is judged; one column each.
-pub(super) const RULES: [(&str, &str); 10] = [
+pub(crate) const RULES: [(&str, &str); 10] = [
     ("P8 reply", "every accepted call has one reply turn; one that was acknowledged, the very turn"),
     ("P6 start", "a task whose start was acknowledged is in the ledger"),
     ("P7 end", "every task ended, in one outcome turn, after its ack turn and after all it said"),
@@ -31,31 +31,31 @@ pub struct Report {
 }
 
 impl Report {
-    pub(super) fn new(seed: u64) -> Self {
+    pub(crate) fn new(seed: u64) -> Self {
         Self { seed, kills: 0, fates: BTreeMap::new(), missed: 0, violations: [0; RULES.len()], findings: Vec::new() }
     }
 
-    pub(super) fn killed(&mut self, fate: &'static str, missed: bool) {
+    pub(crate) fn killed(&mut self, fate: &'static str, missed: bool) {
         self.kills += 1;
         self.missed += u64::from(missed);
         self.fates.entry(fate).or_default().0 += 1;
     }
 
-    pub(super) fn checked(&mut self, fate: &'static str, counts: [u64; RULES.len()]) {
+    pub(crate) fn checked(&mut self, fate: &'static str, counts: [u64; RULES.len()]) {
         let row = &mut self.fates.entry(fate).or_default().1;
         for (sum, count) in row.iter_mut().zip(counts) {
             *sum += count;
         }
     }
 
-    pub(super) fn found(&mut self, rule: usize, what: &str) {
+    pub(crate) fn found(&mut self, rule: usize, what: &str) {
         self.violations[rule] += 1;
         if self.findings.len() < 40 {
             self.findings.push(format!("{}: {what}", RULES[rule].0));
         }
     }
 
-    pub(super) fn note(&mut self, what: String) {
+    pub(crate) fn note(&mut self, what: String) {
         self.findings.push(what);
     }
 

@@ -33,7 +33,7 @@ impl InPostgres {
 
     async fn try_connect(&self) -> Result<PostgresLedger, LedgerError> {
         drop(cluster::client().await);
-        PostgresLedger::connect_in(&cluster::url(&self.schema), &self.schema).await
+        PostgresLedger::connect_in(&cluster::url(&self.schema), &self.schema, 8).await
     }
 
     async fn connect(&self) -> PostgresLedger {
@@ -171,7 +171,7 @@ async fn another_programs_schema_is_refused_with_the_way_out() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn an_address_that_cannot_be_used_is_refused_without_repeating_it() {
-    for url in ["postgres://anna:secret@localhost:port/db", "postgres://anna:secret@localhost/db?sslmode=require"] {
+    for url in ["postgres://anna:secret@localhost:port/db", "postgres://anna:secret@localhost/db?sslmode=verify"] {
         match PostgresLedger::connect(url).await {
             Err(LedgerError::Unusable(why)) => assert!(!why.contains("secret"), "{why}"),
             other => panic!("{url}: {other:?}"),

@@ -1,10 +1,11 @@
 //! What can go wrong inside, and what the contract calls it.
 //!
 //! Owns the one table from the server's codes to [`LedgerError`]: what may pass by itself is
-//! `Unavailable`, what needs a person is `Unusable` and names the way out. No text names the
-//! connection's address: it may hold a password.
+//! `Unavailable`, what nobody knows the outcome of is `Unsure`, what needs a person is `Unusable` and
+//! names the way out. No text names the connection's address: it may hold a password.
 
 use std::error::Error;
+use std::io;
 
 use tokio_postgres::error::SqlState;
 
@@ -53,13 +54,23 @@ pub(super) fn was_a_clash(error: &tokio_postgres::Error) -> bool {
 
 /// Whether the connection is gone, and with it whatever was asked on it.
 pub(super) fn was_a_loss(error: &tokio_postgres::Error) -> bool {
-    let said = [SqlState::ADMIN_SHUTDOWN, SqlState::CRASH_SHUTDOWN, SqlState::CANNOT_CONNECT_NOW];
-    error.is_closed() || error.code().map_or(error.as_db_error().is_none(), |code| said.contains(code))
+    let said = [SqlState::ADMIN_SHUTDOWN, SqlState::CRASH_SHUTDOWN];
+    let broke = || error.source().is_some_and(<dyn Error>::is::<io::Error>);
+    error.code().map_or_else(|| error.is_closed() || broke(), |code| said.contains(code))
+}
+
+/// The error of a statement that was not sent, or that may be sent again.
+pub(super) fn unavailable(error: &tokio_postgres::Error) -> LedgerError {
+    match from_postgres(error) {
+        LedgerError::Unsure(why) => LedgerError::Unavailable(why),
+        error => error,
+    }
 }
 
 fn from_postgres(error: &tokio_postgres::Error) -> LedgerError {
     let Some(answer) = error.as_db_error() else {
-        return LedgerError::Unavailable(format!("the connection to PostgreSQL failed: {}", reasons(error)));
+        let why = format!("the connection to PostgreSQL failed: {}", reasons(error));
+        return if was_a_loss(error) { LedgerError::Unsure(why) } else { LedgerError::Unavailable(without_tls(why)) };
     };
     let (code, message) = (answer.code().code(), answer.message());
     match code {
@@ -77,10 +88,20 @@ fn from_postgres(error: &tokio_postgres::Error) -> LedgerError {
             "the ledger's schema is not as it was made ({message}): restore it, or drop it to begin with an empty one"
         )),
         "XX001" | "XX002" => damaged(message),
+        // It was ended under the statement, which may have been committed by then.
+        "57P01" | "57P02" => LedgerError::Unsure(format!("PostgreSQL says: {message} (code {code})")),
         "53100" => LedgerError::Unavailable(format!("PostgreSQL has no space left ({message}): free some")),
         "25006" => LedgerError::Unavailable(format!("PostgreSQL takes no writes ({message}): name the primary server")),
         _ => LedgerError::Unavailable(format!("PostgreSQL says: {message} (code {code})")),
     }
+}
+
+/// The driver's own sentence, with the way out.
+fn without_tls(why: String) -> String {
+    if why.ends_with("server does not support TLS") {
+        return format!("{why}: turn it on there, or write sslmode=disable if the way there is safe");
+    }
+    why
 }
 
 fn damaged(why: &str) -> LedgerError {

@@ -3,7 +3,8 @@
 //! A commit here is told to the [`Feed`] at once and to other nodes by a NOTIFY that names owners,
 //! on a connection of its own, at most one every 20 ms. A NOTIFY that arrives makes this node look
 //! at those owners. A look at all watched owners every second does the same without any NOTIFY: a
-//! hint saves time, nothing rests on it.
+//! hint saves time, nothing rests on it. A cancel that was asked here of another node's task is told
+//! in the same way, so that its node need not wait for its next renewal.
 //!
 //! What was told is remembered by the owner's latest number: whoever subscribes later reads at
 //! least as far, so only a higher number needs telling.
@@ -13,14 +14,15 @@ use std::future::poll_fn;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use sha2::{Digest, Sha256};
 use tokio::sync::{Notify, mpsc};
 use tokio::task::{AbortHandle, JoinHandle};
 use tokio::time::{Instant, sleep_until};
 use tokio_postgres::types::Type;
-use tokio_postgres::{AsyncMessage, NoTls, Row};
+use tokio_postgres::{AsyncMessage, Row};
 
 use super::fault::{Fault, reasons};
-use super::pool::{Store, ints, texts};
+use super::pool::{Param, STATEMENT, Store, ints, texts};
 use super::rows::{get, get_id, get_number, get_text, get_time, owner, stored};
 use crate::ids::TaskId;
 use crate::ledger::{Feed, LedgerError, Owner, Progress};
@@ -29,6 +31,8 @@ use crate::ledger::{Feed, LedgerError, Owner, Progress};
 const GAP: Duration = Duration::from_millis(20);
 /// Between two looks at all watched owners.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
+/// Between two looks whether the connection for hints still lives.
+const CHECK_EVERY: Duration = Duration::from_secs(5);
 /// Owners that one NOTIFY names; more of them are "all". The server takes 8,000 bytes.
 const NAMED: usize = 64;
 /// Owners whose latest number is remembered. To forget one costs a needless hint.
@@ -39,6 +43,15 @@ const LOOK: &str = "SELECT w.owner_id, w.tenant_id, w.user_id, w.head,
         t.task_id::text, t.percent, t.message, t.progress_at, t.progress_no
     FROM @.owner w LEFT JOIN @.task t ON t.owner_id = w.owner_id AND t.state = 'running'
         AND t.progress_at IS NOT NULL AND t.node_id <> ALL ($1)";
+
+/// Begins a word of a NOTIFY that means a node.
+const TAG: char = '!';
+
+/// A node's name as a NOTIFY says it: names may hold anything.
+fn tag(node: &str) -> String {
+    let hash = Sha256::digest(node.as_bytes());
+    hash.iter().take(8).fold(TAG.to_string(), |tag, byte| format!("{tag}{byte:02x}"))
+}
 
 /// Which owners to look at.
 #[derive(Debug, Default)]
@@ -57,7 +70,11 @@ struct Known {
     watched: HashSet<i64>,
     /// Nodes that joined by this handle: it tells of their progress itself.
     own: HashSet<i64>,
+    /// The same nodes by [`tag`].
+    own_tags: HashSet<String>,
     outgoing: HashSet<i64>,
+    /// Nodes, by [`tag`], with a task that was asked here to stop.
+    asked: HashSet<String>,
     due: Due,
 }
 
@@ -103,8 +120,22 @@ impl Hints {
         self.known.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    pub(super) fn joined(&self, node_id: i64) {
-        self.known().own.insert(node_id);
+    pub(super) fn joined(&self, node_id: i64, node: &str) {
+        let mut known = self.known();
+        known.own.insert(node_id);
+        known.own_tags.insert(tag(node));
+    }
+
+    /// After a cancel was noted: the task's node should look.
+    pub(super) fn cancelled(&self, node: &str) {
+        let tag = tag(node);
+        let mut known = self.known();
+        if known.own_tags.contains(&tag) {
+            return;
+        }
+        known.asked.insert(tag);
+        drop(known);
+        self.to_send.notify_one();
     }
 
     /// After a commit: the owner's latest event is `seq`.
@@ -126,15 +157,25 @@ impl Hints {
 
     /// What to tell other nodes, if there is anything.
     fn take_outgoing(&self) -> Option<String> {
-        let ids = std::mem::take(&mut self.known().outgoing);
-        match ids.len() {
-            0 => None,
-            1..=NAMED => {
-                let ids: Vec<String> = ids.iter().map(i64::to_string).collect();
-                Some(format!("{} {}", self.handle, ids.join(" ")))
-            }
-            _ => Some(format!("{} *", self.handle)),
+        let mut known = self.known();
+        let (ids, asked) = (std::mem::take(&mut known.outgoing), std::mem::take(&mut known.asked));
+        drop(known);
+        if ids.is_empty() && asked.is_empty() {
+            return None;
         }
+        let mut words = vec![self.handle.clone()];
+        if ids.len() <= NAMED {
+            words.extend(ids.iter().map(i64::to_string));
+        } else {
+            words.push("*".to_owned());
+        }
+        words.extend(asked.into_iter().take(NAMED));
+        Some(words.join(" "))
+    }
+
+    fn anything_outgoing(&self) -> bool {
+        let known = self.known();
+        !known.outgoing.is_empty() || !known.asked.is_empty()
     }
 
     fn heard(&self, payload: &str) {
@@ -149,6 +190,11 @@ impl Hints {
             match word.parse() {
                 Ok(id) if known.watched.contains(&id) => drop(known.due.ids.insert(id)),
                 Ok(_) if !unknown => {}
+                Err(_) if word.starts_with(TAG) => {
+                    if known.own_tags.contains(word) {
+                        self.feed.ask();
+                    }
+                }
                 _ => known.due.all = true,
             }
         }
@@ -173,12 +219,12 @@ impl Hints {
                 "{LOOK} WHERE w.owner_key IN \
                  (SELECT @.owner_key(tenant, name) FROM unnest($2::text[], $3::text[]) AS n (tenant, name))"
             );
-            store.read(&sql, &[ints(&own), texts(&tenants), texts(&users)]).await?
+            store.repeatable(&sql, &[ints(&own), texts(&tenants), texts(&users)]).await?
         } else if ids.is_empty() {
             return Ok(());
         } else {
             let ids: Vec<i64> = ids.into_iter().collect();
-            store.read(&format!("{LOOK} WHERE w.owner_id = ANY ($2)"), &[ints(&own), ints(&ids)]).await?
+            store.repeatable(&format!("{LOOK} WHERE w.owner_id = ANY ($2)"), &[ints(&own), ints(&ids)]).await?
         };
         if all {
             let mut known = self.known();
@@ -246,9 +292,11 @@ async fn keep_listening(hints: Arc<Hints>, store: Store) {
 
 /// One connection's life; says why it ended.
 async fn listen(hints: &Hints, store: &Store) -> String {
-    let (client, mut connection) = match store.config().connect(NoTls).await {
-        Ok(connected) => connected,
-        Err(error) => return reasons(&error),
+    let connecting = tokio::time::timeout(STATEMENT, store.config().connect(store.tls()));
+    let (client, mut connection) = match connecting.await {
+        Ok(Ok(connected)) => connected,
+        Ok(Err(error)) => return reasons(&error),
+        Err(_) => return "the server did not answer".to_owned(),
     };
     let (heard, mut hear) = mpsc::unbounded_channel();
     let driver: JoinHandle<()> = tokio::spawn(async move {
@@ -260,33 +308,48 @@ async fn listen(hints: &Hints, store: &Store) -> String {
         }
     });
     let _driver = Running(vec![driver.abort_handle()]);
-    if let Err(error) = client.batch_execute(&format!("LISTEN \"{}\"", store.schema())).await {
-        return reasons(&error);
+    if let Err(why) = in_time(client.batch_execute(&format!("LISTEN \"{}\"", store.schema()))).await {
+        return why;
     }
     // What was said before is lost.
     hints.known().due.all = true;
     hints.to_look.notify_one();
     let mut next = Instant::now();
+    let mut check = tokio::time::interval_at(next + CHECK_EVERY, CHECK_EVERY);
     loop {
         let sendable = async {
-            while hints.known().outgoing.is_empty() {
+            while !hints.anything_outgoing() {
                 hints.to_send.notified().await;
             }
             sleep_until(next).await;
         };
-        tokio::select! {
+        let sent = tokio::select! {
             payload = hear.recv() => match payload {
-                Some(payload) => hints.heard(&payload),
+                Some(payload) => {
+                    hints.heard(&payload);
+                    Ok(())
+                }
                 None => return "the server ended it".to_owned(),
             },
             () = sendable => {
                 next = Instant::now() + GAP;
                 let Some(payload) = hints.take_outgoing() else { continue };
-                let params: [super::pool::Param<'_>; 2] = [(&store.schema(), Type::TEXT), (&payload, Type::TEXT)];
-                if let Err(error) = client.query_typed("SELECT pg_notify($1, $2)", &params).await {
-                    return reasons(&error);
-                }
+                let params: [Param<'_>; 2] = [(&store.schema(), Type::TEXT), (&payload, Type::TEXT)];
+                in_time(client.query_typed("SELECT pg_notify($1, $2)", &params)).await
             }
+            // A way that swallows everything ends nothing by itself.
+            _ = check.tick() => in_time(client.query_typed("SELECT", &[])).await,
+        };
+        if let Err(why) = sent {
+            return why;
         }
+    }
+}
+
+async fn in_time<T>(statement: impl Future<Output = Result<T, tokio_postgres::Error>>) -> Result<(), String> {
+    match tokio::time::timeout(STATEMENT, statement).await {
+        Ok(Ok(_)) => Ok(()),
+        Ok(Err(error)) => Err(reasons(&error)),
+        Err(_) => Err("the server did not answer".to_owned()),
     }
 }

@@ -4,12 +4,14 @@
 //! in the database (`migrations/2.sql`): each method is one statement, so one transaction and one
 //! round trip, and the server's clock is the only one.
 
+mod address;
 mod fault;
 mod hints;
 mod pool;
 mod reads;
 mod rows;
 mod schema;
+mod tls;
 
 use std::collections::{HashMap, hash_map::Entry};
 use std::sync::Arc;
@@ -20,7 +22,7 @@ use tokio_postgres::Row;
 
 use self::fault::Fault;
 use self::hints::{Hints, Running};
-use self::pool::{Param, Store, flag, int, text, texts};
+use self::pool::{Lane, Param, STATEMENT, Store, flag, int, text, texts};
 use self::rows::{RECORD, audit, get, get_id, get_number, get_time, number, orphan, owner, record, stored, to_json};
 use super::{
     AuditFilter, AuditHash, AuditRow, CancelAnswer, Event, Feed, Fence, Fut, Incarnation, Ledger, LedgerError,
@@ -28,11 +30,25 @@ use super::{
 };
 use crate::ids::{CallId, TaskId};
 
+/// The least time that a renewal gets.
+const SHORTEST_RENEWAL: Duration = Duration::from_millis(500);
+/// Who asks whether it can be written wants to know soon.
+const CHECK: Duration = Duration::from_secs(2);
+
 /// A [`Ledger`] in a PostgreSQL database, 15 or later, for any number of nodes.
 ///
 /// Everything is in one schema, `imperal` unless another is named; the rest of the database is left
 /// alone. It works behind a pooler in transaction mode, where other nodes' commits reach watchers
-/// within a second or so instead of at once. It does not speak TLS.
+/// within a second or so instead of at once.
+///
+/// An address is `postgres://USER:PASSWORD@HOST:PORT/DATABASE` or `host=.. user=..`. Its `sslmode` is
+/// one of `disable`, `prefer` (TLS where the server offers it; what stands if none is given),
+/// `require`, `verify-ca` (an authority issued the certificate) and `verify-full` (and it is for this
+/// host). The authorities are the machine's, or those in the PEM file that `sslrootcert` names;
+/// `require` with such a file is `verify-ca`. A server certificate that is in the file itself is
+/// accepted as it is. On a Unix socket there is no TLS.
+///
+/// No statement takes longer than 10 s, no connection longer than 5 s to be made.
 ///
 /// Must be made and used within a tokio runtime. Dropping it ends its connections.
 #[derive(Debug)]
@@ -44,19 +60,24 @@ pub struct PostgresLedger {
 }
 
 impl PostgresLedger {
-    /// Connects, and makes the schema `imperal` or brings it up to date.
+    /// Connects, and makes the schema `imperal` or brings it up to date. Keeps up to 16 connections,
+    /// one more for its lease and one for hints.
     ///
     /// # Errors
     /// [`LedgerError::Unusable`] for an address that cannot be read, a server that is too old or
     /// set up otherwise than it must be, or a newer schema; [`LedgerError::Unavailable`] when the
     /// server cannot be reached now.
     pub async fn connect(url: &str) -> Result<Self, LedgerError> {
-        Self::connect_in(url, "imperal").await
+        Self::connect_in(url, "imperal", Self::CONNECTIONS).await
     }
 
-    /// [`PostgresLedger::connect`] with a schema of this name: a-z, 0-9 and _.
-    pub async fn connect_in(url: &str, schema: &str) -> Result<Self, LedgerError> {
-        let store = Store::new(url, schema)?;
+    /// How many connections a node keeps for calls, unless told otherwise.
+    pub const CONNECTIONS: usize = 16;
+
+    /// [`PostgresLedger::connect`] with a schema of this name (a-z, 0-9 and _) and up to so many
+    /// connections for calls.
+    pub async fn connect_in(url: &str, schema: &str, connections: usize) -> Result<Self, LedgerError> {
+        let store = Store::new(url, schema, connections)?;
         schema::prepare(&store).await?;
         let feed = Feed::default();
         let hints = Arc::new(Hints::new(feed.clone()));
@@ -65,7 +86,7 @@ impl PostgresLedger {
     }
 
     async fn one(&self, sql: &str, params: &[Param<'_>]) -> Result<Row, Fault> {
-        self.store.rows(sql, params).await?.pop().ok_or_else(|| Fault::Row("a function answered nothing".to_owned()))
+        one(self.store.rows(sql, params).await?)
     }
 
     /// A statement that answers with a stamp: the turn, and the feed is told.
@@ -124,6 +145,10 @@ impl PostgresLedger {
     }
 }
 
+fn one(mut rows: Vec<Row>) -> Result<Row, Fault> {
+    rows.pop().ok_or_else(|| Fault::Row("a function answered nothing".to_owned()))
+}
+
 /// As long as the last moment that the ledger can name is away, at most.
 fn micros(time: Duration) -> i64 {
     let most = Timestamp::MAX.as_microsecond();
@@ -134,17 +159,22 @@ impl Ledger for PostgresLedger {
     fn join<'a>(&'a self, node: &'a str, lease: Duration) -> Fut<'a, Incarnation> {
         Box::pin(async move {
             let (name, lease) = (stored(node), micros(lease));
-            let row = self.one("SELECT * FROM @.join_node($1, $2)", &[text(&name), int(&lease)]).await?;
-            self.hints.joined(get(&row, 0)?);
+            // Done twice, the node has had one life more.
+            let sql = "SELECT * FROM @.join_node($1, $2)";
+            let row = one(self.store.repeatable(sql, &[text(&name), int(&lease)]).await?)?;
+            self.hints.joined(get(&row, 0)?, node);
             Ok(Incarnation { node: node.into(), epoch: get(&row, 1)? })
         })
     }
 
     fn renew<'a>(&'a self, holder: &'a Incarnation, lease: Duration) -> Fut<'a, Vec<TaskId>> {
         Box::pin(async move {
+            // A try that takes longer leaves no time for another.
+            let limit = (lease / 3).clamp(SHORTEST_RENEWAL, STATEMENT);
             let (node, lease) = (stored(&holder.node), micros(lease));
             let params = [text(&node), int(&holder.epoch), int(&lease)];
-            let asked = self.store.rows("SELECT t::text FROM @.renew($1, $2, $3) AS t", &params).await?;
+            let sql = "SELECT t::text FROM @.renew($1, $2, $3) AS t";
+            let asked = self.store.repeat(Lane::Lease, limit, sql, &params).await?;
             Ok(asked.iter().map(|row| get_id(row, 0)).collect::<Result<_, Fault>>()?)
         })
     }
@@ -152,7 +182,8 @@ impl Ledger for PostgresLedger {
     fn leave<'a>(&'a self, holder: &'a Incarnation) -> Fut<'a, ()> {
         Box::pin(async move {
             let node = stored(&holder.node);
-            self.store.rows("SELECT FROM @.leave($1, $2)", &[text(&node), int(&holder.epoch)]).await?;
+            let params = [text(&node), int(&holder.epoch)];
+            self.store.repeat(Lane::Lease, STATEMENT, "SELECT FROM @.leave($1, $2)", &params).await?;
             Ok(())
         })
     }
@@ -211,12 +242,14 @@ impl Ledger for PostgresLedger {
         Box::pin(async move {
             let sql = format!("SELECT {RECORD} FROM @.ask_cancel($1::uuid, $2) AS r");
             let (id, said) = (task_id.to_string(), audit(&audit_row));
-            let row = self.one(&sql, &[text(&id), texts(&said)]).await?;
+            // Asked twice, it has one audit row more.
+            let row = one(self.store.repeatable(&sql, &[text(&id), texts(&said)]).await?)?;
             let record = record(&row)?;
             if record.task.state != TaskState::Running {
                 return Ok(CancelAnswer::Ended(record));
             }
             self.hints.events(get(&row, 18)?, &record.owner, get_number(&row, 19)?);
+            self.hints.cancelled(&record.holder.node);
             Ok(CancelAnswer::Noted(record))
         })
     }
@@ -250,7 +283,8 @@ impl Ledger for PostgresLedger {
         Box::pin(async move {
             let sql = format!("SELECT {RECORD} FROM @.orphans($1, $2, $3) AS r");
             let (node, limit) = (stored(&holder.node), number(limit.into()));
-            let left = self.store.rows(&sql, &[text(&node), int(&holder.epoch), int(&limit)]).await?;
+            let params = [text(&node), int(&holder.epoch), int(&limit)];
+            let left = self.store.repeat(Lane::Lease, STATEMENT, &sql, &params).await?;
             Ok(left.iter().map(orphan).collect::<Result<_, Fault>>()?)
         })
     }
@@ -303,7 +337,7 @@ impl Ledger for PostgresLedger {
         Box::pin(async {
             let sql = "INSERT INTO @.checked (only_one, at) VALUES (true, @.micros())
                        ON CONFLICT (only_one) DO UPDATE SET at = excluded.at";
-            self.store.rows(sql, &[]).await?;
+            self.store.repeat(Lane::Calls, CHECK, sql, &[]).await?;
             Ok(())
         })
     }

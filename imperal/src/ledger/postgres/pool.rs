@@ -1,30 +1,30 @@
 //! Connections, and the one way to run a statement.
 //!
-//! Owns the pool, the schema's name, time limits and repeats. A statement goes with its parameters
+//! Owns the pools, the schema's name, time limits and repeats. A statement goes with its parameters
 //! and their types in one message: one round trip, and no prepared statement that a pooler in
-//! transaction mode would lose.
+//! transaction mode would lose. The lease has a connection of its own, so that no crowd of calls
+//! can make a node that is alive look dead.
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use deadpool_postgres::{Manager, ManagerConfig, Object, Pool, PoolError, RecyclingMethod, Runtime};
-use tokio_postgres::config::SslMode;
 use tokio_postgres::types::{ToSql, Type};
-use tokio_postgres::{Config, NoTls, Row};
+use tokio_postgres::{Config, Row};
 
-use super::fault::{Fault, reasons, was_a_clash, was_a_loss};
+use super::address::Address;
+use super::fault::{Fault, reasons, unavailable, was_a_clash, was_a_loss};
+use super::tls::Tls;
 use crate::ledger::LedgerError;
 
-/// Connections of a node besides the one for hints.
-const CONNECTIONS: usize = 16;
-/// How long to wait for one, and for it to be made.
+/// How long to wait for a connection, being made included.
 const CONNECT: Duration = Duration::from_secs(5);
 /// How long a statement may take. A server that is gone without a word is noticed by this.
-const STATEMENT: Duration = Duration::from_secs(15);
+pub(super) const STATEMENT: Duration = Duration::from_secs(10);
 /// How often a statement is sent that clashes with others.
 const TRIES: u32 = 8;
-/// How often a read is sent whose connection is lost.
-const READS: u32 = 3;
+/// How often a statement is sent that may be done twice, when its connection is lost.
+const REPEATS: u32 = 3;
 
 /// A parameter with its type.
 pub(super) type Param<'a> = (&'a (dyn ToSql + Sync), Type);
@@ -49,48 +49,57 @@ pub(super) fn flag(value: &bool) -> Param<'_> {
     (value, Type::BOOL)
 }
 
+/// What a statement is for: each has connections of its own.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Lane {
+    /// What users wait for.
+    Calls,
+    /// What keeps this node's lease, and ends others'.
+    Lease,
+}
+
 /// The database and the schema in it.
 #[derive(Debug, Clone)]
 pub(super) struct Store {
-    pool: Pool,
-    config: Config,
+    calls: Pool,
+    lease: Pool,
+    address: Address,
     schema: Arc<str>,
+    size: usize,
 }
 
 impl Store {
-    pub(super) fn new(url: &str, schema: &str) -> Result<Self, LedgerError> {
+    pub(super) fn new(url: &str, schema: &str, size: usize) -> Result<Self, LedgerError> {
         let plain = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_';
         if schema.is_empty() || schema.len() > 63 || !schema.chars().all(plain) {
             return Err(LedgerError::Unusable(format!("{schema:?} is no schema name: use up to 63 of a-z, 0-9 and _")));
         }
-        // The parser's own text says what is wrong and repeats nothing of the address.
-        let mut config: Config = url.parse().map_err(|error: tokio_postgres::Error| {
-            LedgerError::Unusable(format!(
-                "the address of PostgreSQL cannot be read ({}): write postgres://USER:PASSWORD@HOST:PORT/DATABASE",
-                reasons(&error)
-            ))
-        })?;
-        if config.get_ssl_mode() == SslMode::Require {
-            return Err(LedgerError::Unusable(
-                "the address asks for TLS, which this build does not speak with PostgreSQL: connect by a Unix socket, \
-                 a private network or a proxy on this machine, with sslmode=disable"
-                    .to_owned(),
-            ));
+        if size == 0 {
+            return Err(LedgerError::Unusable("a pool of no connections reaches no database: give it one".to_owned()));
         }
-        config.connect_timeout(CONNECT).tcp_user_timeout(STATEMENT).keepalives_idle(CONNECT);
+        let mut address = Address::read(url)?;
+        let config = &mut address.config;
+        config.connect_timeout(CONNECT).tcp_user_timeout(STATEMENT);
+        config.keepalives_idle(CONNECT).keepalives_interval(CONNECT).keepalives_retries(2);
         if config.get_application_name().is_none() {
             config.application_name("imperal");
         }
-        let recycling = ManagerConfig { recycling_method: RecyclingMethod::Fast };
-        let manager = Manager::from_config(config.clone(), NoTls, recycling);
-        let pool = Pool::builder(manager).max_size(CONNECTIONS).runtime(Runtime::Tokio1);
-        let pool = pool.wait_timeout(Some(CONNECT)).create_timeout(Some(CONNECT)).build();
-        let pool = pool.map_err(|error| LedgerError::Unavailable(error.to_string()))?;
-        Ok(Self { pool, config, schema: schema.into() })
+        let pool = |size| {
+            let recycling = ManagerConfig { recycling_method: RecyclingMethod::Fast };
+            let manager = Manager::from_config(address.config.clone(), address.tls.clone(), recycling);
+            let pool = Pool::builder(manager).max_size(size).runtime(Runtime::Tokio1);
+            let pool = pool.wait_timeout(Some(CONNECT)).create_timeout(Some(CONNECT)).build();
+            pool.map_err(|error| LedgerError::Unavailable(error.to_string()))
+        };
+        Ok(Self { calls: pool(size)?, lease: pool(1)?, schema: schema.into(), size, address })
     }
 
     pub(super) fn config(&self) -> &Config {
-        &self.config
+        &self.address.config
+    }
+
+    pub(super) fn tls(&self) -> Tls {
+        self.address.tls.clone()
     }
 
     pub(super) fn schema(&self) -> &str {
@@ -102,25 +111,32 @@ impl Store {
         sql.replace("@.", &format!("\"{}\".", self.schema))
     }
 
-    pub(super) async fn connection(&self) -> Result<Object, Fault> {
-        self.pool.get().await.map_err(|error| match error {
-            PoolError::Backend(error) => Fault::Postgres(error),
-            PoolError::Timeout(_) => LedgerError::Unavailable(format!(
-                "no connection to PostgreSQL within {} s: it is slow, out of reach, or all {CONNECTIONS} are busy",
-                CONNECT.as_secs()
-            ))
-            .into(),
-            error => LedgerError::Unavailable(reasons(&error)).into(),
-        })
+    /// A connection. Without one nothing was sent, so nothing was written.
+    pub(super) async fn connection(&self, lane: Lane) -> Result<Object, LedgerError> {
+        let pool = if lane == Lane::Calls { &self.calls } else { &self.lease };
+        match tokio::time::timeout(CONNECT, pool.get()).await {
+            Ok(Ok(connection)) => Ok(connection),
+            Ok(Err(PoolError::Backend(error))) => Err(unavailable(&error)),
+            Ok(Err(PoolError::Timeout(_))) | Err(_) => Err(LedgerError::Unavailable(format!(
+                "no connection to PostgreSQL within {} s: it is slow, out of reach, or all {} are busy",
+                CONNECT.as_secs(),
+                self.size
+            ))),
+            Ok(Err(error)) => Err(LedgerError::Unavailable(reasons(&error))),
+        }
     }
 
     /// One statement, one transaction. Sent again when it clashed with others: then none of it was
-    /// done. Not after a lost connection: nobody knows what was done.
+    /// done. Not after a lost connection, when nobody knows what was done.
     pub(super) async fn rows(&self, sql: &str, params: &[Param<'_>]) -> Result<Vec<Row>, Fault> {
+        self.send(Lane::Calls, STATEMENT, sql, params).await
+    }
+
+    async fn send(&self, lane: Lane, limit: Duration, sql: &str, params: &[Param<'_>]) -> Result<Vec<Row>, Fault> {
         let sql = self.named(sql);
         let mut tries = 1;
         loop {
-            let outcome = self.once(&sql, params).await;
+            let outcome = self.once(lane, limit, &sql, params).await;
             match outcome {
                 Err(Fault::Postgres(error)) if was_a_clash(&error) && tries < TRIES => {
                     tokio::time::sleep(Duration::from_millis(2) * tries).await;
@@ -131,27 +147,47 @@ impl Store {
         }
     }
 
-    async fn once(&self, sql: &str, params: &[Param<'_>]) -> Result<Vec<Row>, Fault> {
-        let connection = self.connection().await?;
-        let Ok(outcome) = tokio::time::timeout(STATEMENT, connection.query_typed(sql, params)).await else {
-            // Whoever had it next would wait as well.
+    async fn once(&self, lane: Lane, limit: Duration, sql: &str, params: &[Param<'_>]) -> Result<Vec<Row>, Fault> {
+        let connection = self.connection(lane).await?;
+        let Ok(outcome) = tokio::time::timeout(limit, connection.query_typed(sql, params)).await else {
+            // Whoever had it next would wait as well; so would, most likely, who had another.
             drop(Object::take(connection));
-            let why = format!("PostgreSQL did not answer within {} s", STATEMENT.as_secs());
-            return Err(LedgerError::Unavailable(why).into());
+            self.forget_idle();
+            let why = format!("PostgreSQL did not answer within {} s", limit.as_secs_f32());
+            return Err(LedgerError::Unsure(why).into());
         };
         Ok(outcome?)
     }
 
-    /// A read: it may be sent again when the connection turns out to be dead, as all of them are
-    /// after the server was started again.
-    pub(super) async fn read(&self, sql: &str, params: &[Param<'_>]) -> Result<Vec<Row>, Fault> {
+    fn forget_idle(&self) {
+        self.calls.retain(|_, _| false);
+        self.lease.retain(|_, _| false);
+    }
+
+    /// A read, or a write that may be done twice: sent again when the connection turns out to be
+    /// dead, as all of them are after the server was started again.
+    pub(super) async fn repeatable(&self, sql: &str, params: &[Param<'_>]) -> Result<Vec<Row>, Fault> {
+        self.repeat(Lane::Calls, STATEMENT, sql, params).await
+    }
+
+    /// [`Store::repeatable`] beside the calls, with a limit of its own.
+    pub(super) async fn repeat(
+        &self,
+        lane: Lane,
+        limit: Duration,
+        sql: &str,
+        params: &[Param<'_>],
+    ) -> Result<Vec<Row>, Fault> {
         let mut tries = 1;
         loop {
-            match self.rows(sql, params).await {
-                Err(Fault::Postgres(error)) if was_a_loss(&error) && tries < READS => {
+            match self.send(lane, limit, sql, params).await {
+                Err(Fault::Postgres(error)) if was_a_loss(&error) && tries < REPEATS => {
                     tokio::time::sleep(Duration::from_millis(20)).await;
                     tries += 1;
                 }
+                // Whether it was done does not matter: it can be asked again.
+                Err(Fault::Postgres(error)) if was_a_loss(&error) => return Err(unavailable(&error).into()),
+                Err(Fault::Refused(LedgerError::Unsure(why))) => return Err(LedgerError::Unavailable(why).into()),
                 outcome => return outcome,
             }
         }

@@ -47,7 +47,7 @@ async fn all<T>(
     params: &[Param<'_>],
     read: impl Fn(&Row) -> Result<T, Fault>,
 ) -> Result<Vec<T>, LedgerError> {
-    let rows = store.read(sql, params).await?;
+    let rows = store.repeatable(sql, params).await?;
     Ok(rows.iter().map(read).collect::<Result<_, Fault>>()?)
 }
 

@@ -4,11 +4,13 @@
 //! do it once. A migration's text is kept as a hash: one that was changed after it had run is
 //! noticed.
 
+use std::time::Duration;
+
 use tokio_postgres::Transaction;
 use tokio_postgres::types::Type;
 
-use super::fault::Fault;
-use super::pool::Store;
+use super::fault::{Fault, unavailable};
+use super::pool::{Lane, Store};
 use super::rows::get;
 use crate::ledger::LedgerError;
 
@@ -17,10 +19,28 @@ const MIGRATIONS: &[&str] = &[include_str!("migrations/1.sql"), include_str!("mi
 
 const OLDEST_SERVER: i32 = 15;
 
+/// How long all of it may take, another node's turn included.
+const LIMIT: Duration = Duration::from_secs(300);
+/// How long the server waits for a node that has begun and says nothing more.
+const SILENCE: &str = "SET LOCAL idle_in_transaction_session_timeout = '30s'";
+
 /// Makes the schema or brings it up to date.
-pub(super) async fn prepare(store: &Store) -> Result<(), Fault> {
-    let mut connection = store.connection().await?;
+pub(super) async fn prepare(store: &Store) -> Result<(), LedgerError> {
+    match tokio::time::timeout(LIMIT, make(store)).await {
+        Ok(Ok(())) => Ok(()),
+        Ok(Err(Fault::Postgres(error))) => Err(unavailable(&error)),
+        Ok(Err(fault)) => Err(fault.into()),
+        Err(_) => Err(LedgerError::Unavailable(format!(
+            "the schema was not ready within {} s: PostgreSQL is slow, or another node is bringing it up to date",
+            LIMIT.as_secs()
+        ))),
+    }
+}
+
+async fn make(store: &Store) -> Result<(), Fault> {
+    let mut connection = store.connection(Lane::Calls).await?;
     let tx = connection.transaction().await?;
+    tx.batch_execute(SILENCE).await?;
     check_server(&tx).await?;
     let lock = format!("imperal ledger {}", store.schema());
     tx.query_typed("SELECT pg_advisory_xact_lock(hashtextextended($1, 0))", &[(&lock, Type::TEXT)]).await?;

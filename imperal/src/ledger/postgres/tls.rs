@@ -1,0 +1,347 @@
+//! TLS to the database: what of the server's certificate is checked, and how a refusal reads.
+//!
+//! Owns the connector that the driver calls and the meaning of `require`, `verify-ca` and
+//! `verify-full`. Everything is encrypted by the same rules; they differ in what is asked of the
+//! certificate. A password that is sent by SCRAM is bound to the certificate that was shown.
+
+use std::fmt;
+use std::future::Future;
+use std::io;
+use std::path::PathBuf;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+
+use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
+use rustls::client::{WebPkiServerVerifier, verify_server_name};
+use rustls::crypto::{CryptoProvider, verify_tls12_signature, verify_tls13_signature};
+use rustls::pki_types::pem::PemObject;
+use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
+use rustls::server::ParsedCertificate;
+use rustls::{CertificateError, ClientConfig, DigitallySignedStruct, RootCertStore, SignatureScheme};
+use sha2::{Digest, Sha256, Sha384, Sha512};
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio_postgres::tls::{ChannelBinding, MakeTlsConnect, TlsConnect, TlsStream};
+use tokio_rustls::TlsConnector;
+
+use crate::ledger::LedgerError;
+
+/// What is asked of the server's certificate.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Check {
+    /// That the server has its key.
+    Nothing,
+    /// And that a known authority issued it.
+    Issuer,
+    /// And that it is for the host that was asked for.
+    IssuerAndName,
+}
+
+/// Whose word is taken.
+#[derive(Debug)]
+pub(super) enum Roots {
+    /// The machine's authorities.
+    System,
+    /// The certificates of a file.
+    File(PathBuf),
+}
+
+/// Makes TLS connections.
+#[derive(Clone)]
+pub(super) struct Tls {
+    config: Arc<ClientConfig>,
+    /// As a refusal names them.
+    authorities: Arc<str>,
+}
+
+impl fmt::Debug for Tls {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Tls").field("authorities", &self.authorities).finish_non_exhaustive()
+    }
+}
+
+impl Tls {
+    pub(super) fn new(check: Check, roots: &Roots) -> Result<Self, LedgerError> {
+        let provider = Arc::new(rustls::crypto::ring::default_provider());
+        let (inner, pinned) = match check {
+            Check::Nothing => (None, Vec::new()),
+            Check::Issuer | Check::IssuerAndName => {
+                let certificates = roots.read()?;
+                let mut store = RootCertStore::empty();
+                let (taken, _) = store.add_parsable_certificates(certificates.iter().cloned());
+                if taken == 0 {
+                    return Err(roots.unusable("there is no certificate of an authority in it"));
+                }
+                let verifier = WebPkiServerVerifier::builder_with_provider(Arc::new(store), provider.clone()).build();
+                let verifier = verifier.map_err(|error| roots.unusable(&error.to_string()))?;
+                (Some(verifier), if matches!(roots, Roots::File(_)) { certificates } else { Vec::new() })
+            }
+        };
+        let verifier = Verifier { check, inner, pinned, provider: provider.clone() };
+        let config = ClientConfig::builder_with_provider(provider)
+            .with_safe_default_protocol_versions()
+            .map_err(|error| LedgerError::Unusable(format!("TLS cannot be set up: {error}")))?
+            .dangerous()
+            .with_custom_certificate_verifier(Arc::new(verifier))
+            .with_no_client_auth();
+        Ok(Self { config: Arc::new(config), authorities: roots.to_string().into() })
+    }
+}
+
+impl fmt::Display for Roots {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::System => f.write_str("this machine's authorities"),
+            Self::File(path) => write!(f, "sslrootcert {}", path.display()),
+        }
+    }
+}
+
+impl Roots {
+    fn read(&self) -> Result<Vec<CertificateDer<'static>>, LedgerError> {
+        match self {
+            Self::System => {
+                let found = rustls_native_certs::load_native_certs();
+                if found.certs.is_empty() {
+                    return Err(LedgerError::Unusable(
+                        "this machine has no list of authorities: name the one of PostgreSQL with sslrootcert=FILE"
+                            .to_owned(),
+                    ));
+                }
+                Ok(found.certs)
+            }
+            Self::File(path) => CertificateDer::pem_file_iter(path)
+                .and_then(Iterator::collect::<Result<Vec<_>, _>>)
+                .map_err(|error| self.unusable(&error.to_string())),
+        }
+    }
+
+    fn unusable(&self, why: &str) -> LedgerError {
+        LedgerError::Unusable(format!("{self} cannot be used ({why}): name a file of certificates in PEM form"))
+    }
+}
+
+/// Asks of a certificate what [`Check`] says, and always for the key's signature.
+#[derive(Debug)]
+struct Verifier {
+    check: Check,
+    inner: Option<Arc<WebPkiServerVerifier>>,
+    /// Certificates of the file: a server that shows one of them needs no other issuer.
+    pinned: Vec<CertificateDer<'static>>,
+    provider: Arc<CryptoProvider>,
+}
+
+impl ServerCertVerifier for Verifier {
+    fn verify_server_cert(
+        &self,
+        shown: &CertificateDer<'_>,
+        between: &[CertificateDer<'_>],
+        name: &ServerName<'_>,
+        stapled: &[u8],
+        now: UnixTime,
+    ) -> Result<ServerCertVerified, rustls::Error> {
+        let Some(inner) = &self.inner else { return Ok(ServerCertVerified::assertion()) };
+        if self.pinned.iter().any(|pinned| pinned == shown) {
+            if self.check == Check::IssuerAndName {
+                verify_server_name(&ParsedCertificate::try_from(shown)?, name)?;
+            }
+            return Ok(ServerCertVerified::assertion());
+        }
+        match inner.verify_server_cert(shown, between, name, stapled, now) {
+            Err(rustls::Error::InvalidCertificate(
+                CertificateError::NotValidForName | CertificateError::NotValidForNameContext { .. },
+            )) if self.check == Check::Issuer => Ok(ServerCertVerified::assertion()),
+            verified => verified,
+        }
+    }
+
+    fn verify_tls12_signature(
+        &self,
+        message: &[u8],
+        certificate: &CertificateDer<'_>,
+        signed: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, rustls::Error> {
+        verify_tls12_signature(message, certificate, signed, &self.provider.signature_verification_algorithms)
+    }
+
+    fn verify_tls13_signature(
+        &self,
+        message: &[u8],
+        certificate: &CertificateDer<'_>,
+        signed: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, rustls::Error> {
+        verify_tls13_signature(message, certificate, signed, &self.provider.signature_verification_algorithms)
+    }
+
+    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
+        self.provider.signature_verification_algorithms.supported_schemes()
+    }
+}
+
+/// Why there is no TLS, in words for whoever wrote the address.
+#[derive(Debug)]
+pub(super) struct Refusal(String);
+
+impl fmt::Display for Refusal {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl std::error::Error for Refusal {}
+
+/// One connection's TLS to be.
+pub(super) struct Connector {
+    tls: Tls,
+    host: String,
+}
+
+impl<S> MakeTlsConnect<S> for Tls
+where
+    S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+{
+    type Stream = Encrypted<S>;
+    type TlsConnect = Connector;
+    type Error = Refusal;
+
+    // Also called for a Unix socket, without a name; there the server offers no TLS.
+    fn make_tls_connect(&mut self, host: &str) -> Result<Connector, Refusal> {
+        Ok(Connector { tls: self.clone(), host: host.to_owned() })
+    }
+}
+
+impl<S> TlsConnect<S> for Connector
+where
+    S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+{
+    type Stream = Encrypted<S>;
+    type Error = Refusal;
+    type Future = Pin<Box<dyn Future<Output = Result<Encrypted<S>, Refusal>> + Send>>;
+
+    fn connect(self, stream: S) -> Self::Future {
+        Box::pin(async move {
+            let Self { tls, host } = self;
+            let name = ServerName::try_from(host.clone());
+            let name = name.map_err(|_| Refusal(format!("{host:?} is no name that a certificate can be for")))?;
+            match TlsConnector::from(tls.config).connect(name, stream).await {
+                Ok(stream) => Ok(Encrypted(Box::new(stream))),
+                Err(error) => Err(refusal(&error, &host, &tls.authorities)),
+            }
+        })
+    }
+}
+
+fn refusal(error: &io::Error, host: &str, authorities: &str) -> Refusal {
+    let told = error.get_ref().and_then(|inner| inner.downcast_ref::<rustls::Error>());
+    let Some(rustls::Error::InvalidCertificate(why)) = told else { return Refusal(error.to_string()) };
+    Refusal(match why {
+        CertificateError::UnknownIssuer => format!(
+            "the server's certificate was not issued by {authorities}: name its authority with sslrootcert=FILE"
+        ),
+        CertificateError::NotValidForName | CertificateError::NotValidForNameContext { .. } => {
+            format!("the server's certificate is not for {host}: use the name that it is for, or sslmode=verify-ca")
+        }
+        CertificateError::Expired | CertificateError::ExpiredContext { .. } => {
+            "the server's certificate has expired: renew it".to_owned()
+        }
+        CertificateError::NotValidYet | CertificateError::NotValidYetContext { .. } => {
+            "the server's certificate is not valid yet: check the clocks".to_owned()
+        }
+        why => format!("the server's certificate cannot be used ({why:?})"),
+    })
+}
+
+/// An encrypted connection.
+pub(super) struct Encrypted<S>(Box<tokio_rustls::client::TlsStream<S>>);
+
+impl<S: AsyncRead + AsyncWrite + Unpin> AsyncRead for Encrypted<S> {
+    fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.0).poll_read(cx, buf)
+    }
+}
+
+impl<S: AsyncRead + AsyncWrite + Unpin> AsyncWrite for Encrypted<S> {
+    fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.0).poll_write(cx, bytes)
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.0).poll_flush(cx)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.0).poll_shutdown(cx)
+    }
+}
+
+impl<S: AsyncRead + AsyncWrite + Unpin> TlsStream for Encrypted<S> {
+    fn channel_binding(&self) -> ChannelBinding {
+        let shown = self.0.get_ref().1.peer_certificates().and_then(<[_]>::first);
+        match shown.and_then(|certificate| end_point(certificate)) {
+            Some(hash) => ChannelBinding::tls_server_end_point(hash),
+            None => ChannelBinding::none(),
+        }
+    }
+}
+
+/// RFC 5929, section 4.1: the certificate's hash, by the function that it was signed with, and by
+/// SHA-256 where that is weaker. None where the signature has no such function.
+fn end_point(certificate: &[u8]) -> Option<Vec<u8>> {
+    const RSA: &[u8] = &[0x2a, 0x86, 0x48, 0x86, 0xf7, 0x0d, 0x01, 0x01];
+    const ECDSA: &[u8] = &[0x2a, 0x86, 0x48, 0xce, 0x3d, 0x04];
+    let signed_by = signature_algorithm(certificate)?;
+    let sha256 = || Some(Sha256::digest(certificate).to_vec());
+    let sha384 = || Some(Sha384::digest(certificate).to_vec());
+    let sha512 = || Some(Sha512::digest(certificate).to_vec());
+    match (signed_by.strip_prefix(RSA), signed_by.strip_prefix(ECDSA)) {
+        (Some([4 | 5 | 11]), _) | (_, Some([1] | [3, 2])) => sha256(),
+        (Some([12]), _) | (_, Some([3, 3])) => sha384(),
+        (Some([13]), _) | (_, Some([3, 4])) => sha512(),
+        _ => None,
+    }
+}
+
+/// The object identifier of the algorithm that a certificate is signed with.
+fn signature_algorithm(certificate: &[u8]) -> Option<&[u8]> {
+    let (outer, _) = element(certificate, 0x30)?;
+    let (_, after_body) = element(outer, 0x30)?;
+    let (algorithm, _) = element(after_body, 0x30)?;
+    Some(element(algorithm, 0x06)?.0)
+}
+
+/// The content of a DER element with this tag, and what follows it.
+fn element(der: &[u8], tag: u8) -> Option<(&[u8], &[u8])> {
+    let (&found, rest) = der.split_first()?;
+    let (&first, mut rest) = rest.split_first()?;
+    let mut length = usize::from(first);
+    if first & 0x80 != 0 {
+        let (digits, after) = rest.split_at_checked(usize::from(first & 0x7f))?;
+        length = digits.iter().try_fold(0usize, |sum, digit| sum.checked_mul(256)?.checked_add(usize::from(*digit)))?;
+        rest = after;
+    }
+    (found == tag).then_some(rest.split_at_checked(length)?)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_algorithm_of_a_signature_is_found_and_nonsense_is_not() {
+        // SEQUENCE { SEQUENCE { 200 bytes }, SEQUENCE { OID, NULL } }
+        let mut der = vec![0x30, 0x81, 0xdb, 0x30, 0x81, 200];
+        der.extend([7; 200]);
+        let oid = [0x2a, 0x86, 0x48, 0x86, 0xf7, 0x0d, 0x01, 0x01, 12];
+        der.extend([0x30, 13, 0x06, 9]);
+        der.extend(oid);
+        der.extend([0x05, 0x00]);
+        // 3 + 200 + 2 + 13, by its own header.
+        der[2] = u8::try_from(der.len() - 3).unwrap();
+        assert_eq!(signature_algorithm(&der), Some(&oid[..]));
+        assert_eq!(end_point(&der), Some(Sha384::digest(&der).to_vec()));
+        for cut in 0..der.len() {
+            assert_eq!(signature_algorithm(&der[..cut]), None, "cut at {cut}");
+        }
+        assert_eq!(signature_algorithm(&[0x30, 0x89, 1, 1, 1, 1, 1, 1, 1, 1, 1]), None);
+    }
+}

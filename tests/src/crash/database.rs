@@ -1,0 +1,84 @@
+//! The ledger's rows as they lie in PostgreSQL, read past the platform.
+
+use serde_json::{Value, json};
+use tokio_postgres::types::FromSqlOwned;
+use tokio_postgres::{Client, Row};
+
+use super::contents::{AuditRow, CallRow, Contents, TaskEventRow, TaskRow, TurnRow};
+
+impl Contents {
+    /// Reads the schema `imperal`, in one transaction.
+    pub(crate) async fn of_database(client: &mut Client) -> Self {
+        let look = client.build_transaction().isolation_level(tokio_postgres::IsolationLevel::RepeatableRead);
+        let look = look.start().await.expect("a transaction begins");
+        let rows = async |sql: &str| look.query(sql, &[]).await.expect("the schema is as it was");
+        let owners = rows("SELECT owner_id, tenant_id, user_id, head FROM imperal.owner").await;
+        let turns = rows("SELECT owner_id, seq, turn_id::text, body FROM imperal.turn ORDER BY owner_id, seq").await;
+        let calls = rows("SELECT owner_id, call_id::text, state FROM imperal.call").await;
+        let tasks = rows(
+            "SELECT owner_id, task_id::text, call_id::text, state, cancel_requested_at IS NOT NULL, outcome_seq \
+             FROM imperal.task",
+        )
+        .await;
+        let events = rows(
+            "SELECT owner_id, seq, task_id::text, state, cancel_requested_at IS NOT NULL \
+             FROM imperal.task_event ORDER BY owner_id, seq",
+        )
+        .await;
+        let audit = rows("SELECT owner_id, action, target, outcome FROM imperal.audit ORDER BY audit_id").await;
+        Self {
+            owners: owners.iter().map(|row| (get(row, 0), (get(row, 1), get(row, 2), number(row, 3)))).collect(),
+            turns: turns
+                .iter()
+                .map(|row| TurnRow {
+                    owner: get(row, 0),
+                    seq: number(row, 1),
+                    turn_id: get(row, 2),
+                    body: serde_json::from_str(row.get(3)).expect("stored JSON is JSON"),
+                })
+                .collect(),
+            calls: calls
+                .iter()
+                .map(|row| CallRow { owner: get(row, 0), call_id: get(row, 1), state: get(row, 2) })
+                .collect(),
+            tasks: tasks
+                .iter()
+                .map(|row| TaskRow {
+                    owner: get(row, 0),
+                    task_id: get(row, 1),
+                    call_id: get(row, 2),
+                    state: get(row, 3),
+                    asked_to_stop: get(row, 4),
+                    outcome_seq: get::<Option<i64>>(row, 5).map(i64::unsigned_abs),
+                })
+                .collect(),
+            task_events: events
+                .iter()
+                .map(|row| TaskEventRow { owner: get(row, 0), seq: number(row, 1), body: event(row) })
+                .collect(),
+            audit: audit
+                .iter()
+                .map(|row| AuditRow {
+                    owner: get(row, 0),
+                    action: get(row, 1),
+                    target: get::<Option<String>>(row, 2).unwrap_or_default(),
+                    outcome: get(row, 3),
+                })
+                .collect(),
+        }
+    }
+}
+
+/// What of the event is compared, in the form that the stream shows.
+fn event(row: &Row) -> Value {
+    let asked = get::<bool>(row, 4).then_some("then");
+    json!({ "task_id": row.get::<_, &str>(2), "state": row.get::<_, &str>(3), "cancel_requested_at": asked })
+}
+
+fn get<T: FromSqlOwned>(row: &Row, column: usize) -> T {
+    row.get(column)
+}
+
+fn number(row: &Row, column: usize) -> u64 {
+    get::<i64>(row, column).unsigned_abs()
+}
