@@ -265,9 +265,19 @@ describe("for everyone", () => {
       await page.locator("details").first().click();
       await open.accessible("the tasks");
       await fits("the tasks");
+      await page.getByRole("button", { name: "Cancelled" }).click();
+      await page.getByText("No task is in this state.").waitFor();
+      await open.accessible("a filter without a task");
       await page.getByRole("tab", { name: "Audit" }).click();
       await page.locator(".audit-row").first().waitFor();
-      await open.accessible("the audit trail");
+      await page.getByRole("button", { name: "Check" }).click();
+      await page.getByText("The trail is whole.").waitFor();
+      await open.accessible("the audit trail, checked");
+      stub.broken = { audit_id: 3, tenant_id: "local", user_id: "dev" };
+      await page.getByRole("button", { name: "Check again" }).click();
+      await page.getByText("Entry 3 is not as it was written.").waitFor();
+      await open.accessible("the audit trail, broken");
+      await fits("the audit trail");
       await page.keyboard.press("Escape");
       if (phone) await page.locator("#open-side").click();
       await open.accessible("the list of functions");
@@ -283,6 +293,33 @@ describe("for everyone", () => {
       await open.run();
       await page.getByRole("dialog").waitFor();
       await open.accessible("the question before a destructive call");
+      await page.getByRole("button", { name: "Do not run" }).click();
+      if (phone) await page.keyboard.press("Escape");
+      await page.getByRole("button", { name: "JSON" }).first().click();
+      await open.context.setOffline(true);
+      await page.getByText("You are offline.").waitFor();
+      await open.accessible("a connection that is lost, and raw JSON");
+      await fits("a connection that is lost");
+      await open.context.setOffline(false);
+      await open.state("live");
+    });
+
+    test(`no accessibility violation before anything was asked: ${name}`, async () => {
+      const page = await opened(options);
+      await page.getByRole("heading", { name: "Text studio" }).waitFor();
+      await open.accessible("an empty chat");
+      await open.fits("an empty chat");
+      await page.locator("#open-tasks").click();
+      await page.getByText("No tasks yet").waitFor();
+      await open.accessible("an empty drawer");
+      await page.keyboard.press("Escape");
+      await page.getByRole("list", { name: "Begin with" }).getByRole("button", { name: /List drafts/ }).click();
+      await page.getByLabel("Query").waitFor();
+      stub.sessionOver = true;
+      await page.reload();
+      await page.getByRole("heading", { name: "Your session has ended" }).waitFor();
+      await open.accessible("the way in");
+      await open.fits("the way in");
     });
   }
 
@@ -297,6 +334,44 @@ describe("for everyone", () => {
     assert.deepEqual(await open.said(), ["Refine output: 25 percent, Generating", "Refine output: 50 percent, Generating"]);
     stub.end(id, "succeeded", { ...DONE, summary: "Refined output ready!" });
     await page.locator("#announcer p", { hasText: "Outcome: Refined output ready!" }).waitFor({ state: "attached" });
+  });
+
+  test("a burst of progress changes the page now and then, and ends at the latest report", async () => {
+    const call = stub.asked("refine_output", { text: "x" }, DONE);
+    const id = stub.task(call, "refine_output");
+    const page = await opened();
+    await page.evaluate(() => {
+      window.changes = 0;
+      new MutationObserver((list) => (window.changes += list.length)).observe(document.querySelector(".task"), { subtree: true, childList: true, characterData: true, attributes: true });
+    });
+    for (let n = 0; n <= 2000; n += 1) stub.progress(id, n / 20, `Step ${n}`);
+    await page.getByText("Step 2000").waitFor();
+    const changes = await page.evaluate(() => window.changes);
+    assert.ok(changes < 500, `${changes} changes for 2000 reports`);
+  });
+
+  test("tasks are filtered by how they stand, and an audit entry leads to its turn", async () => {
+    busyChat();
+    const page = await opened();
+    await page.locator("#open-tasks").click();
+    const rows = page.locator(".task-list .task, .task-list .ended-task");
+    assert.equal(await rows.count(), 2);
+    await page.getByRole("button", { name: "Running 1" }).click();
+    assert.equal(await rows.count(), 1);
+    await page.getByRole("button", { name: "Failed 1" }).click();
+    await page.locator(".ended-task", { hasText: "Interrupted" }).locator("summary").click();
+    await page.getByRole("button", { name: "Show in the chat" }).click();
+    await page.getByRole("dialog").waitFor({ state: "hidden" });
+    const focused = () => page.evaluate(() => document.activeElement.dataset.turn);
+    const outcome = stub.turns.find((turn) => turn.task_id);
+    assert.equal(await focused(), outcome.turn_id);
+    await page.locator(".turn:focus").getByRole("button", { name: "See the call" }).click();
+    assert.equal(await focused(), stub.turns.find((turn) => turn.role === "bot" && turn.call_id === outcome.call_id).turn_id, "at its acknowledgement");
+    await page.locator(".turn:focus").getByRole("button", { name: "See outcome" }).click();
+    assert.equal(await focused(), outcome.turn_id, "and back");
+    await page.locator("#open-audit").click();
+    await page.locator(".audit-row").last().getByRole("button", { name: "Show in the chat" }).click();
+    assert.equal(await focused(), stub.turns.find((turn) => turn.role === "bot").turn_id);
   });
 
   test("on a phone the functions are a sheet that back and Escape close", async () => {

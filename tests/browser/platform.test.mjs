@@ -227,6 +227,57 @@ test("a link that was used, or a stranger, is told how to get in", async () => {
   await stranger.close();
 });
 
+test("two users in two browsers: neither sees anything of the other", async () => {
+  await refine.stop();
+  refine = await new Refine().serve();
+  const enter = async (user) => {
+    const one = await Opened.at(browser, refine.url, { extraHTTPHeaders: { authorization: `Bearer ${refine.token(user)}` } });
+    await one.state("live");
+    await one.page.locator("#who", { hasText: user }).waitFor();
+    return one;
+  };
+  open = await enter("anna");
+  const berta = await enter("berta");
+  await working();
+  await refine.inject("anna", "for anna alone");
+  await refine.inject("berta", "for berta alone");
+  await open.seen("for anna alone");
+  await berta.seen("for berta alone");
+  assert.deepEqual(await berta.turns().allTextContents().then((all) => all.map((text) => text.includes("for berta alone"))), [true], "one turn, and it is hers");
+  assert.equal(await berta.page.locator("#open-tasks .badge").count(), 0);
+  const id = await open.page.locator(".task[data-task]").getAttribute("data-task");
+  const refused = await berta.page.evaluate((task) => fetch(`/v1/tasks/${task}/cancel`, { method: "POST", headers: { "content-type": "application/json" }, body: "{}" }).then((response) => response.status), id);
+  assert.equal(refused, 403);
+  await berta.page.locator("#open-audit").click();
+  await berta.page.locator(".audit-row.refused", { hasText: "tried to cancel a task of another user" }).waitFor();
+  await berta.close();
+});
+
+test("eight pages of one browser: one connection, through a kill and a restart, and each is whole", async () => {
+  const page = await opened();
+  const all = [open];
+  while (all.length < 8) {
+    all.push(await open.again(refine.url));
+    await all.at(-1).state("live");
+  }
+  await working();
+  await Promise.all(all.map((one) => one.page.locator(".task .percent", { hasText: "30 %" }).waitFor()));
+  assert.equal(await refine.streams(), 1);
+  await refine.crash();
+  await Promise.all(all.map((one) => one.state("reconnecting")));
+  await refine.start();
+  for (const one of all) await one.turns(".bot").locator(".card.failed", { hasText: "INTERRUPTED" }).waitFor();
+  await page.getByRole("button", { name: "Run again" }).click();
+  (await refine.completions.next()).answer(REFINED);
+  const numbers = (one) => one.turns().evaluateAll((turns) => turns.map((turn) => Number(turn.dataset.seq)));
+  for (const one of all) {
+    await one.page.locator(".card.outcome").getByText(REFINED).waitFor();
+    await one.page.locator(".way-out .done").waitFor();
+    assert.deepEqual(await numbers(one), await numbers(open));
+  }
+  assert.equal(await refine.streams(), 1);
+});
+
 test("two thousand turns: few are in the document, and all of them can be reached", async () => {
   const page = await opened();
   const owner = await cookie();

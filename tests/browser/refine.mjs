@@ -1,7 +1,7 @@
 // Runs the real example binary for the tests, with a completion service that answers when the test
 // says so. Owns processes, data folders and that service; no browser.
 
-import { spawn } from "node:child_process";
+import { execFileSync, spawn } from "node:child_process";
 import { accessSync, constants, mkdtempSync, rmSync } from "node:fs";
 import { createServer } from "node:http";
 import { createServer as createPort } from "node:net";
@@ -29,6 +29,8 @@ async function freePort() {
   await new Promise((done) => server.close(done));
   return port;
 }
+
+const SECRETS = { IMPERAL_JWT_SECRET: "a secret of these tests, long enough to be one", IMPERAL_SERVICE_TOKEN: "a service of these tests" };
 
 /** The completion service: each request waits until the test answers it. */
 class Completions {
@@ -76,22 +78,32 @@ export class Refine {
     this.data = mkdtempSync(join(tmpdir(), "imperal-browser-"));
   }
 
+  /** A token of a user, for a platform that serve() started. */
+  token(user) {
+    return execFileSync(this.binary, ["token", user], { env: { ...process.env, ...SECRETS }, encoding: "utf8" }).trim();
+  }
+
+  /** Starts it for users with tokens, on data of its own. */
+  serve() {
+    return this.start(SECRETS, ["serve"], /^listening on (http:\/\/\S+)/);
+  }
+
   /** Starts it; `env` adds to the environment. Later starts use the same data and address. */
-  async start(env = {}) {
+  async start(env = {}, command = ["dev"], ready = /\bopen (http:\/\/\S+)/) {
     this.port ??= await freePort();
     this.completionUrl ??= await this.completions.start();
     this.url = `http://127.0.0.1:${this.port}/`;
     this.log = "";
-    this.child = spawn(this.binary, ["dev", "--listen", `127.0.0.1:${this.port}`, "--data-dir", this.data], {
+    this.child = spawn(this.binary, [...command, "--listen", `127.0.0.1:${this.port}`, "--data-dir", this.data], {
       env: { ...process.env, REFINE_API_URL: this.completionUrl, ...env },
       stdio: ["ignore", "pipe", "pipe"],
     });
     this.ended = new Promise((done) => this.child.once("exit", done));
     this.child.stderr.on("data", (chunk) => (this.log += chunk));
     this.link = await new Promise((resolve, reject) => {
-      this.ended.then((code) => reject(new Error(`the binary ended with ${code} before it printed its link:\n${this.log}`)));
+      this.ended.then((code) => reject(new Error(`the binary ended with ${code} before it said where it is:\n${this.log}`)));
       createInterface({ input: this.child.stdout }).on("line", (line) => {
-        const found = line.match(/\bopen (http:\/\/\S+)/);
+        const found = line.match(ready);
         if (found) resolve(found[1]);
       });
     });
@@ -107,6 +119,22 @@ export class Refine {
     });
     if (!response.ok) throw new Error(`${fn} was refused: ${response.status} ${await response.text()}`);
     return response.json();
+  }
+
+  /** Puts a service's message into a user's chat. */
+  async inject(user, text) {
+    const response = await fetch(`${this.url}v1/internal/chat/inject`, {
+      method: "POST",
+      headers: { "content-type": "application/json", "x-service-token": SECRETS.IMPERAL_SERVICE_TOKEN },
+      body: JSON.stringify({ ext_id: "refine", user_id: user, text }),
+    });
+    if (!response.ok) throw new Error(`the message was refused: ${response.status} ${await response.text()}`);
+  }
+
+  /** How many live streams are open. */
+  async streams() {
+    const text = await (await fetch(`${this.url}metrics`)).text();
+    return Number(/^imperal_streams_open (\d+)/m.exec(text)[1]);
   }
 
   /** Resolves once the owner of a cookie has had a turn that `wanted` says yes to. */

@@ -14,7 +14,7 @@ const AT_END_PX = 60;
 export class Chat {
   constructor({ feed, scroller, list, edges, newer, acts, empty, missing }) {
     Object.assign(this, { feed, scroller, list, newer, empty, missing });
-    this.acts = { ...acts, task: (id) => feed.tasks.get(id), reveal: (callId) => this.revealCall(callId), ranAgain: (turn) => feed.ranAgain(turn) };
+    this.acts = { ...acts, task: (id) => feed.tasks.get(id), reveal: (callId) => this.revealCall(callId), revealReply: (callId) => this.revealReply(callId), ranAgain: (turn) => feed.ranAgain(turn) };
     this.first = 0; // the turns [first, last) of the feed are in the document
     this.last = 0;
     this.stuck = true;
@@ -272,6 +272,11 @@ export class Chat {
 
   revealCall(callId) {
     return this.seek(() => callId && this.feed.asked.get(callId));
+  }
+
+  /** Where a call's task began: its reply, or the call itself where there is none. */
+  revealReply(callId) {
+    return this.seek(() => callId && this.feed.asked.get(callId) && (this.feed.answered.get(callId) ?? this.feed.asked.get(callId)));
   }
 
   revealTurn(turnId) {

@@ -8,8 +8,8 @@ import { showTree } from "./nodes.js";
 import { count, fullTime, humanise, stateWord, time, took } from "./words.js";
 
 /**
- * The element of a turn. `acts` has again(turn), edit(turn), task(id), reveal(call), outcomes(call),
- * avatar(turn), ranAgain(turn), and what a UI tree may do: call(app, function, params).
+ * The element of a turn. `acts` has again(turn), edit(turn), task(id), reveal(call), revealReply(call),
+ * avatar(turn), ranAgain(turn), and what a UI tree may do: has(app, function), call(app, function, params).
  */
 export function turnElement(turn, acts) {
   const el = h("li", { class: `turn ${turn.role} ${turn.type}`, "data-seq": turn.seq, "data-turn": turn.turn_id, tabindex: "-1" });
@@ -109,7 +109,7 @@ function outcomeHead(turn, acts) {
     h("span", { class: `chip ${state.tone}` }, state.icon && icon(state.icon), state.word),
     h("span", { class: "task-name" }, name),
     task?.finished_at && h("span", { class: "muted" }, `after ${took(task)}`),
-    h("button", { type: "button", class: "link to-call", onclick: () => acts.reveal(turn.call_id) }, icon("up"), "See the call"),
+    h("button", { type: "button", class: "link to-call", onclick: () => acts.revealReply(turn.call_id) }, icon("up"), "See the call"),
   );
 }
 
