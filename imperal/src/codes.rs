@@ -48,6 +48,8 @@ codes! {
     INTERNAL
     /// An error that carries no well-formed code.
     EXT_UNSTRUCTURED_ERROR
+    /// A task with the same key runs for the user already.
+    ALREADY_RUNNING
     /// The user cancelled the task.
     CANCELLED
     /// The process that ran the call or task stopped; it can be run again.

@@ -9,6 +9,7 @@ use std::fmt;
 
 use crate::codes::{self, ErrorCode};
 use crate::context::HttpError;
+use crate::ids::TaskId;
 use crate::result::WireResult;
 
 type Source = Box<dyn StdError + Send + Sync + 'static>;
@@ -54,7 +55,24 @@ struct Inner {
     code: ErrorCode,
     message: String,
     field: Option<String>,
+    running: Option<RunningTask>,
     source: Option<Source>,
+}
+
+/// The task that keeps another one from starting: see [`Error::already_running`].
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct RunningTask {
+    /// Its id.
+    pub task_id: TaskId,
+    /// The author's name for it, or the function's.
+    pub name: String,
+}
+
+impl RunningTask {
+    pub(crate) fn new(task_id: TaskId, name: &str) -> Self {
+        Self { task_id, name: name.to_owned() }
+    }
 }
 
 /// What the user reads when the author's code failed.
@@ -62,7 +80,7 @@ pub(crate) const INTERNAL_TEXT: &str = "Something went wrong inside the extensio
 
 impl Error {
     fn new(kind: ErrorKind, code: ErrorCode, message: impl Into<String>) -> Self {
-        Self(Box::new(Inner { kind, code, message: message.into(), field: None, source: None }))
+        Self(Box::new(Inner { kind, code, message: message.into(), field: None, running: None, source: None }))
     }
 
     /// A failure that the user can do something about; `message` is shown as it stands.
@@ -83,6 +101,15 @@ impl Error {
     /// The work was told to stop. Let it propagate: the platform tells the user.
     pub fn cancelled() -> Self {
         Self::new(ErrorKind::Cancelled, codes::CANCELLED, "The task was cancelled.")
+    }
+
+    /// A task with the same key runs already.
+    pub(crate) fn running_already(task: RunningTask) -> Self {
+        let RunningTask { task_id, name } = &task;
+        let text = format!("{name} is running already (task {task_id}). Wait for it to end, or cancel it.");
+        let mut error = Self::new(ErrorKind::User, codes::ALREADY_RUNNING, text);
+        error.0.running = Some(task);
+        error
     }
 
     pub(crate) fn platform(code: ErrorCode, message: impl Into<String>) -> Self {
@@ -121,6 +148,12 @@ impl Error {
     /// The parameter that is wrong, where there is one.
     pub fn field(&self) -> Option<&str> {
         self.0.field.as_deref()
+    }
+
+    /// The running task that has the [`key`](crate::context::BackgroundTask::key) of the one that
+    /// was to be started, where that is what is wrong.
+    pub fn already_running(&self) -> Option<&RunningTask> {
+        self.0.running.as_ref()
     }
 
     /// What lies behind it.

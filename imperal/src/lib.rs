@@ -44,7 +44,7 @@ pub mod testing;
 #[cfg(feature = "platform")]
 pub use app::{App, run};
 pub use context::{Context, User};
-pub use error::{Error, ErrorKind};
+pub use error::{Error, ErrorKind, RunningTask};
 pub use extension::ExtensionDef;
 pub use function::ActionType;
 #[doc = include_str!("../macros.md")]

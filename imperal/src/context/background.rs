@@ -8,9 +8,13 @@ use std::future::{Future, IntoFuture};
 use std::pin::Pin;
 
 use super::Context;
+use crate::error::Error;
 use crate::function::ResultData;
 use crate::ids::TaskId;
 use crate::result::{ActionResult, Result, WireResult};
+
+/// Longest key of a task, in bytes.
+const KEY_LIMIT: usize = 512;
 
 /// Work waiting for its context.
 pub(crate) type Work = Box<dyn FnOnce(Context) -> Pin<Box<dyn Future<Output = Result<WireResult>> + Send>> + Send>;
@@ -18,6 +22,7 @@ pub(crate) type Work = Box<dyn FnOnce(Context) -> Pin<Box<dyn Future<Output = Re
 /// What the platform is asked to run.
 pub(crate) struct NewBackground {
     pub(crate) name: String,
+    pub(crate) key: Option<String>,
     pub(crate) long_running: bool,
     pub(crate) work: Work,
 }
@@ -71,6 +76,7 @@ impl Context {
             parent: self.clone(),
             task: NewBackground {
                 name: String::new(),
+                key: None,
                 long_running: false,
                 work: Box::new(move |ctx| {
                     let work = work(ctx);
@@ -97,6 +103,32 @@ impl BackgroundTask {
         self
     }
 
+    /// Lets no other task of this extension run for this user under the same key: a refund's
+    /// number, a domain, a file.
+    ///
+    /// While one runs, the await of a second fails with `ALREADY_RUNNING`, on whichever node, and
+    /// `?` gives the user an answer that names the running task.
+    /// [`Error::already_running`](crate::Error::already_running) is for an answer of your own. The
+    /// key is free again when the task has ended, however it ends. It has 1 to 512 bytes and is
+    /// shown with the task; another length is `INTERNAL`, and nothing is started.
+    ///
+    /// ```
+    /// # use imperal::prelude::*;
+    /// # async fn handler(ctx: Context, domain: String) -> Result<ActionResult> {
+    /// let key = format!("scan:{domain}");
+    /// let started = ctx.background_task(|_| async { Ok(ActionResult::done("Scanned.")) }).key(key).await;
+    /// if let Some(task) = started.as_ref().err().and_then(Error::already_running) {
+    ///     return Ok(ActionResult::done(format!("{domain} is being scanned already: task {}.", task.task_id)));
+    /// }
+    /// started?;
+    /// Ok(ActionResult::done("Scanning."))
+    /// # }
+    /// ```
+    pub fn key(mut self, key: impl Into<String>) -> Self {
+        self.task.key = Some(key.into());
+        self
+    }
+
     /// Raises the cap from 180 s to 1800 s.
     pub fn long_running(mut self, long_running: bool) -> Self {
         self.task.long_running = long_running;
@@ -112,6 +144,10 @@ impl IntoFuture for BackgroundTask {
         if let Err(stopped) = self.parent.enter() {
             return Box::pin(std::future::ready(Err(stopped)));
         }
+        if let Some(key) = self.task.key.as_ref().filter(|key| key.is_empty() || key.len() > KEY_LIMIT) {
+            let fault = format!("a task's key has 1 to {KEY_LIMIT} bytes, not {}", key.len());
+            return Box::pin(std::future::ready(Err(Error::internal(fault))));
+        }
         let tasks = self.parent.ports().tasks.clone();
         tasks.spawn(self.parent, self.task)
     }
@@ -121,6 +157,7 @@ impl fmt::Debug for BackgroundTask {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("BackgroundTask")
             .field("name", &self.task.name)
+            .field("key", &self.task.key)
             .field("long_running", &self.task.long_running)
             .finish_non_exhaustive()
     }

@@ -17,12 +17,16 @@
 //! refused with [`LedgerError::TooEarly`] while its call has no reply. A running task may start
 //! others on behalf of its call, which has its reply by then.
 //!
+//! **Keys.** Among an owner's running tasks of one extension no two have the same key, whichever
+//! nodes start them and however many at once. A key is free again when its task has ended, in the
+//! transaction that ends it.
+//!
 //! **Ids.** Come from the platform and are new. A call, task or turn id that is in the ledger
 //! already is refused with [`LedgerError::Settled`]: who repeats a write whose answer was lost
 //! cannot do it twice.
 //!
 //! **Order of refusals.** `Fenced` before all else; then whether the work exists and this life
-//! may write for it; then `Settled`, then `TooEarly`.
+//! may write for it; then `Settled`, then `TooEarly`; of a start `AlreadyRunning`, then `TooManyTasks`.
 //!
 //! **Texts.** Any text and any JSON comes back as it was: NUL, characters beyond the first plane,
 //! nesting deeper than parsers take by default, the order of keys.
@@ -44,6 +48,7 @@ use super::{
     AuditFilter, AuditHash, AuditRow, CancelAnswer, Event, Feed, Fence, Incarnation, NewAudit, NewCall, NewTask,
     Orphan, Owner, Progress, Task, TaskEnd, TaskRecord, Turn, TurnBody,
 };
+use crate::error::RunningTask;
 use crate::ids::{CallId, TaskId};
 
 /// What a ledger method returns.
@@ -70,6 +75,8 @@ pub enum LedgerError {
     TooEarly,
     /// The owner has this many running tasks already.
     TooManyTasks(u32),
+    /// The owner has a running task with the same key.
+    AlreadyRunning(RunningTask),
     /// It cannot be used at all: a newer schema, a damaged file. The text says the way out.
     Unusable(String),
 }
@@ -84,6 +91,7 @@ impl std::fmt::Display for LedgerError {
             Self::Unknown => f.write_str("it is not in the ledger"),
             Self::TooEarly => f.write_str("its call has no reply yet"),
             Self::TooManyTasks(limit) => write!(f, "the user has {limit} running tasks already"),
+            Self::AlreadyRunning(task) => write!(f, "task {} runs under the same key already", task.task_id),
             Self::Unusable(why) => write!(f, "the ledger cannot be used: {why}"),
         }
     }
@@ -119,7 +127,7 @@ pub trait Ledger: Debug + Send + Sync + 'static {
     /// Writes a running task with its event. The call must be of this life and of the task's owner.
     ///
     /// # Errors
-    /// `TooManyTasks`, `Fenced`, `Unknown` for another owner's or life's call.
+    /// `AlreadyRunning`, `TooManyTasks`, `Fenced`, `Unknown` for another owner's or life's call.
     fn start_task<'a>(&'a self, holder: &'a Incarnation, task: NewTask) -> Fut<'a, Task>;
 
     /// Ends a running task of this life: state, finish time, result, outcome turn, audit row, and

@@ -159,6 +159,9 @@ pub struct Task {
     pub function: String,
     /// The author's name for it, or the function's.
     pub name: String,
+    /// What only one running task of the user's may have, where the author gave a key.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub key: Option<String>,
     /// Where it stands.
     pub state: TaskState,
     /// Whether its cap is the long one.
@@ -320,6 +323,8 @@ pub struct NewTask {
     pub function: String,
     /// Its name.
     pub name: String,
+    /// Refuse when the owner has a running task of the same extension with the same key.
+    pub key: Option<String>,
     /// Whether its cap is the long one.
     pub long_running: bool,
     /// Its cap: the deadline is the ledger's now plus this.
@@ -337,6 +342,7 @@ impl NewTask {
             app_id: self.app_id,
             function: self.function,
             name: self.name,
+            key: self.key,
             state: TaskState::Running,
             long_running: self.long_running,
             percent: None,

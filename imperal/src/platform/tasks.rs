@@ -65,6 +65,7 @@ async fn run_task(
         app_id: origin.app_id.to_owned(),
         function: origin.function.to_owned(),
         name: name.clone(),
+        key: task.key,
         long_running: task.long_running,
         cap: limits.cap,
         max_running: node.settings.tasks_per_user,
@@ -109,6 +110,7 @@ async fn run_task(
 
 fn refusal(error: LedgerError) -> Error {
     match error {
+        LedgerError::AlreadyRunning(running) => Error::running_already(running),
         LedgerError::TooManyTasks(limit) => Error::retryable(
             codes::RATE_LIMITED,
             format!("You have {limit} tasks running already. Wait for one to end, or cancel one."),

@@ -100,6 +100,7 @@ async fn main() {
         app_id: "refine".to_owned(),
         function: "refine_output".to_owned(),
         name: "refine".to_owned(),
+        key: None,
         long_running: false,
         cap: Duration::from_secs(180),
         max_running: 100,

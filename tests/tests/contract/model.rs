@@ -20,6 +20,8 @@ pub(super) struct Piece {
     /// Of a task.
     pub(super) call: usize,
     pub(super) asked: bool,
+    /// Of a task.
+    pub(super) key: Option<usize>,
 }
 
 /// What should be the case.
@@ -63,16 +65,27 @@ impl Model {
         Ok(())
     }
 
-    pub(super) fn start(&mut self, life: usize, call: usize, owner: usize) -> Result<(), LedgerError> {
-        self.fence(life)?;
+    /// The refusal of a key that is taken says which task has it.
+    pub(super) fn start(
+        &mut self,
+        life: usize,
+        call: usize,
+        owner: usize,
+        key: Option<usize>,
+    ) -> Result<(), Result<usize, LedgerError>> {
+        self.fence(life).map_err(Err)?;
         if self.calls[call].life != life || self.calls[call].owner != owner {
-            return Err(LedgerError::Unknown);
+            return Err(Err(LedgerError::Unknown));
         }
-        if self.tasks.iter().filter(|task| task.owner == owner && !task.settled).count() >= LIMIT as usize {
-            return Err(LedgerError::TooManyTasks(LIMIT));
+        let running = || self.tasks.iter().filter(|task| task.owner == owner && !task.settled);
+        if let Some(task) = running().find(|task| key.is_some() && task.key == key) {
+            return Err(Ok(task.id));
+        }
+        if running().count() >= LIMIT as usize {
+            return Err(Err(LedgerError::TooManyTasks(LIMIT)));
         }
         let id = self.tasks.len();
-        self.tasks.push(Piece { id, owner, life, settled: false, call, asked: false });
+        self.tasks.push(Piece { id, owner, life, settled: false, call, asked: false, key });
         self.add(owner, 1, 0, 0);
         Ok(())
     }

@@ -117,6 +117,7 @@ async fn start_task(ledger: &PostgresLedger, life: &Incarnation) -> TaskId {
         app_id: "app".to_owned(),
         function: "work".to_owned(),
         name: "work".to_owned(),
+        key: None,
         long_running: false,
         cap: LONG,
         max_running: 10,
@@ -147,9 +148,9 @@ async fn nodes_that_start_at_once_make_the_schema_once() {
     for start in starts {
         assert_eq!(start.await.unwrap(), Ok(()));
     }
-    let sql = format!("SELECT count(*) FROM {}.migration", backend.schema);
+    let sql = format!("SELECT count(*), max(number) FROM {}.migration", backend.schema);
     let row = cluster::client().await.query_one(&sql, &[]).await.unwrap();
-    assert_eq!(row.get::<_, i64>(0), 2);
+    assert_eq!((row.get::<_, i64>(0), row.get::<_, i32>(1)), (3, 3));
 }
 
 #[tokio::test(flavor = "multi_thread")]

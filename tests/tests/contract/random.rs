@@ -11,8 +11,8 @@ use std::time::Duration;
 use imperal::context::MsgType;
 use imperal::ids::{CallId, TaskId, TurnId};
 use imperal::ledger::{
-    AuditFilter, AuditOutcome, CancelAnswer, Fence, HeldClock, Incarnation, Ledger, MemoryLedger, NewAudit, NewCall,
-    NewTask, Orphan, Owner, Progress, Role, SqliteLedger, TaskEnd, TaskState, TurnBody, Work,
+    AuditFilter, AuditOutcome, CancelAnswer, Fence, HeldClock, Incarnation, Ledger, LedgerError, MemoryLedger,
+    NewAudit, NewCall, NewTask, Orphan, Owner, Progress, Role, SqliteLedger, TaskEnd, TaskState, TurnBody, Work,
 };
 use proptest::prelude::*;
 
@@ -29,7 +29,7 @@ enum Op {
     Wait { seconds: u64 },
     Accept { life: usize, owner: usize },
     Reply { life: usize, call: usize },
-    Start { life: usize, call: usize, owner: Option<usize> },
+    Start { life: usize, call: usize, owner: Option<usize>, key: Option<usize> },
     Finish { life: usize, task: usize },
     Progress { life: usize, task: usize },
     Cancel { task: usize },
@@ -48,8 +48,8 @@ fn op() -> impl Strategy<Value = Op> {
         1 => (1..LEASE + 2).prop_map(|seconds| Op::Wait { seconds }),
         5 => (n(), n()).prop_map(|(life, owner)| Op::Accept { life, owner }),
         5 => (n(), n()).prop_map(|(life, call)| Op::Reply { life, call }),
-        5 => (n(), n(), prop::option::weighted(0.1, n()))
-            .prop_map(|(life, call, owner)| Op::Start { life, call, owner }),
+        5 => (n(), n(), prop::option::weighted(0.1, n()), prop::option::of(0..2_usize))
+            .prop_map(|(life, call, owner, key)| Op::Start { life, call, owner, key }),
         5 => (n(), n()).prop_map(|(life, task)| Op::Finish { life, task }),
         2 => (n(), n()).prop_map(|(life, task)| Op::Progress { life, task }),
         2 => n().prop_map(|task| Op::Cancel { task }),
@@ -189,7 +189,7 @@ impl World {
                 assert_eq!(accepted.map(drop), wanted);
                 if wanted.is_ok() {
                     let id = self.calls.len();
-                    self.model.calls.push(Piece { id, owner, life, settled: false, call: id, asked: false });
+                    self.model.calls.push(Piece { id, owner, life, settled: false, call: id, asked: false, key: None });
                     self.model.add(owner, 1, 1, 0);
                     self.calls.push(call.call_id);
                 }
@@ -201,7 +201,7 @@ impl World {
                 let replied = both!(self, ledger => ledger.reply(held, call_id, turn.clone()));
                 assert_eq!(replied.map(drop), self.model.reply(life, call, false));
             }
-            Op::Start { life, call, owner } => {
+            Op::Start { life, call, owner, key } => {
                 let call = pick(call, self.calls.len())?;
                 let life = self.life(life, Some(self.model.calls[call].life))?;
                 let owner = owner.map_or(self.model.calls[call].owner, |owner| owner % 3);
@@ -212,14 +212,21 @@ impl World {
                     app_id: "app".to_owned(),
                     function: "work".to_owned(),
                     name: "work".to_owned(),
+                    key: key.map(|key| format!("key {key}")),
                     long_running: false,
                     cap: Duration::from_secs(180),
                     max_running: LIMIT,
                 };
                 let held = &self.lives[life];
                 let started = both!(self, ledger => ledger.start_task(held, new.clone()));
-                let wanted = self.model.start(life, call, owner);
-                assert_eq!(started.map(drop), wanted);
+                let wanted = self.model.start(life, call, owner, key);
+                let refused_by = |error| match error {
+                    LedgerError::AlreadyRunning(task) => {
+                        Ok(self.tasks.iter().position(|id| *id == task.task_id).unwrap())
+                    }
+                    other => Err(other),
+                };
+                assert_eq!(started.map(drop).map_err(refused_by), wanted);
                 if wanted.is_ok() {
                     self.tasks.push(new.task_id);
                 }

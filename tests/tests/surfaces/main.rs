@@ -9,6 +9,7 @@
 
 mod blocking;
 mod fan_out;
+mod key;
 mod on_cancel;
 mod poll;
 mod retry;

@@ -13,6 +13,7 @@ use crate::{platform, run, secs};
 
 type Said = Arc<Mutex<Vec<String>>>;
 
+#[expect(clippy::unnecessary_wraps, reason = "the shape that a cleanup has")]
 fn say(said: &Said, text: &str) -> Result<()> {
     said.lock().unwrap().push(text.to_owned());
     Ok(())

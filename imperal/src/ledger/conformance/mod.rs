@@ -40,6 +40,7 @@
 pub mod audit;
 pub mod calls;
 pub mod durability;
+pub mod keys;
 pub mod lives;
 pub mod numbers;
 pub mod reads;
@@ -123,6 +124,12 @@ macro_rules! ledger_conformance {
                 a_cancel_is_noted_once_and_audited_each_time
                 a_cancel_of_an_ended_task_is_audited_only
                 a_cancel_of_an_unknown_task_leaves_nothing
+            }
+            keys {
+                a_key_has_one_running_task
+                a_key_is_its_owners_and_its_extensions
+                every_end_frees_the_key
+                racing_starts_under_one_key_have_one_winner
             }
             lives {
                 an_earlier_life_can_write_nothing

@@ -81,6 +81,7 @@ pub(super) fn new_task(call_id: CallId, owner: &Owner) -> NewTask {
         app_id: "app".to_owned(),
         function: "work".to_owned(),
         name: "a name".to_owned(),
+        key: None,
         long_running: false,
         cap: Duration::from_secs(180),
         max_running: 100,

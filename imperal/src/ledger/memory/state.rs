@@ -9,6 +9,7 @@ use std::sync::Arc;
 
 use jiff::Timestamp;
 
+use crate::error::RunningTask;
 use crate::ids::{CallId, TaskId, TurnId};
 use crate::ledger::{
     AuditFilter, AuditHash, AuditRow, CancelAnswer, Event, EventBody, Fence, Incarnation, LedgerError, NewAudit,
@@ -173,7 +174,12 @@ impl State {
         if self.tasks.contains_key(&new.task_id) {
             return Err(LedgerError::Settled);
         }
-        if self.running_rows().filter(|row| row.record.owner == new.owner).count() >= new.max_running as usize {
+        let of_owner = || self.running_rows().map(|row| &row.record).filter(|record| record.owner == new.owner);
+        let same_key = |task: &&Task| new.key.is_some() && task.key == new.key && task.app_id == new.app_id;
+        if let Some(task) = of_owner().map(|record| &record.task).find(same_key) {
+            return Err(LedgerError::AlreadyRunning(RunningTask::new(task.task_id, &task.name)));
+        }
+        if of_owner().count() >= new.max_running as usize {
             return Err(LedgerError::TooManyTasks(new.max_running));
         }
         let task = new.into_task(now, deadline_at);

@@ -7,8 +7,10 @@
 use std::error::Error;
 use std::io;
 
-use tokio_postgres::error::SqlState;
+use tokio_postgres::error::{DbError, SqlState};
 
+use super::rows::original;
+use crate::error::RunningTask;
 use crate::ledger::LedgerError;
 
 /// Why an operation did not come about.
@@ -81,6 +83,7 @@ fn from_postgres(error: &tokio_postgres::Error) -> LedgerError {
         "IM004" => LedgerError::TooEarly,
         // Who asked knows the limit.
         "IM005" => LedgerError::TooManyTasks(0),
+        "IM006" => already_running(answer),
         "42501" => LedgerError::Unusable(format!(
             "PostgreSQL denies it ({message}): grant the role all rights on the ledger's schema, or let it make that"
         )),
@@ -102,6 +105,17 @@ fn without_tls(why: String) -> String {
         return format!("{why}: turn it on there, or write sslmode=disable if the way there is safe");
     }
     why
+}
+
+/// The task is named beside the refusal.
+fn already_running(answer: &DbError) -> LedgerError {
+    match answer.detail().map(str::parse) {
+        Some(Ok(task_id)) => {
+            let name = original(answer.hint().unwrap_or_default());
+            LedgerError::AlreadyRunning(RunningTask::new(task_id, &name))
+        }
+        _ => damaged("a key is taken by a task without an id"),
+    }
 }
 
 fn damaged(why: &str) -> LedgerError {

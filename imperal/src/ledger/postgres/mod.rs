@@ -127,20 +127,21 @@ impl PostgresLedger {
     }
 
     async fn begin_task(&self, holder: &Incarnation, new: NewTask) -> Result<Task, LedgerError> {
-        let sql = "SELECT * FROM @.start_task($1, $2, $3::uuid, $4::uuid, $5, $6, $7, $8, $9, $10)";
+        let sql = "SELECT * FROM @.start_task($1, $2, $3::uuid, $4::uuid, $5, $6, $7, $8, $9, $10, $11)";
         let (node, call_id, task_id) = (stored(&holder.node), new.call_id.to_string(), new.task_id.to_string());
         let (tenant, user) = (stored(&new.owner.tenant_id), stored(&new.owner.user_id));
         let names = vec![stored(&new.app_id), stored(&new.function), stored(&new.name)];
+        let key = new.key.as_deref().map(stored);
         let (cap, most) = (micros(new.cap), i64::from(new.max_running));
         let whose = [text(&node), int(&holder.epoch), text(&call_id), text(&task_id), text(&tenant), text(&user)];
-        let what = [texts(&names), flag(&new.long_running), int(&cap), int(&most)];
+        let what = [texts(&names), text(&key), flag(&new.long_running), int(&cap), int(&most)];
         let begun = self.one(sql, &[&whose[..], &what[..]].concat()).await.map_err(LedgerError::from);
         let row = begun.map_err(|error| match error {
             LedgerError::TooManyTasks(_) => LedgerError::TooManyTasks(new.max_running),
             error => error,
         })?;
         self.hints.events(get(&row, 2)?, &new.owner, get_number(&row, 3)?);
-        drop((tenant, user, names));
+        drop((tenant, user, names, key));
         Ok(new.into_task(get_time(&row, 0)?, get_time(&row, 1)?))
     }
 }

@@ -16,11 +16,12 @@ const LATEST_TURNS: &str = "SELECT seq, at, body FROM @.turn
 
 /// Both halves come in the order of their index and are merged as far as the limit.
 const EVENTS: &str = "SELECT seq, at, body, NULL, NULL, NULL, NULL, NULL, NULL, NULL::boolean,
-        NULL::double precision, NULL, NULL::bigint, NULL::bigint, NULL::bigint, NULL::bigint
+        NULL::double precision, NULL, NULL::bigint, NULL::bigint, NULL::bigint, NULL::bigint, NULL
     FROM @.turn WHERE owner_id = @.find_owner($1, $2) AND seq > $3
     UNION ALL
     SELECT e.seq, NULL, o.body, t.task_id::text, t.call_id::text, t.app_id, t.function, t.name, e.state,
-        t.long_running, e.percent, e.message, t.created_at, t.deadline_at, e.cancel_requested_at, e.finished_at
+        t.long_running, e.percent, e.message, t.created_at, t.deadline_at, e.cancel_requested_at, e.finished_at,
+        t.key
     FROM @.task_event e JOIN @.task t ON t.task_id = e.task_id
     LEFT JOIN @.turn o ON o.owner_id = e.owner_id AND o.seq = e.outcome_seq
     WHERE e.owner_id = @.find_owner($1, $2) AND e.seq > $3

@@ -25,14 +25,14 @@ const STACK: usize = 32 << 20;
 /// The columns of `task_record` that [`record`] reads.
 pub(super) const RECORD: &str = "r.task_id::text, r.call_id::text, r.app_id, r.function, r.name, r.state, \
     r.long_running, r.percent, r.message, r.created_at, r.deadline_at, r.cancel_requested_at, r.finished_at, r.body, \
-    r.node, r.epoch, r.tenant_id, r.user_id, r.owner_id, r.head";
+    r.node, r.epoch, r.tenant_id, r.user_id, r.owner_id, r.head, r.key";
 
 /// A text as it is stored: in bytea's escape format, since PostgreSQL's texts have no NUL.
 pub(super) fn stored(text: &str) -> Cow<'_, str> {
     if text.contains(['\\', '\0']) { text.replace('\\', "\\\\").replace('\0', "\\000").into() } else { text.into() }
 }
 
-fn original(text: &str) -> String {
+pub(super) fn original(text: &str) -> String {
     let mut original = String::with_capacity(text.len());
     let mut rest = text.chars();
     while let Some(c) = rest.next() {
@@ -153,18 +153,19 @@ pub(super) fn turn(row: &Row) -> Result<Turn, Fault> {
 
 /// A task from the columns of [`RECORD`].
 pub(super) fn record(row: &Row) -> Result<TaskRecord, Fault> {
-    let task = task(row, 0, 13)?;
+    let task = task(row, 0, 13, 20)?;
     Ok(TaskRecord { owner: owner(row, 16)?, holder: life(row, 14)?, task })
 }
 
-/// A task from thirteen columns and the outcome turn in another.
-fn task(row: &Row, first: usize, outcome: usize) -> Result<Task, Fault> {
+/// A task from thirteen columns, the outcome turn in another, and its key in a third.
+fn task(row: &Row, first: usize, outcome: usize, key: usize) -> Result<Task, Fault> {
     Ok(Task {
         task_id: get_id(row, first)?,
         call_id: get_id(row, first + 1)?,
         app_id: get_text(row, first + 2)?,
         function: get_text(row, first + 3)?,
         name: get_text(row, first + 4)?,
+        key: get_maybe_text(row, key)?,
         state: state(get(row, first + 5)?)?,
         long_running: get(row, first + 6)?,
         percent: get(row, first + 7)?,
@@ -195,7 +196,7 @@ pub(super) fn event(row: &Row) -> Result<Event, Fault> {
     let seq = get_number(row, 0)?;
     let body = match get_maybe_time(row, 1)? {
         Some(at) => EventBody::Turn(Turn { seq, at, body: parse(get(row, 2)?)? }),
-        None => EventBody::Task(task(row, 3, 2)?),
+        None => EventBody::Task(task(row, 3, 2, 16)?),
     };
     Ok(Event { seq, body })
 }

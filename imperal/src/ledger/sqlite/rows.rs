@@ -23,7 +23,7 @@ macro_rules! select_task {
         concat!(
             "SELECT t.task_id, t.call_id, t.app_id, t.function, t.name, t.state, t.long_running, t.percent, ",
             "t.message, t.created_at, t.deadline_at, t.cancel_requested_at, t.finished_at, o.body, ",
-            "t.node, t.epoch, w.tenant_id, w.user_id ",
+            "t.node, t.epoch, w.tenant_id, w.user_id, t.key ",
             "FROM task t JOIN owner w ON w.owner_id = t.owner_id ",
             "LEFT JOIN turn o ON o.owner_id = t.owner_id AND o.seq = t.outcome_seq ",
             $rest
@@ -145,6 +145,7 @@ pub(super) fn record(row: &Row<'_>) -> Result<TaskRecord, Fault> {
         app_id: row.get(2)?,
         function: row.get(3)?,
         name: row.get(4)?,
+        key: row.get(18)?,
         state: state(row, 5)?,
         long_running: row.get(6)?,
         percent: row.get(7)?,

@@ -3,6 +3,7 @@
 use rusqlite::params;
 
 use super::{Stamp, Told, TurnJson, Tx};
+use crate::error::RunningTask;
 use crate::ids::TaskId;
 use crate::ledger::clock::after;
 use crate::ledger::sqlite::fault::Fault;
@@ -13,6 +14,10 @@ pub(in crate::ledger::sqlite) const TASK: &str = select_task!("WHERE t.task_id =
 
 pub(in crate::ledger::sqlite) const RUNNING: &str =
     "SELECT count(*) FROM task WHERE owner_id = ?1 AND state = 'running'";
+
+/// Not the new one itself: who repeats a start is told that it is there, by its id.
+const UNDER_KEY: &str = "SELECT task_id, name FROM task
+    WHERE owner_id = ?1 AND app_id = ?2 AND key = ?3 AND state = 'running' AND task_id <> ?4";
 
 pub(super) struct TaskRow {
     pub(super) owner_id: i64,
@@ -56,11 +61,14 @@ impl Tx<'_> {
             return Err(LedgerError::Unknown.into());
         }
         let (owner_id, most) = (call.owner_id, new.max_running);
+        if let Some(running) = self.running_under_key(owner_id, &new)? {
+            return Err(LedgerError::AlreadyRunning(running).into());
+        }
         let deadline_at = after(self.now, new.cap);
         let task = new.into_task(self.now, deadline_at);
         let sql = "INSERT INTO task (task_id, call_id, owner_id, node, epoch, app_id, function, name, long_running,
-                                     created_at, deadline_at)
-                   VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)";
+                                     created_at, deadline_at, key)
+                   VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12)";
         let params = params![
             task.task_id.to_string(),
             task.call_id.to_string(),
@@ -72,7 +80,8 @@ impl Tx<'_> {
             task.name,
             task.long_running,
             task.created_at.as_microsecond(),
-            task.deadline_at.as_microsecond()
+            task.deadline_at.as_microsecond(),
+            task.key
         ];
         execute(self.conn, sql, params)?;
         // Counted with itself: one too many undoes it all.
@@ -83,6 +92,13 @@ impl Tx<'_> {
         let seq = self.take_numbers(owner_id, 1)?;
         self.add_task_event(owner_id, seq, &task, None)?;
         Ok(task)
+    }
+
+    /// The owner's running task that has the key of a new one.
+    fn running_under_key(&self, owner_id: i64, new: &NewTask) -> Result<Option<RunningTask>, Fault> {
+        let Some(key) = &new.key else { return Ok(None) };
+        let params = params![owner_id, new.app_id, key, new.task_id.to_string()];
+        one(self.conn, UNDER_KEY, params, |row| Ok(RunningTask::new(get_id(row, 0)?, &row.get::<_, String>(1)?)))
     }
 
     pub(in crate::ledger::sqlite) fn finish_task(

@@ -61,6 +61,26 @@ fn a_newer_schema_is_refused_and_left_alone() {
     assert_eq!(fs::read(folder.file()).unwrap(), before);
 }
 
+#[tokio::test]
+async fn a_file_of_the_first_schema_is_brought_up_to_date_with_all_it_holds() {
+    let folder = Folder::new();
+    let conn = Connection::open(folder.file()).unwrap();
+    conn.execute_batch(include_str!("../migrations/1.sql")).unwrap();
+    conn.execute_batch(
+        "INSERT INTO owner (tenant_id, user_id) VALUES ('t', 'anna');
+         INSERT INTO task (task_id, call_id, owner_id, node, epoch, app_id, function, name, long_running, created_at,
+                           deadline_at)
+         VALUES ('018f0000-0000-7000-8000-000000000001', '018f0000-0000-7000-8000-000000000002', 1, 'n', 1, 'app',
+                 'work', 'Work', 0, 1, 2);
+         PRAGMA user_version = 1; PRAGMA application_id = 0x494d504c;",
+    )
+    .unwrap();
+    drop(conn);
+    let ledger = folder.open().unwrap();
+    let running = ledger.running_tasks(&Owner::new("t", "anna")).await.unwrap();
+    assert_eq!(running.iter().map(|task| (task.name.as_str(), &task.key)).collect::<Vec<_>>(), [("Work", &None)]);
+}
+
 #[test]
 fn another_programs_database_is_refused_and_left_alone() {
     let folder = Folder::new();

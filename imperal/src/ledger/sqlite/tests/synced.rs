@@ -48,6 +48,7 @@ fn task(call_id: CallId) -> NewTask {
         app_id: "app".to_owned(),
         function: "work".to_owned(),
         name: "work".to_owned(),
+        key: None,
         long_running: false,
         cap: LEASE,
         max_running: 9,

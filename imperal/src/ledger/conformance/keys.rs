@@ -1,0 +1,109 @@
+//! Of an owner's running tasks of one extension, one has a key.
+
+use super::Backend;
+use super::scene::{Node, all_of, anna, ben, end, new_task, ok};
+use crate::error::RunningTask;
+use crate::ids::CallId;
+use crate::ledger::{LedgerError, NewTask, Owner, Task, TaskState};
+
+fn keyed(call_id: CallId, owner: &Owner, key: &str) -> NewTask {
+    NewTask { key: Some(key.to_owned()), ..new_task(call_id, owner) }
+}
+
+fn taken_by(task: &Task) -> LedgerError {
+    LedgerError::AlreadyRunning(RunningTask::new(task.task_id, &task.name))
+}
+
+/// The second start is refused with the first one's id and name, from any node, before the limit
+/// is looked at, and leaves nothing. The key is part of the task wherever that is read.
+pub async fn a_key_has_one_running_task(backend: &impl Backend) {
+    let (node, other) = (Node::start(backend, "a").await, Node::start(backend, "b").await);
+    let call_id = node.call(&anna()).await;
+    let odd = "k\0\\\u{1f980}'".repeat(40);
+    for key in ["k", "", " k", &odd] {
+        let name = format!("name\\\0 of {}", key.len());
+        let first = NewTask { name, ..keyed(call_id, &anna(), key) };
+        let first = ok(node.ledger.start_task(&node.life, first).await);
+        assert_eq!(first.key.as_deref(), Some(key));
+        let theirs = other.call(&anna()).await;
+        let before = node.look(&anna()).await;
+        for max_running in [100, 1] {
+            let again = NewTask { max_running, ..keyed(call_id, &anna(), key) };
+            assert_eq!(node.ledger.start_task(&node.life, again).await, Err(taken_by(&first)));
+            let again = NewTask { max_running, ..keyed(theirs, &anna(), key) };
+            assert_eq!(other.ledger.start_task(&other.life, again).await, Err(taken_by(&first)));
+        }
+        let look = node.look(&anna()).await;
+        assert_eq!(look, before);
+        assert!(look.running.contains(&first) && look.tasks.contains(&first));
+        let record = ok(node.ledger.task(first.task_id).await);
+        assert_eq!(record.map(|record| record.task), Some(first.clone()));
+        // The same write once more is known by its id.
+        let same = NewTask { task_id: first.task_id, ..keyed(call_id, &anna(), key) };
+        assert_eq!(node.ledger.start_task(&node.life, same).await, Err(LedgerError::Settled));
+    }
+    // Tasks without a key do not mind.
+    for _ in 0..2 {
+        assert_eq!(ok(node.ledger.start_task(&node.life, new_task(call_id, &anna())).await).key, None);
+    }
+}
+
+/// Other users, tenants and extensions may use it as they like.
+pub async fn a_key_is_its_owners_and_its_extensions(backend: &impl Backend) {
+    let node = Node::start(backend, "n").await;
+    for owner in [anna(), ben(), Owner::new("elsewhere", &anna().user_id)] {
+        let call_id = node.call(&owner).await;
+        for app_id in ["app", "other"] {
+            let new = NewTask { app_id: app_id.to_owned(), ..keyed(call_id, &owner, "k") };
+            ok(node.ledger.start_task(&node.life, new).await);
+        }
+    }
+}
+
+/// Also a reclaim's; a cancel that was only asked for does not.
+pub async fn every_end_frees_the_key(backend: &impl Backend) {
+    let node = Node::start(backend, "n").await;
+    let states =
+        [TaskState::Succeeded, TaskState::Failed, TaskState::Cancelled, TaskState::TimedOut, TaskState::Reclaimed];
+    for state in states {
+        let call_id = node.call(&anna()).await;
+        let task = ok(node.ledger.start_task(&node.life, keyed(call_id, &anna(), "k")).await);
+        ok(node.reply(call_id).await);
+        let audit = super::scene::new_audit(&anna(), "task.cancel");
+        ok(node.ledger.ask_cancel(task.task_id, audit).await);
+        assert_eq!(node.ledger.start_task(&node.life, keyed(call_id, &anna(), "k")).await, Err(taken_by(&task)));
+        ok(node.ledger.finish_task(&node.life, task.task_id, end(&anna(), state, "over")).await);
+    }
+
+    let call_id = node.call(&anna()).await;
+    let task = ok(node.ledger.start_task(&node.life, keyed(call_id, &anna(), "k")).await);
+    ok(node.reply(call_id).await);
+    ok(node.ledger.leave(&node.life).await);
+    let next = Node::start(backend, "m").await;
+    let call_id = next.call(&anna()).await;
+    let start = || next.ledger.start_task(&next.life, keyed(call_id, &anna(), "k"));
+    assert_eq!(start().await, Err(taken_by(&task)), "until somebody has ended it, it runs");
+    ok(next.ledger.reclaim_task(&next.life, task.task_id, end(&anna(), TaskState::Reclaimed, "left")).await);
+    assert_eq!(ok(start().await).key.as_deref(), Some("k"));
+}
+
+/// From two nodes at once; the others are all told of the winner.
+pub async fn racing_starts_under_one_key_have_one_winner(backend: &impl Backend) {
+    let nodes = [Node::start(backend, "a").await, Node::start(backend, "b").await];
+    for round in 0..4 {
+        let key = format!("round {round}");
+        let mut racers = Vec::new();
+        for node in &nodes {
+            let call_id = node.call(&anna()).await;
+            racers.extend((0..8).map(|_| {
+                let (node, key) = (node.clone(), key.clone());
+                tokio::spawn(async move { node.ledger.start_task(&node.life, keyed(call_id, &anna(), &key)).await })
+            }));
+        }
+        let (won, lost): (Vec<_>, Vec<_>) = all_of(racers).await.into_iter().partition(Result::is_ok);
+        assert_eq!(won.len(), 1, "one winner: {won:?}");
+        let winner = won.into_iter().next().unwrap_or(Err(LedgerError::Unknown));
+        let winner = taken_by(&ok(winner));
+        assert!(lost.iter().all(|outcome| outcome.as_ref().err() == Some(&winner)), "{lost:?}");
+    }
+}

@@ -1,0 +1,82 @@
+//! One running task a key.
+
+use imperal::ledger::TaskState;
+use imperal::prelude::*;
+use imperal::testing::TestPlatform;
+use serde_json::json;
+
+use crate::{Nothing, code, secs};
+
+#[derive(Deserialize, JsonSchema)]
+struct Keyed {
+    key: String,
+}
+
+/// Sleep for a minute, one sleeper a key.
+#[chat_function(action_type = "write", event = "slept", effects = ["update:nap"])]
+async fn sleep_alone(ctx: Context, params: Keyed) -> Result<ActionResult> {
+    ctx.background_task(|_| async {
+        tokio::time::sleep(secs(60)).await;
+        Ok(ActionResult::done("Awake."))
+    })
+    .name("Nap")
+    .key(params.key)
+    .await?;
+    Ok(ActionResult::done("Good night."))
+}
+
+/// Sleep for a minute, with words of its own for a second sleeper.
+#[chat_function(action_type = "write", event = "slept", effects = ["update:nap"])]
+async fn sleep_politely(ctx: Context, _params: Nothing) -> Result<ActionResult> {
+    let started = ctx.background_task(|_| async { Ok(ActionResult::done("Awake.")) }).key("nap").await;
+    if let Some(task) = started.as_ref().err().and_then(Error::already_running) {
+        return Ok(ActionResult::done(format!("{} sleeps already: {}", task.name, task.task_id)));
+    }
+    started?;
+    Ok(ActionResult::done("Good night."))
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_second_caller_is_told_which_task_is_running() {
+    let platform = TestPlatform::start().await;
+    let anna = platform.user("anna");
+    let task_id = anna.start("sleep_alone", json!({"key": "nap"})).await;
+    assert_eq!(anna.access().running_tasks().await.unwrap()[0].key.as_deref(), Some("nap"));
+    let reply = anna.call("sleep_alone", json!({"key": "nap"})).await.unwrap();
+    assert_eq!(code(&reply.turn), "ALREADY_RUNNING");
+    let text = format!("Nap is running already (task {task_id}). Wait for it to end, or cancel it.");
+    assert_eq!((reply.turn.body.text, reply.result.is_success()), (text, false));
+    let reply = anna.call("sleep_politely", json!({})).await.unwrap();
+    assert_eq!(reply.turn.body.text, format!("Nap sleeps already: {task_id}"));
+    // Other keys and other users are not held up.
+    anna.start("sleep_alone", json!({"key": "siesta"})).await;
+    platform.user("ben").start("sleep_alone", json!({"key": "nap"})).await;
+    assert_eq!(anna.end_of(task_id).await.state, TaskState::Succeeded);
+    anna.start("sleep_alone", json!({"key": "nap"})).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_cancel_and_a_crash_free_the_key() {
+    let first = TestPlatform::setup().settings(|s| s.node = "a".into()).start().await;
+    let anna = first.user("anna");
+    let task_id = anna.start("sleep_alone", json!({"key": "nap"})).await;
+    anna.cancel(task_id).await;
+    assert_eq!(code(&anna.call("sleep_alone", json!({"key": "nap"})).await.unwrap().turn), "ALREADY_RUNNING");
+    anna.end_of(task_id).await;
+    let task_id = anna.start("sleep_alone", json!({"key": "nap"})).await;
+    let second = TestPlatform::setup().settings(|s| s.node = "a".into()).on_ledger_of(&first).start().await;
+    let anna = second.user("anna");
+    assert_eq!(anna.end_of(task_id).await.state, TaskState::Reclaimed);
+    anna.start("sleep_alone", json!({"key": "nap"})).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_key_of_no_or_too_many_bytes_starts_nothing() {
+    let platform = TestPlatform::start().await;
+    let anna = platform.user("anna");
+    for (key, fits) in [(String::new(), false), ("ä".repeat(256), true), ("ä".repeat(257), false)] {
+        let reply = anna.call("sleep_alone", json!({ "key": key })).await.unwrap();
+        assert_eq!(reply.result.is_success(), fits, "{} bytes", key.len());
+    }
+    assert_eq!(anna.access().running_tasks().await.unwrap().len(), 1);
+}
