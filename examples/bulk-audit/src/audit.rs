@@ -1,11 +1,8 @@
 //! `audit_domains`: many domains, some at once, in the background.
 
 use std::collections::BTreeSet;
-use std::sync::Arc;
 
 use imperal::prelude::*;
-use tokio::sync::Semaphore;
-use tokio::task::JoinSet;
 
 use crate::check::{Check, DEFAULT, Finding, Status};
 use crate::domain::{self, Domains};
@@ -32,6 +29,11 @@ impl Audited {
     /// The worst of its findings; unknown when there is none.
     pub(crate) fn status(&self) -> Status {
         self.findings.iter().map(|finding| finding.status).max().unwrap_or(Status::Unknown)
+    }
+
+    /// One that nothing is known of, and why.
+    fn unknown(domain: &str, checks: &[Check], why: &Error) -> Self {
+        Self { domain: domain.to_owned(), findings: checks.iter().map(|check| check.unknown(why)).collect() }
     }
 
     pub(crate) fn issues(&self) -> usize {
@@ -71,9 +73,9 @@ async fn audit_domains(ctx: Context, params: AuditParams) -> Result<ActionResult
     };
     ctx.background_task(move |ctx| async move {
         let _held = held;
-        let audit = Audit::of(audited(&ctx, domains, &checks).await?, ctx.state::<Store>()?.now());
+        let audit = Audit::of(audited(&ctx, &domains, &checks).await?, ctx.state::<Store>()?.now());
         ctx.progress(95, "Writing it down").await?;
-        ctx.state::<Store>()?.keep_audit(ctx.user(), audit.clone()).await?;
+        ctx.state::<Store>()?.keep_audit(&ctx, audit.clone()).await?;
         let summary = audit.headline();
         Ok(ActionResult::success(audit, summary).refresh_panels(["bulk-audit"]))
     })
@@ -104,64 +106,30 @@ pub(crate) fn chosen(checks: Vec<Check>) -> Vec<Check> {
     if once.is_empty() { DEFAULT.to_vec() } else { once.into_iter().collect() }
 }
 
-/// Looks at all of them, in their order, and reports each that is done. Only a cancel is an error.
-pub(crate) async fn audited(ctx: &Context, domains: Vec<String>, checks: &[Check]) -> Result<Vec<Audited>> {
-    let total = domains.len();
-    let gate = Arc::new(Semaphore::new(DOMAINS_AT_ONCE));
-    let mut work = JoinSet::new();
-    for (at, domain) in domains.into_iter().enumerate() {
-        let (ctx, gate, checks) = (ctx.clone(), gate.clone(), checks.to_vec());
-        work.spawn(async move {
-            let _turn = gate.acquire_owned().await;
-            (at, one(&ctx, domain, &checks).await)
-        });
-    }
-    let mut all = vec![None; total];
-    let mut done = 0;
-    loop {
-        // Leaving drops the set, and that aborts what is still at work.
-        let ended = tokio::select! {
-            ended = work.join_next() => ended,
-            () = ctx.cancelled() => return Err(Error::cancelled()),
-        };
-        let Some(ended) = ended else { break };
-        let (at, audited) = ended?;
-        let audited = audited?;
-        done += 1;
-        let stage = format!("{done} of {total}: {}, {}", audited.domain, issues(audited.issues()));
-        ctx.progress(done * 90 / total, stage).await?;
-        all[at] = Some(audited);
-    }
-    Ok(all.into_iter().flatten().collect())
+/// Looks at all of them, three at once, in their order. Only a cancel is an error.
+pub(crate) async fn audited(ctx: &Context, domains: &[String], checks: &[Check]) -> Result<Vec<Audited>> {
+    let results = ctx
+        .fan_out(domains, async |domain| one(ctx, domain, checks).await)
+        .at_most(DOMAINS_AT_ONCE)
+        .named(|domain| domain.to_string())
+        .progress(0..=90)
+        .text(|part| match part.result {
+            Ok(audited) => format!("{part}, {}", issues(audited.issues())),
+            Err(_) => part.to_string(),
+        })
+        .await?;
+    let all = results.into_iter().zip(domains);
+    Ok(all.map(|(result, domain)| result.unwrap_or_else(|error| Audited::unknown(domain, checks, &error))).collect())
 }
 
-/// Looks at one of them, five checks at once.
-pub(crate) async fn one(ctx: &Context, domain: String, checks: &[Check]) -> Result<Audited> {
-    if !domain::is_domain(&domain) {
-        let findings = checks.iter().map(|check| check.unknown("this is not the name of a domain")).collect();
-        return Ok(Audited { domain, findings });
+/// Looks at one of them, five checks at once. A check that fails is `unknown`.
+pub(crate) async fn one(ctx: &Context, domain: &str, checks: &[Check]) -> Result<Audited> {
+    if !domain::is_domain(domain) {
+        return Ok(Audited::unknown(domain, checks, &Error::user("NO_DOMAIN", "this is not the name of a domain")));
     }
-    let gate = Arc::new(Semaphore::new(CHECKS_AT_ONCE));
-    let mut work = JoinSet::new();
-    for (at, check) in checks.iter().copied().enumerate() {
-        let (ctx, gate, domain) = (ctx.clone(), gate.clone(), domain.clone());
-        work.spawn(async move {
-            let _turn = gate.acquire_owned().await;
-            let api = ctx.state::<ToolsApi>()?;
-            Ok::<_, Error>((at, api.check(&ctx, check, &domain).await?))
-        });
-    }
-    let mut findings = vec![None; checks.len()];
-    while let Some(ended) = work.join_next().await {
-        let (at, finding) = match ended {
-            Ok(made) => made?,
-            // A panic in one check is that check's.
-            Err(_) => continue,
-        };
-        findings[at] = Some(finding);
-    }
-    let findings = findings.into_iter().zip(checks);
-    let findings =
-        findings.map(|(finding, check)| finding.unwrap_or_else(|| check.unknown("the check broke"))).collect();
-    Ok(Audited { domain, findings })
+    let api = ctx.state::<ToolsApi>()?;
+    let made = ctx.fan_out(checks, async |check| api.check(ctx, *check, domain).await).at_most(CHECKS_AT_ONCE).await?;
+    let made = made.into_iter().zip(checks);
+    let findings = made.map(|(finding, check)| finding.unwrap_or_else(|error| check.unknown(&error))).collect();
+    Ok(Audited { domain: domain.to_owned(), findings })
 }

@@ -3,6 +3,7 @@
 //! Owns the rules from an answer to a status and one line of text. No data, or an answer that is
 //! not one, is `unknown`: it is never taken for `ok`.
 
+use imperal::Error;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -110,8 +111,8 @@ impl Check {
     }
 
     /// A check that has no answer.
-    pub(crate) fn unknown(self, why: impl Into<String>) -> Finding {
-        Finding { check: self, status: Status::Unknown, what: why.into() }
+    pub(crate) fn unknown(self, why: &Error) -> Finding {
+        Finding { check: self, status: Status::Unknown, what: why.message().to_owned() }
     }
 
     fn rule(self, data: &Value) -> (Status, String) {

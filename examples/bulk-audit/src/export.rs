@@ -14,7 +14,7 @@ struct NoParams {}
 /// Show the latest audit again.
 #[chat_function(action_type = "read")]
 async fn get_last_audit(ctx: Context, _params: NoParams) -> Result<ActionResult<Audit>> {
-    Ok(match ctx.state::<Store>()?.kept(ctx.user()).await?.latest {
+    Ok(match ctx.state::<Store>()?.kept(&ctx).await?.latest {
         Some(audit) => {
             let summary = audit.headline();
             ActionResult::success(audit, summary)
@@ -39,7 +39,7 @@ struct Export {
 /// Export the findings of the latest audit as comma-separated values.
 #[chat_function(action_type = "read")]
 async fn export_audit(ctx: Context, _params: NoParams) -> Result<ActionResult<Export>> {
-    let Some(audit) = ctx.state::<Store>()?.kept(ctx.user()).await?.latest else {
+    let Some(audit) = ctx.state::<Store>()?.kept(&ctx).await?.latest else {
         return Ok(none_yet());
     };
     let csv = csv(&audit);

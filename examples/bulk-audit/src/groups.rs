@@ -50,7 +50,7 @@ struct NoParams {}
 /// List the groups of domains with how their latest audit looks.
 #[chat_function(action_type = "read")]
 async fn list_domain_groups(ctx: Context, _params: NoParams) -> Result<ActionResult<Groups>> {
-    let kept = ctx.state::<Store>()?.kept(ctx.user()).await?;
+    let kept = ctx.state::<Store>()?.kept(&ctx).await?;
     let groups: Vec<GroupLine> = kept.groups.iter().map(|(name, group)| GroupLine::of(name, group)).collect();
     let summary = match groups.len() {
         0 => "There are no groups yet. `save_domain_group` makes one.".to_owned(),
@@ -78,7 +78,7 @@ async fn save_domain_group(ctx: Context, params: SaveParams) -> Result<ActionRes
         return Err(Error::user(codes::VALIDATION_TYPE_ERROR, text).with_field("domains"));
     }
     let name = params.name.trim().to_owned();
-    let saved = ctx.state::<Store>()?.change(ctx.user(), move |kept| {
+    let saved = ctx.state::<Store>()?.change(&ctx, move |kept| {
         if !kept.groups.contains_key(&name) && kept.groups.len() >= GROUPS {
             return None;
         }
@@ -115,7 +115,7 @@ struct Deleted {
 async fn delete_domain_group(ctx: Context, params: GroupParams) -> Result<ActionResult<Deleted>> {
     let name = params.name.trim().to_owned();
     let key = name.clone();
-    let gone = ctx.state::<Store>()?.change(ctx.user(), move |kept| kept.groups.remove(&key)).await?;
+    let gone = ctx.state::<Store>()?.change(&ctx, move |kept| kept.groups.remove(&key)).await?;
     Ok(match gone {
         Some(group) => {
             let audits = usize::from(group.latest.is_some());
@@ -153,7 +153,7 @@ struct AuditGroupParams {
 )]
 async fn audit_domain_group(ctx: Context, params: AuditGroupParams) -> Result<ActionResult> {
     let name = params.name.trim().to_owned();
-    let Some(group) = ctx.state::<Store>()?.kept(ctx.user()).await?.groups.remove(&name) else {
+    let Some(group) = ctx.state::<Store>()?.kept(&ctx).await?.groups.remove(&name) else {
         return Ok(no_such_group(&name));
     };
     let checks = chosen(params.checks);
@@ -166,10 +166,10 @@ async fn audit_domain_group(ctx: Context, params: AuditGroupParams) -> Result<Ac
     ctx.background_task(move |ctx| async move {
         let _held = held;
         let store = ctx.state::<Store>()?;
-        let audit = Audit::of(audited(&ctx, group.domains, &checks).await?, store.now());
+        let audit = Audit::of(audited(&ctx, &group.domains, &checks).await?, store.now());
         let (new, key) = (audit.clone(), name.clone());
         // The group may have been changed, audited or deleted while this one was at work.
-        let turned = store.change(ctx.user(), move |kept| {
+        let turned = store.change(&ctx, move |kept| {
             let group = kept.groups.get_mut(&key)?;
             let turned: Vec<String> =
                 new.newly_critical(group.latest.as_ref()).into_iter().map(str::to_owned).collect();

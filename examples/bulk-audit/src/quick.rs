@@ -3,7 +3,7 @@
 use imperal::prelude::*;
 
 use crate::audit::{self, Audited};
-use crate::check::{Check, DEFAULT, Finding, Status};
+use crate::check::{Check, DEFAULT, Status};
 use crate::domain;
 use crate::tools_api::ToolsApi;
 
@@ -56,14 +56,14 @@ async fn quick_check(ctx: Context, params: QuickParams) -> Result<ActionResult<A
         return Err(Error::user(codes::VALIDATION_TYPE_ERROR, text).with_field("domain"));
     }
     let Some(check) = params.preset.single() else {
-        let audited = audit::one(&ctx, domain, &DEFAULT).await?;
+        let audited = audit::one(&ctx, &domain, &DEFAULT).await?;
         let summary = match audited.issues() {
             0 => format!("{}: nothing to complain about.", audited.domain),
             n => format!("{}: {}.", audited.domain, audit::issues(n)),
         };
         return Ok(ActionResult::success(audited, summary));
     };
-    let finding: Finding = ctx.state::<ToolsApi>()?.check(&ctx, check, &domain).await?;
+    let finding = ctx.state::<ToolsApi>()?.check(&ctx, check, &domain).await?;
     if finding.status == Status::Unknown {
         let text = format!("{} of {domain} could not be checked: {}", check.as_str(), finding.what);
         return Ok(ActionResult::error("CHECK_FAILED", text));

@@ -11,7 +11,7 @@ use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
-use imperal::{Error, Result, User};
+use imperal::{Context, Error, Result, User};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
@@ -69,43 +69,53 @@ impl Store {
         (self.0.now)()
     }
 
-    /// What is kept for a user.
-    pub(crate) async fn kept(&self, user: &User) -> Result<Kept> {
-        self.on_disk(user, |_, path| read(path)).await
+    /// What is kept for the caller.
+    pub(crate) async fn kept(&self, ctx: &Context) -> Result<Kept> {
+        self.on_disk(ctx, |shelf, user| read(&shelf.path_of(user))).await
     }
 
-    /// Changes what is kept for a user; two changes at once follow each other.
+    /// Changes what is kept for the caller; two changes at once follow each other.
     pub(crate) async fn change<T: Send + 'static>(
         &self,
-        user: &User,
+        ctx: &Context,
         change: impl FnOnce(&mut Kept) -> T + Send + 'static,
     ) -> Result<T> {
-        self.on_disk(user, move |shelf, path| {
-            let _writing = shelf.writing.lock().unwrap_or_else(PoisonError::into_inner);
-            let mut kept = read(path)?;
-            let answer = change(&mut kept);
-            write(path, &kept)?;
-            Ok(answer)
-        })
-        .await
+        self.on_disk(ctx, |shelf, user| shelf.change(user, change)).await
     }
 
     /// Keeps an audit as the latest.
-    pub(crate) async fn keep_audit(&self, user: &User, audit: Audit) -> Result<()> {
-        self.change(user, |kept| kept.latest = Some(audit)).await
+    pub(crate) async fn keep_audit(&self, ctx: &Context, audit: Audit) -> Result<()> {
+        self.change(ctx, |kept| kept.latest = Some(audit)).await
     }
 
     async fn on_disk<T: Send + 'static>(
         &self,
-        user: &User,
-        work: impl FnOnce(&Shelf, &Path) -> io::Result<T> + Send + 'static,
+        ctx: &Context,
+        work: impl FnOnce(&Shelf, &User) -> io::Result<T> + Send + 'static,
     ) -> Result<T> {
         let owned = self.0.clone();
-        let path = owned.folder.join(path_of(user)).join("kept.json");
-        let done = tokio::task::spawn_blocking(move || work(&owned, &path)).await?;
-        done.map_err(|error| {
-            Error::retryable("STORE_FAILED", "Your groups and audits cannot be reached right now.").with_source(error)
+        ctx.blocking(move |thread| {
+            work(&owned, thread.user()).map_err(|error| {
+                Error::retryable("STORE_FAILED", "Your groups and audits cannot be reached right now.")
+                    .with_source(error)
+            })
         })
+        .await
+    }
+}
+
+impl Shelf {
+    fn path_of(&self, user: &User) -> PathBuf {
+        self.folder.join(folder_of(user)).join("kept.json")
+    }
+
+    fn change<T>(&self, user: &User, change: impl FnOnce(&mut Kept) -> T) -> io::Result<T> {
+        let path = self.path_of(user);
+        let _writing = self.writing.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut kept = read(&path)?;
+        let answer = change(&mut kept);
+        write(&path, &kept)?;
+        Ok(answer)
     }
 }
 
@@ -131,7 +141,7 @@ fn write(path: &Path, kept: &Kept) -> io::Result<()> {
 }
 
 /// A folder for one user of one tenant. Any text is an id, and no two of them share a folder.
-fn path_of(user: &User) -> PathBuf {
+fn folder_of(user: &User) -> PathBuf {
     [&user.tenant_id, &user.id].into_iter().flat_map(|text| parts(text)).collect()
 }
 
@@ -157,36 +167,37 @@ fn parts(text: &str) -> Vec<String> {
 mod tests {
     use super::*;
 
-    #[tokio::test]
-    async fn changes_at_once_follow_each_other() {
-        let folder = tempfile::tempdir().unwrap();
-        let store = Store::new(folder.path(), Arc::new(Timestamp::now));
-        let anna = User::new("anna", "t");
-        let mut work = tokio::task::JoinSet::new();
-        for n in 0..20 {
-            let (store, anna) = (store.clone(), anna.clone());
-            work.spawn(async move {
-                store.change(&anna, move |kept| kept.groups.insert(format!("g{n}"), Group::default())).await
-            });
-        }
-        while let Some(done) = work.join_next().await {
-            done.unwrap().unwrap();
-        }
-        assert_eq!(store.kept(&anna).await.unwrap().groups.len(), 20);
-        assert!(store.kept(&User::new("anna", "other")).await.unwrap().groups.is_empty());
+    fn shelf(folder: &Path) -> Shelf {
+        Shelf { folder: folder.to_owned(), now: Arc::new(Timestamp::now), writing: Mutex::new(()) }
     }
 
-    #[tokio::test]
-    async fn what_a_kill_left_half_written_changes_nothing() {
+    fn add(shelf: &Shelf, user: &User, name: &str) {
+        shelf.change(user, |kept| kept.groups.insert(name.to_owned(), Group::default())).unwrap();
+    }
+
+    #[test]
+    fn changes_at_once_follow_each_other() {
         let folder = tempfile::tempdir().unwrap();
-        let store = Store::new(folder.path(), Arc::new(Timestamp::now));
-        let anna = User::new("anna", "t");
-        store.change(&anna, |kept| kept.groups.insert("g".into(), Group::default())).await.unwrap();
-        let partial = folder.path().join(path_of(&anna)).join("kept.partial");
-        fs::write(partial, b"{\"groups\": {").unwrap();
-        assert_eq!(store.kept(&anna).await.unwrap().groups.len(), 1);
-        store.change(&anna, |kept| kept.groups.insert("h".into(), Group::default())).await.unwrap();
-        assert_eq!(store.kept(&anna).await.unwrap().groups.len(), 2);
+        let (shelf, anna) = (shelf(folder.path()), User::new("anna", "t"));
+        std::thread::scope(|threads| {
+            for n in 0..20 {
+                let (shelf, anna) = (&shelf, &anna);
+                threads.spawn(move || add(shelf, anna, &format!("g{n}")));
+            }
+        });
+        assert_eq!(read(&shelf.path_of(&anna)).unwrap().groups.len(), 20);
+        assert!(read(&shelf.path_of(&User::new("anna", "other"))).unwrap().groups.is_empty());
+    }
+
+    #[test]
+    fn what_a_kill_left_half_written_changes_nothing() {
+        let folder = tempfile::tempdir().unwrap();
+        let (shelf, anna) = (shelf(folder.path()), User::new("anna", "t"));
+        add(&shelf, &anna, "g");
+        fs::write(shelf.path_of(&anna).with_extension("partial"), b"{\"groups\": {").unwrap();
+        assert_eq!(read(&shelf.path_of(&anna)).unwrap().groups.len(), 1);
+        add(&shelf, &anna, "h");
+        assert_eq!(read(&shelf.path_of(&anna)).unwrap().groups.len(), 2);
     }
 
     #[test]
@@ -194,8 +205,8 @@ mod tests {
         let long = "x".repeat(NAME_LIMIT - 1);
         let ids =
             ["anna", "Anna", "an/na", "../anna", "an%2fna", "", ".", &long, &format!("{long}y"), &format!("{long}+")];
-        let mut paths: Vec<_> = ids.iter().map(|id| path_of(&User::new(*id, "t"))).collect();
-        paths.push(path_of(&User::new("t", "anna")));
+        let mut paths: Vec<_> = ids.iter().map(|id| folder_of(&User::new(*id, "t"))).collect();
+        paths.push(folder_of(&User::new("t", "anna")));
         for (at, one) in paths.iter().enumerate() {
             assert!(one.components().all(|part| matches!(part, std::path::Component::Normal(_))), "{one:?}");
             assert!(paths.iter().skip(at + 1).all(|other| other != one), "{one:?} twice");

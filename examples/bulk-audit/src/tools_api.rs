@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use imperal::{Context, Result};
+use imperal::{Context, Error, Result};
 use serde::Deserialize;
 use serde_json::Value;
 use tokio::sync::OnceCell;
@@ -39,26 +39,21 @@ impl ToolsApi {
         Self { configured: url.map(|url| url.trim_end_matches('/').to_owned()), own: OnceCell::new() }
     }
 
-    /// One check of one domain. A failure is a finding of status `unknown`; only a cancel is an error.
+    /// One check of one domain.
+    ///
+    /// # Errors
+    /// What kept the service from an answer, in words for the user.
     pub(crate) async fn check(&self, ctx: &Context, check: Check, domain: &str) -> Result<Finding> {
-        let answer = match self.answer(ctx, check, domain).await {
-            Ok(answer) => answer,
-            Err(error) if error.is_cancelled() => return Err(error),
-            Err(error) => return Ok(check.unknown(error.message())),
-        };
-        Ok(if answer.success {
-            check.judge(&answer.data)
-        } else {
-            check.unknown(answer.error.or(answer.message).unwrap_or_else(|| "the check failed".to_owned()))
-        })
-    }
-
-    async fn answer(&self, ctx: &Context, check: Check, domain: &str) -> Result<Answer> {
         let base = match &self.configured {
             Some(url) => url,
             None => self.own.get_or_try_init(service::start).await?,
         };
-        let answer = ctx.http().get(format!("{base}/{}", check.path(domain))).timeout(CHECK_TIMEOUT).send().await?;
-        Ok(answer.error_for_status()?.json()?)
+        let url = format!("{base}/{}", check.path(domain));
+        let answer: Answer = ctx.http().get(url).timeout(CHECK_TIMEOUT).send().await?.error_for_status()?.json()?;
+        if answer.success {
+            return Ok(check.judge(&answer.data));
+        }
+        let why = answer.error.or(answer.message).unwrap_or_else(|| "the check failed".to_owned());
+        Err(Error::retryable("CHECK_FAILED", why))
     }
 }

@@ -1,12 +1,12 @@
 //! `check_site_speed`: one page, measured in the background.
 
+use imperal::context::Retry;
 use imperal::prelude::*;
-use jiff::Timestamp;
 
 use crate::report::{Category, Strategy};
 use crate::running::Running;
 use crate::settings::Settings;
-use crate::speed_api::{SpeedApi, Target};
+use crate::speed_api::{SpeedApi, Target, patience};
 use crate::store::{Finished, Snapshot, Store};
 use crate::{address, key};
 
@@ -37,7 +37,7 @@ struct CheckParams {
 async fn check_site_speed(ctx: Context, params: CheckParams) -> Result<ActionResult> {
     let url = address::whole(&params.url, "url")?;
     let key = key::of_user(&ctx).await?;
-    let settings = ctx.state::<Store>()?.settings(ctx.user()).await?;
+    let settings = ctx.state::<Store>()?.settings(&ctx).await?;
     let categories = if params.categories.is_empty() { settings.categories.clone() } else { params.categories };
     let target = Target { url: url.clone(), strategy: params.strategy, categories };
     let what = format!("{url} ({})", target.strategy.as_str());
@@ -47,7 +47,7 @@ async fn check_site_speed(ctx: Context, params: CheckParams) -> Result<ActionRes
     ctx.background_task(move |ctx| async move {
         let _held = held;
         ctx.progress(10, format!("Measuring {}", target.url)).await?;
-        let snapshot = measured(&ctx, &key, &target, &settings).await?;
+        let snapshot = measured(&ctx, &key, &target, &settings, patience().shown_at(10)).await?;
         let summary = format!("{}: {}.", snapshot.url, snapshot.report.headline());
         Ok(ActionResult::success(snapshot, summary).refresh_panels(["page-speed"]))
     })
@@ -60,19 +60,22 @@ async fn check_site_speed(ctx: Context, params: CheckParams) -> Result<ActionRes
 
 /// Measures and writes down what came of it, a failure too. A check that was cut off leaves no
 /// row: its task says how it ended.
-pub(crate) async fn measured(ctx: &Context, key: &str, target: &Target, settings: &Settings) -> Result<Snapshot> {
+pub(crate) async fn measured(
+    ctx: &Context,
+    key: &str,
+    target: &Target,
+    settings: &Settings,
+    patience: Retry,
+) -> Result<Snapshot> {
     let store = ctx.state::<Store>()?;
-    let started_at: Timestamp = store.now();
-    let outcome = ctx.state::<SpeedApi>()?.measure(ctx, key, target, &settings.thresholds).await;
-    if outcome.as_ref().is_err_and(Error::is_cancelled) {
-        return Err(outcome.err().unwrap_or_else(Error::cancelled));
-    }
-    let finished = Finished {
-        url: target.url.clone(),
-        strategy: target.strategy,
-        started_at,
-        outcome: outcome.as_ref().map(Clone::clone).map_err(|error| error.message().to_owned()),
+    let started_at = store.now();
+    let outcome = ctx.state::<SpeedApi>()?.measure(ctx, key, target, &settings.thresholds, patience).await;
+    let written = match &outcome {
+        Err(error) if error.is_cancelled() => return Err(Error::cancelled()),
+        Err(error) => Err(error.message().to_owned()),
+        Ok(report) => Ok(report.clone()),
     };
-    let snapshot = store.add(ctx.user(), finished).await?;
+    let finished = Finished { url: target.url.clone(), strategy: target.strategy, started_at, outcome: written };
+    let snapshot = store.add(ctx, finished).await?;
     outcome.map(|_| snapshot)
 }

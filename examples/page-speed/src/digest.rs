@@ -6,13 +6,11 @@
 use imperal::context::MsgType;
 use imperal::prelude::*;
 use jiff::tz::TimeZone;
-use tokio::sync::Semaphore;
-use tokio::task::JoinSet;
 
 use crate::check::measured;
 use crate::report::{self, Strategy};
 use crate::settings::{Notify, Settings};
-use crate::speed_api::Target;
+use crate::speed_api::{Target, patience};
 use crate::store::Store;
 use crate::{history, key};
 
@@ -58,13 +56,16 @@ async fn send_speed_digest(ctx: Context, params: DigestParams) -> Result<ActionR
     let store = ctx.state::<Store>()?;
     let now = store.now().to_zoned(TimeZone::UTC);
     let today = now.date().to_string();
-    let begun = store.change_settings(ctx.user(), move |settings| {
+    // Without a key the day is not spent: the digest is due until there is one.
+    let key = key::of_user(&ctx).await;
+    let can_begin = key.is_ok();
+    let begun = store.change_settings(&ctx, move |settings| {
         let digest = &mut settings.digest;
         let due = digest.enabled
             && i16::from(now.hour()) >= i16::from(digest.hour)
             && digest.last_run.as_deref() != Some(today.as_str());
         let begins = (params.now || due) && !digest.sites.is_empty();
-        if begins {
+        if begins && can_begin {
             digest.last_run = Some(today);
         }
         begins.then(|| settings.clone())
@@ -72,7 +73,7 @@ async fn send_speed_digest(ctx: Context, params: DigestParams) -> Result<ActionR
     let Some(settings) = begun.await? else {
         return Ok(ActionResult::done("There is no digest to send now."));
     };
-    let key = key::of_user(&ctx).await?;
+    let key = key?;
     let count = settings.digest.sites.len();
     ctx.background_task(move |ctx| async move {
         let lines = all_measured(&ctx, &key, &settings).await?;
@@ -101,47 +102,30 @@ const SLOWER: &str = "slower";
 /// Each page measured, three at a time, in the order of the settings; one that fails is a line.
 async fn all_measured(ctx: &Context, key: &str, settings: &Settings) -> Result<Vec<DigestLine>> {
     let sites = &settings.digest.sites;
-    let gate = std::sync::Arc::new(Semaphore::new(AT_ONCE));
-    let mut work = JoinSet::new();
-    for (at, site) in sites.iter().cloned().enumerate() {
-        let (ctx, key, settings, gate) = (ctx.clone(), key.to_owned(), settings.clone(), gate.clone());
-        work.spawn(async move {
-            let _turn = gate.acquire_owned().await;
-            (at, line(&ctx, &key, site, &settings).await)
-        });
-    }
-    let mut lines = vec![None; sites.len()];
-    let mut done = 0;
-    loop {
-        // Dropping the set, here by `?`, aborts what is still at work.
-        let ended = tokio::select! {
-            ended = work.join_next() => ended,
-            () = ctx.cancelled() => return Err(Error::cancelled()),
-        };
-        let Some(ended) = ended else { break };
-        let (at, line) = ended?;
-        let line = line?;
-        done += 1;
-        ctx.progress(done * 90 / sites.len(), format!("{} ({done} of {})", line.page, sites.len())).await?;
-        lines[at] = Some(line);
-    }
-    Ok(lines.into_iter().flatten().collect())
+    let results = ctx
+        .fan_out(sites, async |site| line(ctx, key, site, settings).await)
+        .at_most(AT_ONCE)
+        .named(|site| site.to_string())
+        .progress(0..=90)
+        .await?;
+    let failed = |site: &String, error: Error| DigestLine {
+        page: site.clone(),
+        performance: None,
+        change: None,
+        verdict: error.message().to_owned(),
+    };
+    let all = results.into_iter().zip(sites);
+    Ok(all.map(|(result, site)| result.unwrap_or_else(|error| failed(site, error))).collect())
 }
 
-/// One page against its check before. Only a cancel is an error.
-async fn line(ctx: &Context, key: &str, site: String, settings: &Settings) -> Result<DigestLine> {
-    let before = history::completed(ctx, site.clone(), Strategy::Mobile, 1).await?.pop();
-    let target = Target { url: site.clone(), strategy: Strategy::Mobile, categories: settings.categories.clone() };
-    let now = match measured(ctx, key, &target, settings).await {
-        Ok(now) => now,
-        Err(error) if error.is_cancelled() => return Err(error),
-        Err(error) => {
-            return Ok(DigestLine { page: site, performance: None, change: None, verdict: error.message().to_owned() });
-        }
-    };
+/// One page against its check before.
+async fn line(ctx: &Context, key: &str, site: &str, settings: &Settings) -> Result<DigestLine> {
+    let before = history::completed(ctx, site.to_owned(), Strategy::Mobile, 1).await?.pop();
+    let target = Target { url: site.to_owned(), strategy: Strategy::Mobile, categories: settings.categories.clone() };
+    let now = measured(ctx, key, &target, settings, patience()).await?;
     let changes = before.map(|before| report::score_changes(&before.report, &now.report)).unwrap_or_default();
     Ok(DigestLine {
-        page: site,
+        page: site.to_owned(),
         performance: now.report.scores.get("performance").copied(),
         change: changes.iter().find(|change| change.what == "performance").map(|change| change.difference),
         verdict: if report::regressed(&changes) { SLOWER } else { OK }.to_owned(),

@@ -54,7 +54,7 @@ fn twenty() -> usize {
 async fn list_speed_snapshots(ctx: Context, params: ListParams) -> Result<ActionResult<Snapshots>> {
     let ListParams { url, strategy, limit } = params;
     let wanted = move |row: &Snapshot| row.url.contains(&url) && strategy.is_none_or(|one| one == row.strategy);
-    let rows = ctx.state::<Store>()?.snapshots(ctx.user(), limit, wanted).await?;
+    let rows = ctx.state::<Store>()?.snapshots(&ctx, limit, wanted).await?;
     if rows.is_empty() {
         return Ok(ActionResult::error("NO_CHECKS", "There are no checks yet. Run `check_site_speed` first."));
     }
@@ -86,7 +86,7 @@ struct GetParams {
 /// Show one earlier speed check with everything that was measured.
 #[chat_function(action_type = "read", id_projection = "snapshot_id")]
 async fn get_speed_snapshot(ctx: Context, params: GetParams) -> Result<ActionResult<Snapshot>> {
-    let found = ctx.state::<Store>()?.snapshot(ctx.user(), params.snapshot_id).await?;
+    let found = ctx.state::<Store>()?.snapshot(&ctx, params.snapshot_id).await?;
     Ok(match found {
         Some(row) => {
             let summary = format!("{} on {}: {}.", row.url, row.strategy.as_str(), row.report.headline());
@@ -155,7 +155,7 @@ async fn compare_speed_snapshots(ctx: Context, params: CompareParams) -> Result<
 /// Finished checks of exactly this page and device, newest first.
 pub(crate) async fn completed(ctx: &Context, url: String, strategy: Strategy, limit: usize) -> Result<Vec<Snapshot>> {
     let same = move |row: &Snapshot| row.status == Status::Completed && row.url == url && row.strategy == strategy;
-    ctx.state::<Store>()?.snapshots(ctx.user(), limit, same).await
+    ctx.state::<Store>()?.snapshots(ctx, limit, same).await
 }
 
 #[derive(Deserialize, JsonSchema)]
@@ -173,10 +173,10 @@ struct Export {
 /// Export the whole history of speed checks as comma-separated values.
 #[chat_function(action_type = "read")]
 async fn export_speed_history(ctx: Context, _params: NoParams) -> Result<ActionResult<Export>> {
-    let rows = ctx.state::<Store>()?.snapshots(ctx.user(), usize::MAX, |_| true).await?;
+    let rows = ctx.state::<Store>()?.snapshots(&ctx, usize::MAX, |_| true).await?;
     let checks = rows.len();
     // Ten thousand rows are milliseconds of work: too long for a thread that others wait for.
-    let csv = tokio::task::spawn_blocking(move || csv(&rows)).await?;
+    let csv = ctx.blocking(move |_| Ok(csv(&rows))).await?;
     Ok(ActionResult::success(Export { checks, csv }, format!("The history as comma-separated values, rows: {checks}.")))
 }
 

@@ -19,8 +19,8 @@ async fn connect_pagespeed(ctx: Context, params: ConnectParams) -> Result<Action
     let key = params.api_key.trim().to_owned();
     ctx.state::<SpeedApi>()?.try_key(&ctx, &key).await?;
     let store = ctx.state::<Store>()?;
-    store.set_key(ctx.user(), Some(key)).await?;
-    let settings = store.settings(ctx.user()).await?;
+    store.set_key(&ctx, Some(key)).await?;
+    let settings = store.settings(&ctx).await?;
     Ok(ActionResult::success(settings.into(), "The page-speed service is connected.")
         .refresh_panels(["page-speed", "page-speed-settings"]))
 }
@@ -38,7 +38,7 @@ struct Disconnected {
 /// Disconnect the page-speed service: forget its key. The history stays.
 #[chat_function(action_type = "write", event = "page-speed.disconnected", effects = ["delete:key"])]
 async fn disconnect_pagespeed(ctx: Context, _params: NoParams) -> Result<ActionResult<Disconnected>> {
-    let had_key = ctx.state::<Store>()?.set_key(ctx.user(), None).await?;
+    let had_key = ctx.state::<Store>()?.set_key(&ctx, None).await?;
     let text = if had_key { "The key is forgotten; the history stays." } else { "There was no key." };
     Ok(ActionResult::success(Disconnected { had_key }, text))
 }
@@ -48,7 +48,7 @@ async fn disconnect_pagespeed(ctx: Context, _params: NoParams) -> Result<ActionR
 /// # Errors
 /// A user error that says how to give one.
 pub(crate) async fn of_user(ctx: &Context) -> Result<String> {
-    let key = ctx.state::<Store>()?.key(ctx.user()).await?;
+    let key = ctx.state::<Store>()?.key(ctx).await?;
     key.ok_or_else(|| {
         Error::user("NOT_CONNECTED", "There is no key for the page-speed service yet. Run `connect_pagespeed` first.")
     })

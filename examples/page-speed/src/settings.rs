@@ -95,7 +95,7 @@ struct NoParams {}
 /// Show the settings: thresholds, what is kept, the daily digest.
 #[chat_function(action_type = "read")]
 async fn get_speed_settings(ctx: Context, _params: NoParams) -> Result<ActionResult<Shown>> {
-    let settings = ctx.state::<Store>()?.settings(ctx.user()).await?;
+    let settings = ctx.state::<Store>()?.settings(&ctx).await?;
     Ok(ActionResult::success(settings.into(), "The settings of the page-speed checks."))
 }
 
@@ -130,7 +130,7 @@ struct ThresholdParams {
 /// Change the thresholds that rate a metric as good or poor; what is left out stays.
 #[chat_function(action_type = "write", event = "page-speed.settings_saved", effects = ["update:settings"])]
 async fn save_speed_thresholds(ctx: Context, params: ThresholdParams) -> Result<ActionResult<Shown>> {
-    let changed = ctx.state::<Store>()?.change_settings(ctx.user(), move |settings| {
+    let changed = ctx.state::<Store>()?.change_settings(&ctx, move |settings| {
         let mut new = settings.thresholds.clone();
         set(&mut new.lcp_ms, params.lcp_good, params.lcp_poor, "lcp_good")?;
         set(&mut new.cls, params.cls_good, params.cls_poor, "cls_good")?;
@@ -166,7 +166,7 @@ struct HistoryParams {
 /// Change what a check scores by itself and how long its snapshot is kept; what is left out stays.
 #[chat_function(action_type = "write", event = "page-speed.settings_saved", effects = ["update:settings"])]
 async fn save_speed_defaults(ctx: Context, params: HistoryParams) -> Result<ActionResult<Shown>> {
-    let changed = ctx.state::<Store>()?.change_settings(ctx.user(), move |settings| {
+    let changed = ctx.state::<Store>()?.change_settings(&ctx, move |settings| {
         settings.categories = params.categories.unwrap_or_else(|| std::mem::take(&mut settings.categories));
         settings.retention_days = params.retention_days.unwrap_or(settings.retention_days);
         settings.clone()
@@ -197,7 +197,7 @@ async fn save_speed_digest(ctx: Context, params: DigestParams) -> Result<ActionR
     let whole = |(at, site): (usize, &String)| address::whole(site, &format!("sites[{at}]"));
     let sites =
         params.sites.map(|sites| sites.iter().enumerate().map(whole).collect::<Result<Vec<_>>>()).transpose()?;
-    let changed = ctx.state::<Store>()?.change_settings(ctx.user(), move |settings| {
+    let changed = ctx.state::<Store>()?.change_settings(&ctx, move |settings| {
         let digest = &mut settings.digest;
         digest.enabled = params.enabled;
         digest.hour = params.hour.unwrap_or(digest.hour);

@@ -1,16 +1,12 @@
 //! `check_whole_site`: a job of the service, looked after until it is done.
 
+use imperal::context::JobStatus;
 use imperal::prelude::*;
 
 use crate::report::Strategy;
 use crate::running::Running;
 use crate::speed_api::{JobState, PageScore, SpeedApi, Target};
 use crate::{address, key};
-
-const EVERY: Duration = Duration::from_secs(2);
-const WITHIN: Duration = Duration::from_secs(1500);
-/// Looks that may fail in a row.
-const FAILED_LOOKS: u32 = 3;
 
 #[derive(Deserialize, JsonSchema)]
 struct SiteParams {
@@ -86,47 +82,30 @@ async fn check_whole_site(ctx: Context, params: SiteParams) -> Result<ActionResu
     Ok(ActionResult::done(format!("Measuring {url} and the pages it leads to, {} at most.", params.pages)))
 }
 
-/// Starts the job and asks until it is over. A cancelled task leaves the job at the service: there
-/// is no call left to stop it with.
+/// Starts the job and asks until it is over. A job that nobody waits for any more is given up.
 async fn looked_after(ctx: &Context, key: &str, target: &Target, pages: u32) -> Result<Vec<PageScore>> {
     let api = ctx.state::<SpeedApi>()?;
     ctx.progress(2, "Starting the job").await?;
-    let mut job = api.start_job(ctx, key, target, pages).await?;
-    let deadline = tokio::time::Instant::now() + WITHIN;
-    let mut failed = 0;
-    loop {
+    let job_id = &api.start_job(ctx, key, target, pages).await?.id;
+    let (its_key, its_id) = (key.to_owned(), job_id.clone());
+    ctx.poll(async || {
+        let job = api.job(ctx, key, job_id).await?;
         match job.state {
-            JobState::Done => return Ok(job.pages),
+            JobState::Done => Ok(JobStatus::Done(job.pages)),
+            JobState::Running => {
+                let stage = format!("{} of {} pages", job.done, job.total);
+                Ok(JobStatus::at(job.done * 100 / job.total.max(1), stage))
+            }
             JobState::Failed => {
                 let why = job.error.unwrap_or_else(|| "it did not say why".to_owned());
-                return Err(Error::retryable("JOB_FAILED", format!("The page-speed service gave up: {why}.")));
-            }
-            JobState::Running => {
-                let percent = 5 + job.done * 90 / job.total.max(1);
-                ctx.progress(percent.min(95), format!("{} of {} pages", job.done, job.total)).await?;
+                Err(Error::user("JOB_FAILED", format!("The page-speed service gave up: {why}.")))
             }
         }
-        if tokio::time::Instant::now() >= deadline {
-            return Err(Error::retryable(codes::BACKEND_TIMEOUT, "The page-speed service did not finish in time."));
-        }
-        tokio::select! {
-            () = tokio::time::sleep(EVERY) => {}
-            () = ctx.cancelled() => return Err(Error::cancelled()),
-        }
-        match api.job(ctx, key, &job.id).await {
-            Ok(next) => {
-                failed = 0;
-                job = next;
-            }
-            Err(error) if error.kind() != imperal::ErrorKind::Retryable => return Err(error),
-            Err(error) => {
-                failed += 1;
-                if failed > FAILED_LOOKS {
-                    return Err(error);
-                }
-            }
-        }
-    }
+    })
+    .every(Duration::from_secs(2))
+    .progress(5..=95)
+    .on_cancel(|ctx| async move { ctx.state::<SpeedApi>()?.stop_job(&ctx, &its_key, &its_id).await })
+    .await
 }
 
 fn site_report(site: String, pages: Vec<PageScore>) -> SiteReport {

@@ -5,7 +5,7 @@
 
 use std::time::Duration;
 
-use imperal::context::Response;
+use imperal::context::{Response, Retry};
 use imperal::{Context, Error, Result, codes};
 use serde::Deserialize;
 use tokio::sync::OnceCell;
@@ -13,9 +13,10 @@ use tokio::sync::OnceCell;
 use crate::report::{Category, Report, Strategy, Thresholds};
 use crate::service;
 
-const ATTEMPTS: usize = 3;
-const WAITS: [Duration; ATTEMPTS - 1] = [Duration::from_secs(3), Duration::from_secs(6)];
-const LONGEST_WAIT: Duration = Duration::from_secs(60);
+/// A service that is busy is asked three times, after 3 and 6 s.
+pub(crate) fn patience() -> Retry {
+    Retry::waits([3, 6].map(Duration::from_secs)).on_statuses([429, 500])
+}
 
 /// Where the service is.
 pub(crate) struct SpeedApi {
@@ -96,39 +97,26 @@ impl SpeedApi {
         }
     }
 
-    /// One measurement; a service that is busy is asked again, twice, after 3 and 6 s.
+    /// One measurement; `patience` says how often a service that is busy is asked again.
     pub(crate) async fn measure(
         &self,
         ctx: &Context,
         key: &str,
         target: &Target,
         thresholds: &Thresholds,
+        patience: Retry,
     ) -> Result<Report> {
         let base = self.base().await?;
         let mut query = vec![("url", target.url.as_str()), ("strategy", target.strategy.as_str()), ("key", key)];
         query.extend(target.categories.iter().map(|category| ("category", category.as_str())));
-        let mut attempt = 1;
-        let answer = loop {
-            let answer = ctx
-                .http()
-                .get(format!("{base}/pagespeed"))
-                .query(&query)
-                .timeout(Duration::from_secs(60))
-                .send()
-                .await?;
-            let busy = matches!(answer.status().as_u16(), 429 | 500);
-            if !busy || attempt == ATTEMPTS {
-                break answer;
-            }
-            let asked = answer.header("retry-after").and_then(|seconds| seconds.parse().ok()).map(Duration::from_secs);
-            let wait = asked.unwrap_or(WAITS[attempt - 1]).min(LONGEST_WAIT);
-            attempt += 1;
-            ctx.log().warn(format_args!("the service is busy ({}), attempt {attempt} in {wait:?}", answer.status()));
-            tokio::select! {
-                () = tokio::time::sleep(wait) => {}
-                () = ctx.cancelled() => return Err(Error::cancelled()),
-            }
-        };
+        let answer = ctx
+            .http()
+            .get(format!("{base}/pagespeed"))
+            .query(&query)
+            .timeout(Duration::from_secs(60))
+            .retry(patience)
+            .send()
+            .await?;
         refused(&answer)?;
         Report::read(answer.bytes(), thresholds)
     }
@@ -146,6 +134,14 @@ impl SpeedApi {
             .await?;
         refused(&answer)?;
         Ok(answer.json()?)
+    }
+
+    /// Gives a job up.
+    pub(crate) async fn stop_job(&self, ctx: &Context, key: &str, job_id: &str) -> Result<()> {
+        let base = self.base().await?;
+        let url = format!("{base}/pagespeed/jobs/{job_id}");
+        ctx.http().delete(url).query(&[("key", key)]).timeout(5).send().await?.error_for_status()?;
+        Ok(())
     }
 
     /// How far a job is.

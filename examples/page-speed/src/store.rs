@@ -10,7 +10,7 @@ use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
-use imperal::{Error, Result, User};
+use imperal::{Context, Error, Result, User};
 use jiff::Timestamp;
 use schemars::JsonSchema;
 use serde::de::DeserializeOwned;
@@ -97,91 +97,88 @@ impl Store {
         (self.0.now)()
     }
 
+    /// Does something with the caller's folder on a thread that may wait for the disk.
     async fn on_disk<T: Send + 'static>(
         &self,
-        user: &User,
+        ctx: &Context,
         work: impl FnOnce(&Shelf, &Path) -> io::Result<T> + Send + 'static,
     ) -> Result<T> {
         let owned = self.0.clone();
-        let folder = owned.folder.join(folder_of(user));
-        let done = tokio::task::spawn_blocking(move || work(&owned, &folder)).await?;
-        done.map_err(|error| {
-            Error::retryable("STORE_FAILED", "The history cannot be reached right now.").with_source(error)
+        ctx.blocking(move |thread| {
+            let folder = owned.folder.join(folder_of(thread.user()));
+            work(&owned, &folder).map_err(|error| {
+                Error::retryable("STORE_FAILED", "The history cannot be reached right now.").with_source(error)
+            })
         })
+        .await
     }
 
     /// Adds a finished check under a new id, and forgets rows older than the settings keep.
-    pub(crate) async fn add(&self, user: &User, finished: Finished) -> Result<Snapshot> {
-        self.on_disk(user, move |shelf, folder| shelf.add(folder, finished)).await
+    pub(crate) async fn add(&self, ctx: &Context, finished: Finished) -> Result<Snapshot> {
+        self.on_disk(ctx, move |shelf, folder| shelf.add(folder, finished)).await
     }
 
-    /// The user's snapshots that `wanted` says yes to, newest first, at most so many.
+    /// The caller's snapshots that `wanted` says yes to, newest first, at most so many.
     pub(crate) async fn snapshots(
         &self,
-        user: &User,
+        ctx: &Context,
         limit: usize,
         wanted: impl Fn(&Snapshot) -> bool + Send + 'static,
     ) -> Result<Vec<Snapshot>> {
-        self.on_disk(user, move |_, folder| {
-            let ids = ids(&folder.join(SNAPSHOTS))?;
-            let rows = ids.iter().rev().filter_map(|id| row(folder, id).transpose());
-            rows.filter(|row| row.as_ref().map_or(true, &wanted)).take(limit).collect()
-        })
-        .await
+        self.on_disk(ctx, move |_, folder| rows(folder, limit, wanted)).await
     }
 
-    /// One snapshot of the user's.
-    pub(crate) async fn snapshot(&self, user: &User, id: String) -> Result<Option<Snapshot>> {
-        self.on_disk(user, move |_, folder| {
-            // What is not of the form of an id is no file's name either.
-            if is_id(&id) { row(folder, &id) } else { Ok(None) }
-        })
-        .await
+    /// One snapshot of the caller's.
+    pub(crate) async fn snapshot(&self, ctx: &Context, id: String) -> Result<Option<Snapshot>> {
+        // What is not of the form of an id is no file's name either.
+        self.on_disk(ctx, move |_, folder| if is_id(&id) { row(folder, &id) } else { Ok(None) }).await
     }
 
-    /// The user's settings.
-    pub(crate) async fn settings(&self, user: &User) -> Result<Settings> {
-        self.on_disk(user, |_, folder| Ok(read(&folder.join(SETTINGS))?.unwrap_or_default())).await
+    /// The caller's settings.
+    pub(crate) async fn settings(&self, ctx: &Context) -> Result<Settings> {
+        self.on_disk(ctx, |_, folder| Ok(read(&folder.join(SETTINGS))?.unwrap_or_default())).await
     }
 
-    /// Changes the user's settings; two changes at once follow each other.
+    /// Changes the caller's settings; two changes at once follow each other.
     pub(crate) async fn change_settings<T: Send + 'static>(
         &self,
-        user: &User,
+        ctx: &Context,
         change: impl FnOnce(&mut Settings) -> T + Send + 'static,
     ) -> Result<T> {
-        self.on_disk(user, move |shelf, folder| {
-            let _writing = shelf.writing.lock().unwrap_or_else(PoisonError::into_inner);
-            let mut settings: Settings = read(&folder.join(SETTINGS))?.unwrap_or_default();
-            let answer = change(&mut settings);
-            write(folder, SETTINGS, &settings)?;
-            Ok(answer)
-        })
-        .await
+        self.on_disk(ctx, move |shelf, folder| shelf.change_settings(folder, change)).await
     }
 
-    /// The user's key of the service.
-    pub(crate) async fn key(&self, user: &User) -> Result<Option<String>> {
-        self.on_disk(user, |_, folder| read(&folder.join(KEY))).await
+    /// The caller's key of the service.
+    pub(crate) async fn key(&self, ctx: &Context) -> Result<Option<String>> {
+        self.on_disk(ctx, |_, folder| read(&folder.join(KEY))).await
     }
 
     /// Keeps a key, or forgets it; whether there was one.
-    pub(crate) async fn set_key(&self, user: &User, key: Option<String>) -> Result<bool> {
-        self.on_disk(user, move |shelf, folder| {
-            let _writing = shelf.writing.lock().unwrap_or_else(PoisonError::into_inner);
-            let had = folder.join(KEY).exists();
-            match key {
-                Some(key) => write(folder, KEY, &key)?,
-                None if had => fs::remove_file(folder.join(KEY))?,
-                None => {}
-            }
-            Ok(had)
-        })
-        .await
+    pub(crate) async fn set_key(&self, ctx: &Context, key: Option<String>) -> Result<bool> {
+        self.on_disk(ctx, move |shelf, folder| shelf.set_key(folder, key)).await
     }
 }
 
 impl Shelf {
+    fn change_settings<T>(&self, folder: &Path, change: impl FnOnce(&mut Settings) -> T) -> io::Result<T> {
+        let _writing = self.writing.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut settings: Settings = read(&folder.join(SETTINGS))?.unwrap_or_default();
+        let answer = change(&mut settings);
+        write(folder, SETTINGS, &settings)?;
+        Ok(answer)
+    }
+
+    fn set_key(&self, folder: &Path, key: Option<String>) -> io::Result<bool> {
+        let _writing = self.writing.lock().unwrap_or_else(PoisonError::into_inner);
+        let had = folder.join(KEY).exists();
+        match key {
+            Some(key) => write(folder, KEY, &key)?,
+            None if had => fs::remove_file(folder.join(KEY))?,
+            None => {}
+        }
+        Ok(had)
+    }
+
     fn add(&self, folder: &Path, finished: Finished) -> io::Result<Snapshot> {
         let _writing = self.writing.lock().unwrap_or_else(PoisonError::into_inner);
         let rows = folder.join(SNAPSHOTS);
@@ -248,6 +245,13 @@ fn ids(rows: &Path) -> io::Result<Vec<String>> {
     Ok(ids)
 }
 
+/// Rows that `wanted` says yes to, newest first, at most so many.
+fn rows(folder: &Path, limit: usize, wanted: impl Fn(&Snapshot) -> bool) -> io::Result<Vec<Snapshot>> {
+    let ids = ids(&folder.join(SNAPSHOTS))?;
+    let rows = ids.iter().rev().filter_map(|id| row(folder, id).transpose());
+    rows.filter(|row| row.as_ref().map_or(true, &wanted)).take(limit).collect()
+}
+
 fn row(folder: &Path, id: &str) -> io::Result<Option<Snapshot>> {
     read(&folder.join(SNAPSHOTS).join(format!("{id}.json")))
 }
@@ -303,26 +307,64 @@ fn parts(text: &str) -> Vec<String> {
 mod tests {
     use super::*;
 
-    fn held() -> Store {
-        let folder = tempfile::tempdir().unwrap().keep();
-        Store::new(folder, Arc::new(|| "2026-03-01T12:00:00.123456Z".parse().unwrap()))
+    /// A shelf whose clock the test sets, and a user's folder on it.
+    fn shelf(clock: &Arc<Mutex<Timestamp>>) -> (Shelf, PathBuf, tempfile::TempDir) {
+        let home = tempfile::tempdir().unwrap();
+        let clock = clock.clone();
+        let now: Now = Arc::new(move || *clock.lock().unwrap());
+        let folder = home.path().join(folder_of(&User::new("anna", "t")));
+        (Shelf { folder: home.path().to_owned(), now, writing: Mutex::new(()) }, folder, home)
     }
 
-    fn finished(url: &str) -> Finished {
+    fn clock(at: &str) -> Arc<Mutex<Timestamp>> {
+        Arc::new(Mutex::new(at.parse().unwrap()))
+    }
+
+    fn add(shelf: &Shelf, folder: &Path, url: &str) {
         let started_at = "2026-03-01T11:59:00Z".parse().unwrap();
-        Finished { url: url.to_owned(), strategy: Strategy::Mobile, started_at, outcome: Ok(Report::default()) }
+        let outcome = Ok(Report::default());
+        shelf.add(folder, Finished { url: url.to_owned(), strategy: Strategy::Mobile, started_at, outcome }).unwrap();
     }
 
-    #[tokio::test]
-    async fn rows_of_one_moment_stand_in_the_order_they_came() {
-        let (store, anna) = (held(), User::new("anna", "t"));
-        for url in ["a", "b", "c"] {
-            store.add(&anna, finished(url)).await.unwrap();
-        }
-        let rows = store.snapshots(&anna, 10, |_| true).await.unwrap();
-        assert_eq!(rows.iter().map(|row| row.url.as_str()).collect::<Vec<_>>(), ["c", "b", "a"]);
+    fn urls(folder: &Path) -> Vec<String> {
+        rows(folder, 10, |_| true).unwrap().into_iter().map(|row| row.url).collect()
+    }
+
+    #[test]
+    fn rows_of_one_moment_or_of_a_clock_set_back_stand_in_the_order_they_came() {
+        let clock = clock("2026-03-01T12:00:00.123456Z");
+        let (shelf, folder, _home) = shelf(&clock);
+        add(&shelf, &folder, "a");
+        add(&shelf, &folder, "b");
+        *clock.lock().unwrap() = "2026-03-01T11:00:00Z".parse().unwrap();
+        add(&shelf, &folder, "c");
+        assert_eq!(urls(&folder), ["c", "b", "a"]);
+        let rows = rows(&folder, 10, |_| true).unwrap();
         assert_eq!(rows[0].checked_at, "2026-03-01T12:00:00.123458Z");
         assert_eq!(rows[2].started_at, "2026-03-01T11:59:00.000000Z");
+    }
+
+    #[test]
+    fn what_a_kill_left_half_written_is_no_row() {
+        let (shelf, folder, _home) = shelf(&clock("2026-03-01T12:00:00Z"));
+        add(&shelf, &folder, "a");
+        fs::write(folder.join(SNAPSHOTS).join("partial"), b"{\"snapshot_id\": \"2026").unwrap();
+        add(&shelf, &folder, "b");
+        assert_eq!(urls(&folder), ["b", "a"]);
+    }
+
+    #[test]
+    fn rows_older_than_the_settings_keep_go_with_the_next_one() {
+        let clock = clock("2026-03-01T12:00:00Z");
+        let (shelf, folder, _home) = shelf(&clock);
+        shelf.change_settings(&folder, |settings| settings.retention_days = 7).unwrap();
+        add(&shelf, &folder, "old");
+        *clock.lock().unwrap() = "2026-03-08T11:00:00Z".parse().unwrap();
+        add(&shelf, &folder, "young");
+        assert_eq!(urls(&folder), ["young", "old"], "seven days are not over");
+        *clock.lock().unwrap() = "2026-03-08T13:00:00Z".parse().unwrap();
+        add(&shelf, &folder, "new");
+        assert_eq!(urls(&folder), ["new", "young"]);
     }
 
     #[test]
@@ -336,32 +378,5 @@ mod tests {
             assert!(one.components().all(|part| matches!(part, std::path::Component::Normal(_))), "{one:?}");
             assert!(folders.iter().skip(at + 1).all(|other| other != one), "{one:?} twice");
         }
-    }
-
-    #[tokio::test]
-    async fn what_a_kill_left_half_written_is_no_row() {
-        let (store, anna) = (held(), User::new("anna", "t"));
-        store.add(&anna, finished("a")).await.unwrap();
-        let rows = store.0.folder.join(folder_of(&anna)).join(SNAPSHOTS);
-        fs::write(rows.join("partial"), b"{\"snapshot_id\": \"2026").unwrap();
-        store.add(&anna, finished("b")).await.unwrap();
-        assert_eq!(store.snapshots(&anna, 10, |_| true).await.unwrap().len(), 2);
-    }
-
-    #[tokio::test]
-    async fn rows_older_than_the_settings_keep_go_with_the_next_one() {
-        let now = Arc::new(Mutex::new("2026-03-01T12:00:00Z".parse::<Timestamp>().unwrap()));
-        let clock = now.clone();
-        let store = Store::new(tempfile::tempdir().unwrap().keep(), Arc::new(move || *clock.lock().unwrap()));
-        let anna = User::new("anna", "t");
-        store.change_settings(&anna, |settings| settings.retention_days = 7).await.unwrap();
-        store.add(&anna, finished("old")).await.unwrap();
-        *now.lock().unwrap() = "2026-03-08T11:00:00Z".parse().unwrap();
-        store.add(&anna, finished("young")).await.unwrap();
-        assert_eq!(store.snapshots(&anna, 10, |_| true).await.unwrap().len(), 2, "seven days are not over");
-        *now.lock().unwrap() = "2026-03-08T13:00:00Z".parse().unwrap();
-        store.add(&anna, finished("new")).await.unwrap();
-        let urls: Vec<_> = store.snapshots(&anna, 10, |_| true).await.unwrap().into_iter().map(|row| row.url).collect();
-        assert_eq!(urls, ["new", "young"]);
     }
 }

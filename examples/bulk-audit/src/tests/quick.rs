@@ -19,7 +19,7 @@ async fn a_single_check_that_fails_is_an_error() {
     let scene = Scene::start().await;
     let anna = scene.platform.user("anna");
     let failed = answer(&anna, "quick_check", json!({"domain": "down.example.com", "preset": "dns"})).await;
-    assert_eq!(failed.error_code.unwrap(), "CHECK_FAILED");
+    assert_eq!(failed.error_code.unwrap(), "BACKEND_5XX");
     let made = answer(&anna, "quick_check", json!({"domain": "expired.example.com", "preset": "ssl"})).await;
     assert_eq!(made.summary, "expired.example.com, ssl: the certificate is not valid.");
     let refused = anna.call("quick_check", json!({"domain": "example.com", "preset": "everything"})).await;

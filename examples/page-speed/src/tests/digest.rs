@@ -54,6 +54,18 @@ async fn a_digest_is_due_once_a_day_from_its_hour_even_when_it_failed() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn without_a_key_the_day_is_not_spent() {
+    let scene = Scene::start().await;
+    let anna = watching(&scene, json!({"enabled": true, "hour": 0, "sites": ["a.example.com"]})).await;
+    answer(&anna, "disconnect_pagespeed", json!({})).await;
+    let refused = answer(&anna, "send_speed_digest", json!({})).await;
+    assert_eq!(refused.error_code.unwrap(), "NOT_CONNECTED");
+    scene.connected("anna").await;
+    run(&anna, "send_speed_digest", json!({})).await;
+    assert_eq!(messages(&anna).await.len(), 1);
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_digest_that_has_nothing_to_say_is_silent_when_asked_to() {
     let scene = Scene::start().await;
     let quiet = json!({"enabled": true, "hour": 0, "notify": "regressions", "sites": ["a.example.com"]});
