@@ -111,7 +111,7 @@ pub(crate) async fn audited(ctx: &Context, domains: &[String], checks: &[Check])
     let results = ctx
         .fan_out(domains, async |domain| one(ctx, domain, checks).await)
         .at_most(DOMAINS_AT_ONCE)
-        .named(|domain| domain.to_string())
+        .named(ToString::to_string)
         .progress(0..=90)
         .text(|part| match part.result {
             Ok(audited) => format!("{part}, {}", issues(audited.issues())),

@@ -105,7 +105,7 @@ async fn all_measured(ctx: &Context, key: &str, settings: &Settings) -> Result<V
     let results = ctx
         .fan_out(sites, async |site| line(ctx, key, site, settings).await)
         .at_most(AT_ONCE)
-        .named(|site| site.to_string())
+        .named(ToString::to_string)
         .progress(0..=90)
         .await?;
     let failed = |site: &String, error: Error| DigestLine {
