@@ -43,7 +43,7 @@ impl Audited {
 
 #[derive(Deserialize, JsonSchema)]
 struct AuditParams {
-    /// The domains, at most 25.
+    /// The domains, at most 25: one text with commas, spaces or line ends between them, or a list.
     domains: Domains,
     /// What to look at; dns, ssl, http, email and blacklist when this is empty.
     #[serde(default)]

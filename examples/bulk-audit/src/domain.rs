@@ -11,9 +11,9 @@ const MOST: usize = 25;
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(untagged)]
 pub(crate) enum Domains {
-    /// Pasted: names with commas, spaces or line ends between them.
+    #[schemars(title = "Pasted")]
     Text(#[schemars(length(min = 1, max = 10_000), extend("format" = "multiline"))] String),
-    /// One by one.
+    #[schemars(title = "One by one")]
     List(#[schemars(length(min = 1, max = 25))] Vec<String>),
 }
 

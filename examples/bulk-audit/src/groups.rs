@@ -65,7 +65,7 @@ struct SaveParams {
     /// The group's name.
     #[schemars(length(min = 1, max = 80))]
     name: String,
-    /// Its domains, at most 25.
+    /// Its domains, at most 25: one text with commas, spaces or line ends between them, or a list.
     domains: Domains,
 }
 

@@ -17,6 +17,7 @@ pub(crate) struct Audit {
     /// What somebody has to look at, the worst first.
     pub(crate) issues: Vec<Issue>,
     /// What could not be found out, and why.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub(crate) unknown: Vec<Unknown>,
 }
 
