@@ -191,6 +191,15 @@ describe("results", () => {
     await page.locator(".raw pre", { hasText: '"name": "row 29"' }).waitFor();
   });
 
+  test("wide tables beside one another keep to their card and are no landmarks", async () => {
+    const row = { domain: "a-rather-long-name.example.com", status: "unknown", issues: 0, dns: "unknown", ssl: "unknown", http: "unknown", email: "unknown", blacklist: "unknown" };
+    const page = await show({ checked: "now", domains: [row, row], issues: [row, row] });
+    await page.getByRole("table").nth(1).waitFor();
+    const outside = await page.evaluate(() => [...document.querySelectorAll(".table-scroll")].filter((one) => one.getBoundingClientRect().right > one.closest(".card").getBoundingClientRect().right).length);
+    assert.equal(outside, 0);
+    await open.accessible("an answer with two tables");
+  });
+
   test("web addresses become safe links and images, and nothing else does", async () => {
     const page = await show({ site: "https://example.com/a?b=1", script: "javascript:alert(1)", html: "<img src=x onerror=alert(1)>", data: "data:text/html,<script>alert(1)</script>", dot: "data:image/gif;base64,R0lGODlhAQABAAAAACH5BAEKAAEALAAAAAABAAEAAAICTAEAOw==" });
     const links = page.locator(".data a");

@@ -158,7 +158,7 @@ function table({ columns, rows, empty_text: empty }, at) {
     const body = more(order, (part) =>
       h(
         "div",
-        { class: "table-scroll", tabindex: "0", role: "region", "aria-label": "Table" },
+        { class: "table-scroll", tabindex: "0", role: "group", "aria-label": "Table" },
         h(
           "table",
           null,

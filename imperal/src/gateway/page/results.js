@@ -65,7 +65,7 @@ function table(rows) {
   return more(rows, (part) =>
     h(
       "div",
-      { class: "table-scroll", tabindex: "0", role: "region", "aria-labelledby": id },
+      { class: "table-scroll", tabindex: "0", role: "group", "aria-labelledby": id },
       h(
         "table",
         null,
