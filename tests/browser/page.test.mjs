@@ -53,9 +53,9 @@ describe("forms", () => {
     await page.getByRole("textbox", { name: "Tag 2" }).fill("new");
     await page.getByLabel("Urgent").check();
     await page.getByLabel("Archive").selectOption("No");
-    await page.getByLabel("Mail").fill("me@example.com");
+    await page.getByRole("textbox", { name: "Mail optional" }).fill("me@example.com");
     await page.getByLabel("Day").fill("2026-03-01");
-    await page.getByLabel("Which kind").selectOption("Box");
+    await page.getByLabel("Box").check();
     await page.getByLabel("Width").fill("3");
     await page.getByLabel("Height").fill("4");
     await page.getByRole("button", { name: "Add owner" }).click();
@@ -68,12 +68,14 @@ describe("forms", () => {
     await page.getByRole("button", { name: "Add pair" }).click();
     await page.getByRole("group", { name: "Pair" }).getByRole("textbox").first().fill("x");
     await page.getByRole("group", { name: "Pair" }).getByRole("textbox").last().fill("-3");
+    await page.getByRole("group", { name: "Checks" }).getByLabel("SSL").check();
+    await page.getByRole("group", { name: "Checks" }).getByLabel("DNS").check();
     await page.getByLabel("Extra").fill('{"any": ["thing"]}');
     const body = page.waitForRequest((request) => request.url().endsWith("/call"));
     await open.run();
     assert.equal(
       (await body).postData(),
-      '{"function":"build_report","params":{"title":"Weekly","rows":[{"id":7,"name":"First","done":false},{"id":18446744073709551615,"name":"Second","done":true}],"tags":["draft","new"],"ratio":0.5,"urgent":true,"archive":false,"level":"high","mail":"me@example.com","day":"2026-03-01","shape":{"kind":"box","width":3,"height":4},"owner":{"name":"Ada","boss":{"name":"Grace"}},"labels":{"colour":"blue"},"pair":["x",-3],"extra":{"any":["thing"]}}}',
+      '{"function":"build_report","params":{"title":"Weekly","rows":[{"id":7,"name":"First","done":false},{"id":18446744073709551615,"name":"Second","done":true}],"tags":["draft","new"],"ratio":0.5,"urgent":true,"archive":false,"level":"high","mail":"me@example.com","day":"2026-03-01","shape":{"kind":"box","width":3,"height":4},"owner":{"name":"Ada","boss":{"name":"Grace"}},"labels":{"colour":"blue"},"pair":["x",-3],"checks":["dns","ssl"],"extra":{"any":["thing"]}}}',
     );
   });
 
@@ -82,13 +84,15 @@ describe("forms", () => {
     await open.choose("Build report");
     await page.getByLabel("Title").fill("ab");
     await page.getByLabel("Limit").fill("501");
-    await page.getByLabel("Mail").fill("nobody");
+    await page.getByRole("textbox", { name: "Mail optional" }).fill("nobody");
+    for (const one of ["DNS", "SSL", "Email"]) await page.getByRole("group", { name: "Checks" }).getByLabel(one).check();
     await open.run();
     const field = (label) => page.locator(".field", { has: page.getByLabel(label) }).locator(".field-error");
     assert.equal(await field("Title").textContent(), "At least 3 characters; this has 2.");
     assert.equal(await field("Limit").textContent(), "This must be at most 500.");
-    assert.equal(await field("Mail").textContent(), "This is not an e-mail address.");
+    assert.equal(await field("Mail optional").textContent(), "This is not an e-mail address.");
     assert.equal(await field("Level").textContent(), "Choose one.");
+    assert.equal(await page.locator(".field-several .field-error").textContent(), "Choose at most 2.");
     assert.equal(await page.evaluate(() => document.activeElement.getAttribute("aria-invalid")), "true", "the first wrong field has the focus");
     assert.ok(!stub.requests.some((request) => request.endsWith("/call")));
     await page.getByLabel("Title").fill("abc");

@@ -6,7 +6,7 @@ import { accessSync, constants, mkdtempSync, rmSync } from "node:fs";
 import { createServer } from "node:http";
 import { createServer as createPort } from "node:net";
 import { tmpdir } from "node:os";
-import { join, resolve } from "node:path";
+import { dirname, join, resolve } from "node:path";
 import { createInterface } from "node:readline";
 
 const HOW = "Build the example (cargo build -p refine) and set REFINE_BIN to the path of the binary.";
@@ -21,6 +21,9 @@ function binary() {
   }
   return resolve(path);
 }
+
+/** Another example, built beside it. */
+export const beside = (name) => join(dirname(binary()), name);
 
 async function freePort() {
   const server = createPort().listen(0, "127.0.0.1");
@@ -72,8 +75,8 @@ class Completions {
 }
 
 export class Refine {
-  constructor() {
-    this.binary = binary();
+  constructor(path = binary()) {
+    this.binary = path;
     this.completions = new Completions();
     this.data = mkdtempSync(join(tmpdir(), "imperal-browser-"));
   }

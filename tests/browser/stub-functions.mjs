@@ -28,11 +28,13 @@ const everything = object(
     owner: { anyOf: [{ $ref: "#/$defs/Person" }, { type: "null" }] },
     labels: { type: "object", additionalProperties: { type: "string" } },
     pair: { type: "array", prefixItems: [{ type: "string" }, { type: "integer" }], minItems: 2, maxItems: 2 },
+    checks: { type: "array", items: { $ref: "#/$defs/Check" }, default: [], maxItems: 2, description: "What to look at." },
     extra: true,
   },
   ["title", "rows", "urgent", "level", "shape"],
   {
     $defs: {
+      Check: { enum: ["dns", "ssl", "email"], type: "string", description: "One check." },
       Row: { type: "object", properties: { id: { type: "integer", format: "uint64", minimum: 0 }, name: { type: "string" }, done: { type: "boolean", default: false } }, required: ["id", "name"] },
       Person: { type: "object", description: "Who answers for it.", properties: { name: { type: "string" }, boss: { anyOf: [{ $ref: "#/$defs/Person" }, { type: "null" }] } }, required: ["name"] },
     },

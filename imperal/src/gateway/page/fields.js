@@ -131,7 +131,7 @@ class Single {
 
 class Problem extends Error {}
 
-const KINDS = { string, integer: number, number, boolean, choice, json };
+const KINDS = { string, integer: number, number, boolean, choice, several, json };
 
 const INPUT_TYPES = { email: "email", uri: "url", url: "url", date: "date", "date-time": "datetime-local", time: "time", password: "password" };
 const PATTERNS = {
@@ -214,9 +214,11 @@ function number(self, { kind, schema: s }) {
 // The bounds of a Rust integer type say nothing to a person: 4294967295 is not a hint.
 function range(s, low, high, whole) {
   const near = (n) => n !== undefined && Math.abs(n) < 1e9;
-  if (near(low) && near(high)) return `${low} to ${high}`;
-  if (near(low) && !(low === 0 && /^u(int|size)/.test(s.format ?? ""))) return `${low} or more`;
-  if (near(high)) return `${high} or less`;
+  const open = s.minimum === undefined && s.exclusiveMinimum !== undefined;
+  const below = s.maximum === undefined && s.exclusiveMaximum !== undefined;
+  if (near(low) && near(high)) return open || below ? `${open ? "more than" : "at least"} ${low}, ${below ? "less than" : "at most"} ${high}` : `${low} to ${high}`;
+  if (near(low) && !(low === 0 && !open && /^u(int|size)/.test(s.format ?? ""))) return open ? `more than ${low}` : `${low} or more`;
+  if (near(high)) return below ? `less than ${high}` : `${high} or less`;
   return whole ? "a whole number" : "";
 }
 
@@ -249,6 +251,27 @@ function radios(self, options) {
     first: () => boxes.find((box) => box.checked) ?? boxes[0],
     read: () => options[boxes.findIndex((box) => box.checked)]?.value,
     write: (value) => boxes.forEach((box, index) => (box.checked = options[index].value === value)),
+  };
+}
+
+/** Any number of a few constants, sent in the order of the choices. */
+function several(self, { options, required, schema: { minItems = 0, maxItems = Infinity } }) {
+  const boxes = options.map((_, index) => h("input", { type: "checkbox", id: index ? null : self.id }));
+  const all = minItems > 0 ? `at least ${minItems}` : "";
+  const most = maxItems < options.length ? `at most ${maxItems}` : "";
+  const bounds = [all, most].filter(Boolean).join(", ");
+  return {
+    el: h("div", { class: "boxes", role: "group" }, options.map((one, index) => h("label", { class: "check" }, boxes[index], h("span", null, one.title, one.help && h("small", null, one.help))))),
+    group: true,
+    hint: bounds,
+    first: () => boxes[0],
+    read() {
+      const chosen = options.filter((_, index) => boxes[index].checked).map((one) => one.value);
+      if (!chosen.length && !required) return undefined;
+      if (chosen.length < minItems || chosen.length > maxItems) throw new Problem(`Choose ${bounds}.`);
+      return chosen;
+    },
+    write: (value) => boxes.forEach((box, index) => (box.checked = Array.isArray(value) && value.includes(options[index].value))),
   };
 }
 

@@ -227,22 +227,35 @@ function map(field, value, make) {
 }
 
 function variants(field, value, make) {
-  const id = newId("variant");
-  const pick = h("select", { id }, field.options.map((one, index) => h("option", { value: index }, one.title)));
+  const pick = picker(field.options);
   const body = h("div", { class: "variant" });
   let inner = null;
   const show = (index, start) => {
     const one = field.options[index];
-    inner = make({ ...describe(one.schema, field.root, "", true), title: one.title }, start);
-    refill(body, one.help && h("p", { class: "help" }, one.help), inner.el);
+    inner = make({ ...describe(one.schema, field.root, "", true), title: one.title, help: "" }, start);
+    refill(body, pick.help && one.help && h("p", { class: "help" }, one.help), inner.el);
   };
   const write = (next) => {
     const found = next === undefined ? 0 : field.options.findIndex((one) => one.accepts(next));
-    pick.value = String(Math.max(0, found));
-    show(pick.value, found < 0 ? undefined : next);
+    pick.choose(Math.max(0, found));
+    show(Math.max(0, found), found < 0 ? undefined : next);
   };
-  pick.addEventListener("change", () => show(pick.value));
-  const self = frame(field, h("label", { class: "label minor", for: id }, "Which kind"), pick, body);
+  pick.el.addEventListener("change", (event) => event.target.closest("[data-pick]") && show(pick.chosen()));
+  const self = frame(field, pick.el, body);
   write(value);
   return { ...self, write, read: (problems) => inner.read(problems), find: (path) => inner.find(path) ?? self };
+}
+
+const RADIOS = 3; // variants that are shown side by side; more are a menu
+
+/** Which variant: {el, help, choose(index), chosen()}; `help` says that each needs its text beside it. */
+function picker(options) {
+  const id = newId("variant");
+  if (options.length > RADIOS) {
+    const menu = h("select", { id, "data-pick": true }, options.map((one, index) => h("option", { value: index }, one.title)));
+    return { el: h("div", { class: "field" }, h("label", { class: "label minor", for: id }, "Which kind"), menu), help: true, choose: (index) => (menu.value = String(index)), chosen: () => Number(menu.value) };
+  }
+  const boxes = options.map((_, index) => h("input", { type: "radio", name: id, value: index, "data-pick": true }));
+  const rows = options.map((one, index) => h("label", { class: "check" }, boxes[index], h("span", null, one.title, one.help && h("small", null, one.help))));
+  return { el: h("div", { class: "radios", role: "radiogroup", "aria-label": "Which kind" }, rows), help: false, choose: (index) => (boxes[index].checked = true), chosen: () => boxes.findIndex((box) => box.checked) };
 }

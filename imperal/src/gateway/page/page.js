@@ -82,12 +82,33 @@ function buildTop({ user, extensions }) {
   fill($("open-audit"), [icon("shield"), h("span", { class: "tool-word" }, "Audit")]);
 }
 
-function showRunning(feed, base) {
-  const running = feed.running().length;
-  if (showRunning.shown === running) return;
-  showRunning.shown = running;
-  refill($("open-tasks"), icon("tasks"), h("span", { class: "tool-word" }, "Tasks"), running > 0 && h("span", { class: "badge" }, String(running), h("span", { class: "hidden" }, " running")));
-  document.title = running ? `(${running}) ${base}` : base;
+/** How many tasks run, in the bar; in the title too, and how much came while nobody looked. */
+class Counts {
+  constructor(feed, base) {
+    Object.assign(this, { feed, base, running: -1, unseen: 0 });
+    document.addEventListener("visibilitychange", () => document.hidden || this.saw(0));
+  }
+
+  tasks() {
+    const running = this.feed.running().length;
+    if (this.running === running) return;
+    this.running = running;
+    refill($("open-tasks"), icon("tasks"), h("span", { class: "tool-word" }, "Tasks"), running > 0 && h("span", { class: "badge" }, String(running), h("span", { class: "hidden" }, " running")));
+    this.title();
+  }
+
+  turns(turns) {
+    if (document.hidden) this.saw(this.unseen + turns.filter((turn) => turn.role === "bot").length);
+  }
+
+  saw(unseen) {
+    this.unseen = unseen;
+    this.title();
+  }
+
+  title() {
+    document.title = `${this.unseen ? `${this.unseen} new · ` : ""}${this.running > 0 ? `(${this.running}) ` : ""}${this.base}`;
+  }
 }
 
 /** What turns may ask for: another call, the form of an earlier one, the icon of who speaks. */
@@ -124,6 +145,7 @@ function start(session) {
   const feed = new Feed();
   const calls = new Calls(feed, (seq) => line?.expect(seq));
   const base = session.extensions.length === 1 ? session.extensions[0].name : "Extensions";
+  const counts = new Counts(feed, base);
   const openFunction = (app, fn) => {
     functions.open(app, fn, !narrow.matches);
     if (narrow.matches) sheet(true);
@@ -177,12 +199,13 @@ function start(session) {
 
   feed.on("turns", (turns, live) => {
     if (live) announcer.turns(turns);
-    else showRunning(feed, base); // the first load
+    else counts.tasks(); // the first load
+    if (live) counts.turns(turns);
     functions.showRecent(feed.turns);
   });
   feed.on("task", (task) => {
     announcer.task(task);
-    showRunning(feed, base);
+    counts.tasks();
     if (drawer.dialog.open && drawer.shown === "tasks") drawer.views.tasks.update(task);
   });
 

@@ -6,7 +6,7 @@
 
 import { isExact } from "./api.js";
 import { h, icon, newId, refill } from "./dom.js";
-import { count, fullTime, humanise } from "./words.js";
+import { count, fullTime, humanise, standing } from "./words.js";
 
 const ROWS = 25;
 const COLUMNS = 8;
@@ -59,6 +59,7 @@ function table(rows) {
   const columns = [...new Set(rows.flatMap(Object.keys))];
   const shown = columns.slice(0, COLUMNS);
   const numeric = new Set(shown.filter((key) => rows.every((row) => row[key] === undefined || typeof row[key] === "number" || isExact(row[key]))));
+  const graded = new Set(shown.filter((key) => rows.some((row) => standing(row[key])) && rows.every((row) => isEmpty(row[key]) || standing(row[key]))));
   const hidden = columns.length - shown.length;
   const label = `${count(rows.length, "row")}${hidden ? `, ${hidden} more columns in the JSON` : ""}`;
   const id = newId("table");
@@ -71,7 +72,7 @@ function table(rows) {
         null,
         h("caption", { id, class: rows.length <= FEW && !hidden && "hidden" }, label),
         h("thead", null, h("tr", null, shown.map((key) => h("th", { scope: "col", class: numeric.has(key) && "num" }, humanise(key))))),
-        h("tbody", null, part.map((row) => h("tr", null, shown.map((key) => h("td", { class: numeric.has(key) && "num" }, cell(row[key])))))),
+        h("tbody", null, part.map((row) => h("tr", null, shown.map((key) => h("td", { class: numeric.has(key) && "num" }, graded.has(key) && standing(row[key]) ? h("span", { class: `chip ${standing(row[key])}` }, row[key]) : cell(row[key])))))),
       ),
     ),
   );

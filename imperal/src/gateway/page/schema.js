@@ -8,7 +8,7 @@ const LONG_NAMES = /(^|_)(text|body|content|message|description|prompt|draft|not
 
 /**
  * The field of a schema. `name` is its key, `required` whether the key must be there.
- * Kinds: string, integer, number, boolean, choice, constant, object, list, tuple, map, variants, json.
+ * Kinds: string, integer, number, boolean, choice, several, constant, object, list, tuple, map, variants, json.
  */
 export function describe(schema, root, name, required) {
   const { schema: s, nullable } = unwrap(schema, root);
@@ -43,7 +43,7 @@ function shape(s, root, name) {
       return { kind: s.type };
     case "array":
       if (Array.isArray(s.prefixItems)) return { kind: "tuple", parts: s.prefixItems };
-      return { kind: "list", items: s.items ?? true };
+      return several(s, root) ?? { kind: "list", items: s.items ?? true };
     case "object":
       return object(s, root);
     default:
@@ -58,6 +58,15 @@ function object(s, root) {
   }
   if (!known && s.additionalProperties === undefined && s.type === "object" && !s.title) return { kind: "json" };
   return { kind: "object", fields: fieldsOf(s, root) };
+}
+
+const SEVERAL = 16; // choices that are shown as boxes to tick
+
+/** A list whose items are one of a few constants: boxes to tick. Null for any other list. */
+function several(s, root) {
+  const { schema: item, nullable } = unwrap(s.items, root);
+  const constants = Array.isArray(item.enum) ? item.enum.map((value) => option(value)) : item.oneOf ? choice(item.oneOf, root)?.options : null;
+  return constants && !nullable && constants.length <= SEVERAL ? { kind: "several", options: constants } : null;
 }
 
 /** The fields of an object schema, in its order. Lazy where it matters: objects describe theirs when built. */

@@ -1,13 +1,27 @@
 // Turns names, times and states of the API into words for people.
 // Owns wording only; no elements, no requests.
 
+const LETTERS = new Set("ai api css csv dns html http https id ids ip json pdf seo smtp sql ssl tls ttl ui uri url urls uuid xml".split(" "));
+
 /** `refine_output` -> `Refine output`; leaves a name that is already written for people. */
 export function humanise(name) {
   const text = String(name);
   if (!/^[A-Za-z0-9]+([_-][A-Za-z0-9]+)*$/.test(text) || /^[A-Z0-9]+$/.test(text)) return text;
   const spaced = text.replace(/[_-]+/g, " ").replace(/([a-z0-9])([A-Z])/g, "$1 $2").toLowerCase();
-  return spaced.charAt(0).toUpperCase() + spaced.slice(1);
+  const words = spaced.split(" ").map((word) => (LETTERS.has(word) ? word.toUpperCase().replace(/(ID|URL)S$/, "$1s") : word)).join(" ");
+  return words.charAt(0).toUpperCase() + words.slice(1);
 }
+
+const STANDINGS = {
+  good: "ok okay good pass passed success succeeded healthy valid active up done ready published",
+  bad: "critical fail failed failure error bad broken invalid down blocked expired unhealthy",
+  warn: "warn warning slow degraded fair partial pending stale",
+  plain: "unknown none skipped draft inactive",
+};
+const TONES = new Map(Object.entries(STANDINGS).flatMap(([tone, words]) => words.split(" ").map((word) => [word, tone])));
+
+/** The tone of a word that says how something stands, `critical` or `ok`; undefined for others. */
+export const standing = (word) => (typeof word === "string" ? TONES.get(word.toLowerCase()) : undefined);
 
 const STATES = {
   running: { word: "Running", tone: "live", icon: "again" },
@@ -32,7 +46,7 @@ export function clock(ms) {
 /** How long a task took: `0.4 s`, `12 s`, then as clock(). */
 export function took({ created_at: from, finished_at: to }) {
   const ms = Math.max(0, Date.parse(to) - Date.parse(from));
-  if (ms < 10_000) return `${(ms / 1000).toFixed(1)} s`;
+  if (ms < 10_000) return `${Math.max(0.1, ms / 1000).toFixed(1)} s`;
   return ms < 60_000 ? `${Math.round(ms / 1000)} s` : clock(ms);
 }
 
