@@ -1,61 +1,116 @@
-// Takes the pictures of the documentation from the real binary: `node shots.mjs`, with REFINE_BIN
-// as for the tests. Writes docs/images/page.png, page-dark.png and page-phone.png.
+// Takes the pictures of the documentation from real binaries: `node shots.mjs`, with REFINE_BIN as
+// for the tests and `bulk-audit` built beside it. Writes docs/images/*.png.
 
 import { mkdirSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 
 import { launch } from "./chromium.mjs";
 import { Opened } from "./opened.mjs";
-import { Refine } from "./refine.mjs";
+import { Refine, beside } from "./refine.mjs";
 
 const IMAGES = fileURLToPath(new URL("../../docs/images/", import.meta.url));
 const DRAFT = "the harbour opens at  six , and and the first boat leaves at seven . bring warm clothes";
 const REFINED = "The harbour opens at six, and the first boat leaves at seven. Bring warm clothes.";
 const DOCUMENT = ["The island has one road.", "it leads to the the lighthouse .", "Nobody lives there now ,", "the keeper left in 1974 ."];
+const DOMAINS = ["harbour.example.com", "expired.example.com", "listed.example.org", "boats.example.net"];
 const THINKING_MS = 2400; // so that the outcome has a duration that a service would have
 
-mkdirSync(IMAGES, { recursive: true });
-const refine = await new Refine().start();
-const browser = await launch();
-try {
-  const open = await Opened.at(browser, refine.link, { viewport: { width: 1280, height: 800 }, deviceScaleFactor: 1.5 });
-  const { page } = open;
-  await open.state("live");
-  const ask = async (name, text) => {
-    await open.choose(name);
-    await page.getByRole("textbox").first().fill(text);
-    await open.run();
-  };
-  await ask("Check text", DRAFT);
-  await page.getByRole("table").waitFor();
-  await ask("Refine output", DRAFT);
-  const held = await refine.completions.next();
-  await new Promise((done) => setTimeout(done, THINKING_MS));
-  held.answer(REFINED);
-  await page.locator(".card.outcome").waitFor();
-  await ask("Refine document", DOCUMENT.join("\n\n"));
-  for (const paragraph of DOCUMENT.slice(0, 2)) (await refine.completions.next()).answer(paragraph);
-  await page.locator(".task .stage", { hasText: "Paragraph 3 of 4" }).waitFor();
+const DESK = { viewport: { width: 1280, height: 800 }, deviceScaleFactor: 1.5 };
+const MORE = { ...DESK, deviceScaleFactor: 1.25 };
+const PHONE = { viewport: { width: 360, height: 720 }, deviceScaleFactor: 2, hasTouch: true, isMobile: true };
 
-  const storageState = await open.context.storageState();
-  const shoot = async (name, options, prepare) => {
-    const shown = await Opened.at(browser, refine.url, { storageState, ...options });
+mkdirSync(IMAGES, { recursive: true });
+
+/** Opens the page anew, brings it to what is to be seen, and takes the picture. */
+function camera(browser, url, storageState) {
+  return async (name, options, prepare) => {
+    const shown = await Opened.at(browser, url, { storageState, ...options });
     await shown.state("live");
-    await shown.page.locator(".task .stage", { hasText: "Paragraph 3 of 4" }).waitFor();
-    await prepare?.(shown);
+    await prepare(shown);
     await shown.page.waitForFunction(() => document.getAnimations().every((a) => a.playState !== "running" || a.effect.getTiming().iterations === Infinity));
     await shown.page.screenshot({ path: `${IMAGES}${name}.png` });
     await shown.close();
   };
-  const desk = { viewport: { width: 1280, height: 800 }, deviceScaleFactor: 1.5 };
-  await shoot("page", desk, async (shown) => {
-    await shown.choose("Refine output");
-    await shown.page.getByRole("textbox").first().fill("we meet at the lighthouse , at at noon");
-  });
-  await shoot("page-dark", { ...desk, colorScheme: "dark" });
-  await shoot("page-phone", { viewport: { width: 360, height: 720 }, deviceScaleFactor: 2, hasTouch: true, isMobile: true });
-  await open.close();
+}
+
+async function refiner(browser) {
+  const refine = await new Refine().start();
+  try {
+    const open = await Opened.at(browser, refine.link, DESK);
+    const { page } = open;
+    await open.state("live");
+    const ask = async (name, text) => {
+      await open.choose(name);
+      await page.getByRole("textbox").first().fill(text);
+      await open.run();
+    };
+    await ask("Refine output", "a text that nobody needs any more");
+    await refine.completions.next();
+    await page.getByRole("button", { name: "Cancel Refine output" }).click();
+    await page.locator(".card.outcome", { hasText: "Cancelled" }).waitFor();
+    await ask("Check text", DRAFT);
+    await page.getByRole("table").waitFor();
+    await ask("Refine output", DRAFT);
+    const held = await refine.completions.next();
+    await new Promise((done) => setTimeout(done, THINKING_MS));
+    held.answer(REFINED);
+    await page.locator(".card.outcome", { hasText: "Succeeded" }).waitFor();
+    await ask("Refine document", DOCUMENT.join("\n\n"));
+    for (const paragraph of DOCUMENT.slice(0, 2)) (await refine.completions.next()).answer(paragraph);
+    const working = (shown) => shown.page.locator(".task .stage", { hasText: "Paragraph 3 of 4" }).first().waitFor();
+    await working(open);
+
+    const shoot = camera(browser, refine.url, await open.context.storageState());
+    await shoot("page", DESK, async (shown) => {
+      await working(shown);
+      await shown.choose("Refine output");
+      await shown.page.getByRole("textbox").first().fill("we meet at the lighthouse , at at noon");
+    });
+    await shoot("page-dark", { ...DESK, colorScheme: "dark" }, working);
+    await shoot("page-phone", PHONE, working);
+    await shoot("tasks", MORE, async (shown) => {
+      await shown.page.locator("#open-tasks").click();
+      await working(shown);
+    });
+    await shoot("audit", MORE, async (shown) => {
+      await shown.page.locator("#open-audit").click();
+      await shown.page.getByRole("button", { name: "Check", exact: true }).click();
+      await shown.page.getByText("The trail is whole.").waitFor();
+    });
+    await open.close();
+  } finally {
+    await refine.stop();
+  }
+}
+
+async function audits(browser) {
+  const bulk = new Refine(beside("bulk-audit"));
+  await bulk.start({ BULK_AUDIT_SECONDS: "0.2", BULK_AUDIT_DATA: bulk.data });
+  try {
+    const open = await Opened.at(browser, bulk.link, DESK);
+    await open.state("live");
+    const shoot = camera(browser, bulk.url, await open.context.storageState());
+    const fill = async (shown) => {
+      await shown.page.locator(".function", { hasText: "Audit domains" }).first().click();
+      await shown.page.getByLabel("Text").last().fill(DOMAINS.join("\n"));
+    };
+    await fill(open);
+    await open.run();
+    await open.page.getByRole("table").first().waitFor();
+    await shoot("form", MORE, async (shown) => {
+      await fill(shown);
+      await shown.page.locator(".card.outcome").evaluate((el) => el.closest(".turn").scrollIntoView({ block: "end" }));
+    });
+    await open.close();
+  } finally {
+    await bulk.stop();
+  }
+}
+
+const browser = await launch();
+try {
+  await refiner(browser);
+  await audits(browser);
 } finally {
   await browser.close();
-  await refine.stop();
 }

@@ -4,7 +4,7 @@
 import { get } from "./api.js";
 import { explain } from "./calls.js";
 import { h, icon, refill } from "./dom.js";
-import { count, dayKey, dayName, fullTime, humanise, time } from "./words.js";
+import { count, dayKey, dayName, fullTime, stateWord, time } from "./words.js";
 
 const OUTCOMES = { done: ["Done", "plain"], refused: ["Refused", "bad"], critical: ["Critical", "bad"] };
 const PAGE = 500;
@@ -95,7 +95,7 @@ export class Audit {
   }
 
   row(row) {
-    const { sentence, sign, see } = this.read(row);
+    const { sentence, sign, see, said } = this.read(row);
     const tone = OUTCOMES[row.outcome]?.[1] ?? "plain";
     return h(
       "li",
@@ -103,7 +103,7 @@ export class Audit {
       h("span", { class: `tile ${tone}`, "aria-hidden": "true" }, icon(sign)),
       h("span", { class: "sentence" }, sentence),
       h("time", { datetime: row.at, title: fullTime(row.at) }, time(row.at)),
-      row.detail && h("span", { class: "detail help" }, row.detail.replace(/\b(task|turn)_[0-9a-z]+/gi, (id) => short(id))),
+      row.detail && !said && h("span", { class: "detail help" }, row.detail.replace(/[0-9a-f]{8}-[0-9a-f-]{27}/gi, short)),
       h(
         "span",
         { class: "facts" },
@@ -125,7 +125,7 @@ export class Audit {
     const ended = /^outcome(?: of task \S+)?: (\S+)$/.exec(detail);
     if (action === "chat.inject" && outcome === "refused") return { sentence: `${who} tried to write into a chat and ${you ? "were" : "was"} refused`, sign: "lock" };
     if (action === "chat.inject" && outcome === "critical") return { sentence: `${who} broke its contract; you were told`, sign: "alert", see: seeTurn };
-    if (action === "chat.inject" && ended) return { sentence: `${who} delivered an outcome: ${humanise(ended[1]).toLowerCase()}`, sign: "message", see: seeTurn };
+    if (action === "chat.inject" && ended) return { sentence: `${who} delivered an outcome: ${stateWord(ended[1]).word.toLowerCase()}`, sign: "message", see: seeTurn, said: true };
     if (action === "chat.inject") return { sentence: `${who} put a message into the chat`, sign: "message", see: seeTurn };
     if (action === "task.cancel" && outcome === "done") return { sentence: `${who} asked a task to stop`, sign: "stop", see: target ? () => this.reveal.task(target) : null };
     if (action === "task.cancel") return { sentence: `${who} tried to cancel a task of another user and ${you ? "were" : "was"} refused`, sign: "lock" };
