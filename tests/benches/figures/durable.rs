@@ -1,0 +1,114 @@
+//! What "on disk before it is acknowledged" costs, as ratios to bare SQLite commits of one row on
+//! the same disk. All sides take turns, operation by operation, so that a slow moment of the disk
+//! meets each of them.
+
+use std::path::Path;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use imperal::ledger::{Ledger, SqliteLedger};
+use imperal::testing::{TestPlatform, TestUser};
+use rusqlite::Connection;
+use serde_json::{Value, json};
+
+use super::Size;
+use super::sample::{Sample, Table, rate, time};
+
+const CALLERS: usize = 64;
+const ROUNDS: usize = 5;
+
+fn bare(folder: &Path) -> Connection {
+    let conn = Connection::open(folder.join("bare.db")).unwrap();
+    conn.execute_batch(
+        "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; CREATE TABLE row (row_no INTEGER PRIMARY KEY, body TEXT)",
+    )
+    .unwrap();
+    conn
+}
+
+/// On a thread that may block, as a program without group commit would do it.
+async fn bare_commit(conn: Connection, body: String) -> (Connection, Duration) {
+    tokio::task::spawn_blocking(move || {
+        let begun = Instant::now();
+        conn.prepare_cached("INSERT INTO row (body) VALUES (?1)").unwrap().execute([body]).unwrap();
+        let took = begun.elapsed();
+        (conn, took)
+    })
+    .await
+    .unwrap()
+}
+
+async fn timed(user: &TestUser, function: &str, params: Value) -> (Duration, Value) {
+    let begun = Instant::now();
+    let reply = user.call(function, params).await.unwrap();
+    let took = begun.elapsed();
+    assert!(reply.result.is_success());
+    (took, serde_json::to_value(&reply.result).unwrap())
+}
+
+/// Calls a second, `CALLERS` of them under way at any time.
+async fn crowd(users: &[TestUser], function: &'static str, params: Value, each: usize) -> f64 {
+    let begun = Instant::now();
+    let callers: Vec<_> = users
+        .iter()
+        .map(|user| {
+            let (user, params) = (user.clone(), params.clone());
+            tokio::spawn(async move {
+                for _ in 0..each {
+                    user.call(function, params.clone()).await.unwrap();
+                }
+            })
+        })
+        .collect();
+    for caller in callers {
+        caller.await.unwrap();
+    }
+    rate(users.len() * each, begun.elapsed())
+}
+
+pub(crate) async fn run(size: Size, table: &mut Table) {
+    let folder = tempfile::tempdir_in(std::env::var("BENCH_FOLDER").unwrap_or_else(|_| ".".to_owned())).unwrap();
+    let ledger: Arc<dyn Ledger> = Arc::new(SqliteLedger::open(folder.path().join("ledger.db")).unwrap());
+    let setup = TestPlatform::setup().settings(|settings| settings.tasks_per_user = u32::MAX);
+    let platform = setup.ledger(ledger).start().await;
+    let users: Vec<_> = (0..CALLERS).map(|n| platform.user(&format!("user-{n}"))).collect();
+    let echo = json!({"text": "x".repeat(200), "times": 3});
+    let body = "x".repeat(400);
+
+    let mut conn = bare(folder.path());
+    let (mut one_row, mut read, mut write, mut started, mut background) =
+        (Sample::default(), Sample::default(), Sample::default(), Sample::default(), Sample::default());
+    let (mut reads, mut writes, mut tasks): (f64, f64, f64) = (0.0, 0.0, 0.0);
+    for _ in 0..size.of(ROUNDS, 1) {
+        for n in 0..size.of(100, 2) {
+            let took;
+            (conn, took) = bare_commit(conn, body.clone()).await;
+            one_row.push(took);
+            let user = &users[n % 8];
+            read.push(timed(user, "echo", echo.clone()).await.0);
+            write.push(timed(user, "keep", echo.clone()).await.0);
+            let (took, answer) = timed(user, "park", json!({})).await;
+            background.push(took);
+            started.push(Duration::from_nanos(answer["data"]["nanos"].as_u64().unwrap()));
+        }
+        let each = size.of(60, 1);
+        reads = reads.max(crowd(&users, "echo", echo.clone(), each).await);
+        writes = writes.max(crowd(&users, "keep", echo.clone(), each).await);
+        tasks = tasks.max(crowd(&users, "park", json!({}), each).await);
+    }
+    let one = one_row.median();
+    let ratio = |of: &Sample| format!("{:.2} x (p99 {:.2} x)", of.median() / one, of.at(0.99) / one_row.at(0.99));
+    table.row("one row, one synced commit, one caller: the measure of the rest", time(one), "");
+    table.row("`background_task(..).await`, until the task is on disk", ratio(&started), "1.5 x");
+    table.row("a whole read call: asked, answered, both turns on disk", ratio(&read), "");
+    table.row("a whole write call", ratio(&write), "");
+    table.row("a whole call that starts a background task, up to its acknowledgement", ratio(&background), "");
+    let many = |rate: f64| format!("{:.1} x ({rate:.0} a second)", rate * one);
+    table.row(
+        format!("tasks accepted and acknowledged, {CALLERS} callers, beside one commit each"),
+        many(tasks),
+        "30 x",
+    );
+    table.row(format!("write calls, {CALLERS} callers, beside one commit each"), many(writes), "");
+    table.row(format!("read calls, {CALLERS} callers, beside one commit each"), many(reads), "");
+}
