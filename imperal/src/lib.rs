@@ -37,6 +37,7 @@ pub mod manifest;
 #[cfg(feature = "platform")]
 pub mod platform;
 mod result;
+mod sync;
 #[cfg(feature = "platform")]
 mod task;
 #[cfg(feature = "platform")]

@@ -16,6 +16,34 @@ use serde_json::{Value, json};
 use strangers::room::{Room, check};
 use strangers::shapes::{any_json, any_text, mutated};
 
+/// Bodies that parsers and servers have stumbled over. A file's name begins with where it is sent
+/// and the status that is right.
+#[test]
+fn the_kept_corpus() {
+    let room = Room::open();
+    let (mut tried, mut wrong) = (0, Vec::new());
+    for file in std::fs::read_dir("tests/strangers/corpus").unwrap() {
+        let file = file.unwrap();
+        let name = file.file_name().into_string().unwrap();
+        let (kind, rest) = name.split_once('-').unwrap();
+        let path = match kind {
+            "call" => "/v1/extensions/probe/call",
+            "inject" => "/v1/internal/chat/inject",
+            other => panic!("{name}: nothing is sent to {other}"),
+        };
+        let expected: u16 = rest[..3].parse().unwrap();
+        let body = std::fs::read(file.path()).unwrap();
+        let (status, answer) = room.send(room.post(path, body).header("x-service-token", SERVICE_TOKEN));
+        if status != expected || !answer["error"]["message"].is_string() {
+            wrong.push(format!("{name}: {status} {answer}"));
+        }
+        tried += 1;
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+    assert!(tried > 20, "{tried} files only");
+    room.close(0);
+}
+
 #[test]
 fn any_bytes_as_a_body() {
     let room = Room::open();

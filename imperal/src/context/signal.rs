@@ -3,11 +3,12 @@
 //! Owns the rule of P11: once work has *noticed* a cancel it counts as told, and nothing it
 //! returns can undo that. Small on purpose: every parked task carries one.
 
-use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, Ordering};
 use std::time::Duration;
 
 use tokio::sync::Notify;
 use tokio::time::Instant;
+
+use crate::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, Ordering};
 
 /// Why work has to stop.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -93,9 +94,8 @@ impl Signal {
     /// Completes when the work has to stop, and counts as telling it.
     pub(crate) async fn told(&self) -> Stop {
         loop {
+            // Made before the look: `notify_waiters` reaches it from then on.
             let changed = self.changed.notified();
-            tokio::pin!(changed);
-            changed.as_mut().enable();
             if let Err(stop) = self.check() {
                 return stop;
             }
@@ -108,8 +108,6 @@ impl Signal {
     pub(crate) async fn cancel_requested(&self) {
         loop {
             let changed = self.changed.notified();
-            tokio::pin!(changed);
-            changed.as_mut().enable();
             if self.phase.load(Ordering::SeqCst) != LIVE {
                 return;
             }
@@ -165,5 +163,70 @@ mod tests {
         tokio::task::yield_now().await;
         signal.cancel();
         assert_eq!(waiter.await.unwrap(), Stop::Cancelled);
+    }
+}
+
+/// Every order in which work, user and supervisor can meet.
+#[cfg(all(test, feature = "explore"))]
+mod explored {
+    use std::sync::Arc;
+
+    use shuttle::{check_dfs, future::block_on, thread};
+
+    use super::*;
+
+    #[test]
+    fn whoever_noticed_counts_as_told_and_nobody_else() {
+        check_dfs(
+            || {
+                let signal = Arc::new(Signal::new());
+                let work = thread::spawn({
+                    let signal = signal.clone();
+                    move || (0..2).any(|_| signal.check() == Err(Stop::Cancelled))
+                });
+                let user = thread::spawn({
+                    let signal = signal.clone();
+                    move || signal.cancel()
+                });
+                // The supervisor: looks once the work has returned, then closes.
+                let noticed = work.join().unwrap();
+                let told = signal.was_told();
+                signal.close();
+                let taken = user.join().unwrap();
+                assert_eq!(noticed, told, "what work noticed cannot be undone, what it did not is not held against it");
+                assert!(taken || !noticed, "a cancel that came too late reached nobody");
+                assert_eq!(signal.check(), Err(Stop::Over));
+                assert_eq!(signal.was_told(), told, "nothing is told after the end");
+            },
+            None,
+        );
+    }
+
+    #[test]
+    fn no_waiter_sleeps_through_a_cancel_or_the_end() {
+        check_dfs(
+            || {
+                let signal = Arc::new(Signal::new());
+                let work = thread::spawn({
+                    let signal = signal.clone();
+                    move || block_on(signal.told())
+                });
+                let supervisor = thread::spawn({
+                    let signal = signal.clone();
+                    move || block_on(signal.cancel_requested())
+                });
+                let end = thread::spawn({
+                    let signal = signal.clone();
+                    move || signal.close()
+                });
+                let taken = signal.cancel();
+                supervisor.join().unwrap();
+                end.join().unwrap();
+                let stop = work.join().unwrap();
+                assert!(taken || stop == Stop::Over);
+                assert_eq!(signal.was_told(), stop == Stop::Cancelled);
+            },
+            None,
+        );
     }
 }

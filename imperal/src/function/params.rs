@@ -46,10 +46,11 @@ impl ParamsCheck {
     /// # Errors
     /// `VALIDATION_MISSING_FIELD` or `VALIDATION_TYPE_ERROR`, with the path as field.
     pub(crate) fn check(&self, params: &Value) -> Result<()> {
-        match self.validator.iter_errors(params).next() {
-            None => Ok(()),
-            Some(error) => Err(refusal(&error)),
+        // The answer alone is several times cheaper than the search for what is wrong.
+        if self.validator.is_valid(params) {
+            return Ok(());
         }
+        self.validator.iter_errors(params).next().map_or(Ok(()), |error| Err(refusal(&error)))
     }
 }
 

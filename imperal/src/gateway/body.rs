@@ -38,6 +38,10 @@ impl<S: Send + Sync, T: DeserializeOwned> FromRequest<S> for JsonBody<T> {
             ));
         }
         let bytes = read(request.into_body()).await?;
+        // A struct reads itself from a list too, field by field; no client means that.
+        if !bytes.trim_ascii_start().starts_with(b"{") {
+            return Err(Failure::malformed("The request must be a JSON object."));
+        }
         serde_json::from_slice(&bytes)
             .map(Self)
             .map_err(|error| Failure::malformed(format!("The request is not the expected JSON: {error}.")))

@@ -4,12 +4,13 @@
 //! events: it reads the ledger from its own number on.
 
 use std::collections::HashMap;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, PoisonError};
 
 use tokio::sync::Notify;
 use tokio::sync::broadcast::{self, error::RecvError};
 
 use super::{Owner, Progress};
+use crate::sync::{Mutex, MutexGuard};
 
 /// Progress reports held for one slow watcher before the oldest are dropped.
 const BACKLOG: usize = 64;
@@ -148,5 +149,46 @@ mod tests {
             feed.events(&anna);
         }
         assert!(matches!(slow.next().await, Pulse::Events));
+    }
+}
+
+/// Every order of a commit, a watcher that comes and one that goes.
+#[cfg(all(test, feature = "explore"))]
+mod explored {
+    use std::sync::Arc;
+
+    use shuttle::{check_dfs, future::block_on, thread};
+
+    use super::*;
+    use crate::sync::atomic::{AtomicU64, Ordering};
+
+    #[test]
+    fn a_commit_is_read_or_heard_of_and_no_entry_is_left() {
+        check_dfs(
+            || {
+                let feed = Feed::default();
+                let anna = Owner::new("t", "anna");
+                let ledger = Arc::new(AtomicU64::new(0));
+                let leaving = feed.subscribe(&anna);
+                let writer = thread::spawn({
+                    let (feed, anna, ledger) = (feed.clone(), anna.clone(), ledger.clone());
+                    move || {
+                        ledger.store(1, Ordering::SeqCst);
+                        feed.events(&anna);
+                    }
+                });
+                let leaver = thread::spawn(move || drop(leaving));
+                let mut coming = feed.subscribe(&anna);
+                while ledger.load(Ordering::SeqCst) == 0 {
+                    // Asleep for ever, if the hint went to nobody: shuttle calls that a deadlock.
+                    assert!(matches!(block_on(coming.next()), Pulse::Events));
+                }
+                writer.join().unwrap();
+                leaver.join().unwrap();
+                drop(coming);
+                assert!(feed.watchers().is_empty());
+            },
+            None,
+        );
     }
 }

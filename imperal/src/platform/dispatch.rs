@@ -26,7 +26,7 @@ use crate::function::FunctionDef;
 use crate::ids::{CallId, TurnId};
 use crate::ledger::{Incarnation, LedgerError, NewCall, Owner, Role, Turn, TurnBody};
 use crate::result::{Result, WireResult};
-use crate::task::supervise;
+use crate::task::{Label, supervise};
 
 /// What a call answers, once its reply is in the ledger.
 #[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
@@ -44,8 +44,37 @@ impl Platform {
     pub(super) async fn call(&self, user: &User, app_id: &str, function: &str, params: Value) -> Result<CallReply> {
         let node = &self.node;
         node.accepting()?;
-        let extension = node.registry.extension(app_id).ok_or_else(|| {
-            let known: Vec<_> = node.registry.extensions().map(super::super::function::Extension::app_id).collect();
+        let (function, origin) = node.admit(user, app_id, function, &params)?;
+        let span = tracing::info_span!("call", app = origin.app_id, function = origin.function, call = %origin.call_id, user = %origin.user.id);
+        let (answer, answered) = oneshot::channel();
+        let ctx = Context::new(origin, self.ports.clone());
+        node.tracker.spawn(run_call(node.clone(), ctx, function, params, answer).instrument(span));
+        answered.await.unwrap_or_else(|_| Err(Error::platform(codes::UNAVAILABLE, "The call was cut off.")))
+    }
+
+    /// What is left of a call without its bookkeeping: parameters checked and read, handler run,
+    /// answer rendered. Nothing is written, nobody supervises. For benches.
+    ///
+    /// # Errors
+    /// As [`Access::call`](super::Access::call), and the handler's own.
+    #[doc(hidden)]
+    pub async fn handle(&self, user: &User, app_id: &str, function: &str, params: Value) -> Result<WireResult> {
+        let (function, origin) = self.node.admit(user, app_id, function, &params)?;
+        (function.invoke)(Context::new(origin, self.ports.clone()), params)?.await
+    }
+}
+
+impl Node {
+    /// Finds the function and checks its parameters; nothing is written for what is refused.
+    fn admit(
+        &self,
+        user: &User,
+        app_id: &str,
+        function: &str,
+        params: &Value,
+    ) -> Result<(&'static FunctionDef, Origin)> {
+        let extension = self.registry.extension(app_id).ok_or_else(|| {
+            let known: Vec<_> = self.registry.extensions().map(super::super::function::Extension::app_id).collect();
             Error::user(
                 codes::UNKNOWN_TOOL,
                 format!("There is no extension `{app_id}` here; there is {}.", known.join(", ")),
@@ -58,8 +87,8 @@ impl Platform {
                 format!("`{app_id}` has no function `{function}`; it has {}.", known.join(", ")),
             )
         })?;
-        if let Some(check) = node.checks.get(&(extension.app_id(), function.name)) {
-            check.check(&params)?;
+        if let Some(check) = self.checks.get(&(extension.app_id(), function.name)) {
+            check.check(params)?;
         }
         let origin = Origin {
             app_id: extension.app_id(),
@@ -68,11 +97,7 @@ impl Platform {
             call_id: CallId::generate(),
             task_id: None,
         };
-        let span = tracing::info_span!("call", app = origin.app_id, function = origin.function, call = %origin.call_id, user = %origin.user.id);
-        let (answer, answered) = oneshot::channel();
-        let ctx = Context::new(origin, self.ports.clone());
-        node.tracker.spawn(run_call(node.clone(), ctx, function, params, answer).instrument(span));
-        answered.await.unwrap_or_else(|_| Err(Error::platform(codes::UNAVAILABLE, "The call was cut off.")))
+        Ok((function, origin))
     }
 }
 
@@ -119,7 +144,7 @@ async fn run_call(
         let ctx = ctx.clone();
         async move { (function.invoke)(ctx, params)?.await }
     };
-    let handler = node.watchdog.watch(format!("call {} of {}", origin.call_id, function.name), handler);
+    let handler = node.watchdog.watch(Label::Call(origin.call_id, function.name), handler);
     let supervised = supervise(&ctx, handler, limits, &node.killing);
     let Some(ending) = live.lost.run_until_cancelled(supervised).await else {
         return node.live.close(origin);

@@ -4,13 +4,14 @@
 //! surfaces refuse. Also the latch that keeps an outcome behind its call's reply.
 
 use std::collections::HashMap;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, PoisonError};
 
 use tokio_util::sync::CancellationToken;
 
 use crate::context::{Context, Origin};
 use crate::ids::TaskId;
 use crate::ledger::{Fence, Incarnation, Work};
+use crate::sync::{Mutex, MutexGuard};
 
 /// One open call or running task.
 #[derive(Debug, Clone)]

@@ -6,7 +6,7 @@
 //! no second way, so a node that lost its lease shows nothing more.
 
 use std::collections::HashMap;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 
 use jiff::Timestamp;
@@ -16,6 +16,7 @@ use crate::context::{Origin, ProgressMark, ReportProgress};
 use crate::crash;
 use crate::ids::TaskId;
 use crate::ledger::{Incarnation, Ledger, Progress};
+use crate::sync::{Mutex, MutexGuard};
 
 const EVERY: Duration = Duration::from_millis(100);
 
@@ -83,5 +84,52 @@ impl ReportProgress for ProgressHub {
             return;
         }
         self.dirty.notify_one();
+    }
+}
+
+/// Every order of reports, handing on, and the task's end.
+#[cfg(all(test, feature = "explore"))]
+mod explored {
+    use shuttle::{check_dfs, future::block_on, thread};
+
+    use super::*;
+    use crate::context::User;
+    use crate::ids::CallId;
+
+    fn origin(task_id: TaskId) -> Origin {
+        let user = User::new("anna", "t");
+        Origin { app_id: "a", function: "f", user, call_id: CallId::generate(), task_id: Some(task_id) }
+    }
+
+    #[test]
+    fn the_latest_report_is_handed_on_or_returned_at_the_end() {
+        check_dfs(
+            || {
+                let hub = Arc::new(ProgressHub::default());
+                let task_id = TaskId::generate();
+                hub.open(task_id, Arc::new(Incarnation { node: "n".into(), epoch: 1 }));
+                let work = thread::spawn({
+                    let hub = hub.clone();
+                    move || {
+                        let origin = origin(task_id);
+                        for percent in [10.0, 20.0] {
+                            hub.report(&origin, ProgressMark { percent, message: String::new() });
+                        }
+                        hub.close(task_id).map(|latest| latest.percent)
+                    }
+                });
+                // The loop of `run`, for as long as there may be something to wake for.
+                block_on(hub.dirty.notified());
+                let mut seen: Vec<f64> = Vec::new();
+                let mut take = || seen.extend(hub.take().into_values().flatten().map(|latest| latest.percent));
+                take();
+                take();
+                seen.extend(work.join().unwrap());
+                assert_eq!(seen.last(), Some(&20.0), "the last word is not lost: {seen:?}");
+                assert!(seen.is_sorted(), "and nothing comes after it: {seen:?}");
+                assert!(hub.take().is_empty() && hub.entries().is_empty());
+            },
+            None,
+        );
     }
 }

@@ -20,7 +20,7 @@ use crate::error::Error;
 use crate::ids::TaskId;
 use crate::ledger::{LedgerError, NewTask, Owner};
 use crate::result::Result;
-use crate::task::supervise;
+use crate::task::{Label, supervise};
 
 impl SpawnTask for Node {
     fn spawn(
@@ -83,7 +83,7 @@ async fn run_task(
         let ctx = live.ctx.clone();
         async move { (task.work)(ctx).await }
     };
-    let work = node.watchdog.watch(format!("task {task_id} ({name})"), work);
+    let work = node.watchdog.watch(Label::Task(task_id, name.clone()), work);
     let supervised = supervise(&live.ctx, work, limits, &node.killing);
     let ending = live.lost.run_until_cancelled(supervised).await;
     crash::point("work-done");

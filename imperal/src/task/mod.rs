@@ -7,4 +7,4 @@ mod supervisor;
 mod watchdog;
 
 pub(crate) use supervisor::{Ending, Limits, supervise};
-pub(crate) use watchdog::Watchdog;
+pub(crate) use watchdog::{Label, Watchdog};

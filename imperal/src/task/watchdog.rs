@@ -6,6 +6,7 @@
 //! work two relaxed atomic additions and no clock.
 
 use std::collections::HashMap;
+use std::fmt;
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -13,13 +14,33 @@ use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::task::{Context as TaskContext, Poll};
 use std::time::{Duration, Instant};
 
+use crate::ids::{CallId, TaskId};
+
 const SAMPLE_EVERY: Duration = Duration::from_secs(1);
 
-/// Odd while the work is being polled; grows with every poll.
+/// What the log calls a piece of work; put into words only when it has to be named.
+#[derive(Debug)]
+pub(crate) enum Label {
+    /// A call of a function.
+    Call(CallId, &'static str),
+    /// A background task and its name.
+    Task(TaskId, String),
+}
+
+impl fmt::Display for Label {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Call(call_id, function) => write!(f, "call {call_id} of {function}"),
+            Self::Task(task_id, name) => write!(f, "task {task_id} ({name})"),
+        }
+    }
+}
+
 #[derive(Debug)]
 struct Slot {
+    /// Odd while the work is being polled; grows with every poll.
     polls: AtomicU32,
-    label: String,
+    label: Label,
 }
 
 type Slots = Mutex<HashMap<u64, Arc<Slot>>>;
@@ -44,7 +65,7 @@ impl Watchdog {
     }
 
     /// Watches a future from its first poll to its end.
-    pub(crate) fn watch<F: Future>(&self, label: String, future: F) -> impl Future<Output = F::Output> + use<F> {
+    pub(crate) fn watch<F: Future>(&self, label: Label, future: F) -> impl Future<Output = F::Output> + use<F> {
         let slot = Arc::new(Slot { polls: AtomicU32::new(0), label });
         let id = self.next.fetch_add(1, Ordering::Relaxed);
         self.slots.lock().unwrap_or_else(PoisonError::into_inner).insert(id, slot.clone());

@@ -4,18 +4,23 @@ use std::path::PathBuf;
 
 use imperal_tests::{Claims, JWT_SECRET, Node, NodeOptions, User, token};
 use proptest::prelude::*;
-use proptest::test_runner::{Config, TestCaseError, TestRunner};
+use proptest::test_runner::{Config, FileFailurePersistence, TestCaseError, TestRunner};
 use reqwest::{Method, RequestBuilder};
 use serde_json::Value;
 use tempfile::TempDir;
 use tokio::runtime::Runtime;
 
-/// Tries of one check.
+/// Tries of one check; `PROPTEST_CASES` says otherwise.
 const CASES: u32 = 200;
 
-/// Tries a check with random inputs; what fails is made as small as it gets.
+/// Seeds of what has failed once: each check tries them before anything new.
+const SEEDS: &str = "tests/strangers/seeds.txt";
+
+/// Tries a check with random inputs; what fails is made as small as it gets, and kept.
 pub fn check<S: Strategy>(inputs: &S, test: impl Fn(S::Value) -> Result<(), TestCaseError>) {
-    let config = Config { cases: CASES, failure_persistence: None, ..Config::default() };
+    let cases = std::env::var("PROPTEST_CASES").ok().and_then(|cases| cases.parse().ok()).unwrap_or(CASES);
+    let kept = FileFailurePersistence::Direct(SEEDS);
+    let config = Config { cases, failure_persistence: Some(Box::new(kept)), ..Config::default() };
     if let Err(failure) = TestRunner::new(config).run(inputs, test) {
         panic!("{failure}");
     }
