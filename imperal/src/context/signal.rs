@@ -5,9 +5,9 @@
 
 use std::time::Duration;
 
-use tokio::sync::Notify;
 use tokio::time::Instant;
 
+use crate::sync::Notify;
 use crate::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, Ordering};
 
 /// Why work has to stop.
@@ -203,7 +203,7 @@ mod explored {
     }
 
     #[test]
-    fn no_waiter_sleeps_through_a_cancel_or_the_end() {
+    fn work_does_not_sleep_through_a_cancel_or_the_end() {
         check_dfs(
             || {
                 let signal = Arc::new(Signal::new());
@@ -211,20 +211,32 @@ mod explored {
                     let signal = signal.clone();
                     move || block_on(signal.told())
                 });
-                let supervisor = thread::spawn({
-                    let signal = signal.clone();
-                    move || block_on(signal.cancel_requested())
-                });
                 let end = thread::spawn({
                     let signal = signal.clone();
                     move || signal.close()
                 });
                 let taken = signal.cancel();
-                supervisor.join().unwrap();
                 end.join().unwrap();
                 let stop = work.join().unwrap();
                 assert!(taken || stop == Stop::Over);
                 assert_eq!(signal.was_told(), stop == Stop::Cancelled);
+            },
+            None,
+        );
+    }
+
+    #[test]
+    fn the_supervisor_does_not_sleep_through_a_cancel() {
+        check_dfs(
+            || {
+                let signal = Arc::new(Signal::new());
+                let supervisor = thread::spawn({
+                    let signal = signal.clone();
+                    move || block_on(signal.cancel_requested())
+                });
+                assert!(signal.cancel());
+                supervisor.join().unwrap();
+                assert!(!signal.was_told(), "the supervisor's look tells nobody");
             },
             None,
         );

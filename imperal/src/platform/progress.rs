@@ -10,13 +10,12 @@ use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 
 use jiff::Timestamp;
-use tokio::sync::Notify;
 
 use crate::context::{Origin, ProgressMark, ReportProgress};
 use crate::crash;
 use crate::ids::TaskId;
 use crate::ledger::{Incarnation, Ledger, Progress};
-use crate::sync::{Mutex, MutexGuard};
+use crate::sync::{Mutex, MutexGuard, Notify};
 
 const EVERY: Duration = Duration::from_millis(100);
 

@@ -15,8 +15,8 @@ const ROUNDS: usize = 5;
 const BLOCK: u32 = 100;
 
 pub(crate) async fn run(size: Size, table: &mut Table) {
-    let test = TestPlatform::start().await;
-    let (platform, anna) = (test.platform(), test.user("anna"));
+    let started = TestPlatform::start().await;
+    let (platform, anna) = (started.platform(), started.user("anna"));
     let user = anna.access().user().clone();
     let text = r#"{"text": "hello", "times": 3}"#;
     let blocks = size.of(200, 1);

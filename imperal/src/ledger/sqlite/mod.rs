@@ -111,7 +111,7 @@ impl Ledger for SqliteLedger {
 
     fn start_task<'a>(&'a self, holder: &'a Incarnation, task: NewTask) -> Fut<'a, Task> {
         let holder = holder.clone();
-        Box::pin(self.writer.write(Weight::Durable, move |tx| tx.start_task(&holder, task)))
+        Box::pin(self.writer.write(Weight::Durable, move |tx| tx.start_task(&holder, &task)))
     }
 
     fn finish_task<'a>(&'a self, holder: &'a Incarnation, task_id: TaskId, end: TaskEnd) -> Fut<'a, Turn> {
@@ -126,7 +126,7 @@ impl Ledger for SqliteLedger {
 
     fn note_progress<'a>(&'a self, holder: &'a Incarnation, latest: Vec<Progress>) -> Fut<'a, ()> {
         let holder = holder.clone();
-        Box::pin(self.writer.write(Weight::Light, move |tx| tx.note_progress(&holder, latest)))
+        Box::pin(self.writer.write(Weight::Light, move |tx| tx.note_progress(&holder, &latest)))
     }
 
     fn ask_cancel(&self, task_id: TaskId, audit: NewAudit) -> Fut<'_, CancelAnswer> {

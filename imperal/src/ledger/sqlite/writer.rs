@@ -1,7 +1,9 @@
 //! The thread that writes, and its group commit.
 //!
-//! Whatever waits, up to [`BATCH`] jobs, becomes one transaction; each job has a savepoint, so
-//! that one that fails leaves its neighbours alone. Nobody waits for company: a lone job is
+//! Whatever waits, up to [`BATCH`] jobs, becomes one transaction. A job that fails leaves its
+//! neighbours alone: nearly all look before they write, and where one has written something, the
+//! transaction is begun again with a savepoint for each job. (Savepoints from the start would copy
+//! every page once for each job that touches it.) Nobody waits for company: a lone job is
 //! committed at once, and a batch forms by itself while the commit before it is on its way to the
 //! disk. Callers are answered, and the feed is told, after the commit; when it fails all of them
 //! hear so, because even a refusal may rest on what a neighbour wrote.
@@ -20,7 +22,7 @@ use rusqlite::Connection;
 use tokio::sync::{mpsc, oneshot};
 
 use super::fault::Fault;
-use super::ops::{Told, Tx};
+use super::ops::{Known, Told, Tx};
 use super::rows::{STACK, execute};
 use super::schema::file_at;
 use crate::crash;
@@ -52,7 +54,8 @@ pub(super) enum Weight {
 
 trait Job: Send {
     fn weight(&self) -> Weight;
-    /// Carries it out and keeps the outcome; what it wrote must be undone after an error.
+    /// Carries it out and keeps the outcome; what it wrote must be undone after an error. What was
+    /// undone may be carried out again.
     fn run(&mut self, tx: &mut Tx<'_>, path: &Path) -> Result<(), LedgerError>;
     /// Answers the caller, after the commit or its failure.
     fn answer(self: Box<Self>, commit: Result<(), LedgerError>);
@@ -60,24 +63,22 @@ trait Job: Send {
 
 struct Write<T, F> {
     weight: Weight,
-    work: Option<F>,
+    work: F,
     outcome: Result<T, LedgerError>,
     caller: oneshot::Sender<Result<T, LedgerError>>,
 }
 
-impl<T: Send, F: FnOnce(&mut Tx<'_>) -> Result<T, Fault> + Send> Job for Write<T, F> {
+impl<T: Send, F: FnMut(&mut Tx<'_>) -> Result<T, Fault> + Send> Job for Write<T, F> {
     fn weight(&self) -> Weight {
         self.weight
     }
 
     fn run(&mut self, tx: &mut Tx<'_>, path: &Path) -> Result<(), LedgerError> {
-        if let Some(work) = self.work.take() {
-            // The thread outlives a fault in one operation: others still have work to save.
-            self.outcome = match catch_unwind(AssertUnwindSafe(|| work(tx))) {
-                Ok(outcome) => outcome.map_err(|fault| fault.into_ledger(path)),
-                Err(_) => Err(LedgerError::Unavailable("a fault in the ledger, see the log".to_owned())),
-            };
-        }
+        // The thread outlives a fault in one operation: others still have work to save.
+        self.outcome = match catch_unwind(AssertUnwindSafe(|| (self.work)(tx))) {
+            Ok(outcome) => outcome.map_err(|fault| fault.into_ledger(path)),
+            Err(_) => Err(LedgerError::Unavailable("a fault in the ledger, see the log".to_owned())),
+        };
         self.outcome.as_ref().map(drop).map_err(Clone::clone)
     }
 
@@ -112,7 +113,7 @@ impl Writer {
         let (queue, jobs) = mpsc::channel(QUEUE);
         let (end, ended) = std_mpsc::channel();
         let file = file_at(&path);
-        let desk = Desk { conn, path, file, clock, feed, synced: true };
+        let desk = Desk { conn, path, file, clock, feed, synced: true, known: Known::default() };
         let thread = Builder::new().name("ledger-writer".to_owned()).stack_size(STACK).spawn(move || {
             desk.serve(jobs);
             drop(end);
@@ -127,10 +128,10 @@ impl Writer {
     pub(super) async fn write<T: Send + 'static>(
         &self,
         weight: Weight,
-        work: impl FnOnce(&mut Tx<'_>) -> Result<T, Fault> + Send + 'static,
+        work: impl FnMut(&mut Tx<'_>) -> Result<T, Fault> + Send + 'static,
     ) -> Result<T, LedgerError> {
         let (caller, answer) = oneshot::channel();
-        let job = Write { weight, work: Some(work), outcome: Err(stopped()), caller };
+        let job = Write { weight, work, outcome: Err(stopped()), caller };
         let queue = self.queue.as_ref().ok_or_else(stopped)?;
         queue.send(Box::new(job)).await.map_err(|_| stopped())?;
         answer.await.unwrap_or_else(|_| Err(stopped()))
@@ -164,7 +165,20 @@ struct Desk {
     feed: Feed,
     /// Whether commits are synced as the connection stands.
     synced: bool,
+    known: Known,
 }
+
+/// How a transaction keeps a job that fails from its neighbours.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Apart {
+    /// By trusting that it looks before it writes.
+    Trusted,
+    /// By a savepoint for each job.
+    Saved,
+}
+
+/// A job has written something before it failed, and there was no savepoint.
+struct Spoilt;
 
 impl Desk {
     fn serve(mut self, mut queue: mpsc::Receiver<Box<dyn Job>>) {
@@ -196,23 +210,45 @@ impl Desk {
 
     /// One transaction for the whole batch; what to tell the feed.
     fn transact(&mut self, batch: &mut [Box<dyn Job>]) -> Result<Vec<Told>, LedgerError> {
-        let told = self.begin(batch).and_then(|()| self.carry_out(batch)).and_then(|told| {
-            if self.synced {
-                crash::point("before-commit");
+        let told = match self.attempt(batch, Apart::Trusted) {
+            Ok(Err(Spoilt)) => {
+                self.roll_back();
+                self.attempt(batch, Apart::Saved)
             }
-            execute(&self.conn, "COMMIT", ())?;
-            if self.synced {
-                crash::point("after-commit");
+            attempt => attempt,
+        };
+        match told {
+            Ok(Ok(told)) => Ok(told),
+            Ok(Err(Spoilt)) => {
+                self.roll_back();
+                Err(LedgerError::Unavailable("a fault in the ledger, see the log".to_owned()))
             }
-            Ok(told)
-        });
-        told.map_err(|fault| {
-            if !self.conn.is_autocommit() {
-                // Can fail only where there is nothing to roll back any more.
-                let _ = execute(&self.conn, "ROLLBACK", ());
+            Err(fault) => {
+                self.roll_back();
+                Err(fault.into_ledger(&self.path))
             }
-            fault.into_ledger(&self.path)
-        })
+        }
+    }
+
+    fn attempt(&mut self, batch: &mut [Box<dyn Job>], apart: Apart) -> Result<Result<Vec<Told>, Spoilt>, Fault> {
+        self.begin(batch)?;
+        let Ok(told) = self.carry_out(batch, apart)? else { return Ok(Err(Spoilt)) };
+        if self.synced {
+            crash::point("before-commit");
+        }
+        execute(&self.conn, "COMMIT", ())?;
+        if self.synced {
+            crash::point("after-commit");
+        }
+        Ok(Ok(told))
+    }
+
+    fn roll_back(&mut self) {
+        self.known.roll_back();
+        if !self.conn.is_autocommit() {
+            // Can fail only where there is nothing to roll back any more.
+            let _ = execute(&self.conn, "ROLLBACK", ());
+        }
     }
 
     fn begin(&mut self, batch: &[Box<dyn Job>]) -> Result<(), Fault> {
@@ -230,25 +266,34 @@ impl Desk {
             self.synced = sync;
         }
         execute(&self.conn, "BEGIN IMMEDIATE", ())?;
+        self.known.begin();
         Ok(())
     }
 
-    fn carry_out(&mut self, batch: &mut [Box<dyn Job>]) -> Result<Vec<Told>, Fault> {
+    fn carry_out(&mut self, batch: &mut [Box<dyn Job>], apart: Apart) -> Result<Result<Vec<Told>, Spoilt>, Fault> {
         let mut told = Vec::with_capacity(batch.len());
         for job in batch {
-            execute(&self.conn, "SAVEPOINT job", ())?;
-            let mut tx = Tx::new(&self.conn, self.clock.now());
+            if apart == Apart::Saved {
+                execute(&self.conn, "SAVEPOINT job", ())?;
+            }
+            let before = self.conn.total_changes();
+            let mut tx = Tx::new(&self.conn, self.clock.now(), &self.known);
             match job.run(&mut tx, &self.path) {
                 Ok(()) => told.append(&mut tx.into_told()),
                 // A full disk, for one, makes SQLite give up the whole transaction.
                 Err(why) if self.conn.is_autocommit() => return Err(why.into()),
+                Err(_) if self.conn.total_changes() == before => {}
+                Err(_) if apart == Apart::Trusted => return Ok(Err(Spoilt)),
                 Err(_) => {
+                    self.known.roll_back();
                     execute(&self.conn, "ROLLBACK TO job", ())?;
                 }
             }
-            execute(&self.conn, "RELEASE job", ())?;
+            if apart == Apart::Saved {
+                execute(&self.conn, "RELEASE job", ())?;
+            }
         }
-        Ok(told)
+        Ok(Ok(told))
     }
 
     /// Moves the log into the file when it has grown, best while nobody waits.

@@ -61,6 +61,7 @@ impl Tx<'_> {
 
     /// The life must be its node's current one.
     fn end_life(&self, life: &Incarnation) -> Result<(), Fault> {
+        self.known.current.borrow_mut().remove(life);
         let of_life = params![&*life.node, life.epoch];
         execute(self.conn, "UPDATE node SET lease_until = NULL WHERE node = ?1 AND epoch = ?2", of_life)?;
         let calls = "UPDATE call SET state = 'left' WHERE node = ?1 AND epoch = ?2 AND state = 'open'";

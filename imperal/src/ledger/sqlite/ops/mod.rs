@@ -1,7 +1,8 @@
 //! The writes of the contract, each inside the transaction that the writer holds open.
 //!
 //! Owns what all of them share: the fence, owners and their numbers, turns, audit rows. An
-//! operation may fail after it has written something: the writer undoes it.
+//! operation may fail after it has written something: the writer undoes it. It may be carried out
+//! twice, the first time undone: it takes what it is given by reference.
 
 mod calls;
 mod lives;
@@ -12,6 +13,9 @@ pub(super) use lives::{ASKED_TO_CANCEL, LAPSED, LEFT_CALLS, LEFT_TASKS};
 #[cfg(test)]
 pub(super) use tasks::RUNNING;
 pub(super) use tasks::TASK;
+
+use std::cell::RefCell;
+use std::collections::{HashMap, HashSet};
 
 use jiff::Timestamp;
 use rusqlite::{Connection, params};
@@ -48,16 +52,50 @@ impl Stamp {
     }
 }
 
+/// Owners that are remembered.
+const REMEMBERED: usize = 10_000;
+
+/// What need not be asked of the file again and again.
+#[derive(Debug, Default)]
+pub(in crate::ledger::sqlite) struct Known {
+    /// Lives found to be current in this transaction; another program may end them after it.
+    current: RefCell<HashSet<Incarnation>>,
+    /// An owner's id never changes once it is committed.
+    owner_ids: RefCell<HashMap<Owner, i64>>,
+    owners: RefCell<HashMap<i64, Owner>>,
+}
+
+impl Known {
+    /// A transaction begins.
+    pub(in crate::ledger::sqlite) fn begin(&mut self) {
+        self.current.get_mut().clear();
+        if self.owners.get_mut().len() > REMEMBERED {
+            self.roll_back();
+        }
+    }
+
+    /// What was seen in the transaction may never have been.
+    pub(in crate::ledger::sqlite) fn roll_back(&mut self) {
+        *self = Self::default();
+    }
+
+    fn remember(&self, owner_id: i64, owner: &Owner) {
+        self.owner_ids.borrow_mut().insert(owner.clone(), owner_id);
+        self.owners.borrow_mut().insert(owner_id, owner.clone());
+    }
+}
+
 /// One operation's view of the transaction.
 pub(in crate::ledger::sqlite) struct Tx<'c> {
     conn: &'c Connection,
     now: Timestamp,
+    known: &'c Known,
     told: Vec<Told>,
 }
 
 impl<'c> Tx<'c> {
-    pub(in crate::ledger::sqlite) fn new(conn: &'c Connection, now: Timestamp) -> Self {
-        Self { conn, now, told: Vec::new() }
+    pub(in crate::ledger::sqlite) fn new(conn: &'c Connection, now: Timestamp, known: &'c Known) -> Self {
+        Self { conn, now, known, told: Vec::new() }
     }
 
     /// For tests that meddle with the file.
@@ -72,16 +110,29 @@ impl<'c> Tx<'c> {
 
     /// Refuses a life that is over.
     fn fence(&self, holder: &Incarnation) -> Result<(), Fault> {
+        if self.known.current.borrow().contains(holder) {
+            return Ok(());
+        }
         let sql = "SELECT 1 FROM node WHERE node = ?1 AND epoch = ?2 AND lease_until IS NOT NULL";
         match one(self.conn, sql, params![&*holder.node, holder.epoch], |_| Ok(()))? {
-            Some(()) => Ok(()),
+            Some(()) => {
+                self.known.current.borrow_mut().insert(holder.clone());
+                Ok(())
+            }
             None => Err(LedgerError::Fenced.into()),
         }
     }
 
     fn find_owner(&self, owner: &Owner) -> Result<Option<i64>, Fault> {
+        if let Some(owner_id) = self.known.owner_ids.borrow().get(owner) {
+            return Ok(Some(*owner_id));
+        }
         let sql = "SELECT owner_id FROM owner WHERE tenant_id = ?1 AND user_id = ?2";
-        one(self.conn, sql, params![&*owner.tenant_id, &*owner.user_id], |row| Ok(row.get(0)?))
+        let found = one(self.conn, sql, params![&*owner.tenant_id, &*owner.user_id], |row| Ok(row.get(0)?))?;
+        if let Some(owner_id) = found {
+            self.known.remember(owner_id, owner);
+        }
+        Ok(found)
     }
 
     fn find_or_add_owner(&self, owner: &Owner) -> Result<i64, Fault> {
@@ -90,13 +141,20 @@ impl<'c> Tx<'c> {
         }
         let sql = "INSERT INTO owner (tenant_id, user_id) VALUES (?1, ?2)";
         execute(self.conn, sql, params![&*owner.tenant_id, &*owner.user_id])?;
-        Ok(self.conn.last_insert_rowid())
+        let owner_id = self.conn.last_insert_rowid();
+        self.known.remember(owner_id, owner);
+        Ok(owner_id)
     }
 
     fn owner(&self, owner_id: i64) -> Result<Owner, Fault> {
+        if let Some(owner) = self.known.owners.borrow().get(&owner_id) {
+            return Ok(owner.clone());
+        }
         let sql = "SELECT tenant_id, user_id FROM owner WHERE owner_id = ?1";
-        one(self.conn, sql, [owner_id], |row| owner(row, 0))?
-            .ok_or_else(|| Fault::Row(format!("owner {owner_id} is missing")))
+        let owner = one(self.conn, sql, [owner_id], |row| owner(row, 0))?
+            .ok_or_else(|| Fault::Row(format!("owner {owner_id} is missing")))?;
+        self.known.remember(owner_id, &owner);
+        Ok(owner)
     }
 
     /// Takes the owner's next `count` numbers and has the feed told; the first of them.

@@ -54,18 +54,19 @@ impl Tx<'_> {
         Ok(())
     }
 
-    pub(in crate::ledger::sqlite) fn start_task(&mut self, holder: &Incarnation, new: NewTask) -> Result<Task, Fault> {
+    pub(in crate::ledger::sqlite) fn start_task(&mut self, holder: &Incarnation, new: &NewTask) -> Result<Task, Fault> {
         self.fence(holder)?;
         let call = self.call(new.call_id)?;
         if call.holder != *holder || self.find_owner(&new.owner)? != Some(call.owner_id) {
             return Err(LedgerError::Unknown.into());
         }
         let (owner_id, most) = (call.owner_id, new.max_running);
-        if let Some(running) = self.running_under_key(owner_id, &new)? {
+        if let Some(running) = self.running_under_key(owner_id, new)? {
             return Err(LedgerError::AlreadyRunning(running).into());
         }
+        let running: u32 = one(self.conn, RUNNING, [owner_id], |row| Ok(row.get(0)?))?.unwrap_or_default();
         let deadline_at = after(self.now, new.cap);
-        let task = new.into_task(self.now, deadline_at);
+        let task = new.clone().into_task(self.now, deadline_at);
         let sql = "INSERT INTO task (task_id, call_id, owner_id, node, epoch, app_id, function, name, long_running,
                                      created_at, deadline_at, key)
                    VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12)";
@@ -83,10 +84,9 @@ impl Tx<'_> {
             task.deadline_at.as_microsecond(),
             task.key
         ];
+        // After the id, which is refused first.
         execute(self.conn, sql, params)?;
-        // Counted with itself: one too many undoes it all.
-        let running: u32 = one(self.conn, RUNNING, [owner_id], |row| Ok(row.get(0)?))?.unwrap_or_default();
-        if running > most {
+        if running >= most {
             return Err(LedgerError::TooManyTasks(most).into());
         }
         let seq = self.take_numbers(owner_id, 1)?;
@@ -163,7 +163,7 @@ impl Tx<'_> {
     pub(in crate::ledger::sqlite) fn note_progress(
         &mut self,
         holder: &Incarnation,
-        latest: Vec<Progress>,
+        latest: &[Progress],
     ) -> Result<(), Fault> {
         self.fence(holder)?;
         let sql = "UPDATE task SET percent = ?4, message = ?5
@@ -173,7 +173,7 @@ impl Tx<'_> {
             let params = params![task_id, &*holder.node, holder.epoch, progress.percent, progress.message];
             if let Some(owner_id) = one(self.conn, sql, params, |row| Ok(row.get(0)?))? {
                 let owner = self.owner(owner_id)?;
-                self.told.push(Told::Progress(owner, progress));
+                self.told.push(Told::Progress(owner, progress.clone()));
             }
         }
         Ok(())

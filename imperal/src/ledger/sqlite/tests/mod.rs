@@ -74,7 +74,7 @@ async fn accept(ledger: &SqliteLedger, holder: &Incarnation, text: &str) -> Resu
 /// Runs `batch`, whose jobs become one transaction: the writer is kept busy with another while
 /// they are put into the queue.
 async fn as_one_batch<T>(ledger: &SqliteLedger, batch: impl Future<Output = T>) -> T {
-    let (begin, ready) = tokio::sync::oneshot::channel();
+    let (begin, mut ready) = tokio::sync::mpsc::unbounded_channel();
     let (go, wait) = std::sync::mpsc::channel::<()>();
     let busy = ledger.writer.write(Weight::Light, move |_| {
         begin.send(()).unwrap();
@@ -82,7 +82,7 @@ async fn as_one_batch<T>(ledger: &SqliteLedger, batch: impl Future<Output = T>) 
         Ok(())
     });
     let batch = async {
-        ready.await.unwrap();
+        ready.recv().await.unwrap();
         // The batch is polled first, and each of its jobs is in the queue after one poll.
         let go = async { go.send(()).unwrap() };
         tokio::join!(biased; batch, go).0
