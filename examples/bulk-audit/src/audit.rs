@@ -6,7 +6,6 @@ use imperal::prelude::*;
 
 use crate::check::{Check, DEFAULT, Finding, Status};
 use crate::domain::{self, Domains};
-use crate::running::Running;
 use crate::store::Store;
 use crate::summary::Audit;
 use crate::tools_api::ToolsApi;
@@ -65,14 +64,7 @@ async fn audit_domains(ctx: Context, params: AuditParams) -> Result<ActionResult
     let domains = params.domains.each_once()?;
     let checks = chosen(params.checks);
     let count = domains.len();
-    let Some(held) = ctx.state::<Running>()?.take(ctx.user(), "audit") else {
-        return Ok(ActionResult::error(
-            "ALREADY_RUNNING",
-            "An audit of yours is at work already. Wait for it, or cancel it.",
-        ));
-    };
     ctx.background_task(move |ctx| async move {
-        let _held = held;
         let audit = Audit::of(audited(&ctx, &domains, &checks).await?, ctx.state::<Store>()?.now());
         ctx.progress(95, "Writing it down").await?;
         ctx.state::<Store>()?.keep_audit(&ctx, audit.clone()).await?;
@@ -80,6 +72,7 @@ async fn audit_domains(ctx: Context, params: AuditParams) -> Result<ActionResult
         Ok(ActionResult::success(audit, summary).refresh_panels(["bulk-audit"]))
     })
     .name(format!("Audit of {}", domains_of(count)))
+    .key("audit")
     // 25 domains, three at once, twenty seconds each at worst, are about 180 s.
     .long_running(true)
     .await?;

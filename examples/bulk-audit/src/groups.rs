@@ -6,7 +6,6 @@ use imperal::prelude::*;
 use crate::audit::{audited, chosen, domains_of};
 use crate::check::{Check, Status};
 use crate::domain::{self, Domains};
-use crate::running::Running;
 use crate::store::{Group, Store};
 use crate::summary::Audit;
 
@@ -158,19 +157,15 @@ async fn audit_domain_group(ctx: Context, params: AuditGroupParams) -> Result<Ac
     };
     let checks = chosen(params.checks);
     let count = group.domains.len();
-    let Some(held) = ctx.state::<Running>()?.take(ctx.user(), &format!("group {name}")) else {
-        return Ok(ActionResult::error("ALREADY_RUNNING", format!("`{name}` is being audited already.")));
-    };
-    let title = format!("Audit of {name}");
+    let (title, key) = (format!("Audit of `{name}`"), format!("group {name}"));
     let ack = format!("Auditing `{name}`, {}. The table comes here.", domains_of(count));
     ctx.background_task(move |ctx| async move {
-        let _held = held;
         let store = ctx.state::<Store>()?;
         let audit = Audit::of(audited(&ctx, &group.domains, &checks).await?, store.now());
-        let (new, key) = (audit.clone(), name.clone());
+        let (new, group) = (audit.clone(), name.clone());
         // The group may have been changed, audited or deleted while this one was at work.
         let turned = store.change(&ctx, move |kept| {
-            let group = kept.groups.get_mut(&key)?;
+            let group = kept.groups.get_mut(&group)?;
             let turned: Vec<String> =
                 new.newly_critical(group.latest.as_ref()).into_iter().map(str::to_owned).collect();
             group.latest = Some(new);
@@ -185,6 +180,7 @@ async fn audit_domain_group(ctx: Context, params: AuditGroupParams) -> Result<Ac
         Ok(ActionResult::success(audit, summary).refresh_panels(["bulk-audit"]))
     })
     .name(title)
+    .key(key)
     .long_running(true)
     .await?;
     Ok(ActionResult::done(ack))

@@ -11,7 +11,6 @@ mod domain;
 mod export;
 mod groups;
 mod quick;
-mod running;
 mod service;
 mod store;
 mod summary;
@@ -30,9 +29,5 @@ imperal::extension! {
 }
 
 fn main() -> ExitCode {
-    imperal::App::new()
-        .state(tools_api::ToolsApi::from_env())
-        .state(store::Store::from_env())
-        .state(running::Running::default())
-        .run()
+    imperal::App::new().state(tools_api::ToolsApi::from_env()).state(store::Store::from_env()).run()
 }

@@ -2,6 +2,9 @@
 
 use imperal::{Error, Result, codes};
 
+/// Longest address that is measured, in bytes.
+const LONGEST: usize = 400;
+
 /// The address with its scheme: `https://` is added to a bare domain.
 ///
 /// # Errors
@@ -11,7 +14,8 @@ pub(crate) fn whole(text: &str, field: &str) -> Result<String> {
     let whole = if text.contains("://") { text.to_owned() } else { format!("https://{text}") };
     let rest = whole.strip_prefix("https://").or_else(|| whole.strip_prefix("http://"));
     let host = rest.map_or("", host_of);
-    let plausible = !host.is_empty()
+    let plausible = whole.len() <= LONGEST
+        && !host.is_empty()
         && (host.contains('.') || host == "localhost")
         && !host.starts_with('.')
         && !whole.contains(|c: char| c.is_whitespace() || c.is_control());
@@ -43,7 +47,18 @@ mod tests {
 
     #[test]
     fn what_is_no_web_page_is_refused_by_the_name_of_its_field() {
-        for bad in ["", "word", "ftp://example.com", "exa mple.com", "https://", "https:///x", ".com", "http://a b.c"] {
+        let long = format!("example.com/{}", "é".repeat(200));
+        for bad in [
+            long.as_str(),
+            "",
+            "word",
+            "ftp://example.com",
+            "exa mple.com",
+            "https://",
+            "https:///x",
+            ".com",
+            "http://a b.c",
+        ] {
             assert_eq!(whole(bad, "sites[1]").unwrap_err().field(), Some("sites[1]"), "{bad:?}");
         }
     }

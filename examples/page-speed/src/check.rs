@@ -4,7 +4,6 @@ use imperal::context::Retry;
 use imperal::prelude::*;
 
 use crate::report::{Category, Strategy};
-use crate::running::Running;
 use crate::settings::Settings;
 use crate::speed_api::{SpeedApi, Target, patience};
 use crate::store::{Finished, Snapshot, Store};
@@ -41,17 +40,14 @@ async fn check_site_speed(ctx: Context, params: CheckParams) -> Result<ActionRes
     let categories = if params.categories.is_empty() { settings.categories.clone() } else { params.categories };
     let target = Target { url: url.clone(), strategy: params.strategy, categories };
     let what = format!("{url} ({})", target.strategy.as_str());
-    let Some(held) = ctx.state::<Running>()?.take(ctx.user(), &what) else {
-        return Ok(ActionResult::error("ALREADY_RUNNING", format!("{what} is being checked already.")));
-    };
     ctx.background_task(move |ctx| async move {
-        let _held = held;
         ctx.progress(10, format!("Measuring {}", target.url)).await?;
         let snapshot = measured(&ctx, &key, &target, &settings, patience().shown_at(10)).await?;
         let summary = format!("{}: {}.", snapshot.url, snapshot.report.headline());
         Ok(ActionResult::success(snapshot, summary).refresh_panels(["page-speed"]))
     })
-    .name(format!("Speed of {what}"))
+    .name(format!("Speed check of {what}"))
+    .key(format!("check {what}"))
     // Three attempts of a minute and the waits between them are more than 180 s.
     .long_running(true)
     .await?;

@@ -12,7 +12,6 @@ mod digest;
 mod history;
 mod key;
 mod report;
-mod running;
 mod service;
 mod settings;
 mod site;
@@ -32,9 +31,5 @@ imperal::extension! {
 }
 
 fn main() -> ExitCode {
-    imperal::App::new()
-        .state(speed_api::SpeedApi::from_env())
-        .state(store::Store::from_env())
-        .state(running::Running::default())
-        .run()
+    imperal::App::new().state(speed_api::SpeedApi::from_env()).state(store::Store::from_env()).run()
 }

@@ -4,7 +4,6 @@ use imperal::context::JobStatus;
 use imperal::prelude::*;
 
 use crate::report::Strategy;
-use crate::running::Running;
 use crate::speed_api::{JobState, PageScore, SpeedApi, Target};
 use crate::{address, key};
 
@@ -61,11 +60,7 @@ async fn check_whole_site(ctx: Context, params: SiteParams) -> Result<ActionResu
     let url = address::whole(&params.url, "url")?;
     let key = key::of_user(&ctx).await?;
     let target = Target { url: url.clone(), strategy: params.strategy, categories: Vec::new() };
-    let Some(held) = ctx.state::<Running>()?.take(ctx.user(), &format!("site {url}")) else {
-        return Ok(ActionResult::error("ALREADY_RUNNING", format!("The site {url} is being measured already.")));
-    };
     ctx.background_task(move |ctx| async move {
-        let _held = held;
         let pages = looked_after(&ctx, &key, &target, params.pages).await?;
         let report = site_report(target.url, pages);
         let summary = format!(
@@ -76,7 +71,8 @@ async fn check_whole_site(ctx: Context, params: SiteParams) -> Result<ActionResu
         );
         Ok(ActionResult::success(report, summary))
     })
-    .name(format!("Speed of the site {url}"))
+    .name(format!("Speed check of the site {url}"))
+    .key(format!("site {url}"))
     .long_running(true)
     .await?;
     Ok(ActionResult::done(format!("Measuring {url} and the pages it leads to, {} at most.", params.pages)))

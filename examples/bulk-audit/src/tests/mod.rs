@@ -14,7 +14,6 @@ use jiff::Timestamp;
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
-use crate::running::Running;
 use crate::store::Store;
 use crate::tools_api::ToolsApi;
 use watched::Watched;
@@ -33,7 +32,6 @@ impl Scene {
         let platform = TestPlatform::setup()
             .state(ToolsApi::at(Some(service.base.clone())))
             .state(Store::new(folder.path(), Arc::new(Timestamp::now)))
-            .state(Running::default())
             .start()
             .await;
         Self { platform, service, _folder: folder }

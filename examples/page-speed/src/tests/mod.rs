@@ -15,7 +15,6 @@ use jiff::Timestamp;
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
-use crate::running::Running;
 use crate::speed_api::SpeedApi;
 use crate::store::Store;
 
@@ -32,8 +31,7 @@ impl Scene {
         let clock = Arc::new(Mutex::new("2026-03-01T12:00:00Z".parse::<Timestamp>().unwrap()));
         let held = clock.clone();
         let store = Store::new(folder.path(), Arc::new(move || *held.lock().unwrap()));
-        let platform =
-            TestPlatform::setup().state(SpeedApi::at(None)).state(store).state(Running::default()).start().await;
+        let platform = TestPlatform::setup().state(SpeedApi::at(None)).state(store).start().await;
         Self { platform, clock, _folder: folder }
     }
 
