@@ -53,11 +53,11 @@ struct Shelf {
 }
 
 impl Store {
-    /// `BULK_AUDIT_DATA`, or a folder beside the platform's ledger.
-    pub(crate) fn from_env() -> Self {
-        let text = |name| std::env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from);
-        let beside = || text("IMPERAL_DATA_DIR").unwrap_or_else(|| ".imperal".into()).join("bulk-audit");
-        Self::new(text("BULK_AUDIT_DATA").unwrap_or_else(beside), Arc::new(Timestamp::now))
+    /// In the platform's data folder.
+    pub(crate) fn open(data: &Path) -> io::Result<Self> {
+        let folder = data.join("bulk-audit");
+        fs::create_dir_all(&folder)?;
+        Ok(Self::new(folder, Arc::new(Timestamp::now)))
     }
 
     pub(crate) fn new(folder: impl Into<PathBuf>, now: Now) -> Self {

@@ -31,5 +31,5 @@ imperal::extension! {
 }
 
 fn main() -> ExitCode {
-    imperal::App::new().state(speed_api::SpeedApi::from_env()).state(store::Store::from_env()).run()
+    imperal::App::new().state(speed_api::SpeedApi::from_env()).state_in(store::Store::open).run()
 }

@@ -81,11 +81,11 @@ struct Shelf {
 }
 
 impl Store {
-    /// `PAGE_SPEED_DATA`, or a folder beside the platform's ledger.
-    pub(crate) fn from_env() -> Self {
-        let text = |name| std::env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from);
-        let beside = || text("IMPERAL_DATA_DIR").unwrap_or_else(|| ".imperal".into()).join("page-speed");
-        Self::new(text("PAGE_SPEED_DATA").unwrap_or_else(beside), Arc::new(Timestamp::now))
+    /// In the platform's data folder.
+    pub(crate) fn open(data: &Path) -> io::Result<Self> {
+        let folder = data.join("page-speed");
+        fs::create_dir_all(&folder)?;
+        Ok(Self::new(folder, Arc::new(Timestamp::now)))
     }
 
     pub(crate) fn new(folder: impl Into<PathBuf>, now: Now) -> Self {

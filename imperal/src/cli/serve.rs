@@ -28,7 +28,7 @@ pub(super) async fn dev(mut app: App, registry: Registry, args: DevArgs) -> Resu
     let folder = own(&args.folder.data_dir)?;
     let grace = app.settings.shutdown_grace;
     let names: Vec<_> = registry.extensions().map(|e| format!("{} {}", e.def().name, e.def().version)).collect();
-    let platform = Platform::start(registry, file(&folder)?, app.states, app.settings).await?;
+    let platform = Platform::start(registry, file(&folder)?, app.states_in(folder.path())?, app.settings).await?;
     let local = |port| SocketAddr::from((Ipv4Addr::LOCALHOST, port));
     let bound = match bind(&platform, &folder, args.listen.unwrap_or(local(DEV_PORT)), |auth| auth).await {
         // Somebody else's port is no reason not to start, unless it was asked for.
@@ -52,7 +52,7 @@ pub(super) async fn serve(mut app: App, registry: Registry, args: ServeArgs) -> 
         None => file(&folder)?,
         Some(url) => database(url, args.database_pool, args.node, &folder, &mut app.settings).await?,
     };
-    let platform = Platform::start(registry, ledger, app.states, app.settings).await?;
+    let platform = Platform::start(registry, ledger, app.states_in(folder.path())?, app.settings).await?;
     let bound = bind(&platform, &folder, args.listen, |auth| {
         let auth = auth.with_users(users);
         match service_token {
@@ -83,8 +83,8 @@ fn env_text(name: &str) -> Option<String> {
 }
 
 /// The platform of a folder for one command, on a port of its own.
-pub(super) async fn for_a_while(app: App, registry: Registry, folder: &DataFolder) -> Result<Bound, CliError> {
-    let platform = Platform::start(registry, file(folder)?, app.states, app.settings).await?;
+pub(super) async fn for_a_while(mut app: App, registry: Registry, folder: &DataFolder) -> Result<Bound, CliError> {
+    let platform = Platform::start(registry, file(folder)?, app.states_in(folder.path())?, app.settings).await?;
     bind(&platform, folder, SocketAddr::from((Ipv4Addr::LOCALHOST, 0)), |auth| auth).await
 }
 

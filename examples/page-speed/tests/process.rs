@@ -1,4 +1,4 @@
-//! The real process, killed with -9 in the middle of a check and started again.
+//! The real process: killed with -9 in the middle of a check and started again, or unable to start.
 
 use std::io::{BufRead, BufReader};
 use std::path::Path;
@@ -6,12 +6,7 @@ use std::process::{Command, Stdio};
 
 fn command(folder: &Path, args: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_page-speed"));
-    command
-        .args(args)
-        .env("IMPERAL_DATA_DIR", folder)
-        .env("PAGE_SPEED_DATA", folder.join("page-speed"))
-        .env("PAGE_SPEED_SECONDS", "0")
-        .stdin(Stdio::null());
+    command.args(args).arg("--data-dir").arg(folder).env("PAGE_SPEED_SECONDS", "0").stdin(Stdio::null());
     command
 }
 
@@ -49,4 +44,14 @@ fn a_check_that_a_kill_cut_off_ends_in_one_turn_and_leaves_no_row() {
     let history = printed(folder, &["call", "list_speed_snapshots"]);
     assert!(history.starts_with("One check."), "the one that was finished: {history}");
     assert!(!history.contains("slow.example.com") && !history.contains("running"), "{history}");
+}
+
+#[test]
+fn a_store_that_cannot_be_opened_ends_the_command_and_says_so() {
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::write(folder.path().join("page-speed"), "no folder").unwrap();
+    let refused = command(folder.path(), &["call", "get_speed_settings"]).output().unwrap();
+    assert_eq!(refused.status.code(), Some(1));
+    let text = String::from_utf8(refused.stderr).unwrap();
+    assert!(text.contains("what the extension keeps in its data folder cannot be opened: "), "{text}");
 }

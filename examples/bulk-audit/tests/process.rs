@@ -6,12 +6,7 @@ use std::process::{Command, Stdio};
 
 fn command(folder: &Path, args: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_bulk-audit"));
-    command
-        .args(args)
-        .env("IMPERAL_DATA_DIR", folder)
-        .env("BULK_AUDIT_DATA", folder.join("bulk-audit"))
-        .env("BULK_AUDIT_SECONDS", "0")
-        .stdin(Stdio::null());
+    command.args(args).arg("--data-dir").arg(folder).env("BULK_AUDIT_SECONDS", "0").stdin(Stdio::null());
     command
 }
 
