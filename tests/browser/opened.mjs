@@ -65,7 +65,7 @@ export class Opened {
     // finished animations only: a fading text has no contrast to measure
     await this.page.evaluate(() => Promise.all(document.getAnimations().filter((a) => a.effect.getTiming().iterations !== Infinity).map((a) => a.finished.catch(() => {}))));
     await this.page.evaluate(axeSource); // by the debugger, which the policy does not bind
-    const { violations } = await this.page.evaluate(() => window.axe.run(document));
+    const { violations } = await this.page.evaluate(() => window.axe.run(document, { rules: { "target-size": { enabled: true } } }));
     const found = violations.map((v) => `${v.id}: ${v.help}\n  ${v.nodes.map((node) => node.html).join("\n  ")}`);
     assert.deepEqual(found, [], `accessibility of ${what}`);
   }

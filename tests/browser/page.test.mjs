@@ -363,6 +363,40 @@ describe("for everyone", () => {
     assert.ok(changes < 500, `${changes} changes for 2000 reports`);
   });
 
+  test("asking a task to stop is announced once", async () => {
+    const id = busyChat();
+    const page = await opened();
+    await page.getByRole("button", { name: "Cancel Refine output" }).click();
+    await page.locator(".task.cancelling").waitFor();
+    stub.progress(id, 35, "Generating");
+    await page.getByText("35 %").waitFor();
+    assert.deepEqual((await open.said()).filter((text) => text.includes("stop")), ["Refine output: asked to stop"]);
+  });
+
+  test("nothing moves for long where motion is not wanted", async () => {
+    const call = stub.asked("refine_output", { text: "x" }, DONE);
+    stub.task(call, "refine_output"); // without progress its bar would wander
+    const page = await opened({ reducedMotion: "reduce" });
+    await page.locator(".task .bar.unknown").waitFor();
+    const moving = () => page.evaluate(() => document.getAnimations().filter((a) => a.effect.getComputedTiming().activeDuration > 50).length);
+    assert.equal(await moving(), 0);
+    await page.locator("#open-tasks").click();
+    assert.equal(await moving(), 0);
+  });
+
+  test("what came while nobody looked is counted in the title", async () => {
+    const page = await opened();
+    await page.evaluate(() => {
+      Object.defineProperty(document, "hidden", { configurable: true, get: () => window.away });
+      window.away = true;
+    });
+    stub.turn({ text: "one" });
+    stub.turn({ text: "two" });
+    await page.waitForFunction(() => document.title === "2 new · Text studio");
+    await page.evaluate(() => ((window.away = false), document.dispatchEvent(new Event("visibilitychange"))));
+    await page.waitForFunction(() => document.title === "Text studio");
+  });
+
   test("tasks are filtered by how they stand, and an audit entry leads to its turn", async () => {
     busyChat();
     const page = await opened();

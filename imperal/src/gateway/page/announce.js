@@ -11,6 +11,7 @@ export class Announcer {
   constructor(region) {
     this.region = region;
     this.told = new Map(); // task_id -> the last milestone that was said
+    this.stopping = new Set(); // tasks that are known to be asked to stop
     this.batch = [];
   }
 
@@ -35,7 +36,12 @@ export class Announcer {
   task(task) {
     if (task.state !== "running") {
       this.told.delete(task.task_id);
+      this.stopping.delete(task.task_id);
       return;
+    }
+    if (task.cancel_requested_at && !this.stopping.has(task.task_id)) {
+      this.stopping.add(task.task_id);
+      this.say(`${humanise(task.name)}: asked to stop`);
     }
     const step = Math.floor((task.percent ?? 0) / MILESTONE) * MILESTONE;
     const before = this.told.get(task.task_id) ?? 0;

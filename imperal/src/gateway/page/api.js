@@ -35,7 +35,8 @@ export function integer(digits) {
 /** Whether two values are equal as JSON, whatever the order of their keys. */
 export const same = (a, b) => stable(a) === stable(b);
 
-function stable(value) {
+/** A value as JSON with its keys in order. */
+export function stable(value) {
   return JSON.stringify(value, (_key, v) =>
     v && typeof v === "object" && !Array.isArray(v) && Object.getPrototypeOf(v) === Object.prototype
       ? Object.fromEntries(Object.entries(v).sort(([a], [b]) => (a < b ? -1 : 1)))

@@ -2,11 +2,19 @@
 // Owns the only copy; every view reads it and listens to it. A turn enters by the live stream or
 // by history, never by the answer to a call, so that there is one order.
 
-import { get, same } from "./api.js";
+import { get, stable } from "./api.js";
 
 const PAGE = 60;
 const PROGRESS_MS = 100; // however often a task reports, views hear of it ten times a second
 const ENDED = (task) => task.state !== "running";
+
+const texts = new WeakMap();
+
+/** The parameters of a call as one text, made once: they are compared with those of every other call. */
+function paramsOf(turn) {
+  if (!texts.has(turn)) texts.set(turn, stable(turn.params ?? {}));
+  return texts.get(turn);
+}
 
 export class Feed {
   constructor() {
@@ -155,7 +163,7 @@ export class Feed {
   ranAgain(turn) {
     const asked = this.asked.get(turn.call_id);
     if (!asked) return null;
-    const later = this.turns.filter((one) => one.role === "user" && one.seq > turn.seq && one.function === asked.function && one.app_id === asked.app_id && same(one.params ?? {}, asked.params ?? {}));
+    const later = this.turns.filter((one) => one.role === "user" && one.seq > turn.seq && one.function === asked.function && one.app_id === asked.app_id && paramsOf(one) === paramsOf(asked));
     return later.length ? { times: later.length, last: later.at(-1) } : null;
   }
 
