@@ -17,9 +17,12 @@ before(async () => (browser = await launch()));
 after(() => browser?.close());
 beforeEach(async () => (stub = await new Stub().start()));
 afterEach(async () => {
-  await open?.close();
-  open = null;
-  await stub.stop();
+  try {
+    await open?.close();
+  } finally {
+    open = null;
+    await stub.stop();
+  }
 });
 
 const DONE = { status: "success", summary: "Done.", data: {} };

@@ -19,9 +19,12 @@ before(async () => (browser = await launch()));
 after(() => browser?.close());
 beforeEach(async () => (refine = await new Refine().start()));
 afterEach(async () => {
-  await open?.close();
-  open = null;
-  await refine?.stop();
+  try {
+    await open?.close();
+  } finally {
+    open = null;
+    await refine?.stop();
+  }
 });
 
 async function opened(options) {
