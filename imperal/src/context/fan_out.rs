@@ -170,7 +170,8 @@ impl<'a, I: Send + 'a, T: Send + 'a> FanOut<'a, I, T> {
             done += 1;
             let name = names[index].as_str();
             if let Err(error) = &result {
-                self.ctx.log().info(format_args!("part {} of {total} ({name}) failed: {error}", index + 1));
+                let which = if name.is_empty() { String::new() } else { format!(" ({name})") };
+                self.ctx.log().info(format_args!("part {} of {total}{which} failed: {error}", index + 1));
             }
             if let Some(share) = &share {
                 let part = Part { done, total, index, name, result: &result };
