@@ -142,7 +142,7 @@ async fn job(State(memory): State<Memory>, Path(job_id): Path<String>) -> Respon
     let each = measuring_time(host(&row.site)) / 3;
     let done = row.begun.elapsed().as_millis() / each.as_millis().max(1);
     let pages: Vec<Value> = PATHS.iter().cycle().take(row.pages as usize).enumerate().map(|(at, path)| {
-        let page = if at < PATHS.len() { format!("{}{path}", row.site) } else { format!("{}{path}/{at}", row.site) };
+        let page = if at < PATHS.len() { format!("{}{path}", row.site) } else { format!("{}{}/{at}", row.site, path.trim_end_matches('/')) };
         let quality = 0.3 + 0.68 * noise(&[&page]);
         json!({"url": page, "performance": hundredths(quality), "lcp_ms": (900.0 + 6200.0 * (1.0 - quality)).round()})
     }).collect();

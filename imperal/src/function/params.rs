@@ -41,6 +41,16 @@ impl ParamsCheck {
         &self.schema
     }
 
+    /// The parameters as the chat keeps them: without those that the schema calls `writeOnly`, a key
+    /// or a password. Whoever runs the call again is asked for them anew.
+    pub(crate) fn kept(&self, params: &Value) -> Value {
+        let mut kept = params.clone();
+        if let (Some(fields), Some(properties)) = (kept.as_object_mut(), self.schema["properties"].as_object()) {
+            fields.retain(|name, _| properties.get(name).is_none_or(|property| property["writeOnly"] != true));
+        }
+        kept
+    }
+
     /// Accepts the parameters or names the first field that is wrong.
     ///
     /// # Errors

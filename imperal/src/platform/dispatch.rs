@@ -110,7 +110,9 @@ async fn run_call(
 ) {
     let origin = ctx.origin();
     let holder = node.life();
-    let call = NewCall { call_id: origin.call_id, owner: Owner::from(&origin.user), turn: user_turn(origin, &params) };
+    let check = node.checks.get(&(origin.app_id, origin.function));
+    let turn = user_turn(origin, check.map_or_else(|| params.clone(), |check| check.kept(&params)));
+    let call = NewCall { call_id: origin.call_id, owner: Owner::from(&origin.user), turn };
     crash::point("before-accept");
     let mut accepting = pin!(node.make_sure("call", || node.ledger.accept_call(&holder, call.clone())));
     match tokio::time::timeout(PATIENCE, &mut accepting).await {
@@ -191,7 +193,7 @@ impl Error {
     }
 }
 
-fn user_turn(origin: &Origin, params: &Value) -> TurnBody {
+fn user_turn(origin: &Origin, params: Value) -> TurnBody {
     TurnBody {
         turn_id: TurnId::generate(),
         role: Role::User,
@@ -199,7 +201,7 @@ fn user_turn(origin: &Origin, params: &Value) -> TurnBody {
         text: origin.function.to_owned(),
         app_id: origin.app_id.to_owned(),
         function: Some(origin.function.to_owned()),
-        params: Some(params.clone()),
+        params: Some(params),
         call_id: Some(origin.call_id),
         task_id: None,
         result: None,

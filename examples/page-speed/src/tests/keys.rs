@@ -34,3 +34,11 @@ async fn a_key_is_one_users() {
     let check = answer(&ben, "check_site_speed", json!({"url": "example.com"})).await;
     assert_eq!(check.error_code.unwrap(), "NOT_CONNECTED");
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_key_is_never_in_the_chat() {
+    let scene = Scene::start().await;
+    let anna = scene.connected("anna").await;
+    let turns = serde_json::to_string(&anna.turns().await).unwrap();
+    assert!(turns.contains("connect_pagespeed") && !turns.contains("a-key-that-works"), "{turns}");
+}
