@@ -1,6 +1,6 @@
-// The page against a stand-in for the gateway: what a real binary cannot be made to do. Forms of
-// every kind of parameter, refusals, results of every shape, and what screen readers meet. The live
-// stream is line.test.mjs; what a real binary can do is tested in platform.test.mjs.
+// The page against a stand-in for the gateway: what a real binary cannot be made to do. Results of
+// every shape, what screen readers meet, and each state under axe. Forms are forms.test.mjs, the
+// live stream line.test.mjs; what a real binary can do is tested in platform.test.mjs.
 
 import assert from "node:assert/strict";
 import { after, afterEach, before, beforeEach, describe, test } from "node:test";
@@ -32,156 +32,6 @@ async function opened(options) {
   await open.state("live");
   return open.page;
 }
-
-const userTurn = () => stub.turns.find((turn) => turn.role === "user");
-
-async function fillReport(page) {
-  await page.getByLabel("Title").fill("Weekly");
-  await page.getByLabel("Id").fill("7");
-  await page.getByLabel("Name").first().fill("First");
-  await page.getByLabel("Level").selectOption("High");
-  await page.getByLabel("Radius").fill("2,5");
-}
-
-describe("forms", () => {
-  test("every kind of parameter reaches the call as its schema says", async () => {
-    const page = await opened();
-    await open.choose("Build report");
-    await fillReport(page);
-    await page.getByRole("button", { name: "Add row" }).click();
-    await page.getByLabel("Id").nth(1).fill("18446744073709551615");
-    await page.getByLabel("Name").nth(1).fill("Second");
-    await page.getByLabel("Done").nth(1).check();
-    await page.getByRole("button", { name: "Add tag" }).click();
-    await page.getByRole("textbox", { name: "Tag 2" }).fill("new");
-    await page.getByLabel("Urgent").check();
-    await page.getByLabel("Archive").selectOption("No");
-    await page.getByRole("textbox", { name: "Mail optional" }).fill("me@example.com");
-    await page.getByLabel("Day").fill("2026-03-01");
-    await page.getByLabel("Box").check();
-    await page.getByLabel("Width").fill("3");
-    await page.getByLabel("Height").fill("4");
-    await page.getByRole("button", { name: "Add owner" }).click();
-    await page.getByRole("group", { name: "Owner" }).getByLabel("Name").fill("Ada");
-    await page.getByRole("button", { name: "Add boss" }).click();
-    await page.getByRole("group", { name: "Boss" }).getByLabel("Name").fill("Grace");
-    await page.getByRole("button", { name: "Add entry" }).click();
-    await page.getByRole("group", { name: "Labels" }).getByLabel("Name").fill("colour");
-    await page.getByRole("group", { name: "Labels" }).getByLabel("Value").fill("blue");
-    await page.getByRole("button", { name: "Add pair" }).click();
-    await page.getByRole("group", { name: "Pair" }).getByRole("textbox").first().fill("x");
-    await page.getByRole("group", { name: "Pair" }).getByRole("textbox").last().fill("-3");
-    await page.getByRole("group", { name: "Checks" }).getByLabel("SSL").check();
-    await page.getByRole("group", { name: "Checks" }).getByLabel("DNS").check();
-    await page.getByLabel("Extra").fill('{"any": ["thing"]}');
-    const body = page.waitForRequest((request) => request.url().endsWith("/call"));
-    await open.run();
-    assert.equal(
-      (await body).postData(),
-      '{"function":"build_report","params":{"title":"Weekly","rows":[{"id":7,"name":"First","done":false},{"id":18446744073709551615,"name":"Second","done":true}],"tags":["draft","new"],"ratio":0.5,"urgent":true,"archive":false,"level":"high","mail":"me@example.com","day":"2026-03-01","shape":{"kind":"box","width":3,"height":4},"owner":{"name":"Ada","boss":{"name":"Grace"}},"labels":{"colour":"blue"},"pair":["x",-3],"checks":["dns","ssl"],"extra":{"any":["thing"]}}}',
-    );
-  });
-
-  test("what is missing or wrong is said beside its field before anything is sent", async () => {
-    const page = await opened();
-    await open.choose("Build report");
-    await page.getByLabel("Title").fill("ab");
-    await page.getByLabel("Limit").fill("501");
-    await page.getByRole("textbox", { name: "Mail optional" }).fill("nobody");
-    for (const one of ["DNS", "SSL", "Email"]) await page.getByRole("group", { name: "Checks" }).getByLabel(one).check();
-    await open.run();
-    const field = (label) => page.locator(".field", { has: page.getByLabel(label) }).locator(".field-error");
-    assert.equal(await field("Title").textContent(), "At least 3 characters; this has 2.");
-    assert.equal(await field("Limit").textContent(), "This must be at most 500.");
-    assert.equal(await field("Mail optional").textContent(), "This is not an e-mail address.");
-    assert.equal(await field("Level").textContent(), "Choose one.");
-    assert.equal(await page.locator(".field-several .field-error").textContent(), "Choose at most 2.");
-    assert.equal(await page.evaluate(() => document.activeElement.getAttribute("aria-invalid")), "true", "the first wrong field has the focus");
-    assert.ok(!stub.requests.some((request) => request.endsWith("/call")));
-    await page.getByLabel("Title").fill("abc");
-    await field("Title").waitFor({ state: "hidden" });
-  });
-
-  test("a field that the platform refuses is marked, however deep it lies", async () => {
-    const page = await opened();
-    await open.choose("Build report");
-    await fillReport(page);
-    stub.refuse = { status: 422, code: "VALIDATION_TYPE_ERROR", message: "There is no row 7.", field: "rows[0].id" };
-    await open.run();
-    const id = page.getByLabel("Id");
-    await page.locator(".field-error", { hasText: "There is no row 7." }).waitFor();
-    assert.equal(await id.getAttribute("aria-invalid"), "true");
-    assert.ok(await id.evaluate((el) => el === document.activeElement));
-    stub.refuse = { status: 422, code: "VALIDATION_MISSING_FIELD", message: "It is not there.", field: "elsewhere" };
-    await open.run();
-    await page.locator(".form-error", { hasText: "It is not there." }).waitFor();
-    assert.equal(await page.getByLabel("Title").inputValue(), "Weekly", "nothing that was written is lost");
-  });
-
-  test("a platform that is full, or away, is said and loses no input", async () => {
-    const page = await opened();
-    await open.choose("Refine output");
-    await page.getByLabel("Text").fill("A draft");
-    stub.refuse = { status: 429, code: "RATE_LIMITED", message: "100 tasks are running; wait for one to end." };
-    await open.run();
-    await page.locator(".form-error", { hasText: "100 tasks are running" }).waitFor();
-    await open.context.setOffline(true);
-    await open.run();
-    await page.locator(".form-error", { hasText: "did not answer" }).waitFor();
-    await open.context.setOffline(false);
-    assert.equal(await page.getByLabel("Text").inputValue(), "A draft");
-    await page.reload();
-    await open.state("live");
-    assert.equal(await page.getByLabel("Text").inputValue(), "A draft", "the draft survives a reload");
-    await open.run();
-    await open.turns(".bot").waitFor();
-    assert.equal(await page.getByLabel("Text").inputValue(), "", "a call that was accepted empties the form");
-  });
-
-  test("JSON and form carry the same values both ways", async () => {
-    const page = await opened();
-    await open.choose("Refine output");
-    await page.getByRole("button", { name: "Edit as JSON" }).click();
-    await page.getByLabel("Parameters").fill('{"text": "hello", "tone": "formal"');
-    await page.getByRole("button", { name: "Back to the form" }).click();
-    await page.locator(".field-error", { hasText: "This is not JSON" }).waitFor();
-    await page.getByLabel("Parameters").fill('{"text": "hello", "tone": "formal"}');
-    await page.getByRole("button", { name: "Back to the form" }).click();
-    assert.equal(await page.getByLabel("Text").inputValue(), "hello");
-    await open.run();
-    await open.turns(".bot").waitFor();
-    assert.deepEqual(userTurn().params, { text: "hello", tone: "formal" });
-  });
-
-  test("a destructive function asks first, and an earlier call can be edited and run", async () => {
-    stub.asked("delete_draft", { id: 41 }, DONE);
-    const page = await opened();
-    await page.getByRole("button", { name: "Edit and run Delete draft" }).click();
-    assert.equal(await page.getByLabel("Id").inputValue(), "41");
-    await page.getByLabel("Id").fill("42");
-    await open.run();
-    await page.getByRole("dialog").waitFor();
-    await page.keyboard.press("Escape");
-    assert.equal(stub.turns.length, 2, "an answer of no runs nothing");
-    await open.run();
-    await page.getByRole("button", { name: "Run it" }).click();
-    await open.turns().nth(3).waitFor();
-    assert.deepEqual(stub.turns[2].params, { id: 42 });
-  });
-
-  test("a call works by keyboard alone: search, arrows, form, run", async () => {
-    const page = await opened();
-    await page.keyboard.press("/");
-    await page.keyboard.type("draft state");
-    await page.keyboard.press("ArrowDown");
-    assert.match(await page.evaluate(() => document.activeElement.textContent), /List drafts/);
-    await page.keyboard.press("Enter");
-    await page.keyboard.type("letters");
-    await page.keyboard.press("Control+Enter");
-    await open.turns(".bot").waitFor();
-    assert.deepEqual(userTurn().params, { query: "letters" });
-  });
-});
 
 describe("results", () => {
   const show = async (data, summary = "Here.") => {
@@ -323,6 +173,7 @@ describe("for everyone", () => {
     test(`no accessibility violation before anything was asked: ${name}`, async () => {
       const page = await opened(options);
       await page.getByRole("heading", { name: "Text studio" }).waitFor();
+      assert.equal(await page.locator("#chat").evaluate((el) => el.scrollTop), 0, "it is read from its beginning");
       await open.accessible("an empty chat");
       await open.fits("an empty chat");
       await page.locator("#open-tasks").click();

@@ -248,7 +248,7 @@ export class Chat {
   }
 
   jump() {
-    this.scroller.scrollTop = this.scroller.scrollHeight;
+    this.scroller.scrollTop = this.feed.turns.length ? this.scroller.scrollHeight : 0; // an empty chat is read from its beginning
   }
 
   toEnd() {
