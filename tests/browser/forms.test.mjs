@@ -152,6 +152,26 @@ describe("forms", () => {
     assert.deepEqual(userTurn().params, { text: "hello", tone: "formal" });
   });
 
+  test("a secret is typed unseen, is in no draft, and is asked for again when the call is run again", async () => {
+    const page = await opened();
+    await open.choose("Connect");
+    await page.getByLabel("Service").fill("post");
+    await page.getByLabel("Key").fill("s3cret-s3cret");
+    assert.equal(await page.getByLabel("Key").getAttribute("type"), "password");
+    await page.waitForFunction(() => Object.values(sessionStorage).some((text) => text.includes("post")));
+    assert.equal(await page.evaluate(() => Object.values(sessionStorage).some((text) => text.includes("s3cret"))), false);
+    let sent;
+    stub.answers.set("connect", (params) => ((sent = params), { status: "error", summary: "", data: {}, error: "Try later.", error_code: "BUSY", retryable: true }));
+    await open.run();
+    await page.getByText("Try later.").waitFor();
+    assert.deepEqual(sent, { service: "post", key: "s3cret-s3cret" });
+    await open.choose("Ping");
+    await page.getByRole("button", { name: "Run again" }).click();
+    await page.getByText("Key is not kept in the chat, so it is needed again.").waitFor();
+    assert.equal(await page.getByLabel("Service").inputValue(), "post");
+    assert.equal(await page.getByLabel("Key").inputValue(), "");
+  });
+
   test("a destructive function asks first, and an earlier call can be edited and run", async () => {
     stub.asked("delete_draft", { id: 41 }, DONE);
     const page = await opened();

@@ -143,7 +143,8 @@ export class Stub {
       return fail(status, code, message, field);
     }
     const call_id = this.id("call");
-    this.turn({ role: "user", text: fn, function: fn, params, call_id });
+    const { key: _notKept, ...kept } = params; // as the platform keeps what a schema calls writeOnly
+    this.turn({ role: "user", text: fn, function: fn, params: kept, call_id });
     const answer = this.answers.get(fn) ?? (() => ({ status: "success", summary: "Done.", data: params }));
     Promise.resolve(answer(params, this, call_id)).then((result) => {
       const turn = this.turn({ text: result.error ?? result.summary, function: fn, call_id, result });

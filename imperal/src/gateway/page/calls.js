@@ -2,12 +2,16 @@
 // and running one again. The turns themselves come by the feed.
 
 import { ApiError, post, same } from "./api.js";
+import { kept } from "./schema.js";
 import { humanise } from "./words.js";
 
 export class Calls {
-  /** `answered(seq)` hears the number of each reply turn, which the stream should bring too. */
-  constructor(feed, answered) {
-    Object.assign(this, { feed, answered });
+  /**
+   * `answered(seq)` hears the number of each reply turn, which the stream should bring too;
+   * `schemaOf(app_id, function)` tells which parameters the chat does not keep.
+   */
+  constructor(feed, { answered, schemaOf }) {
+    Object.assign(this, { feed, answered, schemaOf });
     this.waiting = [];
     feed.on("turns", (turns, live) => live && turns.forEach((turn) => this.match(turn)));
   }
@@ -18,7 +22,7 @@ export class Calls {
    */
   run(appId, fn, params) {
     return new Promise((resolve, reject) => {
-      const call = { appId, fn, params, resolve };
+      const call = { appId, fn, params: kept(params, this.schemaOf(appId, fn)), resolve };
       this.waiting.push(call);
       post(`/v1/extensions/${encodeURIComponent(appId)}/call`, { function: fn, params })
         .then(({ turn }) => (resolve(), turn && this.answered(turn.seq)), reject)

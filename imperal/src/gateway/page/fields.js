@@ -143,11 +143,11 @@ const PATTERNS = {
 function string(self, { schema: s, long, required }) {
   const el = long
     ? h("textarea", { id: self.id, rows: 4, spellcheck: "true" })
-    : h("input", { id: self.id, type: INPUT_TYPES[s.format] ?? "text", autocomplete: "off", step: s.format === "time" ? 1 : null });
+    : h("input", { id: self.id, type: s.writeOnly === true ? "password" : (INPUT_TYPES[s.format] ?? "text"), autocomplete: s.writeOnly === true ? "new-password" : "off", step: s.format === "time" ? 1 : null });
   const at = s.format === "date-time";
   return {
     el,
-    hint: lengths(s, long),
+    hint: [s.writeOnly === true && "not kept in the chat", lengths(s, long)].filter(Boolean).join(" · "),
     read() {
       if (el.value === "" && (el.type !== "text" || !required || s.minLength !== 0)) return undefined;
       const length = [...el.value].length;

@@ -5,7 +5,7 @@ import { ApiError, parse } from "./api.js";
 import { explain } from "./calls.js";
 import { h, icon, newId } from "./dom.js";
 import { control } from "./fields.js";
-import { describe, steps } from "./schema.js";
+import { describe, kept, steps } from "./schema.js";
 import { count, humanise } from "./words.js";
 
 const ACTIONS = {
@@ -165,7 +165,7 @@ export class FunctionForm {
   keepDraft() {
     this.draftTimer = null;
     try {
-      sessionStorage.setItem(draftKey(this.owner, this.app, this.fn), JSON.stringify(this.control.read([])));
+      sessionStorage.setItem(draftKey(this.owner, this.app, this.fn), JSON.stringify(kept(this.control.read([]), this.schema)));
     } catch {
       // storage is blocked or full: the draft lives as long as the page
     }

@@ -16,6 +16,7 @@ import { FunctionForm } from "./form.js";
 import { Functions, appIcon } from "./functions.js";
 import { showEnded, showGate, signedIn } from "./gate.js";
 import { Line } from "./line.js";
+import { secrets } from "./schema.js";
 import { TaskList } from "./tasklist.js";
 import { humanise } from "./words.js";
 
@@ -125,6 +126,11 @@ function turnActs({ session, feed, calls, functions, toEnd }) {
     call: (appId, name, params, question) => run(appId, name, question, () => calls.run(appId, name, params)),
     async again(turn) {
       const asked = await feed.askedBy(turn.call_id).catch(() => null);
+      const [secret] = secrets(functions.find(asked?.app_id, asked?.function)?.params_schema);
+      if (secret) {
+        this.edit(asked);
+        return `Its form is open: ${humanise(secret)} is not kept in the chat, so it is needed again.`;
+      }
       const { done, message } = await run(asked?.app_id, asked?.function, undefined, () => calls.again(turn.call_id));
       return done ? null : (message ?? "");
     },
@@ -143,7 +149,7 @@ function onKey(event, functions) {
 function start(session) {
   const who = `${session.user.tenant_id}/${session.user.id}`;
   const feed = new Feed();
-  const calls = new Calls(feed, (seq) => line?.expect(seq));
+  const calls = new Calls(feed, { answered: (seq) => line?.expect(seq), schemaOf: (appId, name) => functions.find(appId, name)?.params_schema });
   const base = session.extensions.length === 1 ? session.extensions[0].name : "Extensions";
   const counts = new Counts(feed, base);
   const openFunction = (app, fn) => {

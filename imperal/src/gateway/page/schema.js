@@ -76,6 +76,7 @@ function fieldsOf(s, root) {
 }
 
 function isLong(s, name) {
+  if (s.writeOnly === true) return false;
   if (s.format) return s.format === "textarea" || s.format === "multiline";
   if (s.maxLength !== undefined) return s.maxLength > 200;
   return LONG_NAMES.test(name);
@@ -101,6 +102,16 @@ function variants(branches, root, name) {
     return { schema: branch, title: variantTitle(s, root), help: s.description ?? "", accepts: (value) => fits(s, root, value) };
   });
   return { kind: "variants", options, name };
+}
+
+/** The names of the parameters that the chat does not keep: keys and passwords. */
+export const secrets = (schema) => Object.entries(schema?.properties ?? {}).filter(([, sub]) => sub?.writeOnly === true).map(([name]) => name);
+
+/** Parameters as the chat keeps them. */
+export function kept(params, schema) {
+  const hidden = secrets(schema);
+  if (!hidden.length || params === null || typeof params !== "object") return params;
+  return Object.fromEntries(Object.entries(params).filter(([name]) => !hidden.includes(name)));
 }
 
 const TYPE_WORDS = { string: "Text", integer: "Whole number", number: "Number", boolean: "Yes or no", array: "List", object: "Object", null: "Nothing" };
