@@ -66,12 +66,9 @@ pub(crate) async fn measured(
     let store = ctx.state::<Store>()?;
     let started_at = store.now();
     let outcome = ctx.state::<SpeedApi>()?.measure(ctx, key, target, &settings.thresholds, patience).await;
-    let written = match &outcome {
-        Err(error) if error.is_cancelled() => return Err(Error::cancelled()),
-        Err(error) => Err(error.message().to_owned()),
-        Ok(report) => Ok(report.clone()),
-    };
+    let written = outcome.as_ref().map(Clone::clone).map_err(|error| error.message().to_owned());
     let finished = Finished { url: target.url.clone(), strategy: target.strategy, started_at, outcome: written };
+    // Of work that was told to stop the store takes nothing more: that is the error then.
     let snapshot = store.add(ctx, finished).await?;
     outcome.map(|_| snapshot)
 }

@@ -27,11 +27,20 @@ struct Scene {
 
 impl Scene {
     async fn start() -> Self {
+        Self::with(SpeedApi::at(None)).await
+    }
+
+    /// With the service at an address.
+    async fn at(service: &str) -> Self {
+        Self::with(SpeedApi::at(Some(service.to_owned()))).await
+    }
+
+    async fn with(api: SpeedApi) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let clock = Arc::new(Mutex::new("2026-03-01T12:00:00Z".parse::<Timestamp>().unwrap()));
         let held = clock.clone();
         let store = Store::new(folder.path(), Arc::new(move || *held.lock().unwrap()));
-        let platform = TestPlatform::setup().state(SpeedApi::at(None)).state(store).start().await;
+        let platform = TestPlatform::setup().state(api).state(store).start().await;
         Self { platform, clock, _folder: folder }
     }
 
