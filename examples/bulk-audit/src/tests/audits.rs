@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use imperal::ledger::TaskState;
+use imperal::ledger::{Pulse, TaskState};
 use serde_json::json;
 use tokio::time::Instant;
 
@@ -61,6 +61,24 @@ async fn a_check_that_hangs_is_unknown_alone_after_its_timeout() {
     assert_eq!(unknown.len(), 1, "{unknown:?}");
     assert_eq!((&unknown[0]["domain"], &unknown[0]["checks"]), (&json!("hang.example.com"), &json!(["ssl"])));
     assert_eq!(unknown[0]["why"], "The service did not answer in time (no answer within 20 s).");
+}
+
+#[tokio::test(start_paused = true)]
+async fn progress_counts_domains_and_names_them() {
+    let scene = Scene::start().await;
+    let anna = scene.platform.user("anna");
+    let mut subscription = anna.access().subscribe();
+    let task = anna.start("audit_domains", many(9)).await;
+    let mut reports: Vec<(f64, String)> = Vec::new();
+    while reports.last().is_none_or(|(percent, _)| *percent < 95.0) {
+        if let Pulse::Progress(report) = subscription.next().await {
+            reports.push((report.percent, report.message.clone()));
+        }
+    }
+    anna.end_of(task).await;
+    assert!(reports.is_sorted_by(|a, b| a.0 <= b.0), "{reports:?}");
+    let middle = reports.iter().find(|(percent, _)| (40.0..60.0).contains(percent)).unwrap();
+    assert!(middle.1.contains(" of 9: d") && middle.1.contains(".example.com, "), "{middle:?}");
 }
 
 #[tokio::test(start_paused = true)]

@@ -54,6 +54,16 @@ async fn a_digest_is_due_once_a_day_from_its_hour_even_when_it_failed() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn of_two_calls_at_once_one_sends_the_digest() {
+    let scene = Scene::start().await;
+    let anna = watching(&scene, json!({"enabled": true, "hour": 0, "sites": ["a.example.com"]})).await;
+    let (one, other) =
+        tokio::join!(answer(&anna, "send_speed_digest", json!({})), answer(&anna, "send_speed_digest", json!({})));
+    let begun = [one, other].iter().filter(|reply| reply.summary.starts_with("Measuring")).count();
+    assert_eq!(begun, 1);
+}
+
+#[tokio::test(start_paused = true)]
 async fn without_a_key_the_day_is_not_spent() {
     let scene = Scene::start().await;
     let anna = watching(&scene, json!({"enabled": true, "hour": 0, "sites": ["a.example.com"]})).await;
