@@ -43,7 +43,11 @@ fn cluster() -> &'static Cluster {
     })
 }
 
-fn start() -> Cluster {
+/// A shell script that runs a server, with the folder of the server's programs as its first argument.
+///
+/// # Panics
+/// When there are no such programs.
+pub(crate) fn as_server(script: &str) -> Command {
     let Some(programs) = programs() else {
         panic!(
             "no PostgreSQL server here: install it (Debian: postgresql), set IMPERAL_TEST_DATABASE_URL, or leave \
@@ -54,14 +58,19 @@ fn start() -> Cluster {
     // The server refuses to run as root.
     let mut command = if is_root {
         let mut command = Command::new("runuser");
-        command.args(["-u", "postgres", "--", "sh", "-c", SCRIPT, "sh"]);
+        command.args(["-u", "postgres", "--", "sh", "-c", script, "sh"]);
         command
     } else {
         let mut command = Command::new("sh");
-        command.args(["-c", SCRIPT, "sh"]);
+        command.args(["-c", script, "sh"]);
         command
     };
-    let shell = command.arg(programs).stdin(Stdio::piped()).stdout(Stdio::piped()).spawn();
+    command.arg(programs);
+    command
+}
+
+fn start() -> Cluster {
+    let shell = as_server(SCRIPT).stdin(Stdio::piped()).stdout(Stdio::piped()).spawn();
     let mut shell = shell.expect("a shell for the server");
     let mut folder = String::new();
     BufReader::new(shell.stdout.take().unwrap()).read_line(&mut folder).unwrap();

@@ -7,7 +7,9 @@ pub mod cluster;
 pub mod crash;
 mod node;
 pub mod nodes;
+pub mod proxy;
 mod stream;
+pub mod tls_server;
 mod user;
 
 pub use node::{JWT_SECRET, Node, NodeOptions, SERVICE_TOKEN, sibling};

@@ -7,6 +7,7 @@ use tempfile::TempDir;
 
 use crate::cluster::Database;
 use crate::crash::dice::Dice;
+use crate::proxy::Proxy;
 use crate::{Node, NodeOptions};
 
 /// The nodes' lease, in seconds.
@@ -19,34 +20,39 @@ pub struct Fleet {
     pub database: Database,
     folder: TempDir,
     options: Vec<NodeOptions>,
+    /// By node, its way to the database.
+    ways: Vec<Proxy>,
     /// By node, where it listens; absent while it is known not to.
     urls: Mutex<Vec<Option<String>>>,
 }
 
 impl Fleet {
-    /// A database and so many nodes to be, with logs and data in a temporary folder.
-    pub async fn make(name: &str, binary: &Path, nodes: usize) -> Self {
-        let database = Database::make(name).await;
-        let url = database.url();
-        Self::at(database, &url, binary, nodes)
-    }
-
-    /// Nodes that reach the database by this address.
+    /// A database and so many nodes to be, each with a way of its own to it, with logs and data in a
+    /// temporary folder.
     ///
     /// # Panics
     /// When no folder can be made.
-    pub fn at(database: Database, url: &str, binary: &Path, nodes: usize) -> Self {
+    pub async fn make(database: &str, binary: &Path, nodes: usize) -> Self {
+        let database = Database::make(database).await;
         let folder = tempfile::tempdir().expect("a folder can be made");
-        let options = (0..nodes).map(|number| {
+        let mut ways = Vec::new();
+        let mut all = Vec::new();
+        for number in 0..nodes {
+            let way = Proxy::before(&database.url()).await;
             let mut options = NodeOptions::new(binary, folder.path().join(format!("data-{number}")));
             options.args.extend(["--lease".to_owned(), LEASE.to_string()]);
             options.args.extend(["--node".to_owned(), name(number)]);
-            options.env.push(("IMPERAL_DATABASE_URL".to_owned(), url.to_owned()));
+            options.env.push(("IMPERAL_DATABASE_URL".to_owned(), way.url()));
             options.log = Some(folder.path().join(format!("log-{number}")));
-            options
-        });
-        let options = options.collect();
-        Self { database, folder, options, urls: Mutex::new(vec![None; nodes]) }
+            ways.push(way);
+            all.push(options);
+        }
+        Self { database, folder, options: all, ways, urls: Mutex::new(vec![None; nodes]) }
+    }
+
+    /// A node's way to the database.
+    pub fn way(&self, number: usize) -> &Proxy {
+        &self.ways[number]
     }
 
     /// How many nodes.

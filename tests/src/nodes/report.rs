@@ -72,6 +72,7 @@ impl Report {
         sum.at_a_moment += more.at_a_moment;
         sum.terminated += more.terminated;
         sum.paused += more.paused;
+        sum.cut_off += more.cut_off;
         self.checked[ZOMBIE] += more.zombies.len() as u64;
         sum.zombies.extend(more.zombies);
         for found in more.found {
@@ -147,12 +148,12 @@ fn rule_at(rule: usize) -> (&'static str, &'static str) {
 
 impl fmt::Display for Report {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Happened { killed, at_a_moment, terminated, paused, .. } = &self.happened;
+        let Happened { killed, at_a_moment, terminated, paused, cut_off, .. } = &self.happened;
         writeln!(f, "{}", self.header)?;
         writeln!(
             f,
             "{killed} times kill -9, {at_a_moment} ends at a named moment, {terminated} SIGTERM, {paused} short pauses, \
-             in {} s",
+             {cut_off} spoilt ways to the database, in {} s",
             self.took.as_secs()
         )?;
         let zombies = self.checked[ZOMBIE];

@@ -11,6 +11,7 @@ use tokio_util::sync::CancellationToken;
 use super::fleet::{Fleet, LEASE, name};
 use crate::crash::dice::Dice;
 use crate::crash::fate::POINTS;
+use crate::proxy::Way;
 use crate::{Node, cluster};
 
 /// By when a dead node's life must be ended and its work settled, on a machine with other work.
@@ -23,6 +24,8 @@ pub(crate) struct Happened {
     /// Ended by themselves at a named moment.
     pub(crate) at_a_moment: u64,
     pub(crate) terminated: u64,
+    /// Cut off from the database, or worse, for a while.
+    pub(crate) cut_off: u64,
     /// Stopped and continued within their lease.
     pub(crate) paused: u64,
     pub(crate) zombies: Vec<Zombie>,
@@ -150,7 +153,12 @@ impl Weather {
                     self.rest(500).await;
                     self.back().await
                 }
-                5 => {
+                5..7 => {
+                    self.happened.cut_off += 1;
+                    self.spoil_the_way().await;
+                    node
+                }
+                7 => {
                     self.happened.paused += 1;
                     node.signal("STOP").await;
                     self.rest(LEASE * 1000 / 2).await;
@@ -185,6 +193,22 @@ impl Weather {
             }
         }
         self.fleet.start(self.number).await
+    }
+
+    /// Delays, holds back, half closes or cuts the node's way to the database, up to past its lease.
+    async fn spoil_the_way(&mut self) {
+        let fleet = self.fleet.clone();
+        let way = fleet.way(self.number);
+        let slow = Way::Slow(Duration::from_millis(5 + self.dice.below(100)));
+        match self.dice.below(6) {
+            0 => way.break_all(),
+            1 => way.set(slow),
+            2 => way.set(Way::HalfClosed),
+            3 => way.set(Way::Cut),
+            _ => way.set(Way::Silent),
+        }
+        self.rest(LEASE * 1500).await;
+        way.set(Way::Open);
     }
 
     /// Stops the node until others have ended its life and settled what it had, then lets it go on.

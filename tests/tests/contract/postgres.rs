@@ -300,6 +300,26 @@ async fn a_cancel_asked_on_another_node_comes_with_the_holders_renewal() {
     assert_eq!(holder.renew(&life, LONG).await, Ok(vec![task_id]));
 }
 
+/// Its node need not wait for its next renewal.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_cancel_asked_on_another_node_is_told_to_the_holder() {
+    let backend = InPostgres::new();
+    let (holder, life) = backend.node("a").await;
+    let (other, _) = backend.node("b").await;
+    let task_id = start_task(&holder, &life).await;
+    let told = async {
+        // The way for hints may not be there yet when the cancel is asked.
+        loop {
+            other.ask_cancel(task_id, audit()).await.unwrap();
+            if tokio::time::timeout(Duration::from_secs(1), holder.feed().asked()).await.is_ok() {
+                return;
+            }
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(30), told).await.expect("the holder was not told");
+    assert_eq!(holder.renew(&life, LONG).await, Ok(vec![task_id]));
+}
+
 /// As after a restart of the server: what was under way fails, what follows does not.
 #[tokio::test(flavor = "multi_thread")]
 async fn lost_connections_come_back() {

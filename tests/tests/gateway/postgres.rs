@@ -1,5 +1,10 @@
 //! Two processes on one PostgreSQL database are one platform (P7, P9, P10, P11).
 
+mod clocks;
+mod outage;
+mod pooler;
+mod tls;
+
 use imperal_tests::cluster::Database;
 use imperal_tests::{Node, NodeOptions, User};
 use serde_json::json;

@@ -1,0 +1,93 @@
+//! A PostgreSQL server that speaks TLS, with certificates made for it.
+//!
+//! Listens on 127.0.0.1 and lets a user `anna` in by password (SCRAM), over TLS only. Its authority
+//! and certificate are made by the command `openssl`; the certificate is for `localhost` and for
+//! nothing else. Ends with this process, like [`crate::cluster`]'s.
+
+use std::io::{BufRead, BufReader};
+use std::path::PathBuf;
+use std::process::{Child, Stdio};
+
+use crate::cluster;
+
+/// The password of `anna`.
+pub const PASSWORD: &str = "hunter2-of-anna";
+
+/// Takes the programs' folder and a port.
+const SCRIPT: &str = r#"
+set -e
+folder=$(mktemp -d /tmp/imperal-tls.XXXXXX)
+chmod 755 "$folder"
+trap 'rm -rf "$folder"' EXIT
+cd "$folder"
+exec 3>log
+{
+  openssl req -x509 -newkey rsa:2048 -nodes -days 2 -keyout ca.key -out ca.pem -subj "/CN=Authority of the tests"
+  openssl req -x509 -newkey rsa:2048 -nodes -days 2 -keyout other.key -out other.pem -subj "/CN=Another authority"
+  openssl req -newkey rsa:2048 -nodes -keyout server.key -out server.csr -subj "/CN=localhost"
+  printf 'subjectAltName=DNS:localhost\n' >names
+  openssl x509 -req -in server.csr -CA ca.pem -CAkey ca.key -CAcreateserial -days 2 -sha384 -extfile names -out server.pem
+  chmod 600 server.key
+  chmod 644 ./*.pem
+  "$1/initdb" -D data -U postgres -A trust -E UTF8 --no-locale --no-sync
+  printf 'local all all trust\nhostssl all all 127.0.0.1/32 scram-sha-256\n' >data/pg_hba.conf
+} >&3 2>&3 || { cat log >&2; exit 1; }
+"$1/postgres" -D data -k "$folder" -p "$2" -c listen_addresses=127.0.0.1 -c fsync=off -c ssl=on \
+  -c ssl_cert_file="$folder/server.pem" -c ssl_key_file="$folder/server.key" >&3 2>&3 </dev/null &
+server=$!
+echo "$folder"
+cat >/dev/null
+kill -INT "$server"
+wait "$server" || true
+"#;
+
+/// The server.
+#[derive(Debug)]
+pub struct TlsServer {
+    folder: PathBuf,
+    port: u16,
+    /// Lives as long as its pipe is open.
+    shell: Child,
+}
+
+impl TlsServer {
+    /// Starts one.
+    ///
+    /// # Panics
+    /// When the programs are not there, or it does not start.
+    pub async fn start() -> Self {
+        let port = std::net::TcpListener::bind("127.0.0.1:0").and_then(|it| it.local_addr()).expect("a port").port();
+        let mut command = cluster::as_server(SCRIPT);
+        command.arg(port.to_string()).stdin(Stdio::piped()).stdout(Stdio::piped());
+        let mut shell = command.spawn().expect("a shell for the server");
+        let mut folder = String::new();
+        BufReader::new(shell.stdout.take().expect("it is piped")).read_line(&mut folder).expect("it says its folder");
+        assert!(!folder.trim_end().is_empty(), "the server was not made, see above");
+        let server = Self { folder: folder.trim_end().into(), port, shell };
+        let inside = format!("host={} port={port} user=postgres dbname=postgres", server.folder.display());
+        let sql = format!("CREATE ROLE anna LOGIN PASSWORD '{PASSWORD}'; CREATE DATABASE anna OWNER anna");
+        let client = cluster::client_of(&inside).await;
+        for statement in sql.split(';') {
+            client.batch_execute(statement).await.expect("a role and a database can be made");
+        }
+        server
+    }
+
+    /// The address of the database, for this host, with these parameters.
+    pub fn url(&self, host: &str, parameters: &str) -> String {
+        format!("postgres://anna:{PASSWORD}@{host}:{}/anna?{parameters}", self.port)
+    }
+
+    /// A file of certificates: `ca.pem` issued the server's, `other.pem` did not, `server.pem` is it.
+    pub fn file(&self, name: &str) -> PathBuf {
+        self.folder.join(name)
+    }
+}
+
+impl Drop for TlsServer {
+    fn drop(&mut self) {
+        drop(self.shell.stdin.take());
+        // A test that fails should say so itself.
+        let _ = self.shell.wait();
+    }
+}

@@ -1,0 +1,122 @@
+//! Behind a pooler in transaction mode: no NOTIFY arrives there, and nothing else is missing.
+
+use std::process::Stdio;
+use std::time::{Duration, Instant};
+
+use imperal_tests::cluster::{self, Database};
+use imperal_tests::{Node, User};
+use serde_json::json;
+use tempfile::TempDir;
+use tokio_postgres::config::Host;
+
+/// `PgBouncer` in front of the test server.
+struct Pooler {
+    _process: tokio::process::Child,
+    _folder: TempDir,
+    port: u16,
+}
+
+impl Pooler {
+    async fn before(database: &Database) -> Self {
+        let config: tokio_postgres::Config = database.url().parse().unwrap();
+        let host = match &config.get_hosts()[0] {
+            Host::Tcp(host) => host.clone(),
+            Host::Unix(folder) => folder.display().to_string(),
+        };
+        let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+        let server_port = config.get_ports().first().copied().unwrap_or(5432);
+        let user = config.get_user().unwrap_or("postgres");
+        let password = config.get_password().map(String::from_utf8_lossy);
+        let password = password.map(|password| format!("password='{password}'")).unwrap_or_default();
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("pgbouncer.ini");
+        let text = format!(
+            "[databases]\n* = host={host} port={server_port} user={user} {password}\n\
+             [pgbouncer]\nlisten_addr = 127.0.0.1\nlisten_port = {port}\nunix_socket_dir =\n\
+             auth_type = any\npool_mode = transaction\ndefault_pool_size = 5\n"
+        );
+        std::fs::write(&file, text).unwrap();
+        let is_root = std::process::Command::new("id").arg("-u").output().unwrap().stdout.trim_ascii() == b"0";
+        let mut command = tokio::process::Command::new("pgbouncer");
+        if is_root {
+            // It refuses to run as root, and its user has to read the file.
+            use std::os::unix::fs::PermissionsExt;
+            std::fs::set_permissions(folder.path(), std::fs::Permissions::from_mode(0o755)).unwrap();
+            command.args(["-u", "postgres"]);
+        }
+        command.arg(&file).stdout(Stdio::null()).stderr(Stdio::null()).kill_on_drop(true);
+        let process = command.spawn().expect("pgbouncer is installed: `tests/run` does that");
+        let begun = Instant::now();
+        while tokio::net::TcpStream::connect(("127.0.0.1", port)).await.is_err() {
+            assert!(begun.elapsed() < Duration::from_secs(30), "the pooler does not listen");
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+        Self { _process: process, _folder: folder, port }
+    }
+
+    fn url(&self, database: &Database) -> String {
+        let config: tokio_postgres::Config = database.url().parse().unwrap();
+        let (user, name) = (config.get_user().unwrap_or("postgres"), config.get_dbname().unwrap());
+        format!("host=127.0.0.1 port={} user={user} dbname={name} sslmode=disable", self.port)
+    }
+}
+
+async fn two_nodes(url: &str) -> ([Node; 2], [TempDir; 2]) {
+    let folders = [tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap()];
+    let options = folders.each_ref().map(|folder| {
+        let mut options = crate::options(folder);
+        options.env.push(("IMPERAL_DATABASE_URL".to_owned(), url.to_owned()));
+        options.args.extend(["--lease", "3"].map(str::to_owned));
+        options
+    });
+    let nodes = tokio::join!(options[0].start(), options[1].start());
+    (nodes.into(), folders)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn two_nodes_behind_a_pooler_are_one_platform() {
+    let database = Database::make("pooler").await;
+    let pooler = Pooler::before(&database).await;
+    let (nodes, _folders) = two_nodes(&pooler.url(&database)).await;
+    let anna = User::of(&nodes[0], "anna");
+    let there = anna.at(&nodes[1]);
+
+    // Called here, watched there, with progress.
+    let mut events = there.stream(0).await;
+    let called = anna.call("steps", json!({"steps": 30, "step_ms": 100})).await;
+    let task_id = called["result"]["data"]["task_id"].as_str().unwrap().to_owned();
+    let (mut numbers, mut reports) = (Vec::new(), 0);
+    let watching = async {
+        loop {
+            let event = events.next().await;
+            numbers.extend(event.id);
+            reports += usize::from(event.event == "progress");
+            if event.event == "turn" && event.data["task_id"] == task_id && event.data["result"].is_object() {
+                return;
+            }
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(60), watching).await.expect("the outcome is shown");
+    assert_eq!(numbers, (1..=numbers.len() as u64).collect::<Vec<_>>());
+    assert!(reports > 0, "no progress was shown");
+
+    // Cancelled there.
+    let called = anna.call("steps", json!({"steps": 10_000, "step_ms": 50})).await;
+    let task_id = called["result"]["data"]["task_id"].as_str().unwrap().to_owned();
+    assert_eq!(there.post(&format!("/v1/tasks/{task_id}/cancel"), &json!({})).await.0, 200);
+    assert_eq!(there.end_of(&task_id).await["state"], "cancelled");
+
+    // Recovered there.
+    let called = anna.call("steps", json!({"steps": 10_000, "step_ms": 50})).await;
+    let task_id = called["result"]["data"]["task_id"].as_str().unwrap().to_owned();
+    let [first, second] = nodes;
+    first.kill().await;
+    let there = there.at(&second);
+    assert_eq!(there.end_of(&task_id).await["state"], "reclaimed");
+    assert_eq!(there.outcomes(&task_id).await.len(), 1);
+
+    // It was the pooler that they spoke to.
+    let sql = "SELECT count(DISTINCT pid) FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()";
+    let behind: i64 = cluster::client_of(&database.url()).await.query_one(sql, &[]).await.unwrap().get(0);
+    assert!((1..=5).contains(&behind), "{behind} connections where the pooler makes five at most");
+}

@@ -1,0 +1,65 @@
+//! TLS to the database: what each `sslmode` accepts, and how a refusal reads.
+
+use imperal_tests::User;
+use imperal_tests::tls_server::{PASSWORD, TlsServer};
+use serde_json::json;
+
+/// How `serve` ends with this address: none when it listens, else what it says.
+async fn start(url: &str) -> Option<String> {
+    let folder = tempfile::tempdir().unwrap();
+    let mut options = crate::options(&folder);
+    options.env.push(("IMPERAL_DATABASE_URL".to_owned(), url.to_owned()));
+    options.args.extend(["--database-pool", "2"].map(str::to_owned));
+    options.log = Some(folder.path().join("log"));
+    let node = options.try_start().await;
+    let log = std::fs::read_to_string(folder.path().join("log")).unwrap();
+    assert!(!log.contains(PASSWORD), "the password is in the log: {log}");
+    let Some(node) = node else { return Some(log) };
+    // It does not only listen.
+    let anna = User::of(&node, "anna");
+    assert_eq!(anna.call("echo", json!({"text": "over TLS"})).await["result"]["summary"], "over TLS");
+    node.terminate().await;
+    let log = std::fs::read_to_string(folder.path().join("log")).unwrap();
+    assert!(!log.contains(PASSWORD), "the password is in the log: {log}");
+    None
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn each_sslmode_accepts_what_it_should_and_says_why_not() {
+    let server = TlsServer::start().await;
+    let roots = |name: &str| format!("sslrootcert={}", server.file(name).display());
+    let (ca, other, own) = (roots("ca.pem"), roots("other.pem"), roots("server.pem"));
+
+    let accepted = [
+        ("127.0.0.1", "sslmode=require".to_owned()),
+        ("127.0.0.1", String::new()),
+        // The password is bound to the certificate that was shown.
+        ("127.0.0.1", "sslmode=require&channel_binding=require".to_owned()),
+        ("127.0.0.1", format!("sslmode=require&{ca}")),
+        ("127.0.0.1", format!("sslmode=verify-ca&{ca}")),
+        ("localhost", format!("sslmode=verify-full&{ca}")),
+        // The certificate itself, as its own authority.
+        ("localhost", format!("sslmode=verify-full&{own}")),
+    ];
+    for (host, parameters) in &accepted {
+        assert_eq!(start(&server.url(host, parameters)).await, None, "{parameters}");
+    }
+
+    let refused = [
+        // The server lets nobody in without TLS.
+        ("127.0.0.1", "sslmode=disable".to_owned(), "no encryption"),
+        ("127.0.0.1", format!("sslmode=verify-full&{ca}"), "not for 127.0.0.1"),
+        ("127.0.0.1", format!("sslmode=verify-full&{own}"), "not for 127.0.0.1"),
+        ("localhost", format!("sslmode=verify-full&{other}"), "not issued by sslrootcert"),
+        ("localhost", format!("sslmode=verify-ca&{other}"), "not issued by sslrootcert"),
+        ("localhost", format!("sslmode=require&{other}"), "not issued by sslrootcert"),
+        ("localhost", "sslmode=verify-full".to_owned(), "authorit"),
+        ("localhost", "sslmode=verify-ca&sslrootcert=/nowhere/ca.pem".to_owned(), "/nowhere/ca.pem"),
+        ("localhost", "sslmode=sometimes".to_owned(), "verify-full"),
+    ];
+    for (host, parameters, word) in &refused {
+        let said = start(&server.url(host, parameters)).await.unwrap_or_else(|| panic!("{parameters} was accepted"));
+        assert!(said.contains(word), "{parameters}: {said}");
+        assert!(!said.contains("panicked"), "{said}");
+    }
+}
