@@ -26,9 +26,9 @@ use tempfile::TempDir;
 /// Callers at once, over all nodes.
 const CALLERS: usize = 32;
 
-struct Nodes {
+struct Fleet {
     nodes: Vec<Node>,
-    _folders: Vec<TempDir>,
+    _data: Vec<TempDir>,
     database: Database,
 }
 
@@ -36,7 +36,7 @@ fn binary() -> PathBuf {
     sibling(&std::env::args().next().unwrap(), "probe")
 }
 
-async fn nodes(name: &str, count: usize) -> Nodes {
+async fn nodes(name: &str, count: usize) -> Fleet {
     let database = Database::make(name).await;
     let mut nodes = Vec::new();
     let mut folders = Vec::new();
@@ -49,7 +49,7 @@ async fn nodes(name: &str, count: usize) -> Nodes {
         nodes.push(options.start().await);
         folders.push(folder);
     }
-    Nodes { nodes, _folders: folders, database }
+    Fleet { nodes, _data: folders, database }
 }
 
 fn load() -> String {
@@ -157,24 +157,24 @@ async fn stream() {
             let user = user.clone();
             async move { user.call("echo", json!({"text": "hello"})).await }
         });
-        let (mut shown_here, mut shown_there) = (0, 0);
-        let (mut at_here, mut at_there) = (0.0, 0.0);
-        while shown_here < 2 || shown_there < 2 {
+        let (mut turns_same, mut turns_other) = (0, 0);
+        let (mut when_same, mut late_other) = (0.0, 0.0);
+        while turns_same < 2 || turns_other < 2 {
             tokio::select! {
-                event = same.next(), if shown_here < 2 => if event.event == "turn" {
-                    shown_here += 1;
-                    at_here = begun.elapsed().as_secs_f64();
+                event = same.next(), if turns_same < 2 => if event.event == "turn" {
+                    turns_same += 1;
+                    when_same = begun.elapsed().as_secs_f64();
                 },
-                event = other.next(), if shown_there < 2 => if event.event == "turn" {
-                    shown_there += 1;
-                    at_there = begun.elapsed().as_secs_f64();
+                event = other.next(), if turns_other < 2 => if event.event == "turn" {
+                    turns_other += 1;
+                    late_other = begun.elapsed().as_secs_f64();
                 },
             }
         }
         asked.await.unwrap();
         if round >= 20 {
-            here.push(at_here * 1e3);
-            there.push(at_there * 1e3);
+            here.push(when_same * 1e3);
+            there.push(late_other * 1e3);
         }
     }
     let (same, other) = (median(here.clone()), median(there.clone()));
@@ -312,6 +312,7 @@ impl Side {
                 app_id: "refine".to_owned(),
                 function: "refine_output".to_owned(),
                 name: "refine".to_owned(),
+                key: None,
                 long_running: false,
                 cap: Duration::from_secs(180),
                 max_running: u32::MAX,
