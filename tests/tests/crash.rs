@@ -17,6 +17,8 @@ async fn nothing_is_lost_and_nothing_twice_over_forty_kills() {
 }
 
 mod postgres {
+    use std::time::Duration;
+
     use imperal_tests::nodes::Campaign;
 
     /// P3 to P10 hold over three hundred tasks of thirty users on three nodes that are killed, stopped
@@ -25,7 +27,8 @@ mod postgres {
     async fn nothing_is_lost_and_nothing_twice_on_three_nodes() {
         let seed = std::env::var("IMPERAL_CRASH_SEED").ok().and_then(|seed| seed.parse().ok()).unwrap_or(2026);
         let binary = env!("CARGO_BIN_EXE_probe").into();
-        let campaign = Campaign { binary, nodes: 3, users: 30, tasks: 300, seed, talkative: false };
+        let campaign =
+            Campaign { binary, nodes: 3, users: 30, tasks: 300, calm: Duration::from_secs(3), seed, talkative: false };
         let report = campaign.run().await;
         assert!(report.violations() == 0, "{report}");
         assert_eq!(report.ended(), 300);

@@ -3,10 +3,12 @@
 //!
 //!     cargo run -p imperal-tests --bin nodes -- --nodes 3 --tasks 10000 --users 100 --seed 7
 //!
-//! Prints its seed and a table; exits with 1 when a promise was broken. Takes the server that
+//! `--calm SECONDS`, 3 unless given, is the longest time between two fates of a node. Prints its seed
+//! and a table; exits with 1 when a promise was broken. Takes the server that
 //! `IMPERAL_TEST_DATABASE_URL` names, or starts one of its own.
 
 use std::process::ExitCode;
+use std::time::Duration;
 
 use imperal_tests::nodes::Campaign;
 use imperal_tests::sibling;
@@ -24,6 +26,7 @@ async fn main() -> ExitCode {
         nodes: number("--nodes").and_then(|nodes| nodes.try_into().ok()).unwrap_or(3).max(2),
         users: number("--users").unwrap_or(20).max(1),
         tasks: number("--tasks").unwrap_or(500),
+        calm: Duration::from_secs(number("--calm").unwrap_or(3)),
         seed: number("--seed").unwrap_or(now),
         talkative: true,
     };

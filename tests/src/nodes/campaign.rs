@@ -36,6 +36,8 @@ pub struct Campaign {
     pub users: u64,
     /// Tasks that users are to be told of, all together.
     pub tasks: u64,
+    /// Longest time between two fates of a node.
+    pub calm: Duration,
     /// What the choices come from.
     pub seed: u64,
     /// Prints a line now and then.
@@ -60,7 +62,7 @@ impl Campaign {
         let mut weather = JoinSet::new();
         for (number, node) in nodes.into_iter().enumerate() {
             let (fleet, well, dice) = (fleet.clone(), well.clone(), dice.fork());
-            let blowing = Weather { fleet, number, well, dice, happened: Happened::default() };
+            let blowing = Weather { fleet, number, well, calm: self.calm, dice, happened: Happened::default() };
             weather.spawn(blowing.blow(node, enough.clone()));
         }
         let watched = CancellationToken::new();

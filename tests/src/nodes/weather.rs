@@ -17,6 +17,10 @@ use crate::{Node, cluster};
 /// By when a dead node's life must be ended and its work settled, on a machine with other work.
 const BY: Duration = Duration::from_secs(60);
 
+fn millis(time: Duration) -> u64 {
+    u64::try_from(time.as_millis()).unwrap_or(u64::MAX).max(1)
+}
+
 /// What happened to the nodes.
 #[derive(Debug, Default)]
 pub(crate) struct Happened {
@@ -108,6 +112,7 @@ pub(crate) struct Weather {
     pub(crate) number: usize,
     /// One permit fewer than there are nodes: somebody is always well.
     pub(crate) well: Arc<Semaphore>,
+    pub(crate) calm: Duration,
     pub(crate) dice: Dice,
     pub(crate) happened: Happened,
 }
@@ -116,7 +121,7 @@ impl Weather {
     pub(crate) async fn blow(mut self, mut node: Node, enough: CancellationToken) -> (Node, Happened) {
         let client = cluster::client_of(&self.fleet.database.url()).await;
         loop {
-            let calm = Duration::from_millis(300 + self.dice.below(3000));
+            let calm = Duration::from_millis(300 + self.dice.below(millis(self.calm)));
             let well = self.well.clone();
             let turn = async {
                 tokio::time::sleep(calm).await;
