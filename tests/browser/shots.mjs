@@ -92,7 +92,7 @@ async function audits(browser) {
     const shoot = camera(browser, bulk.url, await open.context.storageState());
     const fill = async (shown) => {
       await shown.page.locator(".function", { hasText: "Audit domains" }).first().click();
-      await shown.page.getByLabel("Text").last().fill(DOMAINS.join("\n"));
+      await shown.page.locator(".function-form textarea").first().fill(DOMAINS.join("\n"));
     };
     await fill(open);
     await open.run();
