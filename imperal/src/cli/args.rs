@@ -1,24 +1,17 @@
-//! The command line, as clap reads it.
+//! The command line, as clap reads it. What help and docs say beside it is in `guide.rs`.
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::{Args as ClapArgs, Parser, Subcommand};
+use clap_complete::engine::ArgValueCompleter;
 
+use super::complete;
 use crate::platform::Settings;
 
-const EXAMPLES: &str = "\
-Examples:
-  (no command)                            the platform with its chat page, on this machine
-  call refine_output text='teh draft'     run a function
-  call refine_output text=@draft.txt --follow
-                                          and watch it until its outcome
-  tasks                                   what is running
-  serve --listen 0.0.0.0:8080             for production";
-
 #[derive(Debug, Parser)]
-#[command(version, after_help = EXAMPLES, args_conflicts_with_subcommands = true)]
+#[command(version, args_conflicts_with_subcommands = true, disable_help_subcommand = true)]
 struct TopLevel {
     #[command(subcommand)]
     command: Option<Command>,
@@ -100,14 +93,23 @@ pub(super) enum Command {
     },
     /// Run a function
     Call(CallArgs),
+    /// Watch running tasks until their outcome
+    Follow {
+        /// The task's id or the end of it, as `tasks` shows it; every running task without it
+        #[arg(value_name = "TASK", add = ArgValueCompleter::new(complete::tasks))]
+        task: Option<String>,
+        #[command(flatten)]
+        reach: Reach,
+    },
     /// Show the chat
     Chat(ListArgs),
     /// Show the tasks
     Tasks(ListArgs),
     /// Ask a task to stop
     Cancel {
-        /// The task's id, as `tasks` shows it
-        task_id: String,
+        /// The task's id or the end of it, as `tasks` shows it
+        #[arg(value_name = "TASK", add = ArgValueCompleter::new(complete::tasks))]
+        task: String,
         #[command(flatten)]
         reach: Reach,
     },
@@ -124,11 +126,32 @@ pub(super) enum Command {
         #[command(flatten)]
         reach: Reach,
     },
+    /// Print the completions of a shell, for its start-up file
+    Completions {
+        /// The shell
+        shell: complete::Shell,
+    },
+    /// Explain a command
+    Help {
+        /// The command
+        command: Option<String>,
+    },
 }
 
 impl Command {
     pub(super) fn is_server(&self) -> bool {
         matches!(self, Self::Dev(_) | Self::Serve(_))
+    }
+
+    /// Whether a program reads the output.
+    pub(super) fn as_json(&self) -> bool {
+        match self {
+            Self::Call(args) => args.reach.json,
+            Self::Chat(list) | Self::Tasks(list) | Self::Audit { list, .. } => list.reach.json,
+            Self::Follow { reach, .. } | Self::Cancel { reach, .. } | Self::Link { reach } => reach.json,
+            Self::Validate { json, .. } => *json,
+            _ => false,
+        }
     }
 }
 
@@ -152,6 +175,9 @@ pub(super) struct DevArgs {
     pub(super) folder: FolderArg,
     #[command(flatten)]
     pub(super) settings: SettingsArgs,
+    /// Started by `cargo imperal dev`: speaks to it, and stops when standard input ends
+    #[arg(long, hide = true)]
+    pub(super) supervised: bool,
 }
 
 #[derive(Debug, ClapArgs)]
@@ -255,9 +281,10 @@ pub(super) struct Reach {
 #[derive(Debug, ClapArgs)]
 pub(super) struct CallArgs {
     /// The function's name
+    #[arg(add = ArgValueCompleter::new(complete::functions))]
     pub(super) function: String,
     /// Parameters as key=value; `key=@file` reads a file, `key=@-` standard input
-    #[arg(value_name = "KEY=VALUE", conflicts_with = "params")]
+    #[arg(value_name = "KEY=VALUE", conflicts_with = "params", add = ArgValueCompleter::new(complete::parameters))]
     pub(super) pairs: Vec<String>,
     /// All parameters as one JSON object
     #[arg(long, value_name = "JSON")]

@@ -1,15 +1,15 @@
 //! Speaking to the platform from the terminal.
 
-use std::process::ExitCode;
 use std::time::Duration;
 
+use reqwest::StatusCode;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 use tokio::time::Instant;
 
-use super::CliError;
 use super::args::Reach;
+use super::exit::CliError;
 use super::folder::{DataFolder, Listening, Opened};
 use super::serve::{for_a_while, local_user};
 use crate::app::App;
@@ -22,10 +22,16 @@ const UNTIL_LISTENING: Duration = Duration::from_secs(10);
 /// A way to the platform: a process that runs already, or one of our own.
 #[derive(Debug)]
 pub(super) struct Client {
+    wire: Wire,
+    ours: Option<(Bound, DataFolder, Duration)>,
+}
+
+/// Requests as the user.
+#[derive(Debug, Clone)]
+pub(super) struct Wire {
     http: reqwest::Client,
     url: String,
     token: String,
-    ours: Option<(Bound, DataFolder, Duration)>,
 }
 
 impl Client {
@@ -35,9 +41,9 @@ impl Client {
         if let Some(url) = &reach.url {
             let token = std::env::var("IMPERAL_TOKEN").unwrap_or_default();
             if token.is_empty() {
-                return Err(CliError::new("set IMPERAL_TOKEN to your token for the platform at --url"));
+                return Err(CliError::refused("set IMPERAL_TOKEN to your token for the platform at --url"));
             }
-            return Ok(Self { http, url: url.trim_end_matches('/').to_owned(), token, ours: None });
+            return Ok(Self { wire: Wire { http, url: url.trim_end_matches('/').to_owned(), token }, ours: None });
         }
         let path = &reach.folder.data_dir;
         let deadline = Instant::now() + UNTIL_LISTENING;
@@ -50,10 +56,10 @@ impl Client {
                 && http.get(format!("{url}/healthz")).send().await.is_ok()
             {
                 let token = LocalKey::of_folder(path)?.sign(&local_user())?;
-                return Ok(Self { http, url, token, ours: None });
+                return Ok(Self { wire: Wire { http, url, token }, ours: None });
             }
             if Instant::now() >= deadline {
-                return Err(CliError::new(format!(
+                return Err(CliError::unreachable(format!(
                     "another process has the data folder {} open and does not answer: stop it, or use --data-dir",
                     path.display()
                 )));
@@ -64,12 +70,13 @@ impl Client {
         let patience = app.settings.long_task_cap;
         let bound = for_a_while(app, registry, &folder).await?;
         let token = LocalKey::of_folder(path)?.sign(&local_user())?;
-        Ok(Self { http, url: format!("http://{}", bound.address()), token, ours: Some((bound, folder, patience)) })
+        let wire = Wire { http, url: format!("http://{}", bound.address()), token };
+        Ok(Self { wire, ours: Some((bound, folder, patience)) })
     }
 
     /// Where the platform is.
     pub(super) fn url(&self) -> &str {
-        &self.url
+        &self.wire.url
     }
 
     /// Whether the platform ends with this command.
@@ -77,6 +84,37 @@ impl Client {
         self.ours.is_some()
     }
 
+    /// The way to it, for whoever outlives a borrow.
+    pub(super) fn wire(&self) -> &Wire {
+        &self.wire
+    }
+
+    pub(super) async fn get<T: DeserializeOwned>(&self, path: &str) -> Result<T, CliError> {
+        self.wire.get(path).await
+    }
+
+    pub(super) async fn post<T: DeserializeOwned>(&self, path: &str, body: &impl Serialize) -> Result<T, CliError> {
+        self.wire.post(path, body).await
+    }
+
+    /// Ends the platform that this command started, its tasks first.
+    pub(super) async fn close(self) {
+        if let Some((bound, folder, patience)) = self.ours {
+            bound.stop(patience).await;
+            drop(folder);
+        }
+    }
+
+    /// Ends the platform that this command started without waiting for its tasks.
+    pub(super) async fn abandon(self) {
+        if let Some((bound, folder, _)) = self.ours {
+            bound.stop(Duration::ZERO).await;
+            drop(folder);
+        }
+    }
+}
+
+impl Wire {
     pub(super) async fn get<T: DeserializeOwned>(&self, path: &str) -> Result<T, CliError> {
         self.answer(self.http.get(format!("{}{path}", self.url))).await
     }
@@ -92,11 +130,9 @@ impl Client {
     }
 
     async fn answer<T: DeserializeOwned>(&self, request: reqwest::RequestBuilder) -> Result<T, CliError> {
-        let answer = request
-            .bearer_auth(&self.token)
-            .send()
-            .await
-            .map_err(|error| CliError::new(format!("{} does not answer: {}", self.url, error.without_url())))?;
+        let answer = request.bearer_auth(&self.token).send().await.map_err(|error| {
+            CliError::unreachable(format!("{} does not answer: {}", self.url, root(&error.without_url())))
+        })?;
         let status = answer.status();
         let bytes = answer.bytes().await?;
         if status.is_success() {
@@ -104,26 +140,24 @@ impl Client {
         }
         let body: Value = serde_json::from_slice(&bytes).unwrap_or_default();
         let part = |name: &str| body["error"][name].as_str().unwrap_or_default().to_owned();
-        match part("message") {
-            text if text.is_empty() => Err(CliError::new(format!("{} answered {status}", self.url))),
-            text => Err(CliError::new(format!("{text} ({})", part("code")))),
-        }
+        let text = match part("message") {
+            text if text.is_empty() => format!("{} answered {status}", self.url),
+            text => text,
+        };
+        let refused = match status {
+            StatusCode::SERVICE_UNAVAILABLE => CliError::unreachable(text),
+            status if status.is_client_error() => CliError::refused(text),
+            _ => CliError::new(text),
+        };
+        Err(refused.coded(part("code")))
     }
+}
 
-    /// Ends the platform that this command started, its tasks first.
-    pub(super) async fn close(self, code: ExitCode) -> ExitCode {
-        if let Some((bound, folder, patience)) = self.ours {
-            bound.stop(patience).await;
-            drop(folder);
-        }
-        code
+/// What is at the bottom of an error: "connection refused" and not "error sending request".
+fn root(error: &reqwest::Error) -> String {
+    let mut cause: &dyn std::error::Error = error;
+    while let Some(source) = cause.source() {
+        cause = source;
     }
-
-    /// Ends the platform that this command started without waiting for its tasks.
-    pub(super) async fn abandon(self) {
-        if let Some((bound, folder, _)) = self.ours {
-            bound.stop(Duration::ZERO).await;
-            drop(folder);
-        }
-    }
+    cause.to_string()
 }

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
-use super::CliError;
+use super::exit::CliError;
 
 /// A data folder that this process has open; no other can until it ends, however it ends.
 #[derive(Debug)]
@@ -61,6 +61,20 @@ impl DataFolder {
         let partial = self.path.join("listening.json.new");
         std::fs::write(&partial, serde_json::to_vec(&listening)?)?;
         std::fs::rename(partial, self.path.join("listening.json"))
+    }
+
+    /// Keeps the secrets of links that nobody has opened, for the next process on this folder. Whoever
+    /// can read them can read the key beside them, so they give nothing away.
+    pub(super) fn keep_links(&self, secrets: &[String]) {
+        let _ = std::fs::write(self.path.join("links"), secrets.join("\n"));
+    }
+
+    /// The secrets that were kept; once.
+    pub(super) fn take_links(&self) -> Vec<String> {
+        let path = self.path.join("links");
+        let kept = std::fs::read_to_string(&path).unwrap_or_default();
+        let _ = std::fs::remove_file(path);
+        kept.lines().map(str::to_owned).collect()
     }
 
     /// Where the process that has `path` open listens, once it does.

@@ -1,15 +1,14 @@
 //! `manifest`, `build`, `validate`: what the platform reads, written and checked.
 
-use std::io::IsTerminal;
 use std::path::{Path, PathBuf};
-use std::process::ExitCode;
 
 use super::args::OfExtension;
-use super::{CliError, out};
+use super::exit::{CliError, Exit};
+use super::out::{self, Look as OutLook};
 use crate::function::{Extension, Registry};
 use crate::manifest::{self, Finding, Freshness, Look, Manifest};
 
-pub(super) fn print(registry: &Registry, app_id: Option<&str>) -> Result<ExitCode, CliError> {
+pub(super) fn print(registry: &Registry, app_id: Option<&str>) -> Result<Exit, CliError> {
     let extensions = chosen(registry, app_id)?;
     let [extension] = extensions.as_slice() else {
         return Err(CliError::new(format!(
@@ -18,11 +17,11 @@ pub(super) fn print(registry: &Registry, app_id: Option<&str>) -> Result<ExitCod
         )));
     };
     out::say(&Manifest::export(extension).to_json());
-    Ok(ExitCode::SUCCESS)
+    Ok(Exit::Done)
 }
 
-pub(super) fn build(registry: &Registry, check: bool, of: &OfExtension) -> Result<ExitCode, CliError> {
-    let mut code = ExitCode::SUCCESS;
+pub(super) fn build(registry: &Registry, check: bool, of: &OfExtension) -> Result<Exit, CliError> {
+    let mut code = Exit::Done;
     for extension in chosen(registry, of.app.as_deref())? {
         let folder = folder(extension, of);
         if !check {
@@ -33,7 +32,7 @@ pub(super) fn build(registry: &Registry, check: bool, of: &OfExtension) -> Resul
         match manifest::check(extension, &folder)? {
             Freshness::Fresh => out::say(&format!("Up to date: {}", file.display())),
             Freshness::Stale(difference) => {
-                code = ExitCode::FAILURE;
+                code = Exit::Failed;
                 eprintln!("{} is stale: run `build` and commit it\n{difference}", file.display());
             }
         }
@@ -46,7 +45,7 @@ pub(super) fn validate(
     file: Option<&Path>,
     of: &OfExtension,
     json: bool,
-) -> Result<ExitCode, CliError> {
+) -> Result<Exit, CliError> {
     let findings: Vec<Finding> = match file {
         Some(file) => manifest::validate_file(file),
         None => chosen(registry, of.app.as_deref())?
@@ -58,25 +57,25 @@ pub(super) fn validate(
 }
 
 /// `validate FILE` where there is no extension: any manifest, any origin.
-pub(super) fn of_file(file: &Path, json: bool) -> ExitCode {
+pub(super) fn of_file(file: &Path, json: bool) -> Exit {
     show(&manifest::validate_file(file), json)
 }
 
-fn show(findings: &[Finding], json: bool) -> ExitCode {
+fn show(findings: &[Finding], json: bool) -> Exit {
     if json {
         out::json(&manifest::to_json(findings));
     } else {
-        let colour = std::io::stdout().is_terminal() && std::env::var_os("NO_COLOR").is_none();
+        let colour = OutLook::of_stdout().colour;
         out::say(manifest::render(findings, Look::full(colour)).trim_end());
     }
-    if findings.iter().any(Finding::is_error) { ExitCode::FAILURE } else { ExitCode::SUCCESS }
+    if findings.iter().any(Finding::is_error) { Exit::Failed } else { Exit::Done }
 }
 
 fn chosen<'a>(registry: &'a Registry, app_id: Option<&str>) -> Result<Vec<&'a Extension>, CliError> {
     match app_id {
         None => Ok(registry.extensions().collect()),
         Some(app_id) => registry.extension(app_id).map(|extension| vec![extension]).ok_or_else(|| {
-            CliError::new(format!("there is no extension `{app_id}` here; there is {}", known(registry)))
+            CliError::refused(format!("there is no extension `{app_id}` here; there is {}", known(registry)))
         }),
     }
 }

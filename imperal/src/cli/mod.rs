@@ -1,45 +1,48 @@
 //! The commands of every extension binary.
 //!
-//! Owns the command line, where output goes (people on a terminal, JSON lines with `--json`, logs
-//! always on standard error) and exit codes: 0 done, 1 failed, 2 wrong usage. Every command that
+//! Owns the command line, where output goes (people on a terminal, plain text in a pipe, JSON lines
+//! with `--json`, logs always on standard error) and exit codes (`exit.rs`). Every command that
 //! touches the chat speaks HTTP: to the process that has the data folder open, or to one that it
 //! starts itself for as long as it takes.
 
 mod args;
+mod bars;
 mod call;
 #[doc(hidden)]
 pub mod cargo;
 mod client;
+mod complete;
+mod data;
+mod exit;
+mod feed;
 mod folder;
+mod follow;
+mod guide;
+mod interrupt;
 mod manifest;
 mod out;
+mod params;
+#[cfg(test)]
+mod reference;
 mod serve;
 mod show;
 mod sse;
+mod supervised;
+mod table;
+mod task_id;
+mod turns;
+mod when;
 
 use std::process::ExitCode;
 
+use clap::error::{ContextKind, ContextValue, ErrorKind};
 use clap::{CommandFactory, FromArgMatches};
 
 use crate::app::App;
-use crate::function::Registry;
+use crate::function::{Registry, params_schema};
 use args::{Args, Command};
-
-/// Why a command failed: a sentence for the person at the terminal.
-#[derive(Debug)]
-pub(crate) struct CliError(String);
-
-impl CliError {
-    fn new(text: impl Into<String>) -> Self {
-        Self(text.into())
-    }
-}
-
-impl<E: std::error::Error> From<E> for CliError {
-    fn from(error: E) -> Self {
-        Self(error.to_string())
-    }
-}
+use exit::{CliError, Exit};
+use guide::Sample;
 
 /// Parses the command line and runs the command.
 pub(crate) fn run(app: App) -> ExitCode {
@@ -52,11 +55,14 @@ pub(crate) fn run(app: App) -> ExitCode {
             return ExitCode::FAILURE;
         }
     };
+    if complete::answer(|| command_line(&registry)) {
+        return ExitCode::SUCCESS;
+    }
     let args = match parse(&registry) {
         Ok(args) => args,
         Err(error) => {
             let _ = error.print();
-            return ExitCode::from(u8::try_from(error.exit_code()).unwrap_or(2));
+            return ExitCode::from(u8::try_from(error.exit_code()).unwrap_or(Exit::Usage.meaning().0));
         }
     };
     out::start_log(args.command.is_server());
@@ -67,34 +73,81 @@ pub(crate) fn run(app: App) -> ExitCode {
             return ExitCode::FAILURE;
         }
     };
+    let as_json = args.command.as_json();
     let done = runtime.block_on(carry_out(app, registry, args));
     // Work that blocks its thread must not keep the process from ending.
     runtime.shutdown_timeout(std::time::Duration::from_secs(1));
     match done {
-        Ok(code) => code,
-        Err(CliError(text)) => {
-            eprintln!("error: {text}");
-            ExitCode::FAILURE
+        Ok(exit) => exit.into(),
+        Err(error) => {
+            out::error(&error, as_json);
+            error.exit.into()
         }
     }
 }
 
-/// The binary's own name, version and description stand in its help.
-fn parse(registry: &Registry) -> Result<Args, clap::Error> {
-    let mut command = Args::command();
-    let name = std::env::args_os()
-        .next()
-        .and_then(|path| std::path::Path::new(&path).file_name().map(|name| name.to_string_lossy().into_owned()));
-    if let Some(name) = name {
-        command = command.display_name(name.clone()).bin_name(name);
+/// What a person types to run this binary again.
+fn bin() -> String {
+    if let Ok(named) = std::env::var("IMPERAL_CALLED_AS") {
+        return named;
     }
+    let path = std::path::PathBuf::from(std::env::args_os().next().unwrap_or_default());
+    // `cargo run` starts it by a path inside the package, which nobody typed.
+    if path.starts_with("target") && std::env::var_os("CARGO_MANIFEST_DIR").is_some() {
+        return "cargo run --".to_owned();
+    }
+    own_name()
+}
+
+/// The binary's name on the PATH.
+fn own_name() -> String {
+    let path = std::path::PathBuf::from(std::env::args_os().next().unwrap_or_default());
+    path.file_stem().map_or_else(|| "imperal".to_owned(), |name| name.to_string_lossy().into_owned())
+}
+
+/// The binary's own name, version and description stand in its help, and its functions in the examples.
+fn command_line(registry: &Registry) -> clap::Command {
+    let mut functions = registry.extensions().flat_map(crate::function::Extension::functions).peekable();
+    let first = functions.peek().map(|function| (function.name.to_owned(), params::example(&params_schema(function))));
+    let (function, pairs) = first.unwrap_or_else(|| ("FUNCTION".to_owned(), "key=value".to_owned()));
+    let sample = Sample {
+        bin: bin(),
+        call: format!("{function} {pairs}").trim_end().to_owned(),
+        function,
+        functions: functions.map(|function| (function.name.to_owned(), function.description.to_owned())).collect(),
+    };
+    let name = bin();
+    let mut command = Args::command().display_name(name.clone()).bin_name(name);
     if let (1, Some(extension)) = (registry.extensions().len(), registry.extensions().next()) {
         command = command.about(extension.def().description).version(extension.def().version);
     }
-    Args::from_arg_matches(&command.try_get_matches()?)
+    guide::teach(command, &sample)
 }
 
-async fn carry_out(app: App, registry: Registry, args: Args) -> Result<ExitCode, CliError> {
+fn parse(registry: &Registry) -> Result<Args, clap::Error> {
+    let command = command_line(registry);
+    match command.clone().try_get_matches() {
+        Ok(matches) => Args::from_arg_matches(&matches),
+        Err(error) => Err(explain(error, registry)),
+    }
+}
+
+/// A function that was typed as if it were a command gets the command line that runs it.
+fn explain(mut error: clap::Error, registry: &Registry) -> clap::Error {
+    let written = match (error.kind(), error.get(ContextKind::InvalidSubcommand), error.get(ContextKind::InvalidArg)) {
+        (ErrorKind::InvalidSubcommand | ErrorKind::UnknownArgument, Some(ContextValue::String(written)), _)
+        | (ErrorKind::UnknownArgument, None, Some(ContextValue::String(written))) => written.clone(),
+        _ => return error,
+    };
+    let mut functions = registry.extensions().flat_map(crate::function::Extension::functions);
+    let Some(function) = functions.find(|function| function.name == written) else { return error };
+    let pairs = params::example(&params_schema(function));
+    let suggestion = format!("it is a function: `{} call {} {pairs}`", bin(), function.name);
+    error.insert(ContextKind::Suggested, ContextValue::StyledStrs(vec![suggestion.into()]));
+    error
+}
+
+async fn carry_out(app: App, registry: Registry, args: Args) -> Result<Exit, CliError> {
     match args.command {
         Command::Dev(dev) => serve::dev(app, registry, dev).await,
         Command::Serve(serve) => serve::serve(app, registry, serve).await,
@@ -103,11 +156,35 @@ async fn carry_out(app: App, registry: Registry, args: Args) -> Result<ExitCode,
         Command::Build { check, of } => manifest::build(&registry, check, &of),
         Command::Validate { file, of, json } => manifest::validate(&registry, file.as_deref(), &of, json),
         Command::Call(call) => call::call(app, registry, call).await,
-        Command::Chat(list) => show::chat(app, registry, list).await,
+        Command::Follow { task, reach } => follow::follow(app, registry, task.as_deref(), &reach).await,
+        Command::Chat(list) => turns::chat(app, registry, list).await,
         Command::Tasks(list) => show::tasks(app, registry, list).await,
-        Command::Cancel { task_id, reach } => show::cancel(app, registry, &task_id, reach).await,
+        Command::Cancel { task, reach } => show::cancel(app, registry, &task, reach).await,
         Command::Audit { list, verify: true } => show::verify_audit(app, registry, list.reach).await,
         Command::Audit { list, verify: false } => show::audit(app, registry, list).await,
         Command::Link { reach } => show::link(app, registry, reach).await,
+        Command::Completions { shell } => {
+            complete::script(shell, &own_name())?;
+            Ok(Exit::Done)
+        }
+        Command::Help { command } => help(&registry, command.as_deref()),
     }
+}
+
+fn help(registry: &Registry, named: Option<&str>) -> Result<Exit, CliError> {
+    let mut command = command_line(registry);
+    command.build();
+    let Some(named) = named else {
+        command.print_help()?;
+        return Ok(Exit::Done);
+    };
+    let known: Vec<String> = guide::GUIDES.iter().map(|guide| guide.name.to_owned()).collect();
+    match command.find_subcommand_mut(named) {
+        Some(sub) => sub.print_help()?,
+        None => {
+            return Err(CliError::usage(format!("there is no command `{named}`; there is {}", known.join(", ")))
+                .hint(exit::guess(named, known.iter().map(String::as_str))));
+        }
+    }
+    Ok(Exit::Done)
 }

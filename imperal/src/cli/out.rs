@@ -1,18 +1,75 @@
-//! Output: tables for people, JSON lines for programs, the log on standard error.
+//! Output: what a terminal gets and a pipe does not, JSON lines for programs, the log.
+//!
+//! Owns colours (`NO_COLOR` is honoured), the width, and that text of extensions and services
+//! cannot steer the terminal. Tables and data are laid out elsewhere (`table.rs`, `data.rs`).
 
+use std::borrow::Cow;
 use std::io::{self, IsTerminal, Write};
 
+use console::Term;
 use serde::Serialize;
+use serde_json::json;
 use tracing_subscriber::EnvFilter;
+
+use super::exit::CliError;
 
 /// Logs go to standard error; `RUST_LOG` chooses what.
 pub(super) fn start_log(server: bool) {
     let default = if server { "info" } else { "warn" };
     let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new(default));
     let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(io::stderr);
-    let ansi = io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none();
     // Failing means that the binary has set up a log of its own.
-    let _ = builder.with_ansi(ansi).try_init();
+    let _ = builder.with_ansi(Look::of_stderr().colour).try_init();
+}
+
+/// What the reader of an output can be shown.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct Look {
+    /// Somebody looks at it: marks, short ids, "2 min ago".
+    pub(super) terminal: bool,
+    pub(super) colour: bool,
+    /// Columns; none in a pipe, where nothing is cut.
+    pub(super) width: Option<usize>,
+}
+
+/// How a word is painted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Paint {
+    Bold,
+    Dim,
+    Red,
+    Green,
+    Yellow,
+    Cyan,
+}
+
+impl Look {
+    pub(super) fn of_stdout() -> Self {
+        Self::of(io::stdout().is_terminal(), &Term::stdout())
+    }
+
+    pub(super) fn of_stderr() -> Self {
+        Self::of(io::stderr().is_terminal(), &Term::stderr())
+    }
+
+    fn of(terminal: bool, term: &Term) -> Self {
+        let plain = std::env::var_os("NO_COLOR").is_some_and(|set| !set.is_empty())
+            || std::env::var_os("TERM").is_some_and(|term| term == "dumb");
+        let width = terminal.then(|| term.size_checked().map(|(_, columns)| usize::from(columns))).flatten();
+        Self { terminal, colour: terminal && !plain, width: width.filter(|width| *width > 0) }
+    }
+
+    pub(super) fn paint(self, paint: Paint, text: &str) -> String {
+        let code = match paint {
+            Paint::Bold => "1",
+            Paint::Dim => "2",
+            Paint::Red => "31",
+            Paint::Green => "32",
+            Paint::Yellow => "33",
+            Paint::Cyan => "36",
+        };
+        if self.colour && !text.is_empty() { format!("\x1b[{code}m{text}\x1b[0m") } else { text.to_owned() }
+    }
 }
 
 /// One JSON object, one line.
@@ -27,42 +84,69 @@ pub(super) fn say(line: &str) {
     let _ = writeln!(io::stdout(), "{line}");
 }
 
-/// Columns as wide as their widest cell, the last one free.
-pub(super) fn table(head: &[&str], rows: &[Vec<String>]) {
-    let mut widths: Vec<usize> = head.iter().map(|cell| cell.chars().count()).collect();
-    for row in rows {
-        for (width, cell) in widths.iter_mut().zip(row) {
-            *width = (*width).max(cell.chars().count());
+/// A remark for the person, which no program reads, on standard error.
+pub(super) fn remark(text: &str) {
+    let _ = writeln!(io::stderr(), "{}", Look::of_stderr().paint(Paint::Dim, text));
+}
+
+/// Why the command failed, on standard error.
+pub(super) fn error(error: &CliError, as_json: bool) {
+    if as_json {
+        let mut said = json!({ "message": error.text });
+        if let Some(code) = &error.code {
+            said["code"] = code.as_str().into();
         }
-    }
-    let line = |cells: Vec<&str>| {
-        let mut text = String::new();
-        for (at, (cell, width)) in cells.iter().zip(&widths).enumerate() {
-            text.push_str(cell);
-            if at + 1 < widths.len() {
-                text.extend(std::iter::repeat_n(' ', width - cell.chars().count() + 2));
-            }
+        if let Some(hint) = &error.hint {
+            said["hint"] = hint.as_str().into();
         }
-        text
-    };
-    let head = line(head.to_vec());
-    if io::stdout().is_terminal() && std::env::var_os("NO_COLOR").is_none() {
-        say(&format!("\x1b[1m{head}\x1b[0m"));
-    } else {
-        say(&head);
+        let _ = writeln!(io::stderr(), "{}", json!({ "error": said }));
+        return;
     }
-    for row in rows {
-        say(&line(row.iter().map(String::as_str).collect()));
+    let look = Look::of_stderr();
+    let code = error.code.as_ref().map_or_else(String::new, |code| look.paint(Paint::Dim, &format!(" ({code})")));
+    let _ = writeln!(io::stderr(), "{} {}{code}", look.paint(Paint::Red, "error:"), plain(&error.text));
+    if let Some(hint) = &error.hint {
+        let _ = writeln!(io::stderr(), "{}", plain(hint));
     }
 }
 
-/// The first line of a text, cut for a table.
+/// Text of others without what would steer a terminal: control characters become a mark.
+pub(super) fn plain(text: &str) -> Cow<'_, str> {
+    let steers = |c: char| c.is_control() && c != '\n' && c != '\t';
+    if text.contains(steers) {
+        Cow::Owned(text.replace("\r\n", "\n").replace(steers, "\u{fffd}"))
+    } else {
+        Cow::Borrowed(text)
+    }
+}
+
+/// The first line of a text, cut to so many columns.
 pub(super) fn one_line(text: &str, width: usize) -> String {
+    let text = plain(text);
     let first = text.lines().next().unwrap_or_default();
-    if first.chars().count() <= width && first.len() == text.trim_end().len() {
+    let more = first.len() < text.trim_end().len();
+    if console::measure_text_width(first) <= width && !more {
         return first.to_owned();
     }
-    let mut cut: String = first.chars().take(width.saturating_sub(1)).collect();
-    cut.push('…');
-    cut
+    if more && console::measure_text_width(first) < width {
+        return format!("{first}…");
+    }
+    console::truncate_str(first, width, "…").into_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn text_cannot_steer_the_terminal() {
+        assert_eq!(plain("a\x1b[2Jb\x07\r\nc\td"), "a\u{fffd}[2Jb\u{fffd}\nc\td");
+    }
+
+    #[test]
+    fn a_line_is_cut_by_columns_and_not_by_characters() {
+        assert_eq!(one_line("日本語のテキスト", 9), "日本語の…");
+        assert_eq!(one_line("short", 9), "short");
+        assert_eq!(one_line("two\nlines", 9), "two…");
+    }
 }

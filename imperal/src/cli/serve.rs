@@ -2,15 +2,16 @@
 
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::Path;
-use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Duration;
 
 use secrecy::SecretString;
 
-use super::CliError;
 use super::args::{DevArgs, ServeArgs};
+use super::exit::{CliError, Exit};
 use super::folder::{DataFolder, Opened};
+use super::out::{self, Look, Paint};
+use super::supervised;
 use crate::app::App;
 use crate::context::User;
 use crate::function::Registry;
@@ -23,7 +24,7 @@ use crate::platform::{Platform, Settings};
 /// Where `dev` listens when nothing else does.
 const DEV_PORT: u16 = 7717;
 
-pub(super) async fn dev(mut app: App, registry: Registry, args: DevArgs) -> Result<ExitCode, CliError> {
+pub(super) async fn dev(mut app: App, registry: Registry, args: DevArgs) -> Result<Exit, CliError> {
     args.settings.apply(&mut app.settings);
     let folder = own(&args.folder.data_dir)?;
     let grace = app.settings.shutdown_grace;
@@ -35,14 +36,28 @@ pub(super) async fn dev(mut app: App, registry: Registry, args: DevArgs) -> Resu
         Err(_) if args.listen.is_none() => bind(&platform, &folder, local(0), |auth| auth).await?,
         bound => bound?,
     };
-    println!("{}, data in {}", names.join(", "), folder.path().display());
-    println!("open {}", bound.link(local_user()));
-    until_told_to_stop().await?;
+    bound.reopen(folder.take_links(), &local_user());
+    let link = bound.link(local_user());
+    if args.supervised {
+        supervised::announce(&format!("http://{}", bound.address()), &link);
+        tokio::select! {
+            stopped = until_told_to_stop() => stopped?,
+            () = supervised::until_input_ends() => {}
+        }
+    } else {
+        let look = Look::of_stdout();
+        out::say(&format!("{}, data in {}", look.paint(Paint::Bold, &names.join(", ")), folder.path().display()));
+        out::say(&format!("open {}", look.paint(Paint::Cyan, &link)));
+        until_told_to_stop().await?;
+        out::remark("stopping; running work may finish");
+    }
+    // A link that nobody has opened yet opens the next process too.
+    folder.keep_links(&bound.open_links(&local_user()));
     bound.stop(grace).await;
-    Ok(ExitCode::SUCCESS)
+    Ok(Exit::Done)
 }
 
-pub(super) async fn serve(mut app: App, registry: Registry, args: ServeArgs) -> Result<ExitCode, CliError> {
+pub(super) async fn serve(mut app: App, registry: Registry, args: ServeArgs) -> Result<Exit, CliError> {
     args.settings.apply(&mut app.settings);
     let grace = app.settings.shutdown_grace;
     let users = verifier(&args)?;
@@ -63,19 +78,20 @@ pub(super) async fn serve(mut app: App, registry: Registry, args: ServeArgs) -> 
     .await?;
     println!("listening on http://{}", bound.address());
     until_told_to_stop().await?;
+    eprintln!("stopping; running work may finish");
     bound.stop(grace).await;
-    Ok(ExitCode::SUCCESS)
+    Ok(Exit::Done)
 }
 
 /// A token as whoever signs users in would make it, for trying `serve`.
-pub(super) fn token(user: String, tenant: String, scopes: Vec<String>, hours: u32) -> Result<ExitCode, CliError> {
+pub(super) fn token(user: String, tenant: String, scopes: Vec<String>, hours: u32) -> Result<Exit, CliError> {
     let Some(secret) = env_text("IMPERAL_JWT_SECRET") else {
         return Err(CliError::new("set IMPERAL_JWT_SECRET to the secret that `serve` has"));
     };
     let mut user = User::new(user, tenant);
     user.scopes = scopes;
-    super::out::say(&Verifier::sign(&SecretString::from(secret), &user, Duration::from_secs(u64::from(hours) * 3600))?);
-    Ok(ExitCode::SUCCESS)
+    out::say(&Verifier::sign(&SecretString::from(secret), &user, Duration::from_secs(u64::from(hours) * 3600))?);
+    Ok(Exit::Done)
 }
 
 fn env_text(name: &str) -> Option<String> {
@@ -195,7 +211,7 @@ fn verifier(args: &ServeArgs) -> Result<Verifier, CliError> {
     Ok(verifier.audience(args.audience.clone()).issuer(args.issuer.clone()))
 }
 
-async fn until_told_to_stop() -> Result<(), CliError> {
+pub(super) async fn until_told_to_stop() -> Result<(), CliError> {
     #[cfg(unix)]
     {
         use tokio::signal::unix::{SignalKind, signal};
@@ -208,6 +224,5 @@ async fn until_told_to_stop() -> Result<(), CliError> {
     }
     #[cfg(not(unix))]
     tokio::signal::ctrl_c().await?;
-    eprintln!("stopping; running work may finish");
     Ok(())
 }

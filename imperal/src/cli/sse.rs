@@ -1,12 +1,14 @@
 //! Reads Server-Sent Events, as far as the platform sends them.
 
-use super::CliError;
+use super::exit::CliError;
 
 /// One event of the stream.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(super) struct Message {
     pub(super) event: String,
     pub(super) data: String,
+    /// The event's number; events without one cannot be resumed after.
+    pub(super) id: Option<u64>,
 }
 
 /// Cuts a stream of bytes into events.
@@ -31,6 +33,8 @@ impl Parser {
                 }
             } else if let Some(event) = line.strip_prefix("event:") {
                 event.trim_start().clone_into(&mut self.message.event);
+            } else if let Some(id) = line.strip_prefix("id:") {
+                self.message.id = id.trim().parse().ok();
             } else if let Some(data) = line.strip_prefix("data:") {
                 if !self.message.data.is_empty() {
                     self.message.data.push('\n');
@@ -55,7 +59,7 @@ mod tests {
             let mut got = parser.feed(&text[..cut]).unwrap();
             got.extend(parser.feed(&text[cut..]).unwrap());
             assert_eq!(got.len(), 2, "cut at {cut}");
-            assert_eq!(got[0], Message { event: "turn".into(), data: "{\"a\":\"ü\"}".into() });
+            assert_eq!(got[0], Message { event: "turn".into(), data: "{\"a\":\"ü\"}".into(), id: Some(1) });
             assert_eq!(got[1].data, "x\ny");
         }
     }

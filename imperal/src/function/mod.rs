@@ -13,7 +13,7 @@ mod registry;
 pub use def::{ActionType, FunctionDef, Handler, Reply};
 pub use handler::{ChatHandler, HandlerContext, HandlerOutput, Params, ResultData};
 #[cfg(feature = "platform")]
-pub(crate) use params::ParamsCheck;
+pub(crate) use params::{ParamsCheck, params_schema};
 #[doc(hidden)]
 pub use probe::{Data, Otherwise, Shape};
 pub use registry::{Extension, Registry, StartError};

@@ -15,6 +15,12 @@ use crate::codes;
 use crate::error::Error;
 use crate::result::Result;
 
+/// The schema that a function's parameters are checked against.
+pub(crate) fn params_schema(function: &FunctionDef) -> Value {
+    let mut generator = SchemaSettings::draft2020_12().into_generator();
+    (function.params_schema)(&mut generator).to_value()
+}
+
 /// A function's compiled parameter schema.
 #[derive(Debug)]
 pub(crate) struct ParamsCheck {
@@ -29,8 +35,7 @@ impl ParamsCheck {
     /// A sentence naming the function when its schema is none a validator accepts, a `pattern`
     /// that is no regular expression for example.
     pub(crate) fn compile(function: &FunctionDef) -> std::result::Result<Self, String> {
-        let mut generator = SchemaSettings::draft2020_12().into_generator();
-        let schema = (function.params_schema)(&mut generator).to_value();
+        let schema = params_schema(function);
         let validator = jsonschema::validator_for(&schema)
             .map_err(|error| format!("the parameter schema of {function:?} is not valid: {error}"))?;
         Ok(Self { schema, validator })

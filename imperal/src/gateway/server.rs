@@ -73,6 +73,16 @@ impl Bound {
         format!("http://{}/open/{}", self.address, self.links.make(user))
     }
 
+    /// Secrets of this user's links that nobody has opened: for [`reopen`](Self::reopen).
+    pub(crate) fn open_links(&self, user: &User) -> Vec<String> {
+        self.links.waiting(user)
+    }
+
+    /// Lets links of the process before this one be opened, once, as they were meant.
+    pub(crate) fn reopen(&self, secrets: Vec<String>, user: &User) {
+        self.links.take_up(secrets, user);
+    }
+
     /// Stops in two phases: no new calls, running work gets `grace`; then streams and connections
     /// end.
     pub async fn stop(self, grace: Duration) {

@@ -1,24 +1,36 @@
 //! `cargo imperal`: starts an extension, and runs an extension's own commands from its folder.
 //!
 //! Owns the command line of the `cargo-imperal` binary. It knows nothing of extensions itself:
-//! `build`, `validate`, `manifest` and `dev` are the commands of the extension's binary, which
-//! `cargo run` compiles first.
+//! `build`, `call`, `tasks` and the like are the commands of the extension's binary, which cargo
+//! compiles first; `dev` also compiles it again after each change.
 
+mod compile;
+mod dev;
 mod new;
+mod sources;
 
 use std::path::PathBuf;
 use std::process::{Command as Process, ExitCode};
 
-use clap::{Parser, Subcommand};
+use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
 
-use super::CliError;
-use super::manifest as findings;
+use super::exit::{CliError, Exit, guess};
+use super::guide::{self, GUIDES};
+use super::{manifest as findings, out};
+
+const EXAMPLES: &[(&str, &str)] = &[
+    ("cargo imperal new hello", "a crate that compiles, is tested and runs"),
+    ("cargo imperal dev", "its chat page; builds and starts again after each change"),
+    ("cargo imperal call greet name=Anna", "run a function; every command of the binary works here"),
+    ("cargo imperal build", "write imperal.json beside Cargo.toml"),
+    ("cargo imperal validate", "check it against every rule"),
+];
 
 #[derive(Debug, Parser)]
 #[command(name = "cargo-imperal", bin_name = "cargo", version)]
 enum Cargo {
     /// Chat extensions whose background work is never lost
-    #[command(subcommand, version, arg_required_else_help = true)]
+    #[command(subcommand, version, arg_required_else_help = true, disable_help_subcommand = true)]
     Imperal(Command),
 }
 
@@ -32,6 +44,8 @@ enum Command {
         #[arg(long, value_name = "DIR")]
         path: Option<PathBuf>,
     },
+    /// Run the platform with its chat page on this machine, and build and start it again after each change
+    Dev(dev::DevArgs),
     /// Write imperal.json beside Cargo.toml
     Build {
         /// Options of the extension's `build`, `--check` for example
@@ -52,48 +66,80 @@ enum Command {
         #[arg(trailing_var_arg = true, allow_hyphen_values = true, value_name = "OPTIONS")]
         options: Vec<String>,
     },
-    /// Run the platform with its chat page on this machine
-    Dev {
-        /// Options of the extension's `dev`, `--listen 127.0.0.1:0` for example
-        #[arg(trailing_var_arg = true, allow_hyphen_values = true, value_name = "OPTIONS")]
-        options: Vec<String>,
-    },
+    #[command(external_subcommand)]
+    OfExtension(Vec<String>),
+}
+
+fn command_line() -> clap::Command {
+    let rows = |rows: &[(&str, &str)]| rows.iter().map(|(a, b)| ((*a).to_owned(), (*b).to_owned())).collect::<Vec<_>>();
+    let own: Vec<_> = GUIDES.iter().map(|guide| guide.name).filter(|name| !is_ours(name)).collect();
+    let after = format!(
+        "In an extension's folder also its own commands: {}.\n`cargo imperal COMMAND --help` explains each, examples first.",
+        own.join(", ")
+    );
+    let examples = format!("{}{}", guide::header("Examples:"), guide::columns(&rows(EXAMPLES)));
+    Cargo::command().styles(guide::STYLES).mut_subcommand("imperal", |imperal| {
+        imperal
+            .before_help(examples)
+            .after_help(after)
+            .help_template("{about}\n\n{before-help}{usage-heading} {usage}\n\n{all-args}\n\n{after-help}")
+    })
+}
+
+fn is_ours(name: &str) -> bool {
+    matches!(name, "build" | "dev" | "validate" | "manifest" | "help")
 }
 
 /// The `main` of `cargo-imperal`.
 #[doc(hidden)]
 pub fn main() -> ExitCode {
-    let Cargo::Imperal(command) = Cargo::parse();
-    carry_out(command).unwrap_or_else(|CliError(text)| {
-        eprintln!("error: {text}");
-        ExitCode::FAILURE
+    let parsed = command_line().try_get_matches().and_then(|matches| Cargo::from_arg_matches(&matches));
+    let Cargo::Imperal(command) = parsed.unwrap_or_else(|error| error.exit());
+    carry_out(command).unwrap_or_else(|error| {
+        out::error(&error, false);
+        error.exit.into()
     })
 }
 
 fn carry_out(command: Command) -> Result<ExitCode, CliError> {
     match command {
-        Command::New { name, path } => new::scaffold(&name, path.as_deref()),
-        Command::Build { options } => of_extension("build", options),
-        Command::Validate { file: Some(file), json } => Ok(findings::of_file(&file, json)),
+        Command::New { name, path } => new::scaffold(&name, path.as_deref()).map(Into::into),
+        Command::Build { options } => of_extension("build", &options),
+        Command::Validate { file: Some(file), json } => Ok(findings::of_file(&file, json).into()),
         Command::Validate { file: None, json } => {
-            of_extension("validate", if json { vec!["--json".to_owned()] } else { Vec::new() })
+            let options = if json { vec!["--json".to_owned()] } else { Vec::new() };
+            of_extension("validate", &options)
         }
-        Command::Manifest { options } => of_extension("manifest", options),
-        Command::Dev { options } => of_extension("dev", options),
+        Command::Manifest { options } => of_extension("manifest", &options),
+        Command::Dev(args) => dev::dev(&args).map(Into::into),
+        Command::OfExtension(words) => {
+            let (command, options) = words.split_first().ok_or_else(|| CliError::usage("no command"))?;
+            if command == "help" && options.is_empty() {
+                let mut line = command_line();
+                line.build();
+                if let Some(imperal) = line.find_subcommand_mut("imperal") {
+                    imperal.print_help()?;
+                }
+                return Ok(Exit::Done.into());
+            }
+            let known = || GUIDES.iter().map(|guide| guide.name).chain(["new"]);
+            if !known().any(|name| name == command) {
+                let list = known().collect::<Vec<_>>().join(", ");
+                return Err(CliError::usage(format!("there is no command `{command}`; there is {list}"))
+                    .hint(guess(command, known())));
+            }
+            of_extension(command, options)
+        }
     }
 }
 
 /// Runs a command of the extension in this folder, and ends as it ends.
-fn of_extension(command: &str, options: Vec<String>) -> Result<ExitCode, CliError> {
-    let here = std::env::current_dir()?;
-    if !here.ancestors().any(|folder| folder.join("Cargo.toml").is_file()) {
-        return Err(CliError::new(format!(
-            "there is no Cargo.toml in {} or above: go to an extension's folder, or start one with `cargo imperal new NAME`",
-            here.display()
-        )));
-    }
-    // Cargo names itself to the commands that it starts.
-    let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
-    let status = Process::new(cargo).args(["run", "--quiet", "--", command]).args(options).status()?;
+fn of_extension(command: &str, options: &[String]) -> Result<ExitCode, CliError> {
+    compile::crate_here()?;
+    let status = Process::new(compile::cargo())
+        .args(["run", "--quiet", "--", command])
+        .args(options)
+        .env("IMPERAL_CALLED_AS", "cargo imperal")
+        .status()?;
     Ok(status.code().and_then(|code| u8::try_from(code).ok()).map_or(ExitCode::FAILURE, ExitCode::from))
 }

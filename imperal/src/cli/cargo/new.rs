@@ -4,9 +4,9 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::process::ExitCode;
 
-use super::super::{CliError, out};
+use super::super::exit::{CliError, Exit};
+use super::super::out;
 
 /// Each file and its text, in which `{{app_id}}` and the like are filled in.
 const FILES: &[(&str, &str)] = &[
@@ -82,7 +82,7 @@ const TAKEN: &[&str] = &[
 ];
 
 /// Makes the folder and says what to do next.
-pub(super) fn scaffold(name: &str, path: Option<&Path>) -> Result<ExitCode, CliError> {
+pub(super) fn scaffold(name: &str, path: Option<&Path>) -> Result<Exit, CliError> {
     check_name(name)?;
     let folder = std::env::current_dir()?.join(name);
     if folder.exists() {
@@ -112,7 +112,7 @@ pub(super) fn scaffold(name: &str, path: Option<&Path>) -> Result<ExitCode, CliE
         "Started `{name}` in {}\n\n  cd {name}\n  cargo test               # its functions and its manifest\n  cargo run                # the platform and its chat page\n  cargo imperal build      # after a change: writes imperal.json\n  cargo imperal validate   # every rule",
         folder.display()
     ));
-    Ok(ExitCode::SUCCESS)
+    Ok(Exit::Done)
 }
 
 fn check_name(name: &str) -> Result<(), CliError> {

@@ -37,6 +37,22 @@ impl Links {
         secret
     }
 
+    /// The secrets of a user's links that wait still, the oldest first.
+    pub(in crate::gateway) fn waiting(&self, user: &User) -> Vec<String> {
+        let links = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let now = Instant::now();
+        links.iter().filter(|link| link.until > now && link.user == *user).map(|link| link.secret.clone()).collect()
+    }
+
+    /// Takes up links of a process before this one; they hold for another hour.
+    pub(in crate::gateway) fn take_up(&self, secrets: Vec<String>, user: &User) {
+        let mut links = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let until = Instant::now() + HOLDS_FOR;
+        for secret in secrets.into_iter().filter(|secret| secret.len() == 32).take(OPEN_AT_ONCE - 1) {
+            links.push(Link { secret, user: user.clone(), until });
+        }
+    }
+
     /// Opens a link, once.
     pub(in crate::gateway) fn open(&self, shown: &str) -> Option<User> {
         let mut links = self.0.lock().unwrap_or_else(PoisonError::into_inner);

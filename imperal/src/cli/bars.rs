@@ -1,0 +1,116 @@
+//! Progress on a terminal: a bar a task, turns printed above them.
+//!
+//! Owns everything that is drawn in place. Where standard error is no terminal nothing is drawn,
+//! and the caller prints lines instead.
+
+use std::collections::HashMap;
+use std::time::{Duration, SystemTime};
+
+use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
+
+use super::out::{self, Look};
+use crate::ids::TaskId;
+use crate::ledger::Task;
+
+/// Columns of a task's name.
+const NAME: usize = 28;
+
+/// The bars of the tasks that are watched.
+#[derive(Debug)]
+pub(super) struct Bars {
+    multi: MultiProgress,
+    of: HashMap<TaskId, ProgressBar>,
+    look: Look,
+}
+
+impl Bars {
+    /// Hidden where `shown` is false.
+    pub(super) fn new(shown: bool) -> Self {
+        let look = Look { terminal: shown, ..Look::of_stderr() };
+        let multi = MultiProgress::new();
+        if !shown {
+            multi.set_draw_target(ProgressDrawTarget::hidden());
+        }
+        Self { multi, of: HashMap::new(), look }
+    }
+
+    pub(super) fn are_shown(&self) -> bool {
+        self.look.terminal
+    }
+
+    pub(super) fn open(&mut self, task: &Task) {
+        if !self.are_shown() || self.of.contains_key(&task.task_id) {
+            return;
+        }
+        let started = SystemTime::from(task.created_at);
+        let bar = self.multi.add(ProgressBar::new(100));
+        bar.set_style(style(self.look, task.percent.is_some()));
+        bar.set_elapsed(SystemTime::now().duration_since(started).unwrap_or_default());
+        bar.set_prefix(out::one_line(&task.name, NAME));
+        bar.enable_steady_tick(Duration::from_millis(120));
+        self.of.insert(task.task_id, bar);
+        if let Some(percent) = task.percent {
+            self.advance(task.task_id, percent, task.message.as_deref().unwrap_or_default());
+        }
+    }
+
+    pub(super) fn advance(&self, task_id: TaskId, percent: f64, stage: &str) {
+        let Some(bar) = self.of.get(&task_id) else { return };
+        bar.set_style(style(self.look, true));
+        #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "0 to 100")]
+        bar.set_position(percent.clamp(0.0, 100.0) as u64);
+        bar.set_message(out::one_line(stage, 200));
+    }
+
+    pub(super) fn end(&mut self, task_id: TaskId) {
+        if let Some(bar) = self.of.remove(&task_id) {
+            bar.finish_and_clear();
+            self.multi.remove(&bar);
+        }
+    }
+
+    /// Prints above the bars.
+    pub(super) fn aside(&self, print: impl FnOnce()) {
+        self.multi.suspend(print);
+    }
+
+    /// Leaves the screen to a question.
+    pub(super) fn pause(&self) {
+        if self.are_shown() {
+            let _ = self.multi.clear();
+            self.multi.set_draw_target(ProgressDrawTarget::hidden());
+        }
+    }
+
+    /// Draws again.
+    pub(super) fn resume(&self) {
+        if self.are_shown() {
+            self.multi.set_draw_target(ProgressDrawTarget::stderr());
+            for bar in self.of.values() {
+                bar.tick();
+            }
+        }
+    }
+
+    /// Takes them away; what was printed stays.
+    pub(super) fn clear(&mut self) {
+        for (_, bar) in self.of.drain() {
+            bar.finish_and_clear();
+        }
+    }
+}
+
+/// A spinner until the work says how far it is, a bar from then on; as much as fits.
+fn style(look: Look, determinate: bool) -> ProgressStyle {
+    let narrow = look.width.is_some_and(|width| width < 64);
+    let template = match (determinate, narrow) {
+        (true, false) => "{spinner:.cyan} {prefix} {bar:24.cyan/dim} {pos:>3}% {elapsed:.dim}  {wide_msg}",
+        (true, true) => "{spinner:.cyan} {bar:8.cyan/dim} {pos:>3}% {elapsed:.dim} {wide_msg}",
+        (false, _) => "{spinner:.cyan} {prefix} {elapsed:.dim}  {wide_msg}",
+    };
+    // The template is fixed, so that it is always one.
+    ProgressStyle::with_template(template)
+        .unwrap_or_else(|_| ProgressStyle::default_bar())
+        .progress_chars("━╸┄")
+        .tick_chars("⠋⠙⠹⠸⠼⠴⠦⠧⠇⠏ ")
+}

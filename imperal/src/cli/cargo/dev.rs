@@ -1,0 +1,279 @@
+//! `cargo imperal dev`: builds and starts the extension again after each change.
+//!
+//! While a build runs, and after one that failed, the process of the last good build goes on
+//! serving. A process that gives way stops as it does for SIGTERM: running work gets its grace. The
+//! next one has the same ledger, address and session key, so that an open page reconnects and a link
+//! that nobody has opened yet still opens it.
+
+use std::io::{BufRead, BufReader};
+use std::path::{Path, PathBuf};
+use std::process::{Child, ChildStdin, Command, Stdio};
+use std::sync::mpsc::{self, Receiver, RecvTimeoutError};
+use std::time::{Duration, Instant};
+
+use super::super::exit::{CliError, Exit};
+use super::super::out::{self, Look, Paint};
+use super::super::supervised::{self, Listening};
+use super::compile::{self, Built, Options};
+use super::sources::{self, Snapshot, Sources};
+
+/// Between two looks at the sources.
+const LOOK_EVERY: Duration = Duration::from_millis(250);
+/// The process may take its grace, and then some, before it is killed.
+const UNTIL_KILLED: Duration = Duration::from_secs(60);
+
+/// Options of `cargo imperal dev`.
+#[derive(Debug, clap::Args)]
+pub(super) struct DevArgs {
+    /// Package of the workspace
+    #[arg(long, short, value_name = "NAME")]
+    package: Option<String>,
+    /// Binary of the package, where it has several
+    #[arg(long, value_name = "NAME")]
+    bin: Option<String>,
+    /// Features to build with
+    #[arg(long, short = 'F', value_name = "FEATURES")]
+    features: Option<String>,
+    /// Build with optimizations
+    #[arg(long, short)]
+    release: bool,
+    /// Build and start once, whatever changes
+    #[arg(long)]
+    once: bool,
+    /// Options of the extension's `dev`, `--listen 127.0.0.1:0` for example
+    #[arg(trailing_var_arg = true, allow_hyphen_values = true, value_name = "OPTIONS")]
+    options: Vec<String>,
+}
+
+/// Runs until Ctrl-C, SIGTERM, or with `--once` until the process ends.
+pub(super) fn dev(args: &DevArgs) -> Result<Exit, CliError> {
+    let here = compile::crate_here()?;
+    let stops = stops()?;
+    let mut sources = Sources::new(compile::place()?, here);
+    let build = Options {
+        package: args.package.clone(),
+        bin: args.bin.clone(),
+        features: args.features.clone(),
+        release: args.release,
+    };
+    let mut serving = Serving { process: None, address: None, options: &args.options };
+    let mut seen = sources.look();
+    loop {
+        let asked = Instant::now();
+        match compile::build(&build)? {
+            Built::Failed if serving.process.is_some() => {
+                note(Paint::Red, "it does not compile: the last good build goes on serving");
+            }
+            Built::Failed => note(Paint::Red, "it does not compile: it starts when it does"),
+            Built::Binary { path, is_new } => {
+                sources.learn(&path);
+                // The list is longer now; what changed during the build still differs by its time.
+                seen = renewed(&seen, sources.look());
+                if (is_new || serving.process.is_none()) && starts(&path) {
+                    serving.replace(&path, asked)?;
+                }
+            }
+        }
+        let Some(changed) = wait(&sources, &mut seen, &mut serving, &stops, args.once)? else {
+            return serving.stop();
+        };
+        note(Paint::Dim, &format!("{} changed, building", shown(&changed)));
+    }
+}
+
+/// Waits for a change; none when it is time to stop.
+fn wait(
+    sources: &Sources,
+    seen: &mut Snapshot,
+    serving: &mut Serving<'_>,
+    stops: &Receiver<()>,
+    once: bool,
+) -> Result<Option<PathBuf>, CliError> {
+    loop {
+        match stops.recv_timeout(LOOK_EVERY) {
+            Ok(()) | Err(RecvTimeoutError::Disconnected) => return Ok(None),
+            Err(RecvTimeoutError::Timeout) => {}
+        }
+        if serving.has_ended()? && once {
+            return Ok(None);
+        }
+        if once {
+            continue;
+        }
+        let now = sources.look();
+        if let Some(changed) = sources::difference(seen, &now) {
+            // Editors write several files and some of them twice: until two looks are alike.
+            *seen = now;
+            loop {
+                std::thread::sleep(Duration::from_millis(100));
+                let again = sources.look();
+                if sources::difference(seen, &again).is_none() {
+                    return Ok(Some(changed));
+                }
+                *seen = again;
+            }
+        }
+    }
+}
+
+/// The newer list, with what was seen of each file before.
+fn renewed(before: &Snapshot, now: Snapshot) -> Snapshot {
+    now.into_iter().map(|(path, seen)| (path.clone(), before.get(&path).copied().unwrap_or(seen))).collect()
+}
+
+/// Whether a new binary gets as far as its command line; what keeps it from that is shown.
+fn starts(binary: &Path) -> bool {
+    let tried = Command::new(binary).arg("--version").stdin(Stdio::null()).output();
+    match tried {
+        Ok(output) if output.status.success() => true,
+        Ok(output) => {
+            eprint!("{}", String::from_utf8_lossy(&output.stderr));
+            note(Paint::Red, "the new build does not start: the last good one goes on serving");
+            false
+        }
+        Err(error) => {
+            note(Paint::Red, &format!("the new build cannot be started: {error}"));
+            false
+        }
+    }
+}
+
+/// The process of the last good build.
+struct Serving<'a> {
+    process: Option<(Child, ChildStdin)>,
+    address: Option<String>,
+    options: &'a [String],
+}
+
+impl Serving<'_> {
+    /// Starts a binary where the process before it was.
+    fn replace(&mut self, binary: &Path, asked: Instant) -> Result<(), CliError> {
+        let again = self.process.is_some();
+        self.end()?;
+        let mut command = Command::new(binary);
+        command.args(["dev", "--supervised"]).stdin(Stdio::piped()).stdout(Stdio::piped());
+        command.env("IMPERAL_CALLED_AS", "cargo imperal");
+        match &self.address {
+            // The page that is open knows no other.
+            Some(address) => command.args(without_listen(self.options)).args(["--listen", address]),
+            None => command.args(self.options),
+        };
+        let mut child = command.spawn()?;
+        let (Some(stdin), Some(stdout)) = (child.stdin.take(), child.stdout.take()) else {
+            return Err(CliError::new("the process has no standard input and output"));
+        };
+        let listening = hear(stdout);
+        self.process = Some((child, stdin));
+        match listening.recv() {
+            Ok(said) => {
+                self.address = said.url.strip_prefix("http://").map(str::to_owned);
+                if again {
+                    let text = format!(
+                        "serving the new build after {:.1} s; the page reconnects",
+                        asked.elapsed().as_secs_f64()
+                    );
+                    note(Paint::Green, &text);
+                } else {
+                    note(Paint::Green, "serving; it builds and starts again after each change, Ctrl-C stops it");
+                    out::say(&format!("open {}", Look::of_stdout().paint(Paint::Cyan, &said.link)));
+                }
+            }
+            Err(_) => {
+                self.has_ended()?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Notices that the process has ended by itself, and says so once.
+    fn has_ended(&mut self) -> Result<bool, CliError> {
+        let Some((child, _)) = &mut self.process else { return Ok(true) };
+        let Some(status) = child.try_wait()? else { return Ok(false) };
+        self.process = None;
+        note(Paint::Red, &format!("the process ended ({status}); it starts again after the next change"));
+        Ok(true)
+    }
+
+    /// Lets running work have its grace, and waits.
+    fn end(&mut self) -> Result<(), CliError> {
+        let Some((mut child, stdin)) = self.process.take() else { return Ok(()) };
+        drop(stdin);
+        let asked = Instant::now();
+        let mut said = false;
+        while child.try_wait()?.is_none() {
+            if !said && asked.elapsed() > Duration::from_millis(700) {
+                said = true;
+                note(Paint::Dim, "running work may finish first");
+            }
+            if asked.elapsed() > UNTIL_KILLED {
+                child.kill()?;
+            }
+            std::thread::sleep(Duration::from_millis(20));
+        }
+        Ok(())
+    }
+
+    fn stop(&mut self) -> Result<Exit, CliError> {
+        if self.process.is_some() {
+            note(Paint::Dim, "stopping");
+        }
+        self.end()?;
+        Ok(Exit::Done)
+    }
+}
+
+/// The options but for the address.
+fn without_listen(options: &[String]) -> Vec<&String> {
+    let mut kept = Vec::new();
+    let mut options = options.iter();
+    while let Some(option) = options.next() {
+        if option == "--listen" {
+            options.next();
+        } else if !option.starts_with("--listen=") {
+            kept.push(option);
+        }
+    }
+    kept
+}
+
+/// Hands the process's output on, and its announcement to us.
+fn hear(stdout: std::process::ChildStdout) -> Receiver<Listening> {
+    let (sender, receiver) = mpsc::channel();
+    std::thread::spawn(move || {
+        for line in BufReader::new(stdout).lines().map_while(Result::ok) {
+            match supervised::heard(&line) {
+                Some(listening) => {
+                    let _ = sender.send(listening);
+                }
+                None => out::say(&line),
+            }
+        }
+    });
+    receiver
+}
+
+/// Says each time that a stop is asked for.
+fn stops() -> Result<Receiver<()>, CliError> {
+    let (sender, receiver) = mpsc::channel();
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    std::thread::spawn(move || {
+        runtime.block_on(async {
+            while super::super::serve::until_told_to_stop().await.is_ok() {
+                if sender.send(()).is_err() {
+                    return;
+                }
+            }
+        });
+    });
+    Ok(receiver)
+}
+
+fn note(paint: Paint, text: &str) {
+    let look = Look::of_stderr();
+    eprintln!("{} {}", look.paint(Paint::Bold, "imperal:"), look.paint(paint, text));
+}
+
+fn shown(path: &Path) -> String {
+    let here = std::env::current_dir().unwrap_or_default();
+    path.strip_prefix(here).unwrap_or(path).display().to_string()
+}

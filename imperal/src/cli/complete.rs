@@ -1,0 +1,175 @@
+//! Shell completions: commands and options, and what only the binary knows: functions, their
+//! parameters and the values of those, running tasks.
+//!
+//! The shell asks the binary at each TAB, so that the candidates follow every build. Owns what is
+//! offered; how a shell is spoken to is clap's.
+
+use std::ffi::OsStr;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::ValueEnum;
+use clap_complete::engine::CompletionCandidate;
+use clap_complete::env::{CompleteEnv, EnvCompleter, Shells};
+use serde_json::Value;
+
+use super::exit::CliError;
+use super::folder::DataFolder;
+use super::out;
+use super::serve::local_user;
+use crate::function::{FunctionDef, Registry, params_schema};
+use crate::gateway::LocalKey;
+use crate::ledger::Task;
+
+/// Set by the shell while it asks for candidates.
+const VARIABLE: &str = "IMPERAL_COMPLETE";
+/// A TAB waits for a running platform no longer than this.
+const PATIENCE: Duration = Duration::from_millis(500);
+
+/// A shell that completions can be had for.
+#[derive(Debug, Clone, Copy, ValueEnum)]
+pub(super) enum Shell {
+    Bash,
+    Zsh,
+    Fish,
+    Powershell,
+    Elvish,
+}
+
+/// Answers a shell that asks for candidates; whether one did.
+pub(super) fn answer(command: impl Fn() -> clap::Command) -> bool {
+    let asked = CompleteEnv::with_factory(command).var(VARIABLE);
+    // In the middle of a command line nobody wants to read an error.
+    asked.try_complete(std::env::args_os(), std::env::current_dir().ok().as_deref()).unwrap_or(true)
+}
+
+/// Prints the script that makes a shell ask.
+pub(super) fn script(shell: Shell, bin: &str) -> Result<(), CliError> {
+    let name = shell.to_possible_value().map(|value| value.get_name().to_owned()).unwrap_or_default();
+    let shells = Shells::builtins();
+    let completer: &dyn EnvCompleter =
+        shells.completer(&name).ok_or_else(|| CliError::usage(format!("no completions for {name}")))?;
+    let mut script = Vec::new();
+    completer.write_registration(VARIABLE, bin, bin, bin, &mut script)?;
+    out::say(String::from_utf8_lossy(&script).trim());
+    Ok(())
+}
+
+/// Functions of this binary.
+pub(super) fn functions(current: &OsStr) -> Vec<CompletionCandidate> {
+    let Ok(registry) = Registry::collect() else { return Vec::new() };
+    let all = registry.extensions().flat_map(|extension| extension.functions().to_vec());
+    all.filter(|function| function.name.starts_with(&*current.to_string_lossy()))
+        .map(|function| CompletionCandidate::new(function.name).help(Some(function.description.to_owned().into())))
+        .collect()
+}
+
+/// Parameters of the function on the command line, or the values of one.
+pub(super) fn parameters(current: &OsStr) -> Vec<CompletionCandidate> {
+    let words = words();
+    let Some(function) = function_in(&words) else { return Vec::new() };
+    let schema = params_schema(function);
+    let Some(properties) = schema["properties"].as_object() else { return Vec::new() };
+    let current = current.to_string_lossy();
+    // bash cuts words at `=`: then the key is a word of its own before it.
+    let (key, begun, whole) = match current.split_once('=') {
+        Some((key, value)) => (Some(key.to_owned()), value.to_owned(), true),
+        None => (key_before(&words), current.trim_start_matches('=').to_owned(), false),
+    };
+    if let Some(key) = key {
+        let values = values(&schema, &properties.get(&key).cloned().unwrap_or_default());
+        return values
+            .into_iter()
+            .filter(|value| value.starts_with(&begun))
+            .map(|value| CompletionCandidate::new(if whole { format!("{key}={value}") } else { value }))
+            .collect();
+    }
+    properties
+        .iter()
+        .filter(|(key, _)| key.starts_with(&*current) && !given(&words, key))
+        .map(|(key, property)| {
+            let help = property["description"].as_str().map(|text| text.to_owned().into());
+            CompletionCandidate::new(format!("{key}=")).help(help)
+        })
+        .collect()
+}
+
+/// Running tasks of the platform on the data folder.
+pub(super) fn tasks(current: &OsStr) -> Vec<CompletionCandidate> {
+    let current = current.to_string_lossy();
+    running_tasks(&words())
+        .unwrap_or_default()
+        .into_iter()
+        .filter_map(|task| {
+            let id = task.task_id.to_string();
+            // By what `tasks` shows, or by the whole id.
+            let short = super::task_id::short(task.task_id);
+            let shown = if short.starts_with(&*current) { short } else { id };
+            let said = shown.starts_with(&*current).then_some(shown)?;
+            Some(CompletionCandidate::new(said).help(Some(task.name.into())))
+        })
+        .collect()
+}
+
+/// The command line so far: what follows the `--` that the script puts before it.
+fn words() -> Vec<String> {
+    let mut args = std::env::args().skip_while(|arg| arg != "--").skip(1);
+    args.next();
+    args.collect()
+}
+
+fn function_in(words: &[String]) -> Option<&'static FunctionDef> {
+    let at = words.iter().position(|word| word == "call")?;
+    let registry = Registry::collect().ok()?;
+    words[at + 1..].iter().find_map(|word| registry.extensions().find_map(|extension| extension.function(word)))
+}
+
+/// The key whose value is being typed, where the shell cut the word: `key` `=` `val`.
+fn key_before(words: &[String]) -> Option<String> {
+    let index: usize = std::env::var("_CLAP_COMPLETE_INDEX").ok()?.parse().ok()?;
+    // The index counts the program's name, `words` does not.
+    let at = index.checked_sub(1)?;
+    let is_sign = |at: usize| words.get(at).is_some_and(|word| word == "=");
+    let key = if is_sign(at) { at.checked_sub(1)? } else { at.checked_sub(2).filter(|_| is_sign(at - 1))? };
+    words.get(key).cloned()
+}
+
+fn given(words: &[String], key: &str) -> bool {
+    words.iter().any(|word| word.split_once('=').is_some_and(|(given, _)| given == key))
+        || words.windows(2).any(|pair| pair[0] == key && pair[1] == "=")
+}
+
+/// What a parameter can be, where its schema lists it.
+fn values(schema: &Value, property: &Value) -> Vec<String> {
+    if let Some(name) = property["$ref"].as_str().and_then(|path| path.strip_prefix("#/$defs/")) {
+        return values(schema, &schema["$defs"][name].clone());
+    }
+    if property["type"] == "boolean" {
+        return vec!["true".to_owned(), "false".to_owned()];
+    }
+    let text = |value: &Value| value.as_str().map(str::to_owned);
+    if let Some(listed) = property["enum"].as_array() {
+        return listed.iter().filter_map(text).collect();
+    }
+    let forms = property["oneOf"].as_array().or_else(|| property["anyOf"].as_array());
+    forms
+        .into_iter()
+        .flatten()
+        .flat_map(|form| text(&form["const"]).map_or_else(|| values(schema, form), |one| vec![one]))
+        .collect()
+}
+
+fn running_tasks(words: &[String]) -> Option<Vec<Task>> {
+    let given = words.iter().position(|word| word == "--data-dir").and_then(|at| words.get(at + 1)).cloned();
+    let folder = given.or_else(|| std::env::var("IMPERAL_DATA_DIR").ok()).unwrap_or_else(|| ".imperal".to_owned());
+    let folder = PathBuf::from(folder);
+    let url = DataFolder::listening(&folder)?.url;
+    let token = LocalKey::of_folder(&folder).ok()?.sign(&local_user()).ok()?;
+    let _ = rustls::crypto::ring::default_provider().install_default();
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().ok()?;
+    runtime.block_on(async {
+        let http = reqwest::Client::builder().timeout(PATIENCE).build().ok()?;
+        let answer = http.get(format!("{url}/v1/tasks/active")).bearer_auth(token).send().await.ok()?;
+        serde_json::from_value(answer.json::<Value>().await.ok()?["tasks"].take()).ok()
+    })
+}

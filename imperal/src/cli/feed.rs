@@ -1,0 +1,59 @@
+//! The live stream as a channel: reconnects by itself and goes on after the last number it saw.
+
+use std::time::Duration;
+
+use tokio::sync::mpsc;
+
+use super::client::Wire;
+use super::exit::CliError;
+use super::sse::{Message, Parser};
+
+/// Between two attempts; the process may be starting again.
+const PAUSE: Duration = Duration::from_millis(500);
+/// Attempts in a row before it is given up: the process may be draining its work for its grace.
+const ATTEMPTS: u32 = 60;
+
+/// Events after a number, until the receiver is dropped. An error ends it.
+pub(super) fn open(wire: Wire, after: u64) -> mpsc::Receiver<Result<Message, CliError>> {
+    let (sender, receiver) = mpsc::channel(64);
+    tokio::spawn(async move {
+        let mut seen = after;
+        let mut failures = 0;
+        loop {
+            let error = match read(&wire, &mut seen, &mut failures, &sender).await {
+                Ok(()) => return,
+                Err(error) => error,
+            };
+            failures += 1;
+            if failures > ATTEMPTS || error.exit == super::exit::Exit::Refused {
+                // Nobody hears it when nobody listens any more.
+                let _ = sender.send(Err(error)).await;
+                return;
+            }
+            tokio::time::sleep(PAUSE).await;
+        }
+    });
+    receiver
+}
+
+/// Ends well when nobody listens any more.
+async fn read(
+    wire: &Wire,
+    seen: &mut u64,
+    failures: &mut u32,
+    sender: &mpsc::Sender<Result<Message, CliError>>,
+) -> Result<(), CliError> {
+    let mut stream = wire.stream(*seen).await?;
+    let mut parser = Parser::default();
+    while let Some(bytes) = stream.chunk().await? {
+        for message in parser.feed(&bytes)? {
+            *failures = 0;
+            let id = message.id;
+            if sender.send(Ok(message)).await.is_err() {
+                return Ok(());
+            }
+            *seen = id.unwrap_or(*seen);
+        }
+    }
+    Err(CliError::unreachable("the platform ended the live stream and did not come back"))
+}

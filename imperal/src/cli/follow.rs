@@ -1,0 +1,246 @@
+//! Watches tasks until their outcome: for `call --follow` and `follow`.
+//!
+//! Owns what is watched and how it ended. Events come from `feed.rs`, bars are drawn by `bars.rs`,
+//! Ctrl-C is heard by `interrupt.rs`.
+
+use std::collections::HashMap;
+
+use serde_json::json;
+
+use super::args::Reach;
+use super::bars::Bars;
+use super::client::Client;
+use super::exit::{CliError, Exit};
+use super::interrupt::{Interrupts, Wish};
+use super::sse::Message;
+use super::task_id::{self, Tasks};
+use super::turns::{self, Turns};
+use super::{feed, out};
+use crate::app::App;
+use crate::function::Registry;
+use crate::ids::{CallId, TaskId};
+use crate::ledger::{Progress, Task, TaskState, Turn};
+
+/// `follow [TASK]`.
+pub(super) async fn follow(app: App, registry: Registry, named: Option<&str>, reach: &Reach) -> Result<Exit, CliError> {
+    let client = Client::reach(app, registry, reach).await?;
+    if client.is_ours() {
+        // Joining the ledger has settled what a dead process left; nothing can be running.
+        let ended = settled(&client, named, reach.json).await;
+        client.close().await;
+        return ended;
+    }
+    // The latest number first: an outcome that comes after the look at the tasks is in the stream.
+    let Turns { turns } = client.get("/v1/chat/turns?latest=1").await?;
+    let seen = turns.last().map_or(0, |turn| turn.seq);
+    let tasks = match named {
+        Some(named) => {
+            let task_id = task_id::resolve(&client, named).await?;
+            vec![client.get::<Task>(&format!("/v1/tasks/{task_id}")).await?]
+        }
+        None => client.get::<Tasks>("/v1/tasks/active").await?.tasks,
+    };
+    if tasks.is_empty() {
+        return Ok(nothing_runs(reach.json));
+    }
+    if let [ended] = tasks.as_slice()
+        && ended.state != TaskState::Running
+    {
+        return Ok(show_ended(ended, reach.json));
+    }
+    let follower = Follower::new(None, &tasks, reach.json);
+    follower.until_done(&client, seen).await
+}
+
+async fn settled(client: &Client, named: Option<&str>, as_json: bool) -> Result<Exit, CliError> {
+    let Some(named) = named else { return Ok(nothing_runs(as_json)) };
+    let task_id = task_id::resolve(client, named).await?;
+    Ok(show_ended(&client.get::<Task>(&format!("/v1/tasks/{task_id}")).await?, as_json))
+}
+
+fn nothing_runs(as_json: bool) -> Exit {
+    if !as_json {
+        out::say("No task is running. `tasks` shows those that have ended.");
+    }
+    Exit::Done
+}
+
+fn show_ended(task: &Task, as_json: bool) -> Exit {
+    if as_json {
+        out::json(task);
+    } else {
+        out::say(&format!("{} has ended already: {}.", out::plain(&task.name), task.state.as_str()));
+        if let Some(result) = &task.result {
+            turns::show_result(result);
+        }
+    }
+    exit_of(task.state)
+}
+
+fn exit_of(state: TaskState) -> Exit {
+    match state {
+        TaskState::Running | TaskState::Succeeded => Exit::Done,
+        TaskState::Cancelled => Exit::Cancelled,
+        TaskState::Failed | TaskState::TimedOut | TaskState::Reclaimed => Exit::Failed,
+    }
+}
+
+/// Tasks until their outcome.
+#[derive(Debug)]
+pub(super) struct Follower {
+    /// Tasks that this call starts later are watched too.
+    call_id: Option<CallId>,
+    as_json: bool,
+    bars: Bars,
+    open: HashMap<TaskId, String>,
+    exit: Exit,
+    cancelling: bool,
+}
+
+impl Follower {
+    pub(super) fn new(call_id: Option<CallId>, tasks: &[Task], as_json: bool) -> Self {
+        let bars = Bars::new(!as_json && out::Look::of_stderr().terminal);
+        let mut follower = Self { call_id, as_json, bars, open: HashMap::new(), exit: Exit::Done, cancelling: false };
+        // Also those that have ended by now: their outcome comes with the stream.
+        for task in tasks {
+            follower.watch(task);
+        }
+        follower
+    }
+
+    fn watch(&mut self, task: &Task) {
+        self.open.insert(task.task_id, task.name.clone());
+        self.bars.open(task);
+    }
+
+    /// Hears events after a number until every task has its outcome, or the person leaves.
+    pub(super) async fn until_done(mut self, client: &Client, after: u64) -> Result<Exit, CliError> {
+        let mut events = feed::open(client.wire().clone(), after);
+        let mut interrupts = Interrupts::listen(client.is_ours());
+        while !self.open.is_empty() {
+            let left = tokio::select! {
+                event = events.recv() => {
+                    let Some(event) = event else { break };
+                    self.hear(&event?)?;
+                    false
+                }
+                wish = interrupts.next() => self.carry_out(wish, client, &mut interrupts).await?,
+            };
+            if left {
+                self.bars.clear();
+                self.say_how_to_come_back(client.is_ours());
+                return Ok(Exit::Detached);
+            }
+        }
+        if interrupts.asking() && !self.as_json {
+            eprintln!("it has ended");
+        }
+        self.bars.clear();
+        Ok(self.exit)
+    }
+
+    /// Whether that was it.
+    fn interrupted(&mut self, interrupts: &mut Interrupts) -> bool {
+        if interrupts.asking() || self.cancelling || self.as_json || !Interrupts::can_ask() {
+            return true;
+        }
+        self.bars.pause();
+        interrupts.ask(self.open.len());
+        false
+    }
+
+    /// Whether that was it.
+    async fn carry_out(&mut self, wish: Wish, client: &Client, interrupts: &mut Interrupts) -> Result<bool, CliError> {
+        match wish {
+            Wish::Interrupt => return Ok(self.interrupted(interrupts)),
+            Wish::Detach => return Ok(true),
+            Wish::Again => {
+                interrupts.ask(self.open.len());
+                return Ok(false);
+            }
+            Wish::GoOn => {}
+            Wish::Cancel => {
+                self.cancelling = true;
+                for task_id in self.open.keys() {
+                    let _: Task = client.post(&format!("/v1/tasks/{task_id}/cancel"), &json!({})).await?;
+                }
+                out::remark("asked to stop; Ctrl-C leaves it to that");
+            }
+        }
+        self.bars.resume();
+        Ok(false)
+    }
+
+    fn say_how_to_come_back(&self, ours: bool) {
+        if ours {
+            out::remark("interrupted: the work ran in this process. The chat says so, and it can be run again");
+            return;
+        }
+        let bin = super::bin();
+        let ids: Vec<_> = self.open.keys().map(|id| task_id::short(*id)).collect();
+        let watch = if ids.len() == 1 { format!(" {}", ids[0]) } else { String::new() };
+        out::remark("not watching any more; the work goes on");
+        out::remark(&format!("  {bin} follow{watch}    watches it again"));
+        for id in &ids {
+            out::remark(&format!("  {bin} cancel {id}    stops it"));
+        }
+    }
+
+    fn hear(&mut self, message: &Message) -> Result<(), CliError> {
+        match message.event.as_str() {
+            "progress" => {
+                let progress: Progress = serde_json::from_str(&message.data)?;
+                if self.open.contains_key(&progress.task_id) {
+                    self.progress(&progress);
+                }
+            }
+            "task" => {
+                let task: Task = serde_json::from_str(&message.data)?;
+                let ours = self.open.contains_key(&task.task_id) || Some(task.call_id) == self.call_id;
+                if task.state == TaskState::Running {
+                    if ours && !self.open.contains_key(&task.task_id) {
+                        self.watch(&task);
+                    }
+                } else if self.open.contains_key(&task.task_id) {
+                    self.exit = self.exit.and(exit_of(task.state));
+                }
+            }
+            "turn" => {
+                let turn: Turn = serde_json::from_str(&message.data)?;
+                let ours = turn.body.task_id.is_some_and(|task_id| self.open.contains_key(&task_id));
+                if ours || (self.call_id.is_some() && turn.body.call_id == self.call_id) {
+                    self.take_turn(&turn);
+                }
+            }
+            _ => {}
+        }
+        Ok(())
+    }
+
+    fn progress(&mut self, progress: &Progress) {
+        if self.as_json {
+            out::json(progress);
+        } else if self.bars.are_shown() {
+            self.bars.advance(progress.task_id, progress.percent, &progress.message);
+        } else {
+            let several = self.open.len() > 1;
+            let name = if several { self.open.get(&progress.task_id) } else { None };
+            let name = name.map_or_else(String::new, |name| format!("{name}: "));
+            eprintln!("{:>3.0}%  {}{}", progress.percent, out::plain(&name), out::plain(&progress.message));
+        }
+    }
+
+    fn take_turn(&mut self, turn: &Turn) {
+        let ended = turn.body.task_id.filter(|_| turn.body.result.is_some());
+        if let Some(task_id) = ended {
+            self.bars.end(task_id);
+        }
+        let as_json = self.as_json;
+        self.bars.aside(|| turns::show(turn, as_json));
+        // An outcome has a result; an announcement midway has none.
+        if let (Some(task_id), Some(result)) = (ended, &turn.body.result) {
+            self.open.remove(&task_id);
+            self.exit = self.exit.and(turns::exit_of(result));
+        }
+    }
+}

@@ -1,0 +1,327 @@
+//! What help and docs say about each command beside its options: the one table of examples.
+//!
+//! Every command of the parser has its row and every example parses; a test holds both. Help shows
+//! the examples first, with the extension's own function and parameters in them; `docs/terminal.md`
+//! is written from the same table.
+
+use std::fmt::Write;
+
+use clap::Command;
+use clap::builder::styling::{AnsiColor, Effects, Styles};
+
+use super::exit::Exit;
+
+/// A command's row.
+#[derive(Debug)]
+pub(super) struct Guide {
+    pub(super) name: &'static str,
+    pub(super) group: Group,
+    /// What is typed, and what it does. `{bin}` is the binary, `{call}` a function with parameters.
+    pub(super) examples: &'static [(&'static str, &'static str)],
+    /// What else there is to know.
+    pub(super) note: &'static str,
+    /// Ends beside done, failed and wrong usage.
+    pub(super) exits: &'static [Exit],
+}
+
+/// Where a command stands in the list.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Group {
+    Run,
+    Use,
+    Ship,
+    More,
+}
+
+impl Group {
+    pub(super) const ALL: [Self; 4] = [Self::Run, Self::Use, Self::Ship, Self::More];
+
+    pub(super) fn title(self) -> &'static str {
+        match self {
+            Self::Run => "Run the platform",
+            Self::Use => "Use it from the terminal",
+            Self::Ship => "The manifest",
+            Self::More => "More",
+        }
+    }
+}
+
+const REACHES: &[Exit] = &[Exit::Refused, Exit::Unreachable];
+const FOLLOWS: &[Exit] = &[Exit::Cancelled, Exit::Refused, Exit::Unreachable, Exit::Detached];
+
+pub(super) const GUIDES: &[Guide] = &[
+    Guide {
+        name: "dev",
+        group: Group::Run,
+        examples: &[
+            ("{bin}", "the chat page on this machine; prints a link to open"),
+            ("{bin} dev --listen 127.0.0.1:0", "on a free port"),
+            ("{bin} dev --data-dir /tmp/try", "with a ledger of its own"),
+            ("cargo imperal dev", "and build and start again after each change of the sources"),
+        ],
+        note: "It is what runs without a command. The link opens one browser once; `link` prints another.",
+        exits: &[],
+    },
+    Guide {
+        name: "serve",
+        group: Group::Run,
+        examples: &[
+            ("IMPERAL_JWT_SECRET=.. {bin} serve --listen 0.0.0.0:8080", "for users with HS256 tokens"),
+            ("{bin} serve --jwks https://id.example.com/keys", "for users with RS256 or EdDSA tokens"),
+            ("{bin} serve --database-url postgres://db/chat", "one node of many (feature `postgres`)"),
+        ],
+        note: "On SIGTERM it takes no new calls, gives running work its grace, and ends.",
+        exits: &[],
+    },
+    Guide {
+        name: "call",
+        group: Group::Use,
+        examples: &[
+            ("{bin} call {call}", "run a function and print its answer"),
+            ("{bin} call {call} --follow", "and watch its background tasks until their outcome"),
+            ("{bin} call {function} --params '{\"key\": \"value\"}'", "parameters as one JSON object"),
+            ("{bin} call {function} key=@draft.txt", "a parameter from a file; `key=@-` from standard input"),
+            ("{bin} call {call} --json", "one JSON object a line, for a program"),
+        ],
+        note: "It speaks to the platform that runs on the data folder, or starts one for as long as it takes. \
+               With --follow, Ctrl-C asks whether to cancel the task, detach or go on; a second Ctrl-C detaches. \
+               Where nobody can be asked it detaches at once.",
+        exits: FOLLOWS,
+    },
+    Guide {
+        name: "follow",
+        group: Group::Use,
+        examples: &[
+            ("{bin} follow", "every running task, with progress"),
+            ("{bin} follow 3b678a74", "one task, by its id or the end of it"),
+            ("{bin} follow --json", "progress and turns as JSON lines"),
+        ],
+        note: "Ctrl-C as with `call --follow`.",
+        exits: FOLLOWS,
+    },
+    Guide {
+        name: "chat",
+        group: Group::Use,
+        examples: &[
+            ("{bin} chat", "the latest 20 turns"),
+            ("{bin} chat -n 200", "more of them"),
+            ("{bin} chat --url https://chat.example.com", "of a platform elsewhere, as the user of IMPERAL_TOKEN"),
+        ],
+        note: "",
+        exits: REACHES,
+    },
+    Guide {
+        name: "tasks",
+        group: Group::Use,
+        examples: &[
+            ("{bin} tasks", "running and ended tasks, the latest first"),
+            ("{bin} tasks --json -n 100", "one JSON object a line"),
+        ],
+        note: "",
+        exits: REACHES,
+    },
+    Guide {
+        name: "cancel",
+        group: Group::Use,
+        examples: &[("{bin} cancel 3b678a74", "ask a task to stop, by its id or the end of it")],
+        note: "Work that listens stops at once; work that does not is dropped after the grace period.",
+        exits: REACHES,
+    },
+    Guide {
+        name: "audit",
+        group: Group::Use,
+        examples: &[
+            ("{bin} audit", "who did what, the latest last"),
+            ("{bin} audit --verify", "whether the trail is as it was written"),
+        ],
+        note: "",
+        exits: REACHES,
+    },
+    Guide {
+        name: "link",
+        group: Group::Use,
+        examples: &[("{bin} link", "a link that opens the chat page in one browser, once")],
+        note: "",
+        exits: REACHES,
+    },
+    Guide {
+        name: "build",
+        group: Group::Ship,
+        examples: &[
+            ("{bin} build", "write imperal.json beside Cargo.toml"),
+            ("{bin} build --check", "for CI: fail and show the difference when it is stale"),
+        ],
+        note: "",
+        exits: &[],
+    },
+    Guide {
+        name: "validate",
+        group: Group::Ship,
+        examples: &[
+            ("{bin} validate", "this extension against every rule"),
+            ("{bin} validate other/imperal.json", "any manifest, of any origin"),
+        ],
+        note: "",
+        exits: &[],
+    },
+    Guide {
+        name: "manifest",
+        group: Group::Ship,
+        examples: &[("{bin} manifest | jq .tools[].name", "print it instead of writing it")],
+        note: "",
+        exits: &[],
+    },
+    Guide {
+        name: "token",
+        group: Group::More,
+        examples: &[
+            ("export IMPERAL_TOKEN=$({bin} token anna)", "try `serve` as a user"),
+            ("{bin} token ops --scope audit:read", "with a scope"),
+        ],
+        note: "",
+        exits: &[],
+    },
+    Guide {
+        name: "completions",
+        group: Group::More,
+        examples: &[
+            ("{bin} completions bash >> ~/.bashrc", "commands, options, functions and their parameters by TAB"),
+            ("{bin} completions zsh >> ~/.zshrc", "in zsh"),
+            ("{bin} completions fish > ~/.config/fish/completions/{bin}.fish", "in fish"),
+        ],
+        note: "{bin} has to be on the PATH. The candidates come from the binary itself, so they follow each build.",
+        exits: &[],
+    },
+    Guide {
+        name: "help",
+        group: Group::More,
+        examples: &[("{bin} help call", "explain one command")],
+        note: "",
+        exits: &[],
+    },
+];
+
+/// What stands for the placeholders.
+#[derive(Debug, Clone)]
+pub(super) struct Sample {
+    pub(super) bin: String,
+    pub(super) function: String,
+    /// The function with parameters.
+    pub(super) call: String,
+    /// Name and description of each function.
+    pub(super) functions: Vec<(String, String)>,
+}
+
+impl Sample {
+    pub(super) fn fill(&self, text: &str) -> String {
+        text.replace("{bin}", &self.bin).replace("{call}", &self.call).replace("{function}", &self.function)
+    }
+}
+
+pub(super) const STYLES: Styles = Styles::styled()
+    .header(AnsiColor::Yellow.on_default().effects(Effects::BOLD))
+    .usage(AnsiColor::Yellow.on_default().effects(Effects::BOLD))
+    .literal(AnsiColor::Cyan.on_default())
+    .placeholder(AnsiColor::Green.on_default())
+    .error(AnsiColor::Red.on_default().effects(Effects::BOLD))
+    .valid(AnsiColor::Green.on_default())
+    .invalid(AnsiColor::Yellow.on_default());
+
+/// Gives a command line its examples, its list of commands and its exit codes.
+pub(super) fn teach(mut command: Command, sample: &Sample) -> Command {
+    for guide in GUIDES {
+        let before = examples(guide, sample);
+        let after = after(guide, sample);
+        command = command.mut_subcommand(guide.name, |sub| {
+            sub.help_template("{about}\n\n{before-help}{usage-heading} {usage}\n\n{all-args}{after-help}")
+                .before_help(before)
+                .after_help(after)
+        });
+    }
+    let lists = format!("{}{}", commands(&command), functions(sample));
+    command
+        .styles(STYLES)
+        .help_template("{name} {version}\n{about}\n\n{before-help}{after-help}")
+        .before_help(first_steps(sample))
+        .after_help(lists)
+}
+
+/// Two columns: what is typed, what it does.
+pub(super) fn columns(rows: &[(String, String)]) -> String {
+    let wide = rows.iter().map(|(typed, _)| console::measure_text_width(typed)).filter(|w| *w <= 44).max().unwrap_or(0);
+    let mut text = String::new();
+    for (typed, does) in rows {
+        let width = console::measure_text_width(typed);
+        let gap = if width > wide { format!("\n{}", " ".repeat(wide + 4)) } else { " ".repeat(wide - width + 2) };
+        let _ = writeln!(text, "  {}{gap}{does}", literal(typed));
+    }
+    text
+}
+
+fn literal(text: &str) -> String {
+    let style = STYLES.get_literal();
+    format!("{style}{text}{style:#}")
+}
+
+pub(super) fn header(text: &str) -> String {
+    let style = STYLES.get_header();
+    format!("{style}{text}{style:#}\n")
+}
+
+fn examples(guide: &Guide, sample: &Sample) -> String {
+    let rows: Vec<_> = guide.examples.iter().map(|(typed, does)| (sample.fill(typed), (*does).to_owned())).collect();
+    format!("{}{}", header("Examples:"), columns(&rows))
+}
+
+fn after(guide: &Guide, sample: &Sample) -> String {
+    let mut text = String::new();
+    if !guide.note.is_empty() {
+        text.push_str(&sample.fill(guide.note));
+        text.push('\n');
+    }
+    if !guide.exits.is_empty() {
+        let always = [Exit::Done, Exit::Failed, Exit::Usage];
+        let rows: Vec<_> = Exit::ALL
+            .iter()
+            .filter(|exit| always.contains(exit) || guide.exits.contains(exit))
+            .map(|exit| (exit.meaning().0.to_string(), exit.meaning().1.to_owned()))
+            .collect();
+        let _ = write!(text, "\n{}{}", header("Exit codes:"), columns(&rows));
+    }
+    text
+}
+
+fn first_steps(sample: &Sample) -> String {
+    let typed = [
+        ("{bin}", "the platform with its chat page, on this machine"),
+        ("{bin} call {call}", "run a function"),
+        ("{bin} call {call} --follow", "and watch it until its outcome"),
+        ("{bin} tasks", "what is running"),
+        ("{bin} help call", "more about a command, examples first"),
+    ];
+    let rows: Vec<_> = typed.iter().map(|(typed, does)| (sample.fill(typed), (*does).to_owned())).collect();
+    format!("{}{}", header("Examples:"), columns(&rows))
+}
+
+fn commands(command: &Command) -> String {
+    let mut text = String::new();
+    for group in Group::ALL {
+        let rows: Vec<_> = GUIDES
+            .iter()
+            .filter(|guide| guide.group == group)
+            .map(|guide| {
+                let about = command.find_subcommand(guide.name).and_then(Command::get_about);
+                (guide.name.to_owned(), about.map_or_else(String::new, ToString::to_string))
+            })
+            .collect();
+        let _ = writeln!(text, "{}{}", header(&format!("{}:", group.title())), columns(&rows));
+    }
+    text
+}
+
+fn functions(sample: &Sample) -> String {
+    if sample.functions.is_empty() {
+        return String::new();
+    }
+    format!("{}{}", header("Functions:"), columns(&sample.functions))
+}

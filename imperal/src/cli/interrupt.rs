@@ -1,0 +1,122 @@
+//! Ctrl-C while a task is watched: asks what is meant, where somebody can be asked.
+//!
+//! Owns the signal and the question. What the answer does is the follower's business.
+
+use std::io::{self, BufRead, IsTerminal, Write};
+
+use tokio::sync::mpsc;
+
+use super::out::{Look, Paint};
+
+/// What the person wants.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Wish {
+    /// Ctrl-C.
+    Interrupt,
+    /// Ask the platform to stop the work, and watch it end.
+    Cancel,
+    /// Leave the work alone and watch no more.
+    Detach,
+    /// As if nothing had happened.
+    GoOn,
+    /// Something else was typed: ask again.
+    Again,
+}
+
+/// Ctrl-C and the answers that are typed.
+#[derive(Debug)]
+pub(super) struct Interrupts {
+    signals: mpsc::Receiver<()>,
+    answers: Option<mpsc::Receiver<String>>,
+    asked: bool,
+    /// Whether leaving ends the work: the platform is this process.
+    ours: bool,
+}
+
+impl Interrupts {
+    /// From now on Ctrl-C does not end the process.
+    pub(super) fn listen(ours: bool) -> Self {
+        let (sender, signals) = mpsc::channel(4);
+        tokio::spawn(async move {
+            while tokio::signal::ctrl_c().await.is_ok() {
+                if sender.send(()).await.is_err() {
+                    return;
+                }
+            }
+        });
+        Self { signals, answers: None, asked: false, ours }
+    }
+
+    /// Whether the question is open.
+    pub(super) fn asking(&self) -> bool {
+        self.asked
+    }
+
+    /// Waits for Ctrl-C, or for the answer to the open question. Cancel-safe.
+    pub(super) async fn next(&mut self) -> Wish {
+        let line = match self.answers.as_mut().filter(|_| self.asked) {
+            None => {
+                pressed(&mut self.signals).await;
+                return Wish::Interrupt;
+            }
+            Some(answers) => tokio::select! {
+                () = pressed(&mut self.signals) => return Wish::Interrupt,
+                line = answers.recv() => line,
+            },
+        };
+        self.asked = false;
+        // Standard input has ended: nobody will say anything.
+        let Some(line) = line else { return Wish::Detach };
+        match line.trim().to_lowercase().as_str() {
+            "" => Wish::GoOn,
+            "c" | "cancel" => Wish::Cancel,
+            "d" | "detach" if !self.ours => Wish::Detach,
+            _ => Wish::Again,
+        }
+    }
+
+    /// Whether somebody is there to ask.
+    pub(super) fn can_ask() -> bool {
+        io::stdin().is_terminal() && io::stderr().is_terminal()
+    }
+
+    /// Prints the question.
+    pub(super) fn ask(&mut self, tasks: usize) {
+        self.asked = true;
+        let look = Look::of_stderr();
+        let key = |key: &str| look.paint(Paint::Cyan, key);
+        let work = if tasks == 1 { "the task".to_owned() } else { format!("the {tasks} tasks") };
+        let leave = if self.ours {
+            "the work runs in this process: Ctrl-C again interrupts it".to_owned()
+        } else {
+            format!("[{}] detach, the work goes on", key("d"))
+        };
+        let mut err = io::stderr();
+        let _ = write!(err, "\n[{}] cancel {work}  {leave}  [{}] keep watching: ", key("c"), key("Enter"));
+        let _ = err.flush();
+        if self.answers.is_none() {
+            self.answers = Some(read_lines());
+        }
+    }
+}
+
+/// Never ends but by Ctrl-C.
+async fn pressed(signals: &mut mpsc::Receiver<()>) {
+    if signals.recv().await.is_none() {
+        std::future::pending::<()>().await;
+    }
+}
+
+/// Lines of standard input. Its thread may sit in a read when the process ends, which harms nobody:
+/// the terminal is in its usual mode.
+fn read_lines() -> mpsc::Receiver<String> {
+    let (sender, receiver) = mpsc::channel(1);
+    std::thread::spawn(move || {
+        for line in io::stdin().lock().lines() {
+            if line.map_or(true, |line| sender.blocking_send(line).is_err()) {
+                return;
+            }
+        }
+    });
+    receiver
+}
