@@ -9,9 +9,11 @@ mod node;
 pub mod nodes;
 pub mod proxy;
 mod stream;
+mod terminal;
 pub mod tls_server;
 mod user;
 
 pub use node::{JWT_SECRET, Node, NodeOptions, SERVICE_TOKEN, sibling};
 pub use stream::{Events, SseEvent};
+pub use terminal::Terminal;
 pub use user::{Claims, User, token};

@@ -86,28 +86,39 @@ async fn beside_a_server_the_commands_speak_to_it() {
 async fn what_is_wrong_is_said_with_the_way_out() {
     let folder = tempfile::tempdir().unwrap();
     let cases: &[(&[&str], i32, &str)] = &[
-        (&["call", "echo"], 1, "`text` is required and missing. (VALIDATION_MISSING_FIELD)"),
-        (&["call", "echo", "text=x", "times=ten"], 1, "`times` must be a whole number"),
-        (&["call", "echo", "text"], 1, "`text` is not key=value"),
-        (&["call", "echo", "text=a", "text=b"], 1, "`text` is given twice"),
-        (&["call", "echo", "text=@missing.txt"], 1, "missing.txt"),
-        (&["call", "echo", "--params", "{"], 1, "--params is not JSON"),
-        (&["call", "ecko"], 1, "there is no function `ecko`; there is echo, steps"),
-        (&["cancel", "7"], 1, "`7` is no task id"),
-        (&["cancel", "01a20482-1178-74f9-8951-cc3b678a7413"], 1, "There is no task"),
-        (&["link"], 1, "no platform runs on this data folder"),
+        (&["call", "echo"], 4, "`text` is required and missing. (VALIDATION_MISSING_FIELD)"),
+        (&["call", "echo", "text=x", "times=ten"], 4, "`times` must be a whole number"),
+        (&["call", "echo", "text"], 2, "`text` is not key=value"),
+        (&["call", "echo", "text=a", "text=b"], 2, "`text` is given twice"),
+        (&["call", "echo", "text=@missing.txt"], 4, "missing.txt"),
+        (&["call", "echo", "--params", "{"], 2, "--params is not JSON"),
+        (&["call", "ecko"], 4, "there is no function `ecko`; there is echo, steps"),
+        (&["call", "ecko"], 4, "did you mean `echo`?"),
+        (&["call", "echo", "txt=a"], 4, "did you mean `text`?"),
+        (&["echo", "text=a"], 2, "it is a function: `probe call echo text='a text'`"),
+        (&["help", "cals"], 2, "did you mean `call`?"),
+        (&["cancel", "7"], 4, "`7` is no task id"),
+        (&["cancel", "01a20482-1178-74f9-8951-cc3b678a7413"], 4, "There is no task"),
+        (&["link"], 5, "no platform runs on this data folder"),
         (&["serve", "--listen", "127.0.0.1:0"], 1, "set IMPERAL_JWT_SECRET"),
         (&["serve", "--liveness", "soon"], 2, "`soon` is not a number of seconds"),
         (&["cal"], 2, "call"),
-        (&["chat", "--url", "http://127.0.0.1:9"], 1, "set IMPERAL_TOKEN"),
+        (&["chat", "--url", "http://127.0.0.1:9"], 4, "set IMPERAL_TOKEN"),
     ];
     for (args, code, says) in cases {
         let output = run(folder.path(), args).await;
         let said = text(&output.stderr);
         assert_eq!(output.status.code(), Some(*code), "{args:?}: {said}");
         assert!(said.contains(says), "{args:?}: {said}");
-        assert!(!said.contains("panicked"), "{args:?}: {said}");
+        assert!(!said.contains("panicked") && !said.contains('\x1b'), "{args:?}: {said}");
     }
+    let nobody = command(folder.path(), &["chat", "--url", "http://127.0.0.1:9"]).env("IMPERAL_TOKEN", "x").output();
+    let nobody = nobody.await.unwrap();
+    assert_eq!(nobody.status.code(), Some(5), "{}", text(&nobody.stderr));
+    assert!(text(&nobody.stderr).contains("does not answer: Connection refused"), "{}", text(&nobody.stderr));
+    let told = run(folder.path(), &["call", "echo", "times=2", "--json"]).await;
+    let error: Value = serde_json::from_slice(&told.stderr).unwrap();
+    assert_eq!(error["error"]["code"], "VALIDATION_MISSING_FIELD", "{error}");
     let mut expired = Claims::of("anna");
     expired.exp -= 7200;
     let node = NodeOptions::new(PROBE, folder.path().join("served")).start().await;

@@ -233,7 +233,8 @@ pub(super) fn teach(mut command: Command, sample: &Sample) -> Command {
         let before = examples(guide, sample);
         let after = after(guide, sample);
         command = command.mut_subcommand(guide.name, |sub| {
-            sub.help_template("{about}\n\n{before-help}{usage-heading} {usage}\n\n{all-args}{after-help}")
+            sub.mut_args(|arg| arg.hide_env_values(true))
+                .help_template("{about}\n\n{before-help}{usage-heading} {usage}\n\n{all-args}{after-help}")
                 .before_help(before)
                 .after_help(after)
         });
@@ -270,7 +271,7 @@ pub(super) fn header(text: &str) -> String {
 
 fn examples(guide: &Guide, sample: &Sample) -> String {
     let rows: Vec<_> = guide.examples.iter().map(|(typed, does)| (sample.fill(typed), (*does).to_owned())).collect();
-    format!("{}{}", header("Examples:"), columns(&rows))
+    trimmed(&format!("{}{}", header("Examples:"), columns(&rows)))
 }
 
 fn after(guide: &Guide, sample: &Sample) -> String {
@@ -288,7 +289,12 @@ fn after(guide: &Guide, sample: &Sample) -> String {
             .collect();
         let _ = write!(text, "\n{}{}", header("Exit codes:"), columns(&rows));
     }
-    text
+    trimmed(&text)
+}
+
+/// clap puts the empty lines between the parts.
+fn trimmed(text: &str) -> String {
+    text.trim_end().to_owned()
 }
 
 fn first_steps(sample: &Sample) -> String {
@@ -300,7 +306,7 @@ fn first_steps(sample: &Sample) -> String {
         ("{bin} help call", "more about a command, examples first"),
     ];
     let rows: Vec<_> = typed.iter().map(|(typed, does)| (sample.fill(typed), (*does).to_owned())).collect();
-    format!("{}{}", header("Examples:"), columns(&rows))
+    trimmed(&format!("{}{}", header("Examples:"), columns(&rows)))
 }
 
 fn commands(command: &Command) -> String {
@@ -323,5 +329,5 @@ fn functions(sample: &Sample) -> String {
     if sample.functions.is_empty() {
         return String::new();
     }
-    format!("{}{}", header("Functions:"), columns(&sample.functions))
+    trimmed(&format!("{}{}", header("Functions:"), columns(&sample.functions)))
 }

@@ -77,12 +77,12 @@ fn command_line() -> clap::Command {
         "In an extension's folder also its own commands: {}.\n`cargo imperal COMMAND --help` explains each, examples first.",
         own.join(", ")
     );
-    let examples = format!("{}{}", guide::header("Examples:"), guide::columns(&rows(EXAMPLES)));
+    let examples = format!("{}{}", guide::header("Examples:"), guide::columns(&rows(EXAMPLES)).trim_end());
     Cargo::command().styles(guide::STYLES).mut_subcommand("imperal", |imperal| {
         imperal
             .before_help(examples)
             .after_help(after)
-            .help_template("{about}\n\n{before-help}{usage-heading} {usage}\n\n{all-args}\n\n{after-help}")
+            .help_template("{about}\n\n{before-help}{usage-heading} {usage}\n\n{all-args}{after-help}")
     })
 }
 

@@ -1,0 +1,247 @@
+//! The commands on a real terminal: bars, colours, Ctrl-C and what is answered, TAB.
+
+use std::path::Path;
+
+use imperal_tests::{Node, NodeOptions, Terminal, User};
+use serde_json::{Value, json};
+use tempfile::TempDir;
+use tokio::process::Command;
+
+const PROBE: &str = env!("CARGO_BIN_EXE_probe");
+const CTRL_C: &str = "\x03";
+
+async fn beside_a_node() -> (TempDir, Node) {
+    let folder = tempfile::tempdir().unwrap();
+    let node = NodeOptions::new(PROBE, folder.path().join("data")).start().await;
+    (folder, node)
+}
+
+/// A terminal where a call of many steps is followed, when its bar stands.
+fn following(folder: &Path) -> (Terminal, usize) {
+    let call = ["call", "steps", "steps=600", "step_ms=50", "--follow"];
+    let terminal = Terminal::start(PROBE, &call, folder, &[]);
+    let seen = terminal.until(0, "Step ");
+    (terminal, seen)
+}
+
+async fn tasks(folder: &Path) -> Vec<Value> {
+    let output = Command::new(PROBE).args(["tasks", "--json"]).env("IMPERAL_DATA_DIR", folder.join("data")).output();
+    let output = output.await.unwrap();
+    String::from_utf8(output.stdout).unwrap().lines().map(|line| serde_json::from_str(line).unwrap()).collect()
+}
+
+#[tokio::test]
+async fn a_bar_moves_and_gives_way_to_the_outcome() {
+    let (folder, _node) = beside_a_node().await;
+    let call = ["call", "steps", "steps=8", "step_ms=200", "--follow"];
+    let mut terminal = Terminal::start(PROBE, &call, folder.path(), &[]);
+    let at = terminal.until(0, "✓");
+    let at = terminal.until(at, "━");
+    let at = terminal.until(at, "%");
+    terminal.until(at, "8 steps done.");
+    assert_eq!(terminal.ended(), 0);
+    let written = terminal.written();
+    assert!(written.contains("\x1b[32m✓"), "green on a terminal: {written}");
+    assert!(written.contains("Step "), "{written}");
+}
+
+#[tokio::test]
+async fn no_color_is_honoured_and_the_bar_stays() {
+    let (folder, _node) = beside_a_node().await;
+    let call = ["call", "steps", "steps=6", "step_ms=200", "--follow"];
+    let mut terminal = Terminal::start(PROBE, &call, folder.path(), &[("NO_COLOR", "1")]);
+    terminal.until(0, "6 steps done.");
+    assert_eq!(terminal.ended(), 0);
+    let written = terminal.written();
+    for colour in 31..=37 {
+        assert!(!written.contains(&format!("\x1b[{colour}m")), "{written}");
+    }
+    assert!(written.contains("Step "), "{written}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn ctrl_c_asks_and_c_cancels() {
+    let (folder, _node) = beside_a_node().await;
+    let (mut terminal, at) = following(folder.path());
+    terminal.send(CTRL_C);
+    let at = terminal.until(at, "keep watching");
+    terminal.send("c\r");
+    terminal.until(at, "■");
+    assert_eq!(terminal.ended(), 3);
+    assert_eq!(tasks(folder.path()).await[0]["state"], "cancelled");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn ctrl_c_asks_and_d_detaches_and_follow_comes_back() {
+    let (folder, _node) = beside_a_node().await;
+    let (mut terminal, at) = following(folder.path());
+    terminal.send(CTRL_C);
+    let at = terminal.until(at, "keep watching");
+    terminal.send("d\r");
+    terminal.until(at, "the work goes on\x1b[0m\r\n");
+    assert_eq!(terminal.ended(), 130);
+    let task = &tasks(folder.path()).await[0];
+    assert_eq!(task["state"], "running", "{task}");
+    let id = task["task_id"].as_str().unwrap();
+    let short = &id[id.len() - 8..];
+    assert!(terminal.written().contains(&format!("probe follow {short}")), "{}", terminal.written());
+
+    let mut again = Terminal::start(PROBE, &["follow", short], folder.path(), &[]);
+    let at = again.until(0, "Step ");
+    again.send(CTRL_C);
+    let at = again.until(at, "keep watching");
+    again.send("what\r");
+    let at = again.until(at, "keep watching");
+    again.send("c\r");
+    again.until(at, "■");
+    assert_eq!(again.ended(), 3);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_second_ctrl_c_detaches_at_once() {
+    let (folder, _node) = beside_a_node().await;
+    let (mut terminal, at) = following(folder.path());
+    terminal.send(CTRL_C);
+    terminal.until(at, "keep watching");
+    terminal.send(CTRL_C);
+    assert_eq!(terminal.ended(), 130);
+    assert_eq!(tasks(folder.path()).await[0]["state"], "running");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn enter_goes_on_to_the_outcome() {
+    let (folder, _node) = beside_a_node().await;
+    let call = ["call", "steps", "steps=40", "step_ms=50", "--follow"];
+    let mut terminal = Terminal::start(PROBE, &call, folder.path(), &[]);
+    let at = terminal.until(0, "Step ");
+    terminal.send(CTRL_C);
+    let at = terminal.until(at, "keep watching");
+    terminal.send("\r");
+    terminal.until(at, "40 steps done.");
+    assert_eq!(terminal.ended(), 0);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn without_a_server_ctrl_c_offers_no_detaching_and_interrupts_at_the_second() {
+    let folder = tempfile::tempdir().unwrap();
+    let (mut terminal, at) = following(folder.path());
+    terminal.send(CTRL_C);
+    terminal.until(at, "keep watching");
+    assert!(!terminal.written().contains("detach"), "{}", terminal.written());
+    terminal.send(CTRL_C);
+    assert_eq!(terminal.ended(), 130);
+    assert_eq!(tasks(folder.path()).await[0]["state"], "reclaimed");
+}
+
+#[tokio::test]
+async fn without_a_terminal_an_interrupt_detaches_and_says_how_to_come_back() {
+    let (folder, node) = beside_a_node().await;
+    let child = Command::new(PROBE)
+        .args(["call", "steps", "steps=600", "step_ms=50", "--follow"])
+        .env("IMPERAL_DATA_DIR", folder.path().join("data"))
+        .stdin(std::process::Stdio::null())
+        .stdout(std::process::Stdio::piped())
+        .stderr(std::process::Stdio::piped())
+        .spawn()
+        .unwrap();
+    let pid = child.id().unwrap().to_string();
+    // Its task runs: then it watches, or is about to.
+    while tasks(folder.path()).await.is_empty() {}
+    let mut told = tokio::time::interval(std::time::Duration::from_millis(300));
+    let ended = child.wait_with_output();
+    tokio::pin!(ended);
+    let output = loop {
+        tokio::select! {
+            output = &mut ended => break output.unwrap(),
+            _ = told.tick() => {
+                if tasks(folder.path()).await[0]["percent"].is_number() {
+                    Command::new("kill").args(["-INT", &pid]).status().await.unwrap();
+                }
+            }
+        }
+    };
+    let said = String::from_utf8(output.stderr).unwrap();
+    assert_eq!(output.status.code(), Some(130), "{said}");
+    assert!(said.contains("probe follow ") && said.contains("probe cancel "), "{said}");
+    assert!(!said.contains('\x1b'), "plain text: {said}");
+    assert_eq!(tasks(folder.path()).await[0]["state"], "running");
+    node.kill().await;
+}
+
+#[tokio::test]
+async fn following_ends_as_the_task_ends() {
+    let (folder, node) = beside_a_node().await;
+    let follow = |named: &str| {
+        let mut command = Command::new(PROBE);
+        command.args(["follow", named]).env("IMPERAL_DATA_DIR", folder.path().join("data"));
+        command
+    };
+    let call = ["call", "fail", "how=answer", "later=true", "--follow"];
+    let failed =
+        Command::new(PROBE).args(call).env("IMPERAL_DATA_DIR", folder.path().join("data")).output().await.unwrap();
+    assert_eq!(failed.status.code(), Some(1));
+    let id = tasks(folder.path()).await[0]["task_id"].as_str().unwrap().to_owned();
+    let ended = follow(&id).output().await.unwrap();
+    assert_eq!(ended.status.code(), Some(1));
+    assert!(String::from_utf8(ended.stdout).unwrap().contains("has ended already: failed."));
+    for (named, code) in [("ffff", 4), ("what?", 4), ("ab", 4)] {
+        assert_eq!(follow(named).output().await.unwrap().status.code(), Some(code), "{named}");
+    }
+    let anna = User::of(&node, "anna").call("stubborn", json!({"millis": 60_000})).await;
+    let foreign = anna["result"]["data"]["task_id"].as_str().unwrap();
+    let refused = follow(foreign).output().await.unwrap();
+    assert_eq!(refused.status.code(), Some(4));
+    assert!(String::from_utf8(refused.stderr).unwrap().contains("belongs to another user"));
+}
+
+#[tokio::test]
+async fn a_table_fits_the_window() {
+    let (folder, _node) = beside_a_node().await;
+    let name = "a-rather-long-tag-".repeat(12);
+    let call = [&format!("tag={name}")[..], "tasks=1", "steps=1", "step_ms=1"];
+    let called = Command::new(PROBE)
+        .args(["call", "journey"])
+        .args(call)
+        .env("IMPERAL_DATA_DIR", folder.path().join("data"))
+        .output();
+    assert!(called.await.unwrap().status.success());
+    let mut terminal = Terminal::start(PROBE, &["tasks"], folder.path(), &[("NO_COLOR", "1")]);
+    assert_eq!(terminal.ended(), 0);
+    terminal.until(0, "…");
+    for line in terminal.written().lines() {
+        assert!(line.trim_end().chars().count() <= 90, "{line}");
+    }
+}
+
+#[tokio::test]
+async fn tab_completes_commands_functions_parameters_values_and_tasks_in_bash() {
+    let (folder, node) = beside_a_node().await;
+    let bin = Path::new(PROBE).parent().unwrap().display().to_string();
+    let path = format!("{bin}:{}", std::env::var("PATH").unwrap());
+    let env = [("PATH", path.as_str()), ("PS1", "> "), ("HOME", "/nonexistent")];
+    let mut bash = Terminal::start("bash", &["--norc", "--noprofile", "-i"], folder.path(), &env);
+    bash.send("eval \"$(probe completions bash)\" && echo rea''dy\r");
+    let mut at = bash.until(0, "ready\r\n");
+    for (typed, shows) in [
+        ("probe tok\t", "probe token "),
+        ("probe call ec\t", "probe call echo "),
+        ("probe call echo te\t", "probe call echo text="),
+        ("probe call echo text=a ti\t", "times="),
+        ("probe call fail how=pa\t", "how=panic"),
+        ("probe call echo --fol\t", "--follow"),
+    ] {
+        bash.send(typed);
+        at = bash.until(at, shows);
+        bash.send("\x15\r");
+    }
+    let output = Command::new(PROBE)
+        .args(["call", "stubborn", "millis=60000", "--json"])
+        .env("IMPERAL_DATA_DIR", folder.path().join("data"))
+        .output();
+    let reply: Value = serde_json::from_slice(&output.await.unwrap().stdout).unwrap();
+    let id = reply["result"]["data"]["task_id"].as_str().unwrap();
+    bash.send("probe cancel \t");
+    bash.until(at, &id[id.len() - 8..]);
+    drop(bash);
+    node.kill().await;
+}
