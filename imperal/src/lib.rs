@@ -4,6 +4,64 @@
 //! [`extension!`]. The binary then *is* the platform: `cargo run` serves a chat page, runs the
 //! functions, detaches slow work with [`Context::background_task`], and puts the outcome into the
 //! user's chat exactly once, whatever is killed at whatever moment.
+//!
+//! ```no_run
+//! use imperal::prelude::*;
+//!
+//! imperal::extension! {
+//!     app_id: "greeter",
+//!     name: "Greeter",
+//!     description: "Greets people by their name, at once or at length in the background.",
+//!     icon: "../tests/icon.svg",
+//!     capabilities: ["greeter:write"],
+//! }
+//!
+//! #[derive(Deserialize, JsonSchema)]
+//! struct Who { name: String }
+//!
+//! #[derive(Serialize, Deserialize, JsonSchema)]
+//! struct Greeting { text: String }
+//!
+//! /// Greet somebody at length in the background.
+//! #[chat_function(action_type = "write", event = "greeted", effects = ["create:greeting"], data_model = Greeting, background)]
+//! async fn greet(ctx: Context, who: Who) -> Result<ActionResult> {
+//!     ctx.background_task(|ctx| async move {
+//!         ctx.progress(50, "Finding words").await?;
+//!         let text = format!("Hello, {}!", who.name);
+//!         Ok(ActionResult::success(Greeting { text: text.clone() }, text))
+//!     })
+//!     .await?;
+//!     Ok(ActionResult::done("Thinking about what to say…"))
+//! }
+//!
+//! fn main() -> ExitCode { imperal::run() }
+//! ```
+//!
+//! # A tour
+//!
+//! | you want to | look at |
+//! |---|---|
+//! | write a function | [`chat_function`], [`ActionResult`], [`Error`], [`codes`] |
+//! | call a service | [`Context::http`], with [`Retry`](context::Retry) |
+//! | detach slow work | [`Context::background_task`], [`Context::progress`], [`Context::cancelled`] |
+//! | wait for a job elsewhere | [`Context::poll`] |
+//! | do many things at once | [`Context::fan_out`] |
+//! | run code that blocks | [`Context::blocking`] |
+//! | clean up after a cancel | [`Context::on_cancel`] |
+//! | say something midway | [`Context::deliver_chat_message`] |
+//! | share a client or a table | [`App::state`], [`Context::state`] |
+//! | know who asks | [`Context::user`], [`User`] |
+//! | test all of that in milliseconds | [`testing`] |
+//! | serve it yourself | [`platform`], [`gateway`], [`ledger`] |
+//! | write or check `imperal.json` | [`manifest`] |
+//!
+//! Beside this the repository's `docs` have a tutorial, which pattern to choose, the guarantees and
+//! how they are tried, the commands, and what is different for those who come from the Python SDK.
+//!
+//! # Features
+//!
+//! `platform` (on by default) is the whole platform in the author's binary; without it there are the
+//! types alone. `postgres` adds the ledger for platforms of several nodes.
 
 #![cfg_attr(
     not(feature = "platform"),
@@ -73,7 +131,15 @@ pub mod __private {
     pub use inventory;
 }
 
-/// The README's examples, compiled.
+/// The examples of README and docs, compiled.
 #[cfg(all(doctest, feature = "platform"))]
-#[doc = include_str!("../../README.md")]
-mod readme {}
+mod pages {
+    #[doc = include_str!("../../README.md")]
+    mod readme {}
+    #[doc = include_str!("../../docs/choosing.md")]
+    mod choosing {}
+    #[doc = include_str!("../../docs/migration.md")]
+    mod migration {}
+    #[doc = include_str!("../../docs/tutorial.md")]
+    mod tutorial {}
+}

@@ -58,7 +58,7 @@ async fn run(client: &Client, args: &CallArgs) -> Result<Exit, CliError> {
     let Tasks { tasks } = client.get("/v1/tasks?limit=500").await?;
     let mine: Vec<Task> = tasks.into_iter().filter(|task| task.call_id == reply.call_id).collect();
     if args.follow && !mine.is_empty() {
-        let follower = Follower::new(Some(reply.call_id), &mine, args.reach.json);
+        let follower = Follower::new(Some(reply.call_id), &mine, args.reach.json, client.is_ours())?;
         return Ok(exit.and(follower.until_done(client, reply.turn.seq).await?));
     }
     let running: Vec<_> = mine.iter().filter(|task| task.state == TaskState::Running).collect();

@@ -24,7 +24,7 @@ use crate::ledger::Task;
 /// Set by the shell while it asks for candidates.
 const VARIABLE: &str = "IMPERAL_COMPLETE";
 /// A TAB waits for a running platform no longer than this.
-const PATIENCE: Duration = Duration::from_millis(500);
+const PATIENCE: Duration = Duration::from_secs(2);
 
 /// A shell that completions can be had for.
 #[derive(Debug, Clone, Copy, ValueEnum)]

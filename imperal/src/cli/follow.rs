@@ -48,7 +48,7 @@ pub(super) async fn follow(app: App, registry: Registry, named: Option<&str>, re
     {
         return Ok(show_ended(ended, reach.json));
     }
-    let follower = Follower::new(None, &tasks, reach.json);
+    let follower = Follower::new(None, &tasks, reach.json, false)?;
     follower.until_done(&client, seen).await
 }
 
@@ -95,17 +95,23 @@ pub(super) struct Follower {
     open: HashMap<TaskId, String>,
     exit: Exit,
     cancelling: bool,
+    ours: bool,
+    interrupts: Interrupts,
 }
 
 impl Follower {
-    pub(super) fn new(call_id: Option<CallId>, tasks: &[Task], as_json: bool) -> Self {
+    /// `ours`: the platform is this process, and leaving ends the work.
+    pub(super) fn new(call_id: Option<CallId>, tasks: &[Task], as_json: bool, ours: bool) -> Result<Self, CliError> {
+        // Before anything is shown that might make somebody press it.
+        let interrupts = Interrupts::listen(ours)?;
         let bars = Bars::new(!as_json && out::Look::of_stderr().terminal);
-        let mut follower = Self { call_id, as_json, bars, open: HashMap::new(), exit: Exit::Done, cancelling: false };
+        let (open, exit) = (HashMap::new(), Exit::Done);
+        let mut follower = Self { call_id, as_json, bars, open, exit, cancelling: false, ours, interrupts };
         // Also those that have ended by now: their outcome comes with the stream.
         for task in tasks {
             follower.watch(task);
         }
-        follower
+        Ok(follower)
     }
 
     fn watch(&mut self, task: &Task) {
@@ -116,7 +122,6 @@ impl Follower {
     /// Hears events after a number until every task has its outcome, or the person leaves.
     pub(super) async fn until_done(mut self, client: &Client, after: u64) -> Result<Exit, CliError> {
         let mut events = feed::open(client.wire().clone(), after);
-        let mut interrupts = Interrupts::listen(client.is_ours());
         while !self.open.is_empty() {
             let left = tokio::select! {
                 event = events.recv() => {
@@ -124,15 +129,15 @@ impl Follower {
                     self.hear(&event?)?;
                     false
                 }
-                wish = interrupts.next() => self.carry_out(wish, client, &mut interrupts).await?,
+                wish = self.interrupts.next() => self.carry_out(wish, client).await?,
             };
             if left {
                 self.bars.clear();
-                self.say_how_to_come_back(client.is_ours());
+                self.say_how_to_come_back();
                 return Ok(Exit::Detached);
             }
         }
-        if interrupts.asking() && !self.as_json {
+        if self.interrupts.asking() && !self.as_json {
             eprintln!("it has ended");
         }
         self.bars.clear();
@@ -140,22 +145,22 @@ impl Follower {
     }
 
     /// Whether that was it.
-    fn interrupted(&mut self, interrupts: &mut Interrupts) -> bool {
-        if interrupts.asking() || self.cancelling || self.as_json || !Interrupts::can_ask() {
+    fn interrupted(&mut self) -> bool {
+        if self.interrupts.asking() || self.cancelling || self.as_json || !Interrupts::can_ask() {
             return true;
         }
         self.bars.pause();
-        interrupts.ask(self.open.len());
+        self.interrupts.ask(self.open.len());
         false
     }
 
     /// Whether that was it.
-    async fn carry_out(&mut self, wish: Wish, client: &Client, interrupts: &mut Interrupts) -> Result<bool, CliError> {
+    async fn carry_out(&mut self, wish: Wish, client: &Client) -> Result<bool, CliError> {
         match wish {
-            Wish::Interrupt => return Ok(self.interrupted(interrupts)),
+            Wish::Interrupt => return Ok(self.interrupted()),
             Wish::Detach => return Ok(true),
             Wish::Again => {
-                interrupts.ask(self.open.len());
+                self.interrupts.ask(self.open.len());
                 return Ok(false);
             }
             Wish::GoOn => {}
@@ -171,8 +176,8 @@ impl Follower {
         Ok(false)
     }
 
-    fn say_how_to_come_back(&self, ours: bool) {
-        if ours {
+    fn say_how_to_come_back(&self) {
+        if self.ours {
             out::remark("interrupted: the work ran in this process. The chat says so, and it can be run again");
             return;
         }

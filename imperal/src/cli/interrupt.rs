@@ -34,17 +34,9 @@ pub(super) struct Interrupts {
 }
 
 impl Interrupts {
-    /// From now on Ctrl-C does not end the process.
-    pub(super) fn listen(ours: bool) -> Self {
-        let (sender, signals) = mpsc::channel(4);
-        tokio::spawn(async move {
-            while tokio::signal::ctrl_c().await.is_ok() {
-                if sender.send(()).await.is_err() {
-                    return;
-                }
-            }
-        });
-        Self { signals, answers: None, asked: false, ours }
+    /// From now on Ctrl-C does not end the process; each one is heard, however quickly they come.
+    pub(super) fn listen(ours: bool) -> io::Result<Self> {
+        Ok(Self { signals: signals()?, answers: None, asked: false, ours })
     }
 
     /// Whether the question is open.
@@ -98,6 +90,24 @@ impl Interrupts {
             self.answers = Some(read_lines());
         }
     }
+}
+
+#[cfg(unix)]
+fn signals() -> io::Result<mpsc::Receiver<()>> {
+    use tokio::signal::unix::{SignalKind, signal};
+    // Registered here and once: a listener made anew for each signal misses those in between.
+    let mut interrupt = signal(SignalKind::interrupt())?;
+    let (sender, receiver) = mpsc::channel(4);
+    tokio::spawn(async move { while interrupt.recv().await.is_some() && sender.send(()).await.is_ok() {} });
+    Ok(receiver)
+}
+
+#[cfg(windows)]
+fn signals() -> io::Result<mpsc::Receiver<()>> {
+    let mut interrupt = tokio::signal::windows::ctrl_c()?;
+    let (sender, receiver) = mpsc::channel(4);
+    tokio::spawn(async move { while interrupt.recv().await.is_some() && sender.send(()).await.is_ok() {} });
+    Ok(receiver)
 }
 
 /// Never ends but by Ctrl-C.

@@ -1,0 +1,98 @@
+//! Every link of the Markdown pages leads somewhere: to a file, and to a heading of it.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+fn pages(folder: &Path, found: &mut Vec<PathBuf>) {
+    for entry in std::fs::read_dir(folder).unwrap().flatten() {
+        let path = entry.path();
+        let name = entry.file_name().to_string_lossy().into_owned();
+        if path.is_dir() && !name.starts_with('.') && !["target", "node_modules"].contains(&name.as_str()) {
+            pages(&path, found);
+        } else if path.extension().is_some_and(|extension| extension == "md") {
+            found.push(path);
+        }
+    }
+}
+
+/// The text without its code blocks and code words.
+fn prose(text: &str) -> String {
+    let mut fenced = false;
+    let mut prose = String::new();
+    for line in text.lines() {
+        if line.trim_start().starts_with("```") {
+            fenced = !fenced;
+        } else if !fenced {
+            prose.push_str(&line.split('`').step_by(2).collect::<Vec<_>>().join("`"));
+            prose.push('\n');
+        }
+    }
+    prose
+}
+
+fn links(text: &str) -> Vec<String> {
+    let prose = prose(text);
+    let mut found = Vec::new();
+    for (at, _) in prose.match_indices("](") {
+        let target = prose[at + 2..].split(')').next().unwrap_or_default();
+        found.push(target.split_whitespace().next().unwrap_or_default().to_owned());
+    }
+    found
+}
+
+/// Headings as links name them.
+fn anchors(text: &str) -> Vec<String> {
+    let mut seen: BTreeMap<String, u32> = BTreeMap::new();
+    let mut fenced = false;
+    let mut found = Vec::new();
+    for line in text.lines() {
+        if line.starts_with("```") {
+            fenced = !fenced;
+        }
+        let Some(heading) = line.strip_prefix('#').filter(|_| !fenced) else { continue };
+        let heading = heading.trim_start_matches('#').trim().to_lowercase();
+        let kept = |c: &char| c.is_alphanumeric() || matches!(c, ' ' | '-' | '_');
+        let anchor: String = heading.chars().filter(kept).map(|c| if c == ' ' { '-' } else { c }).collect();
+        let again = seen.entry(anchor.clone()).or_default();
+        found.push(if *again == 0 { anchor } else { format!("{anchor}-{again}") });
+        *again += 1;
+    }
+    found
+}
+
+#[test]
+fn every_link_leads_somewhere() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap();
+    let mut found = Vec::new();
+    pages(root, &mut found);
+    assert!(found.len() > 8, "{found:?}");
+    let mut broken = Vec::new();
+    let mut followed = 0;
+    for page in &found {
+        let text = std::fs::read_to_string(page).unwrap();
+        for link in links(&text) {
+            // Addresses elsewhere are not this machine's to try; names of items are rustdoc's.
+            if link.contains("://") || link.starts_with("mailto:") || link.contains("::") {
+                continue;
+            }
+            followed += 1;
+            let (file, anchor) = link.split_once('#').unwrap_or((&link, ""));
+            let target = if file.is_empty() { page.clone() } else { page.parent().unwrap().join(file) };
+            let leads = target.exists()
+                && (anchor.is_empty()
+                    || std::fs::read_to_string(&target).is_ok_and(|text| anchors(&text).iter().any(|a| a == anchor)));
+            if !leads {
+                broken.push(format!("{}: {link}", page.strip_prefix(root).unwrap().display()));
+            }
+        }
+    }
+    assert!(followed > 20, "only {followed} links were found");
+    assert!(broken.is_empty(), "links that lead nowhere:\n{}", broken.join("\n"));
+}
+
+#[test]
+fn a_link_without_a_target_is_found() {
+    let text = "# One `code`\n\n[a](b.md#x) and `[no](link)`\n\n```\n[c](d)\n# no\n```\n\n## One code\n";
+    assert_eq!(links(text), ["b.md#x"]);
+    assert_eq!(anchors(text), ["one-code", "one-code-1"]);
+}

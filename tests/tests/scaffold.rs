@@ -1,0 +1,248 @@
+//! `cargo imperal new` and `cargo imperal dev`, with a real cargo, compiler and process.
+//!
+//! Both compile in this checkout's target folder with its profile and lock file, so that most of what
+//! they depend on is there already. One after the other: they share the compiler.
+
+use std::io::{BufRead, BufReader, Read};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Output, Stdio};
+use std::sync::mpsc::{self, Receiver};
+use std::time::Duration;
+
+use serde_json::{Value, json};
+use tempfile::TempDir;
+
+/// A build on a busy machine may take this long.
+const PATIENCE: Duration = Duration::from_secs(900);
+
+/// A fresh extension `hello`, made by the command.
+struct Hello {
+    _folder: TempDir,
+    path: PathBuf,
+}
+
+impl Hello {
+    fn new() -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap();
+        let target = imperal_tests::sibling(env!("CARGO_BIN_EXE_probe"), "cargo-imperal");
+        let target = target.parent().and_then(Path::parent).unwrap();
+        std::fs::create_dir(folder.path().join(".cargo")).unwrap();
+        let config = format!(
+            "[build]\ntarget-dir = {target:?}\n[profile.dev]\ndebug = \"line-tables-only\"\n[profile.dev.package.\"*\"]\ndebug = false\n"
+        );
+        std::fs::write(folder.path().join(".cargo/config.toml"), config).unwrap();
+        let made = imperal(folder.path()).args(["new", "hello"]).output().unwrap();
+        assert!(made.status.success(), "{}", shown(&made));
+        let path = folder.path().join("hello");
+        std::fs::copy(root.join("Cargo.lock"), path.join("Cargo.lock")).unwrap();
+        Self { _folder: folder, path }
+    }
+
+    fn source(&self) -> String {
+        std::fs::read_to_string(self.path.join("src/main.rs")).unwrap()
+    }
+
+    fn write(&self, source: &str) {
+        std::fs::write(self.path.join("src/main.rs"), source).unwrap();
+    }
+}
+
+fn imperal(folder: &Path) -> Command {
+    let mut command = Command::new(imperal_tests::sibling(env!("CARGO_BIN_EXE_probe"), "cargo-imperal"));
+    command.arg("imperal").current_dir(folder).env("RUST_LOG", "warn").stdin(Stdio::null());
+    // Of the cargo that runs this test.
+    for name in ["CARGO_MANIFEST_DIR", "CARGO_TARGET_DIR", "RUSTFLAGS", "RUSTDOCFLAGS"] {
+        command.env_remove(name);
+    }
+    command
+}
+
+fn shown(output: &Output) -> String {
+    format!("{}\n{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr))
+}
+
+/// Lines of a stream, until a test has seen what it waits for.
+struct Lines(Receiver<String>);
+
+impl Lines {
+    fn of(stream: impl Read + Send + 'static) -> Self {
+        let (sender, receiver) = mpsc::channel();
+        std::thread::spawn(move || {
+            for line in BufReader::new(stream).lines().map_while(Result::ok) {
+                if sender.send(line).is_err() {
+                    return;
+                }
+            }
+        });
+        Self(receiver)
+    }
+
+    fn until(&self, text: &str) -> String {
+        let mut before = Vec::new();
+        loop {
+            let line = self.0.recv_timeout(PATIENCE);
+            let line = line.unwrap_or_else(|_| panic!("{text:?} did not come after {}", before.join("\n")));
+            if line.contains(text) {
+                return line;
+            }
+            before.push(line);
+        }
+    }
+}
+
+/// The page of a browser that opened a link: its cookie.
+struct Page {
+    http: reqwest::Client,
+    url: String,
+    cookie: String,
+}
+
+impl Page {
+    async fn open(link: &str) -> Option<Self> {
+        let http = reqwest::Client::builder().redirect(reqwest::redirect::Policy::none()).build().unwrap();
+        let answer = http.get(link).send().await.unwrap();
+        let cookie = answer.headers().get("set-cookie")?.to_str().unwrap().split(';').next().unwrap().to_owned();
+        let url = link.split("/open/").next().unwrap().to_owned();
+        Some(Self { http, url, cookie })
+    }
+
+    async fn call(&self, function: &str, params: Value) -> Value {
+        let url = format!("{}/v1/extensions/hello/call", self.url);
+        let body = json!({ "function": function, "params": params });
+        let sent = self.http.post(url).header("cookie", &self.cookie).header("origin", &self.url).json(&body);
+        let answer = sent.send().await.unwrap();
+        assert!(answer.status().is_success(), "{}", answer.text().await.unwrap());
+        answer.json().await.unwrap()
+    }
+
+    async fn greet(&self) -> String {
+        self.call("greet", json!({"name": "Anna"})).await["turn"]["text"].as_str().unwrap().to_owned()
+    }
+
+    async fn turns(&self) -> Vec<Value> {
+        let url = format!("{}/v1/chat/turns?latest=100", self.url);
+        let answer = self.http.get(url).header("cookie", &self.cookie).send().await.unwrap();
+        answer.json::<Value>().await.unwrap()["turns"].as_array().unwrap().clone()
+    }
+}
+
+fn listening(hello: &Hello) -> Option<Value> {
+    serde_json::from_slice(&std::fs::read(hello.path.join(".imperal/listening.json")).ok()?).ok()
+}
+
+struct Dev {
+    child: Child,
+    out: Lines,
+    err: Lines,
+}
+
+impl Dev {
+    fn start(hello: &Hello) -> Self {
+        let mut command = imperal(&hello.path);
+        command.args(["dev", "--listen", "127.0.0.1:0"]).stdout(Stdio::piped()).stderr(Stdio::piped());
+        let mut child = command.spawn().unwrap();
+        let out = Lines::of(child.stdout.take().unwrap());
+        let err = Lines::of(child.stderr.take().unwrap());
+        Self { child, out, err }
+    }
+}
+
+/// A test that fails leaves no process behind.
+impl Drop for Dev {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+#[tokio::test]
+async fn a_new_extension_is_tested_built_validated_and_developed() {
+    rustls::crypto::ring::default_provider().install_default().ok();
+    let hello = Hello::new();
+    new_extension_stands(&hello);
+    developing_it_loses_nothing(&hello).await;
+    a_supervisor_that_was_killed_leaves_no_process_behind(&hello).await;
+}
+
+fn new_extension_stands(hello: &Hello) {
+    let cargo = std::env::var("CARGO").unwrap_or_else(|_| "cargo".to_owned());
+    let mut command = Command::new(cargo);
+    for name in ["CARGO_MANIFEST_DIR", "CARGO_TARGET_DIR", "RUSTFLAGS", "RUSTDOCFLAGS"] {
+        command.env_remove(name);
+    }
+    let tested = command.arg("test").current_dir(&hello.path).output().unwrap();
+    assert!(tested.status.success(), "{}", shown(&tested));
+    assert!(shown(&tested).contains("test result: ok. 3 passed"), "{}", shown(&tested));
+    assert!(!shown(&tested).contains("warning"), "{}", shown(&tested));
+
+    let checked = imperal(&hello.path).args(["build", "--check"]).output().unwrap();
+    assert!(checked.status.success(), "the manifest of the scaffold is fresh: {}", shown(&checked));
+    let valid = imperal(&hello.path).args(["validate", "--json"]).output().unwrap();
+    assert!(valid.status.success(), "{}", shown(&valid));
+    assert!(!String::from_utf8_lossy(&valid.stdout).contains("\"error\""), "{}", shown(&valid));
+
+    let called = imperal(&hello.path).args(["call", "greet", "name=Anna"]).output().unwrap();
+    assert_eq!(String::from_utf8_lossy(&called.stdout), "Hello, Anna!\ntext  Hello, Anna!\n", "{}", shown(&called));
+    let slip = imperal(&hello.path).args(["cal", "greet"]).output().unwrap();
+    assert_eq!(slip.status.code(), Some(2));
+    assert!(shown(&slip).contains("did you mean `call`?"), "{}", shown(&slip));
+    let refused = imperal(&hello.path).args(["call", "greet"]).output().unwrap();
+    assert_eq!(refused.status.code(), Some(4), "the extension's own exit code: {}", shown(&refused));
+}
+
+async fn developing_it_loses_nothing(hello: &Hello) {
+    let mut dev = Dev::start(hello);
+    let link = dev.out.until("/open/").replace("open ", "");
+    let page = Page::open(&link).await.expect("the link opens the page");
+    assert_eq!(page.greet().await, "Hello, Anna!");
+    let unopened = imperal(&hello.path).arg("link").output().unwrap();
+    let unopened = String::from_utf8(unopened.stdout).unwrap().trim().to_owned();
+    page.call("greet_at_length", json!({"name": "Ben"})).await;
+    let first = listening(hello).unwrap();
+
+    hello.write(&hello.source().replace("\"Hello, {}!\"", "\"Servus, {}!\""));
+    dev.err.until("serving the new build");
+    assert_eq!(page.greet().await, "Servus, Anna!", "the same session, the same address");
+    let second = listening(hello).unwrap();
+    assert_eq!((&first["url"], first["pid"] == second["pid"]), (&second["url"], false));
+    let ends: Vec<_> = page.turns().await.into_iter().filter(|turn| turn["task_id"].is_string()).collect();
+    assert_eq!(ends.len(), 1, "{ends:?}");
+    assert_eq!(ends[0]["text"], "Hello, Ben! It is good to have you here.", "the running task had its grace");
+    assert!(Page::open(&unopened).await.is_some(), "a link that nobody had opened still opens the page");
+    assert!(Page::open(&unopened).await.is_none(), "once");
+
+    let good = hello.source();
+    hello.write(&good.replace("fn main()", "fn main("));
+    dev.err.until("the last good build goes on serving");
+    assert_eq!(page.greet().await, "Servus, Anna!", "the old one still serves");
+    assert_eq!(listening(hello).unwrap()["pid"], second["pid"]);
+
+    // Compiles, and cannot be served: two functions of one name.
+    let twice = "\n/// Greet a second time under the same name.\n#[chat_function(action_type = \"read\", name = \"greet\")]\nasync fn again(_ctx: Context, params: GreetParams) -> Result<ActionResult<Greeting>> {\n    Ok(ActionResult::success(Greeting { text: params.name }, \"Again.\"))\n}\n";
+    hello.write(&format!("{good}{twice}"));
+    dev.err.until("the new build does not start");
+    assert_eq!(page.greet().await, "Servus, Anna!");
+
+    hello.write(&good.replace("\"Servus, {}!\"", "\"Salut, {}!\""));
+    dev.err.until("serving the new build");
+    assert_eq!(page.greet().await, "Salut, Anna!");
+
+    let told = Command::new("kill").args(["-TERM", &dev.child.id().to_string()]).status().unwrap();
+    assert!(told.success());
+    assert!(dev.child.wait().unwrap().success());
+    assert!(listening(hello).is_none(), "the process has gone with it");
+}
+
+async fn a_supervisor_that_was_killed_leaves_no_process_behind(hello: &Hello) {
+    let mut dev = Dev::start(hello);
+    let link = dev.out.until("/open/").replace("open ", "");
+    assert!(Page::open(&link).await.is_some());
+    dev.child.kill().unwrap();
+    dev.child.wait().unwrap();
+    let deadline = std::time::Instant::now() + Duration::from_secs(30);
+    while listening(hello).is_some() {
+        assert!(std::time::Instant::now() < deadline, "its process still runs");
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+}
