@@ -240,7 +240,8 @@ async fn tab_completes_commands_functions_parameters_values_and_tasks_in_bash() 
         .output();
     let reply: Value = serde_json::from_slice(&output.await.unwrap().stdout).unwrap();
     let id = reply["result"]["data"]["task_id"].as_str().unwrap();
-    bash.send("probe cancel \t");
+    // Options could be meant as well: the second TAB lists all.
+    bash.send("probe cancel \t\t");
     bash.until(at, &id[id.len() - 8..]);
     drop(bash);
     node.kill().await;

@@ -15,6 +15,18 @@ use tempfile::TempDir;
 /// A build on a busy machine may take this long.
 const PATIENCE: Duration = Duration::from_secs(900);
 
+/// Of the cargo that runs this test, and of whoever runs that.
+const ELSEWHERE: [&str; 8] = [
+    "CARGO_MANIFEST_DIR",
+    "CARGO_TARGET_DIR",
+    "RUSTFLAGS",
+    "RUSTDOCFLAGS",
+    "IMPERAL_DATA_DIR",
+    "IMPERAL_LISTEN",
+    "IMPERAL_URL",
+    "IMPERAL_TOKEN",
+];
+
 /// A fresh extension `hello`, made by the command.
 struct Hello {
     _folder: TempDir,
@@ -51,8 +63,7 @@ impl Hello {
 fn imperal(folder: &Path) -> Command {
     let mut command = Command::new(imperal_tests::sibling(env!("CARGO_BIN_EXE_probe"), "cargo-imperal"));
     command.arg("imperal").current_dir(folder).env("RUST_LOG", "warn").stdin(Stdio::null());
-    // Of the cargo that runs this test.
-    for name in ["CARGO_MANIFEST_DIR", "CARGO_TARGET_DIR", "RUSTFLAGS", "RUSTDOCFLAGS"] {
+    for name in ELSEWHERE {
         command.env_remove(name);
     }
     command
@@ -161,17 +172,43 @@ async fn a_new_extension_is_tested_built_validated_and_developed() {
     rustls::crypto::ring::default_provider().install_default().ok();
     let hello = Hello::new();
     new_extension_stands(&hello);
+    the_tutorial_ends_in_passing_tests(&hello);
     developing_it_loses_nothing(&hello).await;
     a_supervisor_that_was_killed_leaves_no_process_behind(&hello).await;
 }
 
-fn new_extension_stands(hello: &Hello) {
+fn cargo_test(hello: &Hello) -> Output {
     let cargo = std::env::var("CARGO").unwrap_or_else(|_| "cargo".to_owned());
     let mut command = Command::new(cargo);
-    for name in ["CARGO_MANIFEST_DIR", "CARGO_TARGET_DIR", "RUSTFLAGS", "RUSTDOCFLAGS"] {
+    for name in ELSEWHERE {
         command.env_remove(name);
     }
-    let tested = command.arg("test").current_dir(&hello.path).output().unwrap();
+    command.arg("test").current_dir(&hello.path).output().unwrap()
+}
+
+/// By its text alone: its file, its change of main.rs, its commands.
+fn the_tutorial_ends_in_passing_tests(hello: &Hello) {
+    let text = Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs/tutorial.md");
+    let text = std::fs::read_to_string(text).unwrap();
+    let files: Vec<_> = text.split("```rust\n").skip(1).map(|rest| rest.split("```").next().unwrap()).collect();
+    assert_eq!(files.len(), 2, "the slow function and the one in the background");
+    std::fs::write(hello.path.join("src/research.rs"), files[1]).unwrap();
+    let scaffold = hello.source();
+    hello.write(&scaffold.replacen("use imperal::prelude::*;\n", "use imperal::prelude::*;\n\nmod research;\n", 1));
+    let stale = shown(&cargo_test(hello));
+    for line in ["a_cancel_ends_it ... ok", "the_findings_come_later ... ok", "the_manifest_is_fresh ... FAILED"] {
+        assert!(stale.contains(line), "{stale}");
+    }
+    for args in [["build"], ["validate"]] {
+        let done = imperal(&hello.path).args(args).output().unwrap();
+        assert!(done.status.success(), "{}", shown(&done));
+    }
+    let tested = cargo_test(hello);
+    assert!(shown(&tested).contains("test result: ok. 5 passed"), "{}", shown(&tested));
+}
+
+fn new_extension_stands(hello: &Hello) {
+    let tested = cargo_test(hello);
     assert!(tested.status.success(), "{}", shown(&tested));
     assert!(shown(&tested).contains("test result: ok. 3 passed"), "{}", shown(&tested));
     assert!(!shown(&tested).contains("warning"), "{}", shown(&tested));

@@ -56,7 +56,7 @@ pub(super) fn dev(args: &DevArgs) -> Result<Exit, CliError> {
         features: args.features.clone(),
         release: args.release,
     };
-    let mut serving = Serving { process: None, address: None, options: &args.options };
+    let mut serving = Serving { process: None, address: None, options: &args.options, enter: lines() };
     let mut seen = sources.look();
     loop {
         let asked = Instant::now();
@@ -74,11 +74,19 @@ pub(super) fn dev(args: &DevArgs) -> Result<Exit, CliError> {
                 }
             }
         }
-        let Some(changed) = wait(&sources, &mut seen, &mut serving, &stops, args.once)? else {
-            return serving.stop();
-        };
-        note(Paint::Dim, &format!("{} changed, building", shown(&changed)));
+        match wait(&sources, &mut seen, &mut serving, &stops, args.once)? {
+            None => return serving.stop(),
+            Some(Due::Asked) => {}
+            Some(Due::Changed(changed)) => note(Paint::Dim, &format!("{} changed, building", shown(&changed))),
+        }
     }
+}
+
+/// Why another build is due.
+enum Due {
+    Changed(PathBuf),
+    /// Enter was pressed after the process had ended.
+    Asked,
 }
 
 /// Waits for a change; none when it is time to stop.
@@ -88,14 +96,18 @@ fn wait(
     serving: &mut Serving<'_>,
     stops: &Receiver<()>,
     once: bool,
-) -> Result<Option<PathBuf>, CliError> {
+) -> Result<Option<Due>, CliError> {
     loop {
         match stops.recv_timeout(LOOK_EVERY) {
             Ok(()) | Err(RecvTimeoutError::Disconnected) => return Ok(None),
             Err(RecvTimeoutError::Timeout) => {}
         }
-        if serving.has_ended()? && once {
+        let ended = serving.has_ended()?;
+        if ended && once {
             return Ok(None);
+        }
+        if serving.enter.try_recv().is_ok() && ended {
+            return Ok(Some(Due::Asked));
         }
         if once {
             continue;
@@ -108,7 +120,7 @@ fn wait(
                 std::thread::sleep(Duration::from_millis(100));
                 let again = sources.look();
                 if sources::difference(seen, &again).is_none() {
-                    return Ok(Some(changed));
+                    return Ok(Some(Due::Changed(changed)));
                 }
                 *seen = again;
             }
@@ -143,12 +155,14 @@ struct Serving<'a> {
     process: Option<(Child, ChildStdin)>,
     address: Option<String>,
     options: &'a [String],
+    /// Each time that Enter is pressed.
+    enter: Receiver<()>,
 }
 
 impl Serving<'_> {
     /// Starts a binary where the process before it was.
     fn replace(&mut self, binary: &Path, asked: Instant) -> Result<(), CliError> {
-        let again = self.process.is_some();
+        let again = self.address.is_some();
         self.end()?;
         let mut command = Command::new(binary);
         command.args(["dev", "--supervised"]).stdin(Stdio::piped()).stdout(Stdio::piped());
@@ -190,7 +204,7 @@ impl Serving<'_> {
         let Some((child, _)) = &mut self.process else { return Ok(true) };
         let Some(status) = child.try_wait()? else { return Ok(false) };
         self.process = None;
-        note(Paint::Red, &format!("the process ended ({status}); it starts again after the next change"));
+        note(Paint::Red, &format!("the process ended ({status}); Enter starts it again, and so does the next change"));
         Ok(true)
     }
 
@@ -234,6 +248,19 @@ fn without_listen(options: &[String]) -> Vec<&String> {
         }
     }
     kept
+}
+
+/// Lines of standard input, where it is a person's.
+fn lines() -> Receiver<()> {
+    let (sender, receiver) = mpsc::channel();
+    std::thread::spawn(move || {
+        for _ in std::io::stdin().lines().map_while(Result::ok) {
+            if sender.send(()).is_err() {
+                return;
+            }
+        }
+    });
+    receiver
 }
 
 /// Hands the process's output on, and its announcement to us.

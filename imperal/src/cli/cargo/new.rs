@@ -109,7 +109,7 @@ pub(super) fn scaffold(name: &str, path: Option<&Path>) -> Result<Exit, CliError
         fs::write(folder.join(file), text)?;
     }
     out::say(&format!(
-        "Started `{name}` in {}\n\n  cd {name}\n  cargo test               # its functions and its manifest\n  cargo run                # the platform and its chat page\n  cargo imperal build      # after a change: writes imperal.json\n  cargo imperal validate   # every rule",
+        "Started `{name}` in {}\n\n  cd {name}\n  cargo test               # its functions and its manifest\n  cargo imperal dev        # the platform and its chat page; builds again after each change\n  cargo imperal build      # after a change: writes imperal.json\n  cargo imperal validate   # every rule",
         folder.display()
     ));
     Ok(Exit::Done)
