@@ -111,7 +111,9 @@ struct Page {
 
 impl Page {
     async fn open(link: &str) -> Option<Self> {
-        let http = reqwest::Client::builder().redirect(reqwest::redirect::Policy::none()).build().unwrap();
+        // A connection to the process before is of no use, and not every client tries again.
+        let http = reqwest::Client::builder().pool_max_idle_per_host(0).redirect(reqwest::redirect::Policy::none());
+        let http = http.build().unwrap();
         let answer = http.get(link).send().await.unwrap();
         let cookie = answer.headers().get("set-cookie")?.to_str().unwrap().split(';').next().unwrap().to_owned();
         let url = link.split("/open/").next().unwrap().to_owned();
