@@ -41,7 +41,8 @@ impl Hello {
         let target = target.parent().and_then(Path::parent).unwrap();
         std::fs::create_dir(folder.path().join(".cargo")).unwrap();
         let config = format!(
-            "[build]\ntarget-dir = {target:?}\n[profile.dev]\ndebug = \"line-tables-only\"\n[profile.dev.package.\"*\"]\ndebug = false\n"
+            "[build]\ntarget-dir = '{}'\n[profile.dev]\ndebug = \"line-tables-only\"\n[profile.dev.package.\"*\"]\ndebug = false\n",
+            target.display()
         );
         std::fs::write(folder.path().join(".cargo/config.toml"), config).unwrap();
         let made = imperal(folder.path()).args(["new", "hello"]).output().unwrap();

@@ -83,7 +83,7 @@ fn usage(sub: &Command) -> String {
     text
 }
 
-fn shown(arg: &&Arg) -> bool {
+fn shown(arg: &Arg) -> bool {
     !arg.is_hide_set() && !SETTINGS.contains(&arg.get_id().as_str()) && arg.get_id() != "help"
 }
 
