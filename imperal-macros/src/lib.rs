@@ -20,6 +20,7 @@ mod options_table;
 mod reader;
 mod rules;
 mod signature;
+mod test;
 
 use proc_macro::TokenStream;
 
@@ -27,6 +28,12 @@ use proc_macro::TokenStream;
 #[proc_macro_attribute]
 pub fn chat_function(options: TokenStream, item: TokenStream) -> TokenStream {
     check::chat_function(options.into(), &item.into()).into()
+}
+
+/// Makes an async fn a test on a platform of its own. See `imperal::test`.
+#[proc_macro_attribute]
+pub fn test(options: TokenStream, item: TokenStream) -> TokenStream {
+    test::test(options.into(), &item.into()).into()
 }
 
 /// What `imperal::extension!` hands on: the crate's path, `;`, and what the author wrote.

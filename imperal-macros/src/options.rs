@@ -191,6 +191,24 @@ pub(crate) const EXTENSION: Table = Table {
     ],
 };
 
+/// `#[imperal::test(..)]`
+pub(crate) const TEST: Table = Table {
+    owner: "imperal::test",
+    separator: '=',
+    rows: &[
+        row(
+            "clock",
+            Kind::Text,
+            "`\"paused\"`: time stands still while there is something to do and jumps to the next wait when there is not. `\"real\"` for what needs the machine's. Paused without it.",
+        ),
+        row("crate", Kind::Path, "Where `imperal` is, when Cargo.toml renames it. `::imperal` without it."),
+    ],
+    elsewhere: &[
+        ("start_paused", "the clock is paused unless `clock = \"real\"` is said"),
+        ("flavor", "a test runs on one thread, so that it is the same each time"),
+    ],
+};
+
 const ON_DISK: &str = "write it into `imperal.json`: it is the file's own, and `build` keeps it";
 
 impl Table {

@@ -4,7 +4,7 @@
 
 use std::path::Path;
 
-use crate::options::{CHAT_FUNCTION, EXTENSION, Table};
+use crate::options::{CHAT_FUNCTION, EXTENSION, TEST, Table};
 
 fn rows(table: &Table) -> String {
     let mut text = format!("<!-- options of {} -->\n| option | value | meaning |\n|---|---|---|\n", table.owner);
@@ -21,7 +21,7 @@ fn rows(table: &Table) -> String {
 fn the_documentation_has_the_tables_as_they_are() {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs/macros.md");
     let mut text = std::fs::read_to_string(&path).unwrap();
-    for table in [&CHAT_FUNCTION, &EXTENSION] {
+    for table in [&CHAT_FUNCTION, &EXTENSION, &TEST] {
         let begin = text.find(&format!("<!-- options of {} -->", table.owner)).unwrap();
         let end = begin + text[begin..].find("<!-- end of options -->").unwrap() + "<!-- end of options -->".len();
         if std::env::var_os("UPDATE").is_some() {
@@ -35,7 +35,7 @@ fn the_documentation_has_the_tables_as_they_are() {
 
 #[test]
 fn no_key_is_in_two_places() {
-    for table in [&CHAT_FUNCTION, &EXTENSION] {
+    for table in [&CHAT_FUNCTION, &EXTENSION, &TEST] {
         let mut keys: Vec<&str> = table.rows.iter().map(|row| row.key).collect();
         keys.extend(table.elsewhere.iter().map(|(key, _)| *key));
         keys.sort_unstable();

@@ -80,7 +80,7 @@ mod app;
 pub mod cli;
 pub mod codes;
 pub mod context;
-#[cfg(feature = "platform")]
+#[cfg(feature = "runtime")]
 mod crash;
 mod error;
 mod extension;
@@ -88,17 +88,17 @@ pub mod function;
 #[cfg(feature = "platform")]
 pub mod gateway;
 pub mod ids;
-#[cfg(feature = "platform")]
+#[cfg(feature = "runtime")]
 pub mod ledger;
 #[cfg(feature = "platform")]
 pub mod manifest;
-#[cfg(feature = "platform")]
+#[cfg(feature = "runtime")]
 pub mod platform;
 mod result;
 mod sync;
-#[cfg(feature = "platform")]
+#[cfg(feature = "runtime")]
 mod task;
-#[cfg(feature = "platform")]
+#[cfg(feature = "testing")]
 pub mod testing;
 #[cfg(feature = "platform")]
 pub use app::{App, run};
@@ -108,6 +108,13 @@ pub use extension::ExtensionDef;
 pub use function::ActionType;
 #[doc = include_str!("../macros.md")]
 pub use imperal_macros::chat_function;
+#[cfg(feature = "testing")]
+/// Makes an async fn a test on a platform of its own: see [`testing`], and `docs/testing.md` for the
+/// whole of it.
+///
+/// The fn takes nothing, `platform: TestPlatform`, or `setup: TestSetup`. Its outgoing HTTP is
+/// scripted, and its clock is paused unless `#[imperal::test(clock = "real")]` says otherwise.
+pub use imperal_macros::test;
 pub use result::{ActionResult, Result, WireResult};
 
 /// What almost every extension file needs, in one line.
@@ -127,12 +134,14 @@ pub mod __private {
     #[cfg(feature = "platform")]
     pub use crate::manifest::assert_manifest_is_fresh;
     pub use crate::result::{ActionResult, Result};
+    #[cfg(feature = "testing")]
+    pub use crate::testing::assert_from_test;
     pub use imperal_macros::extension;
     pub use inventory;
 }
 
 /// The examples of README and docs, compiled.
-#[cfg(all(doctest, feature = "platform"))]
+#[cfg(all(doctest, feature = "platform", feature = "testing"))]
 mod pages {
     #[doc = include_str!("../../README.md")]
     mod readme {}

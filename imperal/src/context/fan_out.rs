@@ -154,7 +154,7 @@ impl<'a, I: Send + 'a, T: Send + 'a> FanOut<'a, I, T> {
             None => vec![String::new(); total],
         };
         if let (Some(share), true) = (&share, total > 0) {
-            self.ctx.report(share.at(0.0), format!("0 of {total}"))?;
+            self.ctx.progress(share.at(0.0), format!("0 of {total}")).await?;
         }
         let mut waiting = std::mem::take(&mut self.items).into_iter().enumerate();
         let mut results: Vec<Option<Result<T>>> = (0..total).map(|_| None).collect();
@@ -174,9 +174,11 @@ impl<'a, I: Send + 'a, T: Send + 'a> FanOut<'a, I, T> {
                 self.ctx.log().info(format_args!("part {} of {total}{which} failed: {error}", index + 1));
             }
             if let Some(share) = &share {
-                let part = Part { done, total, index, name, result: &result };
-                let text = self.text.as_mut().map_or_else(|| part.to_string(), |text| text(&part));
-                self.ctx.report(share.at(ratio(done, total)), text)?;
+                let text = {
+                    let part = Part { done, total, index, name, result: &result };
+                    self.text.as_mut().map_or_else(|| part.to_string(), |text| text(&part))
+                };
+                self.ctx.progress(share.at(ratio(done, total)), text).await?;
             }
             results[index] = Some(result);
         }

@@ -33,17 +33,17 @@ pub use blocking::Blocking;
 pub use chat::{CHAT_TEXT_LIMIT, Delivery, MsgType, Receipt, TRUNCATION_MARKER};
 pub(crate) use chat::{ChatDelivery, DeliverChat, cut_text};
 pub use fan_out::{FanOut, Part};
-pub(crate) use http::HttpPool;
 pub use http::{
     DEFAULT_TIMEOUT, Http, HttpError, HttpErrorKind, MAX_TIMEOUT, RequestBuilder, Response, Retry, RetryWait, Timeout,
 };
+pub(crate) use http::{Exchange, HttpPool, Outgoing, Transport};
 pub use log::Log;
 pub use on_cancel::OnCancel;
 pub(crate) use on_cancel::clean_up;
 pub(crate) use panic::panic_text;
 pub use poll::{JobStatus, Polling};
 pub use progress::Percent;
-pub(crate) use progress::{ProgressMark, ReportProgress};
+pub(crate) use progress::{Held, ProgressListener, ProgressMark, ReportProgress};
 pub(crate) use signal::{Signal, Stop};
 pub(crate) use state::States;
 pub use user::User;

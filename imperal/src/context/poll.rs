@@ -206,7 +206,7 @@ impl<T> Polling<'_, T> {
                 Ok(JobStatus::Working { percent, message }) => {
                     failures = 0;
                     furthest = furthest.max(share.at(percent / 100.0));
-                    self.ctx.report(furthest, message)?;
+                    self.ctx.progress(furthest, message).await?;
                 }
                 Ok(JobStatus::Pending) => failures = 0,
                 Err(error) if error.kind() == ErrorKind::Retryable => {

@@ -3,7 +3,10 @@
 //! Owns the range check and the moment at which work learns of a cancel. Coalescing and sending
 //! are the platform's.
 
+use std::fmt;
+use std::future::Future;
 use std::ops::RangeInclusive;
+use std::pin::Pin;
 
 use super::{Context, Origin};
 use crate::codes;
@@ -23,6 +26,22 @@ pub(crate) struct ProgressMark {
 /// The platform's side: takes the report without waiting for anything.
 pub(crate) trait ReportProgress: Send + Sync {
     fn report(&self, origin: &Origin, mark: ProgressMark);
+
+    /// What the work waits for before its report returns: a test that wants it to stand still.
+    fn held(&self, _origin: &Origin) -> Option<Held> {
+        None
+    }
+}
+
+/// A wait of the work at its report.
+pub(crate) type Held = Pin<Box<dyn Future<Output = ()> + Send>>;
+
+/// Hears every report of every task, before any is coalesced.
+pub(crate) trait ProgressListener: fmt::Debug + Send + Sync {
+    fn heard(&self, origin: &Origin, mark: &ProgressMark);
+
+    /// As [`ReportProgress::held`], for the report that was heard last.
+    fn held(&self, origin: &Origin) -> Option<Held>;
 }
 
 impl Context {
@@ -51,6 +70,10 @@ impl Context {
     /// ```
     pub async fn progress(&self, percent: impl Percent, message: impl Into<String>) -> Result<()> {
         self.report(percent.into_percent(), message.into())?;
+        if let Some(held) = self.ports().progress.held(self.origin()) {
+            held.await;
+            self.enter()?;
+        }
         // A loop that only computes and reports still gives its thread back now and then.
         tokio::task::coop::consume_budget().await;
         Ok(())

@@ -5,14 +5,14 @@
 
 mod def;
 mod handler;
-#[cfg(feature = "platform")]
+#[cfg(feature = "runtime")]
 mod params;
 mod probe;
 mod registry;
 
 pub use def::{ActionType, FunctionDef, Handler, Reply};
 pub use handler::{ChatHandler, HandlerContext, HandlerOutput, Params, ResultData};
-#[cfg(feature = "platform")]
+#[cfg(feature = "runtime")]
 pub(crate) use params::{ParamsCheck, params_schema};
 #[doc(hidden)]
 pub use probe::{Data, Otherwise, Shape};

@@ -14,6 +14,7 @@ mod memory;
 #[cfg(feature = "postgres")]
 mod postgres;
 mod rows;
+#[cfg(feature = "platform")]
 mod sqlite;
 
 pub use chain::{AuditCheck, AuditHash, BrokenAudit};
@@ -27,4 +28,5 @@ pub use rows::{
     AuditFilter, AuditOutcome, AuditRow, CancelAnswer, Event, EventBody, Fence, Incarnation, NewAudit, NewCall,
     NewTask, Orphan, Owner, Progress, Role, Task, TaskEnd, TaskRecord, TaskState, Turn, TurnBody, Work,
 };
+#[cfg(feature = "platform")]
 pub use sqlite::SqliteLedger;

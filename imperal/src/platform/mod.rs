@@ -24,7 +24,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use crate::codes;
-use crate::context::{HttpPool, Ports, States};
+use crate::context::{HttpPool, Ports, ProgressListener, States};
 use crate::error::Error;
 use crate::function::{FunctionDef, ParamsCheck, Registry};
 use crate::ledger::{Incarnation, Ledger, LedgerError};
@@ -107,11 +107,24 @@ impl Platform {
         states: States,
         settings: Settings,
     ) -> std::result::Result<Self, PlatformError> {
-        let checks = compile_checks(&registry)?;
         let http = HttpPool::new().map_err(PlatformError::Http)?;
+        Self::start_with(registry, ledger, Arc::new(states), settings, http, None).await
+    }
+
+    /// The same with what a test stands in for: the way of outgoing calls, and somebody who hears
+    /// every report of progress.
+    pub(crate) async fn start_with(
+        registry: Registry,
+        ledger: Arc<dyn Ledger>,
+        states: Arc<States>,
+        settings: Settings,
+        http: HttpPool,
+        listener: Option<Arc<dyn ProgressListener>>,
+    ) -> std::result::Result<Self, PlatformError> {
+        let checks = compile_checks(&registry)?;
         let life = ledger.join(&settings.node, settings.lease).await?;
         let node = Arc::new(Node {
-            progress: Arc::default(),
+            progress: Arc::new(ProgressHub::heard_by(listener)),
             ledger,
             registry,
             checks,
@@ -130,13 +143,8 @@ impl Platform {
             node.ended.cancel();
             return Err(error.into());
         }
-        let ports = Arc::new(Ports {
-            tasks: node.clone(),
-            progress: node.progress.clone(),
-            chat: node.clone(),
-            http,
-            states: Arc::new(states),
-        });
+        let ports =
+            Arc::new(Ports { tasks: node.clone(), progress: node.progress.clone(), chat: node.clone(), http, states });
         tokio::spawn(Node::keep_recovering(node.clone()));
         tokio::spawn({
             let node = node.clone();
@@ -184,6 +192,15 @@ impl Platform {
         if let Err(error) = node.ledger.leave(&life).await {
             tracing::debug!(%error, "did not sign off");
         }
+    }
+
+    /// Ends as a killed process does: what was at work writes nothing more, and nobody signs off.
+    #[cfg(feature = "testing")]
+    pub(crate) fn die(&self) {
+        let node = &self.node;
+        node.stopping.cancel();
+        node.ended.cancel();
+        node.live.lose(&node.life());
     }
 
     /// How many calls and tasks are at work here.

@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 
-use crate::context::{Origin, ProgressMark, ReportProgress};
+use crate::context::{Held, Origin, ProgressListener, ProgressMark, ReportProgress};
 use crate::crash;
 use crate::ids::TaskId;
 use crate::ledger::{Incarnation, Ledger, Progress};
@@ -24,6 +24,8 @@ const EVERY: Duration = Duration::from_millis(100);
 pub(super) struct ProgressHub {
     entries: Mutex<HashMap<TaskId, Entry>>,
     dirty: Notify,
+    /// Hears each report before it is coalesced.
+    listener: Option<Arc<dyn ProgressListener>>,
 }
 
 #[derive(Debug)]
@@ -35,6 +37,11 @@ struct Entry {
 impl ProgressHub {
     fn entries(&self) -> MutexGuard<'_, HashMap<TaskId, Entry>> {
         self.entries.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// A hub whose reports somebody hears, one by one.
+    pub(super) fn heard_by(listener: Option<Arc<dyn ProgressListener>>) -> Self {
+        Self { listener, ..Self::default() }
     }
 
     /// A task begins.
@@ -76,6 +83,9 @@ impl ProgressHub {
 impl ReportProgress for ProgressHub {
     fn report(&self, origin: &Origin, mark: ProgressMark) {
         let Some(task_id) = origin.task_id else { return };
+        if let Some(listener) = &self.listener {
+            listener.heard(origin, &mark);
+        }
         if let Some(entry) = self.entries().get_mut(&task_id) {
             let ProgressMark { percent, message } = mark;
             entry.latest = Some(Progress { task_id, percent, message, at: Timestamp::now() });
@@ -83,6 +93,10 @@ impl ReportProgress for ProgressHub {
             return;
         }
         self.dirty.notify_one();
+    }
+
+    fn held(&self, origin: &Origin) -> Option<Held> {
+        self.listener.as_ref()?.held(origin)
     }
 }
 

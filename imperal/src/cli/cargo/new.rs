@@ -99,7 +99,8 @@ pub(super) fn scaffold(name: &str, path: Option<&Path>) -> Result<Exit, CliError
             .replace("{{app_id}}", name)
             .replace("{{tool_name}}", &name.replace('-', "_"))
             .replace("{{title}}", &title(name))
-            .replace("{{imperal}}", &imperal);
+            .replace("{{imperal}}", &imperal)
+            .replace("{{imperal_testing}}", &with_testing(&imperal));
         if *file == "Cargo.toml" {
             text.push_str(&workspace);
         }
@@ -138,6 +139,15 @@ fn title(name: &str) -> String {
     let (first, rest) = words.split_at(1);
     let title = format!("{}{rest}", first.to_uppercase());
     if title.len() < 3 { format!("{title} extension") } else { title }
+}
+
+/// The same line with the feature that tests need.
+fn with_testing(line: &str) -> String {
+    let table = match line.strip_suffix(" }") {
+        Some(table) => table.to_owned(),
+        None => line.replacen("= ", "= { version = ", 1),
+    };
+    format!("{table}, features = [\"testing\"] }}")
 }
 
 /// The line of Cargo.toml that names imperal: the folder given, the checkout that this command was
@@ -192,6 +202,14 @@ fn is_workspace(folder: &Path) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_dev_dependency_is_the_dependency_with_testing() {
+        let testing = "features = [\"testing\"] }";
+        assert_eq!(with_testing("imperal = \"0.1.0\""), format!("imperal = {{ version = \"0.1.0\", {testing}"));
+        let with_path = "imperal = { version = \"0.1.0\", path = \"../imperal\"";
+        assert_eq!(with_testing(&format!("{with_path} }}")), format!("{with_path}, {testing}"));
+    }
 
     #[test]
     fn names_that_no_crate_can_have_are_refused_with_the_way_out() {

@@ -22,7 +22,7 @@ pub use error::{HttpError, HttpErrorKind};
 pub use response::Response;
 pub use retry::{Retry, RetryWait};
 pub use timeout::Timeout;
-use transport::{Outgoing, Transport};
+pub(crate) use transport::{Exchange, Outgoing, Transport};
 
 /// Timeout of a call that names none.
 pub const DEFAULT_TIMEOUT: Duration = Duration::from_secs(30);
@@ -52,6 +52,19 @@ impl HttpPool {
             .build()
             .map_err(|error| HttpError::from_reqwest(error, DEFAULT_TIMEOUT))?;
         Ok(Self { transport: Arc::new(client.clone()), client })
+    }
+
+    /// The way by which its requests leave.
+    #[cfg(feature = "testing")]
+    pub(crate) fn transport(&self) -> Arc<dyn Transport> {
+        self.transport.clone()
+    }
+
+    /// The same, whose requests go another way.
+    #[cfg(feature = "testing")]
+    pub(crate) fn over(mut self, transport: Arc<dyn Transport>) -> Self {
+        self.transport = transport;
+        self
     }
 }
 

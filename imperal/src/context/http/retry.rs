@@ -214,7 +214,11 @@ pub(super) async fn send(ctx: &Context, outgoing: Outgoing, retry: &Retry) -> Re
                 Err(error) => Err(error.after(attempts)),
             };
         };
-        retry.tell(ctx, attempts, wait, &answer);
+        let told = retry.tell(ctx, attempts, wait, &answer);
+        if let Some(percent) = retry.shown_at {
+            // A cancel is noticed by the wait itself.
+            let _ = ctx.progress(percent, told.for_the_user()).await;
+        }
         tokio::select! {
             biased;
             stop = ctx.signal().told() => return Err(stopped(stop).after(attempts)),
@@ -224,20 +228,17 @@ pub(super) async fn send(ctx: &Context, outgoing: Outgoing, retry: &Retry) -> Re
 }
 
 impl Retry {
-    fn tell(&self, ctx: &Context, attempt: u32, wait: Duration, answer: &Result<Response, HttpError>) {
+    fn tell(&self, ctx: &Context, attempt: u32, wait: Duration, answer: &Result<Response, HttpError>) -> RetryWait {
         let why = match answer {
             Ok(answer) => HttpError::status(answer.status()).to_string(),
             Err(error) => error.to_string(),
         };
         let told = RetryWait { attempt, of: self.attempts(), wait, why };
         ctx.log().info(&told);
-        if let Some(percent) = self.shown_at {
-            // A cancel is noticed by the wait itself.
-            let _ = ctx.report(percent, told.for_the_user());
-        }
         if let Some(on_wait) = &self.on_wait {
             on_wait(&told);
         }
+        told
     }
 }
 

@@ -1,0 +1,28 @@
+//! The ledger's time, on the clock that the test moves.
+
+use jiff::{SignedDuration, Timestamp};
+use tokio::time::Instant;
+
+use crate::ledger::{Clock, SystemClock};
+
+/// Starts at the machine's time and goes on with tokio's clock, paused or not.
+#[derive(Debug)]
+pub(super) struct TestClock {
+    start: Timestamp,
+    born: Instant,
+}
+
+impl TestClock {
+    /// # Panics
+    /// Never inside a tokio runtime.
+    pub(super) fn start() -> Self {
+        Self { start: SystemClock.now(), born: Instant::now() }
+    }
+}
+
+impl Clock for TestClock {
+    fn now(&self) -> Timestamp {
+        let passed = SignedDuration::try_from(self.born.elapsed()).unwrap_or(SignedDuration::MAX);
+        self.start.checked_add(passed).unwrap_or(Timestamp::MAX)
+    }
+}

@@ -1,0 +1,226 @@
+//! Outgoing HTTP as a test says: rules that answer, and a record of what was sent.
+//!
+//! Owns the stand-in for the network. Rules are `rule`'s, answers `reply`'s, real answers kept in a
+//! file `recording`'s.
+
+mod pattern;
+mod recording;
+mod reply;
+mod request;
+mod rule;
+
+use std::fmt;
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use http::Method;
+
+use self::recording::Recorder;
+pub use self::reply::Reply;
+pub use self::request::SentRequest;
+use self::rule::Kept;
+pub use self::rule::{Rule, RuleLog};
+use crate::context::{Exchange, HttpError, HttpPool, Outgoing, Transport};
+
+/// Where a test platform's calls go.
+#[derive(Debug, Default)]
+pub(super) enum Network {
+    /// Out of the process.
+    #[default]
+    Real,
+    /// To the rules.
+    Scripted,
+    /// To the rules, then to what this file has; or out, to be kept in it.
+    Recording(PathBuf),
+}
+
+/// The rules that answer a test platform's outgoing calls, and the calls there were. Got from
+/// [`TestPlatform::http`](super::TestPlatform::http).
+///
+/// No socket is opened and no address in the extension has to be changed: rules are about the very
+/// URLs that it calls. The first rule that fits and has replies left answers. A call that no rule
+/// answers fails, and the test with it when its platform is dropped, with the list of rules.
+/// Redirects are not followed: a 302 is an answer.
+///
+/// ```
+/// # use imperal::testing::{Reply, TestPlatform};
+/// # use serde_json::json;
+/// # fn rules(platform: &TestPlatform) {
+/// let http = platform.http();
+/// let job = http.post("https://api.example.com/jobs").reply(Reply::json(json!({"id": 7})));
+/// http.get("https://api.example.com/jobs/*")
+///     .replies([Reply::status(503), Reply::json(json!({"state": "done"}))]);
+/// http.get("/slow").reply(Reply::text("at last").after(std::time::Duration::from_secs(20)));
+/// // .. call functions ..
+/// assert_eq!(job.calls(), 1);
+/// # }
+/// ```
+#[derive(Clone)]
+pub struct ScriptedHttp(Arc<Script>);
+
+struct Script {
+    /// The network, where calls that no rule answers go out.
+    outside: Option<Outside>,
+    state: Mutex<State>,
+}
+
+enum Outside {
+    Open(HttpPool),
+    Kept(Recorder),
+}
+
+#[derive(Default)]
+struct State {
+    rules: Vec<Kept>,
+    requests: Vec<SentRequest>,
+    unanswered: Vec<String>,
+}
+
+impl ScriptedHttp {
+    pub(super) fn new(network: Network, pool: &HttpPool) -> Self {
+        let mut state = State::default();
+        let outside = match network {
+            Network::Real => Some(Outside::Open(pool.clone())),
+            Network::Scripted => None,
+            Network::Recording(file) if Recorder::is_asked_for() => Some(Outside::Kept(Recorder::new(&file))),
+            Network::Recording(file) => {
+                state.rules = recording::rules_of(&file);
+                None
+            }
+        };
+        Self(Arc::new(Script { outside, state: Mutex::new(state) }))
+    }
+
+    pub(super) fn is_real(&self) -> bool {
+        matches!(self.0.outside, Some(Outside::Open(_)))
+    }
+
+    pub(super) fn transport(&self) -> Arc<dyn Transport> {
+        match &self.0.outside {
+            Some(Outside::Open(pool)) => pool.transport(),
+            _ => self.0.clone(),
+        }
+    }
+
+    /// A rule for GET requests to a URL: see [`any`](Self::any) for what that may be.
+    pub fn get(&self, url: impl Into<String>) -> Rule<'_> {
+        self.request(Method::GET, url)
+    }
+
+    /// A rule for POST requests.
+    pub fn post(&self, url: impl Into<String>) -> Rule<'_> {
+        self.request(Method::POST, url)
+    }
+
+    /// A rule for PUT requests.
+    pub fn put(&self, url: impl Into<String>) -> Rule<'_> {
+        self.request(Method::PUT, url)
+    }
+
+    /// A rule for PATCH requests.
+    pub fn patch(&self, url: impl Into<String>) -> Rule<'_> {
+        self.request(Method::PATCH, url)
+    }
+
+    /// A rule for DELETE requests.
+    pub fn delete(&self, url: impl Into<String>) -> Rule<'_> {
+        self.request(Method::DELETE, url)
+    }
+
+    /// A rule for requests of one method.
+    pub fn request(&self, method: Method, url: impl Into<String>) -> Rule<'_> {
+        Rule::new(self, Some(method), url.into())
+    }
+
+    /// A rule for requests of any method.
+    ///
+    /// The URL is one without a query, which fits whatever query the request has
+    /// (`https://api.example.com/jobs`), or a path alone, on any host (`/jobs`). A `*` stands for
+    /// any characters, none and `/` included: `https://*.example.com/jobs/*`. With a `?` in it the
+    /// query has to fit as well.
+    pub fn any(&self, url: impl Into<String>) -> Rule<'_> {
+        Rule::new(self, None, url.into())
+    }
+
+    /// Every request that was sent, answered or not, in order; a retried one as often as it left.
+    pub fn requests(&self) -> Vec<SentRequest> {
+        self.0.lock().requests.clone()
+    }
+
+    /// What the test ends with.
+    pub(super) fn finish(&self, failing: bool) {
+        if let Some(Outside::Kept(recorder)) = &self.0.outside {
+            recorder.save();
+        }
+        let state = self.0.lock();
+        if state.unanswered.is_empty() {
+            return;
+        }
+        let text = format!("{}\n{}", state.unanswered.join("\n"), state.rules_in_words());
+        drop(state);
+        if failing {
+            eprintln!("{text}");
+        } else {
+            panic!("{text}");
+        }
+    }
+
+    fn add(&self, rule: Kept) {
+        self.0.lock().rules.push(rule);
+    }
+}
+
+impl State {
+    fn rules_in_words(&self) -> String {
+        if self.rules.is_empty() {
+            return "there are no rules: add one with platform.http().get(..).reply(..)".to_owned();
+        }
+        let rules: Vec<String> = self.rules.iter().map(|rule| format!("  {rule}")).collect();
+        format!("the rules are:\n{}", rules.join("\n"))
+    }
+}
+
+impl Script {
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Transport for Script {
+    fn exchange(&self, outgoing: Outgoing) -> Exchange<'_> {
+        let request = SentRequest::of(&outgoing.request);
+        let mut state = self.lock();
+        state.requests.push(request.clone());
+        if let Some((reply, at_work)) = state.rules.iter_mut().find_map(|rule| rule.answer(&request)) {
+            drop(state);
+            return Box::pin(async move {
+                let _at_work = at_work;
+                reply.given(&request, outgoing.timeout, outgoing.body_limit).await
+            });
+        }
+        if let Some(Outside::Kept(recorder)) = &self.outside {
+            drop(state);
+            return recorder.exchange(request, outgoing);
+        }
+        let text = format!("no rule answers {request}");
+        let told = format!("{text}; {}", state.rules_in_words());
+        state.unanswered.push(text);
+        Box::pin(std::future::ready(Err(HttpError::refused(told))))
+    }
+}
+
+impl fmt::Debug for Script {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Script").field("rules", &self.lock().rules.len()).finish_non_exhaustive()
+    }
+}
+
+impl fmt::Debug for ScriptedHttp {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let state = self.0.lock();
+        f.debug_struct("ScriptedHttp")
+            .field("rules", &state.rules.len())
+            .field("requests", &state.requests.len())
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,247 @@
+//! Answers of a real service in a file: written once, read ever after.
+//!
+//! Owns the file's form and what of an exchange is left out of it. Recording goes through a runtime
+//! of its own on a thread of its own, so that the test's paused clock stands still meanwhile.
+
+use std::fmt::Write;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use http::{HeaderMap, Method};
+use reqwest::Url;
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
+
+use super::rule::Kept;
+use super::{Reply, SentRequest};
+use crate::context::{Exchange, HttpError, HttpPool, Outgoing, Response};
+
+const RECORD: &str = "IMPERAL_RECORD";
+const REDACTED: &str = "REDACTED";
+/// In the name of a header, a query parameter or a JSON field.
+const SECRET: &[&str] =
+    &["key", "token", "secret", "signature", "password", "passwd", "cookie", "authorization", "authenticate"];
+/// Of the connection, not of the answer.
+const CONNECTION: &[&str] =
+    &["connection", "keep-alive", "transfer-encoding", "content-encoding", "content-length", "date"];
+
+#[derive(Debug, Serialize, Deserialize)]
+struct Recording {
+    exchanges: Vec<Recorded>,
+}
+
+/// One exchange. A body is text, or its bytes in hexadecimal.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+struct Recorded {
+    method: String,
+    url: String,
+    #[serde(default, skip_serializing_if = "Body::is_empty")]
+    body: Body,
+    status: u16,
+    #[serde(default, skip_serializing_if = "Map::is_empty")]
+    headers: Map<String, Value>,
+    #[serde(default, skip_serializing_if = "Body::is_empty")]
+    answer: Body,
+}
+
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+enum Body {
+    Json(Value),
+    Text(String),
+    Hex(String),
+}
+
+impl Default for Body {
+    fn default() -> Self {
+        Self::Text(String::new())
+    }
+}
+
+impl Body {
+    fn is_empty(&self) -> bool {
+        matches!(self, Self::Text(text) if text.is_empty())
+    }
+
+    fn of(bytes: &[u8]) -> Self {
+        if let Ok(mut json @ (Value::Object(_) | Value::Array(_))) = serde_json::from_slice(bytes) {
+            redact_json(&mut json);
+            return Self::Json(json);
+        }
+        match std::str::from_utf8(bytes) {
+            Ok(text) => Self::Text(text.to_owned()),
+            Err(_) => Self::Hex(bytes.iter().fold(String::new(), |mut hex, byte| {
+                let _ = write!(hex, "{byte:02x}");
+                hex
+            })),
+        }
+    }
+
+    fn bytes(&self) -> Option<Vec<u8>> {
+        match self {
+            Self::Json(value) => serde_json::to_vec(value).ok(),
+            Self::Text(text) => Some(text.clone().into_bytes()),
+            Self::Hex(hex) => (0..hex.len())
+                .step_by(2)
+                .map(|at| hex.get(at..at + 2).and_then(|two| u8::from_str_radix(two, 16).ok()))
+                .collect(),
+        }
+    }
+}
+
+fn is_secret(name: &str) -> bool {
+    let name = name.to_ascii_lowercase();
+    SECRET.iter().any(|part| name.contains(part))
+}
+
+fn redact_json(value: &mut Value) {
+    match value {
+        Value::Object(fields) => {
+            for (name, field) in fields {
+                if is_secret(name) && !field.is_object() && !field.is_array() {
+                    *field = REDACTED.into();
+                } else {
+                    redact_json(field);
+                }
+            }
+        }
+        Value::Array(items) => items.iter_mut().for_each(redact_json),
+        _ => {}
+    }
+}
+
+fn redacted_url(url: &Url) -> String {
+    let mut shown = url.clone();
+    // A user and password in the address as well.
+    let _ = shown.set_username("");
+    let _ = shown.set_password(None);
+    if url.query().is_some() {
+        let mut pairs = shown.query_pairs_mut();
+        pairs.clear();
+        for (name, value) in url.query_pairs() {
+            pairs.append_pair(&name, if is_secret(&name) { REDACTED } else { &value });
+        }
+        drop(pairs);
+    }
+    shown.to_string()
+}
+
+fn redacted_headers(headers: &HeaderMap) -> Map<String, Value> {
+    let kept = headers.iter().filter(|(name, _)| !CONNECTION.contains(&name.as_str()));
+    kept.map(|(name, value)| {
+        let value = if is_secret(name.as_str()) { REDACTED } else { value.to_str().unwrap_or_default() };
+        (name.to_string(), value.into())
+    })
+    .collect()
+}
+
+/// The file, counted from the crate's folder: tests run there, wherever cargo was started.
+fn place(file: &Path) -> PathBuf {
+    std::env::var_os("CARGO_MANIFEST_DIR").map_or_else(|| file.to_owned(), |folder| Path::new(&folder).join(file))
+}
+
+/// The rules that give what a file has.
+pub(super) fn rules_of(file: &Path) -> Vec<Kept> {
+    let path = place(file);
+    let text = fs::read_to_string(&path).unwrap_or_else(|error| {
+        panic!("{} cannot be read ({error}): run the test once with {RECORD}=1 to record it", path.display())
+    });
+    let recording: Recording = serde_json::from_str(&text).unwrap_or_else(|error| {
+        panic!("{} is no recording ({error}): record it again with {RECORD}=1", path.display())
+    });
+    recording.exchanges.into_iter().map(|recorded| rule_of(recorded, &path)).collect()
+}
+
+fn rule_of(recorded: Recorded, path: &Path) -> Kept {
+    let bad = |what: &str| -> ! { panic!("{}: {what} of {} is not sound", path.display(), recorded.url) };
+    let Ok(method) = recorded.method.parse::<Method>() else { bad("the method") };
+    let Some(answer) = recorded.answer.bytes() else { bad("the answer") };
+    let mut reply = Reply::bytes(answer).with_status(recorded.status);
+    for (name, value) in &recorded.headers {
+        reply = reply.header(name, value.as_str().unwrap_or_default());
+    }
+    let (url, body) = (recorded.url.clone(), recorded.body);
+    let is_it = move |sent: &SentRequest| redacted_url(&sent.url) == url && Body::of(&sent.body) == body;
+    Kept::recorded(method, &recorded.url, is_it, reply)
+}
+
+/// Lets calls go out and keeps what comes back.
+pub(super) struct Recorder {
+    path: PathBuf,
+    exchanges: Arc<Mutex<Vec<Recorded>>>,
+}
+
+impl Recorder {
+    pub(super) fn is_asked_for() -> bool {
+        std::env::var_os(RECORD).is_some_and(|value| !value.is_empty() && value != "0")
+    }
+
+    pub(super) fn new(file: &Path) -> Self {
+        Self { path: place(file), exchanges: Arc::default() }
+    }
+
+    pub(super) fn exchange(&self, request: SentRequest, outgoing: Outgoing) -> Exchange<'_> {
+        let exchanges = self.exchanges.clone();
+        Box::pin(async move {
+            // The clock of a test stands still while such a thread runs.
+            let going = tokio::task::spawn_blocking(move || go(outgoing));
+            let answer = going.await.unwrap_or_else(|error| panic!("the call could not be recorded: {error}"))?;
+            let recorded = Recorded {
+                method: request.method.to_string(),
+                url: redacted_url(&request.url),
+                body: Body::of(&request.body),
+                status: answer.status().as_u16(),
+                headers: redacted_headers(answer.headers()),
+                answer: Body::of(answer.bytes()),
+            };
+            exchanges.lock().unwrap_or_else(PoisonError::into_inner).push(recorded);
+            Ok(answer)
+        })
+    }
+
+    pub(super) fn save(&self) {
+        let exchanges = self.exchanges.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        let Ok(mut text) = serde_json::to_string_pretty(&Recording { exchanges }) else { return };
+        text.push('\n');
+        let written = self.path.parent().map_or(Ok(()), fs::create_dir_all).and_then(|()| fs::write(&self.path, text));
+        match written {
+            Ok(()) => eprintln!("recorded {}", self.path.display()),
+            Err(error) => eprintln!("{} cannot be written: {error}", self.path.display()),
+        }
+    }
+}
+
+fn go(outgoing: Outgoing) -> Result<Response, HttpError> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+    let runtime = runtime.unwrap_or_else(|error| panic!("no runtime to record with: {error}"));
+    // Its own client: a pool's connections belong to the runtime that opened them.
+    runtime.block_on(async { HttpPool::new()?.transport().exchange(outgoing).await })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_a_name_says_is_secret_is_left_out() {
+        let url = "https://me:pw@a.example/x?api_key=k1&lang=en&X-Amz-Signature=s1".parse().unwrap();
+        assert_eq!(redacted_url(&url), "https://a.example/x?api_key=REDACTED&lang=en&X-Amz-Signature=REDACTED");
+        let body = Body::of(br#"{"user":"me","auth":{"accessToken":"t1"},"rows":[{"Password":"p1","n":1}]}"#);
+        let text = serde_json::to_string(&body).unwrap();
+        assert!(text.contains("REDACTED") && !["t1", "p1"].iter().any(|secret| text.contains(secret)), "{text}");
+        let mut headers = HeaderMap::new();
+        headers.insert("set-cookie", "session=c1".parse().unwrap());
+        headers.insert("content-type", "text/plain".parse().unwrap());
+        headers.insert("date", "now".parse().unwrap());
+        let headers = Value::from(redacted_headers(&headers)).to_string();
+        assert_eq!(headers, r#"{"set-cookie":"REDACTED","content-type":"text/plain"}"#);
+    }
+
+    #[test]
+    fn bodies_come_back_byte_for_byte() {
+        for bytes in [&b""[..], b"plain", b"\x00\xff\x10", b"[1,2]", b"true"] {
+            assert_eq!(Body::of(bytes).bytes().unwrap(), bytes);
+        }
+    }
+}

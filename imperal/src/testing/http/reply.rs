@@ -1,0 +1,163 @@
+//! What a rule answers with, and when.
+
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
+use serde::Serialize;
+
+use super::SentRequest;
+use crate::context::{HttpError, Response};
+
+/// An answer of a scripted service, or that there is none.
+///
+/// Delays run on the test's clock: paused, they cost nothing.
+#[derive(Clone)]
+#[must_use = "give it to `.reply(..)` or `.replies([..])` of a rule"]
+pub struct Reply {
+    after: Duration,
+    kind: Kind,
+}
+
+#[derive(Clone)]
+enum Kind {
+    Answer { status: StatusCode, headers: HeaderMap, body: Bytes },
+    NoConnection,
+    Hang,
+    Made(Arc<dyn Fn(&SentRequest) -> Reply + Send + Sync>),
+}
+
+impl Reply {
+    fn of(kind: Kind) -> Self {
+        Self { after: Duration::ZERO, kind }
+    }
+
+    fn answer(status: StatusCode, content_type: Option<&'static str>, body: Bytes) -> Self {
+        let mut headers = HeaderMap::new();
+        if let Some(content_type) = content_type {
+            headers.insert(http::header::CONTENT_TYPE, HeaderValue::from_static(content_type));
+        }
+        Self::of(Kind::Answer { status, headers, body })
+    }
+
+    /// 200 with a value as JSON.
+    ///
+    /// # Panics
+    /// When the value cannot be written as JSON.
+    #[track_caller]
+    pub fn json(value: impl Serialize) -> Self {
+        let body = serde_json::to_vec(&value).unwrap_or_else(|error| panic!("this is no JSON: {error}"));
+        Self::answer(StatusCode::OK, Some("application/json"), body.into())
+    }
+
+    /// 200 with a text.
+    pub fn text(text: impl Into<String>) -> Self {
+        Self::answer(StatusCode::OK, Some("text/plain; charset=utf-8"), text.into().into())
+    }
+
+    /// 200 with these bytes.
+    pub fn bytes(bytes: impl Into<Bytes>) -> Self {
+        Self::answer(StatusCode::OK, None, bytes.into())
+    }
+
+    /// A status without a body.
+    ///
+    /// # Panics
+    /// When there is no such status.
+    #[track_caller]
+    pub fn status(status: u16) -> Self {
+        Self::answer(StatusCode::OK, None, Bytes::new()).with_status(status)
+    }
+
+    /// The service cannot be reached.
+    pub fn connect_error() -> Self {
+        Self::of(Kind::NoConnection)
+    }
+
+    /// The service never answers: the call runs into its timeout.
+    pub fn hang() -> Self {
+        Self::of(Kind::Hang)
+    }
+
+    /// An answer made from the request.
+    pub fn with(make: impl Fn(&SentRequest) -> Reply + Send + Sync + 'static) -> Self {
+        Self::of(Kind::Made(Arc::new(make)))
+    }
+
+    /// With this status instead.
+    ///
+    /// # Panics
+    /// When there is no such status.
+    #[track_caller]
+    pub fn with_status(mut self, code: u16) -> Self {
+        let wanted = StatusCode::from_u16(code).unwrap_or_else(|_| panic!("there is no status {code}"));
+        if let Kind::Answer { status, .. } = &mut self.kind {
+            *status = wanted;
+        }
+        self
+    }
+
+    /// With a header; one of the same name is replaced.
+    ///
+    /// # Panics
+    /// When it is not a header's form.
+    #[track_caller]
+    pub fn header(mut self, name: &str, value: &str) -> Self {
+        let (Ok(name), Ok(value)) = (name.parse::<HeaderName>(), value.parse::<HeaderValue>()) else {
+            panic!("`{name}: {value}` is no header")
+        };
+        if let Kind::Answer { headers, .. } = &mut self.kind {
+            headers.insert(name, value);
+        }
+        self
+    }
+
+    /// So long after the request.
+    pub fn after(mut self, time: Duration) -> Self {
+        self.after = time;
+        self
+    }
+
+    /// What the caller gets.
+    pub(super) async fn given(
+        self,
+        request: &SentRequest,
+        timeout: Duration,
+        limit: usize,
+    ) -> Result<Response, HttpError> {
+        let answer = async {
+            let mut reply = self;
+            loop {
+                tokio::time::sleep(reply.after).await;
+                reply = match reply.kind {
+                    Kind::Answer { status, headers, body } if body.len() <= limit => {
+                        return Ok(Response::new(status, headers, body));
+                    }
+                    Kind::Answer { body, .. } => {
+                        let bytes = body.len();
+                        let why = format!("the answer has {bytes} bytes, more than the limit of {limit}");
+                        return Err(HttpError::decode(why));
+                    }
+                    Kind::NoConnection => return Err(HttpError::connect()),
+                    Kind::Hang => std::future::pending().await,
+                    Kind::Made(make) => make(request),
+                };
+            }
+        };
+        tokio::time::timeout(timeout, answer).await.unwrap_or_else(|_| Err(HttpError::timeout(timeout)))
+    }
+}
+
+impl fmt::Debug for Reply {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.kind {
+            Kind::Answer { status, body, .. } => write!(f, "{status} with {} bytes", body.len())?,
+            Kind::NoConnection => f.write_str("no connection")?,
+            Kind::Hang => f.write_str("no answer")?,
+            Kind::Made(_) => f.write_str("made from the request")?,
+        }
+        if self.after.is_zero() { Ok(()) } else { write!(f, " after {:?}", self.after) }
+    }
+}

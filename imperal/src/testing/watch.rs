@@ -1,0 +1,89 @@
+//! Hears every report of progress, and lets a cancel come at exactly one of them.
+
+use std::collections::HashMap;
+use std::fmt;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use jiff::Timestamp;
+
+use crate::context::{Held, Origin, ProgressListener, ProgressMark};
+use crate::ids::TaskId;
+use crate::ledger::{Owner, Progress};
+use crate::platform::Platform;
+
+/// Whether a cancel comes at this report: its number, counted from 0 for each task, and itself.
+pub(super) type Point = Box<dyn FnMut(usize, &Progress) -> bool + Send>;
+
+#[derive(Default)]
+pub(super) struct Watch(Mutex<Watched>);
+
+#[derive(Default)]
+struct Watched {
+    platform: Option<Platform>,
+    reports: HashMap<TaskId, Vec<Progress>>,
+    /// At most one for each user.
+    points: HashMap<Owner, Point>,
+}
+
+impl Watch {
+    fn lock(&self) -> MutexGuard<'_, Watched> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The platform whose tasks report from now on.
+    pub(super) fn follow(&self, platform: &Platform) {
+        self.lock().platform = Some(platform.clone());
+    }
+
+    /// The test is over: lets the platform go, which holds this.
+    pub(super) fn let_go(&self) {
+        self.lock().platform = None;
+    }
+
+    pub(super) fn reports(&self, task_id: TaskId) -> Vec<Progress> {
+        self.lock().reports.get(&task_id).cloned().unwrap_or_default()
+    }
+
+    /// Cancels the user's task that first reports something for which this is true.
+    pub(super) fn cancel_at(&self, owner: &Owner, point: Point) {
+        self.lock().points.insert(owner.clone(), point);
+    }
+
+    /// Whether the cancel has come; from now on it does not.
+    pub(super) fn has_come(&self, owner: &Owner) -> bool {
+        self.lock().points.remove(owner).is_none()
+    }
+}
+
+impl ProgressListener for Watch {
+    fn heard(&self, origin: &Origin, mark: &ProgressMark) {
+        let Some(task_id) = origin.task_id else { return };
+        let ProgressMark { percent, message } = mark.clone();
+        let progress = Progress { task_id, percent, message, at: Timestamp::now() };
+        self.lock().reports.entry(task_id).or_default().push(progress);
+    }
+
+    fn held(&self, origin: &Origin) -> Option<Held> {
+        let task_id = origin.task_id?;
+        let owner = Owner::from(&origin.user);
+        let watched = &mut *self.lock();
+        let reports = watched.reports.get(&task_id)?;
+        let (last, latest) = (reports.len() - 1, reports.last()?);
+        if !watched.points.get_mut(&owner)?(last, latest) {
+            return None;
+        }
+        watched.points.remove(&owner);
+        let access = watched.platform.as_ref()?.access(origin.user.clone());
+        Some(Box::pin(async move {
+            if let Err(error) = access.cancel(task_id).await {
+                tracing::error!(%error, "the test's cancel failed");
+            }
+        }))
+    }
+}
+
+impl fmt::Debug for Watch {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Watch").finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,6 @@
+//! A test with a generic parameter.
+
+#[imperal::test]
+async fn greets<T>() {}
+
+fn main() {}

@@ -1,0 +1,6 @@
+//! `#[imperal::test]` on a struct.
+
+#[imperal::test]
+struct Suite;
+
+fn main() {}

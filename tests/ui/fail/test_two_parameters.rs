@@ -1,0 +1,10 @@
+//! A test that wants two things.
+
+use imperal::testing::TestPlatform;
+
+#[imperal::test]
+async fn greets(platform: TestPlatform, name: String) {
+    drop((platform, name));
+}
+
+fn main() {}
