@@ -28,7 +28,7 @@ use crate::result::Result;
 use on_cancel::Cleanups;
 
 pub use background::BackgroundTask;
-pub(crate) use background::{NewBackground, SpawnTask};
+pub(crate) use background::{NewBackground, SpawnTask, Work};
 pub use blocking::Blocking;
 pub use chat::{CHAT_TEXT_LIMIT, Delivery, MsgType, Receipt, TRUNCATION_MARKER};
 pub(crate) use chat::{ChatDelivery, DeliverChat, cut_text};
@@ -39,7 +39,7 @@ pub use http::{
 pub(crate) use http::{Exchange, HttpPool, Outgoing, Transport};
 pub use log::Log;
 pub use on_cancel::OnCancel;
-pub(crate) use on_cancel::clean_up;
+pub(crate) use on_cancel::{clean_up, forget_cleanups};
 pub(crate) use panic::panic_text;
 pub use poll::{JobStatus, Polling};
 pub use progress::Percent;

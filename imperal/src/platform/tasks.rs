@@ -14,13 +14,13 @@ use super::live::Live;
 use super::words::{self, About};
 use super::{Node, unavailable};
 use crate::codes;
-use crate::context::{Context, NewBackground, Origin, SpawnTask};
+use crate::context::{Context, NewBackground, Origin, SpawnTask, Work};
 use crate::crash;
 use crate::error::Error;
 use crate::ids::TaskId;
 use crate::ledger::{LedgerError, NewTask, Owner};
 use crate::result::Result;
-use crate::task::{Label, supervise};
+use crate::task::{Ending, Label, Limits, supervise};
 
 impl SpawnTask for Node {
     fn spawn(
@@ -47,21 +47,47 @@ impl SpawnTask for Node {
     }
 }
 
+/// A task whose row is in the ledger.
+struct Begun {
+    task_id: TaskId,
+    name: String,
+    limits: Limits,
+    work: Work,
+}
+
 async fn run_task(
     node: Arc<Node>,
     live: Live,
     task: NewBackground,
     started: tokio::sync::oneshot::Sender<Result<TaskId>>,
 ) {
+    // Beginning and end have boxes of their own: what is parked for half an hour is the rest.
+    let Some(Begun { task_id, name, limits, work }) = Box::pin(begin(&node, &live, task, started)).await else {
+        return;
+    };
+    let ctx = live.ctx.clone();
+    let work = node.watchdog.watch(Label::Task(task_id, name.clone()), async move { work(ctx).await });
+    let supervised = supervise(&live.ctx, work, limits, &node.killing);
+    let ending = live.lost.run_until_cancelled(supervised).await;
+    crash::point("work-done");
+    Box::pin(end(&node, &live, task_id, &name, limits, ending)).await;
+}
+
+/// Writes the task down and says so to whoever starts it; `None` when it is refused.
+async fn begin(
+    node: &Node,
+    live: &Live,
+    task: NewBackground,
+    started: tokio::sync::oneshot::Sender<Result<TaskId>>,
+) -> Option<Begun> {
     let origin = live.ctx.origin();
-    let Some(task_id) = origin.task_id else { return };
-    let owner = Owner::from(&origin.user);
+    let task_id = origin.task_id?;
     let limits = node.task_limits(task.long_running);
     let name = if task.name.is_empty() { origin.function.to_owned() } else { task.name };
     let row = NewTask {
         task_id,
         call_id: origin.call_id,
-        owner,
+        owner: Owner::from(&origin.user),
         app_id: origin.app_id.to_owned(),
         function: origin.function.to_owned(),
         name: name.clone(),
@@ -73,20 +99,18 @@ async fn run_task(
     crash::point("before-task-row");
     if let Err(error) = node.make_sure("task", || node.ledger.start_task(&live.holder, row.clone())).await {
         let _ = started.send(Err(refusal(error)));
-        return;
+        return None;
     }
     crash::point("after-task-row");
     node.live.open(live.clone());
     node.progress.open(task_id, live.holder.clone());
     let _ = started.send(Ok(task_id));
-    let work = {
-        let ctx = live.ctx.clone();
-        async move { (task.work)(ctx).await }
-    };
-    let work = node.watchdog.watch(Label::Task(task_id, name.clone()), work);
-    let supervised = supervise(&live.ctx, work, limits, &node.killing);
-    let ending = live.lost.run_until_cancelled(supervised).await;
-    crash::point("work-done");
+    Some(Begun { task_id, name, limits, work: task.work })
+}
+
+/// Writes down how it ended, once its call has its reply; nothing when the lease was lost.
+async fn end(node: &Node, live: &Live, task_id: TaskId, name: &str, limits: Limits, ending: Option<Ending>) {
+    let origin = live.ctx.origin();
     let unstored = node.progress.close(task_id);
     node.live.close(origin);
     let Some(ending) = ending else {
@@ -102,7 +126,7 @@ async fn run_task(
         let _ = node.ledger.note_progress(&live.holder, vec![latest]).await;
     }
     crash::point("before-outcome");
-    let end = words::task_end(About::from(origin), &name, ending, &limits);
+    let end = words::task_end(About::from(origin), name, ending, &limits);
     tracing::debug!(state = end.state.as_str(), "task ended");
     node.insist("outcome", || node.ledger.finish_task(&live.holder, task_id, end.clone())).await;
     crash::point("after-outcome");

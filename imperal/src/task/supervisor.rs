@@ -17,7 +17,7 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::AbortOnDropHandle;
 
-use crate::context::{Context, clean_up, panic_text};
+use crate::context::{Context, clean_up, forget_cleanups, panic_text};
 use crate::error::Error;
 use crate::result::{Result, WireResult};
 
@@ -103,8 +103,9 @@ pub(crate) async fn supervise(
     signal.close();
     work.abort();
     drop(work);
-    if let Some(time) = ending.time_to_clean_up(limits.grace) {
-        clean_up(ctx, time).await;
+    match ending.time_to_clean_up(limits.grace) {
+        Some(time) => Box::pin(clean_up(ctx, time)).await,
+        None => forget_cleanups(ctx),
     }
     ending
 }

@@ -185,3 +185,25 @@ async fn a_handle_that_is_dropped_stays_armed() {
     .await;
     assert_eq!((task.state, hears.lock().unwrap().len()), (TaskState::Reclaimed, 1));
 }
+
+/// A closure that holds the work's own context would otherwise keep both for ever.
+#[tokio::test(start_paused = true)]
+async fn what_was_registered_is_let_go_when_the_work_ends_by_itself() {
+    let held = Arc::new(());
+    let (_platform, anna) = platform({
+        let held = held.clone();
+        move |ctx| {
+            let (its_own, held) = (ctx.clone(), held.clone());
+            let _armed = ctx.on_cancel(move |_| async move {
+                let _ = (its_own, held);
+                Ok(())
+            });
+            async move { Ok(ActionResult::done("Done.")) }
+        }
+    })
+    .await;
+    let before = Arc::strong_count(&held);
+    let task_id = anna.start("in_background", json!({})).await;
+    anna.end_of(task_id).await;
+    assert_eq!(Arc::strong_count(&held), before);
+}
