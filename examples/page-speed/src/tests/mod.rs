@@ -4,6 +4,7 @@ mod checks;
 mod digest;
 mod history;
 mod keys;
+mod scripted;
 mod site;
 
 use std::sync::{Arc, Mutex};
