@@ -128,9 +128,11 @@ fn wait(
     }
 }
 
-/// The newer list, with what was seen of each file before.
+/// The newer list, with what was seen of each file before: a change during the build counts. But for
+/// the lock file, which the build writes itself.
 fn renewed(before: &Snapshot, now: Snapshot) -> Snapshot {
-    now.into_iter().map(|(path, seen)| (path.clone(), before.get(&path).copied().unwrap_or(seen))).collect()
+    let kept = |path: &PathBuf| before.get(path).filter(|_| !path.ends_with("Cargo.lock")).copied();
+    now.into_iter().map(|(path, seen)| (path.clone(), kept(&path).unwrap_or(seen))).collect()
 }
 
 /// Whether a new binary gets as far as its command line; what keeps it from that is shown.
@@ -303,4 +305,19 @@ fn note(paint: Paint, text: &str) {
 fn shown(path: &Path) -> String {
     let here = std::env::current_dir().unwrap_or_default();
     path.strip_prefix(here).unwrap_or(path).display().to_string()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_change_during_the_build_counts_and_the_builds_own_lock_file_does_not() {
+        let stamp = |seconds| Some((std::time::UNIX_EPOCH + Duration::from_secs(seconds), 1));
+        let look = |main, lock| Snapshot::from([("main.rs".into(), stamp(main)), ("Cargo.lock".into(), stamp(lock))]);
+        let after = look(2, 2);
+        let seen = renewed(&look(1, 1), after.clone());
+        assert_eq!(sources::difference(&seen, &after), Some(PathBuf::from("main.rs")));
+        assert_eq!(sources::difference(&renewed(&look(2, 1), after.clone()), &after), None);
+    }
 }

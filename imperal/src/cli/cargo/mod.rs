@@ -134,12 +134,21 @@ fn carry_out(command: Command) -> Result<ExitCode, CliError> {
 }
 
 /// Runs a command of the extension in this folder, and ends as it ends.
+///
+/// In its place where the system can do that: Ctrl-C is for the extension's command to answer, which
+/// may have a question about it, and nobody stands between.
 fn of_extension(command: &str, options: &[String]) -> Result<ExitCode, CliError> {
     compile::crate_here()?;
-    let status = Process::new(compile::cargo())
-        .args(["run", "--quiet", "--", command])
-        .args(options)
-        .env("IMPERAL_CALLED_AS", "cargo imperal")
-        .status()?;
-    Ok(status.code().and_then(|code| u8::try_from(code).ok()).map_or(ExitCode::FAILURE, ExitCode::from))
+    let mut process = Process::new(compile::cargo());
+    process.args(["run", "--quiet", "--", command]).args(options).env("IMPERAL_CALLED_AS", "cargo imperal");
+    #[cfg(unix)]
+    {
+        use std::os::unix::process::CommandExt;
+        Err(process.exec().into())
+    }
+    #[cfg(not(unix))]
+    {
+        let status = process.status()?;
+        Ok(status.code().and_then(|code| u8::try_from(code).ok()).map_or(ExitCode::FAILURE, ExitCode::from))
+    }
 }
