@@ -175,7 +175,6 @@ async fn a_new_extension_is_tested_built_validated_and_developed() {
     rustls::crypto::ring::default_provider().install_default().ok();
     let hello = Hello::new();
     new_extension_stands(&hello);
-    ctrl_c_is_the_extensions_to_answer(&hello);
     the_tutorial_ends_in_passing_tests(&hello);
     developing_it_loses_nothing(&hello).await;
     a_supervisor_that_was_killed_leaves_no_process_behind(&hello).await;
@@ -188,19 +187,6 @@ fn cargo_test(hello: &Hello) -> Output {
         command.env_remove(name);
     }
     command.arg("test").current_dir(&hello.path).output().unwrap()
-}
-
-fn ctrl_c_is_the_extensions_to_answer(hello: &Hello) {
-    let program = imperal_tests::sibling(env!("CARGO_BIN_EXE_probe"), "cargo-imperal").display().to_string();
-    let call = ["imperal", "call", "greet_at_length", "name=Anna", "--follow"];
-    let mut terminal = imperal_tests::Terminal::start(&program, &call, &hello.path, &[]);
-    let at = terminal.until(0, "Finding words");
-    terminal.send("\x03");
-    let at = terminal.until(at, "keep watching");
-    terminal.send("c\r");
-    terminal.until(at, "was cancelled");
-    assert_eq!(terminal.ended(), 3);
-    std::fs::remove_dir_all(hello.path.join("data")).unwrap();
 }
 
 /// By its text alone: its file, its change of main.rs, its commands.
