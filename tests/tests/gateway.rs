@@ -9,6 +9,7 @@ mod gateway {
     mod matrix;
     mod postgres;
     mod refusals;
+    mod retention;
     mod scoping;
 }
 

@@ -178,6 +178,8 @@ pub(super) struct DevArgs {
     /// Started by `cargo imperal dev`: speaks to it, and stops when standard input ends
     #[arg(long, hide = true)]
     pub(super) supervised: bool,
+    #[command(flatten)]
+    pub(super) keep: KeepArgs,
 }
 
 #[derive(Debug, ClapArgs)]
@@ -208,6 +210,8 @@ pub(super) struct ServeArgs {
     pub(super) issuer: Option<String>,
     #[command(flatten)]
     pub(super) settings: SettingsArgs,
+    #[command(flatten)]
+    pub(super) keep: KeepArgs,
 }
 
 #[derive(Debug, ClapArgs, Clone)]
@@ -235,6 +239,53 @@ pub(super) struct SettingsArgs {
     /// Running tasks a user may have [default: 100]
     #[arg(long, env = "IMPERAL_TASKS_PER_USER", value_name = "N")]
     tasks_per_user: Option<u32>,
+}
+
+/// How long rows are kept: a number with s, m, h, d or w. What unsettled work needs stays however old.
+#[derive(Debug, ClapArgs)]
+#[command(next_help_heading = "Retention (a number with s, m, h, d or w; by default all is kept)")]
+pub(super) struct KeepArgs {
+    /// How long turns are kept, and with them calls and results
+    #[arg(long, env = "IMPERAL_KEEP_TURNS", value_name = "AGE", value_parser = age)]
+    keep_turns: Option<Duration>,
+    /// How long tasks are kept after their end
+    #[arg(long, env = "IMPERAL_KEEP_TASKS", value_name = "AGE", value_parser = age)]
+    keep_tasks: Option<Duration>,
+    /// How far back a stream can resume; at most as far as turns and tasks are kept
+    #[arg(long, env = "IMPERAL_KEEP_EVENTS", value_name = "AGE", value_parser = age)]
+    keep_events: Option<Duration>,
+    /// How long audit rows are kept; `audit --verify` checks the rest from an anchor on
+    #[arg(long, env = "IMPERAL_KEEP_AUDIT", value_name = "AGE", value_parser = age)]
+    keep_audit: Option<Duration>,
+}
+
+impl KeepArgs {
+    pub(super) fn apply(&self, settings: &mut Settings) {
+        let keep = &mut settings.keep;
+        for (given, kept) in [
+            (self.keep_turns, &mut keep.turns),
+            (self.keep_tasks, &mut keep.tasks),
+            (self.keep_events, &mut keep.events),
+            (self.keep_audit, &mut keep.audit),
+        ] {
+            *kept = given.or(*kept);
+        }
+    }
+}
+
+fn age(text: &str) -> Result<Duration, String> {
+    let wrong = || format!("`{text}` is no age: write a whole number and s, m, h, d or w, as in 90d or 12h");
+    let unit = text.chars().last().ok_or_else(wrong)?;
+    let seconds: u64 = match unit {
+        's' => 1,
+        'm' => 60,
+        'h' => 3600,
+        'd' => 24 * 3600,
+        'w' => 7 * 24 * 3600,
+        _ => return Err(wrong()),
+    };
+    let number: u64 = text[..text.len() - 1].parse().map_err(|_| wrong())?;
+    number.checked_mul(seconds).filter(|age| *age > 0).map(Duration::from_secs).ok_or_else(wrong)
 }
 
 fn seconds(text: &str) -> Result<Duration, String> {

@@ -26,6 +26,7 @@ const DEV_PORT: u16 = 7717;
 
 pub(super) async fn dev(mut app: App, registry: Registry, args: DevArgs) -> Result<Exit, CliError> {
     args.settings.apply(&mut app.settings);
+    args.keep.apply(&mut app.settings);
     let folder = own(&args.folder.data_dir)?;
     let grace = app.settings.shutdown_grace;
     let names: Vec<_> = registry.extensions().map(|e| format!("{} {}", e.def().name, e.def().version)).collect();
@@ -59,6 +60,7 @@ pub(super) async fn dev(mut app: App, registry: Registry, args: DevArgs) -> Resu
 
 pub(super) async fn serve(mut app: App, registry: Registry, args: ServeArgs) -> Result<Exit, CliError> {
     args.settings.apply(&mut app.settings);
+    args.keep.apply(&mut app.settings);
     let grace = app.settings.shutdown_grace;
     let users = verifier(&args)?;
     let service_token = env_text("IMPERAL_SERVICE_TOKEN");

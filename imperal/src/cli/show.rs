@@ -135,7 +135,12 @@ pub(super) async fn verify_audit(app: App, registry: Registry, reach: Reach) -> 
         out::json(&check);
     } else {
         match &check.broken {
-            None => out::say(&format!("{} rows of {} users, all as they were written.", check.rows, check.users)),
+            None => {
+                let (rows, users, pruned) = (check.rows, check.users, check.pruned);
+                let older = format!(" They follow {pruned} older ones that retention took away.");
+                let older = if pruned > 0 { &older } else { "" };
+                out::say(&format!("{rows} rows of {users} users, all as they were written.{older}"));
+            }
             Some(broken) => out::say(&format!("The audit trail is broken: {broken}.")),
         }
     }

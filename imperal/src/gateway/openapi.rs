@@ -97,7 +97,11 @@ fn operations(generator: &mut SchemaGenerator) -> Vec<Operation> {
             query: &[("after", "Go on after this event; so does the header Last-Event-ID")],
             answer: None,
             errors: &[400, 401, 503],
-            ..get("/v1/events/stream", "Live events: hello, turn, task, progress (Server-Sent Events)", Value::Null)
+            ..get(
+                "/v1/events/stream",
+                "Live events: hello, turn, task, progress; pruned where events are not kept any more (Server-Sent Events)",
+                Value::Null,
+            )
         },
         Operation {
             query: &[("limit", "At most so many, 1 to 500; 50 when absent")],

@@ -1,7 +1,8 @@
 //! The live stream: every event once, in order, without a gap.
 //!
 //! The ledger is the source, the feed only says when to look. A client that comes back with the
-//! number it saw last goes on from there, after any outage, on any node. A client that stops
+//! number it saw last goes on from there, after any outage, on any node; where retention has taken
+//! the events in between, it is told by the event `pruned`. A client that stops
 //! reading stops its own stream: nothing is queued for it beyond one batch.
 
 use std::collections::VecDeque;
@@ -21,7 +22,7 @@ use super::body::Query;
 use super::failure::Failure;
 use super::metrics::OpenStream;
 use crate::ledger::{Event, EventBody, Pulse, Subscription};
-use crate::platform::Access;
+use crate::platform::{Access, Since};
 
 const BATCH: u32 = 200;
 const KEEP_ALIVE: Duration = Duration::from_secs(15);
@@ -95,8 +96,14 @@ impl Cursor {
                 return Some(event);
             }
             if self.look {
-                let batch = match self.access.events(self.seen, BATCH).await {
-                    Ok(batch) => batch,
+                let batch = match self.access.since(self.seen, BATCH).await {
+                    Ok(Since::Events(batch)) => batch,
+                    Ok(Since::Pruned(floor)) => {
+                        // Not passed over in silence: the client takes what it missed from the history.
+                        let data = json!({ "after": self.seen, "pruned": floor }).to_string();
+                        self.seen = floor;
+                        return Some(SseEvent::default().event("pruned").id(floor.to_string()).data(data));
+                    }
                     Err(error) => {
                         tracing::warn!(%error, "a stream ends: its events cannot be read");
                         return None;

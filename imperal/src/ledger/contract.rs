@@ -31,10 +31,19 @@
 //! **Texts.** Any text and any JSON comes back as it was: NUL, characters beyond the first plane,
 //! nesting deeper than parsers take by default, the order of keys.
 //!
-//! **Audit.** Rows are only ever added. Each carries the hash that [`AuditHash::of`] makes of it,
+//! **Audit.** Rows are only ever added, and taken away by retention alone, oldest first. Each carries the hash that [`AuditHash::of`] makes of it,
 //! of its time, and of the hash before it in its owner's chain: one chain an owner, so that owners
 //! do not wait for one another. The owner's latest hash is kept beside the owner, in the same
-//! transaction.
+//! transaction; so is the hash of the last row that retention took, which the first kept row follows.
+//!
+//! **Leases.** A lease that lies further ahead than it is long was given before the clock was set
+//! back: [`Ledger::orphans`] cuts it to its length from now. So a dead node is found within a lease,
+//! and a live one has the time to renew.
+//!
+//! **Retention.** [`Ledger::prune`] takes what is old. Numbers never start again: a reader of events
+//! from before what is kept is refused with [`LedgerError::Pruned`], in the same look at the ledger
+//! that would have shown it a gap. From the oldest call on that has no reply or a running task, all
+//! of an owner's events, turns, calls and tasks are kept, however old.
 //!
 //! **Hints.** After a commit the backend tells its [`Feed`]: events and, from `note_progress`,
 //! progress. Losing a hint may cost time, never an event.
@@ -45,8 +54,8 @@ use std::pin::Pin;
 use std::time::Duration;
 
 use super::{
-    AuditFilter, AuditHash, AuditRow, CancelAnswer, Event, Feed, Fence, Incarnation, NewAudit, NewCall, NewTask,
-    Orphan, Owner, Progress, Task, TaskEnd, TaskRecord, Turn, TurnBody,
+    AuditEnds, AuditFilter, AuditRow, CancelAnswer, Event, Feed, Fence, Incarnation, Keep, NewAudit, NewCall, NewTask,
+    Orphan, Owner, Progress, Pruned, Task, TaskEnd, TaskRecord, Turn, TurnBody,
 };
 use crate::error::RunningTask;
 use crate::ids::{CallId, TaskId};
@@ -77,6 +86,9 @@ pub enum LedgerError {
     TooManyTasks(u32),
     /// The owner has a running task with the same key.
     AlreadyRunning(RunningTask),
+    /// Events as far as this number are not kept any more: go on after it, and take what was before
+    /// it from [`Ledger::turns`] and [`Ledger::recent_tasks`].
+    Pruned(u64),
     /// It cannot be used at all: a newer schema, a damaged file. The text says the way out.
     Unusable(String),
 }
@@ -92,6 +104,7 @@ impl std::fmt::Display for LedgerError {
             Self::TooEarly => f.write_str("its call has no reply yet"),
             Self::TooManyTasks(limit) => write!(f, "the user has {limit} running tasks already"),
             Self::AlreadyRunning(task) => write!(f, "task {} runs under the same key already", task.task_id),
+            Self::Pruned(floor) => write!(f, "events up to number {floor} are not kept any more"),
             Self::Unusable(why) => write!(f, "the ledger cannot be used: {why}"),
         }
     }
@@ -159,7 +172,8 @@ pub trait Ledger: Debug + Send + Sync + 'static {
     /// Writes an audit row alone.
     fn audit(&self, row: NewAudit) -> Fut<'_, ()>;
 
-    /// Ends every other node's life whose lease has lapsed, then lists work that ended lives have
+    /// Ends every other node's life whose lease has lapsed, and cuts leases from a clock that was
+    /// ahead (see the module's head); then lists work that ended lives have
     /// left, calls before tasks, oldest first. The asking life is evidently alive: its own lapsed
     /// lease does not end it.
     ///
@@ -180,13 +194,25 @@ pub trait Ledger: Debug + Send + Sync + 'static {
     /// As `reclaim_call`, and `TooEarly`.
     fn reclaim_task<'a>(&'a self, holder: &'a Incarnation, task_id: TaskId, end: TaskEnd) -> Fut<'a, Turn>;
 
-    /// The owner's turns with a higher number, in order.
+    /// Takes away what is older than asked, by the ledger's clock, of some owners; at most about
+    /// `limit` rows, in a transaction of its own that holds nobody up for long. It need not be durable
+    /// when it returns. `from` is 0 for the first owners, then what the step before answered, until
+    /// that is `None`. Several nodes may do it at once.
+    ///
+    /// A row that is old enough may stay for another pass: what unsettled work may need, what
+    /// somebody is writing to, and, where the clock was set back, whatever is behind a younger row.
+    fn prune<'a>(&'a self, keep: &'a Keep, from: u64, limit: u32) -> Fut<'a, Pruned>;
+
+    /// The owner's turns with a higher number that are kept, in order.
     fn turns<'a>(&'a self, owner: &'a Owner, after: u64, limit: u32) -> Fut<'a, Vec<Turn>>;
 
     /// The owner's latest turns, in order: for a page that opens on a long history.
     fn latest_turns<'a>(&'a self, owner: &'a Owner, before: Option<u64>, limit: u32) -> Fut<'a, Vec<Turn>>;
 
     /// The owner's events with a higher number, in order, without a gap.
+    ///
+    /// # Errors
+    /// `Pruned` when the next number is not kept any more.
     fn events<'a>(&'a self, owner: &'a Owner, after: u64, limit: u32) -> Fut<'a, Vec<Event>>;
 
     /// The owner's latest event number; 0 when there is none.
@@ -204,9 +230,8 @@ pub trait Ledger: Debug + Send + Sync + 'static {
     /// Audit rows by number.
     fn audit_rows(&self, filter: AuditFilter) -> Fut<'_, Vec<AuditRow>>;
 
-    /// The hash of the latest audit row of each owner that has one; of this owner where one is
-    /// given. Kept beside the owner, not read from the rows: it shows that rows are missing.
-    fn audit_ends(&self, owner: Option<Owner>) -> Fut<'_, Vec<(Owner, AuditHash)>>;
+    /// The ends of the audit chain of each owner that has one; of this owner where one is given.
+    fn audit_ends(&self, owner: Option<Owner>) -> Fut<'_, Vec<(Owner, AuditEnds)>>;
 
     /// Whether it can write right now.
     fn check(&self) -> Fut<'_, ()>;

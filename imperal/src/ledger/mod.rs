@@ -13,6 +13,7 @@ mod feed;
 mod memory;
 #[cfg(feature = "postgres")]
 mod postgres;
+mod retention;
 mod rows;
 #[cfg(feature = "platform")]
 mod sqlite;
@@ -24,6 +25,7 @@ pub use feed::{Feed, Pulse, Subscription};
 pub use memory::MemoryLedger;
 #[cfg(feature = "postgres")]
 pub use postgres::PostgresLedger;
+pub use retention::{AuditEnds, Keep, Pruned};
 pub use rows::{
     AuditFilter, AuditOutcome, AuditRow, CancelAnswer, Event, EventBody, Fence, Incarnation, NewAudit, NewCall,
     NewTask, Orphan, Owner, Progress, Role, Task, TaskEnd, TaskRecord, TaskState, Turn, TurnBody, Work,

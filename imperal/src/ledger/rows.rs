@@ -271,7 +271,7 @@ pub struct NewAudit {
     pub detail: Option<String>,
 }
 
-/// One line of the audit trail. Never changed, never removed by the platform.
+/// One line of the audit trail. Never changed; removed by retention alone, and by default never.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct AuditRow {
     /// Its number in the ledger; later rows have higher ones.

@@ -21,6 +21,15 @@ use crate::result::Result;
 /// Most rows of one answer.
 const PAGE: u32 = 500;
 
+/// What follows a number.
+#[derive(Debug)]
+pub(crate) enum Since {
+    /// The next events, in order.
+    Events(Vec<Event>),
+    /// Events up to this number are not kept any more.
+    Pruned(u64),
+}
+
 /// What one user can do and see.
 #[derive(Debug, Clone)]
 pub struct Access {
@@ -176,8 +185,25 @@ impl Access {
     }
 
     /// The user's events after a number, in order.
+    ///
+    /// # Errors
+    /// `NOT_FOUND` when the next of them are not kept any more.
     pub async fn events(&self, after: u64, limit: u32) -> Result<Vec<Event>> {
-        self.ledger().events(&self.owner, after, limit.min(PAGE)).await.map_err(|error| unreadable(&error))
+        match self.since(after, limit).await? {
+            Since::Events(events) => Ok(events),
+            Since::Pruned(floor) => {
+                Err(Error::user(codes::NOT_FOUND, format!("Events up to {floor} are not kept any more.")))
+            }
+        }
+    }
+
+    /// The user's events after a number, or that they are not kept any more.
+    pub(crate) async fn since(&self, after: u64, limit: u32) -> Result<Since> {
+        match self.ledger().events(&self.owner, after, limit.min(PAGE)).await {
+            Ok(events) => Ok(Since::Events(events)),
+            Err(LedgerError::Pruned(floor)) => Ok(Since::Pruned(floor)),
+            Err(error) => Err(unreadable(&error)),
+        }
     }
 
     /// The number of the user's latest event.

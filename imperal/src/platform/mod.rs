@@ -10,6 +10,7 @@ mod dispatch;
 mod live;
 mod progress;
 mod recovery;
+mod retention;
 mod settings;
 mod tasks;
 mod words;
@@ -31,6 +32,7 @@ use crate::ledger::{Incarnation, Ledger, LedgerError};
 use crate::result::Result;
 use crate::task::{Limits, Watchdog};
 
+pub(crate) use access::Since;
 pub use access::{Access, Injection};
 pub use dispatch::CallReply;
 pub use settings::Settings;
@@ -139,6 +141,7 @@ impl Platform {
             ended: CancellationToken::new(),
         });
         tokio::spawn(Node::keep_alive(node.clone()));
+        tokio::spawn(Node::keep_pruning(node.clone()));
         if let Err(error) = node.settle_orphans().await {
             node.ended.cancel();
             return Err(error.into());

@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use crate::ledger::Keep;
+
 /// Times and limits of a platform.
 #[derive(Debug, Clone)]
 #[non_exhaustive]
@@ -26,6 +28,11 @@ pub struct Settings {
     pub tasks_per_user: u32,
     /// How long running work may go on after a stop was asked for. 10 s.
     pub shutdown_grace: Duration,
+    /// How long turns, ended tasks, events and audit rows are kept. For ever.
+    pub keep: Keep,
+    /// How often what is older is looked for, at least. 1 h; more often when something is kept for
+    /// less than 4 h.
+    pub prune_every: Duration,
 }
 
 impl Default for Settings {
@@ -41,6 +48,8 @@ impl Default for Settings {
             renew_every: Duration::from_secs(5),
             tasks_per_user: 100,
             shutdown_grace: Duration::from_secs(10),
+            keep: Keep::FOREVER,
+            prune_every: Duration::from_secs(3600),
         }
     }
 }

@@ -10,10 +10,14 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use imperal::ledger::conformance::{Backend, BoxFuture};
-use imperal::ledger::{HeldClock, Ledger, MemoryLedger, SqliteLedger};
+use imperal::ledger::{Clock, HeldClock, Ledger, MemoryLedger, SqliteLedger};
 
 fn held_clock() -> Arc<HeldClock> {
     Arc::new(HeldClock::at("2026-01-01T00:00:00Z".parse().unwrap()))
+}
+
+fn set_back(clock: &HeldClock, by: Duration) {
+    clock.set(clock.now().checked_sub(jiff::SignedDuration::try_from(by).unwrap()).unwrap());
 }
 
 struct InMemory {
@@ -36,6 +40,15 @@ impl Backend for InMemory {
 
     fn lapse(&self, lease: Duration) -> BoxFuture<'_, ()> {
         self.clock.advance(lease);
+        Box::pin(async {})
+    }
+
+    fn pass(&self, time: Duration) -> BoxFuture<'_, ()> {
+        self.lapse(time)
+    }
+
+    fn set_back(&self, by: Duration) -> BoxFuture<'_, ()> {
+        set_back(&self.clock, by);
         Box::pin(async {})
     }
 }
@@ -61,6 +74,15 @@ impl Backend for InFile {
 
     fn lapse(&self, lease: Duration) -> BoxFuture<'_, ()> {
         self.clock.advance(lease);
+        Box::pin(async {})
+    }
+
+    fn pass(&self, time: Duration) -> BoxFuture<'_, ()> {
+        self.lapse(time)
+    }
+
+    fn set_back(&self, by: Duration) -> BoxFuture<'_, ()> {
+        set_back(&self.clock, by);
         Box::pin(async {})
     }
 }

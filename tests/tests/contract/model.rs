@@ -22,6 +22,8 @@ pub(super) struct Piece {
     pub(super) asked: bool,
     /// Of a task.
     pub(super) key: Option<usize>,
+    /// Of a call: the number of its own turn.
+    pub(super) seq: u64,
 }
 
 /// What should be the case.
@@ -35,6 +37,11 @@ pub(super) struct Model {
     pub(super) tasks: Vec<Piece>,
     /// By owner: events, turns, audit rows.
     pub(super) counts: [(u64, usize, usize); 3],
+    /// By owner: number and time of each turn ever, and the time of each audit row ever.
+    pub(super) turns: [Vec<(u64, u64)>; 3],
+    pub(super) audit: [Vec<u64>; 3],
+    /// Before these moments, by kind, everything may be gone: turns, tasks, events, audit.
+    pub(super) cuts: [u64; 4],
 }
 
 impl Model {
@@ -49,6 +56,31 @@ impl Model {
     pub(super) fn add(&mut self, owner: usize, events: u64, turns: usize, audit: usize) {
         let counts = &mut self.counts[owner];
         *counts = (counts.0 + events, counts.1 + turns, counts.2 + audit);
+        // The last of the events is the turn, where there is one.
+        let last = (counts.0, self.now);
+        self.turns[owner].extend((0..turns).map(|_| last));
+        self.audit[owner].extend((0..audit).map(|_| self.now));
+    }
+
+    /// Rows of these ages may go, and what is older and settled must.
+    pub(super) fn prune(&mut self, ages: [Option<u64>; 4]) {
+        let [turns, tasks, events, audit] = ages;
+        let events = [turns, tasks, events].into_iter().flatten().min();
+        for (cut, age) in self.cuts.iter_mut().zip([turns, tasks, events, audit]) {
+            *cut = age.map_or(*cut, |age| self.now.saturating_sub(age).max(*cut));
+        }
+    }
+
+    /// Whether it is a call with a running task.
+    pub(super) fn at_work(&self, piece: &Piece) -> bool {
+        piece.seq > 0 && self.tasks.iter().any(|task| task.call == piece.id && !task.settled)
+    }
+
+    /// The number of the owner's oldest call that has no reply or a running task.
+    pub(super) fn first_needed(&self, owner: usize) -> u64 {
+        let at_work = self.tasks.iter().filter(|task| !task.settled).map(|task| &self.calls[task.call]);
+        let unsettled = self.calls.iter().filter(|call| !call.settled).chain(at_work);
+        unsettled.filter(|call| call.owner == owner).map(|call| call.seq).min().unwrap_or(u64::MAX)
     }
 
     pub(super) fn reply(&mut self, life: usize, call: usize, reclaim: bool) -> Result<(), LedgerError> {
@@ -85,7 +117,7 @@ impl Model {
             return Err(Err(LedgerError::TooManyTasks(LIMIT)));
         }
         let id = self.tasks.len();
-        self.tasks.push(Piece { id, owner, life, settled: false, call, asked: false, key });
+        self.tasks.push(Piece { id, owner, life, settled: false, call, asked: false, key, seq: 0 });
         self.add(owner, 1, 0, 0);
         Ok(())
     }

@@ -11,8 +11,9 @@ use std::time::Duration;
 use imperal::context::MsgType;
 use imperal::ids::{CallId, TaskId, TurnId};
 use imperal::ledger::{
-    AuditFilter, AuditOutcome, CancelAnswer, Fence, HeldClock, Incarnation, Ledger, LedgerError, MemoryLedger,
-    NewAudit, NewCall, NewTask, Orphan, Owner, Progress, Role, SqliteLedger, TaskEnd, TaskState, TurnBody, Work,
+    AuditCheck, AuditFilter, AuditOutcome, CancelAnswer, Fence, HeldClock, Incarnation, Keep, Ledger, LedgerError,
+    MemoryLedger, NewAudit, NewCall, NewTask, Orphan, Owner, Progress, Role, SqliteLedger, TaskEnd, TaskState,
+    TurnBody, Work,
 };
 use proptest::prelude::*;
 
@@ -37,6 +38,7 @@ enum Op {
     Orphans { life: usize },
     ReclaimCall { life: usize, call: usize },
     ReclaimTask { life: usize, task: usize },
+    Prune { ages: [Option<u64>; 4], limit: u32 },
 }
 
 fn op() -> impl Strategy<Value = Op> {
@@ -57,6 +59,8 @@ fn op() -> impl Strategy<Value = Op> {
         2 => n().prop_map(|life| Op::Orphans { life }),
         3 => (n(), n()).prop_map(|(life, call)| Op::ReclaimCall { life, call }),
         3 => (n(), n()).prop_map(|(life, task)| Op::ReclaimTask { life, task }),
+        1 => (prop::array::uniform4(prop::option::of(0..3 * LEASE)), 1..20_u32)
+            .prop_map(|(ages, limit)| Op::Prune { ages, limit }),
     ]
 }
 
@@ -189,8 +193,18 @@ impl World {
                 assert_eq!(accepted.map(drop), wanted);
                 if wanted.is_ok() {
                     let id = self.calls.len();
-                    self.model.calls.push(Piece { id, owner, life, settled: false, call: id, asked: false, key: None });
                     self.model.add(owner, 1, 1, 0);
+                    let seq = self.model.counts[owner].0;
+                    self.model.calls.push(Piece {
+                        id,
+                        owner,
+                        life,
+                        settled: false,
+                        call: id,
+                        asked: false,
+                        key: None,
+                        seq,
+                    });
                     self.calls.push(call.call_id);
                 }
             }
@@ -199,6 +213,7 @@ impl World {
                 let life = self.life(life, Some(self.model.calls[call].life))?;
                 let (held, call_id, turn) = (&self.lives[life], self.calls[call], self.turn("reply"));
                 let replied = both!(self, ledger => ledger.reply(held, call_id, turn.clone()));
+                self.known(&replied, &self.model.calls[call])?;
                 assert_eq!(replied.map(drop), self.model.reply(life, call, false));
             }
             Op::Start { life, call, owner, key } => {
@@ -219,6 +234,7 @@ impl World {
                 };
                 let held = &self.lives[life];
                 let started = both!(self, ledger => ledger.start_task(held, new.clone()));
+                self.known(&started, &self.model.calls[call])?;
                 let wanted = self.model.start(life, call, owner, key);
                 let refused_by = |error| match error {
                     LedgerError::AlreadyRunning(task) => {
@@ -236,6 +252,7 @@ impl World {
                 let life = self.life(life, Some(self.model.tasks[task].life))?;
                 let (held, task_id, end) = (&self.lives[life], self.tasks[task], self.end(task));
                 let finished = both!(self, ledger => ledger.finish_task(held, task_id, end.clone()));
+                self.known(&finished, &self.model.tasks[task])?;
                 assert_eq!(finished.map(drop), self.model.finish(life, task, false));
             }
             Op::Progress { life, task } => {
@@ -251,7 +268,9 @@ impl World {
                 let task = pick(task, self.tasks.len())?;
                 let owner = self.model.tasks[task].owner;
                 let (task_id, audit) = (self.tasks[task], self.audit(owner));
-                let answer = both!(self, ledger => ledger.ask_cancel(task_id, audit.clone())).unwrap();
+                let answer = both!(self, ledger => ledger.ask_cancel(task_id, audit.clone()));
+                self.known(&answer, &self.model.tasks[task])?;
+                let answer = answer.unwrap();
                 let Piece { settled, asked, .. } = self.model.tasks[task];
                 assert_eq!(matches!(answer, CancelAnswer::Ended(_)), settled);
                 self.model.tasks[task].asked |= !settled;
@@ -284,6 +303,11 @@ impl World {
                 let whose = &self.owners[owner];
                 let injected =
                     both!(self, ledger => ledger.inject(whose.clone(), turn.clone(), audit.clone(), right.clone()));
+                match fence {
+                    Some((_, Ok(call), _)) => self.known(&injected, &self.model.calls[call])?,
+                    Some((_, Err(task), _)) => self.known(&injected, &self.model.tasks[task])?,
+                    None => {}
+                }
                 let wanted = self.model.inject(owner, fence.map(|(life, work, _)| (life, work)));
                 assert_eq!(injected.map(drop), wanted);
             }
@@ -307,35 +331,86 @@ impl World {
                 let (call, life) = (pick(call, self.calls.len())?, pick(life, self.lives.len())?);
                 let (held, call_id, turn) = (&self.lives[life], self.calls[call], self.turn("interrupted"));
                 let reclaimed = both!(self, ledger => ledger.reclaim_call(held, call_id, turn.clone()));
+                self.known(&reclaimed, &self.model.calls[call])?;
                 assert_eq!(reclaimed.map(drop), self.model.reply(life, call, true));
             }
             Op::ReclaimTask { life, task } => {
                 let (task, life) = (pick(task, self.tasks.len())?, pick(life, self.lives.len())?);
                 let (held, task_id, end) = (&self.lives[life], self.tasks[task], self.end(task));
                 let reclaimed = both!(self, ledger => ledger.reclaim_task(held, task_id, end.clone()));
+                self.known(&reclaimed, &self.model.tasks[task])?;
                 assert_eq!(reclaimed.map(drop), self.model.finish(life, task, true));
+            }
+            Op::Prune { ages, limit } => {
+                let [turns, tasks, events, audit] = ages.map(|age| age.map(Duration::from_secs));
+                let mut keep = Keep::FOREVER;
+                (keep.turns, keep.tasks, keep.events, keep.audit) = (turns, tasks, events, audit);
+                for ledger in &self.ledgers {
+                    let mut from = Some(0);
+                    while let Some(at) = from {
+                        from = ledger.prune(&keep, at, limit).await.unwrap().next;
+                    }
+                }
+                self.model.prune(ages);
             }
         }
         Some(())
     }
 
+    /// None when retention took it: then it is unknown, and the model has nothing to say.
+    fn known<T>(&self, outcome: &Result<T, LedgerError>, piece: &Piece) -> Option<()> {
+        let may_be_gone = piece.settled && self.model.cuts != [0; 4] && !self.model.at_work(piece);
+        if may_be_gone && matches!(outcome, Err(LedgerError::Unknown)) { None } else { Some(()) }
+    }
+
     async fn compare(&self) {
-        for (owner, counts) in self.owners.iter().zip(self.model.counts) {
-            let filter = AuditFilter { owner: Some(owner.clone()), after: 0, limit: 1000 };
-            let events = both!(self, ledger => ledger.events(owner, 0, 1000)).unwrap();
-            let turns = both!(self, ledger => ledger.turns(owner, 0, 1000)).unwrap();
-            let audit = both!(self, ledger => ledger.audit_rows(filter.clone())).unwrap();
-            both!(self, ledger => ledger.running_tasks(owner)).unwrap();
-            both!(self, ledger => ledger.recent_tasks(owner, 1000)).unwrap();
-            let head = both!(self, ledger => ledger.head(owner)).unwrap();
-            assert_eq!((head, turns.len(), audit.len()), counts);
-            assert!(events.iter().map(|event| event.seq).eq(1..=head));
+        for owner in 0..self.owners.len() {
+            self.compare_owner(owner).await;
         }
+        let [_, oldest_task, ..] = self.model.cuts;
         for (task, piece) in self.tasks.iter().zip(&self.model.tasks) {
-            let record = both!(self, ledger => ledger.task(*task)).unwrap().unwrap();
+            let Some(record) = both!(self, ledger => ledger.task(*task)).unwrap() else {
+                assert!(piece.settled && oldest_task > 0, "an unsettled task is gone");
+                continue;
+            };
             assert_eq!(record.task.state != TaskState::Running, piece.settled);
             assert_eq!(record.task.cancel_requested_at.is_some(), piece.asked);
         }
+        for ledger in &self.ledgers {
+            assert_eq!(AuditCheck::run(&**ledger, None).await.unwrap().broken, None);
+        }
+    }
+
+    /// What the model says must be there is, and what it says must be gone is not.
+    async fn compare_owner(&self, index: usize) {
+        let (owner, model) = (&self.owners[index], &self.model);
+        let [old_turns, _, old_events, old_audit] = model.cuts;
+        let needed = model.first_needed(index);
+        let floor = match both!(self, ledger => ledger.events(owner, 0, 1000)) {
+            Ok(_) => 0,
+            Err(LedgerError::Pruned(floor)) => floor,
+            Err(error) => panic!("{error}"),
+        };
+        let events = both!(self, ledger => ledger.events(owner, floor, 1000)).unwrap();
+        let head = both!(self, ledger => ledger.head(owner)).unwrap();
+        assert_eq!(head, model.counts[index].0);
+        assert!(events.iter().map(|event| event.seq).eq(floor + 1..=head));
+        let young = model.turns[index].iter().find(|(_, at)| *at >= old_events).map_or(head, |(seq, _)| seq - 1);
+        assert!(floor < needed && floor <= young, "events up to {floor} are gone; {needed} is needed");
+        let turns = both!(self, ledger => ledger.turns(owner, 0, 1000)).unwrap();
+        let kept: HashSet<u64> = turns.iter().map(|turn| turn.seq).collect();
+        for (seq, at) in &model.turns[index] {
+            assert!(kept.contains(seq) || (*at < old_turns && *seq <= floor), "turn {seq} of {at} s is gone");
+        }
+        let filter = AuditFilter { owner: Some(owner.clone()), after: 0, limit: 1000 };
+        let audit = both!(self, ledger => ledger.audit_rows(filter.clone())).unwrap();
+        let (ever, young) = (&model.audit[index], model.audit[index].iter().filter(|at| **at >= old_audit).count());
+        assert!((young..=ever.len()).contains(&audit.len()), "{} of {} audit rows", audit.len(), ever.len());
+        let ends = both!(self, ledger => ledger.audit_ends(Some(owner.clone()))).unwrap();
+        let pruned = ends.first().map_or(0, |(_, ends)| ends.pruned);
+        assert_eq!(pruned + audit.len() as u64, ever.len() as u64);
+        both!(self, ledger => ledger.running_tasks(owner)).unwrap();
+        both!(self, ledger => ledger.recent_tasks(owner, 1000)).unwrap();
     }
 }
 

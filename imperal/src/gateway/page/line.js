@@ -93,7 +93,16 @@ export class Line {
     const data = parse(text);
     if (name === "hello" && data.head < this.feed.lastSeq) location.reload(); // another ledger behind the same address
     else if (name === "hello") this.feed.refreshTasks().catch(() => {}); // the next message brings it as well
+    if (name === "pruned") return this.pruned(data.pruned);
     return this.feed.take(name, data, id);
+  }
+
+  /** Events up to this number are not kept any more: the history says what is. */
+  pruned(floor) {
+    if (floor <= this.feed.lastSeq) return true;
+    if (this.feed.turns.length) location.reload(); // never twice: the latest turn that is kept is not before it
+    this.feed.lastSeq = floor;
+    return true;
   }
 
   listen({ kind, name, text, id, head, state }) {

@@ -4,8 +4,8 @@ use super::Backend;
 use super::scene::{ALL, Node, all_of, anna, ben, bot, new_audit, ok};
 use crate::ids::{CallId, TaskId};
 use crate::ledger::{
-    AuditCheck, AuditFilter, AuditHash, AuditOutcome, AuditRow, EventBody, Fence, LedgerError, NewAudit, Owner, Turn,
-    Work,
+    AuditCheck, AuditEnds, AuditFilter, AuditHash, AuditOutcome, AuditRow, EventBody, Fence, LedgerError, NewAudit,
+    Owner, Turn, Work,
 };
 
 impl Node {
@@ -109,7 +109,7 @@ pub async fn audit_rows_are_chained_for_each_owner(backend: &impl Backend) {
     ok(node.ledger.ask_cancel(ended, new_audit(&ben(), "task.cancel")).await);
     ok(node.ledger.audit(new_audit(&anna(), "task.read")).await);
     let mut ends = ok(node.ledger.audit_ends(None).await);
-    ends.sort();
+    ends.sort_by(|(a, _), (b, _)| a.cmp(b));
     let mut wanted = Vec::new();
     for (owner, count) in [(anna(), 3), (ben(), 2)] {
         let rows = node.audit_rows(Some(owner.clone()), 0, ALL).await;
@@ -119,7 +119,7 @@ pub async fn audit_rows_are_chained_for_each_owner(backend: &impl Backend) {
             assert_eq!(row.hash, AuditHash::of(previous.as_ref(), row.at, &row.body), "{row:?}");
             previous = Some(row.hash);
         }
-        let end = previous.map(|hash| (owner.clone(), hash));
+        let end = previous.map(|hash| (owner.clone(), AuditEnds::new(None, 0, hash)));
         assert_eq!(ok(node.ledger.audit_ends(Some(owner)).await), Vec::from_iter(end.clone()));
         wanted.extend(end);
     }

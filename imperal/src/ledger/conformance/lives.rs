@@ -1,9 +1,11 @@
 //! A node writes under its life, and nothing after that is over.
 
+use std::time::Duration;
+
 use super::Backend;
-use super::scene::{LONG, Node, anna, bot, end, new_audit, new_call, new_task, ok, progress};
+use super::scene::{ALL, LONG, Node, anna, bot, end, new_audit, new_call, new_task, ok, progress};
 use crate::ids::{CallId, TaskId};
-use crate::ledger::{Fence, LedgerError, TaskState, Work};
+use crate::ledger::{Fence, LedgerError, Orphan, TaskState, Work};
 
 /// What a zombie still holds.
 struct Held {
@@ -149,4 +151,31 @@ pub async fn renewing_lists_this_lifes_cancels(backend: &impl Backend) {
     assert_eq!(listed(&other).await, [elsewhere]);
     ok(node.finish(&anna(), asked[0]).await);
     assert_eq!(listed(&node).await, [asked[1]]);
+}
+
+/// A dead node is found within a lease of the first look, however far the clock was set back.
+pub async fn a_lease_from_before_the_clock_was_set_back_lapses_in_time(backend: &impl Backend) {
+    let dead = Node::start_with(backend, "dead", backend.lease()).await;
+    let asking = Node::start(backend, "asking").await;
+    let call_id = dead.call(&anna()).await;
+    backend.set_back(Duration::from_secs(3600)).await;
+    assert_eq!(ok(asking.ledger.orphans(&asking.life, ALL).await), [], "its lease may still run");
+    backend.lapse(backend.lease()).await;
+    let orphans = ok(asking.ledger.orphans(&asking.life, ALL).await);
+    assert!(matches!(&orphans[..], [Orphan::Call { call_id: left, .. }] if *left == call_id), "{orphans:?}");
+    assert_eq!(dead.reply(call_id).await, Err(LedgerError::Fenced));
+}
+
+/// Its next renewal is in time, as every one is.
+pub async fn a_live_node_keeps_its_work_when_the_clock_is_set_back(backend: &impl Backend) {
+    let live = Node::start_with(backend, "live", LONG).await;
+    let asking = Node::start(backend, "asking").await;
+    let call_id = live.call(&anna()).await;
+    for _ in 0..3 {
+        backend.set_back(Duration::from_secs(3600)).await;
+        assert_eq!(ok(asking.ledger.orphans(&asking.life, ALL).await), []);
+        ok(live.ledger.renew(&live.life, LONG).await);
+        assert_eq!(ok(asking.ledger.orphans(&asking.life, ALL).await), []);
+    }
+    ok(live.reply(call_id).await);
 }

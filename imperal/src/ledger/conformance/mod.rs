@@ -30,6 +30,16 @@
 //!         self.0.advance(lease);
 //!         Box::pin(async {})
 //!     }
+//!
+//!     fn pass(&self, time: Duration) -> BoxFuture<'_, ()> {
+//!         self.lapse(time)
+//!     }
+//!
+//!     fn set_back(&self, by: Duration) -> BoxFuture<'_, ()> {
+//!         let now = imperal::ledger::Clock::now(&*self.0);
+//!         self.0.set(now.checked_sub(jiff::SignedDuration::try_from(by).unwrap()).unwrap());
+//!         Box::pin(async {})
+//!     }
 //! }
 //!
 //! imperal::ledger_conformance!(Memory::new());
@@ -45,6 +55,7 @@ pub mod lives;
 pub mod numbers;
 pub mod reads;
 pub mod reclaim;
+pub mod retention;
 mod scene;
 pub mod tasks;
 pub mod texts;
@@ -68,6 +79,12 @@ pub trait Backend: Send + Sync {
     /// Lets every lease of this length that was taken or renewed by now lapse: moves the clock
     /// where the backend can, waits where it cannot.
     fn lapse(&self, lease: Duration) -> BoxFuture<'_, ()>;
+
+    /// Lets this much time pass: moves the clock where the backend can, waits where it cannot.
+    fn pass(&self, time: Duration) -> BoxFuture<'_, ()>;
+
+    /// Makes every lease look as if the clock had been set back by so much since it was given.
+    fn set_back(&self, by: Duration) -> BoxFuture<'_, ()>;
 
     /// The lease of checks that let it lapse. A backend that has to wait chooses a short one, long
     /// enough for a few writes all the same.
@@ -140,6 +157,8 @@ macro_rules! ledger_conformance {
                 a_renewed_lease_holds
                 the_asking_life_does_not_end_itself
                 renewing_lists_this_lifes_cancels
+                a_lease_from_before_the_clock_was_set_back_lapses_in_time
+                a_live_node_keeps_its_work_when_the_clock_is_set_back
             }
             reclaim {
                 orphans_are_calls_before_tasks_oldest_first
@@ -156,6 +175,15 @@ macro_rules! ledger_conformance {
                 audit_rows_are_numbered_and_filtered
                 audit_rows_are_chained_for_each_owner
                 racing_writers_leave_one_chain
+            }
+            retention {
+                what_is_old_goes_and_what_is_young_stays
+                nothing_goes_that_is_kept_for_ever
+                each_kind_has_its_own_age
+                unsettled_work_keeps_all_from_its_call_on
+                small_steps_take_the_same
+                the_audit_chain_holds_after_pruning
+                pruning_beside_everybody_holds_every_rule
             }
             reads {
                 pages_follow_each_other

@@ -183,10 +183,15 @@ pub(super) struct Look {
 
 impl Look {
     pub(super) async fn at(ledger: &dyn Ledger, owner: &Owner) -> Self {
+        Self::after(ledger, owner, 0).await
+    }
+
+    /// With the events after a number.
+    pub(super) async fn after(ledger: &dyn Ledger, owner: &Owner, after: u64) -> Self {
         let filter = AuditFilter { owner: Some(owner.clone()), after: 0, limit: ALL };
         Self {
             head: ok(ledger.head(owner).await),
-            events: ok(ledger.events(owner, 0, ALL).await),
+            events: ok(ledger.events(owner, after, ALL).await),
             turns: ok(ledger.turns(owner, 0, ALL).await),
             tasks: ok(ledger.recent_tasks(owner, ALL).await),
             running: ok(ledger.running_tasks(owner).await),

@@ -13,8 +13,9 @@ use jiff::Timestamp;
 
 use self::state::State;
 use super::{
-    AuditFilter, AuditHash, AuditRow, CancelAnswer, Clock, Event, Feed, Fence, Fut, Incarnation, Ledger, LedgerError,
-    NewAudit, NewCall, NewTask, Orphan, Owner, Progress, SystemClock, Task, TaskEnd, TaskRecord, Turn, TurnBody,
+    AuditEnds, AuditFilter, AuditRow, CancelAnswer, Clock, Event, Feed, Fence, Fut, Incarnation, Keep, Ledger,
+    LedgerError, NewAudit, NewCall, NewTask, Orphan, Owner, Progress, Pruned, SystemClock, Task, TaskEnd, TaskRecord,
+    Turn, TurnBody,
 };
 use crate::ids::{CallId, TaskId};
 
@@ -73,11 +74,11 @@ impl MemoryLedger {
 
 impl Ledger for MemoryLedger {
     fn join<'a>(&'a self, node: &'a str, lease: Duration) -> Fut<'a, Incarnation> {
-        self.quiet(move |state, now| Ok(state.join(node, later(now, lease))))
+        self.quiet(move |state, now| Ok(state.join(node, lease, now)))
     }
 
     fn renew<'a>(&'a self, holder: &'a Incarnation, lease: Duration) -> Fut<'a, Vec<TaskId>> {
-        self.quiet(move |state, now| state.renew(holder, later(now, lease)))
+        self.quiet(move |state, now| state.renew(holder, lease, now))
     }
 
     fn leave<'a>(&'a self, holder: &'a Incarnation) -> Fut<'a, ()> {
@@ -149,6 +150,10 @@ impl Ledger for MemoryLedger {
         self.tell(move |state, now| state.reclaim_task(holder, task_id, end, now))
     }
 
+    fn prune<'a>(&'a self, keep: &'a Keep, from: u64, limit: u32) -> Fut<'a, Pruned> {
+        self.quiet(move |state, now| Ok(state.prune(keep, from, limit, now)))
+    }
+
     fn turns<'a>(&'a self, owner: &'a Owner, after: u64, limit: u32) -> Fut<'a, Vec<Turn>> {
         self.quiet(move |state, _| Ok(state.turns(owner, after).take(limit as usize).cloned().collect()))
     }
@@ -164,7 +169,7 @@ impl Ledger for MemoryLedger {
     }
 
     fn events<'a>(&'a self, owner: &'a Owner, after: u64, limit: u32) -> Fut<'a, Vec<Event>> {
-        self.quiet(move |state, _| Ok(state.events(owner, after).iter().take(limit as usize).cloned().collect()))
+        self.quiet(move |state, _| Ok(state.events(owner, after)?.iter().take(limit as usize).cloned().collect()))
     }
 
     fn head<'a>(&'a self, owner: &'a Owner) -> Fut<'a, u64> {
@@ -187,7 +192,7 @@ impl Ledger for MemoryLedger {
         self.quiet(move |state, _| Ok(state.audit_rows(&filter)))
     }
 
-    fn audit_ends(&self, owner: Option<Owner>) -> Fut<'_, Vec<(Owner, AuditHash)>> {
+    fn audit_ends(&self, owner: Option<Owner>) -> Fut<'_, Vec<(Owner, AuditEnds)>> {
         self.quiet(move |state, _| Ok(state.audit_ends(owner.as_ref())))
     }
 

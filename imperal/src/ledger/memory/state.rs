@@ -4,16 +4,20 @@
 //! Knows no lock and no feed. A life that is over needs no mark on its work: whether a holder is
 //! still current is looked up.
 
+mod prune;
+
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::Arc;
+use std::time::Duration;
 
 use jiff::Timestamp;
 
 use crate::error::RunningTask;
 use crate::ids::{CallId, TaskId, TurnId};
+use crate::ledger::clock::after;
 use crate::ledger::{
-    AuditFilter, AuditHash, AuditRow, CancelAnswer, Event, EventBody, Fence, Incarnation, LedgerError, NewAudit,
-    NewCall, NewTask, Orphan, Owner, Progress, Task, TaskEnd, TaskRecord, TaskState, Turn, TurnBody, Work,
+    AuditEnds, AuditFilter, AuditHash, AuditRow, CancelAnswer, Event, EventBody, Fence, Incarnation, LedgerError,
+    NewAudit, NewCall, NewTask, Orphan, Owner, Progress, Task, TaskEnd, TaskRecord, TaskState, Turn, TurnBody, Work,
 };
 
 /// Whose events grew, and what the method returns.
@@ -25,6 +29,8 @@ struct Life {
     epoch: i64,
     /// None once it is over.
     lease_until: Option<Timestamp>,
+    /// How long the lease was when it was given.
+    lease: Duration,
 }
 
 #[derive(Debug)]
@@ -33,6 +39,8 @@ struct CallRow {
     owner: Owner,
     holder: Incarnation,
     turn: TurnBody,
+    /// The number of its own turn.
+    seq: u64,
     open: bool,
 }
 
@@ -40,6 +48,19 @@ struct CallRow {
 struct TaskRow {
     order: u64,
     record: TaskRecord,
+    /// The number of the turn that holds its result.
+    outcome_seq: Option<u64>,
+}
+
+/// An owner's events.
+#[derive(Debug, Default)]
+struct Journal {
+    /// The latest number.
+    head: u64,
+    /// Events up to this number are not kept any more; some turns among them may be.
+    pruned: u64,
+    /// In order.
+    kept: Vec<Event>,
 }
 
 /// Everything the ledger knows.
@@ -52,10 +73,13 @@ pub(super) struct State {
     running: BTreeMap<u64, TaskId>,
     last_order: u64,
     turn_ids: HashSet<TurnId>,
-    events: HashMap<Owner, Vec<Event>>,
+    /// In the order in which they came, for pruning.
+    owners: Vec<Owner>,
+    events: HashMap<Owner, Journal>,
     tasks_of: HashMap<Owner, Vec<TaskId>>,
     audit: Vec<AuditRow>,
-    audit_ends: HashMap<Owner, AuditHash>,
+    last_audit: u64,
+    audit_ends: HashMap<Owner, AuditEnds>,
 }
 
 impl State {
@@ -76,17 +100,22 @@ impl State {
         self.last_order
     }
 
-    pub(super) fn join(&mut self, node: &str, lease_until: Timestamp) -> Incarnation {
+    pub(super) fn join(&mut self, node: &str, lease: Duration, now: Timestamp) -> Incarnation {
         let node: Arc<str> = node.into();
         let epoch = self.lives.get(&node).map_or(0, |life| life.epoch) + 1;
-        self.lives.insert(node.clone(), Life { epoch, lease_until: Some(lease_until) });
+        self.lives.insert(node.clone(), Life { epoch, lease_until: Some(after(now, lease)), lease });
         Incarnation { node, epoch }
     }
 
-    pub(super) fn renew(&mut self, holder: &Incarnation, until: Timestamp) -> Result<Vec<TaskId>, LedgerError> {
+    pub(super) fn renew(
+        &mut self,
+        holder: &Incarnation,
+        lease: Duration,
+        now: Timestamp,
+    ) -> Result<Vec<TaskId>, LedgerError> {
         self.fence(holder)?;
         if let Some(life) = self.lives.get_mut(&holder.node) {
-            life.lease_until = Some(until);
+            (life.lease_until, life.lease) = (Some(after(now, lease)), lease);
         }
         let asked = self
             .running_rows()
@@ -109,11 +138,18 @@ impl State {
         }
         self.fresh(&call.turn)?;
         let order = self.next_order();
-        let row =
-            CallRow { order, owner: call.owner.clone(), holder: holder.clone(), turn: call.turn.clone(), open: true };
+        let (owner, turn) = self.add_turn(call.owner, call.turn, now);
+        let row = CallRow {
+            order,
+            owner: owner.clone(),
+            holder: holder.clone(),
+            turn: turn.body.clone(),
+            seq: turn.seq,
+            open: true,
+        };
         self.calls.insert(call.call_id, row);
         self.open_calls.insert(order, call.call_id);
-        Ok(self.add_turn(call.owner, call.turn, now))
+        Ok((owner, turn))
     }
 
     pub(super) fn reply(
@@ -188,7 +224,7 @@ impl State {
         let record = TaskRecord { owner: owner.clone(), holder: holder.clone(), task: task.clone() };
         self.running.insert(order, task.task_id);
         self.tasks_of.entry(owner.clone()).or_default().push(task.task_id);
-        self.tasks.insert(task.task_id, TaskRow { order, record });
+        self.tasks.insert(task.task_id, TaskRow { order, record, outcome_seq: None });
         self.push(&owner, EventBody::Task(task.clone()));
         Ok((owner, task))
     }
@@ -241,7 +277,11 @@ impl State {
         self.running.remove(&order);
         self.push(&owner, EventBody::Task(task));
         self.audit(end.audit, now);
-        Ok(self.add_turn(owner, end.turn, now))
+        let (owner, turn) = self.add_turn(owner, end.turn, now);
+        if let Some(row) = self.tasks.get_mut(&task_id) {
+            row.outcome_seq = Some(turn.seq);
+        }
+        Ok((owner, turn))
     }
 
     pub(super) fn note_progress(
@@ -322,11 +362,14 @@ impl State {
     }
 
     pub(super) fn audit(&mut self, body: NewAudit, at: Timestamp) {
-        let audit_id = self.audit.len() as u64 + 1;
+        self.last_audit += 1;
         let owner = Owner::new(&body.tenant_id, &body.user_id);
-        let hash = AuditHash::of(self.audit_ends.get(&owner), at, &body);
-        self.audit_ends.insert(owner, hash);
-        self.audit.push(AuditRow { audit_id, at, body, hash });
+        self.note_owner(&owner);
+        let before = self.audit_ends.get(&owner);
+        let hash = AuditHash::of(before.map(|ends| &ends.end), at, &body);
+        let ends = AuditEnds::new(before.and_then(|ends| ends.anchor), before.map_or(0, |ends| ends.pruned), hash);
+        self.audit_ends.insert(owner, ends);
+        self.audit.push(AuditRow { audit_id: self.last_audit, at, body, hash });
     }
 
     pub(super) fn orphans(
@@ -337,6 +380,9 @@ impl State {
     ) -> Result<Vec<Orphan>, LedgerError> {
         self.fence(holder)?;
         for (node, life) in &mut self.lives {
+            // Given before the clock was set back.
+            let longest = after(now, life.lease);
+            life.lease_until = life.lease_until.map(|until| until.min(longest));
             if *node != holder.node && life.lease_until.is_some_and(|until| until <= now) {
                 life.lease_until = None;
             }
@@ -358,9 +404,17 @@ impl State {
         self.running.values().filter_map(|task_id| self.tasks.get(task_id))
     }
 
+    fn note_owner(&mut self, owner: &Owner) {
+        if !self.events.contains_key(owner) && !self.audit_ends.contains_key(owner) {
+            self.owners.push(owner.clone());
+        }
+    }
+
     fn push(&mut self, owner: &Owner, body: EventBody) {
-        let events = self.events.entry(owner.clone()).or_default();
-        events.push(Event { seq: events.len() as u64 + 1, body });
+        self.note_owner(owner);
+        let journal = self.events.entry(owner.clone()).or_default();
+        journal.head += 1;
+        journal.kept.push(Event { seq: journal.head, body });
     }
 
     fn add_turn(&mut self, owner: Owner, body: TurnBody, at: Timestamp) -> (Owner, Turn) {
@@ -371,17 +425,23 @@ impl State {
     }
 
     pub(super) fn head(&self, owner: &Owner) -> u64 {
-        self.events.get(owner).map_or(0, |events| events.len() as u64)
+        self.events.get(owner).map_or(0, |journal| journal.head)
     }
 
-    pub(super) fn events(&self, owner: &Owner, after: u64) -> &[Event] {
-        let events = self.events.get(owner).map_or(&[][..], Vec::as_slice);
-        // Event n is at n - 1.
-        usize::try_from(after).ok().and_then(|after| events.get(after..)).unwrap_or_default()
+    pub(super) fn events(&self, owner: &Owner, after: u64) -> Result<&[Event], LedgerError> {
+        match self.events.get(owner) {
+            Some(journal) if after < journal.pruned => Err(LedgerError::Pruned(journal.pruned)),
+            _ => Ok(self.kept(owner, after)),
+        }
+    }
+
+    fn kept(&self, owner: &Owner, after: u64) -> &[Event] {
+        let kept = self.events.get(owner).map_or(&[][..], |journal| journal.kept.as_slice());
+        &kept[kept.partition_point(|event| event.seq <= after)..]
     }
 
     pub(super) fn turns(&self, owner: &Owner, after: u64) -> impl DoubleEndedIterator<Item = &Turn> {
-        self.events(owner, after).iter().filter_map(|event| match &event.body {
+        self.kept(owner, after).iter().filter_map(|event| match &event.body {
             EventBody::Turn(turn) => Some(turn),
             EventBody::Task(_) => None,
         })
@@ -400,20 +460,19 @@ impl State {
         ids.filter_map(|id| self.task(*id)).map(|record| record.task).collect()
     }
 
-    pub(super) fn audit_ends(&self, owner: Option<&Owner>) -> Vec<(Owner, AuditHash)> {
-        let wanted = |(of, _): &(&Owner, &AuditHash)| owner.is_none_or(|owner| owner == *of);
-        self.audit_ends.iter().filter(wanted).map(|(owner, hash)| (owner.clone(), *hash)).collect()
+    pub(super) fn audit_ends(&self, owner: Option<&Owner>) -> Vec<(Owner, AuditEnds)> {
+        let wanted = |(of, _): &(&Owner, &AuditEnds)| owner.is_none_or(|owner| owner == *of);
+        self.audit_ends.iter().filter(wanted).map(|(owner, ends)| (owner.clone(), ends.clone())).collect()
     }
 
     pub(super) fn audit_rows(&self, filter: &AuditFilter) -> Vec<AuditRow> {
-        let after = usize::try_from(filter.after).unwrap_or(usize::MAX);
         let wanted = |row: &&AuditRow| {
             filter
                 .owner
                 .as_ref()
                 .is_none_or(|owner| *owner.tenant_id == *row.body.tenant_id && *owner.user_id == *row.body.user_id)
         };
-        // Row n is at n - 1.
-        self.audit.iter().skip(after).filter(wanted).take(filter.limit as usize).cloned().collect()
+        let from = self.audit.partition_point(|row| row.audit_id <= filter.after);
+        self.audit[from..].iter().filter(wanted).take(filter.limit as usize).cloned().collect()
     }
 }

@@ -1,7 +1,7 @@
 //! The ledger in PostgreSQL: what several nodes share.
 //!
 //! Owns [`PostgresLedger`] and how the contract's methods map to statements. The rules are functions
-//! in the database (`migrations/2.sql`): each method is one statement, so one transaction and one
+//! in the database (`migrations/2.sql`, some of them made anew in `3.sql`): each method is one statement, so one transaction and one
 //! round trip, and the server's clock is the only one.
 
 mod address;
@@ -25,8 +25,9 @@ use self::hints::{Hints, Running};
 use self::pool::{Lane, Param, STATEMENT, Store, flag, int, text, texts};
 use self::rows::{RECORD, audit, get, get_id, get_number, get_time, number, orphan, owner, record, stored, to_json};
 use super::{
-    AuditFilter, AuditHash, AuditRow, CancelAnswer, Event, Feed, Fence, Fut, Incarnation, Ledger, LedgerError,
-    NewAudit, NewCall, NewTask, Orphan, Owner, Progress, Task, TaskEnd, TaskRecord, TaskState, Turn, TurnBody, Work,
+    AuditEnds, AuditFilter, AuditRow, CancelAnswer, Event, Feed, Fence, Fut, Incarnation, Keep, Ledger, LedgerError,
+    NewAudit, NewCall, NewTask, Orphan, Owner, Progress, Pruned, Task, TaskEnd, TaskRecord, TaskState, Turn, TurnBody,
+    Work,
 };
 use crate::ids::{CallId, TaskId};
 
@@ -298,6 +299,25 @@ impl Ledger for PostgresLedger {
         Box::pin(self.end_task(holder, task_id, true, end))
     }
 
+    fn prune<'a>(&'a self, keep: &'a Keep, from: u64, limit: u32) -> Fut<'a, Pruned> {
+        Box::pin(async move {
+            let [turns, tasks, events, audit] =
+                [keep.turns, keep.tasks, keep.events(), keep.audit].map(|age| age.map(micros));
+            let (from, limit) = (number(from), i64::from(limit.max(1)));
+            let ages = [&turns, &tasks, &events, &audit].map(pool::maybe_int);
+            let sql = "SELECT * FROM @.prune($1, $2, $3, $4, $5, $6)";
+            let row = self.one(sql, &[&ages[..], &[int(&from), int(&limit)]].concat()).await?;
+            Ok(Pruned {
+                turns: get_number(&row, 0)?,
+                calls: get_number(&row, 1)?,
+                tasks: get_number(&row, 2)?,
+                events: get_number(&row, 3)?,
+                audit: get_number(&row, 4)?,
+                next: get::<Option<i64>>(&row, 5)?.and_then(|next| u64::try_from(next).ok()),
+            })
+        })
+    }
+
     fn turns<'a>(&'a self, owner: &'a Owner, after: u64, limit: u32) -> Fut<'a, Vec<Turn>> {
         Box::pin(reads::turns(&self.store, owner, after, limit))
     }
@@ -330,7 +350,7 @@ impl Ledger for PostgresLedger {
         Box::pin(async move { reads::audit_rows(&self.store, &filter).await })
     }
 
-    fn audit_ends(&self, owner: Option<Owner>) -> Fut<'_, Vec<(Owner, AuditHash)>> {
+    fn audit_ends(&self, owner: Option<Owner>) -> Fut<'_, Vec<(Owner, AuditEnds)>> {
         Box::pin(async move { reads::audit_ends(&self.store, owner.as_ref()).await })
     }
 

@@ -4,9 +4,9 @@ use tokio_postgres::Row;
 
 use super::fault::Fault;
 use super::pool::{Param, Store, int, text};
-use super::rows::{RECORD, audit_row, event, get_hash, get_number, number, owner, record, stored, turn};
+use super::rows::{RECORD, audit_row, event, get, get_hash, get_number, number, owner, record, stored, turn};
 use crate::ids::TaskId;
-use crate::ledger::{AuditFilter, AuditHash, AuditRow, Event, LedgerError, Owner, Task, TaskRecord, Turn};
+use crate::ledger::{AuditEnds, AuditFilter, AuditRow, Event, LedgerError, Owner, Task, TaskRecord, Turn};
 
 const TURNS: &str = "SELECT seq, at, body FROM @.turn
     WHERE owner_id = @.find_owner($1, $2) AND seq > $3 ORDER BY seq LIMIT $4";
@@ -14,8 +14,13 @@ const TURNS: &str = "SELECT seq, at, body FROM @.turn
 const LATEST_TURNS: &str = "SELECT seq, at, body FROM @.turn
     WHERE owner_id = @.find_owner($1, $2) AND seq < $3 ORDER BY seq DESC LIMIT $4";
 
-/// Both halves come in the order of their index and are merged as far as the limit.
-const EVENTS: &str = "SELECT seq, at, body, NULL, NULL, NULL, NULL, NULL, NULL, NULL::boolean,
+/// Both halves come in the order of their index and are merged as far as the limit. Before them, as
+/// number 0 and in the place of a time, how far events are not kept, if the reader was not there yet.
+const EVENTS: &str = "SELECT 0::bigint AS seq, pruned AS at, NULL AS body, NULL, NULL, NULL, NULL, NULL, NULL,
+        NULL::boolean, NULL::double precision, NULL, NULL::bigint, NULL::bigint, NULL::bigint, NULL::bigint, NULL
+    FROM @.owner WHERE owner_key = @.owner_key($1, $2) AND pruned > $3
+    UNION ALL
+    SELECT seq, at, body, NULL, NULL, NULL, NULL, NULL, NULL, NULL::boolean,
         NULL::double precision, NULL, NULL::bigint, NULL::bigint, NULL::bigint, NULL::bigint, NULL
     FROM @.turn WHERE owner_id = @.find_owner($1, $2) AND seq > $3
     UNION ALL
@@ -37,9 +42,10 @@ const AUDIT_OF: &str = "SELECT a.audit_id, a.at, w.tenant_id, w.user_id, a.actor
         a.outcome, a.detail, a.hash FROM @.audit a JOIN @.owner w ON w.owner_id = a.owner_id
     WHERE a.owner_id = @.find_owner($3, $4) AND a.audit_id > $1 ORDER BY a.audit_id LIMIT $2";
 
-const AUDIT_ENDS: &str = "SELECT tenant_id, user_id, audit_end FROM @.owner WHERE audit_end IS NOT NULL";
+const AUDIT_ENDS: &str =
+    "SELECT tenant_id, user_id, audit_anchor, audit_pruned, audit_end FROM @.owner WHERE audit_end IS NOT NULL";
 
-const AUDIT_END_OF: &str = "SELECT tenant_id, user_id, audit_end FROM @.owner
+const AUDIT_END_OF: &str = "SELECT tenant_id, user_id, audit_anchor, audit_pruned, audit_end FROM @.owner
     WHERE audit_end IS NOT NULL AND owner_key = @.owner_key($1, $2)";
 
 async fn all<T>(
@@ -80,7 +86,10 @@ pub(super) async fn latest_turns(
 }
 
 pub(super) async fn events(store: &Store, owner: &Owner, after: u64, limit: u32) -> Result<Vec<Event>, LedgerError> {
-    paged(store, EVENTS, owner, after, limit, event).await
+    // One more than asked for, so that none is enough to be refused.
+    let mut events = paged(store, EVENTS, owner, after, limit.saturating_add(1), event).await?;
+    events.truncate(limit as usize);
+    Ok(events)
 }
 
 pub(super) async fn head(store: &Store, owner: &Owner) -> Result<u64, LedgerError> {
@@ -123,8 +132,11 @@ pub(super) async fn audit_rows(store: &Store, filter: &AuditFilter) -> Result<Ve
     }
 }
 
-pub(super) async fn audit_ends(store: &Store, of: Option<&Owner>) -> Result<Vec<(Owner, AuditHash)>, LedgerError> {
-    let read = |row: &Row| Ok((owner(row, 0)?, get_hash(row, 2)?));
+pub(super) async fn audit_ends(store: &Store, of: Option<&Owner>) -> Result<Vec<(Owner, AuditEnds)>, LedgerError> {
+    let read = |row: &Row| {
+        let anchor = get::<Option<&[u8]>>(row, 2)?.map(|_| get_hash(row, 2)).transpose()?;
+        Ok((owner(row, 0)?, AuditEnds::new(anchor, get_number(row, 3)?, get_hash(row, 4)?)))
+    };
     match of {
         None => all(store, AUDIT_ENDS, &[], read).await,
         Some(owner) => {

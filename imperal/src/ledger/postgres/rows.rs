@@ -194,6 +194,9 @@ pub(super) fn orphan(row: &Row) -> Result<Orphan, Fault> {
 /// From `seq, at, body`, and a task's columns where `at` is null.
 pub(super) fn event(row: &Row) -> Result<Event, Fault> {
     let seq = get_number(row, 0)?;
+    if seq == 0 {
+        return Err(LedgerError::Pruned(get_number(row, 1)?).into());
+    }
     let body = match get_maybe_time(row, 1)? {
         Some(at) => EventBody::Turn(Turn { seq, at, body: parse(get(row, 2)?)? }),
         None => EventBody::Task(task(row, 3, 2, 16)?),

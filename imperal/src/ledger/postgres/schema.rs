@@ -15,8 +15,12 @@ use super::rows::get;
 use crate::ledger::LedgerError;
 
 /// Migration n is at n - 1. One that was released is never changed.
-const MIGRATIONS: &[&str] =
-    &[include_str!("migrations/1.sql"), include_str!("migrations/2.sql"), include_str!("migrations/3.sql")];
+const MIGRATIONS: &[&str] = &[
+    include_str!("migrations/1.sql"),
+    include_str!("migrations/2.sql"),
+    include_str!("migrations/3.sql"),
+    include_str!("migrations/4.sql"),
+];
 
 const OLDEST_SERVER: i32 = 15;
 

@@ -18,12 +18,14 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use self::ops::TurnJson;
+use self::ops::{Due, TurnJson};
 use self::readers::Readers;
 use self::writer::{Weight, Writer};
+use super::retention::Cuts;
 use super::{
-    AuditFilter, AuditHash, AuditRow, CancelAnswer, Clock, Event, Feed, Fence, Fut, Incarnation, Ledger, LedgerError,
-    NewAudit, NewCall, NewTask, Orphan, Owner, Progress, SystemClock, Task, TaskEnd, TaskRecord, Turn, TurnBody,
+    AuditEnds, AuditFilter, AuditRow, CancelAnswer, Clock, Event, Feed, Fence, Fut, Incarnation, Keep, Ledger,
+    LedgerError, NewAudit, NewCall, NewTask, Orphan, Owner, Progress, Pruned, SystemClock, Task, TaskEnd, TaskRecord,
+    Turn, TurnBody,
 };
 use crate::ids::{CallId, TaskId};
 
@@ -32,6 +34,7 @@ use crate::ids::{CallId, TaskId};
 /// Dropping it writes what was asked for and waits for that, 2 s at most.
 #[derive(Debug)]
 pub struct SqliteLedger {
+    clock: Arc<dyn Clock>,
     // Dropped in this order: the last connection to close is the one that can tidy the log away.
     readers: Readers,
     writer: Writer,
@@ -62,8 +65,8 @@ impl SqliteLedger {
         let conn = schema::open_writer(&path, busy).map_err(|fault| fault.into_ledger(&path))?;
         let readers = Readers::start(path.clone(), busy)?;
         let feed = Feed::default();
-        let writer = Writer::start(conn, path, clock, feed.clone())?;
-        Ok(Self { readers, writer, feed })
+        let writer = Writer::start(conn, path, clock.clone(), feed.clone())?;
+        Ok(Self { clock, readers, writer, feed })
     }
 }
 
@@ -169,6 +172,18 @@ impl Ledger for SqliteLedger {
         })
     }
 
+    fn prune<'a>(&'a self, keep: &'a Keep, from: u64, limit: u32) -> Fut<'a, Pruned> {
+        let cuts = Cuts::at(self.clock.now(), keep);
+        Box::pin(async move {
+            let from = i64::try_from(from).unwrap_or(i64::MAX);
+            let due = self.readers.read(move |conn| Due::find(conn, &cuts, from)).await?;
+            if due.is_empty() {
+                return Ok(Pruned { next: due.next(), ..Pruned::default() });
+            }
+            self.writer.write(Weight::Light, move |tx| tx.prune(&due, &cuts, limit)).await
+        })
+    }
+
     fn turns<'a>(&'a self, owner: &'a Owner, after: u64, limit: u32) -> Fut<'a, Vec<Turn>> {
         let owner = owner.clone();
         Box::pin(self.readers.read(move |conn| reads::turns(conn, &owner, after, limit)))
@@ -207,7 +222,7 @@ impl Ledger for SqliteLedger {
         Box::pin(self.readers.read(move |conn| reads::audit_rows(conn, &filter)))
     }
 
-    fn audit_ends(&self, owner: Option<Owner>) -> Fut<'_, Vec<(Owner, AuditHash)>> {
+    fn audit_ends(&self, owner: Option<Owner>) -> Fut<'_, Vec<(Owner, AuditEnds)>> {
         Box::pin(self.readers.read(move |conn| reads::audit_ends(conn, owner.as_ref())))
     }
 

@@ -8,7 +8,9 @@ use super::rows::{
     all, get_hash, get_json, get_number, get_time, number, one, outcome_from, owner, record, select_task, turn,
 };
 use crate::ids::TaskId;
-use crate::ledger::{AuditFilter, AuditHash, AuditRow, Event, EventBody, NewAudit, Owner, Task, TaskRecord, Turn};
+use crate::ledger::{
+    AuditEnds, AuditFilter, AuditRow, Event, EventBody, LedgerError, NewAudit, Owner, Task, TaskRecord, Turn,
+};
 
 /// The owner's id where `?1` and `?2` name it.
 macro_rules! of_owner {
@@ -23,9 +25,12 @@ pub(super) const TURNS: &str =
 pub(super) const LATEST_TURNS: &str =
     of_owner!("SELECT seq, at, body FROM turn WHERE owner_id = ", " AND seq < ?3 ORDER BY seq DESC LIMIT ?4");
 
-/// Both halves come in the order of their index and are merged as far as the limit.
+/// Both halves come in the order of their index and are merged as far as the limit. Before them, as
+/// number 0 and in the place of a time, how far events are not kept, if the reader was not there yet.
 pub(super) const EVENTS: &str = of_owner!(
-    "SELECT seq, at, body, NULL FROM turn WHERE owner_id = ",
+    "SELECT 0 AS seq, pruned AS at, NULL AS body, NULL FROM owner
+        WHERE tenant_id = ?1 AND user_id = ?2 AND pruned > ?3
+    UNION ALL SELECT seq, at, body, NULL FROM turn WHERE owner_id = ",
     of_owner!(
         " AND seq > ?3 UNION ALL
         SELECT e.seq, NULL, e.body, o.body FROM task_event e
@@ -55,10 +60,10 @@ pub(super) const AUDIT_OF: &str = "SELECT a.audit_id, a.at, w.tenant_id, w.user_
     WHERE w.tenant_id = ?3 AND w.user_id = ?4 AND a.audit_id > ?1 ORDER BY a.audit_id LIMIT ?2";
 
 /// Of everybody: the one read that goes through a whole table.
-const AUDIT_ENDS: &str = "SELECT tenant_id, user_id, audit_end FROM owner";
+const AUDIT_ENDS: &str = "SELECT tenant_id, user_id, audit_anchor, audit_pruned, audit_end FROM owner";
 
-pub(super) const AUDIT_END_OF: &str =
-    "SELECT tenant_id, user_id, audit_end FROM owner WHERE tenant_id = ?1 AND user_id = ?2";
+pub(super) const AUDIT_END_OF: &str = "SELECT tenant_id, user_id, audit_anchor, audit_pruned, audit_end FROM owner
+    WHERE tenant_id = ?1 AND user_id = ?2";
 
 pub(super) fn turns(conn: &Connection, owner: &Owner, after: u64, limit: u32) -> Result<Vec<Turn>, Fault> {
     all(conn, TURNS, params![&*owner.tenant_id, &*owner.user_id, number(after), limit], turn)
@@ -77,15 +82,22 @@ pub(super) fn latest_turns(
 }
 
 pub(super) fn events(conn: &Connection, owner: &Owner, after: u64, limit: u32) -> Result<Vec<Event>, Fault> {
-    all(conn, EVENTS, params![&*owner.tenant_id, &*owner.user_id, number(after), limit], |row| {
+    // One more than asked for, so that none is enough to be refused.
+    let most = i64::from(limit) + 1;
+    let mut events = all(conn, EVENTS, params![&*owner.tenant_id, &*owner.user_id, number(after), most], |row| {
         let seq = get_number(row, 0)?;
+        if seq == 0 {
+            return Err(LedgerError::Pruned(get_number(row, 1)?).into());
+        }
         if row.get_ref(1)? != rusqlite::types::ValueRef::Null {
             let (at, body) = (get_time(row, 1)?, get_json(row, 2)?);
             return Ok(Event { seq, body: EventBody::Turn(Turn { seq, at, body }) });
         }
         let result = outcome_from(row, 3)?;
         Ok(Event { seq, body: EventBody::Task(Task { result, ..get_json(row, 2)? }) })
-    })
+    })?;
+    events.truncate(limit as usize);
+    Ok(events)
 }
 
 pub(super) fn head(conn: &Connection, owner: &Owner) -> Result<u64, Fault> {
@@ -128,11 +140,15 @@ pub(super) fn audit_rows(conn: &Connection, filter: &AuditFilter) -> Result<Vec<
     }
 }
 
-pub(super) fn audit_ends(conn: &Connection, of: Option<&Owner>) -> Result<Vec<(Owner, AuditHash)>, Fault> {
-    let read = |row: &rusqlite::Row<'_>| Ok((owner(row, 0)?, get_hash(row, 2)?));
+pub(super) fn audit_ends(conn: &Connection, of: Option<&Owner>) -> Result<Vec<(Owner, AuditEnds)>, Fault> {
+    let read = |row: &rusqlite::Row<'_>| {
+        let end = get_hash(row, 4)?;
+        let (anchor, pruned) = (get_hash(row, 2)?, get_number(row, 3)?);
+        Ok((owner(row, 0)?, end.map(|end| AuditEnds::new(anchor, pruned, end))))
+    };
     let ends = match of {
         None => all(conn, AUDIT_ENDS, (), read),
         Some(owner) => all(conn, AUDIT_END_OF, params![&*owner.tenant_id, &*owner.user_id], read),
     };
-    Ok(ends?.into_iter().filter_map(|(owner, hash)| Some((owner, hash?))).collect())
+    Ok(ends?.into_iter().filter_map(|(owner, ends)| Some((owner, ends?))).collect())
 }

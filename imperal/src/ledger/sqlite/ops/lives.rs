@@ -36,18 +36,19 @@ impl Tx<'_> {
         if let Some(earlier) = one(self.conn, sql, [node], |row| life(row, 0))? {
             self.end_life(&earlier)?;
         }
-        let sql = "INSERT INTO node (node, epoch, lease_until) VALUES (?1, 1, ?2)
-                   ON CONFLICT (node) DO UPDATE SET epoch = epoch + 1, lease_until = excluded.lease_until
+        let sql = "INSERT INTO node (node, epoch, lease_until, lease) VALUES (?1, 1, ?2, ?3)
+                   ON CONFLICT (node) DO UPDATE
+                   SET epoch = epoch + 1, lease_until = excluded.lease_until, lease = excluded.lease
                    RETURNING epoch";
-        let epoch = one(self.conn, sql, params![node, self.until(lease)], |row| Ok(row.get(0)?))?;
+        let epoch = one(self.conn, sql, params![node, self.until(lease), micros(lease)], |row| Ok(row.get(0)?))?;
         let epoch = epoch.ok_or_else(|| Fault::Row("a node was not written".to_owned()))?;
         Ok(Incarnation { node: node.into(), epoch })
     }
 
     pub(in crate::ledger::sqlite) fn renew(&self, holder: &Incarnation, lease: Duration) -> Result<Vec<TaskId>, Fault> {
         self.fence(holder)?;
-        let sql = "UPDATE node SET lease_until = ?2 WHERE node = ?1";
-        execute(self.conn, sql, params![&*holder.node, self.until(lease)])?;
+        let sql = "UPDATE node SET lease_until = ?2, lease = ?3 WHERE node = ?1";
+        execute(self.conn, sql, params![&*holder.node, self.until(lease), micros(lease)])?;
         all(self.conn, ASKED_TO_CANCEL, params![&*holder.node, holder.epoch], |row| get_id(row, 0))
     }
 
@@ -74,6 +75,9 @@ impl Tx<'_> {
     pub(in crate::ledger::sqlite) fn orphans(&self, holder: &Incarnation, limit: u32) -> Result<Vec<Orphan>, Fault> {
         self.fence(holder)?;
         let now = self.now.as_microsecond();
+        // Given before the clock was set back. Subtracted, since a sum may be beyond the largest number.
+        let ahead = "UPDATE node SET lease_until = ?1 + lease WHERE lease_until - lease > ?1";
+        execute(self.conn, ahead, [now])?;
         for lapsed in all(self.conn, LAPSED, params![now, &*holder.node], |row| life(row, 0))? {
             self.end_life(&lapsed)?;
         }
@@ -94,4 +98,10 @@ impl Tx<'_> {
         let until: Timestamp = after(self.now, lease);
         until.as_microsecond()
     }
+}
+
+/// There is no longer one than to the last moment that the ledger can name.
+fn micros(lease: Duration) -> i64 {
+    let most = Timestamp::MAX.as_microsecond();
+    i64::try_from(lease.as_micros()).map_or(most, |micros| micros.min(most))
 }

@@ -6,10 +6,14 @@
 
 mod calls;
 mod lives;
+mod prune;
 mod tasks;
 
 #[cfg(test)]
 pub(super) use lives::{ASKED_TO_CANCEL, LAPSED, LEFT_CALLS, LEFT_TASKS};
+pub(super) use prune::Due;
+#[cfg(test)]
+pub(super) use prune::{AT_WORK, DUE, OLDEST_AUDIT, OLDEST_TASKS, TURNS_BEHIND, UNREPLIED};
 #[cfg(test)]
 pub(super) use tasks::RUNNING;
 pub(super) use tasks::TASK;

@@ -1,0 +1,309 @@
+//! What is old goes and nothing else does; numbers go on, readers are told, the audit chain holds.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
+
+use super::Backend;
+use super::scene::{ALL, Look, Node, all_of, anna, answer, ben, new_audit, ok};
+use crate::ledger::{AuditCheck, Event, Keep, Ledger, LedgerError, Owner, Pruned, TaskState};
+
+/// Between what is old and what is young.
+const GAP: Duration = Duration::from_secs(2);
+
+/// The moment between the old rows and the young ones.
+struct Line(Instant);
+
+impl Line {
+    async fn draw(backend: &impl Backend) -> Self {
+        backend.pass(GAP).await;
+        Self(Instant::now())
+    }
+
+    /// An age between those of the old and the young, now.
+    fn age(&self) -> Option<Duration> {
+        Some(self.0.elapsed() + GAP / 4 * 3)
+    }
+
+    fn all(&self) -> Keep {
+        Keep { turns: self.age(), tasks: self.age(), events: self.age(), audit: self.age() }
+    }
+}
+
+async fn prune(ledger: &dyn Ledger, keep: &Keep) -> Pruned {
+    let (mut sum, mut from) = (Pruned::default(), Some(0));
+    while let Some(at) = from {
+        sum = sum.and(ok(ledger.prune(keep, at, 1000).await));
+        from = sum.next;
+    }
+    sum
+}
+
+/// A call with a task that has ended, a message, and an audit row: 6 events, 4 turns, 3 audit rows.
+async fn chapter(node: &Node, owner: &Owner) {
+    let task_id = node.detached(owner).await;
+    ok(node.finish(owner, task_id).await);
+    node.inject(owner, "news").await;
+    ok(node.ledger.audit(new_audit(owner, "task.read")).await);
+}
+
+fn numbers(events: &[Event]) -> Vec<u64> {
+    events.iter().map(|event| event.seq).collect()
+}
+
+/// Of every kind. What stays is as it was, and the next number is the next.
+pub async fn what_is_old_goes_and_what_is_young_stays(backend: &impl Backend) {
+    let node = Node::start(backend, "n").await;
+    chapter(&node, &anna()).await;
+    let line = Line::draw(backend).await;
+    chapter(&node, &anna()).await;
+    chapter(&node, &ben()).await;
+    let (before, bens) = (node.look(&anna()).await, node.look(&ben()).await);
+    let pruned = prune(&*node.ledger, &line.all()).await;
+    let counts = (pruned.turns, pruned.calls, pruned.tasks, pruned.events, pruned.audit);
+    assert_eq!(counts, (4, 1, 1, 2, 3), "of one chapter: turns, calls, tasks, events of tasks, audit rows");
+    assert_eq!(node.ledger.events(&anna(), 0, ALL).await, Err(LedgerError::Pruned(6)));
+    assert_eq!(node.ledger.events(&anna(), 5, 1).await, Err(LedgerError::Pruned(6)));
+    assert_eq!(node.ledger.events(&anna(), 0, 0).await, Err(LedgerError::Pruned(6)));
+    assert_eq!(ok(node.ledger.events(&anna(), 6, ALL).await), before.events[6..]);
+    assert_eq!(ok(node.ledger.events(&anna(), 8, 2).await), before.events[8..10]);
+    let after = Look::after(&*node.ledger, &anna(), 6).await;
+    assert_eq!((after.head, &after.turns[..]), (12, &before.turns[4..]));
+    assert_eq!((&after.tasks[..], &after.audit[..]), (&before.tasks[..1], &before.audit[3..]));
+    assert_eq!(node.look(&ben()).await, bens, "another's rows went");
+    assert_eq!(node.inject(&anna(), "more").await.seq, 13);
+    assert_eq!(prune(&*node.ledger, &line.all()).await.rows(), 0, "twice is once");
+}
+
+/// By default.
+pub async fn nothing_goes_that_is_kept_for_ever(backend: &impl Backend) {
+    let node = Node::start(backend, "n").await;
+    chapter(&node, &anna()).await;
+    Line::draw(backend).await;
+    let before = node.look(&anna()).await;
+    assert_eq!(prune(&*node.ledger, &Keep::FOREVER).await.rows(), 0);
+    assert_eq!(node.look(&anna()).await, before);
+}
+
+/// Turns take events and results along; tasks take events; events and audit rows go alone.
+pub async fn each_kind_has_its_own_age(backend: &impl Backend) {
+    let node = Node::start(backend, "n").await;
+    let owners = ["turns", "tasks", "events", "audit"].map(|name| Owner::new("tenant", name));
+    for owner in &owners {
+        chapter(&node, owner).await;
+    }
+    let line = Line::draw(backend).await;
+    let keeps = [
+        Keep { audit: line.age(), ..Keep::FOREVER },
+        Keep { events: line.age(), ..Keep::FOREVER },
+        Keep { tasks: line.age(), ..Keep::FOREVER },
+        Keep { turns: line.age(), ..Keep::FOREVER },
+    ];
+    let mut before = node.look(&owners[0]).await;
+    for (step, keep) in keeps.iter().enumerate() {
+        prune(&*node.ledger, keep).await;
+        let refused = node.ledger.events(&owners[0], 0, ALL).await;
+        assert_eq!(refused.is_err(), step > 0, "step {step}");
+        let now = Look::after(&*node.ledger, &owners[0], if step > 0 { 6 } else { 0 }).await;
+        match step {
+            0 => before.audit.clear(),
+            1 => before.events.clear(),
+            2 => before.tasks.clear(),
+            _ => before.turns.clear(),
+        }
+        assert_eq!(now, before, "step {step}");
+    }
+    // Turns alone: the tasks stay, without their results.
+    chapter(&node, &owners[1]).await;
+    let line = Line::draw(backend).await;
+    prune(&*node.ledger, &Keep { turns: line.age(), ..Keep::FOREVER }).await;
+    let now = Look::after(&*node.ledger, &owners[1], 12).await;
+    assert_eq!((now.turns.len(), now.tasks.len()), (0, 1));
+    assert_eq!((now.tasks[0].state, &now.tasks[0].result), (TaskState::Succeeded, &None));
+}
+
+/// However old: calls without a reply, running tasks and what they stand on, work of ended lives.
+pub async fn unsettled_work_keeps_all_from_its_call_on(backend: &impl Backend) {
+    let (node, other) = (Node::start(backend, "n").await, Node::start(backend, "other").await);
+    let (caller, worker, left) = (anna(), ben(), Owner::new("tenant", "carl"));
+    for owner in [&caller, &worker, &left] {
+        chapter(&node, owner).await;
+    }
+    let call_id = node.call(&caller).await;
+    let task_id = node.detached(&worker).await;
+    let (left_call, left_task) = (other.call(&left).await, other.detached(&left).await);
+    for owner in [&caller, &worker, &left] {
+        chapter(&node, owner).await;
+    }
+    ok(other.ledger.leave(&other.life).await);
+    let line = Line::draw(backend).await;
+    let before = [node.look(&caller).await, node.look(&worker).await, node.look(&left).await];
+    prune(&*node.ledger, &line.all()).await;
+    for (owner, before) in [&caller, &worker, &left].into_iter().zip(&before) {
+        assert_eq!(node.ledger.events(owner, 5, ALL).await, Err(LedgerError::Pruned(6)));
+        let now = Look::after(&*node.ledger, owner, 6).await;
+        assert_eq!((&now.events[..], &now.turns[..]), (&before.events[6..], &before.turns[4..]), "{owner}");
+        assert_eq!(now.tasks.len(), before.tasks.len() - 1, "{owner}");
+        assert_eq!(now.running, before.running, "{owner}");
+    }
+    ok(node.reply(call_id).await);
+    let child = node.task(call_id, &caller).await;
+    ok(node.finish(&caller, child).await);
+    ok(node.finish(&worker, task_id).await);
+    let orphans = ok(node.ledger.orphans(&node.life, ALL).await);
+    assert_eq!(orphans.len(), 2, "{orphans:?}");
+    ok(node.ledger.reclaim_call(&node.life, left_call, super::scene::bot("interrupted")).await);
+    let end = super::scene::end(&left, TaskState::Reclaimed, "interrupted");
+    ok(node.ledger.reclaim_task(&node.life, left_task, end).await);
+    // Settled, and old: now it goes.
+    let line = Line::draw(backend).await;
+    prune(&*node.ledger, &line.all()).await;
+    for owner in [&caller, &worker, &left] {
+        let head = ok(node.ledger.head(owner).await);
+        let now = Look::after(&*node.ledger, owner, head).await;
+        assert_eq!((now.turns.len(), now.tasks.len(), now.audit.len()), (0, 0, 0), "{owner}");
+    }
+}
+
+/// As many rows as asked for or a few more at a time; all steps together take the same.
+pub async fn small_steps_take_the_same(backend: &impl Backend) {
+    let node = Node::start(backend, "n").await;
+    let owners = [anna(), ben(), Owner::new("other", "anna")];
+    for owner in &owners {
+        for _ in 0..3 {
+            chapter(&node, owner).await;
+        }
+    }
+    let line = Line::draw(backend).await;
+    chapter(&node, &anna()).await;
+    let (mut sum, mut from, mut steps) = (Pruned::default(), Some(0), 0);
+    while let Some(at) = from {
+        let step = ok(node.ledger.prune(&line.all(), at, 2).await);
+        assert!(step.rows() <= 20, "{step:?}");
+        (sum, from, steps) = (sum.and(step), step.next, steps + 1);
+        assert!(steps < 200, "pruning does not come to an end");
+    }
+    assert_eq!((sum.turns, sum.calls, sum.tasks, sum.events, sum.audit), (36, 9, 9, 18, 27));
+    assert!(steps >= 5, "{steps} steps for 99 rows");
+    let annas = Look::after(&*node.ledger, &anna(), 18).await;
+    assert_eq!((numbers(&annas.events), annas.turns.len()), ((19..=24).collect(), 4));
+    assert_eq!(annas.tasks[0].result, Some(answer("done")));
+}
+
+/// From an anchor on when old rows are gone, and with no row left at all.
+pub async fn the_audit_chain_holds_after_pruning(backend: &impl Backend) {
+    let node = Node::start(backend, "n").await;
+    for owner in [anna(), ben()] {
+        chapter(&node, &owner).await;
+    }
+    let line = Line::draw(backend).await;
+    chapter(&node, &anna()).await;
+    let last = node.look(&anna()).await.audit[2].hash;
+    let ends = ok(node.ledger.audit_ends(Some(anna())).await);
+    assert_eq!((ends[0].1.anchor, ends[0].1.pruned), (None, 0));
+    prune(&*node.ledger, &Keep { audit: line.age(), ..Keep::FOREVER }).await;
+    let ends = ok(node.ledger.audit_ends(Some(anna())).await);
+    assert_eq!((ends[0].1.anchor, ends[0].1.pruned), (Some(last), 3));
+    for (owner, rows, pruned) in [(None, 3, 6), (Some(anna()), 3, 3), (Some(ben()), 0, 3)] {
+        let check = ok(AuditCheck::run(&*node.ledger, owner).await);
+        assert_eq!((check.rows, check.pruned, check.broken), (rows, pruned, None));
+    }
+    chapter(&node, &ben()).await;
+    let line = Line::draw(backend).await;
+    prune(&*node.ledger, &Keep { audit: line.age(), ..Keep::FOREVER }).await;
+    chapter(&node, &anna()).await;
+    let check = ok(AuditCheck::run(&*node.ledger, None).await);
+    assert_eq!((check.rows, check.pruned, check.broken), (3, 12, None));
+}
+
+/// Two nodes that prune without a pause, all that is older than now, and writers, a follower and an
+/// auditor beside them: each event is seen once and in order, or the follower was told.
+pub async fn pruning_beside_everybody_holds_every_rule(backend: &impl Backend) {
+    let (node, other) = (Node::start(backend, "n").await, Node::start(backend, "other").await);
+    let done = Arc::new(AtomicBool::new(false));
+    let pruners = [&node, &other].map(|node| {
+        let (ledger, done) = (node.ledger.clone(), done.clone());
+        let none = Some(Duration::ZERO);
+        let keep = Keep { turns: none, tasks: none, events: none, audit: none };
+        tokio::spawn(async move {
+            let mut sum = Pruned::default();
+            while !done.load(Ordering::Relaxed) {
+                sum = sum.and(prune(&*ledger, &keep).await);
+                tokio::task::yield_now().await;
+            }
+            sum
+        })
+    });
+    let auditor = tokio::spawn({
+        let (ledger, done) = (node.ledger.clone(), done.clone());
+        async move {
+            while !done.load(Ordering::Relaxed) {
+                assert_eq!(ok(AuditCheck::run(&*ledger, None).await).broken, None);
+                tokio::task::yield_now().await;
+            }
+        }
+    });
+    let follower = tokio::spawn({
+        let (ledger, done) = (other.ledger.clone(), done.clone());
+        async move {
+            let (mut seen, mut told) = (0, 0);
+            loop {
+                tokio::task::yield_now().await;
+                let last = done.load(Ordering::Relaxed);
+                match ledger.events(&anna(), seen, 5).await {
+                    Ok(events) => {
+                        assert!(events.iter().map(|event| event.seq).eq(seen + 1..=seen + events.len() as u64));
+                        seen += events.len() as u64;
+                        if last && events.is_empty() {
+                            return (seen, told);
+                        }
+                    }
+                    Err(LedgerError::Pruned(floor)) => {
+                        assert!(floor > seen, "told of {floor} after {seen}");
+                        (seen, told) = (floor, told + 1);
+                    }
+                    Err(error) => panic!("must not be refused: {error}"),
+                }
+            }
+        }
+    });
+    let writers = (0..4).map(|n| {
+        let (node, owner) = (if n % 2 == 0 { &node } else { &other }.clone(), if n < 3 { anna() } else { ben() });
+        tokio::spawn(async move {
+            for _ in 0..12 {
+                let call_id = node.call(&owner).await;
+                let task_id = node.task(call_id, &owner).await;
+                tokio::task::yield_now().await;
+                ok(node.reply(call_id).await);
+                let second = node.task(call_id, &owner).await;
+                ok(node.finish(&owner, task_id).await);
+                tokio::task::yield_now().await;
+                ok(node.finish(&owner, second).await);
+                node.inject(&owner, "news").await;
+            }
+        })
+    });
+    let mut writing = std::pin::pin!(all_of(writers.collect()));
+    loop {
+        tokio::select! {
+            _ = &mut writing => break,
+            () = backend.pass(Duration::from_millis(1)) => tokio::task::yield_now().await,
+        }
+    }
+    done.store(true, Ordering::Relaxed);
+    let (seen, _) = all_of(vec![follower]).await[0];
+    // Two turns of the call, two starts, two ends of two events each, a message.
+    assert_eq!(seen, 3 * 12 * 9);
+    all_of(vec![auditor]).await;
+    let pruned = all_of(Vec::from(pruners)).await.iter().map(Pruned::rows).sum::<u64>();
+    assert!(pruned > 0, "nothing was pruned meanwhile");
+    assert_eq!(ok(AuditCheck::run(&*node.ledger, None).await).broken, None);
+    backend.pass(GAP).await;
+    let zero = Some(Duration::ZERO);
+    prune(&*node.ledger, &Keep { turns: zero, tasks: zero, events: zero, audit: zero }).await;
+    for owner in [anna(), ben()] {
+        let head = ok(node.ledger.head(&owner).await);
+        let rest = Look::after(&*node.ledger, &owner, head).await;
+        assert_eq!((rest.turns.len(), rest.tasks.len(), rest.audit.len()), (0, 0, 0), "{owner}");
+    }
+}

@@ -1,0 +1,174 @@
+//! Retention: what is old goes, oldest first, a few rows at a time.
+//!
+//! Owners with something old are found on a reading connection, so the writer is asked for what
+//! there is to do and nothing else. Every look ends at the first row that is young enough: it costs
+//! what it takes away.
+
+use std::collections::HashMap;
+
+use rusqlite::{Connection, params};
+
+use super::Tx;
+use crate::ledger::Pruned;
+use crate::ledger::retention::Cuts;
+use crate::ledger::sqlite::fault::Fault;
+use crate::ledger::sqlite::rows::{all, execute, get_hash, number, one};
+
+/// Owners that one look goes through.
+const OWNERS: u32 = 1_000;
+
+/// Whether an owner's oldest row of a kind is old. A null moment is never later.
+pub(in crate::ledger::sqlite) const DUE: &str = "SELECT w.owner_id,
+    coalesce((SELECT at FROM turn WHERE owner_id = w.owner_id AND seq > w.pruned ORDER BY seq LIMIT 1) < ?2, 0)
+    OR coalesce((SELECT at FROM turn WHERE owner_id = w.owner_id ORDER BY seq LIMIT 1) < ?3, 0)
+    OR coalesce((SELECT created_at FROM task WHERE owner_id = w.owner_id ORDER BY task_no LIMIT 1) < ?4, 0)
+    OR coalesce((SELECT at FROM audit WHERE owner_id = w.owner_id ORDER BY audit_id LIMIT 1) < ?5, 0)
+    FROM owner w WHERE w.owner_id > ?1 ORDER BY w.owner_id LIMIT ?6";
+
+/// Everybody's calls without a reply: few at any time, by the indexes of just those.
+pub(in crate::ledger::sqlite) const UNREPLIED: &str = "SELECT owner_id, turn_seq FROM call INDEXED BY call_held
+    WHERE state = 'open' UNION ALL SELECT owner_id, turn_seq FROM call INDEXED BY call_left WHERE state = 'left'";
+
+/// Of the owner's oldest call that has a running task.
+pub(in crate::ledger::sqlite) const AT_WORK: &str =
+    "SELECT min(c.turn_seq) FROM task t JOIN call c ON c.call_id = t.call_id
+    WHERE t.owner_id = ?1 AND t.state = 'running'";
+
+pub(in crate::ledger::sqlite) const TURNS_BEHIND: &str =
+    "SELECT seq, at FROM turn WHERE owner_id = ?1 AND seq > ?2 AND seq < ?3 ORDER BY seq LIMIT ?4";
+
+pub(in crate::ledger::sqlite) const OLDEST_TASKS: &str =
+    "SELECT task_no, created_at, finished_at, outcome_seq FROM task
+    WHERE owner_id = ?1 ORDER BY task_no LIMIT ?2";
+
+pub(in crate::ledger::sqlite) const OLDEST_AUDIT: &str =
+    "SELECT audit_id, at, hash FROM audit WHERE owner_id = ?1 ORDER BY audit_id LIMIT ?2";
+
+/// Owners with something old, and where the next look begins.
+#[derive(Debug)]
+pub(in crate::ledger::sqlite) struct Due {
+    owners: Vec<i64>,
+    next: Option<i64>,
+}
+
+impl Due {
+    pub(in crate::ledger::sqlite) fn find(conn: &Connection, cuts: &Cuts, from: i64) -> Result<Self, Fault> {
+        let params = params![from, cuts.events, cuts.turns, cuts.tasks, cuts.audit, OWNERS];
+        let looked: Vec<(i64, bool)> = all(conn, DUE, params, |row| Ok((row.get(0)?, row.get(1)?)))?;
+        let next = looked.last().filter(|_| looked.len() >= OWNERS as usize).map(|(owner_id, _)| *owner_id);
+        Ok(Self { owners: looked.into_iter().filter_map(|(owner_id, due)| due.then_some(owner_id)).collect(), next })
+    }
+
+    pub(in crate::ledger::sqlite) fn is_empty(&self) -> bool {
+        self.owners.is_empty()
+    }
+
+    pub(in crate::ledger::sqlite) fn next(&self) -> Option<u64> {
+        self.next.and_then(|next| u64::try_from(next).ok())
+    }
+}
+
+impl Tx<'_> {
+    pub(in crate::ledger::sqlite) fn prune(&self, due: &Due, cuts: &Cuts, limit: u32) -> Result<Pruned, Fault> {
+        let limit = u64::from(limit.max(1));
+        let mut needed: HashMap<i64, i64> = HashMap::new();
+        for (owner_id, seq) in all(self.conn, UNREPLIED, (), |row| Ok((row.get::<_, i64>(0)?, row.get::<_, i64>(1)?)))?
+        {
+            needed.entry(owner_id).and_modify(|first| *first = seq.min(*first)).or_insert(seq);
+        }
+        let mut pruned = Pruned::default();
+        for owner_id in &due.owners {
+            let left = i64::try_from(limit - pruned.rows()).unwrap_or(i64::MAX);
+            let at_work = one(self.conn, AT_WORK, [owner_id], |row| Ok(row.get::<_, Option<i64>>(0)?))?.flatten();
+            let first_needed = needed.get(owner_id).copied().into_iter().chain(at_work).min();
+            pruned = pruned.and(self.prune_owner(*owner_id, cuts, first_needed, left)?);
+            if pruned.rows() >= limit {
+                // The same owner again: there may be more.
+                return Ok(Pruned { next: u64::try_from(owner_id - 1).ok(), ..pruned });
+            }
+        }
+        Ok(Pruned { next: due.next(), ..pruned })
+    }
+
+    /// `first_needed` is the number of the oldest call that has no reply or a running task.
+    fn prune_owner(&self, owner_id: i64, cuts: &Cuts, first_needed: Option<i64>, left: i64) -> Result<Pruned, Fault> {
+        let mut pruned = Pruned::default();
+        let sql = "SELECT pruned FROM owner WHERE owner_id = ?1";
+        let Some(mut floor) = one(self.conn, sql, [owner_id], |row| Ok(row.get::<_, i64>(0)?))? else {
+            return Ok(pruned);
+        };
+        if let Some(cut) = cuts.events
+            && let Some(last) = self.last_old_turn(owner_id, floor, first_needed, cut, left)?
+        {
+            floor = last;
+            execute(self.conn, "UPDATE owner SET pruned = ?2 WHERE owner_id = ?1", params![owner_id, floor])?;
+            let sql = "DELETE FROM task_event WHERE owner_id = ?1 AND seq <= ?2";
+            pruned.events = count(execute(self.conn, sql, params![owner_id, floor])?);
+        }
+        if let Some(cut) = cuts.turns
+            && let Some(last) = self.last_old_turn(owner_id, 0, Some(floor + 1), cut, left)?
+        {
+            let behind = params![owner_id, last];
+            let sql = "DELETE FROM turn WHERE owner_id = ?1 AND seq <= ?2";
+            pruned.turns = count(execute(self.conn, sql, behind)?);
+            let sql = "DELETE FROM call WHERE owner_id = ?1 AND turn_seq <= ?2";
+            pruned.calls = count(execute(self.conn, sql, behind)?);
+        }
+        if let Some(cut) = cuts.tasks {
+            pruned.tasks = self.prune_tasks(owner_id, floor, cut, left)?;
+        }
+        if let Some(cut) = cuts.audit {
+            pruned.audit = self.prune_audit(owner_id, cut, left)?;
+        }
+        Ok(pruned)
+    }
+
+    /// Of the owner's turns between two numbers, the last one before the first young one.
+    fn last_old_turn(
+        &self,
+        owner_id: i64,
+        after: i64,
+        before: Option<i64>,
+        cut: i64,
+        left: i64,
+    ) -> Result<Option<i64>, Fault> {
+        let params = params![owner_id, after, before.unwrap_or(i64::MAX), left];
+        let turns: Vec<(i64, i64)> = all(self.conn, TURNS_BEHIND, params, |row| Ok((row.get(0)?, row.get(1)?)))?;
+        Ok(turns.iter().take_while(|(_, at)| *at < cut).last().map(|(seq, _)| *seq))
+    }
+
+    fn prune_tasks(&self, owner_id: i64, floor: i64, cut: i64, left: i64) -> Result<u64, Fault> {
+        let read = |row: &rusqlite::Row<'_>| {
+            let (ended, outcome): (Option<i64>, Option<i64>) = (row.get(2)?, row.get(3)?);
+            let gone = ended.is_some_and(|at| at < cut) && outcome.is_some_and(|seq| seq <= floor);
+            Ok((row.get::<_, i64>(0)?, row.get::<_, i64>(1)? < cut, gone))
+        };
+        let oldest = all(self.conn, OLDEST_TASKS, params![owner_id, left], read)?;
+        let mut pruned = 0;
+        for (task_no, _, gone) in oldest.into_iter().take_while(|(_, old, _)| *old) {
+            if gone {
+                pruned += count(execute(self.conn, "DELETE FROM task WHERE task_no = ?1", [task_no])?);
+            }
+        }
+        Ok(pruned)
+    }
+
+    /// The anchor first: the file refuses to remove a row that the anchor has not passed.
+    fn prune_audit(&self, owner_id: i64, cut: i64, left: i64) -> Result<u64, Fault> {
+        let read = |row: &rusqlite::Row<'_>| Ok((row.get::<_, i64>(0)?, row.get::<_, i64>(1)?, get_hash(row, 2)?));
+        let mut oldest = all(self.conn, OLDEST_AUDIT, params![owner_id, left], read)?;
+        let old = oldest.iter().take_while(|(_, at, _)| *at < cut).count();
+        oldest.truncate(old);
+        let Some((last, _, hash)) = oldest.last() else { return Ok(0) };
+        let sql = "UPDATE owner SET audit_pruned_to = ?2, audit_anchor = ?3, audit_pruned = audit_pruned + ?4
+                   WHERE owner_id = ?1";
+        let hash = hash.as_ref().map(crate::ledger::AuditHash::as_bytes);
+        execute(self.conn, sql, params![owner_id, last, hash, number(count(oldest.len()))])?;
+        let sql = "DELETE FROM audit WHERE owner_id = ?1 AND audit_id <= ?2";
+        Ok(count(execute(self.conn, sql, params![owner_id, last])?))
+    }
+}
+
+fn count(rows: usize) -> u64 {
+    u64::try_from(rows).unwrap_or(u64::MAX)
+}

@@ -1,0 +1,76 @@
+//! Takes away what is older than the operator keeps it.
+//!
+//! Runs on every node, which does no harm: a row goes once. A pass is many small writes with pauses
+//! between them, each longer than the write, so that whoever calls meanwhile hardly waits.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant, SystemTime};
+
+use super::Node;
+use crate::ledger::{LedgerError, Pruned};
+
+/// Rows of one write.
+const BATCH: u32 = 500;
+const SHORTEST_PAUSE: Duration = Duration::from_millis(10);
+const LONGEST_PAUSE: Duration = Duration::from_secs(1);
+/// Passes in the shortest time that something is kept.
+const PASSES: u32 = 4;
+/// By how much the machine's clock may run ahead of time itself before it is not believed.
+const BELIEVED: Duration = Duration::from_secs(60);
+
+impl Node {
+    /// Until the platform ends; returns at once when everything is kept for ever.
+    pub(super) async fn keep_pruning(self: Arc<Self>) {
+        let Some(shortest) = self.settings.keep.shortest() else { return };
+        let every = (shortest / PASSES).clamp(Duration::from_secs(1), self.settings.prune_every);
+        let mut tick = tokio::time::interval(every);
+        tick.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+        let mut watch = ClockWatch::start();
+        while self.ended.run_until_cancelled(tick.tick()).await.is_some() {
+            // A clock that is suddenly a year ahead would make everything old.
+            if let Some(ahead) = watch.jumped() {
+                tracing::warn!(seconds = ahead.as_secs(), "the clock was set forward: nothing is pruned this time");
+                continue;
+            }
+            match self.ended.run_until_cancelled(self.prune()).await {
+                None => return,
+                Some(Ok(pruned)) if pruned.rows() > 0 => {
+                    let Pruned { turns, calls, tasks, events, audit, .. } = pruned;
+                    tracing::info!(turns, calls, tasks, events, audit, "pruned");
+                }
+                Some(Ok(_)) => {}
+                Some(Err(error)) => tracing::warn!(%error, "pruning broke off"),
+            }
+        }
+    }
+
+    /// One pass through all owners.
+    async fn prune(&self) -> Result<Pruned, LedgerError> {
+        let (mut sum, mut from) = (Pruned::default(), Some(0));
+        while let Some(at) = from {
+            let begun = Instant::now();
+            let step = self.ledger.prune(&self.settings.keep, at, BATCH).await?;
+            (sum, from) = (sum.and(step), step.next);
+            if from.is_some() {
+                tokio::time::sleep((begun.elapsed() * 3).clamp(SHORTEST_PAUSE, LONGEST_PAUSE)).await;
+            }
+        }
+        Ok(sum)
+    }
+}
+
+/// Notices that the machine's clock was set forward, or that the machine slept.
+struct ClockWatch(Instant, SystemTime);
+
+impl ClockWatch {
+    fn start() -> Self {
+        Self(Instant::now(), SystemTime::now())
+    }
+
+    /// By how much, since the last time that was asked.
+    fn jumped(&mut self) -> Option<Duration> {
+        let Self(instant, system) = std::mem::replace(self, Self::start());
+        let ahead = self.1.duration_since(system).ok()?.checked_sub(self.0.duration_since(instant))?;
+        (ahead > BELIEVED).then_some(ahead)
+    }
+}
