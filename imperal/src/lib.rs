@@ -93,6 +93,8 @@ pub mod ledger;
 #[cfg(feature = "platform")]
 pub mod manifest;
 #[cfg(feature = "runtime")]
+mod meters;
+#[cfg(feature = "runtime")]
 pub mod platform;
 mod result;
 mod sync;

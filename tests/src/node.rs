@@ -39,12 +39,23 @@ pub struct NodeOptions {
 }
 
 impl NodeOptions {
-    /// `serve` on a folder, with short times.
+    /// `serve` on a folder, with short times and no limits for one user.
     pub fn new(binary: impl Into<PathBuf>, folder: impl Into<PathBuf>) -> Self {
         Self {
             binary: binary.into(),
             folder: folder.into(),
-            args: ["--cancel-grace", "1", "--shutdown-grace", "1"].map(str::to_owned).to_vec(),
+            args: [
+                "--cancel-grace",
+                "1",
+                "--shutdown-grace",
+                "1",
+                "--requests-per-second",
+                "0",
+                "--streams-per-user",
+                "0",
+            ]
+            .map(str::to_owned)
+            .to_vec(),
             env: Vec::new(),
             under: Vec::new(),
             log: None,

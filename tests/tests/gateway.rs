@@ -7,6 +7,7 @@ mod gateway {
     mod lifecycle;
     mod load;
     mod matrix;
+    mod operations;
     mod postgres;
     mod refusals;
     mod retention;

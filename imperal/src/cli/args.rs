@@ -8,6 +8,7 @@ use clap::{Args as ClapArgs, Parser, Subcommand};
 use clap_complete::engine::ArgValueCompleter;
 
 use super::complete;
+use crate::gateway::UserLimits;
 use crate::platform::Settings;
 
 #[derive(Debug, Parser)]
@@ -211,6 +212,8 @@ pub(super) struct ServeArgs {
     #[command(flatten)]
     pub(super) settings: SettingsArgs,
     #[command(flatten)]
+    pub(super) limits: LimitArgs,
+    #[command(flatten)]
     pub(super) keep: KeepArgs,
 }
 
@@ -241,32 +244,56 @@ pub(super) struct SettingsArgs {
     tasks_per_user: Option<u32>,
 }
 
+/// What one user may ask at once; for who is signed in, on this node.
+#[derive(Debug, ClapArgs)]
+pub(super) struct LimitArgs {
+    /// Requests a second that one user may make in the long run; 0 for no limit
+    #[arg(long, env = "IMPERAL_REQUESTS_PER_SECOND", value_name = "N", default_value_t = 100)]
+    requests_per_second: u32,
+    /// Requests that one user may make at once after a quiet while
+    #[arg(long, env = "IMPERAL_REQUEST_BURST", value_name = "N", default_value_t = 500)]
+    request_burst: u32,
+    /// Live event streams that one user may have open; 0 for no limit
+    #[arg(long, env = "IMPERAL_STREAMS_PER_USER", value_name = "N", default_value_t = 100)]
+    streams_per_user: u32,
+}
+
+impl From<&LimitArgs> for UserLimits {
+    fn from(args: &LimitArgs) -> Self {
+        Self {
+            requests_per_second: args.requests_per_second,
+            request_burst: args.request_burst,
+            streams: args.streams_per_user,
+        }
+    }
+}
+
 /// How long rows are kept: a number with s, m, h, d or w. What unsettled work needs stays however old.
 #[derive(Debug, ClapArgs)]
 #[command(next_help_heading = "Retention (a number with s, m, h, d or w; by default all is kept)")]
 pub(super) struct KeepArgs {
     /// How long turns are kept, and with them calls and results
-    #[arg(long, env = "IMPERAL_KEEP_TURNS", value_name = "AGE", value_parser = age)]
-    keep_turns: Option<Duration>,
+    #[arg(long = "keep-turns", env = "IMPERAL_KEEP_TURNS", value_name = "AGE", value_parser = age)]
+    turns: Option<Duration>,
     /// How long tasks are kept after their end
-    #[arg(long, env = "IMPERAL_KEEP_TASKS", value_name = "AGE", value_parser = age)]
-    keep_tasks: Option<Duration>,
+    #[arg(long = "keep-tasks", env = "IMPERAL_KEEP_TASKS", value_name = "AGE", value_parser = age)]
+    tasks: Option<Duration>,
     /// How far back a stream can resume; at most as far as turns and tasks are kept
-    #[arg(long, env = "IMPERAL_KEEP_EVENTS", value_name = "AGE", value_parser = age)]
-    keep_events: Option<Duration>,
+    #[arg(long = "keep-events", env = "IMPERAL_KEEP_EVENTS", value_name = "AGE", value_parser = age)]
+    events: Option<Duration>,
     /// How long audit rows are kept; `audit --verify` checks the rest from an anchor on
-    #[arg(long, env = "IMPERAL_KEEP_AUDIT", value_name = "AGE", value_parser = age)]
-    keep_audit: Option<Duration>,
+    #[arg(long = "keep-audit", env = "IMPERAL_KEEP_AUDIT", value_name = "AGE", value_parser = age)]
+    audit: Option<Duration>,
 }
 
 impl KeepArgs {
     pub(super) fn apply(&self, settings: &mut Settings) {
         let keep = &mut settings.keep;
         for (given, kept) in [
-            (self.keep_turns, &mut keep.turns),
-            (self.keep_tasks, &mut keep.tasks),
-            (self.keep_events, &mut keep.events),
-            (self.keep_audit, &mut keep.audit),
+            (self.turns, &mut keep.turns),
+            (self.tasks, &mut keep.tasks),
+            (self.events, &mut keep.events),
+            (self.audit, &mut keep.audit),
         ] {
             *kept = given.or(*kept);
         }

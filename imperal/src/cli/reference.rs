@@ -17,7 +17,8 @@ fn sample() -> Sample {
 }
 
 /// Settings of `dev` and `serve` are one list of their own.
-const SETTINGS: &[&str] = &["liveness", "cancel_grace", "lease", "shutdown_grace", "tasks_per_user"];
+const SETTINGS: &[&str] =
+    &["liveness", "cancel_grace", "lease", "shutdown_grace", "tasks_per_user", "turns", "tasks", "events", "audit"];
 
 fn page() -> String {
     let command = Args::command();

@@ -15,7 +15,7 @@ use super::supervised;
 use crate::app::App;
 use crate::context::User;
 use crate::function::Registry;
-use crate::gateway::{Auth, Bound, LOCAL_TENANT, LOCAL_USER, LocalKey, Server, Verifier};
+use crate::gateway::{Auth, Bound, LOCAL_TENANT, LOCAL_USER, LocalKey, Server, UserLimits, Verifier};
 #[cfg(feature = "postgres")]
 use crate::ledger::PostgresLedger;
 use crate::ledger::{Ledger, SqliteLedger};
@@ -32,9 +32,11 @@ pub(super) async fn dev(mut app: App, registry: Registry, args: DevArgs) -> Resu
     let names: Vec<_> = registry.extensions().map(|e| format!("{} {}", e.def().name, e.def().version)).collect();
     let platform = Platform::start(registry, file(&folder)?, app.states_in(folder.path())?, app.settings).await?;
     let local = |port| SocketAddr::from((Ipv4Addr::LOCALHOST, port));
-    let bound = match bind(&platform, &folder, args.listen.unwrap_or(local(DEV_PORT)), |auth| auth).await {
+    // One person, on their own machine.
+    let none = UserLimits::default();
+    let bound = match bind(&platform, &folder, args.listen.unwrap_or(local(DEV_PORT)), none, |auth| auth).await {
         // Somebody else's port is no reason not to start, unless it was asked for.
-        Err(_) if args.listen.is_none() => bind(&platform, &folder, local(0), |auth| auth).await?,
+        Err(_) if args.listen.is_none() => bind(&platform, &folder, local(0), none, |auth| auth).await?,
         bound => bound?,
     };
     bound.reopen(folder.take_links(), &local_user());
@@ -63,6 +65,7 @@ pub(super) async fn serve(mut app: App, registry: Registry, args: ServeArgs) -> 
     args.keep.apply(&mut app.settings);
     let grace = app.settings.shutdown_grace;
     let users = verifier(&args)?;
+    let limits = UserLimits::from(&args.limits);
     let service_token = env_text("IMPERAL_SERVICE_TOKEN");
     let folder = own(&args.folder.data_dir)?;
     let ledger = match &args.database_url {
@@ -70,7 +73,7 @@ pub(super) async fn serve(mut app: App, registry: Registry, args: ServeArgs) -> 
         Some(url) => database(url, args.database_pool, args.node, &folder, &mut app.settings).await?,
     };
     let platform = Platform::start(registry, ledger, app.states_in(folder.path())?, app.settings).await?;
-    let bound = bind(&platform, &folder, args.listen, |auth| {
+    let bound = bind(&platform, &folder, args.listen, limits, |auth| {
         let auth = auth.with_users(users);
         match service_token {
             Some(token) => auth.with_service_token(SecretString::from(token)),
@@ -103,7 +106,7 @@ fn env_text(name: &str) -> Option<String> {
 /// The platform of a folder for one command, on a port of its own.
 pub(super) async fn for_a_while(mut app: App, registry: Registry, folder: &DataFolder) -> Result<Bound, CliError> {
     let platform = Platform::start(registry, file(folder)?, app.states_in(folder.path())?, app.settings).await?;
-    bind(&platform, folder, SocketAddr::from((Ipv4Addr::LOCALHOST, 0)), |auth| auth).await
+    bind(&platform, folder, SocketAddr::from((Ipv4Addr::LOCALHOST, 0)), UserLimits::default(), |auth| auth).await
 }
 
 pub(super) fn local_user() -> User {
@@ -183,10 +186,11 @@ async fn bind(
     platform: &Platform,
     folder: &DataFolder,
     listen: SocketAddr,
+    limits: UserLimits,
     auth: impl FnOnce(Auth) -> Auth,
 ) -> Result<Bound, CliError> {
     let auth = auth(Auth::local(LocalKey::of_folder(folder.path())?));
-    let bound = Server::new(platform.clone(), auth).bind(listen).await.map_err(|error| {
+    let bound = Server::new(platform.clone(), auth).limits(limits).bind(listen).await.map_err(|error| {
         CliError::new(format!("cannot listen on {listen}: {error}; `--listen 127.0.0.1:0` takes a free port"))
     })?;
     folder.announce(&format!("http://{}", bound.address()))?;

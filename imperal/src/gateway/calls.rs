@@ -1,6 +1,6 @@
 //! Running a function.
 
-use axum::extract::{Path, State};
+use axum::extract::Path;
 use axum::http::StatusCode;
 use axum::response::Response;
 use schemars::JsonSchema;
@@ -9,7 +9,7 @@ use serde_json::{Map, Value};
 
 use super::body::JsonBody;
 use super::failure::Failure;
-use super::{Gateway, json};
+use super::json;
 use crate::platform::Access;
 
 /// What to run.
@@ -25,12 +25,9 @@ pub(super) struct CallBody {
 
 pub(super) async fn call(
     access: Access,
-    State(gateway): State<Gateway>,
     Path(app_id): Path<String>,
     JsonBody(body): JsonBody<CallBody>,
 ) -> Result<Response, Failure> {
     let params = Value::Object(body.params.unwrap_or_default());
-    let reply = access.call(&app_id, &body.function, params).await;
-    gateway.streams.count_call(reply.as_ref().is_ok_and(|reply| reply.result.is_success()));
-    Ok(json(StatusCode::OK, &reply?))
+    Ok(json(StatusCode::OK, &access.call(&app_id, &body.function, params).await?))
 }

@@ -1,5 +1,7 @@
 //! Errors as HTTP answers: `{"error":{"code","message","field"?}}` with the right status.
 
+use std::time::Duration;
+
 use axum::http::{Method, StatusCode, Uri};
 use axum::response::{IntoResponse, Response};
 use schemars::JsonSchema;
@@ -28,15 +30,24 @@ struct ErrorDetail {
 pub(super) struct Failure {
     status: StatusCode,
     error: Error,
+    retry_after: Duration,
 }
+
+/// When to try again where nothing better is known.
+const SOON: Duration = Duration::from_secs(1);
 
 impl Failure {
     pub(super) fn new(status: StatusCode, code: ErrorCode, message: impl Into<String>) -> Self {
-        Self { status, error: Error::user(code, message) }
+        Self { status, error: Error::user(code, message), retry_after: SOON }
     }
 
     pub(super) fn malformed(message: impl Into<String>) -> Self {
         Self::new(StatusCode::BAD_REQUEST, codes::MALFORMED_REQUEST, message)
+    }
+
+    /// One user asks too much at once.
+    pub(super) fn too_many(message: impl Into<String>, retry_after: Duration) -> Self {
+        Self { retry_after, ..Self::new(StatusCode::TOO_MANY_REQUESTS, codes::RATE_LIMITED, message) }
     }
 
     pub(super) fn unauthenticated(message: impl Into<String>) -> Self {
@@ -62,7 +73,7 @@ impl From<Error> for Failure {
         } else {
             StatusCode::INTERNAL_SERVER_ERROR
         };
-        Self { status, error }
+        Self { status, error, retry_after: SOON }
     }
 }
 
@@ -79,9 +90,13 @@ impl IntoResponse for Failure {
             response.headers_mut().insert(axum::http::header::WWW_AUTHENTICATE, challenge);
         }
         if self.status == StatusCode::SERVICE_UNAVAILABLE || self.status == StatusCode::TOO_MANY_REQUESTS {
-            let soon = axum::http::HeaderValue::from_static("1");
-            response.headers_mut().insert(axum::http::header::RETRY_AFTER, soon);
+            // Whole seconds, and not too early.
+            let seconds = self.retry_after.as_millis().div_ceil(1000).max(1);
+            if let Ok(seconds) = axum::http::HeaderValue::try_from(seconds.to_string()) {
+                response.headers_mut().insert(axum::http::header::RETRY_AFTER, seconds);
+            }
         }
+        response.extensions_mut().insert(self.error.code().clone());
         response
     }
 }

@@ -9,6 +9,7 @@ mod calls;
 mod chat;
 mod failure;
 mod info;
+mod limits;
 mod metrics;
 mod openapi;
 mod page;
@@ -26,6 +27,7 @@ use axum::routing::{get, post};
 
 pub use auth::{Auth, AuthError, LocalKey, Verifier};
 pub(crate) use auth::{LOCAL_TENANT, LOCAL_USER};
+pub use limits::UserLimits;
 pub use server::{Bound, Server};
 
 use crate::platform::Platform;
@@ -37,7 +39,7 @@ struct Gateway {
     platform: Platform,
     auth: Arc<Auth>,
     links: Arc<Links>,
-    streams: Arc<metrics::Streams>,
+    meter: Arc<limits::Meter>,
     /// Ends the live streams, so that the server can stop.
     closing: tokio_util::sync::CancellationToken,
 }
@@ -68,6 +70,7 @@ fn router(gateway: Gateway) -> Router {
         .method_not_allowed_fallback(failure::no_such_method)
         .layer(DefaultBodyLimit::max(body::BODY_LIMIT))
         .layer(axum::middleware::map_response(secure))
+        .layer(axum::middleware::map_response_with_state(gateway.clone(), metrics::count_refusals))
         .with_state(gateway)
 }
 

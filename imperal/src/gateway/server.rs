@@ -10,6 +10,7 @@ use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
 use super::auth::{Auth, Links};
+use super::limits::{Meter, UserLimits};
 use super::{Gateway, router};
 use crate::context::User;
 use crate::platform::Platform;
@@ -22,12 +23,20 @@ const LAST_CONNECTIONS: Duration = Duration::from_secs(5);
 pub struct Server {
     platform: Platform,
     auth: Auth,
+    limits: UserLimits,
 }
 
 impl Server {
     /// Serves a platform to whom `auth` lets in.
     pub fn new(platform: Platform, auth: Auth) -> Self {
-        Self { platform, auth }
+        Self { platform, auth, limits: UserLimits::default() }
+    }
+
+    /// Limits what one user may ask at once; without this there is no limit.
+    #[must_use]
+    pub fn limits(mut self, limits: UserLimits) -> Self {
+        self.limits = limits;
+        self
     }
 
     /// Binds and accepts from now on.
@@ -43,7 +52,7 @@ impl Server {
             platform: self.platform.clone(),
             auth: Arc::new(self.auth),
             links: links.clone(),
-            streams: Arc::default(),
+            meter: Arc::new(Meter::new(self.limits)),
             closing: closing.clone(),
         };
         let serving = axum::serve(listener, router(gateway)).with_graceful_shutdown(closing.clone().cancelled_owned());

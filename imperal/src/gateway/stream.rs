@@ -7,6 +7,7 @@
 
 use std::collections::VecDeque;
 use std::convert::Infallible;
+use std::sync::Arc;
 use std::time::Duration;
 
 use axum::extract::State;
@@ -20,9 +21,9 @@ use serde_json::json;
 use super::Gateway;
 use super::body::Query;
 use super::failure::Failure;
-use super::metrics::OpenStream;
+use super::limits::OpenStream;
 use crate::ledger::{Event, EventBody, Pulse, Subscription};
-use crate::platform::{Access, Since};
+use crate::platform::{Access, Meters, Sent, Since};
 
 const BATCH: u32 = 200;
 const KEEP_ALIVE: Duration = Duration::from_secs(15);
@@ -42,7 +43,14 @@ struct Cursor {
     /// The ledger may hold more than was read.
     look: bool,
     closing: tokio_util::sync::CancellationToken,
+    meters: Arc<Meters>,
     _open: OpenStream,
+}
+
+impl Drop for Cursor {
+    fn drop(&mut self) {
+        self.meters.streams_open.down();
+    }
 }
 
 pub(super) async fn stream(
@@ -62,9 +70,13 @@ pub(super) async fn stream(
                 .ok_or_else(|| Failure::malformed("Last-Event-ID must be the number of an event."))?,
         ),
     };
+    let open = gateway.meter.stream(access.user())?;
     let subscription = access.subscribe();
     let head = access.head().await?;
     let hello = SseEvent::default().event("hello").data(json!({ "head": head }).to_string());
+    let meters = gateway.platform.meters().clone();
+    meters.streams_open.up();
+    meters.streams_opened.inc();
     let cursor = Cursor {
         subscription,
         // A number beyond the head is of another ledger: `hello` says so, and the stream goes on here.
@@ -72,7 +84,8 @@ pub(super) async fn stream(
         ready: VecDeque::from([hello]),
         look: true,
         closing: gateway.closing.clone(),
-        _open: gateway.streams.open(),
+        meters,
+        _open: open,
         access,
     };
     let sse = Sse::new(events(cursor)).keep_alive(KeepAlive::new().interval(KEEP_ALIVE));
@@ -102,6 +115,7 @@ impl Cursor {
                         // Not passed over in silence: the client takes what it missed from the history.
                         let data = json!({ "after": self.seen, "pruned": floor }).to_string();
                         self.seen = floor;
+                        self.meters.sent(Sent::Pruned);
                         return Some(SseEvent::default().event("pruned").id(floor.to_string()).data(data));
                     }
                     Err(error) => {
@@ -113,6 +127,10 @@ impl Cursor {
                 for event in batch {
                     self.seen = event.seq;
                     self.ready.push_back(render(&event)?);
+                    self.meters.sent(match event.body {
+                        EventBody::Turn(_) => Sent::Turn,
+                        EventBody::Task(_) => Sent::Task,
+                    });
                 }
                 continue;
             }
@@ -120,6 +138,7 @@ impl Cursor {
                 Pulse::Events => self.look = true,
                 Pulse::Progress(progress) => {
                     let data = serde_json::to_string(&*progress).ok()?;
+                    self.meters.sent(Sent::Progress);
                     return Some(SseEvent::default().event("progress").data(data));
                 }
             }

@@ -54,8 +54,8 @@ use std::pin::Pin;
 use std::time::Duration;
 
 use super::{
-    AuditEnds, AuditFilter, AuditRow, CancelAnswer, Event, Feed, Fence, Incarnation, Keep, NewAudit, NewCall, NewTask,
-    Orphan, Owner, Progress, Pruned, Task, TaskEnd, TaskRecord, Turn, TurnBody,
+    AuditEnds, AuditFilter, AuditRow, CancelAnswer, Event, Feed, Fence, Incarnation, Keep, LedgerMeters, NewAudit,
+    NewCall, NewTask, Orphan, Owner, Progress, Pruned, Task, TaskEnd, TaskRecord, Turn, TurnBody,
 };
 use crate::error::RunningTask;
 use crate::ids::{CallId, TaskId};
@@ -238,4 +238,7 @@ pub trait Ledger: Debug + Send + Sync + 'static {
 
     /// Where commits are announced.
     fn feed(&self) -> &Feed;
+
+    /// What it measures of itself.
+    fn meters(&self) -> &LedgerMeters;
 }

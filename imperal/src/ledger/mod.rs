@@ -11,6 +11,7 @@ pub mod conformance;
 mod contract;
 mod feed;
 mod memory;
+mod meters;
 #[cfg(feature = "postgres")]
 mod postgres;
 mod retention;
@@ -23,6 +24,7 @@ pub use clock::{Clock, HeldClock, SystemClock};
 pub use contract::{Fut, Ledger, LedgerError};
 pub use feed::{Feed, Pulse, Subscription};
 pub use memory::MemoryLedger;
+pub use meters::LedgerMeters;
 #[cfg(feature = "postgres")]
 pub use postgres::PostgresLedger;
 pub use retention::{AuditEnds, Keep, Pruned};

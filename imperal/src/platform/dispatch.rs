@@ -6,6 +6,7 @@
 
 use std::pin::pin;
 use std::sync::Arc;
+use std::time::Instant;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -16,6 +17,7 @@ use tracing::Instrument;
 
 use super::commit::PATIENCE;
 use super::live::Live;
+use super::meters::CallOutcome;
 use super::words::{self, About};
 use super::{Node, Platform, unavailable};
 use crate::codes;
@@ -133,6 +135,7 @@ async fn run_call(
         }
     }
     crash::point("after-accept");
+    let begun = Instant::now();
     let live = Live {
         holder: holder.clone(),
         ctx: ctx.clone(),
@@ -151,6 +154,7 @@ async fn run_call(
     let Some(ending) = live.lost.run_until_cancelled(supervised).await else {
         return node.live.close(origin);
     };
+    node.meters.call(origin.app_id, origin.function, CallOutcome::from(&ending), begun.elapsed());
     let about = About::from(origin);
     let result = words::call_answer(about, ending, &limits);
     let turn = words::answer_turn(about, result.clone());

@@ -8,6 +8,8 @@ mod chat;
 mod commit;
 mod dispatch;
 mod live;
+mod meters;
+mod outgoing;
 mod progress;
 mod recovery;
 mod retention;
@@ -38,6 +40,8 @@ pub use dispatch::CallReply;
 pub use settings::Settings;
 
 use live::LiveWork;
+pub(crate) use meters::{Meters, Sent};
+use outgoing::Metered;
 use progress::ProgressHub;
 
 /// A running node: extensions, ledger, and everything at work.
@@ -57,6 +61,7 @@ struct Node {
     live: LiveWork,
     /// Until then other nodes' lapsed leases are let be.
     lenient_until: RwLock<Option<Instant>>,
+    meters: Arc<Meters>,
     progress: Arc<ProgressHub>,
     watchdog: Watchdog,
     tracker: TaskTracker,
@@ -124,8 +129,11 @@ impl Platform {
         listener: Option<Arc<dyn ProgressListener>>,
     ) -> std::result::Result<Self, PlatformError> {
         let checks = compile_checks(&registry)?;
+        let meters = Arc::new(Meters::new(&registry));
+        let http = http.through(|way| Arc::new(Metered::new(way, meters.clone())));
         let life = ledger.join(&settings.node, settings.lease).await?;
         let node = Arc::new(Node {
+            meters,
             progress: Arc::new(ProgressHub::heard_by(listener)),
             ledger,
             registry,
@@ -141,7 +149,6 @@ impl Platform {
             ended: CancellationToken::new(),
         });
         tokio::spawn(Node::keep_alive(node.clone()));
-        tokio::spawn(Node::keep_pruning(node.clone()));
         if let Err(error) = node.settle_orphans().await {
             node.ended.cancel();
             return Err(error.into());
@@ -149,6 +156,7 @@ impl Platform {
         let ports =
             Arc::new(Ports { tasks: node.clone(), progress: node.progress.clone(), chat: node.clone(), http, states });
         tokio::spawn(Node::keep_recovering(node.clone()));
+        tokio::spawn(Node::keep_pruning(node.clone()));
         tokio::spawn({
             let node = node.clone();
             async move { node.ended.run_until_cancelled(node.progress.run(&*node.ledger)).await }
@@ -206,9 +214,14 @@ impl Platform {
         node.live.lose(&node.life());
     }
 
-    /// How many calls and tasks are at work here.
-    pub(crate) fn at_work(&self) -> (u64, u64) {
-        self.node.live.count()
+    /// Where the rooms above count.
+    pub(crate) fn meters(&self) -> &Arc<Meters> {
+        &self.node.meters
+    }
+
+    /// Everything that is counted, as Prometheus reads it.
+    pub(crate) fn metrics(&self) -> String {
+        self.node.meters.text(self.node.live.count(), self.node.ledger.meters())
     }
 }
 

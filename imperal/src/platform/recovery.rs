@@ -13,6 +13,7 @@ use futures_util::future::join_all;
 use tokio::time::Instant;
 
 use super::Node;
+use super::meters::{Reclaimed, Renewal};
 use super::words::{self, About};
 use crate::crash;
 use crate::ledger::{LedgerError, Orphan};
@@ -35,6 +36,7 @@ impl Node {
             let life = self.life();
             match self.ledger.renew(&life, self.settings.lease).await {
                 Ok(cancelled) => {
+                    self.meters.renewal(Renewal::Renewed);
                     for task_id in cancelled {
                         self.live.cancel(task_id);
                     }
@@ -45,9 +47,13 @@ impl Node {
                 }
                 // Signing off ends the life too, and then it is no loss.
                 Err(LedgerError::Fenced) if self.ended.is_cancelled() => return,
-                Err(LedgerError::Fenced) => self.begin_new_life(&life).await,
+                Err(LedgerError::Fenced) => {
+                    self.meters.renewal(Renewal::Lost);
+                    self.begin_new_life(&life).await;
+                }
                 Err(error) => {
                     out_of_reach = true;
+                    self.meters.renewal(Renewal::Failed);
                     tracing::warn!(%error, "the lease could not be renewed");
                 }
             }
@@ -134,6 +140,7 @@ impl Node {
                 };
                 let reply = words::answer_turn(about, words::interrupted(function));
                 self.ledger.reclaim_call(life, *call_id, reply).await?;
+                self.meters.reclaimed(Reclaimed::Call);
                 crash::point("call-recovered");
             }
             Orphan::Task(record) => {
@@ -147,6 +154,7 @@ impl Node {
                     task_id: Some(task.task_id),
                 };
                 self.ledger.reclaim_task(life, task.task_id, words::reclaimed(about, task)).await?;
+                self.meters.reclaimed(Reclaimed::Task);
                 crash::point("task-recovered");
             }
         }

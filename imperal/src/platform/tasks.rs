@@ -6,6 +6,7 @@
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use tokio_util::sync::CancellationToken;
 use tracing::Instrument;
@@ -53,6 +54,7 @@ struct Begun {
     name: String,
     limits: Limits,
     work: Work,
+    at: Instant,
 }
 
 async fn run_task(
@@ -62,7 +64,7 @@ async fn run_task(
     started: tokio::sync::oneshot::Sender<Result<TaskId>>,
 ) {
     // Beginning and end have boxes of their own: what is parked for half an hour is the rest.
-    let Some(Begun { task_id, name, limits, work }) = Box::pin(begin(&node, &live, task, started)).await else {
+    let Some(Begun { task_id, name, limits, work, at }) = Box::pin(begin(&node, &live, task, started)).await else {
         return;
     };
     let ctx = live.ctx.clone();
@@ -70,7 +72,7 @@ async fn run_task(
     let supervised = supervise(&live.ctx, work, limits, &node.killing);
     let ending = live.lost.run_until_cancelled(supervised).await;
     crash::point("work-done");
-    Box::pin(end(&node, &live, task_id, &name, limits, ending)).await;
+    Box::pin(end(&node, &live, task_id, &name, limits, ending, at.elapsed())).await;
 }
 
 /// Writes the task down and says so to whoever starts it; `None` when it is refused.
@@ -102,14 +104,24 @@ async fn begin(
         return None;
     }
     crash::point("after-task-row");
+    node.meters.tasks_started.inc();
+    let at = Instant::now();
     node.live.open(live.clone());
     node.progress.open(task_id, live.holder.clone());
     let _ = started.send(Ok(task_id));
-    Some(Begun { task_id, name, limits, work: task.work })
+    Some(Begun { task_id, name, limits, work: task.work, at })
 }
 
 /// Writes down how it ended, once its call has its reply; nothing when the lease was lost.
-async fn end(node: &Node, live: &Live, task_id: TaskId, name: &str, limits: Limits, ending: Option<Ending>) {
+async fn end(
+    node: &Node,
+    live: &Live,
+    task_id: TaskId,
+    name: &str,
+    limits: Limits,
+    ending: Option<Ending>,
+    took: Duration,
+) {
     let origin = live.ctx.origin();
     let unstored = node.progress.close(task_id);
     node.live.close(origin);
@@ -128,6 +140,7 @@ async fn end(node: &Node, live: &Live, task_id: TaskId, name: &str, limits: Limi
     crash::point("before-outcome");
     let end = words::task_end(About::from(origin), name, ending, &limits);
     tracing::debug!(state = end.state.as_str(), "task ended");
+    node.meters.task(end.state, took);
     node.insist("outcome", || node.ledger.finish_task(&live.holder, task_id, end.clone())).await;
     crash::point("after-outcome");
 }

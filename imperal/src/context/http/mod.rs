@@ -66,6 +66,12 @@ impl HttpPool {
         self.transport = transport;
         self
     }
+
+    /// The same pool with something between it and the network.
+    pub(crate) fn through(mut self, between: impl FnOnce(Arc<dyn Transport>) -> Arc<dyn Transport>) -> Self {
+        self.transport = between(self.transport);
+        self
+    }
 }
 
 /// Outgoing HTTP for one call or task. Made by [`Context::http`].

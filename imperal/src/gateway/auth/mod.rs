@@ -144,6 +144,7 @@ impl FromRequestParts<Gateway> for Access {
 
     async fn from_request_parts(parts: &mut Parts, gateway: &Gateway) -> Result<Self, Failure> {
         let user = gateway.auth.user(&parts.headers, &parts.method).await?;
+        gateway.meter.request(&user)?;
         Ok(gateway.platform.access(user))
     }
 }

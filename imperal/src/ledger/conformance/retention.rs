@@ -21,12 +21,13 @@ impl Line {
     }
 
     /// An age between those of the old and the young, now.
-    fn age(&self) -> Option<Duration> {
-        Some(self.0.elapsed() + GAP / 4 * 3)
+    fn age(&self) -> Duration {
+        self.0.elapsed() + GAP / 4 * 3
     }
 
     fn all(&self) -> Keep {
-        Keep { turns: self.age(), tasks: self.age(), events: self.age(), audit: self.age() }
+        let age = Some(self.age());
+        Keep { turns: age, tasks: age, events: age, audit: age }
     }
 }
 
@@ -94,10 +95,10 @@ pub async fn each_kind_has_its_own_age(backend: &impl Backend) {
     }
     let line = Line::draw(backend).await;
     let keeps = [
-        Keep { audit: line.age(), ..Keep::FOREVER },
-        Keep { events: line.age(), ..Keep::FOREVER },
-        Keep { tasks: line.age(), ..Keep::FOREVER },
-        Keep { turns: line.age(), ..Keep::FOREVER },
+        Keep { audit: Some(line.age()), ..Keep::FOREVER },
+        Keep { events: Some(line.age()), ..Keep::FOREVER },
+        Keep { tasks: Some(line.age()), ..Keep::FOREVER },
+        Keep { turns: Some(line.age()), ..Keep::FOREVER },
     ];
     let mut before = node.look(&owners[0]).await;
     for (step, keep) in keeps.iter().enumerate() {
@@ -116,7 +117,7 @@ pub async fn each_kind_has_its_own_age(backend: &impl Backend) {
     // Turns alone: the tasks stay, without their results.
     chapter(&node, &owners[1]).await;
     let line = Line::draw(backend).await;
-    prune(&*node.ledger, &Keep { turns: line.age(), ..Keep::FOREVER }).await;
+    prune(&*node.ledger, &Keep { turns: Some(line.age()), ..Keep::FOREVER }).await;
     let now = Look::after(&*node.ledger, &owners[1], 12).await;
     assert_eq!((now.turns.len(), now.tasks.len()), (0, 1));
     assert_eq!((now.tasks[0].state, &now.tasks[0].result), (TaskState::Succeeded, &None));
@@ -201,7 +202,7 @@ pub async fn the_audit_chain_holds_after_pruning(backend: &impl Backend) {
     let last = node.look(&anna()).await.audit[2].hash;
     let ends = ok(node.ledger.audit_ends(Some(anna())).await);
     assert_eq!((ends[0].1.anchor, ends[0].1.pruned), (None, 0));
-    prune(&*node.ledger, &Keep { audit: line.age(), ..Keep::FOREVER }).await;
+    prune(&*node.ledger, &Keep { audit: Some(line.age()), ..Keep::FOREVER }).await;
     let ends = ok(node.ledger.audit_ends(Some(anna())).await);
     assert_eq!((ends[0].1.anchor, ends[0].1.pruned), (Some(last), 3));
     for (owner, rows, pruned) in [(None, 3, 6), (Some(anna()), 3, 3), (Some(ben()), 0, 3)] {
@@ -210,7 +211,7 @@ pub async fn the_audit_chain_holds_after_pruning(backend: &impl Backend) {
     }
     chapter(&node, &ben()).await;
     let line = Line::draw(backend).await;
-    prune(&*node.ledger, &Keep { audit: line.age(), ..Keep::FOREVER }).await;
+    prune(&*node.ledger, &Keep { audit: Some(line.age()), ..Keep::FOREVER }).await;
     chapter(&node, &anna()).await;
     let check = ok(AuditCheck::run(&*node.ledger, None).await);
     assert_eq!((check.rows, check.pruned, check.broken), (3, 12, None));
@@ -223,8 +224,8 @@ pub async fn pruning_beside_everybody_holds_every_rule(backend: &impl Backend) {
     let done = Arc::new(AtomicBool::new(false));
     let pruners = [&node, &other].map(|node| {
         let (ledger, done) = (node.ledger.clone(), done.clone());
-        let none = Some(Duration::ZERO);
-        let keep = Keep { turns: none, tasks: none, events: none, audit: none };
+        let at_once = Some(Duration::ZERO);
+        let keep = Keep { turns: at_once, tasks: at_once, events: at_once, audit: at_once };
         tokio::spawn(async move {
             let mut sum = Pruned::default();
             while !done.load(Ordering::Relaxed) {
@@ -299,8 +300,8 @@ pub async fn pruning_beside_everybody_holds_every_rule(backend: &impl Backend) {
     assert!(pruned > 0, "nothing was pruned meanwhile");
     assert_eq!(ok(AuditCheck::run(&*node.ledger, None).await).broken, None);
     backend.pass(GAP).await;
-    let zero = Some(Duration::ZERO);
-    prune(&*node.ledger, &Keep { turns: zero, tasks: zero, events: zero, audit: zero }).await;
+    let at_once = Some(Duration::ZERO);
+    prune(&*node.ledger, &Keep { turns: at_once, tasks: at_once, events: at_once, audit: at_once }).await;
     for owner in [anna(), ben()] {
         let head = ok(node.ledger.head(&owner).await);
         let rest = Look::after(&*node.ledger, &owner, head).await;

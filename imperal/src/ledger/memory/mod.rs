@@ -14,8 +14,8 @@ use jiff::Timestamp;
 use self::state::State;
 use super::{
     AuditEnds, AuditFilter, AuditRow, CancelAnswer, Clock, Event, Feed, Fence, Fut, Incarnation, Keep, Ledger,
-    LedgerError, NewAudit, NewCall, NewTask, Orphan, Owner, Progress, Pruned, SystemClock, Task, TaskEnd, TaskRecord,
-    Turn, TurnBody,
+    LedgerError, LedgerMeters, NewAudit, NewCall, NewTask, Orphan, Owner, Progress, Pruned, SystemClock, Task, TaskEnd,
+    TaskRecord, Turn, TurnBody,
 };
 use crate::ids::{CallId, TaskId};
 
@@ -25,6 +25,7 @@ pub struct MemoryLedger {
     clock: Arc<dyn Clock>,
     state: Mutex<State>,
     feed: Feed,
+    meters: LedgerMeters,
 }
 
 impl Default for MemoryLedger {
@@ -41,7 +42,7 @@ impl MemoryLedger {
 
     /// An empty ledger on this clock.
     pub fn with_clock(clock: Arc<dyn Clock>) -> Self {
-        Self { clock, state: Mutex::default(), feed: Feed::default() }
+        Self { clock, state: Mutex::default(), feed: Feed::default(), meters: LedgerMeters::default() }
     }
 
     fn with<T>(&self, work: impl FnOnce(&mut State, Timestamp) -> T) -> T {
@@ -202,6 +203,10 @@ impl Ledger for MemoryLedger {
 
     fn feed(&self) -> &Feed {
         &self.feed
+    }
+
+    fn meters(&self) -> &LedgerMeters {
+        &self.meters
     }
 }
 

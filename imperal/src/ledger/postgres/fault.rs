@@ -24,6 +24,17 @@ pub(super) enum Fault {
     Row(String),
 }
 
+impl Fault {
+    /// Whether the server answered with a rule of the contract.
+    pub(super) fn is_refusal(&self) -> bool {
+        match self {
+            Self::Refused(_) => true,
+            Self::Postgres(error) => error.code().is_some_and(|code| code.code().starts_with("IM")),
+            Self::Row(_) => false,
+        }
+    }
+}
+
 impl From<LedgerError> for Fault {
     fn from(error: LedgerError) -> Self {
         Self::Refused(error)

@@ -15,10 +15,11 @@ mod tls;
 
 use std::collections::{HashMap, hash_map::Entry};
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
 use tokio_postgres::Row;
+use tokio_postgres::types::Type;
 
 use self::fault::Fault;
 use self::hints::{Hints, Running};
@@ -26,8 +27,8 @@ use self::pool::{Lane, Param, STATEMENT, Store, flag, int, text, texts};
 use self::rows::{RECORD, audit, get, get_id, get_number, get_time, number, orphan, owner, record, stored, to_json};
 use super::{
     AuditEnds, AuditFilter, AuditRow, CancelAnswer, Event, Feed, Fence, Fut, Incarnation, Keep, Ledger, LedgerError,
-    NewAudit, NewCall, NewTask, Orphan, Owner, Progress, Pruned, Task, TaskEnd, TaskRecord, TaskState, Turn, TurnBody,
-    Work,
+    LedgerMeters, NewAudit, NewCall, NewTask, Orphan, Owner, Progress, Pruned, Task, TaskEnd, TaskRecord, TaskState,
+    Turn, TurnBody, Work,
 };
 use crate::ids::{CallId, TaskId};
 
@@ -57,6 +58,7 @@ pub struct PostgresLedger {
     store: Store,
     hints: Arc<Hints>,
     feed: Feed,
+    meters: LedgerMeters,
     _running: Running,
 }
 
@@ -83,11 +85,15 @@ impl PostgresLedger {
         let feed = Feed::default();
         let hints = Arc::new(Hints::new(feed.clone()));
         let running = hints.start(&store);
-        Ok(Self { store, hints, feed, _running: running })
+        Ok(Self { store, hints, feed, meters: LedgerMeters::default(), _running: running })
     }
 
     async fn one(&self, sql: &str, params: &[Param<'_>]) -> Result<Row, Fault> {
-        one(self.store.rows(sql, params).await?)
+        let begun = Instant::now();
+        let row = self.store.rows(sql, params).await.and_then(one);
+        // A refusal is an answer; a fault is a transaction that did not come about.
+        self.meters.committed(1, begun.elapsed(), row.as_ref().err().is_none_or(Fault::is_refusal));
+        row
     }
 
     /// A statement that answers with a stamp: the turn, and the feed is told.
@@ -304,7 +310,8 @@ impl Ledger for PostgresLedger {
             let [turns, tasks, events, audit] =
                 [keep.turns, keep.tasks, keep.events(), keep.audit].map(|age| age.map(micros));
             let (from, limit) = (number(from), i64::from(limit.max(1)));
-            let ages = [&turns, &tasks, &events, &audit].map(pool::maybe_int);
+            let ages: [Param<'_>; 4] =
+                [(&turns, Type::INT8), (&tasks, Type::INT8), (&events, Type::INT8), (&audit, Type::INT8)];
             let sql = "SELECT * FROM @.prune($1, $2, $3, $4, $5, $6)";
             let row = self.one(sql, &[&ages[..], &[int(&from), int(&limit)]].concat()).await?;
             Ok(Pruned {
@@ -365,5 +372,9 @@ impl Ledger for PostgresLedger {
 
     fn feed(&self) -> &Feed {
         &self.feed
+    }
+
+    fn meters(&self) -> &LedgerMeters {
+        &self.meters
     }
 }

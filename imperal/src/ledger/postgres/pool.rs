@@ -41,10 +41,6 @@ pub(super) fn int(value: &i64) -> Param<'_> {
     (value, Type::INT8)
 }
 
-pub(super) fn maybe_int(value: &Option<i64>) -> Param<'_> {
-    (value, Type::INT8)
-}
-
 pub(super) fn ints(value: &Vec<i64>) -> Param<'_> {
     (value, Type::INT8_ARRAY)
 }

@@ -24,8 +24,8 @@ use self::writer::{Weight, Writer};
 use super::retention::Cuts;
 use super::{
     AuditEnds, AuditFilter, AuditRow, CancelAnswer, Clock, Event, Feed, Fence, Fut, Incarnation, Keep, Ledger,
-    LedgerError, NewAudit, NewCall, NewTask, Orphan, Owner, Progress, Pruned, SystemClock, Task, TaskEnd, TaskRecord,
-    Turn, TurnBody,
+    LedgerError, LedgerMeters, NewAudit, NewCall, NewTask, Orphan, Owner, Progress, Pruned, SystemClock, Task, TaskEnd,
+    TaskRecord, Turn, TurnBody,
 };
 use crate::ids::{CallId, TaskId};
 
@@ -39,6 +39,7 @@ pub struct SqliteLedger {
     readers: Readers,
     writer: Writer,
     feed: Feed,
+    meters: LedgerMeters,
 }
 
 impl SqliteLedger {
@@ -65,8 +66,9 @@ impl SqliteLedger {
         let conn = schema::open_writer(&path, busy).map_err(|fault| fault.into_ledger(&path))?;
         let readers = Readers::start(path.clone(), busy)?;
         let feed = Feed::default();
-        let writer = Writer::start(conn, path, clock.clone(), feed.clone())?;
-        Ok(Self { clock, readers, writer, feed })
+        let meters = LedgerMeters::default();
+        let writer = Writer::start(conn, path, clock.clone(), feed.clone(), meters.clone())?;
+        Ok(Self { clock, readers, writer, feed, meters })
     }
 }
 
@@ -232,5 +234,9 @@ impl Ledger for SqliteLedger {
 
     fn feed(&self) -> &Feed {
         &self.feed
+    }
+
+    fn meters(&self) -> &LedgerMeters {
+        &self.meters
     }
 }

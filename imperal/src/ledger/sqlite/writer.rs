@@ -16,7 +16,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError, mpsc as std_mpsc};
 use std::thread::{Builder, JoinHandle};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use rusqlite::Connection;
 use tokio::sync::{mpsc, oneshot};
@@ -26,7 +26,7 @@ use super::ops::{Known, Told, Tx};
 use super::rows::{STACK, execute};
 use super::schema::file_at;
 use crate::crash;
-use crate::ledger::{Clock, Feed, LedgerError};
+use crate::ledger::{Clock, Feed, LedgerError, LedgerMeters};
 
 /// Most jobs of one transaction.
 const BATCH: usize = 256;
@@ -54,6 +54,7 @@ pub(super) enum Weight {
 
 trait Job: Send {
     fn weight(&self) -> Weight;
+    fn waiting_since(&self) -> Instant;
     /// Carries it out and keeps the outcome; what it wrote must be undone after an error. What was
     /// undone may be carried out again.
     fn run(&mut self, tx: &mut Tx<'_>, path: &Path) -> Result<(), LedgerError>;
@@ -63,6 +64,7 @@ trait Job: Send {
 
 struct Write<T, F> {
     weight: Weight,
+    since: Instant,
     work: F,
     outcome: Result<T, LedgerError>,
     caller: oneshot::Sender<Result<T, LedgerError>>,
@@ -71,6 +73,10 @@ struct Write<T, F> {
 impl<T: Send, F: FnMut(&mut Tx<'_>) -> Result<T, Fault> + Send> Job for Write<T, F> {
     fn weight(&self) -> Weight {
         self.weight
+    }
+
+    fn waiting_since(&self) -> Instant {
+        self.since
     }
 
     fn run(&mut self, tx: &mut Tx<'_>, path: &Path) -> Result<(), LedgerError> {
@@ -109,11 +115,12 @@ impl Writer {
         path: Arc<Path>,
         clock: Arc<dyn Clock>,
         feed: Feed,
+        meters: LedgerMeters,
     ) -> Result<Self, LedgerError> {
         let (queue, jobs) = mpsc::channel(QUEUE);
         let (end, ended) = std_mpsc::channel();
         let file = file_at(&path);
-        let desk = Desk { conn, path, file, clock, feed, synced: true, known: Known::default() };
+        let desk = Desk { conn, path, file, clock, feed, meters, synced: true, known: Known::default() };
         let thread = Builder::new().name("ledger-writer".to_owned()).stack_size(STACK).spawn(move || {
             desk.serve(jobs);
             drop(end);
@@ -131,7 +138,7 @@ impl Writer {
         work: impl FnMut(&mut Tx<'_>) -> Result<T, Fault> + Send + 'static,
     ) -> Result<T, LedgerError> {
         let (caller, answer) = oneshot::channel();
-        let job = Write { weight, work, outcome: Err(stopped()), caller };
+        let job = Write { weight, since: Instant::now(), work, outcome: Err(stopped()), caller };
         let queue = self.queue.as_ref().ok_or_else(stopped)?;
         queue.send(Box::new(job)).await.map_err(|_| stopped())?;
         answer.await.unwrap_or_else(|_| Err(stopped()))
@@ -163,6 +170,7 @@ struct Desk {
     file: Option<(u64, u64)>,
     clock: Arc<dyn Clock>,
     feed: Feed,
+    meters: LedgerMeters,
     /// Whether commits are synced as the connection stands.
     synced: bool,
     known: Known,
@@ -190,7 +198,12 @@ impl Desk {
             {
                 batch.push(job);
             }
+            let begun = Instant::now();
+            for job in &batch {
+                self.meters.waited(begun - job.waiting_since());
+            }
             let commit = self.transact(&mut batch);
+            self.meters.committed(batch.len(), begun.elapsed(), commit.is_ok());
             if let Err(LedgerError::Unavailable(why) | LedgerError::Unusable(why)) = &commit {
                 tracing::error!(jobs = batch.len(), "ledger: nothing was written: {why}");
             }

@@ -1,0 +1,64 @@
+//! What a ledger measures of itself.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::meters::{BATCHES, Counter, Histogram, Text, WRITES};
+
+/// Waits, commits and batches of a ledger. Backends count, `/metrics` reads.
+#[derive(Debug, Clone)]
+pub struct LedgerMeters(Arc<Numbers>);
+
+#[derive(Debug)]
+struct Numbers {
+    waits: Histogram,
+    commits: Histogram,
+    batches: Histogram,
+    failures: Counter,
+}
+
+impl Default for LedgerMeters {
+    fn default() -> Self {
+        let numbers = Numbers {
+            waits: Histogram::new(&WRITES),
+            commits: Histogram::new(&WRITES),
+            batches: Histogram::new(&BATCHES),
+            failures: Counter::default(),
+        };
+        Self(Arc::new(numbers))
+    }
+}
+
+impl LedgerMeters {
+    /// A write waited so long until its transaction began.
+    pub fn waited(&self, time: Duration) {
+        self.0.waits.took(time);
+    }
+
+    /// A transaction with so many writes ended after so long, in a commit or not.
+    pub fn committed(&self, writes: usize, took: Duration, done: bool) {
+        self.0.batches.observe(u64::try_from(writes).unwrap_or(u64::MAX));
+        self.0.commits.took(took);
+        if !done {
+            self.0.failures.inc();
+        }
+    }
+
+    pub(crate) fn text(&self, text: &mut Text) {
+        let Numbers { waits, commits, batches, failures } = &*self.0;
+        let name = "imperal_ledger_queue_seconds";
+        text.metric(name, "histogram", "How long writes wait until their transaction begins.");
+        text.histogram(name, &[], waits);
+        let name = "imperal_ledger_commit_seconds";
+        text.metric(
+            name,
+            "histogram",
+            "Transactions of the ledger from begin to commit, on PostgreSQL with the way there.",
+        );
+        text.histogram(name, &[], commits);
+        let name = "imperal_ledger_batch_writes";
+        text.metric(name, "histogram", "How many writes share a transaction.");
+        text.histogram(name, &[], batches);
+        text.counter("imperal_ledger_commit_failures_total", "Transactions that did not come about.", failures);
+    }
+}

@@ -1,0 +1,240 @@
+//! What a node counts and measures of itself, and how Prometheus reads it.
+//!
+//! Owns the metrics' names, labels and help, save the ledger's. The platform and the gateway count
+//! through here; none of the labels names a user. Counting takes neither a lock nor memory.
+
+use std::collections::HashMap;
+use std::time::{Duration, Instant};
+
+use crate::codes::{self, ErrorCode};
+use crate::function::Registry;
+use crate::ledger::{LedgerMeters, Pruned, TaskState};
+use crate::meters::{CALLS, Counter, Gauge, Histogram, TASKS, Text};
+use crate::task::Ending;
+
+/// An enum whose variants are label values, with one number each.
+macro_rules! labels {
+    ($(#[$doc:meta])* $name:ident { $($variant:ident $text:literal)* }) => {
+        $(#[$doc])*
+        #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+        pub(crate) enum $name { $($variant),* }
+
+        impl $name {
+            const ALL: &'static [(Self, &'static str)] = &[$((Self::$variant, $text)),*];
+        }
+    };
+}
+
+labels! {
+    /// How a call ended.
+    CallOutcome {
+        Success "success" Error "error" Timeout "timeout" Cancelled "cancelled" Panic "panic"
+        Interrupted "interrupted"
+    }
+}
+
+labels! {
+    /// What came of a renewal.
+    Renewal { Renewed "renewed" Failed "failed" Lost "lost" }
+}
+
+labels! {
+    /// What a stream sent.
+    Sent { Turn "turn" Task "task" Progress "progress" Pruned "pruned" }
+}
+
+labels! {
+    /// Where an outgoing request went.
+    Host { Loopback "loopback" Private "private" Public "public" }
+}
+
+labels! {
+    /// What came of an outgoing request. Aborted: its call or task ended, or gave it up.
+    HttpOutcome {
+        Informational "1xx" Success "2xx" Redirect "3xx" Refused "4xx" Failed "5xx" Timeout "timeout"
+        Connect "connect" Decode "decode" Aborted "aborted"
+    }
+}
+
+labels! {
+    /// Unfinished work of an ended life.
+    Reclaimed { Call "call" Task "task" }
+}
+
+const ENDS: [TaskState; 5] =
+    [TaskState::Succeeded, TaskState::Failed, TaskState::Cancelled, TaskState::TimedOut, TaskState::Reclaimed];
+
+impl From<&Ending> for CallOutcome {
+    fn from(ending: &Ending) -> Self {
+        match ending {
+            Ending::Answered(answer) if answer.is_success() => Self::Success,
+            Ending::Answered(_) | Ending::Failed(_) => Self::Error,
+            Ending::Panicked(_) => Self::Panic,
+            Ending::Cancelled => Self::Cancelled,
+            Ending::TimedOut | Ending::Silent => Self::Timeout,
+            Ending::Interrupted => Self::Interrupted,
+        }
+    }
+}
+
+fn counters<T>(of: &[T]) -> Vec<Counter> {
+    of.iter().map(|_| Counter::default()).collect()
+}
+
+/// Everything that one node counts.
+#[derive(Debug)]
+pub(crate) struct Meters {
+    calls: HashMap<(&'static str, &'static str), Vec<Histogram>>,
+    tasks: Vec<Histogram>,
+    pub(crate) tasks_started: Counter,
+    reclaimed: Vec<Counter>,
+    renewals: Vec<Counter>,
+    pub(crate) streams_open: Gauge,
+    pub(crate) streams_opened: Counter,
+    sent: Vec<Counter>,
+    /// By the platform's codes; the last one is for others.
+    refusals: Vec<Counter>,
+    http: Vec<Vec<Histogram>>,
+    pruned: [Counter; 5],
+}
+
+impl Meters {
+    pub(crate) fn new(registry: &Registry) -> Self {
+        let functions = registry.extensions().flat_map(|extension| {
+            extension.functions().iter().map(move |function| (extension.app_id(), function.name))
+        });
+        let histograms = |count: usize, scale| (0..count).map(|_| Histogram::new(scale)).collect::<Vec<_>>();
+        Self {
+            calls: functions.map(|name| (name, histograms(CallOutcome::ALL.len(), &CALLS))).collect(),
+            tasks: histograms(ENDS.len(), &TASKS),
+            tasks_started: Counter::default(),
+            reclaimed: counters(Reclaimed::ALL),
+            renewals: counters(Renewal::ALL),
+            streams_open: Gauge::default(),
+            streams_opened: Counter::default(),
+            sent: counters(Sent::ALL),
+            refusals: (0..=codes::ALL.len()).map(|_| Counter::default()).collect(),
+            http: Host::ALL.iter().map(|_| histograms(HttpOutcome::ALL.len(), &CALLS)).collect(),
+            pruned: Default::default(),
+        }
+    }
+
+    pub(crate) fn call(&self, app_id: &'static str, function: &'static str, outcome: CallOutcome, took: Duration) {
+        if let Some(outcomes) = self.calls.get(&(app_id, function)) {
+            outcomes[outcome as usize].took(took);
+        }
+    }
+
+    pub(crate) fn task(&self, state: TaskState, took: Duration) {
+        if let Some(place) = ENDS.iter().position(|end| *end == state) {
+            self.tasks[place].took(took);
+        }
+    }
+
+    pub(crate) fn reclaimed(&self, what: Reclaimed) {
+        self.reclaimed[what as usize].inc();
+    }
+
+    pub(crate) fn renewal(&self, what: Renewal) {
+        self.renewals[what as usize].inc();
+    }
+
+    pub(crate) fn sent(&self, what: Sent) {
+        self.sent[what as usize].inc();
+    }
+
+    pub(crate) fn refused(&self, code: &ErrorCode) {
+        let place = codes::ALL.iter().position(|known| known == code).unwrap_or(codes::ALL.len());
+        self.refusals[place].inc();
+    }
+
+    pub(crate) fn pruned(&self, step: &Pruned) {
+        let counts = [step.turns, step.calls, step.tasks, step.events, step.audit];
+        for (counter, count) in self.pruned.iter().zip(counts) {
+            counter.add(count);
+        }
+    }
+
+    /// An outgoing request, from now until the guard is told or dropped.
+    pub(crate) fn request(&self, host: Host) -> RequestMeter<'_> {
+        RequestMeter { outcomes: &self.http[host as usize], begun: Instant::now(), outcome: HttpOutcome::Aborted }
+    }
+
+    /// All of it as Prometheus reads it. `at_work` is how many calls and tasks run here.
+    pub(crate) fn text(&self, at_work: (u64, u64), ledger: &LedgerMeters) -> String {
+        let mut text = Text::default();
+        text.metric("imperal_build_info", "gauge", "The version of the platform, as a label.");
+        text.sample("imperal_build_info", &[("version", env!("CARGO_PKG_VERSION"))], 1);
+        self.work(&mut text, at_work);
+        ledger.text(&mut text);
+        let by = |text: &mut Text, name: &str, help: &str, label: &str, counts: &[Counter], values: &[&str]| {
+            text.metric(name, "counter", help);
+            for (value, count) in values.iter().zip(counts) {
+                text.sample(name, &[(label, value)], count.get());
+            }
+        };
+        let names = |all: &[(Renewal, &'static str)]| all.iter().map(|(_, name)| *name).collect::<Vec<_>>();
+        let help = "Renewals of this node's lease: lost means that another node took its work.";
+        by(&mut text, "imperal_lease_renewals_total", help, "outcome", &self.renewals, &names(Renewal::ALL));
+        text.gauge("imperal_streams_open", "Live event streams.", &self.streams_open);
+        text.counter("imperal_streams_opened_total", "Live event streams since the start.", &self.streams_opened);
+        let names: Vec<_> = Sent::ALL.iter().map(|(_, name)| *name).collect();
+        by(&mut text, "imperal_stream_events_total", "Events sent to streams.", "event", &self.sent, &names);
+        let codes: Vec<_> = codes::ALL.iter().map(ErrorCode::as_str).chain(["other"]).collect();
+        by(&mut text, "imperal_refusals_total", "Requests refused, by code.", "code", &self.refusals, &codes);
+        let kinds = ["turn", "call", "task", "event", "audit"];
+        by(&mut text, "imperal_pruned_rows_total", "Rows that retention took.", "kind", &self.pruned, &kinds);
+        let name = "imperal_http_client_duration_seconds";
+        text.metric(name, "histogram", "Requests of extensions, by where they went and what came of them.");
+        for ((_, host), outcomes) in Host::ALL.iter().zip(&self.http) {
+            for ((_, outcome), histogram) in HttpOutcome::ALL.iter().zip(outcomes) {
+                if histogram.count() > 0 {
+                    text.histogram(name, &[("host", host), ("outcome", outcome)], histogram);
+                }
+            }
+        }
+        text.into_string()
+    }
+
+    fn work(&self, text: &mut Text, (calls, tasks): (u64, u64)) {
+        text.metric("imperal_calls_open", "gauge", "Calls whose handler is at work on this node.");
+        text.sample("imperal_calls_open", &[], calls);
+        let name = "imperal_call_duration_seconds";
+        text.metric(name, "histogram", "Calls from acceptance to their handler's end, by function and outcome.");
+        for ((app, function), outcomes) in &self.calls {
+            for ((outcome, label), histogram) in CallOutcome::ALL.iter().zip(outcomes) {
+                // What never happened costs no lines, save the one that rates are made of.
+                if *outcome == CallOutcome::Success || histogram.count() > 0 {
+                    text.histogram(name, &[("app", app), ("function", function), ("outcome", label)], histogram);
+                }
+            }
+        }
+        text.metric("imperal_tasks_running", "gauge", "Background tasks at work on this node.");
+        text.sample("imperal_tasks_running", &[], tasks);
+        text.counter("imperal_tasks_started_total", "Background tasks started on this node.", &self.tasks_started);
+        let name = "imperal_task_duration_seconds";
+        text.metric(name, "histogram", "Background tasks of this node from start to end, by end state.");
+        for (state, histogram) in ENDS.iter().zip(&self.tasks) {
+            text.histogram(name, &[("state", state.as_str())], histogram);
+        }
+        let name = "imperal_reclaimed_total";
+        text.metric(name, "counter", "Work of ended lives that this node settled.");
+        for ((_, kind), count) in Reclaimed::ALL.iter().zip(&self.reclaimed) {
+            text.sample(name, &[("kind", kind)], count.get());
+        }
+    }
+}
+
+/// Measures one outgoing request. Dropped untold, it was aborted.
+#[derive(Debug)]
+pub(crate) struct RequestMeter<'a> {
+    outcomes: &'a [Histogram],
+    begun: Instant,
+    pub(crate) outcome: HttpOutcome,
+}
+
+impl Drop for RequestMeter<'_> {
+    fn drop(&mut self) {
+        self.outcomes[self.outcome as usize].took(self.begun.elapsed());
+    }
+}
