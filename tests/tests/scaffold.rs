@@ -207,13 +207,13 @@ fn the_tutorial_ends_in_passing_tests(hello: &Hello) {
         assert!(done.status.success(), "{}", shown(&done));
     }
     let tested = cargo_test(hello);
-    assert!(shown(&tested).contains("test result: ok. 5 passed"), "{}", shown(&tested));
+    assert!(shown(&tested).contains("test result: ok. 6 passed"), "{}", shown(&tested));
 }
 
 fn new_extension_stands(hello: &Hello) {
     let tested = cargo_test(hello);
     assert!(tested.status.success(), "{}", shown(&tested));
-    assert!(shown(&tested).contains("test result: ok. 3 passed"), "{}", shown(&tested));
+    assert!(shown(&tested).contains("test result: ok. 4 passed"), "{}", shown(&tested));
     assert!(!shown(&tested).contains("warning"), "{}", shown(&tested));
 
     let checked = imperal(&hello.path).args(["build", "--check"]).output().unwrap();
