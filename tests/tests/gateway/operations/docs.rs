@@ -7,18 +7,20 @@ use std::process::Command;
 fn options(command: &str) -> BTreeMap<String, String> {
     let help = Command::new(env!("CARGO_BIN_EXE_probe")).args([command, "--help"]).output().unwrap();
     let help = String::from_utf8(help.stdout).unwrap();
-    let mut options = BTreeMap::new();
-    let mut current = None;
-    for line in help.lines().map(str::trim_start) {
-        let named = line.strip_prefix("-h, ").unwrap_or(line).strip_prefix("--");
-        if let Some(rest) = named {
-            current = rest.split([' ', ',']).next().map(str::to_owned);
-        }
-        if let (Some(option), Some((_, env))) = (&current, line.split_once("[env: ")) {
-            options.insert(option.clone(), env.split(['=', ']']).next().unwrap().to_owned());
+    // A line begins an option or goes on with the one before it.
+    let mut said: Vec<String> = Vec::new();
+    for line in help.lines().map(str::trim) {
+        match (line.strip_prefix("--"), said.last_mut()) {
+            (Some(option), _) => said.push(option.to_owned()),
+            (None, Some(option)) => option.extend([" ", line]),
+            (None, None) => {}
         }
     }
-    options
+    let read = |option: &String| {
+        let (_, env) = option.split_once("[env: ")?;
+        Some((option.split(' ').next()?.to_owned(), env.split(['=', ']']).next()?.to_owned()))
+    };
+    said.iter().filter_map(read).collect()
 }
 
 #[test]
