@@ -104,6 +104,7 @@ fn emit(function: &FnItem, handed: Option<&Type>, paused: bool, krate: &TokenStr
         #(#attrs)*
         #[::core::prelude::v1::test]
         #vis fn #name() #output {
+            #[allow(clippy::unused_async)]
             #inner
             #krate::testing::run(#paused, async move { #name(#argument).await })
         }

@@ -23,7 +23,7 @@ imperal::extension! {
 struct Nothing {}
 
 #[derive(Deserialize, JsonSchema)]
-struct Url {
+struct Address {
     url: String,
     /// Seconds.
     #[serde(default)]
@@ -75,7 +75,7 @@ async fn make_video(ctx: Context, _params: Nothing) -> Result<ActionResult> {
 
 /// Fetch a page and say what came of it.
 #[chat_function(action_type = "write", event = "fetched", effects = ["update:page"])]
-async fn fetch(ctx: Context, params: Url) -> Result<ActionResult> {
+async fn fetch(ctx: Context, params: Address) -> Result<ActionResult> {
     let asked = match params.body {
         Some(body) => ctx.http().post(&params.url).body(body),
         None => ctx.http().get(&params.url),

@@ -14,9 +14,9 @@ use crate::Video;
 fn service(platform: &TestPlatform) -> RuleLog {
     let http = platform.http();
     let begun = Arc::new(Mutex::new(Instant::now()));
-    let begin = begun.clone();
+    let since = begun.clone();
     http.post("https://video.example/v1/jobs").reply(Reply::with(move |_| {
-        *begin.lock().unwrap() = Instant::now();
+        *since.lock().unwrap() = Instant::now();
         Reply::json(json!({"id": 7}))
     }));
     http.get("https://video.example/v1/jobs/7").reply(Reply::with(move |_| {
