@@ -9,8 +9,10 @@ use crate::ledger::{Fut, LedgerError, Turn};
 const FIRST_WAIT: Duration = Duration::from_millis(50);
 const LONGEST_WAIT: Duration = Duration::from_secs(5);
 
-/// How long somebody who waits for an answer is kept waiting until it is known.
-pub(super) const PATIENCE: Duration = Duration::from_secs(5);
+/// How long somebody who waits for an answer is kept waiting until it is known. Longer than the
+/// ledgers' own limits, so that a definite answer comes first: SQLite may wait for another program's
+/// lock twice 5 s (for the write before and for this one), PostgreSQL has 10 s for a statement.
+pub(super) const PATIENCE: Duration = Duration::from_secs(11);
 
 impl Node {
     /// Repeats a write of an ending until the ledger has taken or refused it for good. `None` when

@@ -150,8 +150,8 @@ async fn run_call(
         async move { (function.invoke)(ctx, params)?.await }
     };
     let handler = node.watchdog.watch(Label::Call(origin.call_id, function.name), handler);
-    let supervised = supervise(&ctx, handler, limits, &node.killing);
-    let Some(ending) = live.lost.run_until_cancelled(supervised).await else {
+    let mut supervised = pin!(supervise(&ctx, handler, limits, &node.killing));
+    let Some(ending) = live.lost.run_until_cancelled(supervised.as_mut()).await else {
         return node.live.close(origin);
     };
     node.meters.call(origin.app_id, origin.function, CallOutcome::from(&ending), begun.elapsed());

@@ -4,7 +4,7 @@
 //! dropped meanwhile cannot leave a row behind that nobody works on.
 
 use std::future::Future;
-use std::pin::Pin;
+use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -69,8 +69,9 @@ async fn run_task(
     };
     let ctx = live.ctx.clone();
     let work = node.watchdog.watch(Label::Task(task_id, name.clone()), async move { work(ctx).await });
-    let supervised = supervise(&live.ctx, work, limits, &node.killing);
-    let ending = live.lost.run_until_cancelled(supervised).await;
+    // Pinned here: handed over by value, it would be kept three times over in what is parked.
+    let mut supervised = pin!(supervise(&live.ctx, work, limits, &node.killing));
+    let ending = live.lost.run_until_cancelled(supervised.as_mut()).await;
     crash::point("work-done");
     Box::pin(end(&node, &live, task_id, &name, limits, ending, at.elapsed())).await;
 }
