@@ -1,0 +1,166 @@
+//! A write whose answer is lost: it is asked for again until it is known, and is done once.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::Duration;
+
+use imperal::ids::{CallId, TaskId};
+use imperal::ledger::{
+    AuditEnds, AuditFilter, AuditRow, CancelAnswer, Event, Feed, Fence, Fut, Incarnation, Keep, Ledger, LedgerError,
+    LedgerMeters, MemoryLedger, NewAudit, NewCall, NewTask, Orphan, Owner, Progress, Pruned, Role, Task, TaskEnd,
+    TaskRecord, TaskState, Turn, TurnBody,
+};
+use imperal::testing::TestPlatform;
+use serde_json::json;
+
+/// Does what it is asked and then says, so many times, that it does not know whether it did.
+#[derive(Debug, Default)]
+struct LosesAnswers {
+    inner: MemoryLedger,
+    to_lose: AtomicU32,
+}
+
+impl LosesAnswers {
+    fn losing<'a, T: Send + 'a>(&'a self, write: Fut<'a, T>) -> Fut<'a, T> {
+        Box::pin(async move {
+            let written = write.await?;
+            let lose = |left: u32| left.checked_sub(1);
+            match self.to_lose.fetch_update(Ordering::SeqCst, Ordering::SeqCst, lose) {
+                Ok(_) => Err(LedgerError::Unsure("the answer was lost".to_owned())),
+                Err(_) => Ok(written),
+            }
+        })
+    }
+}
+
+impl Ledger for LosesAnswers {
+    fn join<'a>(&'a self, node: &'a str, lease: Duration) -> Fut<'a, Incarnation> {
+        self.inner.join(node, lease)
+    }
+
+    fn renew<'a>(&'a self, holder: &'a Incarnation, lease: Duration) -> Fut<'a, Vec<TaskId>> {
+        self.inner.renew(holder, lease)
+    }
+
+    fn leave<'a>(&'a self, holder: &'a Incarnation) -> Fut<'a, ()> {
+        self.inner.leave(holder)
+    }
+
+    fn accept_call<'a>(&'a self, holder: &'a Incarnation, call: NewCall) -> Fut<'a, Turn> {
+        self.losing(self.inner.accept_call(holder, call))
+    }
+
+    fn reply<'a>(&'a self, holder: &'a Incarnation, call_id: CallId, turn: TurnBody) -> Fut<'a, Turn> {
+        self.inner.reply(holder, call_id, turn)
+    }
+
+    fn start_task<'a>(&'a self, holder: &'a Incarnation, task: NewTask) -> Fut<'a, Task> {
+        self.losing(self.inner.start_task(holder, task))
+    }
+
+    fn finish_task<'a>(&'a self, holder: &'a Incarnation, task_id: TaskId, end: TaskEnd) -> Fut<'a, Turn> {
+        self.inner.finish_task(holder, task_id, end)
+    }
+
+    fn note_progress<'a>(&'a self, holder: &'a Incarnation, latest: Vec<Progress>) -> Fut<'a, ()> {
+        self.inner.note_progress(holder, latest)
+    }
+
+    fn ask_cancel(&self, task_id: TaskId, audit: NewAudit) -> Fut<'_, CancelAnswer> {
+        self.inner.ask_cancel(task_id, audit)
+    }
+
+    fn inject(&self, owner: Owner, turn: TurnBody, audit: NewAudit, fence: Option<Fence>) -> Fut<'_, Turn> {
+        self.losing(self.inner.inject(owner, turn, audit, fence))
+    }
+
+    fn audit(&self, row: NewAudit) -> Fut<'_, ()> {
+        self.inner.audit(row)
+    }
+
+    fn orphans<'a>(&'a self, holder: &'a Incarnation, limit: u32) -> Fut<'a, Vec<Orphan>> {
+        self.inner.orphans(holder, limit)
+    }
+
+    fn reclaim_call<'a>(&'a self, holder: &'a Incarnation, call_id: CallId, turn: TurnBody) -> Fut<'a, Turn> {
+        self.inner.reclaim_call(holder, call_id, turn)
+    }
+
+    fn reclaim_task<'a>(&'a self, holder: &'a Incarnation, task_id: TaskId, end: TaskEnd) -> Fut<'a, Turn> {
+        self.inner.reclaim_task(holder, task_id, end)
+    }
+
+    fn prune<'a>(&'a self, keep: &'a Keep, from: u64, limit: u32) -> Fut<'a, Pruned> {
+        self.inner.prune(keep, from, limit)
+    }
+
+    fn turns<'a>(&'a self, owner: &'a Owner, after: u64, limit: u32) -> Fut<'a, Vec<Turn>> {
+        self.inner.turns(owner, after, limit)
+    }
+
+    fn latest_turns<'a>(&'a self, owner: &'a Owner, before: Option<u64>, limit: u32) -> Fut<'a, Vec<Turn>> {
+        self.inner.latest_turns(owner, before, limit)
+    }
+
+    fn events<'a>(&'a self, owner: &'a Owner, after: u64, limit: u32) -> Fut<'a, Vec<Event>> {
+        self.inner.events(owner, after, limit)
+    }
+
+    fn head<'a>(&'a self, owner: &'a Owner) -> Fut<'a, u64> {
+        self.inner.head(owner)
+    }
+
+    fn task(&self, task_id: TaskId) -> Fut<'_, Option<TaskRecord>> {
+        self.inner.task(task_id)
+    }
+
+    fn running_tasks<'a>(&'a self, owner: &'a Owner) -> Fut<'a, Vec<Task>> {
+        self.inner.running_tasks(owner)
+    }
+
+    fn recent_tasks<'a>(&'a self, owner: &'a Owner, limit: u32) -> Fut<'a, Vec<Task>> {
+        self.inner.recent_tasks(owner, limit)
+    }
+
+    fn audit_rows(&self, filter: AuditFilter) -> Fut<'_, Vec<AuditRow>> {
+        self.inner.audit_rows(filter)
+    }
+
+    fn audit_ends(&self, owner: Option<Owner>) -> Fut<'_, Vec<(Owner, AuditEnds)>> {
+        self.inner.audit_ends(owner)
+    }
+
+    fn check(&self) -> Fut<'_, ()> {
+        self.inner.check()
+    }
+
+    fn feed(&self) -> &Feed {
+        self.inner.feed()
+    }
+
+    fn meters(&self) -> &LedgerMeters {
+        self.inner.meters()
+    }
+}
+
+/// The call, its task and a message each lose their answer once: the first try has written it, the
+/// second is refused as written, and the user sees one of each.
+#[tokio::test(start_paused = true)]
+async fn a_call_and_a_task_whose_answers_are_lost_go_on_and_are_there_once() {
+    let ledger = Arc::new(LosesAnswers::default());
+    let platform = TestPlatform::setup().ledger(ledger.clone()).start().await;
+    let anna = platform.user("anna");
+    for to_lose in [1, 2] {
+        ledger.to_lose.store(to_lose, Ordering::SeqCst);
+        let task_id = anna.start("nap", json!({"seconds": 5})).await;
+        assert_eq!(ledger.to_lose.load(Ordering::SeqCst), 0, "it was tried again");
+        assert_eq!(anna.end_of(task_id).await.state, TaskState::Succeeded);
+        assert_eq!(anna.outcomes(task_id).await.len(), 1);
+        let turns = anna.turns().await;
+        let of_call = turns.iter().filter(|turn| turn.body.call_id == turns[turns.len() - 1].body.call_id);
+        let asked = of_call.clone().filter(|turn| turn.body.role == Role::User).count();
+        assert_eq!((asked, of_call.count()), (1, 3), "asked, acknowledged, ended: {turns:?}");
+        let tasks = anna.access().recent_tasks(10).await.unwrap();
+        assert_eq!(tasks.len(), usize::try_from(to_lose).unwrap());
+    }
+}
