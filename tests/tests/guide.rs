@@ -196,9 +196,9 @@ async fn what_the_real_service_said_once(setup: TestSetup) {
     platform.user("anna").run("make_video", json!({"about": "cats"})).await.assert_success();
 }
 
-/// A snippet's lines without what its place indents them by.
+/// A snippet's lines without what its place indents them by, and without what it brings into scope.
 fn bare(text: &str) -> Vec<&str> {
-    text.lines().map(str::trim).filter(|line| !line.is_empty()).collect()
+    text.lines().map(str::trim).filter(|line| !line.is_empty() && !line.starts_with("use ")).collect()
 }
 
 #[test]
