@@ -46,11 +46,11 @@ impl Platform {
     pub(super) async fn call(&self, user: &User, app_id: &str, function: &str, params: Value) -> Result<CallReply> {
         let node = &self.node;
         node.accepting()?;
-        let (function, origin) = node.admit(user, app_id, function, &params)?;
+        let (function, origin, asked) = node.admit(user, app_id, function, &params)?;
         let span = tracing::info_span!("call", app = origin.app_id, function = origin.function, call = %origin.call_id, user = %origin.user.id);
         let (answer, answered) = oneshot::channel();
         let ctx = Context::new(origin, self.ports.clone());
-        node.tracker.spawn(run_call(node.clone(), ctx, function, params, answer).instrument(span));
+        node.tracker.spawn(run_call(node.clone(), ctx, function, params, asked, answer).instrument(span));
         answered.await.unwrap_or_else(|_| Err(Error::platform(codes::UNAVAILABLE, "The call was cut off.")))
     }
 
@@ -61,20 +61,21 @@ impl Platform {
     /// As [`Access::call`](super::Access::call), and the handler's own.
     #[doc(hidden)]
     pub async fn handle(&self, user: &User, app_id: &str, function: &str, params: Value) -> Result<WireResult> {
-        let (function, origin) = self.node.admit(user, app_id, function, &params)?;
+        let (function, origin, _asked) = self.node.admit(user, app_id, function, &params)?;
         (function.invoke)(Context::new(origin, self.ports.clone()), params)?.await
     }
 }
 
 impl Node {
-    /// Finds the function and checks its parameters; nothing is written for what is refused.
+    /// Finds the function and checks its parameters; nothing is written for what is refused. Also
+    /// what of the parameters the user's turn keeps.
     fn admit(
         &self,
         user: &User,
         app_id: &str,
         function: &str,
         params: &Value,
-    ) -> Result<(&'static FunctionDef, Origin)> {
+    ) -> Result<(&'static FunctionDef, Origin, Value)> {
         let extension = self.registry.extension(app_id).ok_or_else(|| {
             let known: Vec<_> = self.registry.extensions().map(super::super::function::Extension::app_id).collect();
             Error::user(
@@ -89,9 +90,13 @@ impl Node {
                 format!("`{app_id}` has no function `{function}`; it has {}.", known.join(", ")),
             )
         })?;
-        if let Some(check) = self.checks.get(&(extension.app_id(), function.name)) {
-            check.check(params)?;
-        }
+        let asked = match self.checks.get(&(extension.app_id(), function.name)) {
+            Some(check) => {
+                check.check(params)?;
+                check.kept(params)
+            }
+            None => params.clone(),
+        };
         let origin = Origin {
             app_id: extension.app_id(),
             function: function.name,
@@ -99,7 +104,7 @@ impl Node {
             call_id: CallId::generate(),
             task_id: None,
         };
-        Ok((function, origin))
+        Ok((function, origin, asked))
     }
 }
 
@@ -108,13 +113,12 @@ async fn run_call(
     ctx: Context,
     function: &'static FunctionDef,
     params: Value,
+    asked: Value,
     answer: oneshot::Sender<Result<CallReply>>,
 ) {
     let origin = ctx.origin();
     let holder = node.life();
-    let check = node.checks.get(&(origin.app_id, origin.function));
-    let turn = user_turn(origin, check.map_or_else(|| params.clone(), |check| check.kept(&params)));
-    let call = NewCall { call_id: origin.call_id, owner: Owner::from(&origin.user), turn };
+    let call = NewCall { call_id: origin.call_id, owner: Owner::from(&origin.user), turn: user_turn(origin, asked) };
     crash::point("before-accept");
     let mut accepting = pin!(node.make_sure("call", || node.ledger.accept_call(&holder, call.clone())));
     match tokio::time::timeout(PATIENCE, &mut accepting).await {
