@@ -102,6 +102,7 @@ mod sync;
 mod task;
 #[cfg(feature = "testing")]
 pub mod testing;
+mod trace;
 #[cfg(feature = "platform")]
 pub use app::{App, run};
 pub use context::{Context, User};

@@ -4,6 +4,7 @@
 //! again on the same folder. A [`User`] speaks to it over HTTP.
 
 pub mod cluster;
+pub mod collector;
 pub mod crash;
 mod node;
 pub mod nodes;

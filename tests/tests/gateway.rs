@@ -12,6 +12,7 @@ mod gateway {
     mod refusals;
     mod retention;
     mod scoping;
+    mod traces;
 }
 
 use imperal_tests::{Node, NodeOptions};

@@ -40,6 +40,7 @@ use clap::{CommandFactory, FromArgMatches};
 
 use crate::app::App;
 use crate::function::{Registry, params_schema};
+use crate::trace::Traces;
 use args::{Args, Command};
 use exit::{CliError, Exit};
 use guide::Sample;
@@ -65,7 +66,7 @@ pub(crate) fn run(app: App) -> ExitCode {
             return ExitCode::from(u8::try_from(error.exit_code()).unwrap_or(Exit::Usage.meaning().0));
         }
     };
-    out::start_log(args.command.is_server());
+    let server = args.command.is_server();
     let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
         Ok(runtime) => runtime,
         Err(error) => {
@@ -73,8 +74,19 @@ pub(crate) fn run(app: App) -> ExitCode {
             return ExitCode::FAILURE;
         }
     };
+    let traces = match traces(server, &registry, &runtime) {
+        Ok(traces) => traces,
+        Err(why) => {
+            eprintln!("error: {why}");
+            return ExitCode::FAILURE;
+        }
+    };
+    out::start_log(server, traces.as_ref());
     let as_json = args.command.as_json();
     let done = runtime.block_on(carry_out(app, registry, args));
+    if let Some(traces) = traces {
+        traces.end();
+    }
     // Work that blocks its thread must not keep the process from ending.
     runtime.shutdown_timeout(std::time::Duration::from_secs(1));
     match done {
@@ -84,6 +96,16 @@ pub(crate) fn run(app: App) -> ExitCode {
             error.exit.into()
         }
     }
+}
+
+/// Of those that run for long, under the extension's name.
+fn traces(server: bool, registry: &Registry, runtime: &tokio::runtime::Runtime) -> Result<Option<Traces>, String> {
+    let mut extensions = registry.extensions();
+    let (service, version) = match (extensions.next(), extensions.next()) {
+        (Some(extension), None) => (extension.app_id().to_owned(), extension.def().version),
+        _ => (own_name(), env!("CARGO_PKG_VERSION")),
+    };
+    if server { Traces::start(&service, version, runtime.handle()) } else { Ok(None) }
 }
 
 /// What a person types to run this binary again.

@@ -9,17 +9,24 @@ use std::io::{self, IsTerminal, Write};
 use console::Term;
 use serde::Serialize;
 use serde_json::json;
-use tracing_subscriber::EnvFilter;
+use tracing_subscriber::layer::SubscriberExt;
+use tracing_subscriber::util::SubscriberInitExt;
+use tracing_subscriber::{EnvFilter, Layer};
 
 use super::exit::CliError;
+use crate::trace::Traces;
 
-/// Logs go to standard error; `RUST_LOG` chooses what.
-pub(super) fn start_log(server: bool) {
+/// Logs go to standard error; `RUST_LOG` chooses what. Spans go where `traces` sends them.
+pub(super) fn start_log(server: bool, traces: Option<&Traces>) {
     let default = if server { "info" } else { "warn" };
     let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new(default));
-    let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(io::stderr);
+    let lines = tracing_subscriber::fmt::layer().with_writer(io::stderr).with_ansi(Look::of_stderr().colour);
+    let log = tracing_subscriber::registry().with(lines.with_filter(filter)).with(traces.map(Traces::layer));
     // Failing means that the binary has set up a log of its own.
-    let _ = builder.with_ansi(Look::of_stderr().colour).try_init();
+    let _ = log.try_init();
+    if server {
+        Traces::explain();
+    }
 }
 
 /// What the reader of an output can be shown.

@@ -25,6 +25,7 @@ use std::time::Duration;
 use crate::error::Error;
 use crate::ids::{CallId, TaskId};
 use crate::result::Result;
+use crate::trace::Home;
 use on_cancel::Cleanups;
 
 pub use background::BackgroundTask;
@@ -81,11 +82,12 @@ struct Inner {
     signal: Signal,
     ports: Arc<Ports>,
     cleanups: Cleanups,
+    home: Home,
 }
 
 impl Context {
-    pub(crate) fn new(origin: Origin, ports: Arc<Ports>) -> Self {
-        Self(Arc::new(Inner { origin, signal: Signal::new(), ports, cleanups: Cleanups::default() }))
+    pub(crate) fn new(origin: Origin, ports: Arc<Ports>, home: Home) -> Self {
+        Self(Arc::new(Inner { origin, signal: Signal::new(), ports, cleanups: Cleanups::default(), home }))
     }
 
     pub(crate) fn origin(&self) -> &Origin {
@@ -94,6 +96,10 @@ impl Context {
 
     pub(crate) fn signal(&self) -> &Signal {
         &self.0.signal
+    }
+
+    pub(crate) fn home(&self) -> &Home {
+        &self.0.home
     }
 
     pub(crate) fn ports(&self) -> &Arc<Ports> {

@@ -88,7 +88,7 @@ impl Context {
 
     /// A context for cleaning up: the same work's, and live whatever became of that.
     fn for_cleanup(&self, until: Instant) -> Self {
-        let ctx = Self::new(self.origin().clone(), self.ports().clone());
+        let ctx = Self::new(self.origin().clone(), self.ports().clone(), self.home().clone());
         ctx.signal().expire_at(until);
         ctx
     }

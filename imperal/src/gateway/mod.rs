@@ -65,6 +65,8 @@ fn router(gateway: Gateway) -> Router {
         .route("/readyz", get(info::readyz))
         .route("/metrics", get(metrics::metrics))
         .route("/openapi.json", get(openapi::document));
+    #[cfg(feature = "otel")]
+    let api = crate::trace::requests(api);
     api.merge(page::routes())
         .fallback(failure::no_such_route)
         .method_not_allowed_fallback(failure::no_such_method)

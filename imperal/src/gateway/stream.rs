@@ -24,6 +24,7 @@ use super::failure::Failure;
 use super::limits::OpenStream;
 use crate::ledger::{Event, EventBody, Pulse, Subscription};
 use crate::platform::{Access, Meters, Sent, Since};
+use crate::trace::TARGET;
 
 const BATCH: u32 = 200;
 const KEEP_ALIVE: Duration = Duration::from_secs(15);
@@ -44,11 +45,15 @@ struct Cursor {
     look: bool,
     closing: tokio_util::sync::CancellationToken,
     meters: Arc<Meters>,
+    /// From opening to end, whoever ends it.
+    span: tracing::Span,
+    sent: i64,
     _open: OpenStream,
 }
 
 impl Drop for Cursor {
     fn drop(&mut self) {
+        self.span.record("events", self.sent);
         self.meters.streams_open.down();
     }
 }
@@ -85,6 +90,8 @@ pub(super) async fn stream(
         look: true,
         closing: gateway.closing.clone(),
         meters,
+        span: tracing::debug_span!(target: TARGET, "stream", events = tracing::field::Empty),
+        sent: 0,
         _open: open,
         access,
     };
@@ -97,6 +104,7 @@ fn events(cursor: Cursor) -> impl Stream<Item = Result<SseEvent, Infallible>> {
     stream::unfold(cursor, |mut cursor| async move {
         let closing = cursor.closing.clone();
         let next = closing.run_until_cancelled(cursor.next()).await??;
+        cursor.sent += 1;
         Some((Ok(next), cursor))
     })
 }

@@ -29,6 +29,7 @@ use crate::ids::{CallId, TurnId};
 use crate::ledger::{Incarnation, LedgerError, NewCall, Owner, Role, Turn, TurnBody};
 use crate::result::{Result, WireResult};
 use crate::task::{Label, supervise};
+use crate::trace::{self, Home};
 
 /// What a call answers, once its reply is in the ledger.
 #[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
@@ -49,7 +50,8 @@ impl Platform {
         let (function, origin, asked) = node.admit(user, app_id, function, &params)?;
         let span = tracing::info_span!("call", app = origin.app_id, function = origin.function, call = %origin.call_id, user = %origin.user.id);
         let (answer, answered) = oneshot::channel();
-        let ctx = Context::new(origin, self.ports.clone());
+        trace::named(&span, "call", origin.function);
+        let ctx = Context::new(origin, self.ports.clone(), Home::of(&span));
         node.tracker.spawn(run_call(node.clone(), ctx, function, params, asked, answer).instrument(span));
         answered.await.unwrap_or_else(|_| Err(Error::platform(codes::UNAVAILABLE, "The call was cut off.")))
     }
@@ -62,7 +64,7 @@ impl Platform {
     #[doc(hidden)]
     pub async fn handle(&self, user: &User, app_id: &str, function: &str, params: Value) -> Result<WireResult> {
         let (function, origin, _asked) = self.node.admit(user, app_id, function, &params)?;
-        (function.invoke)(Context::new(origin, self.ports.clone()), params)?.await
+        (function.invoke)(Context::new(origin, self.ports.clone(), Home::none()), params)?.await
     }
 }
 
@@ -156,9 +158,12 @@ async fn run_call(
     let handler = node.watchdog.watch(Label::Call(origin.call_id, function.name), handler);
     let mut supervised = pin!(supervise(&ctx, handler, limits, &node.killing));
     let Some(ending) = live.lost.run_until_cancelled(supervised.as_mut()).await else {
+        trace::ended(ctx.home(), "lost", true);
         return node.live.close(origin);
     };
-    node.meters.call(origin.app_id, origin.function, CallOutcome::from(&ending), begun.elapsed());
+    let outcome = CallOutcome::from(&ending);
+    node.meters.call(origin.app_id, origin.function, outcome, begun.elapsed());
+    trace::ended(ctx.home(), outcome.as_str(), !matches!(outcome, CallOutcome::Success | CallOutcome::Cancelled));
     let about = About::from(origin);
     let result = words::call_answer(about, ending, &limits);
     let turn = words::answer_turn(about, result.clone());

@@ -61,6 +61,18 @@ labels! {
     Reclaimed { Call "call" Task "task" }
 }
 
+impl CallOutcome {
+    pub(crate) const fn as_str(self) -> &'static str {
+        Self::ALL[self as usize].1
+    }
+}
+
+impl HttpOutcome {
+    pub(crate) const fn as_str(self) -> &'static str {
+        Self::ALL[self as usize].1
+    }
+}
+
 const ENDS: [TaskState; 5] =
     [TaskState::Succeeded, TaskState::Failed, TaskState::Cancelled, TaskState::TimedOut, TaskState::Reclaimed];
 

@@ -33,6 +33,7 @@ use crate::function::{FunctionDef, ParamsCheck, Registry};
 use crate::ledger::{Incarnation, Ledger, LedgerError};
 use crate::result::Result;
 use crate::task::{Limits, Watchdog};
+use crate::trace;
 
 pub(crate) use access::Since;
 pub use access::{Access, Injection};
@@ -131,6 +132,7 @@ impl Platform {
         let checks = compile_checks(&registry)?;
         let meters = Arc::new(Meters::new(&registry));
         let http = http.through(|way| Arc::new(Metered::new(way, meters.clone())));
+        let ledger = trace::ledger(ledger);
         let life = ledger.join(&settings.node, settings.lease).await?;
         let node = Arc::new(Node {
             meters,

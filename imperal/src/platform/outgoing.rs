@@ -1,4 +1,4 @@
-//! Counts what extensions ask of the network.
+//! Counts and traces what extensions ask of the network.
 //!
 //! Stands between `ctx.http()` and the network. A host is counted by its kind, never by its name:
 //! there may be any number of them, and some say who the user is.
@@ -6,8 +6,11 @@
 use std::net::IpAddr;
 use std::sync::Arc;
 
+use tracing::Instrument;
+
 use super::meters::{Host, HttpOutcome, Meters};
 use crate::context::{Exchange, HttpErrorKind, Outgoing, Transport};
+use crate::trace;
 
 /// A way to the network that counts.
 #[derive(Debug)]
@@ -23,10 +26,11 @@ impl Metered {
 }
 
 impl Transport for Metered {
-    fn exchange(&self, outgoing: Outgoing) -> Exchange<'_> {
+    fn exchange(&self, mut outgoing: Outgoing) -> Exchange<'_> {
         Box::pin(async move {
+            let span = trace::outgoing(&mut outgoing.request);
             let mut meter = self.meters.request(host(outgoing.request.url().host_str().unwrap_or_default()));
-            let answer = self.way.exchange(outgoing).await;
+            let answer = self.way.exchange(outgoing).instrument(span.clone()).await;
             meter.outcome = match &answer {
                 Ok(answer) => match answer.status().as_u16() / 100 {
                     1 => HttpOutcome::Informational,
@@ -42,6 +46,16 @@ impl Transport for Metered {
                     _ => HttpOutcome::Connect,
                 },
             };
+            match &answer {
+                Ok(answer) => drop(span.record("http.response.status_code", i64::from(answer.status().as_u16()))),
+                Err(_) => drop(span.record("error.type", meter.outcome.as_str())),
+            }
+            if answer
+                .as_ref()
+                .map_or(true, |answer| answer.status().is_client_error() || answer.status().is_server_error())
+            {
+                span.record("otel.status_code", "ERROR");
+            }
             answer
         })
     }

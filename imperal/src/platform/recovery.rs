@@ -11,12 +11,14 @@ use std::sync::{Arc, PoisonError};
 
 use futures_util::future::join_all;
 use tokio::time::Instant;
+use tracing::Instrument;
 
 use super::Node;
 use super::meters::{Reclaimed, Renewal};
 use super::words::{self, About};
 use crate::crash;
 use crate::ledger::{LedgerError, Orphan};
+use crate::trace::TARGET;
 
 /// Orphans settled at once: enough for a group commit, few enough to hold in memory.
 const BATCH: u32 = 256;
@@ -107,11 +109,13 @@ impl Node {
             }
             crash::point("before-recovery");
             tracing::info!(count = orphans.len(), "settling interrupted work");
+            let span = tracing::debug_span!(target: TARGET, parent: None, "recovery", count = i64::try_from(orphans.len()).unwrap_or(i64::MAX));
             // Calls first: a task's outcome never stands before its call's reply.
             let mut settled_any = false;
             let (calls, tasks): (Vec<_>, Vec<_>) = orphans.into_iter().partition(|o| matches!(o, Orphan::Call { .. }));
             for group in [calls, tasks] {
-                for settled in join_all(group.iter().map(|orphan| self.settle(&life, orphan))).await {
+                let settling = join_all(group.iter().map(|orphan| self.settle(&life, orphan)));
+                for settled in settling.instrument(span.clone()).await {
                     match settled {
                         // Somebody was faster, or the call comes with the next batch.
                         Ok(()) | Err(LedgerError::Settled) => settled_any = true,

@@ -19,9 +19,10 @@ use crate::context::{Context, NewBackground, Origin, SpawnTask, Work};
 use crate::crash;
 use crate::error::Error;
 use crate::ids::TaskId;
-use crate::ledger::{LedgerError, NewTask, Owner};
+use crate::ledger::{LedgerError, NewTask, Owner, TaskState};
 use crate::result::Result;
 use crate::task::{Ending, Label, Limits, supervise};
+use crate::trace::{self, Home};
 
 impl SpawnTask for Node {
     fn spawn(
@@ -39,7 +40,9 @@ impl SpawnTask for Node {
                 parent: None, "task", app = origin.app_id, function = origin.function,
                 task = origin.task_id.map(tracing::field::display), user = %origin.user.id
             );
-            let ctx = Context::new(origin, parent.ports().clone());
+            trace::named(&span, "task", origin.function);
+            trace::link(&span, parent.home());
+            let ctx = Context::new(origin, parent.ports().clone(), Home::of(&span));
             let live = Live { ctx, lost: CancellationToken::new(), ..parent_live };
             let node = self.clone();
             self.tracker.spawn(run_task(node, live, task, started).instrument(span));
@@ -128,6 +131,7 @@ async fn end(
     node.live.close(origin);
     let Some(ending) = ending else {
         tracing::warn!("the task was taken over: its lease was lost");
+        trace::ended(live.ctx.home(), "lost", true);
         return;
     };
     // Never before the call's own reply.
@@ -142,6 +146,8 @@ async fn end(
     let end = words::task_end(About::from(origin), name, ending, &limits);
     tracing::debug!(state = end.state.as_str(), "task ended");
     node.meters.task(end.state, took);
+    let failed = !matches!(end.state, TaskState::Succeeded | TaskState::Cancelled);
+    trace::ended(live.ctx.home(), end.state.as_str(), failed);
     node.insist("outcome", || node.ledger.finish_task(&live.holder, task_id, end.clone())).await;
     crash::point("after-outcome");
 }

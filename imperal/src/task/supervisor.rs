@@ -16,6 +16,7 @@ use std::time::Duration;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::AbortOnDropHandle;
+use tracing::Instrument;
 
 use crate::context::{Context, clean_up, forget_cleanups, panic_text};
 use crate::error::Error;
@@ -59,7 +60,7 @@ pub(crate) async fn supervise(
     limits: Limits,
     kill: &CancellationToken,
 ) -> Ending {
-    let mut work = AbortOnDropHandle::new(tokio::spawn(work));
+    let mut work = AbortOnDropHandle::new(tokio::spawn(work.instrument(ctx.home().span().clone())));
     let signal = ctx.signal();
     let expiry = Instant::now() + limits.cap;
     signal.expire_at(expiry);

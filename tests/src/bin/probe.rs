@@ -83,6 +83,24 @@ async fn hang(ctx: Context, params: Url) -> Result<ActionResult<Done>> {
     Ok(ActionResult::success(Done { task_id: task_id.to_string() }, "Waiting."))
 }
 
+/// Ask a service: in the foreground, from a task of the runtime's own, and in the background.
+#[chat_function(action_type = "write", event = "fetched", effects = ["update:probe"], data_model = Done, background)]
+async fn fetch(ctx: Context, params: Url) -> Result<ActionResult<Done>> {
+    let (stray, url) = (ctx.clone(), params.url.clone());
+    ctx.http().get(&url).send().await?;
+    tokio::spawn(async move { stray.http().get(url).send().await.map(drop) })
+        .await
+        .map_err(std::io::Error::other)??;
+    let task = ctx.background_task(async move |ctx: Context| {
+        ctx.log().info("on the way");
+        let own = tracing::info_span!("of the author");
+        let answer = tracing::Instrument::instrument(ctx.http().get(&params.url).send(), own).await?;
+        Ok(ActionResult::done(format!("It answered {}.", answer.status())))
+    });
+    let task_id = task.await?;
+    Ok(ActionResult::success(Done { task_id: task_id.to_string() }, "Fetching."))
+}
+
 #[derive(Deserialize, JsonSchema)]
 struct Journey {
     /// Whose it is and which: every turn says it.

@@ -272,7 +272,7 @@ async fn attempt(ctx: &Context, outgoing: Outgoing) -> Result<Response, HttpErro
     let answer = tokio::select! {
         biased;
         stop = signal.told() => Err(stopped(stop)),
-        answer = ctx.ports().http.transport.exchange(outgoing) => answer,
+        answer = ctx.home().around(ctx.ports().http.transport.exchange(outgoing)) => answer,
     };
     signal.touch();
     answer

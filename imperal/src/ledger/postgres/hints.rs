@@ -1,9 +1,9 @@
 //! What other nodes commit, told to this process's watchers.
 //!
 //! A commit here is told to the [`Feed`] at once and to other nodes by a NOTIFY that names owners,
-//! on a connection of its own, at most one every 20 ms. A NOTIFY that arrives makes this node look
-//! at those owners. A look at all watched owners every second does the same without any NOTIFY: a
-//! hint saves time, nothing rests on it. A cancel that was asked here of another node's task is told
+//! on a connection of its own, one every 20 ms in the long run and a few at once after a rest. A
+//! NOTIFY that arrives makes this node look at those owners. A look at all watched owners every second
+//! does the same without any NOTIFY: a hint saves time, nothing rests on it. A cancel that was asked here of another node's task is told
 //! in the same way, so that its node need not wait for its next renewal.
 //!
 //! What was told is remembered by the owner's latest number: whoever subscribes later reads at
@@ -27,8 +27,10 @@ use super::rows::{get, get_id, get_number, get_text, get_time, owner, stored};
 use crate::ids::TaskId;
 use crate::ledger::{Feed, LedgerError, Owner, Progress};
 
-/// Between two NOTIFYs of this node, and between two looks for hints.
+/// Between two NOTIFYs of this node, and between two looks for hints, when they come one after another.
 const GAP: Duration = Duration::from_millis(20);
+/// How many may come at once after a rest: a call and its reply need not wait for each other.
+const AT_ONCE: u32 = 8;
 /// Between two looks at all watched owners.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
 /// Between two looks whether the connection for hints still lives.
@@ -251,6 +253,28 @@ impl Hints {
     }
 }
 
+/// One every [`GAP`] in the long run, [`AT_ONCE`] of them without a wait.
+#[derive(Debug)]
+struct Pace {
+    /// When the next would be due if each had waited its turn.
+    due: Instant,
+}
+
+impl Pace {
+    fn new() -> Self {
+        Self { due: Instant::now() }
+    }
+
+    /// From when on the next one may come.
+    fn next(&self) -> Instant {
+        self.due.checked_sub(GAP * (AT_ONCE - 1)).unwrap_or(self.due)
+    }
+
+    fn taken(&mut self) {
+        self.due = self.due.max(Instant::now()) + GAP;
+    }
+}
+
 impl Known {
     /// Whether that is news.
     fn remember(&mut self, owner: &Owner, head: u64) -> bool {
@@ -265,6 +289,7 @@ impl Known {
 }
 
 async fn keep_looking(hints: Arc<Hints>, store: Store) {
+    let mut pace = Pace::new();
     let mut next = Instant::now() + LOOK_EVERY;
     loop {
         tokio::select! {
@@ -278,7 +303,8 @@ async fn keep_looking(hints: Arc<Hints>, store: Store) {
             let error = LedgerError::from(fault);
             tracing::warn!(%error, "looking for what other nodes wrote failed");
         }
-        tokio::time::sleep(GAP).await;
+        pace.taken();
+        sleep_until(pace.next()).await;
     }
 }
 
@@ -314,14 +340,14 @@ async fn listen(hints: &Hints, store: &Store) -> String {
     // What was said before is lost.
     hints.known().due.all = true;
     hints.to_look.notify_one();
-    let mut next = Instant::now();
-    let mut check = tokio::time::interval_at(next + CHECK_EVERY, CHECK_EVERY);
+    let mut pace = Pace::new();
+    let mut check = tokio::time::interval_at(Instant::now() + CHECK_EVERY, CHECK_EVERY);
     loop {
         let sendable = async {
             while !hints.anything_outgoing() {
                 hints.to_send.notified().await;
             }
-            sleep_until(next).await;
+            sleep_until(pace.next()).await;
         };
         let sent = tokio::select! {
             payload = hear.recv() => match payload {
@@ -332,7 +358,7 @@ async fn listen(hints: &Hints, store: &Store) -> String {
                 None => return "the server ended it".to_owned(),
             },
             () = sendable => {
-                next = Instant::now() + GAP;
+                pace.taken();
                 let Some(payload) = hints.take_outgoing() else { continue };
                 let params: [Param<'_>; 2] = [(&store.schema(), Type::TEXT), (&payload, Type::TEXT)];
                 in_time(client.query_typed("SELECT pg_notify($1, $2)", &params)).await

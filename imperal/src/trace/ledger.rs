@@ -1,0 +1,184 @@
+//! Writes of the ledger as spans, from the asking to the answer: waits, round trips and fsyncs included.
+//!
+//! What is done by the clock (renewals, looks for orphans, reports of progress, checks) has a span only
+//! when it failed, took long or found something: else it would be most of what an idle node sends.
+//! Reads have none.
+
+use std::sync::Arc;
+use std::time::{Duration, SystemTime};
+
+use opentelemetry::trace::{Span, Status, Tracer};
+use opentelemetry::{KeyValue, global};
+use tracing::Instrument;
+
+use super::TARGET;
+use super::export::is_on;
+use crate::ids::{CallId, TaskId};
+use crate::ledger::{
+    AuditEnds, AuditFilter, AuditRow, CancelAnswer, Event, Feed, Fence, Fut, Incarnation, Keep, Ledger, LedgerError,
+    LedgerMeters, NewAudit, NewCall, NewTask, Orphan, Owner, Progress, Pruned, Task, TaskEnd, TaskRecord, Turn,
+    TurnBody,
+};
+
+/// From here on what is done by the clock took long.
+const LONG: Duration = Duration::from_millis(250);
+
+/// The ledger with spans, if this process sends any.
+pub(crate) fn traced(ledger: Arc<dyn Ledger>) -> Arc<dyn Ledger> {
+    if is_on() { Arc::new(Traced(ledger)) } else { ledger }
+}
+
+#[derive(Debug)]
+struct Traced(Arc<dyn Ledger>);
+
+/// Whether an answer is a refusal, as a call's second reply is: no fault of the ledger.
+fn is_fault(error: &LedgerError) -> bool {
+    matches!(error, LedgerError::Unavailable(_) | LedgerError::Unsure(_) | LedgerError::Unusable(_))
+}
+
+/// In a few words, without the text that may name hosts.
+fn kind(error: &LedgerError) -> &'static str {
+    match error {
+        LedgerError::Unavailable(_) => "unavailable",
+        LedgerError::Unsure(_) => "unsure",
+        LedgerError::Fenced => "fenced",
+        LedgerError::Settled => "settled",
+        LedgerError::Unknown => "unknown",
+        LedgerError::TooEarly => "too_early",
+        LedgerError::TooManyTasks(_) => "too_many_tasks",
+        LedgerError::AlreadyRunning(_) => "already_running",
+        LedgerError::Pruned(_) => "pruned",
+        LedgerError::Unusable(_) => "unusable",
+    }
+}
+
+/// One write in a span.
+fn commit<'a, T: Send + 'a>(name: &'static str, write: Fut<'a, T>) -> Fut<'a, T> {
+    let span = tracing::debug_span!(
+        target: TARGET,
+        "ledger",
+        otel.name = format_args!("ledger {name}"),
+        outcome = tracing::field::Empty,
+        otel.status_code = tracing::field::Empty,
+    );
+    Box::pin(
+        async move {
+            let written = write.await;
+            if let Err(error) = &written {
+                let span = tracing::Span::current();
+                span.record("outcome", kind(error));
+                if is_fault(error) {
+                    span.record("otel.status_code", "ERROR");
+                }
+            }
+            written
+        }
+        .instrument(span),
+    )
+}
+
+/// What the clock does; `found` says whether an answer is worth a span.
+fn by_the_clock<'a, T: Send + 'a>(
+    name: &'static str,
+    work: Fut<'a, T>,
+    found: impl FnOnce(&T) -> u64 + Send + 'a,
+) -> Fut<'a, T> {
+    Box::pin(async move {
+        let begun = SystemTime::now();
+        let done = work.await;
+        let (count, error) = match &done {
+            Ok(answer) => (found(answer), None),
+            Err(error) => (0, Some(error)),
+        };
+        if count > 0 || error.is_some() || begun.elapsed().is_ok_and(|took| took >= LONG) {
+            let tracer = global::tracer("imperal");
+            let count = i64::try_from(count).unwrap_or(i64::MAX);
+            let attributes = [KeyValue::new("count", count)];
+            let mut span = tracer.span_builder(name).with_start_time(begun).with_attributes(attributes).start(&tracer);
+            if let Some(error) = error {
+                span.set_attribute(KeyValue::new("outcome", kind(error)));
+                span.set_status(Status::error(""));
+            }
+            span.end();
+        }
+        done
+    })
+}
+
+macro_rules! commits {
+    ($($name:ident($($arg:ident: $type:ty),*) -> $answer:ty;)*) => {
+        $(fn $name<'a>(&'a self, $($arg: $type),*) -> Fut<'a, $answer> {
+            commit(stringify!($name), self.0.$name($($arg),*))
+        })*
+    };
+}
+
+macro_rules! reads {
+    ($($name:ident($($arg:ident: $type:ty),*) -> $answer:ty;)*) => {
+        $(fn $name<'a>(&'a self, $($arg: $type),*) -> Fut<'a, $answer> {
+            self.0.$name($($arg),*)
+        })*
+    };
+}
+
+#[expect(clippy::elidable_lifetime_names, reason = "the macros' arguments name it where there is one")]
+impl Ledger for Traced {
+    commits! {
+        join(node: &'a str, lease: Duration) -> Incarnation;
+        leave(holder: &'a Incarnation) -> ();
+        accept_call(holder: &'a Incarnation, call: NewCall) -> Turn;
+        reply(holder: &'a Incarnation, call_id: CallId, turn: TurnBody) -> Turn;
+        start_task(holder: &'a Incarnation, task: NewTask) -> Task;
+        finish_task(holder: &'a Incarnation, task_id: TaskId, end: TaskEnd) -> Turn;
+        ask_cancel(task_id: TaskId, audit: NewAudit) -> CancelAnswer;
+        inject(owner: Owner, turn: TurnBody, audit: NewAudit, fence: Option<Fence>) -> Turn;
+        audit(row: NewAudit) -> ();
+        reclaim_call(holder: &'a Incarnation, call_id: CallId, turn: TurnBody) -> Turn;
+        reclaim_task(holder: &'a Incarnation, task_id: TaskId, end: TaskEnd) -> Turn;
+    }
+
+    fn renew<'a>(&'a self, holder: &'a Incarnation, lease: Duration) -> Fut<'a, Vec<TaskId>> {
+        by_the_clock("lease renew", self.0.renew(holder, lease), |asked| count(asked))
+    }
+
+    fn orphans<'a>(&'a self, holder: &'a Incarnation, limit: u32) -> Fut<'a, Vec<Orphan>> {
+        by_the_clock("lease orphans", self.0.orphans(holder, limit), |left| count(left))
+    }
+
+    fn note_progress<'a>(&'a self, holder: &'a Incarnation, latest: Vec<Progress>) -> Fut<'a, ()> {
+        by_the_clock("ledger note_progress", self.0.note_progress(holder, latest), |()| 0)
+    }
+
+    fn prune<'a>(&'a self, keep: &'a Keep, from: u64, limit: u32) -> Fut<'a, Pruned> {
+        let rows = |step: &Pruned| step.turns + step.calls + step.tasks + step.events + step.audit;
+        by_the_clock("ledger prune", self.0.prune(keep, from, limit), rows)
+    }
+
+    fn check(&self) -> Fut<'_, ()> {
+        by_the_clock("ledger check", self.0.check(), |()| 0)
+    }
+
+    reads! {
+        turns(owner: &'a Owner, after: u64, limit: u32) -> Vec<Turn>;
+        latest_turns(owner: &'a Owner, before: Option<u64>, limit: u32) -> Vec<Turn>;
+        events(owner: &'a Owner, after: u64, limit: u32) -> Vec<Event>;
+        head(owner: &'a Owner) -> u64;
+        task(task_id: TaskId) -> Option<TaskRecord>;
+        running_tasks(owner: &'a Owner) -> Vec<Task>;
+        recent_tasks(owner: &'a Owner, limit: u32) -> Vec<Task>;
+        audit_rows(filter: AuditFilter) -> Vec<AuditRow>;
+        audit_ends(owner: Option<Owner>) -> Vec<(Owner, AuditEnds)>;
+    }
+
+    fn feed(&self) -> &Feed {
+        self.0.feed()
+    }
+
+    fn meters(&self) -> &LedgerMeters {
+        self.0.meters()
+    }
+}
+
+fn count<T>(found: &[T]) -> u64 {
+    u64::try_from(found.len()).unwrap_or(u64::MAX)
+}

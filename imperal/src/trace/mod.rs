@@ -1,0 +1,88 @@
+//! Traces: which spans there are beside the log's own, and how a trace comes in and goes on.
+//!
+//! Owns the spans' names and attributes, W3C trace context in and out, and (feature `otel`) sending
+//! them by OTLP. Spans are `tracing`'s, so an author's own join them. Those that only a trace needs are
+//! under [`TARGET`] at level DEBUG: a log at level INFO pays next to nothing for them.
+//!
+//! No span holds parameters, results, texts, or the path and query of a URL: services put secrets
+//! into all of them.
+
+#[cfg(feature = "otel")]
+mod export;
+#[cfg(feature = "otel")]
+mod ledger;
+#[cfg(all(feature = "runtime", not(feature = "otel")))]
+mod off;
+#[cfg(feature = "otel")]
+mod request;
+#[cfg(feature = "otel")]
+mod spans;
+
+use std::future::Future;
+
+use tracing::{Instrument, Span};
+
+#[cfg(feature = "otel")]
+pub(crate) use export::Traces;
+#[cfg(feature = "otel")]
+pub(crate) use ledger::traced as ledger;
+#[cfg(all(feature = "runtime", not(feature = "otel")))]
+pub(crate) use off::*;
+#[cfg(feature = "otel")]
+pub(crate) use request::requests;
+#[cfg(feature = "otel")]
+pub(crate) use spans::{ended, link, named, send_along};
+
+/// Of spans that only a trace needs.
+#[cfg(feature = "runtime")]
+pub(crate) const TARGET: &str = "imperal::trace";
+
+/// The span of the call or task that a context belongs to.
+#[derive(Debug, Clone)]
+pub(crate) struct Home(Span);
+
+impl Home {
+    #[cfg(feature = "runtime")]
+    pub(crate) fn of(span: &Span) -> Self {
+        Self(span.clone())
+    }
+
+    /// In no span.
+    #[cfg(feature = "runtime")]
+    pub(crate) fn none() -> Self {
+        Self(Span::none())
+    }
+
+    #[cfg(feature = "runtime")]
+    pub(crate) fn span(&self) -> &Span {
+        &self.0
+    }
+
+    /// Runs it inside the span that it is in; where that is none, as in a stray `tokio::spawn`, in this
+    /// one.
+    pub(crate) fn around<F: Future>(&self, work: F) -> impl Future<Output = F::Output> + use<F> {
+        let current = Span::current();
+        work.instrument(if current.is_none() { self.0.clone() } else { current })
+    }
+}
+
+/// An outgoing request, with where it goes but not what for.
+#[cfg(feature = "runtime")]
+pub(crate) fn outgoing(request: &mut reqwest::Request) -> Span {
+    let url = request.url();
+    let span = tracing::debug_span!(
+        target: TARGET,
+        "http",
+        otel.name = request.method().as_str(),
+        otel.kind = "client",
+        http.request.method = request.method().as_str(),
+        url.scheme = url.scheme(),
+        server.address = url.host_str().unwrap_or_default(),
+        server.port = url.port_or_known_default().map(i64::from),
+        http.response.status_code = tracing::field::Empty,
+        error.r#type = tracing::field::Empty,
+        otel.status_code = tracing::field::Empty,
+    );
+    send_along(&span, request.headers_mut());
+    span
+}

@@ -1,0 +1,50 @@
+//! What a build without traces does instead: nothing.
+
+use std::sync::Arc;
+
+use http::HeaderMap;
+use tracing::Span;
+
+use super::Home;
+use crate::ledger::Ledger;
+
+pub(crate) fn named(_: &Span, _: &str, _: &str) {}
+
+pub(crate) fn link(_: &Span, _: &Home) {}
+
+pub(crate) fn ended(_: &Home, _: &'static str, _: bool) {}
+
+pub(crate) fn send_along(_: &Span, _: &mut HeaderMap) {}
+
+pub(crate) fn ledger(ledger: Arc<dyn Ledger>) -> Arc<dyn Ledger> {
+    ledger
+}
+
+/// Nothing is sent, whatever the environment says; what it says in vain is named.
+#[cfg(feature = "platform")]
+#[derive(Debug)]
+pub(crate) struct Traces;
+
+#[cfg(feature = "platform")]
+impl Traces {
+    #[expect(clippy::unnecessary_wraps, reason = "as where there are traces")]
+    pub(crate) fn start(_: &str, _: &str, _: &tokio::runtime::Handle) -> Result<Option<Self>, String> {
+        Ok(None)
+    }
+
+    pub(crate) fn layer<S: tracing::Subscriber>(&self) -> impl tracing_subscriber::Layer<S> + use<S> {
+        tracing_subscriber::layer::Identity::new()
+    }
+
+    pub(crate) fn end(self) {}
+
+    /// Once there is a log.
+    pub(crate) fn explain() {
+        let asked = ["OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", "OTEL_EXPORTER_OTLP_ENDPOINT", "OTEL_TRACES_EXPORTER"];
+        let asked =
+            asked.into_iter().find(|name| std::env::var(name).is_ok_and(|value| !["", "none"].contains(&&*value)));
+        if let Some(name) = asked {
+            tracing::warn!("{name} is set, but this build sends no traces: build with imperal's feature `otel`");
+        }
+    }
+}

@@ -1,0 +1,77 @@
+//! What only OpenTelemetry knows of a span: its name by function, links, status, trace context.
+
+use http::{HeaderMap, HeaderName, HeaderValue};
+use opentelemetry::KeyValue;
+use opentelemetry::propagation::{Extractor, Injector};
+use opentelemetry::trace::{Status, TraceContextExt};
+use tracing::Span;
+use tracing_opentelemetry::OpenTelemetrySpanExt;
+
+use super::Home;
+
+/// Names the span by what it is and which function does it: few names, each of its own kind.
+pub(crate) fn named(span: &Span, kind: &str, function: &str) {
+    let context = span.context();
+    let span = context.span();
+    if span.is_recording() {
+        span.update_name(format!("{kind} {function}"));
+    }
+}
+
+/// The work goes on where another span may have ended already: linked, not a child.
+pub(crate) fn link(span: &Span, to: &Home) {
+    span.add_link(to.span().context().span().span_context().clone());
+}
+
+/// How the call or task ended.
+pub(crate) fn ended(home: &Home, outcome: &'static str, failed: bool) {
+    let context = home.span().context();
+    let span = context.span();
+    span.set_attribute(KeyValue::new("outcome", outcome));
+    if failed {
+        span.set_attribute(KeyValue::new("error.type", outcome));
+        span.set_status(Status::error(""));
+    }
+}
+
+/// Sends the trace context along, unless the author has set one.
+pub(crate) fn send_along(span: &Span, headers: &mut HeaderMap) {
+    if headers.contains_key("traceparent") {
+        return;
+    }
+    let context = span.context();
+    opentelemetry::global::get_text_map_propagator(|way| way.inject_context(&context, &mut Outgoing(headers)));
+}
+
+struct Outgoing<'a>(&'a mut HeaderMap);
+
+impl Injector for Outgoing<'_> {
+    fn set(&mut self, key: &str, value: String) {
+        if let (Ok(name), Ok(value)) = (HeaderName::try_from(key), HeaderValue::try_from(value))
+            && !value.is_empty()
+        {
+            self.0.insert(name, value);
+        }
+    }
+}
+
+/// Makes the span a part of the trace that the headers tell of, if they do.
+pub(super) fn continued(span: &Span, headers: &HeaderMap) {
+    let context = opentelemetry::global::get_text_map_propagator(|way| way.extract(&Incoming(headers)));
+    if context.span().span_context().is_valid() {
+        // An error means that the span is not recorded: then nothing has to be continued.
+        let _ = span.set_parent(context);
+    }
+}
+
+struct Incoming<'a>(&'a HeaderMap);
+
+impl Extractor for Incoming<'_> {
+    fn get(&self, key: &str) -> Option<&str> {
+        self.0.get(key)?.to_str().ok()
+    }
+
+    fn keys(&self) -> Vec<&str> {
+        self.0.keys().map(HeaderName::as_str).collect()
+    }
+}

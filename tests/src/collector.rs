@@ -1,0 +1,131 @@
+//! A collector of traces on loopback, which is also a service that extensions ask.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceRequest;
+use opentelemetry_proto::tonic::common::v1::{AnyValue, KeyValue, any_value};
+use opentelemetry_proto::tonic::trace::v1::Span;
+use prost::Message;
+use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
+use tokio::net::{TcpListener, TcpStream};
+
+const PATIENCE: Duration = Duration::from_secs(20);
+
+/// What has arrived.
+#[derive(Debug, Default)]
+struct Arrived {
+    spans: Vec<Span>,
+    resources: Vec<Vec<KeyValue>>,
+    asked: Vec<HashMap<String, String>>,
+}
+
+/// Takes spans at `/v1/traces`, and answers whatever else it is asked.
+#[derive(Debug, Clone)]
+pub struct Collector {
+    /// Where it listens.
+    pub url: String,
+    arrived: Arc<Mutex<Arrived>>,
+}
+
+impl Collector {
+    /// Listens on a free port.
+    ///
+    /// # Panics
+    /// When it cannot.
+    pub async fn start() -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port is free");
+        let url = format!("http://{}", listener.local_addr().expect("it has an address"));
+        let collector = Self { url, arrived: Arc::default() };
+        let serving = collector.clone();
+        tokio::spawn(async move {
+            while let Ok((connection, _)) = listener.accept().await {
+                tokio::spawn(serve(connection, serving.arrived.clone()));
+            }
+        });
+        collector
+    }
+
+    /// All spans so far.
+    pub fn spans(&self) -> Vec<Span> {
+        self.arrived.lock().unwrap_or_else(PoisonError::into_inner).spans.clone()
+    }
+
+    /// Who has sent spans.
+    pub fn resources(&self) -> Vec<Vec<KeyValue>> {
+        self.arrived.lock().unwrap_or_else(PoisonError::into_inner).resources.clone()
+    }
+
+    /// The headers of what was asked of the service.
+    pub fn asked(&self) -> Vec<HashMap<String, String>> {
+        self.arrived.lock().unwrap_or_else(PoisonError::into_inner).asked.clone()
+    }
+
+    /// Waits until the spans answer to `are_there`, and returns them.
+    ///
+    /// # Panics
+    /// When they do not in time.
+    pub async fn until(&self, are_there: impl Fn(&[Span]) -> bool) -> Vec<Span> {
+        let begun = std::time::Instant::now();
+        loop {
+            let spans = self.spans();
+            if are_there(&spans) {
+                return spans;
+            }
+            let names: Vec<_> = spans.iter().map(|span| span.name.as_str()).collect();
+            assert!(begun.elapsed() < PATIENCE, "the spans are not there: {names:?}");
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+    }
+}
+
+/// A text attribute.
+pub fn attribute<'a>(attributes: &'a [KeyValue], key: &str) -> Option<&'a str> {
+    let value = attributes.iter().find(|attribute| attribute.key == key)?.value.as_ref()?;
+    match value {
+        AnyValue { value: Some(any_value::Value::StringValue(text)) } => Some(text),
+        _ => None,
+    }
+}
+
+/// A number attribute.
+pub fn number(attributes: &[KeyValue], key: &str) -> Option<i64> {
+    match attributes.iter().find(|attribute| attribute.key == key)?.value.as_ref()?.value {
+        Some(any_value::Value::IntValue(number)) => Some(number),
+        _ => None,
+    }
+}
+
+async fn serve(connection: TcpStream, arrived: Arc<Mutex<Arrived>>) -> std::io::Result<()> {
+    let mut connection = BufReader::new(connection);
+    loop {
+        let mut first = String::new();
+        if connection.read_line(&mut first).await? == 0 {
+            return Ok(());
+        }
+        let mut headers = HashMap::new();
+        loop {
+            let mut line = String::new();
+            connection.read_line(&mut line).await?;
+            let Some((name, value)) = line.trim_end().split_once(": ") else { break };
+            headers.insert(name.to_ascii_lowercase(), value.to_owned());
+        }
+        let length = headers.get("content-length").and_then(|length| length.parse().ok()).unwrap_or(0);
+        let mut body = vec![0; length];
+        connection.read_exact(&mut body).await?;
+        {
+            let mut arrived = arrived.lock().unwrap_or_else(PoisonError::into_inner);
+            if first.starts_with("POST /v1/traces ") {
+                let sent = ExportTraceServiceRequest::decode(&*body).expect("it is a request of OTLP");
+                for of in sent.resource_spans {
+                    arrived.resources.extend(of.resource.map(|resource| resource.attributes));
+                    arrived.spans.extend(of.scope_spans.into_iter().flat_map(|scope| scope.spans));
+                }
+            } else {
+                arrived.asked.push(headers);
+            }
+        }
+        connection.write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n").await?;
+    }
+}

@@ -1,0 +1,202 @@
+//! Traces, as a collector gets them from a real process.
+
+use std::time::Duration;
+
+use imperal_tests::collector::{Collector, attribute, number};
+use imperal_tests::{NodeOptions, User};
+use opentelemetry_proto::tonic::trace::v1::Span;
+use opentelemetry_proto::tonic::trace::v1::span::SpanKind;
+use reqwest::Method;
+use serde_json::json;
+use tempfile::TempDir;
+
+use crate::options;
+
+/// A caller's trace and span.
+const TRACE: &str = "4bf92f3577b34da6a3ce929d0e0e4736";
+const PARENT: &str = "00f067aa0ba902b7";
+
+fn traced(folder: &TempDir, collector: &Collector) -> NodeOptions {
+    let mut options = options(folder);
+    let env = [("OTEL_EXPORTER_OTLP_ENDPOINT", collector.url.as_str()), ("OTEL_BSP_SCHEDULE_DELAY", "100")];
+    options.env.extend(env.map(|(name, value)| (name.to_owned(), value.to_owned())));
+    options
+}
+
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().fold(String::new(), |text, byte| format!("{text}{byte:02x}"))
+}
+
+/// The one span of this name.
+fn only<'a>(spans: &'a [Span], name: &str) -> &'a Span {
+    let mut named = spans.iter().filter(|span| span.name == name);
+    let span = named.next().unwrap_or_else(|| panic!("there is no span {name}"));
+    assert!(named.next().is_none(), "there are two spans {name}");
+    span
+}
+
+fn children<'a>(spans: &'a [Span], parent: &Span, name: &str) -> Vec<&'a Span> {
+    spans.iter().filter(|span| span.parent_span_id == parent.span_id && span.name == name).collect()
+}
+
+#[tokio::test]
+async fn a_call_goes_on_with_its_callers_trace_and_its_task_is_linked_to_it() {
+    let (folder, collector) = (tempfile::tempdir().unwrap(), Collector::start().await);
+    let mut options = traced(&folder, &collector);
+    options.env.push(("OTEL_RESOURCE_ATTRIBUTES".to_owned(), "deployment.environment.name=trial".to_owned()));
+    let node = options.start().await;
+    let anna = User::of(&node, "anna");
+    let mut events = anna.stream(0).await;
+    let url = format!("{}/the-secret-of-the-path?key=the-secret-of-the-query", collector.url);
+    let call = anna
+        .request(Method::POST, "/v1/extensions/probe/call")
+        .header("traceparent", format!("00-{TRACE}-{PARENT}-01"))
+        .header("tracestate", "vendor=1")
+        .json(&json!({"function": "fetch", "params": {"url": url}}));
+    let (status, reply) = User::send(call).await;
+    assert_eq!(status, 200, "{reply}");
+    let task_id = reply["result"]["data"]["task_id"].as_str().unwrap();
+    assert_eq!(anna.end_of(task_id).await["state"], "succeeded");
+    for _ in 0..6 {
+        events.next().await;
+    }
+    drop(events);
+    let done = |spans: &[Span]| ["task fetch", "stream"].iter().all(|name| spans.iter().any(|span| span.name == *name));
+    let spans = collector.until(done).await;
+
+    // The request is the caller's child, and the call the request's.
+    let request = only(&spans, "POST /v1/extensions/{app_id}/call");
+    assert_eq!((hex(&request.trace_id), hex(&request.parent_span_id)), (TRACE.to_owned(), PARENT.to_owned()));
+    assert_eq!(request.kind(), SpanKind::Server);
+    assert_eq!(number(&request.attributes, "http.response.status_code"), Some(200));
+    let call = only(&spans, "call fetch");
+    assert_eq!(call.parent_span_id, request.span_id);
+    assert_eq!(attribute(&call.attributes, "function"), Some("fetch"));
+    assert_eq!(attribute(&call.attributes, "user"), Some("anna"));
+    assert_eq!(attribute(&call.attributes, "outcome"), Some("success"));
+    for commit in ["ledger accept_call", "ledger reply"] {
+        assert_eq!(children(&spans, call, commit).len(), 1, "{commit}");
+    }
+
+    // The task is a trace of its own that points to the call.
+    let task = only(&spans, "task fetch");
+    assert_ne!(task.trace_id, call.trace_id);
+    assert!(task.parent_span_id.is_empty());
+    assert_eq!((&task.links[0].trace_id, &task.links[0].span_id), (&call.trace_id, &call.span_id));
+    assert_eq!(attribute(&task.attributes, "outcome"), Some("succeeded"));
+    assert_eq!(attribute(&task.attributes, "task"), Some(task_id));
+    for commit in ["ledger start_task", "ledger finish_task"] {
+        assert_eq!(children(&spans, task, commit).len(), 1, "{commit}");
+    }
+    assert!(task.events.iter().any(|event| event.name == "on the way"), "a log line is an event: {:?}", task.events);
+
+    // Three requests: two of the call, one of them from a stray task, and one within the author's own span.
+    let own = only(&spans, "of the author");
+    assert_eq!(own.parent_span_id, task.span_id);
+    let mut requests = children(&spans, call, "GET");
+    requests.extend(children(&spans, own, "GET"));
+    assert_eq!(requests.len(), 3);
+    let mut sent: Vec<_> = collector.asked().iter().map(|headers| headers["traceparent"].clone()).collect();
+    let mut expected: Vec<_> =
+        requests.iter().map(|span| format!("00-{}-{}-01", hex(&span.trace_id), hex(&span.span_id))).collect();
+    sent.sort();
+    expected.sort();
+    assert_eq!(sent, expected, "each request carries its own span");
+    assert_eq!(collector.asked().iter().filter(|headers| headers.get("tracestate").is_some()).count(), 2);
+    for request in requests {
+        assert_eq!(request.kind(), SpanKind::Client);
+        assert_eq!(attribute(&request.attributes, "server.address"), Some("127.0.0.1"));
+        assert_eq!(number(&request.attributes, "http.response.status_code"), Some(200));
+    }
+
+    let streamed = spans.iter().filter(|span| span.name == "stream");
+    let streamed: Vec<_> = streamed.map(|span| number(&span.attributes, "events").unwrap()).collect();
+    assert!(streamed.iter().any(|events| *events >= 6), "{streamed:?}");
+    let said = format!("{spans:?}");
+    assert!(!said.contains("the-secret"), "no path, query or parameter is in a span");
+    let resource = &collector.resources()[0];
+    assert_eq!(attribute(resource, "service.name"), Some("probe"));
+    assert_eq!(attribute(resource, "deployment.environment.name"), Some("trial"));
+    assert!(attribute(resource, "service.instance.id").is_some());
+}
+
+#[tokio::test]
+async fn what_fails_is_marked_and_what_was_interrupted_is_seen_to_be_settled() {
+    let (folder, collector) = (tempfile::tempdir().unwrap(), Collector::start().await);
+    let node = traced(&folder, &collector).start().await;
+    let anna = User::of(&node, "anna");
+    anna.call("fail", json!({"how": "panic"})).await;
+    anna.call("fail", json!({"how": "error", "later": true})).await;
+    anna.call("steps", json!({"steps": 1000, "step_ms": 1000})).await;
+    let named = |name: &'static str| move |spans: &[Span]| spans.iter().any(|span| span.name == name);
+    let spans = collector.until(named("task fail")).await;
+    let call = spans.iter().find(|span| attribute(&span.attributes, "outcome") == Some("panic")).unwrap();
+    for failed in [call, only(&spans, "task fail")] {
+        assert_eq!(failed.status.as_ref().unwrap().code, 2, "{failed:?}");
+    }
+    assert!(!format!("{spans:?}").contains("secret of the"), "no text of an error is in a span");
+
+    let node = node.kill().await.start().await;
+    let spans = collector.until(named("recovery")).await;
+    let recovery = only(&spans, "recovery");
+    assert_eq!(children(&spans, recovery, "ledger reclaim_task").len(), 1);
+    // What a node does by the clock makes no span unless there is something to see.
+    tokio::time::sleep(Duration::from_secs(1)).await;
+    assert!(collector.spans().iter().all(|span| span.name != "lease renew"));
+    // The last spans are sent before the process ends.
+    User::of(&node, "anna").call("echo", json!({"text": "the last"})).await;
+    node.terminate().await;
+    collector.until(named("ledger leave")).await;
+    only(&collector.spans(), "call echo");
+}
+
+#[tokio::test]
+async fn a_collector_out_of_reach_costs_no_call_and_nobody_asked_means_nothing_is_sent() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut gone = options(&folder);
+    gone.env.push(("OTEL_EXPORTER_OTLP_ENDPOINT".to_owned(), "http://127.0.0.1:9".to_owned()));
+    gone.env.push(("OTEL_BSP_SCHEDULE_DELAY".to_owned(), "50".to_owned()));
+    gone.log = Some(folder.path().join("log"));
+    let mut node = gone.start().await;
+    let anna = User::of(&node, "anna");
+    for _ in 0..20 {
+        anna.call("echo", json!({"text": "hello"})).await;
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+    node.signal("TERM").await;
+    assert!(node.ended_within(Duration::from_secs(10)).await, "it ends all the same");
+    let log = std::fs::read_to_string(folder.path().join("log")).unwrap();
+    assert!(log.contains("opentelemetry"), "the operator is told: {log}");
+
+    let collector = Collector::start().await;
+    for (name, value) in [("OTEL_SDK_DISABLED", "true"), ("OTEL_TRACES_EXPORTER", "none")] {
+        let mut silent = traced(&folder, &collector);
+        silent.env.push((name.to_owned(), value.to_owned()));
+        let node = silent.start().await;
+        let url = format!("{}/asked", collector.url);
+        User::of(&node, "anna").call("fetch", json!({"url": url})).await;
+        node.terminate().await;
+    }
+    assert!(collector.spans().is_empty());
+    assert!(collector.asked().iter().all(|headers| !headers.contains_key("traceparent")));
+}
+
+#[tokio::test]
+async fn what_the_environment_asks_in_vain_is_said() {
+    let folder = tempfile::tempdir().unwrap();
+    let cases = [
+        ("OTEL_TRACES_EXPORTER", "zipkin", "OTEL_TRACES_EXPORTER is `zipkin`"),
+        ("OTEL_EXPORTER_OTLP_PROTOCOL", "grpc", "OTEL_EXPORTER_OTLP_PROTOCOL is `grpc`"),
+        ("OTEL_EXPORTER_OTLP_ENDPOINT", "not a url", "OTEL_EXPORTER_OTLP_ENDPOINT"),
+    ];
+    for (name, value, said) in cases {
+        let mut asked = options(&folder);
+        let log = folder.path().join(name);
+        asked.env.push(("OTEL_EXPORTER_OTLP_ENDPOINT".to_owned(), "http://127.0.0.1:9".to_owned()));
+        asked.env.push((name.to_owned(), value.to_owned()));
+        asked.log = Some(log.clone());
+        assert!(asked.try_start().await.is_none(), "{name}={value} is refused");
+        let log = std::fs::read_to_string(log).unwrap();
+        assert!(log.contains(said), "{name}={value}: {log}");
+    }
+}
