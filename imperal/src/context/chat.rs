@@ -83,8 +83,9 @@ impl Context {
     /// announcement never stands before the acknowledgement: a handler must not wait for it.
     ///
     /// # Errors
-    /// `UNAVAILABLE` when the ledger cannot write, [`Error::cancelled`](crate::Error::cancelled)
-    /// when the work was cancelled or is over. Nothing was delivered then.
+    /// In a handler `UNAVAILABLE` when the ledger cannot write; a background task waits until it can,
+    /// as long as its cap allows. [`Error::cancelled`](crate::Error::cancelled) when the work was
+    /// cancelled or is over. Nothing was delivered then.
     ///
     /// ```
     /// # use imperal::{prelude::*, context::MsgType};

@@ -3,6 +3,7 @@
 use std::future::Future;
 use std::pin::Pin;
 
+use super::commit::{FIRST_WAIT, LONGEST_WAIT};
 use super::words::{self, About};
 use super::{Node, unavailable};
 use crate::context::{ChatDelivery, DeliverChat, Origin};
@@ -53,8 +54,26 @@ impl DeliverChat for Node {
                     }
                 }
                 crash::point("before-delivery");
-                let write = || self.ledger.inject(owner.clone(), turn.clone(), audit.clone(), Some(fence.clone()));
-                match self.make_sure("delivery", write).await {
+                let is_task = matches!(fence.work, Work::Task(_));
+                let mut wait = FIRST_WAIT;
+                let written = loop {
+                    let write = || self.ledger.inject(owner.clone(), turn.clone(), audit.clone(), Some(fence.clone()));
+                    match self.make_sure("delivery", write).await {
+                        // A task goes on when the ledger is there again; its cap ends the waiting. Somebody
+                        // waits for a call.
+                        Err(LedgerError::Unavailable(why)) if is_task => {
+                            tracing::warn!(why, retry_ms = wait.as_millis(), "a message is not delivered yet");
+                            tokio::select! {
+                                biased;
+                                _ = live.ctx.signal().told() => return Err(Error::cancelled()),
+                                () = tokio::time::sleep(wait) => {}
+                            }
+                            wait = (wait * 2).min(LONGEST_WAIT);
+                        }
+                        written => break written,
+                    }
+                };
+                match written {
                     Ok(_) => {
                         crash::point("after-delivery");
                         Ok(turn_id)

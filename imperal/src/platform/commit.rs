@@ -6,8 +6,8 @@ use std::time::Duration;
 use super::Node;
 use crate::ledger::{Fut, LedgerError, Turn};
 
-const FIRST_WAIT: Duration = Duration::from_millis(50);
-const LONGEST_WAIT: Duration = Duration::from_secs(5);
+pub(super) const FIRST_WAIT: Duration = Duration::from_millis(50);
+pub(super) const LONGEST_WAIT: Duration = Duration::from_secs(5);
 
 /// How long somebody who waits for an answer is kept waiting until it is known. Longer than the
 /// ledgers' own limits, so that a definite answer comes first: SQLite may wait for another program's

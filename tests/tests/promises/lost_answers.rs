@@ -1,4 +1,5 @@
-//! A write whose answer is lost: it is asked for again until it is known, and is done once.
+//! A ledger that loses answers, or is away for a while: what was asked of it is asked again until it is
+//! known to be done, and is done once.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -10,25 +11,53 @@ use imperal::ledger::{
     LedgerMeters, MemoryLedger, NewAudit, NewCall, NewTask, Orphan, Owner, Progress, Pruned, Role, Task, TaskEnd,
     TaskRecord, TaskState, Turn, TurnBody,
 };
+use imperal::prelude::*;
 use imperal::testing::TestPlatform;
 use serde_json::json;
+
+#[derive(Deserialize, JsonSchema)]
+struct Say {
+    /// In a background task, after a while.
+    later: bool,
+}
+
+/// Say something into the chat.
+#[chat_function(action_type = "write", event = "said", effects = ["create:turn"])]
+async fn say(ctx: Context, params: Say) -> Result<ActionResult> {
+    if params.later {
+        ctx.background_task(|ctx| async move {
+            tokio::time::sleep(Duration::from_secs(1)).await;
+            ctx.deliver_chat_message("announcement").await?;
+            Ok(ActionResult::done("Said."))
+        })
+        .await?;
+    } else {
+        ctx.deliver_chat_message("announcement").await?;
+    }
+    Ok(ActionResult::done("Well."))
+}
 
 /// Does what it is asked and then says, so many times, that it does not know whether it did.
 #[derive(Debug, Default)]
 struct LosesAnswers {
     inner: MemoryLedger,
     to_lose: AtomicU32,
+    /// Messages that it does not take.
+    to_refuse: AtomicU32,
+}
+
+fn counted_down(left: &AtomicU32) -> bool {
+    left.fetch_update(Ordering::SeqCst, Ordering::SeqCst, |left| left.checked_sub(1)).is_ok()
 }
 
 impl LosesAnswers {
     fn losing<'a, T: Send + 'a>(&'a self, write: Fut<'a, T>) -> Fut<'a, T> {
         Box::pin(async move {
             let written = write.await?;
-            let lose = |left: u32| left.checked_sub(1);
-            match self.to_lose.fetch_update(Ordering::SeqCst, Ordering::SeqCst, lose) {
-                Ok(_) => Err(LedgerError::Unsure("the answer was lost".to_owned())),
-                Err(_) => Ok(written),
+            if counted_down(&self.to_lose) {
+                return Err(LedgerError::Unsure("the answer was lost".to_owned()));
             }
+            Ok(written)
         })
     }
 }
@@ -71,6 +100,9 @@ impl Ledger for LosesAnswers {
     }
 
     fn inject(&self, owner: Owner, turn: TurnBody, audit: NewAudit, fence: Option<Fence>) -> Fut<'_, Turn> {
+        if counted_down(&self.to_refuse) {
+            return Box::pin(async { Err(LedgerError::Unavailable("it is away".to_owned())) });
+        }
         self.losing(self.inner.inject(owner, turn, audit, fence))
     }
 
@@ -163,4 +195,26 @@ async fn a_call_and_a_task_whose_answers_are_lost_go_on_and_are_there_once() {
         let tasks = anna.access().recent_tasks(10).await.unwrap();
         assert_eq!(tasks.len(), usize::try_from(to_lose).unwrap());
     }
+}
+
+/// A task's message waits until the ledger takes it, and is then there once; a handler is told at once.
+#[tokio::test(start_paused = true)]
+async fn a_tasks_message_waits_for_a_ledger_that_is_away() {
+    let ledger = Arc::new(LosesAnswers::default());
+    let platform = TestPlatform::setup().ledger(ledger.clone()).start().await;
+    let anna = platform.user("anna");
+    let task_id = anna.start("say", json!({"later": true})).await;
+    ledger.to_refuse.store(5, Ordering::SeqCst);
+    assert_eq!(anna.end_of(task_id).await.state, TaskState::Succeeded);
+    assert_eq!(ledger.to_refuse.load(Ordering::SeqCst), 0, "it was tried again");
+    let said = anna.turns().await.iter().filter(|turn| turn.body.text == "announcement").count();
+    assert_eq!(said, 1);
+
+    // Away for good: the cap ends the waiting.
+    let task_id = anna.start("say", json!({"later": true})).await;
+    ledger.to_refuse.store(u32::MAX, Ordering::SeqCst);
+    assert_eq!(anna.end_of(task_id).await.state, TaskState::TimedOut);
+
+    let answer = anna.call("say", json!({"later": false})).await.unwrap().result;
+    assert_eq!(answer.error_code, Some(imperal::codes::UNAVAILABLE), "{answer:?}");
 }

@@ -80,20 +80,26 @@ impl PostgresLedger {
     /// [`PostgresLedger::connect`] with a schema of this name (a-z, 0-9 and _) and up to so many
     /// connections for calls.
     pub async fn connect_in(url: &str, schema: &str, connections: usize) -> Result<Self, LedgerError> {
-        let store = Store::new(url, schema, connections)?;
+        let meters = LedgerMeters::default();
+        let store = Store::new(url, schema, connections, meters.clone())?;
         schema::prepare(&store).await?;
         let feed = Feed::default();
         let hints = Arc::new(Hints::new(feed.clone()));
         let running = hints.start(&store);
-        Ok(Self { store, hints, feed, meters: LedgerMeters::default(), _running: running })
+        Ok(Self { store, hints, feed, meters, _running: running })
+    }
+
+    /// A write, counted: how long it took, the way there included.
+    async fn counted<T>(&self, write: impl Future<Output = Result<T, Fault>>) -> Result<T, Fault> {
+        let begun = Instant::now();
+        let done = write.await;
+        // A refusal is an answer; a fault is a transaction that did not come about.
+        self.meters.committed(1, begun.elapsed(), done.as_ref().err().is_none_or(Fault::is_refusal));
+        done
     }
 
     async fn one(&self, sql: &str, params: &[Param<'_>]) -> Result<Row, Fault> {
-        let begun = Instant::now();
-        let row = self.store.rows(sql, params).await.and_then(one);
-        // A refusal is an answer; a fault is a transaction that did not come about.
-        self.meters.committed(1, begun.elapsed(), row.as_ref().err().is_none_or(Fault::is_refusal));
-        row
+        self.counted(self.store.rows(sql, params)).await.and_then(one)
     }
 
     /// A statement that answers with a stamp: the turn, and the feed is told.
@@ -169,7 +175,7 @@ impl Ledger for PostgresLedger {
             let (name, lease) = (stored(node), micros(lease));
             // Done twice, the node has had one life more.
             let sql = "SELECT * FROM @.join_node($1, $2)";
-            let row = one(self.store.repeatable(sql, &[text(&name), int(&lease)]).await?)?;
+            let row = one(self.counted(self.store.repeatable(sql, &[text(&name), int(&lease)])).await?)?;
             self.hints.joined(get(&row, 0)?, node);
             Ok(Incarnation { node: node.into(), epoch: get(&row, 1)? })
         })
@@ -182,7 +188,7 @@ impl Ledger for PostgresLedger {
             let (node, lease) = (stored(&holder.node), micros(lease));
             let params = [text(&node), int(&holder.epoch), int(&lease)];
             let sql = "SELECT t::text FROM @.renew($1, $2, $3) AS t";
-            let asked = self.store.repeat(Lane::Lease, limit, sql, &params).await?;
+            let asked = self.counted(self.store.repeat(Lane::Lease, limit, sql, &params)).await?;
             Ok(asked.iter().map(|row| get_id(row, 0)).collect::<Result<_, Fault>>()?)
         })
     }
@@ -191,7 +197,7 @@ impl Ledger for PostgresLedger {
         Box::pin(async move {
             let node = stored(&holder.node);
             let params = [text(&node), int(&holder.epoch)];
-            self.store.repeat(Lane::Lease, STATEMENT, "SELECT FROM @.leave($1, $2)", &params).await?;
+            self.counted(self.store.repeat(Lane::Lease, STATEMENT, "SELECT FROM @.leave($1, $2)", &params)).await?;
             Ok(())
         })
     }
@@ -232,7 +238,7 @@ impl Ledger for PostgresLedger {
             let percents: Param<'_> = (&percents, tokio_postgres::types::Type::FLOAT8_ARRAY);
             let params = [text(&node), int(&holder.epoch), texts(&ids), percents, texts(&messages), pool::ints(&times)];
             let mut kept = HashMap::new();
-            for row in self.store.rows(sql, &params).await? {
+            for row in self.counted(self.store.rows(sql, &params)).await? {
                 kept.insert(get_id::<TaskId>(&row, 0)?, (get::<i64>(&row, 1)?, owner(&row, 2)?));
             }
             drop(messages);
@@ -251,7 +257,7 @@ impl Ledger for PostgresLedger {
             let sql = format!("SELECT {RECORD} FROM @.ask_cancel($1::uuid, $2) AS r");
             let (id, said) = (task_id.to_string(), audit(&audit_row));
             // Asked twice, it has one audit row more.
-            let row = one(self.store.repeatable(&sql, &[text(&id), texts(&said)]).await?)?;
+            let row = one(self.counted(self.store.repeatable(&sql, &[text(&id), texts(&said)])).await?)?;
             let record = record(&row)?;
             if record.task.state != TaskState::Running {
                 return Ok(CancelAnswer::Ended(record));
@@ -282,7 +288,8 @@ impl Ledger for PostgresLedger {
 
     fn audit(&self, row: NewAudit) -> Fut<'_, ()> {
         Box::pin(async move {
-            self.store.rows("SELECT FROM @.write_audit($1)", &[texts(&audit(&row))]).await?;
+            let row = audit(&row);
+            self.counted(self.store.rows("SELECT FROM @.write_audit($1)", &[texts(&row)])).await?;
             Ok(())
         })
     }
@@ -292,7 +299,7 @@ impl Ledger for PostgresLedger {
             let sql = format!("SELECT {RECORD} FROM @.orphans($1, $2, $3) AS r");
             let (node, limit) = (stored(&holder.node), number(limit.into()));
             let params = [text(&node), int(&holder.epoch), int(&limit)];
-            let left = self.store.repeat(Lane::Lease, STATEMENT, &sql, &params).await?;
+            let left = self.counted(self.store.repeat(Lane::Lease, STATEMENT, &sql, &params)).await?;
             Ok(left.iter().map(orphan).collect::<Result<_, Fault>>()?)
         })
     }
@@ -365,7 +372,7 @@ impl Ledger for PostgresLedger {
         Box::pin(async {
             let sql = "INSERT INTO @.checked (only_one, at) VALUES (true, @.micros())
                        ON CONFLICT (only_one) DO UPDATE SET at = excluded.at";
-            self.store.repeat(Lane::Calls, CHECK, sql, &[]).await?;
+            self.counted(self.store.repeat(Lane::Calls, CHECK, sql, &[])).await?;
             Ok(())
         })
     }

@@ -6,7 +6,7 @@
 //! can make a node that is alive look dead.
 
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use deadpool_postgres::{Manager, ManagerConfig, Object, Pool, PoolError, RecyclingMethod, Runtime};
 use tokio_postgres::types::{ToSql, Type};
@@ -15,7 +15,7 @@ use tokio_postgres::{Config, Row};
 use super::address::Address;
 use super::fault::{Fault, reasons, unavailable, was_a_clash, was_a_loss};
 use super::tls::Tls;
-use crate::ledger::LedgerError;
+use crate::ledger::{LedgerError, LedgerMeters};
 
 /// How long to wait for a connection, being made included.
 const CONNECT: Duration = Duration::from_secs(5);
@@ -66,10 +66,11 @@ pub(super) struct Store {
     address: Address,
     schema: Arc<str>,
     size: usize,
+    meters: LedgerMeters,
 }
 
 impl Store {
-    pub(super) fn new(url: &str, schema: &str, size: usize) -> Result<Self, LedgerError> {
+    pub(super) fn new(url: &str, schema: &str, size: usize, meters: LedgerMeters) -> Result<Self, LedgerError> {
         let plain = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_';
         if schema.is_empty() || schema.len() > 63 || !schema.chars().all(plain) {
             return Err(LedgerError::Unusable(format!("{schema:?} is no schema name: use up to 63 of a-z, 0-9 and _")));
@@ -91,7 +92,7 @@ impl Store {
             let pool = pool.wait_timeout(Some(CONNECT)).create_timeout(Some(CONNECT)).build();
             pool.map_err(|error| LedgerError::Unavailable(error.to_string()))
         };
-        Ok(Self { calls: pool(size)?, lease: pool(1)?, schema: schema.into(), size, address })
+        Ok(Self { calls: pool(size)?, lease: pool(1)?, schema: schema.into(), size, address, meters })
     }
 
     pub(super) fn config(&self) -> &Config {
@@ -148,7 +149,9 @@ impl Store {
     }
 
     async fn once(&self, lane: Lane, limit: Duration, sql: &str, params: &[Param<'_>]) -> Result<Vec<Row>, Fault> {
+        let begun = Instant::now();
         let connection = self.connection(lane).await?;
+        self.meters.waited(begun.elapsed());
         let Ok(outcome) = tokio::time::timeout(limit, connection.query_typed(sql, params)).await else {
             // Whoever had it next would wait as well; so would, most likely, who had another.
             drop(Object::take(connection));
