@@ -23,6 +23,9 @@ use imperal_tests::{Node, NodeOptions, User, sibling};
 use serde_json::json;
 use tempfile::TempDir;
 
+/// Between two measurements of a wait: what is measured is the wait, not how often it can be had.
+const REST: Duration = Duration::from_millis(100);
+
 /// Callers at once, over all nodes.
 const CALLERS: usize = 32;
 
@@ -152,6 +155,7 @@ async fn stream() {
     let mut other = user.at(&fleet.nodes[1]).stream(0).await;
     let (mut here, mut there) = (Vec::new(), Vec::new());
     for round in 0..220 {
+        tokio::time::sleep(REST).await;
         let begun = Instant::now();
         let asked = tokio::spawn({
             let user = user.clone();
@@ -198,6 +202,7 @@ async fn cancel() {
         let called = user.call("steps", json!({"steps": 100_000, "step_ms": 5})).await;
         let task_id = called["result"]["data"]["task_id"].as_str().unwrap().to_owned();
         let mut events = there.stream(called["turn"]["seq"].as_u64().unwrap()).await;
+        tokio::time::sleep(REST).await;
         let begun = Instant::now();
         assert_eq!(there.post(&format!("/v1/tasks/{task_id}/cancel"), &json!({})).await.0, 200);
         loop {

@@ -1,7 +1,7 @@
 //! What other nodes commit, told to this process's watchers.
 //!
 //! A commit here is told to the [`Feed`] at once and to other nodes by a NOTIFY that names owners,
-//! on a connection of its own, one every 20 ms in the long run and a few at once after a rest. A
+//! on a connection of its own, one every 10 ms in the long run and a few at once after a rest. A
 //! NOTIFY that arrives makes this node look at those owners. A look at all watched owners every second
 //! does the same without any NOTIFY: a hint saves time, nothing rests on it. A cancel that was asked here of another node's task is told
 //! in the same way, so that its node need not wait for its next renewal.
@@ -28,9 +28,9 @@ use crate::ids::TaskId;
 use crate::ledger::{Feed, LedgerError, Owner, Progress};
 
 /// Between two NOTIFYs of this node, and between two looks for hints, when they come one after another.
-const GAP: Duration = Duration::from_millis(20);
+const GAP: Duration = Duration::from_millis(10);
 /// How many may come at once after a rest: a call and its reply need not wait for each other.
-const AT_ONCE: u32 = 8;
+const AT_ONCE: u32 = 16;
 /// Between two looks at all watched owners.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
 /// Between two looks whether the connection for hints still lives.
