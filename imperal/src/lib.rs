@@ -61,7 +61,8 @@
 //! # Features
 //!
 //! `platform` (on by default) is the whole platform in the author's binary; without it there are the
-//! types alone. `postgres` adds the ledger for platforms of several nodes.
+//! types alone. `postgres` adds the ledger for platforms of several nodes, `otel` traces by OTLP,
+//! `testing` what an extension's own tests need.
 
 #![cfg_attr(
     not(feature = "platform"),
