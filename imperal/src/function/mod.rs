@@ -9,6 +9,8 @@ mod handler;
 mod params;
 mod probe;
 mod registry;
+#[cfg(feature = "runtime")]
+mod secret;
 
 pub use def::{ActionType, FunctionDef, Handler, Reply};
 pub use handler::{ChatHandler, HandlerContext, HandlerOutput, Params, ResultData};

@@ -10,7 +10,7 @@ use jsonschema::{
 use schemars::generate::SchemaSettings;
 use serde_json::Value;
 
-use super::FunctionDef;
+use super::{FunctionDef, secret};
 use crate::codes;
 use crate::error::Error;
 use crate::result::Result;
@@ -26,6 +26,8 @@ pub(crate) fn params_schema(function: &FunctionDef) -> Value {
 pub(crate) struct ParamsCheck {
     schema: Value,
     validator: Validator,
+    /// Whether the schema calls any of it `writeOnly`.
+    has_secrets: bool,
 }
 
 impl ParamsCheck {
@@ -38,7 +40,7 @@ impl ParamsCheck {
         let schema = params_schema(function);
         let validator = jsonschema::validator_for(&schema)
             .map_err(|error| format!("the parameter schema of {function:?} is not valid: {error}"))?;
-        Ok(Self { schema, validator })
+        Ok(Self { has_secrets: secret::any(&schema), schema, validator })
     }
 
     /// The schema, for forms and documents.
@@ -46,12 +48,12 @@ impl ParamsCheck {
         &self.schema
     }
 
-    /// The parameters as the chat keeps them: without those that the schema calls `writeOnly`, a key
-    /// or a password. Whoever runs the call again is asked for them anew.
+    /// The parameters as the chat keeps them: without what the schema calls `writeOnly`, at any depth, a
+    /// key or a password. Whoever runs the call again is asked for it anew.
     pub(crate) fn kept(&self, params: &Value) -> Value {
         let mut kept = params.clone();
-        if let (Some(fields), Some(properties)) = (kept.as_object_mut(), self.schema["properties"].as_object()) {
-            fields.retain(|name, _| properties.get(name).is_none_or(|property| property["writeOnly"] != true));
+        if self.has_secrets {
+            secret::strip(&self.schema, &mut kept);
         }
         kept
     }
@@ -65,11 +67,17 @@ impl ParamsCheck {
         if self.validator.is_valid(params) {
             return Ok(());
         }
-        self.validator.iter_errors(params).next().map_or(Ok(()), |error| Err(refusal(&error)))
+        self.validator.iter_errors(params).next().map_or(Ok(()), |error| {
+            // What is not kept is not said either.
+            let at = error.instance_path().as_str();
+            let secret =
+                self.has_secrets && self.kept(params).pointer(at).is_none_or(|kept| *kept != **error.instance());
+            Err(refusal(&error, secret))
+        })
     }
 }
 
-fn refusal(error: &ValidationError<'_>) -> Error {
+fn refusal(error: &ValidationError<'_>, secret: bool) -> Error {
     let mut path = path_of(error.instance_path().as_str());
     let (code, text) = match error.kind() {
         Kind::Required { property } => {
@@ -77,15 +85,17 @@ fn refusal(error: &ValidationError<'_>) -> Error {
             path = if path.is_empty() { name.to_owned() } else { format!("{path}.{name}") };
             (codes::VALIDATION_MISSING_FIELD, "is required and missing".to_owned())
         }
-        kind => (codes::VALIDATION_TYPE_ERROR, advice(kind, error)),
+        kind => {
+            let found = if secret { "that value".to_owned() } else { found(error.instance()) };
+            (codes::VALIDATION_TYPE_ERROR, advice(kind, error, &found))
+        }
     };
     let subject = if path.is_empty() { "the parameters".to_owned() } else { format!("`{path}`") };
     let refusal = Error::user(code, format!("{subject} {text}."));
     if path.is_empty() { refusal } else { refusal.with_field(path) }
 }
 
-fn advice(kind: &Kind, error: &ValidationError<'_>) -> String {
-    let found = found(error.instance());
+fn advice(kind: &Kind, error: &ValidationError<'_>, found: &str) -> String {
     match kind {
         Kind::Type { kind } => format!("must be {}, not {found}", type_name(kind)),
         Kind::MinLength { limit: 1 } => "must not be empty".to_owned(),
@@ -183,7 +193,11 @@ mod tests {
     use serde_json::json;
 
     fn refuse(schema: Value, params: &Value) -> (String, String, String) {
-        let check = ParamsCheck { validator: jsonschema::validator_for(&schema).unwrap(), schema };
+        let check = ParamsCheck {
+            validator: jsonschema::validator_for(&schema).unwrap(),
+            has_secrets: secret::any(&schema),
+            schema,
+        };
         let error = check.check(params).unwrap_err();
         (error.code().to_string(), error.field().unwrap_or_default().to_owned(), error.message().to_owned())
     }
@@ -238,5 +252,15 @@ mod tests {
                 "{params}"
             );
         }
+    }
+
+    #[test]
+    fn a_secret_is_not_said_back() {
+        let schema = json!({"type": "object", "properties": {
+            "login": {"type": "object", "properties": {"pin": {"type": "string", "pattern": "^x$", "writeOnly": true}}}
+        }});
+        let said = refuse(schema.clone(), &json!({"login": {"pin": 4711}}));
+        assert_eq!((&*said.1, &*said.2), ("login.pin", "`login.pin` must be text, not that value."));
+        assert!(!refuse(schema, &json!({"login": {"pin": "4711"}})).2.contains("4711"));
     }
 }
