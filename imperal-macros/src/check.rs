@@ -140,7 +140,7 @@ fn check_options(options: &Options, item: &FnItem, types: Option<&Types>, sink: 
 
 fn action_type(options: &Options, ident: &Ident, sink: &mut Sink) -> Option<Ident> {
     let Some(literal) = options.text("action_type") else {
-        if !options.has("action_type") {
+        if !options.has_or_meant("action_type") {
             sink.error(ident, format!("say what `{ident}` does to the user's world: `#[chat_function(action_type = \"read\")]`, or \"write\", or \"destructive\" (V4)"));
         }
         return None;
@@ -185,7 +185,7 @@ fn description(options: &Options, item: &FnItem, sink: &mut Sink) -> Option<Toke
         }
         (None, Some(docs)) => docs,
         (None, None) => {
-            if !options.has("description") {
+            if !options.has_or_meant("description") {
                 sink.error(&item.sig.ident, format!("say what `{}` does in a doc comment of at least 20 characters: a language model picks functions by it (V16)", item.sig.ident));
             }
             return None;

@@ -141,7 +141,9 @@ fn capabilities(options: &Options, sink: &mut Sink) -> Vec<String> {
             );
         }
     }
-    let none = list.is_empty() && !options.unreadable("capabilities");
+    // An empty list grants everything as much as none; one that an error is about already does not.
+    let faulty = options.has_or_meant("capabilities") && options.get("capabilities").is_none();
+    let none = list.is_empty() && !faulty;
     let at = options.get("capabilities").map_or_else(|| options.first_span(), |entry| entry.key.span());
     let text = "an extension that lists no capabilities is granted all of them: add `capabilities: [\"app:read\"]`";
     if none && options.flag("system", false) {

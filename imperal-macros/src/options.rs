@@ -57,6 +57,8 @@ pub(crate) struct Table {
     pub(crate) separator: char,
     pub(crate) rows: &'static [OptionSpec],
     pub(crate) elsewhere: &'static [Elsewhere],
+    /// What authors call a key by another name, and the key.
+    pub(crate) renamed: &'static [(&'static str, &'static str)],
 }
 
 const fn row(key: &'static str, kind: Kind, help: &'static str) -> OptionSpec {
@@ -133,6 +135,7 @@ pub(crate) const CHAT_FUNCTION: Table = Table {
         ("version", "it belongs into `extension!`"),
         ("icon", "it belongs into `extension!`"),
     ],
+    renamed: &[],
 };
 
 /// `extension! { .. }`
@@ -182,13 +185,13 @@ pub(crate) const EXTENSION: Table = Table {
         ("marketplace", ON_DISK),
         ("pricing", ON_DISK),
         ("hidden_in_sidebar", ON_DISK),
-        ("display_name", "it is called `name` here"),
         (
             "functions",
             "a chat function registers itself: put `#[chat_function(..)]` on an async fn anywhere in the crate",
         ),
         ("tools", "a chat function registers itself: put `#[chat_function(..)]` on an async fn anywhere in the crate"),
     ],
+    renamed: &[("display_name", "name")],
 };
 
 /// `#[imperal::test(..)]`
@@ -207,6 +210,7 @@ pub(crate) const TEST: Table = Table {
         ("start_paused", "the clock is paused unless `clock = \"real\"` is said"),
         ("flavor", "a test runs on one thread, so that it is the same each time"),
     ],
+    renamed: &[],
 };
 
 const ON_DISK: &str = "write it into `imperal.json`: it is the file's own, and `build` keeps it";
@@ -224,15 +228,21 @@ impl Table {
         format!("{} and {last}", others.join(", "))
     }
 
-    pub(crate) fn unknown(&self, key: &str) -> String {
+    /// What to say of a key that is in no row, and the key that the text names as the one meant.
+    pub(crate) fn unknown(&self, key: &str) -> (String, Option<&'static str>) {
         let Table { owner, .. } = self;
         if let Some((_, advice)) = self.elsewhere.iter().find(|(known, _)| *known == key) {
-            return format!("`{key}` is not an option of `{owner}`: {advice}");
+            return (format!("`{key}` is not an option of `{owner}`: {advice}"), None);
         }
-        match did_you_mean(key, self.rows.iter().map(|row| row.key)) {
+        if let Some((_, meant)) = self.renamed.iter().find(|(known, _)| *known == key) {
+            return (format!("`{key}` is not an option of `{owner}`: it is called `{meant}` here"), Some(meant));
+        }
+        let meant = did_you_mean(key, self.rows.iter().map(|row| row.key));
+        let text = match meant {
             Some(meant) => format!("`{owner}` has no option `{key}`; did you mean `{meant}`?"),
             None => format!("`{owner}` has no option `{key}`; its options are {}", self.keys_in_words()),
-        }
+        };
+        (text, meant)
     }
 }
 

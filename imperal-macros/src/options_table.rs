@@ -37,10 +37,13 @@ fn the_documentation_has_the_tables_as_they_are() {
 fn no_key_is_in_two_places() {
     for table in [&CHAT_FUNCTION, &EXTENSION, &TEST] {
         let mut keys: Vec<&str> = table.rows.iter().map(|row| row.key).collect();
-        keys.extend(table.elsewhere.iter().map(|(key, _)| *key));
+        keys.extend(table.elsewhere.iter().chain(table.renamed).map(|(key, _)| *key));
         keys.sort_unstable();
         let count = keys.len();
         keys.dedup();
         assert_eq!(keys.len(), count, "{}", table.owner);
+        for (_, meant) in table.renamed {
+            assert!(table.rows.iter().any(|row| row.key == *meant), "{meant} is no option of {}", table.owner);
+        }
     }
 }

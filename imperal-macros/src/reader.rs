@@ -34,12 +34,14 @@ pub(crate) struct Options {
     entries: Vec<Entry>,
     /// Keys that were written with a value that could not be read: known, so not missing.
     unreadable: Vec<String>,
+    /// Keys that an error has named as the one meant by an unknown key: not missing either.
+    meant: Vec<&'static str>,
 }
 
 impl Options {
     /// Reads everything, reports every fault, keeps what is right.
     pub(crate) fn read(table: &'static Table, tokens: TokenStream, sink: &mut Sink) -> Self {
-        let mut options = Self { table, entries: Vec::new(), unreadable: Vec::new() };
+        let mut options = Self { table, entries: Vec::new(), unreadable: Vec::new(), meant: Vec::new() };
         let parsed = (|input: ParseStream<'_>| {
             while !input.is_empty() {
                 options.read_entry(input, sink);
@@ -82,7 +84,9 @@ impl Options {
         let key = input.call(Ident::parse_any)?;
         let Some(spec) = self.table.rows.iter().find(|row| key == row.key) else {
             skip_to_comma(input);
-            sink.error(&key, self.table.unknown(&key.unraw().to_string()));
+            let (text, meant) = self.table.unknown(&key.unraw().to_string());
+            self.meant.extend(meant);
+            sink.error(&key, text);
             return Ok(());
         };
         if self.has(spec.key) {
@@ -146,8 +150,13 @@ impl Options {
         self.get(key).is_some() || self.unreadable(key)
     }
 
-    /// Whether the key was written with a value that could not be read.
-    pub(crate) fn unreadable(&self, key: &str) -> bool {
+    /// Whether the key was written, or an error has asked already whether it was meant: either
+    /// way, to call it missing would be a second error for one mistake.
+    pub(crate) fn has_or_meant(&self, key: &str) -> bool {
+        self.has(key) || self.meant.contains(&key)
+    }
+
+    fn unreadable(&self, key: &str) -> bool {
         self.unreadable.iter().any(|k| k == key)
     }
 
@@ -174,7 +183,7 @@ impl Options {
 
     /// Required keys that were not written.
     pub(crate) fn missing(&self) -> Vec<&'static OptionSpec> {
-        self.table.rows.iter().filter(|row| row.required && !self.has(row.key)).collect()
+        self.table.rows.iter().filter(|row| row.required && !self.has_or_meant(row.key)).collect()
     }
 
     /// The first key, where a fault of the whole can be shown.

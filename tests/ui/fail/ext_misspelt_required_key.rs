@@ -1,0 +1,11 @@
+//! A misspelt key that is required: said once.
+
+imperal::extension! {
+    app_id: "notes",
+    name: "Notebook",
+    descripton: "Keeps the notes of a team where everyone finds them.",
+    icon: "icons/good.svg",
+    capabilities: ["notes:read"],
+}
+
+fn main() {}
