@@ -1,4 +1,4 @@
-//! A way to the database that a test can spoil.
+//! A way to a server, most often the database, that a test can spoil.
 //!
 //! A TCP listener in this process that hands everything on to the server, or delays it, holds it
 //! back, closes one half, or cuts it. What is held back is not lost: as on a network that comes back
@@ -81,6 +81,11 @@ impl Proxy {
             }
         });
         Self { address, config, state, accepting: accepting.abort_handle() }
+    }
+
+    /// Where this way begins, for a server that is no database.
+    pub fn address(&self) -> SocketAddr {
+        self.address
     }
 
     /// The address of the same database by this way, as a node takes it.

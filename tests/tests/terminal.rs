@@ -3,8 +3,10 @@
 use std::path::Path;
 use std::process::{Output, Stdio};
 
+use imperal_tests::proxy::{Proxy, Way};
 use imperal_tests::{Claims, JWT_SECRET, NodeOptions, User, token};
 use serde_json::{Value, json};
+use tokio::io::{AsyncBufReadExt, BufReader};
 use tokio::process::Command;
 
 const PROBE: &str = env!("CARGO_BIN_EXE_probe");
@@ -57,6 +59,77 @@ async fn follow_shows_progress_and_ends_with_the_outcome() {
     assert!(lines.iter().any(|line| line["percent"].is_number()), "{lines:?}");
     let output = run(folder.path(), &["call", "fail", "how=answer", "later=true", "--follow"]).await;
     assert_eq!(output.status.code(), Some(1), "a failed outcome is a failed command");
+}
+
+/// Follows a call over a way that is cut until its task has ended and retention has taken `kinds`.
+async fn follow_over_a_gap(kinds: &[&str]) -> (Option<i32>, String, String) {
+    let folder = tempfile::tempdir().unwrap();
+    let mut options = NodeOptions::new(PROBE, folder.path().join("data"));
+    for kind in kinds {
+        options.args.extend([format!("--keep-{kind}"), "1s".to_owned()]);
+    }
+    let node = options.start().await;
+    let anna = User::of(&node, "anna");
+    let way = Proxy::before(&format!("host=127.0.0.1 port={}", node.url.rsplit_once(':').unwrap().1)).await;
+    let mut follower = command(folder.path(), &["call", "steps", "steps=100000", "step_ms=50", "--follow"])
+        .args(["--url", &format!("http://{}", way.address())])
+        .env("IMPERAL_TOKEN", token(&Claims::of("anna"), JWT_SECRET))
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut told = BufReader::new(follower.stderr.take().unwrap()).lines();
+    while !told.next_line().await.unwrap().unwrap().contains("%  Step ") {}
+    way.set(Way::Cut);
+    let (_, active) = anna.get("/v1/tasks/active").await;
+    let task = format!("/v1/tasks/{}", active["tasks"][0]["task_id"].as_str().unwrap());
+    anna.post(&format!("{task}/cancel"), &json!({})).await;
+    // The acknowledgement has number 3: whoever has heard it and no more is told of the gap.
+    loop {
+        let mut events = anna.stream(3).await;
+        events.next().await;
+        let ended = events.next().await.event == "pruned";
+        if ended && (!kinds.contains(&"tasks") || anna.get(&task).await.0 == 404) {
+            break;
+        }
+        tokio::time::sleep(std::time::Duration::from_millis(100)).await;
+    }
+    way.set(Way::Open);
+    let to_its_end = async {
+        let mut said = String::new();
+        while let Some(line) = told.next_line().await.unwrap() {
+            said = format!("{said}{line}\n");
+        }
+        let output = follower.wait_with_output().await.unwrap();
+        (output.status.code(), text(&output.stdout), said)
+    };
+    tokio::time::timeout(std::time::Duration::from_secs(30), to_its_end).await.expect("it does not hang")
+}
+
+const LOOKS_IT_UP: &str = "not kept any more: looking it up";
+
+#[tokio::test]
+async fn follow_takes_the_outcome_from_the_chat_where_the_stream_does_not_keep_it() {
+    let (code, shown, said) = follow_over_a_gap(&["events"]).await;
+    assert_eq!(said.matches(LOOKS_IT_UP).count(), 1, "{said}");
+    assert_eq!(code, Some(3), "{shown}{said}");
+    assert!(shown.ends_with("steps was cancelled. (CANCELLED)\n"), "{shown}");
+    assert_eq!(shown.matches("CANCELLED").count(), 1, "the outcome, once: {shown}");
+}
+
+#[tokio::test]
+async fn follow_takes_the_outcome_from_the_task_where_the_chat_does_not_keep_it() {
+    let (code, shown, said) = follow_over_a_gap(&["events", "turns"]).await;
+    assert_eq!(said.matches(LOOKS_IT_UP).count(), 1, "{said}");
+    assert_eq!(code, Some(3), "{shown}{said}");
+    assert!(shown.ends_with("steps has ended already: cancelled.\n"), "{shown}");
+}
+
+#[tokio::test]
+async fn follow_of_a_task_that_is_not_kept_either_ends_and_says_so() {
+    let (code, shown, said) = follow_over_a_gap(&["events", "turns", "tasks"]).await;
+    assert_eq!(code, Some(1), "nobody knows that it did well: {shown}{said}");
+    assert!(said.ends_with("steps has ended; how is not kept any more\n"), "{said}");
 }
 
 #[tokio::test]

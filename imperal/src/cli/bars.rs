@@ -70,8 +70,8 @@ impl Bars {
     }
 
     /// Prints above the bars.
-    pub(super) fn aside(&self, print: impl FnOnce()) {
-        self.multi.suspend(print);
+    pub(super) fn aside<T>(&self, print: impl FnOnce() -> T) -> T {
+        self.multi.suspend(print)
     }
 
     /// Leaves the screen to a question.

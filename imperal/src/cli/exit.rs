@@ -93,6 +93,11 @@ impl CliError {
         self
     }
 
+    /// Whether the platform gave this code.
+    pub(super) fn is(&self, code: &ErrorCode) -> bool {
+        self.code.as_deref() == Some(code.as_str())
+    }
+
     /// Adds what to do.
     #[must_use]
     pub(super) fn hint(mut self, hint: impl Into<Option<String>>) -> Self {

@@ -5,6 +5,7 @@
 
 use std::collections::HashMap;
 
+use serde::Deserialize;
 use serde_json::json;
 
 use super::args::Reach;
@@ -17,6 +18,7 @@ use super::task_id::{self, Tasks};
 use super::turns::{self, Turns};
 use super::{feed, out};
 use crate::app::App;
+use crate::codes;
 use crate::function::Registry;
 use crate::ids::{CallId, TaskId};
 use crate::ledger::{Progress, Task, TaskState, Turn};
@@ -77,12 +79,25 @@ fn show_ended(task: &Task, as_json: bool) -> Exit {
     exit_of(task.state)
 }
 
+/// A task that has ended, so long ago that nobody can say how.
+fn gone(name: &str) -> Exit {
+    out::remark(&format!("{} has ended; how is not kept any more", out::plain(name)));
+    Exit::Failed
+}
+
 fn exit_of(state: TaskState) -> Exit {
     match state {
         TaskState::Running | TaskState::Succeeded => Exit::Done,
         TaskState::Cancelled => Exit::Cancelled,
         TaskState::Failed | TaskState::TimedOut | TaskState::Reclaimed => Exit::Failed,
     }
+}
+
+/// The event that comes instead of those that are not kept any more.
+#[derive(Debug, Deserialize)]
+struct Gap {
+    /// Nothing after this number was heard.
+    after: u64,
 }
 
 /// Tasks until their outcome.
@@ -97,6 +112,9 @@ pub(super) struct Follower {
     cancelling: bool,
     ours: bool,
     interrupts: Interrupts,
+    /// Turns up to this number were read from the chat, and are not shown again.
+    read: u64,
+    gap: Option<Gap>,
 }
 
 impl Follower {
@@ -106,7 +124,8 @@ impl Follower {
         let interrupts = Interrupts::listen(ours)?;
         let bars = Bars::new(!as_json && out::Look::of_stderr().terminal);
         let (open, exit) = (HashMap::new(), Exit::Done);
-        let mut follower = Self { call_id, as_json, bars, open, exit, cancelling: false, ours, interrupts };
+        let (cancelling, read, gap) = (false, 0, None);
+        let mut follower = Self { call_id, as_json, bars, open, exit, cancelling, ours, interrupts, read, gap };
         // Also those that have ended by now: their outcome comes with the stream.
         for task in tasks {
             follower.watch(task);
@@ -127,6 +146,7 @@ impl Follower {
                 event = events.recv() => {
                     let Some(event) = event else { break };
                     self.hear(&event?)?;
+                    self.close_gap(client).await?;
                     false
                 }
                 wish = self.interrupts.next() => self.carry_out(wish, client).await?,
@@ -210,14 +230,56 @@ impl Follower {
                     self.exit = self.exit.and(exit_of(task.state));
                 }
             }
-            "turn" => {
-                let turn: Turn = serde_json::from_str(&message.data)?;
-                let ours = turn.body.task_id.is_some_and(|task_id| self.open.contains_key(&task_id));
-                if ours || (self.call_id.is_some() && turn.body.call_id == self.call_id) {
-                    self.take_turn(&turn);
-                }
+            "turn" => self.hear_turn(&serde_json::from_str(&message.data)?),
+            "pruned" => {
+                const TOLD: &str = "the live stream left out what is not kept any more: looking it up";
+                self.bars.aside(|| out::remark(TOLD));
+                self.gap = Some(serde_json::from_str(&message.data)?);
             }
             _ => {}
+        }
+        Ok(())
+    }
+
+    fn hear_turn(&mut self, turn: &Turn) {
+        if turn.seq <= self.read {
+            return;
+        }
+        let ours = turn.body.task_id.is_some_and(|task_id| self.open.contains_key(&task_id));
+        if ours || (self.call_id.is_some() && turn.body.call_id == self.call_id) {
+            self.take_turn(turn);
+        }
+    }
+
+    /// Learns from the tasks and the chat what the stream could not tell, most of all which tasks
+    /// have ended. Their calls' events are kept while they run, so that nothing else can be missing.
+    async fn close_gap(&mut self, client: &Client) -> Result<(), CliError> {
+        let Some(Gap { mut after }) = self.gap.take() else { return Ok(()) };
+        // The tasks first: the outcome of one that has ended by now is in the chat, if it is kept.
+        let mut ended = Vec::new();
+        for task_id in self.open.keys() {
+            match client.get::<Task>(&format!("/v1/tasks/{task_id}")).await {
+                Ok(task) if task.state == TaskState::Running => {}
+                Ok(task) => ended.push((*task_id, Some(task))),
+                Err(error) if error.is(&codes::NOT_FOUND) => ended.push((*task_id, None)),
+                Err(error) => return Err(error),
+            }
+        }
+        loop {
+            let Turns { turns } = client.get(&format!("/v1/chat/turns?after={after}&limit=500")).await?;
+            let Some(last) = turns.last() else { break };
+            after = last.seq;
+            for turn in &turns {
+                self.hear_turn(turn);
+            }
+            self.read = after;
+        }
+        for (task_id, task) in ended {
+            let Some(name) = self.open.remove(&task_id) else { continue };
+            self.bars.end(task_id);
+            let as_json = self.as_json;
+            let exit = self.bars.aside(|| task.map_or_else(|| gone(&name), |task| show_ended(&task, as_json)));
+            self.exit = self.exit.and(exit);
         }
         Ok(())
     }
