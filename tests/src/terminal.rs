@@ -32,6 +32,13 @@ impl Terminal {
         command.env("TERM", "xterm-256color");
         command.env("IMPERAL_DATA_DIR", folder.join("data"));
         command.env_remove("NO_COLOR");
+        // A person's terminal knows nothing of the cargo that runs the tests; where crates are kept
+        // is the machine's business.
+        for (name, _) in std::env::vars_os() {
+            if name.to_str().is_some_and(|name| name.starts_with("CARGO_") && name != "CARGO_HOME") {
+                command.env_remove(name);
+            }
+        }
         for (name, value) in env {
             command.env(name, value);
         }

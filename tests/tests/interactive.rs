@@ -133,6 +133,34 @@ async fn without_a_server_ctrl_c_offers_no_detaching_and_interrupts_at_the_secon
     assert_eq!(tasks(folder.path()).await[0]["state"], "reclaimed");
 }
 
+/// A crate without dependencies, so that cargo is quick: its binary becomes the probe.
+fn extension_in(folder: &Path) {
+    std::fs::create_dir(folder.join("src")).unwrap();
+    let manifest = "[package]\nname = \"stand-in\"\nversion = \"0.0.0\"\nedition = \"2024\"\n[workspace]\n";
+    std::fs::write(folder.join("Cargo.toml"), manifest).unwrap();
+    let become_probe = format!(
+        "use std::os::unix::process::CommandExt;\nfn main() {{\n    let args = std::env::args_os().skip(1);\n    \
+         panic!(\"{{}}\", std::process::Command::new({PROBE:?}).args(args).exec());\n}}\n"
+    );
+    std::fs::write(folder.join("src/main.rs"), become_probe).unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn under_cargo_imperal_ctrl_c_is_the_commands_own_too() {
+    let (folder, _node) = beside_a_node().await;
+    extension_in(folder.path());
+    let program = imperal_tests::sibling(PROBE, "cargo-imperal").display().to_string();
+    let call = ["imperal", "call", "steps", "steps=600", "step_ms=50", "--follow"];
+    let mut terminal = Terminal::start(&program, &call, folder.path(), &[]);
+    let at = terminal.until(0, "Step ");
+    terminal.send(CTRL_C);
+    let at = terminal.until(at, "keep watching");
+    terminal.send("c\r");
+    terminal.until(at, "■");
+    assert_eq!(terminal.ended(), 3, "its exit is the command's");
+    assert_eq!(tasks(folder.path()).await[0]["state"], "cancelled");
+}
+
 #[tokio::test]
 async fn without_a_terminal_an_interrupt_detaches_and_says_how_to_come_back() {
     let (folder, node) = beside_a_node().await;
