@@ -17,8 +17,8 @@ export function appIcon(app) {
 }
 
 export class Functions {
-  constructor({ el, extensions, makeForm, onClose }) {
-    Object.assign(this, { el, extensions, makeForm, onClose });
+  constructor({ el, extensions, shortcut, makeForm, onClose }) {
+    Object.assign(this, { el, extensions, shortcut, makeForm, onClose });
     this.forms = new Map();
     this.list = this.buildList();
     const all = extensions.flatMap((app) => app.functions.map((fn) => ({ app, fn })));
@@ -50,13 +50,13 @@ export class Functions {
     this.groups = groups;
     this.rows = groups.flatMap((group) => group.rows);
     this.search.addEventListener("input", () => this.filter());
-    const hint = (keys, word) => h("span", null, keys.map((key) => h("kbd", null, key)), word);
+    const hint = (keys, word) => h("span", { "aria-hidden": "true" }, keys.map((key) => h("kbd", null, key)), word);
     const el = h(
       "div",
       { class: "picker" },
       h("div", { class: "picker-head" }, h("div", { class: "head-row" }, h("h2", null, "What would you like to run?"), this.closeButton()), h("div", { class: "search" }, icon("search"), this.search, h("kbd", { "aria-hidden": "true" }, "/")), this.found),
       h("div", { class: "picker-body" }, this.recent.el, groups.map((group) => group.el), this.none),
-      h("div", { class: "key-hints", "aria-hidden": "true" }, hint(["/"], "search"), hint(["↑", "↓"], "choose"), hint(["↵"], "open")),
+      h("div", { class: "key-hints" }, this.shortcut.control, hint(["↑", "↓"], "choose"), hint(["↵"], "open")),
     );
     el.addEventListener("keydown", (event) => this.onKey(event));
     return el;
@@ -161,7 +161,6 @@ export class Functions {
   }
 
   focusSearch() {
-    if (this.only) return this.focus();
     if (this.current) this.showList(false);
     this.search.focus();
     this.search.select();

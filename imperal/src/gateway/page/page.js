@@ -17,6 +17,7 @@ import { Functions, appIcon } from "./functions.js";
 import { showEnded, showGate, signedIn } from "./gate.js";
 import { Line } from "./line.js";
 import { secrets } from "./schema.js";
+import { Shortcut } from "./shortcut.js";
 import { TaskList } from "./tasklist.js";
 import { humanise } from "./words.js";
 
@@ -137,12 +138,11 @@ function turnActs({ session, feed, calls, functions, toEnd }) {
   };
 }
 
-function onKey(event, functions) {
+function onKey(event, functions, shortcut) {
   if (event.key === "Escape" && document.body.classList.contains("sheet-open")) sheet(false);
-  const busy = event.target.matches?.("input, textarea, select") || document.querySelector("dialog[open]");
-  if (event.key !== "/" || busy || event.ctrlKey || event.metaKey || event.altKey) return;
+  // A sheet, and a single function, have neither a search to go to nor the switch that ends this.
+  if (narrow.matches || functions.only || !shortcut.hears(event)) return;
   event.preventDefault();
-  if (narrow.matches) sheet(true);
   functions.focusSearch();
 }
 
@@ -159,9 +159,11 @@ function start(session) {
   buildTop(session);
   signedIn(who);
 
+  const shortcut = new Shortcut();
   const functions = new Functions({
     el: $("side"),
     extensions: session.extensions,
+    shortcut,
     onClose: () => sheet(false),
     makeForm: (app, fn) =>
       new FunctionForm({
@@ -224,7 +226,7 @@ function start(session) {
   narrow.addEventListener("change", () => {
     if (document.body.classList.contains("sheet-open")) sheet(false);
   });
-  addEventListener("keydown", (event) => onKey(event, functions));
+  addEventListener("keydown", (event) => onKey(event, functions, shortcut));
   return { feed, line: new Line({ who, feed, state: (name) => connection.show(name) }) };
 }
 

@@ -1,0 +1,47 @@
+// The key `/`, which goes to the search from anywhere on the page. Owns when it counts, and the
+// switch for it, which this browser remembers: a single letter as a command is in the way of whoever
+// speaks to the computer or hits keys by accident (WCAG 2.1.4).
+
+import { h } from "./dom.js";
+
+const OFF = "imperal:no-slash";
+const KEY = "/";
+
+function off() {
+  try {
+    return localStorage.getItem(OFF) !== null;
+  } catch {
+    return false; // storage is blocked: the switch counts until the page is left
+  }
+}
+
+export class Shortcut {
+  constructor() {
+    this.box = h("input", { type: "checkbox", role: "switch", "aria-label": `${KEY} to search, from anywhere on the page`, onchange: () => this.turn(this.box.checked) });
+    this.control = h("label", { class: "slash", title: "Whether this key goes to the search from anywhere on the page" }, this.box, h("kbd", null, KEY), "to search");
+    addEventListener("storage", ({ key }) => key === OFF && this.show(!off())); // turned in another page
+    this.show(!off());
+  }
+
+  turn(on) {
+    this.show(on);
+    try {
+      if (on) localStorage.removeItem(OFF);
+      else localStorage.setItem(OFF, "1");
+    } catch {
+      // not remembered, and said by nobody: it does what was wanted here
+    }
+  }
+
+  show(on) {
+    this.on = on;
+    this.box.checked = on;
+    document.body.classList.toggle("no-slash", !on);
+  }
+
+  /** Whether this key press asks for the search. */
+  hears(event) {
+    const busy = event.target.matches?.("input, textarea, select") || document.querySelector("dialog[open]");
+    return this.on && event.key === KEY && !busy && !event.ctrlKey && !event.metaKey && !event.altKey;
+  }
+}
