@@ -2,35 +2,12 @@
 // field, refusals that lose nothing, and a call by keyboard alone.
 
 import assert from "node:assert/strict";
-import { after, afterEach, before, beforeEach, describe, test } from "node:test";
+import { describe, test } from "node:test";
 
-import { launch } from "./chromium.mjs";
-import { Opened } from "./opened.mjs";
-import { Stub } from "./stub.mjs";
+import { open, opened, stub, withStub } from "./stage.mjs";
+import { DONE } from "./stub.mjs";
 
-let browser;
-let stub;
-let open;
-
-before(async () => (browser = await launch()));
-after(() => browser?.close());
-beforeEach(async () => (stub = await new Stub().start()));
-afterEach(async () => {
-  try {
-    await open?.close();
-  } finally {
-    open = null;
-    await stub.stop();
-  }
-});
-
-const DONE = { status: "success", summary: "Done.", data: {} };
-
-async function opened(options) {
-  open = await Opened.at(browser, stub.url, options);
-  await open.state("live");
-  return open.page;
-}
+withStub();
 
 const userTurn = () => stub.turns.find((turn) => turn.role === "user");
 

@@ -3,35 +3,12 @@
 // a stand-in for the gateway, which can count connections and lose messages on purpose.
 
 import assert from "node:assert/strict";
-import { after, afterEach, before, beforeEach, describe, test } from "node:test";
+import { describe, test } from "node:test";
 
-import { launch } from "./chromium.mjs";
-import { Opened } from "./opened.mjs";
-import { Stub } from "./stub.mjs";
+import { open, openAt, opened, stub, withStub } from "./stage.mjs";
+import { DONE } from "./stub.mjs";
 
-let browser;
-let stub;
-let open;
-
-before(async () => (browser = await launch()));
-after(() => browser?.close());
-beforeEach(async () => (stub = await new Stub().start()));
-afterEach(async () => {
-  try {
-    await open?.close();
-  } finally {
-    open = null;
-    await stub.stop();
-  }
-});
-
-const DONE = { status: "success", summary: "Done.", data: {} };
-
-async function opened(options) {
-  open = await Opened.at(browser, stub.url, options);
-  await open.state("live");
-  return open.page;
-}
+withStub();
 
 /** A browser in which pages cannot find one another, as over plain http beyond this machine. */
 const withoutLocks = (page) => page.addInitScript(() => Object.defineProperty(Navigator.prototype, "locks", { value: undefined }));
@@ -112,7 +89,7 @@ describe("the live stream", () => {
   });
 
   test("a line that has gone silent is replaced", async () => {
-    open = await Opened.at(browser, "about:blank");
+    await openAt("about:blank");
     await open.page.clock.install();
     await open.page.goto(stub.url);
     await open.state("live");
@@ -123,7 +100,7 @@ describe("the live stream", () => {
   });
 
   test("after sleep the page asks at once, without waiting for the silence to be noticed", async () => {
-    open = await Opened.at(browser, "about:blank");
+    await openAt("about:blank");
     await open.page.clock.install();
     await open.page.goto(stub.url);
     await open.state("live");
@@ -136,7 +113,7 @@ describe("the live stream", () => {
   });
 
   test("where pages cannot share, one that nobody looks at gives its connection back, and still learns what happens", async () => {
-    open = await Opened.at(browser, "about:blank");
+    await openAt("about:blank");
     const { page } = open;
     await withoutLocks(page);
     await page.clock.install();
@@ -167,7 +144,7 @@ describe("the live stream", () => {
 
   test("earlier turns that could not be read can be asked for again", async () => {
     for (let n = 0; n < 130; n += 1) stub.turn({ text: `turn ${n}` });
-    open = await Opened.at(browser, "about:blank");
+    await openAt("about:blank");
     let broken = true;
     await open.page.route("**/v1/chat/turns?before=*", (route) => (broken ? route.abort() : route.continue()));
     await open.page.goto(stub.url);
@@ -197,7 +174,7 @@ describe("many pages of one user", () => {
 
   /** Opens pages one after the other: the first one reads for all. */
   async function pages(n, prepare) {
-    open = await Opened.at(browser, "about:blank");
+    await openAt("about:blank");
     await prepare?.(open.page);
     await open.page.goto(stub.url);
     await open.state("live");

@@ -5,11 +5,10 @@
 
 import { launch } from "./chromium.mjs";
 import { Opened } from "./opened.mjs";
-import { Stub } from "./stub.mjs";
+import { DONE, Stub } from "./stub.mjs";
 
 const [turns, perSecond] = [Number(process.argv[2] ?? 2000), Number(process.argv[3] ?? 500)];
 const BURST_MS = 5000;
-const DONE = { status: "success", summary: "Done.", data: {} };
 
 const stub = await new Stub().start();
 const browser = await launch();

@@ -2,34 +2,16 @@
 // means harm cannot do. Against a stand-in for the gateway, which serves any answer.
 
 import assert from "node:assert/strict";
-import { after, afterEach, before, beforeEach, test } from "node:test";
+import { test } from "node:test";
 
-import { launch } from "./chromium.mjs";
-import { Opened } from "./opened.mjs";
-import { Stub } from "./stub.mjs";
+import { open, opened, stub, withStub } from "./stage.mjs";
 import { call, node, tree } from "./trees.mjs";
 
-let browser;
-let stub;
-let open;
-
-before(async () => (browser = await launch()));
-after(() => browser?.close());
-beforeEach(async () => (stub = await new Stub().start()));
-afterEach(async () => {
-  try {
-    await open?.close();
-  } finally {
-    open = null;
-    await stub.stop();
-  }
-});
+withStub();
 
 async function shown(ui, options) {
   stub.asked("ping", {}, { status: "success", summary: "Here.", data: { score: 87 }, ui });
-  open = await Opened.at(browser, stub.url, options);
-  await open.state("live");
-  return open.page;
+  return opened(options);
 }
 
 const lastCall = () => stub.turns.findLast((turn) => turn.role === "user");

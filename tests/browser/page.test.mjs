@@ -3,35 +3,12 @@
 // live stream line.test.mjs; what a real binary can do is tested in platform.test.mjs.
 
 import assert from "node:assert/strict";
-import { after, afterEach, before, beforeEach, describe, test } from "node:test";
+import { describe, test } from "node:test";
 
-import { launch } from "./chromium.mjs";
-import { Opened } from "./opened.mjs";
-import { Stub } from "./stub.mjs";
+import { open, opened, stub, withStub } from "./stage.mjs";
+import { DONE } from "./stub.mjs";
 
-let browser;
-let stub;
-let open;
-
-before(async () => (browser = await launch()));
-after(() => browser?.close());
-beforeEach(async () => (stub = await new Stub().start()));
-afterEach(async () => {
-  try {
-    await open?.close();
-  } finally {
-    open = null;
-    await stub.stop();
-  }
-});
-
-const DONE = { status: "success", summary: "Done.", data: {} };
-
-async function opened(options) {
-  open = await Opened.at(browser, stub.url, options);
-  await open.state("live");
-  return open.page;
-}
+withStub();
 
 describe("results", () => {
   const show = async (data, summary = "Here.") => {
@@ -276,6 +253,38 @@ describe("for everyone", () => {
     await page.locator("#open-audit").click();
     await page.locator(".audit-row").last().getByRole("button", { name: "Show in the chat" }).click();
     assert.equal(await focused(), stub.turns.find((turn) => turn.role === "bot").turn_id);
+  });
+
+  test("the key / goes to the search until it is turned off, which this browser remembers", async () => {
+    const page = await opened();
+    const pressed = async (one) => {
+      await one.getByLabel("Chat history").focus();
+      await one.keyboard.press("/");
+      return one.evaluate(() => document.activeElement.id);
+    };
+    assert.equal(await pressed(page), "function-search");
+    await page.getByRole("switch", { name: "/ to search" }).uncheck();
+    assert.equal(await pressed(page), "chat", "it does nothing");
+    await open.accessible("the list of functions with the key turned off");
+    await page.reload();
+    await open.state("live");
+    assert.equal(await pressed(page), "chat", "nor after a reload");
+    const other = await open.again(stub.url);
+    await other.state("live");
+    assert.equal(await pressed(other.page), "chat", "nor in another page");
+    await other.page.getByRole("switch").check();
+    await page.locator(".slash input:checked").waitFor(); // the first page hears of it
+    for (const one of [page, other.page]) assert.equal(await pressed(one), "function-search");
+  });
+
+  test("where the functions are a sheet the key / does nothing: its switch is not there", async () => {
+    const page = await opened({ viewport: { width: 360, height: 740 } });
+    await page.getByLabel("Chat history").focus();
+    await page.keyboard.press("/");
+    await page.getByRole("button", { name: "Run a function" }).waitFor();
+    assert.equal(await page.getByLabel("Functions", { exact: true }).isVisible(), false);
+    await page.getByRole("button", { name: "Run a function" }).click();
+    assert.equal(await page.getByRole("switch").count(), 0);
   });
 
   test("on a phone the functions are a sheet that back and Escape close", async () => {

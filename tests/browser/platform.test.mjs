@@ -2,36 +2,15 @@
 // Each test has its own process and data folder.
 
 import assert from "node:assert/strict";
-import { after, afterEach, before, beforeEach, test } from "node:test";
+import { test } from "node:test";
 
-import { launch } from "./chromium.mjs";
 import { Opened } from "./opened.mjs";
-import { Refine } from "./refine.mjs";
+import { browser, open, openAt, opened, refine, restart, withRefine } from "./stage.mjs";
+
+withRefine();
 
 const DRAFT = "this  is a a draft , with  errors .";
 const REFINED = "This is a draft, with errors.";
-
-let browser;
-let refine;
-let open;
-
-before(async () => (browser = await launch()));
-after(() => browser?.close());
-beforeEach(async () => (refine = await new Refine().start()));
-afterEach(async () => {
-  try {
-    await open?.close();
-  } finally {
-    open = null;
-    await refine?.stop();
-  }
-});
-
-async function opened(options) {
-  open = await Opened.at(browser, refine.link, options);
-  await open.state("live");
-  return open.page;
-}
 
 async function ask(fn, text) {
   await open.choose(fn);
@@ -78,7 +57,7 @@ test("the browser is closed after the ack, and the outcome is there when it come
   await open.close();
   held.answer(REFINED);
   await refine.untilTurn(owner, (turn) => turn.task_id && turn.result);
-  open = await Opened.at(browser, refine.url, { storageState });
+  await openAt(refine.url, { storageState });
   await outcome().getByText(REFINED).waitFor();
   assert.equal(await outcome().count(), 1);
 });
@@ -214,6 +193,30 @@ test("the network goes and comes back: no turn is missing, double or out of orde
   assert.deepEqual(asked, ["before", ...Array.from({ length: 20 }, (_, n) => `while away ${n}`), "after"]);
 });
 
+test("pages that were away while retention took their events show the complete chat afterwards", async () => {
+  await restart((fresh) => fresh.start({ IMPERAL_KEEP_EVENTS: "1s" }));
+  await opened();
+  const owner = await cookie();
+  const both = [open, await open.again(refine.url)];
+  await both[1].state("live");
+  await refine.call(owner, "check_text", { text: "before" });
+  for (const one of both) await one.turns().nth(1).waitFor();
+  await open.context.setOffline(true);
+  for (const one of both) await one.state("offline");
+  for (let n = 0; n < 3; n += 1) await refine.call(owner, "check_text", { text: `while away ${n}` });
+  await refine.untilPruned(owner, 2);
+  await open.context.setOffline(false);
+  for (const one of both) await one.seen("while away 2");
+  await refine.call(owner, "check_text", { text: "after" });
+  for (const one of both) {
+    await one.turns().nth(9).waitFor();
+    await one.state("live");
+    const numbers = await one.turns().evaluateAll((turns) => turns.map((turn) => Number(turn.dataset.seq)));
+    assert.deepEqual(numbers, Array.from({ length: 10 }, (_, n) => n + 1));
+    assert.deepEqual(await one.turns(".user").locator(".param-text").allTextContents(), ["before", "while away 0", "while away 1", "while away 2", "after"]);
+  }
+});
+
 test("a link that was used, or a stranger, is told how to get in", async () => {
   await opened();
   const stranger = await Opened.at(browser, refine.link);
@@ -231,16 +234,14 @@ test("a link that was used, or a stranger, is told how to get in", async () => {
 });
 
 test("two users in two browsers: neither sees anything of the other", async () => {
-  await refine.stop();
-  refine = await new Refine().serve();
-  const enter = async (user) => {
-    const one = await Opened.at(browser, refine.url, { extraHTTPHeaders: { authorization: `Bearer ${refine.token(user)}` } });
+  await restart((fresh) => fresh.serve());
+  const as = (user) => ({ extraHTTPHeaders: { authorization: `Bearer ${refine.token(user)}` } });
+  await openAt(refine.url, as("anna"));
+  const berta = await Opened.at(browser, refine.url, as("berta"));
+  for (const [one, user] of [[open, "anna"], [berta, "berta"]]) {
     await one.state("live");
     await one.page.locator("#who", { hasText: user }).waitFor();
-    return one;
-  };
-  open = await enter("anna");
-  const berta = await enter("berta");
+  }
   await working();
   await refine.inject("anna", "for anna alone");
   await refine.inject("berta", "for berta alone");

@@ -158,6 +158,23 @@ export class Refine {
     }
   }
 
+  /** Resolves once the events after a number are not kept any more, which the live stream then says. */
+  async untilPruned(cookie, after) {
+    for (;;) {
+      const abort = new AbortController();
+      const response = await fetch(`${this.url}v1/events/stream?after=${after}`, { headers: { cookie }, signal: abort.signal });
+      let [text, second] = ["", undefined];
+      for await (const chunk of response.body.pipeThrough(new TextDecoderStream())) {
+        text += chunk;
+        [, second] = [...text.matchAll(/^event: ?(\w+)$/gm)].map(([, name]) => name);
+        if (second) break; // the first one is `hello`
+      }
+      abort.abort();
+      if (second === "pruned") return;
+      await new Promise((done) => setTimeout(done, 100));
+    }
+  }
+
   /** Ends it as a crash would: no signal handler runs. */
   async crash() {
     this.child.kill("SIGKILL");

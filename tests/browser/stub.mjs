@@ -14,6 +14,9 @@ const CSP =
   "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' https: data:; connect-src 'self'; form-action 'none'; base-uri 'none'; frame-ancestors 'none'";
 const ICON = '<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 24 24"><rect width="24" height="24" rx="6" fill="#0f7a63"/><path d="M6 8h12M6 12h9M6 16h11" stroke="#fff" stroke-width="2" stroke-linecap="round"/></svg>';
 
+/** An answer that went well. */
+export const DONE = { status: "success", summary: "Done.", data: {} };
+
 export class Stub {
   constructor() {
     this.events = []; // {seq, name, data}
