@@ -64,7 +64,7 @@ impl State {
     /// The number of the oldest call that has no reply or a running task.
     fn first_needed(&self, owner: &Owner) -> u64 {
         let open = self.open_calls.values();
-        let at_work = self.running_rows().map(|row| &row.record.task.call_id);
+        let at_work = self.running_rows_of(owner).map(|row| &row.record.task.call_id);
         let calls = open.chain(at_work).filter_map(|call_id| self.calls.get(call_id));
         calls.filter(|call| call.owner == *owner).map(|call| call.seq).min().unwrap_or(u64::MAX)
     }

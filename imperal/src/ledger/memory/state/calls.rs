@@ -1,0 +1,89 @@
+//! Calls: accepted once, answered once.
+
+use jiff::Timestamp;
+
+use super::{State, Told};
+use crate::ids::CallId;
+use crate::ledger::{Incarnation, LedgerError, NewCall, Owner, Turn, TurnBody};
+
+#[derive(Debug)]
+pub(super) struct CallRow {
+    pub(super) order: u64,
+    pub(super) owner: Owner,
+    pub(super) holder: Incarnation,
+    pub(super) turn: TurnBody,
+    /// The number of its own turn.
+    pub(super) seq: u64,
+    pub(super) open: bool,
+}
+
+impl State {
+    pub(in crate::ledger::memory) fn accept_call(
+        &mut self,
+        holder: &Incarnation,
+        call: NewCall,
+        now: Timestamp,
+    ) -> Told<Turn> {
+        self.fence(holder)?;
+        if self.calls.contains_key(&call.call_id) {
+            return Err(LedgerError::Settled);
+        }
+        self.fresh(&call.turn)?;
+        let order = self.next_order();
+        let (owner, turn) = self.add_turn(call.owner, call.turn, now);
+        let row = CallRow {
+            order,
+            owner: owner.clone(),
+            holder: holder.clone(),
+            turn: turn.body.clone(),
+            seq: turn.seq,
+            open: true,
+        };
+        self.calls.insert(call.call_id, row);
+        self.open_calls.insert(order, call.call_id);
+        Ok((owner, turn))
+    }
+
+    pub(in crate::ledger::memory) fn reply(
+        &mut self,
+        holder: &Incarnation,
+        call_id: CallId,
+        turn: TurnBody,
+        now: Timestamp,
+    ) -> Told<Turn> {
+        self.fence(holder)?;
+        let row = self.calls.get(&call_id).filter(|row| row.holder == *holder).ok_or(LedgerError::Unknown)?;
+        if !row.open {
+            return Err(LedgerError::Settled);
+        }
+        self.settle_call(call_id, turn, now)
+    }
+
+    pub(in crate::ledger::memory) fn reclaim_call(
+        &mut self,
+        holder: &Incarnation,
+        call_id: CallId,
+        turn: TurnBody,
+        now: Timestamp,
+    ) -> Told<Turn> {
+        self.fence(holder)?;
+        let row = self.calls.get(&call_id).ok_or(LedgerError::Unknown)?;
+        if !row.open {
+            return Err(LedgerError::Settled);
+        }
+        if self.is_current(&row.holder) {
+            return Err(LedgerError::Unknown);
+        }
+        self.settle_call(call_id, turn, now)
+    }
+
+    /// The write of a reply; the right to it has been checked.
+    fn settle_call(&mut self, call_id: CallId, turn: TurnBody, now: Timestamp) -> Told<Turn> {
+        self.fresh(&turn)?;
+        let row = self.calls.get_mut(&call_id).ok_or(LedgerError::Unknown)?;
+        row.open = false;
+        let (order, owner) = (row.order, row.owner.clone());
+        self.open_calls.remove(&order);
+        Ok(self.add_turn(owner, turn, now))
+    }
+}

@@ -1,0 +1,35 @@
+//! The audit trail, each owner's rows linked by hashes.
+
+use jiff::Timestamp;
+
+use super::State;
+use crate::ledger::{AuditEnds, AuditFilter, AuditHash, AuditRow, NewAudit, Owner};
+
+impl State {
+    pub(in crate::ledger::memory) fn audit(&mut self, body: NewAudit, at: Timestamp) {
+        self.last_audit += 1;
+        let owner = Owner::new(&body.tenant_id, &body.user_id);
+        self.note_owner(&owner);
+        let before = self.audit_ends.get(&owner);
+        let hash = AuditHash::of(before.map(|ends| &ends.end), at, &body);
+        let ends = AuditEnds::new(before.and_then(|ends| ends.anchor), before.map_or(0, |ends| ends.pruned), hash);
+        self.audit_ends.insert(owner, ends);
+        self.audit.push(AuditRow { audit_id: self.last_audit, at, body, hash });
+    }
+
+    pub(in crate::ledger::memory) fn audit_ends(&self, owner: Option<&Owner>) -> Vec<(Owner, AuditEnds)> {
+        let wanted = |(of, _): &(&Owner, &AuditEnds)| owner.is_none_or(|owner| owner == *of);
+        self.audit_ends.iter().filter(wanted).map(|(owner, ends)| (owner.clone(), ends.clone())).collect()
+    }
+
+    pub(in crate::ledger::memory) fn audit_rows(&self, filter: &AuditFilter) -> Vec<AuditRow> {
+        let wanted = |row: &&AuditRow| {
+            filter
+                .owner
+                .as_ref()
+                .is_none_or(|owner| *owner.tenant_id == *row.body.tenant_id && *owner.user_id == *row.body.user_id)
+        };
+        let from = self.audit.partition_point(|row| row.audit_id <= filter.after);
+        self.audit[from..].iter().filter(wanted).take(filter.limit as usize).cloned().collect()
+    }
+}
