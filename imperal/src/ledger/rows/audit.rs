@@ -1,0 +1,71 @@
+//! Lines of the audit trail.
+
+use jiff::Timestamp;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::Owner;
+use crate::ledger::AuditHash;
+
+/// Whether an audited act was done.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum AuditOutcome {
+    /// It was done.
+    Done,
+    /// It was refused.
+    Refused,
+    /// The platform's contract was broken; an operator should look.
+    Critical,
+}
+
+/// What an audit row says. The ledger adds number and time, see [`AuditRow`].
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct NewAudit {
+    /// Tenant of whoever the act touches.
+    pub tenant_id: String,
+    /// Whose chat or task the act touches. A refused act is filed under the actor: the row says
+    /// what they tried, and the other user's rows stay their own.
+    pub user_id: String,
+    /// Who acted: `user:ID`, `service`, `extension:APP` or `platform`.
+    pub actor: String,
+    /// The extension, where one is concerned.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub app_id: Option<String>,
+    /// What was done or tried: `chat.inject`, `task.cancel`, `task.read`, ..
+    pub action: String,
+    /// To what: a task or turn id, a user.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub target: Option<String>,
+    /// Whether it was done.
+    pub outcome: AuditOutcome,
+    /// More, for people.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub detail: Option<String>,
+}
+
+/// One line of the audit trail. Never changed; removed by retention alone, and by default never.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct AuditRow {
+    /// Its number in the ledger; later rows have higher ones.
+    pub audit_id: u64,
+    /// When.
+    #[schemars(with = "String")]
+    pub at: Timestamp,
+    /// What it says.
+    #[serde(flatten)]
+    pub body: NewAudit,
+    /// Links it to the owner's row before it.
+    pub hash: AuditHash,
+}
+
+/// Which audit rows.
+#[derive(Debug, Clone, Default)]
+pub struct AuditFilter {
+    /// Only this owner's; all of them when absent.
+    pub owner: Option<Owner>,
+    /// Only rows with a higher number.
+    pub after: u64,
+    /// At most so many.
+    pub limit: u32,
+}
