@@ -1,7 +1,7 @@
 //! The check of a manifest against every rule it must obey.
 //!
 //! Owns the rules' order and what an extension and a file are each asked. `table` says which fields
-//! there are and what form each has, `rules` what the whole must obey, `extension_rules` what the
+//! there are and what form each has, `walk` compares a file with it, `rules` says what the whole must obey, `extension_rules` what the
 //! reference asks of an extension. Nothing here panics on any input, and every fault found is a
 //! finding: a webhook path that is there twice as much as a key that is misspelt.
 
@@ -16,6 +16,7 @@ mod rules;
 mod schemas;
 mod source;
 mod table;
+mod walk;
 mod why;
 mod xml;
 
@@ -73,8 +74,8 @@ impl Circumstances {
 /// Where a manifest has keys that no manifest has, as paths.
 pub(super) fn unknown_keys(manifest: &Value) -> Vec<String> {
     let mut unknown = Vec::new();
-    table::walk(manifest, &mut |fault| {
-        if matches!(fault.what, table::What::Unknown) {
+    walk::walk(manifest, &mut |fault| {
+        if matches!(fault.what, walk::What::Unknown) {
             unknown.push(fault.path);
         }
     });
@@ -84,11 +85,11 @@ pub(super) fn unknown_keys(manifest: &Value) -> Vec<String> {
 /// The first place where there is a list and should be an object. Deriving a reader takes both.
 pub(super) fn list_for_object(manifest: &Value) -> Option<String> {
     let mut first = None;
-    table::walk(manifest, &mut |fault| {
+    walk::walk(manifest, &mut |fault| {
         let list = match &fault.what {
-            table::What::NotAnObject(found) => found == &"a list",
-            table::What::Wrong { must, found } => must == "an object" && found == "a list",
-            table::What::Missing | table::What::Unknown => false,
+            walk::What::NotAnObject(found) => found == &"a list",
+            walk::What::Wrong { must, found } => must == "an object" && found == "a list",
+            walk::What::Missing | walk::What::Unknown => false,
         };
         if list && first.is_none() {
             first = Some(if fault.path.is_empty() { "the manifest".to_owned() } else { format!("`{}`", fault.path) });

@@ -8,7 +8,8 @@ use std::collections::BTreeMap;
 use serde_json::{Map, Value};
 
 use super::finding::{Level, Raised};
-use super::table::{self, What};
+use super::table;
+use super::walk::{self, What};
 use super::{cron, schemas};
 
 /// Where findings are put.
@@ -65,7 +66,7 @@ pub(super) fn objects<'a>(
 
 /// M1 to M5: does every field hold what it may.
 pub(super) fn structure(manifest: &Value, sink: &mut Sink) {
-    table::walk(manifest, &mut |fault| {
+    walk::walk(manifest, &mut |fault| {
         let path = fault.path;
         match fault.what {
             What::NotAnObject(found) => {
@@ -322,8 +323,8 @@ fn node(fields: &Map<String, Value>, at: &str, sink: &mut Sink) {
             "write `\"props\": {}`",
         );
     }
-    if let Some(value) = table::input_type_fault(fields) {
-        let message = format!("the input at `{at}` has the type {}, which is none", table::found(value));
+    if let Some(value) = walk::input_type_fault(fields) {
+        let message = format!("the input at `{at}` has the type {}, which is none", walk::found(value));
         sink.error(
             "M22",
             format!("{at}.props.type"),
