@@ -1,7 +1,8 @@
 //! Random interleavings of operations: memory, SQLite and a plain model must agree.
 //!
 //! The model says whether an operation is refused and how many rows there are; what the rows say
-//! is compared between the two ledgers. `PROPTEST_RNG_SEED` repeats a run, `PROPTEST_CASES` makes
+//! is compared between the two ledgers. Owns doing the operations; which there are is `op`'s, what
+//! must hold afterwards `compare`'s. `PROPTEST_RNG_SEED` repeats a run, `PROPTEST_CASES` makes
 //! it longer.
 
 use std::collections::HashSet;
@@ -11,69 +12,13 @@ use std::time::Duration;
 use imperal::context::MsgType;
 use imperal::ids::{CallId, TaskId, TurnId};
 use imperal::ledger::{
-    AuditCheck, AuditFilter, AuditOutcome, CancelAnswer, Fence, HeldClock, Incarnation, Keep, Ledger, LedgerError,
-    MemoryLedger, NewAudit, NewCall, NewTask, Orphan, Owner, Progress, Role, SqliteLedger, TaskEnd, TaskState,
-    TurnBody, Work,
+    AuditOutcome, CancelAnswer, Fence, HeldClock, Incarnation, Keep, Ledger, LedgerError, MemoryLedger, NewAudit,
+    NewCall, NewTask, Orphan, Owner, Progress, Role, SqliteLedger, TaskEnd, TaskState, TurnBody, Work,
 };
 use proptest::prelude::*;
 
+use self::op::{LEASE, Op, op};
 use super::model::{LIMIT, Model, Piece};
-
-const LEASE: u64 = 15;
-
-/// Indices are taken modulo what there is.
-#[derive(Debug, Clone)]
-enum Op {
-    Join { node: usize, short: bool },
-    Renew { life: usize },
-    Leave { life: usize },
-    Wait { seconds: u64 },
-    Accept { life: usize, owner: usize },
-    Reply { life: usize, call: usize },
-    Start { life: usize, call: usize, owner: Option<usize>, key: Option<usize> },
-    Finish { life: usize, task: usize },
-    Progress { life: usize, task: usize },
-    Cancel { task: usize },
-    Inject { owner: usize, fence: Option<(usize, usize, bool)> },
-    Orphans { life: usize },
-    ReclaimCall { life: usize, call: usize },
-    ReclaimTask { life: usize, task: usize },
-    Prune { ages: [Option<u64>; 4], limit: u32 },
-}
-
-fn op() -> impl Strategy<Value = Op> {
-    let n = || 0..1000_usize;
-    prop_oneof![
-        2 => (0..3_usize, any::<bool>()).prop_map(|(node, short)| Op::Join { node, short }),
-        1 => n().prop_map(|life| Op::Renew { life }),
-        1 => n().prop_map(|life| Op::Leave { life }),
-        1 => (1..LEASE + 2).prop_map(|seconds| Op::Wait { seconds }),
-        5 => (n(), n()).prop_map(|(life, owner)| Op::Accept { life, owner }),
-        5 => (n(), n()).prop_map(|(life, call)| Op::Reply { life, call }),
-        5 => (n(), n(), prop::option::weighted(0.1, n()), prop::option::of(0..2_usize))
-            .prop_map(|(life, call, owner, key)| Op::Start { life, call, owner, key }),
-        5 => (n(), n()).prop_map(|(life, task)| Op::Finish { life, task }),
-        2 => (n(), n()).prop_map(|(life, task)| Op::Progress { life, task }),
-        2 => n().prop_map(|task| Op::Cancel { task }),
-        3 => (n(), prop::option::of((n(), n(), any::<bool>()))).prop_map(|(owner, fence)| Op::Inject { owner, fence }),
-        2 => n().prop_map(|life| Op::Orphans { life }),
-        3 => (n(), n()).prop_map(|(life, call)| Op::ReclaimCall { life, call }),
-        3 => (n(), n()).prop_map(|(life, task)| Op::ReclaimTask { life, task }),
-        1 => (prop::array::uniform4(prop::option::of(0..3 * LEASE)), 1..20_u32)
-            .prop_map(|(ages, limit)| Op::Prune { ages, limit }),
-    ]
-}
-
-struct World {
-    clock: Arc<HeldClock>,
-    ledgers: [Arc<dyn Ledger>; 2],
-    model: Model,
-    owners: [Owner; 3],
-    lives: Vec<Incarnation>,
-    calls: Vec<CallId>,
-    tasks: Vec<TaskId>,
-    floors: [u64; 3],
-}
 
 /// Does it on both ledgers, which must answer alike.
 macro_rules! both {
@@ -85,6 +30,20 @@ macro_rules! both {
         assert_eq!(first, second, "memory and file differ");
         first
     }};
+}
+
+mod compare;
+mod op;
+
+struct World {
+    clock: Arc<HeldClock>,
+    ledgers: [Arc<dyn Ledger>; 2],
+    model: Model,
+    owners: [Owner; 3],
+    lives: Vec<Incarnation>,
+    calls: Vec<CallId>,
+    tasks: Vec<TaskId>,
+    floors: [u64; 3],
 }
 
 impl World {
@@ -369,62 +328,6 @@ impl World {
     fn known<T>(&self, outcome: &Result<T, LedgerError>, piece: &Piece) -> Option<()> {
         let may_be_gone = piece.settled && self.model.cuts != [0; 4] && !self.model.at_work(piece);
         if may_be_gone && matches!(outcome, Err(LedgerError::Unknown)) { None } else { Some(()) }
-    }
-
-    async fn compare(&self) {
-        for owner in 0..self.owners.len() {
-            self.compare_owner(owner).await;
-        }
-        let [_, oldest_task, ..] = self.model.cuts;
-        for (task, piece) in self.tasks.iter().zip(&self.model.tasks) {
-            let Some(record) = both!(self, ledger => ledger.task(*task)).unwrap() else {
-                assert!(piece.settled && oldest_task > 0, "an unsettled task is gone");
-                continue;
-            };
-            assert_eq!(record.task.state != TaskState::Running, piece.settled);
-            assert_eq!(record.task.cancel_requested_at.is_some(), piece.asked);
-        }
-        for ledger in &self.ledgers {
-            assert_eq!(AuditCheck::run(&**ledger, None).await.unwrap().broken, None);
-        }
-    }
-
-    /// How far the owner's events are not kept.
-    async fn floor(&self, owner: usize) -> u64 {
-        let owner = &self.owners[owner];
-        match both!(self, ledger => ledger.events(owner, 0, 1000)) {
-            Ok(_) => 0,
-            Err(LedgerError::Pruned(floor)) => floor,
-            Err(error) => panic!("{error}"),
-        }
-    }
-
-    /// What the model says must be there is, and what it says must be gone is not.
-    async fn compare_owner(&self, index: usize) {
-        let (owner, model) = (&self.owners[index], &self.model);
-        let [old_turns, _, old_events, old_audit] = model.cuts;
-        let floor = self.floor(index).await;
-        assert_eq!(floor, self.floors[index], "events went without pruning");
-        let events = both!(self, ledger => ledger.events(owner, floor, 1000)).unwrap();
-        let head = both!(self, ledger => ledger.head(owner)).unwrap();
-        assert_eq!(head, model.counts[index].0);
-        assert!(events.iter().map(|event| event.seq).eq(floor + 1..=head));
-        let young = model.turns[index].iter().find(|(_, at)| *at >= old_events).map_or(head, |(seq, _)| seq - 1);
-        assert!(floor <= young, "events up to {floor} are gone, those after {young} are young");
-        let turns = both!(self, ledger => ledger.turns(owner, 0, 1000)).unwrap();
-        let kept: HashSet<u64> = turns.iter().map(|turn| turn.seq).collect();
-        for (seq, at) in &model.turns[index] {
-            assert!(kept.contains(seq) || (*at < old_turns && *seq <= floor), "turn {seq} of {at} s is gone");
-        }
-        let filter = AuditFilter { owner: Some(owner.clone()), after: 0, limit: 1000 };
-        let audit = both!(self, ledger => ledger.audit_rows(filter.clone())).unwrap();
-        let (ever, young) = (&model.audit[index], model.audit[index].iter().filter(|at| **at >= old_audit).count());
-        assert!((young..=ever.len()).contains(&audit.len()), "{} of {} audit rows", audit.len(), ever.len());
-        let ends = both!(self, ledger => ledger.audit_ends(Some(owner.clone()))).unwrap();
-        let pruned = ends.first().map_or(0, |(_, ends)| ends.pruned);
-        assert_eq!(pruned + audit.len() as u64, ever.len() as u64);
-        both!(self, ledger => ledger.running_tasks(owner)).unwrap();
-        both!(self, ledger => ledger.recent_tasks(owner, 1000)).unwrap();
     }
 }
 
