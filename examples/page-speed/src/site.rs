@@ -94,7 +94,7 @@ async fn looked_after(ctx: &Context, key: &str, target: &Target, pages: u32) -> 
             }
             JobState::Failed => {
                 let why = job.error.unwrap_or_else(|| "it did not say why".to_owned());
-                Err(Error::user("JOB_FAILED", format!("The page-speed service gave up: {why}.")))
+                Ok(JobStatus::Failed(Error::user("JOB_FAILED", format!("The page-speed service gave up: {why}."))))
             }
         }
     })

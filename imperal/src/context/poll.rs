@@ -28,7 +28,7 @@ const TOLERATED: u32 = 3;
 const CLEANUP: Duration = Duration::from_secs(10);
 
 /// Where a job elsewhere stands, as a check of [`Context::poll`] found it.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug)]
 pub enum JobStatus<T> {
     /// Not done, and it says no more.
     Pending,
@@ -41,6 +41,9 @@ pub enum JobStatus<T> {
     },
     /// Done.
     Done(T),
+    /// Over without a result, and why: what the await then returns. A retryable error is no reason
+    /// to look again, and there is nothing left to cancel.
+    Failed(Error),
 }
 
 impl<T> JobStatus<T> {
@@ -59,14 +62,15 @@ impl Context {
     /// The first check is made at once, the next after 2 s, then in growing intervals of at most
     /// 15 s; see [`every`](Polling::every). A check that fails with an error that may pass (a
     /// timeout, a 5xx, 429) is borne three times in a row; every other error ends the waiting and
-    /// is what the await returns: a job that failed is said so by an error from `check`.
+    /// is what the await returns. A job that failed is [`JobStatus::Failed`], with the error that the
+    /// await returns; an error of kind `User` from `check` is taken for the same.
     ///
     /// Each check is a sign of life; the wait between two is none, and never longer than 120 s.
     /// A cancel ends the wait at once. Cancel safe: dropping it stops the checks, and what was
     /// given to [`on_cancel`](Polling::on_cancel) stays registered for the end of the task.
     ///
     /// # Errors
-    /// What `check` returns; `BACKEND_TIMEOUT`, retryable, after [`within`](Polling::within);
+    /// What `check` returns or [`JobStatus::Failed`] carries; `BACKEND_TIMEOUT`, retryable, after [`within`](Polling::within);
     /// [`Error::cancelled`] once the user has cancelled; `INTERNAL` for an interval of zero or over
     /// 120 s or a range of progress outside 0 to 100.
     ///
@@ -80,7 +84,7 @@ impl Context {
     ///         let job: Job = ctx.http().get(&job_url).send().await?.error_for_status()?.json()?;
     ///         Ok(match (job.state.as_str(), job.video) {
     ///             ("done", Some(video)) => JobStatus::Done(video),
-    ///             ("failed", _) => return Err(Error::user("RENDER_FAILED", "The video could not be made.")),
+    ///             ("failed", _) => JobStatus::Failed(Error::user("RENDER_FAILED", "The video could not be made.")),
     ///             _ => JobStatus::at(job.percent, "Rendering"),
     ///         })
     ///     })
@@ -202,6 +206,10 @@ impl<T> Polling<'_, T> {
                 Ok(JobStatus::Done(done)) => {
                     self.forget_job();
                     return Ok(done);
+                }
+                Ok(JobStatus::Failed(error)) => {
+                    self.forget_job();
+                    return Err(error);
                 }
                 Ok(JobStatus::Working { percent, message }) => {
                     failures = 0;

@@ -155,6 +155,10 @@ async fn failures_that_may_pass_are_borne_so_often_in_a_row() {
 
 #[tokio::test(start_paused = true)]
 async fn a_job_that_failed_is_not_cancelled_and_a_faulty_check_is_no_end_of_the_job() {
+    let failed = |error| vec![Ok(JobStatus::Failed(error))];
+    ends_with(failed(Error::user("RENDER_FAILED", "No.")), Err("RENDER_FAILED"), 0).await;
+    ends_with(failed(Error::retryable(codes::BACKEND_5XX, "Not now.")), Err("BACKEND_5XX"), 0).await;
+    ends_with(failed(Error::internal("no such job")), Err("INTERNAL"), 0).await;
     ends_with(vec![Err(Error::user("RENDER_FAILED", "No."))], Err("RENDER_FAILED"), 0).await;
     ends_with(vec![Err(Error::internal("not the JSON that was expected"))], Err("INTERNAL"), 1).await;
 }
