@@ -229,7 +229,7 @@ async fn p11_ignoring_work_is_dropped_after_the_grace_period_and_reporting_work_
 
 #[tokio::test]
 async fn p1_a_timeout_over_the_cap_is_refused_before_any_byte_leaves() {
-    let platform = TestPlatform::start().await;
+    let platform = TestPlatform::setup().real_network().start().await;
     let anna = platform.user("anna");
     let service = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
     let url = format!("http://{}/", service.local_addr().unwrap());

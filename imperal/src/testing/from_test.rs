@@ -2,7 +2,7 @@
 
 use std::future::Future;
 
-use super::{TestPlatform, TestSetup};
+use super::{TestPlatform, TestSetup, log};
 
 /// A value that [`#[imperal::test]`](macro@crate::test) can hand to a test.
 #[diagnostic::on_unimplemented(
@@ -15,7 +15,7 @@ pub trait FromTest: Sized {
     fn from_test() -> impl Future<Output = Self>;
 }
 
-/// A platform that serves this test binary's functions, its outgoing HTTP scripted.
+/// A platform that serves this test binary's functions.
 impl FromTest for TestPlatform {
     async fn from_test() -> Self {
         TestSetup::from_test().await.start().await
@@ -25,7 +25,7 @@ impl FromTest for TestPlatform {
 /// The same before it is started.
 impl FromTest for TestSetup {
     async fn from_test() -> Self {
-        TestPlatform::setup().scripted_http()
+        TestPlatform::setup()
     }
 }
 
@@ -37,7 +37,11 @@ pub fn assert_from_test<T: FromTest>() {}
 /// # Panics
 /// When the runtime cannot be made.
 pub fn run<T>(paused: bool, body: impl Future<Output = T>) -> T {
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().start_paused(paused).build();
+    let log = log::Log::begin();
+    let mut builder = tokio::runtime::Builder::new_current_thread();
+    builder.enable_all().start_paused(paused);
+    log.hear_threads_of(&mut builder);
+    let runtime = builder.build();
     let runtime = runtime.unwrap_or_else(|error| panic!("no runtime for the test: {error}"));
     let outcome = runtime.block_on(body);
     // A thread of the work that never returns is no reason to wait for ever.

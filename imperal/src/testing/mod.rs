@@ -9,6 +9,7 @@
 mod clock;
 mod from_test;
 mod http;
+mod log;
 mod outcome;
 mod platform;
 mod setup;

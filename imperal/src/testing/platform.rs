@@ -14,8 +14,9 @@ use crate::platform::{Platform, Settings};
 
 /// A platform in memory that serves the functions of this test binary.
 ///
-/// Where a test fails, the chats of its users are printed as transcripts when it is dropped. With
-/// scripted HTTP it panics when it is dropped after a call that no rule answered.
+/// Outgoing calls are answered by the rules of [`http`](Self::http) and leave the process only with
+/// [`TestSetup::real_network`]. It panics when it is dropped after a call that no rule answered.
+/// Where a test fails, the chats of its users are printed as transcripts when it is dropped.
 ///
 /// ```
 /// # use imperal::prelude::*;
@@ -78,7 +79,7 @@ impl Shared {
 }
 
 impl TestPlatform {
-    /// A platform with default settings, no state, and the real network.
+    /// A platform with default settings, no state, and no network.
     ///
     /// # Panics
     /// As [`TestSetup::start`].
@@ -86,7 +87,7 @@ impl TestPlatform {
         Self::setup().start().await
     }
 
-    /// For state, settings, scripted HTTP, or another platform's ledger.
+    /// For state, settings, the real network, or another platform's ledger.
     pub fn setup() -> TestSetup {
         TestSetup::default()
     }
@@ -132,10 +133,7 @@ impl TestPlatform {
     /// When the platform was started on the real network.
     #[track_caller]
     pub fn http(&self) -> &ScriptedHttp {
-        assert!(
-            !self.0.http.is_real(),
-            "this platform's calls go to the network: use #[imperal::test], or TestPlatform::setup().scripted_http()"
-        );
+        assert!(!self.0.http.is_real(), "this platform's calls go to the network: leave out `.real_network()`");
         &self.0.http
     }
 

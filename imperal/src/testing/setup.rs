@@ -53,15 +53,10 @@ impl TestSetup {
         self
     }
 
-    /// Answers outgoing calls by the rules of [`TestPlatform::http`], opening no socket: what
-    /// `#[imperal::test]` begins with.
-    pub fn scripted_http(mut self) -> Self {
-        self.network = Network::Scripted;
-        self
-    }
-
-    /// Lets outgoing calls leave the process: what [`TestPlatform::setup`] begins with. On a paused
-    /// clock timeouts come at once; write `#[imperal::test(clock = "real")]`.
+    /// Lets outgoing calls leave the process, for a test with a server of its own. Without this no
+    /// socket is opened: calls are answered by the rules of [`TestPlatform::http`], and one that no
+    /// rule answers fails the test. On a paused clock timeouts come at once; write
+    /// `#[imperal::test(clock = "real")]`.
     pub fn real_network(mut self) -> Self {
         self.network = Network::Real;
         self

@@ -15,8 +15,12 @@ const GRACE: Duration = Duration::from_millis(200);
 pub(crate) async fn run(size: Size, table: &mut Table) {
     let folder = tempfile::tempdir_in(".").unwrap();
     let ledger: Arc<dyn Ledger> = Arc::new(SqliteLedger::open(folder.path().join("ledger.db")).unwrap());
-    let platform =
-        TestPlatform::setup().settings(|settings| settings.cancel_grace = GRACE).ledger(ledger).start().await;
+    let platform = TestPlatform::setup()
+        .settings(|settings| settings.cancel_grace = GRACE)
+        .ledger(ledger)
+        .real_network()
+        .start()
+        .await;
     let anna = platform.user("anna");
     // A service that takes every connection and says nothing.
     let service = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();

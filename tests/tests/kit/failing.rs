@@ -1,6 +1,8 @@
 //! What a failing test says.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
 
 use imperal::ledger::TaskState;
 use imperal::testing::{Outcome, Reply, TestPlatform, run};
@@ -15,7 +17,7 @@ fn panic_of(test: impl FnOnce()) -> String {
 fn a_call_that_no_rule_answers_fails_the_test_with_the_rules() {
     let text = panic_of(|| {
         run(true, async {
-            let platform = TestPlatform::setup().scripted_http().start().await;
+            let platform = TestPlatform::start().await;
             platform.http().get("https://a.example/other").reply(Reply::text("other"));
             platform.http().get("/page").query("lang", "de").replies([Reply::status(200)]);
             let anna = platform.user("anna");
@@ -37,7 +39,7 @@ fn a_failing_assertion_shows_the_whole_chat() {
     let fail = |check: fn(&Outcome)| {
         panic_of(|| {
             run(true, async {
-                let platform = TestPlatform::setup().scripted_http().start().await;
+                let platform = TestPlatform::start().await;
                 check(&platform.user("anna").run("fail", json!({})).await);
             });
         })
@@ -62,16 +64,87 @@ fn a_failing_assertion_shows_the_whole_chat() {
 fn a_cancel_that_never_comes_is_a_failure() {
     let text = panic_of(|| {
         run(true, async {
-            let platform = TestPlatform::setup().scripted_http().start().await;
+            let platform = TestPlatform::start().await;
             platform.user("anna").run_and_cancel_when("fail", json!({}), |_| true).await;
         });
     });
     assert!(text.contains("without a report at which it was to be cancelled"), "{text}");
     let text = panic_of(|| {
         run(true, async {
-            let platform = TestPlatform::setup().scripted_http().start().await;
+            let platform = TestPlatform::start().await;
             platform.user("anna").cancel_at_each_progress("fail", json!({}), async |_| {}).await;
         });
     });
     assert!(text.starts_with("`fail` reports no progress"), "{text}");
+}
+
+#[imperal::test]
+#[ignore = "fails on purpose; the test below runs it, in a process of its own"]
+async fn of_a_fault(platform: TestPlatform) {
+    let reply = platform.user("anna").call("break_inside", json!({})).await.unwrap();
+    assert_eq!(reply.result.error, None);
+}
+
+#[imperal::test]
+#[ignore = "the test below runs it, in a process of its own"]
+async fn of_a_fault_that_is_expected(platform: TestPlatform) {
+    let reply = platform.user("anna").call("break_inside", json!({})).await.unwrap();
+    assert_eq!(reply.result.error_code.unwrap(), "INTERNAL");
+}
+
+#[test]
+fn the_log_of_a_test_is_printed_where_it_fails() {
+    let run = |test: &str| {
+        let this = std::process::Command::new(std::env::current_exe().unwrap())
+            .args(["--exact", test, "--ignored"])
+            .env_remove("RUST_LOG")
+            .output()
+            .unwrap();
+        (this.status.success(), String::from_utf8(this.stdout).unwrap())
+    };
+    let (passed, said) = run("failing::of_a_fault");
+    assert!(!passed && said.contains("the drum is stuck"), "what the user is not told: {said}");
+    assert!(said.contains("turning the drum"), "on another thread: {said}");
+    let (passed, said) = run("failing::of_a_fault_that_is_expected");
+    assert!(passed && !said.contains("drum"), "{said}");
+}
+
+/// Counts what it hears.
+#[derive(Clone, Default)]
+struct Counting(Arc<AtomicUsize>);
+
+impl tracing::Subscriber for Counting {
+    fn enabled(&self, _: &tracing::Metadata<'_>) -> bool {
+        true
+    }
+
+    fn new_span(&self, _: &tracing::span::Attributes<'_>) -> tracing::span::Id {
+        tracing::span::Id::from_u64(1)
+    }
+
+    fn record(&self, _: &tracing::span::Id, _: &tracing::span::Record<'_>) {}
+
+    fn record_follows_from(&self, _: &tracing::span::Id, _: &tracing::span::Id) {}
+
+    fn event(&self, event: &tracing::Event<'_>) {
+        if *event.metadata().level() == tracing::Level::ERROR {
+            self.0.fetch_add(1, SeqCst);
+        }
+    }
+
+    fn enter(&self, _: &tracing::span::Id) {}
+
+    fn exit(&self, _: &tracing::span::Id) {}
+}
+
+#[test]
+fn a_log_that_is_there_already_goes_on() {
+    let log = Counting::default();
+    tracing::subscriber::with_default(log.clone(), || {
+        run(true, async {
+            let platform = TestPlatform::start().await;
+            platform.user("anna").call("break_inside", json!({})).await.unwrap();
+        });
+    });
+    assert_eq!(log.0.load(SeqCst), 1);
 }

@@ -87,6 +87,18 @@ async fn fetch(ctx: Context, params: Address) -> Result<ActionResult> {
     }))
 }
 
+/// Break, and tell only the log how.
+#[chat_function(action_type = "write", event = "broken", effects = ["update:page"])]
+async fn break_inside(ctx: Context, _params: Nothing) -> Result<ActionResult> {
+    let log = ctx.clone();
+    ctx.blocking(move |_| {
+        log.log().info("turning the drum");
+        Ok(())
+    })
+    .await?;
+    Err(Error::internal("the drum is stuck"))
+}
+
 /// Fail in the background with words of its own.
 #[chat_function(action_type = "write", event = "failed", effects = ["update:page"])]
 async fn fail(ctx: Context, _params: Nothing) -> Result<ActionResult> {

@@ -112,7 +112,7 @@ async fn a_real_clock_takes_its_time(platform: TestPlatform) {
 
 #[imperal::test]
 async fn a_test_may_take_nothing_and_use_the_question_mark() -> Result<()> {
-    let platform = TestPlatform::setup().scripted_http().start().await;
+    let platform = TestPlatform::start().await;
     let reply = platform.user("anna").call("fail", json!({})).await?;
     assert_eq!(reply.turn.body.text, "Printing…");
     assert!(platform.user("anna").audit().await.iter().all(|row| row.body.outcome != AuditOutcome::Critical));

@@ -65,7 +65,7 @@ where
     F: Fn(Context) -> Fut + Send + Sync + 'static,
     Fut: Future<Output = Result<ActionResult>> + Send + 'static,
 {
-    let platform = TestPlatform::setup().state(work(what)).start().await;
+    let platform = TestPlatform::setup().state(work(what)).real_network().start().await;
     let anna = platform.user("anna");
     (platform, anna)
 }

@@ -190,7 +190,7 @@ async fn no_wait_reaches_beyond_the_works_own_time() {
             Ok(ActionResult::done(format!("{} after {}", answer.status().as_u16(), answer.attempts())))
         }
     });
-    let setup = imperal::testing::TestPlatform::setup().state(what);
+    let setup = imperal::testing::TestPlatform::setup().state(what).real_network();
     let platform = setup.settings(|s| (s.long_task_cap, s.call_cap) = (secs(20), secs(20))).start().await;
     let anna = platform.user("anna");
     let task_id = anna.start("in_background", json!({})).await;

@@ -32,6 +32,7 @@ impl Scene {
         let platform = TestPlatform::setup()
             .state(ToolsApi::at(Some(service.base.clone())))
             .state(Store::new(folder.path(), Arc::new(Timestamp::now)))
+            .real_network()
             .start()
             .await;
         Self { platform, service, _folder: folder }

@@ -41,7 +41,7 @@ impl Scene {
         let clock = Arc::new(Mutex::new("2026-03-01T12:00:00Z".parse::<Timestamp>().unwrap()));
         let held = clock.clone();
         let store = Store::new(folder.path(), Arc::new(move || *held.lock().unwrap()));
-        let platform = TestPlatform::setup().state(api).state(store).start().await;
+        let platform = TestPlatform::setup().state(api).state(store).real_network().start().await;
         Self { platform, clock, _folder: folder }
     }
 

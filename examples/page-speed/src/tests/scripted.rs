@@ -20,7 +20,6 @@ async fn scripted(setup: TestSetup) -> (TestPlatform, TestUser, TempDir) {
     let platform = setup
         .state(SpeedApi::at(Some(SERVICE.to_owned())))
         .state(Store::new(folder.path(), Arc::new(Timestamp::now)))
-        .scripted_http()
         .start()
         .await;
     platform.http().get(format!("{SERVICE}/pagespeed*")).query("url", "https://example.com").reply(report(0.9));

@@ -26,9 +26,9 @@ use crate::context::{Exchange, HttpError, HttpPool, Outgoing, Transport};
 #[derive(Debug, Default)]
 pub(super) enum Network {
     /// Out of the process.
-    #[default]
     Real,
     /// To the rules.
+    #[default]
     Scripted,
     /// To the rules, then to what this file has; or out, to be kept in it.
     Recording(PathBuf),
