@@ -1,8 +1,9 @@
 //! A PostgreSQL server that speaks TLS, with certificates made for it.
 //!
-//! Listens on 127.0.0.1 and lets a user `anna` in by password (SCRAM), over TLS only. Its authority
-//! and certificate are made by the command `openssl`; the certificate is for `localhost` and for
-//! nothing else. Ends with this process, like [`crate::cluster`]'s.
+//! Listens on 127.0.0.1 and lets a user `anna` in by password (SCRAM) and a user `cara` by a
+//! certificate, over TLS only. Its authority and certificate are made by the command `openssl`; the
+//! certificate is for `localhost` and for nothing else. Ends with this process, like
+//! [`crate::cluster`]'s.
 
 use std::io::{BufRead, BufReader};
 use std::path::PathBuf;
@@ -27,13 +28,30 @@ exec 3>log
   openssl req -newkey rsa:2048 -nodes -keyout server.key -out server.csr -subj "/CN=localhost"
   printf 'subjectAltName=DNS:localhost\n' >names
   openssl x509 -req -in server.csr -CA ca.pem -CAkey ca.key -CAcreateserial -days 2 -sha384 -extfile names -out server.pem
-  chmod 600 server.key
+  shown_by() { # shown_by NAME COMMON_NAME AUTHORITY [OPTION ..]
+    openssl req -newkey rsa:2048 -nodes -keyout "$1.key" -out "$1.csr" -subj "/CN=$2"
+    name=$1; authority=$3; shift 3
+    openssl x509 -req -in "$name.csr" -CA "$authority.pem" -CAkey "$authority.key" -CAcreateserial -days 2 \
+      -out "$name.pem" "$@"
+  }
+  # Of version 1, as PostgreSQL's manual has them made, and of version 3.
+  shown_by cara cara ca
+  shown_by dora dora ca -extfile names
+  shown_by forged cara other
+  openssl pkey -in cara.key -aes256 -passout pass:secret -out cara-locked.key
+  openssl rsa -in cara.key -aes256 -traditional -passout pass:secret -out cara-locked-of-old.key
+  openssl genpkey -algorithm ec -pkeyopt ec_paramgen_curve:P-521 -out odd.key
+  openssl req -x509 -key odd.key -days 2 -out odd.pem -subj "/CN=cara"
+  chmod 600 ./*.key
+  cp cara.key cara-open.key
+  chmod 640 cara-open.key
   chmod 644 ./*.pem
   "$1/initdb" -D data -U postgres -A trust -E UTF8 --no-locale --no-sync
-  printf 'local all all trust\nhostssl all all 127.0.0.1/32 scram-sha-256\n' >data/pg_hba.conf
+  printf 'local all all trust\nhostssl all cara 127.0.0.1/32 cert\nhostssl all all 127.0.0.1/32 scram-sha-256\n' >data/pg_hba.conf
 } >&3 2>&3 || { cat log >&2; exit 1; }
 "$1/postgres" -D data -k "$folder" -p "$2" -c listen_addresses=127.0.0.1 -c fsync=off -c ssl=on \
-  -c ssl_cert_file="$folder/server.pem" -c ssl_key_file="$folder/server.key" >&3 2>&3 </dev/null &
+  -c ssl_cert_file="$folder/server.pem" -c ssl_key_file="$folder/server.key" \
+  -c ssl_ca_file="$folder/ca.pem" >&3 2>&3 </dev/null &
 server=$!
 echo "$folder"
 cat >/dev/null
@@ -65,10 +83,13 @@ impl TlsServer {
         assert!(!folder.trim_end().is_empty(), "the server was not made, see above");
         let server = Self { folder: folder.trim_end().into(), port, shell };
         let inside = format!("host={} port={port} user=postgres dbname=postgres", server.folder.display());
-        let sql = format!("CREATE ROLE anna LOGIN PASSWORD '{PASSWORD}'; CREATE DATABASE anna OWNER anna");
+        let sql = format!(
+            "CREATE ROLE anna LOGIN PASSWORD '{PASSWORD}'; CREATE DATABASE anna OWNER anna; CREATE ROLE cara LOGIN; \
+             CREATE DATABASE cara OWNER cara"
+        );
         let client = cluster::client_of(&inside).await;
         for statement in sql.split(';') {
-            client.batch_execute(statement).await.expect("a role and a database can be made");
+            client.batch_execute(statement).await.expect("roles and databases can be made");
         }
         server
     }
@@ -78,7 +99,21 @@ impl TlsServer {
         format!("postgres://anna:{PASSWORD}@{host}:{}/anna?{parameters}", self.port)
     }
 
+    /// The address of the database of `cara`, who has no password, for this host, with these
+    /// parameters.
+    pub fn url_of_cara(&self, host: &str, parameters: &str) -> String {
+        format!("postgres://cara@{host}:{}/cara?{parameters}", self.port)
+    }
+
+    /// The same in the other form.
+    pub fn words_of_cara(&self, host: &str, parameters: &str) -> String {
+        format!("host={host} port={} user=cara dbname=cara {parameters}", self.port)
+    }
+
     /// A file of certificates: `ca.pem` issued the server's, `other.pem` did not, `server.pem` is it.
+    /// Of the clients', each with a `.key`: `cara.pem`, `dora.pem` of another user, `forged.pem` which is
+    /// for `cara` and was issued by `other.pem`, `odd.pem` on a curve that few know. And keys of `cara.pem`:
+    /// `cara-open.key` that a group may read, `cara-locked.key` and `cara-locked-of-old.key`, encrypted.
     pub fn file(&self, name: &str) -> PathBuf {
         self.folder.join(name)
     }

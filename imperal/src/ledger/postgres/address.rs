@@ -1,13 +1,14 @@
 //! The database's address: what the driver reads, and what of TLS it does not know.
 //!
-//! Owns `sslmode` with all of its values and `sslrootcert`, taken out of an address of either form
-//! (`postgres://..` or `host=.. user=..`) before the driver reads the rest. No error repeats a part
-//! of the address that could hold a password.
+//! Owns `sslmode` with all of its values, and takes `sslrootcert`, `sslcert` and `sslkey` out of an
+//! address of either form (`postgres://..` or `host=.. user=..`) before the driver reads the rest. No
+//! error repeats a part of the address that could hold a password.
 
 use tokio_postgres::Config;
 use tokio_postgres::config::SslMode;
 
 use super::fault::reasons;
+use super::identity::Identity;
 use super::tls::{Check, Roots, Tls};
 use crate::ledger::LedgerError;
 
@@ -21,9 +22,10 @@ pub(super) struct Address {
 }
 
 impl Address {
-    /// Reads an address, and the file of authorities that it names.
+    /// Reads an address, and the files that it names.
     pub(super) fn read(text: &str) -> Result<Self, LedgerError> {
-        let Split { rest, mode, roots } = if text.contains("://") { split_url(text) } else { split_words(text) };
+        let Split { rest, mode, roots, certificate, key } =
+            if text.contains("://") { split_url(text) } else { split_words(text) };
         // The parser's own text says what is wrong and repeats nothing of the address.
         let mut config: Config = rest.parse().map_err(|error: tokio_postgres::Error| {
             unusable(format!("the address of PostgreSQL cannot be read ({}): {FORM}", reasons(&error)))
@@ -48,7 +50,10 @@ impl Address {
             }
         };
         config.ssl_mode(mode);
-        Ok(Self { config, tls: Tls::new(check, &roots)? })
+        let identity = Identity::named(certificate, key)?;
+        // Files that nobody will be shown need not be there.
+        let identity = identity.filter(|_| mode != SslMode::Disable);
+        Ok(Self { config, tls: Tls::new(check, &roots, identity.as_ref())? })
     }
 }
 
@@ -62,6 +67,8 @@ struct Split {
     rest: String,
     mode: Option<String>,
     roots: Option<String>,
+    certificate: Option<String>,
+    key: Option<String>,
 }
 
 impl Split {
@@ -70,6 +77,8 @@ impl Split {
         match key {
             "sslmode" => self.mode = Some(value()),
             "sslrootcert" => self.roots = Some(value()),
+            "sslcert" => self.certificate = Some(value()),
+            "sslkey" => self.key = Some(value()),
             _ => return false,
         }
         true
@@ -162,7 +171,12 @@ mod tests {
     use super::*;
 
     fn split(rest: &str, mode: Option<&str>, roots: Option<&str>) -> Split {
-        Split { rest: rest.to_owned(), mode: mode.map(str::to_owned), roots: roots.map(str::to_owned) }
+        let (mode, roots) = (mode.map(str::to_owned), roots.map(str::to_owned));
+        Split { rest: rest.to_owned(), mode, roots, ..Split::default() }
+    }
+
+    fn shows(split: Split, certificate: &str, key: &str) -> Split {
+        Split { certificate: Some(certificate.to_owned()), key: Some(key.to_owned()), ..split }
     }
 
     #[test]
@@ -175,6 +189,7 @@ mod tests {
                 split("postgres://a:b?sslmode=x@h/d?connect_timeout=3&user=c", Some("verify-ca"), Some("/tmp/a b.pem")),
             ),
             ("postgres://h?sslrootcert=100%", split("postgres://h", None, Some("100%"))),
+            ("postgres://h/d?sslkey=b%3Fc&sslcert=a", shows(split("postgres://h/d", None, None), "a", "b?c")),
         ];
         for (text, wanted) in cases {
             assert_eq!(split_url(text), wanted, "{text}");
@@ -190,6 +205,7 @@ mod tests {
                 r"host=h sslmode = require password='a sslmode=disable \' b' sslrootcert='/a b/c\\d.pem'",
                 split(r"host=h password='a sslmode=disable \' b' ", Some("require"), Some(r"/a b/c\d.pem")),
             ),
+            ("sslcert=a host=h sslkey = 'b c'", shows(split("host=h ", None, None), "a", "b c")),
             ("sslmode=", split("", Some(""), None)),
             ("host", split("host", None, None)),
         ];
@@ -205,6 +221,9 @@ mod tests {
             ("postgres://a:hunter2@h/d?sslmode=verify", "verify-full"),
             ("postgres://a:hunter2@h/d?sslmode=verify-ca&sslrootcert=/nowhere/ca.pem", "/nowhere/ca.pem"),
             ("host=h password=hunter2 sslmode=on", "sslmode=on"),
+            ("host=h password=hunter2 sslcert=/nowhere/a.pem", "sslkey=FILE"),
+            ("host=h password=hunter2 sslkey=/nowhere/a.key", "sslcert=FILE"),
+            ("host=h password=hunter2 sslcert=/nowhere/a.pem sslkey=/nowhere/a.key", "/nowhere/a.pem"),
             ("host=h password='hunter2", "cannot be read"),
         ];
         for (text, word) in cases {

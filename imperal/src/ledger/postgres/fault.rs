@@ -9,7 +9,9 @@ use std::io;
 
 use tokio_postgres::error::{DbError, SqlState};
 
+use super::identity;
 use super::rows::original;
+use super::tls::rustls_error;
 use crate::error::RunningTask;
 use crate::ledger::LedgerError;
 
@@ -82,7 +84,10 @@ pub(super) fn unavailable(error: &tokio_postgres::Error) -> LedgerError {
 
 fn from_postgres(error: &tokio_postgres::Error) -> LedgerError {
     let Some(answer) = error.as_db_error() else {
-        let why = format!("the connection to PostgreSQL failed: {}", reasons(error));
+        // By TLS 1.3 a server says only after the handshake what it thinks of a client's certificate.
+        let broke = error.source().and_then(<dyn Error>::downcast_ref).and_then(rustls_error);
+        let why = broke.and_then(identity::way_out).unwrap_or_else(|| reasons(error));
+        let why = format!("the connection to PostgreSQL failed: {why}");
         return if was_a_loss(error) { LedgerError::Unsure(why) } else { LedgerError::Unavailable(without_tls(why)) };
     };
     let (code, message) = (answer.code().code(), answer.message());
@@ -104,6 +109,9 @@ fn from_postgres(error: &tokio_postgres::Error) -> LedgerError {
         "XX001" | "XX002" => damaged(message),
         // It was ended under the statement, which may have been committed by then.
         "57P01" | "57P02" => LedgerError::Unsure(format!("PostgreSQL says: {message} (code {code})")),
+        "28000" => LedgerError::Unavailable(
+            identity::refusal(message).unwrap_or_else(|| format!("PostgreSQL says: {message} (code {code})")),
+        ),
         "53100" => LedgerError::Unavailable(format!("PostgreSQL has no space left ({message}): free some")),
         "25006" => LedgerError::Unavailable(format!("PostgreSQL takes no writes ({message}): name the primary server")),
         _ => LedgerError::Unavailable(format!("PostgreSQL says: {message} (code {code})")),

@@ -7,6 +7,7 @@
 mod address;
 mod fault;
 mod hints;
+mod identity;
 mod pool;
 mod reads;
 mod rows;
@@ -49,6 +50,12 @@ const CHECK: Duration = Duration::from_secs(2);
 /// host). The authorities are the machine's, or those in the PEM file that `sslrootcert` names;
 /// `require` with such a file is `verify-ca`. A server certificate that is in the file itself is
 /// accepted as it is. On a Unix socket there is no TLS.
+///
+/// `sslcert` and `sslkey` name this node's own certificate, those between it and its authority behind
+/// it, and its key, both in PEM form. They are shown to a server that asks; one that has `cert` in its
+/// `pg_hba.conf` needs no password then. The key must not be encrypted, and nobody but its owner may
+/// read its file, by libpq's rule: mode 600, or 640 where root owns it. Neither has a default. A node
+/// reads these files once, when it connects first.
 ///
 /// No statement takes longer than 10 s, no connection longer than 5 s to be made.
 ///

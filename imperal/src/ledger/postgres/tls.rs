@@ -18,12 +18,14 @@ use rustls::crypto::{CryptoProvider, verify_tls12_signature, verify_tls13_signat
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
 use rustls::server::ParsedCertificate;
+use rustls::sign::SingleCertAndKey;
 use rustls::{CertificateError, ClientConfig, DigitallySignedStruct, RootCertStore, SignatureScheme};
 use sha2::{Digest, Sha256, Sha384, Sha512};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio_postgres::tls::{ChannelBinding, MakeTlsConnect, TlsConnect, TlsStream};
 use tokio_rustls::TlsConnector;
 
+use super::identity::{Identity, way_out};
 use crate::ledger::LedgerError;
 
 /// What is asked of the server's certificate.
@@ -61,7 +63,7 @@ impl fmt::Debug for Tls {
 }
 
 impl Tls {
-    pub(super) fn new(check: Check, roots: &Roots) -> Result<Self, LedgerError> {
+    pub(super) fn new(check: Check, roots: &Roots, identity: Option<&Identity>) -> Result<Self, LedgerError> {
         let provider = Arc::new(rustls::crypto::ring::default_provider());
         let (inner, pinned) = match check {
             Check::Nothing => (None, Vec::new()),
@@ -78,12 +80,18 @@ impl Tls {
             }
         };
         let verifier = Verifier { check, inner, pinned, provider: provider.clone() };
-        let config = ClientConfig::builder_with_provider(provider)
+        let config = ClientConfig::builder_with_provider(provider.clone())
             .with_safe_default_protocol_versions()
             .map_err(|error| LedgerError::Unusable(format!("TLS cannot be set up: {error}")))?
             .dangerous()
-            .with_custom_certificate_verifier(Arc::new(verifier))
-            .with_no_client_auth();
+            .with_custom_certificate_verifier(Arc::new(verifier));
+        let config = match identity {
+            None => config.with_no_client_auth(),
+            Some(identity) => {
+                let certified = SingleCertAndKey::from(identity.read(&*provider.key_provider)?);
+                config.with_client_cert_resolver(Arc::new(certified))
+            }
+        };
         Ok(Self { config: Arc::new(config), authorities: roots.to_string().into() })
     }
 }
@@ -231,9 +239,16 @@ where
     }
 }
 
+/// What TLS itself says in an error of a connection.
+pub(super) fn rustls_error(error: &io::Error) -> Option<&rustls::Error> {
+    error.get_ref().and_then(|inner| inner.downcast_ref())
+}
+
 fn refusal(error: &io::Error, host: &str, authorities: &str) -> Refusal {
-    let told = error.get_ref().and_then(|inner| inner.downcast_ref::<rustls::Error>());
-    let Some(rustls::Error::InvalidCertificate(why)) = told else { return Refusal(error.to_string()) };
+    let told = rustls_error(error);
+    let Some(rustls::Error::InvalidCertificate(why)) = told else {
+        return Refusal(told.and_then(way_out).unwrap_or_else(|| error.to_string()));
+    };
     Refusal(match why {
         CertificateError::UnknownIssuer => format!(
             "the server's certificate was not issued by {authorities}: name its authority with sslrootcert=FILE"

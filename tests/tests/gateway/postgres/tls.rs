@@ -1,4 +1,5 @@
-//! TLS to the database: what each `sslmode` accepts, and how a refusal reads.
+//! TLS to the database: what each `sslmode` accepts, which certificates of a node's own let it in, and
+//! how a refusal reads.
 
 use imperal_tests::User;
 use imperal_tests::tls_server::{PASSWORD, TlsServer};
@@ -61,5 +62,53 @@ async fn each_sslmode_accepts_what_it_should_and_says_why_not() {
         let said = start(&server.url(host, parameters)).await.unwrap_or_else(|| panic!("{parameters} was accepted"));
         assert!(said.contains(word), "{parameters}: {said}");
         assert!(!said.contains("panicked"), "{said}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_node_with_the_right_certificate_needs_no_password_and_any_other_is_told_why_not() {
+    let server = TlsServer::start().await;
+    let file = |name: &str| server.file(name).display().to_string();
+    let pair = |certificate: &str, key: &str| format!("sslcert={}&sslkey={}", file(certificate), file(key));
+    let right = pair("cara.pem", "cara.key");
+
+    let accepted = [
+        server.url_of_cara("localhost", &format!("sslmode=verify-full&sslrootcert={}&{right}", file("ca.pem"))),
+        server.words_of_cara(
+            "127.0.0.1",
+            &format!("sslmode=require sslcert='{}' sslkey = '{}'", file("cara.pem"), file("cara.key")),
+        ),
+        // Shown to a server that does not need it.
+        server.url("127.0.0.1", &format!("sslmode=require&{right}")),
+    ];
+    for url in &accepted {
+        assert_eq!(start(url).await, None, "{url}");
+    }
+
+    let refused = [
+        // The server says that it wants one, and this program how to name it.
+        (String::new(), "sslcert=FILE and sslkey=FILE"),
+        (pair("dora.pem", "dora.key"), "common name in sslcert"),
+        (pair("forged.pem", "forged.key"), "ssl_ca_file"),
+        (pair("dora.pem", "cara.key"), "not the key of sslcert"),
+        (pair("cara.pem", "dora.key"), "does not accept sslcert"),
+        (pair("cara.pem", "cara-open.key"), "chmod 600"),
+        (pair("cara.pem", "cara-locked.key"), "openssl pkey"),
+        (pair("cara.pem", "cara-locked-of-old.key"), "openssl pkey"),
+        (pair("odd.pem", "odd.key"), "P-256"),
+        (pair("cara.pem", "cara.pem"), "chmod 600"),
+        (pair("cara.pem", "gone.key"), "gone.key"),
+        (pair("cara.pem", "data"), "it is no file"),
+        (pair("gone.pem", "cara.key"), "gone.pem"),
+        (pair("cara.key", "cara.key"), "certificate in PEM form"),
+        (format!("sslcert={}", file("cara.pem")), "sslkey=FILE"),
+        (format!("sslkey={}", file("cara.key")), "sslcert=FILE"),
+    ];
+    for (parameters, word) in &refused {
+        let url = server.url_of_cara("127.0.0.1", &format!("sslmode=require&{parameters}"));
+        let said = start(&url).await.unwrap_or_else(|| panic!("{parameters} was accepted"));
+        println!("{said}");
+        assert!(said.contains(word), "{parameters}: {said}");
+        assert!(!said.contains("panicked") && !said.contains("PRIVATE KEY"), "{said}");
     }
 }
