@@ -28,6 +28,8 @@ pub struct NodeOptions {
     pub binary: PathBuf,
     /// Its data folder.
     pub folder: PathBuf,
+    /// Where it listens; port 0 takes a free one.
+    pub listen: String,
     /// More arguments of `serve`.
     pub args: Vec<String>,
     /// More environment.
@@ -44,6 +46,7 @@ impl NodeOptions {
         Self {
             binary: binary.into(),
             folder: folder.into(),
+            listen: "127.0.0.1:0".to_owned(),
             args: [
                 "--cancel-grace",
                 "1",
@@ -101,7 +104,7 @@ impl NodeOptions {
         command
             .args(words)
             .arg("serve")
-            .args(["--listen", "127.0.0.1:0", "--data-dir"])
+            .args(["--listen", &self.listen, "--data-dir"])
             .arg(&self.folder)
             .args(&self.args)
             .env("IMPERAL_JWT_SECRET", JWT_SECRET)

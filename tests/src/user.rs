@@ -58,9 +58,17 @@ impl User {
     /// # Panics
     /// When no HTTP client can be made.
     pub fn with_token(node: &Node, token: &str) -> Self {
+        Self::behind(&node.url, token)
+    }
+
+    /// Whoever has this token, at whatever listens there.
+    ///
+    /// # Panics
+    /// When no HTTP client can be made.
+    pub fn behind(url: &str, token: &str) -> Self {
         // The first of the process wins; the others find it there.
         let _ = rustls::crypto::ring::default_provider().install_default();
-        Self { http: reqwest::Client::new(), url: node.url.clone(), token: token.to_owned() }
+        Self::by(reqwest::Client::new(), url, token)
     }
 
     /// Whoever has this token, by this client, at whatever listens there.

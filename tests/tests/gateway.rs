@@ -4,10 +4,11 @@ mod gateway {
     mod blocked;
     mod cancel;
     mod chat;
+    pub(crate) mod crowd;
     mod lifecycle;
     mod load;
     mod matrix;
-    mod operations;
+    pub(crate) mod operations;
     mod postgres;
     mod refusals;
     mod retention;
@@ -15,6 +16,7 @@ mod gateway {
     mod traces;
 }
 
+use gateway::operations;
 use imperal_tests::{Node, NodeOptions};
 use tempfile::TempDir;
 

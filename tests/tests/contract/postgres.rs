@@ -163,6 +163,33 @@ async fn nodes_that_start_at_once_make_the_schema_once() {
     assert_eq!((row.get::<_, i64>(0), row.get::<_, i32>(1)), (4, 4));
 }
 
+/// A node of the version before that waits for the one that brings the schema up to date, which waits
+/// for it: the server undoes the latter, which begins again.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_schema_that_clashes_with_nodes_at_work_is_made_all_the_same() {
+    let backend = Arc::new(InPostgres::new());
+    let schema = &backend.schema;
+    backend.sql(&format!("CREATE SCHEMA {schema}")).await;
+    let other = cluster::client().await;
+    // Nobody makes anything in a schema that may be gone in a moment.
+    let hold = format!("SET deadlock_timeout = '1h'; BEGIN; DROP SCHEMA {schema}");
+    other.batch_execute(&hold).await.unwrap();
+    let starting = tokio::spawn({
+        let backend = backend.clone();
+        async move { backend.try_connect().await.map(drop) }
+    });
+    let waits = "SELECT 1 FROM pg_stat_activity WHERE application_name = $1 AND wait_event_type = 'Lock'";
+    let observer = cluster::client().await;
+    while observer.query(waits, &[schema]).await.unwrap().is_empty() {
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+    let lock = "SELECT pg_advisory_xact_lock(hashtextextended('imperal ledger ' || $1, 0))";
+    other.query(lock, &[schema]).await.unwrap();
+    assert!(!starting.is_finished());
+    other.batch_execute("ROLLBACK").await.unwrap();
+    assert_eq!(starting.await.unwrap(), Ok(()));
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn another_programs_schema_is_refused_with_the_way_out() {
     let refusals = [

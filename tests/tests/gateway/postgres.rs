@@ -1,9 +1,11 @@
 //! Two processes on one PostgreSQL database are one platform (P7, P9, P10, P11).
 
+mod backup;
 mod clocks;
 mod outage;
 mod pooler;
 mod tls;
+mod upgrade;
 
 use imperal_tests::cluster::Database;
 use imperal_tests::{Node, NodeOptions, User};
@@ -13,20 +15,23 @@ use tempfile::TempDir;
 struct Platform {
     nodes: [Node; 2],
     _folders: [TempDir; 2],
-    _database: Database,
+    database: Database,
+}
+
+/// A node on a database.
+fn on(folder: &TempDir, database: &Database) -> NodeOptions {
+    let mut options = crate::options(folder);
+    options.env.push(("IMPERAL_DATABASE_URL".to_owned(), database.url()));
+    options.args.extend(["--lease", "3"].map(str::to_owned));
+    options
 }
 
 async fn two_nodes(name: &str) -> Platform {
     let database = Database::make(name).await;
     let folders = [tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap()];
-    let options = folders.each_ref().map(|folder| {
-        let mut options: NodeOptions = crate::options(folder);
-        options.env.push(("IMPERAL_DATABASE_URL".to_owned(), database.url()));
-        options.args.extend(["--lease", "3"].map(str::to_owned));
-        options
-    });
+    let options = folders.each_ref().map(|folder| on(folder, &database));
     let nodes = tokio::join!(options[0].start(), options[1].start());
-    Platform { nodes: nodes.into(), _folders: folders, _database: database }
+    Platform { nodes: nodes.into(), _folders: folders, database }
 }
 
 /// The stream of the other node: each event once, in order, with the progress between.

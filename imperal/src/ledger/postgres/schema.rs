@@ -9,7 +9,7 @@ use std::time::Duration;
 use tokio_postgres::Transaction;
 use tokio_postgres::types::Type;
 
-use super::fault::{Fault, unavailable};
+use super::fault::{Fault, unavailable, was_a_clash};
 use super::pool::{Lane, Store};
 use super::rows::get;
 use crate::ledger::LedgerError;
@@ -29,9 +29,12 @@ const LIMIT: Duration = Duration::from_secs(300);
 /// How long the server waits for a node that has begun and says nothing more.
 const SILENCE: &str = "SET LOCAL idle_in_transaction_session_timeout = '30s'";
 
+/// How long to wait before all of it is begun again.
+const PAUSE: Duration = Duration::from_millis(50);
+
 /// Makes the schema or brings it up to date.
 pub(super) async fn prepare(store: &Store) -> Result<(), LedgerError> {
-    match tokio::time::timeout(LIMIT, make(store)).await {
+    match tokio::time::timeout(LIMIT, make_until_made(store)).await {
         Ok(Ok(())) => Ok(()),
         Ok(Err(Fault::Postgres(error))) => Err(unavailable(&error)),
         Ok(Err(fault)) => Err(fault.into()),
@@ -39,6 +42,17 @@ pub(super) async fn prepare(store: &Store) -> Result<(), LedgerError> {
             "the schema was not ready within {} s: PostgreSQL is slow, or another node is bringing it up to date",
             LIMIT.as_secs()
         ))),
+    }
+}
+
+/// Nodes of the version before are at work meanwhile, and lock the same tables in orders of their own.
+/// Of two that wait for each other the server undoes one, most often the longer: this.
+async fn make_until_made(store: &Store) -> Result<(), Fault> {
+    loop {
+        match make(store).await {
+            Err(Fault::Postgres(error)) if was_a_clash(&error) => tokio::time::sleep(PAUSE).await,
+            made => return made,
+        }
     }
 }
 

@@ -106,6 +106,41 @@ async fn dashboard_and_alerts_name_metrics_that_are_there() {
     let dashboard: serde_json::Value = serde_json::from_str(&super::file("deploy/grafana.json")).unwrap();
     let panels = dashboard["panels"].as_array().unwrap();
     assert!(panels.iter().filter(|panel| panel["type"] != "row").all(|panel| panel["targets"][0]["expr"].is_string()));
-    let alerts = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../deploy/alerts.yml");
-    promtool(&["check", "rules", alerts.to_str().unwrap()], "");
+}
+
+fn path_of(file: &str) -> String {
+    let path = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join(file);
+    path.to_str().unwrap().to_owned()
+}
+
+/// What each rule fires on is in `alerts.yml` beside this file; no rule is left out there.
+#[test]
+fn alerts_fire_on_what_they_are_for_and_on_nothing_else() {
+    promtool(&["check", "rules", &path_of("../deploy/alerts.yml")], "");
+    promtool(&["test", "rules", &path_of("tests/gateway/operations/alerts.yml")], "");
+    let tried = super::file("tests/tests/gateway/operations/alerts.yml");
+    for line in super::file("deploy/alerts.yml").lines() {
+        if let Some((_, rule)) = line.split_once("- alert: ") {
+            assert_eq!(tried.matches(&format!("alertname: {rule}")).count(), 2, "{rule}: quiet once, firing once");
+        }
+    }
+}
+
+/// Prometheus reads rules by the parser that it reads a panel's queries by.
+#[test]
+fn the_dashboards_queries_are_what_prometheus_reads() {
+    let dashboard: serde_json::Value = serde_json::from_str(&super::file("deploy/grafana.json")).unwrap();
+    let panels = dashboard["panels"].as_array().unwrap();
+    let targets = panels.iter().flat_map(|panel| panel["targets"].as_array().into_iter().flatten());
+    let rules = targets.enumerate().map(|(number, target)| {
+        let query = target["expr"].as_str().unwrap().replace("$__rate_interval", "1m").replace("$instance", ".*");
+        json!({"record": format!("query:{number}"), "expr": query})
+    });
+    let rules = rules.collect::<Vec<_>>();
+    assert!(rules.len() > 20, "{rules:?}");
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("queries.yml");
+    // JSON is YAML.
+    std::fs::write(&file, json!({"groups": [{"name": "dashboard", "rules": rules}]}).to_string()).unwrap();
+    promtool(&["check", "rules", file.to_str().unwrap()], "");
 }

@@ -1,8 +1,10 @@
 //! What an operator relies on: metrics, limits, the files in `deploy/`, the page that explains them.
 
+pub(crate) mod backup;
 mod docs;
 mod limits;
 mod metrics;
+pub(crate) mod nginx;
 mod proxy;
 
 use std::path::PathBuf;

@@ -1,0 +1,161 @@
+//! Users who call for as long as they are not told to stop, one of whom watches, and what they must have
+//! in the end.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::time::Duration;
+
+use imperal_tests::{Claims, JWT_SECRET, User, token};
+use reqwest::Method;
+use serde_json::{Value, json};
+
+pub(crate) const USERS: usize = 4;
+
+/// What became of a user's calls.
+#[derive(Debug, Default)]
+struct Calls {
+    /// The tasks of those that were taken.
+    tasks: Vec<String>,
+    /// How many were told to come again.
+    refused: usize,
+    /// How many had no answer but the proxy's: their node went while they were on the way.
+    unsure: usize,
+}
+
+/// Users who call without a pause for as long as they are not told to stop.
+pub(crate) struct Crowd {
+    stop: Arc<AtomicBool>,
+    done: Arc<AtomicUsize>,
+    users: Vec<tokio::task::JoinHandle<(User, Calls)>>,
+    watcher: tokio::task::JoinHandle<Vec<u64>>,
+}
+
+impl Crowd {
+    pub(crate) fn start(url: &str) -> Self {
+        let (stop, done) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicUsize::new(0)));
+        let user = |n| member(url, n);
+        let users = (0..USERS).map(|n| tokio::spawn(calls(user(n), stop.clone(), done.clone()))).collect();
+        Self { watcher: tokio::spawn(watch(user(0), stop.clone())), stop, done, users }
+    }
+
+    /// Waits for so many more calls, so that what was done before has been met by some.
+    pub(crate) async fn go_on(&self, more: usize) {
+        let wanted = self.done.load(Ordering::SeqCst) + more;
+        let met = async {
+            while self.done.load(Ordering::SeqCst) < wanted {
+                tokio::time::sleep(Duration::from_millis(10)).await;
+            }
+        };
+        tokio::time::timeout(Duration::from_secs(30), met).await.expect("calls go on");
+    }
+
+    /// Tells everybody to stop, and waits until they have.
+    pub(crate) async fn end(self) {
+        self.stop.store(true, Ordering::SeqCst);
+        for user in self.users {
+            user.await.expect("every call is answered");
+        }
+        self.watcher.await.expect("the stream goes on");
+    }
+
+    /// Looks whether everybody has what they were promised; how many calls were refused and unsure.
+    pub(crate) async fn judge(self) -> (usize, usize) {
+        self.stop.store(true, Ordering::SeqCst);
+        let (mut all_refused, mut all_unsure) = (0, 0);
+        for user in self.users {
+            let (user, Calls { tasks, refused, unsure }) = user.await.expect("every call is answered");
+            all_refused += refused;
+            all_unsure += unsure;
+            let ended = async {
+                while !user.get("/v1/tasks?limit=200").await.1["tasks"]
+                    .as_array()
+                    .is_some_and(|tasks| tasks.iter().all(|task| task["state"] != "running"))
+                {
+                    tokio::time::sleep(Duration::from_millis(50)).await;
+                }
+            };
+            tokio::time::timeout(Duration::from_secs(30), ended).await.expect("no task is left running");
+            let turns = all_turns(&user).await;
+            let asked = turns.iter().filter(|turn| turn["role"] == "user").count();
+            let most = tasks.len() + unsure;
+            assert!((tasks.len()..=most).contains(&asked), "{asked} calls taken, {} answered: {unsure}", tasks.len());
+            let mut outcomes: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
+            for turn in turns.iter().filter(|turn| !turn["task_id"].is_null() && !turn["result"].is_null()) {
+                let outcome = turn["result"]["status"].as_str().unwrap();
+                outcomes.entry(turn["task_id"].as_str().unwrap()).or_default().push(outcome);
+            }
+            for task in &tasks {
+                assert_eq!(outcomes.get(task.as_str()), Some(&vec!["success"]), "{task}");
+            }
+            assert_eq!(outcomes.len(), asked, "each call has one task, and each task one outcome");
+        }
+        let seen = self.watcher.await.unwrap();
+        let wanted: Vec<u64> = (1..).take(seen.len()).collect();
+        assert!(seen.len() > 50, "{seen:?}");
+        assert_eq!(seen, wanted, "the stream missed something, or showed it twice");
+        (all_refused, all_unsure)
+    }
+}
+
+/// One of them.
+pub(crate) fn member(url: &str, n: usize) -> User {
+    User::behind(url, &token(&Claims::of(&format!("user-{n}")), JWT_SECRET))
+}
+
+/// All that a user's chat holds.
+pub(crate) async fn all_turns(user: &User) -> Vec<Value> {
+    let mut all: Vec<Value> = Vec::new();
+    loop {
+        let after = all.last().map_or(0, |turn| turn["seq"].as_u64().unwrap());
+        let (status, body) = user.get(&format!("/v1/chat/turns?limit=500&after={after}")).await;
+        assert_eq!(status, 200, "{body}");
+        let more = body["turns"].as_array().unwrap();
+        if more.is_empty() {
+            return all;
+        }
+        all.extend(more.iter().cloned());
+    }
+}
+
+async fn calls(user: User, stop: Arc<AtomicBool>, done: Arc<AtomicUsize>) -> (User, Calls) {
+    let mut calls = Calls::default();
+    while !stop.load(Ordering::SeqCst) {
+        let (status, body) = user.try_call("steps", json!({"steps": 3, "step_ms": 60})).await;
+        match status.as_u16() {
+            200 => {
+                calls.tasks.push(body["result"]["data"]["task_id"].as_str().unwrap().to_owned());
+                done.fetch_add(1, Ordering::SeqCst);
+            }
+            // Told to come again: nothing was begun.
+            503 if body["error"]["message"].as_str().is_some_and(|text| text.contains("stopping")) => {
+                calls.refused += 1;
+            }
+            502 => calls.unsure += 1,
+            _ => panic!("{status}: {body}"),
+        }
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    (user, calls)
+}
+
+/// The numbers of all events, in the order in which they came, by as many streams as it took.
+async fn watch(user: User, stop: Arc<AtomicBool>) -> Vec<u64> {
+    let mut seen = Vec::new();
+    while !stop.load(Ordering::SeqCst) {
+        let path = format!("/v1/events/stream?after={}", seen.last().unwrap_or(&0));
+        let answer = user.request(Method::GET, &path).send().await;
+        let Some(answer) = answer.ok().filter(|answer| answer.status() == 200) else {
+            tokio::time::sleep(Duration::from_millis(50)).await;
+            continue;
+        };
+        let mut events = imperal_tests::Events::new(answer);
+        while let Ok(Some(event)) = tokio::time::timeout(Duration::from_secs(2), events.try_next()).await {
+            seen.extend(event.id);
+            if stop.load(Ordering::SeqCst) {
+                return seen;
+            }
+        }
+    }
+    seen
+}
