@@ -91,7 +91,9 @@ fn unusable(why: &str) -> LedgerError {
 /// that is read.
 fn for_its_owner(path: &Path) -> Result<String, LedgerError> {
     let name = path.display();
-    let say = |error: io::Error| unusable(&format!("sslkey {name} cannot be read ({error}): {NO_KEY}"));
+    let say = |error: io::Error| {
+        unusable(&format!("sslkey {name} cannot be read ({error}): {NO_KEY}, which this process may read"))
+    };
     let mut file = File::open(path).map_err(say)?;
     let about = file.metadata().map_err(say)?;
     if !about.is_file() {
