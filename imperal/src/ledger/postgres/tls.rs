@@ -88,7 +88,7 @@ impl Tls {
         let config = match identity {
             None => config.with_no_client_auth(),
             Some(identity) => {
-                let certified = SingleCertAndKey::from(identity.read(&*provider.key_provider)?);
+                let certified = SingleCertAndKey::from(identity.read(provider.key_provider)?);
                 config.with_client_cert_resolver(Arc::new(certified))
             }
         };
