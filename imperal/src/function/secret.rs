@@ -36,7 +36,7 @@ impl<'a> Schemas<'a> {
         }
         match value {
             Value::Object(fields) => {
-                let of = |name: &str| self.field(schema, name);
+                let of = |name: &str| field(schema, name);
                 fields.retain(|name, _| of(name).is_none_or(|field| !self.is_secret(field, MOST_FORMS)));
                 for (name, value) in fields.iter_mut() {
                     if let Some(field) = of(name) {
@@ -59,12 +59,6 @@ impl<'a> Schemas<'a> {
         }
     }
 
-    fn field(&self, schema: &'a Value, name: &str) -> Option<&'a Value> {
-        let named = schema["properties"].get(name);
-        let by_pattern = || schema["patternProperties"].as_object()?.values().next();
-        named.or_else(by_pattern).or_else(|| schema.get("additionalProperties"))
-    }
-
     fn is_secret(&self, schema: &'a Value, forms: u8) -> bool {
         schema["writeOnly"] == true || self.forms(schema, forms).any(|form| self.is_secret(form, forms - 1))
     }
@@ -75,6 +69,12 @@ impl<'a> Schemas<'a> {
         let forms = ["allOf", "anyOf", "oneOf"].into_iter().filter_map(|all| schema[all].as_array()).flatten();
         referred.into_iter().chain(forms).filter(move |_| left > 0)
     }
+}
+
+fn field<'a>(schema: &'a Value, name: &str) -> Option<&'a Value> {
+    let named = schema["properties"].get(name);
+    let by_pattern = || schema["patternProperties"].as_object()?.values().next();
+    named.or_else(by_pattern).or_else(|| schema.get("additionalProperties"))
 }
 
 #[cfg(test)]

@@ -26,6 +26,7 @@ pub(crate) fn ledger(ledger: Arc<dyn Ledger>) -> Arc<dyn Ledger> {
 pub(crate) struct Traces;
 
 #[cfg(feature = "platform")]
+#[expect(clippy::unused_self, reason = "as where there are traces")]
 impl Traces {
     #[expect(clippy::unnecessary_wraps, reason = "as where there are traces")]
     pub(crate) fn start(_: &str, _: &str, _: &tokio::runtime::Handle) -> Result<Option<Self>, String> {

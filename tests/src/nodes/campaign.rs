@@ -94,15 +94,15 @@ impl Campaign {
         if !at_rest(&client).await {
             report.found(START, &format!("work is unsettled {} s after everything was left alone", REST.as_secs()));
         }
+        // One stream a user at a time: two would each show what the other has shown.
+        watched.cancel();
+        while watchers.join_next().await.is_some() {}
         let by = Instant::now() + REST;
         for traveller in &travellers {
             if !crowd.catch_up(traveller, &mut dice, by).await {
                 report.found(LIVE, &format!("{}'s stream never reached its head", traveller.mark()));
             }
         }
-        watched.cancel();
-        while watchers.join_next().await.is_some() {}
-        // What a watcher showed last may have been written down after the stream was compared.
         verdict(&crowd, &travellers, &mut client, &mut dice, &mut report).await;
         for zombie in report.zombies() {
             if !zombie.kept_still(&client).await {
