@@ -15,22 +15,23 @@ pub(super) const LONGEST_WAIT: Duration = Duration::from_secs(5);
 pub(super) const PATIENCE: Duration = Duration::from_secs(11);
 
 impl Node {
-    /// Repeats a write of an ending until the ledger has taken or refused it for good. `None` when
-    /// it is there already, or is another life's to write.
-    pub(super) async fn insist<'a>(&self, what: &str, mut write: impl FnMut() -> Fut<'a, Turn>) -> Option<Turn> {
+    /// Repeats a write of an ending until the ledger has taken or refused it for good. Whether it is
+    /// there; it is not when it is another life's to write.
+    pub(super) async fn insist<'a>(&self, what: &str, mut write: impl FnMut() -> Fut<'a, Turn>) -> bool {
         let mut wait = FIRST_WAIT;
         loop {
             match write().await {
-                Ok(turn) => return Some(turn),
-                // Also when the answer to an earlier try was lost, and the try was not.
-                Err(LedgerError::Settled) => return None,
+                // Settled also when the answer to an earlier try was lost, and the try was not.
+                Ok(_) | Err(LedgerError::Settled) => return true,
                 Err(error @ (LedgerError::Fenced | LedgerError::Unknown)) => {
                     tracing::warn!(what, %error, "not written: another life writes it");
-                    return None;
+                    return false;
                 }
                 Err(error) => tracing::warn!(what, %error, retry_ms = wait.as_millis(), "not written yet"),
             }
-            self.ended.run_until_cancelled(tokio::time::sleep(wait)).await?;
+            if self.ended.run_until_cancelled(tokio::time::sleep(wait)).await.is_none() {
+                return false;
+            }
             wait = (wait * 2).min(LONGEST_WAIT);
         }
     }

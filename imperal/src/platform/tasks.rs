@@ -145,10 +145,13 @@ async fn end(
     crash::point("before-outcome");
     let end = words::task_end(About::from(origin), name, ending, &limits);
     tracing::debug!(state = end.state.as_str(), "task ended");
+    // Whoever sees the outcome finds it counted.
     node.meters.task(end.state, took);
+    if !node.insist("outcome", || node.ledger.finish_task(&live.holder, task_id, end.clone())).await {
+        return trace::ended(live.ctx.home(), "lost", true);
+    }
     let failed = !matches!(end.state, TaskState::Succeeded | TaskState::Cancelled);
     trace::ended(live.ctx.home(), end.state.as_str(), failed);
-    node.insist("outcome", || node.ledger.finish_task(&live.holder, task_id, end.clone())).await;
     crash::point("after-outcome");
 }
 

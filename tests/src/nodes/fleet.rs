@@ -6,6 +6,7 @@ use std::sync::{Mutex, PoisonError};
 use tempfile::TempDir;
 
 use crate::cluster::Database;
+use crate::collector::Collector;
 use crate::crash::dice::Dice;
 use crate::proxy::Proxy;
 use crate::{Node, NodeOptions};
@@ -48,6 +49,16 @@ impl Fleet {
             all.push(options);
         }
         Self { database, folder, options: all, ways, urls: Mutex::new(vec![None; nodes]) }
+    }
+
+    /// The same, whose nodes send their spans there.
+    #[must_use]
+    pub fn traced(mut self, collector: &Collector) -> Self {
+        for options in &mut self.options {
+            options.env.push(("OTEL_EXPORTER_OTLP_ENDPOINT".to_owned(), collector.url.clone()));
+            options.env.push(("OTEL_BSP_SCHEDULE_DELAY".to_owned(), "100".to_owned()));
+        }
+        self
     }
 
     /// A node's way to the database.

@@ -2,9 +2,11 @@
 
 use std::time::Duration;
 
+use imperal_tests::collector::{Collector, attribute};
 use imperal_tests::nodes::{Fleet, LEASE};
 use imperal_tests::proxy::Way;
 use imperal_tests::{Events, User};
+use opentelemetry_proto::tonic::trace::v1::Span;
 use reqwest::StatusCode;
 use serde_json::{Value, json};
 use tokio::time::{Instant, timeout};
@@ -125,7 +127,8 @@ async fn half_closed_connections_are_replaced() {
 /// the one outcome.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_node_that_is_cut_off_past_its_lease_is_fenced() {
-    let fleet = fleet("fenced", 2).await;
+    let collector = Collector::start().await;
+    let fleet = fleet("fenced", 2).await.traced(&collector);
     let nodes = fleet.start_all().await;
     let anna = User::of(&nodes[0], "anna");
     let there = anna.at(&nodes[1]);
@@ -147,6 +150,16 @@ async fn a_node_that_is_cut_off_past_its_lease_is_fenced() {
     assert_eq!(anna.outcomes(&task_id).await.len(), 1);
     assert_eq!(anna.get(&format!("/v1/tasks/{task_id}")).await.1["state"], "reclaimed");
     assert!(fleet.log(0).contains("the lease was lost"), "{}", fleet.log(0));
+    // The same as a trace: renewals that failed, the one that was fenced, and what the other settled.
+    let seen = |spans: &[Span], name: &str, outcome: Option<&str>| {
+        spans.iter().any(|span| span.name == name && attribute(&span.attributes, "outcome") == outcome)
+    };
+    let all = |spans: &[Span]| {
+        ["unavailable", "fenced"].iter().all(|outcome| seen(spans, "lease renew", Some(outcome)))
+            && seen(spans, "ledger reclaim_task", None)
+            && seen(spans, "task steps", Some("lost"))
+    };
+    collector.until(all).await;
 }
 
 /// All nodes lose the database past their lease: whoever comes back first does not end the others.
