@@ -23,7 +23,9 @@ pub(super) fn start_log(server: bool, traces: Option<&Traces>) {
     let lines = tracing_subscriber::fmt::layer().with_writer(io::stderr).with_ansi(Look::of_stderr().colour);
     let log = tracing_subscriber::registry().with(lines.with_filter(filter)).with(traces.map(Traces::layer));
     // Failing means that the binary has set up a log of its own.
-    let _ = log.try_init();
+    if log.try_init().is_err() && traces.is_some() {
+        tracing::warn!("spans are not sent: the binary has set up a `tracing` subscriber of its own");
+    }
     if server {
         Traces::explain();
     }

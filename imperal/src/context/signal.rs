@@ -74,6 +74,11 @@ impl Signal {
         self.changed.notify_waiters();
     }
 
+    /// Whether the work has ended; looking tells nobody.
+    pub(crate) fn is_over(&self) -> bool {
+        self.phase.load(Ordering::SeqCst) == OVER
+    }
+
     /// Whether the work has noticed that it was cancelled.
     pub(crate) fn was_told(&self) -> bool {
         self.told.load(Ordering::SeqCst)

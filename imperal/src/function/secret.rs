@@ -5,10 +5,6 @@
 
 use serde_json::Value;
 
-/// References and forms that follow one another without going deeper into the value: a schema may refer
-/// to itself.
-const MOST_FORMS: u8 = 32;
-
 /// Whether the schema calls anything secret.
 pub(super) fn any(schema: &Value) -> bool {
     match schema {
@@ -20,61 +16,117 @@ pub(super) fn any(schema: &Value) -> bool {
     }
 }
 
-/// Takes out of a value what its schema calls secret.
+/// Takes out of a value what its schema calls secret. Takes at most as many steps as the value has parts
+/// times the schema: values come from strangers.
 pub(super) fn strip(schema: &Value, value: &mut Value) {
-    Schemas { root: schema }.strip(schema, value, MOST_FORMS);
+    let forms = Forms::of(schema, [schema]);
+    if forms.are_secret() {
+        *value = Value::Object(serde_json::Map::new());
+    } else {
+        forms.strip(value);
+    }
 }
 
-struct Schemas<'a> {
+/// All schemas that one and the same value may have to follow, each once.
+struct Forms<'a> {
     root: &'a Value,
+    schemas: Vec<&'a Value>,
 }
 
-impl<'a> Schemas<'a> {
-    fn strip(&self, schema: &'a Value, value: &mut Value, forms: u8) {
-        for form in self.forms(schema, forms) {
-            self.strip(form, value, forms - 1);
-        }
-        match value {
-            Value::Object(fields) => {
-                let of = |name: &str| field(schema, name);
-                fields.retain(|name, _| of(name).is_none_or(|field| !self.is_secret(field, MOST_FORMS)));
-                for (name, value) in fields.iter_mut() {
-                    if let Some(field) = of(name) {
-                        self.strip(field, value, MOST_FORMS);
-                    }
+impl<'a> Forms<'a> {
+    fn of(root: &'a Value, schemas: impl IntoIterator<Item = &'a Value>) -> Self {
+        let mut forms = Self { root, schemas: Vec::new() };
+        schemas.into_iter().for_each(|schema| forms.add(schema));
+        let mut at = 0;
+        while let Some(schema) = forms.schemas.get(at).copied() {
+            for to in ["$ref", "$dynamicRef"] {
+                if let Some(referred) = schema[to].as_str().and_then(|to| root.pointer(&decoded(to.strip_prefix('#')?)))
+                {
+                    forms.add(referred);
                 }
             }
+            for one in ["if", "then", "else", "not"] {
+                forms.add(&schema[one]);
+            }
+            for many in ["allOf", "anyOf", "oneOf"] {
+                schema[many].as_array().into_iter().flatten().for_each(|schema| forms.add(schema));
+            }
+            schema["dependentSchemas"].as_object().into_iter().for_each(|of| of.values().for_each(|of| forms.add(of)));
+            at += 1;
+        }
+        forms
+    }
+
+    fn add(&mut self, schema: &'a Value) {
+        if schema.is_object() && !self.schemas.iter().any(|known| std::ptr::eq(*known, schema)) {
+            self.schemas.push(schema);
+        }
+    }
+
+    fn are_secret(&self) -> bool {
+        self.schemas.iter().any(|schema| schema["writeOnly"] == true)
+    }
+
+    fn strip(&self, value: &mut Value) {
+        match value {
+            Value::Object(fields) => {
+                fields.retain(|name, value| {
+                    let field = Self::of(self.root, self.schemas.iter().flat_map(|schema| of_field(schema, name)));
+                    let secret = field.are_secret();
+                    if !secret {
+                        field.strip(value);
+                    }
+                    !secret
+                });
+            }
             Value::Array(items) => {
-                let first = schema["prefixItems"].as_array().map_or(&[][..], Vec::as_slice);
-                for (at, item) in items.iter_mut().enumerate() {
-                    let of = first.get(at).unwrap_or(&schema["items"]);
-                    if self.is_secret(of, MOST_FORMS) {
-                        *item = Value::Null;
+                for (at, value) in items.iter_mut().enumerate() {
+                    let item = Self::of(self.root, self.schemas.iter().flat_map(|schema| of_item(schema, at)));
+                    if item.are_secret() {
+                        *value = Value::Null;
                     } else {
-                        self.strip(of, item, MOST_FORMS);
+                        item.strip(value);
                     }
                 }
             }
             _ => {}
         }
     }
-
-    fn is_secret(&self, schema: &'a Value, forms: u8) -> bool {
-        schema["writeOnly"] == true || self.forms(schema, forms).any(|form| self.is_secret(form, forms - 1))
-    }
-
-    /// What else the same value may be.
-    fn forms(&self, schema: &'a Value, left: u8) -> impl Iterator<Item = &'a Value> + use<'a> {
-        let referred = schema["$ref"].as_str().and_then(|to| self.root.pointer(to.strip_prefix('#')?));
-        let forms = ["allOf", "anyOf", "oneOf"].into_iter().filter_map(|all| schema[all].as_array()).flatten();
-        referred.into_iter().chain(forms).filter(move |_| left > 0)
-    }
 }
 
-fn field<'a>(schema: &'a Value, name: &str) -> Option<&'a Value> {
+/// What a schema says of a field. Any pattern may mean it: to take out too much harms nobody.
+fn of_field<'a>(schema: &'a Value, name: &str) -> impl Iterator<Item = &'a Value> + use<'a> {
     let named = schema["properties"].get(name);
-    let by_pattern = || schema["patternProperties"].as_object()?.values().next();
-    named.or_else(by_pattern).or_else(|| schema.get("additionalProperties"))
+    let patterns = schema["patternProperties"].as_object().into_iter().flat_map(serde_json::Map::values);
+    let others = ["additionalProperties", "unevaluatedProperties"].into_iter().filter_map(|other| schema.get(other));
+    named.into_iter().chain(patterns).chain(others.filter(move |_| named.is_none()))
+}
+
+/// What a schema says of an item of a list.
+fn of_item(schema: &Value, at: usize) -> impl Iterator<Item = &Value> {
+    let first = schema["prefixItems"].get(at);
+    let others = ["items", "unevaluatedItems"].into_iter().filter_map(|other| schema.get(other));
+    first.into_iter().chain(others.filter(move |_| first.is_none())).chain(schema.get("contains"))
+}
+
+/// A reference without its percent signs: names of types may hold anything.
+fn decoded(reference: &str) -> String {
+    let mut bytes = Vec::with_capacity(reference.len());
+    let mut rest = reference.as_bytes();
+    while let [byte, after @ ..] = rest {
+        let hex = |byte: u8| char::from(byte).to_digit(16).and_then(|digit| u8::try_from(digit).ok());
+        match (byte, after) {
+            (b'%', [high, low, after @ ..]) if hex(*high).is_some() && hex(*low).is_some() => {
+                bytes.push(hex(*high).unwrap_or(0) * 16 + hex(*low).unwrap_or(0));
+                rest = after;
+            }
+            _ => {
+                bytes.push(*byte);
+                rest = after;
+            }
+        }
+    }
+    String::from_utf8_lossy(&bytes).into_owned()
 }
 
 #[cfg(test)]
@@ -85,6 +137,7 @@ mod tests {
     use serde_json::json;
 
     #[derive(JsonSchema, Serialize)]
+    #[schemars(rename = "Anmeldung für API/x")]
     struct Login {
         user: String,
         #[schemars(extend("writeOnly" = true))]
@@ -146,5 +199,41 @@ mod tests {
         let mut value = json!({"a": [1]});
         strip(&schema, &mut value);
         assert_eq!(value, json!({"a": [1]}));
+    }
+
+    #[test]
+    fn what_refers_to_itself_in_many_forms_takes_no_longer_for_it() {
+        let form = |kind: &str| {
+            let this = json!({"$ref": "#/$defs/expr"});
+            json!({"properties": {"kind": {"const": kind}, "left": this, "right": this, "key": {"writeOnly": true}}})
+        };
+        let forms: Vec<_> = ["add", "sub", "mul", "div"].map(form).into();
+        let schema = json!({"$ref": "#/$defs/expr", "$defs": {"expr": {"oneOf": forms}}});
+        let mut value = json!({"kind": "add", "key": "secret"});
+        for _ in 0..200 {
+            value = json!({"kind": "mul", "left": value, "key": "secret"});
+        }
+        strip(&schema, &mut value);
+        assert!(!value.to_string().contains("secret"));
+    }
+
+    #[test]
+    fn a_secret_is_found_wherever_a_schema_may_say_so() {
+        let secret = json!({"properties": {"pin": {"writeOnly": true}}});
+        let schemas = [
+            json!({"if": {}, "then": secret}),
+            json!({"dependentSchemas": {"name": secret}}),
+            json!({"patternProperties": {"^n": {}, "^p": {"writeOnly": true}}}),
+            json!({"properties": {"name": {}}, "unevaluatedProperties": {"writeOnly": true}}),
+            json!({"anyOf": [{"allOf": [secret]}]}),
+        ];
+        for schema in schemas {
+            let mut value = json!({"name": "anna", "pin": "4711"});
+            strip(&schema, &mut value);
+            assert!(value.get("pin").is_none(), "{schema}");
+        }
+        let mut value = json!({"pin": "4711"});
+        strip(&json!({"writeOnly": true}), &mut value);
+        assert_eq!(value, json!({}));
     }
 }

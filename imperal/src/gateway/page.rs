@@ -28,7 +28,7 @@ const ASSETS: &[(&str, &str)] = &assets![
     "base.css" "page.css" "chat.css" "data.css" "form.css" "drawer.css" "favicon.svg"
     "acts.js" "announce.js" "api.js" "audit.js" "calls.js" "chat.js" "connection.js" "dom.js" "drawer.js" "empty.js"
     "feed.js" "fields.js" "form.js" "functions.js" "gate.js" "groups.js" "inputs.js" "line.js" "nodes.js" "page.js"
-    "results.js" "schema.js" "shortcut.js" "stream.js" "tasklist.js" "tasks.js" "turns.js" "words.js"
+    "results.js" "schema.js" "secrets.js" "shortcut.js" "stream.js" "tasklist.js" "tasks.js" "turns.js" "words.js"
 ];
 
 fn content_type(path: &str) -> &'static str {

@@ -61,13 +61,15 @@ impl DeliverChat for Node {
                     match self.make_sure("delivery", write).await {
                         // A task goes on when the ledger is there again; its cap ends the waiting. Somebody
                         // waits for a call.
-                        Err(LedgerError::Unavailable(why)) if is_task => {
+                        Err(LedgerError::Unavailable(why)) if is_task && !live.ctx.signal().is_over() => {
                             tracing::warn!(why, retry_ms = wait.as_millis(), "a message is not delivered yet");
                             tokio::select! {
                                 biased;
                                 _ = live.ctx.signal().told() => return Err(Error::cancelled()),
                                 () = tokio::time::sleep(wait) => {}
                             }
+                            // The ledger is silent, not the task.
+                            live.ctx.signal().touch();
                             wait = (wait * 2).min(LONGEST_WAIT);
                         }
                         written => break written,

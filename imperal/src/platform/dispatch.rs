@@ -127,7 +127,7 @@ async fn run_call(
         Ok(Ok(_)) => {}
         Ok(Err(error)) => {
             let _ = answer.send(Err(unavailable(&error)));
-            return;
+            return trace::ended(ctx.home(), "refused", true);
         }
         Err(_) => {
             let why = format!("no word of the call within {} s", PATIENCE.as_secs());
@@ -163,18 +163,22 @@ async fn run_call(
     };
     let outcome = CallOutcome::from(&ending);
     node.meters.call(origin.app_id, origin.function, outcome, begun.elapsed());
-    trace::ended(ctx.home(), outcome.as_str(), !matches!(outcome, CallOutcome::Success | CallOutcome::Cancelled));
     let about = About::from(origin);
     let result = words::call_answer(about, ending, &limits);
     let turn = words::answer_turn(about, result.clone());
     crash::point("before-reply");
-    reply(&node, &holder, origin, turn, result, answer).await;
+    if reply(&node, &holder, origin, turn, result, answer).await {
+        let failed = !matches!(outcome, CallOutcome::Success | CallOutcome::Cancelled);
+        trace::ended(ctx.home(), outcome.as_str(), failed);
+    } else {
+        trace::ended(ctx.home(), "lost", true);
+    }
     crash::point("after-ack");
     live.replied.cancel();
     node.live.close(origin);
 }
 
-/// Writes the reply; tells the caller as soon as it is known how that went.
+/// Writes the reply; tells the caller as soon as it is known how that went. Whether it is there.
 async fn reply(
     node: &Node,
     holder: &Incarnation,
@@ -182,16 +186,17 @@ async fn reply(
     turn: TurnBody,
     result: WireResult,
     answer: oneshot::Sender<Result<CallReply>>,
-) {
+) -> bool {
     let call_id = origin.call_id;
     match node.ledger.reply(holder, call_id, turn.clone()).await {
         Ok(turn) => {
             crash::point("after-reply");
             let _ = answer.send(Ok(CallReply { call_id, turn, result }));
+            true
         }
         Err(error) => {
             let _ = answer.send(Err(unavailable(&error).into_late()));
-            node.insist("reply", || node.ledger.reply(holder, call_id, turn.clone())).await;
+            node.insist("reply", || node.ledger.reply(holder, call_id, turn.clone())).await
         }
     }
 }

@@ -105,6 +105,7 @@ async fn begin(
     crash::point("before-task-row");
     if let Err(error) = node.make_sure("task", || node.ledger.start_task(&live.holder, row.clone())).await {
         let _ = started.send(Err(refusal(error)));
+        trace::ended(live.ctx.home(), "refused", true);
         return None;
     }
     crash::point("after-task-row");
@@ -136,7 +137,7 @@ async fn end(
     };
     // Never before the call's own reply.
     if live.lost.run_until_cancelled(live.replied.cancelled()).await.is_none() {
-        return;
+        return trace::ended(live.ctx.home(), "lost", true);
     }
     if let Some(latest) = unstored {
         // Where it stood when it ended; no reason to hold up the outcome.

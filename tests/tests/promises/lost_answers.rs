@@ -30,6 +30,7 @@ async fn say(ctx: Context, params: Say) -> Result<ActionResult> {
             ctx.deliver_chat_message("announcement").await?;
             Ok(ActionResult::done("Said."))
         })
+        .long_running(true)
         .await?;
     } else {
         ctx.deliver_chat_message("announcement").await?;
@@ -204,7 +205,8 @@ async fn a_tasks_message_waits_for_a_ledger_that_is_away() {
     let platform = TestPlatform::setup().ledger(ledger.clone()).start().await;
     let anna = platform.user("anna");
     let task_id = anna.start("say", json!({"later": true})).await;
-    ledger.to_refuse.store(5, Ordering::SeqCst);
+    // For longer than a task may be silent: it is the ledger that is.
+    ledger.to_refuse.store(90, Ordering::SeqCst);
     assert_eq!(anna.end_of(task_id).await.state, TaskState::Succeeded);
     assert_eq!(ledger.to_refuse.load(Ordering::SeqCst), 0, "it was tried again");
     let said = anna.turns().await.iter().filter(|turn| turn.body.text == "announcement").count();

@@ -2,7 +2,7 @@
 // and running one again. The turns themselves come by the feed.
 
 import { ApiError, post, same } from "./api.js";
-import { kept } from "./schema.js";
+import { kept } from "./secrets.js";
 import { humanise } from "./words.js";
 
 export class Calls {

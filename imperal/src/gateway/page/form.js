@@ -5,7 +5,8 @@ import { ApiError, parse } from "./api.js";
 import { explain } from "./calls.js";
 import { h, icon, newId } from "./dom.js";
 import { control } from "./fields.js";
-import { describe, kept, steps } from "./schema.js";
+import { describe, steps } from "./schema.js";
+import { kept } from "./secrets.js";
 import { count, humanise } from "./words.js";
 
 const ACTIONS = {

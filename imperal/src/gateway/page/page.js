@@ -16,7 +16,7 @@ import { FunctionForm } from "./form.js";
 import { Functions, appIcon } from "./functions.js";
 import { showEnded, showGate, signedIn } from "./gate.js";
 import { Line } from "./line.js";
-import { secrets } from "./schema.js";
+import { secrets } from "./secrets.js";
 import { Shortcut } from "./shortcut.js";
 import { TaskList } from "./tasklist.js";
 import { humanise } from "./words.js";

@@ -104,16 +104,6 @@ function variants(branches, root, name) {
   return { kind: "variants", options, name };
 }
 
-/** The names of the parameters that the chat does not keep: keys and passwords. */
-export const secrets = (schema) => Object.entries(schema?.properties ?? {}).filter(([, sub]) => sub?.writeOnly === true).map(([name]) => name);
-
-/** Parameters as the chat keeps them. */
-export function kept(params, schema) {
-  const hidden = secrets(schema);
-  if (!hidden.length || params === null || typeof params !== "object") return params;
-  return Object.fromEntries(Object.entries(params).filter(([name]) => !hidden.includes(name)));
-}
-
 const TYPE_WORDS = { string: "Text", integer: "Whole number", number: "Number", boolean: "Yes or no", array: "List", object: "Object", null: "Nothing" };
 
 function variantTitle(s, root) {

@@ -150,8 +150,9 @@ impl Store {
 
     async fn once(&self, lane: Lane, limit: Duration, sql: &str, params: &[Param<'_>]) -> Result<Vec<Row>, Fault> {
         let begun = Instant::now();
-        let connection = self.connection(lane).await?;
+        let connection = self.connection(lane).await;
         self.meters.waited(begun.elapsed());
+        let connection = connection?;
         let Ok(outcome) = tokio::time::timeout(limit, connection.query_typed(sql, params)).await else {
             // Whoever had it next would wait as well; so would, most likely, who had another.
             drop(Object::take(connection));
