@@ -36,7 +36,7 @@ pub(super) struct Wire {
 
 impl Client {
     pub(super) async fn reach(app: App, registry: Registry, reach: &Reach) -> Result<Self, CliError> {
-        let _ = rustls::crypto::ring::default_provider().install_default();
+        crate::context::choose_cryptography();
         let http = reqwest::Client::builder().build()?;
         if let Some(url) = &reach.url {
             let token = std::env::var("IMPERAL_TOKEN").unwrap_or_default();

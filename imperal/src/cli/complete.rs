@@ -165,7 +165,7 @@ fn running_tasks(words: &[String]) -> Option<Vec<Task>> {
     let folder = PathBuf::from(folder);
     let url = DataFolder::listening(&folder)?.url;
     let token = LocalKey::of_folder(&folder).ok()?.sign(&local_user()).ok()?;
-    let _ = rustls::crypto::ring::default_provider().install_default();
+    crate::context::choose_cryptography();
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().ok()?;
     runtime.block_on(async {
         let http = reqwest::Client::builder().timeout(PATIENCE).build().ok()?;

@@ -98,6 +98,11 @@ impl CliError {
         self.code.as_deref() == Some(code.as_str())
     }
 
+    /// Whether the same may do well a little later.
+    pub(super) fn may_pass(&self) -> bool {
+        self.exit == Exit::Unreachable || self.is(&crate::codes::RATE_LIMITED)
+    }
+
     /// Adds what to do.
     #[must_use]
     pub(super) fn hint(mut self, hint: impl Into<Option<String>>) -> Self {

@@ -9,7 +9,7 @@ use super::exit::CliError;
 use super::sse::{Message, Parser};
 
 /// Between two attempts; the process may be starting again.
-const PAUSE: Duration = Duration::from_millis(500);
+pub(super) const PAUSE: Duration = Duration::from_millis(500);
 /// Attempts in a row before it is given up: the process may be draining its work for its grace.
 const ATTEMPTS: u32 = 60;
 

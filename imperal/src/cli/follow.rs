@@ -93,6 +93,9 @@ fn exit_of(state: TaskState) -> Exit {
     }
 }
 
+/// How often a gap is read when the platform does not answer; meanwhile nobody hears a Ctrl-C.
+const GAP_TRIES: u32 = 10;
+
 /// The event that comes instead of those that are not kept any more.
 #[derive(Debug, Deserialize)]
 struct Gap {
@@ -254,7 +257,18 @@ impl Follower {
     /// Learns from the tasks and the chat what the stream could not tell, most of all which tasks
     /// have ended. Their calls' events are kept while they run, so that nothing else can be missing.
     async fn close_gap(&mut self, client: &Client) -> Result<(), CliError> {
-        let Some(Gap { mut after }) = self.gap.take() else { return Ok(()) };
+        let Some(Gap { after }) = self.gap.take() else { return Ok(()) };
+        let mut tries = 1;
+        loop {
+            match self.read_gap(after, client).await {
+                Err(error) if tries < GAP_TRIES && error.may_pass() => tokio::time::sleep(feed::PAUSE).await,
+                read => return read,
+            }
+            tries += 1;
+        }
+    }
+
+    async fn read_gap(&mut self, mut after: u64, client: &Client) -> Result<(), CliError> {
         // The tasks first: the outcome of one that has ended by now is in the chat, if it is kept.
         let mut ended = Vec::new();
         for task_id in self.open.keys() {

@@ -37,7 +37,7 @@ pub use fan_out::{FanOut, Part};
 pub use http::{
     DEFAULT_TIMEOUT, Http, HttpError, HttpErrorKind, MAX_TIMEOUT, RequestBuilder, Response, Retry, RetryWait, Timeout,
 };
-pub(crate) use http::{Exchange, HttpPool, Outgoing, Transport};
+pub(crate) use http::{Exchange, HttpPool, Outgoing, Transport, choose_cryptography};
 pub use log::Log;
 pub use on_cancel::OnCancel;
 pub(crate) use on_cancel::{clean_up, forget_cleanups};

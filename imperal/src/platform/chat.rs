@@ -3,7 +3,7 @@
 use std::future::Future;
 use std::pin::Pin;
 
-use super::commit::{FIRST_WAIT, LONGEST_WAIT};
+use super::commit::Waits;
 use super::words::{self, About};
 use super::{Node, unavailable};
 use crate::context::{ChatDelivery, DeliverChat, Origin};
@@ -44,7 +44,8 @@ impl DeliverChat for Node {
         Box::pin(tracing::Instrument::instrument(
             async move {
                 let (Some(live), Some(fence)) = (live, fence) else { return Err(Error::cancelled()) };
-                if matches!(fence.work, Work::Task(_)) {
+                let is_task = matches!(fence.work, Work::Task(_));
+                if is_task {
                     // What a task says stands behind the reply of the call that started it.
                     tokio::select! {
                         // In this order: who cleans up after a cancel may say so.
@@ -54,14 +55,14 @@ impl DeliverChat for Node {
                     }
                 }
                 crash::point("before-delivery");
-                let is_task = matches!(fence.work, Work::Task(_));
-                let mut wait = FIRST_WAIT;
+                let mut waits = Waits::new();
                 let written = loop {
                     let write = || self.ledger.inject(owner.clone(), turn.clone(), audit.clone(), Some(fence.clone()));
                     match self.make_sure("delivery", write).await {
                         // A task goes on when the ledger is there again; its cap ends the waiting. Somebody
                         // waits for a call.
                         Err(LedgerError::Unavailable(why)) if is_task && !live.ctx.signal().is_over() => {
+                            let wait = waits.next();
                             tracing::warn!(why, retry_ms = wait.as_millis(), "a message is not delivered yet");
                             tokio::select! {
                                 biased;
@@ -70,7 +71,6 @@ impl DeliverChat for Node {
                             }
                             // The ledger is silent, not the task.
                             live.ctx.signal().touch();
-                            wait = (wait * 2).min(LONGEST_WAIT);
                         }
                         written => break written,
                     }

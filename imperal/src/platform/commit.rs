@@ -6,8 +6,24 @@ use std::time::Duration;
 use super::Node;
 use crate::ledger::{Fut, LedgerError, Turn};
 
-pub(super) const FIRST_WAIT: Duration = Duration::from_millis(50);
-pub(super) const LONGEST_WAIT: Duration = Duration::from_secs(5);
+const FIRST_WAIT: Duration = Duration::from_millis(50);
+const LONGEST_WAIT: Duration = Duration::from_secs(5);
+
+/// The waits between tries of one write: each twice as long as the one before.
+#[derive(Debug)]
+pub(super) struct Waits(Duration);
+
+impl Waits {
+    pub(super) fn new() -> Self {
+        Self(FIRST_WAIT)
+    }
+
+    pub(super) fn next(&mut self) -> Duration {
+        let wait = self.0;
+        self.0 = (wait * 2).min(LONGEST_WAIT);
+        wait
+    }
+}
 
 /// How long somebody who waits for an answer is kept waiting until it is known. Longer than the
 /// ledgers' own limits, so that a definite answer comes first: SQLite may wait for another program's
@@ -18,21 +34,24 @@ impl Node {
     /// Repeats a write of an ending until the ledger has taken or refused it for good. Whether it is
     /// there; it is not when it is another life's to write.
     pub(super) async fn insist<'a>(&self, what: &str, mut write: impl FnMut() -> Fut<'a, Turn>) -> bool {
-        let mut wait = FIRST_WAIT;
+        let mut waits = Waits::new();
         loop {
-            match write().await {
+            let wait = match write().await {
                 // Settled also when the answer to an earlier try was lost, and the try was not.
                 Ok(_) | Err(LedgerError::Settled) => return true,
                 Err(error @ (LedgerError::Fenced | LedgerError::Unknown)) => {
                     tracing::warn!(what, %error, "not written: another life writes it");
                     return false;
                 }
-                Err(error) => tracing::warn!(what, %error, retry_ms = wait.as_millis(), "not written yet"),
-            }
+                Err(error) => {
+                    let wait = waits.next();
+                    tracing::warn!(what, %error, retry_ms = wait.as_millis(), "not written yet");
+                    wait
+                }
+            };
             if self.ended.run_until_cancelled(tokio::time::sleep(wait)).await.is_none() {
                 return false;
             }
-            wait = (wait * 2).min(LONGEST_WAIT);
         }
     }
 
@@ -49,15 +68,15 @@ impl Node {
         what: &str,
         mut write: impl FnMut() -> Fut<'a, T>,
     ) -> Result<Option<T>, LedgerError> {
-        let mut wait = FIRST_WAIT;
+        let mut waits = Waits::new();
         let mut outcome = write().await;
         loop {
             let Err(LedgerError::Unsure(why)) = outcome else { return outcome.map(Some) };
+            let wait = waits.next();
             tracing::warn!(what, why, retry_ms = wait.as_millis(), "not known whether it is written: asking again");
             if self.ended.run_until_cancelled(tokio::time::sleep(wait)).await.is_none() {
                 return Err(LedgerError::Unsure(why));
             }
-            wait = (wait * 2).min(LONGEST_WAIT);
             outcome = match write().await {
                 Ok(written) => return Ok(Some(written)),
                 Err(LedgerError::Settled) => return Ok(None),

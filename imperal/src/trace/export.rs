@@ -159,8 +159,7 @@ struct Collector {
 
 impl Collector {
     fn new(runtime: &Handle) -> Result<Self, String> {
-        // Another library of the process may have chosen a provider already; then that one serves.
-        let _ = rustls::crypto::ring::default_provider().install_default();
+        crate::context::choose_cryptography();
         let client = reqwest::Client::builder()
             .timeout(timeout())
             .redirect(reqwest::redirect::Policy::none())

@@ -42,10 +42,14 @@ pub(crate) struct HttpPool {
     transport: Arc<dyn Transport>,
 }
 
+/// For TLS, wherever this process speaks it. Another library may have chosen already; then that serves.
+pub(crate) fn choose_cryptography() {
+    let _ = rustls::crypto::ring::default_provider().install_default();
+}
+
 impl HttpPool {
     pub(crate) fn new() -> Result<Self, HttpError> {
-        // Another library of the process may have chosen a provider already; then that one serves.
-        let _ = rustls::crypto::ring::default_provider().install_default();
+        choose_cryptography();
         let client = reqwest::Client::builder()
             .redirect(reqwest::redirect::Policy::limited(MAX_REDIRECTS))
             .user_agent(concat!("imperal/", env!("CARGO_PKG_VERSION")))

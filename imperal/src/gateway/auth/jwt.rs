@@ -175,7 +175,7 @@ impl Verifier {
     /// # Errors
     /// When no HTTP client can be made.
     pub fn by_jwks_url(url: &str) -> Result<Self, AuthError> {
-        let _ = rustls::crypto::ring::default_provider().install_default();
+        crate::context::choose_cryptography();
         let client = reqwest::Client::builder()
             .timeout(FETCH_TIMEOUT)
             .build()

@@ -94,11 +94,12 @@ fn for_its_owner(path: &Path) -> Result<String, LedgerError> {
     let say = |error: io::Error| {
         unusable(&format!("sslkey {name} cannot be read ({error}): {NO_KEY}, which this process may read"))
     };
-    let mut file = File::open(path).map_err(say)?;
-    let about = file.metadata().map_err(say)?;
-    if !about.is_file() {
+    // Looked at before it is opened: to open a pipe would wait for somebody at its other end.
+    if !std::fs::metadata(path).map_err(say)?.is_file() {
         return Err(say(io::Error::other("it is no file")));
     }
+    let mut file = File::open(path).map_err(say)?;
+    let about = file.metadata().map_err(say)?;
     #[cfg(unix)]
     {
         use std::os::unix::fs::MetadataExt;
