@@ -4,7 +4,7 @@
 //! however that ends: its shell waits for the pipe that this process holds. Knows no ledger.
 
 use std::io::{BufRead, BufReader};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 use std::sync::OnceLock;
 use std::time::{Duration, Instant};
@@ -21,6 +21,8 @@ cd "$folder"
 "$1/initdb" -D data -U postgres -A trust -E UTF8 --no-locale --no-sync >initdb.log 2>&1 || { cat initdb.log >&2; exit 1; }
 "$1/postgres" -D data -k "$folder" -c listen_addresses= -c fsync=off -c max_connections=400 -c logging_collector=off >log 2>&1 </dev/null &
 server=$!
+# Said once it listens, or why it does not.
+until [ -S .s.PGSQL.5432 ]; do kill -0 "$server" 2>/dev/null || { cat log >&2; exit 1; }; sleep 0.02; done
 echo "$folder"
 cat >/dev/null
 kill -INT "$server"
@@ -76,12 +78,6 @@ fn start() -> Cluster {
     BufReader::new(shell.stdout.take().unwrap()).read_line(&mut folder).unwrap();
     let folder = folder.trim_end();
     assert!(!folder.is_empty(), "the server was not made, see above");
-    let socket = Path::new(folder).join(".s.PGSQL.5432");
-    let begun = Instant::now();
-    while std::os::unix::net::UnixStream::connect(&socket).is_err() {
-        assert!(begun.elapsed() < Duration::from_secs(120), "the server does not listen in {folder}");
-        std::thread::sleep(Duration::from_millis(20));
-    }
     let url = format!("host={folder} user=postgres dbname=postgres");
     Cluster { url, borrowed: false, _shell: Some(shell) }
 }

@@ -8,6 +8,7 @@ pub mod collector;
 pub mod crash;
 mod node;
 pub mod nodes;
+mod port;
 pub mod proxy;
 mod stream;
 mod terminal;
@@ -15,6 +16,7 @@ pub mod tls_server;
 mod user;
 
 pub use node::{JWT_SECRET, Node, NodeOptions, SERVICE_TOKEN, sibling};
+pub use port::free_port;
 pub use stream::{Events, SseEvent};
 pub use terminal::Terminal;
 pub use user::{Claims, User, token};

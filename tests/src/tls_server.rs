@@ -9,7 +9,7 @@ use std::io::{BufRead, BufReader};
 use std::path::PathBuf;
 use std::process::{Child, Stdio};
 
-use crate::cluster;
+use crate::{cluster, free_port};
 
 /// The password of `anna`.
 pub const PASSWORD: &str = "hunter2-of-anna";
@@ -53,6 +53,8 @@ exec 3>log
   -c ssl_cert_file="$folder/server.pem" -c ssl_key_file="$folder/server.key" \
   -c ssl_ca_file="$folder/ca.pem" >&3 2>&3 </dev/null &
 server=$!
+# Said once it listens, or why it does not.
+until [ -S ".s.PGSQL.$2" ]; do kill -0 "$server" 2>/dev/null || { cat log >&2; exit 1; }; sleep 0.02; done
 echo "$folder"
 cat >/dev/null
 kill -INT "$server"
@@ -74,7 +76,7 @@ impl TlsServer {
     /// # Panics
     /// When the programs are not there, or it does not start.
     pub async fn start() -> Self {
-        let port = std::net::TcpListener::bind("127.0.0.1:0").and_then(|it| it.local_addr()).expect("a port").port();
+        let port = free_port();
         let mut command = cluster::as_server(SCRIPT);
         command.arg(port.to_string()).stdin(Stdio::piped()).stdout(Stdio::piped());
         let mut shell = command.spawn().expect("a shell for the server");

@@ -1,17 +1,11 @@
 //! nginx by the configuration in `deploy/nginx.conf`.
 
-use std::net::TcpListener;
 use std::path::Path;
 use std::process::{Child, Command};
 use std::time::Duration;
 
-use imperal_tests::User;
+use imperal_tests::{User, free_port};
 use tempfile::TempDir;
-
-/// A port that nobody has at the moment, for what cannot be asked which one it took.
-pub(crate) fn free_port() -> u16 {
-    TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
-}
 
 /// nginx before two nodes.
 pub(crate) struct Nginx {

@@ -4,7 +4,7 @@ use std::process::Stdio;
 use std::time::{Duration, Instant};
 
 use imperal_tests::cluster::{self, Database};
-use imperal_tests::{Node, User};
+use imperal_tests::{Node, User, free_port};
 use serde_json::json;
 use tempfile::TempDir;
 use tokio_postgres::config::Host;
@@ -23,7 +23,7 @@ impl Pooler {
             Host::Tcp(host) => host.clone(),
             Host::Unix(folder) => folder.display().to_string(),
         };
-        let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+        let port = free_port();
         let server_port = config.get_ports().first().copied().unwrap_or(5432);
         let user = config.get_user().unwrap_or("postgres");
         let password = config.get_password().map(String::from_utf8_lossy);

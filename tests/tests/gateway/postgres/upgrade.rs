@@ -4,12 +4,12 @@
 use std::time::Duration;
 
 use imperal_tests::cluster::{self, Database};
-use imperal_tests::{Node, NodeOptions, User};
+use imperal_tests::{Node, NodeOptions, User, free_port};
 use serde_json::json;
 use tempfile::TempDir;
 
 use crate::gateway::crowd::{Crowd, USERS};
-use crate::operations::nginx::{Nginx, free_port};
+use crate::operations::nginx::Nginx;
 
 struct Pair {
     options: [NodeOptions; 2],

@@ -3,9 +3,13 @@
 //!
 //!     cargo build --release -p imperal-tests --bin probe --bin nodes-bench
 //!     target/release/nodes-bench [scale | recovery | stream | cancel | trips]
+//!     target/release/nodes-bench scale 10     # each node has 10 % of a core; needs root
 //!
 //! With `ledger URL` it is one side of the comparison in `tests/bench/queue`.
 #![allow(clippy::unwrap_used, reason = "a measurement that cannot be made has nothing to say")]
+
+mod scale;
+mod share;
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -25,9 +29,6 @@ use tempfile::TempDir;
 
 /// Between two measurements of a wait: what is measured is the wait, not how often it can be had.
 const REST: Duration = Duration::from_millis(100);
-
-/// Callers at once, over all nodes.
-const CALLERS: usize = 32;
 
 struct Fleet {
     nodes: Vec<Node>,
@@ -71,52 +72,6 @@ fn worst(values: &[f64]) -> f64 {
 
 fn rate(count: usize, seconds: f64) -> f64 {
     f64::from(u32::try_from(count).unwrap()) / seconds
-}
-
-/// Calls a second over HTTP, spread over the nodes: in the foreground, and with a background task.
-async fn calls(nodes: &[Node], function: &'static str, params: &serde_json::Value, each: usize) -> f64 {
-    let begun = Instant::now();
-    let callers: Vec<_> = (0..CALLERS)
-        .map(|number| {
-            let user = User::of(&nodes[number % nodes.len()], &format!("user-{number}"));
-            let params = params.clone();
-            tokio::spawn(async move {
-                for _ in 0..each {
-                    user.call(function, params.clone()).await;
-                }
-            })
-        })
-        .collect();
-    for caller in callers {
-        caller.await.unwrap();
-    }
-    rate(CALLERS * each, begun.elapsed().as_secs_f64())
-}
-
-async fn scale() {
-    const ROUNDS: usize = 3;
-    let counts = [1, 2, 4];
-    let mut fleets = Vec::new();
-    for count in counts {
-        fleets.push(nodes(&format!("scale{count}"), count).await);
-    }
-    let (echo, steps) = (json!({"text": "hello"}), json!({"steps": 0, "step_ms": 0}));
-    let mut figures: [[Vec<f64>; 2]; 3] = Default::default();
-    println!("calls a second, {CALLERS} callers, medians of {ROUNDS} rounds in turn, load {}:\n", load());
-    for round in 0..=ROUNDS {
-        for (fleet, figures) in fleets.iter().zip(&mut figures) {
-            let all = [calls(&fleet.nodes, "echo", &echo, 25).await, calls(&fleet.nodes, "steps", &steps, 25).await];
-            // The first round warms up.
-            if round > 0 {
-                all.into_iter().zip(figures).for_each(|(figure, figures)| figures.push(figure));
-            }
-        }
-    }
-    println!("| nodes | calls | with a background task |\n|--:|--:|--:|");
-    for (count, [echo, steps]) in counts.into_iter().zip(figures) {
-        println!("| {count} | {:.0} | {:.0} |", median(echo), median(steps));
-    }
-    println!("\nload at the end {}", load());
 }
 
 /// From `kill -9` to the outcome turn on another node, as a multiple of the lease.
@@ -374,7 +329,7 @@ async fn main() {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     let number = |at: usize| arguments.get(at).and_then(|text| text.parse().ok()).unwrap_or(16);
     match arguments.first().map(String::as_str) {
-        Some("scale") => scale().await,
+        Some("scale") => scale::scale(arguments.get(1).and_then(|part| part.parse().ok())).await,
         Some("recovery") => recovery().await,
         Some("stream") => stream().await,
         Some("cancel") => cancel().await,
@@ -385,7 +340,7 @@ async fn main() {
             stream().await;
             cancel().await;
             recovery().await;
-            scale().await;
+            scale::scale(None).await;
         }
     }
 }
