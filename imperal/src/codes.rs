@@ -50,6 +50,8 @@ codes! {
     EXT_UNSTRUCTURED_ERROR
     /// A task with the same key runs for the user already.
     ALREADY_RUNNING
+    /// The key of a call was used before, for another function or other parameters.
+    KEY_REUSED
     /// The user cancelled the task.
     CANCELLED
     /// The process that ran the call or task stopped; it can be run again.

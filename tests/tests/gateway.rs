@@ -1,6 +1,7 @@
 //! The promises over HTTP, against a real process on a real file.
 
 mod gateway {
+    pub(crate) mod again;
     mod blocked;
     mod cancel;
     mod chat;

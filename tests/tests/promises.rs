@@ -6,6 +6,7 @@
 
 mod promises {
     mod lost_answers;
+    mod repeat;
 }
 
 use std::sync::Arc;

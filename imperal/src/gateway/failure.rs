@@ -58,7 +58,8 @@ impl Failure {
 impl From<Error> for Failure {
     fn from(error: Error) -> Self {
         let code = error.code();
-        let status = if *code == codes::VALIDATION_MISSING_FIELD || *code == codes::VALIDATION_TYPE_ERROR {
+        let unprocessable = [codes::VALIDATION_MISSING_FIELD, codes::VALIDATION_TYPE_ERROR, codes::KEY_REUSED];
+        let status = if unprocessable.contains(code) {
             StatusCode::UNPROCESSABLE_ENTITY
         } else if *code == codes::UNKNOWN_TOOL || *code == codes::UNKNOWN_SUB_FUNCTION || *code == codes::NOT_FOUND {
             StatusCode::NOT_FOUND

@@ -21,9 +21,10 @@
 //! nodes start them and however many at once. A key is free again when its task has ended, in the
 //! transaction that ends it.
 //!
-//! **Ids.** Come from the platform and are new. A call, task or turn id that is in the ledger
+//! **Ids.** Come from the platform and are new, or those of a repeated request. A call, task or turn id that is in the ledger
 //! already is refused with [`LedgerError::Settled`]: who repeats a write whose answer was lost
-//! cannot do it twice.
+//! cannot do it twice. A call's id may be one that another request came with, on this node or another;
+//! of those one is accepted, and the others find it by [`Ledger::call`].
 //!
 //! **Order of refusals.** `Fenced` before all else; then whether the work exists and this life
 //! may write for it; then `Settled`, then `TooEarly`; of a start `AlreadyRunning`, then `TooManyTasks`.
@@ -54,8 +55,8 @@ use std::pin::Pin;
 use std::time::Duration;
 
 use super::{
-    AuditEnds, AuditFilter, AuditRow, CancelAnswer, Event, Feed, Fence, Incarnation, Keep, LedgerMeters, NewAudit,
-    NewCall, NewTask, Orphan, Owner, Progress, Pruned, Task, TaskEnd, TaskRecord, Turn, TurnBody,
+    AuditEnds, AuditFilter, AuditRow, CallRecord, CancelAnswer, Event, Feed, Fence, Incarnation, Keep, LedgerMeters,
+    NewAudit, NewCall, NewTask, Orphan, Owner, Progress, Pruned, Task, TaskEnd, TaskRecord, Turn, TurnBody,
 };
 use crate::error::RunningTask;
 use crate::ids::{CallId, TaskId};
@@ -208,6 +209,10 @@ pub trait Ledger: Debug + Send + Sync + 'static {
 
     /// The owner's latest turns, in order: for a page that opens on a long history.
     fn latest_turns<'a>(&'a self, owner: &'a Owner, before: Option<u64>, limit: u32) -> Fut<'a, Vec<Turn>>;
+
+    /// The call of the owner's with this id, for as long as its turn is kept; none for another owner's.
+    /// Every node sees it once it is accepted, and its reply once that is written.
+    fn call<'a>(&'a self, owner: &'a Owner, call_id: CallId) -> Fut<'a, Option<CallRecord>>;
 
     /// The owner's events with a higher number, in order, without a gap.
     ///

@@ -13,7 +13,7 @@ use std::sync::Arc;
 
 pub use audit::{AuditFilter, AuditOutcome, AuditRow, NewAudit};
 pub use task::{CancelAnswer, NewTask, Progress, Task, TaskEnd, TaskRecord, TaskState};
-pub use turn::{NewCall, Role, Turn, TurnBody};
+pub use turn::{CallRecord, NewCall, Role, Turn, TurnBody};
 
 use crate::context::User;
 use crate::ids::{CallId, TaskId};

@@ -11,7 +11,7 @@ use crate::codes;
 use crate::context::{MsgType, User, cut_text};
 use crate::crash;
 use crate::error::Error;
-use crate::ids::{TaskId, TurnId};
+use crate::ids::{CallKey, TaskId, TurnId};
 use crate::ledger::{
     AuditCheck, AuditFilter, AuditOutcome, AuditRow, CancelAnswer, Event, LedgerError, NewAudit, Owner, Role,
     Subscription, Task, TaskRecord, Turn, TurnBody,
@@ -171,7 +171,17 @@ impl Access {
     /// before anything is written; `UNAVAILABLE` when the ledger cannot write. A failure of the
     /// function itself is an answer, not an error.
     pub async fn call(&self, app_id: &str, function: &str, params: Value) -> Result<CallReply> {
-        self.platform.call(&self.user, app_id, function, params).await
+        self.platform.call(&self.user, app_id, function, params, None).await
+    }
+
+    /// The same under a key: however often it is asked, on whichever nodes and at once, it is run once, and
+    /// every request has that one's reply. Who lost an answer asks again. The key lasts as long as the call's turn is kept.
+    ///
+    /// # Errors
+    /// As [`Access::call`]; `KEY_REUSED` when the key belongs to a call with another function or other
+    /// parameters.
+    pub async fn call_once(&self, key: &CallKey, app_id: &str, function: &str, params: Value) -> Result<CallReply> {
+        self.platform.call(&self.user, app_id, function, params, Some(key)).await
     }
 
     /// The user's turns after a number, in order.

@@ -2,7 +2,8 @@
 //!
 //! The order is the promise: parameters are checked before anything is written, the call is on
 //! disk before the handler runs, the reply is on disk before anybody hears of it. From acceptance
-//! on the call runs in a task of its own: a caller that hangs up changes nothing.
+//! on the call runs in a task of its own: a caller that hangs up changes nothing. What is taken already
+//! under the caller's key is not run: [`super::repeat`] waits for its reply.
 
 use std::pin::pin;
 use std::sync::Arc;
@@ -18,6 +19,7 @@ use tracing::Instrument;
 use super::commit::PATIENCE;
 use super::live::Live;
 use super::meters::CallOutcome;
+use super::repeat::Taken;
 use super::words::{self, About};
 use super::{Node, Platform, unavailable};
 use crate::codes;
@@ -25,7 +27,7 @@ use crate::context::{Context, MsgType, Origin, User};
 use crate::crash;
 use crate::error::Error;
 use crate::function::FunctionDef;
-use crate::ids::{CallId, TurnId};
+use crate::ids::{CallId, CallKey, TurnId};
 use crate::ledger::{Incarnation, LedgerError, NewCall, Owner, Role, Turn, TurnBody};
 use crate::result::{Result, WireResult};
 use crate::task::{Label, supervise};
@@ -41,19 +43,37 @@ pub struct CallReply {
     pub turn: Turn,
     /// The answer, the same as the turn's.
     pub result: WireResult,
+    /// Whether this is the reply to an earlier request under the same key.
+    #[serde(skip)]
+    pub repeated: bool,
 }
 
+/// What becomes of a request. It comes back when another one was taken before under the same key.
+type Answer = Result<std::result::Result<CallReply, NewCall>>;
+
 impl Platform {
-    pub(super) async fn call(&self, user: &User, app_id: &str, function: &str, params: Value) -> Result<CallReply> {
+    pub(super) async fn call(
+        &self,
+        user: &User,
+        app_id: &str,
+        function: &str,
+        params: Value,
+        key: Option<&CallKey>,
+    ) -> Result<CallReply> {
         let node = &self.node;
         node.accepting()?;
-        let (function, origin, asked) = node.admit(user, app_id, function, &params)?;
+        let (function, origin, asked) = node.admit(user, app_id, function, &params, key)?;
+        let call = NewCall { call_id: origin.call_id, owner: Owner::from(user), turn: user_turn(&origin, asked) };
         let span = tracing::info_span!("call", app = origin.app_id, function = origin.function, call = %origin.call_id, user = %origin.user.id);
         let (answer, answered) = oneshot::channel();
         trace::named(&span, "call", origin.function);
         let ctx = Context::new(origin, self.ports.clone(), Home::of(&span));
-        node.tracker.spawn(run_call(node.clone(), ctx, function, params, asked, answer).instrument(span));
-        answered.await.unwrap_or_else(|_| Err(Error::platform(codes::UNAVAILABLE, "The call was cut off.")))
+        node.tracker.spawn(run_call(node.clone(), ctx, function, params, call, answer).instrument(span));
+        let cut_off = |_| Err(Error::platform(codes::UNAVAILABLE, "The call was cut off."));
+        match answered.await.unwrap_or_else(cut_off)? {
+            Ok(reply) => Ok(reply),
+            Err(request) => node.reply_of(&request).await,
+        }
     }
 
     /// What is left of a call without its bookkeeping: parameters checked and read, handler run,
@@ -63,7 +83,7 @@ impl Platform {
     /// As [`Access::call`](super::Access::call), and the handler's own.
     #[doc(hidden)]
     pub async fn handle(&self, user: &User, app_id: &str, function: &str, params: Value) -> Result<WireResult> {
-        let (function, origin, _asked) = self.node.admit(user, app_id, function, &params)?;
+        let (function, origin, _asked) = self.node.admit(user, app_id, function, &params, None)?;
         (function.invoke)(Context::new(origin, self.ports.clone(), Home::none()), params)?.await
     }
 }
@@ -77,6 +97,7 @@ impl Node {
         app_id: &str,
         function: &str,
         params: &Value,
+        key: Option<&CallKey>,
     ) -> Result<(&'static FunctionDef, Origin, Value)> {
         let extension = self.registry.extension(app_id).ok_or_else(|| {
             let known: Vec<_> = self.registry.extensions().map(super::super::function::Extension::app_id).collect();
@@ -103,7 +124,8 @@ impl Node {
             app_id: extension.app_id(),
             function: function.name,
             user: user.clone(),
-            call_id: CallId::generate(),
+            call_id: key
+                .map_or_else(CallId::generate, |key| CallId::under(&user.tenant_id, &user.id, extension.app_id(), key)),
             task_id: None,
         };
         Ok((function, origin, asked))
@@ -115,16 +137,19 @@ async fn run_call(
     ctx: Context,
     function: &'static FunctionDef,
     params: Value,
-    asked: Value,
-    answer: oneshot::Sender<Result<CallReply>>,
+    call: NewCall,
+    answer: oneshot::Sender<Answer>,
 ) {
     let origin = ctx.origin();
     let holder = node.life();
-    let call = NewCall { call_id: origin.call_id, owner: Owner::from(&origin.user), turn: user_turn(origin, asked) };
     crash::point("before-accept");
-    let mut accepting = pin!(node.make_sure("call", || node.ledger.accept_call(&holder, call.clone())));
-    match tokio::time::timeout(PATIENCE, &mut accepting).await {
-        Ok(Ok(_)) => {}
+    let mut taking = pin!(node.take(&holder, &call));
+    match tokio::time::timeout(PATIENCE, &mut taking).await {
+        Ok(Ok(Taken::Now)) => {}
+        Ok(Ok(Taken::Before)) => {
+            let _ = answer.send(Ok(Err(call.clone())));
+            return trace::ended(ctx.home(), "repeated", false);
+        }
         Ok(Err(error)) => {
             let _ = answer.send(Err(unavailable(&error)));
             return trace::ended(ctx.home(), "refused", true);
@@ -132,7 +157,7 @@ async fn run_call(
         Err(_) => {
             let why = format!("no word of the call within {} s", PATIENCE.as_secs());
             let _ = answer.send(Err(unavailable(&LedgerError::Unsure(why))));
-            if accepting.await.is_ok() {
+            if matches!(taking.await, Ok(Taken::Now)) {
                 // Whoever asked has been sent away: it does not begin behind their back.
                 let turn = words::answer_turn(About::from(origin), words::interrupted(origin.function));
                 node.insist("reply", || node.ledger.reply(&holder, origin.call_id, turn.clone())).await;
@@ -185,13 +210,13 @@ async fn reply(
     origin: &Origin,
     turn: TurnBody,
     result: WireResult,
-    answer: oneshot::Sender<Result<CallReply>>,
+    answer: oneshot::Sender<Answer>,
 ) -> bool {
     let call_id = origin.call_id;
     match node.ledger.reply(holder, call_id, turn.clone()).await {
         Ok(turn) => {
             crash::point("after-reply");
-            let _ = answer.send(Ok(CallReply { call_id, turn, result }));
+            let _ = answer.send(Ok(Ok(CallReply { call_id, turn, result, repeated: false })));
             true
         }
         Err(error) => {

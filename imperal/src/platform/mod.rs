@@ -12,6 +12,7 @@ mod meters;
 mod outgoing;
 mod progress;
 mod recovery;
+mod repeat;
 mod retention;
 mod settings;
 mod tasks;

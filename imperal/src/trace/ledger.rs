@@ -15,9 +15,9 @@ use super::TARGET;
 use super::export::is_on;
 use crate::ids::{CallId, TaskId};
 use crate::ledger::{
-    AuditEnds, AuditFilter, AuditRow, CancelAnswer, Event, Feed, Fence, Fut, Incarnation, Keep, Ledger, LedgerError,
-    LedgerMeters, NewAudit, NewCall, NewTask, Orphan, Owner, Progress, Pruned, Task, TaskEnd, TaskRecord, Turn,
-    TurnBody,
+    AuditEnds, AuditFilter, AuditRow, CallRecord, CancelAnswer, Event, Feed, Fence, Fut, Incarnation, Keep, Ledger,
+    LedgerError, LedgerMeters, NewAudit, NewCall, NewTask, Orphan, Owner, Progress, Pruned, Task, TaskEnd, TaskRecord,
+    Turn, TurnBody,
 };
 
 /// From here on what is done by the clock took long.
@@ -161,6 +161,7 @@ impl Ledger for Traced {
     reads! {
         turns(owner: &'a Owner, after: u64, limit: u32) -> Vec<Turn>;
         latest_turns(owner: &'a Owner, before: Option<u64>, limit: u32) -> Vec<Turn>;
+        call(owner: &'a Owner, call_id: CallId) -> Option<CallRecord>;
         events(owner: &'a Owner, after: u64, limit: u32) -> Vec<Event>;
         head(owner: &'a Owner) -> u64;
         task(task_id: TaskId) -> Option<TaskRecord>;

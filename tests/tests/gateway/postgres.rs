@@ -12,6 +12,8 @@ use imperal_tests::{Node, NodeOptions, User};
 use serde_json::json;
 use tempfile::TempDir;
 
+use super::again;
+
 struct Platform {
     nodes: [Node; 2],
     _folders: [TempDir; 2],
@@ -58,6 +60,15 @@ async fn a_stream_shows_the_work_of_another_node() {
     let wanted: Vec<u64> = (numbers[0]..).take(numbers.len()).collect();
     assert_eq!(numbers, wanted, "events are missing, out of order or shown twice");
     assert!(reports > 0, "no progress was shown");
+}
+
+#[tokio::test]
+async fn a_request_that_is_sent_to_two_nodes_is_run_once() {
+    let platform = two_nodes("again").await;
+    let [first, second] = &platform.nodes;
+    again::asked_by_many_is_run_once([first, second]).await;
+    let [first, second] = platform.nodes;
+    again::cut_off_is_said_to_be(first, async |_| User::of(&second, "carl")).await;
 }
 
 #[tokio::test]

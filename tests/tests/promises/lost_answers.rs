@@ -7,9 +7,9 @@ use std::time::Duration;
 
 use imperal::ids::{CallId, TaskId};
 use imperal::ledger::{
-    AuditEnds, AuditFilter, AuditRow, CancelAnswer, Event, Feed, Fence, Fut, Incarnation, Keep, Ledger, LedgerError,
-    LedgerMeters, MemoryLedger, NewAudit, NewCall, NewTask, Orphan, Owner, Progress, Pruned, Role, Task, TaskEnd,
-    TaskRecord, TaskState, Turn, TurnBody,
+    AuditEnds, AuditFilter, AuditRow, CallRecord, CancelAnswer, Event, Feed, Fence, Fut, Incarnation, Keep, Ledger,
+    LedgerError, LedgerMeters, MemoryLedger, NewAudit, NewCall, NewTask, Orphan, Owner, Progress, Pruned, Role, Task,
+    TaskEnd, TaskRecord, TaskState, Turn, TurnBody,
 };
 use imperal::prelude::*;
 use imperal::testing::TestPlatform;
@@ -40,9 +40,11 @@ async fn say(ctx: Context, params: Say) -> Result<ActionResult> {
 
 /// Does what it is asked and then says, so many times, that it does not know whether it did.
 #[derive(Debug, Default)]
-struct LosesAnswers {
+pub(crate) struct LosesAnswers {
     inner: MemoryLedger,
-    to_lose: AtomicU32,
+    pub(crate) to_lose: AtomicU32,
+    /// Calls that it says not to know of, and has not written.
+    pub(crate) to_forget: AtomicU32,
     /// Messages that it does not take.
     to_refuse: AtomicU32,
 }
@@ -77,6 +79,9 @@ impl Ledger for LosesAnswers {
     }
 
     fn accept_call<'a>(&'a self, holder: &'a Incarnation, call: NewCall) -> Fut<'a, Turn> {
+        if counted_down(&self.to_forget) {
+            return Box::pin(async { Err(LedgerError::Unsure("the connection was lost".to_owned())) });
+        }
         self.losing(self.inner.accept_call(holder, call))
     }
 
@@ -133,6 +138,10 @@ impl Ledger for LosesAnswers {
 
     fn latest_turns<'a>(&'a self, owner: &'a Owner, before: Option<u64>, limit: u32) -> Fut<'a, Vec<Turn>> {
         self.inner.latest_turns(owner, before, limit)
+    }
+
+    fn call<'a>(&'a self, owner: &'a Owner, call_id: CallId) -> Fut<'a, Option<CallRecord>> {
+        self.inner.call(owner, call_id)
     }
 
     fn events<'a>(&'a self, owner: &'a Owner, after: u64, limit: u32) -> Fut<'a, Vec<Event>> {

@@ -1,9 +1,15 @@
 //! A call is accepted once and replied to once, by the life that holds it.
 
 use super::Backend;
-use super::scene::{Node, all_of, anna, assert_one_winner, bot, end, new_audit, new_call, new_task, ok, turn};
+use super::scene::{Node, all_of, anna, assert_one_winner, ben, bot, end, new_audit, new_call, new_task, ok, turn};
 use crate::ids::CallId;
-use crate::ledger::{LedgerError, NewCall, Role, TaskState};
+use crate::ledger::{CallRecord, LedgerError, NewCall, Owner, Role, TaskState};
+
+impl Node {
+    async fn found(&self, owner: &Owner, call_id: CallId) -> Option<CallRecord> {
+        ok(self.ledger.call(owner, call_id).await)
+    }
+}
 
 /// Both turns are the caller's, as they were handed in, in order and in time.
 pub async fn a_call_is_a_users_turn_and_its_reply_another(backend: &impl Backend) {
@@ -52,6 +58,52 @@ pub async fn another_lifes_call_is_unknown(backend: &impl Backend) {
     assert_eq!(other.reply(call_id).await, Err(LedgerError::Unknown));
     assert_eq!(node.reply(CallId::generate()).await, Err(LedgerError::Unknown));
     assert_eq!((before.turns.len(), node.look(&anna()).await.turns.len()), (1, 2));
+}
+
+/// By its owner, on every node, from its acceptance on.
+pub async fn a_call_is_found_with_its_reply(backend: &impl Backend) {
+    let (node, other) = (Node::start(backend, "a").await, Node::start(backend, "b").await);
+    let call = new_call(&anna());
+    assert_eq!(other.found(&anna(), call.call_id).await, None);
+    let asked = ok(node.ledger.accept_call(&node.life, call.clone()).await);
+    let open = Some(CallRecord { asked: asked.clone(), reply: None });
+    assert_eq!(other.found(&anna(), call.call_id).await, open);
+    // Others' turns and calls come between.
+    node.detached(&anna()).await;
+    let reply = Some(ok(node.reply(call.call_id).await));
+    let answered = Some(CallRecord { asked, reply });
+    for asking in [&node, &other] {
+        assert_eq!(asking.found(&anna(), call.call_id).await, answered);
+        assert_eq!(asking.found(&ben(), call.call_id).await, None, "another's");
+        assert_eq!(asking.found(&anna(), CallId::generate()).await, None);
+    }
+}
+
+/// What recovery has written is a reply as well.
+pub async fn a_reclaimed_call_is_found_with_its_reply(backend: &impl Backend) {
+    let (node, other) = (Node::start(backend, "a").await, Node::start(backend, "b").await);
+    let call_id = node.call(&anna()).await;
+    ok(node.ledger.leave(&node.life).await);
+    assert_eq!(other.found(&anna(), call_id).await.and_then(|call| call.reply), None);
+    let reply = ok(other.ledger.reclaim_call(&other.life, call_id, bot("interrupted")).await);
+    assert_eq!(other.found(&anna(), call_id).await.and_then(|call| call.reply), Some(reply));
+}
+
+/// Of requests that come with one id, to several nodes at once, one is accepted and is the one found.
+pub async fn racing_requests_with_one_id_have_one_winner(backend: &impl Backend) {
+    let nodes = [Node::start(backend, "a").await, Node::start(backend, "b").await];
+    for round in 1..=4 {
+        let call = new_call(&anna());
+        let racers = (0..8).map(|racer: usize| {
+            let (node, same_call) = (nodes[racer % 2].clone(), NewCall { turn: turn(Role::User, "?"), ..call.clone() });
+            tokio::spawn(async move { node.ledger.accept_call(&node.life, same_call).await })
+        });
+        let outcomes = all_of(racers.collect()).await;
+        assert_one_winner(&outcomes, &LedgerError::Settled);
+        let accepted = outcomes.into_iter().find_map(Result::ok);
+        assert_eq!(nodes[0].found(&anna(), call.call_id).await.map(|call| call.asked), accepted);
+        assert_eq!(nodes[0].look(&anna()).await.turns.len(), round);
+    }
 }
 
 /// Who repeats a write under an id that is there already is refused, and nothing is written twice.

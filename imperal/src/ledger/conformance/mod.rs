@@ -125,6 +125,9 @@ macro_rules! ledger_conformance {
                 a_call_is_replied_to_once
                 racing_replies_have_one_winner
                 another_lifes_call_is_unknown
+                a_call_is_found_with_its_reply
+                a_reclaimed_call_is_found_with_its_reply
+                racing_requests_with_one_id_have_one_winner
                 ids_are_taken_once
             }
             tasks {
@@ -180,6 +183,7 @@ macro_rules! ledger_conformance {
                 what_is_old_goes_and_what_is_young_stays
                 nothing_goes_that_is_kept_for_ever
                 each_kind_has_its_own_age
+                a_call_is_known_for_as_long_as_its_turn_is_kept
                 unsettled_work_keeps_all_from_its_call_on
                 small_steps_take_the_same
                 the_audit_chain_holds_after_pruning

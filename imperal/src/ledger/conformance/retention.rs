@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use super::Backend;
-use super::scene::{ALL, Look, Node, all_of, anna, answer, ben, new_audit, ok};
+use super::scene::{ALL, Look, Node, all_of, anna, answer, ben, new_audit, new_call, ok};
 use crate::ledger::{AuditCheck, Event, Keep, Ledger, LedgerError, Owner, Pruned, TaskState};
 
 /// Between what is old and what is young.
@@ -74,6 +74,24 @@ pub async fn what_is_old_goes_and_what_is_young_stays(backend: &impl Backend) {
     assert_eq!(node.look(&ben()).await, bens, "another's rows went");
     assert_eq!(node.inject(&anna(), "more").await.seq, 13);
     assert_eq!(prune(&*node.ledger, &line.all()).await.rows(), 0, "twice is once");
+}
+
+/// Then its id is free: who comes with it is a new request.
+pub async fn a_call_is_known_for_as_long_as_its_turn_is_kept(backend: &impl Backend) {
+    let node = Node::start(backend, "n").await;
+    let old = new_call(&anna());
+    ok(node.ledger.accept_call(&node.life, old.clone()).await);
+    ok(node.reply(old.call_id).await);
+    let line = Line::draw(backend).await;
+    let young = node.call(&anna()).await;
+    ok(node.reply(young).await);
+    let kept = ok(node.ledger.call(&anna(), young).await);
+    assert!(ok(node.ledger.call(&anna(), old.call_id).await).is_some());
+    prune(&*node.ledger, &line.all()).await;
+    assert_eq!(ok(node.ledger.call(&anna(), old.call_id).await), None);
+    assert_eq!(ok(node.ledger.call(&anna(), young).await), kept);
+    ok(node.ledger.accept_call(&node.life, old.clone()).await);
+    assert_eq!(ok(node.ledger.call(&anna(), old.call_id).await).map(|call| call.asked.body), Some(old.turn));
 }
 
 /// By default.

@@ -13,9 +13,9 @@ use jiff::Timestamp;
 
 use self::state::State;
 use super::{
-    AuditEnds, AuditFilter, AuditRow, CancelAnswer, Clock, Event, Feed, Fence, Fut, Incarnation, Keep, Ledger,
-    LedgerError, LedgerMeters, NewAudit, NewCall, NewTask, Orphan, Owner, Progress, Pruned, SystemClock, Task, TaskEnd,
-    TaskRecord, Turn, TurnBody,
+    AuditEnds, AuditFilter, AuditRow, CallRecord, CancelAnswer, Clock, Event, Feed, Fence, Fut, Incarnation, Keep,
+    Ledger, LedgerError, LedgerMeters, NewAudit, NewCall, NewTask, Orphan, Owner, Progress, Pruned, SystemClock, Task,
+    TaskEnd, TaskRecord, Turn, TurnBody,
 };
 use crate::ids::{CallId, TaskId};
 
@@ -167,6 +167,10 @@ impl Ledger for MemoryLedger {
             turns.reverse();
             Ok(turns)
         })
+    }
+
+    fn call<'a>(&'a self, owner: &'a Owner, call_id: CallId) -> Fut<'a, Option<CallRecord>> {
+        self.quiet(move |state, _| Ok(state.call(owner, call_id)))
     }
 
     fn events<'a>(&'a self, owner: &'a Owner, after: u64, limit: u32) -> Fut<'a, Vec<Event>> {

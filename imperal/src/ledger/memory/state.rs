@@ -76,7 +76,7 @@ impl State {
                 if call.holder != *holder {
                     return Err(LedgerError::Unknown);
                 }
-                call.open
+                call.is_open()
             }
             Work::Task(task_id) => {
                 let row = self.tasks.get(task_id).filter(|row| row.record.owner == *owner);

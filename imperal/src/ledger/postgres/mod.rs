@@ -27,9 +27,9 @@ use self::hints::{Hints, Running};
 use self::pool::{Lane, Param, STATEMENT, Store, flag, int, text, texts};
 use self::rows::{RECORD, audit, get, get_id, get_number, get_time, number, orphan, owner, record, stored, to_json};
 use super::{
-    AuditEnds, AuditFilter, AuditRow, CancelAnswer, Event, Feed, Fence, Fut, Incarnation, Keep, Ledger, LedgerError,
-    LedgerMeters, NewAudit, NewCall, NewTask, Orphan, Owner, Progress, Pruned, Task, TaskEnd, TaskRecord, TaskState,
-    Turn, TurnBody, Work,
+    AuditEnds, AuditFilter, AuditRow, CallRecord, CancelAnswer, Event, Feed, Fence, Fut, Incarnation, Keep, Ledger,
+    LedgerError, LedgerMeters, NewAudit, NewCall, NewTask, Orphan, Owner, Progress, Pruned, Task, TaskEnd, TaskRecord,
+    TaskState, Turn, TurnBody, Work,
 };
 use crate::ids::{CallId, TaskId};
 
@@ -345,6 +345,10 @@ impl Ledger for PostgresLedger {
 
     fn latest_turns<'a>(&'a self, owner: &'a Owner, before: Option<u64>, limit: u32) -> Fut<'a, Vec<Turn>> {
         Box::pin(reads::latest_turns(&self.store, owner, before, limit))
+    }
+
+    fn call<'a>(&'a self, owner: &'a Owner, call_id: CallId) -> Fut<'a, Option<CallRecord>> {
+        Box::pin(reads::call(&self.store, owner, call_id))
     }
 
     fn events<'a>(&'a self, owner: &'a Owner, after: u64, limit: u32) -> Fut<'a, Vec<Event>> {

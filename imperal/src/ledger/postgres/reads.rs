@@ -4,15 +4,20 @@ use tokio_postgres::Row;
 
 use super::fault::Fault;
 use super::pool::{Param, Store, int, text};
-use super::rows::{RECORD, audit_row, event, get, get_hash, get_number, number, owner, record, stored, turn};
-use crate::ids::TaskId;
-use crate::ledger::{AuditEnds, AuditFilter, AuditRow, Event, LedgerError, Owner, Task, TaskRecord, Turn};
+use super::rows::{RECORD, audit_row, event, get, get_hash, get_number, number, owner, record, stored, turn, turn_at};
+use crate::ids::{CallId, TaskId};
+use crate::ledger::{AuditEnds, AuditFilter, AuditRow, CallRecord, Event, LedgerError, Owner, Task, TaskRecord, Turn};
 
 const TURNS: &str = "SELECT seq, at, body FROM @.turn
     WHERE owner_id = @.find_owner($1, $2) AND seq > $3 ORDER BY seq LIMIT $4";
 
 const LATEST_TURNS: &str = "SELECT seq, at, body FROM @.turn
     WHERE owner_id = @.find_owner($1, $2) AND seq < $3 ORDER BY seq DESC LIMIT $4";
+
+const CALL: &str = "SELECT a.seq, a.at, a.body, r.seq, r.at, r.body FROM @.call c
+    JOIN @.turn a ON a.owner_id = c.owner_id AND a.seq = c.turn_seq
+    LEFT JOIN @.turn r ON r.owner_id = c.owner_id AND r.seq = c.reply_seq
+    WHERE c.owner_id = @.find_owner($1, $2) AND c.call_id = $3::uuid";
 
 /// Both halves come in the order of their index and are merged as far as the limit. Before them, as
 /// number 0 and in the place of a time, how far events are not kept, if the reader was not there yet.
@@ -83,6 +88,15 @@ pub(super) async fn latest_turns(
     let mut turns = paged(store, LATEST_TURNS, owner, before.unwrap_or(u64::MAX), limit, turn).await?;
     turns.reverse();
     Ok(turns)
+}
+
+pub(super) async fn call(store: &Store, owner: &Owner, call_id: CallId) -> Result<Option<CallRecord>, LedgerError> {
+    let (tenant, user, id) = (stored(&owner.tenant_id), stored(&owner.user_id), call_id.to_string());
+    let read = |row: &Row| {
+        let reply = get::<Option<i64>>(row, 3)?.map(|_| turn_at(row, 3)).transpose()?;
+        Ok(CallRecord { asked: turn(row)?, reply })
+    };
+    Ok(all(store, CALL, &[text(&tenant), text(&user), text(&id)], read).await?.pop())
 }
 
 pub(super) async fn events(store: &Store, owner: &Owner, after: u64, limit: u32) -> Result<Vec<Event>, LedgerError> {

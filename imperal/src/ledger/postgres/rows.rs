@@ -148,7 +148,12 @@ fn life(row: &Row, node: usize) -> Result<Incarnation, Fault> {
 
 /// A turn from `seq, at, body`.
 pub(super) fn turn(row: &Row) -> Result<Turn, Fault> {
-    Ok(Turn { seq: get_number(row, 0)?, at: get_time(row, 1)?, body: parse(get(row, 2)?)? })
+    turn_at(row, 0)
+}
+
+/// A turn from three columns.
+pub(super) fn turn_at(row: &Row, first: usize) -> Result<Turn, Fault> {
+    Ok(Turn { seq: get_number(row, first)?, at: get_time(row, first + 1)?, body: parse(get(row, first + 2)?)? })
 }
 
 /// A task from the columns of [`RECORD`].

@@ -80,3 +80,12 @@ pub struct NewCall {
     /// The user's turn; carries app, function and parameters.
     pub turn: TurnBody,
 }
+
+/// A call that was accepted.
+#[derive(Debug, Clone, PartialEq)]
+pub struct CallRecord {
+    /// The user's turn.
+    pub asked: Turn,
+    /// The reply, once there is one.
+    pub reply: Option<Turn>,
+}

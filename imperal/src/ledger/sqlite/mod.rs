@@ -23,9 +23,9 @@ use self::readers::Readers;
 use self::writer::{Weight, Writer};
 use super::retention::Cuts;
 use super::{
-    AuditEnds, AuditFilter, AuditRow, CancelAnswer, Clock, Event, Feed, Fence, Fut, Incarnation, Keep, Ledger,
-    LedgerError, LedgerMeters, NewAudit, NewCall, NewTask, Orphan, Owner, Progress, Pruned, SystemClock, Task, TaskEnd,
-    TaskRecord, Turn, TurnBody,
+    AuditEnds, AuditFilter, AuditRow, CallRecord, CancelAnswer, Clock, Event, Feed, Fence, Fut, Incarnation, Keep,
+    Ledger, LedgerError, LedgerMeters, NewAudit, NewCall, NewTask, Orphan, Owner, Progress, Pruned, SystemClock, Task,
+    TaskEnd, TaskRecord, Turn, TurnBody,
 };
 use crate::ids::{CallId, TaskId};
 
@@ -194,6 +194,11 @@ impl Ledger for SqliteLedger {
     fn latest_turns<'a>(&'a self, owner: &'a Owner, before: Option<u64>, limit: u32) -> Fut<'a, Vec<Turn>> {
         let owner = owner.clone();
         Box::pin(self.readers.read(move |conn| reads::latest_turns(conn, &owner, before, limit)))
+    }
+
+    fn call<'a>(&'a self, owner: &'a Owner, call_id: CallId) -> Fut<'a, Option<CallRecord>> {
+        let owner = owner.clone();
+        Box::pin(self.readers.read(move |conn| reads::call(conn, &owner, call_id)))
     }
 
     fn events<'a>(&'a self, owner: &'a Owner, after: u64, limit: u32) -> Fut<'a, Vec<Event>> {

@@ -5,11 +5,12 @@ use rusqlite::{Connection, params};
 use super::fault::Fault;
 use super::ops::TASK;
 use super::rows::{
-    all, get_hash, get_json, get_number, get_time, number, one, outcome_from, owner, record, select_task, turn,
+    all, get_hash, get_json, get_number, get_time, number, one, outcome_from, owner, record, select_task, turn, turn_at,
 };
-use crate::ids::TaskId;
+use crate::ids::{CallId, TaskId};
 use crate::ledger::{
-    AuditEnds, AuditFilter, AuditRow, Event, EventBody, LedgerError, NewAudit, Owner, Task, TaskRecord, Turn,
+    AuditEnds, AuditFilter, AuditRow, CallRecord, Event, EventBody, LedgerError, NewAudit, Owner, Task, TaskRecord,
+    Turn,
 };
 
 /// The owner's id where `?1` and `?2` name it.
@@ -24,6 +25,14 @@ pub(super) const TURNS: &str =
 
 pub(super) const LATEST_TURNS: &str =
     of_owner!("SELECT seq, at, body FROM turn WHERE owner_id = ", " AND seq < ?3 ORDER BY seq DESC LIMIT ?4");
+
+pub(super) const CALL: &str = of_owner!(
+    "SELECT a.seq, a.at, a.body, r.seq, r.at, r.body FROM call c
+    JOIN turn a ON a.owner_id = c.owner_id AND a.seq = c.turn_seq
+    LEFT JOIN turn r ON r.owner_id = c.owner_id AND r.seq = c.reply_seq
+    WHERE c.owner_id = ",
+    " AND c.call_id = ?3"
+);
 
 /// Both halves come in the order of their index and are merged as far as the limit. Before them, as
 /// number 0 and in the place of a time, how far events are not kept, if the reader was not there yet.
@@ -79,6 +88,14 @@ pub(super) fn latest_turns(
     let mut turns = all(conn, LATEST_TURNS, params![&*owner.tenant_id, &*owner.user_id, before, limit], turn)?;
     turns.reverse();
     Ok(turns)
+}
+
+pub(super) fn call(conn: &Connection, owner: &Owner, call_id: CallId) -> Result<Option<CallRecord>, Fault> {
+    let params = params![&*owner.tenant_id, &*owner.user_id, call_id.to_string()];
+    one(conn, CALL, params, |row| {
+        let reply = row.get::<_, Option<i64>>(3)?.map(|_| turn_at(row, 3)).transpose()?;
+        Ok(CallRecord { asked: turn(row)?, reply })
+    })
 }
 
 pub(super) fn events(conn: &Connection, owner: &Owner, after: u64, limit: u32) -> Result<Vec<Event>, Fault> {

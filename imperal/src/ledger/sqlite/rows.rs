@@ -124,7 +124,12 @@ pub(super) fn outcome_from(row: &Row<'_>, column: usize) -> Result<Option<WireRe
 
 /// A turn from `seq, at, body`.
 pub(super) fn turn(row: &Row<'_>) -> Result<Turn, Fault> {
-    Ok(Turn { seq: get_number(row, 0)?, at: get_time(row, 1)?, body: get_json(row, 2)? })
+    turn_at(row, 0)
+}
+
+/// A turn from three columns.
+pub(super) fn turn_at(row: &Row<'_>, first: usize) -> Result<Turn, Fault> {
+    Ok(Turn { seq: get_number(row, first)?, at: get_time(row, first + 1)?, body: get_json(row, first + 2)? })
 }
 
 /// A life from two columns.

@@ -19,8 +19,12 @@ use crate::ledger::LedgerError;
 const APPLICATION_ID: i32 = 0x494d_504c;
 
 /// Migration n is at n - 1. One that was released is never changed.
-const MIGRATIONS: &[&str] =
-    &[include_str!("migrations/1.sql"), include_str!("migrations/2.sql"), include_str!("migrations/3.sql")];
+const MIGRATIONS: &[&str] = &[
+    include_str!("migrations/1.sql"),
+    include_str!("migrations/2.sql"),
+    include_str!("migrations/3.sql"),
+    include_str!("migrations/4.sql"),
+];
 
 /// The schema this program knows.
 pub(super) const VERSION: usize = MIGRATIONS.len();

@@ -59,6 +59,11 @@ impl World {
         let ends = both!(self, ledger => ledger.audit_ends(Some(owner.clone()))).unwrap();
         let pruned = ends.first().map_or(0, |(_, ends)| ends.pruned);
         assert_eq!(pruned + audit.len() as u64, ever.len() as u64);
+        for (call, piece) in self.calls.iter().zip(&model.calls) {
+            let found = both!(self, ledger => ledger.call(owner, *call)).unwrap();
+            let there = piece.owner == index && kept.contains(&piece.seq);
+            assert_eq!(found.map(|call| call.reply.is_some()), there.then_some(piece.settled));
+        }
         both!(self, ledger => ledger.running_tasks(owner)).unwrap();
         both!(self, ledger => ledger.recent_tasks(owner, 1000)).unwrap();
     }

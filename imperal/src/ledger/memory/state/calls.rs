@@ -4,7 +4,7 @@ use jiff::Timestamp;
 
 use super::{State, Told};
 use crate::ids::CallId;
-use crate::ledger::{Incarnation, LedgerError, NewCall, Owner, Turn, TurnBody};
+use crate::ledger::{CallRecord, Incarnation, LedgerError, NewCall, Owner, Turn, TurnBody};
 
 #[derive(Debug)]
 pub(super) struct CallRow {
@@ -14,7 +14,14 @@ pub(super) struct CallRow {
     pub(super) turn: TurnBody,
     /// The number of its own turn.
     pub(super) seq: u64,
-    pub(super) open: bool,
+    /// The number of its reply.
+    pub(super) reply: Option<u64>,
+}
+
+impl CallRow {
+    pub(super) fn is_open(&self) -> bool {
+        self.reply.is_none()
+    }
 }
 
 impl State {
@@ -37,7 +44,7 @@ impl State {
             holder: holder.clone(),
             turn: turn.body.clone(),
             seq: turn.seq,
-            open: true,
+            reply: None,
         };
         self.calls.insert(call.call_id, row);
         self.open_calls.insert(order, call.call_id);
@@ -53,7 +60,7 @@ impl State {
     ) -> Told<Turn> {
         self.fence(holder)?;
         let row = self.calls.get(&call_id).filter(|row| row.holder == *holder).ok_or(LedgerError::Unknown)?;
-        if !row.open {
+        if !row.is_open() {
             return Err(LedgerError::Settled);
         }
         self.settle_call(call_id, turn, now)
@@ -68,7 +75,7 @@ impl State {
     ) -> Told<Turn> {
         self.fence(holder)?;
         let row = self.calls.get(&call_id).ok_or(LedgerError::Unknown)?;
-        if !row.open {
+        if !row.is_open() {
             return Err(LedgerError::Settled);
         }
         if self.is_current(&row.holder) {
@@ -80,10 +87,19 @@ impl State {
     /// The write of a reply; the right to it has been checked.
     fn settle_call(&mut self, call_id: CallId, turn: TurnBody, now: Timestamp) -> Told<Turn> {
         self.fresh(&turn)?;
-        let row = self.calls.get_mut(&call_id).ok_or(LedgerError::Unknown)?;
-        row.open = false;
+        let row = self.calls.get(&call_id).ok_or(LedgerError::Unknown)?;
         let (order, owner) = (row.order, row.owner.clone());
         self.open_calls.remove(&order);
-        Ok(self.add_turn(owner, turn, now))
+        let (owner, turn) = self.add_turn(owner, turn, now);
+        if let Some(row) = self.calls.get_mut(&call_id) {
+            row.reply = Some(turn.seq);
+        }
+        Ok((owner, turn))
+    }
+
+    pub(in crate::ledger::memory) fn call(&self, owner: &Owner, call_id: CallId) -> Option<CallRecord> {
+        let row = self.calls.get(&call_id).filter(|row| row.owner == *owner)?;
+        let turn = |seq: u64| self.turns(owner, seq - 1).next().filter(|turn| turn.seq == seq).cloned();
+        Some(CallRecord { asked: turn(row.seq)?, reply: row.reply.and_then(turn) })
     }
 }

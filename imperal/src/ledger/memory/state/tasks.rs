@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, HashMap};
 
 use jiff::Timestamp;
 
+use super::calls::CallRow;
 use super::{State, Told};
 use crate::error::RunningTask;
 use crate::ids::TaskId;
@@ -121,7 +122,7 @@ impl State {
         if task.state != TaskState::Running {
             return Err(LedgerError::Settled);
         }
-        if self.calls.get(&task.call_id).is_none_or(|call| call.open) {
+        if self.calls.get(&task.call_id).is_none_or(CallRow::is_open) {
             return Err(LedgerError::TooEarly);
         }
         self.fresh(&end.turn)?;

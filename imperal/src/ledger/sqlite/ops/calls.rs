@@ -90,8 +90,10 @@ impl Tx<'_> {
         if call.is_replied() {
             return Err(LedgerError::Settled.into());
         }
-        execute(self.conn, "UPDATE call SET state = 'replied' WHERE call_id = ?1", [call_id.to_string()])?;
-        self.add_turn(call.owner_id, turn)
+        let stamp = self.add_turn(call.owner_id, turn)?;
+        let sql = "UPDATE call SET state = 'replied', reply_seq = ?2 WHERE call_id = ?1";
+        execute(self.conn, sql, params![call_id.to_string(), number(stamp.seq)])?;
+        Ok(stamp)
     }
 
     pub(in crate::ledger::sqlite) fn inject(

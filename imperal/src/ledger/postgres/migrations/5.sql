@@ -1,0 +1,24 @@
+-- What a call was answered, for whoever asks again.
+ALTER TABLE @.call ADD COLUMN reply_seq bigint;
+
+-- As before, and the reply's number. p_reclaim: on behalf of an ended life.
+CREATE OR REPLACE FUNCTION @.reply(
+    p_node text, p_epoch bigint, p_call_id uuid, p_reclaim boolean, p_turn_id uuid, p_body text
+) RETURNS @.stamp LANGUAGE plpgsql AS $$
+DECLARE
+    v_node_id bigint := @.fence(p_node, p_epoch);
+    v_call @.call;
+    v_stamp @.stamp;
+BEGIN
+    SELECT * INTO v_call FROM @.call WHERE call_id = p_call_id FOR NO KEY UPDATE;
+    IF NOT FOUND THEN PERFORM @.refuse('IM003'); END IF;
+    IF p_reclaim THEN
+        IF v_call.state = 'open' THEN PERFORM @.refuse('IM003'); END IF;
+    ELSIF v_call.node_id <> v_node_id OR v_call.epoch <> p_epoch THEN
+        PERFORM @.refuse('IM003');
+    END IF;
+    IF v_call.state = 'replied' THEN PERFORM @.refuse('IM002'); END IF;
+    v_stamp := @.write_turn(v_call.owner_id, 1, p_turn_id, p_body);
+    UPDATE @.call SET state = 'replied', reply_seq = v_stamp.seq WHERE call_id = p_call_id;
+    RETURN v_stamp;
+END $$;

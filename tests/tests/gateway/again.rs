@@ -1,0 +1,101 @@
+//! A request that is sent again under its `Idempotency-Key` is run once, on one node or on two, and each
+//! has the same answer (P8).
+
+use imperal_tests::{Node, User};
+use reqwest::header::HeaderMap;
+use reqwest::{Method, StatusCode};
+use serde_json::{Value, json};
+
+use crate::node;
+
+/// A call under a key: status, headers, body.
+pub(crate) async fn call(
+    user: &User,
+    key: &str,
+    function: &str,
+    params: Value,
+) -> reqwest::Result<(StatusCode, HeaderMap, Value)> {
+    let request = user.request(Method::POST, "/v1/extensions/probe/call").header("idempotency-key", key);
+    let answer = request.json(&json!({"function": function, "params": params})).send().await?;
+    let (status, headers) = (answer.status(), answer.headers().clone());
+    Ok((status, headers, answer.json().await?))
+}
+
+/// The same one after the other and at once, at these nodes: one turn, one answer.
+pub(crate) async fn asked_by_many_is_run_once(nodes: [&Node; 2]) {
+    let users = nodes.map(|node| User::of(node, "anna"));
+    let asked = (0..6).map(|number: usize| {
+        let user = users[number % 2].clone();
+        tokio::spawn(async move { call(&user, "at-once", "linger", json!({"millis": 700})).await.unwrap() })
+    });
+    let mut answers = Vec::new();
+    for answer in asked.collect::<Vec<_>>() {
+        answers.push(answer.await.unwrap());
+    }
+    answers.push(call(&users[1], "at-once", "linger", json!({"millis": 700})).await.unwrap());
+    let first_hand = answers.iter().filter(|(_, headers, _)| !headers.contains_key("idempotency-replayed")).count();
+    assert_eq!(first_hand, 1);
+    for (status, _, body) in &answers {
+        assert_eq!((status.as_u16(), body), (200, &answers[0].2));
+    }
+    assert_eq!(answers[0].2["result"]["summary"], "Lingered.");
+    assert_eq!(users[0].turns().await.len(), 2, "asked and answered once");
+}
+
+/// One that is at work on a node which is killed: whoever asks `there` learns that it was cut off.
+pub(crate) async fn cut_off_is_said_to_be(node: Node, there: impl AsyncFnOnce(imperal_tests::NodeOptions) -> User) {
+    let carl = User::of(&node, "carl");
+    let asking = tokio::spawn({
+        let carl = carl.clone();
+        async move { call(&carl, "cut-off", "linger", json!({"millis": 60_000})).await }
+    });
+    while carl.turns().await.is_empty() {
+        tokio::task::yield_now().await;
+    }
+    let options = node.kill().await;
+    assert!(asking.await.unwrap().is_err(), "the caller sees the connection break");
+    let carl = there(options).await;
+    for _ in 0..2 {
+        let (status, headers, body) = call(&carl, "cut-off", "linger", json!({"millis": 60_000})).await.unwrap();
+        assert_eq!((status.as_u16(), &headers["idempotency-replayed"]), (200, &"true".parse().unwrap()));
+        assert_eq!(body["result"]["error_code"], "INTERRUPTED", "{body}");
+    }
+    assert_eq!(carl.turns().await.len(), 2, "asked and answered once");
+}
+
+#[tokio::test]
+async fn a_request_that_is_sent_again_is_run_once() {
+    let (_folder, node) = node().await;
+    asked_by_many_is_run_once([&node, &node]).await;
+    // Another's key is another key.
+    let ben = User::of(&node, "ben");
+    let (_, headers, _) = call(&ben, "at-once", "linger", json!({"millis": 0})).await.unwrap();
+    assert!(!headers.contains_key("idempotency-replayed"));
+}
+
+#[tokio::test]
+async fn what_a_kill_cut_off_is_said_to_be() {
+    let (_folder, node) = node().await;
+    let mut again = None;
+    cut_off_is_said_to_be(node, async |options| User::of(again.insert(options.start().await), "carl")).await;
+}
+
+#[tokio::test]
+async fn a_key_for_something_else_and_one_that_is_none_are_refused() {
+    let (_folder, node) = node().await;
+    let anna = User::of(&node, "anna");
+    call(&anna, "k", "echo", json!({"text": "one"})).await.unwrap();
+    for (function, params) in [("echo", json!({"text": "two"})), ("linger", json!({"millis": 1}))] {
+        let (status, _, body) = call(&anna, "k", function, params).await.unwrap();
+        assert_eq!((status.as_u16(), &body["error"]["code"]), (422, &json!("KEY_REUSED")), "{body}");
+    }
+    for bad in ["", "a b", "schl\u{fc}ssel", &"k".repeat(256)] {
+        let (status, _, body) = call(&anna, bad, "echo", json!({"text": "three"})).await.unwrap();
+        assert_eq!((status.as_u16(), &body["error"]["code"]), (400, &json!("MALFORMED_REQUEST")), "{body}");
+        assert!(body["error"]["message"].as_str().unwrap().contains("Idempotency-Key"), "{body}");
+    }
+    let two = anna.request(Method::POST, "/v1/extensions/probe/call").header("idempotency-key", "a");
+    let two = two.header("idempotency-key", "b").json(&json!({"function": "echo", "params": {"text": "four"}}));
+    assert_eq!(User::send(two).await.0, 400);
+    assert_eq!(anna.turns().await.len(), 2, "what was refused left nothing");
+}
