@@ -102,6 +102,31 @@ test("a foreground call that a crash cut off is answered, and runs again", async
   assert.equal(await interrupted().count(), 1);
 });
 
+test("an answer that is lost on the way is asked for again, and the function runs once", async () => {
+  const page = await opened();
+  const keys = [];
+  await page.route("**/call", async (route) => {
+    keys.push(route.request().headers()["idempotency-key"]);
+    const answer = await route.fetch();
+    if (keys.length === 1) await route.abort("connectionreset");
+    else await route.fulfill({ response: answer });
+  });
+  const sentAgain = page.waitForResponse((response) => response.url().endsWith("/call"));
+  const held = await working();
+  assert.equal((await sentAgain).headers()["idempotency-replayed"], "true");
+  assert.equal(keys.length, 2);
+  assert.ok(keys[0] && keys[0] === keys[1], `under one key: ${keys}`);
+  assert.equal(await page.locator(".form-error", { hasText: /./ }).count(), 0);
+  held.answer(REFINED);
+  await outcome().getByText(REFINED).waitFor();
+  assert.equal(await open.turns(".user").count(), 1);
+  // Asked for on purpose, the same is another call.
+  await ask("Refine output", DRAFT);
+  (await refine.completions.next()).answer(REFINED);
+  await open.turns(".user").nth(1).waitFor();
+  assert.equal(new Set(keys).size, 2);
+});
+
 test("a running task is cancelled from the page", async () => {
   const page = await opened();
   await working();

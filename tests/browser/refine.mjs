@@ -25,12 +25,19 @@ function binary() {
 /** Another example, built beside it. */
 export const beside = (name) => join(dirname(binary()), name);
 
+/**
+ * A port that nobody has. Below those that a system hands out by itself: one of them may be somebody's
+ * again before the binary has it.
+ */
 async function freePort() {
-  const server = createPort().listen(0, "127.0.0.1");
-  await new Promise((done) => server.once("listening", done));
-  const { port } = server.address();
-  await new Promise((done) => server.close(done));
-  return port;
+  for (;;) {
+    const port = 15_000 + Math.floor(Math.random() * 17_000);
+    const server = createPort().listen(port, "127.0.0.1");
+    const free = await new Promise((done) => server.once("listening", () => done(true)).once("error", () => done(false)));
+    if (!free) continue;
+    await new Promise((done) => server.close(done));
+    return port;
+  }
 }
 
 const SECRETS = { IMPERAL_JWT_SECRET: "a secret of these tests, long enough to be one", IMPERAL_SERVICE_TOKEN: "a service of these tests" };

@@ -9,6 +9,7 @@ use clap_complete::engine::ArgValueCompleter;
 
 use super::complete;
 use crate::gateway::UserLimits;
+use crate::ids::CallKey;
 use crate::platform::Settings;
 
 #[derive(Debug, Parser)]
@@ -370,6 +371,9 @@ pub(super) struct CallArgs {
     /// Of this extension, where several have the function
     #[arg(long)]
     pub(super) app: Option<String>,
+    /// Run it once only, however often it is called with this key
+    #[arg(long)]
+    pub(super) key: Option<CallKey>,
     /// Watch its background tasks until their outcome
     #[arg(long, short)]
     pub(super) follow: bool,

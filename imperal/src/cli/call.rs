@@ -12,7 +12,6 @@ use super::{out, params, turns};
 use crate::app::App;
 use crate::function::Registry;
 use crate::ledger::{Task, TaskState};
-use crate::platform::CallReply;
 
 #[derive(Deserialize)]
 struct Session {
@@ -52,7 +51,10 @@ async fn run(client: &Client, args: &CallArgs) -> Result<Exit, CliError> {
         None => Value::Object(params::from_pairs(&args.pairs, &function.params_schema)?),
     };
     let body = json!({ "function": function.name, "params": params });
-    let reply: CallReply = client.post(&format!("/v1/extensions/{app_id}/call"), &body).await?;
+    let reply = client.wire().call(app_id, &body, args.key.as_ref()).await?;
+    if reply.repeated && !args.reach.json {
+        out::remark("run before under this key: this is what it answered then");
+    }
     let exit = turns::exit_of(&reply.result);
     turns::show(&reply.turn, args.reach.json);
     let Tasks { tasks } = client.get("/v1/tasks?limit=500").await?;

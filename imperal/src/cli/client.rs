@@ -15,6 +15,8 @@ use super::serve::{for_a_while, local_user};
 use crate::app::App;
 use crate::function::Registry;
 use crate::gateway::{Bound, LocalKey};
+use crate::ids::CallKey;
+use crate::platform::CallReply;
 
 /// How long a process that has just opened the folder may take until it listens.
 const UNTIL_LISTENING: Duration = Duration::from_secs(10);
@@ -129,15 +131,36 @@ impl Wire {
         Ok(request.send().await.map_err(reqwest::Error::without_url)?.error_for_status()?)
     }
 
+    /// Runs a function, under a key where there is one.
+    pub(super) async fn call(
+        &self,
+        app_id: &str,
+        body: &impl Serialize,
+        key: Option<&CallKey>,
+    ) -> Result<CallReply, CliError> {
+        let mut request = self.http.post(format!("{}/v1/extensions/{app_id}/call", self.url)).json(body);
+        if let Some(key) = key {
+            request = request.header("idempotency-key", key.as_str());
+        }
+        let answer = self.success(request).await?;
+        let repeated = answer.headers().contains_key("idempotency-replayed");
+        let reply: CallReply = serde_json::from_slice(&answer.bytes().await?)?;
+        Ok(CallReply { repeated, ..reply })
+    }
+
     async fn answer<T: DeserializeOwned>(&self, request: reqwest::RequestBuilder) -> Result<T, CliError> {
+        Ok(serde_json::from_slice(&self.success(request).await?.bytes().await?)?)
+    }
+
+    async fn success(&self, request: reqwest::RequestBuilder) -> Result<reqwest::Response, CliError> {
         let answer = request.bearer_auth(&self.token).send().await.map_err(|error| {
             CliError::unreachable(format!("{} does not answer: {}", self.url, root(&error.without_url())))
         })?;
         let status = answer.status();
-        let bytes = answer.bytes().await?;
         if status.is_success() {
-            return Ok(serde_json::from_slice(&bytes)?);
+            return Ok(answer);
         }
+        let bytes = answer.bytes().await?;
         let body: Value = serde_json::from_slice(&bytes).unwrap_or_default();
         let part = |name: &str| body["error"][name].as_str().unwrap_or_default().to_owned();
         let text = match part("message") {

@@ -81,6 +81,7 @@ pub(super) const GUIDES: &[Guide] = &[
             ("{bin} call {call} --follow", "and watch its background tasks until their outcome"),
             ("{bin} call {function} --params '{\"key\": \"value\"}'", "parameters as one JSON object"),
             ("{bin} call {function} key=@draft.txt", "a parameter from a file; `key=@-` from standard input"),
+            ("{bin} call {call} --key 2026-01-31", "once only, however often a script calls it"),
             ("{bin} call {call} --json", "one JSON object a line, for a program"),
         ],
         note: "It speaks to the platform that runs on the data folder, or starts one for as long as it takes. \

@@ -22,6 +22,7 @@ struct Operation {
     summary: &'static str,
     security: &'static str,
     query: &'static [(&'static str, &'static str)],
+    headers: &'static [(&'static str, &'static str)],
     body: Option<Value>,
     answer: Option<Value>,
     errors: &'static [u16],
@@ -72,6 +73,7 @@ fn operations(generator: &mut SchemaGenerator) -> Vec<Operation> {
         summary,
         security: "user",
         query: &[],
+        headers: &[],
         body: None,
         answer: Some(answer),
         errors: &[401, 503],
@@ -79,6 +81,11 @@ fn operations(generator: &mut SchemaGenerator) -> Vec<Operation> {
     vec![
         Operation {
             method: "post",
+            headers: &[(
+                "Idempotency-Key",
+                "1 to 255 visible ASCII characters: however often the request is sent with it, it is run once, and each \
+                 is answered as the first; later answers have the header `Idempotency-Replayed: true`",
+            )],
             body: Some(schema::<CallBody>(generator)),
             errors: &[400, 401, 404, 413, 422, 429, 503],
             ..get("/v1/extensions/{app_id}/call", "Run a function as the user", schema::<CallReply>(generator))
@@ -162,6 +169,9 @@ fn describe(operation: &Operation, error: &Value) -> Value {
     parameters.extend(operation.query.iter().map(|(name, about)| {
         json!({"name": name, "in": "query", "description": about, "schema": {"type": "integer", "minimum": 0}})
     }));
+    parameters.extend(operation.headers.iter().map(|(name, about)| {
+        json!({"name": name, "in": "header", "description": about, "schema": {"type": "string"}})
+    }));
     let mut responses = Map::new();
     let answer = match &operation.answer {
         Some(schema) => json!({"description": "Done", "content": {"application/json": {"schema": schema}}}),
@@ -194,7 +204,7 @@ fn reason(status: u16) -> &'static str {
         403 => "It belongs to another user; audited",
         404 => "There is no such thing",
         413 => "The request is too large",
-        422 => "A parameter is missing or wrong; `field` names it",
+        422 => "A parameter is missing or wrong, and `field` names it; or the key belongs to another call",
         429 => "Too much at once",
         _ => "The platform cannot write right now; nothing was accepted",
     }

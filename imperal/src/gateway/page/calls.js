@@ -1,9 +1,21 @@
 // Calls functions. Owns the calls that are under way from this page: when one counts as accepted,
-// and running one again. The turns themselves come by the feed.
+// sending one again that had no answer, and running one again. The turns themselves come by the feed.
 
-import { ApiError, post, same } from "./api.js";
+import { ApiError, post, same, stable } from "./api.js";
 import { kept } from "./secrets.js";
 import { humanise } from "./words.js";
+
+/** How long a call that has no answer is sent again by itself. */
+const PATIENCE = 5000;
+const FIRST_WAIT = 250;
+
+/** Whether nobody knows what became of a call, or it was told to come again. */
+const isOpen = ({ status }) => status === 0 || (status >= 502 && status <= 504);
+
+const sleep = (ms) => new Promise((done) => setTimeout(done, ms));
+
+/** A name for a request, so that the platform runs it once. Not by randomUUID: that needs HTTPS. */
+const newKey = () => Array.from(crypto.getRandomValues(new Uint32Array(4)), (part) => part.toString(36)).join("-");
 
 export class Calls {
   /**
@@ -13,21 +25,43 @@ export class Calls {
   constructor(feed, { answered, schemaOf }) {
     Object.assign(this, { feed, answered, schemaOf });
     this.waiting = [];
+    this.keys = new Map(); // what was asked and was given up without an answer -> its key
     feed.on("turns", (turns, live) => live && turns.forEach((turn) => this.match(turn)));
   }
 
   /**
    * Calls a function. Resolves as soon as the call is accepted: its turn came by the stream, or
-   * the answer did. Rejects with an ApiError when it was refused or nothing answered.
+   * the answer did. Rejects with an ApiError when it was refused or nothing answered in time. Asked
+   * for the same after that, it is the same call: the platform runs it once.
    */
   run(appId, fn, params) {
     return new Promise((resolve, reject) => {
       const call = { appId, fn, params: kept(params, this.schemaOf(appId, fn)), resolve };
       this.waiting.push(call);
-      post(`/v1/extensions/${encodeURIComponent(appId)}/call`, { function: fn, params })
+      this.send(appId, { function: fn, params })
         .then(({ turn }) => (resolve(), turn && this.answered(turn.seq)), reject)
         .finally(() => this.forget(call));
     });
+  }
+
+  async send(appId, body) {
+    const what = stable({ appId, ...body });
+    const key = this.keys.get(what) ?? newKey();
+    this.keys.delete(what); // asked for twice at once it is two calls
+    const begun = Date.now();
+    for (let wait = FIRST_WAIT; ; wait *= 2) {
+      try {
+        const path = `/v1/extensions/${encodeURIComponent(appId)}/call`;
+        return await post(path, body, { "idempotency-key": key });
+      } catch (error) {
+        if (!isOpen(error)) throw error;
+        if (Date.now() - begun + wait > PATIENCE) {
+          this.keys.set(what, key);
+          throw error;
+        }
+        await sleep(wait);
+      }
+    }
   }
 
   /** Runs the call of a turn again with the parameters it had. */
@@ -55,7 +89,7 @@ export class Calls {
 /** What a failed call means for whoever made it. */
 export function explain(error) {
   if (!(error instanceof ApiError)) return "Something went wrong in this page. Reload it and try again.";
-  if (error.status === 0) return `${error.message} Nothing you wrote is lost.`;
+  if (error.status === 0) return `${error.message} Nothing you wrote is lost, and sending it again cannot run it twice.`;
   if (error.status === 401) return "The session has ended. The command link of the extension prints a fresh link to this page.";
   if (error.status === 503) return `${error.message} Nothing was started; try again in a moment.`;
   return error.field && !error.message.includes(error.field) ? `${humanise(error.field)}: ${error.message}` : error.message;
