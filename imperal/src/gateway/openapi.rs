@@ -169,9 +169,9 @@ fn describe(operation: &Operation, error: &Value) -> Value {
     parameters.extend(operation.query.iter().map(|(name, about)| {
         json!({"name": name, "in": "query", "description": about, "schema": {"type": "integer", "minimum": 0}})
     }));
-    parameters.extend(operation.headers.iter().map(|(name, about)| {
-        json!({"name": name, "in": "header", "description": about, "schema": {"type": "string"}})
-    }));
+    parameters.extend(operation.headers.iter().map(
+        |(name, about)| json!({"name": name, "in": "header", "description": about, "schema": {"type": "string"}}),
+    ));
     let mut responses = Map::new();
     let answer = match &operation.answer {
         Some(schema) => json!({"description": "Done", "content": {"application/json": {"schema": schema}}}),

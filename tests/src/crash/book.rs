@@ -1,13 +1,14 @@
 //! What one user was told: the model that the ledger is judged against.
 //!
 //! Only what arrived whole is written down. What was asked and not answered may or may not have
-//! happened; the ledger alone says, and must say it consistently.
+//! happened; the ledger alone says, and must say it consistently. A call is asked again until it is answered.
 
 use std::collections::HashSet;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use serde_json::Value;
 
+use super::driver::Plan;
 use crate::SseEvent;
 
 /// A call's answer as it arrived.
@@ -29,6 +30,8 @@ pub(crate) struct Book {
     pub(crate) cancelled: Vec<String>,
     /// Tags of calls of which the user was told that nothing was accepted.
     pub(crate) refused_calls: HashSet<String>,
+    /// The call of which the user was told nothing, to be sent again.
+    pub(crate) unanswered: Option<(String, Plan)>,
     /// Others' tasks that the user was refused.
     pub(crate) refused: Vec<String>,
     /// What the live stream showed; event n is at n - 1.

@@ -101,28 +101,40 @@ impl Traveller {
 
     async fn journey(&self, user: &User, dice: &mut Dice) -> Result<(), Gone> {
         let plan = Plan { tasks: dice.below(3), steps: 1 + dice.below(4), step_ms: dice.below(15) };
-        let tag = self.tag();
-        let answer = self.accepted(travel(user, &tag, &plan)).await?;
-        self.book.open().reply(&answer);
-        Ok(())
+        self.try_journey(user, plan).await.map(drop)
     }
 
-    /// One call with background tasks, where a node may refuse. Whether it was answered.
-    pub(crate) async fn try_journey(&self, user: &User, plan: &Plan) -> Result<bool, Gone> {
-        let tag = self.tag();
-        let (status, answer) = send(travel(user, &tag, plan)).await?;
+    /// One call with background tasks: the one before once more, under its key, if that had no answer.
+    pub(crate) async fn try_journey(&self, user: &User, plan: Plan) -> Result<Told, Gone> {
+        let earlier = self.book.open().unanswered.take();
+        let again = earlier.is_some();
+        let (tag, plan) = earlier.unwrap_or_else(|| (self.tag(), plan));
+        let sent = send_call(travel(user, &tag, &plan).header("idempotency-key", tag.replace(' ', "-"))).await;
         let mut book = self.book.open();
+        let Ok((status, repeated, answer)) = sent else {
+            book.unanswered = Some((tag, plan));
+            return Err(Gone);
+        };
         match status {
-            StatusCode::OK => book.reply(&answer),
-            StatusCode::SERVICE_UNAVAILABLE => {
+            StatusCode::OK => {
+                book.reply(&answer);
+                if repeated && !again {
+                    book.odd_answers.push(format!("a request was answered before it was sent: {answer}"));
+                }
+                return Ok(if repeated { Told::Repeated } else { Told::Answered });
+            }
+            StatusCode::SERVICE_UNAVAILABLE if self.may_be_refused => {
                 let why = answer["error"]["message"].as_str().unwrap_or_default();
-                if why.contains("Nothing was accepted") || why.contains("is stopping") {
+                if !again && (why.contains("Nothing was accepted") || why.contains("is stopping")) {
                     book.refused_calls.insert(tag);
+                } else {
+                    // Refused or not: of the try before nobody knows.
+                    book.unanswered = Some((tag, plan));
                 }
             }
             _ => book.odd_answers.push(format!("a good call was answered with {status}: {answer}")),
         }
-        Ok(status == StatusCode::OK)
+        Ok(Told::Refused)
     }
 
     async fn echo(&self, user: &User) -> Result<(), Gone> {
@@ -196,6 +208,15 @@ impl Traveller {
     }
 }
 
+/// What became of a call.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Told {
+    Answered,
+    /// It was sent again, and an earlier try had been taken.
+    Repeated,
+    Refused,
+}
+
 /// The process went away before its answer had arrived, or it has none now.
 #[derive(Debug)]
 pub(crate) struct Gone;
@@ -216,9 +237,14 @@ fn id_of(task: &Value) -> Option<String> {
 
 /// Status and whole body, or nothing at all.
 pub(crate) async fn send(request: reqwest::RequestBuilder) -> Result<(StatusCode, Value), Gone> {
+    send_call(request).await.map(|(status, _, value)| (status, value))
+}
+
+/// The same, and whether it is the answer to an earlier try.
+async fn send_call(request: reqwest::RequestBuilder) -> Result<(StatusCode, bool, Value), Gone> {
     let answer = request.send().await.map_err(|_| Gone)?;
-    let status = answer.status();
+    let (status, repeated) = (answer.status(), answer.headers().contains_key("idempotency-replayed"));
     let bytes = answer.bytes().await.map_err(|_| Gone)?;
     let value = serde_json::from_slice(&bytes).map_err(|_| Gone)?;
-    Ok((status, value))
+    Ok((status, repeated, value))
 }

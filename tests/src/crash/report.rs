@@ -10,7 +10,7 @@ pub(crate) const RULES: [(&str, &str); 10] = [
     ("P7 end", "every task ended, in one outcome turn, after its ack turn and after all it said"),
     ("P10 nos.", "each user's events are numbered 1 to n, each number once"),
     ("P10 live", "the resumed live stream showed each event once, in order, and only what is on disk"),
-    ("once", "no turn, no call and no event twice"),
+    ("once", "no turn, no call and no event twice, also of calls that were sent again for want of an answer"),
     ("P5 audit", "every injection has its one audit row, and every such row its turn"),
     ("P4 chat", "nothing in another user's chat; what a service was told is there, is there"),
     ("P3 refusal", "every refusal that was seen has its audit row, under who tried"),

@@ -10,7 +10,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::fleet::Fleet;
 use crate::crash::dice::Dice;
-use crate::crash::driver::{Plan, Traveller};
+use crate::crash::driver::{Plan, Told, Traveller};
 
 /// Silence after which a node is taken for gone: one that is stopped answers nothing.
 const SILENCE: Duration = Duration::from_secs(4);
@@ -19,6 +19,8 @@ const SILENCE: Duration = Duration::from_secs(4);
 #[derive(Debug, Default)]
 pub(crate) struct Counts {
     pub(crate) answered: AtomicU64,
+    /// Of these, calls that were sent again and had been taken before.
+    pub(crate) repeated: AtomicU64,
     /// Answered with 503.
     pub(crate) refused: AtomicU64,
     /// Not answered, or not in full.
@@ -61,23 +63,27 @@ impl Crowd {
                 step_ms: dice.below(400),
             };
             let done = match dice.below(20) {
-                0..3 => user.cancel(&there, &mut dice).await.map(|()| true),
-                3 => user.inject(&there).await.map(|()| true),
+                0..3 => user.cancel(&there, &mut dice).await.map(|()| Told::Answered),
+                3 => user.inject(&there).await.map(|()| Told::Answered),
                 4 => match dice.one_of(&others) {
                     Some(other) => {
-                        user.trespass(&there, std::slice::from_ref(&other.book), &mut dice).await.map(|()| true)
+                        let theirs = std::slice::from_ref(&other.book);
+                        user.trespass(&there, theirs, &mut dice).await.map(|()| Told::Answered)
                     }
                     None => continue,
                 },
-                _ => user.try_journey(&there, &plan).await,
+                _ => user.try_journey(&there, plan).await,
             };
             let counter = match done {
-                Ok(true) => &self.counts.answered,
-                Ok(false) => &self.counts.refused,
+                Ok(Told::Answered | Told::Repeated) => &self.counts.answered,
+                Ok(Told::Refused) => &self.counts.refused,
                 Err(_) => &self.counts.cut,
             };
             counter.fetch_add(1, Ordering::Relaxed);
-            if !matches!(done, Ok(true)) {
+            if matches!(done, Ok(Told::Repeated)) {
+                self.counts.repeated.fetch_add(1, Ordering::Relaxed);
+            }
+            if !matches!(done, Ok(Told::Answered | Told::Repeated)) {
                 tokio::time::sleep(Duration::from_millis(20 + dice.below(200))).await;
             }
         }

@@ -26,6 +26,7 @@ pub struct Report {
     held: i64,
     happened: Happened,
     answered: u64,
+    repeated: u64,
     refused: u64,
     cut: u64,
     pub(crate) streams: u64,
@@ -50,6 +51,7 @@ impl Report {
             held: 0,
             happened: Happened::default(),
             answered: counts.answered.load(Ordering::Relaxed),
+            repeated: counts.repeated.load(Ordering::Relaxed),
             refused: counts.refused.load(Ordering::Relaxed),
             cut: counts.cut.load(Ordering::Relaxed),
             streams: 0,
@@ -160,8 +162,9 @@ impl fmt::Display for Report {
         writeln!(f, "{zombies} zombies, which held {} calls and tasks when they were stopped", self.held)?;
         writeln!(
             f,
-            "requests: {} answered, {} refused with 503, {} cut off; {} streams opened, {} events shown",
-            self.answered, self.refused, self.cut, self.streams, self.shown
+            "requests: {} answered, {} of them calls that an earlier try had begun, {} refused with 503, {} cut off; {} \
+             streams opened, {} events shown",
+            self.answered, self.repeated, self.refused, self.cut, self.streams, self.shown
         )?;
         writeln!(f, "\n| tasks | |\n|:--|--:|")?;
         writeln!(f, "| users were told of | {} |", self.told)?;
