@@ -51,11 +51,11 @@ impl Tx<'_> {
     ) -> Result<Stamp, Fault> {
         self.fence(holder)?;
         let owner_id = self.find_or_add_owner(owner)?;
-        let stamp = self.add_turn(owner_id, turn)?;
-        let sql = "INSERT INTO call (call_id, owner_id, node, epoch, turn_seq) VALUES (?1, ?2, ?3, ?4, ?5)";
-        let params = params![call_id.to_string(), owner_id, &*holder.node, holder.epoch, number(stamp.seq)];
-        execute(self.conn, sql, params)?;
-        Ok(stamp)
+        // Before its turn: a request that comes again is refused while nothing is written.
+        let sql = "INSERT INTO call (call_id, owner_id, node, epoch, turn_seq)
+                   SELECT ?1, owner_id, ?3, ?4, head + 1 FROM owner WHERE owner_id = ?2";
+        execute(self.conn, sql, params![call_id.to_string(), owner_id, &*holder.node, holder.epoch])?;
+        self.add_turn(owner_id, turn)
     }
 
     pub(in crate::ledger::sqlite) fn reply(

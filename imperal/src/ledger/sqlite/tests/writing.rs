@@ -87,6 +87,27 @@ async fn a_job_that_fails_halfway_leaves_its_batch_alone() {
     assert_eq!(rows, 0);
 }
 
+/// Whoever sends a request again and again does not have the writer do everybody's work twice.
+#[tokio::test]
+async fn a_request_that_comes_again_is_refused_before_anything_is_written() {
+    let folder = Folder::new();
+    let ledger = folder.open().unwrap();
+    let holder = ledger.join("n", LEASE).await.unwrap();
+    let call = NewCall { call_id: CallId::generate(), owner: anna(), turn: turn("first") };
+    ledger.accept_call(&holder, call.clone()).await.unwrap();
+    let runs = std::sync::Arc::new(std::sync::atomic::AtomicU32::new(0));
+    let counted = runs.clone();
+    let neighbour = ledger.writer.write(Weight::Durable, move |_| {
+        counted.fetch_add(1, std::sync::atomic::Ordering::SeqCst);
+        Ok(())
+    });
+    let again = ledger.accept_call(&holder, NewCall { turn: turn("again"), ..call });
+    let batch = async { tokio::join!(neighbour, again, accept(&ledger, &holder, "another")) };
+    let (neighbour, again, another) = as_one_batch(&ledger, batch).await;
+    assert_eq!((neighbour, again.map(drop), another), (Ok(()), Err(LedgerError::Settled), Ok(2)));
+    assert_eq!(runs.load(std::sync::atomic::Ordering::SeqCst), 1);
+}
+
 #[tokio::test]
 async fn a_commit_that_fails_fails_its_whole_batch_and_no_other() {
     let folder = Folder::new();
