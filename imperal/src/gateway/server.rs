@@ -55,7 +55,9 @@ impl Server {
             meter: Arc::new(Meter::new(self.limits)),
             closing: closing.clone(),
         };
-        let serving = axum::serve(listener, router(gateway)).with_graceful_shutdown(closing.clone().cancelled_owned());
+        // A router that is no service yet would be made one anew, with all its routes, for each connection.
+        let serving = axum::serve(listener, router(gateway).into_make_service());
+        let serving = serving.with_graceful_shutdown(closing.clone().cancelled_owned());
         let serving = tokio::spawn(serving.into_future());
         Ok(Bound { platform: self.platform, address, links, closing, serving })
     }
