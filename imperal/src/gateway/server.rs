@@ -6,6 +6,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
+use axum::serve::ListenerExt;
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
@@ -46,6 +47,12 @@ impl Server {
     pub async fn bind(self, listen: SocketAddr) -> io::Result<Bound> {
         let listener = TcpListener::bind(listen).await?;
         let address = listener.local_addr()?;
+        let listener = listener.tap_io(|connection| {
+            // An event goes at once, also when the client has not confirmed the one before.
+            if let Err(error) = connection.set_nodelay(true) {
+                tracing::debug!(%error, "small packets wait for one another");
+            }
+        });
         let closing = CancellationToken::new();
         let links = Arc::new(Links::default());
         let gateway = Gateway {
