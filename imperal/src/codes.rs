@@ -50,7 +50,7 @@ codes! {
     EXT_UNSTRUCTURED_ERROR
     /// A task with the same key runs for the user already.
     ALREADY_RUNNING
-    /// The key of a call was used before, for another function or other parameters.
+    /// The key of a request was used before, for another one: another function, other parameters, another text.
     KEY_REUSED
     /// The user cancelled the task.
     CANCELLED

@@ -1,7 +1,8 @@
 //! Identifiers: one newtype each, so that a call is never taken for a task.
 //!
-//! All are version 7 UUIDs: sortable by time, 74 random bits, not guessable; save a call under a key,
-//! whose id is made from that. They are names and not keys: every use is checked against the owner.
+//! All are version 7 UUIDs: sortable by time, 74 random bits, not guessable; save those of calls and
+//! messages under a key, which are made from it. They are names and not keys: every use is checked
+//! against the owner.
 
 use std::fmt;
 use std::str::FromStr;
@@ -55,35 +56,35 @@ id! {
     TaskId
 }
 
-/// What its caller calls a call, so that asking twice is asking once: 1 to 255 characters from `!` to `~`.
+/// What a client calls its request, so that asking twice is asking once: 1 to 255 characters from `!` to `~`.
 ///
 /// Keys of different users, and of different extensions, have nothing to do with one another.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub struct CallKey(String);
+pub struct RequestKey(String);
 
-/// The text is no [`CallKey`].
+/// The text is no [`RequestKey`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
-pub struct BadCallKey;
+pub struct BadRequestKey;
 
-impl fmt::Display for BadCallKey {
+impl fmt::Display for BadRequestKey {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("a key is 1 to 255 characters from `!` to `~`; a UUID is one")
     }
 }
 
-impl std::error::Error for BadCallKey {}
+impl std::error::Error for BadRequestKey {}
 
-impl FromStr for CallKey {
-    type Err = BadCallKey;
+impl FromStr for RequestKey {
+    type Err = BadRequestKey;
 
-    fn from_str(text: &str) -> std::result::Result<Self, BadCallKey> {
+    fn from_str(text: &str) -> std::result::Result<Self, BadRequestKey> {
         let is_key = (1..=255).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_graphic());
-        if is_key { Ok(Self(text.to_owned())) } else { Err(BadCallKey) }
+        if is_key { Ok(Self(text.to_owned())) } else { Err(BadRequestKey) }
     }
 }
 
-impl CallKey {
+impl RequestKey {
     /// A new one.
     pub fn generate() -> Self {
         Self(Uuid::now_v7().to_string())
@@ -96,18 +97,27 @@ impl CallKey {
 }
 
 #[cfg(feature = "runtime")]
-impl CallId {
-    /// The id of the call that this user asks of this extension under this key: the same whenever and
-    /// wherever it is asked, so that a ledger takes it once.
-    pub(crate) fn under(tenant_id: &str, user_id: &str, app_id: &str, key: &CallKey) -> Self {
-        let mut hash = Sha256::new_with_prefix("imperal call 1");
-        for part in [tenant_id, user_id, app_id, key.as_str()] {
+impl RequestKey {
+    /// The same whenever and wherever it is asked, so that a ledger takes it once.
+    fn id(&self, what: &str, tenant_id: &str, user_id: &str, app_id: &str) -> Uuid {
+        let mut hash = Sha256::new();
+        for part in [what, tenant_id, user_id, app_id, &self.0] {
             hash.update(u64::try_from(part.len()).unwrap_or(u64::MAX).to_be_bytes());
             hash.update(part);
         }
         let mut bytes = [0; 16];
         bytes.copy_from_slice(&hash.finalize()[..16]);
-        Self(uuid::Builder::from_custom_bytes(bytes).into_uuid())
+        uuid::Builder::from_custom_bytes(bytes).into_uuid()
+    }
+
+    /// The id of the call that this user asks of this extension under the key.
+    pub(crate) fn call(&self, tenant_id: &str, user_id: &str, app_id: &str) -> CallId {
+        CallId(self.id("imperal call 1", tenant_id, user_id, app_id))
+    }
+
+    /// The id of the message that a service puts into this user's chat for this extension under the key.
+    pub(crate) fn message(&self, tenant_id: &str, user_id: &str, app_id: &str) -> TurnId {
+        TurnId(self.id("imperal message 1", tenant_id, user_id, app_id))
     }
 }
 
@@ -117,24 +127,25 @@ mod tests {
 
     #[cfg(feature = "runtime")]
     #[test]
-    fn a_call_under_a_key_is_its_users_and_its_extensions() {
-        let key: CallKey = "k".parse().unwrap();
-        let id = |tenant, user, app| CallId::under(tenant, user, app, &key);
-        assert_eq!(id("t", "anna", "app"), id("t", "anna", "app"));
-        let others = [id("t", "ben", "app"), id("u", "anna", "app"), id("t", "anna", "ap"), id("tan", "na", "app")];
-        assert!(others.iter().all(|other| *other != id("t", "anna", "app")), "{others:?}");
-        assert_eq!(id("t", "anna", "app").0.get_version_num(), 8);
+    fn what_is_under_a_key_is_its_users_and_its_extensions() {
+        let key: RequestKey = "k".parse().unwrap();
+        let call = key.call("t", "anna", "app");
+        assert_eq!(call, key.call("t", "anna", "app"));
+        let others = [("t", "ben", "app"), ("u", "anna", "app"), ("t", "anna", "ap"), ("tan", "na", "app")];
+        assert!(others.iter().all(|(tenant, user, app)| key.call(tenant, user, app) != call));
+        assert_eq!(call.0.get_version_num(), 8);
+        assert_ne!(key.message("t", "anna", "app").0, call.0);
     }
 
     #[test]
     fn what_is_no_key_is_refused() {
         let longest = "k".repeat(255);
-        for good in ["k", "~!", &longest, CallKey::generate().as_str()] {
-            assert_eq!(good.parse::<CallKey>().unwrap().as_str(), good);
+        for good in ["k", "~!", &longest, RequestKey::generate().as_str()] {
+            assert_eq!(good.parse::<RequestKey>().unwrap().as_str(), good);
         }
         let longer = "k".repeat(256);
         for bad in ["", " ", "a b", "k\n", "schl\u{fc}ssel", &longer] {
-            assert_eq!(bad.parse::<CallKey>(), Err(BadCallKey), "{bad:?}");
+            assert_eq!(bad.parse::<RequestKey>(), Err(BadRequestKey), "{bad:?}");
         }
     }
 }

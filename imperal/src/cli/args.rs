@@ -9,7 +9,7 @@ use clap_complete::engine::ArgValueCompleter;
 
 use super::complete;
 use crate::gateway::UserLimits;
-use crate::ids::CallKey;
+use crate::ids::RequestKey;
 use crate::platform::Settings;
 
 #[derive(Debug, Parser)]
@@ -373,7 +373,7 @@ pub(super) struct CallArgs {
     pub(super) app: Option<String>,
     /// Run it once only, however often it is called with this key
     #[arg(long)]
-    pub(super) key: Option<CallKey>,
+    pub(super) key: Option<RequestKey>,
     /// Watch its background tasks until their outcome
     #[arg(long, short)]
     pub(super) follow: bool,

@@ -15,7 +15,7 @@ use super::serve::{for_a_while, local_user};
 use crate::app::App;
 use crate::function::Registry;
 use crate::gateway::{Bound, LocalKey};
-use crate::ids::CallKey;
+use crate::ids::RequestKey;
 use crate::platform::CallReply;
 
 /// How long a process that has just opened the folder may take until it listens.
@@ -136,7 +136,7 @@ impl Wire {
         &self,
         app_id: &str,
         body: &impl Serialize,
-        key: Option<&CallKey>,
+        key: Option<&RequestKey>,
     ) -> Result<CallReply, CliError> {
         let mut request = self.http.post(format!("{}/v1/extensions/{app_id}/call", self.url)).json(body);
         if let Some(key) = key {

@@ -6,6 +6,7 @@ use axum::response::Response;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::again::{Key, replayed};
 use super::body::{JsonBody, Query};
 use super::failure::Failure;
 use super::{Gateway, json};
@@ -116,6 +117,7 @@ pub(super) async fn inject(State(gateway): State<Gateway>, request: Request) -> 
     injection.acting = text("x-acting-user").map(str::to_owned);
     injection.msg_type = body.msg_type;
     injection.refresh_panels = body.refresh_panels;
-    let turn = gateway.platform.inject(injection).await?;
-    Ok(json(StatusCode::OK, &Injected { turn }))
+    Key(injection.key) = Key::of(&headers)?;
+    let injected = gateway.platform.inject(injection).await?;
+    Ok(replayed(injected.repeated, json(StatusCode::OK, &Injected { turn: injected.turn })))
 }

@@ -3,6 +3,7 @@
 //! Owns what is HTTP about the platform and nothing else: every route turns a request into one
 //! call of [`Access`](crate::platform::Access) and its answer into JSON.
 
+mod again;
 mod auth;
 mod body;
 mod calls;

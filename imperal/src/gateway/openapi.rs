@@ -15,6 +15,13 @@ use crate::ledger::AuditCheck;
 use crate::ledger::Task;
 use crate::platform::CallReply;
 
+/// Of the requests that may be sent again.
+const KEY: (&str, &str) = (
+    "Idempotency-Key",
+    "1 to 255 visible ASCII characters: however often the request is sent with it, it is done once, and each is \
+     answered as the first; later answers have the header `Idempotency-Replayed: true`",
+);
+
 /// One operation: how it is reached, what it takes and gives, which errors it has.
 struct Operation {
     path: &'static str,
@@ -81,11 +88,7 @@ fn operations(generator: &mut SchemaGenerator) -> Vec<Operation> {
     vec![
         Operation {
             method: "post",
-            headers: &[(
-                "Idempotency-Key",
-                "1 to 255 visible ASCII characters: however often the request is sent with it, it is run once, and each \
-                 is answered as the first; later answers have the header `Idempotency-Replayed: true`",
-            )],
+            headers: &[KEY],
             body: Some(schema::<CallBody>(generator)),
             errors: &[400, 401, 404, 413, 422, 429, 503],
             ..get("/v1/extensions/{app_id}/call", "Run a function as the user", schema::<CallReply>(generator))
@@ -131,8 +134,9 @@ fn operations(generator: &mut SchemaGenerator) -> Vec<Operation> {
         Operation {
             method: "post",
             security: "service",
+            headers: &[KEY],
             body: Some(schema::<InjectBody>(generator)),
-            errors: &[400, 401, 403, 404, 413, 503],
+            errors: &[400, 401, 403, 404, 413, 422, 503],
             ..get("/v1/internal/chat/inject", "Put a message into a user's chat", schema::<Injected>(generator))
         },
         get("/v1/extensions", "What is loaded", schema::<Extensions>(generator)),
@@ -204,7 +208,7 @@ fn reason(status: u16) -> &'static str {
         403 => "It belongs to another user; audited",
         404 => "There is no such thing",
         413 => "The request is too large",
-        422 => "A parameter is missing or wrong, and `field` names it; or the key belongs to another call",
+        422 => "A parameter is missing or wrong, and `field` names it; or the key belongs to another request",
         429 => "Too much at once",
         _ => "The platform cannot write right now; nothing was accepted",
     }

@@ -23,8 +23,8 @@
 //!
 //! **Ids.** Come from the platform and are new, or those of a repeated request. A call, task or turn id that is in the ledger
 //! already is refused with [`LedgerError::Settled`]: who repeats a write whose answer was lost
-//! cannot do it twice. A call's id may be one that another request came with, on this node or another;
-//! of those one is accepted, and the others find it by [`Ledger::call`].
+//! cannot do it twice. A call's or an injected turn's id may be one that another request came with, on this node
+//! or another; of those one is written, and the others find it by [`Ledger::call`] and [`Ledger::turn`].
 //!
 //! **Order of refusals.** `Fenced` before all else; then whether the work exists and this life
 //! may write for it; then `Settled`, then `TooEarly`; of a start `AlreadyRunning`, then `TooManyTasks`.
@@ -59,7 +59,7 @@ use super::{
     NewAudit, NewCall, NewTask, Orphan, Owner, Progress, Pruned, Task, TaskEnd, TaskRecord, Turn, TurnBody,
 };
 use crate::error::RunningTask;
-use crate::ids::{CallId, TaskId};
+use crate::ids::{CallId, TaskId, TurnId};
 
 /// What a ledger method returns.
 pub type Fut<'a, T> = Pin<Box<dyn Future<Output = Result<T, LedgerError>> + Send + 'a>>;
@@ -209,6 +209,9 @@ pub trait Ledger: Debug + Send + Sync + 'static {
 
     /// The owner's latest turns, in order: for a page that opens on a long history.
     fn latest_turns<'a>(&'a self, owner: &'a Owner, before: Option<u64>, limit: u32) -> Fut<'a, Vec<Turn>>;
+
+    /// The turn of the owner's with this id, for as long as it is kept; none for another owner's.
+    fn turn<'a>(&'a self, owner: &'a Owner, turn_id: TurnId) -> Fut<'a, Option<Turn>>;
 
     /// The call of the owner's with this id, for as long as its turn is kept; none for another owner's.
     /// Every node sees it once it is accepted, and its reply once that is written.

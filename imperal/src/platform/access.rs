@@ -5,16 +5,15 @@
 
 use serde_json::Value;
 
-use super::commit::PATIENCE;
 use super::{CallReply, Platform, unavailable, unreadable};
 use crate::codes;
-use crate::context::{MsgType, User, cut_text};
+use crate::context::User;
 use crate::crash;
 use crate::error::Error;
-use crate::ids::{CallKey, TaskId, TurnId};
+use crate::ids::{RequestKey, TaskId};
 use crate::ledger::{
-    AuditCheck, AuditFilter, AuditOutcome, AuditRow, CancelAnswer, Event, LedgerError, NewAudit, Owner, Role,
-    Subscription, Task, TaskRecord, Turn, TurnBody,
+    AuditCheck, AuditFilter, AuditOutcome, AuditRow, CancelAnswer, Event, LedgerError, NewAudit, Owner, Subscription,
+    Task, TaskRecord, Turn,
 };
 use crate::result::Result;
 
@@ -38,107 +37,10 @@ pub struct Access {
     owner: Owner,
 }
 
-/// A chat message that a service puts into a user's chat.
-#[derive(Debug, Clone)]
-#[non_exhaustive]
-pub struct Injection {
-    /// The extension that speaks.
-    pub app_id: String,
-    /// Whose chat.
-    pub owner: Owner,
-    /// The user the service says it acts for.
-    pub acting: Option<String>,
-    /// The text; cut at 64 KiB.
-    pub text: String,
-    /// How it is shown.
-    pub msg_type: MsgType,
-    /// Panels to refresh.
-    pub refresh_panels: Option<Vec<String>>,
-}
-
-impl Injection {
-    /// A bot turn for a user, by an extension.
-    pub fn new(app_id: impl Into<String>, owner: Owner, text: impl Into<String>) -> Self {
-        Self {
-            app_id: app_id.into(),
-            owner,
-            acting: None,
-            text: text.into(),
-            msg_type: MsgType::Response,
-            refresh_panels: None,
-        }
-    }
-}
-
 impl Platform {
     /// What this user can do and see.
     pub fn access(&self, user: User) -> Access {
         Access { platform: self.clone(), owner: Owner::from(&user), user }
-    }
-
-    /// Puts a service's message into a user's chat, with its audit row.
-    ///
-    /// # Errors
-    /// `PERMISSION_DENIED`, audited, when the service acts for another user than it writes to.
-    /// `UNKNOWN_TOOL` when the extension is not loaded here.
-    pub async fn inject(&self, injection: Injection) -> Result<Turn> {
-        let Injection { app_id, owner, acting, text, msg_type, refresh_panels } = injection;
-        let mut audit = NewAudit {
-            tenant_id: owner.tenant_id.to_string(),
-            user_id: owner.user_id.to_string(),
-            actor: "service".to_owned(),
-            app_id: Some(app_id.clone()),
-            action: "chat.inject".to_owned(),
-            target: None,
-            outcome: AuditOutcome::Done,
-            detail: None,
-        };
-        if let Some(acting) = acting.filter(|acting| **acting != *owner.user_id) {
-            audit.target = Some(owner.user_id.to_string());
-            audit.user_id.clone_from(&acting);
-            audit.outcome = AuditOutcome::Refused;
-            audit.detail = Some(format!("acting for {acting}, writing to {}", owner.user_id));
-            self.write_audit(audit).await?;
-            return Err(Error::user(
-                codes::PERMISSION_DENIED,
-                "A message can only go into the chat of the user it acts for.",
-            ));
-        }
-        if self.registry().extension(&app_id).is_none() {
-            return Err(Error::user(codes::UNKNOWN_TOOL, format!("There is no extension `{app_id}` here.")));
-        }
-        let (text, truncated) = cut_text(text);
-        let turn = TurnBody {
-            turn_id: TurnId::generate(),
-            role: Role::Bot,
-            msg_type,
-            text,
-            app_id,
-            function: None,
-            params: None,
-            call_id: None,
-            task_id: None,
-            result: None,
-            refresh_panels,
-            truncated,
-        };
-        audit.target = Some(turn.turn_id.to_string());
-        self.put(owner, turn, audit).await
-    }
-
-    async fn put(&self, owner: Owner, turn: TurnBody, audit: NewAudit) -> Result<Turn> {
-        let ledger = &*self.node.ledger;
-        let write = || ledger.inject(owner.clone(), turn.clone(), audit.clone(), None);
-        let sure = tokio::time::timeout(PATIENCE, self.node.make_sure("message", write)).await;
-        let lost = |why: &str| unavailable(&LedgerError::Unsure(why.to_owned()));
-        let written = sure.map_err(|_| lost("no word of the message in time"))?.map_err(|error| unavailable(&error))?;
-        if let Some(turn) = written {
-            return Ok(turn);
-        }
-        // Its number went with the lost answer, not the message.
-        let latest = ledger.latest_turns(&owner, None, PAGE).await.map_err(|error| unreadable(&error))?;
-        let found = latest.into_iter().find(|found| found.body.turn_id == turn.turn_id);
-        found.ok_or_else(|| lost("the message is far back in the chat"))
     }
 
     /// Every user's audit rows.
@@ -152,7 +54,7 @@ impl Platform {
         AuditCheck::run(&*self.node.ledger, owner).await.map_err(|error| unreadable(&error))
     }
 
-    async fn write_audit(&self, row: NewAudit) -> Result<()> {
+    pub(super) async fn write_audit(&self, row: NewAudit) -> Result<()> {
         tracing::warn!(actor = row.actor, action = row.action, target = row.target, "refused");
         self.node.ledger.audit(row).await.map_err(|error| unavailable(&error))
     }
@@ -180,7 +82,7 @@ impl Access {
     /// # Errors
     /// As [`Access::call`]; `KEY_REUSED` when the key belongs to a call with another function or other
     /// parameters.
-    pub async fn call_once(&self, key: &CallKey, app_id: &str, function: &str, params: Value) -> Result<CallReply> {
+    pub async fn call_once(&self, key: &RequestKey, app_id: &str, function: &str, params: Value) -> Result<CallReply> {
         self.platform.call(&self.user, app_id, function, params, Some(key)).await
     }
 

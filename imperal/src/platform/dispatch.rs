@@ -27,7 +27,7 @@ use crate::context::{Context, MsgType, Origin, User};
 use crate::crash;
 use crate::error::Error;
 use crate::function::FunctionDef;
-use crate::ids::{CallId, CallKey, TurnId};
+use crate::ids::{CallId, RequestKey, TurnId};
 use crate::ledger::{Incarnation, LedgerError, NewCall, Owner, Role, Turn, TurnBody};
 use crate::result::{Result, WireResult};
 use crate::task::{Label, supervise};
@@ -58,7 +58,7 @@ impl Platform {
         app_id: &str,
         function: &str,
         params: Value,
-        key: Option<&CallKey>,
+        key: Option<&RequestKey>,
     ) -> Result<CallReply> {
         let node = &self.node;
         node.accepting()?;
@@ -97,7 +97,7 @@ impl Node {
         app_id: &str,
         function: &str,
         params: &Value,
-        key: Option<&CallKey>,
+        key: Option<&RequestKey>,
     ) -> Result<(&'static FunctionDef, Origin, Value)> {
         let extension = self.registry.extension(app_id).ok_or_else(|| {
             let known: Vec<_> = self.registry.extensions().map(super::super::function::Extension::app_id).collect();
@@ -124,8 +124,7 @@ impl Node {
             app_id: extension.app_id(),
             function: function.name,
             user: user.clone(),
-            call_id: key
-                .map_or_else(CallId::generate, |key| CallId::under(&user.tenant_id, &user.id, extension.app_id(), key)),
+            call_id: key.map_or_else(CallId::generate, |key| key.call(&user.tenant_id, &user.id, extension.app_id())),
             task_id: None,
         };
         Ok((function, origin, asked))

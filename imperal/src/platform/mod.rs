@@ -7,6 +7,7 @@ mod access;
 mod chat;
 mod commit;
 mod dispatch;
+mod injection;
 mod live;
 mod meters;
 mod outgoing;
@@ -36,9 +37,10 @@ use crate::result::Result;
 use crate::task::{Limits, Watchdog};
 use crate::trace;
 
+pub use access::Access;
 pub(crate) use access::Since;
-pub use access::{Access, Injection};
 pub use dispatch::CallReply;
+pub use injection::{Injected, Injection};
 pub use settings::Settings;
 
 use live::LiveWork;

@@ -13,7 +13,7 @@ use tracing::Instrument;
 
 use super::TARGET;
 use super::export::is_on;
-use crate::ids::{CallId, TaskId};
+use crate::ids::{CallId, TaskId, TurnId};
 use crate::ledger::{
     AuditEnds, AuditFilter, AuditRow, CallRecord, CancelAnswer, Event, Feed, Fence, Fut, Incarnation, Keep, Ledger,
     LedgerError, LedgerMeters, NewAudit, NewCall, NewTask, Orphan, Owner, Progress, Pruned, Task, TaskEnd, TaskRecord,
@@ -161,6 +161,7 @@ impl Ledger for Traced {
     reads! {
         turns(owner: &'a Owner, after: u64, limit: u32) -> Vec<Turn>;
         latest_turns(owner: &'a Owner, before: Option<u64>, limit: u32) -> Vec<Turn>;
+        turn(owner: &'a Owner, turn_id: TurnId) -> Option<Turn>;
         call(owner: &'a Owner, call_id: CallId) -> Option<CallRecord>;
         events(owner: &'a Owner, after: u64, limit: u32) -> Vec<Event>;
         head(owner: &'a Owner) -> u64;

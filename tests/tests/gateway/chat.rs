@@ -69,3 +69,31 @@ async fn a_service_injects_into_the_chat_of_the_user_it_acts_for() {
     assert_eq!(User::send(inject("anna", odd)).await.0, 400, "a typo is no bot turn");
     assert_eq!(anna.turns().await.len(), 2);
 }
+
+/// A service that lost an answer sends the message again: one turn, one audit row, one answer.
+#[tokio::test]
+async fn a_message_under_a_key_is_put_there_once() {
+    let (_folder, node) = node().await;
+    let (anna, ben) = (User::of(&node, "anna"), User::of(&node, "ben"));
+    let send = async |user: &str, key: &str, text: &str| {
+        let request = anna.request(Method::POST, "/v1/internal/chat/inject").header("x-service-token", SERVICE_TOKEN);
+        let request = request.header("x-acting-user", user).header("idempotency-key", key);
+        let request = request.json(&json!({"ext_id": "probe", "user_id": user, "text": text}));
+        let answer = request.send().await.unwrap();
+        let again = answer.headers().contains_key("idempotency-replayed");
+        (answer.status().as_u16(), again, answer.json::<serde_json::Value>().await.unwrap())
+    };
+    let racing = futures_util::future::join_all((0..8).map(|_| send("anna", "k", "Hello."))).await;
+    assert_eq!(racing.iter().filter(|(_, again, _)| !again).count(), 1);
+    let later = send("anna", "k", "Hello.").await;
+    assert!(racing.iter().chain([&later]).all(|(status, _, body)| *status == 200 && *body == racing[0].2));
+    assert!(later.1);
+    let (status, _, body) = send("anna", "k", "Something else.").await;
+    assert_eq!((status, &body["error"]["code"]), (422, &json!("KEY_REUSED")));
+    assert_eq!(send("anna", "a b", "Hello.").await.0, 400);
+    assert_eq!((anna.turns().await.len(), anna.audit().await.len()), (1, 1));
+    // Another's key, and another key.
+    assert!(!send("ben", "k", "Hello.").await.1);
+    assert!(!send("anna", "l", "Hello.").await.1);
+    assert_eq!((anna.turns().await.len(), ben.turns().await.len()), (2, 1));
+}

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
-use imperal::ids::{CallId, TaskId};
+use imperal::ids::{CallId, TaskId, TurnId};
 use imperal::ledger::{
     AuditEnds, AuditFilter, AuditRow, CallRecord, CancelAnswer, Event, Feed, Fence, Fut, Incarnation, Keep, Ledger,
     LedgerError, LedgerMeters, MemoryLedger, NewAudit, NewCall, NewTask, Orphan, Owner, Progress, Pruned, Role, Task,
@@ -138,6 +138,10 @@ impl Ledger for LosesAnswers {
 
     fn latest_turns<'a>(&'a self, owner: &'a Owner, before: Option<u64>, limit: u32) -> Fut<'a, Vec<Turn>> {
         self.inner.latest_turns(owner, before, limit)
+    }
+
+    fn turn<'a>(&'a self, owner: &'a Owner, turn_id: TurnId) -> Fut<'a, Option<Turn>> {
+        self.inner.turn(owner, turn_id)
     }
 
     fn call<'a>(&'a self, owner: &'a Owner, call_id: CallId) -> Fut<'a, Option<CallRecord>> {

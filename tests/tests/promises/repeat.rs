@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use imperal::codes;
-use imperal::ids::CallKey;
+use imperal::ids::RequestKey;
 use imperal::ledger::Role;
 use imperal::platform::CallReply;
 use imperal::prelude::*;
@@ -30,7 +30,7 @@ async fn knock(ctx: Context, params: Knock) -> Result<ActionResult> {
     Ok(ActionResult::done(format!("Knock number {number}.")))
 }
 
-fn key(text: &str) -> CallKey {
+fn key(text: &str) -> RequestKey {
     text.parse().unwrap()
 }
 

@@ -191,6 +191,7 @@ macro_rules! ledger_conformance {
             }
             reads {
                 pages_follow_each_other
+                a_turn_is_found_by_its_id
                 the_latest_turns_come_in_order
                 running_tasks_are_oldest_first_and_recent_ones_newest_first
                 nothing_is_found_of_a_stranger

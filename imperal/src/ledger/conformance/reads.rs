@@ -2,7 +2,7 @@
 
 use super::Backend;
 use super::scene::{ALL, Node, anna, ben, ok};
-use crate::ids::TaskId;
+use crate::ids::{TaskId, TurnId};
 
 /// Page after page is the whole, for turns and for events.
 pub async fn pages_follow_each_other(backend: &impl Backend) {
@@ -41,6 +41,21 @@ pub async fn pages_follow_each_other(backend: &impl Backend) {
         assert_eq!(ok(node.ledger.turns(&anna(), after, ALL).await), []);
     }
     assert_eq!(ok(node.ledger.events(&anna(), 0, 0).await), []);
+}
+
+/// By its owner, on every node.
+pub async fn a_turn_is_found_by_its_id(backend: &impl Backend) {
+    let (node, other) = (Node::start(backend, "a").await, Node::start(backend, "b").await);
+    node.detached(&anna()).await;
+    let message = node.inject(&anna(), "news").await;
+    node.detached(&anna()).await;
+    for asking in [&node, &other] {
+        for turn in node.look(&anna()).await.turns {
+            assert_eq!(ok(asking.ledger.turn(&anna(), turn.body.turn_id).await), Some(turn));
+        }
+        assert_eq!(ok(asking.ledger.turn(&ben(), message.body.turn_id).await), None, "another's");
+        assert_eq!(ok(asking.ledger.turn(&anna(), TurnId::generate()).await), None);
+    }
 }
 
 /// The end of the history, or what lies before a number, oldest first.

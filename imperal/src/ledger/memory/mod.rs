@@ -17,7 +17,7 @@ use super::{
     Ledger, LedgerError, LedgerMeters, NewAudit, NewCall, NewTask, Orphan, Owner, Progress, Pruned, SystemClock, Task,
     TaskEnd, TaskRecord, Turn, TurnBody,
 };
-use crate::ids::{CallId, TaskId};
+use crate::ids::{CallId, TaskId, TurnId};
 
 /// A [`Ledger`] in memory. Two nodes of one process may share it.
 #[derive(Debug)]
@@ -167,6 +167,10 @@ impl Ledger for MemoryLedger {
             turns.reverse();
             Ok(turns)
         })
+    }
+
+    fn turn<'a>(&'a self, owner: &'a Owner, turn_id: TurnId) -> Fut<'a, Option<Turn>> {
+        self.quiet(move |state, _| Ok(state.turns(owner, 0).rev().find(|turn| turn.body.turn_id == turn_id).cloned()))
     }
 
     fn call<'a>(&'a self, owner: &'a Owner, call_id: CallId) -> Fut<'a, Option<CallRecord>> {

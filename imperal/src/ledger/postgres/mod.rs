@@ -1,8 +1,8 @@
 //! The ledger in PostgreSQL: what several nodes share.
 //!
 //! Owns [`PostgresLedger`] and how the contract's methods map to statements. The rules are functions
-//! in the database (`migrations/2.sql`, some of them made anew in `3.sql`): each method is one statement, so one transaction and one
-//! round trip, and the server's clock is the only one.
+//! in the database (`migrations/2.sql`, some of them made anew in later ones): each method is one statement, so one transaction
+//! and one round trip, and the server's clock is the only one.
 
 mod address;
 mod fault;
@@ -13,25 +13,25 @@ mod reads;
 mod rows;
 mod schema;
 mod tls;
+mod writes;
 
 use std::collections::{HashMap, hash_map::Entry};
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-use jiff::Timestamp;
-use tokio_postgres::Row;
 use tokio_postgres::types::Type;
 
 use self::fault::Fault;
 use self::hints::{Hints, Running};
-use self::pool::{Lane, Param, STATEMENT, Store, flag, int, text, texts};
-use self::rows::{RECORD, audit, get, get_id, get_number, get_time, number, orphan, owner, record, stored, to_json};
+use self::pool::{Lane, Param, STATEMENT, Store, int, text, texts};
+use self::rows::{RECORD, audit, get, get_id, get_number, number, orphan, owner, record, stored, to_json};
+use self::writes::{micros, one};
 use super::{
     AuditEnds, AuditFilter, AuditRow, CallRecord, CancelAnswer, Event, Feed, Fence, Fut, Incarnation, Keep, Ledger,
     LedgerError, LedgerMeters, NewAudit, NewCall, NewTask, Orphan, Owner, Progress, Pruned, Task, TaskEnd, TaskRecord,
     TaskState, Turn, TurnBody, Work,
 };
-use crate::ids::{CallId, TaskId};
+use crate::ids::{CallId, TaskId, TurnId};
 
 /// The least time that a renewal gets.
 const SHORTEST_RENEWAL: Duration = Duration::from_millis(500);
@@ -95,85 +95,6 @@ impl PostgresLedger {
         let running = hints.start(&store);
         Ok(Self { store, hints, feed, meters, _running: running })
     }
-
-    /// A write, counted: how long it took, the way there included.
-    async fn counted<T>(&self, write: impl Future<Output = Result<T, Fault>>) -> Result<T, Fault> {
-        let begun = Instant::now();
-        let done = write.await;
-        // A refusal is an answer; a fault is a transaction that did not come about.
-        self.meters.committed(1, begun.elapsed(), done.as_ref().err().is_none_or(Fault::is_refusal));
-        done
-    }
-
-    async fn one(&self, sql: &str, params: &[Param<'_>]) -> Result<Row, Fault> {
-        self.counted(self.store.rows(sql, params)).await.and_then(one)
-    }
-
-    /// A statement that answers with a stamp: the turn, and the feed is told.
-    async fn turn(&self, sql: &str, params: &[Param<'_>], body: TurnBody) -> Result<Turn, LedgerError> {
-        let row = self.one(sql, params).await?;
-        let turn = Turn { seq: get_number(&row, 0)?, at: get_time(&row, 1)?, body };
-        self.hints.events(get(&row, 2)?, &owner(&row, 3)?, turn.seq);
-        Ok(turn)
-    }
-
-    async fn settle_call(
-        &self,
-        holder: &Incarnation,
-        call_id: CallId,
-        reclaim: bool,
-        body: TurnBody,
-    ) -> Result<Turn, LedgerError> {
-        let sql = "SELECT * FROM @.reply($1, $2, $3::uuid, $4, $5::uuid, $6)";
-        let (node, id, json) = (stored(&holder.node), call_id.to_string(), to_json(&body)?);
-        let turn_id = body.turn_id.to_string();
-        let params = [text(&node), int(&holder.epoch), text(&id), flag(&reclaim), text(&turn_id), text(&json)];
-        self.turn(sql, &params, body).await
-    }
-
-    async fn end_task(
-        &self,
-        holder: &Incarnation,
-        task_id: TaskId,
-        reclaim: bool,
-        end: TaskEnd,
-    ) -> Result<Turn, LedgerError> {
-        let sql = "SELECT * FROM @.finish_task($1, $2, $3::uuid, $4, $5, $6::uuid, $7, $8)";
-        let (node, id, json) = (stored(&holder.node), task_id.to_string(), to_json(&end.turn)?);
-        let (turn_id, row, state) = (end.turn.turn_id.to_string(), audit(&end.audit), end.state.as_str());
-        let whose = [text(&node), int(&holder.epoch), text(&id), flag(&reclaim)];
-        let what = [text(&state), text(&turn_id), text(&json), texts(&row)];
-        self.turn(sql, &[whose, what].concat(), end.turn).await
-    }
-
-    async fn begin_task(&self, holder: &Incarnation, new: NewTask) -> Result<Task, LedgerError> {
-        let sql = "SELECT * FROM @.start_task($1, $2, $3::uuid, $4::uuid, $5, $6, $7, $8, $9, $10, $11)";
-        let (node, call_id, task_id) = (stored(&holder.node), new.call_id.to_string(), new.task_id.to_string());
-        let (tenant, user) = (stored(&new.owner.tenant_id), stored(&new.owner.user_id));
-        let names = vec![stored(&new.app_id), stored(&new.function), stored(&new.name)];
-        let key = new.key.as_deref().map(stored);
-        let (cap, most) = (micros(new.cap), i64::from(new.max_running));
-        let whose = [text(&node), int(&holder.epoch), text(&call_id), text(&task_id), text(&tenant), text(&user)];
-        let what = [texts(&names), text(&key), flag(&new.long_running), int(&cap), int(&most)];
-        let begun = self.one(sql, &[&whose[..], &what[..]].concat()).await.map_err(LedgerError::from);
-        let row = begun.map_err(|error| match error {
-            LedgerError::TooManyTasks(_) => LedgerError::TooManyTasks(new.max_running),
-            error => error,
-        })?;
-        self.hints.events(get(&row, 2)?, &new.owner, get_number(&row, 3)?);
-        drop((tenant, user, names, key));
-        Ok(new.into_task(get_time(&row, 0)?, get_time(&row, 1)?))
-    }
-}
-
-fn one(mut rows: Vec<Row>) -> Result<Row, Fault> {
-    rows.pop().ok_or_else(|| Fault::Row("a function answered nothing".to_owned()))
-}
-
-/// As long as the last moment that the ledger can name is away, at most.
-fn micros(time: Duration) -> i64 {
-    let most = Timestamp::MAX.as_microsecond();
-    i64::try_from(time.as_micros()).map_or(most, |micros| micros.min(most))
 }
 
 impl Ledger for PostgresLedger {
@@ -217,7 +138,7 @@ impl Ledger for PostgresLedger {
             let (call_id, turn_id) = (call.call_id.to_string(), call.turn.turn_id.to_string());
             let whose = [text(&node), int(&holder.epoch), text(&call_id), text(&tenant), text(&user)];
             let what = [text(&turn_id), text(&json)];
-            self.turn(sql, &[&whose[..], &what[..]].concat(), call.turn).await
+            self.write_turn(sql, &[&whose[..], &what[..]].concat(), call.turn).await
         })
     }
 
@@ -289,7 +210,7 @@ impl Ledger for PostgresLedger {
             let (turn_id, json, row) = (turn.turn_id.to_string(), to_json(&turn)?, audit(&audit_row));
             let whose = [text(&node), int(&epoch), text(&call_id), text(&task_id), text(&tenant), text(&user)];
             let what = [text(&turn_id), text(&json), texts(&row)];
-            self.turn(sql, &[&whose[..], &what[..]].concat(), turn).await
+            self.write_turn(sql, &[&whose[..], &what[..]].concat(), turn).await
         })
     }
 
@@ -345,6 +266,10 @@ impl Ledger for PostgresLedger {
 
     fn latest_turns<'a>(&'a self, owner: &'a Owner, before: Option<u64>, limit: u32) -> Fut<'a, Vec<Turn>> {
         Box::pin(reads::latest_turns(&self.store, owner, before, limit))
+    }
+
+    fn turn<'a>(&'a self, owner: &'a Owner, turn_id: TurnId) -> Fut<'a, Option<Turn>> {
+        Box::pin(reads::turn_of(&self.store, owner, turn_id))
     }
 
     fn call<'a>(&'a self, owner: &'a Owner, call_id: CallId) -> Fut<'a, Option<CallRecord>> {

@@ -5,7 +5,7 @@ use tokio_postgres::Row;
 use super::fault::Fault;
 use super::pool::{Param, Store, int, text};
 use super::rows::{RECORD, audit_row, event, get, get_hash, get_number, number, owner, record, stored, turn, turn_at};
-use crate::ids::{CallId, TaskId};
+use crate::ids::{CallId, TaskId, TurnId};
 use crate::ledger::{AuditEnds, AuditFilter, AuditRow, CallRecord, Event, LedgerError, Owner, Task, TaskRecord, Turn};
 
 const TURNS: &str = "SELECT seq, at, body FROM @.turn
@@ -13,6 +13,9 @@ const TURNS: &str = "SELECT seq, at, body FROM @.turn
 
 const LATEST_TURNS: &str = "SELECT seq, at, body FROM @.turn
     WHERE owner_id = @.find_owner($1, $2) AND seq < $3 ORDER BY seq DESC LIMIT $4";
+
+const TURN: &str = "SELECT seq, at, body FROM @.turn
+    WHERE owner_id = @.find_owner($1, $2) AND turn_id = $3::uuid";
 
 const CALL: &str = "SELECT a.seq, a.at, a.body, r.seq, r.at, r.body FROM @.call c
     JOIN @.turn a ON a.owner_id = c.owner_id AND a.seq = c.turn_seq
@@ -88,6 +91,11 @@ pub(super) async fn latest_turns(
     let mut turns = paged(store, LATEST_TURNS, owner, before.unwrap_or(u64::MAX), limit, turn).await?;
     turns.reverse();
     Ok(turns)
+}
+
+pub(super) async fn turn_of(store: &Store, owner: &Owner, turn_id: TurnId) -> Result<Option<Turn>, LedgerError> {
+    let (tenant, user, id) = (stored(&owner.tenant_id), stored(&owner.user_id), turn_id.to_string());
+    Ok(all(store, TURN, &[text(&tenant), text(&user), text(&id)], turn).await?.pop())
 }
 
 pub(super) async fn call(store: &Store, owner: &Owner, call_id: CallId) -> Result<Option<CallRecord>, LedgerError> {

@@ -27,7 +27,7 @@ use super::{
     Ledger, LedgerError, LedgerMeters, NewAudit, NewCall, NewTask, Orphan, Owner, Progress, Pruned, SystemClock, Task,
     TaskEnd, TaskRecord, Turn, TurnBody,
 };
-use crate::ids::{CallId, TaskId};
+use crate::ids::{CallId, TaskId, TurnId};
 
 /// A [`Ledger`] in a file. Survives whatever kills the process, and a power failure.
 ///
@@ -194,6 +194,11 @@ impl Ledger for SqliteLedger {
     fn latest_turns<'a>(&'a self, owner: &'a Owner, before: Option<u64>, limit: u32) -> Fut<'a, Vec<Turn>> {
         let owner = owner.clone();
         Box::pin(self.readers.read(move |conn| reads::latest_turns(conn, &owner, before, limit)))
+    }
+
+    fn turn<'a>(&'a self, owner: &'a Owner, turn_id: TurnId) -> Fut<'a, Option<Turn>> {
+        let owner = owner.clone();
+        Box::pin(self.readers.read(move |conn| reads::turn_of(conn, &owner, turn_id)))
     }
 
     fn call<'a>(&'a self, owner: &'a Owner, call_id: CallId) -> Fut<'a, Option<CallRecord>> {

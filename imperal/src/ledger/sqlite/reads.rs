@@ -7,7 +7,7 @@ use super::ops::TASK;
 use super::rows::{
     all, get_hash, get_json, get_number, get_time, number, one, outcome_from, owner, record, select_task, turn, turn_at,
 };
-use crate::ids::{CallId, TaskId};
+use crate::ids::{CallId, TaskId, TurnId};
 use crate::ledger::{
     AuditEnds, AuditFilter, AuditRow, CallRecord, Event, EventBody, LedgerError, NewAudit, Owner, Task, TaskRecord,
     Turn,
@@ -25,6 +25,8 @@ pub(super) const TURNS: &str =
 
 pub(super) const LATEST_TURNS: &str =
     of_owner!("SELECT seq, at, body FROM turn WHERE owner_id = ", " AND seq < ?3 ORDER BY seq DESC LIMIT ?4");
+
+pub(super) const TURN: &str = of_owner!("SELECT seq, at, body FROM turn WHERE owner_id = ", " AND turn_id = ?3");
 
 pub(super) const CALL: &str = of_owner!(
     "SELECT a.seq, a.at, a.body, r.seq, r.at, r.body FROM call c
@@ -88,6 +90,10 @@ pub(super) fn latest_turns(
     let mut turns = all(conn, LATEST_TURNS, params![&*owner.tenant_id, &*owner.user_id, before, limit], turn)?;
     turns.reverse();
     Ok(turns)
+}
+
+pub(super) fn turn_of(conn: &Connection, owner: &Owner, turn_id: TurnId) -> Result<Option<Turn>, Fault> {
+    one(conn, TURN, params![&*owner.tenant_id, &*owner.user_id, turn_id.to_string()], turn)
 }
 
 pub(super) fn call(conn: &Connection, owner: &Owner, call_id: CallId) -> Result<Option<CallRecord>, Fault> {

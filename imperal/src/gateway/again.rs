@@ -1,0 +1,46 @@
+//! Requests that are sent again: the key they come with, and how an answer says that it is an earlier one's.
+
+use axum::extract::FromRequestParts;
+use axum::http::request::Parts;
+use axum::http::{HeaderMap, HeaderName, HeaderValue};
+use axum::response::Response;
+
+use super::failure::Failure;
+use crate::ids::{BadRequestKey, RequestKey};
+
+/// What a client calls its request.
+const KEY: HeaderName = HeaderName::from_static("idempotency-key");
+/// Says that the answer is that of an earlier request under the same key.
+const REPLAYED: HeaderName = HeaderName::from_static("idempotency-replayed");
+
+/// The request's key, if it has one.
+pub(super) struct Key(pub(super) Option<RequestKey>);
+
+impl Key {
+    pub(super) fn of(headers: &HeaderMap) -> Result<Self, Failure> {
+        let mut keys = headers.get_all(KEY).iter();
+        let key = match (keys.next(), keys.next()) {
+            (None, _) => return Ok(Self(None)),
+            (Some(key), None) => key.to_str().ok().and_then(|key| key.parse().ok()),
+            (Some(_), Some(_)) => None,
+        };
+        let said = || Failure::malformed(format!("The header Idempotency-Key is sent once, and {BadRequestKey}."));
+        key.ok_or_else(said).map(|key| Self(Some(key)))
+    }
+}
+
+impl<S: Send + Sync> FromRequestParts<S> for Key {
+    type Rejection = Failure;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Failure> {
+        Self::of(&parts.headers)
+    }
+}
+
+/// The response, as an earlier request's where it is one.
+pub(super) fn replayed(repeated: bool, mut response: Response) -> Response {
+    if repeated {
+        response.headers_mut().insert(REPLAYED, HeaderValue::from_static("true"));
+    }
+    response
+}

@@ -1,0 +1,146 @@
+//! Messages that services put into users' chats.
+//!
+//! A service writes to the user it acts for and to nobody else. Under a key a message is written once,
+//! whichever nodes are asked and however many at once, and every request has that one turn as its answer:
+//! the key gives the turn its id, which the ledger takes once.
+
+use super::commit::PATIENCE;
+use super::{Platform, unavailable, unreadable};
+use crate::codes;
+use crate::context::{MsgType, cut_text};
+use crate::error::Error;
+use crate::ids::{RequestKey, TurnId};
+use crate::ledger::{AuditOutcome, LedgerError, NewAudit, Owner, Role, Turn, TurnBody};
+use crate::result::Result;
+
+/// A chat message that a service puts into a user's chat.
+#[derive(Debug, Clone)]
+#[non_exhaustive]
+pub struct Injection {
+    /// The extension that speaks.
+    pub app_id: String,
+    /// Whose chat.
+    pub owner: Owner,
+    /// The user the service says it acts for.
+    pub acting: Option<String>,
+    /// The text; cut at 64 KiB.
+    pub text: String,
+    /// How it is shown.
+    pub msg_type: MsgType,
+    /// Panels to refresh.
+    pub refresh_panels: Option<Vec<String>>,
+    /// Under which it is written once.
+    pub key: Option<RequestKey>,
+}
+
+impl Injection {
+    /// A bot turn for a user, by an extension.
+    pub fn new(app_id: impl Into<String>, owner: Owner, text: impl Into<String>) -> Self {
+        Self {
+            app_id: app_id.into(),
+            owner,
+            acting: None,
+            text: text.into(),
+            msg_type: MsgType::Response,
+            refresh_panels: None,
+            key: None,
+        }
+    }
+}
+
+/// A message that is in the chat.
+#[derive(Debug, Clone, PartialEq)]
+#[non_exhaustive]
+pub struct Injected {
+    /// Its turn.
+    pub turn: Turn,
+    /// Whether an earlier request under the same key had put it there.
+    pub repeated: bool,
+}
+
+impl Platform {
+    /// Puts a service's message into a user's chat, with its audit row.
+    ///
+    /// # Errors
+    /// `PERMISSION_DENIED`, audited, when the service acts for another user than it writes to.
+    /// `UNKNOWN_TOOL` when the extension is not loaded here, `KEY_REUSED` when the key belongs to another
+    /// message.
+    pub async fn inject(&self, injection: Injection) -> Result<Injected> {
+        let Injection { app_id, owner, acting, text, msg_type, refresh_panels, key } = injection;
+        let mut audit = NewAudit {
+            tenant_id: owner.tenant_id.to_string(),
+            user_id: owner.user_id.to_string(),
+            actor: "service".to_owned(),
+            app_id: Some(app_id.clone()),
+            action: "chat.inject".to_owned(),
+            target: None,
+            outcome: AuditOutcome::Done,
+            detail: None,
+        };
+        if let Some(acting) = acting.filter(|acting| **acting != *owner.user_id) {
+            audit.target = Some(owner.user_id.to_string());
+            audit.user_id.clone_from(&acting);
+            audit.outcome = AuditOutcome::Refused;
+            audit.detail = Some(format!("acting for {acting}, writing to {}", owner.user_id));
+            self.write_audit(audit).await?;
+            return Err(Error::user(
+                codes::PERMISSION_DENIED,
+                "A message can only go into the chat of the user it acts for.",
+            ));
+        }
+        if self.registry().extension(&app_id).is_none() {
+            return Err(Error::user(codes::UNKNOWN_TOOL, format!("There is no extension `{app_id}` here.")));
+        }
+        let (text, truncated) = cut_text(text);
+        let under_key = |key: &RequestKey| key.message(&owner.tenant_id, &owner.user_id, &app_id);
+        let turn_id = key.as_ref().map_or_else(TurnId::generate, under_key);
+        let turn = TurnBody {
+            turn_id,
+            role: Role::Bot,
+            msg_type,
+            text,
+            app_id,
+            function: None,
+            params: None,
+            call_id: None,
+            task_id: None,
+            result: None,
+            refresh_panels,
+            truncated,
+        };
+        audit.target = Some(turn.turn_id.to_string());
+        if key.is_some()
+            && let Some(found) = self.turn_of(&owner, &turn).await?
+        {
+            return Ok(Injected { turn: found, repeated: true });
+        }
+        self.put(owner, turn, audit).await
+    }
+
+    async fn put(&self, owner: Owner, turn: TurnBody, audit: NewAudit) -> Result<Injected> {
+        let write = || self.node.ledger.inject(owner.clone(), turn.clone(), audit.clone(), None);
+        let sure = tokio::time::timeout(PATIENCE, self.node.make_sure("message", write)).await;
+        let lost = |why: &str| unavailable(&LedgerError::Unsure(why.to_owned()));
+        let repeated = match sure.map_err(|_| lost("no word of the message in time"))? {
+            Ok(Some(turn)) => return Ok(Injected { turn, repeated: false }),
+            // Its number went with the lost answer, not the message.
+            Ok(None) => false,
+            Err(LedgerError::Settled) => true,
+            Err(error) => return Err(unavailable(&error)),
+        };
+        let found = self.turn_of(&owner, &turn).await?;
+        found.map(|turn| Injected { turn, repeated }).ok_or_else(|| lost("the message is not kept any more"))
+    }
+
+    /// The turn with this one's id, if it is there.
+    async fn turn_of(&self, owner: &Owner, turn: &TurnBody) -> Result<Option<Turn>> {
+        let found = self.node.ledger.turn(owner, turn.turn_id).await.map_err(|error| unreadable(&error))?;
+        if found.as_ref().is_some_and(|found| found.body != *turn) {
+            return Err(Error::user(
+                codes::KEY_REUSED,
+                "This key belongs to an earlier message with another text or form. Use a new one.",
+            ));
+        }
+        Ok(found)
+    }
+}
