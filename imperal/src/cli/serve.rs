@@ -81,8 +81,10 @@ pub(super) async fn serve(mut app: App, registry: Registry, args: ServeArgs) -> 
         }
     })
     .await?;
+    // Before anybody can know that it runs: whoever stops it at once is heard too.
+    let told = told_to_stop()?;
     println!("listening on http://{}", bound.address());
-    until_told_to_stop().await?;
+    told.await;
     eprintln!("stopping; running work may finish");
     bound.stop(grace).await;
     Ok(Exit::Done)
@@ -218,17 +220,23 @@ fn verifier(args: &ServeArgs) -> Result<Verifier, CliError> {
 }
 
 pub(super) async fn until_told_to_stop() -> Result<(), CliError> {
+    told_to_stop()?.await;
+    Ok(())
+}
+
+/// From here on a signal is waited for, and no longer ends the process where it is.
+fn told_to_stop() -> Result<impl Future<Output = ()>, CliError> {
     #[cfg(unix)]
-    {
+    let (mut terminate, mut interrupt) = {
         use tokio::signal::unix::{SignalKind, signal};
-        let mut terminate = signal(SignalKind::terminate())?;
-        let mut interrupt = signal(SignalKind::interrupt())?;
+        (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?)
+    };
+    #[cfg(windows)]
+    let (mut terminate, mut interrupt) = (tokio::signal::windows::ctrl_break()?, tokio::signal::windows::ctrl_c()?);
+    Ok(async move {
         tokio::select! {
             _ = terminate.recv() => {}
             _ = interrupt.recv() => {}
         }
-    }
-    #[cfg(not(unix))]
-    tokio::signal::ctrl_c().await?;
-    Ok(())
+    })
 }

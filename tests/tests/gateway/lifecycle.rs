@@ -52,6 +52,14 @@ async fn the_ack_comes_at_once_and_the_outcome_once_after_it() {
 }
 
 #[tokio::test]
+async fn a_node_that_is_stopped_as_soon_as_it_listens_ends_as_any_other() {
+    let folder = tempfile::tempdir().unwrap();
+    for _ in 0..5 {
+        options(&folder).start().await.terminate().await;
+    }
+}
+
+#[tokio::test]
 async fn a_stream_that_comes_back_misses_nothing_and_repeats_nothing() {
     let (_folder, node) = node().await;
     let anna = User::of(&node, "anna");
