@@ -18,10 +18,14 @@ const PATIENCE: Duration = Duration::from_secs(20);
 struct Arrived {
     spans: Vec<Span>,
     resources: Vec<Vec<KeyValue>>,
+    sent: Vec<(String, HashMap<String, String>)>,
     asked: Vec<HashMap<String, String>>,
+    /// What it answers to spans, if not that it took them.
+    refusal: Option<&'static str>,
 }
 
-/// Takes spans at `/v1/traces`, and answers whatever else it is asked.
+/// Takes spans at any path that ends in `/traces`, and answers whatever else it is asked: the status
+/// that the path ends in, as in `/status/503`, or 200.
 #[derive(Debug, Clone)]
 pub struct Collector {
     /// Where it listens.
@@ -55,6 +59,17 @@ impl Collector {
     /// Who has sent spans.
     pub fn resources(&self) -> Vec<Vec<KeyValue>> {
         self.arrived.lock().unwrap_or_else(PoisonError::into_inner).resources.clone()
+    }
+
+    /// Where spans were sent, and with which headers, taken or not.
+    pub fn sent(&self) -> Vec<(String, HashMap<String, String>)> {
+        self.arrived.lock().unwrap_or_else(PoisonError::into_inner).sent.clone()
+    }
+
+    /// Takes no spans from now on, with this status and these headers (`429 Too Many Requests\r\nretry-after: 1`),
+    /// or takes them again.
+    pub fn refuse(&self, with: Option<&'static str>) {
+        self.arrived.lock().unwrap_or_else(PoisonError::into_inner).refusal = with;
     }
 
     /// The headers of what was asked of the service.
@@ -114,18 +129,37 @@ async fn serve(connection: TcpStream, arrived: Arc<Mutex<Arrived>>) -> std::io::
         let length = headers.get("content-length").and_then(|length| length.parse().ok()).unwrap_or(0);
         let mut body = vec![0; length];
         connection.read_exact(&mut body).await?;
-        {
-            let mut arrived = arrived.lock().unwrap_or_else(PoisonError::into_inner);
-            if first.starts_with("POST /v1/traces ") {
-                let sent = ExportTraceServiceRequest::decode(&*body).expect("it is a request of OTLP");
-                for of in sent.resource_spans {
-                    arrived.resources.extend(of.resource.map(|resource| resource.attributes));
-                    arrived.spans.extend(of.scope_spans.into_iter().flat_map(|scope| scope.spans));
-                }
-            } else {
-                arrived.asked.push(headers);
-            }
-        }
-        connection.write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n").await?;
+        let path = first.split(' ').nth(1).unwrap_or_default();
+        let status = arrived.lock().unwrap_or_else(PoisonError::into_inner).take(path, headers, body);
+        connection.write_all(format!("HTTP/1.1 {status}\r\ncontent-length: 0\r\n\r\n").as_bytes()).await?;
     }
+}
+
+impl Arrived {
+    /// Notes a request; the status that it is answered with.
+    fn take(&mut self, path: &str, headers: HashMap<String, String>, body: Vec<u8>) -> String {
+        if !path.ends_with("/traces") {
+            self.asked.push(headers);
+            let status = path.rsplit_once("/status/").map(|(_, status)| status);
+            return format!("{} As Asked", status.unwrap_or("200"));
+        }
+        let zipped = headers.get("content-encoding").is_some_and(|encoding| encoding == "gzip");
+        self.sent.push((path.to_owned(), headers));
+        if let Some(refusal) = self.refusal {
+            return refusal.to_owned();
+        }
+        let body = if zipped { unzipped(&body) } else { body };
+        let sent = ExportTraceServiceRequest::decode(&*body).expect("it is a request of OTLP");
+        for of in sent.resource_spans {
+            self.resources.extend(of.resource.map(|resource| resource.attributes));
+            self.spans.extend(of.scope_spans.into_iter().flat_map(|scope| scope.spans));
+        }
+        "200 OK".to_owned()
+    }
+}
+
+fn unzipped(body: &[u8]) -> Vec<u8> {
+    let mut plain = Vec::new();
+    std::io::Read::read_to_end(&mut flate2::read::GzDecoder::new(body), &mut plain).expect("it is gzip");
+    plain
 }

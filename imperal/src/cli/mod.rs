@@ -74,7 +74,7 @@ pub(crate) fn run(app: App) -> ExitCode {
             return ExitCode::FAILURE;
         }
     };
-    let traces = match traces(server, &registry, &runtime) {
+    let traces = match out::before_the_log(server, || traces(server, &registry, &runtime)) {
         Ok(traces) => traces,
         Err(why) => {
             eprintln!("error: {why}");

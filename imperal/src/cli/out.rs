@@ -9,7 +9,11 @@ use std::io::{self, IsTerminal, Write};
 use console::Term;
 use serde::Serialize;
 use serde_json::json;
+use tracing::Subscriber;
+use tracing::level_filters::LevelFilter;
+use tracing_subscriber::filter::{FilterExt, filter_fn};
 use tracing_subscriber::layer::SubscriberExt;
+use tracing_subscriber::registry::LookupSpan;
 use tracing_subscriber::util::SubscriberInitExt;
 use tracing_subscriber::{EnvFilter, Layer};
 
@@ -18,10 +22,7 @@ use crate::trace::Traces;
 
 /// Logs go to standard error; `RUST_LOG` chooses what. Spans go where `traces` sends them.
 pub(super) fn start_log(server: bool, traces: Option<&Traces>) {
-    let default = if server { "info" } else { "warn" };
-    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new(default));
-    let lines = tracing_subscriber::fmt::layer().with_writer(io::stderr).with_ansi(Look::of_stderr().colour);
-    let log = tracing_subscriber::registry().with(lines.with_filter(filter)).with(traces.map(Traces::layer));
+    let log = tracing_subscriber::registry().with(lines(server)).with(traces.map(Traces::layer));
     // Failing means that the binary has set up a log of its own.
     if log.try_init().is_err() && traces.is_some() {
         tracing::warn!("spans are not sent: the binary has set up a `tracing` subscriber of its own");
@@ -29,6 +30,23 @@ pub(super) fn start_log(server: bool, traces: Option<&Traces>) {
     if server {
         Traces::explain();
     }
+}
+
+/// What is said while the log is not there yet stands in it all the same.
+pub(super) fn before_the_log<T>(server: bool, work: impl FnOnce() -> T) -> T {
+    tracing::subscriber::with_default(tracing_subscriber::registry().with(lines(server)), work)
+}
+
+fn lines<S>(server: bool) -> impl Layer<S>
+where
+    S: Subscriber + for<'span> LookupSpan<'span>,
+{
+    let default = if server { "info" } else { "warn" };
+    let asked = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new(default));
+    // Without the hint, all that the log leaves out would be asked for.
+    let news = filter_fn(Traces::is_news).with_max_level_hint(LevelFilter::TRACE);
+    let lines = tracing_subscriber::fmt::layer().with_writer(io::stderr).with_ansi(Look::of_stderr().colour);
+    lines.with_filter(asked.and(news))
 }
 
 /// What the reader of an output can be shown.

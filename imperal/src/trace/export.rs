@@ -5,37 +5,53 @@
 //! `OTEL_SDK_DISABLED` is `true`. A collector that is out of reach costs spans and a line in the log,
 //! never a call.
 
-use std::future::Future;
-use std::pin::Pin;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use bytes::Bytes;
-use opentelemetry::global;
 use opentelemetry::trace::TracerProvider;
-use opentelemetry_http::{HttpClient, HttpError};
+use opentelemetry::{InstrumentationScope, KeyValue, global};
 use opentelemetry_otlp::{Protocol, SpanExporter, WithExportConfig, WithHttpConfig};
 use opentelemetry_sdk::Resource;
 use opentelemetry_sdk::propagation::TraceContextPropagator;
 use opentelemetry_sdk::trace::SdkTracerProvider;
+use percent_encoding::percent_decode_str;
 use tokio::runtime::Handle;
-use tracing::Subscriber;
 use tracing::level_filters::LevelFilter;
+use tracing::{Level, Metadata, Subscriber};
 use tracing_subscriber::Layer;
 use tracing_subscriber::filter::{FilterExt, Targets, filter_fn};
 use tracing_subscriber::registry::LookupSpan;
 
 use super::TARGET;
+use super::collector::{Collector, Told};
 
 /// How long the last spans may take when the process ends.
 const PARTING: Duration = Duration::from_secs(3);
 const DEFAULT_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// Those that the SDK takes its default for when they are no number, without a word.
+const NUMBERS: [&str; 9] = [
+    "OTEL_BSP_SCHEDULE_DELAY",
+    "OTEL_BSP_MAX_QUEUE_SIZE",
+    "OTEL_BSP_MAX_EXPORT_BATCH_SIZE",
+    "OTEL_EXPORTER_OTLP_TIMEOUT",
+    "OTEL_EXPORTER_OTLP_TRACES_TIMEOUT",
+    "OTEL_SPAN_ATTRIBUTE_COUNT_LIMIT",
+    "OTEL_SPAN_EVENT_COUNT_LIMIT",
+    "OTEL_SPAN_LINK_COUNT_LIMIT",
+    "OTEL_BSP_EXPORT_TIMEOUT",
+];
 
 static ON: AtomicBool = AtomicBool::new(false);
 
 /// Whether this process sends spans.
 pub(super) fn is_on() -> bool {
     ON.load(Ordering::Relaxed)
+}
+
+/// Who makes the spans.
+pub(super) fn scope() -> InstrumentationScope {
+    InstrumentationScope::builder("imperal").with_version(env!("CARGO_PKG_VERSION")).build()
 }
 
 /// Spans on their way to a collector.
@@ -51,22 +67,19 @@ impl Traces {
         if !asked()? {
             return Ok(None);
         }
+        say_what_is_ignored();
+        let collector = Collector::new(timeout(), runtime)?;
+        let why = collector.why();
         let exporter = SpanExporter::builder()
             .with_http()
             .with_protocol(protocol()?)
-            .with_http_client(Collector::new(runtime)?)
+            .with_http_client(collector)
             .build()
             .map_err(|error| format!("traces cannot be sent: {error}"))?;
-        let mut resource = Resource::builder();
-        if !said("OTEL_SERVICE_NAME") && !variable("OTEL_RESOURCE_ATTRIBUTES").contains("service.name=") {
-            resource = resource.with_service_name(service.to_owned());
-        }
-        let instance = uuid::Uuid::new_v4().to_string();
-        let of = [("service.version", version.to_owned()), ("service.instance.id", instance)];
-        let of = of.into_iter().filter(|(name, _)| !variable("OTEL_RESOURCE_ATTRIBUTES").contains(&format!("{name}=")));
-        let resource = resource.with_attributes(of.map(|(name, value)| opentelemetry::KeyValue::new(name, value)));
-        let provider =
-            SdkTracerProvider::builder().with_resource(resource.build()).with_batch_exporter(exporter).build();
+        let provider = SdkTracerProvider::builder()
+            .with_resource(resource(service, version))
+            .with_batch_exporter(Told::new(exporter, why))
+            .build();
         global::set_tracer_provider(provider.clone());
         if !said("OTEL_PROPAGATORS") || variable("OTEL_PROPAGATORS").split(',').any(|way| way.trim() == "tracecontext")
         {
@@ -89,12 +102,20 @@ impl Traces {
         let own = |target: &str| target == "imperal" || target.starts_with("imperal::");
         let filter = all.and(filter_fn(move |of| of.is_span() || !own(of.target())));
         tracing_opentelemetry::layer()
-            .with_tracer(self.0.tracer("imperal"))
+            .with_tracer(self.0.tracer_with_scope(scope()))
             .with_location(false)
             .with_threads(false)
             .with_target(false)
             .with_tracked_inactivity(false)
             .with_filter(filter)
+    }
+
+    /// Whether a line belongs into the log. What the SDK says of each batch does not, [`Told`] says it
+    /// once; nor that all is well at the start.
+    pub(crate) fn is_news(of: &Metadata<'_>) -> bool {
+        let left_out = ["TracerProvider.GlobalSet", "BatchSpanProcessor.Shutdown.Timeout"];
+        let left_out = left_out.contains(&of.name()) || of.name().starts_with("Export.");
+        !(left_out && of.target().starts_with("opentelemetry") && *of.level() <= Level::INFO)
     }
 
     /// Sends what is left. Blocks, for a few seconds at most; not on a thread of the runtime.
@@ -149,37 +170,54 @@ fn timeout() -> Duration {
     millis.map_or(DEFAULT_TIMEOUT, Duration::from_millis)
 }
 
-/// The way to the collector. Spans are sent from a thread that is no runtime's: the request itself
-/// runs on the process's.
-#[derive(Debug)]
-struct Collector {
-    client: reqwest::Client,
-    runtime: Handle,
-}
-
-impl Collector {
-    fn new(runtime: &Handle) -> Result<Self, String> {
-        crate::context::choose_cryptography();
-        let client = reqwest::Client::builder()
-            .timeout(timeout())
-            .redirect(reqwest::redirect::Policy::none())
-            .build()
-            .map_err(|error| format!("traces cannot be sent: {error}"))?;
-        Ok(Self { client, runtime: runtime.clone() })
+fn say_what_is_ignored() {
+    for name in NUMBERS.into_iter().filter(|name| said(name) && variable(name).parse::<u64>().is_err()) {
+        tracing::warn!("{name} is `{}`, which is no number: the default holds", variable(name));
+    }
+    for name in ["CERTIFICATE", "CLIENT_CERTIFICATE", "CLIENT_KEY"] {
+        for name in [format!("OTEL_EXPORTER_OTLP_{name}"), format!("OTEL_EXPORTER_OTLP_TRACES_{name}")] {
+            if said(&name) {
+                tracing::warn!(
+                    "{name} is not followed: the collector's certificate is checked as the system says, or SSL_CERT_FILE"
+                );
+            }
+        }
     }
 }
 
-impl HttpClient for Collector {
-    fn send_bytes<'a, 'b>(
-        &'a self,
-        request: http::Request<Bytes>,
-    ) -> Pin<Box<dyn Future<Output = Result<http::Response<Bytes>, HttpError>> + Send + 'b>>
-    where
-        'a: 'b,
-        Self: 'b,
-    {
-        let client = self.client.clone();
-        let sent = self.runtime.spawn(async move { client.send_bytes(request).await });
-        Box::pin(async move { sent.await? })
+/// Who sends: the extension, unless the environment says otherwise, and of that the service's own
+/// variable last. The SDK by itself leaves values percent-encoded and has the order the other way round.
+fn resource(service: &str, version: &str) -> Resource {
+    let own = [
+        ("service.name", service.to_owned()),
+        ("service.version", version.to_owned()),
+        ("service.instance.id", uuid::Uuid::new_v4().to_string()),
+    ];
+    let own = own.map(|(name, value)| KeyValue::new(name, value));
+    let named = Some(variable("OTEL_SERVICE_NAME")).filter(|name| !name.is_empty());
+    let named = named.map(|name| KeyValue::new("service.name", name));
+    let told = attributes(&variable("OTEL_RESOURCE_ATTRIBUTES"));
+    Resource::builder().with_attributes(own.into_iter().chain(told).chain(named)).build()
+}
+
+/// Of `name=value,name=value`, where values are percent-encoded.
+fn attributes(told: &str) -> Vec<KeyValue> {
+    let pairs = told.split(',').filter_map(|pair| pair.split_once('='));
+    let decoded = |value: &str| percent_decode_str(value.trim()).decode_utf8_lossy().into_owned();
+    pairs.map(|(name, value)| KeyValue::new(name.trim().to_owned(), decoded(value))).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn values_of_the_resource_are_percent_decoded() {
+        let read: Vec<_> = attributes(" team = a%20b%2Cc ,no-value,of=x=y,odd=%zz,")
+            .into_iter()
+            .map(|told| (told.key.to_string(), told.value.to_string()))
+            .collect();
+        let wanted = [("team", "a b,c"), ("of", "x=y"), ("odd", "%zz")];
+        assert_eq!(read, wanted.map(|(name, value)| (name.to_owned(), value.to_owned())));
     }
 }

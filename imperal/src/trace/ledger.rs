@@ -12,7 +12,7 @@ use opentelemetry::{KeyValue, global};
 use tracing::Instrument;
 
 use super::TARGET;
-use super::export::is_on;
+use super::export::{is_on, scope};
 use crate::ids::{CallId, TaskId, TurnId};
 use crate::ledger::{
     AuditEnds, AuditFilter, AuditRow, CallRecord, CancelAnswer, Event, Feed, Fence, Fut, Incarnation, Keep, Ledger,
@@ -91,7 +91,7 @@ fn by_the_clock<'a, T: Send + 'a>(
             Err(error) => (0, Some(error)),
         };
         if count > 0 || error.is_some() || begun.elapsed().is_ok_and(|took| took >= LONG) {
-            let tracer = global::tracer("imperal");
+            let tracer = global::tracer_with_scope(scope());
             let count = i64::try_from(count).unwrap_or(i64::MAX);
             let attributes = [KeyValue::new("count", count)];
             let mut span = tracer.span_builder(name).with_start_time(begun).with_attributes(attributes).start(&tracer);

@@ -8,6 +8,8 @@
 //! into all of them.
 
 #[cfg(feature = "otel")]
+mod collector;
+#[cfg(feature = "otel")]
 mod export;
 #[cfg(feature = "otel")]
 mod ledger;

@@ -166,7 +166,9 @@ async fn a_collector_out_of_reach_costs_no_call_and_nobody_asked_means_nothing_i
     node.signal("TERM").await;
     assert!(node.ended_within(Duration::from_secs(10)).await, "it ends all the same");
     let log = std::fs::read_to_string(folder.path().join("log")).unwrap();
-    assert!(log.contains("opentelemetry"), "the operator is told: {log}");
+    assert_eq!(log.matches("spans do not arrive").count(), 1, "the operator is told once: {log}");
+    assert!(log.contains("Connection refused"), "and why: {log}");
+    assert!(!log.contains("opentelemetry"), "and nothing of each batch: {log}");
 
     let collector = Collector::start().await;
     for (name, value) in [("OTEL_SDK_DISABLED", "true"), ("OTEL_TRACES_EXPORTER", "none")] {
@@ -198,5 +200,108 @@ async fn what_the_environment_asks_in_vain_is_said() {
         assert!(asked.try_start().await.is_none(), "{name}={value} is refused");
         let log = std::fs::read_to_string(log).unwrap();
         assert!(log.contains(said), "{name}={value}: {log}");
+    }
+}
+
+#[tokio::test]
+async fn how_spans_are_sent_and_whose_they_are_is_as_the_environment_says() {
+    let (folder, collector) = (tempfile::tempdir().unwrap(), Collector::start().await);
+    let mut options = traced(&folder, &collector);
+    let own_path = format!("{}/own/traces", collector.url);
+    let env = [
+        ("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", own_path.as_str()),
+        ("OTEL_EXPORTER_OTLP_COMPRESSION", "gzip"),
+        ("OTEL_EXPORTER_OTLP_HEADERS", "authorization=Bearer%20a-token, x-tenant = trial"),
+        ("OTEL_SERVICE_NAME", "named"),
+        ("OTEL_RESOURCE_ATTRIBUTES", "service.name=other,team=a%20b%2Cc,my.service.version=9"),
+    ];
+    options.env.extend(env.map(|(name, value)| (name.to_owned(), value.to_owned())));
+    let node = options.start().await;
+    User::of(&node, "anna").call("echo", json!({"text": "hello"})).await;
+    collector.until(|spans| spans.iter().any(|span| span.name == "call echo")).await;
+    let (path, headers) = &collector.sent()[0];
+    assert_eq!(path, "/own/traces", "the endpoint of traces is taken as it is");
+    let said = [("content-encoding", "gzip"), ("authorization", "Bearer a-token"), ("x-tenant", "trial")];
+    for (name, value) in said {
+        assert_eq!(headers.get(name).map(String::as_str), Some(value), "{name}");
+    }
+    let resource = &collector.resources()[0];
+    let said = [("service.name", "named"), ("team", "a b,c"), ("service.version", "0.1.0")];
+    for (name, value) in said {
+        assert_eq!(attribute(resource, name), Some(value), "{name}");
+    }
+    node.terminate().await;
+
+    // Below an endpoint for all signals, traces have a path of their own.
+    let mut below = traced(&folder, &collector);
+    below.env.push(("OTEL_EXPORTER_OTLP_ENDPOINT".to_owned(), format!("{}/base/", collector.url)));
+    below.start().await.terminate().await;
+    assert_eq!(collector.sent().last().unwrap().0, "/base/v1/traces");
+}
+
+/// Waits until more batches were sent than these, taken or not.
+async fn sent_since(collector: &Collector, before: usize) {
+    let sent = async {
+        while collector.sent().len() == before {
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(20), sent).await.expect("spans are sent");
+}
+
+#[tokio::test]
+async fn a_collector_that_takes_no_spans_is_said_once_and_once_when_it_does_again() {
+    let (folder, collector) = (tempfile::tempdir().unwrap(), Collector::start().await);
+    let mut options = traced(&folder, &collector);
+    options.env.push(("RUST_LOG".to_owned(), "info".to_owned()));
+    options.log = Some(folder.path().join("log"));
+    let log = || std::fs::read_to_string(folder.path().join("log")).unwrap();
+    let node = options.start().await;
+    let anna = User::of(&node, "anna");
+    collector.refuse(Some("401 Unauthorized"));
+    for _ in 0..3 {
+        let before = collector.sent().len();
+        anna.call("echo", json!({"text": "lost"})).await;
+        sent_since(&collector, before).await;
+    }
+    collector.refuse(None);
+    anna.call("echo", json!({"text": "taken"})).await;
+    collector.until(|spans| spans.iter().any(|span| span.name == "call echo")).await;
+    let said = log();
+    assert_eq!(said.matches("spans do not arrive").count(), 1, "{said}");
+    assert!(said.contains("status code: 401"), "{said}");
+
+    // Asked to wait, it waits, and no span is lost.
+    let before = collector.spans().len();
+    collector.refuse(Some("429 Too Many Requests\r\nretry-after: 1"));
+    let refused = collector.sent().len();
+    anna.call("steps", json!({"steps": 1, "step_ms": 1})).await;
+    sent_since(&collector, refused).await;
+    collector.refuse(None);
+    collector.until(|spans| spans[before..].iter().any(|span| span.name == "call steps")).await;
+    node.terminate().await;
+    let said = log();
+    assert_eq!(said.matches("spans do not arrive").count(), 1, "{said}");
+    assert_eq!(said.matches("spans arrive at the collector again").count(), 1, "{said}");
+    assert!(!said.contains("opentelemetry"), "{said}");
+}
+
+#[tokio::test]
+async fn what_of_the_environment_is_ignored_is_in_the_log() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut odd = options(&folder);
+    odd.log = Some(folder.path().join("log"));
+    let names = [
+        ("OTEL_EXPORTER_OTLP_ENDPOINT", "http://127.0.0.1:9"),
+        ("OTEL_EXPORTER_OTLP_COMPRESSION", "lz9"),
+        ("OTEL_EXPORTER_OTLP_CERTIFICATE", "/etc/ca.pem"),
+        ("OTEL_TRACES_SAMPLER", "sometimes"),
+        ("OTEL_BSP_SCHEDULE_DELAY", "soon"),
+    ];
+    odd.env.extend(names.map(|(name, value)| (name.to_owned(), value.to_owned())));
+    odd.start().await.terminate().await;
+    let log = std::fs::read_to_string(folder.path().join("log")).unwrap();
+    for (name, _) in &names[1..] {
+        assert!(log.contains(name), "{name}: {log}");
     }
 }
