@@ -6,10 +6,11 @@
 use std::net::IpAddr;
 use std::sync::Arc;
 
-use tracing::Instrument;
+use reqwest::StatusCode;
+use tracing::{Instrument, Span};
 
 use super::meters::{Host, HttpOutcome, Meters};
-use crate::context::{Exchange, HttpErrorKind, Outgoing, Transport};
+use crate::context::{Exchange, HttpErrorKind, Outgoing, Response, Transport};
 use crate::trace;
 
 /// A way to the network that counts.
@@ -28,9 +29,10 @@ impl Metered {
 impl Transport for Metered {
     fn exchange(&self, mut outgoing: Outgoing) -> Exchange<'_> {
         Box::pin(async move {
-            let span = trace::outgoing(&mut outgoing.request);
+            let resent = outgoing.resent;
+            let mut asked = Asked::new(trace::outgoing(&mut outgoing.request, resent));
             let mut meter = self.meters.request(host(outgoing.request.url().host_str().unwrap_or_default()));
-            let answer = self.way.exchange(outgoing).instrument(span.clone()).await;
+            let answer = self.way.exchange(outgoing).instrument(asked.span.clone()).await;
             meter.outcome = match &answer {
                 Ok(answer) => match answer.status().as_u16() / 100 {
                     1 => HttpOutcome::Informational,
@@ -46,18 +48,39 @@ impl Transport for Metered {
                     _ => HttpOutcome::Connect,
                 },
             };
-            match &answer {
-                Ok(answer) => drop(span.record("http.response.status_code", i64::from(answer.status().as_u16()))),
-                Err(_) => drop(span.record("error.type", meter.outcome.as_str())),
-            }
-            if answer
-                .as_ref()
-                .map_or(true, |answer| answer.status().is_client_error() || answer.status().is_server_error())
-            {
-                span.record("otel.status_code", "ERROR");
-            }
+            asked.ended = answer.as_ref().map(Response::status).map_err(|_| meter.outcome);
             answer
         })
+    }
+}
+
+/// The span of one request. Dropped untold, the request was aborted.
+struct Asked {
+    span: Span,
+    ended: Result<StatusCode, HttpOutcome>,
+}
+
+impl Asked {
+    fn new(span: Span) -> Self {
+        Self { span, ended: Err(HttpOutcome::Aborted) }
+    }
+}
+
+impl Drop for Asked {
+    fn drop(&mut self) {
+        let failed = |error: &str| {
+            self.span.record("error.type", error);
+            self.span.record("otel.status_code", "ERROR");
+        };
+        match self.ended {
+            Ok(status) => {
+                self.span.record("http.response.status_code", i64::from(status.as_u16()));
+                if status.is_client_error() || status.is_server_error() {
+                    failed(status.as_str());
+                }
+            }
+            Err(outcome) => failed(outcome.as_str()),
+        }
     }
 }
 

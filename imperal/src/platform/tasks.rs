@@ -37,7 +37,7 @@ impl SpawnTask for Node {
             let (started, start) = tokio::sync::oneshot::channel();
             let origin = Origin { task_id: Some(TaskId::generate()), ..origin.clone() };
             let span = tracing::info_span!(
-                parent: None, "task", app = origin.app_id, function = origin.function,
+                parent: None, "task", app = origin.app_id, function = origin.function, call = %origin.call_id,
                 task = origin.task_id.map(tracing::field::display), user = %origin.user.id
             );
             trace::named(&span, "task", origin.function);

@@ -52,15 +52,21 @@ fn kind(error: &LedgerError) -> &'static str {
     }
 }
 
-/// One write in a span.
-fn commit<'a, T: Send + 'a>(name: &'static str, write: Fut<'a, T>) -> Fut<'a, T> {
-    let span = tracing::debug_span!(
+fn write_span(name: &'static str) -> tracing::Span {
+    tracing::debug_span!(
         target: TARGET,
         "ledger",
         otel.name = format_args!("ledger {name}"),
+        call = tracing::field::Empty,
+        task = tracing::field::Empty,
         outcome = tracing::field::Empty,
+        error.r#type = tracing::field::Empty,
         otel.status_code = tracing::field::Empty,
-    );
+    )
+}
+
+/// One write in its span.
+fn commit<'a, T: Send + 'a>(span: tracing::Span, write: Fut<'a, T>) -> Fut<'a, T> {
     Box::pin(
         async move {
             let written = write.await;
@@ -68,6 +74,7 @@ fn commit<'a, T: Send + 'a>(name: &'static str, write: Fut<'a, T>) -> Fut<'a, T>
                 let span = tracing::Span::current();
                 span.record("outcome", kind(error));
                 if is_fault(error) {
+                    span.record("error.type", kind(error));
                     span.record("otel.status_code", "ERROR");
                 }
             }
@@ -97,6 +104,7 @@ fn by_the_clock<'a, T: Send + 'a>(
             let mut span = tracer.span_builder(name).with_start_time(begun).with_attributes(attributes).start(&tracer);
             if let Some(error) = error {
                 span.set_attribute(KeyValue::new("outcome", kind(error)));
+                span.set_attribute(KeyValue::new("error.type", kind(error)));
                 span.set_status(Status::error(""));
             }
             span.end();
@@ -108,7 +116,7 @@ fn by_the_clock<'a, T: Send + 'a>(
 macro_rules! commits {
     ($($name:ident($($arg:ident: $type:ty),*) -> $answer:ty;)*) => {
         $(fn $name<'a>(&'a self, $($arg: $type),*) -> Fut<'a, $answer> {
-            commit(stringify!($name), self.0.$name($($arg),*))
+            commit(write_span(stringify!($name)), self.0.$name($($arg),*))
         })*
     };
 }
@@ -133,8 +141,19 @@ impl Ledger for Traced {
         ask_cancel(task_id: TaskId, audit: NewAudit) -> CancelAnswer;
         inject(owner: Owner, turn: TurnBody, audit: NewAudit, fence: Option<Fence>) -> Turn;
         audit(row: NewAudit) -> ();
-        reclaim_call(holder: &'a Incarnation, call_id: CallId, turn: TurnBody) -> Turn;
-        reclaim_task(holder: &'a Incarnation, task_id: TaskId, end: TaskEnd) -> Turn;
+    }
+
+    // The span of what is settled was cut off with its node: here is which it was.
+    fn reclaim_call<'a>(&'a self, holder: &'a Incarnation, call_id: CallId, turn: TurnBody) -> Fut<'a, Turn> {
+        let span = write_span("reclaim_call");
+        span.record("call", tracing::field::display(call_id));
+        commit(span, self.0.reclaim_call(holder, call_id, turn))
+    }
+
+    fn reclaim_task<'a>(&'a self, holder: &'a Incarnation, task_id: TaskId, end: TaskEnd) -> Fut<'a, Turn> {
+        let span = write_span("reclaim_task");
+        span.record("task", tracing::field::display(task_id));
+        commit(span, self.0.reclaim_task(holder, task_id, end))
     }
 
     fn renew<'a>(&'a self, holder: &'a Incarnation, lease: Duration) -> Fut<'a, Vec<TaskId>> {

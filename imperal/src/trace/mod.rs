@@ -4,8 +4,8 @@
 //! them by OTLP. Spans are `tracing`'s, so an author's own join them. Those that only a trace needs are
 //! under [`TARGET`] at level DEBUG: a log at level INFO pays next to nothing for them.
 //!
-//! No span holds parameters, results, texts, or the path and query of a URL: services put secrets
-//! into all of them.
+//! No span holds parameters, results, texts, the query of a URL, or the path of an outgoing one:
+//! services put secrets into all of them.
 
 #[cfg(feature = "otel")]
 mod collector;
@@ -68,9 +68,9 @@ impl Home {
     }
 }
 
-/// An outgoing request, with where it goes but not what for.
+/// An outgoing request, with where it goes but not what for; `resent` is how often it went before.
 #[cfg(feature = "runtime")]
-pub(crate) fn outgoing(request: &mut reqwest::Request) -> Span {
+pub(crate) fn outgoing(request: &mut reqwest::Request, resent: u32) -> Span {
     let url = request.url();
     let span = tracing::debug_span!(
         target: TARGET,
@@ -79,8 +79,9 @@ pub(crate) fn outgoing(request: &mut reqwest::Request) -> Span {
         otel.kind = "client",
         http.request.method = request.method().as_str(),
         url.scheme = url.scheme(),
-        server.address = url.host_str().unwrap_or_default(),
+        server.address = url.host_str().unwrap_or_default().trim_matches(['[', ']']),
         server.port = url.port_or_known_default().map(i64::from),
+        http.request.resend_count = (resent > 0).then(|| i64::from(resent)),
         http.response.status_code = tracing::field::Empty,
         error.r#type = tracing::field::Empty,
         otel.status_code = tracing::field::Empty,

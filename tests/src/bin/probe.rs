@@ -4,7 +4,7 @@
 
 use std::process::ExitCode;
 
-use imperal::context::MsgType;
+use imperal::context::{MsgType, Retry};
 use imperal::prelude::*;
 
 imperal::extension! {
@@ -88,7 +88,8 @@ async fn hang(ctx: Context, params: Url) -> Result<ActionResult<Done>> {
 async fn fetch(ctx: Context, params: Url) -> Result<ActionResult<Done>> {
     let (stray, url) = (ctx.clone(), params.url.clone());
     ctx.http().get(&url).send().await?;
-    tokio::spawn(async move { stray.http().get(url).send().await.map(drop) })
+    let again = Retry::waits([Duration::from_millis(10)]);
+    tokio::spawn(async move { stray.http().get(url).retry(again).send().await.map(drop) })
         .await
         .map_err(std::io::Error::other)??;
     let task = ctx.background_task(async move |ctx: Context| {

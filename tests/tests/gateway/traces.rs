@@ -69,6 +69,18 @@ async fn a_call_goes_on_with_its_callers_trace_and_its_task_is_linked_to_it() {
     assert_eq!((hex(&request.trace_id), hex(&request.parent_span_id)), (TRACE.to_owned(), PARENT.to_owned()));
     assert_eq!(request.kind(), SpanKind::Server);
     assert_eq!(number(&request.attributes, "http.response.status_code"), Some(200));
+    let (host, port) = node.url.trim_start_matches("http://").split_once(':').unwrap();
+    let said = [
+        ("http.request.method", "POST"),
+        ("url.path", "/v1/extensions/probe/call"),
+        ("url.scheme", "http"),
+        ("network.protocol.version", "1.1"),
+        ("server.address", host),
+    ];
+    for (name, value) in said {
+        assert_eq!(attribute(&request.attributes, name), Some(value), "{name}");
+    }
+    assert_eq!(number(&request.attributes, "server.port"), port.parse().ok());
     let call = only(&spans, "call fetch");
     assert_eq!(call.parent_span_id, request.span_id);
     assert_eq!(attribute(&call.attributes, "function"), Some("fetch"));
@@ -85,6 +97,7 @@ async fn a_call_goes_on_with_its_callers_trace_and_its_task_is_linked_to_it() {
     assert_eq!((&task.links[0].trace_id, &task.links[0].span_id), (&call.trace_id, &call.span_id));
     assert_eq!(attribute(&task.attributes, "outcome"), Some("succeeded"));
     assert_eq!(attribute(&task.attributes, "task"), Some(task_id));
+    assert_eq!(attribute(&task.attributes, "call"), attribute(&call.attributes, "call"));
     for commit in ["ledger start_task", "ledger finish_task"] {
         assert_eq!(children(&spans, task, commit).len(), 1, "{commit}");
     }
@@ -127,7 +140,7 @@ async fn what_fails_is_marked_and_what_was_interrupted_is_seen_to_be_settled() {
     let anna = User::of(&node, "anna");
     anna.call("fail", json!({"how": "panic"})).await;
     anna.call("fail", json!({"how": "error", "later": true})).await;
-    anna.call("steps", json!({"steps": 1000, "step_ms": 1000})).await;
+    let steps = anna.call("steps", json!({"steps": 1000, "step_ms": 1000})).await;
     let named = |name: &'static str| move |spans: &[Span]| spans.iter().any(|span| span.name == name);
     let spans = collector.until(named("task fail")).await;
     let call = spans.iter().find(|span| attribute(&span.attributes, "outcome") == Some("panic")).unwrap();
@@ -139,7 +152,9 @@ async fn what_fails_is_marked_and_what_was_interrupted_is_seen_to_be_settled() {
     let node = node.kill().await.start().await;
     let spans = collector.until(named("recovery")).await;
     let recovery = only(&spans, "recovery");
-    assert_eq!(children(&spans, recovery, "ledger reclaim_task").len(), 1);
+    let reclaim = children(&spans, recovery, "ledger reclaim_task");
+    assert_eq!(reclaim.len(), 1);
+    assert_eq!(attribute(&reclaim[0].attributes, "task"), steps["result"]["data"]["task_id"].as_str());
     // What a node does by the clock makes no span unless there is something to see.
     tokio::time::sleep(Duration::from_secs(1)).await;
     assert!(collector.spans().iter().all(|span| span.name != "lease renew"));
@@ -201,6 +216,37 @@ async fn what_the_environment_asks_in_vain_is_said() {
         let log = std::fs::read_to_string(log).unwrap();
         assert!(log.contains(said), "{name}={value}: {log}");
     }
+}
+
+#[tokio::test]
+async fn an_outgoing_request_that_fails_says_how_and_its_repeats_are_numbered() {
+    let (folder, collector) = (tempfile::tempdir().unwrap(), Collector::start().await);
+    let node = traced(&folder, &collector).start().await;
+    let anna = User::of(&node, "anna");
+    anna.call("fetch", json!({"url": format!("{}/status/503", collector.url)})).await;
+    anna.call("fetch", json!({"url": "http://[::1]:9/"})).await;
+    // Takes connections, and never answers.
+    let silent = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let hang = anna.call("hang", json!({"url": format!("http://{}/", silent.local_addr().unwrap())})).await;
+    let _asked = silent.accept().await.unwrap();
+    let task_id = hang["result"]["data"]["task_id"].as_str().unwrap();
+    anna.post(&format!("/v1/tasks/{task_id}/cancel"), &json!({})).await;
+    let spans = collector.until(|spans| spans.iter().any(|span| span.name == "task hang")).await;
+
+    let requests: Vec<_> = spans.iter().filter(|span| span.kind() == SpanKind::Client).collect();
+    assert!(requests.iter().all(|span| span.status.as_ref().unwrap().code == 2), "{requests:?}");
+    let failed = |how: &str| {
+        let failed = requests.iter().filter(|span| attribute(&span.attributes, "error.type") == Some(how));
+        failed.copied().collect::<Vec<_>>()
+    };
+    let again = failed("503").into_iter().filter_map(|span| number(&span.attributes, "http.request.resend_count"));
+    assert_eq!(again.collect::<Vec<_>>(), [1], "of three requests one was sent twice");
+    let unreachable = failed("connect");
+    assert_eq!(attribute(&unreachable[0].attributes, "server.address"), Some("::1"));
+    let task = only(&spans, "task hang");
+    let aborted = failed("aborted");
+    assert_eq!((aborted.len(), &aborted[0].parent_span_id), (1, &task.span_id));
+    assert!(number(&aborted[0].attributes, "http.response.status_code").is_none());
 }
 
 #[tokio::test]

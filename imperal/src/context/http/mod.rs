@@ -260,7 +260,7 @@ impl RequestBuilder {
     pub async fn send(self) -> Result<Response, HttpError> {
         let timeout = self.timeout?;
         let request = self.request.build().map_err(|error| HttpError::from_reqwest(error, timeout))?;
-        let outgoing = Outgoing { request, timeout, body_limit: self.body_limit };
+        let outgoing = Outgoing { request, timeout, body_limit: self.body_limit, resent: 0 };
         match &self.retry {
             None => attempt(&self.ctx, outgoing).await,
             Some(retry) => retry::send(&self.ctx, outgoing, retry).await,

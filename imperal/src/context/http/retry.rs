@@ -202,7 +202,7 @@ pub(super) async fn send(ctx: &Context, outgoing: Outgoing, retry: &Retry) -> Re
     }
     let mut attempts = 0;
     loop {
-        let Some(once) = outgoing.again() else {
+        let Some(once) = outgoing.again(attempts) else {
             return Err(HttpError::refused("the body cannot be sent twice".to_owned()));
         };
         attempts += 1;

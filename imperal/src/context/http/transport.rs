@@ -19,12 +19,14 @@ pub(crate) struct Outgoing {
     pub(crate) timeout: Duration,
     /// Largest body to read.
     pub(crate) body_limit: usize,
+    /// How often it went before.
+    pub(crate) resent: u32,
 }
 
 impl Outgoing {
-    /// The same once more; none when the body cannot be sent twice.
-    pub(super) fn again(&self) -> Option<Self> {
-        Some(Self { request: self.request.try_clone()?, timeout: self.timeout, body_limit: self.body_limit })
+    /// The same after so many attempts; none when the body cannot be sent twice.
+    pub(super) fn again(&self, resent: u32) -> Option<Self> {
+        Some(Self { request: self.request.try_clone()?, timeout: self.timeout, body_limit: self.body_limit, resent })
     }
 }
 
@@ -39,7 +41,7 @@ pub(crate) trait Transport: Debug + Send + Sync {
 /// The network.
 impl Transport for reqwest::Client {
     fn exchange(&self, outgoing: Outgoing) -> Exchange<'_> {
-        let Outgoing { mut request, timeout, body_limit } = outgoing;
+        let Outgoing { mut request, timeout, body_limit, .. } = outgoing;
         *request.timeout_mut() = Some(timeout);
         let too_large = move |bytes| {
             HttpError::decode(format!("the answer has {bytes} bytes, more than the limit of {body_limit}"))
