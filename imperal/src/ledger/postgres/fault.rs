@@ -69,9 +69,14 @@ pub(super) fn was_a_clash(error: &tokio_postgres::Error) -> bool {
 
 /// Whether the connection is gone, and with it whatever was asked on it.
 pub(super) fn was_a_loss(error: &tokio_postgres::Error) -> bool {
-    let said = [SqlState::ADMIN_SHUTDOWN, SqlState::CRASH_SHUTDOWN];
     let broke = || error.source().is_some_and(<dyn Error>::is::<io::Error>);
-    error.code().map_or_else(|| error.is_closed() || broke(), |code| said.contains(code))
+    error.code().map_or_else(|| error.is_closed() || broke(), |code| says_loss(code.code()))
+}
+
+/// The server was ended, under a statement that may have been committed by then; or the connection
+/// failed somewhere behind who says so. The latter is all that `PgBouncer` says of a server that it lost.
+fn says_loss(code: &str) -> bool {
+    code.starts_with("08") || [SqlState::ADMIN_SHUTDOWN, SqlState::CRASH_SHUTDOWN].iter().any(|it| it.code() == code)
 }
 
 /// The error of a statement that was not sent, or that may be sent again.
@@ -107,8 +112,7 @@ fn from_postgres(error: &tokio_postgres::Error) -> LedgerError {
             "the ledger's schema is not as it was made ({message}): restore it, or drop it to begin with an empty one"
         )),
         "XX001" | "XX002" => damaged(message),
-        // It was ended under the statement, which may have been committed by then.
-        "57P01" | "57P02" => LedgerError::Unsure(format!("PostgreSQL says: {message} (code {code})")),
+        _ if says_loss(code) => LedgerError::Unsure(format!("PostgreSQL says: {message} (code {code})")),
         "28000" => LedgerError::Unavailable(
             identity::refusal(message).unwrap_or_else(|| format!("PostgreSQL says: {message} (code {code})")),
         ),

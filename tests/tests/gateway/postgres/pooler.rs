@@ -4,21 +4,23 @@ use std::process::Stdio;
 use std::time::{Duration, Instant};
 
 use imperal_tests::cluster::{self, Database};
-use imperal_tests::{Node, User, free_port};
+use imperal_tests::proxy::Proxy;
+use imperal_tests::{Node, NodeOptions, User, free_port};
 use serde_json::json;
 use tempfile::TempDir;
 use tokio_postgres::config::Host;
 
-/// `PgBouncer` in front of the test server.
+/// `PgBouncer` in front of a server.
 struct Pooler {
     _process: tokio::process::Child,
     _folder: TempDir,
-    port: u16,
+    /// The address by it.
+    url: String,
 }
 
 impl Pooler {
-    async fn before(database: &Database) -> Self {
-        let config: tokio_postgres::Config = database.url().parse().unwrap();
+    async fn before(url: &str) -> Self {
+        let config: tokio_postgres::Config = url.parse().unwrap();
         let host = match &config.get_hosts()[0] {
             Host::Tcp(host) => host.clone(),
             Host::Unix(folder) => folder.display().to_string(),
@@ -51,24 +53,22 @@ impl Pooler {
             assert!(begun.elapsed() < Duration::from_secs(30), "the pooler does not listen");
             tokio::time::sleep(Duration::from_millis(20)).await;
         }
-        Self { _process: process, _folder: folder, port }
-    }
-
-    fn url(&self, database: &Database) -> String {
-        let config: tokio_postgres::Config = database.url().parse().unwrap();
-        let (user, name) = (config.get_user().unwrap_or("postgres"), config.get_dbname().unwrap());
-        format!("host=127.0.0.1 port={} user={user} dbname={name} sslmode=disable", self.port)
+        let name = config.get_dbname().unwrap();
+        let url = format!("host=127.0.0.1 port={port} user={user} dbname={name} sslmode=disable");
+        Self { _process: process, _folder: folder, url }
     }
 }
 
-async fn two_nodes(url: &str) -> ([Node; 2], [TempDir; 2]) {
+fn behind(pooler: &Pooler, folder: &TempDir) -> NodeOptions {
+    let mut options = crate::options(folder);
+    options.env.push(("IMPERAL_DATABASE_URL".to_owned(), pooler.url.clone()));
+    options.args.extend(["--lease", "3"].map(str::to_owned));
+    options
+}
+
+async fn two_nodes(pooler: &Pooler) -> ([Node; 2], [TempDir; 2]) {
     let folders = [tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap()];
-    let options = folders.each_ref().map(|folder| {
-        let mut options = crate::options(folder);
-        options.env.push(("IMPERAL_DATABASE_URL".to_owned(), url.to_owned()));
-        options.args.extend(["--lease", "3"].map(str::to_owned));
-        options
-    });
+    let options = folders.each_ref().map(|folder| behind(pooler, folder));
     let nodes = tokio::join!(options[0].start(), options[1].start());
     (nodes.into(), folders)
 }
@@ -76,8 +76,8 @@ async fn two_nodes(url: &str) -> ([Node; 2], [TempDir; 2]) {
 #[tokio::test(flavor = "multi_thread")]
 async fn two_nodes_behind_a_pooler_are_one_platform() {
     let database = Database::make("pooler").await;
-    let pooler = Pooler::before(&database).await;
-    let (nodes, _folders) = two_nodes(&pooler.url(&database)).await;
+    let pooler = Pooler::before(&database.url()).await;
+    let (nodes, _folders) = two_nodes(&pooler).await;
     let anna = User::of(&nodes[0], "anna");
     let there = anna.at(&nodes[1]);
 
@@ -119,4 +119,40 @@ async fn two_nodes_behind_a_pooler_are_one_platform() {
     let sql = "SELECT count(DISTINCT pid) FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()";
     let behind: i64 = cluster::client_of(&database.url()).await.query_one(sql, &[]).await.unwrap().get(0);
     assert!((1..=5).contains(&behind), "{behind} connections where the pooler makes five at most");
+}
+
+/// A pooler that loses its server says so in words of its own, and in the same for all that it knows
+/// nothing of: the write may be there.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_call_under_which_the_pooler_loses_its_server_is_there_once() {
+    let database = Database::make("pooler_loses").await;
+    let way = Proxy::before(&database.url()).await;
+    let pooler = Pooler::before(&way.url()).await;
+    let folder = tempfile::tempdir().unwrap();
+    let node = behind(&pooler, &folder).start().await;
+    let anna = User::of(&node, "anna");
+    anna.call("echo", json!({"text": "first"})).await;
+
+    // The server is held up in the call's write, and goes on with it when nobody listens any more.
+    let other = cluster::client_of(&database.url()).await;
+    other.batch_execute("BEGIN; SELECT FROM imperal.owner FOR UPDATE").await.unwrap();
+    let calling = tokio::spawn({
+        let anna = anna.clone();
+        async move { anna.try_call("echo", json!({"text": "second"})).await }
+    });
+    let waits = "SELECT FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'";
+    while cluster::client_of(&database.url()).await.query(waits, &[]).await.unwrap().is_empty() {
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+    way.break_all();
+    // Until the node has heard of it.
+    tokio::time::sleep(Duration::from_secs(1)).await;
+    other.batch_execute("COMMIT").await.unwrap();
+
+    let (status, answer) = calling.await.unwrap();
+    assert_eq!(status, 200, "{answer}");
+    let turns = anna.turns().await;
+    let asked = turns.iter().filter(|turn| turn["params"]["text"] == "second").count();
+    let of_call = turns.iter().filter(|turn| turn["call_id"] == answer["call_id"]).count();
+    assert_eq!((asked, of_call), (1, 2), "{turns:#?}");
 }
