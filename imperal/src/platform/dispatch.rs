@@ -140,9 +140,10 @@ async fn run_call(
     answer: oneshot::Sender<Answer>,
 ) {
     let origin = ctx.origin();
-    let holder = node.life();
+    let current = node.life();
+    let holder = &current.holder;
     crash::point("before-accept");
-    let mut taking = pin!(node.take(&holder, &call));
+    let mut taking = pin!(node.take(holder, &call));
     match tokio::time::timeout(PATIENCE, &mut taking).await {
         Ok(Ok(Taken::Now)) => {}
         Ok(Ok(Taken::Before)) => {
@@ -159,19 +160,14 @@ async fn run_call(
             if matches!(taking.await, Ok(Taken::Now)) {
                 // Whoever asked has been sent away: it does not begin behind their back.
                 let turn = words::answer_turn(About::from(origin), words::interrupted(origin.function));
-                node.insist("reply", || node.ledger.reply(&holder, origin.call_id, turn.clone())).await;
+                node.insist("reply", || node.ledger.reply(holder, origin.call_id, turn.clone())).await;
             }
             return;
         }
     }
     crash::point("after-accept");
     let begun = Instant::now();
-    let live = Live {
-        holder: holder.clone(),
-        ctx: ctx.clone(),
-        replied: CancellationToken::new(),
-        lost: CancellationToken::new(),
-    };
+    let live = Live { life: current.clone(), ctx: ctx.clone(), replied: CancellationToken::new() };
     node.live.open(live.clone());
     let limits = node.call_limits();
     // The author's code begins with reading the parameters: a panic there is theirs too.
@@ -181,7 +177,7 @@ async fn run_call(
     };
     let handler = node.watchdog.watch(Label::Call(origin.call_id, function.name), handler);
     let mut supervised = pin!(supervise(&ctx, handler, limits, &node.killing));
-    let Some(ending) = live.lost.run_until_cancelled(supervised.as_mut()).await else {
+    let Some(ending) = current.lost.run_until_cancelled(supervised.as_mut()).await else {
         trace::ended(ctx.home(), "lost", true);
         return node.live.close(origin);
     };
@@ -191,7 +187,7 @@ async fn run_call(
     let result = words::call_answer(about, ending, &limits);
     let turn = words::answer_turn(about, result.clone());
     crash::point("before-reply");
-    if reply(&node, &holder, origin, turn, result, answer).await {
+    if reply(&node, holder, origin, turn, result, answer).await {
         let failed = !matches!(outcome, CallOutcome::Success | CallOutcome::Cancelled);
         trace::ended(ctx.home(), outcome.as_str(), failed);
     } else {

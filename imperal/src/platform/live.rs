@@ -13,15 +13,28 @@ use crate::ids::TaskId;
 use crate::ledger::{Fence, Incarnation, Work};
 use crate::sync::{Mutex, MutexGuard};
 
+/// A life of this node, as its work sees it.
+#[derive(Debug, Clone)]
+pub(super) struct Life {
+    pub(super) holder: Arc<Incarnation>,
+    /// Ends all of its work without a turn: another node has taken it. Work that begins or ends at
+    /// that moment, and is not in the map, hears of it by this alone.
+    pub(super) lost: CancellationToken,
+}
+
+impl From<Incarnation> for Life {
+    fn from(holder: Incarnation) -> Self {
+        Self { holder: Arc::new(holder), lost: CancellationToken::new() }
+    }
+}
+
 /// One open call or running task.
 #[derive(Debug, Clone)]
 pub(super) struct Live {
-    pub(super) holder: Arc<Incarnation>,
+    pub(super) life: Life,
     pub(super) ctx: Context,
     /// Cancelled, in the token's word, when the call's reply is in the ledger.
     pub(super) replied: CancellationToken,
-    /// Ends the work without a turn: another node has taken it.
-    pub(super) lost: CancellationToken,
 }
 
 /// Everything at work on this node.
@@ -41,7 +54,12 @@ impl LiveWork {
     }
 
     pub(super) fn open(&self, live: Live) {
-        self.map().insert(work_of(live.ctx.origin()), live);
+        let (ctx, lost) = (live.ctx.clone(), live.life.lost.clone());
+        self.map().insert(work_of(ctx.origin()), live);
+        // Whoever loses the life says so before it looks into the map.
+        if lost.is_cancelled() {
+            ctx.signal().close();
+        }
     }
 
     pub(super) fn close(&self, origin: &Origin) {
@@ -56,7 +74,7 @@ impl LiveWork {
     /// The right under which that work writes.
     pub(super) fn fence(&self, origin: &Origin) -> Option<Fence> {
         let work = work_of(origin);
-        self.map().get(&work).map(|live| Fence { holder: (*live.holder).clone(), work })
+        self.map().get(&work).map(|live| Fence { holder: (*live.life.holder).clone(), work })
     }
 
     /// Tells a task that its user cancelled it. False when it does not run here.
@@ -73,11 +91,14 @@ impl LiveWork {
     }
 
     /// Ends everything that a lost life held.
-    pub(super) fn lose(&self, life: &Incarnation) {
-        let lost: Vec<Live> = self.map().values().filter(|live| *live.holder == *life).cloned().collect();
-        for live in lost {
-            live.ctx.signal().close();
-            live.lost.cancel();
+    pub(super) fn lose(&self, life: &Life) {
+        life.lost.cancel();
+        let map = self.map();
+        let lost: Vec<Context> =
+            map.values().filter(|live| live.life.holder == life.holder).map(|live| live.ctx.clone()).collect();
+        drop(map);
+        for ctx in lost {
+            ctx.signal().close();
         }
     }
 }

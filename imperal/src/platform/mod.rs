@@ -32,7 +32,7 @@ use crate::codes;
 use crate::context::{HttpPool, Ports, ProgressListener, States};
 use crate::error::Error;
 use crate::function::{FunctionDef, ParamsCheck, Registry};
-use crate::ledger::{Incarnation, Ledger, LedgerError};
+use crate::ledger::{Ledger, LedgerError};
 use crate::result::Result;
 use crate::task::{Limits, Watchdog};
 use crate::trace;
@@ -43,7 +43,7 @@ pub use dispatch::CallReply;
 pub use injection::{Injected, Injection};
 pub use settings::Settings;
 
-use live::LiveWork;
+use live::{Life, LiveWork};
 pub(crate) use meters::{Meters, Sent};
 use outgoing::Metered;
 use progress::ProgressHub;
@@ -61,7 +61,7 @@ struct Node {
     registry: Registry,
     checks: HashMap<(&'static str, &'static str), ParamsCheck>,
     settings: Settings,
-    life: RwLock<Arc<Incarnation>>,
+    life: RwLock<Life>,
     live: LiveWork,
     /// Until then other nodes' lapsed leases are let be.
     lenient_until: RwLock<Option<Instant>>,
@@ -144,7 +144,7 @@ impl Platform {
             registry,
             checks,
             settings,
-            life: RwLock::new(Arc::new(life)),
+            life: RwLock::new(life.into()),
             live: LiveWork::default(),
             lenient_until: RwLock::default(),
             watchdog: Watchdog::start(),
@@ -205,7 +205,7 @@ impl Platform {
         }
         node.ended.cancel();
         let life = node.life();
-        if let Err(error) = node.ledger.leave(&life).await {
+        if let Err(error) = node.ledger.leave(&life.holder).await {
             tracing::debug!(%error, "did not sign off");
         }
     }
@@ -249,7 +249,7 @@ fn compile_checks(
 }
 
 impl Node {
-    fn life(&self) -> Arc<Incarnation> {
+    fn life(&self) -> Life {
         self.life.read().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
@@ -289,6 +289,6 @@ fn unavailable(error: &LedgerError) -> Error {
 
 impl fmt::Debug for Platform {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Platform").field("life", &self.node.life()).finish_non_exhaustive()
+        f.debug_struct("Platform").field("life", &self.node.life().holder).finish_non_exhaustive()
     }
 }

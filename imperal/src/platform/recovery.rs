@@ -14,10 +14,11 @@ use tokio::time::Instant;
 use tracing::Instrument;
 
 use super::Node;
+use super::live::Life;
 use super::meters::{Reclaimed, Renewal};
 use super::words::{self, About};
 use crate::crash;
-use crate::ledger::{LedgerError, Orphan};
+use crate::ledger::{Incarnation, LedgerError, Orphan};
 use crate::trace::TARGET;
 
 /// Orphans settled at once: enough for a group commit, few enough to hold in memory.
@@ -36,7 +37,7 @@ impl Node {
                 () = self.ended.cancelled() => return,
             }
             let life = self.life();
-            match self.ledger.renew(&life, self.settings.lease).await {
+            match self.ledger.renew(&life.holder, self.settings.lease).await {
                 Ok(cancelled) => {
                     self.meters.renewal(Renewal::Renewed);
                     for task_id in cancelled {
@@ -90,11 +91,11 @@ impl Node {
     }
 
     /// Another node took this one for dead: its work is not ours any more.
-    async fn begin_new_life(&self, lost: &crate::ledger::Incarnation) {
-        tracing::error!(node = %lost.node, epoch = lost.epoch, "the lease was lost: dropping all work of this life");
+    async fn begin_new_life(&self, lost: &Life) {
+        tracing::error!(node = %lost.holder.node, epoch = lost.holder.epoch, "the lease was lost: dropping all work of this life");
         self.live.lose(lost);
         match self.ledger.join(&self.settings.node, self.settings.lease).await {
-            Ok(life) => *self.life.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(life),
+            Ok(life) => *self.life.write().unwrap_or_else(PoisonError::into_inner) = life.into(),
             Err(error) => tracing::warn!(%error, "joining again failed"),
         }
     }
@@ -102,8 +103,8 @@ impl Node {
     /// Ends everything that ended lives have left.
     pub(super) async fn settle_orphans(&self) -> Result<(), LedgerError> {
         loop {
-            let life = self.life();
-            let orphans = self.ledger.orphans(&life, BATCH).await?;
+            let Life { holder, .. } = self.life();
+            let orphans = self.ledger.orphans(&holder, BATCH).await?;
             if orphans.is_empty() {
                 return Ok(());
             }
@@ -114,7 +115,7 @@ impl Node {
             let mut settled_any = false;
             let (calls, tasks): (Vec<_>, Vec<_>) = orphans.into_iter().partition(|o| matches!(o, Orphan::Call { .. }));
             for group in [calls, tasks] {
-                let settling = join_all(group.iter().map(|orphan| self.settle(&life, orphan)));
+                let settling = join_all(group.iter().map(|orphan| self.settle(&holder, orphan)));
                 for settled in settling.instrument(span.clone()).await {
                     match settled {
                         // Somebody was faster, or the call comes with the next batch.
@@ -130,7 +131,7 @@ impl Node {
         }
     }
 
-    async fn settle(&self, life: &crate::ledger::Incarnation, orphan: &Orphan) -> Result<(), LedgerError> {
+    async fn settle(&self, life: &Incarnation, orphan: &Orphan) -> Result<(), LedgerError> {
         match orphan {
             Orphan::Call { call_id, owner, turn, .. } => {
                 let function = turn.function.as_deref().unwrap_or_default();

@@ -2,7 +2,7 @@
 //! known to be done, and is done once.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::time::Duration;
 
 use imperal::ids::{CallId, TaskId, TurnId};
@@ -38,6 +38,26 @@ async fn say(ctx: Context, params: Say) -> Result<ActionResult> {
     Ok(ActionResult::done("Well."))
 }
 
+/// Start work that says when it is done, and take a minute to say so.
+#[chat_function(action_type = "write", event = "begun", effects = ["update:work"])]
+async fn begin(ctx: Context, params: Begin) -> Result<ActionResult> {
+    let done = ctx.state::<Arc<AtomicU32>>()?.clone();
+    ctx.background_task(move |_ctx| async move {
+        tokio::time::sleep(Duration::from_secs(params.seconds)).await;
+        done.fetch_add(1, Ordering::SeqCst);
+        Ok(ActionResult::done("Done."))
+    })
+    .await?;
+    tokio::time::sleep(Duration::from_secs(60)).await;
+    Ok(ActionResult::done("Begun."))
+}
+
+#[derive(Deserialize, JsonSchema)]
+struct Begin {
+    /// How long the work takes.
+    seconds: u64,
+}
+
 /// Does what it is asked and then says, so many times, that it does not know whether it did.
 #[derive(Debug, Default)]
 pub(crate) struct LosesAnswers {
@@ -47,6 +67,8 @@ pub(crate) struct LosesAnswers {
     pub(crate) to_forget: AtomicU32,
     /// Messages that it does not take.
     to_refuse: AtomicU32,
+    /// Whether the answer of a start is a long time on its way.
+    slow_starts: AtomicBool,
 }
 
 fn counted_down(left: &AtomicU32) -> bool {
@@ -90,7 +112,13 @@ impl Ledger for LosesAnswers {
     }
 
     fn start_task<'a>(&'a self, holder: &'a Incarnation, task: NewTask) -> Fut<'a, Task> {
-        self.losing(self.inner.start_task(holder, task))
+        Box::pin(async move {
+            let started = self.losing(self.inner.start_task(holder, task)).await;
+            if self.slow_starts.load(Ordering::SeqCst) {
+                tokio::time::sleep(Duration::from_secs(30)).await;
+            }
+            started
+        })
     }
 
     fn finish_task<'a>(&'a self, holder: &'a Incarnation, task_id: TaskId, end: TaskEnd) -> Fut<'a, Turn> {
@@ -232,4 +260,40 @@ async fn a_tasks_message_waits_for_a_ledger_that_is_away() {
 
     let answer = anna.call("say", json!({"later": false})).await.unwrap().result;
     assert_eq!(answer.error_code, Some(imperal::codes::UNAVAILABLE), "{answer:?}");
+}
+
+/// A platform on this ledger with a function's state, and another that takes its place.
+async fn lost_in(ledger: Arc<LosesAnswers>, done: &Arc<AtomicU32>, seconds: u64) -> TestPlatform {
+    let setup = TestPlatform::setup().settings(|s| s.node = "a".into()).state(done.clone());
+    let first = setup.ledger(ledger).start().await;
+    let anna = first.user("anna");
+    tokio::spawn(async move { anna.call("begin", json!({"seconds": seconds})).await });
+    tokio::time::sleep(Duration::from_secs(2)).await;
+    drop(TestPlatform::setup().settings(|s| s.node = "a".into()).on_ledger_of(&first).start().await);
+    // Until the first has noticed.
+    tokio::time::sleep(Duration::from_secs(20)).await;
+    first
+}
+
+/// Its row is written, and then the life that it was written under is over.
+#[tokio::test(start_paused = true)]
+async fn p9_a_task_whose_life_ended_while_it_started_does_not_begin() {
+    let (ledger, done) = (Arc::new(LosesAnswers::default()), Arc::new(AtomicU32::new(0)));
+    ledger.slow_starts.store(true, Ordering::SeqCst);
+    let first = lost_in(ledger, &done, 1).await;
+    tokio::time::sleep(Duration::from_secs(120)).await;
+    assert_eq!(done.load(Ordering::SeqCst), 0, "work of a life that is over went on");
+    let tasks = first.user("anna").access().recent_tasks(10).await.unwrap();
+    assert_eq!(tasks.iter().map(|task| task.state).collect::<Vec<_>>(), [TaskState::Reclaimed]);
+}
+
+/// Its work is done and it waits for its call's reply, which never comes.
+#[tokio::test(start_paused = true)]
+async fn a_task_that_waits_for_the_reply_of_a_lost_call_is_lost_with_it() {
+    let (ledger, done) = (Arc::new(LosesAnswers::default()), Arc::new(AtomicU32::new(0)));
+    let first = lost_in(ledger, &done, 1).await;
+    assert_eq!(done.load(Ordering::SeqCst), 1);
+    let begun = tokio::time::Instant::now();
+    first.platform().shutdown(Duration::from_secs(10)).await;
+    assert!(begun.elapsed() < Duration::from_secs(1), "somebody waited until {:?}", begun.elapsed());
 }
