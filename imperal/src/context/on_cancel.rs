@@ -121,8 +121,8 @@ impl fmt::Debug for OnCancel {
     }
 }
 
-/// Drops what the work has registered: it came to its own end. A closure that holds the work's
-/// context would keep both for ever.
+/// Drops what the work has registered. A closure that holds the work's context would keep both for
+/// ever.
 pub(crate) fn forget_cleanups(ctx: &Context) {
     let armed = std::mem::take(&mut ctx.0.cleanups.lock().armed);
     // Not under the lock: what is dropped may disarm another.

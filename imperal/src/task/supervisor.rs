@@ -60,6 +60,7 @@ pub(crate) async fn supervise(
     limits: Limits,
     kill: &CancellationToken,
 ) -> Ending {
+    let _forgets = Forgets(ctx);
     let mut work = AbortOnDropHandle::new(tokio::spawn(work.instrument(ctx.home().span().clone())));
     let signal = ctx.signal();
     let expiry = Instant::now() + limits.cap;
@@ -104,11 +105,20 @@ pub(crate) async fn supervise(
     signal.close();
     work.abort();
     drop(work);
-    match ending.time_to_clean_up(limits.grace) {
-        Some(time) => Box::pin(clean_up(ctx, time)).await,
-        None => forget_cleanups(ctx),
+    if let Some(time) = ending.time_to_clean_up(limits.grace) {
+        Box::pin(clean_up(ctx, time)).await;
     }
     ending
+}
+
+/// Drops what the work has registered and nobody has run: also where the lease was lost, and the work
+/// is dropped with its supervision.
+struct Forgets<'a>(&'a Context);
+
+impl Drop for Forgets<'_> {
+    fn drop(&mut self) {
+        forget_cleanups(self.0);
+    }
 }
 
 /// How long what the work left elsewhere may take to be cleaned up when the process stops, which

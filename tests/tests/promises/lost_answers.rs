@@ -42,7 +42,12 @@ async fn say(ctx: Context, params: Say) -> Result<ActionResult> {
 #[chat_function(action_type = "write", event = "begun", effects = ["update:work"])]
 async fn begin(ctx: Context, params: Begin) -> Result<ActionResult> {
     let done = ctx.state::<Arc<AtomicU32>>()?.clone();
-    ctx.background_task(move |_ctx| async move {
+    ctx.background_task(move |ctx| async move {
+        let held = (ctx.clone(), done.clone());
+        let _ = ctx.on_cancel(move |_| async move {
+            drop(held);
+            Ok(())
+        });
         tokio::time::sleep(Duration::from_secs(params.seconds)).await;
         done.fetch_add(1, Ordering::SeqCst);
         Ok(ActionResult::done("Done."))
@@ -285,6 +290,17 @@ async fn p9_a_task_whose_life_ended_while_it_started_does_not_begin() {
     assert_eq!(done.load(Ordering::SeqCst), 0, "work of a life that is over went on");
     let tasks = first.user("anna").access().recent_tasks(10).await.unwrap();
     assert_eq!(tasks.iter().map(|task| task.state).collect::<Vec<_>>(), [TaskState::Reclaimed]);
+}
+
+/// What it registered for a cancel holds its context, which holds that.
+#[tokio::test(start_paused = true)]
+async fn nothing_is_left_of_work_whose_life_ended() {
+    let (ledger, done) = (Arc::new(LosesAnswers::default()), Arc::new(AtomicU32::new(0)));
+    let first = lost_in(ledger, &done, 120).await;
+    tokio::time::sleep(Duration::from_secs(120)).await;
+    assert_eq!(done.load(Ordering::SeqCst), 0);
+    assert_eq!(Arc::strong_count(&done), 2, "somebody holds it beside this test and the platform's state");
+    drop(first);
 }
 
 /// Its work is done and it waits for its call's reply, which never comes.
