@@ -3,6 +3,8 @@
 //! Every backend is a schema of its own, every handle a `PostgresLedger` with its own connections,
 //! as nodes on several machines have them.
 
+mod trouble;
+
 use std::future::poll_fn;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};

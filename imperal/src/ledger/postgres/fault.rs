@@ -79,6 +79,11 @@ fn says_loss(code: &str) -> bool {
     code.starts_with("08") || [SqlState::ADMIN_SHUTDOWN, SqlState::CRASH_SHUTDOWN].iter().any(|it| it.code() == code)
 }
 
+/// Whether the server that the connection leads to is a standby, or has become one.
+pub(super) fn takes_no_writes(error: &tokio_postgres::Error) -> bool {
+    error.code() == Some(&SqlState::READ_ONLY_SQL_TRANSACTION)
+}
+
 /// The error of a statement that was not sent, or that may be sent again.
 pub(super) fn unavailable(error: &tokio_postgres::Error) -> LedgerError {
     match from_postgres(error) {

@@ -8,12 +8,14 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use deadpool_postgres::{Manager, ManagerConfig, Object, Pool, PoolError, RecyclingMethod, Runtime};
+use deadpool_postgres::{
+    ClientWrapper, Hook, HookError, Manager, ManagerConfig, Object, Pool, PoolError, RecyclingMethod, Runtime,
+};
 use tokio_postgres::types::{ToSql, Type};
 use tokio_postgres::{Config, Row};
 
 use super::address::Address;
-use super::fault::{Fault, reasons, unavailable, was_a_clash, was_a_loss};
+use super::fault::{Fault, reasons, takes_no_writes, unavailable, was_a_clash, was_a_loss};
 use super::tls::Tls;
 use crate::ledger::{LedgerError, LedgerMeters};
 
@@ -25,6 +27,20 @@ pub(super) const STATEMENT: Duration = Duration::from_secs(10);
 const TRIES: u32 = 8;
 /// How often a statement is sent that may be done twice, when its connection is lost.
 const REPEATS: u32 = 3;
+
+/// How often the server looks whether a connection with a statement under way is still there.
+const LOOK_FOR_US: &str = "SET client_connection_check_interval = '2s'";
+
+/// Else a statement that waits for what somebody holds goes on waiting there when this node has given
+/// up, and each new try takes one more of the server's connections. A pooler may give the setting to
+/// somebody else, which does no harm; a commit that waits for a standby is not broken off by it.
+async fn look_for_us(client: &mut ClientWrapper) -> Result<(), HookError> {
+    match client.batch_execute(LOOK_FOR_US).await {
+        // There are systems on which a server cannot.
+        Err(error) if error.as_db_error().is_none() => Err(HookError::Backend(error)),
+        _ => Ok(()),
+    }
+}
 
 /// A parameter with its type.
 pub(super) type Param<'a> = (&'a (dyn ToSql + Sync), Type);
@@ -89,6 +105,7 @@ impl Store {
             let recycling = ManagerConfig { recycling_method: RecyclingMethod::Fast };
             let manager = Manager::from_config(address.config.clone(), address.tls.clone(), recycling);
             let pool = Pool::builder(manager).max_size(size).runtime(Runtime::Tokio1);
+            let pool = pool.post_create(Hook::async_fn(|client, _| Box::pin(look_for_us(client))));
             let pool = pool.wait_timeout(Some(CONNECT)).create_timeout(Some(CONNECT)).build();
             pool.map_err(|error| LedgerError::Unavailable(error.to_string()))
         };
@@ -155,15 +172,20 @@ impl Store {
         let connection = connection?;
         let Ok(outcome) = tokio::time::timeout(limit, connection.query_typed(sql, params)).await else {
             // Whoever had it next would wait as well; so would, most likely, who had another.
-            drop(Object::take(connection));
-            self.forget_idle();
+            self.forget(connection);
             let why = format!("PostgreSQL did not answer within {} s", limit.as_secs_f32());
             return Err(LedgerError::Unsure(why).into());
         };
+        if outcome.as_ref().is_err_and(takes_no_writes) {
+            // It led to a standby, and would for as long as it lives; a new one may lead to the primary.
+            self.forget(connection);
+        }
         Ok(outcome?)
     }
 
-    fn forget_idle(&self) {
+    /// Closes a connection, and with it those that nobody uses now.
+    fn forget(&self, connection: Object) {
+        drop(Object::take(connection));
         self.calls.retain(|_, _| false);
         self.lease.retain(|_, _| false);
     }

@@ -1,0 +1,75 @@
+//! A server that takes no writes for a while, and one on which somebody holds a row for long.
+
+use std::time::{Duration, Instant};
+
+use imperal::ledger::{Incarnation, Ledger, LedgerError, PostgresLedger};
+use imperal_tests::cluster::{self, Database};
+
+use super::{LONG, anna, audit, turn};
+
+async fn node(database: &Database, connections: usize) -> (PostgresLedger, Incarnation) {
+    let ledger = PostgresLedger::connect_in(&database.url(), "imperal", connections).await.unwrap();
+    let life = ledger.join("a", LONG).await.unwrap();
+    ledger.inject(anna(), turn("first"), audit(), None).await.unwrap();
+    (ledger, life)
+}
+
+fn takes_no_writes<T>(outcome: &Result<T, LedgerError>) -> bool {
+    matches!(outcome, Err(LedgerError::Unavailable(why)) if why.contains("takes no writes"))
+}
+
+/// As where an address leads to a standby for a moment of a failover and to the primary from then on:
+/// what was connected meanwhile would answer for ever.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_connection_to_a_server_that_takes_no_writes_is_not_kept() {
+    let database = Database::make("standby").await;
+    let (ledger, life) = node(&database, 2).await;
+    let other = cluster::client_of(&database.url()).await;
+    let set = |value: &str| {
+        let sql = format!(
+            "DO $$ BEGIN EXECUTE format('ALTER DATABASE %I {value}', current_database()); END $$;
+             SELECT pg_terminate_backend(pid) FROM pg_stat_activity
+             WHERE datname = current_database() AND pid <> pg_backend_pid()"
+        );
+        sql
+    };
+    other.batch_execute(&set("SET default_transaction_read_only = on")).await.unwrap();
+    let begun = Instant::now();
+    while !takes_no_writes(&ledger.inject(anna(), turn("refused"), audit(), None).await)
+        || !takes_no_writes(&ledger.renew(&life, LONG).await)
+    {
+        assert!(begun.elapsed() < Duration::from_secs(30), "the server takes writes");
+    }
+    // New connections lead to one that does; nobody ends the others.
+    let reset = "DO $$ BEGIN EXECUTE format('ALTER DATABASE %I RESET default_transaction_read_only', \
+                 current_database()); END $$";
+    other.batch_execute(reset).await.unwrap();
+    let begun = Instant::now();
+    while ledger.inject(anna(), turn("second"), audit(), None).await.is_err()
+        || ledger.renew(&life, LONG).await.is_err()
+    {
+        assert!(begun.elapsed() < Duration::from_secs(10), "the node keeps to a server that takes no writes");
+    }
+}
+
+/// What waits for a row is gone from the server soon after this node has given up: else each try would
+/// leave one more connection there, until nobody gets any.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_row_that_is_held_for_long_leaves_nobody_waiting() {
+    let database = Database::make("held").await;
+    let (ledger, _) = node(&database, 2).await;
+    let other = cluster::client_of(&database.url()).await;
+    other.batch_execute("BEGIN; SELECT FROM imperal.owner FOR UPDATE").await.unwrap();
+    let inject = || ledger.inject(anna(), turn("held up"), audit(), None);
+    for given_up in <[_; 2]>::from(tokio::join!(inject(), inject())) {
+        assert!(matches!(&given_up, Err(LedgerError::Unsure(_))), "{given_up:?}");
+    }
+    let waiting = "SELECT FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'";
+    let begun = Instant::now();
+    while !other.query(waiting, &[]).await.unwrap().is_empty() {
+        assert!(begun.elapsed() < Duration::from_secs(10), "the server waits for a node that is gone");
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+    other.batch_execute("ROLLBACK").await.unwrap();
+    assert_eq!(inject().await.unwrap().seq, 2);
+}
