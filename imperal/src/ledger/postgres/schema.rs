@@ -27,8 +27,11 @@ const OLDEST_SERVER: i32 = 15;
 
 /// How long all of it may take, another node's turn included.
 const LIMIT: Duration = Duration::from_secs(300);
-/// How long the server waits for a node that has begun and says nothing more.
-const SILENCE: &str = "SET LOCAL idle_in_transaction_session_timeout = '30s'";
+/// How long the server waits for a node that has begun and says nothing more; and no limits of the
+/// role's own, which are for statements that somebody waits for.
+const LIMITS: &str = "SET LOCAL idle_in_transaction_session_timeout = '30s'; \
+    SELECT set_config(name, '0', true) FROM pg_settings \
+    WHERE name IN ('statement_timeout', 'lock_timeout', 'transaction_timeout')";
 
 /// How long to wait before all of it is begun again.
 const PAUSE: Duration = Duration::from_millis(50);
@@ -60,7 +63,7 @@ async fn make_until_made(store: &Store) -> Result<(), Fault> {
 async fn make(store: &Store) -> Result<(), Fault> {
     let mut connection = store.connection(Lane::Calls).await?;
     let tx = connection.transaction().await?;
-    tx.batch_execute(SILENCE).await?;
+    tx.batch_execute(LIMITS).await?;
     check_server(&tx).await?;
     let lock = format!("imperal ledger {}", store.schema());
     tx.query_typed("SELECT pg_advisory_xact_lock(hashtextextended($1, 0))", &[(&lock, Type::TEXT)]).await?;

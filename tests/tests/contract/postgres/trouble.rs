@@ -73,3 +73,21 @@ async fn a_row_that_is_held_for_long_leaves_nobody_waiting() {
     other.batch_execute("ROLLBACK").await.unwrap();
     assert_eq!(inject().await.unwrap().seq, 2);
 }
+
+/// A role's own limits are for its statements, not for bringing a large ledger up to date or waiting
+/// for whoever does.
+#[tokio::test(flavor = "multi_thread")]
+async fn limits_of_the_role_do_not_end_the_making_of_the_schema() {
+    let database = Database::make("limits").await;
+    let other = cluster::client_of(&database.url()).await;
+    let limits = "DO $$ BEGIN EXECUTE format('ALTER DATABASE %I SET statement_timeout = 500', current_database());
+                  EXECUTE format('ALTER DATABASE %I SET lock_timeout = 500', current_database()); END $$";
+    other.batch_execute(limits).await.unwrap();
+    let hold = "BEGIN; SELECT pg_advisory_xact_lock(hashtextextended('imperal ledger imperal', 0))";
+    other.batch_execute(hold).await.unwrap();
+    let url = database.url();
+    let starting = tokio::spawn(async move { PostgresLedger::connect_in(&url, "imperal", 2).await.map(drop) });
+    tokio::time::sleep(Duration::from_secs(2)).await;
+    other.batch_execute("ROLLBACK").await.unwrap();
+    assert_eq!(starting.await.unwrap(), Ok(()));
+}
