@@ -9,6 +9,7 @@ mod fault;
 mod hints;
 mod identity;
 mod pool;
+mod queues;
 mod reads;
 mod rows;
 mod schema;
@@ -24,6 +25,7 @@ use tokio_postgres::types::Type;
 use self::fault::Fault;
 use self::hints::{Hints, Running};
 use self::pool::{Lane, Param, STATEMENT, Store, int, text, texts};
+use self::queues::Queues;
 use self::rows::{RECORD, audit, get, get_id, get_number, number, orphan, owner, record, stored, to_json};
 use self::writes::{micros, one};
 use super::{
@@ -64,6 +66,7 @@ const CHECK: Duration = Duration::from_secs(2);
 pub struct PostgresLedger {
     store: Store,
     hints: Arc<Hints>,
+    queues: Queues,
     feed: Feed,
     meters: LedgerMeters,
     _running: Running,
@@ -93,7 +96,8 @@ impl PostgresLedger {
         let feed = Feed::default();
         let hints = Arc::new(Hints::new(feed.clone()));
         let running = hints.start(&store);
-        Ok(Self { store, hints, feed, meters, _running: running })
+        let queues = Queues::new(connections, meters.clone());
+        Ok(Self { store, hints, queues, feed, meters, _running: running })
     }
 }
 
@@ -105,6 +109,7 @@ impl Ledger for PostgresLedger {
             let sql = "SELECT * FROM @.join_node($1, $2)";
             let row = one(self.counted(self.store.repeatable(sql, &[text(&name), int(&lease)])).await?)?;
             self.hints.joined(get(&row, 0)?, node);
+            self.queues.joined();
             Ok(Incarnation { node: node.into(), epoch: get(&row, 1)? })
         })
     }
@@ -138,7 +143,11 @@ impl Ledger for PostgresLedger {
             let (call_id, turn_id) = (call.call_id.to_string(), call.turn.turn_id.to_string());
             let whose = [text(&node), int(&holder.epoch), text(&call_id), text(&tenant), text(&user)];
             let what = [text(&turn_id), text(&json)];
-            self.write_turn(sql, &[&whose[..], &what[..]].concat(), call.turn).await
+            let _place = self.queues.enter(&call.owner).await?;
+            let (call_id, owner) = (call.call_id, call.owner.clone());
+            let accepted = self.write_turn(sql, &[&whose[..], &what[..]].concat(), call.turn).await;
+            self.queues.accepted(call_id, owner, &accepted);
+            accepted
         })
     }
 
@@ -184,6 +193,7 @@ impl Ledger for PostgresLedger {
         Box::pin(async move {
             let sql = format!("SELECT {RECORD} FROM @.ask_cancel($1::uuid, $2) AS r");
             let (id, said) = (task_id.to_string(), audit(&audit_row));
+            let _place = self.queues.enter_under(&audit_row).await?;
             // Asked twice, it has one audit row more.
             let row = one(self.counted(self.store.repeatable(&sql, &[text(&id), texts(&said)])).await?)?;
             let record = record(&row)?;
@@ -210,12 +220,14 @@ impl Ledger for PostgresLedger {
             let (turn_id, json, row) = (turn.turn_id.to_string(), to_json(&turn)?, audit(&audit_row));
             let whose = [text(&node), int(&epoch), text(&call_id), text(&task_id), text(&tenant), text(&user)];
             let what = [text(&turn_id), text(&json), texts(&row)];
+            let _place = self.queues.enter(&owner).await?;
             self.write_turn(sql, &[&whose[..], &what[..]].concat(), turn).await
         })
     }
 
     fn audit(&self, row: NewAudit) -> Fut<'_, ()> {
         Box::pin(async move {
+            let _place = self.queues.enter_under(&row).await?;
             let row = audit(&row);
             self.counted(self.store.rows("SELECT FROM @.write_audit($1)", &[texts(&row)])).await?;
             Ok(())

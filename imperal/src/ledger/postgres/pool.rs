@@ -20,7 +20,7 @@ use super::tls::Tls;
 use crate::ledger::{LedgerError, LedgerMeters};
 
 /// How long to wait for a connection, being made included.
-const CONNECT: Duration = Duration::from_secs(5);
+pub(super) const CONNECT: Duration = Duration::from_secs(5);
 /// How long a statement may take. A server that is gone without a word is noticed by this.
 pub(super) const STATEMENT: Duration = Duration::from_secs(10);
 /// How often a statement is sent that clashes with others.

@@ -1,8 +1,11 @@
-//! A server that takes no writes for a while, and one on which somebody holds a row for long.
+//! A server that takes no writes for a while, one on which somebody holds a table for long, one with limits
+//! of its own, and one that is slower than one of its users.
 
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use imperal::ledger::{Incarnation, Ledger, LedgerError, PostgresLedger};
+use imperal::ids::CallId;
+use imperal::ledger::{Incarnation, Ledger, LedgerError, NewCall, Owner, PostgresLedger};
 use imperal_tests::cluster::{self, Database};
 
 use super::{LONG, anna, audit, turn};
@@ -52,16 +55,17 @@ async fn a_connection_to_a_server_that_takes_no_writes_is_not_kept() {
     }
 }
 
-/// What waits for a row is gone from the server soon after this node has given up: else each try would
-/// leave one more connection there, until nobody gets any.
+/// What waits for a table that an operator works on is gone from the server soon after this node has
+/// given up: else each try would leave one more connection there, until nobody gets any.
 #[tokio::test(flavor = "multi_thread")]
-async fn a_row_that_is_held_for_long_leaves_nobody_waiting() {
+async fn a_table_that_is_held_for_long_leaves_nobody_waiting() {
     let database = Database::make("held").await;
     let (ledger, _) = node(&database, 2).await;
     let other = cluster::client_of(&database.url()).await;
-    other.batch_execute("BEGIN; SELECT FROM imperal.owner FOR UPDATE").await.unwrap();
-    let inject = || ledger.inject(anna(), turn("held up"), audit(), None);
-    for given_up in <[_; 2]>::from(tokio::join!(inject(), inject())) {
+    other.batch_execute("BEGIN; LOCK TABLE imperal.owner").await.unwrap();
+    let ben = Owner::new("tenant", "ben");
+    let inject = |owner: &Owner| ledger.inject(owner.clone(), turn("held up"), audit(), None);
+    for given_up in <[_; 2]>::from(tokio::join!(inject(&anna()), inject(&ben))) {
         assert!(matches!(&given_up, Err(LedgerError::Unsure(_))), "{given_up:?}");
     }
     let waiting = "SELECT FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'";
@@ -71,7 +75,7 @@ async fn a_row_that_is_held_for_long_leaves_nobody_waiting() {
         tokio::time::sleep(Duration::from_millis(50)).await;
     }
     other.batch_execute("ROLLBACK").await.unwrap();
-    assert_eq!(inject().await.unwrap().seq, 2);
+    assert_eq!(inject(&anna()).await.unwrap().seq, 2);
 }
 
 /// A role's own limits are for its statements, not for bringing a large ledger up to date or waiting
@@ -90,4 +94,39 @@ async fn limits_of_the_role_do_not_end_the_making_of_the_schema() {
     tokio::time::sleep(Duration::from_secs(2)).await;
     other.batch_execute("ROLLBACK").await.unwrap();
     assert_eq!(starting.await.unwrap(), Ok(()));
+}
+
+/// One user's writes wait for one another in the database. They do not wait there with every connection.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_user_who_writes_more_than_the_disk_takes_holds_up_nobody_else() {
+    let database = Database::make("busy").await;
+    let (ledger, life) = node(&database, 8).await;
+    let other = cluster::client_of(&database.url()).await;
+    let slow = "CREATE FUNCTION slow() RETURNS trigger LANGUAGE plpgsql
+                AS $$ BEGIN PERFORM pg_sleep(0.02); RETURN NEW; END $$;
+                CREATE TRIGGER slow BEFORE INSERT ON imperal.turn FOR EACH ROW EXECUTE FUNCTION slow()";
+    other.batch_execute(slow).await.unwrap();
+    let ledger = Arc::new(ledger);
+    let busy: Vec<_> = (0..600)
+        .map(|_| {
+            let (ledger, life) = (ledger.clone(), life.clone());
+            tokio::spawn(async move {
+                let call = NewCall { call_id: CallId::generate(), owner: anna(), turn: turn("?") };
+                let call_id = call.call_id;
+                ledger.accept_call(&life, call).await?;
+                ledger.reply(&life, call_id, turn("!")).await
+            })
+        })
+        .collect();
+    tokio::time::sleep(Duration::from_millis(500)).await;
+    for _ in 0..10 {
+        let begun = Instant::now();
+        let call = NewCall { call_id: CallId::generate(), owner: Owner::new("tenant", "ben"), turn: turn("?") };
+        let call_id = call.call_id;
+        ledger.accept_call(&life, call).await.unwrap();
+        ledger.reply(&life, call_id, turn("!")).await.unwrap();
+        // 40 ms without anybody else.
+        assert!(begun.elapsed() < Duration::from_secs(1), "ben waited {:?}", begun.elapsed());
+    }
+    busy.iter().for_each(tokio::task::JoinHandle::abort);
 }

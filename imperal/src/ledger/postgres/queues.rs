@@ -1,0 +1,139 @@
+//! Keeps one owner's writes from taking every connection.
+//!
+//! Writes for one owner come one after another in the database: each waits there for the owner's row,
+//! with a connection of its own. So a few of them are sent at once, which keeps the row busy, and the
+//! others wait here, where they hold up nobody else.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Instant;
+
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+
+use super::pool::CONNECT;
+use crate::ids::CallId;
+use crate::ledger::{LedgerError, LedgerMeters, NewAudit, Owner, Turn};
+
+/// The part of the connections that one owner's writes may have.
+const PART: usize = 8;
+
+/// Writes by owner.
+#[derive(Debug)]
+pub(super) struct Queues {
+    at_once: usize,
+    meters: LedgerMeters,
+    known: Mutex<Known>,
+}
+
+#[derive(Debug, Default)]
+struct Known {
+    /// Of owners with writes under way.
+    lines: HashMap<Owner, Arc<Semaphore>>,
+    /// Whose open calls of this life are.
+    callers: HashMap<CallId, Owner>,
+}
+
+impl Queues {
+    pub(super) fn new(connections: usize, meters: LedgerMeters) -> Self {
+        Self { at_once: (connections / PART).max(1), meters, known: Mutex::default() }
+    }
+
+    fn known(&self) -> MutexGuard<'_, Known> {
+        self.known.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Waits for the owner's turn to write; it is theirs for as long as what is returned lives.
+    ///
+    /// # Errors
+    /// `Unavailable` after as long as one waits for a connection.
+    pub(super) async fn enter(&self, owner: &Owner) -> Result<Place<'_>, LedgerError> {
+        let at_once = || Arc::new(Semaphore::new(self.at_once));
+        let line = self.known().lines.entry(owner.clone()).or_insert_with(at_once).clone();
+        // From here on it is left again, also by who gives up.
+        let mut place = Place { queues: self, owner: owner.clone(), line: line.clone(), permit: None };
+        place.permit = line.clone().try_acquire_owned().ok();
+        if place.permit.is_none() {
+            let begun = Instant::now();
+            let waited = tokio::time::timeout(CONNECT, line.acquire_owned()).await;
+            self.meters.waited(begun.elapsed());
+            let late = || format!("the user's own writes before this one took longer than {} s", CONNECT.as_secs());
+            place.permit = waited.map_err(|_| LedgerError::Unavailable(late()))?.ok();
+        }
+        Ok(place)
+    }
+
+    /// The same for whoever the audit row is filed under.
+    pub(super) async fn enter_under(&self, row: &NewAudit) -> Result<Place<'_>, LedgerError> {
+        self.enter(&Owner::new(&row.tenant_id, &row.user_id)).await
+    }
+
+    /// The same for the owner of an open call; at once for a call of another life.
+    pub(super) async fn enter_of(&self, call_id: CallId) -> Result<Option<Place<'_>>, LedgerError> {
+        let caller = self.known().callers.get(&call_id).cloned();
+        match caller {
+            Some(owner) => self.enter(&owner).await.map(Some),
+            None => Ok(None),
+        }
+    }
+
+    /// A new life has no calls.
+    pub(super) fn joined(&self) {
+        self.known().callers.clear();
+    }
+
+    /// A call that is in the ledger, as far as anybody knows, and waits for its reply. One that was there
+    /// before may be another request's, on another node.
+    pub(super) fn accepted(&self, call_id: CallId, owner: Owner, outcome: &Result<Turn, LedgerError>) {
+        if matches!(outcome, Ok(_) | Err(LedgerError::Unsure(_))) {
+            self.known().callers.insert(call_id, owner);
+        }
+    }
+
+    /// A reply that is written, or that nobody will ask for again.
+    pub(super) fn replied(&self, call_id: CallId, outcome: &Result<Turn, LedgerError>) {
+        use LedgerError::{Fenced, Settled, Unknown};
+        if matches!(outcome, Ok(_) | Err(Settled | Unknown | Fenced)) {
+            self.known().callers.remove(&call_id);
+        }
+    }
+}
+
+/// The right to write for an owner, or to wait for it.
+#[derive(Debug)]
+pub(super) struct Place<'a> {
+    queues: &'a Queues,
+    owner: Owner,
+    line: Arc<Semaphore>,
+    permit: Option<OwnedSemaphorePermit>,
+}
+
+impl Drop for Place<'_> {
+    fn drop(&mut self) {
+        let mut known = self.queues.known();
+        self.permit = None;
+        // The map's, and this one: nobody else writes or waits.
+        if Arc::strong_count(&self.line) == 2 {
+            known.lines.remove(&self.owner);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn an_owner_waits_for_itself_alone_and_nobody_is_left_behind() {
+        let queues = Queues::new(16, LedgerMeters::default());
+        let (anna, ben) = (Owner::new("t", "anna"), Owner::new("t", "ben"));
+        let first = queues.enter(&anna).await.unwrap();
+        let second = queues.enter(&anna).await.unwrap();
+        drop(queues.enter(&ben).await.unwrap());
+        let begun = tokio::time::Instant::now();
+        assert!(matches!(queues.enter(&anna).await, Err(LedgerError::Unavailable(_))));
+        assert_eq!(begun.elapsed(), CONNECT);
+        let (third, ()) = tokio::join!(queues.enter(&anna), async { drop(first) });
+        drop((second, third));
+        assert!(queues.known().lines.is_empty());
+    }
+}
