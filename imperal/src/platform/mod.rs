@@ -63,6 +63,8 @@ struct Node {
     settings: Settings,
     life: RwLock<Life>,
     live: LiveWork,
+    /// When the lease that this node has was asked for.
+    renewed_at: RwLock<Instant>,
     /// Until then other nodes' lapsed leases are let be.
     lenient_until: RwLock<Option<Instant>>,
     meters: Arc<Meters>,
@@ -136,6 +138,7 @@ impl Platform {
         let meters = Arc::new(Meters::new(&registry));
         let http = http.through(|way| Arc::new(Metered::new(way, meters.clone())));
         let ledger = trace::ledger(ledger);
+        let asked = Instant::now();
         let life = ledger.join(&settings.node, settings.lease).await?;
         let node = Arc::new(Node {
             meters,
@@ -146,6 +149,7 @@ impl Platform {
             settings,
             life: RwLock::new(life.into()),
             live: LiveWork::default(),
+            renewed_at: RwLock::new(asked),
             lenient_until: RwLock::default(),
             watchdog: Watchdog::start(),
             tracker: TaskTracker::new(),

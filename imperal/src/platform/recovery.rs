@@ -4,8 +4,9 @@
 //! renewal. What it finds, it ends: calls with an "interrupted" reply, then their tasks with an
 //! "interrupted" outcome. The ledger makes sure that it happens once, whoever else is looking.
 //!
-//! After the ledger was out of reach, every lease may have lapsed, of nodes that are well too. For
-//! as long as a lease lasts nobody's is ended then, so that each can be renewed first.
+//! After the ledger was out of reach, every lease may have lapsed, of nodes that are well too; and so
+//! after this node stood still, since others may have stood still with it. For as long as a lease lasts
+//! nobody's is ended then, so that each can be renewed first.
 
 use std::sync::{Arc, PoisonError};
 
@@ -37,9 +38,11 @@ impl Node {
                 () = self.ended.cancelled() => return,
             }
             let life = self.life();
+            let asked = Instant::now();
             match self.ledger.renew(&life.holder, self.settings.lease).await {
                 Ok(cancelled) => {
                     self.meters.renewal(Renewal::Renewed);
+                    self.renewed(asked);
                     for task_id in cancelled {
                         self.live.cancel(task_id);
                     }
@@ -68,6 +71,9 @@ impl Node {
         let mut tick = tokio::time::interval(self.settings.renew_every);
         tick.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
         while self.ended.run_until_cancelled(tick.tick()).await.is_some() {
+            if self.may_have_lapsed() {
+                self.be_lenient();
+            }
             let lenient_until = *self.lenient_until.read().unwrap_or_else(PoisonError::into_inner);
             if lenient_until.is_some_and(|until| Instant::now() < until) {
                 continue;
@@ -85,6 +91,19 @@ impl Node {
         }
     }
 
+    /// Whether this node's lease has lasted its time by the node's own clock.
+    fn may_have_lapsed(&self) -> bool {
+        self.renewed_at.read().unwrap_or_else(PoisonError::into_inner).elapsed() >= self.settings.lease
+    }
+
+    /// The lease runs from some time after it was asked for: what stood still may have done so between.
+    fn renewed(&self, asked: Instant) {
+        if self.may_have_lapsed() {
+            self.be_lenient();
+        }
+        *self.renewed_at.write().unwrap_or_else(PoisonError::into_inner) = asked;
+    }
+
     fn be_lenient(&self) {
         let until = Instant::now() + self.settings.lease;
         *self.lenient_until.write().unwrap_or_else(PoisonError::into_inner) = Some(until);
@@ -94,8 +113,12 @@ impl Node {
     async fn begin_new_life(&self, lost: &Life) {
         tracing::error!(node = %lost.holder.node, epoch = lost.holder.epoch, "the lease was lost: dropping all work of this life");
         self.live.lose(lost);
+        let asked = Instant::now();
         match self.ledger.join(&self.settings.node, self.settings.lease).await {
-            Ok(life) => *self.life.write().unwrap_or_else(PoisonError::into_inner) = life.into(),
+            Ok(life) => {
+                *self.life.write().unwrap_or_else(PoisonError::into_inner) = life.into();
+                self.renewed(asked);
+            }
             Err(error) => tracing::warn!(%error, "joining again failed"),
         }
     }

@@ -186,3 +186,31 @@ async fn an_outage_past_the_lease_costs_no_work_where_all_come_back() {
         assert_eq!(task["state"], "succeeded", "{task}");
     }
 }
+
+/// All nodes stand still past their lease, as on a machine that is suspended or starved: whoever goes on
+/// first does not end the others.
+#[tokio::test(flavor = "multi_thread")]
+async fn standing_still_past_the_lease_costs_no_work_where_all_go_on() {
+    let fleet = fleet("still", 3).await;
+    let nodes = fleet.start_all().await;
+    let names = ["anna", "ben", "cleo"];
+    let users: Vec<User> = nodes.iter().zip(names).map(|(node, name)| User::of(node, name)).collect();
+    let mut task_ids = Vec::new();
+    for user in &users {
+        task_ids.push(start_steps(user, u32::try_from(LEASE).unwrap() * 10 + 60).await);
+    }
+    for node in &nodes {
+        node.signal("STOP").await;
+    }
+    tokio::time::sleep(Duration::from_secs(LEASE + 2)).await;
+    for node in &nodes {
+        node.signal("CONT").await;
+        // As busy as the machine is.
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
+    for (user, task_id) in users.iter().zip(&task_ids) {
+        outcome(user, task_id).await;
+        let (_, task) = user.get(&format!("/v1/tasks/{task_id}")).await;
+        assert_eq!(task["state"], "succeeded", "{task}");
+    }
+}
