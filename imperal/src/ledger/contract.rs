@@ -182,6 +182,13 @@ pub trait Ledger: Debug + Send + Sync + 'static {
     /// `Fenced` when the asking life is over itself.
     fn orphans<'a>(&'a self, holder: &'a Incarnation, limit: u32) -> Fut<'a, Vec<Orphan>>;
 
+    /// Lists the same and ends no life: for a node that starts, and does not know whether others could
+    /// renew theirs until now. A ledger that one process has, where nobody else is to be spared, need not
+    /// tell the two apart.
+    fn left<'a>(&'a self, holder: &'a Incarnation, limit: u32) -> Fut<'a, Vec<Orphan>> {
+        self.orphans(holder, limit)
+    }
+
     /// `reply` on behalf of an ended life.
     ///
     /// # Errors

@@ -158,7 +158,7 @@ impl Platform {
             ended: CancellationToken::new(),
         });
         tokio::spawn(Node::keep_alive(node.clone()));
-        if let Err(error) = node.settle_orphans().await {
+        if let Err(error) = node.settle_left().await {
             node.ended.cancel();
             return Err(error.into());
         }

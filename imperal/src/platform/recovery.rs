@@ -123,35 +123,53 @@ impl Node {
         }
     }
 
-    /// Ends everything that ended lives have left.
+    /// Ends everything that ended lives have left, and whoever's life has lapsed before.
     pub(super) async fn settle_orphans(&self) -> Result<(), LedgerError> {
         loop {
             let Life { holder, .. } = self.life();
             let orphans = self.ledger.orphans(&holder, BATCH).await?;
-            if orphans.is_empty() {
-                return Ok(());
-            }
-            crash::point("before-recovery");
-            tracing::info!(count = orphans.len(), "settling interrupted work");
-            let span = tracing::debug_span!(target: TARGET, parent: None, "recovery", count = i64::try_from(orphans.len()).unwrap_or(i64::MAX));
-            // Calls first: a task's outcome never stands before its call's reply.
-            let mut settled_any = false;
-            let (calls, tasks): (Vec<_>, Vec<_>) = orphans.into_iter().partition(|o| matches!(o, Orphan::Call { .. }));
-            for group in [calls, tasks] {
-                let settling = join_all(group.iter().map(|orphan| self.settle(&holder, orphan)));
-                for settled in settling.instrument(span.clone()).await {
-                    match settled {
-                        // Somebody was faster, or the call comes with the next batch.
-                        Ok(()) | Err(LedgerError::Settled) => settled_any = true,
-                        Err(LedgerError::TooEarly) => {}
-                        Err(error) => return Err(error),
-                    }
-                }
-            }
-            if !settled_any {
+            if !self.settle_all(&holder, orphans).await? {
                 return Ok(());
             }
         }
+    }
+
+    /// The same at the start. The ledger may have been out of reach until now: others' lives are left
+    /// for later.
+    pub(super) async fn settle_left(&self) -> Result<(), LedgerError> {
+        self.be_lenient();
+        loop {
+            let Life { holder, .. } = self.life();
+            let left = self.ledger.left(&holder, BATCH).await?;
+            if !self.settle_all(&holder, left).await? {
+                return Ok(());
+            }
+        }
+    }
+
+    /// Whether anything was settled, so that there may be more.
+    async fn settle_all(&self, life: &Incarnation, orphans: Vec<Orphan>) -> Result<bool, LedgerError> {
+        if orphans.is_empty() {
+            return Ok(false);
+        }
+        crash::point("before-recovery");
+        tracing::info!(count = orphans.len(), "settling interrupted work");
+        let span = tracing::debug_span!(target: TARGET, parent: None, "recovery", count = i64::try_from(orphans.len()).unwrap_or(i64::MAX));
+        // Calls first: a task's outcome never stands before its call's reply.
+        let mut settled_any = false;
+        let (calls, tasks): (Vec<_>, Vec<_>) = orphans.into_iter().partition(|o| matches!(o, Orphan::Call { .. }));
+        for group in [calls, tasks] {
+            let settling = join_all(group.iter().map(|orphan| self.settle(life, orphan)));
+            for settled in settling.instrument(span.clone()).await {
+                match settled {
+                    // Somebody was faster, or the call comes with the next batch.
+                    Ok(()) | Err(LedgerError::Settled) => settled_any = true,
+                    Err(LedgerError::TooEarly) => {}
+                    Err(error) => return Err(error),
+                }
+            }
+        }
+        Ok(settled_any)
     }
 
     async fn settle(&self, life: &Incarnation, orphan: &Orphan) -> Result<(), LedgerError> {

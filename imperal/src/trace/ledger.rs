@@ -164,6 +164,10 @@ impl Ledger for Traced {
         by_the_clock("lease orphans", self.0.orphans(holder, limit), |left| count(left))
     }
 
+    fn left<'a>(&'a self, holder: &'a Incarnation, limit: u32) -> Fut<'a, Vec<Orphan>> {
+        by_the_clock("lease orphans", self.0.left(holder, limit), |left| count(left))
+    }
+
     fn note_progress<'a>(&'a self, holder: &'a Incarnation, latest: Vec<Progress>) -> Fut<'a, ()> {
         by_the_clock("ledger note_progress", self.0.note_progress(holder, latest), |()| 0)
     }

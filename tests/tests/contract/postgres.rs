@@ -359,6 +359,22 @@ async fn a_cancel_asked_on_another_node_is_told_to_the_holder() {
     assert_eq!(holder.renew(&life, LONG).await, Ok(vec![task_id]));
 }
 
+/// For a node that starts: the same list, and a life that has lapsed may go on.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_left_is_listed_without_ending_a_life() {
+    let backend = InPostgres::new();
+    let (ledger, life) = backend.node("a").await;
+    start_task(&ledger, &life).await;
+    let (other, its) = backend.node("b").await;
+    start_task(&other, &its).await;
+    backend.lapse(LONG * 2).await;
+    let again = ledger.join("a", LONG).await.unwrap();
+    let left = ledger.left(&again, 10).await.unwrap();
+    assert_eq!(left.len(), 2, "call and task of the life before: {left:?}");
+    assert_eq!(other.renew(&its, LONG).await, Ok(vec![]));
+    assert_eq!(ledger.orphans(&again, 10).await, Ok(left));
+}
+
 /// As after a restart of the server: what was under way fails, what follows does not.
 #[tokio::test(flavor = "multi_thread")]
 async fn lost_connections_come_back() {

@@ -244,6 +244,10 @@ impl Ledger for PostgresLedger {
         })
     }
 
+    fn left<'a>(&'a self, _holder: &'a Incarnation, limit: u32) -> Fut<'a, Vec<Orphan>> {
+        Box::pin(reads::left(&self.store, limit))
+    }
+
     fn reclaim_call<'a>(&'a self, holder: &'a Incarnation, call_id: CallId, turn: TurnBody) -> Fut<'a, Turn> {
         Box::pin(self.settle_call(holder, call_id, true, turn))
     }

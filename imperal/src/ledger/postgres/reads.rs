@@ -4,9 +4,13 @@ use tokio_postgres::Row;
 
 use super::fault::Fault;
 use super::pool::{Param, Store, int, text};
-use super::rows::{RECORD, audit_row, event, get, get_hash, get_number, number, owner, record, stored, turn, turn_at};
+use super::rows::{
+    RECORD, audit_row, event, get, get_hash, get_number, number, orphan, owner, record, stored, turn, turn_at,
+};
 use crate::ids::{CallId, TaskId, TurnId};
-use crate::ledger::{AuditEnds, AuditFilter, AuditRow, CallRecord, Event, LedgerError, Owner, Task, TaskRecord, Turn};
+use crate::ledger::{
+    AuditEnds, AuditFilter, AuditRow, CallRecord, Event, LedgerError, Orphan, Owner, Task, TaskRecord, Turn,
+};
 
 const TURNS: &str = "SELECT seq, at, body FROM @.turn
     WHERE owner_id = @.find_owner($1, $2) AND seq > $3 ORDER BY seq LIMIT $4";
@@ -39,6 +43,22 @@ const EVENTS: &str = "SELECT 0::bigint AS seq, pruned AS at, NULL AS body, NULL,
     LEFT JOIN @.turn o ON o.owner_id = e.owner_id AND o.seq = e.outcome_seq
     WHERE e.owner_id = @.find_owner($1, $2) AND e.seq > $3
     ORDER BY 1 LIMIT $4";
+
+/// What `orphans` of the database lists, without its ending of lives. Nobody writes under a life by it.
+const LEFT: &str = "FROM (
+        SELECT 0 AS place, c.call_no AS task_no, NULL::uuid AS task_id, c.call_id, NULL AS app_id, NULL AS function,
+            NULL AS name, NULL AS state, NULL::boolean AS long_running, NULL::double precision AS percent,
+            NULL AS message, NULL::bigint AS created_at, NULL::bigint AS deadline_at,
+            NULL::bigint AS cancel_requested_at, NULL::bigint AS finished_at, u.body, n.node, c.epoch, w.tenant_id,
+            w.user_id, c.owner_id, w.head, NULL::boolean AS abandoned, NULL AS key
+        FROM @.call c
+        JOIN @.owner w ON w.owner_id = c.owner_id
+        JOIN @.node n ON n.node_id = c.node_id
+        JOIN @.turn u ON u.owner_id = c.owner_id AND u.seq = c.turn_seq
+        WHERE c.state = 'left'
+        UNION ALL
+        SELECT 1, t.* FROM @.task_record t WHERE t.state = 'running' AND t.abandoned
+    ) AS r ORDER BY r.place, r.task_no LIMIT $1";
 
 const HEAD: &str = "SELECT head FROM @.owner WHERE owner_key = @.owner_key($1, $2)";
 
@@ -123,6 +143,10 @@ pub(super) async fn head(store: &Store, owner: &Owner) -> Result<u64, LedgerErro
 pub(super) async fn task(store: &Store, task_id: TaskId) -> Result<Option<TaskRecord>, LedgerError> {
     let sql = format!("SELECT {RECORD} FROM @.task_record r WHERE r.task_id = $1::uuid");
     Ok(all(store, &sql, &[text(&task_id.to_string())], record).await?.pop())
+}
+
+pub(super) async fn left(store: &Store, limit: u32) -> Result<Vec<Orphan>, LedgerError> {
+    all(store, &format!("SELECT {RECORD} {LEFT}"), &[int(&limit.into())], orphan).await
 }
 
 pub(super) async fn running_tasks(store: &Store, owner: &Owner) -> Result<Vec<Task>, LedgerError> {

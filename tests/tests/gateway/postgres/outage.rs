@@ -187,6 +187,30 @@ async fn an_outage_past_the_lease_costs_no_work_where_all_come_back() {
     }
 }
 
+/// A node that starts just when the database is back knows nothing of the outage.
+#[tokio::test(flavor = "multi_thread")]
+async fn an_outage_past_the_lease_costs_no_work_where_a_node_starts_first() {
+    let fleet = fleet("starts", 2).await;
+    let mut nodes = fleet.start_all().await;
+    let (anna, ben) = (User::of(&nodes[0], "anna"), User::of(&nodes[1], "ben"));
+    let task_id = start_steps(&anna, u32::try_from(LEASE).unwrap() * 10 + 80).await;
+    let its_own = start_steps(&ben, 1000).await;
+    for number in 0..2 {
+        fleet.way(number).set(Way::Cut);
+    }
+    nodes.pop().unwrap().kill().await;
+    tokio::time::sleep(Duration::from_secs(LEASE + 2)).await;
+    fleet.way(1).set(Way::Open);
+    let second = fleet.start(1).await;
+    // What its own earlier life has left does not wait.
+    let (_, task) = ben.at(&second).get(&format!("/v1/tasks/{its_own}")).await;
+    assert_eq!(task["state"], "reclaimed", "{task}");
+    fleet.way(0).set(Way::Open);
+    outcome(&anna, &task_id).await;
+    let (_, task) = anna.get(&format!("/v1/tasks/{task_id}")).await;
+    assert_eq!(task["state"], "succeeded", "{task}");
+}
+
 /// All nodes stand still past their lease, as on a machine that is suspended or starved: whoever goes on
 /// first does not end the others.
 #[tokio::test(flavor = "multi_thread")]
