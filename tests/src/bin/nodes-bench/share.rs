@@ -6,8 +6,8 @@
 use std::path::{Path, PathBuf};
 
 /// How often the share is dealt out, in µs. Short, so that a node that has used its own does not
-/// stand still for long.
-const PERIOD: u32 = 10_000;
+/// stand still for long; the kernel deals out no less than 1 ms.
+const PERIOD: u32 = 20_000;
 
 /// Holds a process to its share until dropped.
 pub(crate) struct Share(PathBuf);
