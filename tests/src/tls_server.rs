@@ -96,6 +96,11 @@ impl TlsServer {
         server
     }
 
+    /// The folder of its socket, on which everybody is let in, and its port.
+    pub fn inside(&self) -> (&std::path::Path, u16) {
+        (&self.folder, self.port)
+    }
+
     /// The address of the database, for this host, with these parameters.
     pub fn url(&self, host: &str, parameters: &str) -> String {
         format!("postgres://anna:{PASSWORD}@{host}:{}/anna?{parameters}", self.port)

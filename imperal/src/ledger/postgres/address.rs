@@ -5,7 +5,7 @@
 //! error repeats a part of the address that could hold a password.
 
 use tokio_postgres::Config;
-use tokio_postgres::config::SslMode;
+use tokio_postgres::config::{SslMode, TargetSessionAttrs};
 
 use super::fault::reasons;
 use super::identity::Identity;
@@ -50,6 +50,10 @@ impl Address {
             }
         };
         config.ssl_mode(mode);
+        // Of several servers the first that answers may be a standby, and stay one.
+        if config.get_hosts().len() > 1 && config.get_target_session_attrs() == TargetSessionAttrs::Any {
+            config.target_session_attrs(TargetSessionAttrs::ReadWrite);
+        }
         let identity = Identity::named(certificate, key)?;
         // Files that nobody will be shown need not be there.
         let identity = identity.filter(|_| mode != SslMode::Disable);

@@ -53,6 +53,9 @@ const CHECK: Duration = Duration::from_secs(2);
 /// `require` with such a file is `verify-ca`. A server certificate that is in the file itself is
 /// accepted as it is. On a Unix socket there is no TLS.
 ///
+/// Of several hosts (`HOST:PORT,HOST:PORT` or `host=..,..`) the node takes the first that takes writes, and
+/// looks for another when that one does not any more: a primary and its standbys.
+///
 /// `sslcert` and `sslkey` name this node's own certificate, those between it and its authority behind
 /// it, and its key, both in PEM form. They are shown to a server that asks; one that has `cert` in its
 /// `pg_hba.conf` needs no password then. The key must not be encrypted, and nobody but its owner may

@@ -7,6 +7,8 @@ use std::time::{Duration, Instant};
 use imperal::ids::CallId;
 use imperal::ledger::{Incarnation, Ledger, LedgerError, NewCall, Owner, PostgresLedger};
 use imperal_tests::cluster::{self, Database};
+use imperal_tests::tls_server::TlsServer;
+use tokio_postgres::config::Host;
 
 use super::{LONG, anna, audit, turn};
 
@@ -52,6 +54,40 @@ async fn a_connection_to_a_server_that_takes_no_writes_is_not_kept() {
         || ledger.renew(&life, LONG).await.is_err()
     {
         assert!(begun.elapsed() < Duration::from_secs(10), "the node keeps to a server that takes no writes");
+    }
+}
+
+/// Of an address with a standby and a primary, whichever is named first: the one that takes writes.
+#[tokio::test(flavor = "multi_thread")]
+async fn of_several_servers_the_one_that_takes_writes_is_used() {
+    let database = Database::make("several").await;
+    let of: tokio_postgres::Config = database.url().parse().unwrap();
+    let (user, name) = (of.get_user().unwrap(), of.get_dbname().unwrap());
+    let standby = TlsServer::start().await;
+    let (folder, port) = standby.inside();
+    let client = cluster::client_of(&format!("host={} port={port} user=postgres", folder.display())).await;
+    for sql in [
+        format!("DO $$ BEGIN CREATE ROLE \"{user}\" LOGIN; EXCEPTION WHEN duplicate_object THEN END $$"),
+        format!("CREATE DATABASE \"{name}\""),
+        "ALTER SYSTEM SET default_transaction_read_only = on".to_owned(),
+        "SELECT pg_reload_conf()".to_owned(),
+    ] {
+        client.batch_execute(&sql).await.unwrap();
+    }
+    let host = match &of.get_hosts()[0] {
+        Host::Tcp(host) => host.clone(),
+        Host::Unix(folder) => folder.display().to_string(),
+    };
+    let password = of.get_password().map(|it| format!("password={}", String::from_utf8_lossy(it))).unwrap_or_default();
+    let primary = of.get_ports().first().copied().unwrap_or(5432);
+    let folder = folder.display();
+    for (hosts, ports) in [
+        (format!("{folder},{host}"), format!("{port},{primary}")),
+        (format!("{host},{folder}"), format!("{primary},{port}")),
+    ] {
+        let address = format!("host={hosts} port={ports} user={user} dbname={name} {password}");
+        let ledger = PostgresLedger::connect(&address).await.unwrap();
+        ledger.join("n", LONG).await.unwrap();
     }
 }
 
