@@ -10,6 +10,7 @@ mod node;
 pub mod nodes;
 mod port;
 pub mod proxy;
+pub mod replicated;
 mod stream;
 mod terminal;
 pub mod tls_server;

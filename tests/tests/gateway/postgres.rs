@@ -2,6 +2,7 @@
 
 mod backup;
 mod clocks;
+mod failover;
 mod outage;
 mod pooler;
 mod tls;
