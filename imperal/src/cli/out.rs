@@ -41,7 +41,8 @@ fn lines<S>(server: bool) -> impl Layer<S>
 where
     S: Subscriber + for<'span> LookupSpan<'span>,
 {
-    let default = if server { "info" } else { "warn" };
+    // Each connection that broke is a line of the pool's; what that means is said by the ledger.
+    let default = if server { "info,deadpool.postgres=error" } else { "warn" };
     let asked = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new(default));
     // Without the hint, all that the log leaves out would be asked for.
     let news = filter_fn(Traces::is_news).with_max_level_hint(LevelFilter::TRACE);
