@@ -42,7 +42,7 @@ where
     S: Subscriber + for<'span> LookupSpan<'span>,
 {
     // Each connection that broke is a line of the pool's; what that means is said by the ledger.
-    let default = if server { "info,deadpool.postgres=error" } else { "warn" };
+    let default = if server { "info,deadpool=error" } else { "warn" };
     let asked = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new(default));
     // Without the hint, all that the log leaves out would be asked for.
     let news = filter_fn(Traces::is_news).with_max_level_hint(LevelFilter::TRACE);
