@@ -62,7 +62,8 @@ impl Campaign {
         let mut weather = JoinSet::new();
         for (number, node) in nodes.into_iter().enumerate() {
             let (fleet, well, dice) = (fleet.clone(), well.clone(), dice.fork());
-            let blowing = Weather { fleet, number, well, calm: self.calm, dice, happened: Happened::default() };
+            let blowing =
+                Weather { fleet, number, well, calm: self.calm, dice, happened: Happened::default(), armed: false };
             weather.spawn(blowing.blow(node, enough.clone()));
         }
         let watched = CancellationToken::new();

@@ -115,6 +115,8 @@ pub(crate) struct Weather {
     pub(crate) calm: Duration,
     pub(crate) dice: Dice,
     pub(crate) happened: Happened,
+    /// Whether the node is to die at a named moment.
+    pub(crate) armed: bool,
 }
 
 impl Weather {
@@ -176,8 +178,12 @@ impl Weather {
                 }
             };
         }
-        if node.ended_within(Duration::ZERO).await {
-            self.happened.at_a_moment += 1;
+        let at_a_moment = node.ended_within(Duration::ZERO).await;
+        // Left alone, it would still meet its named moment, perhaps while it is asked what it has.
+        if at_a_moment || self.armed {
+            *(if at_a_moment { &mut self.happened.at_a_moment } else { &mut self.happened.killed }) += 1;
+            self.fleet.is_at(self.number, None);
+            node.kill().await;
             node = self.fleet.start(self.number).await;
         }
         (node, self.happened)
@@ -190,6 +196,7 @@ impl Weather {
     /// Starts the node again, now and then to die at a named moment.
     async fn back(&mut self) -> Node {
         let point = (self.dice.below(3) == 0).then(|| self.dice.one_of(POINTS)).flatten();
+        self.armed = point.is_some();
         if let Some((name, most)) = point {
             let env = ("IMPERAL_CRASH_AT".to_owned(), format!("{name}:{}", 1 + self.dice.below(most * 8)));
             match self.fleet.try_start(self.number, Some(env)).await {
@@ -197,6 +204,7 @@ impl Weather {
                 None => self.happened.at_a_moment += 1,
             }
         }
+        self.armed = false;
         self.fleet.start(self.number).await
     }
 
