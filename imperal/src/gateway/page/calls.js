@@ -5,7 +5,7 @@ import { ApiError, post, same, stable } from "./api.js";
 import { kept } from "./secrets.js";
 import { humanise } from "./words.js";
 
-/** How long a call that has no answer is sent again by itself. */
+/** How long a call is sent again by itself, once it had no answer. */
 const PATIENCE = 5000;
 const FIRST_WAIT = 250;
 
@@ -25,38 +25,41 @@ export class Calls {
   constructor(feed, { answered, schemaOf }) {
     Object.assign(this, { feed, answered, schemaOf });
     this.waiting = [];
-    this.keys = new Map(); // what was asked and was given up without an answer -> its key
+    this.givenUp = new Map(); // what was asked, had no answer and is not in the chat -> its key and call
     feed.on("turns", (turns, live) => live && turns.forEach((turn) => this.match(turn)));
   }
 
   /**
    * Calls a function. Resolves as soon as the call is accepted: its turn came by the stream, or
    * the answer did. Rejects with an ApiError when it was refused or nothing answered in time. Asked
-   * for the same after that, it is the same call: the platform runs it once.
+   * for the same after that, it is the same call, until it is seen in the chat: the platform runs it once.
    */
   run(appId, fn, params) {
     return new Promise((resolve, reject) => {
-      const call = { appId, fn, params: kept(params, this.schemaOf(appId, fn)), resolve };
+      const call = { appId, fn, params: kept(params, this.schemaOf(appId, fn)), seen: false, resolve };
       this.waiting.push(call);
-      this.send(appId, { function: fn, params })
+      this.send(call, { function: fn, params })
         .then(({ turn }) => (resolve(), turn && this.answered(turn.seq)), reject)
         .finally(() => this.forget(call));
     });
   }
 
-  async send(appId, body) {
+  async send(call, body) {
+    const { appId } = call;
     const what = stable({ appId, ...body });
-    const key = this.keys.get(what) ?? newKey();
-    this.keys.delete(what); // asked for twice at once it is two calls
-    const begun = Date.now();
+    const key = this.givenUp.get(what)?.key ?? newKey();
+    this.givenUp.delete(what); // asked for twice at once it is two calls
+    let until;
     for (let wait = FIRST_WAIT; ; wait *= 2) {
       try {
         const path = `/v1/extensions/${encodeURIComponent(appId)}/call`;
         return await post(path, body, { "idempotency-key": key });
       } catch (error) {
         if (!isOpen(error)) throw error;
-        if (Date.now() - begun + wait > PATIENCE) {
-          this.keys.set(what, key);
+        until ??= Date.now() + PATIENCE;
+        if (Date.now() + wait > until) {
+          // Whoever asks again for what they see in the chat means another call.
+          if (!call.seen) this.givenUp.set(what, { key, call });
           throw error;
         }
         await sleep(wait);
@@ -73,12 +76,15 @@ export class Calls {
 
   match(turn) {
     if (turn.role !== "user") return;
-    const call = this.waiting.find(
-      (c) => c.appId === turn.app_id && c.fn === turn.function && same(c.params, turn.params ?? {}),
-    );
-    if (!call) return;
-    this.forget(call);
-    call.resolve();
+    const isIt = (c) => c.appId === turn.app_id && c.fn === turn.function && same(c.params, turn.params ?? {});
+    const call = this.waiting.find(isIt);
+    if (call) {
+      this.forget(call);
+      call.seen = true;
+      return call.resolve();
+    }
+    const given = [...this.givenUp].find(([, { call }]) => isIt(call));
+    if (given) this.givenUp.delete(given[0]);
   }
 
   forget(call) {
@@ -91,6 +97,5 @@ export function explain(error) {
   if (!(error instanceof ApiError)) return "Something went wrong in this page. Reload it and try again.";
   if (error.status === 0) return `${error.message} Nothing you wrote is lost, and sending it again cannot run it twice.`;
   if (error.status === 401) return "The session has ended. The command link of the extension prints a fresh link to this page.";
-  if (error.status === 503) return `${error.message} Nothing was started; try again in a moment.`;
   return error.field && !error.message.includes(error.field) ? `${humanise(error.field)}: ${error.message}` : error.message;
 }
