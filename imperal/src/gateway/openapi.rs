@@ -210,6 +210,6 @@ fn reason(status: u16) -> &'static str {
         413 => "The request is too large",
         422 => "A parameter is missing or wrong, and `field` names it; or the key belongs to another request",
         429 => "Too much at once",
-        _ => "The platform cannot write right now; nothing was accepted",
+        _ => "The platform cannot do it right now; whether it was accepted all the same, the message says",
     }
 }

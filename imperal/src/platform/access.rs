@@ -77,11 +77,12 @@ impl Access {
     }
 
     /// The same under a key: however often it is asked, on whichever nodes and at once, it is run once, and
-    /// every request has that one's reply. Who lost an answer asks again. The key lasts as long as the call's turn is kept.
+    /// every request has that one's reply. Who lost an answer asks again. The key lasts as long as the call's turn is
+    /// kept; it compares the function and what the chat keeps of the parameters.
     ///
     /// # Errors
-    /// As [`Access::call`]; `KEY_REUSED` when the key belongs to a call with another function or other
-    /// parameters.
+    /// As [`Access::call`], also when this node stops while another is at work on the call; `KEY_REUSED` when the key
+    /// belongs to a call with another function or other parameters; `NOT_FOUND` when that call's turn goes just now.
     pub async fn call_once(&self, key: &RequestKey, app_id: &str, function: &str, params: Value) -> Result<CallReply> {
         self.platform.call(&self.user, app_id, function, params, Some(key)).await
     }

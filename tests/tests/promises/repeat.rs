@@ -112,6 +112,30 @@ async fn what_a_crash_cut_off_is_said_to_be() {
     assert!(!asked(&anna, "l", json!({"seconds": 60})).await.unwrap().repeated, "under a new key it is run again");
 }
 
+/// Whoever waits for another's reply does not hold up a node that stops: the call may be on another one.
+#[tokio::test(start_paused = true)]
+async fn a_request_that_waits_is_sent_away_when_its_node_stops() {
+    let knocks = Arc::new(AtomicUsize::new(0));
+    let first = TestPlatform::setup().state(Knocks(knocks.clone())).start().await;
+    let other_node = TestPlatform::setup().settings(|settings| settings.node = "other".into()).on_ledger_of(&first);
+    let second = other_node.state(Knocks(knocks.clone())).start().await;
+    let asking = |platform: &TestPlatform| {
+        let anna = platform.user("anna");
+        tokio::spawn(async move { asked(&anna, "k", json!({"seconds": 60})).await })
+    };
+    let taken = asking(&first);
+    while knocks.load(Ordering::SeqCst) == 0 {
+        tokio::task::yield_now().await;
+    }
+    let waiting = asking(&second);
+    second.pass(Duration::from_secs(1)).await;
+    assert!(!waiting.is_finished());
+    second.platform().shutdown(Duration::from_secs(10)).await;
+    assert_eq!(*waiting.await.unwrap().unwrap_err().code(), codes::UNAVAILABLE);
+    assert!(!taken.is_finished());
+    assert_eq!(taken.await.unwrap().unwrap().result.summary, "Knock number 1.");
+}
+
 /// One that asks while another's first try has neither been refused nor done is the one that is run.
 #[tokio::test(start_paused = true)]
 async fn a_request_that_does_not_know_its_fate_learns_whose_the_call_is() {
