@@ -27,6 +27,8 @@ pub(super) struct Cleanups(Mutex<Registered>);
 struct Registered {
     last: u64,
     armed: Vec<(u64, Cleanup)>,
+    /// Whether the work is over: nobody runs what comes now.
+    over: bool,
 }
 
 impl Cleanups {
@@ -38,7 +40,9 @@ impl Cleanups {
         let mut registered = self.lock();
         registered.last += 1;
         let number = registered.last;
-        registered.armed.push((number, cleanup));
+        if !registered.over {
+            registered.armed.push((number, cleanup));
+        }
         number
     }
 
@@ -62,7 +66,8 @@ impl Context {
     /// logged and changes no outcome.
     ///
     /// [`disarm`](OnCancel::disarm) it when there is nothing left to clean up. Dropping the handle
-    /// does not: work that is cancelled is dropped with all its values.
+    /// does not: work that is cancelled is dropped with all its values. What is registered when the
+    /// work is over, by something that outlives it, is dropped.
     ///
     /// ```
     /// # use imperal::prelude::*;
@@ -121,10 +126,13 @@ impl fmt::Debug for OnCancel {
     }
 }
 
-/// Drops what the work has registered. A closure that holds the work's context would keep both for
-/// ever.
+/// Drops what the work has registered, and from now on what it registers. A closure that holds the
+/// work's context would keep both for ever.
 pub(crate) fn forget_cleanups(ctx: &Context) {
-    let armed = std::mem::take(&mut ctx.0.cleanups.lock().armed);
+    let mut registered = ctx.0.cleanups.lock();
+    registered.over = true;
+    let armed = std::mem::take(&mut registered.armed);
+    drop(registered);
     // Not under the lock: what is dropped may disarm another.
     drop(armed);
 }
@@ -157,4 +165,5 @@ async fn run(ctx: &Context, cleanup: Cleanup, until: Instant) {
         Err(_) => ctx.log().warn("cleaning up after a cancel took longer than the grace period and was dropped"),
     }
     its_own.signal().close();
+    forget_cleanups(&its_own);
 }

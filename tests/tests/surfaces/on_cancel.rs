@@ -207,3 +207,42 @@ async fn what_was_registered_is_let_go_when_the_work_ends_by_itself() {
     anna.end_of(task_id).await;
     assert_eq!(Arc::strong_count(&held), before);
 }
+
+/// By what outlives the work, or by its cleaning up: nobody would run it.
+#[tokio::test(start_paused = true)]
+async fn what_is_registered_too_late_is_let_go_at_once() {
+    fn arm(ctx: &Context, held: &Arc<()>) {
+        let all = (ctx.clone(), held.clone());
+        let _ = ctx.on_cancel(move |_| async move {
+            drop(all);
+            Ok(())
+        });
+    }
+    let held = Arc::new(());
+    let (_platform, anna) = platform({
+        let held = held.clone();
+        move |ctx| {
+            let (stray, held) = (ctx.clone(), held.clone());
+            async move {
+                let in_cleanup = held.clone();
+                let _armed = ctx.on_cancel(move |its_own| async move {
+                    arm(&its_own, &in_cleanup);
+                    Ok(())
+                });
+                tokio::spawn(async move {
+                    sleep(secs(3600)).await;
+                    arm(&stray, &held);
+                });
+                ctx.cancelled().await;
+                Ok(ActionResult::done("swallowed"))
+            }
+        }
+    })
+    .await;
+    let before = Arc::strong_count(&held);
+    let task_id = anna.start("in_background", json!({})).await;
+    anna.cancel(task_id).await;
+    assert_eq!(anna.end_of(task_id).await.state, TaskState::Cancelled);
+    sleep(secs(7200)).await;
+    assert_eq!(Arc::strong_count(&held), before);
+}

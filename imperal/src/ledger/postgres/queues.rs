@@ -81,10 +81,10 @@ impl Queues {
         self.known().callers.clear();
     }
 
-    /// A call that is in the ledger, as far as anybody knows, and waits for its reply. One that was there
-    /// before may be another request's, on another node.
+    /// A call that is in the ledger and waits for its reply. One that was there before may be another
+    /// request's, on another node, which replies: also where it is not known yet which it is.
     pub(super) fn accepted(&self, call_id: CallId, owner: Owner, outcome: &Result<Turn, LedgerError>) {
-        if matches!(outcome, Ok(_) | Err(LedgerError::Unsure(_))) {
+        if outcome.is_ok() {
             self.known().callers.insert(call_id, owner);
         }
     }
@@ -121,6 +121,17 @@ impl Drop for Place<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    /// Two requests under one key, of which this one loses its connection and then hears of the other.
+    #[test]
+    fn a_call_that_becomes_another_requests_is_not_remembered() {
+        let queues = Queues::new(16, LedgerMeters::default());
+        let call_id = CallId::generate();
+        for outcome in [Err(LedgerError::Unsure(String::new())), Err(LedgerError::Settled)] {
+            queues.accepted(call_id, Owner::new("t", "anna"), &outcome);
+        }
+        assert!(queues.known().callers.is_empty());
+    }
 
     #[tokio::test(start_paused = true)]
     async fn an_owner_waits_for_itself_alone_and_nobody_is_left_behind() {
