@@ -72,6 +72,8 @@ pub(crate) struct LosesAnswers {
     pub(crate) to_forget: AtomicU32,
     /// Messages that it does not take.
     to_refuse: AtomicU32,
+    /// Ends of what others left that it does not take.
+    to_put_off: AtomicU32,
     /// Whether the answer of a start is a long time on its way.
     slow_starts: AtomicBool,
 }
@@ -158,6 +160,9 @@ impl Ledger for LosesAnswers {
     }
 
     fn reclaim_task<'a>(&'a self, holder: &'a Incarnation, task_id: TaskId, end: TaskEnd) -> Fut<'a, Turn> {
+        if counted_down(&self.to_put_off) {
+            return Box::pin(async { Err(LedgerError::Unavailable("it is slow".to_owned())) });
+        }
         self.inner.reclaim_task(holder, task_id, end)
     }
 
@@ -265,6 +270,25 @@ async fn a_tasks_message_waits_for_a_ledger_that_is_away() {
 
     let answer = anna.call("say", json!({"later": false})).await.unwrap().result;
     assert_eq!(answer.error_code, Some(imperal::codes::UNAVAILABLE), "{answer:?}");
+}
+
+/// More is left than a slow ledger takes at once: whoever starts goes on for as long as that gets anywhere.
+#[tokio::test(start_paused = true)]
+async fn a_start_settles_what_was_left_though_not_all_of_it_is_taken_at_once() {
+    let ledger = Arc::new(LosesAnswers::default());
+    let platform = TestPlatform::setup().ledger(ledger.clone()).start().await;
+    let anna = platform.user("anna");
+    let mut left = Vec::new();
+    for _ in 0..5 {
+        left.push(anna.start("nap", json!({"seconds": 60})).await);
+    }
+    ledger.to_put_off.store(4, Ordering::SeqCst);
+    platform.crash().await;
+    assert_eq!(ledger.to_put_off.load(Ordering::SeqCst), 0);
+    for task_id in left {
+        assert_eq!(anna.end_of(task_id).await.state, TaskState::Reclaimed);
+        assert_eq!(anna.outcomes(task_id).await.len(), 1);
+    }
 }
 
 /// A platform on this ledger with a function's state, and another that takes its place.
