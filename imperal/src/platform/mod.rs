@@ -47,6 +47,7 @@ use live::{Life, LiveWork};
 pub(crate) use meters::{Meters, Sent};
 use outgoing::Metered;
 use progress::ProgressHub;
+use repeat::Awaited;
 
 /// A running node: extensions, ledger, and everything at work.
 #[derive(Clone)]
@@ -63,6 +64,7 @@ struct Node {
     settings: Settings,
     life: RwLock<Life>,
     live: LiveWork,
+    awaited: Awaited,
     /// When the lease that this node has was asked for.
     renewed_at: RwLock<Instant>,
     /// Until then other nodes' lapsed leases are let be.
@@ -149,6 +151,7 @@ impl Platform {
             settings,
             life: RwLock::new(life.into()),
             live: LiveWork::default(),
+            awaited: Awaited::default(),
             renewed_at: RwLock::new(asked),
             lenient_until: RwLock::default(),
             watchdog: Watchdog::start(),
@@ -258,10 +261,7 @@ impl Node {
     }
 
     fn accepting(&self) -> Result<()> {
-        if self.stopping.is_cancelled() {
-            return Err(Error::platform(codes::UNAVAILABLE, "The platform is stopping. Try again in a moment."));
-        }
-        Ok(())
+        if self.stopping.is_cancelled() { Err(stopping()) } else { Ok(()) }
     }
 
     fn call_limits(&self) -> Limits {
@@ -273,6 +273,10 @@ impl Node {
         let cap = if long_running { self.settings.long_task_cap } else { self.settings.task_cap };
         Limits { cap, liveness: self.settings.liveness, grace: self.settings.cancel_grace }
     }
+}
+
+fn stopping() -> Error {
+    Error::platform(codes::UNAVAILABLE, "The platform is stopping. Try again in a moment.")
 }
 
 fn unreadable(error: &LedgerError) -> Error {

@@ -3,11 +3,20 @@
 //! A key gives a call its id, so the ledger itself takes it once, whichever nodes are asked and however
 //! many at once. Who comes too late waits for the reply of the first, wherever that one runs: a crash
 //! there ends in a reply as well. A key lasts as long as the call's turn is kept.
+//!
+//! Of all who wait here for one reply, one looks at each event of the user's, and the others wait for
+//! that one: a thousand of them do not keep the ledger busier than a stream does.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use tokio::sync::OwnedMutexGuard;
 
 use super::commit::Waits;
-use super::{Node, unreadable};
+use super::{Node, stopping, unreadable};
 use crate::codes;
 use crate::error::Error;
+use crate::ids::CallId;
 use crate::ledger::{CallRecord, Incarnation, LedgerError, NewCall, Pulse};
 use crate::platform::CallReply;
 use crate::result::Result;
@@ -58,29 +67,101 @@ impl Node {
     /// `KEY_REUSED` when that one asked something else, `NOT_FOUND` when it is not kept any more,
     /// `UNAVAILABLE` when the ledger cannot be read or this node stops.
     pub(super) async fn reply_of(&self, call: &NewCall) -> Result<CallReply> {
+        // Who asks for something else is told at once.
+        if let Some(reply) = self.reply_now(call).await? {
+            return Ok(reply);
+        }
+        match self.stopping.run_until_cancelled(self.reply_in_turn(call)).await {
+            Some(reply) => reply,
+            None => Err(stopping()),
+        }
+    }
+
+    async fn reply_in_turn(&self, call: &NewCall) -> Result<CallReply> {
+        let _place = self.awaited.enter(call.call_id).await;
         // Before the first look, so that nothing falls between the two.
         let mut pulses = self.ledger.feed().subscribe(&call.owner);
         loop {
-            let found = self.ledger.call(&call.owner, call.call_id).await.map_err(|error| unreadable(&error))?;
-            let Some(CallRecord { asked, reply }) = found else {
-                return Err(Error::user(codes::NOT_FOUND, "The call under this key is not kept any more."));
-            };
-            let (first, this) = (&asked.body, &call.turn);
-            if (&first.function, &first.params) != (&this.function, &this.params) {
-                return Err(Error::user(
-                    codes::KEY_REUSED,
-                    "This key belongs to an earlier call with another function or other parameters. Use a new one.",
-                ));
+            if let Some(reply) = self.reply_now(call).await? {
+                return Ok(reply);
             }
-            if let Some(turn) = reply
-                && let Some(result) = turn.body.result.clone()
-            {
-                return Ok(CallReply { call_id: call.call_id, turn, result, repeated: true });
-            }
-            let news = async { while !matches!(pulses.next().await, Pulse::Events) {} };
-            if self.stopping.run_until_cancelled(news).await.is_none() {
-                self.accepting()?;
-            }
+            while !matches!(pulses.next().await, Pulse::Events) {}
         }
+    }
+
+    async fn reply_now(&self, call: &NewCall) -> Result<Option<CallReply>> {
+        let found = self.ledger.call(&call.owner, call.call_id).await.map_err(|error| unreadable(&error))?;
+        let Some(CallRecord { asked, reply }) = found else {
+            return Err(Error::user(codes::NOT_FOUND, "The call under this key is not kept any more."));
+        };
+        let (first, this) = (&asked.body, &call.turn);
+        if (&first.function, &first.params) != (&this.function, &this.params) {
+            return Err(Error::user(
+                codes::KEY_REUSED,
+                "This key belongs to an earlier call with another function or other parameters. Use a new one.",
+            ));
+        }
+        Ok(reply.and_then(|turn| {
+            let result = turn.body.result.clone()?;
+            Some(CallReply { call_id: call.call_id, turn, result, repeated: true })
+        }))
+    }
+}
+
+type Line = Arc<tokio::sync::Mutex<()>>;
+
+/// Who waits for replies to others' requests, by call.
+#[derive(Debug, Default)]
+pub(super) struct Awaited(Mutex<HashMap<CallId, Line>>);
+
+impl Awaited {
+    fn lines(&self) -> MutexGuard<'_, HashMap<CallId, Line>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Waits until nobody else looks for this reply.
+    async fn enter(&self, call_id: CallId) -> Place<'_> {
+        let line = self.lines().entry(call_id).or_default().clone();
+        // From here on it is left again, also by who gives up.
+        let mut place = Place { awaited: self, call_id, line: line.clone(), first: None };
+        place.first = Some(line.lock_owned().await);
+        place
+    }
+}
+
+/// The right to look for a reply, or to wait for it.
+struct Place<'a> {
+    awaited: &'a Awaited,
+    call_id: CallId,
+    line: Line,
+    first: Option<OwnedMutexGuard<()>>,
+}
+
+impl Drop for Place<'_> {
+    fn drop(&mut self) {
+        let mut lines = self.awaited.lines();
+        self.first = None;
+        // The map's, and this one: nobody else waits.
+        if Arc::strong_count(&self.line) == 2 {
+            lines.remove(&self.call_id);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn who_waits_for_one_reply_waits_in_line_and_nobody_is_left_behind() {
+        let awaited = Awaited::default();
+        let (call, another) = (CallId::generate(), CallId::generate());
+        let first = awaited.enter(call).await;
+        drop(awaited.enter(another).await);
+        let given_up = tokio::time::timeout(std::time::Duration::ZERO, awaited.enter(call)).await;
+        assert!(given_up.is_err());
+        let (second, ()) = tokio::join!(awaited.enter(call), async { drop(first) });
+        drop(second);
+        assert!(awaited.lines().is_empty());
     }
 }

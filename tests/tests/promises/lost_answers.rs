@@ -72,6 +72,8 @@ pub(crate) struct LosesAnswers {
     pub(crate) to_forget: AtomicU32,
     /// Messages that it does not take.
     to_refuse: AtomicU32,
+    /// How often it was asked for a call.
+    pub(crate) looks: AtomicU32,
     /// Ends of what others left that it does not take.
     to_put_off: AtomicU32,
     /// Whether the answer of a start is a long time on its way.
@@ -183,6 +185,7 @@ impl Ledger for LosesAnswers {
     }
 
     fn call<'a>(&'a self, owner: &'a Owner, call_id: CallId) -> Fut<'a, Option<CallRecord>> {
+        self.looks.fetch_add(1, Ordering::SeqCst);
         self.inner.call(owner, call_id)
     }
 

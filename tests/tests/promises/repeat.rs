@@ -136,6 +136,34 @@ async fn a_request_that_waits_is_sent_away_when_its_node_stops() {
     assert_eq!(taken.await.unwrap().unwrap().result.summary, "Knock number 1.");
 }
 
+/// However many wait, and whatever else their user does meanwhile, the ledger is not kept busy by it.
+#[tokio::test(start_paused = true)]
+async fn those_who_wait_for_one_reply_look_for_it_together() {
+    const WAITING: usize = 20;
+    const EVENTS: usize = 100;
+    let ledger = Arc::new(LosesAnswers::default());
+    let setup = TestPlatform::setup().state(Knocks(Arc::default())).ledger(ledger.clone());
+    let platform = setup.start().await;
+    let anna = platform.user("anna");
+    let asking = (0..=WAITING).map(|_| {
+        let anna = anna.clone();
+        tokio::spawn(async move { asked(&anna, "k", json!({"seconds": 60})).await.unwrap() })
+    });
+    let mut asking: Vec<_> = asking.collect();
+    platform.pass(Duration::from_secs(1)).await;
+    asking.pop().unwrap().abort();
+    for _ in 0..EVENTS / 2 {
+        anna.call("knock", json!({"seconds": 0})).await.unwrap();
+    }
+    let refused = asked(&anna, "k", json!({"seconds": 1})).await.unwrap_err();
+    assert_eq!(*refused.code(), codes::KEY_REUSED, "at once, whoever else waits");
+    for asking in asking {
+        assert_eq!(asking.await.unwrap().result.summary, "Knock number 1.");
+    }
+    let looks = usize::try_from(ledger.looks.load(Ordering::SeqCst)).unwrap();
+    assert!(looks < 3 * WAITING + 2 * EVENTS, "{looks} looks");
+}
+
 /// One that asks while another's first try has neither been refused nor done is the one that is run.
 #[tokio::test(start_paused = true)]
 async fn a_request_that_does_not_know_its_fate_learns_whose_the_call_is() {
