@@ -10,7 +10,7 @@
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use tokio::sync::OwnedMutexGuard;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use super::commit::Waits;
 use super::{Node, stopping, unreadable};
@@ -108,7 +108,8 @@ impl Node {
     }
 }
 
-type Line = Arc<tokio::sync::Mutex<()>>;
+/// Has place for one.
+type Line = Arc<Semaphore>;
 
 /// Who waits for replies to others' requests, by call.
 #[derive(Debug, Default)]
@@ -121,10 +122,10 @@ impl Awaited {
 
     /// Waits until nobody else looks for this reply.
     async fn enter(&self, call_id: CallId) -> Place<'_> {
-        let line = self.lines().entry(call_id).or_default().clone();
+        let line = self.lines().entry(call_id).or_insert_with(|| Arc::new(Semaphore::new(1))).clone();
         // From here on it is left again, also by who gives up.
         let mut place = Place { awaited: self, call_id, line: line.clone(), first: None };
-        place.first = Some(line.lock_owned().await);
+        place.first = line.acquire_owned().await.ok();
         place
     }
 }
@@ -134,7 +135,7 @@ struct Place<'a> {
     awaited: &'a Awaited,
     call_id: CallId,
     line: Line,
-    first: Option<OwnedMutexGuard<()>>,
+    first: Option<OwnedSemaphorePermit>,
 }
 
 impl Drop for Place<'_> {

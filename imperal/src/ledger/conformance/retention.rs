@@ -286,11 +286,12 @@ pub async fn pruning_beside_everybody_holds_every_rule(backend: &impl Backend) {
     });
     let writers = (0..4).map(|n| {
         let (node, owner) = (if n % 2 == 0 { &node } else { &other }.clone(), if n < 3 { anna() } else { ben() });
-        let pruned = pruned.clone();
+        let (pruned, begun) = (pruned.clone(), Instant::now());
         tokio::spawn(async move {
             for round in 0..12 {
                 // However the scheduler has it, half of the writing comes after some of the pruning.
                 while round == 6 && pruned.load(Ordering::Relaxed) == 0 {
+                    assert!(begun.elapsed() < Duration::from_secs(60), "nothing is pruned");
                     tokio::task::yield_now().await;
                 }
                 let call_id = node.call(&owner).await;

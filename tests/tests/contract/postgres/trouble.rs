@@ -162,7 +162,7 @@ async fn a_user_who_writes_more_than_the_disk_takes_holds_up_nobody_else() {
         ledger.accept_call(&life, call).await.unwrap();
         ledger.reply(&life, call_id, turn("!")).await.unwrap();
         // 40 ms without anybody else.
-        assert!(begun.elapsed() < Duration::from_secs(1), "ben waited {:?}", begun.elapsed());
+        assert!(begun.elapsed() < Duration::from_secs(4), "ben waited {:?}", begun.elapsed());
     }
     busy.iter().for_each(tokio::task::JoinHandle::abort);
 }
