@@ -91,6 +91,8 @@ pub mod gateway;
 pub mod ids;
 #[cfg(feature = "runtime")]
 pub mod ledger;
+#[cfg(feature = "runtime")]
+mod lines;
 #[cfg(feature = "platform")]
 pub mod manifest;
 #[cfg(feature = "runtime")]

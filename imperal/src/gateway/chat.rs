@@ -73,7 +73,7 @@ pub(super) struct InjectBody {
 
 /// What an injection answers.
 #[derive(Debug, Serialize, JsonSchema)]
-pub(super) struct Injected {
+pub(super) struct InjectedTurn {
     turn: Turn,
 }
 
@@ -119,5 +119,5 @@ pub(super) async fn inject(State(gateway): State<Gateway>, request: Request) -> 
     injection.refresh_panels = body.refresh_panels;
     Key(injection.key) = Key::of(&headers)?;
     let injected = gateway.platform.inject(injection).await?;
-    Ok(replayed(injected.repeated, json(StatusCode::OK, &Injected { turn: injected.turn })))
+    Ok(replayed(injected.repeated, json(StatusCode::OK, &InjectedTurn { turn: injected.turn })))
 }

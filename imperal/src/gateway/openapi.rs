@@ -7,7 +7,7 @@ use schemars::{JsonSchema, SchemaGenerator};
 use serde_json::{Map, Value, json};
 
 use super::calls::CallBody;
-use super::chat::{InjectBody, Injected, Turns};
+use super::chat::{InjectBody, InjectedTurn, Turns};
 use super::failure::ErrorBody;
 use super::info::{AuditRows, Extensions, Session};
 use super::tasks::Tasks;
@@ -137,7 +137,7 @@ fn operations(generator: &mut SchemaGenerator) -> Vec<Operation> {
             headers: &[KEY],
             body: Some(schema::<InjectBody>(generator)),
             errors: &[400, 401, 403, 404, 413, 422, 503],
-            ..get("/v1/internal/chat/inject", "Put a message into a user's chat", schema::<Injected>(generator))
+            ..get("/v1/internal/chat/inject", "Put a message into a user's chat", schema::<InjectedTurn>(generator))
         },
         get("/v1/extensions", "What is loaded", schema::<Extensions>(generator)),
         Operation {

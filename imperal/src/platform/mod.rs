@@ -32,7 +32,9 @@ use crate::codes;
 use crate::context::{HttpPool, Ports, ProgressListener, States};
 use crate::error::Error;
 use crate::function::{FunctionDef, ParamsCheck, Registry};
+use crate::ids::CallId;
 use crate::ledger::{Ledger, LedgerError};
+use crate::lines::Lines;
 use crate::result::Result;
 use crate::task::{Limits, Watchdog};
 use crate::trace;
@@ -47,7 +49,6 @@ use live::{Life, LiveWork};
 pub(crate) use meters::{Meters, Sent};
 use outgoing::Metered;
 use progress::ProgressHub;
-use repeat::Awaited;
 
 /// A running node: extensions, ledger, and everything at work.
 #[derive(Clone)]
@@ -64,7 +65,8 @@ struct Node {
     settings: Settings,
     life: RwLock<Life>,
     live: LiveWork,
-    awaited: Awaited,
+    /// Who waits here for replies to others' requests, one of them at work for each.
+    awaited: Lines<CallId>,
     /// When the lease that this node has was asked for.
     renewed_at: RwLock<Instant>,
     /// Until then other nodes' lapsed leases are let be.
@@ -151,7 +153,7 @@ impl Platform {
             settings,
             life: RwLock::new(life.into()),
             live: LiveWork::default(),
-            awaited: Awaited::default(),
+            awaited: Lines::new(1),
             renewed_at: RwLock::new(asked),
             lenient_until: RwLock::default(),
             watchdog: Watchdog::start(),

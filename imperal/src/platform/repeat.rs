@@ -7,16 +7,10 @@
 //! Of all who wait here for one reply, one looks at each event of the user's, and the others wait for
 //! that one: a thousand of them do not keep the ledger busier than a stream does.
 
-use std::collections::HashMap;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
-
 use super::commit::Waits;
 use super::{Node, stopping, unreadable};
 use crate::codes;
 use crate::error::Error;
-use crate::ids::CallId;
 use crate::ledger::{CallRecord, Incarnation, LedgerError, NewCall, Pulse};
 use crate::platform::CallReply;
 use crate::result::Result;
@@ -105,64 +99,5 @@ impl Node {
             let result = turn.body.result.clone()?;
             Some(CallReply { call_id: call.call_id, turn, result, repeated: true })
         }))
-    }
-}
-
-/// Has place for one.
-type Line = Arc<Semaphore>;
-
-/// Who waits for replies to others' requests, by call.
-#[derive(Debug, Default)]
-pub(super) struct Awaited(Mutex<HashMap<CallId, Line>>);
-
-impl Awaited {
-    fn lines(&self) -> MutexGuard<'_, HashMap<CallId, Line>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    /// Waits until nobody else looks for this reply.
-    async fn enter(&self, call_id: CallId) -> Place<'_> {
-        let line = self.lines().entry(call_id).or_insert_with(|| Arc::new(Semaphore::new(1))).clone();
-        // From here on it is left again, also by who gives up.
-        let mut place = Place { awaited: self, call_id, line: line.clone(), first: None };
-        place.first = line.acquire_owned().await.ok();
-        place
-    }
-}
-
-/// The right to look for a reply, or to wait for it.
-struct Place<'a> {
-    awaited: &'a Awaited,
-    call_id: CallId,
-    line: Line,
-    first: Option<OwnedSemaphorePermit>,
-}
-
-impl Drop for Place<'_> {
-    fn drop(&mut self) {
-        let mut lines = self.awaited.lines();
-        self.first = None;
-        // The map's, and this one: nobody else waits.
-        if Arc::strong_count(&self.line) == 2 {
-            lines.remove(&self.call_id);
-        }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[tokio::test]
-    async fn who_waits_for_one_reply_waits_in_line_and_nobody_is_left_behind() {
-        let awaited = Awaited::default();
-        let (call, another) = (CallId::generate(), CallId::generate());
-        let first = awaited.enter(call).await;
-        drop(awaited.enter(another).await);
-        let given_up = tokio::time::timeout(std::time::Duration::ZERO, awaited.enter(call)).await;
-        assert!(given_up.is_err());
-        let (second, ()) = tokio::join!(awaited.enter(call), async { drop(first) });
-        drop(second);
-        assert!(awaited.lines().is_empty());
     }
 }

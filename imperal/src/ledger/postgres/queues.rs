@@ -5,14 +5,16 @@
 //! others wait here, where they hold up nobody else.
 
 use std::collections::HashMap;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::pin::pin;
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use futures_util::future::poll_immediate;
 
 use super::pool::CONNECT;
 use crate::ids::CallId;
 use crate::ledger::{LedgerError, LedgerMeters, NewAudit, Owner, Turn};
+use crate::lines::{Lines, Place};
 
 /// The part of the connections that one owner's writes may have.
 const PART: usize = 8;
@@ -20,56 +22,45 @@ const PART: usize = 8;
 /// Writes by owner.
 #[derive(Debug)]
 pub(super) struct Queues {
-    at_once: usize,
+    lines: Lines<Owner>,
     meters: LedgerMeters,
-    known: Mutex<Known>,
-}
-
-#[derive(Debug, Default)]
-struct Known {
-    /// Of owners with writes under way.
-    lines: HashMap<Owner, Arc<Semaphore>>,
     /// Whose open calls of this life are.
-    callers: HashMap<CallId, Owner>,
+    callers: Mutex<HashMap<CallId, Owner>>,
 }
 
 impl Queues {
     pub(super) fn new(connections: usize, meters: LedgerMeters) -> Self {
-        Self { at_once: (connections / PART).max(1), meters, known: Mutex::default() }
+        Self { lines: Lines::new((connections / PART).max(1)), meters, callers: Mutex::default() }
     }
 
-    fn known(&self) -> MutexGuard<'_, Known> {
-        self.known.lock().unwrap_or_else(PoisonError::into_inner)
+    fn callers(&self) -> MutexGuard<'_, HashMap<CallId, Owner>> {
+        self.callers.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Waits for the owner's turn to write; it is theirs for as long as what is returned lives.
     ///
     /// # Errors
     /// `Unavailable` after as long as one waits for a connection.
-    pub(super) async fn enter(&self, owner: &Owner) -> Result<Place<'_>, LedgerError> {
-        let at_once = || Arc::new(Semaphore::new(self.at_once));
-        let line = self.known().lines.entry(owner.clone()).or_insert_with(at_once).clone();
-        // From here on it is left again, also by who gives up.
-        let mut place = Place { queues: self, owner: owner.clone(), line: line.clone(), permit: None };
-        place.permit = line.clone().try_acquire_owned().ok();
-        if place.permit.is_none() {
-            let begun = Instant::now();
-            let waited = tokio::time::timeout(CONNECT, line.acquire_owned()).await;
-            self.meters.waited(begun.elapsed());
-            let late = || format!("the user's own writes before this one took longer than {} s", CONNECT.as_secs());
-            place.permit = waited.map_err(|_| LedgerError::Unavailable(late()))?.ok();
+    pub(super) async fn enter(&self, owner: &Owner) -> Result<Place<'_, Owner>, LedgerError> {
+        let mut entering = pin!(self.lines.enter(owner.clone()));
+        if let Some(place) = poll_immediate(&mut entering).await {
+            return Ok(place);
         }
-        Ok(place)
+        let begun = Instant::now();
+        let waited = tokio::time::timeout(CONNECT, entering).await;
+        self.meters.waited(begun.elapsed());
+        let late = || format!("the user's own writes before this one took longer than {} s", CONNECT.as_secs());
+        waited.map_err(|_| LedgerError::Unavailable(late()))
     }
 
     /// The same for whoever the audit row is filed under.
-    pub(super) async fn enter_under(&self, row: &NewAudit) -> Result<Place<'_>, LedgerError> {
+    pub(super) async fn enter_under(&self, row: &NewAudit) -> Result<Place<'_, Owner>, LedgerError> {
         self.enter(&Owner::new(&row.tenant_id, &row.user_id)).await
     }
 
     /// The same for the owner of an open call; at once for a call of another life.
-    pub(super) async fn enter_of(&self, call_id: CallId) -> Result<Option<Place<'_>>, LedgerError> {
-        let caller = self.known().callers.get(&call_id).cloned();
+    pub(super) async fn enter_of(&self, call_id: CallId) -> Result<Option<Place<'_, Owner>>, LedgerError> {
+        let caller = self.callers().get(&call_id).cloned();
         match caller {
             Some(owner) => self.enter(&owner).await.map(Some),
             None => Ok(None),
@@ -78,14 +69,14 @@ impl Queues {
 
     /// A new life has no calls.
     pub(super) fn joined(&self) {
-        self.known().callers.clear();
+        self.callers().clear();
     }
 
     /// A call that is in the ledger and waits for its reply. One that was there before may be another
     /// request's, on another node, which replies: also where it is not known yet which it is.
     pub(super) fn accepted(&self, call_id: CallId, owner: Owner, outcome: &Result<Turn, LedgerError>) {
         if outcome.is_ok() {
-            self.known().callers.insert(call_id, owner);
+            self.callers().insert(call_id, owner);
         }
     }
 
@@ -93,27 +84,7 @@ impl Queues {
     pub(super) fn replied(&self, call_id: CallId, outcome: &Result<Turn, LedgerError>) {
         use LedgerError::{Fenced, Settled, Unknown};
         if matches!(outcome, Ok(_) | Err(Settled | Unknown | Fenced)) {
-            self.known().callers.remove(&call_id);
-        }
-    }
-}
-
-/// The right to write for an owner, or to wait for it.
-#[derive(Debug)]
-pub(super) struct Place<'a> {
-    queues: &'a Queues,
-    owner: Owner,
-    line: Arc<Semaphore>,
-    permit: Option<OwnedSemaphorePermit>,
-}
-
-impl Drop for Place<'_> {
-    fn drop(&mut self) {
-        let mut known = self.queues.known();
-        self.permit = None;
-        // The map's, and this one: nobody else writes or waits.
-        if Arc::strong_count(&self.line) == 2 {
-            known.lines.remove(&self.owner);
+            self.callers().remove(&call_id);
         }
     }
 }
@@ -130,7 +101,7 @@ mod tests {
         for outcome in [Err(LedgerError::Unsure(String::new())), Err(LedgerError::Settled)] {
             queues.accepted(call_id, Owner::new("t", "anna"), &outcome);
         }
-        assert!(queues.known().callers.is_empty());
+        assert!(queues.callers().is_empty());
     }
 
     #[tokio::test(start_paused = true)]
@@ -145,6 +116,6 @@ mod tests {
         assert_eq!(begun.elapsed(), CONNECT);
         let (third, ()) = tokio::join!(queues.enter(&anna), async { drop(first) });
         drop((second, third));
-        assert!(queues.known().lines.is_empty());
+        assert!(queues.lines.is_empty());
     }
 }
