@@ -173,6 +173,12 @@ impl Error {
     }
 }
 
+/// What is at the bottom of an error: "connection refused" and not "error sending request".
+#[cfg(feature = "platform")]
+pub(crate) fn root<'a>(error: &'a (dyn StdError + 'static)) -> &'a (dyn StdError + 'static) {
+    error.source().map_or(error, root)
+}
+
 impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}: {}", self.0.code, self.0.message)?;

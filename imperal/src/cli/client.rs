@@ -154,7 +154,7 @@ impl Wire {
 
     async fn success(&self, request: reqwest::RequestBuilder) -> Result<reqwest::Response, CliError> {
         let answer = request.bearer_auth(&self.token).send().await.map_err(|error| {
-            CliError::unreachable(format!("{} does not answer: {}", self.url, root(&error.without_url())))
+            CliError::unreachable(format!("{} does not answer: {}", self.url, crate::error::root(&error.without_url())))
         })?;
         let status = answer.status();
         if status.is_success() {
@@ -174,13 +174,4 @@ impl Wire {
         };
         Err(refused.coded(part("code")))
     }
-}
-
-/// What is at the bottom of an error: "connection refused" and not "error sending request".
-fn root(error: &reqwest::Error) -> String {
-    let mut cause: &dyn std::error::Error = error;
-    while let Some(source) = cause.source() {
-        cause = source;
-    }
-    cause.to_string()
 }

@@ -3,6 +3,9 @@
 //! Owns taking them out, at any depth: in objects, lists and maps, behind references and in whichever
 //! form of an enum. A part that one form calls secret is taken out whatever the others say.
 
+use std::borrow::Cow;
+
+use percent_encoding::percent_decode_str;
 use serde_json::Value;
 
 /// Whether the schema calls anything secret.
@@ -110,23 +113,8 @@ fn of_item(schema: &Value, at: usize) -> impl Iterator<Item = &Value> {
 }
 
 /// A reference without its percent signs: names of types may hold anything.
-fn decoded(reference: &str) -> String {
-    let mut bytes = Vec::with_capacity(reference.len());
-    let mut rest = reference.as_bytes();
-    while let [byte, after @ ..] = rest {
-        let hex = |byte: u8| char::from(byte).to_digit(16).and_then(|digit| u8::try_from(digit).ok());
-        match (byte, after) {
-            (b'%', [high, low, after @ ..]) if hex(*high).is_some() && hex(*low).is_some() => {
-                bytes.push(hex(*high).unwrap_or(0) * 16 + hex(*low).unwrap_or(0));
-                rest = after;
-            }
-            _ => {
-                bytes.push(*byte);
-                rest = after;
-            }
-        }
-    }
-    String::from_utf8_lossy(&bytes).into_owned()
+fn decoded(reference: &str) -> Cow<'_, str> {
+    percent_decode_str(reference).decode_utf8_lossy()
 }
 
 #[cfg(test)]

@@ -17,6 +17,8 @@ use opentelemetry_sdk::error::{OTelSdkError, OTelSdkResult};
 use opentelemetry_sdk::trace::{SpanData, SpanExporter};
 use tokio::runtime::Handle;
 
+use crate::error::root;
+
 /// Why the last request got no answer: the SDK says `network error`, whatever it was.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Why(Arc<Mutex<Option<String>>>);
@@ -75,13 +77,9 @@ impl HttpClient for Collector {
     }
 }
 
-/// What is at the bottom of an error. What lies above repeats it, and names the URL.
+/// What lies above repeats what is at the bottom, and names the URL.
 fn cause(error: &(dyn Error + 'static)) -> Option<String> {
-    let mut cause = error.source()?;
-    while let Some(deeper) = cause.source() {
-        cause = deeper;
-    }
-    Some(cause.to_string())
+    error.source().map(|source| root(source).to_string())
 }
 
 /// An exporter that tells the log how it goes.

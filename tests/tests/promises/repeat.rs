@@ -45,13 +45,24 @@ async fn taken_and_replied(user: &TestUser) -> (usize, usize) {
     (taken, turns.len() - taken)
 }
 
+/// A node, and how often anybody knocked.
+async fn one_node() -> (Arc<AtomicUsize>, TestPlatform) {
+    let knocks = Arc::new(AtomicUsize::new(0));
+    let platform = TestPlatform::setup().state(Knocks(knocks.clone())).start().await;
+    (knocks, platform)
+}
+
+/// Another one on its ledger.
+async fn another_node(first: &TestPlatform, knocks: &Arc<AtomicUsize>) -> TestPlatform {
+    let setup = TestPlatform::setup().settings(|settings| settings.node = "other".into()).on_ledger_of(first);
+    setup.state(Knocks(knocks.clone())).start().await
+}
+
 /// Many at once, on two nodes, and one long after.
 #[tokio::test(start_paused = true)]
 async fn however_often_it_is_asked_it_is_run_once() {
-    let knocks = Arc::new(AtomicUsize::new(0));
-    let first = TestPlatform::setup().state(Knocks(knocks.clone())).start().await;
-    let other_node = TestPlatform::setup().settings(|settings| settings.node = "other".into()).on_ledger_of(&first);
-    let second = other_node.state(Knocks(knocks.clone())).start().await;
+    let (knocks, first) = one_node().await;
+    let second = another_node(&first, &knocks).await;
     let askers = (0..8).map(|number| {
         let anna = if number % 2 == 0 { &first } else { &second }.user("anna");
         tokio::spawn(async move { asked(&anna, "k", json!({"seconds": 20})).await.unwrap() })
@@ -72,8 +83,7 @@ async fn however_often_it_is_asked_it_is_run_once() {
 /// Who asks is somebody else's business, and so is what is asked elsewhere.
 #[tokio::test(start_paused = true)]
 async fn a_key_is_its_users_and_means_one_thing() {
-    let knocks = Arc::new(AtomicUsize::new(0));
-    let platform = TestPlatform::setup().state(Knocks(knocks.clone())).start().await;
+    let (knocks, platform) = one_node().await;
     let (anna, ben) = (platform.user("anna"), platform.user("ben"));
     for user in [&anna, &ben, &platform.user_of("elsewhere", "anna")] {
         assert!(!asked(user, "k", json!({"seconds": 0})).await.unwrap().repeated);
@@ -92,8 +102,7 @@ async fn a_key_is_its_users_and_means_one_thing() {
 /// Whoever asks again after a crash learns that it was cut off; it is not begun behind their back.
 #[tokio::test(start_paused = true)]
 async fn what_a_crash_cut_off_is_said_to_be() {
-    let knocks = Arc::new(AtomicUsize::new(0));
-    let platform = TestPlatform::setup().state(Knocks(knocks.clone())).start().await;
+    let (knocks, platform) = one_node().await;
     let anna = platform.user("anna");
     let asking = tokio::spawn({
         let anna = anna.clone();
@@ -115,10 +124,8 @@ async fn what_a_crash_cut_off_is_said_to_be() {
 /// Whoever waits for another's reply does not hold up a node that stops: the call may be on another one.
 #[tokio::test(start_paused = true)]
 async fn a_request_that_waits_is_sent_away_when_its_node_stops() {
-    let knocks = Arc::new(AtomicUsize::new(0));
-    let first = TestPlatform::setup().state(Knocks(knocks.clone())).start().await;
-    let other_node = TestPlatform::setup().settings(|settings| settings.node = "other".into()).on_ledger_of(&first);
-    let second = other_node.state(Knocks(knocks.clone())).start().await;
+    let (knocks, first) = one_node().await;
+    let second = another_node(&first, &knocks).await;
     let asking = |platform: &TestPlatform| {
         let anna = platform.user("anna");
         tokio::spawn(async move { asked(&anna, "k", json!({"seconds": 60})).await })

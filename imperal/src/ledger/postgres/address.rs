@@ -4,6 +4,7 @@
 //! address of either form (`postgres://..` or `host=.. user=..`) before the driver reads the rest. No
 //! error repeats a part of the address that could hold a password.
 
+use percent_encoding::percent_decode_str;
 use tokio_postgres::Config;
 use tokio_postgres::config::{SslMode, TargetSessionAttrs};
 
@@ -99,7 +100,7 @@ fn split_url(text: &str) -> Split {
     let mut kept = Vec::new();
     for pair in text[mark + 1..].split('&') {
         let (key, value) = pair.split_once('=').unwrap_or((pair, ""));
-        if !split.takes(key, || decoded(value)) {
+        if !split.takes(key, || percent_decode_str(value).decode_utf8_lossy().into_owned()) {
             kept.push(pair);
         }
     }
@@ -108,26 +109,6 @@ fn split_url(text: &str) -> Split {
         split.rest = format!("{}?{}", split.rest, kept.join("&"));
     }
     split
-}
-
-/// A value with its `%` escapes resolved; one that is none stays as it is.
-fn decoded(text: &str) -> String {
-    let mut bytes = Vec::with_capacity(text.len());
-    let mut rest = text.as_bytes();
-    while let Some((&byte, after)) = rest.split_first() {
-        let digits = after.get(..2).and_then(|digits| std::str::from_utf8(digits).ok());
-        match digits.and_then(|digits| u8::from_str_radix(digits, 16).ok()) {
-            Some(escaped) if byte == b'%' => {
-                bytes.push(escaped);
-                rest = &after[2..];
-            }
-            _ => {
-                bytes.push(byte);
-                rest = after;
-            }
-        }
-    }
-    String::from_utf8_lossy(&bytes).into_owned()
 }
 
 /// `key = value` pairs; a value may stand in single quotes, `\` takes the next character as it is.
