@@ -21,10 +21,11 @@
 //! nodes start them and however many at once. A key is free again when its task has ended, in the
 //! transaction that ends it.
 //!
-//! **Ids.** Come from the platform and are new, or those of a repeated request. A call, task or turn id that is in the ledger
-//! already is refused with [`LedgerError::Settled`]: who repeats a write whose answer was lost
-//! cannot do it twice. A call's or an injected turn's id may be one that another request came with, on this node
-//! or another; of those one is written, and the others find it by [`Ledger::call`] and [`Ledger::turn`].
+//! **Ids.** Come from the platform and are new, or those of a repeated request. A call, task or turn id
+//! that is in the ledger already is refused with [`LedgerError::Settled`]: who repeats a write whose
+//! answer was lost cannot do it twice. A call's or an injected turn's id may be one that another request
+//! came with, on this node or another; of those one is written, and the others find it by
+//! [`Ledger::call`] and [`Ledger::turn`].
 //!
 //! **Order of refusals.** `Fenced` before all else; then whether the work exists and this life
 //! may write for it; then `Settled`, then `TooEarly`; of a start `AlreadyRunning`, then `TooManyTasks`.
@@ -32,10 +33,11 @@
 //! **Texts.** Any text and any JSON comes back as it was: NUL, characters beyond the first plane,
 //! nesting deeper than parsers take by default, the order of keys.
 //!
-//! **Audit.** Rows are only ever added, and taken away by retention alone, oldest first. Each carries the hash that [`AuditHash::of`] makes of it,
-//! of its time, and of the hash before it in its owner's chain: one chain an owner, so that owners
-//! do not wait for one another. The owner's latest hash is kept beside the owner, in the same
-//! transaction; so is the hash of the last row that retention took, which the first kept row follows.
+//! **Audit.** Rows are only ever added, and taken away by retention alone, oldest first. Each carries the
+//! hash that [`AuditHash::of`] makes of it, of its time, and of the hash before it in its owner's chain:
+//! one chain an owner, so that owners do not wait for one another. The owner's latest hash is kept beside
+//! the owner, in the same transaction; so is the hash of the last row that retention took, which the
+//! first kept row follows.
 //!
 //! **Leases.** A lease that lies further ahead than it is long was given before the clock was set
 //! back: [`Ledger::orphans`] cuts it to its length from now. So a dead node is found within a lease,

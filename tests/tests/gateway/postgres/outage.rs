@@ -211,7 +211,7 @@ async fn an_outage_past_the_lease_costs_no_work_where_a_node_starts_first() {
     assert_eq!(task["state"], "succeeded", "{task}");
 }
 
-/// All nodes stand still past their lease, as on a machine that is suspended or starved: whoever goes on
+/// All nodes stand still past their lease, as on a machine that is starved: whoever goes on
 /// first does not end the others.
 #[tokio::test(flavor = "multi_thread")]
 async fn standing_still_past_the_lease_costs_no_work_where_all_go_on() {
