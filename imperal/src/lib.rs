@@ -89,6 +89,7 @@ pub mod function;
 #[cfg(feature = "platform")]
 pub mod gateway;
 pub mod ids;
+mod json;
 #[cfg(feature = "runtime")]
 pub mod ledger;
 #[cfg(feature = "runtime")]

@@ -45,9 +45,8 @@ async fn run(client: &Client, args: &CallArgs) -> Result<Exit, CliError> {
     let session: Session = client.get("/v1/session").await?;
     let (app_id, function) = choose(&session, args)?;
     let params = match &args.params {
-        Some(text) => {
-            serde_json::from_str(text).map_err(|error| CliError::usage(format!("--params is not JSON: {error}")))?
-        }
+        Some(text) => crate::json::read(text.as_bytes())
+            .map_err(|error| CliError::usage(format!("--params is not JSON: {error}")))?,
         None => Value::Object(params::from_pairs(&args.pairs, &function.params_schema)?),
     };
     let body = json!({ "function": function.name, "params": params });

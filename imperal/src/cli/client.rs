@@ -144,12 +144,12 @@ impl Wire {
         }
         let answer = self.success(request).await?;
         let repeated = answer.headers().contains_key("idempotency-replayed");
-        let reply: CallReply = serde_json::from_slice(&answer.bytes().await?)?;
+        let reply: CallReply = crate::json::read(&answer.bytes().await?)?;
         Ok(CallReply { repeated, ..reply })
     }
 
     async fn answer<T: DeserializeOwned>(&self, request: reqwest::RequestBuilder) -> Result<T, CliError> {
-        Ok(serde_json::from_slice(&self.success(request).await?.bytes().await?)?)
+        Ok(crate::json::read(&self.success(request).await?.bytes().await?)?)
     }
 
     async fn success(&self, request: reqwest::RequestBuilder) -> Result<reqwest::Response, CliError> {
@@ -161,7 +161,7 @@ impl Wire {
             return Ok(answer);
         }
         let bytes = answer.bytes().await?;
-        let body: Value = serde_json::from_slice(&bytes).unwrap_or_default();
+        let body: Value = crate::json::read(&bytes).unwrap_or_default();
         let part = |name: &str| body["error"][name].as_str().unwrap_or_default().to_owned();
         let text = match part("message") {
             text if text.is_empty() => format!("{} answered {status}", self.url),

@@ -79,7 +79,7 @@ impl DataFolder {
 
     /// Where the process that has `path` open listens, once it does.
     pub(super) fn listening(path: &Path) -> Option<Listening> {
-        serde_json::from_slice(&std::fs::read(path.join("listening.json")).ok()?).ok()
+        crate::json::read(&std::fs::read(path.join("listening.json")).ok()?).ok()
     }
 }
 

@@ -217,13 +217,13 @@ impl Follower {
     fn hear(&mut self, message: &Message) -> Result<(), CliError> {
         match message.event.as_str() {
             "progress" => {
-                let progress: Progress = serde_json::from_str(&message.data)?;
+                let progress: Progress = crate::json::read(message.data.as_bytes())?;
                 if self.open.contains_key(&progress.task_id) {
                     self.progress(&progress);
                 }
             }
             "task" => {
-                let task: Task = serde_json::from_str(&message.data)?;
+                let task: Task = crate::json::read(message.data.as_bytes())?;
                 let ours = self.open.contains_key(&task.task_id) || Some(task.call_id) == self.call_id;
                 if task.state == TaskState::Running {
                     if ours && !self.open.contains_key(&task.task_id) {
@@ -233,11 +233,11 @@ impl Follower {
                     self.exit = self.exit.and(exit_of(task.state));
                 }
             }
-            "turn" => self.hear_turn(&serde_json::from_str(&message.data)?),
+            "turn" => self.hear_turn(&crate::json::read(message.data.as_bytes())?),
             "pruned" => {
                 const TOLD: &str = "the live stream left out what is not kept any more: looking it up";
                 self.bars.aside(|| out::remark(TOLD));
-                self.gap = Some(serde_json::from_str(&message.data)?);
+                self.gap = Some(crate::json::read(message.data.as_bytes())?);
             }
             _ => {}
         }

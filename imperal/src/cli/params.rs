@@ -34,7 +34,7 @@ pub(super) fn from_pairs(pairs: &[String], schema: &Value) -> Result<Map<String,
         let value = if wants_text(&schema["properties"][key]) {
             Value::String(value)
         } else {
-            serde_json::from_str(&value).unwrap_or(Value::String(value))
+            crate::json::read(value.as_bytes()).unwrap_or(Value::String(value))
         };
         if params.insert(key.to_owned(), value).is_some() {
             return Err(CliError::usage(format!("`{key}` is given twice")));

@@ -42,7 +42,7 @@ impl<S: Send + Sync, T: DeserializeOwned> FromRequest<S> for JsonBody<T> {
         if !bytes.trim_ascii_start().starts_with(b"{") {
             return Err(Failure::malformed("The request must be a JSON object."));
         }
-        serde_json::from_slice(&bytes)
+        crate::json::read(&bytes)
             .map(Self)
             .map_err(|error| Failure::malformed(format!("The request is not the expected JSON: {error}.")))
     }

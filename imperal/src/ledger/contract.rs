@@ -31,7 +31,7 @@
 //! may write for it; then `Settled`, then `TooEarly`; of a start `AlreadyRunning`, then `TooManyTasks`.
 //!
 //! **Texts.** Any text and any JSON comes back as it was: NUL, characters beyond the first plane,
-//! nesting deeper than parsers take by default, the order of keys.
+//! the order of keys. The platform limits the nesting of what it hands over to 120 levels.
 //!
 //! **Audit.** Rows are only ever added, and taken away by retention alone, oldest first. Each carries the
 //! hash that [`AuditHash::of`] makes of it, of its time, and of the hash before it in its owner's chain:

@@ -220,7 +220,7 @@ impl Manifest {
     /// # Ok::<(), imperal::manifest::ReadError>(())
     /// ```
     pub fn read(text: &str) -> Result<Reading, ReadError> {
-        let value: Value = serde_json::from_str(text).map_err(|error| ReadError::new(&error))?;
+        let value: Value = crate::json::read(text.as_bytes()).map_err(|error| ReadError::new(&error))?;
         if let Some(place) = check::list_for_object(&value) {
             return Err(ReadError { message: format!("{place} must be an object, and is a list"), line: 0 });
         }

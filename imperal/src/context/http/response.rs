@@ -64,7 +64,7 @@ impl Response {
     /// # Errors
     /// [`HttpErrorKind::Decode`](super::HttpErrorKind::Decode) when it is not JSON of that shape.
     pub fn json<T: DeserializeOwned>(&self) -> Result<T, HttpError> {
-        serde_json::from_slice(&self.body)
+        crate::json::read(&self.body)
             .map_err(|error| HttpError::decode(format!("the answer is not the expected JSON: {error}")))
     }
 

@@ -165,7 +165,7 @@ impl Verifier {
     /// When the file cannot be read or is no JWKS.
     pub fn by_jwks_file(path: &Path) -> Result<Self, AuthError> {
         let text = std::fs::read(path).map_err(|error| AuthError(format!("{}: {error}", path.display())))?;
-        let set = serde_json::from_slice(&text)
+        let set = crate::json::read(&text)
             .map_err(|error| AuthError(format!("{} is not a JWKS: {error}", path.display())))?;
         Ok(Self::with(Keys::Set(set)))
     }

@@ -6,8 +6,8 @@ use super::Backend;
 use super::scene::{Node, anna, bot, end, new_audit, new_call, new_task, ok, progress};
 use crate::ledger::{LedgerError, NewAudit, NewCall, NewTask, Owner, TaskState, TurnBody};
 
-/// Deeper than the parser's own limit, shallower than any stack.
-const DEPTH: usize = 300;
+/// The deepest that the platform hands over.
+const DEPTH: usize = crate::json::DATA_DEPTH;
 
 fn odd() -> Vec<String> {
     let mut odd: Vec<String> =
@@ -67,7 +67,7 @@ pub async fn odd_texts_come_back_as_they_were(backend: &impl Backend) {
     }
 }
 
-/// Numbers to their last digit, keys in their order, however deep; in turns, tasks and events.
+/// Numbers to their last digit, keys in their order, as deep as data may be; in turns, tasks and events.
 pub async fn json_comes_back_as_it_was(backend: &impl Backend) {
     let node = Node::start(backend, "n").await;
     let deep = (0..DEPTH).fold(json!(0), |inner, n| if n % 2 == 0 { json!([inner]) } else { json!({ "in": inner }) });

@@ -5,7 +5,6 @@
 use std::borrow::Cow;
 use std::fmt::Display;
 use std::str::FromStr;
-use std::thread;
 
 use jiff::Timestamp;
 use serde::de::DeserializeOwned;
@@ -18,9 +17,6 @@ use crate::ledger::{
     TaskRecord, TaskState, Turn, TurnBody,
 };
 use crate::result::WireResult;
-
-/// The stack for JSON that is nested deeper than parsers take by default.
-const STACK: usize = 32 << 20;
 
 /// The columns of `task_record` that [`record`] reads.
 pub(super) const RECORD: &str = "r.task_id::text, r.call_id::text, r.app_id, r.function, r.name, r.state, \
@@ -107,26 +103,9 @@ fn get_maybe_time(row: &Row, column: usize) -> Result<Option<Timestamp>, Fault> 
     micros.map(time).transpose()
 }
 
-/// JSON from a row, however deep: what was stored must come back.
-fn parse<T: DeserializeOwned + Send>(text: &str) -> Result<T, Fault> {
-    if let Ok(value) = serde_json::from_str(text) {
-        return Ok(value);
-    }
-    // Broken, or too deep for the stack of whoever asks.
-    thread::scope(|scope| {
-        let deep = thread::Builder::new().stack_size(STACK).spawn_scoped(scope, || {
-            let mut parser = serde_json::Deserializer::from_str(text);
-            parser.disable_recursion_limit();
-            let value = T::deserialize(&mut parser)?;
-            parser.end()?;
-            Ok::<_, serde_json::Error>(value)
-        });
-        let deep = deep.map_err(|error| LedgerError::Unavailable(format!("no thread to read JSON with: {error}")))?;
-        match deep.join() {
-            Ok(parsed) => parsed.map_err(|error| Fault::Row(error.to_string())),
-            Err(_) => Err(Fault::Row("JSON that cannot be read".to_owned())),
-        }
-    })
+/// JSON from a row.
+fn parse<T: DeserializeOwned>(text: &str) -> Result<T, Fault> {
+    crate::json::read(text.as_bytes()).map_err(|error| Fault::Row(error.to_string()))
 }
 
 /// The result that an outcome turn holds, where a column has one.

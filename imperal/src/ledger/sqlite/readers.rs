@@ -13,7 +13,6 @@ use rusqlite::Connection;
 use tokio::sync::oneshot;
 
 use super::fault::Fault;
-use super::rows::STACK;
 use super::schema::open_reader;
 use crate::ledger::LedgerError;
 
@@ -40,7 +39,6 @@ impl Readers {
             let reads = reads.clone();
             let thread = Builder::new()
                 .name("ledger-reader".to_owned())
-                .stack_size(STACK)
                 .spawn(move || serve(&conn, &reads))
                 .map_err(|error| LedgerError::Unavailable(format!("cannot start the ledger's readers: {error}")))?;
             readers.threads.push(thread);

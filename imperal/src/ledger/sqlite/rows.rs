@@ -13,10 +13,6 @@ use super::fault::Fault;
 use crate::ledger::{AuditHash, AuditOutcome, Incarnation, Owner, Task, TaskRecord, TaskState, Turn, TurnBody};
 use crate::result::WireResult;
 
-/// The stack of every thread that reads rows: JSON is parsed as deep as it was stored. Address
-/// space, not memory: only what is used is taken.
-pub(super) const STACK: usize = 32 << 20;
-
 /// All columns of a task that [`record`] reads. `$rest` goes on after the joins.
 macro_rules! select_task {
     ($rest:literal) => {
@@ -100,18 +96,13 @@ pub(super) fn get_hash(row: &Row<'_>, column: usize) -> Result<Option<AuditHash>
         .map_err(|bytes| Fault::Row(format!("{} bytes where a hash should be", bytes.len())))
 }
 
-/// JSON from a row, however deep: what was stored must come back.
+/// JSON from a row.
 pub(super) fn get_json<T: DeserializeOwned>(row: &Row<'_>, column: usize) -> Result<T, Fault> {
     parse(row.get_ref(column)?.as_str().map_err(rusqlite::Error::from)?)
 }
 
 fn parse<T: DeserializeOwned>(text: &str) -> Result<T, Fault> {
-    let mut parser = serde_json::Deserializer::from_str(text);
-    // The threads that read have the stack for it, see `STACK`.
-    parser.disable_recursion_limit();
-    let value = T::deserialize(&mut parser)?;
-    parser.end()?;
-    Ok(value)
+    Ok(crate::json::read(text.as_bytes())?)
 }
 
 /// The result that an outcome turn holds, where a column has one.

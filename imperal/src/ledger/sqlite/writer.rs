@@ -23,7 +23,7 @@ use tokio::sync::{mpsc, oneshot};
 
 use super::fault::Fault;
 use super::ops::{Known, Told, Tx};
-use super::rows::{STACK, execute};
+use super::rows::execute;
 use super::schema::file_at;
 use crate::crash;
 use crate::ledger::{Clock, Feed, LedgerError, LedgerMeters};
@@ -121,7 +121,7 @@ impl Writer {
         let (end, ended) = std_mpsc::channel();
         let file = file_at(&path);
         let desk = Desk { conn, path, file, clock, feed, meters, synced: true, known: Known::default() };
-        let thread = Builder::new().name("ledger-writer".to_owned()).stack_size(STACK).spawn(move || {
+        let thread = Builder::new().name("ledger-writer".to_owned()).spawn(move || {
             desk.serve(jobs);
             drop(end);
         });

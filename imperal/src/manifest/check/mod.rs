@@ -198,7 +198,7 @@ pub fn check_text(text: &str, name: &str) -> Vec<Finding> {
 }
 
 fn validate_text(text: &str, name: &str, folder: Option<&Path>) -> Vec<Finding> {
-    let value: Value = match serde_json::from_str(text) {
+    let value: Value = match crate::json::read(text.as_bytes()) {
         Ok(value) => value,
         Err(error) => return vec![not_json(&error, name)],
     };

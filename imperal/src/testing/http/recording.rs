@@ -65,7 +65,7 @@ impl Body {
     }
 
     fn of(bytes: &[u8]) -> Self {
-        if let Ok(mut json @ (Value::Object(_) | Value::Array(_))) = serde_json::from_slice(bytes) {
+        if let Ok(mut json @ (Value::Object(_) | Value::Array(_))) = crate::json::read(bytes) {
             redact_json(&mut json);
             return Self::Json(json);
         }
@@ -147,7 +147,7 @@ pub(super) fn rules_of(file: &Path) -> Vec<Kept> {
     let text = fs::read_to_string(&path).unwrap_or_else(|error| {
         panic!("{} cannot be read ({error}): run the test once with {RECORD}=1 to record it", path.display())
     });
-    let recording: Recording = serde_json::from_str(&text).unwrap_or_else(|error| {
+    let recording: Recording = crate::json::read(text.as_bytes()).unwrap_or_else(|error| {
         panic!("{} is no recording ({error}): record it again with {RECORD}=1", path.display())
     });
     recording.exchanges.into_iter().map(|recorded| rule_of(recorded, &path)).collect()
