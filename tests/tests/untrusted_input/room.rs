@@ -14,7 +14,7 @@ use tokio::runtime::Runtime;
 const CASES: u32 = 200;
 
 /// Seeds of what has failed once: each check tries them before anything new.
-const SEEDS: &str = "tests/strangers/seeds.txt";
+const SEEDS: &str = "tests/untrusted_input/seeds.txt";
 
 /// Tries a check with random inputs; what fails is made as small as it gets, and kept.
 pub fn check<S: Strategy>(inputs: &S, test: impl Fn(S::Value) -> Result<(), TestCaseError>) {

@@ -4,7 +4,7 @@
 //! Random requests against one real process. Where it can be said beforehand whether a request is
 //! good, that is the oracle: a status says so exactly.
 
-mod strangers {
+mod untrusted_input {
     pub mod room;
     pub mod shapes;
 }
@@ -13,8 +13,8 @@ use imperal_tests::{JWT_SECRET, SERVICE_TOKEN};
 use proptest::prelude::*;
 use serde_json::{Value, json};
 
-use strangers::room::{Room, check};
-use strangers::shapes::{any_json, any_text, mutated};
+use untrusted_input::room::{Room, check};
+use untrusted_input::shapes::{any_json, any_text, mutated};
 
 /// Bodies that parsers and servers have stumbled over. A file's name begins with where it is sent
 /// and the status that is right.
@@ -22,7 +22,7 @@ use strangers::shapes::{any_json, any_text, mutated};
 fn the_kept_corpus() {
     let room = Room::open();
     let (mut tried, mut wrong) = (0, Vec::new());
-    for file in std::fs::read_dir("tests/strangers/corpus").unwrap() {
+    for file in std::fs::read_dir("tests/untrusted_input/corpus").unwrap() {
         let file = file.unwrap();
         let name = file.file_name().into_string().unwrap();
         let (kind, rest) = name.split_once('-').unwrap();
