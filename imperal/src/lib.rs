@@ -100,6 +100,8 @@ pub mod manifest;
 mod meters;
 #[cfg(feature = "runtime")]
 pub mod platform;
+#[cfg(feature = "platform")]
+mod private_file;
 mod result;
 mod sync;
 #[cfg(feature = "runtime")]

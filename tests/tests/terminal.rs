@@ -1,5 +1,12 @@
 //! The commands, as a person or a script types them.
 
+mod terminal {
+    #[cfg(unix)]
+    mod folder;
+
+    use super::{command, run, text};
+}
+
 use std::path::Path;
 use std::process::{Output, Stdio};
 

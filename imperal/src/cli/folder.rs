@@ -1,12 +1,19 @@
 //! The data folder: whose process has it open, and where that listens.
 
-use std::fs::{File, OpenOptions, TryLockError};
+use std::fs::{File, TryLockError};
 use std::io;
 use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
 use super::exit::CliError;
+use crate::private_file;
+
+/// Every file that the platform keeps in the folder.
+const FILES: &[&str] =
+    &["lock", "links", "listening.json", "session.key", "ledger.db", "ledger.db-wal", "ledger.db-shm"];
+/// What is read of one of the small files.
+const SMALL: u64 = 64 * 1024;
 
 /// A data folder that this process has open; no other can until it ends, however it ends.
 #[derive(Debug)]
@@ -37,11 +44,13 @@ impl DataFolder {
         let say =
             |error: io::Error| CliError::new(format!("the data folder {} cannot be used: {error}", path.display()));
         make(path).map_err(say)?;
-        let mut options = OpenOptions::new();
-        options.create(true).truncate(false).write(true);
-        let lock = options.open(path.join("lock")).map_err(say)?;
+        let lock = private_file::open_or_create(&path.join("lock")).map_err(say)?;
         match lock.try_lock() {
-            Ok(()) => Ok(Opened::Ours(Self { path: path.to_owned(), _lock: lock })),
+            Ok(()) => {
+                let files: Vec<_> = FILES.iter().map(|name| path.join(name)).collect();
+                private_file::warn_about(std::iter::once(path).chain(files.iter().map(PathBuf::as_path)));
+                Ok(Opened::Ours(Self { path: path.to_owned(), _lock: lock }))
+            }
             Err(TryLockError::WouldBlock) => Ok(Opened::Taken),
             Err(TryLockError::Error(error)) => Err(say(error)),
         }
@@ -58,28 +67,36 @@ impl DataFolder {
     /// Tells other processes where this one listens.
     pub(super) fn announce(&self, url: &str) -> io::Result<()> {
         let listening = Listening { url: url.to_owned(), pid: std::process::id() };
-        let partial = self.path.join("listening.json.new");
-        std::fs::write(&partial, serde_json::to_vec(&listening)?)?;
-        std::fs::rename(partial, self.path.join("listening.json"))
+        private_file::replace(&self.path.join("listening.json"), &serde_json::to_vec(&listening)?)
     }
 
-    /// Keeps the secrets of links that nobody has opened, for the next process on this folder. Whoever
-    /// can read them can read the key beside them, so they give nothing away.
+    /// Keeps the secrets of links that nobody has opened, for the next process on this folder. They are
+    /// as private as the key beside them.
     pub(super) fn keep_links(&self, secrets: &[String]) {
-        let _ = std::fs::write(self.path.join("links"), secrets.join("\n"));
+        if let Err(error) = private_file::replace(&self.path.join("links"), secrets.join("\n").as_bytes()) {
+            tracing::warn!(%error, "links that were not opened are void: they could not be kept in the data folder");
+        }
     }
 
     /// The secrets that were kept; once.
     pub(super) fn take_links(&self) -> Vec<String> {
         let path = self.path.join("links");
-        let kept = std::fs::read_to_string(&path).unwrap_or_default();
+        let kept = match private_file::read(&path, SMALL) {
+            Ok(kept) => kept,
+            Err(error) => {
+                if error.kind() != io::ErrorKind::NotFound {
+                    tracing::warn!(%error, "links of the process before this one are void");
+                }
+                Vec::new()
+            }
+        };
         let _ = std::fs::remove_file(path);
-        kept.lines().map(str::to_owned).collect()
+        String::from_utf8_lossy(&kept).lines().map(str::to_owned).collect()
     }
 
     /// Where the process that has `path` open listens, once it does.
     pub(super) fn listening(path: &Path) -> Option<Listening> {
-        crate::json::read(&std::fs::read(path.join("listening.json")).ok()?).ok()
+        crate::json::read(&private_file::read(&path.join("listening.json"), SMALL).ok()?).ok()
     }
 }
 
@@ -89,15 +106,11 @@ impl Drop for DataFolder {
     }
 }
 
-/// Only for its owner, and never for version control.
+/// Never for version control.
 fn make(path: &Path) -> io::Result<()> {
     if !path.is_dir() {
-        let mut builder = std::fs::DirBuilder::new();
-        builder.recursive(true);
-        #[cfg(unix)]
-        std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
-        builder.create(path)?;
-        std::fs::write(path.join(".gitignore"), "*\n")?;
+        private_file::make_folder(path)?;
+        private_file::replace(&path.join(".gitignore"), b"*\n")?;
     }
     Ok(())
 }

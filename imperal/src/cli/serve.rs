@@ -41,17 +41,19 @@ pub(super) async fn dev(mut app: App, registry: Registry, args: DevArgs) -> Resu
     };
     bound.reopen(folder.take_links(), &local_user());
     let link = bound.link(local_user());
+    // Before the link is printed: a signal that comes right after it is heard too.
+    let told = told_to_stop()?;
     if args.supervised {
         supervised::announce(&format!("http://{}", bound.address()), &link);
         tokio::select! {
-            stopped = until_told_to_stop() => stopped?,
+            () = told => {}
             () = supervised::until_input_ends() => {}
         }
     } else {
         let look = Look::of_stdout();
         out::say(&format!("{}, data in {}", look.paint(Paint::Bold, &names.join(", ")), folder.path().display()));
         out::say(&format!("open {}", look.paint(Paint::Cyan, &link)));
-        until_told_to_stop().await?;
+        told.await;
         out::remark("stopping; running work may finish");
     }
     // A link that nobody has opened yet opens the next process too.

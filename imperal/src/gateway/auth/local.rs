@@ -6,7 +6,7 @@
 
 use std::fmt;
 use std::hash::{DefaultHasher, Hash, Hasher};
-use std::io::{self, Read, Write};
+use std::io;
 use std::path::Path;
 use std::time::Duration;
 
@@ -14,9 +14,12 @@ use jsonwebtoken::{Algorithm, DecodingKey, EncodingKey, Header, Validation};
 
 use super::jwt::{AuthError, Claims, SignedClaims};
 use crate::context::User;
+use crate::private_file;
 
 /// Key id in the header of tokens signed by this key.
 const KEY_ID: &str = "local";
+/// A key has 32 bytes.
+const LONGEST_KEY: u64 = 4096;
 const LIFETIME: Duration = Duration::from_secs(30 * 24 * 3600);
 
 /// The user of the page that `dev` opens and of the terminal commands.
@@ -44,23 +47,15 @@ impl LocalKey {
     /// The file's own.
     pub fn of_folder(folder: &Path) -> io::Result<Self> {
         let path = folder.join("session.key");
-        let mut key = Vec::new();
-        match std::fs::File::open(&path) {
-            Ok(mut file) => {
-                file.read_to_end(&mut key)?;
-            }
+        let key = match private_file::read(&path, LONGEST_KEY) {
+            Ok(key) => key,
             Err(error) if error.kind() == io::ErrorKind::NotFound => {
-                key = random_key().to_vec();
-                let mut options = std::fs::OpenOptions::new();
-                options.write(true).create_new(true);
-                #[cfg(unix)]
-                std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-                let mut file = options.open(&path)?;
-                file.write_all(&key)?;
-                file.sync_all()?;
+                let key = random_key().to_vec();
+                private_file::replace(&path, &key)?;
+                key
             }
             Err(error) => return Err(error),
-        }
+        };
         if key.len() < 32 {
             let text = format!("{} is damaged: delete it, and open the page by a fresh link", path.display());
             return Err(io::Error::new(io::ErrorKind::InvalidData, text));

@@ -4,7 +4,6 @@
 //! write transaction that reads the number first, so two programs that open the file at once do
 //! it once. Afterwards every object that the migrations make must be there as they make it.
 
-use std::fs;
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 use std::thread;
@@ -14,6 +13,7 @@ use rusqlite::{Connection, ErrorCode, OpenFlags};
 
 use super::fault::Fault;
 use crate::ledger::LedgerError;
+use crate::private_file;
 
 /// "IMPL": tells the file from other programs' databases.
 const APPLICATION_ID: i32 = 0x494d_504c;
@@ -35,20 +35,21 @@ pub(super) const BUSY: Duration = Duration::from_secs(5);
 /// Distinct statements are about fifty.
 const STATEMENTS: usize = 64;
 
-/// Makes folder and file where they are missing, readable by nobody else.
+/// Makes folder and file where they are missing, readable by nobody else. SQLite gives the files beside
+/// it the same mode.
 pub(super) fn prepare_file(path: &Path) -> Result<PathBuf, LedgerError> {
     // Absolute, so that no path has a meaning of its own to SQLite, as `:memory:` would.
     let made = std::path::absolute(path).and_then(|path| {
-        if let Some(folder) = path.parent() {
-            make_folder(folder)?;
-        }
-        match private_file().open(&path) {
-            Ok(_) => Ok(path),
-            Err(error) if error.kind() == ErrorKind::AlreadyExists => Ok(path),
-            Err(error) => Err(error),
-        }
+        let (Some(folder), Some(name)) = (path.parent(), path.file_name()) else {
+            return Err(ErrorKind::InvalidInput.into());
+        };
+        private_file::make_folder(folder)?;
+        // SQLite refuses a link anywhere in the path; one above the file may be.
+        let path = folder.canonicalize()?.join(name);
+        private_file::open_or_create(&path)?;
+        Ok(path)
     });
-    made.map_err(|error| LedgerError::Unavailable(format!("cannot make {}: {error}", path.display())))
+    made.map_err(|error| LedgerError::Unavailable(format!("cannot open or make {}: {error}", path.display())))
 }
 
 /// Which file lies at a path now. Another one, or none, means that the open one was moved away:
@@ -56,7 +57,7 @@ pub(super) fn prepare_file(path: &Path) -> Result<PathBuf, LedgerError> {
 #[cfg(unix)]
 pub(super) fn file_at(path: &Path) -> Option<(u64, u64)> {
     use std::os::unix::fs::MetadataExt;
-    let found = fs::metadata(path).ok()?;
+    let found = std::fs::metadata(path).ok()?;
     Some((found.dev(), found.ino()))
 }
 
@@ -64,23 +65,6 @@ pub(super) fn file_at(path: &Path) -> Option<(u64, u64)> {
 #[cfg(not(unix))]
 pub(super) fn file_at(_: &Path) -> Option<(u64, u64)> {
     None
-}
-
-fn make_folder(folder: &Path) -> std::io::Result<()> {
-    let mut builder = fs::DirBuilder::new();
-    builder.recursive(true);
-    #[cfg(unix)]
-    std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
-    builder.create(folder)
-}
-
-/// SQLite gives the files beside it the same rights.
-fn private_file() -> fs::OpenOptions {
-    let mut options = fs::OpenOptions::new();
-    options.write(true).create_new(true);
-    #[cfg(unix)]
-    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-    options
 }
 
 /// The connection that writes; brings the schema up to date.
@@ -110,7 +94,8 @@ pub(super) fn open_reader(path: &Path, busy: Duration) -> Result<Connection, Fau
 }
 
 fn connect(path: &Path, busy: Duration) -> Result<Connection, Fault> {
-    let conn = Connection::open_with_flags(path, OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX)?;
+    let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX | OpenFlags::SQLITE_OPEN_NOFOLLOW;
+    let conn = Connection::open_with_flags(path, flags)?;
     conn.busy_timeout(busy)?;
     conn.set_prepared_statement_cache_capacity(STATEMENTS);
     Ok(conn)

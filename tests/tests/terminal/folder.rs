@@ -1,0 +1,103 @@
+//! The files of the data folder: who can read them, and links in their place.
+
+use std::fs::{self, Permissions};
+use std::os::unix::fs::{PermissionsExt, symlink};
+use std::path::Path;
+use std::process::Stdio;
+
+use tokio::io::{AsyncBufReadExt, AsyncReadExt, BufReader};
+
+use super::{command, run, text};
+
+fn mode(path: &Path) -> u32 {
+    fs::metadata(path).unwrap().permissions().mode() & 0o777
+}
+
+fn widen(path: &Path, mode: u32) {
+    fs::set_permissions(path, Permissions::from_mode(mode)).unwrap();
+}
+
+/// Starts `dev` on a folder, looks at it once it listens, stops it; gives what it logged.
+async fn developed(folder: &Path, look: impl FnOnce()) -> String {
+    let mut command = command(folder, &["dev", "--listen", "127.0.0.1:0"]);
+    let mut dev = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    let mut lines = BufReader::new(dev.stdout.take().unwrap()).lines();
+    while !lines.next_line().await.unwrap().expect("it listens").starts_with("open ") {}
+    look();
+    let pid = dev.id().unwrap().to_string();
+    assert!(std::process::Command::new("kill").arg(pid).status().unwrap().success());
+    let mut log = String::new();
+    dev.stderr.take().unwrap().read_to_string(&mut log).await.unwrap();
+    assert!(dev.wait().await.unwrap().success(), "{log}");
+    log
+}
+
+#[tokio::test]
+async fn every_file_of_a_new_data_folder_is_for_its_owner_only() {
+    let folder = tempfile::tempdir().unwrap();
+    let data = folder.path().join("data");
+    let log = developed(&data, || {
+        assert_eq!(mode(&data), 0o700);
+        for entry in fs::read_dir(&data).unwrap() {
+            let path = entry.unwrap().path();
+            assert_eq!(mode(&path), 0o600, "{}", path.display());
+        }
+        for name in ["lock", "listening.json", "session.key", "ledger.db", "ledger.db-wal", "ledger.db-shm"] {
+            assert!(data.join(name).exists(), "{name}");
+        }
+    })
+    .await;
+    assert_eq!(mode(&data.join("links")), 0o600);
+    assert!(!log.contains("other users"), "{log}");
+}
+
+#[tokio::test]
+async fn a_folder_that_others_can_read_is_warned_about_and_its_files_stay_private() {
+    let folder = tempfile::tempdir().unwrap();
+    let data = folder.path().join("data");
+    fs::create_dir(&data).unwrap();
+    widen(&data, 0o755);
+    for name in ["lock", "links"] {
+        fs::write(data.join(name), "").unwrap();
+        widen(&data.join(name), 0o644);
+    }
+    let log = developed(&data, || assert_eq!(mode(&data.join("listening.json")), 0o600)).await;
+    assert_eq!(mode(&data.join("links")), 0o600, "written anew");
+    for told in [
+        format!("{} can be read by other users of this machine: run `chmod 700 ", data.display()),
+        format!("lock can be read by other users of this machine: run `chmod 600 {}", data.join("lock").display()),
+    ] {
+        assert_eq!(log.matches(&told).count(), 1, "{told}\n{log}");
+    }
+}
+
+#[tokio::test]
+async fn a_symbolic_link_in_the_place_of_a_file_is_refused_and_not_followed() {
+    for name in ["lock", "session.key", "ledger.db"] {
+        let folder = tempfile::tempdir().unwrap();
+        let theirs = folder.path().join("theirs");
+        fs::write(&theirs, "").unwrap();
+        let data = folder.path().join("data");
+        fs::create_dir(&data).unwrap();
+        symlink(&theirs, data.join(name)).unwrap();
+        let output = run(&data, &["tasks"]).await;
+        let told = text(&output.stderr);
+        assert_eq!(output.status.code(), Some(1), "{name}: {told}");
+        assert!(told.contains(&format!("{} is a symbolic link: remove it", data.join(name).display())), "{told}");
+        assert_eq!(fs::read(&theirs).unwrap(), b"", "{name}");
+    }
+}
+
+#[tokio::test]
+async fn links_that_others_could_have_planted_open_nothing() {
+    let folder = tempfile::tempdir().unwrap();
+    let theirs = folder.path().join("theirs");
+    fs::write(&theirs, "00000000000000000000000000000000").unwrap();
+    let data = folder.path().join("data");
+    fs::create_dir(&data).unwrap();
+    symlink(&theirs, data.join("links")).unwrap();
+    let log = developed(&data, || {}).await;
+    assert!(log.contains("links of the process before this one are void"), "{log}");
+    assert_eq!(fs::read(&theirs).unwrap(), b"00000000000000000000000000000000", "not written through");
+    assert!(!data.join("links").is_symlink());
+}
