@@ -94,6 +94,8 @@ mod json;
 pub mod ledger;
 #[cfg(feature = "runtime")]
 mod lines;
+#[cfg(feature = "runtime")]
+mod loops;
 #[cfg(feature = "platform")]
 pub mod manifest;
 #[cfg(feature = "runtime")]

@@ -7,6 +7,7 @@ mod faults {
     mod at_start;
     mod at_work;
     mod disk;
+    mod loops;
 }
 
 use imperal_tests::User;

@@ -73,8 +73,8 @@ impl Feed {
         self.0.asked.notified().await;
     }
 
-    /// Who is watched, for backends that hear of other processes' commits.
-    #[cfg(feature = "postgres")]
+    /// The users that are watched here.
+    #[cfg(feature = "platform")]
     pub(super) fn watched(&self) -> Vec<Owner> {
         self.watchers().keys().cloned().collect()
     }

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use crate::loops::Loops;
 use crate::meters::{BATCHES, Counter, Histogram, Text, WRITES};
 
 /// Waits, commits and batches of a ledger. Backends count, `/metrics` reads.
@@ -15,6 +16,7 @@ struct Numbers {
     commits: Histogram,
     batches: Histogram,
     failures: Counter,
+    loops: Loops,
 }
 
 impl Default for LedgerMeters {
@@ -24,6 +26,7 @@ impl Default for LedgerMeters {
             commits: Histogram::new(&WRITES),
             batches: Histogram::new(&BATCHES),
             failures: Counter::default(),
+            loops: Loops::default(),
         };
         Self(Arc::new(numbers))
     }
@@ -44,8 +47,13 @@ impl LedgerMeters {
         }
     }
 
+    /// The ledger's maintenance loops.
+    pub(crate) fn loops(&self) -> &Loops {
+        &self.0.loops
+    }
+
     pub(crate) fn text(&self, text: &mut Text) {
-        let Numbers { waits, commits, batches, failures } = &*self.0;
+        let Numbers { waits, commits, batches, failures, .. } = &*self.0;
         let name = "imperal_ledger_queue_seconds";
         text.metric(name, "histogram", "How long writes wait until their transaction begins.");
         text.histogram(name, &[], waits);

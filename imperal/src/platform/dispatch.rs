@@ -62,6 +62,7 @@ impl Platform {
     ) -> Result<CallReply> {
         let node = &self.node;
         node.accepting()?;
+        node.until_leased().await?;
         let (function, origin, asked) = node.admit(user, app_id, function, &params, key)?;
         let call = NewCall { call_id: origin.call_id, owner: Owner::from(user), turn: user_turn(&origin, asked) };
         let span = tracing::info_span!("call", app = origin.app_id, function = origin.function, call = %origin.call_id, user = %origin.user.id);

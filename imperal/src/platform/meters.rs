@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 use crate::codes::{self, ErrorCode};
 use crate::function::Registry;
 use crate::ledger::{LedgerMeters, Pruned, TaskState};
+use crate::loops::Loops;
 use crate::meters::{CALLS, Counter, Gauge, Histogram, TASKS, Text};
 use crate::task::Ending;
 
@@ -173,12 +174,13 @@ impl Meters {
     }
 
     /// All of it as Prometheus reads it. `at_work` is how many calls and tasks run here.
-    pub(crate) fn text(&self, at_work: (u64, u64), ledger: &LedgerMeters) -> String {
+    pub(crate) fn text(&self, at_work: (u64, u64), ledger: &LedgerMeters, loops: &Loops) -> String {
         let mut text = Text::default();
         text.metric("imperal_build_info", "gauge", "The version of the platform, as a label.");
         text.sample("imperal_build_info", &[("version", env!("CARGO_PKG_VERSION"))], 1);
         self.work(&mut text, at_work);
         ledger.text(&mut text);
+        Loops::text(&[loops, ledger.loops()], &mut text);
         let by = |text: &mut Text, name: &str, help: &str, label: &str, counts: &[Counter], values: &[&str]| {
             text.metric(name, "counter", help);
             for (value, count) in values.iter().zip(counts) {

@@ -8,6 +8,7 @@ mod chat;
 mod commit;
 mod dispatch;
 mod injection;
+mod lease;
 mod live;
 mod meters;
 mod outgoing;
@@ -35,6 +36,7 @@ use crate::function::{FunctionDef, ParamsCheck, Registry};
 use crate::ids::CallId;
 use crate::ledger::{Ledger, LedgerError};
 use crate::lines::Lines;
+use crate::loops::{Loops, Need};
 use crate::result::Result;
 use crate::task::{Limits, Watchdog};
 use crate::trace;
@@ -45,10 +47,14 @@ pub use dispatch::CallReply;
 pub use injection::{Injected, Injection};
 pub use settings::Settings;
 
+use lease::LeaseAge;
 use live::{Life, LiveWork};
 pub(crate) use meters::{Meters, Sent};
 use outgoing::Metered;
 use progress::ProgressHub;
+
+/// How long the maintenance loops may take to end.
+const LOOPS_END: Duration = Duration::from_secs(3);
 
 /// A running node: extensions, ledger, and everything at work.
 #[derive(Clone)]
@@ -67,13 +73,14 @@ struct Node {
     live: LiveWork,
     /// Who waits here for replies to others' requests, one of them at work for each.
     awaited: Lines<CallId>,
-    /// When the lease that this node has was asked for.
-    renewed_at: RwLock<Instant>,
+    lease_age: LeaseAge,
     /// Until then other nodes' lapsed leases are let be.
     lenient_until: RwLock<Option<Instant>>,
     meters: Arc<Meters>,
     progress: Arc<ProgressHub>,
     watchdog: Watchdog,
+    /// This node's maintenance loops; the ledger has its own.
+    loops: Loops,
     tracker: TaskTracker,
     /// No new calls and tasks.
     stopping: CancellationToken,
@@ -142,6 +149,7 @@ impl Platform {
         let meters = Arc::new(Meters::new(&registry));
         let http = http.through(|way| Arc::new(Metered::new(way, meters.clone())));
         let ledger = trace::ledger(ledger);
+        let loops = Loops::default();
         let asked = Instant::now();
         let life = ledger.join(&settings.node, settings.lease).await?;
         let node = Arc::new(Node {
@@ -154,26 +162,28 @@ impl Platform {
             life: RwLock::new(life.into()),
             live: LiveWork::default(),
             awaited: Lines::new(1),
-            renewed_at: RwLock::new(asked),
+            lease_age: LeaseAge::asked(asked),
+            loops: loops.clone(),
             lenient_until: RwLock::default(),
-            watchdog: Watchdog::start(),
+            watchdog: Watchdog::start(&loops),
             tracker: TaskTracker::new(),
             stopping: CancellationToken::new(),
             killing: CancellationToken::new(),
             ended: CancellationToken::new(),
         });
-        tokio::spawn(Node::keep_alive(node.clone()));
+        node.maintain("renewal", Need::Essential, Node::keep_alive);
         if let Err(error) = node.settle_left().await {
             node.ended.cancel();
             return Err(error.into());
         }
         let ports =
             Arc::new(Ports { tasks: node.clone(), progress: node.progress.clone(), chat: node.clone(), http, states });
-        tokio::spawn(Node::keep_recovering(node.clone()));
-        tokio::spawn(Node::keep_pruning(node.clone()));
-        tokio::spawn({
-            let node = node.clone();
-            async move { node.ended.run_until_cancelled(node.progress.run(&*node.ledger)).await }
+        node.maintain("recovery", Need::Essential, Node::keep_recovering);
+        if !node.settings.keep.is_forever() {
+            node.maintain("retention", Need::Helpful, Node::keep_pruning);
+        }
+        node.maintain("progress", Need::Helpful, |node| async move {
+            node.ended.run_until_cancelled(node.progress.run(&*node.ledger)).await;
         });
         Ok(Self { node, ports })
     }
@@ -194,8 +204,15 @@ impl Platform {
     /// # Errors
     /// `UNAVAILABLE` with the reason, for an operator.
     pub async fn ready(&self) -> Result<()> {
-        self.node.accepting()?;
-        self.node.ledger.check().await.map_err(|error| unavailable(&error))
+        let node = &self.node;
+        node.accepting()?;
+        if let Some(name) = node.loops.missing().or_else(|| node.ledger.meters().loops().missing()) {
+            return Err(Error::platform(codes::UNAVAILABLE, format!("{name} is not at work")));
+        }
+        if node.may_have_lapsed() {
+            return Err(node.lapsed());
+        }
+        node.ledger.check().await.map_err(|error| unavailable(&error))
     }
 
     /// Stops in two phases: no new calls and tasks from now on; what runs may go on for the grace
@@ -213,6 +230,8 @@ impl Platform {
             }
         }
         node.ended.cancel();
+        // The renewal was started first and ends last: nothing of this node outlives its lease.
+        node.loops.join(LOOPS_END).await;
         let life = node.life();
         if let Err(error) = node.ledger.leave(&life.holder).await {
             tracing::debug!(%error, "did not sign off");
@@ -235,7 +254,8 @@ impl Platform {
 
     /// Everything that is counted, as Prometheus reads it.
     pub(crate) fn metrics(&self) -> String {
-        self.node.meters.text(self.node.live.count(), self.node.ledger.meters())
+        let node = &self.node;
+        node.meters.text(node.live.count(), node.ledger.meters(), &node.loops)
     }
 }
 
@@ -258,6 +278,19 @@ fn compile_checks(
 }
 
 impl Node {
+    /// Starts a maintenance loop, which returns once the platform has ended.
+    fn maintain<F>(
+        self: &Arc<Self>,
+        name: &'static str,
+        need: Need,
+        body: impl Fn(Arc<Self>) -> F + Send + Sync + 'static,
+    ) where
+        F: Future<Output = ()> + Send,
+    {
+        let node = self.clone();
+        self.loops.spawn(name, need, self.ended.clone(), move || body(node.clone()));
+    }
+
     fn life(&self) -> Life {
         self.life.read().unwrap_or_else(PoisonError::into_inner).clone()
     }

@@ -58,6 +58,7 @@ impl ProgressHub {
     pub(super) async fn run(&self, ledger: &dyn Ledger) {
         loop {
             self.dirty.notified().await;
+            crash::panic_point("progress");
             for (holder, latest) in self.take() {
                 crash::point("before-progress");
                 if let Err(error) = ledger.note_progress(&holder, latest).await {

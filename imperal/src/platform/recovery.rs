@@ -1,12 +1,8 @@
-//! Keeps this node's lease, and settles what ended lives have left behind.
+//! Settles what ended lives have left behind.
 //!
-//! Runs at start and every few seconds, each in a loop of its own: a long recovery holds up no
-//! renewal. What it finds, it ends: calls with an "interrupted" reply, then their tasks with an
-//! "interrupted" outcome. The ledger makes sure that it happens once, whoever else is looking.
-//!
-//! After the ledger was out of reach, every lease may have lapsed, of nodes that are well too; and so
-//! after this node stood still, since others may have stood still with it. For as long as a lease lasts
-//! nobody's is ended then, so that each can be renewed first.
+//! Runs at start and every few seconds, in a loop of its own. What it finds, it ends: calls with an
+//! "interrupted" reply, then their tasks with an "interrupted" outcome. The ledger makes sure that it
+//! happens once, whoever else is looking. When it leaves other nodes' leases alone, [`super::lease`] says.
 
 use std::sync::{Arc, PoisonError};
 
@@ -16,7 +12,7 @@ use tracing::Instrument;
 
 use super::Node;
 use super::live::Life;
-use super::meters::{Reclaimed, Renewal};
+use super::meters::Reclaimed;
 use super::words::{self, About};
 use crate::crash;
 use crate::ledger::{Incarnation, LedgerError, Orphan};
@@ -26,51 +22,12 @@ use crate::trace::TARGET;
 const BATCH: u32 = 256;
 
 impl Node {
-    /// Renews, and listens for cancels asked of other nodes, until the platform ends.
-    pub(super) async fn keep_alive(self: Arc<Self>) {
-        let mut tick = tokio::time::interval(self.settings.renew_every);
-        tick.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
-        let mut out_of_reach = false;
-        loop {
-            tokio::select! {
-                _ = tick.tick() => {}
-                () = self.ledger.feed().asked() => {}
-                () = self.ended.cancelled() => return,
-            }
-            let life = self.life();
-            let asked = Instant::now();
-            match self.ledger.renew(&life.holder, self.settings.lease).await {
-                Ok(cancelled) => {
-                    self.meters.renewal(Renewal::Renewed);
-                    self.renewed(asked);
-                    for task_id in cancelled {
-                        self.live.cancel(task_id);
-                    }
-                    if std::mem::take(&mut out_of_reach) {
-                        tracing::info!("the lease is renewed again");
-                        self.be_lenient();
-                    }
-                }
-                // Signing off ends the life too, and then it is no loss.
-                Err(LedgerError::Fenced) if self.ended.is_cancelled() => return,
-                Err(LedgerError::Fenced) => {
-                    self.meters.renewal(Renewal::Lost);
-                    self.begin_new_life(&life).await;
-                }
-                Err(error) => {
-                    out_of_reach = true;
-                    self.meters.renewal(Renewal::Failed);
-                    tracing::warn!(%error, "the lease could not be renewed");
-                }
-            }
-        }
-    }
-
     /// Looks after what ended lives have left, until the platform ends.
     pub(super) async fn keep_recovering(self: Arc<Self>) {
         let mut tick = tokio::time::interval(self.settings.renew_every);
         tick.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
         while self.ended.run_until_cancelled(tick.tick()).await.is_some() {
+            crash::panic_point("recovery");
             if self.may_have_lapsed() {
                 self.be_lenient();
             }
@@ -88,38 +45,6 @@ impl Node {
                     self.be_lenient();
                 }
             }
-        }
-    }
-
-    /// Whether this node's lease has lasted its time by the node's own clock.
-    fn may_have_lapsed(&self) -> bool {
-        self.renewed_at.read().unwrap_or_else(PoisonError::into_inner).elapsed() >= self.settings.lease
-    }
-
-    /// The lease runs from some time after it was asked for: what stood still may have done so between.
-    fn renewed(&self, asked: Instant) {
-        if self.may_have_lapsed() {
-            self.be_lenient();
-        }
-        *self.renewed_at.write().unwrap_or_else(PoisonError::into_inner) = asked;
-    }
-
-    fn be_lenient(&self) {
-        let until = Instant::now() + self.settings.lease;
-        *self.lenient_until.write().unwrap_or_else(PoisonError::into_inner) = Some(until);
-    }
-
-    /// Another node took this one for dead: its work is not ours any more.
-    async fn begin_new_life(&self, lost: &Life) {
-        tracing::error!(node = %lost.holder.node, epoch = lost.holder.epoch, "the lease was lost: dropping all work of this life");
-        self.live.lose(lost);
-        let asked = Instant::now();
-        match self.ledger.join(&self.settings.node, self.settings.lease).await {
-            Ok(life) => {
-                *self.life.write().unwrap_or_else(PoisonError::into_inner) = life.into();
-                self.renewed(asked);
-            }
-            Err(error) => tracing::warn!(%error, "joining again failed"),
         }
     }
 

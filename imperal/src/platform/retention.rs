@@ -7,6 +7,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
 
 use super::Node;
+use crate::crash;
 use crate::ledger::{LedgerError, Pruned};
 
 /// Rows of one write.
@@ -19,7 +20,7 @@ const PASSES: u32 = 4;
 const BELIEVED: Duration = Duration::from_secs(60);
 
 impl Node {
-    /// Until the platform ends; returns at once when everything is kept for ever.
+    /// Until the platform ends. Not run when everything is kept for ever.
     pub(super) async fn keep_pruning(self: Arc<Self>) {
         let Some(shortest) = self.settings.keep.shortest() else { return };
         let every = (shortest / PASSES).clamp(Duration::from_secs(1), self.settings.prune_every);
@@ -27,6 +28,7 @@ impl Node {
         tick.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
         let mut watch = ClockWatch::start();
         while self.ended.run_until_cancelled(tick.tick()).await.is_some() {
+            crash::panic_point("retention");
             // A clock that is suddenly a year ahead would make everything old.
             if let Some(ahead) = watch.jumped() {
                 tracing::warn!(seconds = ahead.as_secs(), "the clock was set forward: nothing is pruned this time");

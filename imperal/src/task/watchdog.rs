@@ -14,7 +14,9 @@ use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::task::{Context as TaskContext, Poll};
 use std::time::{Duration, Instant};
 
+use crate::crash;
 use crate::ids::{CallId, TaskId};
+use crate::loops::{Loops, Need};
 
 const SAMPLE_EVERY: Duration = Duration::from_secs(1);
 
@@ -54,10 +56,13 @@ pub(crate) struct Watchdog {
 
 impl Watchdog {
     /// Starts the sampling thread.
-    pub(crate) fn start() -> Self {
+    pub(crate) fn start(loops: &Loops) -> Self {
         let slots: Arc<Slots> = Arc::default();
         let watched = Arc::downgrade(&slots);
-        let spawned = std::thread::Builder::new().name("imperal-watchdog".to_owned()).spawn(move || sample(&watched));
+        let state = loops.register("watchdog", Need::Helpful);
+        let spawned = std::thread::Builder::new()
+            .name("imperal-watchdog".to_owned())
+            .spawn(move || state.run_on_thread(|| sample(&watched)));
         if let Err(error) = spawned {
             tracing::warn!(%error, "no watchdog thread: work that blocks its thread will not be named");
         }
@@ -108,6 +113,7 @@ fn sample(slots: &Weak<Slots>) {
     loop {
         std::thread::sleep(SAMPLE_EVERY);
         let Some(slots) = slots.upgrade() else { return };
+        crash::panic_point("watchdog");
         let mut still = HashMap::new();
         for (id, slot) in slots.lock().unwrap_or_else(PoisonError::into_inner).iter() {
             let polls = slot.polls.load(Ordering::Relaxed);

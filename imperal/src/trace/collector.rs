@@ -5,18 +5,21 @@
 
 use std::error::Error;
 use std::future::Future;
+use std::panic::AssertUnwindSafe;
 use std::pin::Pin;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use bytes::Bytes;
+use futures_util::FutureExt;
 use opentelemetry_http::{HttpClient, HttpError};
 use opentelemetry_sdk::Resource;
 use opentelemetry_sdk::error::{OTelSdkError, OTelSdkResult};
 use opentelemetry_sdk::trace::{SpanData, SpanExporter};
 use tokio::runtime::Handle;
 
+use crate::context::panic_text;
 use crate::error::root;
 
 /// Why the last request got no answer: the SDK says `network error`, whatever it was.
@@ -118,9 +121,11 @@ impl<E> Told<E> {
 impl<E: SpanExporter> SpanExporter for Told<E> {
     async fn export(&self, batch: Vec<SpanData>) -> OTelSdkResult {
         let spans = batch.len();
-        match self.exporter.export(batch).await {
-            Ok(()) => self.arrived(),
-            Err(error) => self.failed(spans, error),
+        // A panic would end the SDK's thread, and all later spans with it.
+        match AssertUnwindSafe(self.exporter.export(batch)).catch_unwind().await {
+            Ok(Ok(())) => self.arrived(),
+            Ok(Err(error)) => self.failed(spans, error),
+            Err(payload) => self.failed(spans, OTelSdkError::InternalFailure(panic_text(payload))),
         }
         // It is said already.
         Ok(())

@@ -20,12 +20,15 @@ use tokio::task::{AbortHandle, JoinHandle};
 use tokio::time::{Instant, sleep_until};
 use tokio_postgres::types::Type;
 use tokio_postgres::{AsyncMessage, Row};
+use tokio_util::sync::CancellationToken;
 
 use super::fault::{Fault, reasons};
 use super::pool::{Param, STATEMENT, Store, ints, texts};
 use super::rows::{get, get_id, get_number, get_text, get_time, owner, stored};
+use crate::crash;
 use crate::ids::TaskId;
 use crate::ledger::{Feed, LedgerError, Owner, Progress};
+use crate::loops::{Loops, Need};
 
 /// Between two NOTIFYs of this node, and between two looks for hints, when they come one after another.
 const GAP: Duration = Duration::from_millis(10);
@@ -112,10 +115,21 @@ impl Hints {
         }
     }
 
-    pub(super) fn start(self: &Arc<Self>, store: &Store) -> Running {
-        let wire = tokio::spawn(keep_listening(self.clone(), store.clone()));
-        let looks = tokio::spawn(keep_looking(self.clone(), store.clone()));
-        Running(vec![wire.abort_handle(), looks.abort_handle()])
+    /// Both loops run until what is returned is dropped, again after a panic.
+    pub(super) fn start(self: &Arc<Self>, store: &Store, loops: &Loops) -> Running {
+        let never = CancellationToken::new;
+        let listen = {
+            let (hints, store) = (self.clone(), store.clone());
+            move || keep_listening(hints.clone(), store.clone())
+        };
+        let look = {
+            let (hints, store) = (self.clone(), store.clone());
+            move || keep_looking(hints.clone(), store.clone())
+        };
+        Running(vec![
+            loops.spawn("notifier", Need::Helpful, never(), listen),
+            loops.spawn("notifier-look", Need::Helpful, never(), look),
+        ])
     }
 
     fn known(&self) -> MutexGuard<'_, Known> {
@@ -299,6 +313,7 @@ async fn keep_looking(hints: Arc<Hints>, store: Store) {
                 next = Instant::now() + LOOK_EVERY;
             }
         }
+        crash::panic_point("notifier-look");
         if let Err(fault) = hints.look(&store).await {
             let error = LedgerError::from(fault);
             tracing::warn!(%error, "looking for what other nodes wrote failed");
@@ -310,6 +325,7 @@ async fn keep_looking(hints: Arc<Hints>, store: Store) {
 
 async fn keep_listening(hints: Arc<Hints>, store: Store) {
     loop {
+        crash::panic_point("notifier");
         let why = listen(&hints, &store).await;
         tracing::debug!(why, "hints of other nodes are late: their connection ended");
         tokio::time::sleep(LOOK_EVERY).await;

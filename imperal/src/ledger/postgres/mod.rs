@@ -98,7 +98,7 @@ impl PostgresLedger {
         schema::prepare(&store).await?;
         let feed = Feed::default();
         let hints = Arc::new(Hints::new(feed.clone()));
-        let running = hints.start(&store);
+        let running = hints.start(&store, meters.loops());
         let queues = Queues::new(connections, meters.clone());
         Ok(Self { store, hints, queues, feed, meters, _running: running })
     }

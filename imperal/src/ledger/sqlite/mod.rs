@@ -64,9 +64,9 @@ impl SqliteLedger {
     fn open_waiting(path: &Path, clock: Arc<dyn Clock>, busy: Duration) -> Result<Self, LedgerError> {
         let path: Arc<Path> = schema::prepare_file(path)?.into();
         let conn = schema::open_writer(&path, busy).map_err(|fault| fault.into_ledger(&path))?;
-        let readers = Readers::start(path.clone(), busy)?;
         let feed = Feed::default();
         let meters = LedgerMeters::default();
+        let readers = Readers::start(path.clone(), busy, meters.loops())?;
         let writer = Writer::start(conn, path, clock.clone(), feed.clone(), meters.clone())?;
         Ok(Self { clock, readers, writer, feed, meters })
     }

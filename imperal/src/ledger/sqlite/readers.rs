@@ -15,6 +15,7 @@ use tokio::sync::oneshot;
 use super::fault::Fault;
 use super::schema::open_reader;
 use crate::ledger::LedgerError;
+use crate::loops::{LoopState, Loops, Need};
 
 /// Reads that run at once.
 const READERS: usize = 3;
@@ -30,16 +31,17 @@ pub(super) struct Readers {
 }
 
 impl Readers {
-    pub(super) fn start(path: Arc<Path>, busy: Duration) -> Result<Self, LedgerError> {
+    pub(super) fn start(path: Arc<Path>, busy: Duration, loops: &Loops) -> Result<Self, LedgerError> {
+        let state = loops.register("ledger-readers", Need::Helpful);
         let (queue, reads) = mpsc::channel();
         let reads = Arc::new(Mutex::new(reads));
         let mut readers = Self { path, queue: Some(queue), threads: Vec::with_capacity(READERS) };
         for _ in 0..READERS {
             let conn = open_reader(&readers.path, busy).map_err(|fault| fault.into_ledger(&readers.path))?;
-            let reads = reads.clone();
+            let (reads, state) = (reads.clone(), state.clone());
             let thread = Builder::new()
                 .name("ledger-reader".to_owned())
-                .spawn(move || serve(&conn, &reads))
+                .spawn(move || serve(&conn, &reads, &state))
                 .map_err(|error| LedgerError::Unavailable(format!("cannot start the ledger's readers: {error}")))?;
             readers.threads.push(thread);
         }
@@ -61,13 +63,15 @@ impl Readers {
     }
 }
 
-fn serve(conn: &Connection, reads: &Mutex<mpsc::Receiver<Read>>) {
+fn serve(conn: &Connection, reads: &Mutex<mpsc::Receiver<Read>>, state: &LoopState) {
     loop {
         // The lock is for taking a read, not for carrying it out.
         let next = reads.lock().unwrap_or_else(PoisonError::into_inner).recv();
         let Ok(read) = next else { return };
         // A fault in one read must not take the reader away from the others.
-        let _ = catch_unwind(AssertUnwindSafe(|| read(conn)));
+        if let Err(payload) = catch_unwind(AssertUnwindSafe(|| read(conn))) {
+            state.panicked(payload);
+        }
     }
 }
 

@@ -11,6 +11,9 @@
 //! A batch of light jobs only (progress, lease renewals, write checks) commits without an fsync
 //! (but for one when the log begins anew, every thousand pages or so): the next synced commit makes
 //! it durable, and a power failure that loses it ends the process whose lease or progress it was.
+//!
+//! A panic fails the job it is in, or the batch where it is in none, and the thread goes on with a
+//! clean transaction. After the commit began, a panic leaves the outcome unknown.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
@@ -27,6 +30,7 @@ use super::rows::execute;
 use super::schema::file_at;
 use crate::crash;
 use crate::ledger::{Clock, Feed, LedgerError, LedgerMeters};
+use crate::loops::{LoopState, Need};
 
 /// Most jobs of one transaction.
 const BATCH: usize = 256;
@@ -57,7 +61,7 @@ trait Job: Send {
     fn waiting_since(&self) -> Instant;
     /// Carries it out and keeps the outcome; what it wrote must be undone after an error. What was
     /// undone may be carried out again.
-    fn run(&mut self, tx: &mut Tx<'_>, path: &Path) -> Result<(), LedgerError>;
+    fn run(&mut self, tx: &mut Tx<'_>, path: &Path, state: &LoopState) -> Result<(), LedgerError>;
     /// Answers the caller, after the commit or its failure.
     fn answer(self: Box<Self>, commit: Result<(), LedgerError>);
 }
@@ -79,11 +83,18 @@ impl<T: Send, F: FnMut(&mut Tx<'_>) -> Result<T, Fault> + Send> Job for Write<T,
         self.since
     }
 
-    fn run(&mut self, tx: &mut Tx<'_>, path: &Path) -> Result<(), LedgerError> {
+    fn run(&mut self, tx: &mut Tx<'_>, path: &Path, state: &LoopState) -> Result<(), LedgerError> {
         // The thread outlives a fault in one operation: others still have work to save.
-        self.outcome = match catch_unwind(AssertUnwindSafe(|| (self.work)(tx))) {
+        let work = || {
+            crash::panic_point("ledger-job");
+            (self.work)(tx)
+        };
+        self.outcome = match catch_unwind(AssertUnwindSafe(work)) {
             Ok(outcome) => outcome.map_err(|fault| fault.into_ledger(path)),
-            Err(_) => Err(LedgerError::Unavailable("a fault in the ledger, see the log".to_owned())),
+            Err(payload) => {
+                state.panicked(payload);
+                Err(faulty())
+            }
         };
         self.outcome.as_ref().map(drop).map_err(Clone::clone)
     }
@@ -120,7 +131,9 @@ impl Writer {
         let (queue, jobs) = mpsc::channel(QUEUE);
         let (end, ended) = std_mpsc::channel();
         let file = file_at(&path);
-        let desk = Desk { conn, path, file, clock, feed, meters, synced: true, known: Known::default() };
+        let state = meters.loops().register("ledger-writer", Need::Essential);
+        let known = Known::default();
+        let desk = Desk { conn, path, file, clock, feed, meters, state, synced: true, known, committing: false };
         let thread = Builder::new().name("ledger-writer".to_owned()).spawn(move || {
             desk.serve(jobs);
             drop(end);
@@ -141,8 +154,13 @@ impl Writer {
         let job = Write { weight, since: Instant::now(), work, outcome: Err(stopped()), caller };
         let queue = self.queue.as_ref().ok_or_else(stopped)?;
         queue.send(Box::new(job)).await.map_err(|_| stopped())?;
-        answer.await.unwrap_or_else(|_| Err(stopped()))
+        answer.await.unwrap_or_else(|_| Err(LedgerError::Unsure("its writer dropped the write".to_owned())))
     }
+}
+
+/// A job or its batch panicked before the commit.
+fn faulty() -> LedgerError {
+    LedgerError::Unavailable("a fault in the ledger, see the log".to_owned())
 }
 
 fn stopped() -> LedgerError {
@@ -171,9 +189,12 @@ struct Desk {
     clock: Arc<dyn Clock>,
     feed: Feed,
     meters: LedgerMeters,
+    state: Arc<LoopState>,
     /// Whether commits are synced as the connection stands.
     synced: bool,
     known: Known,
+    /// Whether the transaction at work may be in the file.
+    committing: bool,
 }
 
 /// How a transaction keeps a job that fails from its neighbours.
@@ -198,26 +219,58 @@ impl Desk {
             {
                 batch.push(job);
             }
-            let begun = Instant::now();
-            for job in &batch {
-                self.meters.waited(begun - job.waiting_since());
+            if let Err(payload) = catch_unwind(AssertUnwindSafe(|| self.write(&mut batch, &queue))) {
+                self.state.panicked(payload);
+                let _ = catch_unwind(AssertUnwindSafe(|| self.give_up(&mut batch)));
+                batch.clear();
             }
-            let commit = self.transact(&mut batch);
-            self.meters.committed(batch.len(), begun.elapsed(), commit.is_ok());
-            if let Err(LedgerError::Unavailable(why) | LedgerError::Unusable(why)) = &commit {
-                tracing::error!(jobs = batch.len(), "ledger: nothing was written: {why}");
+        }
+        self.state.stopped();
+    }
+
+    /// Writes a batch, tells the feed, answers the callers.
+    fn write(&mut self, batch: &mut Vec<Box<dyn Job>>, queue: &mpsc::Receiver<Box<dyn Job>>) {
+        self.committing = false;
+        crash::panic_point("ledger-writer");
+        let begun = Instant::now();
+        for job in &*batch {
+            self.meters.waited(begun - job.waiting_since());
+        }
+        let commit = self.transact(batch);
+        self.meters.committed(batch.len(), begun.elapsed(), commit.is_ok());
+        if let Err(LedgerError::Unavailable(why) | LedgerError::Unusable(why)) = &commit {
+            tracing::error!(jobs = batch.len(), "ledger: nothing was written: {why}");
+        }
+        crash::panic_point("ledger-written");
+        for told in commit.as_ref().map_or(&[][..], Vec::as_slice) {
+            match told {
+                Told::Events(owner) => self.feed.events(owner),
+                Told::Progress(owner, progress) => self.feed.progress(owner, progress.clone()),
             }
-            for told in commit.as_ref().map_or(&[][..], Vec::as_slice) {
-                match told {
-                    Told::Events(owner) => self.feed.events(owner),
-                    Told::Progress(owner, progress) => self.feed.progress(owner, progress.clone()),
-                }
-            }
-            let commit = commit.map(drop);
-            for job in batch.drain(..) {
-                job.answer(commit.clone());
-            }
-            self.tidy(queue.is_empty());
+        }
+        let commit = commit.map(drop);
+        // One by one, so that a panic leaves the rest to be answered.
+        batch.reverse();
+        while let Some(job) = batch.pop() {
+            job.answer(commit.clone());
+        }
+        self.tidy(queue.is_empty());
+    }
+
+    /// After a panic: answers the jobs that are left, and leaves nothing open for the next batch.
+    fn give_up(&mut self, batch: &mut Vec<Box<dyn Job>>) {
+        self.roll_back();
+        let outcome = if self.committing {
+            LedgerError::Unsure("a fault in the ledger after the write, see the log".to_owned())
+        } else {
+            faulty()
+        };
+        for job in batch.drain(..) {
+            job.answer(Err(outcome.clone()));
+        }
+        if self.committing {
+            // Which owners have news is lost; each watcher reads from its own number on.
+            self.feed.watched().iter().for_each(|owner| self.feed.events(owner));
         }
     }
 
@@ -234,7 +287,7 @@ impl Desk {
             Ok(Ok(told)) => Ok(told),
             Ok(Err(Spoilt)) => {
                 self.roll_back();
-                Err(LedgerError::Unavailable("a fault in the ledger, see the log".to_owned()))
+                Err(faulty())
             }
             Err(fault) => {
                 self.roll_back();
@@ -249,6 +302,7 @@ impl Desk {
         if self.synced {
             crash::point("before-commit");
         }
+        self.committing = true;
         execute(&self.conn, "COMMIT", ())?;
         if self.synced {
             crash::point("after-commit");
@@ -291,7 +345,7 @@ impl Desk {
             }
             let before = self.conn.total_changes();
             let mut tx = Tx::new(&self.conn, self.clock.now(), &self.known);
-            match job.run(&mut tx, &self.path) {
+            match job.run(&mut tx, &self.path, &self.state) {
                 Ok(()) => told.append(&mut tx.into_told()),
                 // A full disk, for one, makes SQLite give up the whole transaction.
                 Err(why) if self.conn.is_autocommit() => return Err(why.into()),

@@ -1,0 +1,306 @@
+//! Maintenance loops that cannot die silently.
+//!
+//! Owns how a loop is started, watched and restarted: the platform's (renewal, recovery, ..) and those
+//! of a ledger. A loop that panics, or returns before its owner ends, is logged by its name, counted,
+//! and started again after a pause that doubles from 100 ms to 30 s. While an essential loop pauses,
+//! its node is not ready. What the loops do is not known here.
+
+use std::any::Any;
+use std::future::Future;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use futures_util::FutureExt;
+use tokio::task::{AbortHandle, JoinHandle};
+use tokio_util::sync::CancellationToken;
+
+use crate::context::panic_text;
+use crate::meters::{Counter, Text};
+
+const FIRST_PAUSE: Duration = Duration::from_millis(100);
+const LONGEST_PAUSE: Duration = Duration::from_secs(30);
+/// A loop that ran for so long was well: its next pause is the first again.
+const STEADY: Duration = Duration::from_secs(60);
+/// Most bytes of a panic's text in the log.
+const PANIC_TEXT: usize = 500;
+
+/// Whether a node may serve without the loop.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Need {
+    /// Without it the node is not ready.
+    Essential,
+    /// Its absence costs comfort, no promise.
+    Helpful,
+}
+
+/// The maintenance loops of one owner.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Loops(Arc<Inner>);
+
+#[derive(Debug, Default)]
+struct Inner {
+    states: Mutex<Vec<Arc<LoopState>>>,
+    handles: Mutex<Vec<(&'static str, JoinHandle<()>)>>,
+}
+
+/// One loop as others see it.
+#[derive(Debug)]
+pub(crate) struct LoopState {
+    name: &'static str,
+    need: Need,
+    working: AtomicBool,
+    failures: Counter,
+}
+
+/// Pauses before restarts, by how many failures there were in a row.
+#[derive(Debug, Default)]
+struct Backoff(u32);
+
+impl Backoff {
+    fn next(&mut self, ran: Duration) -> Duration {
+        self.0 = if ran >= STEADY { 1 } else { self.0.saturating_add(1) };
+        FIRST_PAUSE.saturating_mul(1 << (self.0 - 1).min(16)).min(LONGEST_PAUSE)
+    }
+}
+
+impl LoopState {
+    /// Counts and logs a panic from which the loop itself goes on.
+    pub(crate) fn panicked(&self, payload: Box<dyn Any + Send>) {
+        self.failures.inc();
+        tracing::error!(name = self.name, panic = bounded(&panic_text(payload)), "a maintenance loop panicked");
+    }
+
+    fn failed(&self, payload: Option<Box<dyn Any + Send>>, pause: Duration) {
+        self.working.store(false, Ordering::Relaxed);
+        match payload {
+            Some(payload) => self.panicked(payload),
+            None => {
+                self.failures.inc();
+                tracing::error!(name = self.name, "a maintenance loop returned before the platform ended");
+            }
+        }
+        tracing::warn!(name = self.name, restart_ms = pause.as_millis(), "the maintenance loop is started again");
+    }
+
+    /// Its owner has ended it.
+    pub(crate) fn stopped(&self) {
+        self.working.store(false, Ordering::Relaxed);
+    }
+
+    fn begins(&self) {
+        self.working.store(true, Ordering::Relaxed);
+    }
+
+    /// Runs a thread's loop until it returns, which it does when its owner is gone.
+    pub(crate) fn run_on_thread(&self, mut body: impl FnMut()) {
+        let mut backoff = Backoff::default();
+        loop {
+            self.begins();
+            let begun = Instant::now();
+            let Err(payload) = catch_unwind(AssertUnwindSafe(&mut body)) else { break };
+            let pause = backoff.next(begun.elapsed());
+            self.failed(Some(payload), pause);
+            std::thread::sleep(pause);
+        }
+        self.stopped();
+    }
+}
+
+/// A panic may repeat what a user sent.
+fn bounded(text: &str) -> &str {
+    &text[..text.floor_char_boundary(PANIC_TEXT)]
+}
+
+fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+impl Loops {
+    /// Registers a loop that runs on a thread of its owner's.
+    pub(crate) fn register(&self, name: &'static str, need: Need) -> Arc<LoopState> {
+        let state = Arc::new(LoopState { name, need, working: AtomicBool::new(true), failures: Counter::default() });
+        locked(&self.0.states).push(state.clone());
+        state
+    }
+
+    /// Runs what `body` makes, again after each failure, until `ended`. A loop returns only after that.
+    pub(crate) fn spawn<F: Future<Output = ()> + Send>(
+        &self,
+        name: &'static str,
+        need: Need,
+        ended: CancellationToken,
+        body: impl Fn() -> F + Send + Sync + 'static,
+    ) -> AbortHandle {
+        let state = self.register(name, need);
+        let running = tokio::spawn(async move {
+            let mut backoff = Backoff::default();
+            while !ended.is_cancelled() {
+                state.begins();
+                let begun = Instant::now();
+                let done = AssertUnwindSafe(async { body().await }).catch_unwind().await;
+                if ended.is_cancelled() {
+                    if let Err(payload) = done {
+                        state.panicked(payload);
+                    }
+                    break;
+                }
+                let pause = backoff.next(begun.elapsed());
+                state.failed(done.err(), pause);
+                ended.run_until_cancelled(tokio::time::sleep(pause)).await;
+            }
+            state.stopped();
+        });
+        let abort = running.abort_handle();
+        locked(&self.0.handles).push((name, running));
+        abort
+    }
+
+    /// Waits for the loops' end, the last one started first; what takes longer than `patience` in all
+    /// is aborted.
+    pub(crate) async fn join(&self, patience: Duration) {
+        let handles = std::mem::take(&mut *locked(&self.0.handles));
+        let deadline = tokio::time::Instant::now() + patience;
+        for (name, mut running) in handles.into_iter().rev() {
+            if tokio::time::timeout_at(deadline, &mut running).await.is_err() {
+                tracing::warn!(name, "a maintenance loop did not end in time: aborted");
+                running.abort();
+            }
+        }
+    }
+
+    /// The name of an essential loop that is not at work.
+    pub(crate) fn missing(&self) -> Option<&'static str> {
+        let states = locked(&self.0.states);
+        let missing = |state: &&Arc<LoopState>| state.need == Need::Essential && !state.working.load(Ordering::Relaxed);
+        states.iter().find(missing).map(|state| state.name)
+    }
+
+    /// The metrics of all these loops.
+    pub(crate) fn text(all: &[&Self], text: &mut Text) {
+        let states: Vec<_> = all.iter().flat_map(|loops| locked(&loops.0.states).clone()).collect();
+        let name = "imperal_loop_working";
+        text.metric(name, "gauge", "Whether a maintenance loop of this node is at work.");
+        for state in &states {
+            text.sample(name, &[("loop", state.name)], u8::from(state.working.load(Ordering::Relaxed)));
+        }
+        let name = "imperal_loop_failures_total";
+        text.metric(name, "counter", "Panics and early ends of this node's maintenance loops.");
+        for state in &states {
+            text.sample(name, &[("loop", state.name)], state.failures.get());
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::AtomicU32;
+
+    use tokio::sync::Notify;
+
+    use super::*;
+
+    fn metrics(loops: &Loops) -> String {
+        let mut text = Text::default();
+        Loops::text(&[loops], &mut text);
+        text.into_string()
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn restarts_after_panics_and_early_returns_and_says_so_meanwhile() {
+        let (loops, ended) = (Loops::default(), CancellationToken::new());
+        let (runs, well) = (Arc::new(AtomicU32::new(0)), Arc::new(Notify::new()));
+        let body = {
+            let (runs, well) = (runs.clone(), well.clone());
+            move || {
+                let (run, well) = (runs.fetch_add(1, Ordering::SeqCst), well.clone());
+                async move {
+                    match run {
+                        0 => panic!("a secret of anna"),
+                        1 => {}
+                        _ => {
+                            well.notify_one();
+                            std::future::pending::<()>().await;
+                        }
+                    }
+                }
+            }
+        };
+        loops.spawn("renewal", Need::Essential, ended.clone(), body);
+        tokio::task::yield_now().await;
+        assert_eq!(loops.missing(), Some("renewal"));
+        assert!(metrics(&loops).contains("imperal_loop_working{loop=\"renewal\"} 0"));
+        well.notified().await;
+        assert_eq!(loops.missing(), None);
+        let text = metrics(&loops);
+        assert!(text.contains("imperal_loop_failures_total{loop=\"renewal\"} 2"), "{text}");
+        assert!(text.contains("imperal_loop_working{loop=\"renewal\"} 1"), "{text}");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_loop_that_panics_at_once_backs_off_to_half_a_minute() {
+        let (loops, ended) = (Loops::default(), CancellationToken::new());
+        let runs = Arc::new(AtomicU32::new(0));
+        let body = {
+            let runs = runs.clone();
+            move || {
+                runs.fetch_add(1, Ordering::SeqCst);
+                async { panic!("again") }
+            }
+        };
+        loops.spawn("retention", Need::Helpful, ended.clone(), body);
+        tokio::time::sleep(Duration::from_secs(600)).await;
+        // 100 ms, 200 ms, .. 25.6 s are nine pauses in 51 s, then one each 30 s.
+        let runs = runs.load(Ordering::SeqCst);
+        assert!((26..=30).contains(&runs), "{runs} runs");
+        assert_eq!(loops.missing(), None, "a helpful loop takes no readiness");
+        ended.cancel();
+        loops.join(Duration::from_secs(1)).await;
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn join_waits_for_loops_and_aborts_one_that_hangs() {
+        let (loops, ended) = (Loops::default(), CancellationToken::new());
+        loops.spawn("hangs", Need::Helpful, ended.clone(), std::future::pending::<()>);
+        let through = Arc::new(AtomicBool::new(false));
+        loops.spawn("ends", Need::Helpful, ended.clone(), {
+            let (ended, through) = (ended.clone(), through.clone());
+            move || {
+                let (ended, through) = (ended.clone(), through.clone());
+                async move {
+                    ended.cancelled().await;
+                    tokio::time::sleep(Duration::from_secs(1)).await;
+                    through.store(true, Ordering::SeqCst);
+                }
+            }
+        });
+        tokio::task::yield_now().await;
+        ended.cancel();
+        loops.join(Duration::from_secs(3)).await;
+        assert!(through.load(Ordering::SeqCst));
+    }
+
+    #[test]
+    fn a_threads_loop_goes_on_after_a_panic() {
+        let loops = Loops::default();
+        let mut runs = 0;
+        loops.register("watchdog", Need::Helpful).run_on_thread(|| {
+            runs += 1;
+            assert!(runs > 1, "once");
+        });
+        assert_eq!(runs, 2);
+        assert!(metrics(&loops).contains("imperal_loop_failures_total{loop=\"watchdog\"} 1"));
+    }
+
+    #[test]
+    fn pauses_begin_anew_after_a_steady_run() {
+        let mut backoff = Backoff::default();
+        for _ in 0..40 {
+            backoff.next(Duration::ZERO);
+        }
+        assert_eq!(backoff.next(Duration::ZERO), LONGEST_PAUSE);
+        assert_eq!(backoff.next(STEADY), FIRST_PAUSE);
+        assert_eq!(backoff.next(Duration::ZERO), FIRST_PAUSE * 2);
+    }
+}
