@@ -35,7 +35,8 @@ pub use chat::{CHAT_TEXT_LIMIT, Delivery, MsgType, Receipt, TRUNCATION_MARKER};
 pub(crate) use chat::{ChatDelivery, DeliverChat, cut_text};
 pub use fan_out::{FanOut, Part};
 pub use http::{
-    DEFAULT_TIMEOUT, Http, HttpError, HttpErrorKind, MAX_TIMEOUT, RequestBuilder, Response, Retry, RetryWait, Timeout,
+    DEFAULT_TIMEOUT, Http, HttpError, HttpErrorKind, MAX_BODY_LIMIT, MAX_TIMEOUT, RequestBuilder, Response, Retry,
+    RetryWait, Timeout,
 };
 pub(crate) use http::{Exchange, HttpPool, Outgoing, Transport, choose_cryptography};
 pub use log::Log;

@@ -29,8 +29,8 @@ impl Metered {
 impl Transport for Metered {
     fn exchange(&self, mut outgoing: Outgoing) -> Exchange<'_> {
         Box::pin(async move {
-            let resent = outgoing.resent;
-            let mut asked = Asked::new(trace::outgoing(&mut outgoing.request, resent));
+            let (resent, traced) = (outgoing.resent, outgoing.traced);
+            let mut asked = Asked::new(trace::outgoing(&mut outgoing.request, resent, traced));
             let mut meter = self.meters.request(host(outgoing.request.url().host_str().unwrap_or_default()));
             let answer = self.way.exchange(outgoing).instrument(asked.span.clone()).await;
             meter.outcome = match &answer {
@@ -43,7 +43,7 @@ impl Transport for Metered {
                 },
                 Err(error) => match error.kind() {
                     HttpErrorKind::Timeout => HttpOutcome::Timeout,
-                    HttpErrorKind::Decode => HttpOutcome::Decode,
+                    HttpErrorKind::Decode | HttpErrorKind::TooLarge => HttpOutcome::Decode,
                     HttpErrorKind::Stopped => HttpOutcome::Aborted,
                     _ => HttpOutcome::Connect,
                 },

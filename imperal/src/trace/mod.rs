@@ -68,9 +68,10 @@ impl Home {
     }
 }
 
-/// An outgoing request, with where it goes but not what for; `resent` is how often it went before.
+/// An outgoing request, with where it goes but not what for. `resent` is how often it went before,
+/// `traced` whether the receiver may see the trace's id.
 #[cfg(feature = "runtime")]
-pub(crate) fn outgoing(request: &mut reqwest::Request, resent: u32) -> Span {
+pub(crate) fn outgoing(request: &mut reqwest::Request, resent: u32, traced: bool) -> Span {
     let url = request.url();
     let span = tracing::debug_span!(
         target: TARGET,
@@ -86,6 +87,8 @@ pub(crate) fn outgoing(request: &mut reqwest::Request, resent: u32) -> Span {
         error.r#type = tracing::field::Empty,
         otel.status_code = tracing::field::Empty,
     );
-    send_along(&span, request.headers_mut());
+    if traced {
+        send_along(&span, request.headers_mut());
+    }
     span
 }

@@ -92,3 +92,46 @@ async fn a_rule_knows_how_many_were_at_work_at_once(platform: TestPlatform) {
     fetch(&users[0], "https://a.example/slow").await;
     assert_eq!((log.calls(), log.most_at_once(), log.running()), (4, 3, 0));
 }
+
+#[imperal::test]
+async fn redirects_are_followed_and_refused_as_on_the_network(platform: TestPlatform) {
+    let http = platform.http();
+    http.get("https://a.example/one").reply(Reply::redirect(301, "/two"));
+    http.any("https://a.example/two").reply(Reply::redirect(302, "https://b.example/three?page=3"));
+    http.post("https://a.example/kept").reply(Reply::redirect(307, "https://b.example/three"));
+    http.get("https://a.example/down").reply(Reply::redirect(302, "http://a.example/three"));
+    http.get("https://a.example/round").reply(Reply::redirect(302, "https://a.example/round"));
+    http.any("https://b.example/three").reply(Reply::text("there"));
+    let anna = platform.user("anna");
+    assert_eq!(fetch(&anna, "https://a.example/one").await, "200 there");
+    assert_eq!(post(&anna, "https://a.example/two", "hush").await, "200 there");
+    let sent = http.requests();
+    assert_eq!(sent.len(), 5, "each hop is a request");
+    assert_eq!(sent[1].header("x-client"), Some("kit"), "within the origin");
+    for away in [&sent[2], &sent[4]] {
+        assert_eq!((away.url(), away.header("x-client")), ("https://b.example/three?page=3", None));
+        assert_eq!((away.method.as_str(), away.body.len()), ("GET", 0));
+    }
+    for (url, body, wanted) in [
+        ("https://a.example/kept", Some("hush"), "Redirect: https://a.example redirects a POST to another origin"),
+        ("https://a.example/down", None, "Redirect: https://a.example redirects from https to http"),
+        ("https://a.example/round", None, "Redirect: the service redirected more than 10 times"),
+    ] {
+        let said = match body {
+            Some(body) => post(&anna, url, body).await,
+            None => fetch(&anna, url).await,
+        };
+        assert!(said.starts_with(wanted), "{said}");
+    }
+}
+
+#[imperal::test]
+async fn the_timeout_of_a_scripted_call_is_one_for_all_hops(platform: TestPlatform) {
+    let http = platform.http();
+    http.get("/one").reply(Reply::redirect(302, "/two").after(Duration::from_secs(20)));
+    http.get("/two").reply(Reply::text("late").after(Duration::from_secs(20)));
+    let anna = platform.user("anna");
+    let begun = Instant::now();
+    assert_eq!(fetch(&anna, "https://a.example/one").await, "Timeout: no answer within 30 s");
+    assert_eq!(begun.elapsed().as_secs(), 30);
+}

@@ -12,6 +12,7 @@ mod fan_out;
 mod key;
 mod on_cancel;
 mod poll;
+mod redirect;
 mod retry;
 mod server;
 

@@ -18,15 +18,20 @@ pub enum HttpErrorKind {
     Connect,
     /// The service answered with a 4xx or 5xx status.
     Status(StatusCode),
-    /// The answer is not what was asked for: not JSON, not UTF-8, too large.
+    /// The answer is not what was asked for: not JSON, not UTF-8.
     Decode,
+    /// The answer has more bytes than the [body limit](super::RequestBuilder::body_limit).
+    TooLarge,
+    /// A redirect that is not followed: with a body to another origin, from https to http, to another
+    /// scheme, or one too many. The error names the origins.
+    Redirect,
     /// Refused before anything was sent: a timeout over the cap, a malformed URL or header.
     Refused,
     /// The work was cancelled or had ended.
     Stopped,
 }
 
-/// A failed outgoing call. Never contains the URL, which may hold a key.
+/// A failed outgoing call. Contains no path and no query of a URL, which may hold a key.
 #[derive(Debug)]
 pub struct HttpError {
     kind: HttpErrorKind,
@@ -46,6 +51,15 @@ impl HttpError {
 
     pub(crate) fn decode(detail: String) -> Self {
         Self::new(HttpErrorKind::Decode, detail)
+    }
+
+    pub(crate) fn too_large(limit: usize) -> Self {
+        let detail = format!("the answer is larger than the limit of {limit} bytes; `.body_limit(..)` sets another");
+        Self::new(HttpErrorKind::TooLarge, detail)
+    }
+
+    pub(super) fn redirect(detail: String) -> Self {
+        Self::new(HttpErrorKind::Redirect, detail)
     }
 
     pub(super) fn stopped(detail: &str) -> Self {
@@ -76,8 +90,6 @@ impl HttpError {
             Self::refused("the request is malformed".to_owned())
         } else if error.is_decode() {
             Self::decode("the answer could not be read".to_owned())
-        } else if error.is_redirect() {
-            Self::new(HttpErrorKind::Connect, "too many redirects".to_owned())
         } else {
             Self::connect()
         };
@@ -90,9 +102,9 @@ impl HttpError {
         self.attempts
     }
 
-    /// Whether the same might not fail the same way: a redirect loop does.
+    /// Whether the same might not fail the same way.
     pub(super) fn may_pass(&self) -> bool {
-        self.kind == HttpErrorKind::Connect && !self.source.as_ref().is_some_and(reqwest::Error::is_redirect)
+        self.kind == HttpErrorKind::Connect
     }
 
     /// Its kind.
@@ -143,9 +155,11 @@ impl HttpError {
                 format!("The service refused access ({status}). Check the key or the account."),
             ),
             HttpErrorKind::Stopped => Error::cancelled(),
-            HttpErrorKind::Status(_) | HttpErrorKind::Decode | HttpErrorKind::Refused => {
-                Error::internal(self.to_string())
-            }
+            HttpErrorKind::Status(_)
+            | HttpErrorKind::Decode
+            | HttpErrorKind::TooLarge
+            | HttpErrorKind::Redirect
+            | HttpErrorKind::Refused => Error::internal(self.to_string()),
         }
     }
 }

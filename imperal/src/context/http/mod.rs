@@ -1,9 +1,11 @@
 //! `ctx.http()`: outgoing calls, capped and cancellable.
 //!
 //! Owns the timeout rule (P1), the request builder over one pooled client for the process, and the
-//! abort of calls in flight when their work is cancelled or over. Bodies are bytes and stay so.
+//! abort of calls in flight when their work is cancelled or over. Bodies are bytes and stay so. Redirects
+//! are `redirect`'s, retries `retry`'s.
 
 mod error;
+mod redirect;
 mod response;
 mod retry;
 mod timeout;
@@ -33,7 +35,8 @@ pub const MAX_TIMEOUT: Duration = Duration::from_secs(180);
 /// Largest body that is read unless the call raises it.
 const DEFAULT_BODY_LIMIT: usize = 64 * 1024 * 1024;
 
-const MAX_REDIRECTS: usize = 5;
+/// Largest limit that a call can ask for: a body is held in memory whole.
+pub const MAX_BODY_LIMIT: usize = 1024 * 1024 * 1024;
 
 /// The process's one pooled client, and the way by which its requests leave.
 #[derive(Debug, Clone)]
@@ -51,7 +54,13 @@ impl HttpPool {
     pub(crate) fn new() -> Result<Self, HttpError> {
         choose_cryptography();
         let client = reqwest::Client::builder()
-            .redirect(reqwest::redirect::Policy::limited(MAX_REDIRECTS))
+            // They are followed above the transport, where scripted services pass too.
+            .redirect(reqwest::redirect::Policy::none())
+            // Whatever features others turn on: bodies are bytes as they came, and their limit is that.
+            .no_gzip()
+            .no_brotli()
+            .no_zstd()
+            .no_deflate()
             .user_agent(concat!("imperal/", env!("CARGO_PKG_VERSION")))
             .build()
             .map_err(|error| HttpError::from_reqwest(error, DEFAULT_TIMEOUT))?;
@@ -84,8 +93,13 @@ pub struct Http<'a>(&'a Context);
 
 impl Context {
     /// Outgoing HTTP through one pooled client: at most 30 s a call unless
-    /// [`timeout`](RequestBuilder::timeout) says otherwise, never more than 180 s; redirects are
-    /// followed five times; nothing is sent twice unless [`retry`](RequestBuilder::retry) says so.
+    /// [`timeout`](RequestBuilder::timeout) says otherwise, never more than 180 s, redirects included;
+    /// nothing is sent twice unless [`retry`](RequestBuilder::retry) says so.
+    ///
+    /// Up to ten redirects are followed. Within an origin (scheme, host, port) the request goes along
+    /// whole, without `Referer`. Another origin gets a GET or HEAD with `accept`, `user-agent`, `range` and
+    /// the like, and nothing else: no key, no cookie, no header of yours, no body. A redirect that would
+    /// need more fails with [`HttpErrorKind::Redirect`], and so does one from https to http.
     ///
     /// When the task is cancelled or ends, its calls in flight are aborted and fail with a
     /// cancelled error.
@@ -144,6 +158,7 @@ impl Http<'_> {
             ctx: self.0.clone(),
             timeout: Ok(DEFAULT_TIMEOUT),
             body_limit: DEFAULT_BODY_LIMIT,
+            follow_redirects: true,
             retry: None,
         }
     }
@@ -156,6 +171,7 @@ pub struct RequestBuilder {
     ctx: Context,
     timeout: Result<Duration, HttpError>,
     body_limit: usize,
+    follow_redirects: bool,
     retry: Option<Retry>,
 }
 
@@ -210,7 +226,14 @@ impl RequestBuilder {
         self
     }
 
-    /// Largest body to read, in bytes; 64 MiB when not given.
+    /// Whether to follow redirects; otherwise one is an answer like any other, with its `location`.
+    pub fn follow_redirects(mut self, follow: bool) -> Self {
+        self.follow_redirects = follow;
+        self
+    }
+
+    /// Largest body to read, in bytes: 64 MiB when not given, at most [`MAX_BODY_LIMIT`] (1 GiB). A
+    /// larger body fails with [`HttpErrorKind::TooLarge`], a larger limit is refused by `send`.
     pub fn body_limit(mut self, bytes: usize) -> Self {
         self.body_limit = bytes;
         self
@@ -260,23 +283,33 @@ impl RequestBuilder {
     pub async fn send(self) -> Result<Response, HttpError> {
         let timeout = self.timeout?;
         let request = self.request.build().map_err(|error| HttpError::from_reqwest(error, timeout))?;
-        let outgoing = Outgoing { request, timeout, body_limit: self.body_limit, resent: 0 };
+        if self.body_limit > MAX_BODY_LIMIT {
+            return Err(HttpError::refused(format!(
+                "a body limit is at most {MAX_BODY_LIMIT} bytes, not {}",
+                self.body_limit
+            )));
+        }
+        let outgoing = Outgoing { request, timeout, body_limit: self.body_limit, resent: 0, traced: true };
         match &self.retry {
-            None => attempt(&self.ctx, outgoing).await,
-            Some(retry) => retry::send(&self.ctx, outgoing, retry).await,
+            None => attempt(&self.ctx, outgoing, self.follow_redirects).await,
+            Some(retry) => retry::send(&self.ctx, outgoing, self.follow_redirects, retry).await,
         }
     }
 }
 
 /// One way there and back, ended by a cancel.
-async fn attempt(ctx: &Context, outgoing: Outgoing) -> Result<Response, HttpError> {
+async fn attempt(ctx: &Context, outgoing: Outgoing, follow_redirects: bool) -> Result<Response, HttpError> {
     let signal = ctx.signal();
+    let transport = &*ctx.ports().http.transport;
+    let exchange = async {
+        if follow_redirects { redirect::follow(transport, outgoing).await } else { transport.exchange(outgoing).await }
+    };
     signal.check().map_err(stopped)?;
     signal.touch();
     let answer = tokio::select! {
         biased;
         stop = signal.told() => Err(stopped(stop)),
-        answer = ctx.home().around(ctx.ports().http.transport.exchange(outgoing)) => answer,
+        answer = ctx.home().around(exchange) => answer,
     };
     signal.touch();
     answer

@@ -192,7 +192,12 @@ impl Retry {
 }
 
 /// Sends until the answer stands.
-pub(super) async fn send(ctx: &Context, outgoing: Outgoing, retry: &Retry) -> Result<Response, HttpError> {
+pub(super) async fn send(
+    ctx: &Context,
+    outgoing: Outgoing,
+    follow_redirects: bool,
+    retry: &Retry,
+) -> Result<Response, HttpError> {
     let method = outgoing.request.method();
     if !method.is_idempotent() && !outgoing.request.headers().contains_key(IDEMPOTENCY_KEY) {
         return Err(HttpError::refused(format!(
@@ -206,7 +211,7 @@ pub(super) async fn send(ctx: &Context, outgoing: Outgoing, retry: &Retry) -> Re
             return Err(HttpError::refused("the body cannot be sent twice".to_owned()));
         };
         attempts += 1;
-        let answer = attempt(ctx, once).await;
+        let answer = attempt(ctx, once, follow_redirects).await;
         let left = ctx.time_left();
         let Some(wait) = retry.wait_after(attempts, &answer).filter(|wait| *wait < left) else {
             return match answer {

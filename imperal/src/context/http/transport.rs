@@ -1,7 +1,7 @@
 //! The way by which a request leaves, and an answer comes back.
 //!
-//! Owns the narrow trait between `ctx.http()` and the network. Timeout rules, retries and cancels
-//! are on this side of it: whoever stands in for the network answers requests and nothing else.
+//! Owns the narrow trait between `ctx.http()` and the network. Timeout rules, retries, redirects and
+//! cancels are above it: a transport sends one request and reads one answer.
 
 use std::fmt::Debug;
 use std::future::Future;
@@ -9,6 +9,9 @@ use std::pin::Pin;
 use std::time::Duration;
 
 use super::{HttpError, Response};
+
+/// Memory that an announced length is taken for at once.
+const READ_AHEAD: usize = 1024 * 1024;
 
 /// A request as it leaves, once.
 #[derive(Debug)]
@@ -19,14 +22,17 @@ pub(crate) struct Outgoing {
     pub(crate) timeout: Duration,
     /// Largest body to read.
     pub(crate) body_limit: usize,
-    /// How often it went before.
+    /// How often it went before, redirects included.
     pub(crate) resent: u32,
+    /// Whether it carries trace context: not where a service elsewhere chose the receiver.
+    pub(crate) traced: bool,
 }
 
 impl Outgoing {
-    /// The same after so many attempts; none when the body cannot be sent twice.
+    /// The same, sent so often before; none when the body cannot be sent twice.
     pub(super) fn again(&self, resent: u32) -> Option<Self> {
-        Some(Self { request: self.request.try_clone()?, timeout: self.timeout, body_limit: self.body_limit, resent })
+        let Self { timeout, body_limit, traced, .. } = *self;
+        Some(Self { request: self.request.try_clone()?, timeout, body_limit, resent, traced })
     }
 }
 
@@ -43,19 +49,17 @@ impl Transport for reqwest::Client {
     fn exchange(&self, outgoing: Outgoing) -> Exchange<'_> {
         let Outgoing { mut request, timeout, body_limit, .. } = outgoing;
         *request.timeout_mut() = Some(timeout);
-        let too_large = move |bytes| {
-            HttpError::decode(format!("the answer has {bytes} bytes, more than the limit of {body_limit}"))
-        };
         Box::pin(async move {
             let mut answer = self.execute(request).await.map_err(|error| HttpError::from_reqwest(error, timeout))?;
             let announced = answer.content_length().and_then(|n| usize::try_from(n).ok()).unwrap_or(0);
             if announced > body_limit {
-                return Err(too_large(announced));
+                return Err(HttpError::too_large(body_limit));
             }
-            let mut body = Vec::with_capacity(announced);
+            // No more than is likely to come: the length is the service's word.
+            let mut body = Vec::with_capacity(announced.min(READ_AHEAD));
             while let Some(chunk) = answer.chunk().await.map_err(|error| HttpError::from_reqwest(error, timeout))? {
                 if body.len() + chunk.len() > body_limit {
-                    return Err(too_large(body.len() + chunk.len()));
+                    return Err(HttpError::too_large(body_limit));
                 }
                 body.extend_from_slice(&chunk);
             }

@@ -40,7 +40,7 @@ pub(super) enum Network {
 /// No socket is opened and no address in the extension has to be changed: rules are about the very
 /// URLs that it calls. The first rule that fits and has replies left answers. A call that no rule
 /// answers fails, and the test with it when its platform is dropped, with the list of rules.
-/// Redirects are not followed: a 302 is an answer.
+/// Redirects are followed and refused as on the network; each hop is a request of its own.
 ///
 /// ```
 /// # use imperal::testing::{Reply, TestPlatform};

@@ -127,10 +127,17 @@ fn redacted_url(url: &Url) -> String {
     shown.to_string()
 }
 
-fn redacted_headers(headers: &HeaderMap) -> Map<String, Value> {
+/// Headers of an answer to a request for `url`.
+fn redacted_headers(headers: &HeaderMap, url: &Url) -> Map<String, Value> {
     let kept = headers.iter().filter(|(name, _)| !CONNECTION.contains(&name.as_str()));
     kept.map(|(name, value)| {
-        let value = if is_secret(name.as_str()) { REDACTED } else { value.to_str().unwrap_or_default() };
+        let value = value.to_str().unwrap_or_default();
+        let value = match name.as_str() {
+            name if is_secret(name) => REDACTED.to_owned(),
+            // What is asked for there is recorded under this address.
+            "location" => url.join(value).map_or_else(|_| value.to_owned(), |to| redacted_url(&to)),
+            _ => value.to_owned(),
+        };
         (name.to_string(), value.into())
     })
     .collect()
@@ -192,7 +199,7 @@ impl Recorder {
                 url: redacted_url(&request.url),
                 body: Body::of(&request.body),
                 status: answer.status().as_u16(),
-                headers: redacted_headers(answer.headers()),
+                headers: redacted_headers(answer.headers(), &request.url),
                 answer: Body::of(answer.bytes()),
             };
             exchanges.lock().unwrap_or_else(PoisonError::into_inner).push(recorded);
@@ -234,8 +241,12 @@ mod tests {
         headers.insert("set-cookie", "session=c1".parse().unwrap());
         headers.insert("content-type", "text/plain".parse().unwrap());
         headers.insert("date", "now".parse().unwrap());
-        let headers = Value::from(redacted_headers(&headers)).to_string();
-        assert_eq!(headers, r#"{"set-cookie":"REDACTED","content-type":"text/plain"}"#);
+        headers.insert("location", "/two?token=t1&page=2".parse().unwrap());
+        let headers = Value::from(redacted_headers(&headers, &url)).to_string();
+        assert_eq!(
+            headers,
+            r#"{"set-cookie":"REDACTED","content-type":"text/plain","location":"https://a.example/two?token=REDACTED&page=2"}"#
+        );
     }
 
     #[test]

@@ -71,6 +71,15 @@ impl Reply {
         Self::answer(StatusCode::OK, None, Bytes::new()).with_status(status)
     }
 
+    /// A redirect: 301, 302, 303, 307 or 308 with a `location`.
+    ///
+    /// # Panics
+    /// When there is no such status, or the location is no header's value.
+    #[track_caller]
+    pub fn redirect(status: u16, location: &str) -> Self {
+        Self::status(status).header("location", location)
+    }
+
     /// The service cannot be reached.
     pub fn connect_error() -> Self {
         Self::of(Kind::NoConnection)
@@ -135,11 +144,7 @@ impl Reply {
                     Kind::Answer { status, headers, body } if body.len() <= limit => {
                         return Ok(Response::new(status, headers, body));
                     }
-                    Kind::Answer { body, .. } => {
-                        let bytes = body.len();
-                        let why = format!("the answer has {bytes} bytes, more than the limit of {limit}");
-                        return Err(HttpError::decode(why));
-                    }
+                    Kind::Answer { .. } => return Err(HttpError::too_large(limit)),
                     Kind::NoConnection => return Err(HttpError::connect()),
                     Kind::Hang => std::future::pending().await,
                     Kind::Made(make) => make(request),
