@@ -177,7 +177,7 @@ pub(super) const GUIDES: &[Guide] = &[
         group: Group::More,
         examples: &[
             ("export IMPERAL_TOKEN=$({bin} token anna)", "try `serve` as a user"),
-            ("{bin} token ops --scope audit:read", "with a scope"),
+            ("{bin} token ops --scope audit:read:all", "with a scope: may read all tenants' audit rows"),
         ],
         note: "",
         exits: &[],

@@ -13,7 +13,7 @@ use super::{Gateway, json};
 use crate::codes;
 use crate::error::Error;
 use crate::function::Extension;
-use crate::ledger::AuditRow;
+use crate::ledger::{AuditRow, AuditScope};
 use crate::platform::Access;
 
 /// A loaded extension, for choosing and filling in its functions.
@@ -155,25 +155,35 @@ pub(super) struct AuditRows {
     rows: Vec<AuditRow>,
 }
 
+/// Whose audit rows the caller may read besides their own.
+fn wider_audit(access: &Access) -> Option<AuditScope> {
+    let user = access.user();
+    if user.has_scope("audit:read:all") {
+        Some(AuditScope::All)
+    } else if user.has_scope("audit:read") {
+        Some(AuditScope::Tenant(user.tenant_id.clone()))
+    } else {
+        None
+    }
+}
+
 pub(super) async fn audit(
     access: Access,
     State(gateway): State<Gateway>,
     Query(query): Query<AuditQuery>,
 ) -> Result<Response, Failure> {
     let (after, limit) = (query.after.unwrap_or(0), query.limit.unwrap_or(100).clamp(1, 500));
-    let rows = if access.user().has_scope("audit:read") {
-        gateway.platform.audit_of_all(after, limit).await?
-    } else {
-        access.audit(after, limit).await?
+    let rows = match wider_audit(&access) {
+        Some(scope) => gateway.platform.audit_rows(scope, after, limit).await?,
+        None => access.audit(after, limit).await?,
     };
     Ok(json(StatusCode::OK, &AuditRows { rows }))
 }
 
 pub(super) async fn check_audit(access: Access, State(gateway): State<Gateway>) -> Result<Response, Failure> {
-    let check = if access.user().has_scope("audit:read") {
-        gateway.platform.check_audit(None).await?
-    } else {
-        access.check_audit().await?
+    let check = match wider_audit(&access) {
+        Some(scope) => gateway.platform.check_audit(scope).await?,
+        None => access.check_audit().await?,
     };
     Ok(json(StatusCode::OK, &check))
 }

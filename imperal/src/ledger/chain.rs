@@ -15,7 +15,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
-use super::{AuditEnds, AuditFilter, AuditOutcome, Ledger, LedgerError, NewAudit, Owner};
+use super::{AuditEnds, AuditFilter, AuditOutcome, AuditScope, Ledger, LedgerError, NewAudit, Owner};
 
 /// Rows read at once.
 const PAGE: u32 = 500;
@@ -147,14 +147,15 @@ impl fmt::Display for BrokenAudit {
 }
 
 impl AuditCheck {
-    /// Checks one owner's trail, or everybody's. Rows that are written meanwhile do no harm.
+    /// Checks one owner's trail, a tenant's, or everybody's. Rows that are written meanwhile do no harm.
     ///
     /// # Errors
     /// When the ledger cannot be read. A broken trail is an answer.
-    pub async fn run(ledger: &dyn Ledger, owner: Option<Owner>) -> Result<Self, LedgerError> {
+    pub async fn run(ledger: &dyn Ledger, scope: impl Into<AuditScope>) -> Result<Self, LedgerError> {
+        let scope = scope.into();
         let mut sound = HashSet::new();
         loop {
-            let check = Self::look(ledger, owner.clone(), &sound).await?;
+            let check = Self::look(ledger, &scope, &sound).await?;
             let Some(broken) = &check.broken else { return Ok(check) };
             // Retention may have taken rows between two looks. Then a look at this owner alone, which
             // is quick, finds nothing or finds that it happened again.
@@ -169,7 +170,7 @@ impl AuditCheck {
     async fn holds(ledger: &dyn Ledger, owner: &Owner) -> Result<bool, LedgerError> {
         loop {
             let before = ledger.audit_ends(Some(owner.clone())).await?;
-            if Self::look(ledger, Some(owner.clone()), &HashSet::new()).await?.broken.is_none() {
+            if Self::look(ledger, &AuditScope::Owner(owner.clone()), &HashSet::new()).await?.broken.is_none() {
                 return Ok(true);
             }
             let pruned = |ends: &[(Owner, AuditEnds)]| ends.first().map(|(_, ends)| ends.pruned);
@@ -180,9 +181,14 @@ impl AuditCheck {
     }
 
     /// One look; owners that are known to be sound are counted and not checked.
-    async fn look(ledger: &dyn Ledger, owner: Option<Owner>, sound: &HashSet<Owner>) -> Result<Self, LedgerError> {
+    async fn look(ledger: &dyn Ledger, scope: &AuditScope, sound: &HashSet<Owner>) -> Result<Self, LedgerError> {
         // The ends first: rows that come later go beyond them.
-        let ends: HashMap<Owner, AuditEnds> = ledger.audit_ends(owner.clone()).await?.into_iter().collect();
+        let one = match scope {
+            AuditScope::Owner(owner) => Some(owner.clone()),
+            AuditScope::All | AuditScope::Tenant(_) => None,
+        };
+        let ends = ledger.audit_ends(one).await?;
+        let ends: HashMap<Owner, AuditEnds> = ends.into_iter().filter(|(whose, _)| scope.covers(whose)).collect();
         let mut check = Self { pruned: ends.values().map(|ends| ends.pruned).sum(), ..Self::default() };
         let mut latest: HashMap<Owner, AuditHash> = HashMap::new();
         // Retention may have taken all of an owner's rows.
@@ -190,7 +196,7 @@ impl AuditCheck {
         let mut passed: HashSet<Owner> = bare.map(|(whose, _)| whose.clone()).chain(sound.iter().cloned()).collect();
         let mut after = 0;
         loop {
-            let page = ledger.audit_rows(AuditFilter { owner: owner.clone(), after, limit: PAGE }).await?;
+            let page = ledger.audit_rows(AuditFilter { scope: scope.clone(), after, limit: PAGE }).await?;
             let Some(last) = page.last() else { break };
             after = last.audit_id;
             for row in page {

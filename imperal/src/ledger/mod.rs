@@ -29,8 +29,9 @@ pub use meters::LedgerMeters;
 pub use postgres::PostgresLedger;
 pub use retention::{AuditEnds, Keep, Pruned};
 pub use rows::{
-    AuditFilter, AuditOutcome, AuditRow, CallRecord, CancelAnswer, Event, EventBody, Fence, Incarnation, NewAudit,
-    NewCall, NewTask, Orphan, Owner, Progress, Role, Task, TaskEnd, TaskRecord, TaskState, Turn, TurnBody, Work,
+    AuditFilter, AuditOutcome, AuditRow, AuditScope, CallRecord, CancelAnswer, Event, EventBody, Fence, Incarnation,
+    NewAudit, NewCall, NewTask, Orphan, Owner, Progress, Role, Task, TaskEnd, TaskRecord, TaskState, Turn, TurnBody,
+    Work,
 };
 #[cfg(feature = "platform")]
 pub use sqlite::SqliteLedger;

@@ -11,7 +11,7 @@ mod turn;
 use std::fmt;
 use std::sync::Arc;
 
-pub use audit::{AuditFilter, AuditOutcome, AuditRow, NewAudit};
+pub use audit::{AuditFilter, AuditOutcome, AuditRow, AuditScope, NewAudit};
 pub use task::{CancelAnswer, NewTask, Progress, Task, TaskEnd, TaskRecord, TaskState};
 pub use turn::{CallRecord, NewCall, Role, Turn, TurnBody};
 

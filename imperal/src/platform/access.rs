@@ -12,8 +12,8 @@ use crate::crash;
 use crate::error::Error;
 use crate::ids::{RequestKey, TaskId};
 use crate::ledger::{
-    AuditCheck, AuditFilter, AuditOutcome, AuditRow, CancelAnswer, Event, LedgerError, NewAudit, Owner, Subscription,
-    Task, TaskRecord, Turn,
+    AuditCheck, AuditFilter, AuditOutcome, AuditRow, AuditScope, CancelAnswer, Event, LedgerError, NewAudit, Owner,
+    Subscription, Task, TaskRecord, Turn,
 };
 use crate::result::Result;
 
@@ -43,15 +43,15 @@ impl Platform {
         Access { platform: self.clone(), owner: Owner::from(&user), user }
     }
 
-    /// Every user's audit rows.
-    pub(crate) async fn audit_of_all(&self, after: u64, limit: u32) -> Result<Vec<AuditRow>> {
-        let filter = AuditFilter { owner: None, after, limit: limit.min(PAGE) };
+    /// Audit rows in order.
+    pub(crate) async fn audit_rows(&self, scope: AuditScope, after: u64, limit: u32) -> Result<Vec<AuditRow>> {
+        let filter = AuditFilter { scope, after, limit: limit.min(PAGE) };
         self.node.ledger.audit_rows(filter).await.map_err(|error| unreadable(&error))
     }
 
-    /// Whether an owner's audit rows, or everybody's, are as they were written.
-    pub(crate) async fn check_audit(&self, owner: Option<Owner>) -> Result<AuditCheck> {
-        AuditCheck::run(&*self.node.ledger, owner).await.map_err(|error| unreadable(&error))
+    /// Whether audit rows are as they were written.
+    pub(crate) async fn check_audit(&self, scope: AuditScope) -> Result<AuditCheck> {
+        AuditCheck::run(&*self.node.ledger, scope).await.map_err(|error| unreadable(&error))
     }
 
     pub(super) async fn write_audit(&self, row: NewAudit) -> Result<()> {
@@ -168,13 +168,12 @@ impl Access {
 
     /// The user's own audit rows.
     pub async fn audit(&self, after: u64, limit: u32) -> Result<Vec<AuditRow>> {
-        let filter = AuditFilter { owner: Some(self.owner.clone()), after, limit: limit.min(PAGE) };
-        self.ledger().audit_rows(filter).await.map_err(|error| unreadable(&error))
+        self.platform.audit_rows(AuditScope::Owner(self.owner.clone()), after, limit).await
     }
 
     /// Whether the user's audit rows are as they were written.
     pub async fn check_audit(&self) -> Result<AuditCheck> {
-        self.platform.check_audit(Some(self.owner.clone())).await
+        self.platform.check_audit(AuditScope::Owner(self.owner.clone())).await
     }
 
     /// Refuses what only a service may do: the error for it, once the attempt is audited.

@@ -68,6 +68,7 @@ const TABLE: &[Row] = &[
     ("GET",  "/v1/extensions/probe/manifest", nothing,           USERS),
     ("GET",  "/v1/extensions/probe/icon", nothing,               USERS),
     ("GET",  "/v1/session", nothing,                             USERS),
+    ("DELETE", "/v1/session", nothing,                           [400, 400, 400, 401, 401, 401, 401, 400, 400, 400, 400]),
     ("GET",  "/v1/audit", nothing,                               USERS),
     ("GET",  "/v1/audit/check", nothing,                         USERS),
     ("GET",  "/healthz", nothing,                                ANYBODY),
@@ -75,7 +76,8 @@ const TABLE: &[Row] = &[
     ("GET",  "/metrics", nothing,                                ANYBODY),
     ("GET",  "/openapi.json", nothing,                           ANYBODY),
     ("GET",  "/", nothing,                                       ANYBODY),
-    ("GET",  "/open/a-guess", nothing,                           [303; 11]),
+    ("GET",  "/open/a-guess", nothing,                           ANYBODY),
+    ("POST", "/open/a-guess", nothing,                           [303; 11]),
     ("GET",  "/v1/nothing", nothing,                             [404; 11]),
 ];
 
@@ -178,8 +180,13 @@ async fn everybody_gets_what_the_table_says_and_refusals_are_audited() {
     for row in anna.audit().await {
         assert_eq!((&row["tenant_id"], &row["user_id"]), (&json!("default"), &json!("anna")));
     }
-    let all = reader(&node, &["audit:read"], ("default", "auditor")).audit().await;
+    let tenant = reader(&node, &["audit:read"], ("default", "auditor")).audit().await;
+    assert!(tenant.iter().any(|row| row["user_id"] == "ben") && tenant.iter().all(|row| row["tenant_id"] == "default"));
+    let all = reader(&node, &["audit:read:all"], ("default", "auditor")).audit().await;
     assert!(all.iter().any(|row| row["user_id"] == "ben") && all.iter().any(|row| row["tenant_id"] == "elsewhere"));
+    let check = async |scope| reader(&node, &[scope], ("default", "auditor")).get("/v1/audit/check").await.1;
+    assert_eq!(check("audit:read").await["rows"], tenant.len());
+    assert_eq!(check("audit:read:all").await["rows"], all.len());
 }
 
 #[test]

@@ -33,7 +33,7 @@ async fn another_users_task_and_chat_are_refused_and_audited() {
     assert_eq!(anna.turns().await.len(), 2, "the user's call and its ack, nothing else");
     assert_eq!(anna.audit().await.len(), 0, "the refusals are filed under who tried");
     let mut auditor = Claims::of("auditor");
-    auditor.scopes = vec!["audit:read".to_owned()];
+    auditor.scopes = vec!["audit:read:all".to_owned()];
     let auditor = User::with_token(&node, &token(&auditor, JWT_SECRET));
     assert_eq!(auditor.audit().await.len(), 6);
 }

@@ -4,8 +4,8 @@ use super::Backend;
 use super::scene::{ALL, Node, all_of, anna, ben, bot, new_audit, ok};
 use crate::ids::{CallId, TaskId};
 use crate::ledger::{
-    AuditCheck, AuditEnds, AuditFilter, AuditHash, AuditOutcome, AuditRow, EventBody, Fence, LedgerError, NewAudit,
-    Owner, Turn, Work,
+    AuditCheck, AuditEnds, AuditFilter, AuditHash, AuditOutcome, AuditRow, AuditScope, EventBody, Fence, LedgerError,
+    NewAudit, Owner, Turn, Work,
 };
 
 impl Node {
@@ -14,8 +14,8 @@ impl Node {
         self.ledger.inject(owner.clone(), bot("stage"), new_audit(owner, "chat.inject"), Some(fence)).await
     }
 
-    async fn audit_rows(&self, owner: Option<Owner>, after: u64, limit: u32) -> Vec<AuditRow> {
-        ok(self.ledger.audit_rows(AuditFilter { owner, after, limit }).await)
+    async fn audit_rows(&self, scope: impl Into<AuditScope>, after: u64, limit: u32) -> Vec<AuditRow> {
+        ok(self.ledger.audit_rows(AuditFilter { scope: scope.into(), after, limit }).await)
     }
 }
 
@@ -67,7 +67,7 @@ pub async fn an_injection_stays_with_its_works_owner_and_life(backend: &impl Bac
     assert_eq!((bens.events, bens.audit), (vec![], vec![]));
 }
 
-/// Numbers grow; a filter takes an owner's rows, after a number, as many as asked.
+/// Numbers grow; a filter takes an owner's or a tenant's rows, after a number, as many as asked.
 pub async fn audit_rows_are_numbered_and_filtered(backend: &impl Backend) {
     let node = Node::start(backend, "n").await;
     let outcomes = [AuditOutcome::Done, AuditOutcome::Refused, AuditOutcome::Critical];
@@ -94,6 +94,14 @@ pub async fn audit_rows_are_numbered_and_filtered(backend: &impl Backend) {
     assert_eq!(node.audit_rows(Some(Owner::new("other", "anna")), 0, ALL).await, []);
     assert_eq!(node.audit_rows(None, u64::MAX, ALL).await, []);
     assert_eq!(node.look(&anna()).await.events, [], "an audit row is no event");
+    ok(node.ledger.audit(new_audit(&Owner::new("other", "anna"), "task.read")).await);
+    let tenant = |name: &str| AuditScope::Tenant(name.to_owned());
+    assert_eq!(node.audit_rows(tenant("tenant"), 0, ALL).await, all);
+    assert_eq!(node.audit_rows(tenant("tenant"), all[3].audit_id, 2).await, all[4..6]);
+    assert_eq!(node.audit_rows(tenant("other"), 0, ALL).await.len(), 1);
+    assert_eq!(node.audit_rows(tenant("nobody's"), 0, ALL).await, []);
+    let check = ok(AuditCheck::run(&*node.ledger, tenant("tenant")).await);
+    assert_eq!((check.rows, check.users, check.broken), (9, 2, None));
 }
 
 /// Whatever writes a row links it to its owner's row before it; what was refused leaves no link.

@@ -9,8 +9,8 @@ use super::Backend;
 use crate::context::MsgType;
 use crate::ids::{CallId, TaskId, TurnId};
 use crate::ledger::{
-    AuditFilter, AuditOutcome, AuditRow, Event, Incarnation, Ledger, LedgerError, NewAudit, NewCall, NewTask, Owner,
-    Progress, Role, Task, TaskEnd, TaskState, Turn, TurnBody,
+    AuditFilter, AuditOutcome, AuditRow, AuditScope, Event, Incarnation, Ledger, LedgerError, NewAudit, NewCall,
+    NewTask, Owner, Progress, Role, Task, TaskEnd, TaskState, Turn, TurnBody,
 };
 use crate::result::{ActionResult, WireResult};
 
@@ -188,7 +188,7 @@ impl Look {
 
     /// With the events after a number.
     pub(super) async fn after(ledger: &dyn Ledger, owner: &Owner, after: u64) -> Self {
-        let filter = AuditFilter { owner: Some(owner.clone()), after: 0, limit: ALL };
+        let filter = AuditFilter { scope: AuditScope::Owner(owner.clone()), after: 0, limit: ALL };
         Self {
             head: ok(ledger.head(owner).await),
             events: ok(ledger.events(owner, after, ALL).await),

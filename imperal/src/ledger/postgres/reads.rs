@@ -9,7 +9,7 @@ use super::rows::{
 };
 use crate::ids::{CallId, TaskId, TurnId};
 use crate::ledger::{
-    AuditEnds, AuditFilter, AuditRow, CallRecord, Event, LedgerError, Orphan, Owner, Task, TaskRecord, Turn,
+    AuditEnds, AuditFilter, AuditRow, AuditScope, CallRecord, Event, LedgerError, Orphan, Owner, Task, TaskRecord, Turn,
 };
 
 const TURNS: &str = "SELECT seq, at, body FROM @.turn
@@ -65,6 +65,10 @@ const HEAD: &str = "SELECT head FROM @.owner WHERE owner_key = @.owner_key($1, $
 const AUDIT: &str = "SELECT a.audit_id, a.at, w.tenant_id, w.user_id, a.actor, a.app_id, a.action, a.target,
         a.outcome, a.detail, a.hash FROM @.audit a JOIN @.owner w ON w.owner_id = a.owner_id
     WHERE a.audit_id > $1 ORDER BY a.audit_id LIMIT $2";
+
+const AUDIT_IN: &str = "SELECT a.audit_id, a.at, w.tenant_id, w.user_id, a.actor, a.app_id, a.action, a.target,
+        a.outcome, a.detail, a.hash FROM @.audit a JOIN @.owner w ON w.owner_id = a.owner_id
+    WHERE w.tenant_id = $3 AND a.audit_id > $1 ORDER BY a.audit_id LIMIT $2";
 
 const AUDIT_OF: &str = "SELECT a.audit_id, a.at, w.tenant_id, w.user_id, a.actor, a.app_id, a.action, a.target,
         a.outcome, a.detail, a.hash FROM @.audit a JOIN @.owner w ON w.owner_id = a.owner_id
@@ -169,9 +173,13 @@ pub(super) async fn recent_tasks(store: &Store, owner: &Owner, limit: u32) -> Re
 
 pub(super) async fn audit_rows(store: &Store, filter: &AuditFilter) -> Result<Vec<AuditRow>, LedgerError> {
     let (after, limit) = (number(filter.after), filter.limit.into());
-    match &filter.owner {
-        None => all(store, AUDIT, &[int(&after), int(&limit)], audit_row).await,
-        Some(owner) => {
+    match &filter.scope {
+        AuditScope::All => all(store, AUDIT, &[int(&after), int(&limit)], audit_row).await,
+        AuditScope::Tenant(tenant) => {
+            let tenant = stored(tenant);
+            all(store, AUDIT_IN, &[int(&after), int(&limit), text(&tenant)], audit_row).await
+        }
+        AuditScope::Owner(owner) => {
             let (tenant, user) = (stored(&owner.tenant_id), stored(&owner.user_id));
             all(store, AUDIT_OF, &[int(&after), int(&limit), text(&tenant), text(&user)], audit_row).await
         }

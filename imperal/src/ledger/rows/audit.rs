@@ -59,11 +59,40 @@ pub struct AuditRow {
     pub hash: AuditHash,
 }
 
+/// Whose audit rows.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub enum AuditScope {
+    /// Everybody's, in every tenant.
+    #[default]
+    All,
+    /// Those of one tenant's users.
+    Tenant(String),
+    /// One owner's.
+    Owner(Owner),
+}
+
+impl AuditScope {
+    /// Whether an owner's rows are among them.
+    pub fn covers(&self, owner: &Owner) -> bool {
+        match self {
+            Self::All => true,
+            Self::Tenant(tenant) => **tenant == *owner.tenant_id,
+            Self::Owner(one) => one == owner,
+        }
+    }
+}
+
+impl From<Option<Owner>> for AuditScope {
+    fn from(owner: Option<Owner>) -> Self {
+        owner.map_or(Self::All, Self::Owner)
+    }
+}
+
 /// Which audit rows.
 #[derive(Debug, Clone, Default)]
 pub struct AuditFilter {
-    /// Only this owner's; all of them when absent.
-    pub owner: Option<Owner>,
+    /// Whose.
+    pub scope: AuditScope,
     /// Only rows with a higher number.
     pub after: u64,
     /// At most so many.

@@ -9,8 +9,8 @@ use super::rows::{
 };
 use crate::ids::{CallId, TaskId, TurnId};
 use crate::ledger::{
-    AuditEnds, AuditFilter, AuditRow, CallRecord, Event, EventBody, LedgerError, NewAudit, Owner, Task, TaskRecord,
-    Turn,
+    AuditEnds, AuditFilter, AuditRow, AuditScope, CallRecord, Event, EventBody, LedgerError, NewAudit, Owner, Task,
+    TaskRecord, Turn,
 };
 
 /// The owner's id where `?1` and `?2` name it.
@@ -65,6 +65,10 @@ pub(super) const RECENT_TASKS: &str = select_task!(
 pub(super) const AUDIT: &str = "SELECT a.audit_id, a.at, w.tenant_id, w.user_id, a.actor, a.app_id, a.action,
     a.target, a.outcome, a.detail, a.hash FROM audit a JOIN owner w ON w.owner_id = a.owner_id
     WHERE a.audit_id > ?1 ORDER BY a.audit_id LIMIT ?2";
+
+pub(super) const AUDIT_IN: &str = "SELECT a.audit_id, a.at, w.tenant_id, w.user_id, a.actor, a.app_id, a.action,
+    a.target, a.outcome, a.detail, a.hash FROM owner w JOIN audit a ON a.owner_id = w.owner_id
+    WHERE w.tenant_id = ?3 AND a.audit_id > ?1 ORDER BY a.audit_id LIMIT ?2";
 
 pub(super) const AUDIT_OF: &str = "SELECT a.audit_id, a.at, w.tenant_id, w.user_id, a.actor, a.app_id, a.action,
     a.target, a.outcome, a.detail, a.hash FROM owner w JOIN audit a ON a.owner_id = w.owner_id
@@ -157,9 +161,12 @@ pub(super) fn audit_rows(conn: &Connection, filter: &AuditFilter) -> Result<Vec<
         Ok(AuditRow { audit_id: get_number(row, 0)?, at: get_time(row, 1)?, body, hash })
     };
     let after = number(filter.after);
-    match &filter.owner {
-        None => all(conn, AUDIT, params![after, filter.limit], read),
-        Some(owner) => all(conn, AUDIT_OF, params![after, filter.limit, &*owner.tenant_id, &*owner.user_id], read),
+    match &filter.scope {
+        AuditScope::All => all(conn, AUDIT, params![after, filter.limit], read),
+        AuditScope::Tenant(tenant) => all(conn, AUDIT_IN, params![after, filter.limit, tenant], read),
+        AuditScope::Owner(owner) => {
+            all(conn, AUDIT_OF, params![after, filter.limit, &*owner.tenant_id, &*owner.user_id], read)
+        }
     }
 }
 

@@ -83,7 +83,7 @@ impl Before {
         anna.call("echo", json!({"text": "after it"})).await;
         let next = events.next().await;
         assert_eq!((next.event.as_str(), next.data["role"].as_str()), ("turn", Some("user")), "{hello:?} {next:?}");
-        let claims = Claims { scopes: vec!["audit:read".to_owned()], ..Claims::of("operator") };
+        let claims = Claims { scopes: vec!["audit:read:all".to_owned()], ..Claims::of("operator") };
         let mut verify = Command::new(env!("CARGO_BIN_EXE_probe"));
         verify.args(["audit", "--verify"]).env("IMPERAL_URL", &copy.url);
         let said = run(verify.env("IMPERAL_TOKEN", token(&claims, JWT_SECRET)));

@@ -3,7 +3,7 @@
 use jiff::Timestamp;
 
 use super::State;
-use crate::ledger::{AuditEnds, AuditFilter, AuditHash, AuditRow, NewAudit, Owner};
+use crate::ledger::{AuditEnds, AuditFilter, AuditHash, AuditRow, AuditScope, NewAudit, Owner};
 
 impl State {
     pub(in crate::ledger::memory) fn audit(&mut self, body: NewAudit, at: Timestamp) {
@@ -24,10 +24,12 @@ impl State {
 
     pub(in crate::ledger::memory) fn audit_rows(&self, filter: &AuditFilter) -> Vec<AuditRow> {
         let wanted = |row: &&AuditRow| {
-            filter
-                .owner
-                .as_ref()
-                .is_none_or(|owner| *owner.tenant_id == *row.body.tenant_id && *owner.user_id == *row.body.user_id)
+            let NewAudit { tenant_id, user_id, .. } = &row.body;
+            match &filter.scope {
+                AuditScope::All => true,
+                AuditScope::Tenant(tenant) => tenant == tenant_id,
+                AuditScope::Owner(owner) => *owner.tenant_id == **tenant_id && *owner.user_id == **user_id,
+            }
         };
         let from = self.audit.partition_point(|row| row.audit_id <= filter.after);
         self.audit[from..].iter().filter(wanted).take(filter.limit as usize).cloned().collect()
