@@ -19,6 +19,7 @@ export class Opened {
     });
     self.page.setDefaultTimeout(15_000);
     await self.page.goto(url);
+    await self.page.waitForURL((at) => !at.pathname.startsWith("/open/")); // the page behind a link opens it
     return self;
   }
 

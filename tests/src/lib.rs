@@ -6,6 +6,7 @@
 pub mod cluster;
 pub mod collector;
 pub mod crash;
+pub mod issuer;
 mod node;
 pub mod nodes;
 mod port;

@@ -6,6 +6,7 @@ mod gateway {
     mod cancel;
     mod chat;
     pub(crate) mod crowd;
+    mod identity;
     mod lifecycle;
     mod load;
     mod matrix;

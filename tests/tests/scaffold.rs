@@ -115,7 +115,8 @@ impl Page {
         // A connection to the process before is of no use, and not every client tries again.
         let http = reqwest::Client::builder().pool_max_idle_per_host(0).redirect(reqwest::redirect::Policy::none());
         let http = http.build().unwrap();
-        let answer = http.get(link).send().await.unwrap();
+        // As the page behind the link does.
+        let answer = http.post(link).send().await.unwrap();
         let cookie = answer.headers().get("set-cookie")?.to_str().unwrap().split(';').next().unwrap().to_owned();
         let url = link.split("/open/").next().unwrap().to_owned();
         Some(Self { http, url, cookie })

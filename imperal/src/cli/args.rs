@@ -62,7 +62,7 @@ pub(super) enum Command {
         /// The user's tenant
         #[arg(long, default_value = "default")]
         tenant: String,
-        /// Scopes, `audit:read` for example
+        /// Scopes: `audit:read` for the tenant's audit rows, `audit:read:all` for all tenants'
         #[arg(long = "scope", value_name = "SCOPE")]
         scopes: Vec<String>,
         /// How many hours it holds
@@ -175,6 +175,9 @@ pub(super) struct DevArgs {
     pub(super) listen: Option<SocketAddr>,
     #[command(flatten)]
     pub(super) folder: FolderArg,
+    /// Host name to answer to besides this machine's own, `name` or `name:port`; repeat it for more
+    #[arg(long = "allowed-host", env = "IMPERAL_ALLOWED_HOSTS", value_name = "HOST", value_delimiter = ',')]
+    pub(super) allowed_hosts: Vec<String>,
     #[command(flatten)]
     pub(super) settings: SettingsArgs,
     /// Started by `cargo imperal dev`: speaks to it, and stops when standard input ends
@@ -210,6 +213,9 @@ pub(super) struct ServeArgs {
     /// Issuer that users' tokens must name
     #[arg(long, env = "IMPERAL_JWT_ISSUER", value_name = "TEXT")]
     pub(super) issuer: Option<String>,
+    /// Host name to answer to, `name` or `name:port`; repeat it for more. Without it: every name
+    #[arg(long = "allowed-host", env = "IMPERAL_ALLOWED_HOSTS", value_name = "HOST", value_delimiter = ',')]
+    pub(super) allowed_hosts: Vec<String>,
     #[command(flatten)]
     pub(super) settings: SettingsArgs,
     #[command(flatten)]

@@ -10,8 +10,16 @@ use super::exit::CliError;
 use crate::private_file;
 
 /// Every file that the platform keeps in the folder.
-const FILES: &[&str] =
-    &["lock", "links", "listening.json", "session.key", "ledger.db", "ledger.db-wal", "ledger.db-shm"];
+const FILES: &[&str] = &[
+    "lock",
+    "links",
+    "listening.json",
+    "session.key",
+    "ended-sessions",
+    "ledger.db",
+    "ledger.db-wal",
+    "ledger.db-shm",
+];
 /// What is read of one of the small files.
 const SMALL: u64 = 64 * 1024;
 

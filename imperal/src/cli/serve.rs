@@ -15,7 +15,7 @@ use super::supervised;
 use crate::app::App;
 use crate::context::User;
 use crate::function::Registry;
-use crate::gateway::{Auth, Bound, LOCAL_TENANT, LOCAL_USER, LocalKey, Server, UserLimits, Verifier};
+use crate::gateway::{AllowedHosts, Auth, Bound, LOCAL_TENANT, LOCAL_USER, LocalKey, Server, UserLimits, Verifier};
 #[cfg(feature = "postgres")]
 use crate::ledger::PostgresLedger;
 use crate::ledger::{Ledger, SqliteLedger};
@@ -34,9 +34,11 @@ pub(super) async fn dev(mut app: App, registry: Registry, args: DevArgs) -> Resu
     let local = |port| SocketAddr::from((Ipv4Addr::LOCALHOST, port));
     // One person, on their own machine.
     let none = UserLimits::default();
-    let bound = match bind(&platform, &folder, args.listen.unwrap_or(local(DEV_PORT)), none, |auth| auth).await {
+    let hosts = AllowedHosts::only(args.allowed_hosts);
+    let listen = args.listen.unwrap_or(local(DEV_PORT));
+    let bound = match bind(&platform, &folder, listen, none, hosts.clone(), Ok).await {
         // Somebody else's port is no reason not to start, unless it was asked for.
-        Err(_) if args.listen.is_none() => bind(&platform, &folder, local(0), none, |auth| auth).await?,
+        Err(_) if args.listen.is_none() => bind(&platform, &folder, local(0), none, hosts, Ok).await?,
         bound => bound?,
     };
     bound.reopen(folder.take_links(), &local_user());
@@ -75,11 +77,15 @@ pub(super) async fn serve(mut app: App, registry: Registry, args: ServeArgs) -> 
         Some(url) => database(url, args.database_pool, args.node, &folder, &mut app.settings).await?,
     };
     let platform = Platform::start(registry, ledger, app.states_in(folder.path())?, app.settings).await?;
-    let bound = bind(&platform, &folder, args.listen, limits, |auth| {
+    let hosts = match args.allowed_hosts {
+        none if none.is_empty() => AllowedHosts::any(),
+        named => AllowedHosts::only(named),
+    };
+    let bound = bind(&platform, &folder, args.listen, limits, hosts, |auth| {
         let auth = auth.with_users(users);
         match service_token {
-            Some(token) => auth.with_service_token(SecretString::from(token)),
-            None => auth,
+            Some(token) => Ok(auth.with_service_token(SecretString::from(token))?),
+            None => Ok(auth),
         }
     })
     .await?;
@@ -97,6 +103,11 @@ pub(super) fn token(user: String, tenant: String, scopes: Vec<String>, hours: u3
     let Some(secret) = env_text("IMPERAL_JWT_SECRET") else {
         return Err(CliError::new("set IMPERAL_JWT_SECRET to the secret that `serve` has"));
     };
+    if user == LOCAL_USER && tenant == LOCAL_TENANT {
+        return Err(CliError::new(format!(
+            "`{LOCAL_USER}` in tenant `{LOCAL_TENANT}` is a machine's own user, and `serve` refuses tokens that name it: choose another user or --tenant"
+        )));
+    }
     let mut user = User::new(user, tenant);
     user.scopes = scopes;
     out::say(&Verifier::sign(&SecretString::from(secret), &user, Duration::from_secs(u64::from(hours) * 3600))?);
@@ -110,12 +121,13 @@ fn env_text(name: &str) -> Option<String> {
 /// The platform of a folder for one command, on a port of its own.
 pub(super) async fn for_a_while(mut app: App, registry: Registry, folder: &DataFolder) -> Result<Bound, CliError> {
     let platform = Platform::start(registry, file(folder)?, app.states_in(folder.path())?, app.settings).await?;
-    bind(&platform, folder, SocketAddr::from((Ipv4Addr::LOCALHOST, 0)), UserLimits::default(), |auth| auth).await
+    let listen = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
+    bind(&platform, folder, listen, UserLimits::default(), AllowedHosts::only(Vec::new()), Ok).await
 }
 
 pub(super) fn local_user() -> User {
     let mut user = User::new(LOCAL_USER, LOCAL_TENANT);
-    user.scopes = vec!["audit:read".to_owned()];
+    user.scopes = vec!["audit:read:all".to_owned()];
     user
 }
 
@@ -191,12 +203,14 @@ async fn bind(
     folder: &DataFolder,
     listen: SocketAddr,
     limits: UserLimits,
-    auth: impl FnOnce(Auth) -> Auth,
+    hosts: AllowedHosts,
+    auth: impl FnOnce(Auth) -> Result<Auth, CliError>,
 ) -> Result<Bound, CliError> {
-    let auth = auth(Auth::local(LocalKey::of_folder(folder.path())?));
-    let bound = Server::new(platform.clone(), auth).limits(limits).bind(listen).await.map_err(|error| {
-        CliError::new(format!("cannot listen on {listen}: {error}; `--listen 127.0.0.1:0` takes a free port"))
-    })?;
+    let auth = auth(Auth::local(LocalKey::of_folder(folder.path())?))?;
+    let bound =
+        Server::new(platform.clone(), auth).limits(limits).hosts(hosts).bind(listen).await.map_err(|error| {
+            CliError::new(format!("cannot listen on {listen}: {error}; `--listen 127.0.0.1:0` takes a free port"))
+        })?;
     folder.announce(&format!("http://{}", bound.address()))?;
     Ok(bound)
 }
@@ -214,10 +228,20 @@ fn verifier(args: &ServeArgs) -> Result<Verifier, CliError> {
         (None, Some(path)) => Verifier::by_jwks_file(Path::new(path))?,
         (None, None) => {
             return Err(CliError::new(
-                "serve needs a key to check users' tokens: set IMPERAL_JWT_SECRET (HS256, 32 bytes or more) or give --jwks FILE|URL (RS256, EdDSA). On your own machine, `dev` needs none",
+                "serve needs a key to check users' tokens: set IMPERAL_JWT_SECRET (HS256, 32 bytes or more) or give --jwks FILE|URL (RS256, ES256, EdDSA). On your own machine, `dev` needs none",
             ));
         }
     };
+    if args.jwks.is_some() {
+        // An issuer signs tokens for many; by its keys alone each of them would be a token for here.
+        for (given, option, claim) in [(&args.audience, "--audience", "aud"), (&args.issuer, "--issuer", "iss")] {
+            if given.is_none() {
+                tracing::warn!(
+                    "the JWKS is used without {option}: a token that its issuer signed for somebody else is taken too. Give {option} what your tokens have as `{claim}`"
+                );
+            }
+        }
+    }
     Ok(verifier.audience(args.audience.clone()).issuer(args.issuer.clone()))
 }
 

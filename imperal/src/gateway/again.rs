@@ -6,6 +6,7 @@ use axum::http::{HeaderMap, HeaderName, HeaderValue};
 use axum::response::Response;
 
 use super::failure::Failure;
+use super::headers;
 use crate::ids::{BadRequestKey, RequestKey};
 
 /// What a client calls its request.
@@ -18,14 +19,9 @@ pub(super) struct Key(pub(super) Option<RequestKey>);
 
 impl Key {
     pub(super) fn of(headers: &HeaderMap) -> Result<Self, Failure> {
-        let mut keys = headers.get_all(KEY).iter();
-        let key = match (keys.next(), keys.next()) {
-            (None, _) => return Ok(Self(None)),
-            (Some(key), None) => key.to_str().ok().and_then(|key| key.parse().ok()),
-            (Some(_), Some(_)) => None,
-        };
-        let said = || Failure::malformed(format!("The header Idempotency-Key is sent once, and {BadRequestKey}."));
-        key.ok_or_else(said).map(|key| Self(Some(key)))
+        let Some(key) = headers::text(headers, &KEY)? else { return Ok(Self(None)) };
+        let wrong = |_| Failure::malformed(format!("The header Idempotency-Key cannot be used: {BadRequestKey}."));
+        key.parse().map(|key| Self(Some(key))).map_err(wrong)
     }
 }
 

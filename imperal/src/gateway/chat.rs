@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 use super::again::{Key, replayed};
 use super::body::{JsonBody, Query};
 use super::failure::Failure;
+use super::headers::{self, ACTING_USER, SERVICE_TOKEN, TENANT_BYTES, TENANT_ID, USER_BYTES};
 use super::{Gateway, json};
 use crate::codes;
 use crate::context::{CHAT_TEXT_LIMIT, MsgType, TRUNCATION_MARKER};
@@ -79,11 +80,11 @@ pub(super) struct InjectedTurn {
 
 pub(super) async fn inject(State(gateway): State<Gateway>, request: Request) -> Result<Response, Failure> {
     let (method, headers) = (request.method().clone(), request.headers().clone());
-    if !gateway.auth.is_service(&headers) {
+    if !gateway.auth.is_service(&headers)? {
         // Somebody who is signed in is told no, and that is written down; a stranger is asked who
         // they are.
-        let user = gateway.auth.user(&headers, &method).await.map_err(|refused| {
-            if headers.contains_key("x-service-token") {
+        let caller = gateway.auth.caller(&headers, &method).await.map_err(|refused| {
+            if headers.contains_key(SERVICE_TOKEN) {
                 Failure::unauthenticated("The service token is wrong.")
             } else {
                 refused
@@ -92,7 +93,7 @@ pub(super) async fn inject(State(gateway): State<Gateway>, request: Request) -> 
         // Whom they meant is worth the audit row, if they said so; a malformed request is refused alike.
         let body = JsonBody::<InjectBody>::from_request(request, &gateway).await;
         let target = body.map_or_else(|_| "nobody in particular".to_owned(), |JsonBody(body)| body.user_id);
-        return Err(gateway.platform.access(user).refuse_injection(&target).await.into());
+        return Err(gateway.platform.access(caller.user).refuse_injection(&target).await.into());
     }
     let JsonBody(body) = JsonBody::<InjectBody>::from_request(request, &gateway).await?;
     if body.text.len() > CHAT_TEXT_LIMIT + TRUNCATION_MARKER.len() {
@@ -111,10 +112,10 @@ pub(super) async fn inject(State(gateway): State<Gateway>, request: Request) -> 
             .with_field("user_id")
             .into());
     }
-    let text = |name: &str| headers.get(name).and_then(|value| value.to_str().ok());
-    let tenant = text("x-tenant-id").filter(|tenant| !tenant.is_empty()).unwrap_or(super::LOCAL_TENANT);
+    let tenant = headers::id(&headers, &TENANT_ID, TENANT_BYTES)?.unwrap_or(super::LOCAL_TENANT);
+    let acting = headers::id(&headers, &ACTING_USER, USER_BYTES)?;
     let mut injection = Injection::new(body.ext_id, Owner::new(tenant, &body.user_id), body.text);
-    injection.acting = text("x-acting-user").map(str::to_owned);
+    injection.acting = acting.map(str::to_owned);
     injection.msg_type = body.msg_type;
     injection.refresh_panels = body.refresh_panels;
     Key(injection.key) = Key::of(&headers)?;

@@ -50,6 +50,11 @@ impl Failure {
         Self { retry_after, ..Self::new(StatusCode::TOO_MANY_REQUESTS, codes::RATE_LIMITED, message) }
     }
 
+    /// The platform cannot do it before this time has passed.
+    pub(super) fn unavailable(message: impl Into<String>, retry_after: Duration) -> Self {
+        Self { retry_after, ..Self::new(StatusCode::SERVICE_UNAVAILABLE, codes::UNAVAILABLE, message) }
+    }
+
     pub(super) fn unauthenticated(message: impl Into<String>) -> Self {
         Self::new(StatusCode::UNAUTHORIZED, codes::UNAUTHENTICATED, message)
     }

@@ -1,12 +1,13 @@
 //! What is loaded, who is asking, what was audited, and whether the process is well.
 
 use axum::extract::{Path, State};
-use axum::http::{StatusCode, header};
+use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use super::auth::{By, SignedIn, Way};
 use super::body::Query;
 use super::failure::Failure;
 use super::{Gateway, json};
@@ -101,10 +102,22 @@ fn extension<'a>(gateway: &'a Gateway, app_id: &str) -> Result<&'a Extension, Fa
         .ok_or_else(|| Error::user(codes::UNKNOWN_TOOL, format!("There is no extension `{app_id}` here.")).into())
 }
 
-pub(super) async fn session(access: Access, State(gateway): State<Gateway>) -> Response {
+/// Who is signed in. A session in use is renewed here, where each page begins.
+pub(super) async fn session(
+    SignedIn { access, by, .. }: SignedIn,
+    State(gateway): State<Gateway>,
+    headers: HeaderMap,
+) -> Response {
     let user = access.user();
     let user = SessionUser { id: user.id.clone(), tenant_id: user.tenant_id.clone(), email: user.email.clone() };
-    json(StatusCode::OK, &Session { user, extensions: describe(&gateway) })
+    let answer = json(StatusCode::OK, &Session { user, extensions: describe(&gateway) });
+    match by {
+        By::Page(session) => match gateway.auth.renew_session(&session, Way::of(&headers)) {
+            Some(cookie) => ([(header::SET_COOKIE, cookie)], answer).into_response(),
+            None => answer,
+        },
+        By::Token | By::Terminal => answer,
+    }
 }
 
 pub(super) async fn extensions(_: Access, State(gateway): State<Gateway>) -> Response {

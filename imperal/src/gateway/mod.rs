@@ -9,6 +9,8 @@ mod body;
 mod calls;
 mod chat;
 mod failure;
+mod headers;
+mod hosts;
 mod info;
 mod limits;
 mod metrics;
@@ -28,6 +30,7 @@ use axum::routing::{get, post};
 
 pub use auth::{Auth, AuthError, LocalKey, Verifier};
 pub(crate) use auth::{LOCAL_TENANT, LOCAL_USER};
+pub use hosts::AllowedHosts;
 pub use limits::UserLimits;
 pub use server::{Bound, Server};
 
@@ -40,6 +43,9 @@ struct Gateway {
     platform: Platform,
     auth: Arc<Auth>,
     links: Arc<Links>,
+    /// The host names that it answers to, and where it listens.
+    hosts: Arc<AllowedHosts>,
+    address: std::net::SocketAddr,
     meter: Arc<limits::Meter>,
     /// Ends the live streams, so that the server can stop.
     closing: tokio_util::sync::CancellationToken,
@@ -59,7 +65,7 @@ fn router(gateway: Gateway) -> Router {
         .route("/v1/extensions", get(info::extensions))
         .route("/v1/extensions/{app_id}/manifest", get(info::manifest))
         .route("/v1/extensions/{app_id}/icon", get(info::icon))
-        .route("/v1/session", get(info::session))
+        .route("/v1/session", get(info::session).delete(page::sign_out))
         .route("/v1/audit", get(info::audit))
         .route("/v1/audit/check", get(info::check_audit))
         .route("/healthz", get(info::healthz))
@@ -72,6 +78,7 @@ fn router(gateway: Gateway) -> Router {
         .fallback(failure::no_such_route)
         .method_not_allowed_fallback(failure::no_such_method)
         .layer(DefaultBodyLimit::max(body::BODY_LIMIT))
+        .layer(axum::middleware::from_fn_with_state(gateway.clone(), hosts::check))
         .layer(axum::middleware::map_response(secure))
         .layer(axum::middleware::map_response_with_state(gateway.clone(), metrics::count_refusals))
         .with_state(gateway)

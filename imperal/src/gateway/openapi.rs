@@ -22,6 +22,16 @@ const KEY: (&str, &str) = (
      answered as the first; later answers have the header `Idempotency-Replayed: true`",
 );
 
+/// Of a service's messages.
+const TENANT: (&str, &str) = (
+    "X-Tenant-Id",
+    "Tenant of the user, as UTF-8; 1 to 64 bytes. `default` when absent: give it wherever users have a tenant",
+);
+const ACTING: (&str, &str) = (
+    "X-Acting-User",
+    "The user that the service acts for, as UTF-8; 1 to 128 bytes. Another one than `user_id` is 403 and audited",
+);
+
 /// One operation: how it is reached, what it takes and gives, which errors it has.
 struct Operation {
     path: &'static str,
@@ -62,7 +72,7 @@ fn build() -> Value {
             "schemas": generator.take_definitions(true),
             "securitySchemes": {
                 "user": {"type": "http", "scheme": "bearer", "bearerFormat": "JWT"},
-                "page": {"type": "apiKey", "in": "cookie", "name": "imperal_session_*"},
+                "page": {"type": "apiKey", "in": "cookie", "name": "imperal_session_*", "description": "Behind TLS `__Host-imperal_session_*`"},
                 "service": {"type": "apiKey", "in": "header", "name": "X-Service-Token"}
             }
         }
@@ -83,7 +93,7 @@ fn operations(generator: &mut SchemaGenerator) -> Vec<Operation> {
         headers: &[],
         body: None,
         answer: Some(answer),
-        errors: &[401, 503],
+        errors: &[400, 401, 503],
     };
     vec![
         Operation {
@@ -119,7 +129,7 @@ fn operations(generator: &mut SchemaGenerator) -> Vec<Operation> {
         },
         get("/v1/tasks/active", "The caller's running tasks", schema::<Tasks>(generator)),
         Operation {
-            errors: &[401, 403, 404, 503],
+            errors: &[400, 401, 403, 404, 503],
             ..get(
                 "/v1/tasks/{task_id}",
                 "One task; 403 for another user's, 404 for an unknown one",
@@ -128,23 +138,29 @@ fn operations(generator: &mut SchemaGenerator) -> Vec<Operation> {
         },
         Operation {
             method: "post",
-            errors: &[401, 403, 404, 503],
+            errors: &[400, 401, 403, 404, 503],
             ..get("/v1/tasks/{task_id}/cancel", "Ask a task to stop", schema::<Task>(generator))
         },
         Operation {
             method: "post",
             security: "service",
-            headers: &[KEY],
+            headers: &[KEY, TENANT, ACTING],
             body: Some(schema::<InjectBody>(generator)),
             errors: &[400, 401, 403, 404, 413, 422, 503],
             ..get("/v1/internal/chat/inject", "Put a message into a user's chat", schema::<InjectedTurn>(generator))
         },
         get("/v1/extensions", "What is loaded", schema::<Extensions>(generator)),
         Operation {
-            errors: &[401, 404],
+            errors: &[400, 401, 404, 503],
             ..get("/v1/extensions/{app_id}/manifest", "An extension's manifest, version 3", json!({"type": "object"}))
         },
         get("/v1/session", "The caller, and what they can run", schema::<Session>(generator)),
+        Operation {
+            method: "delete",
+            security: "page",
+            errors: &[400, 401, 403, 503],
+            ..get("/v1/session", "Sign out: end the page's session and its streams, everywhere", Value::Null)
+        },
         Operation {
             query: &[
                 ("after", "Only rows with a higher number"),
@@ -153,7 +169,7 @@ fn operations(generator: &mut SchemaGenerator) -> Vec<Operation> {
             errors: &[400, 401, 503],
             ..get(
                 "/v1/audit",
-                "The caller's audit rows; all of them with scope audit:read",
+                "The caller's audit rows; their tenant's with scope audit:read, all with audit:read:all",
                 schema::<AuditRows>(generator),
             )
         },
@@ -181,7 +197,11 @@ fn describe(operation: &Operation, error: &Value) -> Value {
         Some(schema) => json!({"description": "Done", "content": {"application/json": {"schema": schema}}}),
         None => json!({"description": "A stream", "content": {"text/event-stream": {"schema": {"type": "string"}}}}),
     };
-    responses.insert("200".to_owned(), answer);
+    if operation.method == "delete" {
+        responses.insert("204".to_owned(), json!({"description": "Done"}));
+    } else {
+        responses.insert("200".to_owned(), answer);
+    }
     for status in operation.errors {
         let content = json!({"application/json": {"schema": error}});
         responses.insert(status.to_string(), json!({"description": reason(*status), "content": content}));

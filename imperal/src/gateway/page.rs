@@ -10,9 +10,9 @@ use axum::routing::get;
 use schemars::JsonSchema;
 use serde::Serialize;
 
+use super::auth::{self, By, SignedIn, Way};
 use super::failure::Failure;
 use super::{Gateway, json};
-use crate::platform::Access;
 
 /// Nothing from elsewhere, nothing inline.
 pub(super) const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' https: data:; \
@@ -27,7 +27,7 @@ macro_rules! assets {
 const ASSETS: &[(&str, &str)] = &assets![
     "base.css" "page.css" "chat.css" "data.css" "form.css" "drawer.css" "favicon.svg"
     "acts.js" "announce.js" "api.js" "audit.js" "calls.js" "chat.js" "connection.js" "dom.js" "drawer.js" "empty.js"
-    "feed.js" "fields.js" "form.js" "functions.js" "gate.js" "groups.js" "inputs.js" "line.js" "nodes.js" "page.js"
+    "feed.js" "fields.js" "form.js" "functions.js" "gate.js" "groups.js" "inputs.js" "line.js" "nodes.js" "open.js" "page.js"
     "results.js" "schema.js" "secrets.js" "shortcut.js" "stream.js" "tasklist.js" "tasks.js" "turns.js" "words.js"
 ];
 
@@ -48,7 +48,7 @@ fn etag(text: &str) -> String {
 }
 
 pub(super) fn routes() -> Router<Gateway> {
-    let mut router = Router::new().route("/open/{secret}", get(open));
+    let mut router = Router::new().route("/open/{secret}", get(opening).post(open));
     for (path, text) in ASSETS {
         let tag = etag(text);
         let asset = move |headers: HeaderMap| async move {
@@ -64,20 +64,52 @@ pub(super) fn routes() -> Router<Gateway> {
     router
 }
 
+/// Nothing from elsewhere, and its one form goes to this server.
+const OPENING_POLICY: &str =
+    "default-src 'none'; script-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'";
+const OPENING: &str = "<!doctype html><html lang=en><meta charset=utf-8><meta name=robots content=noindex>\
+     <title>Opening</title><form method=post><button>Open the page</button></form>\
+     <script src=/page/open.js></script></html>";
+
+/// The page behind a one-time link, which opens the link by a POST of its own. A GET or HEAD changes
+/// nothing, so mail scanners and previews can look at the address; it says nothing about the link either.
+async fn opening() -> Response {
+    // With `no-referrer` a browser would not say where the form comes from.
+    let headers = [
+        (header::CONTENT_SECURITY_POLICY, OPENING_POLICY),
+        (header::CONTENT_TYPE, "text/html; charset=utf-8"),
+        (header::REFERRER_POLICY, "same-origin"),
+    ];
+    (headers, OPENING).into_response()
+}
+
 /// Opens a one-time link: the browser becomes the link's user, and the link leaves the address.
-async fn open(State(gateway): State<Gateway>, Path(secret): Path<String>) -> Result<Response, Failure> {
+async fn open(
+    State(gateway): State<Gateway>,
+    Path(secret): Path<String>,
+    headers: HeaderMap,
+) -> Result<Response, Failure> {
+    auth::same_origin(&headers)?;
+    let to_the_page = [(header::LOCATION, "/")];
     let Some(user) = gateway.links.open(&secret) else {
         // Used already, by this browser perhaps: then the page opens, else it says what to do.
-        return Ok((StatusCode::SEE_OTHER, [(header::LOCATION, "/")]).into_response());
+        return Ok((StatusCode::SEE_OTHER, to_the_page).into_response());
     };
-    let token = gateway.auth.local.sign(&user).map_err(|error| Failure::unauthenticated(error.to_string()))?;
-    let name = gateway.auth.local.cookie_name();
-    let cookie = format!("{name}={token}; Path=/; HttpOnly; SameSite=Strict; Max-Age=2592000");
-    // Not a redirect: a strict cookie set on one would be missing from the very next request of a
-    // link that was opened from elsewhere.
-    let html = "<!doctype html><meta charset=utf-8><meta http-equiv=refresh content=\"0;url=/\"><title>Opening</title>";
-    Ok(([(header::SET_COOKIE, cookie), (header::CONTENT_TYPE, "text/html; charset=utf-8".to_owned())], html)
-        .into_response())
+    let cookie = gateway.auth.begin_session(&user, Way::of(&headers))?;
+    Ok((StatusCode::SEE_OTHER, to_the_page, [(header::SET_COOKIE, cookie)]).into_response())
+}
+
+/// Signs the browser out: the session is over for whoever has its cookie.
+pub(super) async fn sign_out(State(gateway): State<Gateway>, headers: HeaderMap) -> Result<Response, Failure> {
+    if headers.contains_key(header::AUTHORIZATION) {
+        return Err(Failure::malformed(
+            "A bearer token is not a session and ends by itself. Leave out the Authorization header to end the page's.",
+        ));
+    }
+    let Some(cleared) = gateway.auth.end_sessions(&headers).await? else {
+        return Err(Failure::unauthenticated("There is no session to end: the request has no cookie of this page."));
+    };
+    Ok((StatusCode::NO_CONTENT, [(header::SET_COOKIE, cleared)]).into_response())
 }
 
 /// A fresh link to the page.
@@ -89,11 +121,10 @@ pub(super) struct NewLink {
 
 /// For the terminal only: a link opens a session that outlives any user's token.
 pub(super) async fn new_link(
-    access: Access,
+    SignedIn { access, by, .. }: SignedIn,
     State(gateway): State<Gateway>,
-    headers: HeaderMap,
 ) -> Result<Response, Failure> {
-    if !gateway.auth.is_terminal(&headers) {
+    if !matches!(by, By::Terminal) {
         return Err(access.refuse_link().await.into());
     }
     let secret = gateway.links.make(access.user().clone());

@@ -12,7 +12,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::auth::{Auth, Links};
 use super::limits::{Meter, UserLimits};
-use super::{Gateway, router};
+use super::{AllowedHosts, Gateway, router};
 use crate::context::User;
 use crate::platform::Platform;
 
@@ -25,18 +25,26 @@ pub struct Server {
     platform: Platform,
     auth: Auth,
     limits: UserLimits,
+    hosts: AllowedHosts,
 }
 
 impl Server {
     /// Serves a platform to whom `auth` lets in.
     pub fn new(platform: Platform, auth: Auth) -> Self {
-        Self { platform, auth, limits: UserLimits::default() }
+        Self { platform, auth, limits: UserLimits::default(), hosts: AllowedHosts::any() }
     }
 
     /// Limits what one user may ask at once; without this there is no limit.
     #[must_use]
     pub fn limits(mut self, limits: UserLimits) -> Self {
         self.limits = limits;
+        self
+    }
+
+    /// Answers to these host names; without this to every one.
+    #[must_use]
+    pub fn hosts(mut self, hosts: AllowedHosts) -> Self {
+        self.hosts = hosts;
         self
     }
 
@@ -53,12 +61,17 @@ impl Server {
                 tracing::debug!(%error, "small packets wait for one another");
             }
         });
+        if let Some(users) = &self.auth.users {
+            users.prefetch();
+        }
         let closing = CancellationToken::new();
         let links = Arc::new(Links::default());
         let gateway = Gateway {
             platform: self.platform.clone(),
             auth: Arc::new(self.auth),
             links: links.clone(),
+            hosts: Arc::new(self.hosts),
+            address,
             meter: Arc::new(Meter::new(self.limits)),
             closing: closing.clone(),
         };

@@ -11,7 +11,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::extract::State;
-use axum::http::HeaderMap;
+use axum::http::{HeaderMap, HeaderName};
 use axum::response::sse::{Event as SseEvent, KeepAlive, Sse};
 use axum::response::{IntoResponse, Response};
 use futures_util::stream::{self, Stream};
@@ -19,6 +19,7 @@ use serde::Deserialize;
 use serde_json::json;
 
 use super::Gateway;
+use super::auth::{SignInEnd, SignedIn};
 use super::body::Query;
 use super::failure::Failure;
 use super::limits::OpenStream;
@@ -27,6 +28,7 @@ use crate::platform::{Access, Meters, Sent, Since};
 use crate::trace::TARGET;
 
 const BATCH: u32 = 200;
+const LAST_EVENT_ID: HeaderName = HeaderName::from_static("last-event-id");
 const KEEP_ALIVE: Duration = Duration::from_secs(15);
 
 /// Where to go on from.
@@ -48,6 +50,8 @@ struct Cursor {
     /// From opening to end, whoever ends it.
     span: tracing::Span,
     sent: i64,
+    /// The stream holds no longer than the token or session that opened it.
+    end: Arc<SignInEnd>,
     _open: OpenStream,
 }
 
@@ -59,20 +63,16 @@ impl Drop for Cursor {
 }
 
 pub(super) async fn stream(
-    access: Access,
+    SignedIn { access, end, .. }: SignedIn,
     State(gateway): State<Gateway>,
     headers: HeaderMap,
     Query(query): Query<StreamQuery>,
 ) -> Result<Response, Failure> {
     // A browser that reconnects sends the header, with the newer number.
-    let resume = match headers.get("last-event-id") {
+    let resume = match super::headers::text(&headers, &LAST_EVENT_ID)? {
         None => query.after,
-        Some(value) => Some(
-            value
-                .to_str()
-                .ok()
-                .and_then(|text| text.parse().ok())
-                .ok_or_else(|| Failure::malformed("Last-Event-ID must be the number of an event."))?,
+        Some(text) => Some(
+            text.parse().map_err(|_| Failure::malformed("The header Last-Event-Id must be the number of an event."))?,
         ),
     };
     let open = gateway.meter.stream(access.user())?;
@@ -92,6 +92,7 @@ pub(super) async fn stream(
         meters,
         span: tracing::debug_span!(target: TARGET, "stream", events = tracing::field::Empty),
         sent: 0,
+        end: Arc::new(end),
         _open: open,
         access,
     };
@@ -102,14 +103,24 @@ pub(super) async fn stream(
 
 fn events(cursor: Cursor) -> impl Stream<Item = Result<SseEvent, Infallible>> {
     stream::unfold(cursor, |mut cursor| async move {
-        let closing = cursor.closing.clone();
-        let next = closing.run_until_cancelled(cursor.next()).await??;
+        let next = cursor.next_before_the_end().await?;
         cursor.sent += 1;
         Some((Ok(next), cursor))
     })
 }
 
 impl Cursor {
+    /// The next event, unless the process stops or the user is not signed in any more.
+    async fn next_before_the_end(&mut self) -> Option<SseEvent> {
+        let (closing, end) = (self.closing.clone(), self.end.clone());
+        tokio::select! {
+            biased;
+            () = closing.cancelled() => None,
+            () = end.wait() => None,
+            next = self.next() => next,
+        }
+    }
+
     /// The next event; `None` ends the stream, and the client comes back with its number.
     async fn next(&mut self) -> Option<SseEvent> {
         loop {

@@ -1,8 +1,10 @@
-//! This machine's own user: the key in the data folder that signs the page's cookie and the
-//! terminal's tokens.
+//! This machine's own user: the key in the data folder, and the two kinds of tokens that it signs.
 //!
-//! Whoever can read the key file can read the ledger beside it, so it gives nothing away that was
-//! not open already.
+//! The terminal's tokens are bearer tokens, the page's sessions are cookies. Each names its purpose in
+//! `aud`, and is worth nothing in the other's place. A token is one of this key's when the key signed it,
+//! whatever its header says.
+//!
+//! The key file is as private as the ledger beside it: a reader of one can read the other.
 
 use std::fmt;
 use std::hash::{DefaultHasher, Hash, Hasher};
@@ -10,21 +12,40 @@ use std::io;
 use std::path::Path;
 use std::time::Duration;
 
-use jsonwebtoken::{Algorithm, DecodingKey, EncodingKey, Header, Validation};
+use jsonwebtoken::{Algorithm, DecodingKey, EncodingKey};
+use tokio::time::Instant;
 
-use super::jwt::{AuthError, Claims, SignedClaims};
+use super::AuthError;
+use super::claims::Claims;
+use super::sessions::{EndedSessions, Session};
+use super::signed::{SignedClaims, now};
+use super::token::Token;
 use crate::context::User;
 use crate::private_file;
 
-/// Key id in the header of tokens signed by this key.
-const KEY_ID: &str = "local";
 /// A key has 32 bytes.
 const LONGEST_KEY: u64 = 4096;
-const LIFETIME: Duration = Duration::from_secs(30 * 24 * 3600);
+/// What the terminal's tokens are for.
+const TERMINAL: &str = "imperal:terminal";
+/// What the page's sessions are for.
+const PAGE: &str = "imperal:page";
+/// A command signs its own when it starts.
+const TERMINAL_LIFETIME: Duration = Duration::from_secs(24 * 3600);
+/// How long a session holds that is not used.
+pub(super) const SESSION_LIFETIME: Duration = Duration::from_secs(7 * 24 * 3600);
+/// How long a session can be renewed.
+const SESSION_LIMIT: i64 = 30 * 24 * 3600;
+/// A session in use is renewed once it is so old.
+const RENEW_AFTER: i64 = 24 * 3600;
 
 /// The user of the page that `dev` opens and of the terminal commands.
 pub(crate) const LOCAL_USER: &str = "me";
 pub(crate) const LOCAL_TENANT: &str = "default";
+
+/// Whether this is the machine's own user, whom no token of an issuer may name.
+pub(super) fn is_local(user: &User) -> bool {
+    user.id == LOCAL_USER && user.tenant_id == LOCAL_TENANT
+}
 
 /// Signs and checks tokens of this machine's own user.
 #[derive(Clone)]
@@ -33,12 +54,13 @@ pub struct LocalKey {
     decoding: DecodingKey,
     /// Browsers keep one cookie of a name for all ports of a machine: each data folder has its own.
     cookie_name: String,
+    ended: EndedSessions,
 }
 
 impl LocalKey {
     /// A key that lives as long as the process: for tests and for a ledger in memory.
     pub fn ephemeral() -> Self {
-        Self::from_bytes(&random_key())
+        Self::from_bytes(&random_key(), EndedSessions::default())
     }
 
     /// The key of a data folder, made on first use and readable by its owner only.
@@ -60,45 +82,100 @@ impl LocalKey {
             let text = format!("{} is damaged: delete it, and open the page by a fresh link", path.display());
             return Err(io::Error::new(io::ErrorKind::InvalidData, text));
         }
-        Ok(Self::from_bytes(&key))
+        Ok(Self::from_bytes(&key, EndedSessions::of_folder(folder)?))
     }
 
-    fn from_bytes(key: &[u8]) -> Self {
+    fn from_bytes(key: &[u8], ended: EndedSessions) -> Self {
         let mut digest = DefaultHasher::new();
         key.hash(&mut digest);
         Self {
             encoding: EncodingKey::from_secret(key),
             decoding: DecodingKey::from_secret(key),
             cookie_name: format!("imperal_session_{:08x}", digest.finish() >> 32),
+            ended,
         }
     }
 
-    /// Name of the page's cookie.
-    pub(in crate::gateway) fn cookie_name(&self) -> &str {
+    /// Name of the page's cookie where there is no TLS.
+    pub(super) fn cookie_name(&self) -> &str {
         &self.cookie_name
     }
 
-    /// A token for a user of this machine.
+    /// A bearer token for a user of this machine, as the terminal commands use it.
     ///
     /// # Errors
     /// When it cannot be signed.
     pub fn sign(&self, user: &User) -> Result<String, AuthError> {
-        let header = Header { kid: Some(KEY_ID.to_owned()), ..Header::new(Algorithm::HS256) };
-        SignedClaims::of(user, LIFETIME).encode(&header, &self.encoding)
+        let mut claims = SignedClaims::of(user, TERMINAL_LIFETIME);
+        claims.aud = Some(TERMINAL);
+        claims.encode(&self.encoding)
     }
 
-    /// Whether a token says that it was signed by a key of this kind.
-    pub(super) fn signed_here(token: &str) -> bool {
-        jsonwebtoken::decode_header(token).is_ok_and(|header| header.kid.as_deref() == Some(KEY_ID))
+    /// The user of a bearer token that this key signed; `None` when another key did.
+    pub(super) fn check(&self, token: &Token<'_>) -> Option<Result<(User, Instant), AuthError>> {
+        token.is_signed_by(&self.decoding, Algorithm::HS256).then(|| {
+            let claims = Claims::read(&token.claims()?)?;
+            if claims.check_audience(TERMINAL).is_err() {
+                return Err(AuthError::invalid("This token is the page's cookie, and is not taken as a bearer token."));
+            }
+            Ok((claims.user()?, claims.valid_until()?))
+        })
     }
 
-    pub(super) fn check(&self, token: &str) -> Result<User, AuthError> {
-        let mut validation = Validation::new(Algorithm::HS256);
-        validation.validate_aud = false;
-        jsonwebtoken::decode::<Claims>(token, &self.decoding, &validation)
-            .map_err(|error| AuthError::new(&error))?
-            .claims
-            .into_user()
+    /// A new session of the page, as the value of its cookie.
+    pub(super) fn new_session(&self, user: &User) -> Result<String, AuthError> {
+        self.sign_session(user, &uuid::Uuid::new_v4().simple().to_string(), now())
+    }
+
+    /// A session that was in use for a while, with a later end; `None` while it is not time yet.
+    pub(super) fn renewed(&self, session: &Session) -> Option<String> {
+        let later = session.begun + SESSION_LIMIT - now() > RENEW_AFTER;
+        if now() - session.issued < RENEW_AFTER || !later {
+            return None;
+        }
+        self.sign_session(&session.user, &session.id, session.begun).ok()
+    }
+
+    fn sign_session(&self, user: &User, id: &str, begun: i64) -> Result<String, AuthError> {
+        let mut claims = SignedClaims::of(user, SESSION_LIFETIME);
+        claims.aud = Some(PAGE);
+        claims.jti = Some(id);
+        claims.auth_time = Some(begun);
+        claims.exp = claims.exp.min(begun + SESSION_LIMIT);
+        claims.encode(&self.encoding)
+    }
+
+    /// The session that a cookie shows.
+    ///
+    /// # Errors
+    /// When it is not one of this key's, or is over.
+    pub(super) fn session(&self, cookie: &str) -> Result<Session, AuthError> {
+        let token = Token::parse(cookie)?;
+        if !token.is_signed_by(&self.decoding, Algorithm::HS256) {
+            return Err(AuthError::invalid("The session was not made here."));
+        }
+        let claims = Claims::read(&token.claims()?)?;
+        claims.check_audience(PAGE)?;
+        let until = claims.valid_until()?;
+        let id = claims.text("jti")?.ok_or_else(|| AuthError::invalid("The session has no id."))?.to_owned();
+        if self.ended.contains(&id) {
+            return Err(AuthError::invalid("The session was ended."));
+        }
+        let seconds = |claim| claims.seconds(claim).map(Option::unwrap_or_default);
+        Ok(Session { user: claims.user()?, id, begun: seconds("auth_time")?, issued: seconds("iat")?, until })
+    }
+
+    /// Ends a session, for every browser that has its cookie and over restarts.
+    ///
+    /// # Errors
+    /// When the data folder cannot be written; the session is over until the process ends.
+    pub(super) async fn end(&self, session: &Session) -> io::Result<()> {
+        self.ended.end(&session.id, session.begun + SESSION_LIMIT).await
+    }
+
+    /// The sessions that were ended.
+    pub(super) fn ended(&self) -> &EndedSessions {
+        &self.ended
     }
 }
 
@@ -113,5 +190,57 @@ fn random_key() -> [u8; 32] {
 impl fmt::Debug for LocalKey {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("LocalKey")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn me() -> User {
+        User::new(LOCAL_USER, LOCAL_TENANT)
+    }
+
+    fn check(key: &LocalKey, token: &str) -> Option<Result<(User, Instant), AuthError>> {
+        key.check(&Token::parse(token).unwrap())
+    }
+
+    #[test]
+    fn a_session_is_no_bearer_token_and_a_bearer_token_no_session() {
+        let key = LocalKey::ephemeral();
+        let (bearer, session) = (key.sign(&me()).unwrap(), key.new_session(&me()).unwrap());
+        assert_eq!(check(&key, &bearer).unwrap().unwrap().0, me());
+        assert_eq!(key.session(&session).unwrap().user, me());
+        assert!(check(&key, &session).unwrap().is_err());
+        assert!(key.session(&bearer).is_err());
+        let other = LocalKey::ephemeral();
+        assert!(check(&other, &bearer).is_none() && other.session(&session).is_err());
+    }
+
+    #[test]
+    fn a_session_in_use_is_renewed_and_not_for_ever() {
+        let key = LocalKey::ephemeral();
+        let mut session = key.session(&key.new_session(&me()).unwrap()).unwrap();
+        assert!(key.renewed(&session).is_none(), "it is new");
+        session.issued -= RENEW_AFTER;
+        let renewed = key.session(&key.renewed(&session).unwrap()).unwrap();
+        assert_eq!((&renewed.id, renewed.begun), (&session.id, session.begun));
+        session.begun -= SESSION_LIMIT - 3 * RENEW_AFTER;
+        let last = key.session(&key.renewed(&session).unwrap()).unwrap();
+        assert!(last.until <= Instant::now() + Duration::from_secs(3 * 24 * 3600 + 10), "the limit holds");
+        session.begun -= 2 * RENEW_AFTER;
+        assert!(key.renewed(&session).is_none());
+    }
+
+    #[tokio::test]
+    async fn an_ended_session_stays_ended_over_a_restart() {
+        let folder = tempfile::tempdir().unwrap();
+        let key = LocalKey::of_folder(folder.path()).unwrap();
+        let (one, two) = (key.new_session(&me()).unwrap(), key.new_session(&me()).unwrap());
+        key.end(&key.session(&one).unwrap()).await.unwrap();
+        for key in [key, LocalKey::of_folder(folder.path()).unwrap()] {
+            assert!(key.session(&one).unwrap_err().to_string().contains("ended"));
+            assert!(key.session(&two).is_ok(), "another browser's session");
+        }
     }
 }

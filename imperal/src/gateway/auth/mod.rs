@@ -3,9 +3,18 @@
 //! Owns every comparison of a secret. A request is a user (by bearer JWT, or by the cookie that a
 //! one-time link sets) or a service (by `X-Service-Token`); a route asks for the one it serves.
 
-mod jwt;
+mod claims;
+mod cookie;
+mod error;
+mod fetch;
+mod jwks;
+mod keys;
 mod links;
 mod local;
+mod sessions;
+mod signed;
+mod token;
+mod verifier;
 
 use std::fmt;
 
@@ -14,16 +23,25 @@ use axum::http::request::Parts;
 use axum::http::{HeaderMap, Method, header};
 use secrecy::{ExposeSecret, SecretString};
 use subtle::ConstantTimeEq;
+use tokio::time::Instant;
 
 use super::Gateway;
 use super::failure::Failure;
+use super::headers::{self, SERVICE_TOKEN};
 use crate::context::User;
 use crate::platform::Access;
 
-pub use jwt::{AuthError, Verifier};
+pub(super) use cookie::Way;
+pub use error::AuthError;
 pub(super) use links::Links;
 pub use local::LocalKey;
 pub(crate) use local::{LOCAL_TENANT, LOCAL_USER};
+pub(super) use sessions::Session;
+use token::Token;
+pub use verifier::Verifier;
+
+/// Shortest service token, in bytes.
+const SHORTEST_SERVICE_TOKEN: usize = 16;
 
 /// The ways in that this process accepts.
 #[non_exhaustive]
@@ -34,6 +52,26 @@ pub struct Auth {
     pub users: Option<Verifier>,
     /// What services show.
     pub service_token: Option<SecretString>,
+}
+
+/// A user who has signed in.
+#[derive(Debug)]
+pub(super) struct Caller {
+    pub(super) user: User,
+    pub(super) by: By,
+    /// When the token or the session ends.
+    until: Instant,
+}
+
+/// What a user showed.
+#[derive(Debug)]
+pub(super) enum By {
+    /// A token of an issuer.
+    Token,
+    /// A token of this machine's terminal.
+    Terminal,
+    /// The page's cookie.
+    Page(Session),
 }
 
 impl Auth {
@@ -50,56 +88,121 @@ impl Auth {
     }
 
     /// Adds services by token.
-    #[must_use]
-    pub fn with_service_token(mut self, token: SecretString) -> Self {
+    ///
+    /// # Errors
+    /// When the token has fewer than 16 bytes.
+    pub fn with_service_token(mut self, token: SecretString) -> Result<Self, AuthError> {
+        let bytes = token.expose_secret().len();
+        if bytes < SHORTEST_SERVICE_TOKEN {
+            return Err(AuthError::invalid(format!(
+                "the service token has {bytes} bytes and needs {SHORTEST_SERVICE_TOKEN}: `openssl rand -hex 16` makes one"
+            )));
+        }
         self.service_token = Some(token);
-        self
+        Ok(self)
     }
 
-    pub(super) async fn user(&self, headers: &HeaderMap, method: &Method) -> Result<User, Failure> {
-        if let Some(value) = headers.get(header::AUTHORIZATION) {
-            let token = value.to_str().ok().and_then(|value| {
-                let (scheme, token) = value.split_once(' ')?;
-                scheme.eq_ignore_ascii_case("bearer").then(|| token.trim())
-            });
-            let Some(token) = token else {
+    /// The user who sends this request.
+    pub(super) async fn caller(&self, headers: &HeaderMap, method: &Method) -> Result<Caller, Failure> {
+        if let Some(value) = headers::text(headers, &header::AUTHORIZATION)? {
+            let Some((_, token)) = value.split_once(' ').filter(|(scheme, _)| scheme.eq_ignore_ascii_case("bearer"))
+            else {
                 return Err(Failure::unauthenticated("The Authorization header is not `Bearer TOKEN`."));
             };
-            return self.by_token(token).await;
+            return Ok(self.by_token(token.trim()).await?);
         }
-        match cookie(headers, self.local.cookie_name()) {
-            Some(token) => {
-                if !method.is_safe() {
-                    same_origin(headers)?;
-                }
-                self.local.check(token).map_err(|_| {
-                    Failure::unauthenticated("The session is over. Open a fresh link: run the `link` command.")
-                })
+        match self.session(headers, method)? {
+            Some(session) => {
+                let (user, until) = (session.user.clone(), session.until);
+                Ok(Caller { user, until, by: By::Page(session) })
             }
             None => Err(Failure::unauthenticated("Send `Authorization: Bearer TOKEN`, or open the page by its link.")),
         }
     }
 
-    async fn by_token(&self, token: &str) -> Result<User, Failure> {
-        if LocalKey::signed_here(token) {
-            return self.local.check(token).map_err(|error| Failure::unauthenticated(error.to_string()));
+    async fn by_token(&self, text: &str) -> Result<Caller, AuthError> {
+        let token = Token::parse(text)?;
+        if let Some(checked) = self.local.check(&token) {
+            let (user, until) = checked?;
+            return Ok(Caller { user, until, by: By::Terminal });
         }
-        match &self.users {
-            Some(users) => users.check(token).await.map_err(|error| Failure::unauthenticated(error.to_string())),
-            None => Err(Failure::unauthenticated("This process takes no user tokens: `serve` does, with a JWT key.")),
+        let Some(users) = &self.users else {
+            return Err(AuthError::invalid(
+                "The token is not a valid one here: this process takes the terminal's own. `serve` takes users' tokens, with a JWT key.",
+            ));
+        };
+        let (user, until) = users.check(&token).await?;
+        if local::is_local(&user) {
+            return Err(AuthError::invalid(format!(
+                "The token's `sub` is `{LOCAL_USER}` in tenant `{LOCAL_TENANT}`, which is this machine's own user. Give the user another id or tenant."
+            )));
         }
+        Ok(Caller { user, until, by: By::Token })
     }
 
-    /// Whether the request comes from this machine's own user by a token of the terminal's.
-    pub(super) fn is_terminal(&self, headers: &HeaderMap) -> bool {
-        let shown = headers.get(header::AUTHORIZATION).and_then(|value| value.to_str().ok());
-        shown.and_then(|value| value.split_once(' ')).is_some_and(|(_, token)| self.local.check(token.trim()).is_ok())
+    /// The session that the request's cookie shows; `None` without a cookie.
+    fn session(&self, headers: &HeaderMap, method: &Method) -> Result<Option<Session>, Failure> {
+        let shown = Way::of(headers).values(headers, self.local.cookie_name());
+        if shown.is_empty() {
+            return Ok(None);
+        }
+        if !method.is_safe() {
+            same_origin(headers)?;
+        }
+        let holding = shown.iter().filter_map(|cookie| self.local.session(cookie).ok());
+        let sessions: Vec<Session> = holding.collect();
+        if sessions.iter().any(|session| session.user != sessions[0].user) {
+            return Err(Failure::unauthenticated(
+                "This browser shows sessions of several users. Delete its cookies of this host, then open a fresh link.",
+            ));
+        }
+        let latest = sessions.into_iter().max_by_key(|session| session.until);
+        let over = || Failure::unauthenticated("The session is over. Open a fresh link: run the `link` command.");
+        latest.ok_or_else(over).map(Some)
+    }
+
+    /// `Set-Cookie` of a new session for a user.
+    pub(super) fn begin_session(&self, user: &User, way: Way) -> Result<String, AuthError> {
+        Ok(way.set(self.local.cookie_name(), &self.local.new_session(user)?))
+    }
+
+    /// `Set-Cookie` with a later end, for a session that has been in use for a while.
+    pub(super) fn renew_session(&self, session: &Session, way: Way) -> Option<String> {
+        Some(way.set(self.local.cookie_name(), &self.local.renewed(session)?))
+    }
+
+    /// Ends every session that the request shows. `Set-Cookie` that takes it away from the browser; `None`
+    /// when the request shows none.
+    ///
+    /// # Errors
+    /// When another site's page asks, or it cannot be written down.
+    pub(super) async fn end_sessions(&self, headers: &HeaderMap) -> Result<Option<String>, Failure> {
+        let way = Way::of(headers);
+        let shown = way.values(headers, self.local.cookie_name());
+        if shown.is_empty() {
+            return Ok(None);
+        }
+        same_origin(headers)?;
+        for session in shown.iter().filter_map(|cookie| self.local.session(cookie).ok()) {
+            if let Err(error) = self.local.end(&session).await {
+                tracing::error!(%error, "an ended session cannot be written down");
+                return Err(Failure::from(crate::Error::user(
+                    crate::codes::UNAVAILABLE,
+                    "The session is over only until this process ends: the data folder cannot be written. Try again.",
+                )));
+            }
+        }
+        Ok(Some(way.clear(self.local.cookie_name())))
     }
 
     /// Whether the request shows the service token.
-    pub(super) fn is_service(&self, headers: &HeaderMap) -> bool {
-        let (Some(expected), Some(shown)) = (&self.service_token, headers.get("x-service-token")) else { return false };
-        expected.expose_secret().as_bytes().ct_eq(shown.as_bytes()).into()
+    ///
+    /// # Errors
+    /// 400 when its header cannot be read.
+    pub(super) fn is_service(&self, headers: &HeaderMap) -> Result<bool, Failure> {
+        let shown = headers::text(headers, &SERVICE_TOKEN)?;
+        let (Some(expected), Some(shown)) = (&self.service_token, shown) else { return Ok(false) };
+        Ok(expected.expose_secret().as_bytes().ct_eq(shown.as_bytes()).into())
     }
 }
 
@@ -112,29 +215,68 @@ impl fmt::Debug for Auth {
     }
 }
 
-fn cookie<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
-    headers
-        .get_all(header::COOKIE)
-        .iter()
-        .filter_map(|value| value.to_str().ok())
-        .flat_map(|value| value.split(';'))
-        .find_map(|pair| pair.trim().strip_prefix(name)?.strip_prefix('='))
+impl From<AuthError> for Failure {
+    fn from(error: AuthError) -> Self {
+        match error.retry_after() {
+            Some(retry_after) => Self::unavailable(error.to_string(), retry_after),
+            None => Self::unauthenticated(error.to_string()),
+        }
+    }
 }
 
 /// A cookie travels by itself; what changes something must come from the page that has it.
-fn same_origin(headers: &HeaderMap) -> Result<(), Failure> {
-    let text = |name| headers.get(name).and_then(|value: &axum::http::HeaderValue| value.to_str().ok());
-    let same = match text(header::ORIGIN) {
-        None => true,
-        Some(origin) => origin.split_once("://").is_some_and(|(_, host)| Some(host) == text(header::HOST)),
-    };
-    if same {
-        Ok(())
-    } else {
-        Err(Failure::from(crate::Error::user(
-            crate::codes::PERMISSION_DENIED,
-            "This comes from another site's page and is refused.",
-        )))
+pub(super) fn same_origin(headers: &HeaderMap) -> Result<(), Failure> {
+    let Some(origin) = headers::text(headers, &header::ORIGIN)? else { return Ok(()) };
+    let host = headers::text(headers, &header::HOST)?;
+    if origin.split_once("://").is_some_and(|(_, origin)| host.is_some_and(|host| host.eq_ignore_ascii_case(origin))) {
+        return Ok(());
+    }
+    Err(Failure::from(crate::Error::user(
+        crate::codes::PERMISSION_DENIED,
+        "This comes from another site's page and is refused.",
+    )))
+}
+
+/// The end of what a user showed: by its time, or by signing out.
+#[derive(Debug)]
+pub(super) struct SignInEnd {
+    until: Instant,
+    session: Option<(String, sessions::EndedSessions)>,
+}
+
+impl SignInEnd {
+    /// Waits for it.
+    pub(super) async fn wait(&self) {
+        let timeout = tokio::time::sleep_until(self.until);
+        match &self.session {
+            None => timeout.await,
+            Some((id, ended)) => tokio::select! {
+                () = timeout => {}
+                () = ended.until_ended(id) => {}
+            },
+        }
+    }
+}
+
+/// The signed-in user's door to the platform, and how they signed in.
+#[derive(Debug)]
+pub(super) struct SignedIn {
+    pub(super) access: Access,
+    pub(super) by: By,
+    pub(super) end: SignInEnd,
+}
+
+impl FromRequestParts<Gateway> for SignedIn {
+    type Rejection = Failure;
+
+    async fn from_request_parts(parts: &mut Parts, gateway: &Gateway) -> Result<Self, Failure> {
+        let Caller { user, by, until } = gateway.auth.caller(&parts.headers, &parts.method).await?;
+        gateway.meter.request(&user)?;
+        let session = match &by {
+            By::Page(session) => Some((session.id.clone(), gateway.auth.local.ended().clone())),
+            By::Token | By::Terminal => None,
+        };
+        Ok(Self { access: gateway.platform.access(user), by, end: SignInEnd { until, session } })
     }
 }
 
@@ -143,8 +285,6 @@ impl FromRequestParts<Gateway> for Access {
     type Rejection = Failure;
 
     async fn from_request_parts(parts: &mut Parts, gateway: &Gateway) -> Result<Self, Failure> {
-        let user = gateway.auth.user(&parts.headers, &parts.method).await?;
-        gateway.meter.request(&user)?;
-        Ok(gateway.platform.access(user))
+        SignedIn::from_request_parts(parts, gateway).await.map(|signed_in| signed_in.access)
     }
 }

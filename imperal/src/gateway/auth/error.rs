@@ -1,0 +1,37 @@
+//! Why a token was refused.
+
+use std::fmt;
+use std::time::Duration;
+
+/// Why a token was refused, or a key cannot be used. Never contains the token.
+#[derive(Debug, Clone)]
+pub struct AuthError {
+    text: String,
+    /// Set when nobody knows yet whether the token is right.
+    retry_after: Option<Duration>,
+}
+
+impl AuthError {
+    pub(super) fn invalid(text: impl Into<String>) -> Self {
+        Self { text: text.into(), retry_after: None }
+    }
+
+    /// The keys that would check the token cannot be had right now.
+    pub(super) fn unavailable(retry_after: Duration) -> Self {
+        let text = "Tokens cannot be checked right now: the keys of their issuer do not arrive. Try again.";
+        Self { text: text.to_owned(), retry_after: Some(retry_after) }
+    }
+
+    /// When to try again; `None` when the token itself is refused.
+    pub(super) fn retry_after(&self) -> Option<Duration> {
+        self.retry_after
+    }
+}
+
+impl fmt::Display for AuthError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.text)
+    }
+}
+
+impl std::error::Error for AuthError {}

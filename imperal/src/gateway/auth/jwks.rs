@@ -1,0 +1,284 @@
+//! Keys that live at a URL: one fetch for all waiting requests, renewed before they are old, and dropped
+//! when the issuer drops them.
+//!
+//! - One fetch at a time. Every request that needs it waits for the same one, and a request that hangs
+//!   up does not cut it off.
+//! - Keys are renewed in the background at [`RENEW_AFTER`] and never used beyond [`LARGEST_AGE`], unless
+//!   the issuer cannot be reached: then they are used up to [`STALE_FOR`].
+//! - A token whose key is not known waits for a fetch that began after it came. Fetches are
+//!   [`INTERVAL`] apart, so made-up names cost the issuer next to nothing, and a real rotation is seen
+//!   with the next fetch whatever strangers send.
+//! - While there are no keys the answer is "not now", never "not you".
+
+use std::collections::VecDeque;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use futures_util::future::BoxFuture;
+use tokio::sync::watch;
+use tokio::time::Instant;
+
+use super::AuthError;
+use super::keys::{Checked, KeySet, LeftOut};
+use super::token::Token;
+
+/// Keys older than this are renewed while they are used.
+const RENEW_AFTER: Duration = Duration::from_secs(4 * 60);
+/// Keys older than this are not used: how long a key can outlive its removal.
+const LARGEST_AGE: Duration = Duration::from_secs(5 * 60);
+/// How long keys are used while the issuer cannot be reached.
+const STALE_FOR: Duration = Duration::from_secs(3600);
+/// From one fetch to the next.
+const INTERVAL: Duration = Duration::from_secs(5);
+/// From a failed fetch to the next; doubled with each, up to `INTERVAL`.
+const FIRST_RETRY: Duration = Duration::from_secs(1);
+/// Longest wait of one request.
+const PATIENCE: Duration = Duration::from_secs(15);
+/// How long a key name that was looked for in vain is refused without another fetch.
+const UNKNOWN_FOR: Duration = Duration::from_secs(5);
+/// Such names that are remembered, the latest.
+const UNKNOWN_KEPT: usize = 256;
+/// Requests that wait for a fetch at once.
+const MOST_WAITING: usize = if cfg!(test) { 16 } else { 256 };
+
+/// Fetches the keys; an error is a text for the log.
+pub(super) type Fetch = Box<dyn Fn() -> BoxFuture<'static, Result<KeySet, String>> + Send + Sync>;
+
+/// The keys behind a URL.
+#[derive(Clone)]
+pub(super) struct Jwks(Arc<Shared>);
+
+struct Shared {
+    fetch: Fetch,
+    state: Mutex<State>,
+    /// How many fetches have ended.
+    ended: watch::Sender<u64>,
+}
+
+#[derive(Default)]
+struct State {
+    held: Option<Arc<Held>>,
+    /// A fetch is at work, or waits for its time.
+    running: bool,
+    last_begun: Option<Instant>,
+    /// Failures since the last success, and when the last one ended.
+    failures: u32,
+    last_failed: Option<Instant>,
+    /// Key names that a fetch did not bring, with its beginning.
+    unknown: VecDeque<(String, Instant)>,
+    waiting: usize,
+    left_out: Vec<LeftOut>,
+}
+
+/// What one fetch brought.
+struct Held {
+    keys: KeySet,
+    begun: Instant,
+}
+
+impl State {
+    /// When the next fetch may begin.
+    fn next(&self) -> Instant {
+        let apart = match self.failures {
+            0 => INTERVAL,
+            failures => FIRST_RETRY.saturating_mul(1 << (failures - 1).min(8)).min(INTERVAL),
+        };
+        self.last_begun.map_or_else(Instant::now, |begun| begun + apart)
+    }
+
+    fn unavailable(&self) -> AuthError {
+        AuthError::unavailable(self.next().saturating_duration_since(Instant::now()))
+    }
+}
+
+impl Jwks {
+    pub(super) fn new(fetch: Fetch) -> Self {
+        Self(Arc::new(Shared { fetch, state: Mutex::default(), ended: watch::Sender::new(0) }))
+    }
+
+    /// Checks that a key of the issuer signed the token.
+    ///
+    /// # Errors
+    /// What is wrong with the token; or that keys cannot be had right now.
+    pub(super) async fn check(&self, token: &Token<'_>) -> Result<(), AuthError> {
+        let asked = Instant::now();
+        let mut held = self.usable(asked).await?;
+        if !held.keys.knows(token) {
+            held = self.with_key_of(token, asked).await?;
+        }
+        match held.keys.check(token) {
+            Checked::Signed => Ok(()),
+            otherwise => Err(otherwise.refusal()),
+        }
+    }
+
+    /// Begins to fetch, so that the first token does not have to wait.
+    pub(super) fn prefetch(&self) {
+        self.fetch_soon();
+    }
+
+    /// Keys that are young enough to be used.
+    async fn usable(&self, asked: Instant) -> Result<Arc<Held>, AuthError> {
+        let mut place = None;
+        loop {
+            let ended = self.0.ended.subscribe();
+            {
+                let state = self.0.lock();
+                let age = state.held.as_ref().map(|held| held.begun.elapsed());
+                let failed_since = state.last_failed.is_some_and(|failed| failed >= asked);
+                match (&state.held, age) {
+                    (Some(held), Some(age)) if age < RENEW_AFTER => return Ok(held.clone()),
+                    // During an outage no request waits while there are keys.
+                    (Some(held), Some(age)) if age < LARGEST_AGE || (age < STALE_FOR && state.failures > 0) => {
+                        let held = held.clone();
+                        drop(state);
+                        self.fetch_soon();
+                        return Ok(held);
+                    }
+                    _ if failed_since => return Err(state.unavailable()),
+                    // The last try failed and the next one is not due yet.
+                    _ if state.failures > 0 && state.next() > Instant::now() => {
+                        let error = state.unavailable();
+                        drop(state);
+                        self.fetch_soon();
+                        return Err(error);
+                    }
+                    _ => {}
+                }
+            }
+            self.wait(ended, asked, &mut place).await?;
+        }
+    }
+
+    /// Keys with the token's among them, or those of a fetch that began after the token came.
+    async fn with_key_of(&self, token: &Token<'_>, asked: Instant) -> Result<Arc<Held>, AuthError> {
+        let mut place = None;
+        loop {
+            let ended = self.0.ended.subscribe();
+            {
+                let mut state = self.0.lock();
+                if let Some(held) = &state.held {
+                    if held.keys.knows(token) {
+                        return Ok(held.clone());
+                    }
+                    let held = held.clone();
+                    let kid = token.kid().unwrap_or_default();
+                    state.unknown.retain(|(_, begun)| begun.elapsed() < UNKNOWN_FOR);
+                    if state.unknown.iter().any(|(name, _)| name == kid) {
+                        return Ok(held);
+                    }
+                    if held.begun >= asked {
+                        if state.unknown.len() >= UNKNOWN_KEPT {
+                            state.unknown.pop_front();
+                        }
+                        state.unknown.push_back((kid.to_owned(), held.begun));
+                        return Ok(held);
+                    }
+                }
+                // The key may be a new one: only the issuer can tell.
+                if state.last_failed.is_some_and(|failed| failed >= asked) {
+                    return Err(state.unavailable());
+                }
+            }
+            self.wait(ended, asked, &mut place).await?;
+        }
+    }
+
+    /// Waits for the end of a fetch.
+    async fn wait(
+        &self,
+        mut ended: watch::Receiver<u64>,
+        asked: Instant,
+        place: &mut Option<Place>,
+    ) -> Result<(), AuthError> {
+        if place.is_none() {
+            let mut state = self.0.lock();
+            if state.waiting >= MOST_WAITING {
+                return Err(state.unavailable());
+            }
+            state.waiting += 1;
+            *place = Some(Place(self.0.clone()));
+        }
+        self.fetch_soon();
+        let waited = tokio::time::timeout_at(asked + PATIENCE, ended.changed()).await;
+        waited.map(drop).map_err(|_| self.0.lock().unavailable())
+    }
+
+    /// Sees to it that a fetch is at work, or begins as soon as it may.
+    fn fetch_soon(&self) {
+        let at = {
+            let mut state = self.0.lock();
+            if std::mem::replace(&mut state.running, true) {
+                return;
+            }
+            state.next()
+        };
+        let running = Running(self.0.clone());
+        tokio::spawn(async move {
+            tokio::time::sleep_until(at).await;
+            running.0.lock().last_begun = Some(Instant::now());
+            let fetched = (running.0.fetch)().await;
+            running.0.store(fetched);
+            drop(running);
+        });
+    }
+}
+
+impl Shared {
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn store(&self, fetched: Result<KeySet, String>) {
+        let mut state = self.lock();
+        match fetched {
+            Ok(mut keys) => {
+                if state.failures > 0 {
+                    tracing::info!(failures = state.failures, "the JWKS can be fetched again");
+                }
+                state.failures = 0;
+                let left_out = std::mem::take(&mut keys.left_out);
+                if left_out != state.left_out {
+                    for key in &left_out {
+                        tracing::warn!(%key, "a key of the JWKS is not used");
+                    }
+                    state.left_out = left_out;
+                }
+                if keys.is_empty() {
+                    tracing::warn!("the JWKS has no key that can check a token: every token is refused");
+                }
+                let begun = state.last_begun.unwrap_or_else(Instant::now);
+                state.held = Some(Arc::new(Held { keys, begun }));
+            }
+            Err(error) => {
+                if state.failures == 0 {
+                    tracing::error!(error, "the JWKS cannot be fetched");
+                }
+                state.failures = state.failures.saturating_add(1);
+                state.last_failed = Some(Instant::now());
+            }
+        }
+    }
+}
+
+/// A fetch at work. Dropping it wakes the waiting requests.
+struct Running(Arc<Shared>);
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        self.0.lock().running = false;
+        self.0.ended.send_modify(|ended| *ended += 1);
+    }
+}
+
+/// A place among the waiting requests.
+struct Place(Arc<Shared>);
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        self.0.lock().waiting -= 1;
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,104 @@
+//! Sessions of the page that were ended before their time.
+//!
+//! A session is a signed cookie, so the server keeps nothing of those that hold. What it keeps is the ids
+//! of the ended ones until they would be over anyway: in memory, and in the data folder for the next
+//! process.
+
+use std::collections::HashMap;
+use std::fmt;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use tokio::sync::watch;
+use tokio::time::Instant;
+
+use super::signed::now;
+use crate::context::User;
+use crate::private_file;
+
+/// Largest file that is read: more than a thousand ended sessions.
+const FILE_LIMIT: u64 = 1024 * 1024;
+
+/// A session that holds.
+#[derive(Debug, Clone)]
+pub(in crate::gateway) struct Session {
+    pub(in crate::gateway) user: User,
+    pub(super) id: String,
+    /// When the link was opened, in seconds since 1970.
+    pub(super) begun: i64,
+    /// When this cookie was made.
+    pub(super) issued: i64,
+    pub(super) until: Instant,
+}
+
+/// Ids of ended sessions.
+#[derive(Clone, Default)]
+pub(super) struct EndedSessions(Arc<Shared>);
+
+#[derive(Default)]
+struct Shared {
+    path: Option<PathBuf>,
+    /// Id, and when the session would have been over.
+    ids: Mutex<HashMap<String, i64>>,
+    /// One writer of the file at a time.
+    writing: tokio::sync::Mutex<()>,
+    changed: watch::Sender<()>,
+}
+
+impl EndedSessions {
+    /// Those of a data folder.
+    pub(super) fn of_folder(folder: &Path) -> io::Result<Self> {
+        let path = folder.join("ended-sessions");
+        let text = match private_file::read(&path, FILE_LIMIT) {
+            Ok(bytes) => String::from_utf8_lossy(&bytes).into_owned(),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => String::new(),
+            Err(error) => return Err(error),
+        };
+        let read = |line: &str| {
+            let (id, over) = line.split_once(' ')?;
+            Some((id.to_owned(), over.parse().ok()?))
+        };
+        let ids = text.lines().filter_map(read).collect();
+        Ok(Self(Arc::new(Shared { path: Some(path), ids: Mutex::new(ids), ..Shared::default() })))
+    }
+
+    fn ids(&self) -> MutexGuard<'_, HashMap<String, i64>> {
+        self.0.ids.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(super) fn contains(&self, id: &str) -> bool {
+        self.ids().contains_key(id)
+    }
+
+    /// Ends a session, at once; then writes that down.
+    pub(super) async fn end(&self, id: &str, over: i64) -> io::Result<()> {
+        self.ids().insert(id.to_owned(), over);
+        self.0.changed.send_replace(());
+        let Some(path) = self.0.path.clone() else { return Ok(()) };
+        let _writing = self.0.writing.lock().await;
+        let text = {
+            let mut ids = self.ids();
+            ids.retain(|_, over| *over > now());
+            ids.iter().map(|(id, over)| format!("{id} {over}\n")).collect::<String>()
+        };
+        let written = tokio::task::spawn_blocking(move || private_file::replace(&path, text.as_bytes()));
+        written.await.unwrap_or_else(|error| Err(io::Error::other(error)))
+    }
+
+    /// Waits until somebody ends the session.
+    pub(super) async fn until_ended(&self, id: &str) {
+        let mut changed = self.0.changed.subscribe();
+        while !self.contains(id) {
+            if changed.changed().await.is_err() {
+                return;
+            }
+        }
+    }
+}
+
+impl fmt::Debug for EndedSessions {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("EndedSessions")
+    }
+}

@@ -1,0 +1,59 @@
+//! Tokens that this program signs itself: HS256, by a key that only it has.
+
+use std::time::Duration;
+
+use jsonwebtoken::{Algorithm, EncodingKey, Header};
+use serde::Serialize;
+
+use super::AuthError;
+use crate::context::User;
+
+/// The claims of a token that is about to be signed.
+#[derive(Serialize)]
+pub(super) struct SignedClaims<'a> {
+    sub: &'a str,
+    tenant_id: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    email: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    role: Option<&'a str>,
+    scopes: &'a [String],
+    /// What the token is for.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) aud: Option<&'a str>,
+    /// Which session it is, and when that began.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) jti: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) auth_time: Option<i64>,
+    iat: i64,
+    pub(super) exp: i64,
+}
+
+/// Seconds since 1970.
+pub(super) fn now() -> i64 {
+    jiff::Timestamp::now().as_second()
+}
+
+impl<'a> SignedClaims<'a> {
+    pub(super) fn of(user: &'a User, lifetime: Duration) -> Self {
+        let iat = now();
+        Self {
+            sub: &user.id,
+            tenant_id: &user.tenant_id,
+            email: user.email.as_deref(),
+            role: user.role.as_deref(),
+            scopes: &user.scopes,
+            aud: None,
+            jti: None,
+            auth_time: None,
+            iat,
+            exp: iat.saturating_add(i64::try_from(lifetime.as_secs()).unwrap_or(i64::MAX)),
+        }
+    }
+
+    pub(super) fn encode(&self, key: &EncodingKey) -> Result<String, AuthError> {
+        jsonwebtoken::encode(&Header::new(Algorithm::HS256), self, key)
+            .map_err(|error| AuthError::invalid(format!("no token can be signed: {error}")))
+    }
+}

@@ -1,0 +1,90 @@
+//! A signed token, taken apart before anything in it is trusted.
+//!
+//! The size is checked first, then only `alg`, `kid` and the presence of `crit` are read from the
+//! header. Everything else in the header is the sender's own, and is skipped. The claims are read after
+//! the signature was found right, by [`claims`](super::claims).
+
+use base64::Engine;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use jsonwebtoken::{Algorithm, DecodingKey};
+use serde::de::{Deserialize, Deserializer, IgnoredAny};
+
+use super::AuthError;
+
+/// Largest token, in bytes.
+pub(super) const TOKEN_LIMIT: usize = 8 * 1024;
+
+/// What is read of a token's header.
+#[derive(serde::Deserialize)]
+struct Header {
+    alg: String,
+    #[serde(default)]
+    kid: Option<String>,
+    #[serde(default, deserialize_with = "present")]
+    crit: bool,
+}
+
+/// Whether a member is there, whatever it is.
+fn present<'de, D: Deserializer<'de>>(deserializer: D) -> Result<bool, D::Error> {
+    IgnoredAny::deserialize(deserializer).map(|_| true)
+}
+
+/// A token of three parts whose signature was not checked yet.
+pub(super) struct Token<'a> {
+    /// `None`: an algorithm that no key here has.
+    algorithm: Option<Algorithm>,
+    kid: Option<String>,
+    message: &'a str,
+    claims: &'a str,
+    signature: &'a str,
+}
+
+impl<'a> Token<'a> {
+    /// Takes a token apart.
+    ///
+    /// # Errors
+    /// When it is too large, has no three parts, or its header cannot be read or has `crit`.
+    pub(super) fn parse(text: &'a str) -> Result<Self, AuthError> {
+        if text.len() > TOKEN_LIMIT {
+            let size = text.len();
+            return Err(AuthError::invalid(format!("The token has {size} bytes; at most {TOKEN_LIMIT} are read.")));
+        }
+        let not_one = || AuthError::invalid("The token is not a valid one.");
+        let (message, signature) = text.rsplit_once('.').ok_or_else(not_one)?;
+        let (header, claims) = message.split_once('.').ok_or_else(not_one)?;
+        if claims.contains('.') {
+            return Err(not_one());
+        }
+        let header = URL_SAFE_NO_PAD.decode(header).map_err(|_| not_one())?;
+        let header: Header = crate::json::read(&header).map_err(|_| not_one())?;
+        if header.crit {
+            // RFC 7515, section 4.1.11: extensions that must be understood, and none is known here.
+            return Err(AuthError::invalid("The token's header has `crit`, and no such extension is known here."));
+        }
+        let algorithm = header.alg.parse().ok();
+        Ok(Self { algorithm, kid: header.kid, message, claims, signature })
+    }
+
+    /// The key that the token says it was signed by.
+    pub(super) fn kid(&self) -> Option<&str> {
+        self.kid.as_deref()
+    }
+
+    pub(super) fn algorithm(&self) -> Option<Algorithm> {
+        self.algorithm
+    }
+
+    /// Whether this key made the signature. The algorithm is the key's, never the token's.
+    pub(super) fn is_signed_by(&self, key: &DecodingKey, algorithm: Algorithm) -> bool {
+        self.algorithm == Some(algorithm)
+            && jsonwebtoken::crypto::verify(self.signature, self.message.as_bytes(), key, algorithm).unwrap_or(false)
+    }
+
+    /// The claims as JSON text.
+    ///
+    /// # Errors
+    /// When they are not Base64.
+    pub(super) fn claims(&self) -> Result<Vec<u8>, AuthError> {
+        URL_SAFE_NO_PAD.decode(self.claims).map_err(|_| AuthError::invalid("The token is not a valid one."))
+    }
+}

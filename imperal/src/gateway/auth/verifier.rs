@@ -1,0 +1,155 @@
+//! Users' tokens: HS256 by a shared secret, or RS256, ES256, EdDSA and their like by the keys of a JWKS.
+
+use std::fmt;
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use jsonwebtoken::{Algorithm, DecodingKey, EncodingKey};
+use secrecy::{ExposeSecret, SecretString};
+use tokio::time::Instant;
+
+use super::claims::Claims;
+use super::jwks::Jwks;
+use super::keys::{Checked, KeySet};
+use super::signed::SignedClaims;
+use super::token::Token;
+use super::{AuthError, fetch};
+use crate::context::User;
+
+/// Shortest HS256 secret, in bytes (RFC 7518, section 3.2).
+const SHORTEST_SECRET: usize = 32;
+
+/// Checks users' tokens.
+#[derive(Clone)]
+pub struct Verifier {
+    keys: Keys,
+    audience: Option<String>,
+    issuer: Option<String>,
+}
+
+#[derive(Clone)]
+enum Keys {
+    Secret(DecodingKey),
+    File(Arc<KeySet>),
+    Url(Jwks),
+}
+
+impl Verifier {
+    /// HS256 by a secret.
+    ///
+    /// # Errors
+    /// When the secret has fewer than 32 bytes.
+    pub fn by_secret(secret: &SecretString) -> Result<Self, AuthError> {
+        let secret = secret.expose_secret().as_bytes();
+        if secret.len() < SHORTEST_SECRET {
+            return Err(AuthError::invalid(format!(
+                "the JWT secret has {} bytes and needs {SHORTEST_SECRET}: `openssl rand -hex 32` makes one",
+                secret.len()
+            )));
+        }
+        Ok(Self::with(Keys::Secret(DecodingKey::from_secret(secret))))
+    }
+
+    /// A token that [`Verifier::by_secret`] of the same secret accepts for `lifetime`.
+    ///
+    /// # Errors
+    /// As `by_secret`.
+    pub fn sign(secret: &SecretString, user: &User, lifetime: Duration) -> Result<String, AuthError> {
+        Self::by_secret(secret)?;
+        SignedClaims::of(user, lifetime).encode(&EncodingKey::from_secret(secret.expose_secret().as_bytes()))
+    }
+
+    /// The keys of a JWKS file. Keys for other purposes and of other kinds are left out with a warning.
+    ///
+    /// # Errors
+    /// When the file cannot be read, is no JWKS, has a key that is damaged or too weak, or none that can
+    /// check a token.
+    pub fn by_jwks_file(path: &Path) -> Result<Self, AuthError> {
+        let shown = path.display();
+        let text = std::fs::read(path).map_err(|error| AuthError::invalid(format!("{shown}: {error}")))?;
+        let set = KeySet::read(&text).map_err(|error| AuthError::invalid(format!("{shown} is not a JWKS: {error}")))?;
+        for key in &set.left_out {
+            if key.is_fault {
+                return Err(AuthError::invalid(format!("{shown}, {key}: replace the key or take it out")));
+            }
+            tracing::warn!(%key, jwks = %shown, "a key of the JWKS is not used");
+        }
+        if set.is_empty() {
+            return Err(AuthError::invalid(format!(
+                "{shown} has no key that can check a token: it needs an RSA, EC or Ed25519 key for signatures"
+            )));
+        }
+        Ok(Self::with(Keys::File(Arc::new(set))))
+    }
+
+    /// The keys behind a URL, fetched when first needed and kept up to date.
+    ///
+    /// # Errors
+    /// When it is no `http` or `https` URL, or no HTTP client can be made.
+    pub fn by_jwks_url(url: &str) -> Result<Self, AuthError> {
+        Ok(Self::with(Keys::Url(Jwks::new(fetch::of_url(url)?))))
+    }
+
+    fn with(keys: Keys) -> Self {
+        Self { keys, audience: None, issuer: None }
+    }
+
+    /// Requires `aud` to hold this.
+    #[must_use]
+    pub fn audience(mut self, audience: Option<String>) -> Self {
+        self.audience = audience;
+        self
+    }
+
+    /// Requires `iss` to be this.
+    #[must_use]
+    pub fn issuer(mut self, issuer: Option<String>) -> Self {
+        self.issuer = issuer;
+        self
+    }
+
+    /// Fetches keys that live elsewhere, so that the first token does not wait for them.
+    pub(in crate::gateway) fn prefetch(&self) {
+        if let Keys::Url(jwks) = &self.keys {
+            jwks.prefetch();
+        }
+    }
+
+    /// The token's user, and until when it holds.
+    pub(super) async fn check(&self, token: &Token<'_>) -> Result<(User, Instant), AuthError> {
+        match &self.keys {
+            Keys::Secret(key) => {
+                if token.algorithm() != Some(Algorithm::HS256) {
+                    return Err(Checked::OtherAlgorithm.refusal());
+                }
+                if !token.is_signed_by(key, Algorithm::HS256) {
+                    return Err(Checked::WrongSignature.refusal());
+                }
+            }
+            Keys::File(set) => match set.check(token) {
+                Checked::Signed => {}
+                otherwise => return Err(otherwise.refusal()),
+            },
+            Keys::Url(jwks) => jwks.check(token).await?,
+        }
+        let claims = Claims::read(&token.claims()?)?;
+        let until = claims.valid_until()?;
+        if let Some(audience) = &self.audience {
+            claims.check_audience(audience)?;
+        }
+        if let Some(issuer) = &self.issuer {
+            claims.check_issuer(issuer)?;
+        }
+        Ok((claims.user()?, until))
+    }
+}
+
+impl fmt::Debug for Verifier {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Verifier")
+            .field("audience", &self.audience)
+            .field("issuer", &self.issuer)
+            .finish_non_exhaustive()
+    }
+}

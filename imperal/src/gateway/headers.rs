@@ -1,0 +1,112 @@
+//! Reading request headers that decide something: who is asking, for whom, under which key.
+//!
+//! One rule for all of them: a header is there once, as non-empty UTF-8 text, or it is absent. Anything
+//! else is 400 and names the header, because a header that cannot be read must never count as absent.
+
+use axum::http::{HeaderMap, HeaderName, header};
+
+use super::failure::Failure;
+
+/// Longest tenant id, in bytes.
+pub(super) const TENANT_BYTES: usize = 64;
+/// Longest user id, in bytes.
+pub(super) const USER_BYTES: usize = 128;
+
+/// What a service shows.
+pub(super) const SERVICE_TOKEN: HeaderName = HeaderName::from_static("x-service-token");
+/// The tenant of the user that a service writes to.
+pub(super) const TENANT_ID: HeaderName = HeaderName::from_static("x-tenant-id");
+/// The user that a service acts for.
+pub(super) const ACTING_USER: HeaderName = HeaderName::from_static("x-acting-user");
+
+/// The header's text; `None` when the request does not have it.
+///
+/// # Errors
+/// 400 when it was sent more than once, is empty, or is not UTF-8.
+pub(super) fn text<'a>(headers: &'a HeaderMap, name: &HeaderName) -> Result<Option<&'a str>, Failure> {
+    let mut values = headers.get_all(name).iter();
+    let Some(value) = values.next() else { return Ok(None) };
+    if values.next().is_some() {
+        return Err(Failure::malformed(format!("The header {} was sent more than once. Send it once.", shown(name))));
+    }
+    let Ok(text) = std::str::from_utf8(value.as_bytes()) else {
+        return Err(Failure::malformed(format!("The header {} is not UTF-8. Send its text as UTF-8.", shown(name))));
+    };
+    if text.is_empty() {
+        return Err(Failure::malformed(format!(
+            "The header {} is empty. Give it a value or leave it out.",
+            shown(name)
+        )));
+    }
+    Ok(Some(text))
+}
+
+/// The header as the id of a user or a tenant.
+///
+/// # Errors
+/// As [`text`], and 400 when it is longer than `most` bytes or has control characters.
+pub(super) fn id<'a>(headers: &'a HeaderMap, name: &HeaderName, most: usize) -> Result<Option<&'a str>, Failure> {
+    let Some(text) = text(headers, name)? else { return Ok(None) };
+    if !is_id(text, most) {
+        let rule = format!("must have 1 to {most} bytes and no control characters");
+        return Err(Failure::malformed(format!("The header {} {rule}.", shown(name))));
+    }
+    Ok(Some(text))
+}
+
+/// Whether a text can be the id of a user or a tenant. Control characters could forge lines of a log.
+pub(super) fn is_id(text: &str, most: usize) -> bool {
+    (1..=most).contains(&text.len()) && !text.chars().any(char::is_control)
+}
+
+/// The host that the request was sent to.
+///
+/// # Errors
+/// As [`text`].
+pub(super) fn host<'a>(headers: &'a HeaderMap, uri: &'a axum::http::Uri) -> Result<Option<&'a str>, Failure> {
+    // HTTP/2 has it in the address instead.
+    Ok(text(headers, &header::HOST)?.or_else(|| uri.authority().map(axum::http::uri::Authority::as_str)))
+}
+
+/// A header's name as people write it: `X-Tenant-Id`.
+fn shown(name: &HeaderName) -> String {
+    let words = name.as_str().split('-').map(|word| {
+        let (first, rest) = word.split_at_checked(1).unwrap_or((word, ""));
+        format!("{}{rest}", first.to_uppercase())
+    });
+    words.collect::<Vec<_>>().join("-")
+}
+
+#[cfg(test)]
+mod tests {
+    use axum::http::HeaderValue;
+    use axum::response::IntoResponse;
+
+    use super::*;
+
+    fn headers(values: &[&[u8]]) -> HeaderMap {
+        let mut headers = HeaderMap::new();
+        for value in values {
+            headers.append(TENANT_ID, HeaderValue::from_bytes(value).unwrap());
+        }
+        headers
+    }
+
+    #[test]
+    fn reads_utf8_text() {
+        assert_eq!(id(&headers(&["münchen".as_bytes()]), &TENANT_ID, 64).unwrap(), Some("münchen"));
+        assert_eq!(id(&headers(&[]), &TENANT_ID, 64).unwrap(), None);
+    }
+
+    #[test]
+    fn refuses_unreadable_repeated_empty_and_oversized_values() {
+        let long = "x".repeat(65);
+        let bad: [&[&[u8]]; 6] =
+            [&[b"m\xfcnchen"], &[b"a", b"b"], &[b"a", b"a"], &[b""], &[long.as_bytes()], &["a\u{85}b".as_bytes()]];
+        for values in bad {
+            let refused = id(&headers(values), &TENANT_ID, 64).unwrap_err();
+            assert!(format!("{refused:?}").contains("X-Tenant-Id"), "{refused:?}");
+            assert_eq!(refused.into_response().status(), 400, "{values:?}");
+        }
+    }
+}

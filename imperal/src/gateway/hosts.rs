@@ -1,0 +1,119 @@
+//! The host names that a request may be sent to.
+//!
+//! A page of another site can make its own name lead to this machine (DNS rebinding) and would then be of
+//! the same origin as the API. So a process for one machine answers to the names of this machine only.
+//! Behind a proxy the names are the operator's: nothing is checked until some are named.
+
+use std::net::{IpAddr, SocketAddr};
+
+use axum::extract::{Request, State};
+use axum::http::StatusCode;
+use axum::middleware::Next;
+use axum::response::Response;
+
+use super::failure::Failure;
+use super::{Gateway, headers};
+use crate::codes;
+
+/// Which host names a server answers to.
+#[derive(Debug, Clone, Default)]
+pub struct AllowedHosts {
+    checked: bool,
+    named: Vec<String>,
+}
+
+impl AllowedHosts {
+    /// Every name.
+    pub fn any() -> Self {
+        Self::default()
+    }
+
+    /// This machine's names with the port that the server listens on, the address it was told to listen on,
+    /// and these: a name alone for every port, or `name:port`.
+    pub fn only(named: Vec<String>) -> Self {
+        Self { checked: true, named }
+    }
+
+    /// Whether a request for this host is taken by a server at this address.
+    fn allow(&self, host: &str, address: SocketAddr) -> bool {
+        if !self.checked {
+            return true;
+        }
+        let (name, port) = split(host);
+        let here = match port {
+            Some(port) => port.parse() == Ok(address.port()),
+            None => address.port() == 80,
+        };
+        let literal = name.trim_start_matches('[').trim_end_matches(']').parse::<IpAddr>();
+        let local = match literal {
+            // A number is not looked up, so it cannot be made to lead here. A server that listens on every
+            // address of the machine does not know which of them a request should name.
+            Ok(number) => {
+                matches!(name, "127.0.0.1" | "[::1]") || address.ip().is_unspecified() || number == address.ip()
+            }
+            Err(_) => name.eq_ignore_ascii_case("localhost"),
+        };
+        let is_named = |named: &String| match split(named) {
+            (named, None) => name.eq_ignore_ascii_case(named),
+            (_, Some(_)) => host.eq_ignore_ascii_case(named),
+        };
+        (here && local) || self.named.iter().any(is_named)
+    }
+}
+
+/// A host's name and port; the brackets of an IPv6 address belong to the name.
+fn split(host: &str) -> (&str, Option<&str>) {
+    match host.rsplit_once(':') {
+        Some((name, port)) if !port.contains(']') && (!name.contains(':') || name.ends_with(']')) => (name, Some(port)),
+        _ => (host, None),
+    }
+}
+
+/// Refuses a request for another host.
+pub(super) async fn check(State(gateway): State<Gateway>, request: Request, next: Next) -> Result<Response, Failure> {
+    let host = headers::host(request.headers(), request.uri())?.unwrap_or_default();
+    if gateway.hosts.allow(host, gateway.address) {
+        return Ok(next.run(request).await);
+    }
+    let port = gateway.address.port();
+    let name = split(host).0;
+    let shown: String = name.chars().take(100).collect();
+    Err(Failure::new(
+        StatusCode::MISDIRECTED_REQUEST,
+        codes::MALFORMED_REQUEST,
+        format!(
+            "This process does not answer to the host {shown:?}. Use http://127.0.0.1:{port}, or start it with `--allowed-host {shown}` if the name is yours."
+        ),
+    ))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_local_server_answers_to_this_machine_with_its_port() {
+        let at = |address: &str, host: &str| AllowedHosts::only(Vec::new()).allow(host, address.parse().unwrap());
+        for host in ["localhost:7717", "LOCALHOST:7717", "127.0.0.1:7717", "[::1]:7717"] {
+            assert!(at("127.0.0.1:7717", host), "{host}");
+        }
+        for host in
+            ["evil.example:7717", "localhost:7718", "localhost", "127.0.0.1.evil.example:7717", "", "10.0.0.5:7717"]
+        {
+            assert!(!at("127.0.0.1:7717", host), "{host}");
+        }
+        assert!(at("127.0.0.1:80", "localhost"));
+        assert!(at("10.0.0.5:7717", "10.0.0.5:7717"));
+        assert!(at("0.0.0.0:7717", "10.0.0.5:7717") && at("[::]:7717", "[fe80::1]:7717"));
+        assert!(!at("0.0.0.0:7717", "evil.example:7717"));
+    }
+
+    #[test]
+    fn named_hosts_are_taken_with_any_port_or_their_own() {
+        let hosts = AllowedHosts::only(vec!["chat.example".to_owned(), "other.example:8000".to_owned()]);
+        let at = |host: &str| hosts.allow(host, "127.0.0.1:7717".parse().unwrap());
+        assert!(at("chat.example") && at("Chat.Example:443") && at("other.example:8000") && at("127.0.0.1:7717"));
+        assert!(!at("other.example") && !at("other.example:8001") && !at("chat.example.evil:443"));
+        assert!(AllowedHosts::any().allow("anything", "127.0.0.1:7717".parse().unwrap()));
+    }
+}
