@@ -5,6 +5,8 @@
 
 #[path = "manifest/files.rs"]
 mod files;
+#[path = "manifest/hostile.rs"]
+mod hostile;
 #[path = "manifest/ledger.rs"]
 mod ledger;
 #[path = "manifest/properties.rs"]

@@ -87,6 +87,9 @@ pub(super) enum Command {
     Validate {
         /// A manifest to check instead of this binary's extensions; of any origin
         file: Option<PathBuf>,
+        /// Leave out the warnings and notes of this rule; may be repeated
+        #[arg(long, value_name = "CODE")]
+        allow: Vec<String>,
         #[command(flatten)]
         of: OfExtension,
         /// One JSON document

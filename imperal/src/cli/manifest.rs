@@ -44,6 +44,7 @@ pub(super) fn validate(
     registry: &Registry,
     file: Option<&Path>,
     of: &OfExtension,
+    allow: &[String],
     json: bool,
 ) -> Result<Exit, CliError> {
     let findings: Vec<Finding> = match file {
@@ -53,12 +54,22 @@ pub(super) fn validate(
             .flat_map(|extension| manifest::validate_extension(extension, &folder(extension, of)))
             .collect(),
     };
-    Ok(show(&findings, json))
+    Ok(show(&without(findings, allow)?, json))
 }
 
 /// `validate FILE` where there is no extension: any manifest, any origin.
-pub(super) fn of_file(file: &Path, json: bool) -> Exit {
-    show(&manifest::validate_file(file), json)
+pub(super) fn of_file(file: &Path, allow: &[String], json: bool) -> Result<Exit, CliError> {
+    Ok(show(&without(manifest::validate_file(file), allow)?, json))
+}
+
+/// Findings but for the warnings and notes of the rules that the caller allows.
+fn without(mut findings: Vec<Finding>, allow: &[String]) -> Result<Vec<Finding>, CliError> {
+    if let Some(unknown) = allow.iter().find(|code| !manifest::is_rule(code)) {
+        let text = format!("there is no rule `{unknown}`; docs/manifest.md has all of them");
+        return Err(CliError::usage(text));
+    }
+    findings.retain(|found| found.is_error() || !allow.iter().any(|code| code == found.rule));
+    Ok(findings)
 }
 
 fn show(findings: &[Finding], json: bool) -> Exit {
@@ -91,5 +102,24 @@ fn folder(extension: &Extension, of: &OfExtension) -> PathBuf {
         Some(folder) => folder.clone(),
         None if compiled.is_dir() => compiled,
         None => PathBuf::from("."),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_rule_can_be_left_out_unless_it_found_an_error() {
+        let text = r#"{"app_id": "A", "version": "1.0.0", "panels": [{"slot": "overlay", "panel_id": "a"}]}"#;
+        let all = manifest::check_text(text, "imperal.json");
+        let rules = |allow: &[&str]| -> Vec<&str> {
+            let allow: Vec<String> = allow.iter().map(|&code| code.to_owned()).collect();
+            without(all.clone(), &allow).unwrap().iter().map(|found| found.rule).collect()
+        };
+        assert!(rules(&[]).contains(&"M31"));
+        assert!(!rules(&["V12", "M31"]).iter().any(|rule| matches!(*rule, "M31" | "V12")));
+        assert!(rules(&["M4"]).contains(&"M4"));
+        assert!(without(all.clone(), &["M99".to_owned()]).is_err());
     }
 }

@@ -176,7 +176,9 @@ async fn carry_out(app: App, registry: Registry, args: Args) -> Result<Exit, Cli
         Command::Manifest { app: app_id } => manifest::print(&registry, app_id.as_deref()),
         Command::Token { user, tenant, scopes, hours } => serve::token(user, tenant, scopes, hours),
         Command::Build { check, of } => manifest::build(&registry, check, &of),
-        Command::Validate { file, of, json } => manifest::validate(&registry, file.as_deref(), &of, json),
+        Command::Validate { file, allow, of, json } => {
+            manifest::validate(&registry, file.as_deref(), &of, &allow, json)
+        }
         Command::Call(call) => call::call(app, registry, call).await,
         Command::Follow { task, reach } => follow::follow(app, registry, task.as_deref(), &reach).await,
         Command::Chat(list) => turns::chat(app, registry, list).await,

@@ -1,37 +1,26 @@
 //! Writes `imperal.json` beside an extension's Cargo.toml, and says whether it is up to date.
 //!
-//! Owns the merge with what the file owns (names, marketplace texts), the icon's size and the
-//! writing itself, which replaces the file in one step. What differs is told by `difference`.
+//! Owns the report, the icon's size and the writing itself, which replaces the file in one step.
+//! Which parts of the old file stay is decided by `merge`; what differs is told by `difference`.
 
 use std::fmt;
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
 
-use serde_json::{Map, Value};
+use serde_json::Value;
 
-use super::check::unknown_keys;
+use super::check::file;
 use super::difference::Difference;
 use super::json;
+use super::merge::{self, Parts};
 use super::model::Manifest;
 use crate::function::Extension;
 
 /// Name of a manifest's file.
 pub const FILE: &str = "imperal.json";
 
-/// Fields that the file on disk owns: a build keeps them, null included, in this order.
-const OF_THE_FILE: [&str; 11] = [
-    "author",
-    "category",
-    "description",
-    "hidden_in_sidebar",
-    "homepage",
-    "icon",
-    "license",
-    "marketplace",
-    "name",
-    "pricing",
-    "tags",
-];
+/// Replaced parts that a report shows.
+const MOST_REPLACED: usize = 20;
 
 /// What [`build`] did.
 #[derive(Debug, Clone)]
@@ -51,10 +40,13 @@ pub struct BuildReport {
     pub writes: usize,
     /// How many of them emit an event.
     pub events: usize,
-    /// Fields kept from the file.
+    /// What was kept of the file because the code does not say it or the file owns it: fields by
+    /// their name, plain tools as `tools.NAME`.
     pub kept: Vec<String>,
-    /// Fields of the file that are not in the new one: keys that no manifest has, and sections that
-    /// the code does not declare.
+    /// What the code says otherwise than the file did, one line each: `system: true, now false`.
+    pub replaced: Vec<String>,
+    /// What the file had and the new one does not: keys that no manifest has, and chat functions
+    /// that are not in the code.
     pub dropped: Vec<String>,
     /// Size of the icon, when its file is there.
     pub icon_size_bytes: Option<u64>,
@@ -73,8 +65,18 @@ impl fmt::Display for BuildReport {
         if !self.kept.is_empty() {
             write!(f, "\n  kept from the file: {}", self.kept.join(", "))?;
         }
+        if !self.replaced.is_empty() {
+            write!(f, "\n  replaced by the code:")?;
+            for line in self.replaced.iter().take(MOST_REPLACED) {
+                write!(f, "\n    {line}")?;
+            }
+            if self.replaced.len() > MOST_REPLACED {
+                write!(f, "\n    and {} more", self.replaced.len() - MOST_REPLACED)?;
+            }
+        }
         if !self.dropped.is_empty() {
-            write!(f, "\n  not kept, as the code does not declare it: {}", self.dropped.join(", "))?;
+            write!(f, "\n  dropped, as no manifest has it or the code no longer defines it: ")?;
+            write!(f, "{}", self.dropped.join(", "))?;
         }
         Ok(())
     }
@@ -104,14 +106,15 @@ impl std::error::Error for BuildError {}
 struct Merged {
     manifest: Value,
     disk: Option<(String, Value)>,
-    kept: Vec<String>,
-    dropped: Vec<String>,
+    parts: Parts,
     icon_size_bytes: Option<u64>,
 }
 
 /// Writes the extension's manifest into its folder.
 ///
-/// What the file on disk owns stays; a file that is up to date is not touched.
+/// What the file on disk owns stays, and so does what the code cannot declare: sections, and plain
+/// tools. The report names everything that was kept, replaced or dropped. A file that is up to date
+/// is not touched.
 ///
 /// # Errors
 /// When the file there is not a JSON object, or cannot be read or replaced. It is then left as it
@@ -133,8 +136,9 @@ pub fn build(extension: &Extension, folder: &Path) -> Result<BuildReport, BuildE
         functions: functions.len(),
         writes: functions.iter().filter(|function| function.action_type != crate::ActionType::Read).count(),
         events: functions.iter().filter(|function| !function.event.is_empty()).count(),
-        kept: merged.kept,
-        dropped: merged.dropped,
+        kept: merged.parts.kept,
+        replaced: merged.parts.replaced,
+        dropped: merged.parts.dropped,
         icon_size_bytes: merged.icon_size_bytes,
     })
 }
@@ -162,47 +166,37 @@ fn merge(extension: &Extension, folder: &Path) -> Result<Merged, BuildError> {
         Some(icon) => icon.as_str().unwrap_or_default().to_owned(),
         None => extension.def().icon.to_owned(),
     };
-    let size = std::fs::metadata(folder.join(&icon)).ok().filter(std::fs::Metadata::is_file).map(|file| file.len());
-    manifest.icon_size_bytes = size.filter(|_| !icon.is_empty());
+    manifest.icon_size_bytes = icon_size(folder, &icon);
     let icon_size_bytes = manifest.icon_size_bytes;
     let mut manifest = manifest.to_value();
-    let (mut kept, mut dropped) = (Vec::new(), Vec::new());
+    let mut parts = Parts::default();
     if let (Some(fields), Some(on_disk)) = (manifest.as_object_mut(), on_disk) {
-        kept = keep(fields, on_disk);
-        dropped = on_disk.keys().filter(|key| !fields.contains_key(*key)).cloned().collect();
-        let nested = unknown_keys(&Value::Object(on_disk.clone()));
-        dropped.extend(nested.into_iter().filter(|path| path.contains('.')));
+        parts = merge::merge(fields, on_disk);
     }
-    Ok(Merged { manifest, disk, kept, dropped, icon_size_bytes })
+    Ok(Merged { manifest, disk, parts, icon_size_bytes })
 }
 
-/// Copies what the file owns; names those that say something else than the code.
-fn keep(fields: &mut Map<String, Value>, on_disk: &Map<String, Value>) -> Vec<String> {
-    let mut kept = Vec::new();
-    for key in OF_THE_FILE {
-        if let Some(value) = on_disk.get(key) {
-            let before = fields.insert(key.to_owned(), value.clone());
-            if before.as_ref() != Some(value) {
-                kept.push(key.to_owned());
-            }
-        }
-    }
-    kept
+/// The size of the icon's file, when it is a file in the extension's folder.
+fn icon_size(folder: &Path, icon: &str) -> Option<u64> {
+    let path = file::inside(folder, icon).ok().filter(|_| !icon.is_empty())?;
+    std::fs::metadata(path).ok().filter(std::fs::Metadata::is_file).map(|file| file.len())
 }
 
 fn read(path: &Path) -> Result<Option<(String, Value)>, BuildError> {
     let shown = path.display();
-    let text = match std::fs::read_to_string(path) {
-        Ok(text) => text,
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
+    let bytes = match file::read(path, file::MANIFEST_BYTES) {
+        Ok(bytes) => bytes,
+        Err(error) if error.is_missing() => return Ok(None),
         Err(error) => return Err(BuildError(format!("cannot read {shown}: {error}"))),
     };
     let advice = "correct it, or remove it and build again: names and marketplace texts in it would then be lost";
-    match serde_json::from_str::<Value>(&text) {
-        Ok(value) if value.is_object() => Ok(Some((text, value))),
-        Ok(_) => Err(BuildError(format!("{shown} is not a JSON object: {advice}"))),
-        Err(error) => Err(BuildError(format!("{shown} is not JSON: {error}; {advice}"))),
-    }
+    let value = match crate::json::read::<Value>(&bytes) {
+        Ok(value) if value.is_object() => value,
+        Ok(_) => return Err(BuildError(format!("{shown} is not a JSON object: {advice}"))),
+        Err(error) => return Err(BuildError(format!("{shown} is not JSON: {error}; {advice}"))),
+    };
+    // Text that was read as JSON is UTF-8.
+    Ok(Some((String::from_utf8(bytes).unwrap_or_default(), value)))
 }
 
 /// A reader sees the old file or the new one, never half of it.

@@ -3,6 +3,7 @@
 //! Owns the comparison: field by field, tools by their names, so that a function moved up in a file
 //! does not look like a hundred changes.
 
+use std::collections::HashMap;
 use std::fmt;
 use std::path::Path;
 
@@ -98,22 +99,25 @@ fn compare(path: &str, old: &Value, new: &Value, changes: &mut Vec<Change>) {
 
 fn by_name(old: &[Value], new: &[Value], changes: &mut Vec<Change>) {
     let name = |tool: &Value| tool.get("name").and_then(Value::as_str).unwrap_or_default().to_owned();
-    let find = |tools: &[Value], wanted: &str| tools.iter().find(|tool| name(tool) == wanted).cloned();
+    let first = |tools: &'_ [Value]| -> HashMap<String, usize> {
+        tools.iter().enumerate().rev().map(|(at, tool)| (name(tool), at)).collect()
+    };
+    let (old_at, new_at) = (first(old), first(new));
     for tool in old {
         let path = format!("tools.{}", name(tool));
-        match find(new, &name(tool)) {
-            Some(other) => compare(&path, tool, &other, changes),
+        match new_at.get(&name(tool)).and_then(|at| new.get(*at)) {
+            Some(other) => compare(&path, tool, other, changes),
             None => changes.push(Change { path, old: Some(summary(tool)), new: None }),
         }
     }
-    for tool in new.iter().filter(|tool| find(old, &name(tool)).is_none()) {
+    for tool in new.iter().filter(|tool| !old_at.contains_key(&name(tool))) {
         changes.push(Change { path: format!("tools.{}", name(tool)), old: None, new: Some(summary(tool)) });
     }
     let (old_names, new_names): (Vec<_>, Vec<_>) = (old.iter().map(name).collect(), new.iter().map(name).collect());
     order(
         "tools",
-        old_names.iter().filter(|name| new_names.contains(name)),
-        new_names.iter().filter(|name| old_names.contains(name)),
+        old_names.iter().filter(|name| new_at.contains_key(*name)),
+        new_names.iter().filter(|name| old_at.contains_key(*name)),
         changes,
     );
 }

@@ -10,11 +10,13 @@ mod difference;
 mod export;
 mod fresh;
 mod json;
+mod merge;
 mod model;
 mod schema;
 mod section;
 
 pub use build::{BuildError, BuildReport, FILE, Freshness, build, check};
+pub(crate) use check::is_rule;
 pub use check::{Finding, Level, Look, check_text, render, to_json, validate_extension, validate_file};
 pub use difference::Difference;
 #[doc(hidden)]

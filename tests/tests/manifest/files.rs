@@ -46,7 +46,7 @@ fn a_build_writes_once_and_counts_what_is_there() {
 }
 
 #[test]
-fn what_the_file_owns_is_kept_and_what_is_lost_is_named() {
+fn a_build_keeps_what_the_file_owns_and_names_what_it_changes() {
     with_ledger(|extension, folder| {
         let before = json!({
             "app_id": "old", "version": "9.9.9", "name": "Curated", "tags": ["a"], "author": null,
@@ -54,13 +54,87 @@ fn what_the_file_owns_is_kept_and_what_is_lost_is_named() {
         });
         fs::write(folder.join(FILE), before.to_string()).unwrap();
         let report = build(extension, folder).unwrap();
-        assert_eq!(report.kept, ["author", "name", "tags"]);
-        assert_eq!(report.dropped, ["webhooks", "x_rust", "lifecycle", "lifecycle.misspelt"]);
+        assert_eq!(report.kept, ["author", "name", "tags", "webhooks", "lifecycle"]);
+        assert_eq!(report.replaced, ["app_id: \"old\", now \"tiny-ledger\"", "version: \"9.9.9\", now \"0.1.0\""]);
+        assert_eq!(report.dropped, ["x_rust"]);
         let text = fs::read_to_string(folder.join(FILE)).unwrap();
         let after: Value = serde_json::from_str(&text).unwrap();
         assert_eq!((&after["name"], &after["author"]), (&json!("Curated"), &Value::Null));
         assert_eq!((&after["app_id"], &after["version"]), (&json!("tiny-ledger"), &json!("0.1.0")));
         assert!(text.ends_with("\"author\": null,\n  \"tags\": [\n    \"a\"\n  ]\n}"), "{text}");
+    });
+}
+
+/// The parts of a manifest of the reference SDK that code of this version cannot declare.
+fn of_another_hand() -> Value {
+    json!({
+        "manifest_schema_version": 3, "sdk_version": "6.3.7", "app_id": "tiny-ledger", "version": "0.1.0",
+        "actions_explicit": true, "system": true, "capabilities": ["mail:read"],
+        "tools": [
+            {"name": "skeleton_refresh_rows", "description": "Draws the rows again.", "scopes": ["tiny-ledger:read"],
+             "parameters": {"limit": {"type": "integer", "required": false, "default": 3}}},
+            {"name": "list_rows", "description": "An older text of the list.", "action_type": "read", "owner_chat_tool": "x"},
+            {"name": "renamed", "description": "A function that the code no longer has.", "action_type": "read"},
+            {"name": "rebuild_row", "description": "A plain tool of that name.", "scopes": []},
+            {"description": "A tool without a name."},
+        ],
+        "signals": [{"name": "tick", "description": "Time"}],
+        "schedules": [{"name": "nightly", "cron": "0 3 * * *", "description": "Every night"}],
+        "required_scopes": ["tiny-ledger:read"],
+        "webhooks": null,
+        "config_defaults": {"skeleton": {"b": 1, "a": [1.0, 1e-7, 18_446_744_073_709_551_615_u64]}},
+        "panels": [
+            {"slot": "left", "panel_id": "rows", "title": "Rows", "cache_ttl": 60, "stale_while_revalidate": true,
+             "tree": {"type": "Stack", "props": {"children": [{"type": "Input", "props": {"type": "email"}}]}}},
+        ],
+    })
+}
+
+#[test]
+fn a_build_keeps_sections_and_plain_tools_as_they_are_written() {
+    with_ledger(|extension, folder| {
+        let before = of_another_hand();
+        fs::write(folder.join(FILE), before.to_string()).unwrap();
+        let report = build(extension, folder).unwrap();
+        let kept = ["signals", "schedules", "required_scopes", "webhooks", "config_defaults", "panels"];
+        assert_eq!(report.kept[..6], kept);
+        assert_eq!(report.kept[6..], ["tools.skeleton_refresh_rows"]);
+        assert_eq!(report.dropped, ["tools.renamed", "tools.4"]);
+        assert_eq!(
+            report.replaced[..2],
+            [
+                "system: true, now false",
+                "capabilities: [\"mail:read\"], now [\"tiny-ledger:read\",\"tiny-ledger:write\"]"
+            ]
+        );
+        assert!(report.replaced[2].starts_with("tools.list_rows: description, owner_chat_tool, "), "{report}");
+        assert!(report.replaced[3].starts_with("tools.rebuild_row: description, "), "{report}");
+        let after: Value = serde_json::from_str(&fs::read_to_string(folder.join(FILE)).unwrap()).unwrap();
+        for key in kept {
+            assert_eq!(after[key], before[key], "{key}");
+        }
+        assert_eq!(after["tools"][0], before["tools"][0]);
+        let names: Vec<&str> = after["tools"].as_array().unwrap().iter().map(|t| t["name"].as_str().unwrap()).collect();
+        assert_eq!(names, ["skeleton_refresh_rows", "list_rows", "rebuild_row", "drop_row"]);
+        let keys: Vec<&str> = after.as_object().unwrap().keys().map(String::as_str).collect();
+        let tail = ["schedules", "required_scopes", "webhooks", "config_defaults", "panels"];
+        assert_eq!(keys[keys.len() - 5..], tail, "the reference's order");
+        assert!(matches!(check(extension, folder).unwrap(), Freshness::Fresh), "a check agrees with the build");
+        assert!(!build(extension, folder).unwrap().written);
+    });
+}
+
+#[test]
+fn sections_that_a_build_keeps_are_validated_with_the_extension() {
+    with_ledger(|extension, folder| {
+        fs::write(folder.join("icon.svg"), ICON).unwrap();
+        let mut manifest = of_another_hand();
+        manifest["schedules"][0]["cron"] = json!("0 24 * * *");
+        fs::write(folder.join(FILE), manifest.to_string()).unwrap();
+        build(extension, folder).unwrap();
+        let findings = validate_extension(extension, folder);
+        let found: Vec<_> = findings.iter().map(|found| (found.rule, found.path.as_str())).collect();
+        assert_eq!(found, [("M23", "schedules.0.cron")], "{findings:#?}");
     });
 }
 
@@ -146,4 +220,83 @@ fn a_file_that_is_not_there_is_a_finding() {
     let findings = validate_file(Path::new("nowhere/imperal.json"));
     assert_eq!(findings.len(), 1);
     assert_eq!((findings[0].rule, findings[0].is_error()), ("M0", true));
+}
+
+/// A folder with a manifest that names this icon.
+fn with_icon(icon: &str) -> tempfile::TempDir {
+    let above = tempfile::tempdir().unwrap();
+    let folder = above.path().join("extension");
+    fs::create_dir(&folder).unwrap();
+    let mut manifest: Value = serde_json::from_str(crate::WHOLE).unwrap();
+    manifest["icon"] = json!(icon);
+    fs::write(folder.join(FILE), manifest.to_string()).unwrap();
+    above
+}
+
+#[cfg(unix)]
+#[test]
+fn an_icon_outside_the_folder_is_refused_and_not_read() {
+    let secret = tempfile::tempdir().unwrap();
+    let secret = secret.path().join("secret.svg");
+    fs::write(&secret, "<svg>a secret of another folder").unwrap();
+    for icon in ["../secret.svg", &secret.display().to_string(), "link.svg", "a/../../secret.svg"] {
+        let above = with_icon(icon);
+        let folder = above.path().join("extension");
+        fs::copy(&secret, above.path().join("secret.svg")).unwrap();
+        std::os::unix::fs::symlink(&secret, folder.join("link.svg")).unwrap();
+        let findings = validate_file(&folder.join(FILE));
+        let found: Vec<_> = findings.iter().filter(|found| found.path == "icon").collect();
+        assert_eq!(found.len(), 1, "{findings:#?}");
+        assert_eq!((found[0].rule, found[0].level), ("M34", Level::Error));
+        assert!(found[0].message.contains(icon), "{:?}", found[0]);
+    }
+}
+
+/// Runs on a thread of its own: a check that hangs fails this test and not the whole suite.
+#[cfg(unix)]
+fn within_a_minute<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> T {
+    let (done, result) = std::sync::mpsc::channel();
+    std::thread::spawn(move || done.send(work()));
+    result.recv_timeout(std::time::Duration::from_secs(60)).expect("the check hangs")
+}
+
+#[cfg(unix)]
+#[test]
+fn files_of_another_type_are_refused_before_they_are_opened() {
+    let folder = tempfile::tempdir().unwrap();
+    let pipe = folder.path().join("pipe.svg");
+    assert!(std::process::Command::new("mkfifo").arg(&pipe).status().unwrap().success());
+    let socket = folder.path().join("socket");
+    let _listener = std::os::unix::net::UnixListener::bind(&socket).unwrap();
+    for (path, kind) in [
+        (pipe.clone(), "a named pipe"),
+        (socket, "a socket"),
+        (folder.path().to_owned(), "a folder"),
+        ("/dev/zero".into(), "a device"),
+    ] {
+        let findings = within_a_minute(move || validate_file(&path));
+        assert_eq!(findings.len(), 1);
+        assert_eq!(findings[0].rule, "M0");
+        assert!(findings[0].message.contains(kind), "{:?}", findings[0]);
+    }
+    let mut manifest: Value = serde_json::from_str(crate::WHOLE).unwrap();
+    manifest["icon"] = json!("pipe.svg");
+    fs::write(folder.path().join(FILE), manifest.to_string()).unwrap();
+    let path = folder.path().join(FILE);
+    let findings = within_a_minute(move || validate_file(&path));
+    let found = findings.iter().find(|found| found.path == "icon").unwrap();
+    assert!(found.rule == "M28" && found.message.contains("a named pipe"), "{found:?}");
+}
+
+#[test]
+fn a_file_beyond_the_limit_is_refused_unread() {
+    let above = with_icon("icon.svg");
+    let folder = above.path().join("extension");
+    fs::write(folder.join("icon.svg"), vec![b' '; 2 * 1024 * 1024]).unwrap();
+    let findings = validate_file(&folder.join(FILE));
+    let found = findings.iter().find(|found| found.path == "icon").unwrap();
+    assert!(found.rule == "V21" && found.message.contains("2097152 bytes"), "{found:?}");
+    fs::write(folder.join(FILE), vec![b' '; 4 * 1024 * 1024 + 1]).unwrap();
+    let findings = validate_file(&folder.join(FILE));
+    assert!(findings.len() == 1 && findings[0].message.contains("4194304 is the most"), "{findings:?}");
 }

@@ -93,6 +93,7 @@ fn every_rule_can_be_raised() {
         ("V12", "/lifecycle/on_install", json!(null), "lifecycle"),
         ("V13", "/tools/0/name", json!("alert_rows"), "tools.0.name"),
         ("V14", "/description", json!("Short."), "description"),
+        ("SDK-VERSION-1", "/sdk_version", json!("+5.0.0"), "sdk_version"),
         ("V15", "/name", json!("ab"), "name"),
         ("V16", "/tools/1/description", json!("Drop."), "tools.1.description"),
         ("V17", "/tools/1/params_schema", json!({}), "tools.1.params_schema"),
@@ -133,6 +134,50 @@ fn every_rule_can_be_raised() {
     for (rule, text) in [("M0", "{"), ("M1", "[]")] {
         assert_eq!(check_text(text, "imperal.json")[0].rule, rule);
     }
+}
+
+#[test]
+fn what_is_absent_is_called_absent() {
+    let absent = |pointer: &str, value: Value, path: &str| {
+        let findings = changed(pointer, value);
+        let found = findings.iter().find(|found| found.path == path).unwrap_or_else(|| panic!("{path}: {findings:#?}"));
+        assert!(!found.message.contains("``"), "{found:?}");
+        found.message.clone()
+    };
+    assert_eq!(absent("/name", json!(""), "name"), "the extension has no name");
+    assert_eq!(absent("/description", json!(" "), "description"), "the extension has no description");
+    assert_eq!(absent("/tools/1/description", json!(""), "tools.1.description"), "`drop_row` has no description");
+    let nameless = json!({"action_type": "read", "description": "A function without a name at all."});
+    assert_eq!(
+        absent("/tools/1", nameless, "tools.1.params_schema"),
+        "the function at `tools.1` has no schema of its parameters"
+    );
+    for pointer in ["/app_id", "/tools/1/name", "/schedules/0/name", "/tools/1/event", "/panels/0/panel_id"] {
+        for found in changed(pointer, json!("")).iter().chain(&changed(pointer, Value::Null)) {
+            let text = format!("{} {}", found.message, found.fix);
+            assert!(!text.contains("``") && !text.contains("`.`") && !text.contains("\":"), "{pointer}: {found:?}");
+        }
+    }
+}
+
+#[test]
+fn advice_is_in_the_language_of_the_extension() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut manifest: Value = serde_json::from_str(WHOLE).unwrap();
+    manifest["tools"] = json!([]);
+    let path = folder.path().join("imperal.json");
+    std::fs::write(&path, manifest.to_string()).unwrap();
+    let fix = || {
+        let findings = imperal::manifest::validate_file(&path);
+        findings.iter().find(|found| found.rule == "V3").unwrap().fix.clone()
+    };
+    let (rust, python) = ("put `#[chat_function(..)]` on an async fn", "put `@chat.function(..)` on an async def");
+    assert_eq!(fix(), format!("in Rust: {rust}; in Python: {python}"));
+    std::fs::write(folder.path().join("main.py"), "").unwrap();
+    assert_eq!(fix(), python);
+    std::fs::remove_file(folder.path().join("main.py")).unwrap();
+    std::fs::write(folder.path().join("Cargo.toml"), "").unwrap();
+    assert_eq!(fix(), rust);
 }
 
 fn no_scopes() -> Vec<Finding> {

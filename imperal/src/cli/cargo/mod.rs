@@ -56,6 +56,9 @@ enum Command {
     Validate {
         /// A manifest file of any origin; no extension is needed for it
         file: Option<PathBuf>,
+        /// Leave out the warnings and notes of this rule; may be repeated
+        #[arg(long, value_name = "CODE")]
+        allow: Vec<String>,
         /// One JSON document
         #[arg(long)]
         json: bool,
@@ -105,9 +108,10 @@ fn carry_out(command: Command) -> Result<ExitCode, CliError> {
     match command {
         Command::New { name, path } => new::scaffold(&name, path.as_deref()).map(Into::into),
         Command::Build { options } => of_extension("build", &options),
-        Command::Validate { file: Some(file), json } => Ok(findings::of_file(&file, json).into()),
-        Command::Validate { file: None, json } => {
-            let options = if json { vec!["--json".to_owned()] } else { Vec::new() };
+        Command::Validate { file: Some(file), allow, json } => findings::of_file(&file, &allow, json).map(Into::into),
+        Command::Validate { file: None, allow, json } => {
+            let mut options = if json { vec!["--json".to_owned()] } else { Vec::new() };
+            options.extend(allow.into_iter().flat_map(|code| ["--allow".to_owned(), code]));
             of_extension("validate", &options)
         }
         Command::Manifest { options } => of_extension("manifest", &options),

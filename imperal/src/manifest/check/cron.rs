@@ -1,79 +1,335 @@
-//! Cron lines: whether each of the five fields can ever match.
+//! Cron lines: whether each of the five fields can be read, and whether the line ever matches.
 //!
-//! Owns ranges, steps and names of months and weekdays. A line that is not five fields is the
-//! table's business, not this one's.
+//! Reads what croniter reads, which runs the timetables of the reference's platform: ranges that
+//! wrap (`22-6`, `fri-mon`), `?`, `L`, `15W`, `1#2` and `L5` besides the usual forms. Days of the
+//! month and of the week that are both restricted are joined by "or". A line that is not five
+//! fields is the table's business.
+
+use super::form;
 
 const MONTHS: &[&str] = &["jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec"];
 const DAYS: &[&str] = &["sun", "mon", "tue", "wed", "thu", "fri", "sat"];
 
-struct FieldRange {
+/// Days of each month at most.
+const LENGTHS: [u32; 12] = [31, 29, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31];
+
+/// What becomes of a timetable.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Verdict {
+    Runs,
+    /// It can be read and never matches, for this reason.
+    Never(String),
+    /// The first field that cannot be read, and why.
+    Unreadable(String),
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Kind {
+    Minute,
+    Hour,
+    Day,
+    Month,
+    Weekday,
+}
+
+struct Field {
+    kind: Kind,
     name: &'static str,
     low: u32,
     high: u32,
     names: &'static [&'static str],
 }
 
-const FIELDS: [FieldRange; 5] = [
-    FieldRange { name: "minute", low: 0, high: 59, names: &[] },
-    FieldRange { name: "hour", low: 0, high: 23, names: &[] },
-    FieldRange { name: "day of the month", low: 1, high: 31, names: &[] },
-    FieldRange { name: "month", low: 1, high: 12, names: MONTHS },
-    FieldRange { name: "day of the week", low: 0, high: 7, names: DAYS },
+const FIELDS: [Field; 5] = [
+    Field { kind: Kind::Minute, name: "minute", low: 0, high: 59, names: &[] },
+    Field { kind: Kind::Hour, name: "hour", low: 0, high: 23, names: &[] },
+    Field { kind: Kind::Day, name: "day of the month", low: 1, high: 31, names: &[] },
+    Field { kind: Kind::Month, name: "month", low: 1, high: 12, names: MONTHS },
+    Field { kind: Kind::Weekday, name: "day of the week", low: 0, high: 6, names: DAYS },
 ];
 
-/// What is wrong with the first field that cannot be read.
-pub(super) fn fault(line: &str) -> Option<String> {
-    if line.starts_with('@') {
-        return None;
-    }
-    line.split_whitespace().zip(&FIELDS).find_map(|(text, field)| {
-        text.split(',')
-            .find_map(|part| part_fault(part, field))
-            .map(|fault| format!("its {} `{text}` {fault}", field.name))
-    })
+/// The values of a field.
+#[derive(Default)]
+struct Values {
+    /// Contains a `*`.
+    any: bool,
+    /// One bit a value.
+    bits: u64,
+    /// Weekdays that are bound to a week of the month.
+    nth: u64,
+    /// The last day of the month.
+    last: bool,
+    /// The weekday nearest to a day of the month.
+    nearest: bool,
 }
 
-fn part_fault(part: &str, field: &FieldRange) -> Option<String> {
+impl Values {
+    fn contains(&self, value: u32) -> bool {
+        self.any || self.bits & (1 << value) != 0
+    }
+}
+
+/// Reads a line of five fields.
+pub(super) fn judge(line: &str) -> Verdict {
+    if line.starts_with('@') {
+        return Verdict::Runs;
+    }
+    let lower = line.to_ascii_lowercase();
+    let blank = |c: char| matches!(c, ' ' | '\t' | '\n' | '\r' | '\u{b}' | '\u{c}');
+    let texts: Vec<&str> = lower.split(blank).filter(|text| !text.is_empty()).collect();
+    if texts.len() != FIELDS.len() {
+        let fault = "there are other blanks than spaces and tabs between its fields".to_owned();
+        return if form::cron(line) { Verdict::Unreadable(fault) } else { Verdict::Runs };
+    }
+    let mut fields = Vec::new();
+    for (text, field) in texts.into_iter().zip(&FIELDS) {
+        match read(text, field) {
+            Ok(values) => fields.push(values),
+            Err(fault) => return Verdict::Unreadable(format!("its {} `{text}` {fault}", field.name)),
+        }
+    }
+    let [_, _, days, months, weekdays] = fields.as_slice() else { return Verdict::Runs };
+    // A restricted weekday is another way to match.
+    if !weekdays.any || days.any || days.last || days.nearest {
+        return Verdict::Runs;
+    }
+    let matches = (1..=12)
+        .zip(LENGTHS)
+        .any(|(month, length)| months.contains(month) && (1..=length).any(|day| days.contains(day)));
+    if matches {
+        return Verdict::Runs;
+    }
+    let first = days.bits.trailing_zeros();
+    Verdict::Never(format!("none of its months has a day {first}"))
+}
+
+type Read<T> = Result<T, String>;
+
+fn read(text: &str, field: &Field) -> Read<Values> {
+    if let Some(random) = random(text, field) {
+        return random;
+    }
+    if text.contains('?') {
+        return match field.kind {
+            Kind::Day | Kind::Weekday if text == "?" => Ok(Values { any: true, ..Values::default() }),
+            Kind::Day | Kind::Weekday => Err("has a `?` that is not alone".to_owned()),
+            _ => Err("has a `?`, which is for days only".to_owned()),
+        };
+    }
+    let mut values = Values::default();
+    let parts: Vec<&str> = text.split(',').collect();
+    for part in &parts {
+        if let Some(day) = nearest(part, field) {
+            if parts.len() > 1 {
+                return Err("has a `W` that is not alone".to_owned());
+            }
+            within(day, field)?;
+            values.nearest = true;
+        } else {
+            add(part, field, &mut values)?;
+        }
+    }
+    let plain = values.bits & !values.nth;
+    if values.nth != 0 && plain != 0 && values.bits.count_ones() != 7 {
+        return Err("mixes weekdays with those of a week of the month (`1#2`)".to_owned());
+    }
+    Ok(values)
+}
+
+/// `15w` or `w15`: the weekday nearest to that day.
+fn nearest(part: &str, field: &Field) -> Option<u32> {
+    if field.kind != Kind::Day {
+        return None;
+    }
+    number(part.strip_suffix('w').or_else(|| part.strip_prefix('w'))?)
+}
+
+/// `r`, `r(0-10)`, each with an optional `/5`: a time that is drawn when the line is read. The
+/// same with `h` needs an id to draw from, which a manifest does not have.
+fn random(text: &str, field: &Field) -> Option<Read<Values>> {
+    let (kind, rest) = text.split_at_checked(1)?;
+    if !matches!(kind, "r" | "h") {
+        return None;
+    }
+    let (range, rest) = match rest.strip_prefix('(') {
+        Some(inner) => {
+            let (range, rest) = inner.split_once(')')?;
+            let (from, to) = range.split_once('-')?;
+            (Some((number(from)?, number(to)?)), rest)
+        }
+        None => (None, rest),
+    };
+    let step = match rest.strip_prefix('/') {
+        Some(step) => Some(number(step)?),
+        None if rest.is_empty() => None,
+        None => return None,
+    };
+    let (from, to) = range.unwrap_or((field.low, field.high));
+    let values = || -> Read<Values> {
+        if kind == "h" {
+            return Err("is drawn from an id that a manifest does not have; use `R` or a number".to_owned());
+        }
+        if range.is_some() && from >= to {
+            return Err("ends before it begins".to_owned());
+        }
+        within(weekday_zero(from, field), field)?;
+        within(weekday_zero(to, field), field)?;
+        if step == Some(0) {
+            return Err("has a step of 0".to_owned());
+        }
+        Ok(Values { any: true, ..Values::default() })
+    };
+    Some(values())
+}
+
+fn add(part: &str, field: &Field, values: &mut Values) -> Read<()> {
+    let (part, nth) = if field.kind == Kind::Weekday { week_of_month(part)? } else { (part, false) };
+    let bits = if part == "*" {
+        values.any = true;
+        0
+    } else if part == "l" && field.kind == Kind::Day {
+        values.last = true;
+        0
+    } else if let Some((from, to, step, is_range)) = range(part, field)? {
+        span(from, to, step, is_range, field)?
+    } else {
+        1 << within(weekday_zero(value(part, field)?, field), field)?
+    };
+    values.bits |= bits;
+    if nth {
+        values.nth |= bits;
+    }
+    Ok(())
+}
+
+/// A weekday without its week of the month: `1#2` is the second Monday, `l5` the last Friday.
+fn week_of_month(part: &str) -> Read<(&str, bool)> {
+    if let Some(day) = part.strip_prefix('l').filter(|day| number(day).is_some()) {
+        return Ok((day, true));
+    }
+    let Some((day, week)) = part.split_once('#').filter(|(_, week)| number(week).is_some()) else {
+        return Ok((part, false));
+    };
+    if !matches!(number(week), Some(1..=5)) {
+        return Err("has a week that is not from 1 to 5".to_owned());
+    }
+    let is_range = day.split_once('-').is_some_and(|(from, to)| [from, to].iter().all(|day| DAYS.contains(day)));
+    if day.contains(['-', '/', '*']) && !is_range {
+        return Err("has a week of the month behind something else than a weekday".to_owned());
+    }
+    Ok((day, true))
+}
+
+/// `from-to`, `from-to/step`, `from/step` and `*/step`; the last tells whether an end was written.
+fn range(part: &str, field: &Field) -> Read<Option<(u32, u32, u32, bool)>> {
     let (range, step) = match part.split_once('/') {
-        Some((range, step)) => (range, Some(step)),
+        Some((range, step)) => {
+            let step = number(step).ok_or("has a step that is not a number")?;
+            if step == 0 {
+                return Err("has a step of 0".to_owned());
+            }
+            (range, Some(step))
+        }
         None => (part, None),
     };
-    if let Some(step) = step
-        && step.parse::<u32>().ok().is_none_or(|step| !(1..=field.high).contains(&step))
-    {
-        return Some(format!("has a step that is not from 1 to {}", field.high));
-    }
     if range == "*" {
-        return None;
+        return Ok(Some((field.low, field.high, step.unwrap_or(1), true)));
     }
-    let (from, to) = range.split_once('-').map_or((range, None), |(from, to)| (from, Some(to)));
-    let bounds = format!("is not within {} to {}", field.low, field.high);
-    let Some(from) = value(from, field) else { return Some(bounds) };
-    match to.map(|to| value(to, field)) {
-        Some(None) => Some(bounds),
-        Some(Some(to)) if to < from => Some("ends before it begins".to_owned()),
-        _ => None,
+    let whole = |from: &str, to: &str| -> Read<(u32, u32)> {
+        let to = if to == "l" && field.kind == Kind::Day { field.high } else { value(to, field)? };
+        Ok((weekday_zero(value(from, field)?, field), weekday_zero(to, field)))
+    };
+    match (range.split_once('-'), step) {
+        (Some((from, to)), step) => {
+            let (from, to) = whole(from, to)?;
+            Ok(Some((from, to, step.unwrap_or(1), true)))
+        }
+        (None, Some(step)) => Ok(Some((weekday_zero(value(range, field)?, field), field.high, step, false))),
+        (None, None) => Ok(None),
     }
 }
 
-fn value(text: &str, field: &FieldRange) -> Option<u32> {
-    let named = field.names.iter().position(|name| name.eq_ignore_ascii_case(text));
-    let number = match named {
-        Some(at) => u32::try_from(at).ok()? + field.low,
-        None => text.bytes().all(|b| b.is_ascii_digit()).then(|| text.parse().ok())??,
-    };
-    (field.low..=field.high).contains(&number).then_some(number)
+/// Every `step`th value from one to another, past the end of the field where the range wraps. A
+/// range of one value that was written as a range is the whole field.
+fn span(from: u32, to: u32, step: u32, is_range: bool, field: &Field) -> Read<u64> {
+    if from.max(to) > field.high {
+        return Err(outside(field));
+    }
+    let (from, to) = if from == to && is_range { (field.low, field.high) } else { (from, to) };
+    within(from, field)?;
+    let all: Vec<u32> =
+        if from <= to { (from..=to).collect() } else { (from..=field.high).chain(field.low..=to).collect() };
+    let step = usize::try_from(step).unwrap_or(usize::MAX);
+    Ok(all.into_iter().step_by(step).fold(0, |bits, value| bits | (1 << value)))
+}
+
+fn outside(field: &Field) -> String {
+    let high = if field.kind == Kind::Weekday { 7 } else { field.high };
+    format!("is not within {} to {high}", field.low)
+}
+
+fn within(value: u32, field: &Field) -> Read<u32> {
+    if (field.low..=field.high).contains(&value) { Ok(value) } else { Err(outside(field)) }
+}
+
+/// Sunday is 0 and 7.
+fn weekday_zero(value: u32, field: &Field) -> u32 {
+    if field.kind == Kind::Weekday && value == 7 { 0 } else { value }
+}
+
+/// A number or a name of the field.
+fn value(text: &str, field: &Field) -> Read<u32> {
+    let named = field.names.iter().position(|name| *name == text).and_then(|at| u32::try_from(at).ok());
+    named.map(|at| at + field.low).or_else(|| number(text)).ok_or_else(|| outside(field))
+}
+
+/// ASCII digits; a number that is too large for anything is only large.
+fn number(text: &str) -> Option<u32> {
+    let digits = !text.is_empty() && text.bytes().all(|b| b.is_ascii_digit());
+    digits.then(|| text.parse().unwrap_or(u32::MAX))
 }
 
 #[cfg(test)]
 mod tests {
-    use super::fault;
+    use super::{Verdict, judge};
 
     #[test]
-    fn lines_that_can_match_pass_and_others_are_named() {
-        for good in ["0 9 * * *", "*/5 * * * *", "0-30/10 0,12 1-15 jan-MAR mon-fri", "0 0 31 12 7", "@daily"] {
-            assert_eq!(fault(good), None, "{good}");
+    fn reads_what_croniter_runs() {
+        for line in [
+            "0 9 * * *",
+            "*/5 * * * *",
+            "0-30/10 0,12 1-15 jan-MAR mon-fri",
+            "0 0 31 12 7",
+            "@daily",
+            "0 0 L * *",
+            "0 0 1,L * ?",
+            "0 22-6 * * fri-mon",
+            "0 0 ? * 1#2",
+            "0 0 * * L5",
+            "0 0 15W * *",
+            "0 0 * nov-feb mon-fri#1",
+            "30-10 * * * *",
+            "59/7 * * * *",
+            "0 0 30 2 1",
+            "R R(0-6) * * *",
+        ] {
+            assert_eq!(judge(line), Verdict::Runs, "{line}");
         }
+    }
+
+    #[test]
+    fn a_day_that_none_of_the_months_has_never_matches() {
+        for line in ["0 0 30 2 *", "0 0 31 4,6,9,11 *", "0 0 30,31 feb ?", "0 0 31/2 2 *"] {
+            assert!(matches!(judge(line), Verdict::Never(_)), "{line}: {:?}", judge(line));
+        }
+        assert_eq!(judge("0 0 30 2 *"), Verdict::Never("none of its months has a day 30".to_owned()));
+        for line in ["0 0 29 2 *", "0 0 31 2,3 *", "0 0 30 2 0-6", "0 0 L 2 *", "0 0 31W 2 *"] {
+            assert_eq!(judge(line), Verdict::Runs, "{line}");
+        }
+    }
+
+    #[test]
+    fn names_the_field_that_cannot_be_read() {
         let bad = [
             ("a b c d e", "its minute `a` is not within 0 to 59"),
             ("60 * * * *", "its minute `60` is not within 0 to 59"),
@@ -81,12 +337,15 @@ mod tests {
             ("0 0 0 * *", "its day of the month `0` is not within 1 to 31"),
             ("0 0 * 13 *", "its month `13` is not within 1 to 12"),
             ("0 0 * * 8", "its day of the week `8` is not within 0 to 7"),
-            ("*/0 * * * *", "its minute `*/0` has a step that is not from 1 to 59"),
-            ("30-10 * * * *", "its minute `30-10` ends before it begins"),
+            ("*/0 * * * *", "its minute `*/0` has a step of 0"),
             ("1, * * * *", "its minute `1,` is not within 0 to 59"),
+            ("? * * * *", "its minute `?` has a `?`, which is for days only"),
+            ("0 0 1,15W * *", "its day of the month `1,15w` has a `W` that is not alone"),
+            ("0 0 * * 1#6", "its day of the week `1#6` has a week that is not from 1 to 5"),
+            ("H * * * *", "its minute `h` is drawn from an id that a manifest does not have; use `R` or a number"),
         ];
         for (line, text) in bad {
-            assert_eq!(fault(line).as_deref(), Some(text), "{line}");
+            assert_eq!(judge(line), Verdict::Unreadable(text.to_owned()), "{line}");
         }
     }
 }

@@ -3,11 +3,14 @@
 //! Owns every V rule that a manifest can show. Not here: those that the types of this crate make
 //! impossible to break (V4 to V7, V11, V18, V22, V24-AST, V32), and V21, which is `icon`'s.
 
+use std::collections::HashSet;
+
 use serde_json::{Map, Value};
 
 use super::finding::Level;
 use super::form;
-use super::rules::{Sink, objects, text};
+use super::rules::{objects, text};
+use super::sink::{Sink, called};
 use super::{Circumstances, Origin};
 
 /// Whether a tool is a chat function and not a plain tool of a Python extension.
@@ -33,18 +36,18 @@ pub(super) fn check(manifest: &Map<String, Value>, origin: Origin, around: &Circ
         }
     }
     if tools == 0 {
-        sink.error(
-            "V3",
-            "tools",
-            "the extension has no function".to_owned(),
-            "put `#[chat_function(..)]` on an async fn",
-        );
+        let fix = sink.advice("put `#[chat_function(..)]` on an async fn", "put `@chat.function(..)` on an async def");
+        sink.error("V3", "tools", "the extension has no function".to_owned(), fix);
     }
     let system = manifest.get("system") == Some(&Value::Bool(true));
     if !scopes {
         let level = if system { Level::Error } else { Level::Warn };
-        let app_id = text(manifest, "app_id");
-        let fix = format!("declare what it needs: `capabilities: [\"{app_id}:read\", \"{app_id}:write\"]`");
+        let app_id = app_id_or_example(manifest);
+        let scopes = format!("[\"{app_id}:read\", \"{app_id}:write\"]");
+        let fix = sink.advice(
+            format!("declare what it needs: `capabilities: {scopes}`"),
+            format!("declare what it needs: `Extension(.., capabilities={scopes})`"),
+        );
         sink.raise("V34", level, "capabilities", "the extension declares no scopes".to_owned(), fix);
     }
     if system && around.is_stranger() {
@@ -58,6 +61,11 @@ pub(super) fn check(manifest: &Map<String, Value>, origin: Origin, around: &Circ
     }
 }
 
+/// The app id, or one to show how it is done.
+fn app_id_or_example(manifest: &Map<String, Value>) -> &str {
+    Some(text(manifest, "app_id")).filter(|app_id| !app_id.is_empty()).unwrap_or("my-app")
+}
+
 fn any_text(list: &[Value]) -> bool {
     list.iter().filter_map(Value::as_str).any(|scope| !scope.trim().is_empty())
 }
@@ -68,7 +76,10 @@ fn identity(manifest: &Map<String, Value>, sink: &mut Sink) {
     let description = text(manifest, "description").trim();
     let length = description.chars().count();
     if length < 40 {
-        let message = format!("the extension's description has {length} characters, and needs 40");
+        let message = match length {
+            0 => "the extension has no description".to_owned(),
+            _ => format!("the extension's description has {length} characters, and needs 40"),
+        };
         sink.error("V14", "description", message, "say in a sentence or two what the extension does for people");
     } else if description == app_id {
         let message = "the extension's description is its id".to_owned();
@@ -76,7 +87,11 @@ fn identity(manifest: &Map<String, Value>, sink: &mut Sink) {
     }
     let name = text(manifest, "name").trim();
     if name.chars().count() < 3 {
-        let message = format!("the extension's name `{name}` has fewer than 3 characters");
+        let message = if name.is_empty() {
+            "the extension has no name".to_owned()
+        } else {
+            format!("the extension's name `{name}` has fewer than 3 characters")
+        };
         sink.error("V15", "name", message, "give it a name for people, `Text refiner` for example");
     } else if name == app_id {
         let message = format!("the extension's name is its id, `{app_id}`");
@@ -102,48 +117,54 @@ fn function(
     around: &Circumstances,
     sink: &mut Sink,
 ) {
-    let name = text(tool, "name");
+    let bare = text(tool, "name");
+    let name = called("function", at, bare);
     let app_id = text(manifest, "app_id");
     let length = text(tool, "description").trim().chars().count();
     if length < 20 {
-        let message = format!("the description of `{name}` has {length} characters, and needs 20");
-        sink.error(
-            "V16",
-            format!("{at}.description"),
-            message,
-            "write a doc comment that says what goes in, what comes out and when to use it",
-        );
+        let message = match length {
+            0 => format!("{name} has no description"),
+            _ => format!("the description of {name} has {length} characters, and needs 20"),
+        };
+        let says = "that says what goes in, what comes out and when to use it";
+        let fix = sink.advice(format!("write a doc comment {says}"), format!("write a `description` {says}"));
+        sink.error("V16", format!("{at}.description"), message, fix);
     }
     let empty = |key: &str| tool.get(key).and_then(Value::as_object).is_none_or(Map::is_empty);
     if empty("params_schema") {
-        let message = format!("`{name}` has no schema of its parameters");
-        sink.error(
-            "V17",
-            format!("{at}.params_schema"),
-            message,
+        let message = format!("{name} has no schema of its parameters");
+        let fix = sink.advice(
             "give it a struct of parameters, an empty one if it takes none",
+            "give it a parameter whose type is a pydantic model, an empty one if it takes nothing",
         );
+        sink.error("V17", format!("{at}.params_schema"), message, fix);
     }
     let action = text(tool, "action_type");
     let changes = matches!(action, "write" | "destructive");
     if changes {
         if text(tool, "event").is_empty() {
-            let short = name.strip_prefix("fn_").unwrap_or(name);
-            let fix = format!("add `event = \"{app_id}.{short}\"`");
-            sink.warn("V10", format!("{at}.event"), format!("`{name}` changes something and has no event"), fix);
+            let short = Some(bare.strip_prefix("fn_").unwrap_or(bare)).filter(|name| !name.is_empty());
+            let event = format!("{}.{}", app_id_or_example(manifest), short.unwrap_or("changed"));
+            let fix = sink.advice(format!("add `event = \"{event}\"`"), format!("add `event=\"{event}\"`"));
+            sink.warn("V10", format!("{at}.event"), format!("{name} changes something and has no event"), fix);
         }
         if tool.get("chain_callable") == Some(&Value::Bool(false)) {
-            let message = format!("`{name}` changes something and cannot be called by a chain");
-            sink.error("V19", format!("{at}.chain_callable"), message, "remove `chain_callable = false`");
+            let message = format!("{name} changes something and cannot be called by a chain");
+            let fix = sink.advice("remove `chain_callable = false`", "remove `chain_callable=False`");
+            sink.error("V19", format!("{at}.chain_callable"), message, fix);
         }
         if tool.get("effects").and_then(Value::as_array).is_none_or(Vec::is_empty) {
-            let message = format!("`{name}` changes something and does not say what");
-            sink.warn("V20", format!("{at}.effects"), message, "add `effects = [\"update:thing\"]`");
+            let message = format!("{name} changes something and does not say what");
+            let fix = sink.advice("add `effects = [\"update:thing\"]`", "add `effects=[\"update:thing\"]`");
+            sink.warn("V20", format!("{at}.effects"), message, fix);
         }
     }
     if empty("return_schema") {
-        let message = format!("`{name}` does not say what its data looks like");
-        let fix = "return `Result<ActionResult<T>>`, or add `data_model = T`";
+        let message = format!("{name} does not say what its data looks like");
+        let fix = sink.advice(
+            "return `Result<ActionResult<T>>`, or add `data_model = T`",
+            "return `ActionResult[T]`, or add `data_model=T`",
+        );
         // A function that only draws needs no data, and a file does not show which those are.
         let lenient = around.v23_warns || origin == Origin::File;
         match action {
@@ -153,9 +174,9 @@ fn function(
             _ => {}
         }
     }
-    let full = app_id.chars().count() + 2 + name.chars().count();
+    let full = app_id.chars().count() + 2 + bare.chars().count();
     if full > 64 {
-        let message = format!("the full name `{app_id}__{name}` has {full} characters, and 64 is the most");
+        let message = format!("the full name `{app_id}__{bare}` has {full} characters, and 64 is the most");
         sink.warn("V33", format!("{at}.name"), message, "shorten the function's name");
     }
 }
@@ -173,9 +194,10 @@ fn plain_tool(at: &str, tool: &Map<String, Value>, sink: &mut Sink) {
 
 /// V35.
 fn sinks(manifest: &Map<String, Value>, sink: &mut Sink) {
+    let known: HashSet<&str> = objects(manifest, "tools").map(|(_, tool)| text(tool, "name")).collect();
     for (at, file_sink) in objects(manifest, "file_sinks") {
         let tool = text(file_sink, "tool");
-        if !tool.is_empty() && !objects(manifest, "tools").any(|(_, known)| text(known, "name") == tool) {
+        if !tool.is_empty() && !known.contains(tool) {
             let message = format!("files go to the tool `{tool}`, which is none of this extension's");
             sink.error("V35", format!("{at}.tool"), message, "name one of its tools");
         }

@@ -1,15 +1,17 @@
-//! The icon: a small SVG, drawn and not embedded (V21, M28).
+//! The icon: a small SVG, drawn and not embedded, in the extension's own folder (V21, M28, M34).
 //!
-//! Owns where it is looked for and what it must be.
+//! Owns where it is looked for and what it must be. How a file is read is in `file`.
 
 use std::path::Path;
 
 use serde_json::{Map, Value};
 
-use super::rules::{Sink, text};
+use super::file::{self, Unread};
+use super::rules::text;
+use super::sink::Sink;
 use super::xml;
 
-const MOST_BYTES: usize = 100 * 1024;
+const MOST_BYTES: u64 = 100 * 1024;
 
 /// Checks the icon that a manifest names, in the extension's folder where that is known.
 pub(super) fn check(manifest: &Map<String, Value>, folder: Option<&Path>, sink: &mut Sink) {
@@ -17,7 +19,11 @@ pub(super) fn check(manifest: &Map<String, Value>, folder: Option<&Path>, sink: 
     let at = "icon";
     if icon.is_empty() {
         let message = "the extension has no icon".to_owned();
-        sink.error("V21", at, message, "draw an SVG, put it beside Cargo.toml, and name it: `icon: \"icon.svg\"`");
+        let fix = sink.advice(
+            "draw an SVG, put it beside Cargo.toml, and name it: `icon: \"icon.svg\"`",
+            "draw an SVG, put it into the extension's folder, and name it: `Extension(.., icon=\"icon.svg\")`",
+        );
+        sink.error("V21", at, message, fix);
         return;
     }
     if !icon.to_lowercase().ends_with(".svg") {
@@ -30,8 +36,19 @@ pub(super) fn check(manifest: &Map<String, Value>, folder: Option<&Path>, sink: 
         return;
     }
     let Some(folder) = folder else { return };
-    let bytes = match std::fs::read(folder.join(icon)) {
+    let bytes = match file::inside(folder, icon).and_then(|path| file::read(&path, file::ICON_BYTES)) {
         Ok(bytes) => bytes,
+        Err(Unread::Outside) => {
+            let message = format!("the icon `{icon}` is outside the extension's folder, and was not read");
+            let fix = format!("put it into {} and name it there: `icon.svg` for example", folder.display());
+            sink.error("M34", at, message, fix);
+            return;
+        }
+        Err(Unread::TooLarge { bytes, .. }) => {
+            let (fault, fix) = too_large(bytes);
+            sink.error("V21", at, format!("the icon `{icon}` {fault}"), fix);
+            return;
+        }
         Err(error) => {
             let message = format!("the icon `{icon}` cannot be read: {error}");
             sink.warn("M28", at, message, format!("put it into {}", folder.display()));
@@ -43,11 +60,16 @@ pub(super) fn check(manifest: &Map<String, Value>, folder: Option<&Path>, sink: 
     }
 }
 
+fn too_large(bytes: u64) -> (String, &'static str) {
+    let fault = format!("has {bytes} bytes, and {MOST_BYTES} is the most");
+    (fault, "simplify its paths and remove what its editor left in it")
+}
+
 fn faults(bytes: &[u8]) -> Vec<(String, &'static str)> {
     let mut faults = Vec::new();
-    if bytes.len() > MOST_BYTES {
-        let fault = format!("has {} bytes, and {MOST_BYTES} is the most", bytes.len());
-        faults.push((fault, "simplify its paths and remove what its editor left in it"));
+    let size = u64::try_from(bytes.len()).unwrap_or(u64::MAX);
+    if size > MOST_BYTES {
+        faults.push(too_large(size));
     }
     let Ok(document) = std::str::from_utf8(bytes) else {
         faults.push(("is not UTF-8".to_owned(), "save it as UTF-8"));

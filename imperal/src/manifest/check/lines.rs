@@ -1,44 +1,83 @@
 //! On which line of a JSON text a value stands.
 //!
-//! Owns a scan of text that has already been read as JSON. Only done when there is a finding.
+//! Owns a scan of text that has already been read as JSON. Only done when there is a finding. Each
+//! byte of the text is looked at once, and each key is compared with the wanted paths by halving:
+//! a key that is long, or that has dots in it, costs no more than its length.
 
-use std::collections::{HashMap, HashSet};
+use std::cmp::Ordering;
+use std::collections::HashMap;
 
-/// Lines of the values at those paths and of all that they are in, by path, `tools.0.name`.
-pub(super) fn of<'a>(text: &str, paths: impl Iterator<Item = &'a str>) -> HashMap<String, u32> {
-    let mut wanted = HashSet::from([""]);
-    for path in paths {
-        wanted.insert(path);
-        wanted.extend(path.match_indices('.').map(|(end, _)| &path[..end]));
-    }
-    let mut scan = Scan { bytes: text.as_bytes(), at: 0, line: 1, wanted, lines: HashMap::new() };
-    scan.value(Some(""));
-    scan.lines
+/// The line of each path (`tools.0.name`), or of the nearest thing that contains it.
+pub(super) fn of(text: &str, paths: &[&str]) -> Vec<u32> {
+    let mut wanted: Vec<&str> = paths.to_vec();
+    wanted.sort_unstable_by(|a, b| order(a.as_bytes(), b.as_bytes()));
+    wanted.dedup();
+    let mut scan = Scan { bytes: text.as_bytes(), at: 0, line: 1, wanted: &wanted, lines: HashMap::new() };
+    scan.value(Some(Place { from: 0, to: wanted.len(), length: 0 }));
+    let deepest = scan.deepest();
+    let line = |path: &&str| {
+        let at = wanted.binary_search_by(|known| order(known.as_bytes(), path.as_bytes())).ok()?;
+        deepest.get(at).copied()
+    };
+    paths.iter().map(|path| line(path).unwrap_or(1)).collect()
 }
 
-/// The line of a path, or of the nearest thing that contains it.
-pub(super) fn nearest(lines: &HashMap<String, u32>, path: &str) -> u32 {
-    let mut path = path;
-    loop {
-        if let Some(line) = lines.get(path) {
-            return *line;
-        }
-        match path.rfind('.') {
-            Some(end) => path = &path[..end],
-            None => return 1,
-        }
-    }
+/// The order in which a path stands directly before everything inside it: the dot comes first.
+fn order(a: &[u8], b: &[u8]) -> Ordering {
+    let rank = |b: &u8| if *b == b'.' { 0 } else { u16::from(*b) + 1 };
+    a.iter().map(rank).cmp(b.iter().map(rank))
+}
+
+/// A value of the document on the way to wanted paths: those from `from` up to `to` are its path,
+/// which has `length` bytes, or are inside it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+struct Place {
+    from: usize,
+    to: usize,
+    length: usize,
 }
 
 struct Scan<'a> {
     bytes: &'a [u8],
     at: usize,
     line: u32,
-    wanted: HashSet<&'a str>,
-    lines: HashMap<String, u32>,
+    /// In `order`.
+    wanted: &'a [&'a str],
+    lines: HashMap<Place, u32>,
 }
 
 impl Scan<'_> {
+    /// For each wanted path the line of the innermost place that was found on the way to it.
+    fn deepest(&self) -> Vec<u32> {
+        let mut best = vec![(0_usize, 1_u32); self.wanted.len()];
+        for (place, line) in &self.lines {
+            for slot in best.get_mut(place.from..place.to).unwrap_or_default() {
+                if place.length >= slot.0 {
+                    *slot = (place.length, *line);
+                }
+            }
+        }
+        best.into_iter().map(|(_, line)| line).collect()
+    }
+
+    /// The place of a part, when it or something in it is wanted.
+    fn inner(&self, place: Option<Place>, key: &str) -> Option<Place> {
+        let Place { from, to, length } = place?;
+        let key = key.as_bytes();
+        let skip = length + usize::from(length > 0);
+        let within = self.wanted.get(from..to)?;
+        let head = |path: &str| match path.as_bytes().get(skip..) {
+            Some(tail) => order(tail.get(..key.len()).unwrap_or(tail), key),
+            None => Ordering::Less,
+        };
+        let start = within.partition_point(|path| head(path).is_lt());
+        let begun = within.get(start..)?;
+        let ends = |path: &str| matches!(path.as_bytes().get(skip + key.len()), None | Some(b'.'));
+        let count = begun.partition_point(|path| head(path).is_eq() && ends(path));
+        let found = Place { from: from + start, to: from + start + count, length: skip + key.len() };
+        (count > 0 && found.length > 0).then_some(found)
+    }
+
     fn blanks(&mut self) {
         while let Some(b) = self.bytes.get(self.at).filter(|b| b.is_ascii_whitespace() || matches!(b, b',' | b':')) {
             self.line += u32::from(*b == b'\n');
@@ -59,20 +98,11 @@ impl Scan<'_> {
         self.bytes.get(start..self.at).unwrap_or_default()
     }
 
-    /// The path of a part, when somebody asks for it or for something in it.
-    fn inner(&self, path: Option<&str>, key: &str) -> Option<String> {
-        let inner = match path? {
-            "" => key.to_owned(),
-            path => format!("{path}.{key}"),
-        };
-        self.wanted.contains(inner.as_str()).then_some(inner)
-    }
-
-    /// Passes a value; without a path nobody asks for it.
-    fn value(&mut self, path: Option<&str>) {
+    /// Passes a value; without a place nothing in it is wanted.
+    fn value(&mut self, place: Option<Place>) {
         self.blanks();
-        if let Some(path) = path {
-            self.lines.entry(path.to_owned()).or_insert(self.line);
+        if let Some(place) = place {
+            self.lines.entry(place).or_insert(self.line);
         }
         match self.bytes.get(self.at) {
             Some(b'{') => {
@@ -86,12 +116,12 @@ impl Scan<'_> {
                     let line = self.line;
                     let key = self.text();
                     let key: String =
-                        if path.is_some() { serde_json::from_slice(key).unwrap_or_default() } else { String::new() };
-                    let inner = self.inner(path, &key);
-                    if let Some(inner) = &inner {
-                        self.lines.insert(inner.clone(), line);
+                        if place.is_some() { serde_json::from_slice(key).unwrap_or_default() } else { String::new() };
+                    let inner = self.inner(place, &key);
+                    if let Some(inner) = inner {
+                        self.lines.insert(inner, line);
                     }
-                    self.value(inner.as_deref());
+                    self.value(inner);
                 }
             }
             Some(b'[') => {
@@ -103,8 +133,8 @@ impl Scan<'_> {
                         self.at += 1;
                         return;
                     }
-                    let inner = path.and_then(|path| self.inner(Some(path), &index.to_string()));
-                    self.value(inner.as_deref());
+                    let inner = if place.is_some() { self.inner(place, &index.to_string()) } else { None };
+                    self.value(inner);
                     index += 1;
                 }
             }
@@ -127,13 +157,23 @@ mod tests {
 
     #[test]
     fn each_value_has_the_line_it_stands_on() {
-        let text = "{\n \"a\": [\n  1,\n  {\"b\\n\": \"x\\\"y\"}\n ],\n \"c\":\n  null\n}";
-        let places = [("", 1), ("a", 2), ("a.0", 3), ("a.1", 4), ("a.1.b\n", 4), ("c", 6)];
-        let lines = of(text, places.iter().map(|(path, _)| *path));
-        for (path, line) in places {
-            assert_eq!(lines.get(path), Some(&line), "{path}");
+        let text = "{\n \"a\": [\n  1,\n  {\"b\\n\": \"x\\\"y\"}\n ],\n \"c\":\n  null,\n \"a-b\": 1,\n \"a.b\": {\n\"d\": 2}}";
+        let places = [
+            ("", 1),
+            ("a", 2),
+            ("a.0", 3),
+            ("a.1", 4),
+            ("a.1.b\n", 4),
+            ("a.1.missing.deep", 4),
+            ("c", 6),
+            ("a-b", 8),
+            ("a.b", 9),
+            ("a.b.d", 10),
+            ("nowhere", 1),
+        ];
+        let paths: Vec<&str> = places.iter().map(|(path, _)| *path).collect();
+        for ((path, line), found) in places.iter().zip(of(text, &paths)) {
+            assert_eq!(found, *line, "{path}");
         }
-        assert_eq!(nearest(&lines, "a.1.missing.deep"), 4);
-        assert_eq!(nearest(&lines, "nowhere"), 1);
     }
 }

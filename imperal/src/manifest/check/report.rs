@@ -3,13 +3,15 @@
 //! Owns the layout: verdict, place, source line, reason, way out, and the count at the end. Colour
 //! and source lines are the caller's choice.
 
+use std::borrow::Cow;
+use std::collections::HashMap;
 use std::fmt::Write as _;
 use std::path::Path;
 
 use serde_json::{Value, json};
 
 use super::finding::{Finding, Level};
-use super::source;
+use super::{file, source};
 
 /// How findings are shown.
 #[derive(Debug, Clone, Copy, Default)]
@@ -57,43 +59,84 @@ impl Look {
 /// ```
 pub fn render(findings: &[Finding], look: Look) -> String {
     let mut out = String::new();
+    let mut sources = Sources::default();
     for finding in findings {
         let head = format!("{}[{}]", finding.level, finding.rule);
-        let _ = writeln!(out, "{}: {}", look.level(finding.level, &head), look.paint(&finding.message, "1"));
+        let _ = writeln!(out, "{}: {}", look.level(finding.level, &head), look.paint(&plain(&finding.message), "1"));
+        let shown = plain(&finding.file);
         let arrow = look.paint("-->", "1;34");
         match (finding.file.is_empty(), finding.line) {
             (true, _) => {}
-            (false, 0) => drop(writeln!(out, "  {arrow} {}", finding.file)),
-            (false, line) => drop(writeln!(out, "  {arrow} {}:{line}", finding.file)),
+            (false, 0) => drop(writeln!(out, "  {arrow} {shown}")),
+            (false, line) => drop(writeln!(out, "  {arrow} {shown}:{line}")),
         }
         if look.source {
-            snippet(&mut out, finding, look);
+            snippet(&mut out, finding, look, &mut sources);
         }
         let bar = look.paint("=", "1;34");
         if !finding.why.is_empty() {
             let _ = writeln!(out, "   {bar} why: {}", finding.why);
         }
-        let _ = writeln!(out, "   {bar} fix: {}\n", finding.fix);
+        let _ = writeln!(out, "   {bar} fix: {}\n", plain(&finding.fix));
     }
     out.push_str(&count(findings));
     out.push('\n');
     out
 }
 
-fn snippet(out: &mut String, finding: &Finding, look: Look) {
+/// The texts that findings stand in, each read once, and where its lines begin.
+#[derive(Default)]
+struct Sources(HashMap<String, Option<(String, Vec<usize>)>>);
+
+impl Sources {
+    fn line(&mut self, name: &str, index: usize) -> Option<&str> {
+        let read = |name: &str| {
+            let bytes = file::read(&source::find(name, Path::new("."))?, file::MANIFEST_BYTES).ok()?;
+            let text = String::from_utf8(bytes).ok()?;
+            let starts = std::iter::once(0).chain(text.match_indices('\n').map(|(at, _)| at + 1)).collect();
+            Some((text, starts))
+        };
+        let (text, starts) = self.0.entry(name.to_owned()).or_insert_with(|| read(name)).as_ref()?;
+        let line = text.get(*starts.get(index)?..)?;
+        let end = starts.get(index + 1).map_or(line.len(), |next| next - 1 - starts[index]);
+        line.get(..end).map(|line| line.trim_end_matches('\r'))
+    }
+}
+
+fn snippet(out: &mut String, finding: &Finding, look: Look, sources: &mut Sources) {
     let Some(index) = usize::try_from(finding.line).ok().and_then(|line| line.checked_sub(1)) else { return };
-    let Some(path) = source::find(&finding.file, Path::new(".")) else { return };
-    let Ok(text) = std::fs::read_to_string(path) else { return };
-    let Some(line) = text.lines().nth(index) else { return };
+    let Some(line) = sources.line(&finding.file, index) else { return };
     let number = finding.line.to_string();
     let bar = look.paint("|", "1;34");
-    let shown: String = line.chars().take(160).collect();
+    let cut: String = line.chars().take(160).collect();
+    let shown = plain(&cut);
     let blank = " ".repeat(number.len());
     let start = shown.chars().take_while(|c| c.is_whitespace()).count();
     let marks = "^".repeat(shown.trim().chars().count().max(1));
     let _ = writeln!(out, " {blank} {bar}");
     let _ = writeln!(out, " {} {bar} {shown}", look.paint(&number, "1;34"));
     let _ = writeln!(out, " {blank} {bar} {}{}", " ".repeat(start), look.level(finding.level, &marks));
+}
+
+/// Text of a file without what would steer a terminal or reorder a line: such a character is
+/// written as its number.
+fn plain(text: &str) -> Cow<'_, str> {
+    let steers = |c: char| {
+        (c.is_control() && c != '\t')
+            || matches!(c, '\u{61c}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}')
+    };
+    if !text.contains(steers) {
+        return Cow::Borrowed(text);
+    }
+    let mut out = String::new();
+    for c in text.chars() {
+        if steers(c) {
+            let _ = write!(out, "<U+{:04X}>", u32::from(c));
+        } else {
+            out.push(c);
+        }
+    }
+    Cow::Owned(out)
 }
 
 /// `2 errors, 1 warning, 0 notes`.

@@ -4,51 +4,15 @@
 //! of an extension (V) is in `extension_rules`; what a schema must be is in `schemas`.
 
 use std::collections::BTreeMap;
+use std::fmt;
 
 use serde_json::{Map, Value};
 
-use super::finding::{Level, Raised};
+use super::finding::Level;
+use super::sink::{Sink, called};
 use super::table;
 use super::walk::{self, What};
 use super::{cron, schemas};
-
-/// Where findings are put.
-pub(super) struct Sink {
-    pub(super) raised: Vec<Raised>,
-}
-
-impl Sink {
-    pub(super) fn error(
-        &mut self,
-        rule: &'static str,
-        path: impl Into<String>,
-        message: String,
-        fix: impl Into<String>,
-    ) {
-        self.raise(rule, Level::Error, path, message, fix);
-    }
-
-    pub(super) fn warn(
-        &mut self,
-        rule: &'static str,
-        path: impl Into<String>,
-        message: String,
-        fix: impl Into<String>,
-    ) {
-        self.raise(rule, Level::Warn, path, message, fix);
-    }
-
-    pub(super) fn raise(
-        &mut self,
-        rule: &'static str,
-        level: Level,
-        path: impl Into<String>,
-        message: String,
-        fix: impl Into<String>,
-    ) {
-        self.raised.push(Raised { rule, level, path: path.into(), message, fix: fix.into() });
-    }
-}
 
 /// The text of a field; empty when it has none.
 pub(super) fn text<'a>(fields: &'a Map<String, Value>, key: &str) -> &'a str {
@@ -141,6 +105,9 @@ pub(super) fn reference(manifest: &Map<String, Value>, sink: &mut Sink) {
     if let Some(events) = manifest.get("events").and_then(Value::as_object) {
         for (at, emit) in objects(events, "emits") {
             let kind = text(emit, "type");
+            if app_id.is_empty() {
+                continue;
+            }
             if !kind.strip_prefix(app_id).is_some_and(|rest| rest.starts_with('.')) {
                 let message = format!("the event `{kind}` does not begin with `{app_id}.`");
                 let fix = format!("write `{app_id}.{}`", kind.rsplit('.').next().unwrap_or(kind));
@@ -179,7 +146,10 @@ fn sdk_version(manifest: &Map<String, Value>, sink: &mut Sink) {
         Some(version) => {
             let version = version.as_str().map_or_else(|| version.to_string(), str::to_owned);
             let head = version.split('-').next().unwrap_or_default();
-            let parts: Vec<u64> = head.split('.').filter_map(|part| part.parse().ok()).collect();
+            // A part that is not all digits does not count, also one with a sign.
+            let digits = |part: &&str| !part.is_empty() && part.bytes().all(|b| b.is_ascii_digit());
+            let number = |part: &str| part.parse().unwrap_or(u64::MAX);
+            let parts: Vec<u64> = head.split('.').filter(digits).map(number).collect();
             if parts < vec![5, 0, 0] {
                 let message = format!("`sdk_version` is {version}, and the platform loads 5.0.0 and later only");
                 sink.error("SDK-VERSION-1", "sdk_version", message, fix);
@@ -208,14 +178,18 @@ pub(super) fn own(manifest: &Map<String, Value>, sink: &mut Sink) {
         own_tool(&at, tool, sink);
     }
     for (at, schedule) in objects(manifest, "schedules") {
-        if let Some(fault) = cron::fault(text(schedule, "cron")) {
-            let message = format!("the timetable of `{}` cannot be read: {fault}", text(schedule, "name"));
-            sink.error(
-                "M23",
-                format!("{at}.cron"),
-                message,
-                "write five fields: minute, hour, day, month, weekday, in UTC",
-            );
+        let name = called("schedule", &at, text(schedule, "name"));
+        match cron::judge(text(schedule, "cron")) {
+            cron::Verdict::Runs => {}
+            cron::Verdict::Never(why) => {
+                let message = format!("the timetable of {name} never matches: {why}");
+                sink.warn("M23", format!("{at}.cron"), message, "name a day that is in one of its months");
+            }
+            cron::Verdict::Unreadable(fault) => {
+                let message = format!("the timetable of {name} cannot be read: {fault}");
+                let fix = "write five fields: minute, hour, day, month, weekday, in UTC";
+                sink.error("M23", format!("{at}.cron"), message, fix);
+            }
         }
     }
     for (at, panel) in objects(manifest, "panels") {
@@ -225,24 +199,25 @@ pub(super) fn own(manifest: &Map<String, Value>, sink: &mut Sink) {
             sink.warn("M31", format!("{at}.slot"), message, "use `center`, `left` or `right`");
         }
         if let Some(props) = panel.get("tree").and_then(|tree| tree.get("props")) {
-            nodes(props, &format!("{at}.tree.props"), sink);
+            let root = format!("{at}.tree.props");
+            nodes(props, &Trail { up: None, step: Step::Key(&root) }, sink);
         }
     }
 }
 
 fn own_tool(at: &str, tool: &Map<String, Value>, sink: &mut Sink) {
-    let name = text(tool, "name");
+    let name = called("tool", at, text(tool, "name"));
     let action = text(tool, "action_type");
     if !matches!(action, "" | "read" | "write" | "destructive") {
-        let message = format!("`{name}` has the action type `{action}`, which is none");
+        let message = format!("{name} has the action type `{action}`, which is none");
         sink.error("M21", format!("{at}.action_type"), message, "write `read`, `write` or `destructive`");
     } else if action.is_empty() && tool.get("action_type").is_some_and(Value::is_string) {
-        let message = format!("`{name}` has an empty action type");
+        let message = format!("{name} has an empty action type");
         sink.error("M21", format!("{at}.action_type"), message, "write `read`, `write` or `destructive`");
     }
     let chat = super::extension_rules::is_chat_function(tool);
     if !chat && text(tool, "description").trim().is_empty() {
-        sink.error("M27", at, format!("`{name}` has no description"), "say in one sentence what it does");
+        sink.error("M27", at, format!("{name} has no description"), "say in one sentence what it does");
     }
     let params = tool.get("params_schema").and_then(Value::as_object);
     let field = text(tool, "id_projection");
@@ -256,7 +231,7 @@ fn own_tool(at: &str, tool: &Map<String, Value>, sink: &mut Sink) {
         } else {
             format!("name one of its parameters: {}", known.join(", "))
         };
-        let message = format!("`id_projection` of `{name}` names `{field}`, which is no parameter of it");
+        let message = format!("`id_projection` of {name} names `{field}`, which is no parameter of it");
         sink.error("M24", format!("{at}.id_projection"), message, fix);
     }
     schemas::check(at, tool, sink);
@@ -276,7 +251,11 @@ fn unique(
         let Some(value) = item.get(key).and_then(Value::as_str) else { continue };
         match seen.get(value) {
             Some(first) => {
-                let message = format!("`{value}` is there twice: {first} and {at}");
+                let message = if value.is_empty() {
+                    format!("the `{key}` of {first} and of {at} is empty")
+                } else {
+                    format!("`{value}` is there twice: {first} and {at}")
+                };
                 sink.raise(rule, level, format!("{at}.{key}"), message, "rename or remove one of the two");
             }
             None => drop(seen.insert(value, at)),
@@ -284,13 +263,36 @@ fn unique(
     }
 }
 
+/// A place in a panel's tree. Its path is only written out for a finding.
+struct Trail<'a> {
+    up: Option<&'a Trail<'a>>,
+    step: Step<'a>,
+}
+
+enum Step<'a> {
+    Key(&'a str),
+    Index(usize),
+}
+
+impl fmt::Display for Trail<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if let Some(up) = self.up {
+            write!(f, "{up}.")?;
+        }
+        match self.step {
+            Step::Key(key) => f.write_str(key),
+            Step::Index(index) => write!(f, "{index}"),
+        }
+    }
+}
+
 /// The nodes below a panel's root. An object with a `type` of text and `props` is one; another
 /// object is data of the node it stands in.
-fn nodes(value: &Value, at: &str, sink: &mut Sink) {
+fn nodes(value: &Value, at: &Trail<'_>, sink: &mut Sink) {
     match value {
         Value::Array(items) => {
             for (index, item) in items.iter().enumerate() {
-                nodes(item, &format!("{at}.{index}"), sink);
+                nodes(item, &Trail { up: Some(at), step: Step::Index(index) }, sink);
             }
         }
         Value::Object(fields) => {
@@ -299,37 +301,27 @@ fn nodes(value: &Value, at: &str, sink: &mut Sink) {
                 node(fields, at, sink);
             }
             for (key, item) in fields {
-                nodes(item, &format!("{at}.{key}"), sink);
+                nodes(item, &Trail { up: Some(at), step: Step::Key(key) }, sink);
             }
         }
         _ => {}
     }
 }
 
-fn node(fields: &Map<String, Value>, at: &str, sink: &mut Sink) {
-    if fields.get("type").and_then(Value::as_str).is_none_or(str::is_empty) {
-        sink.error(
-            "M22",
-            format!("{at}.type"),
-            format!("the node at `{at}` has no type"),
-            "name what is drawn, `\"type\": \"Text\"` for example",
-        );
+fn node(fields: &Map<String, Value>, at: &Trail<'_>, sink: &mut Sink) {
+    if fields.get("type").and_then(Value::as_str).is_none_or(str::is_empty) && !sink.leaves_off(Level::Error) {
+        let fix = "name what is drawn, `\"type\": \"Text\"` for example";
+        sink.error("M22", format!("{at}.type"), format!("the node at `{at}` has no type"), fix);
     }
-    if !fields.get("props").is_some_and(Value::is_object) {
-        sink.error(
-            "M22",
-            format!("{at}.props"),
-            format!("the `props` of the node at `{at}` are not an object"),
-            "write `\"props\": {}`",
-        );
+    if !fields.get("props").is_some_and(Value::is_object) && !sink.leaves_off(Level::Error) {
+        let message = format!("the `props` of the node at `{at}` are not an object");
+        sink.error("M22", format!("{at}.props"), message, "write `\"props\": {}`");
     }
-    if let Some(value) = walk::input_type_fault(fields) {
+    if let Some(value) = walk::input_type_fault(fields)
+        && !sink.leaves_off(Level::Error)
+    {
         let message = format!("the input at `{at}` has the type {}, which is none", walk::found(value));
-        sink.error(
-            "M22",
-            format!("{at}.props.type"),
-            message,
-            format!("write one of {}", table::INPUT_TYPES.join(", ")),
-        );
+        let fix = format!("write one of {}", table::INPUT_TYPES.join(", "));
+        sink.error("M22", format!("{at}.props.type"), message, fix);
     }
 }

@@ -2,9 +2,12 @@
 //!
 //! Owns rules M25 and M26. The JSON Schema validator is the same one that checks calls.
 
+use std::collections::HashMap;
+
 use serde_json::{Map, Value};
 
-use super::rules::{Sink, text};
+use super::rules::text;
+use super::sink::{Sink, called};
 
 /// The fields of a schema's root, through a reference to a definition.
 pub(super) fn fields(schema: &Map<String, Value>) -> Option<&Map<String, Value>> {
@@ -17,7 +20,7 @@ pub(super) fn fields(schema: &Map<String, Value>) -> Option<&Map<String, Value>>
 
 /// Both schemas of a tool.
 pub(super) fn check(at: &str, tool: &Map<String, Value>, sink: &mut Sink) {
-    let name = text(tool, "name");
+    let name = called("tool", at, text(tool, "name"));
     for (key, what) in [("params_schema", "parameters"), ("return_schema", "result")] {
         let Some(schema) = tool.get(key).filter(|schema| schema.as_object().is_some_and(|fields| !fields.is_empty()))
         else {
@@ -25,13 +28,13 @@ pub(super) fn check(at: &str, tool: &Map<String, Value>, sink: &mut Sink) {
         };
         let at = format!("{at}.{key}");
         if let Err((place, fault)) = valid(schema) {
-            let message = format!("the schema of the {what} of `{name}` is none: {fault}");
+            let message = format!("the schema of the {what} of {name} is none: {fault}");
             sink.error("M25", format!("{at}{place}"), message, "correct the type or the attribute that it comes from");
         }
         if key == "params_schema"
             && let Some(schema) = schema.as_object()
         {
-            flat(&at, name, schema, sink);
+            flat(&at, &name, schema, sink);
         }
     }
 }
@@ -74,14 +77,12 @@ fn has_pattern(value: &Value) -> bool {
 /// Parameters are one object whose definitions do not contain themselves.
 fn flat(at: &str, name: &str, schema: &Map<String, Value>, sink: &mut Sink) {
     if let Some(target) = cycle(schema) {
-        let type_name = target.rsplit('/').next().unwrap_or(&target);
-        let message = format!("the parameters of `{name}` contain `{type_name}`, which contains itself");
-        sink.error(
-            "M26",
-            at,
-            message,
-            "take a list with the id of each parent instead, or text that the function reads",
-        );
+        let message = match target.rsplit('/').next().filter(|_| target != "#") {
+            Some(type_name) => format!("the parameters of {name} contain `{type_name}`, which contains itself"),
+            None => format!("the parameters of {name} contain themselves"),
+        };
+        let fix = "take a list with the id of each parent instead, or text that the function reads";
+        sink.error("M26", at, message, fix);
         return;
     }
     let kind = schema.get("type").and_then(Value::as_str);
@@ -91,35 +92,108 @@ fn flat(at: &str, name: &str, schema: &Map<String, Value>, sink: &mut Sink) {
             None if schema.contains_key("anyOf") || schema.contains_key("oneOf") => "a choice of several".to_owned(),
             None => "of no type".to_owned(),
         };
-        let message = format!("the parameters of `{name}` must be one object, and are {found}");
-        sink.error("M26", at, message, "make them a struct, and put this type into one of its fields");
+        let message = format!("the parameters of {name} must be one object, and are {found}");
+        let fix = sink.advice(
+            "make them a struct, and put this type into one of its fields",
+            "make them one pydantic model, and put this type into one of its fields",
+        );
+        sink.error("M26", at, message, fix);
     }
 }
 
-/// A definition that leads back to itself.
+/// The reference by which a schema leads back to itself.
+///
+/// Nodes are the schemas that something refers to, the root among them; edges are the references
+/// inside. One pass over the document collects both: a reference belongs to every target that it
+/// is in, and there are at most as many of those as the document is deep.
 fn cycle(schema: &Map<String, Value>) -> Option<String> {
-    let defs = schema.get("$defs").and_then(Value::as_object)?;
-    let direct = |value: &Value| {
-        let mut targets = Vec::new();
-        each_ref(value, &mut |target| targets.extend(target.strip_prefix("#/$defs/").map(str::to_owned)));
-        targets
-    };
-    defs.keys()
-        .find(|start| {
-            let mut open: Vec<String> = defs.get(*start).map(direct).unwrap_or_default();
-            let mut seen: Vec<String> = Vec::new();
-            while let Some(next) = open.pop() {
-                if next == **start {
-                    return true;
-                }
-                if !seen.contains(&next) {
-                    open.extend(defs.get(&next).map(direct).unwrap_or_default());
-                    seen.push(next);
+    let root = Value::Object(schema.clone());
+    let mut names: Vec<String> = Vec::new();
+    let mut numbers: HashMap<*const Value, usize> = HashMap::new();
+    each_ref(&root, &mut |target| {
+        if let Some(found) = target.strip_prefix('#').and_then(|pointer| root.pointer(pointer)) {
+            numbers.entry(std::ptr::from_ref(found)).or_insert_with(|| {
+                names.push(target.to_owned());
+                names.len() - 1
+            });
+        }
+    });
+    let mut edges: Vec<Vec<usize>> = vec![Vec::new(); names.len()];
+    collect_edges(&root, &root, &numbers, &mut Vec::new(), &mut edges);
+    first_on_a_cycle(&edges).and_then(|node| names.get(node).cloned())
+}
+
+fn collect_edges(
+    value: &Value,
+    root: &Value,
+    numbers: &HashMap<*const Value, usize>,
+    inside: &mut Vec<usize>,
+    edges: &mut [Vec<usize>],
+) {
+    let number = numbers.get(&std::ptr::from_ref(value)).copied();
+    inside.extend(number);
+    match value {
+        Value::Object(fields) => {
+            for (key, value) in fields {
+                match (key.as_str(), value) {
+                    ("$ref", Value::String(target)) => {
+                        let found = target.strip_prefix('#').and_then(|pointer| root.pointer(pointer));
+                        if let Some(to) = found.and_then(|found| numbers.get(&std::ptr::from_ref(found))) {
+                            for from in inside.iter() {
+                                if let Some(edges) = edges.get_mut(*from) {
+                                    edges.push(*to);
+                                }
+                            }
+                        }
+                    }
+                    ("default" | "const" | "enum" | "examples", _) => {}
+                    _ => collect_edges(value, root, numbers, inside, edges),
                 }
             }
-            false
-        })
-        .cloned()
+        }
+        Value::Array(items) => {
+            for item in items {
+                collect_edges(item, root, numbers, inside, edges);
+            }
+        }
+        _ => {}
+    }
+    if number.is_some() {
+        inside.pop();
+    }
+}
+
+/// Depth first, without recursion: an edge to a node that is still open closes a cycle.
+fn first_on_a_cycle(edges: &[Vec<usize>]) -> Option<usize> {
+    #[derive(Clone, Copy, PartialEq)]
+    enum State {
+        New,
+        Open,
+        Done,
+    }
+    let mut states = vec![State::New; edges.len()];
+    for start in 0..edges.len() {
+        let mut open = vec![(start, 0_usize)];
+        while let Some((node, next)) = open.pop() {
+            if next == 0 {
+                if states.get(node).is_none_or(|state| *state != State::New) {
+                    continue;
+                }
+                states[node] = State::Open;
+            }
+            let Some(to) = edges.get(node).and_then(|edges| edges.get(next)) else {
+                states[node] = State::Done;
+                continue;
+            };
+            open.push((node, next + 1));
+            match states.get(*to) {
+                Some(State::Open) => return Some(*to),
+                Some(State::New) => open.push((*to, 0)),
+                _ => {}
+            }
+        }
+    }
+    None
 }
 
 fn each_ref(value: &Value, visit: &mut impl FnMut(&str)) {

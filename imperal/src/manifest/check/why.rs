@@ -48,6 +48,8 @@ pub(super) const RULES: &[(&str, &str)] = &[
     ("M31", "the platform draws nothing in that slot"),
     ("M32", "the marketplace puts it into its default category"),
     ("M33", "what is deployed says something else than the code"),
+    ("M34", "only what is in the extension's folder is deployed, and a check must not read other files"),
+    ("M35", "a list that nobody reads to its end helps nobody"),
 ];
 
 /// The reason for a rule.

@@ -2,6 +2,15 @@
 //!
 //! Owns a reader that builds nothing: it checks nesting, attributes, entities and namespaces, and
 //! hands each element to its caller. Not for documents with a DTD of their own; an icon has none.
+//! The work grows with the text: names are looked up in sets, and nesting has a limit.
+
+use std::collections::{HashMap, HashSet};
+
+/// Deepest nesting that is read, as in common XML readers.
+const MOST_DEPTH: usize = 256;
+
+/// Characters of a name that an error shows.
+const SHOWN: usize = 60;
 
 /// An element as it opens.
 pub(super) struct Element<'a> {
@@ -21,7 +30,7 @@ impl<'a> Element<'a> {
 
 /// Reads a document; the fault says what is wrong and on which line.
 pub(super) fn read<'a>(text: &'a str, mut visit: impl FnMut(&Element<'a>)) -> Result<(), String> {
-    let mut reader = Reader { text, at: 0 };
+    let mut reader = Reader { text, at: 0, open: Vec::new(), spaces: HashMap::new() };
     reader.document(&mut visit).map_err(|fault| {
         let line = text.get(..reader.at).unwrap_or(text).lines().count().max(1);
         format!("{fault} on line {line}")
@@ -31,6 +40,10 @@ pub(super) fn read<'a>(text: &'a str, mut visit: impl FnMut(&Element<'a>)) -> Re
 struct Reader<'a> {
     text: &'a str,
     at: usize,
+    /// Names of the elements that are open, each with the namespaces that it declares.
+    open: Vec<(&'a str, Vec<&'a str>)>,
+    /// How many of the open elements declare a namespace.
+    spaces: HashMap<&'a str, usize>,
 }
 
 type Read<T> = Result<T, String>;
@@ -71,13 +84,12 @@ impl<'a> Reader<'a> {
         if self.rest().starts_with("<?xml") && !self.rest().starts_with("<?xml-") {
             self.until("?>", "the declaration")?;
         }
-        let mut open: Vec<(&'a str, Vec<&'a str>)> = Vec::new();
         let mut roots = 0;
         loop {
             let before = self.rest();
             let length = before.find('<').unwrap_or(before.len());
             let between = &before[..length];
-            if open.is_empty() && !between.trim_matches([' ', '\t', '\r', '\n']).is_empty() {
+            if self.open.is_empty() && !between.trim_matches([' ', '\t', '\r', '\n']).is_empty() {
                 return Err("there is text outside the root element".to_owned());
             }
             if between.contains("]]>") {
@@ -93,7 +105,7 @@ impl<'a> Reader<'a> {
                     return Err("a comment contains `--`".to_owned());
                 }
             } else if self.take("<![CDATA[") {
-                if open.is_empty() {
+                if self.open.is_empty() {
                     return Err("there is text outside the root element".to_owned());
                 }
                 self.until("]]>", "a CDATA section")?;
@@ -109,26 +121,26 @@ impl<'a> Reader<'a> {
                 let name = self.name()?;
                 self.blanks();
                 if !self.take(">") {
-                    return Err(format!("the closing tag of `{name}` does not end"));
+                    return Err(format!("the closing tag of `{}` does not end", short(name)));
                 }
-                match open.pop() {
-                    Some((expected, _)) if expected == name => {}
-                    Some((expected, _)) => return Err(format!("`{expected}` is closed by `{name}`")),
-                    None => return Err(format!("`{name}` is closed and was not open")),
+                match self.open.pop() {
+                    Some((expected, spaces)) if expected == name => self.forget(&spaces),
+                    Some((expected, _)) => return Err(format!("`{}` is closed by `{}`", short(expected), short(name))),
+                    None => return Err(format!("`{}` is closed and was not open", short(name))),
                 }
             } else {
                 self.at += 1;
-                if open.is_empty() {
+                if self.open.is_empty() {
                     roots += 1;
                     if roots > 1 {
                         return Err("there is a second root element".to_owned());
                     }
                 }
-                self.element(&mut open, visit)?;
+                self.element(visit)?;
             }
         }
-        match open.pop() {
-            Some((name, _)) => Err(format!("`{name}` is not closed")),
+        match self.open.pop() {
+            Some((name, _)) => Err(format!("`{}` is not closed", short(name))),
             None if roots == 0 => Err("there is no element".to_owned()),
             None => Ok(()),
         }
@@ -156,9 +168,13 @@ impl<'a> Reader<'a> {
         Ok(name)
     }
 
-    fn element(&mut self, open: &mut Vec<(&'a str, Vec<&'a str>)>, visit: &mut impl FnMut(&Element<'a>)) -> Read<()> {
+    fn element(&mut self, visit: &mut impl FnMut(&Element<'a>)) -> Read<()> {
         let name = self.name()?;
+        if self.open.len() >= MOST_DEPTH {
+            return Err(format!("elements are nested more than {MOST_DEPTH} deep"));
+        }
         let mut attributes: Vec<(&'a str, &'a str)> = Vec::new();
+        let mut seen: HashSet<&'a str> = HashSet::new();
         let closed = loop {
             let apart = self.blanks();
             if self.take("/>") {
@@ -168,51 +184,70 @@ impl<'a> Reader<'a> {
                 break false;
             }
             if self.rest().is_empty() {
-                return Err(format!("the tag of `{name}` does not end"));
+                return Err(format!("the tag of `{}` does not end", short(name)));
             }
             if !apart {
-                return Err(format!("attributes of `{name}` are not apart"));
+                return Err(format!("attributes of `{}` are not apart", short(name)));
             }
             let attribute = self.attribute()?;
-            if attributes.iter().any(|(key, _)| *key == attribute.0) {
-                return Err(format!("`{name}` has `{}` twice", attribute.0));
+            if !seen.insert(attribute.0) {
+                return Err(format!("`{}` has `{}` twice", short(name), short(attribute.0)));
             }
             attributes.push(attribute);
         };
         let spaces: Vec<&'a str> = attributes.iter().filter_map(|(key, _)| key.strip_prefix("xmlns:")).collect();
+        for space in &spaces {
+            *self.spaces.entry(space).or_default() += 1;
+        }
         for used in std::iter::once(&name).chain(attributes.iter().map(|(key, _)| key)) {
             let Some((space, _)) = used.split_once(':') else { continue };
-            let known = matches!(space, "xml" | "xmlns")
-                || spaces.contains(&space)
-                || open.iter().any(|(_, outer)| outer.contains(&space));
-            if !known {
-                return Err(format!("the namespace of `{used}` is not declared"));
+            if !matches!(space, "xml" | "xmlns") && !self.spaces.contains_key(space) {
+                return Err(format!("the namespace of `{}` is not declared", short(used)));
             }
         }
         let local = name.rsplit(':').next().unwrap_or(name);
-        visit(&Element { name: local, attributes, root: open.is_empty() });
-        if !closed {
-            open.push((name, spaces));
+        visit(&Element { name: local, attributes, root: self.open.is_empty() });
+        if closed {
+            self.forget(&spaces);
+        } else {
+            self.open.push((name, spaces));
         }
         Ok(())
+    }
+
+    /// The namespaces of an element end with it.
+    fn forget(&mut self, spaces: &[&'a str]) {
+        for space in spaces {
+            if let Some(count) = self.spaces.get_mut(space) {
+                *count -= 1;
+                if *count == 0 {
+                    self.spaces.remove(space);
+                }
+            }
+        }
     }
 
     fn attribute(&mut self) -> Read<(&'a str, &'a str)> {
         let key = self.name()?;
         self.blanks();
         if !self.take("=") {
-            return Err(format!("the attribute `{key}` has no value"));
+            return Err(format!("the attribute `{}` has no value", short(key)));
         }
         self.blanks();
         let quote = ["\"", "'"].into_iter().find(|quote| self.take(quote));
-        let quote = quote.ok_or_else(|| format!("the value of `{key}` is not in quotes"))?;
-        let value = self.until(quote, &format!("the value of `{key}`"))?;
+        let quote = quote.ok_or_else(|| format!("the value of `{}` is not in quotes", short(key)))?;
+        let value = self.until(quote, &format!("the value of `{}`", short(key)))?;
         if value.contains('<') {
-            return Err(format!("the value of `{key}` contains `<`"));
+            return Err(format!("the value of `{}` contains `<`", short(key)));
         }
         entities(value)?;
         Ok((key, value))
     }
+}
+
+/// The beginning of a name, short enough for a sentence.
+fn short(name: &str) -> &str {
+    name.char_indices().nth(SHOWN).map_or(name, |(end, _)| &name[..end])
 }
 
 fn allowed(c: char) -> bool {
@@ -232,7 +267,7 @@ fn entities(text: &str) -> Read<()> {
         };
         let character = number.and_then(char::from_u32).is_some_and(allowed);
         if !character && !matches!(name, "amp" | "lt" | "gt" | "quot" | "apos") {
-            return Err(format!("the entity `&{name};` is not known"));
+            return Err(format!("the entity `&{};` is not known", short(name)));
         }
     }
     Ok(())
@@ -255,6 +290,22 @@ mod tests {
     }
 
     #[test]
+    fn nesting_is_read_up_to_its_limit() {
+        let nested = |depth: usize| format!("{}{}", "<a>".repeat(depth), "</a>".repeat(depth));
+        assert_eq!(fault(&nested(super::MOST_DEPTH)), None);
+        assert!(fault(&nested(super::MOST_DEPTH + 1)).is_some_and(|fault| fault.contains("more than 256 deep")));
+        assert!(fault(&"<a>".repeat(300_000)).is_some_and(|fault| fault.contains("more than 256 deep")));
+    }
+
+    #[test]
+    fn a_namespace_ends_with_its_element() {
+        let text = "<a><b xmlns:x='1'><c xmlns:x='2'/><x:d/></b></a>";
+        assert_eq!(fault(text), None);
+        let after = "<a><b xmlns:x='1'><c xmlns:x='2'/></b><x:d/></a>";
+        assert!(fault(after).is_some_and(|fault| fault.contains("`x:d` is not declared")));
+    }
+
+    #[test]
     fn what_is_not_well_formed_is_named() {
         for (text, part) in [
             ("", "no element"),
@@ -274,6 +325,7 @@ mod tests {
             ("<!-- -- --><a/>", "contains `--`"),
             ("<1/>", "a name that is none"),
             ("<a>\u{1}</a>", "U+0001"),
+            ("<!DOCTYPE a [<!ENTITY b 'c'>]><a>&b;</a>", "declarations of its own"),
         ] {
             assert!(fault(text).is_some_and(|fault| fault.contains(part)), "{text:?}: {:?}", fault(text));
         }
