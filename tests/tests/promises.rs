@@ -7,6 +7,7 @@
 mod promises {
     mod lost_answers;
     mod repeat;
+    mod settings;
 }
 
 use std::sync::Arc;

@@ -41,7 +41,7 @@ impl Client {
         crate::context::choose_cryptography();
         let http = reqwest::Client::builder().build()?;
         if let Some(url) = &reach.url {
-            let token = std::env::var("IMPERAL_TOKEN").unwrap_or_default();
+            let token = super::serve::env_text("IMPERAL_TOKEN")?.unwrap_or_default();
             if token.is_empty() {
                 return Err(CliError::refused("set IMPERAL_TOKEN to your token for the platform at --url"));
             }

@@ -27,6 +27,7 @@ const DEV_PORT: u16 = 7717;
 pub(super) async fn dev(mut app: App, registry: Registry, args: DevArgs) -> Result<Exit, CliError> {
     args.settings.apply(&mut app.settings);
     args.keep.apply(&mut app.settings);
+    checked(&app.settings)?;
     let folder = own(&args.folder.data_dir)?;
     let grace = app.settings.shutdown_grace;
     let names: Vec<_> = registry.extensions().map(|e| format!("{} {}", e.def().name, e.def().version)).collect();
@@ -67,10 +68,11 @@ pub(super) async fn dev(mut app: App, registry: Registry, args: DevArgs) -> Resu
 pub(super) async fn serve(mut app: App, registry: Registry, args: ServeArgs) -> Result<Exit, CliError> {
     args.settings.apply(&mut app.settings);
     args.keep.apply(&mut app.settings);
+    checked(&app.settings)?;
     let grace = app.settings.shutdown_grace;
     let users = verifier(&args)?;
     let limits = UserLimits::from(&args.limits);
-    let service_token = env_text("IMPERAL_SERVICE_TOKEN");
+    let service_token = env_text("IMPERAL_SERVICE_TOKEN")?;
     let folder = own(&args.folder.data_dir)?;
     let ledger = match &args.database_url {
         None => file(&folder)?,
@@ -100,7 +102,7 @@ pub(super) async fn serve(mut app: App, registry: Registry, args: ServeArgs) -> 
 
 /// A token as whoever signs users in would make it, for trying `serve`.
 pub(super) fn token(user: String, tenant: String, scopes: Vec<String>, hours: u32) -> Result<Exit, CliError> {
-    let Some(secret) = env_text("IMPERAL_JWT_SECRET") else {
+    let Some(secret) = env_text("IMPERAL_JWT_SECRET")? else {
         return Err(CliError::new("set IMPERAL_JWT_SECRET to the secret that `serve` has"));
     };
     if user == LOCAL_USER && tenant == LOCAL_TENANT {
@@ -114,8 +116,18 @@ pub(super) fn token(user: String, tenant: String, scopes: Vec<String>, hours: u3
     Ok(Exit::Done)
 }
 
-fn env_text(name: &str) -> Option<String> {
-    std::env::var(name).ok().filter(|text| !text.is_empty())
+/// A variable's text; `None` when it is unset or empty.
+pub(super) fn env_text(name: &str) -> Result<Option<String>, CliError> {
+    let Some(text) = std::env::var_os(name) else { return Ok(None) };
+    let text =
+        text.into_string().map_err(|_| CliError::new(format!("{name} is not UTF-8; set it again or unset it")))?;
+    Ok(Some(text).filter(|text| !text.is_empty()))
+}
+
+/// Settings are refused before a folder or a database is touched.
+fn checked(settings: &Settings) -> Result<(), CliError> {
+    let faults = settings.faults();
+    if faults.is_empty() { Ok(()) } else { Err(CliError::new(faults.join("\n"))) }
 }
 
 /// The platform of a folder for one command, on a port of its own.
@@ -191,7 +203,8 @@ async fn database(
 fn own_name(folder: &DataFolder) -> Result<String, CliError> {
     let said =
         ["/proc/sys/kernel/hostname", "/etc/hostname"].iter().find_map(|path| std::fs::read_to_string(path).ok());
-    let host = said.or_else(|| env_text("HOSTNAME")).or_else(|| env_text("COMPUTERNAME"));
+    let named = |name| env_text(name).ok().flatten();
+    let host = said.or_else(|| named("HOSTNAME")).or_else(|| named("COMPUTERNAME"));
     let Some(host) = host.filter(|host| !host.trim().is_empty()) else {
         return Err(CliError::new("this machine does not say its name: give this node one of its own with --node"));
     };
@@ -216,7 +229,7 @@ async fn bind(
 }
 
 fn verifier(args: &ServeArgs) -> Result<Verifier, CliError> {
-    let secret = env_text("IMPERAL_JWT_SECRET");
+    let secret = env_text("IMPERAL_JWT_SECRET")?;
     let verifier = match (secret, &args.jwks) {
         (Some(_), Some(_)) => {
             return Err(CliError::new(

@@ -96,6 +96,8 @@ struct Node {
 pub enum PlatformError {
     /// Extensions or functions that cannot be served; one sentence each, with file and line.
     Functions(Vec<String>),
+    /// Settings that a platform does not start with; one sentence each, with the option's name.
+    Settings(Vec<String>),
     /// The ledger refused.
     Ledger(LedgerError),
     /// The outgoing HTTP client could not be made.
@@ -105,7 +107,7 @@ pub enum PlatformError {
 impl fmt::Display for PlatformError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Functions(faults) => f.write_str(&faults.join("\n")),
+            Self::Functions(faults) | Self::Settings(faults) => f.write_str(&faults.join("\n")),
             Self::Ledger(error) => error.fmt(f),
             Self::Http(error) => write!(f, "the HTTP client could not be made: {error}"),
         }
@@ -145,6 +147,13 @@ impl Platform {
         http: HttpPool,
         listener: Option<Arc<dyn ProgressListener>>,
     ) -> std::result::Result<Self, PlatformError> {
+        let faults = settings.faults();
+        if !faults.is_empty() {
+            return Err(PlatformError::Settings(faults));
+        }
+        for warning in settings.warnings() {
+            tracing::warn!("{warning}");
+        }
         let checks = compile_checks(&registry)?;
         let meters = Arc::new(Meters::new(&registry));
         let http = http.through(|way| Arc::new(Metered::new(way, meters.clone())));

@@ -23,7 +23,7 @@ impl Node {
     /// Until the platform ends. Not run when everything is kept for ever.
     pub(super) async fn keep_pruning(self: Arc<Self>) {
         let Some(shortest) = self.settings.keep.shortest() else { return };
-        let every = (shortest / PASSES).clamp(Duration::from_secs(1), self.settings.prune_every);
+        let every = (shortest / PASSES).max(Duration::from_secs(1)).min(self.settings.prune_every);
         let mut tick = tokio::time::interval(every);
         tick.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
         let mut watch = ClockWatch::start();

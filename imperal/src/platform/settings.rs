@@ -1,7 +1,9 @@
-//! What an operator can set, with the numbers the platform promises by default.
+//! What an operator can set, with the numbers the platform promises by default, and which values a
+//! platform does not start with.
 
 use std::time::Duration;
 
+use crate::context::MAX_TIMEOUT;
 use crate::ledger::Keep;
 
 /// Times and limits of a platform.
@@ -20,7 +22,8 @@ pub struct Settings {
     pub liveness: Duration,
     /// From a cancel to the work being dropped. 10 s.
     pub cancel_grace: Duration,
-    /// How long the node's right to its tasks lasts without renewal. 15 s.
+    /// How long the node's right to its tasks lasts without renewal: at least three times
+    /// `renew_every`. 15 s.
     pub lease: Duration,
     /// How often it is renewed, and other nodes' lapsed work looked for. 5 s.
     pub renew_every: Duration,
@@ -51,5 +54,142 @@ impl Default for Settings {
             keep: Keep::FOREVER,
             prune_every: Duration::from_secs(3600),
         }
+    }
+}
+
+/// Shortest time that means anything here.
+const INSTANT: Duration = Duration::from_millis(1);
+const SECOND: Duration = Duration::from_secs(1);
+const HOUR: Duration = Duration::from_secs(3600);
+const DAY: Duration = Duration::from_secs(24 * 3600);
+/// Work of a month is no call and no task.
+const LONGEST_WORK: Duration = Duration::from_secs(30 * 24 * 3600);
+const CENTURY: Duration = Duration::from_secs(36_500 * 24 * 3600);
+/// Renewals that must fit into a lease, so that one that fails costs nothing.
+const RENEWALS: u32 = 3;
+/// Longest name of a node, in bytes.
+const NODE_NAME: usize = 255;
+
+impl Settings {
+    /// One sentence for each value that a platform does not start with: empty when it starts.
+    pub(crate) fn faults(&self) -> Vec<String> {
+        let mut faults = Vec::new();
+        let mut within = |name: &str, value: Duration, (least, most): (Duration, Duration)| {
+            if !(least..=most).contains(&value) {
+                faults.push(format!("{name} is {}; use {} to {}", words(value), words(least), words(most)));
+            }
+        };
+        within("call_cap", self.call_cap, (INSTANT, LONGEST_WORK));
+        within("task_cap", self.task_cap, (INSTANT, LONGEST_WORK));
+        within("long_task_cap", self.long_task_cap, (INSTANT, LONGEST_WORK));
+        within("liveness (--liveness)", self.liveness, (INSTANT, LONGEST_WORK));
+        within("cancel_grace (--cancel-grace)", self.cancel_grace, (INSTANT, HOUR));
+        within("lease (--lease)", self.lease, (INSTANT * RENEWALS, HOUR));
+        within("renew_every", self.renew_every, (INSTANT, HOUR));
+        within("shutdown_grace (--shutdown-grace)", self.shutdown_grace, (Duration::ZERO, DAY));
+        within("prune_every", self.prune_every, (SECOND, CENTURY));
+        for (name, age) in [
+            ("keep.turns (--keep-turns)", self.keep.turns),
+            ("keep.tasks (--keep-tasks)", self.keep.tasks),
+            ("keep.events (--keep-events)", self.keep.events),
+            ("keep.audit (--keep-audit)", self.keep.audit),
+        ] {
+            if let Some(age) = age {
+                within(name, age, (SECOND, CENTURY));
+            }
+        }
+        if self.renew_every.checked_mul(RENEWALS).is_none_or(|least| self.lease < least) {
+            faults.push(format!(
+                "lease (--lease) is {} and renew_every {}; renew at least {RENEWALS} times within a lease",
+                words(self.lease),
+                words(self.renew_every)
+            ));
+        }
+        if self.tasks_per_user == 0 {
+            faults.push("tasks_per_user (--tasks-per-user) is 0, so no task could start; use 1 or more".to_owned());
+        }
+        let node = &self.node;
+        if node.trim().is_empty() || node.len() > NODE_NAME || node.chars().any(char::is_control) {
+            faults.push(format!(
+                "node (--node) is {:?}; use a name of 1 to {NODE_NAME} bytes without control characters",
+                &node[..node.floor_char_boundary(80)]
+            ));
+        }
+        faults
+    }
+
+    /// What is allowed and may surprise, for the log.
+    pub(super) fn warnings(&self) -> Vec<String> {
+        let mut warnings = Vec::new();
+        if self.liveness <= MAX_TIMEOUT {
+            warnings.push(format!(
+                "liveness is {}: a task that waits for one ctx.http() call of up to {} is taken for silent",
+                words(self.liveness),
+                words(MAX_TIMEOUT)
+            ));
+        }
+        warnings
+    }
+}
+
+/// A duration as options are written: `90 d`, `1.5 s`.
+fn words(time: Duration) -> String {
+    let seconds = time.as_secs();
+    if time.subsec_nanos() == 0 && seconds > 0 && seconds.is_multiple_of(DAY.as_secs()) {
+        format!("{} d", seconds / DAY.as_secs())
+    } else {
+        format!("{} s", time.as_secs_f64())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::ledger::Keep;
+
+    fn faults(change: impl FnOnce(&mut Settings)) -> Vec<String> {
+        let mut settings = Settings::default();
+        change(&mut settings);
+        settings.faults()
+    }
+
+    #[test]
+    fn default_settings_are_accepted_without_a_warning() {
+        assert_eq!(Settings::default().faults(), Vec::<String>::new());
+        assert_eq!(Settings::default().warnings(), Vec::<String>::new());
+    }
+
+    #[test]
+    fn every_fault_is_listed_with_its_option() {
+        let faults = faults(|s| {
+            (s.renew_every, s.lease) = (Duration::ZERO, Duration::MAX);
+            s.tasks_per_user = 0;
+            s.node = " ".to_owned();
+            s.keep.turns = Some(Duration::MAX);
+        });
+        for wanted in [
+            "renew_every is 0 s; use 0.001 s to 3600 s",
+            "lease (--lease) is 18446744073709552000 s",
+            "tasks_per_user (--tasks-per-user)",
+            "node (--node)",
+            "keep.turns (--keep-turns)",
+        ] {
+            assert!(faults.iter().any(|fault| fault.contains(wanted)), "{wanted}: {faults:#?}");
+        }
+        assert_eq!(faults.len(), 5, "{faults:#?}");
+    }
+
+    #[test]
+    fn a_lease_that_two_renewals_fill_is_refused() {
+        assert_eq!(faults(|s| (s.lease, s.renew_every) = (SECOND * 3, SECOND)), Vec::<String>::new());
+        let refused = faults(|s| (s.lease, s.renew_every) = (SECOND * 2, SECOND));
+        assert_eq!(refused, ["lease (--lease) is 2 s and renew_every 1 s; renew at least 3 times within a lease"]);
+    }
+
+    #[test]
+    fn a_liveness_shorter_than_one_http_call_is_a_warning() {
+        let settings = Settings { liveness: SECOND, keep: Keep::FOREVER, ..Settings::default() };
+        assert_eq!(settings.faults(), Vec::<String>::new());
+        assert!(settings.warnings()[0].contains("180 s"), "{:?}", settings.warnings());
     }
 }

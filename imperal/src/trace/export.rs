@@ -64,6 +64,9 @@ impl Traces {
     /// # Errors
     /// A sentence that names the variable which cannot be followed, and what can.
     pub(crate) fn start(service: &str, version: &str, runtime: &Handle) -> Result<Option<Self>, String> {
+        if let Some(name) = unreadable() {
+            return Err(format!("{name} is not UTF-8; set it again or unset it"));
+        }
         if !asked()? {
             return Ok(None);
         }
@@ -127,6 +130,12 @@ impl Traces {
 
     /// Nothing has to be explained where there are traces.
     pub(crate) fn explain() {}
+}
+
+/// A variable of ours that the SDK would take for unset.
+fn unreadable() -> Option<String> {
+    let names = std::env::vars_os().filter(|(_, value)| value.to_str().is_none()).map(|(name, _)| name);
+    names.filter_map(|name| name.into_string().ok()).find(|name| name.starts_with("OTEL_"))
 }
 
 fn variable(name: &str) -> String {

@@ -134,3 +134,37 @@ async fn a_file_that_may_only_be_read_is_named() {
     }
     starts_with_all_of_it(&options).await;
 }
+
+#[tokio::test]
+async fn settings_that_make_no_sense_are_refused_together_before_anything_is_written() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut options = NodeOptions::new(env!("CARGO_BIN_EXE_probe"), folder.path().join("data"));
+    options.args = ["--lease=99999", "--liveness=1e300", "--tasks-per-user=0"].map(str::to_owned).to_vec();
+    assert!(refusal(&options).await.contains("too short or too long"));
+    options.args[1] = "--keep-turns=999999999999d".to_owned();
+    options.args.push("--cancel-grace=1e10".to_owned());
+    let text = refusal(&options).await;
+    for option in ["--lease", "--keep-turns", "--tasks-per-user", "--cancel-grace"] {
+        assert!(text.contains(option), "{option}: {text}");
+    }
+    assert!(!options.folder.exists(), "a folder was made");
+}
+
+#[cfg(unix)]
+#[tokio::test]
+async fn a_variable_that_is_not_utf_8_is_named_and_not_taken_for_unset() {
+    use std::ffi::OsStr;
+    use std::os::unix::ffi::OsStrExt;
+
+    let folder = tempfile::tempdir().unwrap();
+    let options = NodeOptions::new(env!("CARGO_BIN_EXE_probe"), folder.path().join("data"));
+    for name in ["IMPERAL_SERVICE_TOKEN", "IMPERAL_JWT_SECRET", "IMPERAL_NODE", "OTEL_EXPORTER_OTLP_ENDPOINT"] {
+        let mut command = options.command();
+        let output = command.env(name, OsStr::from_bytes(b"\xff-secret")).stderr(Stdio::piped()).output();
+        let output = output.await.unwrap();
+        let text = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert!(!output.status.success(), "{name} was ignored");
+        // The command line's own words for its options are others.
+        assert!(text.contains("UTF-8") && !text.contains("panicked"), "{name}: {text}");
+    }
+}

@@ -8,6 +8,7 @@
 #![allow(deprecated, reason = "what a suite's function answers with is its own business: no data_model")]
 
 mod blocking;
+mod extremes;
 mod fan_out;
 mod key;
 mod on_cancel;

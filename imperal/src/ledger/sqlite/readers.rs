@@ -1,7 +1,6 @@
 //! The threads that read, each with its own connection.
 //!
-//! A read begins after it was asked, so it sees everything that was committed by then. The stack
-//! is larger than usual, see `rows`.
+//! A read begins after it was asked, so it sees everything that was committed by then.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
