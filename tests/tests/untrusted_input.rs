@@ -5,6 +5,8 @@
 //! good, that is the oracle: a status says so exactly.
 
 mod untrusted_input {
+    pub mod confirmed;
+    pub mod raw;
     pub mod room;
     pub mod shapes;
 }
@@ -13,8 +15,39 @@ use imperal_tests::{JWT_SECRET, SERVICE_TOKEN};
 use proptest::prelude::*;
 use serde_json::{Value, json};
 
+use untrusted_input::confirmed;
+use untrusted_input::raw::{Raw, exchange_half};
 use untrusted_input::room::{Room, check};
 use untrusted_input::shapes::{any_json, any_text, mutated};
+
+#[test]
+fn confirmed_faults() {
+    confirmed::all(Room::open());
+}
+
+#[test]
+fn secrets_are_written_nowhere() {
+    confirmed::secrets(Room::open());
+}
+
+#[test]
+fn answers_of_services_are_read_with_a_limit() {
+    confirmed::answers_of_services(Room::open());
+}
+
+mod postgres {
+    use super::{Room, confirmed};
+
+    #[test]
+    fn confirmed_faults() {
+        confirmed::all(Room::on_postgres("untrusted"));
+    }
+
+    #[test]
+    fn secrets_are_written_nowhere() {
+        confirmed::secrets(Room::on_postgres("untrusted_secrets"));
+    }
+}
 
 /// Bodies that parsers and servers have stumbled over. A file's name begins with where it is sent
 /// and the status that is right.
@@ -52,6 +85,82 @@ fn any_bytes_as_a_body() {
         let answer = room.post(path, body).header("x-service-token", SERVICE_TOKEN);
         let (status, _) = room.send(answer);
         prop_assert!([400, 415].contains(&status), "{status}");
+        Ok(())
+    });
+    room.close(0);
+}
+
+/// A header that says who somebody is counts as it was sent, or the request is refused.
+#[test]
+fn any_bytes_in_the_headers_that_say_who() {
+    let room = Room::open();
+    let address = room.address();
+    let byte = prop_oneof![4 => 0x20..0x7f_u8, 2 => 0x80..=0xff_u8, 1 => Just(b'\t')];
+    let value = prop_oneof![
+        2 => "[a-zé🦀]{1,12}".prop_map(String::into_bytes),
+        1 => prop::collection::vec(byte, 0..40),
+        1 => Just(b"anna".to_vec()),
+    ];
+    let header = prop::option::weighted(0.7, prop::collection::vec(value, 1..3));
+    let written = std::cell::Cell::new(0);
+    check(&(header.clone(), header), |(tenants, acting)| {
+        let mut request = Raw::new("POST", "/v1/internal/chat/inject")
+            .header("x-service-token", SERVICE_TOKEN)
+            .json(json!({"ext_id": "probe", "user_id": "anna", "text": "a message"}).to_string());
+        for (name, values) in [("x-tenant-id", &tenants), ("x-acting-user", &acting)] {
+            for value in values.iter().flatten() {
+                request = request.header(name, value);
+            }
+        }
+        let (status, answer) = request.send(&address);
+        // Blanks around a value are not part of it.
+        let said = |values: &Option<Vec<Vec<u8>>>| match values.as_deref() {
+            None => Some(None),
+            Some([one]) => {
+                let text = std::str::from_utf8(one).ok()?.trim_matches([' ', '\t']);
+                (!text.is_empty()).then(|| Some(text.to_owned()))
+            }
+            Some(_) => None,
+        };
+        let (tenant, acting) = (said(&tenants), said(&acting));
+        let right = match (&tenant, &acting) {
+            (None, _) | (_, None) => [400, 422],
+            (Some(tenant), _) if tenant.as_ref().is_some_and(|tenant| tenant.len() > 64) => [400, 422],
+            (_, Some(Some(acting))) if acting != "anna" => [403, 403],
+            _ => [200, 200],
+        };
+        prop_assert!(right.contains(&status), "{tenants:?} {acting:?}: {status} {answer}");
+        if status == 200 && tenant.flatten().is_none_or(|tenant| tenant == "default") {
+            written.set(written.get() + 1);
+        }
+        Ok(())
+    });
+    assert!(written.get() > 3, "{} written only", written.get());
+    room.close(written.get());
+}
+
+/// Whatever comes instead of a request, or as half of one.
+#[test]
+fn any_bytes_on_a_connection() {
+    let room = Room::open();
+    let address = room.address();
+    let good = format!(
+        "POST /v1/extensions/probe/call HTTP/1.1\r\nhost: a\r\nauthorization: Bearer {}\r\ntransfer-encoding: chunked\r\n\
+         content-type: application/json\r\nconnection: close\r\n\r\n5\r\n{{\"a\":\r\n2\r\n1}}\r\n0\r\n\r\n",
+        room.token()
+    );
+    let changed = (mutated(good.clone()), 0..good.len(), prop::option::of(0..good.len()));
+    let bytes = prop_oneof![
+        1 => prop::collection::vec(any::<u8>(), 0..300),
+        1 => Just(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\x04\0\0\0\0\0".to_vec()),
+        4 => changed.prop_map(|(text, from, until)| {
+            let text = until.map_or(text.clone(), |until| text.get(..until).unwrap_or(&text).to_owned());
+            text.get(from.min(3)..).unwrap_or_default().as_bytes().to_vec()
+        }),
+    ];
+    check(&bytes, |bytes| {
+        let (status, body) = exchange_half(&address, &bytes);
+        prop_assert!(status < 500, "{status} {body}");
         Ok(())
     });
     room.close(0);

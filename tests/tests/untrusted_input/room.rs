@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use imperal_tests::cluster::Database;
 use imperal_tests::{Claims, JWT_SECRET, Node, NodeOptions, User, token};
 use proptest::prelude::*;
 use proptest::test_runner::{Config, FileFailurePersistence, TestCaseError, TestRunner};
@@ -33,20 +34,86 @@ pub struct Room {
     anna: User,
     token: String,
     log: PathBuf,
-    _folder: TempDir,
+    folder: TempDir,
+    database: Option<Database>,
 }
 
 impl Room {
     pub fn open() -> Self {
+        Self::on(None)
+    }
+
+    /// The same on a PostgreSQL database of its own.
+    pub fn on_postgres(name: &str) -> Self {
+        Self::on(Some(name))
+    }
+
+    fn on(database: Option<&str>) -> Self {
         let runtime = Runtime::new().unwrap();
         let folder = tempfile::tempdir().unwrap();
         let log = folder.path().join("log");
         let mut options = NodeOptions::new(env!("CARGO_BIN_EXE_probe"), folder.path().join("data"));
         options.log = Some(log.clone());
+        options.env.push(("RUST_LOG".to_owned(), "info".to_owned()));
+        let database = database.map(|name| runtime.block_on(Database::make(name)));
+        options.env.extend(database.iter().map(|database| ("IMPERAL_DATABASE_URL".to_owned(), database.url())));
         let node = runtime.block_on(options.start());
         let token = token(&Claims::of("anna"), JWT_SECRET);
         let anna = User::with_token(&node, &token);
-        Self { runtime, node, anna, token, log, _folder: folder }
+        Self { runtime, node, anna, token, log, folder, database }
+    }
+
+    /// Killed with -9 and started again.
+    pub fn restarted(self) -> Self {
+        let Self { runtime, node, token, log, folder, database, .. } = self;
+        let node = runtime.block_on(async { node.kill().await.start().await });
+        let anna = User::with_token(&node, &token);
+        Self { runtime, node, anna, token, log, folder, database }
+    }
+
+    /// Host and port.
+    pub fn address(&self) -> String {
+        self.node.url.trim_start_matches("http://").to_owned()
+    }
+
+    /// The log, and every byte of the ledger: the data folder's files or the database's rows.
+    pub fn everything_written(&self) -> Vec<(String, Vec<u8>)> {
+        let mut written = vec![("the log".to_owned(), std::fs::read(&self.log).unwrap())];
+        for file in std::fs::read_dir(self.folder.path().join("data")).unwrap() {
+            let path = file.unwrap().path();
+            written.push((path.display().to_string(), std::fs::read(&path).unwrap()));
+        }
+        if let Some(database) = &self.database {
+            let dumped = std::process::Command::new("pg_dump").arg(database.url()).output().expect("pg_dump runs");
+            assert!(dumped.status.success(), "{}", String::from_utf8_lossy(&dumped.stderr));
+            written.push(("the database".to_owned(), dumped.stdout));
+        }
+        written
+    }
+
+    /// The URL of a service that answers once, with this.
+    pub fn service(&self, body: String) -> String {
+        let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        let url = format!("http://{}/", listener.local_addr().unwrap());
+        std::thread::spawn(move || {
+            let (mut stream, _) = listener.accept().unwrap();
+            let mut asked = [0; 4096];
+            let _ = std::io::Read::read(&mut stream, &mut asked);
+            let head = format!(
+                "HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: {}\r\nconnection: close\r\n\r\n",
+                body.len()
+            );
+            let _ = std::io::Write::write_all(&mut stream, (head + &body).as_bytes());
+        });
+        url
+    }
+
+    /// The process is well and nothing panicked.
+    pub fn end(self) {
+        assert_eq!(self.runtime.block_on(self.anna.get("/readyz")).0, 200);
+        let log = std::fs::read_to_string(&self.log).unwrap();
+        assert!(!log.contains("panicked"), "{log}");
+        self.runtime.block_on(self.node.kill());
     }
 
     pub fn token(&self) -> &str {

@@ -2,6 +2,8 @@
 
 #![allow(deprecated, reason = "what a suite's function answers with is its own business: no data_model")]
 
+mod untrusted;
+
 use std::process::ExitCode;
 
 use imperal::context::{MsgType, Retry};
