@@ -179,6 +179,7 @@ async fn a_new_extension_is_tested_built_validated_and_developed() {
     the_tutorial_ends_in_passing_tests(&hello);
     developing_it_loses_nothing(&hello).await;
     a_supervisor_that_was_killed_leaves_no_process_behind(&hello).await;
+    hostile_json_does_not_end_a_build_with_raw_value(&hello);
 }
 
 fn cargo_test(hello: &Hello) -> Output {
@@ -286,4 +287,23 @@ async fn a_supervisor_that_was_killed_leaves_no_process_behind(hello: &Hello) {
         assert!(std::time::Instant::now() < deadline, "its process still runs");
         tokio::time::sleep(Duration::from_millis(50)).await;
     }
+}
+
+/// An extension may turn on the feature of `serde_json` that makes its reader call itself without a limit.
+fn hostile_json_does_not_end_a_build_with_raw_value(hello: &Hello) {
+    let manifest = hello.path.join("Cargo.toml");
+    let text = std::fs::read_to_string(&manifest).unwrap();
+    let with = "[dependencies]\nserde_json = { version = \"1\", features = [\"raw_value\"] }\n";
+    std::fs::write(&manifest, text.replacen("[dependencies]\n", with, 1)).unwrap();
+    let bomb = (0..10).fold("0".to_owned(), |inner, _| {
+        let inner = inner.replace('\\', "\\u005c").replace('"', "\\u0022");
+        "[".repeat(120) + "{\"$serde_json::private::RawValue\":\"" + &inner + "\"}" + &"]".repeat(120)
+    });
+    std::fs::write(hello.path.join("bomb.json"), format!("{{\"app_id\":{bomb}}}")).unwrap();
+    let validated = imperal(&hello.path).args(["validate", "bomb.json"]).output().unwrap();
+    assert_eq!(validated.status.code(), Some(1), "{}", shown(&validated));
+    assert!(shown(&validated).contains("$serde_json::private::"), "{}", shown(&validated));
+    let params = format!("{{\"name\":{bomb}}}");
+    let called = imperal(&hello.path).args(["call", "greet", "--params", &params]).output().unwrap();
+    assert_eq!(called.status.code(), Some(2), "{}", shown(&called));
 }
