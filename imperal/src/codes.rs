@@ -64,6 +64,8 @@ codes! {
     UNAUTHENTICATED
     /// The request is not of the form the API takes.
     MALFORMED_REQUEST
+    /// The user has stored as much today as one may.
+    QUOTA_EXCEEDED
     /// The platform cannot write right now; nothing was accepted.
     UNAVAILABLE
 }

@@ -100,8 +100,9 @@ export class Stub {
 
   end(taskId, state, result) {
     const task = this.tasks.get(taskId);
-    Object.assign(task, { state, result, finished_at: new Date().toISOString() });
+    Object.assign(task, { state, finished_at: new Date().toISOString() });
     this.event("task", task);
+    task.result = result; // by itself, and in the outcome turn; not in the event
     this.turn({ text: result.error ?? result.summary, function: task.function, call_id: task.call_id, task_id: taskId, result });
   }
 
@@ -123,8 +124,9 @@ export class Stub {
     }
     if (path === "/v1/chat/turns") return send(200, this.page(query));
     if (path === "/v1/events/stream") return this.stream(request, response, Number(request.headers["last-event-id"] ?? query.get("after") ?? 0));
-    if (path === "/v1/tasks/active") return send(200, { tasks: [...this.tasks.values()].filter((task) => task.state === "running") });
-    if (path === "/v1/tasks") return send(200, { tasks: [...this.tasks.values()].reverse().slice(0, Number(query.get("limit") ?? 50)) });
+    const listed = ({ result: _inTheOutcomeTurn, ...task }) => task;
+    if (path === "/v1/tasks/active") return send(200, { tasks: [...this.tasks.values()].filter((task) => task.state === "running").map(listed) });
+    if (path === "/v1/tasks") return send(200, { tasks: [...this.tasks.values()].reverse().slice(0, Number(query.get("limit") ?? 50)).map(listed) });
     if (path === "/v1/audit/check") return send(200, { rows: this.audit().length, users: 1, ...(this.broken ? { broken: this.broken } : {}) });
     if (path === "/v1/audit") return send(200, { rows: this.audit().filter((row) => row.audit_id > Number(query.get("after") ?? 0)) });
     const cancel = path.match(/^\/v1\/tasks\/([^/]+)\/cancel$/);
@@ -135,6 +137,8 @@ export class Stub {
       this.event("task", task);
       return send(200, task);
     }
+    const one = path.match(/^\/v1\/tasks\/([^/]+)$/);
+    if (one && this.tasks.has(one[1])) return send(200, this.tasks.get(one[1]));
     if (path.endsWith("/call")) return this.call(JSON.parse(await read(request)), send, fail);
     fail(404, "NOT_FOUND", "There is nothing here.");
   }
@@ -158,9 +162,11 @@ export class Stub {
   page(query) {
     const limit = Number(query.get("limit") ?? query.get("latest") ?? 50);
     const turns = this.turns;
-    if (query.has("latest")) return { turns: turns.slice(-limit) };
-    if (query.has("before")) return { turns: turns.filter((turn) => turn.seq < Number(query.get("before"))).slice(-limit) };
-    return { turns: turns.filter((turn) => turn.seq > Number(query.get("after") ?? 0)).slice(0, limit) };
+    const latest = (those) => ({ turns: those.slice(-limit), ...(those.length > limit ? { next: those.at(-limit).seq } : {}) });
+    if (query.has("latest")) return latest(turns);
+    if (query.has("before")) return latest(turns.filter((turn) => turn.seq < Number(query.get("before"))));
+    const later = turns.filter((turn) => turn.seq > Number(query.get("after") ?? 0));
+    return { turns: later.slice(0, limit), ...(later.length > limit ? { next: later[limit - 1].seq } : {}) };
   }
 
   stream(request, response, after) {

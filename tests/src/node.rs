@@ -59,7 +59,8 @@ impl NodeOptions {
             ]
             .map(str::to_owned)
             .to_vec(),
-            env: Vec::new(),
+            // Not an argument: a version before it would not start.
+            env: vec![("IMPERAL_STORED_PER_USER_AND_DAY".to_owned(), "0".to_owned())],
             under: Vec::new(),
             log: None,
         }

@@ -128,9 +128,16 @@ impl User {
     /// # Panics
     /// When they cannot be read.
     pub async fn turns(&self) -> Vec<Value> {
-        let (status, body) = self.get("/v1/chat/turns?limit=500").await;
-        assert_eq!(status, StatusCode::OK, "{body}");
-        body["turns"].as_array().expect("turns is a list").clone()
+        let (mut turns, mut after) = (Vec::new(), 0);
+        loop {
+            let (status, mut body) = self.get(&format!("/v1/chat/turns?limit=500&after={after}")).await;
+            assert_eq!(status, StatusCode::OK, "{body}");
+            turns.append(body["turns"].as_array_mut().expect("turns is a list"));
+            match body["next"].as_u64() {
+                Some(next) => after = next,
+                None => return turns,
+            }
+        }
     }
 
     /// The turns that belong to a task.

@@ -15,6 +15,7 @@ mod gateway {
     mod refusals;
     mod retention;
     mod scoping;
+    mod shares;
     mod traces;
 }
 

@@ -266,6 +266,16 @@ pub(super) struct LimitArgs {
     /// Live event streams that one user may have open; 0 for no limit
     #[arg(long, env = "IMPERAL_STREAMS_PER_USER", value_name = "N", default_value_t = 100)]
     streams_per_user: u32,
+    /// MiB of turns that one user may add a day (UTC); 0 for no limit
+    #[arg(long, env = "IMPERAL_STORED_PER_USER_AND_DAY", value_name = "MIB", default_value_t = 256)]
+    stored_per_user_and_day: u32,
+}
+
+impl LimitArgs {
+    /// In bytes.
+    pub(super) fn stored(&self) -> u64 {
+        u64::from(self.stored_per_user_and_day) << 20
+    }
 }
 
 impl From<&LimitArgs> for UserLimits {

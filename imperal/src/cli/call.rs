@@ -11,7 +11,7 @@ use super::task_id::{self, Tasks};
 use super::{out, params, turns};
 use crate::app::App;
 use crate::function::Registry;
-use crate::ledger::{Task, TaskState};
+use crate::ledger::TaskState;
 
 #[derive(Deserialize)]
 struct Session {
@@ -56,8 +56,7 @@ async fn run(client: &Client, args: &CallArgs) -> Result<Exit, CliError> {
     }
     let exit = turns::exit_of(&reply.result);
     turns::show(&reply.turn, args.reach.json);
-    let Tasks { tasks } = client.get("/v1/tasks?limit=500").await?;
-    let mine: Vec<Task> = tasks.into_iter().filter(|task| task.call_id == reply.call_id).collect();
+    let Tasks { tasks: mine } = client.get(&format!("/v1/tasks?limit=500&call_id={}", reply.call_id)).await?;
     if args.follow && !mine.is_empty() {
         let follower = Follower::new(Some(reply.call_id), &mine, args.reach.json, client.is_ours())?;
         return Ok(exit.and(follower.until_done(client, reply.turn.seq).await?));

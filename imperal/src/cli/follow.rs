@@ -33,7 +33,7 @@ pub(super) async fn follow(app: App, registry: Registry, named: Option<&str>, re
         return ended;
     }
     // The latest number first: an outcome that comes after the look at the tasks is in the stream.
-    let Turns { turns } = client.get("/v1/chat/turns?latest=1").await?;
+    let Turns { turns, .. } = client.get("/v1/chat/turns?latest=1").await?;
     let seen = turns.last().map_or(0, |turn| turn.seq);
     let tasks = match named {
         Some(named) => {
@@ -280,13 +280,13 @@ impl Follower {
             }
         }
         loop {
-            let Turns { turns } = client.get(&format!("/v1/chat/turns?after={after}&limit=500")).await?;
-            let Some(last) = turns.last() else { break };
-            after = last.seq;
+            let Turns { turns, next } = client.get(&format!("/v1/chat/turns?after={after}&limit=500")).await?;
             for turn in &turns {
                 self.hear_turn(turn);
             }
-            self.read = after;
+            self.read = turns.last().map_or(self.read, |turn| turn.seq);
+            let Some(next) = next else { break };
+            after = next;
         }
         for (task_id, task) in ended {
             let Some(name) = self.open.remove(&task_id) else { continue };

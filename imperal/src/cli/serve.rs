@@ -68,6 +68,7 @@ pub(super) async fn dev(mut app: App, registry: Registry, args: DevArgs) -> Resu
 pub(super) async fn serve(mut app: App, registry: Registry, args: ServeArgs) -> Result<Exit, CliError> {
     args.settings.apply(&mut app.settings);
     args.keep.apply(&mut app.settings);
+    app.settings.stored_per_user_and_day = args.limits.stored();
     checked(&app.settings)?;
     let grace = app.settings.shutdown_grace;
     let users = verifier(&args)?;

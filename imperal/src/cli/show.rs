@@ -17,6 +17,7 @@ use crate::ledger::{AuditCheck, AuditRow, Task};
 #[derive(Deserialize)]
 struct Rows {
     rows: Vec<AuditRow>,
+    next: Option<u64>,
 }
 
 pub(super) async fn tasks(app: App, registry: Registry, args: ListArgs) -> Result<Exit, CliError> {
@@ -117,11 +118,11 @@ async fn latest_rows(client: &Client, limit: usize) -> Result<Vec<AuditRow>, Cli
     let mut after = 0;
     let mut latest: Vec<AuditRow> = Vec::new();
     loop {
-        let Rows { rows } = client.get(&format!("/v1/audit?after={after}&limit=500")).await?;
-        let Some(last) = rows.last() else { return Ok(latest) };
-        after = last.audit_id;
+        let Rows { rows, next } = client.get(&format!("/v1/audit?after={after}&limit=500")).await?;
         latest.extend(rows);
         latest.drain(..latest.len().saturating_sub(limit));
+        let Some(next) = next else { return Ok(latest) };
+        after = next;
     }
 }
 

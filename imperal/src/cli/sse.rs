@@ -21,10 +21,14 @@ pub(super) struct Parser {
 impl Parser {
     /// The events that these bytes complete.
     pub(super) fn feed(&mut self, bytes: &[u8]) -> Result<Vec<Message>, CliError> {
-        self.pending.extend_from_slice(bytes);
         let mut complete = Vec::new();
-        while let Some(end) = self.pending.iter().position(|byte| *byte == b'\n') {
-            let line: Vec<u8> = self.pending.drain(..=end).collect();
+        let mut rest = bytes;
+        // Each byte is looked at once and copied once, however long a line is and in however many pieces.
+        while let Some(end) = rest.iter().position(|byte| *byte == b'\n') {
+            let (line, behind) = rest.split_at(end + 1);
+            rest = behind;
+            self.pending.extend_from_slice(line);
+            let line = std::mem::take(&mut self.pending);
             let line = std::str::from_utf8(&line)?.trim_end_matches(['\n', '\r']);
             if line.is_empty() {
                 let message = std::mem::take(&mut self.message);
@@ -42,6 +46,7 @@ impl Parser {
                 self.message.data.push_str(data.strip_prefix(' ').unwrap_or(data));
             }
         }
+        self.pending.extend_from_slice(rest);
         Ok(complete)
     }
 }

@@ -16,14 +16,27 @@ use crate::result::WireResult;
 #[derive(Deserialize)]
 pub(super) struct Turns {
     pub(super) turns: Vec<Turn>,
+    /// There is more: how to go on.
+    pub(super) next: Option<u64>,
+}
+
+/// The latest turns, as many as asked for and there: a page may end earlier.
+async fn latest(client: &Client, limit: u32) -> Result<Vec<Turn>, CliError> {
+    let mut page: Turns = client.get(&format!("/v1/chat/turns?latest={limit}")).await?;
+    let mut latest = page.turns;
+    while let (Some(before), Some(missing @ 1..)) = (page.next, (limit as usize).checked_sub(latest.len())) {
+        page = client.get(&format!("/v1/chat/turns?before={before}&limit={missing}")).await?;
+        latest.splice(..0, page.turns);
+    }
+    Ok(latest)
 }
 
 /// `chat`.
 pub(super) async fn chat(app: App, registry: Registry, args: ListArgs) -> Result<Exit, CliError> {
     let client = Client::reach(app, registry, &args.reach).await?;
-    let turns = client.get(&format!("/v1/chat/turns?latest={}", args.limit)).await;
+    let turns = latest(&client, args.limit).await;
     client.close().await;
-    let Turns { turns } = turns?;
+    let turns = turns?;
     for turn in &turns {
         if args.reach.json {
             out::json(turn);

@@ -32,7 +32,8 @@ pub(super) struct TurnsQuery {
 #[derive(Debug, Serialize, JsonSchema)]
 pub(super) struct Turns {
     turns: Vec<Turn>,
-    /// Ask again with `after` this: there is more.
+    /// There is more: ask again with this as `after`, or as `before` where the page was asked for by `latest` or
+    /// `before`.
     #[serde(skip_serializing_if = "Option::is_none")]
     next: Option<u64>,
 }
@@ -41,14 +42,15 @@ pub(super) async fn turns(access: Access, Query(query): Query<TurnsQuery>) -> Re
     let limit = query.limit.unwrap_or(DEFAULT_LIMIT).clamp(1, 500);
     let page = match (query.after, query.before, query.latest) {
         (after, None, None) => {
-            let mut turns = access.turns(after.unwrap_or(0), limit).await?;
-            let next = (turns.len() == limit as usize).then(|| turns.last().map(|turn| turn.seq)).flatten();
-            turns.shrink_to_fit();
-            Turns { turns, next }
+            let page = access.turns(after.unwrap_or(0), limit).await?;
+            let next = page.last().filter(|_| page.more).map(|turn| turn.seq);
+            Turns { turns: page.rows, next }
         }
         (None, before, latest) => {
             let limit = latest.unwrap_or(limit).clamp(1, 500);
-            Turns { turns: access.latest_turns(before, limit).await?, next: None }
+            let page = access.latest_turns(before, limit).await?;
+            let next = page.first().filter(|_| page.more).map(|turn| turn.seq);
+            Turns { turns: page.rows, next }
         }
         _ => return Err(Failure::malformed("Give `after`, or `before` or `latest`, not both.")),
     };

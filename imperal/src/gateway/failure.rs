@@ -1,6 +1,6 @@
 //! Errors as HTTP answers: `{"error":{"code","message","field"?}}` with the right status.
 
-use std::time::Duration;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use axum::http::{Method, StatusCode, Uri};
 use axum::response::{IntoResponse, Response};
@@ -72,15 +72,23 @@ impl From<Error> for Failure {
             StatusCode::FORBIDDEN
         } else if *code == codes::UNAUTHENTICATED {
             StatusCode::UNAUTHORIZED
-        } else if *code == codes::RATE_LIMITED {
+        } else if *code == codes::RATE_LIMITED || *code == codes::QUOTA_EXCEEDED {
             StatusCode::TOO_MANY_REQUESTS
         } else if *code == codes::UNAVAILABLE {
             StatusCode::SERVICE_UNAVAILABLE
         } else {
             StatusCode::INTERNAL_SERVER_ERROR
         };
-        Self { status, error, retry_after: SOON }
+        let retry_after = if *code == codes::QUOTA_EXCEEDED { until_midnight() } else { SOON };
+        Self { status, error, retry_after }
     }
+}
+
+/// Until a day's quota is free again, by this machine's clock.
+fn until_midnight() -> Duration {
+    const DAY: u64 = 24 * 3600;
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    Duration::from_secs(DAY - now.as_secs() % DAY)
 }
 
 impl IntoResponse for Failure {

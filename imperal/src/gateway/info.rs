@@ -166,6 +166,9 @@ pub(super) struct AuditQuery {
 #[derive(Debug, Serialize, JsonSchema)]
 pub(super) struct AuditRows {
     rows: Vec<AuditRow>,
+    /// There is more: ask again with this as `after`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    next: Option<u64>,
 }
 
 /// Whose audit rows the caller may read besides their own.
@@ -180,17 +183,14 @@ fn wider_audit(access: &Access) -> Option<AuditScope> {
     }
 }
 
-pub(super) async fn audit(
-    access: Access,
-    State(gateway): State<Gateway>,
-    Query(query): Query<AuditQuery>,
-) -> Result<Response, Failure> {
+pub(super) async fn audit(access: Access, Query(query): Query<AuditQuery>) -> Result<Response, Failure> {
     let (after, limit) = (query.after.unwrap_or(0), query.limit.unwrap_or(100).clamp(1, 500));
-    let rows = match wider_audit(&access) {
-        Some(scope) => gateway.platform.audit_rows(scope, after, limit).await?,
+    let page = match wider_audit(&access) {
+        Some(scope) => access.audit_in(scope, after, limit).await?,
         None => access.audit(after, limit).await?,
     };
-    Ok(json(StatusCode::OK, &AuditRows { rows }))
+    let next = page.last().filter(|_| page.more).map(|row| row.audit_id);
+    Ok(json(StatusCode::OK, &AuditRows { rows: page.rows, next }))
 }
 
 pub(super) async fn check_audit(access: Access, State(gateway): State<Gateway>) -> Result<Response, Failure> {

@@ -106,7 +106,10 @@ fn operations(generator: &mut SchemaGenerator) -> Vec<Operation> {
         Operation {
             query: &[
                 ("after", "Only turns with a higher number"),
-                ("limit", "At most so many, 1 to 500; 100 when absent"),
+                (
+                    "limit",
+                    "At most so many, 1 to 500; 100 when absent. A page also ends at 2 MiB; `next` says how to go on",
+                ),
                 ("latest", "The latest so many instead"),
                 ("before", "With `limit`: the latest before this number"),
             ],
@@ -119,20 +122,20 @@ fn operations(generator: &mut SchemaGenerator) -> Vec<Operation> {
             errors: &[400, 401, 503],
             ..get(
                 "/v1/events/stream",
-                "Live events: hello, turn, task, progress; pruned where events are not kept any more (Server-Sent Events)",
+                "Live events: hello, turn, task (without its result, which the outcome turn has), progress; pruned where events are not kept any more (Server-Sent Events)",
                 Value::Null,
             )
         },
         Operation {
-            query: &[("limit", "At most so many, 1 to 500; 50 when absent")],
-            ..get("/v1/tasks", "The caller's tasks, newest first", schema::<Tasks>(generator))
+            query: &[("limit", "At most so many, 1 to 500; 50 when absent"), ("call_id", "Only those of this call")],
+            ..get("/v1/tasks", "The caller's tasks, newest first, without their results", schema::<Tasks>(generator))
         },
         get("/v1/tasks/active", "The caller's running tasks", schema::<Tasks>(generator)),
         Operation {
             errors: &[400, 401, 403, 404, 503],
             ..get(
                 "/v1/tasks/{task_id}",
-                "One task; 403 for another user's, 404 for an unknown one",
+                "One task, with its result when it has ended; 403 for another user's, 404 for an unknown one",
                 schema::<Task>(generator),
             )
         },
@@ -146,7 +149,7 @@ fn operations(generator: &mut SchemaGenerator) -> Vec<Operation> {
             security: "service",
             headers: &[KEY, TENANT, ACTING],
             body: Some(schema::<InjectBody>(generator)),
-            errors: &[400, 401, 403, 404, 413, 422, 503],
+            errors: &[400, 401, 403, 404, 413, 422, 429, 503],
             ..get("/v1/internal/chat/inject", "Put a message into a user's chat", schema::<InjectedTurn>(generator))
         },
         get("/v1/extensions", "What is loaded", schema::<Extensions>(generator)),
@@ -229,7 +232,7 @@ fn reason(status: u16) -> &'static str {
         404 => "There is no such thing",
         413 => "The request is too large",
         422 => "A parameter is missing or wrong, and `field` names it; or the key belongs to another request",
-        429 => "Too much at once",
+        429 => "Too much at once, or too much stored today; Retry-After says when to go on",
         _ => "The platform cannot do it right now; whether it was accepted all the same, the message says",
     }
 }

@@ -3,7 +3,8 @@
 //! The ledger is the source, the feed only says when to look. A client that comes back with the
 //! number it saw last goes on from there, after any outage, on any node; where retention has taken
 //! the events in between, it is told by the event `pruned`. A client that stops
-//! reading stops its own stream: nothing is queued for it beyond one batch.
+//! reading stops its own stream: nothing is queued for it beyond one batch of 256 KiB, or one event where that is
+//! larger, and what the connection has taken of the batch before.
 
 use std::collections::VecDeque;
 use std::convert::Infallible;
@@ -23,11 +24,12 @@ use super::auth::{SignInEnd, SignedIn};
 use super::body::Query;
 use super::failure::Failure;
 use super::limits::OpenStream;
-use crate::ledger::{Event, EventBody, Pulse, Subscription};
+use crate::ledger::{Event, EventBody, Limit, Pulse, Subscription};
 use crate::platform::{Access, Meters, Sent, Since};
 use crate::trace::TARGET;
 
-const BATCH: u32 = 200;
+/// What is read at once and held until it is sent.
+const BATCH: Limit = Limit::rows(200).bytes(256 << 10);
 const LAST_EVENT_ID: HeaderName = HeaderName::from_static("last-event-id");
 const KEEP_ALIVE: Duration = Duration::from_secs(15);
 
@@ -142,7 +144,7 @@ impl Cursor {
                         return None;
                     }
                 };
-                self.look = batch.len() == BATCH as usize;
+                self.look = batch.more;
                 for event in batch {
                     self.seen = event.seq;
                     self.ready.push_back(render(&event)?);

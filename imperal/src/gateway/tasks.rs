@@ -8,21 +8,22 @@ use serde::{Deserialize, Serialize};
 use super::body::{IdInPath, Query};
 use super::failure::Failure;
 use super::json;
-use crate::ids::TaskId;
+use crate::ids::{CallId, TaskId};
 use crate::ledger::Task;
 use crate::platform::Access;
 
-/// A list of tasks.
+/// A list of tasks, without their results: an outcome turn has its task's, and so has the task by itself.
 #[derive(Debug, Serialize, JsonSchema)]
 pub(super) struct Tasks {
     tasks: Vec<Task>,
 }
 
-/// How many.
+/// Which tasks.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct RecentQuery {
     limit: Option<u32>,
+    call_id: Option<CallId>,
 }
 
 pub(super) async fn active(access: Access) -> Result<Response, Failure> {
@@ -31,7 +32,16 @@ pub(super) async fn active(access: Access) -> Result<Response, Failure> {
 
 pub(super) async fn recent(access: Access, Query(query): Query<RecentQuery>) -> Result<Response, Failure> {
     let limit = query.limit.unwrap_or(50).clamp(1, 500);
-    Ok(json(StatusCode::OK, &Tasks { tasks: access.recent_tasks(limit).await? }))
+    let tasks = match query.call_id {
+        None => access.recent_tasks(limit).await?,
+        Some(call_id) => {
+            let mut tasks = access.tasks_of_call(call_id).await?;
+            tasks.reverse();
+            tasks.truncate(limit as usize);
+            tasks
+        }
+    };
+    Ok(json(StatusCode::OK, &Tasks { tasks }))
 }
 
 pub(super) async fn one(access: Access, IdInPath(task_id): IdInPath<TaskId>) -> Result<Response, Failure> {

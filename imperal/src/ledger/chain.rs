@@ -15,7 +15,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
-use super::{AuditEnds, AuditFilter, AuditOutcome, AuditScope, Ledger, LedgerError, NewAudit, Owner};
+use super::{AuditEnds, AuditFilter, AuditOutcome, AuditScope, Ledger, LedgerError, Limit, NewAudit, Owner};
 
 /// Rows read at once.
 const PAGE: u32 = 500;
@@ -196,7 +196,7 @@ impl AuditCheck {
         let mut passed: HashSet<Owner> = bare.map(|(whose, _)| whose.clone()).chain(sound.iter().cloned()).collect();
         let mut after = 0;
         loop {
-            let page = ledger.audit_rows(AuditFilter { scope: scope.clone(), after, limit: PAGE }).await?;
+            let page = ledger.audit_rows(AuditFilter { scope: scope.clone(), after, limit: Limit::rows(PAGE) }).await?;
             let Some(last) = page.last() else { break };
             after = last.audit_id;
             for row in page {

@@ -56,6 +56,11 @@ pub(super) fn after(now: Timestamp, by: Duration) -> Timestamp {
     now.checked_add(by).map_or(Timestamp::MAX, to_micros)
 }
 
+/// The day of a time: days since 1970, UTC.
+pub(super) fn day_of(time: Timestamp) -> i64 {
+    time.as_second().div_euclid(24 * 3600)
+}
+
 fn to_micros(time: Timestamp) -> Timestamp {
     time.round(Unit::Microsecond).unwrap_or(time)
 }

@@ -28,7 +28,8 @@
 //! [`Ledger::call`] and [`Ledger::turn`].
 //!
 //! **Order of refusals.** `Fenced` before all else; then whether the work exists and this life
-//! may write for it; then `Settled`, then `TooEarly`; of a start `AlreadyRunning`, then `TooManyTasks`.
+//! may write for it; then `Settled`, then `TooEarly`; of a start `AlreadyRunning`, then `TooManyTasks`; of a
+//! call and a message `QuotaExceeded`.
 //!
 //! **Texts.** Any text and any JSON comes back as it was: NUL, characters beyond the first plane,
 //! the order of keys. The platform limits the nesting of what it hands over to 120 levels.
@@ -48,6 +49,15 @@
 //! that would have shown it a gap. From the oldest call on that has no reply or a running task, all
 //! of an owner's events, turns, calls and tasks are kept, however old.
 //!
+//! **Stored bytes.** The text of each turn, as it is stored, counts for its owner and for the day (UTC, by the
+//! ledger's clock). A call or a message that comes with a limit is refused with [`LedgerError::QuotaExceeded`] when
+//! the day's total would be larger with it. Replies, outcomes and messages of accepted work count and are not
+//! refused.
+//!
+//! **Pages.** A read that gives a page ends at the limit's rows or bytes, whichever comes first; the bytes
+//! are those of the texts as they are stored. Rows beyond the end are not read into memory. One row comes
+//! however large it is.
+//!
 //! **Hints.** After a commit the backend tells its [`Feed`]: events and, from `note_progress`,
 //! progress. Losing a hint may cost time, never an event.
 
@@ -57,8 +67,9 @@ use std::pin::Pin;
 use std::time::Duration;
 
 use super::{
-    AuditEnds, AuditFilter, AuditRow, CallRecord, CancelAnswer, Event, Feed, Fence, Incarnation, Keep, LedgerMeters,
-    NewAudit, NewCall, NewTask, Orphan, Owner, Progress, Pruned, Task, TaskEnd, TaskRecord, Turn, TurnBody,
+    AuditEnds, AuditFilter, AuditRow, CallRecord, CancelAnswer, Event, Feed, Incarnation, Keep, LedgerMeters, Limit,
+    NewAudit, NewCall, NewTask, Orphan, Owner, Page, Progress, Pruned, Sender, Task, TaskEnd, TaskRecord, Turn,
+    TurnBody,
 };
 use crate::error::RunningTask;
 use crate::ids::{CallId, TaskId, TurnId};
@@ -89,6 +100,8 @@ pub enum LedgerError {
     TooManyTasks(u32),
     /// The owner has a running task with the same key.
     AlreadyRunning(RunningTask),
+    /// With this write the owner's turns of today would have more than so many bytes.
+    QuotaExceeded(u64),
     /// Events as far as this number are not kept any more: go on after it, and take what was before
     /// it from [`Ledger::turns`] and [`Ledger::recent_tasks`].
     Pruned(u64),
@@ -107,6 +120,7 @@ impl std::fmt::Display for LedgerError {
             Self::TooEarly => f.write_str("its call has no reply yet"),
             Self::TooManyTasks(limit) => write!(f, "the user has {limit} running tasks already"),
             Self::AlreadyRunning(task) => write!(f, "task {} runs under the same key already", task.task_id),
+            Self::QuotaExceeded(limit) => write!(f, "the user may store {limit} bytes a day"),
             Self::Pruned(floor) => write!(f, "events up to number {floor} are not kept any more"),
             Self::Unusable(why) => write!(f, "the ledger cannot be used: {why}"),
         }
@@ -132,6 +146,9 @@ pub trait Ledger: Debug + Send + Sync + 'static {
     fn leave<'a>(&'a self, holder: &'a Incarnation) -> Fut<'a, ()>;
 
     /// Writes the call and its user turn with its event.
+    ///
+    /// # Errors
+    /// `QuotaExceeded`, `Settled`, `Fenced`.
     fn accept_call<'a>(&'a self, holder: &'a Incarnation, call: NewCall) -> Fut<'a, Turn>;
 
     /// Writes the reply turn of an open call with its event, and settles the call.
@@ -168,9 +185,9 @@ pub trait Ledger: Debug + Send + Sync + 'static {
     /// Adds a turn outside a call's reply or a task's end, with its audit row and event.
     ///
     /// # Errors
-    /// With a fence: as `reply` and `finish_task` refuse that work, and `Unknown` when it is of
-    /// another owner.
-    fn inject(&self, owner: Owner, turn: TurnBody, audit: NewAudit, fence: Option<Fence>) -> Fut<'_, Turn>;
+    /// From work: as `reply` and `finish_task` refuse that work, and `Unknown` when it is of another
+    /// owner. Else `QuotaExceeded`.
+    fn inject(&self, owner: Owner, turn: TurnBody, audit: NewAudit, from: Sender) -> Fut<'_, Turn>;
 
     /// Writes an audit row alone.
     fn audit(&self, row: NewAudit) -> Fut<'_, ()>;
@@ -214,10 +231,11 @@ pub trait Ledger: Debug + Send + Sync + 'static {
     fn prune<'a>(&'a self, keep: &'a Keep, from: u64, limit: u32) -> Fut<'a, Pruned>;
 
     /// The owner's turns with a higher number that are kept, in order.
-    fn turns<'a>(&'a self, owner: &'a Owner, after: u64, limit: u32) -> Fut<'a, Vec<Turn>>;
+    fn turns<'a>(&'a self, owner: &'a Owner, after: u64, limit: Limit) -> Fut<'a, Page<Turn>>;
 
-    /// The owner's latest turns, in order: for a page that opens on a long history.
-    fn latest_turns<'a>(&'a self, owner: &'a Owner, before: Option<u64>, limit: u32) -> Fut<'a, Vec<Turn>>;
+    /// The owner's latest turns, in order: for a page that opens on a long history. `more` is about
+    /// those before them.
+    fn latest_turns<'a>(&'a self, owner: &'a Owner, before: Option<u64>, limit: Limit) -> Fut<'a, Page<Turn>>;
 
     /// The turn of the owner's with this id, for as long as it is kept; none for another owner's.
     fn turn<'a>(&'a self, owner: &'a Owner, turn_id: TurnId) -> Fut<'a, Option<Turn>>;
@@ -226,11 +244,12 @@ pub trait Ledger: Debug + Send + Sync + 'static {
     /// Every node sees it once it is accepted, and its reply once that is written.
     fn call<'a>(&'a self, owner: &'a Owner, call_id: CallId) -> Fut<'a, Option<CallRecord>>;
 
-    /// The owner's events with a higher number, in order, without a gap.
+    /// The owner's events with a higher number, in order, without a gap. A task's event has the task
+    /// as it was then, without its result: the outcome turn, which is the next event, has that.
     ///
     /// # Errors
     /// `Pruned` when the next number is not kept any more.
-    fn events<'a>(&'a self, owner: &'a Owner, after: u64, limit: u32) -> Fut<'a, Vec<Event>>;
+    fn events<'a>(&'a self, owner: &'a Owner, after: u64, limit: Limit) -> Fut<'a, Page<Event>>;
 
     /// The owner's latest event number; 0 when there is none.
     fn head<'a>(&'a self, owner: &'a Owner) -> Fut<'a, u64>;
@@ -238,14 +257,18 @@ pub trait Ledger: Debug + Send + Sync + 'static {
     /// A task, whoever's it is: the caller must check the owner.
     fn task(&self, task_id: TaskId) -> Fut<'_, Option<TaskRecord>>;
 
-    /// The owner's running tasks, oldest first.
+    /// The owner's running tasks, oldest first. No list of tasks has their results, which are in the
+    /// outcome turns and in [`Ledger::task`]: so a list is bounded by its rows.
     fn running_tasks<'a>(&'a self, owner: &'a Owner) -> Fut<'a, Vec<Task>>;
 
     /// The owner's tasks in any state, newest first.
     fn recent_tasks<'a>(&'a self, owner: &'a Owner, limit: u32) -> Fut<'a, Vec<Task>>;
 
+    /// The tasks that a call of the owner's started, oldest first; none for another owner's call.
+    fn tasks_of_call<'a>(&'a self, owner: &'a Owner, call_id: CallId) -> Fut<'a, Vec<Task>>;
+
     /// Audit rows by number.
-    fn audit_rows(&self, filter: AuditFilter) -> Fut<'_, Vec<AuditRow>>;
+    fn audit_rows(&self, filter: AuditFilter) -> Fut<'_, Page<AuditRow>>;
 
     /// The ends of the audit chain of each owner that has one; of this owner where one is given.
     fn audit_ends(&self, owner: Option<Owner>) -> Fut<'_, Vec<(Owner, AuditEnds)>>;

@@ -1,6 +1,7 @@
 //! What a ledger measures of itself.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use crate::loops::Loops;
@@ -17,6 +18,8 @@ struct Numbers {
     batches: Histogram,
     failures: Counter,
     loops: Loops,
+    /// Bytes of the write-ahead log; `u64::MAX` where there is none.
+    log: AtomicU64,
 }
 
 impl Default for LedgerMeters {
@@ -27,6 +30,7 @@ impl Default for LedgerMeters {
             batches: Histogram::new(&BATCHES),
             failures: Counter::default(),
             loops: Loops::default(),
+            log: AtomicU64::new(u64::MAX),
         };
         Self(Arc::new(numbers))
     }
@@ -52,8 +56,13 @@ impl LedgerMeters {
         &self.0.loops
     }
 
+    /// The write-ahead log has so many bytes; for backends that have one of their own.
+    pub fn log_has(&self, bytes: u64) {
+        self.0.log.store(bytes, Ordering::Relaxed);
+    }
+
     pub(crate) fn text(&self, text: &mut Text) {
-        let Numbers { waits, commits, batches, failures, .. } = &*self.0;
+        let Numbers { waits, commits, batches, failures, log, .. } = &*self.0;
         let name = "imperal_ledger_queue_seconds";
         text.metric(name, "histogram", "How long writes wait until their transaction begins.");
         text.histogram(name, &[], waits);
@@ -67,6 +76,12 @@ impl LedgerMeters {
         let name = "imperal_ledger_batch_writes";
         text.metric(name, "histogram", "How many writes share a transaction.");
         text.histogram(name, &[], batches);
+        let log = log.load(Ordering::Relaxed);
+        if log < u64::MAX {
+            let name = "imperal_ledger_wal_bytes";
+            text.metric(name, "gauge", "Size of the write-ahead log beside the ledger's file.");
+            text.sample(name, &[], log);
+        }
         text.counter("imperal_ledger_commit_failures_total", "Transactions that did not come about.", failures);
     }
 }

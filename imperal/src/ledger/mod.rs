@@ -12,6 +12,7 @@ mod contract;
 mod feed;
 mod memory;
 mod meters;
+mod page;
 #[cfg(feature = "postgres")]
 mod postgres;
 mod retention;
@@ -25,13 +26,14 @@ pub use contract::{Fut, Ledger, LedgerError};
 pub use feed::{Feed, Pulse, Subscription};
 pub use memory::MemoryLedger;
 pub use meters::LedgerMeters;
+pub use page::{Limit, Page};
 #[cfg(feature = "postgres")]
 pub use postgres::PostgresLedger;
 pub use retention::{AuditEnds, Keep, Pruned};
 pub use rows::{
     AuditFilter, AuditOutcome, AuditRow, AuditScope, CallRecord, CancelAnswer, Event, EventBody, Fence, Incarnation,
-    NewAudit, NewCall, NewTask, Orphan, Owner, Progress, Role, Task, TaskEnd, TaskRecord, TaskState, Turn, TurnBody,
-    Work,
+    NewAudit, NewCall, NewTask, Orphan, Owner, Progress, Role, Sender, Task, TaskEnd, TaskRecord, TaskState, Turn,
+    TurnBody, Work,
 };
 #[cfg(feature = "platform")]
 pub use sqlite::SqliteLedger;

@@ -91,6 +91,23 @@ pub struct Fence {
     pub work: Work,
 }
 
+/// Who puts a message into a chat.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Sender {
+    /// A call or task at work for the chat's user.
+    Work(Fence),
+    /// Somebody outside.
+    Outside {
+        /// Refuse when the owner's turns of today would have more bytes than this.
+        max_stored: Option<u64>,
+    },
+}
+
+impl Sender {
+    /// Somebody outside, without a limit.
+    pub const OUTSIDE: Self = Self::Outside { max_stored: None };
+}
+
 /// Work whose node's life is over.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Orphan {

@@ -1,7 +1,8 @@
 //! The one door for users: whose it is, is checked here and nowhere else.
 //!
 //! The gateway and the commands hold an [`Access`], never a ledger. What belongs to somebody else
-//! is refused with 403 and audited under whoever tried.
+//! is refused with 403 and audited under whoever tried. Each user has a share of the ledger's readers: so many
+//! reads at once, and the others wait here, where they hold up nobody else and leave with their caller.
 
 use serde_json::Value;
 
@@ -10,21 +11,25 @@ use crate::codes;
 use crate::context::User;
 use crate::crash;
 use crate::error::Error;
-use crate::ids::{RequestKey, TaskId};
+use crate::ids::{CallId, RequestKey, TaskId};
 use crate::ledger::{
-    AuditCheck, AuditFilter, AuditOutcome, AuditRow, AuditScope, CancelAnswer, Event, LedgerError, NewAudit, Owner,
-    Subscription, Task, TaskRecord, Turn,
+    AuditCheck, AuditFilter, AuditOutcome, AuditRow, AuditScope, CancelAnswer, Event, Fut, LedgerError, Limit,
+    NewAudit, Owner, Page, Subscription, Task, TaskRecord, Turn,
 };
+use crate::lines::Place;
 use crate::result::Result;
 
 /// Most rows of one answer.
 const PAGE: u32 = 500;
 
+/// Reads of one user at once: fewer than any ledger can do.
+pub(super) const READS: usize = 2;
+
 /// What follows a number.
 #[derive(Debug)]
 pub(crate) enum Since {
     /// The next events, in order.
-    Events(Vec<Event>),
+    Events(Page<Event>),
     /// Events up to this number are not kept any more.
     Pruned(u64),
 }
@@ -44,8 +49,8 @@ impl Platform {
     }
 
     /// Audit rows in order.
-    pub(crate) async fn audit_rows(&self, scope: AuditScope, after: u64, limit: u32) -> Result<Vec<AuditRow>> {
-        let filter = AuditFilter { scope, after, limit: limit.min(PAGE) };
+    pub(crate) async fn audit_rows(&self, scope: AuditScope, after: u64, limit: u32) -> Result<Page<AuditRow>> {
+        let filter = AuditFilter { scope, after, limit: Limit::rows(limit.min(PAGE)) };
         self.node.ledger.audit_rows(filter).await.map_err(|error| unreadable(&error))
     }
 
@@ -87,22 +92,23 @@ impl Access {
         self.platform.call(&self.user, app_id, function, params, Some(key)).await
     }
 
-    /// The user's turns after a number, in order.
-    pub async fn turns(&self, after: u64, limit: u32) -> Result<Vec<Turn>> {
-        self.ledger().turns(&self.owner, after, limit.min(PAGE)).await.map_err(|error| unreadable(&error))
+    /// The user's turns after a number, in order: at most 500 and 2 MiB.
+    pub async fn turns(&self, after: u64, limit: u32) -> Result<Page<Turn>> {
+        self.read(self.ledger().turns(&self.owner, after, Limit::rows(limit.min(PAGE)))).await
     }
 
-    /// The user's latest turns before a number, in order.
-    pub async fn latest_turns(&self, before: Option<u64>, limit: u32) -> Result<Vec<Turn>> {
-        self.ledger().latest_turns(&self.owner, before, limit.min(PAGE)).await.map_err(|error| unreadable(&error))
+    /// The user's latest turns before a number, in order: at most 500 and 2 MiB.
+    pub async fn latest_turns(&self, before: Option<u64>, limit: u32) -> Result<Page<Turn>> {
+        self.read(self.ledger().latest_turns(&self.owner, before, Limit::rows(limit.min(PAGE)))).await
     }
 
-    /// The user's events after a number, in order.
+    /// The user's events after a number, in order: at most 500 and 2 MiB. A task's event has no result; the
+    /// outcome turn behind it does.
     ///
     /// # Errors
     /// `NOT_FOUND` when the next of them are not kept any more.
-    pub async fn events(&self, after: u64, limit: u32) -> Result<Vec<Event>> {
-        match self.since(after, limit).await? {
+    pub async fn events(&self, after: u64, limit: u32) -> Result<Page<Event>> {
+        match self.since(after, Limit::rows(limit.min(PAGE))).await? {
             Since::Events(events) => Ok(events),
             Since::Pruned(floor) => {
                 Err(Error::user(codes::NOT_FOUND, format!("Events up to {floor} are not kept any more.")))
@@ -111,8 +117,9 @@ impl Access {
     }
 
     /// The user's events after a number, or that they are not kept any more.
-    pub(crate) async fn since(&self, after: u64, limit: u32) -> Result<Since> {
-        match self.ledger().events(&self.owner, after, limit.min(PAGE)).await {
+    pub(crate) async fn since(&self, after: u64, limit: Limit) -> Result<Since> {
+        let _place = self.share().await;
+        match self.ledger().events(&self.owner, after, limit).await {
             Ok(events) => Ok(Since::Events(events)),
             Err(LedgerError::Pruned(floor)) => Ok(Since::Pruned(floor)),
             Err(error) => Err(unreadable(&error)),
@@ -121,7 +128,7 @@ impl Access {
 
     /// The number of the user's latest event.
     pub async fn head(&self) -> Result<u64> {
-        self.ledger().head(&self.owner).await.map_err(|error| unreadable(&error))
+        self.read(self.ledger().head(&self.owner)).await
     }
 
     /// Watches the user's events.
@@ -131,15 +138,21 @@ impl Access {
 
     /// The user's running tasks.
     pub async fn running_tasks(&self) -> Result<Vec<Task>> {
-        self.ledger().running_tasks(&self.owner).await.map_err(|error| unreadable(&error))
+        self.read(self.ledger().running_tasks(&self.owner)).await
     }
 
-    /// The user's tasks in any state, newest first.
+    /// The user's tasks in any state, newest first, without their results: [`Access::task`] has one's, and so
+    /// has its outcome turn.
     pub async fn recent_tasks(&self, limit: u32) -> Result<Vec<Task>> {
-        self.ledger().recent_tasks(&self.owner, limit.min(PAGE)).await.map_err(|error| unreadable(&error))
+        self.read(self.ledger().recent_tasks(&self.owner, limit.min(PAGE))).await
     }
 
-    /// One of the user's tasks.
+    /// The tasks that one of the user's calls started, oldest first, without their results.
+    pub async fn tasks_of_call(&self, call_id: CallId) -> Result<Vec<Task>> {
+        self.read(self.ledger().tasks_of_call(&self.owner, call_id)).await
+    }
+
+    /// One of the user's tasks, with its result when it has ended.
     ///
     /// # Errors
     /// `PERMISSION_DENIED`, audited, for another user's; [`Access::not_found`] for an unknown one.
@@ -167,8 +180,14 @@ impl Access {
     }
 
     /// The user's own audit rows.
-    pub async fn audit(&self, after: u64, limit: u32) -> Result<Vec<AuditRow>> {
-        self.platform.audit_rows(AuditScope::Owner(self.owner.clone()), after, limit).await
+    pub async fn audit(&self, after: u64, limit: u32) -> Result<Page<AuditRow>> {
+        self.audit_in(AuditScope::Owner(self.owner.clone()), after, limit).await
+    }
+
+    /// More audit rows, for a user who may see them.
+    pub(crate) async fn audit_in(&self, scope: AuditScope, after: u64, limit: u32) -> Result<Page<AuditRow>> {
+        let _place = self.share().await;
+        self.platform.audit_rows(scope, after, limit).await
     }
 
     /// Whether the user's audit rows are as they were written.
@@ -196,7 +215,11 @@ impl Access {
     }
 
     async fn own_task(&self, task_id: TaskId, action: &str) -> Result<TaskRecord> {
-        match self.ledger().task(task_id).await {
+        let found = {
+            let _place = self.share().await;
+            self.ledger().task(task_id).await
+        };
+        match found {
             Ok(Some(record)) if record.owner == self.owner => Ok(record),
             Ok(Some(_)) => Err(self.refuse(action, &task_id.to_string(), "This task belongs to another user.").await),
             Ok(None) | Err(LedgerError::Unknown) => Err(Self::not_found(task_id)),
@@ -220,6 +243,17 @@ impl Access {
             outcome,
             detail: None,
         }
+    }
+
+    /// Waits for a place among the user's reads. Dropped with its caller, it leaves the line.
+    async fn share(&self) -> Place<'_, Owner> {
+        self.platform.node.reads.enter(self.owner.clone()).await
+    }
+
+    /// A read within the user's share.
+    async fn read<T>(&self, read: Fut<'_, T>) -> Result<T> {
+        let _place = self.share().await;
+        read.await.map_err(|error| unreadable(&error))
     }
 
     fn ledger(&self) -> &dyn crate::ledger::Ledger {

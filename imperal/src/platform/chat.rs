@@ -10,7 +10,7 @@ use crate::context::{ChatDelivery, DeliverChat, Origin};
 use crate::crash;
 use crate::error::Error;
 use crate::ids::TurnId;
-use crate::ledger::{AuditOutcome, LedgerError, Owner, Role, TurnBody, Work};
+use crate::ledger::{AuditOutcome, LedgerError, Owner, Role, Sender, TurnBody, Work};
 use crate::result::Result;
 
 impl DeliverChat for Node {
@@ -57,7 +57,8 @@ impl DeliverChat for Node {
                 crash::point("before-delivery");
                 let mut waits = Waits::new();
                 let written = loop {
-                    let write = || self.ledger.inject(owner.clone(), turn.clone(), audit.clone(), Some(fence.clone()));
+                    let write =
+                        || self.ledger.inject(owner.clone(), turn.clone(), audit.clone(), Sender::Work(fence.clone()));
                     match self.make_sure("delivery", write).await {
                         // A task goes on when the ledger is there again; its cap ends the waiting. Somebody
                         // waits for a call.

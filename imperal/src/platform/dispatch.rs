@@ -64,7 +64,12 @@ impl Platform {
         node.accepting()?;
         node.until_leased().await?;
         let (function, origin, asked) = node.admit(user, app_id, function, &params, key)?;
-        let call = NewCall { call_id: origin.call_id, owner: Owner::from(user), turn: user_turn(&origin, asked) };
+        let call = NewCall {
+            call_id: origin.call_id,
+            owner: Owner::from(user),
+            turn: user_turn(&origin, asked),
+            max_stored: node.max_stored(),
+        };
         let span = tracing::info_span!("call", app = origin.app_id, function = origin.function, call = %origin.call_id, user = %origin.user.id);
         let (answer, answered) = oneshot::channel();
         trace::named(&span, "call", origin.function);

@@ -10,7 +10,7 @@ use crate::codes;
 use crate::context::{MsgType, cut_text};
 use crate::error::Error;
 use crate::ids::{RequestKey, TurnId};
-use crate::ledger::{AuditOutcome, LedgerError, NewAudit, Owner, Role, Turn, TurnBody};
+use crate::ledger::{AuditOutcome, LedgerError, NewAudit, Owner, Role, Sender, Turn, TurnBody};
 use crate::result::Result;
 
 /// A chat message that a service puts into a user's chat.
@@ -118,7 +118,9 @@ impl Platform {
     }
 
     async fn put(&self, owner: Owner, turn: TurnBody, audit: NewAudit) -> Result<Injected> {
-        let write = || self.node.ledger.inject(owner.clone(), turn.clone(), audit.clone(), None);
+        let max_stored = self.node.max_stored();
+        let write =
+            || self.node.ledger.inject(owner.clone(), turn.clone(), audit.clone(), Sender::Outside { max_stored });
         let sure = tokio::time::timeout(PATIENCE, self.node.make_sure("message", write)).await;
         let lost = |why: &str| unavailable(&LedgerError::Unsure(why.to_owned()));
         let repeated = match sure.map_err(|_| lost("no word of the message in time"))? {

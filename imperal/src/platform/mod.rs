@@ -34,7 +34,7 @@ use crate::context::{HttpPool, Ports, ProgressListener, States};
 use crate::error::Error;
 use crate::function::{FunctionDef, ParamsCheck, Registry};
 use crate::ids::CallId;
-use crate::ledger::{Ledger, LedgerError};
+use crate::ledger::{Ledger, LedgerError, Owner};
 use crate::lines::Lines;
 use crate::loops::{Loops, Need};
 use crate::result::Result;
@@ -74,6 +74,8 @@ struct Node {
     /// Who waits here for replies to others' requests, one of them at work for each.
     awaited: Lines<CallId>,
     lease_age: LeaseAge,
+    /// Each user's reads, so that one user's do not hold up the others'.
+    reads: Lines<Owner>,
     /// Until then other nodes' lapsed leases are let be.
     lenient_until: RwLock<Option<Instant>>,
     meters: Arc<Meters>,
@@ -173,6 +175,7 @@ impl Platform {
             awaited: Lines::new(1),
             lease_age: LeaseAge::asked(asked),
             loops: loops.clone(),
+            reads: Lines::new(access::READS),
             lenient_until: RwLock::default(),
             watchdog: Watchdog::start(&loops),
             tracker: TaskTracker::new(),
@@ -304,6 +307,11 @@ impl Node {
         self.life.read().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
+    /// What a user may store a day, in the ledger's words.
+    fn max_stored(&self) -> Option<u64> {
+        Some(self.settings.stored_per_user_and_day).filter(|limit| *limit > 0)
+    }
+
     fn accepting(&self) -> Result<()> {
         if self.stopping.is_cancelled() { Err(stopping()) } else { Ok(()) }
     }
@@ -330,6 +338,16 @@ fn unreadable(error: &LedgerError) -> Error {
 }
 
 fn unavailable(error: &LedgerError) -> Error {
+    if let LedgerError::QuotaExceeded(limit) = error {
+        return Error::user(
+            codes::QUOTA_EXCEEDED,
+            format!(
+                "With this the chat would take more than the {} that one user may store a day. Send less, or go on \
+                 after midnight UTC.",
+                mebibytes(*limit)
+            ),
+        );
+    }
     tracing::error!(%error, "the ledger refused");
     let text = if matches!(error, LedgerError::Unsure(_)) {
         "The platform lost its ledger while it was writing. It may have been accepted: the chat will say."
@@ -337,6 +355,10 @@ fn unavailable(error: &LedgerError) -> Error {
         "The platform cannot write right now. Nothing was accepted; try again."
     };
     Error::platform(codes::UNAVAILABLE, text).with_source(error.to_string())
+}
+
+fn mebibytes(bytes: u64) -> String {
+    if bytes % (1 << 20) == 0 { format!("{} MiB", bytes >> 20) } else { format!("{bytes} bytes") }
 }
 
 impl fmt::Debug for Platform {

@@ -29,6 +29,9 @@ pub struct Settings {
     pub renew_every: Duration,
     /// Running tasks a user may have. 100.
     pub tasks_per_user: u32,
+    /// Bytes of turns that a user may add a day (UTC); 0 for no limit, which is the default. `serve` has 256 MiB.
+    /// Over it calls and services' messages are refused; what was accepted still gets its reply and outcome.
+    pub stored_per_user_and_day: u64,
     /// How long running work may go on after a stop was asked for. 10 s.
     pub shutdown_grace: Duration,
     /// How long turns, ended tasks, events and audit rows are kept. For ever.
@@ -50,6 +53,7 @@ impl Default for Settings {
             lease: Duration::from_secs(15),
             renew_every: Duration::from_secs(5),
             tasks_per_user: 100,
+            stored_per_user_and_day: 0,
             shutdown_grace: Duration::from_secs(10),
             keep: Keep::FOREVER,
             prune_every: Duration::from_secs(3600),

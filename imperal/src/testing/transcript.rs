@@ -5,13 +5,13 @@ use std::fmt::Write;
 use futures_util::FutureExt;
 
 use crate::context::MsgType;
-use crate::ledger::{Ledger, Owner, Role, Task, Turn};
+use crate::ledger::{Ledger, Limit, Owner, Role, Task, Turn};
 
 /// The whole chat, and the tasks beneath it.
 pub(super) async fn of(ledger: &dyn Ledger, owner: &Owner) -> String {
     let (mut turns, mut after) = (Vec::new(), 0);
     loop {
-        let page = ledger.turns(owner, after, 500).await.unwrap_or_default();
+        let page = ledger.turns(owner, after, Limit::rows(500)).await.unwrap_or_default();
         let Some(last) = page.last() else { break };
         after = last.seq;
         turns.extend(page);

@@ -48,8 +48,8 @@ impl TestUser {
     /// When the call is refused or starts none.
     pub async fn start(&self, function: &str, params: Value) -> TaskId {
         let reply = self.call(function, params).await.unwrap_or_else(|error| panic!("{error}"));
-        let tasks = self.access().recent_tasks(500).await.unwrap_or_else(|error| panic!("{error}"));
-        match tasks.iter().find(|task| task.call_id == reply.call_id) {
+        let tasks = self.access().tasks_of_call(reply.call_id).await.unwrap_or_else(|error| panic!("{error}"));
+        match tasks.last() {
             Some(task) => task.task_id,
             None => panic!("`{function}` started no background task\n\n{}", self.transcript().await),
         }
@@ -149,12 +149,21 @@ impl TestUser {
         }
     }
 
-    /// The user's chat, up to 500 turns of it.
+    /// The user's chat.
     ///
     /// # Panics
     /// When it cannot be read.
     pub async fn turns(&self) -> Vec<Turn> {
-        self.access().turns(0, 500).await.unwrap_or_else(|error| panic!("{error}"))
+        let mut turns: Vec<Turn> = Vec::new();
+        loop {
+            let after = turns.last().map_or(0, |turn| turn.seq);
+            let page = self.access().turns(after, 500).await.unwrap_or_else(|error| panic!("{error}"));
+            let more = page.more;
+            turns.extend(page);
+            if !more {
+                return turns;
+            }
+        }
     }
 
     /// The texts of the user's chat, in order.
@@ -181,7 +190,7 @@ impl TestUser {
     /// # Panics
     /// When they cannot be read.
     pub async fn audit(&self) -> Vec<AuditRow> {
-        self.access().audit(0, 500).await.unwrap_or_else(|error| panic!("{error}"))
+        self.access().audit(0, 500).await.unwrap_or_else(|error| panic!("{error}")).rows
     }
 
     /// The user's chat and tasks as text for people.

@@ -15,9 +15,9 @@ use super::TARGET;
 use super::export::{is_on, scope};
 use crate::ids::{CallId, TaskId, TurnId};
 use crate::ledger::{
-    AuditEnds, AuditFilter, AuditRow, CallRecord, CancelAnswer, Event, Feed, Fence, Fut, Incarnation, Keep, Ledger,
-    LedgerError, LedgerMeters, NewAudit, NewCall, NewTask, Orphan, Owner, Progress, Pruned, Task, TaskEnd, TaskRecord,
-    Turn, TurnBody,
+    AuditEnds, AuditFilter, AuditRow, CallRecord, CancelAnswer, Event, Feed, Fut, Incarnation, Keep, Ledger,
+    LedgerError, LedgerMeters, Limit, NewAudit, NewCall, NewTask, Orphan, Owner, Page, Progress, Pruned, Sender, Task,
+    TaskEnd, TaskRecord, Turn, TurnBody,
 };
 
 /// From here on what is done by the clock took long.
@@ -47,6 +47,7 @@ fn kind(error: &LedgerError) -> &'static str {
         LedgerError::TooEarly => "too_early",
         LedgerError::TooManyTasks(_) => "too_many_tasks",
         LedgerError::AlreadyRunning(_) => "already_running",
+        LedgerError::QuotaExceeded(_) => "quota_exceeded",
         LedgerError::Pruned(_) => "pruned",
         LedgerError::Unusable(_) => "unusable",
     }
@@ -139,7 +140,7 @@ impl Ledger for Traced {
         start_task(holder: &'a Incarnation, task: NewTask) -> Task;
         finish_task(holder: &'a Incarnation, task_id: TaskId, end: TaskEnd) -> Turn;
         ask_cancel(task_id: TaskId, audit: NewAudit) -> CancelAnswer;
-        inject(owner: Owner, turn: TurnBody, audit: NewAudit, fence: Option<Fence>) -> Turn;
+        inject(owner: Owner, turn: TurnBody, audit: NewAudit, from: Sender) -> Turn;
         audit(row: NewAudit) -> ();
     }
 
@@ -182,16 +183,17 @@ impl Ledger for Traced {
     }
 
     reads! {
-        turns(owner: &'a Owner, after: u64, limit: u32) -> Vec<Turn>;
-        latest_turns(owner: &'a Owner, before: Option<u64>, limit: u32) -> Vec<Turn>;
+        turns(owner: &'a Owner, after: u64, limit: Limit) -> Page<Turn>;
+        latest_turns(owner: &'a Owner, before: Option<u64>, limit: Limit) -> Page<Turn>;
         turn(owner: &'a Owner, turn_id: TurnId) -> Option<Turn>;
         call(owner: &'a Owner, call_id: CallId) -> Option<CallRecord>;
-        events(owner: &'a Owner, after: u64, limit: u32) -> Vec<Event>;
+        events(owner: &'a Owner, after: u64, limit: Limit) -> Page<Event>;
         head(owner: &'a Owner) -> u64;
         task(task_id: TaskId) -> Option<TaskRecord>;
         running_tasks(owner: &'a Owner) -> Vec<Task>;
         recent_tasks(owner: &'a Owner, limit: u32) -> Vec<Task>;
-        audit_rows(filter: AuditFilter) -> Vec<AuditRow>;
+        tasks_of_call(owner: &'a Owner, call_id: CallId) -> Vec<Task>;
+        audit_rows(filter: AuditFilter) -> Page<AuditRow>;
         audit_ends(owner: Option<Owner>) -> Vec<(Owner, AuditEnds)>;
     }
 

@@ -16,7 +16,7 @@ use imperal::ids::{CallId, TaskId, TurnId};
 use imperal::ledger::conformance::{Backend, BoxFuture};
 use imperal::ledger::{
     AuditOutcome, Incarnation, Ledger, LedgerError, NewAudit, NewCall, NewTask, Owner, PostgresLedger, Progress, Pulse,
-    Role, Subscription, TurnBody,
+    Role, Sender, Subscription, TurnBody,
 };
 use imperal_tests::cluster;
 use tokio_postgres::{AsyncMessage, NoTls};
@@ -120,7 +120,7 @@ fn audit() -> NewAudit {
 }
 
 async fn start_task(ledger: &PostgresLedger, life: &Incarnation) -> TaskId {
-    let call = NewCall { call_id: CallId::generate(), owner: anna(), turn: turn("?") };
+    let call = NewCall { call_id: CallId::generate(), owner: anna(), turn: turn("?"), max_stored: None };
     let call_id = call.call_id;
     ledger.accept_call(life, call).await.unwrap();
     let new = NewTask {
@@ -156,7 +156,7 @@ async fn a_watcher_hears_of_another_nodes_commit() {
     let reader = backend.connect().await;
     let mut watch = reader.feed().subscribe(&anna());
     for n in 1..=3 {
-        writer.inject(anna(), turn("news"), audit(), None).await.unwrap();
+        writer.inject(anna(), turn("news"), audit(), Sender::OUTSIDE).await.unwrap();
         assert!(matches!(pulse(&mut watch).await, Pulse::Events));
         assert_eq!(reader.head(&anna()).await.unwrap(), n);
     }
@@ -177,7 +177,7 @@ async fn a_commit_is_announced() {
         }
     });
     client.batch_execute(&format!("LISTEN {}", backend.schema)).await.unwrap();
-    writer.inject(anna(), turn("news"), audit(), None).await.unwrap();
+    writer.inject(anna(), turn("news"), audit(), Sender::OUTSIDE).await.unwrap();
     let payload = tokio::time::timeout(Duration::from_secs(30), hear.recv()).await.expect("nothing was announced");
     let payload = payload.unwrap();
     let owner_id: i64 = payload.split(' ').nth(1).unwrap().parse().unwrap();
@@ -307,7 +307,7 @@ async fn lost_connections_come_back() {
     let (ledger, _) = backend.node("a").await;
     let (other, _) = backend.node("b").await;
     let mut watch = ledger.feed().subscribe(&anna());
-    ledger.inject(anna(), turn("before"), audit(), None).await.unwrap();
+    ledger.inject(anna(), turn("before"), audit(), Sender::OUTSIDE).await.unwrap();
     backend
         .sql(&format!(
             "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = '{}'",
@@ -317,7 +317,7 @@ async fn lost_connections_come_back() {
     assert_eq!(ledger.head(&anna()).await, Ok(1), "a read is sent again");
     let mut written = 1;
     for _ in 0..50 {
-        match other.inject(anna(), turn("after"), audit(), None).await {
+        match other.inject(anna(), turn("after"), audit(), Sender::OUTSIDE).await {
             Ok(turn) => {
                 written = turn.seq;
                 break;

@@ -13,7 +13,7 @@ use imperal::context::MsgType;
 use imperal::ids::{CallId, TaskId, TurnId};
 use imperal::ledger::{
     AuditOutcome, CancelAnswer, Fence, HeldClock, Incarnation, Keep, Ledger, LedgerError, MemoryLedger, NewAudit,
-    NewCall, NewTask, Orphan, Owner, Progress, Role, SqliteLedger, TaskEnd, TaskState, TurnBody, Work,
+    NewCall, NewTask, Orphan, Owner, Progress, Role, Sender, SqliteLedger, TaskEnd, TaskState, TurnBody, Work,
 };
 use proptest::prelude::*;
 
@@ -146,8 +146,12 @@ impl World {
             Op::Accept { life, owner } => {
                 let life = pick(life, self.lives.len())?;
                 let owner = owner % 3;
-                let call =
-                    NewCall { call_id: CallId::generate(), owner: self.owners[owner].clone(), turn: self.turn("call") };
+                let call = NewCall {
+                    call_id: CallId::generate(),
+                    owner: self.owners[owner].clone(),
+                    turn: self.turn("call"),
+                    max_stored: None,
+                };
                 let held = &self.lives[life];
                 let accepted = both!(self, ledger => ledger.accept_call(held, call.clone()));
                 let wanted = self.model.fence(life);
@@ -253,12 +257,13 @@ impl World {
                     Some((_, _, owns)) if !owner.is_multiple_of(3) => owns,
                     _ => owner % 3,
                 };
-                let right = fence.map(|(life, work, _)| Fence {
-                    holder: self.lives[life].clone(),
-                    work: match work {
+                let right = fence.map_or(Sender::OUTSIDE, |(life, work, _)| {
+                    let holder = self.lives[life].clone();
+                    let work = match work {
                         Ok(call) => Work::Call(self.calls[call]),
                         Err(task) => Work::Task(self.tasks[task]),
-                    },
+                    };
+                    Sender::Work(Fence { holder, work })
                 });
                 let (turn, audit) = (self.turn("injected"), self.audit(owner));
                 let whose = &self.owners[owner];

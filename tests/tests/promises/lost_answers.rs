@@ -7,9 +7,9 @@ use std::time::Duration;
 
 use imperal::ids::{CallId, TaskId, TurnId};
 use imperal::ledger::{
-    AuditEnds, AuditFilter, AuditRow, CallRecord, CancelAnswer, Event, Feed, Fence, Fut, Incarnation, Keep, Ledger,
-    LedgerError, LedgerMeters, MemoryLedger, NewAudit, NewCall, NewTask, Orphan, Owner, Progress, Pruned, Role, Task,
-    TaskEnd, TaskRecord, TaskState, Turn, TurnBody,
+    AuditEnds, AuditFilter, AuditRow, CallRecord, CancelAnswer, Event, Feed, Fut, Incarnation, Keep, Ledger,
+    LedgerError, LedgerMeters, Limit, MemoryLedger, NewAudit, NewCall, NewTask, Orphan, Owner, Page, Progress, Pruned,
+    Role, Sender, Task, TaskEnd, TaskRecord, TaskState, Turn, TurnBody,
 };
 use imperal::prelude::*;
 use imperal::testing::TestPlatform;
@@ -142,11 +142,11 @@ impl Ledger for LosesAnswers {
         self.inner.ask_cancel(task_id, audit)
     }
 
-    fn inject(&self, owner: Owner, turn: TurnBody, audit: NewAudit, fence: Option<Fence>) -> Fut<'_, Turn> {
+    fn inject(&self, owner: Owner, turn: TurnBody, audit: NewAudit, from: Sender) -> Fut<'_, Turn> {
         if counted_down(&self.to_refuse) {
             return Box::pin(async { Err(LedgerError::Unavailable("it is away".to_owned())) });
         }
-        self.losing(self.inner.inject(owner, turn, audit, fence))
+        self.losing(self.inner.inject(owner, turn, audit, from))
     }
 
     fn audit(&self, row: NewAudit) -> Fut<'_, ()> {
@@ -172,11 +172,11 @@ impl Ledger for LosesAnswers {
         self.inner.prune(keep, from, limit)
     }
 
-    fn turns<'a>(&'a self, owner: &'a Owner, after: u64, limit: u32) -> Fut<'a, Vec<Turn>> {
+    fn turns<'a>(&'a self, owner: &'a Owner, after: u64, limit: Limit) -> Fut<'a, Page<Turn>> {
         self.inner.turns(owner, after, limit)
     }
 
-    fn latest_turns<'a>(&'a self, owner: &'a Owner, before: Option<u64>, limit: u32) -> Fut<'a, Vec<Turn>> {
+    fn latest_turns<'a>(&'a self, owner: &'a Owner, before: Option<u64>, limit: Limit) -> Fut<'a, Page<Turn>> {
         self.inner.latest_turns(owner, before, limit)
     }
 
@@ -189,7 +189,7 @@ impl Ledger for LosesAnswers {
         self.inner.call(owner, call_id)
     }
 
-    fn events<'a>(&'a self, owner: &'a Owner, after: u64, limit: u32) -> Fut<'a, Vec<Event>> {
+    fn events<'a>(&'a self, owner: &'a Owner, after: u64, limit: Limit) -> Fut<'a, Page<Event>> {
         self.inner.events(owner, after, limit)
     }
 
@@ -209,7 +209,11 @@ impl Ledger for LosesAnswers {
         self.inner.recent_tasks(owner, limit)
     }
 
-    fn audit_rows(&self, filter: AuditFilter) -> Fut<'_, Vec<AuditRow>> {
+    fn tasks_of_call<'a>(&'a self, owner: &'a Owner, call_id: CallId) -> Fut<'a, Vec<Task>> {
+        self.inner.tasks_of_call(owner, call_id)
+    }
+
+    fn audit_rows(&self, filter: AuditFilter) -> Fut<'_, Page<AuditRow>> {
         self.inner.audit_rows(filter)
     }
 

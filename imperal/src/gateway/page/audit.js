@@ -42,9 +42,9 @@ export class Audit {
   /** Reads on after the last known row, to the end: rows are only ever added. */
   async readOn() {
     for (;;) {
-      const { rows } = await get(`/v1/audit?after=${this.rows[0]?.audit_id ?? 0}&limit=${PAGE}`);
+      const { rows, next } = await get(`/v1/audit?after=${this.rows[0]?.audit_id ?? 0}&limit=${PAGE}`);
       this.rows.unshift(...rows.sort((a, b) => b.audit_id - a.audit_id));
-      if (rows.length < PAGE) return;
+      if (next === undefined) return;
     }
   }
 

@@ -24,7 +24,7 @@ export class Feed {
     this.answered = new Map(); // call_id -> the reply turn
     this.ended = new Map(); // task_id -> the outcome turn
     this.lastSeq = 0;
-    this.hasOlder = false;
+    this.older = undefined; // before which number there are earlier turns, if there are
     this.fresh = new Set(); // tasks that reported progress since refreshTasks() asked
     this.listeners = new Map();
     this.gapSeen = 0;
@@ -48,15 +48,19 @@ export class Feed {
 
   /** The latest page of turns and the known tasks. Turns first: the stream resumes after them. */
   async load() {
-    const { turns } = await get(`/v1/chat/turns?latest=${PAGE}`);
+    const { turns, next } = await get(`/v1/chat/turns?latest=${PAGE}`);
     this.lastSeq = turns.at(-1)?.seq ?? 0;
     const [active, recent] = await Promise.all([get("/v1/tasks/active"), get("/v1/tasks?limit=100")]);
     for (const known of [this.asked, this.answered, this.ended]) known.clear();
     for (const turn of turns) this.index(turn);
     this.turns = turns;
-    this.hasOlder = turns.length === PAGE;
+    this.older = next; // a page may end before PAGE turns: at 2 MiB
     for (const task of [...recent.tasks, ...active.tasks]) this.keep(task);
     this.say("turns", turns, false);
+  }
+
+  get hasOlder() {
+    return this.older !== undefined;
   }
 
   /** The page of turns before the oldest one. Answers how many came. */
@@ -66,12 +70,11 @@ export class Feed {
   }
 
   async fetchOlder() {
-    if (!this.hasOlder || !this.turns.length) return 0;
-    const { turns } = await get(`/v1/chat/turns?before=${this.turns[0].seq}&limit=${PAGE}`);
-    const older = turns.filter((turn) => turn.seq < this.turns[0].seq);
+    if (!this.hasOlder) return 0;
+    const { turns: older, next } = await get(`/v1/chat/turns?before=${this.older}&limit=${PAGE}`);
     for (const turn of older) this.index(turn);
     this.turns = [...older, ...this.turns];
-    this.hasOlder = turns.length === PAGE;
+    this.older = next;
     this.say("older", older.length);
     return older.length;
   }

@@ -159,7 +159,7 @@ export class Stream {
 class Lines {
   constructor(emit) {
     this.emit = emit;
-    this.rest = "";
+    this.rest = [];
     this.reset();
   }
 
@@ -170,8 +170,12 @@ class Lines {
   }
 
   push(chunk) {
-    const lines = (this.rest + chunk).split("\n");
-    this.rest = lines.pop();
+    const lines = chunk.split("\n");
+    // the pieces of a long line are put together once, at its end
+    this.rest.push(lines[0]);
+    if (lines.length === 1) return;
+    lines[0] = this.rest.join("");
+    this.rest = [lines.pop()];
     for (const line of lines) this.line(line.replace(/\r$/, ""));
   }
 

@@ -27,6 +27,7 @@ export class TaskList {
     this.room = ROOM;
     this.cards = new Map();
     this.open = new Set(); // ended tasks that are unfolded
+    this.results = new Map(); // task_id -> result, of those that were unfolded
     this.bar = h("div", { class: "filters", role: "group", "aria-label": "Which tasks" });
     this.body = h("div");
     this.el = h("div", { class: "task-list" }, this.bar, this.body);
@@ -115,9 +116,10 @@ export class TaskList {
 
   endedRow(task) {
     const { word, tone, icon: sign } = stateWord(task.state);
-    const text = task.result?.error ?? task.result?.summary ?? "";
-    const data = showData(task.result?.data);
-    const tools = data && showTools(task.result.data);
+    const result = this.resultOf(task);
+    const text = result?.error ?? result?.summary ?? "";
+    const data = showData(result?.data);
+    const tools = data && showTools(result.data);
     const row = h(
       "details",
       { class: "ended-task", open: this.open.has(task.task_id) },
@@ -140,8 +142,29 @@ export class TaskList {
         h("button", { type: "button", class: "link", onclick: () => this.reveal(task.task_id) }, "Show in the chat"),
       ),
     );
-    row.addEventListener("toggle", () => (row.open ? this.open.add(task.task_id) : this.open.delete(task.task_id)));
+    row.addEventListener("toggle", () => {
+      if (!row.open) return this.open.delete(task.task_id);
+      this.open.add(task.task_id);
+      if (!result) this.readResult(task);
+    });
     return h("li", null, row);
+  }
+
+  /** From the outcome turn, where the page has it; lists of tasks come without results. */
+  resultOf(task) {
+    return this.feed.ended.get(task.task_id)?.result ?? this.results.get(task.task_id);
+  }
+
+  /** Reads the result of a task that is unfolded and whose outcome turn lies further back. */
+  async readResult(task) {
+    if (this.results.has(task.task_id)) return;
+    try {
+      const { result } = await get(`/v1/tasks/${task.task_id}`);
+      this.results.set(task.task_id, result);
+      if (result) this.update(task);
+    } catch {
+      // the row says how it ended; unfolding it again asks again
+    }
   }
 }
 

@@ -5,17 +5,17 @@ use super::scene::{ALL, Node, all_of, anna, ben, bot, new_audit, ok};
 use crate::ids::{CallId, TaskId};
 use crate::ledger::{
     AuditCheck, AuditEnds, AuditFilter, AuditHash, AuditOutcome, AuditRow, AuditScope, EventBody, Fence, LedgerError,
-    NewAudit, Owner, Turn, Work,
+    Limit, NewAudit, Owner, Sender, Turn, Work,
 };
 
 impl Node {
     async fn inject_for(&self, owner: &Owner, work: Work) -> Result<Turn, LedgerError> {
         let fence = Fence { holder: self.life.clone(), work };
-        self.ledger.inject(owner.clone(), bot("stage"), new_audit(owner, "chat.inject"), Some(fence)).await
+        self.ledger.inject(owner.clone(), bot("stage"), new_audit(owner, "chat.inject"), Sender::Work(fence)).await
     }
 
-    async fn audit_rows(&self, scope: impl Into<AuditScope>, after: u64, limit: u32) -> Vec<AuditRow> {
-        ok(self.ledger.audit_rows(AuditFilter { scope: scope.into(), after, limit }).await)
+    async fn audit_rows(&self, scope: impl Into<AuditScope>, after: u64, limit: Limit) -> Vec<AuditRow> {
+        ok(self.ledger.audit_rows(AuditFilter { scope: scope.into(), after, limit }).await).rows
     }
 }
 
@@ -23,7 +23,7 @@ impl Node {
 pub async fn an_injection_is_a_turn_and_an_audit_row(backend: &impl Backend) {
     let node = Node::start(backend, "n").await;
     let (body, audit) = (bot("news"), new_audit(&anna(), "chat.inject"));
-    let turn = ok(node.ledger.inject(anna(), body.clone(), audit.clone(), None).await);
+    let turn = ok(node.ledger.inject(anna(), body.clone(), audit.clone(), Sender::OUTSIDE).await);
     assert_eq!((turn.seq, &turn.body), (1, &body));
     let look = node.look(&anna()).await;
     assert_eq!(look.events.iter().map(|event| &event.body).collect::<Vec<_>>(), [&EventBody::Turn(turn)]);
@@ -89,15 +89,15 @@ pub async fn audit_rows_are_numbered_and_filtered(backend: &impl Backend) {
     assert!(all.windows(2).all(|pair| pair[0].audit_id < pair[1].audit_id), "{all:?}");
     let annas: Vec<AuditRow> = all.iter().filter(|row| row.body.user_id == "anna").cloned().collect();
     assert_eq!(node.audit_rows(Some(anna()), 0, ALL).await, annas);
-    assert_eq!(node.audit_rows(Some(anna()), annas[2].audit_id, 2).await, annas[3..5]);
-    assert_eq!(node.audit_rows(None, all[3].audit_id, 2).await, all[4..6]);
+    assert_eq!(node.audit_rows(Some(anna()), annas[2].audit_id, Limit::rows(2)).await, annas[3..5]);
+    assert_eq!(node.audit_rows(None, all[3].audit_id, Limit::rows(2)).await, all[4..6]);
     assert_eq!(node.audit_rows(Some(Owner::new("other", "anna")), 0, ALL).await, []);
     assert_eq!(node.audit_rows(None, u64::MAX, ALL).await, []);
     assert_eq!(node.look(&anna()).await.events, [], "an audit row is no event");
     ok(node.ledger.audit(new_audit(&Owner::new("other", "anna"), "task.read")).await);
     let tenant = |name: &str| AuditScope::Tenant(name.to_owned());
     assert_eq!(node.audit_rows(tenant("tenant"), 0, ALL).await, all);
-    assert_eq!(node.audit_rows(tenant("tenant"), all[3].audit_id, 2).await, all[4..6]);
+    assert_eq!(node.audit_rows(tenant("tenant"), all[3].audit_id, Limit::rows(2)).await, all[4..6]);
     assert_eq!(node.audit_rows(tenant("other"), 0, ALL).await.len(), 1);
     assert_eq!(node.audit_rows(tenant("nobody's"), 0, ALL).await, []);
     let check = ok(AuditCheck::run(&*node.ledger, tenant("tenant")).await);

@@ -3,7 +3,7 @@
 use super::Backend;
 use super::scene::{Node, all_of, anna, assert_one_winner, ben, bot, end, new_audit, new_call, new_task, ok, turn};
 use crate::ids::CallId;
-use crate::ledger::{CallRecord, LedgerError, NewCall, Owner, Role, TaskState};
+use crate::ledger::{CallRecord, LedgerError, NewCall, Owner, Role, Sender, TaskState};
 
 impl Node {
     async fn found(&self, owner: &Owner, call_id: CallId) -> Option<CallRecord> {
@@ -125,7 +125,7 @@ pub async fn ids_are_taken_once(backend: &impl Backend) {
     assert_eq!(node.ledger.accept_call(&node.life, same_turn).await, settled);
     assert_eq!(node.ledger.start_task(&node.life, task.clone()).await, Err(LedgerError::Settled));
     assert_eq!(node.ledger.reply(&node.life, call.call_id, taken.clone()).await, settled);
-    assert_eq!(node.ledger.inject(anna(), taken.clone(), audit, None).await, settled);
+    assert_eq!(node.ledger.inject(anna(), taken.clone(), audit, Sender::OUTSIDE).await, settled);
     assert_eq!(node.look(&anna()).await, before);
 
     ok(node.reply(call.call_id).await);

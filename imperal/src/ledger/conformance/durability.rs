@@ -2,7 +2,7 @@
 
 use super::Backend;
 use super::scene::{LONG, Look, Node, anna, ben, new_audit, ok, progress};
-use crate::ledger::LedgerError;
+use crate::ledger::{LedgerError, Sender};
 
 /// All of it, byte for byte, and numbers go on where they were.
 pub async fn everything_is_there_after_a_reopening(backend: &impl Backend) {
@@ -20,7 +20,8 @@ pub async fn everything_is_there_after_a_reopening(backend: &impl Backend) {
     let ledger = backend.open().await;
     assert_eq!([Look::at(&*ledger, &anna()).await, Look::at(&*ledger, &ben()).await], before);
     assert_eq!(ok(ledger.task(running).await), record);
-    let turn = ledger.inject(anna(), super::scene::bot("next"), new_audit(&anna(), "chat.inject"), None).await;
+    let turn =
+        ledger.inject(anna(), super::scene::bot("next"), new_audit(&anna(), "chat.inject"), Sender::OUTSIDE).await;
     assert_eq!(ok(turn).seq, before[0].head + 1);
 }
 

@@ -48,6 +48,7 @@
 #![allow(clippy::missing_panics_doc, reason = "a check panics when the rule in its docs is broken")]
 
 pub mod audit;
+pub mod bounds;
 pub mod calls;
 pub mod durability;
 pub mod keys;
@@ -196,6 +197,12 @@ macro_rules! ledger_conformance {
                 running_tasks_are_oldest_first_and_recent_ones_newest_first
                 nothing_is_found_of_a_stranger
                 a_ledger_that_writes_says_so
+            }
+            bounds {
+                a_page_ends_at_its_bytes
+                lists_and_events_of_tasks_have_no_results
+                the_bytes_of_a_day_are_bounded
+                a_first_call_over_the_limit_is_refused
             }
             texts {
                 odd_texts_come_back_as_they_were

@@ -6,7 +6,7 @@ use std::time::Duration;
 use super::Backend;
 use super::scene::{ALL, Look, Node, all_of, anna, assert_gapless, ben, bot, new_audit, new_call, new_task, ok};
 use crate::ids::{CallId, TaskId};
-use crate::ledger::{EventBody, LedgerError, Owner, Pulse, TaskState};
+use crate::ledger::{EventBody, LedgerError, Limit, Owner, Pulse, Sender, TaskState};
 
 /// A call with a task, from beginning to end: each event has the next number, and a task's events
 /// show it as it was.
@@ -57,7 +57,7 @@ pub async fn many_writers_of_one_user_leave_no_gap_that_a_reader_can_see(backend
         let mut seen = Vec::new();
         while seen.len() < WRITERS * EACH {
             let after = seen.len() as u64;
-            seen.extend(ok(follower.events(&anna(), after, 7).await));
+            seen.extend(ok(follower.events(&anna(), after, Limit::rows(7)).await));
             assert_gapless(&seen);
         }
         seen
@@ -138,7 +138,7 @@ pub async fn a_hint_means_that_there_is_something_to_read(backend: &impl Backend
             let outcome = if n % 2 == 0 {
                 writer.ledger.accept_call(&writer.life, new_call(&anna())).await
             } else {
-                writer.ledger.inject(anna(), bot("hint"), new_audit(&anna(), "chat.inject"), None).await
+                writer.ledger.inject(anna(), bot("hint"), new_audit(&anna(), "chat.inject"), Sender::OUTSIDE).await
             };
             ok(outcome);
         }

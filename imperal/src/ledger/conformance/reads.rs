@@ -1,8 +1,9 @@
 //! Pages, orders and limits of the reads.
 
 use super::Backend;
-use super::scene::{ALL, Node, anna, ben, ok};
+use super::scene::{ALL, MANY, Node, anna, ben, ok};
 use crate::ids::{TaskId, TurnId};
+use crate::ledger::Limit;
 
 /// Page after page is the whole, for turns and for events.
 pub async fn pages_follow_each_other(backend: &impl Backend) {
@@ -18,7 +19,7 @@ pub async fn pages_follow_each_other(backend: &impl Backend) {
         let mut events = Vec::new();
         let mut turns = Vec::new();
         loop {
-            let page = ok(node.ledger.events(&anna(), events.len() as u64, limit).await);
+            let page = ok(node.ledger.events(&anna(), events.len() as u64, Limit::rows(limit)).await);
             assert!(page.len() <= limit as usize);
             if page.is_empty() {
                 break;
@@ -27,7 +28,7 @@ pub async fn pages_follow_each_other(backend: &impl Backend) {
         }
         while let Some(page) = Some(ok(node
             .ledger
-            .turns(&anna(), turns.last().map_or(0, |turn: &crate::ledger::Turn| turn.seq), limit)
+            .turns(&anna(), turns.last().map_or(0, |turn: &crate::ledger::Turn| turn.seq), Limit::rows(limit))
             .await))
         .filter(|page| !page.is_empty())
         {
@@ -40,7 +41,7 @@ pub async fn pages_follow_each_other(backend: &impl Backend) {
         assert_eq!(ok(node.ledger.events(&anna(), after, ALL).await), []);
         assert_eq!(ok(node.ledger.turns(&anna(), after, ALL).await), []);
     }
-    assert_eq!(ok(node.ledger.events(&anna(), 0, 0).await), []);
+    assert_eq!(ok(node.ledger.events(&anna(), 0, Limit::rows(0)).await), []);
 }
 
 /// By its owner, on every node.
@@ -66,12 +67,12 @@ pub async fn the_latest_turns_come_in_order(backend: &impl Backend) {
     }
     let turns = node.look(&anna()).await.turns;
     assert_eq!(turns.len(), 8);
-    assert_eq!(ok(node.ledger.latest_turns(&anna(), None, 3).await), turns[5..]);
-    assert_eq!(ok(node.ledger.latest_turns(&anna(), Some(turns[5].seq), 3).await), turns[2..5]);
-    assert_eq!(ok(node.ledger.latest_turns(&anna(), Some(turns[1].seq), 3).await), turns[..1]);
-    assert_eq!(ok(node.ledger.latest_turns(&anna(), Some(1), 3).await), []);
-    assert_eq!(ok(node.ledger.latest_turns(&anna(), Some(u64::MAX), ALL).await), turns);
-    assert_eq!(ok(node.ledger.latest_turns(&anna(), None, 0).await), []);
+    assert_eq!(ok(node.ledger.latest_turns(&anna(), None, Limit::rows(3)).await), turns[5..]);
+    assert_eq!(ok(node.ledger.latest_turns(&anna(), Some(turns[5].seq), Limit::rows(3)).await), turns[2..5]);
+    assert_eq!(ok(node.ledger.latest_turns(&anna(), Some(turns[1].seq), Limit::rows(3)).await), turns[..1]);
+    assert_eq!(ok(node.ledger.latest_turns(&anna(), Some(1), Limit::rows(3)).await), []);
+    assert_eq!(ok(node.ledger.latest_turns(&anna(), Some(u64::MAX), ALL).await).rows, turns);
+    assert_eq!(ok(node.ledger.latest_turns(&anna(), None, Limit::rows(0)).await), []);
 }
 
 /// By start, not by id and not by end.
@@ -87,7 +88,7 @@ pub async fn running_tasks_are_oldest_first_and_recent_ones_newest_first(backend
     let ids = |tasks: Vec<crate::ledger::Task>| tasks.iter().map(|task| task.task_id).collect::<Vec<_>>();
     assert_eq!(ids(ok(node.ledger.running_tasks(&anna()).await)), [started[0], started[2], started[4]]);
     let newest: Vec<TaskId> = started.iter().rev().copied().collect();
-    assert_eq!(ids(ok(node.ledger.recent_tasks(&anna(), ALL).await)), newest);
+    assert_eq!(ids(ok(node.ledger.recent_tasks(&anna(), MANY).await)), newest);
     assert_eq!(ids(ok(node.ledger.recent_tasks(&anna(), 2).await)), newest[..2]);
     assert_eq!(ids(ok(node.ledger.recent_tasks(&anna(), 0).await)), []);
 }

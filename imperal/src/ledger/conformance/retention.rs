@@ -5,8 +5,8 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use super::Backend;
-use super::scene::{ALL, Look, Node, all_of, anna, answer, ben, new_audit, new_call, ok};
-use crate::ledger::{AuditCheck, Event, Keep, Ledger, LedgerError, Owner, Pruned, TaskState};
+use super::scene::{ALL, Look, MANY, Node, all_of, anna, answer, ben, new_audit, new_call, ok};
+use crate::ledger::{AuditCheck, Event, Keep, Ledger, LedgerError, Limit, Owner, Pruned, TaskState};
 
 /// Between what is old and what is young.
 const GAP: Duration = Duration::from_secs(2);
@@ -64,10 +64,10 @@ pub async fn what_is_old_goes_and_what_is_young_stays(backend: &impl Backend) {
     let counts = (pruned.turns, pruned.calls, pruned.tasks, pruned.events, pruned.audit);
     assert_eq!(counts, (4, 1, 1, 2, 3), "of one chapter: turns, calls, tasks, events of tasks, audit rows");
     assert_eq!(node.ledger.events(&anna(), 0, ALL).await, Err(LedgerError::Pruned(6)));
-    assert_eq!(node.ledger.events(&anna(), 5, 1).await, Err(LedgerError::Pruned(6)));
-    assert_eq!(node.ledger.events(&anna(), 0, 0).await, Err(LedgerError::Pruned(6)));
+    assert_eq!(node.ledger.events(&anna(), 5, Limit::rows(1)).await, Err(LedgerError::Pruned(6)));
+    assert_eq!(node.ledger.events(&anna(), 0, Limit::rows(0)).await, Err(LedgerError::Pruned(6)));
     assert_eq!(ok(node.ledger.events(&anna(), 6, ALL).await), before.events[6..]);
-    assert_eq!(ok(node.ledger.events(&anna(), 8, 2).await), before.events[8..10]);
+    assert_eq!(ok(node.ledger.events(&anna(), 8, Limit::rows(2)).await), before.events[8..10]);
     let after = Look::after(&*node.ledger, &anna(), 6).await;
     assert_eq!((after.head, &after.turns[..]), (12, &before.turns[4..]));
     assert_eq!((&after.tasks[..], &after.audit[..]), (&before.tasks[..1], &before.audit[3..]));
@@ -138,7 +138,9 @@ pub async fn each_kind_has_its_own_age(backend: &impl Backend) {
     prune(&*node.ledger, &Keep { turns: Some(line.age()), ..Keep::FOREVER }).await;
     let now = Look::after(&*node.ledger, &owners[1], 12).await;
     assert_eq!((now.turns.len(), now.tasks.len()), (0, 1));
-    assert_eq!((now.tasks[0].state, &now.tasks[0].result), (TaskState::Succeeded, &None));
+    let record = ok(node.ledger.task(now.tasks[0].task_id).await);
+    let ended = record.map(|record| (record.task.state, record.task.result));
+    assert_eq!(ended, Some((TaskState::Succeeded, None)));
 }
 
 /// However old: calls without a reply, running tasks and what they stand on, work of ended lives.
@@ -169,7 +171,7 @@ pub async fn unsettled_work_keeps_all_from_its_call_on(backend: &impl Backend) {
     let child = node.task(call_id, &caller).await;
     ok(node.finish(&caller, child).await);
     ok(node.finish(&worker, task_id).await);
-    let orphans = ok(node.ledger.orphans(&node.life, ALL).await);
+    let orphans = ok(node.ledger.orphans(&node.life, MANY).await);
     assert_eq!(orphans.len(), 2, "{orphans:?}");
     ok(node.ledger.reclaim_call(&node.life, left_call, super::scene::bot("interrupted")).await);
     let end = super::scene::end(&left, TaskState::Reclaimed, "interrupted");
@@ -206,7 +208,8 @@ pub async fn small_steps_take_the_same(backend: &impl Backend) {
     assert!(steps >= 5, "{steps} steps for 99 rows");
     let annas = Look::after(&*node.ledger, &anna(), 18).await;
     assert_eq!((numbers(&annas.events), annas.turns.len()), ((19..=24).collect(), 4));
-    assert_eq!(annas.tasks[0].result, Some(answer("done")));
+    let record = ok(node.ledger.task(annas.tasks[0].task_id).await);
+    assert_eq!(record.and_then(|record| record.task.result), Some(answer("done")));
 }
 
 /// From an anchor on when old rows are gone, and with no row left at all.
@@ -267,7 +270,7 @@ pub async fn pruning_beside_everybody_holds_every_rule(backend: &impl Backend) {
             loop {
                 tokio::task::yield_now().await;
                 let last = done.load(Ordering::Relaxed);
-                match ledger.events(&anna(), seen, 5).await {
+                match ledger.events(&anna(), seen, Limit::rows(5)).await {
                     Ok(events) => {
                         assert!(events.iter().map(|event| event.seq).eq(seen + 1..=seen + events.len() as u64));
                         seen += events.len() as u64;

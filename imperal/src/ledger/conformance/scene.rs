@@ -9,15 +9,17 @@ use super::Backend;
 use crate::context::MsgType;
 use crate::ids::{CallId, TaskId, TurnId};
 use crate::ledger::{
-    AuditFilter, AuditOutcome, AuditRow, AuditScope, Event, Incarnation, Ledger, LedgerError, NewAudit, NewCall,
-    NewTask, Owner, Progress, Role, Task, TaskEnd, TaskState, Turn, TurnBody,
+    AuditFilter, AuditOutcome, AuditRow, AuditScope, Event, Incarnation, Ledger, LedgerError, Limit, NewAudit, NewCall,
+    NewTask, Owner, Progress, Role, Sender, Task, TaskEnd, TaskState, Turn, TurnBody,
 };
 use crate::result::{ActionResult, WireResult};
 
 /// A lease that outlasts every check.
 pub(super) const LONG: Duration = Duration::from_secs(24 * 3600);
 
-pub(super) const ALL: u32 = 10_000;
+pub(super) const MANY: u32 = 10_000;
+
+pub(super) const ALL: Limit = Limit::rows(MANY).bytes(u64::MAX);
 
 pub(super) fn anna() -> Owner {
     Owner::new("tenant", "anna")
@@ -70,6 +72,7 @@ pub(super) fn new_call(owner: &Owner) -> NewCall {
         call_id,
         owner: owner.clone(),
         turn: TurnBody { call_id: Some(call_id), params, ..turn(Role::User, "?") },
+        max_stored: None,
     }
 }
 
@@ -158,11 +161,11 @@ impl Node {
     }
 
     pub(super) async fn inject(&self, owner: &Owner, text: &str) -> Turn {
-        ok(self.ledger.inject(owner.clone(), bot(text), new_audit(owner, "chat.inject"), None).await)
+        ok(self.ledger.inject(owner.clone(), bot(text), new_audit(owner, "chat.inject"), Sender::OUTSIDE).await)
     }
 
     pub(super) async fn events(&self, owner: &Owner) -> Vec<Event> {
-        ok(self.ledger.events(owner, 0, ALL).await)
+        ok(self.ledger.events(owner, 0, ALL).await).rows
     }
 
     pub(super) async fn look(&self, owner: &Owner) -> Look {
@@ -191,11 +194,11 @@ impl Look {
         let filter = AuditFilter { scope: AuditScope::Owner(owner.clone()), after: 0, limit: ALL };
         Self {
             head: ok(ledger.head(owner).await),
-            events: ok(ledger.events(owner, after, ALL).await),
-            turns: ok(ledger.turns(owner, 0, ALL).await),
-            tasks: ok(ledger.recent_tasks(owner, ALL).await),
+            events: ok(ledger.events(owner, after, ALL).await).rows,
+            turns: ok(ledger.turns(owner, 0, ALL).await).rows,
+            tasks: ok(ledger.recent_tasks(owner, MANY).await),
             running: ok(ledger.running_tasks(owner).await),
-            audit: ok(ledger.audit_rows(filter).await),
+            audit: ok(ledger.audit_rows(filter).await).rows,
         }
     }
 }

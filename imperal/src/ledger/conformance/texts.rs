@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 
 use super::Backend;
 use super::scene::{Node, anna, bot, end, new_audit, new_call, new_task, ok, progress};
-use crate::ledger::{LedgerError, NewAudit, NewCall, NewTask, Owner, TaskState, TurnBody};
+use crate::ledger::{LedgerError, NewAudit, NewCall, NewTask, Owner, Sender, TaskState, TurnBody};
 
 /// The deepest that the platform hands over.
 const DEPTH: usize = crate::json::DATA_DEPTH;
@@ -60,10 +60,11 @@ pub async fn odd_texts_come_back_as_they_were(backend: &impl Backend) {
         let task = &look.tasks[0];
         assert_eq!((&task.app_id, &task.function, &task.name), (&text, &text, &text));
         assert_eq!((task.percent, task.message.as_ref()), (Some(0.1 + 0.2), Some(&text)));
-        assert_eq!(task.result, outcome.turn.result);
         assert_eq!(look.audit.last().map(|row| &row.body), Some(&audit));
         let record = ok(node.ledger.task(started.task_id).await);
-        assert_eq!(record.map(|record| (record.owner, record.holder)), Some((owner, node.life.clone())));
+        let record = record.unwrap_or_else(|| panic!("the task is gone"));
+        assert_eq!((record.owner, record.holder), (owner, node.life.clone()));
+        assert_eq!(record.task.result, outcome.turn.result);
     }
 }
 
@@ -96,13 +97,10 @@ pub async fn json_comes_back_as_it_was(backend: &impl Backend) {
         let params = look.turns.iter().rev().find_map(|turn| turn.body.params.as_ref());
         // As text: comparing values would take keys in any order.
         assert_eq!(params.map(Value::to_string), Some(written.clone()));
+        let record = ok(node.ledger.task(task_id).await);
         let results = [
             look.turns.last().and_then(|turn| turn.body.result.as_ref()),
-            look.tasks[0].result.as_ref(),
-            look.events.iter().rev().find_map(|event| match &event.body {
-                crate::ledger::EventBody::Task(task) => task.result.as_ref(),
-                crate::ledger::EventBody::Turn(_) => None,
-            }),
+            record.as_ref().and_then(|record| record.task.result.as_ref()),
         ];
         for result in results {
             assert_eq!(result.map(|result| result.data.to_string()), Some(written.clone()));
@@ -128,5 +126,5 @@ pub async fn names_are_compared_exactly(backend: &impl Backend) {
     ok(node.finish(&anna(), task_id).await);
     let shout = Node::start(backend, "N").await;
     assert_eq!(shout.finish(&anna(), task_id).await, Err(LedgerError::Fenced));
-    ok(node.ledger.inject(anna(), bot("still here"), new_audit(&anna(), "chat.inject"), None).await);
+    ok(node.ledger.inject(anna(), bot("still here"), new_audit(&anna(), "chat.inject"), Sender::OUTSIDE).await);
 }

@@ -11,11 +11,11 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 
-use self::state::State;
+use self::state::{State, size};
 use super::{
-    AuditEnds, AuditFilter, AuditRow, CallRecord, CancelAnswer, Clock, Event, Feed, Fence, Fut, Incarnation, Keep,
-    Ledger, LedgerError, LedgerMeters, NewAudit, NewCall, NewTask, Orphan, Owner, Progress, Pruned, SystemClock, Task,
-    TaskEnd, TaskRecord, Turn, TurnBody,
+    AuditEnds, AuditFilter, AuditRow, CallRecord, CancelAnswer, Clock, Event, EventBody, Feed, Fut, Incarnation, Keep,
+    Ledger, LedgerError, LedgerMeters, Limit, NewAudit, NewCall, NewTask, Orphan, Owner, Page, Progress, Pruned,
+    Sender, SystemClock, Task, TaskEnd, TaskRecord, Turn, TurnBody,
 };
 use crate::ids::{CallId, TaskId, TurnId};
 
@@ -128,8 +128,8 @@ impl Ledger for MemoryLedger {
         })
     }
 
-    fn inject(&self, owner: Owner, turn: TurnBody, audit: NewAudit, fence: Option<Fence>) -> Fut<'_, Turn> {
-        self.tell(move |state, now| state.inject(owner, turn, audit, fence.as_ref(), now))
+    fn inject(&self, owner: Owner, turn: TurnBody, audit: NewAudit, from: Sender) -> Fut<'_, Turn> {
+        self.tell(move |state, now| state.inject(owner, turn, audit, &from, now))
     }
 
     fn audit(&self, row: NewAudit) -> Fut<'_, ()> {
@@ -155,17 +155,15 @@ impl Ledger for MemoryLedger {
         self.quiet(move |state, now| Ok(state.prune(keep, from, limit, now)))
     }
 
-    fn turns<'a>(&'a self, owner: &'a Owner, after: u64, limit: u32) -> Fut<'a, Vec<Turn>> {
-        self.quiet(move |state, _| Ok(state.turns(owner, after).take(limit as usize).cloned().collect()))
+    fn turns<'a>(&'a self, owner: &'a Owner, after: u64, limit: Limit) -> Fut<'a, Page<Turn>> {
+        self.quiet(move |state, _| Ok(cloned(Page::take(state.turns(owner, after), limit, |turn| size(&turn.body)))))
     }
 
-    fn latest_turns<'a>(&'a self, owner: &'a Owner, before: Option<u64>, limit: u32) -> Fut<'a, Vec<Turn>> {
+    fn latest_turns<'a>(&'a self, owner: &'a Owner, before: Option<u64>, limit: Limit) -> Fut<'a, Page<Turn>> {
         self.quiet(move |state, _| {
             let before = before.unwrap_or(u64::MAX);
-            let mut turns: Vec<Turn> =
-                state.turns(owner, 0).rev().filter(|turn| turn.seq < before).take(limit as usize).cloned().collect();
-            turns.reverse();
-            Ok(turns)
+            let turns = state.turns(owner, 0).rev().filter(|turn| turn.seq < before);
+            Ok(cloned(Page::take(turns, limit, |turn| size(&turn.body)).reversed()))
         })
     }
 
@@ -177,8 +175,14 @@ impl Ledger for MemoryLedger {
         self.quiet(move |state, _| Ok(state.call(owner, call_id)))
     }
 
-    fn events<'a>(&'a self, owner: &'a Owner, after: u64, limit: u32) -> Fut<'a, Vec<Event>> {
-        self.quiet(move |state, _| Ok(state.events(owner, after)?.iter().take(limit as usize).cloned().collect()))
+    fn events<'a>(&'a self, owner: &'a Owner, after: u64, limit: Limit) -> Fut<'a, Page<Event>> {
+        self.quiet(move |state, _| {
+            let bytes = |event: &&Event| match &event.body {
+                EventBody::Turn(turn) => size(&turn.body),
+                EventBody::Task(task) => size(task),
+            };
+            Ok(cloned(Page::take(state.events(owner, after)?, limit, bytes)))
+        })
     }
 
     fn head<'a>(&'a self, owner: &'a Owner) -> Fut<'a, u64> {
@@ -197,7 +201,11 @@ impl Ledger for MemoryLedger {
         self.quiet(move |state, _| Ok(state.recent_tasks(owner, limit as usize)))
     }
 
-    fn audit_rows(&self, filter: AuditFilter) -> Fut<'_, Vec<AuditRow>> {
+    fn tasks_of_call<'a>(&'a self, owner: &'a Owner, call_id: CallId) -> Fut<'a, Vec<Task>> {
+        self.quiet(move |state, _| Ok(state.tasks_of_call(owner, call_id)))
+    }
+
+    fn audit_rows(&self, filter: AuditFilter) -> Fut<'_, Page<AuditRow>> {
         self.quiet(move |state, _| Ok(state.audit_rows(&filter)))
     }
 
@@ -216,6 +224,10 @@ impl Ledger for MemoryLedger {
     fn meters(&self) -> &LedgerMeters {
         &self.meters
     }
+}
+
+fn cloned<T: Clone>(page: Page<&T>) -> Page<T> {
+    Page { more: page.more, rows: page.rows.into_iter().cloned().collect() }
 }
 
 /// Saturates: a lease or a cap of centuries never ends.

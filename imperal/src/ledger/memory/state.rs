@@ -13,16 +13,21 @@ mod tasks;
 mod trail;
 
 use std::collections::{BTreeMap, HashMap, HashSet};
+use std::io::{self, Write};
 use std::sync::Arc;
 
 use jiff::Timestamp;
+use serde::Serialize;
 
 use self::calls::CallRow;
 use self::journal::Journal;
 use self::lives::Life;
 use self::tasks::{Running, TaskRow};
 use crate::ids::{CallId, TaskId, TurnId};
-use crate::ledger::{AuditEnds, AuditRow, Fence, LedgerError, NewAudit, Owner, TaskState, Turn, TurnBody, Work};
+use crate::ledger::clock::day_of;
+use crate::ledger::{
+    AuditEnds, AuditRow, Fence, LedgerError, NewAudit, Owner, Sender, TaskState, Turn, TurnBody, Work,
+};
 
 /// Whose events grew, and what the method returns.
 type Told<T> = Result<(Owner, T), LedgerError>;
@@ -44,6 +49,27 @@ pub(super) struct State {
     audit: Vec<AuditRow>,
     last_audit: u64,
     audit_ends: HashMap<Owner, AuditEnds>,
+    /// The bytes of each owner's turns of one day, and which day.
+    stored: HashMap<Owner, (i64, u64)>,
+}
+
+/// The bytes of a row as the other backends store it.
+pub(super) fn size(row: &impl Serialize) -> u64 {
+    struct Counter(u64);
+    impl Write for Counter {
+        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+            self.0 += bytes.len() as u64;
+            Ok(bytes.len())
+        }
+
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+    let mut counter = Counter(0);
+    // What cannot be written as JSON is refused elsewhere.
+    let _ = serde_json::to_writer(&mut counter, row);
+    counter.0
 }
 
 impl State {
@@ -57,15 +83,38 @@ impl State {
         owner: Owner,
         turn: TurnBody,
         audit: NewAudit,
-        fence: Option<&Fence>,
+        from: &Sender,
         now: Timestamp,
     ) -> Told<Turn> {
-        if let Some(fence) = fence {
+        if let Sender::Work(fence) = from {
             self.may_inject(&owner, fence)?;
         }
         self.fresh(&turn)?;
+        if let Sender::Outside { max_stored } = from {
+            self.check_stored(&owner, &turn, *max_stored, now)?;
+        }
         self.audit(audit, now);
         Ok(self.add_turn(owner, turn, now))
+    }
+
+    fn count_stored(&mut self, owner: &Owner, bytes: u64, now: Timestamp) {
+        let (day, stored) = self.stored.entry(owner.clone()).or_default();
+        if *day != day_of(now) {
+            (*day, *stored) = (day_of(now), 0);
+        }
+        *stored += bytes;
+    }
+
+    fn check_stored(
+        &self,
+        owner: &Owner,
+        turn: &TurnBody,
+        max_stored: Option<u64>,
+        now: Timestamp,
+    ) -> Result<(), LedgerError> {
+        let Some(limit) = max_stored else { return Ok(()) };
+        let stored = self.stored.get(owner).filter(|(day, _)| *day == day_of(now)).map_or(0, |(_, stored)| *stored);
+        if stored + size(turn) > limit { Err(LedgerError::QuotaExceeded(limit)) } else { Ok(()) }
     }
 
     fn may_inject(&self, owner: &Owner, Fence { holder, work }: &Fence) -> Result<(), LedgerError> {

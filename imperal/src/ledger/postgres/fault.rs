@@ -110,6 +110,7 @@ fn from_postgres(error: &tokio_postgres::Error) -> LedgerError {
         // Who asked knows the limit.
         "IM005" => LedgerError::TooManyTasks(0),
         "IM006" => already_running(answer),
+        "IM007" => LedgerError::QuotaExceeded(0),
         "42501" => LedgerError::Unusable(format!(
             "PostgreSQL denies it ({message}): grant the role all rights on the ledger's schema, or let it make that"
         )),

@@ -29,9 +29,9 @@ use self::queues::Queues;
 use self::rows::{RECORD, audit, get, get_id, get_number, number, orphan, owner, record, stored, to_json};
 use self::writes::{micros, one};
 use super::{
-    AuditEnds, AuditFilter, AuditRow, CallRecord, CancelAnswer, Event, Feed, Fence, Fut, Incarnation, Keep, Ledger,
-    LedgerError, LedgerMeters, NewAudit, NewCall, NewTask, Orphan, Owner, Progress, Pruned, Task, TaskEnd, TaskRecord,
-    TaskState, Turn, TurnBody, Work,
+    AuditEnds, AuditFilter, AuditRow, CallRecord, CancelAnswer, Event, Feed, Fut, Incarnation, Keep, Ledger,
+    LedgerError, LedgerMeters, Limit, NewAudit, NewCall, NewTask, Orphan, Owner, Page, Progress, Pruned, Sender, Task,
+    TaskEnd, TaskRecord, TaskState, Turn, TurnBody, Work,
 };
 use crate::ids::{CallId, TaskId, TurnId};
 
@@ -104,6 +104,14 @@ impl PostgresLedger {
     }
 }
 
+/// The server says that it is too much; who asked knows the limit.
+fn quota(error: LedgerError, max_stored: Option<u64>) -> LedgerError {
+    match error {
+        LedgerError::QuotaExceeded(_) => LedgerError::QuotaExceeded(max_stored.unwrap_or_default()),
+        error => error,
+    }
+}
+
 impl Ledger for PostgresLedger {
     fn join<'a>(&'a self, node: &'a str, lease: Duration) -> Fut<'a, Incarnation> {
         Box::pin(async move {
@@ -140,17 +148,18 @@ impl Ledger for PostgresLedger {
 
     fn accept_call<'a>(&'a self, holder: &'a Incarnation, call: NewCall) -> Fut<'a, Turn> {
         Box::pin(async move {
-            let sql = "SELECT * FROM @.accept_call($1, $2, $3::uuid, $4, $5, $6::uuid, $7)";
+            let sql = "SELECT * FROM @.accept_call($1, $2, $3::uuid, $4, $5, $6::uuid, $7, $8)";
             let (node, json) = (stored(&holder.node), to_json(&call.turn)?);
             let (tenant, user) = (stored(&call.owner.tenant_id), stored(&call.owner.user_id));
             let (call_id, turn_id) = (call.call_id.to_string(), call.turn.turn_id.to_string());
             let whose = [text(&node), int(&holder.epoch), text(&call_id), text(&tenant), text(&user)];
-            let what = [text(&turn_id), text(&json)];
+            let most = call.max_stored.map(number);
+            let what = [text(&turn_id), text(&json), (&most, Type::INT8)];
             let _place = self.queues.enter(&call.owner).await?;
             let (call_id, owner) = (call.call_id, call.owner.clone());
             let accepted = self.write_turn(sql, &[&whose[..], &what[..]].concat(), call.turn).await;
             self.queues.accepted(call_id, owner, &accepted);
-            accepted
+            accepted.map_err(|error| quota(error, call.max_stored))
         })
     }
 
@@ -209,22 +218,28 @@ impl Ledger for PostgresLedger {
         })
     }
 
-    fn inject(&self, owner: Owner, turn: TurnBody, audit_row: NewAudit, fence: Option<Fence>) -> Fut<'_, Turn> {
+    fn inject(&self, owner: Owner, turn: TurnBody, audit_row: NewAudit, from: Sender) -> Fut<'_, Turn> {
         Box::pin(async move {
-            let sql = "SELECT * FROM @.inject($1, $2, $3::uuid, $4::uuid, $5, $6, $7::uuid, $8, $9)";
-            let node = fence.as_ref().map(|fence| stored(&fence.holder.node));
-            let epoch = fence.as_ref().map_or(0, |fence| fence.holder.epoch);
-            let (call_id, task_id) = match fence.as_ref().map(|fence| fence.work) {
+            let sql = "SELECT * FROM @.inject($1, $2, $3::uuid, $4::uuid, $5, $6, $7::uuid, $8, $9, $10)";
+            let (fence, max_stored) = match &from {
+                Sender::Work(fence) => (Some(fence), None),
+                Sender::Outside { max_stored } => (None, *max_stored),
+            };
+            let node = fence.map(|fence| stored(&fence.holder.node));
+            let epoch = fence.map_or(0, |fence| fence.holder.epoch);
+            let (call_id, task_id) = match fence.map(|fence| fence.work) {
                 None => (None, None),
                 Some(Work::Call(id)) => (Some(id.to_string()), None),
                 Some(Work::Task(id)) => (None, Some(id.to_string())),
             };
+            let most = max_stored.map(number);
             let (tenant, user) = (stored(&owner.tenant_id), stored(&owner.user_id));
             let (turn_id, json, row) = (turn.turn_id.to_string(), to_json(&turn)?, audit(&audit_row));
             let whose = [text(&node), int(&epoch), text(&call_id), text(&task_id), text(&tenant), text(&user)];
-            let what = [text(&turn_id), text(&json), texts(&row)];
+            let what = [text(&turn_id), text(&json), texts(&row), (&most, Type::INT8)];
             let _place = self.queues.enter(&owner).await?;
-            self.write_turn(sql, &[&whose[..], &what[..]].concat(), turn).await
+            let written = self.write_turn(sql, &[&whose[..], &what[..]].concat(), turn).await;
+            written.map_err(|error| quota(error, max_stored))
         })
     }
 
@@ -279,11 +294,11 @@ impl Ledger for PostgresLedger {
         })
     }
 
-    fn turns<'a>(&'a self, owner: &'a Owner, after: u64, limit: u32) -> Fut<'a, Vec<Turn>> {
+    fn turns<'a>(&'a self, owner: &'a Owner, after: u64, limit: Limit) -> Fut<'a, Page<Turn>> {
         Box::pin(reads::turns(&self.store, owner, after, limit))
     }
 
-    fn latest_turns<'a>(&'a self, owner: &'a Owner, before: Option<u64>, limit: u32) -> Fut<'a, Vec<Turn>> {
+    fn latest_turns<'a>(&'a self, owner: &'a Owner, before: Option<u64>, limit: Limit) -> Fut<'a, Page<Turn>> {
         Box::pin(reads::latest_turns(&self.store, owner, before, limit))
     }
 
@@ -295,7 +310,7 @@ impl Ledger for PostgresLedger {
         Box::pin(reads::call(&self.store, owner, call_id))
     }
 
-    fn events<'a>(&'a self, owner: &'a Owner, after: u64, limit: u32) -> Fut<'a, Vec<Event>> {
+    fn events<'a>(&'a self, owner: &'a Owner, after: u64, limit: Limit) -> Fut<'a, Page<Event>> {
         Box::pin(reads::events(&self.store, owner, after, limit))
     }
 
@@ -315,7 +330,11 @@ impl Ledger for PostgresLedger {
         Box::pin(reads::recent_tasks(&self.store, owner, limit))
     }
 
-    fn audit_rows(&self, filter: AuditFilter) -> Fut<'_, Vec<AuditRow>> {
+    fn tasks_of_call<'a>(&'a self, owner: &'a Owner, call_id: CallId) -> Fut<'a, Vec<Task>> {
+        Box::pin(reads::tasks_of_call(&self.store, owner, call_id))
+    }
+
+    fn audit_rows(&self, filter: AuditFilter) -> Fut<'_, Page<AuditRow>> {
         Box::pin(async move { reads::audit_rows(&self.store, &filter).await })
     }
 

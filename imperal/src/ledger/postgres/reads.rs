@@ -9,14 +9,46 @@ use super::rows::{
 };
 use crate::ids::{CallId, TaskId, TurnId};
 use crate::ledger::{
-    AuditEnds, AuditFilter, AuditRow, AuditScope, CallRecord, Event, LedgerError, Orphan, Owner, Task, TaskRecord, Turn,
+    AuditEnds, AuditFilter, AuditRow, AuditScope, CallRecord, Event, LedgerError, Limit, Orphan, Owner, Page, Task,
+    TaskRecord, Turn,
 };
 
-const TURNS: &str = "SELECT seq, at, body FROM @.turn
-    WHERE owner_id = @.find_owner($1, $2) AND seq > $3 ORDER BY seq LIMIT $4";
+/// A page of rows that have a number, `seq`, and a size in bytes, `size`: as many as the limit has (`$4`), and
+/// their bytes (`$5`). The inner select gives one row more in order. The sizes of long texts are known without
+/// reading them, and of the rows behind the page's end no text is read. The last column says whether there are more.
+macro_rules! page {
+    ($columns:literal, $order:literal, $rows:expr) => {
+        concat!(
+            "SELECT ",
+            $columns,
+            ", following FROM (
+                SELECT p.*, lead(seq) OVER w IS NOT NULL AS following,
+                    row_number() OVER w = 1 OR sum(size) OVER w <= $5 AS fits
+                FROM (",
+            $rows,
+            ") AS p WINDOW w AS (ORDER BY ",
+            $order,
+            ")
+            ) AS q WHERE fits ORDER BY ",
+            $order,
+            " LIMIT greatest($4, 1)"
+        )
+    };
+}
 
-const LATEST_TURNS: &str = "SELECT seq, at, body FROM @.turn
-    WHERE owner_id = @.find_owner($1, $2) AND seq < $3 ORDER BY seq DESC LIMIT $4";
+const TURNS: &str = page!(
+    "seq, at, body",
+    "seq",
+    "SELECT seq, at, body, octet_length(body) AS size FROM @.turn
+    WHERE owner_id = @.find_owner($1, $2) AND seq > $3 ORDER BY seq LIMIT $4 + 1"
+);
+
+const LATEST_TURNS: &str = page!(
+    "seq, at, body",
+    "seq DESC",
+    "SELECT seq, at, body, octet_length(body) AS size FROM @.turn
+    WHERE owner_id = @.find_owner($1, $2) AND seq < $3 ORDER BY seq DESC LIMIT $4 + 1"
+);
 
 const TURN: &str = "SELECT seq, at, body FROM @.turn
     WHERE owner_id = @.find_owner($1, $2) AND turn_id = $3::uuid";
@@ -28,21 +60,27 @@ const CALL: &str = "SELECT a.seq, a.at, a.body, r.seq, r.at, r.body FROM @.call 
 
 /// Both halves come in the order of their index and are merged as far as the limit. Before them, as
 /// number 0 and in the place of a time, how far events are not kept, if the reader was not there yet.
-const EVENTS: &str = "SELECT 0::bigint AS seq, pruned AS at, NULL AS body, NULL, NULL, NULL, NULL, NULL, NULL,
-        NULL::boolean, NULL::double precision, NULL, NULL::bigint, NULL::bigint, NULL::bigint, NULL::bigint, NULL
+const EVENTS: &str = page!(
+    "seq, at, body, task_id, call_id, app_id, function, name, state, long_running, percent, message, created_at,
+        deadline_at, cancel_requested_at, finished_at, key",
+    "seq",
+    "SELECT 0::bigint AS seq, pruned AS at, NULL AS body, NULL AS task_id, NULL AS call_id, NULL AS app_id,
+        NULL AS function, NULL AS name, NULL AS state, NULL::boolean AS long_running,
+        NULL::double precision AS percent, NULL AS message, NULL::bigint AS created_at, NULL::bigint AS deadline_at,
+        NULL::bigint AS cancel_requested_at, NULL::bigint AS finished_at, NULL AS key, 0 AS size
     FROM @.owner WHERE owner_key = @.owner_key($1, $2) AND pruned > $3
     UNION ALL
-    SELECT seq, at, body, NULL, NULL, NULL, NULL, NULL, NULL, NULL::boolean,
-        NULL::double precision, NULL, NULL::bigint, NULL::bigint, NULL::bigint, NULL::bigint, NULL
+    SELECT seq, at, body, NULL, NULL, NULL, NULL, NULL, NULL, NULL::boolean, NULL::double precision, NULL,
+        NULL::bigint, NULL::bigint, NULL::bigint, NULL::bigint, NULL, octet_length(body)
     FROM @.turn WHERE owner_id = @.find_owner($1, $2) AND seq > $3
     UNION ALL
-    SELECT e.seq, NULL, o.body, t.task_id::text, t.call_id::text, t.app_id, t.function, t.name, e.state,
+    SELECT e.seq, NULL, NULL, t.task_id::text, t.call_id::text, t.app_id, t.function, t.name, e.state,
         t.long_running, e.percent, e.message, t.created_at, t.deadline_at, e.cancel_requested_at, e.finished_at,
-        t.key
+        t.key, 500 + octet_length(t.name) + coalesce(octet_length(e.message), 0) + coalesce(octet_length(t.key), 0)
     FROM @.task_event e JOIN @.task t ON t.task_id = e.task_id
-    LEFT JOIN @.turn o ON o.owner_id = e.owner_id AND o.seq = e.outcome_seq
     WHERE e.owner_id = @.find_owner($1, $2) AND e.seq > $3
-    ORDER BY 1 LIMIT $4";
+    ORDER BY 1 LIMIT $4 + 1"
+);
 
 /// What `orphans` of the database lists, without its ending of lives. Nobody writes under a life by it.
 const LEFT: &str = "FROM (
@@ -62,17 +100,35 @@ const LEFT: &str = "FROM (
 
 const HEAD: &str = "SELECT head FROM @.owner WHERE owner_key = @.owner_key($1, $2)";
 
-const AUDIT: &str = "SELECT a.audit_id, a.at, w.tenant_id, w.user_id, a.actor, a.app_id, a.action, a.target,
-        a.outcome, a.detail, a.hash FROM @.audit a JOIN @.owner w ON w.owner_id = a.owner_id
-    WHERE a.audit_id > $1 ORDER BY a.audit_id LIMIT $2";
+const AUDIT: &str = page!(
+    "seq, at, tenant_id, user_id, actor, app_id, action, target, outcome, detail, hash",
+    "seq",
+    "SELECT a.audit_id AS seq, a.at, w.tenant_id, w.user_id, a.actor, a.app_id, a.action, a.target, a.outcome,
+        a.detail, a.hash, 32 + octet_length(concat(w.tenant_id, w.user_id, a.actor, a.app_id, a.action))
+            + coalesce(octet_length(a.target), 0) + coalesce(octet_length(a.detail), 0) AS size
+    FROM @.audit a JOIN @.owner w ON w.owner_id = a.owner_id
+    WHERE ($1::text IS NULL AND $2::text IS NULL) AND a.audit_id > $3 ORDER BY a.audit_id LIMIT $4 + 1"
+);
 
-const AUDIT_IN: &str = "SELECT a.audit_id, a.at, w.tenant_id, w.user_id, a.actor, a.app_id, a.action, a.target,
-        a.outcome, a.detail, a.hash FROM @.audit a JOIN @.owner w ON w.owner_id = a.owner_id
-    WHERE w.tenant_id = $3 AND a.audit_id > $1 ORDER BY a.audit_id LIMIT $2";
+const AUDIT_IN: &str = page!(
+    "seq, at, tenant_id, user_id, actor, app_id, action, target, outcome, detail, hash",
+    "seq",
+    "SELECT a.audit_id AS seq, a.at, w.tenant_id, w.user_id, a.actor, a.app_id, a.action, a.target, a.outcome,
+        a.detail, a.hash, 32 + octet_length(concat(w.tenant_id, w.user_id, a.actor, a.app_id, a.action))
+            + coalesce(octet_length(a.target), 0) + coalesce(octet_length(a.detail), 0) AS size
+    FROM @.audit a JOIN @.owner w ON w.owner_id = a.owner_id
+    WHERE w.tenant_id = $1 AND $2::text IS NULL AND a.audit_id > $3 ORDER BY a.audit_id LIMIT $4 + 1"
+);
 
-const AUDIT_OF: &str = "SELECT a.audit_id, a.at, w.tenant_id, w.user_id, a.actor, a.app_id, a.action, a.target,
-        a.outcome, a.detail, a.hash FROM @.audit a JOIN @.owner w ON w.owner_id = a.owner_id
-    WHERE a.owner_id = @.find_owner($3, $4) AND a.audit_id > $1 ORDER BY a.audit_id LIMIT $2";
+const AUDIT_OF: &str = page!(
+    "seq, at, tenant_id, user_id, actor, app_id, action, target, outcome, detail, hash",
+    "seq",
+    "SELECT a.audit_id AS seq, a.at, w.tenant_id, w.user_id, a.actor, a.app_id, a.action, a.target, a.outcome,
+        a.detail, a.hash, 32 + octet_length(concat(w.tenant_id, w.user_id, a.actor, a.app_id, a.action))
+            + coalesce(octet_length(a.target), 0) + coalesce(octet_length(a.detail), 0) AS size
+    FROM @.audit a JOIN @.owner w ON w.owner_id = a.owner_id
+    WHERE a.owner_id = @.find_owner($1, $2) AND a.audit_id > $3 ORDER BY a.audit_id LIMIT $4 + 1"
+);
 
 const AUDIT_ENDS: &str =
     "SELECT tenant_id, user_id, audit_anchor, audit_pruned, audit_end FROM @.owner WHERE audit_end IS NOT NULL";
@@ -90,31 +146,43 @@ async fn all<T>(
     Ok(rows.iter().map(read).collect::<Result<_, Fault>>()?)
 }
 
+/// Rows of one of the statements that `page!` makes; `following` is its last column.
 async fn paged<T>(
     store: &Store,
-    sql: &str,
-    owner: &Owner,
+    (sql, following): (&str, usize),
+    whose: &[Param<'_>; 2],
     from: u64,
-    limit: u32,
+    limit: Limit,
     read: impl Fn(&Row) -> Result<T, Fault>,
-) -> Result<Vec<T>, LedgerError> {
-    let (tenant, user) = (stored(&owner.tenant_id), stored(&owner.user_id));
-    all(store, sql, &[text(&tenant), text(&user), int(&number(from)), int(&limit.into())], read).await
+) -> Result<Page<T>, LedgerError> {
+    let (from, most, bytes) = (number(from), i64::from(limit.rows), number(limit.bytes));
+    let params = [&whose[..], &[int(&from), int(&most), int(&bytes)]].concat();
+    let found = store.repeatable(sql, &params).await?;
+    let more = match found.last() {
+        Some(last) if limit.rows > 0 => get(last, following)?,
+        _ => false,
+    };
+    let mut rows = found.iter().map(read).collect::<Result<Vec<_>, Fault>>()?;
+    // One came although none was asked for, so that none is enough to be refused.
+    rows.truncate(limit.rows as usize);
+    Ok(Page { rows, more })
 }
 
-pub(super) async fn turns(store: &Store, owner: &Owner, after: u64, limit: u32) -> Result<Vec<Turn>, LedgerError> {
-    paged(store, TURNS, owner, after, limit, turn).await
+pub(super) async fn turns(store: &Store, owner: &Owner, after: u64, limit: Limit) -> Result<Page<Turn>, LedgerError> {
+    let (tenant, user) = (stored(&owner.tenant_id), stored(&owner.user_id));
+    paged(store, (TURNS, 3), &[text(&tenant), text(&user)], after, limit, turn).await
 }
 
 pub(super) async fn latest_turns(
     store: &Store,
     owner: &Owner,
     before: Option<u64>,
-    limit: u32,
-) -> Result<Vec<Turn>, LedgerError> {
-    let mut turns = paged(store, LATEST_TURNS, owner, before.unwrap_or(u64::MAX), limit, turn).await?;
-    turns.reverse();
-    Ok(turns)
+    limit: Limit,
+) -> Result<Page<Turn>, LedgerError> {
+    let before = before.unwrap_or(u64::MAX);
+    let (tenant, user) = (stored(&owner.tenant_id), stored(&owner.user_id));
+    let whose = [text(&tenant), text(&user)];
+    Ok(paged(store, (LATEST_TURNS, 3), &whose, before, limit, turn).await?.reversed())
 }
 
 pub(super) async fn turn_of(store: &Store, owner: &Owner, turn_id: TurnId) -> Result<Option<Turn>, LedgerError> {
@@ -131,11 +199,9 @@ pub(super) async fn call(store: &Store, owner: &Owner, call_id: CallId) -> Resul
     Ok(all(store, CALL, &[text(&tenant), text(&user), text(&id)], read).await?.pop())
 }
 
-pub(super) async fn events(store: &Store, owner: &Owner, after: u64, limit: u32) -> Result<Vec<Event>, LedgerError> {
-    // One more than asked for, so that none is enough to be refused.
-    let mut events = paged(store, EVENTS, owner, after, limit.saturating_add(1), event).await?;
-    events.truncate(limit as usize);
-    Ok(events)
+pub(super) async fn events(store: &Store, owner: &Owner, after: u64, limit: Limit) -> Result<Page<Event>, LedgerError> {
+    let (tenant, user) = (stored(&owner.tenant_id), stored(&owner.user_id));
+    paged(store, (EVENTS, 17), &[text(&tenant), text(&user)], after, limit, event).await
 }
 
 pub(super) async fn head(store: &Store, owner: &Owner) -> Result<u64, LedgerError> {
@@ -153,37 +219,37 @@ pub(super) async fn left(store: &Store, limit: u32) -> Result<Vec<Orphan>, Ledge
     all(store, &format!("SELECT {RECORD} {LEFT}"), &[int(&limit.into())], orphan).await
 }
 
+/// Tasks without their results. The view's outcome turns are not read for it.
+async fn listed(store: &Store, rest: &str, params: &[Param<'_>]) -> Result<Vec<Task>, LedgerError> {
+    let columns = RECORD.replace("r.body", "NULL::text");
+    let sql = format!("SELECT {columns} FROM @.task_record r WHERE r.owner_id = @.find_owner($1, $2) {rest}");
+    all(store, &sql, params, |row| Ok(record(row)?.task)).await
+}
+
 pub(super) async fn running_tasks(store: &Store, owner: &Owner) -> Result<Vec<Task>, LedgerError> {
-    let sql = format!(
-        "SELECT {RECORD} FROM @.task_record r WHERE r.owner_id = @.find_owner($1, $2) AND r.state = 'running'
-         ORDER BY r.task_no"
-    );
     let (tenant, user) = (stored(&owner.tenant_id), stored(&owner.user_id));
-    all(store, &sql, &[text(&tenant), text(&user)], |row| Ok(record(row)?.task)).await
+    listed(store, "AND r.state = 'running' ORDER BY r.task_no", &[text(&tenant), text(&user)]).await
 }
 
 pub(super) async fn recent_tasks(store: &Store, owner: &Owner, limit: u32) -> Result<Vec<Task>, LedgerError> {
-    let sql = format!(
-        "SELECT {RECORD} FROM @.task_record r WHERE r.owner_id = @.find_owner($1, $2)
-         ORDER BY r.task_no DESC LIMIT $3"
-    );
     let (tenant, user) = (stored(&owner.tenant_id), stored(&owner.user_id));
-    all(store, &sql, &[text(&tenant), text(&user), int(&limit.into())], |row| Ok(record(row)?.task)).await
+    let limit = limit.into();
+    let params = [text(&tenant), text(&user), int(&limit)];
+    listed(store, "ORDER BY r.task_no DESC LIMIT $3", &params).await
 }
 
-pub(super) async fn audit_rows(store: &Store, filter: &AuditFilter) -> Result<Vec<AuditRow>, LedgerError> {
-    let (after, limit) = (number(filter.after), filter.limit.into());
-    match &filter.scope {
-        AuditScope::All => all(store, AUDIT, &[int(&after), int(&limit)], audit_row).await,
-        AuditScope::Tenant(tenant) => {
-            let tenant = stored(tenant);
-            all(store, AUDIT_IN, &[int(&after), int(&limit), text(&tenant)], audit_row).await
-        }
-        AuditScope::Owner(owner) => {
-            let (tenant, user) = (stored(&owner.tenant_id), stored(&owner.user_id));
-            all(store, AUDIT_OF, &[int(&after), int(&limit), text(&tenant), text(&user)], audit_row).await
-        }
-    }
+pub(super) async fn tasks_of_call(store: &Store, owner: &Owner, call_id: CallId) -> Result<Vec<Task>, LedgerError> {
+    let (tenant, user, id) = (stored(&owner.tenant_id), stored(&owner.user_id), call_id.to_string());
+    listed(store, "AND r.call_id = $3::uuid ORDER BY r.task_no", &[text(&tenant), text(&user), text(&id)]).await
+}
+
+pub(super) async fn audit_rows(store: &Store, filter: &AuditFilter) -> Result<Page<AuditRow>, LedgerError> {
+    let (sql, tenant, user) = match &filter.scope {
+        AuditScope::All => (AUDIT, None, None),
+        AuditScope::Tenant(tenant) => (AUDIT_IN, Some(stored(tenant)), None),
+        AuditScope::Owner(owner) => (AUDIT_OF, Some(stored(&owner.tenant_id)), Some(stored(&owner.user_id))),
+    };
+    paged(store, (sql, 11), &[text(&tenant), text(&user)], filter.after, filter.limit, audit_row).await
 }
 
 pub(super) async fn audit_ends(store: &Store, of: Option<&Owner>) -> Result<Vec<(Owner, AuditEnds)>, LedgerError> {

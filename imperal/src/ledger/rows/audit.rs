@@ -5,7 +5,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::Owner;
-use crate::ledger::AuditHash;
+use crate::ledger::{AuditHash, Limit};
 
 /// Whether an audited act was done.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -89,12 +89,12 @@ impl From<Option<Owner>> for AuditScope {
 }
 
 /// Which audit rows.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone)]
 pub struct AuditFilter {
     /// Whose.
     pub scope: AuditScope,
     /// Only rows with a higher number.
     pub after: u64,
     /// At most so many.
-    pub limit: u32,
+    pub limit: Limit,
 }

@@ -79,6 +79,8 @@ pub struct NewCall {
     pub owner: Owner,
     /// The user's turn; carries app, function and parameters.
     pub turn: TurnBody,
+    /// Refuse when the owner's turns of today would have more bytes than this.
+    pub max_stored: Option<u64>,
 }
 
 /// A call that was accepted.

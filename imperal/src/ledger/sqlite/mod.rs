@@ -5,6 +5,7 @@
 //! orders their writes, but each feed hears of its own program's commits only.
 
 mod fault;
+mod log;
 mod ops;
 mod readers;
 mod reads;
@@ -23,9 +24,9 @@ use self::readers::Readers;
 use self::writer::{Weight, Writer};
 use super::retention::Cuts;
 use super::{
-    AuditEnds, AuditFilter, AuditRow, CallRecord, CancelAnswer, Clock, Event, Feed, Fence, Fut, Incarnation, Keep,
-    Ledger, LedgerError, LedgerMeters, NewAudit, NewCall, NewTask, Orphan, Owner, Progress, Pruned, SystemClock, Task,
-    TaskEnd, TaskRecord, Turn, TurnBody,
+    AuditEnds, AuditFilter, AuditRow, CallRecord, CancelAnswer, Clock, Event, Feed, Fut, Incarnation, Keep, Ledger,
+    LedgerError, LedgerMeters, Limit, NewAudit, NewCall, NewTask, Orphan, Owner, Page, Progress, Pruned, Sender,
+    SystemClock, Task, TaskEnd, TaskRecord, Turn, TurnBody,
 };
 use crate::ids::{CallId, TaskId, TurnId};
 
@@ -98,9 +99,9 @@ impl Ledger for SqliteLedger {
     fn accept_call<'a>(&'a self, holder: &'a Incarnation, call: NewCall) -> Fut<'a, Turn> {
         let holder = holder.clone();
         Box::pin(async move {
-            let NewCall { call_id, owner, turn } = call;
+            let NewCall { call_id, owner, turn, max_stored } = call;
             let row = json(&turn)?;
-            let work = move |tx: &mut ops::Tx<'_>| tx.accept_call(&holder, call_id, &owner, &row);
+            let work = move |tx: &mut ops::Tx<'_>| tx.accept_call(&holder, call_id, &owner, &row, max_stored);
             Ok(self.writer.write(Weight::Durable, work).await?.on(turn))
         })
     }
@@ -138,10 +139,10 @@ impl Ledger for SqliteLedger {
         Box::pin(self.writer.write(Weight::Durable, move |tx| tx.ask_cancel(task_id, &audit)))
     }
 
-    fn inject(&self, owner: Owner, turn: TurnBody, audit: NewAudit, fence: Option<Fence>) -> Fut<'_, Turn> {
+    fn inject(&self, owner: Owner, turn: TurnBody, audit: NewAudit, from: Sender) -> Fut<'_, Turn> {
         Box::pin(async move {
             let row = json(&turn)?;
-            let work = move |tx: &mut ops::Tx<'_>| tx.inject(&owner, &row, &audit, fence.as_ref());
+            let work = move |tx: &mut ops::Tx<'_>| tx.inject(&owner, &row, &audit, &from);
             Ok(self.writer.write(Weight::Durable, work).await?.on(turn))
         })
     }
@@ -178,7 +179,7 @@ impl Ledger for SqliteLedger {
         let cuts = Cuts::at(self.clock.now(), keep);
         Box::pin(async move {
             let from = i64::try_from(from).unwrap_or(i64::MAX);
-            let due = self.readers.read(move |conn| Due::find(conn, &cuts, from)).await?;
+            let due = self.readers.read(move |reading| Due::find(reading.conn, &cuts, from)).await?;
             if due.is_empty() {
                 return Ok(Pruned { next: due.next(), ..Pruned::default() });
             }
@@ -186,56 +187,61 @@ impl Ledger for SqliteLedger {
         })
     }
 
-    fn turns<'a>(&'a self, owner: &'a Owner, after: u64, limit: u32) -> Fut<'a, Vec<Turn>> {
+    fn turns<'a>(&'a self, owner: &'a Owner, after: u64, limit: Limit) -> Fut<'a, Page<Turn>> {
         let owner = owner.clone();
-        Box::pin(self.readers.read(move |conn| reads::turns(conn, &owner, after, limit)))
+        Box::pin(self.readers.read(move |reading| reads::turns(reading, &owner, after, limit)))
     }
 
-    fn latest_turns<'a>(&'a self, owner: &'a Owner, before: Option<u64>, limit: u32) -> Fut<'a, Vec<Turn>> {
+    fn latest_turns<'a>(&'a self, owner: &'a Owner, before: Option<u64>, limit: Limit) -> Fut<'a, Page<Turn>> {
         let owner = owner.clone();
-        Box::pin(self.readers.read(move |conn| reads::latest_turns(conn, &owner, before, limit)))
+        Box::pin(self.readers.read(move |reading| reads::latest_turns(reading, &owner, before, limit)))
     }
 
     fn turn<'a>(&'a self, owner: &'a Owner, turn_id: TurnId) -> Fut<'a, Option<Turn>> {
         let owner = owner.clone();
-        Box::pin(self.readers.read(move |conn| reads::turn_of(conn, &owner, turn_id)))
+        Box::pin(self.readers.read(move |reading| reads::turn_of(reading.conn, &owner, turn_id)))
     }
 
     fn call<'a>(&'a self, owner: &'a Owner, call_id: CallId) -> Fut<'a, Option<CallRecord>> {
         let owner = owner.clone();
-        Box::pin(self.readers.read(move |conn| reads::call(conn, &owner, call_id)))
+        Box::pin(self.readers.read(move |reading| reads::call(reading.conn, &owner, call_id)))
     }
 
-    fn events<'a>(&'a self, owner: &'a Owner, after: u64, limit: u32) -> Fut<'a, Vec<Event>> {
+    fn events<'a>(&'a self, owner: &'a Owner, after: u64, limit: Limit) -> Fut<'a, Page<Event>> {
         let owner = owner.clone();
-        Box::pin(self.readers.read(move |conn| reads::events(conn, &owner, after, limit)))
+        Box::pin(self.readers.read(move |reading| reads::events(reading, &owner, after, limit)))
     }
 
     fn head<'a>(&'a self, owner: &'a Owner) -> Fut<'a, u64> {
         let owner = owner.clone();
-        Box::pin(self.readers.read(move |conn| reads::head(conn, &owner)))
+        Box::pin(self.readers.read(move |reading| reads::head(reading.conn, &owner)))
     }
 
     fn task(&self, task_id: TaskId) -> Fut<'_, Option<TaskRecord>> {
-        Box::pin(self.readers.read(move |conn| reads::task(conn, task_id)))
+        Box::pin(self.readers.read(move |reading| reads::task(reading.conn, task_id)))
     }
 
     fn running_tasks<'a>(&'a self, owner: &'a Owner) -> Fut<'a, Vec<Task>> {
         let owner = owner.clone();
-        Box::pin(self.readers.read(move |conn| reads::running_tasks(conn, &owner)))
+        Box::pin(self.readers.read(move |reading| reads::running_tasks(reading.conn, &owner)))
     }
 
     fn recent_tasks<'a>(&'a self, owner: &'a Owner, limit: u32) -> Fut<'a, Vec<Task>> {
         let owner = owner.clone();
-        Box::pin(self.readers.read(move |conn| reads::recent_tasks(conn, &owner, limit)))
+        Box::pin(self.readers.read(move |reading| reads::recent_tasks(reading.conn, &owner, limit)))
     }
 
-    fn audit_rows(&self, filter: AuditFilter) -> Fut<'_, Vec<AuditRow>> {
-        Box::pin(self.readers.read(move |conn| reads::audit_rows(conn, &filter)))
+    fn tasks_of_call<'a>(&'a self, owner: &'a Owner, call_id: CallId) -> Fut<'a, Vec<Task>> {
+        let owner = owner.clone();
+        Box::pin(self.readers.read(move |reading| reads::tasks_of_call(reading.conn, &owner, call_id)))
+    }
+
+    fn audit_rows(&self, filter: AuditFilter) -> Fut<'_, Page<AuditRow>> {
+        Box::pin(self.readers.read(move |reading| reads::audit_rows(reading, &filter)))
     }
 
     fn audit_ends(&self, owner: Option<Owner>) -> Fut<'_, Vec<(Owner, AuditEnds)>> {
-        Box::pin(self.readers.read(move |conn| reads::audit_ends(conn, owner.as_ref())))
+        Box::pin(self.readers.read(move |reading| reads::audit_ends(reading.conn, owner.as_ref())))
     }
 
     fn check(&self) -> Fut<'_, ()> {

@@ -1,6 +1,8 @@
 //! The threads that read, each with its own connection.
 //!
-//! A read begins after it was asked, so it sees everything that was committed by then.
+//! A read begins after it was asked, so it sees everything that was committed by then. Reads wait in the order
+//! in which they were asked. A caller that gives up takes its read with it: one that waits is never begun, one
+//! that is under way ends at its next row.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
@@ -9,7 +11,7 @@ use std::thread::{Builder, JoinHandle};
 use std::time::Duration;
 
 use rusqlite::Connection;
-use tokio::sync::oneshot;
+use tokio::sync::{Semaphore, oneshot};
 
 use super::fault::Fault;
 use super::schema::open_reader;
@@ -19,12 +21,30 @@ use crate::loops::{LoopState, Loops, Need};
 /// Reads that run at once.
 const READERS: usize = 3;
 
+/// A read under way.
+pub(super) struct Reading<'a> {
+    pub(super) conn: &'a Connection,
+    abandoned: &'a dyn Fn() -> bool,
+}
+
+impl Reading<'_> {
+    /// Ends the read if nobody waits for it any more.
+    pub(super) fn go_on(&self) -> Result<(), Fault> {
+        if (self.abandoned)() {
+            return Err(LedgerError::Unavailable("nobody waits for this read any more".to_owned()).into());
+        }
+        Ok(())
+    }
+}
+
 type Read = Box<dyn FnOnce(&Connection) + Send>;
 
 /// The readers' side for callers. Dropping it ends the threads.
 #[derive(Debug)]
 pub(super) struct Readers {
     path: Arc<Path>,
+    /// One permit a thread. Callers wait for it here, where one that gives up leaves the line.
+    free: Arc<Semaphore>,
     queue: Option<mpsc::Sender<Read>>,
     threads: Vec<JoinHandle<()>>,
 }
@@ -34,7 +54,8 @@ impl Readers {
         let state = loops.register("ledger-readers", Need::Helpful);
         let (queue, reads) = mpsc::channel();
         let reads = Arc::new(Mutex::new(reads));
-        let mut readers = Self { path, queue: Some(queue), threads: Vec::with_capacity(READERS) };
+        let free = Arc::new(Semaphore::new(READERS));
+        let mut readers = Self { path, free, queue: Some(queue), threads: Vec::with_capacity(READERS) };
         for _ in 0..READERS {
             let conn = open_reader(&readers.path, busy).map_err(|fault| fault.into_ledger(&readers.path))?;
             let (reads, state) = (reads.clone(), state.clone());
@@ -49,13 +70,17 @@ impl Readers {
 
     pub(super) async fn read<T: Send + 'static>(
         &self,
-        work: impl FnOnce(&Connection) -> Result<T, Fault> + Send + 'static,
+        work: impl FnOnce(&Reading<'_>) -> Result<T, Fault> + Send + 'static,
     ) -> Result<T, LedgerError> {
-        let (caller, answer) = oneshot::channel();
         let stopped = || LedgerError::Unavailable("a read broke off, see the log".to_owned());
+        let permit = self.free.clone().acquire_owned().await.map_err(|_| stopped())?;
+        let (caller, answer) = oneshot::channel();
         let read: Read = Box::new(move |conn| {
+            let reading = Reading { conn, abandoned: &|| caller.is_closed() };
+            let outcome = reading.go_on().and_then(|()| work(&reading));
+            drop(permit);
             // An error means that the caller has gone.
-            let _ = caller.send(work(conn));
+            let _ = caller.send(outcome);
         });
         self.queue.as_ref().ok_or_else(stopped)?.send(read).map_err(|_| stopped())?;
         answer.await.map_err(|_| stopped())?.map_err(|fault| fault.into_ledger(&self.path))

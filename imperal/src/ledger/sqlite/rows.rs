@@ -6,22 +6,34 @@
 use std::str::FromStr;
 
 use jiff::Timestamp;
+use rusqlite::types::ValueRef;
 use rusqlite::{Connection, Params, Row};
 use serde::de::DeserializeOwned;
 
 use super::fault::Fault;
-use crate::ledger::{AuditHash, AuditOutcome, Incarnation, Owner, Task, TaskRecord, TaskState, Turn, TurnBody};
+use super::readers::Reading;
+use crate::ledger::page::Filling;
+use crate::ledger::{
+    AuditHash, AuditOutcome, Incarnation, Limit, Owner, Page, Task, TaskRecord, TaskState, Turn, TurnBody,
+};
 use crate::result::WireResult;
 
-/// All columns of a task that [`record`] reads. `$rest` goes on after the joins.
+/// All columns of a task that [`record`] reads. `$rest` goes on after the joins. A list leaves the result out.
 macro_rules! select_task {
     ($rest:literal) => {
+        select_task!("o.body", "LEFT JOIN turn o ON o.owner_id = t.owner_id AND o.seq = t.outcome_seq ", $rest)
+    };
+    (list $rest:literal) => {
+        select_task!("NULL", "", $rest)
+    };
+    ($outcome:literal, $join:literal, $rest:literal) => {
         concat!(
             "SELECT t.task_id, t.call_id, t.app_id, t.function, t.name, t.state, t.long_running, t.percent, ",
-            "t.message, t.created_at, t.deadline_at, t.cancel_requested_at, t.finished_at, o.body, ",
-            "t.node, t.epoch, w.tenant_id, w.user_id, t.key ",
+            "t.message, t.created_at, t.deadline_at, t.cancel_requested_at, t.finished_at, ",
+            $outcome,
+            ", t.node, t.epoch, w.tenant_id, w.user_id, t.key ",
             "FROM task t JOIN owner w ON w.owner_id = t.owner_id ",
-            "LEFT JOIN turn o ON o.owner_id = t.owner_id AND o.seq = t.outcome_seq ",
+            $join,
             $rest
         )
     };
@@ -43,6 +55,41 @@ pub(super) fn one<T>(
     let mut statement = conn.prepare_cached(sql)?;
     let mut rows = statement.query(params)?;
     rows.next()?.map(read).transpose()
+}
+
+/// Rows up to a limit. Those behind it are not read, and none is once nobody waits for them any more. `look`
+/// may refuse all of them at any row.
+pub(super) fn page<T>(
+    reading: &Reading<'_>,
+    sql: &str,
+    params: impl Params,
+    limit: Limit,
+    look: impl Fn(&Row<'_>) -> Result<(), Fault>,
+    read: impl Fn(&Row<'_>) -> Result<T, Fault>,
+) -> Result<Page<T>, Fault> {
+    let mut statement = reading.conn.prepare_cached(sql)?;
+    let mut rows = statement.query(params)?;
+    let mut page = Filling::new(limit);
+    while let Some(row) = rows.next()? {
+        reading.go_on()?;
+        look(row)?;
+        if !page.takes(size(row)?) {
+            return Ok(page.end(true));
+        }
+        page.push(read(row)?);
+    }
+    Ok(page.end(false))
+}
+
+/// The bytes of a row's texts.
+fn size(row: &Row<'_>) -> Result<u64, Fault> {
+    let mut bytes = 0;
+    for column in 0..row.as_ref().column_count() {
+        if let ValueRef::Text(text) | ValueRef::Blob(text) = row.get_ref(column)? {
+            bytes += text.len() as u64;
+        }
+    }
+    Ok(bytes)
 }
 
 /// All rows.

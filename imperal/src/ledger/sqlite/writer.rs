@@ -25,6 +25,7 @@ use rusqlite::Connection;
 use tokio::sync::{mpsc, oneshot};
 
 use super::fault::Fault;
+use super::log::Log;
 use super::ops::{Known, Told, Tx};
 use super::rows::execute;
 use super::schema::file_at;
@@ -37,12 +38,6 @@ const BATCH: usize = 256;
 
 /// Jobs that wait before callers do.
 const QUEUE: usize = 1024;
-
-/// Pages of log that are worth a checkpoint when there is nothing else to do.
-const IDLE_PAGES: i64 = 1_000;
-
-/// Pages of log that are checkpointed although jobs wait: 64 MiB.
-const MOST_PAGES: i64 = 16_000;
 
 /// How long a drop waits for the last commit.
 const PARTING: Duration = Duration::from_secs(2);
@@ -132,8 +127,9 @@ impl Writer {
         let (end, ended) = std_mpsc::channel();
         let file = file_at(&path);
         let state = meters.loops().register("ledger-writer", Need::Essential);
+        let log = Log::new(&path, meters.clone());
         let known = Known::default();
-        let desk = Desk { conn, path, file, clock, feed, meters, state, synced: true, known, committing: false };
+        let desk = Desk { conn, path, file, clock, feed, meters, state, log, synced: true, known, committing: false };
         let thread = Builder::new().name("ledger-writer".to_owned()).spawn(move || {
             desk.serve(jobs);
             drop(end);
@@ -190,6 +186,7 @@ struct Desk {
     feed: Feed,
     meters: LedgerMeters,
     state: Arc<LoopState>,
+    log: Log,
     /// Whether commits are synced as the connection stands.
     synced: bool,
     known: Known,
@@ -254,7 +251,7 @@ impl Desk {
         while let Some(job) = batch.pop() {
             job.answer(commit.clone());
         }
-        self.tidy(queue.is_empty());
+        self.log.tidy(&self.conn, queue.is_empty());
     }
 
     /// After a panic: answers the jobs that are left, and leaves nothing open for the next batch.
@@ -361,21 +358,5 @@ impl Desk {
             }
         }
         Ok(Ok(told))
-    }
-
-    /// Moves the log into the file when it has grown, best while nobody waits.
-    fn tidy(&self, idle: bool) {
-        let pages = |mode: &str| {
-            self.conn.query_row(&format!("PRAGMA wal_checkpoint({mode})"), (), |row| {
-                Ok(row.get::<_, i64>(1)? - row.get::<_, i64>(2)?)
-            })
-        };
-        let due = if idle { IDLE_PAGES } else { MOST_PAGES };
-        // PASSIVE waits for nobody. What is left, or failed, is done the next time.
-        if pages("NOOP").is_ok_and(|waiting| waiting >= due)
-            && let Err(error) = pages("PASSIVE")
-        {
-            tracing::warn!("ledger: cannot move the log into the file: {error}");
-        }
     }
 }

@@ -255,7 +255,8 @@ impl Side {
     async fn call(mut self, count: usize) -> Self {
         for _ in 0..count {
             let call_id = CallId::generate();
-            let new = NewCall { call_id, owner: self.owner.clone(), turn: turn(Role::User, call_id, None) };
+            let new =
+                NewCall { call_id, owner: self.owner.clone(), turn: turn(Role::User, call_id, None), max_stored: None };
             self.ledger.accept_call(&self.life, new).await.unwrap();
             self.ledger.reply(&self.life, call_id, turn(Role::Bot, call_id, None)).await.unwrap();
             self.calls.push(call_id);

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use imperal::ids::CallId;
-use imperal::ledger::{Incarnation, Ledger, LedgerError, NewCall, Owner, PostgresLedger};
+use imperal::ledger::{Incarnation, Ledger, LedgerError, NewCall, Owner, PostgresLedger, Sender};
 use imperal_tests::cluster::{self, Database};
 use imperal_tests::tls_server::TlsServer;
 use tokio_postgres::config::Host;
@@ -15,7 +15,7 @@ use super::{LONG, anna, audit, turn};
 async fn node(database: &Database, connections: usize) -> (PostgresLedger, Incarnation) {
     let ledger = PostgresLedger::connect_in(&database.url(), "imperal", connections).await.unwrap();
     let life = ledger.join("a", LONG).await.unwrap();
-    ledger.inject(anna(), turn("first"), audit(), None).await.unwrap();
+    ledger.inject(anna(), turn("first"), audit(), Sender::OUTSIDE).await.unwrap();
     (ledger, life)
 }
 
@@ -40,7 +40,7 @@ async fn a_connection_to_a_server_that_takes_no_writes_is_not_kept() {
     };
     other.batch_execute(&set("SET default_transaction_read_only = on")).await.unwrap();
     let begun = Instant::now();
-    while !takes_no_writes(&ledger.inject(anna(), turn("refused"), audit(), None).await)
+    while !takes_no_writes(&ledger.inject(anna(), turn("refused"), audit(), Sender::OUTSIDE).await)
         || !takes_no_writes(&ledger.renew(&life, LONG).await)
     {
         assert!(begun.elapsed() < Duration::from_secs(30), "the server takes writes");
@@ -50,7 +50,7 @@ async fn a_connection_to_a_server_that_takes_no_writes_is_not_kept() {
                  current_database()); END $$";
     other.batch_execute(reset).await.unwrap();
     let begun = Instant::now();
-    while ledger.inject(anna(), turn("second"), audit(), None).await.is_err()
+    while ledger.inject(anna(), turn("second"), audit(), Sender::OUTSIDE).await.is_err()
         || ledger.renew(&life, LONG).await.is_err()
     {
         assert!(begun.elapsed() < Duration::from_secs(10), "the node keeps to a server that takes no writes");
@@ -100,7 +100,7 @@ async fn a_table_that_is_held_for_long_leaves_nobody_waiting() {
     let other = cluster::client_of(&database.url()).await;
     other.batch_execute("BEGIN; LOCK TABLE imperal.owner").await.unwrap();
     let ben = Owner::new("tenant", "ben");
-    let inject = |owner: &Owner| ledger.inject(owner.clone(), turn("held up"), audit(), None);
+    let inject = |owner: &Owner| ledger.inject(owner.clone(), turn("held up"), audit(), Sender::OUTSIDE);
     for given_up in <[_; 2]>::from(tokio::join!(inject(&anna()), inject(&ben))) {
         assert!(matches!(&given_up, Err(LedgerError::Unsure(_))), "{given_up:?}");
     }
@@ -147,7 +147,7 @@ async fn a_user_who_writes_more_than_the_disk_takes_holds_up_nobody_else() {
         .map(|_| {
             let (ledger, life) = (ledger.clone(), life.clone());
             tokio::spawn(async move {
-                let call = NewCall { call_id: CallId::generate(), owner: anna(), turn: turn("?") };
+                let call = NewCall { call_id: CallId::generate(), owner: anna(), turn: turn("?"), max_stored: None };
                 let call_id = call.call_id;
                 ledger.accept_call(&life, call).await?;
                 ledger.reply(&life, call_id, turn("!")).await
@@ -157,7 +157,12 @@ async fn a_user_who_writes_more_than_the_disk_takes_holds_up_nobody_else() {
     tokio::time::sleep(Duration::from_millis(500)).await;
     for _ in 0..10 {
         let begun = Instant::now();
-        let call = NewCall { call_id: CallId::generate(), owner: Owner::new("tenant", "ben"), turn: turn("?") };
+        let call = NewCall {
+            call_id: CallId::generate(),
+            owner: Owner::new("tenant", "ben"),
+            turn: turn("?"),
+            max_stored: None,
+        };
         let call_id = call.call_id;
         ledger.accept_call(&life, call).await.unwrap();
         ledger.reply(&life, call_id, turn("!")).await.unwrap();

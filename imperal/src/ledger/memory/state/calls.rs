@@ -36,6 +36,7 @@ impl State {
             return Err(LedgerError::Settled);
         }
         self.fresh(&call.turn)?;
+        self.check_stored(&call.owner, &call.turn, call.max_stored, now)?;
         let order = self.next_order();
         let (owner, turn) = self.add_turn(call.owner, call.turn, now);
         let row = CallRow {

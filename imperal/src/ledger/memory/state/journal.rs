@@ -2,7 +2,7 @@
 
 use jiff::Timestamp;
 
-use super::State;
+use super::{State, size};
 use crate::ledger::{Event, EventBody, LedgerError, Owner, Turn, TurnBody};
 
 /// An owner's events.
@@ -36,6 +36,7 @@ impl State {
 
     pub(super) fn add_turn(&mut self, owner: Owner, body: TurnBody, at: Timestamp) -> (Owner, Turn) {
         self.turn_ids.insert(body.turn_id);
+        self.count_stored(&owner, size(&body), at);
         let turn = Turn { seq: self.head(&owner) + 1, at, body };
         self.push(&owner, EventBody::Turn(turn.clone()));
         (owner, turn)

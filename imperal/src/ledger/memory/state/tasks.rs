@@ -7,7 +7,7 @@ use jiff::Timestamp;
 use super::calls::CallRow;
 use super::{State, Told};
 use crate::error::RunningTask;
-use crate::ids::TaskId;
+use crate::ids::{CallId, TaskId};
 use crate::ledger::{
     CancelAnswer, EventBody, Incarnation, LedgerError, NewAudit, NewTask, Owner, Progress, Task, TaskEnd, TaskRecord,
     TaskState, Turn,
@@ -48,6 +48,11 @@ impl Running {
             }
         }
     }
+}
+
+/// As it stands in a list.
+fn listed(row: &TaskRow) -> Task {
+    Task { result: None, ..row.record.task.clone() }
 }
 
 impl State {
@@ -129,8 +134,9 @@ impl State {
         let row = self.tasks.get_mut(&task_id).ok_or(LedgerError::Unknown)?;
         row.record.task.state = end.state;
         row.record.task.finished_at = Some(now);
-        row.record.task.result.clone_from(&end.turn.result);
+        // Its event comes without its result.
         let (order, owner, task) = (row.order, row.record.owner.clone(), row.record.task.clone());
+        row.record.task.result.clone_from(&end.turn.result);
         self.running.remove(&owner, order);
         self.push(&owner, EventBody::Task(task));
         self.audit(end.audit, now);
@@ -193,11 +199,17 @@ impl State {
     }
 
     pub(in crate::ledger::memory) fn running_tasks(&self, owner: &Owner) -> Vec<Task> {
-        self.running_rows_of(owner).map(|row| row.record.task.clone()).collect()
+        self.running_rows_of(owner).map(listed).collect()
     }
 
     pub(in crate::ledger::memory) fn recent_tasks(&self, owner: &Owner, limit: usize) -> Vec<Task> {
         let ids = self.tasks_of.get(owner).into_iter().flatten().rev().take(limit);
-        ids.filter_map(|id| self.task(*id)).map(|record| record.task).collect()
+        ids.filter_map(|id| self.tasks.get(id)).map(listed).collect()
+    }
+
+    pub(in crate::ledger::memory) fn tasks_of_call(&self, owner: &Owner, call_id: CallId) -> Vec<Task> {
+        let ids = self.tasks_of.get(owner).into_iter().flatten();
+        let rows = ids.filter_map(|id| self.tasks.get(id));
+        rows.filter(|row| row.record.task.call_id == call_id).map(listed).collect()
     }
 }

@@ -2,8 +2,8 @@
 
 use jiff::Timestamp;
 
-use super::State;
-use crate::ledger::{AuditEnds, AuditFilter, AuditHash, AuditRow, AuditScope, NewAudit, Owner};
+use super::{State, size};
+use crate::ledger::{AuditEnds, AuditFilter, AuditHash, AuditRow, AuditScope, NewAudit, Owner, Page};
 
 impl State {
     pub(in crate::ledger::memory) fn audit(&mut self, body: NewAudit, at: Timestamp) {
@@ -22,7 +22,7 @@ impl State {
         self.audit_ends.iter().filter(wanted).map(|(owner, ends)| (owner.clone(), ends.clone())).collect()
     }
 
-    pub(in crate::ledger::memory) fn audit_rows(&self, filter: &AuditFilter) -> Vec<AuditRow> {
+    pub(in crate::ledger::memory) fn audit_rows(&self, filter: &AuditFilter) -> Page<AuditRow> {
         let wanted = |row: &&AuditRow| {
             let NewAudit { tenant_id, user_id, .. } = &row.body;
             match &filter.scope {
@@ -32,6 +32,7 @@ impl State {
             }
         };
         let from = self.audit.partition_point(|row| row.audit_id <= filter.after);
-        self.audit[from..].iter().filter(wanted).take(filter.limit as usize).cloned().collect()
+        let page = Page::take(self.audit[from..].iter().filter(wanted), filter.limit, |row| size(&row.body));
+        Page { more: page.more, rows: page.rows.into_iter().cloned().collect() }
     }
 }

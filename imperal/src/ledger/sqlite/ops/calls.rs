@@ -5,8 +5,8 @@ use rusqlite::params;
 use super::{Stamp, TurnJson, Tx};
 use crate::ids::CallId;
 use crate::ledger::sqlite::fault::Fault;
-use crate::ledger::sqlite::rows::{execute, life, number, one};
-use crate::ledger::{Fence, Incarnation, LedgerError, NewAudit, Owner, Work};
+use crate::ledger::sqlite::rows::{execute, get_number, life, number, one};
+use crate::ledger::{Fence, Incarnation, LedgerError, NewAudit, Owner, Sender, Work};
 
 pub(super) struct CallRow {
     pub(super) owner_id: i64,
@@ -48,14 +48,39 @@ impl Tx<'_> {
         call_id: CallId,
         owner: &Owner,
         turn: &TurnJson,
+        max_stored: Option<u64>,
     ) -> Result<Stamp, Fault> {
         self.fence(holder)?;
         let owner_id = self.find_or_add_owner(owner)?;
+        self.check_stored(owner_id, Some(call_id), turn, max_stored)?;
         // Before its turn: a request that comes again is refused while nothing is written.
         let sql = "INSERT INTO call (call_id, owner_id, node, epoch, turn_seq)
                    SELECT ?1, owner_id, ?3, ?4, head + 1 FROM owner WHERE owner_id = ?2";
         execute(self.conn, sql, params![call_id.to_string(), owner_id, &*holder.node, holder.epoch])?;
         self.add_turn(owner_id, turn)
+    }
+
+    /// Refuses what would take the owner's bytes of today over a limit. What is there already is `Settled`.
+    fn check_stored(
+        &self,
+        owner_id: i64,
+        call_id: Option<CallId>,
+        turn: &TurnJson,
+        max_stored: Option<u64>,
+    ) -> Result<(), Fault> {
+        let Some(limit) = max_stored else { return Ok(()) };
+        let sql = "SELECT stored FROM owner WHERE owner_id = ?1 AND stored_day = ?2";
+        let stored =
+            one(self.conn, sql, params![owner_id, self.today()], |row| get_number(row, 0))?.unwrap_or_default();
+        if stored.saturating_add(turn.json.len() as u64) <= limit {
+            return Ok(());
+        }
+        let sql = "SELECT 1 FROM call WHERE call_id = ?1 UNION ALL SELECT 1 FROM turn WHERE turn_id = ?2";
+        let ids = params![call_id.map(|id| id.to_string()), turn.turn_id.to_string()];
+        match one(self.conn, sql, ids, |_| Ok(()))? {
+            Some(()) => Err(LedgerError::Settled.into()),
+            None => Err(LedgerError::QuotaExceeded(limit).into()),
+        }
     }
 
     pub(in crate::ledger::sqlite) fn reply(
@@ -101,10 +126,14 @@ impl Tx<'_> {
         owner: &Owner,
         turn: &TurnJson,
         audit: &NewAudit,
-        fence: Option<&Fence>,
+        from: &Sender,
     ) -> Result<Stamp, Fault> {
-        if let Some(fence) = fence {
-            self.may_inject(owner, fence)?;
+        match from {
+            Sender::Work(fence) => self.may_inject(owner, fence)?,
+            Sender::Outside { max_stored } => {
+                let owner_id = self.find_or_add_owner(owner)?;
+                self.check_stored(owner_id, None, turn, *max_stored)?;
+            }
         }
         self.audit(audit)?;
         let owner_id = self.find_or_add_owner(owner)?;

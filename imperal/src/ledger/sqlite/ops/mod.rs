@@ -27,6 +27,7 @@ use rusqlite::{Connection, params};
 use super::fault::Fault;
 use super::rows::{execute, get_hash, get_number, number, one, outcome_text, owner};
 use crate::ids::TurnId;
+use crate::ledger::clock::day_of;
 use crate::ledger::{AuditHash, Incarnation, LedgerError, NewAudit, Owner, Progress, Turn};
 
 /// What the feed is told after the commit.
@@ -161,18 +162,26 @@ impl<'c> Tx<'c> {
         Ok(owner)
     }
 
-    /// Takes the owner's next `count` numbers and has the feed told; the first of them.
-    fn take_numbers(&mut self, owner_id: i64, count: u64) -> Result<u64, Fault> {
-        let sql = "UPDATE owner SET head = head + ?2 WHERE owner_id = ?1 RETURNING head";
-        let head = one(self.conn, sql, params![owner_id, number(count)], |row| get_number(row, 0))?
+    /// Takes the owner's next `count` numbers, counts the bytes that are stored under them, and has the feed
+    /// told; the first of them.
+    fn take_numbers(&mut self, owner_id: i64, count: u64, bytes: usize) -> Result<u64, Fault> {
+        let sql = "UPDATE owner SET head = head + ?2, stored_day = ?4,
+                   stored = CASE WHEN stored_day = ?4 THEN stored ELSE 0 END + ?3 WHERE owner_id = ?1 RETURNING head";
+        let params = params![owner_id, number(count), number(bytes as u64), self.today()];
+        let head = one(self.conn, sql, params, |row| get_number(row, 0))?
             .ok_or_else(|| Fault::Row(format!("owner {owner_id} is missing")))?;
         let owner = self.owner(owner_id)?;
         self.told.push(Told::Events(owner));
         Ok(head - count + 1)
     }
 
+    /// Days since 1970.
+    fn today(&self) -> i64 {
+        day_of(self.now)
+    }
+
     fn add_turn(&mut self, owner_id: i64, turn: &TurnJson) -> Result<Stamp, Fault> {
-        let seq = self.take_numbers(owner_id, 1)?;
+        let seq = self.take_numbers(owner_id, 1, turn.json.len())?;
         self.insert_turn(owner_id, seq, turn)
     }
 

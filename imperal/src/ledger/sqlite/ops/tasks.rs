@@ -89,7 +89,7 @@ impl Tx<'_> {
         if running >= most {
             return Err(LedgerError::TooManyTasks(most).into());
         }
-        let seq = self.take_numbers(owner_id, 1)?;
+        let seq = self.take_numbers(owner_id, 1, 0)?;
         self.add_task_event(owner_id, seq, &task, None)?;
         Ok(task)
     }
@@ -148,7 +148,7 @@ impl Tx<'_> {
             return Err(LedgerError::TooEarly.into());
         }
         let owner_id = task.owner_id;
-        let seq = self.take_numbers(owner_id, 2)?;
+        let seq = self.take_numbers(owner_id, 2, turn.json.len())?;
         let outcome_seq = seq + 1;
         let sql = "UPDATE task SET state = ?2, finished_at = ?3, outcome_seq = ?4 WHERE task_id = ?1";
         let finished_at = self.now.as_microsecond();
@@ -194,7 +194,7 @@ impl Tx<'_> {
             let sql = "UPDATE task SET cancel_requested_at = ?2 WHERE task_id = ?1";
             execute(self.conn, sql, params![task_id.to_string(), self.now.as_microsecond()])?;
             record.task.cancel_requested_at = Some(self.now);
-            let seq = self.take_numbers(owner_id, 1)?;
+            let seq = self.take_numbers(owner_id, 1, 0)?;
             self.add_task_event(owner_id, seq, &record.task, None)?;
         }
         Ok(CancelAnswer::Noted(record))

@@ -11,7 +11,7 @@ async fn what_was_asked_for_is_there_after_a_drop_and_a_reopen() {
     drop(ledger);
     assert!(!folder.file().with_file_name("ledger.db-wal").exists(), "a tidy end leaves one file");
     let ledger = folder.open().unwrap();
-    assert_eq!(ledger.turns(&anna(), 0, 10).await.unwrap()[0].body.text, "one");
+    assert_eq!(ledger.turns(&anna(), 0, Limit::rows(10)).await.unwrap()[0].body.text, "one");
 }
 
 #[cfg(unix)]
@@ -120,7 +120,7 @@ async fn a_damaged_file_is_unusable() {
     bytes[20 * 4096..].fill(0x5a);
     fs::write(folder.file(), bytes).unwrap();
     match folder.open() {
-        Ok(ledger) => unusable(ledger.turns(&anna(), 0, 100).await, "restore a copy"),
+        Ok(ledger) => unusable(ledger.turns(&anna(), 0, Limit::rows(100)).await, "restore a copy"),
         refused => unusable(refused, "restore a copy"),
     }
 }
@@ -167,6 +167,7 @@ fn reads_are_index_lookups() {
         ("task", ops::TASK),
         ("running_tasks", reads::RUNNING_TASKS),
         ("recent_tasks", reads::RECENT_TASKS),
+        ("tasks of a call", reads::TASKS_OF_CALL),
         ("audit", reads::AUDIT),
         ("audit of an owner", reads::AUDIT_OF),
         ("end of an owner's audit", reads::AUDIT_END_OF),

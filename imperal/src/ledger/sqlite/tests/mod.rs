@@ -3,6 +3,7 @@
 //! The rules of the contract are in the conformance suite.
 
 mod file;
+mod reading;
 mod synced;
 mod trail;
 mod writing;
@@ -17,7 +18,7 @@ use super::writer::Weight;
 use super::{SqliteLedger, ops, reads, schema};
 use crate::context::MsgType;
 use crate::ids::{CallId, TurnId};
-use crate::ledger::{Incarnation, Ledger, LedgerError, NewCall, Owner, Role, SystemClock, TurnBody};
+use crate::ledger::{Incarnation, Ledger, LedgerError, Limit, NewCall, Owner, Role, Sender, SystemClock, TurnBody};
 
 const LEASE: Duration = Duration::from_secs(60);
 
@@ -67,7 +68,7 @@ fn anna() -> Owner {
 }
 
 async fn accept(ledger: &SqliteLedger, holder: &Incarnation, text: &str) -> Result<u64, LedgerError> {
-    let call = NewCall { call_id: CallId::generate(), owner: anna(), turn: turn(text) };
+    let call = NewCall { call_id: CallId::generate(), owner: anna(), turn: turn(text), max_stored: None };
     Ok(ledger.accept_call(holder, call).await?.seq)
 }
 

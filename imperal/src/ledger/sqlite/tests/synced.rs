@@ -62,7 +62,7 @@ async fn every_acknowledged_write_is_synced_and_no_other() {
     assert!(is_synced(&l, l.join("n", LEASE)).await);
     let holder = l.join("n", LEASE).await.unwrap();
     let call_id = CallId::generate();
-    let call = NewCall { call_id, owner: anna(), turn: turn("?") };
+    let call = NewCall { call_id, owner: anna(), turn: turn("?"), max_stored: None };
     assert!(is_synced(&l, l.accept_call(&holder, call)).await);
     let (first, second) = (task(call_id), task(call_id));
     let (ended, left) = (first.task_id, second.task_id);
@@ -71,10 +71,10 @@ async fn every_acknowledged_write_is_synced_and_no_other() {
     assert!(is_synced(&l, l.reply(&holder, call_id, turn("reply"))).await);
     assert!(is_synced(&l, l.finish_task(&holder, ended, end())).await);
     assert!(is_synced(&l, l.ask_cancel(left, audit())).await);
-    assert!(is_synced(&l, l.inject(anna(), turn("news"), audit(), None)).await);
+    assert!(is_synced(&l, l.inject(anna(), turn("news"), audit(), Sender::OUTSIDE)).await);
     assert!(is_synced(&l, l.audit(audit())).await);
     let open = CallId::generate();
-    l.accept_call(&holder, NewCall { call_id: open, owner: anna(), turn: turn("?") }).await.unwrap();
+    l.accept_call(&holder, NewCall { call_id: open, owner: anna(), turn: turn("?"), max_stored: None }).await.unwrap();
 
     let progress = Progress { task_id: left, percent: 1.0, message: String::new(), at: jiff::Timestamp::UNIX_EPOCH };
     assert!(!is_synced(&l, l.note_progress(&holder, vec![progress])).await);

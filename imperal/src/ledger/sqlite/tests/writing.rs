@@ -93,7 +93,7 @@ async fn a_request_that_comes_again_is_refused_before_anything_is_written() {
     let folder = Folder::new();
     let ledger = folder.open().unwrap();
     let holder = ledger.join("n", LEASE).await.unwrap();
-    let call = NewCall { call_id: CallId::generate(), owner: anna(), turn: turn("first") };
+    let call = NewCall { call_id: CallId::generate(), owner: anna(), turn: turn("first"), max_stored: None };
     ledger.accept_call(&holder, call.clone()).await.unwrap();
     let runs = std::sync::Arc::new(std::sync::atomic::AtomicU32::new(0));
     let counted = runs.clone();
