@@ -7,7 +7,7 @@ use schemars::generate::{Contract, SchemaSettings};
 use serde_json::{Map, Value};
 
 use super::model::{Manifest, SCHEMA_VERSION, SDK_VERSION, Tool};
-use super::schema;
+use super::schema::{self, Use};
 use crate::function::{Extension, FunctionDef};
 
 impl Manifest {
@@ -67,12 +67,14 @@ fn settings(contract: Contract) -> SchemaSettings {
 /// Schema of a function's parameters: what is read from a caller.
 fn params_schema(function: &FunctionDef) -> Map<String, Value> {
     let mut generator = settings(Contract::Deserialize).into_generator();
-    schema::shape((function.params_schema)(&mut generator).to_value())
+    schema::shape((function.params_schema)(&mut generator).to_value(), Use::Read)
 }
 
 /// Schema of a function's data: what is written, under the names it is written with. The reference
 /// describes data as it would be read, so what has a default is not required here either.
 fn return_schema(function: &FunctionDef) -> Map<String, Value> {
     let mut generator = settings(Contract::Serialize).into_generator();
-    (function.return_schema)(&mut generator).map(|data| schema::shape(data.to_value())).unwrap_or_default()
+    (function.return_schema)(&mut generator)
+        .map(|data| schema::shape(data.to_value(), Use::Written))
+        .unwrap_or_default()
 }

@@ -17,13 +17,14 @@ mod variant;
 #[cfg(test)]
 mod tests;
 
+pub(crate) use node::Use;
 use serde_json::{Map, Value};
 
 /// Where definitions are.
 const DEFS: &str = "#/$defs/";
 
 /// A schema as the reference writes it.
-pub(crate) fn shape(schema: Value) -> Map<String, Value> {
+pub(crate) fn shape(schema: Value, used: Use) -> Map<String, Value> {
     let mut root = into_object(schema);
     root.remove("$schema");
     let mut defs = match root.remove("$defs") {
@@ -31,10 +32,10 @@ pub(crate) fn shape(schema: Value) -> Map<String, Value> {
         _ => Map::new(),
     };
     variant::split(&mut root, &mut defs);
-    node::rewrite(&mut root);
+    node::rewrite(&mut root, used);
     for (name, def) in &mut defs {
         let mut schema = into_object(def.take());
-        node::rewrite(&mut schema);
+        node::rewrite(&mut schema, used);
         schema.entry("title").or_insert_with(|| Value::from(name.as_str()));
         *def = Value::Object(schema);
     }

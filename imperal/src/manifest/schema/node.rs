@@ -7,11 +7,26 @@ use serde_json::{Map, Value, json};
 
 use super::{into_object, title};
 
-/// Keys that describe a value to people: they stay outside when null is split off.
+/// Keys that describe a value to people: they stay outside when null is split off, as do the `x-` keys of
+/// other programs.
 const ANNOTATIONS: &[&str] = &["title", "description", "default", "examples", "deprecated", "readOnly", "writeOnly"];
 
+/// Who uses values of a schema: the one place that decides what `required` means.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Use {
+    /// Parameters: required is what the type cannot be read without.
+    Read,
+    /// Results. The reference describes them as they would be read back, where null may be left out.
+    Written,
+}
+
 /// Rewrites a schema and everything in it.
-pub(super) fn rewrite(schema: &mut Map<String, Value>) {
+pub(super) fn rewrite(schema: &mut Map<String, Value>, used: Use) {
+    let rewrite_value = |value: &mut Value| {
+        let mut schema = into_object(value.take());
+        rewrite(&mut schema, used);
+        *value = Value::Object(schema);
+    };
     for key in ["items", "not", "if", "then", "else", "contains", "propertyNames"] {
         if let Some(value) = schema.get_mut(key) {
             rewrite_value(value);
@@ -37,13 +52,7 @@ pub(super) fn rewrite(schema: &mut Map<String, Value>) {
     split_types(schema);
     open_map(schema);
     name_alternatives(schema);
-    title_fields(schema);
-}
-
-fn rewrite_value(value: &mut Value) {
-    let mut schema = into_object(value.take());
-    rewrite(&mut schema);
-    *value = Value::Object(schema);
+    title_fields(schema, used);
 }
 
 /// What a number's Rust type implies is not part of the contract: the format goes, and a bound
@@ -142,7 +151,9 @@ fn split_types(schema: &mut Map<String, Value>) {
     for (key, value) in std::mem::take(schema) {
         match key.as_str() {
             "type" => {}
-            key_text if ANNOTATIONS.contains(&key_text) => drop(outside.insert(key, value)),
+            key_text if ANNOTATIONS.contains(&key_text) || key_text.starts_with("x-") => {
+                drop(outside.insert(key, value));
+            }
             _ => drop(inside.insert(key, value)),
         }
     }
@@ -203,7 +214,7 @@ fn name_alternatives(schema: &mut Map<String, Value>) {
     *branches = flat;
 }
 
-fn title_fields(schema: &mut Map<String, Value>) {
+fn title_fields(schema: &mut Map<String, Value>, used: Use) {
     let mut required: Vec<Value> = schema.get("required").and_then(Value::as_array).cloned().unwrap_or_default();
     let Some(fields) = schema.get_mut("properties").and_then(Value::as_object_mut) else {
         // A struct without fields has none; everything else has no fields at all.
@@ -218,8 +229,7 @@ fn title_fields(schema: &mut Map<String, Value>) {
     for (name, field) in fields.iter_mut() {
         let Some(field) = field.as_object_mut() else { continue };
         let named = required.iter().any(|other| other.as_str() == Some(name));
-        // What is written may be described as required though reading it needs none.
-        if field.contains_key("default") || (named && nullable(field)) {
+        if field.contains_key("default") || (used == Use::Written && named && nullable(field)) {
             required.retain(|other| other.as_str() != Some(name));
         }
         let required = required.iter().any(|other| other.as_str() == Some(name));

@@ -4,10 +4,10 @@
 use schemars::{JsonSchema, generate::SchemaSettings};
 use serde_json::{Value, json};
 
-use super::shape;
+use super::{Use, shape};
 
 fn shaped(schema: Value) -> Value {
-    Value::Object(shape(schema))
+    Value::Object(shape(schema, Use::Written))
 }
 
 fn of<T: JsonSchema>() -> Value {
@@ -102,4 +102,28 @@ fn anything_that_is_no_schema_is_shaped_without_a_panic() {
     {
         let _ = shaped(odd);
     }
+}
+
+#[test]
+fn a_required_field_that_may_be_null_stays_required_in_parameters() {
+    let schema = json!({
+        "title": "T", "type": "object", "required": ["value"],
+        "properties": {"value": {"anyOf": [{"type": "null"}, {"type": "string"}]}}
+    });
+    let read = Value::Object(shape(schema.clone(), Use::Read));
+    assert_eq!(read["required"], json!(["value"]));
+    assert_eq!(read["properties"]["value"].get("default"), None);
+    let written = Value::Object(shape(schema, Use::Written));
+    assert_eq!(written.get("required"), None);
+}
+
+#[test]
+fn a_key_of_another_program_stays_on_an_optional_field() {
+    let schema = json!({
+        "title": "T", "type": "object",
+        "properties": {"role": {"type": ["string", "null"], "x-sdl-role": "title", "minLength": 1}}
+    });
+    let shaped = shaped(schema);
+    assert_eq!(shaped["properties"]["role"]["x-sdl-role"], "title");
+    assert_eq!(shaped["properties"]["role"]["anyOf"], json!([{"minLength": 1, "type": "string"}, {"type": "null"}]));
 }
