@@ -31,11 +31,7 @@ pub(super) fn from_pairs(pairs: &[String], schema: &Value) -> Result<Map<String,
             }
             None => value.to_owned(),
         };
-        let value = if wants_text(&schema["properties"][key]) {
-            Value::String(value)
-        } else {
-            crate::json::read(value.as_bytes()).unwrap_or(Value::String(value))
-        };
+        let value = typed(value, &schema["properties"][key], schema);
         if params.insert(key.to_owned(), value).is_some() {
             return Err(CliError::usage(format!("`{key}` is given twice")));
         }
@@ -43,11 +39,60 @@ pub(super) fn from_pairs(pairs: &[String], schema: &Value) -> Result<Map<String,
     Ok(params)
 }
 
-fn wants_text(schema: &Value) -> bool {
+/// A typed value: text where the schema has only text, or text and null, and JSON elsewhere. Where it has
+/// text and something else, JSON of that kind wins.
+fn typed(value: String, property: &Value, root: &Value) -> Value {
+    let mut kinds = Vec::new();
+    collect_kinds(property, root, 0, &mut kinds);
+    let takes_text = kinds.contains(&"string");
+    if takes_text && kinds.iter().all(|kind| matches!(*kind, "string" | "null")) {
+        return Value::String(value);
+    }
+    match crate::json::read::<Value>(value.as_bytes()) {
+        Ok(json) if !takes_text || kinds.iter().any(|kind| is_of_kind(&json, kind)) => json,
+        _ => Value::String(value),
+    }
+}
+
+/// Deepest chain of references and alternatives that is followed.
+const CHAIN: usize = 16;
+
+/// The JSON types that a schema allows, through references and alternatives.
+fn collect_kinds<'a>(schema: &'a Value, root: &'a Value, depth: usize, kinds: &mut Vec<&'a str>) {
+    if depth == CHAIN {
+        return;
+    }
     match &schema["type"] {
-        Value::String(one) => one == "string",
-        Value::Array(several) => several.contains(&Value::from("string")),
-        _ => schema["anyOf"].as_array().is_some_and(|forms| forms.iter().any(wants_text)),
+        Value::String(one) => kinds.push(one),
+        Value::Array(several) => kinds.extend(several.iter().filter_map(Value::as_str)),
+        _ => {
+            let values = schema["enum"].as_array().into_iter().flatten().chain(schema.get("const"));
+            kinds.extend(values.map(|value| -> &'a str { kind_of(value) }));
+        }
+    }
+    if let Some(referred) = schema["$ref"].as_str().and_then(|target| root.pointer(target.strip_prefix('#')?)) {
+        collect_kinds(referred, root, depth + 1, kinds);
+    }
+    for key in ["anyOf", "oneOf", "allOf"] {
+        schema[key].as_array().into_iter().flatten().for_each(|form| collect_kinds(form, root, depth + 1, kinds));
+    }
+}
+
+fn kind_of(value: &Value) -> &'static str {
+    match value {
+        Value::Null => "null",
+        Value::Bool(_) => "boolean",
+        Value::Number(_) => "number",
+        Value::String(_) => "string",
+        Value::Array(_) => "array",
+        Value::Object(_) => "object",
+    }
+}
+
+fn is_of_kind(value: &Value, kind: &str) -> bool {
+    match value {
+        Value::Number(number) if kind == "integer" => number.as_f64().is_some_and(|number| number.fract() == 0.0),
+        value => kind_of(value) == kind,
     }
 }
 
@@ -110,6 +155,27 @@ mod tests {
         let typed = ["text=12", "times=12", "maybe=7"].map(str::to_owned);
         let params = Value::Object(from_pairs(&typed, &schema()).unwrap());
         assert_eq!(params, json!({"text": "12", "times": 12, "maybe": 7}));
+    }
+
+    #[test]
+    fn a_reference_changes_nothing_about_how_a_value_is_read() {
+        let forms = [
+            (json!({"type": ["string", "null"]}), "null", json!("null")),
+            (json!({"anyOf": [{"type": "null"}, {"type": "string"}]}), "null", json!("null")),
+            (json!({"anyOf": [{"type": "integer"}, {"type": "string"}]}), "5", json!(5)),
+            (json!({"anyOf": [{"type": "integer"}, {"type": "string"}]}), "[5]", json!("[5]")),
+            (json!({"anyOf": [{"type": "integer"}, {"type": "null"}]}), "null", json!(null)),
+            (json!({"enum": ["a", null]}), "null", json!("null")),
+            (json!(true), "{\"a\":1}", json!({"a": 1})),
+        ];
+        for (form, text, expected) in forms {
+            let inline = json!({"properties": {"value": form}});
+            let behind = json!({"properties": {"value": {"$ref": "#/$defs/Form"}}, "$defs": {"Form": form}});
+            for schema in [inline, behind] {
+                let params = from_pairs(&[format!("value={text}")], &schema).unwrap();
+                assert_eq!(params["value"], expected, "{schema}");
+            }
+        }
     }
 
     #[test]
