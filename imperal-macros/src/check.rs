@@ -14,7 +14,7 @@ use crate::input::FnItem;
 use crate::options;
 use crate::reader::{Options, Value};
 use crate::signature::{self, Types};
-use crate::{emit, fallback, rules};
+use crate::{emit, fallback, instrument, rules};
 
 /// A chat function in which nothing is wrong that tokens can show.
 pub(crate) struct ChatFunction {
@@ -52,6 +52,7 @@ pub(crate) fn chat_function(options: TokenStream, item: &TokenStream) -> TokenSt
         Err(_not_a_fn) => return not_a_fn(item),
     };
     let types = signature::check(&item, &mut sink);
+    instrument::check(&item, &mut sink);
     let function = check_options(&options, &item, types.as_ref(), &mut sink);
     let warnings = sink.warnings(&lint_attrs(&item));
     match (types, function) {

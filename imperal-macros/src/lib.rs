@@ -14,6 +14,7 @@ mod fallback;
 mod golden;
 mod icon;
 mod input;
+mod instrument;
 mod options;
 #[cfg(test)]
 mod options_table;
