@@ -58,6 +58,12 @@ codes! {
     INTERRUPTED
     /// The task was silent for longer than the liveness window.
     TASK_SILENT
+    /// A result is larger than 1 MiB.
+    RESULT_TOO_LARGE
+    /// A result is nested deeper than 120 levels.
+    RESULT_TOO_DEEP
+    /// A number of a result is NaN or infinite.
+    RESULT_NOT_FINITE
     /// There is no such thing: a task, a page.
     NOT_FOUND
     /// Nobody is signed in, or the token is not valid any more.

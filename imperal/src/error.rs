@@ -112,6 +112,11 @@ impl Error {
         error
     }
 
+    /// A result that cannot be stored or sent: the author's fault, in words that the user may read.
+    pub(crate) fn result(code: ErrorCode, message: impl Into<String>) -> Self {
+        Self::new(ErrorKind::Internal, code, message)
+    }
+
     pub(crate) fn platform(code: ErrorCode, message: impl Into<String>) -> Self {
         Self::new(ErrorKind::Platform, code, message)
     }

@@ -20,7 +20,6 @@ use serde_json::Value;
 pub(crate) const DOCUMENT_DEPTH: usize = 127;
 /// Deepest nesting of a call's parameters and of a result's parts. The turns, pages and events around
 /// them need the rest of [`DOCUMENT_DEPTH`].
-#[allow(dead_code, reason = "the checks of parameters and results follow")]
 pub(crate) const DATA_DEPTH: usize = 120;
 
 /// How the keys begin to which some builds of `serde_json` give a meaning of their own.
@@ -48,7 +47,7 @@ pub(crate) fn read<T: DeserializeOwned>(text: &[u8]) -> serde_json::Result<T> {
 /// How deep a value is nested: 0 for a scalar, 1 for an empty list or object.
 ///
 /// Iterative, so that the answer for a value that is far too deep costs no stack.
-#[allow(dead_code, reason = "the checks of parameters and results follow")]
+#[allow(dead_code, reason = "without the platform nobody hands it a value")]
 pub(crate) fn depth(value: &Value) -> usize {
     let (mut deepest, mut left) = (0, vec![(value, 0)]);
     while let Some((value, depth)) = left.pop() {
@@ -66,6 +65,19 @@ pub(crate) fn depth(value: &Value) -> usize {
         }
     }
     deepest
+}
+
+/// Drops a value without recursion: a deep one's own destructor would overflow the stack.
+#[allow(dead_code, reason = "without the platform nobody hands it a value")]
+pub(crate) fn discard(value: Value) {
+    let mut left = vec![value];
+    while let Some(value) = left.pop() {
+        match value {
+            Value::Array(items) => left.extend(items),
+            Value::Object(fields) => left.extend(fields.into_iter().map(|(_, value)| value)),
+            _ => {}
+        }
+    }
 }
 
 /// Refuses text in which any string reads as a marker, as a key or not. Looks at strings only, so it

@@ -80,7 +80,7 @@ impl Context {
                 long_running: false,
                 work: Box::new(move |ctx| {
                     let work = work(ctx);
-                    Box::pin(async move { work.await?.into_wire() })
+                    Box::pin(async move { work.await?.deliver() })
                 }),
             },
         }

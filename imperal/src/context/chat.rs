@@ -11,6 +11,8 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{Context, Origin};
+use crate::codes;
+use crate::error::Error;
 use crate::ids::TurnId;
 use crate::result::Result;
 
@@ -85,7 +87,8 @@ impl Context {
     /// # Errors
     /// In a handler `UNAVAILABLE` when the ledger cannot write; a background task waits until it can,
     /// as long as its cap allows. [`Error::cancelled`](crate::Error::cancelled) when the work was
-    /// cancelled or is over. Nothing was delivered then.
+    /// cancelled or is over. `RESULT_TOO_LARGE` for panels with more than 65,536 bytes of names. Nothing
+    /// was delivered then.
     ///
     /// ```
     /// # use imperal::{prelude::*, context::MsgType};
@@ -133,6 +136,12 @@ impl IntoFuture for Delivery {
     fn into_future(self) -> Self::IntoFuture {
         Box::pin(async move {
             self.ctx.enter()?;
+            let panels: usize = self.refresh_panels.iter().flatten().map(String::len).sum();
+            if panels > CHAT_TEXT_LIMIT {
+                let text =
+                    format!("The panels to refresh have {panels} bytes, more than {CHAT_TEXT_LIMIT}. Name fewer.");
+                return Err(Error::result(codes::RESULT_TOO_LARGE, text));
+            }
             let bytes = self.text.len();
             let (text, truncated) = cut_text(self.text);
             if truncated {

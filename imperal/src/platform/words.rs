@@ -36,8 +36,11 @@ impl<'a> From<&'a Origin> for About<'a> {
 }
 
 /// A bot turn that renders an answer.
-pub(super) fn answer_turn(about: About<'_>, result: WireResult) -> TurnBody {
+pub(super) fn answer_turn(about: About<'_>, mut result: WireResult) -> TurnBody {
     let (text, truncated) = cut_text(result.text().to_owned());
+    if truncated {
+        result.set_text(&text);
+    }
     TurnBody {
         turn_id: TurnId::generate(),
         role: Role::Bot,
@@ -151,15 +154,33 @@ pub(super) fn audit(about: About<'_>, action: &str, outcome: AuditOutcome) -> Ne
 }
 
 fn failure(about: About<'_>, error: Error) -> WireResult {
+    let text = cut_for_log(error.to_string());
     if error.kind() == ErrorKind::Internal {
-        tracing::error!(app = about.app_id, function = about.function, %error, "the extension failed");
+        tracing::error!(app = about.app_id, function = about.function, error = text, "the extension failed");
     } else {
-        tracing::info!(app = about.app_id, function = about.function, %error, "the extension answered with an error");
+        tracing::info!(
+            app = about.app_id,
+            function = about.function,
+            error = text,
+            "the extension answered with an error"
+        );
     }
     error.into_wire()
 }
 
 fn panicked(about: About<'_>, text: &str) -> WireResult {
+    let text = cut_for_log(text.to_owned());
     tracing::error!(app = about.app_id, function = about.function, panic = text, "the extension panicked");
     WireResult::failure(codes::INTERNAL, crate::error::INTERNAL_TEXT, false)
+}
+
+/// Most bytes of an author's text in one line of the log.
+const LOG_LIMIT: usize = 8192;
+
+fn cut_for_log(mut text: String) -> String {
+    if text.len() > LOG_LIMIT {
+        text.truncate(text.floor_char_boundary(LOG_LIMIT));
+        text.push('…');
+    }
+    text
 }
