@@ -29,8 +29,8 @@ const _: () = {
         "Drops something for the user.", action_type :
         __imperal::ActionType::Destructive, event : "", effects : & [], id_projection :
         "", chain_callable : true, background : true, long_running : false, params_schema
-        : __HANDLER.params_schema, return_schema : __HANDLER.return_schema, invoke :
-        __HANDLER.invoke, module_path : ::core::module_path!(), file : ::core::file!(),
+        : __HANDLER.params_schema, return_schema : __HANDLER.return_schema, read :
+        __HANDLER.read, module_path : ::core::module_path!(), file : ::core::file!(),
         line : ::core::line!(), }
     }
 };

@@ -200,7 +200,7 @@ fn registration(function: &ChatFunction) -> TokenStream {
                 long_running: #long_running,
                 params_schema: __HANDLER.params_schema,
                 return_schema: #return_schema,
-                invoke: __HANDLER.invoke,
+                read: __HANDLER.read,
                 module_path: ::core::module_path!(),
                 file: ::core::file!(),
                 line: ::core::line!(),

@@ -37,7 +37,7 @@ pub(crate) const PLAIN: FunctionDef = FunctionDef {
     long_running: false,
     params_schema: |_| schemars::json_schema!({}),
     return_schema: |_| None,
-    invoke: |_, _| Err(imperal::Error::cancelled()),
+    read: |_| unreachable!(),
     module_path: "",
     file: file!(),
     line: 0,

@@ -321,11 +321,17 @@ async fn p7_nothing_of_a_task_stands_before_its_ack() {
 }
 
 #[tokio::test]
-async fn p8_a_panic_anywhere_in_the_authors_code_is_an_error_turn() {
+async fn p14_a_panic_while_parameters_are_read_refuses_the_call() {
+    let anna = TestPlatform::start().await.user("anna");
+    let refused = anna.call("explode_early", json!({"fuse": "lit"})).await.unwrap_err();
+    assert_eq!(refused.code(), &codes::INTERNAL);
+    assert!(anna.turns().await.is_empty());
+}
+
+#[tokio::test]
+async fn p8_a_panic_in_a_closure_of_work_is_an_error_turn() {
     let platform = TestPlatform::start().await;
     let anna = platform.user("anna");
-    let reply = anna.call("explode_early", json!({"fuse": "lit"})).await.unwrap();
-    assert_eq!(code(&reply.turn), "INTERNAL");
     let task_id = anna.start("explode_in_closure", json!({})).await;
     assert_eq!(anna.end_of(task_id).await.state, TaskState::Failed);
     assert_eq!(anna.outcomes(task_id).await.len(), 1);

@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::handler::{ChatHandler, HandlerContext, HandlerOutput, Params, ResultData};
+use super::read::{self, ReadError, ReadValue};
 use crate::context::Context;
 use crate::result::{Result, WireResult};
 
@@ -38,6 +39,13 @@ impl ActionType {
 /// A handler's future, erased.
 pub type Reply = Pin<Box<dyn Future<Output = Result<WireResult>> + Send + 'static>>;
 
+/// A handler that has its parameters, before it runs.
+pub type Prepared = Box<dyn FnOnce(Context) -> Reply + Send>;
+
+/// Reads parameters into the handler's type.
+#[doc(hidden)]
+pub type ReadParams = fn(&Value) -> std::result::Result<ReadValue<Prepared>, ReadError>;
+
 /// A chat function: its metadata, its schemas, and how to run it.
 #[derive(Clone, Copy)]
 #[doc(hidden)]
@@ -64,8 +72,8 @@ pub struct FunctionDef {
     pub params_schema: fn(&mut SchemaGenerator) -> Schema,
     /// Schema of the result's data; none for `()`.
     pub return_schema: fn(&mut SchemaGenerator) -> Option<Schema>,
-    /// Reads the parameters and starts the handler.
-    pub invoke: fn(Context, Value) -> Result<Reply>,
+    /// Reads the parameters; what comes back runs the handler with them.
+    pub read: ReadParams,
     /// `module_path!()` of the function.
     pub module_path: &'static str,
     /// Where it stands.
@@ -92,7 +100,7 @@ pub struct Handler {
     /// See [`FunctionDef`].
     pub return_schema: fn(&mut SchemaGenerator) -> Option<Schema>,
     /// See [`FunctionDef`].
-    pub invoke: fn(Context, Value) -> Result<Reply>,
+    pub read: ReadParams,
 }
 
 impl Handler {
@@ -106,15 +114,28 @@ impl Handler {
         D: ResultData,
     {
         Self {
-            params_schema: |generator| generator.root_schema_for::<P>(),
+            params_schema: params_schema::<P>,
             return_schema: FunctionDef::data_schema::<D>,
-            invoke: |ctx, params| {
-                let params = super::handler::read_params::<P>(params)?;
-                let answer = H::call(ctx.into(), params);
-                Ok(Box::pin(async move { answer.await.into_wire() }))
+            read: |params| {
+                let ReadValue { value, swallowed } = read::read::<P>(params)?;
+                let run: Prepared = Box::new(move |ctx| {
+                    let answer = H::call(ctx.into(), value);
+                    Box::pin(async move { answer.await.into_wire() })
+                });
+                Ok(ReadValue { value: run, swallowed })
             },
         }
     }
+}
+
+/// The schema of a type of parameters. A unit struct has no fields: `{}`, as callers send it.
+fn params_schema<P: Params>(generator: &mut SchemaGenerator) -> Schema {
+    let mut schema = generator.root_schema_for::<P>();
+    let is_null = schema.get("type").is_some_and(|kind| kind == "null");
+    if is_null && std::any::TypeId::of::<P>() != std::any::TypeId::of::<()>() {
+        schema.insert("type".to_owned(), Value::from("object"));
+    }
+    schema
 }
 
 impl fmt::Debug for Handler {

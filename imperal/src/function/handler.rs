@@ -9,11 +9,8 @@ use std::future::Future;
 use schemars::JsonSchema;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
-use serde_json::Value;
 
-use crate::codes;
 use crate::context::Context;
-use crate::error::Error;
 use crate::result::{ActionResult, Result, WireResult};
 
 /// A chat function behind `#[chat_function]`.
@@ -86,15 +83,6 @@ impl<T: 'static> HandlerOutput for Result<ActionResult<T>> {
     where
         T: ResultData,
     {
-        self?.into_wire()
+        self?.deliver()
     }
-}
-
-/// Reads parameters that the schema has accepted.
-///
-/// # Errors
-/// `VALIDATION_TYPE_ERROR` where the type itself refuses what its schema allows, a custom
-/// `Deserialize` for example.
-pub(crate) fn read_params<P: Params>(params: Value) -> Result<P> {
-    serde_json::from_value(params).map_err(|error| Error::user(codes::VALIDATION_TYPE_ERROR, error.to_string()))
 }

@@ -3,19 +3,32 @@
 //! Owns what `#[chat_function]` registers and how a binary's functions are found at start. Knows
 //! nothing of tasks, storage or HTTP.
 
+#[cfg(feature = "runtime")]
+mod advice;
+#[cfg(feature = "runtime")]
+mod bounds;
 mod def;
+#[cfg(feature = "runtime")]
+mod forms;
 mod handler;
+#[cfg(feature = "runtime")]
+mod kept;
 #[cfg(feature = "runtime")]
 mod params;
 mod probe;
+mod read;
 mod registry;
+#[cfg(all(test, feature = "runtime"))]
+mod tests;
 #[cfg(feature = "runtime")]
-mod secret;
+mod whole;
 
-pub use def::{ActionType, FunctionDef, Handler, Reply};
+pub use def::{ActionType, FunctionDef, Handler, Prepared, ReadParams, Reply};
 pub use handler::{ChatHandler, HandlerContext, HandlerOutput, Params, ResultData};
 #[cfg(feature = "runtime")]
-pub(crate) use params::{ParamsCheck, params_schema};
+pub(crate) use params::{Accepted, ParamsCheck, params_schema};
 #[doc(hidden)]
 pub use probe::{Data, Otherwise, Shape};
+#[doc(hidden)]
+pub use read::{ReadError, ReadValue, Step};
 pub use registry::{Extension, Registry, StartError};

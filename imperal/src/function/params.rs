@@ -1,18 +1,25 @@
-//! Checks a call's parameters against the function's schema before the handler runs (P14).
+//! Takes a call's parameters or refuses them, before anything is written (P14).
 //!
-//! The schema is compiled once at start. A refusal names the field by its path (`rows[2].id`) and
-//! says what would be right, in words for the person who typed it.
+//! In this order: whole floats become integers where the schema says integer, the schema is checked, and
+//! the author's type reads them. What the check accepts, the type has accepted. A refusal names the field
+//! by its path (`rows[2].id`) and says what would be right, in words for the person who typed it.
+//!
+//! Where a schema has secrets, no refusal quotes a value or a text of serde's.
 
-use jsonschema::{
-    ValidationError, Validator,
-    error::{TypeKind, ValidationErrorKind as Kind},
-};
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
+use jsonschema::Validator;
 use schemars::generate::SchemaSettings;
 use serde_json::Value;
 
-use super::{FunctionDef, secret};
+use super::def::Prepared;
+use super::forms::Forms;
+use super::read::ReadError;
+use super::{FunctionDef, advice, bounds, kept, whole};
 use crate::codes;
+use crate::context::panic_text;
 use crate::error::Error;
+use crate::json;
 use crate::result::Result;
 
 /// The schema that a function's parameters are checked against.
@@ -24,23 +31,38 @@ pub(crate) fn params_schema(function: &FunctionDef) -> Value {
 /// A function's compiled parameter schema.
 #[derive(Debug)]
 pub(crate) struct ParamsCheck {
+    function: &'static FunctionDef,
     schema: Value,
     validator: Validator,
     /// Whether the schema calls any of it `writeOnly`.
     has_secrets: bool,
 }
 
+/// Parameters that were checked and read.
+pub(crate) struct Accepted {
+    /// The handler with its parameters, ready to run.
+    pub(crate) handler: Prepared,
+    /// What the chat keeps of them.
+    pub(crate) kept: Value,
+}
+
 impl ParamsCheck {
     /// Compiles the schema of a function.
     ///
     /// # Errors
-    /// A sentence naming the function when its schema is none a validator accepts, a `pattern`
-    /// that is no regular expression for example.
-    pub(crate) fn compile(function: &FunctionDef) -> std::result::Result<Self, String> {
+    /// A sentence that names the function, when its parameters are not an object or its schema is not
+    /// one that a validator accepts, for example because of a `pattern` that is no regular expression.
+    pub(crate) fn compile(function: &'static FunctionDef) -> std::result::Result<Self, String> {
         let schema = params_schema(function);
-        let validator = jsonschema::validator_for(&schema)
+        if let Some(found) = not_an_object(&schema) {
+            return Err(format!(
+                "the parameters of {function:?} are {found}; they must be a struct with named fields: put this type \
+                 into a field of one"
+            ));
+        }
+        let validator = bounds::compile(&schema)
             .map_err(|error| format!("the parameter schema of {function:?} is not valid: {error}"))?;
-        Ok(Self { has_secrets: secret::any(&schema), schema, validator })
+        Ok(Self { function, has_secrets: kept::has_secrets(&schema), schema, validator })
     }
 
     /// The schema, for forms and documents.
@@ -48,143 +70,83 @@ impl ParamsCheck {
         &self.schema
     }
 
-    /// The parameters as the chat keeps them: without what the schema calls `writeOnly`, at any depth, a
-    /// key or a password. Whoever runs the call again is asked for it anew.
-    pub(crate) fn kept(&self, params: &Value) -> Value {
-        let mut kept = params.clone();
-        if self.has_secrets {
-            secret::strip(&self.schema, &mut kept);
-        }
-        kept
-    }
-
-    /// Accepts the parameters or names the first field that is wrong.
+    /// Checks the parameters and reads them, or names the first field that is wrong.
     ///
     /// # Errors
-    /// `VALIDATION_MISSING_FIELD` or `VALIDATION_TYPE_ERROR`, with the path as field.
-    pub(crate) fn check(&self, params: &Value) -> Result<()> {
+    /// `VALIDATION_MISSING_FIELD` or `VALIDATION_TYPE_ERROR`, with the path as field where one is to
+    /// blame. `INTERNAL` when the author's own reading panicked.
+    pub(crate) fn accept(&self, mut params: Value) -> Result<Accepted> {
+        if json::depth(&params) > json::DATA_DEPTH {
+            json::discard(params);
+            let text = format!("The parameters are nested deeper than {} levels.", json::DATA_DEPTH);
+            return Err(Error::user(codes::VALIDATION_TYPE_ERROR, text));
+        }
+        whole::normalise(&self.schema, &mut params);
+        self.check(&params)?;
+        let handler = self.read(&params)?;
+        Ok(Accepted { handler, kept: self.kept(params) })
+    }
+
+    /// The parameters as the chat keeps them: what the schema names, without its secrets. A user who runs
+    /// the call again is asked for those.
+    fn kept(&self, mut params: Value) -> Value {
+        if self.has_secrets || !kept::is_plain(&self.schema, &params) {
+            kept::strip(&self.schema, &mut params);
+        }
+        params
+    }
+
+    fn check(&self, params: &Value) -> Result<()> {
         // The answer alone is several times cheaper than the search for what is wrong.
         if self.validator.is_valid(params) {
             return Ok(());
         }
-        self.validator.iter_errors(params).next().map_or(Ok(()), |error| {
-            // What is not kept is not said either.
-            let at = error.instance_path().as_str();
-            let secret =
-                self.has_secrets && self.kept(params).pointer(at).is_none_or(|kept| *kept != **error.instance());
-            Err(refusal(&error, secret))
-        })
+        let error = self.validator.iter_errors(params).next();
+        error.map_or(Ok(()), |error| Err(advice::refused(&error, &self.schema, self.has_secrets)))
     }
-}
 
-fn refusal(error: &ValidationError<'_>, secret: bool) -> Error {
-    let mut path = path_of(error.instance_path().as_str());
-    let (code, text) = match error.kind() {
-        Kind::Required { property } => {
-            let name = property.as_str().unwrap_or_default();
-            path = if path.is_empty() { name.to_owned() } else { format!("{path}.{name}") };
-            (codes::VALIDATION_MISSING_FIELD, "is required and missing".to_owned())
-        }
-        kind => {
-            let found = if secret { "that value".to_owned() } else { found(error.instance()) };
-            (codes::VALIDATION_TYPE_ERROR, advice(kind, error, &found))
-        }
-    };
-    let subject = if path.is_empty() { "the parameters".to_owned() } else { format!("`{path}`") };
-    let refusal = Error::user(code, format!("{subject} {text}."));
-    if path.is_empty() { refusal } else { refusal.with_field(path) }
-}
-
-fn advice(kind: &Kind, error: &ValidationError<'_>, found: &str) -> String {
-    match kind {
-        Kind::Type { kind } => format!("must be {}, not {found}", type_name(kind)),
-        Kind::MinLength { limit: 1 } => "must not be empty".to_owned(),
-        Kind::MinLength { limit } => {
-            format!("must have at least {limit} characters, and has {}", length(error.instance()))
-        }
-        Kind::MaxLength { limit } => {
-            format!("must have at most {limit} characters, and has {}", length(error.instance()))
-        }
-        Kind::MinItems { limit } => format!("must have at least {limit} entries, and has {}", length(error.instance())),
-        Kind::MaxItems { limit } => format!("must have at most {limit} entries, and has {}", length(error.instance())),
-        Kind::Minimum { limit } => format!("must be at least {limit}, not {found}"),
-        Kind::Maximum { limit } => format!("must be at most {limit}, not {found}"),
-        Kind::ExclusiveMinimum { limit } => format!("must be more than {limit}, not {found}"),
-        Kind::ExclusiveMaximum { limit } => format!("must be less than {limit}, not {found}"),
-        Kind::Enum { options } => format!("must be one of {}, not {found}", one_of(options)),
-        Kind::Constant { expected_value } => format!("must be {expected_value}, not {found}"),
-        Kind::Pattern { pattern } => format!("must match the pattern {pattern}"),
-        Kind::Format { format } => format!("must be a {format}, not {found}"),
-        Kind::UniqueItems => "must not have the same entry twice".to_owned(),
-        Kind::AdditionalProperties { unexpected } | Kind::UnevaluatedProperties { unexpected } => {
-            format!("has the unknown field {}", unexpected.join(", "))
-        }
-        Kind::AnyOf { .. } | Kind::OneOfNotValid { .. } => format!("has none of the forms allowed here: {found}"),
-        // The validator's own sentence, the value left out: it may be long.
-        _ => error.masked().to_string(),
-    }
-}
-
-fn type_name(kind: &TypeKind) -> String {
-    match kind {
-        TypeKind::Single(one) => with_article(&one.to_string()),
-        TypeKind::Multiple(many) => many.iter().map(|t| with_article(&t.to_string())).collect::<Vec<_>>().join(" or "),
-    }
-}
-
-fn with_article(name: &str) -> String {
-    match name {
-        "null" => "null".to_owned(),
-        "string" => "text".to_owned(),
-        "array" => "a list".to_owned(),
-        "integer" => "a whole number".to_owned(),
-        "object" => "an object".to_owned(),
-        "boolean" => "true or false".to_owned(),
-        other => format!("a {other}"),
-    }
-}
-
-/// The value found, short enough for a sentence.
-fn found(value: &Value) -> String {
-    match value {
-        Value::Null => "null".to_owned(),
-        Value::Array(_) => "a list".to_owned(),
-        Value::Object(_) => "an object".to_owned(),
-        Value::String(text) if text.chars().count() > 40 => "that text".to_owned(),
-        short => short.to_string(),
-    }
-}
-
-fn length(value: &Value) -> usize {
-    match value {
-        Value::String(text) => text.chars().count(),
-        Value::Array(items) => items.len(),
-        _ => 0,
-    }
-}
-
-fn one_of(options: &Value) -> String {
-    match options.as_array() {
-        Some(list) => list.iter().map(ToString::to_string).collect::<Vec<_>>().join(", "),
-        None => options.to_string(),
-    }
-}
-
-/// `/rows/2/id` as `rows[2].id`.
-fn path_of(pointer: &str) -> String {
-    let mut path = String::new();
-    for part in pointer.split('/').skip(1) {
-        let part = part.replace("~1", "/").replace("~0", "~");
-        if !path.is_empty() && part.bytes().all(|b| b.is_ascii_digit()) {
-            path.extend(["[", &part, "]"]);
-        } else {
-            if !path.is_empty() {
-                path.push('.');
-            }
-            path.push_str(&part);
+    fn read(&self, params: &Value) -> Result<Prepared> {
+        let read = catch_unwind(AssertUnwindSafe(|| (self.function.read)(params))).map_err(|panic| {
+            let text =
+                if self.has_secrets { "not shown: the parameters have secrets".to_owned() } else { panic_text(panic) };
+            tracing::error!(function = self.function.name, panic = text, "reading the parameters panicked");
+            Error::internal("the type of the parameters panicked while it was read")
+        })?;
+        let read = read.map_err(|error| self.unread(&error, params))?;
+        match read.swallowed {
+            // Among alternatives an error is how the right one is found.
+            Some(error) if !self.has_alternatives(&error) => Err(self.unread(&error, params)),
+            _ => Ok(read.value),
         }
     }
-    path
+
+    fn has_alternatives(&self, error: &ReadError) -> bool {
+        let above = error.path().count().saturating_sub(1);
+        Forms::of_root(&self.schema).at(error.path().take(above)).have_alternatives()
+    }
+
+    fn unread(&self, error: &ReadError, params: &Value) -> Error {
+        advice::unread(error, params, &self.schema, self.has_secrets)
+    }
+}
+
+/// What the parameters are, where they are not an object.
+fn not_an_object(schema: &Value) -> Option<String> {
+    let mut root = schema;
+    for _ in 0..8 {
+        let target = root["$ref"].as_str().and_then(|target| target.strip_prefix('#'));
+        match target.and_then(|target| schema.pointer(target)) {
+            Some(referred) if root.get("type").is_none() => root = referred,
+            _ => break,
+        }
+    }
+    match &root["type"] {
+        Value::String(kind) if kind == "object" => None,
+        Value::String(kind) if kind == "null" => Some("`()`".to_owned()),
+        Value::String(kind) => Some(advice::with_article(kind)),
+        _ if root.get("anyOf").is_some() || root.get("oneOf").is_some() => Some("a choice of several forms".to_owned()),
+        _ => Some("of no type".to_owned()),
+    }
 }
 
 #[cfg(test)]
@@ -193,9 +155,12 @@ mod tests {
     use serde_json::json;
 
     fn refuse(schema: Value, params: &Value) -> (String, String, String) {
+        #[derive(serde::Deserialize, schemars::JsonSchema)]
+        struct Nothing {}
         let check = ParamsCheck {
-            validator: jsonschema::validator_for(&schema).unwrap(),
-            has_secrets: secret::any(&schema),
+            function: crate::function::tests::def::<Nothing>(),
+            validator: bounds::compile(&schema).unwrap(),
+            has_secrets: kept::has_secrets(&schema),
             schema,
         };
         let error = check.check(params).unwrap_err();
@@ -251,6 +216,26 @@ mod tests {
                 (code.to_owned(), field.to_owned(), text.to_owned()),
                 "{params}"
             );
+        }
+    }
+
+    #[test]
+    fn a_choice_of_forms_is_refused_where_the_meant_form_is_wrong() {
+        let schema = json!({"type": "object", "properties": {
+            "place": {"anyOf": [{"type": "object", "properties": {"x": {"type": "integer"}}}, {"type": "null"}]},
+            "shape": {"oneOf": [
+                {"type": "object", "properties": {"kind": {"const": "a"}, "x": {"type": "integer"}}, "required": ["kind", "x"]},
+                {"type": "object", "properties": {"kind": {"const": "b"}, "y": {"type": "integer"}}, "required": ["kind", "y"]},
+            ]}
+        }});
+        for (params, field) in [
+            (json!({"place": {"x": "1"}}), "place.x"),
+            (json!({"place": 1}), "place"),
+            (json!({"shape": {"kind": "b"}}), "shape.y"),
+            (json!({"shape": {"kind": "b", "y": "1"}}), "shape.y"),
+            (json!({"shape": {"kind": "c"}}), "shape"),
+        ] {
+            assert_eq!(refuse(schema.clone(), &params).1, field, "{params}");
         }
     }
 

@@ -198,7 +198,7 @@ mod tests {
             long_running: false,
             params_schema: |_| schemars::json_schema!({}),
             return_schema: |_| None,
-            invoke: |_, _| Err(crate::Error::cancelled()),
+            read: |_| unreachable!(),
             module_path,
             file: "src/work.rs",
             line,

@@ -100,7 +100,7 @@ fn operations(generator: &mut SchemaGenerator) -> Vec<Operation> {
             method: "post",
             headers: &[KEY],
             body: Some(schema::<CallBody>(generator)),
-            errors: &[400, 401, 404, 413, 422, 429, 503],
+            errors: &[400, 401, 404, 413, 422, 429, 500, 503],
             ..get("/v1/extensions/{app_id}/call", "Run a function as the user", schema::<CallReply>(generator))
         },
         Operation {
@@ -233,6 +233,7 @@ fn reason(status: u16) -> &'static str {
         413 => "The request is too large",
         422 => "A parameter is missing or wrong, and `field` names it; or the key belongs to another request",
         429 => "Too much at once, or too much stored today; Retry-After says when to go on",
+        500 => "The function's own reading of its parameters panicked; nothing was accepted",
         _ => "The platform cannot do it right now; whether it was accepted all the same, the message says",
     }
 }

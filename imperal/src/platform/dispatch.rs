@@ -1,6 +1,6 @@
 //! From a request to its reply turn.
 //!
-//! The order is the promise: parameters are checked before anything is written, the call is on
+//! The order is the promise: parameters are checked and read before anything is written, the call is on
 //! disk before the handler runs, the reply is on disk before anybody hears of it. From acceptance
 //! on the call runs in a task of its own: a caller that hangs up changes nothing. What is taken already
 //! under the caller's key is not run: [`super::repeat`] waits for its reply.
@@ -26,7 +26,7 @@ use crate::codes;
 use crate::context::{Context, MsgType, Origin, User};
 use crate::crash;
 use crate::error::Error;
-use crate::function::FunctionDef;
+use crate::function::{Accepted, Prepared};
 use crate::ids::{CallId, RequestKey, TurnId};
 use crate::ledger::{Incarnation, LedgerError, NewCall, Owner, Role, Turn, TurnBody};
 use crate::result::{Result, WireResult};
@@ -63,18 +63,18 @@ impl Platform {
         let node = &self.node;
         node.accepting()?;
         node.until_leased().await?;
-        let (function, origin, asked) = node.admit(user, app_id, function, &params, key)?;
+        let (origin, Accepted { handler, kept }) = node.admit(user, app_id, function, params, key)?;
         let call = NewCall {
             call_id: origin.call_id,
             owner: Owner::from(user),
-            turn: user_turn(&origin, asked),
+            turn: user_turn(&origin, kept),
             max_stored: node.max_stored(),
         };
         let span = tracing::info_span!("call", app = origin.app_id, function = origin.function, call = %origin.call_id, user = %origin.user.id);
         let (answer, answered) = oneshot::channel();
         trace::named(&span, "call", origin.function);
         let ctx = Context::new(origin, self.ports.clone(), Home::of(&span));
-        node.tracker.spawn(run_call(node.clone(), ctx, function, params, call, answer).instrument(span));
+        node.tracker.spawn(run_call(node.clone(), ctx, handler, call, answer).instrument(span));
         let cut_off = |_| Err(Error::platform(codes::UNAVAILABLE, "The call was cut off."));
         match answered.await.unwrap_or_else(cut_off)? {
             Ok(reply) => Ok(reply),
@@ -89,22 +89,22 @@ impl Platform {
     /// As [`Access::call`](super::Access::call), and the handler's own.
     #[doc(hidden)]
     pub async fn handle(&self, user: &User, app_id: &str, function: &str, params: Value) -> Result<WireResult> {
-        let (function, origin, _asked) = self.node.admit(user, app_id, function, &params, None)?;
-        (function.invoke)(Context::new(origin, self.ports.clone(), Home::none()), params)?.await
+        let (origin, accepted) = self.node.admit(user, app_id, function, params, None)?;
+        (accepted.handler)(Context::new(origin, self.ports.clone(), Home::none())).await
     }
 }
 
 impl Node {
-    /// Finds the function and checks its parameters; nothing is written for what is refused. Also
-    /// what of the parameters the user's turn keeps.
+    /// Finds the function, checks its parameters and reads them into its type. Nothing is written for a
+    /// call that is refused.
     fn admit(
         &self,
         user: &User,
         app_id: &str,
         function: &str,
-        params: &Value,
+        params: Value,
         key: Option<&RequestKey>,
-    ) -> Result<(&'static FunctionDef, Origin, Value)> {
+    ) -> Result<(Origin, Accepted)> {
         let extension = self.registry.extension(app_id).ok_or_else(|| {
             let known: Vec<_> = self.registry.extensions().map(super::super::function::Extension::app_id).collect();
             Error::user(
@@ -119,13 +119,9 @@ impl Node {
                 format!("`{app_id}` has no function `{function}`; it has {}.", known.join(", ")),
             )
         })?;
-        let asked = match self.checks.get(&(extension.app_id(), function.name)) {
-            Some(check) => {
-                check.check(params)?;
-                check.kept(params)
-            }
-            None => params.clone(),
-        };
+        let check = self.checks.get(&(extension.app_id(), function.name));
+        let check = check.ok_or_else(|| Error::internal(format!("{function:?} has no compiled schema")))?;
+        let accepted = check.accept(params)?;
         let origin = Origin {
             app_id: extension.app_id(),
             function: function.name,
@@ -133,18 +129,11 @@ impl Node {
             call_id: key.map_or_else(CallId::generate, |key| key.call(&user.tenant_id, &user.id, extension.app_id())),
             task_id: None,
         };
-        Ok((function, origin, asked))
+        Ok((origin, accepted))
     }
 }
 
-async fn run_call(
-    node: Arc<Node>,
-    ctx: Context,
-    function: &'static FunctionDef,
-    params: Value,
-    call: NewCall,
-    answer: oneshot::Sender<Answer>,
-) {
+async fn run_call(node: Arc<Node>, ctx: Context, handler: Prepared, call: NewCall, answer: oneshot::Sender<Answer>) {
     let origin = ctx.origin();
     let current = node.life();
     let holder = &current.holder;
@@ -176,12 +165,11 @@ async fn run_call(
     let live = Live { life: current.clone(), ctx: ctx.clone(), replied: CancellationToken::new() };
     node.live.open(live.clone());
     let limits = node.call_limits();
-    // The author's code begins with reading the parameters: a panic there is theirs too.
     let handler = {
         let ctx = ctx.clone();
-        async move { (function.invoke)(ctx, params)?.await }
+        async move { handler(ctx).await }
     };
-    let handler = node.watchdog.watch(Label::Call(origin.call_id, function.name), handler);
+    let handler = node.watchdog.watch(Label::Call(origin.call_id, origin.function), handler);
     let mut supervised = pin!(supervise(&ctx, handler, limits, &node.killing));
     let Some(ending) = current.lost.run_until_cancelled(supervised.as_mut()).await else {
         trace::ended(ctx.home(), "lost", true);

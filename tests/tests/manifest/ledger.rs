@@ -67,7 +67,7 @@ const PLAIN: FunctionDef = FunctionDef {
     long_running: false,
     params_schema: |generator| generator.root_schema_for::<RowIdParams>(),
     return_schema: FunctionDef::data_schema::<Row>,
-    invoke: |_, _| Err(imperal::Error::cancelled()),
+    read: |_| unreachable!(),
     module_path: module_path!(),
     file: file!(),
     line: 0,
