@@ -181,7 +181,11 @@ impl Error {
 /// What is at the bottom of an error: "connection refused" and not "error sending request".
 #[cfg(feature = "platform")]
 pub(crate) fn root<'a>(error: &'a (dyn StdError + 'static)) -> &'a (dyn StdError + 'static) {
-    error.source().map_or(error, root)
+    let mut deepest = error;
+    while let Some(source) = deepest.source() {
+        deepest = source;
+    }
+    deepest
 }
 
 impl fmt::Display for Error {

@@ -108,8 +108,8 @@ impl LoopState {
     }
 }
 
-/// A panic may repeat what a user sent.
-fn bounded(text: &str) -> &str {
+/// As much of a text as the log takes: a panic may repeat what a user sent.
+pub(crate) fn bounded(text: &str) -> &str {
     &text[..text.floor_char_boundary(PANIC_TEXT)]
 }
 

@@ -11,6 +11,7 @@ mod gateway {
     mod load;
     mod matrix;
     pub(crate) mod operations;
+    mod panics;
     mod postgres;
     mod refusals;
     mod retention;

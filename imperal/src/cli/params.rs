@@ -111,9 +111,14 @@ pub(super) fn example(schema: &Value) -> String {
     named.map(pair).collect::<Vec<_>>().join(" ")
 }
 
-fn sample(key: &str, property: &Value, schema: &Value) -> String {
-    if let Some(name) = property["$ref"].as_str().and_then(|path| path.strip_prefix("#/$defs/")) {
-        return sample(key, &schema["$defs"][name], schema);
+/// Most references that are followed one after another.
+const REFERENCES: usize = 16;
+
+fn sample<'a>(key: &str, mut property: &'a Value, schema: &'a Value) -> String {
+    // References of a foreign schema may lead round and round.
+    for _ in 0..REFERENCES {
+        let Some(name) = property["$ref"].as_str().and_then(|path| path.strip_prefix("#/$defs/")) else { break };
+        property = &schema["$defs"][name];
     }
     if let Some(first) = property["enum"].get(0).or_else(|| property["oneOf"].get(0).map(|form| &form["const"])) {
         return first.as_str().map_or_else(|| first.to_string(), str::to_owned);
@@ -136,6 +141,12 @@ fn sample(key: &str, property: &Value, schema: &Value) -> String {
 mod tests {
     use super::*;
     use serde_json::json;
+
+    #[test]
+    fn a_reference_that_leads_to_itself_has_a_sample() {
+        let schema = json!({"$defs": {"A": {"$ref": "#/$defs/B"}, "B": {"$ref": "#/$defs/A"}}});
+        assert_eq!(sample("first_name", &json!({"$ref": "#/$defs/A"}), &schema), "Anna");
+    }
 
     fn schema() -> Value {
         json!({

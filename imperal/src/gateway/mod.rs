@@ -16,6 +16,7 @@ mod limits;
 mod metrics;
 mod openapi;
 mod page;
+mod panics;
 mod server;
 mod stream;
 mod tasks;
@@ -79,6 +80,7 @@ fn router(gateway: Gateway) -> Router {
         .method_not_allowed_fallback(failure::no_such_method)
         .layer(DefaultBodyLimit::max(body::BODY_LIMIT))
         .layer(axum::middleware::from_fn_with_state(gateway.clone(), hosts::check))
+        .layer(axum::middleware::from_fn(panics::caught))
         .layer(axum::middleware::map_response(secure))
         .layer(axum::middleware::map_response_with_state(gateway.clone(), metrics::count_refusals))
         .with_state(gateway)

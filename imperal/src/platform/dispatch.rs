@@ -5,10 +5,12 @@
 //! on the call runs in a task of its own: a caller that hangs up changes nothing. What is taken already
 //! under the caller's key is not run: [`super::repeat`] waits for its reply.
 
+use std::panic::AssertUnwindSafe;
 use std::pin::pin;
 use std::sync::Arc;
 use std::time::Instant;
 
+use futures_util::FutureExt;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -17,18 +19,19 @@ use tokio_util::sync::CancellationToken;
 use tracing::Instrument;
 
 use super::commit::PATIENCE;
-use super::live::Live;
+use super::live::{Life, Live};
 use super::meters::CallOutcome;
 use super::repeat::Taken;
 use super::words::{self, About};
 use super::{Node, Platform, unavailable};
 use crate::codes;
-use crate::context::{Context, MsgType, Origin, User};
+use crate::context::{Context, MsgType, Origin, User, panic_text};
 use crate::crash;
 use crate::error::Error;
 use crate::function::{Accepted, Prepared};
 use crate::ids::{CallId, RequestKey, TurnId};
 use crate::ledger::{Incarnation, LedgerError, NewCall, Owner, Role, Turn, TurnBody};
+use crate::loops::bounded;
 use crate::result::{Result, WireResult};
 use crate::task::{Label, supervise};
 use crate::trace::{self, Home};
@@ -74,7 +77,7 @@ impl Platform {
         let (answer, answered) = oneshot::channel();
         trace::named(&span, "call", origin.function);
         let ctx = Context::new(origin, self.ports.clone(), Home::of(&span));
-        node.tracker.spawn(run_call(node.clone(), ctx, handler, call, answer).instrument(span));
+        node.tracker.spawn(guarded_call(node.clone(), ctx, handler, call, answer).instrument(span));
         let cut_off = |_| Err(Error::platform(codes::UNAVAILABLE, "The call was cut off."));
         match answered.await.unwrap_or_else(cut_off)? {
             Ok(reply) => Ok(reply),
@@ -133,9 +136,39 @@ impl Node {
     }
 }
 
-async fn run_call(node: Arc<Node>, ctx: Context, handler: Prepared, call: NewCall, answer: oneshot::Sender<Answer>) {
+/// Runs a call. A panic in the platform's own code leaves no accepted call without its reply.
+async fn guarded_call(
+    node: Arc<Node>,
+    ctx: Context,
+    handler: Prepared,
+    call: NewCall,
+    answer: oneshot::Sender<Answer>,
+) {
+    let life = node.life();
+    let running = run_call(&node, life.clone(), ctx.clone(), handler, call, answer);
+    let Err(payload) = AssertUnwindSafe(running).catch_unwind().await else { return };
+    tracing::error!(panic = bounded(&panic_text(payload)), "the platform panicked while it ran a call");
     let origin = ctx.origin();
-    let current = node.life();
+    ctx.signal().close();
+    let replied = node.live.of(origin).map(|live| live.replied);
+    let turn = words::answer_turn(About::from(origin), words::interrupted(origin.function));
+    node.insist("reply", || node.ledger.reply(&life.holder, origin.call_id, turn.clone())).await;
+    // Tasks of the call wait for its reply.
+    if let Some(replied) = replied {
+        replied.cancel();
+    }
+    node.live.close(origin);
+}
+
+async fn run_call(
+    node: &Node,
+    current: Life,
+    ctx: Context,
+    handler: Prepared,
+    call: NewCall,
+    answer: oneshot::Sender<Answer>,
+) {
+    let origin = ctx.origin();
     let holder = &current.holder;
     crash::point("before-accept");
     let mut taking = pin!(node.take(holder, &call));
@@ -181,7 +214,8 @@ async fn run_call(node: Arc<Node>, ctx: Context, handler: Prepared, call: NewCal
     let result = words::call_answer(about, ending, &limits);
     let turn = words::answer_turn(about, result.clone());
     crash::point("before-reply");
-    if reply(&node, holder, origin, turn, result, answer).await {
+    crash::panic_point("before-reply");
+    if reply(node, holder, origin, turn, result, answer).await {
         let failed = !matches!(outcome, CallOutcome::Success | CallOutcome::Cancelled);
         trace::ended(ctx.home(), outcome.as_str(), failed);
     } else {

@@ -4,21 +4,24 @@
 //! dropped meanwhile cannot leave a row behind that nobody works on.
 
 use std::future::Future;
+use std::panic::AssertUnwindSafe;
 use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use futures_util::FutureExt;
 use tracing::Instrument;
 
 use super::live::Live;
 use super::words::{self, About};
 use super::{Node, unavailable};
 use crate::codes;
-use crate::context::{Context, NewBackground, Origin, SpawnTask, Work};
+use crate::context::{Context, NewBackground, Origin, SpawnTask, Work, panic_text};
 use crate::crash;
 use crate::error::Error;
 use crate::ids::TaskId;
 use crate::ledger::{LedgerError, NewTask, Owner, TaskState};
+use crate::loops::bounded;
 use crate::result::Result;
 use crate::task::{Ending, Label, Limits, supervise};
 use crate::trace::{self, Home};
@@ -44,7 +47,7 @@ impl SpawnTask for Node {
             let ctx = Context::new(origin, parent.ports().clone(), Home::of(&span));
             let live = Live { ctx, ..parent_live };
             let node = self.clone();
-            self.tracker.spawn(run_task(node, live, task, started).instrument(span));
+            self.tracker.spawn(guarded_task(node, live, task, started).instrument(span));
             start.await.unwrap_or_else(|_| Err(Error::platform(codes::UNAVAILABLE, "The task was cut off.")))
         })
     }
@@ -59,14 +62,33 @@ struct Begun {
     at: Instant,
 }
 
-async fn run_task(
+/// Runs a task. A panic in the platform's own code leaves no task without its outcome.
+async fn guarded_task(
     node: Arc<Node>,
     live: Live,
     task: NewBackground,
     started: tokio::sync::oneshot::Sender<Result<TaskId>>,
 ) {
+    let (begun, limits) = (Instant::now(), node.task_limits(task.long_running));
+    let running = run_task(&node, &live, task, started);
+    let Err(payload) = AssertUnwindSafe(running).catch_unwind().await else { return };
+    tracing::error!(panic = bounded(&panic_text(payload)), "the platform panicked while it ran a task");
+    let origin = live.ctx.origin();
+    live.ctx.signal().close();
+    if let Some(task_id) = origin.task_id {
+        let interrupted = Some(Ending::Interrupted);
+        Box::pin(end(&node, &live, task_id, origin.function, limits, interrupted, begun.elapsed())).await;
+    }
+}
+
+async fn run_task(
+    node: &Node,
+    live: &Live,
+    task: NewBackground,
+    started: tokio::sync::oneshot::Sender<Result<TaskId>>,
+) {
     // Beginning and end have boxes of their own: what is parked for half an hour is the rest.
-    let Some(Begun { task_id, name, limits, work, at }) = Box::pin(begin(&node, &live, task, started)).await else {
+    let Some(Begun { task_id, name, limits, work, at }) = Box::pin(begin(node, live, task, started)).await else {
         return;
     };
     let ctx = live.ctx.clone();
@@ -75,7 +97,8 @@ async fn run_task(
     let mut supervised = pin!(supervise(&live.ctx, work, limits, &node.killing));
     let ending = live.life.lost.run_until_cancelled(supervised.as_mut()).await;
     crash::point("work-done");
-    Box::pin(end(&node, &live, task_id, &name, limits, ending, at.elapsed())).await;
+    crash::panic_point("work-done");
+    Box::pin(end(node, live, task_id, &name, limits, ending, at.elapsed())).await;
 }
 
 /// Writes the task down and says so to whoever starts it; `None` when it is refused.

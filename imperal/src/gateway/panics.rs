@@ -1,0 +1,31 @@
+//! A panic in a request handler of ours: an answer, a line in the log, and the connection goes on.
+//!
+//! The panic's text may repeat what somebody sent, so it goes into the log only, and bounded.
+
+use std::panic::AssertUnwindSafe;
+
+use axum::extract::Request;
+use axum::http::StatusCode;
+use axum::middleware::Next;
+use axum::response::{IntoResponse, Response};
+use futures_util::FutureExt;
+
+use super::failure::Failure;
+use crate::codes;
+use crate::context::panic_text;
+use crate::crash;
+use crate::loops::bounded;
+
+pub(super) async fn caught(request: Request, next: Next) -> Response {
+    let (method, path) = (request.method().clone(), request.uri().path().to_owned());
+    let answer = async move {
+        crash::panic_point("request");
+        next.run(request).await
+    };
+    AssertUnwindSafe(answer).catch_unwind().await.unwrap_or_else(|payload| {
+        let text = panic_text(payload);
+        tracing::error!(%method, path = bounded(&path), panic = bounded(&text), "a request handler panicked");
+        let message = "Something went wrong inside the platform. The details are in its log.";
+        Failure::new(StatusCode::INTERNAL_SERVER_ERROR, codes::INTERNAL, message).into_response()
+    })
+}
