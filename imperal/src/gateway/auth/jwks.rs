@@ -39,7 +39,7 @@ const UNKNOWN_FOR: Duration = Duration::from_secs(5);
 /// Such names that are remembered, the latest.
 const UNKNOWN_KEPT: usize = 256;
 /// Requests that wait for a fetch at once.
-const MOST_WAITING: usize = if cfg!(test) { 16 } else { 256 };
+const MOST_WAITING: usize = 256;
 
 /// Fetches the keys; an error is a text for the log.
 pub(super) type Fetch = Box<dyn Fn() -> BoxFuture<'static, Result<KeySet, String>> + Send + Sync>;
@@ -50,6 +50,7 @@ pub(super) struct Jwks(Arc<Shared>);
 
 struct Shared {
     fetch: Fetch,
+    most_waiting: usize,
     state: Mutex<State>,
     /// How many fetches have ended.
     ended: watch::Sender<u64>,
@@ -93,7 +94,11 @@ impl State {
 
 impl Jwks {
     pub(super) fn new(fetch: Fetch) -> Self {
-        Self(Arc::new(Shared { fetch, state: Mutex::default(), ended: watch::Sender::new(0) }))
+        Self::with_room(fetch, MOST_WAITING)
+    }
+
+    fn with_room(fetch: Fetch, most_waiting: usize) -> Self {
+        Self(Arc::new(Shared { fetch, most_waiting, state: Mutex::default(), ended: watch::Sender::new(0) }))
     }
 
     /// Checks that a key of the issuer signed the token.
@@ -193,7 +198,7 @@ impl Jwks {
     ) -> Result<(), AuthError> {
         if place.is_none() {
             let mut state = self.0.lock();
-            if state.waiting >= MOST_WAITING {
+            if state.waiting >= self.0.most_waiting {
                 return Err(state.unavailable());
             }
             state.waiting += 1;

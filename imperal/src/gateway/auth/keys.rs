@@ -42,7 +42,7 @@ struct Raw {
 struct Key {
     kid: Option<String>,
     algorithm: Algorithm,
-    key: DecodingKey,
+    public: DecodingKey,
 }
 
 /// Keys that check tokens, in the order of the document.
@@ -126,7 +126,7 @@ impl KeySet {
         if token.kid().is_none() && able.clone().count() > 1 {
             return Checked::Ambiguous;
         }
-        if able.take(MOST_TRIED).any(|key| token.is_signed_by(&key.key, key.algorithm)) {
+        if able.take(MOST_TRIED).any(|key| token.is_signed_by(&key.public, key.algorithm)) {
             Checked::Signed
         } else {
             Checked::WrongSignature
@@ -169,13 +169,13 @@ impl Key {
         if raw.key_ops.as_ref().is_some_and(|ops| !ops.iter().any(|op| op == "verify")) {
             return Err(No::Purpose("its `key_ops` do not have `verify`".to_owned()));
         }
-        let (algorithm, key) = match &*raw.kty {
+        let (algorithm, public) = match &*raw.kty {
             "RSA" => (raw.algorithm(RSA)?, raw.rsa()?),
             "EC" => raw.curve()?,
             "OKP" => (raw.algorithm(EDWARDS)?, raw.edwards()?),
             other => return Err(No::Purpose(format!("keys of the kind {other:?} are not used"))),
         };
-        Ok(Self { kid: raw.kid, algorithm, key })
+        Ok(Self { kid: raw.kid, algorithm, public })
     }
 }
 
@@ -265,7 +265,7 @@ mod tests {
         key
     }
 
-    fn read(key: Value) -> KeySet {
+    fn read(key: &Value) -> KeySet {
         KeySet::read(json!({ "keys": [key] }).to_string().as_bytes()).unwrap()
     }
 
@@ -282,7 +282,7 @@ mod tests {
             (json!({"kty": "EC", "crv": "P-384", "x": longer, "y": longer}), Algorithm::ES384),
             (json!({"kty": "OKP", "crv": "Ed25519", "x": point, "alg": "EdDSA"}), Algorithm::EdDSA),
         ] {
-            let set = read(key.clone());
+            let set = read(&key);
             assert_eq!(set.keys.first().map(|key| key.algorithm), Some(algorithm), "{key} {:?}", set.left_out);
         }
     }
@@ -307,7 +307,7 @@ mod tests {
             (json!({"kty": "OKP", "crv": "X25519", "x": point}), false),
             (json!("a key"), true),
         ] {
-            let set = read(key.clone());
+            let set = read(&key);
             assert!(set.is_empty(), "{key}");
             assert_eq!(set.left_out.iter().map(|key| key.is_fault).collect::<Vec<_>>(), [is_fault], "{key}");
         }

@@ -288,3 +288,6 @@ impl FromRequestParts<Gateway> for Access {
         SignedIn::from_request_parts(parts, gateway).await.map(|signed_in| signed_in.access)
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -80,7 +80,7 @@ impl EndedSessions {
         let text = {
             let mut ids = self.ids();
             ids.retain(|_, over| *over > now());
-            ids.iter().map(|(id, over)| format!("{id} {over}\n")).collect::<String>()
+            ids.iter().map(|(id, over)| format!("{id} {over}")).collect::<Vec<_>>().join("\n")
         };
         let written = tokio::task::spawn_blocking(move || private_file::replace(&path, text.as_bytes()));
         written.await.unwrap_or_else(|error| Err(io::Error::other(error)))

@@ -53,8 +53,12 @@ impl Issuer {
     }
 
     fn jwks(&self) -> Jwks {
+        Jwks::new(self.fetch())
+    }
+
+    fn fetch(&self) -> Fetch {
         let issuer = self.clone();
-        Jwks::new(Box::new(move || {
+        Box::new(move || {
             issuer.1.fetch_add(1, Ordering::SeqCst);
             let (after, answer) = {
                 let published = issuer.0.lock().unwrap();
@@ -72,7 +76,7 @@ impl Issuer {
                 KeySet::read(answer.as_bytes()).map_err(|error| error.to_string())
             }
             .boxed()
-        }))
+        })
     }
 }
 
@@ -215,8 +219,8 @@ async fn a_request_that_hangs_up_does_not_cut_the_fetch_off() {
 async fn only_so_many_requests_wait_at_once() {
     let issuer = Issuer::publishes(&["a"]);
     issuer.set(|published| published.after = Duration::from_secs(2));
-    let jwks = issuer.jwks();
-    let checked = checks(&jwks, "a", MOST_WAITING + 3).await;
+    let jwks = Jwks::with_room(issuer.fetch(), 5);
+    let checked = checks(&jwks, "a", 5 + 3).await;
     assert_eq!(checked.iter().filter(|checked| is_unavailable(checked)).count(), 3);
     assert_eq!(jwks.0.lock().waiting, 0);
 }
