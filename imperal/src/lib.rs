@@ -83,6 +83,8 @@ pub mod codes;
 pub mod context;
 #[cfg(feature = "runtime")]
 mod crash;
+#[cfg(feature = "runtime")]
+mod cut;
 mod error;
 mod extension;
 pub mod function;
@@ -104,6 +106,8 @@ mod meters;
 pub mod platform;
 #[cfg(feature = "platform")]
 mod private_file;
+#[cfg(feature = "runtime")]
+mod rate;
 mod result;
 mod sync;
 #[cfg(feature = "runtime")]

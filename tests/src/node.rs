@@ -56,6 +56,8 @@ impl NodeOptions {
                 "0",
                 "--streams-per-user",
                 "0",
+                "--calls-per-user",
+                "0",
             ]
             .map(str::to_owned)
             .to_vec(),

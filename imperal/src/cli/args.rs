@@ -8,7 +8,7 @@ use clap::{Args as ClapArgs, Parser, Subcommand};
 use clap_complete::engine::ArgValueCompleter;
 
 use super::complete;
-use crate::gateway::UserLimits;
+use crate::gateway::{ConnectionLimits, UserLimits};
 use crate::ids::RequestKey;
 use crate::platform::Settings;
 
@@ -224,6 +224,8 @@ pub(super) struct ServeArgs {
     #[command(flatten)]
     pub(super) limits: LimitArgs,
     #[command(flatten)]
+    pub(super) connections: ConnectionArgs,
+    #[command(flatten)]
     pub(super) keep: KeepArgs,
 }
 
@@ -252,6 +254,9 @@ pub(super) struct SettingsArgs {
     /// Running tasks a user may have [default: 100]
     #[arg(long, env = "IMPERAL_TASKS_PER_USER", value_name = "N")]
     tasks_per_user: Option<u32>,
+    /// Calls at work that a user may have on this node; 0 for no limit [default: 50]
+    #[arg(long, env = "IMPERAL_CALLS_PER_USER", value_name = "N")]
+    calls_per_user: Option<u32>,
 }
 
 /// What one user may ask at once; for who is signed in, on this node.
@@ -284,6 +289,35 @@ impl From<&LimitArgs> for UserLimits {
             requests_per_second: args.requests_per_second,
             request_burst: args.request_burst,
             streams: args.streams_per_user,
+        }
+    }
+}
+
+/// How many connections the node has, and how long each may take.
+#[derive(Debug, ClapArgs)]
+pub(super) struct ConnectionArgs {
+    /// Open connections of clients [default: four fifths of the process's files, at most 10000]
+    #[arg(long, env = "IMPERAL_CONNECTIONS", value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
+    connections: Option<u32>,
+    /// How long the head of a request may take to arrive, in seconds [default: 10]
+    #[arg(long, env = "IMPERAL_HEADER_TIMEOUT", value_name = "SECONDS", value_parser = seconds)]
+    header_timeout: Option<Duration>,
+    /// How long a connection may wait for its next request, in seconds [default: 75]
+    #[arg(long, env = "IMPERAL_IDLE_TIMEOUT", value_name = "SECONDS", value_parser = seconds)]
+    idle_timeout: Option<Duration>,
+    /// How long a client may take nothing of its answer, in seconds [default: 60]
+    #[arg(long, env = "IMPERAL_WRITE_TIMEOUT", value_name = "SECONDS", value_parser = seconds)]
+    write_timeout: Option<Duration>,
+}
+
+impl From<&ConnectionArgs> for ConnectionLimits {
+    fn from(args: &ConnectionArgs) -> Self {
+        let usual = Self::default();
+        Self {
+            connections: args.connections.and_then(|count| usize::try_from(count).ok()),
+            header_timeout: args.header_timeout.unwrap_or(usual.header_timeout),
+            idle_timeout: args.idle_timeout.unwrap_or(usual.idle_timeout),
+            write_timeout: args.write_timeout.unwrap_or(usual.write_timeout),
         }
     }
 }
@@ -359,6 +393,9 @@ impl SettingsArgs {
         }
         if let Some(limit) = self.tasks_per_user {
             settings.tasks_per_user = limit;
+        }
+        if let Some(limit) = self.calls_per_user {
+            settings.calls_per_user = limit;
         }
     }
 }

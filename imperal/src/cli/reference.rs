@@ -17,8 +17,18 @@ fn sample() -> Sample {
 }
 
 /// Settings of `dev` and `serve` are one list of their own.
-const SETTINGS: &[&str] =
-    &["liveness", "cancel_grace", "lease", "shutdown_grace", "tasks_per_user", "turns", "tasks", "events", "audit"];
+const SETTINGS: &[&str] = &[
+    "liveness",
+    "cancel_grace",
+    "lease",
+    "shutdown_grace",
+    "tasks_per_user",
+    "calls_per_user",
+    "turns",
+    "tasks",
+    "events",
+    "audit",
+];
 
 fn page() -> String {
     let command = Args::command();

@@ -15,7 +15,9 @@ use super::supervised;
 use crate::app::App;
 use crate::context::User;
 use crate::function::Registry;
-use crate::gateway::{AllowedHosts, Auth, Bound, LOCAL_TENANT, LOCAL_USER, LocalKey, Server, UserLimits, Verifier};
+use crate::gateway::{
+    AllowedHosts, Auth, Bound, ConnectionLimits, LOCAL_TENANT, LOCAL_USER, LocalKey, Server, UserLimits, Verifier,
+};
 #[cfg(feature = "postgres")]
 use crate::ledger::PostgresLedger;
 use crate::ledger::{Ledger, SqliteLedger};
@@ -34,7 +36,7 @@ pub(super) async fn dev(mut app: App, registry: Registry, args: DevArgs) -> Resu
     let platform = Platform::start(registry, file(&folder)?, app.states_in(folder.path())?, app.settings).await?;
     let local = |port| SocketAddr::from((Ipv4Addr::LOCALHOST, port));
     // One person, on their own machine.
-    let none = UserLimits::default();
+    let none = (UserLimits::default(), ConnectionLimits::default());
     let hosts = AllowedHosts::only(args.allowed_hosts);
     let listen = args.listen.unwrap_or(local(DEV_PORT));
     let bound = match bind(&platform, &folder, listen, none, hosts.clone(), Ok).await {
@@ -72,7 +74,7 @@ pub(super) async fn serve(mut app: App, registry: Registry, args: ServeArgs) -> 
     checked(&app.settings)?;
     let grace = app.settings.shutdown_grace;
     let users = verifier(&args)?;
-    let limits = UserLimits::from(&args.limits);
+    let limits = (UserLimits::from(&args.limits), ConnectionLimits::from(&args.connections));
     let service_token = env_text("IMPERAL_SERVICE_TOKEN")?;
     let folder = own(&args.folder.data_dir)?;
     let ledger = match &args.database_url {
@@ -135,7 +137,8 @@ fn checked(settings: &Settings) -> Result<(), CliError> {
 pub(super) async fn for_a_while(mut app: App, registry: Registry, folder: &DataFolder) -> Result<Bound, CliError> {
     let platform = Platform::start(registry, file(folder)?, app.states_in(folder.path())?, app.settings).await?;
     let listen = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
-    bind(&platform, folder, listen, UserLimits::default(), AllowedHosts::only(Vec::new()), Ok).await
+    let none = (UserLimits::default(), ConnectionLimits::default());
+    bind(&platform, folder, listen, none, AllowedHosts::only(Vec::new()), Ok).await
 }
 
 pub(super) fn local_user() -> User {
@@ -216,15 +219,15 @@ async fn bind(
     platform: &Platform,
     folder: &DataFolder,
     listen: SocketAddr,
-    limits: UserLimits,
+    (users, connections): (UserLimits, ConnectionLimits),
     hosts: AllowedHosts,
     auth: impl FnOnce(Auth) -> Result<Auth, CliError>,
 ) -> Result<Bound, CliError> {
     let auth = auth(Auth::local(LocalKey::of_folder(folder.path())?))?;
-    let bound =
-        Server::new(platform.clone(), auth).limits(limits).hosts(hosts).bind(listen).await.map_err(|error| {
-            CliError::new(format!("cannot listen on {listen}: {error}; `--listen 127.0.0.1:0` takes a free port"))
-        })?;
+    let server = Server::new(platform.clone(), auth).limits(users).hosts(hosts).connections(connections);
+    let bound = server.bind(listen).await.map_err(|error| {
+        CliError::new(format!("cannot listen on {listen}: {error}; `--listen 127.0.0.1:0` takes a free port"))
+    })?;
     folder.announce(&format!("http://{}", bound.address()))?;
     Ok(bound)
 }

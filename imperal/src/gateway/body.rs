@@ -6,7 +6,7 @@ use std::time::Duration;
 use axum::body::Body;
 use axum::extract::{FromRequest, FromRequestParts, Path, Request};
 use axum::http::request::Parts;
-use axum::http::{StatusCode, header};
+use axum::http::{HeaderMap, StatusCode, header};
 use futures_util::StreamExt;
 use serde::de::DeserializeOwned;
 
@@ -15,8 +15,6 @@ use crate::codes;
 
 /// Largest request body. Parameters are text for people; files travel by URL.
 pub(super) const BODY_LIMIT: usize = 1024 * 1024;
-/// What is read of a body beyond the limit before the connection is cut.
-const DRAIN_LIMIT: usize = 32 * 1024 * 1024;
 /// How long a body may take to arrive.
 const PATIENCE: Duration = Duration::from_secs(30);
 
@@ -28,55 +26,99 @@ impl<S: Send + Sync, T: DeserializeOwned> FromRequest<S> for JsonBody<T> {
     type Rejection = Failure;
 
     async fn from_request(request: Request, _: &S) -> Result<Self, Failure> {
-        // A page of another site cannot send this type without asking first.
-        let content_type = request.headers().get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok());
-        if !content_type.is_some_and(|value| value.starts_with("application/json")) {
-            return Err(Failure::new(
-                StatusCode::UNSUPPORTED_MEDIA_TYPE,
-                codes::MALFORMED_REQUEST,
-                "Send JSON, with the header `content-type: application/json`.",
-            ));
-        }
-        let bytes = read(request.into_body()).await?;
-        // A struct reads itself from a list too, field by field; no client means that.
-        if !bytes.trim_ascii_start().starts_with(b"{") {
-            return Err(Failure::malformed("The request must be a JSON object."));
-        }
-        crate::json::read(&bytes)
-            .map(Self)
-            .map_err(|error| Failure::malformed(format!("The request is not the expected JSON: {error}.")))
+        parse(&json_bytes(request).await?).map(Self)
     }
 }
 
-/// The whole body, up to the limit. What is over it is read and dropped for a while: a client that
-/// is cut off while it still sends would never see why.
+/// The bytes of a JSON request body.
+///
+/// # Errors
+/// 415 for another content type, 413 for a body over the limit, 400 for one that does not arrive.
+pub(super) async fn json_bytes(request: Request) -> Result<Vec<u8>, Failure> {
+    // A page of another site cannot send this type without asking first.
+    if !is_json(request.headers()) {
+        return Err(Failure::new(
+            StatusCode::UNSUPPORTED_MEDIA_TYPE,
+            codes::MALFORMED_REQUEST,
+            "Send JSON, with the header `content-type: application/json`.",
+        ));
+    }
+    read(request.into_body()).await
+}
+
+/// One header, whose type is `application/json`; parameters such as a charset are allowed.
+fn is_json(headers: &HeaderMap) -> bool {
+    let mut types = headers.get_all(header::CONTENT_TYPE).iter();
+    let (Some(content_type), None) = (types.next(), types.next()) else { return false };
+    let essence = content_type.to_str().ok().and_then(|value| value.split(';').next());
+    essence.is_some_and(|essence| essence.trim().eq_ignore_ascii_case("application/json"))
+}
+
+/// Reads a request from its JSON object.
+pub(super) fn parse<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Failure> {
+    // A struct reads itself from a list too, field by field; no client means that.
+    if !bytes.trim_ascii_start().starts_with(b"{") {
+        return Err(Failure::malformed("The request must be a JSON object."));
+    }
+    crate::json::read(bytes)
+        .map_err(|error| Failure::malformed(format!("The request is not the expected JSON: {}.", explain(&error))))
+}
+
+/// What is wrong, and where, without any value of the request: those may be secrets.
+fn explain(error: &serde_json::Error) -> String {
+    let text = error.to_string();
+    if !error.is_data() {
+        return text;
+    }
+    // serde writes `invalid type: string "the value", expected a map at line 1 column 2`.
+    let Some((found, expected)) = text.rsplit_once(", expected ") else { return text };
+    let kind = found.split(['"', '`']).next().unwrap_or_default().trim_end();
+    match found.strip_prefix("unknown field ") {
+        Some(name) => format!("unknown field {}, expected {expected}", crate::cut::cut(name, 64)),
+        None => format!("{kind}, expected {expected}"),
+    }
+}
+
+/// About how much memory a JSON text takes once it is read: its texts, and a node for each value.
+pub(super) fn weight(json: &[u8]) -> u64 {
+    const NODE: u64 = 128;
+    let (mut values, mut in_text, mut escaped) = (1, false, false);
+    for byte in json {
+        match byte {
+            _ if escaped => escaped = false,
+            b'\\' if in_text => escaped = true,
+            b'"' => in_text = !in_text,
+            b',' | b'[' | b'{' if !in_text => values += 1,
+            _ => {}
+        }
+    }
+    2 * json.len() as u64 + NODE * values
+}
+
+/// The whole body, up to the limit. What is over it is left to the connection, which reads on for a moment so
+/// that the client sees the answer.
 async fn read(body: Body) -> Result<Vec<u8>, Failure> {
     let mut stream = body.into_data_stream();
     let mut bytes = Vec::new();
-    let mut over = 0;
-    let patience = tokio::time::sleep(PATIENCE);
-    tokio::pin!(patience);
-    loop {
-        let chunk = tokio::select! {
-            chunk = stream.next() => chunk,
-            () = &mut patience => return Err(Failure::malformed("The request took too long to arrive.")),
-        };
-        match chunk {
-            None if over == 0 => return Ok(bytes),
-            Some(Ok(chunk)) if over == 0 && bytes.len() + chunk.len() <= BODY_LIMIT => bytes.extend_from_slice(&chunk),
-            Some(Ok(chunk)) if over + chunk.len() <= DRAIN_LIMIT => {
-                over += chunk.len();
-                bytes = Vec::new();
-            }
-            Some(Err(error)) => return Err(Failure::malformed(format!("The request could not be read: {error}."))),
-            None | Some(Ok(_)) => {
+    let arrive = async {
+        while let Some(chunk) = stream.next().await {
+            let chunk =
+                chunk.map_err(|error| Failure::malformed(format!("The request could not be read: {error}.")))?;
+            if bytes.len() + chunk.len() > BODY_LIMIT {
                 return Err(Failure::new(
                     StatusCode::PAYLOAD_TOO_LARGE,
                     codes::MALFORMED_REQUEST,
                     format!("The request is larger than {BODY_LIMIT} bytes."),
                 ));
             }
+            bytes.extend_from_slice(&chunk);
         }
+        Ok(())
+    };
+    match tokio::time::timeout(PATIENCE, arrive).await {
+        Ok(Ok(())) => Ok(bytes),
+        Ok(Err(failure)) => Err(failure),
+        Err(_) => Err(Failure::malformed("The request took too long to arrive.")),
     }
 }
 
@@ -109,5 +151,66 @@ impl<S: Send + Sync, T: FromStr> FromRequestParts<S> for IdInPath<T> {
         text.parse()
             .map(Self)
             .map_err(|_| Failure::new(StatusCode::NOT_FOUND, codes::NOT_FOUND, format!("There is no task {text}.")))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use axum::http::HeaderValue;
+    use serde::Deserialize;
+    use serde_json::{Map, Value};
+
+    use super::*;
+
+    #[test]
+    fn the_type_is_compared_as_the_rfc_says() {
+        let accepted = |values: &[&'static str]| {
+            let mut headers = HeaderMap::new();
+            for value in values {
+                headers.append(header::CONTENT_TYPE, HeaderValue::from_static(value));
+            }
+            is_json(&headers)
+        };
+        for good in ["application/json", "Application/JSON; Charset=UTF-8", "application/json ;charset=utf-8"] {
+            assert!(accepted(&[good]), "{good}");
+        }
+        for bad in ["application/jsonx", "application/problem+json", "text/plain", "", "application/json, text/plain"] {
+            assert!(!accepted(&[bad]), "{bad}");
+        }
+        assert!(!accepted(&[]) && !accepted(&["application/json", "application/json"]));
+    }
+
+    #[derive(Debug, Deserialize)]
+    #[serde(deny_unknown_fields)]
+    struct Sent {
+        #[expect(dead_code, reason = "only read")]
+        function: String,
+        #[expect(dead_code, reason = "only read")]
+        #[serde(default)]
+        params: Option<Map<String, Value>>,
+    }
+
+    #[test]
+    fn an_error_names_the_place_and_no_value() {
+        for (body, says) in [
+            (r#"{"function":"f","params":"hunter2, expected a map"}"#, "string, expected a map at line 1 column"),
+            (r#"{"function":4711,"params":{}}"#, "integer, expected a string at line 1 column"),
+            (r#"{"function":"f","functoin":"hunter2"}"#, "unknown field `functoin`, expected `function` or `params`"),
+            (r#"{"function":"f","function":"hunter2"}"#, "duplicate field `function` at line 1"),
+            (r#"{"params":{"pin":"hunter2"}}"#, "missing field `function`"),
+            (r#"{"function":"f","params":{"pin":"hunter2"}"#, "line 1 column"),
+        ] {
+            let text = format!("{:?}", parse::<Sent>(body.as_bytes()).unwrap_err());
+            assert!(text.contains(&says.replace('"', "\\\"")), "{body}: {text}");
+            assert!(!text.contains("hunter2") && !text.contains("4711"), "{text}");
+        }
+        let long = format!(r#"{{"function":"f","{}":1}}"#, "x".repeat(100_000));
+        assert!(format!("{:?}", parse::<Sent>(long.as_bytes()).unwrap_err()).len() < 1000);
+    }
+
+    #[test]
+    fn values_weigh_more_than_their_text() {
+        assert_eq!(weight(b"\"a,[{\\\",[{\""), 2 * 11 + 128);
+        assert_eq!(weight(b"[0,0,[]]"), 2 * 8 + 128 * 5);
     }
 }

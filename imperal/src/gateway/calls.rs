@@ -1,6 +1,6 @@
 //! Running a function.
 
-use axum::extract::Path;
+use axum::extract::{Path, Request};
 use axum::http::StatusCode;
 use axum::response::Response;
 use schemars::JsonSchema;
@@ -8,9 +8,8 @@ use serde::Deserialize;
 use serde_json::{Map, Value};
 
 use super::again::{Key, replayed};
-use super::body::JsonBody;
 use super::failure::Failure;
-use super::json;
+use super::{body, json};
 use crate::platform::Access;
 
 /// What to run.
@@ -24,16 +23,20 @@ pub(super) struct CallBody {
     params: Option<Map<String, Value>>,
 }
 
+/// The call is counted before its body is read: what a user's requests hold in memory is bounded by the number
+/// of calls, and then by what their bodies become.
 pub(super) async fn call(
     access: Access,
     Path(app_id): Path<String>,
     Key(key): Key,
-    JsonBody(body): JsonBody<CallBody>,
+    request: Request,
 ) -> Result<Response, Failure> {
+    let mut permit = access.begin_call()?;
+    let bytes = body::json_bytes(request).await?;
+    permit.hold(body::weight(&bytes))?;
+    let body: CallBody = body::parse(&bytes)?;
+    drop(bytes);
     let params = Value::Object(body.params.unwrap_or_default());
-    let reply = match &key {
-        None => access.call(&app_id, &body.function, params).await?,
-        Some(key) => access.call_once(key, &app_id, &body.function, params).await?,
-    };
+    let reply = access.call_with(permit, key.as_ref(), &app_id, &body.function, params).await?;
     Ok(replayed(reply.repeated, json(StatusCode::OK, &reply)))
 }

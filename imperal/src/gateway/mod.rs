@@ -8,6 +8,7 @@ mod auth;
 mod body;
 mod calls;
 mod chat;
+mod connection;
 mod failure;
 mod headers;
 mod hosts;
@@ -31,6 +32,7 @@ use axum::routing::{get, post};
 
 pub use auth::{Auth, AuthError, LocalKey, Verifier};
 pub(crate) use auth::{LOCAL_TENANT, LOCAL_USER};
+pub use connection::ConnectionLimits;
 pub use hosts::AllowedHosts;
 pub use limits::UserLimits;
 pub use server::{Bound, Server};

@@ -1,16 +1,15 @@
 //! Binding, serving, stopping.
 
-use std::future::IntoFuture;
 use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use axum::serve::ListenerExt;
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
 use super::auth::{Auth, Links};
+use super::connection::{Acceptor, ConnectionLimits};
 use super::limits::{Meter, UserLimits};
 use super::{AllowedHosts, Gateway, router};
 use crate::context::User;
@@ -26,12 +25,19 @@ pub struct Server {
     auth: Auth,
     limits: UserLimits,
     hosts: AllowedHosts,
+    connections: ConnectionLimits,
 }
 
 impl Server {
     /// Serves a platform to whom `auth` lets in.
     pub fn new(platform: Platform, auth: Auth) -> Self {
-        Self { platform, auth, limits: UserLimits::default(), hosts: AllowedHosts::any() }
+        Self {
+            platform,
+            auth,
+            limits: UserLimits::default(),
+            hosts: AllowedHosts::any(),
+            connections: ConnectionLimits::default(),
+        }
     }
 
     /// Limits what one user may ask at once; without this there is no limit.
@@ -48,6 +54,13 @@ impl Server {
         self
     }
 
+    /// How many connections there may be, and how long each may take.
+    #[must_use]
+    pub fn connections(mut self, limits: ConnectionLimits) -> Self {
+        self.connections = limits;
+        self
+    }
+
     /// Binds and accepts from now on.
     ///
     /// # Errors
@@ -55,12 +68,6 @@ impl Server {
     pub async fn bind(self, listen: SocketAddr) -> io::Result<Bound> {
         let listener = TcpListener::bind(listen).await?;
         let address = listener.local_addr()?;
-        let listener = listener.tap_io(|connection| {
-            // An event goes at once, also when the client has not confirmed the one before.
-            if let Err(error) = connection.set_nodelay(true) {
-                tracing::debug!(%error, "small packets wait for one another");
-            }
-        });
         if let Some(users) = &self.auth.users {
             users.prefetch();
         }
@@ -75,11 +82,13 @@ impl Server {
             meter: Arc::new(Meter::new(self.limits)),
             closing: closing.clone(),
         };
-        // A router that is no service yet would be made one anew, with all its routes, for each connection.
-        let serving = axum::serve(listener, router(gateway).into_make_service());
-        let serving = serving.with_graceful_shutdown(closing.clone().cancelled_owned());
-        let serving = tokio::spawn(serving.into_future());
-        Ok(Bound { platform: self.platform, address, links, closing, serving })
+        // A service at once: made into one for each request, all its routes would be made anew.
+        let app = router(gateway).with_state(());
+        let ended = CancellationToken::new();
+        let meters = self.platform.meters().clone();
+        let acceptor = Acceptor::new(app, self.connections, meters, closing.clone(), ended.clone());
+        let serving = tokio::spawn(acceptor.run(listener));
+        Ok(Bound { platform: self.platform, address, links, closing, ended, serving })
     }
 }
 
@@ -90,7 +99,8 @@ pub struct Bound {
     address: SocketAddr,
     links: Arc<Links>,
     closing: CancellationToken,
-    serving: tokio::task::JoinHandle<io::Result<()>>,
+    ended: CancellationToken,
+    serving: tokio::task::JoinHandle<()>,
 }
 
 impl Bound {
@@ -119,10 +129,12 @@ impl Bound {
     pub async fn stop(self, grace: Duration) {
         self.platform.shutdown(grace).await;
         self.closing.cancel();
-        let abort = self.serving.abort_handle();
-        if tokio::time::timeout(LAST_CONNECTIONS, self.serving).await.is_err() {
+        let mut serving = self.serving;
+        if tokio::time::timeout(LAST_CONNECTIONS, &mut serving).await.is_err() {
             tracing::debug!("connections cut");
-            abort.abort();
+            self.ended.cancel();
+            // Each ends at its next step; a panic of the accepting task has been reported.
+            let _ = serving.await;
         }
     }
 }

@@ -6,7 +6,7 @@
 
 use serde_json::Value;
 
-use super::{CallReply, Platform, unavailable, unreadable};
+use super::{CallPermit, CallReply, Platform, unavailable, unreadable};
 use crate::codes;
 use crate::context::User;
 use crate::crash;
@@ -59,8 +59,13 @@ impl Platform {
         AuditCheck::run(&*self.node.ledger, scope).await.map_err(|error| unreadable(&error))
     }
 
-    pub(super) async fn write_audit(&self, row: NewAudit) -> Result<()> {
-        tracing::warn!(actor = row.actor, action = row.action, target = row.target, "refused");
+    /// Writes a refusal down, unless the actor has been refused too often lately: then it is only counted.
+    pub(super) async fn audit_refusal(&self, row: NewAudit) -> Result<()> {
+        let Some(row) = self.node.refusals.admit(row) else {
+            self.node.meters.refusals_only_counted.inc();
+            return Ok(());
+        };
+        tracing::warn!(actor = row.actor, action = row.action, target = row.target, detail = row.detail, "refused");
         self.node.ledger.audit(row).await.map_err(|error| unavailable(&error))
     }
 }
@@ -75,10 +80,11 @@ impl Access {
     ///
     /// # Errors
     /// `UNKNOWN_TOOL`, `UNKNOWN_SUB_FUNCTION`, `VALIDATION_MISSING_FIELD`, `VALIDATION_TYPE_ERROR`
-    /// before anything is written; `UNAVAILABLE` when the ledger cannot write. A failure of the
+    /// before anything is written; `RATE_LIMITED` when the user has as many calls at work as there may be;
+    /// `UNAVAILABLE` when the ledger cannot write. A failure of the
     /// function itself is an answer, not an error.
     pub async fn call(&self, app_id: &str, function: &str, params: Value) -> Result<CallReply> {
-        self.platform.call(&self.user, app_id, function, params, None).await
+        self.call_with(self.begin_call()?, None, app_id, function, params).await
     }
 
     /// The same under a key: however often it is asked, on whichever nodes and at once, it is run once, and
@@ -89,7 +95,27 @@ impl Access {
     /// As [`Access::call`], also when this node stops while another is at work on the call; `KEY_REUSED` when the key
     /// belongs to a call with another function or other parameters; `NOT_FOUND` when that call's turn goes just now.
     pub async fn call_once(&self, key: &RequestKey, app_id: &str, function: &str, params: Value) -> Result<CallReply> {
-        self.platform.call(&self.user, app_id, function, params, Some(key)).await
+        self.call_with(self.begin_call()?, Some(key), app_id, function, params).await
+    }
+
+    /// Counts a call from now on, before its parameters are read.
+    ///
+    /// # Errors
+    /// `RATE_LIMITED` when the user has as many calls at work as there may be.
+    pub(crate) fn begin_call(&self) -> Result<CallPermit> {
+        self.platform.node.calls_at_work.begin(&self.owner)
+    }
+
+    /// Runs a call that is counted already.
+    pub(crate) async fn call_with(
+        &self,
+        permit: CallPermit,
+        key: Option<&RequestKey>,
+        app_id: &str,
+        function: &str,
+        params: Value,
+    ) -> Result<CallReply> {
+        self.platform.call(&self.user, app_id, function, params, key, permit).await
     }
 
     /// The user's turns after a number, in order: at most 500 and 2 MiB.
@@ -208,7 +234,7 @@ impl Access {
     /// Writes down who tried what; a refusal that cannot be audited says so instead.
     async fn refuse(&self, action: &str, target: &str, why: &str) -> Error {
         let row = self.audit_row(action, target.to_owned(), AuditOutcome::Refused);
-        match self.platform.write_audit(row).await {
+        match self.platform.audit_refusal(row).await {
             Ok(()) => Error::user(codes::PERMISSION_DENIED, why),
             Err(unwritten) => unwritten,
         }

@@ -23,7 +23,7 @@ use super::live::{Life, Live};
 use super::meters::CallOutcome;
 use super::repeat::Taken;
 use super::words::{self, About};
-use super::{Node, Platform, unavailable};
+use super::{CallPermit, Node, Platform, unavailable};
 use crate::codes;
 use crate::context::{Context, MsgType, Origin, User, panic_text};
 use crate::crash;
@@ -51,8 +51,9 @@ pub struct CallReply {
     pub repeated: bool,
 }
 
-/// What becomes of a request. It comes back when another one was taken before under the same key.
-type Answer = Result<std::result::Result<CallReply, NewCall>>;
+/// What becomes of a request. It comes back when another one was taken before under the same key, and is
+/// counted for as long as it waits for that one's reply.
+type Answer = Result<std::result::Result<CallReply, (NewCall, CallPermit)>>;
 
 impl Platform {
     pub(super) async fn call(
@@ -62,6 +63,7 @@ impl Platform {
         function: &str,
         params: Value,
         key: Option<&RequestKey>,
+        permit: CallPermit,
     ) -> Result<CallReply> {
         let node = &self.node;
         node.accepting()?;
@@ -77,11 +79,11 @@ impl Platform {
         let (answer, answered) = oneshot::channel();
         trace::named(&span, "call", origin.function);
         let ctx = Context::new(origin, self.ports.clone(), Home::of(&span));
-        node.tracker.spawn(guarded_call(node.clone(), ctx, handler, call, answer).instrument(span));
+        node.tracker.spawn(guarded_call(node.clone(), ctx, handler, call, permit, answer).instrument(span));
         let cut_off = |_| Err(Error::platform(codes::UNAVAILABLE, "The call was cut off."));
         match answered.await.unwrap_or_else(cut_off)? {
             Ok(reply) => Ok(reply),
-            Err(request) => node.reply_of(&request).await,
+            Err((request, _permit)) => node.reply_of(&request).await,
         }
     }
 
@@ -142,10 +144,11 @@ async fn guarded_call(
     ctx: Context,
     handler: Prepared,
     call: NewCall,
+    permit: CallPermit,
     answer: oneshot::Sender<Answer>,
 ) {
     let life = node.life();
-    let running = run_call(&node, life.clone(), ctx.clone(), handler, call, answer);
+    let running = run_call(&node, life.clone(), ctx.clone(), handler, call, permit, answer);
     let Err(payload) = AssertUnwindSafe(running).catch_unwind().await else { return };
     tracing::error!(panic = bounded(&panic_text(payload)), "the platform panicked while it ran a call");
     let origin = ctx.origin();
@@ -166,6 +169,7 @@ async fn run_call(
     ctx: Context,
     handler: Prepared,
     call: NewCall,
+    permit: CallPermit,
     answer: oneshot::Sender<Answer>,
 ) {
     let origin = ctx.origin();
@@ -175,10 +179,11 @@ async fn run_call(
     match tokio::time::timeout(PATIENCE, &mut taking).await {
         Ok(Ok(Taken::Now)) => {}
         Ok(Ok(Taken::Before)) => {
-            let _ = answer.send(Ok(Err(call.clone())));
+            let _ = answer.send(Ok(Err((call.clone(), permit))));
             return trace::ended(ctx.home(), "repeated", false);
         }
         Ok(Err(error)) => {
+            drop(permit);
             let _ = answer.send(Err(unavailable(&error)));
             return trace::ended(ctx.home(), "refused", true);
         }
@@ -215,7 +220,7 @@ async fn run_call(
     let turn = words::answer_turn(about, result.clone());
     crash::point("before-reply");
     crash::panic_point("before-reply");
-    if reply(node, holder, origin, turn, result, answer).await {
+    if reply(node, holder, origin, turn, result, (permit, answer)).await {
         let failed = !matches!(outcome, CallOutcome::Success | CallOutcome::Cancelled);
         trace::ended(ctx.home(), outcome.as_str(), failed);
     } else {
@@ -233,12 +238,14 @@ async fn reply(
     origin: &Origin,
     turn: TurnBody,
     result: WireResult,
-    answer: oneshot::Sender<Answer>,
+    (permit, answer): (CallPermit, oneshot::Sender<Answer>),
 ) -> bool {
     let call_id = origin.call_id;
     match node.ledger.reply(holder, call_id, turn.clone()).await {
         Ok(turn) => {
             crash::point("after-reply");
+            // Before the caller hears of it: what they send next finds the place free.
+            drop(permit);
             let _ = answer.send(Ok(Ok(CallReply { call_id, turn, result, repeated: false })));
             true
         }

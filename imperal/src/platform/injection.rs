@@ -82,7 +82,7 @@ impl Platform {
             audit.user_id.clone_from(&acting);
             audit.outcome = AuditOutcome::Refused;
             audit.detail = Some(format!("acting for {acting}, writing to {}", owner.user_id));
-            self.write_audit(audit).await?;
+            self.audit_refusal(audit).await?;
             return Err(Error::user(
                 codes::PERMISSION_DENIED,
                 "A message can only go into the chat of the user it acts for.",

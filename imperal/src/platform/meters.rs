@@ -45,6 +45,12 @@ labels! {
 }
 
 labels! {
+    /// Why a connection was cut: half a request for too long, no request for too long, nothing of an answer
+    /// taken, or another connection needed its place.
+    Cut { Header "header" Idle "idle" Write "write" Crowded "crowded" }
+}
+
+labels! {
     /// Where an outgoing request went.
     Host { Loopback "loopback" Private "private" Public "public" }
 }
@@ -102,9 +108,12 @@ pub(crate) struct Meters {
     pub(crate) tasks_started: Counter,
     reclaimed: Vec<Counter>,
     renewals: Vec<Counter>,
+    pub(crate) connections_open: Gauge,
+    cut: Vec<Counter>,
     pub(crate) streams_open: Gauge,
     pub(crate) streams_opened: Counter,
     sent: Vec<Counter>,
+    pub(crate) refusals_only_counted: Counter,
     /// By the platform's codes; the last one is for others.
     refusals: Vec<Counter>,
     http: Vec<Vec<Histogram>>,
@@ -123,9 +132,12 @@ impl Meters {
             tasks_started: Counter::default(),
             reclaimed: counters(Reclaimed::ALL),
             renewals: counters(Renewal::ALL),
+            connections_open: Gauge::default(),
+            cut: counters(Cut::ALL),
             streams_open: Gauge::default(),
             streams_opened: Counter::default(),
             sent: counters(Sent::ALL),
+            refusals_only_counted: Counter::default(),
             refusals: (0..=codes::ALL.len()).map(|_| Counter::default()).collect(),
             http: Host::ALL.iter().map(|_| histograms(HttpOutcome::ALL.len(), &CALLS)).collect(),
             pruned: Default::default(),
@@ -154,6 +166,10 @@ impl Meters {
 
     pub(crate) fn sent(&self, what: Sent) {
         self.sent[what as usize].inc();
+    }
+
+    pub(crate) fn cut(&self, why: Cut) {
+        self.cut[why as usize].inc();
     }
 
     pub(crate) fn refused(&self, code: &ErrorCode) {
@@ -190,12 +206,21 @@ impl Meters {
         let names = |all: &[(Renewal, &'static str)]| all.iter().map(|(_, name)| *name).collect::<Vec<_>>();
         let help = "Renewals of this node's lease: lost means that another node took its work.";
         by(&mut text, "imperal_lease_renewals_total", help, "outcome", &self.renewals, &names(Renewal::ALL));
+        text.gauge("imperal_connections_open", "Connections of clients.", &self.connections_open);
+        let names: Vec<_> = Cut::ALL.iter().map(|(_, name)| *name).collect();
+        by(&mut text, "imperal_connections_cut_total", "Connections cut, by reason.", "reason", &self.cut, &names);
         text.gauge("imperal_streams_open", "Live event streams.", &self.streams_open);
         text.counter("imperal_streams_opened_total", "Live event streams since the start.", &self.streams_opened);
         let names: Vec<_> = Sent::ALL.iter().map(|(_, name)| *name).collect();
         by(&mut text, "imperal_stream_events_total", "Events sent to streams.", "event", &self.sent, &names);
         let codes: Vec<_> = codes::ALL.iter().map(ErrorCode::as_str).chain(["other"]).collect();
         by(&mut text, "imperal_refusals_total", "Requests refused, by code.", "code", &self.refusals, &codes);
+        let name = "imperal_refusals_not_audited_total";
+        text.counter(
+            name,
+            "Refusals of actors that are refused often: counted, not audited.",
+            &self.refusals_only_counted,
+        );
         let kinds = ["turn", "call", "task", "event", "audit"];
         by(&mut text, "imperal_pruned_rows_total", "Rows that retention took.", "kind", &self.pruned, &kinds);
         let name = "imperal_http_client_duration_seconds";

@@ -4,6 +4,7 @@
 //! [`Access`], which checks whose it is before anything is read or written.
 
 mod access;
+mod admission;
 mod chat;
 mod commit;
 mod dispatch;
@@ -18,6 +19,7 @@ mod repeat;
 mod retention;
 mod settings;
 mod tasks;
+mod trail;
 mod words;
 
 use std::collections::HashMap;
@@ -43,15 +45,18 @@ use crate::trace;
 
 pub use access::Access;
 pub(crate) use access::Since;
+pub(crate) use admission::CallPermit;
 pub use dispatch::CallReply;
 pub use injection::{Injected, Injection};
 pub use settings::Settings;
 
+use admission::CallsAtWork;
 use lease::LeaseAge;
 use live::{Life, LiveWork};
-pub(crate) use meters::{Meters, Sent};
+pub(crate) use meters::{Cut, Meters, Sent};
 use outgoing::Metered;
 use progress::ProgressHub;
+use trail::Refusals;
 
 /// How long the maintenance loops may take to end.
 const LOOPS_END: Duration = Duration::from_secs(3);
@@ -71,6 +76,8 @@ struct Node {
     settings: Settings,
     life: RwLock<Life>,
     live: LiveWork,
+    calls_at_work: Arc<CallsAtWork>,
+    refusals: Refusals,
     /// Who waits here for replies to others' requests, one of them at work for each.
     awaited: Lines<CallId>,
     lease_age: LeaseAge,
@@ -169,6 +176,8 @@ impl Platform {
             ledger,
             registry,
             checks,
+            calls_at_work: Arc::new(CallsAtWork::new(&settings)),
+            refusals: Refusals::default(),
             settings,
             life: RwLock::new(life.into()),
             live: LiveWork::default(),

@@ -32,6 +32,12 @@ pub struct Settings {
     /// Bytes of turns that a user may add a day (UTC); 0 for no limit, which is the default. `serve` has 256 MiB.
     /// Over it calls and services' messages are refused; what was accepted still gets its reply and outcome.
     pub stored_per_user_and_day: u64,
+    /// Calls at work a user may have on this node, from the reading of a call's parameters until its reply is
+    /// written; 0 for no limit. 50.
+    pub calls_per_user: u32,
+    /// Bytes that the parameters of a user's calls at work may take in memory on this node, as estimated from the
+    /// request; one call by itself may always. 64 MiB.
+    pub call_bytes_per_user: u64,
     /// How long running work may go on after a stop was asked for. 10 s.
     pub shutdown_grace: Duration,
     /// How long turns, ended tasks, events and audit rows are kept. For ever.
@@ -54,6 +60,8 @@ impl Default for Settings {
             renew_every: Duration::from_secs(5),
             tasks_per_user: 100,
             stored_per_user_and_day: 0,
+            calls_per_user: 50,
+            call_bytes_per_user: 64 << 20,
             shutdown_grace: Duration::from_secs(10),
             keep: Keep::FOREVER,
             prune_every: Duration::from_secs(3600),

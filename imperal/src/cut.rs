@@ -1,0 +1,37 @@
+//! Words of others, cut for the audit trail, the log and error texts.
+
+use std::borrow::Cow;
+
+/// Longest user id, in bytes: the same at sign-in, in the trail and in a service's message.
+pub(crate) const USER_ID: usize = 128;
+/// Longest tenant id, in bytes.
+pub(crate) const TENANT_ID: usize = 64;
+/// Longest id of an extension, in bytes.
+pub(crate) const APP_ID: usize = 128;
+
+/// At most so many bytes of a text, on one line; what was longer ends with `…`.
+pub(crate) fn cut(text: &str, limit: usize) -> Cow<'_, str> {
+    if text.len() <= limit && !text.chars().any(char::is_control) {
+        return Cow::Borrowed(text);
+    }
+    let kept = &text[..text.floor_char_boundary(limit)];
+    let mut one_line: String = kept.chars().map(|c| if c.is_control() { '\u{fffd}' } else { c }).collect();
+    if kept.len() < text.len() {
+        one_line.push('…');
+    }
+    Cow::Owned(one_line)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_cut_text_is_short_and_on_one_line() {
+        assert_eq!(cut("anna", 4), "anna");
+        assert_eq!(cut("annabel", 4), "anna…");
+        assert_eq!(cut("zoë", 3), "zo…");
+        assert_eq!(cut("a\nWARN b\u{1b}[31m", 100), "a\u{fffd}WARN b\u{fffd}[31m");
+        assert!(cut(&"\n".repeat(1000), 128).len() <= 3 * 128 + 3);
+    }
+}

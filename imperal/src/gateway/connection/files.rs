@@ -1,0 +1,38 @@
+//! How many connections the process has files for.
+
+/// Most connections where nothing smaller is known: each costs memory too.
+const MOST: usize = 10_000;
+/// Files of the ledger, the log and the runtime.
+const OWN: usize = 64;
+/// Fewer would serve nobody.
+const FEWEST: usize = 16;
+
+/// Four fifths of what is left for connections; the rest is for what extensions ask of others.
+pub(super) fn connections() -> usize {
+    of_files(limit())
+}
+
+fn of_files(files: Option<usize>) -> usize {
+    files.map_or(MOST, |files| (files.saturating_sub(OWN) / 5 * 4).clamp(FEWEST, MOST))
+}
+
+#[cfg(unix)]
+fn limit() -> Option<usize> {
+    rustix::process::getrlimit(rustix::process::Resource::Nofile).current.and_then(|files| usize::try_from(files).ok())
+}
+
+#[cfg(not(unix))]
+fn limit() -> Option<usize> {
+    None
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_ledger_and_outgoing_requests_keep_their_share_of_the_files() {
+        let shares = [Some(32), Some(256), Some(1024), Some(65_536), None].map(of_files);
+        assert_eq!(shares, [16, 152, 768, 10_000, 10_000]);
+    }
+}

@@ -1,0 +1,257 @@
+//! Connections: how many a node has at once, and how long each may wait, send and read.
+//!
+//! A connection is HTTP/1.1. Until its request's head is complete it has cost nobody anything, and it may be
+//! closed at any time to make room for a new one. What it sends before that is answered here, since no route
+//! knows of it: too large a head, no HTTP at all, another version.
+
+mod alarm;
+mod files;
+mod phase;
+mod places;
+mod refusal;
+mod socket;
+
+use std::convert::Infallible;
+use std::io;
+use std::pin::pin;
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::Router;
+use axum::body::Body;
+use axum::http::{HeaderValue, Request, Response, StatusCode, header};
+use axum::response::IntoResponse;
+use hyper::body::{Body as _, Incoming};
+use hyper::server::conn::http1;
+use hyper::service::{Service, service_fn};
+use hyper_util::rt::TokioIo;
+use hyper_util::service::TowerToHyperService;
+use tokio::net::{TcpListener, TcpStream};
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+use super::failure::Failure;
+use crate::codes::{self, ErrorCode};
+use crate::platform::{Cut, Meters};
+use phase::{Answer, Phase};
+use places::{Places, Seat};
+use socket::Socket;
+
+/// Largest head of a request: its line and its headers. The same for the trailers of a body.
+const HEAD_LIMIT: usize = 32 * 1024;
+/// Largest target of a request: path and query.
+const TARGET_LIMIT: usize = 8 * 1024;
+/// Most headers of a request.
+const HEADERS: usize = 100;
+/// What a connection holds of a request at once, and of its answer.
+const BUFFER: usize = 64 * 1024;
+
+/// How many connections there may be, and how long each may take.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct ConnectionLimits {
+    /// Open connections; as many as the process may have files for when absent, and at most 10,000.
+    pub connections: Option<usize>,
+    /// From a request's first byte to the end of its head, and from a connection to its first byte. 10 s.
+    pub header_timeout: Duration,
+    /// From an answer to the first byte of the next request. 75 s: longer than proxies keep a connection.
+    pub idle_timeout: Duration,
+    /// How long a client may take nothing of its answer. 60 s.
+    pub write_timeout: Duration,
+}
+
+impl Default for ConnectionLimits {
+    fn default() -> Self {
+        Self {
+            connections: None,
+            header_timeout: Duration::from_secs(10),
+            idle_timeout: Duration::from_secs(75),
+            write_timeout: Duration::from_secs(60),
+        }
+    }
+}
+
+/// Accepts connections and serves each in a task of its own.
+pub(super) struct Acceptor {
+    app: Router,
+    limits: ConnectionLimits,
+    places: Arc<Places>,
+    meters: Arc<Meters>,
+    /// No new connections and requests; what is under way is answered.
+    closing: CancellationToken,
+    /// What is still open is cut.
+    ended: CancellationToken,
+    tracker: TaskTracker,
+}
+
+impl Acceptor {
+    pub(super) fn new(
+        app: Router,
+        limits: ConnectionLimits,
+        meters: Arc<Meters>,
+        closing: CancellationToken,
+        ended: CancellationToken,
+    ) -> Self {
+        let places = Places::new(limits.connections.unwrap_or_else(files::connections));
+        Self { app, limits, places: Arc::new(places), meters, closing, ended, tracker: TaskTracker::new() }
+    }
+
+    /// Accepts until `closing`, then waits for the connections that are open.
+    pub(super) async fn run(self, listener: TcpListener) {
+        self.closing.run_until_cancelled(self.accept(&listener)).await;
+        drop(listener);
+        self.tracker.close();
+        self.tracker.wait().await;
+    }
+
+    async fn accept(&self, listener: &TcpListener) {
+        let mut trouble = Trouble::default();
+        loop {
+            let stream = match listener.accept().await {
+                Ok((stream, _)) => stream,
+                Err(error) if is_the_clients(&error) => continue,
+                Err(error) => {
+                    trouble.began(&error);
+                    // Out of files: a connection that only waits gives its own up.
+                    self.places.close_one_that_waits();
+                    tokio::time::sleep(trouble.pause()).await;
+                    continue;
+                }
+            };
+            trouble.ended();
+            let seat = self.places.admit().await;
+            if seat.made_room() {
+                self.meters.cut(Cut::Crowded);
+                // The other one's task gives its file back.
+                tokio::task::yield_now().await;
+            }
+            self.serve(stream, seat);
+        }
+    }
+
+    fn serve(&self, stream: TcpStream, seat: Seat) {
+        socket::prepare(&stream, self.limits.write_timeout);
+        let (app, limits, meters) = (TowerToHyperService::new(self.app.clone()), self.limits, self.meters.clone());
+        let (closing, ended) = (self.closing.clone(), self.ended.clone());
+        meters.connections_open.up();
+        self.tracker.spawn(async move {
+            let phase = Arc::new(Phase::new(seat));
+            let serving = connection(stream, app, limits, &meters, &phase, &closing);
+            let serving = async {
+                let mut serving = pin!(serving);
+                tokio::select! {
+                    () = serving.as_mut() => return,
+                    () = phase.seat().closed() => {}
+                }
+                // A request that came at the last moment is told that it was not taken.
+                if !phase.is_before_a_request() {
+                    serving.await;
+                }
+            };
+            if ended.run_until_cancelled(serving).await.is_none() {
+                tracing::debug!("connection cut");
+            }
+            meters.connections_open.down();
+        });
+    }
+}
+
+/// One connection, from its first request to its end.
+async fn connection(
+    stream: TcpStream,
+    app: TowerToHyperService<Router>,
+    limits: ConnectionLimits,
+    meters: &Arc<Meters>,
+    phase: &Arc<Phase>,
+    closing: &CancellationToken,
+) {
+    let socket = TokioIo::new(Socket::new(stream, limits, phase.clone(), meters.clone()));
+    let service = service_fn(|request| answer(&app, phase, meters, request));
+    let mut builder = http1::Builder::new();
+    // The socket has the times: hyper's own does not tell a silent connection from half a request.
+    builder.header_read_timeout(None).max_headers(HEADERS).max_header_size(HEAD_LIMIT).max_buf_size(BUFFER);
+    let mut serving = pin!(builder.serve_connection(socket, service));
+    let result = tokio::select! {
+        result = serving.as_mut() => result,
+        () = closing.cancelled() => {
+            serving.as_mut().graceful_shutdown();
+            serving.await
+        }
+    };
+    if let Err(error) = result {
+        tracing::debug!(%error, "a connection ended early");
+    }
+}
+
+/// Answers one request.
+async fn answer(
+    app: &TowerToHyperService<Router>,
+    phase: &Arc<Phase>,
+    meters: &Meters,
+    request: Request<Incoming>,
+) -> Result<Response<Answer>, Infallible> {
+    let (taken, answering) = phase.answering();
+    let with_body = !request.body().is_end_stream();
+    let refused = if request.uri().path_and_query().is_some_and(|target| target.as_str().len() > TARGET_LIMIT) {
+        let text = format!("The address is longer than {TARGET_LIMIT} bytes. Send data in the body.");
+        Some(Failure::new(StatusCode::URI_TOO_LONG, codes::MALFORMED_REQUEST, text))
+    } else if !taken || phase.seat().is_spare() && !is_probe(request.uri().path()) {
+        let text = "This node has as many connections as it can serve. Try again in a moment.";
+        Some(Failure::new(StatusCode::SERVICE_UNAVAILABLE, codes::UNAVAILABLE, text))
+    } else {
+        None
+    };
+    let mut response = match refused {
+        None => app.call(request.map(Body::new)).await.unwrap_or_else(|never| match never {}),
+        Some(failure) => {
+            let mut response = super::secure(failure.into_response()).await;
+            response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
+            response
+        }
+    };
+    if with_body && response.status().is_client_error() {
+        // The client may still be sending, and would miss the answer if its connection were reset.
+        phase.linger();
+    }
+    if let Some(code) = response.extensions_mut().remove::<ErrorCode>() {
+        meters.refused(&code);
+    }
+    Ok(response.map(|body| Answer::new(body, answering)))
+}
+
+/// What an operator's probes ask has to be answered by a node at its limit too.
+fn is_probe(path: &str) -> bool {
+    matches!(path, "/healthz" | "/readyz" | "/metrics")
+}
+
+/// Errors of one connection that was given up before it was accepted.
+fn is_the_clients(error: &io::Error) -> bool {
+    use io::ErrorKind::{ConnectionAborted, ConnectionRefused, ConnectionReset};
+    matches!(error.kind(), ConnectionAborted | ConnectionRefused | ConnectionReset)
+}
+
+/// Says when accepting begins to fail and when it works again, once each, and waits longer each time.
+#[derive(Debug, Default)]
+struct Trouble {
+    failures: u32,
+}
+
+impl Trouble {
+    fn began(&mut self, error: &io::Error) {
+        if self.failures == 0 {
+            tracing::error!(%error, "connections cannot be accepted; raise the limit of open files, or lower --connections");
+        }
+        self.failures = self.failures.saturating_add(1);
+    }
+
+    fn pause(&self) -> Duration {
+        Duration::from_millis(10 << self.failures.min(6))
+    }
+
+    fn ended(&mut self) {
+        if self.failures > 0 {
+            tracing::warn!(failures = self.failures, "connections are accepted again");
+            self.failures = 0;
+        }
+    }
+}

@@ -1,0 +1,123 @@
+//! What a connection is doing.
+//!
+//! The socket sees bytes and the service sees requests; both say here what they saw, so that the socket
+//! knows which time runs and the node knows which connections only wait.
+
+use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU8, Ordering};
+use std::task::{Context, Poll};
+
+use axum::body::Body;
+use bytes::Bytes;
+use hyper::body::{Body as HttpBody, Frame, SizeHint};
+
+use super::places::Seat;
+
+/// Between two requests, or before the first.
+const WAITING: u8 = 0;
+/// A part of a request's head is there.
+const READING: u8 = 1;
+/// A request is being answered.
+const ANSWERING: u8 = 2;
+/// The whole answer was made, and is on its way.
+const SENDING: u8 = 3;
+
+/// The phase of one connection.
+#[derive(Debug)]
+pub(super) struct Phase {
+    now: AtomicU8,
+    linger: AtomicBool,
+    seat: Seat,
+}
+
+impl Phase {
+    pub(super) fn new(seat: Seat) -> Self {
+        seat.waits();
+        Self { now: AtomicU8::new(WAITING), linger: AtomicBool::new(false), seat }
+    }
+
+    pub(super) fn seat(&self) -> &Seat {
+        &self.seat
+    }
+
+    /// A request's head is complete. Whether the request may be taken, beside the guard of its answer: not on
+    /// a connection that was told to end.
+    pub(super) fn answering(self: &Arc<Self>) -> (bool, Answering) {
+        let taken = self.seat.is_served();
+        self.now.store(ANSWERING, Ordering::Relaxed);
+        (taken, Answering(self.clone()))
+    }
+
+    /// Bytes have come. Whether they are the first of a request.
+    pub(super) fn received(&self) -> bool {
+        self.now.compare_exchange(WAITING, READING, Ordering::Relaxed, Ordering::Relaxed).is_ok()
+    }
+
+    /// All that was to be sent is sent. Whether that was the end of an answer.
+    pub(super) fn flushed(&self) -> bool {
+        let ended = self.now.compare_exchange(SENDING, WAITING, Ordering::Relaxed, Ordering::Relaxed).is_ok();
+        if ended {
+            self.seat.waits();
+        }
+        ended
+    }
+
+    /// No request is being answered, and no answer is on its way.
+    pub(super) fn is_before_a_request(&self) -> bool {
+        matches!(self.now.load(Ordering::Relaxed), WAITING | READING)
+    }
+
+    pub(super) fn is_reading(&self) -> bool {
+        self.now.load(Ordering::Relaxed) == READING
+    }
+
+    /// Before the connection is closed, what the client still sends is read for a moment.
+    pub(super) fn linger(&self) {
+        self.linger.store(true, Ordering::Relaxed);
+    }
+
+    pub(super) fn lingers(&self) -> bool {
+        self.linger.load(Ordering::Relaxed)
+    }
+}
+
+/// From a request's head to the end of its answer.
+#[derive(Debug)]
+pub(super) struct Answering(Arc<Phase>);
+
+impl Drop for Answering {
+    fn drop(&mut self) {
+        self.0.now.store(SENDING, Ordering::Relaxed);
+    }
+}
+
+/// The body of an answer; its end is the end of the answer.
+#[derive(Debug)]
+pub(super) struct Answer {
+    body: Body,
+    _answering: Answering,
+}
+
+impl Answer {
+    pub(super) fn new(body: Body, answering: Answering) -> Self {
+        Self { body, _answering: answering }
+    }
+}
+
+impl HttpBody for Answer {
+    type Data = Bytes;
+    type Error = axum::Error;
+
+    fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, axum::Error>>> {
+        Pin::new(&mut self.body).poll_frame(cx)
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.body.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.body.size_hint()
+    }
+}

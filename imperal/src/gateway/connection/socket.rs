@@ -1,0 +1,225 @@
+//! A connection's bytes, with the times that run on them.
+//!
+//! Reading has a time while a request is awaited or its head comes in; a body has one of its own. Writing has one
+//! from the moment on in which the client takes nothing. What is no request gets its answer here.
+
+use std::io::{self, IoSlice};
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll, ready};
+use std::time::Duration;
+
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::net::TcpStream;
+use tokio::time::Instant;
+
+use super::ConnectionLimits;
+use super::alarm::Alarm;
+use super::phase::Phase;
+use super::refusal;
+use crate::platform::{Cut, Meters};
+
+/// How a client begins that speaks HTTP/2 without being asked to.
+const OTHER_VERSION: &[u8] = b"PRI * HTTP/2";
+/// How long, and how much, is read of what a refused client still sends.
+const LINGER: Duration = Duration::from_secs(5);
+const LINGER_BYTES: usize = 32 * 1024 * 1024;
+/// From silence to the first probe of the network, and between two.
+const PROBE_AFTER: Duration = Duration::from_secs(30);
+const PROBE_EVERY: Duration = Duration::from_secs(10);
+
+/// Sets what the network layer does by itself: small packets go at once, and a client that vanished without a
+/// word is noticed within the write timeout, where the system can do that.
+pub(super) fn prepare(stream: &TcpStream, write_timeout: Duration) {
+    let socket = socket2::SockRef::from(stream);
+    let keepalive = socket2::TcpKeepalive::new().with_time(PROBE_AFTER).with_interval(PROBE_EVERY);
+    let set = socket.set_tcp_nodelay(true).and_then(|()| socket.set_tcp_keepalive(&keepalive));
+    #[cfg(target_os = "linux")]
+    let set = set.and_then(|()| socket.set_tcp_user_timeout(Some(write_timeout)));
+    #[cfg(not(target_os = "linux"))]
+    let _ = write_timeout;
+    if let Err(error) = set {
+        tracing::debug!(%error, "a connection keeps the system's settings");
+    }
+}
+
+/// A connection's socket.
+#[derive(Debug)]
+pub(super) struct Socket {
+    stream: TcpStream,
+    limits: ConnectionLimits,
+    phase: Arc<Phase>,
+    meters: Arc<Meters>,
+    reading: Alarm,
+    writing: Alarm,
+    begun: bool,
+    /// It was answered here, and nothing else is sent.
+    refused: bool,
+    lingering: Option<usize>,
+}
+
+impl Socket {
+    pub(super) fn new(stream: TcpStream, limits: ConnectionLimits, phase: Arc<Phase>, meters: Arc<Meters>) -> Self {
+        let mut reading = Alarm::default();
+        reading.set(Instant::now() + limits.header_timeout);
+        Self {
+            stream,
+            limits,
+            phase,
+            meters,
+            reading,
+            writing: Alarm::default(),
+            begun: false,
+            refused: false,
+            lingering: None,
+        }
+    }
+
+    /// Bytes of the client's have come.
+    fn received(&mut self, bytes: &[u8]) -> io::Result<()> {
+        if bytes.is_empty() {
+            return Ok(());
+        }
+        if !self.begun {
+            self.begun = true;
+            if bytes.starts_with(OTHER_VERSION) {
+                self.refuse(505);
+                return Err(io::Error::new(io::ErrorKind::InvalidData, "another version of HTTP"));
+            }
+        }
+        if self.phase.received() {
+            self.reading.set(Instant::now() + self.limits.header_timeout);
+        }
+        Ok(())
+    }
+
+    /// Answers by itself. What is sent is less than any system's buffer, and nothing is in it.
+    fn refuse(&mut self, status: u16) {
+        self.refused = true;
+        if let Err(error) = self.stream.try_write(&refusal::answer(status)) {
+            tracing::debug!(%error, "a client did not wait for its answer");
+        }
+    }
+
+    /// Whether the client has been silent for too long.
+    fn silent(&mut self, cx: &mut Context<'_>) -> bool {
+        if !self.phase.is_before_a_request() || !self.reading.rings(cx) {
+            return false;
+        }
+        if self.phase.is_reading() {
+            self.meters.cut(Cut::Header);
+            self.refuse(408);
+        } else {
+            self.meters.cut(Cut::Idle);
+        }
+        true
+    }
+
+    /// Sends by `write`, unless what is sent is the answer to something that is no request.
+    fn send(
+        &mut self,
+        cx: &mut Context<'_>,
+        head: &[u8],
+        length: usize,
+        write: impl FnOnce(Pin<&mut TcpStream>, &mut Context<'_>) -> Poll<io::Result<usize>>,
+    ) -> Poll<io::Result<usize>> {
+        if self.phase.is_before_a_request() && !self.refused {
+            self.refuse(refusal::status(head));
+            self.phase.linger();
+        }
+        if self.refused {
+            return Poll::Ready(Ok(length));
+        }
+        let written = write(Pin::new(&mut self.stream), cx);
+        if written.is_ready() {
+            self.writing.clear();
+            return written;
+        }
+        if !self.writing.is_set() {
+            self.writing.set(Instant::now() + self.limits.write_timeout);
+        }
+        if self.writing.rings(cx) {
+            self.meters.cut(Cut::Write);
+            return Poll::Ready(Err(timed_out("the client takes nothing of its answer")));
+        }
+        Poll::Pending
+    }
+}
+
+fn timed_out(text: &'static str) -> io::Error {
+    io::Error::new(io::ErrorKind::TimedOut, text)
+}
+
+impl AsyncRead for Socket {
+    fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        let this = &mut *self;
+        let before = buf.filled().len();
+        match Pin::new(&mut this.stream).poll_read(cx, buf) {
+            Poll::Ready(Ok(())) => Poll::Ready(this.received(&buf.filled()[before..])),
+            Poll::Pending if this.silent(cx) => Poll::Ready(Err(timed_out("the client sends nothing"))),
+            other => other,
+        }
+    }
+}
+
+impl AsyncWrite for Socket {
+    fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
+        self.send(cx, buf, buf.len(), |stream, cx| stream.poll_write(cx, buf))
+    }
+
+    fn poll_write_vectored(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        bufs: &[IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        let head = bufs.first().map_or(&[][..], |first| first);
+        let length = bufs.iter().map(|part| part.len()).sum();
+        self.send(cx, head, length, |stream, cx| stream.poll_write_vectored(cx, bufs))
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        self.stream.is_write_vectored()
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        ready!(Pin::new(&mut self.stream).poll_flush(cx))?;
+        let this = &mut *self;
+        if this.phase.flushed() {
+            this.reading.set(Instant::now() + this.limits.idle_timeout);
+            // Nobody may read before the next byte comes.
+            this.reading.rings(cx);
+        }
+        Poll::Ready(Ok(()))
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        let this = &mut *self;
+        if this.lingering.is_none() {
+            ready!(Pin::new(&mut this.stream).poll_shutdown(cx))?;
+            this.writing.set(Instant::now() + LINGER);
+        }
+        if !this.phase.lingers() {
+            return Poll::Ready(Ok(()));
+        }
+        // Closing while bytes of the client are unread would reset the connection and lose the answer.
+        let mut unread = [0; 4096];
+        while this.lingering.unwrap_or_default() < LINGER_BYTES {
+            let mut buf = ReadBuf::new(&mut unread);
+            match Pin::new(&mut this.stream).poll_read(cx, &mut buf) {
+                Poll::Ready(Ok(())) if buf.filled().is_empty() => break,
+                Poll::Ready(Ok(())) => {
+                    this.lingering = Some(this.lingering.unwrap_or_default() + buf.filled().len());
+                }
+                Poll::Ready(Err(_)) => break,
+                Poll::Pending => {
+                    this.lingering.get_or_insert(0);
+                    if this.writing.rings(cx) {
+                        break;
+                    }
+                    return Poll::Pending;
+                }
+            }
+        }
+        Poll::Ready(Ok(()))
+    }
+}

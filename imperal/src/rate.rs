@@ -1,0 +1,133 @@
+//! So many a second in the long run, and a burst after a quiet while; for each key by itself.
+//!
+//! A key is a hash and costs one number; a key that has been quiet for long enough to have its full burst
+//! again is forgotten.
+
+use std::collections::HashMap;
+use std::hash::{BuildHasher, Hash, RandomState};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+/// Keys of different shards do not wait for one another.
+const SHARDS: usize = 16;
+/// Keys of a shard before the quiet ones are looked for.
+const FEW: usize = 1024;
+
+/// A limit of how often something may happen.
+#[derive(Debug)]
+pub(crate) struct RateLimiter {
+    /// Nanoseconds that one takes of the long run.
+    share: u64,
+    /// Nanoseconds that a burst takes.
+    burst: u64,
+    begun: Instant,
+    hasher: RandomState,
+    shards: [Mutex<Spent>; SHARDS],
+}
+
+/// When each key would have a full burst again, in nanoseconds since the start.
+#[derive(Debug, Default)]
+struct Spent {
+    full_at: HashMap<u64, u64>,
+    /// How many keys there may be before the quiet ones are forgotten.
+    room: usize,
+}
+
+impl RateLimiter {
+    /// One in each `share` in the long run, and `burst` at once after a quiet while.
+    pub(crate) fn new(share: Duration, burst: u32) -> Self {
+        let share = u64::try_from(share.as_nanos()).unwrap_or(u64::MAX).max(1);
+        Self {
+            share,
+            burst: share.saturating_mul(u64::from(burst.max(1))),
+            begun: Instant::now(),
+            hasher: RandomState::new(),
+            shards: Default::default(),
+        }
+    }
+
+    /// Counts one for this key.
+    ///
+    /// # Errors
+    /// The time after which the next one is taken.
+    pub(crate) fn take(&self, key: impl Hash) -> Result<(), Duration> {
+        let now = u64::try_from(self.begun.elapsed().as_nanos()).unwrap_or(u64::MAX);
+        self.take_at(self.hasher.hash_one(key), now)
+    }
+
+    /// One number says it all: one moves the moment of a full burst on by its share of time; one that would
+    /// move it further ahead than a burst is refused and moves nothing.
+    fn take_at(&self, key: u64, now: u64) -> Result<(), Duration> {
+        let mut spent = self.shard(key);
+        let full_at = spent.full_at.get(&key).copied().unwrap_or(now).max(now).saturating_add(self.share);
+        let latest = now.saturating_add(self.burst);
+        if full_at > latest {
+            return Err(Duration::from_nanos(full_at - latest));
+        }
+        if spent.full_at.len() >= spent.room.max(FEW) {
+            spent.full_at.retain(|_, full_at| *full_at > now);
+            spent.full_at.shrink_to(FEW);
+            spent.room = spent.full_at.len() * 2;
+        }
+        spent.full_at.insert(key, full_at);
+        Ok(())
+    }
+
+    fn shard(&self, key: u64) -> MutexGuard<'_, Spent> {
+        let shard = usize::try_from(key % SHARDS as u64).unwrap_or_default();
+        self.shards[shard].lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const SECOND: u64 = 1_000_000_000;
+
+    fn a_second(count: u32, burst: u32) -> RateLimiter {
+        RateLimiter::new(Duration::from_secs(1) / count, burst)
+    }
+
+    fn taken(limiter: &RateLimiter, key: u64, now: u64, tries: u32) -> usize {
+        (0..tries).filter(|_| limiter.take_at(key, now).is_ok()).count()
+    }
+
+    #[test]
+    fn a_burst_then_so_many_a_second_whatever_is_tried() {
+        let limiter = a_second(10, 25);
+        assert_eq!(taken(&limiter, 1, 0, 1000), 25);
+        assert_eq!(taken(&limiter, 2, 0, 1000), 25, "another key is held back");
+        // Refused tries cost nothing, however many.
+        let mut in_ten_seconds = 0;
+        for step in 1..=1000 {
+            in_ten_seconds += taken(&limiter, 1, step * SECOND / 100, 50);
+        }
+        assert_eq!(in_ten_seconds, 100);
+        assert_eq!(taken(&limiter, 1, 100 * SECOND, 1000), 25, "a quiet while is worth one burst and no more");
+    }
+
+    #[test]
+    fn a_refusal_says_when_the_next_one_is_taken() {
+        let limiter = a_second(4, 2);
+        assert_eq!(taken(&limiter, 1, 0, 2), 2);
+        let wait = limiter.take_at(1, SECOND / 8).unwrap_err();
+        assert_eq!(wait, Duration::from_millis(125));
+        assert!(limiter.take_at(1, SECOND / 8 + 125_000_000 - 1).is_err());
+        assert!(limiter.take_at(1, SECOND / 8 + 125_000_000).is_ok());
+    }
+
+    #[test]
+    fn quiet_keys_are_forgotten_and_busy_ones_are_not() {
+        let limiter = a_second(1, 2);
+        // All of one shard: the worst case.
+        let keys = (0..50_000_u64).map(|key| key * SHARDS as u64);
+        for (place, key) in keys.enumerate() {
+            let now = place as u64 * SECOND / 100;
+            assert!(limiter.take_at(key, now).is_ok());
+            taken(&limiter, SHARDS as u64 * 1_000_000, now, 3);
+            assert_eq!(taken(&limiter, SHARDS as u64 * 1_000_000, now, 1), 0, "the busy one was forgotten");
+        }
+        assert!(limiter.shard(0).full_at.len() <= 2 * FEW, "keys that are long quiet are kept");
+    }
+}

@@ -1,0 +1,52 @@
+//! Bodies: whose are read, how large, how slow, in which pieces.
+
+use imperal_tests::User;
+use serde_json::json;
+
+use super::raw::{Raw, head, status};
+use crate::node_with;
+
+const CALL: &str = "/v1/extensions/probe/call";
+
+#[tokio::test]
+async fn a_strangers_body_is_not_awaited() {
+    let (_folder, node) = node_with(&[]).await;
+    for path in [CALL, "/v1/internal/chat/inject", "/v1/internal/link"] {
+        let mut stranger = Raw::connect(&node).await;
+        let lines = "host: node\r\nauthorization: Bearer no.such.token\r\ncontent-type: application/json\r\n";
+        stranger
+            .send(format!("POST {path} HTTP/1.1\r\n{lines}content-length: 1000000\r\nexpect: 100-continue\r\n\r\n"))
+            .await;
+        // Not a byte of the body was sent, nor asked for.
+        assert_eq!(status(&stranger.answer().await), (401, "UNAUTHENTICATED".into()), "{path}");
+    }
+    // One that is sent all the same does not keep the answer from arriving.
+    let body = json!({"function": "echo", "params": {"text": "x".repeat(1_000_000)}});
+    for _ in 0..20 {
+        assert_eq!(User::with_token(&node, "no.such.token").post(CALL, &body).await.0, 401);
+    }
+}
+
+#[tokio::test]
+async fn odd_bodies_are_answered_or_cut_and_the_node_goes_on() {
+    let (_folder, node) = node_with(&[]).await;
+    let head = format!("{}content-type: application/json\r\nconnection: close\r\n", head("POST", CALL, "anna"));
+    let chunked = format!("{head}transfer-encoding: chunked\r\n\r\n");
+    let good = r#"{"function":"echo","params":{"text":"in pieces"}}"#;
+    let pieces: String = good.chars().map(|c| format!("1\r\n{c}\r\n")).collect();
+    let cases = [
+        ("many small chunks", format!("{chunked}{pieces}0\r\n\r\n"), 200),
+        ("trailers", format!("{chunked}{:x}\r\n{good}\r\n0\r\nx-more: 1\r\n\r\n", good.len()), 200),
+        ("a chunk larger than memory", format!("{chunked}ffffffffffffff\r\n{}", "x".repeat(2 << 20)), 413),
+        ("a size that is no number", format!("{chunked}xyz\r\n"), 400),
+        ("a size over 64 bits", format!("{chunked}fffffffffffffffff\r\n"), 400),
+        ("long trailers", format!("{chunked}1\r\n{{\r\n0\r\n{}\r\n", "x-more: 1\r\n".repeat(4000)), 400),
+        ("a body over the limit", format!("{head}content-length: 1048577\r\n\r\n{}", "x".repeat(1_048_577)), 413),
+    ];
+    for (what, request, expected) in cases {
+        let mut client = Raw::connect(&node).await;
+        let _ = client.send(request).await;
+        assert_eq!(status(&client.to_the_end().await).0, expected, "{what}");
+    }
+    assert_eq!(User::of(&node, "anna").turns().await.len(), 4);
+}
