@@ -105,7 +105,7 @@ describe("for everyone", () => {
       await page.locator(".task.cancelling").waitFor();
       await open.accessible("a task that is being cancelled");
       await page.locator("#open-tasks").click();
-      await page.locator("details").first().click();
+      await page.locator(".ended-task").first().click();
       await open.accessible("the tasks");
       await fits("the tasks");
       await page.getByRole("button", { name: "Cancelled" }).click();

@@ -53,6 +53,7 @@ export const extensions = [
       fn("list_drafts", "Lists the drafts with their state.", object({ query: { type: ["string", "null"], maxLength: 80 } }, [])),
       fn("build_report", "Builds a report from rows, tags and bounds. It has a parameter of every kind.", everything, { action_type: "write", long_running: true, background: true }),
       fn("delete_draft", "Deletes a draft for good.", object({ id: { type: "integer", minimum: 1 } }, ["id"]), { action_type: "destructive" }),
+      fn("edit_all", "Changes fields of a post, and any others that are given.", object({ limit: { type: ["integer", "null"], minimum: 1 }, ratio: { type: "number", default: 0.5 }, big: { type: "integer", default: 0 }, meta: { type: "object", additionalProperties: true } }, []), { action_type: "write" }),
       fn("connect", "Connects a service by its key.", object({ service: { type: "string" }, key: { type: "string", writeOnly: true, minLength: 8, description: "The key of your account." } }, ["service", "key"]), { action_type: "write" }),
       fn("ping", "Answers at once.", { type: "object", properties: {}, title: "Empty" }),
     ],

@@ -27,6 +27,7 @@ export class Stub {
     this.refuse = null; // {status, code, message, field} for the next call
     this.drop = new Set(); // numbers that a first stream leaves out
     this.answers = new Map(); // function -> (params, stub) -> result or nothing
+    this.pageTurns = Infinity; // turns of a page at most, as where they are large
     this.ids = 0;
     this.user = { id: "dev", tenant_id: "local", email: "dev@example.com" };
   }
@@ -112,11 +113,17 @@ export class Stub {
     this.requests.push(`${request.method} ${path}${url.search}`);
     const send = (status, body) => {
       response.writeHead(status, { "content-type": "application/json" });
-      response.end(JSON.stringify(body));
+      response.end(asWritten(body));
     };
     const fail = (status, code, message, field) => send(status, { error: { code, message, ...(field ? { field } : {}) } });
     if (path === "/" || path.startsWith("/page/")) return asset(path, response);
     if (this.sessionOver) return fail(401, "UNAUTHENTICATED", "Your session has ended.");
+    if (path === "/v1/session" && request.method === "DELETE") {
+      this.sessionOver = true;
+      this.cut();
+      response.writeHead(204, { "set-cookie": "imperal=; Path=/; Max-Age=0" });
+      return response.end();
+    }
     if (path === "/v1/session") return send(200, { user: this.user, extensions });
     if (path.endsWith("/icon")) {
       response.writeHead(200, { "content-type": TYPES.svg });
@@ -162,7 +169,8 @@ export class Stub {
   page(query) {
     const limit = Number(query.get("limit") ?? query.get("latest") ?? 50);
     const turns = this.turns;
-    const latest = (those) => ({ turns: those.slice(-limit), ...(those.length > limit ? { next: those.at(-limit).seq } : {}) });
+    const most = Math.min(limit, this.pageTurns);
+    const latest = (those) => ({ turns: those.slice(-most), ...(those.length > most ? { next: those.at(-most).seq } : {}) });
     if (query.has("latest")) return latest(turns);
     if (query.has("before")) return latest(turns.filter((turn) => turn.seq < Number(query.get("before"))));
     const later = turns.filter((turn) => turn.seq > Number(query.get("after") ?? 0));
@@ -194,8 +202,11 @@ export class Stub {
 }
 
 function write(stream, { seq, name, data }) {
-  stream.write(`event: ${name}\n${seq ? `id: ${seq}\n` : ""}data: ${JSON.stringify(data)}\n\n`);
+  stream.write(`event: ${name}\n${seq ? `id: ${seq}\n` : ""}data: ${asWritten(data)}\n\n`);
 }
+
+/** JSON in which the parameters of a turn are the text that `written` gives: its numbers are as they were sent. */
+const asWritten = (body) => JSON.stringify(body, (key, value) => (key === "written" ? undefined : value?.written ? { ...value, written: undefined, params: `raw:${value.written}` } : value)).replace(/"raw:((?:[^"\\]|\\.)*)"/g, (_, text) => JSON.parse(`"${text}"`));
 
 async function asset(path, response) {
   const name = path === "/" ? "shell.html" : path.slice("/page/".length);

@@ -14,7 +14,7 @@ use super::auth::{self, By, SignedIn, Way};
 use super::failure::Failure;
 use super::{Gateway, json};
 
-/// Nothing from elsewhere, nothing inline.
+/// Nothing from elsewhere, nothing inline; pictures of other hosts, which the page asks about first.
 pub(super) const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' https: data:; \
      connect-src 'self'; form-action 'none'; base-uri 'none'; frame-ancestors 'none'";
 
@@ -26,9 +26,10 @@ macro_rules! assets {
 /// The page's files, in the binary: path, text.
 const ASSETS: &[(&str, &str)] = &assets![
     "base.css" "page.css" "chat.css" "data.css" "form.css" "drawer.css" "favicon.svg"
-    "acts.js" "announce.js" "api.js" "audit.js" "calls.js" "chat.js" "connection.js" "dom.js" "drawer.js" "empty.js"
-    "feed.js" "fields.js" "form.js" "functions.js" "gate.js" "groups.js" "inputs.js" "line.js" "nodes.js" "open.js" "page.js"
-    "results.js" "schema.js" "secrets.js" "shortcut.js" "stream.js" "tasklist.js" "tasks.js" "turns.js" "words.js"
+    "account.js" "acts.js" "announce.js" "api.js" "audit.js" "calls.js" "chat.js" "connection.js" "dom.js" "drawer.js"
+    "empty.js" "feed.js" "fields.js" "form.js" "functions.js" "gate.js" "groups.js" "inputs.js" "line.js" "links.js"
+    "nodes.js" "numbers.js" "open.js" "page.js" "parts.js" "pictures.js" "results.js" "schema.js" "secrets.js"
+    "shortcut.js" "stream.js" "tasklist.js" "tasks.js" "turns.js" "words.js"
 ];
 
 fn content_type(path: &str) -> &'static str {

@@ -4,7 +4,7 @@
 // (panels, free text) is shown and cannot be pressed.
 
 import { h, icon, refill } from "./dom.js";
-import { link, urlOf } from "./results.js";
+import { link, urlOf } from "./links.js";
 import { humanise, time } from "./words.js";
 
 /** What an action is: {kind, word, ..}; kind is `call`, `open`, or `none` with the reason. */

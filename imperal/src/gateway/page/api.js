@@ -1,5 +1,7 @@
-// Talks to the gateway. Owns requests, the typed failure, exact JSON numbers, and the clock of the
-// server. Does not own the live stream (stream.js) nor what anything means.
+// Talks to the gateway. Owns requests, the typed failure, and the clock of the server. Does not own
+// the live stream (stream.js), the reading of numbers (numbers.js), nor what anything means.
+
+import { parse, write } from "./numbers.js";
 
 /** A refused or unanswered request; `status` is 0 when nothing answered. */
 export class ApiError extends Error {
@@ -9,39 +11,6 @@ export class ApiError extends Error {
     this.code = code;
     this.field = field;
   }
-}
-
-// Integers beyond 2^53 (row ids, for instance) must survive the way in and out. Browsers with
-// JSON.rawJSON keep them as written; in others they round as every number there does.
-const exact = typeof JSON.rawJSON === "function";
-
-function keepDigits(_key, value, context) {
-  if (typeof value !== "number" || Number.isSafeInteger(value)) return value;
-  return /^-?\d+$/.test(context?.source ?? "") ? JSON.rawJSON(context.source) : value;
-}
-
-/** JSON text to values. */
-export const parse = (text) => (exact ? JSON.parse(text, keepDigits) : JSON.parse(text));
-
-/** Whether a value is an integer that parse() kept as written. */
-export const isExact = (value) => exact && JSON.isRawJSON(value);
-
-/** An integer from its digits, exact where the browser can. */
-export function integer(digits) {
-  const value = Number(digits);
-  return exact && !Number.isSafeInteger(value) ? JSON.rawJSON(BigInt(digits).toString()) : value;
-}
-
-/** Whether two values are equal as JSON, whatever the order of their keys. */
-export const same = (a, b) => stable(a) === stable(b);
-
-/** A value as JSON with its keys in order. */
-export function stable(value) {
-  return JSON.stringify(value, (_key, v) =>
-    v && typeof v === "object" && !Array.isArray(v) && Object.getPrototypeOf(v) === Object.prototype
-      ? Object.fromEntries(Object.entries(v).sort(([a], [b]) => (a < b ? -1 : 1)))
-      : v,
-  );
 }
 
 let skew = 0;
@@ -70,7 +39,7 @@ export function sessionOver() {
   listeners.forEach((fn) => fn());
 }
 
-async function request(path, init) {
+async function request(path, init, verbatim) {
   let response;
   try {
     response = await fetch(path, { credentials: "same-origin", cache: "no-store", ...init });
@@ -81,7 +50,7 @@ async function request(path, init) {
   const text = await response.text().catch(() => "");
   let body;
   try {
-    body = text ? parse(text) : {};
+    body = text ? parse(text, verbatim) : {};
   } catch {
     body = {};
   }
@@ -93,9 +62,14 @@ async function request(path, init) {
 
 export const get = (path) => request(path);
 
+/** The same for what holds values of users: each number stays as it is written. */
+export const getVerbatim = (path) => request(path, undefined, true);
+
+export const remove = (path) => request(path, { method: "DELETE" });
+
 export const post = (path, body, headers) =>
   request(path, {
     method: "POST",
     headers: { "content-type": "application/json", ...headers },
-    body: JSON.stringify(body),
+    body: write(body),
   });

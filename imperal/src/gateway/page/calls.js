@@ -1,7 +1,8 @@
 // Calls functions. Owns the calls that are under way from this page: when one counts as accepted,
 // sending one again that had no answer, and running one again. The turns themselves come by the feed.
 
-import { ApiError, post, same, stable } from "./api.js";
+import { ApiError, post } from "./api.js";
+import { same, stable } from "./numbers.js";
 import { kept } from "./secrets.js";
 import { humanise } from "./words.js";
 

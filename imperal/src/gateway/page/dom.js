@@ -1,5 +1,10 @@
-// Makes elements. Owns h(), which sets text only ever as text, and the page's few line icons.
-// Does not know what is shown: every other module builds with these two.
+// Makes elements. Owns h(), which sets text only ever as text, what of a text is shown as its number
+// (visible), and the page's few line icons. Does not know what is shown: every other module builds
+// with these.
+//
+// A text of another person may hold characters that reorder a line or that nobody sees, so that one
+// name looks like another. Each element is a line of its own for the order of letters (base.css), and
+// characters that steer beyond their place are shown as what they are.
 
 const SVG = "http://www.w3.org/2000/svg";
 
@@ -12,17 +17,28 @@ export function h(tag, props, ...children) {
   for (const [key, value] of Object.entries(props ?? {})) {
     if (value === null || value === undefined || value === false) continue;
     if (key.startsWith("on")) el.addEventListener(key.slice(2), value);
-    else el.setAttribute(key, value === true ? "" : String(value));
+    else el.setAttribute(key, value === true ? "" : WORDS.has(key) ? visible(String(value)) : String(value));
   }
   fill(el, children);
   return el;
 }
 
+// Embeddings, overrides and isolates, which the page sets itself where they are needed, and characters
+// without a form that are part of no word. Marks that languages and emoji need (joiners, U+200E and
+// U+200F) stay: within an element they do no harm.
+const UNSEEN = /[\u0000-\u0008\u000b\u000c\u000e-\u001f\u007f-\u009f\u115f\u1160\u180e\u200b\u2028-\u202e\u2060-\u206f\u3164\ufeff\uffa0\ufff9-\ufffb]/;
+const EACH_UNSEEN = new RegExp(UNSEEN.source, "g");
+
+/** A text with characters that reorder or hide as their numbers. */
+export const visible = (text) => (UNSEEN.test(text) ? text.replace(EACH_UNSEEN, (c) => `<U+${c.codePointAt(0).toString(16).toUpperCase().padStart(4, "0")}>`) : text);
+
+const WORDS = new Set(["title", "aria-label", "alt", "placeholder"]);
+
 /** Appends children of the kinds that h() takes. */
 export function fill(el, children) {
   for (const child of children.flat(Infinity)) {
     if (child === null || child === undefined || child === false || child === "") continue;
-    el.append(child instanceof Node ? child : String(child));
+    el.append(child instanceof Node ? child : visible(String(child)));
   }
   return el;
 }
@@ -66,6 +82,7 @@ const ICONS = {
   lock: "M6 11h12v9H6zM8.5 11V8a3.5 3.5 0 0 1 7 0v3",
   message: "M4.5 5.5h15v11h-8L7 20v-3.5H4.5z",
   background: "M4.5 8.5h11v11h-11zM8.5 5h11v11",
+  person: "M12 4.5a4 4 0 1 1 0 8 4 4 0 0 1 0-8zM4.5 20c1-3.6 3.9-5.5 7.5-5.5s6.5 1.9 7.5 5.5",
   key: "M15 4a5 5 0 1 1-4.6 6.9L4.5 16.8V20H8v-2.2h2V15.5h2l.9-1A5 5 0 0 1 15 4zM16 8v.2",
   external: "M13.5 5H19v5.5M19 5l-8 8M16.5 14v5h-11V8H10.5",
 };

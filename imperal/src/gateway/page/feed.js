@@ -2,7 +2,8 @@
 // Owns the only copy; every view reads it and listens to it. A turn enters by the live stream or
 // by history, never by the answer to a call, so that there is one order.
 
-import { get, stable } from "./api.js";
+import { get, getVerbatim } from "./api.js";
+import { stable } from "./numbers.js";
 
 const PAGE = 60;
 const PROGRESS_MS = 100; // however often a task reports, views hear of it ten times a second
@@ -48,7 +49,7 @@ export class Feed {
 
   /** The latest page of turns and the known tasks. Turns first: the stream resumes after them. */
   async load() {
-    const { turns, next } = await get(`/v1/chat/turns?latest=${PAGE}`);
+    const { turns, next } = await getVerbatim(`/v1/chat/turns?latest=${PAGE}`);
     this.lastSeq = turns.at(-1)?.seq ?? 0;
     const [active, recent] = await Promise.all([get("/v1/tasks/active"), get("/v1/tasks?limit=100")]);
     for (const known of [this.asked, this.answered, this.ended]) known.clear();
@@ -71,7 +72,7 @@ export class Feed {
 
   async fetchOlder() {
     if (!this.hasOlder) return 0;
-    const { turns: older, next } = await get(`/v1/chat/turns?before=${this.older}&limit=${PAGE}`);
+    const { turns: older, next } = await getVerbatim(`/v1/chat/turns?before=${this.older}&limit=${PAGE}`);
     for (const turn of older) this.index(turn);
     this.turns = [...older, ...this.turns];
     this.older = next;
@@ -106,6 +107,8 @@ export class Feed {
       this.index(data);
       this.turns.push(data);
       this.say("turns", [data], true);
+      const task = data.result && this.tasks.get(data.task_id);
+      if (task && ENDED(task)) this.say("task", task); // its result came with the outcome
     } else if (name === "task") {
       this.say("task", this.keep(data));
     }

@@ -2,28 +2,60 @@
 // checking and marking of texts, numbers, choices, yes/no and JSON; what holds other fields
 // (objects, lists, variants) is in groups.js.
 //
-// Every control has: el, read(problems) -> value or undefined for absent, write(value),
-// fail(message), clear(), find(steps) -> the control at a path, focus().
+// Every control has: el, read(problems) -> value or undefined for absent, fail(message), clear(),
+// find(steps) -> the control at a path, focus().
+//
+// A value that a control was filled with comes back as it was until somebody changes it. What a
+// control cannot show (another type than the schema's, a value of an enum that is gone, a list that
+// is too long to draw) is in a box for JSON instead, and is sent unchanged.
 
-import { integer, isExact, parse } from "./api.js";
-import { fill, h, icon, newId } from "./dom.js";
+import { fill, h, icon, newId, visible } from "./dom.js";
 import { groupControl } from "./groups.js";
+import { approximate, isExact, numberOf, parse, same, write } from "./numbers.js";
 
 const GROUPS = new Set(["object", "list", "tuple", "map", "variants"]);
 
-/** The control of a field. `value` is what it starts with; undefined means its default. */
-export function control(field, value) {
-  const start = value === undefined ? field.fallback : value;
-  if (GROUPS.has(field.kind)) return groupControl(field, start, control);
-  const made = field.kind === "constant" ? constant(field) : new Single(field);
-  if (start !== undefined && start !== null) made.write(start);
+const MANY = 200; // items and entries that are drawn as rows
+
+/**
+ * The control of a field. `value` is what it starts with; undefined means its default, or nothing
+ * where the form is `filled` with the parameters of an earlier call.
+ */
+export function control(field, value, filled = false) {
+  const start = value === undefined && !filled ? field.fallback : value;
+  if (start === undefined) return make(field, start, filled);
+  if (isLarge(start)) return asJson(field, start);
+  const made = make(field, start, filled);
+  return !made.cannotShow && same(made.read([]), start) ? made : asJson(field, start);
+}
+
+const isLarge = (value) => value !== null && typeof value === "object" && !isExact(value) && (Array.isArray(value) ? value : Object.keys(value)).length > MANY;
+
+function make(field, start, filled) {
+  if (GROUPS.has(field.kind)) return groupControl(field, start, control, filled);
+  if (field.kind === "constant") return constant(field, filled && start === undefined && !field.required);
+  const single = new Single(filled && start === undefined && field.kind === "boolean" && !field.required ? { ...field, fallback: undefined } : field);
+  if (start !== undefined) single.write(start);
+  // A text that the browser's own control for its format cannot hold: a plain box can.
+  if (single.cannotShow && field.kind === "string" && typeof start === "string") {
+    const plain = new Single({ ...field, long: field.schema.writeOnly !== true && /[\r\n]/.test(start), schema: { ...field.schema, format: undefined } });
+    plain.write(start);
+    return plain;
+  }
+  return single;
+}
+
+/** A box for JSON in place of a control that cannot hold this value. */
+function asJson(field, value) {
+  const help = [field.help, "shown as JSON, because the form has no fields for this value"].filter(Boolean).join(" · ");
+  const made = new Single({ ...field, kind: "json", help, title: field.title || "Value" });
+  made.write(value);
   return made;
 }
 
 /** A value that is fixed by the schema, as the tag of a variant: sent, not shown. */
-function constant(field) {
-  const self = { el: h("span", { hidden: true }), read: () => field.value, write() {}, fail() {}, clear() {}, find: () => null, focus() {} };
-  return self;
+function constant(field, absent) {
+  return { el: h("span", { hidden: true }), read: () => (absent ? undefined : field.value), fail() {}, clear() {}, find: () => null, focus() {} };
 }
 
 class Single {
@@ -39,8 +71,13 @@ class Single {
     const head = this.input.bare ? null : this.label();
     const parts = this.input.bare ? [this.input.el, this.help()] : [head, this.help(), this.input.el];
     this.el = h("div", { class: `field field-${field.kind}` }, parts, this.count(), this.error);
-    this.el.addEventListener("input", () => this.touched && this.recheck());
+    this.given = undefined; // the value it was filled with, until somebody changes it
+    this.el.addEventListener("input", () => {
+      this.given = undefined;
+      if (this.touched) this.recheck();
+    });
     this.el.addEventListener("change", () => {
+      this.given = undefined;
       this.touched = true;
       this.recheck();
     });
@@ -79,8 +116,10 @@ class Single {
   }
 
   read(problems) {
+    if (this.given === null) return null;
     try {
       const value = this.input.read();
+      if (this.given !== undefined) return this.given;
       if (value === undefined && this.field.required) {
         if (this.field.nullable) return null;
         throw new Problem(this.input.missing ?? "This is needed.");
@@ -89,12 +128,18 @@ class Single {
     } catch (problem) {
       if (!(problem instanceof Problem)) throw problem;
       problems.push({ control: this, message: problem.message });
-      return undefined;
+      // Nothing is sent with a problem; a draft and the JSON keep what is there.
+      return this.given ?? problem.value;
     }
   }
 
   write(value) {
-    this.input.write(value);
+    if (value !== null) {
+      this.cannotShow = !this.input.shows(value);
+      if (!this.cannotShow) this.input.write(value);
+      this.cannotShow ||= this.input.lost?.(value) ?? false;
+    }
+    this.given = value;
     this.recount?.();
   }
 
@@ -108,7 +153,7 @@ class Single {
 
   fail(message) {
     this.touched = true;
-    this.error.replaceChildren(icon("alert"), message);
+    this.error.replaceChildren(icon("alert"), visible(message));
     this.error.hidden = false;
     (this.input.target ?? this.input.el).setAttribute("aria-invalid", "true");
     this.el.classList.add("bad");
@@ -129,9 +174,15 @@ class Single {
   }
 }
 
-class Problem extends Error {}
+/** What is wrong with an input, and the value it has all the same, where it has one. */
+class Problem extends Error {
+  constructor(message, value) {
+    super(message);
+    this.value = value;
+  }
+}
 
-const KINDS = { string, integer: number, number, boolean, choice, several, json };
+const KINDS = { string, integer: number, number, boolean, choice, several, json, any };
 
 const INPUT_TYPES = { email: "email", uri: "url", url: "url", date: "date", "date-time": "datetime-local", time: "time", password: "password" };
 const PATTERNS = {
@@ -151,15 +202,17 @@ function string(self, { schema: s, long, required }) {
     read() {
       if (el.value === "" && (el.type !== "text" || !required || s.minLength !== 0)) return undefined;
       const length = [...el.value].length;
-      if (s.minLength > length) throw new Problem(`At least ${s.minLength} characters; this has ${length}.`);
-      if (s.maxLength < length) throw new Problem(`At most ${s.maxLength.toLocaleString()} characters; this has ${length.toLocaleString()}.`);
-      const [pattern, message] = PATTERNS[s.format === "url" ? "uri" : s.format] ?? [];
-      if (pattern && !pattern.test(el.value)) throw new Problem(message);
-      if (s.pattern && !matches(s.pattern, el.value)) throw new Problem(`This must match ${s.pattern}`);
+      if (s.minLength > length) throw new Problem(`At least ${s.minLength} characters; this has ${length}.`, el.value);
+      if (s.maxLength < length) throw new Problem(`At most ${s.maxLength.toLocaleString()} characters; this has ${length.toLocaleString()}.`, el.value);
+      const [pattern, message] = (Object.hasOwn(PATTERNS, s.format === "url" ? "uri" : s.format) && PATTERNS[s.format === "url" ? "uri" : s.format]) || [];
+      if (pattern && !pattern.test(el.value)) throw new Problem(message, el.value);
+      if (s.pattern && !matches(s.pattern, el.value)) throw new Problem(`This must match ${s.pattern}`, el.value);
       return at ? new Date(el.value).toISOString() : el.value;
     },
+    shows: (value) => typeof value === "string",
+    lost: (value) => (at ? el.value === "" : el.value !== (long ? value.replace(/\r\n?/g, "\n") : value)),
     write(value) {
-      el.value = at ? localTime(value) : String(value);
+      el.value = at ? localTime(value) : value;
     },
   };
 }
@@ -188,28 +241,35 @@ function localTime(iso) {
 function number(self, { kind, schema: s }) {
   const whole = kind === "integer";
   const el = h("input", { id: self.id, type: "text", inputmode: whole ? "numeric" : "decimal", autocomplete: "off", class: "number" });
+  const bounds = Object.fromEntries(["minimum", "exclusiveMinimum", "maximum", "exclusiveMaximum", "multipleOf"].map((key) => [key, approximate(s[key])]));
+  return { el, ...numberRules(el, whole, { ...s, ...bounds }) };
+}
+
+function numberRules(el, whole, s) {
   const low = s.minimum ?? s.exclusiveMinimum;
   const high = s.maximum ?? s.exclusiveMaximum;
   return {
-    el,
     hint: range(s, low, high, whole),
     read() {
       const text = el.value.trim().replace(/^\+/, "");
       if (text === "") return undefined;
       const form = whole ? /^-?\d+$/ : /^-?(\d+([.,]\d*)?|[.,]\d+)(e[+-]?\d+)?$/i;
       if (!form.test(text)) throw new Problem(whole ? "This must be a whole number." : "This must be a number.");
-      const value = whole ? integer(text) : Number(text.replace(",", "."));
+      const value = numberOf(text.replace(",", "."), !whole);
       const size = Number(text.replace(",", "."));
-      if (size < s.minimum || size <= s.exclusiveMinimum) throw new Problem(`This must be ${s.minimum === undefined ? "more than" : "at least"} ${low}.`);
-      if (size > s.maximum || size >= s.exclusiveMaximum) throw new Problem(`This must be ${s.maximum === undefined ? "less than" : "at most"} ${high}.`);
-      if (s.multipleOf && Math.abs(size / s.multipleOf - Math.round(size / s.multipleOf)) > 1e-9) throw new Problem(`This must be a multiple of ${s.multipleOf}.`);
+      if (size < s.minimum || size <= s.exclusiveMinimum) throw new Problem(`This must be ${s.minimum === undefined ? "more than" : "at least"} ${low}.`, value);
+      if (size > s.maximum || size >= s.exclusiveMaximum) throw new Problem(`This must be ${s.maximum === undefined ? "less than" : "at most"} ${high}.`, value);
+      if (s.multipleOf && Math.abs(size / s.multipleOf - Math.round(size / s.multipleOf)) > 1e-9) throw new Problem(`This must be a multiple of ${s.multipleOf}.`, value);
       return value;
     },
+    shows: (value) => (typeof value === "number" || isExact(value)) && (!whole || /^-?\d+$/.test(digitsOf(value))),
     write(value) {
-      el.value = isExact(value) ? value.rawJSON : String(value);
+      el.value = digitsOf(value);
     },
   };
 }
+
+const digitsOf = (value) => (isExact(value) ? value.rawJSON : String(value));
 
 // The bounds of a Rust integer type say nothing to a person: 4294967295 is not a hint.
 function range(s, low, high, whole) {
@@ -231,6 +291,7 @@ function boolean(self, { title, required, nullable, fallback }) {
     bare: true,
     first: () => box,
     read: () => box.checked,
+    shows: (value) => typeof value === "boolean",
     write: (value) => (box.checked = value === true),
   };
 }
@@ -250,7 +311,8 @@ function radios(self, options) {
     missing: "Choose one.",
     first: () => boxes.find((box) => box.checked) ?? boxes[0],
     read: () => options[boxes.findIndex((box) => box.checked)]?.value,
-    write: (value) => boxes.forEach((box, index) => (box.checked = options[index].value === value)),
+    shows: (value) => options.some((one) => same(one.value, value)),
+    write: (value) => boxes.forEach((box, index) => (box.checked = same(options[index].value, value))),
   };
 }
 
@@ -268,10 +330,11 @@ function several(self, { options, required, schema: { minItems = 0, maxItems = I
     read() {
       const chosen = options.filter((_, index) => boxes[index].checked).map((one) => one.value);
       if (!chosen.length && !required) return undefined;
-      if (chosen.length < minItems || chosen.length > maxItems) throw new Problem(`Choose ${bounds}.`);
+      if (chosen.length < minItems || chosen.length > maxItems) throw new Problem(`Choose ${bounds}.`, chosen);
       return chosen;
     },
-    write: (value) => boxes.forEach((box, index) => (box.checked = Array.isArray(value) && value.includes(options[index].value))),
+    shows: (value) => Array.isArray(value) && value.every((one, index) => options.some((known) => same(known.value, one)) && value.findIndex((other) => same(other, one)) === index),
+    write: (value) => boxes.forEach((box, index) => (box.checked = value.some((one) => same(one, options[index].value)))),
   };
 }
 
@@ -279,7 +342,7 @@ function select(self, options, required) {
   const none = h("option", { value: "" }, required ? "Choose…" : "Not set");
   const el = h("select", { id: self.id }, none, options.map((one, index) => h("option", { value: index }, one.title)));
   const note = h("small", { class: "choice-help" });
-  const update = () => (note.textContent = options[el.value]?.help ?? "");
+  const update = () => (note.textContent = visible(options[el.value]?.help ?? ""));
   el.addEventListener("change", update);
   return {
     el: fill(h("div", { class: "select" }), [el, note]),
@@ -287,8 +350,9 @@ function select(self, options, required) {
     missing: "Choose one.",
     first: () => el,
     read: () => (el.value === "" ? undefined : options[el.value].value),
+    shows: (value) => options.some((one) => same(one.value, value)),
     write(value) {
-      const index = options.findIndex((one) => one.value === value);
+      const index = options.findIndex((one) => same(one.value, value));
       el.value = index < 0 ? "" : String(index);
       update();
     },
@@ -303,11 +367,49 @@ function json(self) {
     read() {
       if (el.value.trim() === "") return undefined;
       try {
-        return parse(el.value);
+        return parse(el.value, true);
       } catch (error) {
         throw new Problem(`This is not JSON: ${error.message}.`);
       }
     },
-    write: (value) => (el.value = JSON.stringify(value, null, 2)),
+    shows: () => true,
+    write: (value) => (el.value = write(value, null, 2)),
   };
+}
+
+/** A value of any kind in one box: JSON, or a text without quotes where it cannot be taken for JSON. */
+function any(self) {
+  const el = h("textarea", { id: self.id, class: "any", rows: 1, spellcheck: "false", autocomplete: "off" });
+  const grow = () => (el.rows = Math.min(8, el.value.split("\n").length));
+  el.addEventListener("input", grow);
+  return {
+    el,
+    hint: "text, or JSON such as 5, true, [1, 2]",
+    read() {
+      const text = el.value.trim();
+      if (text === "") return undefined;
+      try {
+        return parse(text, true);
+      } catch (error) {
+        if (/^["{[]/.test(text)) throw new Problem(`This begins like JSON and is not: ${error.message}.`, el.value);
+        return el.value;
+      }
+    },
+    shows: () => true,
+    write(value) {
+      el.value = typeof value === "string" && isPlain(value) ? value : write(value, null, 2);
+      grow();
+    },
+  };
+}
+
+/** Whether a text without quotes is read as itself. */
+function isPlain(text) {
+  if (text === "" || text !== text.trim() || /^["{[]|\r/.test(text)) return false;
+  try {
+    JSON.parse(text);
+    return false;
+  } catch {
+    return true;
+  }
 }

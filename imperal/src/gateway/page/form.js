@@ -1,10 +1,11 @@
 // The form of one function. Owns its text, its submit button, the switch to plain JSON, where an
 // error is shown, and the draft that survives a reload. The controls are fields.js.
 
-import { ApiError, parse } from "./api.js";
+import { ApiError } from "./api.js";
 import { explain } from "./calls.js";
 import { h, icon, newId } from "./dom.js";
 import { control } from "./fields.js";
+import { parse, same, write } from "./numbers.js";
 import { describe, steps } from "./schema.js";
 import { kept } from "./secrets.js";
 import { count, humanise } from "./words.js";
@@ -74,11 +75,18 @@ export class FunctionForm {
       this.body.append(this.control.el);
     } else {
       const field = { ...describe(this.schema, this.schema, "", true), title: "", help: "" };
-      this.control = control(field, value);
-      const empty = field.kind === "object" && !field.also && field.fields().length === 0;
+      this.control = control(field, value, value !== undefined);
+      if (value !== undefined && !same(this.control.read([]), value)) return this.buildJson(value);
+      const empty = field.kind === "object" && !field.also && !field.rest && field.fields().length === 0 && !Object.keys(value ?? {}).length;
       this.body.append(empty ? h("p", { class: "help" }, "It needs nothing from you.") : this.control.el);
     }
     this.mode.textContent = this.asJson ? "Back to the form" : "Edit as JSON";
+  }
+
+  /** The form cannot hold these parameters as they are: JSON can. */
+  buildJson(value) {
+    this.asJson = true;
+    this.build(value);
   }
 
   toggle() {
@@ -152,7 +160,7 @@ export class FunctionForm {
   draft() {
     try {
       const text = sessionStorage.getItem(draftKey(this.owner, this.app, this.fn));
-      return text ? parse(text) : undefined;
+      return text ? parse(text, true) : undefined;
     } catch {
       return undefined; // storage that is blocked or holds an older shape: start empty
     }
@@ -166,7 +174,7 @@ export class FunctionForm {
   keepDraft() {
     this.draftTimer = null;
     try {
-      sessionStorage.setItem(draftKey(this.owner, this.app, this.fn), JSON.stringify(kept(this.control.read([]), this.schema)));
+      sessionStorage.setItem(draftKey(this.owner, this.app, this.fn), write(kept(this.control.read([]), this.schema)));
     } catch {
       // storage is blocked or full: the draft lives as long as the page
     }

@@ -5,6 +5,7 @@
 import { fill, h, icon, refill } from "./dom.js";
 
 const BEEN = "imperal:been-here";
+const LEFT = "imperal:signed-out";
 const CHANNEL = "imperal:session";
 
 function beenHere() {
@@ -31,16 +32,41 @@ function wayIn(lead) {
   ];
 }
 
+/** Whether this tab has just signed out; said once. */
+function hasLeft() {
+  try {
+    const left = sessionStorage.getItem(LEFT) !== null;
+    sessionStorage.removeItem(LEFT);
+    return left;
+  } catch {
+    return false; // storage is blocked: see beenHere()
+  }
+}
+
+/** The session was ended here: what the page knows goes with it, in every tab of this browser. */
+export function leave() {
+  try {
+    sessionStorage.setItem(LEFT, "1");
+  } catch {
+    // storage is blocked: the gate says that the session has ended
+  }
+  const channel = new BroadcastChannel(CHANNEL);
+  channel.postMessage(null);
+  channel.close();
+  location.replace(location.pathname);
+}
+
 /** Shows how to get in, instead of the page. */
 export function showGate(el) {
   const been = beenHere();
-  const title = h("h1", { class: "gate-title", tabindex: "-1" }, been ? "Your session has ended" : "This browser is not signed in yet");
+  const left = hasLeft();
+  const title = h("h1", { class: "gate-title", tabindex: "-1" }, left ? "You are signed out" : been ? "Your session has ended" : "This browser is not signed in yet");
   const lead = been ? "Nothing is lost: your chat and your tasks are in the ledger, and running work goes on." : "The page opens with a one-time link from the terminal, so that nobody else on this machine or network can read your chat.";
   refill(el, h("div", { class: "gate-card" }, h("span", { class: "tile live" }, icon("key")), title, wayIn(lead)));
   document.body.classList.add("gated");
   el.hidden = false;
   title.focus();
-  new BroadcastChannel(CHANNEL).addEventListener("message", () => location.reload());
+  new BroadcastChannel(CHANNEL).addEventListener("message", ({ data }) => data !== null && location.reload());
 }
 
 let ended = false;

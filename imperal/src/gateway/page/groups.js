@@ -2,20 +2,27 @@
 // and removing, and finding the control at a path. Single values are fields.js.
 
 import { h, icon, newId, refill } from "./dom.js";
+import { isExact } from "./numbers.js";
 import { describe } from "./schema.js";
 import { humanise } from "./words.js";
 
 const KINDS = { object, list, tuple, map, variants };
 
-/** The control of a group; `make(field, value)` makes the controls inside. */
-export function groupControl(field, value, make) {
+/** The control of a group; `make(field, value, filled)` makes the controls inside. */
+export function groupControl(field, value, make, filled) {
   const start = value === null ? undefined : value;
-  return field.name !== "" && !field.required && field.kind !== "list" && field.kind !== "map"
-    ? optional(field, start, make)
-    : KINDS[field.kind](field, start, make);
+  const mayBeAbsent = field.name !== "" && (!field.required || field.nullable) && field.kind !== "list" && field.kind !== "map";
+  const made = mayBeAbsent ? optional(field, start, make, filled) : KINDS[field.kind](field, start, make, filled);
+  if (value !== null && !(field.required && field.nullable)) return made;
+  const blank = (read) => read === undefined || (value === null && Object.keys(read).length === 0);
+  return { ...made, read: (problems) => (read => (blank(read) ? null : read))(made.read(problems)) };
 }
 
-const isObject = (value) => value !== null && typeof value === "object" && !Array.isArray(value);
+const isObject = (value) => value !== null && typeof value === "object" && !Array.isArray(value) && !isExact(value);
+const own = (value, key) => (Object.hasOwn(value, key) ? value[key] : undefined);
+
+/** Sets a key of any name, also one that objects give a meaning to. */
+const put = (out, key, value) => Object.defineProperty(out, key, { value, enumerable: true, configurable: true, writable: true });
 
 /** The frame of a group: a legend, help, a body, and a place for its own error. */
 function frame(field, ...body) {
@@ -44,11 +51,11 @@ function frame(field, ...body) {
 }
 
 /** A group that need not be there: a button makes it, another takes it away. */
-function optional(field, value, make) {
+function optional(field, value, make, filled) {
   let inner = null;
   const slot = h("div", { class: "optional-group" });
   const add = (start) => {
-    inner = KINDS[field.kind]({ ...field }, start, make);
+    inner = KINDS[field.kind]({ ...field }, start, make, filled && start !== undefined);
     const drop = h("button", { type: "button", class: "quiet small", onclick: remove }, icon("trash"), `Remove ${field.title.toLowerCase()}`);
     refill(slot, inner.el, drop);
   };
@@ -63,7 +70,6 @@ function optional(field, value, make) {
   return {
     el: slot,
     read: (problems) => inner?.read(problems),
-    write: (next) => (next === undefined || next === null ? remove() : add(next)),
     find: (path) => inner?.find(path) ?? null,
     fail(message) {
       if (!inner) add(undefined);
@@ -74,30 +80,40 @@ function optional(field, value, make) {
   };
 }
 
-function object(field, value, make) {
+function object(field, value, make, filled) {
   const given = isObject(value) ? value : {};
-  const controls = new Map(field.fields().map((sub) => [sub.name, make(sub, given[sub.name])]));
-  const also = field.also && make({ ...field.also, name: "", title: "", help: "", required: true, root: field.root }, value);
-  const self = frame(field, [...controls.values()].map((c) => c.el), also?.el);
+  const fields = field.fields();
+  const names = new Set(fields.map((sub) => sub.name));
+  const controls = new Map(fields.map((sub) => [sub.name, make(sub, own(given, sub.name), filled)]));
+  const others = Object.fromEntries(Object.entries(given).filter(([key]) => !names.has(key)));
+  const also = field.also && make({ ...field.also, name: "", title: "", help: "", required: true, root: field.root, schema: {} }, value === undefined ? undefined : others, filled);
+  const rest = !also && (field.rest !== null || Object.keys(others).length > 0) ? restOf(field, others, make, names) : null;
+  const self = frame(field, [...controls.values()].map((c) => c.el), also?.el, rest?.el);
   return {
     ...self,
     read(problems) {
       const out = {};
       for (const [key, c] of controls) {
         const part = c.read(problems);
-        if (part !== undefined) out[key] = part;
+        if (part !== undefined) put(out, key, part);
       }
-      return also ? { ...out, ...also.read(problems) } : out;
+      const more = { ...also?.read(problems), ...rest?.read(problems) };
+      for (const key of Object.keys(more)) put(out, key, more[key]);
+      return out;
     },
-    write(next) {
-      for (const [key, c] of controls) if (next?.[key] !== undefined) c.write(next[key]);
-      also?.write(next);
-    },
-    find([key, ...rest]) {
+    find([key, ...deeper]) {
       if (key === undefined) return this;
-      return controls.has(key) ? (controls.get(key).find(rest) ?? controls.get(key)) : (also?.find([key, ...rest]) ?? this);
+      if (controls.has(key)) return controls.get(key).find(deeper) ?? controls.get(key);
+      return also?.find([key, ...deeper]) ?? rest?.find([key, ...deeper]) ?? this;
     },
   };
+}
+
+/** The keys of an object that its schema does not name. */
+function restOf(field, others, make, taken) {
+  const title = field.fields().length ? "Other fields" : field.title || "Fields";
+  const help = field.rest === null ? "not in the function's description, and sent as they are" : "";
+  return map({ ...field, name: "rest", title, help, required: true, nullable: false, items: field.rest ?? true, schema: {} }, others, make, true, taken);
 }
 
 /** Rows that come and go; `row(value)` makes one. Shared by lists and maps. */
@@ -133,11 +149,6 @@ function rows(field, row, word) {
     items,
     add,
     parts: [listed, more],
-    reset() {
-      items.splice(0);
-      listed.replaceChildren();
-      renumber();
-    },
   };
 }
 
@@ -150,27 +161,23 @@ function bounds({ minItems: min, maxItems: max }) {
 /** `Tags` -> `tag`: what one item of a list is called. */
 const singular = (title) => title.toLowerCase().replace(/ies$/, "y").replace(/([^s])s$/, "$1");
 
-function list(field, value, make) {
+function list(field, value, make, filled) {
   const word = singular(field.title);
   const row = (start, index) => {
     const item = describe(field.items, field.root, word, true);
     item.title = `${humanise(word)} ${index + 1}`;
-    return make(item, start);
+    return make(item, start, start !== undefined);
   };
+  const isEmpty = Array.isArray(value) && value.length === 0; // empty is not absent
   const table = rows(field, row, word);
   const self = frame({ ...field, help: [field.help, bounds(field.schema)].filter(Boolean).join(" · ") }, table.parts);
-  const write = (next) => {
-    table.reset();
-    const start = Array.isArray(next) ? next : Array.from({ length: field.required ? (field.schema.minItems ?? 0) : 0 });
-    start.forEach((one) => table.add(one));
-  };
-  write(value);
+  const first = Array.isArray(value) ? value : Array.from({ length: field.required && !filled ? (field.schema.minItems ?? 0) : 0 });
+  first.forEach((one) => table.add(one));
   return {
     ...self,
-    write,
     read(problems) {
       const out = table.items.map((item) => item.made.read(problems));
-      if (!out.length && !field.required) return undefined;
+      if (!out.length && !field.required && !isEmpty) return undefined;
       const { minItems, maxItems } = field.schema;
       if (out.length < minItems || out.length > maxItems) problems.push({ control: self, message: `This needs ${bounds(field.schema)}.` });
       return out;
@@ -182,68 +189,69 @@ function list(field, value, make) {
   };
 }
 
-function tuple(field, value, make) {
+function tuple(field, value, make, filled) {
   const given = Array.isArray(value) ? value : [];
-  const parts = field.parts.map((part, index) => make({ ...describe(part, field.root, String(index + 1), true) }, given[index]));
+  const parts = field.parts.map((part, index) => make({ ...describe(part, field.root, String(index + 1), true) }, given[index], filled));
   const self = frame(field, h("div", { class: "parts" }, parts.map((part) => part.el)));
   return {
     ...self,
     read: (problems) => parts.map((part) => part.read(problems)),
-    write: (next) => parts.forEach((part, index) => part.write(next?.[index])),
     find: ([index, ...rest]) => parts[index]?.find(rest) ?? parts[index] ?? self,
   };
 }
 
-function map(field, value, make) {
+function map(field, value, make, filled, taken = new Set()) {
+  const inside = describe(field.items, field.root, "value", true);
+  const item = { ...inside, kind: inside.kind === "json" ? "any" : inside.kind, title: "Value" };
   const row = (start) => {
     const key = h("input", { type: "text", class: "key", "aria-label": "Name", placeholder: "Name", autocomplete: "off", value: start?.[0] ?? "" });
-    const inner = make({ ...describe(field.items, field.root, "value", true), title: "Value" }, start?.[1]);
-    return { key, inner, el: h("div", { class: "pair" }, key, inner.el), focus: () => key.focus() };
+    const inner = make(item, start?.[1], start !== undefined);
+    // A box of one line has no place for a line break: such a name stays as it is.
+    const fixed = start !== undefined && key.value !== start[0];
+    key.readOnly = fixed;
+    return { name: () => (fixed ? start[0] : key.value), wasEmpty: start?.[0] === "", inner, el: h("div", { class: "pair" }, key, inner.el), focus: () => key.focus() };
   };
   const table = rows(field, row, "entry");
   const self = frame(field, table.parts);
-  const write = (next) => {
-    table.reset();
-    Object.entries(isObject(next) ? next : {}).forEach((pair) => table.add(pair));
-  };
-  write(value);
+  const first = isObject(value) ? Object.entries(value) : [];
+  first.forEach((pair) => table.add(pair));
+  const isEmpty = isObject(value) && !first.length;
   return {
     ...self,
-    write,
     read(problems) {
       const out = {};
       for (const { made } of table.items) {
         const part = made.inner.read(problems);
-        if (made.key.value === "" || made.key.value in out) problems.push({ control: self, message: "Every entry needs a name of its own." });
-        out[made.key.value] = part;
+        const name = made.name();
+        const clash = Object.hasOwn(out, name) || taken.has(name);
+        if (clash || (name === "" && !made.wasEmpty)) problems.push({ control: self, message: "Every entry needs a name of its own." });
+        if (!clash && part !== undefined) put(out, name, part);
       }
-      return !table.items.length && !field.required ? undefined : out;
+      return !table.items.length && !field.required && !isEmpty ? undefined : out;
     },
     find([key, ...rest]) {
-      const item = table.items.find(({ made }) => made.key.value === key)?.made.inner;
-      return item ? (item.find(rest) ?? item) : self;
+      const inner = table.items.find(({ made }) => made.name() === key)?.made.inner;
+      return inner ? (inner.find(rest) ?? inner) : self;
     },
   };
 }
 
-function variants(field, value, make) {
+function variants(field, value, make, filled) {
   const pick = picker(field.options);
   const body = h("div", { class: "variant" });
   let inner = null;
   const show = (index, start) => {
     const one = field.options[index];
-    inner = make({ ...describe(one.schema, field.root, "", true), title: one.title, help: "" }, start);
+    inner = make({ ...describe(one.schema, field.root, "", true), title: one.title, help: "" }, start, filled && start !== undefined);
     refill(body, pick.help && one.help && h("p", { class: "help" }, one.help), inner.el);
   };
-  const write = (next) => {
-    const found = next === undefined ? 0 : field.options.findIndex((one) => one.accepts(next));
-    pick.choose(Math.max(0, found));
-    show(Math.max(0, found), found < 0 ? undefined : next);
-  };
+  // A value of no variant is not drawn here: what is read then differs, and JSON takes its place.
+  const found = value === undefined ? 0 : field.options.findIndex((one) => one.accepts(value));
+  pick.choose(Math.max(0, found));
+  show(Math.max(0, found), found < 0 ? undefined : value);
   pick.el.addEventListener("change", (event) => event.target.closest("[data-pick]") && show(pick.chosen()));
   const self = frame(field, pick.el, body);
-  write(value);
-  return { ...self, write, read: (problems) => inner.read(problems), find: (path) => inner.find(path) ?? self };
+  return { ...self, read: (problems) => inner.read(problems), find: (path) => inner.find(path) ?? self };
 }
 
 const RADIOS = 3; // variants that are shown side by side; more are a menu

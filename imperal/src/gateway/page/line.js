@@ -9,7 +9,8 @@
 // page that asked. Where the browser has no locks (plain http beyond this machine), each page has a
 // line of its own, which rests while nobody looks.
 
-import { onSessionOver, parse, sessionOver } from "./api.js";
+import { onSessionOver, sessionOver } from "./api.js";
+import { parse } from "./numbers.js";
 import { Stream, catchUp } from "./stream.js";
 
 const BEAT_MS = 2000; // the reader says at most this often where it stands
@@ -90,7 +91,7 @@ export class Line {
 
   /** One message, wherever it came from. False asks for the stream to be read again. */
   take(name, text, id) {
-    const data = parse(text);
+    const data = parse(text, name === "turn");
     if (name === "hello" && data.head < this.feed.lastSeq) location.reload(); // another ledger behind the same address
     else if (name === "hello") this.feed.refreshTasks().catch(() => {}); // the next message brings it as well
     if (name === "pruned") return this.pruned(data.pruned);

@@ -2,18 +2,23 @@
 // data without a tree is results.js, what a click does is acts.js.
 //
 // A tree is the extension's and is not trusted: text becomes text nodes, class names and styles of
-// its own are left out, addresses and images obey the rules of results.js, and a click can do no
+// its own are left out, addresses and pictures obey the rules of links.js and pictures.js, and a click can do no
 // more than the user could by hand. A type that is not known here shows its children, or its
 // properties by shape. Depth and size are bounded.
 
 import { actionOf, button, linkTo, rowActions } from "./acts.js";
 import { h, icon } from "./dom.js";
 import { fieldNodes } from "./inputs.js";
-import { imageFor, longText, more, shape } from "./results.js";
+import { relaxed, write } from "./numbers.js";
+import { longText, more, verbatim } from "./parts.js";
+import { imageFor } from "./pictures.js";
+import { shape } from "./results.js";
 import { humanise } from "./words.js";
 
 const DEPTH = 16;
 const NODES = 600;
+const JSON_TEXT = 2000; // characters of a value where a text should be
+const COLUMNS = 50; // of a table
 
 const isNode = (value) => value !== null && typeof value === "object" && typeof value.type === "string" && (value.props === undefined || (value.props !== null && typeof value.props === "object"));
 
@@ -33,14 +38,17 @@ function draw(node, room, depth) {
   Object.defineProperty(at, "all", { value: (children) => listOf(children).map((child) => draw(child, room, depth + 1)) });
   const known = Object.hasOwn(TYPES, node.type) ? TYPES[node.type] : null;
   try {
-    return known ? known(node.props ?? {}, at) : unknown(node, at);
+    return known ? known(numbersOf(node.props ?? {}), at) : unknown(node, at);
   } catch {
     return unknown(node, at); // props of another form than the type has
   }
 }
 
+/** Properties with such numbers as a node can compute with; what it hands on stays as it is. */
+const numbersOf = (props) => Object.fromEntries(Object.entries(props).map(([key, value]) => [key, relaxed(value)]));
+
 const listOf = (value) => (Array.isArray(value) ? value : value === null || value === undefined ? [] : [value]);
-const plain = (value) => (value === null || value === undefined ? "" : typeof value === "object" ? JSON.stringify(value) : String(value));
+const plain = (value) => (value === null || value === undefined ? "" : typeof value === "object" ? write(value).slice(0, JSON_TEXT) : String(value));
 
 const TONES = { green: "good", success: "good", emerald: "good", red: "bad", error: "bad", danger: "bad", destructive: "bad", yellow: "warn", amber: "warn", orange: "warn", warn: "warn", warning: "warn", blue: "live", info: "live", primary: "live", purple: "plum", violet: "plum" };
 const toneOf = (color) => TONES[String(color ?? "").toLowerCase()] ?? "plain";
@@ -146,14 +154,14 @@ function item({ title, subtitle, meta, avatar, badge: mark, on_click: click, act
 }
 
 function table({ columns, rows, empty_text: empty }, at) {
-  const shown = listOf(columns).map((column) => (typeof column === "string" ? { key: column, label: humanise(column) } : column));
+  const shown = listOf(columns).slice(0, COLUMNS).map((column) => (typeof column === "string" ? { key: column, label: humanise(column) } : column));
   const all = listOf(rows);
   if (!all.length) return h("p", { class: "ui-empty" }, at.text(empty) || "The table has no rows.");
-  const numeric = new Set(shown.map(({ key }) => key).filter((key) => all.every((row) => row[key] === null || row[key] === undefined || typeof row[key] === "number")));
+  const numeric = new Set(shown.map(({ key }) => key).filter((key) => all.every((row) => row[key] === null || row[key] === undefined || typeof relaxed(row[key]) === "number")));
   const cell = (value) => (isNode(value) ? at.draw(value) : shape(value ?? null, 2));
   let sorted = { key: null, up: true };
   const draw = () => {
-    const value = (row) => row[sorted.key]?.props?.value ?? row[sorted.key]?.props?.label ?? row[sorted.key]?.props?.content ?? row[sorted.key] ?? "";
+    const value = (row) => row[sorted.key]?.props?.value ?? row[sorted.key]?.props?.label ?? row[sorted.key]?.props?.content ?? relaxed(row[sorted.key]) ?? "";
     const order = sorted.key === null ? all : [...all].sort((a, b) => compare(value(a), value(b)) * (sorted.up ? 1 : -1));
     const body = more(order, (part) =>
       h(
@@ -187,7 +195,7 @@ function table({ columns, rows, empty_text: empty }, at) {
 const compare = (a, b) => (typeof a === "number" && typeof b === "number" ? a - b : String(a).localeCompare(String(b), undefined, { numeric: true }));
 
 function pairs({ items }, at) {
-  return h("dl", { class: "pairs" }, listOf(items).map(({ key, label, value }) => h("div", { class: "pair-row" }, h("dt", null, at.text(label ?? key)), h("dd", null, isNode(value) ? at.draw(value) : shape(value ?? null, 2)))));
+  return more(listOf(items), (part) => h("dl", { class: "pairs" }, part.map(({ key, label, value }) => h("div", { class: "pair-row" }, h("dt", null, at.text(label ?? key)), h("dd", null, isNode(value) ? at.draw(value) : shape(value ?? null, 2))))));
 }
 
 function divider({ label }, at) {
@@ -221,7 +229,7 @@ function timeline({ items }, at) {
   return more(listOf(items), (part) => h("ol", { class: "ui-timeline" }, part.map(({ title, description, time, color }) => h("li", { class: toneOf(color) }, h("div", null, h("strong", null, at.text(title)), time && h("span", { class: "muted" }, ` ${at.text(time)}`)), description && h("div", { class: "sub muted" }, at.text(description))))));
 }
 
-const code = ({ content }, at) => h("pre", { class: "json", tabindex: "0" }, at.text(content));
+const code = ({ content }, at) => verbatim(at.text(content));
 const avatarOf = ({ fallback, src }, at) => imageFor(at.text(src), "", "app-icon") ?? h("span", { class: "tile", "aria-hidden": "true" }, at.text(fallback).slice(0, 2));
 const failure = ({ message, title, retry }, at) => [alert({ message, title, variant: "error" }, at), retry && button({ label: "Try again", variant: "secondary", on_click: retry }, at)];
 

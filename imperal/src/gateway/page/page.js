@@ -2,6 +2,7 @@
 // part owns alone: the top bar, asking before a destructive call, the sheet of a phone, and the
 // keys that work everywhere.
 
+import { accountMenu } from "./account.js";
 import { Announcer } from "./announce.js";
 import { get, onSessionOver } from "./api.js";
 import { Audit } from "./audit.js";
@@ -78,9 +79,8 @@ function showSheet(open) {
 function buildTop({ user, extensions }) {
   const only = extensions.length === 1 ? extensions[0] : null;
   refill($("brand"), only && appIcon(only), h("span", { class: "brand-name" }, only?.name ?? "Extensions"));
-  refill($("who"), user.email ?? user.id);
-  $("who").title = `Signed in as ${user.id} of ${user.tenant_id}`;
-  for (const id of ["tools", "runbar", "who"]) $(id).hidden = false;
+  accountMenu($("account"), user, notice);
+  for (const id of ["tools", "runbar", "account"]) $(id).hidden = false;
   fill($("open-audit"), [icon("shield"), h("span", { class: "tool-word" }, "Audit")]);
 }
 

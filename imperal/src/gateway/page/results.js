@@ -1,18 +1,23 @@
-// Shows the data of an answer by its shape: text, pairs, table, list, links and images; the raw
-// JSON is one click away. Owns shapes only: what a turn is, is turns.js, a UI tree nodes.js.
+// Shows the data of an answer by its shape: text, pairs, table, list, links and pictures; the raw
+// JSON is one click away. Owns shapes only: what a turn is, is turns.js, a UI tree nodes.js, how much
+// is drawn at once parts.js.
 //
-// Data is the extension's and is not trusted: it becomes text nodes, and only http and https
-// addresses become links.
+// Data is the extension's and is not trusted: it becomes text nodes, only http and https addresses
+// become links (links.js), and no picture of another host is loaded by itself (pictures.js).
 
-import { isExact } from "./api.js";
 import { h, icon, newId, refill } from "./dom.js";
+import { link, linked, urlOf } from "./links.js";
+import { isExact, write } from "./numbers.js";
+import { code, jsonOf, longText, more } from "./parts.js";
+import { imageFor } from "./pictures.js";
 import { count, fullTime, humanise, standing } from "./words.js";
 
-const ROWS = 25;
 const COLUMNS = 8;
 const FEW = 10; // rows that one counts at a glance
+const KEYS = 50; // pairs that are shown at first
 const DEPTH = 3;
-const LONG_TEXT = 1200;
+const IN_TEXT = 5000; // characters of a text inside of an answer
+const IN_CELL = 200; // characters of JSON in a cell of a table
 
 const isObject = (value) => value !== null && typeof value === "object" && !Array.isArray(value) && !isExact(value);
 const isEmpty = (value) => value === null || value === undefined || value === "" || (isObject(value) && !Object.keys(value).length) || (Array.isArray(value) && !value.length);
@@ -48,11 +53,12 @@ function list(values, depth) {
 const isTag = (value) => typeof value === "number" || (typeof value === "string" && value !== "" && value.length <= 24 && !/^https?:|^data:|\n/.test(value));
 
 function pairs(value, depth) {
-  return h(
+  const entries = Object.entries(value);
+  return more(entries, (part) => h(
     "dl",
     { class: "pairs" },
-    Object.entries(value).map(([key, one]) => h("div", { class: isScalar(one) || (Array.isArray(one) && one.every(isTag)) ? "pair-row" : "pair-row deep" }, h("dt", null, humanise(key)), h("dd", null, shape(one, depth + 1)))),
-  );
+    part.map(([key, one]) => h("div", { class: isScalar(one) || (Array.isArray(one) && one.every(isTag)) ? "pair-row" : "pair-row deep" }, h("dt", null, humanise(key)), h("dd", null, shape(one, depth + 1)))),
+  ), KEYS);
 }
 
 function table(rows) {
@@ -81,18 +87,12 @@ function table(rows) {
 function cell(value) {
   if (value === undefined || value === null) return h("span", { class: "muted" }, "–");
   if (isScalar(value)) return scalar(value);
-  if (Array.isArray(value) && value.every(isScalar)) return value.map(plain).join(", ");
-  return h("code", { class: "inline-json" }, JSON.stringify(value));
+  if (Array.isArray(value) && value.length <= ROOM && value.every(isScalar)) return short(value.map(plain).join(", "));
+  return h("code", { class: "inline-json" }, short(write(value)));
 }
 
-/** The first rows, and a button for all of them. */
-export function more(values, render) {
-  if (values.length <= ROWS) return render(values);
-  const holder = h("div", { class: "more" }, render(values.slice(0, ROWS)));
-  const button = h("button", { type: "button", class: "quiet small", onclick: () => holder.replaceChildren(render(values)) }, `Show all ${values.length}`);
-  holder.append(button);
-  return holder;
-}
+const ROOM = 50; // items of a list that stand in a cell
+const short = (text) => (text.length > IN_CELL ? `${text.slice(0, IN_CELL)}…` : text);
 
 const plain = (value) => (isExact(value) ? value.rawJSON : String(value));
 
@@ -105,70 +105,15 @@ function scalar(value, large = false) {
   const url = urlOf(value);
   if (url) return link(url, value);
   if (INSTANT.test(value) && !Number.isNaN(Date.parse(value))) return h("time", { datetime: value, title: value }, fullTime(value));
-  return large ? longText(value) : h("span", { class: "text" }, linked(value));
+  return large ? longText(value) : value.length > IN_TEXT ? longText(value) : h("span", { class: "text", dir: "auto" }, linked(value));
 }
 
 const INSTANT = /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?(Z|[+-]\d\d:\d\d)$/;
 
-/** The address of a text that is one and nothing else; null for any scheme that could run code. */
-export function urlOf(text) {
-  if (!/^https?:\/\/\S+$/i.test(text)) return null;
-  return URL.canParse(text) ? text : null;
-}
-
-/** An image from a text that names one, or null. Never of this server: a picture must not be a request. */
-export function imageFor(text, alt, look = "picture") {
-  const isData = /^data:image\/(png|jpe?g|gif|webp|avif);base64,[A-Za-z0-9+/=]+$/.test(text);
-  const url = urlOf(text);
-  const isFile = url && new URL(url).protocol === "https:" && /\.(png|jpe?g|gif|webp|avif|svg)$/i.test(new URL(url).pathname);
-  if (!isData && !isFile) return null;
-  const name = alt !== undefined && alt !== "" ? alt : look !== "picture" ? "" : isFile ? new URL(url).pathname.split("/").pop() : "Image in the answer";
-  const img = h("img", { class: look, src: text, alt: name, loading: "lazy", decoding: "async", referrerpolicy: "no-referrer" });
-  const shown = isFile ? h("a", { class: "picture-link", href: url, target: "_blank", rel: "noopener noreferrer" }, img) : img;
-  img.addEventListener("error", () => shown.replaceWith(isFile ? link(url, url) : h("span", { class: "muted" }, "an image that cannot be shown")));
-  return shown;
-}
-
-/** A link that leaves this page. */
-export function link(url, text) {
-  return h("a", { href: url, target: "_blank", rel: "noopener noreferrer" }, text, icon("external"), h("span", { class: "hidden" }, "(opens in a new tab)"));
-}
-
-/** A text with its addresses as links. */
-export function linked(text) {
-  const parts = [];
-  let from = 0;
-  for (const match of text.matchAll(/https?:\/\/[^\s<>"']+[^\s<>"'.,;:!?)\]}]/g)) {
-    if (!URL.canParse(match[0])) continue;
-    parts.push(text.slice(from, match.index), link(match[0], match[0]));
-    from = match.index + match[0].length;
-  }
-  return [...parts, text.slice(from)];
-}
-
-/** A text that may be long: its beginning, and a button for the rest. */
-export function longText(text) {
-  if (text.length <= LONG_TEXT) return h("div", { class: "long-text" }, linked(text));
-  const block = h("div", { class: "long-text" });
-  const button = h("button", { type: "button", class: "quiet small", "aria-expanded": "false" });
-  const set = (open) => {
-    block.replaceChildren(...linked(open ? text : `${text.slice(0, LONG_TEXT)}…`));
-    button.textContent = open ? "Show less" : `Show all ${text.length.toLocaleString()} characters`;
-    button.setAttribute("aria-expanded", String(open));
-  };
-  button.addEventListener("click", () => set(button.getAttribute("aria-expanded") === "false"));
-  set(false);
-  return h("div", null, block, button);
-}
-
-function code(value) {
-  return h("pre", { class: "json", tabindex: "0" }, JSON.stringify(value, null, 2));
-}
-
 /** Copy, and the raw JSON, as {tools, raw}. */
 export function showTools(data, tree = null) {
   const texts = tree ? [] : isObject(data) ? Object.values(data) : [data];
-  const copied = texts.length === 1 && typeof texts[0] === "string" ? texts[0] : JSON.stringify(data, null, 2);
+  const copied = () => (texts.length === 1 && typeof texts[0] === "string" ? texts[0] : jsonOf(data));
   const raw = h("div", { class: "raw", hidden: true });
   const toggle = h("button", { type: "button", class: "quiet small", "aria-expanded": "false" }, icon("braces"), "JSON");
   toggle.addEventListener("click", () => {
@@ -182,7 +127,7 @@ export function showTools(data, tree = null) {
 function copyButton(text) {
   const button = h("button", { type: "button", class: "quiet small" }, icon("copy"), "Copy");
   button.addEventListener("click", async () => {
-    const done = await navigator.clipboard.writeText(text).then(() => true, () => false);
+    const done = await navigator.clipboard.writeText(text()).then(() => true, () => false);
     refill(button, icon(done ? "check" : "alert"), done ? "Copied" : "Not allowed");
     setTimeout(() => refill(button, icon("copy"), "Copy"), 1600);
   });

@@ -2,6 +2,7 @@
 // Owns what a schema means for a form; fields.js makes controls of the answer. A schema that says
 // nothing a form could use becomes the kind `json`: a box for JSON, so nothing is ever out of reach.
 
+import { isExact, same, write } from "./numbers.js";
 import { humanise } from "./words.js";
 
 const LONG_NAMES = /(^|_)(text|body|content|message|description|prompt|draft|notes?|comment|summary|query|markdown|html|code)$/i;
@@ -9,6 +10,7 @@ const LONG_NAMES = /(^|_)(text|body|content|message|description|prompt|draft|not
 /**
  * The field of a schema. `name` is its key, `required` whether the key must be there.
  * Kinds: string, integer, number, boolean, choice, several, constant, object, list, tuple, map, variants, json.
+ * An object has `rest`, the schema of keys that it does not name, where it says that there may be some.
  */
 export function describe(schema, root, name, required) {
   const { schema: s, nullable } = unwrap(schema, root);
@@ -32,7 +34,7 @@ function shape(s, root, name) {
   if ("const" in s) return { kind: "constant", value: s.const };
   if (Array.isArray(s.enum)) return { kind: "choice", options: s.enum.map((value) => option(value)) };
   const branches = s.oneOf ?? s.anyOf;
-  if (branches && s.properties) return { kind: "object", fields: fieldsOf(s, root), also: variants(branches, root, name) };
+  if (branches && s.properties) return { kind: "object", fields: fieldsOf(s, root), rest: null, also: variants(branches, root, name) };
   if (branches) return choice(branches, root) ?? variants(branches, root, name);
   switch (s.type) {
     case "string":
@@ -53,11 +55,18 @@ function shape(s, root, name) {
 
 function object(s, root) {
   const known = Object.keys(s.properties ?? {}).length > 0;
-  if (!known && s.additionalProperties && typeof s.additionalProperties === "object") {
-    return { kind: "map", items: s.additionalProperties };
-  }
-  if (!known && s.additionalProperties === undefined && s.type === "object" && !s.title) return { kind: "json" };
-  return { kind: "object", fields: fieldsOf(s, root) };
+  const rest = restOf(s);
+  // An empty struct writes `properties: {}`; an object that says nothing of its keys is free.
+  if (!known && (rest !== null || (s.additionalProperties !== false && !s.properties))) return { kind: "map", items: rest ?? true };
+  return { kind: "object", fields: fieldsOf(s, root), rest };
+}
+
+/** The schema of the values whose keys an object does not name; null where it allows or promises none. */
+function restOf(s) {
+  const patterns = Object.values(s.patternProperties ?? {});
+  const more = s.additionalProperties ?? s.unevaluatedProperties;
+  if (patterns.length) return patterns.length === 1 && more === false ? patterns[0] : true;
+  return more === true || (more !== null && typeof more === "object") ? more : null;
 }
 
 const SEVERAL = 16; // choices that are shown as boxes to tick
@@ -82,7 +91,7 @@ function isLong(s, name) {
   return LONG_NAMES.test(name);
 }
 
-const option = (value, help, title) => ({ value, help: help ?? "", title: title ?? (typeof value === "string" ? humanise(value) : JSON.stringify(value)) });
+const option = (value, help, title) => ({ value, help: help ?? "", title: title ?? (typeof value === "string" ? humanise(value) : write(value)) });
 
 /** Branches that are all constants are one choice; null when they are not. */
 function choice(branches, root) {
@@ -126,17 +135,18 @@ function tagOf(s, root) {
 
 /** Whether a value is plausibly of a variant: by its tag, else by its keys, else by its type. */
 function fits(s, root, value) {
-  if ("const" in s) return s.const === value;
-  if (s.enum) return s.enum.includes(value);
+  if ("const" in s) return same(s.const, value);
+  if (s.enum) return s.enum.some((one) => same(one, value));
+  if (isExact(value)) return s.type === "number" || (s.type === "integer" && /^-?\d+$/.test(value.rawJSON));
   const isObject = value !== null && typeof value === "object" && !Array.isArray(value);
   if (s.properties) {
     if (!isObject) return false;
     const tag = tagOf(s, root);
-    if (tag) return value[tag.key] === tag.value;
-    return (s.required ?? []).every((key) => key in value);
+    if (tag) return Object.hasOwn(value, tag.key) && value[tag.key] === tag.value;
+    return (s.required ?? []).every((key) => Object.hasOwn(value, key));
   }
   const type = Array.isArray(value) ? "array" : value === null ? "null" : typeof value;
-  return s.type === type || (type === "number" && s.type === "integer" && Number.isInteger(value));
+  return s.type === undefined || s.type === type || (type === "number" && s.type === "integer" && Number.isInteger(value));
 }
 
 /** Follows references, joins `allOf`, and takes null out of the types: `{schema, nullable}`. */
@@ -178,8 +188,10 @@ function join(a, b) {
 function at(root, ref) {
   if (!ref.startsWith("#")) return null;
   const steps = decodeURIComponent(ref.slice(1)).split("/").slice(1);
-  return steps.reduce((node, step) => node?.[step.replaceAll("~1", "/").replaceAll("~0", "~")], root);
+  return steps.reduce((node, step) => own(node, step.replaceAll("~1", "/").replaceAll("~0", "~")), root);
 }
+
+const own = (node, key) => (node !== null && typeof node === "object" && Object.hasOwn(node, key) ? node[key] : undefined);
 
 /** `rows[2].id` or `/rows/2/id` as `["rows", 2, "id"]`. */
 export function steps(path) {

@@ -4,7 +4,8 @@
 import { get } from "./api.js";
 import { explain } from "./calls.js";
 import { h, icon, refill } from "./dom.js";
-import { longText, showData, showTools } from "./results.js";
+import { longText } from "./parts.js";
+import { showData, showTools } from "./results.js";
 import { TaskCard } from "./tasks.js";
 import { dayKey, dayName, fullTime, humanise, stateWord, time, took } from "./words.js";
 

@@ -6,7 +6,7 @@
 
 import { post, serverNow } from "./api.js";
 import { explain } from "./calls.js";
-import { h, icon, refill } from "./dom.js";
+import { h, icon, refill, visible } from "./dom.js";
 import { clock, humanise, span, stateWord, time, took } from "./words.js";
 
 const SOON_MS = 30_000; // so little is left of the cap that one should see it
@@ -92,7 +92,7 @@ export class TaskCard {
   set(name, el, text) {
     if (this.shown[name] === text) return;
     this.shown[name] = text;
-    el.textContent = text;
+    el.textContent = visible(text);
   }
 
   update(task) {
@@ -111,7 +111,7 @@ export class TaskCard {
     if (this.shown.spoken !== spoken) {
       this.shown.spoken = spoken;
       if (known) this.bar.setAttribute("aria-valuenow", String(whole));
-      this.bar.setAttribute("aria-valuetext", spoken);
+      this.bar.setAttribute("aria-valuetext", visible(spoken));
     }
     this.set("percent", this.percent, known ? `${whole} %` : "");
     this.showCancel();
@@ -150,7 +150,7 @@ export class TaskCard {
     this.asking = false;
     if (this.task.state !== "running") return;
     this.error.hidden = !message;
-    this.error.textContent = message ?? "";
+    this.error.textContent = visible(message ?? "");
     this.update(this.task);
   }
 

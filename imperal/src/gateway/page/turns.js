@@ -1,9 +1,11 @@
 // Shows one turn. Owns how each kind looks: the user's call with its parameters, a reply, a notice,
 // the outcome of a task, an error with its way out. Where turns stand in the chat is chat.js.
 
-import { isExact } from "./api.js";
-import { h, icon, refill } from "./dom.js";
-import { linked, longText, showData, showTools } from "./results.js";
+import { h, icon, refill, visible } from "./dom.js";
+import { isExact, write } from "./numbers.js";
+import { linked } from "./links.js";
+import { longText } from "./parts.js";
+import { showData, showTools } from "./results.js";
 import { showTree } from "./nodes.js";
 import { count, fullTime, humanise, stateWord, time, took } from "./words.js";
 
@@ -31,7 +33,7 @@ function asked(turn) {
   return h(
     "article",
     { class: "bubble", "aria-label": `You, ${time(turn.at)}` },
-    title ? h("h2", { class: "call-name" }, title) : h("div", { class: "long-text" }, linked(turn.text)),
+    title ? h("h2", { class: "call-name" }, title) : longText(turn.text),
     params(turn.params),
   );
 }
@@ -42,6 +44,7 @@ function edit(turn, acts) {
 
 const SHORT = 280; // characters of a parameter that are shown at first, and lines
 const LINES = 6;
+const MUCH = 20_000; // more than that comes in steps
 
 function params(value) {
   if (!value || typeof value !== "object" || !Object.keys(value).length) return null;
@@ -50,11 +53,11 @@ function params(value) {
     if (typeof v === "string") return clipped(v);
     if (typeof v === "boolean") return v ? "yes" : "no";
     if (typeof v === "number") return String(v);
-    return h("code", { class: "inline-json" }, clipped(JSON.stringify(v)));
+    return h("code", { class: "inline-json" }, clipped(write(v)));
   };
   const entries = Object.entries(value).filter(([, v]) => v !== null && v !== "");
-  if (entries.length === 1 && typeof entries[0][1] === "string") return h("div", { class: "param-text" }, one(entries[0][1]));
-  return h("dl", { class: "params" }, entries.map(([key, v]) => h("div", null, h("dt", null, humanise(key)), h("dd", null, one(v)))));
+  if (entries.length === 1 && typeof entries[0][1] === "string") return h("div", { class: "param-text", dir: "auto" }, one(entries[0][1]));
+  return h("dl", { class: "params" }, entries.map(([key, v]) => h("div", null, h("dt", null, humanise(key)), h("dd", { dir: "auto" }, one(v)))));
 }
 
 function clipped(text) {
@@ -63,14 +66,15 @@ function clipped(text) {
   const shown = h("span", null, `${start}…`);
   const button = h("button", { type: "button", class: "link" }, "Show all");
   button.addEventListener("click", () => {
-    shown.textContent = text;
+    if (text.length > MUCH) shown.replaceWith(longText(text));
+    else shown.textContent = visible(text);
     button.remove();
   });
   return [shown, " ", button];
 }
 
 function notice(turn) {
-  return h("article", { class: "notice-turn", "aria-label": `Notice, ${time(turn.at)}` }, h("div", null, linked(turn.text)), cut(turn), under(turn));
+  return h("article", { class: "notice-turn", "aria-label": `Notice, ${time(turn.at)}` }, longText(turn.text), cut(turn), under(turn));
 }
 
 function said(turn, acts) {
@@ -155,7 +159,7 @@ function wayOut(turn, acts) {
     refill(button, h("span", { class: "spinner", "aria-hidden": "true" }), "Starting…");
     const message = await acts.again(turn);
     error.hidden = !message;
-    error.textContent = message ?? "";
+    error.textContent = visible(message ?? "");
     if (message) idle();
     else done(acts.ranAgain(turn) ?? { times: 1, last: null });
   });

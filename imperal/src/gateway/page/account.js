@@ -1,0 +1,50 @@
+// Who is signed in, in the top bar, and signing out. Owns the menu and what is forgotten with it:
+// drafts, and the hosts whose pictures were allowed. What a browser without a session sees is gate.js.
+
+import { remove } from "./api.js";
+import { explain } from "./calls.js";
+import { h, icon, refill } from "./dom.js";
+import { leave } from "./gate.js";
+import { forgetHosts } from "./pictures.js";
+
+/** Fills the menu of the top bar, a `details`; `notice(..)` says what went wrong. */
+export function accountMenu(el, user, notice) {
+  const name = user.email ?? user.id;
+  const button = h("button", { type: "button", class: "quiet", onclick: () => signOut(button, notice) }, icon("key"), "Sign out");
+  refill(
+    el,
+    h("summary", { class: "tool", title: `Signed in as ${user.id} of ${user.tenant_id}` }, icon("person"), h("span", { class: "tool-word who", id: "who" }, name), h("span", { class: "hidden" }, ", account")),
+    h("div", { class: "account-menu" }, h("p", { class: "help" }, "Signed in as ", h("strong", null, name), " of ", h("strong", null, user.tenant_id)), button, h("p", { class: "help" }, "Running work goes on. A link from the terminal opens this page again.")),
+  );
+  const close = () => {
+    const held = el.contains(document.activeElement);
+    el.open = false;
+    if (held) el.firstChild.focus();
+  };
+  el.addEventListener("keydown", (event) => event.key === "Escape" && el.open && (event.stopPropagation(), close()));
+  document.addEventListener("click", (event) => el.open && !el.contains(event.target) && close());
+}
+
+async function signOut(button, notice) {
+  if (button.hasAttribute("aria-disabled")) return;
+  button.setAttribute("aria-disabled", "true");
+  try {
+    await remove("/v1/session");
+  } catch (error) {
+    if (error.status !== 401) {
+      button.removeAttribute("aria-disabled");
+      return notice(h("strong", null, "You are still signed in. "), explain(error));
+    }
+  }
+  forgetHosts();
+  forgetDrafts();
+  leave();
+}
+
+function forgetDrafts() {
+  try {
+    for (const key of Object.keys(sessionStorage)) if (key.startsWith("draft:")) sessionStorage.removeItem(key);
+  } catch {
+    // storage is blocked: there are no drafts
+  }
+}
