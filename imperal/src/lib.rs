@@ -116,6 +116,8 @@ mod task;
 pub mod testing;
 mod trace;
 #[cfg(feature = "platform")]
+mod visible;
+#[cfg(feature = "platform")]
 pub use app::{App, run};
 pub use context::{Context, User};
 pub use error::{Error, ErrorKind, RunningTask};

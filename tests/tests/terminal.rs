@@ -3,8 +3,9 @@
 mod terminal {
     #[cfg(unix)]
     mod folder;
+    mod hostile;
 
-    use super::{command, run, text};
+    use super::{PROBE, command, json_lines, run, text};
 }
 
 use std::path::Path;

@@ -46,7 +46,7 @@ impl Bars {
         let bar = self.multi.add(ProgressBar::new(100));
         bar.set_style(style(self.look, task.percent.is_some()));
         bar.set_elapsed(SystemTime::now().duration_since(started).unwrap_or_default());
-        bar.set_prefix(out::one_line(&task.name, NAME));
+        bar.set_prefix(out::one_line(&task.name, NAME, self.look));
         bar.enable_steady_tick(Duration::from_millis(120));
         self.of.insert(task.task_id, bar);
         if let Some(percent) = task.percent {
@@ -59,7 +59,7 @@ impl Bars {
         bar.set_style(style(self.look, true));
         #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "0 to 100")]
         bar.set_position(percent.clamp(0.0, 100.0) as u64);
-        bar.set_message(out::one_line(stage, 200));
+        bar.set_message(out::one_line(stage, 200, self.look));
     }
 
     pub(super) fn end(&mut self, task_id: TaskId) {

@@ -1,5 +1,6 @@
 //! Speaking to the platform from the terminal.
 
+use std::path::Path;
 use std::time::Duration;
 
 use reqwest::StatusCode;
@@ -12,6 +13,7 @@ use super::args::Reach;
 use super::exit::CliError;
 use super::folder::{DataFolder, Listening, Opened};
 use super::serve::{for_a_while, local_user};
+use super::{out, rows};
 use crate::app::App;
 use crate::function::Registry;
 use crate::gateway::{Bound, LocalKey};
@@ -20,6 +22,11 @@ use crate::platform::CallReply;
 
 /// How long a process that has just opened the folder may take until it listens.
 const UNTIL_LISTENING: Duration = Duration::from_secs(10);
+
+/// How long a connection may take.
+const CONNECT: Duration = Duration::from_secs(10);
+/// Most that is read of one answer. The platform's own pages are far smaller.
+const ANSWER_LIMIT: usize = 64 * 1024 * 1024;
 
 /// A way to the platform: a process that runs already, or one of our own.
 #[derive(Debug)]
@@ -39,14 +46,16 @@ pub(super) struct Wire {
 impl Client {
     pub(super) async fn reach(app: App, registry: Registry, reach: &Reach) -> Result<Self, CliError> {
         crate::context::choose_cryptography();
-        let http = reqwest::Client::builder().build()?;
         if let Some(url) = &reach.url {
             let token = super::serve::env_text("IMPERAL_TOKEN")?.unwrap_or_default();
             if token.is_empty() {
                 return Err(CliError::refused("set IMPERAL_TOKEN to your token for the platform at --url"));
             }
+            // Elsewhere: by the proxy of the environment, if there is one.
+            let http = builder().build()?;
             return Ok(Self { wire: Wire { http, url: url.trim_end_matches('/').to_owned(), token }, ours: None });
         }
+        let http = builder().no_proxy().build()?;
         let path = &reach.folder.data_dir;
         let deadline = Instant::now() + UNTIL_LISTENING;
         let folder = loop {
@@ -54,11 +63,12 @@ impl Client {
                 break folder;
             }
             // Another process has it: one that listens, or a command that is through in a moment.
-            if let Some(Listening { url, .. }) = DataFolder::listening(path)
-                && http.get(format!("{url}/healthz")).send().await.is_ok()
-            {
-                let token = LocalKey::of_folder(path)?.sign(&local_user())?;
-                return Ok(Self { wire: Wire { http, url, token }, ours: None });
+            if let Some(listening) = DataFolder::listening(path) {
+                let Some(url) = listening.local_url() else { return Err(elsewhere(path, &listening)) };
+                if http.get(format!("{url}/healthz")).send().await.is_ok() {
+                    let token = LocalKey::of_folder(path)?.sign(&local_user())?;
+                    return Ok(Self { wire: Wire { http, url, token }, ours: None });
+                }
             }
             if Instant::now() >= deadline {
                 return Err(CliError::unreachable(format!(
@@ -116,6 +126,43 @@ impl Client {
     }
 }
 
+/// Redirects are not followed: no route of a platform has one.
+fn builder() -> reqwest::ClientBuilder {
+    reqwest::Client::builder().redirect(reqwest::redirect::Policy::none()).connect_timeout(CONNECT)
+}
+
+/// For the process that has a data folder: straight to it, whatever proxy the environment names, which
+/// would get to see the folder's token.
+pub(super) fn local_http(patience: Duration) -> reqwest::Result<reqwest::Client> {
+    builder().no_proxy().timeout(patience).build()
+}
+
+fn elsewhere(path: &Path, listening: &Listening) -> CliError {
+    CliError::unreachable(format!(
+        "process {} has the data folder {} open and listens on {}, which is no loopback address; the folder's token is \
+         sent to no other",
+        listening.pid,
+        path.display(),
+        listening.url
+    ))
+    .hint(format!("add --url {} and set IMPERAL_TOKEN to a user's token", listening.url))
+}
+
+/// The whole body, within its limit.
+pub(super) async fn body_of(mut answer: reqwest::Response) -> Result<Vec<u8>, CliError> {
+    let mut body = Vec::new();
+    while let Some(chunk) = answer.chunk().await.map_err(reqwest::Error::without_url)? {
+        if body.len() + chunk.len() > ANSWER_LIMIT {
+            return Err(CliError::new(format!(
+                "the answer has more than {} MiB and is not read further: ask for less of it, with -n for example",
+                ANSWER_LIMIT >> 20
+            )));
+        }
+        body.extend_from_slice(&chunk);
+    }
+    Ok(body)
+}
+
 impl Wire {
     pub(super) async fn get<T: DeserializeOwned>(&self, path: &str) -> Result<T, CliError> {
         self.answer(self.http.get(format!("{}{path}", self.url))).await
@@ -144,12 +191,24 @@ impl Wire {
         }
         let answer = self.success(request).await?;
         let repeated = answer.headers().contains_key("idempotency-replayed");
-        let reply: CallReply = crate::json::read(&answer.bytes().await?)?;
+        let reply: CallReply = crate::json::read(&body_of(answer).await?).map_err(|error| {
+            self.unreadable(&error)
+                .hint("the function was called: look at the chat before you call it again".to_owned())
+        })?;
         Ok(CallReply { repeated, ..reply })
     }
 
     async fn answer<T: DeserializeOwned>(&self, request: reqwest::RequestBuilder) -> Result<T, CliError> {
-        Ok(crate::json::read(&self.success(request).await?.bytes().await?)?)
+        let body = body_of(self.success(request).await?).await?;
+        let error = match crate::json::read(&body) {
+            Ok(answer) => return Ok(answer),
+            Err(error) => error,
+        };
+        let Some((list, left_out)) = rows::without_unreadable(&body) else { return Err(self.unreadable(&error)) };
+        for row in left_out {
+            out::remark(&out::Look::of_stderr().line(&format!("left out, it cannot be read: {row}")));
+        }
+        Ok(list)
     }
 
     async fn success(&self, request: reqwest::RequestBuilder) -> Result<reqwest::Response, CliError> {
@@ -160,7 +219,12 @@ impl Wire {
         if status.is_success() {
             return Ok(answer);
         }
-        let bytes = answer.bytes().await?;
+        if status.is_redirection() {
+            let to = answer.headers().get("location").and_then(|to| to.to_str().ok()).unwrap_or("another address");
+            return Err(CliError::refused(format!("{} redirects to {to}, which is not followed", self.url))
+                .hint("give the address that answers itself as --url".to_owned()));
+        }
+        let bytes = body_of(answer).await?;
         let body: Value = crate::json::read(&bytes).unwrap_or_default();
         let part = |name: &str| body["error"][name].as_str().unwrap_or_default().to_owned();
         let text = match part("message") {
@@ -173,5 +237,10 @@ impl Wire {
             _ => CliError::new(text),
         };
         Err(refused.coded(part("code")))
+    }
+
+    fn unreadable(&self, error: &serde_json::Error) -> CliError {
+        CliError::new(format!("{} sent an answer that cannot be read: {error}", self.url))
+            .hint("is a platform of this version there?".to_owned())
     }
 }

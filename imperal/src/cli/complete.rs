@@ -13,10 +13,12 @@ use clap_complete::engine::CompletionCandidate;
 use clap_complete::env::{CompleteEnv, EnvCompleter, Shells};
 use serde_json::Value;
 
+use super::client::{body_of, local_http};
 use super::exit::CliError;
 use super::folder::DataFolder;
 use super::out;
 use super::serve::local_user;
+use super::task_id::Tasks;
 use crate::function::{FunctionDef, Registry, params_schema};
 use crate::gateway::LocalKey;
 use crate::ledger::Task;
@@ -106,7 +108,7 @@ pub(super) fn tasks(current: &OsStr) -> Vec<CompletionCandidate> {
             let short = super::task_id::short(task.task_id);
             let shown = if short.starts_with(&*current) { short } else { id };
             let said = shown.starts_with(&*current).then_some(shown)?;
-            Some(CompletionCandidate::new(said).help(Some(task.name.into())))
+            Some(CompletionCandidate::new(said).help(Some(out::Look::default().line(&task.name).into())))
         })
         .collect()
 }
@@ -163,13 +165,14 @@ fn running_tasks(words: &[String]) -> Option<Vec<Task>> {
     let given = words.iter().position(|word| word == "--data-dir").and_then(|at| words.get(at + 1)).cloned();
     let folder = given.or_else(|| std::env::var("IMPERAL_DATA_DIR").ok()).unwrap_or_else(|| ".imperal".to_owned());
     let folder = PathBuf::from(folder);
-    let url = DataFolder::listening(&folder)?.url;
+    let url = DataFolder::listening(&folder)?.local_url()?;
     let token = LocalKey::of_folder(&folder).ok()?.sign(&local_user()).ok()?;
     crate::context::choose_cryptography();
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().ok()?;
     runtime.block_on(async {
-        let http = reqwest::Client::builder().timeout(PATIENCE).build().ok()?;
+        let http = local_http(PATIENCE).ok()?;
         let answer = http.get(format!("{url}/v1/tasks/active")).bearer_auth(token).send().await.ok()?;
-        serde_json::from_value(answer.json::<Value>().await.ok()?["tasks"].take()).ok()
+        let body = body_of(answer).await.ok()?;
+        Some(crate::json::read::<Tasks>(&body).ok()?.tasks)
     })
 }

@@ -6,7 +6,7 @@
 use console::measure_text_width;
 use serde_json::{Map, Value};
 
-use super::out::{self, Look, Paint};
+use super::out::{Look, Paint};
 use super::table::Table;
 
 /// Lines for a value; none where there is nothing to show.
@@ -15,15 +15,15 @@ pub(super) fn lines(value: &Value, look: Look) -> Vec<String> {
         Value::Null => Vec::new(),
         Value::Object(fields) => of_fields(fields, look),
         Value::Array(items) => of_items(items, look),
-        scalar => out::plain(&word(scalar)).lines().map(str::to_owned).collect(),
+        scalar => look.foreign(&word(scalar)).lines().map(str::to_owned).collect(),
     }
 }
 
 fn of_fields(fields: &Map<String, Value>, look: Look) -> Vec<String> {
-    let widest = fields.keys().map(|key| measure_text_width(key)).max().unwrap_or(0);
+    let widest = fields.keys().map(|key| measure_text_width(&look.line(key))).max().unwrap_or(0);
     let mut lines = Vec::new();
     for (key, value) in fields {
-        let key = out::plain(key);
+        let key = look.line(key);
         let name = look.paint(Paint::Cyan, &key);
         let inner = narrower(look, 2);
         let value_lines = self::lines(value, inner);

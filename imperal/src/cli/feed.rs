@@ -46,7 +46,15 @@ async fn read(
     let mut stream = wire.stream(*seen).await?;
     let mut parser = Parser::default();
     while let Some(bytes) = stream.chunk().await? {
-        for message in parser.feed(&bytes)? {
+        let messages = match parser.feed(&bytes) {
+            Ok(messages) => messages,
+            // The same would come again.
+            Err(error) => {
+                let _ = sender.send(Err(error)).await;
+                return Ok(());
+            }
+        };
+        for message in messages {
             *failures = 0;
             let id = message.id;
             if sender.send(Ok(message)).await.is_err() {

@@ -2,6 +2,7 @@
 
 use std::fs::{File, TryLockError};
 use std::io;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
@@ -37,6 +38,19 @@ pub(super) struct Listening {
     pub(super) pid: u32,
 }
 
+impl Listening {
+    /// Where this machine reaches it, by a loopback address. A token of the folder goes nowhere else.
+    pub(super) fn local_url(&self) -> Option<String> {
+        let address: SocketAddr = self.url.strip_prefix("http://")?.parse().ok()?;
+        let ip = match address.ip() {
+            IpAddr::V4(ip) if ip.is_unspecified() => Ipv4Addr::LOCALHOST.into(),
+            IpAddr::V6(ip) if ip.is_unspecified() => Ipv6Addr::LOCALHOST.into(),
+            ip => ip,
+        };
+        ip.to_canonical().is_loopback().then(|| format!("http://{}", SocketAddr::new(ip, address.port())))
+    }
+}
+
 /// What became of trying to open a folder.
 #[derive(Debug)]
 pub(super) enum Opened {
@@ -56,6 +70,8 @@ impl DataFolder {
         match lock.try_lock() {
             Ok(()) => {
                 let files: Vec<_> = FILES.iter().map(|name| path.join(name)).collect();
+                // Of a process that was killed: another one may listen there by now.
+                let _ = std::fs::remove_file(path.join("listening.json"));
                 private_file::warn_about(std::iter::once(path).chain(files.iter().map(PathBuf::as_path)));
                 Ok(Opened::Ours(Self { path: path.to_owned(), _lock: lock }))
             }
@@ -121,4 +137,27 @@ fn make(path: &Path) -> io::Result<()> {
         private_file::replace(&path.join(".gitignore"), b"*\n")?;
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_a_loopback_address_is_this_machines_own() {
+        let local = |url: &str| Listening { url: url.to_owned(), pid: 1 }.local_url();
+        for (url, wanted) in [
+            ("http://127.0.0.1:7717", "http://127.0.0.1:7717"),
+            ("http://[::1]:80", "http://[::1]:80"),
+            ("http://0.0.0.0:8080", "http://127.0.0.1:8080"),
+            ("http://[::]:8080", "http://[::1]:8080"),
+        ] {
+            assert_eq!(local(url).as_deref(), Some(wanted));
+        }
+        for url in
+            ["http://10.0.0.5:8080", "https://127.0.0.1:1", "http://localhost:1", "http://127.0.0.1:1@evil:80", ""]
+        {
+            assert_eq!(local(url), None, "{url}");
+        }
+    }
 }

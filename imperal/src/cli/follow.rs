@@ -16,7 +16,7 @@ use super::interrupt::{Interrupts, Wish};
 use super::sse::Message;
 use super::task_id::{self, Tasks};
 use super::turns::{self, Turns};
-use super::{feed, out};
+use super::{feed, out, rows};
 use crate::app::App;
 use crate::codes;
 use crate::function::Registry;
@@ -71,7 +71,7 @@ fn show_ended(task: &Task, as_json: bool) -> Exit {
     if as_json {
         out::json(task);
     } else {
-        out::say(&format!("{} has ended already: {}.", out::plain(&task.name), task.state.as_str()));
+        out::say(&format!("{} has ended already: {}.", out::Look::of_stdout().line(&task.name), task.state.as_str()));
         if let Some(result) = &task.result {
             turns::show_result(result);
         }
@@ -81,7 +81,7 @@ fn show_ended(task: &Task, as_json: bool) -> Exit {
 
 /// A task that has ended, so long ago that nobody can say how.
 fn gone(name: &str) -> Exit {
-    out::remark(&format!("{} has ended; how is not kept any more", out::plain(name)));
+    out::remark(&format!("{} has ended; how is not kept any more", out::Look::of_stderr().line(name)));
     Exit::Failed
 }
 
@@ -148,7 +148,7 @@ impl Follower {
             let left = tokio::select! {
                 event = events.recv() => {
                     let Some(event) = event else { break };
-                    self.hear(&event?)?;
+                    self.hear(&event?);
                     self.close_gap(client).await?;
                     false
                 }
@@ -214,7 +214,26 @@ impl Follower {
         }
     }
 
-    fn hear(&mut self, message: &Message) -> Result<(), CliError> {
+    /// An event that cannot be read is named and left out: the others are worth showing.
+    fn hear(&mut self, message: &Message) {
+        let Err(error) = self.understand(message) else { return };
+        self.bars
+            .aside(|| out::remark(&format!("an event of the live stream was left out, it cannot be read: {error}")));
+        // An outcome is one all the same, or this would wait for ever.
+        let data = message.data.as_bytes();
+        let task_id = rows::field(data, "task_id").and_then(|text| text.parse().ok());
+        if message.event == "turn"
+            && rows::field(data, "result").is_some()
+            && let Some((task_id, name)) = task_id.and_then(|task_id: TaskId| self.open.remove_entry(&task_id))
+        {
+            self.bars.end(task_id);
+            let name = out::Look::of_stderr().line(&name);
+            self.bars.aside(|| out::remark(&format!("{name} has ended; its outcome cannot be shown here")));
+            self.exit = self.exit.and(Exit::Failed);
+        }
+    }
+
+    fn understand(&mut self, message: &Message) -> serde_json::Result<()> {
         match message.event.as_str() {
             "progress" => {
                 let progress: Progress = crate::json::read(message.data.as_bytes())?;
@@ -307,7 +326,8 @@ impl Follower {
             let several = self.open.len() > 1;
             let name = if several { self.open.get(&progress.task_id) } else { None };
             let name = name.map_or_else(String::new, |name| format!("{name}: "));
-            eprintln!("{:>3.0}%  {}{}", progress.percent, out::plain(&name), out::plain(&progress.message));
+            let said = out::Look::of_stderr().line(&format!("{name}{}", progress.message));
+            eprintln!("{:>3.0}%  {said}", progress.percent);
         }
     }
 

@@ -19,11 +19,13 @@ mod folder;
 mod follow;
 mod guide;
 mod interrupt;
+mod log;
 mod manifest;
 mod out;
 mod params;
 #[cfg(test)]
 mod reference;
+mod rows;
 mod serve;
 mod show;
 mod sse;
@@ -74,14 +76,14 @@ pub(crate) fn run(app: App) -> ExitCode {
             return ExitCode::FAILURE;
         }
     };
-    let traces = match out::before_the_log(server, || traces(server, &registry, &runtime)) {
+    let traces = match log::before_start(server, || traces(server, &registry, &runtime)) {
         Ok(traces) => traces,
         Err(why) => {
             eprintln!("error: {why}");
             return ExitCode::FAILURE;
         }
     };
-    out::start_log(server, traces.as_ref());
+    log::start(server, traces.as_ref());
     let as_json = args.command.as_json();
     let done = runtime.block_on(carry_out(app, registry, args));
     if let Some(traces) = traces {

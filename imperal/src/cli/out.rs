@@ -1,54 +1,17 @@
-//! Output: what a terminal gets and a pipe does not, JSON lines for programs, the log.
+//! Output: what a terminal gets and a pipe does not, JSON lines for programs.
 //!
-//! Owns colours (`NO_COLOR` is honoured), the width, and that text of extensions and services
-//! cannot steer the terminal. Tables and data are laid out elsewhere (`table.rs`, `data.rs`).
+//! Owns colours (`NO_COLOR` is honoured), the width, and that text of users, extensions and services cannot
+//! steer the terminal: it is printed by [`Look::foreign`], [`Look::line`] or [`one_line`]. Tables and data are
+//! laid out elsewhere (`table.rs`, `data.rs`), the log is `log.rs`'s.
 
-use std::borrow::Cow;
 use std::io::{self, IsTerminal, Write};
 
 use console::Term;
 use serde::Serialize;
 use serde_json::json;
-use tracing::Subscriber;
-use tracing::level_filters::LevelFilter;
-use tracing_subscriber::filter::{FilterExt, filter_fn};
-use tracing_subscriber::layer::SubscriberExt;
-use tracing_subscriber::registry::LookupSpan;
-use tracing_subscriber::util::SubscriberInitExt;
-use tracing_subscriber::{EnvFilter, Layer};
 
 use super::exit::CliError;
-use crate::trace::Traces;
-
-/// Logs go to standard error; `RUST_LOG` chooses what. Spans go where `traces` sends them.
-pub(super) fn start_log(server: bool, traces: Option<&Traces>) {
-    let log = tracing_subscriber::registry().with(lines(server)).with(traces.map(Traces::layer));
-    // Failing means that the binary has set up a log of its own.
-    if log.try_init().is_err() && traces.is_some() {
-        tracing::warn!("spans are not sent: the binary has set up a `tracing` subscriber of its own");
-    }
-    if server {
-        Traces::explain();
-    }
-}
-
-/// What is said while the log is not there yet stands in it all the same.
-pub(super) fn before_the_log<T>(server: bool, work: impl FnOnce() -> T) -> T {
-    tracing::subscriber::with_default(tracing_subscriber::registry().with(lines(server)), work)
-}
-
-fn lines<S>(server: bool) -> impl Layer<S>
-where
-    S: Subscriber + for<'span> LookupSpan<'span>,
-{
-    // Each connection that broke is a line of the pool's; what that means is said by the ledger.
-    let default = if server { "info,deadpool=error" } else { "warn" };
-    let asked = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new(default));
-    // Without the hint, all that the log leaves out would be asked for.
-    let news = filter_fn(Traces::is_news).with_max_level_hint(LevelFilter::TRACE);
-    let lines = tracing_subscriber::fmt::layer().with_writer(io::stderr).with_ansi(Look::of_stderr().colour);
-    lines.with_filter(asked.and(news))
-}
+use crate::visible;
 
 /// What the reader of an output can be shown.
 #[derive(Debug, Clone, Copy, Default)]
@@ -87,6 +50,18 @@ impl Look {
         Self { terminal, colour: terminal && !plain, width: width.filter(|width| *width > 0) }
     }
 
+    /// Text that is not ours: what would steer a terminal becomes a mark, and where somebody looks at it,
+    /// right-to-left text is isolated from what stands around it. Line breaks stay.
+    pub(super) fn foreign(self, text: &str) -> String {
+        let text = visible::on_terminal(text);
+        if self.terminal { visible::isolated(&text).into_owned() } else { text.into_owned() }
+    }
+
+    /// Text that is not ours, whole and on one line.
+    pub(super) fn line(self, text: &str) -> String {
+        self.foreign(&text.replace(['\n', '\t'], " "))
+    }
+
     pub(super) fn paint(self, paint: Paint, text: &str) -> String {
         let code = match paint {
             Paint::Bold => "1",
@@ -100,10 +75,10 @@ impl Look {
     }
 }
 
-/// One JSON object, one line.
+/// One JSON object, one line. Hidden characters are escaped: it may be a terminal that shows it.
 pub(super) fn json(value: &impl Serialize) {
     if let Ok(line) = serde_json::to_string(value) {
-        say(&line);
+        say(&visible::in_json(&line));
     }
 }
 
@@ -127,30 +102,27 @@ pub(super) fn error(error: &CliError, as_json: bool) {
         if let Some(hint) = &error.hint {
             said["hint"] = hint.as_str().into();
         }
-        let _ = writeln!(io::stderr(), "{}", json!({ "error": said }));
+        let _ = writeln!(io::stderr(), "{}", visible::in_json(&json!({ "error": said }).to_string()));
         return;
     }
     let look = Look::of_stderr();
-    let code = error.code.as_ref().map_or_else(String::new, |code| look.paint(Paint::Dim, &format!(" ({code})")));
-    let _ = writeln!(io::stderr(), "{} {}{code}", look.paint(Paint::Red, "error:"), plain(&error.text));
+    let code =
+        error.code.as_ref().map_or_else(String::new, |code| look.paint(Paint::Dim, &format!(" ({})", look.line(code))));
+    let _ = writeln!(io::stderr(), "{} {}{code}", look.paint(Paint::Red, "error:"), look.foreign(&error.text));
     if let Some(hint) = &error.hint {
-        let _ = writeln!(io::stderr(), "{}", plain(hint));
+        let _ = writeln!(io::stderr(), "{}", look.foreign(hint));
     }
 }
 
-/// Text of others without what would steer a terminal: control characters become a mark.
-pub(super) fn plain(text: &str) -> Cow<'_, str> {
-    let steers = |c: char| c.is_control() && c != '\n' && c != '\t';
-    if text.contains(steers) {
-        Cow::Owned(text.replace("\r\n", "\n").replace(steers, "\u{fffd}"))
-    } else {
-        Cow::Borrowed(text)
-    }
+/// The first line of a text that is not ours, cut to so many columns.
+pub(super) fn one_line(text: &str, width: usize, look: Look) -> String {
+    let first = first_line(text, width);
+    // After the cut: an isolate that lost its end would reorder the rest of the line.
+    if look.terminal { visible::isolated(&first).into_owned() } else { first }
 }
 
-/// The first line of a text, cut to so many columns.
-pub(super) fn one_line(text: &str, width: usize) -> String {
-    let text = plain(text);
+fn first_line(text: &str, width: usize) -> String {
+    let text = visible::on_terminal(text);
     let first = text.lines().next().unwrap_or_default();
     let more = first.len() < text.trim_end().len();
     if console::measure_text_width(first) <= width && !more {
@@ -166,15 +138,21 @@ pub(super) fn one_line(text: &str, width: usize) -> String {
 mod tests {
     use super::*;
 
+    const TERMINAL: Look = Look { terminal: true, colour: false, width: None };
+
     #[test]
-    fn text_cannot_steer_the_terminal() {
-        assert_eq!(plain("a\x1b[2Jb\x07\r\nc\td"), "a\u{fffd}[2Jb\u{fffd}\nc\td");
+    fn right_to_left_text_is_isolated_on_a_terminal_only_and_after_the_cut() {
+        assert_eq!(TERMINAL.foreign("\u{202e}שלום\x1b"), "\u{2068}\u{fffd}שלום\u{fffd}\u{2069}");
+        assert_eq!(Look::default().foreign("שלום\x1b"), "שלום\u{fffd}");
+        assert_eq!(TERMINAL.line("two\nlines"), "two lines");
+        assert_eq!(one_line("שלום עולם", 5, TERMINAL), "\u{2068}שלום…\u{2069}");
+        assert_eq!(console::measure_text_width("\u{2068}שלום…\u{2069}"), 5, "isolates have no width");
     }
 
     #[test]
     fn a_line_is_cut_by_columns_and_not_by_characters() {
-        assert_eq!(one_line("日本語のテキスト", 9), "日本語の…");
-        assert_eq!(one_line("short", 9), "short");
-        assert_eq!(one_line("two\nlines", 9), "two…");
+        assert_eq!(one_line("日本語のテキスト", 9, TERMINAL), "日本語の…");
+        assert_eq!(one_line("short", 9, TERMINAL), "short");
+        assert_eq!(one_line("two\nlines", 9, TERMINAL), "two…");
     }
 }

@@ -63,9 +63,9 @@ pub(super) async fn cancel(app: App, registry: Registry, named: &str, reach: Rea
     if reach.json {
         out::json(&task);
     } else if task.finished_at.is_some() {
-        out::say(&format!("{} had ended already: {}.", out::plain(&task.name), task.state.as_str()));
+        out::say(&format!("{} had ended already: {}.", Look::of_stdout().line(&task.name), task.state.as_str()));
     } else {
-        out::say(&format!("{} was asked to stop.", out::plain(&task.name)));
+        out::say(&format!("{} was asked to stop.", Look::of_stdout().line(&task.name)));
     }
     Ok(Exit::Done)
 }
@@ -142,7 +142,9 @@ pub(super) async fn verify_audit(app: App, registry: Registry, reach: Reach) -> 
                 let older = if pruned > 0 { &older } else { "" };
                 out::say(&format!("{rows} rows of {users} users, all as they were written.{older}"));
             }
-            Some(broken) => out::say(&format!("The audit trail is broken: {broken}.")),
+            Some(broken) => {
+                out::say(&Look::of_stdout().line(&format!("The audit trail is broken: {broken}.")));
+            }
         }
     }
     Ok(if check.broken.is_some() { Exit::Failed } else { Exit::Done })
@@ -159,7 +161,7 @@ pub(super) async fn link(app: App, registry: Registry, reach: Reach) -> Result<E
     if reach.json {
         out::json(&json!({ "link": link }));
     } else {
-        out::say(&link);
+        out::say(&Look::of_stdout().line(&link));
     }
     Ok(Exit::Done)
 }

@@ -2,6 +2,9 @@
 
 use super::exit::CliError;
 
+/// Most that is kept of one event. The platform's own are far smaller.
+const EVENT_LIMIT: usize = 64 * 1024 * 1024;
+
 /// One event of the stream.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(super) struct Message {
@@ -21,6 +24,12 @@ pub(super) struct Parser {
 impl Parser {
     /// The events that these bytes complete.
     pub(super) fn feed(&mut self, bytes: &[u8]) -> Result<Vec<Message>, CliError> {
+        if self.pending.len() + self.message.data.len() + bytes.len() > EVENT_LIMIT {
+            return Err(CliError::new(format!(
+                "an event of the live stream has more than {} MiB and is not read further: look at the chat instead",
+                EVENT_LIMIT >> 20
+            )));
+        }
         let mut complete = Vec::new();
         let mut rest = bytes;
         // Each byte is looked at once and copied once, however long a line is and in however many pieces.
@@ -54,6 +63,16 @@ impl Parser {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_line_or_an_event_without_end_is_not_kept() {
+        for chunk in ["x".repeat(16 << 20), format!("data: {}\n", "x".repeat(16 << 20))] {
+            let mut parser = Parser::default();
+            let fed = (0..10).find_map(|_| parser.feed(chunk.as_bytes()).err()).expect("it ends");
+            assert!(fed.text.contains("more than 64 MiB"), "{}", fed.text);
+            assert!(parser.pending.len() + parser.message.data.len() <= EVENT_LIMIT);
+        }
+    }
 
     #[test]
     fn events_survive_any_cut() {

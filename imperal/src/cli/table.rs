@@ -9,7 +9,7 @@ const GAP: usize = 2;
 /// A column that is cut keeps at least this.
 const NARROWEST: usize = 8;
 
-/// Rows under a head. Cells hold no control characters and no colours; `paint` colours them.
+/// Rows under a head. Cells and head may be any text, without colours; `paint` colours them.
 #[derive(Debug)]
 pub(super) struct Table {
     pub(super) head: Vec<String>,
@@ -23,11 +23,11 @@ impl Table {
 
     /// The lines. On a terminal that is too narrow the widest columns give way first.
     pub(super) fn lines(&self, look: Look, paint: impl Fn(usize, &str) -> Option<Paint>) -> Vec<String> {
-        let widths = self.widths(look.width);
+        let widths = self.widths(look);
         let line = |cells: &[String], paint: &dyn Fn(usize, &str) -> Option<Paint>| {
             let mut text = String::new();
             for (at, (cell, width)) in cells.iter().zip(&widths).enumerate() {
-                let shown = out::one_line(cell, *width);
+                let shown = out::one_line(cell, *width, look);
                 let pad = width.saturating_sub(measure_text_width(&shown)) + GAP;
                 match paint(at, cell) {
                     Some(paint) => text.push_str(&look.paint(paint, &shown)),
@@ -44,16 +44,16 @@ impl Table {
         std::iter::once(head).chain(self.rows.iter().map(|row| line(row, &paint))).collect()
     }
 
-    fn widths(&self, columns: Option<usize>) -> Vec<usize> {
-        let mut widths: Vec<usize> = self.head.iter().map(|cell| measure_text_width(cell)).collect();
-        for row in &self.rows {
+    fn widths(&self, look: Look) -> Vec<usize> {
+        let mut widths = vec![0; self.head.len()];
+        for row in std::iter::once(&self.head).chain(&self.rows) {
             for (width, cell) in widths.iter_mut().zip(row) {
                 // As `one_line` shows it: the first line, and a mark where there are more.
-                let shown = out::one_line(cell, usize::MAX);
+                let shown = out::one_line(cell, usize::MAX, look);
                 *width = (*width).max(measure_text_width(&shown));
             }
         }
-        let Some(columns) = columns else { return widths };
+        let Some(columns) = look.width else { return widths };
         let room = columns.saturating_sub(GAP * widths.len().saturating_sub(1));
         loop {
             let over = widths.iter().sum::<usize>().saturating_sub(room);

@@ -52,16 +52,21 @@ pub(super) async fn chat(app: App, registry: Registry, args: ListArgs) -> Result
 
 fn line(turn: &Turn, look: Look) -> String {
     let at = look.paint(Paint::Dim, &when::shown(turn.at, look));
-    let text = out::plain(&turn.body.text);
+    // A line of the text is not taken for a turn.
+    let text = look.foreign(&turn.body.text).replace('\n', "\n    ");
     match turn.body.role {
         Role::User => {
-            let params =
-                turn.body.params.as_ref().map_or_else(String::new, |params| out::one_line(&params.to_string(), 80));
+            let params = turn
+                .body
+                .params
+                .as_ref()
+                .map_or_else(String::new, |params| out::one_line(&params.to_string(), 80, look));
             format!("{at}  {}  {text} {}", look.paint(Paint::Cyan, "you"), look.paint(Paint::Dim, &params))
         }
         Role::Bot => {
             let code = turn.body.result.as_ref().and_then(|result| result.error_code.as_ref());
-            let code = code.map_or_else(String::new, |code| look.paint(Paint::Red, &format!(" [{code}]")));
+            let code = code
+                .map_or_else(String::new, |code| look.paint(Paint::Red, &format!(" [{}]", look.line(code.as_str()))));
             format!("{at}  {}  {text}{code}", look.paint(Paint::Green, "bot"))
         }
     }
@@ -82,11 +87,11 @@ pub(super) fn show(turn: &Turn, as_json: bool) {
         return out::json(turn);
     }
     let look = Look::of_stdout();
-    let text = out::plain(&turn.body.text);
+    let text = look.foreign(&turn.body.text);
     if let Some(result) = &turn.body.result {
         return show_answer(result, &text, look);
     }
-    let text = if turn.body.msg_type == MsgType::Response { text.into_owned() } else { look.paint(Paint::Dim, &text) };
+    let text = if turn.body.msg_type == MsgType::Response { text } else { look.paint(Paint::Dim, &text) };
     let mark = if look.terminal { format!("{} ", look.paint(Paint::Dim, "·")) } else { String::new() };
     out::say(&format!("{mark}{text}"));
 }
@@ -94,12 +99,12 @@ pub(super) fn show(turn: &Turn, as_json: bool) {
 /// An answer that has no turn at hand.
 pub(super) fn show_result(result: &WireResult) {
     let text = if result.is_success() { result.summary.clone() } else { result.error.clone().unwrap_or_default() };
-    show_answer(result, &out::plain(&text), Look::of_stdout());
+    show_answer(result, &Look::of_stdout().foreign(&text), Look::of_stdout());
 }
 
 fn show_answer(result: &WireResult, text: &str, look: Look) {
     let code = match &result.error_code {
-        Some(code) if !result.is_success() => look.paint(Paint::Dim, &format!(" ({code})")),
+        Some(code) if !result.is_success() => look.paint(Paint::Dim, &format!(" ({})", look.line(code.as_str()))),
         _ => String::new(),
     };
     let mark = match exit_of(result) {

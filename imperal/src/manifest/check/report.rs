@@ -3,7 +3,6 @@
 //! Owns the layout: verdict, place, source line, reason, way out, and the count at the end. Colour
 //! and source lines are the caller's choice.
 
-use std::borrow::Cow;
 use std::collections::HashMap;
 use std::fmt::Write as _;
 use std::path::Path;
@@ -12,6 +11,7 @@ use serde_json::{Value, json};
 
 use super::finding::{Finding, Level};
 use super::{file, source};
+use crate::visible::by_number;
 
 /// How findings are shown.
 #[derive(Debug, Clone, Copy, Default)]
@@ -62,8 +62,9 @@ pub fn render(findings: &[Finding], look: Look) -> String {
     let mut sources = Sources::default();
     for finding in findings {
         let head = format!("{}[{}]", finding.level, finding.rule);
-        let _ = writeln!(out, "{}: {}", look.level(finding.level, &head), look.paint(&plain(&finding.message), "1"));
-        let shown = plain(&finding.file);
+        let _ =
+            writeln!(out, "{}: {}", look.level(finding.level, &head), look.paint(&by_number(&finding.message), "1"));
+        let shown = by_number(&finding.file);
         let arrow = look.paint("-->", "1;34");
         match (finding.file.is_empty(), finding.line) {
             (true, _) => {}
@@ -75,9 +76,9 @@ pub fn render(findings: &[Finding], look: Look) -> String {
         }
         let bar = look.paint("=", "1;34");
         if !finding.why.is_empty() {
-            let _ = writeln!(out, "   {bar} why: {}", finding.why);
+            let _ = writeln!(out, "   {bar} why: {}", by_number(&finding.why));
         }
-        let _ = writeln!(out, "   {bar} fix: {}\n", plain(&finding.fix));
+        let _ = writeln!(out, "   {bar} fix: {}\n", by_number(&finding.fix));
     }
     out.push_str(&count(findings));
     out.push('\n');
@@ -109,34 +110,13 @@ fn snippet(out: &mut String, finding: &Finding, look: Look, sources: &mut Source
     let number = finding.line.to_string();
     let bar = look.paint("|", "1;34");
     let cut: String = line.chars().take(160).collect();
-    let shown = plain(&cut);
+    let shown = by_number(&cut);
     let blank = " ".repeat(number.len());
     let start = shown.chars().take_while(|c| c.is_whitespace()).count();
     let marks = "^".repeat(shown.trim().chars().count().max(1));
     let _ = writeln!(out, " {blank} {bar}");
     let _ = writeln!(out, " {} {bar} {shown}", look.paint(&number, "1;34"));
     let _ = writeln!(out, " {blank} {bar} {}{}", " ".repeat(start), look.level(finding.level, &marks));
-}
-
-/// Text of a file without what would steer a terminal or reorder a line: such a character is
-/// written as its number.
-fn plain(text: &str) -> Cow<'_, str> {
-    let steers = |c: char| {
-        (c.is_control() && c != '\t')
-            || matches!(c, '\u{61c}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}')
-    };
-    if !text.contains(steers) {
-        return Cow::Borrowed(text);
-    }
-    let mut out = String::new();
-    for c in text.chars() {
-        if steers(c) {
-            let _ = write!(out, "<U+{:04X}>", u32::from(c));
-        } else {
-            out.push(c);
-        }
-    }
-    Cow::Owned(out)
 }
 
 /// `2 errors, 1 warning, 0 notes`.

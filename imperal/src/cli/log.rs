@@ -1,0 +1,111 @@
+//! The log: where its lines go, which there are, and that a value cannot forge one.
+//!
+//! Owns the form of a line. Each field of each event and span passes one function, which escapes what
+//! would end the line or act on a terminal, whoever wrote the field.
+
+use std::fmt::{self, Debug};
+use std::io;
+
+use tracing::Subscriber;
+use tracing::field::Field;
+use tracing::level_filters::LevelFilter;
+use tracing_subscriber::field::MakeExt;
+use tracing_subscriber::filter::{FilterExt, filter_fn};
+use tracing_subscriber::fmt::format::{self, Writer};
+use tracing_subscriber::layer::SubscriberExt;
+use tracing_subscriber::registry::LookupSpan;
+use tracing_subscriber::util::SubscriberInitExt;
+use tracing_subscriber::{EnvFilter, Layer};
+
+use super::out::Look;
+use crate::trace::Traces;
+use crate::visible;
+
+/// Logs go to standard error; `RUST_LOG` chooses what. Spans go where `traces` sends them.
+pub(super) fn start(server: bool, traces: Option<&Traces>) {
+    let log = tracing_subscriber::registry().with(lines(server)).with(traces.map(Traces::layer));
+    // Failing means that the binary has set up a log of its own.
+    if log.try_init().is_err() && traces.is_some() {
+        tracing::warn!("spans are not sent: the binary has set up a `tracing` subscriber of its own");
+    }
+    if server {
+        Traces::explain();
+    }
+}
+
+/// Runs `work` with a log of its own, while the process's log is not there yet.
+pub(super) fn before_start<T>(server: bool, work: impl FnOnce() -> T) -> T {
+    tracing::subscriber::with_default(tracing_subscriber::registry().with(lines(server)), work)
+}
+
+fn lines<S>(server: bool) -> impl Layer<S>
+where
+    S: Subscriber + for<'span> LookupSpan<'span>,
+{
+    // Each connection that broke is a line of the pool's; what that means is said by the ledger.
+    let default = if server { "info,deadpool=error" } else { "warn" };
+    let asked = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new(default));
+    // Without the hint, all that the log leaves out would be asked for.
+    let news = filter_fn(Traces::is_news).with_max_level_hint(LevelFilter::TRACE);
+    tracing_subscriber::fmt::layer()
+        .with_writer(io::stderr)
+        .with_ansi(Look::of_stderr().colour)
+        .fmt_fields(format::debug_fn(write_field).delimited(" "))
+        .with_filter(asked.and(news))
+}
+
+/// Writes one field. A value with hidden characters is quoted, so that it is seen to be one value.
+fn write_field(writer: &mut Writer<'_>, field: &Field, value: &dyn Debug) -> fmt::Result {
+    let text = format!("{value:?}");
+    let escaped = visible::in_log(&text);
+    if field.name() == "message" {
+        return writer.write_str(&escaped);
+    }
+    if writer.has_ansi_escapes() {
+        write!(writer, "\x1b[3m{}\x1b[0m\x1b[2m=\x1b[0m", field.name())?;
+    } else {
+        write!(writer, "{}=", field.name())?;
+    }
+    if escaped == text { writer.write_str(&text) } else { writer.write_str(&visible::in_log(&format!("{text:?}"))) }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::{Arc, Mutex};
+
+    use super::*;
+
+    #[derive(Clone, Default)]
+    struct Written(Arc<Mutex<Vec<u8>>>);
+
+    impl io::Write for Written {
+        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+            self.0.lock().unwrap().write(bytes)
+        }
+
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+
+    #[test]
+    fn no_value_forges_a_line_or_a_colour() {
+        let written = Written::default();
+        let writer = written.clone();
+        let layer = tracing_subscriber::fmt::layer()
+            .with_writer(move || writer.clone())
+            .with_ansi(false)
+            .fmt_fields(format::debug_fn(write_field).delimited(" "));
+        let forged = "anna\n2026-01-01T00:00:00Z ERROR forged\r\x1b[2J\u{202e}";
+        tracing::subscriber::with_default(tracing_subscriber::registry().with(layer), || {
+            let span = tracing::info_span!("call", user = %forged, late = tracing::field::Empty);
+            span.record("late", tracing::field::display(forged));
+            let _inside = span.enter();
+            tracing::warn!(error = %forged, quoted = forged, plain = %"two words", "{forged}");
+        });
+        let text = String::from_utf8(written.0.lock().unwrap().clone()).unwrap();
+        assert_eq!(text.lines().count(), 1, "{text}");
+        assert_eq!(text.matches("\\n2026-01-01T00:00:00Z ERROR forged\\r\\u{1b}[2J\\u{202e}").count(), 5, "{text}");
+        assert!(text.contains(r#"user="anna\n"#) && text.contains("plain=two words"), "{text}");
+    }
+}

@@ -1,0 +1,271 @@
+//! What a platform sends and an environment says, when neither means well.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
+
+use imperal_tests::{Claims, JWT_SECRET, NodeOptions, Terminal, User, token};
+use serde_json::{Value, json};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::{TcpListener, TcpStream};
+
+use super::{PROBE, command, json_lines, run, text};
+
+/// What a fake platform answers to a path: a body, or the start of one that has no end.
+enum Body {
+    Whole(String),
+    Endless(&'static str),
+}
+
+/// A fake platform; its address.
+async fn platform(answer: impl Fn(&str) -> Body + Send + Sync + 'static) -> String {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("http://{}", listener.local_addr().unwrap());
+    let answer = Arc::new(answer);
+    tokio::spawn(async move {
+        while let Ok((connection, _)) = listener.accept().await {
+            tokio::spawn(serve(connection, answer.clone()));
+        }
+    });
+    url
+}
+
+async fn serve(mut connection: TcpStream, answer: Arc<impl Fn(&str) -> Body>) {
+    let mut head = Vec::new();
+    while !head.windows(4).any(|four| four == b"\r\n\r\n") {
+        if connection.read_buf(&mut head).await.unwrap_or(0) == 0 {
+            return;
+        }
+    }
+    let head = String::from_utf8(head).unwrap();
+    let begun = "HTTP/1.1 200 OK\r\nconnection: close\r\n\r\n";
+    connection.write_all(begun.as_bytes()).await.unwrap();
+    match answer(head.split(' ').nth(1).unwrap()) {
+        Body::Whole(body) => connection.write_all(body.as_bytes()).await.unwrap(),
+        Body::Endless(piece) => {
+            let piece = piece.repeat(64 * 1024);
+            // No more than is needed to show that it was not read to its end.
+            for _ in 0..4096 {
+                if connection.write_all(piece.as_bytes()).await.is_err() {
+                    return;
+                }
+            }
+        }
+    }
+}
+
+const TASK_ID: &str = "018f0000-0000-7000-8000-000000000001";
+const HOSTILE: &str = "\u{202e}evil\x1b[2J\x1b]0;title\x07\u{9b}31m\u{200b}שלום";
+
+fn turn(seq: u64, text: &str, result: &Value) -> Value {
+    json!({
+        "seq": seq, "at": "2026-01-01T00:00:00Z", "turn_id": TASK_ID, "role": "bot", "type": "response", "text": text,
+        "app_id": "probe", "task_id": TASK_ID, "result": result,
+    })
+}
+
+fn task() -> Value {
+    json!({
+        "task_id": TASK_ID, "call_id": TASK_ID, "app_id": "probe", "function": "steps", "name": HOSTILE,
+        "state": "running", "long_running": false, "percent": 5.0, "message": HOSTILE,
+        "created_at": "2026-01-01T00:00:00Z", "deadline_at": "2026-01-01T00:03:00Z",
+    })
+}
+
+fn result(data: &Value) -> Value {
+    json!({"status": "error", "summary": HOSTILE, "error": HOSTILE, "error_code": HOSTILE, "data": data})
+}
+
+fn deep() -> String {
+    format!("{}{}", "[".repeat(5000), "]".repeat(5000))
+}
+
+/// A command that speaks to the platform there.
+fn there(url: &str, args: &[&str]) -> tokio::process::Command {
+    let mut command = command(std::path::Path::new("/nonexistent"), args);
+    command.env("IMPERAL_URL", url).env("IMPERAL_TOKEN", "token");
+    command
+}
+
+#[tokio::test]
+async fn text_of_others_cannot_steer_a_terminal_or_reorder_it() {
+    let url = platform(|path| {
+        Body::Whole(if path.starts_with("/v1/tasks") {
+            json!({"tasks": [task()]}).to_string()
+        } else {
+            json!({"turns": [turn(1, &format!("{HOSTILE}\n2 min ago  bot  forged"), &result(&json!({HOSTILE: HOSTILE})))]})
+                .to_string()
+        })
+    })
+    .await;
+    for args in [["chat"], ["tasks"]] {
+        let folder = tempfile::tempdir().unwrap();
+        let env = [("IMPERAL_URL", &*url), ("IMPERAL_TOKEN", "token"), ("NO_COLOR", "1")];
+        let (path, args) = (folder.path().to_owned(), args.map(str::to_owned));
+        let (args, env) = (args.clone(), env.map(|(name, value)| (name.to_owned(), value.to_owned())));
+        let screen = tokio::task::spawn_blocking(move || {
+            let args: Vec<&str> = args.iter().map(String::as_str).collect();
+            let env: Vec<(&str, &str)> = env.iter().map(|(name, value)| (&**name, &**value)).collect();
+            let mut terminal = Terminal::start(PROBE, &args, &path, &env);
+            assert_eq!(terminal.ended(), 0);
+            terminal.until(0, "evil");
+            terminal.written()
+        })
+        .await
+        .unwrap();
+        for acts in ['\x1b', '\x07', '\u{9b}', '\u{202e}', '\u{200b}'] {
+            assert!(!screen.contains(acts), "{}: {screen:?}", acts.escape_unicode());
+        }
+        // A narrow column has no room for its right-to-left end.
+        let begun = if screen.contains("STATE") { "" } else { "\u{2068}" };
+        assert!(screen.contains(&format!("{begun}\u{fffd}evil\u{fffd}[2J")), "isolated and marked: {screen:?}");
+        assert_eq!(screen.matches('\u{2068}').count(), screen.matches('\u{2069}').count(), "{screen:?}");
+        assert!(!screen.contains("\n2 min ago  bot"), "no line is forged: {screen:?}");
+    }
+    // In a pipe it is marked too, and JSON is the document as it is, in characters that do nothing.
+    let piped = there(&url, &["chat"]).output().await.unwrap();
+    let shown = text(&piped.stdout);
+    assert!(
+        shown.contains("\u{fffd}evil\u{fffd}[2J") && !shown.contains(['\x1b', '\u{202e}', '\u{2068}']),
+        "{shown:?}"
+    );
+    let piped = there(&url, &["chat", "--json"]).output().await.unwrap();
+    assert!(!text(&piped.stdout).contains(['\x1b', '\u{202e}', '\u{200b}', '\u{9b}']));
+    assert_eq!(json_lines(&piped)[0]["result"]["data"][HOSTILE], HOSTILE);
+}
+
+#[tokio::test]
+async fn a_row_that_cannot_be_read_is_named_and_the_others_are_shown() {
+    let url = platform(|path| {
+        let rows =
+            |kind: &str, one: &Value, deep: &str| Body::Whole(format!(r#"{{"{kind}":[{one},{deep}],"next":null}}"#));
+        if path.starts_with("/v1/tasks") {
+            rows("tasks", &task(), &format!(r#"{{"task_id":"{TASK_ID}","result":{}}}"#, deep()))
+        } else {
+            let readable = turn(1, "readable", &Value::Null);
+            rows("turns", &readable, &format!(r#"{{"turn_id":"{TASK_ID}","seq":2,"result":{}}}"#, deep()))
+        }
+    })
+    .await;
+    for (command, shows, names) in [("chat", "readable", "turn_id"), ("tasks", "running", "task_id")] {
+        let output = there(&url, &[command]).output().await.unwrap();
+        let (shown, said) = (text(&output.stdout), text(&output.stderr));
+        assert!(output.status.success() && shown.contains(shows), "{command}: {shown}{said}");
+        let told = format!("left out, it cannot be read: {names} {TASK_ID}: recursion limit exceeded");
+        assert!(said.contains(&told), "{command}: {said}");
+    }
+}
+
+#[tokio::test]
+async fn an_event_that_cannot_be_read_does_not_end_the_watching() {
+    let url = platform(|path| {
+        Body::Whole(if path.starts_with("/v1/tasks") {
+            json!({"tasks": [task()]}).to_string()
+        } else if path.starts_with("/v1/chat/turns") {
+            json!({"turns": []}).to_string()
+        } else {
+            let outcome = turn(7, "over", &Value::Null).to_string().replace(r#""result":null"#, &format!(r#""result":{}"#, deep()));
+            format!("id: 5\nevent: turn\ndata: {{}}\n\nid: 6\nevent: progress\ndata: {{\"task_id\":\"{TASK_ID}\",\
+                     \"percent\":50.0,\"message\":\"half\",\"at\":\"2026-01-01T00:00:00Z\"}}\n\nid: 7\nevent: turn\ndata: {outcome}\n\n")
+        })
+    })
+    .await;
+    let output = there(&url, &["follow"]).output().await.unwrap();
+    let said = text(&output.stderr);
+    assert_eq!(output.status.code(), Some(1), "{said}");
+    assert_eq!(said.matches("an event of the live stream was left out").count(), 2, "{said}");
+    assert!(said.contains("50%  half") && said.contains("its outcome cannot be shown here"), "{said}");
+}
+
+#[tokio::test]
+async fn an_answer_or_event_without_end_is_given_up_with_its_limit() {
+    for (command, piece) in [("chat", "[[[["), ("follow", "data"), ("follow", "data: x\n")] {
+        let url = platform(move |path| match path {
+            path if path.starts_with("/v1/events") => Body::Endless(piece),
+            path if path.starts_with("/v1/tasks") => Body::Whole(json!({"tasks": [task()]}).to_string()),
+            _ if command == "chat" => Body::Endless(piece),
+            _ => Body::Whole(json!({"turns": []}).to_string()),
+        })
+        .await;
+        let ended = tokio::time::timeout(Duration::from_secs(60), there(&url, &[command]).output());
+        let output = ended.await.expect("it ends").unwrap();
+        assert_eq!(output.status.code(), Some(1));
+        assert!(text(&output.stderr).contains("more than 64 MiB and is not read further"), "{}", text(&output.stderr));
+    }
+}
+
+#[tokio::test]
+async fn commands_on_a_data_folder_use_no_proxy() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let proxy = format!("http://{}", listener.local_addr().unwrap());
+    let asked = Arc::new(AtomicUsize::new(0));
+    tokio::spawn({
+        let asked = asked.clone();
+        async move {
+            while let Ok((connection, _)) = listener.accept().await {
+                asked.fetch_add(1, Ordering::SeqCst);
+                drop(connection);
+            }
+        }
+    });
+    let proxied = |mut command: tokio::process::Command| {
+        for name in ["HTTP_PROXY", "http_proxy", "HTTPS_PROXY", "ALL_PROXY", "all_proxy"] {
+            command.env(name, &proxy);
+        }
+        command.env("NO_PROXY", "example.com").env("no_proxy", "example.com");
+        command
+    };
+    let folder = tempfile::tempdir().unwrap();
+    let data = folder.path().join("data");
+    // A platform of its own, then one that runs already.
+    let alone = proxied(command(&data, &["call", "echo", "text=alone"])).output().await.unwrap();
+    assert!(text(&alone.stdout).contains("alone"), "{}", text(&alone.stderr));
+    let node = NodeOptions::new(PROBE, &data).start().await;
+    for args in
+        [&["call", "steps", "steps=2", "step_ms=1", "--follow"][..], &["chat"], &["tasks"], &["audit"], &["link"]]
+    {
+        let output = proxied(command(&data, args)).output().await.unwrap();
+        assert!(output.status.success(), "{args:?}: {}", text(&output.stderr));
+    }
+    // As the shell does at TAB.
+    let mut tab = proxied(command(&data, &["--", "probe", "cancel", ""]));
+    tab.env("IMPERAL_COMPLETE", "bash").env("_CLAP_COMPLETE_INDEX", "2").env("_CLAP_IFS", "\n");
+    tab.output().await.unwrap();
+    assert_eq!(asked.load(Ordering::SeqCst), 0, "the proxy was asked");
+    // Elsewhere the environment's proxy is used.
+    let elsewhere = proxied(there(&node.url, &["chat"])).output().await.unwrap();
+    assert_eq!(elsewhere.status.code(), Some(5), "{}", text(&elsewhere.stderr));
+    assert!(asked.load(Ordering::SeqCst) > 0);
+}
+
+#[tokio::test]
+async fn the_folders_token_is_sent_to_loopback_only() {
+    let folder = tempfile::tempdir().unwrap();
+    let data = folder.path().join("data");
+    let _node = NodeOptions::new(PROBE, &data).start().await;
+    let listening = data.join("listening.json");
+    std::fs::write(&listening, r#"{"url":"http://192.0.2.1:80","pid":1}"#).unwrap();
+    let output = run(&data, &["tasks"]).await;
+    let said = text(&output.stderr);
+    assert_eq!(output.status.code(), Some(5), "{said}");
+    assert!(said.contains("http://192.0.2.1:80, which is no loopback address"), "{said}");
+    assert!(said.contains("add --url http://192.0.2.1:80"), "{said}");
+}
+
+#[tokio::test]
+async fn a_users_id_forges_no_line_of_the_log() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut options = NodeOptions::new(PROBE, folder.path().join("data"));
+    options.log = Some(folder.path().join("log"));
+    options.env.push(("RUST_LOG".to_owned(), "info".to_owned()));
+    let node = options.start().await;
+    let anna = "anna\n2026-01-01T00:00:00Z ERROR forged\r\x1b[2J\u{202e}";
+    let user = User::with_token(&node, &token(&Claims::of(anna), JWT_SECRET));
+    user.call("fail", json!({"how": "panic"})).await;
+    node.terminate().await;
+    let log = std::fs::read_to_string(folder.path().join("log")).unwrap();
+    assert!(!log.contains(['\r', '\x1b', '\u{202e}']), "{log:?}");
+    assert!(log.lines().all(|line| !line.starts_with("2026-01-01")), "{log}");
+    assert!(log.contains(r"anna\n2026-01-01T00:00:00Z ERROR forged\r\u{1b}[2J\u{202e}"), "it is named: {log}");
+    assert!(!log.contains("service-token-of-the-tests") && !log.contains(JWT_SECRET), "{log}");
+}
