@@ -1,7 +1,6 @@
 //! Compiling the extension of a folder, and what came of it.
 //!
-//! Owns every conversation with cargo: which package a folder is, its binary, and the files that a
-//! build read.
+//! Owns the build, and the files that it read. Which binary is built is `choice`'s.
 
 use std::ffi::OsString;
 use std::io::{BufRead, BufReader};
@@ -11,6 +10,7 @@ use std::process::{Command, Stdio};
 use serde::Deserialize;
 
 use super::super::exit::CliError;
+use super::choice::{Choice, Metadata};
 
 /// The program: cargo names itself to the commands that it starts.
 pub(super) fn cargo() -> OsString {
@@ -29,11 +29,10 @@ pub(super) fn crate_here() -> Result<PathBuf, CliError> {
     })
 }
 
-/// What cargo is told beside `build`.
-#[derive(Debug, Clone, Default)]
+/// What cargo is told to build.
+#[derive(Debug)]
 pub(super) struct Options {
-    pub(super) package: Option<String>,
-    pub(super) bin: Option<String>,
+    pub(super) choice: Choice,
     pub(super) features: Option<String>,
     pub(super) release: bool,
 }
@@ -57,18 +56,6 @@ pub(super) struct Place {
 }
 
 #[derive(Deserialize)]
-struct Metadata {
-    packages: Vec<Package>,
-    target_directory: PathBuf,
-    workspace_root: PathBuf,
-}
-
-#[derive(Deserialize)]
-struct Package {
-    manifest_path: PathBuf,
-}
-
-#[derive(Deserialize)]
 struct Message {
     reason: String,
     #[serde(default)]
@@ -84,33 +71,23 @@ struct Target {
     kind: Vec<String>,
 }
 
-/// Asks cargo where things are.
-pub(super) fn place() -> Result<Place, CliError> {
-    let output = Command::new(cargo())
-        .args(["metadata", "--no-deps", "--format-version", "1"])
-        .stderr(Stdio::inherit())
-        .output()?;
-    if !output.status.success() {
-        return Err(CliError::new("cargo cannot read Cargo.toml; its error is above"));
+impl Place {
+    pub(super) fn of(metadata: &Metadata) -> Self {
+        Self {
+            target: metadata.target_directory.clone(),
+            workspace: metadata.workspace_root.clone(),
+            packages: metadata.packages.iter().filter_map(|package| package.folder()).map(Path::to_path_buf).collect(),
+        }
     }
-    let metadata: Metadata = serde_json::from_slice(&output.stdout)?;
-    let folder = |package: &Package| package.manifest_path.parent().map(Path::to_path_buf);
-    Ok(Place {
-        target: metadata.target_directory,
-        workspace: metadata.workspace_root,
-        packages: metadata.packages.iter().filter_map(folder).collect(),
-    })
 }
 
 /// Builds; cargo's progress and the compiler's errors go to standard error as they come.
 pub(super) fn build(options: &Options) -> Result<Built, CliError> {
     let mut command = Command::new(cargo());
     command.args(["build", "--message-format", "json-render-diagnostics"]).stdout(Stdio::piped());
-    for (option, value) in [("--package", &options.package), ("--bin", &options.bin), ("--features", &options.features)]
-    {
-        if let Some(value) = value {
-            command.args([option, value]);
-        }
+    options.choice.tell(&mut command);
+    if let Some(features) = &options.features {
+        command.args(["--features", features]);
     }
     if options.release {
         command.arg("--release");
@@ -130,17 +107,11 @@ pub(super) fn build(options: &Options) -> Result<Built, CliError> {
     if !child.wait()?.success() {
         return Ok(Built::Failed);
     }
-    match binaries.as_slice() {
-        [(path, is_new)] => Ok(Built::Binary { path: path.clone(), is_new: *is_new }),
-        [] => {
-            Err(CliError::new("this package has no binary: an extension needs a `fn main` that calls `imperal::run()`"))
-        }
-        several => {
-            let names: Vec<_> =
-                several.iter().filter_map(|(path, _)| path.file_stem()?.to_str().map(str::to_owned)).collect();
-            Err(CliError::usage(format!("there are several binaries, choose with --bin: {}", names.join(", "))))
-        }
-    }
+    // One was chosen; a dependency's binaries are not built.
+    let Some((path, is_new)) = binaries.pop() else {
+        return Err(CliError::new("cargo built no binary, and said nothing of it"));
+    };
+    Ok(Built::Binary { path, is_new })
 }
 
 /// The files that the build of a binary read, as the compiler wrote them down beside it.

@@ -14,7 +14,8 @@ use std::time::{Duration, Instant};
 use super::super::exit::{CliError, Exit};
 use super::super::out::{self, Look, Paint};
 use super::super::supervised::{self, Listening};
-use super::compile::{self, Built, Options};
+use super::choice::{Metadata, Wanted};
+use super::compile::{self, Built, Options, Place};
 use super::sources::{self, Snapshot, Sources};
 
 /// Between two looks at the sources.
@@ -25,12 +26,8 @@ const UNTIL_KILLED: Duration = Duration::from_secs(60);
 /// Options of `cargo imperal dev`.
 #[derive(Debug, clap::Args)]
 pub(super) struct DevArgs {
-    /// Package of the workspace
-    #[arg(long, short, value_name = "NAME")]
-    package: Option<String>,
-    /// Binary of the package, where it has several
-    #[arg(long, value_name = "NAME")]
-    bin: Option<String>,
+    #[command(flatten)]
+    wanted: Wanted,
     /// Features to build with
     #[arg(long, short = 'F', value_name = "FEATURES")]
     features: Option<String>,
@@ -46,16 +43,13 @@ pub(super) struct DevArgs {
 }
 
 /// Runs until Ctrl-C, SIGTERM, or with `--once` until the process ends.
-pub(super) fn dev(args: &DevArgs) -> Result<Exit, CliError> {
+pub(super) fn dev(args: &DevArgs, wanted: Wanted) -> Result<Exit, CliError> {
     let here = compile::crate_here()?;
     let stops = stops()?;
-    let mut sources = Sources::new(compile::place()?, here);
-    let build = Options {
-        package: args.package.clone(),
-        bin: args.bin.clone(),
-        features: args.features.clone(),
-        release: args.release,
-    };
+    let metadata = Metadata::read()?;
+    let choice = metadata.choose(&here, &args.wanted.clone().or(wanted))?;
+    let mut sources = Sources::new(Place::of(&metadata), here);
+    let build = Options { choice, features: args.features.clone(), release: args.release };
     let mut serving = Serving { process: None, address: None, options: &args.options, enter: lines() };
     let mut seen = sources.look();
     loop {

@@ -4,6 +4,7 @@
 //! `build`, `call`, `tasks` and the like are the commands of the extension's binary, which cargo
 //! compiles first; `dev` also compiles it again after each change.
 
+mod choice;
 mod compile;
 mod dev;
 mod new;
@@ -17,6 +18,7 @@ use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
 use super::exit::{CliError, Exit, guess};
 use super::guide::{self, GUIDES};
 use super::{manifest as findings, out};
+use choice::{Metadata, Wanted};
 
 const EXAMPLES: &[(&str, &str)] = &[
     ("cargo imperal new hello", "a crate that compiles, is tested and runs"),
@@ -30,8 +32,16 @@ const EXAMPLES: &[(&str, &str)] = &[
 #[command(name = "cargo-imperal", bin_name = "cargo", version)]
 enum Cargo {
     /// Chat extensions whose background work is never lost
-    #[command(subcommand, version, arg_required_else_help = true, disable_help_subcommand = true)]
-    Imperal(Command),
+    #[command(version, arg_required_else_help = true, disable_help_subcommand = true, subcommand_required = true)]
+    Imperal(Imperal),
+}
+
+#[derive(Debug, clap::Args)]
+struct Imperal {
+    #[command(flatten)]
+    wanted: Wanted,
+    #[command(subcommand)]
+    command: Command,
 }
 
 #[derive(Debug, Subcommand)]
@@ -97,25 +107,25 @@ fn is_ours(name: &str) -> bool {
 #[doc(hidden)]
 pub fn main() -> ExitCode {
     let parsed = command_line().try_get_matches().and_then(|matches| Cargo::from_arg_matches(&matches));
-    let Cargo::Imperal(command) = parsed.unwrap_or_else(|error| error.exit());
-    carry_out(command).unwrap_or_else(|error| {
+    let Cargo::Imperal(Imperal { wanted, command }) = parsed.unwrap_or_else(|error| error.exit());
+    carry_out(command, wanted).unwrap_or_else(|error| {
         out::error(&error, false);
         error.exit.into()
     })
 }
 
-fn carry_out(command: Command) -> Result<ExitCode, CliError> {
+fn carry_out(command: Command, wanted: Wanted) -> Result<ExitCode, CliError> {
     match command {
         Command::New { name, path } => new::scaffold(&name, path.as_deref()).map(Into::into),
-        Command::Build { options } => of_extension("build", &options),
+        Command::Build { options } => of_extension("build", &options, &wanted),
         Command::Validate { file: Some(file), allow, json } => findings::of_file(&file, &allow, json).map(Into::into),
         Command::Validate { file: None, allow, json } => {
             let mut options = if json { vec!["--json".to_owned()] } else { Vec::new() };
             options.extend(allow.into_iter().flat_map(|code| ["--allow".to_owned(), code]));
-            of_extension("validate", &options)
+            of_extension("validate", &options, &wanted)
         }
-        Command::Manifest { options } => of_extension("manifest", &options),
-        Command::Dev(args) => dev::dev(&args).map(Into::into),
+        Command::Manifest { options } => of_extension("manifest", &options, &wanted),
+        Command::Dev(args) => dev::dev(&args, wanted).map(Into::into),
         Command::OfExtension(words) => {
             let (command, options) = words.split_first().ok_or_else(|| CliError::usage("no command"))?;
             if command == "help" && options.is_empty() {
@@ -129,22 +139,42 @@ fn carry_out(command: Command) -> Result<ExitCode, CliError> {
             let known = || GUIDES.iter().map(|guide| guide.name).chain(["new"]);
             if !known().any(|name| name == command) {
                 let list = known().collect::<Vec<_>>().join(", ");
+                let function = is_function(command, &wanted);
+                let hint = function.then(|| format!("it is a function: `cargo imperal call {command}`"));
                 return Err(CliError::usage(format!("there is no command `{command}`; there is {list}"))
-                    .hint(guess(command, known())));
+                    .hint(hint.or_else(|| guess(command, known()))));
             }
-            of_extension(command, options)
+            of_extension(command, options, &wanted)
         }
     }
+}
+
+/// Whether the extension here has a function of this name, by its manifest: nothing is compiled for it.
+fn is_function(name: &str, wanted: &Wanted) -> bool {
+    #[derive(serde::Deserialize)]
+    struct Manifest {
+        tools: Vec<Tool>,
+    }
+    #[derive(serde::Deserialize)]
+    struct Tool {
+        name: String,
+    }
+    let choice = compile::crate_here().and_then(|here| Metadata::read_from(&here, wanted));
+    let text = choice.ok().and_then(|choice| std::fs::read(choice.folder()?.join(crate::manifest::FILE)).ok());
+    let manifest = text.and_then(|text| crate::json::read::<Manifest>(&text).ok());
+    manifest.is_some_and(|manifest| manifest.tools.iter().any(|tool| tool.name == name))
 }
 
 /// Runs a command of the extension in this folder, and ends as it ends.
 ///
 /// In its place where the system can do that: Ctrl-C is for the extension's command to answer, which
 /// may have a question about it, and nobody stands between.
-fn of_extension(command: &str, options: &[String]) -> Result<ExitCode, CliError> {
-    compile::crate_here()?;
+fn of_extension(command: &str, options: &[String], wanted: &Wanted) -> Result<ExitCode, CliError> {
+    let choice = Metadata::read_from(&compile::crate_here()?, wanted)?;
     let mut process = Process::new(compile::cargo());
-    process.args(["run", "--quiet", "--", command]).args(options).env("IMPERAL_CALLED_AS", "cargo imperal");
+    process.args(["run", "--quiet"]);
+    choice.tell(&mut process);
+    process.args(["--", command]).args(options).env("IMPERAL_CALLED_AS", "cargo imperal");
     #[cfg(unix)]
     {
         use std::os::unix::process::CommandExt;
