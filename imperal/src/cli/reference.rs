@@ -76,6 +76,19 @@ ids, UTC times, nothing cut. Programs ask for `--json` and get one JSON object a
 `{\"error\":{\"message\",\"code\"?,\"hint\"?}}` on standard error. Logs go to standard error always;
 `RUST_LOG` chooses what.
 
+Text of users, extensions and services cannot steer a terminal: control characters, direction marks and
+characters that nobody sees are shown as `\u{fffd}`, and right-to-left text is isolated from what stands around it.
+In `--json` they are `\\u` escapes, so that each line is the exact document. A row or event that cannot be read is
+named on standard error and left out. An answer or event of more than 64 MiB is not read further.
+
+Without `--url` a command speaks to the process that has the data folder open, by its loopback address and
+never through a proxy; the folder's token goes nowhere else. With `--url` the proxy of the environment is
+used (`HTTPS_PROXY`, `HTTP_PROXY`, `ALL_PROXY`, `NO_PROXY`), and redirects are not followed.
+
+In a crate with several binaries every `cargo imperal COMMAND` runs its `default-run`, or the binary that is
+named like the package; in a workspace's root, the one package that depends on imperal. Where that leaves
+several, `cargo imperal -p PACKAGE COMMAND` and `cargo imperal --bin NAME COMMAND` choose.
+
 `cargo imperal dev` builds and starts the extension again after each change of a file that the build
 reads. While it does not compile, the last good build goes on serving. The next one has the same ledger,
 address and session: an open page reconnects by itself. Running tasks get the shutdown grace to finish,

@@ -249,6 +249,36 @@ async fn an_outgoing_request_that_fails_says_how_and_its_repeats_are_numbered() 
     assert!(number(&aborted[0].attributes, "http.response.status_code").is_none());
 }
 
+/// A service that gives every request this answer; its address, and the heads of its requests.
+async fn service(answer: String) -> (String, tokio::sync::mpsc::UnboundedReceiver<String>) {
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("http://{}", listener.local_addr().unwrap());
+    let (sender, heads) = tokio::sync::mpsc::unbounded_channel();
+    tokio::spawn(async move {
+        while let Ok((mut connection, _)) = listener.accept().await {
+            let mut head = Vec::new();
+            while !head.ends_with(b"\r\n\r\n") && connection.read_buf(&mut head).await.unwrap_or(0) > 0 {}
+            connection.write_all(answer.as_bytes()).await.unwrap();
+            let _ = sender.send(String::from_utf8(head).unwrap());
+        }
+    });
+    (url, heads)
+}
+
+#[tokio::test]
+async fn a_redirect_to_another_origin_carries_no_trace_context() {
+    let (folder, collector) = (tempfile::tempdir().unwrap(), Collector::start().await);
+    let node = traced(&folder, &collector).start().await;
+    let end = "content-length: 0\r\nconnection: close\r\n\r\n";
+    let (there, mut heads_there) = service(format!("HTTP/1.1 200 OK\r\n{end}")).await;
+    let (first, mut heads) = service(format!("HTTP/1.1 302 Found\r\nlocation: {there}/x\r\n{end}")).await;
+    User::of(&node, "anna").call("fetch", json!({ "url": first })).await;
+    assert!(heads.recv().await.unwrap().contains("\r\ntraceparent: "), "the service that the author chose has it");
+    let head = heads_there.recv().await.unwrap();
+    assert!(head.starts_with("GET /x ") && !head.contains("trace"), "{head}");
+}
+
 #[tokio::test]
 async fn how_spans_are_sent_and_whose_they_are_is_as_the_environment_says() {
     let (folder, collector) = (tempfile::tempdir().unwrap(), Collector::start().await);
