@@ -69,15 +69,19 @@ impl DataFolder {
         let lock = private_file::open_or_create(&path.join("lock")).map_err(say)?;
         match lock.try_lock() {
             Ok(()) => {
-                let files: Vec<_> = FILES.iter().map(|name| path.join(name)).collect();
                 // Of a process that was killed: another one may listen there by now.
                 let _ = std::fs::remove_file(path.join("listening.json"));
-                private_file::warn_about(std::iter::once(path).chain(files.iter().map(PathBuf::as_path)));
                 Ok(Opened::Ours(Self { path: path.to_owned(), _lock: lock }))
             }
             Err(TryLockError::WouldBlock) => Ok(Opened::Taken),
             Err(TryLockError::Error(error)) => Err(say(error)),
         }
+    }
+
+    /// Logs what of the folder other users of the machine can reach.
+    pub(super) fn warn_if_open(&self) {
+        let files: Vec<_> = FILES.iter().map(|name| self.path.join(name)).collect();
+        private_file::warn_about(std::iter::once(self.path()).chain(files.iter().map(PathBuf::as_path)));
     }
 
     pub(super) fn path(&self) -> &Path {

@@ -149,7 +149,10 @@ pub(super) fn local_user() -> User {
 
 fn own(path: &Path) -> Result<DataFolder, CliError> {
     match DataFolder::open(path)? {
-        Opened::Ours(folder) => Ok(folder),
+        Opened::Ours(folder) => {
+            folder.warn_if_open();
+            Ok(folder)
+        }
         Opened::Taken => {
             let who = DataFolder::listening(path)
                 .map_or_else(|| "another process".to_owned(), |l| format!("process {} at {}", l.pid, l.url));

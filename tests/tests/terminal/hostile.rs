@@ -17,6 +17,9 @@ enum Body {
     Endless(&'static str),
 }
 
+const LONG_LINE: &str = "data: and so on, and so on, and so on, and so on, and so on, and so on, and so on, and so on, \
+                         and so on, and so on, and so on, and so on, and so on, and so on, and so on, and so on\n";
+
 /// A fake platform; its address.
 async fn platform(answer: impl Fn(&str) -> Body + Send + Sync + 'static) -> String {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
@@ -43,7 +46,7 @@ async fn serve(mut connection: TcpStream, answer: Arc<impl Fn(&str) -> Body>) {
     match answer(head.split(' ').nth(1).unwrap()) {
         Body::Whole(body) => connection.write_all(body.as_bytes()).await.unwrap(),
         Body::Endless(piece) => {
-            let piece = piece.repeat(64 * 1024);
+            let piece = piece.repeat(256 * 1024 / piece.len());
             // No more than is needed to show that it was not read to its end.
             for _ in 0..4096 {
                 if connection.write_all(piece.as_bytes()).await.is_err() {
@@ -151,7 +154,7 @@ async fn a_row_that_cannot_be_read_is_named_and_the_others_are_shown() {
         let output = there(&url, &[command]).output().await.unwrap();
         let (shown, said) = (text(&output.stdout), text(&output.stderr));
         assert!(output.status.success() && shown.contains(shows), "{command}: {shown}{said}");
-        let told = format!("left out, it cannot be read: {names} {TASK_ID}: recursion limit exceeded");
+        let told = format!("left out, it cannot be read: {names} {TASK_ID}: ");
         assert!(said.contains(&told), "{command}: {said}");
     }
 }
@@ -179,7 +182,7 @@ async fn an_event_that_cannot_be_read_does_not_end_the_watching() {
 
 #[tokio::test]
 async fn an_answer_or_event_without_end_is_given_up_with_its_limit() {
-    for (command, piece) in [("chat", "[[[["), ("follow", "data"), ("follow", "data: x\n")] {
+    for (command, piece) in [("chat", "[[[["), ("follow", "data"), ("follow", LONG_LINE)] {
         let url = platform(move |path| match path {
             path if path.starts_with("/v1/events") => Body::Endless(piece),
             path if path.starts_with("/v1/tasks") => Body::Whole(json!({"tasks": [task()]}).to_string()),
@@ -253,19 +256,29 @@ async fn the_folders_token_is_sent_to_loopback_only() {
 }
 
 #[tokio::test]
-async fn a_users_id_forges_no_line_of_the_log() {
+async fn a_value_forges_no_line_of_the_log() {
     let folder = tempfile::tempdir().unwrap();
     let mut options = NodeOptions::new(PROBE, folder.path().join("data"));
     options.log = Some(folder.path().join("log"));
     options.env.push(("RUST_LOG".to_owned(), "info".to_owned()));
+    // A value that is logged as it came.
+    options.env.push(("OTEL_EXPORTER_OTLP_ENDPOINT".to_owned(), "http://127.0.0.1:9".to_owned()));
+    options
+        .env
+        .push(("OTEL_BSP_MAX_QUEUE_SIZE".to_owned(), "1\n2026-01-01T00:00:00Z ERROR forged\r\x1b[2J".to_owned()));
     let node = options.start().await;
-    let anna = "anna\n2026-01-01T00:00:00Z ERROR forged\r\x1b[2J\u{202e}";
+    // Control characters are refused in a user's id; these two pass.
+    let anna = "anna\u{2028}2026-01-01T00:00:00Z ERROR forged\u{202e}";
     let user = User::with_token(&node, &token(&Claims::of(anna), JWT_SECRET));
     user.call("fail", json!({"how": "panic"})).await;
     node.terminate().await;
     let log = std::fs::read_to_string(folder.path().join("log")).unwrap();
-    assert!(!log.contains(['\r', '\x1b', '\u{202e}']), "{log:?}");
+    assert!(!log.contains(['\r', '\x1b', '\u{202e}', '\u{2028}']), "{log:?}");
     assert!(log.lines().all(|line| !line.starts_with("2026-01-01")), "{log}");
-    assert!(log.contains(r"anna\n2026-01-01T00:00:00Z ERROR forged\r\u{1b}[2J\u{202e}"), "it is named: {log}");
+    for named in
+        [r"anna\u{2028}2026-01-01T00:00:00Z ERROR forged\u{202e}", r"1\n2026-01-01T00:00:00Z ERROR forged\r\u{1b}[2J"]
+    {
+        assert!(log.contains(named), "{named}: {log}");
+    }
     assert!(!log.contains("service-token-of-the-tests") && !log.contains(JWT_SECRET), "{log}");
 }
