@@ -3,6 +3,7 @@
 
 use std::path::Path;
 use std::process::Stdio;
+use std::time::Duration;
 
 use imperal_tests::{NodeOptions, User};
 use rusqlite::Connection;
@@ -22,7 +23,8 @@ async fn used() -> (tempfile::TempDir, NodeOptions) {
 
 /// What it says when it does not start.
 async fn refusal(options: &NodeOptions) -> String {
-    let output = options.command().stderr(Stdio::piped()).output().await.unwrap();
+    let output = options.command().stderr(Stdio::piped()).output();
+    let output = tokio::time::timeout(Duration::from_secs(30), output).await.expect("it ends").unwrap();
     assert!(!output.status.success());
     assert!(!String::from_utf8_lossy(&output.stdout).contains("listening"));
     let text = String::from_utf8(output.stderr).unwrap();
