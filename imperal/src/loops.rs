@@ -93,6 +93,30 @@ impl LoopState {
         self.working.store(true, Ordering::Relaxed);
     }
 
+    /// Runs what `body` makes, again after each failure, until `ended`.
+    pub(crate) async fn run<F: Future<Output = ()> + Send>(
+        &self,
+        ended: &CancellationToken,
+        body: impl Fn() -> F + Send + Sync,
+    ) {
+        let mut backoff = Backoff::default();
+        while !ended.is_cancelled() {
+            self.begins();
+            let begun = Instant::now();
+            let done = AssertUnwindSafe(async { body().await }).catch_unwind().await;
+            if ended.is_cancelled() {
+                if let Err(payload) = done {
+                    self.panicked(payload);
+                }
+                break;
+            }
+            let pause = backoff.next(begun.elapsed());
+            self.failed(done.err(), pause);
+            ended.run_until_cancelled(tokio::time::sleep(pause)).await;
+        }
+        self.stopped();
+    }
+
     /// Runs a thread's loop until it returns, which it does when its owner is gone.
     pub(crate) fn run_on_thread(&self, mut body: impl FnMut()) {
         let mut backoff = Backoff::default();
@@ -125,7 +149,7 @@ impl Loops {
         state
     }
 
-    /// Runs what `body` makes, again after each failure, until `ended`. A loop returns only after that.
+    /// Runs what `body` makes in a task, again after each failure, until `ended`. A loop returns only after that.
     pub(crate) fn spawn<F: Future<Output = ()> + Send>(
         &self,
         name: &'static str,
@@ -134,24 +158,7 @@ impl Loops {
         body: impl Fn() -> F + Send + Sync + 'static,
     ) -> AbortHandle {
         let state = self.register(name, need);
-        let running = tokio::spawn(async move {
-            let mut backoff = Backoff::default();
-            while !ended.is_cancelled() {
-                state.begins();
-                let begun = Instant::now();
-                let done = AssertUnwindSafe(async { body().await }).catch_unwind().await;
-                if ended.is_cancelled() {
-                    if let Err(payload) = done {
-                        state.panicked(payload);
-                    }
-                    break;
-                }
-                let pause = backoff.next(begun.elapsed());
-                state.failed(done.err(), pause);
-                ended.run_until_cancelled(tokio::time::sleep(pause)).await;
-            }
-            state.stopped();
-        });
+        let running = tokio::spawn(async move { state.run(&ended, body).await });
         let abort = running.abort_handle();
         locked(&self.0.handles).push((name, running));
         abort

@@ -29,7 +29,7 @@ const DEV_PORT: u16 = 7717;
 pub(super) async fn dev(mut app: App, registry: Registry, args: DevArgs) -> Result<Exit, CliError> {
     args.settings.apply(&mut app.settings);
     args.keep.apply(&mut app.settings);
-    checked(&app.settings)?;
+    checked(&app.settings, &ConnectionLimits::default())?;
     let folder = own(&args.folder.data_dir)?;
     let grace = app.settings.shutdown_grace;
     let names: Vec<_> = registry.extensions().map(|e| format!("{} {}", e.def().name, e.def().version)).collect();
@@ -71,7 +71,7 @@ pub(super) async fn serve(mut app: App, registry: Registry, args: ServeArgs) -> 
     args.settings.apply(&mut app.settings);
     args.keep.apply(&mut app.settings);
     app.settings.stored_per_user_and_day = args.limits.stored();
-    checked(&app.settings)?;
+    checked(&app.settings, &ConnectionLimits::from(&args.connections))?;
     let grace = app.settings.shutdown_grace;
     let users = verifier(&args)?;
     let limits = (UserLimits::from(&args.limits), ConnectionLimits::from(&args.connections));
@@ -128,8 +128,9 @@ pub(super) fn env_text(name: &str) -> Result<Option<String>, CliError> {
 }
 
 /// Settings are refused before a folder or a database is touched.
-fn checked(settings: &Settings) -> Result<(), CliError> {
-    let faults = settings.faults();
+fn checked(settings: &Settings, connections: &ConnectionLimits) -> Result<(), CliError> {
+    let mut faults = settings.faults();
+    faults.extend(connections.faults());
     if faults.is_empty() { Ok(()) } else { Err(CliError::new(faults.join("\n"))) }
 }
 

@@ -13,6 +13,7 @@ use super::connection::{Acceptor, ConnectionLimits};
 use super::limits::{Meter, UserLimits};
 use super::{AllowedHosts, Gateway, router};
 use crate::context::User;
+use crate::loops::Need;
 use crate::platform::Platform;
 
 /// How long open connections may take to end once everything else has.
@@ -64,8 +65,13 @@ impl Server {
     /// Binds and accepts from now on.
     ///
     /// # Errors
-    /// The socket's own: an address in use, a port one may not have.
+    /// The socket's own: an address in use, a port one may not have. `InvalidInput` for connection limits that
+    /// make no sense.
     pub async fn bind(self, listen: SocketAddr) -> io::Result<Bound> {
+        let faults = self.connections.faults();
+        if !faults.is_empty() {
+            return Err(io::Error::new(io::ErrorKind::InvalidInput, faults.join("\n")));
+        }
         let listener = TcpListener::bind(listen).await?;
         let address = listener.local_addr()?;
         if let Some(users) = &self.auth.users {
@@ -86,7 +92,8 @@ impl Server {
         let app = router(gateway).with_state(());
         let ended = CancellationToken::new();
         let meters = self.platform.meters().clone();
-        let acceptor = Acceptor::new(app, self.connections, meters, closing.clone(), ended.clone());
+        let state = self.platform.loops().register("listener", Need::Essential);
+        let acceptor = Acceptor::new(app, self.connections, meters, state, closing.clone(), ended.clone());
         let serving = tokio::spawn(acceptor.run(listener));
         Ok(Bound { platform: self.platform, address, links, closing, ended, serving })
     }

@@ -49,6 +49,7 @@ pub(crate) use admission::CallPermit;
 pub use dispatch::CallReply;
 pub use injection::{Injected, Injection};
 pub use settings::Settings;
+pub(crate) use settings::outside;
 
 use admission::CallsAtWork;
 use lease::LeaseAge;
@@ -266,6 +267,11 @@ impl Platform {
         node.stopping.cancel();
         node.ended.cancel();
         node.live.lose(&node.life());
+    }
+
+    /// The node's maintenance loops, for those of the rooms above.
+    pub(crate) fn loops(&self) -> &Loops {
+        &self.node.loops
     }
 
     /// Where the rooms above count.

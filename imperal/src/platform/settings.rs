@@ -86,11 +86,7 @@ impl Settings {
     /// One sentence for each value that a platform does not start with: empty when it starts.
     pub(crate) fn faults(&self) -> Vec<String> {
         let mut faults = Vec::new();
-        let mut within = |name: &str, value: Duration, (least, most): (Duration, Duration)| {
-            if !(least..=most).contains(&value) {
-                faults.push(format!("{name} is {}; use {} to {}", words(value), words(least), words(most)));
-            }
-        };
+        let mut within = |name, value, range| faults.extend(outside(name, value, range));
         within("call_cap", self.call_cap, (INSTANT, LONGEST_WORK));
         within("task_cap", self.task_cap, (INSTANT, LONGEST_WORK));
         within("long_task_cap", self.long_task_cap, (INSTANT, LONGEST_WORK));
@@ -142,6 +138,12 @@ impl Settings {
         }
         warnings
     }
+}
+
+/// One sentence for a time that is not in its range.
+pub(crate) fn outside(name: &str, value: Duration, (least, most): (Duration, Duration)) -> Option<String> {
+    let is_sound = (least..=most).contains(&value);
+    (!is_sound).then(|| format!("{name} is {}; use {} to {}", words(value), words(least), words(most)))
 }
 
 /// A duration as options are written: `90 d`, `1.5 s`.

@@ -144,9 +144,9 @@ async fn settings_that_make_no_sense_are_refused_together_before_anything_is_wri
     options.args = ["--lease=99999", "--liveness=1e300", "--tasks-per-user=0"].map(str::to_owned).to_vec();
     assert!(refusal(&options).await.contains("too short or too long"));
     options.args[1] = "--keep-turns=999999999999d".to_owned();
-    options.args.push("--cancel-grace=1e10".to_owned());
+    options.args.extend(["--cancel-grace=1e10", "--idle-timeout=1e15"].map(str::to_owned));
     let text = refusal(&options).await;
-    for option in ["--lease", "--keep-turns", "--tasks-per-user", "--cancel-grace"] {
+    for option in ["--lease", "--keep-turns", "--tasks-per-user", "--cancel-grace", "--idle-timeout"] {
         assert!(text.contains(option), "{option}: {text}");
     }
     assert!(!options.folder.exists(), "a folder was made");

@@ -155,3 +155,18 @@ async fn progress_arrives_after_a_panic_of_its_loop() {
     tokio::time::timeout(PATIENCE, seen).await.expect("progress arrives");
     assert_eq!(failures(&anna, "progress").await, 2);
 }
+
+#[tokio::test]
+async fn connections_are_accepted_after_a_panic_of_the_listener() {
+    let (_folder, node) = node("listener:1-3", "3").await;
+    let http = reqwest::Client::new();
+    let begun = Instant::now();
+    let mut refused = 0;
+    // Each of the first three connections is dropped with its panic.
+    while http.get(format!("{}/healthz", node.url)).send().await.is_err() {
+        refused += 1;
+        assert!(begun.elapsed() < PATIENCE && refused < 50, "the listener does not go on");
+        tokio::time::sleep(POLL).await;
+    }
+    assert_eq!(failures(&User::of(&node, "anna"), "listener").await, 3);
+}

@@ -13,6 +13,7 @@ mod socket;
 
 use std::convert::Infallible;
 use std::io;
+use std::panic::AssertUnwindSafe;
 use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
@@ -21,6 +22,7 @@ use axum::Router;
 use axum::body::Body;
 use axum::http::{HeaderValue, Request, Response, StatusCode, header};
 use axum::response::IntoResponse;
+use futures_util::FutureExt;
 use hyper::body::{Body as _, Incoming};
 use hyper::server::conn::http1;
 use hyper::service::{Service, service_fn};
@@ -32,7 +34,10 @@ use tokio_util::task::TaskTracker;
 
 use super::failure::Failure;
 use crate::codes::{self, ErrorCode};
-use crate::platform::{Cut, Meters};
+use crate::context::panic_text;
+use crate::crash;
+use crate::loops::{LoopState, bounded};
+use crate::platform::{Cut, Meters, outside};
 use phase::{Answer, Phase};
 use places::{Places, Seat};
 use socket::Socket;
@@ -71,12 +76,32 @@ impl Default for ConnectionLimits {
     }
 }
 
+impl ConnectionLimits {
+    /// One sentence for each value that a gateway does not start with: empty when it starts.
+    pub(crate) fn faults(&self) -> Vec<String> {
+        let range = (Duration::from_millis(1), Duration::from_secs(24 * 3600));
+        let mut faults: Vec<_> = [
+            ("header_timeout (--header-timeout)", self.header_timeout),
+            ("idle_timeout (--idle-timeout)", self.idle_timeout),
+            ("write_timeout (--write-timeout)", self.write_timeout),
+        ]
+        .into_iter()
+        .filter_map(|(name, time)| outside(name, time, range))
+        .collect();
+        if self.connections == Some(0) {
+            faults.push("connections (--connections) is 0, so nobody could connect; use 1 or more".to_owned());
+        }
+        faults
+    }
+}
+
 /// Accepts connections and serves each in a task of its own.
 pub(super) struct Acceptor {
     app: Router,
     limits: ConnectionLimits,
     places: Arc<Places>,
     meters: Arc<Meters>,
+    state: Arc<LoopState>,
     /// No new connections and requests; what is under way is answered.
     closing: CancellationToken,
     /// What is still open is cut.
@@ -89,16 +114,20 @@ impl Acceptor {
         app: Router,
         limits: ConnectionLimits,
         meters: Arc<Meters>,
+        state: Arc<LoopState>,
         closing: CancellationToken,
         ended: CancellationToken,
     ) -> Self {
         let places = Places::new(limits.connections.unwrap_or_else(files::connections));
-        Self { app, limits, places: Arc::new(places), meters, closing, ended, tracker: TaskTracker::new() }
+        Self { app, limits, places: Arc::new(places), meters, state, closing, ended, tracker: TaskTracker::new() }
     }
 
     /// Accepts until `closing`, then waits for the connections that are open.
     pub(super) async fn run(self, listener: TcpListener) {
-        self.closing.run_until_cancelled(self.accept(&listener)).await;
+        let accepting = || async {
+            self.closing.run_until_cancelled(self.accept(&listener)).await;
+        };
+        self.state.run(&self.closing, accepting).await;
         drop(listener);
         self.tracker.close();
         self.tracker.wait().await;
@@ -119,6 +148,7 @@ impl Acceptor {
                 }
             };
             trouble.ended();
+            crash::panic_point("listener");
             let seat = self.places.admit().await;
             if seat.made_room() {
                 self.meters.cut(Cut::Crowded);
@@ -148,8 +178,12 @@ impl Acceptor {
                     serving.await;
                 }
             };
-            if ended.run_until_cancelled(serving).await.is_none() {
-                tracing::debug!("connection cut");
+            match AssertUnwindSafe(ended.run_until_cancelled(serving)).catch_unwind().await {
+                Ok(Some(())) => {}
+                Ok(None) => tracing::debug!("connection cut"),
+                Err(payload) => {
+                    tracing::error!(panic = bounded(&panic_text(payload)), "a connection panicked and was closed");
+                }
             }
             meters.connections_open.down();
         });
