@@ -193,9 +193,9 @@ pub(super) async fn audit(access: Access, Query(query): Query<AuditQuery>) -> Re
     Ok(json(StatusCode::OK, &AuditRows { rows: page.rows, next }))
 }
 
-pub(super) async fn check_audit(access: Access, State(gateway): State<Gateway>) -> Result<Response, Failure> {
+pub(super) async fn check_audit(access: Access) -> Result<Response, Failure> {
     let check = match wider_audit(&access) {
-        Some(scope) => gateway.platform.check_audit(scope).await?,
+        Some(scope) => access.check_audit_in(scope).await?,
         None => access.check_audit().await?,
     };
     Ok(json(StatusCode::OK, &check))

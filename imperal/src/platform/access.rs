@@ -218,7 +218,14 @@ impl Access {
 
     /// Whether the user's audit rows are as they were written.
     pub async fn check_audit(&self) -> Result<AuditCheck> {
-        self.platform.check_audit(AuditScope::Owner(self.owner.clone())).await
+        self.check_audit_in(AuditScope::Owner(self.owner.clone())).await
+    }
+
+    /// The same for a user who may see more. It reads page after page: for as long as it takes, the user has
+    /// one read less for other things.
+    pub(crate) async fn check_audit_in(&self, scope: AuditScope) -> Result<AuditCheck> {
+        let _place = self.share().await;
+        self.platform.check_audit(scope).await
     }
 
     /// Refuses what only a service may do: the error for it, once the attempt is audited.
