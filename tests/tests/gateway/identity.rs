@@ -26,6 +26,15 @@ async fn link(node: &Node, options: &NodeOptions) -> String {
     format!("{}{}", node.url, body["path"].as_str().unwrap())
 }
 
+/// What a node says that must not start.
+async fn refusal(options: &NodeOptions) -> String {
+    let running = options.command().stderr(std::process::Stdio::piped()).output();
+    let output =
+        tokio::time::timeout(std::time::Duration::from_secs(30), running).await.expect("the node ends").unwrap();
+    assert!(!output.status.success());
+    String::from_utf8(output.stderr).unwrap()
+}
+
 /// A client that follows nothing and keeps nothing.
 fn http() -> reqwest::Client {
     let _ = rustls::crypto::ring::default_provider().install_default();

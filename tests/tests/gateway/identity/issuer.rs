@@ -7,7 +7,7 @@ use imperal_tests::{Node, NodeOptions, User};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
-use super::{http, message};
+use super::{http, message, refusal};
 use crate::options;
 
 const NOW: Duration = Duration::ZERO;
@@ -85,9 +85,8 @@ async fn a_file_with_an_unusable_key_is_refused_at_the_start_and_the_key_named()
     keys["keys"].as_array_mut().unwrap().push(weak);
     std::fs::write(&path, keys.to_string()).unwrap();
     let (_data, options) = by(path.to_str().unwrap());
-    let output = options.command().stderr(std::process::Stdio::piped()).output().await.unwrap();
-    let said = String::from_utf8_lossy(&output.stderr).into_owned();
-    assert!(!output.status.success() && said.contains("key \"weak\": has 64 bits"), "{said}");
+    let said = refusal(&options).await;
+    assert!(said.contains("key \"weak\": has 64 bits"), "{said}");
 
     // A key for another purpose is no fault: it is left out.
     keys["keys"][1] = json!({"kty": "RSA", "kid": "other", "use": "enc", "e": "AQAB", "n": "gAAAAAAAAAA"});

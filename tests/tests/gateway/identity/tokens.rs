@@ -7,7 +7,7 @@ use jsonwebtoken::{EncodingKey, Header};
 use reqwest::Method;
 use serde_json::{Value, json};
 
-use super::message;
+use super::{message, refusal};
 use crate::{node, options};
 
 fn signed(claims: &Value) -> String {
@@ -118,7 +118,6 @@ async fn a_short_service_token_is_refused_at_the_start() {
     let folder = tempfile::tempdir().unwrap();
     let mut options = options(&folder);
     options.env.push(("IMPERAL_SERVICE_TOKEN".to_owned(), "x".to_owned()));
-    let output = options.command().stderr(std::process::Stdio::piped()).output().await.unwrap();
-    let said = String::from_utf8_lossy(&output.stderr).into_owned();
-    assert!(!output.status.success() && said.contains("has 1 bytes and needs 16: `openssl rand"), "{said}");
+    let said = refusal(&options).await;
+    assert!(said.contains("has 1 bytes and needs 16: `openssl rand"), "{said}");
 }
