@@ -6,9 +6,9 @@
 //! - Keys are renewed in the background at [`RENEW_AFTER`] and never used beyond [`LARGEST_AGE`], unless
 //!   the issuer cannot be reached: then they are used up to [`STALE_FOR`].
 //! - A token whose key is not known waits for a fetch that began after it came. Fetches are
-//!   [`INTERVAL`] apart, so made-up names cost the issuer next to nothing, and a real rotation is seen
-//!   with the next fetch whatever strangers send.
-//! - While there are no keys the answer is "not now", never "not you".
+//!   [`INTERVAL`] apart, so made-up names cost the issuer next to nothing, and do not delay a rotation
+//!   beyond the next fetch.
+//! - While there are no keys, tokens get 503, never 401.
 
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};

@@ -1,8 +1,8 @@
 //! This machine's own user: the key in the data folder, and the two kinds of tokens that it signs.
 //!
 //! The terminal's tokens are bearer tokens, the page's sessions are cookies. Each names its purpose in
-//! `aud`, and is worth nothing in the other's place. A token is one of this key's when the key signed it,
-//! whatever its header says.
+//! `aud`, and is refused in the other's place. The signature alone tells that a token is this key's; its
+//! header is the sender's own.
 //!
 //! The key file is as private as the ledger beside it: a reader of one can read the other.
 
@@ -42,7 +42,7 @@ const RENEW_AFTER: i64 = 24 * 3600;
 pub(crate) const LOCAL_USER: &str = "me";
 pub(crate) const LOCAL_TENANT: &str = "default";
 
-/// Whether this is the machine's own user, whom no token of an issuer may name.
+/// Whether this is the machine's own user. No token of an issuer may name it.
 pub(super) fn is_local(user: &User) -> bool {
     user.id == LOCAL_USER && user.tenant_id == LOCAL_TENANT
 }

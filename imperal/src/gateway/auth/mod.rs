@@ -63,7 +63,7 @@ pub(super) struct Caller {
     until: Instant,
 }
 
-/// What a user showed.
+/// How a user signed in.
 #[derive(Debug)]
 pub(super) enum By {
     /// A token of an issuer.
@@ -237,7 +237,7 @@ pub(super) fn same_origin(headers: &HeaderMap) -> Result<(), Failure> {
     )))
 }
 
-/// The end of what a user showed: by its time, or by signing out.
+/// The end of a sign-in: when its token or session ends, or when the user signs out.
 #[derive(Debug)]
 pub(super) struct SignInEnd {
     until: Instant,
@@ -245,7 +245,7 @@ pub(super) struct SignInEnd {
 }
 
 impl SignInEnd {
-    /// Waits for it.
+    /// Waits for the end.
     pub(super) async fn wait(&self) {
         let timeout = tokio::time::sleep_until(self.until);
         match &self.session {

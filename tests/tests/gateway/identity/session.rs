@@ -47,7 +47,7 @@ impl Signed {
 }
 
 #[tokio::test]
-async fn looking_at_a_link_does_not_use_it_and_opening_does() {
+async fn only_a_post_uses_up_a_link() {
     let folder = tempfile::tempdir().unwrap();
     let options = options(&folder);
     let node = options.start().await;
@@ -82,7 +82,7 @@ async fn a_session_is_no_bearer_token_and_makes_no_links() {
 }
 
 #[tokio::test]
-async fn planted_cookies_sign_nobody_in_as_somebody_else() {
+async fn planted_cookies_do_not_switch_users() {
     let signed = Signed::in_().await;
     let own = &*signed.cookie;
     let (name, _) = own.split_once('=').unwrap();

@@ -140,7 +140,7 @@ async fn a_removed_key_is_refused_within_the_largest_age() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn keys_in_use_are_renewed_before_anybody_has_to_wait() {
+async fn keys_in_use_are_renewed_in_the_background() {
     let issuer = Issuer::publishes(&["a"]);
     let jwks = issuer.jwks();
     assert!(check(&jwks, "a").await.is_ok());
@@ -180,7 +180,7 @@ async fn made_up_key_names_cost_few_fetches_and_delay_no_rotation() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn without_keys_nobody_is_told_that_their_token_is_wrong() {
+async fn missing_keys_make_tokens_unavailable_not_invalid() {
     let issuer = Issuer::publishes(&["a"]);
     issuer.set(|published| published.down = true);
     let jwks = issuer.jwks();
