@@ -77,6 +77,33 @@ async fn all_turns(user: &User) -> Vec<Value> {
     }
 }
 
+/// Waits until `/readyz` says that calls are accepted; it looks once a second.
+async fn until_ready(user: &User) {
+    let looking = async {
+        while !ready(user).await.0 {
+            tokio::time::sleep(std::time::Duration::from_millis(100)).await;
+        }
+    };
+    tokio::time::timeout(std::time::Duration::from_secs(20), looking).await.expect("ready again");
+}
+
+/// `/readyz` says that it is not ready, to strangers without a path; the log has these words.
+async fn until_not_ready(user: &User, log: &std::path::Path, words: &[&str]) {
+    let looking = async {
+        while ready(user).await.0 {
+            tokio::time::sleep(std::time::Duration::from_millis(100)).await;
+        }
+    };
+    tokio::time::timeout(std::time::Duration::from_secs(20), looking).await.expect("not ready");
+    let (_, why) = ready(user).await;
+    assert!(!why.contains("ledger.db") && why.contains("cannot write"), "{why}");
+    let log = std::fs::read_to_string(log).unwrap();
+    assert!(
+        log.lines().any(|line| line.contains("not ready") && words.iter().all(|word| line.contains(word))),
+        "{log}"
+    );
+}
+
 /// Whether calls are accepted, and what `/readyz` says.
 async fn ready(user: &User) -> (bool, String) {
     let (status, text) = user.get("/readyz").await;

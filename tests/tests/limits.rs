@@ -7,6 +7,8 @@ mod limits {
     mod bodies;
     mod calls;
     mod connections;
+    mod inject;
+    mod probes;
     pub(crate) mod raw;
 }
 

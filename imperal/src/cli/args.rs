@@ -8,7 +8,7 @@ use clap::{Args as ClapArgs, Parser, Subcommand};
 use clap_complete::engine::ArgValueCompleter;
 
 use super::complete;
-use crate::gateway::{ConnectionLimits, UserLimits};
+use crate::gateway::{ConnectionLimits, LOCAL_TENANT, UserLimits};
 use crate::ids::RequestKey;
 use crate::platform::Settings;
 
@@ -219,6 +219,9 @@ pub(super) struct ServeArgs {
     /// Host name to answer to, `name` or `name:port`; repeat it for more. Without it: every name
     #[arg(long = "allowed-host", env = "IMPERAL_ALLOWED_HOSTS", value_name = "HOST", value_delimiter = ',')]
     pub(super) allowed_hosts: Vec<String>,
+    /// Tenant of the user that a service writes to without the header `X-Tenant-Id`
+    #[arg(long, env = "IMPERAL_SERVICE_TENANT", value_name = "NAME", default_value = LOCAL_TENANT, value_parser = tenant)]
+    pub(super) service_tenant: String,
     #[command(flatten)]
     pub(super) settings: SettingsArgs,
     #[command(flatten)]
@@ -367,6 +370,13 @@ fn age(text: &str) -> Result<Duration, String> {
     };
     let number: u64 = text[..text.len() - 1].parse().map_err(|_| wrong())?;
     number.checked_mul(seconds).filter(|age| *age > 0).map(Duration::from_secs).ok_or_else(wrong)
+}
+
+fn tenant(text: &str) -> Result<String, String> {
+    if (1..=64).contains(&text.len()) && !text.chars().any(char::is_control) {
+        return Ok(text.to_owned());
+    }
+    Err("a tenant has 1 to 64 bytes and no control characters".to_owned())
 }
 
 fn seconds(text: &str) -> Result<Duration, String> {

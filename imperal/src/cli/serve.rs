@@ -35,13 +35,13 @@ pub(super) async fn dev(mut app: App, registry: Registry, args: DevArgs) -> Resu
     let names: Vec<_> = registry.extensions().map(|e| format!("{} {}", e.def().name, e.def().version)).collect();
     let platform = Platform::start(registry, file(&folder)?, app.states_in(folder.path())?, app.settings).await?;
     let local = |port| SocketAddr::from((Ipv4Addr::LOCALHOST, port));
-    // One person, on their own machine.
-    let none = (UserLimits::default(), ConnectionLimits::default());
+    // One person, on their own machine: no limit of requests and streams.
     let hosts = AllowedHosts::only(args.allowed_hosts);
+    let configure = |server: Server| server.hosts(hosts.clone());
     let listen = args.listen.unwrap_or(local(DEV_PORT));
-    let bound = match bind(&platform, &folder, listen, none, hosts.clone(), Ok).await {
+    let bound = match bind(&platform, &folder, listen, configure, Ok).await {
         // Somebody else's port is no reason not to start, unless it was asked for.
-        Err(_) if args.listen.is_none() => bind(&platform, &folder, local(0), none, hosts, Ok).await?,
+        Err(_) if args.listen.is_none() => bind(&platform, &folder, local(0), configure, Ok).await?,
         bound => bound?,
     };
     bound.reopen(folder.take_links(), &local_user());
@@ -74,7 +74,8 @@ pub(super) async fn serve(mut app: App, registry: Registry, args: ServeArgs) -> 
     checked(&app.settings, &ConnectionLimits::from(&args.connections))?;
     let grace = app.settings.shutdown_grace;
     let users = verifier(&args)?;
-    let limits = (UserLimits::from(&args.limits), ConnectionLimits::from(&args.connections));
+    let (limits, connections) = (UserLimits::from(&args.limits), ConnectionLimits::from(&args.connections));
+    let service_tenant = args.service_tenant;
     let service_token = env_text("IMPERAL_SERVICE_TOKEN")?;
     let folder = own(&args.folder.data_dir)?;
     let ledger = match &args.database_url {
@@ -86,7 +87,9 @@ pub(super) async fn serve(mut app: App, registry: Registry, args: ServeArgs) -> 
         none if none.is_empty() => AllowedHosts::any(),
         named => AllowedHosts::only(named),
     };
-    let bound = bind(&platform, &folder, args.listen, limits, hosts, |auth| {
+    let configure =
+        |server: Server| server.limits(limits).connections(connections).hosts(hosts).service_tenant(service_tenant);
+    let bound = bind(&platform, &folder, args.listen, configure, |auth| {
         let auth = auth.with_users(users);
         match service_token {
             Some(token) => Ok(auth.with_service_token(SecretString::from(token))?),
@@ -138,8 +141,8 @@ fn checked(settings: &Settings, connections: &ConnectionLimits) -> Result<(), Cl
 pub(super) async fn for_a_while(mut app: App, registry: Registry, folder: &DataFolder) -> Result<Bound, CliError> {
     let platform = Platform::start(registry, file(folder)?, app.states_in(folder.path())?, app.settings).await?;
     let listen = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
-    let none = (UserLimits::default(), ConnectionLimits::default());
-    bind(&platform, folder, listen, none, AllowedHosts::only(Vec::new()), Ok).await
+    let configure = |server: Server| server.hosts(AllowedHosts::only(Vec::new()));
+    bind(&platform, folder, listen, configure, Ok).await
 }
 
 pub(super) fn local_user() -> User {
@@ -223,12 +226,11 @@ async fn bind(
     platform: &Platform,
     folder: &DataFolder,
     listen: SocketAddr,
-    (users, connections): (UserLimits, ConnectionLimits),
-    hosts: AllowedHosts,
+    configure: impl FnOnce(Server) -> Server,
     auth: impl FnOnce(Auth) -> Result<Auth, CliError>,
 ) -> Result<Bound, CliError> {
     let auth = auth(Auth::local(LocalKey::of_folder(folder.path())?))?;
-    let server = Server::new(platform.clone(), auth).limits(users).hosts(hosts).connections(connections);
+    let server = configure(Server::new(platform.clone(), auth));
     let bound = server.bind(listen).await.map_err(|error| {
         CliError::new(format!("cannot listen on {listen}: {error}; `--listen 127.0.0.1:0` takes a free port"))
     })?;

@@ -4,7 +4,7 @@ use std::str::FromStr;
 use std::time::Duration;
 
 use axum::body::Body;
-use axum::extract::{FromRequest, FromRequestParts, Path, Request};
+use axum::extract::{FromRequestParts, Path, Request};
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, StatusCode, header};
 use futures_util::StreamExt;
@@ -17,18 +17,6 @@ use crate::codes;
 pub(super) const BODY_LIMIT: usize = 1024 * 1024;
 /// How long a body may take to arrive.
 const PATIENCE: Duration = Duration::from_secs(30);
-
-/// A JSON request body.
-#[derive(Debug)]
-pub(super) struct JsonBody<T>(pub(super) T);
-
-impl<S: Send + Sync, T: DeserializeOwned> FromRequest<S> for JsonBody<T> {
-    type Rejection = Failure;
-
-    async fn from_request(request: Request, _: &S) -> Result<Self, Failure> {
-        parse(&json_bytes(request).await?).map(Self)
-    }
-}
 
 /// The bytes of a JSON request body.
 ///

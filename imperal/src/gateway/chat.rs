@@ -1,20 +1,15 @@
-//! The chat: reading turns, and a service's message into it.
+//! The chat: reading turns.
 
-use axum::extract::{FromRequest, Request, State};
 use axum::http::StatusCode;
 use axum::response::Response;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::again::{Key, replayed};
-use super::body::{JsonBody, Query};
+use super::body::Query;
 use super::failure::Failure;
-use super::headers::{self, ACTING_USER, SERVICE_TOKEN, TENANT_BYTES, TENANT_ID, USER_BYTES};
-use super::{Gateway, json};
-use crate::codes;
-use crate::context::{CHAT_TEXT_LIMIT, MsgType, TRUNCATION_MARKER};
-use crate::ledger::{Owner, Turn};
-use crate::platform::{Access, Injection};
+use super::json;
+use crate::ledger::Turn;
+use crate::platform::Access;
 
 const DEFAULT_LIMIT: u32 = 100;
 
@@ -55,72 +50,4 @@ pub(super) async fn turns(access: Access, Query(query): Query<TurnsQuery>) -> Re
         _ => return Err(Failure::malformed("Give `after`, or `before` or `latest`, not both.")),
     };
     Ok(json(StatusCode::OK, &page))
-}
-
-/// A message into a user's chat, in the reference SDK's form.
-#[derive(Debug, Deserialize, JsonSchema)]
-pub(super) struct InjectBody {
-    /// The extension that speaks.
-    ext_id: String,
-    /// Whose chat.
-    user_id: String,
-    /// The text, at most 65,550 bytes: 64 KiB and the marker of a client that has cut it.
-    text: String,
-    /// How it is shown; `response` when absent.
-    #[serde(default)]
-    msg_type: MsgType,
-    /// Panels to refresh.
-    #[serde(default)]
-    refresh_panels: Option<Vec<String>>,
-}
-
-/// What an injection answers.
-#[derive(Debug, Serialize, JsonSchema)]
-pub(super) struct InjectedTurn {
-    turn: Turn,
-}
-
-pub(super) async fn inject(State(gateway): State<Gateway>, request: Request) -> Result<Response, Failure> {
-    let (method, headers) = (request.method().clone(), request.headers().clone());
-    if !gateway.auth.is_service(&headers)? {
-        // Somebody who is signed in is told no, and that is written down; a stranger is asked who
-        // they are.
-        let caller = gateway.auth.caller(&headers, &method).await.map_err(|refused| {
-            if headers.contains_key(SERVICE_TOKEN) {
-                Failure::unauthenticated("The service token is wrong.")
-            } else {
-                refused
-            }
-        })?;
-        // Whom they meant is worth the audit row, if they said so; a malformed request is refused alike.
-        let body = JsonBody::<InjectBody>::from_request(request, &gateway).await;
-        let target = body.map_or_else(|_| "nobody in particular".to_owned(), |JsonBody(body)| body.user_id);
-        return Err(gateway.platform.access(caller.user).refuse_injection(&target).await.into());
-    }
-    let JsonBody(body) = JsonBody::<InjectBody>::from_request(request, &gateway).await?;
-    if body.text.len() > CHAT_TEXT_LIMIT + TRUNCATION_MARKER.len() {
-        return Err(Failure::new(
-            StatusCode::PAYLOAD_TOO_LARGE,
-            codes::VALIDATION_TYPE_ERROR,
-            format!(
-                "`text` has {} bytes; at most {} are taken.",
-                body.text.len(),
-                CHAT_TEXT_LIMIT + TRUNCATION_MARKER.len()
-            ),
-        ));
-    }
-    if body.user_id.is_empty() {
-        return Err(crate::Error::user(codes::VALIDATION_MISSING_FIELD, "`user_id` must not be empty.")
-            .with_field("user_id")
-            .into());
-    }
-    let tenant = headers::id(&headers, &TENANT_ID, TENANT_BYTES)?.unwrap_or(super::LOCAL_TENANT);
-    let acting = headers::id(&headers, &ACTING_USER, USER_BYTES)?;
-    let mut injection = Injection::new(body.ext_id, Owner::new(tenant, &body.user_id), body.text);
-    injection.acting = acting.map(str::to_owned);
-    injection.msg_type = body.msg_type;
-    injection.refresh_panels = body.refresh_panels;
-    Key(injection.key) = Key::of(&headers)?;
-    let injected = gateway.platform.inject(injection).await?;
-    Ok(replayed(injected.repeated, json(StatusCode::OK, &InjectedTurn { turn: injected.turn })))
 }

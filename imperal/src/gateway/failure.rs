@@ -55,6 +55,17 @@ impl Failure {
         Self { retry_after, ..Self::new(StatusCode::SERVICE_UNAVAILABLE, codes::UNAVAILABLE, message) }
     }
 
+    /// Whether the request is wrong in itself. Refusals of who may do what have audit rows of their own.
+    pub(super) fn is_a_mistake(&self) -> bool {
+        [400, 404, 413, 415, 422].contains(&self.status.as_u16())
+    }
+
+    /// Status, code and field, without the text: that may quote the request.
+    pub(super) fn summary(&self) -> String {
+        let field = self.error.field().map(|field| format!(", field {field}")).unwrap_or_default();
+        format!("{} {}{field}", self.status.as_u16(), self.error.code())
+    }
+
     pub(super) fn unauthenticated(message: impl Into<String>) -> Self {
         Self::new(StatusCode::UNAUTHORIZED, codes::UNAUTHENTICATED, message)
     }

@@ -7,10 +7,8 @@ use axum::http::{HeaderMap, HeaderName, header};
 
 use super::failure::Failure;
 
-/// Longest tenant id, in bytes.
-pub(super) const TENANT_BYTES: usize = 64;
-/// Longest user id, in bytes.
-pub(super) const USER_BYTES: usize = 128;
+/// Longest ids of tenants and users: the audit trail keeps them whole.
+pub(super) use crate::cut::{TENANT_ID as TENANT_BYTES, USER_ID as USER_BYTES};
 
 /// What a service shows.
 pub(super) const SERVICE_TOKEN: HeaderName = HeaderName::from_static("x-service-token");

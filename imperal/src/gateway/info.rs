@@ -1,5 +1,7 @@
 //! What is loaded, who is asking, what was audited, and whether the process is well.
 
+use std::time::{Duration, Instant};
+
 use axum::extract::{Path, State};
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Response};
@@ -15,7 +17,7 @@ use crate::codes;
 use crate::error::Error;
 use crate::function::Extension;
 use crate::ledger::{AuditRow, AuditScope};
-use crate::platform::Access;
+use crate::platform::{Access, Platform};
 
 /// A loaded extension, for choosing and filling in its functions.
 #[derive(Debug, Serialize, JsonSchema)]
@@ -205,9 +207,39 @@ pub(super) async fn healthz() -> &'static str {
     "ok\n"
 }
 
+/// How long an answer of `/readyz` is given again.
+const READY_FOR: Duration = Duration::from_secs(1);
+
+/// Whether the node is ready, looked at once a second at most: a look writes to the ledger.
+#[derive(Debug, Default)]
+pub(super) struct Readiness(tokio::sync::Mutex<Option<(Instant, Result<(), String>)>>);
+
+impl Readiness {
+    /// Requests that come during a look wait for its result. A reason is in words for anybody: files and hosts
+    /// are named in the log alone, once.
+    async fn look(&self, platform: &Platform) -> Result<(), String> {
+        let mut known = self.0.lock().await;
+        if let Some((at, ready)) = &*known
+            && at.elapsed() < READY_FOR
+        {
+            return ready.clone();
+        }
+        let found = platform.ready().await;
+        let was_ready = known.as_ref().is_none_or(|(_, ready)| ready.is_ok());
+        match &found {
+            Err(error) if was_ready => tracing::error!(%error, "not ready"),
+            Ok(()) if !was_ready => tracing::warn!("ready again"),
+            _ => {}
+        }
+        let found = found.map_err(|error| error.message().to_owned());
+        *known = Some((Instant::now(), found.clone()));
+        found
+    }
+}
+
 pub(super) async fn readyz(State(gateway): State<Gateway>) -> Response {
-    match gateway.platform.ready().await {
+    match gateway.readiness.look(&gateway.platform).await {
         Ok(()) => "ready\n".into_response(),
-        Err(error) => (StatusCode::SERVICE_UNAVAILABLE, format!("not ready: {error}\n")).into_response(),
+        Err(why) => (StatusCode::SERVICE_UNAVAILABLE, format!("not ready: {why}\n")).into_response(),
     }
 }

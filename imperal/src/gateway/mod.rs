@@ -13,6 +13,7 @@ mod failure;
 mod headers;
 mod hosts;
 mod info;
+mod inject;
 mod limits;
 mod metrics;
 mod openapi;
@@ -50,6 +51,10 @@ struct Gateway {
     hosts: Arc<AllowedHosts>,
     address: std::net::SocketAddr,
     meter: Arc<limits::Meter>,
+    /// Of a service's message that names no tenant.
+    service_tenant: Arc<str>,
+    wrong_tokens: Arc<inject::WrongTokens>,
+    readiness: Arc<info::Readiness>,
     /// Ends the live streams, so that the server can stop.
     closing: tokio_util::sync::CancellationToken,
 }
@@ -63,7 +68,7 @@ fn router(gateway: Gateway) -> Router {
         .route("/v1/tasks/active", get(tasks::active))
         .route("/v1/tasks/{task_id}", get(tasks::one))
         .route("/v1/tasks/{task_id}/cancel", post(tasks::cancel))
-        .route("/v1/internal/chat/inject", post(chat::inject))
+        .route("/v1/internal/chat/inject", post(inject::inject))
         .route("/v1/internal/link", post(page::new_link))
         .route("/v1/extensions", get(info::extensions))
         .route("/v1/extensions/{app_id}/manifest", get(info::manifest))

@@ -7,9 +7,10 @@ use schemars::{JsonSchema, SchemaGenerator};
 use serde_json::{Map, Value, json};
 
 use super::calls::CallBody;
-use super::chat::{InjectBody, InjectedTurn, Turns};
+use super::chat::Turns;
 use super::failure::ErrorBody;
 use super::info::{AuditRows, Extensions, Session};
+use super::inject::{InjectBody, InjectedTurn};
 use super::tasks::Tasks;
 use crate::ledger::AuditCheck;
 use crate::ledger::Task;
@@ -25,7 +26,8 @@ const KEY: (&str, &str) = (
 /// Of a service's messages.
 const TENANT: (&str, &str) = (
     "X-Tenant-Id",
-    "Tenant of the user, as UTF-8; 1 to 64 bytes. `default` when absent: give it wherever users have a tenant",
+    "Tenant of the user, as UTF-8; 1 to 64 bytes. When absent, the tenant that `serve --service-tenant` names \
+     (`default`): give it wherever users have a tenant",
 );
 const ACTING: (&str, &str) = (
     "X-Acting-User",

@@ -11,7 +11,7 @@ use tokio_util::sync::CancellationToken;
 use super::auth::{Auth, Links};
 use super::connection::{Acceptor, ConnectionLimits};
 use super::limits::{Meter, UserLimits};
-use super::{AllowedHosts, Gateway, router};
+use super::{AllowedHosts, Gateway, LOCAL_TENANT, router};
 use crate::context::User;
 use crate::loops::Need;
 use crate::platform::Platform;
@@ -27,6 +27,7 @@ pub struct Server {
     limits: UserLimits,
     hosts: AllowedHosts,
     connections: ConnectionLimits,
+    service_tenant: String,
 }
 
 impl Server {
@@ -38,6 +39,7 @@ impl Server {
             limits: UserLimits::default(),
             hosts: AllowedHosts::any(),
             connections: ConnectionLimits::default(),
+            service_tenant: LOCAL_TENANT.to_owned(),
         }
     }
 
@@ -59,6 +61,13 @@ impl Server {
     #[must_use]
     pub fn connections(mut self, limits: ConnectionLimits) -> Self {
         self.connections = limits;
+        self
+    }
+
+    /// The tenant of the user that a service writes to without naming one; without this it is `default`.
+    #[must_use]
+    pub fn service_tenant(mut self, tenant: impl Into<String>) -> Self {
+        self.service_tenant = tenant.into();
         self
     }
 
@@ -86,6 +95,9 @@ impl Server {
             hosts: Arc::new(self.hosts),
             address,
             meter: Arc::new(Meter::new(self.limits)),
+            service_tenant: self.service_tenant.into(),
+            wrong_tokens: Arc::default(),
+            readiness: Arc::default(),
             closing: closing.clone(),
         };
         // A service at once: made into one for each request, all its routes would be made anew.

@@ -7,7 +7,7 @@
 use super::commit::PATIENCE;
 use super::{Platform, unavailable, unreadable};
 use crate::codes;
-use crate::context::{MsgType, cut_text};
+use crate::context::{CHAT_TEXT_LIMIT, MsgType, TRUNCATION_MARKER, cut_text};
 use crate::error::Error;
 use crate::ids::{RequestKey, TurnId};
 use crate::ledger::{AuditOutcome, LedgerError, NewAudit, Owner, Role, Sender, Turn, TurnBody};
@@ -58,7 +58,39 @@ pub struct Injected {
     pub repeated: bool,
 }
 
+/// What is known of a service's message that was refused.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct RefusedMessage {
+    pub(crate) tenant_id: String,
+    pub(crate) user_id: String,
+    pub(crate) acting: Option<String>,
+    pub(crate) app_id: Option<String>,
+    pub(crate) why: String,
+}
+
+/// As [`cut_text`], but a text that the client has cut and marked already stays as it is.
+fn cut_once(text: String) -> (String, bool) {
+    let marked = text.ends_with(TRUNCATION_MARKER) && text.len() <= CHAT_TEXT_LIMIT + TRUNCATION_MARKER.len();
+    if marked && text.len() > CHAT_TEXT_LIMIT { (text, true) } else { cut_text(text) }
+}
+
 impl Platform {
+    /// Writes down that a service's message was refused, under the user it acted for or wrote to.
+    pub(crate) async fn audit_refused_message(&self, message: RefusedMessage) -> Result<()> {
+        let RefusedMessage { tenant_id, user_id, acting, app_id, why } = message;
+        self.audit_refusal(NewAudit {
+            tenant_id,
+            target: Some(user_id.clone()).filter(|user| !user.is_empty()),
+            user_id: acting.unwrap_or(user_id),
+            actor: "service".to_owned(),
+            app_id,
+            action: "chat.inject".to_owned(),
+            outcome: AuditOutcome::Refused,
+            detail: Some(why),
+        })
+        .await
+    }
+
     /// Puts a service's message into a user's chat, with its audit row.
     ///
     /// # Errors
@@ -91,7 +123,7 @@ impl Platform {
         if self.registry().extension(&app_id).is_none() {
             return Err(Error::user(codes::UNKNOWN_TOOL, format!("There is no extension `{app_id}` here.")));
         }
-        let (text, truncated) = cut_text(text);
+        let (text, truncated) = cut_once(text);
         let under_key = |key: &RequestKey| key.message(&owner.tenant_id, &owner.user_id, &app_id);
         let turn_id = key.as_ref().map_or_else(TurnId::generate, under_key);
         let turn = TurnBody {
@@ -144,5 +176,22 @@ impl Platform {
             ));
         }
         Ok(found)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_text_that_the_client_has_cut_is_not_cut_again() {
+        let whole = "x".repeat(CHAT_TEXT_LIMIT + 1);
+        let (cut, truncated) = cut_once(whole);
+        assert!(truncated && cut.len() == CHAT_TEXT_LIMIT + TRUNCATION_MARKER.len());
+        assert_eq!(cut_once(cut.clone()), (cut.clone(), true));
+        // One byte more than a client's own cut is none.
+        let (again, _) = cut_once(format!("x{cut}"));
+        assert_eq!(again.len(), cut.len());
+        assert_eq!(cut_once("short...(truncated)".to_owned()), ("short...(truncated)".to_owned(), false));
     }
 }

@@ -47,6 +47,7 @@ pub use access::Access;
 pub(crate) use access::Since;
 pub(crate) use admission::CallPermit;
 pub use dispatch::CallReply;
+pub(crate) use injection::RefusedMessage;
 pub use injection::{Injected, Injection};
 pub use settings::Settings;
 pub(crate) use settings::outside;

@@ -6,12 +6,14 @@ use imperal_tests::{NodeOptions, User};
 use rusqlite::Connection;
 use serde_json::json;
 
-use crate::{Told, ready};
+use crate::{Told, until_not_ready, until_ready};
 
 #[tokio::test]
 async fn a_lock_of_another_program_refuses_calls_until_it_is_gone() {
     let folder = tempfile::tempdir().unwrap();
-    let options = NodeOptions::new(env!("CARGO_BIN_EXE_probe"), folder.path().join("data"));
+    let mut options = NodeOptions::new(env!("CARGO_BIN_EXE_probe"), folder.path().join("data"));
+    let log = folder.path().join("log");
+    options.log = Some(log.clone());
     let node = options.start().await;
     let anna = User::of(&node, "anna");
     let mut told = Told::default();
@@ -23,15 +25,14 @@ async fn a_lock_of_another_program_refuses_calls_until_it_is_gone() {
     other.busy_timeout(Duration::from_secs(5)).unwrap();
     other.execute_batch("BEGIN EXCLUSIVE").unwrap();
     assert!(told.say(&anna, 10).await, "it waits a while and then says so");
-    let (is_ready, why) = ready(&anna).await;
-    assert!(!is_ready && why.contains("another program keeps") && why.contains("ledger.db"), "{why}");
+    until_not_ready(&anna, &log, &["another program keeps", "ledger.db"]).await;
     assert_eq!(anna.get(&format!("/v1/tasks/{task_id}")).await.0, 200, "what was written can be read");
     assert_eq!(anna.outcomes(&task_id).await.len(), 0);
     other.execute_batch("ROLLBACK").unwrap();
 
     assert_eq!(anna.end_of(&task_id).await["state"], "succeeded");
     assert!(!told.say(&anna, 10).await);
-    assert!(ready(&anna).await.0);
+    until_ready(&anna).await;
     told.hold(&anna).await;
     let node = node.kill().await.start().await;
     let anna = User::of(&node, "anna");
@@ -42,7 +43,9 @@ async fn a_lock_of_another_program_refuses_calls_until_it_is_gone() {
 #[tokio::test]
 async fn a_file_that_was_moved_away_takes_nothing_until_it_is_back() {
     let folder = tempfile::tempdir().unwrap();
-    let options = NodeOptions::new(env!("CARGO_BIN_EXE_probe"), folder.path().join("data"));
+    let mut options = NodeOptions::new(env!("CARGO_BIN_EXE_probe"), folder.path().join("data"));
+    let log = folder.path().join("log");
+    options.log = Some(log.clone());
     let node = options.start().await;
     let anna = User::of(&node, "anna");
     let mut told = Told::default();
@@ -52,8 +55,7 @@ async fn a_file_that_was_moved_away_takes_nothing_until_it_is_back() {
     for _ in 0..3 {
         assert!(told.say(&anna, 10).await, "nothing goes where nobody finds it");
     }
-    let (is_ready, why) = ready(&anna).await;
-    assert!(!is_ready && why.contains("put it back"), "{why}");
+    until_not_ready(&anna, &log, &["put it back"]).await;
     std::fs::rename(&away, &here).unwrap();
     assert!(!told.say(&anna, 10).await);
     told.hold(&anna).await;

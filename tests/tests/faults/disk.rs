@@ -8,7 +8,7 @@ use serde_json::json;
 use tokio::io::AsyncWriteExt;
 use tokio::net::TcpListener;
 
-use crate::{Told, ready};
+use crate::{Told, ready, until_not_ready, until_ready};
 
 fn run(program: &str, arguments: &[&str]) -> bool {
     Command::new(program).args(arguments).output().is_ok_and(|output| output.status.success())
@@ -38,23 +38,21 @@ impl Drop for SmallDisk {
 
 /// Fills what there is until not even the write check fits, lets a task end meanwhile, makes
 /// space, and looks at what is left.
-async fn until_full_and_on(node: Node, reason: &[&str], clear: impl FnOnce(&Node)) {
+async fn until_full_and_on(node: Node, log: &Path, reason: &str, clear: impl FnOnce(&Node)) {
     let anna = User::of(&node, "anna");
     let service = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let url = format!("http://{}/", service.local_addr().unwrap());
     let reply = anna.call("hang", json!({"url": url})).await;
     let task_id = reply["result"]["data"]["task_id"].as_str().unwrap().to_owned();
     let mut told = Told::default();
-    let why = loop {
+    loop {
         // Large ones first, then what still fits.
-        if told.say(&anna, 900).await
-            && let (false, why) = ready(&anna).await
-        {
-            break why;
+        if told.say(&anna, 900).await && !ready(&anna).await.0 {
+            break;
         }
         assert!(told.answered.len() < 5000, "it never got full");
-    };
-    assert!(reason.iter().any(|part| why.contains(part)) && why.contains("ledger.db"), "{why}");
+    }
+    until_not_ready(&anna, log, &[reason, "ledger.db"]).await;
     assert!(told.answered.len() > 20 && !told.refused.is_empty(), "{} answered", told.answered.len());
     // The task gets what it waits for, and its outcome cannot be written.
     let (mut waiting, _) = service.accept().await.unwrap();
@@ -70,7 +68,7 @@ async fn until_full_and_on(node: Node, reason: &[&str], clear: impl FnOnce(&Node
     clear(&node);
     assert_eq!(anna.end_of(&task_id).await["state"], "succeeded", "by itself");
     assert!(!told.say(&anna, 900).await, "calls are accepted again");
-    assert_eq!(ready(&anna).await, (true, "ready\n".to_owned()));
+    until_ready(&anna).await;
     // A late reply is written again within the longest wait between two tries.
     let mut events = anna.stream(0).await;
     let mut missing = told.late.clone();
@@ -93,8 +91,10 @@ async fn a_file_that_may_not_grow_refuses_calls_until_it_may() {
     // In blocks of 512 bytes: 3 MiB. The signal that comes with the refusal is ignored.
     let limited = "trap '' XFSZ; ulimit -S -f 6144; exec \"$0\" \"$@\"";
     options.under = ["sh", "-c", limited].map(str::to_owned).to_vec();
+    let log = folder.path().join("log");
+    options.log = Some(log.clone());
     let node = options.start().await;
-    until_full_and_on(node, &["cannot grow"], |node| {
+    until_full_and_on(node, &log, "cannot grow", |node| {
         assert!(run("prlimit", &["--pid", &node.pid().to_string(), "--fsize=unlimited:"]));
     })
     .await;
@@ -105,6 +105,8 @@ async fn a_full_disk_refuses_calls_until_there_is_space() {
     let folder = tempfile::tempdir().unwrap();
     let disk = SmallDisk::mount(&folder.path().join("disk"))
         .expect("a small disk can be mounted: run as root, or leave this out with `tests/run --without mount`");
-    let options = NodeOptions::new(env!("CARGO_BIN_EXE_probe"), disk.0.join("data"));
-    until_full_and_on(options.start().await, &["no space left"], |_| disk.grow()).await;
+    let mut options = NodeOptions::new(env!("CARGO_BIN_EXE_probe"), disk.0.join("data"));
+    let log = folder.path().join("log");
+    options.log = Some(log.clone());
+    until_full_and_on(options.start().await, &log, "no space left", |_| disk.grow()).await;
 }

@@ -23,7 +23,7 @@ use axum::body::Body;
 use axum::http::{HeaderValue, Request, Response, StatusCode, header};
 use axum::response::IntoResponse;
 use futures_util::FutureExt;
-use hyper::body::{Body as _, Incoming};
+use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper::service::{Service, service_fn};
 use hyper_util::rt::TokioIo;
@@ -38,7 +38,7 @@ use crate::context::panic_text;
 use crate::crash;
 use crate::loops::{LoopState, bounded};
 use crate::platform::{Cut, Meters, outside};
-use phase::{Answer, Phase};
+use phase::{Answer, Phase, Sent};
 use places::{Places, Seat};
 use socket::Socket;
 
@@ -225,7 +225,7 @@ async fn answer(
     request: Request<Incoming>,
 ) -> Result<Response<Answer>, Infallible> {
     let (taken, answering) = phase.answering();
-    let with_body = !request.body().is_end_stream();
+    let request = request.map(|body| Sent::new(body, phase));
     let refused = if request.uri().path_and_query().is_some_and(|target| target.as_str().len() > TARGET_LIMIT) {
         let text = format!("The address is longer than {TARGET_LIMIT} bytes. Send data in the body.");
         Some(Failure::new(StatusCode::URI_TOO_LONG, codes::MALFORMED_REQUEST, text))
@@ -243,8 +243,10 @@ async fn answer(
             response
         }
     };
-    if with_body && response.status().is_client_error() {
-        // The client may still be sending, and would miss the answer if its connection were reset.
+    if !phase.body_has_ended() {
+        // The client may still be sending. It must not use the connection again, and would miss the answer if the
+        // connection were reset.
+        response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
         phase.linger();
     }
     if let Some(code) = response.extensions_mut().remove::<ErrorCode>() {

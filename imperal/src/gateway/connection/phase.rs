@@ -10,7 +10,7 @@ use std::task::{Context, Poll};
 
 use axum::body::Body;
 use bytes::Bytes;
-use hyper::body::{Body as HttpBody, Frame, SizeHint};
+use hyper::body::{Body as HttpBody, Frame, Incoming, SizeHint};
 
 use super::places::Seat;
 
@@ -28,13 +28,15 @@ const SENDING: u8 = 3;
 pub(super) struct Phase {
     now: AtomicU8,
     linger: AtomicBool,
+    /// The body of the request at work has arrived whole.
+    body_ended: AtomicBool,
     seat: Seat,
 }
 
 impl Phase {
     pub(super) fn new(seat: Seat) -> Self {
         seat.waits();
-        Self { now: AtomicU8::new(WAITING), linger: AtomicBool::new(false), seat }
+        Self { now: AtomicU8::new(WAITING), linger: AtomicBool::new(false), body_ended: AtomicBool::new(true), seat }
     }
 
     pub(super) fn seat(&self) -> &Seat {
@@ -46,6 +48,7 @@ impl Phase {
     pub(super) fn answering(self: &Arc<Self>) -> (bool, Answering) {
         let taken = self.seat.is_served();
         self.now.store(ANSWERING, Ordering::Relaxed);
+        self.body_ended.store(false, Ordering::Relaxed);
         (taken, Answering(self.clone()))
     }
 
@@ -70,6 +73,11 @@ impl Phase {
 
     pub(super) fn is_reading(&self) -> bool {
         self.now.load(Ordering::Relaxed) == READING
+    }
+
+    /// Whether nothing of the request is left to be read.
+    pub(super) fn body_has_ended(&self) -> bool {
+        self.body_ended.load(Ordering::Relaxed)
     }
 
     /// Before the connection is closed, what the client still sends is read for a moment.
@@ -111,6 +119,49 @@ impl HttpBody for Answer {
 
     fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, axum::Error>>> {
         Pin::new(&mut self.body).poll_frame(cx)
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.body.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.body.size_hint()
+    }
+}
+
+/// The body of a request; says when it has been read to its end.
+#[derive(Debug)]
+pub(super) struct Sent {
+    body: Incoming,
+    phase: Arc<Phase>,
+}
+
+impl Sent {
+    pub(super) fn new(body: Incoming, phase: &Arc<Phase>) -> Self {
+        let sent = Self { body, phase: phase.clone() };
+        sent.note();
+        sent
+    }
+
+    fn note(&self) {
+        if self.body.is_end_stream() {
+            self.phase.body_ended.store(true, Ordering::Relaxed);
+        }
+    }
+}
+
+impl HttpBody for Sent {
+    type Data = Bytes;
+    type Error = hyper::Error;
+
+    fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, hyper::Error>>> {
+        let frame = Pin::new(&mut self.body).poll_frame(cx);
+        match frame {
+            Poll::Ready(None) => self.phase.body_ended.store(true, Ordering::Relaxed),
+            _ => self.note(),
+        }
+        frame
     }
 
     fn is_end_stream(&self) -> bool {

@@ -1,0 +1,167 @@
+//! A service's message into a user's chat.
+//!
+//! The order is the rule: who is asking, how often they ask, then what they say. Whoever is known and refused
+//! gets an audit row, as far as the trail's limit goes; a stranger cannot write to the trail, so a wrong service
+//! token is counted and named in the log now and then.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use axum::extract::{Request, State};
+use axum::http::StatusCode;
+use axum::response::Response;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::again::{Key, replayed};
+use super::failure::Failure;
+use super::headers::{self, ACTING_USER, SERVICE_TOKEN, TENANT_BYTES, TENANT_ID, USER_BYTES};
+use super::{Gateway, body, json};
+use crate::codes;
+use crate::context::{CHAT_TEXT_LIMIT, MsgType, TRUNCATION_MARKER};
+use crate::cut::APP_ID;
+use crate::error::Error;
+use crate::ledger::{Owner, Turn};
+use crate::platform::{Injection, RefusedMessage};
+use crate::rate::RateLimiter;
+
+/// Most panels of one message, and the longest name of one.
+const PANELS: usize = 100;
+const PANEL_BYTES: usize = 128;
+
+/// A message into a user's chat, in the reference SDK's form.
+#[derive(Debug, Deserialize, JsonSchema)]
+pub(super) struct InjectBody {
+    /// The extension that speaks.
+    ext_id: String,
+    /// Whose chat; 1 to 128 bytes, as at sign-in.
+    user_id: String,
+    /// The text, at most 65,550 bytes: 64 KiB and the marker of a client that has cut it.
+    text: String,
+    /// How it is shown; `response` when absent.
+    #[serde(default)]
+    msg_type: MsgType,
+    /// Panels to refresh; at most 100.
+    #[serde(default)]
+    refresh_panels: Option<Vec<String>>,
+}
+
+/// What an injection answers.
+#[derive(Debug, Serialize, JsonSchema)]
+pub(super) struct InjectedTurn {
+    turn: Turn,
+}
+
+pub(super) async fn inject(State(gateway): State<Gateway>, request: Request) -> Result<Response, Failure> {
+    if !gateway.auth.is_service(request.headers())? {
+        return Err(refuse_others(&gateway, request).await);
+    }
+    let mut said = RefusedMessage { tenant_id: gateway.service_tenant.to_string(), ..RefusedMessage::default() };
+    let answer = of_a_service(&gateway, request, &mut said).await;
+    if let Err(failure) = &answer
+        && failure.is_a_mistake()
+    {
+        said.why = failure.summary();
+        gateway.platform.audit_refused_message(said).await?;
+    }
+    answer
+}
+
+/// A signed-in user is told no, and that is written down; a stranger is asked who they are.
+async fn refuse_others(gateway: &Gateway, request: Request) -> Failure {
+    let headers = request.headers();
+    let caller = match gateway.auth.caller(headers, request.method()).await {
+        Ok(caller) => caller,
+        Err(_) if headers.contains_key(SERVICE_TOKEN) => {
+            gateway.wrong_tokens.note();
+            return Failure::unauthenticated("The service token is wrong.");
+        }
+        Err(refused) => return refused,
+    };
+    if let Err(too_often) = gateway.meter.request(&caller.user) {
+        return too_often;
+    }
+    let access = gateway.platform.access(caller.user);
+    // The body is read for the user it names, and counts like a call's.
+    let _permit = match access.begin_call() {
+        Ok(permit) => permit,
+        Err(error) => return error.into(),
+    };
+    let body = body::json_bytes(request).await.and_then(|bytes| body::parse::<InjectBody>(&bytes));
+    let target = body.map_or_else(|_| "nobody in particular".to_owned(), |body| body.user_id);
+    access.refuse_injection(&target).await.into()
+}
+
+async fn of_a_service(gateway: &Gateway, request: Request, said: &mut RefusedMessage) -> Result<Response, Failure> {
+    let headers = request.headers().clone();
+    let tenant = headers::id(&headers, &TENANT_ID, TENANT_BYTES)?;
+    let tenant = tenant.unwrap_or(&gateway.service_tenant);
+    tenant.clone_into(&mut said.tenant_id);
+    let acting = headers::id(&headers, &ACTING_USER, USER_BYTES)?;
+    said.acting = acting.map(str::to_owned);
+    let key = Key::of(&headers)?;
+    let body: InjectBody = body::parse(&body::json_bytes(request).await?)?;
+    said.user_id.clone_from(&body.user_id);
+    said.app_id = Some(body.ext_id.clone());
+    check(&body)?;
+    let mut injection = Injection::new(body.ext_id, Owner::new(tenant, &body.user_id), body.text);
+    injection.acting = acting.map(str::to_owned);
+    injection.msg_type = body.msg_type;
+    injection.refresh_panels = body.refresh_panels;
+    Key(injection.key) = key;
+    let injected = gateway.platform.inject(injection).await?;
+    Ok(replayed(injected.repeated, json(StatusCode::OK, &InjectedTurn { turn: injected.turn })))
+}
+
+fn check(body: &InjectBody) -> Result<(), Failure> {
+    let most = CHAT_TEXT_LIMIT + TRUNCATION_MARKER.len();
+    if body.text.len() > most {
+        return Err(Failure::new(
+            StatusCode::PAYLOAD_TOO_LARGE,
+            codes::VALIDATION_TYPE_ERROR,
+            format!("`text` has {} bytes; at most {most} are taken.", body.text.len()),
+        ));
+    }
+    for (field, text, most) in [("ext_id", &body.ext_id, APP_ID), ("user_id", &body.user_id, USER_BYTES)] {
+        if text.is_empty() {
+            return Err(wrong(codes::VALIDATION_MISSING_FIELD, field, format!("`{field}` must not be empty.")));
+        }
+        if !headers::is_id(text, most) {
+            let text = format!("`{field}` must have 1 to {most} bytes and no control characters.");
+            return Err(wrong(codes::VALIDATION_TYPE_ERROR, field, text));
+        }
+    }
+    let panels = body.refresh_panels.as_deref().unwrap_or_default();
+    if panels.len() > PANELS || panels.iter().any(|panel| panel.len() > PANEL_BYTES) {
+        let text = format!("`refresh_panels` must have at most {PANELS} names of at most {PANEL_BYTES} bytes.");
+        return Err(wrong(codes::VALIDATION_TYPE_ERROR, "refresh_panels", text));
+    }
+    Ok(())
+}
+
+fn wrong(code: codes::ErrorCode, field: &str, text: String) -> Failure {
+    Error::user(code, text).with_field(field).into()
+}
+
+/// Names wrong service tokens in the log, once a minute with their number.
+#[derive(Debug)]
+pub(super) struct WrongTokens {
+    said: RateLimiter,
+    count: AtomicU64,
+}
+
+impl Default for WrongTokens {
+    fn default() -> Self {
+        Self { said: RateLimiter::new(Duration::from_secs(60), 1), count: AtomicU64::new(0) }
+    }
+}
+
+impl WrongTokens {
+    fn note(&self) {
+        self.count.fetch_add(1, Ordering::Relaxed);
+        if self.said.take(()).is_ok() {
+            let requests = self.count.swap(0, Ordering::Relaxed);
+            tracing::warn!(requests, "a wrong service token was shown; check IMPERAL_SERVICE_TOKEN of the service");
+        }
+    }
+}
