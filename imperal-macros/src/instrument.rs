@@ -85,11 +85,7 @@ fn recorded_in(body: TokenStream, names: &[String]) -> bool {
                     tokens.take_while(|token| !matches!(token, TokenTree::Punct(end) if end.as_char() == ';'));
                 return statement.into_iter().any(|token| recorded_here(&token, names));
             }
-            TokenTree::Group(group) => {
-                if recorded_in(group.stream(), names) {
-                    return true;
-                }
-            }
+            TokenTree::Group(group) if recorded_in(group.stream(), names) => return true,
             _ => {}
         }
     }

@@ -74,12 +74,11 @@ impl LoopState {
 
     fn failed(&self, payload: Option<Box<dyn Any + Send>>, pause: Duration) {
         self.working.store(false, Ordering::Relaxed);
-        match payload {
-            Some(payload) => self.panicked(payload),
-            None => {
-                self.failures.inc();
-                tracing::error!(name = self.name, "a maintenance loop returned before the platform ended");
-            }
+        if let Some(payload) = payload {
+            self.panicked(payload);
+        } else {
+            self.failures.inc();
+            tracing::error!(name = self.name, "a maintenance loop returned before the platform ended");
         }
         tracing::warn!(name = self.name, restart_ms = pause.as_millis(), "the maintenance loop is started again");
     }
