@@ -61,7 +61,7 @@ pub(crate) fn isolated(text: &str) -> Cow<'_, str> {
     Cow::Owned(text.split('\n').map(line).collect::<Vec<_>>().join("\n"))
 }
 
-fn shown<'a>(text: &'a str, keep: impl Fn(char) -> bool, mark: impl Fn(char, &mut String)) -> Cow<'a, str> {
+fn shown(text: &str, keep: impl Fn(char) -> bool, mark: impl Fn(char, &mut String)) -> Cow<'_, str> {
     if text.bytes().all(|byte| (b' '..0x7f).contains(&byte)) {
         return Cow::Borrowed(text);
     }

@@ -2,6 +2,8 @@
 
 mod terminal {
     #[cfg(unix)]
+    mod cargo;
+    #[cfg(unix)]
     mod folder;
     mod hostile;
 

@@ -217,13 +217,13 @@ mod tests {
     #[test]
     fn of_several_binaries_the_default_or_the_one_named_like_the_package_is_run() {
         let two = package("hello", "/w", &["hello", "tool"], "imperal");
-        assert_eq!(chosen(&[two.clone()], "/w", None, None).unwrap(), "/w/Cargo.toml hello");
-        assert_eq!(chosen(&[two.clone()], "/w", None, Some("tool")).unwrap(), "/w/Cargo.toml tool");
+        assert_eq!(chosen(std::slice::from_ref(&two), "/w", None, None).unwrap(), "/w/Cargo.toml hello");
+        assert_eq!(chosen(std::slice::from_ref(&two), "/w", None, Some("tool")).unwrap(), "/w/Cargo.toml tool");
         let mut by_default = two;
         by_default["default_run"] = json!("tool");
         assert_eq!(chosen(&[by_default], "/w", None, None).unwrap(), "/w/Cargo.toml tool");
         let unlike = package("hello", "/w", &["one", "two"], "imperal");
-        let error = chosen(&[unlike.clone()], "/w", None, None).unwrap_err();
+        let error = chosen(std::slice::from_ref(&unlike), "/w", None, None).unwrap_err();
         assert!(error.contains("cargo imperal --bin one COMMAND\n  cargo imperal --bin two COMMAND"), "{error}");
         let error = chosen(&[unlike], "/w", None, Some("three")).unwrap_err();
         assert_eq!(error, "there is no binary `three`; there is one, two");

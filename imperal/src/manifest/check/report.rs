@@ -76,7 +76,7 @@ pub fn render(findings: &[Finding], look: Look) -> String {
         }
         let bar = look.paint("=", "1;34");
         if !finding.why.is_empty() {
-            let _ = writeln!(out, "   {bar} why: {}", by_number(&finding.why));
+            let _ = writeln!(out, "   {bar} why: {}", by_number(finding.why));
         }
         let _ = writeln!(out, "   {bar} fix: {}\n", by_number(&finding.fix));
     }
