@@ -10,6 +10,7 @@
 
 mod broken;
 mod corpus;
+mod cron;
 mod defaults;
 mod examples;
 mod extension;
@@ -88,7 +89,7 @@ fn main() -> ExitCode {
         speed::print();
         return ExitCode::SUCCESS;
     }
-    let rows = [shapes::prove(), extension::prove(), broken::prove(), examples::prove()];
+    let rows = [shapes::prove(), extension::prove(), broken::prove(), cron::prove(), examples::prove()];
     let rows: Vec<Row> = rows.into_iter().flatten().collect();
     for row in &rows {
         for (name, reason) in &row.explained {

@@ -23,14 +23,18 @@ fn interpreter() -> PathBuf {
 
 /// Whether the environment is there, with the right versions.
 pub(crate) fn environment() -> Result<(), String> {
-    let advice = "run `tests/reference/setup` once: it installs imperal-sdk 6.3.7 and pydantic 2.14.3 from PyPI";
+    let advice =
+        "run `tests/reference/setup` once: it installs imperal-sdk 6.3.7, pydantic 2.14.3 and croniter 7.0.0 from PyPI";
     let python = interpreter();
     let versions = Command::new(&python)
-        .args(["-c", "from importlib.metadata import version as v; print(v('imperal-sdk'), v('pydantic'))"])
+        .args([
+            "-c",
+            "from importlib.metadata import version as v; print(v('imperal-sdk'), v('pydantic'), v('croniter'))",
+        ])
         .output()
         .map_err(|error| format!("the reference SDK is not installed ({}: {error}); {advice}", python.display()))?;
     match String::from_utf8_lossy(&versions.stdout).trim() {
-        "6.3.7 2.14.3" => Ok(()),
+        "6.3.7 2.14.3 7.0.0" => Ok(()),
         other => Err(format!("the reference SDK is there in another version ({other}); {advice}")),
     }
 }

@@ -377,6 +377,8 @@ function json(self) {
   };
 }
 
+const ONE_LINE = 40; // characters of JSON that stand in one line
+
 /** A value of any kind in one box: JSON, or a text without quotes where it cannot be taken for JSON. */
 function any(self) {
   const el = h("textarea", { id: self.id, class: "any", rows: 1, spellcheck: "false", autocomplete: "off" });
@@ -397,7 +399,8 @@ function any(self) {
     },
     shows: () => true,
     write(value) {
-      el.value = typeof value === "string" && isPlain(value) ? value : write(value, null, 2);
+      const compact = typeof value === "string" && isPlain(value) ? value : write(value);
+      el.value = compact === value || compact.length <= ONE_LINE ? compact : write(value, null, 2);
       grow();
     },
   };
