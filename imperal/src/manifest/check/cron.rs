@@ -2,8 +2,8 @@
 //!
 //! Reads what croniter reads, which runs the timetables of the reference's platform: ranges that
 //! wrap (`22-6`, `fri-mon`), `?`, `L`, `15W`, `1#2` and `L5` besides the usual forms. Days of the
-//! month and of the week that are both restricted are joined by "or". A line that is not five
-//! fields is the table's business.
+//! month and of the week that are both restricted are joined by "or", except that a week of the month
+//! and a nearest weekday must hold as well. A line that is not five fields is the table's business.
 
 use super::form;
 
@@ -57,6 +57,8 @@ struct Values {
     bits: u64,
     /// Weekdays that are bound to a week of the month.
     nth: u64,
+    /// Those weeks, one bit each; the lowest is the last week.
+    weeks: u8,
     /// The last day of the month.
     last: bool,
     /// The weekday nearest to a day of the month.
@@ -89,18 +91,42 @@ pub(super) fn judge(line: &str) -> Verdict {
         }
     }
     let [_, _, days, months, weekdays] = fields.as_slice() else { return Verdict::Runs };
-    // A restricted weekday is another way to match.
-    if !weekdays.any || days.any || days.last || days.nearest {
-        return Verdict::Runs;
+    never(days, months, weekdays).map_or(Verdict::Runs, Verdict::Never)
+}
+
+/// Why no day of any year matches, if none does.
+fn never(days: &Values, months: &Values, weekdays: &Values) -> Option<String> {
+    let weekend = 1 | 1 << 6;
+    if days.nearest && !weekdays.any && weekdays.bits & !weekend == 0 {
+        return Some("the nearest weekday is never one of a weekend".to_owned());
     }
-    let matches = (1..=12)
-        .zip(LENGTHS)
-        .any(|(month, length)| months.contains(month) && (1..=length).any(|day| days.contains(day)));
+    // A plain weekday is another way to match.
+    if days.any || (weekdays.weeks == 0 && (days.last || days.nearest || !weekdays.any)) {
+        return None;
+    }
+    let in_week = |day: u32, length: u32| {
+        let last = weekdays.weeks & 1 != 0 && day + 7 > length;
+        weekdays.weeks == 0 || last || weekdays.weeks & (1 << day.div_ceil(7)) != 0
+    };
+    let on = |day: u32, length: u32| {
+        // A nearest weekday is at most two days off.
+        let near = days.nearest && (1..=31).any(|of| days.contains(of) && day.abs_diff(of.min(length)) <= 2);
+        near || (!days.nearest && days.contains(day)) || (days.last && day == length)
+    };
+    let lengths = |month: u32, length: u32| if month == 2 { 28..=length } else { length..=length };
+    let matches = (1..=12).zip(LENGTHS).any(|(month, most)| {
+        months.contains(month)
+            && lengths(month, most).any(|length| (1..=length).any(|day| on(day, length) && in_week(day, length)))
+    });
     if matches {
-        return Verdict::Runs;
+        return None;
+    }
+    if days.last {
+        return Some("the last day of its months is in none of those weeks".to_owned());
     }
     let first = days.bits.trailing_zeros();
-    Verdict::Never(format!("none of its months has a day {first}"))
+    let week = if weekdays.weeks == 0 { "" } else { " in that week" };
+    Some(format!("none of its months has a day {first}{week}"))
 }
 
 type Read<T> = Result<T, String>;
@@ -123,7 +149,7 @@ fn read(text: &str, field: &Field) -> Read<Values> {
             if parts.len() > 1 {
                 return Err("has a `W` that is not alone".to_owned());
             }
-            within(day, field)?;
+            values.bits |= 1 << within(day, field)?;
             values.nearest = true;
         } else {
             add(part, field, &mut values)?;
@@ -183,7 +209,7 @@ fn random(text: &str, field: &Field) -> Option<Read<Values>> {
 }
 
 fn add(part: &str, field: &Field, values: &mut Values) -> Read<()> {
-    let (part, nth) = if field.kind == Kind::Weekday { week_of_month(part)? } else { (part, false) };
+    let (part, weeks) = if field.kind == Kind::Weekday { week_of_month(part)? } else { (part, 0) };
     let bits = if part == "*" {
         values.any = true;
         0
@@ -196,28 +222,29 @@ fn add(part: &str, field: &Field, values: &mut Values) -> Read<()> {
         1 << within(weekday_zero(value(part, field)?, field), field)?
     };
     values.bits |= bits;
-    if nth {
+    if weeks != 0 {
         values.nth |= bits;
+        values.weeks |= weeks;
     }
     Ok(())
 }
 
-/// A weekday without its week of the month: `1#2` is the second Monday, `l5` the last Friday.
-fn week_of_month(part: &str) -> Read<(&str, bool)> {
+/// A weekday and its week of the month as a bit: `1#2` is the second Monday, `l5` the last Friday.
+fn week_of_month(part: &str) -> Read<(&str, u8)> {
     if let Some(day) = part.strip_prefix('l').filter(|day| number(day).is_some()) {
-        return Ok((day, true));
+        return Ok((day, 1));
     }
     let Some((day, week)) = part.split_once('#').filter(|(_, week)| number(week).is_some()) else {
-        return Ok((part, false));
+        return Ok((part, 0));
     };
-    if !matches!(number(week), Some(1..=5)) {
+    let Some(week @ 1..=5) = number(week) else {
         return Err("has a week that is not from 1 to 5".to_owned());
-    }
+    };
     let is_range = day.split_once('-').is_some_and(|(from, to)| [from, to].iter().all(|day| DAYS.contains(day)));
     if day.contains(['-', '/', '*']) && !is_range {
         return Err("has a week of the month behind something else than a weekday".to_owned());
     }
-    Ok((day, true))
+    Ok((day, 1 << week))
 }
 
 /// `from-to`, `from-to/step`, `from/step` and `*/step`; the last tells whether an end was written.
@@ -319,11 +346,13 @@ mod tests {
 
     #[test]
     fn a_day_that_none_of_the_months_has_never_matches() {
-        for line in ["0 0 30 2 *", "0 0 31 4,6,9,11 *", "0 0 30,31 feb ?", "0 0 31/2 2 *"] {
+        for line in
+            ["0 0 30 2 *", "0 0 31 4,6,9,11 *", "0 0 30,31 feb ?", "0 0 31/2 2 *", "0 0 29 * mon#1", "0 0 15W * sun"]
+        {
             assert!(matches!(judge(line), Verdict::Never(_)), "{line}: {:?}", judge(line));
         }
         assert_eq!(judge("0 0 30 2 *"), Verdict::Never("none of its months has a day 30".to_owned()));
-        for line in ["0 0 29 2 *", "0 0 31 2,3 *", "0 0 30 2 0-6", "0 0 L 2 *", "0 0 31W 2 *"] {
+        for line in ["0 0 29 2 *", "0 0 31 2,3 *", "0 0 30 2 0-6", "0 0 L 2 *", "0 0 31W 2 *", "0 0 8 * mon#2"] {
             assert_eq!(judge(line), Verdict::Runs, "{line}");
         }
     }
