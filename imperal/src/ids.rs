@@ -12,6 +12,15 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 use uuid::Uuid;
 
+/// The first half of an id that names a row by its number: "damage", and version 8.
+#[cfg(feature = "platform")]
+const ROW_MARK: u64 = 0x6461_6d61_6765_8000;
+/// The bits of the second half that hold the number; the others are the UUID's variant.
+#[cfg(feature = "platform")]
+const ROW_BITS: u64 = u64::MAX >> 2;
+#[cfg(feature = "platform")]
+const ROW_VARIANT: u64 = 1 << 63;
+
 macro_rules! id {
     ($(#[$doc:meta])* $name:ident) => {
         $(#[$doc])*
@@ -24,6 +33,20 @@ macro_rules! id {
             /// A new id, later in order than every earlier one of this process.
             pub fn generate() -> Self {
                 Self(Uuid::now_v7())
+            }
+
+            /// Names a stored row whose own id cannot be read, by the row's number.
+            #[cfg(feature = "platform")]
+            pub(crate) fn of_row(row: i64) -> Self {
+                Self(Uuid::from_u64_pair(ROW_MARK, (row.cast_unsigned() & ROW_BITS) | ROW_VARIANT))
+            }
+
+            /// The row that [`Self::of_row`] names.
+            #[cfg(feature = "platform")]
+            #[allow(dead_code, reason = "not every kind of row is looked up by its number")]
+            pub(crate) fn row(self) -> Option<i64> {
+                let (mark, row) = self.0.as_u64_pair();
+                (mark == ROW_MARK).then_some((row & ROW_BITS).cast_signed())
             }
         }
 

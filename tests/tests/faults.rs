@@ -8,6 +8,7 @@ mod faults {
     mod at_work;
     mod disk;
     mod loops;
+    mod rows;
 }
 
 use imperal_tests::User;

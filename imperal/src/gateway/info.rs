@@ -239,7 +239,10 @@ impl Readiness {
 
 pub(super) async fn readyz(State(gateway): State<Gateway>) -> Response {
     match gateway.readiness.look(&gateway.platform).await {
-        Ok(()) => "ready\n".into_response(),
+        Ok(()) => match gateway.platform.unreadable_rows() {
+            0 => "ready\n".into_response(),
+            rows => format!("ready, {rows} ledger rows cannot be read: see the log\n").into_response(),
+        },
         Err(why) => (StatusCode::SERVICE_UNAVAILABLE, format!("not ready: {why}\n")).into_response(),
     }
 }

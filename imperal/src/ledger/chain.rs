@@ -15,7 +15,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
-use super::{AuditEnds, AuditFilter, AuditOutcome, AuditScope, Ledger, LedgerError, Limit, NewAudit, Owner};
+use super::{AuditEnds, AuditFilter, AuditScope, Ledger, LedgerError, Limit, NewAudit, Owner};
 
 /// Rows read at once.
 const PAGE: u32 = 500;
@@ -33,11 +33,7 @@ impl AuditHash {
     /// The hash of a row that follows `previous`, or is its owner's first.
     pub fn of(previous: Option<&Self>, at: Timestamp, row: &NewAudit) -> Self {
         let NewAudit { tenant_id, user_id, actor, app_id, action, target, outcome, detail } = row;
-        let outcome = match outcome {
-            AuditOutcome::Done => "done",
-            AuditOutcome::Refused => "refused",
-            AuditOutcome::Critical => "critical",
-        };
+        let outcome = outcome.as_str();
         let mut hash = Sha256::new();
         hash.update(previous.map_or(FIRST, |previous| previous.0.as_slice()));
         hash.update(at.as_microsecond().to_be_bytes());
@@ -170,6 +166,10 @@ impl AuditCheck {
     async fn holds(ledger: &dyn Ledger, owner: &Owner) -> Result<bool, LedgerError> {
         loop {
             let before = ledger.audit_ends(Some(owner.clone())).await?;
+            if before.is_empty() {
+                // Its rows were read and its name is not found: the name cannot be read.
+                return Ok(false);
+            }
             if Self::look(ledger, &AuditScope::Owner(owner.clone()), &HashSet::new()).await?.broken.is_none() {
                 return Ok(true);
             }
@@ -230,6 +230,7 @@ impl AuditCheck {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::ledger::AuditOutcome;
 
     fn row() -> NewAudit {
         NewAudit {

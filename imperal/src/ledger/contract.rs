@@ -31,8 +31,19 @@
 //! may write for it; then `Settled`, then `TooEarly`; of a start `AlreadyRunning`, then `TooManyTasks`; of a
 //! call and a message `QuotaExceeded`.
 //!
-//! **Texts.** Any text and any JSON comes back as it was: NUL, characters beyond the first plane,
-//! the order of keys. The platform limits the nesting of what it hands over to 120 levels.
+//! **Texts.** Any text and any JSON comes back as it was: NUL, characters beyond the first plane, any
+//! key, the order of keys. JSON that is nested too deep to be read back is refused with
+//! [`LedgerError::TooDeep`] (see [`TurnBody::check_depth`]) and nothing is written.
+//!
+//! **Damage.** A stored row may be damaged by a disk, a tool or a fault of an earlier version. It costs
+//! that row's content and nothing else. No method fails because of it, for its owner or anybody else. A
+//! read shows the row in its place, under its number, with a stand-in for what cannot be read: a turn
+//! says so in its text ([`TurnBody::unreadable`]), a task keeps the columns that can be read, an audit
+//! row has a hash that the check names. Event numbers have no gap: a number whose row is missing or has
+//! no content is such a turn. An id that cannot be read is replaced by one that names the row, which every
+//! method takes in its place. `orphans` lists damaged work, so that it is settled without its content;
+//! work without an owner cannot be settled and is put aside. A task whose call is missing waits for no
+//! reply. Each damaged row is reported once, see [`LedgerMeters::unreadable_rows`].
 //!
 //! **Audit.** Rows are only ever added, and taken away by retention alone, oldest first. Each carries the
 //! hash that [`AuditHash::of`] makes of it, of its time, and of the hash before it in its owner's chain:
@@ -105,6 +116,8 @@ pub enum LedgerError {
     /// Events as far as this number are not kept any more: go on after it, and take what was before
     /// it from [`Ledger::turns`] and [`Ledger::recent_tasks`].
     Pruned(u64),
+    /// This part of a turn is nested deeper than readers take: stored, it could not be read again.
+    TooDeep(&'static str),
     /// It cannot be used at all: a newer schema, a damaged file. The text says the way out.
     Unusable(String),
 }
@@ -122,6 +135,9 @@ impl std::fmt::Display for LedgerError {
             Self::AlreadyRunning(task) => write!(f, "task {} runs under the same key already", task.task_id),
             Self::QuotaExceeded(limit) => write!(f, "the user may store {limit} bytes a day"),
             Self::Pruned(floor) => write!(f, "events up to number {floor} are not kept any more"),
+            Self::TooDeep(part) => {
+                write!(f, "{part} is nested more than {} levels deep: flatten it", crate::json::DATA_DEPTH)
+            }
             Self::Unusable(why) => write!(f, "the ledger cannot be used: {why}"),
         }
     }

@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
+use super::unreadable::Unreadable;
 use crate::loops::Loops;
 use crate::meters::{BATCHES, Counter, Histogram, Text, WRITES};
 
@@ -20,6 +21,7 @@ struct Numbers {
     loops: Loops,
     /// Bytes of the write-ahead log; `u64::MAX` where there is none.
     log: AtomicU64,
+    unreadable: Unreadable,
 }
 
 impl Default for LedgerMeters {
@@ -31,6 +33,7 @@ impl Default for LedgerMeters {
             failures: Counter::default(),
             loops: Loops::default(),
             log: AtomicU64::new(u64::MAX),
+            unreadable: Unreadable::default(),
         };
         Self(Arc::new(numbers))
     }
@@ -61,8 +64,18 @@ impl LedgerMeters {
         self.0.log.store(bytes, Ordering::Relaxed);
     }
 
+    /// How many stored rows this process could not read, each counted once and named in the log.
+    pub fn unreadable_rows(&self) -> u64 {
+        self.0.unreadable.count().get()
+    }
+
+    #[cfg(feature = "platform")]
+    pub(super) fn unreadable(&self) -> &Unreadable {
+        &self.0.unreadable
+    }
+
     pub(crate) fn text(&self, text: &mut Text) {
-        let Numbers { waits, commits, batches, failures, log, .. } = &*self.0;
+        let Numbers { waits, commits, batches, failures, unreadable, log, .. } = &*self.0;
         let name = "imperal_ledger_queue_seconds";
         text.metric(name, "histogram", "How long writes wait until their transaction begins.");
         text.histogram(name, &[], waits);
@@ -83,5 +96,7 @@ impl LedgerMeters {
             text.sample(name, &[], log);
         }
         text.counter("imperal_ledger_commit_failures_total", "Transactions that did not come about.", failures);
+        let help = "Stored rows that could not be read, each counted once; the log names them.";
+        text.counter("imperal_ledger_unreadable_rows_total", help, unreadable.count());
     }
 }

@@ -1,14 +1,16 @@
 //! The durable truth: calls, turns, tasks, events, audit.
 //!
 //! Owns the storage contract ([`Ledger`]), the rows it speaks of, and its backends. Backends store
-//! and the platform computes meaning: no text a user reads is written here. Every backend passes
-//! the same conformance suite.
+//! and the platform computes meaning: the one text here that a user reads stands in for a row that
+//! cannot be read. Every backend passes the same conformance suite.
 
 mod chain;
 mod clock;
 #[cfg(feature = "conformance")]
 pub mod conformance;
 mod contract;
+#[cfg(feature = "platform")]
+mod decode;
 mod feed;
 mod memory;
 mod meters;
@@ -19,6 +21,7 @@ mod retention;
 mod rows;
 #[cfg(feature = "platform")]
 mod sqlite;
+mod unreadable;
 
 pub use chain::{AuditCheck, AuditHash, BrokenAudit};
 pub use clock::{Clock, HeldClock, SystemClock};

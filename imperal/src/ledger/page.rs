@@ -61,6 +61,14 @@ impl<T> Page<T> {
     }
 }
 
+impl<T> Page<Option<T>> {
+    /// The same page without rows that came to nothing.
+    #[cfg(feature = "platform")]
+    pub(super) fn flattened(self) -> Page<T> {
+        Page { rows: self.rows.into_iter().flatten().collect(), more: self.more }
+    }
+}
+
 impl<T> Default for Page<T> {
     fn default() -> Self {
         Self { rows: Vec::new(), more: false }

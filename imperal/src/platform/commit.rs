@@ -43,6 +43,11 @@ impl Node {
                     tracing::warn!(what, %error, "not written: another life writes it");
                     return false;
                 }
+                // The same would be refused for ever; the next start ends the work.
+                Err(error @ LedgerError::TooDeep(_)) => {
+                    tracing::error!(what, %error, "not written: the ledger could not read it back");
+                    return false;
+                }
                 Err(error) => {
                     let wait = waits.next();
                     tracing::warn!(what, %error, retry_ms = wait.as_millis(), "not written yet");

@@ -107,6 +107,7 @@ pub(crate) struct Meters {
     tasks: Vec<Histogram>,
     pub(crate) tasks_started: Counter,
     reclaimed: Vec<Counter>,
+    pub(crate) unsettled: Gauge,
     renewals: Vec<Counter>,
     pub(crate) connections_open: Gauge,
     cut: Vec<Counter>,
@@ -131,6 +132,7 @@ impl Meters {
             tasks: histograms(ENDS.len(), &TASKS),
             tasks_started: Counter::default(),
             reclaimed: counters(Reclaimed::ALL),
+            unsettled: Gauge::default(),
             renewals: counters(Renewal::ALL),
             connections_open: Gauge::default(),
             cut: counters(Cut::ALL),
@@ -261,6 +263,8 @@ impl Meters {
         for ((_, kind), count) in Reclaimed::ALL.iter().zip(&self.reclaimed) {
             text.sample(name, &[("kind", kind)], count.get());
         }
+        let help = "Work of ended lives that the last pass of this node could not settle.";
+        text.gauge("imperal_unsettled", help, &self.unsettled);
     }
 }
 

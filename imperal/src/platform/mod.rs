@@ -238,6 +238,11 @@ impl Platform {
         node.ledger.check().await.map_err(|error| unavailable(&error))
     }
 
+    /// How many stored rows this process could not read. The log names each of them.
+    pub fn unreadable_rows(&self) -> u64 {
+        self.node.ledger.meters().unreadable_rows()
+    }
+
     /// Stops in two phases: no new calls and tasks from now on; what runs may go on for the grace
     /// period, then ends with an "interrupted" turn. Returns when everything is in the ledger.
     pub async fn shutdown(&self, grace: Duration) {

@@ -15,11 +15,52 @@ use super::live::Life;
 use super::meters::Reclaimed;
 use super::words::{self, About};
 use crate::crash;
-use crate::ledger::{Incarnation, LedgerError, Orphan};
+use crate::ledger::{Incarnation, LedgerError, Orphan, Work};
 use crate::trace::TARGET;
 
 /// Orphans settled at once: enough for a group commit, few enough to hold in memory.
 const BATCH: u32 = 256;
+/// How many are looked at where those before them cannot be settled.
+const MOST: u32 = BATCH << 8;
+
+/// One pass over what ended lives have left.
+#[derive(Debug)]
+struct Pass {
+    limit: u32,
+    /// The batch before.
+    seen: Vec<Work>,
+    /// Why work of that batch was not settled.
+    failed: Vec<LedgerError>,
+}
+
+impl Pass {
+    fn new() -> Self {
+        Self { limit: BATCH, seen: Vec::new(), failed: Vec::new() }
+    }
+
+    /// Whether this batch is worth an attempt. One that came before had its attempt: the pass ends there,
+    /// or looks behind it.
+    fn goes_on(&mut self, orphans: &[Orphan]) -> bool {
+        let batch: Vec<Work> = orphans
+            .iter()
+            .map(|orphan| match orphan {
+                Orphan::Call { call_id, .. } => Work::Call(*call_id),
+                Orphan::Task(record) => Work::Task(record.task.task_id),
+            })
+            .collect();
+        if batch.is_empty() || (batch == self.seen && batch.len() < self.limit as usize) {
+            return false;
+        }
+        if batch == self.seen {
+            if self.limit >= MOST {
+                return false;
+            }
+            self.limit *= 2;
+        }
+        self.seen = batch;
+        true
+    }
+}
 
 impl Node {
     /// Looks after what ended lives have left, until the platform ends.
@@ -50,10 +91,12 @@ impl Node {
 
     /// Ends everything that ended lives have left, and whoever's life has lapsed before.
     pub(super) async fn settle_orphans(&self) -> Result<(), LedgerError> {
+        let mut pass = Pass::new();
         loop {
             let Life { holder, .. } = self.life();
-            let orphans = self.ledger.orphans(&holder, BATCH).await?;
-            if !self.settle_all(&holder, orphans).await? {
+            let orphans = self.ledger.orphans(&holder, pass.limit).await?;
+            if !self.settle_all(&holder, orphans, &mut pass).await? {
+                self.report_unsettled(&pass);
                 return Ok(());
             }
         }
@@ -63,45 +106,66 @@ impl Node {
     /// for later.
     pub(super) async fn settle_left(&self) -> Result<(), LedgerError> {
         self.be_lenient();
+        let mut pass = Pass::new();
         loop {
             let Life { holder, .. } = self.life();
-            let left = self.ledger.left(&holder, BATCH).await?;
-            if !self.settle_all(&holder, left).await? {
+            let left = self.ledger.left(&holder, pass.limit).await?;
+            if !self.settle_all(&holder, left, &mut pass).await? {
+                self.report_unsettled(&pass);
                 return Ok(());
             }
         }
     }
 
-    /// Whether anything was settled, so that there may be more.
-    async fn settle_all(&self, life: &Incarnation, orphans: Vec<Orphan>) -> Result<bool, LedgerError> {
-        if orphans.is_empty() {
+    /// Whether there may be more to settle.
+    async fn settle_all(&self, life: &Incarnation, orphans: Vec<Orphan>, pass: &mut Pass) -> Result<bool, LedgerError> {
+        if !pass.goes_on(&orphans) {
             return Ok(false);
         }
         crash::point("before-recovery");
         tracing::info!(count = orphans.len(), "settling interrupted work");
         let span = tracing::debug_span!(target: TARGET, parent: None, "recovery", count = i64::try_from(orphans.len()).unwrap_or(i64::MAX));
         // Calls first: a task's outcome never stands before its call's reply.
-        let (mut settled_any, mut failed) = (false, None);
         let (calls, tasks): (Vec<_>, Vec<_>) = orphans.into_iter().partition(|o| matches!(o, Orphan::Call { .. }));
+        pass.failed.clear();
+        let mut settled_any = false;
         for group in [calls, tasks] {
             let settling = join_all(group.iter().map(|orphan| self.settle(life, orphan)));
             for settled in settling.instrument(span.clone()).await {
                 match settled {
                     // Somebody was faster, or the call comes with the next batch.
                     Ok(()) | Err(LedgerError::Settled) => settled_any = true,
-                    Err(LedgerError::TooEarly) => {}
-                    Err(error) => failed = Some(error),
+                    Err(LedgerError::TooEarly | LedgerError::Unknown) => {}
+                    Err(error @ LedgerError::Fenced) => return Err(error),
+                    Err(error) => pass.failed.push(error),
                 }
             }
         }
         // What a slow ledger had no time for comes with the next batch, as long as it has for some.
-        failed.filter(|_| !settled_any).map_or(Ok(settled_any), Err)
+        if !settled_any
+            && let Some(error) = pass.failed.first()
+            && self.ledger.check().await.is_err()
+        {
+            return Err(error.clone());
+        }
+        Ok(true)
+    }
+
+    /// Work that cannot be settled in a ledger that can write stops nobody else. It is logged once.
+    fn report_unsettled(&self, pass: &Pass) {
+        let count = u64::try_from(pass.failed.len()).unwrap_or(u64::MAX);
+        if self.meters.unsettled.set(count) != count
+            && let Some(error) = pass.failed.first()
+        {
+            tracing::error!(count, %error, "interrupted work cannot be settled: it is left as it is and tried again");
+        }
     }
 
     async fn settle(&self, life: &Incarnation, orphan: &Orphan) -> Result<(), LedgerError> {
         match orphan {
             Orphan::Call { call_id, owner, turn, .. } => {
-                let function = turn.function.as_deref().unwrap_or_default();
+                // None in a call whose turn cannot be read.
+                let function = turn.function.as_deref().unwrap_or("The call");
                 let about = About {
                     tenant_id: &owner.tenant_id,
                     user_id: &owner.user_id,

@@ -49,6 +49,7 @@ fn kind(error: &LedgerError) -> &'static str {
         LedgerError::AlreadyRunning(_) => "already_running",
         LedgerError::QuotaExceeded(_) => "quota_exceeded",
         LedgerError::Pruned(_) => "pruned",
+        LedgerError::TooDeep(_) => "too_deep",
         LedgerError::Unusable(_) => "unusable",
     }
 }

@@ -23,12 +23,12 @@ use tokio_postgres::{AsyncMessage, NoTls};
 
 const LONG: Duration = Duration::from_secs(3600);
 
-struct InPostgres {
+pub(crate) struct InPostgres {
     schema: String,
 }
 
 impl InPostgres {
-    fn new() -> Self {
+    pub(crate) fn new() -> Self {
         static COUNT: AtomicU32 = AtomicU32::new(0);
         let count = COUNT.fetch_add(1, Ordering::Relaxed);
         Self { schema: format!("contract_{}_{count}", std::process::id()) }

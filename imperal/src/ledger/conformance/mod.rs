@@ -207,6 +207,7 @@ macro_rules! ledger_conformance {
             texts {
                 odd_texts_come_back_as_they_were
                 json_comes_back_as_it_was
+                json_that_could_not_be_read_back_is_refused
                 names_are_compared_exactly
             }
         }

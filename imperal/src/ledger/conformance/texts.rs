@@ -76,6 +76,8 @@ pub async fn json_comes_back_as_it_was(backend: &impl Backend) {
         json!({ "z": 1, "a": 2, "m": { "y": [], "b": {} } }),
         json!([u64::MAX, i64::MIN, 0, -0.0, 1.0, 0.1, 1e-7, 5e-324, f64::MAX, 9_007_199_254_740_993_u64]),
         json!([123_456_789.123_456_78, 2.225_073_858_507_201_e-308, 0.000_001_234_567_890_123_4]),
+        json!({ "$serde_json::private::RawValue": "not json", "text": "hi" }),
+        json!({ "$serde_json::private::Number": "1e400" }),
         json!({ "": null, "\0": "\0", "\u{1f9a6}": [null, true, false, ""] }),
         deep,
     ];
@@ -106,6 +108,46 @@ pub async fn json_comes_back_as_it_was(backend: &impl Backend) {
             assert_eq!(result.map(|result| result.data.to_string()), Some(written.clone()));
         }
     }
+}
+
+/// In every part of a turn that holds JSON; nothing is written then.
+pub async fn json_that_could_not_be_read_back_is_refused(backend: &impl Backend) {
+    let node = Node::start(backend, "n").await;
+    let deep = (0..=DEPTH).fold(json!(0), |inner, _| json!([inner]));
+    let call = new_call(&anna());
+    let call_id = call.call_id;
+    let too_deep = NewCall { turn: TurnBody { params: Some(deep.clone()), ..call.turn.clone() }, ..call.clone() };
+    assert_eq!(node.ledger.accept_call(&node.life, too_deep).await, Err(LedgerError::TooDeep("params")));
+    assert_eq!(ok(node.ledger.head(&anna()).await), 0);
+    ok(node.ledger.accept_call(&node.life, call).await);
+    let task_id = node.task(call_id, &anna()).await;
+
+    let part = |name: &'static str| {
+        let mut outcome = end(&anna(), TaskState::Failed, "deep");
+        if let Some(result) = &mut outcome.turn.result {
+            match name {
+                "data" => result.data = deep.clone(),
+                "ui" => result.ui = Some(deep.clone()),
+                "undo" => result.undo = Some(deep.clone()),
+                "diff" => result.diff = Some(deep.clone()),
+                _ => result.action_receipt = Some(deep.clone()),
+            }
+        }
+        outcome
+    };
+    for name in ["data", "ui", "undo", "diff", "action_receipt"] {
+        let refused = Err(LedgerError::TooDeep(name));
+        assert_eq!(node.ledger.reply(&node.life, call_id, part(name).turn).await, refused);
+        let message = node.ledger.inject(anna(), part(name).turn, new_audit(&anna(), "chat.inject"), Sender::OUTSIDE);
+        assert_eq!(message.await, refused);
+    }
+    ok(node.reply(call_id).await);
+    for name in ["data", "ui", "undo", "diff", "action_receipt"] {
+        let refused = Err(LedgerError::TooDeep(name));
+        assert_eq!(node.ledger.finish_task(&node.life, task_id, part(name)).await, refused);
+    }
+    ok(node.finish(&anna(), task_id).await);
+    assert_eq!(ok(node.ledger.head(&anna()).await), 5);
 }
 
 /// Case, normal form, blanks and what follows a NUL all count.

@@ -90,11 +90,17 @@ impl Ledger for MemoryLedger {
     }
 
     fn accept_call<'a>(&'a self, holder: &'a Incarnation, call: NewCall) -> Fut<'a, Turn> {
-        self.tell(move |state, now| state.accept_call(holder, call, now))
+        self.tell(move |state, now| {
+            call.turn.check_depth()?;
+            state.accept_call(holder, call, now)
+        })
     }
 
     fn reply<'a>(&'a self, holder: &'a Incarnation, call_id: CallId, turn: TurnBody) -> Fut<'a, Turn> {
-        self.tell(move |state, now| state.reply(holder, call_id, turn, now))
+        self.tell(move |state, now| {
+            turn.check_depth()?;
+            state.reply(holder, call_id, turn, now)
+        })
     }
 
     fn start_task<'a>(&'a self, holder: &'a Incarnation, task: NewTask) -> Fut<'a, Task> {
@@ -105,7 +111,10 @@ impl Ledger for MemoryLedger {
     }
 
     fn finish_task<'a>(&'a self, holder: &'a Incarnation, task_id: TaskId, end: TaskEnd) -> Fut<'a, Turn> {
-        self.tell(move |state, now| state.finish_task(holder, task_id, end, now))
+        self.tell(move |state, now| {
+            end.turn.check_depth()?;
+            state.finish_task(holder, task_id, end, now)
+        })
     }
 
     fn note_progress<'a>(&'a self, holder: &'a Incarnation, latest: Vec<Progress>) -> Fut<'a, ()> {
@@ -129,7 +138,10 @@ impl Ledger for MemoryLedger {
     }
 
     fn inject(&self, owner: Owner, turn: TurnBody, audit: NewAudit, from: Sender) -> Fut<'_, Turn> {
-        self.tell(move |state, now| state.inject(owner, turn, audit, &from, now))
+        self.tell(move |state, now| {
+            turn.check_depth()?;
+            state.inject(owner, turn, audit, &from, now)
+        })
     }
 
     fn audit(&self, row: NewAudit) -> Fut<'_, ()> {
@@ -144,11 +156,17 @@ impl Ledger for MemoryLedger {
     }
 
     fn reclaim_call<'a>(&'a self, holder: &'a Incarnation, call_id: CallId, turn: TurnBody) -> Fut<'a, Turn> {
-        self.tell(move |state, now| state.reclaim_call(holder, call_id, turn, now))
+        self.tell(move |state, now| {
+            turn.check_depth()?;
+            state.reclaim_call(holder, call_id, turn, now)
+        })
     }
 
     fn reclaim_task<'a>(&'a self, holder: &'a Incarnation, task_id: TaskId, end: TaskEnd) -> Fut<'a, Turn> {
-        self.tell(move |state, now| state.reclaim_task(holder, task_id, end, now))
+        self.tell(move |state, now| {
+            end.turn.check_depth()?;
+            state.reclaim_task(holder, task_id, end, now)
+        })
     }
 
     fn prune<'a>(&'a self, keep: &'a Keep, from: u64, limit: u32) -> Fut<'a, Pruned> {

@@ -4,6 +4,7 @@
 //! `Unavailable`, what nobody knows the outcome of is `Unsure`, what needs a person is `Unusable` and
 //! names the way out. No text names the connection's address: it may hold a password.
 
+use std::borrow::Cow;
 use std::error::Error;
 use std::io;
 
@@ -65,6 +66,31 @@ pub(super) fn was_a_clash(error: &tokio_postgres::Error) -> bool {
     error
         .code()
         .is_some_and(|code| [SqlState::T_R_SERIALIZATION_FAILURE, SqlState::T_R_DEADLOCK_DETECTED].contains(code))
+}
+
+/// Numbers of an owner that do not fit its rows, as a statement met them.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Damage {
+    /// This owner's next number is a row's already.
+    TakenNumber(i64),
+    /// There is no next number.
+    TooLarge,
+}
+
+/// What damage a statement met, if that is why it failed.
+pub(super) fn damage(error: &tokio_postgres::Error) -> Option<Damage> {
+    let answer = error.as_db_error()?;
+    match answer.code() {
+        code if *code == SqlState::NUMERIC_VALUE_OUT_OF_RANGE => Some(Damage::TooLarge),
+        code if *code == SqlState::UNIQUE_VIOLATION
+            && matches!(answer.constraint(), Some("turn_owner_id_seq_key" | "task_event_pkey")) =>
+        {
+            // In every language: `.. (owner_id, seq)=(5, 1) ..`.
+            let (_, values) = answer.detail()?.split_once("=(")?;
+            values.split(',').next()?.trim().parse().ok().map(Damage::TakenNumber)
+        }
+        _ => None,
+    }
 }
 
 /// Whether the connection is gone, and with it whatever was asked on it.
@@ -140,7 +166,7 @@ fn without_tls(why: String) -> String {
 fn already_running(answer: &DbError) -> LedgerError {
     match answer.detail().map(str::parse) {
         Some(Ok(task_id)) => {
-            let name = original(answer.hint().unwrap_or_default());
+            let name = original(answer.hint().unwrap_or_default()).map_or_else(|rest| rest, Cow::into_owned);
             LedgerError::AlreadyRunning(RunningTask::new(task_id, &name))
         }
         _ => damaged("a key is taken by a task without an id"),

@@ -24,10 +24,11 @@ use tokio_util::sync::CancellationToken;
 
 use super::fault::{Fault, reasons};
 use super::pool::{Param, STATEMENT, Store, ints, texts};
-use super::rows::{get, get_id, get_number, get_text, get_time, owner, stored};
+use super::rows::{get, get_id, stored};
 use crate::crash;
 use crate::ids::TaskId;
-use crate::ledger::{Feed, LedgerError, Owner, Progress};
+use crate::ledger::unreadable::Unreadable;
+use crate::ledger::{Feed, LedgerError, Owner, Progress, decode};
 use crate::loops::{Loops, Need};
 
 /// Between two NOTIFYs of this node, and between two looks for hints, when they come one after another.
@@ -45,7 +46,7 @@ const REMEMBERED: usize = 65_536;
 
 /// Columns: owner, tenant, user, head, and a running task's progress.
 const LOOK: &str = "SELECT w.owner_id, w.tenant_id, w.user_id, w.head,
-        t.task_id::text, t.percent, t.message, t.progress_at, t.progress_no
+        t.task_id::text AS task_id, t.percent, t.message, t.progress_at, t.progress_no
     FROM @.owner w LEFT JOIN @.task t ON t.owner_id = w.owner_id AND t.state = 'running'
         AND t.progress_at IS NOT NULL AND t.node_id <> ALL ($1)";
 
@@ -249,19 +250,19 @@ impl Hints {
             let tasks: HashSet<TaskId> = tasks.collect();
             known.progress.retain(|task_id, _| tasks.contains(task_id));
         }
-        rows.iter().try_for_each(|row| self.tell(row))
+        rows.iter().try_for_each(|row| self.tell(row, store.unreadable()))
     }
 
-    fn tell(&self, row: &Row) -> Result<(), Fault> {
-        let (owner, head) = (owner(row, 1)?, get_number(row, 3)?);
+    fn tell(&self, row: &Row, unreadable: &Unreadable) -> Result<(), Fault> {
+        let owner = decode::owner(row, unreadable);
+        let head = u64::try_from(get::<i64>(row, 3)?).unwrap_or_default();
         if self.known().remember(&owner, head) {
             self.feed.events(&owner);
         }
         let Some(number) = get::<Option<i64>>(row, 8)? else { return Ok(()) };
         let task_id = get_id(row, 4)?;
         if self.known().progress.insert(task_id, number) != Some(number) {
-            let (message, at) = (get_text(row, 6)?, get_time(row, 7)?);
-            self.feed.progress(&owner, Progress { task_id, percent: get(row, 5)?, message, at });
+            self.feed.progress(&owner, decode::progress(row, task_id, unreadable));
         }
         Ok(())
     }

@@ -26,12 +26,13 @@ use self::fault::Fault;
 use self::hints::{Hints, Running};
 use self::pool::{Lane, Param, STATEMENT, Store, int, text, texts};
 use self::queues::Queues;
-use self::rows::{RECORD, audit, get, get_id, get_number, number, orphan, owner, record, stored, to_json};
+use self::rows::{RECORD, audit, get, get_id, get_number, number, orphan, stored, to_json};
 use self::writes::{micros, one};
+use super::unreadable::UnreadableRow;
 use super::{
     AuditEnds, AuditFilter, AuditRow, CallRecord, CancelAnswer, Event, Feed, Fut, Incarnation, Keep, Ledger,
     LedgerError, LedgerMeters, Limit, NewAudit, NewCall, NewTask, Orphan, Owner, Page, Progress, Pruned, Sender, Task,
-    TaskEnd, TaskRecord, TaskState, Turn, TurnBody, Work,
+    TaskEnd, TaskRecord, TaskState, Turn, TurnBody, Work, decode,
 };
 use crate::ids::{CallId, TaskId, TurnId};
 
@@ -102,6 +103,16 @@ impl PostgresLedger {
         let queues = Queues::new(connections, meters.clone());
         Ok(Self { store, hints, queues, feed, meters, _running: running })
     }
+
+    /// Work whose state or holder was damaged, which no ended life could leave.
+    async fn find_lost_work(&self) -> Result<(), LedgerError> {
+        for row in self.counted(self.store.repeatable("SELECT * FROM @.find_lost_work()", &[])).await? {
+            let table = if get::<&str>(&row, 0)? == "call" { "call" } else { "task" };
+            let (number, why) = (get::<i64>(&row, 1)?.to_string(), get(&row, 2)?);
+            self.store.unreadable().report(&UnreadableRow { table, row: &number, owner: None, why });
+        }
+        Ok(())
+    }
 }
 
 /// The server says that it is too much; who asked knows the limit.
@@ -121,6 +132,7 @@ impl Ledger for PostgresLedger {
             let row = one(self.counted(self.store.repeatable(sql, &[text(&name), int(&lease)])).await?)?;
             self.hints.joined(get(&row, 0)?, node);
             self.queues.joined();
+            self.find_lost_work().await?;
             Ok(Incarnation { node: node.into(), epoch: get(&row, 1)? })
         })
     }
@@ -188,7 +200,10 @@ impl Ledger for PostgresLedger {
             let params = [text(&node), int(&holder.epoch), texts(&ids), percents, texts(&messages), pool::ints(&times)];
             let mut kept = HashMap::new();
             for row in self.counted(self.store.rows(sql, &params)).await? {
-                kept.insert(get_id::<TaskId>(&row, 0)?, (get::<i64>(&row, 1)?, owner(&row, 2)?));
+                kept.insert(
+                    get_id::<TaskId>(&row, 0)?,
+                    (get::<i64>(&row, 1)?, decode::owner(&row, self.store.unreadable())),
+                );
             }
             drop(messages);
             for said in latest {
@@ -208,11 +223,12 @@ impl Ledger for PostgresLedger {
             let _place = self.queues.enter_under(&audit_row).await?;
             // Asked twice, it has one audit row more.
             let row = one(self.counted(self.store.repeatable(&sql, &[text(&id), texts(&said)])).await?)?;
-            let record = record(&row)?;
+            let record = decode::record(&row, self.store.unreadable());
             if record.task.state != TaskState::Running {
                 return Ok(CancelAnswer::Ended(record));
             }
-            self.hints.events(get(&row, 18)?, &record.owner, get_number(&row, 19)?);
+            let (owner_id, head): (i64, i64) = (get(&row, 20)?, get(&row, 21)?);
+            self.hints.events(owner_id, &record.owner, u64::try_from(head).unwrap_or_default());
             self.hints.cancelled(&record.holder.node);
             Ok(CancelAnswer::Noted(record))
         })
@@ -258,7 +274,7 @@ impl Ledger for PostgresLedger {
             let (node, limit) = (stored(&holder.node), number(limit.into()));
             let params = [text(&node), int(&holder.epoch), int(&limit)];
             let left = self.counted(self.store.repeat(Lane::Lease, STATEMENT, &sql, &params)).await?;
-            Ok(left.iter().map(orphan).collect::<Result<_, Fault>>()?)
+            Ok(left.iter().map(|row| orphan(row, self.store.unreadable())).collect())
         })
     }
 

@@ -15,8 +15,9 @@ use tokio_postgres::types::{ToSql, Type};
 use tokio_postgres::{Config, Row};
 
 use super::address::Address;
-use super::fault::{Fault, reasons, takes_no_writes, unavailable, was_a_clash, was_a_loss};
+use super::fault::{Damage, Fault, damage, reasons, takes_no_writes, unavailable, was_a_clash, was_a_loss};
 use super::tls::Tls;
+use crate::ledger::unreadable::{Unreadable, UnreadableRow};
 use crate::ledger::{LedgerError, LedgerMeters};
 
 /// How long to wait for a connection, being made included.
@@ -120,6 +121,11 @@ impl Store {
         self.address.tls.clone()
     }
 
+    /// Where rows that cannot be read are reported.
+    pub(super) fn unreadable(&self) -> &Unreadable {
+        self.meters.unreadable()
+    }
+
     pub(super) fn schema(&self) -> &str {
         &self.schema
     }
@@ -152,10 +158,15 @@ impl Store {
 
     async fn send(&self, lane: Lane, limit: Duration, sql: &str, params: &[Param<'_>]) -> Result<Vec<Row>, Fault> {
         let sql = self.named(sql);
-        let mut tries = 1;
+        let (mut tries, mut mended) = (1, false);
         loop {
             let outcome = self.once(lane, limit, &sql, params).await;
             match outcome {
+                Err(Fault::Postgres(error)) if !mended && let Some(damage) = damage(&error) => {
+                    // None of it was done. Mended, the same statement may go through.
+                    self.mend(lane, limit, damage).await?;
+                    mended = true;
+                }
                 Err(Fault::Postgres(error)) if was_a_clash(&error) && tries < TRIES => {
                     tokio::time::sleep(Duration::from_millis(2) * tries).await;
                     tries += 1;
@@ -163,6 +174,28 @@ impl Store {
                 outcome => return outcome,
             }
         }
+    }
+
+    /// Makes an owner's numbers fit its rows; of all owners whose numbers no row can have, when it is not
+    /// known whose they are.
+    async fn mend(&self, lane: Lane, limit: Duration, damage: Damage) -> Result<(), Fault> {
+        let (owner_id, most) = match damage {
+            Damage::TakenNumber(owner_id) => (Some(owner_id), i64::MAX),
+            Damage::TooLarge => (None, 1 << 53),
+        };
+        let sql = self.named(
+            "SELECT owner_id, @.mend_numbers(owner_id) FROM @.owner
+             WHERE owner_id = $1 OR $1 IS NULL AND (head NOT BETWEEN 0 AND $2 OR pruned NOT BETWEEN 0 AND $2)",
+        );
+        for row in self.once(lane, limit, &sql, &[(&owner_id, Type::INT8), int(&most)]).await? {
+            let (owner_id, was_damaged): (i64, bool) = (row.get(0), row.get(1));
+            if was_damaged {
+                let row = owner_id.to_string();
+                let why = "head or pruned did not fit the rows and was mended";
+                self.unreadable().report(&UnreadableRow { table: "owner", row: &row, owner: None, why });
+            }
+        }
+        Ok(())
     }
 
     async fn once(&self, lane: Lane, limit: Duration, sql: &str, params: &[Param<'_>]) -> Result<Vec<Row>, Fault> {

@@ -2,12 +2,10 @@
 
 use tokio_postgres::Row;
 
-use super::fault::Fault;
 use super::pool::{Param, Store, int, text};
-use super::rows::{
-    RECORD, audit_row, event, get, get_hash, get_number, number, orphan, owner, record, stored, turn, turn_at,
-};
+use super::rows::{RECORD, get, number, orphan, stored};
 use crate::ids::{CallId, TaskId, TurnId};
+use crate::ledger::decode::{self, EventKind};
 use crate::ledger::{
     AuditEnds, AuditFilter, AuditRow, AuditScope, CallRecord, Event, LedgerError, Limit, Orphan, Owner, Page, Task,
     TaskRecord, Turn,
@@ -37,24 +35,27 @@ macro_rules! page {
 }
 
 const TURNS: &str = page!(
-    "seq, at, body",
+    "seq, at, body, turn_id::text AS turn_id",
     "seq",
-    "SELECT seq, at, body, octet_length(body) AS size FROM @.turn
-    WHERE owner_id = @.find_owner($1, $2) AND seq > $3 ORDER BY seq LIMIT $4 + 1"
+    "SELECT seq, at, body, turn_id, octet_length(body) AS size FROM @.turn
+    WHERE owner_id = @.find_owner($1, $2) AND seq > $3 AND seq <= @.head($1, $2) ORDER BY seq LIMIT $4 + 1"
 );
 
 const LATEST_TURNS: &str = page!(
-    "seq, at, body",
+    "seq, at, body, turn_id::text AS turn_id",
     "seq DESC",
-    "SELECT seq, at, body, octet_length(body) AS size FROM @.turn
-    WHERE owner_id = @.find_owner($1, $2) AND seq < $3 ORDER BY seq DESC LIMIT $4 + 1"
+    "SELECT seq, at, body, turn_id, octet_length(body) AS size FROM @.turn
+    WHERE owner_id = @.find_owner($1, $2) AND seq > 0 AND seq < $3 AND seq <= @.head($1, $2)
+    ORDER BY seq DESC LIMIT $4 + 1"
 );
 
-const TURN: &str = "SELECT seq, at, body FROM @.turn
+const TURN: &str = "SELECT seq, at, body, turn_id::text AS turn_id FROM @.turn
     WHERE owner_id = @.find_owner($1, $2) AND turn_id = $3::uuid";
 
-const CALL: &str = "SELECT a.seq, a.at, a.body, r.seq, r.at, r.body FROM @.call c
-    JOIN @.turn a ON a.owner_id = c.owner_id AND a.seq = c.turn_seq
+/// A turn that is missing leaves its number.
+const CALL: &str = "SELECT c.turn_seq AS seq, a.at, a.body, a.turn_id::text AS turn_id,
+        c.reply_seq, r.at AS reply_at, r.body AS reply_body, r.turn_id::text AS reply_id FROM @.call c
+    LEFT JOIN @.turn a ON a.owner_id = c.owner_id AND a.seq = c.turn_seq
     LEFT JOIN @.turn r ON r.owner_id = c.owner_id AND r.seq = c.reply_seq
     WHERE c.owner_id = @.find_owner($1, $2) AND c.call_id = $3::uuid";
 
@@ -62,23 +63,23 @@ const CALL: &str = "SELECT a.seq, a.at, a.body, r.seq, r.at, r.body FROM @.call 
 /// number 0 and in the place of a time, how far events are not kept, if the reader was not there yet.
 const EVENTS: &str = page!(
     "seq, at, body, task_id, call_id, app_id, function, name, state, long_running, percent, message, created_at,
-        deadline_at, cancel_requested_at, finished_at, key",
+        deadline_at, cancel_requested_at, finished_at, key, turn_id",
     "seq",
-    "SELECT 0::bigint AS seq, pruned AS at, NULL AS body, NULL AS task_id, NULL AS call_id, NULL AS app_id,
+    "SELECT 0::bigint AS seq, pruned AS at, NULL AS body, NULL AS turn_id, NULL AS task_id, NULL AS call_id, NULL AS app_id,
         NULL AS function, NULL AS name, NULL AS state, NULL::boolean AS long_running,
         NULL::double precision AS percent, NULL AS message, NULL::bigint AS created_at, NULL::bigint AS deadline_at,
         NULL::bigint AS cancel_requested_at, NULL::bigint AS finished_at, NULL AS key, 0 AS size
-    FROM @.owner WHERE owner_key = @.owner_key($1, $2) AND pruned > $3
+    FROM @.owner WHERE owner_key = @.owner_key($1, $2) AND pruned > $3 AND pruned <= head
     UNION ALL
-    SELECT seq, at, body, NULL, NULL, NULL, NULL, NULL, NULL, NULL::boolean, NULL::double precision, NULL,
-        NULL::bigint, NULL::bigint, NULL::bigint, NULL::bigint, NULL, octet_length(body)
-    FROM @.turn WHERE owner_id = @.find_owner($1, $2) AND seq > $3
+    SELECT seq, at, body, turn_id::text, NULL, NULL, NULL, NULL, NULL, NULL, NULL::boolean, NULL::double precision,
+        NULL, NULL::bigint, NULL::bigint, NULL::bigint, NULL::bigint, NULL, octet_length(body)
+    FROM @.turn WHERE owner_id = @.find_owner($1, $2) AND seq > $3 AND seq <= @.head($1, $2)
     UNION ALL
-    SELECT e.seq, NULL, NULL, t.task_id::text, t.call_id::text, t.app_id, t.function, t.name, e.state,
+    SELECT e.seq, NULL, NULL, NULL, e.task_id::text, t.call_id::text, t.app_id, t.function, t.name, e.state,
         t.long_running, e.percent, e.message, t.created_at, t.deadline_at, e.cancel_requested_at, e.finished_at,
-        t.key, 500 + octet_length(t.name) + coalesce(octet_length(e.message), 0) + coalesce(octet_length(t.key), 0)
-    FROM @.task_event e JOIN @.task t ON t.task_id = e.task_id
-    WHERE e.owner_id = @.find_owner($1, $2) AND e.seq > $3
+        t.key, 500 + coalesce(octet_length(t.name), 0) + coalesce(octet_length(e.message), 0) + coalesce(octet_length(t.key), 0)
+    FROM @.task_event e LEFT JOIN @.task t ON t.task_id = e.task_id
+    WHERE e.owner_id = @.find_owner($1, $2) AND e.seq > $3 AND e.seq <= @.head($1, $2)
     ORDER BY 1 LIMIT $4 + 1"
 );
 
@@ -92,7 +93,7 @@ const LEFT: &str = "FROM (
         FROM @.call c
         JOIN @.owner w ON w.owner_id = c.owner_id
         JOIN @.node n ON n.node_id = c.node_id
-        JOIN @.turn u ON u.owner_id = c.owner_id AND u.seq = c.turn_seq
+        LEFT JOIN @.turn u ON u.owner_id = c.owner_id AND u.seq = c.turn_seq
         WHERE c.state = 'left'
         UNION ALL
         SELECT 1, t.* FROM @.task_record t WHERE t.state = 'running' AND t.abandoned
@@ -101,7 +102,7 @@ const LEFT: &str = "FROM (
 const HEAD: &str = "SELECT head FROM @.owner WHERE owner_key = @.owner_key($1, $2)";
 
 const AUDIT: &str = page!(
-    "seq, at, tenant_id, user_id, actor, app_id, action, target, outcome, detail, hash",
+    "seq AS audit_id, at, tenant_id, user_id, actor, app_id, action, target, outcome, detail, hash",
     "seq",
     "SELECT a.audit_id AS seq, a.at, w.tenant_id, w.user_id, a.actor, a.app_id, a.action, a.target, a.outcome,
         a.detail, a.hash, 32 + octet_length(concat(w.tenant_id, w.user_id, a.actor, a.app_id, a.action))
@@ -111,7 +112,7 @@ const AUDIT: &str = page!(
 );
 
 const AUDIT_IN: &str = page!(
-    "seq, at, tenant_id, user_id, actor, app_id, action, target, outcome, detail, hash",
+    "seq AS audit_id, at, tenant_id, user_id, actor, app_id, action, target, outcome, detail, hash",
     "seq",
     "SELECT a.audit_id AS seq, a.at, w.tenant_id, w.user_id, a.actor, a.app_id, a.action, a.target, a.outcome,
         a.detail, a.hash, 32 + octet_length(concat(w.tenant_id, w.user_id, a.actor, a.app_id, a.action))
@@ -121,7 +122,7 @@ const AUDIT_IN: &str = page!(
 );
 
 const AUDIT_OF: &str = page!(
-    "seq, at, tenant_id, user_id, actor, app_id, action, target, outcome, detail, hash",
+    "seq AS audit_id, at, tenant_id, user_id, actor, app_id, action, target, outcome, detail, hash",
     "seq",
     "SELECT a.audit_id AS seq, a.at, w.tenant_id, w.user_id, a.actor, a.app_id, a.action, a.target, a.outcome,
         a.detail, a.hash, 32 + octet_length(concat(w.tenant_id, w.user_id, a.actor, a.app_id, a.action))
@@ -140,29 +141,28 @@ async fn all<T>(
     store: &Store,
     sql: &str,
     params: &[Param<'_>],
-    read: impl Fn(&Row) -> Result<T, Fault>,
+    read: impl Fn(&Row) -> T,
 ) -> Result<Vec<T>, LedgerError> {
-    let rows = store.repeatable(sql, params).await?;
-    Ok(rows.iter().map(read).collect::<Result<_, Fault>>()?)
+    Ok(store.repeatable(sql, params).await?.iter().map(read).collect())
 }
 
-/// Rows of one of the statements that `page!` makes; `following` is its last column.
+/// Rows of one of the statements that `page!` makes; whether there are more is its last column.
 async fn paged<T>(
     store: &Store,
-    (sql, following): (&str, usize),
+    sql: &str,
     whose: &[Param<'_>; 2],
     from: u64,
     limit: Limit,
-    read: impl Fn(&Row) -> Result<T, Fault>,
+    read: impl Fn(&Row) -> Result<T, LedgerError>,
 ) -> Result<Page<T>, LedgerError> {
     let (from, most, bytes) = (number(from), i64::from(limit.rows), number(limit.bytes));
     let params = [&whose[..], &[int(&from), int(&most), int(&bytes)]].concat();
     let found = store.repeatable(sql, &params).await?;
     let more = match found.last() {
-        Some(last) if limit.rows > 0 => get(last, following)?,
+        Some(last) if limit.rows > 0 => get(last, last.len() - 1)?,
         _ => false,
     };
-    let mut rows = found.iter().map(read).collect::<Result<Vec<_>, Fault>>()?;
+    let mut rows = found.iter().map(read).collect::<Result<Vec<_>, _>>()?;
     // One came although none was asked for, so that none is enough to be refused.
     rows.truncate(limit.rows as usize);
     Ok(Page { rows, more })
@@ -170,7 +170,8 @@ async fn paged<T>(
 
 pub(super) async fn turns(store: &Store, owner: &Owner, after: u64, limit: Limit) -> Result<Page<Turn>, LedgerError> {
     let (tenant, user) = (stored(&owner.tenant_id), stored(&owner.user_id));
-    paged(store, (TURNS, 3), &[text(&tenant), text(&user)], after, limit, turn).await
+    let read = |row: &Row| Ok(decode::turn(row, owner, store.unreadable()));
+    Ok(paged(store, TURNS, &[text(&tenant), text(&user)], after, limit, read).await?.flattened())
 }
 
 pub(super) async fn latest_turns(
@@ -182,48 +183,60 @@ pub(super) async fn latest_turns(
     let before = before.unwrap_or(u64::MAX);
     let (tenant, user) = (stored(&owner.tenant_id), stored(&owner.user_id));
     let whose = [text(&tenant), text(&user)];
-    Ok(paged(store, (LATEST_TURNS, 3), &whose, before, limit, turn).await?.reversed())
+    let read = |row: &Row| Ok(decode::turn(row, owner, store.unreadable()));
+    Ok(paged(store, LATEST_TURNS, &whose, before, limit, read).await?.flattened().reversed())
 }
 
 pub(super) async fn turn_of(store: &Store, owner: &Owner, turn_id: TurnId) -> Result<Option<Turn>, LedgerError> {
     let (tenant, user, id) = (stored(&owner.tenant_id), stored(&owner.user_id), turn_id.to_string());
-    Ok(all(store, TURN, &[text(&tenant), text(&user), text(&id)], turn).await?.pop())
+    let read = |row: &Row| decode::turn(row, owner, store.unreadable());
+    Ok(all(store, TURN, &[text(&tenant), text(&user), text(&id)], read).await?.pop().flatten())
 }
 
 pub(super) async fn call(store: &Store, owner: &Owner, call_id: CallId) -> Result<Option<CallRecord>, LedgerError> {
     let (tenant, user, id) = (stored(&owner.tenant_id), stored(&owner.user_id), call_id.to_string());
-    let read = |row: &Row| {
-        let reply = get::<Option<i64>>(row, 3)?.map(|_| turn_at(row, 3)).transpose()?;
-        Ok(CallRecord { asked: turn(row)?, reply })
-    };
-    Ok(all(store, CALL, &[text(&tenant), text(&user), text(&id)], read).await?.pop())
+    let read = |row: &Row| decode::call(row, owner, store.unreadable());
+    Ok(all(store, CALL, &[text(&tenant), text(&user), text(&id)], read).await?.pop().flatten())
 }
 
 pub(super) async fn events(store: &Store, owner: &Owner, after: u64, limit: Limit) -> Result<Page<Event>, LedgerError> {
     let (tenant, user) = (stored(&owner.tenant_id), stored(&owner.user_id));
-    paged(store, (EVENTS, 17), &[text(&tenant), text(&user)], after, limit, event).await
+    let read = |row: &Row| {
+        let at = get::<Option<i64>>(row, 1)?;
+        if get::<i64>(row, 0)? == 0 {
+            return Err(LedgerError::Pruned(at.and_then(|floor| u64::try_from(floor).ok()).unwrap_or_default()));
+        }
+        let kind = if at.is_some() { EventKind::Turn } else { EventKind::TaskColumns };
+        Ok(decode::event(row, kind, owner, store.unreadable()))
+    };
+    let found = paged(store, EVENTS, &[text(&tenant), text(&user)], after, limit, read).await?;
+    Ok(decode::without_gaps(found.flattened(), after, limit, owner, store.unreadable()))
 }
 
 pub(super) async fn head(store: &Store, owner: &Owner) -> Result<u64, LedgerError> {
     let (tenant, user) = (stored(&owner.tenant_id), stored(&owner.user_id));
-    let heads = all(store, HEAD, &[text(&tenant), text(&user)], |row| get_number(row, 0)).await?;
-    Ok(heads.first().copied().unwrap_or_default())
+    match store.repeatable(HEAD, &[text(&tenant), text(&user)]).await?.first() {
+        Some(row) => Ok(u64::try_from(get::<i64>(row, 0)?).unwrap_or_default()),
+        None => Ok(0),
+    }
 }
 
 pub(super) async fn task(store: &Store, task_id: TaskId) -> Result<Option<TaskRecord>, LedgerError> {
     let sql = format!("SELECT {RECORD} FROM @.task_record r WHERE r.task_id = $1::uuid");
-    Ok(all(store, &sql, &[text(&task_id.to_string())], record).await?.pop())
+    let read = |row: &Row| decode::record(row, store.unreadable());
+    Ok(all(store, &sql, &[text(&task_id.to_string())], read).await?.pop())
 }
 
 pub(super) async fn left(store: &Store, limit: u32) -> Result<Vec<Orphan>, LedgerError> {
-    all(store, &format!("SELECT {RECORD} {LEFT}"), &[int(&limit.into())], orphan).await
+    let read = |row: &Row| orphan(row, store.unreadable());
+    all(store, &format!("SELECT {RECORD} {LEFT}"), &[int(&limit.into())], read).await
 }
 
 /// Tasks without their results. The view's outcome turns are not read for it.
 async fn listed(store: &Store, rest: &str, params: &[Param<'_>]) -> Result<Vec<Task>, LedgerError> {
     let columns = RECORD.replace("r.body", "NULL::text");
     let sql = format!("SELECT {columns} FROM @.task_record r WHERE r.owner_id = @.find_owner($1, $2) {rest}");
-    all(store, &sql, params, |row| Ok(record(row)?.task)).await
+    all(store, &sql, params, |row| decode::record(row, store.unreadable()).task).await
 }
 
 pub(super) async fn running_tasks(store: &Store, owner: &Owner) -> Result<Vec<Task>, LedgerError> {
@@ -249,19 +262,18 @@ pub(super) async fn audit_rows(store: &Store, filter: &AuditFilter) -> Result<Pa
         AuditScope::Tenant(tenant) => (AUDIT_IN, Some(stored(tenant)), None),
         AuditScope::Owner(owner) => (AUDIT_OF, Some(stored(&owner.tenant_id)), Some(stored(&owner.user_id))),
     };
-    paged(store, (sql, 11), &[text(&tenant), text(&user)], filter.after, filter.limit, audit_row).await
+    let read = |row: &Row| Ok(decode::audit_row(row, store.unreadable()));
+    paged(store, sql, &[text(&tenant), text(&user)], filter.after, filter.limit, read).await
 }
 
 pub(super) async fn audit_ends(store: &Store, of: Option<&Owner>) -> Result<Vec<(Owner, AuditEnds)>, LedgerError> {
-    let read = |row: &Row| {
-        let anchor = get::<Option<&[u8]>>(row, 2)?.map(|_| get_hash(row, 2)).transpose()?;
-        Ok((owner(row, 0)?, AuditEnds::new(anchor, get_number(row, 3)?, get_hash(row, 4)?)))
-    };
-    match of {
+    let read = |row: &Row| decode::audit_ends(row, store.unreadable());
+    let ends = match of {
         None => all(store, AUDIT_ENDS, &[], read).await,
         Some(owner) => {
             let (tenant, user) = (stored(&owner.tenant_id), stored(&owner.user_id));
             all(store, AUDIT_END_OF, &[text(&tenant), text(&user)], read).await
         }
-    }
+    };
+    Ok(ends?.into_iter().flatten().collect())
 }

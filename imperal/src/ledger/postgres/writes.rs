@@ -8,9 +8,9 @@ use tokio_postgres::Row;
 use super::PostgresLedger;
 use super::fault::Fault;
 use super::pool::{Param, flag, int, text, texts};
-use super::rows::{audit, get, get_number, get_time, owner, stored, to_json};
+use super::rows::{audit, get, get_number, get_time, stored, to_json};
 use crate::ids::{CallId, TaskId};
-use crate::ledger::{Incarnation, LedgerError, NewTask, Task, TaskEnd, Turn, TurnBody};
+use crate::ledger::{Incarnation, LedgerError, NewTask, Task, TaskEnd, Turn, TurnBody, decode};
 
 impl PostgresLedger {
     /// A write, counted: how long it took, the way there included.
@@ -35,7 +35,7 @@ impl PostgresLedger {
     ) -> Result<Turn, LedgerError> {
         let row = self.one(sql, params).await?;
         let turn = Turn { seq: get_number(&row, 0)?, at: get_time(&row, 1)?, body };
-        self.hints.events(get(&row, 2)?, &owner(&row, 3)?, turn.seq);
+        self.hints.events(get(&row, 2)?, &decode::owner(&row, self.store.unreadable()), turn.seq);
         Ok(turn)
     }
 

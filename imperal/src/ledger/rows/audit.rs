@@ -19,6 +19,17 @@ pub enum AuditOutcome {
     Critical,
 }
 
+impl AuditOutcome {
+    /// As the API writes it.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Done => "done",
+            Self::Refused => "refused",
+            Self::Critical => "critical",
+        }
+    }
+}
+
 /// What an audit row says. The ledger adds number and time, see [`AuditRow`].
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct NewAudit {

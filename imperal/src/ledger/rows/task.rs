@@ -30,7 +30,7 @@ pub enum TaskState {
 
 impl TaskState {
     /// As the API writes it.
-    pub fn as_str(self) -> &'static str {
+    pub const fn as_str(self) -> &'static str {
         match self {
             Self::Running => "running",
             Self::Succeeded => "succeeded",

@@ -8,6 +8,8 @@ use serde_json::Value;
 use super::Owner;
 use crate::context::MsgType;
 use crate::ids::{CallId, TaskId, TurnId};
+use crate::json;
+use crate::ledger::LedgerError;
 use crate::result::WireResult;
 
 /// Who speaks in a turn.
@@ -55,6 +57,50 @@ pub struct TurnBody {
     /// Whether the text was cut.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub truncated: bool,
+}
+
+/// What a turn says whose row cannot be read.
+const UNREADABLE: &str = "This entry cannot be read. What it said is lost, or kept where the operator can look.";
+
+impl TurnBody {
+    /// Stands in for a turn that was stored and cannot be read; for backends.
+    pub fn unreadable(turn_id: TurnId) -> Self {
+        Self {
+            turn_id,
+            role: Role::Bot,
+            msg_type: MsgType::System,
+            text: UNREADABLE.to_owned(),
+            app_id: String::new(),
+            function: None,
+            params: None,
+            call_id: None,
+            task_id: None,
+            result: None,
+            refresh_panels: Some(Vec::new()),
+            truncated: false,
+        }
+    }
+
+    /// Refuses what could not be read back; for backends, before they write.
+    ///
+    /// # Errors
+    /// [`LedgerError::TooDeep`] names the part that is nested too deep.
+    pub fn check_depth(&self) -> Result<(), LedgerError> {
+        let result = self.result.as_ref();
+        let parts = [
+            ("params", self.params.as_ref()),
+            ("data", result.map(|result| &result.data)),
+            ("ui", result.and_then(|result| result.ui.as_ref())),
+            ("undo", result.and_then(|result| result.undo.as_ref())),
+            ("diff", result.and_then(|result| result.diff.as_ref())),
+            ("action_receipt", result.and_then(|result| result.action_receipt.as_ref())),
+        ];
+        let deep = |value: Option<&Value>| value.is_some_and(|value| json::depth(value) > json::DATA_DEPTH);
+        match parts.into_iter().find(|(_, value)| deep(*value)) {
+            None => Ok(()),
+            Some((part, _)) => Err(LedgerError::TooDeep(part)),
+        }
+    }
 }
 
 /// One message in a user's chat.

@@ -40,6 +40,19 @@ impl From<serde_json::Error> for Fault {
 }
 
 impl Fault {
+    /// Whether a stored row is the cause and not the file, so that other rows are as good as before.
+    pub(super) fn is_of_one_row(&self) -> bool {
+        match self {
+            Self::Refused(_) => false,
+            Self::Row(_) => true,
+            Self::Sqlite(error) => match error.sqlite_error() {
+                Some(code) => matches!(code.code, ErrorCode::ConstraintViolation | ErrorCode::TypeMismatch),
+                // A value of another type than the column's.
+                None => true,
+            },
+        }
+    }
+
     /// In the contract's words.
     pub(super) fn into_ledger(self, path: &Path) -> LedgerError {
         match self {
@@ -56,6 +69,11 @@ fn from_sqlite(error: &rusqlite::Error, path: &Path) -> LedgerError {
         return damaged(path, &error.to_string());
     };
     match code.code {
+        // A writer takes each number once: a row has it that cannot. The writer mends that when it meets
+        // the owner again.
+        ErrorCode::ConstraintViolation if error.to_string().contains(".seq") => LedgerError::Unavailable(format!(
+            "the numbers of a user's events in {path_text} do not fit its rows: try again, they are mended"
+        )),
         // The only unique columns besides numbers that are given out here are the ids.
         ErrorCode::ConstraintViolation
             if [SQLITE_CONSTRAINT_UNIQUE, SQLITE_CONSTRAINT_PRIMARYKEY].contains(&code.extended_code) =>

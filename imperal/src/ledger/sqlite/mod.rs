@@ -67,7 +67,7 @@ impl SqliteLedger {
         let conn = schema::open_writer(&path, busy).map_err(|fault| fault.into_ledger(&path))?;
         let feed = Feed::default();
         let meters = LedgerMeters::default();
-        let readers = Readers::start(path.clone(), busy, meters.loops())?;
+        let readers = Readers::start(path.clone(), busy, &meters)?;
         let writer = Writer::start(conn, path, clock.clone(), feed.clone(), meters.clone())?;
         Ok(Self { clock, readers, writer, feed, meters })
     }
@@ -75,6 +75,7 @@ impl SqliteLedger {
 
 /// Written on the caller's thread, so that the one writer has less to do.
 fn json(turn: &TurnBody) -> Result<TurnJson, LedgerError> {
+    turn.check_depth()?;
     let json = serde_json::to_string(turn)
         .map_err(|error| LedgerError::Unavailable(format!("a turn cannot be written as JSON: {error}")))?;
     Ok(TurnJson { turn_id: turn.turn_id, json })
@@ -199,12 +200,12 @@ impl Ledger for SqliteLedger {
 
     fn turn<'a>(&'a self, owner: &'a Owner, turn_id: TurnId) -> Fut<'a, Option<Turn>> {
         let owner = owner.clone();
-        Box::pin(self.readers.read(move |reading| reads::turn_of(reading.conn, &owner, turn_id)))
+        Box::pin(self.readers.read(move |reading| reads::turn_of(reading, &owner, turn_id)))
     }
 
     fn call<'a>(&'a self, owner: &'a Owner, call_id: CallId) -> Fut<'a, Option<CallRecord>> {
         let owner = owner.clone();
-        Box::pin(self.readers.read(move |reading| reads::call(reading.conn, &owner, call_id)))
+        Box::pin(self.readers.read(move |reading| reads::call(reading, &owner, call_id)))
     }
 
     fn events<'a>(&'a self, owner: &'a Owner, after: u64, limit: Limit) -> Fut<'a, Page<Event>> {
@@ -214,26 +215,26 @@ impl Ledger for SqliteLedger {
 
     fn head<'a>(&'a self, owner: &'a Owner) -> Fut<'a, u64> {
         let owner = owner.clone();
-        Box::pin(self.readers.read(move |reading| reads::head(reading.conn, &owner)))
+        Box::pin(self.readers.read(move |reading| reads::head(reading, &owner)))
     }
 
     fn task(&self, task_id: TaskId) -> Fut<'_, Option<TaskRecord>> {
-        Box::pin(self.readers.read(move |reading| reads::task(reading.conn, task_id)))
+        Box::pin(self.readers.read(move |reading| reads::task(reading, task_id)))
     }
 
     fn running_tasks<'a>(&'a self, owner: &'a Owner) -> Fut<'a, Vec<Task>> {
         let owner = owner.clone();
-        Box::pin(self.readers.read(move |reading| reads::running_tasks(reading.conn, &owner)))
+        Box::pin(self.readers.read(move |reading| reads::running_tasks(reading, &owner)))
     }
 
     fn recent_tasks<'a>(&'a self, owner: &'a Owner, limit: u32) -> Fut<'a, Vec<Task>> {
         let owner = owner.clone();
-        Box::pin(self.readers.read(move |reading| reads::recent_tasks(reading.conn, &owner, limit)))
+        Box::pin(self.readers.read(move |reading| reads::recent_tasks(reading, &owner, limit)))
     }
 
     fn tasks_of_call<'a>(&'a self, owner: &'a Owner, call_id: CallId) -> Fut<'a, Vec<Task>> {
         let owner = owner.clone();
-        Box::pin(self.readers.read(move |reading| reads::tasks_of_call(reading.conn, &owner, call_id)))
+        Box::pin(self.readers.read(move |reading| reads::tasks_of_call(reading, &owner, call_id)))
     }
 
     fn audit_rows(&self, filter: AuditFilter) -> Fut<'_, Page<AuditRow>> {
@@ -241,7 +242,7 @@ impl Ledger for SqliteLedger {
     }
 
     fn audit_ends(&self, owner: Option<Owner>) -> Fut<'_, Vec<(Owner, AuditEnds)>> {
-        Box::pin(self.readers.read(move |reading| reads::audit_ends(reading.conn, owner.as_ref())))
+        Box::pin(self.readers.read(move |reading| reads::audit_ends(reading, owner.as_ref())))
     }
 
     fn check(&self) -> Fut<'_, ()> {

@@ -15,8 +15,9 @@ use tokio::sync::{Semaphore, oneshot};
 
 use super::fault::Fault;
 use super::schema::open_reader;
-use crate::ledger::LedgerError;
-use crate::loops::{LoopState, Loops, Need};
+use crate::ledger::unreadable::Unreadable;
+use crate::ledger::{LedgerError, LedgerMeters};
+use crate::loops::{LoopState, Need};
 
 /// Reads that run at once.
 const READERS: usize = 3;
@@ -24,6 +25,7 @@ const READERS: usize = 3;
 /// A read under way.
 pub(super) struct Reading<'a> {
     pub(super) conn: &'a Connection,
+    pub(super) unreadable: &'a Unreadable,
     abandoned: &'a dyn Fn() -> bool,
 }
 
@@ -43,6 +45,7 @@ type Read = Box<dyn FnOnce(&Connection) + Send>;
 #[derive(Debug)]
 pub(super) struct Readers {
     path: Arc<Path>,
+    unreadable: Unreadable,
     /// One permit a thread. Callers wait for it here, where one that gives up leaves the line.
     free: Arc<Semaphore>,
     queue: Option<mpsc::Sender<Read>>,
@@ -50,12 +53,13 @@ pub(super) struct Readers {
 }
 
 impl Readers {
-    pub(super) fn start(path: Arc<Path>, busy: Duration, loops: &Loops) -> Result<Self, LedgerError> {
-        let state = loops.register("ledger-readers", Need::Helpful);
+    pub(super) fn start(path: Arc<Path>, busy: Duration, meters: &LedgerMeters) -> Result<Self, LedgerError> {
+        let state = meters.loops().register("ledger-readers", Need::Helpful);
         let (queue, reads) = mpsc::channel();
         let reads = Arc::new(Mutex::new(reads));
         let free = Arc::new(Semaphore::new(READERS));
-        let mut readers = Self { path, free, queue: Some(queue), threads: Vec::with_capacity(READERS) };
+        let unreadable = meters.unreadable().clone();
+        let mut readers = Self { path, unreadable, free, queue: Some(queue), threads: Vec::with_capacity(READERS) };
         for _ in 0..READERS {
             let conn = open_reader(&readers.path, busy).map_err(|fault| fault.into_ledger(&readers.path))?;
             let (reads, state) = (reads.clone(), state.clone());
@@ -75,8 +79,9 @@ impl Readers {
         let stopped = || LedgerError::Unavailable("a read broke off, see the log".to_owned());
         let permit = self.free.clone().acquire_owned().await.map_err(|_| stopped())?;
         let (caller, answer) = oneshot::channel();
+        let unreadable = self.unreadable.clone();
         let read: Read = Box::new(move |conn| {
-            let reading = Reading { conn, abandoned: &|| caller.is_closed() };
+            let reading = Reading { conn, unreadable: &unreadable, abandoned: &|| caller.is_closed() };
             let outcome = reading.go_on().and_then(|()| work(&reading));
             drop(permit);
             // An error means that the caller has gone.

@@ -1,17 +1,17 @@
 //! The reads of the contract: one statement each, so each sees one state of the file.
 
-use rusqlite::{Connection, params};
+use rusqlite::types::ValueRef;
+use rusqlite::{Params, Row, params};
 
 use super::fault::Fault;
-use super::ops::TASK;
+use super::ops::{TASK, TASK_BY_NUMBER};
 use super::readers::Reading;
-use super::rows::{
-    all, get_hash, get_json, get_number, get_time, number, one, owner, page, record, select_task, turn, turn_at,
-};
+use super::rows::{all, get_number, number, one, page, select_task};
 use crate::ids::{CallId, TaskId, TurnId};
+use crate::ledger::decode::{self, EventKind};
 use crate::ledger::{
-    AuditEnds, AuditFilter, AuditRow, AuditScope, CallRecord, Event, EventBody, LedgerError, Limit, NewAudit, Owner,
-    Page, Task, TaskRecord, Turn,
+    AuditEnds, AuditFilter, AuditRow, AuditScope, CallRecord, Event, LedgerError, Limit, Owner, Page, Task, TaskRecord,
+    Turn,
 };
 
 /// The owner's id where `?1` and `?2` name it.
@@ -21,17 +21,31 @@ macro_rules! of_owner {
     };
 }
 
-pub(super) const TURNS: &str =
-    of_owner!("SELECT seq, at, body FROM turn WHERE owner_id = ", " AND seq > ?3 ORDER BY seq LIMIT ?4");
+/// Ends a condition on `seq`: a row beyond the owner's latest number has lost its place.
+macro_rules! up_to_head {
+    ($after:literal) => {
+        concat!(" <= (SELECT head FROM owner WHERE tenant_id = ?1 AND user_id = ?2)", $after)
+    };
+}
 
-pub(super) const LATEST_TURNS: &str =
-    of_owner!("SELECT seq, at, body FROM turn WHERE owner_id = ", " AND seq < ?3 ORDER BY seq DESC LIMIT ?4");
+pub(super) const TURNS: &str = of_owner!(
+    "SELECT seq, at, body, turn_id FROM turn WHERE owner_id = ",
+    concat!(" AND seq > ?3 AND seq", up_to_head!(" ORDER BY seq LIMIT ?4"))
+);
 
-pub(super) const TURN: &str = of_owner!("SELECT seq, at, body FROM turn WHERE owner_id = ", " AND turn_id = ?3");
+pub(super) const LATEST_TURNS: &str = of_owner!(
+    "SELECT seq, at, body, turn_id FROM turn WHERE owner_id = ",
+    concat!(" AND seq > 0 AND seq < ?3 AND seq", up_to_head!(" ORDER BY seq DESC LIMIT ?4"))
+);
 
+pub(super) const TURN: &str =
+    of_owner!("SELECT seq, at, body, turn_id FROM turn WHERE owner_id = ", " AND turn_id = ?3");
+
+/// A turn that is missing leaves its number.
 pub(super) const CALL: &str = of_owner!(
-    "SELECT a.seq, a.at, a.body, r.seq, r.at, r.body FROM call c
-    JOIN turn a ON a.owner_id = c.owner_id AND a.seq = c.turn_seq
+    "SELECT c.turn_seq AS seq, a.at, a.body, a.turn_id,
+        c.reply_seq, r.at AS reply_at, r.body AS reply_body, r.turn_id AS reply_id FROM call c
+    LEFT JOIN turn a ON a.owner_id = c.owner_id AND a.seq = c.turn_seq
     LEFT JOIN turn r ON r.owner_id = c.owner_id AND r.seq = c.reply_seq
     WHERE c.owner_id = ",
     " AND c.call_id = ?3"
@@ -40,13 +54,16 @@ pub(super) const CALL: &str = of_owner!(
 /// Both halves come in the order of their index and are merged as far as the limit. Before them, as
 /// number 0 and in the place of a time, how far events are not kept, if the reader was not there yet.
 pub(super) const EVENTS: &str = of_owner!(
-    "SELECT 0 AS seq, pruned AS at, NULL AS body FROM owner
-        WHERE tenant_id = ?1 AND user_id = ?2 AND pruned > ?3
-    UNION ALL SELECT seq, at, body FROM turn WHERE owner_id = ",
-    of_owner!(
-        " AND seq > ?3 UNION ALL
-        SELECT e.seq, NULL, e.body FROM task_event e WHERE e.owner_id = ",
-        " AND e.seq > ?3 ORDER BY 1 LIMIT ?4"
+    "SELECT 0 AS seq, pruned AS at, NULL AS body, NULL AS turn_id FROM owner
+        WHERE tenant_id = ?1 AND user_id = ?2 AND pruned > ?3 AND pruned <= head
+    UNION ALL SELECT seq, at, body, turn_id FROM turn WHERE owner_id = ",
+    concat!(
+        " AND seq > ?3 AND seq",
+        up_to_head!(
+            " UNION ALL
+        SELECT e.seq, NULL, e.body, NULL FROM task_event e WHERE e.owner_id = "
+        ),
+        of_owner!("", concat!(" AND e.seq > ?3 AND e.seq", up_to_head!(" ORDER BY 1 LIMIT ?4")))
     )
 );
 
@@ -92,13 +109,24 @@ fn most(limit: Limit) -> i64 {
     i64::from(limit.rows) + 1
 }
 
-fn any(_: &rusqlite::Row<'_>) -> Result<(), Fault> {
+fn any(_: &Row<'_>) -> Result<(), Fault> {
     Ok(())
+}
+
+/// The rows of a page that have a place.
+fn placed<T>(
+    reading: &Reading<'_>,
+    sql: &str,
+    params: impl Params,
+    limit: Limit,
+    read: impl Fn(&Row<'_>) -> Option<T>,
+) -> Result<Page<T>, Fault> {
+    Ok(page(reading, sql, params, limit, any, |row| Ok(read(row)))?.flattened())
 }
 
 pub(super) fn turns(reading: &Reading<'_>, owner: &Owner, after: u64, limit: Limit) -> Result<Page<Turn>, Fault> {
     let params = params![&*owner.tenant_id, &*owner.user_id, number(after), most(limit)];
-    page(reading, TURNS, params, limit, any, turn)
+    placed(reading, TURNS, params, limit, |row| decode::turn(row, owner, reading.unreadable))
 }
 
 pub(super) fn latest_turns(
@@ -109,75 +137,67 @@ pub(super) fn latest_turns(
 ) -> Result<Page<Turn>, Fault> {
     let before = number(before.unwrap_or(u64::MAX));
     let params = params![&*owner.tenant_id, &*owner.user_id, before, most(limit)];
-    Ok(page(reading, LATEST_TURNS, params, limit, any, turn)?.reversed())
+    let read = |row: &Row<'_>| decode::turn(row, owner, reading.unreadable);
+    Ok(placed(reading, LATEST_TURNS, params, limit, read)?.reversed())
 }
 
-pub(super) fn turn_of(conn: &Connection, owner: &Owner, turn_id: TurnId) -> Result<Option<Turn>, Fault> {
-    one(conn, TURN, params![&*owner.tenant_id, &*owner.user_id, turn_id.to_string()], turn)
+pub(super) fn turn_of(reading: &Reading<'_>, owner: &Owner, turn_id: TurnId) -> Result<Option<Turn>, Fault> {
+    let params = params![&*owner.tenant_id, &*owner.user_id, turn_id.to_string()];
+    Ok(one(reading.conn, TURN, params, |row| Ok(decode::turn(row, owner, reading.unreadable)))?.flatten())
 }
 
-pub(super) fn call(conn: &Connection, owner: &Owner, call_id: CallId) -> Result<Option<CallRecord>, Fault> {
+pub(super) fn call(reading: &Reading<'_>, owner: &Owner, call_id: CallId) -> Result<Option<CallRecord>, Fault> {
     let params = params![&*owner.tenant_id, &*owner.user_id, call_id.to_string()];
-    one(conn, CALL, params, |row| {
-        let reply = row.get::<_, Option<i64>>(3)?.map(|_| turn_at(row, 3)).transpose()?;
-        Ok(CallRecord { asked: turn(row)?, reply })
-    })
+    Ok(one(reading.conn, CALL, params, |row| Ok(decode::call(row, owner, reading.unreadable)))?.flatten())
 }
 
 pub(super) fn events(reading: &Reading<'_>, owner: &Owner, after: u64, limit: Limit) -> Result<Page<Event>, Fault> {
     let params = params![&*owner.tenant_id, &*owner.user_id, number(after), most(limit)];
-    let kept = |row: &rusqlite::Row<'_>| match get_number(row, 0)? {
+    let kept = |row: &Row<'_>| match row.get::<_, i64>(0)? {
         0 => Err(LedgerError::Pruned(get_number(row, 1)?).into()),
         _ => Ok(()),
     };
-    page(reading, EVENTS, params, limit, kept, |row| {
-        let seq = get_number(row, 0)?;
-        if row.get_ref(1)? != rusqlite::types::ValueRef::Null {
-            let (at, body) = (get_time(row, 1)?, get_json(row, 2)?);
-            return Ok(Event { seq, body: EventBody::Turn(Turn { seq, at, body }) });
-        }
-        Ok(Event { seq, body: EventBody::Task(get_json(row, 2)?) })
-    })
+    let found = page(reading, EVENTS, params, limit, kept, |row| {
+        let kind = if row.get_ref(1)? == ValueRef::Null { EventKind::TaskJson } else { EventKind::Turn };
+        Ok(decode::event(row, kind, owner, reading.unreadable))
+    })?;
+    Ok(decode::without_gaps(found.flattened(), after, limit, owner, reading.unreadable))
 }
 
-pub(super) fn head(conn: &Connection, owner: &Owner) -> Result<u64, Fault> {
-    let head = one(conn, HEAD, params![&*owner.tenant_id, &*owner.user_id], |row| get_number(row, 0))?;
-    Ok(head.unwrap_or_default())
+pub(super) fn head(reading: &Reading<'_>, owner: &Owner) -> Result<u64, Fault> {
+    let params = params![&*owner.tenant_id, &*owner.user_id];
+    let head = one(reading.conn, HEAD, params, |row| Ok(row.get::<_, i64>(0)?))?;
+    Ok(head.and_then(|head| u64::try_from(head).ok()).unwrap_or_default())
 }
 
-pub(super) fn task(conn: &Connection, task_id: TaskId) -> Result<Option<TaskRecord>, Fault> {
-    one(conn, TASK, [task_id.to_string()], record)
+pub(super) fn task(reading: &Reading<'_>, task_id: TaskId) -> Result<Option<TaskRecord>, Fault> {
+    let read = |row: &Row<'_>| Ok(decode::record(row, reading.unreadable));
+    if let Some(found) = one(reading.conn, TASK, [task_id.to_string()], read)? {
+        return Ok(Some(found));
+    }
+    let Some(row) = task_id.row() else { return Ok(None) };
+    one(reading.conn, TASK_BY_NUMBER, [row], read)
 }
 
-pub(super) fn running_tasks(conn: &Connection, owner: &Owner) -> Result<Vec<Task>, Fault> {
-    all(conn, RUNNING_TASKS, params![&*owner.tenant_id, &*owner.user_id], |row| Ok(record(row)?.task))
+/// Tasks without their results.
+fn listed(reading: &Reading<'_>, sql: &str, params: impl Params) -> Result<Vec<Task>, Fault> {
+    all(reading.conn, sql, params, |row| Ok(decode::record(row, reading.unreadable).task))
 }
 
-pub(super) fn recent_tasks(conn: &Connection, owner: &Owner, limit: u32) -> Result<Vec<Task>, Fault> {
-    all(conn, RECENT_TASKS, params![&*owner.tenant_id, &*owner.user_id, limit], |row| Ok(record(row)?.task))
+pub(super) fn running_tasks(reading: &Reading<'_>, owner: &Owner) -> Result<Vec<Task>, Fault> {
+    listed(reading, RUNNING_TASKS, params![&*owner.tenant_id, &*owner.user_id])
 }
 
-pub(super) fn tasks_of_call(conn: &Connection, owner: &Owner, call_id: CallId) -> Result<Vec<Task>, Fault> {
-    let params = params![&*owner.tenant_id, &*owner.user_id, call_id.to_string()];
-    all(conn, TASKS_OF_CALL, params, |row| Ok(record(row)?.task))
+pub(super) fn recent_tasks(reading: &Reading<'_>, owner: &Owner, limit: u32) -> Result<Vec<Task>, Fault> {
+    listed(reading, RECENT_TASKS, params![&*owner.tenant_id, &*owner.user_id, limit])
+}
+
+pub(super) fn tasks_of_call(reading: &Reading<'_>, owner: &Owner, call_id: CallId) -> Result<Vec<Task>, Fault> {
+    listed(reading, TASKS_OF_CALL, params![&*owner.tenant_id, &*owner.user_id, call_id.to_string()])
 }
 
 pub(super) fn audit_rows(reading: &Reading<'_>, filter: &AuditFilter) -> Result<Page<AuditRow>, Fault> {
-    let read = |row: &rusqlite::Row<'_>| {
-        let owner = owner(row, 2)?;
-        let body = NewAudit {
-            tenant_id: owner.tenant_id.to_string(),
-            user_id: owner.user_id.to_string(),
-            actor: row.get(4)?,
-            app_id: row.get(5)?,
-            action: row.get(6)?,
-            target: row.get(7)?,
-            outcome: super::rows::audit_outcome(row, 8)?,
-            detail: row.get(9)?,
-        };
-        let hash = get_hash(row, 10)?.ok_or_else(|| Fault::Row("an audit row has no hash".to_owned()))?;
-        Ok(AuditRow { audit_id: get_number(row, 0)?, at: get_time(row, 1)?, body, hash })
-    };
+    let read = |row: &Row<'_>| Ok(decode::audit_row(row, reading.unreadable));
     let (after, limit) = (number(filter.after), filter.limit);
     match &filter.scope {
         AuditScope::All => page(reading, AUDIT, params![after, most(limit)], limit, any, read),
@@ -189,15 +209,11 @@ pub(super) fn audit_rows(reading: &Reading<'_>, filter: &AuditFilter) -> Result<
     }
 }
 
-pub(super) fn audit_ends(conn: &Connection, of: Option<&Owner>) -> Result<Vec<(Owner, AuditEnds)>, Fault> {
-    let read = |row: &rusqlite::Row<'_>| {
-        let end = get_hash(row, 4)?;
-        let (anchor, pruned) = (get_hash(row, 2)?, get_number(row, 3)?);
-        Ok((owner(row, 0)?, end.map(|end| AuditEnds::new(anchor, pruned, end))))
-    };
+pub(super) fn audit_ends(reading: &Reading<'_>, of: Option<&Owner>) -> Result<Vec<(Owner, AuditEnds)>, Fault> {
+    let read = |row: &Row<'_>| Ok(decode::audit_ends(row, reading.unreadable));
     let ends = match of {
-        None => all(conn, AUDIT_ENDS, (), read),
-        Some(owner) => all(conn, AUDIT_END_OF, params![&*owner.tenant_id, &*owner.user_id], read),
+        None => all(reading.conn, AUDIT_ENDS, (), read),
+        Some(owner) => all(reading.conn, AUDIT_END_OF, params![&*owner.tenant_id, &*owner.user_id], read),
     };
-    Ok(ends?.into_iter().filter_map(|(owner, ends)| Some((owner, ends?))).collect())
+    Ok(ends?.into_iter().flatten().collect())
 }

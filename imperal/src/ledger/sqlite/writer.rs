@@ -341,7 +341,7 @@ impl Desk {
                 execute(&self.conn, "SAVEPOINT job", ())?;
             }
             let before = self.conn.total_changes();
-            let mut tx = Tx::new(&self.conn, self.clock.now(), &self.known);
+            let mut tx = Tx::new(&self.conn, self.clock.now(), &self.known, self.meters.unreadable());
             match job.run(&mut tx, &self.path, &self.state) {
                 Ok(()) => told.append(&mut tx.into_told()),
                 // A full disk, for one, makes SQLite give up the whole transaction.

@@ -1,6 +1,7 @@
 //! Calls, their replies, and turns outside both.
 
-use rusqlite::params;
+use rusqlite::types::ValueRef;
+use rusqlite::{Row, params};
 
 use super::{Stamp, TurnJson, Tx};
 use crate::ids::CallId;
@@ -9,6 +10,7 @@ use crate::ledger::sqlite::rows::{execute, get_number, life, number, one};
 use crate::ledger::{Fence, Incarnation, LedgerError, NewAudit, Owner, Sender, Work};
 
 pub(super) struct CallRow {
+    number: i64,
     pub(super) owner_id: i64,
     pub(super) holder: Incarnation,
     state: CallState,
@@ -28,18 +30,26 @@ impl CallRow {
 }
 
 impl Tx<'_> {
+    /// By its id, or by its number where the id names the row.
     pub(super) fn call(&self, call_id: CallId) -> Result<CallRow, Fault> {
-        let sql = "SELECT owner_id, node, epoch, state FROM call WHERE call_id = ?1";
-        let found = one(self.conn, sql, [call_id.to_string()], |row| {
-            let state = match row.get_ref(3)?.as_str().map_err(rusqlite::Error::from)? {
-                "open" => CallState::Open,
-                "left" => CallState::Left,
-                "replied" => CallState::Replied,
-                other => return Err(Fault::Row(format!("{other:?} where a call's state should be"))),
+        let read = |row: &Row<'_>| {
+            let replied = row.get_ref("reply_seq")? != ValueRef::Null;
+            let state = match row.get_ref("state")?.as_bytes() {
+                Ok(b"open") => CallState::Open,
+                Ok(b"left") => CallState::Left,
+                Ok(b"replied") => CallState::Replied,
+                _ if replied => CallState::Replied,
+                _ => CallState::Left,
             };
-            Ok(CallRow { owner_id: row.get(0)?, holder: life(row, 1)?, state })
-        });
-        found?.ok_or_else(|| LedgerError::Unknown.into())
+            Ok(CallRow { number: row.get("call_no")?, owner_id: row.get("owner_id")?, holder: life(row)?, state })
+        };
+        let sql = "SELECT call_no, owner_id, node, epoch, state, reply_seq FROM call WHERE call_id = ?1";
+        let mut found = one(self.conn, sql, [call_id.to_string()], read)?;
+        if let (None, Some(row)) = (&found, call_id.row()) {
+            let sql = "SELECT call_no, owner_id, node, epoch, state, reply_seq FROM call WHERE call_no = ?1";
+            found = one(self.conn, sql, [row], read)?;
+        }
+        found.ok_or_else(|| LedgerError::Unknown.into())
     }
 
     pub(in crate::ledger::sqlite) fn accept_call(
@@ -69,7 +79,8 @@ impl Tx<'_> {
         max_stored: Option<u64>,
     ) -> Result<(), Fault> {
         let Some(limit) = max_stored else { return Ok(()) };
-        let sql = "SELECT stored FROM owner WHERE owner_id = ?1 AND stored_day = ?2";
+        let sql = "SELECT stored FROM owner WHERE owner_id = ?1 AND stored_day = ?2
+            AND stored BETWEEN 0 AND 9007199254740992";
         let stored =
             one(self.conn, sql, params![owner_id, self.today()], |row| get_number(row, 0))?.unwrap_or_default();
         if stored.saturating_add(turn.json.len() as u64) <= limit {
@@ -94,7 +105,7 @@ impl Tx<'_> {
         if call.holder != *holder {
             return Err(LedgerError::Unknown.into());
         }
-        self.settle_call(call_id, &call, turn)
+        self.settle_call(&call, turn)
     }
 
     pub(in crate::ledger::sqlite) fn reclaim_call(
@@ -108,16 +119,16 @@ impl Tx<'_> {
         if call.state == CallState::Open {
             return Err(LedgerError::Unknown.into());
         }
-        self.settle_call(call_id, &call, turn)
+        self.settle_call(&call, turn)
     }
 
-    fn settle_call(&mut self, call_id: CallId, call: &CallRow, turn: &TurnJson) -> Result<Stamp, Fault> {
+    fn settle_call(&mut self, call: &CallRow, turn: &TurnJson) -> Result<Stamp, Fault> {
         if call.is_replied() {
             return Err(LedgerError::Settled.into());
         }
         let stamp = self.add_turn(call.owner_id, turn)?;
-        let sql = "UPDATE call SET state = 'replied', reply_seq = ?2 WHERE call_id = ?1";
-        execute(self.conn, sql, params![call_id.to_string(), number(stamp.seq)])?;
+        let sql = "UPDATE call SET state = 'replied', reply_seq = ?2 WHERE call_no = ?1";
+        execute(self.conn, sql, params![call.number, number(stamp.seq)])?;
         Ok(stamp)
     }
 

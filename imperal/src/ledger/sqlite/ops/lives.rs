@@ -6,42 +6,76 @@
 use std::time::Duration;
 
 use jiff::Timestamp;
-use rusqlite::params;
+use rusqlite::{Row, params};
 
 use super::Tx;
 use crate::ids::TaskId;
 use crate::ledger::clock::after;
 use crate::ledger::sqlite::fault::Fault;
-use crate::ledger::sqlite::rows::{all, execute, get_id, get_json, life, one, owner, record, select_task};
-use crate::ledger::{Incarnation, LedgerError, Orphan};
+use crate::ledger::sqlite::rows::{all, execute, life, one, select_task};
+use crate::ledger::{Incarnation, LedgerError, Orphan, decode};
 
-pub(in crate::ledger::sqlite) const ASKED_TO_CANCEL: &str = "SELECT task_id FROM task
+pub(in crate::ledger::sqlite) const ASKED_TO_CANCEL: &str = "SELECT task_no, task_id FROM task
     WHERE node = ?1 AND epoch = ?2 AND state = 'running' AND cancel_requested_at IS NOT NULL";
 
 pub(in crate::ledger::sqlite) const LEFT_CALLS: &str =
-    "SELECT c.call_id, w.tenant_id, w.user_id, c.node, c.epoch, u.body
+    "SELECT c.call_no, c.call_id, w.tenant_id, w.user_id, c.node, c.epoch, u.body, u.turn_id
     FROM call c JOIN owner w ON w.owner_id = c.owner_id
-    JOIN turn u ON u.owner_id = c.owner_id AND u.seq = c.turn_seq
+    LEFT JOIN turn u ON u.owner_id = c.owner_id AND u.seq = c.turn_seq
     WHERE c.state = 'left' ORDER BY c.call_no LIMIT ?1";
 
 pub(in crate::ledger::sqlite) const LEFT_TASKS: &str =
     select_task!("WHERE t.state = 'running' AND t.abandoned = 1 ORDER BY t.task_no LIMIT ?1");
 
 pub(in crate::ledger::sqlite) const LAPSED: &str =
-    "SELECT node, epoch FROM node WHERE lease_until IS NOT NULL AND lease_until <= ?1 AND node <> ?2";
+    "SELECT count(*) FROM node WHERE lease_until IS NOT NULL AND lease_until <= ?1 AND node <> ?2";
+
+macro_rules! of_lapsed {
+    ($before:literal) => {
+        concat!(
+            $before,
+            " AND (node, epoch) IN (SELECT node, epoch FROM node WHERE lease_until IS NOT NULL ",
+            "AND lease_until <= ?1 AND node <> ?2)"
+        )
+    };
+}
+
+const LEAVE_CALLS_OF_LAPSED: &str = of_lapsed!("UPDATE call SET state = 'left' WHERE state = 'open'");
+const LEAVE_TASKS_OF_LAPSED: &str = of_lapsed!("UPDATE task SET abandoned = 1 WHERE state = 'running'");
+const END_LAPSED: &str =
+    "UPDATE node SET lease_until = NULL WHERE lease_until IS NOT NULL AND lease_until <= ?1 AND node <> ?2";
+
+/// Longest lease there is, in microseconds: as far as the last moment that programs can name.
+const LONGEST: i64 = 253_402_207_200_999_999;
+
+/// A lease whose length is lost ends after this, in microseconds, unless its node renews it.
+const UNKNOWN_LEASE: i64 = 60_000_000;
+
+/// The epoch of a node that is new, or whose row is lost: work of its earlier lives may still be there.
+pub(in crate::ledger::sqlite) const FIRST_EPOCH: &str = "SELECT 1 + max(
+    coalesce((SELECT max(epoch) FROM call WHERE node = ?1 AND state = 'open' AND epoch BETWEEN 0 AND ?2), 0),
+    coalesce((SELECT max(epoch) FROM task WHERE node = ?1 AND state = 'running' AND epoch BETWEEN 0 AND ?2), 0))";
+
+/// An epoch beyond this is none that was counted.
+const LAST_EPOCH: i64 = 1 << 53;
 
 impl Tx<'_> {
     pub(in crate::ledger::sqlite) fn join(&self, node: &str, lease: Duration) -> Result<Incarnation, Fault> {
         let sql = "SELECT node, epoch FROM node WHERE node = ?1 AND lease_until IS NOT NULL";
-        if let Some(earlier) = one(self.conn, sql, [node], |row| life(row, 0))? {
+        if let Some(earlier) = one(self.conn, sql, [node], life)? {
             self.end_life(&earlier)?;
         }
-        let sql = "INSERT INTO node (node, epoch, lease_until, lease) VALUES (?1, 1, ?2, ?3)
+        let sql = "INSERT INTO node (node, epoch, lease_until, lease) VALUES (?1, ?6, ?2, ?3)
                    ON CONFLICT (node) DO UPDATE
-                   SET epoch = epoch + 1, lease_until = excluded.lease_until, lease = excluded.lease
+                   SET epoch = CASE WHEN epoch BETWEEN 0 AND ?5 THEN epoch + 1 ELSE ?4 END, lease_until = excluded.lease_until, lease = excluded.lease
                    RETURNING epoch";
-        let epoch = one(self.conn, sql, params![node, self.until(lease), micros(lease)], |row| Ok(row.get(0)?))?;
+        // An epoch that was damaged is followed by one that no life can have had.
+        let first = one(self.conn, FIRST_EPOCH, params![node, LAST_EPOCH], |row| Ok(row.get::<_, i64>(0)?))?;
+        let now = self.now.as_microsecond();
+        let params = params![node, self.until(lease), micros(lease), now, LAST_EPOCH, first.unwrap_or(1)];
+        let epoch = one(self.conn, sql, params, |row| Ok(row.get(0)?))?;
         let epoch = epoch.ok_or_else(|| Fault::Row("a node was not written".to_owned()))?;
+        self.find_lost_work()?;
         Ok(Incarnation { node: node.into(), epoch })
     }
 
@@ -49,7 +83,8 @@ impl Tx<'_> {
         self.fence(holder)?;
         let sql = "UPDATE node SET lease_until = ?2, lease = ?3 WHERE node = ?1";
         execute(self.conn, sql, params![&*holder.node, self.until(lease), micros(lease)])?;
-        all(self.conn, ASKED_TO_CANCEL, params![&*holder.node, holder.epoch], |row| get_id(row, 0))
+        let read = |row: &Row<'_>| Ok(decode::task_id(row, row.get(0)?, self.unreadable));
+        all(self.conn, ASKED_TO_CANCEL, params![&*holder.node, holder.epoch], read)
     }
 
     pub(in crate::ledger::sqlite) fn leave(&self, holder: &Incarnation) -> Result<(), Fault> {
@@ -76,22 +111,33 @@ impl Tx<'_> {
         self.fence(holder)?;
         let now = self.now.as_microsecond();
         // Given before the clock was set back. Subtracted, since a sum may be beyond the largest number.
-        let ahead = "UPDATE node SET lease_until = ?1 + lease WHERE lease_until - lease > ?1";
-        execute(self.conn, ahead, [now])?;
-        for lapsed in all(self.conn, LAPSED, params![now, &*holder.node], |row| life(row, 0))? {
-            self.end_life(&lapsed)?;
-        }
-        let mut orphans = all(self.conn, LEFT_CALLS, [limit], |row| {
-            Ok(Orphan::Call {
-                call_id: get_id(row, 0)?,
-                owner: owner(row, 1)?,
-                holder: life(row, 3)?,
-                turn: get_json(row, 5)?,
-            })
-        })?;
+        let ahead = "UPDATE node SET lease_until = ?1 + lease
+                     WHERE lease BETWEEN 0 AND ?2 AND lease_until - lease > ?1";
+        execute(self.conn, ahead, [now, LONGEST])?;
+        let unknown = "UPDATE node SET lease_until = ?1 + ?3 WHERE lease_until > ?1 + ?3
+                       AND (lease IS NULL OR lease NOT BETWEEN 0 AND ?2)";
+        execute(self.conn, unknown, [now, LONGEST, UNKNOWN_LEASE])?;
+        self.end_lapsed(holder)?;
+        self.put_aside()?;
+        let mut orphans = all(self.conn, LEFT_CALLS, [limit], |row| Ok(decode::left_call(row, self.unreadable)))?;
         let rest = limit.saturating_sub(u32::try_from(orphans.len()).unwrap_or(u32::MAX));
-        orphans.extend(all(self.conn, LEFT_TASKS, [rest], |row| Ok(Orphan::Task(record(row)?)))?);
+        orphans
+            .extend(all(self.conn, LEFT_TASKS, [rest], |row| Ok(Orphan::Task(decode::record(row, self.unreadable))))?);
         Ok(orphans)
+    }
+
+    /// Ends every lapsed life but the asking one. By the file alone: a node's name may be one that
+    /// cannot be read.
+    fn end_lapsed(&self, holder: &Incarnation) -> Result<(), Fault> {
+        let lapsed = params![self.now.as_microsecond(), &*holder.node];
+        if one(self.conn, LAPSED, lapsed, |row| Ok(row.get::<_, i64>(0)?))? == Some(0) {
+            return Ok(());
+        }
+        self.known.current.borrow_mut().clear();
+        for sql in [LEAVE_CALLS_OF_LAPSED, LEAVE_TASKS_OF_LAPSED, END_LAPSED] {
+            execute(self.conn, sql, lapsed)?;
+        }
+        Ok(())
     }
 
     fn until(&self, lease: Duration) -> i64 {

@@ -6,6 +6,7 @@
 
 mod calls;
 mod lives;
+mod mend;
 mod prune;
 mod tasks;
 
@@ -16,7 +17,7 @@ pub(super) use prune::Due;
 pub(super) use prune::{AT_WORK, DUE, OLDEST_AUDIT, OLDEST_TASKS, TURNS_BEHIND, UNREPLIED};
 #[cfg(test)]
 pub(super) use tasks::RUNNING;
-pub(super) use tasks::TASK;
+pub(super) use tasks::{TASK, TASK_BY_NUMBER};
 
 use std::cell::RefCell;
 use std::collections::{HashMap, HashSet};
@@ -25,10 +26,11 @@ use jiff::Timestamp;
 use rusqlite::{Connection, params};
 
 use super::fault::Fault;
-use super::rows::{execute, get_hash, get_number, number, one, outcome_text, owner};
+use super::rows::{execute, get_number, number, one};
 use crate::ids::TurnId;
 use crate::ledger::clock::day_of;
-use crate::ledger::{AuditHash, Incarnation, LedgerError, NewAudit, Owner, Progress, Turn};
+use crate::ledger::unreadable::{Unreadable, UnreadableRow};
+use crate::ledger::{AuditHash, Incarnation, LedgerError, NewAudit, Owner, Progress, Turn, decode};
 
 /// What the feed is told after the commit.
 #[derive(Debug)]
@@ -95,12 +97,18 @@ pub(in crate::ledger::sqlite) struct Tx<'c> {
     conn: &'c Connection,
     now: Timestamp,
     known: &'c Known,
+    unreadable: &'c Unreadable,
     told: Vec<Told>,
 }
 
 impl<'c> Tx<'c> {
-    pub(in crate::ledger::sqlite) fn new(conn: &'c Connection, now: Timestamp, known: &'c Known) -> Self {
-        Self { conn, now, known, told: Vec::new() }
+    pub(in crate::ledger::sqlite) fn new(
+        conn: &'c Connection,
+        now: Timestamp,
+        known: &'c Known,
+        unreadable: &'c Unreadable,
+    ) -> Self {
+        Self { conn, now, known, unreadable, told: Vec::new() }
     }
 
     /// For tests that meddle with the file.
@@ -135,6 +143,7 @@ impl<'c> Tx<'c> {
         let sql = "SELECT owner_id FROM owner WHERE tenant_id = ?1 AND user_id = ?2";
         let found = one(self.conn, sql, params![&*owner.tenant_id, &*owner.user_id], |row| Ok(row.get(0)?))?;
         if let Some(owner_id) = found {
+            self.mend_numbers(owner_id, owner)?;
             self.known.remember(owner_id, owner);
         }
         Ok(found)
@@ -156,8 +165,9 @@ impl<'c> Tx<'c> {
             return Ok(owner.clone());
         }
         let sql = "SELECT tenant_id, user_id FROM owner WHERE owner_id = ?1";
-        let owner = one(self.conn, sql, [owner_id], |row| owner(row, 0))?
+        let owner = one(self.conn, sql, [owner_id], |row| Ok(decode::owner(row, self.unreadable)))?
             .ok_or_else(|| Fault::Row(format!("owner {owner_id} is missing")))?;
+        self.mend_numbers(owner_id, &owner)?;
         self.known.remember(owner_id, &owner);
         Ok(owner)
     }
@@ -165,12 +175,14 @@ impl<'c> Tx<'c> {
     /// Takes the owner's next `count` numbers, counts the bytes that are stored under them, and has the feed
     /// told; the first of them.
     fn take_numbers(&mut self, owner_id: i64, count: u64, bytes: usize) -> Result<u64, Fault> {
+        // Before its number is taken: an owner that is met for the first time may need mending.
+        let owner = self.owner(owner_id)?;
         let sql = "UPDATE owner SET head = head + ?2, stored_day = ?4,
-                   stored = CASE WHEN stored_day = ?4 THEN stored ELSE 0 END + ?3 WHERE owner_id = ?1 RETURNING head";
+                   stored = CASE WHEN stored_day = ?4 AND stored BETWEEN 0 AND 9007199254740992 THEN stored ELSE 0 END
+                       + ?3 WHERE owner_id = ?1 RETURNING head";
         let params = params![owner_id, number(count), number(bytes as u64), self.today()];
         let head = one(self.conn, sql, params, |row| get_number(row, 0))?
             .ok_or_else(|| Fault::Row(format!("owner {owner_id} is missing")))?;
-        let owner = self.owner(owner_id)?;
         self.told.push(Told::Events(owner));
         Ok(head - count + 1)
     }
@@ -195,9 +207,33 @@ impl<'c> Tx<'c> {
     /// Writes an audit row.
     pub(in crate::ledger::sqlite) fn audit(&self, row: &NewAudit) -> Result<(), Fault> {
         let owner_id = self.find_or_add_owner(&Owner::new(&row.tenant_id, &row.user_id))?;
-        let previous =
-            one(self.conn, "SELECT audit_end FROM owner WHERE owner_id = ?1", [owner_id], |row| get_hash(row, 0))?;
-        let hash = AuditHash::of(previous.flatten().as_ref(), self.now, row);
+        self.add_audit(owner_id, row)
+    }
+
+    /// Writes the audit row of a change to this owner's work. The owner's name may be one that cannot be
+    /// read, and so cannot be found.
+    fn audit_of(&self, owner_id: i64, row: &NewAudit) -> Result<(), Fault> {
+        let owner = self.owner(owner_id)?;
+        if (&*owner.tenant_id, &*owner.user_id) == (&*row.tenant_id, &*row.user_id) {
+            self.add_audit(owner_id, row)
+        } else {
+            self.audit(row)
+        }
+    }
+
+    fn add_audit(&self, owner_id: i64, row: &NewAudit) -> Result<(), Fault> {
+        let sql = "SELECT audit_end FROM owner WHERE owner_id = ?1";
+        let previous = one(self.conn, sql, [owner_id], |row| Ok(row.get::<_, Option<Vec<u8>>>(0)?))?.flatten();
+        let previous = previous.map(|end| {
+            // The chain goes on from an end that cannot be read, and the check shows where.
+            AuditHash::from_bytes(end.try_into().unwrap_or_else(|_| {
+                let row = owner_id.to_string();
+                let why = "audit_end is not a hash";
+                self.unreadable.report(&UnreadableRow { table: "owner", row: &row, owner: None, why });
+                [0; 32]
+            }))
+        });
+        let hash = AuditHash::of(previous.as_ref(), self.now, row);
         let sql = "INSERT INTO audit (at, owner_id, actor, app_id, action, target, outcome, detail, hash)
                    VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)";
         let params = params![
@@ -207,7 +243,7 @@ impl<'c> Tx<'c> {
             row.app_id,
             row.action,
             row.target,
-            outcome_text(row.outcome),
+            row.outcome.as_str(),
             row.detail,
             hash.as_bytes()
         ];

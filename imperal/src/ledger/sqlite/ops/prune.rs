@@ -12,7 +12,8 @@ use super::Tx;
 use crate::ledger::Pruned;
 use crate::ledger::retention::Cuts;
 use crate::ledger::sqlite::fault::Fault;
-use crate::ledger::sqlite::rows::{all, execute, get_hash, number, one};
+use crate::ledger::sqlite::rows::{all, execute, number, one};
+use crate::ledger::unreadable::UnreadableRow;
 
 /// Owners that one look goes through.
 const OWNERS: u32 = 1_000;
@@ -81,7 +82,16 @@ impl Tx<'_> {
             let left = i64::try_from(limit - pruned.rows()).unwrap_or(i64::MAX);
             let at_work = one(self.conn, AT_WORK, [owner_id], |row| Ok(row.get::<_, Option<i64>>(0)?))?.flatten();
             let first_needed = needed.get(owner_id).copied().into_iter().chain(at_work).min();
-            pruned = pruned.and(self.prune_owner(*owner_id, cuts, first_needed, left)?);
+            match self.prune_owner(*owner_id, cuts, first_needed, left) {
+                Ok(taken) => pruned = pruned.and(taken),
+                // What was taken before it stays taken: each of the steps is whole.
+                Err(fault) if fault.is_of_one_row() => {
+                    let row = owner_id.to_string();
+                    let why = "its rows cannot be pruned";
+                    self.unreadable.report(&UnreadableRow { table: "owner", row: &row, owner: None, why });
+                }
+                Err(fault) => return Err(fault),
+            }
             if pruned.rows() >= limit {
                 // The same owner again: there may be more.
                 return Ok(Pruned { next: u64::try_from(owner_id - 1).ok(), ..pruned });
@@ -93,10 +103,12 @@ impl Tx<'_> {
     /// `first_needed` is the number of the oldest call that has no reply or a running task.
     fn prune_owner(&self, owner_id: i64, cuts: &Cuts, first_needed: Option<i64>, left: i64) -> Result<Pruned, Fault> {
         let mut pruned = Pruned::default();
-        let sql = "SELECT pruned FROM owner WHERE owner_id = ?1";
-        let Some(mut floor) = one(self.conn, sql, [owner_id], |row| Ok(row.get::<_, i64>(0)?))? else {
-            return Ok(pruned);
-        };
+        // A floor that was damaged counts for none, and is set anew.
+        let sql = "SELECT iif(pruned BETWEEN 0 AND head, pruned, 0), head FROM owner WHERE owner_id = ?1";
+        let read = |row: &rusqlite::Row<'_>| Ok((row.get::<_, i64>(0)?, row.get::<_, i64>(1)?));
+        let Some((mut floor, head)) = one(self.conn, sql, [owner_id], read)? else { return Ok(pruned) };
+        // A row beyond the owner's latest number has lost its place.
+        let first_needed = Some(first_needed.unwrap_or(i64::MAX).min(head.saturating_add(1)));
         if let Some(cut) = cuts.events
             && let Some(last) = self.last_old_turn(owner_id, floor, first_needed, cut, left)?
         {
@@ -106,7 +118,7 @@ impl Tx<'_> {
             pruned.events = count(execute(self.conn, sql, params![owner_id, floor])?);
         }
         if let Some(cut) = cuts.turns
-            && let Some(last) = self.last_old_turn(owner_id, 0, Some(floor + 1), cut, left)?
+            && let Some(last) = self.last_old_turn(owner_id, 0, Some(floor.saturating_add(1)), cut, left)?
         {
             let behind = params![owner_id, last];
             let sql = "DELETE FROM turn WHERE owner_id = ?1 AND seq <= ?2";
@@ -155,14 +167,17 @@ impl Tx<'_> {
 
     /// The anchor first: the file refuses to remove a row that the anchor has not passed.
     fn prune_audit(&self, owner_id: i64, cut: i64, left: i64) -> Result<u64, Fault> {
-        let read = |row: &rusqlite::Row<'_>| Ok((row.get::<_, i64>(0)?, row.get::<_, i64>(1)?, get_hash(row, 2)?));
+        let read = |row: &rusqlite::Row<'_>| {
+            // As it is: the file takes no anchor that is not the row's own, whatever that is.
+            Ok((row.get::<_, i64>(0)?, row.get::<_, i64>(1)?, row.get::<_, Vec<u8>>(2)?))
+        };
         let mut oldest = all(self.conn, OLDEST_AUDIT, params![owner_id, left], read)?;
         let old = oldest.iter().take_while(|(_, at, _)| *at < cut).count();
         oldest.truncate(old);
         let Some((last, _, hash)) = oldest.last() else { return Ok(0) };
-        let sql = "UPDATE owner SET audit_pruned_to = ?2, audit_anchor = ?3, audit_pruned = audit_pruned + ?4
+        let sql = "UPDATE owner SET audit_pruned_to = ?2, audit_anchor = ?3, audit_pruned = ?4 +
+                   iif(audit_pruned BETWEEN 0 AND 9007199254740992, audit_pruned, 0)
                    WHERE owner_id = ?1";
-        let hash = hash.as_ref().map(crate::ledger::AuditHash::as_bytes);
         execute(self.conn, sql, params![owner_id, last, hash, number(count(oldest.len()))])?;
         let sql = "DELETE FROM audit WHERE owner_id = ?1 AND audit_id <= ?2";
         Ok(count(execute(self.conn, sql, params![owner_id, last])?))

@@ -1,49 +1,77 @@
 //! Background tasks: start, progress, cancel request, end.
 
-use rusqlite::params;
+use rusqlite::{Row, params};
 
 use super::{Stamp, Told, TurnJson, Tx};
 use crate::error::RunningTask;
 use crate::ids::TaskId;
 use crate::ledger::clock::after;
 use crate::ledger::sqlite::fault::Fault;
-use crate::ledger::sqlite::rows::{execute, get_id, life, number, one, record, select_task};
-use crate::ledger::{CancelAnswer, Incarnation, LedgerError, NewAudit, NewTask, Progress, Task, TaskRecord, TaskState};
+use crate::ledger::sqlite::rows::{execute, life, number, one, select_task};
+use crate::ledger::{
+    CancelAnswer, Incarnation, LedgerError, NewAudit, NewTask, Progress, Task, TaskRecord, TaskState, decode,
+};
 
 pub(in crate::ledger::sqlite) const TASK: &str = select_task!("WHERE t.task_id = ?1");
+
+pub(in crate::ledger::sqlite) const TASK_BY_NUMBER: &str = select_task!("WHERE t.task_no = ?1");
 
 pub(in crate::ledger::sqlite) const RUNNING: &str =
     "SELECT count(*) FROM task WHERE owner_id = ?1 AND state = 'running'";
 
+/// Whether the call of a task has its reply; no row where the call is missing.
+const CALL_IS_REPLIED: &str =
+    "SELECT c.state = 'replied' OR (c.state NOT IN ('open', 'left') AND c.reply_seq IS NOT NULL)
+    FROM task t JOIN call c ON c.call_id = t.call_id WHERE t.task_no = ?1";
+
 /// Not the new one itself: who repeats a start is told that it is there, by its id.
-const UNDER_KEY: &str = "SELECT task_id, name FROM task
+const UNDER_KEY: &str = "SELECT task_no, task_id, name FROM task
     WHERE owner_id = ?1 AND app_id = ?2 AND key = ?3 AND state = 'running' AND task_id <> ?4";
 
+macro_rules! task_row {
+    ($rest:literal) => {
+        concat!(
+            "SELECT task_no, owner_id, node, epoch, abandoned, state = 'running' OR (outcome_seq IS NULL AND state ",
+            "NOT IN ('succeeded', 'failed', 'cancelled', 'timed_out', 'reclaimed')) AS running FROM task ",
+            $rest
+        )
+    };
+}
+
+const TASK_ROW: &str = task_row!("WHERE task_id = ?1");
+const TASK_ROW_BY_NUMBER: &str = task_row!("WHERE task_no = ?1");
+
 pub(super) struct TaskRow {
+    number: i64,
     pub(super) owner_id: i64,
     pub(super) holder: Incarnation,
     pub(super) running: bool,
     abandoned: bool,
-    call_id: crate::ids::CallId,
 }
 
 impl Tx<'_> {
+    /// By its id, or by its number where the id names the row. One without an end runs, whatever its
+    /// state says.
     pub(super) fn task(&self, task_id: TaskId) -> Result<TaskRow, Fault> {
-        let sql = "SELECT owner_id, node, epoch, state = 'running', abandoned, call_id FROM task WHERE task_id = ?1";
-        let found = one(self.conn, sql, [task_id.to_string()], |row| {
+        let read = |row: &Row<'_>| {
             Ok(TaskRow {
-                owner_id: row.get(0)?,
-                holder: life(row, 1)?,
-                running: row.get(3)?,
-                abandoned: row.get(4)?,
-                call_id: get_id(row, 5)?,
+                number: row.get("task_no")?,
+                owner_id: row.get("owner_id")?,
+                holder: life(row)?,
+                running: row.get("running")?,
+                abandoned: row.get("abandoned")?,
             })
-        });
-        found?.ok_or_else(|| LedgerError::Unknown.into())
+        };
+        let mut found = one(self.conn, TASK_ROW, [task_id.to_string()], read)?;
+        if let (None, Some(row)) = (&found, task_id.row()) {
+            found = one(self.conn, TASK_ROW_BY_NUMBER, [row], read)?;
+        }
+        found.ok_or_else(|| LedgerError::Unknown.into())
     }
 
-    fn task_record(&self, task_id: TaskId) -> Result<TaskRecord, Fault> {
-        one(self.conn, TASK, [task_id.to_string()], record)?.ok_or_else(|| LedgerError::Unknown.into())
+    fn task_record(&self, number: i64) -> Result<TaskRecord, Fault> {
+        let found = one(self.conn, TASK_BY_NUMBER, [number], |row| Ok(decode::record(row, self.unreadable)))?;
+        found.ok_or_else(|| LedgerError::Unknown.into())
     }
 
     /// The task as it is now, less its result, under the owner's number `seq`.
@@ -98,7 +126,7 @@ impl Tx<'_> {
     fn running_under_key(&self, owner_id: i64, new: &NewTask) -> Result<Option<RunningTask>, Fault> {
         let Some(key) = &new.key else { return Ok(None) };
         let params = params![owner_id, new.app_id, key, new.task_id.to_string()];
-        one(self.conn, UNDER_KEY, params, |row| Ok(RunningTask::new(get_id(row, 0)?, &row.get::<_, String>(1)?)))
+        one(self.conn, UNDER_KEY, params, |row| Ok(decode::running_task(row, self.unreadable)))
     }
 
     pub(in crate::ledger::sqlite) fn finish_task(
@@ -114,7 +142,7 @@ impl Tx<'_> {
         if task.holder != *holder {
             return Err(LedgerError::Fenced.into());
         }
-        self.end_task(task_id, &task, state, turn, audit)
+        self.end_task(&task, state, turn, audit)
     }
 
     pub(in crate::ledger::sqlite) fn reclaim_task(
@@ -130,12 +158,11 @@ impl Tx<'_> {
         if task.running && !task.abandoned {
             return Err(LedgerError::Unknown.into());
         }
-        self.end_task(task_id, &task, state, turn, audit)
+        self.end_task(&task, state, turn, audit)
     }
 
     fn end_task(
         &mut self,
-        task_id: TaskId,
         task: &TaskRow,
         state: TaskState,
         turn: &TurnJson,
@@ -144,19 +171,19 @@ impl Tx<'_> {
         if !task.running {
             return Err(LedgerError::Settled.into());
         }
-        if !self.call(task.call_id)?.is_replied() {
+        if one(self.conn, CALL_IS_REPLIED, [task.number], |row| Ok(row.get(0)?))? == Some(false) {
             return Err(LedgerError::TooEarly.into());
         }
         let owner_id = task.owner_id;
         let seq = self.take_numbers(owner_id, 2, turn.json.len())?;
         let outcome_seq = seq + 1;
-        let sql = "UPDATE task SET state = ?2, finished_at = ?3, outcome_seq = ?4 WHERE task_id = ?1";
+        let sql = "UPDATE task SET state = ?2, finished_at = ?3, outcome_seq = ?4 WHERE task_no = ?1";
         let finished_at = self.now.as_microsecond();
-        execute(self.conn, sql, params![task_id.to_string(), state.as_str(), finished_at, number(outcome_seq)])?;
+        execute(self.conn, sql, params![task.number, state.as_str(), finished_at, number(outcome_seq)])?;
         // Its outcome turn is not there yet, so neither is its result.
-        let ended = self.task_record(task_id)?.task;
+        let ended = self.task_record(task.number)?.task;
         self.add_task_event(owner_id, seq, &ended, Some(outcome_seq))?;
-        self.audit(audit)?;
+        self.audit_of(owner_id, audit)?;
         self.insert_turn(owner_id, outcome_seq, turn)
     }
 
@@ -171,8 +198,10 @@ impl Tx<'_> {
         for progress in latest {
             let task_id = progress.task_id.to_string();
             let params = params![task_id, &*holder.node, holder.epoch, progress.percent, progress.message];
-            if let Some(owner_id) = one(self.conn, sql, params, |row| Ok(row.get(0)?))? {
-                let owner = self.owner(owner_id)?;
+            // A task whose owner is missing has nobody to tell.
+            if let Some(owner_id) = one(self.conn, sql, params, |row| Ok(row.get(0)?))?
+                && let Ok(owner) = self.owner(owner_id)
+            {
                 self.told.push(Told::Progress(owner, progress.clone()));
             }
         }
@@ -184,15 +213,15 @@ impl Tx<'_> {
         task_id: TaskId,
         audit: &NewAudit,
     ) -> Result<CancelAnswer, Fault> {
-        let owner_id = self.task(task_id)?.owner_id;
+        let TaskRow { number, owner_id, running, .. } = self.task(task_id)?;
         self.audit(audit)?;
-        let mut record = self.task_record(task_id)?;
-        if record.task.state != TaskState::Running {
+        let mut record = self.task_record(number)?;
+        if !running {
             return Ok(CancelAnswer::Ended(record));
         }
         if record.task.cancel_requested_at.is_none() {
-            let sql = "UPDATE task SET cancel_requested_at = ?2 WHERE task_id = ?1";
-            execute(self.conn, sql, params![task_id.to_string(), self.now.as_microsecond()])?;
+            let sql = "UPDATE task SET cancel_requested_at = ?2 WHERE task_no = ?1";
+            execute(self.conn, sql, params![number, self.now.as_microsecond()])?;
             record.task.cancel_requested_at = Some(self.now);
             let seq = self.take_numbers(owner_id, 1, 0)?;
             self.add_task_event(owner_id, seq, &record.task, None)?;

@@ -1,0 +1,79 @@
+//! Which stored rows could not be read: each is named in the log once, and counted.
+//!
+//! What a reader gets in its place is the business of whoever decodes it.
+
+use std::collections::HashSet;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use super::Owner;
+use crate::meters::Counter;
+
+/// Rows that are told apart. Beyond them none is named or counted any more.
+const NAMED: usize = 10_000;
+
+/// The unreadable rows that this process has met.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Unreadable(Arc<Inner>);
+
+#[derive(Debug, Default)]
+struct Inner {
+    count: Counter,
+    named: Mutex<HashSet<(&'static str, String)>>,
+}
+
+/// A row that could not be read. Its content stays out of the log.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct UnreadableRow<'a> {
+    /// Its table, or what it is part of.
+    pub(super) table: &'static str,
+    /// Its number.
+    pub(super) row: &'a str,
+    /// Whose it is, as far as that is known.
+    pub(super) owner: Option<&'a Owner>,
+    /// What is wrong.
+    pub(super) why: &'a str,
+}
+
+impl Unreadable {
+    /// Names the row in the log unless it was named before.
+    pub(super) fn report(&self, found: &UnreadableRow<'_>) {
+        let UnreadableRow { table, row, owner, why } = *found;
+        // Some numbers count per owner.
+        let name = owner.map_or_else(|| row.to_owned(), |owner| format!("{row} of {owner:?}"));
+        let mut named = self.0.named.lock().unwrap_or_else(PoisonError::into_inner);
+        if named.len() >= NAMED || !named.insert((table, name)) {
+            return;
+        }
+        let full = named.len() >= NAMED;
+        drop(named);
+        self.0.count.inc();
+        let (tenant, user) = owner.map_or(("", ""), |owner| (&*owner.tenant_id, &*owner.user_id));
+        tracing::error!(table, row, ?tenant, ?user, "ledger: a stored row cannot be read and is passed over: {why}");
+        if full {
+            tracing::error!(rows = NAMED, "ledger: no more unreadable rows are named");
+        }
+    }
+
+    pub(super) fn count(&self) -> &Counter {
+        &self.0.count
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_row_is_counted_once() {
+        let unreadable = Unreadable::default();
+        let (anna, ben) = (Owner::new("t", "anna"), Owner::new("t", "ben"));
+        for owner in [&anna, &ben, &anna] {
+            unreadable.report(&UnreadableRow { table: "turn", row: "7", owner: Some(owner), why: "body is not JSON" });
+        }
+        assert_eq!(unreadable.count().get(), 2);
+        for row in 0..2 * NAMED {
+            unreadable.report(&UnreadableRow { table: "task", row: &row.to_string(), owner: None, why: "" });
+        }
+        assert_eq!(unreadable.count().get(), NAMED as u64);
+    }
+}

@@ -1,0 +1,259 @@
+//! Damage to one stored row hurts that row: every column of every table, damaged in several ways.
+//!
+//! Three users leave calls and tasks behind as a killed process does. One value of one user's rows is
+//! replaced behind the ledger's back, and a platform starts on it. It must start, settle everything, serve
+//! the other two users as if nothing had happened, and answer every read of the damaged user's.
+
+mod cases;
+mod postgres;
+mod sqlite;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use imperal::WireResult;
+use imperal::context::MsgType;
+use imperal::ids::{CallId, TaskId, TurnId};
+use imperal::ledger::{
+    AuditCheck, AuditFilter, AuditOutcome, AuditRow, AuditScope, Event, Incarnation, Keep, Ledger, Limit, NewAudit,
+    NewCall, NewTask, Owner, Progress, Role, Sender, Task, TaskEnd, TaskState, Turn, TurnBody,
+};
+use imperal::prelude::*;
+use imperal::testing::TestPlatform;
+use serde_json::json;
+
+use self::cases::{Case, Finding};
+
+imperal::extension! {
+    app_id: "contract",
+    name: "Contract",
+    description: "A function for platforms that start on damaged ledgers.",
+    icon: "icon.svg",
+    capabilities: ["contract:write"],
+}
+
+#[derive(Deserialize, JsonSchema)]
+struct Work {}
+
+/// Do a little work in the background.
+#[chat_function(action_type = "write", event = "worked", effects = ["update:work"])]
+async fn work(ctx: Context, _params: Work) -> Result<ActionResult> {
+    ctx.background_task(|_| async { Ok(ActionResult::done("Worked.")) }).await?;
+    Ok(ActionResult::done("Working."))
+}
+
+const LEASE: Duration = Duration::from_secs(3600);
+const ALL: u32 = 500;
+const USERS: [&str; 3] = ["anna", "ben", "cleo"];
+/// The name of the node that dies and of the one that starts.
+const NODE: &str = "a";
+
+/// What text no healthy row has.
+const STAND_IN: &str = "cannot be read";
+
+fn owner(user: &str) -> Owner {
+    Owner::new("default", user)
+}
+
+fn turn(role: Role, text: &str) -> TurnBody {
+    TurnBody {
+        turn_id: TurnId::generate(),
+        role,
+        msg_type: MsgType::Response,
+        text: text.to_owned(),
+        app_id: "contract".to_owned(),
+        function: Some("work".to_owned()),
+        params: (role == Role::User).then(|| json!({"depth": [1, 2]})),
+        call_id: None,
+        task_id: None,
+        result: None,
+        refresh_panels: None,
+        truncated: false,
+    }
+}
+
+fn audit(owner: &Owner) -> NewAudit {
+    NewAudit {
+        tenant_id: owner.tenant_id.to_string(),
+        user_id: owner.user_id.to_string(),
+        actor: "extension:contract".to_owned(),
+        app_id: Some("contract".to_owned()),
+        action: "chat.inject".to_owned(),
+        target: Some("it".to_owned()),
+        outcome: AuditOutcome::Done,
+        detail: None,
+    }
+}
+
+fn wire(text: &str) -> WireResult {
+    ActionResult::success(json!({"rows": [1, 2]}), text).into_wire().unwrap()
+}
+
+async fn call(ledger: &dyn Ledger, life: &Incarnation, owner: &Owner) -> CallId {
+    let call_id = CallId::generate();
+    let turn = TurnBody { call_id: Some(call_id), ..turn(Role::User, "work") };
+    ledger.accept_call(life, NewCall { call_id, owner: owner.clone(), turn, max_stored: None }).await.unwrap();
+    call_id
+}
+
+async fn task(ledger: &dyn Ledger, life: &Incarnation, owner: &Owner, call_id: CallId, key: &str) -> TaskId {
+    let new = NewTask {
+        task_id: TaskId::generate(),
+        call_id,
+        owner: owner.clone(),
+        app_id: "contract".to_owned(),
+        function: "work".to_owned(),
+        name: "work".to_owned(),
+        key: Some(key.to_owned()),
+        long_running: false,
+        cap: Duration::from_secs(180),
+        max_running: 10,
+    };
+    ledger.start_task(life, new).await.unwrap().task_id
+}
+
+async fn reply(ledger: &dyn Ledger, life: &Incarnation, call_id: CallId) {
+    let turn = TurnBody { result: Some(wire("accepted")), call_id: Some(call_id), ..turn(Role::Bot, "accepted") };
+    ledger.reply(life, call_id, turn).await.unwrap();
+}
+
+/// Per user: one finished task, one message, one running task that was asked to stop, one of a call that
+/// has no reply yet. In this order, so that rows are found by their place.
+async fn leave_work(ledger: &dyn Ledger) {
+    let life = ledger.join(NODE, LEASE).await.unwrap();
+    for user in USERS {
+        let owner = owner(user);
+        let first = call(ledger, &life, &owner).await;
+        let done = task(ledger, &life, &owner, first, "done").await;
+        reply(ledger, &life, first).await;
+        let outcome = TurnBody { result: Some(wire("done")), task_id: Some(done), ..turn(Role::Bot, "done") };
+        let end = TaskEnd { state: TaskState::Succeeded, turn: outcome, audit: audit(&owner) };
+        ledger.finish_task(&life, done, end).await.unwrap();
+        ledger.inject(owner.clone(), turn(Role::Bot, "a message"), audit(&owner), Sender::OUTSIDE).await.unwrap();
+
+        let second = call(ledger, &life, &owner).await;
+        let asked = task(ledger, &life, &owner, second, "asked").await;
+        reply(ledger, &life, second).await;
+        let at = "2026-01-01T00:00:00Z".parse().unwrap();
+        let said = Progress { task_id: asked, percent: 50.0, message: "half".to_owned(), at };
+        ledger.note_progress(&life, vec![said]).await.unwrap();
+        ledger.ask_cancel(asked, audit(&owner)).await.unwrap();
+
+        let open = call(ledger, &life, &owner).await;
+        task(ledger, &life, &owner, open, "open").await;
+    }
+}
+
+/// All that a user can read.
+#[derive(Debug, Clone, PartialEq)]
+struct Seen {
+    turns: Vec<Turn>,
+    events: Vec<Event>,
+    tasks: Vec<Task>,
+    running: Vec<Task>,
+    audit: Vec<AuditRow>,
+}
+
+async fn look(ledger: &dyn Ledger, user: &str) -> Seen {
+    let owner = owner(user);
+    let filter = AuditFilter { scope: AuditScope::Owner(owner.clone()), after: 0, limit: Limit::rows(ALL) };
+    let seen = Seen {
+        turns: ledger.latest_turns(&owner, None, Limit::rows(ALL)).await.unwrap().rows,
+        events: ledger.events(&owner, 0, Limit::rows(ALL)).await.unwrap().rows,
+        tasks: ledger.recent_tasks(&owner, ALL).await.unwrap(),
+        running: ledger.running_tasks(&owner).await.unwrap(),
+        audit: ledger.audit_rows(filter).await.unwrap().rows,
+    };
+    assert_eq!(ledger.turns(&owner, 0, Limit::rows(ALL)).await.unwrap().rows, seen.turns);
+    for turn in &seen.turns {
+        ledger.turn(&owner, turn.body.turn_id).await.unwrap();
+        if let Some(call_id) = turn.body.call_id {
+            ledger.call(&owner, call_id).await.unwrap();
+        }
+    }
+    for task in &seen.tasks {
+        assert!(ledger.task(task.task_id).await.unwrap().is_some(), "a listed task is found by its id: {task:?}");
+    }
+    seen
+}
+
+impl Seen {
+    /// The events 1, 2, 3 .. up to the head.
+    async fn check_numbers(&self, ledger: &dyn Ledger, user: &str) {
+        let numbers: Vec<u64> = self.events.iter().map(|event| event.seq).collect();
+        let head = ledger.head(&owner(user)).await.unwrap();
+        assert_eq!(numbers, (1..=head).collect::<Vec<_>>(), "the numbers of {user}'s events");
+    }
+
+    /// What of a user's was there before a start is there after it, and all work has ended.
+    async fn check_whole(&self, ledger: &dyn Ledger, user: &str, before: &Self) {
+        self.check_numbers(ledger, user).await;
+        assert!(self.turns.iter().all(|turn| !turn.body.text.contains(STAND_IN)), "{:?}", self.turns);
+        assert_eq!(self.turns[..before.turns.len()], before.turns);
+        assert_eq!(self.events[..before.events.len()], before.events);
+        assert_eq!(self.audit[..before.audit.len()], before.audit);
+        assert_eq!(self.running, []);
+        let states: Vec<TaskState> = self.tasks.iter().rev().map(|task| task.state).collect();
+        assert_eq!(states, [TaskState::Succeeded, TaskState::Cancelled, TaskState::Reclaimed]);
+        // One reply and two outcomes.
+        assert_eq!(self.turns.len(), before.turns.len() + 3, "{:?}", self.turns);
+        let check = AuditCheck::run(ledger, AuditScope::Owner(owner(user))).await.unwrap();
+        assert_eq!(check.broken, None);
+    }
+}
+
+/// Starts a platform on a damaged ledger and checks it; `unsettled` counts work without an end.
+async fn check(ledger: Arc<dyn Ledger>, case: &Case, before: &[Seen; 3], unsettled: impl Future<Output = i64>) {
+    let platform = TestPlatform::setup().settings(|s| s.node = NODE.into()).ledger(ledger.clone()).start().await;
+    for (user, before) in USERS.iter().zip(before).skip(1) {
+        look(&*ledger, user).await.check_whole(&*ledger, user, before).await;
+    }
+    assert_eq!(unsettled.await, 0, "calls and tasks without an end");
+    let anna = look(&*ledger, "anna").await;
+    anna.check_numbers(&*ledger, "anna").await;
+    assert_eq!(anna.running, [], "tasks of the damaged user that run");
+    let everybody = AuditFilter { scope: AuditScope::All, after: 0, limit: Limit::rows(ALL) };
+    ledger.audit_rows(everybody).await.unwrap();
+    let audited = AuditCheck::run(&*ledger, AuditScope::All).await.unwrap();
+    match case.finding {
+        Finding::Trail => assert!(audited.broken.is_some(), "the check of the trail finds it"),
+        Finding::Other => {}
+        _ => assert_eq!(audited.broken, None),
+    }
+
+    // A second life finds nothing more to do, and everybody goes on.
+    for user in USERS {
+        let user = platform.user(user);
+        let task_id = tokio::time::timeout(Duration::from_secs(20), user.start("work", json!({}))).await.unwrap();
+        assert_eq!(user.end_of(task_id).await.state, TaskState::Succeeded);
+    }
+    for user in USERS {
+        look(&*ledger, user).await.check_numbers(&*ledger, user).await;
+    }
+    let found = ledger.meters().unreadable_rows();
+    match case.finding {
+        Finding::Row => assert!(found > 0, "the row is reported"),
+        Finding::Nothing => assert_eq!(found, 0),
+        Finding::Trail | Finding::Other => {}
+    }
+
+    // Retention goes through everybody's rows.
+    let all = Some(Duration::ZERO);
+    let mut keep = Keep::FOREVER;
+    (keep.turns, keep.tasks, keep.events, keep.audit) = (all, all, all, all);
+    tokio::time::sleep(Duration::from_millis(2)).await;
+    for _ in 0..4 {
+        let mut from = Some(0);
+        while let Some(at) = from {
+            from = ledger.prune(&keep, at, 100).await.unwrap().next;
+        }
+    }
+    for user in ["ben", "cleo"] {
+        assert_eq!(
+            ledger.turns(&owner(user), 0, Limit::rows(ALL)).await.unwrap().rows,
+            [],
+            "{user}'s turns are pruned"
+        );
+    }
+    assert_eq!(ledger.meters().unreadable_rows().max(found), ledger.meters().unreadable_rows());
+}

@@ -1,0 +1,197 @@
+//! Arbitrary JSON and texts come back from every backend as they were accepted.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use imperal::context::MsgType;
+use imperal::ids::{CallId, TaskId, TurnId};
+use imperal::ledger::conformance::Backend;
+use imperal::ledger::{
+    AuditOutcome, Ledger, Limit, NewAudit, NewCall, NewTask, Owner, Role, TaskEnd, TaskState, TurnBody,
+};
+use imperal::{ActionResult, WireResult};
+use proptest::prelude::*;
+use proptest::strategy::ValueTree;
+use proptest::test_runner::{Config, TestRunner};
+use serde_json::{Map, Number, Value};
+
+use crate::postgres::InPostgres;
+use crate::{InFile, InMemory};
+
+/// Values that one write holds.
+const CASES: usize = 150;
+/// Deepest data that a ledger takes.
+const DEPTH: usize = 120;
+
+fn text() -> impl Strategy<Value = String> {
+    prop_oneof![
+        4 => any::<String>(),
+        2 => proptest::collection::vec(any::<char>(), 0..40).prop_map(|chars| chars.into_iter().collect()),
+        1 => prop_oneof![
+            Just("\0"), Just("\\u0000"), Just("\\ud800"), Just("\u{10ffff}\u{1f9a6}"), Just("\\"), Just("\\000"),
+            Just("$serde_json::private::RawValue"), Just("$serde_json::private::Number"), Just("__proto__"),
+            Just("\u{feff}"), Just("\u{2028}\u{202e}"), Just("'; DROP TABLE turn; --"), Just("key"), Just("Key"),
+            Just("k\u{e9}y"), Just("ke\u{301}y"), Just(""),
+        ]
+        .prop_map(str::to_owned),
+    ]
+}
+
+fn number() -> impl Strategy<Value = Value> {
+    prop_oneof![
+        any::<u64>().prop_map(Value::from),
+        any::<i64>().prop_map(Value::from),
+        prop_oneof![Just(u64::MAX), Just(1 << 53), Just((1 << 53) + 1), Just(0)].prop_map(Value::from),
+        prop_oneof![Just(i64::MIN), Just(-1)].prop_map(Value::from),
+        // Every bit pattern that JSON has a number for.
+        any::<u64>().prop_filter_map("not a number", |bits| Number::from_f64(f64::from_bits(bits)).map(Value::Number)),
+        prop_oneof![Just(-0.0), Just(5e-324), Just(f64::MAX), Just(f64::MIN_POSITIVE), Just(0.1 + 0.2), Just(1e21)]
+            .prop_map(Value::from),
+    ]
+}
+
+fn value() -> impl Strategy<Value = Value> {
+    let leaf =
+        prop_oneof![Just(Value::Null), any::<bool>().prop_map(Value::from), number(), text().prop_map(Value::from)];
+    let tree = leaf.prop_recursive(6, 60, 8, |inner| {
+        prop_oneof![
+            proptest::collection::vec(inner.clone(), 0..8).prop_map(Value::from),
+            // In the order in which the keys came, the odd ones first often enough.
+            proptest::collection::vec((text(), inner), 0..8)
+                .prop_map(|pairs| Value::Object(pairs.into_iter().collect::<Map<_, _>>())),
+        ]
+    });
+    let deep = (any::<u128>(), number()).prop_map(|(shape, inner)| {
+        (0..DEPTH).fold(inner, |inner, level| match (shape >> level) & 1 {
+            0 => Value::from(vec![inner]),
+            _ => Value::Object([("in".to_owned(), inner)].into_iter().collect()),
+        })
+    });
+    prop_oneof![9 => tree, 1 => deep]
+}
+
+/// What a user and an extension may hand over.
+#[derive(Debug, Clone)]
+struct Written {
+    /// Not null: a call without parameters has an empty object.
+    params: Value,
+    data: Value,
+    ui: Option<Value>,
+    texts: Vec<String>,
+    key: String,
+}
+
+fn written() -> impl Strategy<Value = Written> {
+    let params = value().prop_map(|value| match value {
+        Value::Null => Value::Object(Map::new()),
+        value => value,
+    });
+    (params, value(), proptest::option::of(value()), proptest::collection::vec(text(), 4), text()).prop_map(
+        |(params, data, ui, texts, key)| {
+            // A part that is null is a part that is absent.
+            Written { params, data, ui: ui.filter(|ui| !ui.is_null()), texts, key }
+        },
+    )
+}
+
+fn body(role: Role, written: &Written) -> TurnBody {
+    TurnBody {
+        turn_id: TurnId::generate(),
+        role,
+        msg_type: MsgType::Response,
+        text: written.texts[0].clone(),
+        app_id: written.texts[1].clone(),
+        function: Some(written.texts[2].clone()),
+        params: None,
+        call_id: None,
+        task_id: None,
+        result: None,
+        refresh_panels: Some(written.texts.clone()),
+        truncated: false,
+    }
+}
+
+fn result(written: &Written) -> WireResult {
+    let mut result = ActionResult::success(written.data.clone(), written.texts[3].clone()).into_wire().unwrap();
+    result.ui.clone_from(&written.ui);
+    result
+}
+
+/// As text, so that the order of keys and the sign of zero count.
+fn said(turn: &TurnBody) -> String {
+    serde_json::to_string(turn).unwrap()
+}
+
+async fn check(ledger: &dyn Ledger, number: usize, written: &Written) {
+    let life = ledger.join("node", Duration::from_secs(3600)).await.unwrap();
+    let owner = Owner::new(&written.texts[3], &format!("{number}{}", written.texts[0]));
+    let call_id = CallId::generate();
+    let asked = TurnBody { params: Some(written.params.clone()), call_id: Some(call_id), ..body(Role::User, written) };
+    let call = NewCall { call_id, owner: owner.clone(), turn: asked.clone(), max_stored: None };
+    ledger.accept_call(&life, call).await.unwrap();
+    let new = NewTask {
+        task_id: TaskId::generate(),
+        call_id,
+        owner: owner.clone(),
+        app_id: written.texts[1].clone(),
+        function: written.texts[2].clone(),
+        name: written.texts[3].clone(),
+        key: Some(written.key.clone()),
+        long_running: true,
+        cap: Duration::from_secs(60),
+        max_running: 10,
+    };
+    let started = ledger.start_task(&life, new).await.unwrap();
+    let reply = TurnBody { result: Some(result(written)), ..body(Role::Bot, written) };
+    ledger.reply(&life, call_id, reply.clone()).await.unwrap();
+    let outcome = TurnBody { result: Some(result(written)), ..body(Role::Bot, written) };
+    let audit = NewAudit {
+        tenant_id: owner.tenant_id.to_string(),
+        user_id: owner.user_id.to_string(),
+        actor: written.texts[2].clone(),
+        app_id: None,
+        action: written.texts[1].clone(),
+        target: Some(written.texts[0].clone()),
+        outcome: AuditOutcome::Done,
+        detail: Some(written.key.clone()),
+    };
+    let end = TaskEnd { state: TaskState::Succeeded, turn: outcome.clone(), audit };
+    ledger.finish_task(&life, started.task_id, end).await.unwrap();
+
+    let turns = ledger.turns(&owner, 0, Limit::rows(10)).await.unwrap();
+    let read: Vec<String> = turns.iter().map(|turn| said(&turn.body)).collect();
+    assert_eq!(read, [said(&asked), said(&reply), said(&outcome)], "{written:?}");
+    let task = ledger.task(started.task_id).await.unwrap().unwrap().task;
+    assert_eq!((&task.app_id, &task.function, &task.name), (&started.app_id, &started.function, &started.name));
+    assert_eq!(task.key.as_ref(), Some(&written.key));
+    let read = task.result.map(|result| serde_json::to_string(&result).unwrap());
+    assert_eq!(read, Some(serde_json::to_string(&result(written)).unwrap()));
+    let call = ledger.call(&owner, call_id).await.unwrap().unwrap();
+    assert_eq!((said(&call.asked.body), call.reply.map(|turn| said(&turn.body))), (said(&asked), Some(said(&reply))));
+    assert_eq!(ledger.events(&owner, 0, Limit::rows(10)).await.unwrap().rows.len(), 5);
+    assert_eq!(ledger.meters().unreadable_rows(), 0);
+}
+
+async fn come_back(backend: &impl Backend, cases: usize) {
+    let ledger: Arc<dyn Ledger> = backend.open().await;
+    let mut runner = TestRunner::new(Config::default());
+    for number in 0..cases {
+        let written = written().new_tree(&mut runner).unwrap().current();
+        check(&*ledger, number, &written).await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn whatever_is_accepted_comes_back_from_memory() {
+    come_back(&InMemory::new(), CASES).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn whatever_is_accepted_comes_back_from_a_file() {
+    come_back(&InFile::new(), CASES).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn whatever_is_accepted_comes_back_from_a_database() {
+    come_back(&InPostgres::new(), CASES).await;
+}
