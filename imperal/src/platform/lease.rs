@@ -35,7 +35,7 @@ impl LeaseAge {
         Self(watch::Sender::new(at))
     }
 
-    fn get(&self) -> Duration {
+    pub(super) fn get(&self) -> Duration {
         self.0.borrow().elapsed()
     }
 }
@@ -104,8 +104,8 @@ impl Node {
         }
     }
 
-    /// The error for work that needs the lease, with the reason for an operator.
-    pub(super) fn lapsed(&self) -> Error {
+    /// The error for a call that needs the lease.
+    fn lapsed(&self) -> Error {
         let why = format!("the lease was last renewed {} s ago", self.lease_age.get().as_secs());
         Error::platform(
             codes::UNAVAILABLE,

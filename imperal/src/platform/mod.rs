@@ -233,7 +233,8 @@ impl Platform {
             return Err(Error::platform(codes::UNAVAILABLE, format!("{name} is not at work")));
         }
         if node.may_have_lapsed() {
-            return Err(node.lapsed());
+            let text = format!("the lease was last renewed {} s ago", node.lease_age.get().as_secs());
+            return Err(Error::platform(codes::UNAVAILABLE, text));
         }
         node.ledger.check().await.map_err(|error| unavailable(&error))
     }
