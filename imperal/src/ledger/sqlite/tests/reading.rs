@@ -14,7 +14,7 @@ async fn a_read_whose_caller_has_gone_is_never_begun() {
     let folder = Folder::new();
     let ledger = folder.open().unwrap();
     // Every reader is kept busy.
-    let (begin, mut begun) = tokio::sync::mpsc::unbounded_channel();
+    let (begin, mut arrivals) = tokio::sync::mpsc::unbounded_channel();
     let mut ends = Vec::new();
     let busy = (0..3).map(|_| {
         let (end, ended) = mpsc::channel::<()>();
@@ -29,7 +29,7 @@ async fn a_read_whose_caller_has_gone_is_never_begun() {
     let mut busy = Box::pin(join_all(busy.collect::<Vec<_>>()));
     assert!(poll_immediate(&mut busy).await.is_none());
     for _ in 0..3 {
-        begun.recv().await.unwrap();
+        arrivals.recv().await.unwrap();
     }
     let ran = Arc::new(AtomicU32::new(0));
     for _ in 0..40 {
@@ -55,7 +55,7 @@ async fn a_read_whose_caller_has_gone_is_never_begun() {
 async fn a_read_ends_at_the_next_row_when_its_caller_goes() {
     let folder = Folder::new();
     let ledger = folder.open().unwrap();
-    let (begin, mut begun) = tokio::sync::mpsc::unbounded_channel();
+    let (begin, mut arrivals) = tokio::sync::mpsc::unbounded_channel();
     let (go, gone) = mpsc::channel::<()>();
     let rows = Arc::new(AtomicU32::new(0));
     let counted = rows.clone();
@@ -77,11 +77,11 @@ async fn a_read_ends_at_the_next_row_when_its_caller_goes() {
         )
     }));
     assert!(poll_immediate(&mut read).await.is_none());
-    begun.recv().await.unwrap();
+    arrivals.recv().await.unwrap();
     drop(read);
     go.send(()).unwrap();
     // The thread has let go of it when all three are free at once.
-    let (begin, mut begun) = tokio::sync::mpsc::unbounded_channel();
+    let (begin, mut arrivals) = tokio::sync::mpsc::unbounded_channel();
     let barrier = Arc::new(std::sync::Barrier::new(3));
     let all = (0..3).map(|_| {
         let (begin, barrier) = (begin.clone(), barrier.clone());
@@ -93,7 +93,7 @@ async fn a_read_ends_at_the_next_row_when_its_caller_goes() {
     });
     for done in join_all(all.collect::<Vec<_>>()).await {
         done.unwrap();
-        begun.recv().await.unwrap();
+        arrivals.recv().await.unwrap();
     }
     assert_eq!(rows.load(Ordering::SeqCst), 1, "it went on for nobody");
 }
