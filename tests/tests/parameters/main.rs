@@ -196,7 +196,7 @@ fn what_the_check_accepts_the_type_accepts() {
             }
         }
         let turns = anna.access().turns(0, 1).await.unwrap();
-        assert_eq!(turns.len(), 1);
+        assert_eq!(turns.rows.len(), 1);
         // Both happen often enough to mean something.
         assert!(accepted > FUNCTIONS.len() * CALLS / 20 && refused > accepted, "{accepted} of {refused}");
     });
@@ -210,7 +210,7 @@ async fn call(anna: &TestUser, function: &str, params: Value) -> bool {
         Ok(reply) => {
             let result = reply.result;
             assert!(result.is_success(), "{shown}: {}", result.text());
-            let asked = anna.access().turns(before, 2).await.unwrap().remove(0);
+            let asked = anna.access().turns(before, 2).await.unwrap().rows.remove(0);
             let kept = asked.body.params.unwrap();
             // serde reads a unit struct from null only.
             let plain = if function == "unit" { json!(null) } else { kept.clone() };
