@@ -189,6 +189,8 @@ mod tests {
         let (cut, truncated) = cut_once(whole);
         assert!(truncated && cut.len() == CHAT_TEXT_LIMIT + TRUNCATION_MARKER.len());
         assert_eq!(cut_once(cut.clone()), (cut.clone(), true));
+        let shorter = format!("a{}{TRUNCATION_MARKER}", "🦀".repeat(CHAT_TEXT_LIMIT / 4 - 1));
+        assert_eq!(cut_once(shorter.clone()), (shorter, true));
         // One byte more than a client's own cut is none.
         let (again, _) = cut_once(format!("x{cut}"));
         assert_eq!(again.len(), cut.len());
