@@ -8,10 +8,10 @@ use crate::node_with;
 
 const INJECT: &str = "/v1/internal/chat/inject";
 
-/// A request that shows the service token, and nothing else but these headers.
+/// A request that shows the service token and these headers.
 async fn by_service(node: &Node, headers: &[(&str, &str)], body: &Value) -> (u16, Value) {
-    let mut request = reqwest::Client::new().post(format!("{}{INJECT}", node.url)).json(body);
-    request = request.header("x-service-token", SERVICE_TOKEN);
+    let somebody = User::with_token(node, "none");
+    let mut request = somebody.request(Method::POST, INJECT).json(body).header("x-service-token", SERVICE_TOKEN);
     for (name, value) in headers {
         request = request.header(*name, *value);
     }
@@ -91,10 +91,11 @@ async fn a_stranger_writes_nothing_to_the_trail() {
     options.log = Some(log.clone());
     let node = options.start().await;
     let message = json!({"ext_id": "probe", "user_id": "anna", "text": "hi"});
+    let stranger = User::with_token(&node, "no.such.token");
     for _ in 0..50 {
-        let http = reqwest::Client::new().request(Method::POST, format!("{}{INJECT}", node.url));
-        assert_eq!(User::send(http.header("x-service-token", "wrong").json(&message)).await.0, 401);
-        assert_eq!(User::with_token(&node, "no.such.token").post(INJECT, &message).await.0, 401);
+        let request = stranger.request(Method::POST, INJECT).header("x-service-token", "wrong").json(&message);
+        assert_eq!(User::send(request).await.0, 401);
+        assert_eq!(stranger.post(INJECT, &message).await.0, 401);
     }
     assert_eq!(all_rows(&node).await.len(), 0);
     let log = std::fs::read_to_string(log).unwrap();
