@@ -54,7 +54,7 @@ pub(super) enum Command {
     /// Run the platform with its chat page on this machine and print the page's link
     Dev(DevArgs),
     /// Run the platform for users who sign in by token
-    Serve(ServeArgs),
+    Serve(Box<ServeArgs>),
     /// Print a token for `serve`, signed with `IMPERAL_JWT_SECRET`
     Token {
         /// The user's id

@@ -174,7 +174,7 @@ fn explain(mut error: clap::Error, registry: &Registry) -> clap::Error {
 async fn carry_out(app: App, registry: Registry, args: Args) -> Result<Exit, CliError> {
     match args.command {
         Command::Dev(dev) => serve::dev(app, registry, dev).await,
-        Command::Serve(serve) => serve::serve(app, registry, serve).await,
+        Command::Serve(serve) => serve::serve(app, registry, *serve).await,
         Command::Manifest { app: app_id } => manifest::print(&registry, app_id.as_deref()),
         Command::Token { user, tenant, scopes, hours } => serve::token(user, tenant, scopes, hours),
         Command::Build { check, of } => manifest::build(&registry, check, &of),
