@@ -7,10 +7,10 @@
 
 use std::time::Duration;
 
+use axum::Router;
 use axum::extract::Request;
-use axum::http::StatusCode;
+use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
-use axum::{Json, Router};
 use serde_json::{Value, json};
 
 /// Starts it on loopback, on a free port; its base URL.
@@ -33,7 +33,7 @@ pub(crate) async fn answer(request: Request) -> Response {
         "hang" if tool == "ssl" => std::future::pending::<()>().await,
         _ => {}
     }
-    Json(json!({"success": true, "data": data(tool, &domain)})).into_response()
+    json_answer(StatusCode::OK, &json!({"success": true, "data": data(tool, &domain)}))
 }
 
 /// Which tool is asked, and about which domain.
@@ -80,7 +80,7 @@ fn data(tool: &str, domain: &str) -> Value {
 }
 
 fn failure(status: StatusCode, message: &str) -> Response {
-    (status, Json(json!({"success": false, "error": message}))).into_response()
+    json_answer(status, &json!({"success": false, "error": message}))
 }
 
 /// Some hundred milliseconds, not the same for all.
@@ -106,4 +106,8 @@ fn noise(texts: &[&str]) -> f64 {
     let hash = bytes.fold(0xcbf2_9ce4_8422_2325_u64, |hash, b| (hash ^ u64::from(b)).wrapping_mul(0x0100_0000_01b3));
     let mixed = (hash ^ (hash >> 29)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
     f64::from(u32::try_from(mixed >> 32).unwrap_or(u32::MAX)) / f64::from(u32::MAX)
+}
+
+fn json_answer(status: StatusCode, body: &Value) -> Response {
+    (status, [(header::CONTENT_TYPE, "application/json")], body.to_string()).into_response()
 }

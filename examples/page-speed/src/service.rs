@@ -11,10 +11,10 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use axum::Json;
 use axum::Router;
+use axum::body::Bytes;
 use axum::extract::{Path, Query, State};
-use axum::http::StatusCode;
+use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use serde::Deserialize;
@@ -71,7 +71,7 @@ async fn measure(State(memory): State<Memory>, Query(pairs): Query<Vec<(String, 
     tokio::time::sleep(measuring_time(host)).await;
     let categories: Vec<&str> =
         pairs.iter().filter(|(key, _)| key == "category").map(|(_, value)| value.as_str()).collect();
-    Json(report(&url, value("strategy"), &categories, times)).into_response()
+    json_answer(StatusCode::OK, &report(&url, value("strategy"), &categories, times))
 }
 
 fn report(url: &str, strategy: &str, categories: &[&str], times: u32) -> Value {
@@ -119,7 +119,10 @@ struct NewJob {
     pages: u32,
 }
 
-async fn start_job(State(memory): State<Memory>, Json(new): Json<NewJob>) -> Response {
+async fn start_job(State(memory): State<Memory>, body: Bytes) -> Response {
+    let Ok(new) = serde_json::from_slice::<NewJob>(&body) else {
+        return failure(StatusCode::BAD_REQUEST, "the job is not the expected JSON");
+    };
     if let Some(refusal) = refusal(&new.key) {
         return refusal;
     }
@@ -128,7 +131,7 @@ async fn start_job(State(memory): State<Memory>, Json(new): Json<NewJob>) -> Res
     let row = JobRow { site: new.url.trim_end_matches('/').to_owned(), pages: new.pages, begun: Instant::now() };
     let answer = json!({"job_id": job_id, "state": "running", "done": 0, "total": row.pages});
     memory.jobs.insert(job_id, row);
-    (StatusCode::ACCEPTED, Json(answer)).into_response()
+    json_answer(StatusCode::ACCEPTED, &answer)
 }
 
 async fn job(State(memory): State<Memory>, Path(job_id): Path<String>) -> Response {
@@ -137,7 +140,8 @@ async fn job(State(memory): State<Memory>, Path(job_id): Path<String>) -> Respon
         return failure(StatusCode::NOT_FOUND, "there is no such job");
     };
     if host(&row.site).starts_with("broken.") {
-        return Json(json!({"job_id": job_id, "state": "failed", "error": "the site does not answer"})).into_response();
+        let failed = json!({"job_id": job_id, "state": "failed", "error": "the site does not answer"});
+        return json_answer(StatusCode::OK, &failed);
     }
     let each = measuring_time(host(&row.site)) / 3;
     let done = row.begun.elapsed().as_millis() / each.as_millis().max(1);
@@ -147,12 +151,12 @@ async fn job(State(memory): State<Memory>, Path(job_id): Path<String>) -> Respon
         json!({"url": page, "performance": hundredths(quality), "lcp_ms": (900.0 + 6200.0 * (1.0 - quality)).round()})
     }).collect();
     let over = done >= u128::from(row.pages);
-    Json(if over {
+    let state = if over {
         json!({"job_id": job_id, "state": "done", "done": row.pages, "total": row.pages, "pages": pages})
     } else {
         json!({"job_id": job_id, "state": "running", "done": u64::try_from(done).unwrap_or(0), "total": row.pages})
-    })
-    .into_response()
+    };
+    json_answer(StatusCode::OK, &state)
 }
 
 async fn stop_job(State(memory): State<Memory>, Path(job_id): Path<String>) -> StatusCode {
@@ -167,7 +171,11 @@ fn refusal(key: &str) -> Option<Response> {
 }
 
 fn failure(status: StatusCode, message: &str) -> Response {
-    (status, Json(json!({"error": {"code": status.as_u16(), "message": message}}))).into_response()
+    json_answer(status, &json!({"error": {"code": status.as_u16(), "message": message}}))
+}
+
+fn json_answer(status: StatusCode, body: &Value) -> Response {
+    (status, [(header::CONTENT_TYPE, "application/json")], body.to_string()).into_response()
 }
 
 fn host(url: &str) -> &str {

@@ -3,9 +3,10 @@
 
 use std::time::Duration;
 
-use axum::Json;
 use axum::Router;
-use axum::http::StatusCode;
+use axum::body::Bytes;
+use axum::http::{StatusCode, header};
+use axum::response::{IntoResponse, Response};
 use axum::routing::post;
 use serde::Deserialize;
 use serde_json::{Value, json};
@@ -32,16 +33,20 @@ pub(crate) async fn start() -> std::io::Result<String> {
     Ok(base)
 }
 
-async fn complete(Json(request): Json<Request>) -> Result<Json<Value>, (StatusCode, Json<Value>)> {
-    let Some(text) = request.messages.iter().rev().find(|message| message.role == "user") else {
-        let error = json!({"error": {"message": "there is no user message"}});
-        return Err((StatusCode::BAD_REQUEST, Json(error)));
+async fn complete(body: Bytes) -> Response {
+    let request = serde_json::from_slice::<Request>(&body).ok();
+    let Some(text) = request.iter().flat_map(|request| &request.messages).rfind(|message| message.role == "user")
+    else {
+        return answer(StatusCode::BAD_REQUEST, &json!({"error": {"message": "there is no user message"}}));
     };
     tokio::time::sleep(thinking_time(&text.content)).await;
     let content = clean::clean(&text.content);
-    Ok(Json(
-        json!({"choices": [{"index": 0, "finish_reason": "stop", "message": {"role": "assistant", "content": content}}]}),
-    ))
+    let choice = json!({"index": 0, "finish_reason": "stop", "message": {"role": "assistant", "content": content}});
+    answer(StatusCode::OK, &json!({ "choices": [choice] }))
+}
+
+fn answer(status: StatusCode, body: &Value) -> Response {
+    (status, [(header::CONTENT_TYPE, "application/json")], body.to_string()).into_response()
 }
 
 /// A few seconds, more for a longer text; `REFINE_SECONDS` sets it.
