@@ -36,7 +36,7 @@ pub(super) fn unread(error: &ReadError, params: &Value, schema: &Value, has_secr
     // serde reads flattened parts and forms of enums from a copy and then does not say where it was. Text
     // of a wrong form can be found again.
     if value.is_none_or(|value| value.is_object() || value.is_array())
-        && let Some(inner) = misformed(value.unwrap_or(params), Forms::of_root(schema).at(&path), &mut path)
+        && let Some(inner) = misformed(value.unwrap_or(params), &Forms::of_root(schema).at(&path), &mut path)
     {
         value = Some(inner);
     }
@@ -70,7 +70,7 @@ fn shown(path: &[Step], schema: &Value, has_secrets: bool) -> String {
     let mut forms = Forms::of_root(schema);
     for step in path {
         match step {
-            Step::Item(at) => text.push_str(&format!("[{at}]")),
+            Step::Item(at) => text.extend(["[", &at.to_string(), "]"]),
             Step::Field(name) => {
                 if has_secrets && !forms.schemas().any(|schema| schema["properties"].get(name).is_some()) {
                     break;
@@ -110,11 +110,11 @@ fn at<'a>(params: &'a Value, path: &[Step]) -> Option<&'a Value> {
 }
 
 /// The first text in a value that is not of the form that its `format` demands; `path` then leads to it.
-fn misformed<'a>(value: &'a Value, forms: Forms<'_>, path: &mut Vec<Step>) -> Option<&'a Value> {
+fn misformed<'a>(value: &'a Value, forms: &Forms<'_>, path: &mut Vec<Step>) -> Option<&'a Value> {
     let mut through = |step: Step, value: &'a Value| {
         let inner = forms.at_step(&step);
         path.push(step);
-        let found = misformed(value, inner, path);
+        let found = misformed(value, &inner, path);
         if found.is_none() {
             path.pop();
         }

@@ -18,7 +18,8 @@ mod params;
 mod probe;
 mod read;
 mod registry;
-#[cfg(all(test, feature = "runtime"))]
+#[cfg(test)]
+#[cfg(feature = "runtime")]
 mod tests;
 #[cfg(feature = "runtime")]
 mod whole;

@@ -380,7 +380,7 @@ fn unavailable(error: &LedgerError) -> Error {
 }
 
 fn mebibytes(bytes: u64) -> String {
-    if bytes % (1 << 20) == 0 { format!("{} MiB", bytes >> 20) } else { format!("{bytes} bytes") }
+    if bytes.is_multiple_of(1 << 20) { format!("{} MiB", bytes >> 20) } else { format!("{bytes} bytes") }
 }
 
 impl fmt::Debug for Platform {

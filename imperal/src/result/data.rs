@@ -2,7 +2,7 @@
 //!
 //! A serializer of its own over `serde_json::Value`: it stops at [`DATA_DEPTH`](crate::json::DATA_DEPTH)
 //! before the stack ends, stops building at [`RESULT_LIMIT`] and only counts on, and names the field that
-//! is not a number. serde_json would write NaN as `null`.
+//! is not a number. `serde_json` would write NaN as `null`.
 
 use std::cell::Cell;
 use std::fmt::{self, Display};

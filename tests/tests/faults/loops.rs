@@ -106,7 +106,7 @@ async fn calls_go_on_while_the_recovery_restarts() {
 
 /// Calls until the writer thread has panicked three times, and five calls more.
 async fn calls_over_a_panic(panic_at: &str) -> (bool, Told) {
-    let (_folder, node) = node(panic_at, "3").await;
+    let (folder, node) = node(panic_at, "3").await;
     let anna = User::of(&node, "anna");
     let (mut told, mut refused) = (Told::default(), false);
     for _ in 0..100 {
@@ -122,7 +122,7 @@ async fn calls_over_a_panic(panic_at: &str) -> (bool, Told) {
     until_ready(&anna, Ok(())).await;
     told.hold(&anna).await;
     // Nothing is left open that another program would wait for.
-    let file = rusqlite::Connection::open(_folder.path().join("data/ledger.db")).unwrap();
+    let file = rusqlite::Connection::open(folder.path().join("data/ledger.db")).unwrap();
     file.execute_batch("BEGIN IMMEDIATE; ROLLBACK").unwrap();
     (refused, told)
 }

@@ -91,7 +91,8 @@ async fn a_message_under_a_key_is_put_there_once() {
     let (status, _, body) = send("anna", "k", "Something else.").await;
     assert_eq!((status, &body["error"]["code"]), (422, &json!("KEY_REUSED")));
     assert_eq!(send("anna", "a b", "Hello.").await.0, 400);
-    assert_eq!((anna.turns().await.len(), anna.audit().await.len()), (1, 1));
+    let written = anna.audit().await.into_iter().filter(|row| row["outcome"] == "done").count();
+    assert_eq!((anna.turns().await.len(), written), (1, 1));
     // Another's key, and another key.
     assert!(!send("ben", "k", "Hello.").await.1);
     assert!(!send("anna", "l", "Hello.").await.1);

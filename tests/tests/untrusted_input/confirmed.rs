@@ -309,7 +309,7 @@ pub fn secrets(room: Room) {
 pub fn answers_of_services(room: Room) {
     let deep = "[".repeat(100_000) + &"]".repeat(100_000);
     for (body, says) in [(bomb(8, 120), "It is a list."), (bomb(14, 1), "It is a list."), (deep, "\"error\"")] {
-        let service = room.service(body);
+        let service = Room::service(body);
         let body = json!({"function": "read_service", "params": {"url": service}}).to_string();
         let (status, answer) = Raw::new("POST", CALL).bearer(room.token()).json(body).send(&room.address());
         assert!(status == 200 && answer.contains(says), "{status} {answer}");

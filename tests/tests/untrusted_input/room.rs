@@ -92,7 +92,7 @@ impl Room {
     }
 
     /// The URL of a service that answers once, with this.
-    pub fn service(&self, body: String) -> String {
+    pub fn service(body: String) -> String {
         let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
         let url = format!("http://{}/", listener.local_addr().unwrap());
         std::thread::spawn(move || {

@@ -12,7 +12,7 @@ pub(super) struct KeyReader<'de>(pub(super) &'de str);
 impl KeyReader<'_> {
     fn number(&self) -> Option<Number> {
         let bytes = self.0.as_bytes();
-        let plain = |byte: Option<&u8>| byte.is_some_and(|byte| byte.is_ascii_digit());
+        let plain = |byte: Option<&u8>| byte.is_some_and(u8::is_ascii_digit);
         if !(plain(bytes.first()) || bytes.first() == Some(&b'-')) || !plain(bytes.last()) {
             return None;
         }

@@ -1,6 +1,6 @@
 //! Reads a call's parameters into the author's type, and knows where it failed.
 //!
-//! A deserializer of its own over `serde_json::Value`, for two things that serde_json's does not
+//! A deserializer of its own over `serde_json::Value`, for two things that `serde_json`'s does not
 //! tell: the path to the value that the type refused, and whether a flattened `Option` swallowed an
 //! error and became `None`. A reading that succeeds pays nothing for either.
 
@@ -87,13 +87,13 @@ fn list<'de, V: Visitor<'de>>(items: &'de [Value], visitor: V) -> Result<V::Valu
 }
 
 fn object<'de, V: Visitor<'de>>(fields: &'de Map<String, Value>, visitor: V) -> Result<V::Value, ReadError> {
-    let mut access = Fields { fields: fields.iter(), value: None, done_at: None };
+    let mut access = Fields { left: fields.iter(), value: None, done_at: None };
     let read = visitor.visit_map(&mut access)?;
     // Errors made after the last field and not returned: those of what is flattened into this object.
     if let Some(before) = access.done_at.filter(|before| *before != error::count()) {
         swallowed::suspect(fields, before);
     }
-    match access.fields.len() {
+    match access.left.len() {
         0 => Ok(read),
         _ => Err(ReadError::invalid_length(fields.len(), &"fewer fields")),
     }
@@ -291,7 +291,7 @@ impl<'de> SeqAccess<'de> for Items<'de> {
 }
 
 struct Fields<'de> {
-    fields: serde_json::map::Iter<'de>,
+    left: serde_json::map::Iter<'de>,
     value: Option<(&'de String, &'de Value)>,
     /// How many errors had been made when the last field was taken.
     done_at: Option<u64>,
@@ -301,7 +301,7 @@ impl<'de> MapAccess<'de> for Fields<'de> {
     type Error = ReadError;
 
     fn next_key_seed<T: DeserializeSeed<'de>>(&mut self, seed: T) -> Result<Option<T::Value>, ReadError> {
-        let Some((name, value)) = self.fields.next() else {
+        let Some((name, value)) = self.left.next() else {
             self.done_at = Some(error::count());
             return Ok(None);
         };
@@ -317,7 +317,7 @@ impl<'de> MapAccess<'de> for Fields<'de> {
     }
 
     fn size_hint(&self) -> Option<usize> {
-        Some(self.fields.len())
+        Some(self.left.len())
     }
 }
 
@@ -351,7 +351,7 @@ impl<'de> VariantAccess<'de> for Variant<'de> {
 
     fn unit_variant(self) -> Result<(), ReadError> {
         match self.value {
-            Some(_) => self.held("nothing", |value| serde::Deserialize::deserialize(value)),
+            Some(_) => self.held("nothing", serde::Deserialize::deserialize),
             None => Ok(()),
         }
     }

@@ -51,7 +51,14 @@ pub(super) fn prepare_file(path: &Path) -> Result<PathBuf, LedgerError> {
         private_file::open_or_create(&path)?;
         Ok(path)
     });
-    made.map_err(|error| LedgerError::Unavailable(format!("cannot open or make {}: {error}", path.display())))
+    made.map_err(|error| {
+        let path = path.display();
+        LedgerError::Unavailable(if error.kind() == ErrorKind::PermissionDenied {
+            format!("{path} cannot be opened for writing ({error}): check the rights on it and on its folder")
+        } else {
+            format!("cannot open or make {path}: {error}")
+        })
+    })
 }
 
 /// Which file lies at a path now. Another one, or none, means that the open one was moved away:

@@ -147,8 +147,7 @@ fn values(kind: Kind) -> Vec<String> {
 
 fn finding(table: &str, column: &str, kind: Kind) -> Finding {
     match (table, kind) {
-        ("audit", _) => Finding::Trail,
-        ("owner", Kind::Hash) => Finding::Trail,
+        ("audit", _) | ("owner", Kind::Hash) => Finding::Trail,
         ("turn", Kind::Id) => Finding::Nothing,
         ("turn", Kind::Json) => Finding::Row,
         ("task", Kind::Id | Kind::Text | Kind::Word | Kind::Real | Kind::MaybeText) if column != "key" => Finding::Row,
@@ -191,7 +190,7 @@ fn damage(file: &Path, sql: &str) {
     }
 }
 
-async fn unsettled(file: PathBuf) -> i64 {
+fn unsettled(file: &Path) -> i64 {
     let sql = "SELECT (SELECT count(*) FROM call WHERE state <> 'replied' AND reply_seq IS NULL)
         + (SELECT count(*) FROM task WHERE state = 'running')";
     Connection::open(file).unwrap().query_row(sql, (), |row| row.get(0)).unwrap()
@@ -205,7 +204,7 @@ async fn check_case(scene: &Path, before: &[super::Seen; 3], case: &Case, folder
     std::fs::copy(scene, &file).unwrap();
     damage(&file, &case.sql);
     let ledger = Arc::new(SqliteLedger::open(&file).unwrap());
-    check(ledger, case, before, unsettled(file)).await;
+    check(ledger, case, before, async { unsettled(&file) }).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
