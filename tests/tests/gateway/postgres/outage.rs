@@ -68,7 +68,9 @@ async fn refuses_and_goes_on(name: &str, way: Way) {
     let begun = Instant::now();
     let (status, ready) = anna.get("/readyz").await;
     assert_eq!(status, StatusCode::SERVICE_UNAVAILABLE, "{ready}");
-    assert!(ready.as_str().is_some_and(|ready| ready.contains("PostgreSQL")), "{ready}");
+    assert!(ready.as_str().is_some_and(|ready| ready.starts_with("not ready: ")), "{ready}");
+    let log = fleet.log(0);
+    assert!(log.contains("PostgreSQL"), "the reason is for the operator: {log}");
     let (status, refused) = anna.try_call("echo", json!({"text": "lost"})).await;
     assert_eq!(status, StatusCode::SERVICE_UNAVAILABLE, "{refused}");
     assert_eq!(refused["error"]["code"], "UNAVAILABLE");
