@@ -233,7 +233,9 @@ fn borrowed(tokens: TokenStream) -> Option<Unfit> {
 /// Refuses types that are no struct by their very form.
 fn one_struct(ty: &Type, sink: &mut Sink) -> bool {
     let form = match ty {
-        Type::Tuple(unit) if unit.elems.is_empty() => "nothing: write an empty one, `struct NoParams {}`",
+        Type::Tuple(unit) if unit.elems.is_empty() => {
+            "nothing: take an empty one, `#[derive(Deserialize, JsonSchema)] struct NoParams {}`"
+        }
         Type::Tuple(_) => "a tuple",
         Type::Array(_) | Type::Slice(_) => "a list",
         Type::Never(_) => "never",

@@ -1,0 +1,21 @@
+//! The params are nothing.
+
+use imperal::prelude::*;
+
+#[derive(Deserialize, JsonSchema)]
+struct Params {
+    text: String,
+}
+
+#[derive(Serialize, Deserialize, JsonSchema)]
+struct Data {
+    text: String,
+}
+
+/// Looks something up for the user.
+#[chat_function(action_type = "read")]
+async fn look(_ctx: Context, _params: ()) -> Result<ActionResult<Data>> {
+    Ok(ActionResult::success(Data { text: String::new() }, "Found."))
+}
+
+fn main() {}
