@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 use std::marker::PhantomData;
 use std::net::IpAddr;
 use std::num::NonZeroU32;
+use std::sync::{Arc, Mutex};
 
 use schemars::JsonSchema;
 use serde::Deserialize;
@@ -388,16 +389,45 @@ fn unknown_fields_are_ignored_and_not_kept() {
     assert_eq!(kept::<Collects>(all.clone()), all);
 }
 
+/// One test: tracing caches whether anybody hears an event, and the cache is shared by all threads.
 #[test]
-fn a_panic_of_the_authors_reader_is_a_refusal() {
-    for error in [
-        check::<Open>().accept(json!({"rows": ["panic"]})).err().unwrap(),
-        check::<Secrets>().accept(json!({"word": "panic"})).err().unwrap(),
-    ] {
-        assert_eq!(error.code(), &codes::INTERNAL);
-        assert!(!error.to_string().contains("said panic"));
-    }
+fn a_panic_of_the_authors_reader_is_a_refusal_and_logged_without_secrets() {
+    let logged_of = |check: &ParamsCheck, params: Value| {
+        logged(|| {
+            let error = check.accept(params).err().unwrap();
+            assert_eq!(error.code(), &codes::INTERNAL);
+            assert!(!error.to_string().contains("said panic"));
+        })
+    };
+    let open = logged_of(&check::<Open>(), json!({"rows": ["panic"]}));
+    assert!(open.contains("reading the parameters panicked") && open.contains("said panic"), "{open}");
+    let secret = logged_of(&check::<Secrets>(), json!({"word": "panic"}));
+    assert!(secret.contains("reading the parameters panicked") && !secret.contains("said panic"), "{secret}");
     assert!(check::<Open>().accept(json!({"rows": ["ab"]})).is_ok());
+}
+
+/// What is logged while `work` runs.
+fn logged(work: impl FnOnce()) -> String {
+    let text = Arc::new(Mutex::new(Vec::new()));
+    let log = tracing_subscriber::fmt().with_ansi(false).with_writer({
+        let text = text.clone();
+        move || Written(text.clone())
+    });
+    tracing::subscriber::with_default(log.finish(), work);
+    let text = text.lock().unwrap();
+    String::from_utf8_lossy(&text).into_owned()
+}
+
+struct Written(Arc<Mutex<Vec<u8>>>);
+
+impl std::io::Write for Written {
+    fn write(&mut self, text: &[u8]) -> std::io::Result<usize> {
+        self.0.lock().unwrap().write(text)
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        Ok(())
+    }
 }
 
 #[test]

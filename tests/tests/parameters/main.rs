@@ -11,6 +11,8 @@ use std::collections::BTreeMap;
 use std::net::{IpAddr, Ipv4Addr};
 use std::num::NonZeroU16;
 
+use imperal::function::Registry;
+use imperal::manifest::Manifest;
 use imperal::prelude::*;
 use imperal::testing::{TestPlatform, TestUser, run};
 use imperal::{ErrorKind, codes};
@@ -177,6 +179,37 @@ functions! {
     of_adjacent(Of<Adjacent>) of_xy(Of<Xy>) of_any(Of<Value>) of_array(Of<[u8; 2]>) of_set(Of<std::collections::BTreeSet<i8>>)
     flat(Flat) flat_option(FlatOption) flat_tagged(FlatTagged) flat_map(FlatMap) keys(Keys) closed(Closed)
     texts(Texts) unit(Unit)
+}
+
+/// The type reads no `note` that is left out, though it may be null.
+#[derive(Debug, Deserialize, JsonSchema)]
+struct Nullable {
+    #[schemars(schema_with = "text_or_null")]
+    note: Value,
+}
+
+fn text_or_null(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
+    schemars::json_schema!({"type": ["string", "null"]})
+}
+
+/// Takes a text or null.
+#[chat_function(action_type = "read")]
+async fn nullable(_ctx: Context, params: Nullable) -> Result<ActionResult<Seen>> {
+    Ok(ActionResult::success(Seen { text: params.note.to_string() }, "Seen."))
+}
+
+#[test]
+fn a_field_that_may_be_null_and_not_be_left_out_is_required_in_the_manifest() {
+    let registry = Registry::collect().unwrap();
+    let manifest = Manifest::export(registry.extension("parameters").unwrap());
+    let manifest: Value = serde_json::from_str(&manifest.to_json()).unwrap();
+    let tool = manifest["tools"].as_array().unwrap().iter().find(|tool| tool["name"] == "nullable").unwrap();
+    assert_eq!(tool["params_schema"]["required"], json!(["note"]));
+    run(true, async {
+        let anna = TestPlatform::start().await.user("anna");
+        assert!(anna.call("nullable", json!({"note": null})).await.is_ok());
+        assert_eq!(anna.call("nullable", json!({})).await.unwrap_err().field(), Some("note"));
+    });
 }
 
 /// Calls of each function, at least.

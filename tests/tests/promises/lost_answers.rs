@@ -1,8 +1,9 @@
 //! A ledger that loses answers, or is away for a while: what was asked of it is asked again until it is
 //! known to be done, and is done once.
 
-use std::sync::Arc;
+use std::collections::HashSet;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use imperal::ids::{CallId, TaskId, TurnId};
@@ -76,6 +77,8 @@ pub(crate) struct LosesAnswers {
     pub(crate) looks: AtomicU32,
     /// Ends of what others left that it does not take.
     to_put_off: AtomicU32,
+    /// Tasks whose ends it does not take from another life.
+    stuck: Mutex<HashSet<TaskId>>,
     /// Whether the answer of a start is a long time on its way.
     slow_starts: AtomicBool,
 }
@@ -164,6 +167,9 @@ impl Ledger for LosesAnswers {
     fn reclaim_task<'a>(&'a self, holder: &'a Incarnation, task_id: TaskId, end: TaskEnd) -> Fut<'a, Turn> {
         if counted_down(&self.to_put_off) {
             return Box::pin(async { Err(LedgerError::Unavailable("it is slow".to_owned())) });
+        }
+        if self.stuck.lock().unwrap().contains(&task_id) {
+            return Box::pin(async { Err(LedgerError::Unavailable("its row is damaged".to_owned())) });
         }
         self.inner.reclaim_task(holder, task_id, end)
     }
@@ -296,6 +302,45 @@ async fn a_start_settles_what_was_left_though_not_all_of_it_is_taken_at_once() {
         assert_eq!(anna.end_of(task_id).await.state, TaskState::Reclaimed);
         assert_eq!(anna.outcomes(task_id).await.len(), 1);
     }
+}
+
+/// The start goes on without it, and each later pass tries it again.
+#[tokio::test(start_paused = true)]
+async fn a_task_that_cannot_be_settled_holds_up_neither_the_start_nor_other_tasks() {
+    let ledger = Arc::new(LosesAnswers::default());
+    let platform = TestPlatform::setup().ledger(ledger.clone()).start().await;
+    let anna = platform.user("anna");
+    let stuck = anna.start("nap", json!({"seconds": 60})).await;
+    let others = [anna.start("nap", json!({"seconds": 60})).await, anna.start("nap", json!({"seconds": 60})).await];
+    ledger.stuck.lock().unwrap().insert(stuck);
+    platform.crash().await;
+    for task_id in others {
+        assert_eq!(anna.end_of(task_id).await.state, TaskState::Reclaimed);
+    }
+    tokio::time::sleep(Duration::from_secs(120)).await;
+    let running = ledger.running_tasks(&Owner::new("default", "anna")).await.unwrap();
+    assert_eq!(running.iter().map(|task| task.task_id).collect::<Vec<_>>(), [stuck]);
+
+    ledger.stuck.lock().unwrap().clear();
+    assert_eq!(anna.end_of(stuck).await.state, TaskState::Reclaimed);
+    assert_eq!(anna.outcomes(stuck).await.len(), 1);
+}
+
+/// Recovery takes a few hundred pieces of work at a time.
+#[tokio::test(start_paused = true)]
+async fn many_tasks_that_cannot_be_settled_do_not_hide_the_one_behind_them() {
+    let ledger = Arc::new(LosesAnswers::default());
+    let setup = TestPlatform::setup().settings(|s| s.tasks_per_user = 1000);
+    let platform = setup.ledger(ledger.clone()).start().await;
+    let anna = platform.user("anna");
+    for _ in 0..300 {
+        let task_id = anna.start("nap", json!({"seconds": 60})).await;
+        ledger.stuck.lock().unwrap().insert(task_id);
+    }
+    let last = anna.start("nap", json!({"seconds": 60})).await;
+    platform.crash().await;
+    let record = ledger.task(last).await.unwrap().unwrap();
+    assert_eq!(record.task.state, TaskState::Reclaimed);
 }
 
 /// A platform on this ledger with a function's state, and another that takes its place.
