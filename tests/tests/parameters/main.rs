@@ -1,7 +1,7 @@
 //! What the check accepts, the type accepts (P14): random JSON against many types of parameters.
 //!
 //! Each call is either refused with its field and leaves nothing behind, or its handler runs with what
-//! serde_json itself would have read from the parameters that were kept.
+//! `serde_json` itself would have read from the parameters that were kept.
 
 #![allow(dead_code, reason = "the fields of parameters are shown by `Debug`")]
 
@@ -156,7 +156,7 @@ macro_rules! functions {
             }
         )*
 
-        /// What serde_json reads.
+        /// What `serde_json` reads.
         fn by_serde(function: &str, params: Value) -> Result<String, serde_json::Error> {
             match function {
                 $(stringify!($name) => serde_json::from_value::<$ty>(params).map(|params| format!("{params:?}")),)*
