@@ -46,6 +46,18 @@ fn a_build_writes_once_and_counts_what_is_there() {
 }
 
 #[test]
+fn a_build_measures_no_icon_outside_the_folder() {
+    with_ledger(|extension, above| {
+        let folder = above.join("extension");
+        fs::create_dir(&folder).unwrap();
+        fs::write(above.join("secret.svg"), ICON).unwrap();
+        fs::write(folder.join(FILE), json!({"icon": "../secret.svg"}).to_string()).unwrap();
+        let report = build(extension, &folder).unwrap();
+        assert_eq!(report.icon_size_bytes, None);
+    });
+}
+
+#[test]
 fn a_build_keeps_what_the_file_owns_and_names_what_it_changes() {
     with_ledger(|extension, folder| {
         let before = json!({

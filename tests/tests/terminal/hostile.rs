@@ -90,6 +90,13 @@ fn there(url: &str, args: &[&str]) -> tokio::process::Command {
     command
 }
 
+/// Completes the id of a task to cancel, as the shell does at TAB.
+fn completed(data: &std::path::Path) -> tokio::process::Command {
+    let mut tab = command(data, &["--", "probe", "cancel", ""]);
+    tab.env("IMPERAL_COMPLETE", "bash").env("_CLAP_COMPLETE_INDEX", "2").env("_CLAP_IFS", "\n");
+    tab
+}
+
 #[tokio::test]
 async fn text_of_others_cannot_steer_a_terminal_or_reorder_it() {
     let url = platform(|path| {
@@ -230,10 +237,7 @@ async fn commands_on_a_data_folder_use_no_proxy() {
         let output = proxied(command(&data, args)).output().await.unwrap();
         assert!(output.status.success(), "{args:?}: {}", text(&output.stderr));
     }
-    // As the shell does at TAB.
-    let mut tab = proxied(command(&data, &["--", "probe", "cancel", ""]));
-    tab.env("IMPERAL_COMPLETE", "bash").env("_CLAP_COMPLETE_INDEX", "2").env("_CLAP_IFS", "\n");
-    tab.output().await.unwrap();
+    proxied(completed(&data)).output().await.unwrap();
     assert_eq!(asked.load(Ordering::SeqCst), 0, "the proxy was asked");
     // Elsewhere the environment's proxy is used.
     let elsewhere = proxied(there(&node.url, &["chat"])).output().await.unwrap();
@@ -253,6 +257,14 @@ async fn the_folders_token_is_sent_to_loopback_only() {
     assert_eq!(output.status.code(), Some(5), "{said}");
     assert!(said.contains("http://192.0.2.1:80, which is no loopback address"), "{said}");
     assert!(said.contains("add --url http://192.0.2.1:80"), "{said}");
+    // A name can lead anywhere, so completion does not connect to it.
+    let elsewhere = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    elsewhere.set_nonblocking(true).unwrap();
+    let port = elsewhere.local_addr().unwrap().port();
+    std::fs::write(&listening, format!(r#"{{"url":"http://localhost:{port}","pid":1}}"#)).unwrap();
+    assert!(completed(&data).output().await.unwrap().status.success());
+    let connected = elsewhere.accept().map(drop).map_err(|error| error.kind());
+    assert_eq!(connected, Err(std::io::ErrorKind::WouldBlock), "completion connected");
 }
 
 #[tokio::test]
