@@ -33,7 +33,7 @@ async fn odd_bodies_are_answered_or_cut_and_the_node_goes_on() {
     let head = format!("{}content-type: application/json\r\nconnection: close\r\n", head("POST", CALL, "anna"));
     let chunked = format!("{head}transfer-encoding: chunked\r\n\r\n");
     let good = r#"{"function":"echo","params":{"text":"in pieces"}}"#;
-    let pieces: String = good.chars().map(|c| format!("1\r\n{c}\r\n")).collect();
+    let pieces: String = good.chars().flat_map(|c| ["1\r\n".to_owned(), c.to_string(), "\r\n".to_owned()]).collect();
     let cases = [
         ("many small chunks", format!("{chunked}{pieces}0\r\n\r\n"), 200),
         ("trailers", format!("{chunked}{:x}\r\n{good}\r\n0\r\nx-more: 1\r\n\r\n", good.len()), 200),
@@ -46,7 +46,7 @@ async fn odd_bodies_are_answered_or_cut_and_the_node_goes_on() {
     for (what, request, expected) in cases {
         let mut client = Raw::connect(&node).await;
         let _ = client.send(request).await;
-        assert_eq!(status(&client.to_the_end().await).0, expected, "{what}");
+        assert_eq!(status(&client.until_the_end().await).0, expected, "{what}");
     }
     assert_eq!(User::of(&node, "anna").turns().await.len(), 4);
 }

@@ -35,7 +35,7 @@ async fn a_head_that_does_not_end_is_answered_408() {
     let (_folder, node) = node_with(&["--header-timeout=0.5"]).await;
     let mut half = Raw::connect(&node).await;
     half.send("GET /healthz HTTP/1.1\r\nhost").await;
-    assert_eq!(status(&half.to_the_end().await), (408, "MALFORMED_REQUEST".into()));
+    assert_eq!(status(&half.until_the_end().await), (408, "MALFORMED_REQUEST".into()));
     // A byte now and then buys no time.
     let mut slow = Raw::connect(&node).await;
     let dripping = async {
@@ -45,7 +45,7 @@ async fn a_head_that_does_not_end_is_answered_408() {
     };
     tokio::time::timeout(Duration::from_secs(10), dripping).await.expect("a dripping client is cut");
     let mut silent = Raw::connect(&node).await;
-    assert_eq!(silent.to_the_end().await, "", "a connection without a byte is closed without one");
+    assert_eq!(silent.until_the_end().await, "", "a connection without a byte is closed without one");
     assert!(metric(&node, "imperal_connections_cut_total{reason=\"header\"}").await >= 2.0);
     assert!(metric(&node, "imperal_connections_cut_total{reason=\"idle\"}").await >= 1.0);
 }
@@ -61,7 +61,7 @@ async fn an_idle_connection_is_closed_and_a_stream_is_not() {
         idle.send("GET /healthz HTTP/1.1\r\nhost: node\r\n\r\n").await;
         assert!(idle.answer().await.ends_with("ok\n"));
     }
-    assert_eq!(idle.to_the_end().await, "");
+    assert_eq!(idle.until_the_end().await, "");
     // A call that takes longer than either time is answered.
     anna.call("linger", json!({"millis": 900})).await;
     assert_eq!(events.next().await.event, "turn");
@@ -83,7 +83,7 @@ async fn what_is_no_request_is_answered_in_json() {
     for (expected, request) in cases {
         let mut client = Raw::connect(&node).await;
         client.send(&request).await;
-        let answer = client.to_the_end().await;
+        let answer = client.until_the_end().await;
         assert_eq!(status(&answer), (expected, "MALFORMED_REQUEST".into()), "{}: {answer}", &request[..60]);
         assert!(answer.contains("connection: close\r\n"), "{answer}");
     }
@@ -93,7 +93,7 @@ async fn what_is_no_request_is_answered_in_json() {
     assert_eq!(status(&client.answer().await).0, 200);
     // What follows a good request on its connection is answered after it.
     client.send(format!("{line}\r\n\0\0garbage\r\n\r\n")).await;
-    let answers = client.to_the_end().await;
+    let answers = client.until_the_end().await;
     assert!(answers.starts_with("HTTP/1.1 200") && answers.contains("HTTP/1.1 400"), "{answers}");
 }
 
@@ -102,7 +102,7 @@ async fn http_2_is_refused_by_name() {
     let (_folder, node) = node_with(&[]).await;
     let mut client = Raw::connect(&node).await;
     client.send("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\u{4}\0\0\0\0\0").await;
-    let answer = client.to_the_end().await;
+    let answer = client.until_the_end().await;
     assert_eq!(status(&answer), (505, "MALFORMED_REQUEST".into()));
     assert!(answer.contains("HTTP/1.1."), "{answer}");
 }
@@ -117,7 +117,7 @@ async fn a_stream_that_is_not_read_gives_its_place_back() {
     }
     let mut stalled = Raw::with_little_room(&node).await;
     stalled.send(format!("{}\r\n", head("GET", "/v1/events/stream?after=0", "anna"))).await;
-    until(&node, "imperal_streams_open", |open| open == 1.0).await;
+    until(&node, "imperal_streams_open", |open| open > 0.5).await;
     assert_eq!(anna.get("/v1/events/stream").await.0, 429);
     User::of(&node, "ben").stream(0).await.next().await;
     until(&node, "imperal_streams_open", |open| open == 0.0).await;

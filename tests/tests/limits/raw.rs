@@ -27,7 +27,7 @@ impl Raw {
     }
 
     /// All that the node sends until it closes; a reset ends it too.
-    pub(crate) async fn to_the_end(&mut self) -> String {
+    pub(crate) async fn until_the_end(&mut self) -> String {
         let mut said = Vec::new();
         let read = async {
             let mut part = [0; 4096];

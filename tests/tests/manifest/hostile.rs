@@ -45,8 +45,8 @@ fn grows_with_its_input(what: &str, of: impl Fn(usize) -> String, size: usize) {
     let (short, long) = (of(size / 2), of(size * 2));
     assert!(long.len() > short.len() * 3, "{what}: {} and {} bytes", short.len(), long.len());
     let (short, long) = (cost(&short), cost(&long));
-    // Linear work grows fourfold, quadratic work sixteenfold.
-    assert!(long <= short * 8, "{what}: {short} ns, and for four times the text {long} ns");
+    // Linear work grows fourfold and quadratic work sixteenfold; caches and a busy machine take their share.
+    assert!(long <= short * 12, "{what}: {short} ns, and for four times the text {long} ns");
 }
 
 #[cfg(target_os = "linux")]
@@ -127,17 +127,19 @@ fn work_grows_with_the_text_of_an_icon() {
         };
         (0..5).map(|_| once()).min().unwrap()
     };
-    let attributes = |n: usize| -> String { (0..n).map(|at| format!(" a{at}='1'")).collect() };
-    let spaces = |n: usize| -> String { (0..n).map(|at| format!(" xmlns:s{at}='1' s{at}:a='2'")).collect() };
+    let attributes =
+        |n: usize| -> String { (0..n).flat_map(|at| [" a".to_owned(), at.to_string(), "='1'".to_owned()]).collect() };
+    let spaces =
+        |n: usize| -> String { (0..n).flat_map(|at| [format!(" xmlns:s{at}='1'"), format!(" s{at}:a='2'")]).collect() };
     for (what, icon) in [
         ("attributes", &(|n| format!("<svg viewBox='0 0 1 1'{}/>", attributes(n))) as &dyn Fn(usize) -> String),
         ("namespaces", &|n| format!("<svg viewBox='0 0 1 1'{}/>", spaces(n / 2))),
         ("entities", &|n| format!("<svg viewBox='0 0 1 1'>{}</svg>", "&lt;".repeat(n))),
         ("siblings", &|n| format!("<svg viewBox='0 0 1 1'>{}</svg>", "<a b='1'/>".repeat(n))),
     ] {
-        // Linear work grows fourfold, quadratic work sixteenfold.
+        // Linear work grows fourfold and quadratic work sixteenfold; caches and a busy machine take their share.
         let (short, long) = (cost(icon(15_000)), cost(icon(60_000)));
-        assert!(long <= short * 8, "{what}: {short} ns, and for four times the icon {long} ns");
+        assert!(long <= short * 12, "{what}: {short} ns, and for four times the icon {long} ns");
     }
 }
 
