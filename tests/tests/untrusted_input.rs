@@ -118,7 +118,7 @@ fn any_bytes_in_the_headers_that_say_who() {
             None => Some(None),
             Some([one]) => {
                 let text = std::str::from_utf8(one).ok()?.trim_matches([' ', '\t']);
-                (!text.is_empty()).then(|| Some(text.to_owned()))
+                (!text.is_empty() && !text.chars().any(char::is_control)).then(|| Some(text.to_owned()))
             }
             Some(_) => None,
         };
@@ -160,7 +160,8 @@ fn any_bytes_on_a_connection() {
     ];
     check(&bytes, |bytes| {
         let (status, body) = exchange_half(&address, &bytes);
-        prop_assert!(status < 500, "{status} {body}");
+        // 505 is the answer to another version of HTTP.
+        prop_assert!(status < 500 || status == 505, "{status} {body}");
         Ok(())
     });
     room.close(0);
