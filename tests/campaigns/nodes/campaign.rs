@@ -1,0 +1,179 @@
+//! So many tasks for so many users on so many nodes, from a seed, and the verdict.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+use tokio::sync::Semaphore;
+use tokio::task::JoinSet;
+use tokio::time::Instant;
+use tokio_postgres::Client;
+use tokio_util::sync::CancellationToken;
+
+use super::crowd::Crowd;
+use super::fleet::Fleet;
+use super::report::{Report, ZOMBIE};
+use super::weather::{Happened, Weather};
+use crate::campaigns::crash::campaign::chat;
+use crate::campaigns::crash::contents::Contents;
+use crate::campaigns::crash::dice::Dice;
+use crate::campaigns::crash::driver::{Gone, Traveller, send};
+use crate::campaigns::crash::judge::{AUDIT, LIVE, REPLY, START, judge};
+use crate::cluster;
+
+/// How long everything may take to come to rest once users and weather have stopped.
+const REST: Duration = Duration::from_secs(120);
+
+/// What to run.
+#[derive(Debug)]
+pub struct Campaign {
+    /// The binary that hosts the extension `probe`, built with `crash-points`.
+    pub binary: PathBuf,
+    /// Nodes at once, at least two.
+    pub nodes: usize,
+    /// Users at once.
+    pub users: u64,
+    /// Tasks that users are to be told of, all together.
+    pub tasks: u64,
+    /// Longest time between two fates of a node.
+    pub calm: Duration,
+    /// What the choices come from.
+    pub seed: u64,
+    /// Prints a line now and then.
+    pub talkative: bool,
+}
+
+impl Campaign {
+    /// Runs it all and judges.
+    ///
+    /// # Panics
+    /// When there is no PostgreSQL or a node does not start.
+    pub async fn run(&self) -> Report {
+        let begun = Instant::now();
+        let mut dice = Dice::new(self.seed);
+        let fleet = Arc::new(Fleet::make("nodes", &self.binary, self.nodes).await);
+        let nodes = fleet.start_all().await;
+        let crowd = Crowd::new(fleet.clone());
+        let travellers: Vec<_> = (0..self.users).map(|number| user(number, self.users)).collect();
+
+        let enough = CancellationToken::new();
+        let well = Arc::new(Semaphore::new((self.nodes - 1).max(1)));
+        let mut weather = JoinSet::new();
+        for (number, node) in nodes.into_iter().enumerate() {
+            let (fleet, well, dice) = (fleet.clone(), well.clone(), dice.fork());
+            let blowing =
+                Weather { fleet, number, well, calm: self.calm, dice, happened: Happened::default(), armed: false };
+            weather.spawn(blowing.blow(node, enough.clone()));
+        }
+        let watched = CancellationToken::new();
+        let mut watchers = JoinSet::new();
+        let mut drivers = JoinSet::new();
+        for (number, traveller) in (0..).zip(&travellers) {
+            watchers.spawn(crowd.clone().watch(traveller.clone(), watched.clone(), dice.fork()));
+            let others = travellers.iter().filter(|other| other.mark() != traveller.mark()).cloned().collect();
+            let quota = self.tasks / self.users + u64::from(number < self.tasks % self.users);
+            drivers.spawn(crowd.clone().drive(traveller.clone(), others, quota, dice.fork()));
+        }
+        let mut left = self.users;
+        while let Some(done) = drivers.join_next().await {
+            done.expect("users do not panic");
+            left -= 1;
+            if self.talkative && left.is_multiple_of(10) {
+                eprintln!("{left} users still at work after {} s", begun.elapsed().as_secs());
+            }
+        }
+        enough.cancel();
+        let mut report = Report::new(self, &crowd.counts);
+        let mut nodes = Vec::new();
+        while let Some(blown) = weather.join_next().await {
+            let (node, happened) = blown.expect("the weather does not panic");
+            nodes.push(node);
+            report.happened(happened);
+        }
+        let mut client = cluster::client_of(&fleet.database.url()).await;
+        if !at_rest(&client).await {
+            report.found(START, &format!("work is unsettled {} s after everything was left alone", REST.as_secs()));
+        }
+        // One stream a user at a time: two would each show what the other has shown.
+        watched.cancel();
+        while watchers.join_next().await.is_some() {}
+        let by = Instant::now() + REST;
+        for traveller in &travellers {
+            if !crowd.catch_up(traveller, &mut dice, by).await {
+                report.found(LIVE, &format!("{}'s stream never reached its head", traveller.mark()));
+            }
+        }
+        verdict(&crowd, &travellers, &mut client, &mut dice, &mut report).await;
+        for zombie in report.zombies() {
+            if !zombie.kept_still(&client).await {
+                report.found(ZOMBIE, &format!("a zombie wrote: {zombie:?}"));
+            }
+        }
+        for node in nodes {
+            node.kill().await;
+        }
+        for number in 0..fleet.len() {
+            for line in fleet.log(number).lines().filter(|line| line.contains("panicked at")) {
+                report.found(REPLY, &format!("a node panicked: {line}"));
+            }
+        }
+        report.took(begun.elapsed());
+        report.streams = crowd.counts.streams.load(Ordering::Relaxed);
+        report
+    }
+}
+
+/// A tenth of the users has a namesake in another tenant.
+fn user(number: u64, users: u64) -> Traveller {
+    let (tenant, id) = if number < users / 10 { ("north", number + users / 10) } else { ("default", number) };
+    let mut traveller = Traveller::new(tenant, &format!("user-{id}"));
+    traveller.may_be_refused = true;
+    traveller
+}
+
+async fn at_rest(client: &Client) -> bool {
+    let sql = "SELECT NOT EXISTS (SELECT FROM imperal.task WHERE state = 'running')
+        AND NOT EXISTS (SELECT FROM imperal.call WHERE state <> 'replied')";
+    let by = Instant::now() + REST;
+    while !client.query_one(sql, &[]).await.expect("the ledger can be read").get::<_, bool>(0) {
+        if Instant::now() > by {
+            return false;
+        }
+        tokio::time::sleep(Duration::from_millis(200)).await;
+    }
+    true
+}
+
+/// A node that is left alone answers: not at once where a connection to the database was spoilt last, of
+/// which it learns when a statement on it has taken its time.
+async fn answered<T, F: Future<Output = Result<T, Gone>>>(ask: impl Fn() -> F) -> T {
+    let by = Instant::now() + REST;
+    loop {
+        match ask().await {
+            Ok(answer) => return answer,
+            Err(Gone) => assert!(Instant::now() < by, "a node that is left alone does not answer"),
+        }
+    }
+}
+
+/// Compares the database and what is read over HTTP with what the users were told.
+async fn verdict(crowd: &Crowd, travellers: &[Traveller], client: &mut Client, dice: &mut Dice, report: &mut Report) {
+    let contents = Contents::of_database(client).await;
+    let verdict = judge(&contents, travellers);
+    report.judged(&contents, travellers, verdict);
+    for traveller in travellers {
+        let url = crowd.fleet.any(dice).expect("the nodes are left alone");
+        let user = traveller.visit_by(&crowd.http, &url);
+        let shown = answered(|| chat(&user)).await;
+        let owner = contents.owner(&traveller.tenant, &traveller.id);
+        let stored = contents.turns.iter().filter(|turn| Some(turn.owner) == owner);
+        if !stored.map(|turn| &turn.turn_id).eq(&shown) {
+            report.found(REPLY, &format!("{} reads another chat over HTTP than is stored", traveller.mark()));
+        }
+        let (_, trail) = answered(|| send(user.request(reqwest::Method::GET, "/v1/audit/check"))).await;
+        if !trail["rows"].is_u64() || !trail["broken"].is_null() {
+            report.found(AUDIT, &format!("{}'s audit trail is broken: {trail}", traveller.mark()));
+        }
+    }
+}

@@ -1,0 +1,121 @@
+//! Users at work on a fleet: each request goes to a node at random, and a stream to the next one
+//! whenever it breaks, falls silent, or at random.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
+
+use super::fleet::Fleet;
+use crate::campaigns::crash::dice::Dice;
+use crate::campaigns::crash::driver::{Plan, Told, Traveller};
+
+/// Silence after which a node is taken for gone: one that is stopped answers nothing.
+const SILENCE: Duration = Duration::from_secs(4);
+
+/// What became of the requests.
+#[derive(Debug, Default)]
+pub(crate) struct Counts {
+    pub(crate) answered: AtomicU64,
+    /// Of these, calls that were sent again and had been taken before.
+    pub(crate) repeated: AtomicU64,
+    /// Answered with 503.
+    pub(crate) refused: AtomicU64,
+    /// Not answered, or not in full.
+    pub(crate) cut: AtomicU64,
+    /// Streams that were opened.
+    pub(crate) streams: AtomicU64,
+}
+
+/// What all users share.
+#[derive(Debug, Clone)]
+pub(crate) struct Crowd {
+    pub(crate) fleet: Arc<Fleet>,
+    pub(crate) http: reqwest::Client,
+    pub(crate) counts: Arc<Counts>,
+}
+
+impl Crowd {
+    pub(crate) fn new(fleet: Arc<Fleet>) -> Self {
+        // The first of the process wins; the others find it there.
+        let _ = rustls::crypto::ring::default_provider().install_default();
+        let http = reqwest::Client::builder().connect_timeout(SILENCE).read_timeout(SILENCE).build();
+        Self { fleet, http: http.expect("a client can be made"), counts: Arc::default() }
+    }
+
+    /// Calls until the user was told of so many tasks; cancels and trespasses now and then.
+    pub(crate) async fn drive(self, user: Traveller, others: Vec<Traveller>, quota: u64, mut dice: Dice) {
+        loop {
+            let told = user.book.open().acknowledged() as u64;
+            if told >= quota {
+                return;
+            }
+            let Some(url) = self.fleet.any(&mut dice) else {
+                tokio::time::sleep(Duration::from_millis(50)).await;
+                continue;
+            };
+            let there = user.visit_by(&self.http, &url);
+            let plan = Plan {
+                tasks: (1 + dice.below(4)).min(quota - told),
+                steps: 1 + dice.below(4),
+                step_ms: dice.below(400),
+            };
+            let done = match dice.below(20) {
+                0..3 => user.cancel(&there, &mut dice).await.map(|()| Told::Answered),
+                3 => user.inject(&there).await.map(|()| Told::Answered),
+                4 => match dice.one_of(&others) {
+                    Some(other) => {
+                        let theirs = std::slice::from_ref(&other.book);
+                        user.trespass(&there, theirs, &mut dice).await.map(|()| Told::Answered)
+                    }
+                    None => continue,
+                },
+                _ => user.try_journey(&there, plan).await,
+            };
+            let counter = match done {
+                Ok(Told::Answered | Told::Repeated) => &self.counts.answered,
+                Ok(Told::Refused) => &self.counts.refused,
+                Err(_) => &self.counts.cut,
+            };
+            counter.fetch_add(1, Ordering::Relaxed);
+            if matches!(done, Ok(Told::Repeated)) {
+                self.counts.repeated.fetch_add(1, Ordering::Relaxed);
+            }
+            if !matches!(done, Ok(Told::Answered | Told::Repeated)) {
+                tokio::time::sleep(Duration::from_millis(20 + dice.below(200))).await;
+            }
+        }
+    }
+
+    /// Watches a user's stream, now on this node, now on that, until told.
+    pub(crate) async fn watch(self, user: Traveller, enough: CancellationToken, mut dice: Dice) {
+        while !enough.is_cancelled() {
+            let Some(url) = self.fleet.any(&mut dice) else {
+                tokio::time::sleep(Duration::from_millis(50)).await;
+                continue;
+            };
+            self.counts.streams.fetch_add(1, Ordering::Relaxed);
+            let there = user.visit_by(&self.http, &url);
+            let for_a_while = Duration::from_millis(500 + dice.below(6000));
+            let followed = tokio::time::timeout(for_a_while, user.clone().follow(there, false));
+            if let Some(Ok(Err(_))) = enough.run_until_cancelled(followed).await {
+                tokio::time::sleep(Duration::from_millis(100 + dice.below(200))).await;
+            }
+        }
+    }
+
+    /// Lets a user's stream come to its head, on whatever node. False when it does not in time.
+    pub(crate) async fn catch_up(&self, user: &Traveller, dice: &mut Dice, by: Instant) -> bool {
+        while Instant::now() < by {
+            let Some(url) = self.fleet.any(dice) else { return false };
+            let there = user.visit_by(&self.http, &url);
+            let followed = tokio::time::timeout(Duration::from_secs(20), user.clone().follow(there, true));
+            if matches!(followed.await, Ok(Ok(()))) {
+                return true;
+            }
+        }
+        false
+    }
+}

@@ -1,0 +1,187 @@
+//! What a campaign on several nodes tried and found, and its table.
+
+use std::collections::{BTreeMap, HashMap, HashSet};
+use std::fmt;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+use super::campaign::Campaign;
+use super::crowd::Counts;
+use super::weather::{Happened, Zombie};
+use crate::campaigns::crash::contents::Contents;
+use crate::campaigns::crash::driver::Traveller;
+use crate::campaigns::crash::judge::Verdict;
+use crate::campaigns::crash::report::RULES;
+
+/// The rule behind those of the crash campaign.
+pub(crate) const ZOMBIE: usize = RULES.len();
+const ZOMBIE_RULE: (&str, &str) =
+    ("P9 zombie", "a node that went on past its lease changed nothing of what it had held, and began a new life");
+
+/// Counts and findings.
+#[derive(Debug)]
+pub struct Report {
+    header: String,
+    /// Calls and tasks that zombies had at work when they were stopped.
+    held: i64,
+    happened: Happened,
+    answered: u64,
+    repeated: u64,
+    refused: u64,
+    cut: u64,
+    pub(crate) streams: u64,
+    /// Tasks that users were told of, those of them with one outcome turn, and all in the ledger.
+    told: u64,
+    ended: u64,
+    in_ledger: u64,
+    outcomes: u64,
+    states: BTreeMap<String, u64>,
+    shown: u64,
+    checked: [u64; RULES.len() + 1],
+    violations: [u64; RULES.len() + 1],
+    findings: Vec<String>,
+    took: Duration,
+}
+
+impl Report {
+    pub(crate) fn new(campaign: &Campaign, counts: &Counts) -> Self {
+        let Campaign { seed, nodes, users, tasks, .. } = campaign;
+        Self {
+            header: format!("seed {seed}, {nodes} nodes, {users} users, {tasks} tasks wanted"),
+            held: 0,
+            happened: Happened::default(),
+            answered: counts.answered.load(Ordering::Relaxed),
+            repeated: counts.repeated.load(Ordering::Relaxed),
+            refused: counts.refused.load(Ordering::Relaxed),
+            cut: counts.cut.load(Ordering::Relaxed),
+            streams: 0,
+            told: 0,
+            ended: 0,
+            in_ledger: 0,
+            outcomes: 0,
+            states: BTreeMap::new(),
+            shown: 0,
+            checked: [0; RULES.len() + 1],
+            violations: [0; RULES.len() + 1],
+            findings: Vec::new(),
+            took: Duration::ZERO,
+        }
+    }
+
+    pub(crate) fn happened(&mut self, more: Happened) {
+        let sum = &mut self.happened;
+        sum.killed += more.killed;
+        sum.at_a_moment += more.at_a_moment;
+        sum.terminated += more.terminated;
+        sum.paused += more.paused;
+        sum.cut_off += more.cut_off;
+        self.checked[ZOMBIE] += more.zombies.len() as u64;
+        sum.zombies.extend(more.zombies);
+        for found in more.found {
+            self.found(ZOMBIE, &found);
+        }
+    }
+
+    /// The zombies, which are the caller's from now on but for their number.
+    pub(crate) fn zombies(&mut self) -> Vec<Zombie> {
+        let zombies = std::mem::take(&mut self.happened.zombies);
+        self.held = zombies.iter().map(|zombie| zombie.held).sum();
+        zombies
+    }
+
+    pub(crate) fn judged(&mut self, contents: &Contents, travellers: &[Traveller], verdict: Verdict) {
+        for (sum, count) in self.checked.iter_mut().zip(verdict.checked) {
+            *sum += count;
+        }
+        for (rule, what) in verdict.found {
+            self.found(rule, &what);
+        }
+        let mut outcomes: HashMap<&str, u64> = HashMap::new();
+        for turn in &contents.turns {
+            if let (Some(task_id), true) = (turn.body["task_id"].as_str(), turn.body["result"].is_object()) {
+                *outcomes.entry(task_id).or_default() += 1;
+            }
+        }
+        let told: HashSet<String> = travellers
+            .iter()
+            .flat_map(|traveller| traveller.book.open().replies.clone())
+            .flat_map(|reply| reply.task_ids)
+            .collect();
+        self.told = told.len() as u64;
+        self.ended = told.iter().filter(|task_id| outcomes.get(task_id.as_str()) == Some(&1)).count() as u64;
+        self.in_ledger = contents.tasks.len() as u64;
+        self.outcomes = outcomes.values().sum();
+        for task in &contents.tasks {
+            *self.states.entry(task.state.clone()).or_default() += 1;
+        }
+        self.shown = travellers.iter().map(|traveller| traveller.book.open().streamed.len() as u64).sum();
+    }
+
+    pub(crate) fn found(&mut self, rule: usize, what: &str) {
+        self.violations[rule] += 1;
+        if self.findings.len() < 40 {
+            self.findings.push(format!("{}: {what}", rule_at(rule).0));
+        }
+    }
+
+    pub(crate) fn took(&mut self, time: Duration) {
+        self.took = time;
+    }
+
+    /// Promises that were broken.
+    pub fn violations(&self) -> u64 {
+        self.violations.iter().sum()
+    }
+
+    /// Tasks that users were told of and that have their one outcome turn.
+    pub fn ended(&self) -> u64 {
+        self.ended
+    }
+
+    /// Times that a node was killed, ended itself or went on past its lease.
+    pub fn blows(&self) -> u64 {
+        self.happened.killed + self.happened.at_a_moment + self.checked[ZOMBIE]
+    }
+}
+
+fn rule_at(rule: usize) -> (&'static str, &'static str) {
+    RULES.get(rule).copied().unwrap_or(ZOMBIE_RULE)
+}
+
+impl fmt::Display for Report {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Happened { killed, at_a_moment, terminated, paused, cut_off, .. } = &self.happened;
+        writeln!(f, "{}", self.header)?;
+        writeln!(
+            f,
+            "{killed} times kill -9, {at_a_moment} ends at a named moment, {terminated} SIGTERM, {paused} short pauses, \
+             {cut_off} spoilt ways to the database, in {} s",
+            self.took.as_secs()
+        )?;
+        let zombies = self.checked[ZOMBIE];
+        writeln!(f, "{zombies} zombies, which held {} calls and tasks when they were stopped", self.held)?;
+        writeln!(
+            f,
+            "requests: {} answered, {} of them calls that an earlier try had begun, {} refused with 503, {} cut off; {} \
+             streams opened, {} events shown",
+            self.answered, self.repeated, self.refused, self.cut, self.streams, self.shown
+        )?;
+        writeln!(f, "\n| tasks | |\n|:--|--:|")?;
+        writeln!(f, "| users were told of | {} |", self.told)?;
+        writeln!(f, "| of these with exactly one outcome turn | {} |", self.ended)?;
+        writeln!(f, "| in the ledger, with those whose call's answer was cut off | {} |", self.in_ledger)?;
+        writeln!(f, "| outcome turns in the ledger | {} |", self.outcomes)?;
+        for (state, count) in &self.states {
+            writeln!(f, "| {state} | {count} |")?;
+        }
+        writeln!(f, "\n| rule | checked | violations | what holds |\n|:--|--:|--:|:--|")?;
+        for rule in 0..=ZOMBIE {
+            let (short, long) = rule_at(rule);
+            writeln!(f, "| {short} | {} | {} | {long} |", self.checked[rule], self.violations[rule])?;
+        }
+        for finding in &self.findings {
+            writeln!(f, "VIOLATION {finding}")?;
+        }
+        Ok(())
+    }
+}

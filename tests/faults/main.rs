@@ -1,0 +1,110 @@
+//! Faults around the file, through the real process: no space, a lock, a damaged or newer file.
+//!
+//! While a fault lasts, calls get 503 with a reason and `/readyz` says why; what was acknowledged is
+//! on disk, what was refused is not; when the fault is over the process goes on by itself.
+
+mod at_start;
+mod at_work;
+mod disk;
+mod loops;
+mod rows;
+
+use imperal_tests::User;
+use serde_json::{Value, json};
+
+/// What a user was told during a fault.
+#[derive(Debug, Default)]
+struct Told {
+    /// Texts of calls that were answered.
+    answered: Vec<String>,
+    /// Texts of calls of which it was said that nothing was accepted.
+    refused: Vec<String>,
+    /// Texts of calls that were accepted and whose reply was to come later.
+    late: Vec<String>,
+}
+
+impl Told {
+    /// Says something of a length; whether it was refused.
+    async fn say(&mut self, user: &User, length: usize) -> bool {
+        let number = self.answered.len() + self.refused.len() + self.late.len();
+        let text = format!("{number:06}{}", "x".repeat(length));
+        let (status, body) = user.try_call("echo", json!({ "text": text })).await;
+        if status == 200 {
+            self.answered.push(text);
+            return false;
+        }
+        assert_eq!((status.as_u16(), &body["error"]["code"]), (503, &json!("UNAVAILABLE")), "{body}");
+        let message = body["error"]["message"].as_str().unwrap();
+        if message.contains("Nothing was accepted") {
+            self.refused.push(text);
+        } else {
+            assert!(message.contains("its reply will be in the chat"), "{message}");
+            self.late.push(text);
+        }
+        true
+    }
+
+    /// Each answered or accepted call has its one reply, each refused one left nothing.
+    async fn hold(&self, user: &User) {
+        let turns = all_turns(user).await;
+        let count = |role: &str, text: &str| {
+            let said = |turn: &&Value| match role {
+                "user" => turn["role"] == "user" && turn["params"]["text"] == text,
+                _ => turn["role"] == "bot" && turn["text"] == text,
+            };
+            turns.iter().filter(said).count()
+        };
+        for text in self.answered.iter().chain(&self.late) {
+            assert_eq!((count("user", text), count("bot", text)), (1, 1), "{}", &text[..6]);
+        }
+        for text in &self.refused {
+            assert_eq!((count("user", text), count("bot", text)), (0, 0), "{}", &text[..6]);
+        }
+    }
+}
+
+async fn all_turns(user: &User) -> Vec<Value> {
+    let (mut turns, mut after) = (Vec::new(), 0);
+    loop {
+        let (status, page) = user.get(&format!("/v1/chat/turns?limit=500&after={after}")).await;
+        assert_eq!(status, 200, "{page}");
+        turns.extend(page["turns"].as_array().unwrap().iter().cloned());
+        match page["next"].as_u64() {
+            Some(next) => after = next,
+            None => return turns,
+        }
+    }
+}
+
+/// Waits until `/readyz` says that calls are accepted; it looks once a second.
+async fn until_ready(user: &User) {
+    let looking = async {
+        while !ready(user).await.0 {
+            tokio::time::sleep(std::time::Duration::from_millis(100)).await;
+        }
+    };
+    tokio::time::timeout(std::time::Duration::from_secs(20), looking).await.expect("ready again");
+}
+
+/// `/readyz` says that it is not ready, to strangers without a path; the log has these words.
+async fn until_not_ready(user: &User, log: &std::path::Path, words: &[&str]) {
+    let looking = async {
+        while ready(user).await.0 {
+            tokio::time::sleep(std::time::Duration::from_millis(100)).await;
+        }
+    };
+    tokio::time::timeout(std::time::Duration::from_secs(20), looking).await.expect("not ready");
+    let (_, why) = ready(user).await;
+    assert!(!why.contains("ledger.db") && why.contains("cannot write"), "{why}");
+    let log = std::fs::read_to_string(log).unwrap();
+    assert!(
+        log.lines().any(|line| line.contains("not ready") && words.iter().all(|word| line.contains(word))),
+        "{log}"
+    );
+}
+
+/// Whether calls are accepted, and what `/readyz` says.
+async fn ready(user: &User) -> (bool, String) {
+    let (status, text) = user.get("/readyz").await;
+    (status == 200, text.as_str().unwrap_or_default().to_owned())
+}

@@ -1,0 +1,33 @@
+//! The promises over HTTP, against a real process on a real file.
+
+mod again;
+mod blocked;
+mod cancel;
+mod chat;
+mod crowd;
+mod identity;
+mod lifecycle;
+mod load;
+mod matrix;
+mod operations;
+mod panics;
+mod postgres;
+mod refusals;
+mod retention;
+mod scoping;
+mod shares;
+mod traces;
+
+use imperal_tests::{Node, NodeOptions};
+use tempfile::TempDir;
+
+/// A node on a folder of its own.
+async fn node() -> (TempDir, Node) {
+    let folder = tempfile::tempdir().unwrap();
+    let node = options(&folder).start().await;
+    (folder, node)
+}
+
+fn options(folder: &TempDir) -> NodeOptions {
+    NodeOptions::new(env!("CARGO_BIN_EXE_probe"), folder.path().join("data"))
+}

@@ -1,0 +1,206 @@
+//! Who may do what: every route, for everybody who could ask.
+//!
+//! One table says what each gets; the test tries each cell. What is refused to somebody who is
+//! signed in is audited under them, and nothing of it reaches the owner.
+
+use imperal_tests::{Claims, JWT_SECRET, Node, SERVICE_TOKEN, User};
+use reqwest::{Method, RequestBuilder};
+use serde_json::{Value, json};
+
+use crate::options;
+
+/// Who asks; the columns of the table.
+const ASKING: [&str; 11] = [
+    "owner",
+    "other user",
+    "other tenant",
+    "service",
+    "service for another",
+    "false service",
+    "no token",
+    "expired",
+    "forged",
+    "wrong audience",
+    "unsigned",
+];
+
+/// A route of the table: method, path, body, and the status for each who asks.
+type Row = (&'static str, &'static str, fn() -> Value, [u16; 11]);
+
+fn nothing() -> Value {
+    Value::Null
+}
+
+fn echo() -> Value {
+    json!({"function": "echo", "params": {"text": "hello"}})
+}
+
+fn message() -> Value {
+    json!({"ext_id": "probe", "user_id": "anna", "text": "Hello."})
+}
+
+fn foreign_message() -> Value {
+    json!({"ext_id": "another-app", "user_id": "anna", "text": "Hello."})
+}
+
+/// Any user may; nobody else.
+const USERS: [u16; 11] = [200, 200, 200, 401, 401, 401, 401, 401, 401, 401, 401];
+/// The owner may; who is signed in is told no.
+const OWNER: [u16; 11] = [200, 403, 403, 401, 401, 401, 401, 401, 401, 401, 401];
+const ANYBODY: [u16; 11] = [200; 11];
+
+#[rustfmt::skip]
+const TABLE: &[Row] = &[
+    // columns:                                                  owner other tenant serv. s.oth f.serv none  exp. forg. aud. unsig.
+    ("POST", "/v1/extensions/probe/call", echo,                  USERS),
+    ("POST", "/v1/extensions/another-app/call", echo,            [404, 404, 404, 401, 401, 401, 401, 401, 401, 401, 401]),
+    ("GET",  "/v1/chat/turns", nothing,                          USERS),
+    ("GET",  "/v1/events/stream", nothing,                       USERS),
+    ("GET",  "/v1/tasks", nothing,                               USERS),
+    ("GET",  "/v1/tasks/active", nothing,                        USERS),
+    ("GET",  "/v1/tasks/{task}", nothing,                        OWNER),
+    ("POST", "/v1/tasks/{task}/cancel", nothing,                 OWNER),
+    ("GET",  "/v1/tasks/01a20482-1178-74f9-8951-cc3b678a7413", nothing, [404, 404, 404, 401, 401, 401, 401, 401, 401, 401, 401]),
+    ("POST", "/v1/internal/chat/inject", message,                [403, 403, 403, 200, 403, 401, 401, 401, 401, 401, 401]),
+    ("POST", "/v1/internal/chat/inject", foreign_message,        [403, 403, 403, 404, 403, 401, 401, 401, 401, 401, 401]),
+    ("POST", "/v1/internal/link", nothing,                       [403, 403, 403, 401, 401, 401, 401, 401, 401, 401, 401]),
+    ("GET",  "/v1/extensions", nothing,                          USERS),
+    ("GET",  "/v1/extensions/probe/manifest", nothing,           USERS),
+    ("GET",  "/v1/extensions/probe/icon", nothing,               USERS),
+    ("GET",  "/v1/session", nothing,                             USERS),
+    ("DELETE", "/v1/session", nothing,                           [400, 400, 400, 401, 401, 401, 401, 400, 400, 400, 400]),
+    ("GET",  "/v1/audit", nothing,                               USERS),
+    ("GET",  "/v1/audit/check", nothing,                         USERS),
+    ("GET",  "/healthz", nothing,                                ANYBODY),
+    ("GET",  "/readyz", nothing,                                 ANYBODY),
+    ("GET",  "/metrics", nothing,                                ANYBODY),
+    ("GET",  "/openapi.json", nothing,                           ANYBODY),
+    ("GET",  "/", nothing,                                       ANYBODY),
+    ("GET",  "/open/a-guess", nothing,                           ANYBODY),
+    ("POST", "/open/a-guess", nothing,                           [303; 11]),
+    ("GET",  "/v1/nothing", nothing,                             [404; 11]),
+];
+
+const AUDIENCE: &str = "the-platform";
+
+fn signed(sub: &str, tenant: &str, audience: &str, secret: &str, age: i64) -> String {
+    let claims = Claims::of(sub);
+    let claims = json!({
+        "sub": sub, "tenant_id": tenant, "aud": audience, "exp": claims.exp - age, "scopes": claims.scopes,
+    });
+    let key = jsonwebtoken::EncodingKey::from_secret(secret.as_bytes());
+    jsonwebtoken::encode(&jsonwebtoken::Header::default(), &claims, &key).unwrap()
+}
+
+/// A request as each would send it.
+fn as_asked(request: RequestBuilder, who: &str) -> RequestBuilder {
+    let by_user = |tenant, sub| signed(sub, tenant, AUDIENCE, JWT_SECRET, 0);
+    let good = by_user("default", "anna");
+    match who {
+        "owner" => request.bearer_auth(good),
+        "other user" => request.bearer_auth(by_user("default", "ben")),
+        "other tenant" => request.bearer_auth(by_user("elsewhere", "anna")),
+        "service" => request.header("x-service-token", SERVICE_TOKEN).header("x-acting-user", "anna"),
+        "service for another" => request.header("x-service-token", SERVICE_TOKEN).header("x-acting-user", "cora"),
+        "false service" => request.header("x-service-token", "a-guess").header("x-acting-user", "anna"),
+        "expired" => request.bearer_auth(signed("anna", "default", AUDIENCE, JWT_SECRET, 7200)),
+        "forged" => request.bearer_auth(signed("anna", "default", AUDIENCE, "another-secret-of-32-bytes-or-more!!", 0)),
+        "wrong audience" => request.bearer_auth(signed("anna", "default", "another-platform", JWT_SECRET, 0)),
+        "unsigned" => request.bearer_auth(format!("eyJhbGciOiJub25lIn0.{}.", good.split('.').nth(1).unwrap())),
+        _ => request,
+    }
+}
+
+fn reader(node: &Node, scopes: &[&str], who: (&str, &str)) -> User {
+    let mut claims = serde_json::to_value(Claims::of(who.1)).unwrap();
+    claims["tenant_id"] = json!(who.0);
+    claims["aud"] = json!(AUDIENCE);
+    claims["scopes"] = json!(scopes);
+    let key = jsonwebtoken::EncodingKey::from_secret(JWT_SECRET.as_bytes());
+    User::with_token(node, &jsonwebtoken::encode(&jsonwebtoken::Header::default(), &claims, &key).unwrap())
+}
+
+#[tokio::test]
+async fn everybody_gets_what_the_table_says_and_refusals_are_audited() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut options = options(&folder);
+    options.args.extend(["--audience", AUDIENCE].map(str::to_owned));
+    let node = options.start().await;
+    let anna = reader(&node, &[], ("default", "anna"));
+    let reply = anna.call("stubborn", json!({"millis": 600_000})).await;
+    let task_id = reply["result"]["data"]["task_id"].as_str().unwrap().to_owned();
+    let http = reqwest::Client::builder().redirect(reqwest::redirect::Policy::none()).build().unwrap();
+
+    let mut wrong = Vec::new();
+    // What each may find in the audit trail afterwards, under their own name.
+    let mut refused = std::collections::BTreeMap::<&str, Vec<&str>>::new();
+    for (method, path, body, statuses) in TABLE {
+        for (who, status) in ASKING.iter().zip(statuses) {
+            let url = format!("{}{}", node.url, path.replace("{task}", &task_id));
+            let mut request = as_asked(http.request(method.parse::<Method>().unwrap(), url), who);
+            if body() != Value::Null {
+                request = request.json(&body());
+            }
+            // A stream's answer has no end: its status is what counts.
+            let answer = request.send().await.unwrap();
+            if answer.status() != *status {
+                wrong.push(format!("{who}: {method} {path}: {}, should be {status}", answer.status()));
+            }
+            // A service's message that names no extension here is filed under the user it was meant for.
+            if *status == 404 && *path == "/v1/internal/chat/inject" && *who == "service" {
+                refused.entry("owner").or_default().push("chat.inject");
+            }
+            if *status == 403 {
+                let action = match *path {
+                    "/v1/tasks/{task}" => "task.read",
+                    "/v1/tasks/{task}/cancel" => "task.cancel",
+                    "/v1/internal/link" => "page.link",
+                    _ => "chat.inject",
+                };
+                refused.entry(who).or_default().push(action);
+            }
+        }
+    }
+    assert_eq!(wrong, Vec::<String>::new());
+
+    for (who, tried) in refused {
+        let name = match who {
+            "owner" => ("default", "anna"),
+            "other user" => ("default", "ben"),
+            "other tenant" => ("elsewhere", "anna"),
+            _ => ("default", "cora"),
+        };
+        let rows = reader(&node, &[], name).audit().await;
+        let filed: Vec<_> =
+            rows.iter().filter(|row| row["outcome"] == "refused").map(|row| row["action"].as_str().unwrap()).collect();
+        assert_eq!(filed, tried, "{who}");
+    }
+    // Whatever strangers tried, the owner's task and chat are the owner's.
+    let turns = anna.turns().await;
+    let injected = turns.iter().filter(|turn| turn["text"] == "Hello.").count();
+    let own = turns.iter().filter(|turn| turn["role"] == "user").count();
+    assert_eq!((injected, own), (1, 2), "the service's one message, the task and the echo: {turns:?}");
+    // Without the scope, only what is one's own.
+    for row in anna.audit().await {
+        assert_eq!((&row["tenant_id"], &row["user_id"]), (&json!("default"), &json!("anna")));
+    }
+    let tenant = reader(&node, &["audit:read"], ("default", "auditor")).audit().await;
+    assert!(tenant.iter().any(|row| row["user_id"] == "ben") && tenant.iter().all(|row| row["tenant_id"] == "default"));
+    let all = reader(&node, &["audit:read:all"], ("default", "auditor")).audit().await;
+    assert!(all.iter().any(|row| row["user_id"] == "ben") && all.iter().any(|row| row["tenant_id"] == "elsewhere"));
+    let check = async |scope| reader(&node, &[scope], ("default", "auditor")).get("/v1/audit/check").await.1;
+    assert_eq!(check("audit:read").await["rows"], tenant.len());
+    assert_eq!(check("audit:read:all").await["rows"], all.len());
+}
+
+#[test]
+fn every_route_is_in_the_table() {
+    let source = include_str!("../../imperal/src/gateway/mod.rs");
+    let routes: Vec<&str> =
+        source.lines().filter_map(|line| line.trim().strip_prefix(".route(\"")?.split('"').next()).collect();
+    assert!(routes.len() >= 18, "{routes:?}");
+    for route in routes {
+        let concrete = route.replace("{app_id}", "probe").replace("{task_id}", "{task}");
+        assert!(TABLE.iter().any(|(_, path, ..)| *path == concrete), "{route} is not in the table");
+    }
+}

@@ -1,0 +1,23 @@
+//! Manifests from outside: export, reading and writing, build, check.
+//!
+//! The comparison with the reference SDK itself is the suite `reference`; this one needs nothing
+//! but the crate.
+
+mod files;
+mod hostile;
+mod ledger;
+mod properties;
+mod rules;
+
+use imperal::function::Registry;
+use imperal::manifest::Manifest;
+
+/// A whole manifest in which every section is there and right.
+pub(crate) const WHOLE: &str = include_str!("../reference/base.json");
+
+#[test]
+fn an_extension_exports_the_manifest_that_the_reference_writes() {
+    let registry = Registry::collect().unwrap();
+    let manifest = Manifest::export(registry.extension("tiny-ledger").unwrap());
+    assert_eq!(manifest.to_json(), include_str!("tiny-ledger.json"));
+}

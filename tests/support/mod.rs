@@ -1,0 +1,22 @@
+//! Real processes on real folders, their users, and the servers they talk to.
+//!
+//! A [`Node`] is the binary `probe` as a child process. A test can kill it with SIGKILL and start it
+//! again on the same folder. A [`User`] calls it over HTTP.
+
+pub mod cluster;
+pub mod collector;
+pub mod issuer;
+mod node;
+mod port;
+pub mod proxy;
+pub mod replicated;
+mod stream;
+mod terminal;
+pub mod tls_server;
+mod user;
+
+pub use node::{JWT_SECRET, Node, NodeOptions, SERVICE_TOKEN, sibling};
+pub use port::free_port;
+pub use stream::{Events, SseEvent};
+pub use terminal::Terminal;
+pub use user::{Claims, User, token};

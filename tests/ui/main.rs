@@ -1,0 +1,174 @@
+//! Compile errors as authors see them, and what must compile without a warning.
+//!
+//! `ui/fail` holds one fault a file with its expected text, `ui/pass` one accepted form a file,
+//! `ui/REPORT.md` the count of errors per mistake. After a change of a message:
+//! `TRYBUILD=overwrite cargo test -p imperal-tests --test ui faults`, read the difference, then
+//! `UPDATE=1 cargo test -p imperal-tests --test ui report -- --nocapture` prints and writes the report.
+
+use std::collections::BTreeSet;
+use std::fmt::Write as _;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+fn ui() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("ui")
+}
+
+/// The names of the files with that ending, sorted.
+fn files(folder: &str, ending: &str) -> BTreeSet<String> {
+    fs::read_dir(ui().join(folder))
+        .unwrap()
+        .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+        .filter_map(|name| name.strip_suffix(ending).map(str::to_owned))
+        .collect()
+}
+
+/// trybuild compiles in a project of its own, and icons are looked for beside its Cargo.toml.
+fn provide_icons() {
+    let project = Path::new(env!("CARGO_TARGET_TMPDIR")).parent().unwrap().join("tests/trybuild/imperal-tests");
+    let icons = project.join("icons");
+    fs::create_dir_all(&icons).unwrap();
+    for entry in fs::read_dir(ui().join("icons")).unwrap() {
+        let entry = entry.unwrap();
+        fs::copy(entry.path(), icons.join(entry.file_name())).unwrap();
+    }
+    let path = format!("<path d='{}'/>", "M0 0".repeat(30_000));
+    fs::write(icons.join("large.svg"), format!("<svg viewBox='0 0 1 1'>{path}</svg>")).unwrap();
+}
+
+#[test]
+fn faults() {
+    provide_icons();
+    trybuild::TestCases::new().compile_fail("ui/fail/*.rs");
+}
+
+#[test]
+fn accepted() {
+    let manifest = Path::new(env!("CARGO_MANIFEST_DIR")).join("accepted/Cargo.toml");
+    let listed: BTreeSet<String> = fs::read_to_string(&manifest)
+        .unwrap()
+        .lines()
+        .filter_map(|line| Some(line.strip_prefix("path = \"../ui/pass/")?.strip_suffix(".rs\"")?.to_owned()))
+        .collect();
+    assert_eq!(listed, files("pass", ".rs"), "every fixture is a program of tests/accepted");
+    // Each fixture denies warnings, so that one is an error here.
+    let check = Command::new(env!("CARGO"))
+        .args(["check", "--offline", "--quiet", "--bins", "--keep-going", "--manifest-path"])
+        .arg(manifest)
+        .output()
+        .unwrap();
+    assert!(check.status.success(), "{}", String::from_utf8_lossy(&check.stderr));
+}
+
+#[test]
+fn every_error_in_the_documentation_is_one_that_a_fixture_shows() {
+    let docs = fs::read_to_string(ui().join("../../docs/macros.md")).unwrap();
+    let shown: String = files("fail", ".rs").into_iter().map(|name| Fixture::read(name).stderr).collect();
+    let quoted: Vec<&str> =
+        docs.lines().filter(|line| line.starts_with("error:") || line.starts_with("error[")).collect();
+    assert!(quoted.len() > 5, "{quoted:?}");
+    for line in quoted {
+        assert!(shown.lines().any(|shown| shown == line), "no fixture shows: {line}");
+    }
+}
+
+/// What one fixture's head says and its expected text shows.
+struct Fixture {
+    name: String,
+    mistakes: usize,
+    one_more: Option<String>,
+    stderr: String,
+}
+
+impl Fixture {
+    fn read(name: String) -> Self {
+        let path = ui().join("fail").join(&name);
+        let source = fs::read_to_string(path.with_extension("rs")).unwrap();
+        let said = |key: &str| source.lines().find_map(|line| line.strip_prefix("//! ")?.strip_prefix(key));
+        let number = |key: &str| said(key).map(|number| number.trim().parse::<usize>().unwrap());
+        Self {
+            mistakes: number("mistakes:").or_else(|| number("missing derives:")).unwrap_or(1),
+            one_more: said("one more error:").map(|why| why.trim().to_owned()),
+            stderr: fs::read_to_string(path.with_extension("stderr")).unwrap(),
+            name,
+        }
+    }
+
+    /// First line and underlined source of each error.
+    fn errors(&self) -> Vec<(&str, String)> {
+        let lines: Vec<&str> = self.stderr.lines().collect();
+        let starts = lines.iter().enumerate().filter(|(_, line)| line.starts_with("error"));
+        starts.map(|(at, text)| (*text, underlined(&lines[at..]))).collect()
+    }
+}
+
+/// The source above the first row of `^`.
+fn underlined(lines: &[&str]) -> String {
+    let Some(row) = lines.iter().position(|line| line.contains('|') && line.contains('^')) else {
+        return String::new();
+    };
+    let marks: Vec<char> = lines[row].chars().collect();
+    let from = marks.iter().position(|c| *c == '^').unwrap();
+    let count = marks[from..].iter().take_while(|c| **c == '^').count();
+    if lines[row].contains("|_") {
+        return "several lines".to_owned();
+    }
+    lines[row - 1].chars().skip(from).take(count).collect()
+}
+
+#[test]
+fn report() {
+    let fixtures: Vec<Fixture> = files("fail", ".rs").into_iter().map(Fixture::read).collect();
+    let (mistakes, errors) =
+        fixtures.iter().fold((0, 0), |(m, e), fixture| (m + fixture.mistakes, e + fixture.errors().len()));
+    let mut report = format!(
+        "# Errors per mistake\n\nWritten by `UPDATE=1 cargo test -p imperal-tests --test ui report`, and checked by it.\n\n{} fixtures, {mistakes} mistakes, {errors} errors.\n\n| fixture | mistakes | errors | says | at |\n|---|---|---|---|---|\n",
+        fixtures.len()
+    );
+    for fixture in &fixtures {
+        let errors = fixture.errors();
+        for (index, (text, at)) in errors.iter().enumerate() {
+            let text = text.split_once(": ").map_or(*text, |(_, said)| said).replace('|', "\\|");
+            let at = at.replace('|', "\\|");
+            let (name, counts) = match index {
+                0 => (fixture.name.as_str(), format!("{} | {}", fixture.mistakes, errors.len())),
+                _ => ("", " | ".to_owned()),
+            };
+            writeln!(report, "| {name} | {counts} | {text} | `` {at} `` |").unwrap();
+        }
+    }
+    report.push_str("\nOne error more than mistakes:\n\n");
+    for (name, why) in fixtures.iter().filter_map(|f| Some((&f.name, f.one_more.as_ref()?))) {
+        writeln!(report, "- {name}: {why}").unwrap();
+    }
+    println!("{report}");
+    let path = ui().join("REPORT.md");
+    if std::env::var_os("UPDATE").is_some() {
+        fs::write(&path, &report).unwrap();
+    }
+    assert_eq!(
+        fs::read_to_string(path).unwrap(),
+        report,
+        "ui/REPORT.md is not current: see the head of tests/ui/main.rs"
+    );
+}
+
+#[test]
+fn every_mistake_is_one_error_at_the_token_that_is_wrong() {
+    for fixture in files("fail", ".rs").into_iter().map(Fixture::read) {
+        let errors = fixture.errors();
+        let expected = fixture.mistakes + usize::from(fixture.one_more.is_some());
+        assert_eq!(errors.len(), expected, "{}\n{}", fixture.name, fixture.stderr);
+        for (text, at) in errors {
+            assert!(
+                !at.is_empty() && !at.starts_with("#[chat_function"),
+                "{} points at the whole attribute: {text}",
+                fixture.name
+            );
+        }
+        for generated in ["__ChatFunction", "__HANDLER", "__imperal"] {
+            assert!(!fixture.stderr.contains(generated), "{} names {generated}", fixture.name);
+        }
+    }
+}
