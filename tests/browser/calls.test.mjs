@@ -25,7 +25,11 @@ beforeEach(() => {
 });
 
 const asked = (text) => ({ role: "user", app_id: "notes", function: "save", params: { text } });
-const save = (text) => calls.run("notes", "save", { text }).then(() => "accepted", (error) => error.status);
+const save = (text) =>
+  calls.run("notes", "save", { text }).then(
+    () => "accepted",
+    (error) => error.status,
+  );
 
 /** Lets everything happen that is due within this time. */
 async function pass(ms) {
@@ -59,7 +63,10 @@ test("an answer that is lost after a long while is asked for again", async () =>
   assert.equal(keys.length, 2);
 });
 
-for (const [when, before, after] of [["before it is given up", 0, 6000], ["after that", 6000, 0]]) {
+for (const [when, before, after] of [
+  ["before it is given up", 0, 6000],
+  ["after that", 6000, 0],
+]) {
   test(`what is seen in the chat ${when} is another call when it is run again`, async () => {
     const first = save("a");
     await pass(before);

@@ -18,13 +18,22 @@ function executable() {
       return false;
     }
   });
-  if (!found) throw new Error("Chromium was not found. Install it (Debian: apt install chromium), or set CHROMIUM to its path.");
+  if (!found)
+    throw new Error("Chromium was not found. Install it (Debian: apt install chromium), or set CHROMIUM to its path.");
   return found;
 }
 
 export function launch() {
   return chromium.launch({
     executablePath: executable(),
-    args: ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking", "--disable-component-update", "--disable-sync"],
+    args: [
+      "--no-sandbox",
+      "--disable-gpu",
+      "--disable-quic",
+      "--no-first-run",
+      "--disable-background-networking",
+      "--disable-component-update",
+      "--disable-sync",
+    ],
   });
 }

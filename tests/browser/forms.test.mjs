@@ -64,7 +64,8 @@ describe("forms", () => {
     await page.getByLabel("Title").fill("ab");
     await page.getByLabel("Limit").fill("501");
     await page.getByRole("textbox", { name: "Mail optional" }).fill("nobody");
-    for (const one of ["DNS", "SSL", "Email"]) await page.getByRole("group", { name: "Checks" }).getByLabel(one).check();
+    for (const one of ["DNS", "SSL", "Email"])
+      await page.getByRole("group", { name: "Checks" }).getByLabel(one).check();
     await open.run();
     const field = (label) => page.locator(".field", { has: page.getByLabel(label) }).locator(".field-error");
     assert.equal(await field("Title").textContent(), "At least 3 characters; this has 2.");
@@ -72,7 +73,11 @@ describe("forms", () => {
     assert.equal(await field("Mail optional").textContent(), "This is not an e-mail address.");
     assert.equal(await field("Level").textContent(), "Choose one.");
     assert.equal(await page.locator(".field-several .field-error").textContent(), "Choose at most 2.");
-    assert.equal(await page.evaluate(() => document.activeElement.getAttribute("aria-invalid")), "true", "the first wrong field has the focus");
+    assert.equal(
+      await page.evaluate(() => document.activeElement.getAttribute("aria-invalid")),
+      "true",
+      "the first wrong field has the focus",
+    );
     assert.ok(!stub.requests.some((request) => request.endsWith("/call")));
     await page.getByLabel("Title").fill("abc");
     await field("Title").waitFor({ state: "hidden" });
@@ -136,9 +141,18 @@ describe("forms", () => {
     await page.getByLabel("Key").fill("s3cret-s3cret");
     assert.equal(await page.getByLabel("Key").getAttribute("type"), "password");
     await page.waitForFunction(() => Object.values(sessionStorage).some((text) => text.includes("post")));
-    assert.equal(await page.evaluate(() => Object.values(sessionStorage).some((text) => text.includes("s3cret"))), false);
+    assert.equal(
+      await page.evaluate(() => Object.values(sessionStorage).some((text) => text.includes("s3cret"))),
+      false,
+    );
     let sent;
-    stub.answers.set("connect", (params) => ((sent = params), { status: "error", summary: "", data: {}, error: "Try later.", error_code: "BUSY", retryable: true }));
+    stub.answers.set(
+      "connect",
+      (params) => (
+        (sent = params),
+        { status: "error", summary: "", data: {}, error: "Try later.", error_code: "BUSY", retryable: true }
+      ),
+    );
     await open.run();
     await page.getByText("Try later.").waitFor();
     assert.deepEqual(sent, { service: "post", key: "s3cret-s3cret" });

@@ -21,10 +21,36 @@ async function show(data, over) {
 describe("words of others", () => {
   test("marks that reorder or hide are shown as what they are, everywhere in the page", async () => {
     const evil = `a${RLO}txt.exe\u2066b\u200bc\ufeff`;
-    const call = stub.asked("ping", { [evil]: evil, many: `${evil}\n`.repeat(30) }, answer({ [evil]: [evil, { [evil]: evil }], list: [{ name: evil }], deep: { a: { b: { c: { d: evil } } } } }, { summary: evil }));
+    const call = stub.asked(
+      "ping",
+      { [evil]: evil, many: `${evil}\n`.repeat(30) },
+      answer(
+        { [evil]: [evil, { [evil]: evil }], list: [{ name: evil }], deep: { a: { b: { c: { d: evil } } } } },
+        { summary: evil },
+      ),
+    );
     const task = stub.task(call, evil, { message: evil, percent: 20 });
     stub.asked("ping", {}, { status: "error", summary: "", data: {}, error: evil, error_code: "BAD", retryable: true });
-    stub.asked("ping", {}, answer({}, { ui: { type: "Stack", props: { children: [{ type: "Text", props: { content: evil } }, { type: "Code", props: { content: evil } }, { type: "Button", props: { label: evil, on_click: { action: "call", function: "ping" } } }, { type: evil, props: { x: evil } }] } } }));
+    stub.asked(
+      "ping",
+      {},
+      answer(
+        {},
+        {
+          ui: {
+            type: "Stack",
+            props: {
+              children: [
+                { type: "Text", props: { content: evil } },
+                { type: "Code", props: { content: evil } },
+                { type: "Button", props: { label: evil, on_click: { action: "call", function: "ping" } } },
+                { type: evil, props: { x: evil } },
+              ],
+            },
+          },
+        },
+      ),
+    );
     stub.turn({ type: "system", text: evil });
     const page = await opened();
     await page.locator(".turn.system").waitFor();
@@ -38,11 +64,13 @@ describe("words of others", () => {
       const texts = [];
       const walk = document.createTreeWalker(document.body, NodeFilter.SHOW_TEXT);
       while (walk.nextNode()) if (bad.test(walk.currentNode.data)) texts.push(walk.currentNode.parentElement.outerHTML);
-      for (const el of document.body.querySelectorAll("[title], [aria-label], [alt], [aria-valuetext]")) for (const name of ["title", "aria-label", "alt", "aria-valuetext"]) if (bad.test(el.getAttribute(name) ?? "")) texts.push(`${name} of ${el.outerHTML}`);
+      for (const el of document.body.querySelectorAll("[title], [aria-label], [alt], [aria-valuetext]"))
+        for (const name of ["title", "aria-label", "alt", "aria-valuetext"])
+          if (bad.test(el.getAttribute(name) ?? "")) texts.push(`${name} of ${el.outerHTML}`);
       return texts;
     });
     assert.deepEqual(found, []);
-    assert.ok(await page.getByText("a<U+202E>txt.exe<U+2066>b<U+200B>c<U+FEFF>").count() > 5);
+    assert.ok((await page.getByText("a<U+202E>txt.exe<U+2066>b<U+200B>c<U+FEFF>").count()) > 5);
   });
 
   test("a name from right to left does not reorder what stands beside it", async () => {
@@ -53,13 +81,26 @@ describe("words of others", () => {
       document.querySelector(".turn.bot .card").append(line);
       return [...line.children].map((el) => Math.round(el.getBoundingClientRect().left));
     });
-    assert.deepEqual(order, [...order].sort((a, b) => a - b));
+    assert.deepEqual(
+      order,
+      [...order].sort((a, b) => a - b),
+    );
   });
 
   test("only http and https become links, and a link tells nobody where it came from", async () => {
-    const page = await show({ a: "javascript:alert(1)", b: "data:text/html,x", c: "file:///etc/passwd", d: "https://example.com/a", e: "vbscript:x", f: "see HTTPS://example.com/b." });
+    const page = await show({
+      a: "javascript:alert(1)",
+      b: "data:text/html,x",
+      c: "file:///etc/passwd",
+      d: "https://example.com/a",
+      e: "vbscript:x",
+      f: "see HTTPS://example.com/b.",
+    });
     const links = await page.locator(".data a").evaluateAll((all) => all.map((a) => [a.protocol, a.rel, a.target]));
-    assert.deepEqual(links.map(([protocol]) => protocol), ["https:"]);
+    assert.deepEqual(
+      links.map(([protocol]) => protocol),
+      ["https:"],
+    );
     for (const [, rel, target] of links) assert.deepEqual([rel, target], ["noopener noreferrer", "_blank"]);
   });
 });
@@ -69,8 +110,21 @@ describe("pictures of other hosts", () => {
 
   test("are asked for first, host by host, and remembered for the tab", async () => {
     const asked = [];
-    const tree = { type: "Stack", props: { children: [{ type: "Image", props: { src: "https://track.example/p.png?u=anna", alt: "A chart" } }, { type: "Avatar", props: { src: "https://track.example/me.png", fallback: "AB" } }, { type: "Image", props: { src: "https://other.example/q.png" } }] } };
-    stub.asked("ping", {}, answer({ picture: "https://track.example/data.png", rows: [{ logo: "https://track.example/l.png" }] }));
+    const tree = {
+      type: "Stack",
+      props: {
+        children: [
+          { type: "Image", props: { src: "https://track.example/p.png?u=anna", alt: "A chart" } },
+          { type: "Avatar", props: { src: "https://track.example/me.png", fallback: "AB" } },
+          { type: "Image", props: { src: "https://other.example/q.png" } },
+        ],
+      },
+    };
+    stub.asked(
+      "ping",
+      {},
+      answer({ picture: "https://track.example/data.png", rows: [{ logo: "https://track.example/l.png" }] }),
+    );
     stub.asked("ping", {}, answer({}, { ui: tree }));
     const page = await openAt("about:blank");
     await open.context.route(/^https:/, (route) => {
@@ -87,8 +141,14 @@ describe("pictures of other hosts", () => {
     await page.getByRole("img", { name: "A chart" }).waitFor();
     assert.equal(await track.count(), 0, "the host's other pictures come as well");
     assert.equal(await page.getByRole("button", { name: "Show picture from other.example" }).count(), 1);
-    await page.waitForFunction(() => [...document.querySelectorAll("img.picture")].filter((img) => img.complete).length === 3);
-    assert.ok(asked.length >= 3 && asked.every(([url, referer]) => url.startsWith("https://track.example/") && referer === undefined), JSON.stringify(asked));
+    await page.waitForFunction(
+      () => [...document.querySelectorAll("img.picture")].filter((img) => img.complete).length === 3,
+    );
+    assert.ok(
+      asked.length >= 3 &&
+        asked.every(([url, referer]) => url.startsWith("https://track.example/") && referer === undefined),
+      JSON.stringify(asked),
+    );
     await page.reload();
     await open.state("live");
     await page.getByRole("img", { name: "A chart" }).waitFor();
@@ -110,11 +170,25 @@ describe("data without end", () => {
   const shapes = {
     "one text": { text: "word ".repeat(210_000) },
     "a text of addresses": { text: "https://example.com/x ".repeat(48_000) },
-    "numbers": { list: Array.from({ length: 180_000 }, (_, i) => i) },
-    "keys": Object.fromEntries(Array.from({ length: 60_000 }, (_, i) => [`key ${i}`, i])),
-    "rows": { rows: Array.from({ length: 12_000 }, (_, i) => ({ id: i, name: `row ${i}`, state: "ok", deep: { a: [1, 2, 3] } })) },
-    "rows of many columns": { rows: Array.from({ length: 100 }, (_, i) => Object.fromEntries(Array.from({ length: 1000 }, (_, j) => [`c${i}_${j}`, j]))) },
-    "120 deep": deep(119, Array.from({ length: 170_000 }, (_, i) => i)),
+    numbers: { list: Array.from({ length: 180_000 }, (_, i) => i) },
+    keys: Object.fromEntries(Array.from({ length: 60_000 }, (_, i) => [`key ${i}`, i])),
+    rows: {
+      rows: Array.from({ length: 12_000 }, (_, i) => ({
+        id: i,
+        name: `row ${i}`,
+        state: "ok",
+        deep: { a: [1, 2, 3] },
+      })),
+    },
+    "rows of many columns": {
+      rows: Array.from({ length: 100 }, (_, i) =>
+        Object.fromEntries(Array.from({ length: 1000 }, (_, j) => [`c${i}_${j}`, j])),
+      ),
+    },
+    "120 deep": deep(
+      119,
+      Array.from({ length: 170_000 }, (_, i) => i),
+    ),
     "120 lists deep": JSON.parse(`${"[".repeat(119)}${"1,".repeat(200_000)}1${"]".repeat(119)}`),
     "a cell": { rows: [{ a: { b: "x".repeat(1_000_000) } }] },
   };
@@ -122,11 +196,15 @@ describe("data without end", () => {
   for (const [name, data] of Object.entries(shapes)) {
     test(`a megabyte of ${name} is drawn in parts`, async () => {
       const page = await show(data, { status: "success" });
-      const size = () => page.locator(".turn.bot").evaluate((turn) => [turn.querySelectorAll("*").length, turn.textContent.length]);
+      const size = () =>
+        page.locator(".turn.bot").evaluate((turn) => [turn.querySelectorAll("*").length, turn.textContent.length]);
       for (let step = 0; step < 3; step += 1) {
         const [elements, text] = await size();
         assert.ok(elements < 12_000 && text < 200_000, `${elements} elements, ${text} characters`);
-        const next = page.locator(".turn.bot").getByRole("button", { name: /^Show (more|all|\d+ more)|^JSON$/ }).last();
+        const next = page
+          .locator(".turn.bot")
+          .getByRole("button", { name: /^Show (more|all|\d+ more)|^JSON$/ })
+          .last();
         if (step < 2 && (await next.count())) await next.click();
       }
       await page.locator("#open-tasks").click();
@@ -135,7 +213,10 @@ describe("data without end", () => {
   }
 
   test("a megabyte of parameters is edited as JSON, unchanged", async () => {
-    const params = { limit: 3, meta: Object.fromEntries(Array.from({ length: 40_000 }, (_, i) => [`k${i}`, "some text"])) };
+    const params = {
+      limit: 3,
+      meta: Object.fromEntries(Array.from({ length: 40_000 }, (_, i) => [`k${i}`, "some text"])),
+    };
     stub.asked("edit_all", params, answer({}));
     const page = await opened();
     await page.getByRole("button", { name: "Edit and run Edit all" }).click();

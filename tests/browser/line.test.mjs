@@ -11,7 +11,8 @@ import { DONE } from "./stub.mjs";
 withStub();
 
 /** A browser in which pages cannot find one another, as over plain http beyond this machine. */
-const withoutLocks = (page) => page.addInitScript(() => Object.defineProperty(Navigator.prototype, "locks", { value: undefined }));
+const withoutLocks = (page) =>
+  page.addInitScript(() => Object.defineProperty(Navigator.prototype, "locks", { value: undefined }));
 
 describe("the live stream", () => {
   const texts = () => open.turns(".bot .say-text").allTextContents();
@@ -164,7 +165,11 @@ describe("the live stream", () => {
     await open.state("over");
     const asked = stub.requests.filter((request) => request.includes("/events/stream")).length;
     await page.getByLabel("Chat history").focus();
-    assert.equal(stub.requests.filter((request) => request.includes("/events/stream")).length, asked, "and the page stops asking");
+    assert.equal(
+      stub.requests.filter((request) => request.includes("/events/stream")).length,
+      asked,
+      "and the page stops asking",
+    );
   });
 });
 
@@ -202,16 +207,29 @@ describe("many pages of one user", () => {
     stub.progress(id, 40, "Reading");
     await Promise.all(all.map((one) => one.page.getByText("40 %").waitFor()));
     // and there are connections left for what each page asks
-    await Promise.all(all.slice(1).map(async (one, n) => {
-      await one.choose("List drafts");
-      await one.page.getByLabel("Query").fill(`from page ${n}`);
-      await one.run();
-    }));
+    await Promise.all(
+      all.slice(1).map(async (one, n) => {
+        await one.choose("List drafts");
+        await one.page.getByLabel("Query").fill(`from page ${n}`);
+        await one.run();
+      }),
+    );
     stub.end(id, "succeeded", { ...DONE, summary: "The outcome." });
     await seen(all, "The outcome.");
-    await Promise.all(all.map((one) => one.turns().nth(stub.turns.length - 1).waitFor()));
+    await Promise.all(
+      all.map((one) =>
+        one
+          .turns()
+          .nth(stub.turns.length - 1)
+          .waitFor(),
+      ),
+    );
     const numbers = (one) => one.turns().evaluateAll((turns) => turns.map((turn) => Number(turn.dataset.seq)));
-    for (const one of all) assert.deepEqual(await numbers(one), stub.turns.map((turn) => turn.seq));
+    for (const one of all)
+      assert.deepEqual(
+        await numbers(one),
+        stub.turns.map((turn) => turn.seq),
+      );
     assert.equal(stub.streams.size, 1);
   });
 
@@ -283,7 +301,11 @@ describe("many pages of one user", () => {
     stub.turn({ text: "turn 7" }); // the last one is lost: only the reader's word tells of it
     const alive = setInterval(() => stub.streams.forEach((stream) => stream.write(": still here\n\n")), 200);
     await seen(others, "turn 7").finally(() => clearInterval(alive));
-    for (const one of others) assert.deepEqual(await texts(one), Array.from({ length: 7 }, (_, n) => `turn ${n + 1}`));
+    for (const one of others)
+      assert.deepEqual(
+        await texts(one),
+        Array.from({ length: 7 }, (_, n) => `turn ${n + 1}`),
+      );
   });
 
   test("the network goes and comes back under all of them", async () => {
@@ -294,7 +316,11 @@ describe("many pages of one user", () => {
     for (let n = 0; n < 10; n += 1) stub.turn({ text: `while away ${n}` });
     await open.context.setOffline(false);
     await seen(all, "while away 9");
-    for (const one of all) assert.deepEqual(await texts(one), Array.from({ length: 10 }, (_, n) => `while away ${n}`));
+    for (const one of all)
+      assert.deepEqual(
+        await texts(one),
+        Array.from({ length: 10 }, (_, n) => `while away ${n}`),
+      );
     await Promise.all(all.map((one) => one.state("live")));
     await oneStream();
   });

@@ -23,7 +23,10 @@ test("every known node is drawn, and an unknown one by the shape of its properti
   assert.deepEqual(await ui.locator(".ui-stat .value").allTextContents(), ["87", "1.8 s", "3"]);
   assert.equal(await ui.getByRole("row").count(), 4);
   assert.equal(await ui.locator(".chip.bad").textContent(), "slow");
-  assert.equal(await ui.getByRole("link", { name: /The full report/ }).getAttribute("href"), "https://example.com/report");
+  assert.equal(
+    await ui.getByRole("link", { name: /The full report/ }).getAttribute("href"),
+    "https://example.com/report",
+  );
   assert.equal(await ui.getByRole("progressbar", { name: "Budget used" }).getAttribute("value"), "62");
   assert.equal(await ui.getByRole("img", { name: "A dot" }).count(), 1);
   assert.deepEqual(await ui.locator(".ui-unknown dt").allTextContents(), ["Level", "Unit"]);
@@ -33,7 +36,9 @@ test("every known node is drawn, and an unknown one by the shape of its properti
 });
 
 test("a table is sorted by its headings, numbers as numbers", async () => {
-  const page = await shown(node("DataTable", { columns: [{ key: "n", label: "N" }], rows: [{ n: 10 }, { n: 9 }, { n: 100 }] }));
+  const page = await shown(
+    node("DataTable", { columns: [{ key: "n", label: "N" }], rows: [{ n: 10 }, { n: 9 }, { n: 100 }] }),
+  );
   const cells = () => page.locator(".ui td").allTextContents();
   assert.deepEqual(await cells(), ["10", "9", "100"]);
   await page.getByRole("button", { name: "N", exact: true }).click();
@@ -57,7 +62,9 @@ test("a button runs its function as the user would, and says so", async () => {
 });
 
 test("a destructive function asks first, whatever the tree says", async () => {
-  const page = await shown(node("Button", { label: "A harmless one", variant: "primary", on_click: call("delete_draft", { id: 4 }) }));
+  const page = await shown(
+    node("Button", { label: "A harmless one", variant: "primary", on_click: call("delete_draft", { id: 4 }) }),
+  );
   await page.getByRole("button", { name: "A harmless one" }).click();
   await page.getByRole("dialog").getByText("destructive").waitFor();
   await page.keyboard.press("Escape");
@@ -86,7 +93,14 @@ test("a form of a tree calls its function with what was written", async () => {
 });
 
 test("what this page has no place for is shown and cannot be pressed", async () => {
-  const page = await shown(node("Stack", { children: [node("Button", { label: "To a panel", on_click: { action: "navigate", path: "/x" } }), node("Button", { label: "Of nobody", on_click: call("no_such_function") })] }));
+  const page = await shown(
+    node("Stack", {
+      children: [
+        node("Button", { label: "To a panel", on_click: { action: "navigate", path: "/x" } }),
+        node("Button", { label: "Of nobody", on_click: call("no_such_function") }),
+      ],
+    }),
+  );
   assert.ok(await page.getByRole("button", { name: /To a panel/ }).isDisabled());
   assert.ok(await page.getByRole("button", { name: /Of nobody.*not loaded/ }).isDisabled());
 });
@@ -94,7 +108,10 @@ test("what this page has no place for is shown and cannot be pressed", async () 
 test("a tree that means harm is text: no script, no foreign style, no request to this server", async () => {
   const evil = node("Stack", {
     children: [
-      node("Html", { content: "<script>window.harmed = 1</script><img src=x onerror='window.harmed = 1'>", sandbox: false }),
+      node("Html", {
+        content: "<script>window.harmed = 1</script><img src=x onerror='window.harmed = 1'>",
+        sandbox: false,
+      }),
       node("Text", { content: "<b onclick=harm()>bold</b>", className: "notice" }),
       node("Link", { label: "run", href: "javascript:window.harmed=1" }),
       node("Button", { label: "open", on_click: { action: "open", url: "javascript:window.harmed=1" } }),
@@ -108,7 +125,10 @@ test("a tree that means harm is text: no script, no foreign style, no request to
   const page = await shown(evil);
   await page.getByText("<b onclick=harm()>bold</b>").waitFor();
   assert.equal(await page.evaluate(() => window.harmed), undefined);
-  assert.equal(await page.locator(".ui a").evaluateAll((links) => links.filter((a) => !/^https?:/.test(a.href)).length), 0);
+  assert.equal(
+    await page.locator(".ui a").evaluateAll((links) => links.filter((a) => !/^https?:/.test(a.href)).length),
+    0,
+  );
   assert.equal(await page.locator(".ui img").count(), 0);
   assert.equal(await page.locator(".ui .notice, .ui script, .ui style").count(), 0);
   assert.ok(!stub.requests.some((request) => request.includes("/open/")));
@@ -117,7 +137,9 @@ test("a tree that means harm is text: no script, no foreign style, no request to
 test("a tree without end is cut off, and the page stays alive", async () => {
   let deep = node("Text", { content: "the bottom" });
   for (let n = 0; n < 400; n += 1) deep = node("Stack", { children: [deep] });
-  const wide = node("Stack", { children: Array.from({ length: 5000 }, (_, n) => node("Text", { content: `line ${n}` })) });
+  const wide = node("Stack", {
+    children: Array.from({ length: 5000 }, (_, n) => node("Text", { content: `line ${n}` })),
+  });
   const page = await shown(node("Stack", { children: [deep, wide] }));
   await page.getByText("There is more than this page draws").waitFor();
   assert.ok((await page.locator(".ui *").count()) < 3000);

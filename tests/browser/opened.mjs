@@ -64,9 +64,18 @@ export class Opened {
   /** No violation of WCAG 2.2 A and AA, nor of axe's best practices. */
   async accessible(what) {
     // finished animations only: a fading text has no contrast to measure
-    await this.page.evaluate(() => Promise.all(document.getAnimations().filter((a) => a.effect.getTiming().iterations !== Infinity).map((a) => a.finished.catch(() => {}))));
+    await this.page.evaluate(() =>
+      Promise.all(
+        document
+          .getAnimations()
+          .filter((a) => a.effect.getTiming().iterations !== Infinity)
+          .map((a) => a.finished.catch(() => {})),
+      ),
+    );
     await this.page.evaluate(axeSource); // by the debugger, which the policy does not bind
-    const { violations } = await this.page.evaluate(() => window.axe.run(document, { rules: { "target-size": { enabled: true } } }));
+    const { violations } = await this.page.evaluate(() =>
+      window.axe.run(document, { rules: { "target-size": { enabled: true } } }),
+    );
     const found = violations.map((v) => `${v.id}: ${v.help}\n  ${v.nodes.map((node) => node.html).join("\n  ")}`);
     assert.deepEqual(found, [], `accessibility of ${what}`);
   }
@@ -74,7 +83,9 @@ export class Opened {
   /** Nothing but a wide table or a piece of code scrolls sideways. */
   async fits(what) {
     const wide = await this.page.evaluate(() =>
-      [...document.querySelectorAll("html, body, .scroller, .side, [role=tabpanel]")].filter((el) => el.scrollWidth > el.clientWidth).map((el) => el.className || el.tagName),
+      [...document.querySelectorAll("html, body, .scroller, .side, [role=tabpanel]")]
+        .filter((el) => el.scrollWidth > el.clientWidth)
+        .map((el) => el.className || el.tagName),
     );
     assert.deepEqual(wide, [], `${what} fits the screen`);
   }

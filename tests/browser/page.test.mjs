@@ -26,16 +26,36 @@ describe("results", () => {
   });
 
   test("wide tables beside one another keep to their card and are no landmarks", async () => {
-    const row = { domain: "a-rather-long-name.example.com", status: "unknown", issues: 0, dns: "unknown", ssl: "unknown", http: "unknown", email: "unknown", blacklist: "unknown" };
+    const row = {
+      domain: "a-rather-long-name.example.com",
+      status: "unknown",
+      issues: 0,
+      dns: "unknown",
+      ssl: "unknown",
+      http: "unknown",
+      email: "unknown",
+      blacklist: "unknown",
+    };
     const page = await show({ checked: "now", domains: [row, row], issues: [row, row] });
     await page.getByRole("table").nth(1).waitFor();
-    const outside = await page.evaluate(() => [...document.querySelectorAll(".table-scroll")].filter((one) => one.getBoundingClientRect().right > one.closest(".card").getBoundingClientRect().right).length);
+    const outside = await page.evaluate(
+      () =>
+        [...document.querySelectorAll(".table-scroll")].filter(
+          (one) => one.getBoundingClientRect().right > one.closest(".card").getBoundingClientRect().right,
+        ).length,
+    );
     assert.equal(outside, 0);
     await open.accessible("an answer with two tables");
   });
 
   test("web addresses become safe links and images, and nothing else does", async () => {
-    const page = await show({ site: "https://example.com/a?b=1", script: "javascript:alert(1)", html: "<img src=x onerror=alert(1)>", data: "data:text/html,<script>alert(1)</script>", dot: "data:image/gif;base64,R0lGODlhAQABAAAAACH5BAEKAAEALAAAAAABAAEAAAICTAEAOw==" });
+    const page = await show({
+      site: "https://example.com/a?b=1",
+      script: "javascript:alert(1)",
+      html: "<img src=x onerror=alert(1)>",
+      data: "data:text/html,<script>alert(1)</script>",
+      dot: "data:image/gif;base64,R0lGODlhAQABAAAAACH5BAEKAAEALAAAAAABAAEAAAICTAEAOw==",
+    });
     const links = page.locator(".data a");
     assert.equal(await links.count(), 1);
     assert.equal(await links.getAttribute("rel"), "noopener noreferrer");
@@ -47,7 +67,8 @@ describe("results", () => {
   test("integers beyond what a browser counts exactly stay as they are", async () => {
     const page = await opened();
     await page.route("**/v1/chat/turns?latest=60", async (route) => {
-      const turn = '{"seq":1,"turn_id":"t","at":"2026-01-01T00:00:00Z","role":"bot","type":"response","text":"Here.","app_id":"studio","call_id":"c","result":{"status":"success","summary":"Here.","data":{"id":9007199254740993}}}';
+      const turn =
+        '{"seq":1,"turn_id":"t","at":"2026-01-01T00:00:00Z","role":"bot","type":"response","text":"Here.","app_id":"studio","call_id":"c","result":{"status":"success","summary":"Here.","data":{"id":9007199254740993}}}';
       await route.fulfill({ contentType: "application/json", body: `{"turns":[${turn}]}` });
     });
     stub.turn({ text: "so that the number of the first turn is known" });
@@ -56,8 +77,16 @@ describe("results", () => {
   });
 
   test("an answer may be run again only where that can help, and says when it was", async () => {
-    stub.asked("ping", {}, { status: "error", summary: "", data: {}, error: "No such row.", error_code: "ROW_NOT_FOUND" });
-    const lost = stub.asked("ping", { n: 2 }, { status: "error", summary: "", data: {}, error: "The process stopped.", error_code: "INTERRUPTED" });
+    stub.asked(
+      "ping",
+      {},
+      { status: "error", summary: "", data: {}, error: "No such row.", error_code: "ROW_NOT_FOUND" },
+    );
+    const lost = stub.asked(
+      "ping",
+      { n: 2 },
+      { status: "error", summary: "", data: {}, error: "The process stopped.", error_code: "INTERRUPTED" },
+    );
     const page = await opened();
     assert.equal(await page.getByRole("button", { name: "Run again" }).count(), 1);
     await page.getByRole("button", { name: "Run again" }).click();
@@ -78,9 +107,19 @@ describe("results", () => {
 describe("for everyone", () => {
   function busyChat() {
     stub.turn({ type: "system", text: "A notice with https://example.com in it." });
-    stub.asked("list_drafts", { query: "x" }, { status: "success", summary: "Found.", data: { drafts: [{ id: 1, name: "Offer", done: true }], next: null } });
+    stub.asked(
+      "list_drafts",
+      { query: "x" },
+      { status: "success", summary: "Found.", data: { drafts: [{ id: 1, name: "Offer", done: true }], next: null } },
+    );
     const lost = stub.asked("refine_output", { text: "x", tone: "formal" }, DONE);
-    stub.end(stub.task(lost, "refine_output"), "reclaimed", { status: "error", summary: "", data: {}, error: "The process stopped.", error_code: "INTERRUPTED" });
+    stub.end(stub.task(lost, "refine_output"), "reclaimed", {
+      status: "error",
+      summary: "",
+      data: {},
+      error: "The process stopped.",
+      error_code: "INTERRUPTED",
+    });
     const call = stub.asked("refine_output", { text: "y" }, DONE);
     const id = stub.task(call, "refine_output");
     stub.progress(id, 30, "Generating");
@@ -130,7 +169,13 @@ describe("for everyone", () => {
       await page.locator(".field-error:visible").first().waitFor();
       await open.accessible("a form with errors");
       await fits("the form");
-      stub.end(id, "cancelled", { status: "error", summary: "", data: {}, error: "You cancelled it.", error_code: "CANCELLED" });
+      stub.end(id, "cancelled", {
+        status: "error",
+        summary: "",
+        data: {},
+        error: "You cancelled it.",
+        error_code: "CANCELLED",
+      });
       await open.choose("Delete draft");
       await page.getByLabel("Id").fill("1");
       await open.run();
@@ -157,7 +202,10 @@ describe("for everyone", () => {
       await page.getByText("No tasks yet").waitFor();
       await open.accessible("an empty drawer");
       await page.keyboard.press("Escape");
-      await page.getByRole("list", { name: "Begin with" }).getByRole("button", { name: /List drafts/ }).click();
+      await page
+        .getByRole("list", { name: "Begin with" })
+        .getByRole("button", { name: /List drafts/ })
+        .click();
       await page.getByLabel("Query").waitFor();
       stub.sessionOver = true;
       await page.reload();
@@ -175,7 +223,10 @@ describe("for everyone", () => {
       for (let percent = until - 30; percent <= until; percent += 1) stub.progress(id, percent, "Generating");
       await page.getByText(`${until} %`).waitFor();
     }
-    assert.deepEqual(await open.said(), ["Refine output: 25 percent, Generating", "Refine output: 50 percent, Generating"]);
+    assert.deepEqual(await open.said(), [
+      "Refine output: 25 percent, Generating",
+      "Refine output: 50 percent, Generating",
+    ]);
     stub.end(id, "succeeded", { ...DONE, summary: "Refined output ready!" });
     await page.locator("#announcer p", { hasText: "Outcome: Refined output ready!" }).waitFor({ state: "attached" });
   });
@@ -186,7 +237,12 @@ describe("for everyone", () => {
     const page = await opened();
     await page.evaluate(() => {
       window.changes = 0;
-      new MutationObserver((list) => (window.changes += list.length)).observe(document.querySelector(".task"), { subtree: true, childList: true, characterData: true, attributes: true });
+      new MutationObserver((list) => (window.changes += list.length)).observe(document.querySelector(".task"), {
+        subtree: true,
+        childList: true,
+        characterData: true,
+        attributes: true,
+      });
     });
     for (let n = 0; n <= 500; n += 1) {
       stub.progress(id, n / 5, `Step ${n}`);
@@ -204,7 +260,10 @@ describe("for everyone", () => {
     await page.locator(".task.cancelling").waitFor();
     stub.progress(id, 35, "Generating");
     await page.getByText("35 %").waitFor();
-    assert.deepEqual((await open.said()).filter((text) => text.includes("stop")), ["Refine output: asked to stop"]);
+    assert.deepEqual(
+      (await open.said()).filter((text) => text.includes("stop")),
+      ["Refine output: asked to stop"],
+    );
   });
 
   test("nothing moves for long where motion is not wanted", async () => {
@@ -212,7 +271,10 @@ describe("for everyone", () => {
     stub.task(call, "refine_output"); // without progress its bar would wander
     const page = await opened({ reducedMotion: "reduce" });
     await page.locator(".task .bar.unknown").waitFor();
-    const moving = () => page.evaluate(() => document.getAnimations().filter((a) => a.effect.getComputedTiming().activeDuration > 50).length);
+    const moving = () =>
+      page.evaluate(
+        () => document.getAnimations().filter((a) => a.effect.getComputedTiming().activeDuration > 50).length,
+      );
     assert.equal(await moving(), 0);
     await page.locator("#open-tasks").click();
     assert.equal(await moving(), 0);
@@ -247,7 +309,11 @@ describe("for everyone", () => {
     const outcome = stub.turns.find((turn) => turn.task_id);
     assert.equal(await focused(), outcome.turn_id);
     await page.locator(".turn:focus").getByRole("button", { name: "See the call" }).click();
-    assert.equal(await focused(), stub.turns.find((turn) => turn.role === "bot" && turn.call_id === outcome.call_id).turn_id, "at its acknowledgement");
+    assert.equal(
+      await focused(),
+      stub.turns.find((turn) => turn.role === "bot" && turn.call_id === outcome.call_id).turn_id,
+      "at its acknowledgement",
+    );
     await page.locator(".turn:focus").getByRole("button", { name: "See outcome" }).click();
     assert.equal(await focused(), outcome.turn_id, "and back");
     await page.locator("#open-audit").click();
@@ -307,7 +373,10 @@ describe("for everyone", () => {
 
   test("a turn of an unforeseen shape is shown as its text, and the chat goes on", async () => {
     stub.turn({ text: 42 });
-    stub.turn({ text: "odd", result: { status: "success", summary: "odd", data: { toString: null, a: { b: { c: { d: { e: 1 } } } } } } });
+    stub.turn({
+      text: "odd",
+      result: { status: "success", summary: "odd", data: { toString: null, a: { b: { c: { d: { e: 1 } } } } } },
+    });
     stub.turn({ role: "user", text: "odd call", function: 7, params: "not an object" });
     const page = await opened();
     stub.turn({ text: "next" });

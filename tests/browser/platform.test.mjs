@@ -38,7 +38,10 @@ test("a text is refined: the ack at once, progress that moves, the outcome by it
   const page = await opened();
   const held = await working();
   assert.equal(held.asked, DRAFT);
-  assert.equal(await open.turns(".bot.response").first().locator(".say-text").textContent(), "Refining your text in the background…");
+  assert.equal(
+    await open.turns(".bot.response").first().locator(".say-text").textContent(),
+    "Refining your text in the background…",
+  );
   assert.equal(await page.getByRole("progressbar").getAttribute("aria-valuenow"), "30");
   assert.match(await page.title(), /^\(1\) /, "the title says that one runs");
   assert.equal(await outcome().count(), 0);
@@ -163,7 +166,10 @@ test("two pages of one user see the same chat, and either can cancel", async () 
   await other.page.getByRole("button", { name: "Cancel Refine output" }).click();
   await outcome().locator(".chip", { hasText: "Cancelled" }).waitFor();
   await other.page.locator(".card.outcome", { hasText: "Cancelled" }).waitFor();
-  const read = (one) => one.locator("#turns > .turn").evaluateAll((turns) => turns.map((turn) => `${turn.dataset.seq} ${turn.dataset.turn}`));
+  const read = (one) =>
+    one
+      .locator("#turns > .turn")
+      .evaluateAll((turns) => turns.map((turn) => `${turn.dataset.seq} ${turn.dataset.turn}`));
   assert.deepEqual(await read(other.page), await read(page));
 });
 
@@ -197,7 +203,10 @@ test("a call by keyboard alone, from opening the page to reading the answer", as
   await page.keyboard.press("Enter");
   await page.getByRole("table").waitFor();
   await page.locator("#announcer p", { hasText: "Reply: 7 words" }).waitFor({ state: "attached" });
-  assert.ok(await page.getByRole("textbox", { name: "Text" }).evaluate((el) => el === document.activeElement), "ready for the next");
+  assert.ok(
+    await page.getByRole("textbox", { name: "Text" }).evaluate((el) => el === document.activeElement),
+    "ready for the next",
+  );
 });
 
 test("the network goes and comes back: no turn is missing, double or out of order", async () => {
@@ -237,8 +246,17 @@ test("pages that were away while retention took their events show the complete c
     await one.turns().nth(9).waitFor();
     await one.state("live");
     const numbers = await one.turns().evaluateAll((turns) => turns.map((turn) => Number(turn.dataset.seq)));
-    assert.deepEqual(numbers, Array.from({ length: 10 }, (_, n) => n + 1));
-    assert.deepEqual(await one.turns(".user").locator(".param-text").allTextContents(), ["before", "while away 0", "while away 1", "while away 2", "after"]);
+    assert.deepEqual(
+      numbers,
+      Array.from({ length: 10 }, (_, n) => n + 1),
+    );
+    assert.deepEqual(await one.turns(".user").locator(".param-text").allTextContents(), [
+      "before",
+      "while away 0",
+      "while away 1",
+      "while away 2",
+      "after",
+    ]);
   }
 });
 
@@ -263,7 +281,10 @@ test("two users in two browsers: neither sees anything of the other", async () =
   const as = (user) => ({ extraHTTPHeaders: { authorization: `Bearer ${refine.token(user)}` } });
   await openAt(refine.url, as("anna"));
   const berta = await Opened.at(browser, refine.url, as("berta"));
-  for (const [one, user] of [[open, "anna"], [berta, "berta"]]) {
+  for (const [one, user] of [
+    [open, "anna"],
+    [berta, "berta"],
+  ]) {
     await one.state("live");
     await one.page.locator("#who", { hasText: user }).waitFor();
   }
@@ -272,10 +293,25 @@ test("two users in two browsers: neither sees anything of the other", async () =
   await refine.inject("berta", "for berta alone");
   await open.seen("for anna alone");
   await berta.seen("for berta alone");
-  assert.deepEqual(await berta.turns().allTextContents().then((all) => all.map((text) => text.includes("for berta alone"))), [true], "one turn, and it is hers");
+  assert.deepEqual(
+    await berta
+      .turns()
+      .allTextContents()
+      .then((all) => all.map((text) => text.includes("for berta alone"))),
+    [true],
+    "one turn, and it is hers",
+  );
   assert.equal(await berta.page.locator("#open-tasks .badge").count(), 0);
   const id = await open.page.locator(".task[data-task]").getAttribute("data-task");
-  const refused = await berta.page.evaluate((task) => fetch(`/v1/tasks/${task}/cancel`, { method: "POST", headers: { "content-type": "application/json" }, body: "{}" }).then((response) => response.status), id);
+  const refused = await berta.page.evaluate(
+    (task) =>
+      fetch(`/v1/tasks/${task}/cancel`, {
+        method: "POST",
+        headers: { "content-type": "application/json" },
+        body: "{}",
+      }).then((response) => response.status),
+    id,
+  );
   assert.equal(refused, 403);
   await berta.page.locator("#open-audit").click();
   await berta.page.locator(".audit-row.refused", { hasText: "tried to cancel a task of another user" }).waitFor();
@@ -311,11 +347,14 @@ test("two thousand turns: few are in the document, and all of them can be reache
   const page = await opened();
   const owner = await cookie();
   for (let n = 0; n < 1000; n += 20) {
-    await Promise.all(Array.from({ length: 20 }, (_, k) => refine.call(owner, "check_text", { text: `text ${n + k}` })));
+    await Promise.all(
+      Array.from({ length: 20 }, (_, k) => refine.call(owner, "check_text", { text: `text ${n + k}` })),
+    );
   }
   await page.reload();
   await open.state("live");
-  const numbers = () => page.evaluate(() => [...document.querySelectorAll("#turns > .turn")].map((turn) => Number(turn.dataset.seq)));
+  const numbers = () =>
+    page.evaluate(() => [...document.querySelectorAll("#turns > .turn")].map((turn) => Number(turn.dataset.seq)));
   const seen = new Set();
   const look = async () => {
     const shown = await numbers();
@@ -334,7 +373,10 @@ test("two thousand turns: few are in the document, and all of them can be reache
   let last = (await look()).at(-1);
   while (last < 2000) {
     await page.locator("#chat").evaluate((el) => (el.scrollTop = el.scrollHeight));
-    await page.waitForFunction((was) => Number(document.querySelector("#turns > .turn:last-child").dataset.seq) > was, last);
+    await page.waitForFunction(
+      (was) => Number(document.querySelector("#turns > .turn:last-child").dataset.seq) > was,
+      last,
+    );
     last = (await look()).at(-1);
   }
   await refine.call(owner, "check_text", { text: "the newest" });

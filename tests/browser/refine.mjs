@@ -33,14 +33,19 @@ async function freePort() {
   for (;;) {
     const port = 15_000 + Math.floor(Math.random() * 17_000);
     const server = createPort().listen(port, "127.0.0.1");
-    const free = await new Promise((done) => server.once("listening", () => done(true)).once("error", () => done(false)));
+    const free = await new Promise((done) =>
+      server.once("listening", () => done(true)).once("error", () => done(false)),
+    );
     if (!free) continue;
     await new Promise((done) => server.close(done));
     return port;
   }
 }
 
-const SECRETS = { IMPERAL_JWT_SECRET: "a secret of these tests, long enough to be one", IMPERAL_SERVICE_TOKEN: "a service of these tests" };
+const SECRETS = {
+  IMPERAL_JWT_SECRET: "a secret of these tests, long enough to be one",
+  IMPERAL_SERVICE_TOKEN: "a service of these tests",
+};
 
 /** The completion service: each request waits until the test answers it. */
 class Completions {
@@ -111,7 +116,9 @@ export class Refine {
     this.ended = new Promise((done) => this.child.once("exit", done));
     this.child.stderr.on("data", (chunk) => (this.log += chunk));
     this.link = await new Promise((resolve, reject) => {
-      this.ended.then((code) => reject(new Error(`the binary ended with ${code} before it said where it is:\n${this.log}`)));
+      this.ended.then((code) =>
+        reject(new Error(`the binary ended with ${code} before it said where it is:\n${this.log}`)),
+      );
       createInterface({ input: this.child.stdout }).on("line", (line) => {
         const found = line.match(ready);
         if (found) resolve(found[1]);
@@ -155,7 +162,9 @@ export class Refine {
       let text = "";
       for await (const chunk of response.body.pipeThrough(new TextDecoderStream())) {
         text += chunk;
-        const turns = [...text.matchAll(/^event: ?turn\n(?:id: ?\d+\n)?data: ?(.*)$/gm)].map(([, data]) => JSON.parse(data));
+        const turns = [...text.matchAll(/^event: ?turn\n(?:id: ?\d+\n)?data: ?(.*)$/gm)].map(([, data]) =>
+          JSON.parse(data),
+        );
         const found = turns.find(wanted);
         if (found) return found;
       }
@@ -169,7 +178,10 @@ export class Refine {
   async untilPruned(cookie, after) {
     for (;;) {
       const abort = new AbortController();
-      const response = await fetch(`${this.url}v1/events/stream?after=${after}`, { headers: { cookie }, signal: abort.signal });
+      const response = await fetch(`${this.url}v1/events/stream?after=${after}`, {
+        headers: { cookie },
+        signal: abort.signal,
+      });
       let [text, second] = ["", undefined];
       for await (const chunk of response.body.pipeThrough(new TextDecoderStream())) {
         text += chunk;

@@ -5,7 +5,10 @@ import { test } from "node:test";
 
 import { kept, secrets } from "../../imperal/src/gateway/page/secrets.js";
 
-const login = { type: "object", properties: { user: { type: "string" }, password: { type: "string", writeOnly: true } } };
+const login = {
+  type: "object",
+  properties: { user: { type: "string" }, password: { type: "string", writeOnly: true } },
+};
 const schema = {
   type: "object",
   properties: {
@@ -17,14 +20,25 @@ const schema = {
   },
   $defs: {
     "API login/x": login,
-    tree: { properties: { login: { anyOf: [login, { type: "null" }] }, children: { type: "array", items: { $ref: "#/$defs/tree" } } } },
+    tree: {
+      properties: {
+        login: { anyOf: [login, { type: "null" }] },
+        children: { type: "array", items: { $ref: "#/$defs/tree" } },
+      },
+    },
   },
 };
 schema.$defs["API login"] = { x: login }; // `%2F` is a slash of the pointer, as for the platform
 
 test("secrets are left out at any depth", () => {
   const me = { user: "anna", password: "secret" };
-  const params = { token: "secret", hosts: { one: me }, pair: ["plain", me], tree: { login: null, children: [{ login: me, children: [] }] }, plain: "seen" };
+  const params = {
+    token: "secret",
+    hosts: { one: me },
+    pair: ["plain", me],
+    tree: { login: null, children: [{ login: me, children: [] }] },
+    plain: "seen",
+  };
   assert.deepEqual(kept(params, schema), {
     hosts: { one: { user: "anna" } },
     pair: ["plain", { user: "anna" }],
@@ -37,6 +51,9 @@ test("secrets are left out at any depth", () => {
 test("what has no secrets stays as it is, and what refers to itself ends", () => {
   const params = { a: [1] };
   assert.equal(kept(params, { properties: { writeOnly: { type: "boolean" } } }), params);
-  const turning = { $ref: "#/$defs/a", $defs: { a: { anyOf: [{ $ref: "#/$defs/a" }, { properties: { a: { items: { writeOnly: true } } } }] } } };
+  const turning = {
+    $ref: "#/$defs/a",
+    $defs: { a: { anyOf: [{ $ref: "#/$defs/a" }, { properties: { a: { items: { writeOnly: true } } } }] } },
+  };
   assert.deepEqual(kept(params, turning), { a: [null] });
 });

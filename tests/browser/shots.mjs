@@ -11,7 +11,12 @@ import { Refine, beside } from "./refine.mjs";
 const IMAGES = fileURLToPath(new URL("../../docs/images/", import.meta.url));
 const DRAFT = "the harbour opens at  six , and and the first boat leaves at seven . bring warm clothes";
 const REFINED = "The harbour opens at six, and the first boat leaves at seven. Bring warm clothes.";
-const DOCUMENT = ["The island has one road.", "it leads to the the lighthouse .", "Nobody lives there now ,", "the keeper left in 1974 ."];
+const DOCUMENT = [
+  "The island has one road.",
+  "it leads to the the lighthouse .",
+  "Nobody lives there now ,",
+  "the keeper left in 1974 .",
+];
 const DOMAINS = ["harbour.example.com", "expired.example.com", "listed.example.org", "boats.example.net"];
 const THINKING_MS = 2400; // so that the outcome has a duration that a service would have
 
@@ -27,7 +32,9 @@ function camera(browser, url, storageState) {
     const shown = await Opened.at(browser, url, { storageState, ...options });
     await shown.state("live");
     await prepare(shown);
-    await shown.page.waitForFunction(() => document.getAnimations().every((a) => a.playState !== "running" || a.effect.getTiming().iterations === Infinity));
+    await shown.page.waitForFunction(() =>
+      document.getAnimations().every((a) => a.playState !== "running" || a.effect.getTiming().iterations === Infinity),
+    );
     await shown.page.screenshot({ path: `${IMAGES}${name}.png` });
     await shown.close();
   };

@@ -20,12 +20,18 @@ export let refine = null;
 
 /** Each test has a stand-in for the gateway. */
 export function withStub() {
-  withPlatform(async () => (stub = await new Stub().start()), () => stub.stop());
+  withPlatform(
+    async () => (stub = await new Stub().start()),
+    () => stub.stop(),
+  );
 }
 
 /** Each test has a process of the example, and a data folder. */
 export function withRefine() {
-  withPlatform(() => restart((fresh) => fresh.start()), () => refine?.stop());
+  withPlatform(
+    () => restart((fresh) => fresh.start()),
+    () => refine?.stop(),
+  );
 }
 
 /** Another process instead of the one there is: `start` starts it in another way, or elsewhere. */

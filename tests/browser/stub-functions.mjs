@@ -1,11 +1,26 @@
 // The functions of the stub: between them every kind of parameter that a Rust type exports.
 
-const object = (properties, required, more = {}) => ({ $schema: "https://json-schema.org/draft/2020-12/schema", title: "Params", type: "object", properties, required, ...more });
+const object = (properties, required, more = {}) => ({
+  $schema: "https://json-schema.org/draft/2020-12/schema",
+  title: "Params",
+  type: "object",
+  properties,
+  required,
+  ...more,
+});
 
 const refine = object(
   {
     text: { description: "Text to refine.", type: "string", minLength: 1, maxLength: 20000 },
-    tone: { description: "How it should sound.", default: "neutral", oneOf: [{ const: "neutral", description: "As it is, only clearer." }, { const: "friendly", description: "Warm, a little shorter." }, { const: "formal", description: "For contracts and offices." }] },
+    tone: {
+      description: "How it should sound.",
+      default: "neutral",
+      oneOf: [
+        { const: "neutral", description: "As it is, only clearer." },
+        { const: "friendly", description: "Warm, a little shorter." },
+        { const: "formal", description: "For contracts and offices." },
+      ],
+    },
   },
   ["text"],
 );
@@ -20,28 +35,73 @@ const everything = object(
     big: { type: ["integer", "null"], format: "int64" },
     urgent: { type: "boolean", description: "Send it at once." },
     archive: { type: ["boolean", "null"] },
-    level: { enum: ["low", "medium", "high", "very_high", "extreme"], type: "string", description: "How much it matters." },
+    level: {
+      enum: ["low", "medium", "high", "very_high", "extreme"],
+      type: "string",
+      description: "How much it matters.",
+    },
     mail: { type: ["string", "null"], format: "email" },
     day: { type: ["string", "null"], format: "date" },
     at: { type: ["string", "null"], format: "date-time" },
-    shape: { oneOf: [{ type: "object", title: "Circle", properties: { kind: { type: "string", const: "circle" }, radius: { type: "number", exclusiveMinimum: 0 } }, required: ["kind", "radius"] }, { type: "object", properties: { kind: { type: "string", const: "box" }, width: { type: "number" }, height: { type: "number" } }, required: ["kind", "width", "height"] }] },
+    shape: {
+      oneOf: [
+        {
+          type: "object",
+          title: "Circle",
+          properties: { kind: { type: "string", const: "circle" }, radius: { type: "number", exclusiveMinimum: 0 } },
+          required: ["kind", "radius"],
+        },
+        {
+          type: "object",
+          properties: { kind: { type: "string", const: "box" }, width: { type: "number" }, height: { type: "number" } },
+          required: ["kind", "width", "height"],
+        },
+      ],
+    },
     owner: { anyOf: [{ $ref: "#/$defs/Person" }, { type: "null" }] },
     labels: { type: "object", additionalProperties: { type: "string" } },
     pair: { type: "array", prefixItems: [{ type: "string" }, { type: "integer" }], minItems: 2, maxItems: 2 },
-    checks: { type: "array", items: { $ref: "#/$defs/Check" }, default: [], maxItems: 2, description: "What to look at." },
+    checks: {
+      type: "array",
+      items: { $ref: "#/$defs/Check" },
+      default: [],
+      maxItems: 2,
+      description: "What to look at.",
+    },
     extra: true,
   },
   ["title", "rows", "urgent", "level", "shape"],
   {
     $defs: {
       Check: { enum: ["dns", "ssl", "email"], type: "string", description: "One check." },
-      Row: { type: "object", properties: { id: { type: "integer", format: "uint64", minimum: 0 }, name: { type: "string" }, done: { type: "boolean", default: false } }, required: ["id", "name"] },
-      Person: { type: "object", description: "Who answers for it.", properties: { name: { type: "string" }, boss: { anyOf: [{ $ref: "#/$defs/Person" }, { type: "null" }] } }, required: ["name"] },
+      Row: {
+        type: "object",
+        properties: {
+          id: { type: "integer", format: "uint64", minimum: 0 },
+          name: { type: "string" },
+          done: { type: "boolean", default: false },
+        },
+        required: ["id", "name"],
+      },
+      Person: {
+        type: "object",
+        description: "Who answers for it.",
+        properties: { name: { type: "string" }, boss: { anyOf: [{ $ref: "#/$defs/Person" }, { type: "null" }] } },
+        required: ["name"],
+      },
     },
   },
 );
 
-const fn = (name, description, params_schema, over = {}) => ({ name, description, action_type: "read", background: false, long_running: false, params_schema, ...over });
+const fn = (name, description, params_schema, over = {}) => ({
+  name,
+  description,
+  action_type: "read",
+  background: false,
+  long_running: false,
+  params_schema,
+  ...over,
+});
 
 export const extensions = [
   {
@@ -49,12 +109,49 @@ export const extensions = [
     name: "Text studio",
     description: "Works on drafts and keeps the results in the chat.",
     functions: [
-      fn("refine_output", "Refines the given text and posts the result in the chat.", refine, { action_type: "write", background: true }),
-      fn("list_drafts", "Lists the drafts with their state.", object({ query: { type: ["string", "null"], maxLength: 80 } }, [])),
-      fn("build_report", "Builds a report from rows, tags and bounds. It has a parameter of every kind.", everything, { action_type: "write", long_running: true, background: true }),
-      fn("delete_draft", "Deletes a draft for good.", object({ id: { type: "integer", minimum: 1 } }, ["id"]), { action_type: "destructive" }),
-      fn("edit_all", "Changes fields of a post, and any others that are given.", object({ limit: { type: ["integer", "null"], minimum: 1 }, ratio: { type: "number", default: 0.5 }, big: { type: "integer", default: 0 }, meta: { type: "object", additionalProperties: true } }, []), { action_type: "write" }),
-      fn("connect", "Connects a service by its key.", object({ service: { type: "string" }, key: { type: "string", writeOnly: true, minLength: 8, description: "The key of your account." } }, ["service", "key"]), { action_type: "write" }),
+      fn("refine_output", "Refines the given text and posts the result in the chat.", refine, {
+        action_type: "write",
+        background: true,
+      }),
+      fn(
+        "list_drafts",
+        "Lists the drafts with their state.",
+        object({ query: { type: ["string", "null"], maxLength: 80 } }, []),
+      ),
+      fn("build_report", "Builds a report from rows, tags and bounds. It has a parameter of every kind.", everything, {
+        action_type: "write",
+        long_running: true,
+        background: true,
+      }),
+      fn("delete_draft", "Deletes a draft for good.", object({ id: { type: "integer", minimum: 1 } }, ["id"]), {
+        action_type: "destructive",
+      }),
+      fn(
+        "edit_all",
+        "Changes fields of a post, and any others that are given.",
+        object(
+          {
+            limit: { type: ["integer", "null"], minimum: 1 },
+            ratio: { type: "number", default: 0.5 },
+            big: { type: "integer", default: 0 },
+            meta: { type: "object", additionalProperties: true },
+          },
+          [],
+        ),
+        { action_type: "write" },
+      ),
+      fn(
+        "connect",
+        "Connects a service by its key.",
+        object(
+          {
+            service: { type: "string" },
+            key: { type: "string", writeOnly: true, minLength: 8, description: "The key of your account." },
+          },
+          ["service", "key"],
+        ),
+        { action_type: "write" },
+      ),
       fn("ping", "Answers at once.", { type: "object", properties: {}, title: "Empty" }),
     ],
   },

@@ -12,7 +12,8 @@ const PAGE = new URL("../../imperal/src/gateway/page/", import.meta.url);
 const TYPES = { html: "text/html; charset=utf-8", css: "text/css", js: "text/javascript", svg: "image/svg+xml" };
 const CSP =
   "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' https: data:; connect-src 'self'; form-action 'none'; base-uri 'none'; frame-ancestors 'none'";
-const ICON = '<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 24 24"><rect width="24" height="24" rx="6" fill="#0f7a63"/><path d="M6 8h12M6 12h9M6 16h11" stroke="#fff" stroke-width="2" stroke-linecap="round"/></svg>';
+const ICON =
+  '<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 24 24"><rect width="24" height="24" rx="6" fill="#0f7a63"/><path d="M6 8h12M6 12h9M6 16h11" stroke="#fff" stroke-width="2" stroke-linecap="round"/></svg>';
 
 /** An answer that went well. */
 export const DONE = { status: "success", summary: "Done.", data: {} };
@@ -66,14 +67,25 @@ export class Stub {
 
   event(name, data) {
     const seq = this.events.length + 1;
-    const event = { seq, name, data: name === "turn" ? { seq, at: new Date().toISOString(), ...data } : structuredClone(data) };
+    const event = {
+      seq,
+      name,
+      data: name === "turn" ? { seq, at: new Date().toISOString(), ...data } : structuredClone(data),
+    };
     this.events.push(event);
     if (!this.drop.has(seq)) for (const stream of this.streams) write(stream, event);
     return event.data;
   }
 
   turn(body) {
-    return this.event("turn", { turn_id: this.id("turn"), app_id: "studio", role: "bot", type: "response", text: "", ...body });
+    return this.event("turn", {
+      turn_id: this.id("turn"),
+      app_id: "studio",
+      role: "bot",
+      type: "response",
+      text: "",
+      ...body,
+    });
   }
 
   progress(taskId, percent, message) {
@@ -93,7 +105,18 @@ export class Stub {
 
   task(callId, fn, over = {}) {
     const now = Date.now();
-    const task = { task_id: this.id("task"), call_id: callId, app_id: "studio", function: fn, name: fn, state: "running", long_running: false, created_at: new Date(now).toISOString(), deadline_at: new Date(now + 180_000).toISOString(), ...over };
+    const task = {
+      task_id: this.id("task"),
+      call_id: callId,
+      app_id: "studio",
+      function: fn,
+      name: fn,
+      state: "running",
+      long_running: false,
+      created_at: new Date(now).toISOString(),
+      deadline_at: new Date(now + 180_000).toISOString(),
+      ...over,
+    };
     this.tasks.set(task.task_id, task);
     this.event("task", task);
     return task.task_id;
@@ -104,7 +127,13 @@ export class Stub {
     Object.assign(task, { state, finished_at: new Date().toISOString() });
     this.event("task", task);
     task.result = result; // by itself, and in the outcome turn; not in the event
-    this.turn({ text: result.error ?? result.summary, function: task.function, call_id: task.call_id, task_id: taskId, result });
+    this.turn({
+      text: result.error ?? result.summary,
+      function: task.function,
+      call_id: task.call_id,
+      task_id: taskId,
+      result,
+    });
   }
 
   async handle(request, response) {
@@ -115,7 +144,8 @@ export class Stub {
       response.writeHead(status, { "content-type": "application/json" });
       response.end(asWritten(body));
     };
-    const fail = (status, code, message, field) => send(status, { error: { code, message, ...(field ? { field } : {}) } });
+    const fail = (status, code, message, field) =>
+      send(status, { error: { code, message, ...(field ? { field } : {}) } });
     if (path === "/" || path.startsWith("/page/")) return asset(path, response);
     if (this.sessionOver) return fail(401, "UNAUTHENTICATED", "Your session has ended.");
     if (path === "/v1/session" && request.method === "DELETE") {
@@ -130,12 +160,22 @@ export class Stub {
       return response.end(ICON);
     }
     if (path === "/v1/chat/turns") return send(200, this.page(query));
-    if (path === "/v1/events/stream") return this.stream(request, response, Number(request.headers["last-event-id"] ?? query.get("after") ?? 0));
+    if (path === "/v1/events/stream")
+      return this.stream(request, response, Number(request.headers["last-event-id"] ?? query.get("after") ?? 0));
     const listed = ({ result: _inTheOutcomeTurn, ...task }) => task;
-    if (path === "/v1/tasks/active") return send(200, { tasks: [...this.tasks.values()].filter((task) => task.state === "running").map(listed) });
-    if (path === "/v1/tasks") return send(200, { tasks: [...this.tasks.values()].reverse().slice(0, Number(query.get("limit") ?? 50)).map(listed) });
-    if (path === "/v1/audit/check") return send(200, { rows: this.audit().length, users: 1, ...(this.broken ? { broken: this.broken } : {}) });
-    if (path === "/v1/audit") return send(200, { rows: this.audit().filter((row) => row.audit_id > Number(query.get("after") ?? 0)) });
+    if (path === "/v1/tasks/active")
+      return send(200, { tasks: [...this.tasks.values()].filter((task) => task.state === "running").map(listed) });
+    if (path === "/v1/tasks")
+      return send(200, {
+        tasks: [...this.tasks.values()]
+          .reverse()
+          .slice(0, Number(query.get("limit") ?? 50))
+          .map(listed),
+      });
+    if (path === "/v1/audit/check")
+      return send(200, { rows: this.audit().length, users: 1, ...(this.broken ? { broken: this.broken } : {}) });
+    if (path === "/v1/audit")
+      return send(200, { rows: this.audit().filter((row) => row.audit_id > Number(query.get("after") ?? 0)) });
     const cancel = path.match(/^\/v1\/tasks\/([^/]+)\/cancel$/);
     if (cancel) {
       const task = this.tasks.get(cancel[1]);
@@ -170,7 +210,10 @@ export class Stub {
     const limit = Number(query.get("limit") ?? query.get("latest") ?? 50);
     const turns = this.turns;
     const most = Math.min(limit, this.pageTurns);
-    const latest = (those) => ({ turns: those.slice(-most), ...(those.length > most ? { next: those.at(-most).seq } : {}) });
+    const latest = (those) => ({
+      turns: those.slice(-most),
+      ...(those.length > most ? { next: those.at(-most).seq } : {}),
+    });
     if (query.has("latest")) return latest(turns);
     if (query.has("before")) return latest(turns.filter((turn) => turn.seq < Number(query.get("before"))));
     const later = turns.filter((turn) => turn.seq > Number(query.get("after") ?? 0));
@@ -197,7 +240,18 @@ export class Stub {
     return this.turns
       .filter((turn) => turn.role === "bot")
       .slice(-30)
-      .map((turn, index) => ({ audit_id: index + 1, at: turn.at, tenant_id: "local", user_id: "dev", actor: "extension:studio", app_id: "studio", action: "chat.inject", target: turn.turn_id, outcome: index % 7 === 3 ? "refused" : "done", ...(index % 7 === 3 ? { detail: "The chat belongs to another user." } : {}) }));
+      .map((turn, index) => ({
+        audit_id: index + 1,
+        at: turn.at,
+        tenant_id: "local",
+        user_id: "dev",
+        actor: "extension:studio",
+        app_id: "studio",
+        action: "chat.inject",
+        target: turn.turn_id,
+        outcome: index % 7 === 3 ? "refused" : "done",
+        ...(index % 7 === 3 ? { detail: "The chat belongs to another user." } : {}),
+      }));
   }
 }
 
@@ -206,13 +260,25 @@ function write(stream, { seq, name, data }) {
 }
 
 /** JSON in which the parameters of a turn are the text that `written` gives: its numbers are as they were sent. */
-const asWritten = (body) => JSON.stringify(body, (key, value) => (key === "written" ? undefined : value?.written ? { ...value, written: undefined, params: `raw:${value.written}` } : value)).replace(/"raw:((?:[^"\\]|\\.)*)"/g, (_, text) => JSON.parse(`"${text}"`));
+const asWritten = (body) =>
+  JSON.stringify(body, (key, value) =>
+    key === "written"
+      ? undefined
+      : value?.written
+        ? { ...value, written: undefined, params: `raw:${value.written}` }
+        : value,
+  ).replace(/"raw:((?:[^"\\]|\\.)*)"/g, (_, text) => JSON.parse(`"${text}"`));
 
 async function asset(path, response) {
   const name = path === "/" ? "shell.html" : path.slice("/page/".length);
   try {
     const body = await readFile(fileURLToPath(new URL(name, PAGE)));
-    response.writeHead(200, { "content-type": TYPES[name.split(".").pop()], "content-security-policy": CSP, "x-content-type-options": "nosniff", date: new Date().toUTCString() });
+    response.writeHead(200, {
+      "content-type": TYPES[name.split(".").pop()],
+      "content-security-policy": CSP,
+      "x-content-type-options": "nosniff",
+      date: new Date().toUTCString(),
+    });
     response.end(body);
   } catch {
     response.writeHead(404).end();

@@ -12,9 +12,61 @@ export function random(seed) {
   };
 }
 
-const NAMES = ["text", "count", "meta", "rows", "kind", "a.b", "__proto__", "toString", "constructor", "", "größe", "1", "Ä b", "x\ny"];
-const TEXTS = ["", " ", "red", "5", "null", "true", '"quoted"', "{", "[1", "{\"a\":1}", "two\nlines", "tab\there", "\r\n", "日本", "\u202eabc", "0x10", "1e5", " padded ", "x".repeat(50)];
-const NUMBERS = ["0", "-0", "1", "-7", "5.0", "1e2", "0.1", "0.10", "9007199254740993", "18446744073709551615", "-9223372036854775808", "1.7976931348623157e309", "123456789.123456789123", "1e-400", "0.30000000000000004", "100000000000000000000"];
+const NAMES = [
+  "text",
+  "count",
+  "meta",
+  "rows",
+  "kind",
+  "a.b",
+  "__proto__",
+  "toString",
+  "constructor",
+  "",
+  "größe",
+  "1",
+  "Ä b",
+  "x\ny",
+];
+const TEXTS = [
+  "",
+  " ",
+  "red",
+  "5",
+  "null",
+  "true",
+  '"quoted"',
+  "{",
+  "[1",
+  '{"a":1}',
+  "two\nlines",
+  "tab\there",
+  "\r\n",
+  "日本",
+  "\u202eabc",
+  "0x10",
+  "1e5",
+  " padded ",
+  "x".repeat(50),
+];
+const NUMBERS = [
+  "0",
+  "-0",
+  "1",
+  "-7",
+  "5.0",
+  "1e2",
+  "0.1",
+  "0.10",
+  "9007199254740993",
+  "18446744073709551615",
+  "-9223372036854775808",
+  "1.7976931348623157e309",
+  "123456789.123456789123",
+  "1e-400",
+  "0.30000000000000004",
+  "100000000000000000000",
+];
 
 export class Cases {
   constructor(seed) {
@@ -57,7 +109,10 @@ export class Cases {
   shape(depth) {
     const made = this.plainShape(depth);
     if (!this.chance(0.2)) return made;
-    return { schema: { anyOf: [made.schema, { type: "null" }], default: null }, value: () => (this.chance(0.3) ? "null" : made.value()) };
+    return {
+      schema: { anyOf: [made.schema, { type: "null" }], default: null },
+      value: () => (this.chance(0.3) ? "null" : made.value()),
+    };
   }
 
   plainShape(depth) {
@@ -67,7 +122,13 @@ export class Cases {
   }
 
   string() {
-    return { schema: { type: "string", ...this.pick([{}, {}, { minLength: 1 }, { maxLength: 30 }, { maxLength: 300 }, { default: "x" }]) }, value: () => JSON.stringify(this.pick(TEXTS)) };
+    return {
+      schema: {
+        type: "string",
+        ...this.pick([{}, {}, { minLength: 1 }, { maxLength: 30 }, { maxLength: 300 }, { default: "x" }]),
+      },
+      value: () => JSON.stringify(this.pick(TEXTS)),
+    };
   }
 
   format() {
@@ -83,19 +144,33 @@ export class Cases {
   }
 
   integer() {
-    return { schema: { type: "integer", ...this.pick([{}, { minimum: 0 }, { minimum: 1, maximum: 9 }, { default: 3 }]) }, value: () => this.pick(NUMBERS) };
+    return {
+      schema: { type: "integer", ...this.pick([{}, { minimum: 0 }, { minimum: 1, maximum: 9 }, { default: 3 }]) },
+      value: () => this.pick(NUMBERS),
+    };
   }
 
   number() {
-    return { schema: { type: "number", ...this.pick([{}, { exclusiveMinimum: 0 }, { multipleOf: 0.5 }, { default: 0.5 }]) }, value: () => this.pick(NUMBERS) };
+    return {
+      schema: { type: "number", ...this.pick([{}, { exclusiveMinimum: 0 }, { multipleOf: 0.5 }, { default: 0.5 }]) },
+      value: () => this.pick(NUMBERS),
+    };
   }
 
   boolean() {
-    return { schema: { type: "boolean", ...this.pick([{}, { default: true }, { default: false }]) }, value: () => this.pick(["true", "false"]) };
+    return {
+      schema: { type: "boolean", ...this.pick([{}, { default: true }, { default: false }]) },
+      value: () => this.pick(["true", "false"]),
+    };
   }
 
   enum() {
-    const values = this.pick([["low", "high"], ["a", "b", "c", "d", "e", "f"], [1, 2, 3], ["x", 1, null]]);
+    const values = this.pick([
+      ["low", "high"],
+      ["a", "b", "c", "d", "e", "f"],
+      [1, 2, 3],
+      ["x", 1, null],
+    ]);
     return { schema: { enum: values }, value: () => (this.chance(0.1) ? '"gone"' : JSON.stringify(this.pick(values))) };
   }
 
@@ -113,59 +188,132 @@ export class Cases {
 
   struct(fields, more, extra) {
     const properties = this.object(fields.map(({ name, schema }) => [name, JSON.stringify(schema)]));
-    const schema = { type: "object", title: "Thing", properties: JSON.parse(properties), required: fields.filter((one) => one.required).map((one) => one.name), ...more };
-    const value = () => this.object([...fields.filter((one) => one.required || this.chance(0.6)).map(({ name, value }) => [name, value()]), ...(this.chance(extra) ? [[this.pick(NAMES), this.anything(2)], ["more", this.anything(1)]] : [])]);
+    const schema = {
+      type: "object",
+      title: "Thing",
+      properties: JSON.parse(properties),
+      required: fields.filter((one) => one.required).map((one) => one.name),
+      ...more,
+    };
+    const value = () =>
+      this.object([
+        ...fields.filter((one) => one.required || this.chance(0.6)).map(({ name, value }) => [name, value()]),
+        ...(this.chance(extra)
+          ? [
+              [this.pick(NAMES), this.anything(2)],
+              ["more", this.anything(1)],
+            ]
+          : []),
+      ]);
     return { schema, value };
   }
 
   /** An object whose schema names no other keys; some values have one all the same. */
   fieldsObject(depth) {
-    return this.struct(this.fields(depth, this.some(NAMES).slice(0, 4)), this.pick([{}, { additionalProperties: false }]), 0.2);
+    return this.struct(
+      this.fields(depth, this.some(NAMES).slice(0, 4)),
+      this.pick([{}, { additionalProperties: false }]),
+      0.2,
+    );
   }
 
   open(depth) {
-    const more = this.pick([{ additionalProperties: true }, { additionalProperties: { type: "integer" } }, { patternProperties: { "^x": { type: "string" } } }]);
+    const more = this.pick([
+      { additionalProperties: true },
+      { additionalProperties: { type: "integer" } },
+      { patternProperties: { "^x": { type: "string" } } },
+    ]);
     return this.struct(this.fields(depth, this.some(NAMES).slice(0, 3)), more, 0.8);
   }
 
   list(depth) {
     const item = this.shape(depth);
-    return { schema: { type: "array", items: item.schema, ...this.pick([{}, { minItems: 1 }, { maxItems: 2 }, { default: [] }]) }, value: () => `[${Array.from({ length: this.below(4) }, () => item.value()).join(",")}]` };
+    return {
+      schema: {
+        type: "array",
+        items: item.schema,
+        ...this.pick([{}, { minItems: 1 }, { maxItems: 2 }, { default: [] }]),
+      },
+      value: () => `[${Array.from({ length: this.below(4) }, () => item.value()).join(",")}]`,
+    };
   }
 
   set() {
-    return { schema: { type: "array", uniqueItems: true, items: { enum: ["dns", "ssl", "mail"] } }, value: () => JSON.stringify(this.pick([[], ["ssl", "dns"], ["dns", "dns"], ["gone"]])) };
+    return {
+      schema: { type: "array", uniqueItems: true, items: { enum: ["dns", "ssl", "mail"] } },
+      value: () => JSON.stringify(this.pick([[], ["ssl", "dns"], ["dns", "dns"], ["gone"]])),
+    };
   }
 
   tuple(depth) {
     const parts = [this.shape(depth), this.shape(depth)];
-    return { schema: { type: "array", prefixItems: parts.map((part) => part.schema), minItems: 2, maxItems: 2 }, value: () => `[${(this.chance(0.1) ? parts.slice(1) : parts).map((part) => part.value()).join(",")}]` };
+    return {
+      schema: { type: "array", prefixItems: parts.map((part) => part.schema), minItems: 2, maxItems: 2 },
+      value: () => `[${(this.chance(0.1) ? parts.slice(1) : parts).map((part) => part.value()).join(",")}]`,
+    };
   }
 
   map(depth) {
     const item = this.shape(depth);
-    return { schema: { type: "object", additionalProperties: item.schema }, value: () => this.object(this.some(NAMES).slice(0, 4).map((name) => [name, item.value()])) };
+    return {
+      schema: { type: "object", additionalProperties: item.schema },
+      value: () =>
+        this.object(
+          this.some(NAMES)
+            .slice(0, 4)
+            .map((name) => [name, item.value()]),
+        ),
+    };
   }
 
   free() {
-    return { schema: this.pick([{ type: "object" }, { type: "object", additionalProperties: true, title: "Meta" }, { type: "object", title: "Meta", additionalProperties: {} }]), value: () => this.object(this.some(NAMES).slice(0, 4).map((name) => [name, this.anything(2)])) };
+    return {
+      schema: this.pick([
+        { type: "object" },
+        { type: "object", additionalProperties: true, title: "Meta" },
+        { type: "object", title: "Meta", additionalProperties: {} },
+      ]),
+      value: () =>
+        this.object(
+          this.some(NAMES)
+            .slice(0, 4)
+            .map((name) => [name, this.anything(2)]),
+        ),
+    };
   }
 
   tagged(depth) {
     const one = (tag) => {
       const made = this.struct(this.fields(depth, [`${tag}_one`, `${tag}_two`]), {}, 0.2);
-      const schema = { ...made.schema, properties: { kind: { const: tag, type: "string" }, ...made.schema.properties }, required: ["kind", ...made.schema.required] };
-      return { schema, value: () => made.value().replace("{", `{"kind":"${tag}"${made.value === undefined ? "" : ","}`).replace(",}", "}") };
+      const schema = {
+        ...made.schema,
+        properties: { kind: { const: tag, type: "string" }, ...made.schema.properties },
+        required: ["kind", ...made.schema.required],
+      };
+      return {
+        schema,
+        value: () =>
+          made
+            .value()
+            .replace("{", `{"kind":"${tag}"${made.value === undefined ? "" : ","}`)
+            .replace(",}", "}"),
+      };
     };
     const both = [one("circle"), one("box")];
     const flat = this.chance(0.3);
     const outer = flat ? { type: "object", properties: { name: { type: "string" } }, required: ["name"] } : {};
-    return { schema: { ...outer, oneOf: both.map((made) => made.schema) }, value: () => (flat ? this.pick(both).value().replace("{", '{"name":"n",') : this.pick(both).value()) };
+    return {
+      schema: { ...outer, oneOf: both.map((made) => made.schema) },
+      value: () => (flat ? this.pick(both).value().replace("{", '{"name":"n",') : this.pick(both).value()),
+    };
   }
 
   untagged(depth) {
     const both = [this.plainShape(depth), this.plainShape(depth)];
-    return { schema: { anyOf: both.map((made) => made.schema) }, value: () => (this.chance(0.1) ? this.anything(1) : this.pick(both).value()) };
+    return {
+      schema: { anyOf: both.map((made) => made.schema) },
+      value: () => (this.chance(0.1) ? this.anything(1) : this.pick(both).value()),
+    };
   }
 }
 

@@ -13,7 +13,9 @@ withStub();
 /** Fills a form with each value and reads it again: [schema, value, read] of those that differ. */
 const fillAll = (page, all) =>
   page.evaluate(async (all) => {
-    const [{ control }, { describe }, { parse, same, write }] = await Promise.all(["fields", "schema", "numbers"].map((name) => import(`/page/${name}.js`)));
+    const [{ control }, { describe }, { parse, same, write }] = await Promise.all(
+      ["fields", "schema", "numbers"].map((name) => import(`/page/${name}.js`)),
+    );
     const differing = [];
     for (const { schema, text } of all) {
       const value = parse(text, true);
@@ -35,7 +37,8 @@ const withoutRaw = () => {
 describe("forms", () => {
   test("what a form is filled with is what it sends", async () => {
     const page = await opened();
-    for (let seed = 1; seed <= 4; seed += 1) assert.deepEqual(await fillAll(page, cases(seed, 400)), [], `seed ${seed}`);
+    for (let seed = 1; seed <= 4; seed += 1)
+      assert.deepEqual(await fillAll(page, cases(seed, 400)), [], `seed ${seed}`);
   });
 
   test("the same in a browser without exact numbers", async () => {
@@ -43,12 +46,17 @@ describe("forms", () => {
     await page.addInitScript(withoutRaw);
     await page.goto(stub.url);
     await open.state("live");
-    for (let seed = 11; seed <= 12; seed += 1) assert.deepEqual(await fillAll(page, cases(seed, 400)), [], `seed ${seed}`);
+    for (let seed = 11; seed <= 12; seed += 1)
+      assert.deepEqual(await fillAll(page, cases(seed, 400)), [], `seed ${seed}`);
   });
 
-  for (const [name, script] of [["with", null], ["without", withoutRaw]]) {
+  for (const [name, script] of [
+    ["with", null],
+    ["without", withoutRaw],
+  ]) {
     test(`an edited call keeps every number as it was, ${name} exact numbers in the browser`, async () => {
-      const text = '{"limit":7,"ratio":5.0,"big":9007199254740993,"meta":{"color":"red","id":18446744073709551615,"price":0.10,"deep":{"e":1e2,"pi":3.14159265358979323846}}}';
+      const text =
+        '{"limit":7,"ratio":5.0,"big":9007199254740993,"meta":{"color":"red","id":18446744073709551615,"price":0.10,"deep":{"e":1e2,"pi":3.14159265358979323846}}}';
       stub.turn({ role: "user", text: "edit_all", function: "edit_all", call_id: "call_1", written: text });
       const page = await openAt("about:blank");
       if (script) await page.addInitScript(script);
@@ -66,7 +74,10 @@ describe("forms", () => {
     stub.asked("edit_all", { limit: 5, meta: { color: "red", size: 3 } }, DONE);
     await page.getByRole("button", { name: "Edit and run Edit all" }).click();
     const meta = page.getByRole("group", { name: "Meta" });
-    assert.deepEqual(await meta.getByLabel("Name").evaluateAll((all) => all.map((one) => one.value)), ["color", "size"]);
+    assert.deepEqual(await meta.getByLabel("Name").evaluateAll((all) => all.map((one) => one.value)), [
+      "color",
+      "size",
+    ]);
     assert.deepEqual(await meta.getByLabel("Value").evaluateAll((all) => all.map((one) => one.value)), ["red", "3"]);
     await meta.getByLabel("Value").nth(1).fill("[1, true]");
     await meta.getByRole("button", { name: "Remove entry 1" }).click();

@@ -10,11 +10,28 @@ import { forgetHosts } from "./pictures.js";
 /** Fills the menu of the top bar, a `details`; `notice(..)` says what went wrong. */
 export function accountMenu(el, user, notice) {
   const name = user.email ?? user.id;
-  const button = h("button", { type: "button", class: "quiet", onclick: () => signOut(button, notice) }, icon("key"), "Sign out");
+  const button = h(
+    "button",
+    { type: "button", class: "quiet", onclick: () => signOut(button, notice) },
+    icon("key"),
+    "Sign out",
+  );
   refill(
     el,
-    h("summary", { class: "tool", title: `Signed in as ${user.id} of ${user.tenant_id}` }, icon("person"), h("span", { class: "tool-word who", id: "who" }, name), h("span", { class: "hidden" }, ", account")),
-    h("div", { class: "account-menu" }, h("p", { class: "help" }, "Signed in as ", h("strong", null, name), " of ", h("strong", null, user.tenant_id)), button, h("p", { class: "help" }, "Running work goes on. A link from the terminal opens this page again.")),
+    h(
+      "summary",
+      { class: "tool", title: `Signed in as ${user.id} of ${user.tenant_id}` },
+      icon("person"),
+      h("span", { class: "tool-word who", id: "who" }, name),
+      h("span", { class: "hidden" }, ", account"),
+    ),
+    h(
+      "div",
+      { class: "account-menu" },
+      h("p", { class: "help" }, "Signed in as ", h("strong", null, name), " of ", h("strong", null, user.tenant_id)),
+      button,
+      h("p", { class: "help" }, "Running work goes on. A link from the terminal opens this page again."),
+    ),
   );
   const close = () => {
     const held = el.contains(document.activeElement);

@@ -11,23 +11,57 @@ import { humanise, time } from "./words.js";
 export function actionOf(action) {
   const given = action !== null && typeof action === "object" ? action : {};
   const isObject = (value) => value !== null && typeof value === "object" && !Array.isArray(value);
-  if (given.action === "call" && typeof given.function === "string") return { kind: "call", fn: given.function, params: isObject(given.params) ? given.params : {}, word: humanise(given.function) };
+  if (given.action === "call" && typeof given.function === "string")
+    return {
+      kind: "call",
+      fn: given.function,
+      params: isObject(given.params) ? given.params : {},
+      word: humanise(given.function),
+    };
   if (given.action === "open" && urlOf(String(given.url))) return { kind: "open", url: given.url, word: "Open" };
-  const why = { navigate: "It leads to a panel, which this page does not have.", send: "It writes into the chat for you, which this page does not do." }[given.action];
+  const why = {
+    navigate: "It leads to a panel, which this page does not have.",
+    send: "It writes into the chat for you, which this page does not do.",
+  }[given.action];
   return { kind: "none", why: why ?? "It has no action that this page knows.", word: "Open" };
 }
 
-const VARIANTS = { primary: "primary small", danger: "secondary small danger", destructive: "secondary small danger", link: "link", ghost: "quiet small" };
+const VARIANTS = {
+  primary: "primary small",
+  danger: "secondary small danger",
+  destructive: "secondary small danger",
+  link: "link",
+  ghost: "quiet small",
+};
 
 /** A button of a tree. */
 export function button({ label, variant, on_click: click, disabled, confirm }, at, extra = {}) {
   const action = actionOf(extra.action ?? click);
   const words = at.text(label) || action.word;
   const look = VARIANTS[variant] ?? "secondary small";
-  if (action.kind === "open" && !disabled) return h("a", { class: look, href: action.url, target: "_blank", rel: "noopener noreferrer" }, words, icon("external"), h("span", { class: "hidden" }, "(opens in a new tab)"));
+  if (action.kind === "open" && !disabled)
+    return h(
+      "a",
+      { class: look, href: action.url, target: "_blank", rel: "noopener noreferrer" },
+      words,
+      icon("external"),
+      h("span", { class: "hidden" }, "(opens in a new tab)"),
+    );
   const can = action.kind === "call" && !disabled && at.acts.has(at.appId, action.fn);
-  const why = disabled ? null : action.kind === "none" ? action.why : can ? null : `The function ${action.fn} is not loaded.`;
-  if (!can) return h("button", { type: "button", class: look, disabled: true, title: why }, words, why && h("span", { class: "hidden" }, `. ${why}`));
+  const why = disabled
+    ? null
+    : action.kind === "none"
+      ? action.why
+      : can
+        ? null
+        : `The function ${action.fn} is not loaded.`;
+  if (!can)
+    return h(
+      "button",
+      { type: "button", class: look, disabled: true, title: why },
+      words,
+      why && h("span", { class: "hidden" }, `. ${why}`),
+    );
   return runs({ words, look, confirm, fn: action.fn, params: () => action.params }, at);
 }
 
@@ -45,8 +79,24 @@ export function runs({ words, look, type = "button", confirm, fn, params }, at) 
     refill(press, h("span", { class: "spinner", "aria-hidden": "true" }), words);
     const { done, message, form } = await at.acts.call(at.appId, fn, given, confirm && at.text(confirm));
     idle();
-    const open = form && h("button", { type: "button", class: "link", onclick: () => at.acts.edit({ app_id: at.appId, function: fn, params: given }) }, "Open the form");
-    refill(said, done && icon("check"), done ? ` Asked at ${time(new Date().toISOString())}` : message, open && " ", open);
+    const open =
+      form &&
+      h(
+        "button",
+        {
+          type: "button",
+          class: "link",
+          onclick: () => at.acts.edit({ app_id: at.appId, function: fn, params: given }),
+        },
+        "Open the form",
+      );
+    refill(
+      said,
+      done && icon("check"),
+      done ? ` Asked at ${time(new Date().toISOString())}` : message,
+      open && " ",
+      open,
+    );
     said.classList.toggle("field-error", Boolean(message));
   });
   return h("span", { class: "ui-act" }, press, said);
@@ -55,7 +105,21 @@ export function runs({ words, look, type = "button", confirm, fn, params }, at) 
 /** The small buttons at the end of a row: `[{label?, icon?, on_click, confirm?}]`. */
 export function rowActions(actions, at) {
   if (!Array.isArray(actions) || !actions.length) return null;
-  return h("span", { class: "ui-h gap-1" }, actions.map((one) => button({ label: one.label ?? actionOf(one.on_click ?? one.action).word, variant: "secondary", on_click: one.on_click ?? one.action, confirm: one.confirm }, at)));
+  return h(
+    "span",
+    { class: "ui-h gap-1" },
+    actions.map((one) =>
+      button(
+        {
+          label: one.label ?? actionOf(one.on_click ?? one.action).word,
+          variant: "secondary",
+          on_click: one.on_click ?? one.action,
+          confirm: one.confirm,
+        },
+        at,
+      ),
+    ),
+  );
 }
 
 /** A link of a tree: an address, or an action that looks like one. */

@@ -46,7 +46,8 @@ export class Announcer {
     const step = Math.floor((task.percent ?? 0) / MILESTONE) * MILESTONE;
     const before = this.told.get(task.task_id) ?? 0;
     this.told.set(task.task_id, Math.max(step, before));
-    if (step > before && step < 100) this.say(`${humanise(task.name)}: ${step} percent${task.message ? `, ${task.message}` : ""}`);
+    if (step > before && step < 100)
+      this.say(`${humanise(task.name)}: ${step} percent${task.message ? `, ${task.message}` : ""}`);
   }
 }
 

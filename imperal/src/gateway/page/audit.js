@@ -17,11 +17,27 @@ export class Audit {
     this.rows = []; // newest first
     this.only = "all";
     this.room = ROOM;
-    this.buttons = new Map(["all", ...Object.keys(OUTCOMES)].map((key) => [key, h("button", { type: "button", class: "filter", onclick: () => this.choose(key) })]));
+    this.buttons = new Map(
+      ["all", ...Object.keys(OUTCOMES)].map((key) => [
+        key,
+        h("button", { type: "button", class: "filter", onclick: () => this.choose(key) }),
+      ]),
+    );
     this.body = h("div", { class: "audit-body" });
     this.checkBox = h("div", { class: "check-audit" });
-    this.el = h("div", { class: "audit" }, this.checkBox, h("div", { class: "filters", role: "group", "aria-label": "Which entries" }, [...this.buttons.values()]), this.body);
-    this.showCheck("plain", "shield", "Is the trail whole?", "Each entry is chained to the one before it. Checking finds one that was altered or taken away.");
+    this.el = h(
+      "div",
+      { class: "audit" },
+      this.checkBox,
+      h("div", { class: "filters", role: "group", "aria-label": "Which entries" }, [...this.buttons.values()]),
+      this.body,
+    );
+    this.showCheck(
+      "plain",
+      "shield",
+      "Is the trail whole?",
+      "Each entry is chained to the one before it. Checking finds one that was altered or taken away.",
+    );
   }
 
   choose(key) {
@@ -51,8 +67,19 @@ export class Audit {
   showCheck(tone, sign, word, help, busy = false) {
     const held = this.checkBox.contains(document.activeElement);
     this.checkBox.className = `check-audit ${tone}`;
-    const button = h("button", { type: "button", class: "secondary small", "aria-disabled": busy || null, onclick: () => busy || this.check() }, busy && h("span", { class: "spinner", "aria-hidden": "true" }), tone === "plain" ? "Check" : "Check again");
-    refill(this.checkBox, h("span", { class: `tile ${tone}`, "aria-hidden": "true" }, icon(sign)), h("span", { class: "check-word", role: "status" }, word), h("p", { class: "help" }, help), button);
+    const button = h(
+      "button",
+      { type: "button", class: "secondary small", "aria-disabled": busy || null, onclick: () => busy || this.check() },
+      busy && h("span", { class: "spinner", "aria-hidden": "true" }),
+      tone === "plain" ? "Check" : "Check again",
+    );
+    refill(
+      this.checkBox,
+      h("span", { class: `tile ${tone}`, "aria-hidden": "true" }, icon(sign)),
+      h("span", { class: "check-word", role: "status" }, word),
+      h("p", { class: "help" }, help),
+      button,
+    );
     if (held) button.focus();
   }
 
@@ -62,8 +89,20 @@ export class Audit {
       const { rows, users, broken } = await get("/v1/audit/check");
       const read = `${rows.toLocaleString()} ${rows === 1 ? "entry" : "entries"}${users > 1 ? ` of ${count(users, "user")}` : ""}, checked at ${time(new Date().toISOString())}.`;
       if (!broken) this.showCheck("good", "audit", "The trail is whole.", read);
-      else if (broken.audit_id === undefined) this.showCheck("bad", "alert", "Entries at the end are missing.", `The trail of ${broken.user_id} is shorter than it was. ${read}`);
-      else this.showCheck("bad", "alert", `Entry ${broken.audit_id} is not as it was written.`, `Or one before it was taken away or put in, in the trail of ${broken.user_id}. ${read}`);
+      else if (broken.audit_id === undefined)
+        this.showCheck(
+          "bad",
+          "alert",
+          "Entries at the end are missing.",
+          `The trail of ${broken.user_id} is shorter than it was. ${read}`,
+        );
+      else
+        this.showCheck(
+          "bad",
+          "alert",
+          `Entry ${broken.audit_id} is not as it was written.`,
+          `Or one before it was taken away or put in, in the trail of ${broken.user_id}. ${read}`,
+        );
     } catch (error) {
       this.showCheck("bad", "alert", "The trail could not be checked.", explain(error));
     }
@@ -77,7 +116,16 @@ export class Audit {
     }
     const rows = this.rows.filter((row) => this.only === "all" || row.outcome === this.only);
     if (!rows.length) {
-      refill(this.body, h("p", { class: "help" }, this.rows.length ? "No entry has this outcome." : "No entries yet. Every delivery into the chat, every cancel and every refused attempt is written down here."));
+      refill(
+        this.body,
+        h(
+          "p",
+          { class: "help" },
+          this.rows.length
+            ? "No entry has this outcome."
+            : "No entries yet. Every delivery into the chat, every cancel and every refused attempt is written down here.",
+        ),
+      );
       return;
     }
     const days = [];
@@ -86,10 +134,22 @@ export class Audit {
       if (days.at(-1)?.key !== key) days.push({ key, name: dayName(row.at), rows: [] });
       days.at(-1).rows.push(row);
     }
-    const more = h("button", { type: "button", class: "secondary small", onclick: () => ((this.room += ROOM), this.show()) }, icon("down"), "Show older entries");
+    const more = h(
+      "button",
+      { type: "button", class: "secondary small", onclick: () => ((this.room += ROOM), this.show()) },
+      icon("down"),
+      "Show older entries",
+    );
     refill(
       this.body,
-      days.map((day) => [h("h3", { class: "audit-day" }, day.name), h("ul", { class: "bare audit-rows" }, day.rows.map((row) => this.row(row)))]),
+      days.map((day) => [
+        h("h3", { class: "audit-day" }, day.name),
+        h(
+          "ul",
+          { class: "bare audit-rows" },
+          day.rows.map((row) => this.row(row)),
+        ),
+      ]),
       rows.length > this.room ? more : h("p", { class: "help" }, "That is all of it."),
     );
   }
@@ -103,7 +163,9 @@ export class Audit {
       h("span", { class: `tile ${tone}`, "aria-hidden": "true" }, icon(sign)),
       h("span", { class: "sentence" }, sentence),
       h("time", { datetime: row.at, title: fullTime(row.at) }, time(row.at)),
-      row.detail && !said && h("span", { class: "detail help" }, row.detail.replace(/[0-9a-f]{8}-[0-9a-f-]{27}/gi, short)),
+      row.detail &&
+        !said &&
+        h("span", { class: "detail help" }, row.detail.replace(/[0-9a-f]{8}-[0-9a-f-]{27}/gi, short)),
       h(
         "span",
         { class: "facts" },
@@ -120,17 +182,50 @@ export class Audit {
   read({ action, actor, outcome, target, app_id: appId, detail = "" }) {
     const [kind, name] = [actor.slice(0, actor.indexOf(":") + 1), actor.slice(actor.indexOf(":") + 1)];
     const you = actor === `user:${this.userId}`;
-    const who = you ? "You" : kind === "extension:" ? this.nameOf(name) : actor === "service" ? `A service${appId ? ` of ${this.nameOf(appId)}` : ""}` : actor === "platform" ? "The platform" : kind === "user:" ? name : actor;
+    const who = you
+      ? "You"
+      : kind === "extension:"
+        ? this.nameOf(name)
+        : actor === "service"
+          ? `A service${appId ? ` of ${this.nameOf(appId)}` : ""}`
+          : actor === "platform"
+            ? "The platform"
+            : kind === "user:"
+              ? name
+              : actor;
     const seeTurn = outcome === "done" && target ? () => this.reveal.turn(target) : null;
     const ended = /^outcome(?: of task \S+)?: (\S+)$/.exec(detail);
-    if (action === "chat.inject" && outcome === "refused") return { sentence: `${who} tried to write into a chat and ${you ? "were" : "was"} refused`, sign: "lock" };
-    if (action === "chat.inject" && outcome === "critical") return { sentence: `${who} broke its contract; you were told`, sign: "alert", see: seeTurn };
-    if (action === "chat.inject" && ended) return { sentence: `${who} delivered an outcome: ${stateWord(ended[1]).word.toLowerCase()}`, sign: "message", see: seeTurn, said: true };
-    if (action === "chat.inject") return { sentence: `${who} put a message into the chat`, sign: "message", see: seeTurn };
-    if (action === "task.cancel" && outcome === "done") return { sentence: `${who} asked a task to stop`, sign: "stop", see: target ? () => this.reveal.task(target) : null };
-    if (action === "task.cancel") return { sentence: `${who} tried to cancel a task of another user and ${you ? "were" : "was"} refused`, sign: "lock" };
-    if (action === "task.read") return { sentence: `${who} tried to see a task of another user and ${you ? "were" : "was"} refused`, sign: "lock" };
-    if (action === "page.link") return { sentence: `${who} tried to make a link to the page and ${you ? "were" : "was"} refused`, sign: "lock" };
+    if (action === "chat.inject" && outcome === "refused")
+      return { sentence: `${who} tried to write into a chat and ${you ? "were" : "was"} refused`, sign: "lock" };
+    if (action === "chat.inject" && outcome === "critical")
+      return { sentence: `${who} broke its contract; you were told`, sign: "alert", see: seeTurn };
+    if (action === "chat.inject" && ended)
+      return {
+        sentence: `${who} delivered an outcome: ${stateWord(ended[1]).word.toLowerCase()}`,
+        sign: "message",
+        see: seeTurn,
+        said: true,
+      };
+    if (action === "chat.inject")
+      return { sentence: `${who} put a message into the chat`, sign: "message", see: seeTurn };
+    if (action === "task.cancel" && outcome === "done")
+      return {
+        sentence: `${who} asked a task to stop`,
+        sign: "stop",
+        see: target ? () => this.reveal.task(target) : null,
+      };
+    if (action === "task.cancel")
+      return {
+        sentence: `${who} tried to cancel a task of another user and ${you ? "were" : "was"} refused`,
+        sign: "lock",
+      };
+    if (action === "task.read")
+      return {
+        sentence: `${who} tried to see a task of another user and ${you ? "were" : "was"} refused`,
+        sign: "lock",
+      };
+    if (action === "page.link")
+      return { sentence: `${who} tried to make a link to the page and ${you ? "were" : "was"} refused`, sign: "lock" };
     return { sentence: `${who}: ${action}`, sign: outcome === "done" ? "info" : "alert" };
   }
 }

@@ -96,7 +96,11 @@ export class Calls {
 /** What a failed call means for whoever made it. */
 export function explain(error) {
   if (!(error instanceof ApiError)) return "Something went wrong in this page. Reload it and try again.";
-  if (error.status === 0) return `${error.message} Nothing you wrote is lost, and sending it again from here cannot run it twice.`;
-  if (error.status === 401) return "The session has ended. The command link of the extension prints a fresh link to this page.";
-  return error.field && !error.message.includes(error.field) ? `${humanise(error.field)}: ${error.message}` : error.message;
+  if (error.status === 0)
+    return `${error.message} Nothing you wrote is lost, and sending it again from here cannot run it twice.`;
+  if (error.status === 401)
+    return "The session has ended. The command link of the extension prints a fresh link to this page.";
+  return error.field && !error.message.includes(error.field)
+    ? `${humanise(error.field)}: ${error.message}`
+    : error.message;
 }

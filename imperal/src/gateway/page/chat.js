@@ -14,7 +14,13 @@ const AT_END_PX = 60;
 export class Chat {
   constructor({ feed, scroller, list, edges, newer, acts, empty, missing }) {
     Object.assign(this, { feed, scroller, list, newer, empty, missing });
-    this.acts = { ...acts, task: (id) => feed.tasks.get(id), reveal: (callId) => this.revealCall(callId), revealReply: (callId) => this.revealReply(callId), ranAgain: (turn) => feed.ranAgain(turn) };
+    this.acts = {
+      ...acts,
+      task: (id) => feed.tasks.get(id),
+      reveal: (callId) => this.revealCall(callId),
+      revealReply: (callId) => this.revealReply(callId),
+      ranAgain: (turn) => feed.ranAgain(turn),
+    };
     this.first = 0; // the turns [first, last) of the feed are in the document
     this.last = 0;
     this.stuck = true;
@@ -29,7 +35,10 @@ export class Chat {
     feed.on("task", (task) => this.taskChanged(task));
     newer.addEventListener("click", () => this.toEnd());
     scroller.addEventListener("scroll", () => this.scrolled(), { passive: true });
-    this.sentinels = new IntersectionObserver((seen) => seen.forEach((entry) => entry.isIntersecting && this.edge(entry.target)), { root: scroller, rootMargin: "800px 0px" });
+    this.sentinels = new IntersectionObserver(
+      (seen) => seen.forEach((entry) => entry.isIntersecting && this.edge(entry.target)),
+      { root: scroller, rootMargin: "800px 0px" },
+    );
     new ResizeObserver(() => this.stuck && this.jump()).observe(list);
     new ResizeObserver(() => this.stuck && this.jump()).observe(scroller);
   }
@@ -53,7 +62,8 @@ export class Chat {
       if (this.stuck) this.trimTop();
     }
     for (const turn of turns) if (turn.call_id) this.settle(turn.call_id);
-    if (turns.some((turn) => turn.role === "user")) this.list.querySelectorAll(".way-out").forEach((el) => el.dispatchEvent(new Event("asked")));
+    if (turns.some((turn) => turn.role === "user"))
+      this.list.querySelectorAll(".way-out").forEach((el) => el.dispatchEvent(new Event("asked")));
     if (this.stuck && tail) this.jump();
     else {
       this.unseen += turns.filter((turn) => turn.role === "bot").length;
@@ -93,7 +103,12 @@ export class Chat {
       return turnElement(turn, this.acts);
     } catch (error) {
       console.error(error);
-      return h("li", { class: "turn bot", "data-seq": turn.seq, tabindex: "-1" }, h("article", { class: "card" }, String(turn.text)), h("div", { class: "slot" }));
+      return h(
+        "li",
+        { class: "turn bot", "data-seq": turn.seq, tabindex: "-1" },
+        h("article", { class: "card" }, String(turn.text)),
+        h("div", { class: "slot" }),
+      );
     }
   }
 
@@ -158,7 +173,11 @@ export class Chat {
       else this.extendDown();
     } catch {
       const retry = () => (this.watchEdges(), this.edges.top.replaceChildren());
-      refill(this.edges.top, "Earlier turns could not be read. ", h("button", { type: "button", class: "link", onclick: retry }, "Try again"));
+      refill(
+        this.edges.top,
+        "Earlier turns could not be read. ",
+        h("button", { type: "button", class: "link", onclick: retry }, "Try again"),
+      );
     } finally {
       this.moving = false;
     }
@@ -276,7 +295,9 @@ export class Chat {
 
   /** Where a call's task began: its reply, or the call itself where there is none. */
   revealReply(callId) {
-    return this.seek(() => callId && this.feed.asked.get(callId) && (this.feed.answered.get(callId) ?? this.feed.asked.get(callId)));
+    return this.seek(
+      () => callId && this.feed.asked.get(callId) && (this.feed.answered.get(callId) ?? this.feed.asked.get(callId)),
+    );
   }
 
   revealTurn(turnId) {

@@ -4,7 +4,13 @@
 import { h, icon, refill } from "./dom.js";
 import { lineIsUp } from "./tasks.js";
 
-const WORDS = { connecting: "Connecting…", live: "Live", reconnecting: "Reconnecting…", offline: "Offline", over: "Signed out" };
+const WORDS = {
+  connecting: "Connecting…",
+  live: "Live",
+  reconnecting: "Reconnecting…",
+  offline: "Offline",
+  over: "Signed out",
+};
 const PATIENCE_MS = 2500; // a blink is not worth interrupting anyone for
 
 export class Connection {
@@ -24,7 +30,9 @@ export class Connection {
     this.state = state;
     this.sign.dataset.state = state;
     this.sign.querySelector(".label").textContent = WORDS[state];
-    this.sign.title = { live: "What happens appears here at once.", over: "See the notice above." }[state] ?? "Select to try now. Nothing is lost meanwhile: whatever happened is fetched afterwards.";
+    this.sign.title =
+      { live: "What happens appears here at once.", over: "See the notice above." }[state] ??
+      "Select to try now. Nothing is lost meanwhile: whatever happened is fetched afterwards.";
     lineIsUp(state === "live" || state === "connecting");
     clearTimeout(this.timer);
     if (this.down) this.timer = setTimeout(() => this.tell(), this.told ? 0 : PATIENCE_MS);
@@ -42,7 +50,12 @@ export class Connection {
     refill(
       this.strip,
       offline ? icon("alert") : h("span", { class: "spinner", "aria-hidden": "true" }),
-      h("span", null, h("strong", null, offline ? "You are offline. " : "The process does not answer. "), "Work goes on if it still runs; what happens meanwhile is fetched afterwards."),
+      h(
+        "span",
+        null,
+        h("strong", null, offline ? "You are offline. " : "The process does not answer. "),
+        "Work goes on if it still runs; what happens meanwhile is fetched afterwards.",
+      ),
       h("button", { type: "button", class: "quiet small", onclick: () => this.retry() }, "Try now"),
     );
     this.strip.hidden = false;

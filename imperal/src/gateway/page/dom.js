@@ -26,11 +26,15 @@ export function h(tag, props, ...children) {
 // Embeddings, overrides and isolates, which the page sets itself where they are needed, and characters
 // without a form that are part of no word. Marks that languages and emoji need (joiners, U+200E and
 // U+200F) stay: within an element they do no harm.
-const UNSEEN = /[\u0000-\u0008\u000b\u000c\u000e-\u001f\u007f-\u009f\u115f\u1160\u180e\u200b\u2028-\u202e\u2060-\u206f\u3164\ufeff\uffa0\ufff9-\ufffb]/;
+const UNSEEN =
+  /[\u0000-\u0008\u000b\u000c\u000e-\u001f\u007f-\u009f\u115f\u1160\u180e\u200b\u2028-\u202e\u2060-\u206f\u3164\ufeff\uffa0\ufff9-\ufffb]/;
 const EACH_UNSEEN = new RegExp(UNSEEN.source, "g");
 
 /** A text with characters that reorder or hide as their numbers. */
-export const visible = (text) => (UNSEEN.test(text) ? text.replace(EACH_UNSEEN, (c) => `<U+${c.codePointAt(0).toString(16).toUpperCase().padStart(4, "0")}>`) : text);
+export const visible = (text) =>
+  UNSEEN.test(text)
+    ? text.replace(EACH_UNSEEN, (c) => `<U+${c.codePointAt(0).toString(16).toUpperCase().padStart(4, "0")}>`)
+    : text;
 
 const WORDS = new Set(["title", "aria-label", "alt", "placeholder"]);
 
@@ -75,7 +79,8 @@ const ICONS = {
   info: "M12 4a8 8 0 1 1 0 16 8 8 0 0 1 0-16zM12 11v5M12 8v.2",
   up: "M12 19V6M6.5 11.5L12 6l5.5 5.5",
   copy: "M9 9h10.5v10.5H9zM5.5 15H4.5V4.5H15v1",
-  braces: "M9 4.5c-2 0-2.5 1-2.5 2.5v2.5C6.5 11 5.5 12 4.5 12c1 0 2 1 2 2.5V17c0 1.5.5 2.5 2.5 2.5M15 4.5c2 0 2.5 1 2.5 2.5v2.5c0 1.5 1 2.5 2 2.5-1 0-2 1-2 2.5V17c0 1.5-.5 2.5-2.5 2.5",
+  braces:
+    "M9 4.5c-2 0-2.5 1-2.5 2.5v2.5C6.5 11 5.5 12 4.5 12c1 0 2 1 2 2.5V17c0 1.5.5 2.5 2.5 2.5M15 4.5c2 0 2.5 1 2.5 2.5v2.5c0 1.5 1 2.5 2 2.5-1 0-2 1-2 2.5V17c0 1.5-.5 2.5-2.5 2.5",
   clock: "M12 4a8 8 0 1 1 0 16 8 8 0 0 1 0-16zM12 7.5V12l3 2",
   eye: "M3 12c2.2-4 5.2-6 9-6s6.8 2 9 6c-2.2 4-5.2 6-9 6s-6.8-2-9-6zM12 9.2a2.8 2.8 0 1 1 0 5.6 2.8 2.8 0 0 1 0-5.6z",
   shield: "M12 3.5l7 2.5v5.5c0 4.2-2.8 7.4-7 9-4.2-1.6-7-4.8-7-9V6z",

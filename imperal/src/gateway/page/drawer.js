@@ -13,14 +13,36 @@ export class Drawer {
   constructor(dialog, views) {
     Object.assign(this, { dialog, views });
     this.tabs = TABS.map(([key, word]) =>
-      h("button", { type: "button", role: "tab", id: `tab-${key}`, "aria-controls": `panel-${key}`, onclick: () => this.show(key) }, word),
+      h(
+        "button",
+        {
+          type: "button",
+          role: "tab",
+          id: `tab-${key}`,
+          "aria-controls": `panel-${key}`,
+          onclick: () => this.show(key),
+        },
+        word,
+      ),
     );
-    this.panels = TABS.map(([key]) => h("div", { role: "tabpanel", id: `panel-${key}`, "aria-labelledby": `tab-${key}`, tabindex: "0" }, views[key].el));
+    this.panels = TABS.map(([key]) =>
+      h("div", { role: "tabpanel", id: `panel-${key}`, "aria-labelledby": `tab-${key}`, tabindex: "0" }, views[key].el),
+    );
     const strip = h("div", { class: "tabs", role: "tablist", "aria-label": "Activity" }, this.tabs);
     strip.addEventListener("keydown", (event) => this.onKey(event));
     refill(
       dialog,
-      h("div", { class: "drawer-head" }, h("h2", { id: "drawer-title", class: "hidden" }, "Activity"), strip, h("button", { type: "button", class: "icon-button", "aria-label": "Close", onclick: () => this.close() }, icon("close"))),
+      h(
+        "div",
+        { class: "drawer-head" },
+        h("h2", { id: "drawer-title", class: "hidden" }, "Activity"),
+        strip,
+        h(
+          "button",
+          { type: "button", class: "icon-button", "aria-label": "Close", onclick: () => this.close() },
+          icon("close"),
+        ),
+      ),
       this.panels,
     );
     dialog.addEventListener("click", (event) => event.target === dialog && this.close());

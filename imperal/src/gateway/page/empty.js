@@ -9,21 +9,75 @@ import { humanise } from "./words.js";
 const STARTS = 3;
 
 const LESSONS = [
-  ["message", "Every call is answered here.", "What you asked stays above its answer; edit it and run it again from there."],
-  ["background", "Slow work goes on by itself.", "You get a word at once, then progress. Close the page if you like: the outcome waits for you."],
+  [
+    "message",
+    "Every call is answered here.",
+    "What you asked stays above its answer; edit it and run it again from there.",
+  ],
+  [
+    "background",
+    "Slow work goes on by itself.",
+    "You get a word at once, then progress. Close the page if you like: the outcome waits for you.",
+  ],
   ["shield", "Nothing comes in unseen.", "Each message of the extension has its entry in the audit trail."],
 ];
 
 /** The element; `open(app, fn)` opens a form. */
 export function emptyChat({ extensions }, open) {
   const all = extensions.flatMap((app) => app.functions.map((fn) => ({ app, fn })));
-  if (!all.length) return h("div", { class: "empty" }, h("div", null, h("h2", null, "No functions are loaded"), h("p", null, "The extension declares none. Put ", h("code", null, "#[chat_function]"), " on an async fn and start it again.")));
+  if (!all.length)
+    return h(
+      "div",
+      { class: "empty" },
+      h(
+        "div",
+        null,
+        h("h2", null, "No functions are loaded"),
+        h(
+          "p",
+          null,
+          "The extension declares none. Put ",
+          h("code", null, "#[chat_function]"),
+          " on an async fn and start it again.",
+        ),
+      ),
+    );
   const only = extensions.length === 1 ? extensions[0] : null;
   return h(
     "div",
     { class: "empty" },
-    h("div", { class: "hello" }, only && appIcon(only), h("h2", null, only?.name ?? "Nothing has been asked yet"), h("p", null, only?.description ?? `${extensions.length} extensions are loaded.`)),
-    h("ul", { class: "starts", "aria-label": "Begin with" }, all.slice(0, STARTS).map(({ app, fn }) => h("li", null, h("button", { type: "button", class: "start", onclick: () => open(app, fn) }, actionTile(fn.action_type), h("strong", null, humanise(fn.name)), h("span", null, fn.description))))),
-    h("ul", { class: "lessons" }, LESSONS.map(([sign, lead, more]) => h("li", null, icon(sign), h("span", null, h("strong", null, lead), " ", more)))),
+    h(
+      "div",
+      { class: "hello" },
+      only && appIcon(only),
+      h("h2", null, only?.name ?? "Nothing has been asked yet"),
+      h("p", null, only?.description ?? `${extensions.length} extensions are loaded.`),
+    ),
+    h(
+      "ul",
+      { class: "starts", "aria-label": "Begin with" },
+      all
+        .slice(0, STARTS)
+        .map(({ app, fn }) =>
+          h(
+            "li",
+            null,
+            h(
+              "button",
+              { type: "button", class: "start", onclick: () => open(app, fn) },
+              actionTile(fn.action_type),
+              h("strong", null, humanise(fn.name)),
+              h("span", null, fn.description),
+            ),
+          ),
+        ),
+    ),
+    h(
+      "ul",
+      { class: "lessons" },
+      LESSONS.map(([sign, lead, more]) =>
+        h("li", null, icon(sign), h("span", null, h("strong", null, lead), " ", more)),
+      ),
+    ),
   );
 }

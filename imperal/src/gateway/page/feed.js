@@ -122,7 +122,8 @@ export class Feed {
     for (const task of tasks) {
       const known = this.tasks.get(task.task_id);
       // what was reported while the answer was under way is newer than the answer
-      if (known && !ENDED(known) && !this.fresh.has(task.task_id)) Object.assign(known, { percent: task.percent, message: task.message });
+      if (known && !ENDED(known) && !this.fresh.has(task.task_id))
+        Object.assign(known, { percent: task.percent, message: task.message });
       this.say("task", this.keep(task));
     }
   }
@@ -169,7 +170,14 @@ export class Feed {
   ranAgain(turn) {
     const asked = this.asked.get(turn.call_id);
     if (!asked) return null;
-    const later = this.turns.filter((one) => one.role === "user" && one.seq > turn.seq && one.function === asked.function && one.app_id === asked.app_id && paramsOf(one) === paramsOf(asked));
+    const later = this.turns.filter(
+      (one) =>
+        one.role === "user" &&
+        one.seq > turn.seq &&
+        one.function === asked.function &&
+        one.app_id === asked.app_id &&
+        paramsOf(one) === paramsOf(asked),
+    );
     return later.length ? { times: later.length, last: later.at(-1) } : null;
   }
 

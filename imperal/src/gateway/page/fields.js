@@ -29,16 +29,28 @@ export function control(field, value, filled = false) {
   return !made.cannotShow && same(made.read([]), start) ? made : asJson(field, start);
 }
 
-const isLarge = (value) => value !== null && typeof value === "object" && !isExact(value) && (Array.isArray(value) ? value : Object.keys(value)).length > MANY;
+const isLarge = (value) =>
+  value !== null &&
+  typeof value === "object" &&
+  !isExact(value) &&
+  (Array.isArray(value) ? value : Object.keys(value)).length > MANY;
 
 function make(field, start, filled) {
   if (GROUPS.has(field.kind)) return groupControl(field, start, control, filled);
   if (field.kind === "constant") return constant(field, filled && start === undefined && !field.required);
-  const single = new Single(filled && start === undefined && field.kind === "boolean" && !field.required ? { ...field, fallback: undefined } : field);
+  const single = new Single(
+    filled && start === undefined && field.kind === "boolean" && !field.required
+      ? { ...field, fallback: undefined }
+      : field,
+  );
   if (start !== undefined) single.write(start);
   // A text that the browser's own control for its format cannot hold: a plain box can.
   if (single.cannotShow && field.kind === "string" && typeof start === "string") {
-    const plain = new Single({ ...field, long: field.schema.writeOnly !== true && /[\r\n]/.test(start), schema: { ...field.schema, format: undefined } });
+    const plain = new Single({
+      ...field,
+      long: field.schema.writeOnly !== true && /[\r\n]/.test(start),
+      schema: { ...field.schema, format: undefined },
+    });
     plain.write(start);
     return plain;
   }
@@ -55,7 +67,14 @@ function asJson(field, value) {
 
 /** A value that is fixed by the schema, as the tag of a variant: sent, not shown. */
 function constant(field, absent) {
-  return { el: h("span", { hidden: true }), read: () => (absent ? undefined : field.value), fail() {}, clear() {}, find: () => null, focus() {} };
+  return {
+    el: h("span", { hidden: true }),
+    read: () => (absent ? undefined : field.value),
+    fail() {},
+    clear() {},
+    find: () => null,
+    focus() {},
+  };
 }
 
 class Single {
@@ -184,7 +203,15 @@ class Problem extends Error {
 
 const KINDS = { string, integer: number, number, boolean, choice, several, json, any };
 
-const INPUT_TYPES = { email: "email", uri: "url", url: "url", date: "date", "date-time": "datetime-local", time: "time", password: "password" };
+const INPUT_TYPES = {
+  email: "email",
+  uri: "url",
+  url: "url",
+  date: "date",
+  "date-time": "datetime-local",
+  time: "time",
+  password: "password",
+};
 const PATTERNS = {
   email: [/^[^\s@]+@[^\s@]+$/, "This is not an e-mail address."],
   uri: [/^[a-z][a-z0-9+.-]*:\S+$/i, "This is not a full address, such as https://example.com."],
@@ -194,7 +221,12 @@ const PATTERNS = {
 function string(self, { schema: s, long, required }) {
   const el = long
     ? h("textarea", { id: self.id, rows: 4, spellcheck: "true" })
-    : h("input", { id: self.id, type: s.writeOnly === true ? "password" : (INPUT_TYPES[s.format] ?? "text"), autocomplete: s.writeOnly === true ? "new-password" : "off", step: s.format === "time" ? 1 : null });
+    : h("input", {
+        id: self.id,
+        type: s.writeOnly === true ? "password" : (INPUT_TYPES[s.format] ?? "text"),
+        autocomplete: s.writeOnly === true ? "new-password" : "off",
+        step: s.format === "time" ? 1 : null,
+      });
   const at = s.format === "date-time";
   return {
     el,
@@ -203,8 +235,15 @@ function string(self, { schema: s, long, required }) {
       if (el.value === "" && (el.type !== "text" || !required || s.minLength !== 0)) return undefined;
       const length = [...el.value].length;
       if (s.minLength > length) throw new Problem(`At least ${s.minLength} characters; this has ${length}.`, el.value);
-      if (s.maxLength < length) throw new Problem(`At most ${s.maxLength.toLocaleString()} characters; this has ${length.toLocaleString()}.`, el.value);
-      const [pattern, message] = (Object.hasOwn(PATTERNS, s.format === "url" ? "uri" : s.format) && PATTERNS[s.format === "url" ? "uri" : s.format]) || [];
+      if (s.maxLength < length)
+        throw new Problem(
+          `At most ${s.maxLength.toLocaleString()} characters; this has ${length.toLocaleString()}.`,
+          el.value,
+        );
+      const [pattern, message] =
+        (Object.hasOwn(PATTERNS, s.format === "url" ? "uri" : s.format) &&
+          PATTERNS[s.format === "url" ? "uri" : s.format]) ||
+        [];
       if (pattern && !pattern.test(el.value)) throw new Problem(message, el.value);
       if (s.pattern && !matches(s.pattern, el.value)) throw new Problem(`This must match ${s.pattern}`, el.value);
       return at ? new Date(el.value).toISOString() : el.value;
@@ -235,13 +274,26 @@ function matches(pattern, text) {
 /** An instant as the local wall time that `datetime-local` takes. */
 function localTime(iso) {
   const d = new Date(iso);
-  return Number.isNaN(d.getTime()) ? "" : new Date(d.getTime() - d.getTimezoneOffset() * 60_000).toISOString().slice(0, 16);
+  return Number.isNaN(d.getTime())
+    ? ""
+    : new Date(d.getTime() - d.getTimezoneOffset() * 60_000).toISOString().slice(0, 16);
 }
 
 function number(self, { kind, schema: s }) {
   const whole = kind === "integer";
-  const el = h("input", { id: self.id, type: "text", inputmode: whole ? "numeric" : "decimal", autocomplete: "off", class: "number" });
-  const bounds = Object.fromEntries(["minimum", "exclusiveMinimum", "maximum", "exclusiveMaximum", "multipleOf"].map((key) => [key, approximate(s[key])]));
+  const el = h("input", {
+    id: self.id,
+    type: "text",
+    inputmode: whole ? "numeric" : "decimal",
+    autocomplete: "off",
+    class: "number",
+  });
+  const bounds = Object.fromEntries(
+    ["minimum", "exclusiveMinimum", "maximum", "exclusiveMaximum", "multipleOf"].map((key) => [
+      key,
+      approximate(s[key]),
+    ]),
+  );
   return { el, ...numberRules(el, whole, { ...s, ...bounds }) };
 }
 
@@ -257,9 +309,12 @@ function numberRules(el, whole, s) {
       if (!form.test(text)) throw new Problem(whole ? "This must be a whole number." : "This must be a number.");
       const value = numberOf(text.replace(",", "."), !whole);
       const size = Number(text.replace(",", "."));
-      if (size < s.minimum || size <= s.exclusiveMinimum) throw new Problem(`This must be ${s.minimum === undefined ? "more than" : "at least"} ${low}.`, value);
-      if (size > s.maximum || size >= s.exclusiveMaximum) throw new Problem(`This must be ${s.maximum === undefined ? "less than" : "at most"} ${high}.`, value);
-      if (s.multipleOf && Math.abs(size / s.multipleOf - Math.round(size / s.multipleOf)) > 1e-9) throw new Problem(`This must be a multiple of ${s.multipleOf}.`, value);
+      if (size < s.minimum || size <= s.exclusiveMinimum)
+        throw new Problem(`This must be ${s.minimum === undefined ? "more than" : "at least"} ${low}.`, value);
+      if (size > s.maximum || size >= s.exclusiveMaximum)
+        throw new Problem(`This must be ${s.maximum === undefined ? "less than" : "at most"} ${high}.`, value);
+      if (s.multipleOf && Math.abs(size / s.multipleOf - Math.round(size / s.multipleOf)) > 1e-9)
+        throw new Problem(`This must be a multiple of ${s.multipleOf}.`, value);
       return value;
     },
     shows: (value) => (typeof value === "number" || isExact(value)) && (!whole || /^-?\d+$/.test(digitsOf(value))),
@@ -276,14 +331,26 @@ function range(s, low, high, whole) {
   const near = (n) => n !== undefined && Math.abs(n) < 1e9;
   const open = s.minimum === undefined && s.exclusiveMinimum !== undefined;
   const below = s.maximum === undefined && s.exclusiveMaximum !== undefined;
-  if (near(low) && near(high)) return open || below ? `${open ? "more than" : "at least"} ${low}, ${below ? "less than" : "at most"} ${high}` : `${low} to ${high}`;
-  if (near(low) && !(low === 0 && !open && /^u(int|size)/.test(s.format ?? ""))) return open ? `more than ${low}` : `${low} or more`;
+  if (near(low) && near(high))
+    return open || below
+      ? `${open ? "more than" : "at least"} ${low}, ${below ? "less than" : "at most"} ${high}`
+      : `${low} to ${high}`;
+  if (near(low) && !(low === 0 && !open && /^u(int|size)/.test(s.format ?? "")))
+    return open ? `more than ${low}` : `${low} or more`;
   if (near(high)) return below ? `less than ${high}` : `${high} or less`;
   return whole ? "a whole number" : "";
 }
 
 function boolean(self, { title, required, nullable, fallback }) {
-  if (nullable || (!required && fallback === undefined)) return select(self, [{ value: true, title: "Yes" }, { value: false, title: "No" }], false);
+  if (nullable || (!required && fallback === undefined))
+    return select(
+      self,
+      [
+        { value: true, title: "Yes" },
+        { value: false, title: "No" },
+      ],
+      false,
+    );
   const box = h("input", { id: self.id, type: "checkbox" });
   return {
     el: h("label", { class: "check" }, box, h("span", null, title)),
@@ -301,7 +368,9 @@ function choice(self, { options, required }) {
 }
 
 function radios(self, options) {
-  const boxes = options.map((_, index) => h("input", { type: "radio", name: self.id, id: index ? null : self.id, value: index }));
+  const boxes = options.map((_, index) =>
+    h("input", { type: "radio", name: self.id, id: index ? null : self.id, value: index }),
+  );
   const rows = options.map((one, index) =>
     h("label", { class: "check" }, boxes[index], h("span", null, one.title, one.help && h("small", null, one.help))),
   );
@@ -323,7 +392,18 @@ function several(self, { options, required, schema: { minItems = 0, maxItems = I
   const most = maxItems < options.length ? `at most ${maxItems}` : "";
   const bounds = [all, most].filter(Boolean).join(", ");
   return {
-    el: h("div", { class: "boxes", role: "group" }, options.map((one, index) => h("label", { class: "check" }, boxes[index], h("span", null, one.title, one.help && h("small", null, one.help))))),
+    el: h(
+      "div",
+      { class: "boxes", role: "group" },
+      options.map((one, index) =>
+        h(
+          "label",
+          { class: "check" },
+          boxes[index],
+          h("span", null, one.title, one.help && h("small", null, one.help)),
+        ),
+      ),
+    ),
     group: true,
     hint: bounds,
     first: () => boxes[0],
@@ -333,14 +413,25 @@ function several(self, { options, required, schema: { minItems = 0, maxItems = I
       if (chosen.length < minItems || chosen.length > maxItems) throw new Problem(`Choose ${bounds}.`, chosen);
       return chosen;
     },
-    shows: (value) => Array.isArray(value) && value.every((one, index) => options.some((known) => same(known.value, one)) && value.findIndex((other) => same(other, one)) === index),
-    write: (value) => boxes.forEach((box, index) => (box.checked = value.some((one) => same(one, options[index].value)))),
+    shows: (value) =>
+      Array.isArray(value) &&
+      value.every(
+        (one, index) =>
+          options.some((known) => same(known.value, one)) && value.findIndex((other) => same(other, one)) === index,
+      ),
+    write: (value) =>
+      boxes.forEach((box, index) => (box.checked = value.some((one) => same(one, options[index].value)))),
   };
 }
 
 function select(self, options, required) {
   const none = h("option", { value: "" }, required ? "Choose…" : "Not set");
-  const el = h("select", { id: self.id }, none, options.map((one, index) => h("option", { value: index }, one.title)));
+  const el = h(
+    "select",
+    { id: self.id },
+    none,
+    options.map((one, index) => h("option", { value: index }, one.title)),
+  );
   const note = h("small", { class: "choice-help" });
   const update = () => (note.textContent = visible(options[el.value]?.help ?? ""));
   el.addEventListener("change", update);

@@ -21,7 +21,12 @@ const actionOf = (type) => ACTIONS[type] ?? [humanise(type ?? "read"), "plain", 
 /** The square that says the same with a sign, for lists; its word is for screen readers. */
 export function actionTile(type) {
   const [word, tone, title, sign] = actionOf(type);
-  return h("span", { class: `tile ${tone}`, title: `${word}. ${title}` }, icon(sign), h("span", { class: "hidden" }, word));
+  return h(
+    "span",
+    { class: `tile ${tone}`, title: `${word}. ${title}` },
+    icon(sign),
+    h("span", { class: "hidden" }, word),
+  );
 }
 
 /** The chip that says what a function does to the world. */
@@ -46,8 +51,18 @@ export class FunctionForm {
     this.title = h("h2", { id: newId("function"), tabindex: "-1" }, humanise(fn.name));
     this.el = h(
       "form",
-      { class: "function-form", novalidate: true, "aria-labelledby": this.title.id, onsubmit: (event) => this.onSubmit(event) },
-      h("div", { class: "form-head" }, this.title, h("div", { class: "about" }, h("code", null, fn.name), actionChip(fn.action_type), pace(fn))),
+      {
+        class: "function-form",
+        novalidate: true,
+        "aria-labelledby": this.title.id,
+        onsubmit: (event) => this.onSubmit(event),
+      },
+      h(
+        "div",
+        { class: "form-head" },
+        this.title,
+        h("div", { class: "about" }, h("code", null, fn.name), actionChip(fn.action_type), pace(fn)),
+      ),
       h("p", { class: "lead" }, fn.description),
       this.body,
       h("div", { class: "form-foot" }, this.error, h("div", { class: "actions" }, this.submit, this.mode)),
@@ -77,7 +92,12 @@ export class FunctionForm {
       const field = { ...describe(this.schema, this.schema, "", true), title: "", help: "" };
       this.control = control(field, value, value !== undefined);
       if (value !== undefined && !same(this.control.read([]), value)) return this.buildJson(value);
-      const empty = field.kind === "object" && !field.also && !field.rest && field.fields().length === 0 && !Object.keys(value ?? {}).length;
+      const empty =
+        field.kind === "object" &&
+        !field.also &&
+        !field.rest &&
+        field.fields().length === 0 &&
+        !Object.keys(value ?? {}).length;
       this.body.append(empty ? h("p", { class: "help" }, "It needs nothing from you.") : this.control.el);
     }
     this.mode.textContent = this.asJson ? "Back to the form" : "Edit as JSON";
@@ -124,12 +144,17 @@ export class FunctionForm {
   show(problems) {
     for (const { control: c, message } of problems) c.fail(message);
     problems[0].control.focus();
-    this.announce(problems.length === 1 ? problems[0].message : `${count(problems.length, "field")} to look at. ${problems[0].message}`);
+    this.announce(
+      problems.length === 1
+        ? problems[0].message
+        : `${count(problems.length, "field")} to look at. ${problems[0].message}`,
+    );
   }
 
   /** A refusal of the platform: beside its field where it names one that is on screen. */
   refused(error) {
-    const place = error instanceof ApiError && error.field && !this.asJson ? this.control.find(steps(error.field)) : null;
+    const place =
+      error instanceof ApiError && error.field && !this.asJson ? this.control.find(steps(error.field)) : null;
     if (place && place !== this.control) {
       place.fail(error.message);
       place.focus();
@@ -154,7 +179,10 @@ export class FunctionForm {
   idle() {
     this.busy = false;
     this.submit.removeAttribute("aria-disabled");
-    this.submit.replaceChildren("Run", h("kbd", { "aria-hidden": "true" }, /Mac|iPhone|iPad/.test(navigator.platform) ? "⌘ ↵" : "Ctrl ↵"));
+    this.submit.replaceChildren(
+      "Run",
+      h("kbd", { "aria-hidden": "true" }, /Mac|iPhone|iPad/.test(navigator.platform) ? "⌘ ↵" : "Ctrl ↵"),
+    );
   }
 
   draft() {
@@ -194,11 +222,25 @@ export class FunctionForm {
 /** Whether a function says that it works in the background. */
 export function pace(fn) {
   if (!fn.background && !fn.long_running) return null;
-  return h("span", { class: "chip plain", title: "You can close the page meanwhile." }, icon("background"), fn.long_running ? "Long background" : "Background");
+  return h(
+    "span",
+    { class: "chip plain", title: "You can close the page meanwhile." },
+    icon("background"),
+    fn.long_running ? "Long background" : "Background",
+  );
 }
 
 function jsonControl(value) {
-  const field = { kind: "json", name: "params", title: "Parameters", help: "", required: true, nullable: false, schema: {}, root: {} };
+  const field = {
+    kind: "json",
+    name: "params",
+    title: "Parameters",
+    help: "",
+    required: true,
+    nullable: false,
+    schema: {},
+    root: {},
+  };
   const made = control(field, value);
   made.el.classList.add("whole");
   return made;

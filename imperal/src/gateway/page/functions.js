@@ -31,31 +31,71 @@ export class Functions {
   }
 
   buildList() {
-    this.search = h("input", { type: "search", id: "function-search", placeholder: "Search functions", autocomplete: "off", "aria-label": "Search functions", "aria-describedby": "function-count" });
+    this.search = h("input", {
+      type: "search",
+      id: "function-search",
+      placeholder: "Search functions",
+      autocomplete: "off",
+      "aria-label": "Search functions",
+      "aria-describedby": "function-count",
+    });
     this.found = h("p", { class: "hidden", id: "function-count", role: "status" });
     this.none = h("p", { class: "help none", hidden: true }, "No function has these words in its name or description.");
     this.rows = [];
     this.recent = { rows: [], list: h("ul", { class: "function-list" }) };
-    this.recent.el = h("section", { class: "app", hidden: true }, h("h3", { class: "group-word" }, "Used lately"), this.recent.list);
+    this.recent.el = h(
+      "section",
+      { class: "app", hidden: true },
+      h("h3", { class: "group-word" }, "Used lately"),
+      this.recent.list,
+    );
     const groups = this.extensions.map((app) => {
       const rows = app.functions.map((fn) => this.row(app, fn));
       const el = h(
         "section",
         { class: "app" },
-        this.extensions.length > 1 && h("div", { class: "app-head" }, appIcon(app), h("div", null, h("h3", null, app.name), h("p", { class: "help" }, app.description))),
-        h("ul", { class: "function-list" }, rows.map((row) => row.el)),
+        this.extensions.length > 1 &&
+          h(
+            "div",
+            { class: "app-head" },
+            appIcon(app),
+            h("div", null, h("h3", null, app.name), h("p", { class: "help" }, app.description)),
+          ),
+        h(
+          "ul",
+          { class: "function-list" },
+          rows.map((row) => row.el),
+        ),
       );
       return { el, rows };
     });
     this.groups = groups;
     this.rows = groups.flatMap((group) => group.rows);
     this.search.addEventListener("input", () => this.filter());
-    const hint = (keys, word) => h("span", { "aria-hidden": "true" }, keys.map((key) => h("kbd", null, key)), word);
+    const hint = (keys, word) =>
+      h(
+        "span",
+        { "aria-hidden": "true" },
+        keys.map((key) => h("kbd", null, key)),
+        word,
+      );
     const el = h(
       "div",
       { class: "picker" },
-      h("div", { class: "picker-head" }, h("div", { class: "head-row" }, h("h2", null, "What would you like to run?"), this.closeButton()), h("div", { class: "search" }, icon("search"), this.search, h("kbd", { "aria-hidden": "true" }, "/")), this.found),
-      h("div", { class: "picker-body" }, this.recent.el, groups.map((group) => group.el), this.none),
+      h(
+        "div",
+        { class: "picker-head" },
+        h("div", { class: "head-row" }, h("h2", null, "What would you like to run?"), this.closeButton()),
+        h("div", { class: "search" }, icon("search"), this.search, h("kbd", { "aria-hidden": "true" }, "/")),
+        this.found,
+      ),
+      h(
+        "div",
+        { class: "picker-body" },
+        this.recent.el,
+        groups.map((group) => group.el),
+        this.none,
+      ),
       h("div", { class: "key-hints" }, this.shortcut.control, hint(["↑", "↓"], "choose"), hint(["↵"], "open")),
     );
     el.addEventListener("keydown", (event) => this.onKey(event));
@@ -68,7 +108,12 @@ export class Functions {
       "button",
       { type: "button", class: "function", onclick: () => this.open(app, fn) },
       actionTile(fn.action_type),
-      h("span", { class: "function-name" }, name, h("span", { class: "marks" }, fn.action_type === "destructive" && actionChip(fn.action_type), pace(fn))),
+      h(
+        "span",
+        { class: "function-name" },
+        name,
+        h("span", { class: "marks" }, fn.action_type === "destructive" && actionChip(fn.action_type), pace(fn)),
+      ),
       help,
     );
     const words = `${app.name} ${fn.name} ${humanise(fn.name)} ${fn.description}`.toLowerCase();
@@ -82,13 +127,28 @@ export class Functions {
 
   /** Puts the functions of the latest calls on top, where the list is long. */
   showRecent(turns) {
-    const all = this.extensions.flatMap((app) => app.functions.map((fn) => ({ app, fn, key: `${app.app_id}/${fn.name}` })));
+    const all = this.extensions.flatMap((app) =>
+      app.functions.map((fn) => ({ app, fn, key: `${app.app_id}/${fn.name}` })),
+    );
     if (all.length < MANY) return;
-    const keys = [...new Set(turns.filter((turn) => turn.role === "user").map((turn) => `${turn.app_id}/${turn.function}`).reverse())];
-    const found = keys.map((key) => all.find((one) => one.key === key)).filter(Boolean).slice(0, RECENT);
+    const keys = [
+      ...new Set(
+        turns
+          .filter((turn) => turn.role === "user")
+          .map((turn) => `${turn.app_id}/${turn.function}`)
+          .reverse(),
+      ),
+    ];
+    const found = keys
+      .map((key) => all.find((one) => one.key === key))
+      .filter(Boolean)
+      .slice(0, RECENT);
     if (this.recent.rows.map((row) => row.key).join() === found.map((one) => one.key).join()) return;
     this.recent.rows = found.map(({ app, fn }) => this.row(app, fn));
-    refill(this.recent.list, this.recent.rows.map((row) => row.el));
+    refill(
+      this.recent.list,
+      this.recent.rows.map((row) => row.el),
+    );
     this.recent.el.hidden = !found.length || this.search.value !== "";
   }
 
@@ -107,7 +167,10 @@ export class Functions {
 
   /** Arrows walk the list; Enter in the search opens the first that is left. */
   onKey(event) {
-    const buttons = [...(this.recent.el.hidden ? [] : this.recent.rows), ...this.rows.filter((row) => !row.el.hidden)].map((row) => row.button);
+    const buttons = [
+      ...(this.recent.el.hidden ? [] : this.recent.rows),
+      ...this.rows.filter((row) => !row.el.hidden),
+    ].map((row) => row.button);
     const index = buttons.indexOf(document.activeElement);
     const inSearch = document.activeElement === this.search;
     let next = null;
@@ -156,7 +219,9 @@ export class Functions {
     refill(this.el, this.list);
     history.replaceState(history.state, "", location.pathname);
     if (!focus) return;
-    const index = from ? this.extensions.flatMap((app) => app.functions.map((fn) => `${app.app_id}/${fn.name}`)).indexOf(from.key) : -1;
+    const index = from
+      ? this.extensions.flatMap((app) => app.functions.map((fn) => `${app.app_id}/${fn.name}`)).indexOf(from.key)
+      : -1;
     (this.rows[index]?.button ?? this.search).focus();
   }
 
@@ -173,13 +238,21 @@ export class Functions {
   }
 
   closeButton() {
-    return h("button", { type: "button", class: "icon-button close-side", "aria-label": "Close", onclick: () => this.onClose() }, icon("close"));
+    return h(
+      "button",
+      { type: "button", class: "icon-button close-side", "aria-label": "Close", onclick: () => this.onClose() },
+      icon("close"),
+    );
   }
 }
 
 /** A text with the searched words marked. */
 function marked(text, terms) {
-  const found = terms.flatMap((term) => [...text.toLowerCase().matchAll(new RegExp(RegExp.escape?.(term) ?? term.replace(/[^a-z0-9]/gi, "\\$&"), "g"))].map((match) => [match.index, match.index + term.length]));
+  const found = terms.flatMap((term) =>
+    [...text.toLowerCase().matchAll(new RegExp(RegExp.escape?.(term) ?? term.replace(/[^a-z0-9]/gi, "\\$&"), "g"))].map(
+      (match) => [match.index, match.index + term.length],
+    ),
+  );
   const parts = [];
   let from = 0;
   for (const [start, end] of found.sort(([a], [b]) => a - b)) {

@@ -24,8 +24,18 @@ function wayIn(lead) {
     h(
       "ol",
       null,
-      h("li", null, "Look at the terminal in which the extension runs. When it started it printed a line with a link; open that link in this browser.", command("open http://127.0.0.1:…/open/…")),
-      h("li", null, "A link works once. If it was used, print a fresh one in the folder of the extension:", command("cargo run -- link")),
+      h(
+        "li",
+        null,
+        "Look at the terminal in which the extension runs. When it started it printed a line with a link; open that link in this browser.",
+        command("open http://127.0.0.1:…/open/…"),
+      ),
+      h(
+        "li",
+        null,
+        "A link works once. If it was used, print a fresh one in the folder of the extension:",
+        command("cargo run -- link"),
+      ),
     ),
     h("p", { class: "help" }, "If somebody else runs it for you, ask them for a link."),
     h("button", { type: "button", class: "secondary", onclick: () => location.reload() }, icon("again"), "Try again"),
@@ -60,8 +70,14 @@ export function leave() {
 export function showGate(el) {
   const been = beenHere();
   const left = hasLeft();
-  const title = h("h1", { class: "gate-title", tabindex: "-1" }, left ? "You are signed out" : been ? "Your session has ended" : "This browser is not signed in yet");
-  const lead = been ? "Nothing is lost: your chat and your tasks are in the ledger, and running work goes on." : "The page opens with a one-time link from the terminal, so that nobody else on this machine or network can read your chat.";
+  const title = h(
+    "h1",
+    { class: "gate-title", tabindex: "-1" },
+    left ? "You are signed out" : been ? "Your session has ended" : "This browser is not signed in yet",
+  );
+  const lead = been
+    ? "Nothing is lost: your chat and your tasks are in the ledger, and running work goes on."
+    : "The page opens with a one-time link from the terminal, so that nobody else on this machine or network can read your chat.";
   refill(el, h("div", { class: "gate-card" }, h("span", { class: "tile live" }, icon("key")), title, wayIn(lead)));
   document.body.classList.add("gated");
   el.hidden = false;
@@ -74,7 +90,16 @@ let ended = false;
 /** Says that the session ended under an open page, which stays readable. */
 export function showEnded(el) {
   ended = true;
-  fill(refill(el, icon("key")), [h("div", null, h("strong", null, "Your session has ended. "), "What you see stays readable. To go on, open a fresh link: ", h("code", null, "cargo run -- link"), " prints one in the folder of the extension.")]);
+  fill(refill(el, icon("key")), [
+    h(
+      "div",
+      null,
+      h("strong", null, "Your session has ended. "),
+      "What you see stays readable. To go on, open a fresh link: ",
+      h("code", null, "cargo run -- link"),
+      " prints one in the folder of the extension.",
+    ),
+  ]);
   el.hidden = false;
 }
 

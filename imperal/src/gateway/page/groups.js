@@ -11,18 +11,20 @@ const KINDS = { object, list, tuple, map, variants };
 /** The control of a group; `make(field, value, filled)` makes the controls inside. */
 export function groupControl(field, value, make, filled) {
   const start = value === null ? undefined : value;
-  const mayBeAbsent = field.name !== "" && (!field.required || field.nullable) && field.kind !== "list" && field.kind !== "map";
+  const mayBeAbsent =
+    field.name !== "" && (!field.required || field.nullable) && field.kind !== "list" && field.kind !== "map";
   const made = mayBeAbsent ? optional(field, start, make, filled) : KINDS[field.kind](field, start, make, filled);
   if (value !== null && !(field.required && field.nullable)) return made;
   const blank = (read) => read === undefined || (value === null && Object.keys(read).length === 0);
-  return { ...made, read: (problems) => (read => (blank(read) ? null : read))(made.read(problems)) };
+  return { ...made, read: (problems) => ((read) => (blank(read) ? null : read))(made.read(problems)) };
 }
 
 const isObject = (value) => value !== null && typeof value === "object" && !Array.isArray(value) && !isExact(value);
 const own = (value, key) => (Object.hasOwn(value, key) ? value[key] : undefined);
 
 /** Sets a key of any name, also one that objects give a meaning to. */
-const put = (out, key, value) => Object.defineProperty(out, key, { value, enumerable: true, configurable: true, writable: true });
+const put = (out, key, value) =>
+  Object.defineProperty(out, key, { value, enumerable: true, configurable: true, writable: true });
 
 /** The frame of a group: a legend, help, a body, and a place for its own error. */
 function frame(field, ...body) {
@@ -34,7 +36,12 @@ function frame(field, ...body) {
     : h(
         "fieldset",
         { class: "group", tabindex: "-1", "aria-describedby": `${id}-error` },
-        h("legend", { class: "label" }, field.title, !field.required && [" ", h("span", { class: "optional" }, "optional")]),
+        h(
+          "legend",
+          { class: "label" },
+          field.title,
+          !field.required && [" ", h("span", { class: "optional" }, "optional")],
+        ),
         field.help && h("p", { class: "help" }, field.help),
         body,
         error,
@@ -56,10 +63,20 @@ function optional(field, value, make, filled) {
   const slot = h("div", { class: "optional-group" });
   const add = (start) => {
     inner = KINDS[field.kind]({ ...field }, start, make, filled && start !== undefined);
-    const drop = h("button", { type: "button", class: "quiet small", onclick: remove }, icon("trash"), `Remove ${field.title.toLowerCase()}`);
+    const drop = h(
+      "button",
+      { type: "button", class: "quiet small", onclick: remove },
+      icon("trash"),
+      `Remove ${field.title.toLowerCase()}`,
+    );
     refill(slot, inner.el, drop);
   };
-  const button = h("button", { type: "button", class: "quiet", onclick: () => (add(undefined), inner.focus()) }, icon("plus"), `Add ${field.title.toLowerCase()}`);
+  const button = h(
+    "button",
+    { type: "button", class: "quiet", onclick: () => (add(undefined), inner.focus()) },
+    icon("plus"),
+    `Add ${field.title.toLowerCase()}`,
+  );
   function remove() {
     inner = null;
     refill(slot, h("p", { class: "help" }, field.help), button);
@@ -86,9 +103,21 @@ function object(field, value, make, filled) {
   const names = new Set(fields.map((sub) => sub.name));
   const controls = new Map(fields.map((sub) => [sub.name, make(sub, own(given, sub.name), filled)]));
   const others = Object.fromEntries(Object.entries(given).filter(([key]) => !names.has(key)));
-  const also = field.also && make({ ...field.also, name: "", title: "", help: "", required: true, root: field.root, schema: {} }, value === undefined ? undefined : others, filled);
-  const rest = !also && (field.rest !== null || Object.keys(others).length > 0) ? restOf(field, others, make, names) : null;
-  const self = frame(field, [...controls.values()].map((c) => c.el), also?.el, rest?.el);
+  const also =
+    field.also &&
+    make(
+      { ...field.also, name: "", title: "", help: "", required: true, root: field.root, schema: {} },
+      value === undefined ? undefined : others,
+      filled,
+    );
+  const rest =
+    !also && (field.rest !== null || Object.keys(others).length > 0) ? restOf(field, others, make, names) : null;
+  const self = frame(
+    field,
+    [...controls.values()].map((c) => c.el),
+    also?.el,
+    rest?.el,
+  );
   return {
     ...self,
     read(problems) {
@@ -113,7 +142,13 @@ function object(field, value, make, filled) {
 function restOf(field, others, make, taken) {
   const title = field.fields().length ? "Other fields" : field.title || "Fields";
   const help = field.rest === null ? "not in the function's description, and sent as they are" : "";
-  return map({ ...field, name: "rest", title, help, required: true, nullable: false, items: field.rest ?? true, schema: {} }, others, make, true, taken);
+  return map(
+    { ...field, name: "rest", title, help, required: true, nullable: false, items: field.rest ?? true, schema: {} },
+    others,
+    make,
+    true,
+    taken,
+  );
 }
 
 /** Rows that come and go; `row(value)` makes one. Shared by lists and maps. */
@@ -121,7 +156,12 @@ function rows(field, row, word) {
   const { minItems = 0, maxItems = Infinity } = field.schema;
   const items = [];
   const listed = h("ol", { class: "items" });
-  const more = h("button", { type: "button", class: "quiet", onclick: () => add(undefined).focus() }, icon("plus"), `Add ${word}`);
+  const more = h(
+    "button",
+    { type: "button", class: "quiet", onclick: () => add(undefined).focus() },
+    icon("plus"),
+    `Add ${word}`,
+  );
   const renumber = () => {
     more.disabled = items.length >= maxItems;
     items.forEach((item, index) => {
@@ -159,7 +199,11 @@ function bounds({ minItems: min, maxItems: max }) {
 }
 
 /** `Tags` -> `tag`: what one item of a list is called. */
-const singular = (title) => title.toLowerCase().replace(/ies$/, "y").replace(/([^s])s$/, "$1");
+const singular = (title) =>
+  title
+    .toLowerCase()
+    .replace(/ies$/, "y")
+    .replace(/([^s])s$/, "$1");
 
 function list(field, value, make, filled) {
   const word = singular(field.title);
@@ -171,7 +215,9 @@ function list(field, value, make, filled) {
   const isEmpty = Array.isArray(value) && value.length === 0; // empty is not absent
   const table = rows(field, row, word);
   const self = frame({ ...field, help: [field.help, bounds(field.schema)].filter(Boolean).join(" · ") }, table.parts);
-  const first = Array.isArray(value) ? value : Array.from({ length: field.required && !filled ? (field.schema.minItems ?? 0) : 0 });
+  const first = Array.isArray(value)
+    ? value
+    : Array.from({ length: field.required && !filled ? (field.schema.minItems ?? 0) : 0 });
   first.forEach((one) => table.add(one));
   return {
     ...self,
@@ -179,7 +225,8 @@ function list(field, value, make, filled) {
       const out = table.items.map((item) => item.made.read(problems));
       if (!out.length && !field.required && !isEmpty) return undefined;
       const { minItems, maxItems } = field.schema;
-      if (out.length < minItems || out.length > maxItems) problems.push({ control: self, message: `This needs ${bounds(field.schema)}.` });
+      if (out.length < minItems || out.length > maxItems)
+        problems.push({ control: self, message: `This needs ${bounds(field.schema)}.` });
       return out;
     },
     find([index, ...rest]) {
@@ -191,8 +238,17 @@ function list(field, value, make, filled) {
 
 function tuple(field, value, make, filled) {
   const given = Array.isArray(value) ? value : [];
-  const parts = field.parts.map((part, index) => make({ ...describe(part, field.root, String(index + 1), true) }, given[index], filled));
-  const self = frame(field, h("div", { class: "parts" }, parts.map((part) => part.el)));
+  const parts = field.parts.map((part, index) =>
+    make({ ...describe(part, field.root, String(index + 1), true) }, given[index], filled),
+  );
+  const self = frame(
+    field,
+    h(
+      "div",
+      { class: "parts" },
+      parts.map((part) => part.el),
+    ),
+  );
   return {
     ...self,
     read: (problems) => parts.map((part) => part.read(problems)),
@@ -204,12 +260,25 @@ function map(field, value, make, filled, taken = new Set()) {
   const inside = describe(field.items, field.root, "value", true);
   const item = { ...inside, kind: inside.kind === "json" ? "any" : inside.kind, title: "Value" };
   const row = (start) => {
-    const key = h("input", { type: "text", class: "key", "aria-label": "Name", placeholder: "Name", autocomplete: "off", value: start?.[0] ?? "" });
+    const key = h("input", {
+      type: "text",
+      class: "key",
+      "aria-label": "Name",
+      placeholder: "Name",
+      autocomplete: "off",
+      value: start?.[0] ?? "",
+    });
     const inner = make(item, start?.[1], start !== undefined);
     // A box of one line has no place for a line break: such a name stays as it is.
     const fixed = start !== undefined && key.value !== start[0];
     key.readOnly = fixed;
-    return { name: () => (fixed ? start[0] : key.value), wasEmpty: start?.[0] === "", inner, el: h("div", { class: "pair" }, key, inner.el), focus: () => key.focus() };
+    return {
+      name: () => (fixed ? start[0] : key.value),
+      wasEmpty: start?.[0] === "",
+      inner,
+      el: h("div", { class: "pair" }, key, inner.el),
+      focus: () => key.focus(),
+    };
   };
   const table = rows(field, row, "entry");
   const self = frame(field, table.parts);
@@ -224,7 +293,8 @@ function map(field, value, make, filled, taken = new Set()) {
         const part = made.inner.read(problems);
         const name = made.name();
         const clash = Object.hasOwn(out, name) || taken.has(name);
-        if (clash || (name === "" && !made.wasEmpty)) problems.push({ control: self, message: "Every entry needs a name of its own." });
+        if (clash || (name === "" && !made.wasEmpty))
+          problems.push({ control: self, message: "Every entry needs a name of its own." });
         if (!clash && part !== undefined) put(out, name, part);
       }
       return !table.items.length && !field.required && !isEmpty ? undefined : out;
@@ -242,7 +312,11 @@ function variants(field, value, make, filled) {
   let inner = null;
   const show = (index, start) => {
     const one = field.options[index];
-    inner = make({ ...describe(one.schema, field.root, "", true), title: one.title, help: "" }, start, filled && start !== undefined);
+    inner = make(
+      { ...describe(one.schema, field.root, "", true), title: one.title, help: "" },
+      start,
+      filled && start !== undefined,
+    );
     refill(body, pick.help && one.help && h("p", { class: "help" }, one.help), inner.el);
   };
   // A value of no variant is not drawn here: what is read then differs, and JSON takes its place.
@@ -260,10 +334,26 @@ const RADIOS = 3; // variants that are shown side by side; more are a menu
 function picker(options) {
   const id = newId("variant");
   if (options.length > RADIOS) {
-    const menu = h("select", { id, "data-pick": true }, options.map((one, index) => h("option", { value: index }, one.title)));
-    return { el: h("div", { class: "field" }, h("label", { class: "label minor", for: id }, "Which kind"), menu), help: true, choose: (index) => (menu.value = String(index)), chosen: () => Number(menu.value) };
+    const menu = h(
+      "select",
+      { id, "data-pick": true },
+      options.map((one, index) => h("option", { value: index }, one.title)),
+    );
+    return {
+      el: h("div", { class: "field" }, h("label", { class: "label minor", for: id }, "Which kind"), menu),
+      help: true,
+      choose: (index) => (menu.value = String(index)),
+      chosen: () => Number(menu.value),
+    };
   }
   const boxes = options.map((_, index) => h("input", { type: "radio", name: id, value: index, "data-pick": true }));
-  const rows = options.map((one, index) => h("label", { class: "check" }, boxes[index], h("span", null, one.title, one.help && h("small", null, one.help))));
-  return { el: h("div", { class: "radios", role: "radiogroup", "aria-label": "Which kind" }, rows), help: false, choose: (index) => (boxes[index].checked = true), chosen: () => boxes.findIndex((box) => box.checked) };
+  const rows = options.map((one, index) =>
+    h("label", { class: "check" }, boxes[index], h("span", null, one.title, one.help && h("small", null, one.help))),
+  );
+  return {
+    el: h("div", { class: "radios", role: "radiogroup", "aria-label": "Which kind" }, rows),
+    help: false,
+    choose: (index) => (boxes[index].checked = true),
+    chosen: () => boxes.findIndex((box) => box.checked),
+  };
 }

@@ -92,7 +92,8 @@ export class Line {
   /** One message, wherever it came from. False asks for the stream to be read again. */
   take(name, text, id) {
     const data = parse(text, name === "turn");
-    if (name === "hello" && data.head < this.feed.lastSeq) location.reload(); // another ledger behind the same address
+    if (name === "hello" && data.head < this.feed.lastSeq)
+      location.reload(); // another ledger behind the same address
     else if (name === "hello") this.feed.refreshTasks().catch(() => {}); // the next message brings it as well
     if (name === "pruned") return this.pruned(data.pruned);
     return this.feed.take(name, data, id);
@@ -140,10 +141,13 @@ export class Line {
   ask() {
     if (this.stream || !this.channel || this.over) return;
     this.channel.postMessage({ kind: "ask" });
-    this.unanswered ??= setTimeout(() => {
-      this.unanswered = null;
-      if (!this.stream && !document.hidden) this.hold({ steal: true });
-    }, ANSWER_MS * (0.8 + Math.random() * 0.4)); // two pages that ask at once do not take over at once
+    this.unanswered ??= setTimeout(
+      () => {
+        this.unanswered = null;
+        if (!this.stream && !document.hidden) this.hold({ steal: true });
+      },
+      ANSWER_MS * (0.8 + Math.random() * 0.4),
+    ); // two pages that ask at once do not take over at once
   }
 
   /** Connects now: somebody wants to know. */

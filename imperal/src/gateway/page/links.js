@@ -13,7 +13,13 @@ export function urlOf(text) {
 
 /** A link that leaves this page. */
 export function link(url, text) {
-  return h("a", { href: url, target: "_blank", rel: "noopener noreferrer" }, text, icon("external"), h("span", { class: "hidden" }, "(opens in a new tab)"));
+  return h(
+    "a",
+    { href: url, target: "_blank", rel: "noopener noreferrer" },
+    text,
+    icon("external"),
+    h("span", { class: "hidden" }, "(opens in a new tab)"),
+  );
 }
 
 /** A text with its addresses as links. */

@@ -20,7 +20,11 @@ const NODES = 600;
 const JSON_TEXT = 2000; // characters of a value where a text should be
 const COLUMNS = 50; // of a table
 
-const isNode = (value) => value !== null && typeof value === "object" && typeof value.type === "string" && (value.props === undefined || (value.props !== null && typeof value.props === "object"));
+const isNode = (value) =>
+  value !== null &&
+  typeof value === "object" &&
+  typeof value.type === "string" &&
+  (value.props === undefined || (value.props !== null && typeof value.props === "object"));
 
 /** The element of a tree, or null where it is none. `acts` has call() and edit(), see acts.js. */
 export function showTree(tree, appId, acts) {
@@ -33,9 +37,14 @@ function draw(node, room, depth) {
   if (node === null || node === undefined) return null;
   if (!isNode(node)) return typeof node === "object" ? shape(node, 1) : String(node);
   room.left -= 1;
-  if (room.left < 0 || depth > DEPTH) return room.left === -1 ? h("p", { class: "help" }, "There is more than this page draws; the JSON has all of it.") : null;
+  if (room.left < 0 || depth > DEPTH)
+    return room.left === -1
+      ? h("p", { class: "help" }, "There is more than this page draws; the JSON has all of it.")
+      : null;
   const at = { ...room, text: (value) => plain(value), draw: (child) => draw(child, room, depth + 1) };
-  Object.defineProperty(at, "all", { value: (children) => listOf(children).map((child) => draw(child, room, depth + 1)) });
+  Object.defineProperty(at, "all", {
+    value: (children) => listOf(children).map((child) => draw(child, room, depth + 1)),
+  });
   const known = Object.hasOwn(TYPES, node.type) ? TYPES[node.type] : null;
   try {
     return known ? known(numbersOf(node.props ?? {}), at) : unknown(node, at);
@@ -48,9 +57,32 @@ function draw(node, room, depth) {
 const numbersOf = (props) => Object.fromEntries(Object.entries(props).map(([key, value]) => [key, relaxed(value)]));
 
 const listOf = (value) => (Array.isArray(value) ? value : value === null || value === undefined ? [] : [value]);
-const plain = (value) => (value === null || value === undefined ? "" : typeof value === "object" ? write(value).slice(0, JSON_TEXT) : String(value));
+const plain = (value) =>
+  value === null || value === undefined
+    ? ""
+    : typeof value === "object"
+      ? write(value).slice(0, JSON_TEXT)
+      : String(value);
 
-const TONES = { green: "good", success: "good", emerald: "good", red: "bad", error: "bad", danger: "bad", destructive: "bad", yellow: "warn", amber: "warn", orange: "warn", warn: "warn", warning: "warn", blue: "live", info: "live", primary: "live", purple: "plum", violet: "plum" };
+const TONES = {
+  green: "good",
+  success: "good",
+  emerald: "good",
+  red: "bad",
+  error: "bad",
+  danger: "bad",
+  destructive: "bad",
+  yellow: "warn",
+  amber: "warn",
+  orange: "warn",
+  warn: "warn",
+  warning: "warn",
+  blue: "live",
+  info: "live",
+  primary: "live",
+  purple: "plum",
+  violet: "plum",
+};
 const toneOf = (color) => TONES[String(color ?? "").toLowerCase()] ?? "plain";
 
 function unknown({ type, props = {} }, at) {
@@ -64,18 +96,35 @@ const gap = ({ gap: n }) => ([0, 1, 2, 4].includes(n) ? ` gap-${n}` : n > 4 ? " 
 
 function stack(props, at) {
   const across = /^(h|horizontal|row)$/.test(props.direction ?? "v");
-  const justify = { between: " between", "space-between": " between", end: " end", center: " center" }[props.justify] ?? "";
+  const justify =
+    { between: " between", "space-between": " between", end: " end", center: " center" }[props.justify] ?? "";
   const align = across && /^(start|top)$/.test(props.align ?? "") ? " top" : "";
-  return h("div", { class: `${across ? "ui-h" : "ui-v"}${gap(props)}${across ? justify + align : ""}${across && props.wrap === false ? " nowrap" : ""}` }, at.all(props.children));
+  return h(
+    "div",
+    {
+      class: `${across ? "ui-h" : "ui-v"}${gap(props)}${across ? justify + align : ""}${across && props.wrap === false ? " nowrap" : ""}`,
+    },
+    at.all(props.children),
+  );
 }
 
 function grid(props, at) {
   const n = Number(props.columns) || 2;
-  return h("div", { class: `ui-grid${gap(props)}${n <= 2 ? " wide" : n > 4 ? " narrow" : ""}` }, at.all(props.children));
+  return h(
+    "div",
+    { class: `ui-grid${gap(props)}${n <= 2 ? " wide" : n > 4 ? " narrow" : ""}` },
+    at.all(props.children),
+  );
 }
 
 function text({ content, variant, truncate }, at) {
-  const kind = /caption|muted|small|secondary/.test(variant) ? " caption" : /label|strong|bold|subheading/.test(variant) ? " strong" : /code|mono/.test(variant) ? " mono" : "";
+  const kind = /caption|muted|small|secondary/.test(variant)
+    ? " caption"
+    : /label|strong|bold|subheading/.test(variant)
+      ? " strong"
+      : /code|mono/.test(variant)
+        ? " mono"
+        : "";
   if (/^(heading|title|h[1-6])$/.test(variant ?? "")) return header({ text: content }, at);
   const value = at.text(content);
   if (truncate) return h("div", { class: `ui-text one-line${kind}`, title: value }, value);
@@ -83,11 +132,24 @@ function text({ content, variant, truncate }, at) {
 }
 
 function header({ text: words, content, level, subtitle }, at) {
-  return h("div", { class: "ui-head" }, h("h3", { class: `l${Math.min(4, Math.max(1, Number(level) || 2))}` }, at.text(words ?? content)), subtitle && h("p", null, at.text(subtitle)));
+  return h(
+    "div",
+    { class: "ui-head" },
+    h("h3", { class: `l${Math.min(4, Math.max(1, Number(level) || 2))}` }, at.text(words ?? content)),
+    subtitle && h("p", null, at.text(subtitle)),
+  );
 }
 
 function badge({ label, value, color, dot }, at) {
-  return h("span", { class: `chip ${toneOf(color)}` }, dot && h("span", { class: "ui-dot", "aria-hidden": "true" }), [label, value].map((part) => at.text(part)).filter(Boolean).join(" "));
+  return h(
+    "span",
+    { class: `chip ${toneOf(color)}` },
+    dot && h("span", { class: "ui-dot", "aria-hidden": "true" }),
+    [label, value]
+      .map((part) => at.text(part))
+      .filter(Boolean)
+      .join(" "),
+  );
 }
 
 const ARROWS = { up: ["↑", "up"], down: ["↓", "down"], neutral: ["→", "unchanged"] };
@@ -103,7 +165,14 @@ function stat({ label, value, trend, trend_direction: way, color, description },
       "dd",
       null,
       h("span", { class: `value ${tone}` }, isNode(value) ? at.draw(value) : at.text(value)),
-      (trend || arrow) && h("span", { class: "trend" }, arrow && h("span", { "aria-hidden": "true" }, arrow), arrow && h("span", { class: "hidden" }, word), at.text(trend)),
+      (trend || arrow) &&
+        h(
+          "span",
+          { class: "trend" },
+          arrow && h("span", { "aria-hidden": "true" }, arrow),
+          arrow && h("span", { class: "hidden" }, word),
+          at.text(trend),
+        ),
       description && h("div", { class: "note" }, at.text(description)),
     ),
   );
@@ -118,13 +187,19 @@ function card(props, at) {
     subtitle && h("p", { class: "help" }, at.text(subtitle)),
     (content ?? props.children) && h("div", { class: "ui-card-body ui-v" }, at.all(content ?? props.children)),
     footer && h("div", { class: "ui-card-foot" }, at.all(footer)),
-    click && h("div", { class: "ui-card-foot" }, button({ label: actionOf(click).word, variant: "secondary", on_click: click }, at)),
+    click &&
+      h(
+        "div",
+        { class: "ui-card-foot" },
+        button({ label: actionOf(click).word, variant: "secondary", on_click: click }, at),
+      ),
   );
 }
 
 function section({ title, collapsible, children }, at) {
   const body = h("div", { class: "ui-v" }, at.all(children));
-  if (collapsible && title) return h("details", { class: "ui-section", open: true }, h("summary", null, at.text(title)), body);
+  if (collapsible && title)
+    return h("details", { class: "ui-section", open: true }, h("summary", null, at.text(title)), body);
   return h("section", { class: "ui-section" }, title && h("h3", null, at.text(title)), body);
 }
 
@@ -133,20 +208,56 @@ function page({ title, subtitle, children }, at) {
 }
 
 function folded(entries, at) {
-  return entries.map(({ label, title, content, children }, index) => h("details", { class: "ui-section", open: index === 0 }, h("summary", null, at.text(label ?? title)), h("div", { class: "ui-v" }, at.all(content ?? children))));
+  return entries.map(({ label, title, content, children }, index) =>
+    h(
+      "details",
+      { class: "ui-section", open: index === 0 },
+      h("summary", null, at.text(label ?? title)),
+      h("div", { class: "ui-v" }, at.all(content ?? children)),
+    ),
+  );
 }
 
 function list({ items, title, empty_text: empty }, at) {
   const all = listOf(items);
-  const rows = all.length ? more(all, (part) => h("ul", { class: "ui-list" }, part.map((one) => h("li", null, isNode(one) && one.type === "ListItem" ? item(one.props ?? {}, at) : h("div", { class: "ui-item" }, at.draw(one)))))) : h("p", { class: "ui-empty" }, at.text(empty) || "Nothing in this list.");
+  const rows = all.length
+    ? more(all, (part) =>
+        h(
+          "ul",
+          { class: "ui-list" },
+          part.map((one) =>
+            h(
+              "li",
+              null,
+              isNode(one) && one.type === "ListItem"
+                ? item(one.props ?? {}, at)
+                : h("div", { class: "ui-item" }, at.draw(one)),
+            ),
+          ),
+        ),
+      )
+    : h("p", { class: "ui-empty" }, at.text(empty) || "Nothing in this list.");
   return title ? h("section", { class: "ui-section" }, h("h3", null, at.text(title)), rows) : rows;
 }
 
-function item({ title, subtitle, meta, avatar, badge: mark, on_click: click, actions, expandable, expanded_content: inside }, at) {
-  const name = click ? button({ label: at.text(title), variant: "link", on_click: click }, at) : h("span", { class: "title" }, at.text(title));
+function item(
+  { title, subtitle, meta, avatar, badge: mark, on_click: click, actions, expandable, expanded_content: inside },
+  at,
+) {
+  const name = click
+    ? button({ label: at.text(title), variant: "link", on_click: click }, at)
+    : h("span", { class: "title" }, at.text(title));
   return [
     avatar && at.draw(avatar),
-    h("div", { class: "ui-item" }, name, subtitle && h("div", { class: "sub" }, at.text(subtitle)), expandable && inside && h("details", { class: "ui-section" }, h("summary", null, "More"), h("div", { class: "ui-v" }, at.all(inside)))),
+    h(
+      "div",
+      { class: "ui-item" },
+      name,
+      subtitle && h("div", { class: "sub" }, at.text(subtitle)),
+      expandable &&
+        inside &&
+        h("details", { class: "ui-section" }, h("summary", null, "More"), h("div", { class: "ui-v" }, at.all(inside))),
+    ),
     mark && at.draw(mark),
     meta && h("span", { class: "at" }, at.text(meta)),
     rowActions(actions, at),
@@ -154,15 +265,29 @@ function item({ title, subtitle, meta, avatar, badge: mark, on_click: click, act
 }
 
 function table({ columns, rows, empty_text: empty }, at) {
-  const shown = listOf(columns).slice(0, COLUMNS).map((column) => (typeof column === "string" ? { key: column, label: humanise(column) } : column));
+  const shown = listOf(columns)
+    .slice(0, COLUMNS)
+    .map((column) => (typeof column === "string" ? { key: column, label: humanise(column) } : column));
   const all = listOf(rows);
   if (!all.length) return h("p", { class: "ui-empty" }, at.text(empty) || "The table has no rows.");
-  const numeric = new Set(shown.map(({ key }) => key).filter((key) => all.every((row) => row[key] === null || row[key] === undefined || typeof relaxed(row[key]) === "number")));
+  const numeric = new Set(
+    shown
+      .map(({ key }) => key)
+      .filter((key) =>
+        all.every((row) => row[key] === null || row[key] === undefined || typeof relaxed(row[key]) === "number"),
+      ),
+  );
   const cell = (value) => (isNode(value) ? at.draw(value) : shape(value ?? null, 2));
   let sorted = { key: null, up: true };
   const draw = () => {
-    const value = (row) => row[sorted.key]?.props?.value ?? row[sorted.key]?.props?.label ?? row[sorted.key]?.props?.content ?? relaxed(row[sorted.key]) ?? "";
-    const order = sorted.key === null ? all : [...all].sort((a, b) => compare(value(a), value(b)) * (sorted.up ? 1 : -1));
+    const value = (row) =>
+      row[sorted.key]?.props?.value ??
+      row[sorted.key]?.props?.label ??
+      row[sorted.key]?.props?.content ??
+      relaxed(row[sorted.key]) ??
+      "";
+    const order =
+      sorted.key === null ? all : [...all].sort((a, b) => compare(value(a), value(b)) * (sorted.up ? 1 : -1));
     const body = more(order, (part) =>
       h(
         "div",
@@ -171,7 +296,17 @@ function table({ columns, rows, empty_text: empty }, at) {
           "table",
           null,
           h("thead", null, h("tr", null, shown.map(head))),
-          h("tbody", null, part.map((row) => h("tr", null, shown.map(({ key }) => h("td", { class: numeric.has(key) && "num" }, cell(row[key])))))),
+          h(
+            "tbody",
+            null,
+            part.map((row) =>
+              h(
+                "tr",
+                null,
+                shown.map(({ key }) => h("td", { class: numeric.has(key) && "num" }, cell(row[key]))),
+              ),
+            ),
+          ),
         ),
       ),
     );
@@ -182,20 +317,42 @@ function table({ columns, rows, empty_text: empty }, at) {
     const sort = () => {
       sorted = { key, up: sorted.key === key ? !sorted.up : true };
       draw();
-      holder.querySelectorAll("th button")[shown.filter((one) => one.sortable !== false).findIndex((one) => one.key === key)]?.focus();
+      holder
+        .querySelectorAll("th button")
+        [shown.filter((one) => one.sortable !== false).findIndex((one) => one.key === key)]?.focus();
     };
     const words = at.text(label ?? humanise(key));
-    return h("th", { scope: "col", class: numeric.has(key) && "num", "aria-sort": sortable === false ? null : way }, sortable === false ? words : h("button", { type: "button", class: "sort", onclick: sort }, words, icon("down")));
+    return h(
+      "th",
+      { scope: "col", class: numeric.has(key) && "num", "aria-sort": sortable === false ? null : way },
+      sortable === false ? words : h("button", { type: "button", class: "sort", onclick: sort }, words, icon("down")),
+    );
   };
   const holder = h("div", { class: "ui-table" });
   draw();
   return holder;
 }
 
-const compare = (a, b) => (typeof a === "number" && typeof b === "number" ? a - b : String(a).localeCompare(String(b), undefined, { numeric: true }));
+const compare = (a, b) =>
+  typeof a === "number" && typeof b === "number"
+    ? a - b
+    : String(a).localeCompare(String(b), undefined, { numeric: true });
 
 function pairs({ items }, at) {
-  return more(listOf(items), (part) => h("dl", { class: "pairs" }, part.map(({ key, label, value }) => h("div", { class: "pair-row" }, h("dt", null, at.text(label ?? key)), h("dd", null, isNode(value) ? at.draw(value) : shape(value ?? null, 2))))));
+  return more(listOf(items), (part) =>
+    h(
+      "dl",
+      { class: "pairs" },
+      part.map(({ key, label, value }) =>
+        h(
+          "div",
+          { class: "pair-row" },
+          h("dt", null, at.text(label ?? key)),
+          h("dd", null, isNode(value) ? at.draw(value) : shape(value ?? null, 2)),
+        ),
+      ),
+    ),
+  );
 }
 
 function divider({ label }, at) {
@@ -207,7 +364,12 @@ function progress({ value, label, max, color, show_value: says }, at) {
   const now = Math.min(top, Math.max(0, Number(value) || 0));
   const word = Number(max) > 0 ? `${now} of ${top}` : `${Math.round(now)} %`;
   const name = at.text(label);
-  return h("div", { class: `meter ${toneOf(color)}` }, (name || says) && h("div", { class: "meter-line" }, h("span", null, name), h("span", null, word)), h("progress", { max: top, value: now, "aria-label": name || "Progress" }, word));
+  return h(
+    "div",
+    { class: `meter ${toneOf(color)}` },
+    (name || says) && h("div", { class: "meter-line" }, h("span", null, name), h("span", null, word)),
+    h("progress", { max: top, value: now, "aria-label": name || "Progress" }, word),
+  );
 }
 
 function image({ src, alt, caption }, at) {
@@ -218,28 +380,84 @@ function image({ src, alt, caption }, at) {
 
 function alert({ message, title, variant, type }, at) {
   const tone = toneOf(variant || type || "info");
-  return h("div", { class: `ui-alert ${tone}` }, icon(tone === "good" ? "check" : tone === "live" || tone === "plain" ? "info" : "alert"), h("div", null, title && h("strong", null, at.text(title)), at.text(message)));
+  return h(
+    "div",
+    { class: `ui-alert ${tone}` },
+    icon(tone === "good" ? "check" : tone === "live" || tone === "plain" ? "info" : "alert"),
+    h("div", null, title && h("strong", null, at.text(title)), at.text(message)),
+  );
 }
 
 function empty({ message, action }, at) {
-  return h("div", { class: "ui-empty" }, h("p", null, at.text(message) || "Nothing here."), action && button({ label: actionOf(action).word, variant: "secondary", on_click: action }, at));
+  return h(
+    "div",
+    { class: "ui-empty" },
+    h("p", null, at.text(message) || "Nothing here."),
+    action && button({ label: actionOf(action).word, variant: "secondary", on_click: action }, at),
+  );
 }
 
 function timeline({ items }, at) {
-  return more(listOf(items), (part) => h("ol", { class: "ui-timeline" }, part.map(({ title, description, time, color }) => h("li", { class: toneOf(color) }, h("div", null, h("strong", null, at.text(title)), time && h("span", { class: "muted" }, ` ${at.text(time)}`)), description && h("div", { class: "sub muted" }, at.text(description))))));
+  return more(listOf(items), (part) =>
+    h(
+      "ol",
+      { class: "ui-timeline" },
+      part.map(({ title, description, time, color }) =>
+        h(
+          "li",
+          { class: toneOf(color) },
+          h("div", null, h("strong", null, at.text(title)), time && h("span", { class: "muted" }, ` ${at.text(time)}`)),
+          description && h("div", { class: "sub muted" }, at.text(description)),
+        ),
+      ),
+    ),
+  );
 }
 
 const code = ({ content }, at) => verbatim(at.text(content));
-const avatarOf = ({ fallback, src }, at) => imageFor(at.text(src), "", "app-icon") ?? h("span", { class: "tile", "aria-hidden": "true" }, at.text(fallback).slice(0, 2));
-const failure = ({ message, title, retry }, at) => [alert({ message, title, variant: "error" }, at), retry && button({ label: "Try again", variant: "secondary", on_click: retry }, at)];
+const avatarOf = ({ fallback, src }, at) =>
+  imageFor(at.text(src), "", "app-icon") ??
+  h("span", { class: "tile", "aria-hidden": "true" }, at.text(fallback).slice(0, 2));
+const failure = ({ message, title, retry }, at) => [
+  alert({ message, title, variant: "error" }, at),
+  retry && button({ label: "Try again", variant: "secondary", on_click: retry }, at),
+];
 
 const TYPES = {
-  Stack: stack, Row: (props, at) => stack({ ...props, direction: "h" }, at), Column: stack, Grid: grid, Stats: grid, Page: page, Section: section, Card: card,
-  Tabs: ({ tabs }, at) => folded(listOf(tabs), at), Accordion: ({ sections }, at) => folded(listOf(sections), at),
-  Text: text, Markdown: ({ content }, at) => text({ content }, at), Header: header, Heading: header, Code: code,
-  Badge: badge, Stat: stat, List: list, ListItem: (props, at) => h("ul", { class: "ui-list" }, h("li", null, item(props, at))),
-  DataTable: table, Table: table, KeyValue: pairs, Timeline: timeline, Avatar: avatarOf,
-  Divider: divider, Progress: progress, Image: image, Link: linkTo, Button: button,
-  Alert: alert, Toast: alert, Empty: empty, Error: failure, Icon: () => null, Html: ({ content }, at) => code({ content }, at),
+  Stack: stack,
+  Row: (props, at) => stack({ ...props, direction: "h" }, at),
+  Column: stack,
+  Grid: grid,
+  Stats: grid,
+  Page: page,
+  Section: section,
+  Card: card,
+  Tabs: ({ tabs }, at) => folded(listOf(tabs), at),
+  Accordion: ({ sections }, at) => folded(listOf(sections), at),
+  Text: text,
+  Markdown: ({ content }, at) => text({ content }, at),
+  Header: header,
+  Heading: header,
+  Code: code,
+  Badge: badge,
+  Stat: stat,
+  List: list,
+  ListItem: (props, at) => h("ul", { class: "ui-list" }, h("li", null, item(props, at))),
+  DataTable: table,
+  Table: table,
+  KeyValue: pairs,
+  Timeline: timeline,
+  Avatar: avatarOf,
+  Divider: divider,
+  Progress: progress,
+  Image: image,
+  Link: linkTo,
+  Button: button,
+  Alert: alert,
+  Toast: alert,
+  Empty: empty,
+  Error: failure,
+  Icon: () => null,
+  Html: ({ content }, at) => code({ content }, at),
   ...fieldNodes,
 };

@@ -42,7 +42,11 @@ function normal(text) {
 const isChanged = (text) => {
   const value = Number(text);
   if (String(value) === text) return Number.isInteger(value) && !Number.isSafeInteger(value);
-  return !Number.isFinite(value) || (Number.isInteger(value) && !Number.isSafeInteger(value)) || normal(String(value)) !== normal(text);
+  return (
+    !Number.isFinite(value) ||
+    (Number.isInteger(value) && !Number.isSafeInteger(value)) ||
+    normal(String(value)) !== normal(text)
+  );
 };
 
 /** Whether a number would come back in other characters: `5.0`, `1e3`. */
@@ -61,8 +65,13 @@ export const relaxed = (value) => (isExact(value) && !isChanged(value.rawJSON) ?
 
 /** A number of JSON from its text: a plain number where that says the same. */
 export function numberOf(text, verbatim = true) {
-  const written = text.replace(/^(-?)0+(?=\d)/, "$1").replace(/^(-?)\./, "$10.").replace(/\.(?=e|$)/i, "");
-  return NUMBER.test(written) && (isChanged(written) || (verbatim && isRewritten(written))) ? make(written) : Number(written);
+  const written = text
+    .replace(/^(-?)0+(?=\d)/, "$1")
+    .replace(/^(-?)\./, "$10.")
+    .replace(/\.(?=e|$)/i, "");
+  return NUMBER.test(written) && (isChanged(written) || (verbatim && isRewritten(written)))
+    ? make(written)
+    : Number(written);
 }
 
 /**
@@ -72,12 +81,19 @@ export function numberOf(text, verbatim = true) {
 export function parse(text, verbatim = false) {
   if (!hasSpecial(text)) return JSON.parse(text);
   const keeps = verbatim ? (token) => isChanged(token) || isRewritten(token) : isChanged;
-  if (native) return JSON.parse(text, (_key, value, context) => (typeof value === "number" && keeps(context?.source ?? String(value)) ? make(context.source) : value));
+  if (native)
+    return JSON.parse(text, (_key, value, context) =>
+      typeof value === "number" && keeps(context?.source ?? String(value)) ? make(context.source) : value,
+    );
   JSON.parse(text); // refuses what is not JSON, with the browser's own words
   let found = false;
-  const replaced = text.replace(TOKENS, (token) => (token[0] !== '"' && keeps(token) ? ((found = true), `"${mark}${token}"`) : token));
+  const replaced = text.replace(TOKENS, (token) =>
+    token[0] !== '"' && keeps(token) ? ((found = true), `"${mark}${token}"`) : token,
+  );
   if (!found) return JSON.parse(text);
-  return JSON.parse(replaced, (_key, value) => (typeof value === "string" && value.startsWith(mark) ? make(value.slice(mark.length)) : value));
+  return JSON.parse(replaced, (_key, value) =>
+    typeof value === "string" && value.startsWith(mark) ? make(value.slice(mark.length)) : value,
+  );
 }
 
 /** Values to JSON text. */
@@ -96,6 +112,8 @@ export const same = (a, b) => stable(a) === stable(b);
 /** A value as JSON with its keys in order. */
 export function stable(value) {
   return write(value, (_key, v) =>
-    v && typeof v === "object" && !Array.isArray(v) && !isExact(v) ? Object.fromEntries(Object.entries(v).sort(([a], [b]) => (a < b ? -1 : 1))) : v,
+    v && typeof v === "object" && !Array.isArray(v) && !isExact(v)
+      ? Object.fromEntries(Object.entries(v).sort(([a], [b]) => (a < b ? -1 : 1)))
+      : v,
   );
 }

@@ -53,7 +53,12 @@ function confirmRun(fn, question = "It is marked as destructive: what it removes
       dialog,
       h("h2", { id: "confirm-title" }, `Run ${humanise(fn.name).toLowerCase()}?`),
       h("p", null, question),
-      h("div", { class: "actions" }, h("button", { type: "button", class: "secondary", autofocus: true, onclick: done(false) }, "Do not run"), h("button", { type: "button", class: `primary${danger ? " danger" : ""}`, onclick: done(true) }, "Run it")),
+      h(
+        "div",
+        { class: "actions" },
+        h("button", { type: "button", class: "secondary", autofocus: true, onclick: done(false) }, "Do not run"),
+        h("button", { type: "button", class: `primary${danger ? " danger" : ""}`, onclick: done(true) }, "Run it"),
+      ),
     );
     dialog.addEventListener("close", () => resolve(false), { once: true });
     dialog.showModal();
@@ -95,7 +100,12 @@ class Counts {
     const running = this.feed.running().length;
     if (this.running === running) return;
     this.running = running;
-    refill($("open-tasks"), icon("tasks"), h("span", { class: "tool-word" }, "Tasks"), running > 0 && h("span", { class: "badge" }, String(running), h("span", { class: "hidden" }, " running")));
+    refill(
+      $("open-tasks"),
+      icon("tasks"),
+      h("span", { class: "tool-word" }, "Tasks"),
+      running > 0 && h("span", { class: "badge" }, String(running), h("span", { class: "hidden" }, " running")),
+    );
     this.title();
   }
 
@@ -117,13 +127,24 @@ class Counts {
 function turnActs({ session, feed, calls, functions, toEnd }) {
   const run = async (appId, name, question, start) => {
     const fn = functions.find(appId, name);
-    if (fn && (question || fn.action_type === "destructive") && !(await confirmRun(fn, question))) return { done: false };
-    return start().then(() => (toEnd(), { done: true }), (error) => ({ done: false, message: explain(error), form: Boolean(error.field) }));
+    if (fn && (question || fn.action_type === "destructive") && !(await confirmRun(fn, question)))
+      return { done: false };
+    return start().then(
+      () => (toEnd(), { done: true }),
+      (error) => ({ done: false, message: explain(error), form: Boolean(error.field) }),
+    );
   };
   return {
-    avatar: (turn) => appIcon(session.extensions.find((app) => app.app_id === turn.app_id) ?? { app_id: turn.app_id, name: turn.app_id ?? "?" }),
+    avatar: (turn) =>
+      appIcon(
+        session.extensions.find((app) => app.app_id === turn.app_id) ?? {
+          app_id: turn.app_id,
+          name: turn.app_id ?? "?",
+        },
+      ),
     has: (appId, name) => functions.find(appId, name) !== undefined,
-    edit: (turn) => (functions.reopen(turn) ? narrow.matches && sheet(true) : say("That function is no longer loaded.")),
+    edit: (turn) =>
+      functions.reopen(turn) ? narrow.matches && sheet(true) : say("That function is no longer loaded."),
     call: (appId, name, params, question) => run(appId, name, question, () => calls.run(appId, name, params)),
     async again(turn) {
       const asked = await feed.askedBy(turn.call_id).catch(() => null);
@@ -149,7 +170,10 @@ function onKey(event, functions, shortcut) {
 function start(session) {
   const who = `${session.user.tenant_id}/${session.user.id}`;
   const feed = new Feed();
-  const calls = new Calls(feed, { answered: (seq) => line?.expect(seq), schemaOf: (appId, name) => functions.find(appId, name)?.params_schema });
+  const calls = new Calls(feed, {
+    answered: (seq) => line?.expect(seq),
+    schemaOf: (appId, name) => functions.find(appId, name)?.params_schema,
+  });
   const base = session.extensions.length === 1 ? session.extensions[0].name : "Extensions";
   const counts = new Counts(feed, base);
   const openFunction = (app, fn) => {
@@ -197,7 +221,10 @@ function start(session) {
     show(id);
   };
   const drawer = new Drawer($("drawer"), {
-    tasks: new TaskList(feed, closing((id) => chat.revealOutcome(id))),
+    tasks: new TaskList(
+      feed,
+      closing((id) => chat.revealOutcome(id)),
+    ),
     audit: new Audit({
       reveal: { turn: closing((id) => chat.revealTurn(id)), task: closing((id) => chat.revealOutcome(id)) },
       nameOf: (appId) => session.extensions.find((app) => app.app_id === appId)?.name ?? appId,

@@ -18,8 +18,13 @@ export function more(values, render, first = ROWS) {
   const holder = h("div", { class: "more" });
   const show = (n, grown) => {
     const left = values.length - n;
-    const words = left <= MORE_ROWS ? `Show all ${values.length.toLocaleString()}` : `Show ${MORE_ROWS} more of ${values.length.toLocaleString()}`;
-    const button = left > 0 && h("button", { type: "button", class: "quiet small", onclick: () => show(n + MORE_ROWS, true) }, words);
+    const words =
+      left <= MORE_ROWS
+        ? `Show all ${values.length.toLocaleString()}`
+        : `Show ${MORE_ROWS} more of ${values.length.toLocaleString()}`;
+    const button =
+      left > 0 &&
+      h("button", { type: "button", class: "quiet small", onclick: () => show(n + MORE_ROWS, true) }, words);
     holder.replaceChildren(...[render(values.slice(0, n)), button].filter(Boolean));
     if (grown && button) button.focus();
   };
@@ -29,7 +34,7 @@ export function more(values, render, first = ROWS) {
 
 /** A text in steps into an element: `draw(part)` gives the element's content. */
 function stepped(holder, text, first, draw) {
-  if (text.length <= first) return holder.replaceChildren(...draw(text)), holder;
+  if (text.length <= first) return (holder.replaceChildren(...draw(text)), holder);
   const button = h("button", { type: "button", class: "quiet small", "aria-expanded": "false" });
   let shown = 0;
   const set = (n) => {
@@ -37,7 +42,11 @@ function stepped(holder, text, first, draw) {
     const whole = shown === text.length;
     holder.replaceChildren(...draw(whole ? text : `${cleanCut(text, shown)}…`));
     const left = text.length - shown;
-    button.textContent = whole ? "Show less" : left <= MORE_TEXT ? `Show all ${text.length.toLocaleString()} characters` : `Show more: ${shown.toLocaleString()} of ${text.length.toLocaleString()} characters`;
+    button.textContent = whole
+      ? "Show less"
+      : left <= MORE_TEXT
+        ? `Show all ${text.length.toLocaleString()} characters`
+        : `Show more: ${shown.toLocaleString()} of ${text.length.toLocaleString()} characters`;
     button.setAttribute("aria-expanded", String(shown > first));
   };
   button.addEventListener("click", () => set(shown === text.length ? first : shown + MORE_TEXT));
@@ -49,10 +58,12 @@ function stepped(holder, text, first, draw) {
 const cleanCut = (text, n) => text.slice(0, /[\ud800-\udbff]/.test(text[n - 1]) ? n - 1 : n);
 
 /** A text that may be long: its beginning, and a button for the rest. */
-export const longText = (text) => stepped(h("div", { class: "long-text", dir: "auto" }), text, TEXT, (part) => linked(part).map(node));
+export const longText = (text) =>
+  stepped(h("div", { class: "long-text", dir: "auto" }), text, TEXT, (part) => linked(part).map(node));
 
 /** A text as it is written, in lines. */
-export const verbatim = (text) => stepped(h("pre", { class: "json", tabindex: "0" }), text, JSON_TEXT, (part) => [node(part)]);
+export const verbatim = (text) =>
+  stepped(h("pre", { class: "json", tabindex: "0" }), text, JSON_TEXT, (part) => [node(part)]);
 
 /** Any value as JSON. */
 export const code = (value) => verbatim(jsonOf(value));

@@ -45,14 +45,31 @@ export function imageFor(text, alt, look = "picture") {
   const isData = /^data:image\/(png|jpe?g|gif|webp|avif);base64,[A-Za-z0-9+/=]+$/.test(text);
   const url = isData ? null : urlOf(text);
   const parsed = url && new URL(url);
-  const isFile = parsed && parsed.protocol === "https:" && parsed.username === "" && /\.(png|jpe?g|gif|webp|avif|svg)$/i.test(parsed.pathname);
+  const isFile =
+    parsed &&
+    parsed.protocol === "https:" &&
+    parsed.username === "" &&
+    /\.(png|jpe?g|gif|webp|avif|svg)$/i.test(parsed.pathname);
   if (!isData && !isFile) return null;
-  const name = alt !== undefined && alt !== "" ? alt : look !== "picture" ? "" : isFile ? lastPart(parsed) : "Image in the answer";
+  const name =
+    alt !== undefined && alt !== "" ? alt : look !== "picture" ? "" : isFile ? lastPart(parsed) : "Image in the answer";
   const make = () => drawn(text, name, look, isFile ? url : null);
   if (isData || allowed().has(parsed.host)) return make();
   if (look !== "picture") return null;
   const what = h("span", { class: "hidden" }, `: ${name}`);
-  const button = h("button", { type: "button", class: "secondary small show-picture", "data-host": parsed.host, title: url, onclick: () => allow(parsed.host) }, icon("eye"), `Show picture from ${parsed.host}`, what);
+  const button = h(
+    "button",
+    {
+      type: "button",
+      class: "secondary small show-picture",
+      "data-host": parsed.host,
+      title: url,
+      onclick: () => allow(parsed.host),
+    },
+    icon("eye"),
+    `Show picture from ${parsed.host}`,
+    what,
+  );
   waiting.set(button, () => {
     const held = button === document.activeElement;
     const shown = make();
@@ -66,7 +83,11 @@ const lastPart = (url) => url.pathname.split("/").pop();
 
 function drawn(src, alt, look, url) {
   const img = h("img", { class: look, src, alt, loading: "lazy", decoding: "async", referrerpolicy: "no-referrer" });
-  const shown = url ? h("a", { class: "picture-link", href: url, target: "_blank", rel: "noopener noreferrer" }, img) : img;
-  img.addEventListener("error", () => shown.replaceWith(url ? link(url, url) : h("span", { class: "muted" }, "an image that cannot be shown")));
+  const shown = url
+    ? h("a", { class: "picture-link", href: url, target: "_blank", rel: "noopener noreferrer" }, img)
+    : img;
+  img.addEventListener("error", () =>
+    shown.replaceWith(url ? link(url, url) : h("span", { class: "muted" }, "an image that cannot be shown")),
+  );
   return shown;
 }

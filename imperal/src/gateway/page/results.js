@@ -20,7 +20,12 @@ const IN_TEXT = 5000; // characters of a text inside of an answer
 const IN_CELL = 200; // characters of JSON in a cell of a table
 
 const isObject = (value) => value !== null && typeof value === "object" && !Array.isArray(value) && !isExact(value);
-const isEmpty = (value) => value === null || value === undefined || value === "" || (isObject(value) && !Object.keys(value).length) || (Array.isArray(value) && !value.length);
+const isEmpty = (value) =>
+  value === null ||
+  value === undefined ||
+  value === "" ||
+  (isObject(value) && !Object.keys(value).length) ||
+  (Array.isArray(value) && !value.length);
 const isScalar = (value) => value === null || typeof value !== "object" || isExact(value);
 
 /** The data of a result, or null where there is nothing to show. */
@@ -44,28 +49,64 @@ function lone(key, value) {
 function list(values, depth) {
   if (!values.length) return h("span", { class: "muted" }, "empty");
   if (values.every(isObject)) return depth < 2 ? table(values) : code(values);
-  if (values.every(isTag)) return more(values, (shown) => h("ul", { class: "tags" }, shown.map((one) => h("li", { class: "chip" }, plain(one)))));
-  if (values.every(isScalar)) return more(values, (shown) => h("ul", { class: "plain-list" }, shown.map((one) => h("li", null, scalar(one)))));
+  if (values.every(isTag))
+    return more(values, (shown) =>
+      h(
+        "ul",
+        { class: "tags" },
+        shown.map((one) => h("li", { class: "chip" }, plain(one))),
+      ),
+    );
+  if (values.every(isScalar))
+    return more(values, (shown) =>
+      h(
+        "ul",
+        { class: "plain-list" },
+        shown.map((one) => h("li", null, scalar(one))),
+      ),
+    );
   return code(values);
 }
 
 /** Short words and numbers, which read better beside one another than below. */
-const isTag = (value) => typeof value === "number" || (typeof value === "string" && value !== "" && value.length <= 24 && !/^https?:|^data:|\n/.test(value));
+const isTag = (value) =>
+  typeof value === "number" ||
+  (typeof value === "string" && value !== "" && value.length <= 24 && !/^https?:|^data:|\n/.test(value));
 
 function pairs(value, depth) {
   const entries = Object.entries(value);
-  return more(entries, (part) => h(
-    "dl",
-    { class: "pairs" },
-    part.map(([key, one]) => h("div", { class: isScalar(one) || (Array.isArray(one) && one.every(isTag)) ? "pair-row" : "pair-row deep" }, h("dt", null, humanise(key)), h("dd", null, shape(one, depth + 1)))),
-  ), KEYS);
+  return more(
+    entries,
+    (part) =>
+      h(
+        "dl",
+        { class: "pairs" },
+        part.map(([key, one]) =>
+          h(
+            "div",
+            { class: isScalar(one) || (Array.isArray(one) && one.every(isTag)) ? "pair-row" : "pair-row deep" },
+            h("dt", null, humanise(key)),
+            h("dd", null, shape(one, depth + 1)),
+          ),
+        ),
+      ),
+    KEYS,
+  );
 }
 
 function table(rows) {
   const columns = [...new Set(rows.flatMap(Object.keys))];
   const shown = columns.slice(0, COLUMNS);
-  const numeric = new Set(shown.filter((key) => rows.every((row) => row[key] === undefined || typeof row[key] === "number" || isExact(row[key]))));
-  const graded = new Set(shown.filter((key) => rows.some((row) => standing(row[key])) && rows.every((row) => isEmpty(row[key]) || standing(row[key]))));
+  const numeric = new Set(
+    shown.filter((key) =>
+      rows.every((row) => row[key] === undefined || typeof row[key] === "number" || isExact(row[key])),
+    ),
+  );
+  const graded = new Set(
+    shown.filter(
+      (key) => rows.some((row) => standing(row[key])) && rows.every((row) => isEmpty(row[key]) || standing(row[key])),
+    ),
+  );
   const hidden = columns.length - shown.length;
   const label = `${count(rows.length, "row")}${hidden ? `, ${hidden} more columns in the JSON` : ""}`;
   const id = newId("table");
@@ -77,8 +118,34 @@ function table(rows) {
         "table",
         null,
         h("caption", { id, class: rows.length <= FEW && !hidden && "hidden" }, label),
-        h("thead", null, h("tr", null, shown.map((key) => h("th", { scope: "col", class: numeric.has(key) && "num" }, humanise(key))))),
-        h("tbody", null, part.map((row) => h("tr", null, shown.map((key) => h("td", { class: numeric.has(key) && "num" }, graded.has(key) && standing(row[key]) ? h("span", { class: `chip ${standing(row[key])}` }, row[key]) : cell(row[key])))))),
+        h(
+          "thead",
+          null,
+          h(
+            "tr",
+            null,
+            shown.map((key) => h("th", { scope: "col", class: numeric.has(key) && "num" }, humanise(key))),
+          ),
+        ),
+        h(
+          "tbody",
+          null,
+          part.map((row) =>
+            h(
+              "tr",
+              null,
+              shown.map((key) =>
+                h(
+                  "td",
+                  { class: numeric.has(key) && "num" },
+                  graded.has(key) && standing(row[key])
+                    ? h("span", { class: `chip ${standing(row[key])}` }, row[key])
+                    : cell(row[key]),
+                ),
+              ),
+            ),
+          ),
+        ),
       ),
     ),
   );
@@ -98,14 +165,20 @@ const plain = (value) => (isExact(value) ? value.rawJSON : String(value));
 
 function scalar(value, large = false) {
   if (value === null) return h("span", { class: "muted" }, "none");
-  if (typeof value === "boolean") return h("span", { class: `bool ${value ? "yes" : "no"}` }, icon(value ? "check" : "close"), value ? "yes" : "no");
+  if (typeof value === "boolean")
+    return h("span", { class: `bool ${value ? "yes" : "no"}` }, icon(value ? "check" : "close"), value ? "yes" : "no");
   if (typeof value !== "string") return h("span", { class: "number" }, plain(value));
   const image = imageFor(value);
   if (image) return image;
   const url = urlOf(value);
   if (url) return link(url, value);
-  if (INSTANT.test(value) && !Number.isNaN(Date.parse(value))) return h("time", { datetime: value, title: value }, fullTime(value));
-  return large ? longText(value) : value.length > IN_TEXT ? longText(value) : h("span", { class: "text", dir: "auto" }, linked(value));
+  if (INSTANT.test(value) && !Number.isNaN(Date.parse(value)))
+    return h("time", { datetime: value, title: value }, fullTime(value));
+  return large
+    ? longText(value)
+    : value.length > IN_TEXT
+      ? longText(value)
+      : h("span", { class: "text", dir: "auto" }, linked(value));
 }
 
 const INSTANT = /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?(Z|[+-]\d\d:\d\d)$/;
@@ -115,7 +188,12 @@ export function showTools(data, tree = null) {
   const texts = tree ? [] : isObject(data) ? Object.values(data) : [data];
   const copied = () => (texts.length === 1 && typeof texts[0] === "string" ? texts[0] : jsonOf(data));
   const raw = h("div", { class: "raw", hidden: true });
-  const toggle = h("button", { type: "button", class: "quiet small", "aria-expanded": "false" }, icon("braces"), "JSON");
+  const toggle = h(
+    "button",
+    { type: "button", class: "quiet small", "aria-expanded": "false" },
+    icon("braces"),
+    "JSON",
+  );
   toggle.addEventListener("click", () => {
     raw.hidden = !raw.hidden;
     toggle.setAttribute("aria-expanded", String(!raw.hidden));
@@ -127,7 +205,10 @@ export function showTools(data, tree = null) {
 function copyButton(text) {
   const button = h("button", { type: "button", class: "quiet small" }, icon("copy"), "Copy");
   button.addEventListener("click", async () => {
-    const done = await navigator.clipboard.writeText(text()).then(() => true, () => false);
+    const done = await navigator.clipboard.writeText(text()).then(
+      () => true,
+      () => false,
+    );
     refill(button, icon(done ? "check" : "alert"), done ? "Copied" : "Not allowed");
     setTimeout(() => refill(button, icon("copy"), "Copy"), 1600);
   });

@@ -5,7 +5,8 @@
 import { isExact, same, write } from "./numbers.js";
 import { humanise } from "./words.js";
 
-const LONG_NAMES = /(^|_)(text|body|content|message|description|prompt|draft|notes?|comment|summary|query|markdown|html|code)$/i;
+const LONG_NAMES =
+  /(^|_)(text|body|content|message|description|prompt|draft|notes?|comment|summary|query|markdown|html|code)$/i;
 
 /**
  * The field of a schema. `name` is its key, `required` whether the key must be there.
@@ -34,7 +35,8 @@ function shape(s, root, name) {
   if ("const" in s) return { kind: "constant", value: s.const };
   if (Array.isArray(s.enum)) return { kind: "choice", options: s.enum.map((value) => option(value)) };
   const branches = s.oneOf ?? s.anyOf;
-  if (branches && s.properties) return { kind: "object", fields: fieldsOf(s, root), rest: null, also: variants(branches, root, name) };
+  if (branches && s.properties)
+    return { kind: "object", fields: fieldsOf(s, root), rest: null, also: variants(branches, root, name) };
   if (branches) return choice(branches, root) ?? variants(branches, root, name);
   switch (s.type) {
     case "string":
@@ -57,7 +59,8 @@ function object(s, root) {
   const known = Object.keys(s.properties ?? {}).length > 0;
   const rest = restOf(s);
   // An empty struct writes `properties: {}`; an object that says nothing of its keys is free.
-  if (!known && (rest !== null || (s.additionalProperties !== false && !s.properties))) return { kind: "map", items: rest ?? true };
+  if (!known && (rest !== null || (s.additionalProperties !== false && !s.properties)))
+    return { kind: "map", items: rest ?? true };
   return { kind: "object", fields: fieldsOf(s, root), rest };
 }
 
@@ -74,7 +77,11 @@ const SEVERAL = 16; // choices that are shown as boxes to tick
 /** A list whose items are one of a few constants: boxes to tick. Null for any other list. */
 function several(s, root) {
   const { schema: item, nullable } = unwrap(s.items, root);
-  const constants = Array.isArray(item.enum) ? item.enum.map((value) => option(value)) : item.oneOf ? choice(item.oneOf, root)?.options : null;
+  const constants = Array.isArray(item.enum)
+    ? item.enum.map((value) => option(value))
+    : item.oneOf
+      ? choice(item.oneOf, root)?.options
+      : null;
   return constants && !nullable && constants.length <= SEVERAL ? { kind: "several", options: constants } : null;
 }
 
@@ -91,7 +98,11 @@ function isLong(s, name) {
   return LONG_NAMES.test(name);
 }
 
-const option = (value, help, title) => ({ value, help: help ?? "", title: title ?? (typeof value === "string" ? humanise(value) : write(value)) });
+const option = (value, help, title) => ({
+  value,
+  help: help ?? "",
+  title: title ?? (typeof value === "string" ? humanise(value) : write(value)),
+});
 
 /** Branches that are all constants are one choice; null when they are not. */
 function choice(branches, root) {
@@ -108,12 +119,25 @@ function choice(branches, root) {
 function variants(branches, root, name) {
   const options = branches.map((branch) => {
     const { schema: s } = unwrap(branch, root);
-    return { schema: branch, title: variantTitle(s, root), help: s.description ?? "", accepts: (value) => fits(s, root, value) };
+    return {
+      schema: branch,
+      title: variantTitle(s, root),
+      help: s.description ?? "",
+      accepts: (value) => fits(s, root, value),
+    };
   });
   return { kind: "variants", options, name };
 }
 
-const TYPE_WORDS = { string: "Text", integer: "Whole number", number: "Number", boolean: "Yes or no", array: "List", object: "Object", null: "Nothing" };
+const TYPE_WORDS = {
+  string: "Text",
+  integer: "Whole number",
+  number: "Number",
+  boolean: "Yes or no",
+  array: "List",
+  object: "Object",
+  null: "Nothing",
+};
 
 function variantTitle(s, root) {
   const tag = tagOf(s, root);
@@ -146,7 +170,9 @@ function fits(s, root, value) {
     return (s.required ?? []).every((key) => Object.hasOwn(value, key));
   }
   const type = Array.isArray(value) ? "array" : value === null ? "null" : typeof value;
-  return s.type === undefined || s.type === type || (type === "number" && s.type === "integer" && Number.isInteger(value));
+  return (
+    s.type === undefined || s.type === type || (type === "number" && s.type === "integer" && Number.isInteger(value))
+  );
 }
 
 /** Follows references, joins `allOf`, and takes null out of the types: `{schema, nullable}`. */
@@ -164,12 +190,13 @@ export function unwrap(schema, root) {
       const types = s.type.filter((type) => type !== "null");
       nullable ||= types.length < s.type.length;
       const { type, ...beside } = s;
-      s = types.length === 1 ? { ...beside, type: types[0] } : { ...beside, anyOf: types.map((one) => ({ type: one })) };
+      s =
+        types.length === 1 ? { ...beside, type: types[0] } : { ...beside, anyOf: types.map((one) => ({ type: one })) };
       if (s.enum) s = { ...s, enum: s.enum.filter((value) => value !== null) };
     } else {
       const key = s.anyOf ? "anyOf" : s.oneOf ? "oneOf" : null;
       const branches = key ? s[key].filter((branch) => branch?.type !== "null" && branch?.const !== null) : null;
-      if (!branches || branches.length === s[key].length && branches.length > 1) break;
+      if (!branches || (branches.length === s[key].length && branches.length > 1)) break;
       nullable ||= branches.length < s[key].length;
       const { [key]: _gone, ...beside } = s;
       s = branches.length === 1 ? { ...branches[0], ...beside } : { ...beside, [key]: branches };
@@ -191,11 +218,16 @@ function at(root, ref) {
   return steps.reduce((node, step) => own(node, step.replaceAll("~1", "/").replaceAll("~0", "~")), root);
 }
 
-const own = (node, key) => (node !== null && typeof node === "object" && Object.hasOwn(node, key) ? node[key] : undefined);
+const own = (node, key) =>
+  node !== null && typeof node === "object" && Object.hasOwn(node, key) ? node[key] : undefined;
 
 /** `rows[2].id` or `/rows/2/id` as `["rows", 2, "id"]`. */
 export function steps(path) {
-  if (path.startsWith("/")) return path.slice(1).split("/").map((step) => (/^\d+$/.test(step) ? Number(step) : step));
+  if (path.startsWith("/"))
+    return path
+      .slice(1)
+      .split("/")
+      .map((step) => (/^\d+$/.test(step) ? Number(step) : step));
   return [...path.matchAll(/\[(\d+)\]|\["((?:[^"\\]|\\.)*)"\]|([^.[\]]+)/g)].map(([, index, quoted, key]) =>
     index === undefined ? (quoted ?? key) : Number(index),
   );

@@ -22,7 +22,11 @@ function resolve(ref, root) {
 
 function ofField(s, name) {
   const named = s.properties?.[name];
-  return [named, ...Object.values(s.patternProperties ?? {}), ...(named === undefined ? [s.additionalProperties, s.unevaluatedProperties] : [])];
+  return [
+    named,
+    ...Object.values(s.patternProperties ?? {}),
+    ...(named === undefined ? [s.additionalProperties, s.unevaluatedProperties] : []),
+  ];
 }
 
 function ofItem(s, at) {
@@ -35,13 +39,25 @@ const areSecret = (all) => all.some((s) => s.writeOnly === true);
 function strip(value, all, root) {
   if (Array.isArray(value)) {
     return value.map((item, at) => {
-      const of = forms(all.flatMap((s) => ofItem(s, at)), root);
+      const of = forms(
+        all.flatMap((s) => ofItem(s, at)),
+        root,
+      );
       return areSecret(of) ? null : strip(item, of, root);
     });
   }
   if (!isObject(value) || Object.getPrototypeOf(value) !== Object.prototype) return value; // numbers kept as written are objects too
-  const fields = Object.entries(value).map(([name, field]) => [name, field, forms(all.flatMap((s) => ofField(s, name)), root)]);
-  return Object.fromEntries(fields.filter(([, , of]) => !areSecret(of)).map(([name, field, of]) => [name, strip(field, of, root)]));
+  const fields = Object.entries(value).map(([name, field]) => [
+    name,
+    field,
+    forms(
+      all.flatMap((s) => ofField(s, name)),
+      root,
+    ),
+  ]);
+  return Object.fromEntries(
+    fields.filter(([, , of]) => !areSecret(of)).map(([name, field, of]) => [name, strip(field, of, root)]),
+  );
 }
 
 /** Parameters as the chat keeps them. */
@@ -59,7 +75,8 @@ export function secrets(schema) {
   if (!isObject(schema) || !hasAny(schema)) return [];
   return Object.keys(schema.properties ?? {}).filter((name) => {
     const seen = new Set();
-    const holds = (all) => areSecret(all) || all.some((s) => !seen.has(s) && seen.add(s) && holds(forms(parts(s), schema)));
+    const holds = (all) =>
+      areSecret(all) || all.some((s) => !seen.has(s) && seen.add(s) && holds(forms(parts(s), schema)));
     return holds(forms([schema.properties[name]], schema));
   });
 }

@@ -17,8 +17,19 @@ function off() {
 
 export class Shortcut {
   constructor() {
-    this.box = h("input", { type: "checkbox", role: "switch", "aria-label": `${KEY} to search, from anywhere on the page`, onchange: () => this.turn(this.box.checked) });
-    this.control = h("label", { class: "slash", title: "Whether this key goes to the search from anywhere on the page" }, this.box, h("kbd", null, KEY), "to search");
+    this.box = h("input", {
+      type: "checkbox",
+      role: "switch",
+      "aria-label": `${KEY} to search, from anywhere on the page`,
+      onchange: () => this.turn(this.box.checked),
+    });
+    this.control = h(
+      "label",
+      { class: "slash", title: "Whether this key goes to the search from anywhere on the page" },
+      this.box,
+      h("kbd", null, KEY),
+      "to search",
+    );
     addEventListener("storage", ({ key }) => key === OFF && this.show(!off())); // turned in another page
     this.show(!off());
   }

@@ -94,7 +94,8 @@ export class Stream {
       this.abort.abort();
       if (this.stopped) break;
       this.state(navigator.onLine ? "reconnecting" : "offline");
-      if (!this.hurry) await this.wait(WAITS_MS[Math.min(this.failures, WAITS_MS.length - 1)] * (0.75 + Math.random() / 2));
+      if (!this.hurry)
+        await this.wait(WAITS_MS[Math.min(this.failures, WAITS_MS.length - 1)] * (0.75 + Math.random() / 2));
       this.failures += 1;
       this.hurry = false;
     }

@@ -32,7 +32,12 @@ export class TaskList {
     this.bar = h("div", { class: "filters", role: "group", "aria-label": "Which tasks" });
     this.body = h("div");
     this.el = h("div", { class: "task-list" }, this.bar, this.body);
-    this.buttons = new Map(FILTERS.map(([key, word]) => [key, h("button", { type: "button", class: "filter", onclick: () => this.choose(key) }, word)]));
+    this.buttons = new Map(
+      FILTERS.map(([key, word]) => [
+        key,
+        h("button", { type: "button", class: "filter", onclick: () => this.choose(key) }, word),
+      ]),
+    );
     refill(this.bar, [...this.buttons.values()]);
   }
 
@@ -56,17 +61,42 @@ export class TaskList {
     const hidden = ended.length > shown.length || (all.length >= FIRST && !this.readAll);
     refill(
       this.body,
-      running.length > 0 && [this.only === "all" && h("h3", null, "Running"), h("ul", { class: "bare" }, running.map((task) => h("li", null, this.card(task).el)))],
-      this.only === "all" && !running.length && ended.length > 0 && h("p", { class: "help" }, "Nothing runs right now."),
+      running.length > 0 && [
+        this.only === "all" && h("h3", null, "Running"),
+        h(
+          "ul",
+          { class: "bare" },
+          running.map((task) => h("li", null, this.card(task).el)),
+        ),
+      ],
+      this.only === "all" &&
+        !running.length &&
+        ended.length > 0 &&
+        h("p", { class: "help" }, "Nothing runs right now."),
       this.byDay(shown),
       !running.length && !ended.length && this.nothing(all.length),
-      hidden && h("button", { type: "button", class: "secondary small older", onclick: () => this.older() }, icon("down"), "Show older tasks"),
+      hidden &&
+        h(
+          "button",
+          { type: "button", class: "secondary small older", onclick: () => this.older() },
+          icon("down"),
+          "Show older tasks",
+        ),
     );
   }
 
   nothing(known) {
     if (known) return h("p", { class: "nothing" }, "No task is in this state.");
-    return h("div", { class: "nothing" }, h("strong", null, "No tasks yet"), h("span", null, "A function that works in the background puts its task here, with its progress. It goes on when you close the page."));
+    return h(
+      "div",
+      { class: "nothing" },
+      h("strong", null, "No tasks yet"),
+      h(
+        "span",
+        null,
+        "A function that works in the background puts its task here, with its progress. It goes on when you close the page.",
+      ),
+    );
   }
 
   byDay(tasks) {
@@ -76,7 +106,14 @@ export class TaskList {
       if (days.at(-1)?.key !== key) days.push({ key, name: dayName(task.created_at), tasks: [] });
       days.at(-1).tasks.push(task);
     }
-    return days.map(({ name, tasks: list }) => [h("h3", null, `Ended, ${name === "Today" || name === "Yesterday" ? name.toLowerCase() : name}`), h("ul", { class: "bare" }, list.map((task) => this.endedRow(task)))]);
+    return days.map(({ name, tasks: list }) => [
+      h("h3", null, `Ended, ${name === "Today" || name === "Yesterday" ? name.toLowerCase() : name}`),
+      h(
+        "ul",
+        { class: "bare" },
+        list.map((task) => this.endedRow(task)),
+      ),
+    ]);
   }
 
   async older() {
@@ -129,7 +166,11 @@ export class TaskList {
         null,
         h("span", { class: `tile ${tone}`, "aria-hidden": "true" }, icon(sign)),
         h("span", { class: "task-name" }, humanise(task.name)),
-        h("time", { class: "when", datetime: task.created_at, title: fullTime(task.created_at) }, time(task.created_at)),
+        h(
+          "time",
+          { class: "when", datetime: task.created_at, title: fullTime(task.created_at) },
+          time(task.created_at),
+        ),
         h("span", { "aria-hidden": "true", class: "unfold-place" }, unfold()),
         h("span", { class: "gist" }, h("span", { class: `state ${tone}` }, word), text && ` · ${text.slice(0, 140)}`),
       ),

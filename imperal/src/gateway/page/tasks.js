@@ -33,7 +33,13 @@ const lastHeard = () => lostAt ?? serverNow();
 /** The sign that a call is at work, with its time once that is worth saying. */
 export function workingSign(since) {
   const shown = h("span", { class: "elapsed" });
-  const el = h("div", { class: "working" }, h("span", { class: "dots", "aria-hidden": "true" }, h("i"), h("i"), h("i")), "Working…", shown);
+  const el = h(
+    "div",
+    { class: "working" },
+    h("span", { class: "dots", "aria-hidden": "true" }, h("i"), h("i"), h("i")),
+    "Working…",
+    shown,
+  );
   const one = {
     el,
     tick() {
@@ -71,7 +77,17 @@ export class TaskCard {
     this.stage = h("span", { class: "stage" });
     this.percent = h("span", { class: "percent" });
     this.fill = h("div", { class: "bar-fill" });
-    this.bar = h("div", { class: "bar", role: "progressbar", "aria-label": `Progress of ${humanise(this.task.name)}`, "aria-valuemin": 0, "aria-valuemax": 100 }, this.fill);
+    this.bar = h(
+      "div",
+      {
+        class: "bar",
+        role: "progressbar",
+        "aria-label": `Progress of ${humanise(this.task.name)}`,
+        "aria-valuemin": 0,
+        "aria-valuemax": 100,
+      },
+      this.fill,
+    );
     this.clock = h("span", { class: "clock" });
     this.left = h("span", { class: "left" });
     this.error = h("p", { class: "field-error", role: "alert", hidden: true });
@@ -105,7 +121,8 @@ export class TaskCard {
     const whole = known ? Math.round(Math.min(100, Math.max(0, task.percent))) : null;
     this.el.classList.toggle("cancelling", Boolean(task.cancel_requested_at));
     this.bar.classList.toggle("unknown", !known);
-    if (this.shown.done !== task.percent) this.fill.style.setProperty("--done", known ? String(Math.min(1, Math.max(0, task.percent / 100))) : "");
+    if (this.shown.done !== task.percent)
+      this.fill.style.setProperty("--done", known ? String(Math.min(1, Math.max(0, task.percent / 100))) : "");
     this.shown.done = task.percent;
     const spoken = [known && `${whole} percent`, task.message].filter(Boolean).join(", ") || "at work";
     if (this.shown.spoken !== spoken) {
@@ -125,7 +142,12 @@ export class TaskCard {
     this.shown.cancel = word;
     if (word === "Cancel") this.button.removeAttribute("aria-disabled");
     else this.button.setAttribute("aria-disabled", "true");
-    refill(this.button, word === "Cancel" ? icon("stop") : h("span", { class: "spinner", "aria-hidden": "true" }), word, h("span", { class: "hidden" }, ` ${humanise(this.task.name)}`));
+    refill(
+      this.button,
+      word === "Cancel" ? icon("stop") : h("span", { class: "spinner", "aria-hidden": "true" }),
+      word,
+      h("span", { class: "hidden" }, ` ${humanise(this.task.name)}`),
+    );
   }
 
   tick() {
@@ -136,9 +158,23 @@ export class TaskCard {
     const lost = lostAt !== null;
     this.el.classList.toggle("unheard", lost);
     this.left.classList.toggle("soon", !lost && !asked && left < SOON_MS);
-    this.set("stage", this.stage, asked ? "It ends at its next step, or is stopped soon after." : message || "At work…");
-    this.set("clock", this.clock, lost ? `${clock(now - Date.parse(from))} when the connection was lost` : `${clock(now - Date.parse(from))} so far`);
-    this.set("left", this.left, lost ? "" : asked ? `asked at ${time(asked)}` : left > 0 ? `at most ${clock(left)} more` : "at its time limit");
+    this.set(
+      "stage",
+      this.stage,
+      asked ? "It ends at its next step, or is stopped soon after." : message || "At work…",
+    );
+    this.set(
+      "clock",
+      this.clock,
+      lost
+        ? `${clock(now - Date.parse(from))} when the connection was lost`
+        : `${clock(now - Date.parse(from))} so far`,
+    );
+    this.set(
+      "left",
+      this.left,
+      lost ? "" : asked ? `asked at ${time(asked)}` : left > 0 ? `at most ${clock(left)} more` : "at its time limit",
+    );
     this.left.title = `Its limit is ${span(Date.parse(until) - Date.parse(from))}, at ${time(until)}.`;
   }
 
@@ -159,9 +195,23 @@ export class TaskCard {
     const held = this.el.contains(document.activeElement);
     const { state, finished_at, task_id } = this.task;
     const { word, tone } = stateWord(state);
-    const see = h("button", { type: "button", class: "link", onclick: () => this.reveal(task_id) }, "See outcome", icon("down"));
+    const see = h(
+      "button",
+      { type: "button", class: "link", onclick: () => this.reveal(task_id) },
+      "See outcome",
+      icon("down"),
+    );
     this.el.className = "task ended";
-    refill(this.el, h("span", { class: `state ${tone}` }, icon(tone === "good" ? "check" : tone === "bad" ? "alert" : "close"), finished_at ? `${word} after ${took(this.task)}` : word), see);
+    refill(
+      this.el,
+      h(
+        "span",
+        { class: `state ${tone}` },
+        icon(tone === "good" ? "check" : tone === "bad" ? "alert" : "close"),
+        finished_at ? `${word} after ${took(this.task)}` : word,
+      ),
+      see,
+    );
     if (held) see.focus();
   }
 

@@ -14,7 +14,12 @@ import { count, fullTime, humanise, stateWord, time, took } from "./words.js";
  * avatar(turn), ranAgain(turn), and what a UI tree may do: has(app, function), call(app, function, params).
  */
 export function turnElement(turn, acts) {
-  const el = h("li", { class: `turn ${turn.role} ${turn.type}`, "data-seq": turn.seq, "data-turn": turn.turn_id, tabindex: "-1" });
+  const el = h("li", {
+    class: `turn ${turn.role} ${turn.type}`,
+    "data-seq": turn.seq,
+    "data-turn": turn.turn_id,
+    tabindex: "-1",
+  });
   if (turn.role === "user") el.append(asked(turn), under(turn, edit(turn, acts)));
   else if (turn.type === "system" && !turn.result) el.append(avatar(icon("info")), notice(turn));
   else el.append(avatar(acts.avatar(turn)), said(turn, acts));
@@ -25,7 +30,12 @@ export function turnElement(turn, acts) {
 const avatar = (content) => h("span", { class: "avatar", "aria-hidden": "true" }, content);
 
 function under(turn, ...extra) {
-  return h("div", { class: "under" }, extra, h("time", { datetime: turn.at, title: `${fullTime(turn.at)} · number ${turn.seq}` }, time(turn.at)));
+  return h(
+    "div",
+    { class: "under" },
+    extra,
+    h("time", { datetime: turn.at, title: `${fullTime(turn.at)} · number ${turn.seq}` }, time(turn.at)),
+  );
 }
 
 function asked(turn) {
@@ -39,7 +49,16 @@ function asked(turn) {
 }
 
 function edit(turn, acts) {
-  return turn.function && h("button", { type: "button", class: "link", onclick: () => acts.edit(turn) }, icon("edit"), "Edit and run", h("span", { class: "hidden" }, ` ${humanise(turn.function)}`));
+  return (
+    turn.function &&
+    h(
+      "button",
+      { type: "button", class: "link", onclick: () => acts.edit(turn) },
+      icon("edit"),
+      "Edit and run",
+      h("span", { class: "hidden" }, ` ${humanise(turn.function)}`),
+    )
+  );
 }
 
 const SHORT = 280; // characters of a parameter that are shown at first, and lines
@@ -56,8 +75,13 @@ function params(value) {
     return h("code", { class: "inline-json" }, clipped(write(v)));
   };
   const entries = Object.entries(value).filter(([, v]) => v !== null && v !== "");
-  if (entries.length === 1 && typeof entries[0][1] === "string") return h("div", { class: "param-text", dir: "auto" }, one(entries[0][1]));
-  return h("dl", { class: "params" }, entries.map(([key, v]) => h("div", null, h("dt", null, humanise(key)), h("dd", { dir: "auto" }, one(v)))));
+  if (entries.length === 1 && typeof entries[0][1] === "string")
+    return h("div", { class: "param-text", dir: "auto" }, one(entries[0][1]));
+  return h(
+    "dl",
+    { class: "params" },
+    entries.map(([key, v]) => h("div", null, h("dt", null, humanise(key)), h("dd", { dir: "auto" }, one(v)))),
+  );
 }
 
 function clipped(text) {
@@ -74,7 +98,13 @@ function clipped(text) {
 }
 
 function notice(turn) {
-  return h("article", { class: "notice-turn", "aria-label": `Notice, ${time(turn.at)}` }, longText(turn.text), cut(turn), under(turn));
+  return h(
+    "article",
+    { class: "notice-turn", "aria-label": `Notice, ${time(turn.at)}` },
+    longText(turn.text),
+    cut(turn),
+    under(turn),
+  );
 }
 
 function said(turn, acts) {
@@ -90,15 +120,28 @@ function said(turn, acts) {
   const boxed = isOutcome || failed || data || tree || turn.type === "tool_result";
   return h(
     "article",
-    { class: `card${boxed ? " boxed" : ""}${tree ? " wide" : ""}${failed ? " failed" : ""}${isOutcome ? " outcome" : ""}`, "aria-label": `${kind}, ${time(turn.at)}` },
+    {
+      class: `card${boxed ? " boxed" : ""}${tree ? " wide" : ""}${failed ? " failed" : ""}${isOutcome ? " outcome" : ""}`,
+      "aria-label": `${kind}, ${time(turn.at)}`,
+    },
     isOutcome && outcomeHead(turn, acts),
     !isOutcome && turn.type === "tool_result" && h("div", { class: "kicker" }, icon("audit"), "Tool result"),
-    h("div", { class: "say" }, failed && icon("alert"), h("div", { class: "say-text" }, longText(text), failed && errorNote(result))),
+    h(
+      "div",
+      { class: "say" },
+      failed && icon("alert"),
+      h("div", { class: "say-text" }, longText(text), failed && errorNote(result)),
+    ),
     cut(turn),
     tree,
     data,
     wayOut(turn, acts),
-    h("div", { class: "card-foot" }, under(turn, turn.function && !isOutcome && boxed && h("span", { class: "from" }, humanise(turn.function))), tools?.tools),
+    h(
+      "div",
+      { class: "card-foot" },
+      under(turn, turn.function && !isOutcome && boxed && h("span", { class: "from" }, humanise(turn.function))),
+      tools?.tools,
+    ),
     tools?.raw,
   );
 }
@@ -113,13 +156,23 @@ function outcomeHead(turn, acts) {
     h("span", { class: `chip ${state.tone}` }, state.icon && icon(state.icon), state.word),
     h("span", { class: "task-name" }, name),
     task?.finished_at && h("span", { class: "muted" }, `after ${took(task)}`),
-    h("button", { type: "button", class: "link to-call", onclick: () => acts.revealReply(turn.call_id) }, icon("up"), "See the call"),
+    h(
+      "button",
+      { type: "button", class: "link to-call", onclick: () => acts.revealReply(turn.call_id) },
+      icon("up"),
+      "See the call",
+    ),
   );
 }
 
 // The task of an old outcome may no longer be known: its result says enough.
 function stateOf(result) {
-  const byCode = { CANCELLED: "cancelled", BACKEND_TIMEOUT: "timed_out", INTERRUPTED: "reclaimed", TASK_SILENT: "reclaimed" };
+  const byCode = {
+    CANCELLED: "cancelled",
+    BACKEND_TIMEOUT: "timed_out",
+    INTERRUPTED: "reclaimed",
+    TASK_SILENT: "reclaimed",
+  };
   return result.status === "success" ? "succeeded" : (byCode[result.error_code] ?? "failed");
 }
 
@@ -148,9 +201,34 @@ function wayOut(turn, acts) {
   };
   const done = ({ times, last }) => {
     const held = holder.contains(document.activeElement);
-    const see = last && h("button", { type: "button", class: "link", onclick: () => acts.reveal(last.call_id) }, "See the new call", icon("down"));
-    const more = h("button", { type: "button", class: "link", onclick: () => (idle(), refill(holder, button, error), button.focus()) }, "Once more");
-    refill(holder, h("span", { class: "done" }, icon("check"), times > 1 ? `Run again ${count(times, "time")}, last at ${time(last.at)}` : last ? `Run again at ${time(last.at)}` : "Run again"), see, more);
+    const see =
+      last &&
+      h(
+        "button",
+        { type: "button", class: "link", onclick: () => acts.reveal(last.call_id) },
+        "See the new call",
+        icon("down"),
+      );
+    const more = h(
+      "button",
+      { type: "button", class: "link", onclick: () => (idle(), refill(holder, button, error), button.focus()) },
+      "Once more",
+    );
+    refill(
+      holder,
+      h(
+        "span",
+        { class: "done" },
+        icon("check"),
+        times > 1
+          ? `Run again ${count(times, "time")}, last at ${time(last.at)}`
+          : last
+            ? `Run again at ${time(last.at)}`
+            : "Run again",
+      ),
+      see,
+      more,
+    );
     if (held) (see ?? more).focus();
   };
   button.addEventListener("click", async () => {

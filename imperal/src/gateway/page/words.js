@@ -1,14 +1,22 @@
 // Turns names, times and states of the API into words for people.
 // Owns wording only; no elements, no requests.
 
-const LETTERS = new Set("ai api css csv dns html http https id ids ip json pdf seo smtp sql ssl tls ttl ui uri url urls uuid xml".split(" "));
+const LETTERS = new Set(
+  "ai api css csv dns html http https id ids ip json pdf seo smtp sql ssl tls ttl ui uri url urls uuid xml".split(" "),
+);
 
 /** `refine_output` -> `Refine output`; leaves a name that is already written for people. */
 export function humanise(name) {
   const text = String(name);
   if (!/^[A-Za-z0-9]+([_-][A-Za-z0-9]+)*$/.test(text) || /^[A-Z0-9]+$/.test(text)) return text;
-  const spaced = text.replace(/[_-]+/g, " ").replace(/([a-z0-9])([A-Z])/g, "$1 $2").toLowerCase();
-  const words = spaced.split(" ").map((word) => (LETTERS.has(word) ? word.toUpperCase().replace(/(ID|URL)S$/, "$1s") : word)).join(" ");
+  const spaced = text
+    .replace(/[_-]+/g, " ")
+    .replace(/([a-z0-9])([A-Z])/g, "$1 $2")
+    .toLowerCase();
+  const words = spaced
+    .split(" ")
+    .map((word) => (LETTERS.has(word) ? word.toUpperCase().replace(/(ID|URL)S$/, "$1s") : word))
+    .join(" ");
   return words.charAt(0).toUpperCase() + words.slice(1);
 }
 
@@ -18,7 +26,9 @@ const STANDINGS = {
   warn: "warn warning slow degraded fair partial pending stale",
   plain: "unknown none skipped draft inactive",
 };
-const TONES = new Map(Object.entries(STANDINGS).flatMap(([tone, words]) => words.split(" ").map((word) => [word, tone])));
+const TONES = new Map(
+  Object.entries(STANDINGS).flatMap(([tone, words]) => words.split(" ").map((word) => [word, tone])),
+);
 
 /** The tone of a word that says how something stands, `critical` or `ok`; undefined for others. */
 export const standing = (word) => (typeof word === "string" ? TONES.get(word.toLowerCase()) : undefined);
