@@ -8,11 +8,11 @@ use std::fmt;
 
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use jsonwebtoken::{Algorithm, DecodingKey};
 use serde::Deserialize;
 use serde_json::Value;
 
 use super::AuthError;
+use super::signature::{Algorithm, PublicKey};
 use super::token::Token;
 
 /// RSA keys, in bits: NIST SP 800-131A asks for the least, more than the most is not checked in time.
@@ -42,7 +42,7 @@ struct Raw {
 struct Key {
     kid: Option<String>,
     algorithm: Algorithm,
-    public: DecodingKey,
+    public: PublicKey,
 }
 
 /// Keys that check tokens, in the order of the document.
@@ -183,16 +183,16 @@ impl Key {
 type Algorithms = &'static [(&'static str, Algorithm)];
 
 const RSA: Algorithms = &[
-    ("RS256", Algorithm::RS256),
-    ("RS384", Algorithm::RS384),
-    ("RS512", Algorithm::RS512),
-    ("PS256", Algorithm::PS256),
-    ("PS384", Algorithm::PS384),
-    ("PS512", Algorithm::PS512),
+    ("RS256", Algorithm::Rs256),
+    ("RS384", Algorithm::Rs384),
+    ("RS512", Algorithm::Rs512),
+    ("PS256", Algorithm::Ps256),
+    ("PS384", Algorithm::Ps384),
+    ("PS512", Algorithm::Ps512),
 ];
-const P256: Algorithms = &[("ES256", Algorithm::ES256)];
-const P384: Algorithms = &[("ES384", Algorithm::ES384)];
-const EDWARDS: Algorithms = &[("EdDSA", Algorithm::EdDSA), ("Ed25519", Algorithm::EdDSA)];
+const P256: Algorithms = &[("ES256", Algorithm::Es256)];
+const P384: Algorithms = &[("ES384", Algorithm::Es384)];
+const EDWARDS: Algorithms = &[("EdDSA", Algorithm::Ed25519), ("Ed25519", Algorithm::Ed25519)];
 
 impl Raw {
     fn algorithm(&self, of_kind: Algorithms) -> Result<Algorithm, No> {
@@ -201,7 +201,7 @@ impl Raw {
         found.map(|(_, algorithm)| *algorithm).ok_or_else(|| No::Purpose(format!("its `alg` {named:?} is not used")))
     }
 
-    fn rsa(&self) -> Result<DecodingKey, No> {
+    fn rsa(&self) -> Result<PublicKey, No> {
         let (n, e) = (bytes(self.n.as_ref(), "n")?, bytes(self.e.as_ref(), "e")?);
         let n = &n[n.iter().take_while(|byte| **byte == 0).count()..];
         let bits = n.first().map_or(0, |first| n.len() * 8 - first.leading_zeros() as usize);
@@ -209,10 +209,11 @@ impl Raw {
             let (least, most) = RSA_BITS.into_inner();
             return Err(No::Fault(format!("has {bits} bits; RSA keys of {least} to {most} bits are used")));
         }
-        Ok(DecodingKey::from_rsa_raw_components(n, &e))
+        let e = e[e.iter().take_while(|byte| **byte == 0).count()..].to_vec();
+        Ok(PublicKey::Rsa { n: n.to_vec(), e })
     }
 
-    fn curve(&self) -> Result<(Algorithm, DecodingKey), No> {
+    fn curve(&self) -> Result<(Algorithm, PublicKey), No> {
         let (algorithms, size) = match self.crv.as_deref() {
             Some("P-256") => (P256, 32),
             Some("P-384") => (P384, 48),
@@ -222,15 +223,15 @@ impl Raw {
         for (coordinate, name) in [(&self.x, "x"), (&self.y, "y")] {
             point.extend(sized(bytes(coordinate.as_ref(), name)?, size, name)?);
         }
-        Ok((self.algorithm(algorithms)?, DecodingKey::from_ec_der(&point)))
+        Ok((self.algorithm(algorithms)?, PublicKey::Point(point)))
     }
 
-    fn edwards(&self) -> Result<DecodingKey, No> {
+    fn edwards(&self) -> Result<PublicKey, No> {
         if self.crv.as_deref() != Some("Ed25519") {
             let curve = self.crv.as_deref().unwrap_or("that it lacks");
             return Err(No::Purpose(format!("the curve {curve} is not used")));
         }
-        Ok(DecodingKey::from_ed_der(&sized(bytes(self.x.as_ref(), "x")?, 32, "x")?))
+        Ok(PublicKey::Point(sized(bytes(self.x.as_ref(), "x")?, 32, "x")?))
     }
 }
 
@@ -274,13 +275,13 @@ mod tests {
         let point = URL_SAFE_NO_PAD.encode([7; 32]);
         let longer = URL_SAFE_NO_PAD.encode([7; 48]);
         for (key, algorithm) in [
-            (rsa(2048), Algorithm::RS256),
-            (with(rsa(4096), "alg", json!("PS512")), Algorithm::PS512),
-            (with(rsa(2048), "use", json!("sig")), Algorithm::RS256),
-            (with(rsa(2048), "key_ops", json!(["sign", "verify"])), Algorithm::RS256),
-            (json!({"kty": "EC", "crv": "P-256", "x": point, "y": point}), Algorithm::ES256),
-            (json!({"kty": "EC", "crv": "P-384", "x": longer, "y": longer}), Algorithm::ES384),
-            (json!({"kty": "OKP", "crv": "Ed25519", "x": point, "alg": "EdDSA"}), Algorithm::EdDSA),
+            (rsa(2048), Algorithm::Rs256),
+            (with(rsa(4096), "alg", json!("PS512")), Algorithm::Ps512),
+            (with(rsa(2048), "use", json!("sig")), Algorithm::Rs256),
+            (with(rsa(2048), "key_ops", json!(["sign", "verify"])), Algorithm::Rs256),
+            (json!({"kty": "EC", "crv": "P-256", "x": point, "y": point}), Algorithm::Es256),
+            (json!({"kty": "EC", "crv": "P-384", "x": longer, "y": longer}), Algorithm::Es384),
+            (json!({"kty": "OKP", "crv": "Ed25519", "x": point, "alg": "EdDSA"}), Algorithm::Ed25519),
         ] {
             let set = read(&key);
             assert_eq!(set.keys.first().map(|key| key.algorithm), Some(algorithm), "{key} {:?}", set.left_out);

@@ -10,14 +10,15 @@ use std::fmt;
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::io;
 use std::path::Path;
+use std::sync::Arc;
 use std::time::Duration;
 
-use jsonwebtoken::{Algorithm, DecodingKey, EncodingKey};
 use tokio::time::Instant;
 
 use super::AuthError;
 use super::claims::Claims;
 use super::sessions::{EndedSessions, Session};
+use super::signature::SecretKey;
 use super::signed::{SignedClaims, now};
 use super::token::Token;
 use crate::context::User;
@@ -50,8 +51,7 @@ pub(super) fn is_local(user: &User) -> bool {
 /// Signs and checks tokens of this machine's own user.
 #[derive(Clone)]
 pub struct LocalKey {
-    encoding: EncodingKey,
-    decoding: DecodingKey,
+    key: Arc<SecretKey>,
     /// Browsers keep one cookie of a name for all ports of a machine: each data folder has its own.
     cookie_name: String,
     ended: EndedSessions,
@@ -89,8 +89,7 @@ impl LocalKey {
         let mut digest = DefaultHasher::new();
         key.hash(&mut digest);
         Self {
-            encoding: EncodingKey::from_secret(key),
-            decoding: DecodingKey::from_secret(key),
+            key: Arc::new(SecretKey::new(key)),
             cookie_name: format!("imperal_session_{:08x}", digest.finish() >> 32),
             ended,
         }
@@ -108,12 +107,12 @@ impl LocalKey {
     pub fn sign(&self, user: &User) -> Result<String, AuthError> {
         let mut claims = SignedClaims::of(user, TERMINAL_LIFETIME);
         claims.aud = Some(TERMINAL);
-        claims.encode(&self.encoding)
+        claims.encode(&self.key)
     }
 
     /// The user of a bearer token that this key signed; `None` when another key did.
     pub(super) fn check(&self, token: &Token<'_>) -> Option<Result<(User, Instant), AuthError>> {
-        token.is_signed_by(&self.decoding, Algorithm::HS256).then(|| {
+        token.is_signed_with(&self.key).then(|| {
             let claims = Claims::read(&token.claims()?)?;
             if claims.check_audience(TERMINAL).is_err() {
                 return Err(AuthError::invalid("This token is the page's cookie, and is not taken as a bearer token."));
@@ -142,7 +141,7 @@ impl LocalKey {
         claims.jti = Some(id);
         claims.auth_time = Some(begun);
         claims.exp = claims.exp.min(begun + SESSION_LIMIT);
-        claims.encode(&self.encoding)
+        claims.encode(&self.key)
     }
 
     /// The session that a cookie shows.
@@ -151,7 +150,7 @@ impl LocalKey {
     /// When it is not one of this key's, or is over.
     pub(super) fn session(&self, cookie: &str) -> Result<Session, AuthError> {
         let token = Token::parse(cookie)?;
-        if !token.is_signed_by(&self.decoding, Algorithm::HS256) {
+        if !token.is_signed_with(&self.key) {
             return Err(AuthError::invalid("The session was not made here."));
         }
         let claims = Claims::read(&token.claims()?)?;

@@ -12,6 +12,7 @@ mod keys;
 mod links;
 mod local;
 mod sessions;
+mod signature;
 mod signed;
 mod token;
 mod verifier;

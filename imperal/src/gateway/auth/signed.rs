@@ -2,10 +2,12 @@
 
 use std::time::Duration;
 
-use jsonwebtoken::{Algorithm, EncodingKey, Header};
+use base64::Engine;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde::Serialize;
 
 use super::AuthError;
+use super::signature::SecretKey;
 use crate::context::User;
 
 /// The claims of a token that is about to be signed.
@@ -52,8 +54,16 @@ impl<'a> SignedClaims<'a> {
         }
     }
 
-    pub(super) fn encode(&self, key: &EncodingKey) -> Result<String, AuthError> {
-        jsonwebtoken::encode(&Header::new(Algorithm::HS256), self, key)
-            .map_err(|error| AuthError::invalid(format!("no token can be signed: {error}")))
+    /// The claims as a signed token (RFC 7519, compact form).
+    pub(super) fn encode(&self, key: &SecretKey) -> Result<String, AuthError> {
+        let claims = serde_json::to_vec(self)
+            .map_err(|error| AuthError::invalid(format!("the claims of the token cannot be written: {error}")))?;
+        let mut token = URL_SAFE_NO_PAD.encode(br#"{"typ":"JWT","alg":"HS256"}"#);
+        token.push('.');
+        token.push_str(&URL_SAFE_NO_PAD.encode(claims));
+        let signature = key.sign(token.as_bytes());
+        token.push('.');
+        token.push_str(&URL_SAFE_NO_PAD.encode(signature));
+        Ok(token)
     }
 }

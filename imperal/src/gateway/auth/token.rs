@@ -6,10 +6,10 @@
 
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use jsonwebtoken::{Algorithm, DecodingKey};
 use serde::de::{Deserialize, Deserializer, IgnoredAny};
 
 use super::AuthError;
+use super::signature::{Algorithm, PublicKey, SecretKey};
 
 /// Largest token, in bytes.
 pub(super) const TOKEN_LIMIT: usize = 8 * 1024;
@@ -75,9 +75,19 @@ impl<'a> Token<'a> {
     }
 
     /// Whether this key made the signature. The algorithm is the key's, never the token's.
-    pub(super) fn is_signed_by(&self, key: &DecodingKey, algorithm: Algorithm) -> bool {
+    pub(super) fn is_signed_by(&self, key: &PublicKey, algorithm: Algorithm) -> bool {
         self.algorithm == Some(algorithm)
-            && jsonwebtoken::crypto::verify(self.signature, self.message.as_bytes(), key, algorithm).unwrap_or(false)
+            && self.signature().is_some_and(|signature| key.verifies(algorithm, self.message.as_bytes(), &signature))
+    }
+
+    /// Whether the token says HS256 and this secret made the signature.
+    pub(super) fn is_signed_with(&self, secret: &SecretKey) -> bool {
+        self.algorithm == Some(Algorithm::Hs256)
+            && self.signature().is_some_and(|signature| secret.verifies(self.message.as_bytes(), &signature))
+    }
+
+    fn signature(&self) -> Option<Vec<u8>> {
+        URL_SAFE_NO_PAD.decode(self.signature).ok()
     }
 
     /// The claims as JSON text.

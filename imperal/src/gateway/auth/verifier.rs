@@ -5,13 +5,13 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use jsonwebtoken::{Algorithm, DecodingKey, EncodingKey};
 use secrecy::{ExposeSecret, SecretString};
 use tokio::time::Instant;
 
 use super::claims::Claims;
 use super::jwks::Jwks;
 use super::keys::{Checked, KeySet};
+use super::signature::{Algorithm, SecretKey};
 use super::signed::SignedClaims;
 use super::token::Token;
 use super::{AuthError, fetch};
@@ -30,7 +30,7 @@ pub struct Verifier {
 
 #[derive(Clone)]
 enum Keys {
-    Secret(DecodingKey),
+    Secret(Arc<SecretKey>),
     File(Arc<KeySet>),
     Url(Jwks),
 }
@@ -48,7 +48,7 @@ impl Verifier {
                 secret.len()
             )));
         }
-        Ok(Self::with(Keys::Secret(DecodingKey::from_secret(secret))))
+        Ok(Self::with(Keys::Secret(Arc::new(SecretKey::new(secret)))))
     }
 
     /// A token that [`Verifier::by_secret`] of the same secret accepts for `lifetime`.
@@ -57,7 +57,7 @@ impl Verifier {
     /// As `by_secret`.
     pub fn sign(secret: &SecretString, user: &User, lifetime: Duration) -> Result<String, AuthError> {
         Self::by_secret(secret)?;
-        SignedClaims::of(user, lifetime).encode(&EncodingKey::from_secret(secret.expose_secret().as_bytes()))
+        SignedClaims::of(user, lifetime).encode(&SecretKey::new(secret.expose_secret().as_bytes()))
     }
 
     /// The keys of a JWKS file. Keys for other purposes and of other kinds are left out with a warning.
@@ -120,10 +120,10 @@ impl Verifier {
     pub(super) async fn check(&self, token: &Token<'_>) -> Result<(User, Instant), AuthError> {
         match &self.keys {
             Keys::Secret(key) => {
-                if token.algorithm() != Some(Algorithm::HS256) {
+                if token.algorithm() != Some(Algorithm::Hs256) {
                     return Err(Checked::OtherAlgorithm.refusal());
                 }
-                if !token.is_signed_by(key, Algorithm::HS256) {
+                if !token.is_signed_with(key) {
                     return Err(Checked::WrongSignature.refusal());
                 }
             }
