@@ -1,19 +1,18 @@
-//! The binary of an extension: its state, its settings, `run`.
+//! What an extension's `main` sets up: state and settings.
+//!
+//! It knows no commands; `cli` runs them on an `App`.
 
 use std::error::Error as StdError;
 use std::fmt;
 use std::path::Path;
-use std::process::ExitCode;
 
-use crate::cli;
 use crate::context::States;
 use crate::platform::Settings;
 
 /// What `main` sets up before the commands take over.
 ///
 /// ```no_run
-/// use std::process::ExitCode;
-///
+/// ///
 /// struct Glossary(Vec<String>);
 ///
 /// fn main() -> ExitCode {
@@ -75,8 +74,7 @@ impl App {
     /// An error of `make` ends the command with its text.
     ///
     /// ```no_run
-    /// # use std::process::ExitCode;
-    /// struct Notes(std::fs::File);
+    /// #     /// struct Notes(std::fs::File);
     ///
     /// fn main() -> ExitCode {
     ///     imperal::App::new()
@@ -111,12 +109,6 @@ impl App {
         change(&mut self.settings);
         self
     }
-
-    /// Runs the command that the command line names; `dev` when it names none.
-    #[must_use = "return it from main"]
-    pub fn run(self) -> ExitCode {
-        cli::run(self)
-    }
 }
 
 impl fmt::Debug for App {
@@ -127,10 +119,4 @@ impl fmt::Debug for App {
             .field("settings", &self.settings)
             .finish()
     }
-}
-
-/// The `main` of an extension without state of its own: `fn main() -> ExitCode { imperal::run() }`.
-#[must_use = "return it from main"]
-pub fn run() -> ExitCode {
-    App::new().run()
 }

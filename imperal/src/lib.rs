@@ -118,7 +118,9 @@ mod trace;
 #[cfg(feature = "platform")]
 mod visible;
 #[cfg(feature = "platform")]
-pub use app::{App, run};
+pub use app::App;
+#[cfg(feature = "platform")]
+pub use cli::run;
 pub use context::{Context, User};
 pub use error::{Error, ErrorKind, RunningTask};
 pub use extension::ExtensionDef;

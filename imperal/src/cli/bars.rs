@@ -8,7 +8,7 @@ use std::time::{Duration, SystemTime};
 
 use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
 
-use super::out::{self, Look};
+use super::out::{self, OutputStyle};
 use crate::ids::TaskId;
 use crate::ledger::Task;
 
@@ -17,25 +17,25 @@ const NAME: usize = 28;
 
 /// The bars of the tasks that are watched.
 #[derive(Debug)]
-pub(super) struct Bars {
+pub(super) struct ProgressBars {
     multi: MultiProgress,
     of: HashMap<TaskId, ProgressBar>,
-    look: Look,
+    style: OutputStyle,
 }
 
-impl Bars {
+impl ProgressBars {
     /// Hidden where `shown` is false.
     pub(super) fn new(shown: bool) -> Self {
-        let look = Look { terminal: shown, ..Look::of_stderr() };
+        let style = OutputStyle { terminal: shown, ..OutputStyle::of_stderr() };
         let multi = MultiProgress::new();
         if !shown {
             multi.set_draw_target(ProgressDrawTarget::hidden());
         }
-        Self { multi, of: HashMap::new(), look }
+        Self { multi, of: HashMap::new(), style }
     }
 
     pub(super) fn are_shown(&self) -> bool {
-        self.look.terminal
+        self.style.terminal
     }
 
     pub(super) fn open(&mut self, task: &Task) {
@@ -44,9 +44,9 @@ impl Bars {
         }
         let started = SystemTime::from(task.created_at);
         let bar = self.multi.add(ProgressBar::new(100));
-        bar.set_style(style(self.look, task.percent.is_some()));
+        bar.set_style(style(self.style, task.percent.is_some()));
         bar.set_elapsed(SystemTime::now().duration_since(started).unwrap_or_default());
-        bar.set_prefix(out::one_line(&task.name, NAME, self.look));
+        bar.set_prefix(out::fit_line(&task.name, NAME, self.style));
         bar.enable_steady_tick(Duration::from_millis(120));
         self.of.insert(task.task_id, bar);
         if let Some(percent) = task.percent {
@@ -56,10 +56,10 @@ impl Bars {
 
     pub(super) fn advance(&self, task_id: TaskId, percent: f64, stage: &str) {
         let Some(bar) = self.of.get(&task_id) else { return };
-        bar.set_style(style(self.look, true));
+        bar.set_style(style(self.style, true));
         #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "0 to 100")]
         bar.set_position(percent.clamp(0.0, 100.0) as u64);
-        bar.set_message(out::one_line(stage, 200, self.look));
+        bar.set_message(out::fit_line(stage, 200, self.style));
     }
 
     pub(super) fn end(&mut self, task_id: TaskId) {
@@ -101,8 +101,8 @@ impl Bars {
 }
 
 /// A spinner until the work says how far it is, a bar from then on; as much as fits.
-fn style(look: Look, determinate: bool) -> ProgressStyle {
-    let narrow = look.width.is_some_and(|width| width < 64);
+fn style(style: OutputStyle, determinate: bool) -> ProgressStyle {
+    let narrow = style.width.is_some_and(|width| width < 64);
     let template = match (determinate, narrow) {
         (true, false) => "{spinner:.cyan} {prefix} {bar:24.cyan/dim} {pos:>3}% {elapsed:.dim}  {wide_msg}",
         (true, true) => "{spinner:.cyan} {bar:8.cyan/dim} {pos:>3}% {elapsed:.dim} {wide_msg}",

@@ -7,33 +7,33 @@ use super::args::CallArgs;
 use super::client::Client;
 use super::exit::{CliError, Exit, guess};
 use super::follow::Follower;
-use super::task_id::{self, Tasks};
+use super::task_id::{self, TaskList};
 use super::{out, params, turns};
 use crate::app::App;
 use crate::function::Registry;
 use crate::ledger::TaskState;
 
 #[derive(Deserialize)]
-struct Session {
-    extensions: Vec<Extension>,
+struct SessionInfo {
+    extensions: Vec<ExtensionInfo>,
 }
 
 #[derive(Deserialize)]
-struct Extension {
+struct ExtensionInfo {
     app_id: String,
-    functions: Vec<Function>,
+    functions: Vec<FunctionInfo>,
 }
 
 #[derive(Deserialize)]
-struct Function {
+struct FunctionInfo {
     name: String,
     params_schema: Value,
 }
 
 pub(super) async fn call(app: App, registry: Registry, args: CallArgs) -> Result<Exit, CliError> {
-    let client = Client::reach(app, registry, &args.reach).await?;
+    let client = Client::connect(app, registry, &args.connect).await?;
     let ended = run(&client, &args).await;
-    if matches!(ended, Ok(Exit::Detached)) {
+    if matches!(ended, Ok(Exit::Interrupted)) {
         client.abandon().await;
     } else {
         client.close().await;
@@ -42,35 +42,38 @@ pub(super) async fn call(app: App, registry: Registry, args: CallArgs) -> Result
 }
 
 async fn run(client: &Client, args: &CallArgs) -> Result<Exit, CliError> {
-    let session: Session = client.get("/v1/session").await?;
-    let (app_id, function) = choose(&session, args)?;
+    let session: SessionInfo = client.get("/v1/session").await?;
+    let (app_id, function) = find_function(&session, args)?;
     let params = match &args.params {
         Some(text) => crate::json::read(text.as_bytes())
             .map_err(|error| CliError::usage(format!("--params is not JSON: {error}")))?,
         None => Value::Object(params::from_pairs(&args.pairs, &function.params_schema)?),
     };
     let body = json!({ "function": function.name, "params": params });
-    let reply = client.wire().call(app_id, &body, args.key.as_ref()).await?;
-    if reply.repeated && !args.reach.json {
-        out::remark("run before under this key: this is what it answered then");
+    let reply = client.api().call(app_id, &body, args.key.as_ref()).await?;
+    if reply.repeated && !args.connect.json {
+        out::print_note("run before under this key: this is what it answered then");
     }
     let exit = turns::exit_of(&reply.result);
-    turns::show(&reply.turn, args.reach.json);
-    let Tasks { tasks: mine } = client.get(&format!("/v1/tasks?limit=500&call_id={}", reply.call_id)).await?;
+    turns::show(&reply.turn, args.connect.json);
+    let TaskList { tasks: mine } = client.get(&format!("/v1/tasks?limit=500&call_id={}", reply.call_id)).await?;
     if args.follow && !mine.is_empty() {
-        let follower = Follower::new(Some(reply.call_id), &mine, args.reach.json, client.is_ours())?;
-        return Ok(exit.and(follower.until_done(client, reply.turn.seq).await?));
+        let follower = Follower::new(Some(reply.call_id), &mine, args.connect.json, client.is_embedded())?;
+        return Ok(exit.combine(follower.until_done(client, reply.turn.seq).await?));
     }
     let running: Vec<_> = mine.iter().filter(|task| task.state == TaskState::Running).collect();
-    if client.is_ours() && !running.is_empty() {
-        out::remark("waiting for the background work of this call: no other process would run it (--follow shows it)");
-    } else if let Some(first) = running.first().filter(|_| !args.reach.json && out::Look::of_stdout().terminal) {
-        out::remark(&format!("  {} follow {}    watches it", super::bin(), task_id::short(first.task_id)));
+    if client.is_embedded() && !running.is_empty() {
+        out::print_note(
+            "waiting for the background work of this call: no other process would run it (--follow shows it)",
+        );
+    } else if let Some(first) = running.first().filter(|_| !args.connect.json && out::OutputStyle::of_stdout().terminal)
+    {
+        out::print_note(&format!("  {} follow {}    watches it", super::bin(), task_id::short_id(first.task_id)));
     }
     Ok(exit)
 }
 
-fn choose<'a>(session: &'a Session, args: &CallArgs) -> Result<(&'a str, &'a Function), CliError> {
+fn find_function<'a>(session: &'a SessionInfo, args: &CallArgs) -> Result<(&'a str, &'a FunctionInfo), CliError> {
     let all = || session.extensions.iter().flat_map(|e| e.functions.iter().map(move |f| (e.app_id.as_str(), f)));
     let found: Vec<_> = all()
         .filter(|(app_id, f)| f.name == args.function && args.app.as_deref().is_none_or(|app| app == *app_id))

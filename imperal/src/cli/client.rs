@@ -9,10 +9,10 @@ use serde::de::DeserializeOwned;
 use serde_json::Value;
 use tokio::time::Instant;
 
-use super::args::Reach;
+use super::args::ConnectArgs;
+use super::embedded::{local_user, start_embedded};
 use super::exit::CliError;
-use super::folder::{DataFolder, Listening, Opened};
-use super::serve::{for_a_while, local_user};
+use super::folder::{DataFolder, FolderLock, NodeAddress};
 use super::{out, rows};
 use crate::app::App;
 use crate::function::Registry;
@@ -31,35 +31,38 @@ const ANSWER_LIMIT: usize = 64 * 1024 * 1024;
 /// A way to the platform: a process that runs already, or one of our own.
 #[derive(Debug)]
 pub(super) struct Client {
-    wire: Wire,
-    ours: Option<(Bound, DataFolder, Duration)>,
+    api: ApiClient,
+    embedded: Option<(Bound, DataFolder, Duration)>,
 }
 
 /// Requests as the user.
 #[derive(Debug, Clone)]
-pub(super) struct Wire {
+pub(super) struct ApiClient {
     http: reqwest::Client,
     url: String,
     token: String,
 }
 
 impl Client {
-    pub(super) async fn reach(app: App, registry: Registry, reach: &Reach) -> Result<Self, CliError> {
+    pub(super) async fn connect(app: App, registry: Registry, connect: &ConnectArgs) -> Result<Self, CliError> {
         crate::context::choose_cryptography();
-        if let Some(url) = &reach.url {
-            let token = super::serve::env_text("IMPERAL_TOKEN")?.unwrap_or_default();
+        if let Some(url) = &connect.url {
+            let token = super::environment::env_text("IMPERAL_TOKEN")?.unwrap_or_default();
             if token.is_empty() {
                 return Err(CliError::refused("set IMPERAL_TOKEN to your token for the platform at --url"));
             }
             // Elsewhere: by the proxy of the environment, if there is one.
             let http = builder().build()?;
-            return Ok(Self { wire: Wire { http, url: url.trim_end_matches('/').to_owned(), token }, ours: None });
+            return Ok(Self {
+                api: ApiClient { http, url: url.trim_end_matches('/').to_owned(), token },
+                embedded: None,
+            });
         }
         let http = builder().no_proxy().build()?;
-        let path = &reach.folder.data_dir;
+        let path = &connect.folder.data_dir;
         let deadline = Instant::now() + UNTIL_LISTENING;
         let folder = loop {
-            if let Opened::Ours(folder) = DataFolder::open(path)? {
+            if let FolderLock::Acquired(folder) = DataFolder::open(path)? {
                 break folder;
             }
             // Another process has it: one that listens, or a command that is through in a moment.
@@ -67,11 +70,11 @@ impl Client {
                 let Some(url) = listening.local_url() else { return Err(elsewhere(path, &listening)) };
                 if http.get(format!("{url}/healthz")).send().await.is_ok() {
                     let token = LocalKey::of_folder(path)?.sign(&local_user())?;
-                    return Ok(Self { wire: Wire { http, url, token }, ours: None });
+                    return Ok(Self { api: ApiClient { http, url, token }, embedded: None });
                 }
             }
             if Instant::now() >= deadline {
-                return Err(CliError::unreachable(format!(
+                return Err(CliError::unavailable(format!(
                     "another process has the data folder {} open and does not answer: stop it, or use --data-dir",
                     path.display()
                 )));
@@ -80,38 +83,38 @@ impl Client {
         };
         // Tasks that the command starts have nobody else to run them: they may take their time.
         let patience = app.settings.long_task_cap;
-        let bound = for_a_while(app, registry, &folder).await?;
+        let bound = start_embedded(app, registry, &folder).await?;
         let token = LocalKey::of_folder(path)?.sign(&local_user())?;
-        let wire = Wire { http, url: format!("http://{}", bound.address()), token };
-        Ok(Self { wire, ours: Some((bound, folder, patience)) })
+        let api = ApiClient { http, url: format!("http://{}", bound.address()), token };
+        Ok(Self { api, embedded: Some((bound, folder, patience)) })
     }
 
     /// Where the platform is.
     pub(super) fn url(&self) -> &str {
-        &self.wire.url
+        &self.api.url
     }
 
     /// Whether the platform ends with this command.
-    pub(super) fn is_ours(&self) -> bool {
-        self.ours.is_some()
+    pub(super) fn is_embedded(&self) -> bool {
+        self.embedded.is_some()
     }
 
     /// The way to it, for whoever outlives a borrow.
-    pub(super) fn wire(&self) -> &Wire {
-        &self.wire
+    pub(super) fn api(&self) -> &ApiClient {
+        &self.api
     }
 
     pub(super) async fn get<T: DeserializeOwned>(&self, path: &str) -> Result<T, CliError> {
-        self.wire.get(path).await
+        self.api.get(path).await
     }
 
     pub(super) async fn post<T: DeserializeOwned>(&self, path: &str, body: &impl Serialize) -> Result<T, CliError> {
-        self.wire.post(path, body).await
+        self.api.post(path, body).await
     }
 
     /// Ends the platform that this command started, its tasks first.
     pub(super) async fn close(self) {
-        if let Some((bound, folder, patience)) = self.ours {
+        if let Some((bound, folder, patience)) = self.embedded {
             bound.stop(patience).await;
             drop(folder);
         }
@@ -119,7 +122,7 @@ impl Client {
 
     /// Ends the platform that this command started without waiting for its tasks.
     pub(super) async fn abandon(self) {
-        if let Some((bound, folder, _)) = self.ours {
+        if let Some((bound, folder, _)) = self.embedded {
             bound.stop(Duration::ZERO).await;
             drop(folder);
         }
@@ -137,8 +140,8 @@ pub(super) fn local_http(patience: Duration) -> reqwest::Result<reqwest::Client>
     builder().no_proxy().timeout(patience).build()
 }
 
-fn elsewhere(path: &Path, listening: &Listening) -> CliError {
-    CliError::unreachable(format!(
+fn elsewhere(path: &Path, listening: &NodeAddress) -> CliError {
+    CliError::unavailable(format!(
         "process {} has the data folder {} open and listens on {}, which is no loopback address; the folder's token is \
          sent to no other",
         listening.pid,
@@ -163,7 +166,7 @@ pub(super) async fn body_of(mut answer: reqwest::Response) -> Result<Vec<u8>, Cl
     Ok(body)
 }
 
-impl Wire {
+impl ApiClient {
     pub(super) async fn get<T: DeserializeOwned>(&self, path: &str) -> Result<T, CliError> {
         self.answer(self.http.get(format!("{}{path}", self.url))).await
     }
@@ -206,14 +209,16 @@ impl Wire {
         };
         let Some((list, left_out)) = rows::without_unreadable(&body) else { return Err(self.unreadable(&error)) };
         for row in left_out {
-            out::remark(&out::Look::of_stderr().line(&format!("left out, it cannot be read: {row}")));
+            out::print_note(
+                &out::OutputStyle::of_stderr().sanitize_line(&format!("left out, it cannot be read: {row}")),
+            );
         }
         Ok(list)
     }
 
     async fn success(&self, request: reqwest::RequestBuilder) -> Result<reqwest::Response, CliError> {
         let answer = request.bearer_auth(&self.token).send().await.map_err(|error| {
-            CliError::unreachable(format!("{} does not answer: {}", self.url, crate::error::root(&error.without_url())))
+            CliError::unavailable(format!("{} does not answer: {}", self.url, crate::error::root(&error.without_url())))
         })?;
         let status = answer.status();
         if status.is_success() {
@@ -232,7 +237,7 @@ impl Wire {
             text => text,
         };
         let refused = match status {
-            StatusCode::SERVICE_UNAVAILABLE => CliError::unreachable(text),
+            StatusCode::SERVICE_UNAVAILABLE => CliError::unavailable(text),
             status if status.is_client_error() => CliError::refused(text),
             _ => CliError::new(text),
         };

@@ -14,11 +14,11 @@ use clap_complete::env::{CompleteEnv, EnvCompleter, Shells};
 use serde_json::Value;
 
 use super::client::{body_of, local_http};
+use super::embedded::local_user;
 use super::exit::CliError;
 use super::folder::DataFolder;
 use super::out;
-use super::serve::local_user;
-use super::task_id::Tasks;
+use super::task_id::TaskList;
 use crate::function::{FunctionDef, Registry, params_schema};
 use crate::gateway::LocalKey;
 use crate::ledger::Task;
@@ -53,7 +53,7 @@ pub(super) fn script(shell: Shell, bin: &str) -> Result<(), CliError> {
         shells.completer(&name).ok_or_else(|| CliError::usage(format!("no completions for {name}")))?;
     let mut script = Vec::new();
     completer.write_registration(VARIABLE, bin, bin, bin, &mut script)?;
-    out::say(String::from_utf8_lossy(&script).trim());
+    out::print_line(String::from_utf8_lossy(&script).trim());
     Ok(())
 }
 
@@ -105,10 +105,12 @@ pub(super) fn tasks(current: &OsStr) -> Vec<CompletionCandidate> {
         .filter_map(|task| {
             let id = task.task_id.to_string();
             // By what `tasks` shows, or by the whole id.
-            let short = super::task_id::short(task.task_id);
+            let short = super::task_id::short_id(task.task_id);
             let shown = if short.starts_with(&*current) { short } else { id };
             let said = shown.starts_with(&*current).then_some(shown)?;
-            Some(CompletionCandidate::new(said).help(Some(out::Look::default().line(&task.name).into())))
+            Some(
+                CompletionCandidate::new(said).help(Some(out::OutputStyle::default().sanitize_line(&task.name).into())),
+            )
         })
         .collect()
 }
@@ -173,6 +175,6 @@ fn running_tasks(words: &[String]) -> Option<Vec<Task>> {
         let http = local_http(PATIENCE).ok()?;
         let answer = http.get(format!("{url}/v1/tasks/active")).bearer_auth(token).send().await.ok()?;
         let body = body_of(answer).await.ok()?;
-        Some(crate::json::read::<Tasks>(&body).ok()?.tasks)
+        Some(crate::json::read::<TaskList>(&body).ok()?.tasks)
     })
 }

@@ -6,30 +6,30 @@
 use console::measure_text_width;
 use serde_json::{Map, Value};
 
-use super::out::{Look, Paint};
+use super::out::{OutputStyle, Paint};
 use super::table::Table;
 
 /// Lines for a value; none where there is nothing to show.
-pub(super) fn lines(value: &Value, look: Look) -> Vec<String> {
+pub(super) fn lines(value: &Value, style: OutputStyle) -> Vec<String> {
     match value {
         Value::Null => Vec::new(),
-        Value::Object(fields) => of_fields(fields, look),
-        Value::Array(items) => of_items(items, look),
-        scalar => look.foreign(&word(scalar)).lines().map(str::to_owned).collect(),
+        Value::Object(fields) => of_fields(fields, style),
+        Value::Array(items) => of_items(items, style),
+        scalar => style.sanitize(&word(scalar)).lines().map(str::to_owned).collect(),
     }
 }
 
-fn of_fields(fields: &Map<String, Value>, look: Look) -> Vec<String> {
-    let widest = fields.keys().map(|key| measure_text_width(&look.line(key))).max().unwrap_or(0);
+fn of_fields(fields: &Map<String, Value>, style: OutputStyle) -> Vec<String> {
+    let widest = fields.keys().map(|key| measure_text_width(&style.sanitize_line(key))).max().unwrap_or(0);
     let mut lines = Vec::new();
     for (key, value) in fields {
-        let key = look.line(key);
-        let name = look.paint(Paint::Cyan, &key);
-        let inner = narrower(look, 2);
+        let key = style.sanitize_line(key);
+        let name = style.paint(Paint::Cyan, &key);
+        let inner = narrower(style, 2);
         let value_lines = self::lines(value, inner);
         let pad = " ".repeat(widest.saturating_sub(measure_text_width(&key)) + 2);
         match value_lines.as_slice() {
-            [] => lines.push(format!("{name}{pad}{}", look.paint(Paint::Dim, "-"))),
+            [] => lines.push(format!("{name}{pad}{}", style.paint(Paint::Dim, "-"))),
             [one] if is_scalar(value) => lines.push(format!("{name}{pad}{one}")),
             several => {
                 lines.push(name);
@@ -40,13 +40,13 @@ fn of_fields(fields: &Map<String, Value>, look: Look) -> Vec<String> {
     lines
 }
 
-fn of_items(items: &[Value], look: Look) -> Vec<String> {
+fn of_items(items: &[Value], style: OutputStyle) -> Vec<String> {
     if let Some(table) = as_table(items) {
-        return table.lines(look, |_, _| None);
+        return table.lines(style, |_, _| None);
     }
     let mut lines = Vec::new();
     for item in items {
-        for (at, line) in self::lines(item, narrower(look, 2)).into_iter().enumerate() {
+        for (at, line) in self::lines(item, narrower(style, 2)).into_iter().enumerate() {
             lines.push(format!("{} {line}", if at == 0 { "-" } else { " " }));
         }
     }
@@ -85,8 +85,8 @@ fn word(value: &Value) -> String {
     }
 }
 
-fn narrower(look: Look, by: usize) -> Look {
-    Look { width: look.width.map(|width| width.saturating_sub(by).max(1)), ..look }
+fn narrower(style: OutputStyle, by: usize) -> OutputStyle {
+    OutputStyle { width: style.width.map(|width| width.saturating_sub(by).max(1)), ..style }
 }
 
 #[cfg(test)]
@@ -104,7 +104,7 @@ mod tests {
             "findings": [{"kind": "spacing", "count": 2}, {"kind": "case"}],
             "tags": ["a", "b"],
         });
-        let shown = lines(&value, Look::default()).join("\n");
+        let shown = lines(&value, OutputStyle::default()).join("\n");
         let expected = "\
 words     7
 ok        yes

@@ -10,44 +10,51 @@ use crate::codes::{self, ErrorCode};
 /// How a command ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Exit {
-    Done,
-    Failed,
+    Success,
+    Failure,
     Usage,
     Cancelled,
     Refused,
-    Unreachable,
-    Detached,
+    Unavailable,
+    Interrupted,
 }
 
 impl Exit {
     /// Every one, in the order of the docs.
-    pub(super) const ALL: &[Self] =
-        &[Self::Done, Self::Failed, Self::Usage, Self::Cancelled, Self::Refused, Self::Unreachable, Self::Detached];
+    pub(super) const ALL: &[Self] = &[
+        Self::Success,
+        Self::Failure,
+        Self::Usage,
+        Self::Cancelled,
+        Self::Refused,
+        Self::Unavailable,
+        Self::Interrupted,
+    ];
 
     /// The number, and what it says.
     pub(super) fn meaning(self) -> (u8, &'static str) {
         match self {
-            Self::Done => (0, "done; for a call that was followed, every task succeeded"),
-            Self::Failed => (1, "failed: an error turn, findings, a stale manifest"),
+            Self::Success => (0, "done; for a call that was followed, every task succeeded"),
+            Self::Failure => (1, "failed: an error turn, findings, a stale manifest"),
             Self::Usage => (2, "wrong usage of the command line"),
             Self::Cancelled => (3, "the call or task was cancelled"),
             Self::Refused => (4, "refused, and nothing was done: parameters, rights, token, a limit, no such thing"),
-            Self::Unreachable => (5, "no platform answers, or it cannot accept anything now"),
-            Self::Detached => (130, "Ctrl-C: not watched to its end"),
+            Self::Unavailable => (5, "no platform answers, or it cannot accept anything now"),
+            Self::Interrupted => (130, "Ctrl-C: not watched to its end"),
         }
     }
 
     /// How an error with this code ends a command.
-    pub(super) fn of_code(code: &ErrorCode) -> Self {
-        if *code == codes::CANCELLED { Self::Cancelled } else { Self::Failed }
+    pub(super) fn from_error_code(code: &ErrorCode) -> Self {
+        if *code == codes::CANCELLED { Self::Cancelled } else { Self::Failure }
     }
 
     /// The one that says more of two tasks of a call: a failure, then a cancel.
     #[must_use]
-    pub(super) fn and(self, other: Self) -> Self {
+    pub(super) fn combine(self, other: Self) -> Self {
         match (self, other) {
-            (Self::Done, other) => other,
-            (Self::Cancelled, Self::Failed) => Self::Failed,
+            (Self::Success, other) => other,
+            (Self::Cancelled, Self::Failure) => Self::Failure,
             (this, _) => this,
         }
     }
@@ -71,7 +78,7 @@ pub(crate) struct CliError {
 
 impl CliError {
     pub(super) fn new(text: impl Into<String>) -> Self {
-        Self { exit: Exit::Failed, text: text.into(), code: None, hint: None }
+        Self { exit: Exit::Failure, text: text.into(), code: None, hint: None }
     }
 
     pub(super) fn usage(text: impl Into<String>) -> Self {
@@ -82,8 +89,8 @@ impl CliError {
         Self { exit: Exit::Refused, ..Self::new(text) }
     }
 
-    pub(super) fn unreachable(text: impl Into<String>) -> Self {
-        Self { exit: Exit::Unreachable, ..Self::new(text) }
+    pub(super) fn unavailable(text: impl Into<String>) -> Self {
+        Self { exit: Exit::Unavailable, ..Self::new(text) }
     }
 
     /// Adds the platform's code.
@@ -100,7 +107,7 @@ impl CliError {
 
     /// Whether the same may do well a little later.
     pub(super) fn may_pass(&self) -> bool {
-        self.exit == Exit::Unreachable || self.is(&crate::codes::RATE_LIMITED)
+        self.exit == Exit::Unavailable || self.is(&crate::codes::RATE_LIMITED)
     }
 
     /// Adds what to do.
@@ -139,10 +146,10 @@ mod tests {
 
     #[test]
     fn the_exit_of_several_tasks_is_the_one_that_says_most() {
-        assert_eq!(Exit::Done.and(Exit::Cancelled), Exit::Cancelled);
-        assert_eq!(Exit::Cancelled.and(Exit::Failed), Exit::Failed);
-        assert_eq!(Exit::Failed.and(Exit::Cancelled), Exit::Failed);
-        assert_eq!(Exit::Cancelled.and(Exit::Done), Exit::Cancelled);
+        assert_eq!(Exit::Success.combine(Exit::Cancelled), Exit::Cancelled);
+        assert_eq!(Exit::Cancelled.combine(Exit::Failure), Exit::Failure);
+        assert_eq!(Exit::Failure.combine(Exit::Cancelled), Exit::Failure);
+        assert_eq!(Exit::Cancelled.combine(Exit::Success), Exit::Cancelled);
     }
 
     #[test]

@@ -4,9 +4,9 @@ use std::time::Duration;
 
 use tokio::sync::mpsc;
 
-use super::client::Wire;
+use super::client::ApiClient;
 use super::exit::CliError;
-use super::sse::{Message, Parser};
+use super::sse::{SseMessage, SseParser};
 
 /// Between two attempts; the process may be starting again.
 pub(super) const PAUSE: Duration = Duration::from_millis(500);
@@ -14,13 +14,13 @@ pub(super) const PAUSE: Duration = Duration::from_millis(500);
 const ATTEMPTS: u32 = 60;
 
 /// Events after a number, until the receiver is dropped. An error ends it.
-pub(super) fn open(wire: Wire, after: u64) -> mpsc::Receiver<Result<Message, CliError>> {
+pub(super) fn open(api: ApiClient, after: u64) -> mpsc::Receiver<Result<SseMessage, CliError>> {
     let (sender, receiver) = mpsc::channel(64);
     tokio::spawn(async move {
         let mut seen = after;
         let mut failures = 0;
         loop {
-            let error = match read(&wire, &mut seen, &mut failures, &sender).await {
+            let error = match read(&api, &mut seen, &mut failures, &sender).await {
                 Ok(()) => return,
                 Err(error) => error,
             };
@@ -38,13 +38,13 @@ pub(super) fn open(wire: Wire, after: u64) -> mpsc::Receiver<Result<Message, Cli
 
 /// Ends well when nobody listens any more.
 async fn read(
-    wire: &Wire,
+    api: &ApiClient,
     seen: &mut u64,
     failures: &mut u32,
-    sender: &mpsc::Sender<Result<Message, CliError>>,
+    sender: &mpsc::Sender<Result<SseMessage, CliError>>,
 ) -> Result<(), CliError> {
-    let mut stream = wire.stream(*seen).await?;
-    let mut parser = Parser::default();
+    let mut stream = api.stream(*seen).await?;
+    let mut parser = SseParser::default();
     while let Some(bytes) = stream.chunk().await? {
         let messages = match parser.feed(&bytes) {
             Ok(messages) => messages,
@@ -63,5 +63,5 @@ async fn read(
             *seen = id.unwrap_or(*seen);
         }
     }
-    Err(CliError::unreachable("the platform ended the live stream and did not come back"))
+    Err(CliError::unavailable("the platform ended the live stream and did not come back"))
 }

@@ -33,12 +33,12 @@ pub(super) struct DataFolder {
 
 /// Where the process that has a folder open listens.
 #[derive(Debug, Serialize, Deserialize)]
-pub(super) struct Listening {
+pub(super) struct NodeAddress {
     pub(super) url: String,
     pub(super) pid: u32,
 }
 
-impl Listening {
+impl NodeAddress {
     /// Where this machine reaches it, by a loopback address. A token of the folder goes nowhere else.
     pub(super) fn local_url(&self) -> Option<String> {
         let address: SocketAddr = self.url.strip_prefix("http://")?.parse().ok()?;
@@ -53,16 +53,16 @@ impl Listening {
 
 /// What became of trying to open a folder.
 #[derive(Debug)]
-pub(super) enum Opened {
+pub(super) enum FolderLock {
     /// It is ours now.
-    Ours(DataFolder),
+    Acquired(DataFolder),
     /// Another process has it.
-    Taken,
+    HeldElsewhere,
 }
 
 impl DataFolder {
     /// Makes the folder where it is missing and opens it.
-    pub(super) fn open(path: &Path) -> Result<Opened, CliError> {
+    pub(super) fn open(path: &Path) -> Result<FolderLock, CliError> {
         let say =
             |error: io::Error| CliError::new(format!("the data folder {} cannot be used: {error}", path.display()));
         make(path).map_err(say)?;
@@ -71,9 +71,9 @@ impl DataFolder {
             Ok(()) => {
                 // Of a process that was killed: another one may listen there by now.
                 let _ = std::fs::remove_file(path.join("listening.json"));
-                Ok(Opened::Ours(Self { path: path.to_owned(), _lock: lock }))
+                Ok(FolderLock::Acquired(Self { path: path.to_owned(), _lock: lock }))
             }
-            Err(TryLockError::WouldBlock) => Ok(Opened::Taken),
+            Err(TryLockError::WouldBlock) => Ok(FolderLock::HeldElsewhere),
             Err(TryLockError::Error(error)) => Err(say(error)),
         }
     }
@@ -94,7 +94,7 @@ impl DataFolder {
 
     /// Tells other processes where this one listens.
     pub(super) fn announce(&self, url: &str) -> io::Result<()> {
-        let listening = Listening { url: url.to_owned(), pid: std::process::id() };
+        let listening = NodeAddress { url: url.to_owned(), pid: std::process::id() };
         private_file::replace(&self.path.join("listening.json"), &serde_json::to_vec(&listening)?)
     }
 
@@ -123,7 +123,7 @@ impl DataFolder {
     }
 
     /// Where the process that has `path` open listens, once it does.
-    pub(super) fn listening(path: &Path) -> Option<Listening> {
+    pub(super) fn listening(path: &Path) -> Option<NodeAddress> {
         crate::json::read(&private_file::read(&path.join("listening.json"), SMALL).ok()?).ok()
     }
 }
@@ -149,7 +149,7 @@ mod tests {
 
     #[test]
     fn only_a_loopback_address_is_this_machines_own() {
-        let local = |url: &str| Listening { url: url.to_owned(), pid: 1 }.local_url();
+        let local = |url: &str| NodeAddress { url: url.to_owned(), pid: 1 }.local_url();
         for (url, wanted) in [
             ("http://127.0.0.1:7717", "http://127.0.0.1:7717"),
             ("http://[::1]:80", "http://[::1]:80"),

@@ -8,14 +8,14 @@ use std::collections::HashMap;
 use serde::Deserialize;
 use serde_json::json;
 
-use super::args::Reach;
-use super::bars::Bars;
+use super::args::ConnectArgs;
+use super::bars::ProgressBars;
 use super::client::Client;
 use super::exit::{CliError, Exit};
-use super::interrupt::{Interrupts, Wish};
-use super::sse::Message;
-use super::task_id::{self, Tasks};
-use super::turns::{self, Turns};
+use super::interrupt::{Input, InterruptPrompt};
+use super::sse::SseMessage;
+use super::task_id::{self, TaskList};
+use super::turns::{self, TurnPage};
 use super::{feed, out, rows};
 use crate::app::App;
 use crate::codes;
@@ -24,54 +24,63 @@ use crate::ids::{CallId, TaskId};
 use crate::ledger::{Progress, Task, TaskState, Turn};
 
 /// `follow [TASK]`.
-pub(super) async fn follow(app: App, registry: Registry, named: Option<&str>, reach: &Reach) -> Result<Exit, CliError> {
-    let client = Client::reach(app, registry, reach).await?;
-    if client.is_ours() {
+pub(super) async fn follow(
+    app: App,
+    registry: Registry,
+    named: Option<&str>,
+    connect: &ConnectArgs,
+) -> Result<Exit, CliError> {
+    let client = Client::connect(app, registry, connect).await?;
+    if client.is_embedded() {
         // Joining the ledger has settled what a dead process left; nothing can be running.
-        let ended = settled(&client, named, reach.json).await;
+        let ended = settled(&client, named, connect.json).await;
         client.close().await;
         return ended;
     }
     // The latest number first: an outcome that comes after the look at the tasks is in the stream.
-    let Turns { turns, .. } = client.get("/v1/chat/turns?latest=1").await?;
+    let TurnPage { turns, .. } = client.get("/v1/chat/turns?latest=1").await?;
     let seen = turns.last().map_or(0, |turn| turn.seq);
     let tasks = match named {
         Some(named) => {
-            let task_id = task_id::resolve(&client, named).await?;
+            let task_id = task_id::resolve_task(&client, named).await?;
             vec![client.get::<Task>(&format!("/v1/tasks/{task_id}")).await?]
         }
-        None => client.get::<Tasks>("/v1/tasks/active").await?.tasks,
+        None => client.get::<TaskList>("/v1/tasks/active").await?.tasks,
     };
     if tasks.is_empty() {
-        return Ok(nothing_runs(reach.json));
+        return Ok(nothing_runs(connect.json));
     }
     if let [ended] = tasks.as_slice()
         && ended.state != TaskState::Running
     {
-        return Ok(show_ended(ended, reach.json));
+        return Ok(show_ended(ended, connect.json));
     }
-    let follower = Follower::new(None, &tasks, reach.json, false)?;
+    let follower = Follower::new(None, &tasks, connect.json, false)?;
     follower.until_done(&client, seen).await
 }
 
 async fn settled(client: &Client, named: Option<&str>, as_json: bool) -> Result<Exit, CliError> {
     let Some(named) = named else { return Ok(nothing_runs(as_json)) };
-    let task_id = task_id::resolve(client, named).await?;
+    let task_id = task_id::resolve_task(client, named).await?;
     Ok(show_ended(&client.get::<Task>(&format!("/v1/tasks/{task_id}")).await?, as_json))
 }
 
 fn nothing_runs(as_json: bool) -> Exit {
     if !as_json {
-        out::say("No task is running. `tasks` shows those that have ended.");
+        out::print_line("No task is running. `tasks` shows those that have ended.");
     }
-    Exit::Done
+    Exit::Success
 }
 
 fn show_ended(task: &Task, as_json: bool) -> Exit {
     if as_json {
-        out::json(task);
+        out::print_json(task);
     } else {
-        out::say(&format!("{} has ended already: {}.", out::Look::of_stdout().line(&task.name), task.state.as_str()));
+        out::print_line(&format!(
+            "{} has ended already: {}.",
+            out::OutputStyle::of_stdout().sanitize_line(&task.name),
+            task.state.as_str()
+        ));
         if let Some(result) = &task.result {
             turns::show_result(result);
         }
@@ -81,15 +90,18 @@ fn show_ended(task: &Task, as_json: bool) -> Exit {
 
 /// A task that has ended, so long ago that nobody can say how.
 fn gone(name: &str) -> Exit {
-    out::remark(&format!("{} has ended; how is not kept any more", out::Look::of_stderr().line(name)));
-    Exit::Failed
+    out::print_note(&format!(
+        "{} has ended; how is not kept any more",
+        out::OutputStyle::of_stderr().sanitize_line(name)
+    ));
+    Exit::Failure
 }
 
 fn exit_of(state: TaskState) -> Exit {
     match state {
-        TaskState::Running | TaskState::Succeeded => Exit::Done,
+        TaskState::Running | TaskState::Succeeded => Exit::Success,
         TaskState::Cancelled => Exit::Cancelled,
-        TaskState::Failed | TaskState::TimedOut | TaskState::Reclaimed => Exit::Failed,
+        TaskState::Failed | TaskState::TimedOut | TaskState::Reclaimed => Exit::Failure,
     }
 }
 
@@ -109,26 +121,31 @@ pub(super) struct Follower {
     /// Tasks that this call starts later are watched too.
     call_id: Option<CallId>,
     as_json: bool,
-    bars: Bars,
+    bars: ProgressBars,
     open: HashMap<TaskId, String>,
     exit: Exit,
     cancelling: bool,
-    ours: bool,
-    interrupts: Interrupts,
+    embedded: bool,
+    interrupts: InterruptPrompt,
     /// Turns up to this number were read from the chat, and are not shown again.
     read: u64,
     gap: Option<Gap>,
 }
 
 impl Follower {
-    /// `ours`: the platform is this process, and leaving ends the work.
-    pub(super) fn new(call_id: Option<CallId>, tasks: &[Task], as_json: bool, ours: bool) -> Result<Self, CliError> {
+    /// `embedded`: the platform is this process, and leaving ends the work.
+    pub(super) fn new(
+        call_id: Option<CallId>,
+        tasks: &[Task],
+        as_json: bool,
+        embedded: bool,
+    ) -> Result<Self, CliError> {
         // Before anything is shown that might make somebody press it.
-        let interrupts = Interrupts::listen(ours)?;
-        let bars = Bars::new(!as_json && out::Look::of_stderr().terminal);
-        let (open, exit) = (HashMap::new(), Exit::Done);
+        let interrupts = InterruptPrompt::listen(embedded)?;
+        let bars = ProgressBars::new(!as_json && out::OutputStyle::of_stderr().terminal);
+        let (open, exit) = (HashMap::new(), Exit::Success);
         let (cancelling, read, gap) = (false, 0, None);
-        let mut follower = Self { call_id, as_json, bars, open, exit, cancelling, ours, interrupts, read, gap };
+        let mut follower = Self { call_id, as_json, bars, open, exit, cancelling, embedded, interrupts, read, gap };
         // Also those that have ended by now: their outcome comes with the stream.
         for task in tasks {
             follower.watch(task);
@@ -143,7 +160,7 @@ impl Follower {
 
     /// Hears events after a number until every task has its outcome, or the person leaves.
     pub(super) async fn until_done(mut self, client: &Client, after: u64) -> Result<Exit, CliError> {
-        let mut events = feed::open(client.wire().clone(), after);
+        let mut events = feed::open(client.api().clone(), after);
         while !self.open.is_empty() {
             let left = tokio::select! {
                 event = events.recv() => {
@@ -157,7 +174,7 @@ impl Follower {
             if left {
                 self.bars.clear();
                 self.say_how_to_come_back();
-                return Ok(Exit::Detached);
+                return Ok(Exit::Interrupted);
             }
         }
         if self.interrupts.asking() && !self.as_json {
@@ -169,7 +186,7 @@ impl Follower {
 
     /// Whether that was it.
     fn interrupted(&mut self) -> bool {
-        if self.interrupts.asking() || self.cancelling || self.as_json || !Interrupts::can_ask() {
+        if self.interrupts.asking() || self.cancelling || self.as_json || !InterruptPrompt::can_ask() {
             return true;
         }
         self.bars.pause();
@@ -178,21 +195,21 @@ impl Follower {
     }
 
     /// Whether that was it.
-    async fn carry_out(&mut self, wish: Wish, client: &Client) -> Result<bool, CliError> {
+    async fn carry_out(&mut self, wish: Input, client: &Client) -> Result<bool, CliError> {
         match wish {
-            Wish::Interrupt => return Ok(self.interrupted()),
-            Wish::Detach => return Ok(true),
-            Wish::Again => {
+            Input::Interrupt => return Ok(self.interrupted()),
+            Input::Detach => return Ok(true),
+            Input::Invalid => {
                 self.interrupts.ask(self.open.len());
                 return Ok(false);
             }
-            Wish::GoOn => {}
-            Wish::Cancel => {
+            Input::Continue => {}
+            Input::Cancel => {
                 self.cancelling = true;
                 for task_id in self.open.keys() {
                     let _: Task = client.post(&format!("/v1/tasks/{task_id}/cancel"), &json!({})).await?;
                 }
-                out::remark("asked to stop; Ctrl-C leaves it to that");
+                out::print_note("asked to stop; Ctrl-C leaves it to that");
             }
         }
         self.bars.resume();
@@ -200,25 +217,26 @@ impl Follower {
     }
 
     fn say_how_to_come_back(&self) {
-        if self.ours {
-            out::remark("interrupted: the work ran in this process. The chat says so, and it can be run again");
+        if self.embedded {
+            out::print_note("interrupted: the work ran in this process. The chat says so, and it can be run again");
             return;
         }
         let bin = super::bin();
-        let ids: Vec<_> = self.open.keys().map(|id| task_id::short(*id)).collect();
+        let ids: Vec<_> = self.open.keys().map(|id| task_id::short_id(*id)).collect();
         let watch = if ids.len() == 1 { format!(" {}", ids[0]) } else { String::new() };
-        out::remark("not watching any more; the work goes on");
-        out::remark(&format!("  {bin} follow{watch}    watches it again"));
+        out::print_note("not watching any more; the work goes on");
+        out::print_note(&format!("  {bin} follow{watch}    watches it again"));
         for id in &ids {
-            out::remark(&format!("  {bin} cancel {id}    stops it"));
+            out::print_note(&format!("  {bin} cancel {id}    stops it"));
         }
     }
 
     /// An event that cannot be read is named and left out: the others are worth showing.
-    fn hear(&mut self, message: &Message) {
+    fn hear(&mut self, message: &SseMessage) {
         let Err(error) = self.understand(message) else { return };
-        self.bars
-            .aside(|| out::remark(&format!("an event of the live stream was left out, it cannot be read: {error}")));
+        self.bars.aside(|| {
+            out::print_note(&format!("an event of the live stream was left out, it cannot be read: {error}"))
+        });
         // An outcome is one all the same, or this would wait for ever.
         let data = message.data.as_bytes();
         let task_id = rows::field(data, "task_id").and_then(|text| text.parse().ok());
@@ -227,13 +245,13 @@ impl Follower {
             && let Some((task_id, name)) = task_id.and_then(|task_id: TaskId| self.open.remove_entry(&task_id))
         {
             self.bars.end(task_id);
-            let name = out::Look::of_stderr().line(&name);
-            self.bars.aside(|| out::remark(&format!("{name} has ended; its outcome cannot be shown here")));
-            self.exit = self.exit.and(Exit::Failed);
+            let name = out::OutputStyle::of_stderr().sanitize_line(&name);
+            self.bars.aside(|| out::print_note(&format!("{name} has ended; its outcome cannot be shown here")));
+            self.exit = self.exit.combine(Exit::Failure);
         }
     }
 
-    fn understand(&mut self, message: &Message) -> serde_json::Result<()> {
+    fn understand(&mut self, message: &SseMessage) -> serde_json::Result<()> {
         match message.event.as_str() {
             "progress" => {
                 let progress: Progress = crate::json::read(message.data.as_bytes())?;
@@ -243,19 +261,19 @@ impl Follower {
             }
             "task" => {
                 let task: Task = crate::json::read(message.data.as_bytes())?;
-                let ours = self.open.contains_key(&task.task_id) || Some(task.call_id) == self.call_id;
+                let embedded = self.open.contains_key(&task.task_id) || Some(task.call_id) == self.call_id;
                 if task.state == TaskState::Running {
-                    if ours && !self.open.contains_key(&task.task_id) {
+                    if embedded && !self.open.contains_key(&task.task_id) {
                         self.watch(&task);
                     }
                 } else if self.open.contains_key(&task.task_id) {
-                    self.exit = self.exit.and(exit_of(task.state));
+                    self.exit = self.exit.combine(exit_of(task.state));
                 }
             }
             "turn" => self.hear_turn(&crate::json::read(message.data.as_bytes())?),
             "pruned" => {
                 const TOLD: &str = "the live stream left out what is not kept any more: looking it up";
-                self.bars.aside(|| out::remark(TOLD));
+                self.bars.aside(|| out::print_note(TOLD));
                 self.gap = Some(crate::json::read(message.data.as_bytes())?);
             }
             _ => {}
@@ -267,8 +285,8 @@ impl Follower {
         if turn.seq <= self.read {
             return;
         }
-        let ours = turn.body.task_id.is_some_and(|task_id| self.open.contains_key(&task_id));
-        if ours || (self.call_id.is_some() && turn.body.call_id == self.call_id) {
+        let embedded = turn.body.task_id.is_some_and(|task_id| self.open.contains_key(&task_id));
+        if embedded || (self.call_id.is_some() && turn.body.call_id == self.call_id) {
             self.take_turn(turn);
         }
     }
@@ -299,7 +317,7 @@ impl Follower {
             }
         }
         loop {
-            let Turns { turns, next } = client.get(&format!("/v1/chat/turns?after={after}&limit=500")).await?;
+            let TurnPage { turns, next } = client.get(&format!("/v1/chat/turns?after={after}&limit=500")).await?;
             for turn in &turns {
                 self.hear_turn(turn);
             }
@@ -312,21 +330,21 @@ impl Follower {
             self.bars.end(task_id);
             let as_json = self.as_json;
             let exit = self.bars.aside(|| task.map_or_else(|| gone(&name), |task| show_ended(&task, as_json)));
-            self.exit = self.exit.and(exit);
+            self.exit = self.exit.combine(exit);
         }
         Ok(())
     }
 
     fn progress(&mut self, progress: &Progress) {
         if self.as_json {
-            out::json(progress);
+            out::print_json(progress);
         } else if self.bars.are_shown() {
             self.bars.advance(progress.task_id, progress.percent, &progress.message);
         } else {
             let several = self.open.len() > 1;
             let name = if several { self.open.get(&progress.task_id) } else { None };
             let name = name.map_or_else(String::new, |name| format!("{name}: "));
-            let said = out::Look::of_stderr().line(&format!("{name}{}", progress.message));
+            let said = out::OutputStyle::of_stderr().sanitize_line(&format!("{name}{}", progress.message));
             eprintln!("{:>3.0}%  {said}", progress.percent);
         }
     }
@@ -341,7 +359,7 @@ impl Follower {
         // An outcome has a result; an announcement midway has none.
         if let (Some(task_id), Some(result)) = (ended, &turn.body.result) {
             self.open.remove(&task_id);
-            self.exit = self.exit.and(turns::exit_of(result));
+            self.exit = self.exit.combine(turns::exit_of(result));
         }
     }
 }

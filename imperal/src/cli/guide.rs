@@ -46,8 +46,8 @@ impl Group {
     }
 }
 
-const REACHES: &[Exit] = &[Exit::Refused, Exit::Unreachable];
-const FOLLOWS: &[Exit] = &[Exit::Cancelled, Exit::Refused, Exit::Unreachable, Exit::Detached];
+const REACHES: &[Exit] = &[Exit::Refused, Exit::Unavailable];
+const FOLLOWS: &[Exit] = &[Exit::Cancelled, Exit::Refused, Exit::Unavailable, Exit::Interrupted];
 
 pub(super) const GUIDES: &[Guide] = &[
     Guide {
@@ -282,7 +282,7 @@ fn after(guide: &Guide, sample: &Sample) -> String {
         text.push('\n');
     }
     if !guide.exits.is_empty() {
-        let always = [Exit::Done, Exit::Failed, Exit::Usage];
+        let always = [Exit::Success, Exit::Failure, Exit::Usage];
         let rows: Vec<_> = Exit::ALL
             .iter()
             .filter(|exit| always.contains(exit) || guide.exits.contains(exit))

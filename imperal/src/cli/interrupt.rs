@@ -6,11 +6,11 @@ use std::io::{self, BufRead, IsTerminal, Write};
 
 use tokio::sync::mpsc;
 
-use super::out::{Look, Paint};
+use super::out::{OutputStyle, Paint};
 
 /// What the person wants.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Wish {
+pub(super) enum Input {
     /// Ctrl-C.
     Interrupt,
     /// Ask the platform to stop the work, and watch it end.
@@ -18,25 +18,25 @@ pub(super) enum Wish {
     /// Leave the work alone and watch no more.
     Detach,
     /// As if nothing had happened.
-    GoOn,
+    Continue,
     /// Something else was typed: ask again.
-    Again,
+    Invalid,
 }
 
 /// Ctrl-C and the answers that are typed.
 #[derive(Debug)]
-pub(super) struct Interrupts {
+pub(super) struct InterruptPrompt {
     signals: mpsc::Receiver<()>,
     answers: Option<mpsc::Receiver<String>>,
     asked: bool,
     /// Whether leaving ends the work: the platform is this process.
-    ours: bool,
+    embedded: bool,
 }
 
-impl Interrupts {
+impl InterruptPrompt {
     /// From now on Ctrl-C does not end the process; each one is heard, however quickly they come.
-    pub(super) fn listen(ours: bool) -> io::Result<Self> {
-        Ok(Self { signals: signals()?, answers: None, asked: false, ours })
+    pub(super) fn listen(embedded: bool) -> io::Result<Self> {
+        Ok(Self { signals: signals()?, answers: None, asked: false, embedded })
     }
 
     /// Whether the question is open.
@@ -45,25 +45,25 @@ impl Interrupts {
     }
 
     /// Waits for Ctrl-C, or for the answer to the open question. Cancel-safe.
-    pub(super) async fn next(&mut self) -> Wish {
+    pub(super) async fn next(&mut self) -> Input {
         let line = match self.answers.as_mut().filter(|_| self.asked) {
             None => {
                 pressed(&mut self.signals).await;
-                return Wish::Interrupt;
+                return Input::Interrupt;
             }
             Some(answers) => tokio::select! {
-                () = pressed(&mut self.signals) => return Wish::Interrupt,
+                () = pressed(&mut self.signals) => return Input::Interrupt,
                 line = answers.recv() => line,
             },
         };
         self.asked = false;
         // Standard input has ended: nobody will say anything.
-        let Some(line) = line else { return Wish::Detach };
+        let Some(line) = line else { return Input::Detach };
         match line.trim().to_lowercase().as_str() {
-            "" => Wish::GoOn,
-            "c" | "cancel" => Wish::Cancel,
-            "d" | "detach" if !self.ours => Wish::Detach,
-            _ => Wish::Again,
+            "" => Input::Continue,
+            "c" | "cancel" => Input::Cancel,
+            "d" | "detach" if !self.embedded => Input::Detach,
+            _ => Input::Invalid,
         }
     }
 
@@ -75,10 +75,10 @@ impl Interrupts {
     /// Prints the question.
     pub(super) fn ask(&mut self, tasks: usize) {
         self.asked = true;
-        let look = Look::of_stderr();
-        let key = |key: &str| look.paint(Paint::Cyan, key);
+        let style = OutputStyle::of_stderr();
+        let key = |key: &str| style.paint(Paint::Cyan, key);
         let work = if tasks == 1 { "the task".to_owned() } else { format!("the {tasks} tasks") };
-        let leave = if self.ours {
+        let leave = if self.embedded {
             "the work runs in this process: Ctrl-C again interrupts it".to_owned()
         } else {
             format!("[{}] detach, the work goes on", key("d"))

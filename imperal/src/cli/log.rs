@@ -17,7 +17,7 @@ use tracing_subscriber::registry::LookupSpan;
 use tracing_subscriber::util::SubscriberInitExt;
 use tracing_subscriber::{EnvFilter, Layer};
 
-use super::out::Look;
+use super::out::OutputStyle;
 use crate::trace::Traces;
 use crate::visible;
 
@@ -49,7 +49,7 @@ where
     let news = filter_fn(Traces::is_news).with_max_level_hint(LevelFilter::TRACE);
     tracing_subscriber::fmt::layer()
         .with_writer(io::stderr)
-        .with_ansi(Look::of_stderr().colour)
+        .with_ansi(OutputStyle::of_stderr().colour)
         .fmt_fields(format::debug_fn(write_field).delimited(" "))
         .with_filter(asked.and(news))
 }

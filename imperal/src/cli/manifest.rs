@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use super::args::OfExtension;
 use super::exit::{CliError, Exit};
-use super::out::{self, Look as OutLook};
+use super::out::{self, OutputStyle};
 use crate::function::{Extension, Registry};
 use crate::manifest::{self, Finding, Freshness, Look, Manifest};
 
@@ -16,23 +16,23 @@ pub(super) fn print(registry: &Registry, app_id: Option<&str>) -> Result<Exit, C
             known(registry)
         )));
     };
-    out::say(&Manifest::export(extension).to_json());
-    Ok(Exit::Done)
+    out::print_line(&Manifest::export(extension).to_json());
+    Ok(Exit::Success)
 }
 
 pub(super) fn build(registry: &Registry, check: bool, of: &OfExtension) -> Result<Exit, CliError> {
-    let mut code = Exit::Done;
+    let mut code = Exit::Success;
     for extension in chosen(registry, of.app.as_deref())? {
         let folder = folder(extension, of);
         if !check {
-            out::say(&manifest::build(extension, &folder)?.to_string());
+            out::print_line(&manifest::build(extension, &folder)?.to_string());
             continue;
         }
         let file = folder.join(manifest::FILE);
         match manifest::check(extension, &folder)? {
-            Freshness::Fresh => out::say(&format!("Up to date: {}", file.display())),
+            Freshness::Fresh => out::print_line(&format!("Up to date: {}", file.display())),
             Freshness::Stale(difference) => {
-                code = Exit::Failed;
+                code = Exit::Failure;
                 eprintln!("{} is stale: run `build` and commit it\n{difference}", file.display());
             }
         }
@@ -74,12 +74,12 @@ fn without(mut findings: Vec<Finding>, allow: &[String]) -> Result<Vec<Finding>,
 
 fn show(findings: &[Finding], json: bool) -> Exit {
     if json {
-        out::json(&manifest::to_json(findings));
+        out::print_json(&manifest::to_json(findings));
     } else {
-        let colour = OutLook::of_stdout().colour;
-        out::say(manifest::render(findings, Look::full(colour)).trim_end());
+        let colour = OutputStyle::of_stdout().colour;
+        out::print_line(manifest::render(findings, Look::full(colour)).trim_end());
     }
-    if findings.iter().any(Finding::is_error) { Exit::Failed } else { Exit::Done }
+    if findings.iter().any(Finding::is_error) { Exit::Failure } else { Exit::Success }
 }
 
 fn chosen<'a>(registry: &'a Registry, app_id: Option<&str>) -> Result<Vec<&'a Extension>, CliError> {

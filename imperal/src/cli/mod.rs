@@ -6,6 +6,7 @@
 //! starts itself for as long as it takes.
 
 mod args;
+mod audit;
 mod bars;
 mod call;
 #[doc(hidden)]
@@ -13,12 +14,16 @@ pub mod cargo;
 mod client;
 mod complete;
 mod data;
+mod embedded;
+mod environment;
 mod exit;
 mod feed;
 mod folder;
 mod follow;
 mod guide;
 mod interrupt;
+mod ledger_choice;
+mod link;
 mod log;
 mod manifest;
 mod out;
@@ -27,11 +32,14 @@ mod params;
 mod reference;
 mod rows;
 mod serve;
-mod show;
+mod server_args;
+mod signals;
 mod sse;
 mod supervised;
 mod table;
 mod task_id;
+mod tasks;
+mod token;
 mod turns;
 mod when;
 
@@ -47,8 +55,21 @@ use args::{Args, Command};
 use exit::{CliError, Exit};
 use guide::Sample;
 
-/// Parses the command line and runs the command.
-pub(crate) fn run(app: App) -> ExitCode {
+impl App {
+    /// Runs the command that the command line names; `dev` when it names none.
+    #[must_use = "return it from main"]
+    pub fn run(self) -> ExitCode {
+        run_command_line(self)
+    }
+}
+
+/// The `main` of an extension without state of its own: `fn main() -> ExitCode { imperal::run() }`.
+#[must_use = "return it from main"]
+pub fn run() -> ExitCode {
+    App::new().run()
+}
+
+fn run_command_line(app: App) -> ExitCode {
     let registry = match Registry::collect() {
         Ok(registry) => registry,
         Err(error) => {
@@ -94,7 +115,7 @@ pub(crate) fn run(app: App) -> ExitCode {
     match done {
         Ok(exit) => exit.into(),
         Err(error) => {
-            out::error(&error, as_json);
+            out::print_error(&error, as_json);
             error.exit.into()
         }
     }
@@ -176,22 +197,22 @@ async fn carry_out(app: App, registry: Registry, args: Args) -> Result<Exit, Cli
         Command::Dev(dev) => serve::dev(app, registry, dev).await,
         Command::Serve(serve) => serve::serve(app, registry, *serve).await,
         Command::Manifest { app: app_id } => manifest::print(&registry, app_id.as_deref()),
-        Command::Token { user, tenant, scopes, hours } => serve::token(user, tenant, scopes, hours),
+        Command::Token { user, tenant, scopes, hours } => token::token(user, tenant, scopes, hours),
         Command::Build { check, of } => manifest::build(&registry, check, &of),
         Command::Validate { file, allow, of, json } => {
             manifest::validate(&registry, file.as_deref(), &of, &allow, json)
         }
         Command::Call(call) => call::call(app, registry, call).await,
-        Command::Follow { task, reach } => follow::follow(app, registry, task.as_deref(), &reach).await,
+        Command::Follow { task, connect } => follow::follow(app, registry, task.as_deref(), &connect).await,
         Command::Chat(list) => turns::chat(app, registry, list).await,
-        Command::Tasks(list) => show::tasks(app, registry, list).await,
-        Command::Cancel { task, reach } => show::cancel(app, registry, &task, reach).await,
-        Command::Audit { list, verify: true } => show::verify_audit(app, registry, list.reach).await,
-        Command::Audit { list, verify: false } => show::audit(app, registry, list).await,
-        Command::Link { reach } => show::link(app, registry, reach).await,
+        Command::Tasks(list) => tasks::tasks(app, registry, list).await,
+        Command::Cancel { task, connect } => tasks::cancel(app, registry, &task, connect).await,
+        Command::Audit { list, verify: true } => audit::verify_audit(app, registry, list.connect).await,
+        Command::Audit { list, verify: false } => audit::audit(app, registry, list).await,
+        Command::Link { connect } => link::link(app, registry, connect).await,
         Command::Completions { shell } => {
             complete::script(shell, &own_name())?;
-            Ok(Exit::Done)
+            Ok(Exit::Success)
         }
         Command::Help { command } => help(&registry, command.as_deref()),
     }
@@ -202,7 +223,7 @@ fn help(registry: &Registry, named: Option<&str>) -> Result<Exit, CliError> {
     command.build();
     let Some(named) = named else {
         command.print_help()?;
-        return Ok(Exit::Done);
+        return Ok(Exit::Success);
     };
     let known: Vec<String> = guide::GUIDES.iter().map(|guide| guide.name.to_owned()).collect();
     match command.find_subcommand_mut(named) {
@@ -212,5 +233,5 @@ fn help(registry: &Registry, named: Option<&str>) -> Result<Exit, CliError> {
                 .hint(exit::guess(named, known.iter().map(String::as_str))));
         }
     }
-    Ok(Exit::Done)
+    Ok(Exit::Success)
 }

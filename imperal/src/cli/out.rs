@@ -1,7 +1,7 @@
 //! Output: what a terminal gets and a pipe does not, JSON lines for programs.
 //!
 //! Owns colours (`NO_COLOR` is honoured), the width, and that text of users, extensions and services cannot
-//! steer the terminal: it is printed by [`Look::foreign`], [`Look::line`] or [`one_line`]. Tables and data are
+//! steer the terminal: it is printed by [`OutputStyle::sanitize`], [`OutputStyle::sanitize_line`] or [`fit_line`]. Tables and data are
 //! laid out elsewhere (`table.rs`, `data.rs`), the log is `log.rs`'s.
 
 use std::io::{self, IsTerminal, Write};
@@ -15,7 +15,7 @@ use crate::visible;
 
 /// What the reader of an output can be shown.
 #[derive(Debug, Clone, Copy, Default)]
-pub(super) struct Look {
+pub(super) struct OutputStyle {
     /// Somebody looks at it: marks, short ids, "2 min ago".
     pub(super) terminal: bool,
     pub(super) colour: bool,
@@ -34,7 +34,7 @@ pub(super) enum Paint {
     Cyan,
 }
 
-impl Look {
+impl OutputStyle {
     pub(super) fn of_stdout() -> Self {
         Self::of(io::stdout().is_terminal(), &Term::stdout())
     }
@@ -52,14 +52,14 @@ impl Look {
 
     /// Text that is not ours: what would steer a terminal becomes a mark, and where somebody looks at it,
     /// right-to-left text is isolated from what stands around it. Line breaks stay.
-    pub(super) fn foreign(self, text: &str) -> String {
+    pub(super) fn sanitize(self, text: &str) -> String {
         let text = visible::on_terminal(text);
         if self.terminal { visible::isolated(&text).into_owned() } else { text.into_owned() }
     }
 
     /// Text that is not ours, whole and on one line.
-    pub(super) fn line(self, text: &str) -> String {
-        self.foreign(&text.replace(['\n', '\t'], " "))
+    pub(super) fn sanitize_line(self, text: &str) -> String {
+        self.sanitize(&text.replace(['\n', '\t'], " "))
     }
 
     pub(super) fn paint(self, paint: Paint, text: &str) -> String {
@@ -76,24 +76,24 @@ impl Look {
 }
 
 /// One JSON object, one line. Hidden characters are escaped: it may be a terminal that shows it.
-pub(super) fn json(value: &impl Serialize) {
+pub(super) fn print_json(value: &impl Serialize) {
     if let Ok(line) = serde_json::to_string(value) {
-        say(&visible::in_json(&line));
+        print_line(&visible::in_json(&line));
     }
 }
 
 /// A line on standard output; a reader that has gone away is no error.
-pub(super) fn say(line: &str) {
+pub(super) fn print_line(line: &str) {
     let _ = writeln!(io::stdout(), "{line}");
 }
 
 /// A remark for the person, which no program reads, on standard error.
-pub(super) fn remark(text: &str) {
-    let _ = writeln!(io::stderr(), "{}", Look::of_stderr().paint(Paint::Dim, text));
+pub(super) fn print_note(text: &str) {
+    let _ = writeln!(io::stderr(), "{}", OutputStyle::of_stderr().paint(Paint::Dim, text));
 }
 
 /// Why the command failed, on standard error.
-pub(super) fn error(error: &CliError, as_json: bool) {
+pub(super) fn print_error(error: &CliError, as_json: bool) {
     if as_json {
         let mut said = json!({ "message": error.text });
         if let Some(code) = &error.code {
@@ -105,20 +105,22 @@ pub(super) fn error(error: &CliError, as_json: bool) {
         let _ = writeln!(io::stderr(), "{}", visible::in_json(&json!({ "error": said }).to_string()));
         return;
     }
-    let look = Look::of_stderr();
-    let code =
-        error.code.as_ref().map_or_else(String::new, |code| look.paint(Paint::Dim, &format!(" ({})", look.line(code))));
-    let _ = writeln!(io::stderr(), "{} {}{code}", look.paint(Paint::Red, "error:"), look.foreign(&error.text));
+    let style = OutputStyle::of_stderr();
+    let code = error
+        .code
+        .as_ref()
+        .map_or_else(String::new, |code| style.paint(Paint::Dim, &format!(" ({})", style.sanitize_line(code))));
+    let _ = writeln!(io::stderr(), "{} {}{code}", style.paint(Paint::Red, "error:"), style.sanitize(&error.text));
     if let Some(hint) = &error.hint {
-        let _ = writeln!(io::stderr(), "{}", look.foreign(hint));
+        let _ = writeln!(io::stderr(), "{}", style.sanitize(hint));
     }
 }
 
 /// The first line of a text that is not ours, cut to so many columns.
-pub(super) fn one_line(text: &str, width: usize, look: Look) -> String {
+pub(super) fn fit_line(text: &str, width: usize, style: OutputStyle) -> String {
     let first = first_line(text, width);
     // After the cut: an isolate that lost its end would reorder the rest of the line.
-    if look.terminal { visible::isolated(&first).into_owned() } else { first }
+    if style.terminal { visible::isolated(&first).into_owned() } else { first }
 }
 
 fn first_line(text: &str, width: usize) -> String {
@@ -138,21 +140,21 @@ fn first_line(text: &str, width: usize) -> String {
 mod tests {
     use super::*;
 
-    const TERMINAL: Look = Look { terminal: true, colour: false, width: None };
+    const TERMINAL: OutputStyle = OutputStyle { terminal: true, colour: false, width: None };
 
     #[test]
     fn right_to_left_text_is_isolated_on_a_terminal_only_and_after_the_cut() {
-        assert_eq!(TERMINAL.foreign("\u{202e}שלום\x1b"), "\u{2068}\u{fffd}שלום\u{fffd}\u{2069}");
-        assert_eq!(Look::default().foreign("שלום\x1b"), "שלום\u{fffd}");
-        assert_eq!(TERMINAL.line("two\nlines"), "two lines");
-        assert_eq!(one_line("שלום עולם", 5, TERMINAL), "\u{2068}שלום…\u{2069}");
+        assert_eq!(TERMINAL.sanitize("\u{202e}שלום\x1b"), "\u{2068}\u{fffd}שלום\u{fffd}\u{2069}");
+        assert_eq!(OutputStyle::default().sanitize("שלום\x1b"), "שלום\u{fffd}");
+        assert_eq!(TERMINAL.sanitize_line("two\nlines"), "two lines");
+        assert_eq!(fit_line("שלום עולם", 5, TERMINAL), "\u{2068}שלום…\u{2069}");
         assert_eq!(console::measure_text_width("\u{2068}שלום…\u{2069}"), 5, "isolates have no width");
     }
 
     #[test]
     fn a_line_is_cut_by_columns_and_not_by_characters() {
-        assert_eq!(one_line("日本語のテキスト", 9, TERMINAL), "日本語の…");
-        assert_eq!(one_line("short", 9, TERMINAL), "short");
-        assert_eq!(one_line("two\nlines", 9, TERMINAL), "two…");
+        assert_eq!(fit_line("日本語のテキスト", 9, TERMINAL), "日本語の…");
+        assert_eq!(fit_line("short", 9, TERMINAL), "short");
+        assert_eq!(fit_line("two\nlines", 9, TERMINAL), "two…");
     }
 }

@@ -7,7 +7,7 @@ const EVENT_LIMIT: usize = 64 * 1024 * 1024;
 
 /// One event of the stream.
 #[derive(Debug, Default, PartialEq, Eq)]
-pub(super) struct Message {
+pub(super) struct SseMessage {
     pub(super) event: String,
     pub(super) data: String,
     /// The event's number; events without one cannot be resumed after.
@@ -16,14 +16,14 @@ pub(super) struct Message {
 
 /// Cuts a stream of bytes into events.
 #[derive(Debug, Default)]
-pub(super) struct Parser {
+pub(super) struct SseParser {
     pending: Vec<u8>,
-    message: Message,
+    message: SseMessage,
 }
 
-impl Parser {
+impl SseParser {
     /// The events that these bytes complete.
-    pub(super) fn feed(&mut self, bytes: &[u8]) -> Result<Vec<Message>, CliError> {
+    pub(super) fn feed(&mut self, bytes: &[u8]) -> Result<Vec<SseMessage>, CliError> {
         if self.pending.len() + self.message.data.len() + bytes.len() > EVENT_LIMIT {
             return Err(CliError::new(format!(
                 "an event of the live stream has more than {} MiB and is not read further: look at the chat instead",
@@ -67,7 +67,7 @@ mod tests {
     #[test]
     fn a_line_or_an_event_without_end_is_not_kept() {
         for chunk in ["x".repeat(16 << 20), format!("data: {}\n", "x".repeat(16 << 20))] {
-            let mut parser = Parser::default();
+            let mut parser = SseParser::default();
             let fed = (0..10).find_map(|_| parser.feed(chunk.as_bytes()).err()).expect("it ends");
             assert!(fed.text.contains("more than 64 MiB"), "{}", fed.text);
             assert!(parser.pending.len() + parser.message.data.len() <= EVENT_LIMIT);
@@ -79,11 +79,11 @@ mod tests {
         let text =
             ": hi\n\nevent: turn\nid: 1\ndata: {\"a\":\"ü\"}\n\nevent: progress\ndata: x\ndata: y\n\n".as_bytes();
         for cut in 0..text.len() {
-            let mut parser = Parser::default();
+            let mut parser = SseParser::default();
             let mut got = parser.feed(&text[..cut]).unwrap();
             got.extend(parser.feed(&text[cut..]).unwrap());
             assert_eq!(got.len(), 2, "cut at {cut}");
-            assert_eq!(got[0], Message { event: "turn".into(), data: "{\"a\":\"ü\"}".into(), id: Some(1) });
+            assert_eq!(got[0], SseMessage { event: "turn".into(), data: "{\"a\":\"ü\"}".into(), id: Some(1) });
             assert_eq!(got[1].data, "x\ny");
         }
     }

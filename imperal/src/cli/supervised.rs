@@ -14,7 +14,7 @@ const MARK: &str = "\u{1}imperal-dev ";
 
 /// Where a process listens.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub(super) struct Listening {
+pub(super) struct Announcement {
     pub(super) url: String,
     /// One-time link to the page.
     pub(super) link: String,
@@ -22,14 +22,14 @@ pub(super) struct Listening {
 
 /// Says that calls are accepted.
 pub(super) fn announce(url: &str, link: &str) {
-    let listening = Listening { url: url.to_owned(), link: link.to_owned() };
+    let listening = Announcement { url: url.to_owned(), link: link.to_owned() };
     if let Ok(text) = serde_json::to_string(&listening) {
-        out::say(&format!("{MARK}{text}"));
+        out::print_line(&format!("{MARK}{text}"));
     }
 }
 
 /// The announcement, if this line of a process is it.
-pub(super) fn heard(line: &str) -> Option<Listening> {
+pub(super) fn heard(line: &str) -> Option<Announcement> {
     serde_json::from_str(line.strip_prefix(MARK)?).ok()
 }
 

@@ -2,7 +2,7 @@
 
 use console::measure_text_width;
 
-use super::out::{self, Look, Paint};
+use super::out::{self, OutputStyle, Paint};
 
 /// Between two columns.
 const GAP: usize = 2;
@@ -22,15 +22,15 @@ impl Table {
     }
 
     /// The lines. On a terminal that is too narrow the widest columns give way first.
-    pub(super) fn lines(&self, look: Look, paint: impl Fn(usize, &str) -> Option<Paint>) -> Vec<String> {
-        let widths = self.widths(look);
+    pub(super) fn lines(&self, style: OutputStyle, paint: impl Fn(usize, &str) -> Option<Paint>) -> Vec<String> {
+        let widths = self.widths(style);
         let line = |cells: &[String], paint: &dyn Fn(usize, &str) -> Option<Paint>| {
             let mut text = String::new();
             for (at, (cell, width)) in cells.iter().zip(&widths).enumerate() {
-                let shown = out::one_line(cell, *width, look);
+                let shown = out::fit_line(cell, *width, style);
                 let pad = width.saturating_sub(measure_text_width(&shown)) + GAP;
                 match paint(at, cell) {
-                    Some(paint) => text.push_str(&look.paint(paint, &shown)),
+                    Some(paint) => text.push_str(&style.paint(paint, &shown)),
                     None => text.push_str(&shown),
                 }
                 if at + 1 < widths.len() {
@@ -44,16 +44,16 @@ impl Table {
         std::iter::once(head).chain(self.rows.iter().map(|row| line(row, &paint))).collect()
     }
 
-    fn widths(&self, look: Look) -> Vec<usize> {
+    fn widths(&self, style: OutputStyle) -> Vec<usize> {
         let mut widths = vec![0; self.head.len()];
         for row in std::iter::once(&self.head).chain(&self.rows) {
             for (width, cell) in widths.iter_mut().zip(row) {
                 // As `one_line` shows it: the first line, and a mark where there are more.
-                let shown = out::one_line(cell, usize::MAX, look);
+                let shown = out::fit_line(cell, usize::MAX, style);
                 *width = (*width).max(measure_text_width(&shown));
             }
         }
-        let Some(columns) = look.width else { return widths };
+        let Some(columns) = style.width else { return widths };
         let room = columns.saturating_sub(GAP * widths.len().saturating_sub(1));
         loop {
             let over = widths.iter().sum::<usize>().saturating_sub(room);
@@ -78,7 +78,7 @@ mod tests {
 
     #[test]
     fn a_pipe_gets_everything_in_columns() {
-        let lines = table().lines(Look::default(), |_, _| None);
+        let lines = table().lines(OutputStyle::default(), |_, _| None);
         assert_eq!(lines[0], "NAME  STAGE");
         assert_eq!(lines[1], "日本  Reading the whole of a rather long document");
         assert_eq!(lines[2], "a     short");
@@ -87,8 +87,8 @@ mod tests {
     #[test]
     fn no_line_is_wider_than_the_terminal() {
         for width in [20, 30, 80] {
-            let look = Look { terminal: true, colour: true, width: Some(width) };
-            for line in table().lines(look, |_, _| Some(Paint::Green)) {
+            let style = OutputStyle { terminal: true, colour: true, width: Some(width) };
+            for line in table().lines(style, |_, _| Some(Paint::Green)) {
                 assert!(measure_text_width(&line) <= width, "{width}: {line}");
             }
         }

@@ -15,18 +15,18 @@ const SHOWN: usize = 8;
 const FEWEST: usize = 4;
 
 #[derive(Deserialize)]
-pub(super) struct Tasks {
+pub(super) struct TaskList {
     pub(super) tasks: Vec<Task>,
 }
 
 /// The end of an id, as a terminal shows it.
-pub(super) fn short(task_id: TaskId) -> String {
+pub(super) fn short_id(task_id: TaskId) -> String {
     let text = task_id.to_string();
     text[text.len() - SHOWN..].to_owned()
 }
 
 /// The task that was named.
-pub(super) async fn resolve(client: &Client, named: &str) -> Result<TaskId, CliError> {
+pub(super) async fn resolve_task(client: &Client, named: &str) -> Result<TaskId, CliError> {
     if let Ok(task_id) = named.parse() {
         return Ok(task_id);
     }
@@ -35,7 +35,7 @@ pub(super) async fn resolve(client: &Client, named: &str) -> Result<TaskId, CliE
     if !form {
         return Err(CliError::refused(format!("`{named}` is no task id; `tasks` shows them")));
     }
-    let Tasks { tasks } = client.get("/v1/tasks?limit=500").await?;
+    let TaskList { tasks } = client.get("/v1/tasks?limit=500").await?;
     let mut found = tasks.iter().filter(|task| task.task_id.to_string().ends_with(&end));
     match (found.next(), found.next()) {
         (Some(task), None) => Ok(task.task_id),

@@ -2,14 +2,14 @@
 
 use jiff::Timestamp;
 
-use super::out::Look;
+use super::out::OutputStyle;
 
 /// A time for this reader.
-pub(super) fn shown(at: Timestamp, look: Look) -> String {
-    if look.terminal { ago(at, Timestamp::now()) } else { at.strftime("%Y-%m-%d %H:%M:%S").to_string() }
+pub(super) fn format_time(at: Timestamp, style: OutputStyle) -> String {
+    if style.terminal { format_age(at, Timestamp::now()) } else { at.strftime("%Y-%m-%d %H:%M:%S").to_string() }
 }
 
-fn ago(at: Timestamp, now: Timestamp) -> String {
+fn format_age(at: Timestamp, now: Timestamp) -> String {
     let seconds = now.as_second() - at.as_second();
     match seconds {
         ..2 => "just now".to_owned(),
@@ -27,7 +27,7 @@ mod tests {
     #[test]
     fn recent_times_say_how_long_ago_and_old_ones_when() {
         let now: Timestamp = "2026-03-01T12:00:00Z".parse().unwrap();
-        let at = |text: &str| ago(text.parse().unwrap(), now);
+        let at = |text: &str| format_age(text.parse().unwrap(), now);
         assert_eq!(at("2026-03-01T12:00:00Z"), "just now");
         assert_eq!(at("2026-03-01T11:59:18Z"), "42 s ago");
         assert_eq!(at("2026-03-01T11:03:00Z"), "57 min ago");

@@ -12,8 +12,8 @@ use std::sync::mpsc::{self, Receiver, RecvTimeoutError};
 use std::time::{Duration, Instant};
 
 use super::super::exit::{CliError, Exit};
-use super::super::out::{self, Look, Paint};
-use super::super::supervised::{self, Listening};
+use super::super::out::{self, OutputStyle, Paint};
+use super::super::supervised::{self, Announcement};
 use super::choice::{Metadata, Wanted};
 use super::compile::{self, Built, Options, Place};
 use super::sources::{self, Snapshot, Sources};
@@ -185,7 +185,7 @@ impl Serving<'_> {
                     note(Paint::Green, &text);
                 } else {
                     note(Paint::Green, "serving; it builds and starts again after each change, Ctrl-C stops it");
-                    out::say(&format!("open {}", Look::of_stdout().paint(Paint::Cyan, &said.link)));
+                    out::print_line(&format!("open {}", OutputStyle::of_stdout().paint(Paint::Cyan, &said.link)));
                 }
             }
             Err(_) => {
@@ -228,7 +228,7 @@ impl Serving<'_> {
             note(Paint::Dim, "stopping");
         }
         self.end()?;
-        Ok(Exit::Done)
+        Ok(Exit::Success)
     }
 }
 
@@ -260,7 +260,7 @@ fn lines() -> Receiver<()> {
 }
 
 /// Hands the process's output on, and its announcement to us.
-fn hear(stdout: std::process::ChildStdout) -> Receiver<Listening> {
+fn hear(stdout: std::process::ChildStdout) -> Receiver<Announcement> {
     let (sender, receiver) = mpsc::channel();
     std::thread::spawn(move || {
         for line in BufReader::new(stdout).lines().map_while(Result::ok) {
@@ -268,7 +268,7 @@ fn hear(stdout: std::process::ChildStdout) -> Receiver<Listening> {
                 Some(listening) => {
                     let _ = sender.send(listening);
                 }
-                None => out::say(&line),
+                None => out::print_line(&line),
             }
         }
     });
@@ -281,7 +281,8 @@ fn stops() -> Result<Receiver<()>, CliError> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     std::thread::spawn(move || {
         runtime.block_on(async {
-            while super::super::serve::until_told_to_stop().await.is_ok() {
+            while let Ok(stop) = super::super::signals::stop_signal() {
+                stop.await;
                 if sender.send(()).is_err() {
                     return;
                 }
@@ -292,8 +293,8 @@ fn stops() -> Result<Receiver<()>, CliError> {
 }
 
 fn note(paint: Paint, text: &str) {
-    let look = Look::of_stderr();
-    eprintln!("{} {}", look.paint(Paint::Bold, "imperal:"), look.paint(paint, text));
+    let style = OutputStyle::of_stderr();
+    eprintln!("{} {}", style.paint(Paint::Bold, "imperal:"), style.paint(paint, text));
 }
 
 fn shown(path: &Path) -> String {

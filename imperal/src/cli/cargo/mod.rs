@@ -109,7 +109,7 @@ pub fn main() -> ExitCode {
     let parsed = command_line().try_get_matches().and_then(|matches| Cargo::from_arg_matches(&matches));
     let Cargo::Imperal(Imperal { wanted, command }) = parsed.unwrap_or_else(|error| error.exit());
     carry_out(command, wanted).unwrap_or_else(|error| {
-        out::error(&error, false);
+        out::print_error(&error, false);
         error.exit.into()
     })
 }
@@ -134,7 +134,7 @@ fn carry_out(command: Command, wanted: Wanted) -> Result<ExitCode, CliError> {
                 if let Some(imperal) = line.find_subcommand_mut("imperal") {
                     imperal.print_help()?;
                 }
-                return Ok(Exit::Done.into());
+                return Ok(Exit::Success.into());
             }
             let known = || GUIDES.iter().map(|guide| guide.name).chain(["new"]);
             if !known().any(|name| name == command) {

@@ -109,11 +109,11 @@ pub(super) fn scaffold(name: &str, path: Option<&Path>) -> Result<Exit, CliError
         }
         fs::write(folder.join(file), text)?;
     }
-    out::say(&format!(
+    out::print_line(&format!(
         "Started `{name}` in {}\n\n  cd {name}\n  cargo test               # its functions and its manifest\n  cargo imperal dev        # the platform and its chat page; builds again after each change\n  cargo imperal build      # after a change: writes imperal.json\n  cargo imperal validate   # every rule",
         folder.display()
     ));
-    Ok(Exit::Done)
+    Ok(Exit::Success)
 }
 
 fn check_name(name: &str) -> Result<(), CliError> {

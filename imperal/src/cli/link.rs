@@ -1,0 +1,26 @@
+//! `link`: a one-time link to the chat page.
+
+use serde_json::{Value, json};
+
+use super::args::ConnectArgs;
+use super::client::Client;
+use super::exit::{CliError, Exit};
+use super::out::{self, OutputStyle};
+use crate::app::App;
+use crate::function::Registry;
+
+pub(super) async fn link(app: App, registry: Registry, connect: ConnectArgs) -> Result<Exit, CliError> {
+    let client = Client::connect(app, registry, &connect).await?;
+    if client.is_embedded() {
+        client.abandon().await;
+        return Err(CliError::unavailable("no platform runs on this data folder: `dev` starts one and prints a link"));
+    }
+    let link: Value = client.post("/v1/internal/link", &json!({})).await?;
+    let link = format!("{}{}", client.url(), link["path"].as_str().unwrap_or_default());
+    if connect.json {
+        out::print_json(&json!({ "link": link }));
+    } else {
+        out::print_line(&OutputStyle::of_stdout().sanitize_line(&link));
+    }
+    Ok(Exit::Success)
+}

@@ -1,0 +1,245 @@
+//! Options of `dev` and `serve`.
+//!
+//! Owns how times, ages and limits are typed, and how they change the platform's settings. Defaults are
+//! the platform's and the gateway's; an option that is not given changes nothing.
+
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use clap::Args as ClapArgs;
+
+use super::args::FolderArg;
+use crate::gateway::{ConnectionLimits, LOCAL_TENANT, UserLimits};
+use crate::platform::Settings;
+
+#[derive(Debug, ClapArgs)]
+pub(super) struct DevArgs {
+    /// Address to listen on; port 0 takes a free one. Without it: 127.0.0.1:7717, or a free port
+    #[arg(long, env = "IMPERAL_LISTEN", value_name = "ADDR")]
+    pub(super) listen: Option<SocketAddr>,
+    #[command(flatten)]
+    pub(super) folder: FolderArg,
+    /// Host name to answer to besides this machine's own, `name` or `name:port`; repeat it for more
+    #[arg(long = "allowed-host", env = "IMPERAL_ALLOWED_HOSTS", value_name = "HOST", value_delimiter = ',')]
+    pub(super) allowed_hosts: Vec<String>,
+    #[command(flatten)]
+    pub(super) settings: SettingsArgs,
+    /// Started by `cargo imperal dev`: speaks to it, and stops when standard input ends
+    #[arg(long, hide = true)]
+    pub(super) supervised: bool,
+    #[command(flatten)]
+    pub(super) keep: KeepArgs,
+}
+
+#[derive(Debug, ClapArgs)]
+pub(super) struct ServeArgs {
+    /// Address to listen on; port 0 takes a free one
+    #[arg(long, env = "IMPERAL_LISTEN", value_name = "ADDR", default_value = "127.0.0.1:8080")]
+    pub(super) listen: SocketAddr,
+    #[command(flatten)]
+    pub(super) folder: FolderArg,
+    /// PostgreSQL to use instead of the data folder's file; give a password by the environment. With
+    /// TLS: `?sslmode=verify-full&sslrootcert=FILE`
+    #[arg(long, env = "IMPERAL_DATABASE_URL", value_name = "URL", hide_env_values = true)]
+    pub(super) database_url: Option<String>,
+    /// Most connections to PostgreSQL for calls; the node has two more for itself [default: 16]
+    #[arg(long, env = "IMPERAL_DATABASE_POOL", value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1000))]
+    pub(super) database_pool: Option<u16>,
+    /// This node's name in PostgreSQL: its own, the same over restarts [default: host and data folder]
+    #[arg(long, env = "IMPERAL_NODE", value_name = "NAME")]
+    pub(super) node: Option<String>,
+    /// Keys that sign users' tokens: a JWKS file or URL. For a shared secret set `IMPERAL_JWT_SECRET`
+    #[arg(long, env = "IMPERAL_JWKS", value_name = "FILE|URL")]
+    pub(super) jwks: Option<String>,
+    /// Audience that users' tokens must name
+    #[arg(long, env = "IMPERAL_JWT_AUDIENCE", value_name = "TEXT")]
+    pub(super) audience: Option<String>,
+    /// Issuer that users' tokens must name
+    #[arg(long, env = "IMPERAL_JWT_ISSUER", value_name = "TEXT")]
+    pub(super) issuer: Option<String>,
+    /// Host name to answer to, `name` or `name:port`; repeat it for more. Without it: every name
+    #[arg(long = "allowed-host", env = "IMPERAL_ALLOWED_HOSTS", value_name = "HOST", value_delimiter = ',')]
+    pub(super) allowed_hosts: Vec<String>,
+    /// Tenant of the user that a service writes to without the header `X-Tenant-Id`
+    #[arg(long, env = "IMPERAL_SERVICE_TENANT", value_name = "NAME", default_value = LOCAL_TENANT, value_parser = tenant)]
+    pub(super) service_tenant: String,
+    #[command(flatten)]
+    pub(super) settings: SettingsArgs,
+    #[command(flatten)]
+    pub(super) limits: LimitArgs,
+    #[command(flatten)]
+    pub(super) connections: ConnectionArgs,
+    #[command(flatten)]
+    pub(super) keep: KeepArgs,
+}
+
+/// Times and limits; seconds may have a fraction.
+#[derive(Debug, ClapArgs)]
+pub(super) struct SettingsArgs {
+    /// Longest silence of a background task, in seconds [default: 300]
+    #[arg(long, env = "IMPERAL_LIVENESS", value_name = "SECONDS", value_parser = seconds)]
+    liveness: Option<Duration>,
+    /// From a cancel to dropping the work, in seconds [default: 10]
+    #[arg(long, env = "IMPERAL_CANCEL_GRACE", value_name = "SECONDS", value_parser = seconds)]
+    cancel_grace: Option<Duration>,
+    /// The node's lease, in seconds; renewed three times as often [default: 15]
+    #[arg(long, env = "IMPERAL_LEASE", value_name = "SECONDS", value_parser = seconds)]
+    lease: Option<Duration>,
+    /// How long running work may go on after a stop was asked for, in seconds [default: 10]
+    #[arg(long, env = "IMPERAL_SHUTDOWN_GRACE", value_name = "SECONDS", value_parser = seconds)]
+    shutdown_grace: Option<Duration>,
+    /// Running tasks a user may have [default: 100]
+    #[arg(long, env = "IMPERAL_TASKS_PER_USER", value_name = "N")]
+    tasks_per_user: Option<u32>,
+    /// Calls at work that a user may have on this node; 0 for no limit [default: 50]
+    #[arg(long, env = "IMPERAL_CALLS_PER_USER", value_name = "N")]
+    calls_per_user: Option<u32>,
+}
+
+/// What one user may ask at once; for who is signed in, on this node.
+#[derive(Debug, ClapArgs)]
+pub(super) struct LimitArgs {
+    /// Requests a second that one user may make in the long run; 0 for no limit
+    #[arg(long, env = "IMPERAL_REQUESTS_PER_SECOND", value_name = "N", default_value_t = 100)]
+    requests_per_second: u32,
+    /// Requests that one user may make at once after a quiet while
+    #[arg(long, env = "IMPERAL_REQUEST_BURST", value_name = "N", default_value_t = 500)]
+    request_burst: u32,
+    /// Live event streams that one user may have open; 0 for no limit
+    #[arg(long, env = "IMPERAL_STREAMS_PER_USER", value_name = "N", default_value_t = 100)]
+    streams_per_user: u32,
+    /// MiB of turns that one user may add a day (UTC); 0 for no limit
+    #[arg(long, env = "IMPERAL_STORED_PER_USER_AND_DAY", value_name = "MIB", default_value_t = 256)]
+    stored_per_user_and_day: u32,
+}
+
+impl LimitArgs {
+    /// In bytes.
+    pub(super) fn stored(&self) -> u64 {
+        u64::from(self.stored_per_user_and_day) << 20
+    }
+}
+
+impl From<&LimitArgs> for UserLimits {
+    fn from(args: &LimitArgs) -> Self {
+        Self {
+            requests_per_second: args.requests_per_second,
+            request_burst: args.request_burst,
+            streams: args.streams_per_user,
+        }
+    }
+}
+
+/// How many connections the node has, and how long each may take.
+#[derive(Debug, ClapArgs)]
+pub(super) struct ConnectionArgs {
+    /// Open connections of clients [default: four fifths of the process's files, at most 10000]
+    #[arg(long, env = "IMPERAL_CONNECTIONS", value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
+    connections: Option<u32>,
+    /// How long the head of a request may take to arrive, in seconds [default: 10]
+    #[arg(long, env = "IMPERAL_HEADER_TIMEOUT", value_name = "SECONDS", value_parser = seconds)]
+    header_timeout: Option<Duration>,
+    /// How long a connection may wait for its next request, in seconds [default: 75]
+    #[arg(long, env = "IMPERAL_IDLE_TIMEOUT", value_name = "SECONDS", value_parser = seconds)]
+    idle_timeout: Option<Duration>,
+    /// How long a client may take nothing of its answer, in seconds [default: 60]
+    #[arg(long, env = "IMPERAL_WRITE_TIMEOUT", value_name = "SECONDS", value_parser = seconds)]
+    write_timeout: Option<Duration>,
+}
+
+impl From<&ConnectionArgs> for ConnectionLimits {
+    fn from(args: &ConnectionArgs) -> Self {
+        let usual = Self::default();
+        Self {
+            connections: args.connections.and_then(|count| usize::try_from(count).ok()),
+            header_timeout: args.header_timeout.unwrap_or(usual.header_timeout),
+            idle_timeout: args.idle_timeout.unwrap_or(usual.idle_timeout),
+            write_timeout: args.write_timeout.unwrap_or(usual.write_timeout),
+        }
+    }
+}
+
+/// How long rows are kept: a number with s, m, h, d or w. What unsettled work needs stays however old.
+#[derive(Debug, ClapArgs)]
+#[command(next_help_heading = "Retention (a number with s, m, h, d or w; by default all is kept)")]
+pub(super) struct KeepArgs {
+    /// How long turns are kept, and with them calls and results
+    #[arg(long = "keep-turns", env = "IMPERAL_KEEP_TURNS", value_name = "AGE", value_parser = age)]
+    turns: Option<Duration>,
+    /// How long tasks are kept after their end
+    #[arg(long = "keep-tasks", env = "IMPERAL_KEEP_TASKS", value_name = "AGE", value_parser = age)]
+    tasks: Option<Duration>,
+    /// How far back a stream can resume; at most as far as turns and tasks are kept
+    #[arg(long = "keep-events", env = "IMPERAL_KEEP_EVENTS", value_name = "AGE", value_parser = age)]
+    events: Option<Duration>,
+    /// How long audit rows are kept; `audit --verify` checks the rest from an anchor on
+    #[arg(long = "keep-audit", env = "IMPERAL_KEEP_AUDIT", value_name = "AGE", value_parser = age)]
+    audit: Option<Duration>,
+}
+
+impl KeepArgs {
+    pub(super) fn apply(&self, settings: &mut Settings) {
+        let keep = &mut settings.keep;
+        for (given, kept) in [
+            (self.turns, &mut keep.turns),
+            (self.tasks, &mut keep.tasks),
+            (self.events, &mut keep.events),
+            (self.audit, &mut keep.audit),
+        ] {
+            *kept = given.or(*kept);
+        }
+    }
+}
+
+fn age(text: &str) -> Result<Duration, String> {
+    let wrong = || format!("`{text}` is no age: write a whole number and s, m, h, d or w, as in 90d or 12h");
+    let unit = text.chars().last().ok_or_else(wrong)?;
+    let seconds: u64 = match unit {
+        's' => 1,
+        'm' => 60,
+        'h' => 3600,
+        'd' => 24 * 3600,
+        'w' => 7 * 24 * 3600,
+        _ => return Err(wrong()),
+    };
+    let number: u64 = text[..text.len() - 1].parse().map_err(|_| wrong())?;
+    number.checked_mul(seconds).filter(|age| *age > 0).map(Duration::from_secs).ok_or_else(wrong)
+}
+
+fn tenant(text: &str) -> Result<String, String> {
+    if (1..=64).contains(&text.len()) && !text.chars().any(char::is_control) {
+        return Ok(text.to_owned());
+    }
+    Err("a tenant has 1 to 64 bytes and no control characters".to_owned())
+}
+
+fn seconds(text: &str) -> Result<Duration, String> {
+    let seconds: f64 = text.parse().map_err(|_| format!("`{text}` is not a number of seconds"))?;
+    Duration::try_from_secs_f64(seconds)
+        .ok()
+        .filter(|duration| *duration >= Duration::from_millis(100))
+        .ok_or_else(|| format!("{text} s is too short or too long: at least 0.1 s"))
+}
+
+impl SettingsArgs {
+    pub(super) fn apply(&self, settings: &mut Settings) {
+        let set = |given: Option<Duration>, setting: &mut Duration| {
+            if let Some(given) = given {
+                *setting = given;
+            }
+        };
+        set(self.liveness, &mut settings.liveness);
+        set(self.cancel_grace, &mut settings.cancel_grace);
+        set(self.shutdown_grace, &mut settings.shutdown_grace);
+        if let Some(lease) = self.lease {
+            settings.lease = lease;
+            settings.renew_every = lease / 3;
+        }
+        if let Some(limit) = self.tasks_per_user {
+            settings.tasks_per_user = limit;
+        }
+        if let Some(limit) = self.calls_per_user {
+            settings.calls_per_user = limit;
+        }
+    }
+}
