@@ -19,7 +19,7 @@ fn rows(table: &Table) -> String {
 
 #[test]
 fn the_documentation_has_the_tables_as_they_are() {
-    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs/macros.md");
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../imperal/docs/macros.md");
     let mut text = std::fs::read_to_string(&path).unwrap();
     for table in [&CHAT_FUNCTION, &EXTENSION, &TEST] {
         let begin = text.find(&format!("<!-- options of {} -->", table.owner)).unwrap();
@@ -28,7 +28,7 @@ fn the_documentation_has_the_tables_as_they_are() {
             text.replace_range(begin..end, &rows(table));
             std::fs::write(&path, &text).unwrap();
         } else {
-            assert_eq!(&text[begin..end], rows(table), "docs/macros.md is not current");
+            assert_eq!(&text[begin..end], rows(table), "imperal/docs/macros.md is not current");
         }
     }
 }

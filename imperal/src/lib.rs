@@ -12,7 +12,7 @@
 //!     app_id: "greeter",
 //!     name: "Greeter",
 //!     description: "Greets people by their name, at once or at length in the background.",
-//!     icon: "../tests/icon.svg",
+//!     icon: "icon.svg",
 //!     capabilities: ["greeter:write"],
 //! }
 //!
@@ -64,6 +64,8 @@
 //! types alone. `postgres` adds the ledger for platforms of several nodes, `otel` traces by OTLP,
 //! `testing` what an extension's own tests need.
 
+// docs.rs shows which feature each item needs; that takes a nightly compiler.
+#![cfg_attr(docsrs, feature(doc_cfg))]
 #![cfg_attr(
     not(feature = "platform"),
     allow(
@@ -125,7 +127,7 @@ pub use context::{Context, User};
 pub use error::{Error, ErrorKind, RunningTask};
 pub use extension::ExtensionDef;
 pub use function::ActionType;
-#[doc = include_str!("../macros.md")]
+#[doc = include_str!("../docs/macros.md")]
 pub use imperal_macros::chat_function;
 #[cfg(feature = "testing")]
 /// Makes an async fn a test on a platform of its own: see [`testing`], and `docs/testing.md` for the
@@ -157,17 +159,4 @@ pub mod __private {
     pub use crate::testing::assert_from_test;
     pub use imperal_macros::extension;
     pub use inventory;
-}
-
-/// The examples of README and docs, compiled.
-#[cfg(all(doctest, feature = "platform", feature = "testing"))]
-mod pages {
-    #[doc = include_str!("../../README.md")]
-    mod readme {}
-    #[doc = include_str!("../../docs/choosing.md")]
-    mod choosing {}
-    #[doc = include_str!("../../docs/migration.md")]
-    mod migration {}
-    #[doc = include_str!("../../docs/tutorial.md")]
-    mod tutorial {}
 }

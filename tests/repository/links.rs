@@ -1,4 +1,7 @@
-//! Every link of the Markdown pages leads somewhere: to a file, and to a heading of it.
+//! Every link of the Markdown pages leads somewhere: to a file, and to a heading of it. The README of the
+//! package is the repository's, with links that work outside of it.
+//!
+//! After a change of README.md: `UPDATE=1 cargo test -p imperal-tests --test repository`.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -88,6 +91,50 @@ fn every_link_leads_somewhere() {
     }
     assert!(followed > 20, "only {followed} links were found");
     assert!(broken.is_empty(), "links that lead nowhere:\n{}", broken.join("\n"));
+}
+
+/// The repository's README with absolute links, as crates.io and docs.rs need it.
+fn package_readme(readme: &str) -> String {
+    let repository = "https://github.com/imperal/imperal-rs";
+    let mut fenced = false;
+    let mut page = String::new();
+    for line in readme.split_inclusive('\n') {
+        fenced ^= line.starts_with("```");
+        let mut rest = line;
+        while let Some(at) = rest.find("](").filter(|_| !fenced) {
+            let (text, target) = rest.split_at(at + 2);
+            page.push_str(text);
+            let link = target.split(')').next().unwrap_or_default();
+            if !link.contains("://") && !link.starts_with('#') {
+                let place = if text.contains("![") { "raw" } else { "blob" };
+                page.push_str(&format!("{repository}/{place}/main/"));
+            }
+            rest = target;
+        }
+        page.push_str(rest);
+    }
+    page
+}
+
+#[test]
+fn readme_of_the_package_is_the_repositorys_with_absolute_links() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap();
+    let expected = package_readme(&std::fs::read_to_string(root.join("README.md")).unwrap());
+    let path = root.join("imperal/README.md");
+    if std::env::var_os("UPDATE").is_some() {
+        std::fs::write(path, expected).unwrap();
+    } else {
+        assert!(std::fs::read_to_string(path).unwrap() == expected, "imperal/README.md is not current: see the head");
+    }
+}
+
+#[test]
+fn relative_links_become_absolute_outside_of_code() {
+    let page = "![x](a.png)\n[b](c.md#d) [e](https://f.g)\n```\n[h](i)\n```\n";
+    let at = "https://github.com/imperal/imperal-rs";
+    let expected =
+        format!("![x]({at}/raw/main/a.png)\n[b]({at}/blob/main/c.md#d) [e](https://f.g)\n```\n[h](i)\n```\n");
+    assert_eq!(package_readme(page), expected);
 }
 
 #[test]

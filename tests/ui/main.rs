@@ -63,7 +63,7 @@ fn accepted() {
 
 #[test]
 fn every_error_in_the_documentation_is_one_that_a_fixture_shows() {
-    let docs = fs::read_to_string(ui().join("../../docs/macros.md")).unwrap();
+    let docs = fs::read_to_string(ui().join("../../imperal/docs/macros.md")).unwrap();
     let shown: String = files("fail", ".rs").into_iter().map(|name| Fixture::read(name).stderr).collect();
     let quoted: Vec<&str> =
         docs.lines().filter(|line| line.starts_with("error:") || line.starts_with("error[")).collect();

@@ -20,7 +20,7 @@ use crate::platform::{Platform, Settings};
 ///
 /// ```
 /// # use imperal::prelude::*;
-/// # imperal::extension! { app_id: "greeter", name: "Greeter", description: "Greets whoever asks, politely and at once.", icon: "../tests/icon.svg", capabilities: ["greeter:read"] }
+/// # imperal::extension! { app_id: "greeter", name: "Greeter", description: "Greets whoever asks, politely and at once.", icon: "icon.svg", capabilities: ["greeter:read"] }
 /// #[derive(Deserialize, JsonSchema)]
 /// struct Who {
 ///     name: String,
