@@ -15,7 +15,7 @@ pub(super) const LIMIT: u32 = 3;
 pub(super) struct Piece {
     pub(super) id: usize,
     pub(super) owner: usize,
-    pub(super) life: usize,
+    pub(super) incarnation: usize,
     pub(super) settled: bool,
     /// Of a task.
     pub(super) call: usize,
@@ -31,7 +31,7 @@ pub(super) struct Piece {
 pub(super) struct Model {
     pub(super) now: u64,
     /// The node of each life ever.
-    pub(super) lives: Vec<usize>,
+    pub(super) incarnations: Vec<usize>,
     pub(super) current: HashMap<usize, (usize, u64)>,
     pub(super) calls: Vec<Piece>,
     pub(super) tasks: Vec<Piece>,
@@ -45,12 +45,12 @@ pub(super) struct Model {
 }
 
 impl Model {
-    pub(super) fn is_current(&self, life: usize) -> bool {
-        self.current.get(&self.lives[life]).is_some_and(|(current, _)| *current == life)
+    pub(super) fn is_current(&self, incarnation: usize) -> bool {
+        self.current.get(&self.incarnations[incarnation]).is_some_and(|(current, _)| *current == incarnation)
     }
 
-    pub(super) fn fence(&self, life: usize) -> Result<(), LedgerError> {
-        if self.is_current(life) { Ok(()) } else { Err(LedgerError::Fenced) }
+    pub(super) fn fence(&self, incarnation: usize) -> Result<(), LedgerError> {
+        if self.is_current(incarnation) { Ok(()) } else { Err(LedgerError::Fenced) }
     }
 
     pub(super) fn add(&mut self, owner: usize, events: u64, turns: usize, audit: usize) {
@@ -83,12 +83,12 @@ impl Model {
         unsettled.filter(|call| call.owner == owner).map(|call| call.seq).min().unwrap_or(u64::MAX)
     }
 
-    pub(super) fn reply(&mut self, life: usize, call: usize, reclaim: bool) -> Result<(), LedgerError> {
-        self.fence(life)?;
+    pub(super) fn reply(&mut self, incarnation: usize, call: usize, reclaim: bool) -> Result<(), LedgerError> {
+        self.fence(incarnation)?;
         let piece = self.calls[call].clone();
-        let held_by_living = self.is_current(piece.life);
+        let held_by_living = self.is_current(piece.incarnation);
         match (reclaim, piece.settled) {
-            (false, _) if piece.life != life => return Err(LedgerError::Unknown),
+            (false, _) if piece.incarnation != incarnation => return Err(LedgerError::Unknown),
             (_, true) => return Err(LedgerError::Settled),
             (true, false) if held_by_living => return Err(LedgerError::Unknown),
             _ => self.calls[call].settled = true,
@@ -100,13 +100,13 @@ impl Model {
     /// The refusal of a key that is taken says which task has it.
     pub(super) fn start(
         &mut self,
-        life: usize,
+        incarnation: usize,
         call: usize,
         owner: usize,
         key: Option<usize>,
     ) -> Result<(), Result<usize, LedgerError>> {
-        self.fence(life).map_err(Err)?;
-        if self.calls[call].life != life || self.calls[call].owner != owner {
+        self.fence(incarnation).map_err(Err)?;
+        if self.calls[call].incarnation != incarnation || self.calls[call].owner != owner {
             return Err(Err(LedgerError::Unknown));
         }
         let running = || self.tasks.iter().filter(|task| task.owner == owner && !task.settled);
@@ -117,18 +117,18 @@ impl Model {
             return Err(Err(LedgerError::TooManyTasks(LIMIT)));
         }
         let id = self.tasks.len();
-        self.tasks.push(Piece { id, owner, life, settled: false, call, asked: false, key, seq: 0 });
+        self.tasks.push(Piece { id, owner, incarnation, settled: false, call, asked: false, key, seq: 0 });
         self.add(owner, 1, 0, 0);
         Ok(())
     }
 
-    pub(super) fn finish(&mut self, life: usize, task: usize, reclaim: bool) -> Result<(), LedgerError> {
-        self.fence(life)?;
+    pub(super) fn finish(&mut self, incarnation: usize, task: usize, reclaim: bool) -> Result<(), LedgerError> {
+        self.fence(incarnation)?;
         let piece = self.tasks[task].clone();
         match (reclaim, piece.settled) {
-            (false, _) if piece.life != life => return Err(LedgerError::Fenced),
+            (false, _) if piece.incarnation != incarnation => return Err(LedgerError::Fenced),
             (_, true) => return Err(LedgerError::Settled),
-            (true, false) if self.is_current(piece.life) => return Err(LedgerError::Unknown),
+            (true, false) if self.is_current(piece.incarnation) => return Err(LedgerError::Unknown),
             _ if !self.calls[piece.call].settled => return Err(LedgerError::TooEarly),
             _ => self.tasks[task].settled = true,
         }
@@ -141,8 +141,8 @@ impl Model {
         owner: usize,
         fence: Option<(usize, Result<usize, usize>)>,
     ) -> Result<(), LedgerError> {
-        if let Some((life, work)) = fence {
-            self.fence(life)?;
+        if let Some((incarnation, work)) = fence {
+            self.fence(incarnation)?;
             let (piece, elsewhere) = match work {
                 Ok(call) => (&self.calls[call], LedgerError::Unknown),
                 Err(task) => (&self.tasks[task], LedgerError::Fenced),
@@ -150,7 +150,7 @@ impl Model {
             if piece.owner != owner {
                 return Err(LedgerError::Unknown);
             }
-            if piece.life != life {
+            if piece.incarnation != incarnation {
                 return Err(elsewhere);
             }
             if piece.settled {
@@ -162,12 +162,16 @@ impl Model {
     }
 
     /// Calls, then tasks, by their index.
-    pub(super) fn orphans(&mut self, life: usize) -> Result<(Vec<usize>, Vec<usize>), LedgerError> {
-        self.fence(life)?;
-        let (now, asking) = (self.now, self.lives[life]);
+    pub(super) fn orphans(&mut self, incarnation: usize) -> Result<(Vec<usize>, Vec<usize>), LedgerError> {
+        self.fence(incarnation)?;
+        let (now, asking) = (self.now, self.incarnations[incarnation]);
         self.current.retain(|node, (_, until)| *node == asking || *until > now);
         let left = |pieces: &[Piece]| -> Vec<usize> {
-            pieces.iter().filter(|piece| !piece.settled && !self.is_current(piece.life)).map(|piece| piece.id).collect()
+            pieces
+                .iter()
+                .filter(|piece| !piece.settled && !self.is_current(piece.incarnation))
+                .map(|piece| piece.id)
+                .collect()
         };
         Ok((left(&self.calls), left(&self.tasks)))
     }

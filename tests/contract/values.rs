@@ -123,12 +123,12 @@ fn said(turn: &TurnBody) -> String {
 }
 
 async fn check(ledger: &dyn Ledger, number: usize, written: &Written) {
-    let life = ledger.join("node", Duration::from_secs(3600)).await.unwrap();
+    let incarnation = ledger.join("node", Duration::from_secs(3600)).await.unwrap();
     let owner = Owner::new(&written.texts[3], &format!("{number}{}", written.texts[0]));
     let call_id = CallId::generate();
     let asked = TurnBody { params: Some(written.params.clone()), call_id: Some(call_id), ..body(Role::User, written) };
     let call = NewCall { call_id, owner: owner.clone(), turn: asked.clone(), max_stored: None };
-    ledger.accept_call(&life, call).await.unwrap();
+    ledger.accept_call(&incarnation, call).await.unwrap();
     let new = NewTask {
         task_id: TaskId::generate(),
         call_id,
@@ -141,9 +141,9 @@ async fn check(ledger: &dyn Ledger, number: usize, written: &Written) {
         cap: Duration::from_secs(60),
         max_running: 10,
     };
-    let started = ledger.start_task(&life, new).await.unwrap();
+    let started = ledger.start_task(&incarnation, new).await.unwrap();
     let reply = TurnBody { result: Some(result(written)), ..body(Role::Bot, written) };
-    ledger.reply(&life, call_id, reply.clone()).await.unwrap();
+    ledger.reply(&incarnation, call_id, reply.clone()).await.unwrap();
     let outcome = TurnBody { result: Some(result(written)), ..body(Role::Bot, written) };
     let audit = NewAudit {
         tenant_id: owner.tenant_id.to_string(),
@@ -156,7 +156,7 @@ async fn check(ledger: &dyn Ledger, number: usize, written: &Written) {
         detail: Some(written.key.clone()),
     };
     let end = TaskEnd { state: TaskState::Succeeded, turn: outcome.clone(), audit };
-    ledger.finish_task(&life, started.task_id, end).await.unwrap();
+    ledger.finish_task(&incarnation, started.task_id, end).await.unwrap();
 
     let turns = ledger.turns(&owner, 0, Limit::rows(10)).await.unwrap();
     let read: Vec<String> = turns.iter().map(|turn| said(&turn.body)).collect();

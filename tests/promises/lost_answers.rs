@@ -104,28 +104,28 @@ impl Ledger for LosesAnswers {
         self.inner.join(node, lease)
     }
 
-    fn renew<'a>(&'a self, holder: &'a Incarnation, lease: Duration) -> Fut<'a, Vec<TaskId>> {
-        self.inner.renew(holder, lease)
+    fn renew<'a>(&'a self, incarnation: &'a Incarnation, lease: Duration) -> Fut<'a, Vec<TaskId>> {
+        self.inner.renew(incarnation, lease)
     }
 
-    fn leave<'a>(&'a self, holder: &'a Incarnation) -> Fut<'a, ()> {
-        self.inner.leave(holder)
+    fn leave<'a>(&'a self, incarnation: &'a Incarnation) -> Fut<'a, ()> {
+        self.inner.leave(incarnation)
     }
 
-    fn accept_call<'a>(&'a self, holder: &'a Incarnation, call: NewCall) -> Fut<'a, Turn> {
+    fn accept_call<'a>(&'a self, incarnation: &'a Incarnation, call: NewCall) -> Fut<'a, Turn> {
         if counted_down(&self.to_forget) {
             return Box::pin(async { Err(LedgerError::Unsure("the connection was lost".to_owned())) });
         }
-        self.losing(self.inner.accept_call(holder, call))
+        self.losing(self.inner.accept_call(incarnation, call))
     }
 
-    fn reply<'a>(&'a self, holder: &'a Incarnation, call_id: CallId, turn: TurnBody) -> Fut<'a, Turn> {
-        self.inner.reply(holder, call_id, turn)
+    fn reply<'a>(&'a self, incarnation: &'a Incarnation, call_id: CallId, turn: TurnBody) -> Fut<'a, Turn> {
+        self.inner.reply(incarnation, call_id, turn)
     }
 
-    fn start_task<'a>(&'a self, holder: &'a Incarnation, task: NewTask) -> Fut<'a, Task> {
+    fn start_task<'a>(&'a self, incarnation: &'a Incarnation, task: NewTask) -> Fut<'a, Task> {
         Box::pin(async move {
-            let started = self.losing(self.inner.start_task(holder, task)).await;
+            let started = self.losing(self.inner.start_task(incarnation, task)).await;
             if self.slow_starts.load(Ordering::SeqCst) {
                 tokio::time::sleep(Duration::from_secs(30)).await;
             }
@@ -133,12 +133,12 @@ impl Ledger for LosesAnswers {
         })
     }
 
-    fn finish_task<'a>(&'a self, holder: &'a Incarnation, task_id: TaskId, end: TaskEnd) -> Fut<'a, Turn> {
-        self.inner.finish_task(holder, task_id, end)
+    fn finish_task<'a>(&'a self, incarnation: &'a Incarnation, task_id: TaskId, end: TaskEnd) -> Fut<'a, Turn> {
+        self.inner.finish_task(incarnation, task_id, end)
     }
 
-    fn note_progress<'a>(&'a self, holder: &'a Incarnation, latest: Vec<Progress>) -> Fut<'a, ()> {
-        self.inner.note_progress(holder, latest)
+    fn note_progress<'a>(&'a self, incarnation: &'a Incarnation, latest: Vec<Progress>) -> Fut<'a, ()> {
+        self.inner.note_progress(incarnation, latest)
     }
 
     fn ask_cancel(&self, task_id: TaskId, audit: NewAudit) -> Fut<'_, CancelAnswer> {
@@ -156,22 +156,22 @@ impl Ledger for LosesAnswers {
         self.inner.audit(row)
     }
 
-    fn orphans<'a>(&'a self, holder: &'a Incarnation, limit: u32) -> Fut<'a, Vec<Orphan>> {
-        self.inner.orphans(holder, limit)
+    fn orphans<'a>(&'a self, incarnation: &'a Incarnation, limit: u32) -> Fut<'a, Vec<Orphan>> {
+        self.inner.orphans(incarnation, limit)
     }
 
-    fn reclaim_call<'a>(&'a self, holder: &'a Incarnation, call_id: CallId, turn: TurnBody) -> Fut<'a, Turn> {
-        self.inner.reclaim_call(holder, call_id, turn)
+    fn reclaim_call<'a>(&'a self, incarnation: &'a Incarnation, call_id: CallId, turn: TurnBody) -> Fut<'a, Turn> {
+        self.inner.reclaim_call(incarnation, call_id, turn)
     }
 
-    fn reclaim_task<'a>(&'a self, holder: &'a Incarnation, task_id: TaskId, end: TaskEnd) -> Fut<'a, Turn> {
+    fn reclaim_task<'a>(&'a self, incarnation: &'a Incarnation, task_id: TaskId, end: TaskEnd) -> Fut<'a, Turn> {
         if counted_down(&self.to_put_off) {
             return Box::pin(async { Err(LedgerError::Unavailable("it is slow".to_owned())) });
         }
         if self.stuck.lock().unwrap().contains(&task_id) {
             return Box::pin(async { Err(LedgerError::Unavailable("its row is damaged".to_owned())) });
         }
-        self.inner.reclaim_task(holder, task_id, end)
+        self.inner.reclaim_task(incarnation, task_id, end)
     }
 
     fn prune<'a>(&'a self, keep: &'a Keep, from: u64, limit: u32) -> Fut<'a, Pruned> {

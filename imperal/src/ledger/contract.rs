@@ -156,40 +156,40 @@ pub trait Ledger: Debug + Send + Sync + 'static {
     ///
     /// # Errors
     /// `Fenced` when the life is over.
-    fn renew<'a>(&'a self, holder: &'a Incarnation, lease: Duration) -> Fut<'a, Vec<TaskId>>;
+    fn renew<'a>(&'a self, incarnation: &'a Incarnation, lease: Duration) -> Fut<'a, Vec<TaskId>>;
 
     /// Ends the life: what it still holds is orphaned at once. No error when it was over already.
-    fn leave<'a>(&'a self, holder: &'a Incarnation) -> Fut<'a, ()>;
+    fn leave<'a>(&'a self, incarnation: &'a Incarnation) -> Fut<'a, ()>;
 
     /// Writes the call and its user turn with its event.
     ///
     /// # Errors
     /// `QuotaExceeded`, `Settled`, `Fenced`.
-    fn accept_call<'a>(&'a self, holder: &'a Incarnation, call: NewCall) -> Fut<'a, Turn>;
+    fn accept_call<'a>(&'a self, incarnation: &'a Incarnation, call: NewCall) -> Fut<'a, Turn>;
 
     /// Writes the reply turn of an open call with its event, and settles the call.
     ///
     /// # Errors
     /// `Settled`, `Unknown`, `Fenced`; `Unknown` also when another life holds the call.
-    fn reply<'a>(&'a self, holder: &'a Incarnation, call_id: CallId, turn: TurnBody) -> Fut<'a, Turn>;
+    fn reply<'a>(&'a self, incarnation: &'a Incarnation, call_id: CallId, turn: TurnBody) -> Fut<'a, Turn>;
 
     /// Writes a running task with its event. The call must be of this life and of the task's owner.
     ///
     /// # Errors
     /// `AlreadyRunning`, `TooManyTasks`, `Fenced`, `Unknown` for another owner's or life's call.
-    fn start_task<'a>(&'a self, holder: &'a Incarnation, task: NewTask) -> Fut<'a, Task>;
+    fn start_task<'a>(&'a self, incarnation: &'a Incarnation, task: NewTask) -> Fut<'a, Task>;
 
     /// Ends a running task of this life: state, finish time, result, outcome turn, audit row, and
     /// the two events (the task's end, then the turn).
     ///
     /// # Errors
     /// `Settled`, `TooEarly`, `Unknown`, `Fenced`; `Fenced` also when another life holds the task.
-    fn finish_task<'a>(&'a self, holder: &'a Incarnation, task_id: TaskId, end: TaskEnd) -> Fut<'a, Turn>;
+    fn finish_task<'a>(&'a self, incarnation: &'a Incarnation, task_id: TaskId, end: TaskEnd) -> Fut<'a, Turn>;
 
     /// Keeps the latest progress of running tasks of this life; others are passed over. The one
     /// write that need not be durable when it returns, and that makes no event. Readers and the
     /// feed have it when it returns.
-    fn note_progress<'a>(&'a self, holder: &'a Incarnation, latest: Vec<Progress>) -> Fut<'a, ()>;
+    fn note_progress<'a>(&'a self, incarnation: &'a Incarnation, latest: Vec<Progress>) -> Fut<'a, ()>;
 
     /// Notes that a task was asked to cancel, with the task's event, and writes the audit row. A
     /// second request writes its audit row only; so does one for a task that has ended.
@@ -215,13 +215,13 @@ pub trait Ledger: Debug + Send + Sync + 'static {
     ///
     /// # Errors
     /// `Fenced` when the asking life is over itself.
-    fn orphans<'a>(&'a self, holder: &'a Incarnation, limit: u32) -> Fut<'a, Vec<Orphan>>;
+    fn orphans<'a>(&'a self, incarnation: &'a Incarnation, limit: u32) -> Fut<'a, Vec<Orphan>>;
 
     /// Lists the same and ends no life: for a node that starts, and does not know whether others could
     /// renew theirs until now. A ledger that one process has, where nobody else is to be spared, need not
     /// tell the two apart.
-    fn left<'a>(&'a self, holder: &'a Incarnation, limit: u32) -> Fut<'a, Vec<Orphan>> {
-        self.orphans(holder, limit)
+    fn left<'a>(&'a self, incarnation: &'a Incarnation, limit: u32) -> Fut<'a, Vec<Orphan>> {
+        self.orphans(incarnation, limit)
     }
 
     /// `reply` on behalf of an ended life.
@@ -229,13 +229,13 @@ pub trait Ledger: Debug + Send + Sync + 'static {
     /// # Errors
     /// `Settled` when somebody was faster; `Fenced` when the asking life is over; `Unknown` also
     /// when the life that holds the call is not.
-    fn reclaim_call<'a>(&'a self, holder: &'a Incarnation, call_id: CallId, turn: TurnBody) -> Fut<'a, Turn>;
+    fn reclaim_call<'a>(&'a self, incarnation: &'a Incarnation, call_id: CallId, turn: TurnBody) -> Fut<'a, Turn>;
 
     /// `finish_task` on behalf of an ended life.
     ///
     /// # Errors
     /// As `reclaim_call`, and `TooEarly`.
-    fn reclaim_task<'a>(&'a self, holder: &'a Incarnation, task_id: TaskId, end: TaskEnd) -> Fut<'a, Turn>;
+    fn reclaim_task<'a>(&'a self, incarnation: &'a Incarnation, task_id: TaskId, end: TaskEnd) -> Fut<'a, Turn>;
 
     /// Takes away what is older than asked, by the ledger's clock, of some owners; at most about
     /// `limit` rows, in a transaction of its own that holds nobody up for long. It need not be durable

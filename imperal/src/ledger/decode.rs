@@ -229,8 +229,8 @@ impl<'r, R: Columns> Reading<'r, R> {
     }
 
     /// From the columns `node` and `epoch`.
-    fn life(&mut self) -> Incarnation {
-        Incarnation { node: self.text("node").into(), epoch: self.int("epoch") }
+    fn incarnation(&mut self) -> Incarnation {
+        Incarnation { node: self.text("node").into(), number: self.int("incarnation") }
     }
 
     /// What a turn says, from a column with its JSON and one with its id.
@@ -338,9 +338,9 @@ pub(super) fn record(row: &impl Columns, unreadable: &Unreadable) -> TaskRecord 
     let mut reading = Reading::new(row);
     let number = reading.int("task_no");
     let task = reading.task(number);
-    let (owner, holder) = (reading.owner(), reading.life());
+    let (owner, incarnation) = (reading.owner(), reading.incarnation());
     reading.report(unreadable, "task", number, Some(&owner));
-    TaskRecord { owner, holder, task }
+    TaskRecord { owner, incarnation, task }
 }
 
 /// A call that was left, with its row's number in `call_no` and the user's turn in `body`.
@@ -349,9 +349,9 @@ pub(super) fn left_call(row: &impl Columns, unreadable: &Unreadable) -> Orphan {
     let number = reading.int("call_no");
     let call_id = reading.maybe_id("call_id").unwrap_or_else(|| CallId::of_row(number));
     let turn = reading.body(0, "body", "turn_id");
-    let (owner, holder) = (reading.owner(), reading.life());
+    let (owner, incarnation) = (reading.owner(), reading.incarnation());
     reading.report(unreadable, "call", number, Some(&owner));
-    Orphan::Call { call_id, owner, holder, turn }
+    Orphan::Call { call_id, owner, incarnation, turn }
 }
 
 /// An event of this owner's, from its number and one of two: a turn, or a task as it was then.

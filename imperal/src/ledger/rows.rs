@@ -52,7 +52,7 @@ pub struct Incarnation {
     /// The node's name, the same over restarts.
     pub node: Arc<str>,
     /// Grows with every life; a write under an older one is refused.
-    pub epoch: i64,
+    pub number: i64,
 }
 
 /// One numbered change among a user's turns and tasks.
@@ -86,7 +86,7 @@ pub enum Work {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Fence {
     /// The life of the node that runs it.
-    pub holder: Incarnation,
+    pub incarnation: Incarnation,
     /// The work.
     pub work: Work,
 }
@@ -118,7 +118,7 @@ pub enum Orphan {
         /// Who called.
         owner: Owner,
         /// The life that held it.
-        holder: Incarnation,
+        incarnation: Incarnation,
         /// The user's turn.
         turn: TurnBody,
     },

@@ -40,7 +40,7 @@ impl Node {
                 // Settled also when the answer to an earlier try was lost, and the try was not.
                 Ok(_) | Err(LedgerError::Settled) => return true,
                 Err(error @ (LedgerError::Fenced | LedgerError::Unknown)) => {
-                    tracing::warn!(what, %error, "not written: another life writes it");
+                    tracing::warn!(what, %error, "not written: another incarnation writes it");
                     return false;
                 }
                 // The same would be refused for ever; the next start ends the work.

@@ -19,7 +19,7 @@ use tokio_util::sync::CancellationToken;
 use tracing::Instrument;
 
 use super::commit::PATIENCE;
-use super::live::{Life, Live};
+use super::live::{Lease, Live};
 use super::meters::CallOutcome;
 use super::repeat::Taken;
 use super::words::{self, About};
@@ -147,15 +147,15 @@ async fn guarded_call(
     permit: CallPermit,
     answer: oneshot::Sender<Answer>,
 ) {
-    let life = node.life();
-    let running = run_call(&node, life.clone(), ctx.clone(), handler, call, permit, answer);
+    let lease = node.lease();
+    let running = run_call(&node, lease.clone(), ctx.clone(), handler, call, permit, answer);
     let Err(payload) = AssertUnwindSafe(running).catch_unwind().await else { return };
     tracing::error!(panic = bounded(&panic_text(payload)), "the platform panicked while it ran a call");
     let origin = ctx.origin();
     ctx.signal().close();
     let replied = node.live.of(origin).map(|live| live.replied);
     let turn = words::answer_turn(About::from(origin), words::interrupted(origin.function));
-    node.insist("reply", || node.ledger.reply(&life.holder, origin.call_id, turn.clone())).await;
+    node.insist("reply", || node.ledger.reply(&lease.incarnation, origin.call_id, turn.clone())).await;
     // Tasks of the call wait for its reply.
     if let Some(replied) = replied {
         replied.cancel();
@@ -165,7 +165,7 @@ async fn guarded_call(
 
 async fn run_call(
     node: &Node,
-    current: Life,
+    current: Lease,
     ctx: Context,
     handler: Prepared,
     call: NewCall,
@@ -173,9 +173,9 @@ async fn run_call(
     answer: oneshot::Sender<Answer>,
 ) {
     let origin = ctx.origin();
-    let holder = &current.holder;
+    let incarnation = &current.incarnation;
     crash::point("before-accept");
-    let mut taking = pin!(node.take(holder, &call));
+    let mut taking = pin!(node.take(incarnation, &call));
     match tokio::time::timeout(PATIENCE, &mut taking).await {
         Ok(Ok(Taken::Now)) => {}
         Ok(Ok(Taken::Before)) => {
@@ -193,14 +193,14 @@ async fn run_call(
             if matches!(taking.await, Ok(Taken::Now)) {
                 // Whoever asked has been sent away: it does not begin behind their back.
                 let turn = words::answer_turn(About::from(origin), words::interrupted(origin.function));
-                node.insist("reply", || node.ledger.reply(holder, origin.call_id, turn.clone())).await;
+                node.insist("reply", || node.ledger.reply(incarnation, origin.call_id, turn.clone())).await;
             }
             return;
         }
     }
     crash::point("after-accept");
     let begun = Instant::now();
-    let live = Live { life: current.clone(), ctx: ctx.clone(), replied: CancellationToken::new() };
+    let live = Live { lease: current.clone(), ctx: ctx.clone(), replied: CancellationToken::new() };
     node.live.open(live.clone());
     let limits = node.call_limits();
     let handler = {
@@ -220,7 +220,7 @@ async fn run_call(
     let turn = words::answer_turn(about, result.clone());
     crash::point("before-reply");
     crash::panic_point("before-reply");
-    if reply(node, holder, origin, turn, result, (permit, answer)).await {
+    if reply(node, incarnation, origin, turn, result, (permit, answer)).await {
         let failed = !matches!(outcome, CallOutcome::Success | CallOutcome::Cancelled);
         trace::ended(ctx.home(), outcome.as_str(), failed);
     } else {
@@ -234,14 +234,14 @@ async fn run_call(
 /// Writes the reply; tells the caller as soon as it is known how that went. Whether it is there.
 async fn reply(
     node: &Node,
-    holder: &Incarnation,
+    incarnation: &Incarnation,
     origin: &Origin,
     turn: TurnBody,
     result: WireResult,
     (permit, answer): (CallPermit, oneshot::Sender<Answer>),
 ) -> bool {
     let call_id = origin.call_id;
-    match node.ledger.reply(holder, call_id, turn.clone()).await {
+    match node.ledger.reply(incarnation, call_id, turn.clone()).await {
         Ok(turn) => {
             crash::point("after-reply");
             // Before the caller hears of it: what they send next finds the place free.
@@ -251,7 +251,7 @@ async fn reply(
         }
         Err(error) => {
             let _ = answer.send(Err(unavailable(&error).into_late()));
-            node.insist("reply", || node.ledger.reply(holder, call_id, turn.clone())).await
+            node.insist("reply", || node.ledger.reply(incarnation, call_id, turn.clone())).await
         }
     }
 }

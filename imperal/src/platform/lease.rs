@@ -15,7 +15,7 @@ use tokio::sync::watch;
 use tokio::time::Instant;
 
 use super::Node;
-use super::live::Life;
+use super::live::Lease;
 use super::meters::Renewal;
 use crate::codes;
 use crate::crash;
@@ -53,9 +53,9 @@ impl Node {
                 () = self.ended.cancelled() => return,
             }
             crash::panic_point("renewal");
-            let life = self.life();
+            let lease = self.lease();
             let asked = Instant::now();
-            match self.ledger.renew(&life.holder, self.settings.lease).await {
+            match self.ledger.renew(&lease.incarnation, self.settings.lease).await {
                 Ok(cancelled) => {
                     self.meters.renewal(Renewal::Renewed);
                     self.renewed(asked);
@@ -71,7 +71,7 @@ impl Node {
                 Err(LedgerError::Fenced) if self.ended.is_cancelled() => return,
                 Err(LedgerError::Fenced) => {
                     self.meters.renewal(Renewal::Lost);
-                    self.begin_new_life(&life).await;
+                    self.rejoin(&lease).await;
                 }
                 Err(error) => {
                     out_of_reach = true;
@@ -128,13 +128,13 @@ impl Node {
     }
 
     /// Another node took this one for dead: its work is not ours any more.
-    async fn begin_new_life(&self, lost: &Life) {
-        tracing::error!(node = %lost.holder.node, epoch = lost.holder.epoch, "the lease was lost: dropping all work of this life");
+    async fn rejoin(&self, lost: &Lease) {
+        tracing::error!(node = %lost.incarnation.node, incarnation = lost.incarnation.number, "the lease was lost: dropping all work of this incarnation");
         self.live.lose(lost);
         let asked = Instant::now();
         match self.ledger.join(&self.settings.node, self.settings.lease).await {
-            Ok(life) => {
-                *self.life.write().unwrap_or_else(PoisonError::into_inner) = life.into();
+            Ok(incarnation) => {
+                *self.lease.write().unwrap_or_else(PoisonError::into_inner) = incarnation.into();
                 self.renewed(asked);
             }
             Err(error) => tracing::warn!(%error, "joining again failed"),

@@ -15,23 +15,23 @@ use crate::sync::{Mutex, MutexGuard};
 
 /// A life of this node, as its work sees it.
 #[derive(Debug, Clone)]
-pub(super) struct Life {
-    pub(super) holder: Arc<Incarnation>,
+pub(super) struct Lease {
+    pub(super) incarnation: Arc<Incarnation>,
     /// Ends all of its work without a turn: another node has taken it. Work that begins or ends at
     /// that moment, and is not in the map, hears of it by this alone.
     pub(super) lost: CancellationToken,
 }
 
-impl From<Incarnation> for Life {
-    fn from(holder: Incarnation) -> Self {
-        Self { holder: Arc::new(holder), lost: CancellationToken::new() }
+impl From<Incarnation> for Lease {
+    fn from(incarnation: Incarnation) -> Self {
+        Self { incarnation: Arc::new(incarnation), lost: CancellationToken::new() }
     }
 }
 
 /// One open call or running task.
 #[derive(Debug, Clone)]
 pub(super) struct Live {
-    pub(super) life: Life,
+    pub(super) lease: Lease,
     pub(super) ctx: Context,
     /// Cancelled, in the token's word, when the call's reply is in the ledger.
     pub(super) replied: CancellationToken,
@@ -54,7 +54,7 @@ impl LiveWork {
     }
 
     pub(super) fn open(&self, live: Live) {
-        let (ctx, lost) = (live.ctx.clone(), live.life.lost.clone());
+        let (ctx, lost) = (live.ctx.clone(), live.lease.lost.clone());
         self.map().insert(work_of(ctx.origin()), live);
         // Whoever loses the life says so before it looks into the map.
         if lost.is_cancelled() {
@@ -74,7 +74,7 @@ impl LiveWork {
     /// The right under which that work writes.
     pub(super) fn fence(&self, origin: &Origin) -> Option<Fence> {
         let work = work_of(origin);
-        self.map().get(&work).map(|live| Fence { holder: (*live.life.holder).clone(), work })
+        self.map().get(&work).map(|live| Fence { incarnation: (*live.lease.incarnation).clone(), work })
     }
 
     /// Tells a task that its user cancelled it. False when it does not run here.
@@ -91,11 +91,14 @@ impl LiveWork {
     }
 
     /// Ends everything that a lost life held.
-    pub(super) fn lose(&self, life: &Life) {
-        life.lost.cancel();
+    pub(super) fn lose(&self, lease: &Lease) {
+        lease.lost.cancel();
         let map = self.map();
-        let lost: Vec<Context> =
-            map.values().filter(|live| live.life.holder == life.holder).map(|live| live.ctx.clone()).collect();
+        let lost: Vec<Context> = map
+            .values()
+            .filter(|live| live.lease.incarnation == lease.incarnation)
+            .map(|live| live.ctx.clone())
+            .collect();
         drop(map);
         for ctx in lost {
             ctx.signal().close();

@@ -54,7 +54,7 @@ pub(crate) use settings::outside;
 
 use admission::CallsAtWork;
 use lease::LeaseAge;
-use live::{Life, LiveWork};
+use live::{Lease, LiveWork};
 pub(crate) use meters::{Cut, Meters, Sent};
 use outgoing::Metered;
 use progress::ProgressHub;
@@ -76,7 +76,7 @@ struct Node {
     registry: Registry,
     checks: HashMap<(&'static str, &'static str), ParamsCheck>,
     settings: Settings,
-    life: RwLock<Life>,
+    lease: RwLock<Lease>,
     live: LiveWork,
     calls_at_work: Arc<CallsAtWork>,
     refusals: Refusals,
@@ -171,7 +171,7 @@ impl Platform {
         let ledger = trace::ledger(ledger);
         let loops = Loops::default();
         let asked = Instant::now();
-        let life = ledger.join(&settings.node, settings.lease).await?;
+        let incarnation = ledger.join(&settings.node, settings.lease).await?;
         let node = Arc::new(Node {
             meters,
             progress: Arc::new(ProgressHub::heard_by(listener)),
@@ -181,7 +181,7 @@ impl Platform {
             calls_at_work: Arc::new(CallsAtWork::new(&settings)),
             refusals: Refusals::default(),
             settings,
-            life: RwLock::new(life.into()),
+            lease: RwLock::new(incarnation.into()),
             live: LiveWork::default(),
             awaited: Lines::new(1),
             lease_age: LeaseAge::asked(asked),
@@ -261,8 +261,8 @@ impl Platform {
         node.ended.cancel();
         // The renewal was started first and ends last: nothing of this node outlives its lease.
         node.loops.join(LOOPS_END).await;
-        let life = node.life();
-        if let Err(error) = node.ledger.leave(&life.holder).await {
+        let lease = node.lease();
+        if let Err(error) = node.ledger.leave(&lease.incarnation).await {
             tracing::debug!(%error, "did not sign off");
         }
     }
@@ -273,7 +273,7 @@ impl Platform {
         let node = &self.node;
         node.stopping.cancel();
         node.ended.cancel();
-        node.live.lose(&node.life());
+        node.live.lose(&node.lease());
     }
 
     /// The node's maintenance loops, for those of the rooms above.
@@ -325,8 +325,8 @@ impl Node {
         self.loops.spawn(name, need, self.ended.clone(), move || body(node.clone()));
     }
 
-    fn life(&self) -> Life {
-        self.life.read().unwrap_or_else(PoisonError::into_inner).clone()
+    fn lease(&self) -> Lease {
+        self.lease.read().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     /// What a user may store a day, in the ledger's words.
@@ -385,6 +385,6 @@ fn mebibytes(bytes: u64) -> String {
 
 impl fmt::Debug for Platform {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Platform").field("life", &self.node.life().holder).finish_non_exhaustive()
+        f.debug_struct("Platform").field("incarnation", &self.node.lease().incarnation).finish_non_exhaustive()
     }
 }

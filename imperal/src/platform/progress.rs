@@ -30,7 +30,7 @@ pub(super) struct ProgressHub {
 
 #[derive(Debug)]
 struct Entry {
-    holder: Arc<Incarnation>,
+    incarnation: Arc<Incarnation>,
     latest: Option<Progress>,
 }
 
@@ -45,8 +45,8 @@ impl ProgressHub {
     }
 
     /// A task begins.
-    pub(super) fn open(&self, task_id: TaskId, holder: Arc<Incarnation>) {
-        self.entries().insert(task_id, Entry { holder, latest: None });
+    pub(super) fn open(&self, task_id: TaskId, incarnation: Arc<Incarnation>) {
+        self.entries().insert(task_id, Entry { incarnation, latest: None });
     }
 
     /// A task is over: its latest report, if that was not handed on.
@@ -59,9 +59,9 @@ impl ProgressHub {
         loop {
             self.dirty.notified().await;
             crash::panic_point("progress");
-            for (holder, latest) in self.take() {
+            for (incarnation, latest) in self.take() {
                 crash::point("before-progress");
-                if let Err(error) = ledger.note_progress(&holder, latest).await {
+                if let Err(error) = ledger.note_progress(&incarnation, latest).await {
                     tracing::debug!(%error, "progress not kept");
                 }
                 crash::point("after-progress");
@@ -71,13 +71,13 @@ impl ProgressHub {
     }
 
     fn take(&self) -> HashMap<Arc<Incarnation>, Vec<Progress>> {
-        let mut by_holder: HashMap<Arc<Incarnation>, Vec<Progress>> = HashMap::new();
+        let mut by_incarnation: HashMap<Arc<Incarnation>, Vec<Progress>> = HashMap::new();
         for entry in self.entries().values_mut() {
             if let Some(latest) = entry.latest.take() {
-                by_holder.entry(entry.holder.clone()).or_default().push(latest);
+                by_incarnation.entry(entry.incarnation.clone()).or_default().push(latest);
             }
         }
-        by_holder
+        by_incarnation
     }
 }
 
@@ -121,7 +121,7 @@ mod explored {
             || {
                 let hub = Arc::new(ProgressHub::default());
                 let task_id = TaskId::generate();
-                hub.open(task_id, Arc::new(Incarnation { node: "n".into(), epoch: 1 }));
+                hub.open(task_id, Arc::new(Incarnation { node: "n".into(), number: 1 }));
                 let work = thread::spawn({
                     let hub = hub.clone();
                     move || {

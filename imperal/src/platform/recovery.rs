@@ -11,7 +11,7 @@ use tokio::time::Instant;
 use tracing::Instrument;
 
 use super::Node;
-use super::live::Life;
+use super::live::Lease;
 use super::meters::Reclaimed;
 use super::words::{self, About};
 use crate::crash;
@@ -93,9 +93,9 @@ impl Node {
     pub(super) async fn settle_orphans(&self) -> Result<(), LedgerError> {
         let mut pass = Pass::new();
         loop {
-            let Life { holder, .. } = self.life();
-            let orphans = self.ledger.orphans(&holder, pass.limit).await?;
-            if !self.settle_all(&holder, orphans, &mut pass).await? {
+            let Lease { incarnation, .. } = self.lease();
+            let orphans = self.ledger.orphans(&incarnation, pass.limit).await?;
+            if !self.settle_all(&incarnation, orphans, &mut pass).await? {
                 self.report_unsettled(&pass);
                 return Ok(());
             }
@@ -108,9 +108,9 @@ impl Node {
         self.be_lenient();
         let mut pass = Pass::new();
         loop {
-            let Life { holder, .. } = self.life();
-            let left = self.ledger.left(&holder, pass.limit).await?;
-            if !self.settle_all(&holder, left, &mut pass).await? {
+            let Lease { incarnation, .. } = self.lease();
+            let left = self.ledger.left(&incarnation, pass.limit).await?;
+            if !self.settle_all(&incarnation, left, &mut pass).await? {
                 self.report_unsettled(&pass);
                 return Ok(());
             }
@@ -118,7 +118,12 @@ impl Node {
     }
 
     /// Whether there may be more to settle.
-    async fn settle_all(&self, life: &Incarnation, orphans: Vec<Orphan>, pass: &mut Pass) -> Result<bool, LedgerError> {
+    async fn settle_all(
+        &self,
+        incarnation: &Incarnation,
+        orphans: Vec<Orphan>,
+        pass: &mut Pass,
+    ) -> Result<bool, LedgerError> {
         if !pass.goes_on(&orphans) {
             return Ok(false);
         }
@@ -130,7 +135,7 @@ impl Node {
         pass.failed.clear();
         let mut settled_any = false;
         for group in [calls, tasks] {
-            let settling = join_all(group.iter().map(|orphan| self.settle(life, orphan)));
+            let settling = join_all(group.iter().map(|orphan| self.settle(incarnation, orphan)));
             for settled in settling.instrument(span.clone()).await {
                 match settled {
                     // Somebody was faster, or the call comes with the next batch.
@@ -161,7 +166,7 @@ impl Node {
         }
     }
 
-    async fn settle(&self, life: &Incarnation, orphan: &Orphan) -> Result<(), LedgerError> {
+    async fn settle(&self, incarnation: &Incarnation, orphan: &Orphan) -> Result<(), LedgerError> {
         match orphan {
             Orphan::Call { call_id, owner, turn, .. } => {
                 // None in a call whose turn cannot be read.
@@ -175,7 +180,7 @@ impl Node {
                     task_id: None,
                 };
                 let reply = words::answer_turn(about, words::interrupted(function));
-                self.ledger.reclaim_call(life, *call_id, reply).await?;
+                self.ledger.reclaim_call(incarnation, *call_id, reply).await?;
                 self.meters.reclaimed(Reclaimed::Call);
                 crash::point("call-recovered");
             }
@@ -189,7 +194,7 @@ impl Node {
                     call_id: Some(task.call_id),
                     task_id: Some(task.task_id),
                 };
-                self.ledger.reclaim_task(life, task.task_id, words::reclaimed(about, task)).await?;
+                self.ledger.reclaim_task(incarnation, task.task_id, words::reclaimed(about, task)).await?;
                 self.meters.reclaimed(Reclaimed::Task);
                 crash::point("task-recovered");
             }

@@ -26,8 +26,12 @@ pub(super) enum Taken {
 
 impl Node {
     /// Writes the call, until it is known whether it is there and of which request.
-    pub(super) async fn take(&self, holder: &Incarnation, call: &NewCall) -> std::result::Result<Taken, LedgerError> {
-        match self.make_sure("call", || self.ledger.accept_call(holder, call.clone())).await {
+    pub(super) async fn take(
+        &self,
+        incarnation: &Incarnation,
+        call: &NewCall,
+    ) -> std::result::Result<Taken, LedgerError> {
+        match self.make_sure("call", || self.ledger.accept_call(incarnation, call.clone())).await {
             Ok(Some(_)) => Ok(Taken::Now),
             // Written by an earlier try of this request, or by another request meanwhile.
             Ok(None) => self.taken_by(call).await,

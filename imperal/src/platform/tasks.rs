@@ -95,7 +95,7 @@ async fn run_task(
     let work = node.watchdog.watch(Label::Task(task_id, name.clone()), async move { work(ctx).await });
     // Pinned here: handed over by value, it would be kept three times over in what is parked.
     let mut supervised = pin!(supervise(&live.ctx, work, limits, &node.killing));
-    let ending = live.life.lost.run_until_cancelled(supervised.as_mut()).await;
+    let ending = live.lease.lost.run_until_cancelled(supervised.as_mut()).await;
     crash::point("work-done");
     crash::panic_point("work-done");
     Box::pin(end(node, live, task_id, &name, limits, ending, at.elapsed())).await;
@@ -125,7 +125,7 @@ async fn begin(
         max_running: node.settings.tasks_per_user,
     };
     crash::point("before-task-row");
-    if let Err(error) = node.make_sure("task", || node.ledger.start_task(&live.life.holder, row.clone())).await {
+    if let Err(error) = node.make_sure("task", || node.ledger.start_task(&live.lease.incarnation, row.clone())).await {
         let _ = started.send(Err(refusal(error)));
         trace::ended(live.ctx.home(), "refused", true);
         return None;
@@ -134,7 +134,7 @@ async fn begin(
     node.meters.tasks_started.inc();
     let at = Instant::now();
     node.live.open(live.clone());
-    node.progress.open(task_id, live.life.holder.clone());
+    node.progress.open(task_id, live.lease.incarnation.clone());
     let _ = started.send(Ok(task_id));
     Some(Begun { task_id, name, limits, work: task.work, at })
 }
@@ -158,19 +158,19 @@ async fn end(
         return;
     };
     // Never before the call's own reply.
-    if live.life.lost.run_until_cancelled(live.replied.cancelled()).await.is_none() {
+    if live.lease.lost.run_until_cancelled(live.replied.cancelled()).await.is_none() {
         return trace::ended(live.ctx.home(), "lost", true);
     }
     if let Some(latest) = unstored {
         // Where it stood when it ended; no reason to hold up the outcome.
-        let _ = node.ledger.note_progress(&live.life.holder, vec![latest]).await;
+        let _ = node.ledger.note_progress(&live.lease.incarnation, vec![latest]).await;
     }
     crash::point("before-outcome");
     let end = words::task_end(About::from(origin), name, ending, &limits);
     tracing::debug!(state = end.state.as_str(), "task ended");
     // Whoever sees the outcome finds it counted.
     node.meters.task(end.state, took);
-    if !node.insist("outcome", || node.ledger.finish_task(&live.life.holder, task_id, end.clone())).await {
+    if !node.insist("outcome", || node.ledger.finish_task(&live.lease.incarnation, task_id, end.clone())).await {
         return trace::ended(live.ctx.home(), "lost", true);
     }
     let failed = !matches!(end.state, TaskState::Succeeded | TaskState::Cancelled);

@@ -135,43 +135,43 @@ macro_rules! reads {
 impl Ledger for Traced {
     commits! {
         join(node: &'a str, lease: Duration) -> Incarnation;
-        leave(holder: &'a Incarnation) -> ();
-        accept_call(holder: &'a Incarnation, call: NewCall) -> Turn;
-        reply(holder: &'a Incarnation, call_id: CallId, turn: TurnBody) -> Turn;
-        start_task(holder: &'a Incarnation, task: NewTask) -> Task;
-        finish_task(holder: &'a Incarnation, task_id: TaskId, end: TaskEnd) -> Turn;
+        leave(incarnation: &'a Incarnation) -> ();
+        accept_call(incarnation: &'a Incarnation, call: NewCall) -> Turn;
+        reply(incarnation: &'a Incarnation, call_id: CallId, turn: TurnBody) -> Turn;
+        start_task(incarnation: &'a Incarnation, task: NewTask) -> Task;
+        finish_task(incarnation: &'a Incarnation, task_id: TaskId, end: TaskEnd) -> Turn;
         ask_cancel(task_id: TaskId, audit: NewAudit) -> CancelAnswer;
         inject(owner: Owner, turn: TurnBody, audit: NewAudit, from: Sender) -> Turn;
         audit(row: NewAudit) -> ();
     }
 
     // The span of what is settled was cut off with its node: here is which it was.
-    fn reclaim_call<'a>(&'a self, holder: &'a Incarnation, call_id: CallId, turn: TurnBody) -> Fut<'a, Turn> {
+    fn reclaim_call<'a>(&'a self, incarnation: &'a Incarnation, call_id: CallId, turn: TurnBody) -> Fut<'a, Turn> {
         let span = write_span("reclaim_call");
         span.record("call", tracing::field::display(call_id));
-        commit(span, self.0.reclaim_call(holder, call_id, turn))
+        commit(span, self.0.reclaim_call(incarnation, call_id, turn))
     }
 
-    fn reclaim_task<'a>(&'a self, holder: &'a Incarnation, task_id: TaskId, end: TaskEnd) -> Fut<'a, Turn> {
+    fn reclaim_task<'a>(&'a self, incarnation: &'a Incarnation, task_id: TaskId, end: TaskEnd) -> Fut<'a, Turn> {
         let span = write_span("reclaim_task");
         span.record("task", tracing::field::display(task_id));
-        commit(span, self.0.reclaim_task(holder, task_id, end))
+        commit(span, self.0.reclaim_task(incarnation, task_id, end))
     }
 
-    fn renew<'a>(&'a self, holder: &'a Incarnation, lease: Duration) -> Fut<'a, Vec<TaskId>> {
-        by_the_clock("lease renew", self.0.renew(holder, lease), |asked| count(asked))
+    fn renew<'a>(&'a self, incarnation: &'a Incarnation, lease: Duration) -> Fut<'a, Vec<TaskId>> {
+        by_the_clock("lease renew", self.0.renew(incarnation, lease), |asked| count(asked))
     }
 
-    fn orphans<'a>(&'a self, holder: &'a Incarnation, limit: u32) -> Fut<'a, Vec<Orphan>> {
-        by_the_clock("lease orphans", self.0.orphans(holder, limit), |left| count(left))
+    fn orphans<'a>(&'a self, incarnation: &'a Incarnation, limit: u32) -> Fut<'a, Vec<Orphan>> {
+        by_the_clock("lease orphans", self.0.orphans(incarnation, limit), |left| count(left))
     }
 
-    fn left<'a>(&'a self, holder: &'a Incarnation, limit: u32) -> Fut<'a, Vec<Orphan>> {
-        by_the_clock("lease orphans", self.0.left(holder, limit), |left| count(left))
+    fn left<'a>(&'a self, incarnation: &'a Incarnation, limit: u32) -> Fut<'a, Vec<Orphan>> {
+        by_the_clock("lease orphans", self.0.left(incarnation, limit), |left| count(left))
     }
 
-    fn note_progress<'a>(&'a self, holder: &'a Incarnation, latest: Vec<Progress>) -> Fut<'a, ()> {
-        by_the_clock("ledger note_progress", self.0.note_progress(holder, latest), |()| 0)
+    fn note_progress<'a>(&'a self, incarnation: &'a Incarnation, latest: Vec<Progress>) -> Fut<'a, ()> {
+        by_the_clock("ledger note_progress", self.0.note_progress(incarnation, latest), |()| 0)
     }
 
     fn prune<'a>(&'a self, keep: &'a Keep, from: u64, limit: u32) -> Fut<'a, Pruned> {

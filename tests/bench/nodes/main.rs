@@ -245,7 +245,7 @@ fn end(owner: &Owner, call_id: CallId, task_id: TaskId) -> TaskEnd {
 #[derive(Clone)]
 struct Side {
     ledger: Arc<PostgresLedger>,
-    life: Incarnation,
+    incarnation: Incarnation,
     owner: Owner,
     calls: Vec<CallId>,
     tasks: Vec<(CallId, TaskId)>,
@@ -257,8 +257,8 @@ impl Side {
             let call_id = CallId::generate();
             let new =
                 NewCall { call_id, owner: self.owner.clone(), turn: turn(Role::User, call_id, None), max_stored: None };
-            self.ledger.accept_call(&self.life, new).await.unwrap();
-            self.ledger.reply(&self.life, call_id, turn(Role::Bot, call_id, None)).await.unwrap();
+            self.ledger.accept_call(&self.incarnation, new).await.unwrap();
+            self.ledger.reply(&self.incarnation, call_id, turn(Role::Bot, call_id, None)).await.unwrap();
             self.calls.push(call_id);
         }
         self
@@ -278,14 +278,14 @@ impl Side {
                 cap: Duration::from_secs(180),
                 max_running: u32::MAX,
             };
-            self.tasks.push((call_id, self.ledger.start_task(&self.life, new).await.unwrap().task_id));
+            self.tasks.push((call_id, self.ledger.start_task(&self.incarnation, new).await.unwrap().task_id));
         }
         self
     }
 
     async fn finish(mut self, _: usize) -> Self {
         for (call_id, task_id) in std::mem::take(&mut self.tasks) {
-            self.ledger.finish_task(&self.life, task_id, end(&self.owner, call_id, task_id)).await.unwrap();
+            self.ledger.finish_task(&self.incarnation, task_id, end(&self.owner, call_id, task_id)).await.unwrap();
         }
         self
     }
@@ -307,10 +307,10 @@ where
 /// Answers each line of standard input with three times: calls, starts and ends of so many tasks.
 async fn ledger(url: &str, callers: usize, each: usize) {
     let ledger = Arc::new(PostgresLedger::connect_in(url, "bench_ledger", callers).await.unwrap());
-    let life = ledger.join("bench", Duration::from_secs(3600)).await.unwrap();
+    let incarnation = ledger.join("bench", Duration::from_secs(3600)).await.unwrap();
     let side = |user| Side {
         ledger: ledger.clone(),
-        life: life.clone(),
+        incarnation: incarnation.clone(),
         owner: Owner::new("tenant", &format!("user{user}")),
         calls: Vec::new(),
         tasks: Vec::new(),

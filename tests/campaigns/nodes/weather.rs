@@ -40,7 +40,7 @@ pub(crate) struct Happened {
 #[derive(Debug)]
 pub(crate) struct Zombie {
     node: String,
-    epoch: i64,
+    incarnation: i64,
     /// Calls and tasks that it had at work when it was stopped.
     pub(crate) held: i64,
     /// What it left, once others had settled it.
@@ -50,50 +50,50 @@ pub(crate) struct Zombie {
 /// A life's calls and tasks, in a form that shows every change.
 const LEFT: &str = "SELECT md5(coalesce(string_agg(line, '|' ORDER BY line), '')) FROM (
         SELECT concat_ws(' ', task_id, state, progress_no, percent, message, outcome_seq, finished_at) AS line
-        FROM imperal.task t JOIN imperal.node n USING (node_id) WHERE n.node = $1 AND t.epoch = $2
+        FROM imperal.task t JOIN imperal.node n USING (node_id) WHERE n.node = $1 AND t.incarnation = $2
         UNION ALL
         SELECT concat_ws(' ', call_id, state, turn_seq)
-        FROM imperal.call c JOIN imperal.node n USING (node_id) WHERE n.node = $1 AND c.epoch = $2) AS lines";
+        FROM imperal.call c JOIN imperal.node n USING (node_id) WHERE n.node = $1 AND c.incarnation = $2) AS lines";
 
 /// How much of a life is not settled: calls without a reply, running tasks.
 const UNSETTLED: &str = "SELECT
         (SELECT count(*) FROM imperal.task t JOIN imperal.node n USING (node_id)
-         WHERE n.node = $1 AND t.epoch = $2 AND t.state = 'running') +
+         WHERE n.node = $1 AND t.incarnation = $2 AND t.state = 'running') +
         (SELECT count(*) FROM imperal.call c JOIN imperal.node n USING (node_id)
-         WHERE n.node = $1 AND c.epoch = $2 AND c.state <> 'replied')";
+         WHERE n.node = $1 AND c.incarnation = $2 AND c.state <> 'replied')";
 
 impl Zombie {
     /// Whether everything is as it was when the process went on.
     pub(crate) async fn kept_still(&self, client: &Client) -> bool {
-        left(client, &self.node, self.epoch).await == self.left
+        left(client, &self.node, self.incarnation).await == self.left
     }
 }
 
-async fn left(client: &Client, node: &str, epoch: i64) -> String {
-    client.query_one(LEFT, &[&node, &epoch]).await.expect("the ledger can be read").get(0)
+async fn left(client: &Client, node: &str, incarnation: i64) -> String {
+    client.query_one(LEFT, &[&node, &incarnation]).await.expect("the ledger can be read").get(0)
 }
 
-async fn unsettled(client: &Client, node: &str, epoch: i64) -> i64 {
-    client.query_one(UNSETTLED, &[&node, &epoch]).await.expect("the ledger can be read").get(0)
+async fn unsettled(client: &Client, node: &str, incarnation: i64) -> i64 {
+    client.query_one(UNSETTLED, &[&node, &incarnation]).await.expect("the ledger can be read").get(0)
 }
 
 /// The node's latest epoch, and whether that life is over.
-async fn life(client: &Client, node: &str) -> (i64, bool) {
-    let sql = "SELECT epoch, lease_until IS NULL FROM imperal.node WHERE node = $1";
+async fn latest_incarnation(client: &Client, node: &str) -> (i64, bool) {
+    let sql = "SELECT incarnation, lease_until IS NULL FROM imperal.node WHERE node = $1";
     let row = client.query_one(sql, &[&node]).await.expect("the node has joined");
     (row.get(0), row.get(1))
 }
 
 async fn over(client: &Client, node: &str) -> bool {
-    life(client, node).await.1
+    latest_incarnation(client, node).await.1
 }
 
-async fn began_after(client: &Client, node: &str, epoch: i64) -> bool {
-    life(client, node).await.0 > epoch
+async fn began_after(client: &Client, node: &str, incarnation: i64) -> bool {
+    latest_incarnation(client, node).await.0 > incarnation
 }
 
-async fn settled(client: &Client, node: &str, epoch: i64) -> bool {
-    unsettled(client, node, epoch).await == 0
+async fn settled(client: &Client, node: &str, incarnation: i64) -> bool {
+    unsettled(client, node, incarnation).await == 0
 }
 
 async fn until<F: Future<Output = bool>>(by: Instant, mut holds: impl FnMut() -> F) -> bool {
@@ -228,23 +228,23 @@ impl Weather {
     async fn past_the_lease(&mut self, client: &Client, node: &mut Node) {
         let who = name(self.number);
         node.signal("STOP").await;
-        let (epoch, _) = life(client, &who).await;
-        let held = unsettled(client, &who, epoch).await;
+        let (incarnation, _) = latest_incarnation(client, &who).await;
+        let held = unsettled(client, &who, incarnation).await;
         let by = Instant::now() + BY;
         if !until(by, || over(client, &who)).await {
             self.happened.found.push(format!("nobody ended the life of {who}, which was stopped past its lease"));
             return node.signal("CONT").await;
         }
-        if !until(by, || settled(client, &who, epoch)).await {
+        if !until(by, || settled(client, &who, incarnation)).await {
             self.happened.found.push(format!("nobody settled what {who} had, which was stopped past its lease"));
         }
-        let left = left(client, &who, epoch).await;
+        let left = left(client, &who, incarnation).await;
         node.signal("CONT").await;
-        let back = || began_after(client, &who, epoch);
+        let back = || began_after(client, &who, incarnation);
         // Unless it meets its named moment first.
         if !until(Instant::now() + BY, back).await && !node.ended_within(Duration::ZERO).await {
             self.happened.found.push(format!("{who} went on and never noticed that its life was over"));
         }
-        self.happened.zombies.push(Zombie { node: who, epoch, held, left });
+        self.happened.zombies.push(Zombie { node: who, incarnation, held, left });
     }
 }

@@ -89,14 +89,14 @@ fn wire(text: &str) -> WireResult {
     ActionResult::success(json!({"rows": [1, 2]}), text).into_wire().unwrap()
 }
 
-async fn call(ledger: &dyn Ledger, life: &Incarnation, owner: &Owner) -> CallId {
+async fn call(ledger: &dyn Ledger, incarnation: &Incarnation, owner: &Owner) -> CallId {
     let call_id = CallId::generate();
     let turn = TurnBody { call_id: Some(call_id), ..turn(Role::User, "work") };
-    ledger.accept_call(life, NewCall { call_id, owner: owner.clone(), turn, max_stored: None }).await.unwrap();
+    ledger.accept_call(incarnation, NewCall { call_id, owner: owner.clone(), turn, max_stored: None }).await.unwrap();
     call_id
 }
 
-async fn task(ledger: &dyn Ledger, life: &Incarnation, owner: &Owner, call_id: CallId, key: &str) -> TaskId {
+async fn task(ledger: &dyn Ledger, incarnation: &Incarnation, owner: &Owner, call_id: CallId, key: &str) -> TaskId {
     let new = NewTask {
         task_id: TaskId::generate(),
         call_id,
@@ -109,38 +109,38 @@ async fn task(ledger: &dyn Ledger, life: &Incarnation, owner: &Owner, call_id: C
         cap: Duration::from_secs(180),
         max_running: 10,
     };
-    ledger.start_task(life, new).await.unwrap().task_id
+    ledger.start_task(incarnation, new).await.unwrap().task_id
 }
 
-async fn reply(ledger: &dyn Ledger, life: &Incarnation, call_id: CallId) {
+async fn reply(ledger: &dyn Ledger, incarnation: &Incarnation, call_id: CallId) {
     let turn = TurnBody { result: Some(wire("accepted")), call_id: Some(call_id), ..turn(Role::Bot, "accepted") };
-    ledger.reply(life, call_id, turn).await.unwrap();
+    ledger.reply(incarnation, call_id, turn).await.unwrap();
 }
 
 /// Per user: one finished task, one message, one running task that was asked to stop, one of a call that
 /// has no reply yet. In this order, so that rows are found by their place.
 async fn leave_work(ledger: &dyn Ledger) {
-    let life = ledger.join(NODE, LEASE).await.unwrap();
+    let incarnation = ledger.join(NODE, LEASE).await.unwrap();
     for user in USERS {
         let owner = owner(user);
-        let first = call(ledger, &life, &owner).await;
-        let done = task(ledger, &life, &owner, first, "done").await;
-        reply(ledger, &life, first).await;
+        let first = call(ledger, &incarnation, &owner).await;
+        let done = task(ledger, &incarnation, &owner, first, "done").await;
+        reply(ledger, &incarnation, first).await;
         let outcome = TurnBody { result: Some(wire("done")), task_id: Some(done), ..turn(Role::Bot, "done") };
         let end = TaskEnd { state: TaskState::Succeeded, turn: outcome, audit: audit(&owner) };
-        ledger.finish_task(&life, done, end).await.unwrap();
+        ledger.finish_task(&incarnation, done, end).await.unwrap();
         ledger.inject(owner.clone(), turn(Role::Bot, "a message"), audit(&owner), Sender::OUTSIDE).await.unwrap();
 
-        let second = call(ledger, &life, &owner).await;
-        let asked = task(ledger, &life, &owner, second, "asked").await;
-        reply(ledger, &life, second).await;
+        let second = call(ledger, &incarnation, &owner).await;
+        let asked = task(ledger, &incarnation, &owner, second, "asked").await;
+        reply(ledger, &incarnation, second).await;
         let at = "2026-01-01T00:00:00Z".parse().unwrap();
         let said = Progress { task_id: asked, percent: 50.0, message: "half".to_owned(), at };
-        ledger.note_progress(&life, vec![said]).await.unwrap();
+        ledger.note_progress(&incarnation, vec![said]).await.unwrap();
         ledger.ask_cancel(asked, audit(&owner)).await.unwrap();
 
-        let open = call(ledger, &life, &owner).await;
-        task(ledger, &life, &owner, open, "open").await;
+        let open = call(ledger, &incarnation, &owner).await;
+        task(ledger, &incarnation, &owner, open, "open").await;
     }
 }
 

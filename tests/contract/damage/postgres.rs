@@ -56,7 +56,7 @@ fn tables() -> Vec<Table> {
         },
         Table {
             name: "node",
-            columns: &[("node", Text), ("epoch", Number), ("lease_until", MaybeTime), ("lease", MaybeNumber)],
+            columns: &[("node", Text), ("incarnation", Number), ("lease_until", MaybeTime), ("lease", MaybeNumber)],
             rows: vec!["node = 'a'".to_owned()],
         },
         Table {
@@ -71,7 +71,7 @@ fn tables() -> Vec<Table> {
             name: "call",
             columns: &[
                 ("call_id", Id),
-                ("epoch", Number),
+                ("incarnation", Number),
                 ("turn_seq", Number),
                 ("state", Word),
                 ("reply_seq", MaybeNumber),
@@ -83,7 +83,7 @@ fn tables() -> Vec<Table> {
             columns: &[
                 ("task_id", Id),
                 ("call_id", Id),
-                ("epoch", Number),
+                ("incarnation", Number),
                 ("app_id", Text),
                 ("function", Text),
                 ("name", Text),

@@ -53,7 +53,7 @@ fn tables() -> Vec<Table> {
         },
         Table {
             name: "node",
-            columns: &[("node", Text), ("epoch", Number), ("lease_until", MaybeTime), ("lease", MaybeNumber)],
+            columns: &[("node", Text), ("incarnation", Number), ("lease_until", MaybeTime), ("lease", MaybeNumber)],
             rows: vec!["node = 'a'".to_owned()],
         },
         Table {
@@ -68,7 +68,7 @@ fn tables() -> Vec<Table> {
                 ("call_id", Id),
                 ("owner_id", Link),
                 ("node", Text),
-                ("epoch", Number),
+                ("incarnation", Number),
                 ("turn_seq", Number),
                 ("state", Word),
                 ("reply_seq", MaybeNumber),
@@ -82,7 +82,7 @@ fn tables() -> Vec<Table> {
                 ("call_id", Id),
                 ("owner_id", Link),
                 ("node", Text),
-                ("epoch", Number),
+                ("incarnation", Number),
                 ("app_id", Text),
                 ("function", Text),
                 ("name", Text),

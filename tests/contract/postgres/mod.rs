@@ -45,8 +45,8 @@ impl InPostgres {
 
     async fn node(&self, name: &str) -> (PostgresLedger, Incarnation) {
         let ledger = self.connect().await;
-        let life = ledger.join(name, LONG).await.unwrap();
-        (ledger, life)
+        let incarnation = ledger.join(name, LONG).await.unwrap();
+        (ledger, incarnation)
     }
 
     async fn sql(&self, sql: &str) {
@@ -119,10 +119,10 @@ fn audit() -> NewAudit {
     }
 }
 
-async fn start_task(ledger: &PostgresLedger, life: &Incarnation) -> TaskId {
+async fn start_task(ledger: &PostgresLedger, incarnation: &Incarnation) -> TaskId {
     let call = NewCall { call_id: CallId::generate(), owner: anna(), turn: turn("?"), max_stored: None };
     let call_id = call.call_id;
-    ledger.accept_call(life, call).await.unwrap();
+    ledger.accept_call(incarnation, call).await.unwrap();
     let new = NewTask {
         task_id: TaskId::generate(),
         call_id,
@@ -135,7 +135,7 @@ async fn start_task(ledger: &PostgresLedger, life: &Incarnation) -> TaskId {
         cap: LONG,
         max_running: 10,
     };
-    ledger.start_task(life, new).await.unwrap().task_id
+    ledger.start_task(incarnation, new).await.unwrap().task_id
 }
 
 async fn pulse(watch: &mut Subscription) -> Pulse {
@@ -188,12 +188,15 @@ async fn a_commit_is_announced() {
 
 /// A write that has passed the fence is waited for before its life ends; a renewal is not held up.
 #[tokio::test(flavor = "multi_thread")]
-async fn a_life_does_not_end_under_a_write() {
+async fn a_incarnation_does_not_end_under_a_write() {
     let backend = InPostgres::new();
-    let (ledger, life) = backend.node("a").await;
+    let (ledger, incarnation) = backend.node("a").await;
     let writer = cluster::client().await;
-    writer.batch_execute(&format!("BEGIN; SELECT {}.fence('a', {})", backend.schema, life.epoch)).await.unwrap();
-    let renewed = tokio::time::timeout(Duration::from_secs(10), ledger.renew(&life, LONG)).await;
+    writer
+        .batch_execute(&format!("BEGIN; SELECT {}.fence('a', {})", backend.schema, incarnation.number))
+        .await
+        .unwrap();
+    let renewed = tokio::time::timeout(Duration::from_secs(10), ledger.renew(&incarnation, LONG)).await;
     assert_eq!(renewed.expect("a write holds up the renewal"), Ok(vec![]));
 
     let again = backend.connect().await;
@@ -208,8 +211,8 @@ async fn a_life_does_not_end_under_a_write() {
         assert!(joined.is_err(), "a life ended while a write was under way");
     }
     writer.batch_execute("COMMIT").await.unwrap();
-    assert_eq!(joining.await.unwrap().unwrap().epoch, life.epoch + 1);
-    assert_eq!(ledger.renew(&life, LONG).await, Err(LedgerError::Fenced));
+    assert_eq!(joining.await.unwrap().unwrap().number, incarnation.number + 1);
+    assert_eq!(ledger.renew(&incarnation, LONG).await, Err(LedgerError::Fenced));
 }
 
 /// As behind a pooler that loses every NOTIFY: the write is the database's function itself.
@@ -236,14 +239,14 @@ async fn a_watcher_hears_of_a_commit_that_nobody_announced() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_watcher_hears_of_another_nodes_progress() {
     let backend = InPostgres::new();
-    let (writer, life) = backend.node("a").await;
-    let task_id = start_task(&writer, &life).await;
+    let (writer, incarnation) = backend.node("a").await;
+    let task_id = start_task(&writer, &incarnation).await;
     let reader = backend.connect().await;
     let mut watch = reader.feed().subscribe(&anna());
     for percent in [10.0, 20.0, 20.0] {
         let at = "2026-01-01T00:00:00Z".parse().unwrap();
         let said = Progress { task_id, percent, message: "half\0way \\0".to_owned(), at };
-        writer.note_progress(&life, vec![said.clone()]).await.unwrap();
+        writer.note_progress(&incarnation, vec![said.clone()]).await.unwrap();
         loop {
             if let Pulse::Progress(told) = pulse(&mut watch).await {
                 assert_eq!(*told, said);
@@ -256,21 +259,21 @@ async fn a_watcher_hears_of_another_nodes_progress() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_cancel_asked_on_another_node_comes_with_the_holders_renewal() {
     let backend = InPostgres::new();
-    let (holder, life) = backend.node("a").await;
+    let (holder, incarnation) = backend.node("a").await;
     let other = backend.connect().await;
-    let task_id = start_task(&holder, &life).await;
-    assert_eq!(holder.renew(&life, LONG).await, Ok(vec![]));
+    let task_id = start_task(&holder, &incarnation).await;
+    assert_eq!(holder.renew(&incarnation, LONG).await, Ok(vec![]));
     other.ask_cancel(task_id, audit()).await.unwrap();
-    assert_eq!(holder.renew(&life, LONG).await, Ok(vec![task_id]));
+    assert_eq!(holder.renew(&incarnation, LONG).await, Ok(vec![task_id]));
 }
 
 /// Its node need not wait for its next renewal.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_cancel_asked_on_another_node_is_told_to_the_holder() {
     let backend = InPostgres::new();
-    let (holder, life) = backend.node("a").await;
+    let (holder, incarnation) = backend.node("a").await;
     let (other, _) = backend.node("b").await;
-    let task_id = start_task(&holder, &life).await;
+    let task_id = start_task(&holder, &incarnation).await;
     let told = async {
         // The way for hints may not be there yet when the cancel is asked.
         loop {
@@ -281,15 +284,15 @@ async fn a_cancel_asked_on_another_node_is_told_to_the_holder() {
         }
     };
     tokio::time::timeout(Duration::from_secs(30), told).await.expect("the holder was not told");
-    assert_eq!(holder.renew(&life, LONG).await, Ok(vec![task_id]));
+    assert_eq!(holder.renew(&incarnation, LONG).await, Ok(vec![task_id]));
 }
 
 /// For a node that starts: the same list, and a life that has lapsed may go on.
 #[tokio::test(flavor = "multi_thread")]
-async fn what_is_left_is_listed_without_ending_a_life() {
+async fn what_is_left_is_listed_without_ending_a_incarnation() {
     let backend = InPostgres::new();
-    let (ledger, life) = backend.node("a").await;
-    start_task(&ledger, &life).await;
+    let (ledger, incarnation) = backend.node("a").await;
+    start_task(&ledger, &incarnation).await;
     let (other, its) = backend.node("b").await;
     start_task(&other, &its).await;
     backend.lapse(LONG * 2).await;

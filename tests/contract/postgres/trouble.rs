@@ -14,9 +14,9 @@ use super::{LONG, anna, audit, turn};
 
 async fn node(database: &Database, connections: usize) -> (PostgresLedger, Incarnation) {
     let ledger = PostgresLedger::connect_in(&database.url(), "imperal", connections).await.unwrap();
-    let life = ledger.join("a", LONG).await.unwrap();
+    let incarnation = ledger.join("a", LONG).await.unwrap();
     ledger.inject(anna(), turn("first"), audit(), Sender::OUTSIDE).await.unwrap();
-    (ledger, life)
+    (ledger, incarnation)
 }
 
 fn takes_no_writes<T>(outcome: &Result<T, LedgerError>) -> bool {
@@ -28,7 +28,7 @@ fn takes_no_writes<T>(outcome: &Result<T, LedgerError>) -> bool {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_connection_to_a_server_that_takes_no_writes_is_not_kept() {
     let database = Database::make("standby").await;
-    let (ledger, life) = node(&database, 2).await;
+    let (ledger, incarnation) = node(&database, 2).await;
     let other = cluster::client_of(&database.url()).await;
     let set = |value: &str| {
         let sql = format!(
@@ -41,7 +41,7 @@ async fn a_connection_to_a_server_that_takes_no_writes_is_not_kept() {
     other.batch_execute(&set("SET default_transaction_read_only = on")).await.unwrap();
     let begun = Instant::now();
     while !takes_no_writes(&ledger.inject(anna(), turn("refused"), audit(), Sender::OUTSIDE).await)
-        || !takes_no_writes(&ledger.renew(&life, LONG).await)
+        || !takes_no_writes(&ledger.renew(&incarnation, LONG).await)
     {
         assert!(begun.elapsed() < Duration::from_secs(30), "the server takes writes");
     }
@@ -51,7 +51,7 @@ async fn a_connection_to_a_server_that_takes_no_writes_is_not_kept() {
     other.batch_execute(reset).await.unwrap();
     let begun = Instant::now();
     while ledger.inject(anna(), turn("second"), audit(), Sender::OUTSIDE).await.is_err()
-        || ledger.renew(&life, LONG).await.is_err()
+        || ledger.renew(&incarnation, LONG).await.is_err()
     {
         assert!(begun.elapsed() < Duration::from_secs(10), "the node keeps to a server that takes no writes");
     }
@@ -136,7 +136,7 @@ async fn limits_of_the_role_do_not_end_the_making_of_the_schema() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_user_who_writes_more_than_the_disk_takes_holds_up_nobody_else() {
     let database = Database::make("busy").await;
-    let (ledger, life) = node(&database, 8).await;
+    let (ledger, incarnation) = node(&database, 8).await;
     let other = cluster::client_of(&database.url()).await;
     let slow = "CREATE FUNCTION slow() RETURNS trigger LANGUAGE plpgsql
                 AS $$ BEGIN PERFORM pg_sleep(0.02); RETURN NEW; END $$;
@@ -145,12 +145,12 @@ async fn a_user_who_writes_more_than_the_disk_takes_holds_up_nobody_else() {
     let ledger = Arc::new(ledger);
     let busy: Vec<_> = (0..600)
         .map(|_| {
-            let (ledger, life) = (ledger.clone(), life.clone());
+            let (ledger, incarnation) = (ledger.clone(), incarnation.clone());
             tokio::spawn(async move {
                 let call = NewCall { call_id: CallId::generate(), owner: anna(), turn: turn("?"), max_stored: None };
                 let call_id = call.call_id;
-                ledger.accept_call(&life, call).await?;
-                ledger.reply(&life, call_id, turn("!")).await
+                ledger.accept_call(&incarnation, call).await?;
+                ledger.reply(&incarnation, call_id, turn("!")).await
             })
         })
         .collect();
@@ -164,8 +164,8 @@ async fn a_user_who_writes_more_than_the_disk_takes_holds_up_nobody_else() {
             max_stored: None,
         };
         let call_id = call.call_id;
-        ledger.accept_call(&life, call).await.unwrap();
-        ledger.reply(&life, call_id, turn("!")).await.unwrap();
+        ledger.accept_call(&incarnation, call).await.unwrap();
+        ledger.reply(&incarnation, call_id, turn("!")).await.unwrap();
         // 40 ms without anybody else.
         assert!(begun.elapsed() < Duration::from_secs(4), "ben waited {:?}", begun.elapsed());
     }

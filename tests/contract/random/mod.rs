@@ -40,7 +40,7 @@ struct World {
     ledgers: [Arc<dyn Ledger>; 2],
     model: Model,
     owners: [Owner; 3],
-    lives: Vec<Incarnation>,
+    incarnations: Vec<Incarnation>,
     calls: Vec<CallId>,
     tasks: Vec<TaskId>,
     floors: [u64; 3],
@@ -55,7 +55,7 @@ impl World {
             clock,
             model: Model::default(),
             owners: [Owner::new("t", "anna"), Owner::new("t", "ben"), Owner::new("u", "anna")],
-            lives: Vec::new(),
+            incarnations: Vec::new(),
             calls: Vec::new(),
             tasks: Vec::new(),
             floors: [0; 3],
@@ -98,10 +98,10 @@ impl World {
     }
 
     /// Who could do it, most of the time, or else anybody.
-    fn life(&self, index: usize, holder: Option<usize>) -> Option<usize> {
-        match holder {
-            Some(holder) if !index.is_multiple_of(4) => Some(holder),
-            _ => pick(index, self.lives.len()),
+    fn incarnation(&self, index: usize, preferred: Option<usize>) -> Option<usize> {
+        match preferred {
+            Some(preferred) if !index.is_multiple_of(4) => Some(preferred),
+            _ => pick(index, self.incarnations.len()),
         }
     }
 
@@ -111,40 +111,46 @@ impl World {
             Op::Join { node, short } => {
                 let lease = if short { LEASE } else { 1_000_000 };
                 let name = format!("node{node}");
-                let life = both!(self, ledger => ledger.join(&name, Duration::from_secs(lease))).unwrap();
-                let earlier = self.lives.iter().filter(|earlier| earlier.node == life.node);
-                assert!(earlier.into_iter().all(|earlier| earlier.epoch < life.epoch));
-                self.model.current.insert(node, (self.lives.len(), self.model.now + lease));
-                self.model.lives.push(node);
-                self.lives.push(life);
+                let incarnation = both!(self, ledger => ledger.join(&name, Duration::from_secs(lease))).unwrap();
+                let earlier = self.incarnations.iter().filter(|earlier| earlier.node == incarnation.node);
+                assert!(earlier.into_iter().all(|earlier| earlier.number < incarnation.number));
+                self.model.current.insert(node, (self.incarnations.len(), self.model.now + lease));
+                self.model.incarnations.push(node);
+                self.incarnations.push(incarnation);
             }
-            Op::Renew { life } => {
-                let life = pick(life, self.lives.len())?;
-                let held = &self.lives[life];
+            Op::Renew { incarnation } => {
+                let incarnation = pick(incarnation, self.incarnations.len())?;
+                let held = &self.incarnations[incarnation];
                 let asked = both!(self, ledger => ledger.renew(held, Duration::from_secs(LEASE)));
-                let wanted = self.model.fence(life).map(|()| {
-                    let asked = self.model.tasks.iter().filter(|task| task.life == life && task.asked && !task.settled);
+                let wanted = self.model.fence(incarnation).map(|()| {
+                    let asked = self
+                        .model
+                        .tasks
+                        .iter()
+                        .filter(|task| task.incarnation == incarnation && task.asked && !task.settled);
                     asked.map(|task| self.tasks[task.id]).collect::<HashSet<_>>()
                 });
                 if wanted.is_ok() {
-                    self.model.current.insert(self.model.lives[life], (life, self.model.now + LEASE));
+                    self.model
+                        .current
+                        .insert(self.model.incarnations[incarnation], (incarnation, self.model.now + LEASE));
                 }
                 assert_eq!(asked.map(|asked| asked.into_iter().collect()), wanted);
             }
-            Op::Leave { life } => {
-                let life = pick(life, self.lives.len())?;
-                let held = &self.lives[life];
+            Op::Leave { incarnation } => {
+                let incarnation = pick(incarnation, self.incarnations.len())?;
+                let held = &self.incarnations[incarnation];
                 assert_eq!(both!(self, ledger => ledger.leave(held)), Ok(()));
-                if self.model.is_current(life) {
-                    self.model.current.remove(&self.model.lives[life]);
+                if self.model.is_current(incarnation) {
+                    self.model.current.remove(&self.model.incarnations[incarnation]);
                 }
             }
             Op::Wait { seconds } => {
                 self.clock.advance(Duration::from_secs(seconds));
                 self.model.now += seconds;
             }
-            Op::Accept { life, owner } => {
-                let life = pick(life, self.lives.len())?;
+            Op::Accept { incarnation, owner } => {
+                let incarnation = pick(incarnation, self.incarnations.len())?;
                 let owner = owner % 3;
                 let call = NewCall {
                     call_id: CallId::generate(),
@@ -152,9 +158,9 @@ impl World {
                     turn: self.turn("call"),
                     max_stored: None,
                 };
-                let held = &self.lives[life];
+                let held = &self.incarnations[incarnation];
                 let accepted = both!(self, ledger => ledger.accept_call(held, call.clone()));
-                let wanted = self.model.fence(life);
+                let wanted = self.model.fence(incarnation);
                 assert_eq!(accepted.map(drop), wanted);
                 if wanted.is_ok() {
                     let id = self.calls.len();
@@ -163,7 +169,7 @@ impl World {
                     self.model.calls.push(Piece {
                         id,
                         owner,
-                        life,
+                        incarnation,
                         settled: false,
                         call: id,
                         asked: false,
@@ -173,17 +179,17 @@ impl World {
                     self.calls.push(call.call_id);
                 }
             }
-            Op::Reply { life, call } => {
+            Op::Reply { incarnation, call } => {
                 let call = pick(call, self.calls.len())?;
-                let life = self.life(life, Some(self.model.calls[call].life))?;
-                let (held, call_id, turn) = (&self.lives[life], self.calls[call], self.turn("reply"));
+                let incarnation = self.incarnation(incarnation, Some(self.model.calls[call].incarnation))?;
+                let (held, call_id, turn) = (&self.incarnations[incarnation], self.calls[call], self.turn("reply"));
                 let replied = both!(self, ledger => ledger.reply(held, call_id, turn.clone()));
                 self.known(&replied, &self.model.calls[call])?;
-                assert_eq!(replied.map(drop), self.model.reply(life, call, false));
+                assert_eq!(replied.map(drop), self.model.reply(incarnation, call, false));
             }
-            Op::Start { life, call, owner, key } => {
+            Op::Start { incarnation, call, owner, key } => {
                 let call = pick(call, self.calls.len())?;
-                let life = self.life(life, Some(self.model.calls[call].life))?;
+                let incarnation = self.incarnation(incarnation, Some(self.model.calls[call].incarnation))?;
                 let owner = owner.map_or(self.model.calls[call].owner, |owner| owner % 3);
                 let new = NewTask {
                     task_id: TaskId::generate(),
@@ -197,10 +203,10 @@ impl World {
                     cap: Duration::from_secs(180),
                     max_running: LIMIT,
                 };
-                let held = &self.lives[life];
+                let held = &self.incarnations[incarnation];
                 let started = both!(self, ledger => ledger.start_task(held, new.clone()));
                 self.known(&started, &self.model.calls[call])?;
-                let wanted = self.model.start(life, call, owner, key);
+                let wanted = self.model.start(incarnation, call, owner, key);
                 let refused_by = |error| match error {
                     LedgerError::AlreadyRunning(task) => {
                         Ok(self.tasks.iter().position(|id| *id == task.task_id).unwrap())
@@ -212,22 +218,22 @@ impl World {
                     self.tasks.push(new.task_id);
                 }
             }
-            Op::Finish { life, task } => {
+            Op::Finish { incarnation, task } => {
                 let task = pick(task, self.tasks.len())?;
-                let life = self.life(life, Some(self.model.tasks[task].life))?;
-                let (held, task_id, end) = (&self.lives[life], self.tasks[task], self.end(task));
+                let incarnation = self.incarnation(incarnation, Some(self.model.tasks[task].incarnation))?;
+                let (held, task_id, end) = (&self.incarnations[incarnation], self.tasks[task], self.end(task));
                 let finished = both!(self, ledger => ledger.finish_task(held, task_id, end.clone()));
                 self.known(&finished, &self.model.tasks[task])?;
-                assert_eq!(finished.map(drop), self.model.finish(life, task, false));
+                assert_eq!(finished.map(drop), self.model.finish(incarnation, task, false));
             }
-            Op::Progress { life, task } => {
+            Op::Progress { incarnation, task } => {
                 let task = pick(task, self.tasks.len())?;
-                let life = self.life(life, Some(self.model.tasks[task].life))?;
+                let incarnation = self.incarnation(incarnation, Some(self.model.tasks[task].incarnation))?;
                 let at = imperal::ledger::Clock::now(&*self.clock);
-                let (held, task_id) = (&self.lives[life], self.tasks[task]);
+                let (held, task_id) = (&self.incarnations[incarnation], self.tasks[task]);
                 let said = Progress { task_id, percent: 1.5, message: self.model.now.to_string(), at };
                 let noted = both!(self, ledger => ledger.note_progress(held, vec![said.clone()]));
-                assert_eq!(noted, self.model.fence(life));
+                assert_eq!(noted, self.model.fence(incarnation));
             }
             Op::Cancel { task } => {
                 let task = pick(task, self.tasks.len())?;
@@ -244,12 +250,12 @@ impl World {
             Op::Inject { owner, fence } => {
                 let fence = match fence {
                     None => None,
-                    Some((life, work, is_call)) => {
+                    Some((incarnation, work, is_call)) => {
                         let count = if is_call { self.calls.len() } else { self.tasks.len() };
                         let work = pick(work, count)?;
                         let piece = if is_call { &self.model.calls[work] } else { &self.model.tasks[work] };
-                        let life = self.life(life, Some(piece.life))?;
-                        Some((life, if is_call { Ok(work) } else { Err(work) }, piece.owner))
+                        let incarnation = self.incarnation(incarnation, Some(piece.incarnation))?;
+                        Some((incarnation, if is_call { Ok(work) } else { Err(work) }, piece.owner))
                     }
                 };
                 // Mostly the one who owns the work.
@@ -257,13 +263,13 @@ impl World {
                     Some((_, _, owns)) if !owner.is_multiple_of(3) => owns,
                     _ => owner % 3,
                 };
-                let right = fence.map_or(Sender::OUTSIDE, |(life, work, _)| {
-                    let holder = self.lives[life].clone();
+                let right = fence.map_or(Sender::OUTSIDE, |(incarnation, work, _)| {
+                    let incarnation = self.incarnations[incarnation].clone();
                     let work = match work {
                         Ok(call) => Work::Call(self.calls[call]),
                         Err(task) => Work::Task(self.tasks[task]),
                     };
-                    Sender::Work(Fence { holder, work })
+                    Sender::Work(Fence { incarnation, work })
                 });
                 let (turn, audit) = (self.turn("injected"), self.audit(owner));
                 let whose = &self.owners[owner];
@@ -274,12 +280,12 @@ impl World {
                     Some((_, Err(task), _)) => self.known(&injected, &self.model.tasks[task])?,
                     None => {}
                 }
-                let wanted = self.model.inject(owner, fence.map(|(life, work, _)| (life, work)));
+                let wanted = self.model.inject(owner, fence.map(|(incarnation, work, _)| (incarnation, work)));
                 assert_eq!(injected.map(drop), wanted);
             }
-            Op::Orphans { life } => {
-                let life = pick(life, self.lives.len())?;
-                let held = &self.lives[life];
+            Op::Orphans { incarnation } => {
+                let incarnation = pick(incarnation, self.incarnations.len())?;
+                let held = &self.incarnations[incarnation];
                 let orphans = both!(self, ledger => ledger.orphans(held, 1000)).map(|orphans| {
                     let ids = orphans.iter().map(|orphan| match orphan {
                         Orphan::Call { call_id, .. } => call_id.to_string(),
@@ -287,25 +293,26 @@ impl World {
                     });
                     ids.collect::<Vec<_>>()
                 });
-                let wanted = self.model.orphans(life).map(|(calls, tasks)| {
+                let wanted = self.model.orphans(incarnation).map(|(calls, tasks)| {
                     let calls = calls.iter().map(|call| self.calls[*call].to_string());
                     calls.chain(tasks.iter().map(|task| self.tasks[*task].to_string())).collect()
                 });
                 assert_eq!(orphans, wanted);
             }
-            Op::ReclaimCall { life, call } => {
-                let (call, life) = (pick(call, self.calls.len())?, pick(life, self.lives.len())?);
-                let (held, call_id, turn) = (&self.lives[life], self.calls[call], self.turn("interrupted"));
+            Op::ReclaimCall { incarnation, call } => {
+                let (call, incarnation) = (pick(call, self.calls.len())?, pick(incarnation, self.incarnations.len())?);
+                let (held, call_id, turn) =
+                    (&self.incarnations[incarnation], self.calls[call], self.turn("interrupted"));
                 let reclaimed = both!(self, ledger => ledger.reclaim_call(held, call_id, turn.clone()));
                 self.known(&reclaimed, &self.model.calls[call])?;
-                assert_eq!(reclaimed.map(drop), self.model.reply(life, call, true));
+                assert_eq!(reclaimed.map(drop), self.model.reply(incarnation, call, true));
             }
-            Op::ReclaimTask { life, task } => {
-                let (task, life) = (pick(task, self.tasks.len())?, pick(life, self.lives.len())?);
-                let (held, task_id, end) = (&self.lives[life], self.tasks[task], self.end(task));
+            Op::ReclaimTask { incarnation, task } => {
+                let (task, incarnation) = (pick(task, self.tasks.len())?, pick(incarnation, self.incarnations.len())?);
+                let (held, task_id, end) = (&self.incarnations[incarnation], self.tasks[task], self.end(task));
                 let reclaimed = both!(self, ledger => ledger.reclaim_task(held, task_id, end.clone()));
                 self.known(&reclaimed, &self.model.tasks[task])?;
-                assert_eq!(reclaimed.map(drop), self.model.finish(life, task, true));
+                assert_eq!(reclaimed.map(drop), self.model.finish(incarnation, task, true));
             }
             Op::Prune { ages, limit } => {
                 let [turns, tasks, events, audit] = ages.map(|age| age.map(Duration::from_secs));

@@ -10,7 +10,7 @@ use crate::ledger::{
 
 impl Node {
     async fn inject_for(&self, owner: &Owner, work: Work) -> Result<Turn, LedgerError> {
-        let fence = Fence { holder: self.life.clone(), work };
+        let fence = Fence { incarnation: self.incarnation.clone(), work };
         self.ledger.inject(owner.clone(), bot("stage"), new_audit(owner, "chat.inject"), Sender::Work(fence)).await
     }
 
@@ -51,7 +51,7 @@ pub async fn an_injection_needs_work_that_is_not_settled(backend: &impl Backend)
 }
 
 /// Not into another user's chat, not for another node's work.
-pub async fn an_injection_stays_with_its_works_owner_and_life(backend: &impl Backend) {
+pub async fn an_injection_stays_with_its_works_owner_and_incarnation(backend: &impl Backend) {
     let (node, other) = (Node::start(backend, "a").await, Node::start(backend, "b").await);
     let (call_id, task_id) = (node.call(&anna()).await, node.detached(&anna()).await);
     let before = node.look(&anna()).await;

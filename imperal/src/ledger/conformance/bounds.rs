@@ -87,11 +87,11 @@ pub async fn the_bytes_of_a_day_are_bounded(backend: &impl Backend) {
     const MOST: u64 = 250_000;
     let (node, other) = (Node::start(backend, "a").await, Node::start(backend, "b").await);
     let [first, second] = [large_call(MOST), large_call(MOST)];
-    ok(node.ledger.accept_call(&node.life, first.clone()).await);
-    ok(other.ledger.accept_call(&other.life, second.clone()).await);
+    ok(node.ledger.accept_call(&node.incarnation, first.clone()).await);
+    ok(other.ledger.accept_call(&other.incarnation, second.clone()).await);
     let before = node.look(&anna()).await;
     let refused = Err(LedgerError::QuotaExceeded(MOST));
-    assert_eq!(other.ledger.accept_call(&other.life, large_call(MOST)).await, refused, "on another node too");
+    assert_eq!(other.ledger.accept_call(&other.incarnation, large_call(MOST)).await, refused, "on another node too");
     let message = |max_stored| {
         let from = Sender::Outside { max_stored };
         node.ledger.inject(anna(), bot(&"x".repeat(LONG)), new_audit(&anna(), "chat.inject"), from)
@@ -100,7 +100,7 @@ pub async fn the_bytes_of_a_day_are_bounded(backend: &impl Backend) {
     assert_eq!(node.look(&anna()).await, before, "what was refused left something");
 
     // Sent again, a write that is there is known as such.
-    let again = node.ledger.accept_call(&node.life, first.clone()).await;
+    let again = node.ledger.accept_call(&node.incarnation, first.clone()).await;
     assert_eq!(again, Err(LedgerError::Settled));
     let from = Sender::Outside { max_stored: Some(MOST) };
     let again = node.ledger.inject(anna(), first.turn.clone(), new_audit(&anna(), "chat.inject"), from).await;
@@ -108,21 +108,21 @@ pub async fn the_bytes_of_a_day_are_bounded(backend: &impl Backend) {
 
     // Work that was accepted says all it has to say.
     let task_id = node.task(first.call_id, &anna()).await;
-    let fence = Fence { holder: node.life.clone(), work: Work::Task(task_id) };
+    let fence = Fence { incarnation: node.incarnation.clone(), work: Work::Task(task_id) };
     let said = bot(&"x".repeat(LONG));
     ok(node.ledger.inject(anna(), said.clone(), new_audit(&anna(), "chat.inject"), Sender::Work(fence)).await);
     let reply = TurnBody { turn_id: bot("").turn_id, ..said.clone() };
-    ok(node.ledger.reply(&node.life, first.call_id, reply).await);
+    ok(node.ledger.reply(&node.incarnation, first.call_id, reply).await);
     let mut outcome = end(&anna(), TaskState::Succeeded, "done");
     outcome.turn.text = "x".repeat(LONG);
-    ok(node.ledger.finish_task(&node.life, task_id, outcome).await);
+    ok(node.ledger.finish_task(&node.incarnation, task_id, outcome).await);
 
     // Five long texts by now, all of them counted.
     assert_eq!(message(Some(550_000)).await, Err(LedgerError::QuotaExceeded(550_000)));
     ok(message(Some(650_000)).await);
     ok(message(None).await);
     let bens = NewCall { owner: ben(), ..large_call(MOST) };
-    ok(other.ledger.accept_call(&other.life, bens).await);
+    ok(other.ledger.accept_call(&other.incarnation, bens).await);
     ok(other.reply(second.call_id).await);
 }
 
@@ -130,7 +130,7 @@ pub async fn the_bytes_of_a_day_are_bounded(backend: &impl Backend) {
 pub async fn a_first_call_over_the_limit_is_refused(backend: &impl Backend) {
     let node = Node::start(backend, "n").await;
     let refused = Err(LedgerError::QuotaExceeded(1000));
-    assert_eq!(node.ledger.accept_call(&node.life, large_call(1000)).await, refused);
+    assert_eq!(node.ledger.accept_call(&node.incarnation, large_call(1000)).await, refused);
     assert_eq!(node.look(&anna()).await.head, 0);
-    ok(node.ledger.accept_call(&node.life, NewCall { max_stored: Some(1000), ..new_call(&anna()) }).await);
+    ok(node.ledger.accept_call(&node.incarnation, NewCall { max_stored: Some(1000), ..new_call(&anna()) }).await);
 }

@@ -15,10 +15,10 @@ impl Node {
 pub async fn a_call_is_a_users_turn_and_its_reply_another(backend: &impl Backend) {
     let node = Node::start(backend, "n").await;
     let call = new_call(&anna());
-    let asked = ok(node.ledger.accept_call(&node.life, call.clone()).await);
+    let asked = ok(node.ledger.accept_call(&node.incarnation, call.clone()).await);
     assert_eq!((asked.seq, &asked.body), (1, &call.turn));
     let body = bot("hello");
-    let replied = ok(node.ledger.reply(&node.life, call.call_id, body.clone()).await);
+    let replied = ok(node.ledger.reply(&node.incarnation, call.call_id, body.clone()).await);
     assert_eq!((replied.seq, &replied.body), (2, &body));
     assert!(replied.at >= asked.at, "time runs backwards");
     assert_eq!(node.look(&anna()).await.turns, [asked, replied], "answered otherwise than it was written");
@@ -49,7 +49,7 @@ pub async fn racing_replies_have_one_winner(backend: &impl Backend) {
 }
 
 /// A live node cannot reply to what another holds, open or settled, nor to what nobody asked.
-pub async fn another_lifes_call_is_unknown(backend: &impl Backend) {
+pub async fn another_incarnations_call_is_unknown(backend: &impl Backend) {
     let (node, other) = (Node::start(backend, "a").await, Node::start(backend, "b").await);
     let call_id = node.call(&anna()).await;
     assert_eq!(other.reply(call_id).await, Err(LedgerError::Unknown));
@@ -65,7 +65,7 @@ pub async fn a_call_is_found_with_its_reply(backend: &impl Backend) {
     let (node, other) = (Node::start(backend, "a").await, Node::start(backend, "b").await);
     let call = new_call(&anna());
     assert_eq!(other.found(&anna(), call.call_id).await, None);
-    let asked = ok(node.ledger.accept_call(&node.life, call.clone()).await);
+    let asked = ok(node.ledger.accept_call(&node.incarnation, call.clone()).await);
     let open = Some(CallRecord { asked: asked.clone(), reply: None });
     assert_eq!(other.found(&anna(), call.call_id).await, open);
     // Others' turns and calls come between.
@@ -83,9 +83,9 @@ pub async fn a_call_is_found_with_its_reply(backend: &impl Backend) {
 pub async fn a_reclaimed_call_is_found_with_its_reply(backend: &impl Backend) {
     let (node, other) = (Node::start(backend, "a").await, Node::start(backend, "b").await);
     let call_id = node.call(&anna()).await;
-    ok(node.ledger.leave(&node.life).await);
+    ok(node.ledger.leave(&node.incarnation).await);
     assert_eq!(other.found(&anna(), call_id).await.and_then(|call| call.reply), None);
-    let reply = ok(other.ledger.reclaim_call(&other.life, call_id, bot("interrupted")).await);
+    let reply = ok(other.ledger.reclaim_call(&other.incarnation, call_id, bot("interrupted")).await);
     assert_eq!(other.found(&anna(), call_id).await.and_then(|call| call.reply), Some(reply));
 }
 
@@ -96,7 +96,7 @@ pub async fn racing_requests_with_one_id_have_one_winner(backend: &impl Backend)
         let call = new_call(&anna());
         let racers = (0..8).map(|racer: usize| {
             let (node, same_call) = (nodes[racer % 2].clone(), NewCall { turn: turn(Role::User, "?"), ..call.clone() });
-            tokio::spawn(async move { node.ledger.accept_call(&node.life, same_call).await })
+            tokio::spawn(async move { node.ledger.accept_call(&node.incarnation, same_call).await })
         });
         let outcomes = all_of(racers.collect()).await;
         assert_one_winner(&outcomes, &LedgerError::Settled);
@@ -110,21 +110,21 @@ pub async fn racing_requests_with_one_id_have_one_winner(backend: &impl Backend)
 pub async fn ids_are_taken_once(backend: &impl Backend) {
     let node = Node::start(backend, "n").await;
     let call = new_call(&anna());
-    ok(node.ledger.accept_call(&node.life, call.clone()).await);
+    ok(node.ledger.accept_call(&node.incarnation, call.clone()).await);
     let task = new_task(call.call_id, &anna());
-    ok(node.ledger.start_task(&node.life, task.clone()).await);
+    ok(node.ledger.start_task(&node.incarnation, task.clone()).await);
     let taken = call.turn.clone();
     let audit = new_audit(&anna(), "chat.inject");
     let before = node.look(&anna()).await;
 
     let settled = Err(LedgerError::Settled);
-    assert_eq!(node.ledger.accept_call(&node.life, call.clone()).await, settled);
+    assert_eq!(node.ledger.accept_call(&node.incarnation, call.clone()).await, settled);
     let same_call = NewCall { turn: turn(Role::User, "?"), ..call.clone() };
-    assert_eq!(node.ledger.accept_call(&node.life, same_call).await, settled);
+    assert_eq!(node.ledger.accept_call(&node.incarnation, same_call).await, settled);
     let same_turn = NewCall { call_id: CallId::generate(), ..call.clone() };
-    assert_eq!(node.ledger.accept_call(&node.life, same_turn).await, settled);
-    assert_eq!(node.ledger.start_task(&node.life, task.clone()).await, Err(LedgerError::Settled));
-    assert_eq!(node.ledger.reply(&node.life, call.call_id, taken.clone()).await, settled);
+    assert_eq!(node.ledger.accept_call(&node.incarnation, same_turn).await, settled);
+    assert_eq!(node.ledger.start_task(&node.incarnation, task.clone()).await, Err(LedgerError::Settled));
+    assert_eq!(node.ledger.reply(&node.incarnation, call.call_id, taken.clone()).await, settled);
     assert_eq!(node.ledger.inject(anna(), taken.clone(), audit, Sender::OUTSIDE).await, settled);
     assert_eq!(node.look(&anna()).await, before);
 
@@ -132,7 +132,7 @@ pub async fn ids_are_taken_once(backend: &impl Backend) {
     let before = node.look(&anna()).await;
     let mut outcome = end(&anna(), TaskState::Succeeded, "done");
     outcome.turn.turn_id = taken.turn_id;
-    assert_eq!(node.ledger.finish_task(&node.life, task.task_id, outcome).await, settled);
+    assert_eq!(node.ledger.finish_task(&node.incarnation, task.task_id, outcome).await, settled);
     assert_eq!(node.look(&anna()).await, before, "half of an end was written");
     ok(node.finish(&anna(), task.task_id).await);
 }

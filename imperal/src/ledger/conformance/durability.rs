@@ -10,7 +10,7 @@ pub async fn everything_is_there_after_a_reopening(backend: &impl Backend) {
     let ended = node.detached(&anna()).await;
     ok(node.finish(&anna(), ended).await);
     let running = node.detached(&anna()).await;
-    ok(node.ledger.note_progress(&node.life, vec![progress(running, 12.5, "kept")]).await);
+    ok(node.ledger.note_progress(&node.incarnation, vec![progress(running, 12.5, "kept")]).await);
     ok(node.ledger.ask_cancel(running, new_audit(&anna(), "task.cancel")).await);
     node.call(&ben()).await;
     let before = [node.look(&anna()).await, node.look(&ben()).await];
@@ -26,18 +26,18 @@ pub async fn everything_is_there_after_a_reopening(backend: &impl Backend) {
 }
 
 /// Closing is not leaving: a lease holds until it lapses, and its life may go on.
-pub async fn a_life_goes_on_after_a_reopening(backend: &impl Backend) {
+pub async fn a_incarnation_goes_on_after_a_reopening(backend: &impl Backend) {
     let node = Node::start(backend, "n").await;
     let task_id = node.detached(&anna()).await;
-    let life = node.life.clone();
+    let incarnation = node.incarnation.clone();
     drop(node);
     let other = Node::start(backend, "b").await;
-    assert_eq!(ok(other.ledger.orphans(&other.life, 10).await), []);
-    let node = Node { ledger: backend.open().await, life };
-    ok(node.ledger.renew(&node.life, LONG).await);
+    assert_eq!(ok(other.ledger.orphans(&other.incarnation, 10).await), []);
+    let node = Node { ledger: backend.open().await, incarnation };
+    ok(node.ledger.renew(&node.incarnation, LONG).await);
     ok(node.finish(&anna(), task_id).await);
     let again = Node::start(backend, "n").await;
-    assert!(again.life.epoch > node.life.epoch);
+    assert!(again.incarnation.number > node.incarnation.number);
 }
 
 /// A life that ended stays over, and its work waits for whoever comes.
@@ -45,11 +45,11 @@ pub async fn what_was_orphaned_stays_orphaned(backend: &impl Backend) {
     let node = Node::start(backend, "n").await;
     let call_id = node.call(&anna()).await;
     node.detached(&anna()).await;
-    ok(node.ledger.leave(&node.life).await);
-    let life = node.life.clone();
+    ok(node.ledger.leave(&node.incarnation).await);
+    let incarnation = node.incarnation.clone();
     drop(node);
     let other = Node::start(backend, "b").await;
-    assert_eq!(ok(other.ledger.orphans(&other.life, 10).await).len(), 2);
-    let node = Node { ledger: backend.open().await, life };
+    assert_eq!(ok(other.ledger.orphans(&other.incarnation, 10).await).len(), 2);
+    let node = Node { ledger: backend.open().await, incarnation };
     assert_eq!(node.reply(call_id).await, Err(LedgerError::Fenced));
 }

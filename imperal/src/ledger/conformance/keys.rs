@@ -23,15 +23,15 @@ pub async fn a_key_has_one_running_task(backend: &impl Backend) {
     for key in ["k", "", " k", &odd] {
         let name = format!("name\\\0 of {}", key.len());
         let first = NewTask { name, ..keyed(call_id, &anna(), key) };
-        let first = ok(node.ledger.start_task(&node.life, first).await);
+        let first = ok(node.ledger.start_task(&node.incarnation, first).await);
         assert_eq!(first.key.as_deref(), Some(key));
         let theirs = other.call(&anna()).await;
         let before = node.look(&anna()).await;
         for max_running in [100, 1] {
             let again = NewTask { max_running, ..keyed(call_id, &anna(), key) };
-            assert_eq!(node.ledger.start_task(&node.life, again).await, Err(taken_by(&first)));
+            assert_eq!(node.ledger.start_task(&node.incarnation, again).await, Err(taken_by(&first)));
             let again = NewTask { max_running, ..keyed(theirs, &anna(), key) };
-            assert_eq!(other.ledger.start_task(&other.life, again).await, Err(taken_by(&first)));
+            assert_eq!(other.ledger.start_task(&other.incarnation, again).await, Err(taken_by(&first)));
         }
         let look = node.look(&anna()).await;
         assert_eq!(look, before);
@@ -40,11 +40,11 @@ pub async fn a_key_has_one_running_task(backend: &impl Backend) {
         assert_eq!(record.map(|record| record.task), Some(first.clone()));
         // The same write once more is known by its id.
         let same = NewTask { task_id: first.task_id, ..keyed(call_id, &anna(), key) };
-        assert_eq!(node.ledger.start_task(&node.life, same).await, Err(LedgerError::Settled));
+        assert_eq!(node.ledger.start_task(&node.incarnation, same).await, Err(LedgerError::Settled));
     }
     // Tasks without a key do not mind.
     for _ in 0..2 {
-        assert_eq!(ok(node.ledger.start_task(&node.life, new_task(call_id, &anna())).await).key, None);
+        assert_eq!(ok(node.ledger.start_task(&node.incarnation, new_task(call_id, &anna())).await).key, None);
     }
 }
 
@@ -55,7 +55,7 @@ pub async fn a_key_is_its_owners_and_its_extensions(backend: &impl Backend) {
         let call_id = node.call(&owner).await;
         for app_id in ["app", "other"] {
             let new = NewTask { app_id: app_id.to_owned(), ..keyed(call_id, &owner, "k") };
-            ok(node.ledger.start_task(&node.life, new).await);
+            ok(node.ledger.start_task(&node.incarnation, new).await);
         }
     }
 }
@@ -67,23 +67,23 @@ pub async fn every_end_frees_the_key(backend: &impl Backend) {
         [TaskState::Succeeded, TaskState::Failed, TaskState::Cancelled, TaskState::TimedOut, TaskState::Reclaimed];
     for state in states {
         let call_id = node.call(&anna()).await;
-        let task = ok(node.ledger.start_task(&node.life, keyed(call_id, &anna(), "k")).await);
+        let task = ok(node.ledger.start_task(&node.incarnation, keyed(call_id, &anna(), "k")).await);
         ok(node.reply(call_id).await);
         let audit = super::scene::new_audit(&anna(), "task.cancel");
         ok(node.ledger.ask_cancel(task.task_id, audit).await);
-        assert_eq!(node.ledger.start_task(&node.life, keyed(call_id, &anna(), "k")).await, Err(taken_by(&task)));
-        ok(node.ledger.finish_task(&node.life, task.task_id, end(&anna(), state, "over")).await);
+        assert_eq!(node.ledger.start_task(&node.incarnation, keyed(call_id, &anna(), "k")).await, Err(taken_by(&task)));
+        ok(node.ledger.finish_task(&node.incarnation, task.task_id, end(&anna(), state, "over")).await);
     }
 
     let call_id = node.call(&anna()).await;
-    let task = ok(node.ledger.start_task(&node.life, keyed(call_id, &anna(), "k")).await);
+    let task = ok(node.ledger.start_task(&node.incarnation, keyed(call_id, &anna(), "k")).await);
     ok(node.reply(call_id).await);
-    ok(node.ledger.leave(&node.life).await);
+    ok(node.ledger.leave(&node.incarnation).await);
     let next = Node::start(backend, "m").await;
     let call_id = next.call(&anna()).await;
-    let start = || next.ledger.start_task(&next.life, keyed(call_id, &anna(), "k"));
+    let start = || next.ledger.start_task(&next.incarnation, keyed(call_id, &anna(), "k"));
     assert_eq!(start().await, Err(taken_by(&task)), "until somebody has ended it, it runs");
-    ok(next.ledger.reclaim_task(&next.life, task.task_id, end(&anna(), TaskState::Reclaimed, "left")).await);
+    ok(next.ledger.reclaim_task(&next.incarnation, task.task_id, end(&anna(), TaskState::Reclaimed, "left")).await);
     assert_eq!(ok(start().await).key.as_deref(), Some("k"));
 }
 
@@ -97,7 +97,9 @@ pub async fn racing_starts_under_one_key_have_one_winner(backend: &impl Backend)
             let call_id = node.call(&anna()).await;
             racers.extend((0..8).map(|_| {
                 let (node, key) = (node.clone(), key.clone());
-                tokio::spawn(async move { node.ledger.start_task(&node.life, keyed(call_id, &anna(), &key)).await })
+                tokio::spawn(
+                    async move { node.ledger.start_task(&node.incarnation, keyed(call_id, &anna(), &key)).await },
+                )
             }));
         }
         let (won, lost): (Vec<_>, Vec<_>) = all_of(racers).await.into_iter().partition(Result::is_ok);

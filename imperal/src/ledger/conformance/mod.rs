@@ -51,8 +51,8 @@ pub mod audit;
 pub mod bounds;
 pub mod calls;
 pub mod durability;
+pub mod incarnations;
 pub mod keys;
-pub mod lives;
 pub mod numbers;
 pub mod reads;
 pub mod reclaim;
@@ -105,7 +105,7 @@ macro_rules! ledger_conformance {
         $crate::ledger_conformance! { @tests $backend;
             durability {
                 everything_is_there_after_a_reopening
-                a_life_goes_on_after_a_reopening
+                a_incarnation_goes_on_after_a_reopening
                 what_was_orphaned_stays_orphaned
             }
         }
@@ -125,7 +125,7 @@ macro_rules! ledger_conformance {
                 a_call_is_a_users_turn_and_its_reply_another
                 a_call_is_replied_to_once
                 racing_replies_have_one_winner
-                another_lifes_call_is_unknown
+                another_incarnations_call_is_unknown
                 a_call_is_found_with_its_reply
                 a_reclaimed_call_is_found_with_its_reply
                 racing_requests_with_one_id_have_one_winner
@@ -152,15 +152,15 @@ macro_rules! ledger_conformance {
                 every_end_frees_the_key
                 racing_starts_under_one_key_have_one_winner
             }
-            lives {
-                an_earlier_life_can_write_nothing
-                a_life_whose_lease_was_taken_over_can_write_nothing
-                a_life_that_left_can_write_nothing
-                leaving_ends_no_other_life
+            incarnations {
+                an_earlier_incarnation_can_write_nothing
+                a_incarnation_whose_lease_was_taken_over_can_write_nothing
+                a_incarnation_that_left_can_write_nothing
+                leaving_ends_no_other_incarnation
                 a_lapsed_lease_can_be_renewed_until_it_is_taken_over
                 a_renewed_lease_holds
-                the_asking_life_does_not_end_itself
-                renewing_lists_this_lifes_cancels
+                the_asking_incarnation_does_not_end_itself
+                renewing_lists_this_incarnations_cancels
                 a_lease_from_before_the_clock_was_set_back_lapses_in_time
                 a_live_node_keeps_its_work_when_the_clock_is_set_back
             }
@@ -175,7 +175,7 @@ macro_rules! ledger_conformance {
             audit {
                 an_injection_is_a_turn_and_an_audit_row
                 an_injection_needs_work_that_is_not_settled
-                an_injection_stays_with_its_works_owner_and_life
+                an_injection_stays_with_its_works_owner_and_incarnation
                 audit_rows_are_numbered_and_filtered
                 audit_rows_are_chained_for_each_owner
                 racing_writers_leave_one_chain

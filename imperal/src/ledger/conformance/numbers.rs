@@ -105,7 +105,7 @@ pub async fn refused_writes_take_no_number(backend: &impl Backend) {
     assert_eq!(node.reply(CallId::generate()).await, Err(LedgerError::Unknown));
     let over = new_task(call_id, &anna());
     let over = crate::ledger::NewTask { max_running: 1, ..over };
-    assert_eq!(node.ledger.start_task(&node.life, over).await, Err(LedgerError::TooManyTasks(1)));
+    assert_eq!(node.ledger.start_task(&node.incarnation, over).await, Err(LedgerError::TooManyTasks(1)));
     let unknown = node.ledger.ask_cancel(TaskId::generate(), new_audit(&anna(), "task.cancel")).await;
     assert_eq!(unknown, Err(LedgerError::Unknown));
     assert_eq!(ok(node.reply(call_id).await).seq, 3);
@@ -136,7 +136,7 @@ pub async fn a_hint_means_that_there_is_something_to_read(backend: &impl Backend
     let writer = tokio::spawn(async move {
         for n in 0..WRITES {
             let outcome = if n % 2 == 0 {
-                writer.ledger.accept_call(&writer.life, new_call(&anna())).await
+                writer.ledger.accept_call(&writer.incarnation, new_call(&anna())).await
             } else {
                 writer.ledger.inject(anna(), bot("hint"), new_audit(&anna(), "chat.inject"), Sender::OUTSIDE).await
             };
@@ -175,5 +175,5 @@ pub async fn users_of_different_tenants_share_nothing(backend: &impl Backend) {
         assert!(tasks.iter().all(|task| task.state == TaskState::Running));
     }
     let limited = crate::ledger::NewTask { max_running: 2, ..new_task(node.call(&twins[0]).await, &twins[0]) };
-    ok(node.ledger.start_task(&node.life, limited).await);
+    ok(node.ledger.start_task(&node.incarnation, limited).await);
 }

@@ -7,16 +7,16 @@ use crate::ledger::{LedgerError, Orphan, TaskState, Turn};
 
 impl Node {
     async fn orphans(&self, limit: u32) -> Vec<Orphan> {
-        ok(self.ledger.orphans(&self.life, limit).await)
+        ok(self.ledger.orphans(&self.incarnation, limit).await)
     }
 
     async fn reclaim_call(&self, call_id: CallId) -> Result<Turn, LedgerError> {
-        self.ledger.reclaim_call(&self.life, call_id, bot("interrupted")).await
+        self.ledger.reclaim_call(&self.incarnation, call_id, bot("interrupted")).await
     }
 
     async fn reclaim_task(&self, task_id: TaskId) -> Result<Turn, LedgerError> {
         let end = end(&anna(), TaskState::Reclaimed, "reclaimed");
-        self.ledger.reclaim_task(&self.life, task_id, end).await
+        self.ledger.reclaim_task(&self.incarnation, task_id, end).await
     }
 }
 
@@ -37,12 +37,12 @@ pub async fn orphans_are_calls_before_tasks_oldest_first(backend: &impl Backend)
     let open = [node.call(&anna()).await, node.call(&ben()).await];
     let second = node.task(open[0], &anna()).await;
     let asked = node.look(&anna()).await.turns[0].body.clone();
-    ok(node.ledger.leave(&node.life).await);
+    ok(node.ledger.leave(&node.incarnation).await);
 
     let orphans = other.orphans(10).await;
     let wanted = [open[0].to_string(), open[1].to_string(), first.to_string(), second.to_string()];
     assert_eq!(ids(&orphans), wanted);
-    let call = Orphan::Call { call_id: open[0], owner: anna(), holder: node.life.clone(), turn: asked };
+    let call = Orphan::Call { call_id: open[0], owner: anna(), incarnation: node.incarnation.clone(), turn: asked };
     assert_eq!(orphans[0], call);
     let task = ok(other.ledger.task(first).await).map(Orphan::Task);
     assert_eq!(Some(&orphans[2]), task.as_ref());
@@ -74,7 +74,7 @@ pub async fn work_of_a_live_node_is_no_orphan(backend: &impl Backend) {
 pub async fn orphaned_work_is_settled_once(backend: &impl Backend) {
     let (node, other) = (Node::start(backend, "a").await, Node::start(backend, "b").await);
     let (call_id, task_id) = (node.call(&anna()).await, node.detached(&anna()).await);
-    ok(node.ledger.leave(&node.life).await);
+    ok(node.ledger.leave(&node.incarnation).await);
     let before = other.look(&anna()).await;
     ok(other.reclaim_call(call_id).await);
     ok(other.reclaim_task(task_id).await);
@@ -85,7 +85,7 @@ pub async fn orphaned_work_is_settled_once(backend: &impl Backend) {
     assert_eq!(tasks[0].state, TaskState::Reclaimed);
     assert_gapless(&events);
     let record = ok(other.ledger.task(task_id).await);
-    assert_eq!(record.map(|record| record.holder), Some(node.life.clone()), "it says who ran it");
+    assert_eq!(record.map(|record| record.incarnation), Some(node.incarnation.clone()), "it says who ran it");
     assert_eq!(other.reclaim_call(call_id).await, Err(LedgerError::Settled));
     assert_eq!(other.reclaim_task(task_id).await, Err(LedgerError::Settled));
     assert_eq!(other.look(&anna()).await.head, head);
@@ -96,7 +96,7 @@ pub async fn a_task_is_reclaimed_after_its_call(backend: &impl Backend) {
     let (node, other) = (Node::start(backend, "a").await, Node::start(backend, "b").await);
     let call_id = node.call(&anna()).await;
     let task_id = node.task(call_id, &anna()).await;
-    ok(node.ledger.leave(&node.life).await);
+    ok(node.ledger.leave(&node.incarnation).await);
     let before = other.look(&anna()).await;
     assert_eq!(other.reclaim_task(task_id).await, Err(LedgerError::TooEarly));
     assert_eq!(other.look(&anna()).await, before);
@@ -148,19 +148,19 @@ pub async fn an_end_that_races_a_reclaimer_is_the_only_one(backend: &impl Backen
     for round in 1..=5 {
         let node = Node::start(backend, "a").await;
         let task_id = node.detached(&anna()).await;
-        let holder = node.clone();
-        let holder = tokio::spawn(async move {
-            match holder.finish(&anna(), task_id).await {
+        let incarnation = node.clone();
+        let incarnation = tokio::spawn(async move {
+            match incarnation.finish(&anna(), task_id).await {
                 Err(LedgerError::Fenced) => Err(LedgerError::Settled),
                 outcome => outcome,
             }
         });
         let reclaimer = other.clone();
         let reclaimer = tokio::spawn(async move {
-            ok(node.ledger.leave(&node.life).await);
+            ok(node.ledger.leave(&node.incarnation).await);
             reclaimer.reclaim_task(task_id).await
         });
-        assert_one_winner(&all_of(vec![holder, reclaimer]).await, &LedgerError::Settled);
+        assert_one_winner(&all_of(vec![incarnation, reclaimer]).await, &LedgerError::Settled);
         let look = other.look(&anna()).await;
         assert_eq!((look.turns.len(), look.audit.len(), look.running.len()), (3 * round, round, 0));
     }

@@ -80,7 +80,7 @@ pub async fn what_is_old_goes_and_what_is_young_stays(backend: &impl Backend) {
 pub async fn a_call_is_known_for_as_long_as_its_turn_is_kept(backend: &impl Backend) {
     let node = Node::start(backend, "n").await;
     let old = new_call(&anna());
-    ok(node.ledger.accept_call(&node.life, old.clone()).await);
+    ok(node.ledger.accept_call(&node.incarnation, old.clone()).await);
     ok(node.reply(old.call_id).await);
     let line = Line::draw(backend).await;
     let young = node.call(&anna()).await;
@@ -90,7 +90,7 @@ pub async fn a_call_is_known_for_as_long_as_its_turn_is_kept(backend: &impl Back
     prune(&*node.ledger, &line.all()).await;
     assert_eq!(ok(node.ledger.call(&anna(), old.call_id).await), None);
     assert_eq!(ok(node.ledger.call(&anna(), young).await), kept);
-    ok(node.ledger.accept_call(&node.life, old.clone()).await);
+    ok(node.ledger.accept_call(&node.incarnation, old.clone()).await);
     assert_eq!(ok(node.ledger.call(&anna(), old.call_id).await).map(|call| call.asked.body), Some(old.turn));
 }
 
@@ -156,7 +156,7 @@ pub async fn unsettled_work_keeps_all_from_its_call_on(backend: &impl Backend) {
     for owner in [&caller, &worker, &left] {
         chapter(&node, owner).await;
     }
-    ok(other.ledger.leave(&other.life).await);
+    ok(other.ledger.leave(&other.incarnation).await);
     let line = Line::draw(backend).await;
     let before = [node.look(&caller).await, node.look(&worker).await, node.look(&left).await];
     prune(&*node.ledger, &line.all()).await;
@@ -171,11 +171,11 @@ pub async fn unsettled_work_keeps_all_from_its_call_on(backend: &impl Backend) {
     let child = node.task(call_id, &caller).await;
     ok(node.finish(&caller, child).await);
     ok(node.finish(&worker, task_id).await);
-    let orphans = ok(node.ledger.orphans(&node.life, MANY).await);
+    let orphans = ok(node.ledger.orphans(&node.incarnation, MANY).await);
     assert_eq!(orphans.len(), 2, "{orphans:?}");
-    ok(node.ledger.reclaim_call(&node.life, left_call, super::scene::bot("interrupted")).await);
+    ok(node.ledger.reclaim_call(&node.incarnation, left_call, super::scene::bot("interrupted")).await);
     let end = super::scene::end(&left, TaskState::Reclaimed, "interrupted");
-    ok(node.ledger.reclaim_task(&node.life, left_task, end).await);
+    ok(node.ledger.reclaim_task(&node.incarnation, left_task, end).await);
     // Settled, and old: now it goes.
     let line = Line::draw(backend).await;
     prune(&*node.ledger, &line.all()).await;

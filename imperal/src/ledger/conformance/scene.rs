@@ -118,7 +118,7 @@ pub(super) fn progress(task_id: TaskId, percent: f64, message: &str) -> Progress
 #[derive(Debug, Clone)]
 pub(super) struct Node {
     pub(super) ledger: Arc<dyn Ledger>,
-    pub(super) life: Incarnation,
+    pub(super) incarnation: Incarnation,
 }
 
 impl Node {
@@ -129,23 +129,23 @@ impl Node {
 
     pub(super) async fn start_with(backend: &impl Backend, name: &str, lease: Duration) -> Self {
         let ledger = backend.open().await;
-        let life = ok(ledger.join(name, lease).await);
-        Self { ledger, life }
+        let incarnation = ok(ledger.join(name, lease).await);
+        Self { ledger, incarnation }
     }
 
     pub(super) async fn call(&self, owner: &Owner) -> CallId {
         let call = new_call(owner);
         let call_id = call.call_id;
-        ok(self.ledger.accept_call(&self.life, call).await);
+        ok(self.ledger.accept_call(&self.incarnation, call).await);
         call_id
     }
 
     pub(super) async fn reply(&self, call_id: CallId) -> Result<Turn, LedgerError> {
-        self.ledger.reply(&self.life, call_id, bot("reply")).await
+        self.ledger.reply(&self.incarnation, call_id, bot("reply")).await
     }
 
     pub(super) async fn task(&self, call_id: CallId, owner: &Owner) -> TaskId {
-        ok(self.ledger.start_task(&self.life, new_task(call_id, owner)).await).task_id
+        ok(self.ledger.start_task(&self.incarnation, new_task(call_id, owner)).await).task_id
     }
 
     /// A task whose call has its reply.
@@ -157,7 +157,7 @@ impl Node {
     }
 
     pub(super) async fn finish(&self, owner: &Owner, task_id: TaskId) -> Result<Turn, LedgerError> {
-        self.ledger.finish_task(&self.life, task_id, end(owner, TaskState::Succeeded, "done")).await
+        self.ledger.finish_task(&self.incarnation, task_id, end(owner, TaskState::Succeeded, "done")).await
     }
 
     pub(super) async fn inject(&self, owner: &Owner, text: &str) -> Turn {

@@ -15,13 +15,13 @@ pub async fn a_task_starts_with_its_event(backend: &impl Backend) {
     let call_id = node.call(&anna()).await;
     let cap = Duration::from_secs(1800);
     let new = NewTask { long_running: true, cap, ..new_task(call_id, &anna()) };
-    let task = ok(node.ledger.start_task(&node.life, new.clone()).await);
+    let task = ok(node.ledger.start_task(&node.incarnation, new.clone()).await);
     let wanted = Task { long_running: true, ..new.into_task(task.created_at, task.deadline_at) };
     assert_eq!(task, wanted);
     assert_eq!(task.deadline_at.duration_since(task.created_at), jiff::SignedDuration::from_secs(1800));
     let record = ok(node.ledger.task(task.task_id).await);
     let record = record.unwrap_or_else(|| panic!("a task that was started is not found"));
-    assert_eq!((&record.owner, &record.holder, &record.task), (&anna(), &node.life, &task));
+    assert_eq!((&record.owner, &record.incarnation, &record.task), (&anna(), &node.incarnation, &task));
     let look = node.look(&anna()).await;
     assert_eq!(look.events[1].body, EventBody::Task(task.clone()));
     assert_eq!((&look.running, &look.tasks), (&vec![task.clone()], &vec![task]));
@@ -34,10 +34,10 @@ pub async fn a_task_ends_with_result_turn_audit_row_and_two_events(backend: &imp
         [TaskState::Succeeded, TaskState::Failed, TaskState::Cancelled, TaskState::TimedOut, TaskState::Reclaimed];
     for state in states {
         let task_id = node.detached(&anna()).await;
-        ok(node.ledger.note_progress(&node.life, vec![progress(task_id, 40.5, "on it")]).await);
+        ok(node.ledger.note_progress(&node.incarnation, vec![progress(task_id, 40.5, "on it")]).await);
         let before = node.look(&anna()).await;
         let outcome = end(&anna(), state, state.as_str());
-        let turn = ok(node.ledger.finish_task(&node.life, task_id, outcome.clone()).await);
+        let turn = ok(node.ledger.finish_task(&node.incarnation, task_id, outcome.clone()).await);
         assert_eq!((turn.seq, &turn.body), (before.head + 2, &outcome.turn));
 
         let look = node.look(&anna()).await;
@@ -63,7 +63,7 @@ pub async fn a_task_ends_once(backend: &impl Backend) {
     ok(node.finish(&anna(), task_id).await);
     let before = node.look(&anna()).await;
     for state in [TaskState::Succeeded, TaskState::Failed, TaskState::Cancelled] {
-        let again = node.ledger.finish_task(&node.life, task_id, end(&anna(), state, "again")).await;
+        let again = node.ledger.finish_task(&node.incarnation, task_id, end(&anna(), state, "again")).await;
         assert_eq!(again, Err(LedgerError::Settled));
     }
     assert_eq!(node.finish(&anna(), TaskId::generate()).await, Err(LedgerError::Unknown));
@@ -94,7 +94,7 @@ pub async fn a_task_never_ends_before_its_calls_reply(backend: &impl Backend) {
     let before = node.look(&anna()).await;
     assert_eq!(node.finish(&anna(), task_id).await, Err(LedgerError::TooEarly));
     let failed = end(&anna(), TaskState::Failed, "no");
-    assert_eq!(node.ledger.finish_task(&node.life, task_id, failed).await, Err(LedgerError::TooEarly));
+    assert_eq!(node.ledger.finish_task(&node.incarnation, task_id, failed).await, Err(LedgerError::TooEarly));
     assert_eq!(node.look(&anna()).await, before);
     let reply = ok(node.reply(call_id).await);
     let outcome = ok(node.finish(&anna(), task_id).await);
@@ -106,9 +106,9 @@ pub async fn a_task_belongs_to_its_call(backend: &impl Backend) {
     let (node, other) = (Node::start(backend, "a").await, Node::start(backend, "b").await);
     let call_id = node.call(&anna()).await;
     let strangers = [
-        node.ledger.start_task(&node.life, new_task(call_id, &ben())).await,
-        node.ledger.start_task(&node.life, new_task(CallId::generate(), &anna())).await,
-        other.ledger.start_task(&other.life, new_task(call_id, &anna())).await,
+        node.ledger.start_task(&node.incarnation, new_task(call_id, &ben())).await,
+        node.ledger.start_task(&node.incarnation, new_task(CallId::generate(), &anna())).await,
+        other.ledger.start_task(&other.incarnation, new_task(call_id, &anna())).await,
     ];
     for outcome in strangers {
         assert_eq!(outcome, Err(LedgerError::Unknown));
@@ -143,7 +143,7 @@ pub async fn the_limit_of_running_tasks_holds_in_races(backend: &impl Backend) {
             let node = node.clone();
             tokio::spawn(async move {
                 let new = NewTask { max_running: LIMIT, ..new_task(call_id, &anna()) };
-                let task = node.ledger.start_task(&node.life, new).await?;
+                let task = node.ledger.start_task(&node.incarnation, new).await?;
                 Ok((node, task.task_id))
             })
         }));
@@ -160,7 +160,7 @@ pub async fn the_limit_of_running_tasks_holds_in_races(backend: &impl Backend) {
     ok(node.finish(&anna(), task_id).await);
     for wanted in [true, false] {
         let new = NewTask { max_running: LIMIT, ..new_task(calls[0], &anna()) };
-        assert_eq!(nodes[0].ledger.start_task(&nodes[0].life, new).await.is_ok(), wanted);
+        assert_eq!(nodes[0].ledger.start_task(&nodes[0].incarnation, new).await.is_ok(), wanted);
     }
 }
 
@@ -172,7 +172,7 @@ pub async fn progress_is_kept_and_told_and_makes_no_event(backend: &impl Backend
     let mut watch = node.ledger.feed().subscribe(&anna());
     for (percent, message) in [(0.0, "begun"), (33.3, "a third"), (100.0, "")] {
         let said = progress(task_id, percent, message);
-        ok(node.ledger.note_progress(&node.life, vec![said.clone()]).await);
+        ok(node.ledger.note_progress(&node.incarnation, vec![said.clone()]).await);
         let task = &node.look(&anna()).await.running[0];
         assert_eq!((task.percent, task.message.as_deref()), (Some(percent), Some(message)));
         match tokio::time::timeout(Duration::from_secs(30), watch.next()).await {
@@ -190,7 +190,7 @@ pub async fn progress_of_others_is_passed_over(backend: &impl Backend) {
         (node.detached(&anna()).await, other.detached(&anna()).await, node.detached(&anna()).await);
     ok(node.finish(&anna(), ended).await);
     let latest = [TaskId::generate(), theirs, ended, mine].map(|task_id| progress(task_id, 7.0, "mine"));
-    ok(node.ledger.note_progress(&node.life, latest.into()).await);
+    ok(node.ledger.note_progress(&node.incarnation, latest.into()).await);
     let look = node.look(&anna()).await;
     let moved: Vec<_> = look.tasks.iter().filter(|task| task.percent.is_some()).map(|task| task.task_id).collect();
     assert_eq!(moved, [mine]);
@@ -204,13 +204,13 @@ pub async fn a_cancel_is_noted_once_and_audited_each_time(backend: &impl Backend
     let first = ok(node.ledger.ask_cancel(task_id, new_audit(&anna(), "task.cancel")).await);
     let CancelAnswer::Noted(record) = &first else { panic!("a running task was not asked: {first:?}") };
     assert!(record.task.cancel_requested_at.is_some());
-    assert_eq!((&record.owner, &record.holder), (&anna(), &node.life));
+    assert_eq!((&record.owner, &record.incarnation), (&anna(), &node.incarnation));
     let again = ok(node.ledger.ask_cancel(task_id, new_audit(&anna(), "task.cancel")).await);
     assert_eq!(again, first);
     let look = node.look(&anna()).await;
     assert_eq!((look.head, look.audit.len()), (before.head + 1, before.audit.len() + 2));
     assert_eq!(look.events.last().map(|event| &event.body), Some(&EventBody::Task(record.task.clone())));
-    assert_eq!(look.running.first(), Some(&record.task), "it goes on until its holder ends it");
+    assert_eq!(look.running.first(), Some(&record.task), "it goes on until its incarnation ends it");
 }
 
 /// The answer says how it ended; the request is on record.

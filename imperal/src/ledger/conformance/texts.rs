@@ -23,7 +23,7 @@ fn odd() -> Vec<String> {
 pub async fn odd_texts_come_back_as_they_were(backend: &impl Backend) {
     for (n, text) in odd().into_iter().enumerate() {
         let node = Node::start(backend, &format!("{text}{n}")).await;
-        assert_eq!(*node.life.node, format!("{text}{n}"));
+        assert_eq!(*node.incarnation.node, format!("{text}{n}"));
         let owner = Owner::new(&format!("{n}{text}"), &text);
         let call = new_call(&owner);
         let call_turn = TurnBody {
@@ -36,14 +36,14 @@ pub async fn odd_texts_come_back_as_they_were(backend: &impl Backend) {
         };
         let call = NewCall { turn: call_turn.clone(), ..call };
         let call_id = call.call_id;
-        ok(node.ledger.accept_call(&node.life, call).await);
+        ok(node.ledger.accept_call(&node.incarnation, call).await);
         let new = new_task(call_id, &owner);
         let new = NewTask { app_id: text.clone(), function: text.clone(), name: text.clone(), ..new };
-        let started = ok(node.ledger.start_task(&node.life, new).await);
-        ok(node.ledger.note_progress(&node.life, vec![progress(started.task_id, 0.1 + 0.2, &text)]).await);
+        let started = ok(node.ledger.start_task(&node.incarnation, new).await);
+        ok(node.ledger.note_progress(&node.incarnation, vec![progress(started.task_id, 0.1 + 0.2, &text)]).await);
         ok(node.reply(call_id).await);
         let outcome = end(&owner, TaskState::Succeeded, &text);
-        ok(node.ledger.finish_task(&node.life, started.task_id, outcome.clone()).await);
+        ok(node.ledger.finish_task(&node.incarnation, started.task_id, outcome.clone()).await);
         let audit = NewAudit {
             actor: text.clone(),
             app_id: Some(text.clone()),
@@ -63,7 +63,7 @@ pub async fn odd_texts_come_back_as_they_were(backend: &impl Backend) {
         assert_eq!(look.audit.last().map(|row| &row.body), Some(&audit));
         let record = ok(node.ledger.task(started.task_id).await);
         let record = record.unwrap_or_else(|| panic!("the task is gone"));
-        assert_eq!((record.owner, record.holder), (owner, node.life.clone()));
+        assert_eq!((record.owner, record.incarnation), (owner, node.incarnation.clone()));
         assert_eq!(record.task.result, outcome.turn.result);
     }
 }
@@ -85,14 +85,14 @@ pub async fn json_comes_back_as_it_was(backend: &impl Backend) {
         let call = new_call(&anna());
         let call = NewCall { turn: TurnBody { params: Some(value.clone()), ..call.turn }, ..call };
         let call_id = call.call_id;
-        ok(node.ledger.accept_call(&node.life, call).await);
+        ok(node.ledger.accept_call(&node.incarnation, call).await);
         let task_id = node.task(call_id, &anna()).await;
         ok(node.reply(call_id).await);
         let mut outcome = end(&anna(), TaskState::Failed, "odd");
         if let Some(result) = &mut outcome.turn.result {
             result.data = value.clone();
         }
-        ok(node.ledger.finish_task(&node.life, task_id, outcome).await);
+        ok(node.ledger.finish_task(&node.incarnation, task_id, outcome).await);
 
         let look = node.look(&anna()).await;
         let written = value.to_string();
@@ -117,9 +117,9 @@ pub async fn json_that_could_not_be_read_back_is_refused(backend: &impl Backend)
     let call = new_call(&anna());
     let call_id = call.call_id;
     let too_deep = NewCall { turn: TurnBody { params: Some(deep.clone()), ..call.turn.clone() }, ..call.clone() };
-    assert_eq!(node.ledger.accept_call(&node.life, too_deep).await, Err(LedgerError::TooDeep("params")));
+    assert_eq!(node.ledger.accept_call(&node.incarnation, too_deep).await, Err(LedgerError::TooDeep("params")));
     assert_eq!(ok(node.ledger.head(&anna()).await), 0);
-    ok(node.ledger.accept_call(&node.life, call).await);
+    ok(node.ledger.accept_call(&node.incarnation, call).await);
     let task_id = node.task(call_id, &anna()).await;
 
     let part = |name: &'static str| {
@@ -137,14 +137,14 @@ pub async fn json_that_could_not_be_read_back_is_refused(backend: &impl Backend)
     };
     for name in ["data", "ui", "undo", "diff", "action_receipt"] {
         let refused = Err(LedgerError::TooDeep(name));
-        assert_eq!(node.ledger.reply(&node.life, call_id, part(name).turn).await, refused);
+        assert_eq!(node.ledger.reply(&node.incarnation, call_id, part(name).turn).await, refused);
         let message = node.ledger.inject(anna(), part(name).turn, new_audit(&anna(), "chat.inject"), Sender::OUTSIDE);
         assert_eq!(message.await, refused);
     }
     ok(node.reply(call_id).await);
     for name in ["data", "ui", "undo", "diff", "action_receipt"] {
         let refused = Err(LedgerError::TooDeep(name));
-        assert_eq!(node.ledger.finish_task(&node.life, task_id, part(name)).await, refused);
+        assert_eq!(node.ledger.finish_task(&node.incarnation, task_id, part(name)).await, refused);
     }
     ok(node.finish(&anna(), task_id).await);
     assert_eq!(ok(node.ledger.head(&anna()).await), 5);
@@ -161,8 +161,8 @@ pub async fn names_are_compared_exactly(backend: &impl Backend) {
     }
     for (n, name) in names.iter().enumerate() {
         assert_eq!(ok(node.ledger.head(&Owner::new("t", name)).await), n as u64 + 1, "{name:?}");
-        let life = Node::start(backend, name).await.life;
-        assert_eq!(&*life.node, *name);
+        let incarnation = Node::start(backend, name).await.incarnation;
+        assert_eq!(&*incarnation.node, *name);
     }
     let task_id = node.detached(&anna()).await;
     ok(node.finish(&anna(), task_id).await);

@@ -78,48 +78,48 @@ impl Ledger for MemoryLedger {
         self.quiet(move |state, now| Ok(state.join(node, lease, now)))
     }
 
-    fn renew<'a>(&'a self, holder: &'a Incarnation, lease: Duration) -> Fut<'a, Vec<TaskId>> {
-        self.quiet(move |state, now| state.renew(holder, lease, now))
+    fn renew<'a>(&'a self, incarnation: &'a Incarnation, lease: Duration) -> Fut<'a, Vec<TaskId>> {
+        self.quiet(move |state, now| state.renew(incarnation, lease, now))
     }
 
-    fn leave<'a>(&'a self, holder: &'a Incarnation) -> Fut<'a, ()> {
+    fn leave<'a>(&'a self, incarnation: &'a Incarnation) -> Fut<'a, ()> {
         self.quiet(move |state, _| {
-            state.leave(holder);
+            state.leave(incarnation);
             Ok(())
         })
     }
 
-    fn accept_call<'a>(&'a self, holder: &'a Incarnation, call: NewCall) -> Fut<'a, Turn> {
+    fn accept_call<'a>(&'a self, incarnation: &'a Incarnation, call: NewCall) -> Fut<'a, Turn> {
         self.tell(move |state, now| {
             call.turn.check_depth()?;
-            state.accept_call(holder, call, now)
+            state.accept_call(incarnation, call, now)
         })
     }
 
-    fn reply<'a>(&'a self, holder: &'a Incarnation, call_id: CallId, turn: TurnBody) -> Fut<'a, Turn> {
+    fn reply<'a>(&'a self, incarnation: &'a Incarnation, call_id: CallId, turn: TurnBody) -> Fut<'a, Turn> {
         self.tell(move |state, now| {
             turn.check_depth()?;
-            state.reply(holder, call_id, turn, now)
+            state.reply(incarnation, call_id, turn, now)
         })
     }
 
-    fn start_task<'a>(&'a self, holder: &'a Incarnation, task: NewTask) -> Fut<'a, Task> {
+    fn start_task<'a>(&'a self, incarnation: &'a Incarnation, task: NewTask) -> Fut<'a, Task> {
         self.tell(move |state, now| {
             let deadline = later(now, task.cap);
-            state.start_task(holder, task, now, deadline)
+            state.start_task(incarnation, task, now, deadline)
         })
     }
 
-    fn finish_task<'a>(&'a self, holder: &'a Incarnation, task_id: TaskId, end: TaskEnd) -> Fut<'a, Turn> {
+    fn finish_task<'a>(&'a self, incarnation: &'a Incarnation, task_id: TaskId, end: TaskEnd) -> Fut<'a, Turn> {
         self.tell(move |state, now| {
             end.turn.check_depth()?;
-            state.finish_task(holder, task_id, end, now)
+            state.finish_task(incarnation, task_id, end, now)
         })
     }
 
-    fn note_progress<'a>(&'a self, holder: &'a Incarnation, latest: Vec<Progress>) -> Fut<'a, ()> {
+    fn note_progress<'a>(&'a self, incarnation: &'a Incarnation, latest: Vec<Progress>) -> Fut<'a, ()> {
         Box::pin(async move {
-            let kept = self.with(|state, _| state.note_progress(holder, latest))?;
+            let kept = self.with(|state, _| state.note_progress(incarnation, latest))?;
             for (owner, progress) in kept {
                 self.feed.progress(&owner, progress);
             }
@@ -151,21 +151,21 @@ impl Ledger for MemoryLedger {
         })
     }
 
-    fn orphans<'a>(&'a self, holder: &'a Incarnation, limit: u32) -> Fut<'a, Vec<Orphan>> {
-        self.quiet(move |state, now| state.orphans(holder, limit as usize, now))
+    fn orphans<'a>(&'a self, incarnation: &'a Incarnation, limit: u32) -> Fut<'a, Vec<Orphan>> {
+        self.quiet(move |state, now| state.orphans(incarnation, limit as usize, now))
     }
 
-    fn reclaim_call<'a>(&'a self, holder: &'a Incarnation, call_id: CallId, turn: TurnBody) -> Fut<'a, Turn> {
+    fn reclaim_call<'a>(&'a self, incarnation: &'a Incarnation, call_id: CallId, turn: TurnBody) -> Fut<'a, Turn> {
         self.tell(move |state, now| {
             turn.check_depth()?;
-            state.reclaim_call(holder, call_id, turn, now)
+            state.reclaim_call(incarnation, call_id, turn, now)
         })
     }
 
-    fn reclaim_task<'a>(&'a self, holder: &'a Incarnation, task_id: TaskId, end: TaskEnd) -> Fut<'a, Turn> {
+    fn reclaim_task<'a>(&'a self, incarnation: &'a Incarnation, task_id: TaskId, end: TaskEnd) -> Fut<'a, Turn> {
         self.tell(move |state, now| {
             end.turn.check_depth()?;
-            state.reclaim_task(holder, task_id, end, now)
+            state.reclaim_task(incarnation, task_id, end, now)
         })
     }
 

@@ -6,8 +6,8 @@
 //! calls and tasks alike; each kind of row has its rules in a room of its own.
 
 mod calls;
+mod incarnations;
 mod journal;
-mod lives;
 mod prune;
 mod tasks;
 mod trail;
@@ -20,8 +20,8 @@ use jiff::Timestamp;
 use serde::Serialize;
 
 use self::calls::CallRow;
+use self::incarnations::NodeState;
 use self::journal::Journal;
-use self::lives::Life;
 use self::tasks::{Running, TaskRow};
 use crate::ids::{CallId, TaskId, TurnId};
 use crate::ledger::clock::day_of;
@@ -35,7 +35,7 @@ type Told<T> = Result<(Owner, T), LedgerError>;
 /// Everything the ledger knows.
 #[derive(Debug, Default)]
 pub(super) struct State {
-    lives: HashMap<Arc<str>, Life>,
+    incarnations: HashMap<Arc<str>, NodeState>,
     calls: HashMap<CallId, CallRow>,
     open_calls: BTreeMap<u64, CallId>,
     tasks: HashMap<TaskId, TaskRow>,
@@ -117,12 +117,12 @@ impl State {
         if stored + size(turn) > limit { Err(LedgerError::QuotaExceeded(limit)) } else { Ok(()) }
     }
 
-    fn may_inject(&self, owner: &Owner, Fence { holder, work }: &Fence) -> Result<(), LedgerError> {
-        self.fence(holder)?;
+    fn may_inject(&self, owner: &Owner, Fence { incarnation, work }: &Fence) -> Result<(), LedgerError> {
+        self.fence(incarnation)?;
         let unsettled = match work {
             Work::Call(call_id) => {
                 let call = self.calls.get(call_id).filter(|call| call.owner == *owner).ok_or(LedgerError::Unknown)?;
-                if call.holder != *holder {
+                if call.incarnation != *incarnation {
                     return Err(LedgerError::Unknown);
                 }
                 call.is_open()
@@ -130,7 +130,7 @@ impl State {
             Work::Task(task_id) => {
                 let row = self.tasks.get(task_id).filter(|row| row.record.owner == *owner);
                 let record = &row.ok_or(LedgerError::Unknown)?.record;
-                if record.holder != *holder {
+                if record.incarnation != *incarnation {
                     return Err(LedgerError::Fenced);
                 }
                 record.task.state == TaskState::Running

@@ -133,38 +133,38 @@ impl Ledger for PostgresLedger {
             self.hints.joined(get(&row, 0)?, node);
             self.queues.joined();
             self.find_lost_work().await?;
-            Ok(Incarnation { node: node.into(), epoch: get(&row, 1)? })
+            Ok(Incarnation { node: node.into(), number: get(&row, 1)? })
         })
     }
 
-    fn renew<'a>(&'a self, holder: &'a Incarnation, lease: Duration) -> Fut<'a, Vec<TaskId>> {
+    fn renew<'a>(&'a self, incarnation: &'a Incarnation, lease: Duration) -> Fut<'a, Vec<TaskId>> {
         Box::pin(async move {
             // A try that takes longer leaves no time for another.
             let limit = (lease / 3).clamp(SHORTEST_RENEWAL, STATEMENT);
-            let (node, lease) = (stored(&holder.node), micros(lease));
-            let params = [text(&node), int(&holder.epoch), int(&lease)];
+            let (node, lease) = (stored(&incarnation.node), micros(lease));
+            let params = [text(&node), int(&incarnation.number), int(&lease)];
             let sql = "SELECT t::text FROM @.renew($1, $2, $3) AS t";
             let asked = self.counted(self.store.repeat(Lane::Lease, limit, sql, &params)).await?;
             Ok(asked.iter().map(|row| get_id(row, 0)).collect::<Result<_, Fault>>()?)
         })
     }
 
-    fn leave<'a>(&'a self, holder: &'a Incarnation) -> Fut<'a, ()> {
+    fn leave<'a>(&'a self, incarnation: &'a Incarnation) -> Fut<'a, ()> {
         Box::pin(async move {
-            let node = stored(&holder.node);
-            let params = [text(&node), int(&holder.epoch)];
+            let node = stored(&incarnation.node);
+            let params = [text(&node), int(&incarnation.number)];
             self.counted(self.store.repeat(Lane::Lease, STATEMENT, "SELECT FROM @.leave($1, $2)", &params)).await?;
             Ok(())
         })
     }
 
-    fn accept_call<'a>(&'a self, holder: &'a Incarnation, call: NewCall) -> Fut<'a, Turn> {
+    fn accept_call<'a>(&'a self, incarnation: &'a Incarnation, call: NewCall) -> Fut<'a, Turn> {
         Box::pin(async move {
             let sql = "SELECT * FROM @.accept_call($1, $2, $3::uuid, $4, $5, $6::uuid, $7, $8)";
-            let (node, json) = (stored(&holder.node), to_json(&call.turn)?);
+            let (node, json) = (stored(&incarnation.node), to_json(&call.turn)?);
             let (tenant, user) = (stored(&call.owner.tenant_id), stored(&call.owner.user_id));
             let (call_id, turn_id) = (call.call_id.to_string(), call.turn.turn_id.to_string());
-            let whose = [text(&node), int(&holder.epoch), text(&call_id), text(&tenant), text(&user)];
+            let whose = [text(&node), int(&incarnation.number), text(&call_id), text(&tenant), text(&user)];
             let most = call.max_stored.map(number);
             let what = [text(&turn_id), text(&json), (&most, Type::INT8)];
             let _place = self.queues.enter(&call.owner).await?;
@@ -175,29 +175,30 @@ impl Ledger for PostgresLedger {
         })
     }
 
-    fn reply<'a>(&'a self, holder: &'a Incarnation, call_id: CallId, turn: TurnBody) -> Fut<'a, Turn> {
-        Box::pin(self.settle_call(holder, call_id, false, turn))
+    fn reply<'a>(&'a self, incarnation: &'a Incarnation, call_id: CallId, turn: TurnBody) -> Fut<'a, Turn> {
+        Box::pin(self.settle_call(incarnation, call_id, false, turn))
     }
 
-    fn start_task<'a>(&'a self, holder: &'a Incarnation, task: NewTask) -> Fut<'a, Task> {
-        Box::pin(self.begin_task(holder, task))
+    fn start_task<'a>(&'a self, incarnation: &'a Incarnation, task: NewTask) -> Fut<'a, Task> {
+        Box::pin(self.begin_task(incarnation, task))
     }
 
-    fn finish_task<'a>(&'a self, holder: &'a Incarnation, task_id: TaskId, end: TaskEnd) -> Fut<'a, Turn> {
-        Box::pin(self.end_task(holder, task_id, false, end))
+    fn finish_task<'a>(&'a self, incarnation: &'a Incarnation, task_id: TaskId, end: TaskEnd) -> Fut<'a, Turn> {
+        Box::pin(self.end_task(incarnation, task_id, false, end))
     }
 
-    fn note_progress<'a>(&'a self, holder: &'a Incarnation, latest: Vec<Progress>) -> Fut<'a, ()> {
+    fn note_progress<'a>(&'a self, incarnation: &'a Incarnation, latest: Vec<Progress>) -> Fut<'a, ()> {
         Box::pin(async move {
             let sql = "SELECT p.task_id::text, p.owner_id, p.tenant_id, p.user_id
                        FROM @.note_progress($1, $2, $3::uuid[], $4, $5, $6) AS p";
-            let node = stored(&holder.node);
+            let node = stored(&incarnation.node);
             let ids: Vec<String> = latest.iter().map(|said| said.task_id.to_string()).collect();
             let percents: Vec<f64> = latest.iter().map(|said| said.percent).collect();
             let messages: Vec<_> = latest.iter().map(|said| stored(&said.message)).collect();
             let times: Vec<i64> = latest.iter().map(|said| said.at.as_microsecond()).collect();
             let percents: Param<'_> = (&percents, tokio_postgres::types::Type::FLOAT8_ARRAY);
-            let params = [text(&node), int(&holder.epoch), texts(&ids), percents, texts(&messages), pool::ints(&times)];
+            let params =
+                [text(&node), int(&incarnation.number), texts(&ids), percents, texts(&messages), pool::ints(&times)];
             let mut kept = HashMap::new();
             for row in self.counted(self.store.rows(sql, &params)).await? {
                 kept.insert(
@@ -229,7 +230,7 @@ impl Ledger for PostgresLedger {
             }
             let (owner_id, head): (i64, i64) = (get(&row, 20)?, get(&row, 21)?);
             self.hints.events(owner_id, &record.owner, u64::try_from(head).unwrap_or_default());
-            self.hints.cancelled(&record.holder.node);
+            self.hints.cancelled(&record.incarnation.node);
             Ok(CancelAnswer::Noted(record))
         })
     }
@@ -241,8 +242,8 @@ impl Ledger for PostgresLedger {
                 Sender::Work(fence) => (Some(fence), None),
                 Sender::Outside { max_stored } => (None, *max_stored),
             };
-            let node = fence.map(|fence| stored(&fence.holder.node));
-            let epoch = fence.map_or(0, |fence| fence.holder.epoch);
+            let node = fence.map(|fence| stored(&fence.incarnation.node));
+            let incarnation = fence.map_or(0, |fence| fence.incarnation.number);
             let (call_id, task_id) = match fence.map(|fence| fence.work) {
                 None => (None, None),
                 Some(Work::Call(id)) => (Some(id.to_string()), None),
@@ -251,7 +252,7 @@ impl Ledger for PostgresLedger {
             let most = max_stored.map(number);
             let (tenant, user) = (stored(&owner.tenant_id), stored(&owner.user_id));
             let (turn_id, json, row) = (turn.turn_id.to_string(), to_json(&turn)?, audit(&audit_row));
-            let whose = [text(&node), int(&epoch), text(&call_id), text(&task_id), text(&tenant), text(&user)];
+            let whose = [text(&node), int(&incarnation), text(&call_id), text(&task_id), text(&tenant), text(&user)];
             let what = [text(&turn_id), text(&json), texts(&row), (&most, Type::INT8)];
             let _place = self.queues.enter(&owner).await?;
             let written = self.write_turn(sql, &[&whose[..], &what[..]].concat(), turn).await;
@@ -268,11 +269,11 @@ impl Ledger for PostgresLedger {
         })
     }
 
-    fn orphans<'a>(&'a self, holder: &'a Incarnation, limit: u32) -> Fut<'a, Vec<Orphan>> {
+    fn orphans<'a>(&'a self, incarnation: &'a Incarnation, limit: u32) -> Fut<'a, Vec<Orphan>> {
         Box::pin(async move {
             let sql = format!("SELECT {RECORD} FROM @.orphans($1, $2, $3) AS r");
-            let (node, limit) = (stored(&holder.node), number(limit.into()));
-            let params = [text(&node), int(&holder.epoch), int(&limit)];
+            let (node, limit) = (stored(&incarnation.node), number(limit.into()));
+            let params = [text(&node), int(&incarnation.number), int(&limit)];
             let left = self.counted(self.store.repeat(Lane::Lease, STATEMENT, &sql, &params)).await?;
             Ok(left.iter().map(|row| orphan(row, self.store.unreadable())).collect())
         })
@@ -282,12 +283,12 @@ impl Ledger for PostgresLedger {
         Box::pin(reads::left(&self.store, limit))
     }
 
-    fn reclaim_call<'a>(&'a self, holder: &'a Incarnation, call_id: CallId, turn: TurnBody) -> Fut<'a, Turn> {
-        Box::pin(self.settle_call(holder, call_id, true, turn))
+    fn reclaim_call<'a>(&'a self, incarnation: &'a Incarnation, call_id: CallId, turn: TurnBody) -> Fut<'a, Turn> {
+        Box::pin(self.settle_call(incarnation, call_id, true, turn))
     }
 
-    fn reclaim_task<'a>(&'a self, holder: &'a Incarnation, task_id: TaskId, end: TaskEnd) -> Fut<'a, Turn> {
-        Box::pin(self.end_task(holder, task_id, true, end))
+    fn reclaim_task<'a>(&'a self, incarnation: &'a Incarnation, task_id: TaskId, end: TaskEnd) -> Fut<'a, Turn> {
+        Box::pin(self.end_task(incarnation, task_id, true, end))
     }
 
     fn prune<'a>(&'a self, keep: &'a Keep, from: u64, limit: u32) -> Fut<'a, Pruned> {

@@ -88,7 +88,7 @@ const LEFT: &str = "FROM (
         SELECT 0 AS place, c.call_no AS task_no, NULL::uuid AS task_id, c.call_id, NULL AS app_id, NULL AS function,
             NULL AS name, NULL AS state, NULL::boolean AS long_running, NULL::double precision AS percent,
             NULL AS message, NULL::bigint AS created_at, NULL::bigint AS deadline_at,
-            NULL::bigint AS cancel_requested_at, NULL::bigint AS finished_at, u.body, n.node, c.epoch, w.tenant_id,
+            NULL::bigint AS cancel_requested_at, NULL::bigint AS finished_at, u.body, n.node, c.incarnation, w.tenant_id,
             w.user_id, c.owner_id, w.head, NULL::boolean AS abandoned, NULL AS key
         FROM @.call c
         JOIN @.owner w ON w.owner_id = c.owner_id

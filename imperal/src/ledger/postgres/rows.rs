@@ -19,7 +19,7 @@ use crate::ledger::{LedgerError, NewAudit, Orphan, TurnBody};
 /// an orphaned call.
 pub(super) const RECORD: &str = "r.task_no, r.task_id::text AS task_id, r.call_id::text AS call_id, r.app_id, \
     r.function, r.name, r.key, r.state, r.long_running, r.percent, r.message, r.created_at, r.deadline_at, \
-    r.cancel_requested_at, r.finished_at, r.body AS outcome, r.node, r.epoch, r.tenant_id, r.user_id, r.owner_id, \
+    r.cancel_requested_at, r.finished_at, r.body AS outcome, r.node, r.incarnation, r.tenant_id, r.user_id, r.owner_id, \
     r.head, r.task_no AS call_no, r.body, NULL::text AS turn_id";
 
 /// A text as it is stored: in bytea's escape format, since PostgreSQL's texts have no NUL.

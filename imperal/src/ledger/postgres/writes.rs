@@ -41,15 +41,15 @@ impl PostgresLedger {
 
     pub(super) async fn settle_call(
         &self,
-        holder: &Incarnation,
+        incarnation: &Incarnation,
         call_id: CallId,
         reclaim: bool,
         body: TurnBody,
     ) -> Result<Turn, LedgerError> {
         let sql = "SELECT * FROM @.reply($1, $2, $3::uuid, $4, $5::uuid, $6)";
-        let (node, id, json) = (stored(&holder.node), call_id.to_string(), to_json(&body)?);
+        let (node, id, json) = (stored(&incarnation.node), call_id.to_string(), to_json(&body)?);
         let turn_id = body.turn_id.to_string();
-        let params = [text(&node), int(&holder.epoch), text(&id), flag(&reclaim), text(&turn_id), text(&json)];
+        let params = [text(&node), int(&incarnation.number), text(&id), flag(&reclaim), text(&turn_id), text(&json)];
         let _place = self.queues.enter_of(call_id).await?;
         let replied = self.write_turn(sql, &params, body).await;
         self.queues.replied(call_id, &replied);
@@ -58,28 +58,28 @@ impl PostgresLedger {
 
     pub(super) async fn end_task(
         &self,
-        holder: &Incarnation,
+        incarnation: &Incarnation,
         task_id: TaskId,
         reclaim: bool,
         end: TaskEnd,
     ) -> Result<Turn, LedgerError> {
         let sql = "SELECT * FROM @.finish_task($1, $2, $3::uuid, $4, $5, $6::uuid, $7, $8)";
-        let (node, id, json) = (stored(&holder.node), task_id.to_string(), to_json(&end.turn)?);
+        let (node, id, json) = (stored(&incarnation.node), task_id.to_string(), to_json(&end.turn)?);
         let (turn_id, row, state) = (end.turn.turn_id.to_string(), audit(&end.audit), end.state.as_str());
-        let whose = [text(&node), int(&holder.epoch), text(&id), flag(&reclaim)];
+        let whose = [text(&node), int(&incarnation.number), text(&id), flag(&reclaim)];
         let what = [text(&state), text(&turn_id), text(&json), texts(&row)];
         let _place = self.queues.enter_under(&end.audit).await?;
         self.write_turn(sql, &[whose, what].concat(), end.turn).await
     }
 
-    pub(super) async fn begin_task(&self, holder: &Incarnation, new: NewTask) -> Result<Task, LedgerError> {
+    pub(super) async fn begin_task(&self, incarnation: &Incarnation, new: NewTask) -> Result<Task, LedgerError> {
         let sql = "SELECT * FROM @.start_task($1, $2, $3::uuid, $4::uuid, $5, $6, $7, $8, $9, $10, $11)";
-        let (node, call_id, task_id) = (stored(&holder.node), new.call_id.to_string(), new.task_id.to_string());
+        let (node, call_id, task_id) = (stored(&incarnation.node), new.call_id.to_string(), new.task_id.to_string());
         let (tenant, user) = (stored(&new.owner.tenant_id), stored(&new.owner.user_id));
         let names = vec![stored(&new.app_id), stored(&new.function), stored(&new.name)];
         let key = new.key.as_deref().map(stored);
         let (cap, most) = (micros(new.cap), i64::from(new.max_running));
-        let whose = [text(&node), int(&holder.epoch), text(&call_id), text(&task_id), text(&tenant), text(&user)];
+        let whose = [text(&node), int(&incarnation.number), text(&call_id), text(&task_id), text(&tenant), text(&user)];
         let what = [texts(&names), text(&key), flag(&new.long_running), int(&cap), int(&most)];
         let _place = self.queues.enter(&new.owner).await?;
         let begun = self.one(sql, &[&whose[..], &what[..]].concat()).await.map_err(LedgerError::from);

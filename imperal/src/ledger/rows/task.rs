@@ -93,7 +93,7 @@ pub struct TaskRecord {
     /// Whose it is.
     pub owner: Owner,
     /// The node's life that runs or ran it.
-    pub holder: Incarnation,
+    pub incarnation: Incarnation,
     /// The task.
     pub task: Task,
 }

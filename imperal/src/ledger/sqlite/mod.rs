@@ -87,53 +87,53 @@ impl Ledger for SqliteLedger {
         Box::pin(self.writer.write(Weight::Durable, move |tx| tx.join(&node, lease)))
     }
 
-    fn renew<'a>(&'a self, holder: &'a Incarnation, lease: Duration) -> Fut<'a, Vec<TaskId>> {
-        let holder = holder.clone();
-        Box::pin(self.writer.write(Weight::Light, move |tx| tx.renew(&holder, lease)))
+    fn renew<'a>(&'a self, incarnation: &'a Incarnation, lease: Duration) -> Fut<'a, Vec<TaskId>> {
+        let incarnation = incarnation.clone();
+        Box::pin(self.writer.write(Weight::Light, move |tx| tx.renew(&incarnation, lease)))
     }
 
-    fn leave<'a>(&'a self, holder: &'a Incarnation) -> Fut<'a, ()> {
-        let holder = holder.clone();
-        Box::pin(self.writer.write(Weight::Durable, move |tx| tx.leave(&holder)))
+    fn leave<'a>(&'a self, incarnation: &'a Incarnation) -> Fut<'a, ()> {
+        let incarnation = incarnation.clone();
+        Box::pin(self.writer.write(Weight::Durable, move |tx| tx.leave(&incarnation)))
     }
 
-    fn accept_call<'a>(&'a self, holder: &'a Incarnation, call: NewCall) -> Fut<'a, Turn> {
-        let holder = holder.clone();
+    fn accept_call<'a>(&'a self, incarnation: &'a Incarnation, call: NewCall) -> Fut<'a, Turn> {
+        let incarnation = incarnation.clone();
         Box::pin(async move {
             let NewCall { call_id, owner, turn, max_stored } = call;
             let row = json(&turn)?;
-            let work = move |tx: &mut ops::Tx<'_>| tx.accept_call(&holder, call_id, &owner, &row, max_stored);
+            let work = move |tx: &mut ops::Tx<'_>| tx.accept_call(&incarnation, call_id, &owner, &row, max_stored);
             Ok(self.writer.write(Weight::Durable, work).await?.on(turn))
         })
     }
 
-    fn reply<'a>(&'a self, holder: &'a Incarnation, call_id: CallId, turn: TurnBody) -> Fut<'a, Turn> {
-        let holder = holder.clone();
+    fn reply<'a>(&'a self, incarnation: &'a Incarnation, call_id: CallId, turn: TurnBody) -> Fut<'a, Turn> {
+        let incarnation = incarnation.clone();
         Box::pin(async move {
             let row = json(&turn)?;
-            let work = move |tx: &mut ops::Tx<'_>| tx.reply(&holder, call_id, &row);
+            let work = move |tx: &mut ops::Tx<'_>| tx.reply(&incarnation, call_id, &row);
             Ok(self.writer.write(Weight::Durable, work).await?.on(turn))
         })
     }
 
-    fn start_task<'a>(&'a self, holder: &'a Incarnation, task: NewTask) -> Fut<'a, Task> {
-        let holder = holder.clone();
-        Box::pin(self.writer.write(Weight::Durable, move |tx| tx.start_task(&holder, &task)))
+    fn start_task<'a>(&'a self, incarnation: &'a Incarnation, task: NewTask) -> Fut<'a, Task> {
+        let incarnation = incarnation.clone();
+        Box::pin(self.writer.write(Weight::Durable, move |tx| tx.start_task(&incarnation, &task)))
     }
 
-    fn finish_task<'a>(&'a self, holder: &'a Incarnation, task_id: TaskId, end: TaskEnd) -> Fut<'a, Turn> {
-        let holder = holder.clone();
+    fn finish_task<'a>(&'a self, incarnation: &'a Incarnation, task_id: TaskId, end: TaskEnd) -> Fut<'a, Turn> {
+        let incarnation = incarnation.clone();
         Box::pin(async move {
             let TaskEnd { state, turn, audit } = end;
             let row = json(&turn)?;
-            let work = move |tx: &mut ops::Tx<'_>| tx.finish_task(&holder, task_id, state, &row, &audit);
+            let work = move |tx: &mut ops::Tx<'_>| tx.finish_task(&incarnation, task_id, state, &row, &audit);
             Ok(self.writer.write(Weight::Durable, work).await?.on(turn))
         })
     }
 
-    fn note_progress<'a>(&'a self, holder: &'a Incarnation, latest: Vec<Progress>) -> Fut<'a, ()> {
-        let holder = holder.clone();
-        Box::pin(self.writer.write(Weight::Light, move |tx| tx.note_progress(&holder, &latest)))
+    fn note_progress<'a>(&'a self, incarnation: &'a Incarnation, latest: Vec<Progress>) -> Fut<'a, ()> {
+        let incarnation = incarnation.clone();
+        Box::pin(self.writer.write(Weight::Light, move |tx| tx.note_progress(&incarnation, &latest)))
     }
 
     fn ask_cancel(&self, task_id: TaskId, audit: NewAudit) -> Fut<'_, CancelAnswer> {
@@ -152,26 +152,26 @@ impl Ledger for SqliteLedger {
         Box::pin(self.writer.write(Weight::Durable, move |tx| tx.audit(&row)))
     }
 
-    fn orphans<'a>(&'a self, holder: &'a Incarnation, limit: u32) -> Fut<'a, Vec<Orphan>> {
-        let holder = holder.clone();
-        Box::pin(self.writer.write(Weight::Durable, move |tx| tx.orphans(&holder, limit)))
+    fn orphans<'a>(&'a self, incarnation: &'a Incarnation, limit: u32) -> Fut<'a, Vec<Orphan>> {
+        let incarnation = incarnation.clone();
+        Box::pin(self.writer.write(Weight::Durable, move |tx| tx.orphans(&incarnation, limit)))
     }
 
-    fn reclaim_call<'a>(&'a self, holder: &'a Incarnation, call_id: CallId, turn: TurnBody) -> Fut<'a, Turn> {
-        let holder = holder.clone();
+    fn reclaim_call<'a>(&'a self, incarnation: &'a Incarnation, call_id: CallId, turn: TurnBody) -> Fut<'a, Turn> {
+        let incarnation = incarnation.clone();
         Box::pin(async move {
             let row = json(&turn)?;
-            let work = move |tx: &mut ops::Tx<'_>| tx.reclaim_call(&holder, call_id, &row);
+            let work = move |tx: &mut ops::Tx<'_>| tx.reclaim_call(&incarnation, call_id, &row);
             Ok(self.writer.write(Weight::Durable, work).await?.on(turn))
         })
     }
 
-    fn reclaim_task<'a>(&'a self, holder: &'a Incarnation, task_id: TaskId, end: TaskEnd) -> Fut<'a, Turn> {
-        let holder = holder.clone();
+    fn reclaim_task<'a>(&'a self, incarnation: &'a Incarnation, task_id: TaskId, end: TaskEnd) -> Fut<'a, Turn> {
+        let incarnation = incarnation.clone();
         Box::pin(async move {
             let TaskEnd { state, turn, audit } = end;
             let row = json(&turn)?;
-            let work = move |tx: &mut ops::Tx<'_>| tx.reclaim_task(&holder, task_id, state, &row, &audit);
+            let work = move |tx: &mut ops::Tx<'_>| tx.reclaim_task(&incarnation, task_id, state, &row, &audit);
             Ok(self.writer.write(Weight::Durable, work).await?.on(turn))
         })
     }

@@ -27,7 +27,7 @@ macro_rules! select_task {
             "SELECT t.task_no, t.task_id, t.call_id, t.app_id, t.function, t.name, t.key, t.state, t.long_running, ",
             "t.percent, t.message, t.created_at, t.deadline_at, t.cancel_requested_at, t.finished_at, ",
             $outcome,
-            " AS outcome, t.node, t.epoch, w.tenant_id, w.user_id ",
+            " AS outcome, t.node, t.incarnation, w.tenant_id, w.user_id ",
             "FROM task t LEFT JOIN owner w ON w.owner_id = t.owner_id ",
             $join,
             $rest
@@ -111,13 +111,13 @@ pub(super) fn get_number(row: &Row<'_>, column: usize) -> Result<u64, Fault> {
 }
 
 /// A life from the columns `node` and `epoch`. A name that is not UTF-8 is no node's.
-pub(super) fn life(row: &Row<'_>) -> Result<Incarnation, Fault> {
+pub(super) fn incarnation(row: &Row<'_>) -> Result<Incarnation, Fault> {
     let node = match row.cell("node") {
         Cell::Text(node) => node.into(),
         Cell::Broken(node) => node.into(),
         _ => "".into(),
     };
-    Ok(Incarnation { node, epoch: row.get("epoch")? })
+    Ok(Incarnation { node, number: row.get("incarnation")? })
 }
 
 impl Columns for Row<'_> {

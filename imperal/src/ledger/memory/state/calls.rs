@@ -10,7 +10,7 @@ use crate::ledger::{CallRecord, Incarnation, LedgerError, NewCall, Owner, Turn, 
 pub(super) struct CallRow {
     pub(super) order: u64,
     pub(super) owner: Owner,
-    pub(super) holder: Incarnation,
+    pub(super) incarnation: Incarnation,
     pub(super) turn: TurnBody,
     /// The number of its own turn.
     pub(super) seq: u64,
@@ -27,11 +27,11 @@ impl CallRow {
 impl State {
     pub(in crate::ledger::memory) fn accept_call(
         &mut self,
-        holder: &Incarnation,
+        incarnation: &Incarnation,
         call: NewCall,
         now: Timestamp,
     ) -> Told<Turn> {
-        self.fence(holder)?;
+        self.fence(incarnation)?;
         if self.calls.contains_key(&call.call_id) {
             return Err(LedgerError::Settled);
         }
@@ -42,7 +42,7 @@ impl State {
         let row = CallRow {
             order,
             owner: owner.clone(),
-            holder: holder.clone(),
+            incarnation: incarnation.clone(),
             turn: turn.body.clone(),
             seq: turn.seq,
             reply: None,
@@ -54,13 +54,13 @@ impl State {
 
     pub(in crate::ledger::memory) fn reply(
         &mut self,
-        holder: &Incarnation,
+        incarnation: &Incarnation,
         call_id: CallId,
         turn: TurnBody,
         now: Timestamp,
     ) -> Told<Turn> {
-        self.fence(holder)?;
-        let row = self.calls.get(&call_id).filter(|row| row.holder == *holder).ok_or(LedgerError::Unknown)?;
+        self.fence(incarnation)?;
+        let row = self.calls.get(&call_id).filter(|row| row.incarnation == *incarnation).ok_or(LedgerError::Unknown)?;
         if !row.is_open() {
             return Err(LedgerError::Settled);
         }
@@ -69,17 +69,17 @@ impl State {
 
     pub(in crate::ledger::memory) fn reclaim_call(
         &mut self,
-        holder: &Incarnation,
+        incarnation: &Incarnation,
         call_id: CallId,
         turn: TurnBody,
         now: Timestamp,
     ) -> Told<Turn> {
-        self.fence(holder)?;
+        self.fence(incarnation)?;
         let row = self.calls.get(&call_id).ok_or(LedgerError::Unknown)?;
         if !row.is_open() {
             return Err(LedgerError::Settled);
         }
-        if self.is_current(&row.holder) {
+        if self.is_current(&row.incarnation) {
             return Err(LedgerError::Unknown);
         }
         self.settle_call(call_id, turn, now)

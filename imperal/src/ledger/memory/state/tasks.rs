@@ -58,14 +58,14 @@ fn listed(row: &TaskRow) -> Task {
 impl State {
     pub(in crate::ledger::memory) fn start_task(
         &mut self,
-        holder: &Incarnation,
+        incarnation: &Incarnation,
         new: NewTask,
         now: Timestamp,
         deadline_at: Timestamp,
     ) -> Told<Task> {
-        self.fence(holder)?;
+        self.fence(incarnation)?;
         let call = self.calls.get(&new.call_id).ok_or(LedgerError::Unknown)?;
-        if call.holder != *holder || call.owner != new.owner {
+        if call.incarnation != *incarnation || call.owner != new.owner {
             return Err(LedgerError::Unknown);
         }
         if self.tasks.contains_key(&new.task_id) {
@@ -83,7 +83,7 @@ impl State {
         let task = new.into_task(now, deadline_at);
         let owner = call.owner.clone();
         let order = self.next_order();
-        let record = TaskRecord { owner: owner.clone(), holder: holder.clone(), task: task.clone() };
+        let record = TaskRecord { owner: owner.clone(), incarnation: incarnation.clone(), task: task.clone() };
         self.running.insert(&owner, order, task.task_id);
         self.tasks_of.entry(owner.clone()).or_default().push(task.task_id);
         self.tasks.insert(task.task_id, TaskRow { order, record, outcome_seq: None });
@@ -93,14 +93,14 @@ impl State {
 
     pub(in crate::ledger::memory) fn finish_task(
         &mut self,
-        holder: &Incarnation,
+        incarnation: &Incarnation,
         task_id: TaskId,
         end: TaskEnd,
         now: Timestamp,
     ) -> Told<Turn> {
-        self.fence(holder)?;
+        self.fence(incarnation)?;
         let row = self.tasks.get(&task_id).ok_or(LedgerError::Unknown)?;
-        if row.record.holder != *holder {
+        if row.record.incarnation != *incarnation {
             return Err(LedgerError::Fenced);
         }
         self.end_task(task_id, end, now)
@@ -108,14 +108,14 @@ impl State {
 
     pub(in crate::ledger::memory) fn reclaim_task(
         &mut self,
-        holder: &Incarnation,
+        incarnation: &Incarnation,
         task_id: TaskId,
         end: TaskEnd,
         now: Timestamp,
     ) -> Told<Turn> {
-        self.fence(holder)?;
+        self.fence(incarnation)?;
         let row = self.tasks.get(&task_id).ok_or(LedgerError::Unknown)?;
-        if row.record.task.state == TaskState::Running && self.is_current(&row.record.holder) {
+        if row.record.task.state == TaskState::Running && self.is_current(&row.record.incarnation) {
             return Err(LedgerError::Unknown);
         }
         self.end_task(task_id, end, now)
@@ -149,14 +149,14 @@ impl State {
 
     pub(in crate::ledger::memory) fn note_progress(
         &mut self,
-        holder: &Incarnation,
+        incarnation: &Incarnation,
         latest: Vec<Progress>,
     ) -> Result<Vec<(Owner, Progress)>, LedgerError> {
-        self.fence(holder)?;
+        self.fence(incarnation)?;
         let mut kept = Vec::with_capacity(latest.len());
         for progress in latest {
             let Some(TaskRow { record, .. }) = self.tasks.get_mut(&progress.task_id) else { continue };
-            if record.holder == *holder && record.task.state == TaskState::Running {
+            if record.incarnation == *incarnation && record.task.state == TaskState::Running {
                 record.task.percent = Some(progress.percent);
                 record.task.message = Some(progress.message.clone());
                 kept.push((record.owner.clone(), progress));

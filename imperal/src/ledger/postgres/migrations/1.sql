@@ -18,7 +18,7 @@ CREATE TABLE @.node (
     node_id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
     node_key bytea NOT NULL UNIQUE,
     node text NOT NULL,
-    epoch bigint NOT NULL,
+    incarnation bigint NOT NULL,
     lease_until bigint
 ) WITH (fillfactor = 50);
 
@@ -37,12 +37,12 @@ CREATE TABLE @.call (
     call_id uuid PRIMARY KEY,
     owner_id bigint NOT NULL REFERENCES @.owner,
     node_id bigint NOT NULL REFERENCES @.node,
-    epoch bigint NOT NULL,
+    incarnation bigint NOT NULL,
     turn_seq bigint NOT NULL,
     state text NOT NULL DEFAULT 'open' CHECK (state IN ('open', 'left', 'replied'))
 ) WITH (fillfactor = 80);
 
-CREATE INDEX call_held ON @.call (node_id, epoch) WHERE state = 'open';
+CREATE INDEX call_held ON @.call (node_id, incarnation) WHERE state = 'open';
 CREATE INDEX call_left ON @.call (call_no) WHERE state = 'left';
 
 CREATE TABLE @.task (
@@ -51,7 +51,7 @@ CREATE TABLE @.task (
     call_id uuid NOT NULL REFERENCES @.call,
     owner_id bigint NOT NULL REFERENCES @.owner,
     node_id bigint NOT NULL REFERENCES @.node,
-    epoch bigint NOT NULL,
+    incarnation bigint NOT NULL,
     app_id text NOT NULL,
     function text NOT NULL,
     name text NOT NULL,
@@ -74,7 +74,7 @@ CREATE TABLE @.task (
 
 CREATE INDEX task_of ON @.task (owner_id, task_no);
 CREATE INDEX task_running_of ON @.task (owner_id) WHERE state = 'running';
-CREATE INDEX task_held ON @.task (node_id, epoch) WHERE state = 'running';
+CREATE INDEX task_held ON @.task (node_id, incarnation) WHERE state = 'running';
 CREATE INDEX task_left ON @.task (task_no) WHERE state = 'running' AND abandoned;
 
 -- What of a task changes, as it was at the event.
@@ -116,7 +116,7 @@ CREATE TABLE @.checked (
 CREATE VIEW @.task_record AS
     SELECT t.task_no, t.task_id, t.call_id, t.app_id, t.function, t.name, t.state, t.long_running, t.percent,
            t.message, t.created_at, t.deadline_at, t.cancel_requested_at, t.finished_at, o.body,
-           n.node, t.epoch, w.tenant_id, w.user_id, t.owner_id, w.head, t.abandoned
+           n.node, t.incarnation, w.tenant_id, w.user_id, t.owner_id, w.head, t.abandoned
     FROM @.task t
     JOIN @.owner w ON w.owner_id = t.owner_id
     JOIN @.node n ON n.node_id = t.node_id

@@ -25,11 +25,11 @@ BEGIN
     RAISE EXCEPTION 'refused by the ledger''s rules' USING ERRCODE = p_code;
 END $$;
 
-CREATE FUNCTION @.fence(p_node text, p_epoch bigint) RETURNS bigint LANGUAGE plpgsql AS $$
+CREATE FUNCTION @.fence(p_node text, p_incarnation bigint) RETURNS bigint LANGUAGE plpgsql AS $$
 DECLARE v_node_id bigint;
 BEGIN
     SELECT n.node_id INTO v_node_id FROM @.node n
-    WHERE n.node_key = @.node_key(p_node) AND n.epoch = p_epoch AND n.lease_until IS NOT NULL
+    WHERE n.node_key = @.node_key(p_node) AND n.incarnation = p_incarnation AND n.lease_until IS NOT NULL
     FOR KEY SHARE;
     IF NOT FOUND THEN PERFORM @.refuse('IM001'); END IF;
     RETURN v_node_id;
@@ -112,73 +112,73 @@ BEGIN
 END $$;
 
 -- Marks what an ended life leaves. The caller holds the node's row FOR UPDATE.
-CREATE FUNCTION @.end_life(p_node_id bigint, p_epoch bigint) RETURNS void LANGUAGE sql AS $$
-    UPDATE @.call SET state = 'left' WHERE node_id = p_node_id AND epoch = p_epoch AND state = 'open';
-    UPDATE @.task SET abandoned = true WHERE node_id = p_node_id AND epoch = p_epoch AND state = 'running';
+CREATE FUNCTION @.end_incarnation(p_node_id bigint, p_incarnation bigint) RETURNS void LANGUAGE sql AS $$
+    UPDATE @.call SET state = 'left' WHERE node_id = p_node_id AND incarnation = p_incarnation AND state = 'open';
+    UPDATE @.task SET abandoned = true WHERE node_id = p_node_id AND incarnation = p_incarnation AND state = 'running';
     UPDATE @.node SET lease_until = NULL WHERE node_id = p_node_id;
 $$;
 
-CREATE FUNCTION @.join_node(p_node text, p_lease bigint, OUT node_id bigint, OUT epoch bigint)
+CREATE FUNCTION @.join_node(p_node text, p_lease bigint, OUT node_id bigint, OUT incarnation bigint)
 LANGUAGE plpgsql AS $$
 DECLARE
     v_key bytea := @.node_key(p_node);
     v_node @.node;
 BEGIN
-    INSERT INTO @.node (node_key, node, epoch) VALUES (v_key, p_node, 0) ON CONFLICT (node_key) DO NOTHING;
+    INSERT INTO @.node (node_key, node, incarnation) VALUES (v_key, p_node, 0) ON CONFLICT (node_key) DO NOTHING;
     SELECT * INTO STRICT v_node FROM @.node n WHERE n.node_key = v_key FOR UPDATE;
-    IF v_node.lease_until IS NOT NULL THEN PERFORM @.end_life(v_node.node_id, v_node.epoch); END IF;
+    IF v_node.lease_until IS NOT NULL THEN PERFORM @.end_incarnation(v_node.node_id, v_node.incarnation); END IF;
     node_id := v_node.node_id;
-    epoch := v_node.epoch + 1;
-    UPDATE @.node n SET epoch = v_node.epoch + 1, lease_until = @.later(@.micros(), p_lease)
+    incarnation := v_node.incarnation + 1;
+    UPDATE @.node n SET incarnation = v_node.incarnation + 1, lease_until = @.later(@.micros(), p_lease)
     WHERE n.node_id = v_node.node_id;
 END $$;
 
-CREATE FUNCTION @.renew(p_node text, p_epoch bigint, p_lease bigint) RETURNS SETOF uuid LANGUAGE plpgsql AS $$
+CREATE FUNCTION @.renew(p_node text, p_incarnation bigint, p_lease bigint) RETURNS SETOF uuid LANGUAGE plpgsql AS $$
 DECLARE v_node_id bigint;
 BEGIN
     -- A renewal that a crash of the server undoes costs nothing.
     PERFORM set_config('synchronous_commit', 'off', true);
     UPDATE @.node SET lease_until = @.later(@.micros(), p_lease)
-    WHERE node_key = @.node_key(p_node) AND epoch = p_epoch AND lease_until IS NOT NULL
+    WHERE node_key = @.node_key(p_node) AND incarnation = p_incarnation AND lease_until IS NOT NULL
     RETURNING node_id INTO v_node_id;
     IF NOT FOUND THEN PERFORM @.refuse('IM001'); END IF;
     RETURN QUERY SELECT task_id FROM @.task
-    WHERE node_id = v_node_id AND epoch = p_epoch AND state = 'running' AND cancel_requested_at IS NOT NULL;
+    WHERE node_id = v_node_id AND incarnation = p_incarnation AND state = 'running' AND cancel_requested_at IS NOT NULL;
 END $$;
 
-CREATE FUNCTION @.leave(p_node text, p_epoch bigint) RETURNS void LANGUAGE plpgsql AS $$
+CREATE FUNCTION @.leave(p_node text, p_incarnation bigint) RETURNS void LANGUAGE plpgsql AS $$
 DECLARE v_node_id bigint;
 BEGIN
     SELECT node_id INTO v_node_id FROM @.node
-    WHERE node_key = @.node_key(p_node) AND epoch = p_epoch AND lease_until IS NOT NULL FOR UPDATE;
-    IF FOUND THEN PERFORM @.end_life(v_node_id, p_epoch); END IF;
+    WHERE node_key = @.node_key(p_node) AND incarnation = p_incarnation AND lease_until IS NOT NULL FOR UPDATE;
+    IF FOUND THEN PERFORM @.end_incarnation(v_node_id, p_incarnation); END IF;
 END $$;
 
 CREATE FUNCTION @.accept_call(
-    p_node text, p_epoch bigint, p_call_id uuid, p_tenant text, p_user text, p_turn_id uuid, p_body text
+    p_node text, p_incarnation bigint, p_call_id uuid, p_tenant text, p_user text, p_turn_id uuid, p_body text
 ) RETURNS @.stamp LANGUAGE plpgsql AS $$
 DECLARE
-    v_node_id bigint := @.fence(p_node, p_epoch);
+    v_node_id bigint := @.fence(p_node, p_incarnation);
     v_stamp @.stamp := @.write_turn(@.find_or_add_owner(p_tenant, p_user), 1, p_turn_id, p_body);
 BEGIN
-    INSERT INTO @.call (call_id, owner_id, node_id, epoch, turn_seq)
-    VALUES (p_call_id, v_stamp.owner_id, v_node_id, p_epoch, v_stamp.seq);
+    INSERT INTO @.call (call_id, owner_id, node_id, incarnation, turn_seq)
+    VALUES (p_call_id, v_stamp.owner_id, v_node_id, p_incarnation, v_stamp.seq);
     RETURN v_stamp;
 END $$;
 
 -- p_reclaim: on behalf of an ended life.
 CREATE FUNCTION @.reply(
-    p_node text, p_epoch bigint, p_call_id uuid, p_reclaim boolean, p_turn_id uuid, p_body text
+    p_node text, p_incarnation bigint, p_call_id uuid, p_reclaim boolean, p_turn_id uuid, p_body text
 ) RETURNS @.stamp LANGUAGE plpgsql AS $$
 DECLARE
-    v_node_id bigint := @.fence(p_node, p_epoch);
+    v_node_id bigint := @.fence(p_node, p_incarnation);
     v_call @.call;
 BEGIN
     SELECT * INTO v_call FROM @.call WHERE call_id = p_call_id FOR NO KEY UPDATE;
     IF NOT FOUND THEN PERFORM @.refuse('IM003'); END IF;
     IF p_reclaim THEN
         IF v_call.state = 'open' THEN PERFORM @.refuse('IM003'); END IF;
-    ELSIF v_call.node_id <> v_node_id OR v_call.epoch <> p_epoch THEN
+    ELSIF v_call.node_id <> v_node_id OR v_call.incarnation <> p_incarnation THEN
         PERFORM @.refuse('IM003');
     END IF;
     IF v_call.state = 'replied' THEN PERFORM @.refuse('IM002'); END IF;
@@ -188,16 +188,16 @@ END $$;
 
 -- p_names: app, function, name.
 CREATE FUNCTION @.start_task(
-    p_node text, p_epoch bigint, p_call_id uuid, p_task_id uuid, p_tenant text, p_user text, p_names text[],
+    p_node text, p_incarnation bigint, p_call_id uuid, p_task_id uuid, p_tenant text, p_user text, p_names text[],
     p_long_running boolean, p_cap bigint, p_max_running bigint,
     OUT created_at bigint, OUT deadline_at bigint, OUT owner_id bigint, OUT seq bigint
 ) LANGUAGE plpgsql AS $$
 DECLARE
-    v_node_id bigint := @.fence(p_node, p_epoch);
+    v_node_id bigint := @.fence(p_node, p_incarnation);
     v_call @.call;
 BEGIN
     SELECT * INTO v_call FROM @.call c WHERE c.call_id = p_call_id;
-    IF NOT FOUND OR v_call.node_id <> v_node_id OR v_call.epoch <> p_epoch
+    IF NOT FOUND OR v_call.node_id <> v_node_id OR v_call.incarnation <> p_incarnation
         OR v_call.owner_id IS DISTINCT FROM @.find_owner(p_tenant, p_user)
     THEN
         PERFORM @.refuse('IM003');
@@ -211,20 +211,20 @@ BEGIN
     END IF;
     created_at := @.micros();
     deadline_at := @.later(created_at, p_cap);
-    INSERT INTO @.task AS t (task_id, call_id, owner_id, node_id, epoch, app_id, function, name, long_running,
+    INSERT INTO @.task AS t (task_id, call_id, owner_id, node_id, incarnation, app_id, function, name, long_running,
                              created_at, deadline_at)
-    VALUES (p_task_id, p_call_id, v_call.owner_id, v_node_id, p_epoch, p_names[1], p_names[2], p_names[3],
+    VALUES (p_task_id, p_call_id, v_call.owner_id, v_node_id, p_incarnation, p_names[1], p_names[2], p_names[3],
             p_long_running, start_task.created_at, start_task.deadline_at);
     PERFORM @.write_task_event(p_task_id, seq);
 END $$;
 
 -- p_reclaim: on behalf of an ended life.
 CREATE FUNCTION @.finish_task(
-    p_node text, p_epoch bigint, p_task_id uuid, p_reclaim boolean, p_state text, p_turn_id uuid, p_body text,
+    p_node text, p_incarnation bigint, p_task_id uuid, p_reclaim boolean, p_state text, p_turn_id uuid, p_body text,
     p_audit text[]
 ) RETURNS @.stamp LANGUAGE plpgsql AS $$
 DECLARE
-    v_node_id bigint := @.fence(p_node, p_epoch);
+    v_node_id bigint := @.fence(p_node, p_incarnation);
     v_task @.task;
     v_stamp @.stamp;
 BEGIN
@@ -232,7 +232,7 @@ BEGIN
     IF NOT FOUND THEN PERFORM @.refuse('IM003'); END IF;
     IF p_reclaim THEN
         IF v_task.state = 'running' AND NOT v_task.abandoned THEN PERFORM @.refuse('IM003'); END IF;
-    ELSIF v_task.node_id <> v_node_id OR v_task.epoch <> p_epoch THEN
+    ELSIF v_task.node_id <> v_node_id OR v_task.incarnation <> p_incarnation THEN
         PERFORM @.refuse('IM001');
     END IF;
     IF v_task.state <> 'running' THEN PERFORM @.refuse('IM002'); END IF;
@@ -247,9 +247,9 @@ BEGIN
 END $$;
 
 CREATE FUNCTION @.note_progress(
-    p_node text, p_epoch bigint, p_task_ids uuid[], p_percents double precision[], p_messages text[], p_ats bigint[]
+    p_node text, p_incarnation bigint, p_task_ids uuid[], p_percents double precision[], p_messages text[], p_ats bigint[]
 ) RETURNS TABLE (task_id uuid, owner_id bigint, tenant_id text, user_id text) LANGUAGE plpgsql AS $$
-DECLARE v_node_id bigint := @.fence(p_node, p_epoch);
+DECLARE v_node_id bigint := @.fence(p_node, p_incarnation);
 BEGIN
     PERFORM set_config('synchronous_commit', 'off', true);
     RETURN QUERY
@@ -259,7 +259,7 @@ BEGIN
         SELECT DISTINCT ON (u.task_id) u.* FROM unnest(p_task_ids, p_percents, p_messages, p_ats)
         WITH ORDINALITY AS u (task_id, percent, message, at, place) ORDER BY u.task_id, u.place DESC
     ) said, @.owner w
-    WHERE t.task_id = said.task_id AND t.node_id = v_node_id AND t.epoch = p_epoch AND t.state = 'running'
+    WHERE t.task_id = said.task_id AND t.node_id = v_node_id AND t.incarnation = p_incarnation AND t.state = 'running'
         AND w.owner_id = t.owner_id
     RETURNING t.task_id, w.owner_id, w.tenant_id, w.user_id;
 END $$;
@@ -282,7 +282,7 @@ END $$;
 
 -- p_node is null without a fence; else one of p_call_id and p_task_id is not.
 CREATE FUNCTION @.inject(
-    p_node text, p_epoch bigint, p_call_id uuid, p_task_id uuid, p_tenant text, p_user text, p_turn_id uuid,
+    p_node text, p_incarnation bigint, p_call_id uuid, p_task_id uuid, p_tenant text, p_user text, p_turn_id uuid,
     p_body text, p_audit text[]
 ) RETURNS @.stamp LANGUAGE plpgsql AS $$
 DECLARE
@@ -293,19 +293,19 @@ DECLARE
     v_stamp @.stamp;
 BEGIN
     IF p_node IS NOT NULL THEN
-        v_node_id := @.fence(p_node, p_epoch);
+        v_node_id := @.fence(p_node, p_incarnation);
         v_owner_id := @.find_owner(p_tenant, p_user);
         -- FOR SHARE: the work is not settled between this look and the commit.
         IF p_call_id IS NOT NULL THEN
             SELECT * INTO v_call FROM @.call WHERE call_id = p_call_id AND owner_id = v_owner_id FOR SHARE;
-            IF NOT FOUND OR v_call.node_id <> v_node_id OR v_call.epoch <> p_epoch THEN
+            IF NOT FOUND OR v_call.node_id <> v_node_id OR v_call.incarnation <> p_incarnation THEN
                 PERFORM @.refuse('IM003');
             END IF;
             IF v_call.state = 'replied' THEN PERFORM @.refuse('IM002'); END IF;
         ELSE
             SELECT * INTO v_task FROM @.task WHERE task_id = p_task_id AND owner_id = v_owner_id FOR SHARE;
             IF NOT FOUND THEN PERFORM @.refuse('IM003'); END IF;
-            IF v_task.node_id <> v_node_id OR v_task.epoch <> p_epoch THEN PERFORM @.refuse('IM001'); END IF;
+            IF v_task.node_id <> v_node_id OR v_task.incarnation <> p_incarnation THEN PERFORM @.refuse('IM001'); END IF;
             IF v_task.state <> 'running' THEN PERFORM @.refuse('IM002'); END IF;
         END IF;
     END IF;
@@ -316,23 +316,23 @@ END $$;
 
 -- Calls come with a null task and the user's turn as their body. A lapsed life that somebody
 -- works on at this moment, to end it or under it, is left for the next look.
-CREATE FUNCTION @.orphans(p_node text, p_epoch bigint, p_limit bigint) RETURNS SETOF @.task_record
+CREATE FUNCTION @.orphans(p_node text, p_incarnation bigint, p_limit bigint) RETURNS SETOF @.task_record
 LANGUAGE plpgsql AS $$
 DECLARE
-    v_node_id bigint := @.fence(p_node, p_epoch);
+    v_node_id bigint := @.fence(p_node, p_incarnation);
     v_lapsed record;
     v_calls bigint;
 BEGIN
     FOR v_lapsed IN
-        SELECT node_id, epoch FROM @.node WHERE lease_until <= @.micros() AND node_id <> v_node_id
+        SELECT node_id, incarnation FROM @.node WHERE lease_until <= @.micros() AND node_id <> v_node_id
         ORDER BY lease_until LIMIT 64 FOR UPDATE SKIP LOCKED
     LOOP
-        PERFORM @.end_life(v_lapsed.node_id, v_lapsed.epoch);
+        PERFORM @.end_incarnation(v_lapsed.node_id, v_lapsed.incarnation);
     END LOOP;
     RETURN QUERY
     SELECT c.call_no, NULL::uuid, c.call_id, NULL, NULL, NULL, NULL, NULL::boolean, NULL::double precision,
            NULL, NULL::bigint, NULL::bigint, NULL::bigint, NULL::bigint, u.body,
-           n.node, c.epoch, w.tenant_id, w.user_id, c.owner_id, w.head, NULL::boolean
+           n.node, c.incarnation, w.tenant_id, w.user_id, c.owner_id, w.head, NULL::boolean
     FROM @.call c
     JOIN @.owner w ON w.owner_id = c.owner_id
     JOIN @.node n ON n.node_id = c.node_id

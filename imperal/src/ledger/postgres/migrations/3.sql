@@ -5,30 +5,30 @@ ALTER TABLE @.task ADD COLUMN key text;
 CREATE OR REPLACE VIEW @.task_record AS
     SELECT t.task_no, t.task_id, t.call_id, t.app_id, t.function, t.name, t.state, t.long_running, t.percent,
            t.message, t.created_at, t.deadline_at, t.cancel_requested_at, t.finished_at, o.body,
-           n.node, t.epoch, w.tenant_id, w.user_id, t.owner_id, w.head, t.abandoned, t.key
+           n.node, t.incarnation, w.tenant_id, w.user_id, t.owner_id, w.head, t.abandoned, t.key
     FROM @.task t
     JOIN @.owner w ON w.owner_id = t.owner_id
     JOIN @.node n ON n.node_id = t.node_id
     LEFT JOIN @.turn o ON o.owner_id = t.owner_id AND o.seq = t.outcome_seq;
 
 -- As before, with the view's new column.
-CREATE OR REPLACE FUNCTION @.orphans(p_node text, p_epoch bigint, p_limit bigint) RETURNS SETOF @.task_record
+CREATE OR REPLACE FUNCTION @.orphans(p_node text, p_incarnation bigint, p_limit bigint) RETURNS SETOF @.task_record
 LANGUAGE plpgsql AS $$
 DECLARE
-    v_node_id bigint := @.fence(p_node, p_epoch);
+    v_node_id bigint := @.fence(p_node, p_incarnation);
     v_lapsed record;
     v_calls bigint;
 BEGIN
     FOR v_lapsed IN
-        SELECT node_id, epoch FROM @.node WHERE lease_until <= @.micros() AND node_id <> v_node_id
+        SELECT node_id, incarnation FROM @.node WHERE lease_until <= @.micros() AND node_id <> v_node_id
         ORDER BY lease_until LIMIT 64 FOR UPDATE SKIP LOCKED
     LOOP
-        PERFORM @.end_life(v_lapsed.node_id, v_lapsed.epoch);
+        PERFORM @.end_incarnation(v_lapsed.node_id, v_lapsed.incarnation);
     END LOOP;
     RETURN QUERY
     SELECT c.call_no, NULL::uuid, c.call_id, NULL, NULL, NULL, NULL, NULL::boolean, NULL::double precision,
            NULL, NULL::bigint, NULL::bigint, NULL::bigint, NULL::bigint, u.body,
-           n.node, c.epoch, w.tenant_id, w.user_id, c.owner_id, w.head, NULL::boolean, NULL
+           n.node, c.incarnation, w.tenant_id, w.user_id, c.owner_id, w.head, NULL::boolean, NULL
     FROM @.call c
     JOIN @.owner w ON w.owner_id = c.owner_id
     JOIN @.node n ON n.node_id = c.node_id
@@ -43,17 +43,17 @@ END $$;
 -- Beside the one without a key, which nodes of the version before still call. IM006: the key is
 -- taken; the detail is the running task's id, the hint its name.
 CREATE FUNCTION @.start_task(
-    p_node text, p_epoch bigint, p_call_id uuid, p_task_id uuid, p_tenant text, p_user text, p_names text[],
+    p_node text, p_incarnation bigint, p_call_id uuid, p_task_id uuid, p_tenant text, p_user text, p_names text[],
     p_key text, p_long_running boolean, p_cap bigint, p_max_running bigint,
     OUT created_at bigint, OUT deadline_at bigint, OUT owner_id bigint, OUT seq bigint
 ) LANGUAGE plpgsql AS $$
 DECLARE
-    v_node_id bigint := @.fence(p_node, p_epoch);
+    v_node_id bigint := @.fence(p_node, p_incarnation);
     v_call @.call;
     v_other @.task;
 BEGIN
     SELECT * INTO v_call FROM @.call c WHERE c.call_id = p_call_id;
-    IF NOT FOUND OR v_call.node_id <> v_node_id OR v_call.epoch <> p_epoch
+    IF NOT FOUND OR v_call.node_id <> v_node_id OR v_call.incarnation <> p_incarnation
         OR v_call.owner_id IS DISTINCT FROM @.find_owner(p_tenant, p_user)
     THEN
         PERFORM @.refuse('IM003');
@@ -73,9 +73,9 @@ BEGIN
     END IF;
     created_at := @.micros();
     deadline_at := @.later(created_at, p_cap);
-    INSERT INTO @.task AS t (task_id, call_id, owner_id, node_id, epoch, app_id, function, name, long_running,
+    INSERT INTO @.task AS t (task_id, call_id, owner_id, node_id, incarnation, app_id, function, name, long_running,
                              created_at, deadline_at, key)
-    VALUES (p_task_id, p_call_id, v_call.owner_id, v_node_id, p_epoch, p_names[1], p_names[2], p_names[3],
+    VALUES (p_task_id, p_call_id, v_call.owner_id, v_node_id, p_incarnation, p_names[1], p_names[2], p_names[3],
             p_long_running, start_task.created_at, start_task.deadline_at, p_key);
     PERFORM @.write_task_event(p_task_id, seq);
 END $$;

@@ -16,48 +16,48 @@ ALTER TABLE @.task_event DROP CONSTRAINT task_event_task_id_fkey;
 
 CREATE INDEX call_of ON @.call (owner_id, turn_seq);
 
-CREATE OR REPLACE FUNCTION @.join_node(p_node text, p_lease bigint, OUT node_id bigint, OUT epoch bigint)
+CREATE OR REPLACE FUNCTION @.join_node(p_node text, p_lease bigint, OUT node_id bigint, OUT incarnation bigint)
 LANGUAGE plpgsql AS $$
 DECLARE
     v_key bytea := @.node_key(p_node);
     v_node @.node;
 BEGIN
-    INSERT INTO @.node (node_key, node, epoch) VALUES (v_key, p_node, 0) ON CONFLICT (node_key) DO NOTHING;
+    INSERT INTO @.node (node_key, node, incarnation) VALUES (v_key, p_node, 0) ON CONFLICT (node_key) DO NOTHING;
     SELECT * INTO STRICT v_node FROM @.node n WHERE n.node_key = v_key FOR UPDATE;
-    IF v_node.lease_until IS NOT NULL THEN PERFORM @.end_life(v_node.node_id, v_node.epoch); END IF;
+    IF v_node.lease_until IS NOT NULL THEN PERFORM @.end_incarnation(v_node.node_id, v_node.incarnation); END IF;
     node_id := v_node.node_id;
-    epoch := v_node.epoch + 1;
-    UPDATE @.node n SET epoch = v_node.epoch + 1, lease_until = @.later(@.micros(), p_lease), lease = p_lease
+    incarnation := v_node.incarnation + 1;
+    UPDATE @.node n SET incarnation = v_node.incarnation + 1, lease_until = @.later(@.micros(), p_lease), lease = p_lease
     WHERE n.node_id = v_node.node_id;
 END $$;
 
-CREATE OR REPLACE FUNCTION @.renew(p_node text, p_epoch bigint, p_lease bigint) RETURNS SETOF uuid
+CREATE OR REPLACE FUNCTION @.renew(p_node text, p_incarnation bigint, p_lease bigint) RETURNS SETOF uuid
 LANGUAGE plpgsql AS $$
 DECLARE v_node_id bigint;
 BEGIN
     -- A renewal that a crash of the server undoes costs nothing.
     PERFORM set_config('synchronous_commit', 'off', true);
     UPDATE @.node SET lease_until = @.later(@.micros(), p_lease), lease = p_lease
-    WHERE node_key = @.node_key(p_node) AND epoch = p_epoch AND lease_until IS NOT NULL
+    WHERE node_key = @.node_key(p_node) AND incarnation = p_incarnation AND lease_until IS NOT NULL
     RETURNING node_id INTO v_node_id;
     IF NOT FOUND THEN PERFORM @.refuse('IM001'); END IF;
     RETURN QUERY SELECT task_id FROM @.task
-    WHERE node_id = v_node_id AND epoch = p_epoch AND state = 'running' AND cancel_requested_at IS NOT NULL;
+    WHERE node_id = v_node_id AND incarnation = p_incarnation AND state = 'running' AND cancel_requested_at IS NOT NULL;
 END $$;
 
 -- For nodes of a version without keys.
 CREATE OR REPLACE FUNCTION @.start_task(
-    p_node text, p_epoch bigint, p_call_id uuid, p_task_id uuid, p_tenant text, p_user text, p_names text[],
+    p_node text, p_incarnation bigint, p_call_id uuid, p_task_id uuid, p_tenant text, p_user text, p_names text[],
     p_long_running boolean, p_cap bigint, p_max_running bigint,
     OUT created_at bigint, OUT deadline_at bigint, OUT owner_id bigint, OUT seq bigint
 ) LANGUAGE plpgsql AS $$
 DECLARE
-    v_node_id bigint := @.fence(p_node, p_epoch);
+    v_node_id bigint := @.fence(p_node, p_incarnation);
     v_call @.call;
 BEGIN
     -- Held to the commit: retention passes over a call that somebody holds.
     SELECT * INTO v_call FROM @.call c WHERE c.call_id = p_call_id FOR KEY SHARE;
-    IF NOT FOUND OR v_call.node_id <> v_node_id OR v_call.epoch <> p_epoch
+    IF NOT FOUND OR v_call.node_id <> v_node_id OR v_call.incarnation <> p_incarnation
         OR v_call.owner_id IS DISTINCT FROM @.find_owner(p_tenant, p_user)
     THEN
         PERFORM @.refuse('IM003');
@@ -71,26 +71,26 @@ BEGIN
     END IF;
     created_at := @.micros();
     deadline_at := @.later(created_at, p_cap);
-    INSERT INTO @.task AS t (task_id, call_id, owner_id, node_id, epoch, app_id, function, name, long_running,
+    INSERT INTO @.task AS t (task_id, call_id, owner_id, node_id, incarnation, app_id, function, name, long_running,
                              created_at, deadline_at)
-    VALUES (p_task_id, p_call_id, v_call.owner_id, v_node_id, p_epoch, p_names[1], p_names[2], p_names[3],
+    VALUES (p_task_id, p_call_id, v_call.owner_id, v_node_id, p_incarnation, p_names[1], p_names[2], p_names[3],
             p_long_running, start_task.created_at, start_task.deadline_at);
     PERFORM @.write_task_event(p_task_id, seq);
 END $$;
 
 -- IM006: the key is taken; the detail is the running task's id, the hint its name.
 CREATE OR REPLACE FUNCTION @.start_task(
-    p_node text, p_epoch bigint, p_call_id uuid, p_task_id uuid, p_tenant text, p_user text, p_names text[],
+    p_node text, p_incarnation bigint, p_call_id uuid, p_task_id uuid, p_tenant text, p_user text, p_names text[],
     p_key text, p_long_running boolean, p_cap bigint, p_max_running bigint,
     OUT created_at bigint, OUT deadline_at bigint, OUT owner_id bigint, OUT seq bigint
 ) LANGUAGE plpgsql AS $$
 DECLARE
-    v_node_id bigint := @.fence(p_node, p_epoch);
+    v_node_id bigint := @.fence(p_node, p_incarnation);
     v_call @.call;
     v_other @.task;
 BEGIN
     SELECT * INTO v_call FROM @.call c WHERE c.call_id = p_call_id FOR KEY SHARE;
-    IF NOT FOUND OR v_call.node_id <> v_node_id OR v_call.epoch <> p_epoch
+    IF NOT FOUND OR v_call.node_id <> v_node_id OR v_call.incarnation <> p_incarnation
         OR v_call.owner_id IS DISTINCT FROM @.find_owner(p_tenant, p_user)
     THEN
         PERFORM @.refuse('IM003');
@@ -110,19 +110,19 @@ BEGIN
     END IF;
     created_at := @.micros();
     deadline_at := @.later(created_at, p_cap);
-    INSERT INTO @.task AS t (task_id, call_id, owner_id, node_id, epoch, app_id, function, name, long_running,
+    INSERT INTO @.task AS t (task_id, call_id, owner_id, node_id, incarnation, app_id, function, name, long_running,
                              created_at, deadline_at, key)
-    VALUES (p_task_id, p_call_id, v_call.owner_id, v_node_id, p_epoch, p_names[1], p_names[2], p_names[3],
+    VALUES (p_task_id, p_call_id, v_call.owner_id, v_node_id, p_incarnation, p_names[1], p_names[2], p_names[3],
             p_long_running, start_task.created_at, start_task.deadline_at, p_key);
     PERFORM @.write_task_event(p_task_id, seq);
 END $$;
 
 -- Calls come with a null task and the user's turn as their body. A lapsed life that somebody
 -- works on at this moment, to end it or under it, is left for the next look.
-CREATE OR REPLACE FUNCTION @.orphans(p_node text, p_epoch bigint, p_limit bigint) RETURNS SETOF @.task_record
+CREATE OR REPLACE FUNCTION @.orphans(p_node text, p_incarnation bigint, p_limit bigint) RETURNS SETOF @.task_record
 LANGUAGE plpgsql AS $$
 DECLARE
-    v_node_id bigint := @.fence(p_node, p_epoch);
+    v_node_id bigint := @.fence(p_node, p_incarnation);
     v_lapsed record;
     v_calls bigint;
 BEGIN
@@ -131,15 +131,15 @@ BEGIN
         SELECT node_id FROM @.node WHERE lease_until - lease > @.micros() FOR NO KEY UPDATE SKIP LOCKED
     );
     FOR v_lapsed IN
-        SELECT node_id, epoch FROM @.node WHERE lease_until <= @.micros() AND node_id <> v_node_id
+        SELECT node_id, incarnation FROM @.node WHERE lease_until <= @.micros() AND node_id <> v_node_id
         ORDER BY lease_until LIMIT 64 FOR UPDATE SKIP LOCKED
     LOOP
-        PERFORM @.end_life(v_lapsed.node_id, v_lapsed.epoch);
+        PERFORM @.end_incarnation(v_lapsed.node_id, v_lapsed.incarnation);
     END LOOP;
     RETURN QUERY
     SELECT c.call_no, NULL::uuid, c.call_id, NULL, NULL, NULL, NULL, NULL::boolean, NULL::double precision,
            NULL, NULL::bigint, NULL::bigint, NULL::bigint, NULL::bigint, u.body,
-           n.node, c.epoch, w.tenant_id, w.user_id, c.owner_id, w.head, NULL::boolean, NULL
+           n.node, c.incarnation, w.tenant_id, w.user_id, c.owner_id, w.head, NULL::boolean, NULL
     FROM @.call c
     JOIN @.owner w ON w.owner_id = c.owner_id
     JOIN @.node n ON n.node_id = c.node_id

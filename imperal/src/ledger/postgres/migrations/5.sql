@@ -3,10 +3,10 @@ ALTER TABLE @.call ADD COLUMN reply_seq bigint;
 
 -- As before, and the reply's number. p_reclaim: on behalf of an ended life.
 CREATE OR REPLACE FUNCTION @.reply(
-    p_node text, p_epoch bigint, p_call_id uuid, p_reclaim boolean, p_turn_id uuid, p_body text
+    p_node text, p_incarnation bigint, p_call_id uuid, p_reclaim boolean, p_turn_id uuid, p_body text
 ) RETURNS @.stamp LANGUAGE plpgsql AS $$
 DECLARE
-    v_node_id bigint := @.fence(p_node, p_epoch);
+    v_node_id bigint := @.fence(p_node, p_incarnation);
     v_call @.call;
     v_stamp @.stamp;
 BEGIN
@@ -14,7 +14,7 @@ BEGIN
     IF NOT FOUND THEN PERFORM @.refuse('IM003'); END IF;
     IF p_reclaim THEN
         IF v_call.state = 'open' THEN PERFORM @.refuse('IM003'); END IF;
-    ELSIF v_call.node_id <> v_node_id OR v_call.epoch <> p_epoch THEN
+    ELSIF v_call.node_id <> v_node_id OR v_call.incarnation <> p_incarnation THEN
         PERFORM @.refuse('IM003');
     END IF;
     IF v_call.state = 'replied' THEN PERFORM @.refuse('IM002'); END IF;

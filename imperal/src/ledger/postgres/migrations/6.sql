@@ -33,22 +33,22 @@ END $$;
 -- Beside those without a limit, which nodes of the version before still call. A null is no limit. What is in
 -- the ledger already is refused as such first.
 CREATE FUNCTION @.accept_call(
-    p_node text, p_epoch bigint, p_call_id uuid, p_tenant text, p_user text, p_turn_id uuid, p_body text,
+    p_node text, p_incarnation bigint, p_call_id uuid, p_tenant text, p_user text, p_turn_id uuid, p_body text,
     p_max_stored bigint
 ) RETURNS @.stamp LANGUAGE plpgsql AS $$
-DECLARE v_stamp @.stamp := @.accept_call(p_node, p_epoch, p_call_id, p_tenant, p_user, p_turn_id, p_body);
+DECLARE v_stamp @.stamp := @.accept_call(p_node, p_incarnation, p_call_id, p_tenant, p_user, p_turn_id, p_body);
 BEGIN
     PERFORM @.check_stored(v_stamp.owner_id, p_max_stored);
     RETURN v_stamp;
 END $$;
 
 CREATE FUNCTION @.inject(
-    p_node text, p_epoch bigint, p_call_id uuid, p_task_id uuid, p_tenant text, p_user text, p_turn_id uuid,
+    p_node text, p_incarnation bigint, p_call_id uuid, p_task_id uuid, p_tenant text, p_user text, p_turn_id uuid,
     p_body text, p_audit text[], p_max_stored bigint
 ) RETURNS @.stamp LANGUAGE plpgsql AS $$
 DECLARE
     v_stamp @.stamp := @.inject(
-        p_node, p_epoch, p_call_id, p_task_id, p_tenant, p_user, p_turn_id, p_body, p_audit);
+        p_node, p_incarnation, p_call_id, p_task_id, p_tenant, p_user, p_turn_id, p_body, p_audit);
 BEGIN
     PERFORM @.check_stored(v_stamp.owner_id, p_max_stored);
     RETURN v_stamp;

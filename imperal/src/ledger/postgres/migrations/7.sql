@@ -10,19 +10,19 @@ CREATE FUNCTION @.head(p_tenant text, p_user text) RETURNS bigint LANGUAGE sql S
 AS $$ SELECT head FROM @.owner WHERE owner_key = @.owner_key(p_tenant, p_user) $$;
 
 -- As before, and an epoch that was damaged is followed by one that no life can have had.
-CREATE OR REPLACE FUNCTION @.join_node(p_node text, p_lease bigint, OUT node_id bigint, OUT epoch bigint)
+CREATE OR REPLACE FUNCTION @.join_node(p_node text, p_lease bigint, OUT node_id bigint, OUT incarnation bigint)
 LANGUAGE plpgsql AS $$
 DECLARE
     v_key bytea := @.node_key(p_node);
     v_node @.node;
 BEGIN
-    INSERT INTO @.node (node_key, node, epoch) VALUES (v_key, p_node, 0) ON CONFLICT (node_key) DO NOTHING;
+    INSERT INTO @.node (node_key, node, incarnation) VALUES (v_key, p_node, 0) ON CONFLICT (node_key) DO NOTHING;
     SELECT * INTO STRICT v_node FROM @.node n WHERE n.node_key = v_key FOR UPDATE;
-    IF v_node.lease_until IS NOT NULL THEN PERFORM @.end_life(v_node.node_id, v_node.epoch); END IF;
+    IF v_node.lease_until IS NOT NULL THEN PERFORM @.end_incarnation(v_node.node_id, v_node.incarnation); END IF;
     node_id := v_node.node_id;
-    epoch := CASE WHEN v_node.epoch BETWEEN 0 AND 9007199254740992 THEN v_node.epoch + 1 ELSE @.micros() END;
+    incarnation := CASE WHEN v_node.incarnation BETWEEN 0 AND 9007199254740992 THEN v_node.incarnation + 1 ELSE @.micros() END;
     UPDATE @.node n
-    SET epoch = join_node.epoch, lease_until = @.later(@.micros(), p_lease), lease = p_lease
+    SET incarnation = join_node.incarnation, lease_until = @.later(@.micros(), p_lease), lease = p_lease
     WHERE n.node_id = v_node.node_id;
 END $$;
 
@@ -32,20 +32,20 @@ CREATE FUNCTION @.find_lost_work() RETURNS TABLE (kind text, number bigint, why 
 BEGIN
     RETURN QUERY UPDATE @.call c SET state = 'left'
     WHERE c.state NOT IN ('open', 'left', 'replied') AND c.reply_seq IS NULL AND NOT EXISTS (
-        SELECT FROM @.node n WHERE n.node_id = c.node_id AND n.epoch = c.epoch AND n.lease_until IS NOT NULL)
+        SELECT FROM @.node n WHERE n.node_id = c.node_id AND n.incarnation = c.incarnation AND n.lease_until IS NOT NULL)
     RETURNING 'call', c.call_no, 'state is none of its words';
     RETURN QUERY UPDATE @.task t SET state = 'running', abandoned = true, key = NULL
     WHERE t.state NOT IN ('running', 'succeeded', 'failed', 'cancelled', 'timed_out', 'reclaimed')
         AND t.outcome_seq IS NULL AND NOT EXISTS (
-        SELECT FROM @.node n WHERE n.node_id = t.node_id AND n.epoch = t.epoch AND n.lease_until IS NOT NULL)
+        SELECT FROM @.node n WHERE n.node_id = t.node_id AND n.incarnation = t.incarnation AND n.lease_until IS NOT NULL)
     RETURNING 'task', t.task_no, 'state is none of its words';
     RETURN QUERY UPDATE @.call c SET state = 'left'
     WHERE c.state = 'open' AND NOT EXISTS (
-        SELECT FROM @.node n WHERE n.node_id = c.node_id AND n.epoch = c.epoch AND n.lease_until IS NOT NULL)
+        SELECT FROM @.node n WHERE n.node_id = c.node_id AND n.incarnation = c.incarnation AND n.lease_until IS NOT NULL)
     RETURNING 'call', c.call_no, 'no life of a node holds it';
     RETURN QUERY UPDATE @.task t SET abandoned = true
     WHERE t.state = 'running' AND NOT t.abandoned AND NOT EXISTS (
-        SELECT FROM @.node n WHERE n.node_id = t.node_id AND n.epoch = t.epoch AND n.lease_until IS NOT NULL)
+        SELECT FROM @.node n WHERE n.node_id = t.node_id AND n.incarnation = t.incarnation AND n.lease_until IS NOT NULL)
     RETURNING 'task', t.task_no, 'no life of a node holds it';
 END $$;
 
@@ -94,11 +94,11 @@ END $$;
 
 -- As before, and a task whose call is missing waits for no reply.
 CREATE OR REPLACE FUNCTION @.finish_task(
-    p_node text, p_epoch bigint, p_task_id uuid, p_reclaim boolean, p_state text, p_turn_id uuid, p_body text,
+    p_node text, p_incarnation bigint, p_task_id uuid, p_reclaim boolean, p_state text, p_turn_id uuid, p_body text,
     p_audit text[]
 ) RETURNS @.stamp LANGUAGE plpgsql AS $$
 DECLARE
-    v_node_id bigint := @.fence(p_node, p_epoch);
+    v_node_id bigint := @.fence(p_node, p_incarnation);
     v_task @.task;
     v_stamp @.stamp;
 BEGIN
@@ -112,7 +112,7 @@ BEGIN
     END IF;
     IF p_reclaim THEN
         IF v_task.state = 'running' AND NOT v_task.abandoned THEN PERFORM @.refuse('IM003'); END IF;
-    ELSIF v_task.node_id <> v_node_id OR v_task.epoch <> p_epoch THEN
+    ELSIF v_task.node_id <> v_node_id OR v_task.incarnation <> p_incarnation THEN
         PERFORM @.refuse('IM001');
     END IF;
     IF v_task.state <> 'running' THEN PERFORM @.refuse('IM002'); END IF;
@@ -132,10 +132,10 @@ END $$;
 
 -- As before; a call whose turn is missing comes without a body. A lease whose length is lost ends after a
 -- minute, unless its node renews it. Differences are numeric: damaged numbers may be as far apart as any.
-CREATE OR REPLACE FUNCTION @.orphans(p_node text, p_epoch bigint, p_limit bigint) RETURNS SETOF @.task_record
+CREATE OR REPLACE FUNCTION @.orphans(p_node text, p_incarnation bigint, p_limit bigint) RETURNS SETOF @.task_record
 LANGUAGE plpgsql AS $$
 DECLARE
-    v_node_id bigint := @.fence(p_node, p_epoch);
+    v_node_id bigint := @.fence(p_node, p_incarnation);
     v_lapsed record;
     v_calls bigint;
 BEGIN
@@ -149,15 +149,15 @@ BEGIN
         FOR NO KEY UPDATE SKIP LOCKED
     );
     FOR v_lapsed IN
-        SELECT node_id, epoch FROM @.node WHERE lease_until <= @.micros() AND node_id <> v_node_id
+        SELECT node_id, incarnation FROM @.node WHERE lease_until <= @.micros() AND node_id <> v_node_id
         ORDER BY lease_until LIMIT 64 FOR UPDATE SKIP LOCKED
     LOOP
-        PERFORM @.end_life(v_lapsed.node_id, v_lapsed.epoch);
+        PERFORM @.end_incarnation(v_lapsed.node_id, v_lapsed.incarnation);
     END LOOP;
     RETURN QUERY
     SELECT c.call_no, NULL::uuid, c.call_id, NULL, NULL, NULL, NULL, NULL::boolean, NULL::double precision,
            NULL, NULL::bigint, NULL::bigint, NULL::bigint, NULL::bigint, u.body,
-           n.node, c.epoch, w.tenant_id, w.user_id, c.owner_id, w.head, NULL::boolean, NULL
+           n.node, c.incarnation, w.tenant_id, w.user_id, c.owner_id, w.head, NULL::boolean, NULL
     FROM @.call c
     JOIN @.owner w ON w.owner_id = c.owner_id
     JOIN @.node n ON n.node_id = c.node_id
@@ -315,10 +315,10 @@ END $$;
 
 -- As before, and whoever settles what an ended life left mends the owner's numbers first.
 CREATE OR REPLACE FUNCTION @.reply(
-    p_node text, p_epoch bigint, p_call_id uuid, p_reclaim boolean, p_turn_id uuid, p_body text
+    p_node text, p_incarnation bigint, p_call_id uuid, p_reclaim boolean, p_turn_id uuid, p_body text
 ) RETURNS @.stamp LANGUAGE plpgsql AS $$
 DECLARE
-    v_node_id bigint := @.fence(p_node, p_epoch);
+    v_node_id bigint := @.fence(p_node, p_incarnation);
     v_call @.call;
     v_stamp @.stamp;
 BEGIN
@@ -326,7 +326,7 @@ BEGIN
     IF NOT FOUND THEN PERFORM @.refuse('IM003'); END IF;
     IF p_reclaim THEN
         IF v_call.state = 'open' THEN PERFORM @.refuse('IM003'); END IF;
-    ELSIF v_call.node_id <> v_node_id OR v_call.epoch <> p_epoch THEN
+    ELSIF v_call.node_id <> v_node_id OR v_call.incarnation <> p_incarnation THEN
         PERFORM @.refuse('IM003');
     END IF;
     IF v_call.state = 'replied' THEN PERFORM @.refuse('IM002'); END IF;

@@ -14,7 +14,7 @@ CREATE TABLE owner (
 -- The latest life of each node. A life that is over has no lease.
 CREATE TABLE node (
     node TEXT PRIMARY KEY,
-    epoch INTEGER NOT NULL,
+    incarnation INTEGER NOT NULL,
     lease_until INTEGER
 ) STRICT, WITHOUT ROWID;
 
@@ -36,12 +36,12 @@ CREATE TABLE call (
     call_id TEXT NOT NULL UNIQUE,
     owner_id INTEGER NOT NULL REFERENCES owner,
     node TEXT NOT NULL,
-    epoch INTEGER NOT NULL,
+    incarnation INTEGER NOT NULL,
     turn_seq INTEGER NOT NULL,
     state TEXT NOT NULL DEFAULT 'open'
 ) STRICT;
 
-CREATE INDEX call_held ON call (node, epoch) WHERE state = 'open';
+CREATE INDEX call_held ON call (node, incarnation) WHERE state = 'open';
 CREATE INDEX call_left ON call (call_no) WHERE state = 'left';
 
 CREATE TABLE task (
@@ -50,7 +50,7 @@ CREATE TABLE task (
     call_id TEXT NOT NULL,
     owner_id INTEGER NOT NULL REFERENCES owner,
     node TEXT NOT NULL,
-    epoch INTEGER NOT NULL,
+    incarnation INTEGER NOT NULL,
     app_id TEXT NOT NULL,
     function TEXT NOT NULL,
     name TEXT NOT NULL,
@@ -70,7 +70,7 @@ CREATE TABLE task (
 
 CREATE INDEX task_of ON task (owner_id);
 CREATE INDEX task_running_of ON task (owner_id) WHERE state = 'running';
-CREATE INDEX task_held ON task (node, epoch) WHERE state = 'running';
+CREATE INDEX task_held ON task (node, incarnation) WHERE state = 'running';
 CREATE INDEX task_left ON task (task_no) WHERE state = 'running' AND abandoned = 1;
 
 -- The task as it was at the event, without its result: that is in the outcome turn.

@@ -6,13 +6,13 @@ use rusqlite::{Row, params};
 use super::{Stamp, TurnJson, Tx};
 use crate::ids::CallId;
 use crate::ledger::sqlite::fault::Fault;
-use crate::ledger::sqlite::rows::{execute, get_number, life, number, one};
+use crate::ledger::sqlite::rows::{execute, get_number, incarnation, number, one};
 use crate::ledger::{Fence, Incarnation, LedgerError, NewAudit, Owner, Sender, Work};
 
 pub(super) struct CallRow {
     number: i64,
     pub(super) owner_id: i64,
-    pub(super) holder: Incarnation,
+    pub(super) incarnation: Incarnation,
     state: CallState,
 }
 
@@ -41,12 +41,17 @@ impl Tx<'_> {
                 _ if replied => CallState::Replied,
                 _ => CallState::Left,
             };
-            Ok(CallRow { number: row.get("call_no")?, owner_id: row.get("owner_id")?, holder: life(row)?, state })
+            Ok(CallRow {
+                number: row.get("call_no")?,
+                owner_id: row.get("owner_id")?,
+                incarnation: incarnation(row)?,
+                state,
+            })
         };
-        let sql = "SELECT call_no, owner_id, node, epoch, state, reply_seq FROM call WHERE call_id = ?1";
+        let sql = "SELECT call_no, owner_id, node, incarnation, state, reply_seq FROM call WHERE call_id = ?1";
         let mut found = one(self.conn, sql, [call_id.to_string()], read)?;
         if let (None, Some(row)) = (&found, call_id.row()) {
-            let sql = "SELECT call_no, owner_id, node, epoch, state, reply_seq FROM call WHERE call_no = ?1";
+            let sql = "SELECT call_no, owner_id, node, incarnation, state, reply_seq FROM call WHERE call_no = ?1";
             found = one(self.conn, sql, [row], read)?;
         }
         found.ok_or_else(|| LedgerError::Unknown.into())
@@ -54,19 +59,19 @@ impl Tx<'_> {
 
     pub(in crate::ledger::sqlite) fn accept_call(
         &mut self,
-        holder: &Incarnation,
+        incarnation: &Incarnation,
         call_id: CallId,
         owner: &Owner,
         turn: &TurnJson,
         max_stored: Option<u64>,
     ) -> Result<Stamp, Fault> {
-        self.fence(holder)?;
+        self.fence(incarnation)?;
         let owner_id = self.find_or_add_owner(owner)?;
         self.check_stored(owner_id, Some(call_id), turn, max_stored)?;
         // Before its turn: a request that comes again is refused while nothing is written.
-        let sql = "INSERT INTO call (call_id, owner_id, node, epoch, turn_seq)
+        let sql = "INSERT INTO call (call_id, owner_id, node, incarnation, turn_seq)
                    SELECT ?1, owner_id, ?3, ?4, head + 1 FROM owner WHERE owner_id = ?2";
-        execute(self.conn, sql, params![call_id.to_string(), owner_id, &*holder.node, holder.epoch])?;
+        execute(self.conn, sql, params![call_id.to_string(), owner_id, &*incarnation.node, incarnation.number])?;
         self.add_turn(owner_id, turn)
     }
 
@@ -96,13 +101,13 @@ impl Tx<'_> {
 
     pub(in crate::ledger::sqlite) fn reply(
         &mut self,
-        holder: &Incarnation,
+        incarnation: &Incarnation,
         call_id: CallId,
         turn: &TurnJson,
     ) -> Result<Stamp, Fault> {
-        self.fence(holder)?;
+        self.fence(incarnation)?;
         let call = self.call(call_id)?;
-        if call.holder != *holder {
+        if call.incarnation != *incarnation {
             return Err(LedgerError::Unknown.into());
         }
         self.settle_call(&call, turn)
@@ -110,11 +115,11 @@ impl Tx<'_> {
 
     pub(in crate::ledger::sqlite) fn reclaim_call(
         &mut self,
-        holder: &Incarnation,
+        incarnation: &Incarnation,
         call_id: CallId,
         turn: &TurnJson,
     ) -> Result<Stamp, Fault> {
-        self.fence(holder)?;
+        self.fence(incarnation)?;
         let call = self.call(call_id)?;
         if call.state == CallState::Open {
             return Err(LedgerError::Unknown.into());
@@ -151,13 +156,13 @@ impl Tx<'_> {
         self.add_turn(owner_id, turn)
     }
 
-    fn may_inject(&self, owner: &Owner, Fence { holder, work }: &Fence) -> Result<(), Fault> {
-        self.fence(holder)?;
+    fn may_inject(&self, owner: &Owner, Fence { incarnation, work }: &Fence) -> Result<(), Fault> {
+        self.fence(incarnation)?;
         let owner_id = self.find_owner(owner)?;
         let unsettled = match work {
             Work::Call(call_id) => {
                 let call = self.call(*call_id)?;
-                if Some(call.owner_id) != owner_id || call.holder != *holder {
+                if Some(call.owner_id) != owner_id || call.incarnation != *incarnation {
                     return Err(LedgerError::Unknown.into());
                 }
                 !call.is_replied()
@@ -167,7 +172,7 @@ impl Tx<'_> {
                 if Some(task.owner_id) != owner_id {
                     return Err(LedgerError::Unknown.into());
                 }
-                if task.holder != *holder {
+                if task.incarnation != *incarnation {
                     return Err(LedgerError::Fenced.into());
                 }
                 task.running

@@ -26,35 +26,38 @@ const ROWS: &str = "SELECT count(*), min(seq), max(seq) FROM (
     SELECT seq FROM turn WHERE owner_id = ?1 UNION ALL SELECT seq FROM task_event WHERE owner_id = ?1)
     WHERE seq > ?2 AND seq <= ?3";
 
-macro_rules! held_by_no_life {
+macro_rules! held_by_no_incarnation {
     ($before:literal, $table:literal, $after:literal) => {
         concat!(
             $before,
             " AND NOT EXISTS (SELECT 1 FROM node n WHERE n.node = ",
             $table,
-            ".node AND n.epoch = ",
+            ".node AND n.incarnation = ",
             $table,
-            ".epoch AND n.lease_until IS NOT NULL) RETURNING ",
+            ".incarnation AND n.lease_until IS NOT NULL) RETURNING ",
             $after
         )
     };
 }
 
 pub(in crate::ledger::sqlite) const LOST_CALLS: &str =
-    held_by_no_life!("UPDATE call SET state = 'left' WHERE state = 'open'", "call", "call_no");
+    held_by_no_incarnation!("UPDATE call SET state = 'left' WHERE state = 'open'", "call", "call_no");
 
-pub(in crate::ledger::sqlite) const LOST_TASKS: &str =
-    held_by_no_life!("UPDATE task SET abandoned = 1 WHERE state = 'running' AND abandoned <> 1", "task", "task_no");
+pub(in crate::ledger::sqlite) const LOST_TASKS: &str = held_by_no_incarnation!(
+    "UPDATE task SET abandoned = 1 WHERE state = 'running' AND abandoned <> 1",
+    "task",
+    "task_no"
+);
 
 /// One with a reply keeps its state: nobody waits for it.
-pub(in crate::ledger::sqlite) const DAMAGED_CALLS: &str = held_by_no_life!(
+pub(in crate::ledger::sqlite) const DAMAGED_CALLS: &str = held_by_no_incarnation!(
     "UPDATE call SET state = 'left' WHERE state NOT IN ('open', 'left', 'replied') AND reply_seq IS NULL",
     "call",
     "call_no"
 );
 
 /// The key goes, which another task may have taken meanwhile.
-pub(in crate::ledger::sqlite) const DAMAGED_TASKS: &str = held_by_no_life!(
+pub(in crate::ledger::sqlite) const DAMAGED_TASKS: &str = held_by_no_incarnation!(
     "UPDATE task SET state = 'running', abandoned = 1, key = NULL
     WHERE state NOT IN ('running', 'succeeded', 'failed', 'cancelled', 'timed_out', 'reclaimed') AND outcome_seq IS NULL",
     "task",

@@ -5,13 +5,13 @@
 //! twice, the first time undone: it takes what it is given by reference.
 
 mod calls;
-mod lives;
+mod incarnations;
 mod mend;
 mod prune;
 mod tasks;
 
 #[cfg(test)]
-pub(super) use lives::{ASKED_TO_CANCEL, LAPSED, LEFT_CALLS, LEFT_TASKS};
+pub(super) use incarnations::{ASKED_TO_CANCEL, LAPSED, LEFT_CALLS, LEFT_TASKS};
 pub(super) use prune::Due;
 #[cfg(test)]
 pub(super) use prune::{AT_WORK, DUE, OLDEST_AUDIT, OLDEST_TASKS, TURNS_BEHIND, UNREPLIED};
@@ -122,14 +122,14 @@ impl<'c> Tx<'c> {
     }
 
     /// Refuses a life that is over.
-    fn fence(&self, holder: &Incarnation) -> Result<(), Fault> {
-        if self.known.current.borrow().contains(holder) {
+    fn fence(&self, incarnation: &Incarnation) -> Result<(), Fault> {
+        if self.known.current.borrow().contains(incarnation) {
             return Ok(());
         }
-        let sql = "SELECT 1 FROM node WHERE node = ?1 AND epoch = ?2 AND lease_until IS NOT NULL";
-        match one(self.conn, sql, params![&*holder.node, holder.epoch], |_| Ok(()))? {
+        let sql = "SELECT 1 FROM node WHERE node = ?1 AND incarnation = ?2 AND lease_until IS NOT NULL";
+        match one(self.conn, sql, params![&*incarnation.node, incarnation.number], |_| Ok(()))? {
             Some(()) => {
-                self.known.current.borrow_mut().insert(holder.clone());
+                self.known.current.borrow_mut().insert(incarnation.clone());
                 Ok(())
             }
             None => Err(LedgerError::Fenced.into()),

@@ -7,7 +7,7 @@ use crate::error::RunningTask;
 use crate::ids::TaskId;
 use crate::ledger::clock::after;
 use crate::ledger::sqlite::fault::Fault;
-use crate::ledger::sqlite::rows::{execute, life, number, one, select_task};
+use crate::ledger::sqlite::rows::{execute, incarnation, number, one, select_task};
 use crate::ledger::{
     CancelAnswer, Incarnation, LedgerError, NewAudit, NewTask, Progress, Task, TaskRecord, TaskState, decode,
 };
@@ -31,7 +31,7 @@ const UNDER_KEY: &str = "SELECT task_no, task_id, name FROM task
 macro_rules! task_row {
     ($rest:literal) => {
         concat!(
-            "SELECT task_no, owner_id, node, epoch, abandoned, state = 'running' OR (outcome_seq IS NULL AND state ",
+            "SELECT task_no, owner_id, node, incarnation, abandoned, state = 'running' OR (outcome_seq IS NULL AND state ",
             "NOT IN ('succeeded', 'failed', 'cancelled', 'timed_out', 'reclaimed')) AS running FROM task ",
             $rest
         )
@@ -44,7 +44,7 @@ const TASK_ROW_BY_NUMBER: &str = task_row!("WHERE task_no = ?1");
 pub(super) struct TaskRow {
     number: i64,
     pub(super) owner_id: i64,
-    pub(super) holder: Incarnation,
+    pub(super) incarnation: Incarnation,
     pub(super) running: bool,
     abandoned: bool,
 }
@@ -57,7 +57,7 @@ impl Tx<'_> {
             Ok(TaskRow {
                 number: row.get("task_no")?,
                 owner_id: row.get("owner_id")?,
-                holder: life(row)?,
+                incarnation: incarnation(row)?,
                 running: row.get("running")?,
                 abandoned: row.get("abandoned")?,
             })
@@ -82,10 +82,14 @@ impl Tx<'_> {
         Ok(())
     }
 
-    pub(in crate::ledger::sqlite) fn start_task(&mut self, holder: &Incarnation, new: &NewTask) -> Result<Task, Fault> {
-        self.fence(holder)?;
+    pub(in crate::ledger::sqlite) fn start_task(
+        &mut self,
+        incarnation: &Incarnation,
+        new: &NewTask,
+    ) -> Result<Task, Fault> {
+        self.fence(incarnation)?;
         let call = self.call(new.call_id)?;
-        if call.holder != *holder || self.find_owner(&new.owner)? != Some(call.owner_id) {
+        if call.incarnation != *incarnation || self.find_owner(&new.owner)? != Some(call.owner_id) {
             return Err(LedgerError::Unknown.into());
         }
         let (owner_id, most) = (call.owner_id, new.max_running);
@@ -95,15 +99,16 @@ impl Tx<'_> {
         let running: u32 = one(self.conn, RUNNING, [owner_id], |row| Ok(row.get(0)?))?.unwrap_or_default();
         let deadline_at = after(self.now, new.cap);
         let task = new.clone().into_task(self.now, deadline_at);
-        let sql = "INSERT INTO task (task_id, call_id, owner_id, node, epoch, app_id, function, name, long_running,
+        let sql =
+            "INSERT INTO task (task_id, call_id, owner_id, node, incarnation, app_id, function, name, long_running,
                                      created_at, deadline_at, key)
                    VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12)";
         let params = params![
             task.task_id.to_string(),
             task.call_id.to_string(),
             owner_id,
-            &*holder.node,
-            holder.epoch,
+            &*incarnation.node,
+            incarnation.number,
             task.app_id,
             task.function,
             task.name,
@@ -131,15 +136,15 @@ impl Tx<'_> {
 
     pub(in crate::ledger::sqlite) fn finish_task(
         &mut self,
-        holder: &Incarnation,
+        incarnation: &Incarnation,
         task_id: TaskId,
         state: TaskState,
         turn: &TurnJson,
         audit: &NewAudit,
     ) -> Result<Stamp, Fault> {
-        self.fence(holder)?;
+        self.fence(incarnation)?;
         let task = self.task(task_id)?;
-        if task.holder != *holder {
+        if task.incarnation != *incarnation {
             return Err(LedgerError::Fenced.into());
         }
         self.end_task(&task, state, turn, audit)
@@ -147,13 +152,13 @@ impl Tx<'_> {
 
     pub(in crate::ledger::sqlite) fn reclaim_task(
         &mut self,
-        holder: &Incarnation,
+        incarnation: &Incarnation,
         task_id: TaskId,
         state: TaskState,
         turn: &TurnJson,
         audit: &NewAudit,
     ) -> Result<Stamp, Fault> {
-        self.fence(holder)?;
+        self.fence(incarnation)?;
         let task = self.task(task_id)?;
         if task.running && !task.abandoned {
             return Err(LedgerError::Unknown.into());
@@ -189,15 +194,15 @@ impl Tx<'_> {
 
     pub(in crate::ledger::sqlite) fn note_progress(
         &mut self,
-        holder: &Incarnation,
+        incarnation: &Incarnation,
         latest: &[Progress],
     ) -> Result<(), Fault> {
-        self.fence(holder)?;
+        self.fence(incarnation)?;
         let sql = "UPDATE task SET percent = ?4, message = ?5
-                   WHERE task_id = ?1 AND node = ?2 AND epoch = ?3 AND state = 'running' RETURNING owner_id";
+                   WHERE task_id = ?1 AND node = ?2 AND incarnation = ?3 AND state = 'running' RETURNING owner_id";
         for progress in latest {
             let task_id = progress.task_id.to_string();
-            let params = params![task_id, &*holder.node, holder.epoch, progress.percent, progress.message];
+            let params = params![task_id, &*incarnation.node, incarnation.number, progress.percent, progress.message];
             // A task whose owner is missing has nobody to tell.
             if let Some(owner_id) = one(self.conn, sql, params, |row| Ok(row.get(0)?))?
                 && let Ok(owner) = self.owner(owner_id)

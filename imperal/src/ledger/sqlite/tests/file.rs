@@ -6,8 +6,8 @@ use super::*;
 async fn what_was_asked_for_is_there_after_a_drop_and_a_reopen() {
     let folder = Folder::new();
     let ledger = folder.open().unwrap();
-    let holder = ledger.join("n", LEASE).await.unwrap();
-    assert_eq!(accept(&ledger, &holder, "one").await.unwrap(), 1);
+    let incarnation = ledger.join("n", LEASE).await.unwrap();
+    assert_eq!(accept(&ledger, &incarnation, "one").await.unwrap(), 1);
     drop(ledger);
     assert!(!folder.file().with_file_name("ledger.db-wal").exists(), "a tidy end leaves one file");
     let ledger = folder.open().unwrap();
@@ -68,7 +68,7 @@ async fn a_file_of_the_first_schema_is_brought_up_to_date_with_all_it_holds() {
     conn.execute_batch(include_str!("../migrations/1.sql")).unwrap();
     conn.execute_batch(
         "INSERT INTO owner (tenant_id, user_id) VALUES ('t', 'anna');
-         INSERT INTO task (task_id, call_id, owner_id, node, epoch, app_id, function, name, long_running, created_at,
+         INSERT INTO task (task_id, call_id, owner_id, node, incarnation, app_id, function, name, long_running, created_at,
                            deadline_at)
          VALUES ('018f0000-0000-7000-8000-000000000001', '018f0000-0000-7000-8000-000000000002', 1, 'n', 1, 'app',
                  'work', 'Work', 0, 1, 2);
@@ -110,9 +110,9 @@ async fn a_damaged_file_is_unusable() {
 
     fs::remove_file(folder.file()).unwrap();
     let ledger = folder.open().unwrap();
-    let holder = ledger.join("n", LEASE).await.unwrap();
+    let incarnation = ledger.join("n", LEASE).await.unwrap();
     for _ in 0..50 {
-        accept(&ledger, &holder, &"x".repeat(2000)).await.unwrap();
+        accept(&ledger, &incarnation, &"x".repeat(2000)).await.unwrap();
     }
     drop(ledger);
     let mut bytes = fs::read(folder.file()).unwrap();

@@ -67,9 +67,9 @@ fn anna() -> Owner {
     Owner::new("t", "anna")
 }
 
-async fn accept(ledger: &SqliteLedger, holder: &Incarnation, text: &str) -> Result<u64, LedgerError> {
+async fn accept(ledger: &SqliteLedger, incarnation: &Incarnation, text: &str) -> Result<u64, LedgerError> {
     let call = NewCall { call_id: CallId::generate(), owner: anna(), turn: turn(text), max_stored: None };
-    Ok(ledger.accept_call(holder, call).await?.seq)
+    Ok(ledger.accept_call(incarnation, call).await?.seq)
 }
 
 /// Runs `batch`, whose jobs become one transaction: the writer is kept busy with another while

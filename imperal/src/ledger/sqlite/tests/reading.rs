@@ -104,21 +104,21 @@ async fn a_new_day_has_a_new_quota() {
     let folder = Folder::new();
     let clock = Arc::new(crate::ledger::HeldClock::at("2026-01-01T23:59:59Z".parse().unwrap()));
     let ledger = SqliteLedger::open_with_clock(folder.file(), clock.clone()).unwrap();
-    let holder = ledger.join("n", LEASE).await.unwrap();
+    let incarnation = ledger.join("n", LEASE).await.unwrap();
     let call =
         || NewCall { call_id: CallId::generate(), owner: anna(), turn: turn(&"x".repeat(600)), max_stored: Some(1000) };
-    ledger.accept_call(&holder, call()).await.unwrap();
-    assert_eq!(ledger.accept_call(&holder, call()).await, Err(LedgerError::QuotaExceeded(1000)));
+    ledger.accept_call(&incarnation, call()).await.unwrap();
+    assert_eq!(ledger.accept_call(&incarnation, call()).await, Err(LedgerError::QuotaExceeded(1000)));
     clock.advance(Duration::from_secs(1));
-    ledger.accept_call(&holder, call()).await.unwrap();
-    assert_eq!(ledger.accept_call(&holder, call()).await, Err(LedgerError::QuotaExceeded(1000)));
+    ledger.accept_call(&incarnation, call()).await.unwrap();
+    assert_eq!(ledger.accept_call(&incarnation, call()).await, Err(LedgerError::QuotaExceeded(1000)));
 }
 
 #[tokio::test]
 async fn a_transaction_that_somebody_leaves_open_keeps_the_log_and_the_size_is_measured() {
     let folder = Folder::new();
     let ledger = folder.open().unwrap();
-    let holder = ledger.join("n", LEASE).await.unwrap();
+    let incarnation = ledger.join("n", LEASE).await.unwrap();
     let size = || {
         let mut text = crate::meters::Text::default();
         ledger.meters().text(&mut text);
@@ -128,7 +128,7 @@ async fn a_transaction_that_somebody_leaves_open_keeps_the_log_and_the_size_is_m
     };
     let fill = async || {
         for _ in 0..100 {
-            accept(&ledger, &holder, &"x".repeat(64 << 10)).await.unwrap();
+            accept(&ledger, &incarnation, &"x".repeat(64 << 10)).await.unwrap();
         }
         // The last checkpoint ran before this answer.
         ledger.check().await.unwrap();

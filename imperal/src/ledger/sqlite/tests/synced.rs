@@ -60,28 +60,30 @@ async fn every_acknowledged_write_is_synced_and_no_other() {
     let folder = Folder::new();
     let l = folder.open().unwrap();
     assert!(is_synced(&l, l.join("n", LEASE)).await);
-    let holder = l.join("n", LEASE).await.unwrap();
+    let incarnation = l.join("n", LEASE).await.unwrap();
     let call_id = CallId::generate();
     let call = NewCall { call_id, owner: anna(), turn: turn("?"), max_stored: None };
-    assert!(is_synced(&l, l.accept_call(&holder, call)).await);
+    assert!(is_synced(&l, l.accept_call(&incarnation, call)).await);
     let (first, second) = (task(call_id), task(call_id));
     let (ended, left) = (first.task_id, second.task_id);
-    assert!(is_synced(&l, l.start_task(&holder, first)).await);
-    l.start_task(&holder, second).await.unwrap();
-    assert!(is_synced(&l, l.reply(&holder, call_id, turn("reply"))).await);
-    assert!(is_synced(&l, l.finish_task(&holder, ended, end())).await);
+    assert!(is_synced(&l, l.start_task(&incarnation, first)).await);
+    l.start_task(&incarnation, second).await.unwrap();
+    assert!(is_synced(&l, l.reply(&incarnation, call_id, turn("reply"))).await);
+    assert!(is_synced(&l, l.finish_task(&incarnation, ended, end())).await);
     assert!(is_synced(&l, l.ask_cancel(left, audit())).await);
     assert!(is_synced(&l, l.inject(anna(), turn("news"), audit(), Sender::OUTSIDE)).await);
     assert!(is_synced(&l, l.audit(audit())).await);
     let open = CallId::generate();
-    l.accept_call(&holder, NewCall { call_id: open, owner: anna(), turn: turn("?"), max_stored: None }).await.unwrap();
+    l.accept_call(&incarnation, NewCall { call_id: open, owner: anna(), turn: turn("?"), max_stored: None })
+        .await
+        .unwrap();
 
     let progress = Progress { task_id: left, percent: 1.0, message: String::new(), at: jiff::Timestamp::UNIX_EPOCH };
-    assert!(!is_synced(&l, l.note_progress(&holder, vec![progress])).await);
-    assert!(!is_synced(&l, l.renew(&holder, LEASE)).await);
+    assert!(!is_synced(&l, l.note_progress(&incarnation, vec![progress])).await);
+    assert!(!is_synced(&l, l.renew(&incarnation, LEASE)).await);
     assert!(!is_synced(&l, l.check()).await);
 
-    assert!(is_synced(&l, l.leave(&holder)).await);
+    assert!(is_synced(&l, l.leave(&incarnation)).await);
     let next = l.join("n", LEASE).await.unwrap();
     assert!(is_synced(&l, l.reclaim_call(&next, open, turn("interrupted"))).await);
     assert!(is_synced(&l, l.reclaim_task(&next, left, end())).await);

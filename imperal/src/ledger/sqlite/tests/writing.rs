@@ -7,11 +7,11 @@ fn jobs_in_the_queue_are_written_by_a_drop() {
     let folder = Folder::new();
     let ledger = folder.open().unwrap();
     let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
-    let holder = runtime.block_on(ledger.join("n", LEASE)).unwrap();
+    let incarnation = runtime.block_on(ledger.join("n", LEASE)).unwrap();
     // Polled once: the job is in the queue, and nobody waits for its answer.
     runtime.block_on(async {
         for text in ["one", "two", "three"] {
-            let mut write = Box::pin(accept(&ledger, &holder, text));
+            let mut write = Box::pin(accept(&ledger, &incarnation, text));
             let polled = futures_util::future::poll_immediate(&mut write).await;
             assert!(polled.is_none_or(|done| done.is_ok()));
         }
@@ -25,15 +25,15 @@ fn jobs_in_the_queue_are_written_by_a_drop() {
 async fn a_locked_file_is_unavailable_until_the_lock_is_gone() {
     let folder = Folder::new();
     let ledger = folder.open_hasty();
-    let holder = ledger.join("n", LEASE).await.unwrap();
+    let incarnation = ledger.join("n", LEASE).await.unwrap();
     let other = Connection::open(folder.file()).unwrap();
     other.execute_batch("BEGIN IMMEDIATE").unwrap();
-    for outcome in [accept(&ledger, &holder, "x").await.map(drop), ledger.check().await] {
+    for outcome in [accept(&ledger, &incarnation, "x").await.map(drop), ledger.check().await] {
         assert!(matches!(&outcome, Err(LedgerError::Unavailable(why)) if why.contains("locked")), "{outcome:?}");
     }
     assert_eq!(ledger.head(&anna()).await.unwrap(), 0, "reading goes on");
     other.execute_batch("ROLLBACK").unwrap();
-    assert_eq!(accept(&ledger, &holder, "x").await, Ok(1));
+    assert_eq!(accept(&ledger, &incarnation, "x").await, Ok(1));
     assert_eq!(ledger.check().await, Ok(()));
 }
 
@@ -41,7 +41,7 @@ async fn a_locked_file_is_unavailable_until_the_lock_is_gone() {
 async fn a_full_disk_is_unavailable_until_there_is_space() {
     let folder = Folder::new();
     let ledger = folder.open().unwrap();
-    let holder = ledger.join("n", LEASE).await.unwrap();
+    let incarnation = ledger.join("n", LEASE).await.unwrap();
     let most_pages = async |pages: u32| {
         let set = move |tx: &mut ops::Tx<'_>| {
             let sql = format!("PRAGMA max_page_count = {pages}");
@@ -52,21 +52,21 @@ async fn a_full_disk_is_unavailable_until_there_is_space() {
     // As many as there are: the engine does not go below that.
     most_pages(1).await;
     let long = "x".repeat(64 << 10);
-    let writes = (0..20).map(|_| accept(&ledger, &holder, &long));
+    let writes = (0..20).map(|_| accept(&ledger, &incarnation, &long));
     let outcomes = futures_util::future::join_all(writes).await;
     for outcome in &outcomes {
         assert!(matches!(outcome, Err(LedgerError::Unavailable(why)) if why.contains("space")), "{outcome:?}");
     }
     assert_eq!(ledger.head(&anna()).await.unwrap(), 0);
     most_pages(u32::MAX - 1).await;
-    assert_eq!(accept(&ledger, &holder, &long).await, Ok(1));
+    assert_eq!(accept(&ledger, &incarnation, &long).await, Ok(1));
 }
 
 #[tokio::test]
 async fn a_job_that_fails_halfway_leaves_its_batch_alone() {
     let folder = Folder::new();
     let ledger = folder.open().unwrap();
-    let holder = ledger.join("n", LEASE).await.unwrap();
+    let incarnation = ledger.join("n", LEASE).await.unwrap();
     let half = ledger.writer.write(Weight::Durable, |tx| {
         tx.connection().execute_batch("INSERT INTO owner (tenant_id, user_id) VALUES ('half', 'done')")?;
         Err::<(), _>(LedgerError::Unknown.into())
@@ -76,7 +76,9 @@ async fn a_job_that_fails_halfway_leaves_its_batch_alone() {
         assert!(tx.connection().is_autocommit(), "panics on purpose");
         Ok(())
     });
-    let batch = async { tokio::join!(accept(&ledger, &holder, "one"), half, panics, accept(&ledger, &holder, "two")) };
+    let batch = async {
+        tokio::join!(accept(&ledger, &incarnation, "one"), half, panics, accept(&ledger, &incarnation, "two"))
+    };
     let (one, half, panics, two) = as_one_batch(&ledger, batch).await;
     assert_eq!((one, half, two), (Ok(1), Err(LedgerError::Unknown), Ok(2)));
     assert!(matches!(panics, Err(LedgerError::Unavailable(_))), "{panics:?}");
@@ -92,17 +94,17 @@ async fn a_job_that_fails_halfway_leaves_its_batch_alone() {
 async fn a_request_that_comes_again_is_refused_before_anything_is_written() {
     let folder = Folder::new();
     let ledger = folder.open().unwrap();
-    let holder = ledger.join("n", LEASE).await.unwrap();
+    let incarnation = ledger.join("n", LEASE).await.unwrap();
     let call = NewCall { call_id: CallId::generate(), owner: anna(), turn: turn("first"), max_stored: None };
-    ledger.accept_call(&holder, call.clone()).await.unwrap();
+    ledger.accept_call(&incarnation, call.clone()).await.unwrap();
     let runs = std::sync::Arc::new(std::sync::atomic::AtomicU32::new(0));
     let counted = runs.clone();
     let neighbour = ledger.writer.write(Weight::Durable, move |_| {
         counted.fetch_add(1, std::sync::atomic::Ordering::SeqCst);
         Ok(())
     });
-    let again = ledger.accept_call(&holder, NewCall { turn: turn("again"), ..call });
-    let batch = async { tokio::join!(neighbour, again, accept(&ledger, &holder, "another")) };
+    let again = ledger.accept_call(&incarnation, NewCall { turn: turn("again"), ..call });
+    let batch = async { tokio::join!(neighbour, again, accept(&ledger, &incarnation, "another")) };
     let (neighbour, again, another) = as_one_batch(&ledger, batch).await;
     assert_eq!((neighbour, again.map(drop), another), (Ok(()), Err(LedgerError::Settled), Ok(2)));
     assert_eq!(runs.load(std::sync::atomic::Ordering::SeqCst), 1);
@@ -112,7 +114,7 @@ async fn a_request_that_comes_again_is_refused_before_anything_is_written() {
 async fn a_commit_that_fails_fails_its_whole_batch_and_no_other() {
     let folder = Folder::new();
     let ledger = folder.open().unwrap();
-    let holder = ledger.join("n", LEASE).await.unwrap();
+    let incarnation = ledger.join("n", LEASE).await.unwrap();
     // A violated deferred constraint is found by COMMIT.
     let poison = ledger.writer.write(Weight::Durable, |tx| {
         tx.connection().pragma_update(None, "defer_foreign_keys", true)?;
@@ -121,9 +123,10 @@ async fn a_commit_that_fails_fails_its_whole_batch_and_no_other() {
         Ok(tx.connection().execute_batch(sql)?)
     });
     let mut watch = ledger.feed().subscribe(&anna());
-    let refused = ledger.reply(&holder, CallId::generate(), turn("of no call"));
-    let batch =
-        async { tokio::join!(accept(&ledger, &holder, "one"), poison, refused, accept(&ledger, &holder, "two")) };
+    let refused = ledger.reply(&incarnation, CallId::generate(), turn("of no call"));
+    let batch = async {
+        tokio::join!(accept(&ledger, &incarnation, "one"), poison, refused, accept(&ledger, &incarnation, "two"))
+    };
     let (one, poison, refused, two) = as_one_batch(&ledger, batch).await;
     for outcome in [one.map(drop), poison, refused.map(drop), two.map(drop)] {
         assert!(matches!(outcome, Err(LedgerError::Unavailable(_))), "{outcome:?}");
@@ -131,7 +134,7 @@ async fn a_commit_that_fails_fails_its_whole_batch_and_no_other() {
     assert_eq!(ledger.head(&anna()).await, Ok(0));
     let quiet = tokio::time::timeout(Duration::ZERO, watch.next()).await;
     assert!(quiet.is_err(), "the feed heard of a commit that never was");
-    assert_eq!(accept(&ledger, &holder, "three").await, Ok(1));
+    assert_eq!(accept(&ledger, &incarnation, "three").await, Ok(1));
 }
 
 #[tokio::test]
@@ -158,10 +161,10 @@ async fn only_light_jobs_alone_commit_without_a_sync() {
 async fn the_log_is_moved_into_the_file_while_it_is_open() {
     let folder = Folder::new();
     let ledger = folder.open().unwrap();
-    let holder = ledger.join("n", LEASE).await.unwrap();
+    let incarnation = ledger.join("n", LEASE).await.unwrap();
     let long = "x".repeat(64 << 10);
     for _ in 0..100 {
-        accept(&ledger, &holder, &long).await.unwrap();
+        accept(&ledger, &incarnation, &long).await.unwrap();
     }
     // The last checkpoint ran before this answer.
     ledger.check().await.unwrap();
@@ -176,11 +179,11 @@ fn a_drop_does_not_wait_long_for_a_lock() {
     let folder = Folder::new();
     let ledger = folder.open().unwrap();
     let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
-    let holder = runtime.block_on(ledger.join("n", LEASE)).unwrap();
+    let incarnation = runtime.block_on(ledger.join("n", LEASE)).unwrap();
     let other = Connection::open(folder.file()).unwrap();
     other.execute_batch("BEGIN IMMEDIATE").unwrap();
     runtime.block_on(async {
-        let mut write = Box::pin(accept(&ledger, &holder, "x"));
+        let mut write = Box::pin(accept(&ledger, &incarnation, "x"));
         assert!(futures_util::future::poll_immediate(&mut write).await.is_none());
     });
     let begun = Instant::now();

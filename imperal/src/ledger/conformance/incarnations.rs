@@ -25,74 +25,78 @@ async fn hold(node: &Node) -> Held {
 /// Tries every write there is under a life that is over: all are `Fenced`, all leave nothing.
 async fn assert_buried(zombie: &Node, held: &Held) {
     let before = zombie.look(&anna()).await;
-    let Node { ledger, life } = zombie;
+    let Node { ledger, incarnation } = zombie;
     let fenced = Err(LedgerError::Fenced);
-    assert_eq!(ledger.renew(life, LONG).await, Err(LedgerError::Fenced), "renew");
-    assert_eq!(ledger.accept_call(life, new_call(&anna())).await, fenced, "accept_call");
-    assert_eq!(ledger.reply(life, held.open, bot("late")).await, fenced, "reply");
+    assert_eq!(ledger.renew(incarnation, LONG).await, Err(LedgerError::Fenced), "renew");
+    assert_eq!(ledger.accept_call(incarnation, new_call(&anna())).await, fenced, "accept_call");
+    assert_eq!(ledger.reply(incarnation, held.open, bot("late")).await, fenced, "reply");
     let task = new_task(held.replied, &anna());
-    assert_eq!(ledger.start_task(life, task).await, Err(LedgerError::Fenced), "start_task");
+    assert_eq!(ledger.start_task(incarnation, task).await, Err(LedgerError::Fenced), "start_task");
     let done = || end(&anna(), TaskState::Succeeded, "late");
-    assert_eq!(ledger.finish_task(life, held.running, done()).await, fenced, "finish_task");
+    assert_eq!(ledger.finish_task(incarnation, held.running, done()).await, fenced, "finish_task");
     let said = vec![progress(held.running, 99.0, "late")];
-    assert_eq!(ledger.note_progress(life, said).await, Err(LedgerError::Fenced), "note_progress");
+    assert_eq!(ledger.note_progress(incarnation, said).await, Err(LedgerError::Fenced), "note_progress");
     for work in [Work::Call(held.open), Work::Task(held.running)] {
-        let fence = Fence { holder: life.clone(), work };
+        let fence = Fence { incarnation: incarnation.clone(), work };
         let injected = ledger.inject(anna(), bot("late"), new_audit(&anna(), "chat.inject"), Sender::Work(fence)).await;
         assert_eq!(injected, fenced, "inject for {work:?}");
     }
-    assert_eq!(ledger.orphans(life, 10).await, Err(LedgerError::Fenced), "orphans");
-    assert_eq!(ledger.reclaim_call(life, held.open, bot("late")).await, fenced, "reclaim_call");
-    assert_eq!(ledger.reclaim_task(life, held.running, done()).await, fenced, "reclaim_task");
+    assert_eq!(ledger.orphans(incarnation, 10).await, Err(LedgerError::Fenced), "orphans");
+    assert_eq!(ledger.reclaim_call(incarnation, held.open, bot("late")).await, fenced, "reclaim_call");
+    assert_eq!(ledger.reclaim_task(incarnation, held.running, done()).await, fenced, "reclaim_task");
     assert_eq!(zombie.look(&anna()).await, before, "a refused write left something");
-    ok(ledger.leave(life).await);
+    ok(ledger.leave(incarnation).await);
 }
 
 /// A node that joins again has a higher epoch, and what it did before is over at once.
-pub async fn an_earlier_life_can_write_nothing(backend: &impl Backend) {
+pub async fn an_earlier_incarnation_can_write_nothing(backend: &impl Backend) {
     let first = Node::start(backend, "n").await;
     let held = hold(&first).await;
     let second = Node::start(backend, "n").await;
-    assert!(second.life.epoch > first.life.epoch);
-    assert_eq!(second.life.node, first.life.node);
+    assert!(second.incarnation.number > first.incarnation.number);
+    assert_eq!(second.incarnation.node, first.incarnation.node);
     assert_buried(&first, &held).await;
-    assert_eq!(second.reply(held.open).await, Err(LedgerError::Unknown), "an earlier life's call is not this one's");
+    assert_eq!(
+        second.reply(held.open).await,
+        Err(LedgerError::Unknown),
+        "an earlier incarnation's call is not this one's"
+    );
     assert_eq!(second.finish(&anna(), held.running).await, Err(LedgerError::Fenced));
-    assert_eq!(ok(second.ledger.orphans(&second.life, 10).await).len(), 2, "orphaned at once");
-    ok(second.ledger.renew(&second.life, LONG).await);
+    assert_eq!(ok(second.ledger.orphans(&second.incarnation, 10).await).len(), 2, "orphaned at once");
+    ok(second.ledger.renew(&second.incarnation, LONG).await);
 }
 
 /// Another node ends a life whose lease has lapsed.
-pub async fn a_life_whose_lease_was_taken_over_can_write_nothing(backend: &impl Backend) {
+pub async fn a_incarnation_whose_lease_was_taken_over_can_write_nothing(backend: &impl Backend) {
     let other = Node::start(backend, "b").await;
     let node = Node::start_with(backend, "a", backend.lease()).await;
     let held = hold(&node).await;
     backend.lapse(backend.lease()).await;
-    assert_eq!(ok(other.ledger.orphans(&other.life, 10).await).len(), 2);
+    assert_eq!(ok(other.ledger.orphans(&other.incarnation, 10).await).len(), 2);
     assert_buried(&node, &held).await;
     let again = Node::start(backend, "a").await;
-    assert!(again.life.epoch > node.life.epoch);
+    assert!(again.incarnation.number > node.incarnation.number);
     assert_buried(&node, &held).await;
 }
 
 /// Leaving orphans what is held at once, and may be repeated.
-pub async fn a_life_that_left_can_write_nothing(backend: &impl Backend) {
+pub async fn a_incarnation_that_left_can_write_nothing(backend: &impl Backend) {
     let (node, other) = (Node::start(backend, "a").await, Node::start(backend, "b").await);
     let held = hold(&node).await;
-    ok(node.ledger.leave(&node.life).await);
-    assert_eq!(ok(other.ledger.orphans(&other.life, 10).await).len(), 2);
+    ok(node.ledger.leave(&node.incarnation).await);
+    assert_eq!(ok(other.ledger.orphans(&other.incarnation, 10).await).len(), 2);
     assert_buried(&node, &held).await;
-    ok(node.ledger.leave(&node.life).await);
+    ok(node.ledger.leave(&node.incarnation).await);
 }
 
 /// Neither an earlier life's leaving nor a stranger's touches the current one.
-pub async fn leaving_ends_no_other_life(backend: &impl Backend) {
+pub async fn leaving_ends_no_other_incarnation(backend: &impl Backend) {
     let first = Node::start(backend, "n").await;
     let second = Node::start(backend, "n").await;
-    ok(first.ledger.leave(&first.life).await);
-    ok(first.ledger.leave(&crate::ledger::Incarnation { node: "never".into(), epoch: 1 }).await);
+    ok(first.ledger.leave(&first.incarnation).await);
+    ok(first.ledger.leave(&crate::ledger::Incarnation { node: "never".into(), number: 1 }).await);
     second.detached(&anna()).await;
-    assert_eq!(ok(second.ledger.orphans(&second.life, 10).await), []);
+    assert_eq!(ok(second.ledger.orphans(&second.incarnation, 10).await), []);
 }
 
 /// Late is not too late, until somebody else has noticed.
@@ -101,13 +105,13 @@ pub async fn a_lapsed_lease_can_be_renewed_until_it_is_taken_over(backend: &impl
     let node = Node::start_with(backend, "a", backend.lease()).await;
     let held = hold(&node).await;
     backend.lapse(backend.lease()).await;
-    ok(node.ledger.renew(&node.life, LONG).await);
-    assert_eq!(ok(other.ledger.orphans(&other.life, 10).await), [], "the lease runs from the renewal");
+    ok(node.ledger.renew(&node.incarnation, LONG).await);
+    assert_eq!(ok(other.ledger.orphans(&other.incarnation, 10).await), [], "the lease runs from the renewal");
     ok(node.reply(held.open).await);
-    ok(node.ledger.renew(&node.life, backend.lease()).await);
+    ok(node.ledger.renew(&node.incarnation, backend.lease()).await);
     backend.lapse(backend.lease()).await;
-    assert_eq!(ok(other.ledger.orphans(&other.life, 10).await).len(), 1);
-    assert_eq!(node.ledger.renew(&node.life, LONG).await, Err(LedgerError::Fenced));
+    assert_eq!(ok(other.ledger.orphans(&other.incarnation, 10).await).len(), 1);
+    assert_eq!(node.ledger.renew(&node.incarnation, LONG).await, Err(LedgerError::Fenced));
 }
 
 /// The lease that counts is the latest, not the first.
@@ -115,34 +119,34 @@ pub async fn a_renewed_lease_holds(backend: &impl Backend) {
     let other = Node::start(backend, "b").await;
     let node = Node::start_with(backend, "a", backend.lease()).await;
     let task_id = node.detached(&anna()).await;
-    ok(node.ledger.renew(&node.life, LONG).await);
+    ok(node.ledger.renew(&node.incarnation, LONG).await);
     backend.lapse(backend.lease()).await;
-    assert_eq!(ok(other.ledger.orphans(&other.life, 10).await), []);
+    assert_eq!(ok(other.ledger.orphans(&other.incarnation, 10).await), []);
     ok(node.finish(&anna(), task_id).await);
 }
 
 /// A node that is late itself asks, and is not its own orphan.
-pub async fn the_asking_life_does_not_end_itself(backend: &impl Backend) {
+pub async fn the_asking_incarnation_does_not_end_itself(backend: &impl Backend) {
     let node = Node::start_with(backend, "a", backend.lease()).await;
     let task_id = node.detached(&anna()).await;
     backend.lapse(backend.lease()).await;
-    assert_eq!(ok(node.ledger.orphans(&node.life, 10).await), []);
+    assert_eq!(ok(node.ledger.orphans(&node.incarnation, 10).await), []);
     ok(node.finish(&anna(), task_id).await);
 }
 
 /// Each running task of this life that was asked to cancel, as long as it runs.
-pub async fn renewing_lists_this_lifes_cancels(backend: &impl Backend) {
+pub async fn renewing_lists_this_incarnations_cancels(backend: &impl Backend) {
     let (node, other) = (Node::start(backend, "a").await, Node::start(backend, "b").await);
     let asked = [node.detached(&anna()).await, node.detached(&anna()).await];
     let elsewhere = other.detached(&anna()).await;
     node.detached(&anna()).await;
-    assert_eq!(ok(node.ledger.renew(&node.life, LONG).await), []);
+    assert_eq!(ok(node.ledger.renew(&node.incarnation, LONG).await), []);
     // A request may come in at any node.
     for task_id in asked.into_iter().chain([elsewhere]) {
         ok(other.ledger.ask_cancel(task_id, new_audit(&anna(), "task.cancel")).await);
     }
     let listed = async |node: &Node| {
-        let mut listed = ok(node.ledger.renew(&node.life, LONG).await);
+        let mut listed = ok(node.ledger.renew(&node.incarnation, LONG).await);
         listed.sort_unstable();
         listed
     };
@@ -159,9 +163,9 @@ pub async fn a_lease_from_before_the_clock_was_set_back_lapses_in_time(backend: 
     let asking = Node::start(backend, "asking").await;
     let call_id = dead.call(&anna()).await;
     backend.set_back(Duration::from_secs(3600)).await;
-    assert_eq!(ok(asking.ledger.orphans(&asking.life, MANY).await), [], "its lease may still run");
+    assert_eq!(ok(asking.ledger.orphans(&asking.incarnation, MANY).await), [], "its lease may still run");
     backend.lapse(backend.lease()).await;
-    let orphans = ok(asking.ledger.orphans(&asking.life, MANY).await);
+    let orphans = ok(asking.ledger.orphans(&asking.incarnation, MANY).await);
     assert!(matches!(&orphans[..], [Orphan::Call { call_id: left, .. }] if *left == call_id), "{orphans:?}");
     assert_eq!(dead.reply(call_id).await, Err(LedgerError::Fenced));
 }
@@ -173,9 +177,9 @@ pub async fn a_live_node_keeps_its_work_when_the_clock_is_set_back(backend: &imp
     let call_id = live.call(&anna()).await;
     for _ in 0..3 {
         backend.set_back(Duration::from_secs(3600)).await;
-        assert_eq!(ok(asking.ledger.orphans(&asking.life, MANY).await), []);
-        ok(live.ledger.renew(&live.life, LONG).await);
-        assert_eq!(ok(asking.ledger.orphans(&asking.life, MANY).await), []);
+        assert_eq!(ok(asking.ledger.orphans(&asking.incarnation, MANY).await), []);
+        ok(live.ledger.renew(&live.incarnation, LONG).await);
+        assert_eq!(ok(asking.ledger.orphans(&asking.incarnation, MANY).await), []);
     }
     ok(live.reply(call_id).await);
 }

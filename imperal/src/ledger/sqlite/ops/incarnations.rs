@@ -12,14 +12,14 @@ use super::Tx;
 use crate::ids::TaskId;
 use crate::ledger::clock::after;
 use crate::ledger::sqlite::fault::Fault;
-use crate::ledger::sqlite::rows::{all, execute, life, one, select_task};
+use crate::ledger::sqlite::rows::{all, execute, incarnation, one, select_task};
 use crate::ledger::{Incarnation, LedgerError, Orphan, decode};
 
 pub(in crate::ledger::sqlite) const ASKED_TO_CANCEL: &str = "SELECT task_no, task_id FROM task
-    WHERE node = ?1 AND epoch = ?2 AND state = 'running' AND cancel_requested_at IS NOT NULL";
+    WHERE node = ?1 AND incarnation = ?2 AND state = 'running' AND cancel_requested_at IS NOT NULL";
 
 pub(in crate::ledger::sqlite) const LEFT_CALLS: &str =
-    "SELECT c.call_no, c.call_id, w.tenant_id, w.user_id, c.node, c.epoch, u.body, u.turn_id
+    "SELECT c.call_no, c.call_id, w.tenant_id, w.user_id, c.node, c.incarnation, u.body, u.turn_id
     FROM call c JOIN owner w ON w.owner_id = c.owner_id
     LEFT JOIN turn u ON u.owner_id = c.owner_id AND u.seq = c.turn_seq
     WHERE c.state = 'left' ORDER BY c.call_no LIMIT ?1";
@@ -34,7 +34,7 @@ macro_rules! of_lapsed {
     ($before:literal) => {
         concat!(
             $before,
-            " AND (node, epoch) IN (SELECT node, epoch FROM node WHERE lease_until IS NOT NULL ",
+            " AND (node, incarnation) IN (SELECT node, incarnation FROM node WHERE lease_until IS NOT NULL ",
             "AND lease_until <= ?1 AND node <> ?2)"
         )
     };
@@ -52,63 +52,72 @@ const LONGEST: i64 = 253_402_207_200_999_999;
 const UNKNOWN_LEASE: i64 = 60_000_000;
 
 /// The epoch of a node that is new, or whose row is lost: work of its earlier lives may still be there.
-pub(in crate::ledger::sqlite) const FIRST_EPOCH: &str = "SELECT 1 + max(
-    coalesce((SELECT max(epoch) FROM call WHERE node = ?1 AND state = 'open' AND epoch BETWEEN 0 AND ?2), 0),
-    coalesce((SELECT max(epoch) FROM task WHERE node = ?1 AND state = 'running' AND epoch BETWEEN 0 AND ?2), 0))";
+pub(in crate::ledger::sqlite) const FIRST_INCARNATION: &str = "SELECT 1 + max(
+    coalesce((SELECT max(incarnation) FROM call WHERE node = ?1 AND state = 'open' AND incarnation BETWEEN 0 AND ?2), 0),
+    coalesce((SELECT max(incarnation) FROM task WHERE node = ?1 AND state = 'running' AND incarnation BETWEEN 0 AND ?2), 0))";
 
 /// An epoch beyond this is none that was counted.
-const LAST_EPOCH: i64 = 1 << 53;
+const LAST_INCARNATION: i64 = 1 << 53;
 
 impl Tx<'_> {
     pub(in crate::ledger::sqlite) fn join(&self, node: &str, lease: Duration) -> Result<Incarnation, Fault> {
-        let sql = "SELECT node, epoch FROM node WHERE node = ?1 AND lease_until IS NOT NULL";
-        if let Some(earlier) = one(self.conn, sql, [node], life)? {
-            self.end_life(&earlier)?;
+        let sql = "SELECT node, incarnation FROM node WHERE node = ?1 AND lease_until IS NOT NULL";
+        if let Some(earlier) = one(self.conn, sql, [node], incarnation)? {
+            self.end_incarnation(&earlier)?;
         }
-        let sql = "INSERT INTO node (node, epoch, lease_until, lease) VALUES (?1, ?6, ?2, ?3)
+        let sql = "INSERT INTO node (node, incarnation, lease_until, lease) VALUES (?1, ?6, ?2, ?3)
                    ON CONFLICT (node) DO UPDATE
-                   SET epoch = CASE WHEN epoch BETWEEN 0 AND ?5 THEN epoch + 1 ELSE ?4 END, lease_until = excluded.lease_until, lease = excluded.lease
-                   RETURNING epoch";
+                   SET incarnation = CASE WHEN incarnation BETWEEN 0 AND ?5 THEN incarnation + 1 ELSE ?4 END, lease_until = excluded.lease_until, lease = excluded.lease
+                   RETURNING incarnation";
         // An epoch that was damaged is followed by one that no life can have had.
-        let first = one(self.conn, FIRST_EPOCH, params![node, LAST_EPOCH], |row| Ok(row.get::<_, i64>(0)?))?;
+        let first =
+            one(self.conn, FIRST_INCARNATION, params![node, LAST_INCARNATION], |row| Ok(row.get::<_, i64>(0)?))?;
         let now = self.now.as_microsecond();
-        let params = params![node, self.until(lease), micros(lease), now, LAST_EPOCH, first.unwrap_or(1)];
-        let epoch = one(self.conn, sql, params, |row| Ok(row.get(0)?))?;
-        let epoch = epoch.ok_or_else(|| Fault::Row("a node was not written".to_owned()))?;
+        let params = params![node, self.until(lease), micros(lease), now, LAST_INCARNATION, first.unwrap_or(1)];
+        let number = one(self.conn, sql, params, |row| Ok(row.get(0)?))?;
+        let number = number.ok_or_else(|| Fault::Row("a node was not written".to_owned()))?;
         self.find_lost_work()?;
-        Ok(Incarnation { node: node.into(), epoch })
+        Ok(Incarnation { node: node.into(), number })
     }
 
-    pub(in crate::ledger::sqlite) fn renew(&self, holder: &Incarnation, lease: Duration) -> Result<Vec<TaskId>, Fault> {
-        self.fence(holder)?;
+    pub(in crate::ledger::sqlite) fn renew(
+        &self,
+        incarnation: &Incarnation,
+        lease: Duration,
+    ) -> Result<Vec<TaskId>, Fault> {
+        self.fence(incarnation)?;
         let sql = "UPDATE node SET lease_until = ?2, lease = ?3 WHERE node = ?1";
-        execute(self.conn, sql, params![&*holder.node, self.until(lease), micros(lease)])?;
+        execute(self.conn, sql, params![&*incarnation.node, self.until(lease), micros(lease)])?;
         let read = |row: &Row<'_>| Ok(decode::task_id(row, row.get(0)?, self.unreadable));
-        all(self.conn, ASKED_TO_CANCEL, params![&*holder.node, holder.epoch], read)
+        all(self.conn, ASKED_TO_CANCEL, params![&*incarnation.node, incarnation.number], read)
     }
 
-    pub(in crate::ledger::sqlite) fn leave(&self, holder: &Incarnation) -> Result<(), Fault> {
-        match self.fence(holder) {
-            Ok(()) => self.end_life(holder),
+    pub(in crate::ledger::sqlite) fn leave(&self, incarnation: &Incarnation) -> Result<(), Fault> {
+        match self.fence(incarnation) {
+            Ok(()) => self.end_incarnation(incarnation),
             Err(Fault::Refused(LedgerError::Fenced)) => Ok(()),
             Err(fault) => Err(fault),
         }
     }
 
     /// The life must be its node's current one.
-    fn end_life(&self, life: &Incarnation) -> Result<(), Fault> {
-        self.known.current.borrow_mut().remove(life);
-        let of_life = params![&*life.node, life.epoch];
-        execute(self.conn, "UPDATE node SET lease_until = NULL WHERE node = ?1 AND epoch = ?2", of_life)?;
-        let calls = "UPDATE call SET state = 'left' WHERE node = ?1 AND epoch = ?2 AND state = 'open'";
-        execute(self.conn, calls, of_life)?;
-        let tasks = "UPDATE task SET abandoned = 1 WHERE node = ?1 AND epoch = ?2 AND state = 'running'";
-        execute(self.conn, tasks, of_life)?;
+    fn end_incarnation(&self, incarnation: &Incarnation) -> Result<(), Fault> {
+        self.known.current.borrow_mut().remove(incarnation);
+        let of_incarnation = params![&*incarnation.node, incarnation.number];
+        execute(self.conn, "UPDATE node SET lease_until = NULL WHERE node = ?1 AND incarnation = ?2", of_incarnation)?;
+        let calls = "UPDATE call SET state = 'left' WHERE node = ?1 AND incarnation = ?2 AND state = 'open'";
+        execute(self.conn, calls, of_incarnation)?;
+        let tasks = "UPDATE task SET abandoned = 1 WHERE node = ?1 AND incarnation = ?2 AND state = 'running'";
+        execute(self.conn, tasks, of_incarnation)?;
         Ok(())
     }
 
-    pub(in crate::ledger::sqlite) fn orphans(&self, holder: &Incarnation, limit: u32) -> Result<Vec<Orphan>, Fault> {
-        self.fence(holder)?;
+    pub(in crate::ledger::sqlite) fn orphans(
+        &self,
+        incarnation: &Incarnation,
+        limit: u32,
+    ) -> Result<Vec<Orphan>, Fault> {
+        self.fence(incarnation)?;
         let now = self.now.as_microsecond();
         // Given before the clock was set back. Subtracted, since a sum may be beyond the largest number.
         let ahead = "UPDATE node SET lease_until = ?1 + lease
@@ -117,7 +126,7 @@ impl Tx<'_> {
         let unknown = "UPDATE node SET lease_until = ?1 + ?3 WHERE lease_until > ?1 + ?3
                        AND (lease IS NULL OR lease NOT BETWEEN 0 AND ?2)";
         execute(self.conn, unknown, [now, LONGEST, UNKNOWN_LEASE])?;
-        self.end_lapsed(holder)?;
+        self.end_lapsed(incarnation)?;
         self.put_aside()?;
         let mut orphans = all(self.conn, LEFT_CALLS, [limit], |row| Ok(decode::left_call(row, self.unreadable)))?;
         let rest = limit.saturating_sub(u32::try_from(orphans.len()).unwrap_or(u32::MAX));
@@ -128,8 +137,8 @@ impl Tx<'_> {
 
     /// Ends every lapsed life but the asking one. By the file alone: a node's name may be one that
     /// cannot be read.
-    fn end_lapsed(&self, holder: &Incarnation) -> Result<(), Fault> {
-        let lapsed = params![self.now.as_microsecond(), &*holder.node];
+    fn end_lapsed(&self, incarnation: &Incarnation) -> Result<(), Fault> {
+        let lapsed = params![self.now.as_microsecond(), &*incarnation.node];
         if one(self.conn, LAPSED, lapsed, |row| Ok(row.get::<_, i64>(0)?))? == Some(0) {
             return Ok(());
         }

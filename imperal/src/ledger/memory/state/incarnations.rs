@@ -1,0 +1,92 @@
+//! Lives of nodes: who may write, and what those that are over have left behind.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use jiff::Timestamp;
+
+use super::State;
+use crate::ids::TaskId;
+use crate::ledger::clock::after;
+use crate::ledger::{Incarnation, LedgerError, Orphan};
+
+/// A node's latest life.
+#[derive(Debug)]
+pub(super) struct NodeState {
+    pub(super) number: i64,
+    /// None once it is over.
+    pub(super) lease_until: Option<Timestamp>,
+    /// How long the lease was when it was given.
+    pub(super) lease: Duration,
+}
+
+impl State {
+    pub(super) fn is_current(&self, incarnation: &Incarnation) -> bool {
+        self.incarnations
+            .get(&incarnation.node)
+            .is_some_and(|state| state.number == incarnation.number && state.lease_until.is_some())
+    }
+
+    pub(super) fn fence(&self, incarnation: &Incarnation) -> Result<(), LedgerError> {
+        if self.is_current(incarnation) { Ok(()) } else { Err(LedgerError::Fenced) }
+    }
+
+    pub(in crate::ledger::memory) fn join(&mut self, node: &str, lease: Duration, now: Timestamp) -> Incarnation {
+        let node: Arc<str> = node.into();
+        let number = self.incarnations.get(&node).map_or(0, |state| state.number) + 1;
+        self.incarnations.insert(node.clone(), NodeState { number, lease_until: Some(after(now, lease)), lease });
+        Incarnation { node, number }
+    }
+
+    pub(in crate::ledger::memory) fn renew(
+        &mut self,
+        incarnation: &Incarnation,
+        lease: Duration,
+        now: Timestamp,
+    ) -> Result<Vec<TaskId>, LedgerError> {
+        self.fence(incarnation)?;
+        if let Some(state) = self.incarnations.get_mut(&incarnation.node) {
+            (state.lease_until, state.lease) = (Some(after(now, lease)), lease);
+        }
+        let asked = self
+            .running_rows()
+            .filter(|row| row.record.incarnation == *incarnation && row.record.task.cancel_requested_at.is_some());
+        Ok(asked.map(|row| row.record.task.task_id).collect())
+    }
+
+    pub(in crate::ledger::memory) fn leave(&mut self, incarnation: &Incarnation) {
+        if let Some(state) = self.incarnations.get_mut(&incarnation.node)
+            && state.number == incarnation.number
+        {
+            state.lease_until = None;
+        }
+    }
+
+    pub(in crate::ledger::memory) fn orphans(
+        &mut self,
+        incarnation: &Incarnation,
+        limit: usize,
+        now: Timestamp,
+    ) -> Result<Vec<Orphan>, LedgerError> {
+        self.fence(incarnation)?;
+        for (node, state) in &mut self.incarnations {
+            // Given before the clock was set back.
+            let longest = after(now, state.lease);
+            state.lease_until = state.lease_until.map(|until| until.min(longest));
+            if *node != incarnation.node && state.lease_until.is_some_and(|until| until <= now) {
+                state.lease_until = None;
+            }
+        }
+        let calls = self.open_calls.values().filter_map(|call_id| {
+            let row = self.calls.get(call_id).filter(|row| !self.is_current(&row.incarnation))?;
+            Some(Orphan::Call {
+                call_id: *call_id,
+                owner: row.owner.clone(),
+                incarnation: row.incarnation.clone(),
+                turn: row.turn.clone(),
+            })
+        });
+        let tasks = self.running_rows().filter(|row| !self.is_current(&row.record.incarnation));
+        Ok(calls.chain(tasks.map(|row| Orphan::Task(row.record.clone()))).take(limit).collect())
+    }
+}
