@@ -8,7 +8,6 @@ use std::fmt;
 use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
-#[cfg(feature = "runtime")]
 use sha2::{Digest, Sha256};
 use uuid::Uuid;
 
@@ -119,7 +118,6 @@ impl RequestKey {
     }
 }
 
-#[cfg(feature = "runtime")]
 impl RequestKey {
     /// The same whenever and wherever it is asked, so that a ledger takes it once.
     fn id(&self, what: &str, tenant_id: &str, user_id: &str, app_id: &str) -> Uuid {
@@ -148,7 +146,6 @@ impl RequestKey {
 mod tests {
     use super::*;
 
-    #[cfg(feature = "runtime")]
     #[test]
     fn what_is_under_a_key_is_its_users_and_its_extensions() {
         let key: RequestKey = "k".parse().unwrap();

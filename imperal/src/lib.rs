@@ -60,19 +60,22 @@
 //!
 //! # Features
 //!
-//! `platform` (on by default) is the whole platform in the author's binary; without it there are the
-//! types alone. `postgres` adds the ledger for platforms of several nodes, `otel` traces by OTLP,
-//! `testing` what an extension's own tests need.
+//! | feature | default | adds |
+//! |---|---|---|
+//! | `platform` | yes | the ledger on SQLite, the HTTP API, the chat page and the commands |
+//! | `testing` | yes | [`testing`] and [`macro@test`]: a platform in memory for an extension's own tests |
+//! | `postgres` | no | the ledger on PostgreSQL 15 or later, for platforms of several nodes |
+//! | `otel` | no | traces of calls, tasks, commits, leases and streams by OTLP over HTTP |
+//! | `conformance` | no | the checks of the ledger contract, for authors of a backend |
+//!
+//! Without any feature the crate has the types that functions are written with, and the platform on a ledger
+//! in memory. A library of functions needs no more; the binary that hosts it chooses the features.
 
 // docs.rs shows which feature each item needs; that takes a nightly compiler.
 #![cfg_attr(docsrs, feature(doc_cfg))]
 #![cfg_attr(
     not(feature = "platform"),
-    allow(
-        dead_code,
-        unused_imports,
-        reason = "without the platform the surfaces have their types and nobody behind them"
-    )
+    allow(dead_code, unused_imports, reason = "without the platform the surfaces have their types and no host")
 )]
 
 extern crate self as imperal;
@@ -83,36 +86,27 @@ mod app;
 pub mod cli;
 pub mod codes;
 pub mod context;
-#[cfg(feature = "runtime")]
-mod crash;
-#[cfg(feature = "runtime")]
 mod cut;
 mod error;
 mod extension;
+mod failpoint;
 pub mod function;
 #[cfg(feature = "platform")]
 pub mod gateway;
 pub mod ids;
 mod json;
-#[cfg(feature = "runtime")]
 pub mod ledger;
-#[cfg(feature = "runtime")]
 mod lines;
-#[cfg(feature = "runtime")]
 mod loops;
 #[cfg(feature = "platform")]
 pub mod manifest;
-#[cfg(feature = "runtime")]
 mod meters;
-#[cfg(feature = "runtime")]
 pub mod platform;
 #[cfg(feature = "platform")]
 mod private_file;
-#[cfg(feature = "runtime")]
 mod rate;
 mod result;
 mod sync;
-#[cfg(feature = "runtime")]
 mod task;
 #[cfg(feature = "testing")]
 pub mod testing;
@@ -151,6 +145,7 @@ pub mod prelude {
 #[doc(hidden)]
 pub mod __private {
     pub use crate::extension::{ExtensionDef, HostedCrate};
+    pub use crate::failpoint::install as install_failpoint_hook;
     pub use crate::function::{ActionType, ChatHandler, Data, FunctionDef, Handler, HandlerOutput, Otherwise, Shape};
     #[cfg(feature = "platform")]
     pub use crate::manifest::assert_manifest_is_fresh;

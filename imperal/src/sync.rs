@@ -1,22 +1,22 @@
 //! The locks, atomics and wake-ups of what threads share.
 //!
-//! The standard library's and tokio's, but in one suite: with the feature `explore` the locks and
+//! The standard library's and tokio's, but in one suite: compiled with `--cfg imperal_explore` the locks and
 //! atomics are those of shuttle, which runs a scenario once for every order in which its threads
 //! can reach them, and a wake-up is a step of its own among them. The tests named `explored` of the
 //! modules that use this are those scenarios:
-//! `cargo test --workspace --lib --features imperal/explore explored`.
+//! `RUSTC_WORKSPACE_WRAPPER=$PWD/tests/explore-rustc cargo test --workspace --lib explored`.
 
-#[cfg(not(all(test, feature = "explore")))]
+#[cfg(not(all(test, imperal_explore)))]
 pub(crate) use std::sync::{Mutex, MutexGuard, atomic};
-#[cfg(not(all(test, feature = "explore")))]
+#[cfg(not(all(test, imperal_explore)))]
 pub(crate) use tokio::sync::Notify;
 
-#[cfg(all(test, feature = "explore"))]
+#[cfg(all(test, imperal_explore))]
 pub(crate) use self::explored::Notify;
-#[cfg(all(test, feature = "explore"))]
+#[cfg(all(test, imperal_explore))]
 pub(crate) use shuttle::sync::{Mutex, MutexGuard, atomic};
 
-#[cfg(all(test, feature = "explore"))]
+#[cfg(all(test, imperal_explore))]
 mod explored {
     use tokio::sync::futures::Notified;
 

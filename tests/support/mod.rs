@@ -5,6 +5,7 @@
 
 pub mod cluster;
 pub mod collector;
+pub mod failpoints;
 pub mod issuer;
 mod node;
 mod port;

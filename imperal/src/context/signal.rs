@@ -172,7 +172,7 @@ mod tests {
 }
 
 /// Every order in which work, user and supervisor can meet.
-#[cfg(all(test, feature = "explore"))]
+#[cfg(all(test, imperal_explore))]
 mod explored {
     use std::sync::Arc;
 

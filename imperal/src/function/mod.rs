@@ -3,30 +3,22 @@
 //! Owns what `#[chat_function]` registers and how a binary's functions are found at start. Knows
 //! nothing of tasks, storage or HTTP.
 
-#[cfg(feature = "runtime")]
 mod advice;
-#[cfg(feature = "runtime")]
 mod bounds;
 mod def;
-#[cfg(feature = "runtime")]
 mod forms;
 mod handler;
-#[cfg(feature = "runtime")]
 mod kept;
-#[cfg(feature = "runtime")]
 mod params;
 mod probe;
 mod read;
 mod registry;
 #[cfg(test)]
-#[cfg(feature = "runtime")]
 mod tests;
-#[cfg(feature = "runtime")]
 mod whole;
 
 pub use def::{ActionType, FunctionDef, Handler, Prepared, ReadParams, Reply};
 pub use handler::{ChatHandler, HandlerContext, HandlerOutput, Params, ResultData};
-#[cfg(feature = "runtime")]
 pub(crate) use params::{Accepted, ParamsCheck, params_schema};
 #[doc(hidden)]
 pub use probe::{Data, Otherwise, Shape};

@@ -13,13 +13,13 @@ use futures_util::FutureExt;
 use super::failure::Failure;
 use crate::codes;
 use crate::context::panic_text;
-use crate::crash;
+use crate::failpoint;
 use crate::loops::bounded;
 
 pub(super) async fn caught(request: Request, next: Next) -> Response {
     let (method, path) = (request.method().clone(), request.uri().path().to_owned());
     let answer = async move {
-        crash::panic_point("request");
+        failpoint::hit("request");
         next.run(request).await
     };
     AssertUnwindSafe(answer).catch_unwind().await.unwrap_or_else(|payload| {

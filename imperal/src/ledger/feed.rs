@@ -153,7 +153,7 @@ mod tests {
 }
 
 /// Every order of a commit, a watcher that comes and one that goes.
-#[cfg(all(test, feature = "explore"))]
+#[cfg(all(test, imperal_explore))]
 mod explored {
     use std::sync::Arc;
 

@@ -9,8 +9,8 @@ use serde_json::Value;
 use super::{CallPermit, CallReply, Platform, unavailable, unreadable};
 use crate::codes;
 use crate::context::User;
-use crate::crash;
 use crate::error::Error;
+use crate::failpoint;
 use crate::ids::{CallId, RequestKey, TaskId};
 use crate::ledger::{
     AuditCheck, AuditFilter, AuditOutcome, AuditRow, AuditScope, CancelAnswer, Event, Fut, LedgerError, Limit,
@@ -197,7 +197,7 @@ impl Access {
         let answer = self.ledger().ask_cancel(task_id, audit).await.map_err(|error| unavailable(&error))?;
         match answer {
             CancelAnswer::Noted(record) => {
-                crash::point("cancel-noted");
+                failpoint::hit("cancel-noted");
                 self.platform.node.live.cancel(task_id);
                 Ok(record.task)
             }

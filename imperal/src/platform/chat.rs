@@ -7,8 +7,8 @@ use super::commit::Waits;
 use super::words::{self, About};
 use super::{Node, unavailable};
 use crate::context::{ChatDelivery, DeliverChat, Origin};
-use crate::crash;
 use crate::error::Error;
+use crate::failpoint;
 use crate::ids::TurnId;
 use crate::ledger::{AuditOutcome, LedgerError, Owner, Role, Sender, TurnBody, Work};
 use crate::result::Result;
@@ -54,7 +54,7 @@ impl DeliverChat for Node {
                         _ = live.ctx.signal().told() => return Err(Error::cancelled()),
                     }
                 }
-                crash::point("before-delivery");
+                failpoint::hit("before-delivery");
                 let mut waits = Waits::new();
                 let written = loop {
                     let write =
@@ -78,7 +78,7 @@ impl DeliverChat for Node {
                 };
                 match written {
                     Ok(_) => {
-                        crash::point("after-delivery");
+                        failpoint::hit("after-delivery");
                         Ok(turn_id)
                     }
                     Err(LedgerError::Fenced | LedgerError::Settled | LedgerError::Unknown) => {

@@ -26,8 +26,8 @@ use super::words::{self, About};
 use super::{CallPermit, Node, Platform, unavailable};
 use crate::codes;
 use crate::context::{Context, MsgType, Origin, User, panic_text};
-use crate::crash;
 use crate::error::Error;
+use crate::failpoint;
 use crate::function::{Accepted, Prepared};
 use crate::ids::{CallId, RequestKey, TurnId};
 use crate::ledger::{Incarnation, LedgerError, NewCall, Owner, Role, Turn, TurnBody};
@@ -174,7 +174,7 @@ async fn run_call(
 ) {
     let origin = ctx.origin();
     let incarnation = &current.incarnation;
-    crash::point("before-accept");
+    failpoint::hit("before-accept");
     let mut taking = pin!(node.take(incarnation, &call));
     match tokio::time::timeout(PATIENCE, &mut taking).await {
         Ok(Ok(Taken::Now)) => {}
@@ -198,7 +198,7 @@ async fn run_call(
             return;
         }
     }
-    crash::point("after-accept");
+    failpoint::hit("after-accept");
     let begun = Instant::now();
     let live = Live { lease: current.clone(), ctx: ctx.clone(), replied: CancellationToken::new() };
     node.live.open(live.clone());
@@ -218,15 +218,14 @@ async fn run_call(
     let about = About::from(origin);
     let result = words::call_answer(about, ending, &limits);
     let turn = words::answer_turn(about, result.clone());
-    crash::point("before-reply");
-    crash::panic_point("before-reply");
+    failpoint::hit("before-reply");
     if reply(node, incarnation, origin, turn, result, (permit, answer)).await {
         let failed = !matches!(outcome, CallOutcome::Success | CallOutcome::Cancelled);
         trace::ended(ctx.home(), outcome.as_str(), failed);
     } else {
         trace::ended(ctx.home(), "lost", true);
     }
-    crash::point("after-ack");
+    failpoint::hit("after-ack");
     live.replied.cancel();
     node.live.close(origin);
 }
@@ -243,7 +242,7 @@ async fn reply(
     let call_id = origin.call_id;
     match node.ledger.reply(incarnation, call_id, turn.clone()).await {
         Ok(turn) => {
-            crash::point("after-reply");
+            failpoint::hit("after-reply");
             // Before the caller hears of it: what they send next finds the place free.
             drop(permit);
             let _ = answer.send(Ok(Ok(CallReply { call_id, turn, result, repeated: false })));

@@ -18,8 +18,8 @@ use super::Node;
 use super::live::Lease;
 use super::meters::Renewal;
 use crate::codes;
-use crate::crash;
 use crate::error::Error;
+use crate::failpoint;
 use crate::ledger::LedgerError;
 use crate::result::Result;
 
@@ -52,7 +52,7 @@ impl Node {
                 () = self.ledger.feed().asked() => {}
                 () = self.ended.cancelled() => return,
             }
-            crash::panic_point("renewal");
+            failpoint::hit("renewal");
             let lease = self.lease();
             let asked = Instant::now();
             match self.ledger.renew(&lease.incarnation, self.settings.lease).await {

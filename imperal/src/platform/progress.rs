@@ -12,7 +12,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 
 use crate::context::{Held, Origin, ProgressListener, ProgressMark, ReportProgress};
-use crate::crash;
+use crate::failpoint;
 use crate::ids::TaskId;
 use crate::ledger::{Incarnation, Ledger, Progress};
 use crate::sync::{Mutex, MutexGuard, Notify};
@@ -58,13 +58,13 @@ impl ProgressHub {
     pub(super) async fn run(&self, ledger: &dyn Ledger) {
         loop {
             self.dirty.notified().await;
-            crash::panic_point("progress");
+            failpoint::hit("progress");
             for (incarnation, latest) in self.take() {
-                crash::point("before-progress");
+                failpoint::hit("before-progress");
                 if let Err(error) = ledger.note_progress(&incarnation, latest).await {
                     tracing::debug!(%error, "progress not kept");
                 }
-                crash::point("after-progress");
+                failpoint::hit("after-progress");
             }
             tokio::time::sleep(EVERY).await;
         }
@@ -102,7 +102,7 @@ impl ReportProgress for ProgressHub {
 }
 
 /// Every order of reports, handing on, and the task's end.
-#[cfg(all(test, feature = "explore"))]
+#[cfg(all(test, imperal_explore))]
 mod explored {
     use shuttle::{check_dfs, future::block_on, thread};
 

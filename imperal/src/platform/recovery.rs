@@ -14,7 +14,7 @@ use super::Node;
 use super::live::Lease;
 use super::meters::Reclaimed;
 use super::words::{self, About};
-use crate::crash;
+use crate::failpoint;
 use crate::ledger::{Incarnation, LedgerError, Orphan, Work};
 use crate::trace::TARGET;
 
@@ -68,7 +68,7 @@ impl Node {
         let mut tick = tokio::time::interval(self.settings.renew_every);
         tick.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
         while self.ended.run_until_cancelled(tick.tick()).await.is_some() {
-            crash::panic_point("recovery");
+            failpoint::hit("recovery");
             if self.may_have_lapsed() {
                 self.be_lenient();
             }
@@ -127,7 +127,7 @@ impl Node {
         if !pass.goes_on(&orphans) {
             return Ok(false);
         }
-        crash::point("before-recovery");
+        failpoint::hit("before-recovery");
         tracing::info!(count = orphans.len(), "settling interrupted work");
         let span = tracing::debug_span!(target: TARGET, parent: None, "recovery", count = i64::try_from(orphans.len()).unwrap_or(i64::MAX));
         // Calls first: a task's outcome never stands before its call's reply.
@@ -182,7 +182,7 @@ impl Node {
                 let reply = words::answer_turn(about, words::interrupted(function));
                 self.ledger.reclaim_call(incarnation, *call_id, reply).await?;
                 self.meters.reclaimed(Reclaimed::Call);
-                crash::point("call-recovered");
+                failpoint::hit("call-recovered");
             }
             Orphan::Task(record) => {
                 let task = &record.task;
@@ -196,7 +196,7 @@ impl Node {
                 };
                 self.ledger.reclaim_task(incarnation, task.task_id, words::reclaimed(about, task)).await?;
                 self.meters.reclaimed(Reclaimed::Task);
-                crash::point("task-recovered");
+                failpoint::hit("task-recovered");
             }
         }
         Ok(())

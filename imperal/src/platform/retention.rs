@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
 
 use super::Node;
-use crate::crash;
+use crate::failpoint;
 use crate::ledger::{LedgerError, Pruned};
 
 /// Rows of one write.
@@ -28,7 +28,7 @@ impl Node {
         tick.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
         let mut watch = ClockWatch::start();
         while self.ended.run_until_cancelled(tick.tick()).await.is_some() {
-            crash::panic_point("retention");
+            failpoint::hit("retention");
             // A clock that is suddenly a year ahead would make everything old.
             if let Some(ahead) = watch.jumped() {
                 tracing::warn!(seconds = ahead.as_secs(), "the clock was set forward: nothing is pruned this time");

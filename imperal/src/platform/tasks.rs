@@ -17,8 +17,8 @@ use super::words::{self, About};
 use super::{Node, unavailable};
 use crate::codes;
 use crate::context::{Context, NewBackground, Origin, SpawnTask, Work, panic_text};
-use crate::crash;
 use crate::error::Error;
+use crate::failpoint;
 use crate::ids::TaskId;
 use crate::ledger::{LedgerError, NewTask, Owner, TaskState};
 use crate::loops::bounded;
@@ -96,8 +96,7 @@ async fn run_task(
     // Pinned here: handed over by value, it would be kept three times over in what is parked.
     let mut supervised = pin!(supervise(&live.ctx, work, limits, &node.killing));
     let ending = live.lease.lost.run_until_cancelled(supervised.as_mut()).await;
-    crash::point("work-done");
-    crash::panic_point("work-done");
+    failpoint::hit("work-done");
     Box::pin(end(node, live, task_id, &name, limits, ending, at.elapsed())).await;
 }
 
@@ -124,13 +123,13 @@ async fn begin(
         cap: limits.cap,
         max_running: node.settings.tasks_per_user,
     };
-    crash::point("before-task-row");
+    failpoint::hit("before-task-row");
     if let Err(error) = node.make_sure("task", || node.ledger.start_task(&live.lease.incarnation, row.clone())).await {
         let _ = started.send(Err(refusal(error)));
         trace::ended(live.ctx.home(), "refused", true);
         return None;
     }
-    crash::point("after-task-row");
+    failpoint::hit("after-task-row");
     node.meters.tasks_started.inc();
     let at = Instant::now();
     node.live.open(live.clone());
@@ -165,7 +164,7 @@ async fn end(
         // Where it stood when it ended; no reason to hold up the outcome.
         let _ = node.ledger.note_progress(&live.lease.incarnation, vec![latest]).await;
     }
-    crash::point("before-outcome");
+    failpoint::hit("before-outcome");
     let end = words::task_end(About::from(origin), name, ending, &limits);
     tracing::debug!(state = end.state.as_str(), "task ended");
     // Whoever sees the outcome finds it counted.
@@ -175,7 +174,7 @@ async fn end(
     }
     let failed = !matches!(end.state, TaskState::Succeeded | TaskState::Cancelled);
     trace::ended(live.ctx.home(), end.state.as_str(), failed);
-    crash::point("after-outcome");
+    failpoint::hit("after-outcome");
 }
 
 fn refusal(error: LedgerError) -> Error {

@@ -363,7 +363,6 @@ impl WireResult {
     }
 
     /// Puts another text in the place of what the chat shows.
-    #[cfg(feature = "runtime")]
     pub(crate) fn set_text(&mut self, text: &str) {
         text.clone_into(self.error.as_mut().unwrap_or(&mut self.summary));
     }

@@ -14,7 +14,7 @@ use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::task::{Context as TaskContext, Poll};
 use std::time::{Duration, Instant};
 
-use crate::crash;
+use crate::failpoint;
 use crate::ids::{CallId, TaskId};
 use crate::loops::{Loops, Need};
 
@@ -113,7 +113,7 @@ fn sample(slots: &Weak<Slots>) {
     loop {
         std::thread::sleep(SAMPLE_EVERY);
         let Some(slots) = slots.upgrade() else { return };
-        crash::panic_point("watchdog");
+        failpoint::hit("watchdog");
         let mut still = HashMap::new();
         for (id, slot) in slots.lock().unwrap_or_else(PoisonError::into_inner).iter() {
             let polls = slot.polls.load(Ordering::Relaxed);

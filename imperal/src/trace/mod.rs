@@ -13,7 +13,7 @@ mod collector;
 mod export;
 #[cfg(feature = "otel")]
 mod ledger;
-#[cfg(all(feature = "runtime", not(feature = "otel")))]
+#[cfg(not(feature = "otel"))]
 mod off;
 #[cfg(feature = "otel")]
 mod request;
@@ -28,7 +28,7 @@ use tracing::{Instrument, Span};
 pub(crate) use export::Traces;
 #[cfg(feature = "otel")]
 pub(crate) use ledger::traced as ledger;
-#[cfg(all(feature = "runtime", not(feature = "otel")))]
+#[cfg(not(feature = "otel"))]
 pub(crate) use off::*;
 #[cfg(feature = "otel")]
 pub(crate) use request::requests;
@@ -36,7 +36,6 @@ pub(crate) use request::requests;
 pub(crate) use spans::{ended, link, named, send_along};
 
 /// Of spans that only a trace needs.
-#[cfg(feature = "runtime")]
 pub(crate) const TARGET: &str = "imperal::trace";
 
 /// The span of the call or task that a context belongs to.
@@ -44,18 +43,15 @@ pub(crate) const TARGET: &str = "imperal::trace";
 pub(crate) struct Home(Span);
 
 impl Home {
-    #[cfg(feature = "runtime")]
     pub(crate) fn of(span: &Span) -> Self {
         Self(span.clone())
     }
 
     /// In no span.
-    #[cfg(feature = "runtime")]
     pub(crate) fn none() -> Self {
         Self(Span::none())
     }
 
-    #[cfg(feature = "runtime")]
     pub(crate) fn span(&self) -> &Span {
         &self.0
     }
@@ -70,7 +66,6 @@ impl Home {
 
 /// An outgoing request, with where it goes but not what for. `resent` is how often it went before,
 /// `traced` whether the receiver may see the trace's id.
-#[cfg(feature = "runtime")]
 pub(crate) fn outgoing(request: &mut reqwest::Request, resent: u32, traced: bool) -> Span {
     let url = request.url();
     let span = tracing::debug_span!(

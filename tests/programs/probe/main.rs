@@ -243,5 +243,6 @@ async fn fail(ctx: Context, params: Failure) -> Result<ActionResult> {
 }
 
 fn main() -> ExitCode {
+    imperal_tests::failpoints::install();
     imperal::run()
 }

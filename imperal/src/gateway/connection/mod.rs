@@ -35,7 +35,7 @@ use tokio_util::task::TaskTracker;
 use super::failure::Failure;
 use crate::codes::{self, ErrorCode};
 use crate::context::panic_text;
-use crate::crash;
+use crate::failpoint;
 use crate::loops::{LoopState, bounded};
 use crate::platform::{Cut, Meters, outside};
 use phase::{Answer, Phase, Sent};
@@ -148,7 +148,7 @@ impl Acceptor {
                 }
             };
             trouble.ended();
-            crash::panic_point("listener");
+            failpoint::hit("listener");
             let seat = self.places.admit().await;
             if seat.made_room() {
                 self.meters.cut(Cut::Crowded);

@@ -25,7 +25,7 @@ use tokio_util::sync::CancellationToken;
 use super::fault::{Fault, reasons};
 use super::pool::{Param, STATEMENT, Store, ints, texts};
 use super::rows::{get, get_id, stored};
-use crate::crash;
+use crate::failpoint;
 use crate::ids::TaskId;
 use crate::ledger::unreadable::Unreadable;
 use crate::ledger::{Feed, LedgerError, Owner, Progress, decode};
@@ -314,7 +314,7 @@ async fn keep_looking(hints: Arc<Hints>, store: Store) {
                 next = Instant::now() + LOOK_EVERY;
             }
         }
-        crash::panic_point("notifier-look");
+        failpoint::hit("notifier-look");
         if let Err(fault) = hints.look(&store).await {
             let error = LedgerError::from(fault);
             tracing::warn!(%error, "looking for what other nodes wrote failed");
@@ -326,7 +326,7 @@ async fn keep_looking(hints: Arc<Hints>, store: Store) {
 
 async fn keep_listening(hints: Arc<Hints>, store: Store) {
     loop {
-        crash::panic_point("notifier");
+        failpoint::hit("notifier");
         let why = listen(&hints, &store).await;
         tracing::debug!(why, "hints of other nodes are late: their connection ended");
         tokio::time::sleep(LOOK_EVERY).await;

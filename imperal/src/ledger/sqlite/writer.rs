@@ -29,7 +29,7 @@ use super::log::Log;
 use super::ops::{Known, Told, Tx};
 use super::rows::execute;
 use super::schema::file_at;
-use crate::crash;
+use crate::failpoint;
 use crate::ledger::{Clock, Feed, LedgerError, LedgerMeters};
 use crate::loops::{LoopState, Need};
 
@@ -81,7 +81,7 @@ impl<T: Send, F: FnMut(&mut Tx<'_>) -> Result<T, Fault> + Send> Job for Write<T,
     fn run(&mut self, tx: &mut Tx<'_>, path: &Path, state: &LoopState) -> Result<(), LedgerError> {
         // The thread outlives a fault in one operation: others still have work to save.
         let work = || {
-            crash::panic_point("ledger-job");
+            failpoint::hit("ledger-job");
             (self.work)(tx)
         };
         self.outcome = match catch_unwind(AssertUnwindSafe(work)) {
@@ -228,7 +228,7 @@ impl Desk {
     /// Writes a batch, tells the feed, answers the callers.
     fn write(&mut self, batch: &mut Vec<Box<dyn Job>>, queue: &mpsc::Receiver<Box<dyn Job>>) {
         self.committing = false;
-        crash::panic_point("ledger-writer");
+        failpoint::hit("ledger-writer");
         let begun = Instant::now();
         for job in &*batch {
             self.meters.waited(begun - job.waiting_since());
@@ -238,7 +238,7 @@ impl Desk {
         if let Err(LedgerError::Unavailable(why) | LedgerError::Unusable(why)) = &commit {
             tracing::error!(jobs = batch.len(), "ledger: nothing was written: {why}");
         }
-        crash::panic_point("ledger-written");
+        failpoint::hit("ledger-written");
         for told in commit.as_ref().map_or(&[][..], Vec::as_slice) {
             match told {
                 Told::Events(owner) => self.feed.events(owner),
@@ -297,12 +297,12 @@ impl Desk {
         self.begin(batch)?;
         let Ok(told) = self.carry_out(batch, apart)? else { return Ok(Err(Spoilt)) };
         if self.synced {
-            crash::point("before-commit");
+            failpoint::hit("before-commit");
         }
         self.committing = true;
         execute(&self.conn, "COMMIT", ())?;
         if self.synced {
-            crash::point("after-commit");
+            failpoint::hit("after-commit");
         }
         Ok(Ok(told))
     }
