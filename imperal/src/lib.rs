@@ -106,6 +106,8 @@ pub mod platform;
 mod private_file;
 mod rate;
 mod result;
+#[cfg(feature = "platform")]
+pub mod server;
 mod sync;
 mod task;
 #[cfg(feature = "testing")]
@@ -131,6 +133,8 @@ pub use imperal_macros::chat_function;
 /// scripted, and its clock is paused unless `#[imperal::test(clock = "real")]` says otherwise.
 pub use imperal_macros::test;
 pub use result::{ActionResult, Result, WireResult};
+#[cfg(feature = "platform")]
+pub use server::Server;
 
 /// What almost every extension file needs, in one line.
 pub mod prelude {

@@ -1,5 +1,6 @@
 //! Speaking to the platform from the terminal.
 
+use std::net::{Ipv4Addr, SocketAddr};
 use std::path::Path;
 use std::time::Duration;
 
@@ -10,15 +11,14 @@ use serde_json::Value;
 use tokio::time::Instant;
 
 use super::args::ConnectArgs;
-use super::embedded::{local_user, start_embedded};
 use super::exit::CliError;
-use super::folder::{DataFolder, FolderLock, NodeAddress};
 use super::{out, rows};
 use crate::app::App;
 use crate::function::Registry;
-use crate::gateway::{Bound, LocalKey};
+use crate::gateway::{AllowedHosts, ConnectionLimits, LocalKey};
 use crate::ids::RequestKey;
 use crate::platform::CallReply;
+use crate::server::{DataFolder, FolderLock, ListeningServer, NodeAddress, local_user};
 
 /// How long a process that has just opened the folder may take until it listens.
 const UNTIL_LISTENING: Duration = Duration::from_secs(10);
@@ -32,7 +32,7 @@ const ANSWER_LIMIT: usize = 64 * 1024 * 1024;
 #[derive(Debug)]
 pub(super) struct Client {
     api: ApiClient,
-    embedded: Option<(Bound, DataFolder, Duration)>,
+    embedded: Option<(ListeningServer, Duration)>,
 }
 
 /// Requests as the user.
@@ -83,10 +83,10 @@ impl Client {
         };
         // Tasks that the command starts have nobody else to run them: they may take their time.
         let patience = app.settings.long_task_cap;
-        let bound = start_embedded(app, registry, &folder).await?;
+        let server = start_embedded(app, registry, folder).await?;
         let token = LocalKey::of_folder(path)?.sign(&local_user())?;
-        let api = ApiClient { http, url: format!("http://{}", bound.address()), token };
-        Ok(Self { api, embedded: Some((bound, folder, patience)) })
+        let api = ApiClient { http, url: format!("http://{}", server.address()), token };
+        Ok(Self { api, embedded: Some((server, patience)) })
     }
 
     /// Where the platform is.
@@ -114,19 +114,24 @@ impl Client {
 
     /// Ends the platform that this command started, its tasks first.
     pub(super) async fn close(self) {
-        if let Some((bound, folder, patience)) = self.embedded {
-            bound.stop(patience).await;
-            drop(folder);
+        if let Some((server, patience)) = self.embedded {
+            server.stop(patience).await;
         }
     }
 
     /// Ends the platform that this command started without waiting for its tasks.
     pub(super) async fn abandon(self) {
-        if let Some((bound, folder, _)) = self.embedded {
-            bound.stop(Duration::ZERO).await;
-            drop(folder);
+        if let Some((server, _)) = self.embedded {
+            server.stop(Duration::ZERO).await;
         }
     }
+}
+
+/// Starts the platform of a folder for one command, on a free port of the loopback address.
+async fn start_embedded(app: App, registry: Registry, folder: DataFolder) -> Result<ListeningServer, CliError> {
+    let builder = app.server(folder.path()).registry(registry).hosts(AllowedHosts::only(Vec::new()));
+    let server = builder.start_in(folder).await?;
+    Ok(server.listen(SocketAddr::from((Ipv4Addr::LOCALHOST, 0)), ConnectionLimits::default()).await?)
 }
 
 /// Redirects are not followed: no route of a platform has one.

@@ -14,14 +14,13 @@ use clap_complete::env::{CompleteEnv, EnvCompleter, Shells};
 use serde_json::Value;
 
 use super::client::{body_of, local_http};
-use super::embedded::local_user;
 use super::exit::CliError;
-use super::folder::DataFolder;
 use super::out;
 use super::task_id::TaskList;
 use crate::function::{FunctionDef, Registry, params_schema};
 use crate::gateway::LocalKey;
 use crate::ledger::Task;
+use crate::server::{DataFolder, local_user};
 
 /// Set by the shell while it asks for candidates.
 const VARIABLE: &str = "IMPERAL_COMPLETE";

@@ -1,26 +1,24 @@
 //! `dev` and `serve`: the platform until a signal stops it.
 //!
 //! Owns what differs between the two: who may sign in, where the ledger is, what is printed. Starting a
-//! platform on a folder is `embedded.rs`.
+//! platform is `server`.
 
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::Path;
 
 use secrecy::SecretString;
 
-use super::embedded::{bind, local_user};
 use super::environment::env_text;
 use super::exit::{CliError, Exit};
-use super::folder::{DataFolder, FolderLock};
-use super::ledger_choice::{connect_database, open_file_ledger};
 use super::out::{self, OutputStyle, Paint};
 use super::server_args::{DevArgs, ServeArgs};
 use super::signals::stop_signal;
 use super::supervised;
 use crate::app::App;
 use crate::function::Registry;
-use crate::gateway::{AllowedHosts, ConnectionLimits, Server, UserLimits, Verifier};
-use crate::platform::{Platform, Settings};
+use crate::gateway::{AllowedHosts, ConnectionLimits, UserLimits, Verifier};
+use crate::platform::Settings;
+use crate::server::local_user;
 
 /// The port of `dev`, if it is free.
 const DEV_PORT: u16 = 7717;
@@ -28,28 +26,24 @@ const DEV_PORT: u16 = 7717;
 pub(super) async fn dev(mut app: App, registry: Registry, args: DevArgs) -> Result<Exit, CliError> {
     args.settings.apply(&mut app.settings);
     args.keep.apply(&mut app.settings);
-    check_settings(&app.settings, &ConnectionLimits::default())?;
-    let folder = lock_folder(&args.folder.data_dir)?;
     let grace = app.settings.shutdown_grace;
     let names: Vec<_> = registry.extensions().map(|e| format!("{} {}", e.def().name, e.def().version)).collect();
-    let ledger = open_file_ledger(&folder)?;
-    let platform = Platform::start(registry, ledger, app.states_in(folder.path())?, app.settings).await?;
-    let local = |port| SocketAddr::from((Ipv4Addr::LOCALHOST, port));
     // One person on their own machine: requests and streams are not limited.
-    let hosts = AllowedHosts::only(args.allowed_hosts);
-    let configure = |server: Server| server.hosts(hosts.clone());
-    let listen = args.listen.unwrap_or(local(DEV_PORT));
-    let bound = match bind(&platform, &folder, listen, configure, Ok).await {
+    let builder = app.server(&args.folder.data_dir).registry(registry).hosts(AllowedHosts::only(args.allowed_hosts));
+    let server = builder.start().await?;
+    let local = |port| SocketAddr::from((Ipv4Addr::LOCALHOST, port));
+    let limits = ConnectionLimits::default();
+    let listening = match server.listen(args.listen.unwrap_or(local(DEV_PORT)), limits).await {
         // The default port may be taken; an address that was asked for must work.
-        Err(_) if args.listen.is_none() => bind(&platform, &folder, local(0), configure, Ok).await?,
-        bound => bound?,
+        Err(_) if args.listen.is_none() => server.listen(local(0), limits).await?,
+        listening => listening?,
     };
-    bound.reopen(folder.take_links(), &local_user());
-    let link = bound.link(local_user());
+    server.reopen_links(server.folder().take_links(), &local_user());
+    let link = listening.link(local_user());
     // Registered before the link is printed: a signal right after it stops the platform cleanly.
     let stop = stop_signal()?;
     if args.supervised {
-        supervised::announce(&format!("http://{}", bound.address()), &link);
+        supervised::announce(&format!("http://{}", listening.address()), &link);
         tokio::select! {
             () = stop => {}
             () = supervised::until_input_ends() => {}
@@ -57,14 +51,14 @@ pub(super) async fn dev(mut app: App, registry: Registry, args: DevArgs) -> Resu
     } else {
         let style = OutputStyle::of_stdout();
         let names = style.paint(Paint::Bold, &names.join(", "));
-        out::print_line(&format!("{names}, data in {}", folder.path().display()));
+        out::print_line(&format!("{names}, data in {}", server.folder().path().display()));
         out::print_line(&format!("open {}", style.paint(Paint::Cyan, &link)));
         stop.await;
         out::print_note("stopping; running work may finish");
     }
     // The next process on this folder accepts links that were not opened yet.
-    folder.keep_links(&bound.open_links(&local_user()));
-    bound.stop(grace).await;
+    server.folder().keep_links(&server.unopened_links(&local_user()));
+    listening.stop(grace).await;
     Ok(Exit::Success)
 }
 
@@ -72,36 +66,31 @@ pub(super) async fn serve(mut app: App, registry: Registry, args: ServeArgs) -> 
     args.settings.apply(&mut app.settings);
     args.keep.apply(&mut app.settings);
     app.settings.stored_per_user_and_day = args.limits.stored();
-    check_settings(&app.settings, &ConnectionLimits::from(&args.connections))?;
+    let connections = ConnectionLimits::from(&args.connections);
+    check_settings(&app.settings, &connections)?;
     let grace = app.settings.shutdown_grace;
     let users = user_verifier(&args)?;
-    let (limits, connections) = (UserLimits::from(&args.limits), ConnectionLimits::from(&args.connections));
-    let service_tenant = args.service_tenant;
     let service_token = env_text("IMPERAL_SERVICE_TOKEN")?;
-    let folder = lock_folder(&args.folder.data_dir)?;
-    let ledger = match &args.database_url {
-        None => open_file_ledger(&folder)?,
-        Some(url) => connect_database(url, args.database_pool, args.node, &folder, &mut app.settings).await?,
-    };
-    let platform = Platform::start(registry, ledger, app.states_in(folder.path())?, app.settings).await?;
     let hosts =
         if args.allowed_hosts.is_empty() { AllowedHosts::any() } else { AllowedHosts::only(args.allowed_hosts) };
-    let configure =
-        |server: Server| server.limits(limits).connections(connections).hosts(hosts).service_tenant(service_tenant);
-    let bound = bind(&platform, &folder, args.listen, configure, |auth| {
-        let auth = auth.with_users(users);
-        match service_token {
-            Some(token) => Ok(auth.with_service_token(SecretString::from(token))?),
-            None => Ok(auth),
-        }
-    })
-    .await?;
+    if let (Some(_), Some(node)) = (&args.database_url, args.node) {
+        app.settings.node = node;
+    }
+    let mut builder = app.server(&args.folder.data_dir).registry(registry).users(users).hosts(hosts);
+    builder = builder.limits(UserLimits::from(&args.limits)).service_tenant(args.service_tenant);
+    if let Some(token) = service_token {
+        builder = builder.service_token(token);
+    }
+    if let Some(url) = args.database_url {
+        builder = builder.database(url, args.database_pool);
+    }
+    let listening = builder.start().await?.listen(args.listen, connections).await?;
     // Registered before the address is printed: a signal right after it stops the platform cleanly.
     let stop = stop_signal()?;
-    println!("listening on http://{}", bound.address());
+    println!("listening on http://{}", listening.address());
     stop.await;
     eprintln!("stopping; running work may finish");
-    bound.stop(grace).await;
+    listening.stop(grace).await;
     Ok(Exit::Success)
 }
 
@@ -110,24 +99,6 @@ fn check_settings(settings: &Settings, connections: &ConnectionLimits) -> Result
     let mut faults = settings.faults();
     faults.extend(connections.faults());
     if faults.is_empty() { Ok(()) } else { Err(CliError::new(faults.join("\n"))) }
-}
-
-/// Opens the data folder for this process, or names the process that holds it.
-fn lock_folder(path: &Path) -> Result<DataFolder, CliError> {
-    match DataFolder::open(path)? {
-        FolderLock::Acquired(folder) => {
-            folder.warn_if_open();
-            Ok(folder)
-        }
-        FolderLock::HeldElsewhere => {
-            let holder = DataFolder::listening(path)
-                .map_or_else(|| "another process".to_owned(), |node| format!("process {} at {}", node.pid, node.url));
-            Err(CliError::new(format!(
-                "{holder} has the data folder {} open: stop it, or give this one its own with --data-dir",
-                path.display()
-            )))
-        }
-    }
 }
 
 /// The keys that users' tokens are checked with.

@@ -5,7 +5,7 @@ use axum::http::request::Parts;
 use axum::http::{HeaderMap, HeaderName, HeaderValue};
 use axum::response::Response;
 
-use super::failure::Failure;
+use super::api_error::ApiError;
 use super::headers;
 use crate::ids::{BadRequestKey, RequestKey};
 
@@ -18,17 +18,17 @@ const REPLAYED: HeaderName = HeaderName::from_static("idempotency-replayed");
 pub(super) struct Key(pub(super) Option<RequestKey>);
 
 impl Key {
-    pub(super) fn of(headers: &HeaderMap) -> Result<Self, Failure> {
+    pub(super) fn of(headers: &HeaderMap) -> Result<Self, ApiError> {
         let Some(key) = headers::text(headers, &KEY)? else { return Ok(Self(None)) };
-        let wrong = |_| Failure::malformed(format!("The header Idempotency-Key cannot be used: {BadRequestKey}."));
+        let wrong = |_| ApiError::malformed(format!("The header Idempotency-Key cannot be used: {BadRequestKey}."));
         key.parse().map(|key| Self(Some(key))).map_err(wrong)
     }
 }
 
 impl<S: Send + Sync> FromRequestParts<S> for Key {
-    type Rejection = Failure;
+    type Rejection = ApiError;
 
-    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Failure> {
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, ApiError> {
         Self::of(&parts.headers)
     }
 }

@@ -10,7 +10,7 @@ use axum::http::{HeaderMap, StatusCode, header};
 use futures_util::StreamExt;
 use serde::de::DeserializeOwned;
 
-use super::failure::Failure;
+use super::api_error::ApiError;
 use crate::codes;
 
 /// Largest request body. Parameters are text for people; files travel by URL.
@@ -22,10 +22,10 @@ const PATIENCE: Duration = Duration::from_secs(30);
 ///
 /// # Errors
 /// 415 for another content type, 413 for a body over the limit, 400 for one that does not arrive.
-pub(super) async fn json_bytes(request: Request) -> Result<Vec<u8>, Failure> {
+pub(super) async fn json_bytes(request: Request) -> Result<Vec<u8>, ApiError> {
     // A page of another site cannot send this type without asking first.
     if !is_json(request.headers()) {
-        return Err(Failure::new(
+        return Err(ApiError::new(
             StatusCode::UNSUPPORTED_MEDIA_TYPE,
             codes::MALFORMED_REQUEST,
             "Send JSON, with the header `content-type: application/json`.",
@@ -43,13 +43,13 @@ fn is_json(headers: &HeaderMap) -> bool {
 }
 
 /// Reads a request from its JSON object.
-pub(super) fn parse<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Failure> {
+pub(super) fn parse<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, ApiError> {
     // A struct reads itself from a list too, field by field; no client means that.
     if !bytes.trim_ascii_start().starts_with(b"{") {
-        return Err(Failure::malformed("The request must be a JSON object."));
+        return Err(ApiError::malformed("The request must be a JSON object."));
     }
     crate::json::read(bytes)
-        .map_err(|error| Failure::malformed(format!("The request is not the expected JSON: {}.", explain(&error))))
+        .map_err(|error| ApiError::malformed(format!("The request is not the expected JSON: {}.", explain(&error))))
 }
 
 /// What is wrong, and where, without any value of the request: those may be secrets.
@@ -85,15 +85,15 @@ pub(super) fn weight(json: &[u8]) -> u64 {
 
 /// The whole body, up to the limit. What is over it is left to the connection, which reads on for a moment so
 /// that the client sees the answer.
-async fn read(body: Body) -> Result<Vec<u8>, Failure> {
+async fn read(body: Body) -> Result<Vec<u8>, ApiError> {
     let mut stream = body.into_data_stream();
     let mut bytes = Vec::new();
     let arrive = async {
         while let Some(chunk) = stream.next().await {
             let chunk =
-                chunk.map_err(|error| Failure::malformed(format!("The request could not be read: {error}.")))?;
+                chunk.map_err(|error| ApiError::malformed(format!("The request could not be read: {error}.")))?;
             if bytes.len() + chunk.len() > BODY_LIMIT {
-                return Err(Failure::new(
+                return Err(ApiError::new(
                     StatusCode::PAYLOAD_TOO_LARGE,
                     codes::MALFORMED_REQUEST,
                     format!("The request is larger than {BODY_LIMIT} bytes."),
@@ -106,7 +106,7 @@ async fn read(body: Body) -> Result<Vec<u8>, Failure> {
     match tokio::time::timeout(PATIENCE, arrive).await {
         Ok(Ok(())) => Ok(bytes),
         Ok(Err(failure)) => Err(failure),
-        Err(_) => Err(Failure::malformed("The request took too long to arrive.")),
+        Err(_) => Err(ApiError::malformed("The request took too long to arrive.")),
     }
 }
 
@@ -115,12 +115,12 @@ async fn read(body: Body) -> Result<Vec<u8>, Failure> {
 pub(super) struct Query<T>(pub(super) T);
 
 impl<S: Send + Sync, T: DeserializeOwned> FromRequestParts<S> for Query<T> {
-    type Rejection = Failure;
+    type Rejection = ApiError;
 
-    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Failure> {
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, ApiError> {
         axum::extract::Query::try_from_uri(&parts.uri)
             .map(|axum::extract::Query(query)| Self(query))
-            .map_err(|error| Failure::malformed(format!("{}.", error.body_text())))
+            .map_err(|error| ApiError::malformed(format!("{}.", error.body_text())))
     }
 }
 
@@ -129,16 +129,16 @@ impl<S: Send + Sync, T: DeserializeOwned> FromRequestParts<S> for Query<T> {
 pub(super) struct IdInPath<T>(pub(super) T);
 
 impl<S: Send + Sync, T: FromStr> FromRequestParts<S> for IdInPath<T> {
-    type Rejection = Failure;
+    type Rejection = ApiError;
 
-    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Failure> {
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, ApiError> {
         let Ok(Path(text)) = Path::<String>::from_request_parts(parts, state).await else {
-            return Err(Failure::malformed("The path holds no id."));
+            return Err(ApiError::malformed("The path holds no id."));
         };
         // What is no id names nothing.
         text.parse()
             .map(Self)
-            .map_err(|_| Failure::new(StatusCode::NOT_FOUND, codes::NOT_FOUND, format!("There is no task {text}.")))
+            .map_err(|_| ApiError::new(StatusCode::NOT_FOUND, codes::NOT_FOUND, format!("There is no task {text}.")))
     }
 }
 

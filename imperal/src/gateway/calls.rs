@@ -8,7 +8,7 @@ use serde::Deserialize;
 use serde_json::{Map, Value};
 
 use super::again::{Key, replayed};
-use super::failure::Failure;
+use super::api_error::ApiError;
 use super::{body, json};
 use crate::platform::Access;
 
@@ -30,7 +30,7 @@ pub(super) async fn call(
     Path(app_id): Path<String>,
     Key(key): Key,
     request: Request,
-) -> Result<Response, Failure> {
+) -> Result<Response, ApiError> {
     let mut permit = access.begin_call()?;
     let bytes = body::json_bytes(request).await?;
     permit.hold(body::weight(&bytes))?;

@@ -5,8 +5,8 @@ use axum::response::Response;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::api_error::ApiError;
 use super::body::Query;
-use super::failure::Failure;
 use super::json;
 use crate::ledger::Turn;
 use crate::platform::Access;
@@ -33,7 +33,7 @@ pub(super) struct Turns {
     next: Option<u64>,
 }
 
-pub(super) async fn turns(access: Access, Query(query): Query<TurnsQuery>) -> Result<Response, Failure> {
+pub(super) async fn turns(access: Access, Query(query): Query<TurnsQuery>) -> Result<Response, ApiError> {
     let limit = query.limit.unwrap_or(DEFAULT_LIMIT).clamp(1, 500);
     let page = match (query.after, query.before, query.latest) {
         (after, None, None) => {
@@ -47,7 +47,7 @@ pub(super) async fn turns(access: Access, Query(query): Query<TurnsQuery>) -> Re
             let next = page.first().filter(|_| page.more).map(|turn| turn.seq);
             Turns { turns: page.rows, next }
         }
-        _ => return Err(Failure::malformed("Give `after`, or `before` or `latest`, not both.")),
+        _ => return Err(ApiError::malformed("Give `after`, or `before` or `latest`, not both.")),
     };
     Ok(json(StatusCode::OK, &page))
 }

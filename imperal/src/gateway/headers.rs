@@ -5,7 +5,7 @@
 
 use axum::http::{HeaderMap, HeaderName, header};
 
-use super::failure::Failure;
+use super::api_error::ApiError;
 
 /// Longest ids of tenants and users: the audit trail keeps them whole.
 pub(super) use crate::cut::{TENANT_ID as TENANT_BYTES, USER_ID as USER_BYTES};
@@ -21,17 +21,17 @@ pub(super) const ACTING_USER: HeaderName = HeaderName::from_static("x-acting-use
 ///
 /// # Errors
 /// 400 when it was sent more than once, is empty, or is not UTF-8.
-pub(super) fn text<'a>(headers: &'a HeaderMap, name: &HeaderName) -> Result<Option<&'a str>, Failure> {
+pub(super) fn text<'a>(headers: &'a HeaderMap, name: &HeaderName) -> Result<Option<&'a str>, ApiError> {
     let mut values = headers.get_all(name).iter();
     let Some(value) = values.next() else { return Ok(None) };
     if values.next().is_some() {
-        return Err(Failure::malformed(format!("The header {} was sent more than once. Send it once.", shown(name))));
+        return Err(ApiError::malformed(format!("The header {} was sent more than once. Send it once.", shown(name))));
     }
     let Ok(text) = std::str::from_utf8(value.as_bytes()) else {
-        return Err(Failure::malformed(format!("The header {} is not UTF-8. Send its text as UTF-8.", shown(name))));
+        return Err(ApiError::malformed(format!("The header {} is not UTF-8. Send its text as UTF-8.", shown(name))));
     };
     if text.is_empty() {
-        return Err(Failure::malformed(format!(
+        return Err(ApiError::malformed(format!(
             "The header {} is empty. Give it a value or leave it out.",
             shown(name)
         )));
@@ -43,11 +43,11 @@ pub(super) fn text<'a>(headers: &'a HeaderMap, name: &HeaderName) -> Result<Opti
 ///
 /// # Errors
 /// As [`text`], and 400 when it is longer than `most` bytes or has control characters.
-pub(super) fn id<'a>(headers: &'a HeaderMap, name: &HeaderName, most: usize) -> Result<Option<&'a str>, Failure> {
+pub(super) fn id<'a>(headers: &'a HeaderMap, name: &HeaderName, most: usize) -> Result<Option<&'a str>, ApiError> {
     let Some(text) = text(headers, name)? else { return Ok(None) };
     if !is_id(text, most) {
         let rule = format!("must have 1 to {most} bytes and no control characters");
-        return Err(Failure::malformed(format!("The header {} {rule}.", shown(name))));
+        return Err(ApiError::malformed(format!("The header {} {rule}.", shown(name))));
     }
     Ok(Some(text))
 }
@@ -61,7 +61,7 @@ pub(super) fn is_id(text: &str, most: usize) -> bool {
 ///
 /// # Errors
 /// As [`text`].
-pub(super) fn host<'a>(headers: &'a HeaderMap, uri: &'a axum::http::Uri) -> Result<Option<&'a str>, Failure> {
+pub(super) fn host<'a>(headers: &'a HeaderMap, uri: &'a axum::http::Uri) -> Result<Option<&'a str>, ApiError> {
     // HTTP/2 has it in the address instead.
     Ok(text(headers, &header::HOST)?.or_else(|| uri.authority().map(axum::http::uri::Authority::as_str)))
 }

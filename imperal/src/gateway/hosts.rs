@@ -11,7 +11,7 @@ use axum::http::StatusCode;
 use axum::middleware::Next;
 use axum::response::Response;
 
-use super::failure::Failure;
+use super::api_error::ApiError;
 use super::{Gateway, headers};
 use crate::codes;
 
@@ -35,21 +35,26 @@ impl AllowedHosts {
     }
 
     /// Whether a request for this host is taken by a server at this address.
-    fn allow(&self, host: &str, address: SocketAddr) -> bool {
+    ///
+    /// The address of another program's listener is not known: then every port and every IP address is this
+    /// machine's, since neither can be made to lead here by DNS.
+    fn allow(&self, host: &str, address: Option<SocketAddr>) -> bool {
         if !self.checked {
             return true;
         }
         let (name, port) = split(host);
-        let here = match port {
-            Some(port) => port.parse() == Ok(address.port()),
-            None => address.port() == 80,
+        let here = match (address, port) {
+            (None, _) => true,
+            (Some(address), Some(port)) => port.parse() == Ok(address.port()),
+            (Some(address), None) => address.port() == 80,
         };
         let literal = name.trim_start_matches('[').trim_end_matches(']').parse::<IpAddr>();
         let local = match literal {
             // A number is not looked up, so it cannot be made to lead here. A server that listens on every
             // address of the machine does not know which of them a request should name.
             Ok(number) => {
-                matches!(name, "127.0.0.1" | "[::1]") || address.ip().is_unspecified() || number == address.ip()
+                let at = |address: SocketAddr| address.ip().is_unspecified() || number == address.ip();
+                matches!(name, "127.0.0.1" | "[::1]") || address.is_none_or(at)
             }
             Err(_) => name.eq_ignore_ascii_case("localhost"),
         };
@@ -70,21 +75,22 @@ fn split(host: &str) -> (&str, Option<&str>) {
 }
 
 /// Refuses a request for another host.
-pub(super) async fn check(State(gateway): State<Gateway>, request: Request, next: Next) -> Result<Response, Failure> {
+pub(super) async fn check(State(gateway): State<Gateway>, request: Request, next: Next) -> Result<Response, ApiError> {
     let host = headers::host(request.headers(), request.uri())?.unwrap_or_default();
     if gateway.hosts.allow(host, gateway.address) {
         return Ok(next.run(request).await);
     }
-    let port = gateway.address.port();
     let name = split(host).0;
     let shown: String = name.chars().take(100).collect();
-    Err(Failure::new(
-        StatusCode::MISDIRECTED_REQUEST,
-        codes::MALFORMED_REQUEST,
-        format!(
-            "This process does not answer to the host {shown:?}. Use http://127.0.0.1:{port}, or start it with `--allowed-host {shown}` if the name is yours."
+    let way_out = match gateway.address {
+        Some(address) => format!(
+            "Use http://127.0.0.1:{}, or start it with `--allowed-host {shown}` if the name is yours.",
+            address.port()
         ),
-    ))
+        None => "Use a name that the operator of this process allows.".to_owned(),
+    };
+    let text = format!("This process does not answer to the host {shown:?}. {way_out}");
+    Err(ApiError::new(StatusCode::MISDIRECTED_REQUEST, codes::MALFORMED_REQUEST, text))
 }
 
 #[cfg(test)]
@@ -93,7 +99,7 @@ mod tests {
 
     #[test]
     fn a_local_server_answers_to_this_machine_with_its_port() {
-        let at = |address: &str, host: &str| AllowedHosts::only(Vec::new()).allow(host, address.parse().unwrap());
+        let at = |address: &str, host: &str| AllowedHosts::only(Vec::new()).allow(host, Some(address.parse().unwrap()));
         for host in ["localhost:7717", "LOCALHOST:7717", "127.0.0.1:7717", "[::1]:7717"] {
             assert!(at("127.0.0.1:7717", host), "{host}");
         }
@@ -109,11 +115,20 @@ mod tests {
     }
 
     #[test]
+    fn behind_another_listener_any_port_is_local_and_dns_names_must_be_allowed() {
+        let hosts = AllowedHosts::only(vec!["chat.example".to_owned()]);
+        for host in ["localhost:3000", "localhost", "127.0.0.1:3000", "[::1]:3000", "10.0.0.5:3000", "chat.example"] {
+            assert!(hosts.allow(host, None), "{host}");
+        }
+        assert!(!hosts.allow("evil.example:3000", None) && !hosts.allow("", None));
+    }
+
+    #[test]
     fn named_hosts_are_taken_with_any_port_or_their_own() {
         let hosts = AllowedHosts::only(vec!["chat.example".to_owned(), "other.example:8000".to_owned()]);
-        let at = |host: &str| hosts.allow(host, "127.0.0.1:7717".parse().unwrap());
+        let at = |host: &str| hosts.allow(host, Some("127.0.0.1:7717".parse().unwrap()));
         assert!(at("chat.example") && at("Chat.Example:443") && at("other.example:8000") && at("127.0.0.1:7717"));
         assert!(!at("other.example") && !at("other.example:8001") && !at("chat.example.evil:443"));
-        assert!(AllowedHosts::any().allow("anything", "127.0.0.1:7717".parse().unwrap()));
+        assert!(AllowedHosts::any().allow("anything", Some("127.0.0.1:7717".parse().unwrap())));
     }
 }

@@ -9,9 +9,9 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use super::api_error::ApiError;
 use super::auth::{By, SignedIn, Way};
 use super::body::Query;
-use super::failure::Failure;
 use super::{Gateway, json};
 use crate::codes;
 use crate::error::Error;
@@ -96,7 +96,7 @@ fn describe(gateway: &Gateway) -> Vec<ExtensionInfo> {
         .collect()
 }
 
-fn extension<'a>(gateway: &'a Gateway, app_id: &str) -> Result<&'a Extension, Failure> {
+fn extension<'a>(gateway: &'a Gateway, app_id: &str) -> Result<&'a Extension, ApiError> {
     gateway
         .platform
         .registry()
@@ -130,7 +130,7 @@ pub(super) async fn manifest(
     _: Access,
     State(gateway): State<Gateway>,
     Path(app_id): Path<String>,
-) -> Result<Response, Failure> {
+) -> Result<Response, ApiError> {
     let manifest = crate::manifest::Manifest::export(extension(&gateway, &app_id)?);
     Ok(([(header::CONTENT_TYPE, "application/json")], manifest.to_json()).into_response())
 }
@@ -139,10 +139,10 @@ pub(super) async fn icon(
     _: Access,
     State(gateway): State<Gateway>,
     Path(app_id): Path<String>,
-) -> Result<Response, Failure> {
+) -> Result<Response, ApiError> {
     let svg = extension(&gateway, &app_id)?.def().icon_svg;
     if svg.is_empty() {
-        return Err(Failure::new(StatusCode::NOT_FOUND, codes::NOT_FOUND, "This extension has no icon."));
+        return Err(ApiError::new(StatusCode::NOT_FOUND, codes::NOT_FOUND, "This extension has no icon."));
     }
     // Opened by itself, a drawing may not do anything.
     let policy = "default-src 'none'; style-src 'unsafe-inline'; sandbox";
@@ -185,7 +185,7 @@ fn wider_audit(access: &Access) -> Option<AuditScope> {
     }
 }
 
-pub(super) async fn audit(access: Access, Query(query): Query<AuditQuery>) -> Result<Response, Failure> {
+pub(super) async fn audit(access: Access, Query(query): Query<AuditQuery>) -> Result<Response, ApiError> {
     let (after, limit) = (query.after.unwrap_or(0), query.limit.unwrap_or(100).clamp(1, 500));
     let page = match wider_audit(&access) {
         Some(scope) => access.audit_in(scope, after, limit).await?,
@@ -195,7 +195,7 @@ pub(super) async fn audit(access: Access, Query(query): Query<AuditQuery>) -> Re
     Ok(json(StatusCode::OK, &AuditRows { rows: page.rows, next }))
 }
 
-pub(super) async fn check_audit(access: Access) -> Result<Response, Failure> {
+pub(super) async fn check_audit(access: Access) -> Result<Response, ApiError> {
     let check = match wider_audit(&access) {
         Some(scope) => access.check_audit_in(scope).await?,
         None => access.check_audit().await?,

@@ -14,7 +14,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::again::{Key, replayed};
-use super::failure::Failure;
+use super::api_error::ApiError;
 use super::headers::{self, ACTING_USER, SERVICE_TOKEN, TENANT_BYTES, TENANT_ID, USER_BYTES};
 use super::{Gateway, body, json};
 use crate::codes;
@@ -52,7 +52,7 @@ pub(super) struct InjectedTurn {
     turn: Turn,
 }
 
-pub(super) async fn inject(State(gateway): State<Gateway>, request: Request) -> Result<Response, Failure> {
+pub(super) async fn inject(State(gateway): State<Gateway>, request: Request) -> Result<Response, ApiError> {
     if !gateway.auth.is_service(request.headers())? {
         return Err(refuse_others(&gateway, request).await);
     }
@@ -68,13 +68,13 @@ pub(super) async fn inject(State(gateway): State<Gateway>, request: Request) -> 
 }
 
 /// A signed-in user is told no, and that is written down; a stranger is asked who they are.
-async fn refuse_others(gateway: &Gateway, request: Request) -> Failure {
+async fn refuse_others(gateway: &Gateway, request: Request) -> ApiError {
     let headers = request.headers();
     let caller = match gateway.auth.caller(headers, request.method()).await {
         Ok(caller) => caller,
         Err(_) if headers.contains_key(SERVICE_TOKEN) => {
             gateway.wrong_tokens.note();
-            return Failure::unauthenticated("The service token is wrong.");
+            return ApiError::unauthenticated("The service token is wrong.");
         }
         Err(refused) => return refused,
     };
@@ -92,7 +92,7 @@ async fn refuse_others(gateway: &Gateway, request: Request) -> Failure {
     access.refuse_injection(&target).await.into()
 }
 
-async fn of_a_service(gateway: &Gateway, request: Request, said: &mut RefusedMessage) -> Result<Response, Failure> {
+async fn of_a_service(gateway: &Gateway, request: Request, said: &mut RefusedMessage) -> Result<Response, ApiError> {
     let headers = request.headers().clone();
     let tenant = headers::id(&headers, &TENANT_ID, TENANT_BYTES)?;
     let tenant = tenant.unwrap_or(&gateway.service_tenant);
@@ -113,10 +113,10 @@ async fn of_a_service(gateway: &Gateway, request: Request, said: &mut RefusedMes
     Ok(replayed(injected.repeated, json(StatusCode::OK, &InjectedTurn { turn: injected.turn })))
 }
 
-fn check(body: &InjectBody) -> Result<(), Failure> {
+fn check(body: &InjectBody) -> Result<(), ApiError> {
     let most = CHAT_TEXT_LIMIT + TRUNCATION_MARKER.len();
     if body.text.len() > most {
-        return Err(Failure::new(
+        return Err(ApiError::new(
             StatusCode::PAYLOAD_TOO_LARGE,
             codes::VALIDATION_TYPE_ERROR,
             format!("`text` has {} bytes; at most {most} are taken.", body.text.len()),
@@ -139,7 +139,7 @@ fn check(body: &InjectBody) -> Result<(), Failure> {
     Ok(())
 }
 
-fn wrong(code: codes::ErrorCode, field: &str, text: String) -> Failure {
+fn wrong(code: codes::ErrorCode, field: &str, text: String) -> ApiError {
     Error::user(code, text).with_field(field).into()
 }
 

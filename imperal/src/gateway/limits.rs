@@ -9,7 +9,7 @@ use std::hash::BuildHasher;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use super::failure::Failure;
+use super::api_error::ApiError;
 use crate::context::User;
 use crate::rate::RateLimiter;
 
@@ -60,25 +60,25 @@ impl Meter {
     ///
     /// # Errors
     /// `RATE_LIMITED`, with the time after which the next one is taken.
-    pub(super) fn request(&self, user: &User) -> Result<(), Failure> {
+    pub(super) fn request(&self, user: &User) -> Result<(), ApiError> {
         let Some(requests) = &self.requests else { return Ok(()) };
         requests
             .take((&*user.tenant_id, &*user.id))
-            .map_err(|wait| Failure::too_many("You are asking too often. Wait a moment, then go on.", wait))
+            .map_err(|wait| ApiError::too_many("You are asking too often. Wait a moment, then go on.", wait))
     }
 
     /// Counts a stream for as long as what is returned lives.
     ///
     /// # Errors
     /// `RATE_LIMITED` when the user has as many as there may be.
-    pub(super) fn stream(self: &Arc<Self>, user: &User) -> Result<OpenStream, Failure> {
+    pub(super) fn stream(self: &Arc<Self>, user: &User) -> Result<OpenStream, ApiError> {
         let key = self.key(user);
         if self.limits.streams > 0 {
             let mut streams = locked(&self.streams[shard(key)]);
             let open = streams.entry(key).or_default();
             if *open >= self.limits.streams {
                 let text = format!("You have {} live streams open already. Close one first.", self.limits.streams);
-                return Err(Failure::too_many(text, Duration::from_secs(1)));
+                return Err(ApiError::too_many(text, Duration::from_secs(1)));
             }
             *open += 1;
         }

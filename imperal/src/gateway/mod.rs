@@ -4,59 +4,144 @@
 //! call of [`Access`](crate::platform::Access) and its answer into JSON.
 
 mod again;
+mod api_error;
 mod auth;
 mod body;
 mod calls;
 mod chat;
 mod connection;
-mod failure;
 mod headers;
 mod hosts;
 mod info;
 mod inject;
 mod limits;
+mod listener;
 mod metrics;
 mod openapi;
 mod page;
 mod panics;
-mod server;
 mod stream;
 mod tasks;
 
+use std::fmt;
+use std::net::SocketAddr;
 use std::sync::Arc;
+use std::time::Duration;
 
 use axum::Router;
 use axum::extract::DefaultBodyLimit;
 use axum::http::{HeaderName, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
+use tokio_util::sync::CancellationToken;
 
 pub use auth::{Auth, AuthError, LocalKey, Verifier};
 pub(crate) use auth::{LOCAL_TENANT, LOCAL_USER};
 pub use connection::ConnectionLimits;
 pub use hosts::AllowedHosts;
 pub use limits::UserLimits;
-pub use server::{Bound, Server};
+pub(crate) use listener::Listener;
+pub use secrecy::SecretString;
 
+use crate::context::User;
 use crate::platform::Platform;
 use auth::Links;
 
 /// What every route shares.
 #[derive(Clone)]
-struct Gateway {
+pub(crate) struct Gateway {
     platform: Platform,
     auth: Arc<Auth>,
     links: Arc<Links>,
-    /// The host names that it answers to, and where it listens.
+    /// The host names that it answers to.
     hosts: Arc<AllowedHosts>,
-    address: std::net::SocketAddr,
+    /// Where it listens; `None` behind a listener of the program's own.
+    address: Option<SocketAddr>,
     meter: Arc<limits::Meter>,
     /// Of a service's message that names no tenant.
     service_tenant: Arc<str>,
     wrong_tokens: Arc<inject::WrongTokens>,
     readiness: Arc<info::Readiness>,
     /// Ends the live streams, so that the server can stop.
-    closing: tokio_util::sync::CancellationToken,
+    closing: CancellationToken,
+}
+
+impl Gateway {
+    /// A gateway to this platform. It answers to every host name and has no limits per user.
+    pub(crate) fn new(platform: Platform, auth: Auth) -> Self {
+        if let Some(users) = &auth.users {
+            users.prefetch();
+        }
+        Self {
+            platform,
+            auth: Arc::new(auth),
+            links: Arc::default(),
+            hosts: Arc::new(AllowedHosts::any()),
+            address: None,
+            meter: Arc::new(limits::Meter::new(UserLimits::default())),
+            service_tenant: LOCAL_TENANT.into(),
+            wrong_tokens: Arc::default(),
+            readiness: Arc::default(),
+            closing: CancellationToken::new(),
+        }
+    }
+
+    /// Limits each user's requests and streams.
+    #[must_use]
+    pub(crate) fn limits(mut self, limits: UserLimits) -> Self {
+        self.meter = Arc::new(limits::Meter::new(limits));
+        self
+    }
+
+    /// Answers to these host names only.
+    #[must_use]
+    pub(crate) fn hosts(mut self, hosts: AllowedHosts) -> Self {
+        self.hosts = Arc::new(hosts);
+        self
+    }
+
+    /// The tenant of a service's message that names none.
+    #[must_use]
+    pub(crate) fn service_tenant(mut self, tenant: String) -> Self {
+        self.service_tenant = tenant.into();
+        self
+    }
+
+    pub(crate) fn platform(&self) -> &Platform {
+        &self.platform
+    }
+
+    /// All routes, behind a listener at `address` or behind one that is not known here.
+    pub(crate) fn router(&self, address: Option<SocketAddr>) -> Router {
+        router(Self { address, ..self.clone() })
+    }
+
+    /// The secret of a new one-time link that signs a browser in as this user.
+    pub(crate) fn new_link(&self, user: User) -> String {
+        self.links.make(user)
+    }
+
+    /// Secrets of this user's links that were not opened.
+    pub(crate) fn unopened_links(&self, user: &User) -> Vec<String> {
+        self.links.waiting(user)
+    }
+
+    /// Makes links of the previous process valid again, each for one use.
+    pub(crate) fn reopen_links(&self, secrets: Vec<String>, user: &User) {
+        self.links.take_up(secrets, user);
+    }
+
+    /// Stops the platform, then ends the live streams.
+    pub(crate) async fn stop(&self, grace: Duration) {
+        self.platform.shutdown(grace).await;
+        self.closing.cancel();
+    }
+}
+
+impl fmt::Debug for Gateway {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Gateway").field("platform", &self.platform).finish_non_exhaustive()
+    }
 }
 
 fn router(gateway: Gateway) -> Router {
@@ -83,8 +168,8 @@ fn router(gateway: Gateway) -> Router {
     #[cfg(feature = "otel")]
     let api = crate::trace::requests(api);
     api.merge(page::routes())
-        .fallback(failure::no_such_route)
-        .method_not_allowed_fallback(failure::no_such_method)
+        .fallback(api_error::no_such_route)
+        .method_not_allowed_fallback(api_error::no_such_method)
         .layer(DefaultBodyLimit::max(body::BODY_LIMIT))
         .layer(axum::middleware::from_fn_with_state(gateway.clone(), hosts::check))
         .layer(axum::middleware::from_fn(panics::caught))

@@ -6,9 +6,9 @@ use schemars::generate::SchemaSettings;
 use schemars::{JsonSchema, SchemaGenerator};
 use serde_json::{Map, Value, json};
 
+use super::api_error::ErrorBody;
 use super::calls::CallBody;
 use super::chat::Turns;
-use super::failure::ErrorBody;
 use super::info::{AuditRows, Extensions, Session};
 use super::inject::{InjectBody, InjectedTurn};
 use super::tasks::Tasks;

@@ -10,8 +10,8 @@ use axum::routing::get;
 use schemars::JsonSchema;
 use serde::Serialize;
 
+use super::api_error::ApiError;
 use super::auth::{self, By, SignedIn, Way};
-use super::failure::Failure;
 use super::{Gateway, json};
 
 /// Nothing from elsewhere, nothing inline; pictures of other hosts, which the page asks about first.
@@ -89,7 +89,7 @@ async fn open(
     State(gateway): State<Gateway>,
     Path(secret): Path<String>,
     headers: HeaderMap,
-) -> Result<Response, Failure> {
+) -> Result<Response, ApiError> {
     auth::same_origin(&headers)?;
     let to_the_page = [(header::LOCATION, "/")];
     let Some(user) = gateway.links.open(&secret) else {
@@ -101,14 +101,14 @@ async fn open(
 }
 
 /// Signs the browser out: the session is over for whoever has its cookie.
-pub(super) async fn sign_out(State(gateway): State<Gateway>, headers: HeaderMap) -> Result<Response, Failure> {
+pub(super) async fn sign_out(State(gateway): State<Gateway>, headers: HeaderMap) -> Result<Response, ApiError> {
     if headers.contains_key(header::AUTHORIZATION) {
-        return Err(Failure::malformed(
+        return Err(ApiError::malformed(
             "A bearer token is not a session and ends by itself. Leave out the Authorization header to end the page's.",
         ));
     }
     let Some(cleared) = gateway.auth.end_sessions(&headers).await? else {
-        return Err(Failure::unauthenticated("There is no session to end: the request has no cookie of this page."));
+        return Err(ApiError::unauthenticated("There is no session to end: the request has no cookie of this page."));
     };
     Ok((StatusCode::NO_CONTENT, [(header::SET_COOKIE, cleared)]).into_response())
 }
@@ -124,7 +124,7 @@ pub(super) struct NewLink {
 pub(super) async fn new_link(
     SignedIn { access, by, .. }: SignedIn,
     State(gateway): State<Gateway>,
-) -> Result<Response, Failure> {
+) -> Result<Response, ApiError> {
     if !matches!(by, By::Terminal) {
         return Err(access.refuse_link().await.into());
     }

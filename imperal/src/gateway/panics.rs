@@ -10,7 +10,7 @@ use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use futures_util::FutureExt;
 
-use super::failure::Failure;
+use super::api_error::ApiError;
 use crate::codes;
 use crate::context::panic_text;
 use crate::failpoint;
@@ -26,6 +26,6 @@ pub(super) async fn caught(request: Request, next: Next) -> Response {
         let text = panic_text(payload);
         tracing::error!(%method, path = bounded(&path), panic = bounded(&text), "a request handler panicked");
         let message = "Something went wrong inside the platform. The details are in its log.";
-        Failure::new(StatusCode::INTERNAL_SERVER_ERROR, codes::INTERNAL, message).into_response()
+        ApiError::new(StatusCode::INTERNAL_SERVER_ERROR, codes::INTERNAL, message).into_response()
     })
 }

@@ -20,9 +20,9 @@ use serde::Deserialize;
 use serde_json::json;
 
 use super::Gateway;
+use super::api_error::ApiError;
 use super::auth::{SignInEnd, SignedIn};
 use super::body::Query;
-use super::failure::Failure;
 use super::limits::OpenStream;
 use crate::ledger::{Event, EventBody, Limit, Pulse, Subscription};
 use crate::platform::{Access, Meters, Sent, Since};
@@ -69,12 +69,13 @@ pub(super) async fn stream(
     State(gateway): State<Gateway>,
     headers: HeaderMap,
     Query(query): Query<StreamQuery>,
-) -> Result<Response, Failure> {
+) -> Result<Response, ApiError> {
     // A browser that reconnects sends the header, with the newer number.
     let resume = match super::headers::text(&headers, &LAST_EVENT_ID)? {
         None => query.after,
         Some(text) => Some(
-            text.parse().map_err(|_| Failure::malformed("The header Last-Event-Id must be the number of an event."))?,
+            text.parse()
+                .map_err(|_| ApiError::malformed("The header Last-Event-Id must be the number of an event."))?,
         ),
     };
     let open = gateway.meter.stream(access.user())?;

@@ -5,8 +5,8 @@ use axum::response::Response;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::api_error::ApiError;
 use super::body::{IdInPath, Query};
-use super::failure::Failure;
 use super::json;
 use crate::ids::{CallId, TaskId};
 use crate::ledger::Task;
@@ -26,11 +26,11 @@ pub(super) struct RecentQuery {
     call_id: Option<CallId>,
 }
 
-pub(super) async fn active(access: Access) -> Result<Response, Failure> {
+pub(super) async fn active(access: Access) -> Result<Response, ApiError> {
     Ok(json(StatusCode::OK, &Tasks { tasks: access.running_tasks().await? }))
 }
 
-pub(super) async fn recent(access: Access, Query(query): Query<RecentQuery>) -> Result<Response, Failure> {
+pub(super) async fn recent(access: Access, Query(query): Query<RecentQuery>) -> Result<Response, ApiError> {
     let limit = query.limit.unwrap_or(50).clamp(1, 500);
     let tasks = match query.call_id {
         None => access.recent_tasks(limit).await?,
@@ -44,10 +44,10 @@ pub(super) async fn recent(access: Access, Query(query): Query<RecentQuery>) -> 
     Ok(json(StatusCode::OK, &Tasks { tasks }))
 }
 
-pub(super) async fn one(access: Access, IdInPath(task_id): IdInPath<TaskId>) -> Result<Response, Failure> {
+pub(super) async fn one(access: Access, IdInPath(task_id): IdInPath<TaskId>) -> Result<Response, ApiError> {
     Ok(json(StatusCode::OK, &access.task(task_id).await?))
 }
 
-pub(super) async fn cancel(access: Access, IdInPath(task_id): IdInPath<TaskId>) -> Result<Response, Failure> {
+pub(super) async fn cancel(access: Access, IdInPath(task_id): IdInPath<TaskId>) -> Result<Response, ApiError> {
     Ok(json(StatusCode::OK, &access.cancel(task_id).await?))
 }

@@ -27,7 +27,7 @@ use subtle::ConstantTimeEq;
 use tokio::time::Instant;
 
 use super::Gateway;
-use super::failure::Failure;
+use super::api_error::ApiError;
 use super::headers::{self, SERVICE_TOKEN};
 use crate::context::User;
 use crate::platform::Access;
@@ -104,11 +104,11 @@ impl Auth {
     }
 
     /// The user who sends this request.
-    pub(super) async fn caller(&self, headers: &HeaderMap, method: &Method) -> Result<Caller, Failure> {
+    pub(super) async fn caller(&self, headers: &HeaderMap, method: &Method) -> Result<Caller, ApiError> {
         if let Some(value) = headers::text(headers, &header::AUTHORIZATION)? {
             let Some((_, token)) = value.split_once(' ').filter(|(scheme, _)| scheme.eq_ignore_ascii_case("bearer"))
             else {
-                return Err(Failure::unauthenticated("The Authorization header is not `Bearer TOKEN`."));
+                return Err(ApiError::unauthenticated("The Authorization header is not `Bearer TOKEN`."));
             };
             return Ok(self.by_token(token.trim()).await?);
         }
@@ -117,7 +117,7 @@ impl Auth {
                 let (user, until) = (session.user.clone(), session.until);
                 Ok(Caller { user, until, by: By::Page(session) })
             }
-            None => Err(Failure::unauthenticated("Send `Authorization: Bearer TOKEN`, or open the page by its link.")),
+            None => Err(ApiError::unauthenticated("Send `Authorization: Bearer TOKEN`, or open the page by its link.")),
         }
     }
 
@@ -142,7 +142,7 @@ impl Auth {
     }
 
     /// The session that the request's cookie shows; `None` without a cookie.
-    fn session(&self, headers: &HeaderMap, method: &Method) -> Result<Option<Session>, Failure> {
+    fn session(&self, headers: &HeaderMap, method: &Method) -> Result<Option<Session>, ApiError> {
         let shown = Way::of(headers).values(headers, self.local.cookie_name());
         if shown.is_empty() {
             return Ok(None);
@@ -153,12 +153,12 @@ impl Auth {
         let holding = shown.iter().filter_map(|cookie| self.local.session(cookie).ok());
         let sessions: Vec<Session> = holding.collect();
         if sessions.iter().any(|session| session.user != sessions[0].user) {
-            return Err(Failure::unauthenticated(
+            return Err(ApiError::unauthenticated(
                 "This browser shows sessions of several users. Delete its cookies of this host, then open a fresh link.",
             ));
         }
         let latest = sessions.into_iter().max_by_key(|session| session.until);
-        let over = || Failure::unauthenticated("The session is over. Open a fresh link: run the `link` command.");
+        let over = || ApiError::unauthenticated("The session is over. Open a fresh link: run the `link` command.");
         latest.ok_or_else(over).map(Some)
     }
 
@@ -177,7 +177,7 @@ impl Auth {
     ///
     /// # Errors
     /// When another site's page asks, or it cannot be written down.
-    pub(super) async fn end_sessions(&self, headers: &HeaderMap) -> Result<Option<String>, Failure> {
+    pub(super) async fn end_sessions(&self, headers: &HeaderMap) -> Result<Option<String>, ApiError> {
         let way = Way::of(headers);
         let shown = way.values(headers, self.local.cookie_name());
         if shown.is_empty() {
@@ -187,7 +187,7 @@ impl Auth {
         for session in shown.iter().filter_map(|cookie| self.local.session(cookie).ok()) {
             if let Err(error) = self.local.end(&session).await {
                 tracing::error!(%error, "an ended session cannot be written down");
-                return Err(Failure::from(crate::Error::user(
+                return Err(ApiError::from(crate::Error::user(
                     crate::codes::UNAVAILABLE,
                     "The session is over only until this process ends: the data folder cannot be written. Try again.",
                 )));
@@ -200,7 +200,7 @@ impl Auth {
     ///
     /// # Errors
     /// 400 when its header cannot be read.
-    pub(super) fn is_service(&self, headers: &HeaderMap) -> Result<bool, Failure> {
+    pub(super) fn is_service(&self, headers: &HeaderMap) -> Result<bool, ApiError> {
         let shown = headers::text(headers, &SERVICE_TOKEN)?;
         let (Some(expected), Some(shown)) = (&self.service_token, shown) else { return Ok(false) };
         Ok(expected.expose_secret().as_bytes().ct_eq(shown.as_bytes()).into())
@@ -216,7 +216,7 @@ impl fmt::Debug for Auth {
     }
 }
 
-impl From<AuthError> for Failure {
+impl From<AuthError> for ApiError {
     fn from(error: AuthError) -> Self {
         match error.retry_after() {
             Some(retry_after) => Self::unavailable(error.to_string(), retry_after),
@@ -226,13 +226,13 @@ impl From<AuthError> for Failure {
 }
 
 /// A cookie travels by itself; what changes something must come from the page that has it.
-pub(super) fn same_origin(headers: &HeaderMap) -> Result<(), Failure> {
+pub(super) fn same_origin(headers: &HeaderMap) -> Result<(), ApiError> {
     let Some(origin) = headers::text(headers, &header::ORIGIN)? else { return Ok(()) };
     let host = headers::text(headers, &header::HOST)?;
     if origin.split_once("://").is_some_and(|(_, origin)| host.is_some_and(|host| host.eq_ignore_ascii_case(origin))) {
         return Ok(());
     }
-    Err(Failure::from(crate::Error::user(
+    Err(ApiError::from(crate::Error::user(
         crate::codes::PERMISSION_DENIED,
         "This comes from another site's page and is refused.",
     )))
@@ -268,9 +268,9 @@ pub(super) struct SignedIn {
 }
 
 impl FromRequestParts<Gateway> for SignedIn {
-    type Rejection = Failure;
+    type Rejection = ApiError;
 
-    async fn from_request_parts(parts: &mut Parts, gateway: &Gateway) -> Result<Self, Failure> {
+    async fn from_request_parts(parts: &mut Parts, gateway: &Gateway) -> Result<Self, ApiError> {
         let Caller { user, by, until } = gateway.auth.caller(&parts.headers, &parts.method).await?;
         gateway.meter.request(&user)?;
         let session = match &by {
@@ -283,9 +283,9 @@ impl FromRequestParts<Gateway> for SignedIn {
 
 /// The signed-in user's door to the platform.
 impl FromRequestParts<Gateway> for Access {
-    type Rejection = Failure;
+    type Rejection = ApiError;
 
-    async fn from_request_parts(parts: &mut Parts, gateway: &Gateway) -> Result<Self, Failure> {
+    async fn from_request_parts(parts: &mut Parts, gateway: &Gateway) -> Result<Self, ApiError> {
         SignedIn::from_request_parts(parts, gateway).await.map(|signed_in| signed_in.access)
     }
 }

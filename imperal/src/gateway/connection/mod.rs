@@ -32,7 +32,7 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-use super::failure::Failure;
+use super::api_error::ApiError;
 use crate::codes::{self, ErrorCode};
 use crate::context::panic_text;
 use crate::failpoint;
@@ -228,10 +228,10 @@ async fn answer(
     let request = request.map(|body| Sent::new(body, phase));
     let refused = if request.uri().path_and_query().is_some_and(|target| target.as_str().len() > TARGET_LIMIT) {
         let text = format!("The address is longer than {TARGET_LIMIT} bytes. Send data in the body.");
-        Some(Failure::new(StatusCode::URI_TOO_LONG, codes::MALFORMED_REQUEST, text))
+        Some(ApiError::new(StatusCode::URI_TOO_LONG, codes::MALFORMED_REQUEST, text))
     } else if !taken || phase.seat().is_spare() && !is_probe(request.uri().path()) {
         let text = "This node has as many connections as it can serve. Try again in a moment.";
-        Some(Failure::new(StatusCode::SERVICE_UNAVAILABLE, codes::UNAVAILABLE, text))
+        Some(ApiError::new(StatusCode::SERVICE_UNAVAILABLE, codes::UNAVAILABLE, text))
     } else {
         None
     };

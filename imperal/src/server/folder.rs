@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
-use super::exit::CliError;
+use super::error::ServerError;
 use crate::private_file;
 
 /// Every file that the platform keeps in the folder.
@@ -26,21 +26,21 @@ const SMALL: u64 = 64 * 1024;
 
 /// A data folder that this process has open; no other can until it ends, however it ends.
 #[derive(Debug)]
-pub(super) struct DataFolder {
+pub(crate) struct DataFolder {
     path: PathBuf,
     _lock: File,
 }
 
 /// Where the process that has a folder open listens.
 #[derive(Debug, Serialize, Deserialize)]
-pub(super) struct NodeAddress {
-    pub(super) url: String,
-    pub(super) pid: u32,
+pub(crate) struct NodeAddress {
+    pub(crate) url: String,
+    pub(crate) pid: u32,
 }
 
 impl NodeAddress {
     /// Where this machine reaches it, by a loopback address. A token of the folder goes nowhere else.
-    pub(super) fn local_url(&self) -> Option<String> {
+    pub(crate) fn local_url(&self) -> Option<String> {
         let address: SocketAddr = self.url.strip_prefix("http://")?.parse().ok()?;
         let ip = match address.ip() {
             IpAddr::V4(ip) if ip.is_unspecified() => Ipv4Addr::LOCALHOST.into(),
@@ -53,7 +53,7 @@ impl NodeAddress {
 
 /// What became of trying to open a folder.
 #[derive(Debug)]
-pub(super) enum FolderLock {
+pub(crate) enum FolderLock {
     /// It is ours now.
     Acquired(DataFolder),
     /// Another process has it.
@@ -62,11 +62,13 @@ pub(super) enum FolderLock {
 
 impl DataFolder {
     /// Makes the folder where it is missing and opens it.
-    pub(super) fn open(path: &Path) -> Result<FolderLock, CliError> {
-        let say =
-            |error: io::Error| CliError::new(format!("the data folder {} cannot be used: {error}", path.display()));
-        make(path).map_err(say)?;
-        let lock = private_file::open_or_create(&path.join("lock")).map_err(say)?;
+    ///
+    /// # Errors
+    /// [`ServerError::Folder`] when it cannot be created or locked.
+    pub(crate) fn open(path: &Path) -> Result<FolderLock, ServerError> {
+        let unusable = |source: io::Error| ServerError::Folder { path: path.to_owned(), source };
+        make(path).map_err(unusable)?;
+        let lock = private_file::open_or_create(&path.join("lock")).map_err(unusable)?;
         match lock.try_lock() {
             Ok(()) => {
                 // Of a process that was killed: another one may listen there by now.
@@ -74,40 +76,62 @@ impl DataFolder {
                 Ok(FolderLock::Acquired(Self { path: path.to_owned(), _lock: lock }))
             }
             Err(TryLockError::WouldBlock) => Ok(FolderLock::HeldElsewhere),
-            Err(TryLockError::Error(error)) => Err(say(error)),
+            Err(TryLockError::Error(error)) => Err(unusable(error)),
+        }
+    }
+
+    /// Opens the folder for as long as the value lives, and logs which of its files other users can reach.
+    ///
+    /// # Errors
+    /// [`ServerError::FolderInUse`] names the process that has it open; else as [`DataFolder::open`].
+    pub(crate) fn lock(path: &Path) -> Result<Self, ServerError> {
+        match Self::open(path)? {
+            FolderLock::Acquired(folder) => {
+                folder.warn_if_open();
+                Ok(folder)
+            }
+            FolderLock::HeldElsewhere => {
+                let holder = Self::listening(path).map(|node| format!("process {} at {}", node.pid, node.url));
+                Err(ServerError::FolderInUse { path: path.to_owned(), holder })
+            }
         }
     }
 
     /// Logs what of the folder other users of the machine can reach.
-    pub(super) fn warn_if_open(&self) {
+    fn warn_if_open(&self) {
         let files: Vec<_> = FILES.iter().map(|name| self.path.join(name)).collect();
         private_file::warn_about(std::iter::once(self.path()).chain(files.iter().map(PathBuf::as_path)));
     }
 
-    pub(super) fn path(&self) -> &Path {
+    /// The error for a file of the folder that cannot be read or written.
+    pub(super) fn unusable(&self, source: io::Error) -> ServerError {
+        ServerError::Folder { path: self.path.clone(), source }
+    }
+
+    pub(crate) fn path(&self) -> &Path {
         &self.path
     }
 
-    pub(super) fn ledger(&self) -> PathBuf {
+    pub(crate) fn ledger(&self) -> PathBuf {
         self.path.join("ledger.db")
     }
 
     /// Tells other processes where this one listens.
-    pub(super) fn announce(&self, url: &str) -> io::Result<()> {
+    pub(crate) fn announce(&self, url: &str) -> io::Result<()> {
         let listening = NodeAddress { url: url.to_owned(), pid: std::process::id() };
         private_file::replace(&self.path.join("listening.json"), &serde_json::to_vec(&listening)?)
     }
 
     /// Keeps the secrets of links that nobody has opened, for the next process on this folder. They are
     /// as private as the key beside them.
-    pub(super) fn keep_links(&self, secrets: &[String]) {
+    pub(crate) fn keep_links(&self, secrets: &[String]) {
         if let Err(error) = private_file::replace(&self.path.join("links"), secrets.join("\n").as_bytes()) {
             tracing::warn!(%error, "links that were not opened are void: they could not be kept in the data folder");
         }
     }
 
     /// The secrets that were kept; once.
-    pub(super) fn take_links(&self) -> Vec<String> {
+    pub(crate) fn take_links(&self) -> Vec<String> {
         let path = self.path.join("links");
         let kept = match private_file::read(&path, SMALL) {
             Ok(kept) => kept,
@@ -123,7 +147,7 @@ impl DataFolder {
     }
 
     /// Where the process that has `path` open listens, once it does.
-    pub(super) fn listening(path: &Path) -> Option<NodeAddress> {
+    pub(crate) fn listening(path: &Path) -> Option<NodeAddress> {
         crate::json::read(&private_file::read(&path.join("listening.json"), SMALL).ok()?).ok()
     }
 }

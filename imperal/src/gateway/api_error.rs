@@ -27,7 +27,7 @@ struct ErrorDetail {
 
 /// An error on its way out of a route.
 #[derive(Debug)]
-pub(super) struct Failure {
+pub(crate) struct ApiError {
     status: StatusCode,
     error: Error,
     retry_after: Duration,
@@ -36,7 +36,7 @@ pub(super) struct Failure {
 /// When to try again where nothing better is known.
 const SOON: Duration = Duration::from_secs(1);
 
-impl Failure {
+impl ApiError {
     pub(super) fn new(status: StatusCode, code: ErrorCode, message: impl Into<String>) -> Self {
         Self { status, error: Error::user(code, message), retry_after: SOON }
     }
@@ -71,7 +71,7 @@ impl Failure {
     }
 }
 
-impl From<Error> for Failure {
+impl From<Error> for ApiError {
     fn from(error: Error) -> Self {
         let code = error.code();
         let unprocessable = [codes::VALIDATION_MISSING_FIELD, codes::VALIDATION_TYPE_ERROR, codes::KEY_REUSED];
@@ -102,7 +102,7 @@ fn until_midnight() -> Duration {
     Duration::from_secs(DAY - now.as_secs() % DAY)
 }
 
-impl IntoResponse for Failure {
+impl IntoResponse for ApiError {
     fn into_response(self) -> Response {
         let detail = ErrorDetail {
             code: self.error.code().clone(),
@@ -126,16 +126,16 @@ impl IntoResponse for Failure {
     }
 }
 
-pub(super) async fn no_such_route(uri: Uri) -> Failure {
-    Failure::new(
+pub(super) async fn no_such_route(uri: Uri) -> ApiError {
+    ApiError::new(
         StatusCode::NOT_FOUND,
         codes::NOT_FOUND,
         format!("There is nothing at {}. /openapi.json lists what there is.", uri.path()),
     )
 }
 
-pub(super) async fn no_such_method(method: Method, uri: Uri) -> Failure {
-    Failure::new(
+pub(super) async fn no_such_method(method: Method, uri: Uri) -> ApiError {
+    ApiError::new(
         StatusCode::METHOD_NOT_ALLOWED,
         codes::MALFORMED_REQUEST,
         format!("{} does not take {method}. /openapi.json lists what there is.", uri.path()),
