@@ -1,26 +1,34 @@
-//! Kills the platform as often as told and judges its ledger after each kill.
+//! A campaign of any length against one process on one SQLite file.
 //!
 //!     cargo run -p imperal-tests --bin crash -- --kills 1000 --seed 7
-//!
-//! Prints its seed and a table; exits with 1 when a promise was broken, and keeps that folder.
 
 use std::process::ExitCode;
 
+use clap::Parser;
 use imperal_tests::campaigns::crash::Campaign;
-use imperal_tests::sibling;
+use imperal_tests::{seed_of_the_time, sibling};
+
+/// Kills the platform again and again and judges its ledger after each kill.
+///
+/// Prints its seed and a table. Exits with 1 when a promise was broken, and keeps that folder.
+#[derive(Parser)]
+#[command(name = "crash")]
+struct Options {
+    /// How many times the process is killed.
+    #[arg(long, default_value_t = 100)]
+    kills: u64,
+    /// Repeats the choices of an earlier campaign. Default: the time.
+    #[arg(long, env = "IMPERAL_TEST_SEED")]
+    seed: Option<u64>,
+}
 
 #[tokio::main]
 async fn main() -> ExitCode {
-    let arguments: Vec<String> = std::env::args().collect();
-    let number = |name: &str| -> Option<u64> {
-        let at = arguments.iter().position(|argument| argument == name)?;
-        arguments.get(at + 1)?.parse().ok()
-    };
-    let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).map_or(0, |since| since.as_secs());
+    let options = Options::parse();
     let campaign = Campaign {
-        binary: sibling(&arguments[0], "probe"),
-        kills: number("--kills").unwrap_or(100),
-        seed: number("--seed").unwrap_or(now),
+        binary: sibling("probe"),
+        kills: options.kills,
+        seed: options.seed.unwrap_or_else(seed_of_the_time),
         talkative: true,
     };
     eprintln!("seed {}", campaign.seed);

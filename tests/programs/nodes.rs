@@ -1,33 +1,50 @@
-//! Runs background tasks on several nodes of one PostgreSQL while these are killed and stopped, and
-//! judges their ledger.
+//! A campaign of any length against several nodes on one PostgreSQL.
 //!
 //!     cargo run -p imperal-tests --bin nodes -- --nodes 3 --tasks 10000 --users 100 --seed 7
-//!
-//! `--calm SECONDS`, 3 unless given, is the longest time between two fates of a node. Prints its seed
-//! and a table; exits with 1 when a promise was broken. Takes the server that
-//! `IMPERAL_TEST_DATABASE_URL` names, or starts one of its own.
 
 use std::process::ExitCode;
 use std::time::Duration;
 
+use clap::Parser;
+use clap::builder::RangedU64ValueParser;
 use imperal_tests::campaigns::nodes::Campaign;
-use imperal_tests::sibling;
+use imperal_tests::{seed_of_the_time, sibling};
+
+/// Runs background tasks on several nodes of one PostgreSQL while it kills and stops the nodes, and
+/// judges their ledger.
+///
+/// Prints its seed and a table. Exits with 1 when a promise was broken. Uses the server that
+/// `IMPERAL_TEST_DATABASE_URL` names, or starts one.
+#[derive(Parser)]
+#[command(name = "nodes")]
+struct Options {
+    /// Nodes at once, at least two.
+    #[arg(long, default_value_t = 3, value_parser = RangedU64ValueParser::<usize>::new().range(2..))]
+    nodes: usize,
+    /// Users at once.
+    #[arg(long, default_value_t = 20, value_parser = RangedU64ValueParser::<u64>::new().range(1..))]
+    users: u64,
+    /// Tasks of all users together.
+    #[arg(long, default_value_t = 500)]
+    tasks: u64,
+    /// Longest time between two faults of a node, in seconds.
+    #[arg(long, default_value_t = 3)]
+    calm: u64,
+    /// Repeats the choices of an earlier campaign. Default: the time.
+    #[arg(long, env = "IMPERAL_TEST_SEED")]
+    seed: Option<u64>,
+}
 
 #[tokio::main]
 async fn main() -> ExitCode {
-    let arguments: Vec<String> = std::env::args().collect();
-    let number = |name: &str| -> Option<u64> {
-        let at = arguments.iter().position(|argument| argument == name)?;
-        arguments.get(at + 1)?.parse().ok()
-    };
-    let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).map_or(0, |since| since.as_secs());
+    let options = Options::parse();
     let campaign = Campaign {
-        binary: sibling(&arguments[0], "probe"),
-        nodes: number("--nodes").and_then(|nodes| nodes.try_into().ok()).unwrap_or(3).max(2),
-        users: number("--users").unwrap_or(20).max(1),
-        tasks: number("--tasks").unwrap_or(500),
-        calm: Duration::from_secs(number("--calm").unwrap_or(3)),
-        seed: number("--seed").unwrap_or(now),
+        binary: sibling("probe"),
+        nodes: options.nodes,
+        users: options.users,
+        tasks: options.tasks,
+        calm: Duration::from_secs(options.calm),
+        seed: options.seed.unwrap_or_else(seed_of_the_time),
         talkative: true,
     };
     eprintln!("seed {}", campaign.seed);

@@ -37,7 +37,7 @@ impl Hello {
     fn new() -> Self {
         let folder = tempfile::tempdir().unwrap();
         let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap();
-        let target = imperal_tests::sibling(env!("CARGO_BIN_EXE_probe"), "cargo-imperal");
+        let target = imperal_tests::sibling("cargo-imperal");
         let target = target.parent().and_then(Path::parent).unwrap();
         std::fs::create_dir(folder.path().join(".cargo")).unwrap();
         let config = format!(
@@ -62,7 +62,7 @@ impl Hello {
 }
 
 fn imperal(folder: &Path) -> Command {
-    let mut command = Command::new(imperal_tests::sibling(env!("CARGO_BIN_EXE_probe"), "cargo-imperal"));
+    let mut command = Command::new(imperal_tests::sibling("cargo-imperal"));
     command.arg("imperal").current_dir(folder).env("RUST_LOG", "warn").stdin(Stdio::null());
     for name in ELSEWHERE {
         command.env_remove(name);

@@ -1,7 +1,7 @@
-//! A PostgreSQL server for tests: the one that `IMPERAL_TEST_DATABASE_URL` names, or one of our own.
+//! A PostgreSQL server for tests: the server in `IMPERAL_TEST_DATABASE_URL`, or a temporary one.
 //!
-//! Our own lies in a temporary folder, listens on a socket in it, and ends with this process,
-//! however that ends: its shell waits for the pipe that this process holds. Knows no ledger.
+//! The temporary server listens on a socket in a temporary folder. It ends with this process, also when
+//! this process is killed: its shell waits for the end of a pipe that this process holds.
 
 use std::io::{BufRead, BufReader};
 use std::path::PathBuf;
@@ -11,8 +11,8 @@ use std::time::{Duration, Instant};
 
 use tokio_postgres::{Client, NoTls};
 
-/// Makes a server, says its folder, and waits for the end of its input. It keeps nothing that a
-/// crash of the machine could hurt, so it need not wait for the disk.
+/// Creates a server, prints its folder, and runs until the end of its input. The data need not survive a
+/// crash of the machine, so `fsync` is off.
 const SCRIPT: &str = r#"
 set -e
 folder=$(mktemp -d /tmp/imperal-pg.XXXXXX)
@@ -31,9 +31,9 @@ wait "$server" || true
 
 struct Cluster {
     url: String,
-    /// Whether it outlives this process.
+    /// Whether the server outlives this process.
     borrowed: bool,
-    /// Lives as long as its pipe is open: as long as this process.
+    /// Runs until its pipe is closed, at the end of this process.
     _shell: Option<Child>,
 }
 
@@ -48,7 +48,7 @@ fn cluster() -> &'static Cluster {
 /// A shell script that runs a server, with the folder of the server's programs as its first argument.
 ///
 /// # Panics
-/// When there are no such programs.
+/// When PostgreSQL's programs are not installed.
 pub(crate) fn as_server(script: &str) -> Command {
     let Some(programs) = programs() else {
         panic!(
@@ -73,7 +73,7 @@ pub(crate) fn as_server(script: &str) -> Command {
 
 fn start() -> Cluster {
     let shell = as_server(SCRIPT).stdin(Stdio::piped()).stdout(Stdio::piped()).spawn();
-    let mut shell = shell.expect("a shell for the server");
+    let mut shell = shell.expect("the server's shell starts");
     let mut folder = String::new();
     BufReader::new(shell.stdout.take().unwrap()).read_line(&mut folder).unwrap();
     let folder = folder.trim_end();
@@ -82,7 +82,7 @@ fn start() -> Cluster {
     Cluster { url, borrowed: false, _shell: Some(shell) }
 }
 
-/// Where `initdb` and `postgres` are: on the path, or where Debian has them.
+/// The folder of `initdb` and `postgres`: on the path, or the folder that Debian installs them in.
 fn programs() -> Option<PathBuf> {
     let path = std::env::var_os("PATH").unwrap_or_default();
     let debian = std::fs::read_dir("/usr/lib/postgresql").into_iter().flatten().flatten();
@@ -92,7 +92,7 @@ fn programs() -> Option<PathBuf> {
     folders.into_iter().find(|folder| ["initdb", "postgres"].iter().all(|program| folder.join(program).is_file()))
 }
 
-/// The server's address; what uses it calls itself `name`.
+/// The server's address, with `name` as the application name of its connections.
 pub fn url(name: &str) -> String {
     let url = &cluster().url;
     match (url.contains("://"), url.contains('?')) {
@@ -102,17 +102,17 @@ pub fn url(name: &str) -> String {
     }
 }
 
-/// A connection of the test's own.
+/// A new connection to the server.
 pub async fn client() -> Client {
     client_of(&url("test")).await
 }
 
-/// A connection to this address.
+/// A new connection to this address.
 ///
 /// # Panics
-/// When there is none within a minute.
+/// When the server accepts none within a minute.
 pub async fn client_of(url: &str) -> Client {
-    // The server may not be ready yet although it listens.
+    // The server listens before it is ready.
     let begun = Instant::now();
     loop {
         match tokio_postgres::connect(url, NoTls).await {
@@ -126,12 +126,12 @@ pub async fn client_of(url: &str) -> Client {
     }
 }
 
-/// A database of a test's own.
+/// A database for one test, dropped with this value.
 #[derive(Debug)]
 pub struct Database(String);
 
 impl Database {
-    /// An empty one.
+    /// Creates an empty database.
     pub async fn make(name: &str) -> Self {
         let name = format!("imperal_{name}_{}", std::process::id());
         client().await.batch_execute(&format!("CREATE DATABASE {name} TEMPLATE template0")).await.unwrap();
@@ -151,12 +151,12 @@ impl Drop for Database {
     }
 }
 
-/// Drops a schema of a server that is not our own.
+/// Drops a schema, on a server that outlives this process.
 pub fn drop_schema(schema: &str) {
     run(format!("DROP SCHEMA IF EXISTS \"{schema}\" CASCADE"));
 }
 
-/// Tidies up on a server that is not our own.
+/// Runs cleanup SQL on a server that outlives this process.
 fn run(sql: String) {
     if !cluster().borrowed {
         return;
@@ -165,6 +165,6 @@ fn run(sql: String) {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
         runtime.block_on(async { client().await.batch_execute(&sql).await })
     });
-    // A test that fails should say so itself.
+    // A failing test reports its own failure.
     drop(dropping.join());
 }

@@ -1,4 +1,4 @@
-//! A collector of traces on loopback, which is also a service that extensions ask.
+//! A trace collector on loopback. It also answers the HTTP requests of extensions.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -13,22 +13,22 @@ use tokio::net::{TcpListener, TcpStream};
 
 const PATIENCE: Duration = Duration::from_secs(20);
 
-/// What has arrived.
+/// Everything that has arrived.
 #[derive(Debug, Default)]
 struct Arrived {
     spans: Vec<Span>,
     resources: Vec<Vec<KeyValue>>,
     sent: Vec<(String, HashMap<String, String>)>,
     asked: Vec<HashMap<String, String>>,
-    /// What it answers to spans, if not that it took them.
+    /// The refusal that the collector answers to spans; `None` accepts them.
     refusal: Option<&'static str>,
 }
 
-/// Takes spans at any path that ends in `/traces`, and answers whatever else it is asked: the status
-/// that the path ends in, as in `/status/503`, or 200.
+/// Accepts spans at any path that ends in `/traces`. It answers every other request with the status at the
+/// end of the path, as in `/status/503`, or with 200.
 #[derive(Debug, Clone)]
 pub struct Collector {
-    /// Where it listens.
+    /// The address that it listens on.
     pub url: String,
     arrived: Arc<Mutex<Arrived>>,
 }
@@ -37,7 +37,7 @@ impl Collector {
     /// Listens on a free port.
     ///
     /// # Panics
-    /// When it cannot.
+    /// When it cannot listen.
     pub async fn start() -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port is free");
         let url = format!("http://{}", listener.local_addr().expect("it has an address"));
@@ -56,31 +56,31 @@ impl Collector {
         self.arrived.lock().unwrap_or_else(PoisonError::into_inner).spans.clone()
     }
 
-    /// Who has sent spans.
+    /// The resource attributes of each batch of spans.
     pub fn resources(&self) -> Vec<Vec<KeyValue>> {
         self.arrived.lock().unwrap_or_else(PoisonError::into_inner).resources.clone()
     }
 
-    /// Where spans were sent, and with which headers, taken or not.
+    /// Path and headers of each request with spans, accepted or refused.
     pub fn sent(&self) -> Vec<(String, HashMap<String, String>)> {
         self.arrived.lock().unwrap_or_else(PoisonError::into_inner).sent.clone()
     }
 
-    /// Takes no spans from now on, with this status and these headers (`429 Too Many Requests\r\nretry-after: 1`),
-    /// or takes them again.
+    /// Refuses spans from now on with this status and these headers (`429 Too Many Requests\r\nretry-after: 1`);
+    /// `None` accepts them again.
     pub fn refuse(&self, with: Option<&'static str>) {
         self.arrived.lock().unwrap_or_else(PoisonError::into_inner).refusal = with;
     }
 
-    /// The headers of what was asked of the service.
+    /// The headers of all other requests.
     pub fn asked(&self) -> Vec<HashMap<String, String>> {
         self.arrived.lock().unwrap_or_else(PoisonError::into_inner).asked.clone()
     }
 
-    /// Waits until the spans answer to `are_there`, and returns them.
+    /// Waits until the condition holds for all spans so far, and returns them.
     ///
     /// # Panics
-    /// When they do not in time.
+    /// When it does not hold in time.
     pub async fn until(&self, are_there: impl Fn(&[Span]) -> bool) -> Vec<Span> {
         let begun = std::time::Instant::now();
         loop {
@@ -136,7 +136,7 @@ async fn serve(connection: TcpStream, arrived: Arc<Mutex<Arrived>>) -> std::io::
 }
 
 impl Arrived {
-    /// Notes a request; the status that it is answered with.
+    /// Records a request and returns the status of its answer.
     fn take(&mut self, path: &str, headers: HashMap<String, String>, body: Vec<u8>) -> String {
         if !path.ends_with("/traces") {
             self.asked.push(headers);

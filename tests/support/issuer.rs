@@ -1,4 +1,4 @@
-//! An identity provider of the tests: it signs users' tokens and publishes the keys at a URL.
+//! An identity provider for tests: it signs users' tokens and publishes the keys at a URL.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -20,20 +20,20 @@ const PUBLIC: &str = "11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo";
 /// How the issuer answers.
 #[derive(Debug, Clone)]
 pub enum Answer {
-    /// With keys of these names, after a while.
+    /// With keys of these names, after a delay.
     Keys(Vec<&'static str>, Duration),
     /// With a status and no keys.
     Status(u16),
     /// With a redirect to this address.
     Redirect(String),
-    /// With a body that has no end.
+    /// With an endless body.
     Endless,
 }
 
 /// An issuer that listens on this machine.
 #[derive(Debug)]
 pub struct Issuer {
-    /// Address of its keys.
+    /// URL of its keys.
     pub url: String,
     answer: Arc<Mutex<Answer>>,
     asked: Arc<AtomicUsize>,
@@ -57,7 +57,7 @@ impl Issuer {
                 let (counts, counts_bytes): (Arc<AtomicUsize>, Arc<AtomicUsize>) =
                     (Arc::clone(&counts), Arc::clone(&counts_bytes));
                 tokio::spawn(async move {
-                    // A client that has seen enough hangs up.
+                    // A client hangs up once it has read its limit.
                     let _ = serve(connection, answer, &counts, &counts_bytes).await;
                 });
             }
@@ -65,22 +65,22 @@ impl Issuer {
         Self { url, answer, asked, sent, serving }
     }
 
-    /// Answers like this from now on.
+    /// Changes the answer to later requests.
     pub fn set(&self, answer: Answer) {
         *self.answer.lock().unwrap_or_else(PoisonError::into_inner) = answer;
     }
 
-    /// How often the keys were asked for.
+    /// Number of requests for the keys.
     pub fn asked(&self) -> usize {
         self.asked.load(Ordering::SeqCst)
     }
 
-    /// Bytes of an endless answer that the clients took.
+    /// Bytes of an endless answer that clients have read.
     pub fn sent(&self) -> usize {
         self.sent.load(Ordering::SeqCst)
     }
 
-    /// A token for these claims, with an end in an hour unless they have one, signed by the key of this name.
+    /// A token with these claims, signed by the key of this name. It expires in an hour unless the claims say otherwise.
     ///
     /// # Panics
     /// When the claims are no object.
@@ -129,7 +129,7 @@ async fn serve(
         Answer::Redirect(to) => whole(302, &format!("location: {to}\r\n"), ""),
         Answer::Endless => {
             connection.write_all(b"HTTP/1.1 200 OK\r\nconnection: close\r\n\r\n{\"keys\":[").await?;
-            // Bounded all the same, for a client that takes everything.
+            // Bounded nevertheless, for a client without a limit.
             for _ in 0..64 * 1024 {
                 connection.write_all(&[b' '; 1024]).await?;
                 sent.fetch_add(1024, Ordering::SeqCst);

@@ -5,7 +5,9 @@
 
 pub mod cluster;
 pub mod collector;
+mod dice;
 pub mod failpoints;
+mod golden;
 pub mod issuer;
 mod node;
 mod port;
@@ -16,6 +18,8 @@ mod terminal;
 pub mod tls_server;
 mod user;
 
+pub use dice::{Dice, seed_from_env, seed_of_the_time};
+pub use golden::{golden, updating_golden};
 pub use node::{JWT_SECRET, Node, NodeOptions, SERVICE_TOKEN, sibling};
 pub use port::free_port;
 pub use stream::{Events, SseEvent};

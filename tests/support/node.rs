@@ -1,47 +1,54 @@
 //! The binary under test as a child process.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::Stdio;
 use std::time::Duration;
 
 use tokio::io::{AsyncBufReadExt, BufReader};
 use tokio::process::{Child, Command};
 
-/// HS256 secret of the nodes under test.
+/// The HS256 secret of the nodes under test.
 pub const JWT_SECRET: &str = "a-secret-of-the-tests-32-bytes-long!";
-/// Service token of the nodes under test.
+/// The service token of the nodes under test.
 pub const SERVICE_TOKEN: &str = "service-token-of-the-tests";
 
 const UNTIL_READY: Duration = Duration::from_secs(30);
 
-/// Another binary of the same build.
-pub fn sibling(this: &str, name: &str) -> PathBuf {
-    let path = Path::new(this).with_file_name(name);
+/// Another binary of the build that this process belongs to.
+///
+/// # Panics
+/// When it was not built.
+pub fn sibling(name: &str) -> PathBuf {
+    let this = std::env::current_exe().expect("a process knows its binary");
+    let folder = this.parent().expect("a binary is in a folder");
+    // Cargo puts test binaries one folder deeper than programs.
+    let folder = if folder.ends_with("deps") { folder.parent().unwrap_or(folder) } else { folder };
+    let path = folder.join(name);
     assert!(path.exists(), "{} is missing: build it first, `tests/run` does", path.display());
     path
 }
 
-/// How a node is started.
+/// Options of a node's start.
 #[derive(Debug, Clone)]
 pub struct NodeOptions {
     /// The binary.
     pub binary: PathBuf,
-    /// Its data folder.
+    /// The data folder.
     pub folder: PathBuf,
-    /// Where it listens; port 0 takes a free one.
+    /// The address to listen on; port 0 takes a free port.
     pub listen: String,
-    /// More arguments of `serve`.
+    /// Further arguments of `serve`.
     pub args: Vec<String>,
-    /// More environment.
+    /// Further environment variables.
     pub env: Vec<(String, String)>,
-    /// What starts it, where it is not started by itself: a program and its first arguments.
+    /// A program with its first arguments that starts the binary; empty starts it directly.
     pub under: Vec<String>,
-    /// Where its log is added to; standard error when absent.
+    /// The file that the log is appended to; standard error when absent.
     pub log: Option<PathBuf>,
 }
 
 impl NodeOptions {
-    /// `serve` on a folder, with short times and no limits for one user.
+    /// `serve` on a folder, with short grace periods and no limits per user.
     pub fn new(binary: impl Into<PathBuf>, folder: impl Into<PathBuf>) -> Self {
         Self {
             binary: binary.into(),
@@ -61,25 +68,25 @@ impl NodeOptions {
             ]
             .map(str::to_owned)
             .to_vec(),
-            // Not an argument: a version before it would not start.
+            // A variable, because an older version would refuse an unknown argument.
             env: vec![("IMPERAL_STORED_PER_USER_AND_DAY".to_owned(), "0".to_owned())],
             under: Vec::new(),
             log: None,
         }
     }
 
-    /// Starts it and waits until it accepts calls.
+    /// Starts the node and waits until it accepts calls.
     ///
     /// # Panics
-    /// When it does not start.
+    /// When the node does not start.
     pub async fn start(&self) -> Node {
         self.try_start().await.expect("the node listens")
     }
 
-    /// Starts it; `None` when it ends before it accepts calls.
+    /// Starts the node; `None` when it ends before it accepts calls.
     ///
     /// # Panics
-    /// When it does neither in half a minute.
+    /// When it does neither within 30 seconds.
     pub async fn try_start(&self) -> Option<Node> {
         let mut child = self.command().spawn().expect("the binary starts");
         let mut lines = BufReader::new(child.stdout.take().expect("standard output is piped")).lines();
@@ -100,7 +107,7 @@ impl NodeOptions {
         Some(Node { child, url, options: self.clone() })
     }
 
-    /// The process, not yet started.
+    /// The command that starts the process.
     pub fn command(&self) -> Command {
         let mut words = self.under.iter().map(AsRef::as_ref).chain([self.binary.as_os_str()]);
         let mut command = Command::new(words.next().unwrap_or(self.binary.as_os_str()));
@@ -128,24 +135,24 @@ impl NodeOptions {
 #[derive(Debug)]
 pub struct Node {
     child: Child,
-    /// Where it listens.
+    /// The address that it listens on.
     pub url: String,
     options: NodeOptions,
 }
 
 impl Node {
-    /// Kills it with -9 and waits until it is gone.
+    /// Kills the node with SIGKILL and waits for its end.
     ///
     /// # Panics
     /// When it cannot be killed.
     pub async fn kill(mut self) -> NodeOptions {
-        // One that is gone already cannot be killed again.
+        // An error means that it has already ended.
         let _ = self.child.start_kill();
         self.child.wait().await.expect("the node can be waited for");
         self.options.clone()
     }
 
-    /// Waits until it has ended by itself, for so long at most; whether it has.
+    /// Waits at most this long for the node to end by itself, and returns whether it did.
     ///
     /// # Panics
     /// When it cannot be waited for.
@@ -159,7 +166,7 @@ impl Node {
         }
     }
 
-    /// Waits until it has ended by itself. Cancel safe.
+    /// Waits until the node ends by itself. Cancel safe.
     ///
     /// # Panics
     /// When it cannot be waited for.
@@ -167,7 +174,7 @@ impl Node {
         self.child.wait().await.expect("the node can be waited for");
     }
 
-    /// Sends it a signal: `STOP`, `CONT`, `TERM`.
+    /// Sends a signal: `STOP`, `CONT`, `TERM`.
     ///
     /// # Panics
     /// When it has ended.
@@ -184,10 +191,10 @@ impl Node {
         self.child.id().expect("the node runs")
     }
 
-    /// Asks it to stop and waits for its end.
+    /// Sends SIGTERM and waits for the end.
     ///
     /// # Panics
-    /// When it does not end well.
+    /// When the node ends with an error.
     pub async fn terminate(mut self) -> NodeOptions {
         self.signal("TERM").await;
         let status = self.child.wait().await.expect("the node ends");

@@ -1,21 +1,20 @@
-//! Ports for programs that cannot be asked to take a free one and say which.
+//! Ports for programs that cannot choose a free port and report it.
 
 use std::net::TcpListener;
 use std::sync::atomic::{AtomicU16, Ordering};
 
-/// Below what any system hands out by itself (Linux from 32768 on, others from 49152). A port of that
-/// range is soon somebody's again: between the asking and the taking lie seconds, and hundreds of
-/// connections of other tests.
+/// Below the range that systems assign ports from (Linux from 32768 on, others from 49152). A free port of
+/// that range would soon be assigned to a connection of another test, before its program can bind it.
 const FROM: u16 = 15_000;
 const TO: u16 = 32_000;
 
-/// A port of 127.0.0.1 that nobody has, and that nobody gets who does not ask for it by number.
+/// A free port of 127.0.0.1 outside of the range that systems assign ports from.
 ///
 /// # Panics
-/// When there is none.
+/// When no port is free.
 pub fn free_port() -> u16 {
     static GIVEN: AtomicU16 = AtomicU16::new(0);
-    // Where one process begins is far from where the next one does.
+    // Processes with neighbouring ids start at distant ports.
     let begin = std::process::id().wrapping_mul(97);
     for _ in FROM..TO {
         let given = u32::from(GIVEN.fetch_add(1, Ordering::Relaxed));
@@ -33,7 +32,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_port_is_given_once_and_never_one_that_is_taken() {
+    fn a_port_is_returned_once_and_only_when_it_is_free() {
         let first = free_port();
         let next = TcpListener::bind(("127.0.0.1", first + 1)).map_or(first + 1, |held| {
             let given = free_port();

@@ -1,8 +1,7 @@
-//! A way to a server, most often the database, that a test can spoil.
+//! A TCP proxy to a server, most often the database, that a test can disturb.
 //!
-//! A TCP listener in this process that hands everything on to the server, or delays it, holds it
-//! back, closes one half, or cuts it. What is held back is not lost: as on a network that comes back
-//! it arrives later, also from a client that has given up by then.
+//! It forwards, delays or holds back all bytes, closes one half of each connection, or breaks it. Bytes
+//! that it holds back arrive later, as on a network that recovers, even if their client has given up.
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -15,22 +14,22 @@ use tokio::task::AbortHandle;
 use tokio_postgres::Config;
 use tokio_postgres::config::Host;
 
-/// What happens on the way.
+/// What the proxy does with its connections.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Way {
-    /// Nothing.
+    /// It forwards everything.
     Open,
-    /// Everything takes so much longer.
+    /// It delays everything by this time.
     Slow(Duration),
-    /// Nothing arrives, in either direction, until that changes. New connections seem to be made.
+    /// It forwards nothing in either direction until this changes. New connections seem to succeed.
     Silent,
-    /// The client's half of every connection is closed; the server hears nothing of it.
+    /// It closes the client's half of every connection and does not tell the server.
     HalfClosed,
-    /// Every connection is broken, and so is each new one.
+    /// It breaks every connection, new ones too.
     Cut,
 }
 
-/// The way as it is, and how often everything was broken.
+/// The current way, and how many times all connections were broken.
 #[derive(Debug, Clone, Copy)]
 struct State {
     way: Way,
@@ -43,7 +42,7 @@ enum Server {
     Unix(PathBuf),
 }
 
-/// The listener; it ends with this.
+/// The listener; it ends with this value.
 #[derive(Debug)]
 pub struct Proxy {
     address: SocketAddr,
@@ -60,10 +59,10 @@ impl Drop for Proxy {
 }
 
 impl Proxy {
-    /// In front of the server that this address names.
+    /// A proxy to the server in this address.
     ///
     /// # Panics
-    /// When the address names none.
+    /// When the address names no server.
     pub async fn before(url: &str) -> Self {
         let config: Config = url.parse().expect("an address of PostgreSQL");
         let port = config.get_ports().first().copied().unwrap_or(5432);
@@ -83,12 +82,12 @@ impl Proxy {
         Self { address, config, state, accepting: accepting.abort_handle() }
     }
 
-    /// Where this way begins, for a server that is no database.
+    /// The address of the proxy, for a server other than a database.
     pub fn address(&self) -> SocketAddr {
         self.address
     }
 
-    /// The address of the same database by this way, as a node takes it.
+    /// The address of the same database through the proxy.
     pub fn url(&self) -> String {
         let user = self.config.get_user().unwrap_or("postgres");
         let password = self.config.get_password().map(String::from_utf8_lossy);
@@ -98,12 +97,12 @@ impl Proxy {
         format!("host=127.0.0.1 port={port} user={user} {password}dbname={name} sslmode=disable")
     }
 
-    /// From now on that happens, to open connections too.
+    /// Changes what happens from now on, to open connections too.
     pub fn set(&self, way: Way) {
         self.state.send_modify(|state| state.way = way);
     }
 
-    /// Breaks every open connection; new ones are made as ever.
+    /// Breaks every open connection; new ones work.
     pub fn break_all(&self) {
         self.state.send_modify(|state| state.breaks += 1);
     }
@@ -141,7 +140,7 @@ where
     let there = one_way(from_client, to_server, state.clone(), false);
     let back = one_way(from_server, to_client, state.clone(), true);
     tokio::select! {
-        // Whatever one side has said is handed on before both are closed.
+        // Bytes that one side has sent are forwarded before both are closed.
         _ = async { tokio::join!(there, back) } => {}
         () = broken(state) => {}
     }
@@ -189,6 +188,6 @@ async fn one_way(
             break;
         }
     }
-    // An error means that it is closed already.
+    // An error means that it is already closed.
     let _ = to.shutdown().await;
 }

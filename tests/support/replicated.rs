@@ -1,7 +1,6 @@
-//! A PostgreSQL primary and its synchronous standby, and what happens to them: the primary dies, the
-//! standby is promoted.
+//! A PostgreSQL primary and its synchronous standby. A test can kill the primary and promote the standby.
 //!
-//! Both listen on sockets in one folder. They end with this process, like [`crate::cluster`]'s.
+//! Both listen on sockets in one folder. They end with this process, like the server of [`crate::cluster`].
 
 use std::io::{BufRead, BufReader};
 use std::path::PathBuf;
@@ -51,7 +50,7 @@ cat >/dev/null
 #[derive(Debug)]
 pub struct Replicated {
     folder: PathBuf,
-    /// Lives as long as its pipe is open.
+    /// Runs until its pipe is closed.
     shell: Child,
 }
 
@@ -59,27 +58,27 @@ impl Replicated {
     /// Starts them.
     ///
     /// # Panics
-    /// When the programs are not there, or they do not start.
+    /// When PostgreSQL is not installed or a server does not start.
     pub fn start() -> Self {
         let mut command = cluster::as_server(SCRIPT);
         command.stdin(Stdio::piped()).stdout(Stdio::piped());
-        let mut shell = command.spawn().expect("a shell for the servers");
+        let mut shell = command.spawn().expect("the servers' shell starts");
         let mut folder = String::new();
         BufReader::new(shell.stdout.take().expect("it is piped")).read_line(&mut folder).expect("it says its folder");
         assert!(!folder.trim_end().is_empty(), "the servers were not made, see above");
         Self { folder: folder.trim_end().into(), shell }
     }
 
-    /// An address that names both, the standby first.
+    /// An address with both hosts, the standby first.
     pub fn url(&self) -> String {
         let folder = self.folder.display();
         format!("host={folder},{folder} port=5433,5432 user=postgres dbname=postgres")
     }
 
-    /// Kills the primary with -9 and has the standby take its place.
+    /// Kills the primary with SIGKILL and promotes the standby.
     ///
     /// # Panics
-    /// When one of both fails.
+    /// When one of the two steps fails.
     pub async fn fail_over(&self) {
         let pid = std::fs::read_to_string(self.folder.join("primary/postmaster.pid")).expect("the primary runs");
         let pid = pid.lines().next().expect("it says its process");
@@ -94,7 +93,7 @@ impl Replicated {
 impl Drop for Replicated {
     fn drop(&mut self) {
         drop(self.shell.stdin.take());
-        // A test that fails should say so itself.
+        // A failing test reports its own failure.
         let _ = self.shell.wait();
     }
 }

@@ -1,4 +1,4 @@
-//! The live stream, event by event.
+//! The live stream of a user, event by event.
 
 use serde_json::Value;
 
@@ -7,7 +7,7 @@ use serde_json::Value;
 pub struct SseEvent {
     /// `hello`, `turn`, `task` or `progress`.
     pub event: String,
-    /// Its number, where it has one.
+    /// Its number, if it has one.
     pub id: Option<u64>,
     /// Its data.
     pub data: Value,
@@ -21,12 +21,12 @@ pub struct Events {
 }
 
 impl Events {
-    /// The events of an answer.
+    /// The events in the body of a response.
     pub fn new(answer: reqwest::Response) -> Self {
         Self { answer, pending: String::new() }
     }
 
-    /// The next event; keep-alives are passed over.
+    /// The next event; skips keep-alives.
     ///
     /// # Panics
     /// When the stream ends.
@@ -37,7 +37,7 @@ impl Events {
     /// The next event, or `None` when the stream ends.
     ///
     /// # Panics
-    /// When an event is not of the form.
+    /// When an event is malformed.
     pub async fn try_next(&mut self) -> Option<SseEvent> {
         loop {
             while let Some(end) = self.pending.find("\n\n") {

@@ -1,4 +1,4 @@
-//! A program under a terminal of its own: keys are sent to it, its screen is read as bytes.
+//! A program on a pseudo-terminal: a test sends keys and reads the screen as bytes.
 
 use std::io::{Read, Write};
 use std::path::Path;
@@ -7,10 +7,10 @@ use std::time::{Duration, Instant};
 
 use portable_pty::{Child, CommandBuilder, MasterPty, PtySize, native_pty_system};
 
-/// A screen has this long to show what a test waits for.
+/// Longest wait for a text on the screen.
 const PATIENCE: Duration = Duration::from_secs(30);
 
-/// A program that believes that a person looks at it.
+/// A program that runs on a pseudo-terminal.
 pub struct Terminal {
     child: Box<dyn Child + Send + Sync>,
     keys: Box<dyn Write + Send>,
@@ -32,8 +32,8 @@ impl Terminal {
         command.env("TERM", "xterm-256color");
         command.env("IMPERAL_DATA_DIR", folder.join("data"));
         command.env_remove("NO_COLOR");
-        // A person's terminal knows nothing of the cargo that runs the tests; where crates are kept
-        // is the machine's business.
+        // A person's terminal has no variables of the cargo that runs the tests. CARGO_HOME belongs to the
+        // machine.
         for (name, _) in std::env::vars_os() {
             if name.to_str().is_some_and(|name| name.starts_with("CARGO_") && name != "CARGO_HOME") {
                 command.env_remove(name);
@@ -73,7 +73,7 @@ impl Terminal {
         self.keys.flush().expect("keys can be sent");
     }
 
-    /// All that was written so far, with the codes that move and colour.
+    /// Everything written so far, with its control codes.
     ///
     /// # Panics
     /// When the reader has panicked.
@@ -81,10 +81,10 @@ impl Terminal {
         self.screen.0.lock().expect("the reader does not panic").clone()
     }
 
-    /// Waits until something is written after `from` bytes, and returns where all of it ends.
+    /// Waits until the text is written after `from` bytes, and returns the length of everything written.
     ///
     /// # Panics
-    /// When it does not come.
+    /// When the text does not appear in time.
     pub fn until(&self, from: usize, text: &str) -> usize {
         let (screen, news) = &*self.screen;
         let deadline = Instant::now() + PATIENCE;
@@ -99,7 +99,7 @@ impl Terminal {
         }
     }
 
-    /// Waits for the program's end; its exit code.
+    /// Waits for the program's end and returns its exit code.
     ///
     /// # Panics
     /// When it does not end.

@@ -1,9 +1,8 @@
-//! A PostgreSQL server that speaks TLS, with certificates made for it.
+//! A PostgreSQL server with TLS and its certificates.
 //!
-//! Listens on 127.0.0.1 and lets a user `anna` in by password (SCRAM) and a user `cara` by a
-//! certificate, over TLS only. Its authority and certificate are made by the command `openssl`; the
-//! certificate is for `localhost` and for nothing else. Ends with this process, like
-//! [`crate::cluster`]'s.
+//! It listens on 127.0.0.1, accepts TLS only, and authenticates the user `anna` by password (SCRAM) and the
+//! user `cara` by a client certificate. `openssl` creates the authority and the certificate, which is valid
+//! for `localhost` only. It ends with this process, like the server of [`crate::cluster`].
 
 use std::io::{BufRead, BufReader};
 use std::path::PathBuf;
@@ -14,7 +13,7 @@ use crate::{cluster, free_port};
 /// The password of `anna`.
 pub const PASSWORD: &str = "hunter2-of-anna";
 
-/// Takes the programs' folder and a port.
+/// Arguments: the folder of PostgreSQL's programs, and a port.
 const SCRIPT: &str = r#"
 set -e
 folder=$(mktemp -d /tmp/imperal-tls.XXXXXX)
@@ -34,7 +33,7 @@ exec 3>log
     openssl x509 -req -in "$name.csr" -CA "$authority.pem" -CAkey "$authority.key" -CAcreateserial -days 2 \
       -out "$name.pem" "$@"
   }
-  # Of version 1, as PostgreSQL's manual has them made, and of version 3.
+  # cara's has version 1, as in PostgreSQL's manual; dora's has version 3.
   shown_by cara cara ca
   shown_by dora dora ca -extfile names
   shown_by forged cara other
@@ -53,7 +52,7 @@ exec 3>log
   -c ssl_cert_file="$folder/server.pem" -c ssl_key_file="$folder/server.key" \
   -c ssl_ca_file="$folder/ca.pem" >&3 2>&3 </dev/null &
 server=$!
-# Said once it listens, or why it does not.
+# Prints the folder once the server listens, or its log when it does not start.
 until [ -S ".s.PGSQL.$2" ]; do kill -0 "$server" 2>/dev/null || { cat log >&2; exit 1; }; sleep 0.02; done
 echo "$folder"
 cat >/dev/null
@@ -66,20 +65,20 @@ wait "$server" || true
 pub struct TlsServer {
     folder: PathBuf,
     port: u16,
-    /// Lives as long as its pipe is open.
+    /// Runs until its pipe is closed.
     shell: Child,
 }
 
 impl TlsServer {
-    /// Starts one.
+    /// Starts the server.
     ///
     /// # Panics
-    /// When the programs are not there, or it does not start.
+    /// When PostgreSQL or openssl is not installed, or the server does not start.
     pub async fn start() -> Self {
         let port = free_port();
         let mut command = cluster::as_server(SCRIPT);
         command.arg(port.to_string()).stdin(Stdio::piped()).stdout(Stdio::piped());
-        let mut shell = command.spawn().expect("a shell for the server");
+        let mut shell = command.spawn().expect("the server's shell starts");
         let mut folder = String::new();
         BufReader::new(shell.stdout.take().expect("it is piped")).read_line(&mut folder).expect("it says its folder");
         assert!(!folder.trim_end().is_empty(), "the server was not made, see above");
@@ -96,31 +95,30 @@ impl TlsServer {
         server
     }
 
-    /// The folder of its socket, on which everybody is let in, and its port.
+    /// The folder of its socket, which accepts every user, and its port.
     pub fn inside(&self) -> (&std::path::Path, u16) {
         (&self.folder, self.port)
     }
 
-    /// The address of the database, for this host, with these parameters.
+    /// The address of the database of `anna`, with this host and these parameters.
     pub fn url(&self, host: &str, parameters: &str) -> String {
         format!("postgres://anna:{PASSWORD}@{host}:{}/anna?{parameters}", self.port)
     }
 
-    /// The address of the database of `cara`, who has no password, for this host, with these
-    /// parameters.
+    /// The address of the database of `cara`, who has no password, with this host and these parameters.
     pub fn url_of_cara(&self, host: &str, parameters: &str) -> String {
         format!("postgres://cara@{host}:{}/cara?{parameters}", self.port)
     }
 
-    /// The same in the other form.
+    /// The same address as `key=value` pairs.
     pub fn words_of_cara(&self, host: &str, parameters: &str) -> String {
         format!("host={host} port={} user=cara dbname=cara {parameters}", self.port)
     }
 
-    /// A file of certificates: `ca.pem` issued the server's, `other.pem` did not, `server.pem` is it.
-    /// Of the clients', each with a `.key`: `cara.pem`, `dora.pem` of another user, `forged.pem` which is
-    /// for `cara` and was issued by `other.pem`, `odd.pem` on a curve that few know. And keys of `cara.pem`:
-    /// `cara-open.key` that a group may read, `cara-locked.key` and `cara-locked-of-old.key`, encrypted.
+    /// The path of a file. Authorities and the server: `ca.pem` issued `server.pem`, `other.pem` did not.
+    /// Client certificates, each with a `.key`: `cara.pem`, `dora.pem` for another user, `forged.pem` for `cara`
+    /// but issued by `other.pem`, `odd.pem` on a rare curve. Other keys of `cara.pem`: `cara-open.key`, readable
+    /// by a group, and `cara-locked.key` and `cara-locked-of-old.key`, both encrypted.
     pub fn file(&self, name: &str) -> PathBuf {
         self.folder.join(name)
     }
@@ -129,7 +127,7 @@ impl TlsServer {
 impl Drop for TlsServer {
     fn drop(&mut self) {
         drop(self.shell.stdin.take());
-        // A test that fails should say so itself.
+        // A failing test reports its own failure.
         let _ = self.shell.wait();
     }
 }

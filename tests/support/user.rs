@@ -1,4 +1,4 @@
-//! A user of a node, over HTTP.
+//! A user who calls a node over HTTP.
 
 use std::time::Duration;
 
@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 
 use crate::{Events, JWT_SECRET, Node};
 
-/// Claims of a token.
+/// The claims of a token.
 #[derive(Debug, Clone, Serialize)]
 pub struct Claims {
     /// The user.
@@ -18,19 +18,19 @@ pub struct Claims {
     pub tenant_id: Option<String>,
     /// Scopes.
     pub scopes: Vec<String>,
-    /// When it expires, in seconds from 1970.
+    /// Expiry, in seconds since 1970.
     pub exp: i64,
 }
 
 impl Claims {
-    /// A user of the default tenant, for an hour.
+    /// A user of the default tenant; the claims expire in an hour.
     pub fn of(sub: &str) -> Self {
         let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).map_or(0, |d| d.as_secs());
         Self { sub: sub.to_owned(), tenant_id: None, scopes: Vec::new(), exp: i64::try_from(now).unwrap_or(0) + 3600 }
     }
 }
 
-/// A token signed with a secret.
+/// A token with these claims, signed with a secret.
 ///
 /// # Panics
 /// When it cannot be signed.
@@ -39,7 +39,7 @@ pub fn token(claims: &Claims, secret: &str) -> String {
     jsonwebtoken::encode(&jsonwebtoken::Header::default(), claims, &key).expect("claims can be signed")
 }
 
-/// Somebody who speaks to a node.
+/// A user with a token, at the address of a node.
 #[derive(Debug, Clone)]
 pub struct User {
     http: reqwest::Client,
@@ -48,12 +48,12 @@ pub struct User {
 }
 
 impl User {
-    /// A user by id.
+    /// The user with this id at a node.
     pub fn of(node: &Node, sub: &str) -> Self {
         Self::with_token(node, &token(&Claims::of(sub), JWT_SECRET))
     }
 
-    /// Whoever has this token.
+    /// The user of this token at a node.
     ///
     /// # Panics
     /// When no HTTP client can be made.
@@ -61,17 +61,17 @@ impl User {
         Self::behind(&node.url, token)
     }
 
-    /// Whoever has this token, at whatever listens there.
+    /// The user of this token at any address.
     ///
     /// # Panics
     /// When no HTTP client can be made.
     pub fn behind(url: &str, token: &str) -> Self {
-        // The first of the process wins; the others find it there.
+        // An error means that the process already has a provider.
         let _ = rustls::crypto::ring::default_provider().install_default();
         Self::by(reqwest::Client::new(), url, token)
     }
 
-    /// Whoever has this token, by this client, at whatever listens there.
+    /// The user of this token at any address, with this HTTP client.
     pub fn by(http: reqwest::Client, url: &str, token: &str) -> Self {
         Self { http, url: url.to_owned(), token: token.to_owned() }
     }
@@ -82,15 +82,15 @@ impl User {
         Self { url: node.url.clone(), ..self.clone() }
     }
 
-    /// A request with the user's token.
+    /// Starts a request with the user's token.
     pub fn request(&self, method: Method, path: &str) -> reqwest::RequestBuilder {
         self.http.request(method, format!("{}{path}", self.url)).bearer_auth(&self.token)
     }
 
-    /// Sends a request; status and body.
+    /// Sends a request and returns status and body.
     ///
     /// # Panics
-    /// When there is no answer.
+    /// When the node does not answer.
     pub async fn send(request: reqwest::RequestBuilder) -> (StatusCode, Value) {
         let answer = request.send().await.expect("the node answers");
         let status = answer.status();
@@ -98,27 +98,27 @@ impl User {
         (status, serde_json::from_str(&text).unwrap_or(Value::String(text)))
     }
 
-    /// GET.
+    /// Sends a GET request.
     pub async fn get(&self, path: &str) -> (StatusCode, Value) {
         Self::send(self.request(Method::GET, path)).await
     }
 
-    /// POST of JSON.
+    /// Sends a POST request with JSON.
     pub async fn post(&self, path: &str, body: &Value) -> (StatusCode, Value) {
         Self::send(self.request(Method::POST, path).json(body)).await
     }
 
-    /// Runs a function of the extension `probe`; it must be accepted.
+    /// Calls a function of the extension `probe`.
     ///
     /// # Panics
-    /// When it is not.
+    /// When the call is not accepted.
     pub async fn call(&self, function: &str, params: Value) -> Value {
         let (status, body) = self.try_call(function, params).await;
         assert_eq!(status, StatusCode::OK, "{body}");
         body
     }
 
-    /// Runs a function of the extension `probe`.
+    /// Calls a function of the extension `probe` and returns status and body.
     pub async fn try_call(&self, function: &str, params: Value) -> (StatusCode, Value) {
         self.post("/v1/extensions/probe/call", &json!({"function": function, "params": params})).await
     }
@@ -160,7 +160,7 @@ impl User {
         body["rows"].as_array().expect("rows is a list").clone()
     }
 
-    /// The live stream after an event.
+    /// The user's live stream after this event.
     ///
     /// # Panics
     /// When it cannot be opened.
@@ -171,10 +171,10 @@ impl User {
         Events::new(answer)
     }
 
-    /// Waits for a task's end on the live stream; the task as it ended.
+    /// Waits on the live stream for the end of a task, and returns the ended task.
     ///
     /// # Panics
-    /// When it does not end in half a minute.
+    /// When it does not end within 30 seconds.
     pub async fn end_of(&self, task_id: &str) -> Value {
         let mut events = self.stream(0).await;
         let ended = async {

@@ -7,7 +7,7 @@ use std::process::{Command, Output};
 use super::{PROBE, text};
 
 fn imperal(folder: &Path, args: &[&str]) -> Output {
-    let mut command = Command::new(imperal_tests::sibling(PROBE, "cargo-imperal"));
+    let mut command = Command::new(imperal_tests::sibling("cargo-imperal"));
     command.arg("imperal").args(args).current_dir(folder).env("IMPERAL_DATA_DIR", folder.join("data"));
     // As a person types it, not as a program that cargo runs.
     for (name, _) in std::env::vars_os() {

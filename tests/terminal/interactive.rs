@@ -149,7 +149,7 @@ fn extension_in(folder: &Path) {
 async fn under_cargo_imperal_ctrl_c_is_the_commands_own_too() {
     let (folder, _node) = beside_a_node().await;
     extension_in(folder.path());
-    let program = imperal_tests::sibling(PROBE, "cargo-imperal").display().to_string();
+    let program = imperal_tests::sibling("cargo-imperal").display().to_string();
     let call = ["imperal", "call", "steps", "steps=600", "step_ms=50", "--follow"];
     let mut terminal = Terminal::start(&program, &call, folder.path(), &[]);
     let at = terminal.until(0, "Step ");

@@ -1,4 +1,4 @@
-//! The cancel ladder: from the request to the outcome turn on disk, for each way to stop.
+//! The steps of a cancel: time from the request to the outcome turn on disk, for each way to stop.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -22,7 +22,7 @@ pub(crate) async fn run(size: Size, table: &mut Table) {
         .start()
         .await;
     let anna = platform.user("anna");
-    // A service that takes every connection and says nothing.
+    // A service that accepts every connection and never answers.
     let service = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
     let url = format!("http://{}/", service.local_addr().unwrap());
     let (arrived, mut arrivals) = tokio::sync::mpsc::unbounded_channel();
@@ -32,9 +32,14 @@ pub(crate) async fn run(size: Size, table: &mut Table) {
         }
     });
     let ladder: [(&str, &str, Value, Duration); 3] = [
-        ("told at `ctx.cancelled()`, stops by itself", "obey", json!({}), Duration::ZERO),
-        ("a call of `ctx.http` in flight, aborted", "call_out", json!({ "url": url }), Duration::ZERO),
-        ("listens to nobody: dropped, beyond the grace period", "park", json!({}), GRACE),
+        ("the task waits at `ctx.cancelled()` and stops", "obey", json!({}), Duration::ZERO),
+        (
+            "the task has a request of `ctx.http` in flight, which is aborted",
+            "call_out",
+            json!({ "url": url }),
+            Duration::ZERO,
+        ),
+        ("the task ignores the cancel and is dropped; time after the grace period", "park", json!({}), GRACE),
     ];
     let mut held = Vec::new();
     for (what, function, params, grace) in ladder {

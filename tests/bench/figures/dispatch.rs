@@ -1,6 +1,6 @@
-//! A call in process, from its JSON to the answer's JSON: parsed, parameters checked and read,
-//! handler run, result rendered; beside the reference SDK's parse, validate, call and render of the
-//! same function. And the same call with all that the platform does around it, in memory.
+//! A call in this process, from its JSON to the answer's JSON: parse, check and read the parameters, run the
+//! handler, render the result. The reference SDK does the same with the same function in the same run. A
+//! second figure includes the platform and a ledger in memory.
 
 use std::path::Path;
 use std::process::Command;
@@ -23,7 +23,7 @@ pub(crate) async fn run(size: Size, table: &mut Table) {
     let (mut handled, mut whole, mut theirs) = (Sample::default(), Sample::default(), Vec::new());
     for _ in 0..size.of(ROUNDS, 1) {
         for _ in 0..blocks {
-            // Blocks of a hundred, so that the clock is not what is measured.
+            // Blocks of a hundred calls, because reading the clock takes time too.
             let begun = Instant::now();
             for _ in 0..BLOCK {
                 let params = serde_json::from_str(text).unwrap();
@@ -52,7 +52,11 @@ pub(crate) async fn run(size: Size, table: &mut Table) {
         return;
     }
     if theirs.is_empty() {
-        table.row("beside the reference SDK", "not measured: `tests/reference/setup` has not run", "at least 5 x");
+        table.row(
+            "compared with the reference SDK",
+            "not measured: `tests/reference/setup` has not run",
+            "at least 5 x",
+        );
         return;
     }
     theirs.sort_by(f64::total_cmp);
@@ -61,7 +65,7 @@ pub(crate) async fn run(size: Size, table: &mut Table) {
     table.row("how much faster from JSON to JSON", format!("{:.2} x", theirs / handled.median()), "at least 5 x");
 }
 
-/// Seconds a call of the reference SDK; nothing where its environment is not there.
+/// Seconds a call of the reference SDK; `None` when it is not installed.
 fn reference() -> Option<f64> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
     let python = root.join("../target/reference-venv/bin/python");

@@ -1,6 +1,5 @@
-//! What "on disk before it is acknowledged" costs, as ratios to bare SQLite commits of one row on
-//! the same disk. All sides take turns, operation by operation, so that a slow moment of the disk
-//! meets each of them.
+//! Cost of "on disk before it is acknowledged", as ratios to bare SQLite commits of one row on the same
+//! disk. The sides alternate operation by operation, so that a slow moment of the disk affects each of them.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -26,7 +25,7 @@ fn bare(folder: &Path) -> Connection {
     conn
 }
 
-/// On a thread that may block, as a program without group commit would do it.
+/// Commits on a blocking thread, as a program without group commit would.
 async fn bare_commit(conn: Connection, body: String) -> (Connection, Duration) {
     tokio::task::spawn_blocking(move || {
         let begun = Instant::now();
@@ -46,7 +45,7 @@ async fn timed(user: &TestUser, function: &str, params: Value) -> (Duration, Val
     (took, serde_json::to_value(&reply.result).unwrap())
 }
 
-/// Calls a second, `CALLERS` of them under way at any time.
+/// Calls a second with `CALLERS` calls in flight.
 async fn crowd(users: &[TestUser], function: &'static str, params: Value, each: usize) -> f64 {
     let begun = Instant::now();
     let callers: Vec<_> = users
@@ -66,8 +65,8 @@ async fn crowd(users: &[TestUser], function: &'static str, params: Value, each: 
     rate(users.len() * each, begun.elapsed())
 }
 
-pub(crate) async fn run(size: Size, table: &mut Table) {
-    let folder = tempfile::tempdir_in(std::env::var("BENCH_FOLDER").unwrap_or_else(|_| ".".to_owned())).unwrap();
+pub(crate) async fn run(size: Size, folder: &Path, table: &mut Table) {
+    let folder = tempfile::tempdir_in(folder).unwrap();
     let ledger: Arc<dyn Ledger> = Arc::new(SqliteLedger::open(folder.path().join("ledger.db")).unwrap());
     let setup = TestPlatform::setup().settings(|settings| settings.tasks_per_user = u32::MAX);
     let platform = setup.ledger(ledger).start().await;
@@ -105,10 +104,10 @@ pub(crate) async fn run(size: Size, table: &mut Table) {
     table.row("a whole call that starts a background task, up to its acknowledgement", ratio(&background), "");
     let many = |rate: f64| format!("{:.1} x ({rate:.0} a second)", rate * one);
     table.row(
-        format!("tasks accepted and acknowledged, {CALLERS} callers, beside one commit each"),
+        format!("tasks accepted and acknowledged, {CALLERS} callers, compared with one commit each"),
         many(tasks),
         "30 x",
     );
-    table.row(format!("write calls, {CALLERS} callers, beside one commit each"), many(writes), "");
-    table.row(format!("read calls, {CALLERS} callers, beside one commit each"), many(reads), "");
+    table.row(format!("write calls, {CALLERS} callers, compared with one commit each"), many(writes), "");
+    table.row(format!("read calls, {CALLERS} callers, compared with one commit each"), many(reads), "");
 }

@@ -1,4 +1,4 @@
-//! The functions whose running is measured.
+//! The functions that the benches call.
 
 use imperal::prelude::*;
 
@@ -36,7 +36,7 @@ struct Nothing {}
 
 #[derive(Serialize, JsonSchema)]
 struct Started {
-    /// How long `background_task(..).await` took.
+    /// Time of `background_task(..).await`.
     nanos: u64,
 }
 

@@ -1,10 +1,9 @@
-//! What the platform costs. `cargo bench -p imperal-tests --bench figures [-- SECTION ..]`
+//! What the platform costs: `cargo bench -p imperal-tests --bench figures [-- SECTION ..]`
 //!
 //! Prints rows of the tables of BENCHMARKS.md. Each figure that depends on the disk or the machine
-//! is a ratio to something measured in the same run, sides taking turns. Nothing is asserted but
-//! that the work was done. Without `--bench` (as `cargo test --all-targets` starts it) each section
-//! runs once with next to nothing to do, so that it cannot rot.
-#![allow(clippy::unwrap_used, reason = "a measurement that cannot be made has nothing to say")]
+//! is a ratio to something measured in the same run, with the sides in turn. It asserts no figure,
+//! only that the work was done. `tests/run` runs each section with the least work, so that none rots.
+#![allow(clippy::unwrap_used, reason = "a measurement that cannot be made has no figure")]
 #![allow(deprecated, reason = "a bench's functions answer without a data_model")]
 
 mod cancel;
@@ -16,54 +15,80 @@ mod recovery;
 mod sample;
 mod streams;
 
+use std::path::PathBuf;
+
+use clap::{Parser, ValueEnum};
 use sample::Table;
 
-/// How much is measured.
+/// Amount of work.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Size {
     /// Enough for a figure.
     Full,
-    /// Enough to see that it runs.
+    /// Enough to see that the section works.
     Smoke,
 }
 
 impl Size {
-    /// `full` of something, or next to nothing.
+    /// `full` or `smoke`, by the size.
     fn of(self, full: usize, smoke: usize) -> usize {
         if self == Self::Full { full } else { smoke }
     }
 }
 
-const SECTIONS: [&str; 6] = ["durable", "dispatch", "parked", "streams", "recovery", "cancel"];
+/// A group of figures: one table of BENCHMARKS.md.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Section {
+    /// Acknowledged work on disk, compared with bare SQLite commits.
+    Durable,
+    /// A call in memory, compared with the reference SDK.
+    Dispatch,
+    /// Memory of tasks that wait.
+    Parked,
+    /// Live streams.
+    Streams,
+    /// Start on the file of a killed process.
+    Recovery,
+    /// Each step of a cancel.
+    Cancel,
+}
+
+/// Costs of the platform, as rows of the tables of BENCHMARKS.md.
+#[derive(Parser)]
+#[command(name = "figures")]
+struct Options {
+    /// Sections to run. Default: all.
+    sections: Vec<Section>,
+    /// Measure in full, as `cargo bench` asks. Without it each section runs once with the least work.
+    #[arg(long)]
+    bench: bool,
+    /// Folder for the files of the section `durable`.
+    #[arg(long, env = "BENCH_FOLDER", default_value = ".")]
+    folder: PathBuf,
+}
 
 #[tokio::main]
 async fn main() {
-    let arguments: Vec<String> = std::env::args().skip(1).collect();
-    let size = if arguments.iter().any(|a| a == "--bench") { Size::Full } else { Size::Smoke };
-    let wanted: Vec<&str> = arguments.iter().map(String::as_str).filter(|a| !a.starts_with('-')).collect();
-    if let Some(unknown) = wanted.iter().find(|name| !SECTIONS.contains(name)) {
-        eprintln!("there is no section `{unknown}`; there is {}", SECTIONS.join(", "));
-        std::process::exit(2);
-    }
+    let options = Options::parse();
+    let size = if options.bench { Size::Full } else { Size::Smoke };
     if size == Size::Full {
         println!("load before: {}", std::fs::read_to_string("/proc/loadavg").unwrap_or_default().trim());
     }
-    for name in SECTIONS {
-        if !wanted.is_empty() && !wanted.contains(&name) {
+    for section in Section::value_variants() {
+        if !options.sections.is_empty() && !options.sections.contains(section) {
             continue;
         }
         let mut table = Table::default();
-        match name {
-            "durable" => durable::run(size, &mut table).await,
-            "dispatch" => dispatch::run(size, &mut table).await,
-            "parked" => parked::run(size, &mut table).await,
-            "streams" => streams::run(size, &mut table).await,
-            "recovery" => recovery::run(size, &mut table).await,
-            "cancel" => cancel::run(size, &mut table).await,
-            _ => unreachable!("sections are listed above"),
+        match section {
+            Section::Durable => durable::run(size, &options.folder, &mut table).await,
+            Section::Dispatch => dispatch::run(size, &mut table).await,
+            Section::Parked => parked::run(size, &mut table).await,
+            Section::Streams => streams::run(size, &mut table).await,
+            Section::Recovery => recovery::run(size, &mut table).await,
+            Section::Cancel => cancel::run(size, &mut table).await,
         }
         if size == Size::Full {
-            println!("\n## {name}\n\n{table}");
+            println!("\n## {}\n\n{table}", format!("{section:?}").to_lowercase());
         }
     }
 }

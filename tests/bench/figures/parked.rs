@@ -1,4 +1,4 @@
-//! Memory of tasks that wait: what the platform adds to the author's own future.
+//! Memory of tasks that wait, beyond the author's own future.
 
 use std::sync::Arc;
 
@@ -36,7 +36,7 @@ pub(crate) async fn run(size: Size, table: &mut Table) {
     let platform = setup.ledger(ledger).start().await;
     let users: Vec<_> = (0..CALLERS).map(|n| platform.user(&format!("user-{n}"))).collect();
     let count = size.of(100_000, 128);
-    // Caches of the ledger and the allocator fill first: they are not the tasks'.
+    // The caches of the ledger and the allocator fill first; they do not belong to the tasks.
     many(&users, "echo", json!({"text": "hello", "times": 3}), count / 5).await;
     many(&users, "park", json!({}), count / 100).await;
     let before = resident("self");

@@ -1,4 +1,4 @@
-//! Starting: on nothing, and on what a process that was killed has left.
+//! Start on an empty folder, and on the folder of a killed process.
 
 use std::time::Instant;
 
@@ -8,7 +8,7 @@ use serde_json::json;
 use super::Size;
 use super::sample::{Sample, Table, rate, time};
 
-/// As many running tasks as a user may have.
+/// The limit of running tasks of a user.
 const TASKS_OF_A_USER: usize = 100;
 const CALLERS: usize = 32;
 

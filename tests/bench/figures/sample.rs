@@ -1,9 +1,9 @@
-//! Times and the table they end in.
+//! Measured times and their table.
 
 use std::fmt;
 use std::time::Duration;
 
-/// Measured times of one thing.
+/// Measured times of one operation.
 #[derive(Debug, Default, Clone)]
 pub(crate) struct Sample(Vec<Duration>);
 
@@ -16,7 +16,7 @@ impl Sample {
         self.0.push(time);
     }
 
-    /// The time that this share of the sample does not exceed, in seconds.
+    /// The quantile of this share, in seconds.
     pub(crate) fn at(&self, share: f64) -> f64 {
         let mut times = self.0.clone();
         times.sort_unstable();
@@ -30,7 +30,7 @@ impl Sample {
     }
 }
 
-/// Rows of a Markdown table: what, measured, aim.
+/// Rows of a Markdown table: label, measured, aim.
 #[derive(Debug, Default)]
 pub(crate) struct Table(Vec<[String; 3]>);
 
@@ -50,7 +50,7 @@ impl fmt::Display for Table {
     }
 }
 
-/// A time as people read it.
+/// Formats a time with a fitting unit.
 pub(crate) fn time(seconds: f64) -> String {
     if seconds < 1e-3 {
         format!("{:.1} µs", seconds * 1e6)
@@ -66,7 +66,7 @@ pub(crate) fn rate(count: usize, time: Duration) -> f64 {
     count as f64 / time.as_secs_f64()
 }
 
-/// Resident memory of a process, `self` or its number, in bytes.
+/// Resident memory of a process, `self` or its id, in bytes.
 pub(crate) fn resident(process: &str) -> f64 {
     let status = std::fs::read_to_string(format!("/proc/{process}/status")).unwrap();
     let kib = status.lines().find_map(|line| line.strip_prefix("VmRSS:")?.split_whitespace().next()?.parse().ok());

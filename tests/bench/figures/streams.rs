@@ -1,5 +1,5 @@
-//! Live streams of a real process: from `ctx.progress` to a byte at the client, events to a crowd,
-//! and what a stream that waits costs.
+//! Live streams of a real process: time from `ctx.progress` to a byte at the client, events to many
+//! clients, and the memory of an idle stream.
 
 use std::time::{Duration, Instant};
 
@@ -12,10 +12,10 @@ use tokio::net::TcpStream;
 use super::Size;
 use super::sample::{Sample, Table, rate, resident, time};
 
-/// Streams that are opened at once.
+/// Streams that are opened concurrently.
 const AT_ONCE: usize = 50;
 
-/// One stream, line by line; lines of the chunked coding among them do no harm.
+/// One stream, read line by line. Lines of the chunked encoding match no prefix.
 struct Stream(BufReader<TcpStream>);
 
 impl Stream {
@@ -32,7 +32,7 @@ impl Stream {
         stream
     }
 
-    /// The next line that begins so, whole.
+    /// The next line with this prefix.
     async fn line(&mut self, begin: &str) -> String {
         let mut line = String::new();
         loop {
@@ -44,7 +44,7 @@ impl Stream {
         }
     }
 
-    /// How long each of the next progress reports was under way.
+    /// Delay of each of the next progress reports.
     async fn delays(mut self, reports: usize) -> (Self, Sample) {
         let mut delays = Sample::default();
         for _ in 0..reports {
@@ -94,7 +94,7 @@ pub(crate) async fn run(size: Size, table: &mut Table) {
     for watchers in [1, size.of(100, 2), size.of(1_000, 3)] {
         let anna = User::of(&node, &format!("anna-{watchers}"));
         let streams = open(&node, watchers, |_| format!("anna-{watchers}")).await;
-        // Slower than reports are merged, so that each is sent on at once.
+        // Slower than the merging of reports, so that each is sent at once.
         let watching = tokio::spawn(all(streams.into_iter().map(move |stream| stream.delays(steps))));
         anna.call("steps", json!({"steps": steps, "step_ms": 150})).await;
         let mut delays = Sample::default();
@@ -140,11 +140,7 @@ pub(crate) async fn run(size: Size, table: &mut Table) {
     let idle = size.of(10_000, 20);
     let mut streams = open(&node, idle, |n| format!("idle-{n}")).await;
     let each = (resident(&node.pid().to_string()) - before) / idle as f64;
-    table.row(
-        format!("{idle} streams of as many users that wait, memory of each"),
-        format!("{:.1} KiB", each / 1024.0),
-        "",
-    );
+    table.row(format!("{idle} idle streams of as many users, memory of each"), format!("{:.1} KiB", each / 1024.0), "");
     let user = User::of(&node, "idle-7");
     let mut answers = Sample::default();
     let mut number = 0;
@@ -156,13 +152,13 @@ pub(crate) async fn run(size: Size, table: &mut Table) {
         stream = stream.until(number).await;
         answers.push(begun.elapsed());
     }
-    table.row("a call and both its turns at one of them, p50", time(answers.median()), "");
+    table.row("a call until both its turns arrive at one of them, p50", time(answers.median()), "");
     drop((stream, streams));
     let begun = Instant::now();
     while !user.get("/metrics").await.1.as_str().is_some_and(|text| text.contains("imperal_streams_open 0")) {
         assert!(begun.elapsed() < Duration::from_secs(30), "streams are closed");
         tokio::task::yield_now().await;
     }
-    table.row("all of them gone after their clients", time(begun.elapsed().as_secs_f64()), "");
+    table.row("until all of them are closed after their clients", time(begun.elapsed().as_secs_f64()), "");
     node.kill().await;
 }

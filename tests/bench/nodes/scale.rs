@@ -8,7 +8,7 @@ use serde_json::json;
 use super::share::Share;
 use super::{load, median, nodes, rate};
 
-/// Callers at once, over all nodes.
+/// Concurrent callers of all nodes together.
 const CALLERS: usize = 32;
 const ROUNDS: usize = 3;
 
@@ -32,7 +32,7 @@ async fn calls(nodes: &[Node], function: &'static str, params: &serde_json::Valu
     rate(CALLERS * each, begun.elapsed().as_secs_f64())
 }
 
-/// With all the cores for everybody, or with so many hundredths of a core for each node.
+/// Measures with all cores for all nodes, or with this percentage of a core for each node.
 pub(crate) async fn scale(hundredths: Option<u32>) {
     let counts = [1, 2, 4];
     let mut fleets = Vec::new();

@@ -1,19 +1,19 @@
-//! A part of a core for a process, by the kernel's control groups (version 1 or 2, needs root).
+//! Limits a process to a share of a core with control groups (version 1 or 2, needs root).
 //!
-//! Two cores cannot show what four nodes with a core each would do. Nodes that may take a tenth of a
-//! core each can: what they wait for is then their own share, and the database is not yet full.
+//! A machine with two cores cannot show how four nodes with a core each would scale. Nodes with a tenth of
+//! a core each can: each node is limited by its own share, and the database is not yet saturated.
 
 use std::path::{Path, PathBuf};
 
-/// How often the share is dealt out, in µs. Short, so that a node that has used its own does not
-/// stand still for long; the kernel deals out no less than 1 ms.
+/// Period of the quota, in µs. Short, so that a node that has used its quota does not pause for long; the
+/// kernel's smallest quota is 1 ms.
 const PERIOD: u32 = 20_000;
 
-/// Holds a process to its share until dropped.
+/// The limit of a process, removed on drop.
 pub(crate) struct Share(PathBuf);
 
 impl Share {
-    /// Gives the process so many hundredths of a core.
+    /// Limits the process to this percentage of a core.
     pub(crate) fn of(pid: u32, hundredths: u32) -> std::io::Result<Self> {
         let quota = PERIOD * hundredths / 100;
         let first = Path::new("/sys/fs/cgroup/cpu");
@@ -37,7 +37,7 @@ impl Drop for Share {
         let everybody = self.0.parent().map(|root| root.join("cgroup.procs"));
         let processes = std::fs::read_to_string(self.0.join("cgroup.procs")).unwrap_or_default();
         for process in processes.lines() {
-            // One that has ended meanwhile is in no group.
+            // A process that has ended meanwhile is in no group.
             let _ = everybody.as_ref().map(|everybody| std::fs::write(everybody, process));
         }
         if let Err(error) = std::fs::remove_dir(&self.0) {

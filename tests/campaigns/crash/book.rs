@@ -1,7 +1,7 @@
-//! What one user was told: the model that the ledger is judged against.
+//! One user's record of all answers: the model that the judge compares with the ledger.
 //!
-//! Only what arrived whole is written down. What was asked and not answered may or may not have
-//! happened; the ledger alone says, and must say it consistently. A call is asked again until it is answered.
+//! It records complete answers only. A request without an answer may or may not have taken effect; the
+//! ledger decides, and must be consistent. The user repeats such a call until it is answered.
 
 use std::collections::HashSet;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -11,7 +11,7 @@ use serde_json::Value;
 use super::driver::Plan;
 use crate::SseEvent;
 
-/// A call's answer as it arrived.
+/// The answer to a call.
 #[derive(Debug, Clone)]
 pub(crate) struct Reply {
     pub(crate) call_id: String,
@@ -20,33 +20,33 @@ pub(crate) struct Reply {
     pub(crate) task_ids: Vec<String>,
 }
 
-/// What one user was told so far.
+/// The answers that one user has received.
 #[derive(Debug, Default)]
 pub(crate) struct Book {
     pub(crate) replies: Vec<Reply>,
-    /// Turns that a service was told are in the chat.
+    /// Turns whose injection was acknowledged to a service.
     pub(crate) injected: Vec<String>,
-    /// Tasks of which the user was told that the cancel is noted.
+    /// Tasks whose cancel was acknowledged.
     pub(crate) cancelled: Vec<String>,
-    /// Tags of calls of which the user was told that nothing was accepted.
+    /// Tags of calls that were refused with nothing accepted.
     pub(crate) refused_calls: HashSet<String>,
-    /// The call of which the user was told nothing, to be sent again.
+    /// The call without an answer, to be repeated.
     pub(crate) unanswered: Option<(String, Plan)>,
-    /// Others' tasks that the user was refused.
+    /// Tasks of other users that this user was refused.
     pub(crate) refused: Vec<String>,
-    /// What the live stream showed; event n is at n - 1.
+    /// The events of the live stream; event n is at n - 1.
     pub(crate) streamed: Vec<String>,
-    /// What the live stream should not have shown.
+    /// Wrong events of the live stream.
     pub(crate) odd: Vec<String>,
-    /// Answers to good requests that were none.
+    /// Wrong answers to valid requests.
     pub(crate) odd_answers: Vec<String>,
-    /// What the user got of others.
+    /// Answers that gave this user access to other users' tasks.
     pub(crate) odd_grants: Vec<String>,
-    /// Tags given out.
+    /// Number of tags so far.
     asked: u64,
 }
 
-/// A user's book, shared by what acts for the user at once.
+/// A user's book, shared by the tasks that act for the user.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct SharedBook(Arc<Mutex<Book>>);
 
@@ -57,13 +57,13 @@ impl SharedBook {
 }
 
 impl Book {
-    /// A number that this user never used before.
+    /// A number that this user has not used before.
     pub(crate) fn next(&mut self) -> u64 {
         self.asked += 1;
         self.asked
     }
 
-    /// Writes an event of the live stream down.
+    /// Records an event of the live stream.
     pub(crate) fn stream(&mut self, event: &SseEvent) {
         let Some(seq) = event.id else { return };
         let expected = self.streamed.len() as u64 + 1;
@@ -74,12 +74,12 @@ impl Book {
         self.streamed.push(event_key(&event.event, &event.data));
     }
 
-    /// Tasks that the user was told of.
+    /// Number of tasks whose start was acknowledged.
     pub(crate) fn acknowledged(&self) -> usize {
         self.replies.iter().map(|reply| reply.task_ids.len()).sum()
     }
 
-    /// Writes a call's answer down.
+    /// Records the answer to a call.
     pub(crate) fn reply(&mut self, answer: &Value) {
         let text = |pointer: &str| answer.pointer(pointer).and_then(Value::as_str).unwrap_or_default().to_owned();
         let tasks = answer.pointer("/result/data/task_ids").and_then(Value::as_array);
@@ -92,7 +92,7 @@ impl Book {
     }
 }
 
-/// What tells one event from every other: of a turn its id, of a task its state.
+/// A key that differs for any two events: a turn's id, or a task's id and state.
 pub(crate) fn event_key(kind: &str, data: &Value) -> String {
     let text = |name: &str| data.get(name).and_then(Value::as_str).unwrap_or_default();
     if kind == "turn" {

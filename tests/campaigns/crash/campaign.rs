@@ -1,4 +1,4 @@
-//! Life after life on the same folder: start, judge, work, die.
+//! One process after another on the same folder: start, judge, work, kill.
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -7,39 +7,39 @@ use tempfile::TempDir;
 use tokio::task::JoinSet;
 
 use super::contents::Contents;
-use super::dice::Dice;
 use super::driver::{Gone, Traveller, send};
 use super::fate::Fate;
 use super::judge::{AUDIT, LIVE, REPLY, judge};
 use super::report::{RULES, Report};
+use crate::Dice;
 use crate::{Node, NodeOptions};
 
-/// Lives on one folder: enough to build on each other, few enough to read it all after each.
+/// Processes on one folder: enough that they build on each other, few enough to read the whole file after each.
 const LIVES: u64 = 20;
 
-/// How long a named moment is waited for.
+/// Longest wait for a named moment.
 const PATIENCE: Duration = Duration::from_millis(2500);
 
-/// How long a stream may take to show what is in the ledger already.
+/// Longest wait for a stream to show the events that are already in the ledger.
 const CATCHING_UP: Duration = Duration::from_secs(10);
 
-/// Things that one user does at once.
+/// Concurrent requests of one user.
 const HANDS: u64 = 2;
 
-/// A number of kills, from a seed.
+/// A campaign against one process.
 #[derive(Debug)]
 pub struct Campaign {
     /// The binary that hosts the extension `probe`, built with `crash-points`.
     pub binary: PathBuf,
-    /// How often it is killed.
+    /// Number of kills.
     pub kills: u64,
-    /// What the choices come from.
+    /// Seed of all choices.
     pub seed: u64,
-    /// Prints a line now and then.
+    /// Whether the campaign prints its progress.
     pub talkative: bool,
 }
 
-/// One folder and what happened on it.
+/// One folder with its users.
 struct World {
     folder: TempDir,
     options: NodeOptions,
@@ -64,7 +64,7 @@ impl World {
 }
 
 impl Campaign {
-    /// Kills as often as wanted and judges after each kill.
+    /// Runs the campaign and judges the ledger after each kill.
     ///
     /// # Panics
     /// When a node neither listens nor ends, or its file cannot be read.
@@ -103,7 +103,7 @@ impl Campaign {
     }
 }
 
-/// One life. Whether the named moment did not come.
+/// Runs one process until its fate. Returns whether its named moment was never reached.
 async fn live(world: &mut World, fate: &Fate, latest: &'static str, report: &mut Report, dice: &mut Dice) -> bool {
     let mut options = world.options.clone();
     options.env.extend(fate.env());
@@ -114,7 +114,7 @@ async fn live(world: &mut World, fate: &Fate, latest: &'static str, report: &mut
         return false;
     }
     let Some(mut node) = options.try_start().await else { return false };
-    // The moment may come while the node looks after what was left, before anybody asks it anything.
+    // The moment may come during recovery, before the first request.
     if !latest.is_empty() && judge_all(world, &node, latest, report).await.is_err() {
         node.ended_within(PATIENCE).await;
         return false;
@@ -142,15 +142,15 @@ async fn live(world: &mut World, fate: &Fate, latest: &'static str, report: &mut
         Fate::Starting(_) => unreachable!("it was killed above"),
     };
     node.kill().await;
-    // Everybody hears of it from their broken connections.
+    // The users notice the kill by their broken connections.
     while let Some(done) = at_work.join_next().await {
         done.expect("users do not panic");
     }
     missed
 }
 
-/// Lets every stream catch up, then judges the ledger. It is at rest: nobody is at work, and what
-/// earlier lives left was settled before the node listened.
+/// Lets every stream catch up, then judges the ledger. No user is at work, and the node settled the work of
+/// earlier processes before it listened.
 async fn judge_all(world: &mut World, node: &Node, fate: &'static str, report: &mut Report) -> Result<(), Gone> {
     let mut chats = Vec::new();
     for traveller in &mut world.travellers {
@@ -187,7 +187,7 @@ async fn judge_all(world: &mut World, node: &Node, fate: &'static str, report: &
     Ok(())
 }
 
-/// The user's whole chat, page by page: the turns' ids.
+/// The ids of all turns of the user's chat, read page by page.
 pub(crate) async fn chat(user: &crate::User) -> Result<Vec<String>, Gone> {
     let (mut turns, mut after) = (Vec::new(), 0);
     loop {

@@ -1,10 +1,10 @@
-//! A ledger's rows, as they are judged: the same for a file and a database.
+//! A ledger's rows in one form for SQLite and PostgreSQL.
 
 use std::collections::HashMap;
 
 use serde_json::Value;
 
-/// A turn as it is stored.
+/// A stored turn.
 #[derive(Debug)]
 pub(crate) struct TurnRow {
     pub(crate) owner: i64,
@@ -13,7 +13,7 @@ pub(crate) struct TurnRow {
     pub(crate) body: Value,
 }
 
-/// A call as it is stored.
+/// A stored call.
 #[derive(Debug)]
 pub(crate) struct CallRow {
     pub(crate) owner: i64,
@@ -21,7 +21,7 @@ pub(crate) struct CallRow {
     pub(crate) state: String,
 }
 
-/// A task as it is stored.
+/// A stored task.
 #[derive(Debug)]
 pub(crate) struct TaskRow {
     pub(crate) owner: i64,
@@ -32,7 +32,7 @@ pub(crate) struct TaskRow {
     pub(crate) outcome_seq: Option<u64>,
 }
 
-/// A task's event as it is stored.
+/// A stored event of a task.
 #[derive(Debug)]
 pub(crate) struct TaskEventRow {
     pub(crate) owner: i64,
@@ -40,7 +40,7 @@ pub(crate) struct TaskEventRow {
     pub(crate) body: Value,
 }
 
-/// An audit row as it is stored.
+/// A stored audit row.
 #[derive(Debug)]
 pub(crate) struct AuditRow {
     pub(crate) owner: i64,
@@ -49,10 +49,10 @@ pub(crate) struct AuditRow {
     pub(crate) outcome: String,
 }
 
-/// Everything in a ledger, at one moment.
+/// All rows of a ledger at one moment.
 #[derive(Debug)]
 pub(crate) struct Contents {
-    /// Tenant, user and latest number of each owner.
+    /// By owner: tenant, user and head.
     pub(crate) owners: HashMap<i64, (String, String, u64)>,
     pub(crate) turns: Vec<TurnRow>,
     pub(crate) calls: Vec<CallRow>,
@@ -62,7 +62,7 @@ pub(crate) struct Contents {
 }
 
 impl Contents {
-    /// An owner's id, once they have one.
+    /// The id of an owner who has one.
     pub(crate) fn owner(&self, tenant: &str, user: &str) -> Option<i64> {
         self.owners.iter().find(|(_, (t, u, _))| t == tenant && u == user).map(|(id, _)| *id)
     }

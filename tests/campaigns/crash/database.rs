@@ -1,4 +1,4 @@
-//! The ledger's rows as they lie in PostgreSQL, read past the platform.
+//! Reads the ledger's rows from PostgreSQL, without the platform.
 
 use serde_json::{Value, json};
 use tokio_postgres::types::FromSqlOwned;
@@ -7,7 +7,7 @@ use tokio_postgres::{Client, Row};
 use super::contents::{AuditRow, CallRow, Contents, TaskEventRow, TaskRow, TurnRow};
 
 impl Contents {
-    /// Reads the schema `imperal`, in one transaction.
+    /// Reads the schema `imperal` in one transaction.
     pub(crate) async fn of_database(client: &mut Client) -> Self {
         let look = client.build_transaction().isolation_level(tokio_postgres::IsolationLevel::RepeatableRead);
         let look = look.start().await.expect("a transaction begins");
@@ -69,7 +69,7 @@ impl Contents {
     }
 }
 
-/// What of the event is compared, in the form that the stream shows.
+/// The compared fields of an event, in the form of the stream.
 fn event(row: &Row) -> Value {
     let asked = get::<bool>(row, 4).then_some("then");
     json!({ "task_id": row.get::<_, &str>(2), "state": row.get::<_, &str>(3), "cancel_requested_at": asked })

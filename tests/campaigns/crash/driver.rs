@@ -1,26 +1,26 @@
-//! Users at work: they call, cancel, try what is not theirs, and watch their stream, until the
-//! process is gone.
+//! Users at work: they call, cancel, try to access other users' tasks, and follow their stream until the
+//! process ends.
 
 use reqwest::{Method, StatusCode};
 use serde_json::{Value, json};
 
 use super::book::SharedBook;
-use super::dice::Dice;
+use crate::Dice;
 use crate::{Claims, Events, JWT_SECRET, Node, SERVICE_TOKEN, User, token};
 
-/// A user and all that is known of what they were told.
+/// A user with the record of all answers.
 #[derive(Debug, Clone)]
 pub(crate) struct Traveller {
     pub(crate) tenant: String,
     pub(crate) id: String,
     token: String,
     user: Option<User>,
-    /// A node that cannot write, or stops, is nothing odd.
+    /// Whether a 503 of a node that stops or cannot write is a correct answer.
     pub(crate) may_be_refused: bool,
     pub(crate) book: SharedBook,
 }
 
-/// What a call with background tasks is to do.
+/// The work of a call with background tasks.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Plan {
     pub(crate) tasks: u64,
@@ -44,12 +44,12 @@ impl Traveller {
         }
     }
 
-    /// What every text of this user begins with.
+    /// The prefix of all texts of this user.
     pub(crate) fn mark(&self) -> String {
         format!("<{}/{}>", self.tenant, self.id)
     }
 
-    /// Goes to the process that lives now.
+    /// Connects to the current process.
     pub(crate) fn visit(&mut self, node: &Node) -> User {
         let user = match &self.user {
             Some(user) => user.at(node),
@@ -59,12 +59,12 @@ impl Traveller {
         user
     }
 
-    /// Speaks to whatever listens there, by this client.
+    /// Connects to this URL with this HTTP client.
     pub(crate) fn visit_by(&self, http: &reqwest::Client, url: &str) -> User {
         User::by(http.clone(), url, &self.token)
     }
 
-    /// Watches the live stream from where it was left; returns at `until`'s end or when it breaks.
+    /// Follows the live stream from the last recorded event until it breaks or, with `until_head`, until the head.
     pub(crate) async fn follow(self, user: User, until_head: bool) -> Result<(), Gone> {
         let last = self.book.open().streamed.len();
         let request = user.request(Method::GET, "/v1/events/stream").header("last-event-id", last.to_string());
@@ -83,7 +83,7 @@ impl Traveller {
         }
     }
 
-    /// Does one thing after the other until the process is gone.
+    /// Sends one request after the other until the process ends.
     pub(crate) async fn drive(self, user: User, others: Vec<SharedBook>, mut dice: Dice) {
         loop {
             let done = match dice.below(10) {
@@ -104,7 +104,7 @@ impl Traveller {
         self.try_journey(user, plan).await.map(drop)
     }
 
-    /// One call with background tasks: the one before once more, under its key, if that had no answer.
+    /// Sends a call with background tasks. A call without an answer is repeated first, with its key.
     pub(crate) async fn try_journey(&self, user: &User, plan: Plan) -> Result<Told, Gone> {
         let earlier = self.book.open().unanswered.take();
         let again = earlier.is_some();
@@ -128,7 +128,7 @@ impl Traveller {
                 if !again && (why.contains("Nothing was accepted") || why.contains("is stopping")) {
                     book.refused_calls.insert(tag);
                 } else {
-                    // Refused or not: of the try before nobody knows.
+                    // The outcome of the earlier try stays unknown.
                     book.unanswered = Some((tag, plan));
                 }
             }
@@ -170,7 +170,7 @@ impl Traveller {
         Ok(())
     }
 
-    /// Tries to stop or see a task of somebody else.
+    /// Tries to cancel or read a task of another user.
     pub(crate) async fn trespass(&self, user: &User, others: &[SharedBook], dice: &mut Dice) -> Result<(), Gone> {
         let Some(theirs) = dice.one_of(others) else { return Ok(()) };
         let task_id = theirs.open().replies.iter().rev().find_map(|reply| reply.task_ids.last().cloned());
@@ -208,16 +208,16 @@ impl Traveller {
     }
 }
 
-/// What became of a call.
+/// The outcome of a call.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Told {
     Answered,
-    /// It was sent again, and an earlier try had been taken.
+    /// A repeated call whose earlier try had been accepted.
     Repeated,
     Refused,
 }
 
-/// The process went away before its answer had arrived, or it has none now.
+/// The process ended before the answer was complete, or does not listen.
 #[derive(Debug)]
 pub(crate) struct Gone;
 
@@ -235,12 +235,12 @@ fn id_of(task: &Value) -> Option<String> {
     task["task_id"].as_str().map(str::to_owned)
 }
 
-/// Status and whole body, or nothing at all.
+/// Returns status and complete body, or `Gone`.
 pub(crate) async fn send(request: reqwest::RequestBuilder) -> Result<(StatusCode, Value), Gone> {
     send_call(request).await.map(|(status, _, value)| (status, value))
 }
 
-/// The same, and whether it is the answer to an earlier try.
+/// The same, with whether it is the answer to an earlier try.
 async fn send_call(request: reqwest::RequestBuilder) -> Result<(StatusCode, bool, Value), Gone> {
     let answer = request.send().await.map_err(|_| Gone)?;
     let (status, repeated) = (answer.status(), answer.headers().contains_key("idempotency-replayed"));

@@ -1,13 +1,13 @@
-//! How a life is to end.
+//! How a process ends.
 //!
-//! The named moments are those at which the platform calls `crash::point`; what stands here and
-//! what stands there must be the same, or a campaign reports the moment as never reached.
+//! A named moment is a call of `crash::point` in the platform. Both sides must use the same names; a
+//! campaign reports a moment that is never reached.
 
 use std::time::Duration;
 
-use super::dice::Dice;
+use crate::Dice;
 
-/// Each named moment, and the number of times up to which it is let pass.
+/// Each named moment with the largest number of times that the process passes it.
 pub(crate) const POINTS: &[(&str, u64)] = &[
     ("before-accept", 12),
     ("after-accept", 12),
@@ -31,14 +31,14 @@ pub(crate) const POINTS: &[(&str, u64)] = &[
     ("task-recovered", 3),
 ];
 
-/// How a life is to end.
+/// How a process ends.
 #[derive(Debug, Clone)]
 pub(crate) enum Fate {
-    /// At a named moment, the n-th time.
+    /// It ends itself at a named moment, the n-th time.
     At(&'static str, u64),
-    /// Killed so long after it accepts calls.
+    /// It is killed this long after it accepts calls.
     After(Duration),
-    /// Killed so long after it was started, whatever it does by then.
+    /// It is killed this long after its start.
     Starting(Duration),
 }
 
@@ -54,7 +54,7 @@ impl Fate {
         }
     }
 
-    /// The environment that lets the process know.
+    /// The environment variable that tells the process.
     pub(crate) fn env(&self) -> Option<(String, String)> {
         match self {
             Self::At(name, n) => Some(("IMPERAL_CRASH_AT".to_owned(), format!("{name}:{n}"))),
@@ -62,7 +62,7 @@ impl Fate {
         }
     }
 
-    /// Its line in the table.
+    /// The name of its row in the table.
     pub(crate) fn name(&self) -> &'static str {
         match self {
             Self::At(name, _) => name,

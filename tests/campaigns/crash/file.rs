@@ -1,4 +1,4 @@
-//! The ledger's file as it lies on disk, read past the platform.
+//! Reads the ledger's rows from its SQLite file, without the platform.
 
 use std::path::Path;
 
@@ -8,7 +8,7 @@ use serde_json::Value;
 use super::contents::{AuditRow, CallRow, Contents, TaskEventRow, TaskRow, TurnRow};
 
 impl Contents {
-    /// Reads a file; it must be whole.
+    /// Reads a file, which must pass SQLite's own check.
     pub(crate) fn of_file(path: &Path) -> Self {
         let conn = Connection::open_with_flags(path, OpenFlags::SQLITE_OPEN_READ_WRITE).expect("the file opens");
         conn.busy_timeout(std::time::Duration::from_secs(5)).expect("a timeout can be set");

@@ -1,7 +1,7 @@
-//! Compares a ledger, at rest after a recovery, with what its users were told.
+//! Compares a ledger, at rest after a recovery, with its users' answers.
 //!
-//! Each rule is a promise of the platform. A rule counts what it looked at, so that a table can
-//! say how often it was tried; the numbers only grow within one ledger.
+//! Each rule is a promise of the platform. A rule counts its checks, so that a table can show them; the
+//! counts only grow within one ledger.
 
 use std::collections::{HashMap, HashSet};
 
@@ -23,7 +23,7 @@ const CHAT: usize = 7;
 const REFUSAL: usize = 8;
 const CANCEL: usize = 9;
 
-/// What came of judging one ledger.
+/// The verdict on one ledger.
 #[derive(Debug, Default)]
 pub(crate) struct Verdict {
     pub(crate) checked: [u64; RULES.len()],
@@ -39,7 +39,7 @@ impl Verdict {
     }
 }
 
-/// Judges everything.
+/// Checks every rule.
 pub(crate) fn judge(file: &Contents, travellers: &[Traveller]) -> Verdict {
     let mut verdict = Verdict::default();
     let bench = Bench::new(file);
@@ -58,7 +58,7 @@ pub(crate) fn judge(file: &Contents, travellers: &[Traveller]) -> Verdict {
     verdict
 }
 
-/// The file with what finds things in it.
+/// The ledger's rows with indexes.
 struct Bench<'a> {
     file: &'a Contents,
     by_id: HashMap<&'a str, &'a TurnRow>,
@@ -119,11 +119,11 @@ impl<'a> Bench<'a> {
         let replies = self.replies(&call.call_id);
         let well = call.state == "replied" && replies.len() == 1 && replies[0].owner == call.owner;
         verdict.check(REPLY, well, || format!("{call:?} has {} reply turns", replies.len()));
-        // Who was refused or fenced says nothing behind the reply.
+        // A handler that was refused or fenced writes no turn after the reply.
         let end = replies.first().map_or(u64::MAX, |reply| reply.seq);
         let said = self.of_call.get(call.call_id.as_str()).into_iter().flatten();
         for turn in said.filter(|turn| turn.body.get("task_id").is_none()) {
-            verdict.check(REPLY, turn.seq <= end, || format!("turn {} of {call:?} stands behind its reply", turn.seq));
+            verdict.check(REPLY, turn.seq <= end, || format!("turn {} of {call:?} follows its reply", turn.seq));
         }
     }
 
@@ -163,16 +163,16 @@ impl<'a> Bench<'a> {
     fn once(&self, verdict: &mut Verdict) {
         let mut seen = HashSet::new();
         for turn in &self.file.turns {
-            verdict.check(ONCE, seen.insert(&turn.turn_id), || format!("turn {} is there twice", turn.turn_id));
+            verdict.check(ONCE, seen.insert(&turn.turn_id), || format!("turn {} is stored twice", turn.turn_id));
         }
-        // Every text of the users is said once: each call has a number of its own.
+        // Each text occurs once, because each call has its own number.
         let mut said = HashSet::new();
         for turn in &self.file.turns {
             let params = &turn.body["params"];
             let what = if is_bot(turn) { text(&turn.body, "text") } else { text(params, "tag") };
             if what.starts_with('<') {
                 let key = (is_bot(turn), what);
-                verdict.check(ONCE, said.insert(key), || format!("{what:?} was said twice"));
+                verdict.check(ONCE, said.insert(key), || format!("{what:?} occurs twice"));
             }
         }
     }
@@ -183,7 +183,7 @@ impl<'a> Bench<'a> {
             if row.action == "chat.inject" && row.outcome != "refused" {
                 rows.entry(&row.target).or_default().push(row.owner);
                 let there = self.by_id.contains_key(row.target.as_str());
-                verdict.check(AUDIT, there, || format!("{row:?} names a turn that is not there"));
+                verdict.check(AUDIT, there, || format!("{row:?} names a turn that is not stored"));
             }
         }
         for turn in self.file.turns.iter().filter(|turn| is_bot(turn) && !is_reply(turn)) {
@@ -192,7 +192,7 @@ impl<'a> Bench<'a> {
         }
     }
 
-    /// What one user was told, against what there is.
+    /// Compares one user's answers with the ledger.
     fn told(&self, verdict: &mut Verdict, traveller: &Traveller) {
         let book = traveller.book.open();
         let owner = self.file.owner(&traveller.tenant, &traveller.id);
@@ -205,20 +205,21 @@ impl<'a> Bench<'a> {
         for reply in &book.replies {
             let found = own(&reply.turn_id)
                 .is_some_and(|turn| turn.seq == reply.seq && text(&turn.body, "call_id") == reply.call_id);
-            verdict.check(REPLY, found, || format!("{who} was told of {reply:?}, which is not in the ledger"));
+            verdict.check(REPLY, found, || format!("{who} received {reply:?}, which is not in the ledger"));
             for task_id in &reply.task_ids {
                 let there = tasks.get(task_id.as_str()).is_some_and(|task| Some(task.owner) == owner);
-                verdict.check(START, there, || format!("{who} was told of task {task_id}, which is not there"));
+                verdict.check(START, there, || format!("{who} received task {task_id}, which is not in the ledger"));
             }
         }
         for turn_id in &book.injected {
-            verdict
-                .check(CHAT, own(turn_id).is_some(), || format!("{turn_id} was injected for {who} and is not there"));
+            verdict.check(CHAT, own(turn_id).is_some(), || {
+                format!("{turn_id} was injected for {who} and is not in the ledger")
+            });
         }
         for turn in self.turns_of(owner) {
             let tag = text(&turn.body["params"], "tag");
             let refused = !tag.is_empty() && book.refused_calls.contains(tag);
-            verdict.check(REPLY, !refused, || format!("{tag} was refused to {who} and is there"));
+            verdict.check(REPLY, !refused, || format!("{tag} was refused to {who} and is in the ledger"));
             let said =
                 [text(&turn.body, "text"), text(&turn.body["params"], "tag"), text(&turn.body["params"], "text")];
             let others = said.iter().find(|said| said.starts_with('<') && !said.starts_with(&who));
@@ -226,7 +227,9 @@ impl<'a> Bench<'a> {
         }
         for task_id in &book.cancelled {
             let noted = tasks.get(task_id.as_str()).is_some_and(|task| task.asked_to_stop);
-            verdict.check(CANCEL, noted, || format!("{who} was told that {task_id} was asked to stop; it was not"));
+            verdict.check(CANCEL, noted, || {
+                format!("the cancel of {task_id} was acknowledged to {who} and is not stored")
+            });
         }
         let rows = |action: &str, outcome: &str, target: &str| {
             let found = owner.and_then(|owner| self.audited.get(&(owner, target)));
@@ -239,8 +242,9 @@ impl<'a> Bench<'a> {
         for task_id in book.refused.iter().collect::<HashSet<_>>() {
             let seen = book.refused.iter().filter(|refused| *refused == task_id).count();
             let filed = rows("task.cancel", "refused", task_id) + rows("task.read", "refused", task_id);
-            verdict
-                .check(REFUSAL, filed >= seen, || format!("{who} was refused {task_id} {seen} times, filed {filed}"));
+            verdict.check(REFUSAL, filed >= seen, || {
+                format!("{who} was refused {task_id} {seen} times and audited {filed} times")
+            });
         }
         let written = self.events_of(owner);
         verdict.check(LIVE, book.streamed == written, || {

@@ -1,15 +1,13 @@
-//! Kills a node again and again and compares what its users were told with what its ledger holds.
+//! Kills a node many times and compares its users' answers with its ledger.
 //!
-//! A campaign is a number of kills from a seed. Users drive a real process over HTTP and write
-//! down what they were told; the process dies at a random moment or at a named one; the next life
-//! on the same folder recovers, and everything in the ledger is judged. The suite `campaigns` runs a
-//! short campaign, the binary `crash` one of any length.
+//! Users call a real process over HTTP and record every answer. The process dies at a random or a named
+//! moment. The next process on the same folder recovers, and the judge checks every row of the ledger. The
+//! choices come from a seed. The suite `campaigns` runs a short campaign, the binary `crash` one of any length.
 
 pub(crate) mod book;
 pub(crate) mod campaign;
 pub(crate) mod contents;
 mod database;
-pub(crate) mod dice;
 pub(crate) mod driver;
 pub(crate) mod fate;
 mod file;

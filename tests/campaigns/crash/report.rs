@@ -1,20 +1,20 @@
-//! What a campaign tried and found, and its table.
+//! The report of a campaign as a table.
 
 use std::collections::BTreeMap;
 use std::fmt;
 
-/// What is judged; one column each.
+/// The rules that the judge checks, one column each.
 pub(crate) const RULES: [(&str, &str); 10] = [
-    ("P8 reply", "every accepted call has one reply turn; one that was acknowledged, the very turn"),
+    ("P8 reply", "every accepted call has one reply turn; an acknowledged reply is that turn"),
     ("P6 start", "a task whose start was acknowledged is in the ledger"),
-    ("P7 end", "every task ended, in one outcome turn, after its ack turn and after all it said"),
+    ("P7 end", "every task ended in one outcome turn, after its reply turn and all its other turns"),
     ("P10 nos.", "each user's events are numbered 1 to n, each number once"),
-    ("P10 live", "the resumed live stream showed each event once, in order, and only what is on disk"),
-    ("once", "no turn, no call and no event twice, also of calls that were sent again for want of an answer"),
-    ("P5 audit", "every injection has its one audit row, and every such row its turn"),
-    ("P4 chat", "nothing in another user's chat; what a service was told is there, is there"),
-    ("P3 refusal", "every refusal that was seen has its audit row, under who tried"),
-    ("cancel", "a cancel that was acknowledged is noted and audited"),
+    ("P10 live", "the resumed live stream showed each stored event once, in order, and no other event"),
+    ("once", "no turn, call or event is stored twice, also for calls that were repeated without an answer"),
+    ("P5 audit", "every injection has one audit row, and every such row has its turn"),
+    ("P4 chat", "no text is in another user's chat; every acknowledged injection is in its chat"),
+    ("P3 refusal", "every refusal has its audit row, with the user who tried"),
+    ("cancel", "an acknowledged cancel is stored and audited"),
 ];
 
 /// Counts and findings.
@@ -22,9 +22,9 @@ pub(crate) const RULES: [(&str, &str); 10] = [
 pub struct Report {
     seed: u64,
     kills: u64,
-    /// By how the life ended: kills, and things checked under each rule.
+    /// By fate: kills, and the number of checks of each rule.
     fates: BTreeMap<&'static str, (u64, [u64; RULES.len()])>,
-    /// Kills at a named moment that did not come.
+    /// Kills at a named moment that was never reached.
     missed: u64,
     violations: [u64; RULES.len()],
     findings: Vec<String>,
@@ -59,12 +59,12 @@ impl Report {
         self.findings.push(what);
     }
 
-    /// Promises that were broken.
+    /// Number of violations of all rules.
     pub fn violations(&self) -> u64 {
         self.violations.iter().sum()
     }
 
-    /// Times the process was killed.
+    /// Number of kills.
     pub fn kills(&self) -> u64 {
         self.kills
     }
@@ -72,8 +72,12 @@ impl Report {
 
 impl fmt::Display for Report {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        writeln!(f, "seed {}, {} kills ({} at a named moment that did not come)", self.seed, self.kills, self.missed)?;
-        writeln!(f, "\nthings checked after a kill:\n")?;
+        writeln!(
+            f,
+            "seed {}, {} kills ({} at a named moment that was never reached)",
+            self.seed, self.kills, self.missed
+        )?;
+        writeln!(f, "\nchecks after the kills:\n")?;
         write!(f, "| {:<17} | kills |", "killed at")?;
         for (short, _) in RULES {
             write!(f, " {short:>10} |")?;

@@ -1,4 +1,4 @@
-//! So many tasks for so many users on so many nodes, from a seed, and the verdict.
+//! The campaign: starts users and faults from a seed, waits for rest, and judges.
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -15,17 +15,17 @@ use super::crowd::Crowd;
 use super::fleet::Fleet;
 use super::report::{Report, ZOMBIE};
 use super::weather::{Happened, Weather};
+use crate::Dice;
 use crate::campaigns::crash::campaign::chat;
 use crate::campaigns::crash::contents::Contents;
-use crate::campaigns::crash::dice::Dice;
 use crate::campaigns::crash::driver::{Gone, Traveller, send};
 use crate::campaigns::crash::judge::{AUDIT, LIVE, REPLY, START, judge};
 use crate::cluster;
 
-/// How long everything may take to come to rest once users and weather have stopped.
+/// Longest time until all work is settled once users and faults have stopped.
 const REST: Duration = Duration::from_secs(120);
 
-/// What to run.
+/// A campaign against several nodes.
 #[derive(Debug)]
 pub struct Campaign {
     /// The binary that hosts the extension `probe`, built with `crash-points`.
@@ -34,21 +34,21 @@ pub struct Campaign {
     pub nodes: usize,
     /// Users at once.
     pub users: u64,
-    /// Tasks that users are to be told of, all together.
+    /// Acknowledged tasks of all users together.
     pub tasks: u64,
-    /// Longest time between two fates of a node.
+    /// Longest time between two faults of a node.
     pub calm: Duration,
-    /// What the choices come from.
+    /// Seed of all choices.
     pub seed: u64,
-    /// Prints a line now and then.
+    /// Whether the campaign prints its progress.
     pub talkative: bool,
 }
 
 impl Campaign {
-    /// Runs it all and judges.
+    /// Runs the campaign and judges the ledger.
     ///
     /// # Panics
-    /// When there is no PostgreSQL or a node does not start.
+    /// When PostgreSQL or a node does not start.
     pub async fn run(&self) -> Report {
         let begun = Instant::now();
         let mut dice = Dice::new(self.seed);
@@ -95,7 +95,7 @@ impl Campaign {
         if !at_rest(&client).await {
             report.found(START, &format!("work is unsettled {} s after everything was left alone", REST.as_secs()));
         }
-        // One stream a user at a time: two would each show what the other has shown.
+        // One stream of a user at a time: two would show the same events.
         watched.cancel();
         while watchers.join_next().await.is_some() {}
         let by = Instant::now() + REST;
@@ -124,7 +124,7 @@ impl Campaign {
     }
 }
 
-/// A tenth of the users has a namesake in another tenant.
+/// A tenth of the users shares its id with a user of another tenant.
 fn user(number: u64, users: u64) -> Traveller {
     let (tenant, id) = if number < users / 10 { ("north", number + users / 10) } else { ("default", number) };
     let mut traveller = Traveller::new(tenant, &format!("user-{id}"));
@@ -145,8 +145,8 @@ async fn at_rest(client: &Client) -> bool {
     true
 }
 
-/// A node that is left alone answers: not at once where a connection to the database was spoilt last, of
-/// which it learns when a statement on it has taken its time.
+/// Asks until the node answers. After a broken connection to the database, the node answers only when the
+/// statement on that connection has timed out.
 async fn answered<T, F: Future<Output = Result<T, Gone>>>(ask: impl Fn() -> F) -> T {
     let by = Instant::now() + REST;
     loop {
@@ -157,7 +157,7 @@ async fn answered<T, F: Future<Output = Result<T, Gone>>>(ask: impl Fn() -> F) -
     }
 }
 
-/// Compares the database and what is read over HTTP with what the users were told.
+/// Compares the database and the answers over HTTP with the users' records.
 async fn verdict(crowd: &Crowd, travellers: &[Traveller], client: &mut Client, dice: &mut Dice, report: &mut Report) {
     let contents = Contents::of_database(client).await;
     let verdict = judge(&contents, travellers);

@@ -1,5 +1,5 @@
-//! Users at work on a fleet: each request goes to a node at random, and a stream to the next one
-//! whenever it breaks, falls silent, or at random.
+//! Users at work on a fleet: each request goes to a random node. A stream moves to another node when it
+//! breaks, falls silent, or at random.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -9,27 +9,27 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use super::fleet::Fleet;
-use crate::campaigns::crash::dice::Dice;
+use crate::Dice;
 use crate::campaigns::crash::driver::{Plan, Told, Traveller};
 
-/// Silence after which a node is taken for gone: one that is stopped answers nothing.
+/// Silence after which a client gives a node up; a stopped process does not answer.
 const SILENCE: Duration = Duration::from_secs(4);
 
-/// What became of the requests.
+/// Outcomes of the requests.
 #[derive(Debug, Default)]
 pub(crate) struct Counts {
     pub(crate) answered: AtomicU64,
-    /// Of these, calls that were sent again and had been taken before.
+    /// Among them, repeated calls whose earlier try had been accepted.
     pub(crate) repeated: AtomicU64,
     /// Answered with 503.
     pub(crate) refused: AtomicU64,
-    /// Not answered, or not in full.
+    /// Without a complete answer.
     pub(crate) cut: AtomicU64,
-    /// Streams that were opened.
+    /// Opened streams.
     pub(crate) streams: AtomicU64,
 }
 
-/// What all users share.
+/// State shared by all users.
 #[derive(Debug, Clone)]
 pub(crate) struct Crowd {
     pub(crate) fleet: Arc<Fleet>,
@@ -39,13 +39,13 @@ pub(crate) struct Crowd {
 
 impl Crowd {
     pub(crate) fn new(fleet: Arc<Fleet>) -> Self {
-        // The first of the process wins; the others find it there.
+        // An error means that the process already has a provider.
         let _ = rustls::crypto::ring::default_provider().install_default();
         let http = reqwest::Client::builder().connect_timeout(SILENCE).read_timeout(SILENCE).build();
         Self { fleet, http: http.expect("a client can be made"), counts: Arc::default() }
     }
 
-    /// Calls until the user was told of so many tasks; cancels and trespasses now and then.
+    /// Calls until `quota` tasks are acknowledged; sometimes cancels, injects, or tries another user's task.
     pub(crate) async fn drive(self, user: Traveller, others: Vec<Traveller>, quota: u64, mut dice: Dice) {
         loop {
             let told = user.book.open().acknowledged() as u64;
@@ -89,7 +89,7 @@ impl Crowd {
         }
     }
 
-    /// Watches a user's stream, now on this node, now on that, until told.
+    /// Follows a user's stream on changing nodes until it is told to stop.
     pub(crate) async fn watch(self, user: Traveller, enough: CancellationToken, mut dice: Dice) {
         while !enough.is_cancelled() {
             let Some(url) = self.fleet.any(&mut dice) else {
@@ -106,7 +106,7 @@ impl Crowd {
         }
     }
 
-    /// Lets a user's stream come to its head, on whatever node. False when it does not in time.
+    /// Follows a user's stream to its head, on any node. Returns whether it reaches the head in time.
     pub(crate) async fn catch_up(&self, user: &Traveller, dice: &mut Dice, by: Instant) -> bool {
         while Instant::now() < by {
             let Some(url) = self.fleet.any(dice) else { return false };

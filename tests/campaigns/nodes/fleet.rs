@@ -1,38 +1,38 @@
-//! The nodes of one database, and where they listen at this moment.
+//! The nodes of one database and their current addresses.
 
 use std::path::Path;
 use std::sync::{Mutex, PoisonError};
 
 use tempfile::TempDir;
 
-use crate::campaigns::crash::dice::Dice;
+use crate::Dice;
 use crate::cluster::Database;
 use crate::collector::Collector;
 use crate::proxy::Proxy;
 use crate::{Node, NodeOptions};
 
-/// The nodes' lease, in seconds.
+/// The lease of the nodes, in seconds.
 pub const LEASE: u64 = 3;
 
 /// The nodes of one database.
 #[derive(Debug)]
 pub struct Fleet {
-    /// What they share.
+    /// The database that they share.
     pub database: Database,
     folder: TempDir,
     options: Vec<NodeOptions>,
-    /// By node, its way to the database.
+    /// By node, its proxy to the database.
     ways: Vec<Proxy>,
-    /// By node, where it listens; absent while it is known not to.
+    /// By node, its address; absent while it does not listen.
     urls: Mutex<Vec<Option<String>>>,
 }
 
 impl Fleet {
-    /// A database and so many nodes to be, each with a way of its own to it, with logs and data in a
-    /// temporary folder.
+    /// Creates a database and the options of this many nodes, each with its own proxy to the database and with
+    /// logs and data in a temporary folder.
     ///
     /// # Panics
-    /// When no folder can be made.
+    /// When the folder cannot be created.
     pub async fn make(database: &str, binary: &Path, nodes: usize) -> Self {
         let database = Database::make(database).await;
         let folder = tempfile::tempdir().expect("a folder can be made");
@@ -51,7 +51,7 @@ impl Fleet {
         Self { database, folder, options: all, ways, urls: Mutex::new(vec![None; nodes]) }
     }
 
-    /// The same, whose nodes send their spans there.
+    /// Makes all nodes send their spans to this collector.
     #[must_use]
     pub fn traced(mut self, collector: &Collector) -> Self {
         for options in &mut self.options {
@@ -61,32 +61,32 @@ impl Fleet {
         self
     }
 
-    /// A node's way to the database.
+    /// A node's proxy to the database.
     pub fn way(&self, number: usize) -> &Proxy {
         &self.ways[number]
     }
 
-    /// How many nodes.
+    /// Number of nodes.
     pub fn len(&self) -> usize {
         self.options.len()
     }
 
-    /// Whether there are none.
+    /// Whether the fleet has no nodes.
     pub fn is_empty(&self) -> bool {
         self.options.is_empty()
     }
 
-    /// How a node is started.
+    /// The options of a node.
     pub fn options(&self, number: usize) -> &NodeOptions {
         &self.options[number]
     }
 
-    /// How a node is started, to be changed.
+    /// The options of a node, to change them before its next start.
     pub fn options_mut(&mut self, number: usize) -> &mut NodeOptions {
         &mut self.options[number]
     }
 
-    /// Starts a node; it is found from now on.
+    /// Starts a node and records its address.
     ///
     /// # Panics
     /// When it does not start.
@@ -96,12 +96,12 @@ impl Fleet {
         node
     }
 
-    /// Starts all of them.
+    /// Starts all nodes.
     pub async fn start_all(&self) -> Vec<Node> {
         futures_util::future::join_all((0..self.len()).map(|number| self.start(number))).await
     }
 
-    /// Starts a node with this in its environment too; none when it ends before it listens.
+    /// Starts a node with a further environment variable; `None` when it ends before it listens.
     pub(crate) async fn try_start(&self, number: usize, env: Option<(String, String)>) -> Option<Node> {
         let mut options = self.options[number].clone();
         options.env.extend(env);
@@ -110,19 +110,19 @@ impl Fleet {
         Some(node)
     }
 
-    /// Says where a node listens.
+    /// Records a node's address.
     pub(crate) fn is_at(&self, number: usize, url: Option<String>) {
         self.urls.lock().unwrap_or_else(PoisonError::into_inner)[number] = url;
     }
 
-    /// A node at random that is not known to be away.
+    /// The address of a random node among those that listen.
     pub(crate) fn any(&self, dice: &mut Dice) -> Option<String> {
         let urls = self.urls.lock().unwrap_or_else(PoisonError::into_inner);
         let there: Vec<&String> = urls.iter().flatten().collect();
         dice.one_of(&there).map(|url| (*url).clone())
     }
 
-    /// What a node said on standard error.
+    /// A node's log.
     pub fn log(&self, number: usize) -> String {
         std::fs::read_to_string(self.folder.path().join(format!("log-{number}"))).unwrap_or_default()
     }

@@ -1,10 +1,9 @@
-//! Several nodes on one PostgreSQL, under work, while they are killed, stopped and restarted.
+//! Several nodes on one PostgreSQL that are killed, stopped and restarted while users work.
 //!
-//! A campaign is a number of background tasks for a number of users, each request to a node at
-//! random. Meanwhile each node meets a fate after the other: `kill -9`, a named moment, SIGTERM, a
-//! short pause, or one past its lease, from which it comes back as a zombie; and its way to the
-//! database is delayed, held back, half closed and cut. At the end the whole
-//! ledger is compared with what the users were told, by the judge of [`crate::campaigns::crash`].
+//! Users start background tasks; each request goes to a random node. Each node meets one fault after
+//! another: SIGKILL, a named moment, SIGTERM, a short pause, or a pause longer than its lease, after which
+//! the process continues as a zombie. The connection to the database is delayed, held back, half closed and
+//! broken. At the end the judge of [`crate::campaigns::crash`] compares the ledger with the users' answers.
 //! The suite `campaigns` runs a short campaign, the binary `nodes` one of any length.
 
 mod campaign;

@@ -1,4 +1,4 @@
-//! What a campaign on several nodes tried and found, and its table.
+//! The report of a campaign on several nodes as tables.
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::fmt;
@@ -13,16 +13,18 @@ use crate::campaigns::crash::driver::Traveller;
 use crate::campaigns::crash::judge::Verdict;
 use crate::campaigns::crash::report::RULES;
 
-/// The rule behind those of the crash campaign.
+/// The rule that follows those of the crash campaign.
 pub(crate) const ZOMBIE: usize = RULES.len();
-const ZOMBIE_RULE: (&str, &str) =
-    ("P9 zombie", "a node that went on past its lease changed nothing of what it had held, and began a new life");
+const ZOMBIE_RULE: (&str, &str) = (
+    "P9 zombie",
+    "a node that continued after its lease changed none of its earlier work, and joined as a new incarnation",
+);
 
 /// Counts and findings.
 #[derive(Debug)]
 pub struct Report {
     header: String,
-    /// Calls and tasks that zombies had at work when they were stopped.
+    /// Calls and tasks that zombies were running when they were stopped.
     held: i64,
     happened: Happened,
     answered: u64,
@@ -30,7 +32,7 @@ pub struct Report {
     refused: u64,
     cut: u64,
     pub(crate) streams: u64,
-    /// Tasks that users were told of, those of them with one outcome turn, and all in the ledger.
+    /// Acknowledged tasks, those among them with one outcome turn, and all tasks in the ledger.
     told: u64,
     ended: u64,
     in_ledger: u64,
@@ -82,7 +84,7 @@ impl Report {
         }
     }
 
-    /// The zombies, which are the caller's from now on but for their number.
+    /// Takes the zombies out; the report keeps their number.
     pub(crate) fn zombies(&mut self) -> Vec<Zombie> {
         let zombies = std::mem::take(&mut self.happened.zombies);
         self.held = zombies.iter().map(|zombie| zombie.held).sum();
@@ -128,17 +130,17 @@ impl Report {
         self.took = time;
     }
 
-    /// Promises that were broken.
+    /// Number of violations of all rules.
     pub fn violations(&self) -> u64 {
         self.violations.iter().sum()
     }
 
-    /// Tasks that users were told of and that have their one outcome turn.
+    /// Number of acknowledged tasks with exactly one outcome turn.
     pub fn ended(&self) -> u64 {
         self.ended
     }
 
-    /// Times that a node was killed, ended itself or went on past its lease.
+    /// Times that a node was killed, ended itself, or continued after its lease.
     pub fn blows(&self) -> u64 {
         self.happened.killed + self.happened.at_a_moment + self.checked[ZOMBIE]
     }
@@ -155,26 +157,26 @@ impl fmt::Display for Report {
         writeln!(
             f,
             "{killed} times kill -9, {at_a_moment} ends at a named moment, {terminated} SIGTERM, {paused} short pauses, \
-             {cut_off} spoilt ways to the database, in {} s",
+             {cut_off} disturbed connections to the database, in {} s",
             self.took.as_secs()
         )?;
         let zombies = self.checked[ZOMBIE];
-        writeln!(f, "{zombies} zombies, which held {} calls and tasks when they were stopped", self.held)?;
+        writeln!(f, "{zombies} zombies, which were running {} calls and tasks when they were stopped", self.held)?;
         writeln!(
             f,
-            "requests: {} answered, {} of them calls that an earlier try had begun, {} refused with 503, {} cut off; {} \
+            "requests: {} answered, {} of them calls whose earlier try was accepted, {} refused with 503, {} without an answer; {} \
              streams opened, {} events shown",
             self.answered, self.repeated, self.refused, self.cut, self.streams, self.shown
         )?;
         writeln!(f, "\n| tasks | |\n|:--|--:|")?;
-        writeln!(f, "| users were told of | {} |", self.told)?;
-        writeln!(f, "| of these with exactly one outcome turn | {} |", self.ended)?;
-        writeln!(f, "| in the ledger, with those whose call's answer was cut off | {} |", self.in_ledger)?;
+        writeln!(f, "| acknowledged | {} |", self.told)?;
+        writeln!(f, "| among them with exactly one outcome turn | {} |", self.ended)?;
+        writeln!(f, "| in the ledger, also of calls without an answer | {} |", self.in_ledger)?;
         writeln!(f, "| outcome turns in the ledger | {} |", self.outcomes)?;
         for (state, count) in &self.states {
             writeln!(f, "| {state} | {count} |")?;
         }
-        writeln!(f, "\n| rule | checked | violations | what holds |\n|:--|--:|--:|:--|")?;
+        writeln!(f, "\n| rule | checked | violations | claim |\n|:--|--:|--:|:--|")?;
         for rule in 0..=ZOMBIE {
             let (short, long) = rule_at(rule);
             writeln!(f, "| {short} | {} | {} | {long} |", self.checked[rule], self.violations[rule])?;

@@ -1,4 +1,4 @@
-//! What happens to one node after the other while users work.
+//! The faults of a node while users work.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -9,45 +9,45 @@ use tokio_postgres::Client;
 use tokio_util::sync::CancellationToken;
 
 use super::fleet::{Fleet, LEASE, name};
-use crate::campaigns::crash::dice::Dice;
+use crate::Dice;
 use crate::campaigns::crash::fate::POINTS;
 use crate::proxy::Way;
 use crate::{Node, cluster};
 
-/// By when a dead node's life must be ended and its work settled, on a machine with other work.
+/// Longest time until other nodes have ended a dead node's incarnation and settled its work, on a loaded machine.
 const BY: Duration = Duration::from_secs(60);
 
 fn millis(time: Duration) -> u64 {
     u64::try_from(time.as_millis()).unwrap_or(u64::MAX).max(1)
 }
 
-/// What happened to the nodes.
+/// The faults of a node so far.
 #[derive(Debug, Default)]
 pub(crate) struct Happened {
     pub(crate) killed: u64,
-    /// Ended by themselves at a named moment.
+    /// It ended itself at a named moment.
     pub(crate) at_a_moment: u64,
     pub(crate) terminated: u64,
-    /// Cut off from the database, or worse, for a while.
+    /// Its connection to the database was disturbed for a while.
     pub(crate) cut_off: u64,
-    /// Stopped and continued within their lease.
+    /// It was stopped and continued within its lease.
     pub(crate) paused: u64,
     pub(crate) zombies: Vec<Zombie>,
     pub(crate) found: Vec<String>,
 }
 
-/// A life that was over when its process went on.
+/// An incarnation that had ended when its process continued.
 #[derive(Debug)]
 pub(crate) struct Zombie {
     node: String,
     incarnation: i64,
-    /// Calls and tasks that it had at work when it was stopped.
+    /// Calls and tasks that it was running when it was stopped.
     pub(crate) held: i64,
-    /// What it left, once others had settled it.
+    /// Hash of its calls and tasks, once other nodes had settled them.
     left: String,
 }
 
-/// A life's calls and tasks, in a form that shows every change.
+/// Hash of an incarnation's calls and tasks, which changes with any of them.
 const LEFT: &str = "SELECT md5(coalesce(string_agg(line, '|' ORDER BY line), '')) FROM (
         SELECT concat_ws(' ', task_id, state, progress_no, percent, message, outcome_seq, finished_at) AS line
         FROM imperal.task t JOIN imperal.node n USING (node_id) WHERE n.node = $1 AND t.incarnation = $2
@@ -55,7 +55,7 @@ const LEFT: &str = "SELECT md5(coalesce(string_agg(line, '|' ORDER BY line), '')
         SELECT concat_ws(' ', call_id, state, turn_seq)
         FROM imperal.call c JOIN imperal.node n USING (node_id) WHERE n.node = $1 AND c.incarnation = $2) AS lines";
 
-/// How much of a life is not settled: calls without a reply, running tasks.
+/// Number of an incarnation's unsettled calls and tasks.
 const UNSETTLED: &str = "SELECT
         (SELECT count(*) FROM imperal.task t JOIN imperal.node n USING (node_id)
          WHERE n.node = $1 AND t.incarnation = $2 AND t.state = 'running') +
@@ -63,7 +63,7 @@ const UNSETTLED: &str = "SELECT
          WHERE n.node = $1 AND c.incarnation = $2 AND c.state <> 'replied')";
 
 impl Zombie {
-    /// Whether everything is as it was when the process went on.
+    /// Whether its calls and tasks are unchanged since the process continued.
     pub(crate) async fn kept_still(&self, client: &Client) -> bool {
         left(client, &self.node, self.incarnation).await == self.left
     }
@@ -77,7 +77,7 @@ async fn unsettled(client: &Client, node: &str, incarnation: i64) -> i64 {
     client.query_one(UNSETTLED, &[&node, &incarnation]).await.expect("the ledger can be read").get(0)
 }
 
-/// The node's latest epoch, and whether that life is over.
+/// The number of the node's latest incarnation, and whether it has ended.
 async fn latest_incarnation(client: &Client, node: &str) -> (i64, bool) {
     let sql = "SELECT incarnation, lease_until IS NULL FROM imperal.node WHERE node = $1";
     let row = client.query_one(sql, &[&node]).await.expect("the node has joined");
@@ -106,16 +106,16 @@ async fn until<F: Future<Output = bool>>(by: Instant, mut holds: impl FnMut() ->
     true
 }
 
-/// One node's fates, one after the other, until told; then it is left running.
+/// One node's faults, one after another. The node runs at the end.
 pub(crate) struct Weather {
     pub(crate) fleet: Arc<Fleet>,
     pub(crate) number: usize,
-    /// One permit fewer than there are nodes: somebody is always well.
+    /// One permit fewer than nodes, so that one node is always healthy.
     pub(crate) well: Arc<Semaphore>,
     pub(crate) calm: Duration,
     pub(crate) dice: Dice,
     pub(crate) happened: Happened,
-    /// Whether the node is to die at a named moment.
+    /// Whether the node was started to end itself at a named moment.
     pub(crate) armed: bool,
 }
 
@@ -132,7 +132,7 @@ impl Weather {
             let turn = tokio::select! {
                 turn = turn => Some(turn),
                 () = enough.cancelled() => break,
-                // It has met its named moment. Others may be waiting for somebody who is well.
+                // It has reached its named moment. Another node may be waiting for the permit.
                 () = node.ended() => None,
             };
             let Some(Ok(_permit)) = turn else {
@@ -151,7 +151,7 @@ impl Weather {
                 3..5 => {
                     self.happened.terminated += 1;
                     node.signal("TERM").await;
-                    // It may meet its named moment on the way.
+                    // It may reach its named moment during this.
                     if !node.ended_within(BY).await {
                         self.happened.found.push(format!("{} does not stop when told to", name(self.number)));
                     }
@@ -179,7 +179,7 @@ impl Weather {
             };
         }
         let at_a_moment = node.ended_within(Duration::ZERO).await;
-        // Left alone, it would still meet its named moment, perhaps while it is asked what it has.
+        // Without a restart it could still reach its named moment while the judge reads from it.
         if at_a_moment || self.armed {
             *(if at_a_moment { &mut self.happened.at_a_moment } else { &mut self.happened.killed }) += 1;
             self.fleet.is_at(self.number, None);
@@ -193,7 +193,7 @@ impl Weather {
         tokio::time::sleep(Duration::from_millis(self.dice.below(most_ms))).await;
     }
 
-    /// Starts the node again, now and then to die at a named moment.
+    /// Restarts the node, sometimes so that it ends itself at a named moment.
     async fn back(&mut self) -> Node {
         let point = (self.dice.below(3) == 0).then(|| self.dice.one_of(POINTS)).flatten();
         self.armed = point.is_some();
@@ -208,7 +208,7 @@ impl Weather {
         self.fleet.start(self.number).await
     }
 
-    /// Delays, holds back, half closes or cuts the node's way to the database, up to past its lease.
+    /// Delays, holds back, half closes or breaks the node's connections to the database, also for longer than its lease.
     async fn spoil_the_way(&mut self) {
         let fleet = self.fleet.clone();
         let way = fleet.way(self.number);
@@ -224,7 +224,7 @@ impl Weather {
         way.set(Way::Open);
     }
 
-    /// Stops the node until others have ended its life and settled what it had, then lets it go on.
+    /// Stops the node until other nodes have ended its incarnation and settled its work, then continues it.
     async fn past_the_lease(&mut self, client: &Client, node: &mut Node) {
         let who = name(self.number);
         node.signal("STOP").await;
@@ -241,7 +241,7 @@ impl Weather {
         let left = left(client, &who, incarnation).await;
         node.signal("CONT").await;
         let back = || began_after(client, &who, incarnation);
-        // Unless it meets its named moment first.
+        // Unless it reaches its named moment first.
         if !until(Instant::now() + BY, back).await && !node.ended_within(Duration::ZERO).await {
             self.happened.found.push(format!("{who} went on and never noticed that its life was over"));
         }

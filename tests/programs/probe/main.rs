@@ -1,6 +1,6 @@
-//! The extension that the suites drive: one function for each way in which work can go well or wrong.
+//! The extension that the suites start: one function for each way in which work can succeed or fail.
 
-#![allow(deprecated, reason = "what a suite's function answers with is its own business: no data_model")]
+#![allow(deprecated, reason = "the results of test functions need no data_model")]
 
 mod untrusted;
 
@@ -75,7 +75,7 @@ struct Url {
 async fn hang(ctx: Context, params: Url) -> Result<ActionResult<Done>> {
     let task_id = ctx
         .background_task(|ctx| async move {
-            // A broad catch: what it returns must not undo the cancel.
+            // A broad catch: its result must not undo the cancel.
             match ctx.http().get(&params.url).timeout(120).send().await {
                 Ok(answer) => Ok(ActionResult::done(format!("It answered {}.", answer.status()))),
                 Err(error) => Ok(ActionResult::done(format!("Swallowed: {error}"))),
@@ -106,7 +106,7 @@ async fn fetch(ctx: Context, params: Url) -> Result<ActionResult<Done>> {
 
 #[derive(Deserialize, JsonSchema)]
 struct Journey {
-    /// Whose it is and which: every turn says it.
+    /// A text in every turn of this call.
     tag: String,
     /// How many background tasks.
     tasks: u32,

@@ -1,5 +1,5 @@
-//! Functions for the suite of untrusted input: parameters of many types, and results that no ledger should
-//! keep as they are.
+//! Functions for the suite `untrusted_input`: parameters of many types, and results that no ledger may store
+//! unchanged.
 
 use std::net::IpAddr;
 
@@ -61,16 +61,16 @@ async fn keep(_ctx: Context, params: Free) -> Result<ActionResult<Free>> {
 struct Login {
     /// Who.
     user: String,
-    /// The number that nobody may see.
+    /// The secret number.
     #[serde(alias = "code")]
     #[schemars(extend("writeOnly" = true))]
     pin: Option<u32>,
-    /// A secret that reads itself.
+    /// A secret with its own parser.
     #[schemars(extend("writeOnly" = true))]
     word: Option<Word>,
 }
 
-/// Refuses what it is given in words that hold it.
+/// Its error message contains the value, as a careless author would write it.
 #[derive(Deserialize, JsonSchema)]
 #[serde(try_from = "String")]
 #[schemars(with = "String")]

@@ -1,8 +1,8 @@
-//! The PostgreSQL ledger beside a job queue, on one server and in one run.
+//! The PostgreSQL ledger and a job queue, compared on one server in one run.
 //!
-//! `run` in this folder starts a server and this. What is compared is what both do: a piece of work
-//! is put into the database and claimed, and its end is written. The queue deletes a finished job; the
-//! ledger keeps the task, two events, an outcome turn and a chained audit row. Sides take turns.
+//! `run` in this folder starts a server and this program. Both sides insert a piece of work, claim it, and
+//! write its end. The queue deletes a finished job; the ledger keeps the task, two events, an outcome turn
+//! and a chained audit row. The sides alternate.
 
 use std::process::Stdio;
 use std::sync::Arc;
@@ -50,7 +50,7 @@ async fn worker(url: &str, schema: &str, batched: bool) -> Worker {
     options.init().await.unwrap()
 }
 
-/// Puts all jobs in, then works them off: seconds for each.
+/// Inserts all jobs, then runs them; returns the seconds of each.
 async fn queue(worker: &Worker) -> [f64; 2] {
     let utils = Arc::new(worker.create_utils());
     let begun = Instant::now();
@@ -90,7 +90,7 @@ impl Ledger {
         Self { _process: process, ask, answers }
     }
 
-    /// Calls and replies, starts, ends: seconds for each.
+    /// Seconds for calls with replies, task starts, and task ends.
     async fn round(&mut self) -> [f64; 3] {
         self.ask.write_all(b"\n").await.unwrap();
         let line = self.answers.next_line().await.unwrap().expect("the ledger's side goes on");
