@@ -1,48 +1,66 @@
-//! What is damaged, and how.
+//! The damages: each column of each table, for both backends, and the values that it is damaged with.
+//!
+//! A run takes a sample that rotates. It holds every column of every table and every value of every
+//! kind of column; their combinations change with the seed.
 
-/// What the ledger has to notice.
+use std::collections::HashSet;
+
+use imperal_tests::{Dice, seed_from_env, seed_of_the_time};
+
+/// How the ledger has to notice a damage.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Finding {
-    /// A row that cannot be read, or that does not fit the others: it is reported.
+    /// It reports an unreadable or contradictory row.
     Row,
-    /// The audit trail's check names it, whether or not the row can be read.
+    /// The check of the audit trail names the row, readable or not.
     Trail,
-    /// The value could have been written so: nobody can notice.
+    /// It cannot notice: the value is a possible one.
     Nothing,
-    /// It depends on what else is there.
+    /// It depends on the other rows.
     Other,
 }
 
 /// One damage.
 #[derive(Debug, Clone)]
 pub(super) struct Case {
-    /// As SQL.
     pub(super) sql: String,
     pub(super) finding: Finding,
+    /// The table and, unless its row is deleted, the column.
+    column: (&'static str, Option<&'static str>),
+    /// The kind of the column and the number of the value among its values.
+    value: Option<(Kind, usize)>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Backend {
+    /// SQLite: a text may hold any bytes, and foreign keys can be switched off.
+    File,
+    /// PostgreSQL: ids are of the type UUID and links are foreign keys, so fewer values are possible.
+    Database,
 }
 
 /// A kind of column.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Kind {
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+enum Kind {
     /// A text that users or authors choose.
     Text,
-    /// A text that may be missing.
+    /// The same, or NULL.
     MaybeText,
-    /// A UUID as text.
+    /// A UUID.
     Id,
     /// A turn or a task as JSON.
     Json,
-    /// One of a few words.
+    /// One word of a list.
     Word,
     /// A time in microseconds.
     Time,
-    /// A time that may be missing.
+    /// The same, or NULL.
     MaybeTime,
-    /// A number of the owner's.
+    /// A sequence number or a count.
     Number,
-    /// A number that may be missing.
+    /// The same, or NULL.
     MaybeNumber,
-    /// Another row's number.
+    /// The number of a row of another table.
     Link,
     /// True or false as a number.
     Flag,
@@ -52,17 +70,307 @@ pub(super) enum Kind {
     Hash,
 }
 
-/// A table, its columns, and a condition for each of its rows that is damaged in turn.
-pub(super) struct Table {
-    pub(super) name: &'static str,
-    pub(super) columns: &'static [(&'static str, Kind)],
-    pub(super) rows: Vec<String>,
+/// A table with its columns and the rows that are damaged in turn.
+struct Table {
+    name: &'static str,
+    columns: &'static [(&'static str, Kind, Option<Backend>)],
+    rows: Rows,
 }
 
-/// JSON that no reader takes: this deep in a place where data may be.
-pub(super) fn deep(levels: usize) -> String {
+enum Rows {
+    /// The row with this condition.
+    Where(&'static str),
+    /// Anna's rows in the order of a column, by their places.
+    OfAnna { order: &'static str, places: &'static [u32] },
+}
+
+/// A column of both backends.
+const fn both(name: &'static str, kind: Kind) -> (&'static str, Kind, Option<Backend>) {
+    (name, kind, None)
+}
+
+/// A column that SQLite alone has, or that PostgreSQL's types and keys protect.
+const fn file(name: &'static str, kind: Kind) -> (&'static str, Kind, Option<Backend>) {
+    (name, kind, Some(Backend::File))
+}
+
+/// A column of PostgreSQL alone.
+const fn database(name: &'static str, kind: Kind) -> (&'static str, Kind, Option<Backend>) {
+    (name, kind, Some(Backend::Database))
+}
+
+const TABLES: [Table; 7] = [
+    Table {
+        name: "owner",
+        columns: &[
+            both("tenant_id", Kind::Text),
+            both("user_id", Kind::Text),
+            both("head", Kind::Number),
+            both("audit_end", Kind::Hash),
+            both("pruned", Kind::Number),
+            file("audit_pruned_to", Kind::Number),
+            both("audit_anchor", Kind::Hash),
+            both("audit_pruned", Kind::Number),
+            both("stored", Kind::Number),
+            both("stored_day", Kind::Number),
+        ],
+        rows: Rows::Where("user_id = 'anna'"),
+    },
+    Table {
+        name: "node",
+        columns: &[
+            both("node", Kind::Text),
+            both("incarnation", Kind::Number),
+            both("lease_until", Kind::MaybeTime),
+            both("lease", Kind::MaybeNumber),
+        ],
+        rows: Rows::Where("node = 'a'"),
+    },
+    Table {
+        name: "turn",
+        columns: &[
+            both("turn_id", Kind::Id),
+            file("owner_id", Kind::Link),
+            both("seq", Kind::Number),
+            both("at", Kind::Time),
+            both("body", Kind::Json),
+        ],
+        // A call, its reply, an outcome, and the call without a reply.
+        rows: Rows::OfAnna { order: "seq", places: &[0, 1, 2, 6] },
+    },
+    Table {
+        name: "call",
+        columns: &[
+            both("call_id", Kind::Id),
+            file("owner_id", Kind::Link),
+            file("node", Kind::Text),
+            both("incarnation", Kind::Number),
+            both("turn_seq", Kind::Number),
+            both("state", Kind::Word),
+            both("reply_seq", Kind::MaybeNumber),
+        ],
+        rows: Rows::OfAnna { order: "call_no", places: &[1, 2] },
+    },
+    Table {
+        name: "task",
+        columns: &[
+            both("task_id", Kind::Id),
+            both("call_id", Kind::Id),
+            file("owner_id", Kind::Link),
+            file("node", Kind::Text),
+            both("incarnation", Kind::Number),
+            both("app_id", Kind::Text),
+            both("function", Kind::Text),
+            both("name", Kind::Text),
+            both("state", Kind::Word),
+            file("abandoned", Kind::Flag),
+            file("long_running", Kind::Flag),
+            both("percent", Kind::Real),
+            both("message", Kind::MaybeText),
+            database("progress_at", Kind::MaybeTime),
+            database("progress_no", Kind::Number),
+            both("created_at", Kind::Time),
+            both("deadline_at", Kind::Time),
+            both("cancel_requested_at", Kind::MaybeTime),
+            both("finished_at", Kind::MaybeTime),
+            both("outcome_seq", Kind::MaybeNumber),
+            both("key", Kind::MaybeText),
+        ],
+        rows: Rows::OfAnna { order: "task_no", places: &[0, 1, 2] },
+    },
+    Table {
+        name: "task_event",
+        columns: &[
+            file("owner_id", Kind::Link),
+            file("body", Kind::Json),
+            both("seq", Kind::Number),
+            database("task_id", Kind::Id),
+            database("state", Kind::Word),
+            database("percent", Kind::Real),
+            database("message", Kind::MaybeText),
+            database("cancel_requested_at", Kind::MaybeTime),
+            database("finished_at", Kind::MaybeTime),
+            both("outcome_seq", Kind::MaybeNumber),
+        ],
+        rows: Rows::OfAnna { order: "seq", places: &[0, 1] },
+    },
+    Table {
+        name: "audit",
+        columns: &[
+            both("at", Kind::Time),
+            file("owner_id", Kind::Link),
+            both("actor", Kind::Text),
+            both("app_id", Kind::MaybeText),
+            both("action", Kind::Text),
+            both("target", Kind::MaybeText),
+            both("outcome", Kind::Word),
+            both("detail", Kind::MaybeText),
+            both("hash", Kind::Hash),
+        ],
+        rows: Rows::OfAnna { order: "audit_id", places: &[0, 2] },
+    },
+];
+
+impl Table {
+    /// A condition for each row.
+    fn conditions(&self) -> Vec<String> {
+        let (order, places) = match self.rows {
+            Rows::Where(condition) => return vec![condition.to_owned()],
+            Rows::OfAnna { order, places } => (order, places),
+        };
+        let own = "owner_id = (SELECT owner_id FROM owner WHERE user_id = 'anna')";
+        let name = self.name;
+        let row = |place| {
+            format!(
+                "{own} AND {order} = (SELECT {order} FROM {name} WHERE {own} ORDER BY {order} LIMIT 1 OFFSET {place})"
+            )
+        };
+        places.iter().map(row).collect()
+    }
+}
+
+/// SQL of values that a healthy column of this kind never has.
+fn values(kind: Kind, backend: Backend) -> Vec<String> {
+    let not_utf8 = "CAST(x'44414d414745ff80' AS TEXT)";
+    let values: &[&str] = match (kind, backend) {
+        (Kind::Text | Kind::MaybeText, Backend::File) => &[not_utf8],
+        (Kind::Text | Kind::MaybeText, Backend::Database) => &[r"'DAMAGE\q'", r"'DAMAGE\00'", r"'DAMAGE\'"],
+        (Kind::Id, Backend::File) => &["'not-a-uuid'", "''", not_utf8],
+        (Kind::Id, Backend::Database) => &["gen_random_uuid()"],
+        (Kind::Json, Backend::File) => {
+            &["'not json'", "'{}'", "'[]'", "''", "'{\"turn_id\":7,\"app_id\":\"contract\"}'", not_utf8]
+        }
+        (Kind::Json, Backend::Database) => {
+            &["'not json'", "'{}'", "'[]'", "''", "'{\"turn_id\":7,\"app_id\":\"contract\"}'"]
+        }
+        (Kind::Word, Backend::File) => &["'DAMAGE'", "''", not_utf8],
+        (Kind::Word, Backend::Database) => &["'DAMAGE'", "''"],
+        (Kind::Time | Kind::MaybeTime, _) => &["9223372036854775807", "-9223372036854775808"],
+        (Kind::Number | Kind::MaybeNumber, _) => &["9223372036854775807", "-9223372036854775808", "-3", "4000000"],
+        (Kind::Link, _) => &["999"],
+        (Kind::Flag, _) => &["7", "-9223372036854775808"],
+        (Kind::Real, Backend::File) => &["9e999"],
+        (Kind::Real, Backend::Database) => &["'NaN'", "'Infinity'"],
+        (Kind::Hash, Backend::File) => &["x''", "x'00'", "zeroblob(33)"],
+        (Kind::Hash, Backend::Database) => &[r"''", r"'\x00'"],
+    };
+    let mut values: Vec<String> = values.iter().map(|value| (*value).to_owned()).collect();
+    if kind == Kind::Json {
+        values.extend([nested_turn(127), nested_turn(100_000)]);
+    }
+    values
+}
+
+/// A turn whose parameters are nested deeper than any reader accepts.
+fn nested_turn(levels: usize) -> String {
     let (open, close) = ("[".repeat(levels), "]".repeat(levels));
     format!(
-        r#"{{"turn_id":"0198c0de-0000-7000-8000-000000000000","role":"user","type":"response","text":"","app_id":"contract","function":"work","params":{open}{close}}}"#
+        r#"'{{"turn_id":"0198c0de-0000-7000-8000-000000000000","role":"user","type":"response","text":"","app_id":"contract","function":"work","params":{open}{close}}}'"#
     )
+}
+
+fn finding(table: &str, column: &str, kind: Kind, backend: Backend) -> Finding {
+    match (table, kind, backend) {
+        ("audit", ..) | ("owner", Kind::Hash, _) => Finding::Trail,
+        ("turn", Kind::Id, Backend::File) => Finding::Nothing,
+        ("turn", Kind::Json, _)
+        | ("task", Kind::Text | Kind::Real, _)
+        | ("task", Kind::Id | Kind::Word, Backend::File) => Finding::Row,
+        ("task", Kind::MaybeText, _) if column != "key" => Finding::Row,
+        _ => Finding::Other,
+    }
+}
+
+/// Every damage of a backend.
+fn all(backend: Backend) -> Vec<Case> {
+    let mut cases = Vec::new();
+    for table in TABLES {
+        let rows = table.conditions();
+        for &(column, kind, only) in table.columns {
+            if only.is_some_and(|only| only != backend) {
+                continue;
+            }
+            for (number, value) in values(kind, backend).into_iter().enumerate() {
+                for row in &rows {
+                    cases.push(Case {
+                        sql: format!("UPDATE {} SET {column} = {value} WHERE {row}", table.name),
+                        finding: finding(table.name, column, kind, backend),
+                        column: (table.name, Some(column)),
+                        value: Some((kind, number)),
+                    });
+                }
+            }
+        }
+        // PostgreSQL's foreign keys keep rows that other rows link to.
+        if backend == Backend::Database && ["owner", "node"].contains(&table.name) {
+            continue;
+        }
+        for row in &rows {
+            cases.push(Case {
+                sql: format!("DELETE FROM {} WHERE {row}", table.name),
+                finding: Finding::Other,
+                column: (table.name, None),
+                value: None,
+            });
+        }
+    }
+    cases
+}
+
+/// In a random order, the cases with a column or a value that no case before them has.
+fn sample(mut cases: Vec<Case>, seed: u64) -> Vec<Case> {
+    Dice::new(seed).shuffle(&mut cases);
+    let (mut columns, mut values) = (HashSet::new(), HashSet::new());
+    cases.retain(|case| {
+        let (column, value) = (columns.insert(case.column), values.insert(case.value));
+        column || value
+    });
+    cases
+}
+
+/// The cases of this run: a sample; with `IMPERAL_DAMAGE=all` every case; with any other text in it
+/// the cases whose SQL contains that text.
+pub(super) fn chosen(backend: Backend) -> Vec<Case> {
+    let cases = all(backend);
+    match std::env::var("IMPERAL_DAMAGE") {
+        Ok(text) if text == "all" => cases,
+        Ok(text) if !text.is_empty() => cases.into_iter().filter(|case| case.sql.contains(&text)).collect(),
+        _ => {
+            let seed = seed_from_env().unwrap_or_else(seed_of_the_time);
+            let (total, sample) = (cases.len(), sample(cases, seed));
+            eprintln!(
+                "{backend:?}: {} of {total} damages; IMPERAL_TEST_SEED={seed} repeats them, IMPERAL_DAMAGE=all tries all",
+                sample.len()
+            );
+            sample
+        }
+    }
+}
+
+#[test]
+fn every_sample_has_every_column_and_every_value_of_its_kind() {
+    for backend in [Backend::File, Backend::Database] {
+        let cases = all(backend);
+        let columns: HashSet<_> = cases.iter().map(|case| case.column).collect();
+        let values: HashSet<_> = cases.iter().map(|case| case.value).collect();
+        for seed in 0..20 {
+            let sample = sample(cases.clone(), seed);
+            assert_eq!(sample.iter().map(|case| case.column).collect::<HashSet<_>>(), columns);
+            assert_eq!(sample.iter().map(|case| case.value).collect::<HashSet<_>>(), values);
+            assert!(sample.len() < cases.len() / 2, "{} of {} cases are no sample", sample.len(), cases.len());
+        }
+    }
+}
+
+#[test]
+fn samples_of_enough_runs_are_all_cases() {
+    for (backend, at_least) in [(Backend::File, 300), (Backend::Database, 150)] {
+        let cases = all(backend);
+        assert!(cases.len() > at_least, "{} cases only", cases.len());
+        let mut sampled = HashSet::new();
+        for seed in 0..200 {
+            sampled.extend(sample(cases.clone(), seed).into_iter().map(|case| case.sql));
+        }
+        assert_eq!(sampled.len(), cases.len());
+    }
 }
