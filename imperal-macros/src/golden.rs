@@ -1,6 +1,6 @@
 //! Golden expansions, and a proof that nothing in them reaches into the author's names.
 //!
-//! After a change: `UPDATE=1 cargo test -p imperal-macros`, then read the difference in `golden/`.
+//! After a change: `UPDATE_GOLDEN=1 cargo test -p imperal-macros`, then read the difference in `golden/`.
 
 use std::collections::HashSet;
 use std::path::Path;
@@ -94,7 +94,7 @@ fn expansions_are_those_in_the_golden_files() {
         let file = syn::parse2(case.output).unwrap();
         let text = prettyplease::unparse(&file);
         let path = folder.join(case.name).with_extension("rs");
-        if std::env::var_os("UPDATE").is_some() {
+        if std::env::var_os("UPDATE_GOLDEN").is_some() {
             std::fs::write(&path, &text).unwrap();
         }
         let golden = std::fs::read_to_string(&path).unwrap_or_default();

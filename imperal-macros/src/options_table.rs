@@ -1,6 +1,6 @@
 //! The tables of the documentation are those that the parser reads by.
 //!
-//! After a change: `UPDATE=1 cargo test -p imperal-macros`.
+//! After a change: `UPDATE_GOLDEN=1 cargo test -p imperal-macros`.
 
 use std::path::Path;
 
@@ -24,7 +24,7 @@ fn the_documentation_has_the_tables_as_they_are() {
     for table in [&CHAT_FUNCTION, &EXTENSION, &TEST] {
         let begin = text.find(&format!("<!-- options of {} -->", table.owner)).unwrap();
         let end = begin + text[begin..].find("<!-- end of options -->").unwrap() + "<!-- end of options -->".len();
-        if std::env::var_os("UPDATE").is_some() {
+        if std::env::var_os("UPDATE_GOLDEN").is_some() {
             text.replace_range(begin..end, &rows(table));
             std::fs::write(&path, &text).unwrap();
         } else {

@@ -11,6 +11,7 @@ mod rules;
 
 use imperal::function::Registry;
 use imperal::manifest::Manifest;
+use imperal_tests::golden;
 
 /// A whole manifest in which every section is there and right.
 pub(crate) const WHOLE: &str = include_str!("../reference/base.json");
@@ -19,5 +20,5 @@ pub(crate) const WHOLE: &str = include_str!("../reference/base.json");
 fn an_extension_exports_the_manifest_that_the_reference_writes() {
     let registry = Registry::collect().unwrap();
     let manifest = Manifest::export(registry.extension("tiny-ledger").unwrap());
-    assert_eq!(manifest.to_json(), include_str!("tiny-ledger.json"));
+    golden("manifest/tiny-ledger.json", &manifest.to_json());
 }

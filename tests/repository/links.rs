@@ -1,10 +1,12 @@
 //! Every link of the Markdown pages leads somewhere: to a file, and to a heading of it. The README of the
 //! package is the repository's, with links that work outside of it.
 //!
-//! After a change of README.md: `UPDATE=1 cargo test -p imperal-tests --test repository`.
+//! After a change of README.md: `UPDATE_GOLDEN=1 cargo test -p imperal-tests --test repository`.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
+
+use imperal_tests::updating_golden;
 
 fn pages(folder: &Path, found: &mut Vec<PathBuf>) {
     for entry in std::fs::read_dir(folder).unwrap().flatten() {
@@ -121,7 +123,7 @@ fn readme_of_the_package_is_the_repositorys_with_absolute_links() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap();
     let expected = package_readme(&std::fs::read_to_string(root.join("README.md")).unwrap());
     let path = root.join("imperal/README.md");
-    if std::env::var_os("UPDATE").is_some() {
+    if updating_golden() {
         std::fs::write(path, expected).unwrap();
     } else {
         assert!(std::fs::read_to_string(path).unwrap() == expected, "imperal/README.md is not current: see the head");

@@ -2,14 +2,15 @@
 //!
 //! `ui/fail` holds one fault a file with its expected text, `ui/pass` one accepted form a file,
 //! `ui/REPORT.md` the count of errors per mistake. After a change of a message:
-//! `TRYBUILD=overwrite cargo test -p imperal-tests --test ui faults`, read the difference, then
-//! `UPDATE=1 cargo test -p imperal-tests --test ui report -- --nocapture` prints and writes the report.
+//! `UPDATE_GOLDEN=1 cargo test -p imperal-tests --test ui` twice, then read the difference.
 
 use std::collections::BTreeSet;
 use std::fmt::Write as _;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
+
+use imperal_tests::{golden, updating_golden};
 
 fn ui() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("ui")
@@ -39,6 +40,13 @@ fn provide_icons() {
 
 #[test]
 fn faults() {
+    // trybuild has a switch of its own, and a process cannot safely set its own variables.
+    if updating_golden() && std::env::var_os("TRYBUILD").is_none() {
+        let mut again = Command::new(std::env::current_exe().unwrap());
+        let status = again.args(["faults", "--exact"]).env("TRYBUILD", "overwrite").status().unwrap();
+        assert!(status.success(), "trybuild did not write the expected texts");
+        return;
+    }
     provide_icons();
     trybuild::TestCases::new().compile_fail("ui/fail/*.rs");
 }
@@ -123,7 +131,7 @@ fn report() {
     let (mistakes, errors) =
         fixtures.iter().fold((0, 0), |(m, e), fixture| (m + fixture.mistakes, e + fixture.errors().len()));
     let mut report = format!(
-        "# Errors per mistake\n\nWritten by `UPDATE=1 cargo test -p imperal-tests --test ui report`, and checked by it.\n\n{} fixtures, {mistakes} mistakes, {errors} errors.\n\n| fixture | mistakes | errors | says | at |\n|---|---|---|---|---|\n",
+        "# Errors per mistake\n\nWritten by `UPDATE_GOLDEN=1 cargo test -p imperal-tests --test ui`, and checked by it.\n\n{} fixtures, {mistakes} mistakes, {errors} errors.\n\n| fixture | mistakes | errors | says | at |\n|---|---|---|---|---|\n",
         fixtures.len()
     );
     for fixture in &fixtures {
@@ -142,16 +150,7 @@ fn report() {
     for (name, why) in fixtures.iter().filter_map(|f| Some((&f.name, f.one_more.as_ref()?))) {
         writeln!(report, "- {name}: {why}").unwrap();
     }
-    println!("{report}");
-    let path = ui().join("REPORT.md");
-    if std::env::var_os("UPDATE").is_some() {
-        fs::write(&path, &report).unwrap();
-    }
-    assert_eq!(
-        fs::read_to_string(path).unwrap(),
-        report,
-        "ui/REPORT.md is not current: see the head of tests/ui/main.rs"
-    );
+    golden("ui/REPORT.md", &report);
 }
 
 #[test]

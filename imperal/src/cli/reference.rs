@@ -1,6 +1,6 @@
 //! `docs/terminal.md`, written from the parser and the table of examples.
 //!
-//! The page is a golden file: `IMPERAL_WRITE=1 cargo test -p imperal reference` writes it anew.
+//! The page is a golden file: `UPDATE_GOLDEN=1 cargo test -p imperal reference` writes it.
 
 use std::fmt::Write;
 use std::path::Path;
@@ -157,7 +157,7 @@ fn wrapped(text: &str) -> String {
 fn the_page_says_what_the_parser_does() {
     let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs/terminal.md");
     let page = page();
-    if std::env::var_os("IMPERAL_WRITE").is_some() {
+    if std::env::var_os("UPDATE_GOLDEN").is_some() {
         std::fs::write(&file, &page).unwrap();
     }
     let written = std::fs::read_to_string(&file).unwrap_or_default();
