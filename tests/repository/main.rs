@@ -1,4 +1,6 @@
-//! Rules for the files of this repository: links between pages, and what the crate depends on.
+//! Rules for the files of this repository: links between pages, dependencies, imports, golden files.
 
+mod golden;
 mod links;
+mod structure;
 mod supply_chain;
