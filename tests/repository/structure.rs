@@ -18,7 +18,7 @@ const ORDER: &[(&str, &str)] = &[
     ("private_file", "writes a file that its owner alone can read"),
     ("json", "limits of depth and size for any JSON"),
     ("sync", "locks, which a test feature replaces"),
-    ("crash", "named places where a test ends the process"),
+    ("failpoint", "named places where a test ends the process"),
     ("meters", "counters that the layers above increment"),
     ("rate", "limits how often something happens"),
     ("lines", "limits how much happens at once, by key"),
@@ -39,14 +39,15 @@ const ORDER: &[(&str, &str)] = &[
     // What the outside sees.
     ("manifest", "describes the registry of functions"),
     ("gateway", "serves a platform over HTTP"),
-    ("cli", "the commands, which start a gateway or call one"),
-    ("app", "an extension's binary: platform, gateway and commands together"),
+    ("app", "the extensions of a binary with their settings, before it starts"),
+    ("server", "a platform with its gateway, started from an app"),
+    ("cli", "the commands, which start a server or call one"),
     ("testing", "what an author's tests use of all these"),
 ];
 
 /// Imports that still go upwards. An entry that is no longer needed fails the test.
 const KNOWN: &[(&str, &str)] =
-    &[("cli", "app"), ("context", "function"), ("context", "trace"), ("error", "context"), ("error", "result")];
+    &[("context", "function"), ("context", "trace"), ("error", "context"), ("error", "result")];
 
 /// The crate as its module declarations make it.
 #[derive(Default)]
