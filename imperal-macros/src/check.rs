@@ -3,18 +3,19 @@
 //! The attribute's options and the signature are checked independently, each reporting all its
 //! faults; only when both are sound is a [`ChatFunction`] built.
 
+use imperal_manifest::{did_you_mean, grammar, limits};
 use proc_macro2::{Ident, Span, TokenStream};
 use quote::{ToTokens, format_ident, quote};
 use syn::ext::IdentExt;
 use syn::{Attribute, LitStr, Type};
 
 use crate::describe::{self, Described};
-use crate::diagnostic::{Sink, did_you_mean};
+use crate::diagnostic::Sink;
 use crate::input::FnItem;
 use crate::options;
 use crate::reader::{Options, Value};
 use crate::signature::{self, Types};
-use crate::{emit, fallback, instrument, rules};
+use crate::{emit, fallback, instrument};
 
 /// A chat function in which nothing is wrong that tokens can show.
 pub(crate) struct ChatFunction {
@@ -100,7 +101,7 @@ fn check_options(options: &Options, item: &FnItem, types: Option<&Types>, sink: 
     let description = description(options, item, sink);
     let event = options.text("event").map(|literal| event(literal, sink));
     for effect in options.list("effects") {
-        if !rules::effect(&effect.value()) {
+        if !grammar::is_effect(&effect.value()) {
             sink.error(effect, "an effect is `verb:thing` in lower case, such as `\"update:note\"`");
         }
     }
@@ -166,12 +167,29 @@ fn name(options: &Options, ident: &Ident, sink: &mut Sink) -> String {
     let literal = options.text("name");
     let name = literal.map_or_else(|| ident.unraw().to_string(), LitStr::value);
     let span = literal.map_or_else(|| ident.span(), LitStr::span);
-    if let Err(fault) = rules::function_name(&name) {
+    if let Some(fault) = function_name_fault(&name) {
         sink.error_at(span, fault);
-    } else if name.len() > rules::LONGEST_NAME {
-        sink.warn("V33", span, format!("the name that a language model sees is `app_id__{name}`, and is cut at {} characters: choose a shorter one", rules::LLM_NAME));
+    } else if name.len() > limits::FUNCTION_NAME {
+        sink.warn("V33", span, format!("the name that a language model sees is `app_id__{name}`, and is cut at {} characters: choose a shorter one", limits::FULL_NAME));
     }
     name
+}
+
+/// The fault of a function's name: its grammar, and names with a meaning of their own.
+fn function_name_fault(name: &str) -> Option<&'static str> {
+    if !grammar::is_identifier(name) {
+        Some("a function's name is `A-Z`, `a-z`, `0-9` and `_`, no digit first: give one with `name = \"..\"`")
+    } else if name.starts_with("__") {
+        Some("names that start with `__` are the platform's own (panels, webhooks): choose another")
+    } else if grammar::is_old_chat_tool(name) {
+        Some("`tool_.._chat` is the name of a whole extension's chat tool: choose another (V25)")
+    } else if name.starts_with("skeleton_refresh_") {
+        Some(
+            "`skeleton_refresh_..` names the platform's periodic facts, which no user calls: choose another (MANIFEST-SKELETON-1)",
+        )
+    } else {
+        None
+    }
 }
 
 fn description(options: &Options, item: &FnItem, sink: &mut Sink) -> Option<TokenStream> {
@@ -192,7 +210,9 @@ fn description(options: &Options, item: &FnItem, sink: &mut Sink) -> Option<Toke
             return None;
         }
     };
-    if let Some(length) = described.text.as_deref().map(rules::length).filter(|length| *length < 20) {
+    if let Some(length) =
+        described.text.as_deref().map(limits::length).filter(|length| *length < limits::FUNCTION_DESCRIPTION)
+    {
         sink.error_at(described.span, format!("the description has {length} characters and needs at least 20: a language model picks functions by it (V16)"));
     }
     Some(described.tokens)
@@ -200,7 +220,7 @@ fn description(options: &Options, item: &FnItem, sink: &mut Sink) -> Option<Toke
 
 fn event(literal: &LitStr, sink: &mut Sink) -> String {
     let event = literal.value();
-    if !rules::event(&event) {
+    if !grammar::is_event(&event) {
         sink.error(
             literal,
             "an event is lower case with `_`, parts between `.` or `:`, such as `\"note_added\"` or `\"notes.added\"`",
@@ -248,5 +268,20 @@ fn warn_of_a_write(options: &Options, item: &FnItem, types: Option<&Types>, sink
     let untyped = types.is_some_and(|types| emit::answers_without_data(&types.output).is_some());
     if untyped && !options.has("data_model") {
         sink.warn("V24", at, "the manifest cannot say what this function's outcome carries: add `data_model = MyType`, or return `Result<ActionResult<T>>`");
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::function_name_fault;
+
+    #[test]
+    fn refuses_names_that_mean_something_else() {
+        for name in ["refine", "_x", "tool_chat", "tool__chat", "a1"] {
+            assert_eq!(function_name_fault(name), None, "{name}");
+        }
+        for name in ["", "1a", "é", "a-b", "__panel__x", "tool_x_chat", "skeleton_refresh_x"] {
+            assert!(function_name_fault(name).is_some(), "{name:?}");
+        }
     }
 }

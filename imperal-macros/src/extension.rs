@@ -4,14 +4,15 @@
 
 use std::path::PathBuf;
 
+use imperal_manifest::{grammar, limits};
 use proc_macro2::{Span, TokenStream, TokenTree};
 use quote::{ToTokens, quote, quote_spanned};
 use syn::LitStr;
 
 use crate::diagnostic::Sink;
+use crate::icon;
 use crate::options;
 use crate::reader::Options;
-use crate::{icon, rules};
 
 /// `crate_path ; key: value, ..`
 pub(crate) fn extension(input: TokenStream) -> TokenStream {
@@ -60,7 +61,7 @@ fn check(options: &Options, sink: &mut Sink) -> Option<Extension> {
     let app_id_text = app_id.as_deref().unwrap_or_default();
     let name = options.text("name").map(|literal| {
         let name = literal.value();
-        if rules::length(&name) < 3 {
+        if limits::length(&name) < limits::EXTENSION_NAME {
             sink.error(literal, "the name has at least 3 characters: it is what people read in a list (V15)");
         } else if name.trim() == app_id_text {
             sink.error(literal, "the name is for people: write it otherwise than the app_id (V15)");
@@ -69,8 +70,8 @@ fn check(options: &Options, sink: &mut Sink) -> Option<Extension> {
     });
     let description = options.text("description").map(|literal| {
         let text = literal.value();
-        let length = rules::length(&text);
-        if length < 40 {
+        let length = limits::length(&text);
+        if length < limits::EXTENSION_DESCRIPTION {
             sink.error(literal, format!("the description has {length} characters and needs at least 40: people and the language model choose by it (V14)"));
         }
         text
@@ -104,8 +105,12 @@ fn check(options: &Options, sink: &mut Sink) -> Option<Extension> {
 
 fn app_id(literal: &LitStr, sink: &mut Sink) -> String {
     let app_id = literal.value();
-    if let Err(fault) = rules::app_id(&app_id) {
-        sink.error(literal, fault);
+    if !grammar::is_app_id(&app_id) {
+        let rule = "an app_id is at least 2 of `a-z`, `0-9` and `-`, no `-` first or last (V1)";
+        match grammar::suggest_app_id(&app_id) {
+            Some(id) => sink.error(literal, format!("{rule}; try `{id}`")),
+            None => sink.error(literal, rule),
+        }
     }
     app_id
 }
@@ -114,13 +119,13 @@ fn version(options: &Options, sink: &mut Sink) -> Option<TokenStream> {
     const FORM: &str =
         "a version is `1.2.3`, or with a suffix behind `-` or `.`; `+build` cannot stand in a manifest (V2)";
     if let Some(literal) = options.text("version") {
-        if !rules::version(&literal.value()) {
+        if !grammar::is_version(&literal.value()) {
             sink.error(literal, FORM);
         }
         return Some(literal.to_token_stream());
     }
     let of_crate = std::env::var("CARGO_PKG_VERSION").unwrap_or_default();
-    if !rules::version(&of_crate) {
+    if !grammar::is_version(&of_crate) {
         let at = options.get("app_id").map_or_else(Span::call_site, |entry| entry.key.span());
         sink.error_at(
             at,
@@ -134,7 +139,7 @@ fn version(options: &Options, sink: &mut Sink) -> Option<TokenStream> {
 fn capabilities(options: &Options, sink: &mut Sink) -> Vec<String> {
     let list = options.list("capabilities");
     for literal in list {
-        if !rules::scope(&literal.value()) {
+        if !grammar::is_scope(&literal.value()) {
             sink.error(
                 literal,
                 "a capability is `app:action` in lower case, such as `\"notes:write\"`, `\"notes:*\"` or `\"*\"`",
@@ -158,7 +163,7 @@ fn capabilities(options: &Options, sink: &mut Sink) -> Vec<String> {
 fn icon_of(literal: &LitStr, sink: &mut Sink) -> Option<(String, TokenStream)> {
     let path = literal.value();
     let folder = PathBuf::from(std::env::var_os("CARGO_MANIFEST_DIR").unwrap_or_default());
-    if let Err(fault) = icon::check(&folder, &path) {
+    if let Err(fault) = icon::check_icon(&folder, &path) {
         sink.error(literal, fault);
         return None;
     }

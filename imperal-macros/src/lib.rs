@@ -19,7 +19,6 @@ mod options;
 #[cfg(test)]
 mod options_table;
 mod reader;
-mod rules;
 mod signature;
 mod test;
 

@@ -3,10 +3,9 @@
 //! The parser (`reader`), the duplicate check, did-you-mean, the list of keys in an error and the
 //! tables of the documentation all come from these rows. What a value means is `check`'s business.
 
+use imperal_manifest::did_you_mean;
 use proc_macro2::{Ident, TokenStream};
 use syn::LitStr;
-
-use crate::diagnostic::did_you_mean;
 
 /// What may stand behind a key.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -94,7 +94,6 @@ pub mod function;
 #[cfg(feature = "platform")]
 pub mod gateway;
 pub mod ids;
-mod json;
 pub mod ledger;
 mod lines;
 mod loops;
@@ -113,8 +112,11 @@ mod task;
 #[cfg(feature = "testing")]
 pub mod testing;
 mod trace;
+
+use imperal_manifest::json;
 #[cfg(feature = "platform")]
-mod visible;
+use imperal_manifest::visible;
+
 #[cfg(feature = "platform")]
 pub use app::App;
 #[cfg(feature = "platform")]

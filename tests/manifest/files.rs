@@ -4,7 +4,7 @@ use std::fs;
 use std::path::Path;
 
 use imperal::function::{Extension, Registry};
-use imperal::manifest::{FILE, Freshness, Level, build, check, validate_extension, validate_file};
+use imperal::manifest::{FILE, Freshness, Level, build, check_freshness, validate_extension, validate_file};
 use serde_json::{Value, json};
 
 const ICON: &str = "<svg xmlns='http://www.w3.org/2000/svg' viewBox='0 0 1 1'/>";
@@ -16,7 +16,7 @@ fn with_ledger<T>(work: impl FnOnce(&Extension, &Path) -> T) -> T {
 }
 
 fn stale(extension: &Extension, folder: &Path) -> String {
-    match check(extension, folder).unwrap() {
+    match check_freshness(extension, folder).unwrap() {
         Freshness::Stale(difference) => difference.to_string(),
         Freshness::Fresh => panic!("the file is fresh"),
     }
@@ -38,7 +38,7 @@ fn a_build_writes_once_and_counts_what_is_there() {
         assert!(first.written);
         assert_eq!((first.functions, first.writes, first.events), (3, 2, 2));
         assert_eq!(first.icon_size_bytes, Some(ICON.len() as u64));
-        assert!(matches!(check(extension, folder).unwrap(), Freshness::Fresh));
+        assert!(matches!(check_freshness(extension, folder).unwrap(), Freshness::Fresh));
         let second = build(extension, folder).unwrap();
         assert!(!second.written, "a file that is up to date is not touched");
         assert_eq!(fs::read_dir(folder).unwrap().count(), 2, "nothing is left beside the file");
@@ -131,7 +131,10 @@ fn a_build_keeps_sections_and_plain_tools_as_they_are_written() {
         let keys: Vec<&str> = after.as_object().unwrap().keys().map(String::as_str).collect();
         let tail = ["schedules", "required_scopes", "webhooks", "config_defaults", "panels"];
         assert_eq!(keys[keys.len() - 5..], tail, "the reference's order");
-        assert!(matches!(check(extension, folder).unwrap(), Freshness::Fresh), "a check agrees with the build");
+        assert!(
+            matches!(check_freshness(extension, folder).unwrap(), Freshness::Fresh),
+            "a check agrees with the build"
+        );
         assert!(!build(extension, folder).unwrap().written);
     });
 }

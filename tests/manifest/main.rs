@@ -10,7 +10,7 @@ mod properties;
 mod rules;
 
 use imperal::function::Registry;
-use imperal::manifest::Manifest;
+use imperal::manifest::export;
 use imperal_tests::golden;
 
 /// A whole manifest in which every section is there and right.
@@ -19,6 +19,6 @@ pub(crate) const WHOLE: &str = include_str!("../reference/base.json");
 #[test]
 fn an_extension_exports_the_manifest_that_the_reference_writes() {
     let registry = Registry::collect().unwrap();
-    let manifest = Manifest::export(registry.extension("tiny-ledger").unwrap());
+    let manifest = export(registry.extension("tiny-ledger").unwrap());
     golden("manifest/tiny-ledger.json", &manifest.to_json());
 }

@@ -1,6 +1,6 @@
 //! What must hold of any text: nothing is lost between reading and writing, and nothing panics.
 
-use imperal::manifest::{Manifest, check_text};
+use imperal::manifest::{Manifest, validate_text};
 use proptest::prelude::*;
 use serde_json::{Map, Value, json};
 
@@ -127,20 +127,20 @@ proptest! {
     #[test]
     fn any_text_is_read_or_refused(text in any::<String>()) {
         let _ = Manifest::read(&text);
-        prop_assert!(!check_text(&text, "imperal.json").is_empty());
+        prop_assert!(!validate_text(&text, "imperal.json").is_empty());
     }
 
     #[test]
     fn any_json_is_read_or_refused(value in any_json()) {
         let text = value.to_string();
         let _ = Manifest::read(&text);
-        prop_assert!(!check_text(&text, "imperal.json").is_empty(), "no such text is a manifest without a finding");
+        prop_assert!(!validate_text(&text, "imperal.json").is_empty(), "no such text is a manifest without a finding");
     }
 
     #[test]
     fn what_is_read_survives_writing_and_reading(value in near_manifest()) {
         let text = value.to_string();
-        let findings = check_text(&text, "imperal.json");
+        let findings = validate_text(&text, "imperal.json");
         if let Ok(first) = Manifest::read(&text) {
             let written = first.manifest.to_json();
             let second = Manifest::read(&written).unwrap();
@@ -160,7 +160,7 @@ proptest! {
         let mut manifest = whole();
         manifest["tools"][1]["params_schema"] = object(params);
         manifest["tools"][1]["return_schema"] = object(data);
-        let _ = check_text(&manifest.to_string(), "imperal.json");
+        let _ = validate_text(&manifest.to_string(), "imperal.json");
     }
 }
 

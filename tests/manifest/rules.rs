@@ -1,7 +1,7 @@
 //! Every rule can be broken, and says so with its place, its reason and the way out.
 
 use imperal::__private::{ActionType, ExtensionDef, FunctionDef, inventory};
-use imperal::manifest::{Finding, Level, Look, check_text, render, to_json};
+use imperal::manifest::{Finding, Level, ReportStyle, findings_to_json, render_findings, validate_text};
 use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_json::{Value, json};
@@ -65,13 +65,13 @@ fn changed(pointer: &str, value: Value) -> Vec<Finding> {
         }
         _ => *manifest.pointer_mut(pointer).unwrap() = value,
     }
-    check_text(&manifest.to_string(), "imperal.json")
+    validate_text(&manifest.to_string(), "imperal.json")
 }
 
 #[test]
 fn the_whole_manifest_has_one_remark() {
     // It has a plain tool whose name looks like a section's.
-    let findings = check_text(WHOLE, "imperal.json");
+    let findings = validate_text(WHOLE, "imperal.json");
     assert_eq!(findings.iter().map(|found| found.rule).collect::<Vec<_>>(), ["V13"]);
 }
 
@@ -132,7 +132,7 @@ fn every_rule_can_be_raised() {
         assert!(!found.message.ends_with('.') && !found.fix.ends_with('.'), "house style: {found:?}");
     }
     for (rule, text) in [("M0", "{"), ("M1", "[]")] {
-        assert_eq!(check_text(text, "imperal.json")[0].rule, rule);
+        assert_eq!(validate_text(text, "imperal.json")[0].rule, rule);
     }
 }
 
@@ -185,7 +185,7 @@ fn no_scopes() -> Vec<Finding> {
     manifest["capabilities"] = json!([]);
     manifest["tools"][0]["scopes"] = json!([]);
     manifest["system"] = json!(true);
-    let findings = check_text(&manifest.to_string(), "imperal.json");
+    let findings = validate_text(&manifest.to_string(), "imperal.json");
     assert!(
         findings.iter().any(|found| found.rule == "V34" && found.level == Level::Error),
         "an error for a system app"
@@ -196,7 +196,7 @@ fn no_scopes() -> Vec<Finding> {
 #[test]
 fn lines_of_a_file_are_those_of_the_values() {
     let text = "{\n  \"app_id\": \"ab\",\n  \"version\": \"1.0.0\",\n  \"tools\": [\n    {\n      \"name\": \"1\"\n    }\n  ]\n}";
-    let findings = check_text(text, "x.json");
+    let findings = validate_text(text, "x.json");
     let found = findings.iter().find(|found| found.rule == "M5").unwrap();
     assert_eq!((found.file.as_str(), found.line), ("x.json", 6));
 }
@@ -206,14 +206,14 @@ fn people_and_programs_read_the_same_findings() {
     let findings: Vec<Finding> =
         changed("/schedules/0/cron", json!("0 24 * * *")).into_iter().filter(Finding::is_error).collect();
     assert_eq!(
-        render(&findings, Look::plain()),
+        render_findings(&findings, ReportStyle::plain()),
         "error[M23]: the timetable of `nightly` cannot be read: its hour `24` is not within 0 to 23\n  --> imperal.json:1\n   = why: a timetable that never matches never runs\n   = fix: write five fields: minute, hour, day, month, weekday, in UTC\n\n1 error, 0 warnings, 0 notes\n"
     );
-    let json = to_json(&findings);
+    let json = findings_to_json(&findings);
     assert_eq!((&json["valid"], &json["errors"]), (&json!(false), &json!(1)));
     let keys: Vec<&String> = json["findings"][0].as_object().unwrap().keys().collect();
     assert_eq!(keys, ["rule", "level", "message", "file", "line", "fix", "why", "path"]);
-    assert_eq!(render(&[], Look::plain()), "no findings\n");
+    assert_eq!(render_findings(&[], ReportStyle::plain()), "no findings\n");
 }
 
 #[test]
@@ -223,7 +223,7 @@ fn a_source_line_is_shown_with_marks_and_in_colour() {
     std::fs::write(&path, "{\n  \"app_id\": \"Ab\",\n  \"version\": \"1.0.0\"\n}").unwrap();
     let findings = imperal::manifest::validate_file(&path);
     let one: Vec<Finding> = findings.into_iter().filter(|found| found.path == "app_id").collect();
-    let text = render(&one, Look::full(false));
+    let text = render_findings(&one, ReportStyle::full(false));
     assert!(text.contains("\n   |\n 2 |   \"app_id\": \"Ab\",\n   |   ^^^^^^^^^^^^^^^\n"), "{text}");
-    assert!(render(&one, Look::full(true)).contains("\u{1b}[1;31merror[M4]\u{1b}[0m"));
+    assert!(render_findings(&one, ReportStyle::full(true)).contains("\u{1b}[1;31merror[M4]\u{1b}[0m"));
 }

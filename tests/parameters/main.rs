@@ -12,7 +12,7 @@ use std::net::{IpAddr, Ipv4Addr};
 use std::num::NonZeroU16;
 
 use imperal::function::Registry;
-use imperal::manifest::Manifest;
+use imperal::manifest::export;
 use imperal::prelude::*;
 use imperal::testing::{TestPlatform, TestUser, run};
 use imperal::{ErrorKind, codes};
@@ -201,7 +201,7 @@ async fn nullable(_ctx: Context, params: Nullable) -> Result<ActionResult<Seen>>
 #[test]
 fn a_field_that_may_be_null_and_not_be_left_out_is_required_in_the_manifest() {
     let registry = Registry::collect().unwrap();
-    let manifest = Manifest::export(registry.extension("parameters").unwrap());
+    let manifest = export(registry.extension("parameters").unwrap());
     let manifest: Value = serde_json::from_str(&manifest.to_json()).unwrap();
     let tool = manifest["tools"].as_array().unwrap().iter().find(|tool| tool["name"] == "nullable").unwrap();
     assert_eq!(tool["params_schema"]["required"], json!(["note"]));

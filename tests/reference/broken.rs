@@ -4,7 +4,7 @@
 //! refuses we must refuse, by the same code and at the same place; what only we refuse is listed
 //! with our reason. What is right must be right to both.
 
-use imperal::manifest::{Finding, check_text};
+use imperal::manifest::{Finding, validate_text};
 use serde_json::{Value, json};
 
 use crate::{Row, python};
@@ -317,7 +317,7 @@ fn changed(place: &str, value: Option<&Value>) -> String {
 }
 
 fn errors(text: &str) -> Vec<Finding> {
-    check_text(text, "imperal.json").into_iter().filter(Finding::is_error).collect()
+    validate_text(text, "imperal.json").into_iter().filter(Finding::is_error).collect()
 }
 
 pub(crate) fn prove() -> Vec<Row> {

@@ -3,7 +3,7 @@
 //! Expressions are generated from a seed, most of them nearly right. The platform of the reference
 //! runs them with croniter; `python/cron.py` says what croniter makes of each.
 
-use imperal::manifest::{Level, check_text};
+use imperal::manifest::{Level, validate_text};
 use serde_json::{Value, json};
 
 use crate::{Row, python};
@@ -108,7 +108,7 @@ impl Dice {
 fn ours(line: &str) -> &'static str {
     let mut manifest: Value = serde_json::from_str(BASE).unwrap();
     manifest["schedules"] = json!([{"name": "it", "cron": line}]);
-    let findings = check_text(&manifest.to_string(), "imperal.json");
+    let findings = validate_text(&manifest.to_string(), "imperal.json");
     match findings.iter().find(|found| found.rule == "M23").map(|found| found.level) {
         None => "runs",
         Some(Level::Error) => "refused",

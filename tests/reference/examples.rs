@@ -69,5 +69,5 @@ fn manifest_of(folder: &PathBuf) -> String {
 
 /// Codes of what we say of a manifest.
 fn findings(text: &str) -> Vec<&'static str> {
-    imperal::manifest::check_text(text, "imperal.json").iter().map(|found| found.rule).collect()
+    imperal::manifest::validate_text(text, "imperal.json").iter().map(|found| found.rule).collect()
 }

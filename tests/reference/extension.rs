@@ -7,7 +7,7 @@
 use std::path::Path;
 
 use imperal::function::Registry;
-use imperal::manifest::{Manifest, build};
+use imperal::manifest::{build, export};
 use imperal::prelude::*;
 
 use crate::{Row, python};
@@ -126,7 +126,7 @@ pub(crate) fn prove() -> Vec<Row> {
     let extension = registry.extension("every-kind").unwrap();
     let theirs = python::run("extension.py", "");
     let mut row = Row { what: "one extension, manifest", equal: 0, explained: vec![], unexplained: vec![] };
-    let mut exported = Manifest::export(extension);
+    let mut exported = export(extension);
     exported.icon_size_bytes = None;
     let named = "generated, no file on disk";
     judge(&mut row, named, &exported.to_json(), theirs["generated"].as_str().unwrap());

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use imperal::function::Registry;
-use imperal::manifest::Manifest;
+use imperal::manifest::export;
 use serde_json::{Map, Value};
 
 use crate::{Row, python};
@@ -40,7 +40,7 @@ const EXPLAINED_RESULTS: &[(&str, &str)] = &[
 
 pub(crate) fn prove() -> Vec<Row> {
     let registry = Registry::collect().unwrap();
-    let manifest = Manifest::export(registry.extension("corpus").unwrap());
+    let manifest = export(registry.extension("corpus").unwrap());
     let reference = python::run("schemas.py", "");
     let reference = reference.as_object().unwrap();
     let ours: BTreeSet<&str> = manifest.tools.iter().map(|tool| tool.name.as_str()).collect();

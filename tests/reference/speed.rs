@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use imperal::__private::{ExtensionDef, FunctionDef, inventory};
 use imperal::function::Registry;
-use imperal::manifest::{Manifest, check_text};
+use imperal::manifest::{self, validate_text};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -105,10 +105,10 @@ pub(crate) fn print() {
     let mut theirs = Vec::new();
     for _ in 0..5 {
         let start = spent();
-        let text = Manifest::export(extension).to_json();
+        let text = manifest::export(extension).to_json();
         export.push(spent().saturating_sub(start));
         let start = spent();
-        let findings = check_text(&text, "imperal.json");
+        let findings = validate_text(&text, "imperal.json");
         check.push(spent().saturating_sub(start));
         assert!(findings.iter().all(|found| !found.path.starts_with("tools.")), "the functions are right");
         let seconds = python::run("speed.py", "");

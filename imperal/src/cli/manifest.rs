@@ -6,7 +6,7 @@ use super::args::OfExtension;
 use super::exit::{CliError, Exit};
 use super::out::{self, OutputStyle};
 use crate::function::{Extension, Registry};
-use crate::manifest::{self, Finding, Freshness, Look, Manifest};
+use crate::manifest::{self, Finding, Freshness, ReportStyle};
 
 pub(super) fn print(registry: &Registry, app_id: Option<&str>) -> Result<Exit, CliError> {
     let extensions = chosen(registry, app_id)?;
@@ -16,7 +16,7 @@ pub(super) fn print(registry: &Registry, app_id: Option<&str>) -> Result<Exit, C
             known(registry)
         )));
     };
-    out::print_line(&Manifest::export(extension).to_json());
+    out::print_line(&manifest::export(extension).to_json());
     Ok(Exit::Success)
 }
 
@@ -29,7 +29,7 @@ pub(super) fn build(registry: &Registry, check: bool, of: &OfExtension) -> Resul
             continue;
         }
         let file = folder.join(manifest::FILE);
-        match manifest::check(extension, &folder)? {
+        match manifest::check_freshness(extension, &folder)? {
             Freshness::Fresh => out::print_line(&format!("Up to date: {}", file.display())),
             Freshness::Stale(difference) => {
                 code = Exit::Failure;
@@ -74,10 +74,10 @@ fn without(mut findings: Vec<Finding>, allow: &[String]) -> Result<Vec<Finding>,
 
 fn show(findings: &[Finding], json: bool) -> Exit {
     if json {
-        out::print_json(&manifest::to_json(findings));
+        out::print_json(&manifest::findings_to_json(findings));
     } else {
         let colour = OutputStyle::of_stdout().colour;
-        out::print_line(manifest::render(findings, Look::full(colour)).trim_end());
+        out::print_line(manifest::render_findings(findings, ReportStyle::full(colour)).trim_end());
     }
     if findings.iter().any(Finding::is_error) { Exit::Failure } else { Exit::Success }
 }
@@ -112,7 +112,7 @@ mod tests {
     #[test]
     fn a_rule_can_be_left_out_unless_it_found_an_error() {
         let text = r#"{"app_id": "A", "version": "1.0.0", "panels": [{"slot": "overlay", "panel_id": "a"}]}"#;
-        let all = manifest::check_text(text, "imperal.json");
+        let all = manifest::validate_text(text, "imperal.json");
         let rules = |allow: &[&str]| -> Vec<&str> {
             let allow: Vec<String> = allow.iter().map(|&code| code.to_owned()).collect();
             without(all.clone(), &allow).unwrap().iter().map(|found| found.rule).collect()

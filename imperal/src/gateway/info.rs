@@ -131,7 +131,7 @@ pub(super) async fn manifest(
     State(gateway): State<Gateway>,
     Path(app_id): Path<String>,
 ) -> Result<Response, ApiError> {
-    let manifest = crate::manifest::Manifest::export(extension(&gateway, &app_id)?);
+    let manifest = crate::manifest::export(extension(&gateway, &app_id)?);
     Ok(([(header::CONTENT_TYPE, "application/json")], manifest.to_json()).into_response())
 }
 

@@ -7,17 +7,13 @@ use std::fmt;
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
 
+use imperal_manifest::{FILE, files, pretty};
 use serde_json::Value;
 
-use super::check::file;
 use super::difference::Difference;
-use super::json;
+use super::export::export;
 use super::merge::{self, Parts};
-use super::model::Manifest;
 use crate::function::Extension;
-
-/// Name of a manifest's file.
-pub const FILE: &str = "imperal.json";
 
 /// Replaced parts that a report shows.
 const MOST_REPLACED: usize = 20;
@@ -122,7 +118,7 @@ struct Merged {
 pub fn build(extension: &Extension, folder: &Path) -> Result<BuildReport, BuildError> {
     let path = folder.join(FILE);
     let merged = merge(extension, folder)?;
-    let text = json::pretty(&merged.manifest);
+    let text = pretty(&merged.manifest);
     let written = merged.disk.as_ref().is_none_or(|(old, _)| *old != text);
     if written {
         replace(&path, &text).map_err(|error| BuildError(format!("cannot write {}: {error}", path.display())))?;
@@ -147,9 +143,9 @@ pub fn build(extension: &Extension, folder: &Path) -> Result<BuildReport, BuildE
 ///
 /// # Errors
 /// As [`build`]'s, writing excepted. A file that is not there is stale, not an error.
-pub fn check(extension: &Extension, folder: &Path) -> Result<Freshness, BuildError> {
+pub fn check_freshness(extension: &Extension, folder: &Path) -> Result<Freshness, BuildError> {
     let merged = merge(extension, folder)?;
-    let text = json::pretty(&merged.manifest);
+    let text = pretty(&merged.manifest);
     Ok(match merged.disk {
         Some((old, _)) if old == text => Freshness::Fresh,
         Some((_, old)) => Freshness::Stale(Difference::between(&old, &merged.manifest)),
@@ -161,7 +157,7 @@ fn merge(extension: &Extension, folder: &Path) -> Result<Merged, BuildError> {
     let path = folder.join(FILE);
     let disk = read(&path)?;
     let on_disk = disk.as_ref().and_then(|(_, value)| value.as_object());
-    let mut manifest = Manifest::export(extension);
+    let mut manifest = export(extension);
     let icon = match on_disk.and_then(|fields| fields.get("icon")) {
         Some(icon) => icon.as_str().unwrap_or_default().to_owned(),
         None => extension.def().icon.to_owned(),
@@ -178,13 +174,13 @@ fn merge(extension: &Extension, folder: &Path) -> Result<Merged, BuildError> {
 
 /// The size of the icon's file, when it is a file in the extension's folder.
 fn icon_size(folder: &Path, icon: &str) -> Option<u64> {
-    let path = file::inside(folder, icon).ok().filter(|_| !icon.is_empty())?;
+    let path = files::resolve_inside(folder, icon).ok().filter(|_| !icon.is_empty())?;
     std::fs::metadata(path).ok().filter(std::fs::Metadata::is_file).map(|file| file.len())
 }
 
 fn read(path: &Path) -> Result<Option<(String, Value)>, BuildError> {
     let shown = path.display();
-    let bytes = match file::read(path, file::MANIFEST_BYTES) {
+    let bytes = match files::read_limited(path, files::MANIFEST_BYTES) {
         Ok(bytes) => bytes,
         Err(error) if error.is_missing() => return Ok(None),
         Err(error) => return Err(BuildError(format!("cannot read {shown}: {error}"))),

@@ -1,77 +1,72 @@
-//! Makes a manifest from a linked extension.
+//! Exports the manifest of an extension of this binary.
 //!
-//! Owns what each declared thing becomes. Reads no file: what the file on disk owns is added by
-//! `build`, which also takes the icon's size from its file.
+//! Reads no file: `build` adds the parts that belong to the file on disk, and the size of the icon's file.
 
+use imperal_manifest::{Manifest, SCHEMA_VERSION, SDK_VERSION, Tool};
 use schemars::generate::{Contract, SchemaSettings};
 use serde_json::{Map, Value};
 
-use super::model::{Manifest, SCHEMA_VERSION, SDK_VERSION, Tool};
 use super::schema::{self, Use};
 use crate::function::{Extension, FunctionDef};
 
-impl Manifest {
-    /// The manifest of an extension of this binary.
-    ///
-    /// Functions come in order of declaration, each with its schemas in the reference SDK's form.
-    /// What only the file on disk knows is not in it: see [`build`](super::build).
-    pub fn export(extension: &Extension) -> Self {
-        let def = extension.def();
-        let owner = if def.tool_name.is_empty() { def.app_id.replace('-', "_") } else { def.tool_name.to_owned() };
-        Self {
-            manifest_schema_version: Some(SCHEMA_VERSION),
-            sdk_version: Some(SDK_VERSION.to_owned()),
-            app_id: def.app_id.to_owned(),
-            version: def.version.to_owned(),
-            name: Some(if def.name.is_empty() { def.app_id } else { def.name }.to_owned()),
-            description: Some(def.description.to_owned()),
-            icon: Some(def.icon.to_owned()),
-            actions_explicit: Some(true),
-            system: Some(def.system),
-            capabilities: def.capabilities.iter().map(|&scope| scope.to_owned()).collect(),
-            tools: extension.functions().iter().map(|function| tool(function, &owner)).collect(),
-            icon_size_bytes: u64::try_from(def.icon_svg.len()).ok().filter(|size| *size > 0),
-            panels: Some(Vec::new()),
-            ..Self::default()
-        }
-    }
+/// The manifest of an extension of this binary.
+///
+/// Functions are in the order of their declaration, each with its schemas in the reference SDK's form.
+/// Parts that only the file on disk has are not included: see [`build`](super::build).
+pub fn export(extension: &Extension) -> Manifest {
+    let def = extension.def();
+    let owner = if def.tool_name.is_empty() { def.app_id.replace('-', "_") } else { def.tool_name.to_owned() };
+    let mut manifest = Manifest::default();
+    manifest.manifest_schema_version = Some(SCHEMA_VERSION);
+    manifest.sdk_version = Some(SDK_VERSION.to_owned());
+    def.app_id.clone_into(&mut manifest.app_id);
+    def.version.clone_into(&mut manifest.version);
+    manifest.name = Some(if def.name.is_empty() { def.app_id } else { def.name }.to_owned());
+    manifest.description = Some(def.description.to_owned());
+    manifest.icon = Some(def.icon.to_owned());
+    manifest.actions_explicit = Some(true);
+    manifest.system = Some(def.system);
+    manifest.capabilities = def.capabilities.iter().map(|&scope| scope.to_owned()).collect();
+    manifest.tools = extension.functions().iter().map(|function| tool(function, &owner)).collect();
+    manifest.icon_size_bytes = u64::try_from(def.icon_svg.len()).ok().filter(|size| *size > 0);
+    manifest.panels = Some(Vec::new());
+    manifest
 }
 
 fn tool(function: &FunctionDef, owner: &str) -> Tool {
-    Tool {
-        name: function.name.to_owned(),
-        description: function.description.to_owned(),
-        action_type: Some(function.action_type.as_str().to_owned()),
-        chain_callable: Some(function.chain_callable),
-        effects: Some(function.effects.iter().map(|&effect| effect.to_owned()).collect()),
-        id_projection: Some(function.id_projection.to_owned()),
-        params_schema: Some(params_schema(function)),
-        return_schema: Some(return_schema(function)),
-        event: Some(function.event.to_owned()),
-        background: Some(function.background),
-        long_running: Some(function.long_running),
-        owner_chat_tool: Some(owner.to_owned()),
-        ..Tool::default()
-    }
+    let mut tool = Tool::default();
+    function.name.clone_into(&mut tool.name);
+    function.description.clone_into(&mut tool.description);
+    tool.action_type = Some(function.action_type.as_str().to_owned());
+    tool.chain_callable = Some(function.chain_callable);
+    tool.effects = Some(function.effects.iter().map(|&effect| effect.to_owned()).collect());
+    tool.id_projection = Some(function.id_projection.to_owned());
+    tool.params_schema = Some(params_schema(function));
+    tool.return_schema = Some(return_schema(function));
+    tool.event = Some(function.event.to_owned());
+    tool.background = Some(function.background);
+    tool.long_running = Some(function.long_running);
+    tool.owner_chat_tool = Some(owner.to_owned());
+    tool
 }
 
 fn settings(contract: Contract) -> SchemaSettings {
     SchemaSettings::draft2020_12().with(|settings| {
         settings.meta_schema = None;
         settings.contract = contract;
-        // The names are needed to give struct variants a definition of their own.
+        // Struct variants become definitions, which need names.
         settings.untagged_enum_variant_titles = true;
     })
 }
 
-/// Schema of a function's parameters: what is read from a caller.
+/// Schema of a function's parameters.
 fn params_schema(function: &FunctionDef) -> Map<String, Value> {
     let mut generator = settings(Contract::Deserialize).into_generator();
     schema::shape((function.params_schema)(&mut generator).to_value(), Use::Read)
 }
 
-/// Schema of a function's data: what is written, under the names it is written with. The reference
-/// describes data as it would be read, so what has a default is not required here either.
+/// Schema of a function's data, with the names under which it is serialized. As in the reference SDK,
+/// fields with a default are not required.
 fn return_schema(function: &FunctionDef) -> Map<String, Value> {
     let mut generator = settings(Contract::Serialize).into_generator();
     (function.return_schema)(&mut generator)

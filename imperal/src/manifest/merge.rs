@@ -6,9 +6,8 @@
 
 use std::collections::{HashMap, HashSet};
 
+use imperal_manifest::root_keys;
 use serde_json::{Map, Value};
-
-use super::check::known_keys;
 
 /// Fields that the file on disk owns: a build keeps them, null included, in this order.
 const OF_THE_FILE: [&str; 11] = [
@@ -66,7 +65,7 @@ pub(super) fn merge(fields: &mut Map<String, Value>, on_disk: &Map<String, Value
             parts.replaced.push(changed(key, old, fields.get(key)));
         }
     }
-    let known: Vec<&str> = known_keys().collect();
+    let known: Vec<&str> = root_keys().collect();
     for (key, value) in on_disk {
         if OF_THE_FILE.contains(&key.as_str()) || OF_THE_CODE.contains(&key.as_str()) || key == "tools" {
             continue;

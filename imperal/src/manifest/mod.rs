@@ -1,28 +1,27 @@
-//! The manifest `imperal.json`: what an extension says of itself to the platform.
+//! The manifest `imperal.json` of an extension of this binary.
 //!
-//! Owns the typed model of schema version 3, its export from a linked extension with schemas in the
-//! reference SDK's form, the merge with what the file on disk owns, and the check of all its rules.
-//! Prints nothing and parses no command line: see `cli/`.
+//! Exports it from the extension's types, with schemas in the reference SDK's form, merges it with the
+//! file on disk, and tells whether the file is up to date. The model, the rules and the checks of any
+//! manifest are in the crate `imperal_manifest`, re-exported here. Prints nothing and parses no command
+//! line: see `cli`.
 
 mod build;
-mod check;
 mod difference;
 mod export;
-mod fresh;
-mod json;
+mod freshness_test;
 mod merge;
-mod model;
 mod schema;
-mod section;
+mod source;
+mod validate;
 
-pub use build::{BuildError, BuildReport, FILE, Freshness, build, check};
-pub(crate) use check::is_rule;
-pub use check::{Finding, Level, Look, check_text, render, to_json, validate_extension, validate_file};
+pub use build::{BuildError, BuildReport, Freshness, build, check_freshness};
 pub use difference::Difference;
+pub use export::export;
 #[doc(hidden)]
-pub use fresh::assert_manifest_is_fresh;
-pub use model::{Manifest, ReadError, Reading, SCHEMA_VERSION, SDK_VERSION, Tool};
-pub use section::{
-    EventEmit, EventSubscription, Events, Exposed, FileSink, HealthCheck, Lifecycle, MenuItem, OAuth, Panel, Schedule,
-    SearchProvider, Secret, Signal, Tray, Webhook,
+pub use freshness_test::assert_manifest_is_fresh;
+pub use imperal_manifest::{
+    EventEmit, EventSubscription, Events, Exposed, FILE, FileSink, Finding, HealthCheck, Level, Lifecycle, Manifest,
+    MenuItem, OAuth, Panel, ReadError, Reading, ReportStyle, SCHEMA_VERSION, SDK_VERSION, Schedule, SearchProvider,
+    Secret, Signal, Tool, Tray, Webhook, findings_to_json, is_rule, render_findings, validate_file, validate_text,
 };
+pub use validate::validate_extension;

@@ -1,17 +1,17 @@
-//! Where in the Rust source something of a manifest was written.
+//! Locates a path of the manifest in the Rust source.
 //!
-//! Owns the way from a path in the manifest to a file and line: a tool to its function, a field of
-//! its parameters to that field where it can be found in the same file, everything else to
-//! `extension!`.
+//! A tool is located at its function, a field of its parameters at that field if it is in the same file,
+//! everything else at `extension!`.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
+use imperal_manifest::find_source;
 use serde_json::Value;
 
 use crate::function::Extension;
 
-/// File and line of a place in an extension's manifest.
-pub(super) fn place(extension: &Extension, manifest: &Value, path: &str) -> (String, u32) {
+/// File and line of a path in an extension's manifest.
+pub(super) fn locate(extension: &Extension, manifest: &Value, path: &str) -> (String, u32) {
     let def = extension.def();
     let mut parts = path.split('.');
     let tool = (parts.next() == Some("tools")).then(|| parts.next()?.parse::<usize>().ok()).flatten();
@@ -20,22 +20,13 @@ pub(super) fn place(extension: &Extension, manifest: &Value, path: &str) -> (Str
     };
     let field = field_of(manifest, &path.split('.').collect::<Vec<_>>());
     let line = field.and_then(|(type_name, field)| {
-        let text = std::fs::read_to_string(find(function.file, Path::new(def.manifest_dir))?).ok()?;
+        let text = std::fs::read_to_string(find_source(function.file, Path::new(def.manifest_dir))?).ok()?;
         line_of_field(&text, &type_name, &field)
     });
     (function.file.to_owned(), line.unwrap_or(function.line))
 }
 
-/// The file of a `file!()`, which is relative to the folder that the compiler ran in.
-pub(crate) fn find(file: &str, manifest_dir: &Path) -> Option<PathBuf> {
-    let direct = PathBuf::from(file);
-    if direct.is_file() {
-        return Some(direct);
-    }
-    manifest_dir.ancestors().map(|folder| folder.join(file)).find(|path| path.is_file())
-}
-
-/// The type and field that a path leads to: the innermost `properties.x` and the title above it.
+/// The type and the field at a path: the innermost `properties.x` and the title above it.
 fn field_of(manifest: &Value, parts: &[&str]) -> Option<(String, String)> {
     let at = parts.iter().rposition(|part| *part == "properties")?;
     let field = parts.get(at + 1)?;
@@ -77,7 +68,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_field_is_found_in_its_own_struct() {
+    fn finds_a_field_in_its_own_struct() {
         let text = "struct A {\n  text: u8,\n}\n// struct B\npub struct B<T> {\n  /// text: no\n  pub(crate) text: T,\n  r#type: u8,\n}\n";
         assert_eq!(line_of_field(text, "A", "text"), Some(2));
         assert_eq!(line_of_field(text, "B", "text"), Some(7));

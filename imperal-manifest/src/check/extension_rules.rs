@@ -7,21 +7,20 @@ use std::collections::HashSet;
 
 use serde_json::{Map, Value};
 
-use super::finding::Level;
-use super::form;
-use super::rules::{objects, text};
-use super::sink::{Sink, called};
-use super::{Circumstances, Origin};
-
-/// Whether a tool is a chat function and not a plain tool of a Python extension.
-pub(super) fn is_chat_function(tool: &Map<String, Value>) -> bool {
-    let set = |key: &str| tool.get(key).is_some_and(|value| !value.is_null());
-    set("action_type") || set("owner_chat_tool")
-}
+use super::collector::{Collector, quoted_or_path};
+use super::environment::{Environment, Origin};
+use super::lookup::{is_chat_function, objects, text};
+use crate::finding::Level;
+use crate::{grammar, limits};
 
 /// Every V rule but V21.
-pub(super) fn check(manifest: &Map<String, Value>, origin: Origin, around: &Circumstances, sink: &mut Sink) {
-    identity(manifest, sink);
+pub(super) fn check_extension_rules(
+    manifest: &Map<String, Value>,
+    origin: Origin,
+    environment: &Environment,
+    findings: &mut Collector,
+) {
+    identity(manifest, findings);
     let mut scopes = manifest.get("capabilities").and_then(Value::as_array).is_some_and(|list| any_text(list));
     let mut tools = 0_usize;
     for (at, tool) in objects(manifest, "tools") {
@@ -29,35 +28,36 @@ pub(super) fn check(manifest: &Map<String, Value>, origin: Origin, around: &Circ
         scopes |= tool.get("scopes").and_then(Value::as_array).is_some_and(|list| any_text(list));
         if is_chat_function(tool) {
             if !text(tool, "name").starts_with("__") {
-                function(&at, tool, manifest, origin, around, sink);
+                function(&at, tool, manifest, origin, environment, findings);
             }
         } else {
-            plain_tool(&at, tool, sink);
+            plain_tool(&at, tool, findings);
         }
     }
     if tools == 0 {
-        let fix = sink.advice("put `#[chat_function(..)]` on an async fn", "put `@chat.function(..)` on an async def");
-        sink.error("V3", "tools", "the extension has no function".to_owned(), fix);
+        let fix =
+            findings.advice("put `#[chat_function(..)]` on an async fn", "put `@chat.function(..)` on an async def");
+        findings.error("V3", "tools", "the extension has no function".to_owned(), fix);
     }
     let system = manifest.get("system") == Some(&Value::Bool(true));
     if !scopes {
         let level = if system { Level::Error } else { Level::Warn };
         let app_id = app_id_or_example(manifest);
         let scopes = format!("[\"{app_id}:read\", \"{app_id}:write\"]");
-        let fix = sink.advice(
+        let fix = findings.advice(
             format!("declare what it needs: `capabilities: {scopes}`"),
             format!("declare what it needs: `Extension(.., capabilities={scopes})`"),
         );
-        sink.raise("V34", level, "capabilities", "the extension declares no scopes".to_owned(), fix);
+        findings.raise("V34", level, "capabilities", "the extension declares no scopes".to_owned(), fix);
     }
-    if system && around.is_stranger() {
+    if system && environment.is_third_party() {
         let message =
-            format!("`system` is for first-party extensions, and `{}` is not a first-party author", around.author);
-        sink.error("V31", "system", message, "remove `system: true`");
+            format!("`system` is for first-party extensions, and `{}` is not a first-party author", environment.author);
+        findings.error("V31", "system", message, "remove `system: true`");
     }
-    sinks(manifest, sink);
+    sinks(manifest, findings);
     if origin == Origin::File {
-        life(manifest, sink);
+        life(manifest, findings);
     }
 }
 
@@ -71,35 +71,35 @@ fn any_text(list: &[Value]) -> bool {
 }
 
 /// V14, V15 and the half of V19 that concerns the whole; V1 and V2 where the table let them pass.
-fn identity(manifest: &Map<String, Value>, sink: &mut Sink) {
+fn identity(manifest: &Map<String, Value>, findings: &mut Collector) {
     let app_id = text(manifest, "app_id");
     let description = text(manifest, "description").trim();
     let length = description.chars().count();
-    if length < 40 {
+    if length < limits::EXTENSION_DESCRIPTION {
         let message = match length {
             0 => "the extension has no description".to_owned(),
             _ => format!("the extension's description has {length} characters, and needs 40"),
         };
-        sink.error("V14", "description", message, "say in a sentence or two what the extension does for people");
+        findings.error("V14", "description", message, "say in a sentence or two what the extension does for people");
     } else if description == app_id {
         let message = "the extension's description is its id".to_owned();
-        sink.error("V14", "description", message, "say in a sentence or two what the extension does for people");
+        findings.error("V14", "description", message, "say in a sentence or two what the extension does for people");
     }
     let name = text(manifest, "name").trim();
-    if name.chars().count() < 3 {
+    if name.chars().count() < limits::EXTENSION_NAME {
         let message = if name.is_empty() {
             "the extension has no name".to_owned()
         } else {
             format!("the extension's name `{name}` has fewer than 3 characters")
         };
-        sink.error("V15", "name", message, "give it a name for people, `Text refiner` for example");
+        findings.error("V15", "name", message, "give it a name for people, `Text refiner` for example");
     } else if name == app_id {
         let message = format!("the extension's name is its id, `{app_id}`");
-        sink.error("V15", "name", message, "give it a name for people, `Text refiner` for example");
+        findings.error("V15", "name", message, "give it a name for people, `Text refiner` for example");
     }
     if manifest.get("actions_explicit") == Some(&Value::Bool(false)) {
         let message = "`actions_explicit` is false".to_owned();
-        sink.error(
+        findings.error(
             "V19",
             "actions_explicit",
             message,
@@ -114,30 +114,30 @@ fn function(
     tool: &Map<String, Value>,
     manifest: &Map<String, Value>,
     origin: Origin,
-    around: &Circumstances,
-    sink: &mut Sink,
+    environment: &Environment,
+    findings: &mut Collector,
 ) {
     let bare = text(tool, "name");
-    let name = called("function", at, bare);
+    let name = quoted_or_path("function", at, bare);
     let app_id = text(manifest, "app_id");
     let length = text(tool, "description").trim().chars().count();
-    if length < 20 {
+    if length < limits::FUNCTION_DESCRIPTION {
         let message = match length {
             0 => format!("{name} has no description"),
             _ => format!("the description of {name} has {length} characters, and needs 20"),
         };
         let says = "that says what goes in, what comes out and when to use it";
-        let fix = sink.advice(format!("write a doc comment {says}"), format!("write a `description` {says}"));
-        sink.error("V16", format!("{at}.description"), message, fix);
+        let fix = findings.advice(format!("write a doc comment {says}"), format!("write a `description` {says}"));
+        findings.error("V16", format!("{at}.description"), message, fix);
     }
     let empty = |key: &str| tool.get(key).and_then(Value::as_object).is_none_or(Map::is_empty);
     if empty("params_schema") {
         let message = format!("{name} has no schema of its parameters");
-        let fix = sink.advice(
+        let fix = findings.advice(
             "give it a struct of parameters, an empty one if it takes none",
             "give it a parameter whose type is a pydantic model, an empty one if it takes nothing",
         );
-        sink.error("V17", format!("{at}.params_schema"), message, fix);
+        findings.error("V17", format!("{at}.params_schema"), message, fix);
     }
     let action = text(tool, "action_type");
     let changes = matches!(action, "write" | "destructive");
@@ -145,72 +145,72 @@ fn function(
         if text(tool, "event").is_empty() {
             let short = Some(bare.strip_prefix("fn_").unwrap_or(bare)).filter(|name| !name.is_empty());
             let event = format!("{}.{}", app_id_or_example(manifest), short.unwrap_or("changed"));
-            let fix = sink.advice(format!("add `event = \"{event}\"`"), format!("add `event=\"{event}\"`"));
-            sink.warn("V10", format!("{at}.event"), format!("{name} changes something and has no event"), fix);
+            let fix = findings.advice(format!("add `event = \"{event}\"`"), format!("add `event=\"{event}\"`"));
+            findings.warn("V10", format!("{at}.event"), format!("{name} changes something and has no event"), fix);
         }
         if tool.get("chain_callable") == Some(&Value::Bool(false)) {
             let message = format!("{name} changes something and cannot be called by a chain");
-            let fix = sink.advice("remove `chain_callable = false`", "remove `chain_callable=False`");
-            sink.error("V19", format!("{at}.chain_callable"), message, fix);
+            let fix = findings.advice("remove `chain_callable = false`", "remove `chain_callable=False`");
+            findings.error("V19", format!("{at}.chain_callable"), message, fix);
         }
         if tool.get("effects").and_then(Value::as_array).is_none_or(Vec::is_empty) {
             let message = format!("{name} changes something and does not say what");
-            let fix = sink.advice("add `effects = [\"update:thing\"]`", "add `effects=[\"update:thing\"]`");
-            sink.warn("V20", format!("{at}.effects"), message, fix);
+            let fix = findings.advice("add `effects = [\"update:thing\"]`", "add `effects=[\"update:thing\"]`");
+            findings.warn("V20", format!("{at}.effects"), message, fix);
         }
     }
     if empty("return_schema") {
         let message = format!("{name} does not say what its data looks like");
-        let fix = sink.advice(
+        let fix = findings.advice(
             "return `Result<ActionResult<T>>`, or add `data_model = T`",
             "return `ActionResult[T]`, or add `data_model=T`",
         );
         // A function that only draws needs no data, and a file does not show which those are.
-        let lenient = around.v23_warns || origin == Origin::File;
+        let lenient = environment.v23_warns || origin == Origin::File;
         match action {
-            "read" if lenient => sink.warn("V23", format!("{at}.return_schema"), message, fix),
-            "read" => sink.error("V23", format!("{at}.return_schema"), message, fix),
-            _ if changes => sink.warn("V24", format!("{at}.return_schema"), message, fix),
+            "read" if lenient => findings.warn("V23", format!("{at}.return_schema"), message, fix),
+            "read" => findings.error("V23", format!("{at}.return_schema"), message, fix),
+            _ if changes => findings.warn("V24", format!("{at}.return_schema"), message, fix),
             _ => {}
         }
     }
     let full = app_id.chars().count() + 2 + bare.chars().count();
-    if full > 64 {
+    if full > limits::FULL_NAME {
         let message = format!("the full name `{app_id}__{bare}` has {full} characters, and 64 is the most");
-        sink.warn("V33", format!("{at}.name"), message, "shorten the function's name");
+        findings.warn("V33", format!("{at}.name"), message, "shorten the function's name");
     }
 }
 
 /// V13.
-fn plain_tool(at: &str, tool: &Map<String, Value>, sink: &mut Sink) {
+fn plain_tool(at: &str, tool: &Map<String, Value>, findings: &mut Collector) {
     let name = text(tool, "name");
     for (start, level) in [("refresh_", Level::Warn), ("alert_", Level::Info)] {
         if let Some(section) = name.strip_prefix(start) {
             let message = format!("`{name}` looks like a tool of a section, and its name does not say so");
-            sink.raise("V13", level, format!("{at}.name"), message, format!("name it `skeleton_{start}{section}`"));
+            findings.raise("V13", level, format!("{at}.name"), message, format!("name it `skeleton_{start}{section}`"));
         }
     }
 }
 
 /// V35.
-fn sinks(manifest: &Map<String, Value>, sink: &mut Sink) {
+fn sinks(manifest: &Map<String, Value>, findings: &mut Collector) {
     let known: HashSet<&str> = objects(manifest, "tools").map(|(_, tool)| text(tool, "name")).collect();
     for (at, file_sink) in objects(manifest, "file_sinks") {
         let tool = text(file_sink, "tool");
         if !tool.is_empty() && !known.contains(tool) {
             let message = format!("files go to the tool `{tool}`, which is none of this extension's");
-            sink.error("V35", format!("{at}.tool"), message, "name one of its tools");
+            findings.error("V35", format!("{at}.tool"), message, "name one of its tools");
         }
     }
 }
 
 /// V9, V12 and what the reference's linter says of a file. Not asked of an extension in Rust: its
 /// platform answers for its health, and it has no hooks.
-fn life(manifest: &Map<String, Value>, sink: &mut Sink) {
+fn life(manifest: &Map<String, Value>, findings: &mut Collector) {
     let life = manifest.get("lifecycle").and_then(Value::as_object);
     let has = |key: &str| life.and_then(|life| life.get(key)).is_some_and(|value| !value.is_null());
     if !has("health_check") {
-        sink.warn(
+        findings.warn(
             "V9",
             "lifecycle",
             "there is no health check".to_owned(),
@@ -219,19 +219,19 @@ fn life(manifest: &Map<String, Value>, sink: &mut Sink) {
     }
     if !has("on_install") {
         let message = "there is no hook for a user's first time".to_owned();
-        sink.raise("V12", Level::Info, "lifecycle", message, "declare one where a first time needs a set-up");
+        findings.raise("V12", Level::Info, "lifecycle", message, "declare one where a first time needs a set-up");
     }
     if text(manifest, "category").is_empty() {
         let message = "there is no category".to_owned();
-        sink.raise("M32", Level::Info, "category", message, "add `\"category\"` to the file: a build keeps it");
+        findings.raise("M32", Level::Info, "category", message, "add `\"category\"` to the file: a build keeps it");
     }
 }
 
 /// V1 and V2 for what the table found: the reference gives an extension's own fault these codes.
-pub(super) fn code_of_extension(rule: &'static str, path: &str, manifest: &Map<String, Value>) -> &'static str {
+pub(super) fn code_for_extension(rule: &'static str, path: &str, manifest: &Map<String, Value>) -> &'static str {
     match path {
         "app_id" if rule == "M4" => "V1",
-        "version" if rule == "M4" && form::after_three_numbers(text(manifest, "version")).is_none() => "V2",
+        "version" if rule == "M4" && !grammar::begins_with_three_numbers(text(manifest, "version")) => "V2",
         _ => rule,
     }
 }

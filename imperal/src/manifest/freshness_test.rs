@@ -4,7 +4,7 @@
 
 use std::path::Path;
 
-use super::build::{Freshness, check};
+use super::build::{Freshness, check_freshness};
 use crate::function::Registry;
 
 /// Fails when the `imperal.json` beside this crate's Cargo.toml is not what `build` would write.
@@ -45,7 +45,7 @@ fn fault(folder: &str) -> Result<(), String> {
         registry.extensions().find(|extension| extension.def().manifest_dir == folder).ok_or_else(|| {
             format!("no extension of {folder} is linked into this test: name its crate, `use my_extension as _;`")
         })?;
-    match check(extension, Path::new(folder)).map_err(|error| error.to_string())? {
+    match check_freshness(extension, Path::new(folder)).map_err(|error| error.to_string())? {
         Freshness::Fresh => Ok(()),
         Freshness::Stale(difference) => Err(format!(
             "imperal.json is out of date: {difference}\n\nrun `cargo run -- build` in {folder} and commit the file"

@@ -1,27 +1,26 @@
-//! Prints JSON as the reference SDK's `build` does, byte for byte.
+//! Prints JSON byte for byte as the reference SDK's `build` does.
 //!
-//! Owns indentation (two spaces), escapes (only what JSON must escape; no `\u` for other
-//! alphabets), the look of numbers (`1e-07`, `1.0`) and the absence of a final newline. Order of
-//! keys is the value's own: deciding it is the model's business.
+//! Two spaces of indentation, only the escapes that JSON requires, numbers as Python prints them
+//! (`1e-07`, `1.0`), no newline at the end. Keys stay in the order of the value.
 
 use std::io::{self, Write};
 
 use serde::Serialize;
 use serde_json::ser::{Formatter, PrettyFormatter, Serializer};
 
-/// `value` with two spaces a level and no newline at the end.
-pub(crate) fn pretty(value: &impl Serialize) -> String {
+/// The value as the text of a manifest file: two spaces a level, no newline at the end.
+pub fn pretty(value: &impl Serialize) -> String {
     let mut out = Vec::new();
-    let layout = Layout(PrettyFormatter::with_indent(b"  "));
-    // A vector takes everything, and a manifest's maps have text for keys.
+    let layout = PythonFormatter(PrettyFormatter::with_indent(b"  "));
+    // Cannot fail: writing to a vector never does, and the keys of all maps are strings.
     let _ = value.serialize(&mut Serializer::with_formatter(&mut out, layout));
     String::from_utf8(out).unwrap_or_default()
 }
 
-/// The usual layout, but for the look of numbers that are not whole.
-struct Layout(PrettyFormatter<'static>);
+/// `serde_json`'s layout with another look of floats.
+struct PythonFormatter(PrettyFormatter<'static>);
 
-macro_rules! as_usual {
+macro_rules! delegate {
     ($($name:ident($($argument:ident: $ty:ty)?);)*) => {$(
         fn $name<W: ?Sized + Write>(&mut self, writer: &mut W $(, $argument: $ty)?) -> io::Result<()> {
             self.0.$name(writer $(, $argument)?)
@@ -29,8 +28,8 @@ macro_rules! as_usual {
     )*};
 }
 
-impl Formatter for Layout {
-    as_usual! {
+impl Formatter for PythonFormatter {
+    delegate! {
         begin_array();
         end_array();
         begin_array_value(first: bool);
@@ -42,8 +41,8 @@ impl Formatter for Layout {
         end_object_value();
     }
 
-    /// The fewest digits that read back, a point or an exponent always there, the exponent signed
-    /// and of two digits, used below 1e-4 and from 1e16 on.
+    /// The fewest digits that read back as the same float, always with a point or an exponent. The
+    /// exponent has a sign and at least two digits; it is used below 1e-4 and from 1e16 on.
     fn write_f64<W: ?Sized + Write>(&mut self, writer: &mut W, float: f64) -> io::Result<()> {
         let shortest = format!("{float:e}");
         let (digits, exponent) = shortest.split_once('e').unwrap_or((&shortest, "0"));
@@ -64,7 +63,7 @@ mod tests {
     use serde_json::json;
 
     #[test]
-    fn numbers_look_as_python_prints_them() {
+    fn prints_numbers_as_python_does() {
         let cases = [
             (json!(1.0), "1.0"),
             (json!(-0.0), "-0.0"),
@@ -85,7 +84,7 @@ mod tests {
     }
 
     #[test]
-    fn layout_is_two_spaces_and_no_final_newline() {
+    fn indents_with_two_spaces_and_adds_no_newline() {
         let value = json!({"a": [], "b": {}, "c": [1, {"d": "Grüße \"x\" \u{1} \u{7f} 日\n"}]});
         assert_eq!(
             pretty(&value),

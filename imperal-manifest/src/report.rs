@@ -1,35 +1,37 @@
-//! Findings for people and for programs.
+//! Findings as text for people and as JSON for programs.
 //!
-//! Owns the layout: verdict, place, source line, reason, way out, and the count at the end. Colour
-//! and source lines are the caller's choice.
+//! The text has the verdict, the place, the source line, the reason and the remedy of each finding, and
+//! the counts at the end. The caller chooses colour and source lines.
 
 use std::collections::HashMap;
 use std::fmt::Write as _;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use serde_json::{Value, json};
 
-use super::finding::{Finding, Level};
-use super::{file, source};
+use crate::files;
+use crate::finding::{Finding, Level};
 use crate::visible::by_number;
 
-/// How findings are shown.
+/// Options of the text for people.
 #[derive(Debug, Clone, Copy, Default)]
 #[non_exhaustive]
-pub struct Look {
+pub struct ReportStyle {
     /// ANSI colours.
     pub colour: bool,
-    /// The line a finding stands on.
+    /// The source line of each finding.
     pub source: bool,
 }
 
-impl Look {
+impl ReportStyle {
     /// Plain text without source lines.
+    #[must_use]
     pub fn plain() -> Self {
         Self::default()
     }
 
-    /// With source lines, and in colour or not.
+    /// Text with source lines.
+    #[must_use]
     pub fn full(colour: bool) -> Self {
         Self { colour, source: true }
     }
@@ -48,33 +50,34 @@ impl Look {
     }
 }
 
-/// Findings as text for people, the count in the last line.
+/// Findings as text for people. The last line has the counts.
 ///
 /// ```
-/// use imperal::manifest::{Look, check_text, render};
+/// use imperal_manifest::{ReportStyle, render_findings, validate_text};
 ///
-/// let findings = check_text(r#"{"app_id": "Notes"}"#, "imperal.json");
-/// let text = render(&findings, Look::plain());
+/// let findings = validate_text(r#"{"app_id": "Notes"}"#, "imperal.json");
+/// let text = render_findings(&findings, ReportStyle::plain());
 /// assert!(text.contains("error[M2]: `version` is missing"));
 /// ```
-pub fn render(findings: &[Finding], look: Look) -> String {
+#[must_use]
+pub fn render_findings(findings: &[Finding], style: ReportStyle) -> String {
     let mut out = String::new();
-    let mut sources = Sources::default();
+    let mut sources = SourceCache::default();
     for finding in findings {
         let head = format!("{}[{}]", finding.level, finding.rule);
         let _ =
-            writeln!(out, "{}: {}", look.level(finding.level, &head), look.paint(&by_number(&finding.message), "1"));
+            writeln!(out, "{}: {}", style.level(finding.level, &head), style.paint(&by_number(&finding.message), "1"));
         let shown = by_number(&finding.file);
-        let arrow = look.paint("-->", "1;34");
+        let arrow = style.paint("-->", "1;34");
         match (finding.file.is_empty(), finding.line) {
             (true, _) => {}
             (false, 0) => drop(writeln!(out, "  {arrow} {shown}")),
             (false, line) => drop(writeln!(out, "  {arrow} {shown}:{line}")),
         }
-        if look.source {
-            snippet(&mut out, finding, look, &mut sources);
+        if style.source {
+            snippet(&mut out, finding, style, &mut sources);
         }
-        let bar = look.paint("=", "1;34");
+        let bar = style.paint("=", "1;34");
         if !finding.why.is_empty() {
             let _ = writeln!(out, "   {bar} why: {}", by_number(finding.why));
         }
@@ -85,14 +88,14 @@ pub fn render(findings: &[Finding], look: Look) -> String {
     out
 }
 
-/// The texts that findings stand in, each read once, and where its lines begin.
+/// The sources of findings, each read once, with the offsets of its lines.
 #[derive(Default)]
-struct Sources(HashMap<String, Option<(String, Vec<usize>)>>);
+struct SourceCache(HashMap<String, Option<(String, Vec<usize>)>>);
 
-impl Sources {
+impl SourceCache {
     fn line(&mut self, name: &str, index: usize) -> Option<&str> {
         let read = |name: &str| {
-            let bytes = file::read(&source::find(name, Path::new("."))?, file::MANIFEST_BYTES).ok()?;
+            let bytes = files::read_limited(&find_source(name, Path::new("."))?, files::MANIFEST_BYTES).ok()?;
             let text = String::from_utf8(bytes).ok()?;
             let starts = std::iter::once(0).chain(text.match_indices('\n').map(|(at, _)| at + 1)).collect();
             Some((text, starts))
@@ -104,19 +107,19 @@ impl Sources {
     }
 }
 
-fn snippet(out: &mut String, finding: &Finding, look: Look, sources: &mut Sources) {
+fn snippet(out: &mut String, finding: &Finding, style: ReportStyle, sources: &mut SourceCache) {
     let Some(index) = usize::try_from(finding.line).ok().and_then(|line| line.checked_sub(1)) else { return };
     let Some(line) = sources.line(&finding.file, index) else { return };
     let number = finding.line.to_string();
-    let bar = look.paint("|", "1;34");
+    let bar = style.paint("|", "1;34");
     let cut: String = line.chars().take(160).collect();
     let shown = by_number(&cut);
     let blank = " ".repeat(number.len());
     let start = shown.chars().take_while(|c| c.is_whitespace()).count();
     let marks = "^".repeat(shown.trim().chars().count().max(1));
     let _ = writeln!(out, " {blank} {bar}");
-    let _ = writeln!(out, " {} {bar} {shown}", look.paint(&number, "1;34"));
-    let _ = writeln!(out, " {blank} {bar} {}{}", " ".repeat(start), look.level(finding.level, &marks));
+    let _ = writeln!(out, " {} {bar} {shown}", style.paint(&number, "1;34"));
+    let _ = writeln!(out, " {blank} {bar} {}{}", " ".repeat(start), style.level(finding.level, &marks));
 }
 
 /// `2 errors, 1 warning, 0 notes`.
@@ -131,8 +134,9 @@ fn count(findings: &[Finding]) -> String {
     format!("{}, {}, {}", of(Level::Error), of(Level::Warn), of(Level::Info))
 }
 
-/// Findings for programs: `{"valid", "errors", "warnings", "notes", "findings": [..]}`.
-pub fn to_json(findings: &[Finding]) -> Value {
+/// Findings as JSON for programs: `{"valid", "errors", "warnings", "notes", "findings": [..]}`.
+#[must_use]
+pub fn findings_to_json(findings: &[Finding]) -> Value {
     let of = |level: Level| findings.iter().filter(|finding| finding.level == level).count();
     json!({
         "valid": of(Level::Error) == 0,
@@ -141,4 +145,15 @@ pub fn to_json(findings: &[Finding]) -> Value {
         "notes": of(Level::Info),
         "findings": findings,
     })
+}
+
+/// The file with a path from `file!()`, which is relative to the folder where the compiler ran: the first
+/// that exists in the current folder, in `manifest_dir` or above it.
+#[must_use]
+pub fn find_source(file: &str, manifest_dir: &Path) -> Option<PathBuf> {
+    let direct = PathBuf::from(file);
+    if direct.is_file() {
+        return Some(direct);
+    }
+    manifest_dir.ancestors().map(|folder| folder.join(file)).find(|path| path.is_file())
 }

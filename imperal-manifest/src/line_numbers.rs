@@ -8,7 +8,7 @@ use std::cmp::Ordering;
 use std::collections::HashMap;
 
 /// The line of each path (`tools.0.name`), or of the nearest thing that contains it.
-pub(super) fn of(text: &str, paths: &[&str]) -> Vec<u32> {
+pub(crate) fn line_numbers(text: &str, paths: &[&str]) -> Vec<u32> {
     let mut wanted: Vec<&str> = paths.to_vec();
     wanted.sort_unstable_by(|a, b| order(a.as_bytes(), b.as_bytes()));
     wanted.dedup();
@@ -172,7 +172,7 @@ mod tests {
             ("nowhere", 1),
         ];
         let paths: Vec<&str> = places.iter().map(|(path, _)| *path).collect();
-        for ((path, line), found) in places.iter().zip(of(text, &paths)) {
+        for ((path, line), found) in places.iter().zip(line_numbers(text, &paths)) {
             assert_eq!(found, *line, "{path}");
         }
     }

@@ -6,8 +6,8 @@ use std::collections::HashMap;
 
 use serde_json::{Map, Value};
 
-use super::rules::text;
-use super::sink::{Sink, called};
+use super::collector::{Collector, quoted_or_path};
+use super::lookup::text;
 
 /// The fields of a schema's root, through a reference to a definition.
 pub(super) fn fields(schema: &Map<String, Value>) -> Option<&Map<String, Value>> {
@@ -19,8 +19,8 @@ pub(super) fn fields(schema: &Map<String, Value>) -> Option<&Map<String, Value>>
 }
 
 /// Both schemas of a tool.
-pub(super) fn check(at: &str, tool: &Map<String, Value>, sink: &mut Sink) {
-    let name = called("tool", at, text(tool, "name"));
+pub(super) fn check_schemas(at: &str, tool: &Map<String, Value>, findings: &mut Collector) {
+    let name = quoted_or_path("tool", at, text(tool, "name"));
     for (key, what) in [("params_schema", "parameters"), ("return_schema", "result")] {
         let Some(schema) = tool.get(key).filter(|schema| schema.as_object().is_some_and(|fields| !fields.is_empty()))
         else {
@@ -29,12 +29,17 @@ pub(super) fn check(at: &str, tool: &Map<String, Value>, sink: &mut Sink) {
         let at = format!("{at}.{key}");
         if let Err((place, fault)) = valid(schema) {
             let message = format!("the schema of the {what} of {name} is none: {fault}");
-            sink.error("M25", format!("{at}{place}"), message, "correct the type or the attribute that it comes from");
+            findings.error(
+                "M25",
+                format!("{at}{place}"),
+                message,
+                "correct the type or the attribute that it comes from",
+            );
         }
         if key == "params_schema"
             && let Some(schema) = schema.as_object()
         {
-            flat(&at, &name, schema, sink);
+            flat(&at, &name, schema, findings);
         }
     }
 }
@@ -75,14 +80,14 @@ fn has_pattern(value: &Value) -> bool {
 }
 
 /// Parameters are one object whose definitions do not contain themselves.
-fn flat(at: &str, name: &str, schema: &Map<String, Value>, sink: &mut Sink) {
+fn flat(at: &str, name: &str, schema: &Map<String, Value>, findings: &mut Collector) {
     if let Some(target) = cycle(schema) {
         let message = match target.rsplit('/').next().filter(|_| target != "#") {
             Some(type_name) => format!("the parameters of {name} contain `{type_name}`, which contains itself"),
             None => format!("the parameters of {name} contain themselves"),
         };
         let fix = "take a list with the id of each parent instead, or text that the function reads";
-        sink.error("M26", at, message, fix);
+        findings.error("M26", at, message, fix);
         return;
     }
     let kind = schema.get("type").and_then(Value::as_str);
@@ -93,11 +98,11 @@ fn flat(at: &str, name: &str, schema: &Map<String, Value>, sink: &mut Sink) {
             None => "of no type".to_owned(),
         };
         let message = format!("the parameters of {name} must be one object, and are {found}");
-        let fix = sink.advice(
+        let fix = findings.advice(
             "make them a struct, and put this type into one of its fields",
             "make them one pydantic model, and put this type into one of its fields",
         );
-        sink.error("M26", at, message, fix);
+        findings.error("M26", at, message, fix);
     }
 }
 

@@ -1,19 +1,21 @@
-//! The manifest itself: root, tools, reading and writing.
+//! The manifest's root and its tools, typed, and how they are read and written.
 //!
-//! Owns [`Manifest`] and [`Tool`] with their fields in the order in which the reference SDK writes
-//! them. Reading is strict about types and lenient about keys: an unknown one is reported by name
-//! beside the manifest, never lost without a word.
+//! Fields are in the order in which the reference SDK writes them. Reading is strict about types.
+//! Unknown keys are reported next to the manifest, so that none is lost silently.
 
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
-use super::section::{
+use crate::sections::{
     Events, Exposed, FileSink, Lifecycle, MenuItem, OAuth, Panel, Schedule, SearchProvider, Secret, Signal, Tray,
     Webhook,
 };
-use super::{check, json};
+use crate::{json, pretty, structure};
+
+/// Name of a manifest's file.
+pub const FILE: &str = "imperal.json";
 
 /// `manifest_schema_version` of every manifest written here.
 pub const SCHEMA_VERSION: u8 = 3;
@@ -24,8 +26,7 @@ pub const SDK_VERSION: &str = "6.3.7";
 
 /// An extension's manifest, `imperal.json`, schema version 3.
 ///
-/// [`Manifest::export`] makes it from a linked extension, [`Manifest::read`] from a file,
-/// [`Manifest::to_json`] writes it as the reference SDK does. A field that a file has as `null` is
+/// [`Manifest::read`] reads it from a file, [`Manifest::to_json`] writes it as the reference SDK does. A field that a file has as `null` is
 /// read as absent.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[non_exhaustive]
@@ -206,10 +207,10 @@ impl Manifest {
     ///
     /// # Errors
     /// When it is not JSON, not an object, lacks `app_id` or `version`, or a field has a value of
-    /// another type. [`check_text`](super::check_text) names every such fault at once.
+    /// another type. [`validate_text`](crate::validate_text) names every such fault at once.
     ///
     /// ```
-    /// use imperal::manifest::Manifest;
+    /// use imperal_manifest::Manifest;
     ///
     /// let read = Manifest::read(r#"{"app_id": "notes", "version": "1.0.0", "schedule": []}"#)?;
     /// assert_eq!(read.manifest.app_id, "notes");
@@ -217,21 +218,21 @@ impl Manifest {
     ///
     /// let error = Manifest::read(r#"{"app_id": "notes"}"#).unwrap_err();
     /// assert!(error.to_string().contains("version"));
-    /// # Ok::<(), imperal::manifest::ReadError>(())
+    /// # Ok::<(), imperal_manifest::ReadError>(())
     /// ```
     pub fn read(text: &str) -> Result<Reading, ReadError> {
-        let value: Value = crate::json::read(text.as_bytes()).map_err(|error| ReadError::new(&error))?;
-        if let Some(place) = check::list_for_object(&value) {
+        let value: Value = json::read(text.as_bytes()).map_err(|error| ReadError::new(&error))?;
+        if let Some(place) = structure::list_for_object(&value) {
             return Err(ReadError { message: format!("{place} must be an object, and is a list"), line: 0 });
         }
-        let unknown = check::unknown_keys(&value);
+        let unknown = structure::unknown_keys(&value);
         let manifest = serde_json::from_value(value).map_err(|error| ReadError::new(&error))?;
         Ok(Reading { manifest, unknown })
     }
 
     /// The file's text: the reference SDK's order and indentation, no newline at the end.
     pub fn to_json(&self) -> String {
-        json::pretty(self)
+        pretty::pretty(self)
     }
 
     /// The manifest as a JSON object, in the same order.

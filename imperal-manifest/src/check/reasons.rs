@@ -1,7 +1,7 @@
-//! Why each rule is there, by its code: one table, also behind `docs/manifest.md`.
+//! The reason for each rule, by its code.
 
-/// Code of a rule and the reason for it.
-pub(super) const RULES: &[(&str, &str)] = &[
+/// The code of each rule and the reason for it.
+const REASONS: &[(&str, &str)] = &[
     ("M0", "a manifest that is not JSON cannot be read at all"),
     ("M1", "a manifest is one JSON object"),
     ("M2", "what lacks such a field cannot be used"),
@@ -52,7 +52,7 @@ pub(super) const RULES: &[(&str, &str)] = &[
     ("M35", "a list that nobody reads to its end helps nobody"),
 ];
 
-/// The reason for a rule.
-pub(super) fn why(rule: &str) -> &'static str {
-    RULES.iter().find(|(code, _)| *code == rule).map_or("", |(_, why)| why)
+/// The reason for a rule; empty for an unknown code.
+pub(crate) fn reason(rule: &str) -> &'static str {
+    REASONS.iter().find(|(code, _)| *code == rule).map_or("", |(_, why)| why)
 }

@@ -11,7 +11,7 @@ use std::fmt::Write;
 const MARK: char = '\u{fffd}';
 
 /// For a terminal: hidden characters become a mark; line breaks and tabs stay.
-pub(crate) fn on_terminal(text: &str) -> Cow<'_, str> {
+pub fn on_terminal(text: &str) -> Cow<'_, str> {
     let keep = |c| c == '\n' || c == '\t';
     if text.contains("\r\n") {
         return Cow::Owned(shown(&text.replace("\r\n", "\n"), keep, |_, shown| shown.push(MARK)).into_owned());
@@ -21,7 +21,7 @@ pub(crate) fn on_terminal(text: &str) -> Cow<'_, str> {
 
 /// For one line that is shown with its place in a file: hidden characters and line breaks are written as
 /// their number.
-pub(crate) fn by_number(text: &str) -> Cow<'_, str> {
+pub fn by_number(text: &str) -> Cow<'_, str> {
     let number = |c, shown: &mut String| {
         let _ = write!(shown, "<U+{:04X}>", u32::from(c));
     };
@@ -29,13 +29,13 @@ pub(crate) fn by_number(text: &str) -> Cow<'_, str> {
 }
 
 /// For one line of a log: hidden characters and line breaks become escapes.
-pub(crate) fn in_log(text: &str) -> Cow<'_, str> {
+pub fn in_log(text: &str) -> Cow<'_, str> {
     shown(text, |_| false, |c, shown| shown.extend(c.escape_default()))
 }
 
 /// For a line of JSON: hidden characters, which are in strings only, become `\u` escapes. It is the same
 /// document.
-pub(crate) fn in_json(line: &str) -> Cow<'_, str> {
+pub fn in_json(line: &str) -> Cow<'_, str> {
     shown(
         line,
         |_| false,
@@ -51,7 +51,7 @@ pub(crate) fn in_json(line: &str) -> Cow<'_, str> {
 /// direction, and what stands around it stays where it is. Other text is left alone.
 ///
 /// Takes text without hidden characters, so that the isolates are balanced.
-pub(crate) fn isolated(text: &str) -> Cow<'_, str> {
+pub fn isolated(text: &str) -> Cow<'_, str> {
     if !text.chars().any(is_right_to_left) {
         return Cow::Borrowed(text);
     }

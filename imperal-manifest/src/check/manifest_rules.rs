@@ -1,59 +1,46 @@
-//! The rules on a manifest as a whole, and on its values beyond their form.
+//! The rules on a manifest: the reference SDK's (M1 to M8.3, SDK-VERSION-1, V25) and our own (M20 on).
 //!
-//! Owns the reference's rules for the manifest (M, C) and those of our own. What the reference asks
-//! of an extension (V) is in `extension_rules`; what a schema must be is in `schemas`.
+//! Rules on an extension (V) are in `extension_rules`, those on schemas in `schemas`, those on panels
+//! in `panel_rules`.
 
 use std::collections::BTreeMap;
-use std::fmt;
 
 use serde_json::{Map, Value};
 
-use super::finding::Level;
-use super::sink::{Sink, called};
-use super::table;
-use super::walk::{self, What};
-use super::{cron, schemas};
+use super::collector::{Collector, quoted_or_path};
+use super::lookup::{is_chat_function, objects, text};
+use super::{cron, panel_rules, schemas};
+use crate::fields::root_keys;
+use crate::finding::Level;
+use crate::structure::{FaultKind, check_structure};
+use crate::{grammar, model};
 
-/// The text of a field; empty when it has none.
-pub(super) fn text<'a>(fields: &'a Map<String, Value>, key: &str) -> &'a str {
-    fields.get(key).and_then(Value::as_str).unwrap_or_default()
-}
-
-/// The objects of a list, each with its place; none when there is no such list.
-pub(super) fn objects<'a>(
-    manifest: &'a Map<String, Value>,
-    key: &'a str,
-) -> impl Iterator<Item = (String, &'a Map<String, Value>)> {
-    let items = manifest.get(key).and_then(Value::as_array).into_iter().flatten().enumerate();
-    items.filter_map(move |(at, item)| item.as_object().map(|fields| (format!("{key}.{at}"), fields)))
-}
-
-/// M1 to M5: does every field hold what it may.
-pub(super) fn structure(manifest: &Value, sink: &mut Sink) {
-    walk::walk(manifest, &mut |fault| {
+/// M1 to M5: fields and the values that they may hold.
+pub(super) fn check_fields(manifest: &Value, findings: &mut Collector) {
+    check_structure(manifest, &mut |fault| {
         let path = fault.path;
-        match fault.what {
-            What::NotAnObject(found) => {
-                sink.error(
+        match fault.kind {
+            FaultKind::RootNotAnObject(found) => {
+                findings.error(
                     "M1",
                     path,
-                    format!("the manifest is {found} and not an object"),
+                    format!("the manifest is {found}, not an object"),
                     "write one `{ .. }` object",
                 );
             }
-            What::Missing => {
+            FaultKind::Missing => {
                 let fix = format!("add `{}`", last(&path));
-                sink.error("M2", &*path, format!("`{path}` is missing"), fix);
+                findings.error("M2", &*path, format!("`{path}` is missing"), fix);
             }
-            What::Unknown => {
+            FaultKind::UnknownKey => {
                 let fix = unknown_fix(&path);
-                sink.error("M3", &*path, format!("`{path}` is not a key of a manifest"), fix);
+                findings.error("M3", &*path, format!("`{path}` is not a key of a manifest"), fix);
             }
-            What::Wrong { must, found } => {
+            FaultKind::WrongValue { must, found } => {
                 let nested = ["tools.", "signals.", "schedules."].iter().any(|start| path.starts_with(start));
                 let rule = if nested { "M5" } else { "M4" };
                 let fix = format!("write {must}");
-                sink.error(rule, &*path, format!("`{path}` must be {must}, and is {found}"), fix);
+                findings.error(rule, &*path, format!("`{path}` must be {must}, but is {found}"), fix);
             }
         }
     });
@@ -62,13 +49,13 @@ pub(super) fn structure(manifest: &Value, sink: &mut Sink) {
         let fallback = secret.get("env_fallback").is_some_and(|value| !value.is_null());
         if fallback && text(secret, "scope") != "app" {
             let message = format!("`{at}.env_fallback` is for secrets of the app, and this one is the user's");
-            sink.error("M4", at, message, "remove `env_fallback`, or write `\"scope\": \"app\"`");
+            findings.error("M4", at, message, "remove `env_fallback`, or write `\"scope\": \"app\"`");
         }
     }
     let is_true = |key: &str| manifest.get(key) == Some(&Value::Bool(true));
     if is_true("hidden_in_sidebar") && !is_true("system") {
         let message = "`hidden_in_sidebar` is for first-party extensions only".to_owned();
-        sink.error("M4", "hidden_in_sidebar", message, "remove `hidden_in_sidebar`");
+        findings.error("M4", "hidden_in_sidebar", message, "remove `hidden_in_sidebar`");
     }
 }
 
@@ -83,7 +70,7 @@ fn unknown_fix(path: &str) -> String {
         "schema_version" => return "remove it: `manifest_schema_version` is the key; some tools that repair manifests add this one by mistake".to_owned(),
         "tool" | "functions" => Some("tools"),
         _ if path.contains('.') => None,
-        _ => table::ROOT.fields.iter().map(|field| field.name).find(|name| near(name, key)),
+        _ => root_keys().find(|name| is_near(name, key)),
     };
     match meant {
         Some(meant) => format!("write `{meant}`, or remove it"),
@@ -92,15 +79,15 @@ fn unknown_fix(path: &str) -> String {
 }
 
 /// Whether two keys differ by one letter, an ending or dashes only.
-fn near(name: &str, key: &str) -> bool {
+fn is_near(name: &str, key: &str) -> bool {
     let key = key.replace('-', "_").to_lowercase();
     name == key || name.strip_suffix('s') == Some(&key) || key.strip_suffix('s') == Some(name)
 }
 
 /// M6.3, M7.3, M8.2, V25 and SDK-VERSION-1.
-pub(super) fn reference(manifest: &Map<String, Value>, sink: &mut Sink) {
-    unique(manifest, "webhooks", "path", sink, "M6.3", Level::Error);
-    unique(manifest, "exposed", "name", sink, "M8.2", Level::Error);
+pub(super) fn check_reference_rules(manifest: &Map<String, Value>, findings: &mut Collector) {
+    unique(manifest, "webhooks", "path", findings, "M6.3", Level::Error);
+    unique(manifest, "exposed", "name", findings, "M8.2", Level::Error);
     let app_id = text(manifest, "app_id");
     if let Some(events) = manifest.get("events").and_then(Value::as_object) {
         for (at, emit) in objects(events, "emits") {
@@ -111,19 +98,15 @@ pub(super) fn reference(manifest: &Map<String, Value>, sink: &mut Sink) {
             if !kind.strip_prefix(app_id).is_some_and(|rest| rest.starts_with('.')) {
                 let message = format!("the event `{kind}` does not begin with `{app_id}.`");
                 let fix = format!("write `{app_id}.{}`", kind.rsplit('.').next().unwrap_or(kind));
-                sink.error("M7.3", format!("events.{at}.type"), message, fix);
+                findings.error("M7.3", format!("events.{at}.type"), message, fix);
             }
         }
     }
     for (at, tool) in objects(manifest, "tools") {
         let name = text(tool, "name");
-        if name
-            .strip_prefix("tool_")
-            .and_then(|rest| rest.strip_suffix("_chat"))
-            .is_some_and(|middle| !middle.is_empty())
-        {
+        if grammar::is_old_chat_tool(name) {
             let message = format!("the tool `{name}` is one of an old release of the reference SDK");
-            sink.error(
+            findings.error(
                 "V25",
                 format!("{at}.name"),
                 message,
@@ -131,17 +114,17 @@ pub(super) fn reference(manifest: &Map<String, Value>, sink: &mut Sink) {
             );
         }
     }
-    sdk_version(manifest, sink);
+    sdk_version(manifest, findings);
 }
 
-fn sdk_version(manifest: &Map<String, Value>, sink: &mut Sink) {
+fn sdk_version(manifest: &Map<String, Value>, findings: &mut Collector) {
     let fix = format!(
         "write `\"sdk_version\": \"{}\"`: the compatibility level, not the extension's version",
-        crate::manifest::SDK_VERSION
+        model::SDK_VERSION
     );
     match manifest.get("sdk_version") {
         None | Some(Value::Null) => {
-            sink.error("SDK-VERSION-1", "", "`sdk_version` is missing".to_owned(), fix);
+            findings.error("SDK-VERSION-1", "", "`sdk_version` is missing".to_owned(), fix);
         }
         Some(version) => {
             let version = version.as_str().map_or_else(|| version.to_string(), str::to_owned);
@@ -152,15 +135,15 @@ fn sdk_version(manifest: &Map<String, Value>, sink: &mut Sink) {
             let parts: Vec<u64> = head.split('.').filter(digits).map(number).collect();
             if parts < vec![5, 0, 0] {
                 let message = format!("`sdk_version` is {version}, and the platform loads 5.0.0 and later only");
-                sink.error("SDK-VERSION-1", "sdk_version", message, fix);
+                findings.error("SDK-VERSION-1", "sdk_version", message, fix);
             }
         }
     }
 }
 
 /// What the reference's own check lets through: M20 to M29, M31, M32.
-pub(super) fn own(manifest: &Map<String, Value>, sink: &mut Sink) {
-    unique(manifest, "tools", "name", sink, "M20", Level::Error);
+pub(super) fn check_own_rules(manifest: &Map<String, Value>, findings: &mut Collector) {
+    unique(manifest, "tools", "name", findings, "M20", Level::Error);
     for (list, key) in [
         ("signals", "name"),
         ("schedules", "name"),
@@ -172,52 +155,42 @@ pub(super) fn own(manifest: &Map<String, Value>, sink: &mut Sink) {
         ("search_providers", "entity_type"),
         ("panels", "panel_id"),
     ] {
-        unique(manifest, list, key, sink, "M29", Level::Warn);
+        unique(manifest, list, key, findings, "M29", Level::Warn);
     }
     for (at, tool) in objects(manifest, "tools") {
-        own_tool(&at, tool, sink);
+        check_tool(&at, tool, findings);
     }
     for (at, schedule) in objects(manifest, "schedules") {
-        let name = called("schedule", &at, text(schedule, "name"));
+        let name = quoted_or_path("schedule", &at, text(schedule, "name"));
         match cron::judge(text(schedule, "cron")) {
             cron::Verdict::Runs => {}
             cron::Verdict::Never(why) => {
                 let message = format!("the timetable of {name} never matches: {why}");
-                sink.warn("M23", format!("{at}.cron"), message, "name a day that is in one of its months");
+                findings.warn("M23", format!("{at}.cron"), message, "name a day that is in one of its months");
             }
             cron::Verdict::Unreadable(fault) => {
                 let message = format!("the timetable of {name} cannot be read: {fault}");
                 let fix = "write five fields: minute, hour, day, month, weekday, in UTC";
-                sink.error("M23", format!("{at}.cron"), message, fix);
+                findings.error("M23", format!("{at}.cron"), message, fix);
             }
         }
     }
-    for (at, panel) in objects(manifest, "panels") {
-        let slot = text(panel, "slot");
-        if matches!(slot, "overlay" | "bottom" | "chat-sidebar") {
-            let message = format!("nothing is drawn in the slot `{slot}`");
-            sink.warn("M31", format!("{at}.slot"), message, "use `center`, `left` or `right`");
-        }
-        if let Some(props) = panel.get("tree").and_then(|tree| tree.get("props")) {
-            let root = format!("{at}.tree.props");
-            nodes(props, &Trail { up: None, step: Step::Key(&root) }, sink);
-        }
-    }
+    panel_rules::check_panels(manifest, findings);
 }
 
-fn own_tool(at: &str, tool: &Map<String, Value>, sink: &mut Sink) {
-    let name = called("tool", at, text(tool, "name"));
+fn check_tool(at: &str, tool: &Map<String, Value>, findings: &mut Collector) {
+    let name = quoted_or_path("tool", at, text(tool, "name"));
     let action = text(tool, "action_type");
     if !matches!(action, "" | "read" | "write" | "destructive") {
         let message = format!("{name} has the action type `{action}`, which is none");
-        sink.error("M21", format!("{at}.action_type"), message, "write `read`, `write` or `destructive`");
+        findings.error("M21", format!("{at}.action_type"), message, "write `read`, `write` or `destructive`");
     } else if action.is_empty() && tool.get("action_type").is_some_and(Value::is_string) {
         let message = format!("{name} has an empty action type");
-        sink.error("M21", format!("{at}.action_type"), message, "write `read`, `write` or `destructive`");
+        findings.error("M21", format!("{at}.action_type"), message, "write `read`, `write` or `destructive`");
     }
-    let chat = super::extension_rules::is_chat_function(tool);
+    let chat = is_chat_function(tool);
     if !chat && text(tool, "description").trim().is_empty() {
-        sink.error("M27", at, format!("{name} has no description"), "say in one sentence what it does");
+        findings.error("M27", at, format!("{name} has no description"), "say in one sentence what it does");
     }
     let params = tool.get("params_schema").and_then(Value::as_object);
     let field = text(tool, "id_projection");
@@ -232,9 +205,9 @@ fn own_tool(at: &str, tool: &Map<String, Value>, sink: &mut Sink) {
             format!("name one of its parameters: {}", known.join(", "))
         };
         let message = format!("`id_projection` of {name} names `{field}`, which is no parameter of it");
-        sink.error("M24", format!("{at}.id_projection"), message, fix);
+        findings.error("M24", format!("{at}.id_projection"), message, fix);
     }
-    schemas::check(at, tool, sink);
+    schemas::check_schemas(at, tool, findings);
 }
 
 /// A value may be there once only.
@@ -242,7 +215,7 @@ fn unique(
     manifest: &Map<String, Value>,
     list: &'static str,
     key: &str,
-    sink: &mut Sink,
+    findings: &mut Collector,
     rule: &'static str,
     level: Level,
 ) {
@@ -256,72 +229,9 @@ fn unique(
                 } else {
                     format!("`{value}` is there twice: {first} and {at}")
                 };
-                sink.raise(rule, level, format!("{at}.{key}"), message, "rename or remove one of the two");
+                findings.raise(rule, level, format!("{at}.{key}"), message, "rename or remove one of the two");
             }
             None => drop(seen.insert(value, at)),
         }
-    }
-}
-
-/// A place in a panel's tree. Its path is only written out for a finding.
-struct Trail<'a> {
-    up: Option<&'a Trail<'a>>,
-    step: Step<'a>,
-}
-
-enum Step<'a> {
-    Key(&'a str),
-    Index(usize),
-}
-
-impl fmt::Display for Trail<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        if let Some(up) = self.up {
-            write!(f, "{up}.")?;
-        }
-        match self.step {
-            Step::Key(key) => f.write_str(key),
-            Step::Index(index) => write!(f, "{index}"),
-        }
-    }
-}
-
-/// The nodes below a panel's root. An object with a `type` of text and `props` is one; another
-/// object is data of the node it stands in.
-fn nodes(value: &Value, at: &Trail<'_>, sink: &mut Sink) {
-    match value {
-        Value::Array(items) => {
-            for (index, item) in items.iter().enumerate() {
-                nodes(item, &Trail { up: Some(at), step: Step::Index(index) }, sink);
-            }
-        }
-        Value::Object(fields) => {
-            let is_node = fields.contains_key("type") && fields.contains_key("props");
-            if is_node {
-                node(fields, at, sink);
-            }
-            for (key, item) in fields {
-                nodes(item, &Trail { up: Some(at), step: Step::Key(key) }, sink);
-            }
-        }
-        _ => {}
-    }
-}
-
-fn node(fields: &Map<String, Value>, at: &Trail<'_>, sink: &mut Sink) {
-    if fields.get("type").and_then(Value::as_str).is_none_or(str::is_empty) && !sink.leaves_off(Level::Error) {
-        let fix = "name what is drawn, `\"type\": \"Text\"` for example";
-        sink.error("M22", format!("{at}.type"), format!("the node at `{at}` has no type"), fix);
-    }
-    if !fields.get("props").is_some_and(Value::is_object) && !sink.leaves_off(Level::Error) {
-        let message = format!("the `props` of the node at `{at}` are not an object");
-        sink.error("M22", format!("{at}.props"), message, "write `\"props\": {}`");
-    }
-    if let Some(value) = walk::input_type_fault(fields)
-        && !sink.leaves_off(Level::Error)
-    {
-        let message = format!("the input at `{at}` has the type {}, which is none", walk::found(value));
-        let fix = format!("write one of {}", table::INPUT_TYPES.join(", "));
-        sink.error("M22", format!("{at}.props.type"), message, fix);
     }
 }

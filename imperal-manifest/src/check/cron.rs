@@ -5,7 +5,7 @@
 //! month and of the week that are both restricted are joined by "or", except that a week of the month
 //! and a nearest weekday must hold as well. A line that is not five fields is the table's business.
 
-use super::form;
+use crate::grammar;
 
 const MONTHS: &[&str] = &["jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec"];
 const DAYS: &[&str] = &["sun", "mon", "tue", "wed", "thu", "fri", "sat"];
@@ -81,7 +81,7 @@ pub(super) fn judge(line: &str) -> Verdict {
     let texts: Vec<&str> = lower.split(blank).filter(|text| !text.is_empty()).collect();
     if texts.len() != FIELDS.len() {
         let fault = "there are other blanks than spaces and tabs between its fields".to_owned();
-        return if form::cron(line) { Verdict::Unreadable(fault) } else { Verdict::Runs };
+        return if grammar::is_cron_line(line) { Verdict::Unreadable(fault) } else { Verdict::Runs };
     }
     let mut fields = Vec::new();
     for (text, field) in texts.into_iter().zip(&FIELDS) {

@@ -1,32 +1,30 @@
-//! The one reader for JSON text that this process did not write itself.
+//! Reads JSON text that another program or person wrote, with a limit on its depth.
 //!
-//! Owns how deep a document may be and what protects the reader's stack. Request bodies, tokens, key
-//! sets, manifests, answers of services and stored rows all come through [`read`].
+//! Request bodies, tokens, key sets, manifests, responses of services and stored rows all go through
+//! [`read`].
 //!
-//! `serde_json` refuses text that is nested more than [`DOCUMENT_DEPTH`] deep, with one exception. If any
-//! crate of the binary turns on its feature `raw_value`, an object whose first key is a private marker is
-//! read by parsing the text inside it again, with a fresh limit: a few kilobytes then overflow the stack,
-//! which ends the process. This crate leaves the feature off. An extension may still turn it on for the
-//! whole binary, so the reader asks once how the build behaves and refuses those markers where they would
-//! not come back as the data they are.
+//! `serde_json` refuses text nested more than [`DOCUMENT_DEPTH`] deep, with one exception. When any crate
+//! of the binary turns on its feature `raw_value`, `serde_json` parses the text inside an object whose
+//! first key is a private marker again, with a fresh limit. A few kilobytes then overflow the stack, which
+//! ends the process. imperal leaves the feature off, but an extension may turn it on for the whole binary.
+//! The reader therefore tests the build once, and refuses the markers where they are not plain data.
 
 use std::sync::LazyLock;
 
 use serde::de::{DeserializeOwned, Error as _};
 use serde_json::Value;
 
-/// Deepest nesting of a document that is read or sent: a client with the same limit reads it too.
-#[allow(dead_code, reason = "names the limit for documentation and tests")]
-pub(crate) const DOCUMENT_DEPTH: usize = 127;
+/// Deepest nesting of a document that is read or sent. Clients that use `serde_json` have the same limit.
+pub const DOCUMENT_DEPTH: usize = 127;
 /// Deepest nesting of a call's parameters and of a result's parts. The turns, pages and events around
 /// them need the rest of [`DOCUMENT_DEPTH`].
-pub(crate) const DATA_DEPTH: usize = 120;
+pub const DATA_DEPTH: usize = 120;
 
-/// How the keys begin to which some builds of `serde_json` give a meaning of their own.
+/// Prefix of the keys that some builds of `serde_json` treat as markers.
 const MARKER: &str = "$serde_json::private::";
 
-/// Whether this build reads marked objects as something else than objects.
-static MARKERS_HAVE_A_MEANING: LazyLock<bool> = LazyLock::new(|| {
+/// Whether `serde_json` treats the markers specially in this build.
+static MARKERS_ARE_SPECIAL: LazyLock<bool> = LazyLock::new(|| {
     ["RawValue", "Number"].into_iter().any(|kind| {
         let marked = format!(r#"{{"{MARKER}{kind}":"1"}}"#);
         !serde_json::from_str::<Value>(&marked).is_ok_and(|value| value.is_object())
@@ -36,9 +34,9 @@ static MARKERS_HAVE_A_MEANING: LazyLock<bool> = LazyLock::new(|| {
 /// Reads the whole text as one value.
 ///
 /// # Errors
-/// Text that is not JSON, is nested more than [`DOCUMENT_DEPTH`] deep, or does not fit the type.
-pub(crate) fn read<T: DeserializeOwned>(text: &[u8]) -> serde_json::Result<T> {
-    if *MARKERS_HAVE_A_MEANING {
+/// When the text is not JSON, is nested more than [`DOCUMENT_DEPTH`] deep, or does not fit the type.
+pub fn read<T: DeserializeOwned>(text: &[u8]) -> serde_json::Result<T> {
+    if *MARKERS_ARE_SPECIAL {
         refuse_markers(text)?;
     }
     serde_json::from_slice(text)
@@ -46,9 +44,9 @@ pub(crate) fn read<T: DeserializeOwned>(text: &[u8]) -> serde_json::Result<T> {
 
 /// How deep a value is nested: 0 for a scalar, 1 for an empty list or object.
 ///
-/// Iterative, so that the answer for a value that is far too deep costs no stack.
-#[allow(dead_code, reason = "without the platform nobody hands it a value")]
-pub(crate) fn depth(value: &Value) -> usize {
+/// Works without recursion, so that a value of any depth is safe.
+#[must_use]
+pub fn depth(value: &Value) -> usize {
     let (mut deepest, mut left) = (0, vec![(value, 0)]);
     while let Some((value, depth)) = left.pop() {
         deepest = deepest.max(depth);
@@ -67,9 +65,8 @@ pub(crate) fn depth(value: &Value) -> usize {
     deepest
 }
 
-/// Drops a value without recursion: a deep one's own destructor would overflow the stack.
-#[allow(dead_code, reason = "without the platform nobody hands it a value")]
-pub(crate) fn discard(value: Value) {
+/// Drops a value without recursion. The destructor of a deep value would overflow the stack.
+pub fn discard(value: Value) {
     let mut left = vec![value];
     while let Some(value) = left.pop() {
         match value {
@@ -80,8 +77,7 @@ pub(crate) fn discard(value: Value) {
     }
 }
 
-/// Refuses text in which any string reads as a marker, as a key or not. Looks at strings only, so it
-/// holds for text that is not JSON too.
+/// Refuses text with a marker in any string, whether it is a key or not.
 fn refuse_markers(text: &[u8]) -> serde_json::Result<()> {
     let mut rest = text;
     while let Some(start) = rest.iter().position(|byte| *byte == b'"') {
@@ -89,14 +85,14 @@ fn refuse_markers(text: &[u8]) -> serde_json::Result<()> {
         let Some(length) = string_length(rest) else { return Ok(()) };
         let (string, after) = rest.split_at(length);
         if is_marker(string) {
-            return Err(serde_json::Error::custom(format!("keys that begin with {MARKER} are not taken here")));
+            return Err(serde_json::Error::custom(format!("keys that begin with {MARKER} are not allowed")));
         }
         rest = after;
     }
     Ok(())
 }
 
-/// The bytes of the string at the start of the text, with both quotes; `None` when it does not end.
+/// Length of the string at the start of the text, both quotes included; `None` when it does not end.
 fn string_length(text: &[u8]) -> Option<usize> {
     let mut at = 1;
     while at < text.len() {
@@ -111,7 +107,7 @@ fn string_length(text: &[u8]) -> Option<usize> {
 
 fn is_marker(string: &[u8]) -> bool {
     if string.contains(&b'\\') {
-        // Text with escapes may spell the marker in many ways.
+        // Escapes can spell the marker in many ways.
         serde_json::from_slice::<String>(string).is_ok_and(|text| text.starts_with(MARKER))
     } else {
         string[1..].starts_with(MARKER.as_bytes())
@@ -135,7 +131,7 @@ mod tests {
     }
 
     #[test]
-    fn data_at_its_limit_fits_into_every_document() {
+    fn data_at_its_limit_fits_into_a_page() {
         let data: Value = read(nested(DATA_DEPTH).as_bytes()).unwrap();
         let page = json!({"turns": [{"result": {"data": data}}]});
         assert!(depth(&page) <= DOCUMENT_DEPTH);
@@ -156,15 +152,15 @@ mod tests {
     }
 
     #[test]
-    fn a_marker_is_plain_data_in_this_build() {
+    fn markers_are_plain_data_in_this_build() {
         for text in [r#"{"$serde_json::private::RawValue":"not json"}"#, r#"{"$serde_json::private::Number":"x"}"#] {
             assert_eq!(read::<Value>(text.as_bytes()).unwrap().to_string(), text);
         }
-        assert!(!*MARKERS_HAVE_A_MEANING);
+        assert!(!*MARKERS_ARE_SPECIAL);
     }
 
     #[test]
-    fn a_marker_is_found_however_it_is_spelt() {
+    fn finds_markers_in_any_spelling() {
         for text in [
             r#"{"$serde_json::private::RawValue":"1"}"#,
             r#"[{"a":"\"","\u0024serde_json::private::RawValue":"1"}]"#,

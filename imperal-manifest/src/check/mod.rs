@@ -1,0 +1,108 @@
+//! Every rule that a manifest must obey.
+//!
+//! `manifest_rules` and `panel_rules` hold the rules on a manifest (M), `extension_rules` those on an
+//! extension (V), `icon`, `schemas` and `cron` those on one kind of value. Findings have a path in the
+//! manifest here; `validate` adds file and line. Input may be hostile: no rule panics or hangs, and the
+//! work is linear in the size of the file.
+
+mod collector;
+mod cron;
+mod environment;
+mod extension_rules;
+mod icon;
+mod lookup;
+mod manifest_rules;
+mod panel_rules;
+mod reasons;
+mod schemas;
+
+use std::path::Path;
+
+use serde_json::{Map, Value};
+
+pub(crate) use self::collector::shortened;
+use self::collector::{Collector, Language};
+use self::environment::{Environment, Origin};
+pub(crate) use self::reasons::reason;
+use crate::finding::UnplacedFinding;
+use crate::model::FILE;
+
+/// Whether a rule has this code.
+///
+/// ```
+/// assert!(imperal_manifest::is_rule("V14"));
+/// assert!(!imperal_manifest::is_rule("V99"));
+/// ```
+#[must_use]
+pub fn is_rule(code: &str) -> bool {
+    !reason(code).is_empty()
+}
+
+/// Checks a manifest that an extension's code declares.
+pub(crate) fn check_declared(manifest: &Value, folder: &Path) -> Vec<UnplacedFinding> {
+    check_manifest(manifest, Origin::Code, Language::Rust, Some(folder))
+}
+
+/// Checks the manifest in a file. The icon is only checked if the folder is known.
+pub(crate) fn check_file(manifest: &Value, folder: Option<&Path>) -> Vec<UnplacedFinding> {
+    check_manifest(manifest, Origin::File, Language::of_folder(folder), folder)
+}
+
+fn check_manifest(manifest: &Value, origin: Origin, language: Language, folder: Option<&Path>) -> Vec<UnplacedFinding> {
+    let mut findings = Collector::new(language);
+    manifest_rules::check_fields(manifest, &mut findings);
+    let Some(fields) = manifest.as_object() else { return findings.finish() };
+    if origin == Origin::Code {
+        for finding in findings.kept_mut() {
+            finding.rule = extension_rules::code_for_extension(finding.rule, &finding.path, fields);
+        }
+    }
+    manifest_rules::check_reference_rules(fields, &mut findings);
+    extension_rules::check_extension_rules(fields, origin, &Environment::read(), &mut findings);
+    icon::check_icon(fields, folder, &mut findings);
+    manifest_rules::check_own_rules(fields, &mut findings);
+    findings.finish()
+}
+
+/// Checks the file of an extension whose code declares `declared`: the structure of the whole file, and
+/// the parts that a build keeps. `known` holds rule and path of the findings in the code; the same ones
+/// in the file are dropped.
+pub(crate) fn check_kept_parts(file: &Value, declared: &Value, known: &[(&str, String)]) -> Vec<UnplacedFinding> {
+    let mut findings = Collector::new(Language::Rust);
+    manifest_rules::check_fields(file, &mut findings);
+    if let Some(manifest) = file.as_object() {
+        manifest_rules::check_reference_rules(manifest, &mut findings);
+        manifest_rules::check_own_rules(&without_declared_tools(manifest, declared), &mut findings);
+        compare_texts(manifest, declared, &mut findings);
+    }
+    let is_known =
+        |finding: &UnplacedFinding| known.iter().any(|(rule, path)| *rule == finding.rule && *path == finding.path);
+    findings.kept_mut().retain(|finding| !is_known(finding));
+    findings.finish()
+}
+
+/// The file's manifest with `null` in the place of each tool that the code declares.
+fn without_declared_tools(manifest: &Map<String, Value>, declared: &Value) -> Map<String, Value> {
+    let name_of = |tool: &Value| tool.get("name").and_then(Value::as_str).map(str::to_owned);
+    let declared: Vec<String> =
+        declared.get("tools").and_then(Value::as_array).into_iter().flatten().filter_map(name_of).collect();
+    let mut kept = manifest.clone();
+    if let Some(Value::Array(tools)) = kept.get_mut("tools") {
+        for tool in tools.iter_mut().filter(|tool| name_of(tool).is_some_and(|name| declared.contains(&name))) {
+            *tool = Value::Null;
+        }
+    }
+    kept
+}
+
+/// M33: texts of the file that differ from those of the code.
+fn compare_texts(manifest: &Map<String, Value>, declared: &Value, findings: &mut Collector) {
+    for key in ["name", "description", "icon"] {
+        let in_code = declared.get(key).unwrap_or(&Value::Null);
+        if let Some(kept) = manifest.get(key).filter(|kept| *kept != in_code) {
+            let message = format!("the file's `{key}` is {kept}, the code's is {in_code}: the file wins");
+            let fix = format!("remove `{key}` from {FILE} and run `build`, or make both the same");
+            findings.warn("M33", key, message, fix);
+        }
+    }
+}

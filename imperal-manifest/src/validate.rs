@@ -1,0 +1,138 @@
+//! Validates a manifest and places each finding in a file.
+//!
+//! The top of this crate: reads files, runs the rules of `check`, adds lines, sorts. Nothing outside of
+//! the manifest's folder is read.
+
+use std::path::Path;
+
+use serde_json::Value;
+
+use crate::check::{check_declared, check_file, check_kept_parts, reason, shortened};
+use crate::files::{self, MANIFEST_BYTES};
+use crate::finding::{Finding, Level, UnplacedFinding};
+use crate::json;
+use crate::line_numbers::line_numbers;
+use crate::model::FILE;
+
+/// Checks a manifest file of any origin.
+///
+/// A file that cannot be read or is not JSON is a finding too (`M0`). The file must be regular and have at
+/// most 4 MiB, and its icon must be in the same folder. Each level has at most 200 findings; the last
+/// finding (`M35`) counts the others. Errors come first.
+#[must_use]
+pub fn validate_file(path: &Path) -> Vec<Finding> {
+    let name = path.display().to_string();
+    match files::read_limited(path, MANIFEST_BYTES) {
+        Ok(bytes) => validate_bytes(&bytes, &name, path.parent()),
+        Err(error) => {
+            let message = format!("cannot read {name}: {error}");
+            let fix = "name a manifest file, or run `build` first".to_owned();
+            vec![place(unplaced("M0", Level::Error, message, fix), name, 0)]
+        }
+    }
+}
+
+/// Checks the text of a manifest. Findings call it `name`. The icon is not checked.
+#[must_use]
+pub fn validate_text(text: &str, name: &str) -> Vec<Finding> {
+    validate_bytes(text.as_bytes(), name, None)
+}
+
+/// Checks the manifest that an extension's code declares, and the `imperal.json` in its folder.
+///
+/// `locate` returns file and line of the source for a path in the manifest, `tools.0.name` for example.
+/// `stale` says how the file differs from a build; without it the file is up to date.
+pub fn validate_declared(
+    manifest: &Value,
+    folder: &Path,
+    locate: &dyn Fn(&str) -> (String, u32),
+    stale: Option<&str>,
+) -> Vec<Finding> {
+    let mut findings: Vec<Finding> = check_declared(manifest, folder)
+        .into_iter()
+        .map(|finding| {
+            let (file, line) = locate(&finding.path);
+            place(finding, file, line)
+        })
+        .collect();
+    validate_file_of_code(manifest, folder, locate, stale, &mut findings);
+    sort(&mut findings);
+    findings
+}
+
+/// The file next to the code: its structure, the parts that a build keeps, and whether it is stale.
+fn validate_file_of_code(
+    declared: &Value,
+    folder: &Path,
+    locate: &dyn Fn(&str) -> (String, u32),
+    stale: Option<&str>,
+    findings: &mut Vec<Finding>,
+) {
+    let path = folder.join(FILE);
+    let name = path.display().to_string();
+    let bytes = match files::read_limited(&path, MANIFEST_BYTES) {
+        Ok(bytes) => bytes,
+        Err(error) => {
+            let message = if error.is_missing() {
+                format!("{} has no {FILE}", folder.display())
+            } else {
+                format!("cannot read {name}: {error}")
+            };
+            let (file, line) = locate("");
+            findings.push(place(unplaced("V8", Level::Warn, message, "run `build`".to_owned()), file, line));
+            return;
+        }
+    };
+    let known: Vec<(&str, String)> = findings.iter().map(|finding| (finding.rule, finding.path.clone())).collect();
+    match json::read::<Value>(&bytes) {
+        Err(error) => findings.push(not_json(&error, &name)),
+        Ok(file) => findings.extend(with_lines(check_kept_parts(&file, declared, &known), &bytes, &name)),
+    }
+    if let Some(difference) = stale {
+        let message = format!("{FILE} is out of date: {difference}");
+        findings.push(place(unplaced("M30", Level::Warn, message, "run `build`".to_owned()), name, 1));
+    }
+}
+
+fn validate_bytes(bytes: &[u8], name: &str, folder: Option<&Path>) -> Vec<Finding> {
+    let manifest: Value = match json::read(bytes) {
+        Ok(manifest) => manifest,
+        Err(error) => return vec![not_json(&error, name)],
+    };
+    let mut findings = with_lines(check_file(&manifest, folder), bytes, name);
+    sort(&mut findings);
+    findings
+}
+
+/// Adds the line of each finding in a manifest's text.
+fn with_lines(findings: Vec<UnplacedFinding>, bytes: &[u8], name: &str) -> Vec<Finding> {
+    if findings.is_empty() {
+        return Vec::new();
+    }
+    let paths: Vec<&str> = findings.iter().map(|finding| finding.path.as_str()).collect();
+    let lines = line_numbers(std::str::from_utf8(bytes).unwrap_or_default(), &paths);
+    findings.into_iter().zip(lines).map(|(finding, line)| place(finding, name.to_owned(), line)).collect()
+}
+
+fn not_json(error: &serde_json::Error, file: &str) -> Finding {
+    let message = format!("{file} is not JSON: {error}");
+    let finding = unplaced("M0", Level::Error, message, "correct the text at that line".to_owned());
+    place(finding, file.to_owned(), u32::try_from(error.line()).unwrap_or(0))
+}
+
+fn unplaced(rule: &'static str, level: Level, message: String, fix: String) -> UnplacedFinding {
+    UnplacedFinding { rule, level, path: String::new(), message, fix }
+}
+
+fn place(finding: UnplacedFinding, file: String, line: u32) -> Finding {
+    let UnplacedFinding { rule, level, path, message, fix } = finding;
+    Finding { rule, level, message, file, line, fix, why: reason(rule), path: shortened(path) }
+}
+
+/// Errors first; within a level by file and line. M35 comes last.
+fn sort(findings: &mut [Finding]) {
+    findings.sort_by(|a, b| {
+        let key = |finding: &Finding| (finding.rule == "M35", finding.level);
+        (key(a), &a.file, a.line).cmp(&(key(b), &b.file, b.line))
+    });
+}
