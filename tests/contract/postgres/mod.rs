@@ -49,8 +49,16 @@ impl InPostgres {
         (ledger, incarnation)
     }
 
+    fn named(&self, sql: &str) -> String {
+        sql.replace("@.", &format!("{}.", self.schema))
+    }
+
     async fn sql(&self, sql: &str) {
-        cluster::client().await.batch_execute(&sql.replace("@.", &format!("{}.", self.schema))).await.unwrap();
+        cluster::client().await.batch_execute(&self.named(sql)).await.unwrap();
+    }
+
+    async fn row(&self, sql: &str) -> tokio_postgres::Row {
+        cluster::client().await.query_one(&self.named(sql), &[]).await.unwrap()
     }
 }
 

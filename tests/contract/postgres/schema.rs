@@ -20,9 +20,9 @@ async fn nodes_that_start_at_once_make_the_schema_once() {
     for start in starts {
         assert_eq!(start.await.unwrap(), Ok(()));
     }
-    let sql = format!("SELECT count(*), max(number) FROM {}.migration", backend.schema);
-    let row = cluster::client().await.query_one(&sql, &[]).await.unwrap();
-    assert_eq!((row.get::<_, i64>(0), row.get::<_, i32>(1)), (7, 7));
+    let sql = "SELECT (SELECT count(*) FROM @.schema_version), count(DISTINCT applied_at) FROM @.function_version";
+    let row = cluster::client().await.query_one(&backend.named(sql), &[]).await.unwrap();
+    assert_eq!((row.get::<_, i64>(0), row.get::<_, i64>(1)), (1, 1));
 }
 
 /// A node of the version before that waits for the one that brings the schema up to date, which waits
@@ -55,18 +55,68 @@ async fn a_schema_that_clashes_with_nodes_at_work_is_made_all_the_same() {
 #[tokio::test(flavor = "multi_thread")]
 async fn another_programs_schema_is_refused_with_the_way_out() {
     let refusals = [
-        ("INSERT INTO @.migration (number, hash) VALUES (99, 'x')", "newer version"),
-        ("UPDATE @.migration SET hash = 'x' WHERE number = 1", "migration 1"),
+        ("UPDATE @.schema_version SET tables = tables + 1", "newer version"),
+        ("UPDATE @.schema_version SET tables = 0", "earlier version"),
+        ("DROP TABLE @.schema_version; CREATE TABLE @.migration (number int)", "before the first release"),
     ];
     for (meddle, word) in refusals {
         let backend = InPostgres::new();
         drop(backend.connect().await);
         backend.sql(meddle).await;
         match backend.try_connect().await {
-            Err(LedgerError::Unusable(why)) => assert!(why.contains(word) && why.contains("start"), "{why}"),
+            Err(LedgerError::Unusable(why)) => {
+                assert!(why.contains(word) && why.contains("name another schema"), "{why}")
+            }
             other => panic!("{meddle}: {other:?}"),
         }
     }
+}
+
+/// What the database says of `later`, which a node replaces or leaves alone.
+async fn later(backend: &InPostgres) -> i64 {
+    let sql = backend.named("SELECT @.later(1, 2)");
+    cluster::client().await.query_one(&sql, &[]).await.unwrap().get(0)
+}
+
+/// A function whose text is not this program's, under the revision that is `ahead` of it.
+async fn with_another_function(ahead: i32) -> InPostgres {
+    let backend = InPostgres::new();
+    drop(backend.connect().await);
+    backend
+        .sql(&format!(
+            "CREATE OR REPLACE FUNCTION @.later(p_now bigint, p_by bigint) RETURNS bigint LANGUAGE sql IMMUTABLE
+                 AS 'SELECT 7::bigint';
+             UPDATE @.function_version SET hash = 'another' WHERE name = 'later';
+             UPDATE @.schema_version SET functions = functions + {ahead}"
+        ))
+        .await;
+    assert_eq!(later(&backend).await, 7);
+    backend
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn functions_of_an_earlier_or_equal_revision_are_replaced() {
+    for ahead in [-1, 0] {
+        let backend = with_another_function(ahead).await;
+        let unchanged = "SELECT max(applied_at) FROM @.function_version WHERE name <> 'later'";
+        let before = backend.row(unchanged).await.get::<_, std::time::SystemTime>(0);
+        drop(backend.connect().await);
+        assert_eq!(later(&backend).await, 3, "{ahead}");
+        assert_eq!(backend.row(unchanged).await.get::<_, std::time::SystemTime>(0), before, "only what has changed");
+        let revision = backend.row("SELECT functions FROM @.schema_version").await;
+        assert_eq!(revision.get::<_, i32>(0), 1, "{ahead}");
+    }
+}
+
+/// Otherwise an older node that starts during a deploy would undo what the newer one has applied.
+#[tokio::test(flavor = "multi_thread")]
+async fn functions_of_a_later_revision_are_used_as_they_are() {
+    let backend = with_another_function(1).await;
+    for _ in 0..2 {
+        drop(backend.connect().await);
+        assert_eq!(later(&backend).await, 7);
+    }
+    assert_eq!(backend.row("SELECT functions FROM @.schema_version").await.get::<_, i32>(0), 2);
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -11,7 +11,7 @@ use std::io;
 use tokio_postgres::error::{DbError, SqlState};
 
 use super::identity;
-use super::rows::original;
+use super::stored_text::original;
 use super::tls::rustls_error;
 use crate::error::RunningTask;
 use crate::ledger::LedgerError;

@@ -1,18 +1,22 @@
 //! The ledger in PostgreSQL: what several nodes share.
 //!
 //! Owns [`PostgresLedger`] and how the contract's methods map to statements. The rules are functions
-//! in the database (`migrations/2.sql`, some of them made anew in later ones): each method is one statement, so one transaction
+//! in the database (`functions/`): each method is one statement, so one transaction
 //! and one round trip, and the server's clock is the only one.
 
-mod address;
+mod channel_binding;
+mod dsn;
 mod fault;
-mod hints;
 mod identity;
+mod listener;
+mod notifier;
 mod pool;
 mod queues;
 mod reads;
 mod rows;
 mod schema;
+mod server;
+mod stored_text;
 mod tls;
 mod writes;
 
@@ -23,10 +27,12 @@ use std::time::Duration;
 use tokio_postgres::types::Type;
 
 use self::fault::Fault;
-use self::hints::{Hints, Running};
+use self::listener::AbortOnDrop;
+use self::notifier::PeerNotifier;
 use self::pool::{Lane, Param, STATEMENT, Store, int, text, texts};
 use self::queues::Queues;
-use self::rows::{RECORD, audit, get, get_id, get_number, number, orphan, stored, to_json};
+use self::rows::{RECORD, audit, get, get_id, get_number, number, orphan, to_json};
+use self::stored_text::stored;
 use self::writes::{micros, one};
 use super::unreadable::UnreadableRow;
 use super::{
@@ -69,11 +75,11 @@ const CHECK: Duration = Duration::from_secs(2);
 #[derive(Debug)]
 pub struct PostgresLedger {
     store: Store,
-    hints: Arc<Hints>,
+    notifier: Arc<PeerNotifier>,
     queues: Queues,
     feed: Feed,
     meters: LedgerMeters,
-    _running: Running,
+    _loops: AbortOnDrop,
 }
 
 impl PostgresLedger {
@@ -98,10 +104,10 @@ impl PostgresLedger {
         let store = Store::new(url, schema, connections, meters.clone())?;
         schema::prepare(&store).await?;
         let feed = Feed::default();
-        let hints = Arc::new(Hints::new(feed.clone()));
-        let running = hints.start(&store, meters.loops());
+        let notifier = Arc::new(PeerNotifier::new(feed.clone()));
+        let loops = listener::start(&notifier, &store, meters.loops());
         let queues = Queues::new(connections, meters.clone());
-        Ok(Self { store, hints, queues, feed, meters, _running: running })
+        Ok(Self { store, notifier, queues, feed, meters, _loops: loops })
     }
 
     /// Work whose state or holder was damaged, which no ended life could leave.
@@ -130,7 +136,7 @@ impl Ledger for PostgresLedger {
             // Done twice, the node has had one life more.
             let sql = "SELECT * FROM @.join_node($1, $2)";
             let row = one(self.counted(self.store.repeatable(sql, &[text(&name), int(&lease)])).await?)?;
-            self.hints.joined(get(&row, 0)?, node);
+            self.notifier.joined(get(&row, 0)?, node);
             self.queues.joined();
             self.find_lost_work().await?;
             Ok(Incarnation { node: node.into(), number: get(&row, 1)? })
@@ -210,7 +216,7 @@ impl Ledger for PostgresLedger {
             for said in latest {
                 if let Entry::Occupied(of) = kept.entry(said.task_id) {
                     let (owner_id, owner) = of.get();
-                    self.hints.progress(*owner_id, owner, said);
+                    self.notifier.progress(*owner_id, owner, said);
                 }
             }
             Ok(())
@@ -229,8 +235,8 @@ impl Ledger for PostgresLedger {
                 return Ok(CancelAnswer::Ended(record));
             }
             let (owner_id, head): (i64, i64) = (get(&row, 20)?, get(&row, 21)?);
-            self.hints.events(owner_id, &record.owner, u64::try_from(head).unwrap_or_default());
-            self.hints.cancelled(&record.incarnation.node);
+            self.notifier.events(owner_id, &record.owner, u64::try_from(head).unwrap_or_default());
+            self.notifier.cancel_requested(&record.incarnation.node);
             Ok(CancelAnswer::Noted(record))
         })
     }

@@ -14,7 +14,7 @@ use deadpool_postgres::{
 use tokio_postgres::types::{ToSql, Type};
 use tokio_postgres::{Config, Row};
 
-use super::address::Address;
+use super::dsn::Dsn;
 use super::fault::{Damage, Fault, damage, reasons, takes_no_writes, unavailable, was_a_clash, was_a_loss};
 use super::tls::Tls;
 use crate::ledger::unreadable::{Unreadable, UnreadableRow};
@@ -80,7 +80,7 @@ pub(super) enum Lane {
 pub(super) struct Store {
     calls: Pool,
     lease: Pool,
-    address: Address,
+    dsn: Dsn,
     schema: Arc<str>,
     size: usize,
     meters: LedgerMeters,
@@ -95,8 +95,8 @@ impl Store {
         if size == 0 {
             return Err(LedgerError::Unusable("a pool of no connections reaches no database: give it one".to_owned()));
         }
-        let mut address = Address::read(url)?;
-        let config = &mut address.config;
+        let mut dsn = Dsn::read(url)?;
+        let config = &mut dsn.config;
         config.connect_timeout(CONNECT).tcp_user_timeout(STATEMENT);
         config.keepalives_idle(CONNECT).keepalives_interval(CONNECT).keepalives_retries(2);
         if config.get_application_name().is_none() {
@@ -104,21 +104,21 @@ impl Store {
         }
         let pool = |size| {
             let recycling = ManagerConfig { recycling_method: RecyclingMethod::Fast };
-            let manager = Manager::from_config(address.config.clone(), address.tls.clone(), recycling);
+            let manager = Manager::from_config(dsn.config.clone(), dsn.tls.clone(), recycling);
             let pool = Pool::builder(manager).max_size(size).runtime(Runtime::Tokio1);
             let pool = pool.post_create(Hook::async_fn(|client, _| Box::pin(look_for_us(client))));
             let pool = pool.wait_timeout(Some(CONNECT)).create_timeout(Some(CONNECT)).build();
             pool.map_err(|error| LedgerError::Unavailable(error.to_string()))
         };
-        Ok(Self { calls: pool(size)?, lease: pool(1)?, schema: schema.into(), size, address, meters })
+        Ok(Self { calls: pool(size)?, lease: pool(1)?, schema: schema.into(), size, dsn, meters })
     }
 
     pub(super) fn config(&self) -> &Config {
-        &self.address.config
+        &self.dsn.config
     }
 
     pub(super) fn tls(&self) -> Tls {
-        self.address.tls.clone()
+        self.dsn.tls.clone()
     }
 
     /// Where rows that cannot be read are reported.
@@ -184,7 +184,7 @@ impl Store {
             Damage::TooLarge => (None, 1 << 53),
         };
         let sql = self.named(
-            "SELECT owner_id, @.mend_numbers(owner_id) FROM @.owner
+            "SELECT owner_id, @.repair_numbers(owner_id) FROM @.owner
              WHERE owner_id = $1 OR $1 IS NULL AND (head NOT BETWEEN 0 AND $2 OR pruned NOT BETWEEN 0 AND $2)",
         );
         for row in self.once(lane, limit, &sql, &[(&owner_id, Type::INT8), int(&most)]).await? {

@@ -1,9 +1,12 @@
 //! The reads of the contract: one statement each, so each sees one state of the database.
 
+use std::borrow::Cow;
+
 use tokio_postgres::Row;
 
 use super::pool::{Param, Store, int, text};
-use super::rows::{RECORD, get, number, orphan, stored};
+use super::rows::{RECORD, get, number, orphan};
+use super::stored_text::stored;
 use crate::ids::{CallId, TaskId, TurnId};
 use crate::ledger::decode::{self, EventKind};
 use crate::ledger::{
@@ -34,20 +37,26 @@ macro_rules! page {
     };
 }
 
-const TURNS: &str = page!(
-    "seq, at, body, turn_id::text AS turn_id",
-    "seq",
-    "SELECT seq, at, body, turn_id, octet_length(body) AS size FROM @.turn
-    WHERE owner_id = @.find_owner($1, $2) AND seq > $3 AND seq <= @.head($1, $2) ORDER BY seq LIMIT $4 + 1"
-);
+/// A page of the owner's turns.
+macro_rules! turn_page {
+    ($order:literal, $condition:literal) => {
+        page!(
+            "seq, at, body, turn_id::text AS turn_id",
+            $order,
+            concat!(
+                "SELECT seq, at, body, turn_id, octet_length(body) AS size FROM @.turn
+                WHERE owner_id = @.find_owner($1, $2) AND ",
+                $condition,
+                " AND seq <= @.head($1, $2) ORDER BY ",
+                $order,
+                " LIMIT $4 + 1"
+            )
+        )
+    };
+}
 
-const LATEST_TURNS: &str = page!(
-    "seq, at, body, turn_id::text AS turn_id",
-    "seq DESC",
-    "SELECT seq, at, body, turn_id, octet_length(body) AS size FROM @.turn
-    WHERE owner_id = @.find_owner($1, $2) AND seq > 0 AND seq < $3 AND seq <= @.head($1, $2)
-    ORDER BY seq DESC LIMIT $4 + 1"
-);
+const TURNS: &str = turn_page!("seq", "seq > $3");
+const LATEST_TURNS: &str = turn_page!("seq DESC", "seq > 0 AND seq < $3");
 
 const TURN: &str = "SELECT seq, at, body, turn_id::text AS turn_id FROM @.turn
     WHERE owner_id = @.find_owner($1, $2) AND turn_id = $3::uuid";
@@ -101,41 +110,52 @@ const LEFT: &str = "FROM (
 
 const HEAD: &str = "SELECT head FROM @.owner WHERE owner_key = @.owner_key($1, $2)";
 
-const AUDIT: &str = page!(
-    "seq AS audit_id, at, tenant_id, user_id, actor, app_id, action, target, outcome, detail, hash",
-    "seq",
-    "SELECT a.audit_id AS seq, a.at, w.tenant_id, w.user_id, a.actor, a.app_id, a.action, a.target, a.outcome,
-        a.detail, a.hash, 32 + octet_length(concat(w.tenant_id, w.user_id, a.actor, a.app_id, a.action))
-            + coalesce(octet_length(a.target), 0) + coalesce(octet_length(a.detail), 0) AS size
-    FROM @.audit a JOIN @.owner w ON w.owner_id = a.owner_id
-    WHERE ($1::text IS NULL AND $2::text IS NULL) AND a.audit_id > $3 ORDER BY a.audit_id LIMIT $4 + 1"
-);
+/// A page of audit rows; `$condition` selects them by `$1` and `$2`.
+macro_rules! audit_page {
+    ($condition:literal) => {
+        page!(
+            "seq AS audit_id, at, tenant_id, user_id, actor, app_id, action, target, outcome, detail, hash",
+            "seq",
+            concat!(
+                "SELECT a.audit_id AS seq, a.at, w.tenant_id, w.user_id, a.actor, a.app_id, a.action, a.target,
+                    a.outcome, a.detail, a.hash,
+                    32 + octet_length(concat(w.tenant_id, w.user_id, a.actor, a.app_id, a.action))
+                        + coalesce(octet_length(a.target), 0) + coalesce(octet_length(a.detail), 0) AS size
+                FROM @.audit a JOIN @.owner w ON w.owner_id = a.owner_id
+                WHERE ",
+                $condition,
+                " AND a.audit_id > $3 ORDER BY a.audit_id LIMIT $4 + 1"
+            )
+        )
+    };
+}
 
-const AUDIT_IN: &str = page!(
-    "seq AS audit_id, at, tenant_id, user_id, actor, app_id, action, target, outcome, detail, hash",
-    "seq",
-    "SELECT a.audit_id AS seq, a.at, w.tenant_id, w.user_id, a.actor, a.app_id, a.action, a.target, a.outcome,
-        a.detail, a.hash, 32 + octet_length(concat(w.tenant_id, w.user_id, a.actor, a.app_id, a.action))
-            + coalesce(octet_length(a.target), 0) + coalesce(octet_length(a.detail), 0) AS size
-    FROM @.audit a JOIN @.owner w ON w.owner_id = a.owner_id
-    WHERE w.tenant_id = $1 AND $2::text IS NULL AND a.audit_id > $3 ORDER BY a.audit_id LIMIT $4 + 1"
-);
-
-const AUDIT_OF: &str = page!(
-    "seq AS audit_id, at, tenant_id, user_id, actor, app_id, action, target, outcome, detail, hash",
-    "seq",
-    "SELECT a.audit_id AS seq, a.at, w.tenant_id, w.user_id, a.actor, a.app_id, a.action, a.target, a.outcome,
-        a.detail, a.hash, 32 + octet_length(concat(w.tenant_id, w.user_id, a.actor, a.app_id, a.action))
-            + coalesce(octet_length(a.target), 0) + coalesce(octet_length(a.detail), 0) AS size
-    FROM @.audit a JOIN @.owner w ON w.owner_id = a.owner_id
-    WHERE a.owner_id = @.find_owner($1, $2) AND a.audit_id > $3 ORDER BY a.audit_id LIMIT $4 + 1"
-);
+const AUDIT: &str = audit_page!("($1::text IS NULL AND $2::text IS NULL)");
+const AUDIT_IN: &str = audit_page!("w.tenant_id = $1 AND $2::text IS NULL");
+const AUDIT_OF: &str = audit_page!("a.owner_id = @.find_owner($1, $2)");
 
 const AUDIT_ENDS: &str =
     "SELECT tenant_id, user_id, audit_anchor, audit_pruned, audit_end FROM @.owner WHERE audit_end IS NOT NULL";
 
-const AUDIT_END_OF: &str = "SELECT tenant_id, user_id, audit_anchor, audit_pruned, audit_end FROM @.owner
-    WHERE audit_end IS NOT NULL AND owner_key = @.owner_key($1, $2)";
+/// The parameters `$1` and `$2` that name an owner.
+struct OwnerNames<'o> {
+    tenant: Cow<'o, str>,
+    user: Cow<'o, str>,
+}
+
+impl<'o> OwnerNames<'o> {
+    fn of(owner: &'o Owner) -> Self {
+        Self { tenant: stored(&owner.tenant_id), user: stored(&owner.user_id) }
+    }
+
+    fn params(&self) -> [Param<'_>; 2] {
+        [text(&self.tenant), text(&self.user)]
+    }
+
+    fn params_and<'p>(&'p self, third: Param<'p>) -> [Param<'p>; 3] {
+        [text(&self.tenant), text(&self.user), third]
+    }
+}
 
 async fn all<T>(
     store: &Store,
@@ -146,32 +166,41 @@ async fn all<T>(
     Ok(store.repeatable(sql, params).await?.iter().map(read).collect())
 }
 
-/// Rows of one of the statements that `page!` makes; whether there are more is its last column.
+/// Runs a statement that `page!` makes.
 async fn paged<T>(
     store: &Store,
     sql: &str,
-    whose: &[Param<'_>; 2],
+    names: &[Param<'_>; 2],
     from: u64,
     limit: Limit,
     read: impl Fn(&Row) -> Result<T, LedgerError>,
 ) -> Result<Page<T>, LedgerError> {
     let (from, most, bytes) = (number(from), i64::from(limit.rows), number(limit.bytes));
-    let params = [&whose[..], &[int(&from), int(&most), int(&bytes)]].concat();
+    let params = [&names[..], &[int(&from), int(&most), int(&bytes)]].concat();
     let found = store.repeatable(sql, &params).await?;
     let more = match found.last() {
         Some(last) if limit.rows > 0 => get(last, last.len() - 1)?,
         _ => false,
     };
     let mut rows = found.iter().map(read).collect::<Result<Vec<_>, _>>()?;
-    // One came although none was asked for, so that none is enough to be refused.
+    // A limit of no rows reads one, so that it is refused as any other would be.
     rows.truncate(limit.rows as usize);
     Ok(Page { rows, more })
 }
 
-pub(super) async fn turns(store: &Store, owner: &Owner, after: u64, limit: Limit) -> Result<Page<Turn>, LedgerError> {
-    let (tenant, user) = (stored(&owner.tenant_id), stored(&owner.user_id));
+async fn turn_page(
+    store: &Store,
+    sql: &str,
+    owner: &Owner,
+    from: u64,
+    limit: Limit,
+) -> Result<Page<Turn>, LedgerError> {
     let read = |row: &Row| Ok(decode::turn(row, owner, store.unreadable()));
-    Ok(paged(store, TURNS, &[text(&tenant), text(&user)], after, limit, read).await?.flattened())
+    Ok(paged(store, sql, &OwnerNames::of(owner).params(), from, limit, read).await?.flattened())
+}
+
+pub(super) async fn turns(store: &Store, owner: &Owner, after: u64, limit: Limit) -> Result<Page<Turn>, LedgerError> {
+    turn_page(store, TURNS, owner, after, limit).await
 }
 
 pub(super) async fn latest_turns(
@@ -180,27 +209,22 @@ pub(super) async fn latest_turns(
     before: Option<u64>,
     limit: Limit,
 ) -> Result<Page<Turn>, LedgerError> {
-    let before = before.unwrap_or(u64::MAX);
-    let (tenant, user) = (stored(&owner.tenant_id), stored(&owner.user_id));
-    let whose = [text(&tenant), text(&user)];
-    let read = |row: &Row| Ok(decode::turn(row, owner, store.unreadable()));
-    Ok(paged(store, LATEST_TURNS, &whose, before, limit, read).await?.flattened().reversed())
+    Ok(turn_page(store, LATEST_TURNS, owner, before.unwrap_or(u64::MAX), limit).await?.reversed())
 }
 
 pub(super) async fn turn_of(store: &Store, owner: &Owner, turn_id: TurnId) -> Result<Option<Turn>, LedgerError> {
-    let (tenant, user, id) = (stored(&owner.tenant_id), stored(&owner.user_id), turn_id.to_string());
+    let (names, id) = (OwnerNames::of(owner), turn_id.to_string());
     let read = |row: &Row| decode::turn(row, owner, store.unreadable());
-    Ok(all(store, TURN, &[text(&tenant), text(&user), text(&id)], read).await?.pop().flatten())
+    Ok(all(store, TURN, &names.params_and(text(&id)), read).await?.pop().flatten())
 }
 
 pub(super) async fn call(store: &Store, owner: &Owner, call_id: CallId) -> Result<Option<CallRecord>, LedgerError> {
-    let (tenant, user, id) = (stored(&owner.tenant_id), stored(&owner.user_id), call_id.to_string());
+    let (names, id) = (OwnerNames::of(owner), call_id.to_string());
     let read = |row: &Row| decode::call(row, owner, store.unreadable());
-    Ok(all(store, CALL, &[text(&tenant), text(&user), text(&id)], read).await?.pop().flatten())
+    Ok(all(store, CALL, &names.params_and(text(&id)), read).await?.pop().flatten())
 }
 
 pub(super) async fn events(store: &Store, owner: &Owner, after: u64, limit: Limit) -> Result<Page<Event>, LedgerError> {
-    let (tenant, user) = (stored(&owner.tenant_id), stored(&owner.user_id));
     let read = |row: &Row| {
         let at = get::<Option<i64>>(row, 1)?;
         if get::<i64>(row, 0)? == 0 {
@@ -209,13 +233,12 @@ pub(super) async fn events(store: &Store, owner: &Owner, after: u64, limit: Limi
         let kind = if at.is_some() { EventKind::Turn } else { EventKind::TaskColumns };
         Ok(decode::event(row, kind, owner, store.unreadable()))
     };
-    let found = paged(store, EVENTS, &[text(&tenant), text(&user)], after, limit, read).await?;
+    let found = paged(store, EVENTS, &OwnerNames::of(owner).params(), after, limit, read).await?;
     Ok(decode::without_gaps(found.flattened(), after, limit, owner, store.unreadable()))
 }
 
 pub(super) async fn head(store: &Store, owner: &Owner) -> Result<u64, LedgerError> {
-    let (tenant, user) = (stored(&owner.tenant_id), stored(&owner.user_id));
-    match store.repeatable(HEAD, &[text(&tenant), text(&user)]).await?.first() {
+    match store.repeatable(HEAD, &OwnerNames::of(owner).params()).await?.first() {
         Some(row) => Ok(u64::try_from(get::<i64>(row, 0)?).unwrap_or_default()),
         None => Ok(0),
     }
@@ -232,28 +255,26 @@ pub(super) async fn left(store: &Store, limit: u32) -> Result<Vec<Orphan>, Ledge
     all(store, &format!("SELECT {RECORD} {LEFT}"), &[int(&limit.into())], read).await
 }
 
-/// Tasks without their results. The view's outcome turns are not read for it.
-async fn listed(store: &Store, rest: &str, params: &[Param<'_>]) -> Result<Vec<Task>, LedgerError> {
+/// The owner's tasks without their results, so that no outcome turn is read.
+async fn task_list(store: &Store, rest: &str, params: &[Param<'_>]) -> Result<Vec<Task>, LedgerError> {
     let columns = RECORD.replace("r.body", "NULL::text");
     let sql = format!("SELECT {columns} FROM @.task_record r WHERE r.owner_id = @.find_owner($1, $2) {rest}");
     all(store, &sql, params, |row| decode::record(row, store.unreadable()).task).await
 }
 
 pub(super) async fn running_tasks(store: &Store, owner: &Owner) -> Result<Vec<Task>, LedgerError> {
-    let (tenant, user) = (stored(&owner.tenant_id), stored(&owner.user_id));
-    listed(store, "AND r.state = 'running' ORDER BY r.task_no", &[text(&tenant), text(&user)]).await
+    let names = OwnerNames::of(owner);
+    task_list(store, "AND r.state = 'running' ORDER BY r.task_no", &names.params()).await
 }
 
 pub(super) async fn recent_tasks(store: &Store, owner: &Owner, limit: u32) -> Result<Vec<Task>, LedgerError> {
-    let (tenant, user) = (stored(&owner.tenant_id), stored(&owner.user_id));
-    let limit = limit.into();
-    let params = [text(&tenant), text(&user), int(&limit)];
-    listed(store, "ORDER BY r.task_no DESC LIMIT $3", &params).await
+    let (names, limit) = (OwnerNames::of(owner), limit.into());
+    task_list(store, "ORDER BY r.task_no DESC LIMIT $3", &names.params_and(int(&limit))).await
 }
 
 pub(super) async fn tasks_of_call(store: &Store, owner: &Owner, call_id: CallId) -> Result<Vec<Task>, LedgerError> {
-    let (tenant, user, id) = (stored(&owner.tenant_id), stored(&owner.user_id), call_id.to_string());
-    listed(store, "AND r.call_id = $3::uuid ORDER BY r.task_no", &[text(&tenant), text(&user), text(&id)]).await
+    let (names, id) = (OwnerNames::of(owner), call_id.to_string());
+    task_list(store, "AND r.call_id = $3::uuid ORDER BY r.task_no", &names.params_and(text(&id))).await
 }
 
 pub(super) async fn audit_rows(store: &Store, filter: &AuditFilter) -> Result<Page<AuditRow>, LedgerError> {
@@ -271,8 +292,8 @@ pub(super) async fn audit_ends(store: &Store, of: Option<&Owner>) -> Result<Vec<
     let ends = match of {
         None => all(store, AUDIT_ENDS, &[], read).await,
         Some(owner) => {
-            let (tenant, user) = (stored(&owner.tenant_id), stored(&owner.user_id));
-            all(store, AUDIT_END_OF, &[text(&tenant), text(&user)], read).await
+            let sql = format!("{AUDIT_ENDS} AND owner_key = @.owner_key($1, $2)");
+            all(store, &sql, &OwnerNames::of(owner).params(), read).await
         }
     };
     Ok(ends?.into_iter().flatten().collect())

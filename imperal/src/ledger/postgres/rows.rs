@@ -10,7 +10,8 @@ use jiff::Timestamp;
 use tokio_postgres::Row;
 use tokio_postgres::types::{FromSql, Type};
 
-use super::fault::Fault;
+use super::fault::{Fault, reasons};
+use super::stored_text::{original, stored};
 use crate::ledger::decode::{self, Cell, Columns};
 use crate::ledger::unreadable::Unreadable;
 use crate::ledger::{LedgerError, NewAudit, Orphan, TurnBody};
@@ -21,42 +22,6 @@ pub(super) const RECORD: &str = "r.task_no, r.task_id::text AS task_id, r.call_i
     r.function, r.name, r.key, r.state, r.long_running, r.percent, r.message, r.created_at, r.deadline_at, \
     r.cancel_requested_at, r.finished_at, r.body AS outcome, r.node, r.incarnation, r.tenant_id, r.user_id, r.owner_id, \
     r.head, r.task_no AS call_no, r.body, NULL::text AS turn_id";
-
-/// A text as it is stored: in bytea's escape format, since PostgreSQL's texts have no NUL.
-pub(super) fn stored(text: &str) -> Cow<'_, str> {
-    if text.contains(['\\', '\0']) { text.replace('\\', "\\\\").replace('\0', "\\000").into() } else { text.into() }
-}
-
-/// A text as it was before it was stored.
-///
-/// # Errors
-/// The text as it is, when it has a `\` that storing does not write.
-pub(super) fn original(text: &str) -> Result<Cow<'_, str>, String> {
-    if !text.contains('\\') {
-        return Ok(text.into());
-    }
-    let mut original = String::with_capacity(text.len());
-    let mut parts = text.split('\\');
-    original.push_str(parts.next().unwrap_or_default());
-    while let Some(part) = parts.next() {
-        match (part, part.strip_prefix("000")) {
-            (_, Some(rest)) => {
-                original.push('\0');
-                original.push_str(rest);
-            }
-            // Two of them are one, and what follows is as it was.
-            ("", None) => match parts.next() {
-                Some(rest) => {
-                    original.push('\\');
-                    original.push_str(rest);
-                }
-                None => return Err(text.to_owned()),
-            },
-            _ => return Err(text.to_owned()),
-        }
-    }
-    Ok(original.into())
-}
 
 /// A number as it is stored. There is nothing beyond the largest.
 pub(super) fn number(number: u64) -> i64 {
@@ -85,7 +50,7 @@ pub(super) fn audit(row: &NewAudit) -> Vec<Option<Cow<'_, str>>> {
 }
 
 pub(super) fn get<'a, T: FromSql<'a>>(row: &'a Row, column: usize) -> Result<T, Fault> {
-    row.try_get(column).map_err(|error| Fault::Row(super::fault::reasons(&error)))
+    row.try_get(column).map_err(|error| Fault::Row(reasons(&error)))
 }
 
 pub(super) fn get_number(row: &Row, column: usize) -> Result<u64, Fault> {
@@ -128,25 +93,5 @@ impl Columns for Row {
 
     fn original(text: &str) -> Result<Cow<'_, str>, String> {
         original(text)
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_stored_text_has_no_nul_and_comes_back() {
-        for text in ["", "plain", "\0", "\\0", "a\\\0b\\\\0\0", "\\"] {
-            assert!(!stored(text).contains('\0'));
-            assert_eq!(original(&stored(text)).unwrap(), text);
-        }
-    }
-
-    #[test]
-    fn a_text_that_was_not_stored_so_is_told_apart() {
-        for text in ["\\", "a\\q", "\\00", "\\\\\\", "\\9"] {
-            assert_eq!(original(text), Err(text.to_owned()));
-        }
     }
 }

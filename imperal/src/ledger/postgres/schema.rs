@@ -1,152 +1,207 @@
-//! The schema: its numbered migrations, and what the server must be like.
+//! The ledger's tables and functions in the database.
 //!
-//! All of it happens in one transaction under a lock of its own, so that nodes that start at once
-//! do it once. A migration's text is kept as a hash: one that was changed after it had run is
-//! noticed.
+//! Owns `tables/`, which is applied once, and `functions/`, one file for each function, which is applied again
+//! when a file has changed. Both happen in one transaction under an advisory lock, so nodes that start at the same
+//! time do it once.
+//!
+//! **Two versions of the program at the same time.** The database stores two numbers. [`TABLES`] must be the
+//! program's own; any other number is refused. [`FUNCTIONS`] only rises: a node with the higher number replaces
+//! the functions, a node with the lower one uses them as they are. So older and newer nodes can start in any order
+//! and never undo each other. A change that nodes of the revision before could not use needs a new [`TABLES`]. Two
+//! builds with the same numbers and different functions exist in development only: the one that starts last
+//! applies its own.
 
+use std::collections::HashMap;
 use std::time::Duration;
 
+use sha2::{Digest, Sha256};
 use tokio_postgres::Transaction;
 use tokio_postgres::types::Type;
 
 use super::fault::{Fault, unavailable, was_a_clash};
-use super::pool::{Lane, Store};
+use super::pool::{Lane, Store, text};
 use super::rows::get;
+use super::server::check_server;
 use crate::ledger::LedgerError;
 
-/// Migration n is at n - 1. One that was released is never changed.
-const MIGRATIONS: &[&str] = &[
-    include_str!("migrations/1.sql"),
-    include_str!("migrations/2.sql"),
-    include_str!("migrations/3.sql"),
-    include_str!("migrations/4.sql"),
-    include_str!("migrations/5.sql"),
-    include_str!("migrations/6.sql"),
-    include_str!("migrations/7.sql"),
+/// Raised with each change in `tables/`.
+const TABLES: i32 = 1;
+
+/// Raised with each change in `functions/`.
+const FUNCTIONS: i32 = 1;
+
+const TABLE_FILES: &[&str] = &[
+    include_str!("tables/1_owner.sql"),
+    include_str!("tables/2_node.sql"),
+    include_str!("tables/3_turn.sql"),
+    include_str!("tables/4_call.sql"),
+    include_str!("tables/5_task.sql"),
+    include_str!("tables/6_audit.sql"),
+    include_str!("tables/7_checked.sql"),
+    include_str!("tables/8_results.sql"),
+    include_str!("tables/9_version.sql"),
 ];
 
-const OLDEST_SERVER: i32 = 15;
+macro_rules! functions {
+    ($($name:literal)*) => { &[$(($name, include_str!(concat!("functions/", $name, ".sql")))),*] };
+}
 
-/// How long all of it may take, another node's turn included.
+/// Names and texts. The server checks functions in SQL when they are made, so callees come first.
+const FUNCTION_FILES: &[(&str, &str)] = functions![
+    "micros" "later" "owner_key" "node_key" "refuse" "fence"
+    "find_owner" "find_or_add_owner" "head" "check_stored" "repair_numbers"
+    "write_turn" "write_task_event" "audit_hash" "write_audit"
+    "end_incarnation" "join_node" "renew" "leave" "find_lost_work" "orphans"
+    "accept_call" "reply" "start_task" "note_progress" "ask_cancel" "finish_task" "inject"
+    "last_old_turn" "first_needed" "prune"
+];
+
+/// How long all of it may take, waiting for another node's transaction included.
 const LIMIT: Duration = Duration::from_secs(300);
-/// How long the server waits for a node that has begun and says nothing more; and no limits of the
-/// role's own, which are for statements that somebody waits for.
+/// The server ends a node that began and went silent. The role's own limits, which are meant for statements that
+/// a user waits for, do not apply.
 const LIMITS: &str = "SET LOCAL idle_in_transaction_session_timeout = '30s'; \
     SELECT set_config(name, '0', true) FROM pg_settings \
     WHERE name IN ('statement_timeout', 'lock_timeout', 'transaction_timeout')";
 
-/// How long to wait before all of it is begun again.
+/// How long to wait before the next attempt.
 const PAUSE: Duration = Duration::from_millis(50);
 
-/// Makes the schema or brings it up to date.
+/// Makes the schema, or applies the functions that have changed.
 pub(super) async fn prepare(store: &Store) -> Result<(), LedgerError> {
-    match tokio::time::timeout(LIMIT, make_until_made(store)).await {
+    match tokio::time::timeout(LIMIT, apply_until_done(store)).await {
         Ok(Ok(())) => Ok(()),
         Ok(Err(Fault::Postgres(error))) => Err(unavailable(&error)),
         Ok(Err(fault)) => Err(fault.into()),
         Err(_) => Err(LedgerError::Unavailable(format!(
-            "the schema was not ready within {} s: PostgreSQL is slow, or another node is bringing it up to date",
+            "the schema was not ready within {} s: PostgreSQL is slow, or another node is applying it",
             LIMIT.as_secs()
         ))),
     }
 }
 
-/// Nodes of the version before are at work meanwhile, and lock the same tables in orders of their own.
-/// Of two that wait for each other the server undoes one, most often the longer: this.
-async fn make_until_made(store: &Store) -> Result<(), Fault> {
+/// Nodes at work lock the same tables in other orders. The server ends one side of a deadlock, usually the longer
+/// transaction, which is this one.
+async fn apply_until_done(store: &Store) -> Result<(), Fault> {
     loop {
-        match make(store).await {
+        match apply(store).await {
             Err(Fault::Postgres(error)) if was_a_clash(&error) => tokio::time::sleep(PAUSE).await,
-            made => return made,
+            applied => return applied,
         }
     }
 }
 
-async fn make(store: &Store) -> Result<(), Fault> {
+async fn apply(store: &Store) -> Result<(), Fault> {
     let mut connection = store.connection(Lane::Calls).await?;
     let tx = connection.transaction().await?;
     tx.batch_execute(LIMITS).await?;
     check_server(&tx).await?;
     let lock = format!("imperal ledger {}", store.schema());
-    tx.query_typed("SELECT pg_advisory_xact_lock(hashtextextended($1, 0))", &[(&lock, Type::TEXT)]).await?;
-    let found = "SELECT to_regclass($1) IS NOT NULL";
-    let table = store.named("@.migration");
-    let made = tx.query_typed_one(found, &[(&table, Type::TEXT)]).await?;
-    if !get::<bool>(&made, 0)? {
-        let sql = "CREATE SCHEMA IF NOT EXISTS @; CREATE TABLE @.migration \
-                    (number integer PRIMARY KEY, hash text NOT NULL, run_at timestamptz NOT NULL DEFAULT now())";
-        tx.batch_execute(&store.named(sql).replace('@', store.schema())).await?;
+    tx.query_typed("SELECT pg_advisory_xact_lock(hashtextextended($1, 0))", &[text(&lock)]).await?;
+    if !has_tables(store, &tx).await? {
+        make_tables(store, &tx).await?;
     }
-    migrate(store, &tx).await?;
+    let row = tx.query_typed_one(&store.named("SELECT tables, functions FROM @.schema_version"), &[]).await?;
+    check_tables(store, get(&row, 0)?)?;
+    if get::<i32>(&row, 1)? <= FUNCTIONS {
+        apply_functions(store, &tx).await?;
+    }
     Ok(tx.commit().await?)
 }
 
-async fn check_server(tx: &Transaction<'_>) -> Result<(), Fault> {
-    let sql = "SELECT current_setting('server_version_num')::int / 10000, current_setting('server_encoding'), \
-               current_setting('synchronous_commit'), current_setting('default_transaction_isolation'), \
-               pg_is_in_recovery()";
-    let row = tx.query_typed_one(sql, &[]).await?;
-    let version: i32 = get(&row, 0)?;
-    if version < OLDEST_SERVER {
-        return unusable(format!("PostgreSQL {version} is too old: version {OLDEST_SERVER} is the oldest that works"));
-    }
-    let encoding: &str = get(&row, 1)?;
-    if encoding != "UTF8" {
-        return unusable(format!("the database's encoding is {encoding}: make one with ENCODING 'UTF8'"));
-    }
-    if get::<&str>(&row, 2)? == "off" {
-        return unusable(
-            "synchronous_commit is off, so what was answered could be lost: ALTER ROLE .. SET synchronous_commit = on"
-                .to_owned(),
-        );
-    }
-    let isolation: &str = get(&row, 3)?;
-    if isolation != "read committed" {
+/// Whether the schema has the tables already.
+async fn has_tables(store: &Store, tx: &Transaction<'_>) -> Result<bool, Fault> {
+    let [version, migration] = ["@.schema_version", "@.migration"].map(|table| store.named(table));
+    let sql = "SELECT to_regclass($1) IS NOT NULL, to_regclass($2) IS NOT NULL";
+    let row = tx.query_typed_one(sql, &[text(&version), text(&migration)]).await?;
+    let has_tables: bool = get(&row, 0)?;
+    if !has_tables && get(&row, 1)? {
         return unusable(format!(
-            "the isolation level is {isolation}: ALTER ROLE .. SET default_transaction_isolation = 'read committed'"
+            "schema {:?} was made by a version before the first release, which this program cannot read: name another \
+             schema or database, or drop this one (DROP SCHEMA {:?} CASCADE)",
+            store.schema(),
+            store.schema()
         ));
     }
-    if get(&row, 4)? {
-        let why = "the server is a standby, which takes no writes: name the primary server";
-        return Err(LedgerError::Unavailable(why.to_owned()).into());
+    Ok(has_tables)
+}
+
+async fn make_tables(store: &Store, tx: &Transaction<'_>) -> Result<(), Fault> {
+    tx.batch_execute(&format!("CREATE SCHEMA IF NOT EXISTS \"{}\"", store.schema())).await?;
+    for file in TABLE_FILES {
+        tx.batch_execute(&store.named(file)).await?;
     }
+    let sql = store.named("INSERT INTO @.schema_version (only_one, tables, functions) VALUES (true, $1, 0)");
+    tx.query_typed(&sql, &[(&TABLES, Type::INT4)]).await?;
     Ok(())
 }
 
-async fn migrate(store: &Store, tx: &Transaction<'_>) -> Result<(), Fault> {
-    let hashes = "SELECT place::int, encode(sha256(convert_to(text, 'UTF8')), 'hex'), m.hash \
-                  FROM unnest($1::text[]) WITH ORDINALITY AS u (text, place) \
-                  FULL JOIN @.migration m ON m.number = place ORDER BY coalesce(place, m.number)";
-    let texts = MIGRATIONS.to_vec();
-    for row in tx.query_typed(&store.named(hashes), &[(&texts, Type::TEXT_ARRAY)]).await? {
-        let (place, hash, found) = (get::<Option<i32>>(&row, 0)?, get::<Option<&str>>(&row, 1)?, get(&row, 2)?);
-        let found: Option<&str> = found;
-        let (Some(place), Some(hash)) = (place, hash) else {
-            return unusable(format!(
-                "schema {:?} was made by a newer version of this program: start that version, or name another database",
-                store.schema()
-            ));
-        };
-        match found {
-            Some(found) if found == hash => {}
-            Some(_) => {
-                return unusable(format!(
-                    "migration {place} of schema {:?} is not the one that this program knows: start the version that \
-                     made it, or name another database",
-                    store.schema()
-                ));
-            }
-            None => {
-                let text = usize::try_from(place - 1).ok().and_then(|place| MIGRATIONS.get(place));
-                tx.batch_execute(&store.named(text.copied().unwrap_or_default())).await?;
-                let note = store.named("INSERT INTO @.migration (number, hash) VALUES ($1, $2)");
-                tx.query_typed(&note, &[(&place, Type::INT4), (&hash, Type::TEXT)]).await?;
-            }
+fn check_tables(store: &Store, found: i32) -> Result<(), Fault> {
+    if found == TABLES {
+        return Ok(());
+    }
+    let version = if found > TABLES { "a newer" } else { "an earlier" };
+    unusable(format!(
+        "schema {:?} was made by {version} version of this program (tables {found}, this program has {TABLES}): start \
+         that version, or name another schema or database",
+        store.schema()
+    ))
+}
+
+/// Applies the functions whose text is not the one that was applied last.
+async fn apply_functions(store: &Store, tx: &Transaction<'_>) -> Result<(), Fault> {
+    let mut applied = HashMap::new();
+    for row in tx.query_typed(&store.named("SELECT name, hash FROM @.function_version"), &[]).await? {
+        applied.insert(get::<String>(&row, 0)?, get::<String>(&row, 1)?);
+    }
+    let note = store.named(
+        "INSERT INTO @.function_version (name, hash) VALUES ($1, $2) \
+         ON CONFLICT (name) DO UPDATE SET hash = excluded.hash, applied_at = excluded.applied_at",
+    );
+    for (name, sql) in FUNCTION_FILES {
+        let hash = hash_of(sql);
+        if applied.get(*name) != Some(&hash) {
+            tx.batch_execute(&store.named(sql)).await?;
+            tx.query_typed(&note, &[text(name), text(&hash)]).await?;
         }
     }
+    let raise = store.named("UPDATE @.schema_version SET functions = $1 WHERE functions < $1");
+    tx.query_typed(&raise, &[(&FUNCTIONS, Type::INT4)]).await?;
     Ok(())
+}
+
+fn hash_of(text: &str) -> String {
+    Sha256::digest(text.as_bytes()).iter().fold(String::new(), |hash, byte| format!("{hash}{byte:02x}"))
 }
 
 fn unusable<T>(why: String) -> Result<T, Fault> {
     Err(LedgerError::Unusable(why).into())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::*;
+
+    fn files_in(folder: &str) -> BTreeSet<String> {
+        let folder = format!("{}/src/ledger/postgres/{folder}", env!("CARGO_MANIFEST_DIR"));
+        let names = std::fs::read_dir(folder).unwrap().map(|file| file.unwrap().file_name().into_string().unwrap());
+        names.collect()
+    }
+
+    #[test]
+    fn every_file_is_applied() {
+        assert_eq!(files_in("tables").len(), TABLE_FILES.len());
+        let listed: BTreeSet<_> = FUNCTION_FILES.iter().map(|(name, _)| format!("{name}.sql")).collect();
+        assert_eq!(files_in("functions"), listed);
+    }
+
+    #[test]
+    fn each_file_makes_the_function_of_its_name() {
+        for (name, sql) in FUNCTION_FILES {
+            assert!(sql.contains(&format!("\nCREATE OR REPLACE FUNCTION @.{name}(")), "{name}");
+            assert_eq!(sql.matches("CREATE ").count(), 1, "{name}");
+        }
+    }
 }

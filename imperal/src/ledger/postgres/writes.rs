@@ -8,7 +8,8 @@ use tokio_postgres::Row;
 use super::PostgresLedger;
 use super::fault::Fault;
 use super::pool::{Param, flag, int, text, texts};
-use super::rows::{audit, get, get_number, get_time, stored, to_json};
+use super::rows::{audit, get, get_number, get_time, to_json};
+use super::stored_text::stored;
 use crate::ids::{CallId, TaskId};
 use crate::ledger::{Incarnation, LedgerError, NewTask, Task, TaskEnd, Turn, TurnBody, decode};
 
@@ -35,7 +36,7 @@ impl PostgresLedger {
     ) -> Result<Turn, LedgerError> {
         let row = self.one(sql, params).await?;
         let turn = Turn { seq: get_number(&row, 0)?, at: get_time(&row, 1)?, body };
-        self.hints.events(get(&row, 2)?, &decode::owner(&row, self.store.unreadable()), turn.seq);
+        self.notifier.events(get(&row, 2)?, &decode::owner(&row, self.store.unreadable()), turn.seq);
         Ok(turn)
     }
 
@@ -87,7 +88,7 @@ impl PostgresLedger {
             LedgerError::TooManyTasks(_) => LedgerError::TooManyTasks(new.max_running),
             error => error,
         })?;
-        self.hints.events(get(&row, 2)?, &new.owner, get_number(&row, 3)?);
+        self.notifier.events(get(&row, 2)?, &new.owner, get_number(&row, 3)?);
         drop((tenant, user, names, key));
         Ok(new.into_task(get_time(&row, 0)?, get_time(&row, 1)?))
     }

@@ -5,7 +5,7 @@
 //! orders their writes, but each feed hears of its own program's commits only.
 
 mod fault;
-mod log;
+mod job;
 mod ops;
 mod readers;
 mod reads;
@@ -13,15 +13,18 @@ mod rows;
 mod schema;
 #[cfg(test)]
 mod tests;
+mod wal;
 mod writer;
+mod writer_thread;
 
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use self::ops::{Due, TurnJson};
+use self::job::Weight;
+use self::ops::{DueOwners, TurnJson};
 use self::readers::Readers;
-use self::writer::{Weight, Writer};
+use self::writer::Writer;
 use super::retention::Cuts;
 use super::{
     AuditEnds, AuditFilter, AuditRow, CallRecord, CancelAnswer, Clock, Event, Feed, Fut, Incarnation, Keep, Ledger,
@@ -180,7 +183,7 @@ impl Ledger for SqliteLedger {
         let cuts = Cuts::at(self.clock.now(), keep);
         Box::pin(async move {
             let from = i64::try_from(from).unwrap_or(i64::MAX);
-            let due = self.readers.read(move |reading| Due::find(reading.conn, &cuts, from)).await?;
+            let due = self.readers.read(move |reading| DueOwners::find(reading.conn, &cuts, from)).await?;
             if due.is_empty() {
                 return Ok(Pruned { next: due.next(), ..Pruned::default() });
             }

@@ -1,8 +1,8 @@
-//! Opening the file: where it lies, who may read it, how SQLite treats it, which schema it has.
+//! Opening the file: its place, who may read it, the settings of each connection, its schema.
 //!
-//! Owns the settings of every connection and the numbered migrations. A migration runs in one
-//! write transaction that reads the number first, so two programs that open the file at once do
-//! it once. Afterwards every object that the migrations make must be there as they make it.
+//! The schema is made in one write transaction that checks the file first, so two programs that open a new file at
+//! the same time make it once. A file with another version of the schema is refused and left alone. Every object
+//! of `schema.sql` must exist in the file as it is written there.
 
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
@@ -18,18 +18,10 @@ use crate::private_file;
 /// "IMPL": tells the file from other programs' databases.
 const APPLICATION_ID: i32 = 0x494d_504c;
 
-/// Migration n is at n - 1. One that was released is never changed.
-const MIGRATIONS: &[&str] = &[
-    include_str!("migrations/1.sql"),
-    include_str!("migrations/2.sql"),
-    include_str!("migrations/3.sql"),
-    include_str!("migrations/4.sql"),
-    include_str!("migrations/5.sql"),
-    include_str!("migrations/6.sql"),
-];
+const SCHEMA: &str = include_str!("schema.sql");
 
-/// The schema this program knows.
-pub(super) const VERSION: usize = MIGRATIONS.len();
+/// Raised with each change of the schema. 1 to 6 were versions before the first release.
+pub(super) const VERSION: i64 = 7;
 
 /// How long to wait for another program's lock.
 pub(super) const BUSY: Duration = Duration::from_secs(5);
@@ -76,7 +68,7 @@ pub(super) fn file_at(_: &Path) -> Option<(u64, u64)> {
     None
 }
 
-/// The connection that writes; brings the schema up to date.
+/// The connection that writes. Makes the schema if the file is empty.
 pub(super) fn open_writer(path: &Path, busy: Duration) -> Result<Connection, Fault> {
     let mut conn = connect(path, busy)?;
     check_identity(&conn, path)?;
@@ -88,7 +80,7 @@ pub(super) fn open_writer(path: &Path, busy: Duration) -> Result<Connection, Fau
     // After a burst the log gives its space back.
     conn.pragma_update(None, "journal_size_limit", 64 << 20)?;
     conn.pragma_update(None, "synchronous", "FULL")?;
-    migrate(&mut conn, path)?;
+    make_schema(&mut conn, path)?;
     check_objects(&conn, path)?;
     Ok(conn)
 }
@@ -110,35 +102,39 @@ fn connect(path: &Path, busy: Duration) -> Result<Connection, Fault> {
     Ok(conn)
 }
 
-fn version(conn: &Connection) -> Result<usize, Fault> {
-    let version: i64 = conn.pragma_query_value(None, "user_version", |row| row.get(0))?;
-    Ok(usize::try_from(version).unwrap_or(usize::MAX))
+fn version(conn: &Connection) -> Result<i64, Fault> {
+    Ok(conn.pragma_query_value(None, "user_version", |row| row.get(0))?)
 }
 
-/// Looks before anything is changed: an empty file or a ledger that this program knows.
+/// Accepts an empty file and a ledger of this version, before anything is changed. True for an empty file.
+fn is_empty(conn: &Connection, path: &Path) -> Result<bool, Fault> {
+    let application: i32 = conn.pragma_query_value(None, "application_id", |row| row.get(0))?;
+    let objects: i64 = conn.query_row("SELECT count(*) FROM sqlite_schema", (), |row| row.get(0))?;
+    let found = version(conn)?;
+    let path = path.display();
+    let refusal = if application != APPLICATION_ID && objects > 0 {
+        format!("{path} is a database of another program: choose another place")
+    } else if found > VERSION {
+        format!(
+            "{path} was written by a newer version (schema {found}, this program knows {VERSION}): run that version, or \
+             choose another place"
+        )
+    } else if found < VERSION && objects > 0 {
+        format!(
+            "{path} was written by an earlier version (schema {found}, this program knows {VERSION}): run that version, or \
+             move the file away to begin with an empty one"
+        )
+    } else {
+        return Ok(objects == 0);
+    };
+    Err(LedgerError::Unusable(refusal).into())
+}
+
 fn check_identity(conn: &Connection, path: &Path) -> Result<(), Fault> {
-    // One transaction: another program may be making the schema just now.
+    // One transaction: another program may be making the schema at this moment.
     let look = conn.unchecked_transaction()?;
-    let application: i32 = look.pragma_query_value(None, "application_id", |row| row.get(0))?;
-    let objects: i64 = look.query_row("SELECT count(*) FROM sqlite_schema", (), |row| row.get(0))?;
-    let version = version(&look)?;
-    look.finish()?;
-    if application != APPLICATION_ID && objects > 0 {
-        let why = format!("{} is a database of another program: choose another place", path.display());
-        return Err(LedgerError::Unusable(why).into());
-    }
-    refuse_newer(version, path)
-}
-
-fn refuse_newer(found: usize, path: &Path) -> Result<(), Fault> {
-    if found <= VERSION {
-        return Ok(());
-    }
-    let why = format!(
-        "{} was written by a newer version (schema {found}, this program knows {VERSION}): run that version, or choose another place",
-        path.display()
-    );
-    Err(LedgerError::Unusable(why).into())
+    is_empty(&look, path)?;
+    Ok(look.finish()?)
 }
 
 /// The switch does not always wait for locks as other statements do.
@@ -154,28 +150,25 @@ fn use_wal(conn: &Connection, busy: Duration) -> Result<(), Fault> {
     }
 }
 
-fn migrate(conn: &mut Connection, path: &Path) -> Result<(), Fault> {
+/// Makes the schema in an empty file.
+fn make_schema(conn: &mut Connection, path: &Path) -> Result<(), Fault> {
     if version(conn)? == VERSION {
         return Ok(());
     }
     let tx = conn.transaction_with_behavior(rusqlite::TransactionBehavior::Immediate)?;
-    // Again, now that nobody else can change it.
-    let found = version(&tx)?;
-    refuse_newer(found, path)?;
-    for (index, sql) in MIGRATIONS.iter().enumerate().skip(found) {
-        tx.execute_batch(sql)?;
-        tx.pragma_update(None, "user_version", i64::try_from(index + 1).unwrap_or(i64::MAX))?;
+    // Checked again under the lock: another program may have made it.
+    if is_empty(&tx, path)? {
+        tx.execute_batch(SCHEMA)?;
+        tx.pragma_update(None, "user_version", VERSION)?;
+        tx.pragma_update(None, "application_id", APPLICATION_ID)?;
     }
-    tx.pragma_update(None, "application_id", APPLICATION_ID)?;
     Ok(tx.commit()?)
 }
 
-/// Compares with a fresh database. What others added, an index of an operator's own say, may stay.
+/// Compares the objects with those of a fresh database. Others, such as an operator's own index, are allowed.
 fn check_objects(conn: &Connection, path: &Path) -> Result<(), Fault> {
     let fresh = Connection::open_in_memory()?;
-    for sql in MIGRATIONS {
-        fresh.execute_batch(sql)?;
-    }
+    fresh.execute_batch(SCHEMA)?;
     let found = objects(conn)?;
     match objects(&fresh)?.into_iter().find(|object| !found.contains(object)) {
         None => Ok(()),
@@ -189,8 +182,14 @@ fn check_objects(conn: &Connection, path: &Path) -> Result<(), Fault> {
     }
 }
 
+/// Names and definitions, without comments and line breaks.
 fn objects(conn: &Connection) -> Result<Vec<(String, String)>, Fault> {
     let mut statement = conn.prepare("SELECT name, sql FROM sqlite_schema WHERE sql IS NOT NULL")?;
-    let rows = statement.query_map((), |row| Ok((row.get(0)?, row.get(1)?)))?;
+    let rows = statement.query_map((), |row| Ok((row.get(0)?, plain(&row.get::<_, String>(1)?))))?;
     Ok(rows.collect::<Result<_, _>>()?)
+}
+
+fn plain(sql: &str) -> String {
+    let code = sql.lines().map(|line| line.split("--").next().unwrap_or_default());
+    code.flat_map(str::split_whitespace).collect::<Vec<_>>().join(" ")
 }

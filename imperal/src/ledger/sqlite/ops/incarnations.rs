@@ -102,7 +102,7 @@ impl Tx<'_> {
 
     /// The life must be its node's current one.
     fn end_incarnation(&self, incarnation: &Incarnation) -> Result<(), Fault> {
-        self.known.current.borrow_mut().remove(incarnation);
+        self.cache.current.borrow_mut().remove(incarnation);
         let of_incarnation = params![&*incarnation.node, incarnation.number];
         execute(self.conn, "UPDATE node SET lease_until = NULL WHERE node = ?1 AND incarnation = ?2", of_incarnation)?;
         let calls = "UPDATE call SET state = 'left' WHERE node = ?1 AND incarnation = ?2 AND state = 'open'";
@@ -142,7 +142,7 @@ impl Tx<'_> {
         if one(self.conn, LAPSED, lapsed, |row| Ok(row.get::<_, i64>(0)?))? == Some(0) {
             return Ok(());
         }
-        self.known.current.borrow_mut().clear();
+        self.cache.current.borrow_mut().clear();
         for sql in [LEAVE_CALLS_OF_LAPSED, LEAVE_TASKS_OF_LAPSED, END_LAPSED] {
             execute(self.conn, sql, lapsed)?;
         }

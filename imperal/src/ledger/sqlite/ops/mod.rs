@@ -6,13 +6,13 @@
 
 mod calls;
 mod incarnations;
-mod mend;
 mod prune;
+mod repair;
 mod tasks;
 
 #[cfg(test)]
 pub(super) use incarnations::{ASKED_TO_CANCEL, LAPSED, LEFT_CALLS, LEFT_TASKS};
-pub(super) use prune::Due;
+pub(super) use prune::DueOwners;
 #[cfg(test)]
 pub(super) use prune::{AT_WORK, DUE, OLDEST_AUDIT, OLDEST_TASKS, TURNS_BEHIND, UNREPLIED};
 #[cfg(test)]
@@ -34,7 +34,7 @@ use crate::ledger::{AuditHash, Incarnation, LedgerError, NewAudit, Owner, Progre
 
 /// What the feed is told after the commit.
 #[derive(Debug)]
-pub(in crate::ledger::sqlite) enum Told {
+pub(in crate::ledger::sqlite) enum Notification {
     Events(Owner),
     Progress(Owner, Progress),
 }
@@ -64,7 +64,7 @@ const REMEMBERED: usize = 10_000;
 
 /// What need not be asked of the file again and again.
 #[derive(Debug, Default)]
-pub(in crate::ledger::sqlite) struct Known {
+pub(in crate::ledger::sqlite) struct TxCache {
     /// Lives found to be current in this transaction; another program may end them after it.
     current: RefCell<HashSet<Incarnation>>,
     /// An owner's id never changes once it is committed.
@@ -72,7 +72,7 @@ pub(in crate::ledger::sqlite) struct Known {
     owners: RefCell<HashMap<i64, Owner>>,
 }
 
-impl Known {
+impl TxCache {
     /// A transaction begins.
     pub(in crate::ledger::sqlite) fn begin(&mut self) {
         self.current.get_mut().clear();
@@ -96,19 +96,19 @@ impl Known {
 pub(in crate::ledger::sqlite) struct Tx<'c> {
     conn: &'c Connection,
     now: Timestamp,
-    known: &'c Known,
+    cache: &'c TxCache,
     unreadable: &'c Unreadable,
-    told: Vec<Told>,
+    notifications: Vec<Notification>,
 }
 
 impl<'c> Tx<'c> {
     pub(in crate::ledger::sqlite) fn new(
         conn: &'c Connection,
         now: Timestamp,
-        known: &'c Known,
+        cache: &'c TxCache,
         unreadable: &'c Unreadable,
     ) -> Self {
-        Self { conn, now, known, unreadable, told: Vec::new() }
+        Self { conn, now, cache, unreadable, notifications: Vec::new() }
     }
 
     /// For tests that meddle with the file.
@@ -117,19 +117,19 @@ impl<'c> Tx<'c> {
         self.conn
     }
 
-    pub(in crate::ledger::sqlite) fn into_told(self) -> Vec<Told> {
-        self.told
+    pub(in crate::ledger::sqlite) fn into_notifications(self) -> Vec<Notification> {
+        self.notifications
     }
 
     /// Refuses a life that is over.
     fn fence(&self, incarnation: &Incarnation) -> Result<(), Fault> {
-        if self.known.current.borrow().contains(incarnation) {
+        if self.cache.current.borrow().contains(incarnation) {
             return Ok(());
         }
         let sql = "SELECT 1 FROM node WHERE node = ?1 AND incarnation = ?2 AND lease_until IS NOT NULL";
         match one(self.conn, sql, params![&*incarnation.node, incarnation.number], |_| Ok(()))? {
             Some(()) => {
-                self.known.current.borrow_mut().insert(incarnation.clone());
+                self.cache.current.borrow_mut().insert(incarnation.clone());
                 Ok(())
             }
             None => Err(LedgerError::Fenced.into()),
@@ -137,14 +137,14 @@ impl<'c> Tx<'c> {
     }
 
     fn find_owner(&self, owner: &Owner) -> Result<Option<i64>, Fault> {
-        if let Some(owner_id) = self.known.owner_ids.borrow().get(owner) {
+        if let Some(owner_id) = self.cache.owner_ids.borrow().get(owner) {
             return Ok(Some(*owner_id));
         }
         let sql = "SELECT owner_id FROM owner WHERE tenant_id = ?1 AND user_id = ?2";
         let found = one(self.conn, sql, params![&*owner.tenant_id, &*owner.user_id], |row| Ok(row.get(0)?))?;
         if let Some(owner_id) = found {
-            self.mend_numbers(owner_id, owner)?;
-            self.known.remember(owner_id, owner);
+            self.repair_numbers(owner_id, owner)?;
+            self.cache.remember(owner_id, owner);
         }
         Ok(found)
     }
@@ -156,19 +156,19 @@ impl<'c> Tx<'c> {
         let sql = "INSERT INTO owner (tenant_id, user_id) VALUES (?1, ?2)";
         execute(self.conn, sql, params![&*owner.tenant_id, &*owner.user_id])?;
         let owner_id = self.conn.last_insert_rowid();
-        self.known.remember(owner_id, owner);
+        self.cache.remember(owner_id, owner);
         Ok(owner_id)
     }
 
     fn owner(&self, owner_id: i64) -> Result<Owner, Fault> {
-        if let Some(owner) = self.known.owners.borrow().get(&owner_id) {
+        if let Some(owner) = self.cache.owners.borrow().get(&owner_id) {
             return Ok(owner.clone());
         }
         let sql = "SELECT tenant_id, user_id FROM owner WHERE owner_id = ?1";
         let owner = one(self.conn, sql, [owner_id], |row| Ok(decode::owner(row, self.unreadable)))?
             .ok_or_else(|| Fault::Row(format!("owner {owner_id} is missing")))?;
-        self.mend_numbers(owner_id, &owner)?;
-        self.known.remember(owner_id, &owner);
+        self.repair_numbers(owner_id, &owner)?;
+        self.cache.remember(owner_id, &owner);
         Ok(owner)
     }
 
@@ -183,7 +183,7 @@ impl<'c> Tx<'c> {
         let params = params![owner_id, number(count), number(bytes as u64), self.today()];
         let head = one(self.conn, sql, params, |row| get_number(row, 0))?
             .ok_or_else(|| Fault::Row(format!("owner {owner_id} is missing")))?;
-        self.told.push(Told::Events(owner));
+        self.notifications.push(Notification::Events(owner));
         Ok(head - count + 1)
     }
 

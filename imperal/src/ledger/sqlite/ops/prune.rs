@@ -47,12 +47,12 @@ pub(in crate::ledger::sqlite) const OLDEST_AUDIT: &str =
 
 /// Owners with something old, and where the next look begins.
 #[derive(Debug)]
-pub(in crate::ledger::sqlite) struct Due {
+pub(in crate::ledger::sqlite) struct DueOwners {
     owners: Vec<i64>,
     next: Option<i64>,
 }
 
-impl Due {
+impl DueOwners {
     pub(in crate::ledger::sqlite) fn find(conn: &Connection, cuts: &Cuts, from: i64) -> Result<Self, Fault> {
         let params = params![from, cuts.events, cuts.turns, cuts.tasks, cuts.audit, OWNERS];
         let looked: Vec<(i64, bool)> = all(conn, DUE, params, |row| Ok((row.get(0)?, row.get(1)?)))?;
@@ -70,7 +70,7 @@ impl Due {
 }
 
 impl Tx<'_> {
-    pub(in crate::ledger::sqlite) fn prune(&self, due: &Due, cuts: &Cuts, limit: u32) -> Result<Pruned, Fault> {
+    pub(in crate::ledger::sqlite) fn prune(&self, due: &DueOwners, cuts: &Cuts, limit: u32) -> Result<Pruned, Fault> {
         let limit = u64::from(limit.max(1));
         let mut needed: HashMap<i64, i64> = HashMap::new();
         for (owner_id, seq) in all(self.conn, UNREPLIED, (), |row| Ok((row.get::<_, i64>(0)?, row.get::<_, i64>(1)?)))?

@@ -2,7 +2,7 @@
 
 use rusqlite::{Row, params};
 
-use super::{Stamp, Told, TurnJson, Tx};
+use super::{Notification, Stamp, TurnJson, Tx};
 use crate::error::RunningTask;
 use crate::ids::TaskId;
 use crate::ledger::clock::after;
@@ -207,7 +207,7 @@ impl Tx<'_> {
             if let Some(owner_id) = one(self.conn, sql, params, |row| Ok(row.get(0)?))?
                 && let Ok(owner) = self.owner(owner_id)
             {
-                self.told.push(Told::Progress(owner, progress.clone()));
+                self.notifications.push(Notification::Progress(owner, progress.clone()));
             }
         }
         Ok(())

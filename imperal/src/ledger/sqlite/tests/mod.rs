@@ -14,7 +14,7 @@ use std::time::{Duration, Instant};
 
 use rusqlite::Connection;
 
-use super::writer::Weight;
+use super::job::Weight;
 use super::{SqliteLedger, ops, reads, schema};
 use crate::context::MsgType;
 use crate::ids::{CallId, TurnId};

@@ -1,0 +1,26 @@
+-- Marks unsettled work that no current incarnation holds: its state or its holder was damaged. Recovery
+-- then settles it. A task loses its key, which another task may have taken.
+CREATE OR REPLACE FUNCTION @.find_lost_work() RETURNS TABLE (kind text, number bigint, why text) LANGUAGE plpgsql AS $$
+BEGIN
+    RETURN QUERY UPDATE @.call c SET state = 'left'
+    WHERE c.state NOT IN ('open', 'left', 'replied') AND c.reply_seq IS NULL AND NOT EXISTS (
+        SELECT FROM @.node n
+        WHERE n.node_id = c.node_id AND n.incarnation = c.incarnation AND n.lease_until IS NOT NULL)
+    RETURNING 'call', c.call_no, 'state is none of its words';
+    RETURN QUERY UPDATE @.task t SET state = 'running', abandoned = true, key = NULL
+    WHERE t.state NOT IN ('running', 'succeeded', 'failed', 'cancelled', 'timed_out', 'reclaimed')
+        AND t.outcome_seq IS NULL AND NOT EXISTS (
+        SELECT FROM @.node n
+        WHERE n.node_id = t.node_id AND n.incarnation = t.incarnation AND n.lease_until IS NOT NULL)
+    RETURNING 'task', t.task_no, 'state is none of its words';
+    RETURN QUERY UPDATE @.call c SET state = 'left'
+    WHERE c.state = 'open' AND NOT EXISTS (
+        SELECT FROM @.node n
+        WHERE n.node_id = c.node_id AND n.incarnation = c.incarnation AND n.lease_until IS NOT NULL)
+    RETURNING 'call', c.call_no, 'no incarnation of a node holds it';
+    RETURN QUERY UPDATE @.task t SET abandoned = true
+    WHERE t.state = 'running' AND NOT t.abandoned AND NOT EXISTS (
+        SELECT FROM @.node n
+        WHERE n.node_id = t.node_id AND n.incarnation = t.incarnation AND n.lease_until IS NOT NULL)
+    RETURNING 'task', t.task_no, 'no incarnation of a node holds it';
+END $$;

@@ -1,0 +1,9 @@
+-- Number of the turn of the owner's oldest call that has no reply or a running task.
+CREATE OR REPLACE FUNCTION @.first_needed(p_owner_id bigint) RETURNS bigint LANGUAGE sql STABLE AS $$
+    SELECT least(
+        (SELECT min(turn_seq) FROM @.call WHERE owner_id = p_owner_id AND state = 'open'),
+        (SELECT min(turn_seq) FROM @.call WHERE owner_id = p_owner_id AND state = 'left'),
+        (SELECT min(c.turn_seq) FROM @.task t JOIN @.call c ON c.call_id = t.call_id
+         WHERE t.owner_id = p_owner_id AND t.state = 'running')
+    )
+$$;

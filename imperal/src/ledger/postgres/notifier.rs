@@ -1,0 +1,199 @@
+//! Commits between nodes: announces this node's to others, and others' to this process's watchers.
+//!
+//! A commit on this node reaches the [`Feed`] at once, and other nodes by a NOTIFY that names the owners. An
+//! incoming NOTIFY makes this node poll those owners. A poll of all watched owners every second finds the same
+//! without any NOTIFY: a NOTIFY saves time, and nothing depends on it. A cancel of another node's task travels the
+//! same way, so that its node need not wait for its next renewal.
+//!
+//! The latest number of each owner is remembered. A later subscriber reads at least that far, so only a higher
+//! number is announced. The loops that poll, listen and send are in [`listener`](super::listener).
+
+mod state;
+
+use std::collections::HashSet;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use tokio::sync::Notify;
+use tokio_postgres::Row;
+
+use self::state::{NotifierState, is_node_tag, node_tag};
+use super::fault::Fault;
+use super::pool::{Store, ints, texts};
+use super::rows::{get, get_id};
+use super::stored_text::stored;
+use crate::ids::TaskId;
+use crate::ledger::unreadable::Unreadable;
+use crate::ledger::{Feed, Owner, Progress, decode};
+
+/// Owners that one NOTIFY names; more of them are sent as "all". The server takes 8,000 bytes.
+const NAMED: usize = 64;
+
+/// An owner's latest number, and the progress of its running tasks on other nodes.
+const POLL: &str = "SELECT w.owner_id, w.tenant_id, w.user_id, w.head,
+        t.task_id::text AS task_id, t.percent, t.message, t.progress_at, t.progress_no
+    FROM @.owner w LEFT JOIN @.task t ON t.owner_id = w.owner_id AND t.state = 'running'
+        AND t.progress_at IS NOT NULL AND t.node_id <> ALL ($1)";
+
+/// Connects this process's feed with other nodes.
+#[derive(Debug)]
+pub(super) struct PeerNotifier {
+    feed: Feed,
+    /// Tells this ledger's own NOTIFYs from others'.
+    sender: String,
+    state: Mutex<NotifierState>,
+    /// Wakes the loop that sends.
+    pub(super) to_send: Notify,
+    /// Wakes the loop that polls.
+    pub(super) to_poll: Notify,
+}
+
+impl PeerNotifier {
+    pub(super) fn new(feed: Feed) -> Self {
+        Self {
+            feed,
+            sender: uuid::Uuid::now_v7().simple().to_string(),
+            state: Mutex::default(),
+            to_send: Notify::new(),
+            to_poll: Notify::new(),
+        }
+    }
+
+    fn state(&self) -> MutexGuard<'_, NotifierState> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(super) fn joined(&self, node_id: i64, node: &str) {
+        let mut state = self.state();
+        state.own_nodes.insert(node_id);
+        state.own_tags.insert(node_tag(node));
+    }
+
+    /// After a cancel request was committed: asks the task's node to renew its lease, which tells it of the cancel.
+    pub(super) fn cancel_requested(&self, node: &str) {
+        let tag = node_tag(node);
+        let mut state = self.state();
+        if state.own_tags.contains(&tag) {
+            return;
+        }
+        state.to_renew.insert(tag);
+        drop(state);
+        self.to_send.notify_one();
+    }
+
+    /// After a commit: the owner's latest event is `seq`.
+    pub(super) fn events(&self, owner_id: i64, owner: &Owner, seq: u64) {
+        let mut state = self.state();
+        state.remember(owner, seq);
+        state.outgoing.insert(owner_id);
+        drop(state);
+        self.feed.events(owner);
+        self.to_send.notify_one();
+    }
+
+    /// After a progress report was stored.
+    pub(super) fn progress(&self, owner_id: i64, owner: &Owner, progress: Progress) {
+        self.state().outgoing.insert(owner_id);
+        self.feed.progress(owner, progress);
+        self.to_send.notify_one();
+    }
+
+    /// The next poll reads all watched owners.
+    pub(super) fn poll_all(&self) {
+        self.state().pending.all = true;
+    }
+
+    /// The payload of the next NOTIFY, if there is anything to send.
+    pub(super) fn take_outgoing(&self) -> Option<String> {
+        let mut state = self.state();
+        let (ids, to_renew) = (std::mem::take(&mut state.outgoing), std::mem::take(&mut state.to_renew));
+        drop(state);
+        if ids.is_empty() && to_renew.is_empty() {
+            return None;
+        }
+        let mut words = vec![self.sender.clone()];
+        if ids.len() <= NAMED {
+            words.extend(ids.iter().map(i64::to_string));
+        } else {
+            words.push("*".to_owned());
+        }
+        words.extend(to_renew.into_iter().take(NAMED));
+        Some(words.join(" "))
+    }
+
+    pub(super) fn has_outgoing(&self) -> bool {
+        self.state().has_outgoing()
+    }
+
+    /// Notes what another node's NOTIFY names.
+    pub(super) fn on_notify(&self, payload: &str) {
+        let mut words = payload.split(' ');
+        if words.next() == Some(&*self.sender) {
+            return;
+        }
+        let mut state = self.state();
+        // A watched owner that is not in the database yet has no id: any id may be that owner's.
+        let has_unknown = self.feed.watched().len() != state.watched.len();
+        for word in words {
+            match word.parse() {
+                Ok(id) if state.watched.contains(&id) => drop(state.pending.ids.insert(id)),
+                Ok(_) if !has_unknown => {}
+                Err(_) if is_node_tag(word) => {
+                    if state.own_tags.contains(word) {
+                        self.feed.ask();
+                    }
+                }
+                _ => state.pending.all = true,
+            }
+        }
+        let is_wanted = !state.pending.is_empty();
+        drop(state);
+        if is_wanted {
+            self.to_poll.notify_one();
+        }
+    }
+
+    /// Reads the pending owners and publishes what is new.
+    pub(super) async fn poll(&self, store: &Store) -> Result<(), Fault> {
+        let pending = std::mem::take(&mut self.state().pending);
+        let watched = self.feed.watched();
+        let own_nodes: Vec<i64> = self.state().own_nodes.iter().copied().collect();
+        let rows = if watched.is_empty() {
+            Vec::new()
+        } else if pending.all {
+            let tenants: Vec<_> = watched.iter().map(|owner| stored(&owner.tenant_id)).collect();
+            let users: Vec<_> = watched.iter().map(|owner| stored(&owner.user_id)).collect();
+            let sql = format!(
+                "{POLL} WHERE w.owner_key IN \
+                 (SELECT @.owner_key(tenant, name) FROM unnest($2::text[], $3::text[]) AS n (tenant, name))"
+            );
+            store.repeatable(&sql, &[ints(&own_nodes), texts(&tenants), texts(&users)]).await?
+        } else if pending.ids.is_empty() {
+            return Ok(());
+        } else {
+            let ids: Vec<i64> = pending.ids.into_iter().collect();
+            store.repeatable(&format!("{POLL} WHERE w.owner_id = ANY ($2)"), &[ints(&own_nodes), ints(&ids)]).await?
+        };
+        if pending.all {
+            let mut state = self.state();
+            state.watched = rows.iter().map(|row| get(row, 0)).collect::<Result<_, Fault>>()?;
+            let tasks: HashSet<TaskId> = rows.iter().filter_map(|row| get_id(row, 4).ok()).collect();
+            state.progress.retain(|task_id, _| tasks.contains(task_id));
+        }
+        rows.iter().try_for_each(|row| self.publish(row, store.unreadable()))
+    }
+
+    /// Announces one row of a poll to the feed, as far as it is new.
+    fn publish(&self, row: &Row, unreadable: &Unreadable) -> Result<(), Fault> {
+        let owner = decode::owner(row, unreadable);
+        let head = u64::try_from(get::<i64>(row, 3)?).unwrap_or_default();
+        if self.state().remember(&owner, head) {
+            self.feed.events(&owner);
+        }
+        let Some(number) = get::<Option<i64>>(row, 8)? else { return Ok(()) };
+        let task_id = get_id(row, 4)?;
+        if self.state().progress.insert(task_id, number) != Some(number) {
+            self.feed.progress(&owner, decode::progress(row, task_id, unreadable));
+        }
+        Ok(())
+    }
+}

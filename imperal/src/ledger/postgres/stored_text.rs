@@ -1,0 +1,59 @@
+//! Texts as PostgreSQL can hold them: escaped, because its texts have no NUL.
+
+use std::borrow::Cow;
+
+/// A text as it is stored: in bytea's escape format, since PostgreSQL's texts have no NUL.
+pub(super) fn stored(text: &str) -> Cow<'_, str> {
+    if text.contains(['\\', '\0']) { text.replace('\\', "\\\\").replace('\0', "\\000").into() } else { text.into() }
+}
+
+/// A text as it was before it was stored.
+///
+/// # Errors
+/// The text as it is, when it has a `\` that storing does not write.
+pub(super) fn original(text: &str) -> Result<Cow<'_, str>, String> {
+    if !text.contains('\\') {
+        return Ok(text.into());
+    }
+    let mut original = String::with_capacity(text.len());
+    let mut parts = text.split('\\');
+    original.push_str(parts.next().unwrap_or_default());
+    while let Some(part) = parts.next() {
+        match (part, part.strip_prefix("000")) {
+            (_, Some(rest)) => {
+                original.push('\0');
+                original.push_str(rest);
+            }
+            // Two of them are one, and what follows is as it was.
+            ("", None) => match parts.next() {
+                Some(rest) => {
+                    original.push('\\');
+                    original.push_str(rest);
+                }
+                None => return Err(text.to_owned()),
+            },
+            _ => return Err(text.to_owned()),
+        }
+    }
+    Ok(original.into())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_stored_text_has_no_nul_and_comes_back() {
+        for text in ["", "plain", "\0", "\\0", "a\\\0b\\\\0\0", "\\"] {
+            assert!(!stored(text).contains('\0'));
+            assert_eq!(original(&stored(text)).unwrap(), text);
+        }
+    }
+
+    #[test]
+    fn a_text_that_was_not_stored_so_is_told_apart() {
+        for text in ["\\", "a\\q", "\\00", "\\\\\\", "\\9"] {
+            assert_eq!(original(text), Err(text.to_owned()));
+        }
+    }
+}

@@ -1,0 +1,18 @@
+-- open: its incarnation is current; left: its incarnation ended before the reply; replied.
+CREATE TABLE @.call (
+    call_no bigint GENERATED ALWAYS AS IDENTITY,
+    call_id uuid PRIMARY KEY,
+    owner_id bigint NOT NULL REFERENCES @.owner,
+    node_id bigint NOT NULL REFERENCES @.node,
+    incarnation bigint NOT NULL,
+    turn_seq bigint NOT NULL,
+    state text NOT NULL DEFAULT 'open' CHECK (state IN ('open', 'left', 'replied')),
+    -- The number of the reply turn.
+    reply_seq bigint
+) WITH (fillfactor = 80);
+
+CREATE INDEX call_of ON @.call (owner_id, turn_seq);
+CREATE INDEX call_held ON @.call (node_id, incarnation) WHERE state = 'open';
+CREATE INDEX call_left ON @.call (call_no) WHERE state = 'left';
+-- Empty unless the database was damaged.
+CREATE INDEX call_damaged ON @.call (call_no) WHERE state NOT IN ('open', 'left', 'replied');

@@ -1,0 +1,134 @@
+//! What was damaged while nobody looked, and must be right before work goes on.
+//!
+//! An owner's numbers are compared with its rows when the writer meets the owner. Work that no ended
+//! life could find is looked for when a life begins: its state or its holder was damaged. Work without
+//! an owner is put aside: there is nobody to settle it for.
+
+use rusqlite::{Row, params};
+
+use super::Tx;
+use crate::ledger::Owner;
+use crate::ledger::sqlite::fault::Fault;
+use crate::ledger::sqlite::rows::{all, execute, one};
+use crate::ledger::unreadable::UnreadableRow;
+
+/// Numbers that may be missing at the end of an owner's rows before the head is taken for damaged.
+const MISSING: i64 = 10_000;
+
+/// The head, the floor, and the highest number of a row.
+pub(in crate::ledger::sqlite) const NUMBERS: &str = "SELECT w.head, w.pruned, max(
+    coalesce((SELECT max(seq) FROM turn WHERE owner_id = w.owner_id), 0),
+    coalesce((SELECT max(seq) FROM task_event WHERE owner_id = w.owner_id), 0))
+    FROM owner w WHERE w.owner_id = ?1";
+
+/// How many rows there are after the floor, and the first and last number among them up to a limit.
+const ROWS: &str = "SELECT count(*), min(seq), max(seq) FROM (
+    SELECT seq FROM turn WHERE owner_id = ?1 UNION ALL SELECT seq FROM task_event WHERE owner_id = ?1)
+    WHERE seq > ?2 AND seq <= ?3";
+
+macro_rules! held_by_no_incarnation {
+    ($before:literal, $table:literal, $after:literal) => {
+        concat!(
+            $before,
+            " AND NOT EXISTS (SELECT 1 FROM node n WHERE n.node = ",
+            $table,
+            ".node AND n.incarnation = ",
+            $table,
+            ".incarnation AND n.lease_until IS NOT NULL) RETURNING ",
+            $after
+        )
+    };
+}
+
+pub(in crate::ledger::sqlite) const LOST_CALLS: &str =
+    held_by_no_incarnation!("UPDATE call SET state = 'left' WHERE state = 'open'", "call", "call_no");
+
+pub(in crate::ledger::sqlite) const LOST_TASKS: &str = held_by_no_incarnation!(
+    "UPDATE task SET abandoned = 1 WHERE state = 'running' AND abandoned <> 1",
+    "task",
+    "task_no"
+);
+
+/// One with a reply keeps its state: nobody waits for it.
+pub(in crate::ledger::sqlite) const DAMAGED_CALLS: &str = held_by_no_incarnation!(
+    "UPDATE call SET state = 'left' WHERE state NOT IN ('open', 'left', 'replied') AND reply_seq IS NULL",
+    "call",
+    "call_no"
+);
+
+/// The key goes, which another task may have taken meanwhile.
+pub(in crate::ledger::sqlite) const DAMAGED_TASKS: &str = held_by_no_incarnation!(
+    "UPDATE task SET state = 'running', abandoned = 1, key = NULL
+    WHERE state NOT IN ('running', 'succeeded', 'failed', 'cancelled', 'timed_out', 'reclaimed') AND outcome_seq IS NULL",
+    "task",
+    "task_no"
+);
+
+const CALLS_OF_NOBODY: &str = "UPDATE call SET state = 'replied' WHERE state = 'left'
+    AND NOT EXISTS (SELECT 1 FROM owner w WHERE w.owner_id = call.owner_id) RETURNING call_no";
+
+const TASKS_OF_NOBODY: &str = "UPDATE task SET state = 'reclaimed' WHERE state = 'running' AND abandoned = 1
+    AND NOT EXISTS (SELECT 1 FROM owner w WHERE w.owner_id = task.owner_id) RETURNING task_no";
+
+impl Tx<'_> {
+    /// Makes an owner's head and floor fit its rows.
+    pub(super) fn repair_numbers(&self, owner_id: i64, owner: &Owner) -> Result<(), Fault> {
+        let read = |row: &Row<'_>| Ok((row.get(0)?, row.get(1)?, row.get(2)?));
+        let Some((head, floor, last)) = one(self.conn, NUMBERS, [owner_id], read)? else { return Ok(()) };
+        let (head, floor, last): (i64, i64, i64) = (head, floor, last);
+        // Each number is a row's or was pruned.
+        if floor >= 0 && head == last.max(floor) {
+            return Ok(());
+        }
+        let rows = |after: i64, to: i64| {
+            let read = |row: &Row<'_>| Ok((row.get(0)?, row.get::<_, Option<i64>>(1)?, row.get::<_, Option<i64>>(2)?));
+            Ok::<_, Fault>(one(self.conn, ROWS, params![owner_id, after, to], read)?.unwrap_or((0_i64, None, None)))
+        };
+        let (count, first, _) = rows(0, i64::MAX)?;
+        // A floor that rows lie behind, or that lies far behind the head, was not set by pruning.
+        let far = head.max(count).saturating_add(MISSING);
+        let floor_is_sound = (0..=far).contains(&floor);
+        let floor = if floor_is_sound { floor } else { first.map_or(0, |first| first - 1) };
+        let (count, ..) = rows(floor, i64::MAX)?;
+        // What the numbers should come to, give or take what is missing.
+        let most = floor.saturating_add(count).saturating_add(MISSING);
+        let (.., last) = rows(floor, most)?;
+        let head = [last.unwrap_or(floor), floor, if head <= most { head } else { 0 }].into_iter().max();
+        let head = head.unwrap_or(floor);
+        let sql = "UPDATE owner SET head = ?2, pruned = ?3 WHERE owner_id = ?1 AND (head <> ?2 OR pruned <> ?3)";
+        if execute(self.conn, sql, params![owner_id, head, floor])? > 0 {
+            let row = owner_id.to_string();
+            let why = "head or pruned did not fit the rows and was mended";
+            self.unreadable.report(&UnreadableRow { table: "owner", row: &row, owner: Some(owner), why });
+        }
+        Ok(())
+    }
+
+    /// Marks unsettled work that no current life holds, so that it is settled.
+    pub(super) fn find_lost_work(&self) -> Result<(), Fault> {
+        for (table, sql, why) in [
+            ("call", DAMAGED_CALLS, "state is none of its words"),
+            ("task", DAMAGED_TASKS, "state is none of its words"),
+            ("call", LOST_CALLS, "no life of a node holds it"),
+            ("task", LOST_TASKS, "no life of a node holds it"),
+        ] {
+            self.report_all(table, sql, why)?;
+        }
+        Ok(())
+    }
+
+    /// Ends the work of owners that are missing, so that nobody looks at it again.
+    pub(super) fn put_aside(&self) -> Result<(), Fault> {
+        let why = "its owner is missing: it was put aside without a reply or an outcome";
+        self.report_all("call", CALLS_OF_NOBODY, why)?;
+        self.report_all("task", TASKS_OF_NOBODY, why)
+    }
+
+    fn report_all(&self, table: &'static str, sql: &str, why: &str) -> Result<(), Fault> {
+        for number in all(self.conn, sql, (), |row| Ok(row.get::<_, i64>(0)?))? {
+            let row = number.to_string();
+            self.unreadable.report(&UnreadableRow { table, row: &row, owner: None, why });
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,143 @@
+-- Times are microseconds since 1970, UTC. Ids are UUIDs as text, so that people can read the file.
+
+CREATE TABLE owner (
+    owner_id INTEGER PRIMARY KEY,
+    tenant_id TEXT NOT NULL,
+    user_id TEXT NOT NULL,
+    -- The number of the owner's latest event.
+    head INTEGER NOT NULL DEFAULT 0,
+    -- The hash of the owner's latest audit row.
+    audit_end BLOB,
+    -- Events up to this number are no longer kept; some of their turns may be.
+    pruned INTEGER NOT NULL DEFAULT 0,
+    -- The last audit row that retention removed: its number, its hash, and how many it has removed.
+    audit_pruned_to INTEGER NOT NULL DEFAULT 0,
+    audit_anchor BLOB,
+    audit_pruned INTEGER NOT NULL DEFAULT 0,
+    -- The bytes of the turns that were written for the owner on one day, and that day (since 1970, UTC).
+    stored INTEGER NOT NULL DEFAULT 0,
+    stored_day INTEGER NOT NULL DEFAULT 0,
+    UNIQUE (tenant_id, user_id)
+) STRICT;
+
+-- The latest incarnation of each node. One that has ended has no lease.
+CREATE TABLE node (
+    node TEXT PRIMARY KEY,
+    incarnation INTEGER NOT NULL,
+    lease_until INTEGER,
+    -- The length of the lease when it was given.
+    lease INTEGER
+) STRICT, WITHOUT ROWID;
+
+CREATE INDEX node_by_lease ON node (lease_until) WHERE lease_until IS NOT NULL;
+
+CREATE TABLE turn (
+    turn_no INTEGER PRIMARY KEY,
+    turn_id TEXT NOT NULL UNIQUE,
+    owner_id INTEGER NOT NULL REFERENCES owner,
+    seq INTEGER NOT NULL,
+    at INTEGER NOT NULL,
+    body TEXT NOT NULL,
+    UNIQUE (owner_id, seq)
+) STRICT;
+
+-- open: its incarnation is current; left: its incarnation ended before the reply; replied.
+CREATE TABLE call (
+    call_no INTEGER PRIMARY KEY,
+    call_id TEXT NOT NULL UNIQUE,
+    owner_id INTEGER NOT NULL REFERENCES owner,
+    node TEXT NOT NULL,
+    incarnation INTEGER NOT NULL,
+    turn_seq INTEGER NOT NULL,
+    state TEXT NOT NULL DEFAULT 'open',
+    -- The number of the reply turn.
+    reply_seq INTEGER
+) STRICT;
+
+CREATE INDEX call_of ON call (owner_id, turn_seq);
+CREATE INDEX call_held ON call (node, incarnation) WHERE state = 'open';
+CREATE INDEX call_left ON call (call_no) WHERE state = 'left';
+-- Empty unless the file was damaged. A start looks for damaged states here.
+CREATE INDEX call_damaged ON call (call_no) WHERE state NOT IN ('open', 'left', 'replied');
+
+CREATE TABLE task (
+    task_no INTEGER PRIMARY KEY,
+    task_id TEXT NOT NULL UNIQUE,
+    call_id TEXT NOT NULL,
+    owner_id INTEGER NOT NULL REFERENCES owner,
+    node TEXT NOT NULL,
+    incarnation INTEGER NOT NULL,
+    app_id TEXT NOT NULL,
+    function TEXT NOT NULL,
+    name TEXT NOT NULL,
+    state TEXT NOT NULL DEFAULT 'running',
+    -- 1 once its incarnation ended before the task did.
+    abandoned INTEGER NOT NULL DEFAULT 0,
+    long_running INTEGER NOT NULL,
+    percent REAL,
+    message TEXT,
+    created_at INTEGER NOT NULL,
+    deadline_at INTEGER NOT NULL,
+    cancel_requested_at INTEGER,
+    finished_at INTEGER,
+    -- The number of the turn that holds the result.
+    outcome_seq INTEGER,
+    -- Unique among the running tasks of an owner and an extension.
+    key TEXT
+) STRICT;
+
+CREATE INDEX task_of ON task (owner_id);
+CREATE INDEX task_of_call ON task (call_id);
+CREATE INDEX task_running_of ON task (owner_id) WHERE state = 'running';
+CREATE UNIQUE INDEX task_key ON task (owner_id, app_id, key) WHERE state = 'running' AND key IS NOT NULL;
+CREATE INDEX task_held ON task (node, incarnation) WHERE state = 'running';
+CREATE INDEX task_left ON task (task_no) WHERE state = 'running' AND abandoned = 1;
+-- Empty unless the file was damaged. A start looks for damaged states here.
+CREATE INDEX task_damaged ON task (task_no)
+    WHERE state NOT IN ('running', 'succeeded', 'failed', 'cancelled', 'timed_out', 'reclaimed');
+
+-- The task as it was at the event, without its result, which is in the outcome turn.
+CREATE TABLE task_event (
+    event_no INTEGER PRIMARY KEY,
+    owner_id INTEGER NOT NULL REFERENCES owner,
+    seq INTEGER NOT NULL,
+    body TEXT NOT NULL,
+    outcome_seq INTEGER,
+    UNIQUE (owner_id, seq)
+) STRICT;
+
+CREATE TABLE audit (
+    audit_id INTEGER PRIMARY KEY AUTOINCREMENT,
+    at INTEGER NOT NULL,
+    owner_id INTEGER NOT NULL REFERENCES owner,
+    actor TEXT NOT NULL,
+    app_id TEXT,
+    action TEXT NOT NULL,
+    target TEXT,
+    outcome TEXT NOT NULL,
+    detail TEXT,
+    -- Over this row and the hash of the owner's row before it.
+    hash BLOB NOT NULL
+) STRICT;
+
+CREATE INDEX audit_of ON audit (owner_id);
+
+CREATE TRIGGER audit_is_not_changed BEFORE UPDATE ON audit
+BEGIN SELECT RAISE(ABORT, 'the audit trail is only ever added to'); END;
+
+-- A row may be removed once its owner's anchor has passed it.
+CREATE TRIGGER audit_is_not_removed BEFORE DELETE ON audit
+WHEN OLD.audit_id > (SELECT audit_pruned_to FROM owner WHERE owner_id = OLD.owner_id)
+BEGIN SELECT RAISE(ABORT, 'the audit trail is only ever added to'); END;
+
+-- The anchor moves forward only, and onto the hash of a row that exists.
+CREATE TRIGGER audit_anchor_is_a_row BEFORE UPDATE OF audit_pruned_to, audit_anchor ON owner
+WHEN NEW.audit_pruned_to <= OLD.audit_pruned_to OR NEW.audit_anchor IS NOT
+    (SELECT hash FROM audit WHERE audit_id = NEW.audit_pruned_to AND owner_id = NEW.owner_id)
+BEGIN SELECT RAISE(ABORT, 'the audit trail''s anchor is the hash of a row of its owner'); END;
+
+-- One row: when a program last checked that it can write.
+CREATE TABLE checked (
+    only INTEGER PRIMARY KEY CHECK (only = 1),
+    at INTEGER NOT NULL
+) STRICT;
