@@ -1,6 +1,6 @@
-//! Which stored rows could not be read: each is named in the log once, and counted.
+//! Stored rows that could not be read: each is logged once and counted.
 //!
-//! What a reader gets in its place is the business of whoever decodes it.
+//! The stand-in that a reader gets is made in `decode`.
 
 use std::collections::HashSet;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -8,7 +8,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use super::Owner;
 use crate::meters::Counter;
 
-/// Rows that are told apart. Beyond them none is named or counted any more.
+/// Rows that are remembered. Further ones are neither logged nor counted.
 const NAMED: usize = 10_000;
 
 /// The unreadable rows that this process has met.
@@ -21,24 +21,24 @@ struct Inner {
     named: Mutex<HashSet<(&'static str, String)>>,
 }
 
-/// A row that could not be read. Its content stays out of the log.
+/// An unreadable row. Its content stays out of the log.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct UnreadableRow<'a> {
-    /// Its table, or what it is part of.
+    /// The table, or the kind of row.
     pub(super) table: &'static str,
-    /// Its number.
+    /// The row's number.
     pub(super) row: &'a str,
-    /// Whose it is, as far as that is known.
+    /// The owner, if known.
     pub(super) owner: Option<&'a Owner>,
     /// What is wrong.
     pub(super) why: &'a str,
 }
 
 impl Unreadable {
-    /// Names the row in the log unless it was named before.
+    /// Logs the row unless it was logged before.
     pub(super) fn report(&self, found: &UnreadableRow<'_>) {
         let UnreadableRow { table, row, owner, why } = *found;
-        // Some numbers count per owner.
+        // Some numbers are counted per owner.
         let name = owner.map_or_else(|| row.to_owned(), |owner| format!("{row} of {owner:?}"));
         let mut named = self.0.named.lock().unwrap_or_else(PoisonError::into_inner);
         if named.len() >= NAMED || !named.insert((table, name)) {

@@ -1,11 +1,11 @@
 //! Channel binding: ties a password that is sent by SCRAM to the server's certificate.
 //!
-//! Reads as much of a certificate's DER as that takes.
+//! Parses only the part of a certificate's DER that this takes.
 
 use sha2::{Digest, Sha256, Sha384, Sha512};
 
-/// RFC 5929, section 4.1: the certificate's hash, by the function that it was signed with, and by
-/// SHA-256 where that is weaker. None where the signature has no such function.
+/// RFC 5929, section 4.1: the hash of the certificate, by the hash function of its signature, or by SHA-256 if that is
+/// weaker. `None` if the signature has no such function.
 pub(super) fn end_point(certificate: &[u8]) -> Option<Vec<u8>> {
     const RSA: &[u8] = &[0x2a, 0x86, 0x48, 0x86, 0xf7, 0x0d, 0x01, 0x01];
     const ECDSA: &[u8] = &[0x2a, 0x86, 0x48, 0xce, 0x3d, 0x04];
@@ -21,7 +21,7 @@ pub(super) fn end_point(certificate: &[u8]) -> Option<Vec<u8>> {
     }
 }
 
-/// The object identifier of the algorithm that a certificate is signed with.
+/// The object identifier of the certificate's signature algorithm.
 fn signature_algorithm(certificate: &[u8]) -> Option<&[u8]> {
     let (outer, _) = element(certificate, 0x30)?;
     let (_, after_body) = element(outer, 0x30)?;
@@ -29,7 +29,7 @@ fn signature_algorithm(certificate: &[u8]) -> Option<&[u8]> {
     Some(element(algorithm, 0x06)?.0)
 }
 
-/// The content of a DER element with this tag, and what follows it.
+/// The content of a DER element with this tag, and the bytes after it.
 fn element(der: &[u8], tag: u8) -> Option<(&[u8], &[u8])> {
     let (&found, rest) = der.split_first()?;
     let (&first, mut rest) = rest.split_first()?;

@@ -1,8 +1,8 @@
-//! The database's address: what the driver reads, and what of TLS it does not know.
+//! The DSN: the part that the driver reads, and the part about TLS that it does not know.
 //!
-//! Owns `sslmode` with all of its values, and takes `sslrootcert`, `sslcert` and `sslkey` out of an
-//! address of either form (`postgres://..` or `host=.. user=..`) before the driver reads the rest. No
-//! error repeats a part of the address that could hold a password.
+//! Owns `sslmode` with all of its values, and takes `sslrootcert`, `sslcert` and `sslkey` out of a DSN of either form
+//! (`postgres://..` or `host=.. user=..`) before the driver reads the rest. No error repeats a part of the DSN that
+//! could hold a password.
 
 use percent_encoding::percent_decode_str;
 use tokio_postgres::Config;
@@ -23,11 +23,11 @@ pub(super) struct Dsn {
 }
 
 impl Dsn {
-    /// Reads an address, and the files that it names.
+    /// Reads a DSN and the files that it names.
     pub(super) fn read(text: &str) -> Result<Self, LedgerError> {
         let Split { rest, mode, roots, certificate, key } =
             if text.contains("://") { split_url(text) } else { split_words(text) };
-        // The parser's own text says what is wrong and repeats nothing of the address.
+        // The parser's own text says what is wrong and repeats nothing of the DSN.
         let mut config: Config = rest.parse().map_err(|error: tokio_postgres::Error| {
             unusable(format!("the address of PostgreSQL cannot be read ({}): {FORM}", reasons(&error)))
         })?;
@@ -39,7 +39,7 @@ impl Dsn {
         let (mode, check) = match mode.as_deref() {
             Some("disable") => (SslMode::Disable, Check::Nothing),
             None | Some("prefer") => (SslMode::Prefer, Check::Nothing),
-            // As elsewhere: who names authorities wants them asked.
+            // As in libpq: a file of authorities means that the certificate is checked against it.
             Some("require") if named => (SslMode::Require, Check::Issuer),
             Some("require") => (SslMode::Require, Check::Nothing),
             Some("verify-ca") => (SslMode::Require, Check::Issuer),
@@ -51,12 +51,12 @@ impl Dsn {
             }
         };
         config.ssl_mode(mode);
-        // Of several servers the first that answers may be a standby, and stay one.
+        // With several hosts, the first one to answer may be a standby and stay one.
         if config.get_hosts().len() > 1 && config.get_target_session_attrs() == TargetSessionAttrs::Any {
             config.target_session_attrs(TargetSessionAttrs::ReadWrite);
         }
         let identity = Identity::named(certificate, key)?;
-        // Files that nobody will be shown need not be there.
+        // Without TLS the files are not used, so they need not exist.
         let identity = identity.filter(|_| mode != SslMode::Disable);
         Ok(Self { config, tls: Tls::new(check, &roots, identity.as_ref())? })
     }
@@ -66,7 +66,7 @@ fn unusable(why: String) -> LedgerError {
     LedgerError::Unusable(why)
 }
 
-/// An address without what it says about TLS.
+/// A DSN without its parts about TLS.
 #[derive(Debug, Default, PartialEq)]
 struct Split {
     rest: String,
@@ -77,7 +77,7 @@ struct Split {
 }
 
 impl Split {
-    /// Whether the driver need not see it.
+    /// Whether this parameter is taken out of the DSN.
     fn takes(&mut self, key: &str, value: impl FnOnce() -> String) -> bool {
         match key {
             "sslmode" => self.mode = Some(value()),
@@ -91,7 +91,7 @@ impl Split {
 }
 
 fn split_url(text: &str) -> Split {
-    // A password may hold a question mark: parameters begin behind the host.
+    // A password may contain a question mark, so parameters start after the host.
     let host = text.find('@').unwrap_or_default();
     let Some(mark) = text[host..].find('?').map(|mark| host + mark) else {
         return Split { rest: text.to_owned(), ..Split::default() };
@@ -111,14 +111,14 @@ fn split_url(text: &str) -> Split {
     split
 }
 
-/// `key = value` pairs; a value may stand in single quotes, `\` takes the next character as it is.
+/// `key = value` pairs. A value may be in single quotes; `\` makes the next character literal.
 fn split_words(text: &str) -> Split {
     let mut split = Split::default();
     let mut rest = text;
     while let Some(begin) = rest.find(|c: char| !c.is_whitespace()) {
         let pair = &rest[begin..];
         let Some(equals) = pair.find('=') else {
-            // Nothing that the driver could read: it says so.
+            // The driver cannot read this either, and reports it.
             split.rest.push_str(pair);
             break;
         };
@@ -135,7 +135,7 @@ fn split_words(text: &str) -> Split {
     split
 }
 
-/// The value at the beginning of a text, and how many bytes it takes.
+/// The value at the start of a text, and its length in bytes.
 fn quoted(text: &str) -> (String, usize) {
     let in_quotes = text.starts_with('\'');
     let mut value = String::new();

@@ -1,8 +1,8 @@
-//! What can go wrong inside, and what the contract calls it.
+//! Errors inside the backend, and their translation into [`LedgerError`].
 //!
-//! Owns the one table from the server's codes to [`LedgerError`]: what may pass by itself is
-//! `Unavailable`, what nobody knows the outcome of is `Unsure`, what needs a person is `Unusable` and
-//! names the way out. No text names the connection's address: it may hold a password.
+//! Owns the one table from the server's codes: an error that may pass by itself is `Unavailable`, one with an unknown
+//! outcome is `Indeterminate`, one that needs a person is `Unusable` and names the way out. No text contains the
+//! connection's address, which may hold a password.
 
 use std::borrow::Cow;
 use std::error::Error;
@@ -16,19 +16,19 @@ use super::tls::rustls_error;
 use crate::error::RunningTask;
 use crate::ledger::LedgerError;
 
-/// Why an operation did not come about.
+/// Why an operation failed.
 #[derive(Debug)]
 pub(super) enum Fault {
-    /// A rule of the contract, or a state in the contract's words.
+    /// A rule of the contract, or an error that is translated already.
     Refused(LedgerError),
     /// The server or the connection.
     Postgres(tokio_postgres::Error),
-    /// A stored row that is not what was written.
+    /// A stored row that cannot have been written so.
     Row(String),
 }
 
 impl Fault {
-    /// Whether the server answered with a rule of the contract.
+    /// Whether the server refused by a rule of the contract.
     pub(super) fn is_refusal(&self) -> bool {
         match self {
             Self::Refused(_) => true,
@@ -60,24 +60,23 @@ impl From<Fault> for LedgerError {
     }
 }
 
-/// Whether the server undid the statement because of what others did at the same time: the same
-/// statement may be sent again.
+/// Whether the server undid the statement because it clashed with others. It may be sent again.
 pub(super) fn was_a_clash(error: &tokio_postgres::Error) -> bool {
     error
         .code()
         .is_some_and(|code| [SqlState::T_R_SERIALIZATION_FAILURE, SqlState::T_R_DEADLOCK_DETECTED].contains(code))
 }
 
-/// Numbers of an owner that do not fit its rows, as a statement met them.
+/// A statement found that an owner's numbers do not fit its rows.
 #[derive(Debug, Clone, Copy)]
 pub(super) enum Damage {
-    /// This owner's next number is a row's already.
+    /// This owner's next number belongs to a row already.
     TakenNumber(i64),
-    /// There is no next number.
+    /// A number is at its largest.
     TooLarge,
 }
 
-/// What damage a statement met, if that is why it failed.
+/// The damage that made a statement fail, if that is the reason.
 pub(super) fn damage(error: &tokio_postgres::Error) -> Option<Damage> {
     let answer = error.as_db_error()?;
     match answer.code() {
@@ -85,7 +84,7 @@ pub(super) fn damage(error: &tokio_postgres::Error) -> Option<Damage> {
         code if *code == SqlState::UNIQUE_VIOLATION
             && matches!(answer.constraint(), Some("turn_owner_id_seq_key" | "task_event_pkey")) =>
         {
-            // In every language: `.. (owner_id, seq)=(5, 1) ..`.
+            // The server writes this part in every language: `.. (owner_id, seq)=(5, 1) ..`.
             let (_, values) = answer.detail()?.split_once("=(")?;
             values.split(',').next()?.trim().parse().ok().map(Damage::TakenNumber)
         }
@@ -93,24 +92,24 @@ pub(super) fn damage(error: &tokio_postgres::Error) -> Option<Damage> {
     }
 }
 
-/// Whether the connection is gone, and with it whatever was asked on it.
+/// Whether the connection is gone. The outcome of its statement is unknown.
 pub(super) fn was_a_loss(error: &tokio_postgres::Error) -> bool {
     let broke = || error.source().is_some_and(<dyn Error>::is::<io::Error>);
     error.code().map_or_else(|| error.is_closed() || broke(), |code| says_loss(code.code()))
 }
 
-/// The server was ended, under a statement that may have been committed by then; or the connection
-/// failed somewhere behind who says so. The latter is all that `PgBouncer` says of a server that it lost.
+/// The server was shut down, possibly after the commit; or a connection behind the sender of this error failed.
+/// `PgBouncer` reports a lost server only in the second way.
 fn says_loss(code: &str) -> bool {
     code.starts_with("08") || [SqlState::ADMIN_SHUTDOWN, SqlState::CRASH_SHUTDOWN].iter().any(|it| it.code() == code)
 }
 
-/// Whether the server that the connection leads to is a standby, or has become one.
+/// Whether the connection leads to a standby.
 pub(super) fn takes_no_writes(error: &tokio_postgres::Error) -> bool {
     error.code() == Some(&SqlState::READ_ONLY_SQL_TRANSACTION)
 }
 
-/// The error of a statement that was not sent, or that may be sent again.
+/// Translates the error of a statement that was not sent, or that may be sent again.
 pub(super) fn unavailable(error: &tokio_postgres::Error) -> LedgerError {
     match from_postgres(error) {
         LedgerError::Unsure(why) => LedgerError::Unavailable(why),
@@ -120,7 +119,7 @@ pub(super) fn unavailable(error: &tokio_postgres::Error) -> LedgerError {
 
 fn from_postgres(error: &tokio_postgres::Error) -> LedgerError {
     let Some(answer) = error.as_db_error() else {
-        // By TLS 1.3 a server says only after the handshake what it thinks of a client's certificate.
+        // With TLS 1.3 a server refuses a client's certificate only after the handshake.
         let broke = error.source().and_then(<dyn Error>::downcast_ref).and_then(rustls_error);
         let why = broke.and_then(identity::way_out).unwrap_or_else(|| reasons(error));
         let why = format!("the connection to PostgreSQL failed: {why}");
@@ -129,11 +128,11 @@ fn from_postgres(error: &tokio_postgres::Error) -> LedgerError {
     let (code, message) = (answer.code().code(), answer.message());
     match code {
         "IM001" => LedgerError::Fenced,
-        // The only unique columns besides numbers that are given out there are the ids.
+        // The other unique columns are ids.
         "IM002" | "23505" => LedgerError::Settled,
         "IM003" => LedgerError::Unknown,
         "IM004" => LedgerError::TooEarly,
-        // Who asked knows the limit.
+        // The caller knows the limit.
         "IM005" => LedgerError::TooManyTasks(0),
         "IM006" => already_running(answer),
         "IM007" => LedgerError::QuotaExceeded(0),
@@ -154,7 +153,7 @@ fn from_postgres(error: &tokio_postgres::Error) -> LedgerError {
     }
 }
 
-/// The driver's own sentence, with the way out.
+/// Adds the way out to the driver's text.
 fn without_tls(why: String) -> String {
     if why.ends_with("server does not support TLS") {
         return format!("{why}: turn it on there, or write sslmode=disable if the way there is safe");
@@ -162,7 +161,7 @@ fn without_tls(why: String) -> String {
     why
 }
 
-/// The task is named beside the refusal.
+/// The refusal's detail and hint name the task.
 fn already_running(answer: &DbError) -> LedgerError {
     match answer.detail().map(str::parse) {
         Some(Ok(task_id)) => {
@@ -177,7 +176,7 @@ fn damaged(why: &str) -> LedgerError {
     LedgerError::Unusable(format!("the database is damaged or not a ledger ({why}): restore a copy"))
 }
 
-/// The error with what caused it.
+/// The error with its causes.
 pub(super) fn reasons(error: &dyn Error) -> String {
     let mut text = error.to_string();
     let mut cause = error.source();

@@ -1,7 +1,7 @@
-//! What this node shows the database's server: a client certificate, and that it has the key.
+//! This node's client certificate and key.
 //!
-//! Owns `sslcert` and `sslkey`, with libpq's rule for who may read a key. Both are read when the node
-//! starts. Every error names the file and what to do; none has a part of the key in it.
+//! Owns `sslcert` and `sslkey`, with libpq's rule for the permissions of a key. Both files are read when the node
+//! starts. Every error names the file and the way out; none contains a part of the key.
 
 use std::fmt::Display;
 use std::fs::File;
@@ -16,7 +16,7 @@ use rustls::{AlertDescription, InconsistentKeys};
 
 use crate::ledger::LedgerError;
 
-/// What a server that wants a certificate is shown.
+/// The way out when the server wants a certificate.
 const NAME_ONE: &str = "name this node's certificate and its key with sslcert=FILE and sslkey=FILE";
 
 /// The files of a certificate and its key.
@@ -27,7 +27,7 @@ pub(super) struct Identity {
 }
 
 impl Identity {
-    /// Of what an address says; none if it names neither file.
+    /// The two files that a DSN names; none if it names neither.
     pub(super) fn named(certificate: Option<String>, key: Option<String>) -> Result<Option<Self>, LedgerError> {
         let [certificate, key] = [certificate, key].map(|path| path.filter(|path| !path.is_empty()));
         match (certificate, key) {
@@ -42,7 +42,7 @@ impl Identity {
         }
     }
 
-    /// The certificate with those between it and its authority, and the key.
+    /// Reads the certificate, its intermediates, and the key.
     pub(super) fn read(&self, provider: &dyn KeyProvider) -> Result<CertifiedKey, LedgerError> {
         let file = self.certificate.display();
         let certificates = CertificateDer::pem_file_iter(&self.certificate)
@@ -51,8 +51,8 @@ impl Identity {
             .map_err(|error| unusable(&format!("sslcert {file} cannot be used ({error}): {NO_CERTIFICATE}")))?;
         let key = provider.load_private_key(self.read_key()?).map_err(|error| self.key_unusable(&error, OTHER_KEY))?;
         let pair = CertifiedKey::new(certificates, key);
-        // Certificates of version 1, which `openssl x509 -req` makes, cannot be looked into here: a
-        // server takes them all the same, and says so itself if the key is another's.
+        // Version 1 certificates, which `openssl x509 -req` makes, cannot be parsed here. A server accepts them, and
+        // reports a wrong key itself.
         if matches!(pair.keys_match(), Err(rustls::Error::InconsistentKeys(InconsistentKeys::KeyMismatch))) {
             let key = self.key.display();
             return Err(unusable(&format!(
@@ -64,7 +64,7 @@ impl Identity {
 
     fn read_key(&self) -> Result<PrivateKeyDer<'static>, LedgerError> {
         let text = for_its_owner(&self.key)?;
-        // PKCS #8 says it in the label, the older form in a header.
+        // PKCS #8 says so in the label, the older form in a header.
         if text.lines().any(|line| line.contains("ENCRYPTED")) {
             return Err(self.key_unusable(
                 &"it is encrypted, and nobody is here to type its passphrase",
@@ -87,14 +87,13 @@ fn unusable(why: &str) -> LedgerError {
     LedgerError::Unusable(why.to_owned())
 }
 
-/// The text of a key's file, if its owner alone can read it. The file that was looked at is the one
-/// that is read.
+/// The text of a key file that only its owner can read. The permissions are those of the file that is read.
 fn for_its_owner(path: &Path) -> Result<String, LedgerError> {
     let name = path.display();
     let say = |error: io::Error| {
         unusable(&format!("sslkey {name} cannot be read ({error}): {NO_KEY}, which this process may read"))
     };
-    // Looked at before it is opened: to open a pipe would wait for somebody at its other end.
+    // Checked before it is opened, because opening a pipe waits for a writer.
     if !std::fs::metadata(path).map_err(say)?.is_file() {
         return Err(say(io::Error::other("it is no file")));
     }
@@ -114,13 +113,13 @@ fn for_its_owner(path: &Path) -> Result<String, LedgerError> {
     Ok(text)
 }
 
-/// As libpq has it: root may lend a key to a group, so that it need not be the service's own.
+/// libpq's rule: root may share a key with a group, so that the service need not own it.
 #[cfg(unix)]
 fn others_may((owner, mode): (u32, u32)) -> bool {
     mode & if owner == 0 { 0o037 } else { 0o077 } != 0
 }
 
-/// What to do when the server has ended the handshake because of what it was shown.
+/// The way out when the server ended the handshake because of the certificate.
 pub(super) fn way_out(error: &rustls::Error) -> Option<String> {
     use AlertDescription as Alert;
     let rustls::Error::AlertReceived(alert) = error else { return None };
@@ -140,7 +139,7 @@ pub(super) fn way_out(error: &rustls::Error) -> Option<String> {
     }
 }
 
-/// The server's refusal of somebody, with the way out where it is about certificates.
+/// A refused login, with the way out if it is about certificates.
 pub(super) fn refusal(message: &str) -> Option<String> {
     if message.contains("valid client certificate") {
         return Some(format!("PostgreSQL says: {message}: {NAME_ONE}"));

@@ -1,9 +1,8 @@
 //! Connections, and the one way to run a statement.
 //!
-//! Owns the pools, the schema's name, time limits and repeats. A statement goes with its parameters
-//! and their types in one message: one round trip, and no prepared statement that a pooler in
-//! transaction mode would lose. The lease has a connection of its own, so that no crowd of calls
-//! can make a node that is alive look dead.
+//! Owns the pools, the schema's name, time limits and retries. A statement travels with its parameters and their types
+//! in one message: one round trip, and no prepared statement that a pooler in transaction mode would lose. The lease
+//! has its own connection, so that a crowd of calls cannot make a living node look dead.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -20,24 +19,24 @@ use super::tls::Tls;
 use crate::ledger::unreadable::{Unreadable, UnreadableRow};
 use crate::ledger::{LedgerError, LedgerMeters};
 
-/// How long to wait for a connection, being made included.
+/// How long to wait for a connection, including the time to make one.
 pub(super) const CONNECT: Duration = Duration::from_secs(5);
-/// How long a statement may take. A server that is gone without a word is noticed by this.
+/// How long a statement may take. This is also how a silent server is noticed.
 pub(super) const STATEMENT: Duration = Duration::from_secs(10);
-/// How often a statement is sent that clashes with others.
+/// How often a statement is sent in total when it clashes with others.
 const TRIES: u32 = 8;
-/// How often a statement is sent that may be done twice, when its connection is lost.
+/// How often a repeatable statement is sent in total when its connection is lost.
 const REPEATS: u32 = 3;
 
-/// How often the server looks whether a connection with a statement under way is still there.
+/// How often the server checks that the client of a running statement is still connected.
 const LOOK_FOR_US: &str = "SET client_connection_check_interval = '2s'";
 
-/// Else a statement that waits for what somebody holds goes on waiting there when this node has given
-/// up, and each new try takes one more of the server's connections. A pooler may give the setting to
-/// somebody else, which does no harm; a commit that waits for a standby is not broken off by it.
+/// Without this, a statement that waits for a lock keeps waiting after this node has given up, and each retry takes one
+/// more of the server's connections. A pooler may apply the setting to another client's session, which does no harm. It
+/// does not interrupt a commit that waits for a standby.
 async fn look_for_us(client: &mut ClientWrapper) -> Result<(), HookError> {
     match client.batch_execute(LOOK_FOR_US).await {
-        // There are systems on which a server cannot.
+        // The server's system may not support the setting.
         Err(error) if error.as_db_error().is_none() => Err(HookError::Backend(error)),
         _ => Ok(()),
     }
@@ -66,12 +65,12 @@ pub(super) fn flag(value: &bool) -> Param<'_> {
     (value, Type::BOOL)
 }
 
-/// What a statement is for: each has connections of its own.
+/// What a statement is for. Each kind has its own connections.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Lane {
-    /// What users wait for.
+    /// Statements that users wait for.
     Calls,
-    /// What keeps this node's lease, and ends others'.
+    /// Statements that renew this node's lease or end others'.
     Lease,
 }
 
@@ -121,7 +120,7 @@ impl Store {
         self.dsn.tls.clone()
     }
 
-    /// Where rows that cannot be read are reported.
+    /// Where unreadable rows are reported.
     pub(super) fn unreadable(&self) -> &Unreadable {
         self.meters.unreadable()
     }
@@ -130,12 +129,12 @@ impl Store {
         &self.schema
     }
 
-    /// The statement with the schema's name for each `@.`.
+    /// Replaces each `@.` by the schema's name.
     pub(super) fn named(&self, sql: &str) -> String {
         sql.replace("@.", &format!("\"{}\".", self.schema))
     }
 
-    /// A connection. Without one nothing was sent, so nothing was written.
+    /// Takes a connection. If that fails, nothing was sent and nothing was written.
     pub(super) async fn connection(&self, lane: Lane) -> Result<Object, LedgerError> {
         let pool = if lane == Lane::Calls { &self.calls } else { &self.lease };
         match tokio::time::timeout(CONNECT, pool.get()).await {
@@ -150,8 +149,8 @@ impl Store {
         }
     }
 
-    /// One statement, one transaction. Sent again when it clashed with others: then none of it was
-    /// done. Not after a lost connection, when nobody knows what was done.
+    /// Runs one statement as one transaction. Retries it when it clashed with others, because then it was undone. Does
+    /// not retry after a lost connection, because then the outcome is unknown.
     pub(super) async fn rows(&self, sql: &str, params: &[Param<'_>]) -> Result<Vec<Row>, Fault> {
         self.send(Lane::Calls, STATEMENT, sql, params).await
     }
@@ -163,7 +162,7 @@ impl Store {
             let outcome = self.once(lane, limit, &sql, params).await;
             match outcome {
                 Err(Fault::Postgres(error)) if !mended && let Some(damage) = damage(&error) => {
-                    // None of it was done. Mended, the same statement may go through.
+                    // The statement was undone. After the repair it may succeed.
                     self.mend(lane, limit, damage).await?;
                     mended = true;
                 }
@@ -176,8 +175,7 @@ impl Store {
         }
     }
 
-    /// Makes an owner's numbers fit its rows; of all owners whose numbers no row can have, when it is not
-    /// known whose they are.
+    /// Repairs an owner's numbers; if the owner is not known, those of all owners with impossible numbers.
     async fn mend(&self, lane: Lane, limit: Duration, damage: Damage) -> Result<(), Fault> {
         let (owner_id, most) = match damage {
             Damage::TakenNumber(owner_id) => (Some(owner_id), i64::MAX),
@@ -204,32 +202,32 @@ impl Store {
         self.meters.waited(begun.elapsed());
         let connection = connection?;
         let Ok(outcome) = tokio::time::timeout(limit, connection.query_typed(sql, params)).await else {
-            // Whoever had it next would wait as well; so would, most likely, who had another.
+            // The next statement on this connection would wait too, and so most likely would those on the others.
             self.forget(connection);
             let why = format!("PostgreSQL did not answer within {} s", limit.as_secs_f32());
             return Err(LedgerError::Unsure(why).into());
         };
         if outcome.as_ref().is_err_and(takes_no_writes) {
-            // It led to a standby, and would for as long as it lives; a new one may lead to the primary.
+            // This connection leads to a standby; a new one may lead to the primary.
             self.forget(connection);
         }
         Ok(outcome?)
     }
 
-    /// Closes a connection, and with it those that nobody uses now.
+    /// Closes a connection and all idle ones.
     fn forget(&self, connection: Object) {
         drop(Object::take(connection));
         self.calls.retain(|_, _| false);
         self.lease.retain(|_, _| false);
     }
 
-    /// A read, or a write that may be done twice: sent again when the connection turns out to be
-    /// dead, as all of them are after the server was started again.
+    /// Runs a read, or a write that may run twice. Retries when the connection is dead, as all are after the server
+    /// restarts.
     pub(super) async fn repeatable(&self, sql: &str, params: &[Param<'_>]) -> Result<Vec<Row>, Fault> {
         self.repeat(Lane::Calls, STATEMENT, sql, params).await
     }
 
-    /// [`Store::repeatable`] beside the calls, with a limit of its own.
+    /// [`Store::repeatable`] with its own lane and time limit.
     pub(super) async fn repeat(
         &self,
         lane: Lane,
@@ -244,7 +242,7 @@ impl Store {
                     tokio::time::sleep(Duration::from_millis(20)).await;
                     tries += 1;
                 }
-                // Whether it was done does not matter: it can be asked again.
+                // The outcome does not matter, because the statement may run again.
                 Err(Fault::Postgres(error)) if was_a_loss(&error) => return Err(unavailable(&error).into()),
                 Err(Fault::Refused(LedgerError::Unsure(why))) => return Err(LedgerError::Unavailable(why).into()),
                 outcome => return outcome,

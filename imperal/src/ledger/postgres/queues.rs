@@ -1,8 +1,8 @@
 //! Keeps one owner's writes from taking every connection.
 //!
-//! Writes for one owner come one after another in the database: each waits there for the owner's row,
-//! with a connection of its own. So a few of them are sent at once, which keeps the row busy, and the
-//! others wait here, where they hold up nobody else.
+//! In the database, writes for one owner run one after another: each waits for the owner's row and holds a connection
+//! meanwhile. So only a few of them are sent at the same time, which keeps the row busy. The others wait here, where
+//! they hold up no other owner.
 
 use std::collections::HashMap;
 use std::pin::pin;
@@ -16,15 +16,15 @@ use crate::ids::CallId;
 use crate::ledger::{LedgerError, LedgerMeters, NewAudit, Owner, Turn};
 use crate::lines::{Lines, Place};
 
-/// The part of the connections that one owner's writes may have.
+/// One owner's writes may use this fraction of the connections.
 const PART: usize = 8;
 
-/// Writes by owner.
+/// Limits the concurrent writes of each owner.
 #[derive(Debug)]
 pub(super) struct Queues {
     lines: Lines<Owner>,
     meters: LedgerMeters,
-    /// Whose open calls of this life are.
+    /// The owners of this incarnation's open calls.
     callers: Mutex<HashMap<CallId, Owner>>,
 }
 
@@ -37,10 +37,10 @@ impl Queues {
         self.callers.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Waits for the owner's turn to write; it is theirs for as long as what is returned lives.
+    /// Waits until the owner may send one more write. The returned permit ends with the write.
     ///
     /// # Errors
-    /// `Unavailable` after as long as one waits for a connection.
+    /// `Unavailable` after [`CONNECT`], the time limit for a connection.
     pub(super) async fn enter(&self, owner: &Owner) -> Result<Place<'_, Owner>, LedgerError> {
         let mut entering = pin!(self.lines.enter(owner.clone()));
         if let Some(place) = poll_immediate(&mut entering).await {
@@ -53,12 +53,12 @@ impl Queues {
         waited.map_err(|_| LedgerError::Unavailable(late()))
     }
 
-    /// The same for whoever the audit row is filed under.
+    /// The same for the owner of an audit row.
     pub(super) async fn enter_under(&self, row: &NewAudit) -> Result<Place<'_, Owner>, LedgerError> {
         self.enter(&Owner::new(&row.tenant_id, &row.user_id)).await
     }
 
-    /// The same for the owner of an open call; at once for a call of another life.
+    /// The same for the owner of an open call. Does not wait for a call of another incarnation.
     pub(super) async fn enter_of(&self, call_id: CallId) -> Result<Option<Place<'_, Owner>>, LedgerError> {
         let caller = self.callers().get(&call_id).cloned();
         match caller {
@@ -67,20 +67,20 @@ impl Queues {
         }
     }
 
-    /// A new life has no calls.
+    /// A new incarnation has no calls.
     pub(super) fn joined(&self) {
         self.callers().clear();
     }
 
-    /// A call that is in the ledger and waits for its reply. One that was there before may be another
-    /// request's, on another node, which replies: also where it is not known yet which it is.
+    /// Remembers an accepted call until its reply. A call that existed, or whose outcome is unknown, may belong to
+    /// another request on another node, which replies to it; it is not remembered.
     pub(super) fn accepted(&self, call_id: CallId, owner: Owner, outcome: &Result<Turn, LedgerError>) {
         if outcome.is_ok() {
             self.callers().insert(call_id, owner);
         }
     }
 
-    /// A reply that is written, or that nobody will ask for again.
+    /// Forgets a call that has its reply, or will get none from this node.
     pub(super) fn replied(&self, call_id: CallId, outcome: &Result<Turn, LedgerError>) {
         use LedgerError::{Fenced, Settled, Unknown};
         if matches!(outcome, Ok(_) | Err(Settled | Unknown | Fenced)) {
@@ -93,7 +93,7 @@ impl Queues {
 mod tests {
     use super::*;
 
-    /// Two requests under one key, of which this one loses its connection and then hears of the other.
+    /// Two requests with the same key: this one loses its connection and then finds the other's call.
     #[test]
     fn a_call_that_becomes_another_requests_is_not_remembered() {
         let queues = Queues::new(16, LedgerMeters::default());

@@ -1,4 +1,4 @@
-//! The reads of the contract: one statement each, so each sees one state of the database.
+//! The reads of the contract. Each is one statement and so sees one state of the database.
 
 use std::borrow::Cow;
 
@@ -14,9 +14,9 @@ use crate::ledger::{
     TaskRecord, Turn,
 };
 
-/// A page of rows that have a number, `seq`, and a size in bytes, `size`: as many as the limit has (`$4`), and
-/// their bytes (`$5`). The inner select gives one row more in order. The sizes of long texts are known without
-/// reading them, and of the rows behind the page's end no text is read. The last column says whether there are more.
+/// A page of rows with a number, `seq`, and a size in bytes, `size`, up to `$4` rows and `$5` bytes. The inner select
+/// returns one row more, in order. PostgreSQL knows the size of a long text without reading it, so the texts behind the
+/// page's end are not read. The last column says whether there are more rows.
 macro_rules! page {
     ($columns:literal, $order:literal, $rows:expr) => {
         concat!(
@@ -61,15 +61,15 @@ const LATEST_TURNS: &str = turn_page!("seq DESC", "seq > 0 AND seq < $3");
 const TURN: &str = "SELECT seq, at, body, turn_id::text AS turn_id FROM @.turn
     WHERE owner_id = @.find_owner($1, $2) AND turn_id = $3::uuid";
 
-/// A turn that is missing leaves its number.
+/// A missing turn leaves its number.
 const CALL: &str = "SELECT c.turn_seq AS seq, a.at, a.body, a.turn_id::text AS turn_id,
         c.reply_seq, r.at AS reply_at, r.body AS reply_body, r.turn_id::text AS reply_id FROM @.call c
     LEFT JOIN @.turn a ON a.owner_id = c.owner_id AND a.seq = c.turn_seq
     LEFT JOIN @.turn r ON r.owner_id = c.owner_id AND r.seq = c.reply_seq
     WHERE c.owner_id = @.find_owner($1, $2) AND c.call_id = $3::uuid";
 
-/// Both halves come in the order of their index and are merged as far as the limit. Before them, as
-/// number 0 and in the place of a time, how far events are not kept, if the reader was not there yet.
+/// Turns and task events come in index order and are merged up to the limit. If the next event was pruned, a row with
+/// number 0 comes first, with the last pruned number in the column of the time.
 const EVENTS: &str = page!(
     "seq, at, body, task_id, call_id, app_id, function, name, state, long_running, percent, message, created_at,
         deadline_at, cancel_requested_at, finished_at, key, turn_id",
@@ -92,7 +92,7 @@ const EVENTS: &str = page!(
     ORDER BY 1 LIMIT $4 + 1"
 );
 
-/// What `orphans` of the database lists, without its ending of lives. Nobody writes under a life by it.
+/// The list that the function `orphans` returns, without ending incarnations.
 const LEFT: &str = "FROM (
         SELECT 0 AS place, c.call_no AS task_no, NULL::uuid AS task_id, c.call_id, NULL AS app_id, NULL AS function,
             NULL AS name, NULL AS state, NULL::boolean AS long_running, NULL::double precision AS percent,
@@ -183,7 +183,7 @@ async fn paged<T>(
         _ => false,
     };
     let mut rows = found.iter().map(read).collect::<Result<Vec<_>, _>>()?;
-    // A limit of no rows reads one, so that it is refused as any other would be.
+    // A limit of no rows reads one, so that a pruned number is refused as with any limit.
     rows.truncate(limit.rows as usize);
     Ok(Page { rows, more })
 }

@@ -1,4 +1,4 @@
-//! Rows of the database as [`decode`](crate::ledger::decode) reads them, and how texts are stored.
+//! Rows of the database for [`decode`](crate::ledger::decode), and values as the functions take them.
 //!
 //! Knows no rule of the contract.
 
@@ -16,26 +16,25 @@ use crate::ledger::decode::{self, Cell, Columns};
 use crate::ledger::unreadable::Unreadable;
 use crate::ledger::{LedgerError, NewAudit, Orphan, TurnBody};
 
-/// The columns of `task_record` that [`record`](crate::ledger::decode::record) reads, and what comes with
-/// an orphaned call.
+/// The columns of `task_record` that [`record`](crate::ledger::decode::record) reads, and those of an orphaned call.
 pub(super) const RECORD: &str = "r.task_no, r.task_id::text AS task_id, r.call_id::text AS call_id, r.app_id, \
     r.function, r.name, r.key, r.state, r.long_running, r.percent, r.message, r.created_at, r.deadline_at, \
     r.cancel_requested_at, r.finished_at, r.body AS outcome, r.node, r.incarnation, r.tenant_id, r.user_id, r.owner_id, \
     r.head, r.task_no AS call_no, r.body, NULL::text AS turn_id";
 
-/// A number as it is stored. There is nothing beyond the largest.
+/// A number as PostgreSQL stores it, capped at its largest.
 pub(super) fn number(number: u64) -> i64 {
     i64::try_from(number).unwrap_or(i64::MAX)
 }
 
-/// A turn as it is stored.
+/// A turn as JSON.
 pub(super) fn to_json(turn: &TurnBody) -> Result<String, LedgerError> {
     turn.check_depth()?;
     serde_json::to_string(turn)
         .map_err(|error| LedgerError::Unavailable(format!("a turn cannot be written as JSON: {error}")))
 }
 
-/// An audit row as the functions take it.
+/// An audit row as the functions in the database take it.
 pub(super) fn audit(row: &NewAudit) -> Vec<Option<Cow<'_, str>>> {
     vec![
         Some(stored(&row.tenant_id)),
@@ -68,7 +67,7 @@ pub(super) fn get_time(row: &Row, column: usize) -> Result<Timestamp, Fault> {
     Timestamp::from_microsecond(micros).map_err(|_| Fault::Row(format!("{micros} where a time should be")))
 }
 
-/// From the columns of [`RECORD`]; a call has no task id.
+/// From the columns of [`RECORD`]. A call has a null task id.
 pub(super) fn orphan(row: &Row, unreadable: &Unreadable) -> Orphan {
     match row.cell("task_id") {
         Cell::Null => decode::left_call(row, unreadable),

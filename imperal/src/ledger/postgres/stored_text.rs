@@ -2,15 +2,15 @@
 
 use std::borrow::Cow;
 
-/// A text as it is stored: in bytea's escape format, since PostgreSQL's texts have no NUL.
+/// A text as it is stored: in bytea's escape format.
 pub(super) fn stored(text: &str) -> Cow<'_, str> {
     if text.contains(['\\', '\0']) { text.replace('\\', "\\\\").replace('\0', "\\000").into() } else { text.into() }
 }
 
-/// A text as it was before it was stored.
+/// The original of a stored text.
 ///
 /// # Errors
-/// The text as it is, when it has a `\` that storing does not write.
+/// The text itself, if it contains a `\` that [`stored`] does not write.
 pub(super) fn original(text: &str) -> Result<Cow<'_, str>, String> {
     if !text.contains('\\') {
         return Ok(text.into());
@@ -24,7 +24,7 @@ pub(super) fn original(text: &str) -> Result<Cow<'_, str>, String> {
                 original.push('\0');
                 original.push_str(rest);
             }
-            // Two of them are one, and what follows is as it was.
+            // A double backslash is one, and the part after it is literal.
             ("", None) => match parts.next() {
                 Some(rest) => {
                     original.push('\\');

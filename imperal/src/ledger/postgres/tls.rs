@@ -1,8 +1,7 @@
-//! TLS to the database: what of the server's certificate is checked, and how a refusal reads.
+//! TLS to the database: the checks of the server's certificate, and the texts of refusals.
 //!
-//! Owns the connector that the driver calls and the meaning of `require`, `verify-ca` and
-//! `verify-full`. Everything is encrypted by the same rules; they differ in what is asked of the
-//! certificate. A password that is sent by SCRAM is bound to the certificate that was shown.
+//! Owns the connector that the driver calls and the meaning of `require`, `verify-ca` and `verify-full`. Encryption is
+//! the same for all of them; they differ in what they check.
 
 use std::fmt;
 use std::future::Future;
@@ -28,18 +27,18 @@ use super::channel_binding::end_point;
 use super::identity::{Identity, way_out};
 use crate::ledger::LedgerError;
 
-/// What is asked of the server's certificate.
+/// What is checked of the server's certificate.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Check {
-    /// That the server has its key.
+    /// The server has the certificate's key.
     Nothing,
-    /// And that a known authority issued it.
+    /// Also: a trusted authority issued it.
     Issuer,
-    /// And that it is for the host that was asked for.
+    /// Also: it is for the requested host.
     IssuerAndName,
 }
 
-/// Whose word is taken.
+/// The trusted authorities.
 #[derive(Debug)]
 pub(super) enum Roots {
     /// The machine's authorities.
@@ -52,7 +51,7 @@ pub(super) enum Roots {
 #[derive(Clone)]
 pub(super) struct Tls {
     config: Arc<ClientConfig>,
-    /// As a refusal names them.
+    /// The authorities as refusals name them.
     authorities: Arc<str>,
 }
 
@@ -129,12 +128,12 @@ impl Roots {
     }
 }
 
-/// Asks of a certificate what [`Check`] says, and always for the key's signature.
+/// Checks a certificate as [`Check`] says, and always the key's signature.
 #[derive(Debug)]
 struct Verifier {
     check: Check,
     inner: Option<Arc<WebPkiServerVerifier>>,
-    /// Certificates of the file: a server that shows one of them needs no other issuer.
+    /// The certificates of the file. A server that presents one of them needs no other issuer.
     pinned: Vec<CertificateDer<'static>>,
     provider: Arc<CryptoProvider>,
 }
@@ -186,7 +185,7 @@ impl ServerCertVerifier for Verifier {
     }
 }
 
-/// Why there is no TLS, in words for whoever wrote the address.
+/// Why the TLS connection failed, for the author of the DSN.
 #[derive(Debug)]
 pub(super) struct Refusal(String);
 
@@ -198,7 +197,7 @@ impl fmt::Display for Refusal {
 
 impl std::error::Error for Refusal {}
 
-/// One connection's TLS to be.
+/// The TLS handshake of one connection.
 pub(super) struct Connector {
     tls: Tls,
     host: String,
@@ -212,7 +211,7 @@ where
     type TlsConnect = Connector;
     type Error = Refusal;
 
-    // Also called for a Unix socket, without a name; there the server offers no TLS.
+    // Also called without a name for a Unix socket, where the server offers no TLS.
     fn make_tls_connect(&mut self, host: &str) -> Result<Connector, Refusal> {
         Ok(Connector { tls: self.clone(), host: host.to_owned() })
     }
@@ -239,7 +238,7 @@ where
     }
 }
 
-/// What TLS itself says in an error of a connection.
+/// The TLS error behind a connection's error.
 pub(super) fn rustls_error(error: &io::Error) -> Option<&rustls::Error> {
     error.get_ref().and_then(|inner| inner.downcast_ref())
 }

@@ -1,4 +1,4 @@
-//! The writes of the contract that take more than a line, and how each is counted.
+//! The longer writes of the contract, and how each write is counted.
 
 use std::time::{Duration, Instant};
 
@@ -14,11 +14,11 @@ use crate::ids::{CallId, TaskId};
 use crate::ledger::{Incarnation, LedgerError, NewTask, Task, TaskEnd, Turn, TurnBody, decode};
 
 impl PostgresLedger {
-    /// A write, counted: how long it took, the way there included.
+    /// Counts a write and its duration, waiting for a connection included.
     pub(super) async fn counted<T>(&self, write: impl Future<Output = Result<T, Fault>>) -> Result<T, Fault> {
         let begun = Instant::now();
         let done = write.await;
-        // A refusal is an answer; a fault is a transaction that did not come about.
+        // A refusal counts as an answer; any other fault as a failed transaction.
         self.meters.committed(1, begun.elapsed(), done.as_ref().err().is_none_or(Fault::is_refusal));
         done
     }
@@ -27,7 +27,7 @@ impl PostgresLedger {
         self.counted(self.store.rows(sql, params)).await.and_then(one)
     }
 
-    /// A statement that answers with a stamp: the turn, and the feed is told.
+    /// Runs a statement that returns a stamp, and notifies the feed of the turn.
     pub(super) async fn write_turn(
         &self,
         sql: &str,
@@ -98,7 +98,7 @@ pub(super) fn one(mut rows: Vec<Row>) -> Result<Row, Fault> {
     rows.pop().ok_or_else(|| Fault::Row("a function answered nothing".to_owned()))
 }
 
-/// As long as the last moment that the ledger can name is away, at most.
+/// Capped at the last moment that programs can represent.
 pub(super) fn micros(time: Duration) -> i64 {
     let most = Timestamp::MAX.as_microsecond();
     i64::try_from(time.as_micros()).map_or(most, |micros| micros.min(most))

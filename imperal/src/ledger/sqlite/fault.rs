@@ -1,7 +1,7 @@
-//! What can go wrong inside, and what the contract calls it.
+//! Errors inside the backend, and their translation into [`LedgerError`].
 //!
-//! Owns the one table from SQLite's result codes to [`LedgerError`]: what may pass by itself is
-//! `Unavailable`, what needs a person is `Unusable` and names the way out.
+//! Owns the one table from SQLite's codes: an error that may pass by itself is `Unavailable`, one that needs a person
+//! is `Unusable` and names the way out.
 
 use std::path::Path;
 
@@ -10,14 +10,14 @@ use rusqlite::ffi::{SQLITE_CONSTRAINT_PRIMARYKEY, SQLITE_CONSTRAINT_UNIQUE, SQLI
 
 use crate::ledger::LedgerError;
 
-/// Why an operation on the file did not come about.
+/// Why an operation on the file failed.
 #[derive(Debug)]
 pub(super) enum Fault {
     /// A rule of the contract.
     Refused(LedgerError),
-    /// The engine.
+    /// SQLite itself.
     Sqlite(rusqlite::Error),
-    /// A stored row that is not what was written.
+    /// A stored row that cannot have been written so.
     Row(String),
 }
 
@@ -40,20 +40,20 @@ impl From<serde_json::Error> for Fault {
 }
 
 impl Fault {
-    /// Whether a stored row is the cause and not the file, so that other rows are as good as before.
+    /// Whether the cause is one stored row and not the file, so that other rows still work.
     pub(super) fn is_of_one_row(&self) -> bool {
         match self {
             Self::Refused(_) => false,
             Self::Row(_) => true,
             Self::Sqlite(error) => match error.sqlite_error() {
                 Some(code) => matches!(code.code, ErrorCode::ConstraintViolation | ErrorCode::TypeMismatch),
-                // A value of another type than the column's.
+                // A value whose type is not the column's.
                 None => true,
             },
         }
     }
 
-    /// In the contract's words.
+    /// Translates it for the caller.
     pub(super) fn into_ledger(self, path: &Path) -> LedgerError {
         match self {
             Self::Refused(error) => error,
@@ -69,12 +69,12 @@ fn from_sqlite(error: &rusqlite::Error, path: &Path) -> LedgerError {
         return damaged(path, &error.to_string());
     };
     match code.code {
-        // A writer takes each number once: a row has it that cannot. The writer mends that when it meets
-        // the owner again.
+        // The writer takes each number once, so a row has a number that it cannot have. The writer repairs the numbers
+        // when it reads the owner the next time.
         ErrorCode::ConstraintViolation if error.to_string().contains(".seq") => LedgerError::Unavailable(format!(
             "the numbers of a user's events in {path_text} do not fit its rows: try again, they are mended"
         )),
-        // The only unique columns besides numbers that are given out here are the ids.
+        // The other unique columns are ids.
         ErrorCode::ConstraintViolation
             if [SQLITE_CONSTRAINT_UNIQUE, SQLITE_CONSTRAINT_PRIMARYKEY].contains(&code.extended_code) =>
         {

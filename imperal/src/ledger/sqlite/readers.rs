@@ -1,8 +1,7 @@
 //! The threads that read, each with its own connection.
 //!
-//! A read begins after it was asked, so it sees everything that was committed by then. Reads wait in the order
-//! in which they were asked. A caller that gives up takes its read with it: one that waits is never begun, one
-//! that is under way ends at its next row.
+//! A read starts after it was requested, so it sees everything that was committed by then. Reads start in the order of
+//! their requests. If the caller gives up, a waiting read never starts and a running one stops at its next row.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
@@ -19,10 +18,10 @@ use crate::ledger::unreadable::Unreadable;
 use crate::ledger::{LedgerError, LedgerMeters};
 use crate::loops::{LoopState, Need};
 
-/// Reads that run at once.
+/// Reads that run at the same time.
 const READERS: usize = 3;
 
-/// A read under way.
+/// A running read.
 pub(super) struct Reading<'a> {
     pub(super) conn: &'a Connection,
     pub(super) unreadable: &'a Unreadable,
@@ -30,7 +29,7 @@ pub(super) struct Reading<'a> {
 }
 
 impl Reading<'_> {
-    /// Ends the read if nobody waits for it any more.
+    /// Ends the read if its caller has gone.
     pub(super) fn go_on(&self) -> Result<(), Fault> {
         if (self.abandoned)() {
             return Err(LedgerError::Unavailable("nobody waits for this read any more".to_owned()).into());
@@ -41,12 +40,12 @@ impl Reading<'_> {
 
 type Read = Box<dyn FnOnce(&Connection) + Send>;
 
-/// The readers' side for callers. Dropping it ends the threads.
+/// The queue in front of the reader threads. Dropping it ends the threads.
 #[derive(Debug)]
 pub(super) struct Readers {
     path: Arc<Path>,
     unreadable: Unreadable,
-    /// One permit a thread. Callers wait for it here, where one that gives up leaves the line.
+    /// One permit for each thread. Callers wait here, where one that gives up leaves the queue.
     free: Arc<Semaphore>,
     queue: Option<mpsc::Sender<Read>>,
     threads: Vec<JoinHandle<()>>,
@@ -94,10 +93,10 @@ impl Readers {
 
 fn serve(conn: &Connection, reads: &Mutex<mpsc::Receiver<Read>>, state: &LoopState) {
     loop {
-        // The lock is for taking a read, not for carrying it out.
+        // The lock is held while a read is taken from the queue, not while it runs.
         let next = reads.lock().unwrap_or_else(PoisonError::into_inner).recv();
         let Ok(read) = next else { return };
-        // A fault in one read must not take the reader away from the others.
+        // A panic in one read must not end the thread.
         if let Err(payload) = catch_unwind(AssertUnwindSafe(|| read(conn))) {
             state.panicked(payload);
         }

@@ -1,8 +1,8 @@
-//! Opening the file: its place, who may read it, the settings of each connection, its schema.
+//! Opening the file: its path, its permissions, the settings of each connection, its schema.
 //!
-//! The schema is made in one write transaction that checks the file first, so two programs that open a new file at
-//! the same time make it once. A file with another version of the schema is refused and left alone. Every object
-//! of `schema.sql` must exist in the file as it is written there.
+//! The schema is made in one write transaction that checks the file first, so two programs that open a new file at the
+//! same time make it once. A file with another version of the schema is refused and left alone. Every object of
+//! `schema.sql` must exist in the file as `schema.sql` defines it.
 
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
@@ -15,30 +15,30 @@ use super::fault::Fault;
 use crate::ledger::LedgerError;
 use crate::private_file;
 
-/// "IMPL": tells the file from other programs' databases.
+/// "IMPL": distinguishes the file from other programs' databases.
 const APPLICATION_ID: i32 = 0x494d_504c;
 
 const SCHEMA: &str = include_str!("schema.sql");
 
-/// Raised with each change of the schema. 1 to 6 were versions before the first release.
+/// Raised with each change of the schema. Versions 1 to 6 are from before the first release.
 pub(super) const VERSION: i64 = 7;
 
 /// How long to wait for another program's lock.
 pub(super) const BUSY: Duration = Duration::from_secs(5);
 
-/// Distinct statements are about fifty.
+/// The ledger has about fifty distinct statements.
 const STATEMENTS: usize = 64;
 
-/// Makes folder and file where they are missing, readable by nobody else. SQLite gives the files beside
-/// it the same mode.
+/// Creates the folder and the file if they are missing, readable by this user only. SQLite gives its other files the
+/// same mode.
 pub(super) fn prepare_file(path: &Path) -> Result<PathBuf, LedgerError> {
-    // Absolute, so that no path has a meaning of its own to SQLite, as `:memory:` would.
+    // An absolute path has no special meaning to SQLite, as `:memory:` would.
     let made = std::path::absolute(path).and_then(|path| {
         let (Some(folder), Some(name)) = (path.parent(), path.file_name()) else {
             return Err(ErrorKind::InvalidInput.into());
         };
         private_file::make_folder(folder)?;
-        // SQLite refuses a link anywhere in the path; one above the file may be.
+        // SQLite refuses a link anywhere in the path, so links above the file are resolved first.
         let path = folder.canonicalize()?.join(name);
         private_file::open_or_create(&path)?;
         Ok(path)
@@ -53,8 +53,8 @@ pub(super) fn prepare_file(path: &Path) -> Result<PathBuf, LedgerError> {
     })
 }
 
-/// Which file lies at a path now. Another one, or none, means that the open one was moved away:
-/// SQLite would go on writing it, and all of that would be gone with the process.
+/// The identity of the file at a path. If it changes, the open file was moved away: SQLite would keep writing to it,
+/// and those writes would be lost with the process.
 #[cfg(unix)]
 pub(super) fn file_at(path: &Path) -> Option<(u64, u64)> {
     use std::os::unix::fs::MetadataExt;
@@ -62,7 +62,7 @@ pub(super) fn file_at(path: &Path) -> Option<(u64, u64)> {
     Some((found.dev(), found.ino()))
 }
 
-/// Elsewhere an open file cannot be moved away.
+/// On other systems an open file cannot be moved away.
 #[cfg(not(unix))]
 pub(super) fn file_at(_: &Path) -> Option<(u64, u64)> {
     None
@@ -74,10 +74,9 @@ pub(super) fn open_writer(path: &Path, busy: Duration) -> Result<Connection, Fau
     check_identity(&conn, path)?;
     use_wal(&conn, busy)?;
     conn.pragma_update(None, "foreign_keys", true)?;
-    // The writer checkpoints by itself, after it has answered its callers: a checkpoint inside a
-    // commit would make whoever waits for that commit pay for it.
+    // The writer checkpoints after it has answered its callers. A checkpoint inside a commit would delay them.
     conn.pragma_update(None, "wal_autocheckpoint", 0)?;
-    // After a burst the log gives its space back.
+    // The log shrinks to this size after a burst.
     conn.pragma_update(None, "journal_size_limit", 64 << 20)?;
     conn.pragma_update(None, "synchronous", "FULL")?;
     make_schema(&mut conn, path)?;
@@ -88,8 +87,7 @@ pub(super) fn open_writer(path: &Path, busy: Duration) -> Result<Connection, Fau
 /// A connection that only reads.
 pub(super) fn open_reader(path: &Path, busy: Duration) -> Result<Connection, Fault> {
     let conn = connect(path, busy)?;
-    // Not the open flag: a connection that was opened for reading cannot repair the log's index
-    // after a crash.
+    // Not opened read-only: such a connection cannot repair the log's index after a crash.
     conn.pragma_update(None, "query_only", true)?;
     Ok(conn)
 }
@@ -106,7 +104,7 @@ fn version(conn: &Connection) -> Result<i64, Fault> {
     Ok(conn.pragma_query_value(None, "user_version", |row| row.get(0))?)
 }
 
-/// Accepts an empty file and a ledger of this version, before anything is changed. True for an empty file.
+/// Accepts an empty file and a ledger of this version, before anything is changed. Returns true for an empty file.
 fn is_empty(conn: &Connection, path: &Path) -> Result<bool, Fault> {
     let application: i32 = conn.pragma_query_value(None, "application_id", |row| row.get(0))?;
     let objects: i64 = conn.query_row("SELECT count(*) FROM sqlite_schema", (), |row| row.get(0))?;
@@ -137,7 +135,7 @@ fn check_identity(conn: &Connection, path: &Path) -> Result<(), Fault> {
     Ok(look.finish()?)
 }
 
-/// The switch does not always wait for locks as other statements do.
+/// This switch does not always wait for locks as other statements do.
 fn use_wal(conn: &Connection, busy: Duration) -> Result<(), Fault> {
     let begun = Instant::now();
     loop {
