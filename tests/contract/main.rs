@@ -1,7 +1,7 @@
-//! The ledger contract's checks, one test for each and each backend.
+//! The checks of the ledger contract, each as one test per backend.
 
-#![allow(clippy::unwrap_used, reason = "a test fails by it")]
-#![allow(deprecated, reason = "what a suite's function answers with is its own business: no data_model")]
+#![allow(clippy::unwrap_used, reason = "a panic is a failed test")]
+#![allow(deprecated, reason = "the results of test functions need no data_model")]
 
 mod damage;
 mod model;
@@ -56,7 +56,7 @@ impl Backend for InMemory {
     }
 }
 
-/// Every handle is a `SqliteLedger` of its own, as two programs on one file have them.
+/// Every handle is a separate `SqliteLedger`, as in two programs on one file.
 struct InFile {
     clock: Arc<HeldClock>,
     folder: tempfile::TempDir,
@@ -102,9 +102,9 @@ mod sqlite {
     imperal::ledger_conformance!(durable InFile::new());
 }
 
-/// The list in the macro is written by hand; a check that it forgets would never run.
+/// The macro's list is written by hand; a check that is missing in it would never run.
 #[test]
-fn every_check_is_listed() {
+fn every_check_of_the_contract_is_listed() {
     let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../imperal/src/ledger/conformance");
     let list = std::fs::read_to_string(folder.join("mod.rs")).unwrap();
     let listed: Vec<&str> = list.split_whitespace().collect();

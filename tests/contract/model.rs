@@ -1,13 +1,13 @@
-//! What should be the case, in names and sets only.
+//! A model of the ledger with names and sets only.
 //!
-//! Says of each operation whether it is refused, with what, and counts events, turns and audit
-//! rows. Knows no rows, no ids and no transaction.
+//! It predicts for each operation whether it is refused and with which error, and counts events, turns and
+//! audit rows. It knows no rows, ids or transactions.
 
 use std::collections::HashMap;
 
 use imperal::ledger::LedgerError;
 
-/// The running tasks that an owner may have.
+/// The limit of running tasks of an owner.
 pub(super) const LIMIT: u32 = 3;
 
 /// A call or a task.
@@ -17,30 +17,30 @@ pub(super) struct Piece {
     pub(super) owner: usize,
     pub(super) incarnation: usize,
     pub(super) settled: bool,
-    /// Of a task.
+    /// For a task.
     pub(super) call: usize,
     pub(super) asked: bool,
-    /// Of a task.
+    /// For a task.
     pub(super) key: Option<usize>,
-    /// Of a call: the number of its own turn.
+    /// For a call: the number of its turn.
     pub(super) seq: u64,
 }
 
-/// What should be the case.
+/// The expected state.
 #[derive(Debug, Default)]
 pub(super) struct Model {
     pub(super) now: u64,
-    /// The node of each life ever.
+    /// The node of each incarnation so far.
     pub(super) incarnations: Vec<usize>,
     pub(super) current: HashMap<usize, (usize, u64)>,
     pub(super) calls: Vec<Piece>,
     pub(super) tasks: Vec<Piece>,
     /// By owner: events, turns, audit rows.
     pub(super) counts: [(u64, usize, usize); 3],
-    /// By owner: number and time of each turn ever, and the time of each audit row ever.
+    /// By owner: number and time of each turn so far, and the time of each audit row so far.
     pub(super) turns: [Vec<(u64, u64)>; 3],
     pub(super) audit: [Vec<u64>; 3],
-    /// Before these moments, by kind, everything may be gone: turns, tasks, events, audit.
+    /// By kind (turns, tasks, events, audit), the moment before which rows may be gone.
     pub(super) cuts: [u64; 4],
 }
 
@@ -56,13 +56,13 @@ impl Model {
     pub(super) fn add(&mut self, owner: usize, events: u64, turns: usize, audit: usize) {
         let counts = &mut self.counts[owner];
         *counts = (counts.0 + events, counts.1 + turns, counts.2 + audit);
-        // The last of the events is the turn, where there is one.
+        // A turn is the last event of its operation.
         let last = (counts.0, self.now);
         self.turns[owner].extend((0..turns).map(|_| last));
         self.audit[owner].extend((0..audit).map(|_| self.now));
     }
 
-    /// Rows of these ages may go, and what is older and settled must.
+    /// Records that retention may remove rows of these ages and must remove older settled rows.
     pub(super) fn prune(&mut self, ages: [Option<u64>; 4]) {
         let [turns, tasks, events, audit] = ages;
         let events = [turns, tasks, events].into_iter().flatten().min();
@@ -71,7 +71,7 @@ impl Model {
         }
     }
 
-    /// Whether it is a call with a running task.
+    /// Whether this is a call with a running task.
     pub(super) fn at_work(&self, piece: &Piece) -> bool {
         piece.seq > 0 && self.tasks.iter().any(|task| task.call == piece.id && !task.settled)
     }
@@ -97,7 +97,7 @@ impl Model {
         Ok(())
     }
 
-    /// The refusal of a key that is taken says which task has it.
+    /// The refusal of a used key names the task that has it.
     pub(super) fn start(
         &mut self,
         incarnation: usize,

@@ -1,4 +1,4 @@
-//! Arbitrary JSON and texts come back from every backend as they were accepted.
+//! Every backend returns arbitrary JSON and texts as it accepted them.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -18,9 +18,9 @@ use serde_json::{Map, Number, Value};
 use crate::postgres::InPostgres;
 use crate::{InFile, InMemory};
 
-/// Values that one write holds.
+/// The values of one write.
 const CASES: usize = 150;
-/// Deepest data that a ledger takes.
+/// Largest depth of data that a ledger accepts.
 const DEPTH: usize = 120;
 
 fn text() -> impl Strategy<Value = String> {
@@ -43,7 +43,7 @@ fn number() -> impl Strategy<Value = Value> {
         any::<i64>().prop_map(Value::from),
         prop_oneof![Just(u64::MAX), Just(1 << 53), Just((1 << 53) + 1), Just(0)].prop_map(Value::from),
         prop_oneof![Just(i64::MIN), Just(-1)].prop_map(Value::from),
-        // Every bit pattern that JSON has a number for.
+        // Every bit pattern that is a number in JSON.
         any::<u64>().prop_filter_map("not a number", |bits| Number::from_f64(f64::from_bits(bits)).map(Value::Number)),
         prop_oneof![Just(-0.0), Just(5e-324), Just(f64::MAX), Just(f64::MIN_POSITIVE), Just(0.1 + 0.2), Just(1e21)]
             .prop_map(Value::from),
@@ -56,7 +56,7 @@ fn value() -> impl Strategy<Value = Value> {
     let tree = leaf.prop_recursive(6, 60, 8, |inner| {
         prop_oneof![
             proptest::collection::vec(inner.clone(), 0..8).prop_map(Value::from),
-            // In the order in which the keys came, the odd ones first often enough.
+            // The order of the keys is kept; unusual keys often come first.
             proptest::collection::vec((text(), inner), 0..8)
                 .prop_map(|pairs| Value::Object(pairs.into_iter().collect::<Map<_, _>>())),
         ]
@@ -70,7 +70,7 @@ fn value() -> impl Strategy<Value = Value> {
     prop_oneof![9 => tree, 1 => deep]
 }
 
-/// What a user and an extension may hand over.
+/// The values that a user and an extension can pass.
 #[derive(Debug, Clone)]
 struct Written {
     /// Not null: a call without parameters has an empty object.
@@ -88,7 +88,7 @@ fn written() -> impl Strategy<Value = Written> {
     });
     (params, value(), proptest::option::of(value()), proptest::collection::vec(text(), 4), text()).prop_map(
         |(params, data, ui, texts, key)| {
-            // A part that is null is a part that is absent.
+            // A part that is null counts as absent.
             Written { params, data, ui: ui.filter(|ui| !ui.is_null()), texts, key }
         },
     )
@@ -117,7 +117,7 @@ fn result(written: &Written) -> WireResult {
     result
 }
 
-/// As text, so that the order of keys and the sign of zero count.
+/// Compared as text, so that the order of keys and the sign of zero matter.
 fn said(turn: &TurnBody) -> String {
     serde_json::to_string(turn).unwrap()
 }
@@ -182,16 +182,16 @@ async fn come_back(backend: &impl Backend, cases: usize) {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn whatever_is_accepted_comes_back_from_memory() {
+async fn memory_returns_every_value_as_accepted() {
     come_back(&InMemory::new(), CASES).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn whatever_is_accepted_comes_back_from_a_file() {
+async fn sqlite_returns_every_value_as_accepted() {
     come_back(&InFile::new(), CASES).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn whatever_is_accepted_comes_back_from_a_database() {
+async fn postgres_returns_every_value_as_accepted() {
     come_back(&InPostgres::new(), CASES).await;
 }

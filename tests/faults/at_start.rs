@@ -1,5 +1,4 @@
-//! Files that a process must not begin to write: it ends, says which and what to do, and leaves
-//! them as they are.
+//! Files that a process must not write to: it ends, names the file and a remedy, and does not change it.
 
 use std::path::Path;
 use std::process::Stdio;
@@ -9,7 +8,7 @@ use imperal_tests::{NodeOptions, User};
 use rusqlite::Connection;
 use serde_json::json;
 
-/// A folder with a ledger that somebody used, and how it is started.
+/// A folder with a ledger in use, and the options to start on it.
 async fn used() -> (tempfile::TempDir, NodeOptions) {
     let folder = tempfile::tempdir().unwrap();
     let options = NodeOptions::new(env!("CARGO_BIN_EXE_probe"), folder.path().join("data"));
@@ -21,7 +20,7 @@ async fn used() -> (tempfile::TempDir, NodeOptions) {
     (folder, node.terminate().await)
 }
 
-/// What it says when it does not start.
+/// The error of a process that does not start.
 async fn refusal(options: &NodeOptions) -> String {
     let output = options.command().stderr(Stdio::piped()).output();
     let output = tokio::time::timeout(Duration::from_secs(30), output).await.expect("it ends").unwrap();
@@ -50,7 +49,7 @@ async fn refuses_damaged(options: &NodeOptions, file: &Path, damaged: &[u8]) {
 }
 
 #[tokio::test]
-async fn a_damaged_file_is_named_and_a_restored_copy_goes_on() {
+async fn damaged_file_is_named_and_a_restored_copy_starts() {
     let (_folder, options) = used().await;
     let file = ledger(&options);
     let good = std::fs::read(&file).unwrap();
@@ -63,9 +62,9 @@ async fn a_damaged_file_is_named_and_a_restored_copy_goes_on() {
     starts_with_all_of_it(&options).await;
 }
 
-/// Damage that only reading finds: each answer is right or a refusal, and the process stays up.
+/// Damage that only a read finds: each answer is correct or a refusal, and the process stays up.
 #[tokio::test]
-async fn a_damaged_page_inside_is_refused_where_it_is_read() {
+async fn damaged_page_is_refused_when_it_is_read() {
     let (_folder, options) = used().await;
     let file = ledger(&options);
     let good = std::fs::read(&file).unwrap();
@@ -95,7 +94,7 @@ async fn a_damaged_page_inside_is_refused_where_it_is_read() {
 }
 
 #[tokio::test]
-async fn a_newer_schema_is_named_and_left_alone() {
+async fn newer_schema_is_named_and_not_changed() {
     let (_folder, options) = used().await;
     let conn = Connection::open(ledger(&options)).unwrap();
     let version: i64 = conn.pragma_query_value(None, "user_version", |row| row.get(0)).unwrap();
@@ -107,15 +106,15 @@ async fn a_newer_schema_is_named_and_left_alone() {
     starts_with_all_of_it(&options).await;
 }
 
-/// As somebody whom rights bind: root would be let through.
+/// Runs as a user other than root, because permissions do not bind root.
 #[cfg(unix)]
 #[tokio::test]
-async fn a_file_that_may_only_be_read_is_named() {
+async fn read_only_file_is_named() {
     use std::os::unix::fs::{MetadataExt, PermissionsExt, chown};
     let (folder, mut options) = used().await;
     if std::fs::metadata("/proc/self").unwrap().uid() == 0 {
         let nobody = 65534;
-        // Where nobody can reach it.
+        // In a folder that other users cannot enter.
         let binary = folder.path().join("probe");
         std::fs::copy(&options.binary, &binary).unwrap();
         options.binary = binary;
@@ -130,7 +129,7 @@ async fn a_file_that_may_only_be_read_is_named() {
     std::fs::set_permissions(&file, std::fs::Permissions::from_mode(0o400)).unwrap();
     let text = refusal(&options).await;
     assert!(text.contains("ledger.db cannot be opened for writing") && text.contains("check the rights"), "{text}");
-    // What SQLite made beside the file while it looked has the file's own rights.
+    // The files that SQLite created next to the ledger have the ledger's permissions.
     for entry in std::fs::read_dir(&options.folder).unwrap() {
         std::fs::set_permissions(entry.unwrap().path(), std::fs::Permissions::from_mode(0o600)).unwrap();
     }
@@ -138,7 +137,7 @@ async fn a_file_that_may_only_be_read_is_named() {
 }
 
 #[tokio::test]
-async fn settings_that_make_no_sense_are_refused_together_before_anything_is_written() {
+async fn invalid_settings_are_refused_together_before_any_write() {
     let folder = tempfile::tempdir().unwrap();
     let mut options = NodeOptions::new(env!("CARGO_BIN_EXE_probe"), folder.path().join("data"));
     options.args = ["--lease=99999", "--liveness=1e300", "--tasks-per-user=0"].map(str::to_owned).to_vec();
@@ -154,7 +153,7 @@ async fn settings_that_make_no_sense_are_refused_together_before_anything_is_wri
 
 #[cfg(unix)]
 #[tokio::test]
-async fn a_variable_that_is_not_utf_8_is_named_and_not_taken_for_unset() {
+async fn variable_that_is_not_utf_8_is_refused_by_name() {
     use std::ffi::OsStr;
     use std::os::unix::ffi::OsStrExt;
 
@@ -166,7 +165,7 @@ async fn a_variable_that_is_not_utf_8_is_named_and_not_taken_for_unset() {
         let output = output.await.unwrap();
         let text = String::from_utf8_lossy(&output.stderr).into_owned();
         assert!(!output.status.success(), "{name} was ignored");
-        // The command line's own words for its options are others.
+        // Errors of command-line options have other texts.
         assert!(text.contains("UTF-8") && !text.contains("panicked"), "{name}: {text}");
     }
 }

@@ -9,7 +9,7 @@ use serde_json::json;
 use crate::{Told, until_not_ready, until_ready};
 
 #[tokio::test]
-async fn a_lock_of_another_program_refuses_calls_until_it_is_gone() {
+async fn calls_are_refused_while_another_program_locks_the_file() {
     let folder = tempfile::tempdir().unwrap();
     let mut options = NodeOptions::new(env!("CARGO_BIN_EXE_probe"), folder.path().join("data"));
     let log = folder.path().join("log");
@@ -41,7 +41,7 @@ async fn a_lock_of_another_program_refuses_calls_until_it_is_gone() {
 }
 
 #[tokio::test]
-async fn a_file_that_was_moved_away_takes_nothing_until_it_is_back() {
+async fn calls_are_refused_while_the_file_is_moved_away() {
     let folder = tempfile::tempdir().unwrap();
     let mut options = NodeOptions::new(env!("CARGO_BIN_EXE_probe"), folder.path().join("data"));
     let log = folder.path().join("log");

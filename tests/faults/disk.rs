@@ -1,4 +1,4 @@
-//! No space: a limit on the size of files, and a small disk of its own where one may be mounted.
+//! No space: a limit on the size of files, and a small mounted disk (needs root).
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -14,7 +14,7 @@ fn run(program: &str, arguments: &[&str]) -> bool {
     Command::new(program).args(arguments).output().is_ok_and(|output| output.status.success())
 }
 
-/// A disk of 3 MiB. Gone when dropped.
+/// A mounted disk of 3 MiB, unmounted on drop.
 struct SmallDisk(PathBuf);
 
 impl SmallDisk {
@@ -31,13 +31,13 @@ impl SmallDisk {
 
 impl Drop for SmallDisk {
     fn drop(&mut self) {
-        // Lazily: a process that is just ending may still have a file open.
+        // Lazily, because a process that is about to end may still have a file open.
         run("umount", &["-l", self.0.to_str().unwrap()]);
     }
 }
 
-/// Fills what there is until not even the write check fits, lets a task end meanwhile, makes
-/// space, and looks at what is left.
+/// Fills the space until even the write check fails, lets a task end meanwhile, frees space, and checks the
+/// ledger.
 async fn until_full_and_on(node: Node, log: &Path, reason: &str, clear: impl FnOnce(&Node)) {
     let anna = User::of(&node, "anna");
     let service = TcpListener::bind("127.0.0.1:0").await.unwrap();
@@ -46,7 +46,7 @@ async fn until_full_and_on(node: Node, log: &Path, reason: &str, clear: impl FnO
     let task_id = reply["result"]["data"]["task_id"].as_str().unwrap().to_owned();
     let mut told = Told::default();
     loop {
-        // Large ones first, then what still fits.
+        // Large texts first, then smaller ones that still fit.
         if told.say(&anna, 900).await && !ready(&anna).await.0 {
             break;
         }
@@ -54,7 +54,7 @@ async fn until_full_and_on(node: Node, log: &Path, reason: &str, clear: impl FnO
     }
     until_not_ready(&anna, log, &[reason, "ledger.db"]).await;
     assert!(told.answered.len() > 20 && !told.refused.is_empty(), "{} answered", told.answered.len());
-    // The task gets what it waits for, and its outcome cannot be written.
+    // The task ends, and its outcome cannot be written.
     let (mut waiting, _) = service.accept().await.unwrap();
     waiting.write_all(b"HTTP/1.1 204 No Content\r\n\r\n").await.unwrap();
     while !anna.get("/metrics").await.1.as_str().unwrap().contains("imperal_tasks_running 0") {
@@ -69,7 +69,7 @@ async fn until_full_and_on(node: Node, log: &Path, reason: &str, clear: impl FnO
     assert_eq!(anna.end_of(&task_id).await["state"], "succeeded", "by itself");
     assert!(!told.say(&anna, 900).await, "calls are accepted again");
     until_ready(&anna).await;
-    // A late reply is written again within the longest wait between two tries.
+    // A pending reply is written after at most the longest pause between two tries.
     let mut events = anna.stream(0).await;
     let mut missing = told.late.clone();
     while !missing.is_empty() {
@@ -85,10 +85,10 @@ async fn until_full_and_on(node: Node, log: &Path, reason: &str, clear: impl FnO
 }
 
 #[tokio::test]
-async fn a_file_that_may_not_grow_refuses_calls_until_it_may() {
+async fn calls_are_refused_while_the_file_cannot_grow() {
     let folder = tempfile::tempdir().unwrap();
     let mut options = NodeOptions::new(env!("CARGO_BIN_EXE_probe"), folder.path().join("data"));
-    // In blocks of 512 bytes: 3 MiB. The signal that comes with the refusal is ignored.
+    // 3 MiB in blocks of 512 bytes. The process ignores the signal SIGXFSZ.
     let limited = "trap '' XFSZ; ulimit -S -f 6144; exec \"$0\" \"$@\"";
     options.under = ["sh", "-c", limited].map(str::to_owned).to_vec();
     let log = folder.path().join("log");
@@ -101,7 +101,7 @@ async fn a_file_that_may_not_grow_refuses_calls_until_it_may() {
 }
 
 #[tokio::test]
-async fn a_full_disk_refuses_calls_until_there_is_space() {
+async fn calls_are_refused_while_the_disk_is_full() {
     let folder = tempfile::tempdir().unwrap();
     let disk = SmallDisk::mount(&folder.path().join("disk"))
         .expect("a small disk can be mounted: run as root, or leave this out with `tests/run --without mount`");

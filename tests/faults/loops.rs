@@ -1,4 +1,4 @@
-//! A panic in a maintenance loop: it restarts, the node says so meanwhile, calls go on.
+//! A panic in a maintenance loop: the loop restarts, `/readyz` reports it meanwhile, calls continue.
 
 use std::time::{Duration, Instant};
 
@@ -11,7 +11,7 @@ use crate::{Told, ready};
 const PATIENCE: Duration = Duration::from_secs(30);
 const POLL: Duration = Duration::from_millis(20);
 
-/// A node whose code panics at a moment, in these of its passes.
+/// A node that panics at a named moment, in these of its passes.
 async fn node(panic_at: &str, lease: &str) -> (TempDir, Node) {
     let folder = tempfile::tempdir().unwrap();
     let mut options = NodeOptions::new(env!("CARGO_BIN_EXE_probe"), folder.path().join("data"));
@@ -22,7 +22,7 @@ async fn node(panic_at: &str, lease: &str) -> (TempDir, Node) {
     (folder, node)
 }
 
-/// A metric's value.
+/// The value of a metric.
 async fn metric(user: &User, name: &str) -> u64 {
     let (status, text) = user.get("/metrics").await;
     assert_eq!(status, 200);
@@ -43,7 +43,7 @@ async fn until_failed(user: &User, name: &str, times: u64) {
     }
 }
 
-/// Waits until `/readyz` is 200, or 503 with these words.
+/// Waits until `/readyz` is 200, or 503 with this text.
 async fn until_ready(user: &User, wanted: Result<(), &str>) {
     let begun = Instant::now();
     loop {
@@ -61,7 +61,7 @@ fn log(folder: &TempDir) -> String {
 }
 
 #[tokio::test]
-async fn the_lease_and_its_work_survive_a_panic_of_the_renewal() {
+async fn lease_and_work_survive_a_panic_of_the_renewal() {
     let (folder, node) = node("renewal:2-3", "3").await;
     let anna = User::of(&node, "anna");
     let reply = anna.call("steps", json!({"steps": 40, "step_ms": 100})).await;
@@ -77,7 +77,7 @@ async fn the_lease_and_its_work_survive_a_panic_of_the_renewal() {
 }
 
 #[tokio::test]
-async fn readyz_is_503_while_the_renewal_is_down_and_no_call_is_taken_on_a_lapsed_lease() {
+async fn lapsed_lease_refuses_calls_while_the_renewal_is_down() {
     let (_folder, node) = node("renewal:2-7", "0.9").await;
     let anna = User::of(&node, "anna");
     until_ready(&anna, Err("renewal is not at work")).await;
@@ -91,7 +91,7 @@ async fn readyz_is_503_while_the_renewal_is_down_and_no_call_is_taken_on_a_lapse
 }
 
 #[tokio::test]
-async fn calls_go_on_while_the_recovery_restarts() {
+async fn calls_continue_while_the_recovery_restarts() {
     let (_folder, node) = node("recovery:1-4", "3").await;
     let anna = User::of(&node, "anna");
     until_ready(&anna, Err("recovery is not at work")).await;
@@ -121,26 +121,26 @@ async fn calls_over_a_panic(panic_at: &str) -> (bool, Told) {
     }
     until_ready(&anna, Ok(())).await;
     told.hold(&anna).await;
-    // Nothing is left open that another program would wait for.
+    // The process holds no lock that another program would wait for.
     let file = rusqlite::Connection::open(folder.path().join("data/ledger.db")).unwrap();
     file.execute_batch("BEGIN IMMEDIATE; ROLLBACK").unwrap();
     (refused, told)
 }
 
 #[tokio::test]
-async fn a_panic_in_a_write_refuses_that_write_and_the_writer_goes_on() {
+async fn panic_in_a_write_refuses_that_write_alone() {
     let (refused, _) = calls_over_a_panic("ledger-job:20-22").await;
     assert!(refused);
 }
 
 #[tokio::test]
-async fn a_panic_of_the_writer_refuses_its_batch_and_the_writer_goes_on() {
+async fn panic_of_the_writer_refuses_its_batch_alone() {
     let (refused, _) = calls_over_a_panic("ledger-writer:20-22").await;
     assert!(refused);
 }
 
 #[tokio::test]
-async fn a_panic_after_the_commit_leaves_the_outcome_unknown_and_the_write_is_found() {
+async fn write_is_found_after_a_panic_behind_its_commit() {
     let (refused, told) = calls_over_a_panic("ledger-written:20-22").await;
     assert!(!refused || told.refused.is_empty(), "what was written was called refused: {told:?}");
 }
@@ -162,7 +162,7 @@ async fn connections_are_accepted_after_a_panic_of_the_listener() {
     let http = reqwest::Client::new();
     let begun = Instant::now();
     let mut refused = 0;
-    // Each of the first three connections is dropped with its panic.
+    // Each of the first three connections is closed by its panic.
     while http.get(format!("{}/healthz", node.url)).send().await.is_err() {
         refused += 1;
         assert!(begun.elapsed() < PATIENCE && refused < 50, "the listener does not go on");

@@ -1,7 +1,7 @@
-//! Faults around the file, through the real process: no space, a lock, a damaged or newer file.
+//! Faults around the ledger's file, in a real process: no space, a lock, a damaged or newer file.
 //!
-//! While a fault lasts, calls get 503 with a reason and `/readyz` says why; what was acknowledged is
-//! on disk, what was refused is not; when the fault is over the process goes on by itself.
+//! During a fault, calls get 503 with a reason, and `/readyz` gives the reason too. Acknowledged calls are on
+//! disk, refused calls are not. After the fault the process continues without a restart.
 
 mod at_start;
 mod at_work;
@@ -12,19 +12,19 @@ mod rows;
 use imperal_tests::User;
 use serde_json::{Value, json};
 
-/// What a user was told during a fault.
+/// The answers that a user got during a fault.
 #[derive(Debug, Default)]
 struct Told {
     /// Texts of calls that were answered.
     answered: Vec<String>,
-    /// Texts of calls of which it was said that nothing was accepted.
+    /// Texts of calls that were refused with nothing accepted.
     refused: Vec<String>,
-    /// Texts of calls that were accepted and whose reply was to come later.
+    /// Texts of calls that were accepted with a later reply.
     late: Vec<String>,
 }
 
 impl Told {
-    /// Says something of a length; whether it was refused.
+    /// Calls with a text of this length; returns whether the call was refused.
     async fn say(&mut self, user: &User, length: usize) -> bool {
         let number = self.answered.len() + self.refused.len() + self.late.len();
         let text = format!("{number:06}{}", "x".repeat(length));
@@ -44,7 +44,7 @@ impl Told {
         true
     }
 
-    /// Each answered or accepted call has its one reply, each refused one left nothing.
+    /// Each answered or accepted call has exactly one reply; refused calls have no turn.
     async fn hold(&self, user: &User) {
         let turns = all_turns(user).await;
         let count = |role: &str, text: &str| {
@@ -76,7 +76,7 @@ async fn all_turns(user: &User) -> Vec<Value> {
     }
 }
 
-/// Waits until `/readyz` says that calls are accepted; it looks once a second.
+/// Polls `/readyz` once a second until calls are accepted.
 async fn until_ready(user: &User) {
     let looking = async {
         while !ready(user).await.0 {
@@ -86,7 +86,7 @@ async fn until_ready(user: &User) {
     tokio::time::timeout(std::time::Duration::from_secs(20), looking).await.expect("ready again");
 }
 
-/// `/readyz` says that it is not ready, to strangers without a path; the log has these words.
+/// Waits until `/readyz` is 503. Its public answer has no path; the log has these words.
 async fn until_not_ready(user: &User, log: &std::path::Path, words: &[&str]) {
     let looking = async {
         while ready(user).await.0 {
@@ -103,7 +103,7 @@ async fn until_not_ready(user: &User, log: &std::path::Path, words: &[&str]) {
     );
 }
 
-/// Whether calls are accepted, and what `/readyz` says.
+/// Whether calls are accepted, and the text of `/readyz`.
 async fn ready(user: &User) -> (bool, String) {
     let (status, text) = user.get("/readyz").await;
     (status == 200, text.as_str().unwrap_or_default().to_owned())

@@ -1,14 +1,14 @@
-//! Stored rows that were damaged while the process was dead: it starts, and they hurt themselves alone.
+//! Rows that are damaged between two processes: the next process starts, and only those rows are affected.
 
 use imperal_tests::{NodeOptions, User};
 use rusqlite::Connection;
 use serde_json::json;
 
-/// What the log must not repeat.
+/// A text that the log must not repeat.
 const SECRET: &str = "a word of her own";
 
 #[tokio::test]
-async fn a_killed_process_starts_on_damaged_rows_and_serves_everybody_else() {
+async fn process_starts_on_damaged_rows_and_serves_other_users() {
     let folder = tempfile::tempdir().unwrap();
     let log = folder.path().join("log");
     let mut options = NodeOptions::new(env!("CARGO_BIN_EXE_probe"), folder.path().join("data"));
@@ -45,7 +45,7 @@ async fn a_killed_process_starts_on_damaged_rows_and_serves_everybody_else() {
         assert!(turns.iter().all(|turn| turn["type"] != "system"), "{turns:?}");
         user.call("echo", json!({"text": "on it goes"})).await;
     }
-    // The damaged user: the entry is in its place and says so, the task has its outcome.
+    // The damaged user's turn has a placeholder at its number, and the task has its outcome.
     for _ in 0..3 {
         let turns = anna.turns().await;
         assert_eq!((&turns[0]["seq"], &turns[0]["type"]), (&json!(1), &json!("system")));
@@ -78,7 +78,7 @@ async fn a_killed_process_starts_on_damaged_rows_and_serves_everybody_else() {
     node.kill().await;
 }
 
-/// Outcomes of tasks among the user's turns.
+/// Number of outcome turns of the user.
 async fn turns_of_outcome(user: &User) -> usize {
     user.turns().await.iter().filter(|turn| turn["result"]["error_code"] == "INTERRUPTED").count()
 }

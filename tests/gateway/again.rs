@@ -1,5 +1,5 @@
-//! A request that is sent again under its `Idempotency-Key` is run once, on one node or on two, and each
-//! has the same answer (P8).
+//! A request repeated with its `Idempotency-Key` runs once, on one node or on two, and every repetition gets
+//! the same answer (P8).
 
 use imperal_tests::{Node, User};
 use reqwest::header::HeaderMap;
@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 
 use crate::node;
 
-/// A call under a key: status, headers, body.
+/// A call with a key; returns status, headers and body.
 pub(crate) async fn call(
     user: &User,
     key: &str,
@@ -21,8 +21,8 @@ pub(crate) async fn call(
     Ok((status, headers, answer.json().await?))
 }
 
-/// The same one after the other and at once, at these nodes: one turn, one answer.
-pub(crate) async fn asked_by_many_is_run_once(nodes: [&Node; 2]) {
+/// Sends the same call in sequence and concurrently to these nodes: one turn, one answer.
+pub(crate) async fn concurrent_repetitions_run_once(nodes: [&Node; 2]) {
     let users = nodes.map(|node| User::of(node, "anna"));
     let asked = (0..6).map(|number: usize| {
         let user = users[number % 2].clone();
@@ -42,8 +42,11 @@ pub(crate) async fn asked_by_many_is_run_once(nodes: [&Node; 2]) {
     assert_eq!(users[0].turns().await.len(), 2, "asked and answered once");
 }
 
-/// One that is at work on a node which is killed: whoever asks `there` learns that it was cut off.
-pub(crate) async fn cut_off_is_said_to_be(node: Node, there: impl AsyncFnOnce(imperal_tests::NodeOptions) -> User) {
+/// Kills the node that runs a call. A repetition at `there` learns that the call was interrupted.
+pub(crate) async fn repetition_says_interrupted(
+    node: Node,
+    there: impl AsyncFnOnce(imperal_tests::NodeOptions) -> User,
+) {
     let carl = User::of(&node, "carl");
     let asking = tokio::spawn({
         let carl = carl.clone();
@@ -64,24 +67,24 @@ pub(crate) async fn cut_off_is_said_to_be(node: Node, there: impl AsyncFnOnce(im
 }
 
 #[tokio::test]
-async fn a_request_that_is_sent_again_is_run_once() {
+async fn repeated_request_runs_once() {
     let (_folder, node) = node().await;
-    asked_by_many_is_run_once([&node, &node]).await;
-    // Another's key is another key.
+    concurrent_repetitions_run_once([&node, &node]).await;
+    // Keys of different users are independent.
     let ben = User::of(&node, "ben");
     let (_, headers, _) = call(&ben, "at-once", "linger", json!({"millis": 0})).await.unwrap();
     assert!(!headers.contains_key("idempotency-replayed"));
 }
 
 #[tokio::test]
-async fn what_a_kill_cut_off_is_said_to_be() {
+async fn repetition_of_a_killed_call_says_interrupted() {
     let (_folder, node) = node().await;
     let mut again = None;
-    cut_off_is_said_to_be(node, async |options| User::of(again.insert(options.start().await), "carl")).await;
+    repetition_says_interrupted(node, async |options| User::of(again.insert(options.start().await), "carl")).await;
 }
 
 #[tokio::test]
-async fn a_key_for_something_else_and_one_that_is_none_are_refused() {
+async fn reused_and_invalid_request_keys_are_refused() {
     let (_folder, node) = node().await;
     let anna = User::of(&node, "anna");
     call(&anna, "k", "echo", json!({"text": "one"})).await.unwrap();

@@ -1,4 +1,4 @@
-//! Work that holds its thread is named in the log while it does (P13), and holds up nobody else.
+//! Work that blocks its thread is named in the log meanwhile (P13) and does not delay other work.
 
 use imperal_tests::User;
 use serde_json::json;
@@ -6,7 +6,7 @@ use serde_json::json;
 use crate::options;
 
 #[tokio::test]
-async fn work_that_blocks_its_thread_is_named_with_its_task_and_how_long() {
+async fn blocked_thread_is_logged_with_its_task_and_duration() {
     let folder = tempfile::tempdir().unwrap();
     let mut options = options(&folder);
     let log = folder.path().join("log");

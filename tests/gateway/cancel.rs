@@ -23,7 +23,7 @@ async fn cancel(anna: &User, task_id: &str) -> Value {
 }
 
 #[tokio::test]
-async fn during_progress() {
+async fn cancel_ends_a_task_that_reports_progress() {
     let (_folder, node) = node().await;
     let anna = User::of(&node, "anna");
     let task_id = start(&anna, "steps", json!({"steps": 1000, "step_ms": 50})).await;
@@ -36,13 +36,13 @@ async fn during_progress() {
 }
 
 #[tokio::test]
-async fn during_a_hanging_http_call_whose_error_is_swallowed() {
+async fn cancel_ends_a_task_that_swallows_its_http_error() {
     let (_folder, node) = node().await;
     let anna = User::of(&node, "anna");
     let service = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
     let url = format!("http://{}/", service.local_addr().unwrap());
     let task_id = start(&anna, "hang", json!({"url": url})).await;
-    // The call is in flight, and nobody answers it.
+    // The HTTP request is in flight and gets no answer.
     let (mut connection, _) = service.accept().await.unwrap();
     cancel(&anna, &task_id).await;
     cancelled_once(&anna, &task_id).await;
@@ -52,7 +52,7 @@ async fn during_a_hanging_http_call_whose_error_is_swallowed() {
 }
 
 #[tokio::test]
-async fn against_work_that_ignores_it() {
+async fn task_that_ignores_a_cancel_is_dropped() {
     let (_folder, node) = node().await;
     let anna = User::of(&node, "anna");
     let task_id = start(&anna, "stubborn", json!({"millis": 600_000})).await;
@@ -61,7 +61,7 @@ async fn against_work_that_ignores_it() {
 }
 
 #[tokio::test]
-async fn work_that_finished_before_it_was_told_keeps_its_result() {
+async fn task_that_finished_before_the_cancel_keeps_its_result() {
     let (_folder, node) = node().await;
     let anna = User::of(&node, "anna");
     let task_id = start(&anna, "stubborn", json!({"millis": 300})).await;

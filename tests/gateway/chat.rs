@@ -1,4 +1,4 @@
-//! What lands in a chat, and how much of it.
+//! Messages that enter a chat, and their length.
 
 use imperal_tests::{SERVICE_TOKEN, User};
 use reqwest::Method;
@@ -10,7 +10,7 @@ const LIMIT: usize = 65_536;
 const MARKER: &str = "...(truncated)";
 
 #[tokio::test]
-async fn a_long_message_is_cut_at_a_character_and_the_receipt_says_so() {
+async fn long_message_is_cut_at_a_character_with_a_receipt() {
     let (_folder, node) = node().await;
     let anna = User::of(&node, "anna");
     for (unit, times, cut) in [("x", 70_000, true), ("🦀é", 12_000, true), ("x", LIMIT, false)] {
@@ -34,7 +34,7 @@ async fn a_long_message_is_cut_at_a_character_and_the_receipt_says_so() {
 }
 
 #[tokio::test]
-async fn a_service_injects_into_the_chat_of_the_user_it_acts_for() {
+async fn service_injects_into_the_chat_of_its_user() {
     let (_folder, node) = node().await;
     let anna = User::of(&node, "anna");
     let inject = |acting: &str, body: serde_json::Value| {
@@ -70,9 +70,9 @@ async fn a_service_injects_into_the_chat_of_the_user_it_acts_for() {
     assert_eq!(anna.turns().await.len(), 2);
 }
 
-/// A service that lost an answer sends the message again: one turn, one audit row, one answer.
+/// A service repeats a message whose answer it lost: one turn, one audit row, one answer.
 #[tokio::test]
-async fn a_message_under_a_key_is_put_there_once() {
+async fn message_with_a_key_is_injected_once() {
     let (_folder, node) = node().await;
     let (anna, ben) = (User::of(&node, "anna"), User::of(&node, "ben"));
     let send = async |user: &str, key: &str, text: &str| {
@@ -93,7 +93,7 @@ async fn a_message_under_a_key_is_put_there_once() {
     assert_eq!(send("anna", "a b", "Hello.").await.0, 400);
     let written = anna.audit().await.into_iter().filter(|row| row["outcome"] == "done").count();
     assert_eq!((anna.turns().await.len(), written), (1, 1));
-    // Another's key, and another key.
+    // The same key of another user, and another key.
     assert!(!send("ben", "k", "Hello.").await.1);
     assert!(!send("anna", "l", "Hello.").await.1);
     assert_eq!((anna.turns().await.len(), ben.turns().await.len()), (2, 1));

@@ -1,5 +1,5 @@
-//! Users who call for as long as they are not told to stop, one of whom watches, and what they must have
-//! in the end.
+//! Users who call without a pause until they are told to stop, and the checks of their chats at the end. One
+//! user also follows a live stream.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -15,20 +15,20 @@ use super::again::call;
 
 pub(crate) const USERS: usize = 4;
 
-/// What became of a user's calls.
+/// The outcomes of a user's calls.
 #[derive(Debug, Default)]
 struct Calls {
-    /// The tasks of those that were taken.
+    /// The tasks of accepted calls.
     tasks: Vec<String>,
-    /// How many times they were told to come again.
+    /// Number of refusals that ask for a repetition.
     refused: usize,
-    /// How many were taken and had an answer that says the same.
+    /// Number of accepted calls whose reply says that the node was stopping.
     too_late: usize,
-    /// How many times there was no answer, or only the proxy's: a node or a connection went meanwhile.
+    /// Number of requests without an answer of a node, because a node or a connection ended.
     unanswered: usize,
 }
 
-/// Users who call without a pause for as long as they are not told to stop.
+/// Users who call without a pause until they are told to stop.
 pub(crate) struct Crowd {
     stop: Arc<AtomicBool>,
     done: Arc<AtomicUsize>,
@@ -44,7 +44,7 @@ impl Crowd {
         Self { watcher: tokio::spawn(watch(user(0), stop.clone())), stop, done, users }
     }
 
-    /// Waits for so many more calls, so that what was done before has been met by some.
+    /// Waits for this many more calls, so that some of them meet the change before.
     pub(crate) async fn go_on(&self, more: usize) {
         let wanted = self.done.load(Ordering::SeqCst) + more;
         let met = async {
@@ -55,7 +55,7 @@ impl Crowd {
         tokio::time::timeout(Duration::from_secs(30), met).await.expect("calls go on");
     }
 
-    /// Tells everybody to stop, and waits until they have.
+    /// Tells all users to stop, and waits for them.
     pub(crate) async fn end(self) {
         self.stop.store(true, Ordering::SeqCst);
         for user in self.users {
@@ -64,8 +64,8 @@ impl Crowd {
         self.watcher.await.expect("the stream goes on");
     }
 
-    /// Looks whether everybody has what they were promised; how often a request was refused, and sent
-    /// again for want of an answer.
+    /// Checks that every acknowledged call and task is in its chat. Returns the numbers of refusals and of
+    /// requests without an answer.
     pub(crate) async fn judge(self) -> (usize, usize) {
         self.stop.store(true, Ordering::SeqCst);
         let (mut all_refused, mut all_unanswered) = (0, 0);
@@ -103,12 +103,12 @@ impl Crowd {
     }
 }
 
-/// One of them.
+/// One of the users.
 pub(crate) fn member(url: &str, n: usize) -> User {
     User::behind(url, &token(&Claims::of(&format!("user-{n}")), JWT_SECRET))
 }
 
-/// All that a user's chat holds.
+/// All turns of a user's chat.
 pub(crate) async fn all_turns(user: &User) -> Vec<Value> {
     let mut all: Vec<Value> = Vec::new();
     loop {
@@ -138,18 +138,18 @@ async fn calls(user: User, stop: Arc<AtomicBool>, done: Arc<AtomicUsize>) -> (Us
     (user, calls)
 }
 
-/// One request, as often as it takes; whether it is answered.
+/// Sends one request until it is answered.
 async fn ask(user: &User, key: &str, calls: &mut Calls) -> bool {
-    // A proxy's own answer is no JSON.
+    // An answer of the proxy is not JSON.
     let Ok((status, _, body)) = call(user, key, "steps", json!({"steps": 3, "step_ms": 60})).await else {
         calls.unanswered += 1;
         return false;
     };
     match status.as_u16() {
-        // Taken a moment before its node was told to stop, which starts no task any more.
+        // Accepted just before the node was told to stop, after which it starts no task.
         200 if body["result"]["error_code"] == "UNAVAILABLE" => calls.too_late += 1,
         200 => calls.tasks.push(body["result"]["data"]["task_id"].as_str().unwrap().to_owned()),
-        // Told to come again, or that nobody knows: under the key that is the same.
+        // Refused, or with an unknown outcome: a repetition with the same key is safe.
         503 => {
             calls.refused += 1;
             return false;
@@ -159,7 +159,7 @@ async fn ask(user: &User, key: &str, calls: &mut Calls) -> bool {
     true
 }
 
-/// The numbers of all events, in the order in which they came, by as many streams as it took.
+/// The numbers of all events in the order of arrival, over as many streams as needed.
 async fn watch(user: User, stop: Arc<AtomicBool>) -> Vec<u64> {
     let mut seen = Vec::new();
     while !stop.load(Ordering::SeqCst) {

@@ -1,4 +1,4 @@
-//! Ack, progress, outcome; and what is left when the process dies.
+//! Reply, progress, outcome; and the chat after the process was killed.
 
 use imperal_tests::User;
 use serde_json::json;
@@ -6,7 +6,7 @@ use serde_json::json;
 use crate::{node, options};
 
 #[tokio::test]
-async fn the_ack_comes_at_once_and_the_outcome_once_after_it() {
+async fn reply_comes_at_once_and_one_outcome_follows() {
     let (_folder, node) = node().await;
     let anna = User::of(&node, "anna");
     let mut events = anna.stream(0).await;
@@ -52,7 +52,7 @@ async fn the_ack_comes_at_once_and_the_outcome_once_after_it() {
 }
 
 #[tokio::test]
-async fn a_node_that_is_stopped_as_soon_as_it_listens_ends_as_any_other() {
+async fn node_stopped_as_soon_as_it_listens_ends_cleanly() {
     let folder = tempfile::tempdir().unwrap();
     for _ in 0..5 {
         options(&folder).start().await.terminate().await;
@@ -60,7 +60,7 @@ async fn a_node_that_is_stopped_as_soon_as_it_listens_ends_as_any_other() {
 }
 
 #[tokio::test]
-async fn a_stream_that_comes_back_misses_nothing_and_repeats_nothing() {
+async fn resumed_stream_has_each_event_once() {
     let (_folder, node) = node().await;
     let anna = User::of(&node, "anna");
     for n in 0..5 {
@@ -83,12 +83,12 @@ async fn a_stream_that_comes_back_misses_nothing_and_repeats_nothing() {
 }
 
 #[tokio::test]
-async fn killed_at_work_it_says_once_that_it_was_interrupted() {
+async fn killed_work_ends_in_one_interrupted_turn() {
     let (_folder, node) = node().await;
     let anna = User::of(&node, "anna");
     let reply = anna.call("steps", json!({"steps": 100, "step_ms": 100})).await;
     let task_id = reply["result"]["data"]["task_id"].as_str().unwrap().to_owned();
-    // A call whose reply is still out.
+    // A call without a reply yet.
     let hanging = tokio::spawn({
         let anna = anna.clone();
         async move {
@@ -117,12 +117,12 @@ async fn killed_at_work_it_says_once_that_it_was_interrupted() {
         assert_eq!(replies.len(), 1, "the cut-off call has its reply: {replies:?}");
         assert_eq!(replies[0]["result"]["error_code"], "INTERRUPTED");
         assert_eq!(turns.len(), 5);
-        // What was asked is there, so that it can be asked again.
+        // The chat keeps the request, so that the user can repeat it.
         let again = anna.call("steps", json!({"steps": 1, "step_ms": 1})).await;
         let again = again["result"]["data"]["task_id"].as_str().unwrap().to_owned();
         assert_eq!(anna.end_of(&again).await["state"], "succeeded");
         let _ = node.kill().await;
-        // The second round has more turns of its own.
+        // The second round adds turns.
         if turns.len() == 5 {
             break;
         }
@@ -130,7 +130,7 @@ async fn killed_at_work_it_says_once_that_it_was_interrupted() {
 }
 
 #[tokio::test]
-async fn told_to_stop_it_refuses_new_work_and_ends_the_old_with_a_turn() {
+async fn stopping_node_refuses_calls_and_ends_tasks_with_a_turn() {
     let folder = tempfile::tempdir().unwrap();
     let options = options(&folder);
     let node = options.start().await;
@@ -149,7 +149,7 @@ async fn told_to_stop_it_refuses_new_work_and_ends_the_old_with_a_turn() {
 }
 
 #[tokio::test]
-async fn faults_of_the_extension_become_error_turns_and_keep_their_secrets() {
+async fn extension_faults_become_error_turns_without_their_text() {
     let (_folder, node) = node().await;
     let anna = User::of(&node, "anna");
     for (how, code) in [("panic", "INTERNAL"), ("error", "INTERNAL"), ("answer", "PROBE_FAILED")] {
@@ -170,7 +170,7 @@ async fn faults_of_the_extension_become_error_turns_and_keep_their_secrets() {
 }
 
 #[tokio::test]
-async fn one_folder_has_one_process() {
+async fn second_process_on_a_folder_is_refused() {
     let folder = tempfile::tempdir().unwrap();
     let options = options(&folder);
     let node = options.start().await;

@@ -1,4 +1,4 @@
-//! Clients that are slow, greedy or gone: they hold up nobody but themselves.
+//! Clients that are slow, greedy or gone do not delay others.
 
 use std::time::Duration;
 
@@ -10,18 +10,18 @@ use tokio::net::TcpStream;
 
 use crate::node;
 
-/// A stream whose client stops reading: the platform neither waits for it nor queues for it, and
-/// when it reads on it misses nothing.
+/// The platform neither waits for a stream whose client does not read nor queues events for it. When the
+/// client reads again, it misses no event.
 #[tokio::test]
-async fn a_stream_that_is_not_read_holds_up_nobody_and_misses_nothing() {
+async fn unread_stream_delays_no_user_and_misses_no_event() {
     let folder = tempfile::tempdir().unwrap();
     let mut options = crate::options(&folder);
-    // However long the calls take on a busy machine.
+    // Calls can take long on a busy machine.
     options.args.push("--write-timeout=600".to_owned());
     let node = options.start().await;
     let anna = User::of(&node, "anna");
     let mut unread = anna.stream(0).await;
-    // More in all than the sockets of both sides hold.
+    // More than the socket buffers of both sides.
     let text = "x".repeat(1000);
     for _ in 0..200 {
         anna.call("deliver", json!({"unit": text, "times": 60})).await;
@@ -40,9 +40,9 @@ async fn a_stream_that_is_not_read_holds_up_nobody_and_misses_nothing() {
     }
 }
 
-/// Requests that arrive byte by byte or never in full take nothing from others, and leave nothing.
+/// Requests that arrive byte by byte or never completely do not delay others and leave no turn.
 #[tokio::test]
-async fn requests_that_never_arrive_in_full_hold_up_nobody() {
+async fn incomplete_requests_delay_no_user() {
     let (_folder, node) = node().await;
     let anna = User::of(&node, "anna");
     let address = node.url.strip_prefix("http://").unwrap();
@@ -65,9 +65,9 @@ async fn requests_that_never_arrive_in_full_hold_up_nobody() {
     assert_eq!(anna.turns().await.len(), 40);
 }
 
-/// One byte a packet is slow and still a request.
+/// A request with one byte a packet is slow but valid.
 #[tokio::test]
-async fn a_slow_request_is_answered() {
+async fn slow_request_is_answered() {
     let (_folder, node) = node().await;
     let address = node.url.strip_prefix("http://").unwrap();
     let mut connection = TcpStream::connect(address).await.unwrap();
@@ -83,9 +83,9 @@ async fn a_slow_request_is_answered() {
 
 const LIMIT: usize = 1024 * 1024;
 
-/// At the limit, one over it, and one that lies about its length.
+/// A body at the limit, one byte over it, and one with a wrong length.
 #[tokio::test]
-async fn a_body_over_the_limit_is_refused_and_one_at_it_is_read() {
+async fn body_at_the_limit_is_read_and_over_it_refused() {
     let (_folder, node) = node().await;
     let anna = User::of(&node, "anna");
     let body = |bytes: usize| {
@@ -99,7 +99,7 @@ async fn a_body_over_the_limit_is_refused_and_one_at_it_is_read() {
     assert_eq!((status.as_u16(), &answer["error"]["code"]), (422, &json!("VALIDATION_TYPE_ERROR")), "read and checked");
     let (status, _) = User::send(call(body(LIMIT + 1))).await;
     assert_eq!(status, 413, "refused, and the client hears it");
-    // In pieces, so that no header says how long it is.
+    // In chunks, so that no header has the length.
     let pieces = (0..40).map(|_| Ok::<_, std::io::Error>("x".repeat(64 << 10)));
     let stream = reqwest::Body::wrap_stream(futures_util::stream::iter(pieces));
     let request = anna.request(Method::POST, "/v1/extensions/probe/call").header("content-type", "application/json");

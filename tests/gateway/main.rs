@@ -21,7 +21,7 @@ mod traces;
 use imperal_tests::{Node, NodeOptions};
 use tempfile::TempDir;
 
-/// A node on a folder of its own.
+/// A node on a new folder.
 async fn node() -> (TempDir, Node) {
     let folder = tempfile::tempdir().unwrap();
     let node = options(&folder).start().await;

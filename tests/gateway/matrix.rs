@@ -1,7 +1,7 @@
-//! Who may do what: every route, for everybody who could ask.
+//! Permissions: every route for every kind of caller.
 //!
-//! One table says what each gets; the test tries each cell. What is refused to somebody who is
-//! signed in is audited under them, and nothing of it reaches the owner.
+//! One table has the expected status; the test tries each cell. A refusal of a signed-in caller is audited
+//! with that caller and has no effect on the owner.
 
 use imperal_tests::{Claims, JWT_SECRET, Node, SERVICE_TOKEN, User};
 use reqwest::{Method, RequestBuilder};
@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 
 use crate::options;
 
-/// Who asks; the columns of the table.
+/// The callers, which are the columns of the table.
 const ASKING: [&str; 11] = [
     "owner",
     "other user",
@@ -24,7 +24,7 @@ const ASKING: [&str; 11] = [
     "unsigned",
 ];
 
-/// A route of the table: method, path, body, and the status for each who asks.
+/// A row of the table: method, path, body, and the status for each caller.
 type Row = (&'static str, &'static str, fn() -> Value, [u16; 11]);
 
 fn nothing() -> Value {
@@ -43,9 +43,9 @@ fn foreign_message() -> Value {
     json!({"ext_id": "another-app", "user_id": "anna", "text": "Hello."})
 }
 
-/// Any user may; nobody else.
+/// Allowed for every user and for no other caller.
 const USERS: [u16; 11] = [200, 200, 200, 401, 401, 401, 401, 401, 401, 401, 401];
-/// The owner may; who is signed in is told no.
+/// Allowed for the owner; forbidden for other signed-in callers.
 const OWNER: [u16; 11] = [200, 403, 403, 401, 401, 401, 401, 401, 401, 401, 401];
 const ANYBODY: [u16; 11] = [200; 11];
 
@@ -92,7 +92,7 @@ fn signed(sub: &str, tenant: &str, audience: &str, secret: &str, age: i64) -> St
     jsonwebtoken::encode(&jsonwebtoken::Header::default(), &claims, &key).unwrap()
 }
 
-/// A request as each would send it.
+/// The request of a caller.
 fn as_asked(request: RequestBuilder, who: &str) -> RequestBuilder {
     let by_user = |tenant, sub| signed(sub, tenant, AUDIENCE, JWT_SECRET, 0);
     let good = by_user("default", "anna");
@@ -121,7 +121,7 @@ fn reader(node: &Node, scopes: &[&str], who: (&str, &str)) -> User {
 }
 
 #[tokio::test]
-async fn everybody_gets_what_the_table_says_and_refusals_are_audited() {
+async fn each_caller_gets_the_tables_status_and_refusals_are_audited() {
     let folder = tempfile::tempdir().unwrap();
     let mut options = options(&folder);
     options.args.extend(["--audience", AUDIENCE].map(str::to_owned));
@@ -132,7 +132,7 @@ async fn everybody_gets_what_the_table_says_and_refusals_are_audited() {
     let http = reqwest::Client::builder().redirect(reqwest::redirect::Policy::none()).build().unwrap();
 
     let mut wrong = Vec::new();
-    // What each may find in the audit trail afterwards, under their own name.
+    // The audit rows of each caller afterwards.
     let mut refused = std::collections::BTreeMap::<&str, Vec<&str>>::new();
     for (method, path, body, statuses) in TABLE {
         for (who, status) in ASKING.iter().zip(statuses) {
@@ -141,12 +141,12 @@ async fn everybody_gets_what_the_table_says_and_refusals_are_audited() {
             if body() != Value::Null {
                 request = request.json(&body());
             }
-            // A stream's answer has no end: its status is what counts.
+            // The body of a stream is endless; only the status is compared.
             let answer = request.send().await.unwrap();
             if answer.status() != *status {
                 wrong.push(format!("{who}: {method} {path}: {}, should be {status}", answer.status()));
             }
-            // A service's message that names no extension here is filed under the user it was meant for.
+            // A refused message of a service for an unknown extension is audited with its recipient.
             if *status == 404 && *path == "/v1/internal/chat/inject" && *who == "service" {
                 refused.entry("owner").or_default().push("chat.inject");
             }
@@ -175,12 +175,12 @@ async fn everybody_gets_what_the_table_says_and_refusals_are_audited() {
             rows.iter().filter(|row| row["outcome"] == "refused").map(|row| row["action"].as_str().unwrap()).collect();
         assert_eq!(filed, tried, "{who}");
     }
-    // Whatever strangers tried, the owner's task and chat are the owner's.
+    // The owner's task and chat are unchanged by all these requests.
     let turns = anna.turns().await;
     let injected = turns.iter().filter(|turn| turn["text"] == "Hello.").count();
     let own = turns.iter().filter(|turn| turn["role"] == "user").count();
     assert_eq!((injected, own), (1, 2), "the service's one message, the task and the echo: {turns:?}");
-    // Without the scope, only what is one's own.
+    // Without the scope, a caller sees only its own rows.
     for row in anna.audit().await {
         assert_eq!((&row["tenant_id"], &row["user_id"]), (&json!("default"), &json!("anna")));
     }
@@ -194,7 +194,7 @@ async fn everybody_gets_what_the_table_says_and_refusals_are_audited() {
 }
 
 #[test]
-fn every_route_is_in_the_table() {
+fn every_route_is_in_the_permission_table() {
     let source = include_str!("../../imperal/src/gateway/mod.rs");
     let routes: Vec<&str> =
         source.lines().filter_map(|line| line.trim().strip_prefix(".route(\"")?.split('"').next()).collect();

@@ -1,4 +1,4 @@
-//! Panics in the platform's own code: an answer, a line in the log, and everything goes on.
+//! A panic in the platform's code gives an answer and a line in the log, and the process continues.
 
 use std::time::Duration;
 
@@ -17,7 +17,7 @@ async fn node(panic_at: &str) -> (TempDir, Node) {
     (folder, node)
 }
 
-/// Sends a request on a connection that stays open; the answer until `last`.
+/// Sends a request on a connection that stays open; returns the answer up to `last`.
 async fn ask(connection: &mut TcpStream, path: &str, last: &str) -> String {
     let request = format!("GET {path} HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n");
     connection.write_all(request.as_bytes()).await.unwrap();
@@ -35,7 +35,7 @@ async fn ask(connection: &mut TcpStream, path: &str, last: &str) -> String {
 }
 
 #[tokio::test]
-async fn a_panic_in_a_request_handler_is_a_500_and_the_connection_goes_on() {
+async fn panic_in_a_request_handler_is_a_500_on_a_live_connection() {
     let (folder, node) = node("request:1-1").await;
     let mut connection = TcpStream::connect(node.url.strip_prefix("http://").unwrap()).await.unwrap();
     let answer = ask(&mut connection, "/v1/session", "}").await;
@@ -49,7 +49,7 @@ async fn a_panic_in_a_request_handler_is_a_500_and_the_connection_goes_on() {
 }
 
 #[tokio::test]
-async fn a_call_whose_platform_code_panics_has_one_reply_all_the_same() {
+async fn call_with_a_platform_panic_has_one_reply() {
     let (_folder, node) = node("before-reply:1-1").await;
     let anna = User::of(&node, "anna");
     let (status, body) = anna.try_call("steps", json!({"steps": 1, "step_ms": 1})).await;
@@ -65,7 +65,7 @@ async fn a_call_whose_platform_code_panics_has_one_reply_all_the_same() {
     };
     let reply = tokio::time::timeout(Duration::from_secs(10), replied).await.expect("a reply");
     assert_eq!(reply["result"]["error_code"], "INTERRUPTED", "{reply}");
-    // The task that the call had started is not left waiting for the reply.
+    // The task that the call had started does not wait for the reply for ever.
     let (_, tasks) = anna.get("/v1/tasks").await;
     let task_id = tasks["tasks"][0]["task_id"].as_str().unwrap();
     assert_eq!(anna.end_of(task_id).await["state"], "succeeded");
@@ -73,7 +73,7 @@ async fn a_call_whose_platform_code_panics_has_one_reply_all_the_same() {
 }
 
 #[tokio::test]
-async fn a_task_whose_platform_code_panics_has_one_outcome_all_the_same() {
+async fn task_with_a_platform_panic_has_one_outcome() {
     let (_folder, node) = node("work-done:1-1").await;
     let anna = User::of(&node, "anna");
     let reply = anna.call("steps", json!({"steps": 1, "step_ms": 1})).await;

@@ -1,4 +1,4 @@
-//! Bad input gets a clear error with the right status and leaves nothing behind (P14).
+//! Invalid input gets a clear error with the right status and writes nothing (P14).
 
 use imperal_tests::{Claims, JWT_SECRET, User, token};
 use reqwest::Method;
@@ -29,7 +29,7 @@ async fn parameters_are_checked_before_anything_is_written() {
 }
 
 #[tokio::test]
-async fn what_is_not_there_is_named() {
+async fn missing_things_are_named() {
     let (_folder, node) = node().await;
     let anna = User::of(&node, "anna");
     let (status, body) = anna.try_call("ecko", json!({})).await;
@@ -44,7 +44,7 @@ async fn what_is_not_there_is_named() {
 }
 
 #[tokio::test]
-async fn a_body_that_is_none_is_refused() {
+async fn invalid_body_is_refused() {
     let (_folder, node) = node().await;
     let anna = User::of(&node, "anna");
     let call = |content_type: &str, body: Vec<u8>| {
@@ -65,7 +65,7 @@ async fn a_body_that_is_none_is_refused() {
 }
 
 #[tokio::test]
-async fn only_valid_tokens_are_let_in() {
+async fn only_valid_tokens_are_accepted() {
     let (_folder, node) = node().await;
     let mut expired = Claims::of("anna");
     expired.exp -= 7200;
@@ -98,14 +98,14 @@ async fn only_valid_tokens_are_let_in() {
 }
 
 #[tokio::test]
-async fn the_api_describes_itself() {
+async fn openapi_document_is_complete() {
     let (_folder, node) = node().await;
     let anna = User::of(&node, "anna");
     let (_, document) = anna.get("/openapi.json").await;
     for path in ["/v1/extensions/{app_id}/call", "/v1/chat/turns", "/v1/events/stream", "/v1/internal/chat/inject"] {
         assert!(document["paths"][path].is_object(), "{path}");
     }
-    // Every reference leads somewhere.
+    // Every reference has a target.
     let mut found = Vec::new();
     references(&document, &mut found);
     assert!(found.len() > 10);

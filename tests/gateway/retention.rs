@@ -1,10 +1,10 @@
-//! What is older than the operator keeps it goes, and whoever resumes from before is told (P10).
+//! Retention removes old rows, and a client that resumes from a removed event is told (P10).
 
 use imperal_tests::User;
 use serde_json::json;
 
 #[tokio::test]
-async fn a_client_from_before_what_is_kept_is_told_and_goes_on() {
+async fn client_behind_retention_is_told_and_continues() {
     let folder = tempfile::tempdir().unwrap();
     let mut options = crate::options(&folder);
     for kind in ["turns", "tasks", "audit"] {
@@ -33,7 +33,7 @@ async fn a_client_from_before_what_is_kept_is_told_and_goes_on() {
 }
 
 #[tokio::test]
-async fn an_age_that_cannot_be_read_is_refused_with_an_example() {
+async fn invalid_age_is_refused_with_an_example() {
     for age in ["90", "d", "-1d", "1.5h", "0s", "1y", "99999999999999999999w"] {
         let folder = tempfile::tempdir().unwrap();
         let mut options = crate::options(&folder);

@@ -1,4 +1,4 @@
-//! Nobody reaches another user's tasks or chat (P3, P4), and who tries is written down.
+//! No user reaches another user's tasks or chat (P3, P4), and each attempt is audited.
 
 use imperal_tests::{Claims, JWT_SECRET, User, token};
 use serde_json::json;
@@ -6,7 +6,7 @@ use serde_json::json;
 use crate::node;
 
 #[tokio::test]
-async fn another_users_task_and_chat_are_refused_and_audited() {
+async fn access_to_another_users_task_and_chat_is_refused_and_audited() {
     let (_folder, node) = node().await;
     let anna = User::of(&node, "anna");
     let reply = anna.call("steps", json!({"steps": 1000, "step_ms": 50})).await;
@@ -39,7 +39,7 @@ async fn another_users_task_and_chat_are_refused_and_audited() {
 }
 
 #[tokio::test]
-async fn a_users_token_is_not_traded_for_a_longer_session() {
+async fn bearer_token_creates_no_link() {
     let (_folder, node) = node().await;
     let anna = User::of(&node, "anna");
     assert_eq!(anna.post("/v1/internal/link", &json!({})).await.0, 403);

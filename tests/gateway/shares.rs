@@ -1,4 +1,4 @@
-//! What one user takes of memory, readers and disk, and what is left to the others.
+//! One user's share of memory, readers and disk leaves enough for others.
 
 use imperal_tests::{Node, SERVICE_TOKEN, User};
 use reqwest::{Method, StatusCode};
@@ -7,10 +7,10 @@ use tokio::sync::mpsc;
 
 use crate::{node, options};
 
-/// What a page may have, with what is around its rows.
+/// Largest page of turns, with the JSON around its rows.
 const PAGE: usize = (2 << 20) + (64 << 10);
 
-/// So many messages of 60 kB, with a call and a reply each.
+/// Sends this many messages of 60 kB, each as a call with a reply.
 async fn fill(user: &User, messages: usize) {
     for _ in 0..messages {
         user.call("deliver", json!({"unit": "x".repeat(1000), "times": 60})).await;
@@ -31,7 +31,7 @@ fn numbers(turns: &[Value]) -> Vec<u64> {
 }
 
 #[tokio::test]
-async fn a_long_chat_comes_in_pages_of_two_mebibytes_from_either_end() {
+async fn long_chat_comes_in_pages_of_two_mebibytes_from_both_ends() {
     let (_folder, node) = node().await;
     let anna = User::of(&node, "anna");
     fill(&anna, 80).await;
@@ -59,9 +59,9 @@ async fn a_long_chat_comes_in_pages_of_two_mebibytes_from_either_end() {
     assert_eq!(page(&anna, "before=3&limit=2").await.1, None);
 }
 
-/// By the order in which answers come, not by the time they take.
+/// Compares the order of the answers, not their times.
 #[tokio::test]
-async fn one_users_many_reads_do_not_hold_up_another() {
+async fn many_reads_of_one_user_do_not_delay_another() {
     let (_folder, node) = node().await;
     let (anna, ben) = (User::of(&node, "anna"), User::of(&node, "ben"));
     fill(&anna, 40).await;
@@ -74,9 +74,9 @@ async fn one_users_many_reads_do_not_hold_up_another() {
             answered.send("anna").unwrap();
         });
     }
-    // The last of them to go ends the wait.
+    // The wait ends when the last of them ends.
     drop(answered);
-    // All of them have long arrived by then.
+    // All of them have arrived long before.
     answers.recv().await.unwrap();
     assert_eq!(page(&ben, "limit=500").await, (Vec::new(), None));
     let before = std::iter::from_fn(|| answers.try_recv().ok()).count();
@@ -93,10 +93,10 @@ fn resident(node: &Node) -> u64 {
     line.trim().trim_end_matches(" kB").parse::<u64>().unwrap() << 10
 }
 
-/// Clients that open a stream from the beginning and do not read.
+/// Clients that open a stream from its start and do not read.
 #[cfg(target_os = "linux")]
 #[tokio::test]
-async fn streams_that_nobody_reads_hold_one_batch_each() {
+async fn unread_streams_hold_one_batch_each() {
     const STREAMS: u64 = 40;
     let (_folder, node) = node().await;
     let anna = User::of(&node, "anna");
@@ -106,7 +106,7 @@ async fn streams_that_nobody_reads_hold_one_batch_each() {
     for _ in 0..STREAMS {
         unread.push(anna.request(Method::GET, "/v1/events/stream?after=0").send().await.unwrap());
     }
-    // Whatever the node does for the streams, it does before this: they come first in the user's line.
+    // The user's requests are served in order, so the node has served the streams before this.
     for _ in 0..5 {
         page(&anna, "limit=500").await;
     }
@@ -116,7 +116,7 @@ async fn streams_that_nobody_reads_hold_one_batch_each() {
 }
 
 #[tokio::test]
-async fn a_user_over_the_days_bytes_is_refused_and_nobody_else_is() {
+async fn user_over_the_daily_bytes_is_refused_alone() {
     let folder = tempfile::tempdir().unwrap();
     let mut options = options(&folder);
     options.env.push(("IMPERAL_STORED_PER_USER_AND_DAY".to_owned(), "1".to_owned()));

@@ -1,4 +1,4 @@
-//! Traces, as a collector gets them from a real process.
+//! The traces that a collector gets from a real process.
 
 use std::time::Duration;
 
@@ -12,7 +12,7 @@ use tempfile::TempDir;
 
 use crate::options;
 
-/// A caller's trace and span.
+/// The trace and span of a caller.
 const TRACE: &str = "4bf92f3577b34da6a3ce929d0e0e4736";
 const PARENT: &str = "00f067aa0ba902b7";
 
@@ -27,7 +27,7 @@ fn hex(bytes: &[u8]) -> String {
     bytes.iter().fold(String::new(), |text, byte| format!("{text}{byte:02x}"))
 }
 
-/// The one span of this name.
+/// The only span with this name.
 fn only<'a>(spans: &'a [Span], name: &str) -> &'a Span {
     let mut named = spans.iter().filter(|span| span.name == name);
     let span = named.next().unwrap_or_else(|| panic!("there is no span {name}"));
@@ -40,7 +40,7 @@ fn children<'a>(spans: &'a [Span], parent: &Span, name: &str) -> Vec<&'a Span> {
 }
 
 #[tokio::test]
-async fn a_call_goes_on_with_its_callers_trace_and_its_task_is_linked_to_it() {
+async fn call_continues_its_callers_trace_and_its_task_links_to_it() {
     let (folder, collector) = (tempfile::tempdir().unwrap(), Collector::start().await);
     let mut options = traced(&folder, &collector);
     options.env.push(("OTEL_RESOURCE_ATTRIBUTES".to_owned(), "deployment.environment.name=trial".to_owned()));
@@ -64,7 +64,7 @@ async fn a_call_goes_on_with_its_callers_trace_and_its_task_is_linked_to_it() {
     let done = |spans: &[Span]| ["task fetch", "stream"].iter().all(|name| spans.iter().any(|span| span.name == *name));
     let spans = collector.until(done).await;
 
-    // The request is the caller's child, and the call the request's.
+    // The request is a child of the caller, and the call a child of the request.
     let request = only(&spans, "POST /v1/extensions/{app_id}/call");
     assert_eq!((hex(&request.trace_id), hex(&request.parent_span_id)), (TRACE.to_owned(), PARENT.to_owned()));
     assert_eq!(request.kind(), SpanKind::Server);
@@ -90,7 +90,7 @@ async fn a_call_goes_on_with_its_callers_trace_and_its_task_is_linked_to_it() {
         assert_eq!(children(&spans, call, commit).len(), 1, "{commit}");
     }
 
-    // The task is a trace of its own that points to the call.
+    // The task has its own trace with a link to the call.
     let task = only(&spans, "task fetch");
     assert_ne!(task.trace_id, call.trace_id);
     assert!(task.parent_span_id.is_empty());
@@ -103,7 +103,7 @@ async fn a_call_goes_on_with_its_callers_trace_and_its_task_is_linked_to_it() {
     }
     assert!(task.events.iter().any(|event| event.name == "on the way"), "a log line is an event: {:?}", task.events);
 
-    // Three requests: two of the call, one of them from a stray task, and one within the author's own span.
+    // Three requests: two of the call, one of them in a spawned task, and one in the author's own span.
     let own = only(&spans, "of the author");
     assert_eq!(own.parent_span_id, task.span_id);
     let mut requests = children(&spans, call, "GET");
@@ -134,7 +134,7 @@ async fn a_call_goes_on_with_its_callers_trace_and_its_task_is_linked_to_it() {
 }
 
 #[tokio::test]
-async fn what_fails_is_marked_and_what_was_interrupted_is_seen_to_be_settled() {
+async fn spans_mark_failures_and_settled_interrupted_work() {
     let (folder, collector) = (tempfile::tempdir().unwrap(), Collector::start().await);
     let node = traced(&folder, &collector).start().await;
     let anna = User::of(&node, "anna");
@@ -155,10 +155,10 @@ async fn what_fails_is_marked_and_what_was_interrupted_is_seen_to_be_settled() {
     let reclaim = children(&spans, recovery, "ledger reclaim_task");
     assert_eq!(reclaim.len(), 1);
     assert_eq!(attribute(&reclaim[0].attributes, "task"), steps["result"]["data"]["task_id"].as_str());
-    // What a node does by the clock makes no span unless there is something to see.
+    // Periodic work without a result makes no span.
     tokio::time::sleep(Duration::from_secs(1)).await;
     assert!(collector.spans().iter().all(|span| span.name != "lease renew"));
-    // The last spans are sent before the process ends.
+    // The process sends its last spans before it ends.
     User::of(&node, "anna").call("echo", json!({"text": "the last"})).await;
     node.terminate().await;
     collector.until(named("ledger leave")).await;
@@ -166,7 +166,7 @@ async fn what_fails_is_marked_and_what_was_interrupted_is_seen_to_be_settled() {
 }
 
 #[tokio::test]
-async fn a_collector_out_of_reach_costs_no_call_and_nobody_asked_means_nothing_is_sent() {
+async fn unreachable_collector_delays_no_call_and_tracing_is_off_by_default() {
     let folder = tempfile::tempdir().unwrap();
     let mut gone = options(&folder);
     gone.env.push(("OTEL_EXPORTER_OTLP_ENDPOINT".to_owned(), "http://127.0.0.1:9".to_owned()));
@@ -199,7 +199,7 @@ async fn a_collector_out_of_reach_costs_no_call_and_nobody_asked_means_nothing_i
 }
 
 #[tokio::test]
-async fn what_the_environment_asks_in_vain_is_said() {
+async fn unsupported_tracing_variables_are_logged() {
     let folder = tempfile::tempdir().unwrap();
     let cases = [
         ("OTEL_TRACES_EXPORTER", "zipkin", "OTEL_TRACES_EXPORTER is `zipkin`"),
@@ -219,13 +219,13 @@ async fn what_the_environment_asks_in_vain_is_said() {
 }
 
 #[tokio::test]
-async fn an_outgoing_request_that_fails_says_how_and_its_repeats_are_numbered() {
+async fn failed_outgoing_request_has_its_error_and_retry_number() {
     let (folder, collector) = (tempfile::tempdir().unwrap(), Collector::start().await);
     let node = traced(&folder, &collector).start().await;
     let anna = User::of(&node, "anna");
     anna.call("fetch", json!({"url": format!("{}/status/503", collector.url)})).await;
     anna.call("fetch", json!({"url": "http://[::1]:9/"})).await;
-    // Takes connections, and never answers.
+    // Accepts connections and never answers.
     let silent = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
     let hang = anna.call("hang", json!({"url": format!("http://{}/", silent.local_addr().unwrap())})).await;
     let _asked = silent.accept().await.unwrap();
@@ -249,7 +249,7 @@ async fn an_outgoing_request_that_fails_says_how_and_its_repeats_are_numbered() 
     assert!(number(&aborted[0].attributes, "http.response.status_code").is_none());
 }
 
-/// A service that gives every request this answer; its address, and the heads of its requests.
+/// A service that gives every request this answer; returns its address and the heads of its requests.
 async fn service(answer: String) -> (String, tokio::sync::mpsc::UnboundedReceiver<String>) {
     use tokio::io::{AsyncReadExt, AsyncWriteExt};
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
@@ -267,7 +267,7 @@ async fn service(answer: String) -> (String, tokio::sync::mpsc::UnboundedReceive
 }
 
 #[tokio::test]
-async fn a_redirect_to_another_origin_carries_no_trace_context() {
+async fn redirect_to_another_origin_has_no_trace_context() {
     let (folder, collector) = (tempfile::tempdir().unwrap(), Collector::start().await);
     let node = traced(&folder, &collector).start().await;
     let end = "content-length: 0\r\nconnection: close\r\n\r\n";
@@ -280,7 +280,7 @@ async fn a_redirect_to_another_origin_carries_no_trace_context() {
 }
 
 #[tokio::test]
-async fn how_spans_are_sent_and_whose_they_are_is_as_the_environment_says() {
+async fn export_follows_the_otel_variables() {
     let (folder, collector) = (tempfile::tempdir().unwrap(), Collector::start().await);
     let mut options = traced(&folder, &collector);
     let own_path = format!("{}/own/traces", collector.url);
@@ -308,14 +308,14 @@ async fn how_spans_are_sent_and_whose_they_are_is_as_the_environment_says() {
     }
     node.terminate().await;
 
-    // Below an endpoint for all signals, traces have a path of their own.
+    // Under an endpoint for all signals, traces have their own path.
     let mut below = traced(&folder, &collector);
     below.env.push(("OTEL_EXPORTER_OTLP_ENDPOINT".to_owned(), format!("{}/base/", collector.url)));
     below.start().await.terminate().await;
     assert_eq!(collector.sent().last().unwrap().0, "/base/v1/traces");
 }
 
-/// Waits until more batches were sent than these, taken or not.
+/// Waits until more batches than this were sent, accepted or refused.
 async fn sent_since(collector: &Collector, before: usize) {
     let sent = async {
         while collector.sent().len() == before {
@@ -326,7 +326,7 @@ async fn sent_since(collector: &Collector, before: usize) {
 }
 
 #[tokio::test]
-async fn a_collector_that_takes_no_spans_is_said_once_and_once_when_it_does_again() {
+async fn collector_outage_is_logged_once_per_transition() {
     let (folder, collector) = (tempfile::tempdir().unwrap(), Collector::start().await);
     let mut options = traced(&folder, &collector);
     options.env.push(("RUST_LOG".to_owned(), "info".to_owned()));
@@ -347,7 +347,7 @@ async fn a_collector_that_takes_no_spans_is_said_once_and_once_when_it_does_agai
     assert_eq!(said.matches("spans do not arrive").count(), 1, "{said}");
     assert!(said.contains("status code: 401"), "{said}");
 
-    // Asked to wait, it waits, and no span is lost.
+    // The exporter waits when asked to, and loses no span.
     let before = collector.spans().len();
     collector.refuse(Some("429 Too Many Requests\r\nretry-after: 1"));
     let refused = collector.sent().len();
@@ -363,7 +363,7 @@ async fn a_collector_that_takes_no_spans_is_said_once_and_once_when_it_does_agai
 }
 
 #[tokio::test]
-async fn what_of_the_environment_is_ignored_is_in_the_log() {
+async fn ignored_tracing_variables_are_logged() {
     let folder = tempfile::tempdir().unwrap();
     let mut odd = options(&folder);
     odd.log = Some(folder.path().join("log"));

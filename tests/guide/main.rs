@@ -1,9 +1,9 @@
-//! The code of `docs/testing.md` and of the README's testing section, as tests that run.
+//! The code of `docs/testing.md` and of the README's testing section as tests.
 //!
-//! The last test looks for each of their snippets in this file, line by line.
+//! The last test finds each of their snippets in this file, line by line.
 
-#![allow(clippy::unwrap_used, reason = "a test fails by it")]
-#![allow(deprecated, reason = "a short example: no data_model")]
+#![allow(clippy::unwrap_used, reason = "a panic is a failed test")]
+#![allow(deprecated, reason = "a short example without data_model")]
 
 use imperal::context::JobStatus;
 use imperal::ledger::TaskState;
@@ -196,7 +196,7 @@ async fn what_the_real_service_said_once(setup: TestSetup) {
     platform.user("anna").run("make_video", json!({"about": "cats"})).await.assert_success();
 }
 
-/// A snippet's lines without what its place indents them by, and without what it brings into scope.
+/// A snippet's lines without their indentation and without `use` lines.
 fn bare(text: &str) -> Vec<&str> {
     text.lines().map(str::trim).filter(|line| !line.is_empty() && !line.starts_with("use ")).collect()
 }

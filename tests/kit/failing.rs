@@ -1,4 +1,4 @@
-//! What a failing test says.
+//! The output of a failing test.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
@@ -14,14 +14,14 @@ fn panic_of(test: impl FnOnce()) -> String {
 }
 
 #[test]
-fn a_call_that_no_rule_answers_fails_the_test_with_the_rules() {
+fn request_without_a_rule_fails_the_test_and_lists_the_rules() {
     let text = panic_of(|| {
         run(true, async {
             let platform = TestPlatform::start().await;
             platform.http().get("https://a.example/other").reply(Reply::text("other"));
             platform.http().get("/page").query("lang", "de").replies([Reply::status(200)]);
             let anna = platform.user("anna");
-            // The extension swallows the error; the test fails all the same.
+            // The test fails although the extension swallows the error.
             let reply = anna.call("fetch", json!({"url": "https://a.example/page?lang=en"})).await.unwrap();
             assert!(reply.turn.body.text.contains("no rule answers"), "{}", reply.turn.body.text);
         });
@@ -35,7 +35,7 @@ fn a_call_that_no_rule_answers_fails_the_test_with_the_rules() {
 }
 
 #[test]
-fn a_failing_assertion_shows_the_whole_chat() {
+fn failing_assertion_shows_the_whole_chat() {
     let fail = |check: fn(&Outcome)| {
         panic_of(|| {
             run(true, async {
@@ -61,7 +61,7 @@ fn a_failing_assertion_shows_the_whole_chat() {
 }
 
 #[test]
-fn a_cancel_that_never_comes_is_a_failure() {
+fn cancel_that_never_happens_fails_the_test() {
     let text = panic_of(|| {
         run(true, async {
             let platform = TestPlatform::start().await;
@@ -80,20 +80,20 @@ fn a_cancel_that_never_comes_is_a_failure() {
 
 #[imperal::test]
 #[ignore = "fails on purpose; the test below runs it, in a process of its own"]
-async fn of_a_fault(platform: TestPlatform) {
+async fn test_with_a_fault(platform: TestPlatform) {
     let reply = platform.user("anna").call("break_inside", json!({})).await.unwrap();
     assert_eq!(reply.result.error, None);
 }
 
 #[imperal::test]
 #[ignore = "the test below runs it, in a process of its own"]
-async fn of_a_fault_that_is_expected(platform: TestPlatform) {
+async fn test_with_an_expected_fault(platform: TestPlatform) {
     let reply = platform.user("anna").call("break_inside", json!({})).await.unwrap();
     assert_eq!(reply.result.error_code.unwrap(), "INTERNAL");
 }
 
 #[test]
-fn the_log_of_a_test_is_printed_where_it_fails() {
+fn failing_test_prints_its_log() {
     let run = |test: &str| {
         let this = std::process::Command::new(std::env::current_exe().unwrap())
             .args(["--exact", test, "--ignored"])
@@ -102,14 +102,14 @@ fn the_log_of_a_test_is_printed_where_it_fails() {
             .unwrap();
         (this.status.success(), String::from_utf8(this.stdout).unwrap())
     };
-    let (passed, said) = run("failing::of_a_fault");
+    let (passed, said) = run("failing::test_with_a_fault");
     assert!(!passed && said.contains("the drum is stuck"), "what the user is not told: {said}");
     assert!(said.contains("turning the drum"), "on another thread: {said}");
-    let (passed, said) = run("failing::of_a_fault_that_is_expected");
+    let (passed, said) = run("failing::test_with_an_expected_fault");
     assert!(passed && !said.contains("drum"), "{said}");
 }
 
-/// Counts what it hears.
+/// Counts log events.
 #[derive(Clone, Default)]
 struct Counting(Arc<AtomicUsize>);
 
@@ -138,7 +138,7 @@ impl tracing::Subscriber for Counting {
 }
 
 #[test]
-fn a_log_that_is_there_already_goes_on() {
+fn existing_subscriber_keeps_its_log() {
     let log = Counting::default();
     tracing::subscriber::with_default(log.clone(), || {
         run(true, async {

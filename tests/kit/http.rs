@@ -1,4 +1,4 @@
-//! Rules that answer outgoing calls.
+//! Rules that answer outgoing HTTP requests.
 
 use imperal::prelude::*;
 use imperal::testing::{Reply, TestPlatform, TestUser};
@@ -14,7 +14,7 @@ async fn post(anna: &TestUser, url: &str, body: &str) -> String {
 }
 
 #[imperal::test]
-async fn the_first_rule_that_fits_and_has_replies_left_answers(platform: TestPlatform) {
+async fn first_matching_rule_with_replies_left_answers(platform: TestPlatform) {
     let http = platform.http();
     let german = http.get("https://a.example/page").query("lang", "de").reply(Reply::text("Seite"));
     let first = http.get("https://a.example/*").replies([Reply::status(429), Reply::text("second")]);
@@ -36,7 +36,7 @@ async fn the_first_rule_that_fits_and_has_replies_left_answers(platform: TestPla
 }
 
 #[imperal::test]
-async fn bodies_and_headers_tell_requests_apart(platform: TestPlatform) {
+async fn rules_match_bodies_and_headers(platform: TestPlatform) {
     let http = platform.http();
     http.post("/j").json_body(json!({"a": 1, "b": [2]})).reply(Reply::text("json"));
     http.post("/j").body_contains("needle").reply(Reply::text("text"));
@@ -52,7 +52,7 @@ async fn bodies_and_headers_tell_requests_apart(platform: TestPlatform) {
 }
 
 #[imperal::test]
-async fn a_service_can_be_slow_hang_or_be_away(platform: TestPlatform) {
+async fn service_can_be_slow_hang_or_be_unreachable(platform: TestPlatform) {
     let http = platform.http();
     http.get("/slow").reply(Reply::text("at last").after(Duration::from_secs(29)));
     http.get("/late").reply(Reply::text("too late").after(Duration::from_secs(31)));
@@ -72,19 +72,19 @@ async fn a_service_can_be_slow_hang_or_be_away(platform: TestPlatform) {
 }
 
 #[imperal::test]
-async fn bytes_come_as_they_are_and_limits_hold(platform: TestPlatform) {
+async fn bytes_arrive_unchanged_and_limits_hold(platform: TestPlatform) {
     let bytes: Vec<u8> = (0..=255).collect();
     platform.http().get("/b").reply(Reply::bytes(bytes.clone()).header("x-a", "b").with_status(203));
     let reply = platform.user("anna").call("fetch", json!({"url": "https://a.example/b"})).await.unwrap();
     assert_eq!(reply.turn.body.text, format!("203 {}", String::from_utf8_lossy(&bytes)));
-    // The rules before the network hold: this one is refused before any rule is asked.
+    // The surface's own limits hold: this request is refused before any rule.
     let refused = platform.user("anna").call("fetch", json!({"url": "https://a.example/b", "timeout": 181})).await;
     assert!(refused.unwrap().turn.body.text.starts_with("Refused"));
     assert_eq!(platform.http().requests().len(), 1);
 }
 
 #[imperal::test]
-async fn a_rule_knows_how_many_were_at_work_at_once(platform: TestPlatform) {
+async fn rule_counts_concurrent_requests(platform: TestPlatform) {
     let log = platform.http().get("/slow").reply(Reply::text("ok").after(Duration::from_secs(5)));
     let users: Vec<_> = ["a", "b", "c"].iter().map(|id| platform.user(id)).collect();
     let calls = users.iter().map(|user| fetch(user, "https://a.example/slow"));
@@ -94,7 +94,7 @@ async fn a_rule_knows_how_many_were_at_work_at_once(platform: TestPlatform) {
 }
 
 #[imperal::test]
-async fn redirects_are_followed_and_refused_as_on_the_network(platform: TestPlatform) {
+async fn scripted_redirects_follow_the_rules_of_the_network(platform: TestPlatform) {
     let http = platform.http();
     http.get("https://a.example/one").reply(Reply::redirect(301, "/two"));
     http.any("https://a.example/two").reply(Reply::redirect(302, "https://b.example/three?page=3"));
@@ -126,7 +126,7 @@ async fn redirects_are_followed_and_refused_as_on_the_network(platform: TestPlat
 }
 
 #[imperal::test]
-async fn the_timeout_of_a_scripted_call_is_one_for_all_hops(platform: TestPlatform) {
+async fn scripted_timeout_covers_all_hops(platform: TestPlatform) {
     let http = platform.http();
     http.get("/one").reply(Reply::redirect(302, "/two").after(Duration::from_secs(20)));
     http.get("/two").reply(Reply::text("late").after(Duration::from_secs(20)));

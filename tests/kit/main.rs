@@ -1,7 +1,7 @@
-//! What authors test with: `#[imperal::test]`, scripted HTTP, crashes, cancels at any point.
+//! The authors' test kit: `#[imperal::test]`, scripted HTTP, crashes, cancels at any point.
 
-#![allow(clippy::unwrap_used, reason = "a test fails by it")]
-#![allow(deprecated, reason = "what a suite's function answers with is its own business: no data_model")]
+#![allow(clippy::unwrap_used, reason = "a panic is a failed test")]
+#![allow(deprecated, reason = "the results of test functions need no data_model")]
 
 mod failing;
 mod http;

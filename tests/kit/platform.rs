@@ -1,4 +1,4 @@
-//! The platform that a test is handed.
+//! The platform that a test receives.
 
 use std::sync::{Arc, Mutex};
 
@@ -10,7 +10,7 @@ use tokio::time::Instant;
 
 use crate::Video;
 
-/// A service that renders for 25 minutes; the log of its cancels.
+/// A service that renders for 25 minutes; returns the log of its cancels.
 fn service(platform: &TestPlatform) -> RuleLog {
     let http = platform.http();
     let begun = Arc::new(Mutex::new(Instant::now()));
@@ -27,7 +27,7 @@ fn service(platform: &TestPlatform) -> RuleLog {
 }
 
 #[imperal::test]
-async fn a_task_of_25_minutes_is_over_at_once(platform: TestPlatform) {
+async fn task_of_25_minutes_ends_at_once(platform: TestPlatform) {
     let real = std::time::Instant::now();
     let (virtually, cancels) = (Instant::now(), service(&platform));
     let anna = platform.user("anna");
@@ -48,7 +48,7 @@ async fn a_task_of_25_minutes_is_over_at_once(platform: TestPlatform) {
 }
 
 #[imperal::test]
-async fn a_cancel_at_any_progress_cancels_the_job_at_the_service(platform: TestPlatform) {
+async fn cancel_at_any_progress_cancels_the_job(platform: TestPlatform) {
     let cancels = service(&platform);
     let anna = platform.user("anna");
     let mut points = Vec::new();
@@ -58,14 +58,14 @@ async fn a_cancel_at_any_progress_cancels_the_job_at_the_service(platform: TestP
     })
     .await;
     assert!(points.len() > 40);
-    // Before the job was there and after it was done there is nothing to cancel.
+    // A cancel before the job started or after it finished has no job to cancel.
     assert_eq!((points[0], points[1].1), ((5.0, 0), 1));
     let (percent, calls) = *points.last().unwrap();
     assert_eq!((percent, calls), (95.0, points.len() - 2));
 }
 
 #[imperal::test]
-async fn a_cancel_comes_exactly_where_the_test_wants_it(platform: TestPlatform) {
+async fn cancel_happens_exactly_at_the_chosen_progress(platform: TestPlatform) {
     service(&platform);
     let anna = platform.user("anna");
     let outcome = anna.run_and_cancel_when("make_video", json!({}), |said| said.percent >= 50.0).await;
@@ -75,7 +75,7 @@ async fn a_cancel_comes_exactly_where_the_test_wants_it(platform: TestPlatform) 
 }
 
 #[imperal::test]
-async fn after_a_crash_work_has_ended_and_users_go_on(platform: TestPlatform) {
+async fn crash_ends_work_and_users_continue(platform: TestPlatform) {
     let cancels = service(&platform);
     let (anna, ben) = (platform.user("anna"), platform.user("ben"));
     let before = anna.run("make_video", json!({})).await;
@@ -84,7 +84,7 @@ async fn after_a_crash_work_has_ended_and_users_go_on(platform: TestPlatform) {
     platform.crash().await;
     anna.outcome(task).await.assert_state(TaskState::Reclaimed).assert_code("INTERRUPTED");
     before.assert_success();
-    // The lost life writes nothing more, and its key is free.
+    // The crashed incarnation writes nothing more, and its key is free.
     platform.pass(Duration::from_secs(1800)).await;
     assert_eq!(anna.outcomes(task).await.len(), 1);
     assert_eq!(cancels.calls(), 0, "nobody is left to clean up");
@@ -93,7 +93,7 @@ async fn after_a_crash_work_has_ended_and_users_go_on(platform: TestPlatform) {
 }
 
 #[imperal::test]
-async fn a_key_is_guarded_and_a_cap_holds(setup: TestSetup) {
+async fn key_and_time_limit_hold(setup: TestSetup) {
     let platform = setup.settings(|s| s.long_task_cap = Duration::from_secs(60)).start().await;
     service(&platform);
     let anna = platform.user("anna");
@@ -104,14 +104,14 @@ async fn a_key_is_guarded_and_a_cap_holds(setup: TestSetup) {
 }
 
 #[imperal::test(clock = "real")]
-async fn a_real_clock_takes_its_time(platform: TestPlatform) {
+async fn real_clock_takes_real_time(platform: TestPlatform) {
     let begun = std::time::Instant::now();
     platform.pass(Duration::from_millis(30)).await;
     assert!(begun.elapsed() >= Duration::from_millis(30));
 }
 
 #[imperal::test]
-async fn a_test_may_take_nothing_and_use_the_question_mark() -> Result<()> {
+async fn test_without_parameters_can_use_the_question_mark() -> Result<()> {
     let platform = TestPlatform::start().await;
     let reply = platform.user("anna").call("fail", json!({})).await?;
     assert_eq!(reply.turn.body.text, "Printing…");
@@ -121,6 +121,6 @@ async fn a_test_may_take_nothing_and_use_the_question_mark() -> Result<()> {
 
 #[imperal::test]
 #[should_panic(expected = "on purpose")]
-async fn other_attributes_stay(_platform: TestPlatform) {
+async fn other_attributes_are_kept(_platform: TestPlatform) {
     panic!("on purpose");
 }

@@ -1,7 +1,7 @@
-//! Answers of a real service, kept in a file.
+//! Recorded answers of a real service.
 //!
-//! Whether to record is an environment variable, so recording and replaying are processes of their
-//! own: this binary, told to run one of the tests at the end.
+//! An environment variable switches recording on, so recording and replaying run in separate processes of
+//! this binary, each with one of the tests at the end.
 
 use std::process::Command;
 
@@ -9,10 +9,10 @@ use imperal::testing::{TestPlatform, run};
 use serde_json::json;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
-/// Runs the inner test in a process of its own; whether it passed, and what it said.
+/// Runs the inner test in a separate process; returns whether it passed, and its output.
 fn inner(url: &str, file: &std::path::Path, record: bool) -> (bool, String) {
     let mut command = Command::new(std::env::current_exe().unwrap());
-    command.args(["--exact", "recording::in_a_process_of_its_own", "--ignored", "--nocapture", "--test-threads=1"]);
+    command.args(["--exact", "recording::in_a_separate_process", "--ignored", "--nocapture", "--test-threads=1"]);
     command.env("KIT_URL", url).env("KIT_FILE", file).env("IMPERAL_RECORD", if record { "1" } else { "0" });
     let done = command.output().unwrap();
     (done.status.success(), String::from_utf8_lossy(&[done.stdout, done.stderr].concat()).into_owned())
@@ -20,7 +20,7 @@ fn inner(url: &str, file: &std::path::Path, record: bool) -> (bool, String) {
 
 #[test]
 #[ignore = "run by the test below, in a process of its own"]
-fn in_a_process_of_its_own() {
+fn in_a_separate_process() {
     let (url, file) = (std::env::var("KIT_URL").unwrap(), std::env::var("KIT_FILE").unwrap());
     run(true, async {
         let platform = TestPlatform::setup().recording(file).start().await;
@@ -35,7 +35,7 @@ fn in_a_process_of_its_own() {
 }
 
 #[test]
-fn what_was_recorded_is_replayed_without_the_service_and_without_its_secrets() {
+fn recording_replays_without_the_service_and_its_secrets() {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("made/recording.json");
     let (passed, said) = inner("http://127.0.0.1:9", &file, false);

@@ -1,4 +1,4 @@
-//! Bodies: whose are read, how large, how slow, in which pieces.
+//! Request bodies: whose are read, their size, speed and chunks.
 
 use imperal_tests::User;
 use serde_json::json;
@@ -9,7 +9,7 @@ use crate::node_with;
 const CALL: &str = "/v1/extensions/probe/call";
 
 #[tokio::test]
-async fn a_strangers_body_is_not_awaited() {
+async fn unauthenticated_body_is_not_awaited() {
     let (_folder, node) = node_with(&[]).await;
     for path in [CALL, "/v1/internal/chat/inject", "/v1/internal/link"] {
         let mut stranger = Raw::connect(&node).await;
@@ -17,10 +17,10 @@ async fn a_strangers_body_is_not_awaited() {
         stranger
             .send(format!("POST {path} HTTP/1.1\r\n{lines}content-length: 1000000\r\nexpect: 100-continue\r\n\r\n"))
             .await;
-        // Not a byte of the body was sent, nor asked for.
+        // The client sent no byte of the body, and the node asked for none.
         assert_eq!(status(&stranger.answer().await), (401, "UNAUTHENTICATED".into()), "{path}");
     }
-    // One that is sent all the same does not keep the answer from arriving.
+    // A body that is sent nevertheless does not prevent the answer.
     let body = json!({"function": "echo", "params": {"text": "x".repeat(1_000_000)}});
     for _ in 0..20 {
         assert_eq!(User::with_token(&node, "no.such.token").post(CALL, &body).await.0, 401);
@@ -28,7 +28,7 @@ async fn a_strangers_body_is_not_awaited() {
 }
 
 #[tokio::test]
-async fn odd_bodies_are_answered_or_cut_and_the_node_goes_on() {
+async fn odd_bodies_are_answered_or_cut_and_the_node_continues() {
     let (_folder, node) = node_with(&[]).await;
     let head = format!("{}content-type: application/json\r\nconnection: close\r\n", head("POST", CALL, "anna"));
     let chunked = format!("{head}transfer-encoding: chunked\r\n\r\n");

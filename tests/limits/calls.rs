@@ -1,4 +1,4 @@
-//! Calls at work of one user.
+//! Running calls of one user.
 
 use imperal_tests::User;
 use serde_json::json;
@@ -9,7 +9,7 @@ use crate::{node_with, until};
 const CALL: &str = "/v1/extensions/probe/call";
 
 #[tokio::test]
-async fn calls_count_until_their_reply_is_written_whoever_hangs_up() {
+async fn calls_count_until_their_reply_is_written() {
     let (_folder, node) = node_with(&["--calls-per-user=3"]).await;
     let (anna, ben) = (User::of(&node, "anna"), User::of(&node, "ben"));
     let lingering: Vec<_> = (0..3)
@@ -35,14 +35,14 @@ async fn calls_count_until_their_reply_is_written_whoever_hangs_up() {
 }
 
 #[tokio::test]
-async fn a_body_that_is_still_being_sent_counts_too() {
+async fn call_counts_while_its_body_is_being_sent() {
     let (_folder, node) = node_with(&["--calls-per-user=2"]).await;
     let mut sending = Vec::new();
     for _ in 0..2 {
         let mut client = Raw::connect(&node).await;
         let lines = "content-type: application/json\r\ncontent-length: 49\r\nexpect: 100-continue\r\n\r\n";
         client.send(format!("{}{lines}", head("POST", CALL, "anna"))).await;
-        // The node asks for the body: it has counted the call.
+        // The node asks for the body after it has counted the call.
         let mut asked = [0; 25];
         tokio::io::AsyncReadExt::read_exact(&mut client.0, &mut asked).await.unwrap();
         sending.push(client);

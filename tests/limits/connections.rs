@@ -1,4 +1,4 @@
-//! Connections: heads, times, and how many.
+//! Connections: request heads, timeouts, and their number.
 
 use std::time::Duration;
 
@@ -22,7 +22,7 @@ async fn half_sent_requests_do_not_block_a_node_with_256_files() {
         client.send("GET /v1/tasks HTTP/1.1\r\nhost: no").await;
         half.push(client);
     }
-    // By a connection of its own, while all of them are held open.
+    // On another connection, while all of them stay open.
     let ben = User::of(&node, "ben");
     let served = tokio::time::timeout(Duration::from_secs(5), ben.call("echo", json!({"text": "hi"})));
     served.await.expect("another user is served at once");
@@ -31,12 +31,12 @@ async fn half_sent_requests_do_not_block_a_node_with_256_files() {
 }
 
 #[tokio::test]
-async fn a_head_that_does_not_end_is_answered_408() {
+async fn unfinished_head_is_answered_408() {
     let (_folder, node) = node_with(&["--header-timeout=0.5"]).await;
     let mut half = Raw::connect(&node).await;
     half.send("GET /healthz HTTP/1.1\r\nhost").await;
     assert_eq!(status(&half.until_the_end().await), (408, "MALFORMED_REQUEST".into()));
-    // A byte now and then buys no time.
+    // Single bytes do not extend the timeout.
     let mut slow = Raw::connect(&node).await;
     let dripping = async {
         while slow.send("x").await {
@@ -51,7 +51,7 @@ async fn a_head_that_does_not_end_is_answered_408() {
 }
 
 #[tokio::test]
-async fn an_idle_connection_is_closed_and_a_stream_is_not() {
+async fn idle_connection_is_closed_and_a_stream_is_not() {
     let (_folder, node) = node_with(&["--idle-timeout=0.5", "--header-timeout=0.3"]).await;
     let anna = User::of(&node, "anna");
     let mut events = anna.stream(0).await;
@@ -62,13 +62,13 @@ async fn an_idle_connection_is_closed_and_a_stream_is_not() {
         assert!(idle.answer().await.ends_with("ok\n"));
     }
     assert_eq!(idle.until_the_end().await, "");
-    // A call that takes longer than either time is answered.
+    // A call that takes longer than both timeouts is answered.
     anna.call("linger", json!({"millis": 900})).await;
     assert_eq!(events.next().await.event, "turn");
 }
 
 #[tokio::test]
-async fn what_is_no_request_is_answered_in_json() {
+async fn invalid_requests_are_answered_in_json() {
     let (_folder, node) = node_with(&[]).await;
     let line = "GET /healthz HTTP/1.1\r\nhost: node\r\n";
     let cases = [
@@ -91,7 +91,7 @@ async fn what_is_no_request_is_answered_in_json() {
     let mut client = Raw::connect(&node).await;
     client.send(format!("{line}x-long: {}\r\n{}\r\n", "x".repeat(31_000), "x-more: 1\r\n".repeat(90))).await;
     assert_eq!(status(&client.answer().await).0, 200);
-    // What follows a good request on its connection is answered after it.
+    // Invalid bytes after a valid request are answered after it.
     client.send(format!("{line}\r\n\0\0garbage\r\n\r\n")).await;
     let answers = client.until_the_end().await;
     assert!(answers.starts_with("HTTP/1.1 200") && answers.contains("HTTP/1.1 400"), "{answers}");
@@ -108,7 +108,7 @@ async fn http_2_is_refused_by_name() {
 }
 
 #[tokio::test]
-async fn a_stream_that_is_not_read_gives_its_place_back() {
+async fn unread_stream_frees_its_place() {
     let (_folder, node) = node_with(&["--write-timeout=1", "--streams-per-user=1"]).await;
     let anna = User::of(&node, "anna");
     for _ in 0..8 {
@@ -126,7 +126,7 @@ async fn a_stream_that_is_not_read_gives_its_place_back() {
 }
 
 #[tokio::test]
-async fn a_node_at_its_limit_says_so_and_answers_its_probes() {
+async fn node_at_its_connection_limit_answers_its_probes() {
     let (_folder, node) = node_with(&["--connections=4"]).await;
     let anna = User::of(&node, "anna");
     let mut streams = Vec::new();

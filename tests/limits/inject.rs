@@ -1,4 +1,4 @@
-//! A service's messages: who may send them, what they may hold, and what their refusal leaves behind.
+//! Injected messages: permitted senders, contents, and the audit rows of refusals.
 
 use imperal_tests::{Claims, JWT_SECRET, Node, SERVICE_TOKEN, User, token};
 use reqwest::Method;
@@ -8,7 +8,7 @@ use crate::node_with;
 
 const INJECT: &str = "/v1/internal/chat/inject";
 
-/// A request that shows the service token and these headers.
+/// A request with the service token and these headers.
 async fn by_service(node: &Node, headers: &[(&str, &str)], body: &Value) -> (u16, Value) {
     let somebody = User::with_token(node, "none");
     let mut request = somebody.request(Method::POST, INJECT).json(body).header("x-service-token", SERVICE_TOKEN);
@@ -26,7 +26,7 @@ async fn all_rows(node: &Node) -> Vec<Value> {
 }
 
 #[tokio::test]
-async fn a_users_attempts_are_limited_and_what_they_leave_is_small() {
+async fn injection_attempts_are_limited_and_leave_small_audit_rows() {
     let (folder, node) = node_with(&["--requests-per-second=1", "--request-burst=120"]).await;
     let (anna, ben) = (User::of(&node, "anna"), User::of(&node, "ben"));
     let message = json!({"ext_id": "probe", "user_id": "x".repeat(100_000), "text": "hi"});
@@ -50,7 +50,7 @@ async fn a_users_attempts_are_limited_and_what_they_leave_is_small() {
 }
 
 #[tokio::test]
-async fn odd_ids_are_refused_by_name_and_audited() {
+async fn invalid_ids_are_refused_by_name_and_audited() {
     let (_folder, node) = node_with(&[]).await;
     let good = json!({"ext_id": "probe", "user_id": "anna", "text": "hi"});
     let with = |field: &str, value: Value| {
@@ -84,7 +84,7 @@ async fn odd_ids_are_refused_by_name_and_audited() {
 }
 
 #[tokio::test]
-async fn a_stranger_writes_nothing_to_the_trail() {
+async fn unauthenticated_injection_writes_no_audit_row() {
     let folder = tempfile::tempdir().unwrap();
     let mut options = crate::options(&folder, &[]);
     let log = folder.path().join("log");
@@ -104,7 +104,7 @@ async fn a_stranger_writes_nothing_to_the_trail() {
 }
 
 #[tokio::test]
-async fn a_message_without_a_tenant_goes_to_the_tenant_of_services() {
+async fn message_without_a_tenant_goes_to_the_tenant_of_services() {
     let (_folder, node) = node_with(&["--service-tenant=acme"]).await;
     let mut claims = Claims::of("anna");
     claims.tenant_id = Some("acme".to_owned());
@@ -117,9 +117,9 @@ async fn a_message_without_a_tenant_goes_to_the_tenant_of_services() {
 }
 
 #[tokio::test]
-async fn a_text_that_the_sdk_has_cut_is_kept_as_it_is() {
+async fn text_cut_by_the_sdk_is_kept_unchanged() {
     let (_folder, node) = node_with(&[]).await;
-    // Cut before the character that would cross the limit, so another cut would fall into the marker.
+    // The SDK cuts before the character that crosses the limit, so a second cut would fall into the marker.
     let cut = format!("a{}...(truncated)", "🦀".repeat(65_536 / 4 - 1));
     assert_eq!(cut.len(), 65_547);
     let message = json!({"ext_id": "probe", "user_id": "anna", "text": cut});

@@ -1,7 +1,6 @@
-//! Every limit of a node: reached, exceeded, and another user unaffected meanwhile.
+//! Every limit of a node: reached, exceeded, and without effect on another user.
 //!
-//! Each test starts a real `serve` with the limits it needs. A limit of another area gets a file of its own in
-//! `limits/`; `docs/operations.md` has one table of all of them.
+//! Each test starts a real `serve` with the limits it needs. `docs/operations.md` has a table of all limits.
 
 mod bodies;
 mod calls;
@@ -13,7 +12,7 @@ mod raw;
 use imperal_tests::{Node, NodeOptions, User};
 use tempfile::TempDir;
 
-/// A node with these arguments, each as `--name=value`, instead of the suites' own of the same name.
+/// A node with these arguments, each as `--name=value`. They replace the default options of the same name.
 async fn node_with(args: &[&str]) -> (TempDir, Node) {
     let folder = tempfile::tempdir().unwrap();
     let node = options(&folder, args).start().await;
@@ -32,7 +31,7 @@ fn options(folder: &TempDir, args: &[&str]) -> NodeOptions {
     options
 }
 
-/// What the node counts under this name and these labels.
+/// The value of the metric with this name and these labels.
 async fn metric(node: &Node, sample: &str) -> f64 {
     let (_, text) = User::with_token(node, "none").get("/metrics").await;
     let text = text.as_str().unwrap().to_owned();
@@ -40,7 +39,7 @@ async fn metric(node: &Node, sample: &str) -> f64 {
     line.unwrap_or_else(|| panic!("{sample} is missing")).parse().unwrap()
 }
 
-/// Waits until the node counts this.
+/// Waits until the metric has this value.
 async fn until(node: &Node, sample: &str, wanted: impl Fn(f64) -> bool) {
     let reached = async {
         while !wanted(metric(node, sample).await) {

@@ -1,12 +1,12 @@
-//! The operator's probes cost a stranger's crowd nothing.
+//! Many requests to the operator's probes cost few writes.
 
 use imperal_tests::User;
 
 use crate::{metric, node_with};
 
-/// A look at the ledger writes to it; requests within a second share one.
+/// A check of the ledger writes to it; requests within a second share one check.
 #[tokio::test]
-async fn a_crowd_at_readyz_makes_few_writes() {
+async fn many_requests_to_readyz_make_few_writes() {
     let (_folder, node) = node_with(&[]).await;
     let commits = "imperal_ledger_commit_seconds_count";
     let (before, begun) = (metric(&node, commits).await, std::time::Instant::now());
@@ -14,7 +14,7 @@ async fn a_crowd_at_readyz_makes_few_writes() {
     let answers = futures_util::future::join_all((0..300).map(|_| stranger.get("/readyz"))).await;
     assert!(answers.iter().all(|(status, _)| *status == 200), "{answers:?}");
     let made = metric(&node, commits).await - before;
-    // One a second, and the renewals of the lease.
+    // One check a second, and the renewals of the lease.
     let may = 2.0 * begun.elapsed().as_secs_f64() + 4.0;
     assert!(made <= may, "{made} commits, {may} may be");
 }

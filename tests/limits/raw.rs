@@ -1,4 +1,4 @@
-//! A client that says exactly the bytes it is told to.
+//! A client that sends exactly the given bytes.
 
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -14,19 +14,19 @@ impl Raw {
         Self(TcpStream::connect(address(node)).await.unwrap())
     }
 
-    /// A client whose system takes little of an answer that it does not read.
+    /// A client with a small receive buffer.
     pub(crate) async fn with_little_room(node: &Node) -> Self {
         let socket = TcpSocket::new_v4().unwrap();
         socket.set_recv_buffer_size(4096).unwrap();
         Self(socket.connect(address(node)).await.unwrap())
     }
 
-    /// Sends bytes; false when the node has closed the connection.
+    /// Sends bytes; returns whether the connection was open.
     pub(crate) async fn send(&mut self, bytes: impl AsRef<[u8]>) -> bool {
         self.0.write_all(bytes.as_ref()).await.is_ok()
     }
 
-    /// All that the node sends until it closes; a reset ends it too.
+    /// Everything that the node sends until it closes or resets the connection.
     pub(crate) async fn until_the_end(&mut self) -> String {
         let mut said = Vec::new();
         let read = async {
@@ -39,7 +39,7 @@ impl Raw {
         String::from_utf8_lossy(&said).into_owned()
     }
 
-    /// The next answer with a length, on a connection that stays open.
+    /// The next answer with a content length, on a connection that stays open.
     pub(crate) async fn answer(&mut self) -> String {
         let mut said = Vec::new();
         let read = async {
@@ -65,7 +65,7 @@ fn address(node: &Node) -> SocketAddr {
     node.url.strip_prefix("http://").unwrap().parse().unwrap()
 }
 
-/// The lines of a request by a user, without its end.
+/// The head of a user's request, without the empty line at its end.
 pub(crate) fn head(method: &str, path: &str, user: &str) -> String {
     let token = token(&Claims::of(user), JWT_SECRET);
     format!("{method} {path} HTTP/1.1\r\nhost: node\r\nauthorization: Bearer {token}\r\n")

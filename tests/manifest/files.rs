@@ -1,4 +1,4 @@
-//! `build` and its comparison on real folders.
+//! `build` and its comparison, on real folders.
 
 use std::fs;
 use std::path::Path;
@@ -30,7 +30,7 @@ fn change(folder: &Path, change: impl FnOnce(&mut Value)) {
 }
 
 #[test]
-fn a_build_writes_once_and_counts_what_is_there() {
+fn build_writes_once_and_counts_sections() {
     with_ledger(|extension, folder| {
         fs::write(folder.join("icon.svg"), ICON).unwrap();
         assert!(stale(extension, folder).ends_with("is not there"));
@@ -46,7 +46,7 @@ fn a_build_writes_once_and_counts_what_is_there() {
 }
 
 #[test]
-fn a_build_measures_no_icon_outside_the_folder() {
+fn build_reads_no_icon_outside_the_folder() {
     with_ledger(|extension, above| {
         let folder = above.join("extension");
         fs::create_dir(&folder).unwrap();
@@ -58,7 +58,7 @@ fn a_build_measures_no_icon_outside_the_folder() {
 }
 
 #[test]
-fn a_build_keeps_what_the_file_owns_and_names_what_it_changes() {
+fn build_keeps_owned_fields_and_names_changes() {
     with_ledger(|extension, folder| {
         let before = json!({
             "app_id": "old", "version": "9.9.9", "name": "Curated", "tags": ["a"], "author": null,
@@ -77,7 +77,7 @@ fn a_build_keeps_what_the_file_owns_and_names_what_it_changes() {
     });
 }
 
-/// The parts of a manifest of the reference SDK that code of this version cannot declare.
+/// The parts of a manifest of the reference SDK that this version cannot declare in code.
 fn of_another_hand() -> Value {
     json!({
         "manifest_schema_version": 3, "sdk_version": "6.3.7", "app_id": "tiny-ledger", "version": "0.1.0",
@@ -103,7 +103,7 @@ fn of_another_hand() -> Value {
 }
 
 #[test]
-fn a_build_keeps_sections_and_plain_tools_as_they_are_written() {
+fn build_keeps_sections_and_plain_tools_unchanged() {
     with_ledger(|extension, folder| {
         let before = of_another_hand();
         fs::write(folder.join(FILE), before.to_string()).unwrap();
@@ -140,7 +140,7 @@ fn a_build_keeps_sections_and_plain_tools_as_they_are_written() {
 }
 
 #[test]
-fn sections_that_a_build_keeps_are_validated_with_the_extension() {
+fn kept_sections_are_validated_with_the_extension() {
     with_ledger(|extension, folder| {
         fs::write(folder.join("icon.svg"), ICON).unwrap();
         let mut manifest = of_another_hand();
@@ -154,7 +154,7 @@ fn sections_that_a_build_keeps_are_validated_with_the_extension() {
 }
 
 #[test]
-fn a_difference_names_each_place_with_both_values() {
+fn difference_names_each_place_with_both_values() {
     with_ledger(|extension, folder| {
         build(extension, folder).unwrap();
         change(folder, |manifest| {
@@ -172,7 +172,7 @@ fn a_difference_names_each_place_with_both_values() {
 }
 
 #[test]
-fn another_layout_alone_is_stale_too() {
+fn different_layout_alone_is_stale() {
     with_ledger(|extension, folder| {
         build(extension, folder).unwrap();
         let text = fs::read_to_string(folder.join(FILE)).unwrap();
@@ -182,7 +182,7 @@ fn another_layout_alone_is_stale_too() {
 }
 
 #[test]
-fn a_file_that_is_no_manifest_is_left_alone() {
+fn file_that_is_no_manifest_is_not_changed() {
     with_ledger(|extension, folder| {
         for text in ["{ \"name\": \"Curated\",", "[]", ""] {
             fs::write(folder.join(FILE), text).unwrap();
@@ -194,7 +194,7 @@ fn a_file_that_is_no_manifest_is_left_alone() {
 }
 
 #[test]
-fn an_extension_is_checked_together_with_its_file() {
+fn extension_is_checked_together_with_its_file() {
     with_ledger(|extension, folder| {
         let codes = |folder: &Path| -> Vec<&'static str> {
             validate_extension(extension, folder).iter().map(|found| found.rule).collect()
@@ -214,7 +214,7 @@ fn an_extension_is_checked_together_with_its_file() {
 }
 
 #[test]
-fn findings_of_an_extension_stand_at_its_source() {
+fn findings_of_an_extension_have_its_source_line() {
     let registry = Registry::collect().unwrap();
     let folder = tempfile::tempdir().unwrap();
     let findings = validate_extension(registry.extension("wrong").unwrap(), folder.path());
@@ -231,7 +231,7 @@ fn findings_of_an_extension_stand_at_its_source() {
 }
 
 #[test]
-fn a_file_that_is_not_there_is_a_finding() {
+fn missing_file_is_a_finding() {
     let findings = validate_file(Path::new("nowhere/imperal.json"));
     assert_eq!(findings.len(), 1);
     assert_eq!((findings[0].rule, findings[0].is_error()), ("M0", true));
@@ -250,7 +250,7 @@ fn with_icon(icon: &str) -> tempfile::TempDir {
 
 #[cfg(unix)]
 #[test]
-fn an_icon_outside_the_folder_is_refused_and_not_read() {
+fn icon_outside_the_folder_is_refused_unread() {
     let secret = tempfile::tempdir().unwrap();
     let secret = secret.path().join("secret.svg");
     fs::write(&secret, "<svg>a secret of another folder").unwrap();
@@ -267,7 +267,7 @@ fn an_icon_outside_the_folder_is_refused_and_not_read() {
     }
 }
 
-/// Runs on a thread of its own: a check that hangs fails this test and not the whole suite.
+/// Runs on a separate thread, so that a check that hangs fails only this test.
 #[cfg(unix)]
 fn within_a_minute<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> T {
     let (done, result) = std::sync::mpsc::channel();
@@ -277,7 +277,7 @@ fn within_a_minute<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static)
 
 #[cfg(unix)]
 #[test]
-fn files_of_another_type_are_refused_before_they_are_opened() {
+fn special_files_are_refused_before_they_are_opened() {
     let folder = tempfile::tempdir().unwrap();
     let pipe = folder.path().join("pipe.svg");
     assert!(std::process::Command::new("mkfifo").arg(&pipe).status().unwrap().success());
@@ -304,7 +304,7 @@ fn files_of_another_type_are_refused_before_they_are_opened() {
 }
 
 #[test]
-fn a_file_beyond_the_limit_is_refused_unread() {
+fn file_over_the_limit_is_refused_unread() {
     let above = with_icon("icon.svg");
     let folder = above.path().join("extension");
     fs::write(folder.join("icon.svg"), vec![b' '; 2 * 1024 * 1024]).unwrap();

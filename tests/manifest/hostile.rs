@@ -1,4 +1,4 @@
-//! Manifests that try to hang, crash or flood a check.
+//! Manifests that try to hang, crash or flood the check.
 
 use imperal::manifest::{Finding, Manifest, ReportStyle, render_findings, validate_file, validate_text};
 use serde_json::{Map, Value, json};
@@ -22,15 +22,14 @@ fn with_schema(schema: Value) -> String {
     Value::Object(manifest).to_string()
 }
 
-/// Nanoseconds that this thread has run on a processor; a busy machine does not add to them.
+/// Processor time of this thread in nanoseconds, which does not depend on other processes.
 #[cfg(target_os = "linux")]
 fn ran() -> u64 {
     let text = std::fs::read_to_string("/proc/thread-self/schedstat").unwrap();
     text.split_whitespace().next().unwrap().parse().unwrap()
 }
 
-/// Work on the second text, which is twice as long, must not be more than three times that on the
-/// first. What grows with the square of its input needs four times as much.
+/// The work must grow in proportion to the length of the text, not with its square.
 #[cfg(target_os = "linux")]
 fn grows_with_its_input(what: &str, of: impl Fn(usize) -> String, size: usize) {
     let cost = |text: &str| {
@@ -45,13 +44,14 @@ fn grows_with_its_input(what: &str, of: impl Fn(usize) -> String, size: usize) {
     let (short, long) = (of(size / 2), of(size * 2));
     assert!(long.len() > short.len() * 3, "{what}: {} and {} bytes", short.len(), long.len());
     let (short, long) = (cost(&short), cost(&long));
-    // Linear work grows fourfold and quadratic work sixteenfold; caches and a busy machine take their share.
+    // For a text of four times the length, linear work grows fourfold and quadratic work sixteenfold. The bound
+    // leaves room for caches and a busy machine.
     assert!(long <= short * 12, "{what}: {short} ns, and for four times the text {long} ns");
 }
 
 #[cfg(target_os = "linux")]
 #[test]
-fn work_grows_with_the_text_of_a_manifest() {
+fn work_is_linear_in_the_length_of_a_manifest() {
     let many = |n: usize, one: &dyn Fn(usize) -> Value| Value::from((0..n).map(one).collect::<Vec<_>>());
     let object = |n: usize, one: &dyn Fn(usize) -> (String, Value)| Value::Object((0..n).map(one).collect());
     grows_with_its_input("wrong items of a list", |n| with("capabilities", many(n, &|_| json!(0))), 40_000);
@@ -114,7 +114,7 @@ fn work_grows_with_the_text_of_a_manifest() {
 
 #[cfg(target_os = "linux")]
 #[test]
-fn work_grows_with_the_text_of_an_icon() {
+fn work_is_linear_in_the_length_of_an_icon() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("imperal.json");
     std::fs::write(&path, WHOLE).unwrap();
@@ -137,14 +137,15 @@ fn work_grows_with_the_text_of_an_icon() {
         ("entities", &|n| format!("<svg viewBox='0 0 1 1'>{}</svg>", "&lt;".repeat(n))),
         ("siblings", &|n| format!("<svg viewBox='0 0 1 1'>{}</svg>", "<a b='1'/>".repeat(n))),
     ] {
-        // Linear work grows fourfold and quadratic work sixteenfold; caches and a busy machine take their share.
+        // For a text of four times the length, linear work grows fourfold and quadratic work sixteenfold. The bound
+        // leaves room for caches and a busy machine.
         let (short, long) = (cost(icon(15_000)), cost(icon(60_000)));
         assert!(long <= short * 12, "{what}: {short} ns, and for four times the icon {long} ns");
     }
 }
 
 #[test]
-fn of_a_million_findings_the_first_are_shown_and_the_rest_counted() {
+fn first_findings_are_shown_and_the_rest_counted() {
     let text = with("capabilities", Value::from(vec![json!(0); 1_000_000]));
     let findings = validate_text(&text, "imperal.json");
     let errors = findings.iter().filter(|found| found.rule == "M4").count();
@@ -155,7 +156,7 @@ fn of_a_million_findings_the_first_are_shown_and_the_rest_counted() {
 }
 
 #[test]
-fn nesting_beyond_the_limit_is_a_finding() {
+fn nesting_over_the_limit_is_a_finding() {
     for text in [
         format!("{}{}", "[".repeat(100_000), "]".repeat(100_000)),
         format!("{{\"a\":{}1{}}}", "{\"a\":".repeat(100_000), "}".repeat(100_000)),
@@ -172,7 +173,7 @@ fn nesting_beyond_the_limit_is_a_finding() {
     }
 }
 
-/// JSON inside of JSON under a key that some readers give a meaning of their own.
+/// JSON within JSON under a key that some parsers treat specially.
 fn bomb(levels: usize) -> String {
     let escaped = |text: &str| text.replace('\\', "\\u005c").replace('"', "\\u0022");
     (0..levels).fold("0".to_owned(), |text, _| {
@@ -182,7 +183,7 @@ fn bomb(levels: usize) -> String {
 }
 
 #[test]
-fn a_marker_of_the_json_library_is_data_or_refused() {
+fn json_library_marker_is_data_or_refused() {
     for levels in [1, 3, 8] {
         let text = format!("{{\"app_id\": \"ab\", \"version\": \"1.0.0\", \"x\": {}}}", bomb(levels));
         let findings = validate_text(&text, "imperal.json");
@@ -192,7 +193,7 @@ fn a_marker_of_the_json_library_is_data_or_refused() {
 }
 
 #[test]
-fn a_schema_that_contains_itself_is_found_however_it_refers() {
+fn self_containing_schema_is_found() {
     for schema in [
         json!({"type": "object", "properties": {"child": {"$ref": "#"}}}),
         json!({"type": "object", "properties": {"child": {"anyOf": [{"$ref": "#"}, {"type": "null"}]}}}),
@@ -214,7 +215,7 @@ fn a_schema_that_contains_itself_is_found_however_it_refers() {
 }
 
 #[test]
-fn text_of_a_file_cannot_steer_a_terminal_or_reorder_a_line() {
+fn text_of_a_file_cannot_control_or_reorder_the_terminal() {
     let text = with("app_id", json!("\u{1b}[2Jevil\u{202e}txt.\u{200b}x\r\n"));
     let shown = render_findings(&validate_text(&text, "im\u{202e}peral.json"), ReportStyle::full(false));
     assert!(shown.contains("<U+202E>"), "{shown}");

@@ -1,4 +1,4 @@
-//! A small extension, registered as the macros would.
+//! A small extension, registered by hand as the macros do.
 
 use imperal::__private::{ActionType, ExtensionDef, FunctionDef, inventory};
 use schemars::JsonSchema;

@@ -1,7 +1,6 @@
-//! Manifests from outside: export, reading and writing, build, check.
+//! Manifests: export, reading and writing, build, check.
 //!
-//! The comparison with the reference SDK itself is the suite `reference`; this one needs nothing
-//! but the crate.
+//! The suite `reference` compares with the reference SDK itself; this suite needs the crate only.
 
 mod files;
 mod hostile;
@@ -13,11 +12,11 @@ use imperal::function::Registry;
 use imperal::manifest::export;
 use imperal_tests::golden;
 
-/// A whole manifest in which every section is there and right.
+/// A complete manifest with every section, all of them valid.
 pub(crate) const WHOLE: &str = include_str!("../reference/base.json");
 
 #[test]
-fn an_extension_exports_the_manifest_that_the_reference_writes() {
+fn extension_exports_the_manifest_of_the_reference() {
     let registry = Registry::collect().unwrap();
     let manifest = export(registry.extension("tiny-ledger").unwrap());
     golden("manifest/tiny-ledger.json", &manifest.to_json());

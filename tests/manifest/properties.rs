@@ -1,4 +1,4 @@
-//! What must hold of any text: nothing is lost between reading and writing, and nothing panics.
+//! Properties of any text: reading and writing lose nothing, and nothing panics.
 
 use imperal::manifest::{Manifest, validate_text};
 use proptest::prelude::*;
@@ -6,7 +6,7 @@ use serde_json::{Map, Value, json};
 
 use crate::WHOLE;
 
-/// Keys that mean something in a manifest or in a schema, and one that means nothing.
+/// Keys with a meaning in a manifest or a schema, and one unknown key.
 const KEYS: &[&str] = &[
     "name",
     "type",
@@ -57,7 +57,7 @@ fn any_json() -> impl Strategy<Value = Value> {
     })
 }
 
-/// Places of every value in a manifest, as pointers.
+/// The places of all values in a manifest, as JSON pointers.
 fn pointers(value: &Value, at: &str, found: &mut Vec<String>) {
     found.push(at.to_owned());
     match value {
@@ -79,7 +79,7 @@ fn whole() -> Value {
     serde_json::from_str(WHOLE).unwrap()
 }
 
-/// The whole manifest with some of its values replaced by anything, and keys that nobody knows.
+/// The complete manifest with some values replaced by any JSON, and with unknown keys.
 fn near_manifest() -> impl Strategy<Value = Value> {
     let mut places = Vec::new();
     pointers(&whole(), "", &mut places);
@@ -99,7 +99,7 @@ fn near_manifest() -> impl Strategy<Value = Value> {
     })
 }
 
-/// Everything of `before` is in `after`, but for nulls and for keys named as unknown.
+/// Everything in `before` is in `after`, except nulls and keys that are reported as unknown.
 fn kept(before: &Value, after: &Value, at: &str, unknown: &[String]) -> Result<(), String> {
     if unknown.iter().any(|path| path == at) {
         return Ok(());
@@ -138,14 +138,14 @@ proptest! {
     }
 
     #[test]
-    fn what_is_read_survives_writing_and_reading(value in near_manifest()) {
+    fn reading_and_writing_keep_every_value(value in near_manifest()) {
         let text = value.to_string();
         let findings = validate_text(&text, "imperal.json");
         if let Ok(first) = Manifest::read(&text) {
             let written = first.manifest.to_json();
             let second = Manifest::read(&written).unwrap();
             prop_assert_eq!(&second.manifest, &first.manifest);
-            // A panel's tree is kept as it is, what is wrong in it as well.
+            // A panel's tree is kept unchanged, with its faults.
             prop_assert!(second.unknown.iter().all(|path| path.contains(".tree.")), "{:?}", second.unknown);
             prop_assert_eq!(second.manifest.to_json(), written);
             kept(&value, &first.manifest.to_value(), "", &first.unknown).map_err(TestCaseError::fail)?;
@@ -165,14 +165,14 @@ proptest! {
 }
 
 #[test]
-fn the_whole_manifest_is_read_without_loss() {
+fn complete_manifest_is_read_without_loss() {
     let read = Manifest::read(WHOLE).unwrap();
     assert!(read.unknown.is_empty());
     kept(&whole(), &read.manifest.to_value(), "", &[]).unwrap();
 }
 
 #[test]
-fn a_list_is_never_taken_for_an_object() {
+fn list_is_never_read_as_an_object() {
     for place in ["lifecycle", "lifecycle/health_check", "events", "tools/0", "webhooks/0", "panels/0"] {
         let mut manifest = whole();
         *manifest.pointer_mut(&format!("/{place}")).unwrap() = json!([]);
@@ -183,7 +183,7 @@ fn a_list_is_never_taken_for_an_object() {
 }
 
 #[test]
-fn unknown_keys_are_named_wherever_they_are() {
+fn unknown_keys_are_named_everywhere() {
     let mut manifest = whole();
     manifest["schedule"] = json!([]);
     manifest["tools"][0]["ui_builder"] = json!(true);

@@ -1,4 +1,4 @@
-//! Every rule can be broken, and says so with its place, its reason and the way out.
+//! Every rule can be violated, and its finding has a place, a reason and a remedy.
 
 use imperal::__private::{ActionType, ExtensionDef, FunctionDef, inventory};
 use imperal::manifest::{Finding, Level, ReportStyle, findings_to_json, render_findings, validate_text};
@@ -16,7 +16,7 @@ struct HalfParams {
     odd_pattern: String,
 }
 
-// What `extension!` would not compile: a rule of its own finds it all the same.
+// `extension!` would refuse to compile this; the rules must find it nevertheless.
 inventory::submit! {
     ExtensionDef {
         app_id: "wrong",
@@ -55,7 +55,7 @@ inventory::submit! {
     }
 }
 
-/// What is said of the whole manifest with one thing changed.
+/// The findings for the complete manifest with one change.
 fn changed(pointer: &str, value: Value) -> Vec<Finding> {
     let mut manifest: Value = serde_json::from_str(WHOLE).unwrap();
     match pointer.rsplit_once('/') {
@@ -69,14 +69,14 @@ fn changed(pointer: &str, value: Value) -> Vec<Finding> {
 }
 
 #[test]
-fn the_whole_manifest_has_one_remark() {
-    // It has a plain tool whose name looks like a section's.
+fn complete_manifest_has_one_finding() {
+    // Its plain tool has a name that looks like a section.
     let findings = validate_text(WHOLE, "imperal.json");
     assert_eq!(findings.iter().map(|found| found.rule).collect::<Vec<_>>(), ["V13"]);
 }
 
 #[test]
-fn every_rule_can_be_raised() {
+fn every_rule_can_be_violated() {
     let long = "f".repeat(60);
     let cases = [
         ("M2", "/webhooks/0", json!({}), "webhooks.0.path"),
@@ -137,7 +137,7 @@ fn every_rule_can_be_raised() {
 }
 
 #[test]
-fn what_is_absent_is_called_absent() {
+fn absent_values_are_called_absent() {
     let absent = |pointer: &str, value: Value, path: &str| {
         let findings = changed(pointer, value);
         let found = findings.iter().find(|found| found.path == path).unwrap_or_else(|| panic!("{path}: {findings:#?}"));
@@ -161,7 +161,7 @@ fn what_is_absent_is_called_absent() {
 }
 
 #[test]
-fn advice_is_in_the_language_of_the_extension() {
+fn advice_is_in_terms_of_the_extension() {
     let folder = tempfile::tempdir().unwrap();
     let mut manifest: Value = serde_json::from_str(WHOLE).unwrap();
     manifest["tools"] = json!([]);
@@ -194,7 +194,7 @@ fn no_scopes() -> Vec<Finding> {
 }
 
 #[test]
-fn lines_of_a_file_are_those_of_the_values() {
+fn findings_have_the_line_of_their_value() {
     let text = "{\n  \"app_id\": \"ab\",\n  \"version\": \"1.0.0\",\n  \"tools\": [\n    {\n      \"name\": \"1\"\n    }\n  ]\n}";
     let findings = validate_text(text, "x.json");
     let found = findings.iter().find(|found| found.rule == "M5").unwrap();
@@ -202,7 +202,7 @@ fn lines_of_a_file_are_those_of_the_values() {
 }
 
 #[test]
-fn people_and_programs_read_the_same_findings() {
+fn text_and_json_have_the_same_findings() {
     let findings: Vec<Finding> =
         changed("/schedules/0/cron", json!("0 24 * * *")).into_iter().filter(Finding::is_error).collect();
     assert_eq!(
@@ -217,7 +217,7 @@ fn people_and_programs_read_the_same_findings() {
 }
 
 #[test]
-fn a_source_line_is_shown_with_marks_and_in_colour() {
+fn source_line_is_shown_with_marks_and_in_colour() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("imperal.json");
     std::fs::write(&path, "{\n  \"app_id\": \"Ab\",\n  \"version\": \"1.0.0\"\n}").unwrap();

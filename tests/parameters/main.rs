@@ -1,7 +1,7 @@
-//! What the check accepts, the type accepts (P14): random JSON against many types of parameters.
+//! Every value that the parameter check accepts, the type accepts (P14): random JSON for many types.
 //!
-//! Each call is either refused with its field and leaves nothing behind, or its handler runs with what
-//! `serde_json` itself would have read from the parameters that were kept.
+//! A call is either refused with its field and writes nothing, or its handler receives exactly the value that
+//! `serde_json` reads from the stored parameters.
 
 #![allow(dead_code, reason = "the fields of parameters are shown by `Debug`")]
 
@@ -33,7 +33,7 @@ struct Seen {
     text: String,
 }
 
-/// A value in each place that a field may be.
+/// A value in each position that a field can have.
 #[derive(Debug, Deserialize, JsonSchema)]
 struct Of<T> {
     v: T,
@@ -149,14 +149,14 @@ struct Unit;
 macro_rules! functions {
     ($($name:ident($ty:ty))*) => {
         $(
-            /// Shows the parameters that it was given.
+            /// Shows its parameters.
             #[chat_function(action_type = "read")]
             async fn $name(_ctx: Context, params: $ty) -> Result<ActionResult<Seen>> {
                 Ok(ActionResult::success(Seen { text: format!("{params:?}") }, "Seen."))
             }
         )*
 
-        /// What `serde_json` reads.
+        /// The value that `serde_json` reads.
         fn by_serde(function: &str, params: Value) -> Result<String, serde_json::Error> {
             match function {
                 $(stringify!($name) => serde_json::from_value::<$ty>(params).map(|params| format!("{params:?}")),)*
@@ -181,7 +181,7 @@ functions! {
     texts(Texts) unit(Unit)
 }
 
-/// The type reads no `note` that is left out, though it may be null.
+/// The type requires `note`, which may be null.
 #[derive(Debug, Deserialize, JsonSchema)]
 struct Nullable {
     #[schemars(schema_with = "text_or_null")]
@@ -192,14 +192,14 @@ fn text_or_null(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
     schemars::json_schema!({"type": ["string", "null"]})
 }
 
-/// Takes a text or null.
+/// Accepts a text or null.
 #[chat_function(action_type = "read")]
 async fn nullable(_ctx: Context, params: Nullable) -> Result<ActionResult<Seen>> {
     Ok(ActionResult::success(Seen { text: params.note.to_string() }, "Seen."))
 }
 
 #[test]
-fn a_field_that_may_be_null_and_not_be_left_out_is_required_in_the_manifest() {
+fn nullable_required_field_is_required_in_the_manifest() {
     let registry = Registry::collect().unwrap();
     let manifest = export(registry.extension("parameters").unwrap());
     let manifest: Value = serde_json::from_str(&manifest.to_json()).unwrap();
@@ -212,11 +212,11 @@ fn a_field_that_may_be_null_and_not_be_left_out_is_required_in_the_manifest() {
     });
 }
 
-/// Calls of each function, at least.
+/// Smallest number of calls of each function.
 const CALLS: usize = 150;
 
 #[test]
-fn what_the_check_accepts_the_type_accepts() {
+fn type_accepts_every_value_that_the_check_accepts() {
     run(true, async {
         let anna = TestPlatform::start().await.user("anna");
         let mut runner = TestRunner::deterministic();
@@ -230,12 +230,12 @@ fn what_the_check_accepts_the_type_accepts() {
         }
         let turns = anna.access().turns(0, 1).await.unwrap();
         assert_eq!(turns.rows.len(), 1);
-        // Both happen often enough to mean something.
+        // Both outcomes must happen often enough.
         assert!(accepted > FUNCTIONS.len() * CALLS / 20 && refused > accepted, "{accepted} of {refused}");
     });
 }
 
-/// Whether it was accepted.
+/// Whether the call was accepted.
 async fn call(anna: &TestUser, function: &str, params: Value) -> bool {
     let shown = format!("{function} {params}");
     let before = anna.access().head().await.unwrap();

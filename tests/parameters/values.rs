@@ -1,10 +1,10 @@
-//! Random parameters that are often nearly right.
+//! Random parameters that are often nearly valid.
 
 use proptest::prelude::*;
 use proptest::sample::select;
 use serde_json::{Map, Value, json};
 
-/// Parameters: an object whose fields are those of the suite's types, and now and then another.
+/// An object with the fields of the suite's types, sometimes with an unknown field.
 pub(crate) fn params() -> BoxedStrategy<Value> {
     let name = select(vec!["v", "v", "v", "o", "l", "m", "p", "x", "y", "kind", "other"]);
     prop::collection::vec((name, value()), 0..5).prop_map(object).boxed()

@@ -1,5 +1,5 @@
-//! A ledger that loses answers, or is away for a while: what was asked of it is asked again until it is
-//! known to be done, and is done once.
+//! A ledger that loses answers or is unavailable: the platform repeats a write until its outcome is known,
+//! and the write takes effect once.
 
 use std::collections::HashSet;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
@@ -64,22 +64,22 @@ struct Begin {
     seconds: u64,
 }
 
-/// Does what it is asked and then says, so many times, that it does not know whether it did.
+/// A ledger that writes, and then reports an unknown outcome for a number of times.
 #[derive(Debug, Default)]
 pub(crate) struct LosesAnswers {
     inner: MemoryLedger,
     pub(crate) to_lose: AtomicU32,
-    /// Calls that it says not to know of, and has not written.
+    /// Number of calls with an unknown outcome that it does not write.
     pub(crate) to_forget: AtomicU32,
-    /// Messages that it does not take.
+    /// Number of messages that it refuses as unavailable.
     to_refuse: AtomicU32,
-    /// How often it was asked for a call.
+    /// Number of reads of a call.
     pub(crate) looks: AtomicU32,
-    /// Ends of what others left that it does not take.
+    /// Number of ends of orphaned work that it refuses.
     to_put_off: AtomicU32,
-    /// Tasks whose ends it does not take from another life.
+    /// Tasks whose ends it refuses from another incarnation.
     stuck: Mutex<HashSet<TaskId>>,
-    /// Whether the answer of a start is a long time on its way.
+    /// Whether the answer to a start is delayed.
     slow_starts: AtomicBool,
 }
 
@@ -240,10 +240,10 @@ impl Ledger for LosesAnswers {
     }
 }
 
-/// The call, its task and a message each lose their answer once: the first try has written it, the
-/// second is refused as written, and the user sees one of each.
+/// The call, its task and a message each lose one answer. The first try has written the row, the second is
+/// refused as already written, and the user sees one of each.
 #[tokio::test(start_paused = true)]
-async fn a_call_and_a_task_whose_answers_are_lost_go_on_and_are_there_once() {
+async fn call_and_task_with_lost_answers_are_written_once() {
     let ledger = Arc::new(LosesAnswers::default());
     let platform = TestPlatform::setup().ledger(ledger.clone()).start().await;
     let anna = platform.user("anna");
@@ -262,21 +262,21 @@ async fn a_call_and_a_task_whose_answers_are_lost_go_on_and_are_there_once() {
     }
 }
 
-/// A task's message waits until the ledger takes it, and is then there once; a handler is told at once.
+/// A task's message waits for the ledger and is written once; a handler gets the error at once.
 #[tokio::test(start_paused = true)]
-async fn a_tasks_message_waits_for_a_ledger_that_is_away() {
+async fn message_of_a_task_waits_for_an_unavailable_ledger() {
     let ledger = Arc::new(LosesAnswers::default());
     let platform = TestPlatform::setup().ledger(ledger.clone()).start().await;
     let anna = platform.user("anna");
     let task_id = anna.start("say", json!({"later": true})).await;
-    // For longer than a task may be silent: it is the ledger that is.
+    // For longer than the liveness window, which must not count this wait.
     ledger.to_refuse.store(90, Ordering::SeqCst);
     assert_eq!(anna.end_of(task_id).await.state, TaskState::Succeeded);
     assert_eq!(ledger.to_refuse.load(Ordering::SeqCst), 0, "it was tried again");
     let said = anna.turns().await.iter().filter(|turn| turn.body.text == "announcement").count();
     assert_eq!(said, 1);
 
-    // Away for good: the cap ends the waiting.
+    // The ledger never returns, and the task's time limit ends the wait.
     let task_id = anna.start("say", json!({"later": true})).await;
     ledger.to_refuse.store(u32::MAX, Ordering::SeqCst);
     assert_eq!(anna.end_of(task_id).await.state, TaskState::TimedOut);
@@ -285,9 +285,9 @@ async fn a_tasks_message_waits_for_a_ledger_that_is_away() {
     assert_eq!(answer.error_code, Some(imperal::codes::UNAVAILABLE), "{answer:?}");
 }
 
-/// More is left than a slow ledger takes at once: whoever starts goes on for as long as that gets anywhere.
+/// There is more orphaned work than a slow ledger accepts at once; the start repeats while it makes progress.
 #[tokio::test(start_paused = true)]
-async fn a_start_settles_what_was_left_though_not_all_of_it_is_taken_at_once() {
+async fn start_settles_more_orphans_than_fit_in_one_pass() {
     let ledger = Arc::new(LosesAnswers::default());
     let platform = TestPlatform::setup().ledger(ledger.clone()).start().await;
     let anna = platform.user("anna");
@@ -304,9 +304,9 @@ async fn a_start_settles_what_was_left_though_not_all_of_it_is_taken_at_once() {
     }
 }
 
-/// The start goes on without it, and each later pass tries it again.
+/// The start continues without that task, and each later recovery pass retries it.
 #[tokio::test(start_paused = true)]
-async fn a_task_that_cannot_be_settled_holds_up_neither_the_start_nor_other_tasks() {
+async fn unsettleable_task_delays_neither_start_nor_other_tasks() {
     let ledger = Arc::new(LosesAnswers::default());
     let platform = TestPlatform::setup().ledger(ledger.clone()).start().await;
     let anna = platform.user("anna");
@@ -326,9 +326,9 @@ async fn a_task_that_cannot_be_settled_holds_up_neither_the_start_nor_other_task
     assert_eq!(anna.outcomes(stuck).await.len(), 1);
 }
 
-/// Recovery takes a few hundred pieces of work at a time.
+/// Recovery reads a few hundred pieces of work at a time.
 #[tokio::test(start_paused = true)]
-async fn many_tasks_that_cannot_be_settled_do_not_hide_the_one_behind_them() {
+async fn unsettleable_tasks_do_not_hide_later_ones() {
     let ledger = Arc::new(LosesAnswers::default());
     let setup = TestPlatform::setup().settings(|s| s.tasks_per_user = 1000);
     let platform = setup.ledger(ledger.clone()).start().await;
@@ -343,7 +343,7 @@ async fn many_tasks_that_cannot_be_settled_do_not_hide_the_one_behind_them() {
     assert_eq!(record.task.state, TaskState::Reclaimed);
 }
 
-/// A platform on this ledger with a function's state, and another that takes its place.
+/// A platform on this ledger with a function's state, and another that replaces it.
 async fn lost_in(ledger: Arc<LosesAnswers>, done: &Arc<AtomicU32>, seconds: u64) -> TestPlatform {
     let setup = TestPlatform::setup().settings(|s| s.node = "a".into()).state(done.clone());
     let first = setup.ledger(ledger).start().await;
@@ -351,14 +351,14 @@ async fn lost_in(ledger: Arc<LosesAnswers>, done: &Arc<AtomicU32>, seconds: u64)
     tokio::spawn(async move { anna.call("begin", json!({"seconds": seconds})).await });
     tokio::time::sleep(Duration::from_secs(2)).await;
     drop(TestPlatform::setup().settings(|s| s.node = "a".into()).on_ledger_of(&first).start().await);
-    // Until the first has noticed.
+    // Until the first platform has noticed.
     tokio::time::sleep(Duration::from_secs(20)).await;
     first
 }
 
-/// Its row is written, and then the life that it was written under is over.
+/// The task's row is written, and then its incarnation ends.
 #[tokio::test(start_paused = true)]
-async fn p9_a_task_whose_life_ended_while_it_started_does_not_begin() {
+async fn p9_task_of_an_ended_incarnation_does_not_start() {
     let (ledger, done) = (Arc::new(LosesAnswers::default()), Arc::new(AtomicU32::new(0)));
     ledger.slow_starts.store(true, Ordering::SeqCst);
     let first = lost_in(ledger, &done, 1).await;
@@ -368,9 +368,9 @@ async fn p9_a_task_whose_life_ended_while_it_started_does_not_begin() {
     assert_eq!(tasks.iter().map(|task| task.state).collect::<Vec<_>>(), [TaskState::Reclaimed]);
 }
 
-/// What it registered for a cancel holds its context, which holds that.
+/// A cleanup holds the task's context, which holds the cleanup.
 #[tokio::test(start_paused = true)]
-async fn nothing_is_left_of_work_whose_life_ended() {
+async fn work_of_an_ended_incarnation_is_dropped() {
     let (ledger, done) = (Arc::new(LosesAnswers::default()), Arc::new(AtomicU32::new(0)));
     let first = lost_in(ledger, &done, 120).await;
     tokio::time::sleep(Duration::from_secs(120)).await;
@@ -379,9 +379,9 @@ async fn nothing_is_left_of_work_whose_life_ended() {
     drop(first);
 }
 
-/// Its work is done and it waits for its call's reply, which never comes.
+/// The task has finished and waits for its call's reply, which never comes.
 #[tokio::test(start_paused = true)]
-async fn a_task_that_waits_for_the_reply_of_a_lost_call_is_lost_with_it() {
+async fn task_waiting_for_the_reply_of_a_lost_call_ends_with_it() {
     let (ledger, done) = (Arc::new(LosesAnswers::default()), Arc::new(AtomicU32::new(0)));
     let first = lost_in(ledger, &done, 1).await;
     assert_eq!(done.load(Ordering::SeqCst), 1);

@@ -1,8 +1,8 @@
-//! The promises that need a clock that can be moved: caps, liveness, the cancel ladder, refusals.
+//! The promises that need a movable clock: time limits, liveness, the steps of a cancel, refusals.
 //!
-//! A real platform on a ledger in memory; tokio's paused time makes half an hour a millisecond.
+//! A real platform runs on a ledger in memory. With tokio's paused time half an hour takes a millisecond.
 
-#![allow(deprecated, reason = "what a suite's function answers with is its own business: no data_model")]
+#![allow(deprecated, reason = "the results of test functions need no data_model")]
 
 mod lost_answers;
 mod repeat;
@@ -176,7 +176,7 @@ async fn outcome(params: serde_json::Value) -> (TaskState, String, u64, String) 
 }
 
 #[tokio::test(start_paused = true)]
-async fn p12_a_task_is_stopped_at_180_seconds() {
+async fn p12_task_is_stopped_at_180_seconds() {
     let (state, code, seconds, text) = outcome(json!({"seconds": 181, "report_every": 10})).await;
     assert_eq!((state, code.as_str(), seconds), (TaskState::TimedOut, "BACKEND_TIMEOUT", 180), "{text}");
     let (state, ..) = outcome(json!({"seconds": 179})).await;
@@ -184,7 +184,7 @@ async fn p12_a_task_is_stopped_at_180_seconds() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn p12_a_long_running_task_is_stopped_at_1800_seconds() {
+async fn p12_long_running_task_is_stopped_at_1800_seconds() {
     let (state, code, seconds, text) =
         outcome(json!({"seconds": 2000, "report_every": 100, "long_running": true})).await;
     assert_eq!((state, code.as_str(), seconds), (TaskState::TimedOut, "BACKEND_TIMEOUT", 1800), "{text}");
@@ -193,7 +193,7 @@ async fn p12_a_long_running_task_is_stopped_at_1800_seconds() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn p13_a_silent_task_is_reclaimed_after_the_liveness_window() {
+async fn p13_silent_task_is_reclaimed_after_the_liveness_window() {
     let (state, code, seconds, text) = outcome(json!({"seconds": 1000, "long_running": true})).await;
     assert_eq!((state, code.as_str(), seconds), (TaskState::Reclaimed, "TASK_SILENT", 300), "{text}");
     let (state, ..) = outcome(json!({"seconds": 1160, "report_every": 290, "long_running": true})).await;
@@ -201,7 +201,7 @@ async fn p13_a_silent_task_is_reclaimed_after_the_liveness_window() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn p8_a_foreground_call_ends_at_its_cap_with_one_reply() {
+async fn p8_foreground_call_ends_at_its_cap_with_one_reply() {
     let platform = TestPlatform::start().await;
     let anna = platform.user("anna");
     let begun = Instant::now();
@@ -212,7 +212,7 @@ async fn p8_a_foreground_call_ends_at_its_cap_with_one_reply() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn p11_ignoring_work_is_dropped_after_the_grace_period_and_reporting_work_at_once() {
+async fn p11_work_that_ignores_a_cancel_is_dropped_after_the_grace_period() {
     for (report_every, at_least, at_most) in [(0, 10, 10), (1, 0, 1)] {
         let platform = TestPlatform::start().await;
         let anna = platform.user("anna");
@@ -228,7 +228,7 @@ async fn p11_ignoring_work_is_dropped_after_the_grace_period_and_reporting_work_
 }
 
 #[tokio::test]
-async fn p1_a_timeout_over_the_cap_is_refused_before_any_byte_leaves() {
+async fn p1_timeout_over_the_cap_is_refused_before_any_byte_leaves() {
     let platform = TestPlatform::setup().real_network().start().await;
     let anna = platform.user("anna");
     let service = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
@@ -251,7 +251,7 @@ async fn p1_a_timeout_over_the_cap_is_refused_before_any_byte_leaves() {
 }
 
 #[tokio::test]
-async fn a_percent_outside_0_to_100_is_an_error() {
+async fn percent_outside_0_to_100_is_an_error() {
     let platform = TestPlatform::start().await;
     let anna = platform.user("anna");
     for percent in [-0.1, 100.1, -5000.0] {
@@ -264,7 +264,7 @@ async fn a_percent_outside_0_to_100_is_an_error() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn p9_what_outlives_its_task_can_write_nothing() {
+async fn p9_context_that_outlives_its_task_cannot_write() {
     let refused = Arc::new(AtomicUsize::new(0));
     let platform = TestPlatform::setup().state(refused.clone()).start().await;
     let anna = platform.user("anna");
@@ -277,7 +277,7 @@ async fn p9_what_outlives_its_task_can_write_nothing() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_user_has_at_most_100_running_tasks_and_others_are_not_held_up() {
+async fn user_has_at_most_100_running_tasks() {
     let platform = TestPlatform::start().await;
     let anna = platform.user("anna");
     for _ in 0..100 {
@@ -290,11 +290,11 @@ async fn a_user_has_at_most_100_running_tasks_and_others_are_not_held_up() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn p9_a_node_that_lost_its_lease_writes_nothing_and_the_other_ends_its_work() {
+async fn p9_node_without_a_lease_cannot_write_and_another_ends_its_work() {
     let first = TestPlatform::setup().settings(|s| s.node = "a".into()).start().await;
     let anna = first.user("anna");
     let task_id = anna.start("nap", json!({"seconds": 60, "report_every": 1})).await;
-    // The same name begins a new life elsewhere: the old one is fenced from here on.
+    // The same node name joins again, which fences the earlier incarnation.
     let second = TestPlatform::setup().settings(|s| s.node = "a".into()).on_ledger_of(&first).start().await;
     let task = second.user("anna").end_of(task_id).await;
     assert_eq!(task.state, TaskState::Reclaimed);
@@ -305,7 +305,7 @@ async fn p9_a_node_that_lost_its_lease_writes_nothing_and_the_other_ends_its_wor
 }
 
 #[tokio::test(start_paused = true)]
-async fn p7_nothing_of_a_task_stands_before_its_ack() {
+async fn p7_no_turn_of_a_task_precedes_its_reply() {
     let platform = TestPlatform::start().await;
     let anna = platform.user("anna");
     anna.call("announce", json!({})).await.unwrap();
@@ -319,7 +319,7 @@ async fn p7_nothing_of_a_task_stands_before_its_ack() {
 }
 
 #[tokio::test]
-async fn p14_a_panic_while_parameters_are_read_refuses_the_call() {
+async fn p14_panic_while_parameters_are_read_refuses_the_call() {
     let anna = TestPlatform::start().await.user("anna");
     let refused = anna.call("explode_early", json!({"fuse": "lit"})).await.unwrap_err();
     assert_eq!(refused.code(), &codes::INTERNAL);
@@ -327,7 +327,7 @@ async fn p14_a_panic_while_parameters_are_read_refuses_the_call() {
 }
 
 #[tokio::test]
-async fn p8_a_panic_in_a_closure_of_work_is_an_error_turn() {
+async fn p8_panic_in_a_background_closure_is_an_error_turn() {
     let platform = TestPlatform::start().await;
     let anna = platform.user("anna");
     let task_id = anna.start("explode_in_closure", json!({})).await;
@@ -340,14 +340,14 @@ fn held_clock() -> Arc<HeldClock> {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_clock_that_jumps_ends_no_work_and_keeps_the_order() {
+async fn clock_jump_ends_no_work_and_keeps_the_order() {
     let clock = held_clock();
     let platform = TestPlatform::setup().clock(clock.clone()).start().await;
     let anna = platform.user("anna");
     let task_id = anna.start("nap", json!({"seconds": 100, "report_every": 10})).await;
     for year in ["2126-01-01T00:00:00Z", "1926-01-01T00:00:00Z", "2026-06-01T00:00:00Z", "1971-01-01T00:00:00Z"] {
         clock.set(year.parse().unwrap());
-        // Long enough for the lease to be renewed and interrupted work to be looked for.
+        // Long enough for a renewal of the lease and a recovery pass.
         tokio::time::sleep(Duration::from_secs(20)).await;
         assert_eq!(anna.access().running_tasks().await.unwrap().len(), 1, "in {year}");
         anna.call("report", json!({"percent": 1.0})).await.unwrap();
@@ -359,7 +359,7 @@ async fn a_clock_that_jumps_ends_no_work_and_keeps_the_order() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn p9_a_clock_that_jumps_over_a_lease_ends_its_work_at_most_once() {
+async fn p9_clock_jump_over_a_lease_ends_its_work_at_most_once() {
     let clock = held_clock();
     let first = TestPlatform::setup().clock(clock.clone()).settings(|s| s.node = "a".into()).start().await;
     let second = TestPlatform::setup().settings(|s| s.node = "b".into()).on_ledger_of(&first).start().await;
@@ -371,7 +371,7 @@ async fn p9_a_clock_that_jumps_over_a_lease_ends_its_work_at_most_once() {
         assert!([TaskState::Succeeded, TaskState::Reclaimed].contains(&task.state), "{task:?}");
         tokio::time::sleep(Duration::from_secs(120)).await;
         assert_eq!(anna.outcomes(task_id).await.len(), 1);
-        // Whoever lost its lease has begun a new life.
+        // The node that lost its lease has joined as a new incarnation.
         for platform in [&first, &second] {
             assert!(platform.user("ben").call("report", json!({"percent": 1.0})).await.unwrap().result.is_success());
         }

@@ -1,5 +1,5 @@
-//! Asked again under the same key, a call is run once and every request has its one reply (P8), whatever
-//! got lost on the way.
+//! A call that is repeated with the same key runs once, and every request gets its reply (P8), also after
+//! lost answers.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -21,7 +21,7 @@ struct Knock {
 
 struct Knocks(Arc<AtomicUsize>);
 
-/// Take a while, and count how often that was done.
+/// Take a while, and count the runs.
 #[chat_function(action_type = "write", event = "knocked", effects = ["update:door"])]
 async fn knock(ctx: Context, params: Knock) -> Result<ActionResult> {
     let knocks = ctx.state::<Knocks>()?.0.clone();
@@ -38,29 +38,29 @@ async fn asked(user: &TestUser, under: &str, params: Value) -> Result<CallReply>
     user.access().call_once(&key(under), "promises", "knock", params).await
 }
 
-/// The user's turns: requests that were taken, and replies.
+/// Numbers of the user's accepted requests and of replies.
 async fn taken_and_replied(user: &TestUser) -> (usize, usize) {
     let turns = user.turns().await;
     let taken = turns.iter().filter(|turn| turn.body.role == Role::User).count();
     (taken, turns.len() - taken)
 }
 
-/// A node, and how often anybody knocked.
+/// A node, with a counter of the function's runs.
 async fn one_node() -> (Arc<AtomicUsize>, TestPlatform) {
     let knocks = Arc::new(AtomicUsize::new(0));
     let platform = TestPlatform::setup().state(Knocks(knocks.clone())).start().await;
     (knocks, platform)
 }
 
-/// Another one on its ledger.
+/// Another node on the same ledger.
 async fn another_node(first: &TestPlatform, knocks: &Arc<AtomicUsize>) -> TestPlatform {
     let setup = TestPlatform::setup().settings(|settings| settings.node = "other".into()).on_ledger_of(first);
     setup.state(Knocks(knocks.clone())).start().await
 }
 
-/// Many at once, on two nodes, and one long after.
+/// Many concurrent requests on two nodes, and one much later.
 #[tokio::test(start_paused = true)]
-async fn however_often_it_is_asked_it_is_run_once() {
+async fn call_with_a_key_runs_once() {
     let (knocks, first) = one_node().await;
     let second = another_node(&first, &knocks).await;
     let askers = (0..8).map(|number| {
@@ -80,9 +80,9 @@ async fn however_often_it_is_asked_it_is_run_once() {
     assert_eq!(taken_and_replied(&anna).await, (1, 1));
 }
 
-/// Who asks is somebody else's business, and so is what is asked elsewhere.
+/// Other users can use the same key. The same user cannot use it for another request.
 #[tokio::test(start_paused = true)]
-async fn a_key_is_its_users_and_means_one_thing() {
+async fn key_belongs_to_one_user_and_one_request() {
     let (knocks, platform) = one_node().await;
     let (anna, ben) = (platform.user("anna"), platform.user("ben"));
     for user in [&anna, &ben, &platform.user_of("elsewhere", "anna")] {
@@ -99,9 +99,9 @@ async fn a_key_is_its_users_and_means_one_thing() {
     assert_eq!((knocks.load(Ordering::SeqCst), taken_and_replied(&anna).await), (4, (2, 2)));
 }
 
-/// Whoever asks again after a crash learns that it was cut off; it is not begun behind their back.
+/// A repetition after a crash learns that the call was interrupted; the call does not run again.
 #[tokio::test(start_paused = true)]
-async fn what_a_crash_cut_off_is_said_to_be() {
+async fn repetition_after_a_crash_says_interrupted() {
     let (knocks, platform) = one_node().await;
     let anna = platform.user("anna");
     let asking = tokio::spawn({
@@ -121,9 +121,10 @@ async fn what_a_crash_cut_off_is_said_to_be() {
     assert!(!asked(&anna, "l", json!({"seconds": 60})).await.unwrap().repeated, "under a new key it is run again");
 }
 
-/// Whoever waits for another's reply does not hold up a node that stops: the call may be on another one.
+/// A request that waits for the reply of another one does not delay a stopping node; the call may run on
+/// another node.
 #[tokio::test(start_paused = true)]
-async fn a_request_that_waits_is_sent_away_when_its_node_stops() {
+async fn waiting_request_is_refused_when_its_node_stops() {
     let (knocks, first) = one_node().await;
     let second = another_node(&first, &knocks).await;
     let asking = |platform: &TestPlatform| {
@@ -143,9 +144,9 @@ async fn a_request_that_waits_is_sent_away_when_its_node_stops() {
     assert_eq!(taken.await.unwrap().unwrap().result.summary, "Knock number 1.");
 }
 
-/// However many wait, and whatever else their user does meanwhile, the ledger is not kept busy by it.
+/// The number of waiters and other work of their user do not add reads of the ledger.
 #[tokio::test(start_paused = true)]
-async fn those_who_wait_for_one_reply_look_for_it_together() {
+async fn waiters_for_one_reply_share_one_poll() {
     const WAITING: usize = 20;
     const EVENTS: usize = 100;
     let ledger = Arc::new(LosesAnswers::default());
@@ -171,9 +172,9 @@ async fn those_who_wait_for_one_reply_look_for_it_together() {
     assert!(looks < 3 * WAITING + 2 * EVENTS, "{looks} looks");
 }
 
-/// One that asks while another's first try has neither been refused nor done is the one that is run.
+/// A request whose first try had an unknown outcome learns whether the call is its own or another request's.
 #[tokio::test(start_paused = true)]
-async fn a_request_that_does_not_know_its_fate_learns_whose_the_call_is() {
+async fn request_with_an_unknown_outcome_learns_the_owner_of_the_call() {
     let knocks = Arc::new(AtomicUsize::new(0));
     let ledger = Arc::new(LosesAnswers::default());
     let platform = TestPlatform::setup().state(Knocks(knocks.clone())).ledger(ledger.clone()).start().await;
@@ -182,12 +183,12 @@ async fn a_request_that_does_not_know_its_fate_learns_whose_the_call_is() {
         let anna = anna.clone();
         tokio::spawn(async move { asked(&anna, under, json!({"seconds": 5})).await.unwrap() })
     };
-    // Its own try was written: it goes on.
+    // The first try was written, so this request runs the call.
     ledger.to_lose.store(1, Ordering::SeqCst);
     let alone = spawn("alone").await.unwrap();
     assert_eq!((alone.repeated, knocks.load(Ordering::SeqCst)), (false, 1));
 
-    // Its own try was not; somebody else's is there when it tries again.
+    // The first try was not written, and the retry finds the row of another request with the same key.
     ledger.to_forget.store(1, Ordering::SeqCst);
     let unsure = spawn("both");
     while ledger.to_forget.load(Ordering::SeqCst) == 1 {

@@ -1,4 +1,4 @@
-//! Settings are refused in words, or a platform starts with them and serves a call.
+//! Settings are either refused with an error, or a platform starts with them and serves a call.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::Duration;
@@ -8,7 +8,7 @@ use imperal::testing::TestPlatform;
 use proptest::prelude::*;
 use serde_json::json;
 
-/// Times at the edges of what is allowed, and far beyond.
+/// Durations at the limits and far beyond them.
 fn times() -> impl Strategy<Value = Duration> {
     let sound = [1, 3, 100, 5_000, 15_000, 180_000, 3_600_000].map(Duration::from_millis);
     let odd = [
@@ -24,7 +24,7 @@ fn times() -> impl Strategy<Value = Duration> {
     prop_oneof![4 => proptest::sample::select(sound.to_vec()), 1 => proptest::sample::select(odd.to_vec())]
 }
 
-/// Most values are sound, so that many of these start.
+/// Most values are valid, so that many platforms start.
 fn changes() -> impl Strategy<Value = Vec<(usize, Duration)>> {
     proptest::collection::vec((0..13_usize, times()), 0..4)
 }
@@ -51,7 +51,7 @@ async fn serves(changes: Vec<(usize, Duration)>) {
     let change_all = |settings: &mut Settings| changes.iter().for_each(|(field, time)| change(settings, *field, *time));
     let platform = TestPlatform::setup().settings(change_all).start().await;
     let anna = platform.user("anna");
-    // Its cap may be a millisecond: an answer is enough.
+    // The time limit can be a millisecond, so any answer is enough.
     anna.call("nap", json!({"seconds": 1})).await.expect("the call is taken");
     platform.pass(Duration::from_secs(3)).await;
     platform.platform().ready().await.expect("every loop is at work");
@@ -63,7 +63,7 @@ proptest! {
     #![proptest_config(ProptestConfig { cases: 128, failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
-    fn settings_are_refused_in_words_or_serve_a_call(changes in changes()) {
+    fn settings_are_refused_or_serve_a_call(changes in changes()) {
         let mut runtime = tokio::runtime::Builder::new_current_thread();
         let runtime = runtime.enable_all().start_paused(true).build().unwrap();
         let shown = format!("{changes:?}");

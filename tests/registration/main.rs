@@ -1,4 +1,4 @@
-//! What the attribute and `extension!` register, found again through the registry.
+//! The registry has what the attribute and `extension!` declare.
 
 imperal::extensions![imperal_tests_other];
 
@@ -87,7 +87,7 @@ mod inner {
 }
 
 #[test]
-fn both_functions_and_the_extension_are_registered_as_written() {
+fn functions_and_extension_are_registered_as_written() {
     let registry = Registry::collect().unwrap();
     let extension = registry.extension("smoke-test").unwrap();
     let def = extension.def();
@@ -98,7 +98,7 @@ fn both_functions_and_the_extension_are_registered_as_written() {
     assert!(def.file.ends_with("registration.rs") && def.line > 1);
 
     let [add, alpha, zeta, read] = extension.functions() else { panic!("{extension:?}") };
-    // Two on one line come by name, so that the manifest is the same in every build.
+    // Functions on one line are sorted by name, so that every build has the same manifest.
     assert_eq!((alpha.name, zeta.name, alpha.line), ("alpha", "zeta", zeta.line));
     assert_eq!(zeta.description, "First of two written by a macro. Second line.");
     assert_eq!(alpha.description, "Second of two written by a macro. Second block.");
@@ -119,7 +119,7 @@ fn both_functions_and_the_extension_are_registered_as_written() {
 }
 
 #[test]
-fn a_function_stays_callable_as_written() {
+fn function_stays_callable_as_written() {
     fn is_handler<F, R>(_: F)
     where
         F: Fn(Context, NoteParams) -> R,
@@ -130,7 +130,7 @@ fn a_function_stays_callable_as_written() {
 }
 
 #[test]
-fn an_extension_of_another_crate_that_renames_the_framework_is_registered() {
+fn extension_of_a_crate_that_renames_imperal_is_registered() {
     let registry = Registry::collect().unwrap();
     let other = registry.extension("other-crate").unwrap();
     assert_eq!(other.functions().iter().map(|f| f.name).collect::<Vec<_>>(), ["echo"]);

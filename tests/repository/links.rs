@@ -1,5 +1,5 @@
-//! Every link of the Markdown pages leads somewhere: to a file, and to a heading of it. The README of the
-//! package is the repository's, with links that work outside of it.
+//! Every link in a Markdown page leads to a file and to a heading in it. The README of the package is the
+//! repository's README with absolute links.
 //!
 //! After a change of README.md: `UPDATE_GOLDEN=1 cargo test -p imperal-tests --test repository`.
 
@@ -45,7 +45,7 @@ fn links(text: &str) -> Vec<String> {
     found
 }
 
-/// Headings as links name them.
+/// The anchors of a page's headings.
 fn anchors(text: &str) -> Vec<String> {
     let mut seen: BTreeMap<String, u32> = BTreeMap::new();
     let mut fenced = false;
@@ -66,7 +66,7 @@ fn anchors(text: &str) -> Vec<String> {
 }
 
 #[test]
-fn every_link_leads_somewhere() {
+fn every_link_has_a_target() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap();
     let mut found = Vec::new();
     pages(root, &mut found);
@@ -76,7 +76,7 @@ fn every_link_leads_somewhere() {
     for page in &found {
         let text = std::fs::read_to_string(page).unwrap();
         for link in links(&text) {
-            // Addresses elsewhere are not this machine's to try; names of items are rustdoc's.
+            // This test does not follow links to other sites; rustdoc checks links to items.
             if link.contains("://") || link.starts_with("mailto:") || link.contains("::") {
                 continue;
             }
@@ -95,7 +95,7 @@ fn every_link_leads_somewhere() {
     assert!(broken.is_empty(), "links that lead nowhere:\n{}", broken.join("\n"));
 }
 
-/// The repository's README with absolute links, as crates.io and docs.rs need it.
+/// The repository's README with absolute links for crates.io and docs.rs.
 fn package_readme(readme: &str) -> String {
     let repository = "https://github.com/imperal/imperal-rs";
     let mut fenced = false;
@@ -119,7 +119,7 @@ fn package_readme(readme: &str) -> String {
 }
 
 #[test]
-fn readme_of_the_package_is_the_repositorys_with_absolute_links() {
+fn package_readme_is_the_repository_readme_with_absolute_links() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap();
     let expected = package_readme(&std::fs::read_to_string(root.join("README.md")).unwrap());
     let path = root.join("imperal/README.md");
@@ -140,7 +140,7 @@ fn relative_links_become_absolute_outside_of_code() {
 }
 
 #[test]
-fn a_link_without_a_target_is_found() {
+fn link_without_a_target_is_found() {
     let text = "# One `code`\n\n[a](b.md#x) and `[no](link)`\n\n```\n[c](d)\n# no\n```\n\n## One code\n";
     assert_eq!(links(text), ["b.md#x"]);
     assert_eq!(anchors(text), ["one-code", "one-code-1"]);

@@ -1,6 +1,6 @@
-//! What the published crate depends on, for each combination of features that authors build with.
+//! Dependencies of the published crate for each combination of features that authors use.
 //!
-//! `deny.toml` is the one list; `cargo deny` checks the rest of it for all features at once.
+//! The rules are in `deny.toml`; `cargo deny` checks the others for all features at once.
 
 use std::process::Command;
 

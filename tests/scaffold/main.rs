@@ -1,7 +1,7 @@
 //! `cargo imperal new` and `cargo imperal dev`, with a real cargo, compiler and process.
 //!
-//! Both compile in this checkout's target folder with its profile and lock file, so that most of what
-//! they depend on is there already. One after the other: they share the compiler.
+//! Both compile in this repository's target folder with its profile and lock file, so that most of their
+//! dependencies are already compiled. They run in one test, in sequence, because they share the compiler.
 
 use std::io::{BufRead, BufReader, Read};
 use std::path::{Path, PathBuf};
@@ -12,10 +12,10 @@ use std::time::Duration;
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
-/// A build on a busy machine may take this long.
+/// Longest time of a build on a busy machine.
 const PATIENCE: Duration = Duration::from_secs(900);
 
-/// Of the cargo that runs this test, and of whoever runs that.
+/// Variables of the cargo that runs this test, and of its caller.
 const ELSEWHERE: [&str; 8] = [
     "CARGO_MANIFEST_DIR",
     "CARGO_TARGET_DIR",
@@ -27,7 +27,7 @@ const ELSEWHERE: [&str; 8] = [
     "IMPERAL_TOKEN",
 ];
 
-/// A fresh extension `hello`, made by the command.
+/// A new extension `hello`, created by the command.
 struct Hello {
     _folder: TempDir,
     path: PathBuf,
@@ -74,7 +74,7 @@ fn shown(output: &Output) -> String {
     format!("{}\n{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr))
 }
 
-/// Lines of a stream, until a test has seen what it waits for.
+/// Lines of an output stream, which a test reads until one matches.
 struct Lines(Receiver<String>);
 
 impl Lines {
@@ -103,7 +103,7 @@ impl Lines {
     }
 }
 
-/// The page of a browser that opened a link: its cookie.
+/// A browser that opened a link, with its cookie.
 struct Page {
     http: reqwest::Client,
     url: String,
@@ -112,10 +112,10 @@ struct Page {
 
 impl Page {
     async fn open(link: &str) -> Option<Self> {
-        // A connection to the process before is of no use, and not every client tries again.
+        // A pooled connection to the previous process would fail, and not every client retries.
         let http = reqwest::Client::builder().pool_max_idle_per_host(0).redirect(reqwest::redirect::Policy::none());
         let http = http.build().unwrap();
-        // As the page behind the link does.
+        // The request of the page behind the link.
         let answer = http.post(link).send().await.unwrap();
         let cookie = answer.headers().get("set-cookie")?.to_str().unwrap().split(';').next().unwrap().to_owned();
         let url = link.split("/open/").next().unwrap().to_owned();
@@ -163,7 +163,7 @@ impl Dev {
     }
 }
 
-/// A test that fails leaves no process behind.
+/// A failed test leaves no process behind.
 impl Drop for Dev {
     fn drop(&mut self) {
         let _ = self.child.kill();
@@ -172,13 +172,13 @@ impl Drop for Dev {
 }
 
 #[tokio::test]
-async fn a_new_extension_is_tested_built_validated_and_developed() {
+async fn new_extension_is_tested_built_validated_and_developed() {
     rustls::crypto::ring::default_provider().install_default().ok();
     let hello = Hello::new();
-    new_extension_stands(&hello);
-    the_tutorial_ends_in_passing_tests(&hello);
-    developing_it_loses_nothing(&hello).await;
-    a_supervisor_that_was_killed_leaves_no_process_behind(&hello).await;
+    new_extension_is_complete(&hello);
+    tutorial_ends_in_passing_tests(&hello);
+    reload_loses_no_work(&hello).await;
+    killed_supervisor_leaves_no_process_behind(&hello).await;
     hostile_json_does_not_end_a_build_with_raw_value(&hello);
 }
 
@@ -191,8 +191,8 @@ fn cargo_test(hello: &Hello) -> Output {
     command.arg("test").current_dir(&hello.path).output().unwrap()
 }
 
-/// By its text alone: its file, its change of main.rs, its commands.
-fn the_tutorial_ends_in_passing_tests(hello: &Hello) {
+/// Follows the tutorial's text alone: its files, its change of main.rs, its commands.
+fn tutorial_ends_in_passing_tests(hello: &Hello) {
     let text = Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs/tutorial.md");
     let text = std::fs::read_to_string(text).unwrap();
     let files: Vec<_> = text.split("```rust\n").skip(1).map(|rest| rest.split("```").next().unwrap()).collect();
@@ -212,7 +212,7 @@ fn the_tutorial_ends_in_passing_tests(hello: &Hello) {
     assert!(shown(&tested).contains("test result: ok. 6 passed"), "{}", shown(&tested));
 }
 
-fn new_extension_stands(hello: &Hello) {
+fn new_extension_is_complete(hello: &Hello) {
     let tested = cargo_test(hello);
     assert!(tested.status.success(), "{}", shown(&tested));
     assert!(shown(&tested).contains("test result: ok. 4 passed"), "{}", shown(&tested));
@@ -233,7 +233,7 @@ fn new_extension_stands(hello: &Hello) {
     assert_eq!(refused.status.code(), Some(4), "the extension's own exit code: {}", shown(&refused));
 }
 
-async fn developing_it_loses_nothing(hello: &Hello) {
+async fn reload_loses_no_work(hello: &Hello) {
     let mut dev = Dev::start(hello);
     let link = dev.out.until("/open/").replace("open ", "");
     let page = Page::open(&link).await.expect("the link opens the page");
@@ -260,7 +260,7 @@ async fn developing_it_loses_nothing(hello: &Hello) {
     assert_eq!(page.greet().await, "Servus, Anna!", "the old one still serves");
     assert_eq!(listening(hello).unwrap()["pid"], second["pid"]);
 
-    // Compiles, and cannot be served: two functions of one name.
+    // This compiles but cannot be served: two functions have the same name.
     let twice = "\n/// Greet a second time under the same name.\n#[chat_function(action_type = \"read\", name = \"greet\")]\nasync fn again(_ctx: Context, params: GreetParams) -> Result<ActionResult<Greeting>> {\n    Ok(ActionResult::success(Greeting { text: params.name }, \"Again.\"))\n}\n";
     hello.write(&format!("{good}{twice}"));
     dev.err.until("the new build does not start");
@@ -276,7 +276,7 @@ async fn developing_it_loses_nothing(hello: &Hello) {
     assert!(listening(hello).is_none(), "the process has gone with it");
 }
 
-async fn a_supervisor_that_was_killed_leaves_no_process_behind(hello: &Hello) {
+async fn killed_supervisor_leaves_no_process_behind(hello: &Hello) {
     let mut dev = Dev::start(hello);
     let link = dev.out.until("/open/").replace("open ", "");
     assert!(Page::open(&link).await.is_some());
@@ -289,7 +289,7 @@ async fn a_supervisor_that_was_killed_leaves_no_process_behind(hello: &Hello) {
     }
 }
 
-/// An extension may turn on the feature of `serde_json` that makes its reader call itself without a limit.
+/// An extension can enable the feature of `serde_json` that makes its parser recurse without a limit.
 fn hostile_json_does_not_end_a_build_with_raw_value(hello: &Hello) {
     let manifest = hello.path.join("Cargo.toml");
     let text = std::fs::read_to_string(&manifest).unwrap();

@@ -10,7 +10,7 @@ use serde_json::json;
 use crate::{code, platform, run, secs};
 
 #[tokio::test]
-async fn a_thread_reports_progress_and_answers() {
+async fn blocking_code_reports_progress_and_returns() {
     let (task, turn) = run(|ctx| async move {
         let here = std::thread::current().id();
         let user = ctx.user().id.clone();
@@ -34,13 +34,13 @@ async fn a_thread_reports_progress_and_answers() {
 }
 
 #[tokio::test]
-async fn it_serves_a_handler_too() {
+async fn blocking_code_works_in_a_handler() {
     let (_platform, anna) = platform(|ctx| async move { ctx.blocking(|_| Ok(ActionResult::done("read"))).await }).await;
     assert_eq!(anna.call("in_handler", json!({})).await.unwrap().turn.body.text, "read");
 }
 
 #[tokio::test]
-async fn a_panic_of_the_thread_is_the_tasks() {
+async fn panic_in_blocking_code_is_the_tasks() {
     let (platform, anna) = platform(|ctx| async move { ctx.blocking(|_| panic!("engine failure")).await }).await;
     let task_id = anna.start("in_background", json!({})).await;
     let (task, turn) = crate::ended(&anna, task_id).await;
@@ -50,7 +50,7 @@ async fn a_panic_of_the_thread_is_the_tasks() {
 }
 
 #[tokio::test]
-async fn a_thread_that_looks_is_told_of_a_cancel_and_can_clean_up() {
+async fn blocking_code_sees_a_cancel_and_can_clean_up() {
     let (said, hears) = mpsc::channel();
     let (_platform, anna) = platform(move |ctx| {
         let said = said.clone();
@@ -81,7 +81,7 @@ async fn a_thread_that_looks_is_told_of_a_cancel_and_can_clean_up() {
 }
 
 #[tokio::test]
-async fn a_thread_that_never_looks_is_left_alone_after_the_grace_period() {
+async fn blocking_code_that_ignores_a_cancel_is_abandoned_after_the_grace_period() {
     let (release, released) = mpsc::channel::<()>();
     let (said, hears) = mpsc::channel();
     let released = std::sync::Mutex::new(Some(released));
@@ -109,7 +109,7 @@ async fn a_thread_that_never_looks_is_left_alone_after_the_grace_period() {
 }
 
 #[tokio::test]
-async fn a_thread_is_silent_unless_it_reports() {
+async fn blocking_code_is_silent_unless_it_reports() {
     for (looks, wanted) in [(false, TaskState::Reclaimed), (true, TaskState::Succeeded)] {
         let what = crate::work(move |ctx| async move {
             ctx.blocking(move |thread| {

@@ -1,4 +1,4 @@
-//! Times and counts of an author's that make no sense: an error or a limit, never a panic.
+//! An author's invalid times and counts give an error or a limit, never a panic.
 
 use std::time::Duration;
 
@@ -11,11 +11,11 @@ use crate::run;
 const ODD: [Duration; 4] = [Duration::ZERO, Duration::from_nanos(1), Duration::from_secs(u64::MAX), Duration::MAX];
 
 #[tokio::test(start_paused = true)]
-async fn odd_times_and_counts_of_an_author_are_errors_or_limits() {
+async fn invalid_times_and_counts_are_errors_or_limits() {
     let (task, turn) = run(|ctx| async move {
         for odd in ODD {
             let done = || async { Ok(JobStatus::Done(())) };
-            // Zero and more than 120 s are refused, a deadline of centuries is none.
+            // Zero and more than 120 s are refused; a deadline of centuries counts as no deadline.
             let _ = ctx.poll(done).every(odd).await;
             let _ = ctx.poll(done).every(odd).growing_to(odd).await;
             ctx.poll(done).within(odd).tolerating(u32::MAX).await?;

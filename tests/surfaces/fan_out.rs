@@ -11,7 +11,7 @@ use tokio::time::{Instant, sleep};
 use crate::{platform, run, secs};
 
 #[tokio::test(start_paused = true)]
-async fn results_come_in_the_items_order_and_no_item_stops_another() {
+async fn results_keep_the_order_and_no_item_stops_another() {
     let (task, turn) = run(|ctx| async move {
         let factor = 10;
         let results = ctx
@@ -37,7 +37,7 @@ async fn results_come_in_the_items_order_and_no_item_stops_another() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_closure_that_panics_before_its_first_await_is_an_items_result_too() {
+async fn panic_before_the_first_await_is_the_items_result() {
     let (task, _) = run(|ctx| async move {
         let results = ctx
             .fan_out([1, 2, 3], |item| {
@@ -53,7 +53,7 @@ async fn a_closure_that_panics_before_its_first_await_is_an_items_result_too() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn the_bounds_hold_nested_too() {
+async fn bounds_hold_when_nested() {
     static OUTER: AtomicUsize = AtomicUsize::new(0);
     static INNER: AtomicUsize = AtomicUsize::new(0);
     static MOST: [AtomicUsize; 2] = [AtomicUsize::new(0), AtomicUsize::new(0)];
@@ -86,7 +86,7 @@ async fn the_bounds_hold_nested_too() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn progress_counts_what_is_done_and_never_falls() {
+async fn progress_counts_finished_items_and_never_falls() {
     let (_platform, anna) = platform(|ctx| async move {
         ctx.fan_out(["c", "b", "a"], async |name: &str| {
             sleep(secs(u64::from(name.as_bytes()[0] - b'a') + 1)).await;
@@ -135,7 +135,7 @@ impl Drop for Dropped {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_cancel_starts_nothing_more_and_drops_what_runs() {
+async fn cancel_starts_no_item_and_drops_running_ones() {
     let (begun, dropped) = (Arc::new(AtomicUsize::new(0)), Arc::new(AtomicUsize::new(0)));
     let (counts, ends) = (begun.clone(), dropped.clone());
     let (_platform, anna) = platform(move |ctx| {
@@ -164,7 +164,7 @@ async fn a_cancel_starts_nothing_more_and_drops_what_runs() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_range_outside_0_to_100_is_an_error() {
+async fn range_outside_0_to_100_is_an_error() {
     let (task, _) = run(|ctx| async move {
         for range in [0..=101, std::ops::RangeInclusive::new(50, 40)] {
             let refused = ctx.fan_out([1], async |_| Ok(())).progress(range).await;

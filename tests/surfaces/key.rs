@@ -1,4 +1,4 @@
-//! One running task a key.
+//! One running task per key.
 
 use imperal::ledger::TaskState;
 use imperal::prelude::*;
@@ -37,7 +37,7 @@ async fn sleep_politely(ctx: Context, _params: Nothing) -> Result<ActionResult> 
 }
 
 #[tokio::test(start_paused = true)]
-async fn the_second_caller_is_told_which_task_is_running() {
+async fn second_caller_gets_the_running_task() {
     let platform = TestPlatform::start().await;
     let anna = platform.user("anna");
     let task_id = anna.start("sleep_alone", json!({"key": "nap"})).await;
@@ -48,7 +48,7 @@ async fn the_second_caller_is_told_which_task_is_running() {
     assert_eq!((reply.turn.body.text, reply.result.is_success()), (text, false));
     let reply = anna.call("sleep_politely", json!({})).await.unwrap();
     assert_eq!(reply.turn.body.text, format!("Nap sleeps already: {task_id}"));
-    // Other keys and other users are not held up.
+    // Other keys and other users are independent.
     anna.start("sleep_alone", json!({"key": "siesta"})).await;
     platform.user("ben").start("sleep_alone", json!({"key": "nap"})).await;
     assert_eq!(anna.end_of(task_id).await.state, TaskState::Succeeded);
@@ -56,7 +56,7 @@ async fn the_second_caller_is_told_which_task_is_running() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_cancel_and_a_crash_free_the_key() {
+async fn cancel_and_crash_free_the_key() {
     let first = TestPlatform::setup().settings(|s| s.node = "a".into()).start().await;
     let anna = first.user("anna");
     let task_id = anna.start("sleep_alone", json!({"key": "nap"})).await;
@@ -71,7 +71,7 @@ async fn a_cancel_and_a_crash_free_the_key() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_key_of_no_or_too_many_bytes_starts_nothing() {
+async fn empty_or_long_key_starts_no_task() {
     let platform = TestPlatform::start().await;
     let anna = platform.user("anna");
     for (key, fits) in [(String::new(), false), ("ä".repeat(256), true), ("ä".repeat(257), false)] {

@@ -1,11 +1,11 @@
-//! What the surfaces do for an author: retries, waiting for a job elsewhere, fan-out, blocking code,
-//! cleaning up after a cancel, one task a key.
+//! The surfaces of an author's context: retries, polling a job, fan-out, blocking code, cleanup after a
+//! cancel, one task per key.
 //!
-//! Each is tried on a platform in memory: on the paused clock where only time matters, against a
-//! server of this process where bytes do.
+//! Each test runs on a platform in memory: with a paused clock where only time matters, and against a server
+//! in this process where bytes matter.
 
-#![allow(clippy::unwrap_used, reason = "a test fails by it")]
-#![allow(deprecated, reason = "what a suite's function answers with is its own business: no data_model")]
+#![allow(clippy::unwrap_used, reason = "a panic is a failed test")]
+#![allow(deprecated, reason = "the results of test functions need no data_model")]
 
 mod blocking;
 mod extremes;
@@ -61,7 +61,7 @@ where
     Arc::new(move |ctx| Box::pin(work(ctx)))
 }
 
-/// A platform that does this work, and a user.
+/// A platform that runs this work, and a user.
 async fn platform<F, Fut>(what: F) -> (TestPlatform, TestUser)
 where
     F: Fn(Context) -> Fut + Send + Sync + 'static,
@@ -72,7 +72,7 @@ where
     (platform, anna)
 }
 
-/// Does the work in a task, to its end.
+/// Runs the work in a task to its end.
 async fn run<F, Fut>(what: F) -> (Task, Turn)
 where
     F: Fn(Context) -> Fut + Send + Sync + 'static,

@@ -1,4 +1,4 @@
-//! What is cleaned up when work is stopped from outside.
+//! Cleanup when work is stopped from outside.
 
 use std::sync::{Arc, Mutex};
 
@@ -19,7 +19,7 @@ fn say(said: &Said, text: &str) -> Result<()> {
     Ok(())
 }
 
-/// Registers three cleanups, the second of which is disarmed, and then does what it is told.
+/// Registers three cleanups, disarms the second, and then runs the work.
 async fn with_cleanups<Fut>(said: &Said, then: fn(Context) -> Fut) -> TestPlatform
 where
     Fut: Future<Output = Result<ActionResult>> + Send + 'static,
@@ -30,7 +30,7 @@ where
         let clean = |text: &'static str| {
             let said = said.clone();
             ctx.on_cancel(move |ctx| async move {
-                // Every surface works, though the work's own refuse.
+                // Every surface works in a cleanup, although the work's own context refuses.
                 ctx.progress(99, "Cleaning up").await?;
                 say(&said, text)
             })
@@ -44,7 +44,7 @@ where
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_cancel_runs_what_is_registered_the_latest_first_before_the_outcome() {
+async fn cancel_runs_cleanups_latest_first_before_the_outcome() {
     let said = Said::default();
     let platform = with_cleanups(&said, |ctx| async move {
         ctx.cancelled().await;
@@ -60,7 +60,7 @@ async fn a_cancel_runs_what_is_registered_the_latest_first_before_the_outcome() 
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_cap_and_silence_run_it_and_the_works_own_end_does_not() {
+async fn cleanup_runs_at_a_time_limit_and_silence_but_not_at_a_normal_end() {
     for (then, state, cleaned) in [
         (hang as fn(Context) -> _, TaskState::Reclaimed, true),
         (hang_aloud, TaskState::TimedOut, true),
@@ -105,7 +105,7 @@ fn explode(_: Context) -> Ended {
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_takes_longer_than_the_grace_period_is_dropped_and_a_panic_of_it_changes_nothing() {
+async fn slow_cleanup_is_dropped_and_a_panic_in_it_changes_nothing() {
     let said = Said::default();
     let hears = said.clone();
     let (_platform, anna) = platform(move |ctx| {
@@ -130,7 +130,7 @@ async fn what_takes_longer_than_the_grace_period_is_dropped_and_a_panic_of_it_ch
 }
 
 #[tokio::test]
-async fn its_call_leaves_though_the_works_own_call_is_aborted() {
+async fn request_of_a_cleanup_is_sent_while_the_works_is_aborted() {
     let server = Server::start(|asked| if asked == 0 { Answer::Hang } else { Answer::Head("204 No Content") }).await;
     let url = server.url.clone();
     let (_platform, anna) = platform(move |ctx| {
@@ -160,7 +160,7 @@ async fn its_call_leaves_though_the_works_own_call_is_aborted() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_stop_of_the_process_runs_it_hurriedly() {
+async fn stopping_process_runs_cleanups_with_a_short_limit() {
     let said = Said::default();
     let platform = with_cleanups(&said, hang).await;
     let anna = platform.user("anna");
@@ -172,7 +172,7 @@ async fn a_stop_of_the_process_runs_it_hurriedly() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_handle_that_is_dropped_stays_armed() {
+async fn dropped_handle_stays_armed() {
     let said = Said::default();
     let hears = said.clone();
     let (task, _) = run(move |ctx| {
@@ -186,9 +186,9 @@ async fn a_handle_that_is_dropped_stays_armed() {
     assert_eq!((task.state, hears.lock().unwrap().len()), (TaskState::Reclaimed, 1));
 }
 
-/// A closure that holds the work's own context would otherwise keep both for ever.
+/// Otherwise a closure that holds the work's own context would leak both.
 #[tokio::test(start_paused = true)]
-async fn what_was_registered_is_let_go_when_the_work_ends_by_itself() {
+async fn cleanup_is_dropped_when_the_work_ends_normally() {
     let held = Arc::new(());
     let (_platform, anna) = platform({
         let held = held.clone();
@@ -208,9 +208,9 @@ async fn what_was_registered_is_let_go_when_the_work_ends_by_itself() {
     assert_eq!(Arc::strong_count(&held), before);
 }
 
-/// By what outlives the work, or by its cleaning up: nobody would run it.
+/// A cleanup registered after the end of the work, or by another cleanup, would never run.
 #[tokio::test(start_paused = true)]
-async fn what_is_registered_too_late_is_let_go_at_once() {
+async fn cleanup_registered_too_late_is_dropped_at_once() {
     fn arm(ctx: &Context, held: &Arc<()>) {
         let all = (ctx.clone(), held.clone());
         let _ = ctx.on_cancel(move |_| async move {

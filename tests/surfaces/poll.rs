@@ -1,4 +1,4 @@
-//! Waiting for a job elsewhere.
+//! Polling a job of another service.
 
 use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
 use std::sync::{Arc, Mutex};
@@ -12,7 +12,7 @@ use tokio::time::{Instant, sleep};
 use crate::{code, platform, run, secs};
 
 #[tokio::test(start_paused = true)]
-async fn checks_come_at_once_and_then_in_growing_intervals() {
+async fn first_check_is_immediate_and_intervals_grow() {
     let (task, turn) = run(|ctx| async move {
         let begun = Instant::now();
         let mut at = Vec::new();
@@ -40,7 +40,7 @@ async fn checks_come_at_once_and_then_in_growing_intervals() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_job_of_25_minutes_that_says_nothing_is_not_taken_for_silence() {
+async fn silent_job_of_25_minutes_does_not_count_as_silence() {
     let (task, _) = run(|ctx| async move {
         let begun = Instant::now();
         ctx.poll(|| async { Ok(if begun.elapsed() > secs(1500) { JobStatus::Done(()) } else { JobStatus::Pending }) })
@@ -53,7 +53,7 @@ async fn a_job_of_25_minutes_that_says_nothing_is_not_taken_for_silence() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn the_jobs_progress_fills_its_range_and_never_falls() {
+async fn progress_of_a_job_fills_its_range_and_never_falls() {
     let seen = Arc::new(Mutex::new(Vec::new()));
     let told = seen.clone();
     let (_platform, anna) = platform(|ctx| async move {
@@ -83,7 +83,7 @@ async fn the_jobs_progress_fills_its_range_and_never_falls() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_job_that_is_late_is_cancelled_and_the_error_says_so() {
+async fn late_job_is_cancelled_with_an_error() {
     let cancelled = Arc::new(AtomicUsize::new(0));
     let count = cancelled.clone();
     let begun = Instant::now();
@@ -114,7 +114,7 @@ async fn a_job_that_is_late_is_cancelled_and_the_error_says_so() {
     assert!(turn.body.text.contains("20 s"), "{}", turn.body.text);
 }
 
-/// What is checked, in order, and whether the job is cancelled by the end.
+/// The results of the checks in order, and whether the job is cancelled at the end.
 async fn ends_with(errors: Vec<Result<JobStatus<u8>>>, wanted: Result<u8, &str>, cancels: usize) {
     let cancelled = Arc::new(AtomicUsize::new(0));
     let count = cancelled.clone();
@@ -146,7 +146,7 @@ fn may_pass() -> Result<JobStatus<u8>> {
 }
 
 #[tokio::test(start_paused = true)]
-async fn failures_that_may_pass_are_borne_so_often_in_a_row() {
+async fn transient_failures_are_tolerated_up_to_a_limit_in_a_row() {
     let pending = || Ok(JobStatus::Pending);
     let done = || Ok(JobStatus::Done(1));
     ends_with(vec![may_pass(), may_pass(), pending(), may_pass(), may_pass(), done()], Ok(1), 0).await;
@@ -154,7 +154,7 @@ async fn failures_that_may_pass_are_borne_so_often_in_a_row() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_job_that_failed_is_not_cancelled_and_a_faulty_check_is_no_end_of_the_job() {
+async fn failed_job_is_not_cancelled_and_a_failed_check_cancels_it() {
     let failed = |error| vec![Ok(JobStatus::Failed(error))];
     ends_with(failed(Error::user("RENDER_FAILED", "No.")), Err("RENDER_FAILED"), 0).await;
     ends_with(failed(Error::retryable(codes::BACKEND_5XX, "Not now.")), Err("BACKEND_5XX"), 0).await;
@@ -164,7 +164,7 @@ async fn a_job_that_failed_is_not_cancelled_and_a_faulty_check_is_no_end_of_the_
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_cancel_ends_the_wait_at_once_and_cancels_the_job() {
+async fn cancel_ends_the_poll_at_once_and_cancels_the_job() {
     let cancelled = Arc::new(AtomicUsize::new(0));
     let count = cancelled.clone();
     let (_platform, anna) = platform(move |ctx| {
@@ -190,7 +190,7 @@ async fn a_cancel_ends_the_wait_at_once_and_cancels_the_job() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn intervals_of_nothing_or_of_hours_are_refused() {
+async fn zero_and_hourlong_intervals_are_refused() {
     let (task, turn) = run(|ctx| async move {
         let ready = async || Ok(JobStatus::Done(()));
         for refused in [

@@ -1,4 +1,4 @@
-//! What goes along with a redirect, on the wire.
+//! Headers and bodies that follow a redirect, on the wire.
 
 use imperal::context::{HttpErrorKind, Response, Retry};
 use imperal::prelude::*;
@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use crate::server::{Answer, Asked, Server};
 use crate::{run, secs};
 
-/// A head for a server to answer with; tests have few of them.
+/// A head that a server answers with. It leaks, which tests can afford.
 fn head(text: String) -> Answer {
     Answer::Head(Box::leak(text.into_boxed_str()))
 }
@@ -16,7 +16,7 @@ fn redirect(status: u16, to: &str) -> Answer {
     head(format!("{status} See There\r\nlocation: {to}"))
 }
 
-/// A server that always redirects there.
+/// A server that redirects every request to this URL.
 async fn to(status: u16, location: String) -> Server {
     Server::start(move |_| redirect(status, &location)).await
 }
@@ -25,7 +25,7 @@ async fn ok() -> Server {
     Server::start(|_| Answer::Head("200 OK")).await
 }
 
-/// What one call with everything secret in it came to.
+/// The outcome of one call with a secret in every place.
 async fn asked(method: &'static str, url: String, body: &'static str) -> Result<u16, (HttpErrorKind, String)> {
     let (sender, mut answer) = tokio::sync::mpsc::unbounded_channel();
     run(move |ctx| {
@@ -61,7 +61,7 @@ fn holds_no_secret(asked: &Asked) {
 }
 
 #[tokio::test]
-async fn another_origin_gets_no_secret_and_no_body() {
+async fn other_origin_gets_no_secret_and_no_body() {
     for (method, status, body) in [
         ("GET", 301, ""),
         ("GET", 302, ""),
@@ -80,7 +80,7 @@ async fn another_origin_gets_no_secret_and_no_body() {
 }
 
 #[tokio::test]
-async fn secrets_do_not_come_back_with_a_redirect_to_the_first_origin() {
+async fn secrets_are_not_restored_by_a_redirect_to_the_first_origin() {
     let first = Server::start(|asked| match asked {
         0 => redirect(302, "/elsewhere"),
         _ => Answer::Head("200 OK"),
@@ -98,7 +98,7 @@ async fn secrets_do_not_come_back_with_a_redirect_to_the_first_origin() {
 }
 
 #[tokio::test]
-async fn a_body_is_not_sent_to_another_origin() {
+async fn body_is_not_sent_to_another_origin() {
     for (method, status) in [("POST", 307), ("POST", 308), ("PUT", 302), ("PATCH", 301)] {
         let elsewhere = ok().await;
         let first = to(status, format!("{}/there?code=1", elsewhere.url)).await;
@@ -113,7 +113,7 @@ async fn a_body_is_not_sent_to_another_origin() {
 }
 
 #[tokio::test]
-async fn within_an_origin_all_but_the_referer_goes_along_byte_for_byte() {
+async fn same_origin_gets_everything_but_the_referer() {
     let server = Server::start(|asked| match asked {
         0 => redirect(308, "/two"),
         1 => redirect(307, "three?q=1"),
@@ -145,7 +145,7 @@ async fn ten_redirects_are_followed_and_an_eleventh_is_not() {
     }
 }
 
-/// One call as it is written, and its answer or what the error says.
+/// Sends one request; returns its answer or the text of its error.
 async fn call<F, Fut>(send: F) -> Result<Value, String>
 where
     F: Fn(Context) -> Fut + Send + Sync + 'static,
@@ -170,7 +170,7 @@ where
 }
 
 #[tokio::test]
-async fn a_redirect_can_be_had_as_an_answer() {
+async fn redirect_can_be_returned_as_the_answer() {
     let server = to(307, "https://b.example/?code=1".to_owned()).await;
     let url = server.url.clone();
     let answer = call(move |ctx| {
@@ -181,7 +181,7 @@ async fn a_redirect_can_be_had_as_an_answer() {
 }
 
 #[tokio::test]
-async fn the_timeout_is_one_for_all_hops() {
+async fn timeout_covers_all_hops() {
     let server = Server::start(|asked| if asked < 3 { redirect(302, "/again") } else { Answer::Hang }).await;
     let url = server.url.clone();
     let answer = call(move |ctx| {
@@ -194,7 +194,7 @@ async fn the_timeout_is_one_for_all_hops() {
 }
 
 #[tokio::test]
-async fn a_chain_of_redirects_is_one_attempt() {
+async fn chain_of_redirects_is_one_attempt() {
     let server = Server::start(|asked| match asked {
         0 | 2 => redirect(302, "/there"),
         1 => Answer::Head("503 Service Unavailable"),
@@ -211,8 +211,8 @@ async fn a_chain_of_redirects_is_one_attempt() {
 }
 
 #[tokio::test]
-async fn a_body_over_its_limit_is_not_read_and_the_limit_has_one() {
-    // An announced length, none, and a limit that is refused before a byte leaves.
+async fn body_over_its_limit_is_not_read_and_the_limit_has_a_maximum() {
+    // An announced length, no length, and an invalid limit that is refused before a byte leaves.
     for (head, limit, wanted) in [
         ("200 OK\r\ncontent-length: 67108865\r\n\r\n", None, "larger than the limit of 67108864 bytes"),
         ("200 OK\r\ntransfer-encoding: chunked\r\n\r\n5\r\nhello", Some(4), "larger than the limit of 4 bytes"),

@@ -1,4 +1,4 @@
-//! What is sent again, and what never is.
+//! Requests that are retried, and requests that are not.
 
 use std::sync::{Arc, Mutex};
 
@@ -10,7 +10,7 @@ use serde_json::json;
 use crate::server::{Answer, Server};
 use crate::{platform, run, secs};
 
-/// Waits so short that a test need not hold the clock.
+/// Pauses so short that a test needs no paused clock.
 fn quickly(attempts: u32) -> Retry {
     Retry::backoff(attempts).first_wait(Duration::from_millis(2))
 }
@@ -20,7 +20,7 @@ async fn answers(heads: &'static [&'static str]) -> Server {
 }
 
 #[tokio::test]
-async fn a_get_is_sent_again_until_the_service_answers() {
+async fn get_is_retried_until_the_service_answers() {
     for first in ["429 Too Many Requests", "502 Bad Gateway", "503 Service Unavailable", "504 Gateway Timeout"] {
         let server = Server::start(move |asked| Answer::Head(if asked < 2 { first } else { "200 OK" })).await;
         let url = server.url.clone();
@@ -38,7 +38,7 @@ async fn a_get_is_sent_again_until_the_service_answers() {
 }
 
 #[tokio::test]
-async fn an_error_says_how_often_it_was_tried() {
+async fn error_has_the_number_of_tries() {
     let server = answers(&["503 Service Unavailable"]).await;
     let url = server.url.clone();
     let (task, turn) = run(move |ctx| {
@@ -56,7 +56,7 @@ async fn an_error_says_how_often_it_was_tried() {
 }
 
 #[tokio::test]
-async fn what_may_not_pass_is_sent_once() {
+async fn permanent_failures_are_not_retried() {
     for head in ["200 OK", "400 Bad Request", "401 Unauthorized", "404 Not Found", "500 Internal Server Error"] {
         let server = Server::start(move |_| Answer::Head(head)).await;
         let url = server.url.clone();
@@ -73,14 +73,14 @@ async fn what_may_not_pass_is_sent_once() {
 }
 
 #[tokio::test]
-async fn a_broken_connection_is_tried_again_and_a_timeout_only_when_asked_for() {
+async fn broken_connection_is_retried_and_a_timeout_only_on_request() {
     let server = Server::start(|asked| if asked < 2 { Answer::Break } else { Answer::Head("204 No Content") }).await;
     let hanging = Server::start(|_| Answer::Hang).await;
     let (url, slow) = (server.url.clone(), hanging.url.clone());
     let (task, turn) = run(move |ctx| {
         let (url, slow) = (url.clone(), slow.clone());
         async move {
-            // A service that has not one answer ready breaks pooled connections too.
+            // A service without an answer breaks pooled connections too.
             let answer = ctx.http().delete(&url).retry(quickly(5)).send().await?;
             assert!(answer.status().is_success());
             for (on_timeout, attempts) in [(false, 1), (true, 2)] {
@@ -97,7 +97,7 @@ async fn a_broken_connection_is_tried_again_and_a_timeout_only_when_asked_for() 
 }
 
 #[tokio::test]
-async fn a_post_is_sent_again_only_with_its_idempotency_key() {
+async fn post_is_retried_only_with_an_idempotency_key() {
     let server = answers(&["503 Service Unavailable", "201 Created"]).await;
     let url = server.url.clone();
     let (task, turn) = run(move |ctx| {
@@ -124,7 +124,7 @@ async fn a_post_is_sent_again_only_with_its_idempotency_key() {
 }
 
 #[tokio::test]
-async fn a_service_that_asks_for_a_wait_gets_it_or_is_left_alone() {
+async fn retry_after_is_honoured_or_ends_the_retries() {
     for (head, wanted) in [
         ("429 Too Many Requests\r\nretry-after: 1", Some(secs(1))),
         ("503 Service Unavailable\r\nretry-after: Sun, 06 Nov 1994 08:49:37 GMT", Some(secs(0))),
@@ -154,7 +154,7 @@ async fn a_service_that_asks_for_a_wait_gets_it_or_is_left_alone() {
 }
 
 #[tokio::test]
-async fn a_cancel_ends_the_wait_and_nothing_more_is_sent() {
+async fn cancel_ends_the_wait_and_sends_nothing_more() {
     let server = answers(&["503 Service Unavailable"]).await;
     let url = server.url.clone();
     let (waiting, waits) = tokio::sync::watch::channel(false);
@@ -179,7 +179,7 @@ async fn a_cancel_ends_the_wait_and_nothing_more_is_sent() {
 }
 
 #[tokio::test]
-async fn no_wait_reaches_beyond_the_works_own_time() {
+async fn no_wait_exceeds_the_time_of_the_work() {
     let server = answers(&["503 Service Unavailable"]).await;
     let url = server.url.clone();
     let what = crate::work(move |ctx| {

@@ -1,4 +1,4 @@
-//! An HTTP server of this process that answers as a test says, and remembers what it was asked.
+//! An HTTP server in this process with a test's answers. It records its requests.
 
 use std::sync::{Arc, Mutex};
 
@@ -18,7 +18,7 @@ impl Asked {
     }
 }
 
-/// What comes back: status line and headers without their last line break, or a broken connection.
+/// An answer: status line and headers without their last line break, or a broken connection.
 pub enum Answer {
     Head(&'static str),
     Hang,
@@ -31,7 +31,7 @@ pub struct Server {
 }
 
 impl Server {
-    /// Answers the n-th request, counted from 0, with what `answer` says.
+    /// Answers the n-th request, counted from 0, with `answer(n)`.
     pub async fn start(answer: impl Fn(usize) -> Answer + Send + Sync + 'static) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let url = format!("http://{}", listener.local_addr().unwrap());

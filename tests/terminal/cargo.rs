@@ -1,4 +1,4 @@
-//! `cargo imperal` where a crate has several binaries, or a workspace several crates.
+//! `cargo imperal` in a crate with several binaries, and in a workspace with several crates.
 
 use std::fs;
 use std::path::Path;
@@ -9,7 +9,7 @@ use super::{PROBE, text};
 fn imperal(folder: &Path, args: &[&str]) -> Output {
     let mut command = Command::new(imperal_tests::sibling("cargo-imperal"));
     command.arg("imperal").args(args).current_dir(folder).env("IMPERAL_DATA_DIR", folder.join("data"));
-    // As a person types it, not as a program that cargo runs.
+    // As a person's shell starts it, without cargo's variables.
     for (name, _) in std::env::vars_os() {
         if name.to_str().is_some_and(|name| name.starts_with("CARGO_") && name != "CARGO_HOME") {
             command.env_remove(name);
@@ -18,8 +18,8 @@ fn imperal(folder: &Path, args: &[&str]) -> Output {
     command.output().unwrap()
 }
 
-/// A package with these binaries, which need no compiling to speak of; the one named `probe` becomes the
-/// probe. It depends on a crate named imperal, which is empty.
+/// A package with these binaries, which compile at once; the binary named `probe` becomes the probe. It
+/// depends on an empty crate named imperal.
 fn package(folder: &Path, name: &str, bins: &[&str]) {
     let own = folder.join(name);
     fs::create_dir_all(own.join("src/bin")).unwrap();
@@ -50,7 +50,7 @@ fn workspace(folder: &Path, members: &[&str]) {
 }
 
 #[test]
-fn the_extension_is_found_beside_a_second_binary_and_from_a_workspaces_root() {
+fn extension_is_found_among_binaries_and_from_a_workspace_root() {
     let folder = tempfile::tempdir().unwrap();
     let folder = folder.path();
     workspace(folder, &["imperal", "probe"]);
@@ -67,7 +67,7 @@ fn the_extension_is_found_beside_a_second_binary_and_from_a_workspaces_root() {
 }
 
 #[test]
-fn of_several_the_error_lists_what_to_type_and_that_works() {
+fn several_extensions_give_an_error_with_working_commands() {
     let folder = tempfile::tempdir().unwrap();
     let folder = folder.path();
     workspace(folder, &["imperal", "one", "two"]);

@@ -1,4 +1,4 @@
-//! The files of the data folder: who can read them, and links in their place.
+//! Permissions of the files in the data folder, and symbolic links in their place.
 
 use std::fs::{self, Permissions};
 use std::os::unix::fs::{PermissionsExt, symlink};
@@ -17,7 +17,7 @@ fn widen(path: &Path, mode: u32) {
     fs::set_permissions(path, Permissions::from_mode(mode)).unwrap();
 }
 
-/// Starts `dev` on a folder, looks at it once it listens, stops it; gives what it logged.
+/// Starts `dev` on a folder, runs `look` once it listens, stops it, and returns its log.
 async fn developed(folder: &Path, look: impl FnOnce()) -> String {
     let mut command = command(folder, &["dev", "--listen", "127.0.0.1:0"]);
     let mut dev = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
@@ -33,7 +33,7 @@ async fn developed(folder: &Path, look: impl FnOnce()) -> String {
 }
 
 #[tokio::test]
-async fn every_file_of_a_new_data_folder_is_for_its_owner_only() {
+async fn files_of_a_new_data_folder_are_private() {
     let folder = tempfile::tempdir().unwrap();
     let data = folder.path().join("data");
     let log = developed(&data, || {
@@ -52,7 +52,7 @@ async fn every_file_of_a_new_data_folder_is_for_its_owner_only() {
 }
 
 #[tokio::test]
-async fn a_folder_that_others_can_read_is_warned_about_and_its_files_stay_private() {
+async fn readable_folder_is_warned_about_and_its_files_stay_private() {
     let folder = tempfile::tempdir().unwrap();
     let data = folder.path().join("data");
     fs::create_dir(&data).unwrap();
@@ -72,7 +72,7 @@ async fn a_folder_that_others_can_read_is_warned_about_and_its_files_stay_privat
 }
 
 #[tokio::test]
-async fn a_symbolic_link_in_the_place_of_a_file_is_refused_and_not_followed() {
+async fn symbolic_link_in_place_of_a_file_is_refused() {
     for name in ["lock", "session.key", "ledger.db"] {
         let folder = tempfile::tempdir().unwrap();
         let theirs = folder.path().join("theirs");
@@ -89,7 +89,7 @@ async fn a_symbolic_link_in_the_place_of_a_file_is_refused_and_not_followed() {
 }
 
 #[tokio::test]
-async fn links_that_others_could_have_planted_open_nothing() {
+async fn one_time_links_of_others_open_nothing() {
     let folder = tempfile::tempdir().unwrap();
     let theirs = folder.path().join("theirs");
     fs::write(&theirs, "00000000000000000000000000000000").unwrap();

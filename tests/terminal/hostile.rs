@@ -1,4 +1,4 @@
-//! What a platform sends and an environment says, when neither means well.
+//! Hostile answers of a platform, and hostile environments.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -11,7 +11,7 @@ use tokio::net::{TcpListener, TcpStream};
 
 use super::{PROBE, command, json_lines, run, text};
 
-/// What a fake platform answers to a path: a body, or the start of one that has no end.
+/// The answer of a fake platform to a path: a body, or the start of an endless one.
 enum Body {
     Whole(String),
     Endless(&'static str),
@@ -20,7 +20,7 @@ enum Body {
 const LONG_LINE: &str = "data: and so on, and so on, and so on, and so on, and so on, and so on, and so on, and so on, \
                          and so on, and so on, and so on, and so on, and so on, and so on, and so on, and so on\n";
 
-/// A fake platform; its address.
+/// Starts a fake platform and returns its address.
 async fn platform(answer: impl Fn(&str) -> Body + Send + Sync + 'static) -> String {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let url = format!("http://{}", listener.local_addr().unwrap());
@@ -47,7 +47,7 @@ async fn serve(mut connection: TcpStream, answer: Arc<impl Fn(&str) -> Body>) {
         Body::Whole(body) => connection.write_all(body.as_bytes()).await.unwrap(),
         Body::Endless(piece) => {
             let piece = piece.repeat(256 * 1024 / piece.len());
-            // No more than is needed to show that it was not read to its end.
+            // Enough to show that the client did not read to the end.
             for _ in 0..4096 {
                 if connection.write_all(piece.as_bytes()).await.is_err() {
                     return;
@@ -83,14 +83,14 @@ fn deep() -> String {
     format!("{}{}", "[".repeat(5000), "]".repeat(5000))
 }
 
-/// A command that speaks to the platform there.
+/// A command against the platform at this address.
 fn there(url: &str, args: &[&str]) -> tokio::process::Command {
     let mut command = command(std::path::Path::new("/nonexistent"), args);
     command.env("IMPERAL_URL", url).env("IMPERAL_TOKEN", "token");
     command
 }
 
-/// Completes the id of a task to cancel, as the shell does at TAB.
+/// Completes the id of a task to cancel, as the shell does on TAB.
 fn completed(data: &std::path::Path) -> tokio::process::Command {
     let mut tab = command(data, &["--", "probe", "cancel", ""]);
     tab.env("IMPERAL_COMPLETE", "bash").env("_CLAP_COMPLETE_INDEX", "2").env("_CLAP_IFS", "\n");
@@ -98,7 +98,7 @@ fn completed(data: &std::path::Path) -> tokio::process::Command {
 }
 
 #[tokio::test]
-async fn text_of_others_cannot_steer_a_terminal_or_reorder_it() {
+async fn foreign_text_cannot_control_or_reorder_the_terminal() {
     let url = platform(|path| {
         Body::Whole(if path.starts_with("/v1/tasks") {
             json!({"tasks": [task()]}).to_string()
@@ -126,13 +126,13 @@ async fn text_of_others_cannot_steer_a_terminal_or_reorder_it() {
         for acts in ['\x1b', '\x07', '\u{9b}', '\u{202e}', '\u{200b}'] {
             assert!(!screen.contains(acts), "{}: {screen:?}", acts.escape_unicode());
         }
-        // A narrow column has no room for its right-to-left end.
+        // A narrow column cuts the right-to-left end off.
         let begun = if screen.contains("STATE") { "" } else { "\u{2068}" };
         assert!(screen.contains(&format!("{begun}\u{fffd}evil\u{fffd}[2J")), "isolated and marked: {screen:?}");
         assert_eq!(screen.matches('\u{2068}').count(), screen.matches('\u{2069}').count(), "{screen:?}");
         assert!(!screen.contains("\n2 min ago  bot"), "no line is forged: {screen:?}");
     }
-    // In a pipe it is marked too, and JSON is the document as it is, in characters that do nothing.
+    // A pipe gets marks too. JSON output is the unchanged document with escaped characters.
     let piped = there(&url, &["chat"]).output().await.unwrap();
     let shown = text(&piped.stdout);
     assert!(
@@ -145,7 +145,7 @@ async fn text_of_others_cannot_steer_a_terminal_or_reorder_it() {
 }
 
 #[tokio::test]
-async fn a_row_that_cannot_be_read_is_named_and_the_others_are_shown() {
+async fn unreadable_row_is_named_and_the_others_are_shown() {
     let url = platform(|path| {
         let rows =
             |kind: &str, one: &Value, deep: &str| Body::Whole(format!(r#"{{"{kind}":[{one},{deep}],"next":null}}"#));
@@ -167,7 +167,7 @@ async fn a_row_that_cannot_be_read_is_named_and_the_others_are_shown() {
 }
 
 #[tokio::test]
-async fn an_event_that_cannot_be_read_does_not_end_the_watching() {
+async fn unreadable_event_does_not_end_follow() {
     let url = platform(|path| {
         Body::Whole(if path.starts_with("/v1/tasks") {
             json!({"tasks": [task()]}).to_string()
@@ -188,7 +188,7 @@ async fn an_event_that_cannot_be_read_does_not_end_the_watching() {
 }
 
 #[tokio::test]
-async fn an_answer_or_event_without_end_is_given_up_with_its_limit() {
+async fn endless_answer_or_event_ends_with_its_limit() {
     for (command, piece) in [("chat", "[[[["), ("follow", "data"), ("follow", LONG_LINE)] {
         let url = platform(move |path| match path {
             path if path.starts_with("/v1/events") => Body::Endless(piece),
@@ -227,7 +227,7 @@ async fn commands_on_a_data_folder_use_no_proxy() {
     };
     let folder = tempfile::tempdir().unwrap();
     let data = folder.path().join("data");
-    // A platform of its own, then one that runs already.
+    // First a command that starts the platform, then one with a running platform.
     let alone = proxied(command(&data, &["call", "echo", "text=alone"])).output().await.unwrap();
     assert!(text(&alone.stdout).contains("alone"), "{}", text(&alone.stderr));
     let node = NodeOptions::new(PROBE, &data).start().await;
@@ -239,14 +239,14 @@ async fn commands_on_a_data_folder_use_no_proxy() {
     }
     proxied(completed(&data)).output().await.unwrap();
     assert_eq!(asked.load(Ordering::SeqCst), 0, "the proxy was asked");
-    // Elsewhere the environment's proxy is used.
+    // For other addresses the environment's proxy is used.
     let elsewhere = proxied(there(&node.url, &["chat"])).output().await.unwrap();
     assert_eq!(elsewhere.status.code(), Some(5), "{}", text(&elsewhere.stderr));
     assert!(asked.load(Ordering::SeqCst) > 0);
 }
 
 #[tokio::test]
-async fn the_folders_token_is_sent_to_loopback_only() {
+async fn token_of_the_folder_is_sent_to_loopback_only() {
     let folder = tempfile::tempdir().unwrap();
     let data = folder.path().join("data");
     let _node = NodeOptions::new(PROBE, &data).start().await;
@@ -257,7 +257,7 @@ async fn the_folders_token_is_sent_to_loopback_only() {
     assert_eq!(output.status.code(), Some(5), "{said}");
     assert!(said.contains("http://192.0.2.1:80, which is no loopback address"), "{said}");
     assert!(said.contains("add --url http://192.0.2.1:80"), "{said}");
-    // A name can lead anywhere, so completion does not connect to it.
+    // Completion does not connect to a host name, which can lead anywhere.
     let elsewhere = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     elsewhere.set_nonblocking(true).unwrap();
     let port = elsewhere.local_addr().unwrap().port();
@@ -268,18 +268,18 @@ async fn the_folders_token_is_sent_to_loopback_only() {
 }
 
 #[tokio::test]
-async fn a_value_forges_no_line_of_the_log() {
+async fn value_forges_no_log_line() {
     let folder = tempfile::tempdir().unwrap();
     let mut options = NodeOptions::new(PROBE, folder.path().join("data"));
     options.log = Some(folder.path().join("log"));
     options.env.push(("RUST_LOG".to_owned(), "info".to_owned()));
-    // A value that is logged as it came.
+    // A value that is logged unchanged.
     options.env.push(("OTEL_EXPORTER_OTLP_ENDPOINT".to_owned(), "http://127.0.0.1:9".to_owned()));
     options
         .env
         .push(("OTEL_BSP_MAX_QUEUE_SIZE".to_owned(), "1\n2026-01-01T00:00:00Z ERROR forged\r\x1b[2J".to_owned()));
     let node = options.start().await;
-    // Control characters are refused in a user's id; these two pass.
+    // A user's id may not have control characters; these two characters are allowed.
     let anna = "anna\u{2028}2026-01-01T00:00:00Z ERROR forged\u{202e}";
     let user = User::with_token(&node, &token(&Claims::of(anna), JWT_SECRET));
     user.call("fail", json!({"how": "panic"})).await;

@@ -1,4 +1,4 @@
-//! The commands on a real terminal: bars, colours, Ctrl-C and what is answered, TAB.
+//! The commands on a real terminal: bars, colours, Ctrl-C and its question, TAB.
 
 use std::path::Path;
 
@@ -16,7 +16,7 @@ async fn beside_a_node() -> (TempDir, Node) {
     (folder, node)
 }
 
-/// A terminal where a call of many steps is followed, when its bar stands.
+/// A terminal that follows a call of many steps, once its bar is shown.
 fn following(folder: &Path) -> (Terminal, usize) {
     let call = ["call", "steps", "steps=600", "step_ms=50", "--follow"];
     let terminal = Terminal::start(PROBE, &call, folder, &[]);
@@ -31,7 +31,7 @@ async fn tasks(folder: &Path) -> Vec<Value> {
 }
 
 #[tokio::test]
-async fn a_bar_moves_and_gives_way_to_the_outcome() {
+async fn bar_moves_and_is_replaced_by_the_outcome() {
     let (folder, _node) = beside_a_node().await;
     let call = ["call", "steps", "steps=8", "step_ms=200", "--follow"];
     let mut terminal = Terminal::start(PROBE, &call, folder.path(), &[]);
@@ -46,7 +46,7 @@ async fn a_bar_moves_and_gives_way_to_the_outcome() {
 }
 
 #[tokio::test]
-async fn no_color_is_honoured_and_the_bar_stays() {
+async fn no_color_removes_colours_but_not_the_bar() {
     let (folder, _node) = beside_a_node().await;
     let call = ["call", "steps", "steps=6", "step_ms=200", "--follow"];
     let mut terminal = Terminal::start(PROBE, &call, folder.path(), &[("NO_COLOR", "1")]);
@@ -60,7 +60,7 @@ async fn no_color_is_honoured_and_the_bar_stays() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn ctrl_c_asks_and_c_cancels() {
+async fn ctrl_c_then_c_cancels() {
     let (folder, _node) = beside_a_node().await;
     let (mut terminal, at) = following(folder.path());
     terminal.send(CTRL_C);
@@ -72,7 +72,7 @@ async fn ctrl_c_asks_and_c_cancels() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn ctrl_c_asks_and_d_detaches_and_follow_comes_back() {
+async fn ctrl_c_then_d_detaches_and_follow_resumes() {
     let (folder, _node) = beside_a_node().await;
     let (mut terminal, at) = following(folder.path());
     terminal.send(CTRL_C);
@@ -98,7 +98,7 @@ async fn ctrl_c_asks_and_d_detaches_and_follow_comes_back() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_second_ctrl_c_detaches_at_once() {
+async fn second_ctrl_c_detaches_at_once() {
     let (folder, _node) = beside_a_node().await;
     let (mut terminal, at) = following(folder.path());
     terminal.send(CTRL_C);
@@ -109,7 +109,7 @@ async fn a_second_ctrl_c_detaches_at_once() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn enter_goes_on_to_the_outcome() {
+async fn enter_continues_to_the_outcome() {
     let (folder, _node) = beside_a_node().await;
     let call = ["call", "steps", "steps=40", "step_ms=50", "--follow"];
     let mut terminal = Terminal::start(PROBE, &call, folder.path(), &[]);
@@ -122,7 +122,7 @@ async fn enter_goes_on_to_the_outcome() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn without_a_server_ctrl_c_offers_no_detaching_and_interrupts_at_the_second() {
+async fn second_ctrl_c_interrupts_without_a_server() {
     let folder = tempfile::tempdir().unwrap();
     let (mut terminal, at) = following(folder.path());
     terminal.send(CTRL_C);
@@ -133,7 +133,7 @@ async fn without_a_server_ctrl_c_offers_no_detaching_and_interrupts_at_the_secon
     assert_eq!(tasks(folder.path()).await[0]["state"], "reclaimed");
 }
 
-/// A crate without dependencies, so that cargo is quick: its binary becomes the probe.
+/// A crate without dependencies, so that cargo is fast; its binary becomes the probe.
 fn extension_in(folder: &Path) {
     std::fs::create_dir(folder.join("src")).unwrap();
     let manifest = "[package]\nname = \"stand-in\"\nversion = \"0.0.0\"\nedition = \"2024\"\n[workspace]\n";
@@ -146,7 +146,7 @@ fn extension_in(folder: &Path) {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn under_cargo_imperal_ctrl_c_is_the_commands_own_too() {
+async fn ctrl_c_reaches_the_command_under_cargo_imperal() {
     let (folder, _node) = beside_a_node().await;
     extension_in(folder.path());
     let program = imperal_tests::sibling("cargo-imperal").display().to_string();
@@ -162,7 +162,7 @@ async fn under_cargo_imperal_ctrl_c_is_the_commands_own_too() {
 }
 
 #[tokio::test]
-async fn without_a_terminal_an_interrupt_detaches_and_says_how_to_come_back() {
+async fn interrupt_without_a_terminal_detaches_and_prints_how_to_resume() {
     let (folder, node) = beside_a_node().await;
     let child = Command::new(PROBE)
         .args(["call", "steps", "steps=600", "step_ms=50", "--follow"])
@@ -173,7 +173,7 @@ async fn without_a_terminal_an_interrupt_detaches_and_says_how_to_come_back() {
         .spawn()
         .unwrap();
     let pid = child.id().unwrap().to_string();
-    // Its task runs: then it watches, or is about to.
+    // Once the task runs, the command follows it or is about to.
     while tasks(folder.path()).await.is_empty() {}
     let mut told = tokio::time::interval(std::time::Duration::from_millis(300));
     let ended = child.wait_with_output();
@@ -197,7 +197,7 @@ async fn without_a_terminal_an_interrupt_detaches_and_says_how_to_come_back() {
 }
 
 #[tokio::test]
-async fn following_ends_as_the_task_ends() {
+async fn exit_code_of_follow_is_the_tasks() {
     let (folder, node) = beside_a_node().await;
     let follow = |named: &str| {
         let mut command = Command::new(PROBE);
@@ -223,7 +223,7 @@ async fn following_ends_as_the_task_ends() {
 }
 
 #[tokio::test]
-async fn a_table_fits_the_window() {
+async fn table_fits_the_window() {
     let (folder, _node) = beside_a_node().await;
     let name = "a-rather-long-tag-".repeat(12);
     let call = [&format!("tag={name}")[..], "tasks=1", "steps=1", "step_ms=1"];
@@ -268,7 +268,7 @@ async fn tab_completes_commands_functions_parameters_values_and_tasks_in_bash() 
         .output();
     let reply: Value = serde_json::from_slice(&output.await.unwrap().stdout).unwrap();
     let id = reply["result"]["data"]["task_id"].as_str().unwrap();
-    // Options could be meant as well: the second TAB lists all.
+    // Options are possible too, so the second TAB lists all.
     bash.send("probe cancel \t\t");
     bash.until(at, &id[id.len() - 8..]);
     drop(bash);

@@ -1,4 +1,4 @@
-//! The commands, as a person or a script types them.
+//! The commands, as a person or a script runs them.
 
 #[cfg(unix)]
 mod cargo;
@@ -37,7 +37,7 @@ fn json_lines(output: &Output) -> Vec<Value> {
 }
 
 #[tokio::test]
-async fn without_a_server_a_call_runs_here_and_waits_for_its_work() {
+async fn call_without_a_server_runs_here_and_waits_for_its_tasks() {
     let folder = tempfile::tempdir().unwrap();
     let folder = folder.path().join("data");
     let output = run(&folder, &["call", "steps", "steps=3", "step_ms=50"]).await;
@@ -68,7 +68,8 @@ async fn follow_shows_progress_and_ends_with_the_outcome() {
     assert_eq!(output.status.code(), Some(1), "a failed outcome is a failed command");
 }
 
-/// Follows a call over a way that is cut until its task has ended and retention has taken `kinds`.
+/// Follows a call through a proxy that breaks the connection until the task has ended and retention has
+/// removed `kinds`.
 async fn follow_over_a_gap(kinds: &[&str]) -> (Option<i32>, String, String) {
     let folder = tempfile::tempdir().unwrap();
     let mut options = NodeOptions::new(PROBE, folder.path().join("data"));
@@ -91,7 +92,7 @@ async fn follow_over_a_gap(kinds: &[&str]) -> (Option<i32>, String, String) {
     let (_, active) = anna.get("/v1/tasks/active").await;
     let task = format!("/v1/tasks/{}", active["tasks"][0]["task_id"].as_str().unwrap());
     anna.post(&format!("{task}/cancel"), &json!({})).await;
-    // The acknowledgement has number 3: whoever has heard it and no more is told of the gap.
+    // The reply has number 3: a client that has seen it and no later event is told of the gap.
     loop {
         let mut events = anna.stream(3).await;
         events.next().await;
@@ -116,7 +117,7 @@ async fn follow_over_a_gap(kinds: &[&str]) -> (Option<i32>, String, String) {
 const LOOKS_IT_UP: &str = "not kept any more: looking it up";
 
 #[tokio::test]
-async fn follow_takes_the_outcome_from_the_chat_where_the_stream_does_not_keep_it() {
+async fn follow_reads_the_outcome_from_the_chat_after_a_gap() {
     let (code, shown, said) = follow_over_a_gap(&["events"]).await;
     assert_eq!(said.matches(LOOKS_IT_UP).count(), 1, "{said}");
     assert_eq!(code, Some(3), "{shown}{said}");
@@ -125,7 +126,7 @@ async fn follow_takes_the_outcome_from_the_chat_where_the_stream_does_not_keep_i
 }
 
 #[tokio::test]
-async fn follow_takes_the_outcome_from_the_task_where_the_chat_does_not_keep_it() {
+async fn follow_reads_the_outcome_from_the_task_without_its_turn() {
     let (code, shown, said) = follow_over_a_gap(&["events", "turns"]).await;
     assert_eq!(said.matches(LOOKS_IT_UP).count(), 1, "{said}");
     assert_eq!(code, Some(3), "{shown}{said}");
@@ -133,14 +134,14 @@ async fn follow_takes_the_outcome_from_the_task_where_the_chat_does_not_keep_it(
 }
 
 #[tokio::test]
-async fn follow_of_a_task_that_is_not_kept_either_ends_and_says_so() {
+async fn follow_of_a_removed_task_ends_with_an_error() {
     let (code, shown, said) = follow_over_a_gap(&["events", "turns", "tasks"]).await;
     assert_eq!(code, Some(1), "nobody knows that it did well: {shown}{said}");
     assert!(said.ends_with("steps has ended; how is not kept any more\n"), "{said}");
 }
 
 #[tokio::test]
-async fn beside_a_server_the_commands_speak_to_it() {
+async fn commands_use_a_running_server() {
     let folder = tempfile::tempdir().unwrap();
     let node = NodeOptions::new(PROBE, folder.path().join("data")).start().await;
     let folder = folder.path().join("data");
@@ -163,7 +164,7 @@ async fn beside_a_server_the_commands_speak_to_it() {
 }
 
 #[tokio::test]
-async fn what_is_wrong_is_said_with_the_way_out() {
+async fn errors_name_a_remedy() {
     let folder = tempfile::tempdir().unwrap();
     let cases: &[(&[&str], i32, &str)] = &[
         (&["call", "echo"], 4, "`text` is required and missing. (VALIDATION_MISSING_FIELD)"),
@@ -197,7 +198,7 @@ async fn what_is_wrong_is_said_with_the_way_out() {
     assert_eq!(nobody.status.code(), Some(5), "{}", text(&nobody.stderr));
     assert!(text(&nobody.stderr).contains("does not answer: Connection refused"), "{}", text(&nobody.stderr));
     let told = run(folder.path(), &["call", "echo", "times=2", "--json"]).await;
-    // The last line: lines of the log may come before it.
+    // The last line; log lines can come before it.
     let error: Value = serde_json::from_str(text(&told.stderr).lines().last().unwrap()).unwrap();
     assert_eq!(error["error"]["code"], "VALIDATION_MISSING_FIELD", "{error}");
     let mut expired = Claims::of("anna");
@@ -219,14 +220,14 @@ async fn what_is_wrong_is_said_with_the_way_out() {
 }
 
 #[tokio::test]
-async fn a_weak_secret_is_refused() {
+async fn weak_secret_is_refused() {
     let folder = tempfile::tempdir().unwrap();
     let output = command(folder.path(), &["serve"]).env("IMPERAL_JWT_SECRET", "short").output().await.unwrap();
     assert!(text(&output.stderr).contains("has 5 bytes and needs 32"), "{}", text(&output.stderr));
 }
 
 #[tokio::test]
-async fn the_manifest_is_printed() {
+async fn manifest_is_printed() {
     let folder = tempfile::tempdir().unwrap();
     let output = run(folder.path(), &["manifest"]).await;
     let manifest: Value = serde_json::from_slice(&output.stdout).unwrap();
@@ -236,7 +237,7 @@ async fn the_manifest_is_printed() {
 }
 
 #[tokio::test]
-async fn the_audit_trail_is_verified_and_its_first_altered_row_named() {
+async fn audit_verification_names_the_first_altered_row() {
     let folder = tempfile::tempdir().unwrap();
     let folder = folder.path();
     let none = run(folder, &["audit", "--verify"]).await;
@@ -263,9 +264,9 @@ async fn the_audit_trail_is_verified_and_its_first_altered_row_named() {
     assert_eq!(lines[0]["broken"]["audit_id"], 2);
 }
 
-/// Every command that speaks to a platform elsewhere, for everybody who could type it.
+/// Every command against a remote platform, for each kind of user.
 #[tokio::test]
-async fn commands_do_what_their_token_may_and_say_why_not() {
+async fn commands_follow_the_permissions_of_their_token() {
     let folder = tempfile::tempdir().unwrap();
     let node = NodeOptions::new(PROBE, folder.path().join("data")).start().await;
     let anna = User::of(&node, "anna");
@@ -284,7 +285,7 @@ async fn commands_do_what_their_token_may_and_say_why_not() {
     ];
     let foreign = "belongs to another user";
     let terminal = "Only the `link` command on this machine";
-    // What the owner and another user are told; nothing when it is done.
+    // The errors that the owner and another user get; empty when the command succeeds.
     let commands: [(&[&str], &str, &str); 7] = [
         (&["chat"], "", ""),
         (&["tasks"], "", ""),

@@ -1,6 +1,6 @@
-//! Inputs that were confirmed as faults once, each with its right answer, against a real process.
+//! Inputs that once exposed a fault, each with its correct answer, against a real process.
 //!
-//! After each of them the process must be there, ready, and another user's chat must be as it was.
+//! After each of them the process must be ready, and another user's chat must be unchanged.
 
 use imperal_tests::{Claims, JWT_SECRET, SERVICE_TOKEN, token};
 use serde_json::{Value, json};
@@ -11,8 +11,8 @@ use super::room::Room;
 const CALL: &str = "/v1/extensions/probe/call";
 const INJECT: &str = "/v1/internal/chat/inject";
 
-/// JSON that `serde_json` with `raw_value` reads by calling itself without a limit: one list of `width`
-/// levels around a text that holds the next, and so on.
+/// JSON that `serde_json` with `raw_value` reads by unlimited recursion: a list of `width` levels around a
+/// text that contains the next such list, and so on.
 fn bomb(levels: usize, width: usize) -> String {
     (0..levels).fold("0".to_owned(), |inner, _| {
         let inner = inner.replace('\\', "\\u005c").replace('"', "\\u0022");
@@ -33,7 +33,7 @@ fn base64(text: &str) -> String {
     encoded
 }
 
-/// A token whose signature is right, whatever its claims are.
+/// A token with these claims and a valid signature.
 fn signed(claims: &Value) -> String {
     let key = jsonwebtoken::EncodingKey::from_secret(JWT_SECRET.as_bytes());
     jsonwebtoken::encode(&jsonwebtoken::Header::default(), claims, &key).unwrap()
@@ -48,9 +48,9 @@ fn claims(name: &str, value: Value) -> Value {
 struct Case {
     name: String,
     request: Raw,
-    /// Statuses that are right.
+    /// The correct statuses.
     right: &'static [u16],
-    /// What the answer must say.
+    /// A text that the answer must contain.
     says: String,
 }
 
@@ -229,7 +229,7 @@ fn messages() -> Vec<Case> {
     ]
 }
 
-/// Sends everything; what was answered otherwise is listed at the end, the process that is gone at once.
+/// Sends all inputs. Wrong answers are listed at the end; the end of the process fails at once.
 pub fn all(room: Room) {
     let address = room.address();
     let anna = room.token().to_owned();
@@ -253,14 +253,14 @@ pub fn all(room: Room) {
     assert!(wrong.is_empty(), "{} of {tried} wrong:\n{}", wrong.len(), wrong.join("\n"));
     assert!(tried > 70, "{tried} inputs only");
 
-    // The message for another tenant's anna is in that chat and in no other.
+    // The message for the other tenant's anna is in that chat only.
     let mut there = Claims::of("anna");
     there.tenant_id = Some("münchen".to_owned());
     let there = token(&there, JWT_SECRET);
     assert!(chat_of(&there, &address).1.contains("a message"));
     assert!(!chat_of(&anna, &address).1.contains("a message"));
 
-    // What was accepted can be read by the next life too.
+    // The next process can read all accepted rows too.
     let room = room.restarted();
     let address = room.address();
     assert_eq!(chat_of(&ben, &address), before);
@@ -268,7 +268,7 @@ pub fn all(room: Room) {
     room.end();
 }
 
-/// Values that a schema calls `writeOnly`, in every form that was seen to leave them somewhere.
+/// Values of `writeOnly` fields, in every form that once leaked them.
 pub fn secrets(room: Room) {
     let address = room.address();
     let anna = room.token().to_owned();
@@ -305,7 +305,7 @@ pub fn secrets(room: Room) {
     room.end();
 }
 
-/// Answers of a service that overflow a careless reader.
+/// Answers of a service that would overflow a careless reader.
 pub fn answers_of_services(room: Room) {
     let deep = "[".repeat(100_000) + &"]".repeat(100_000);
     for (body, says) in [(bomb(8, 120), "It is a list."), (bomb(14, 1), "It is a list."), (deep, "\"error\"")] {

@@ -1,8 +1,7 @@
-//! What anybody on the network may send: never a panic, never a 500, and nothing written by what
-//! was refused.
+//! No input from the network causes a panic or a 500, and a refused request writes nothing.
 //!
-//! Random requests against one real process. Where it can be said beforehand whether a request is
-//! good, that is the oracle: a status says so exactly.
+//! Random requests go to one real process. Where a test knows whether a request is valid, it expects the
+//! exact status.
 
 mod confirmed;
 mod raw;
@@ -18,12 +17,12 @@ use room::{Room, check};
 use shapes::{any_json, any_text, mutated};
 
 #[test]
-fn confirmed_faults() {
+fn inputs_of_earlier_faults_get_correct_answers() {
     confirmed::all(Room::open());
 }
 
 #[test]
-fn secrets_are_written_nowhere() {
+fn write_only_values_are_written_nowhere() {
     confirmed::secrets(Room::open());
 }
 
@@ -36,20 +35,20 @@ mod postgres {
     use super::{Room, confirmed};
 
     #[test]
-    fn confirmed_faults() {
+    fn inputs_of_earlier_faults_get_correct_answers() {
         confirmed::all(Room::on_postgres("untrusted"));
     }
 
     #[test]
-    fn secrets_are_written_nowhere() {
+    fn write_only_values_are_written_nowhere() {
         confirmed::secrets(Room::on_postgres("untrusted_secrets"));
     }
 }
 
-/// Bodies that parsers and servers have stumbled over. A file's name begins with where it is sent
-/// and the status that is right.
+/// Bodies that have caused faults in parsers and servers. The name of a file starts with its route and the
+/// correct status.
 #[test]
-fn the_kept_corpus() {
+fn bodies_of_the_corpus_get_their_status() {
     let room = Room::open();
     let (mut tried, mut wrong) = (0, Vec::new());
     for file in std::fs::read_dir("tests/untrusted_input/corpus").unwrap() {
@@ -75,7 +74,7 @@ fn the_kept_corpus() {
 }
 
 #[test]
-fn any_bytes_as_a_body() {
+fn any_body_gets_a_client_error() {
     let room = Room::open();
     let path = prop_oneof![Just("/v1/extensions/probe/call"), Just("/v1/internal/chat/inject")];
     check(&(path, prop::collection::vec(any::<u8>(), 0..400)), |(path, body)| {
@@ -87,9 +86,9 @@ fn any_bytes_as_a_body() {
     room.close(0);
 }
 
-/// A header that says who somebody is counts as it was sent, or the request is refused.
+/// An identity header counts exactly as it was sent, or the request is refused.
 #[test]
-fn any_bytes_in_the_headers_that_say_who() {
+fn any_identity_header_counts_exactly_or_is_refused() {
     let room = Room::open();
     let address = room.address();
     let byte = prop_oneof![4 => 0x20..0x7f_u8, 2 => 0x80..=0xff_u8, 1 => Just(b'\t')];
@@ -110,7 +109,7 @@ fn any_bytes_in_the_headers_that_say_who() {
             }
         }
         let (status, answer) = request.send(&address);
-        // Blanks around a value are not part of it.
+        // Blanks around a value do not belong to it.
         let said = |values: &Option<Vec<Vec<u8>>>| match values.as_deref() {
             None => Some(None),
             Some([one]) => {
@@ -136,9 +135,9 @@ fn any_bytes_in_the_headers_that_say_who() {
     room.close(written.get());
 }
 
-/// Whatever comes instead of a request, or as half of one.
+/// Arbitrary bytes, and incomplete requests.
 #[test]
-fn any_bytes_on_a_connection() {
+fn any_bytes_on_a_connection_do_no_harm() {
     let room = Room::open();
     let address = room.address();
     let good = format!(
@@ -157,7 +156,7 @@ fn any_bytes_on_a_connection() {
     ];
     check(&bytes, |bytes| {
         let (status, body) = exchange_half(&address, &bytes);
-        // 505 is the answer to another version of HTTP.
+        // 505 answers an unsupported version of HTTP.
         prop_assert!(status < 500 || status == 505, "{status} {body}");
         Ok(())
     });
@@ -165,7 +164,7 @@ fn any_bytes_on_a_connection() {
 }
 
 #[test]
-fn any_json_as_a_call() {
+fn any_json_call_is_answered() {
     let room = Room::open();
     let key = prop_oneof![Just("function".to_owned()), Just("params".to_owned()), any_text()];
     let body = prop::collection::btree_map(key, any_json(), 0..4);
@@ -182,9 +181,9 @@ fn any_json_as_a_call() {
     room.close(0);
 }
 
-/// The oracle is the function's own declaration: a text of 1 to 1000 characters, a number from 0 to 9.
+/// The function's declaration decides: a text of 1 to 1000 characters, a number from 0 to 9.
 #[test]
-fn any_parameters_against_the_schema() {
+fn any_parameters_follow_the_schema() {
     let room = Room::open();
     let good_text = "[a-zé🦀\u{0}]{1,40}";
     let text = prop_oneof![3 => good_text.prop_map(Value::from), 1 => any_json(), 1 => (990_usize..1010).prop_map(|n| json!("é".repeat(n)))];
@@ -206,7 +205,7 @@ fn any_parameters_against_the_schema() {
         prop_assert_eq!(status, if good_text && good_times { 200 } else { 422 }, "{}: {}", body, answer);
         if status == 200 {
             accepted.set(accepted.get() + 1);
-            // A whole number written as 3.0 passes the schema and is the handler's to read.
+            // A whole number written as 3.0 passes the schema, and the type reads it.
             let read = answer["result"]["status"] == "success";
             prop_assert!(read || params["times"].is_f64(), "{}: {}", body, answer);
         } else {
@@ -219,7 +218,7 @@ fn any_parameters_against_the_schema() {
 }
 
 #[test]
-fn any_deep_json() {
+fn deep_json_is_accepted_or_refused_by_its_depth() {
     let room = Room::open();
     let unit = prop_oneof![Just(("[", "]")), Just(("{\"a\":", "}"))];
     check(&(unit, 1..3000_usize, any::<bool>()), |((open, close), depth, closed)| {
@@ -233,7 +232,7 @@ fn any_deep_json() {
 }
 
 #[test]
-fn any_message_to_inject() {
+fn any_injected_message_is_stored_or_refused() {
     let room = Room::open();
     let message = (
         prop_oneof![2 => Just(json!("probe")), 1 => any_json()],
@@ -277,7 +276,7 @@ fn any_message_to_inject() {
 }
 
 #[test]
-fn any_last_event_id_and_any_query() {
+fn any_last_event_id_and_query_are_answered() {
     let room = Room::open();
     room.send(room.post("/v1/extensions/probe/call", json!({"function": "echo", "params": {"text": "x"}}).to_string()));
     let number = prop_oneof![any::<u64>().prop_map(|n| n.to_string()), any::<i128>().prop_map(|n| n.to_string())];
@@ -288,7 +287,7 @@ fn any_last_event_id_and_any_query() {
         } else {
             room.head_of(room.get("/v1/events/stream").query(&[("after", &id)]))
         };
-        // Around a header's value, blanks are no part of it.
+        // Blanks around a header's value do not belong to it.
         let text = if header { id.trim_matches([' ', '\t']) } else { &id };
         prop_assert_eq!(status, if text.parse::<u64>().is_ok() { 200 } else { 400 }, "{}", id);
         Ok(())
@@ -316,9 +315,9 @@ fn any_last_event_id_and_any_query() {
     room.close(2);
 }
 
-/// No token but a good one is let in, however little it differs.
+/// Only the exact token is accepted, not one with a small change.
 #[test]
-fn any_token() {
+fn only_the_exact_token_is_accepted() {
     let room = Room::open();
     let good = room.token().to_owned();
     let token = prop_oneof![
@@ -328,11 +327,11 @@ fn any_token() {
     ];
     check(&token, |token| {
         let (status, _) = room.head_of(room.get_as("/v1/tasks", &token));
-        // The last character of a signature carries bits that are not part of it; none may differ.
+        // The last character of a signature has unused bits; they may not differ either.
         prop_assert_eq!(status, if token.trim() == good { 200 } else { 401 }, "{}", token);
         Ok(())
     });
-    // Signed well, and saying anything.
+    // Arbitrary claims with a valid signature.
     let claims = prop::collection::btree_map(
         prop_oneof![
             Just("sub".to_owned()),

@@ -1,13 +1,13 @@
-//! Requests as bytes: no client library between the test and the socket, so headers may hold anything.
+//! Requests as bytes: without a client library, headers can hold any bytes.
 
 use std::io::{Read, Write};
 use std::net::{Shutdown, TcpStream};
 use std::time::Duration;
 
-/// An answer is here within this, or it is not coming.
+/// Longest wait for an answer.
 const PATIENCE: Duration = Duration::from_secs(60);
 
-/// A request in the making.
+/// A request to send.
 #[derive(Debug, Clone)]
 pub struct Raw(Vec<u8>, Vec<u8>);
 
@@ -37,7 +37,7 @@ impl Raw {
         self
     }
 
-    /// Sends it; status and body. Status 0 when the connection ended without one.
+    /// Sends the request; returns status and body. Status 0 when the connection ended without an answer.
     pub fn send(self, address: &str) -> (u16, String) {
         let Self(mut bytes, body) = self;
         if !body.is_empty() {
@@ -54,7 +54,7 @@ fn exchange(address: &str, bytes: &[u8]) -> (u16, String) {
     answer(&mut sent(address, bytes))
 }
 
-/// The same, saying that nothing more will come.
+/// The same, with the client's half of the connection closed.
 pub fn exchange_half(address: &str, bytes: &[u8]) -> (u16, String) {
     let mut stream = sent(address, bytes);
     let _ = stream.shutdown(Shutdown::Write);
@@ -65,7 +65,7 @@ fn sent(address: &str, bytes: &[u8]) -> TcpStream {
     let mut stream = TcpStream::connect(address).expect("the node accepts connections");
     stream.set_read_timeout(Some(PATIENCE)).unwrap();
     stream.set_write_timeout(Some(PATIENCE)).unwrap();
-    // A server may answer and close before it has read everything.
+    // A server can answer and close before it has read everything.
     let _ = stream.write_all(bytes);
     stream
 }

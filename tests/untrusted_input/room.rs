@@ -1,4 +1,4 @@
-//! One process and one user of it, driven from proptest's synchronous checks.
+//! One process and one user, driven by proptest's synchronous checks.
 
 use std::path::PathBuf;
 
@@ -11,13 +11,13 @@ use serde_json::Value;
 use tempfile::TempDir;
 use tokio::runtime::Runtime;
 
-/// Tries of one check; `PROPTEST_CASES` says otherwise.
+/// Tries of one check, unless `PROPTEST_CASES` is set.
 const CASES: u32 = 200;
 
-/// Seeds of what has failed once: each check tries them before anything new.
+/// Seeds of earlier failures. Each check tries them before new inputs.
 const SEEDS: &str = "tests/untrusted_input/seeds.txt";
 
-/// Tries a check with random inputs; what fails is made as small as it gets, and kept.
+/// Tries a check with random inputs. A failing input is made as small as possible, and its seed is kept.
 pub fn check<S: Strategy>(inputs: &S, test: impl Fn(S::Value) -> Result<(), TestCaseError>) {
     let cases = std::env::var("PROPTEST_CASES").ok().and_then(|cases| cases.parse().ok()).unwrap_or(CASES);
     let kept = FileFailurePersistence::Direct(SEEDS);
@@ -43,7 +43,7 @@ impl Room {
         Self::on(None)
     }
 
-    /// The same on a PostgreSQL database of its own.
+    /// The same on a new PostgreSQL database.
     pub fn on_postgres(name: &str) -> Self {
         Self::on(Some(name))
     }
@@ -63,7 +63,7 @@ impl Room {
         Self { runtime, node, anna, token, log, folder, database }
     }
 
-    /// Killed with -9 and started again.
+    /// Kills the process with SIGKILL and starts another one.
     pub fn restarted(self) -> Self {
         let Self { runtime, node, token, log, folder, database, .. } = self;
         let node = runtime.block_on(async { node.kill().await.start().await });
@@ -71,12 +71,12 @@ impl Room {
         Self { runtime, node, anna, token, log, folder, database }
     }
 
-    /// Host and port.
+    /// Host and port of the process.
     pub fn address(&self) -> String {
         self.node.url.trim_start_matches("http://").to_owned()
     }
 
-    /// The log, and every byte of the ledger: the data folder's files or the database's rows.
+    /// The log and every byte of the ledger: the data folder's files or the database's rows.
     pub fn everything_written(&self) -> Vec<(String, Vec<u8>)> {
         let mut written = vec![("the log".to_owned(), std::fs::read(&self.log).unwrap())];
         for file in std::fs::read_dir(self.folder.path().join("data")).unwrap() {
@@ -91,7 +91,7 @@ impl Room {
         written
     }
 
-    /// The URL of a service that answers once, with this.
+    /// The URL of a service that answers once, with this body.
     pub fn service(body: String) -> String {
         let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
         let url = format!("http://{}/", listener.local_addr().unwrap());
@@ -108,7 +108,7 @@ impl Room {
         url
     }
 
-    /// The process is well and nothing panicked.
+    /// Checks that the process is ready and has not panicked.
     pub fn end(self) {
         assert_eq!(self.runtime.block_on(self.anna.get("/readyz")).0, 200);
         let log = std::fs::read_to_string(&self.log).unwrap();
@@ -128,28 +128,28 @@ impl Room {
         self.anna.request(Method::GET, path)
     }
 
-    /// With another token than the user's own.
+    /// With another token than the user's.
     pub fn get_as(&self, path: &str, token: &str) -> RequestBuilder {
         reqwest::Client::new()
             .get(format!("{}{path}", self.node.url))
             .header("authorization", format!("Bearer {token}"))
     }
 
-    /// None where the client itself would not send it.
+    /// `None` when the HTTP client refuses to send it.
     pub fn odd_path(&self, path: &str) -> Option<RequestBuilder> {
         let url: reqwest::Url = format!("{}{path}", self.node.url).parse().ok()?;
         (url.host_str() == Some("127.0.0.1")).then(|| self.anna.request(Method::GET, "").build().ok()).flatten()?;
         Some(reqwest::Client::new().get(url).bearer_auth(&self.token))
     }
 
-    /// Status and body.
+    /// Returns status and body.
     pub fn send(&self, request: RequestBuilder) -> (u16, Value) {
         let (status, body) = self.runtime.block_on(User::send(request));
         assert!(status != 500, "{body}");
         (status.as_u16(), body)
     }
 
-    /// Status and content type, without waiting for a body that may have no end.
+    /// Returns status and content type without the body, which can be endless.
     pub fn head_of(&self, request: RequestBuilder) -> (u16, String) {
         let answer = self.runtime.block_on(request.send()).expect("the node answers");
         let kind = answer.headers().get("content-type").and_then(|kind| kind.to_str().ok()).unwrap_or_default();
@@ -157,7 +157,7 @@ impl Room {
         (answer.status().as_u16(), kind.to_owned())
     }
 
-    /// The process is well, nothing panicked, and anna's chat has so many turns.
+    /// Checks that the process is ready, has not panicked, and that anna's chat has this many turns.
     pub fn close(self, turns: usize) {
         let count = self.runtime.block_on(async {
             assert_eq!(self.anna.get("/readyz").await.0, 200);

@@ -1,9 +1,9 @@
-//! What strangers send: texts, JSON, and good things with one fault.
+//! Random inputs: texts, JSON, and valid texts with one change.
 
 use proptest::prelude::*;
 use serde_json::{Value, json};
 
-/// Short texts of any characters, NUL and those beyond the first plane included.
+/// Short texts of any characters, with NUL and characters beyond the first plane.
 pub fn any_text() -> impl Strategy<Value = String> {
     prop_oneof![4 => "\\PC{0,12}", 1 => "[\u{0}-\u{1f}\u{7f}-\u{9f}\u{feff}]{0,6}", 1 => any::<String>()]
 }
@@ -26,7 +26,7 @@ pub fn any_json() -> impl Strategy<Value = Value> {
     })
 }
 
-/// A text with one character changed, left out or put in.
+/// A text with one character changed, removed or added.
 pub fn mutated(good: String) -> impl Strategy<Value = String> {
     (0..good.len(), "[A-Za-z0-9._-]", 0..3_u8).prop_map(move |(at, other, how)| {
         let (before, after) = good.split_at(at);

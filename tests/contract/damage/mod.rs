@@ -1,8 +1,9 @@
-//! Damage to one stored row hurts that row: every column of every table, damaged in several ways.
+//! A damaged stored row affects that row alone.
 //!
-//! Three users leave calls and tasks behind as a killed process does. One value of one user's rows is
-//! replaced behind the ledger's back, and a platform starts on it. It must start, settle everything, serve
-//! the other two users as if nothing had happened, and answer every read of the damaged user's.
+//! Three users leave calls and tasks behind, as after a killed process. The test replaces one value in one
+//! user's rows without the ledger and starts a platform on it. The platform must start, settle all work,
+//! serve the other two users as if nothing had happened, and answer every read of the damaged user. `cases`
+//! has the damages.
 
 mod cases;
 mod postgres;
@@ -45,10 +46,10 @@ async fn work(ctx: Context, _params: Work) -> Result<ActionResult> {
 const LEASE: Duration = Duration::from_secs(3600);
 const ALL: u32 = 500;
 const USERS: [&str; 3] = ["anna", "ben", "cleo"];
-/// The name of the node that dies and of the one that starts.
+/// The name of both the killed and the started node.
 const NODE: &str = "a";
 
-/// What text no healthy row has.
+/// A text that is in no healthy row.
 const STAND_IN: &str = "cannot be read";
 
 fn owner(user: &str) -> Owner {
@@ -117,8 +118,8 @@ async fn reply(ledger: &dyn Ledger, incarnation: &Incarnation, call_id: CallId) 
     ledger.reply(incarnation, call_id, turn).await.unwrap();
 }
 
-/// Per user: one finished task, one message, one running task that was asked to stop, one of a call that
-/// has no reply yet. In this order, so that rows are found by their place.
+/// Per user: one finished task, one message, one running task with a requested cancel, and one task of a
+/// call without a reply. The order is fixed, because cases name rows by their place.
 async fn leave_work(ledger: &dyn Ledger) {
     let incarnation = ledger.join(NODE, LEASE).await.unwrap();
     for user in USERS {
@@ -144,7 +145,7 @@ async fn leave_work(ledger: &dyn Ledger) {
     }
 }
 
-/// All that a user can read.
+/// Everything that a user can read.
 #[derive(Debug, Clone, PartialEq)]
 struct Seen {
     turns: Vec<Turn>,
@@ -185,7 +186,7 @@ impl Seen {
         assert_eq!(numbers, (1..=head).collect::<Vec<_>>(), "the numbers of {user}'s events");
     }
 
-    /// What of a user's was there before a start is there after it, and all work has ended.
+    /// The user's rows from before the start are unchanged, and all work has ended.
     async fn check_whole(&self, ledger: &dyn Ledger, user: &str, before: &Self) {
         self.check_numbers(ledger, user).await;
         assert!(self.turns.iter().all(|turn| !turn.body.text.contains(STAND_IN)), "{:?}", self.turns);
@@ -195,7 +196,7 @@ impl Seen {
         assert_eq!(self.running, []);
         let states: Vec<TaskState> = self.tasks.iter().rev().map(|task| task.state).collect();
         assert_eq!(states, [TaskState::Succeeded, TaskState::Cancelled, TaskState::Reclaimed]);
-        // One reply and two outcomes.
+        // The start adds one reply and two outcomes.
         assert_eq!(self.turns.len(), before.turns.len() + 3, "{:?}", self.turns);
         let check = AuditCheck::run(ledger, AuditScope::Owner(owner(user))).await.unwrap();
         assert_eq!(check.broken, None);
@@ -212,8 +213,8 @@ async fn check(ledger: Arc<dyn Ledger>, case: &Case, before: &[Seen; 3], unsettl
     let anna = look(&*ledger, "anna").await;
     anna.check_numbers(&*ledger, "anna").await;
     assert_eq!(anna.running, [], "tasks of the damaged user that run");
-    let everybody = AuditFilter { scope: AuditScope::All, after: 0, limit: Limit::rows(ALL) };
-    ledger.audit_rows(everybody).await.unwrap();
+    let all_users = AuditFilter { scope: AuditScope::All, after: 0, limit: Limit::rows(ALL) };
+    ledger.audit_rows(all_users).await.unwrap();
     let audited = AuditCheck::run(&*ledger, AuditScope::All).await.unwrap();
     match case.finding {
         Finding::Trail => assert!(audited.broken.is_some(), "the check of the trail finds it"),
@@ -221,7 +222,7 @@ async fn check(ledger: Arc<dyn Ledger>, case: &Case, before: &[Seen; 3], unsettl
         _ => assert_eq!(audited.broken, None),
     }
 
-    // A second life finds nothing more to do, and everybody goes on.
+    // All users continue to work.
     for user in USERS {
         let user = platform.user(user);
         let task_id = tokio::time::timeout(Duration::from_secs(20), user.start("work", json!({}))).await.unwrap();
@@ -237,7 +238,7 @@ async fn check(ledger: Arc<dyn Ledger>, case: &Case, before: &[Seen; 3], unsettl
         Finding::Trail | Finding::Other => {}
     }
 
-    // Retention goes through everybody's rows.
+    // Retention reads every user's rows.
     let all = Some(Duration::ZERO);
     let mut keep = Keep::FOREVER;
     (keep.turns, keep.tasks, keep.events, keep.audit) = (all, all, all, all);

@@ -1,7 +1,7 @@
-//! The ledger in PostgreSQL: the contract's checks, and what only several nodes can show.
+//! The ledger in PostgreSQL: the contract's checks, and behaviour that needs several nodes.
 //!
-//! Every backend is a schema of its own, every handle a `PostgresLedger` with its own connections,
-//! as nodes on several machines have them.
+//! Every backend has its own schema. Every handle is a `PostgresLedger` with its own connections, as on
+//! several machines.
 
 mod schema;
 mod trouble;
@@ -73,7 +73,7 @@ impl Backend for InPostgres {
         Box::pin(async { Arc::new(self.connect().await) as Arc<dyn Ledger> })
     }
 
-    /// The server's clock cannot be moved, but every lease can.
+    /// A test cannot move the server's clock, but it can move every lease.
     fn lapse(&self, lease: Duration) -> BoxFuture<'_, ()> {
         Box::pin(async move {
             self.sql(&format!("UPDATE @.node SET lease_until = lease_until - {}", lease.as_micros())).await;
@@ -150,7 +150,7 @@ async fn pulse(watch: &mut Subscription) -> Pulse {
     tokio::time::timeout(Duration::from_secs(30), watch.next()).await.expect("no watcher was woken")
 }
 
-/// Until the events of another node are told: a hint may come for what was there before.
+/// Waits until the watcher has seen this number; a hint may announce an earlier one.
 async fn wait_for_head(ledger: &PostgresLedger, watch: &mut Subscription, head: u64) {
     while ledger.head(&anna()).await.unwrap() < head {
         pulse(watch).await;
@@ -158,7 +158,7 @@ async fn wait_for_head(ledger: &PostgresLedger, watch: &mut Subscription, head: 
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_watcher_hears_of_another_nodes_commit() {
+async fn watcher_sees_commit_of_another_node() {
     let backend = InPostgres::new();
     let (writer, _) = backend.node("a").await;
     let reader = backend.connect().await;
@@ -170,9 +170,9 @@ async fn a_watcher_hears_of_another_nodes_commit() {
     }
 }
 
-/// What a node says to the others: itself and the owner's number, after the commit.
+/// The notification has the node and the owner's number, and comes after the commit.
 #[tokio::test(flavor = "multi_thread")]
-async fn a_commit_is_announced() {
+async fn commit_is_notified_after_it() {
     let backend = InPostgres::new();
     let (writer, _) = backend.node("a").await;
     let (client, mut connection) = tokio_postgres::connect(&cluster::url("test"), NoTls).await.unwrap();
@@ -194,9 +194,9 @@ async fn a_commit_is_announced() {
     assert_eq!((row.get::<_, &str>(0), row.get::<_, i64>(1)), ("anna", 1));
 }
 
-/// A write that has passed the fence is waited for before its life ends; a renewal is not held up.
+/// The end of an incarnation waits for a write that has passed the fence; a renewal does not wait.
 #[tokio::test(flavor = "multi_thread")]
-async fn a_incarnation_does_not_end_under_a_write() {
+async fn incarnation_ends_after_its_running_write() {
     let backend = InPostgres::new();
     let (ledger, incarnation) = backend.node("a").await;
     let writer = cluster::client().await;
@@ -223,9 +223,9 @@ async fn a_incarnation_does_not_end_under_a_write() {
     assert_eq!(ledger.renew(&incarnation, LONG).await, Err(LedgerError::Fenced));
 }
 
-/// As behind a pooler that loses every NOTIFY: the write is the database's function itself.
+/// As with a pooler that loses every NOTIFY: the test calls the database's function itself.
 #[tokio::test(flavor = "multi_thread")]
-async fn a_watcher_hears_of_a_commit_that_nobody_announced() {
+async fn watcher_sees_commit_without_a_notification() {
     let backend = InPostgres::new();
     let reader = backend.connect().await;
     let mut watch = reader.feed().subscribe(&anna());
@@ -238,14 +238,14 @@ async fn a_watcher_hears_of_a_commit_that_nobody_announced() {
                 TurnId::generate()
             ))
             .await;
-        // The pulse itself must come; what it announces is there by then.
+        // The pulse must come; the committed rows are readable by then.
         assert!(matches!(pulse(&mut watch).await, Pulse::Events));
         assert_eq!(reader.head(&anna()).await.unwrap(), n);
     }
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_watcher_hears_of_another_nodes_progress() {
+async fn watcher_sees_progress_of_another_node() {
     let backend = InPostgres::new();
     let (writer, incarnation) = backend.node("a").await;
     let task_id = start_task(&writer, &incarnation).await;
@@ -265,7 +265,7 @@ async fn a_watcher_hears_of_another_nodes_progress() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_cancel_asked_on_another_node_comes_with_the_holders_renewal() {
+async fn renewal_returns_a_cancel_requested_on_another_node() {
     let backend = InPostgres::new();
     let (holder, incarnation) = backend.node("a").await;
     let other = backend.connect().await;
@@ -275,15 +275,15 @@ async fn a_cancel_asked_on_another_node_comes_with_the_holders_renewal() {
     assert_eq!(holder.renew(&incarnation, LONG).await, Ok(vec![task_id]));
 }
 
-/// Its node need not wait for its next renewal.
+/// The holder does not wait for its next renewal.
 #[tokio::test(flavor = "multi_thread")]
-async fn a_cancel_asked_on_another_node_is_told_to_the_holder() {
+async fn cancel_requested_on_another_node_is_notified_to_the_holder() {
     let backend = InPostgres::new();
     let (holder, incarnation) = backend.node("a").await;
     let (other, _) = backend.node("b").await;
     let task_id = start_task(&holder, &incarnation).await;
     let told = async {
-        // The way for hints may not be there yet when the cancel is asked.
+        // The connection for hints may not be open yet at the time of the cancel.
         loop {
             other.ask_cancel(task_id, audit()).await.unwrap();
             if tokio::time::timeout(Duration::from_secs(1), holder.feed().asked()).await.is_ok() {
@@ -295,9 +295,9 @@ async fn a_cancel_asked_on_another_node_is_told_to_the_holder() {
     assert_eq!(holder.renew(&incarnation, LONG).await, Ok(vec![task_id]));
 }
 
-/// For a node that starts: the same list, and a life that has lapsed may go on.
+/// A starting node lists work without ending a lapsed incarnation, which may still renew its lease.
 #[tokio::test(flavor = "multi_thread")]
-async fn what_is_left_is_listed_without_ending_a_incarnation() {
+async fn start_lists_orphans_without_ending_an_incarnation() {
     let backend = InPostgres::new();
     let (ledger, incarnation) = backend.node("a").await;
     start_task(&ledger, &incarnation).await;
@@ -311,9 +311,9 @@ async fn what_is_left_is_listed_without_ending_a_incarnation() {
     assert_eq!(ledger.orphans(&again, 10).await, Ok(left));
 }
 
-/// As after a restart of the server: what was under way fails, what follows does not.
+/// As after a restart of the server: operations in flight fail, later ones do not.
 #[tokio::test(flavor = "multi_thread")]
-async fn lost_connections_come_back() {
+async fn lost_connections_are_replaced() {
     let backend = InPostgres::new();
     let (ledger, _) = backend.node("a").await;
     let (other, _) = backend.node("b").await;

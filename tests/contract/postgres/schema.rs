@@ -1,4 +1,5 @@
-//! How a node begins: the schema is made once, whoever starts beside it, and what cannot be used is refused.
+//! The start of a node: it creates the schema once, also with concurrent starts, and refuses a schema or an
+//! address that it cannot use.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -9,7 +10,7 @@ use imperal_tests::cluster;
 use super::InPostgres;
 
 #[tokio::test(flavor = "multi_thread")]
-async fn nodes_that_start_at_once_make_the_schema_once() {
+async fn concurrent_starts_create_the_schema_once() {
     let backend = Arc::new(InPostgres::new());
     let starts: Vec<_> = (0..6)
         .map(|_| {
@@ -25,15 +26,15 @@ async fn nodes_that_start_at_once_make_the_schema_once() {
     assert_eq!((row.get::<_, i64>(0), row.get::<_, i64>(1)), (1, 1));
 }
 
-/// A node of the version before that waits for the one that brings the schema up to date, which waits
-/// for it: the server undoes the latter, which begins again.
+/// A node of the previous version and the migrating node wait for each other's locks. The server aborts the
+/// migration, which starts again.
 #[tokio::test(flavor = "multi_thread")]
-async fn a_schema_that_clashes_with_nodes_at_work_is_made_all_the_same() {
+async fn migration_is_retried_after_a_deadlock() {
     let backend = Arc::new(InPostgres::new());
     let schema = &backend.schema;
     backend.sql(&format!("CREATE SCHEMA {schema}")).await;
     let other = cluster::client().await;
-    // Nobody makes anything in a schema that may be gone in a moment.
+    // No other test creates objects in a schema that is about to be dropped.
     let hold = format!("SET deadlock_timeout = '1h'; BEGIN; DROP SCHEMA {schema}");
     other.batch_execute(&hold).await.unwrap();
     let starting = tokio::spawn({
@@ -53,7 +54,7 @@ async fn a_schema_that_clashes_with_nodes_at_work_is_made_all_the_same() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn another_programs_schema_is_refused_with_the_way_out() {
+async fn schema_of_another_program_is_refused_with_a_remedy() {
     let refusals = [
         ("UPDATE @.schema_version SET tables = tables + 1", "newer version"),
         ("UPDATE @.schema_version SET tables = 0", "earlier version"),
@@ -120,7 +121,7 @@ async fn functions_of_a_later_revision_are_used_as_they_are() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn an_address_that_cannot_be_used_is_refused_without_repeating_it() {
+async fn unusable_address_is_refused_without_repeating_it() {
     for url in ["postgres://anna:secret@localhost:port/db", "postgres://anna:secret@localhost/db?sslmode=verify"] {
         match PostgresLedger::connect(url).await {
             Err(LedgerError::Unusable(why)) => assert!(!why.contains("secret"), "{why}"),

@@ -1,5 +1,5 @@
-//! A server that takes no writes for a while, one on which somebody holds a table for long, one with limits
-//! of its own, and one that is slower than one of its users.
+//! A server that is read-only for a while, that has a long lock on a table, that has its own time limits, or
+//! that is slower than one of its users.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -23,10 +23,10 @@ fn takes_no_writes<T>(outcome: &Result<T, LedgerError>) -> bool {
     matches!(outcome, Err(LedgerError::Unavailable(why)) if why.contains("takes no writes"))
 }
 
-/// As where an address leads to a standby for a moment of a failover and to the primary from then on:
-/// what was connected meanwhile would answer for ever.
+/// During a failover an address can lead to the standby for a moment. A connection to the standby must not
+/// stay in use.
 #[tokio::test(flavor = "multi_thread")]
-async fn a_connection_to_a_server_that_takes_no_writes_is_not_kept() {
+async fn connection_to_a_read_only_server_is_not_kept() {
     let database = Database::make("standby").await;
     let (ledger, incarnation) = node(&database, 2).await;
     let other = cluster::client_of(&database.url()).await;
@@ -45,7 +45,7 @@ async fn a_connection_to_a_server_that_takes_no_writes_is_not_kept() {
     {
         assert!(begun.elapsed() < Duration::from_secs(30), "the server takes writes");
     }
-    // New connections lead to one that does; nobody ends the others.
+    // New connections reach a writable server; the old ones stay open.
     let reset = "DO $$ BEGIN EXECUTE format('ALTER DATABASE %I RESET default_transaction_read_only', \
                  current_database()); END $$";
     other.batch_execute(reset).await.unwrap();
@@ -57,9 +57,9 @@ async fn a_connection_to_a_server_that_takes_no_writes_is_not_kept() {
     }
 }
 
-/// Of an address with a standby and a primary, whichever is named first: the one that takes writes.
+/// An address with a standby and a primary, in either order, leads to the primary.
 #[tokio::test(flavor = "multi_thread")]
-async fn of_several_servers_the_one_that_takes_writes_is_used() {
+async fn writable_server_of_several_is_used() {
     let database = Database::make("several").await;
     let of: tokio_postgres::Config = database.url().parse().unwrap();
     let (user, name) = (of.get_user().unwrap(), of.get_dbname().unwrap());
@@ -91,10 +91,10 @@ async fn of_several_servers_the_one_that_takes_writes_is_used() {
     }
 }
 
-/// What waits for a table that an operator works on is gone from the server soon after this node has
-/// given up: else each try would leave one more connection there, until nobody gets any.
+/// A statement that waits for a locked table ends on the server soon after the node has given up. Otherwise
+/// each try would occupy one more connection until none is left.
 #[tokio::test(flavor = "multi_thread")]
-async fn a_table_that_is_held_for_long_leaves_nobody_waiting() {
+async fn long_table_lock_leaves_no_waiting_statement() {
     let database = Database::make("held").await;
     let (ledger, _) = node(&database, 2).await;
     let other = cluster::client_of(&database.url()).await;
@@ -114,10 +114,9 @@ async fn a_table_that_is_held_for_long_leaves_nobody_waiting() {
     assert_eq!(inject(&anna()).await.unwrap().seq, 2);
 }
 
-/// A role's own limits are for its statements, not for bringing a large ledger up to date or waiting
-/// for whoever does.
+/// A role's time limits must not apply to a migration of a large ledger or to the wait for one.
 #[tokio::test(flavor = "multi_thread")]
-async fn limits_of_the_role_do_not_end_the_making_of_the_schema() {
+async fn time_limits_of_the_role_do_not_end_a_migration() {
     let database = Database::make("limits").await;
     let other = cluster::client_of(&database.url()).await;
     let limits = "DO $$ BEGIN EXECUTE format('ALTER DATABASE %I SET statement_timeout = 500', current_database());
@@ -132,9 +131,9 @@ async fn limits_of_the_role_do_not_end_the_making_of_the_schema() {
     assert_eq!(starting.await.unwrap(), Ok(()));
 }
 
-/// One user's writes wait for one another in the database. They do not wait there with every connection.
+/// One user's writes wait for each other in the database, but must not occupy every connection there.
 #[tokio::test(flavor = "multi_thread")]
-async fn a_user_who_writes_more_than_the_disk_takes_holds_up_nobody_else() {
+async fn writes_of_a_busy_user_do_not_delay_other_users() {
     let database = Database::make("busy").await;
     let (ledger, incarnation) = node(&database, 8).await;
     let other = cluster::client_of(&database.url()).await;
@@ -166,7 +165,7 @@ async fn a_user_who_writes_more_than_the_disk_takes_holds_up_nobody_else() {
         let call_id = call.call_id;
         ledger.accept_call(&incarnation, call).await.unwrap();
         ledger.reply(&incarnation, call_id, turn("!")).await.unwrap();
-        // 40 ms without anybody else.
+        // 40 ms without other users.
         assert!(begun.elapsed() < Duration::from_secs(4), "ben waited {:?}", begun.elapsed());
     }
     busy.iter().for_each(tokio::task::JoinHandle::abort);

@@ -1,4 +1,4 @@
-//! What both ledgers must hold in the end, by the model and by one another.
+//! Compares both ledgers with the model and with each other.
 
 use std::collections::HashSet;
 
@@ -25,7 +25,7 @@ impl World {
         }
     }
 
-    /// How far the owner's events are not kept.
+    /// Up to which number the owner's events may be gone.
     pub(super) async fn floor(&self, owner: usize) -> u64 {
         let owner = &self.owners[owner];
         match both!(self, ledger => ledger.events(owner, 0, Limit::rows(1000))) {
@@ -35,7 +35,7 @@ impl World {
         }
     }
 
-    /// What the model says must be there is, and what it says must be gone is not.
+    /// Rows that the model requires exist, and rows that it excludes do not.
     async fn compare_owner(&self, index: usize) {
         let (owner, model) = (&self.owners[index], &self.model);
         let [old_turns, _, old_events, old_audit] = model.cuts;

@@ -1,9 +1,8 @@
 //! Random interleavings of operations: memory, SQLite and a plain model must agree.
 //!
-//! The model says whether an operation is refused and how many rows there are; what the rows say
-//! is compared between the two ledgers. Owns doing the operations; which there are is `op`'s, what
-//! must hold afterwards `compare`'s. `PROPTEST_RNG_SEED` repeats a run, `PROPTEST_CASES` makes
-//! it longer.
+//! The model predicts refusals and numbers of rows; the contents of rows are compared between the two
+//! ledgers. This file applies the operations of `op`; `compare` checks the result. `PROPTEST_RNG_SEED`
+//! repeats a run, `PROPTEST_CASES` makes it longer.
 
 use std::collections::HashSet;
 use std::sync::Arc;
@@ -20,7 +19,7 @@ use proptest::prelude::*;
 use self::op::{LEASE, Op, op};
 use super::model::{LIMIT, Model, Piece};
 
-/// Does it on both ledgers, which must answer alike.
+/// Runs the operation on both ledgers, whose answers must be equal.
 macro_rules! both {
     ($world:ident, $ledger:ident => $work:expr) => {{
         let $ledger = &$world.ledgers[0];
@@ -97,7 +96,7 @@ impl World {
         TaskEnd { state: TaskState::Succeeded, turn: self.turn("outcome"), audit }
     }
 
-    /// Who could do it, most of the time, or else anybody.
+    /// The preferred incarnation most of the time, otherwise any.
     fn incarnation(&self, index: usize, preferred: Option<usize>) -> Option<usize> {
         match preferred {
             Some(preferred) if !index.is_multiple_of(4) => Some(preferred),
@@ -258,7 +257,7 @@ impl World {
                         Some((incarnation, if is_call { Ok(work) } else { Err(work) }, piece.owner))
                     }
                 };
-                // Mostly the one who owns the work.
+                // Mostly the incarnation that owns the work.
                 let owner = match fence {
                     Some((_, _, owns)) if !owner.is_multiple_of(3) => owns,
                     _ => owner % 3,
@@ -327,7 +326,7 @@ impl World {
                 self.model.prune(ages);
                 for owner in 0..self.owners.len() {
                     let floor = self.floor(owner).await;
-                    // What was settled then may be needed again later, by a task that begins late.
+                    // A task that begins later may need calls that were settled then.
                     assert!(floor == self.floors[owner] || floor < self.model.first_needed(owner));
                     self.floors[owner] = floor;
                 }
@@ -336,7 +335,7 @@ impl World {
         Some(())
     }
 
-    /// None when retention took it: then it is unknown, and the model has nothing to say.
+    /// `None` when retention has removed the row: then the model predicts nothing.
     fn known<T>(&self, outcome: &Result<T, LedgerError>, piece: &Piece) -> Option<()> {
         let may_be_gone = piece.settled && self.model.cuts != [0; 4] && !self.model.at_work(piece);
         if may_be_gone && matches!(outcome, Err(LedgerError::Unknown)) { None } else { Some(()) }
@@ -351,14 +350,14 @@ proptest! {
     #![proptest_config(ProptestConfig { cases: 96, failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
-    fn memory_file_and_model_agree(ops in prop::collection::vec(op(), 1..120)) {
+    fn memory_sqlite_and_model_agree(ops in prop::collection::vec(op(), 1..120)) {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
         let folder = tempfile::tempdir().unwrap();
         runtime.block_on(async {
             let mut world = World::new(folder.path());
             world.apply(Op::Join { node: 0, short: false }).await;
             for op in ops {
-                // An operation on what is not there yet is none.
+                // An operation on a row that does not exist yet is skipped.
                 let _ = world.apply(op).await;
             }
             world.compare().await;

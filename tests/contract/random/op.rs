@@ -1,11 +1,11 @@
-//! The operations that are tried, and how likely each is.
+//! The operations and their probabilities.
 
 use proptest::prelude::*;
 
-/// Seconds of a lease that may run out.
+/// Seconds of a lease that can lapse.
 pub(super) const LEASE: u64 = 15;
 
-/// One operation. Indices are taken modulo what there is.
+/// One operation. Indices are taken modulo the number of existing rows.
 #[derive(Debug, Clone)]
 pub(super) enum Op {
     Join { node: usize, short: bool },

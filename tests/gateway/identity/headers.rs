@@ -1,4 +1,4 @@
-//! A header that cannot be read is refused and named; it never counts as absent (P4).
+//! An unreadable header is refused and named; it never counts as absent (P4).
 
 use imperal_tests::{Claims, JWT_SECRET, SERVICE_TOKEN, User, token};
 use reqwest::Method;
@@ -13,7 +13,7 @@ fn bytes(value: &[u8]) -> HeaderValue {
 }
 
 #[tokio::test]
-async fn tenants_and_users_are_utf8() {
+async fn tenant_and_user_headers_are_utf8() {
     let (_folder, node) = node().await;
     let of = |tenant: &str, sub: &str| {
         let claims = Claims { tenant_id: Some(tenant.to_owned()), ..Claims::of(sub) };
@@ -31,7 +31,7 @@ async fn tenants_and_users_are_utf8() {
     let (status, body) = User::send(inject("münchen", "zoë", "zoë")).await;
     assert_eq!(status, 200, "{body}");
     assert_eq!((munich.turns().await.len(), anna.turns().await.len()), (1, 0));
-    // P4: the comparison is made and the attempt written down, whatever letters the name has.
+    // P4: users are compared and attempts audited for names in any script.
     let (status, body) = User::send(inject("münchen", "zoë", "anna")).await;
     assert_eq!((status.as_u16(), &body["error"]["code"]), (403, &json!("PERMISSION_DENIED")));
     let refused = munich.audit().await;
@@ -39,7 +39,7 @@ async fn tenants_and_users_are_utf8() {
 }
 
 #[tokio::test]
-async fn unreadable_repeated_and_empty_headers_are_400_and_named() {
+async fn unreadable_repeated_and_empty_headers_are_refused_by_name() {
     let (_folder, node) = node().await;
     let anna = User::of(&node, "anna");
     let bearer = format!("Bearer {}", token(&Claims::of("anna"), JWT_SECRET));

@@ -1,4 +1,4 @@
-//! The host that a request names: another site's name must not lead to this machine's page.
+//! The `Host` of a request: the name of another site must not lead to this machine's page.
 
 use std::process::Stdio;
 use std::time::Duration;
@@ -12,7 +12,7 @@ use super::{cookie, http, message};
 use crate::{node, options};
 
 #[tokio::test]
-async fn dev_answers_to_this_machine_only() {
+async fn dev_accepts_hosts_of_this_machine_only() {
     let folder = tempfile::tempdir().unwrap();
     let mut dev = Command::new(env!("CARGO_BIN_EXE_probe"));
     dev.args(["dev", "--listen", "127.0.0.1:0", "--allowed-host", "box.example", "--data-dir"]).arg(folder.path());
@@ -47,12 +47,12 @@ async fn dev_answers_to_this_machine_only() {
     let answer = http.get(&url).header("host", "evil.example").send().await.unwrap();
     let body: serde_json::Value = answer.json().await.unwrap();
     assert!(message(&body).contains("`--allowed-host evil.example`"), "{body}");
-    // The link of the first line opens the page.
+    // The link in the first line opens the page.
     assert!(cookie(&http.post(&link).send().await.unwrap()).is_some());
 }
 
 #[tokio::test]
-async fn serve_checks_hosts_only_where_some_are_named() {
+async fn serve_checks_hosts_only_when_some_are_configured() {
     let (_folder, any) = node().await;
     let folder = tempfile::tempdir().unwrap();
     let mut options = options(&folder);

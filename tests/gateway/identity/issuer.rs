@@ -1,4 +1,4 @@
-//! Keys of an issuer at a URL or in a file.
+//! Keys of an identity provider at a URL or in a file.
 
 use std::time::Duration;
 
@@ -30,12 +30,12 @@ async fn statuses(user: &User, how_many: usize) -> Vec<u16> {
 }
 
 #[tokio::test]
-async fn tokens_at_first_use_and_after_a_rotation_all_succeed() {
+async fn tokens_succeed_at_first_use_and_after_a_key_rotation() {
     let late = Duration::from_secs(1);
     let issuer = Issuer::start(Answer::Keys(vec!["local"], late)).await;
     let (_folder, options) = by(&issuer.url);
     let node = options.start().await;
-    // `local` was once the name of the machine's own key.
+    // The machine's own key was once named `local`.
     assert_eq!(statuses(&anna(&node, "local"), 20).await, [200; 20]);
     assert_eq!(issuer.asked(), 1);
     issuer.set(Answer::Keys(vec!["next"], late));
@@ -48,7 +48,7 @@ async fn tokens_at_first_use_and_after_a_rotation_all_succeed() {
 }
 
 #[tokio::test]
-async fn an_issuer_that_fails_is_503_until_it_answers() {
+async fn failing_issuer_is_503_until_it_answers() {
     let elsewhere = Issuer::start(Answer::Keys(vec!["a"], NOW)).await;
     for bad in [Answer::Status(503), Answer::Redirect(elsewhere.url.clone()), Answer::Endless] {
         let issuer = Issuer::start(bad.clone()).await;
@@ -70,14 +70,14 @@ async fn an_issuer_that_fails_is_503_until_it_answers() {
             }
         };
         tokio::time::timeout(Duration::from_secs(20), again).await.expect("the keys arrive");
-        // What the sockets of both sides hold was sent beyond the limit of 256 KiB.
+        // The issuer sent 256 KiB, the limit, plus the socket buffers of both sides.
         assert!(issuer.sent() < 16 * 1024 * 1024, "{} bytes were read", issuer.sent());
     }
     assert_eq!(elsewhere.asked(), 0, "a redirect was followed");
 }
 
 #[tokio::test]
-async fn a_file_with_an_unusable_key_is_refused_at_the_start_and_the_key_named() {
+async fn key_file_with_an_unusable_key_is_refused_by_its_name() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("keys.json");
     let mut keys = Issuer::keys(&["a"]);
@@ -88,7 +88,7 @@ async fn a_file_with_an_unusable_key_is_refused_at_the_start_and_the_key_named()
     let said = refusal(&options).await;
     assert!(said.contains("key \"weak\": has 64 bits"), "{said}");
 
-    // A key for another purpose is no fault: it is left out.
+    // A key for another purpose is valid and is ignored.
     keys["keys"][1] = json!({"kty": "RSA", "kid": "other", "use": "enc", "e": "AQAB", "n": "gAAAAAAAAAA"});
     std::fs::write(&path, keys.to_string()).unwrap();
     let node = options.start().await;
@@ -97,7 +97,7 @@ async fn a_file_with_an_unusable_key_is_refused_at_the_start_and_the_key_named()
 }
 
 #[tokio::test]
-async fn a_jwks_without_audience_and_issuer_is_warned_about() {
+async fn missing_audience_and_issuer_are_warned_about() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("keys.json");
     std::fs::write(&path, Issuer::keys(&["a"]).to_string()).unwrap();

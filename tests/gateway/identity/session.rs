@@ -1,4 +1,4 @@
-//! The page's session and the one-time links that open it.
+//! The page's session, and the one-time links that open it.
 
 use std::time::Duration;
 
@@ -12,7 +12,7 @@ use tempfile::TempDir;
 use super::{cookie, http, link, terminal};
 use crate::options;
 
-/// A node, and a browser that opened a link of it.
+/// A node, and the cookie of a browser that opened one of its links.
 struct Signed {
     _folder: TempDir,
     options: NodeOptions,
@@ -47,7 +47,7 @@ impl Signed {
 }
 
 #[tokio::test]
-async fn only_a_post_uses_up_a_link() {
+async fn link_is_used_up_by_a_post_only() {
     let folder = tempfile::tempdir().unwrap();
     let options = options(&folder);
     let node = options.start().await;
@@ -69,37 +69,37 @@ async fn only_a_post_uses_up_a_link() {
 }
 
 #[tokio::test]
-async fn a_session_is_no_bearer_token_and_makes_no_links() {
+async fn session_is_no_bearer_token_and_creates_no_links() {
     let signed = Signed::in_().await;
     assert_eq!(signed.status(&[&signed.cookie]).await, 200);
     let (name, value) = signed.cookie.split_once('=').unwrap();
     assert_eq!(User::with_token(&signed.node, value).get("/v1/session").await.0, 401);
     assert_eq!(signed.ask(Method::POST, "/v1/internal/link", &[&signed.cookie]).await.status(), 403);
-    // Nor is the terminal's token a session.
+    // The terminal's token is no session either.
     let bearer = LocalKey::of_folder(&signed.options.folder).unwrap().sign(&Identity::new("me", "default")).unwrap();
     assert_eq!(User::with_token(&signed.node, &bearer).get("/v1/session").await.0, 200);
     assert_eq!(signed.status(&[&format!("{name}={bearer}")]).await, 401);
 }
 
 #[tokio::test]
-async fn planted_cookies_do_not_switch_users() {
+async fn planted_cookie_does_not_switch_the_user() {
     let signed = Signed::in_().await;
     let own = &*signed.cookie;
     let (name, _) = own.split_once('=').unwrap();
     let junk = format!("{name}=junk");
-    // A cookie that holds is found among others, however they are sent.
+    // A valid cookie is found among others, in one header or several.
     assert_eq!(signed.status(&[&junk, own]).await, 200);
     assert_eq!(signed.status(&[&format!("a=b; {junk};{own}")]).await, 200);
     assert_eq!(signed.status(&[&junk]).await, 401);
     let second = signed.http.post(link(&signed.node, &signed.options).await).send().await.unwrap();
     assert_eq!(signed.status(&[own, &cookie(&second).unwrap()]).await, 200, "two sessions of one user");
-    // Behind TLS only the name counts that another port cannot plant.
+    // Behind TLS only the cookie name counts that another port cannot set.
     let tls = signed.http.get(format!("{}/v1/session", signed.node.url)).header("x-forwarded-proto", "https");
     assert_eq!(tls.header("cookie", own).send().await.unwrap().status(), 401);
 }
 
 #[tokio::test]
-async fn behind_tls_the_cookie_is_secure_and_bound_to_the_host() {
+async fn cookie_behind_tls_is_secure_and_bound_to_the_host() {
     let folder = tempfile::tempdir().unwrap();
     let options = options(&folder);
     let node = options.start().await;
@@ -115,7 +115,7 @@ async fn behind_tls_the_cookie_is_secure_and_bound_to_the_host() {
 }
 
 #[tokio::test]
-async fn signing_out_ends_the_session_and_its_stream_for_good() {
+async fn sign_out_ends_the_session_and_its_streams() {
     let signed = Signed::in_().await;
     let own = &*signed.cookie;
     let second = signed.http.post(link(&signed.node, &signed.options).await).send().await.unwrap();

@@ -1,4 +1,4 @@
-//! Users' tokens: what is read of them, and for how long they hold.
+//! Users' tokens: their claims and their expiry.
 
 use std::time::Duration;
 
@@ -14,7 +14,7 @@ fn signed(claims: &Value) -> String {
     jsonwebtoken::encode(&Header::default(), claims, &EncodingKey::from_secret(JWT_SECRET.as_bytes())).unwrap()
 }
 
-/// Base64 as tokens have it.
+/// Base64 in the alphabet of tokens.
 fn encoded(text: &str) -> String {
     const DIGITS: &[u8] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
     let mut out = String::new();
@@ -26,7 +26,7 @@ fn encoded(text: &str) -> String {
     out
 }
 
-/// Objects that some builds of `serde_json` read by parsing the text inside again, nested.
+/// Nested objects that some builds of `serde_json` read by parsing the text in them again.
 fn nested_markers(levels: usize) -> String {
     let mut text = "0".to_owned();
     for _ in 0..levels {
@@ -37,7 +37,7 @@ fn nested_markers(levels: usize) -> String {
 }
 
 #[tokio::test]
-async fn a_tokens_header_cannot_harm_the_process() {
+async fn nested_token_header_does_not_crash_the_process() {
     let (_folder, node) = node().await;
     let good = token(&Claims::of("anna"), JWT_SECRET);
     let rest = good.split_once('.').unwrap().1;
@@ -61,7 +61,7 @@ async fn a_tokens_header_cannot_harm_the_process() {
 }
 
 #[tokio::test]
-async fn an_unusable_claim_is_named() {
+async fn unusable_claim_is_named() {
     let (_folder, node) = node().await;
     let exp = Claims::of("anna").exp;
     for (claim, value) in [
@@ -93,10 +93,10 @@ async fn an_unusable_claim_is_named() {
 }
 
 #[tokio::test]
-async fn a_stream_ends_with_its_token() {
+async fn stream_ends_when_its_token_expires() {
     let (_folder, node) = node().await;
     let mut claims = Claims::of("anna");
-    // Within the leeway of 5 s, so that it ends in three.
+    // Expired, but within the leeway of 5 s, so that the stream ends in 3 s.
     claims.exp -= 3600 + 2;
     let brief = User::with_token(&node, &token(&claims, JWT_SECRET));
     let answer = brief.request(Method::GET, "/v1/events/stream").send().await.unwrap();
@@ -114,7 +114,7 @@ async fn a_stream_ends_with_its_token() {
 }
 
 #[tokio::test]
-async fn a_short_service_token_is_refused_at_the_start() {
+async fn short_service_token_is_refused_at_the_start() {
     let folder = tempfile::tempdir().unwrap();
     let mut options = options(&folder);
     options.env.push(("IMPERAL_SERVICE_TOKEN".to_owned(), "x".to_owned()));

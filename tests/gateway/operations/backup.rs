@@ -1,4 +1,4 @@
-//! A copy that was taken under load is whole, and a platform starts on it.
+//! A copy taken under load is complete, and a platform starts on it.
 
 use std::process::Command;
 
@@ -7,13 +7,13 @@ use serde_json::{Value, json};
 
 use crate::crowd::{Crowd, USERS, all_turns, member};
 
-/// What somebody had before the copy was taken.
+/// A user's chat and tasks before the copy.
 pub(crate) struct Before {
     tasks: Vec<String>,
     running: String,
 }
 
-/// Runs a program; it must do well.
+/// Runs a program, which must succeed.
 pub(crate) fn run(command: &mut Command) -> String {
     let done = command.output().unwrap_or_else(|error| panic!("{command:?}: {error}"));
     let said = String::from_utf8_lossy(&done.stdout).into_owned() + &String::from_utf8_lossy(&done.stderr);
@@ -21,7 +21,7 @@ pub(crate) fn run(command: &mut Command) -> String {
     said
 }
 
-/// Waits until nothing of the user's is running.
+/// Waits until no task of the user is running.
 async fn until_at_rest(user: &User) {
     let begun = std::time::Instant::now();
     loop {
@@ -35,7 +35,7 @@ async fn until_at_rest(user: &User) {
 }
 
 impl Before {
-    /// Ten tasks that have ended, and one that goes on for long.
+    /// Ten ended tasks, and one long task.
     pub(crate) async fn at(node: &Node) -> Self {
         let anna = User::of(node, "anna");
         let id = |called: Value| called["result"]["data"]["task_id"].as_str().unwrap().to_owned();
@@ -48,8 +48,7 @@ impl Before {
         Self { tasks, running }
     }
 
-    /// Looks whether a node on the copy has what was there when it was taken, from a moment on that is
-    /// not before this, and nothing else.
+    /// Checks that a node on the copy has the rows of one moment not before this value, and no others.
     pub(crate) async fn judge(self, copy: &Node, original: &Node) {
         let anna = User::of(copy, "anna");
         for task in &self.tasks {
@@ -57,7 +56,7 @@ impl Before {
             assert_eq!(outcomes.len(), 1, "{outcomes:?}");
             assert_eq!(outcomes[0]["result"]["status"], "success");
         }
-        // What ran then has ended as interrupted, once.
+        // The tasks that were running have ended as interrupted, once.
         assert_eq!(anna.end_of(&self.running).await["state"], "reclaimed");
         let outcomes = anna.outcomes(&self.running).await;
         assert_eq!(outcomes.len(), 1, "{outcomes:?}");
@@ -65,7 +64,7 @@ impl Before {
         let mut compared = 0;
         for n in 0..USERS {
             let there = member(&copy.url, n);
-            // Each of the lives of before is over with its own lease.
+            // Each earlier incarnation ends with its own lease.
             until_at_rest(&there).await;
             let interrupted = |turn: &Value| turn["result"]["error_code"] == "INTERRUPTED";
             let ids = |turns: Vec<Value>| turns.iter().map(|turn| turn["turn_id"].clone()).collect::<Vec<_>>();
@@ -76,7 +75,7 @@ impl Before {
             compared += kept.len();
         }
         assert!(compared > 20, "{compared}");
-        // A client that had seen more is told where the copy is, and goes on from there.
+        // A client that had seen later events is told the head of the copy, and continues from it.
         let mut events = anna.stream(1_000_000).await;
         let hello = events.next().await;
         assert_eq!(hello.event, "hello");
@@ -92,7 +91,7 @@ impl Before {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_copy_of_the_file_under_load_is_whole() {
+async fn file_copied_under_load_is_complete() {
     let (folder, node) = crate::node().await;
     let crowd = Crowd::start(&node.url);
     let before = Before::at(&node).await;
@@ -102,7 +101,7 @@ async fn a_copy_of_the_file_under_load_is_whole() {
     let vacuum = format!("VACUUM INTO '{}'", copy.display());
     run(Command::new("sqlite3").arg(folder.path().join("data/ledger.db")).arg(vacuum));
     crowd.go_on(20).await;
-    // As the page has it: the copy in the place of the file, before the first start.
+    // As in docs/operations.md: the copy replaces the file before the first start.
     std::fs::create_dir(copied.path().join("data")).unwrap();
     std::fs::rename(&copy, copied.path().join("data/ledger.db")).unwrap();
     let restored = crate::options(&copied).start().await;

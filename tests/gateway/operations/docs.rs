@@ -1,13 +1,13 @@
-//! The page of options is the command line's own.
+//! The table of options in docs/operations.md agrees with the command line.
 
 use std::collections::BTreeMap;
 use std::process::Command;
 
-/// Options of a command with their environment names, as its help says them.
+/// The options of a command with their environment variables, from its help.
 fn options(command: &str) -> BTreeMap<String, String> {
     let help = Command::new(env!("CARGO_BIN_EXE_probe")).args([command, "--help"]).output().unwrap();
     let help = String::from_utf8(help.stdout).unwrap();
-    // A line begins an option or goes on with the one before it.
+    // A line starts an option or continues the one before it.
     let mut said: Vec<String> = Vec::new();
     for line in help.lines().map(str::trim) {
         match (line.strip_prefix("--"), said.last_mut()) {
@@ -24,7 +24,7 @@ fn options(command: &str) -> BTreeMap<String, String> {
 }
 
 #[test]
-fn every_option_of_serve_is_in_the_table_and_nothing_else_is() {
+fn table_has_exactly_the_options_of_serve() {
     let page = super::file("docs/operations.md");
     let rows = page.lines().filter_map(|line| line.strip_prefix("| `--")?.split_once('`'));
     let table: BTreeMap<String, String> = rows
@@ -38,9 +38,9 @@ fn every_option_of_serve_is_in_the_table_and_nothing_else_is() {
     assert_eq!(table, options, "docs/operations.md (left) is not what `serve --help` says (right)");
 }
 
-/// What is read from the environment alone is there as well.
+/// Variables without an option are on the page too.
 #[test]
-fn every_environment_name_is_on_the_page() {
+fn every_environment_variable_is_on_the_page() {
     let page = super::file("docs/operations.md");
     for name in ["IMPERAL_JWT_SECRET", "IMPERAL_SERVICE_TOKEN", "IMPERAL_TOKEN", "RUST_LOG"] {
         assert!(page.contains(&format!("`{name}`")), "{name} is missing");

@@ -1,4 +1,4 @@
-//! One user who asks too much is told so, and nobody else notices.
+//! A user who sends too many requests is refused, and no other user notices.
 
 use imperal_tests::{Node, User};
 use serde_json::{Value, json};
@@ -7,7 +7,7 @@ use tempfile::TempDir;
 async fn limited() -> (TempDir, Node) {
     let folder = tempfile::tempdir().unwrap();
     let mut options = crate::options(&folder);
-    // The last one counts.
+    // The last value of an option counts.
     options.args = [
         "--cancel-grace=1",
         "--shutdown-grace=1",
@@ -22,11 +22,11 @@ async fn limited() -> (TempDir, Node) {
 }
 
 #[tokio::test]
-async fn a_user_who_asks_too_often_waits_and_the_others_do_not() {
+async fn user_over_the_rate_is_refused_and_others_are_not() {
     let (_folder, node) = limited().await;
     let anna = User::of(&node, "anna");
     let begun = std::time::Instant::now();
-    // By every route, with one token or several, by one connection or many: it is the user who counts.
+    // The limit is per user, for all routes, tokens and connections together.
     let tries = (0..200).map(|n| {
         let anna = if n % 2 == 0 { anna.clone() } else { User::of(&node, "anna") };
         tokio::spawn(async move {
@@ -46,7 +46,7 @@ async fn a_user_who_asks_too_often_waits_and_the_others_do_not() {
     }
     let allowed = 20 + 2 * (begun.elapsed().as_secs() + 1);
     assert!((20..=allowed).contains(&taken), "{taken} of 200 were taken, {allowed} may be");
-    // While anna is over her limit, ben, a stranger and the probes of the operator are served.
+    // While anna is over her limit, ben, a caller without a token and the operator's probes are served.
     let ben = User::of(&node, "ben");
     while anna.get("/v1/tasks").await.0 != 429 {}
     let called = ben.call("steps", json!({"steps": 1, "step_ms": 1})).await;
@@ -64,7 +64,7 @@ async fn a_user_who_asks_too_often_waits_and_the_others_do_not() {
 }
 
 #[tokio::test]
-async fn a_user_has_so_many_streams_and_gets_them_back() {
+async fn closed_streams_free_the_users_limit() {
     let (_folder, node) = limited().await;
     let (anna, ben) = (User::of(&node, "anna"), User::of(&node, "ben"));
     let mut open = Vec::new();
@@ -75,7 +75,7 @@ async fn a_user_has_so_many_streams_and_gets_them_back() {
     assert_eq!((status.as_u16(), body["error"]["code"].as_str()), (429, Some("RATE_LIMITED")), "{body}");
     ben.stream(0).await.next().await;
     open.clear();
-    // The server notices a closed connection in its own time.
+    // The server notices a closed connection after a while.
     let again = async {
         loop {
             let answer = anna.request(reqwest::Method::GET, "/v1/events/stream").send().await.unwrap();

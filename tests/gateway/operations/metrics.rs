@@ -1,4 +1,4 @@
-//! What `/metrics` says is what Prometheus takes, and true.
+//! `/metrics` is valid for Prometheus, and its values are correct.
 
 use std::io::Write;
 use std::process::{Command, Stdio};
@@ -6,7 +6,7 @@ use std::process::{Command, Stdio};
 use imperal_tests::User;
 use serde_json::json;
 
-/// Prometheus' own parser and linter, Debian's package `prometheus`.
+/// Runs promtool, Prometheus' parser and linter (Debian's package `prometheus`).
 fn promtool(args: &[&str], input: &str) {
     let child =
         Command::new("promtool").args(args).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn();
@@ -22,7 +22,7 @@ fn value(text: &str, sample: &str) -> f64 {
     line.unwrap_or_else(|| panic!("{sample} is missing")).parse().unwrap()
 }
 
-/// After a little of everything.
+/// The metrics after some work of each kind.
 async fn metrics() -> String {
     let (_folder, node) = crate::node().await;
     let anna = User::of(&node, "anna-with-a-name-to-be-found");
@@ -40,7 +40,7 @@ async fn metrics() -> String {
 }
 
 #[tokio::test]
-async fn metrics_are_what_prometheus_takes_and_say_what_happened() {
+async fn metrics_are_valid_and_count_what_happened() {
     let text = metrics().await;
     promtool(&["check", "metrics"], &text);
     let call = "imperal_call_duration_seconds_count{app=\"probe\",function=\"steps\",outcome=\"success\"}";
@@ -67,7 +67,7 @@ async fn metrics_are_what_prometheus_takes_and_say_what_happened() {
     }
     assert!((value(&text, "imperal_tasks_running")).abs() < f64::EPSILON);
     assert!(!text.contains("anna-with"), "a label names a user");
-    // Each bucket holds all that the one below it does.
+    // Buckets are cumulative.
     let mut below = (String::new(), 0.0);
     for line in text.lines().filter(|line| line.contains("_bucket{")) {
         let (sample, count) = line.rsplit_once(' ').unwrap();
@@ -78,9 +78,9 @@ async fn metrics_are_what_prometheus_takes_and_say_what_happened() {
     }
 }
 
-/// The dashboard and the alerts ask for nothing that is not there.
+/// The dashboard and the alerts use existing metrics only.
 #[tokio::test]
-async fn dashboard_and_alerts_name_metrics_that_are_there() {
+async fn dashboard_and_alerts_use_existing_metrics() {
     let text = metrics().await;
     let families: Vec<(&str, &str)> =
         text.lines().filter_map(|line| line.strip_prefix("# TYPE ")?.split_once(' ')).collect();
@@ -113,9 +113,9 @@ fn path_of(file: &str) -> String {
     path.to_str().unwrap().to_owned()
 }
 
-/// What each rule fires on is in `alerts.yml` beside this file; no rule is left out there.
+/// `alerts.yml` in this folder has the cases of each rule; no rule is missing in it.
 #[test]
-fn alerts_fire_on_what_they_are_for_and_on_nothing_else() {
+fn alerts_fire_in_their_cases_only() {
     promtool(&["check", "rules", &path_of("../deploy/alerts.yml")], "");
     promtool(&["test", "rules", &path_of("tests/gateway/operations/alerts.yml")], "");
     let tried = super::file("tests/gateway/operations/alerts.yml");
@@ -126,9 +126,9 @@ fn alerts_fire_on_what_they_are_for_and_on_nothing_else() {
     }
 }
 
-/// Prometheus reads rules by the parser that it reads a panel's queries by.
+/// Prometheus parses rules and queries with the same parser.
 #[test]
-fn the_dashboards_queries_are_what_prometheus_reads() {
+fn dashboard_queries_are_valid() {
     let dashboard: serde_json::Value = serde_json::from_str(&super::file("deploy/grafana.json")).unwrap();
     let panels = dashboard["panels"].as_array().unwrap();
     let targets = panels.iter().flat_map(|panel| panel["targets"].as_array().into_iter().flatten());
@@ -140,7 +140,7 @@ fn the_dashboards_queries_are_what_prometheus_reads() {
     assert!(rules.len() > 20, "{rules:?}");
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("queries.yml");
-    // JSON is YAML.
+    // JSON is a subset of YAML.
     std::fs::write(&file, json!({"groups": [{"name": "dashboard", "rules": rules}]}).to_string()).unwrap();
     promtool(&["check", "rules", file.to_str().unwrap()], "");
 }

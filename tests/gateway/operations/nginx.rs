@@ -1,4 +1,4 @@
-//! nginx by the configuration in `deploy/nginx.conf`.
+//! nginx with the configuration in `deploy/nginx.conf`.
 
 use std::path::Path;
 use std::process::{Child, Command};
@@ -7,18 +7,18 @@ use std::time::Duration;
 use imperal_tests::{User, free_port};
 use tempfile::TempDir;
 
-/// nginx before two nodes.
+/// nginx in front of two nodes.
 pub(crate) struct Nginx {
     folder: TempDir,
     process: Child,
-    /// Its configuration with both nodes.
+    /// The configuration with both nodes.
     whole: String,
-    /// Where it listens.
+    /// The address that it listens on.
     pub(crate) url: String,
 }
 
 impl Nginx {
-    /// The file as it is, save for addresses and what needs root.
+    /// The file with other addresses and without the settings that need root.
     pub(crate) fn start(nodes: [&str; 2]) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let port = free_port();
@@ -47,7 +47,7 @@ impl Nginx {
         Self { folder, process, whole, url: format!("http://127.0.0.1:{port}") }
     }
 
-    /// Waits until it serves.
+    /// Waits until nginx answers.
     pub(crate) async fn serves(&self, anybody: &User) {
         let up = async {
             while anybody.request(reqwest::Method::GET, "/readyz").send().await.is_err() {
@@ -57,8 +57,8 @@ impl Nginx {
         tokio::time::timeout(Duration::from_secs(20), up).await.expect("nginx serves");
     }
 
-    /// Takes a node out, or none, the way the page says: `down` behind its address, and a reload. Comes
-    /// back when new requests go by it.
+    /// Takes a node out, or none, as docs/operations.md says: `down` after its address, and a reload. Returns
+    /// when new requests no longer reach that node.
     pub(crate) async fn without(&self, node: Option<&str>) {
         let taken_out = node.map(|node| format!("server {} ", host(node)));
         let lines = self.whole.lines().map(|line| match &taken_out {
@@ -71,13 +71,13 @@ impl Nginx {
         let before = self.workers();
         assert!(command(self.folder.path()).args(["-s", "reload"]).status().unwrap().success());
         let taken_over = async {
-            // The old workers end once what they had is through; the new ones are there before that.
+            // The old workers end after their last request; the new ones start before that.
             while self.workers().iter().all(|worker| before.contains(worker)) {
                 tokio::time::sleep(Duration::from_millis(20)).await;
             }
         };
         tokio::time::timeout(Duration::from_secs(20), taken_over).await.expect("nginx takes its new configuration");
-        // Until the old ones have heard that they take no more connections.
+        // Until the old workers accept no more connections.
         tokio::time::sleep(Duration::from_millis(300)).await;
     }
 
@@ -88,7 +88,7 @@ impl Nginx {
 }
 
 impl Drop for Nginx {
-    /// Asked to, it takes its workers along; killed, it would leave them.
+    /// On SIGTERM nginx ends its workers; on SIGKILL it would leave them.
     fn drop(&mut self) {
         let _ = Command::new("kill").args(["-TERM", &self.process.id().to_string()]).status();
         let _ = self.process.wait();

@@ -1,4 +1,4 @@
-//! Two nodes behind nginx, by the configuration in `deploy/nginx.conf`.
+//! Two nodes behind nginx with the configuration in `deploy/nginx.conf`.
 
 use std::time::Duration;
 
@@ -9,7 +9,7 @@ use serde_json::json;
 use super::nginx::Nginx;
 
 #[tokio::test]
-async fn a_stream_is_not_held_back_and_a_dead_node_is_passed_over() {
+async fn nginx_streams_at_once_and_skips_a_dead_node() {
     let database = Database::make("proxy").await;
     let folders = [tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap()];
     let options = [&folders[0], &folders[1]].map(|folder| {
@@ -33,14 +33,14 @@ async fn a_stream_is_not_held_back_and_a_dead_node_is_passed_over() {
             if event.event == "turn" && event.data["task_id"] == task_id && !event.data["result"].is_null() {
                 return;
             }
-            // Read while the work goes on, not all at its end.
+            // Progress arrives during the work, not all at its end.
             let (_, task) = anna.get(&format!("/v1/tasks/{task_id}")).await;
             running += usize::from(event.event == "progress" && task["state"] == "running");
         }
     };
     tokio::time::timeout(Duration::from_secs(30), outcome).await.expect("the outcome comes through");
     assert!(running > 0, "progress came only when the work was over");
-    // As long as one node is there, calls are taken; twice as many as there are nodes.
+    // One node is enough to accept calls; two calls per node.
     first.kill().await;
     for _ in 0..4 {
         anna.call("steps", json!({"steps": 1, "step_ms": 1})).await;

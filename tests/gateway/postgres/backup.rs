@@ -1,4 +1,4 @@
-//! `pg_dump` while two nodes are at work, and another platform on what was restored.
+//! `pg_dump` while two nodes work, and another platform on the restored database.
 
 use std::process::Command;
 
@@ -8,7 +8,7 @@ use crate::crowd::Crowd;
 use crate::operations::backup::{Before, run};
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_dump_under_load_is_whole() {
+async fn dump_under_load_is_complete() {
     let platform = super::two_nodes("dumped").await;
     let [first, second] = &platform.nodes;
     let crowds = [Crowd::start(&first.url), Crowd::start(&second.url)];
@@ -22,7 +22,7 @@ async fn a_dump_under_load_is_whole() {
     let restored = Database::make("restored").await;
     let mut pg_restore = Command::new("pg_restore");
     run(pg_restore.args(["--clean", "--if-exists", "--dbname", &restored.url()]).arg(&dump));
-    // Other nodes, on another database: those of before are dead to it once their lease is over.
+    // Other nodes on the restored database; the earlier nodes count as dead there once their lease lapses.
     let folders = [tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap()];
     let options = folders.each_ref().map(|folder| super::on(folder, &restored));
     let (third, fourth) = tokio::join!(options[0].start(), options[1].start());

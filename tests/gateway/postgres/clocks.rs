@@ -1,4 +1,4 @@
-//! Nodes whose clocks are wrong: only the database's counts.
+//! Nodes with wrong clocks: only the database's clock counts.
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -11,24 +11,24 @@ fn micros(time: &Value) -> i64 {
     time.as_str().unwrap().parse::<jiff::Timestamp>().unwrap().as_microsecond()
 }
 
-/// What turns a process's clock. The command `faketime` would be in the way of a kill.
+/// The library that changes a process's clock. The command `faketime` would receive the signals instead.
 fn library() -> PathBuf {
     let folders = std::fs::read_dir("/usr/lib").unwrap().map(|entry| entry.unwrap().path());
     let mut libraries = folders.map(|folder| folder.join("faketime/libfaketimeMT.so.1"));
     libraries.find(|library| library.exists()).expect("libfaketime is installed: `tests/run` does that")
 }
 
-/// One node an hour ahead, one an hour behind, with a lease of seconds: none takes the other for
-/// dead, no cap runs out, and every time that is stored is the database's.
+/// One node is an hour ahead, one an hour behind, with a lease of seconds. Neither considers the other dead,
+/// no time limit fires, and every stored time is the database's.
 #[tokio::test(flavor = "multi_thread")]
-async fn an_hour_ahead_and_an_hour_behind_change_nothing() {
+async fn clocks_an_hour_wrong_change_nothing() {
     let library = library();
     let mut fleet = Fleet::make("clocks", env!("CARGO_BIN_EXE_probe").as_ref(), 2).await;
     for (number, skew) in [(0, "+1h"), (1, "-1h")] {
         let options = fleet.options_mut(number);
         options.env.push(("LD_PRELOAD".to_owned(), library.display().to_string()));
         options.env.push(("FAKETIME".to_owned(), skew.to_owned()));
-        // Only the time of day is wrong; what a process measures spans with goes on as it does.
+        // Only the time of day is wrong; the monotonic clock is not.
         options.env.push(("FAKETIME_DONT_FAKE_MONOTONIC".to_owned(), "1".to_owned()));
     }
     let nodes = fleet.start_all().await;
@@ -41,7 +41,7 @@ async fn an_hour_ahead_and_an_hour_behind_change_nothing() {
     let there = anna.at(&nodes[1]);
     let mut tasks = Vec::new();
     for user in [&anna, &there] {
-        // Longer than a lease: whoever went by its own clock would have ended the other's.
+        // Longer than a lease: a node that used its own clock would have ended the other's work.
         let called = user.call("steps", json!({"steps": 50, "step_ms": 100})).await;
         tasks.push(called["result"]["data"]["task_id"].as_str().unwrap().to_owned());
     }

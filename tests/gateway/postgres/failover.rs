@@ -1,4 +1,4 @@
-//! A primary that dies and a standby that takes its place, under nodes whose address names both.
+//! The primary dies and the standby takes its place; the nodes' address names both.
 
 use std::time::Duration;
 
@@ -8,10 +8,10 @@ use serde_json::json;
 
 use crate::crowd::Crowd;
 
-/// Whoever was answered has what they were told, each request that was sent again is there once, and what
-/// was at work meanwhile ends as it would have.
+/// Every acknowledged call is stored, every repeated request is stored once, and tasks that were running end
+/// normally.
 #[tokio::test(flavor = "multi_thread")]
-async fn a_standby_that_takes_over_has_all_that_anybody_was_told() {
+async fn promoted_standby_has_every_acknowledged_write() {
     let servers = Replicated::start();
     let folders = [tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap()];
     let options = folders.each_ref().map(|folder| {

@@ -37,9 +37,9 @@ async fn two_nodes(name: &str) -> Platform {
     Platform { nodes: nodes.into(), _folders: folders, database }
 }
 
-/// The stream of the other node: each event once, in order, with the progress between.
+/// The other node's stream has each event once, in order, with the progress between.
 #[tokio::test]
-async fn a_stream_shows_the_work_of_another_node() {
+async fn stream_shows_the_work_of_another_node() {
     let platform = two_nodes("stream").await;
     let anna = User::of(&platform.nodes[0], "anna");
     let mut events = anna.at(&platform.nodes[1]).stream(0).await;
@@ -64,16 +64,16 @@ async fn a_stream_shows_the_work_of_another_node() {
 }
 
 #[tokio::test]
-async fn a_request_that_is_sent_to_two_nodes_is_run_once() {
+async fn request_sent_to_two_nodes_runs_once() {
     let platform = two_nodes("again").await;
     let [first, second] = &platform.nodes;
-    again::asked_by_many_is_run_once([first, second]).await;
+    again::concurrent_repetitions_run_once([first, second]).await;
     let [first, second] = platform.nodes;
-    again::cut_off_is_said_to_be(first, async |_| User::of(&second, "carl")).await;
+    again::repetition_says_interrupted(first, async |_| User::of(&second, "carl")).await;
 }
 
 #[tokio::test]
-async fn a_cancel_reaches_the_node_that_has_the_task() {
+async fn cancel_reaches_the_node_that_has_the_task() {
     let platform = two_nodes("cancel").await;
     let anna = User::of(&platform.nodes[0], "anna");
     let called = anna.call("steps", json!({"steps": 10_000, "step_ms": 50})).await;
@@ -86,7 +86,7 @@ async fn a_cancel_reaches_the_node_that_has_the_task() {
 }
 
 #[tokio::test]
-async fn a_killed_nodes_task_is_ended_by_the_other() {
+async fn task_of_a_killed_node_is_ended_by_another() {
     let platform = two_nodes("killed").await;
     let anna = User::of(&platform.nodes[0], "anna");
     let called = anna.call("steps", json!({"steps": 10_000, "step_ms": 50})).await;

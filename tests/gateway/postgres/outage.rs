@@ -1,4 +1,4 @@
-//! The database lost for a while, in each way in which one can be.
+//! An outage of the database, of each kind.
 
 use std::time::Duration;
 
@@ -22,8 +22,8 @@ async fn start_steps(user: &User, steps: u32) -> String {
     called["result"]["data"]["task_id"].as_str().unwrap().to_owned()
 }
 
-/// Waits for the outcome as a client does: the stream is opened again, from where it broke, as often
-/// as it breaks. The numbers that were shown.
+/// Waits for the outcome as a client does: it reopens a broken stream after its last event. Returns the
+/// numbers of all events.
 async fn outcome(user: &User, task_id: &str) -> Vec<u64> {
     let mut shown: Vec<u64> = Vec::new();
     let watching = async {
@@ -57,8 +57,8 @@ async fn until_ready(user: &User) {
     timeout(SOON, ready).await.expect("the node is ready again");
 }
 
-/// What is refused says so at once, with a reason for whoever runs the node; what ran goes on.
-async fn refuses_and_goes_on(name: &str, way: Way) {
+/// Calls are refused at once, the operator sees the reason, and running tasks continue.
+async fn refuses_and_continues(name: &str, way: Way) {
     let fleet = fleet(name, 1).await;
     let node = fleet.start(0).await;
     let anna = User::of(&node, "anna");
@@ -74,7 +74,7 @@ async fn refuses_and_goes_on(name: &str, way: Way) {
     let (status, refused) = anna.try_call("echo", json!({"text": "lost"})).await;
     assert_eq!(status, StatusCode::SERVICE_UNAVAILABLE, "{refused}");
     assert_eq!(refused["error"]["code"], "UNAVAILABLE");
-    // Not a matter of speed: without limits it would never end.
+    // No measure of speed: without limits the call would never end.
     assert!(begun.elapsed() < Duration::from_secs(30), "refused after {:?}", begun.elapsed());
 
     fleet.way(0).set(Way::Open);
@@ -87,7 +87,7 @@ async fn refuses_and_goes_on(name: &str, way: Way) {
     judge_refused(&anna, message.contains("Nothing was accepted")).await;
 }
 
-/// A refused call left nothing; one that may have been accepted has its reply, if it was.
+/// A refused call has no turn; a call with an unknown outcome has its reply if it was accepted.
 async fn judge_refused(anna: &User, for_sure: bool) {
     let asked = |turns: &[Value]| turns.iter().find(|turn| turn["params"]["text"] == "lost").cloned();
     let Some(call) = asked(&anna.turns().await) else { return };
@@ -101,13 +101,13 @@ async fn judge_refused(anna: &User, for_sure: bool) {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_database_out_of_reach_is_waited_for() {
-    refuses_and_goes_on("cut", Way::Cut).await;
+async fn unreachable_database_refuses_calls_until_it_is_back() {
+    refuses_and_continues("cut", Way::Cut).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_database_that_falls_silent_holds_nobody_up() {
-    refuses_and_goes_on("silent", Way::Silent).await;
+async fn silent_database_refuses_calls_in_time() {
+    refuses_and_continues("silent", Way::Silent).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -125,21 +125,21 @@ async fn half_closed_connections_are_replaced() {
     assert_eq!(anna.get(&format!("/v1/tasks/{task_id}")).await.1["state"], "succeeded");
 }
 
-/// One of two nodes is cut off past its lease, and its work goes on: the other ends it, and that is
-/// the one outcome.
+/// One of two nodes loses the database for longer than its lease while its task runs on. The other node
+/// ends the task, with the only outcome.
 #[tokio::test(flavor = "multi_thread")]
-async fn a_node_that_is_cut_off_past_its_lease_is_fenced() {
+async fn node_cut_off_past_its_lease_is_fenced() {
     let collector = Collector::start().await;
     let fleet = fleet("fenced", 2).await.traced(&collector);
     let nodes = fleet.start_all().await;
     let anna = User::of(&nodes[0], "anna");
     let there = anna.at(&nodes[1]);
-    // It would be over a second after the lease.
+    // The task would end a second after the lease.
     let task_id = start_steps(&anna, u32::try_from(LEASE).unwrap() * 10 + 10).await;
     fleet.way(0).set(Way::Cut);
     outcome(&there, &task_id).await;
     assert_eq!(there.get(&format!("/v1/tasks/{task_id}")).await.1["state"], "reclaimed");
-    // Its own end comes due while it is cut off.
+    // The task ends while its node is cut off.
     tokio::time::sleep(Duration::from_secs(2)).await;
     fleet.way(0).set(Way::Open);
     until_ready(&anna).await;
@@ -152,7 +152,7 @@ async fn a_node_that_is_cut_off_past_its_lease_is_fenced() {
     assert_eq!(anna.outcomes(&task_id).await.len(), 1);
     assert_eq!(anna.get(&format!("/v1/tasks/{task_id}")).await.1["state"], "reclaimed");
     assert!(fleet.log(0).contains("the lease was lost"), "{}", fleet.log(0));
-    // The same as a trace: renewals that failed, the one that was fenced, and what the other settled.
+    // The trace shows the failed renewals, the fenced one, and the work that the other node settled.
     let seen = |spans: &[Span], name: &str, outcome: Option<&str>| {
         spans.iter().any(|span| span.name == name && attribute(&span.attributes, "outcome") == outcome)
     };
@@ -164,9 +164,10 @@ async fn a_node_that_is_cut_off_past_its_lease_is_fenced() {
     collector.until(all).await;
 }
 
-/// All nodes lose the database past their lease: whoever comes back first does not end the others.
+/// All nodes lose the database for longer than their lease. The first node that reconnects does not end the
+/// others' work.
 #[tokio::test(flavor = "multi_thread")]
-async fn an_outage_past_the_lease_costs_no_work_where_all_come_back() {
+async fn outage_past_the_lease_ends_no_work_when_all_nodes_return() {
     let fleet = fleet("lenient", 2).await;
     let nodes = fleet.start_all().await;
     let users = [User::of(&nodes[0], "anna"), User::of(&nodes[1], "ben")];
@@ -189,9 +190,9 @@ async fn an_outage_past_the_lease_costs_no_work_where_all_come_back() {
     }
 }
 
-/// A node that starts just when the database is back knows nothing of the outage.
+/// A node that starts when the database returns does not know of the outage.
 #[tokio::test(flavor = "multi_thread")]
-async fn an_outage_past_the_lease_costs_no_work_where_a_node_starts_first() {
+async fn outage_past_the_lease_ends_no_work_when_a_node_starts_first() {
     let fleet = fleet("starts", 2).await;
     let mut nodes = fleet.start_all().await;
     let (anna, ben) = (User::of(&nodes[0], "anna"), User::of(&nodes[1], "ben"));
@@ -204,7 +205,7 @@ async fn an_outage_past_the_lease_costs_no_work_where_a_node_starts_first() {
     tokio::time::sleep(Duration::from_secs(LEASE + 2)).await;
     fleet.way(1).set(Way::Open);
     let second = fleet.start(1).await;
-    // What its own earlier life has left does not wait.
+    // Work of the node's own earlier incarnation is settled at once.
     let (_, task) = ben.at(&second).get(&format!("/v1/tasks/{its_own}")).await;
     assert_eq!(task["state"], "reclaimed", "{task}");
     fleet.way(0).set(Way::Open);
@@ -213,10 +214,10 @@ async fn an_outage_past_the_lease_costs_no_work_where_a_node_starts_first() {
     assert_eq!(task["state"], "succeeded", "{task}");
 }
 
-/// All nodes stand still past their lease, as on a machine that is starved: whoever goes on
-/// first does not end the others.
+/// All nodes are stopped for longer than their lease, as on an overloaded machine. The first that continues
+/// does not end the others' work.
 #[tokio::test(flavor = "multi_thread")]
-async fn standing_still_past_the_lease_costs_no_work_where_all_go_on() {
+async fn pause_past_the_lease_ends_no_work_when_all_nodes_continue() {
     let fleet = fleet("still", 3).await;
     let nodes = fleet.start_all().await;
     let names = ["anna", "ben", "cleo"];
@@ -231,7 +232,7 @@ async fn standing_still_past_the_lease_costs_no_work_where_all_go_on() {
     tokio::time::sleep(Duration::from_secs(LEASE + 2)).await;
     for node in &nodes {
         node.signal("CONT").await;
-        // As busy as the machine is.
+        // The time depends on the load of the machine.
         tokio::time::sleep(Duration::from_millis(100)).await;
     }
     for (user, task_id) in users.iter().zip(&task_ids) {

@@ -1,4 +1,4 @@
-//! Behind a pooler in transaction mode: no NOTIFY arrives there, and nothing else is missing.
+//! Nodes behind a pooler in transaction mode, which loses every NOTIFY.
 
 use std::process::Stdio;
 use std::time::{Duration, Instant};
@@ -14,7 +14,7 @@ use tokio_postgres::config::Host;
 struct Pooler {
     _process: tokio::process::Child,
     _folder: TempDir,
-    /// The address by it.
+    /// The address of the database through the pooler.
     url: String,
 }
 
@@ -41,7 +41,7 @@ impl Pooler {
         let is_root = std::process::Command::new("id").arg("-u").output().unwrap().stdout.trim_ascii() == b"0";
         let mut command = tokio::process::Command::new("pgbouncer");
         if is_root {
-            // It refuses to run as root, and its user has to read the file.
+            // PgBouncer refuses to run as root, and its user must be able to read the file.
             use std::os::unix::fs::PermissionsExt;
             std::fs::set_permissions(folder.path(), std::fs::Permissions::from_mode(0o755)).unwrap();
             command.args(["-u", "postgres"]);
@@ -81,7 +81,7 @@ async fn two_nodes_behind_a_pooler_are_one_platform() {
     let anna = User::of(&nodes[0], "anna");
     let there = anna.at(&nodes[1]);
 
-    // Called here, watched there, with progress.
+    // A call on one node, its progress on a stream of the other.
     let mut events = there.stream(0).await;
     let called = anna.call("steps", json!({"steps": 30, "step_ms": 100})).await;
     let task_id = called["result"]["data"]["task_id"].as_str().unwrap().to_owned();
@@ -100,13 +100,13 @@ async fn two_nodes_behind_a_pooler_are_one_platform() {
     assert_eq!(numbers, (1..=numbers.len() as u64).collect::<Vec<_>>());
     assert!(reports > 0, "no progress was shown");
 
-    // Cancelled there.
+    // A cancel on the other node.
     let called = anna.call("steps", json!({"steps": 10_000, "step_ms": 50})).await;
     let task_id = called["result"]["data"]["task_id"].as_str().unwrap().to_owned();
     assert_eq!(there.post(&format!("/v1/tasks/{task_id}/cancel"), &json!({})).await.0, 200);
     assert_eq!(there.end_of(&task_id).await["state"], "cancelled");
 
-    // Recovered there.
+    // A recovery by the other node.
     let called = anna.call("steps", json!({"steps": 10_000, "step_ms": 50})).await;
     let task_id = called["result"]["data"]["task_id"].as_str().unwrap().to_owned();
     let [first, second] = nodes;
@@ -115,16 +115,16 @@ async fn two_nodes_behind_a_pooler_are_one_platform() {
     assert_eq!(there.end_of(&task_id).await["state"], "reclaimed");
     assert_eq!(there.outcomes(&task_id).await.len(), 1);
 
-    // It was the pooler that they spoke to.
+    // The nodes were connected to the pooler.
     let sql = "SELECT count(DISTINCT pid) FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()";
     let behind: i64 = cluster::client_of(&database.url()).await.query_one(sql, &[]).await.unwrap().get(0);
     assert!((1..=5).contains(&behind), "{behind} connections where the pooler makes five at most");
 }
 
-/// A pooler that loses its server says so in words of its own, and in the same for all that it knows
-/// nothing of: the write may be there.
+/// A pooler that loses its server reports that with its own error, the same for every unknown outcome. The
+/// write may have been committed.
 #[tokio::test(flavor = "multi_thread")]
-async fn a_call_under_which_the_pooler_loses_its_server_is_there_once() {
+async fn call_is_stored_once_when_the_pooler_loses_its_server() {
     let database = Database::make("pooler_loses").await;
     let way = Proxy::before(&database.url()).await;
     let pooler = Pooler::before(&way.url()).await;
@@ -133,7 +133,7 @@ async fn a_call_under_which_the_pooler_loses_its_server_is_there_once() {
     let anna = User::of(&node, "anna");
     anna.call("echo", json!({"text": "first"})).await;
 
-    // The server is held up in the call's write, and goes on with it when nobody listens any more.
+    // The server blocks in the call's write, and completes it after the connection is gone.
     let other = cluster::client_of(&database.url()).await;
     other.batch_execute("BEGIN; SELECT FROM imperal.owner FOR UPDATE").await.unwrap();
     let calling = tokio::spawn({
@@ -145,7 +145,7 @@ async fn a_call_under_which_the_pooler_loses_its_server_is_there_once() {
         tokio::time::sleep(Duration::from_millis(10)).await;
     }
     way.break_all();
-    // Until the node has heard of it.
+    // Until the node has noticed it.
     tokio::time::sleep(Duration::from_secs(1)).await;
     other.batch_execute("COMMIT").await.unwrap();
 

@@ -1,11 +1,11 @@
-//! TLS to the database: what each `sslmode` accepts, which certificates of a node's own let it in, and
-//! how a refusal reads.
+//! TLS to the database: servers that each `sslmode` accepts, client certificates that the server accepts,
+//! and the text of refusals.
 
 use imperal_tests::User;
 use imperal_tests::tls_server::{PASSWORD, TlsServer};
 use serde_json::json;
 
-/// How `serve` ends with this address: none when it listens, else what it says.
+/// The error of `serve` with this address; `None` when it listens.
 async fn start(url: &str) -> Option<String> {
     let folder = tempfile::tempdir().unwrap();
     let mut options = crate::options(&folder);
@@ -16,7 +16,7 @@ async fn start(url: &str) -> Option<String> {
     let log = std::fs::read_to_string(folder.path().join("log")).unwrap();
     assert!(!log.contains(PASSWORD), "the password is in the log: {log}");
     let Some(node) = node else { return Some(log) };
-    // It does not only listen.
+    // The node also works.
     let anna = User::of(&node, "anna");
     assert_eq!(anna.call("echo", json!({"text": "over TLS"})).await["result"]["summary"], "over TLS");
     node.terminate().await;
@@ -26,7 +26,7 @@ async fn start(url: &str) -> Option<String> {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn each_sslmode_accepts_what_it_should_and_says_why_not() {
+async fn each_sslmode_accepts_its_servers_and_explains_refusals() {
     let server = TlsServer::start().await;
     let roots = |name: &str| format!("sslrootcert={}", server.file(name).display());
     let (ca, other, own) = (roots("ca.pem"), roots("other.pem"), roots("server.pem"));
@@ -34,12 +34,12 @@ async fn each_sslmode_accepts_what_it_should_and_says_why_not() {
     let accepted = [
         ("127.0.0.1", "sslmode=require".to_owned()),
         ("127.0.0.1", String::new()),
-        // The password is bound to the certificate that was shown.
+        // SCRAM binds the password to the server's certificate.
         ("127.0.0.1", "sslmode=require&channel_binding=require".to_owned()),
         ("127.0.0.1", format!("sslmode=require&{ca}")),
         ("127.0.0.1", format!("sslmode=verify-ca&{ca}")),
         ("localhost", format!("sslmode=verify-full&{ca}")),
-        // The certificate itself, as its own authority.
+        // The certificate serves as its own authority.
         ("localhost", format!("sslmode=verify-full&{own}")),
     ];
     for (host, parameters) in &accepted {
@@ -47,7 +47,7 @@ async fn each_sslmode_accepts_what_it_should_and_says_why_not() {
     }
 
     let refused = [
-        // The server lets nobody in without TLS.
+        // The server refuses connections without TLS.
         ("127.0.0.1", "sslmode=disable".to_owned(), "no encryption"),
         ("127.0.0.1", format!("sslmode=verify-full&{ca}"), "not for 127.0.0.1"),
         ("127.0.0.1", format!("sslmode=verify-full&{own}"), "not for 127.0.0.1"),
@@ -66,7 +66,7 @@ async fn each_sslmode_accepts_what_it_should_and_says_why_not() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_node_with_the_right_certificate_needs_no_password_and_any_other_is_told_why_not() {
+async fn client_certificate_replaces_the_password_and_a_wrong_one_is_explained() {
     let server = TlsServer::start().await;
     let file = |name: &str| server.file(name).display().to_string();
     let pair = |certificate: &str, key: &str| format!("sslcert={}&sslkey={}", file(certificate), file(key));
@@ -78,7 +78,7 @@ async fn a_node_with_the_right_certificate_needs_no_password_and_any_other_is_to
             "127.0.0.1",
             &format!("sslmode=require sslcert='{}' sslkey = '{}'", file("cara.pem"), file("cara.key")),
         ),
-        // Shown to a server that does not need it.
+        // A client certificate for a server that does not need it.
         server.url("127.0.0.1", &format!("sslmode=require&{right}")),
     ];
     for url in &accepted {
@@ -86,7 +86,7 @@ async fn a_node_with_the_right_certificate_needs_no_password_and_any_other_is_to
     }
 
     let refused = [
-        // The server says that it wants one, and this program how to name it.
+        // The server's error asks for a certificate, and the node's error says how to set one.
         (String::new(), "sslcert=FILE and sslkey=FILE"),
         (pair("dora.pem", "dora.key"), "common name in sslcert"),
         (pair("forged.pem", "forged.key"), "ssl_ca_file"),

@@ -1,5 +1,5 @@
-//! A rolling upgrade as `docs/operations.md` has it: two nodes behind nginx, one restarted after the
-//! other with another binary, while users call and one watches.
+//! A rolling upgrade as in `docs/operations.md`: two nodes behind nginx restart one after the other with
+//! another binary while users call and one follows a stream.
 
 use std::time::Duration;
 
@@ -11,7 +11,7 @@ use tempfile::TempDir;
 use crate::crowd::{Crowd, USERS};
 use crate::operations::nginx::Nginx;
 
-/// Out and in again, for each node.
+/// Takes each node out, restarts it, and takes it in again.
 const RELOADS: usize = 4;
 
 struct Pair {
@@ -22,7 +22,7 @@ struct Pair {
     _folders: [TempDir; 2],
 }
 
-/// Two nodes on ports of their own, behind nginx.
+/// Two nodes on fixed ports behind nginx.
 async fn pair(name: &str) -> Pair {
     let database = Database::make(name).await;
     let folders = [tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap()];
@@ -30,7 +30,7 @@ async fn pair(name: &str) -> Pair {
         let mut options: NodeOptions = crate::options(folder);
         options.env.push(("IMPERAL_DATABASE_URL".to_owned(), database.url()));
         options.listen = format!("127.0.0.1:{}", free_port());
-        // A grace that is long enough for every task of the crowd.
+        // The grace period is long enough for every task of the crowd.
         options.args = ["--lease=3", "--shutdown-grace=20"].map(str::to_owned).to_vec();
         options.env.push(("IMPERAL_REQUESTS_PER_SECOND".to_owned(), "0".to_owned()));
         options
@@ -41,7 +41,7 @@ async fn pair(name: &str) -> Pair {
 }
 
 impl Pair {
-    /// Ends a node in its own time and starts another binary in its place.
+    /// Stops a node with SIGTERM and starts another binary in its place.
     async fn exchange(&mut self, number: usize) {
         let folder = &self.options[number].folder;
         let newer = folder.with_file_name("newer");
@@ -52,9 +52,9 @@ impl Pair {
     }
 }
 
-/// As the page has it: each node is taken out of nginx first.
+/// As in docs/operations.md, each node is taken out of nginx first.
 #[tokio::test(flavor = "multi_thread")]
-async fn nobody_notices_a_rolling_upgrade() {
+async fn rolling_upgrade_refuses_no_call() {
     let mut pair = pair("upgrade").await;
     let anybody = User::behind(&pair.nginx.url, "nobody");
     pair.nginx.serves(&anybody).await;
@@ -67,15 +67,15 @@ async fn nobody_notices_a_rolling_upgrade() {
         pair.nginx.without(None).await;
         crowd.go_on(40).await;
     }
-    // nginx may close a connection on which the next request is on its way already: that one is sent again.
+    // nginx may close a connection while the next request is on it; the client repeats that request.
     let (refused, sent_again) = crowd.judge().await;
     assert_eq!(refused, 0, "somebody was told to come again");
     assert!(sent_again <= USERS * RELOADS, "{sent_again} requests had no answer");
 }
 
-/// Without that, half of the calls reach the node that stops: they are told so, and nothing is lost.
+/// Without that, half of the calls reach the stopping node. They are refused, and no call is lost.
 #[tokio::test(flavor = "multi_thread")]
-async fn a_node_that_stops_under_load_loses_nothing() {
+async fn stopping_node_under_load_loses_no_call() {
     let mut pair = pair("stops").await;
     let anybody = User::behind(&pair.nginx.url, "nobody");
     pair.nginx.serves(&anybody).await;
@@ -83,7 +83,7 @@ async fn a_node_that_stops_under_load_loses_nothing() {
     crowd.go_on(20).await;
     for number in 0..2 {
         pair.exchange(number).await;
-        // nginx looks for a node again that it could not reach a second ago.
+        // nginx retries a node that was unreachable a second ago.
         tokio::time::sleep(Duration::from_millis(1500)).await;
         crowd.go_on(40).await;
     }
@@ -91,9 +91,9 @@ async fn a_node_that_stops_under_load_loses_nothing() {
     println!("{refused} times told to come again, {sent_again} times no answer");
 }
 
-/// A node at work continues on tables of a newer version, and cannot start on them.
+/// A running node continues on the tables of a newer version, but cannot start on them.
 #[tokio::test]
-async fn a_node_goes_on_while_the_schema_becomes_newer_and_does_not_start_on_it() {
+async fn old_node_continues_on_a_newer_schema_but_cannot_start() {
     let mut pair = pair("newer").await;
     let client = cluster::client_of(&pair.database.url()).await;
     let newer = "ALTER TABLE imperal.task ADD COLUMN later bigint; \
@@ -109,7 +109,7 @@ async fn a_node_goes_on_while_the_schema_becomes_newer_and_does_not_start_on_it(
     assert!(options.try_start().await.is_none(), "a node started on a schema that it does not know");
     let said = std::fs::read_to_string(options.log.unwrap()).unwrap();
     assert!(said.contains("newer version of this program"), "{said}");
-    // The other one has all of the work meanwhile.
+    // The other node has all the work meanwhile.
     let anna = anna.at(pair.nodes[1].as_ref().unwrap());
     let called = anna.call("steps", json!({"steps": 2, "step_ms": 20})).await;
     assert_eq!(anna.end_of(called["result"]["data"]["task_id"].as_str().unwrap()).await["state"], "succeeded");
