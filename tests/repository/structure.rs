@@ -14,9 +14,7 @@ const ORDER: &[(&str, &str)] = &[
     // The floor: plain values and small tools that know nothing of chat functions.
     ("codes", "error codes are texts"),
     ("ids", "ids are UUIDs with a type"),
-    ("visible", "makes control characters of a text visible"),
     ("private_file", "writes a file that its owner alone can read"),
-    ("json", "limits of depth and size for any JSON"),
     ("sync", "locks, which a test feature replaces"),
     ("failpoint", "named places where a test ends the process"),
     ("meters", "counters that the layers above increment"),
