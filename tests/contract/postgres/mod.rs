@@ -234,7 +234,7 @@ async fn watcher_sees_commit_without_a_notification() {
         backend
             .sql(&format!(
                 "SELECT @.inject(NULL, 0, NULL, NULL, 'tenant', 'anna', '{}', '{body}', \
-                 ARRAY['tenant', 'anna', 'platform', NULL, 'chat.inject', NULL, 'done', NULL])",
+                 ARRAY['tenant', 'anna', 'platform', NULL, 'chat.inject', NULL, 'done', NULL], NULL)",
                 TurnId::generate()
             ))
             .await;
