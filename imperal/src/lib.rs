@@ -83,7 +83,7 @@ extern crate self as imperal;
 #[cfg(feature = "platform")]
 mod app;
 #[cfg(feature = "platform")]
-pub mod cli;
+mod cli;
 pub mod codes;
 pub mod context;
 mod cut;

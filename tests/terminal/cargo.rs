@@ -63,7 +63,11 @@ fn extension_is_found_among_binaries_and_from_a_workspace_root() {
     let output = imperal(folder, &["greet"]);
     let said = text(&output.stderr);
     assert_eq!(output.status.code(), Some(2), "{said}");
-    assert!(said.contains("it is a function: `cargo imperal call greet`"), "{said}");
+    assert!(said.contains("did you mean `cargo imperal call greet`?"), "{said}");
+    let said = text(&imperal(folder, &["gret"]).stderr);
+    assert!(said.contains("did you mean `cargo imperal call greet`?"), "{said}");
+    let said = text(&imperal(folder, &["cal"]).stderr);
+    assert!(said.contains("did you mean `call`?"), "{said}");
 }
 
 #[test]
@@ -86,4 +90,18 @@ fn several_extensions_give_an_error_with_working_commands() {
     }
     let output = imperal(folder, &["--bin", "probe", "call", "echo", "text=chosen"]);
     assert!(text(&output.stdout).contains("chosen"), "{}", text(&output.stderr));
+}
+
+/// `cargo imperal` knows the names of the extension's commands, so that a slip needs no compiler run.
+#[test]
+fn knows_the_commands_of_the_binary() {
+    let folder = tempfile::tempdir().unwrap();
+    let commands = |output: &Output| -> Vec<String> {
+        let said = text(&output.stderr);
+        let list = said.split("there is no command `x-y-z`; there is ").nth(1).unwrap_or_else(|| panic!("{said}"));
+        list.lines().next().unwrap().split(", ").map(str::to_owned).collect()
+    };
+    let mut of_binary = commands(&Command::new(PROBE).args(["help", "x-y-z"]).output().unwrap());
+    of_binary.push("new".to_owned());
+    assert_eq!(commands(&imperal(folder.path(), &["x-y-z"])), of_binary);
 }

@@ -161,7 +161,7 @@ async fn unreadable_row_is_named_and_the_others_are_shown() {
         let output = there(&url, &[command]).output().await.unwrap();
         let (shown, said) = (text(&output.stdout), text(&output.stderr));
         assert!(output.status.success() && shown.contains(shows), "{command}: {shown}{said}");
-        let told = format!("left out, it cannot be read: {names} {TASK_ID}: ");
+        let told = format!("left out an unreadable row: {names} {TASK_ID}: ");
         assert!(said.contains(&told), "{command}: {said}");
     }
 }
@@ -183,7 +183,7 @@ async fn unreadable_event_does_not_end_follow() {
     let output = there(&url, &["follow"]).output().await.unwrap();
     let said = text(&output.stderr);
     assert_eq!(output.status.code(), Some(1), "{said}");
-    assert_eq!(said.matches("an event of the live stream was left out").count(), 2, "{said}");
+    assert_eq!(said.matches("skipped an unreadable event of the live stream").count(), 2, "{said}");
     assert!(said.contains("50%  half") && said.contains("its outcome cannot be shown here"), "{said}");
 }
 
@@ -255,7 +255,7 @@ async fn token_of_the_folder_is_sent_to_loopback_only() {
     let output = run(&data, &["tasks"]).await;
     let said = text(&output.stderr);
     assert_eq!(output.status.code(), Some(5), "{said}");
-    assert!(said.contains("http://192.0.2.1:80, which is no loopback address"), "{said}");
+    assert!(said.contains("http://192.0.2.1:80, which is not a loopback address"), "{said}");
     assert!(said.contains("add --url http://192.0.2.1:80"), "{said}");
     // Completion does not connect to a host name, which can lead anywhere.
     let elsewhere = std::net::TcpListener::bind("127.0.0.1:0").unwrap();

@@ -57,13 +57,16 @@ async fn follow_shows_progress_and_ends_with_the_outcome() {
     let folder = tempfile::tempdir().unwrap();
     let output = run(folder.path(), &["call", "steps", "steps=4", "step_ms=400", "--follow"]).await;
     assert!(output.status.success());
-    assert!(text(&output.stderr).contains("%  Step "), "{}", text(&output.stderr));
+    let said = text(&output.stderr);
+    let reports: Vec<_> = said.lines().filter(|line| line.contains("%  Step ")).collect();
+    assert_eq!(reports, ["  0%  Step 0", " 25%  Step 1", " 50%  Step 2", " 75%  Step 3"], "{said}");
     assert!(text(&output.stdout).ends_with("4 steps done.\n"));
     let lines =
         json_lines(&run(folder.path(), &["call", "steps", "steps=3", "step_ms=400", "--follow", "--json"]).await);
     assert_eq!(lines.first().unwrap()["role"], "bot");
     assert_eq!(lines.last().unwrap()["result"]["status"], "success");
-    assert!(lines.iter().any(|line| line["percent"].is_number()), "{lines:?}");
+    let percents: Vec<_> = lines.iter().filter_map(|line| line["percent"].as_f64()).collect();
+    assert_eq!(percents.first(), Some(&0.0), "the first report comes before or with the reply: {lines:?}");
     let output = run(folder.path(), &["call", "fail", "how=answer", "later=true", "--follow"]).await;
     assert_eq!(output.status.code(), Some(1), "a failed outcome is a failed command");
 }
@@ -114,7 +117,7 @@ async fn follow_over_a_gap(kinds: &[&str]) -> (Option<i32>, String, String) {
     tokio::time::timeout(std::time::Duration::from_secs(30), to_its_end).await.expect("it does not hang")
 }
 
-const LOOKS_IT_UP: &str = "not kept any more: looking it up";
+const LOOKS_IT_UP: &str = "were removed by retention: reading the chat instead";
 
 #[tokio::test]
 async fn follow_reads_the_outcome_from_the_chat_after_a_gap() {
@@ -137,7 +140,7 @@ async fn follow_reads_the_outcome_from_the_task_without_its_turn() {
 async fn follow_of_a_removed_task_ends_with_an_error() {
     let (code, shown, said) = follow_over_a_gap(&["events", "turns", "tasks"]).await;
     assert_eq!(code, Some(1), "nobody knows that it did well: {shown}{said}");
-    assert!(said.ends_with("steps has ended; how is not kept any more\n"), "{said}");
+    assert!(said.ends_with("steps has ended; its outcome was removed by retention\n"), "{said}");
 }
 
 #[tokio::test]
@@ -176,13 +179,15 @@ async fn errors_name_a_remedy() {
         (&["call", "ecko"], 4, "there is no function `ecko`; there is echo, steps"),
         (&["call", "ecko"], 4, "did you mean `echo`?"),
         (&["call", "echo", "txt=a"], 4, "did you mean `text`?"),
-        (&["echo", "text=a"], 2, "it is a function: `probe call echo text='a text'`"),
+        (&["echo", "text=a"], 2, "did you mean `probe call echo text='a text'`?"),
         (&["help", "cals"], 2, "did you mean `call`?"),
-        (&["cancel", "7"], 4, "`7` is no task id"),
+        (&["cancel", "7"], 4, "`7` is not a task id"),
         (&["cancel", "01a20482-1178-74f9-8951-cc3b678a7413"], 4, "There is no task"),
         (&["link"], 5, "no platform runs on this data folder"),
         (&["serve", "--listen", "127.0.0.1:0"], 1, "set IMPERAL_JWT_SECRET"),
-        (&["serve", "--liveness", "soon"], 2, "`soon` is not a number of seconds"),
+        (&["ecko", "text=a"], 2, "did you mean `probe call echo text='a text'`?"),
+        (&["serve", "--liveness", "soon"], 2, "use a number of seconds, such as 30 or 0.5"),
+        (&["serve", "--keep-turns", "soon"], 2, "invalid age \"soon\"; use 90d or 12h"),
         (&["cal"], 2, "call"),
         (&["chat", "--url", "http://127.0.0.1:9"], 4, "set IMPERAL_TOKEN"),
     ];

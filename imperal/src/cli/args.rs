@@ -1,7 +1,7 @@
 //! The command line of an extension's binary, as clap reads it.
 //!
 //! Owns the list of commands and the options of all commands but `dev` and `serve`, which are in
-//! `server_args.rs`. `guide.rs` adds examples and exit codes to the help.
+//! `server_args.rs`. `help.rs` adds examples and exit codes to the help.
 
 use std::path::PathBuf;
 
@@ -65,17 +65,17 @@ pub(super) enum Command {
         /// Scopes: `audit:read` for the tenant's audit rows, `audit:read:all` for all tenants'
         #[arg(long = "scope", value_name = "SCOPE")]
         scopes: Vec<String>,
-        /// How many hours it holds
+        /// How many hours it is valid
         #[arg(long, default_value_t = 24)]
         hours: u32,
     },
     /// Print the manifest as JSON
     Manifest {
-        /// Of this extension, where the binary has several
+        /// Of this extension, if the binary has several
         #[arg(long)]
         app: Option<String>,
     },
-    /// Write imperal.json beside Cargo.toml, keeping what the file owns
+    /// Write imperal.json beside Cargo.toml; keeps the parts that only the file has
     Build {
         /// Write nothing; fail and show the difference when the file is not what a build would write
         #[arg(long)]
@@ -85,7 +85,7 @@ pub(super) enum Command {
     },
     /// Check the extension, or a manifest file, against every rule
     Validate {
-        /// A manifest to check instead of this binary's extensions; of any origin
+        /// A manifest file of any origin, instead of this binary's extensions
         file: Option<PathBuf>,
         /// Leave out the warnings and notes of this rule; may be repeated
         #[arg(long, value_name = "CODE")]
@@ -100,7 +100,7 @@ pub(super) enum Command {
     Call(CallArgs),
     /// Watch running tasks until their outcome
     Follow {
-        /// The task's id or the end of it, as `tasks` shows it; every running task without it
+        /// The task's id or the end of it, as `tasks` shows it; without it, every running task
         #[arg(value_name = "TASK", add = ArgValueCompleter::new(complete::tasks))]
         task: Option<String>,
         #[command(flatten)]
@@ -122,7 +122,7 @@ pub(super) enum Command {
     Audit {
         #[command(flatten)]
         list: ListArgs,
-        /// Check that no row was altered or taken away, and name the first that was
+        /// Check that no row was altered or removed, and name the first that was
         #[arg(long)]
         verify: bool,
     },
@@ -148,7 +148,7 @@ impl Command {
         matches!(self, Self::Dev(_) | Self::Serve(_))
     }
 
-    /// Whether a program reads the output.
+    /// Whether the output is for a program.
     pub(super) fn as_json(&self) -> bool {
         match self {
             Self::Call(args) => args.connect.json,
@@ -160,13 +160,13 @@ impl Command {
     }
 }
 
-/// Which extension, and where its sources are.
+/// Which extension, and the folder of its sources.
 #[derive(Debug, ClapArgs)]
 pub(super) struct OfExtension {
-    /// Only this extension, where the binary has several
+    /// Only this extension, if the binary has several
     #[arg(long)]
     pub(super) app: Option<String>,
-    /// Folder of its Cargo.toml, if it is not where it was compiled
+    /// Folder of its Cargo.toml, if it has moved since it was compiled
     #[arg(long, value_name = "DIR")]
     pub(super) folder: Option<PathBuf>,
 }
@@ -178,15 +178,15 @@ pub(super) struct FolderArg {
     pub(super) data_dir: PathBuf,
 }
 
-/// How a command finds the platform.
+/// How a command finds the platform, and whether it prints JSON.
 #[derive(Debug, ClapArgs, Clone)]
 pub(super) struct ConnectArgs {
     #[command(flatten)]
     pub(super) folder: FolderArg,
-    /// A platform elsewhere, instead of the one of the data folder; its token in `IMPERAL_TOKEN`
+    /// A platform elsewhere, instead of the data folder's; your token for it is `IMPERAL_TOKEN`
     #[arg(long, env = "IMPERAL_URL", value_name = "URL")]
     pub(super) url: Option<String>,
-    /// One JSON object a line
+    /// One JSON object per line
     #[arg(long)]
     pub(super) json: bool,
 }
@@ -202,10 +202,10 @@ pub(super) struct CallArgs {
     /// All parameters as one JSON object
     #[arg(long, value_name = "JSON")]
     pub(super) params: Option<String>,
-    /// Of this extension, where several have the function
+    /// Of this extension, if several have the function
     #[arg(long)]
     pub(super) app: Option<String>,
-    /// Run it once only, however often it is called with this key
+    /// Run it only once, however often it is called with this key
     #[arg(long)]
     pub(super) key: Option<RequestKey>,
     /// Watch its background tasks until their outcome
@@ -217,7 +217,7 @@ pub(super) struct CallArgs {
 
 #[derive(Debug, ClapArgs)]
 pub(super) struct ListArgs {
-    /// The latest so many
+    /// How many, the latest ones
     #[arg(long, short = 'n', default_value_t = 20)]
     pub(super) limit: u32,
     #[command(flatten)]

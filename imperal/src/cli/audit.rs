@@ -6,18 +6,20 @@ use super::args::{ConnectArgs, ListArgs};
 use super::client::Client;
 use super::exit::{CliError, Exit};
 use super::out::{self, OutputStyle, Paint};
-use super::table::Table;
+use super::table::{Cell, Table};
 use super::when;
 use crate::app::App;
 use crate::function::Registry;
-use crate::ledger::{AuditCheck, AuditRow};
+use crate::ledger::{AuditCheck, AuditOutcome, AuditRow};
 
+/// A page of the trail.
 #[derive(Deserialize)]
-struct Rows {
+struct AuditPage {
     rows: Vec<AuditRow>,
     next: Option<u64>,
 }
 
+/// `audit`.
 pub(super) async fn audit(app: App, registry: Registry, args: ListArgs) -> Result<Exit, CliError> {
     let client = Client::connect(app, registry, &args.connect).await?;
     let latest = latest_rows(&client, args.limit as usize).await;
@@ -25,43 +27,50 @@ pub(super) async fn audit(app: App, registry: Registry, args: ListArgs) -> Resul
     let latest = latest?;
     if args.connect.json {
         latest.iter().for_each(out::print_json);
-        return Ok(Exit::Success);
+    } else if latest.is_empty() {
+        out::print_line("The audit trail is empty.");
+    } else {
+        let style = OutputStyle::of_stdout();
+        table(&latest, style).lines(style).iter().for_each(|line| out::print_line(line));
     }
-    if latest.is_empty() {
-        out::print_line("Nothing was audited yet.");
-        return Ok(Exit::Success);
-    }
-    let style = OutputStyle::of_stdout();
-    let mut table =
-        Table::new(&[if style.terminal { "AT" } else { "AT (UTC)" }, "WHO", "DID", "OUTCOME", "USER", "WHAT"]);
-    for row in &latest {
-        let body = &row.body;
-        let outcome = serde_json::to_value(body.outcome).ok().and_then(|v| v.as_str().map(str::to_owned));
-        table.rows.push(vec![
-            when::format_time(row.at, style),
-            body.actor.clone(),
-            body.action.clone(),
-            outcome.unwrap_or_default(),
-            body.user_id.clone(),
-            body.target.clone().unwrap_or_default(),
-        ]);
-    }
-    let paint = |column, cell: &str| match (column, cell) {
-        (0, _) => Some(Paint::Dim),
-        (3, "refused") => Some(Paint::Yellow),
-        (3, "failed") => Some(Paint::Red),
-        _ => None,
-    };
-    table.lines(style, paint).iter().for_each(|line| out::print_line(line));
     Ok(Exit::Success)
 }
 
-/// The trail is read from its start, as it was written; only the end is kept.
+fn table(rows: &[AuditRow], style: OutputStyle) -> Table {
+    let at = if style.terminal { "AT" } else { "AT (UTC)" };
+    let mut table = Table::new(&[at, "WHO", "DID", "OUTCOME", "USER", "WHAT"]);
+    for row in rows {
+        let body = &row.body;
+        let outcome = match paint_of(body.outcome) {
+            Some(paint) => Cell::painted(body.outcome.as_str(), paint),
+            None => Cell::plain(body.outcome.as_str()),
+        };
+        table.add_row([
+            Cell::painted(when::format_time(row.at, style), Paint::Dim),
+            Cell::plain(&body.actor),
+            Cell::plain(&body.action),
+            outcome,
+            Cell::plain(&body.user_id),
+            Cell::plain(body.target.as_deref().unwrap_or_default()),
+        ]);
+    }
+    table
+}
+
+fn paint_of(outcome: AuditOutcome) -> Option<Paint> {
+    match outcome {
+        AuditOutcome::Done => None,
+        AuditOutcome::Refused => Some(Paint::Yellow),
+        AuditOutcome::Critical => Some(Paint::Red),
+    }
+}
+
+/// The last rows of the trail. The API serves it from the start only, so every page is read.
 async fn latest_rows(client: &Client, limit: usize) -> Result<Vec<AuditRow>, CliError> {
     let mut after = 0;
     let mut latest: Vec<AuditRow> = Vec::new();
     loop {
-        let Rows { rows, next } = client.get(&format!("/v1/audit?after={after}&limit=500")).await?;
+        let AuditPage { rows, next } = client.get(&format!("/v1/audit?after={after}&limit=500")).await?;
         latest.extend(rows);
         latest.drain(..latest.len().saturating_sub(limit));
         let Some(next) = next else { return Ok(latest) };
@@ -69,7 +78,7 @@ async fn latest_rows(client: &Client, limit: usize) -> Result<Vec<AuditRow>, Cli
     }
 }
 
-/// Whether the trail is as it was written; failed when it is not.
+/// `audit --verify`: fails if a row was altered or removed.
 pub(super) async fn verify_audit(app: App, registry: Registry, connect: ConnectArgs) -> Result<Exit, CliError> {
     let client = Client::connect(app, registry, &connect).await?;
     let check = client.get("/v1/audit/check").await;
@@ -77,20 +86,31 @@ pub(super) async fn verify_audit(app: App, registry: Registry, connect: ConnectA
     let check: AuditCheck = check?;
     if connect.json {
         out::print_json(&check);
+    } else if let Some(broken) = &check.broken {
+        out::print_line(&OutputStyle::of_stdout().sanitize_line(&format!("The audit trail is broken: {broken}.")));
     } else {
-        match &check.broken {
-            None => {
-                let (rows, users, pruned) = (check.rows, check.users, check.pruned);
-                let older = format!(" They follow {pruned} older ones that retention took away.");
-                let older = if pruned > 0 { &older } else { "" };
-                out::print_line(&format!("{rows} rows of {users} users, all as they were written.{older}"));
-            }
-            Some(broken) => {
-                out::print_line(
-                    &OutputStyle::of_stdout().sanitize_line(&format!("The audit trail is broken: {broken}.")),
-                );
-            }
-        }
+        let (rows, users, pruned) = (check.rows, check.users, check.pruned);
+        let older = if pruned > 0 { format!(" Retention removed {pruned} older rows.") } else { String::new() };
+        out::print_line(&format!("{rows} rows of {users} users, all as they were written.{older}"));
     }
     Ok(if check.broken.is_some() { Exit::Failure } else { Exit::Success })
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn critical_rows_are_red() {
+        let row: AuditRow = serde_json::from_value(json!({
+            "audit_id": 1, "at": "2026-01-01T00:00:00Z", "tenant_id": "default", "user_id": "anna",
+            "actor": "platform", "action": "task.end", "outcome": "critical", "hash": "0".repeat(64),
+        }))
+        .unwrap();
+        let style = OutputStyle { terminal: true, colour: true, width: None };
+        let line = table(&[row], style).lines(style).remove(1);
+        assert!(line.contains("\u{1b}[31mcritical\u{1b}[0m"), "{line:?}");
+    }
 }

@@ -1,7 +1,7 @@
-//! Progress on a terminal: a bar a task, turns printed above them.
+//! Progress on a terminal: one bar per task, turns printed above the bars.
 //!
-//! Owns everything that is drawn in place. Where standard error is no terminal nothing is drawn,
-//! and the caller prints lines instead.
+//! Owns everything that is drawn in place. If standard error is not a terminal, nothing is drawn and the caller
+//! prints lines instead.
 
 use std::collections::HashMap;
 use std::time::{Duration, SystemTime};
@@ -13,68 +13,68 @@ use crate::ids::TaskId;
 use crate::ledger::Task;
 
 /// Columns of a task's name.
-const NAME: usize = 28;
+const NAME_WIDTH: usize = 28;
 
-/// The bars of the tasks that are watched.
+/// The bars of the watched tasks.
 #[derive(Debug)]
 pub(super) struct ProgressBars {
     multi: MultiProgress,
-    of: HashMap<TaskId, ProgressBar>,
+    by_task: HashMap<TaskId, ProgressBar>,
     style: OutputStyle,
 }
 
 impl ProgressBars {
-    /// Hidden where `shown` is false.
+    /// Draws nothing if `shown` is false.
     pub(super) fn new(shown: bool) -> Self {
         let style = OutputStyle { terminal: shown, ..OutputStyle::of_stderr() };
         let multi = MultiProgress::new();
         if !shown {
             multi.set_draw_target(ProgressDrawTarget::hidden());
         }
-        Self { multi, of: HashMap::new(), style }
+        Self { multi, by_task: HashMap::new(), style }
     }
 
     pub(super) fn are_shown(&self) -> bool {
         self.style.terminal
     }
 
-    pub(super) fn open(&mut self, task: &Task) {
-        if !self.are_shown() || self.of.contains_key(&task.task_id) {
+    pub(super) fn add(&mut self, task: &Task) {
+        if !self.are_shown() || self.by_task.contains_key(&task.task_id) {
             return;
         }
         let started = SystemTime::from(task.created_at);
         let bar = self.multi.add(ProgressBar::new(100));
-        bar.set_style(style(self.style, task.percent.is_some()));
+        bar.set_style(bar_style(self.style, task.percent.is_some()));
         bar.set_elapsed(SystemTime::now().duration_since(started).unwrap_or_default());
-        bar.set_prefix(out::fit_line(&task.name, NAME, self.style));
+        bar.set_prefix(out::fit_line(&task.name, NAME_WIDTH, self.style));
         bar.enable_steady_tick(Duration::from_millis(120));
-        self.of.insert(task.task_id, bar);
+        self.by_task.insert(task.task_id, bar);
         if let Some(percent) = task.percent {
-            self.advance(task.task_id, percent, task.message.as_deref().unwrap_or_default());
+            self.update(task.task_id, percent, task.message.as_deref().unwrap_or_default());
         }
     }
 
-    pub(super) fn advance(&self, task_id: TaskId, percent: f64, stage: &str) {
-        let Some(bar) = self.of.get(&task_id) else { return };
-        bar.set_style(style(self.style, true));
+    pub(super) fn update(&self, task_id: TaskId, percent: f64, stage: &str) {
+        let Some(bar) = self.by_task.get(&task_id) else { return };
+        bar.set_style(bar_style(self.style, true));
         #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "0 to 100")]
         bar.set_position(percent.clamp(0.0, 100.0) as u64);
         bar.set_message(out::fit_line(stage, 200, self.style));
     }
 
-    pub(super) fn end(&mut self, task_id: TaskId) {
-        if let Some(bar) = self.of.remove(&task_id) {
+    pub(super) fn remove(&mut self, task_id: TaskId) {
+        if let Some(bar) = self.by_task.remove(&task_id) {
             bar.finish_and_clear();
             self.multi.remove(&bar);
         }
     }
 
     /// Prints above the bars.
-    pub(super) fn aside<T>(&self, print: impl FnOnce() -> T) -> T {
+    pub(super) fn print_above<T>(&self, print: impl FnOnce() -> T) -> T {
         self.multi.suspend(print)
     }
 
-    /// Leaves the screen to a question.
+    /// Hides the bars while a question is open.
     pub(super) fn pause(&self) {
         if self.are_shown() {
             let _ = self.multi.clear();
@@ -82,33 +82,33 @@ impl ProgressBars {
         }
     }
 
-    /// Draws again.
+    /// Draws the bars again.
     pub(super) fn resume(&self) {
         if self.are_shown() {
             self.multi.set_draw_target(ProgressDrawTarget::stderr());
-            for bar in self.of.values() {
+            for bar in self.by_task.values() {
                 bar.tick();
             }
         }
     }
 
-    /// Takes them away; what was printed stays.
+    /// Removes the bars. Printed lines stay.
     pub(super) fn clear(&mut self) {
-        for (_, bar) in self.of.drain() {
+        for (_, bar) in self.by_task.drain() {
             bar.finish_and_clear();
         }
     }
 }
 
-/// A spinner until the work says how far it is, a bar from then on; as much as fits.
-fn style(style: OutputStyle, determinate: bool) -> ProgressStyle {
+/// A spinner before the first report and a bar after it, in the room that there is.
+fn bar_style(style: OutputStyle, determinate: bool) -> ProgressStyle {
     let narrow = style.width.is_some_and(|width| width < 64);
     let template = match (determinate, narrow) {
         (true, false) => "{spinner:.cyan} {prefix} {bar:24.cyan/dim} {pos:>3}% {elapsed:.dim}  {wide_msg}",
         (true, true) => "{spinner:.cyan} {bar:8.cyan/dim} {pos:>3}% {elapsed:.dim} {wide_msg}",
         (false, _) => "{spinner:.cyan} {prefix} {elapsed:.dim}  {wide_msg}",
     };
-    // The template is fixed, so that it is always one.
+    // The templates are constants and valid.
     ProgressStyle::with_template(template)
         .unwrap_or_else(|_| ProgressStyle::default_bar())
         .progress_chars("━╸┄")

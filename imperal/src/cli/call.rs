@@ -1,18 +1,26 @@
 //! `call`: runs a function, and with `--follow` watches its tasks until their outcome.
 
+use std::time::Duration;
+
 use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::args::CallArgs;
 use super::client::Client;
-use super::exit::{CliError, Exit, guess};
-use super::follow::Follower;
+use super::event_stream;
+use super::exit::{CliError, Exit, suggestion};
+use super::follower::{Follower, ReceivedEvents};
 use super::task_id::{self, TaskList};
 use super::{out, params, turns};
 use crate::app::App;
 use crate::function::Registry;
 use crate::ledger::TaskState;
+use crate::platform::CallReply;
 
+/// How long the live stream may take to open before the function is called without it.
+const STREAM_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// The part of `/v1/session` that a call needs.
 #[derive(Deserialize)]
 struct SessionInfo {
     extensions: Vec<ExtensionInfo>,
@@ -30,6 +38,7 @@ struct FunctionInfo {
     params_schema: Value,
 }
 
+/// `call FUNCTION key=value ..`.
 pub(super) async fn call(app: App, registry: Registry, args: CallArgs) -> Result<Exit, CliError> {
     let client = Client::connect(app, registry, &args.connect).await?;
     let ended = run(&client, &args).await;
@@ -50,18 +59,29 @@ async fn run(client: &Client, args: &CallArgs) -> Result<Exit, CliError> {
         None => Value::Object(params::from_pairs(&args.pairs, &function.params_schema)?),
     };
     let body = json!({ "function": function.name, "params": params });
-    let reply = client.api().call(app_id, &body, args.key.as_ref()).await?;
+    let call = client.api().call_function(app_id, &body, args.key.as_ref());
+    let (reply, events) = if args.follow {
+        // The first progress report may come before the reply, and reports are not repeated.
+        let (reply, events) = call_while_listening(call, open_stream(client).await).await?;
+        (reply, Some(events))
+    } else {
+        (call.await?, None)
+    };
     if reply.repeated && !args.connect.json {
-        out::print_note("run before under this key: this is what it answered then");
+        out::print_note("this key was used before: this is the answer of that call");
     }
     let exit = turns::exit_of(&reply.result);
-    turns::show(&reply.turn, args.connect.json);
-    let TaskList { tasks: mine } = client.get(&format!("/v1/tasks?limit=500&call_id={}", reply.call_id)).await?;
-    if args.follow && !mine.is_empty() {
-        let follower = Follower::new(Some(reply.call_id), &mine, args.connect.json, client.is_embedded())?;
-        return Ok(exit.combine(follower.until_done(client, reply.turn.seq).await?));
+    turns::print_turn(&reply.turn, args.connect.json);
+    let TaskList { tasks } = client.get(&format!("/v1/tasks?limit=500&call_id={}", reply.call_id)).await?;
+    if let Some(events) = events {
+        if tasks.is_empty() {
+            return Ok(exit);
+        }
+        let mut follower = Follower::new(args.connect.json, client.is_embedded())?;
+        follower.watch_call(reply.call_id, &tasks, reply.turn.seq);
+        return Ok(exit.combine(follower.until_done(client, events).await?));
     }
-    let running: Vec<_> = mine.iter().filter(|task| task.state == TaskState::Running).collect();
+    let running: Vec<_> = tasks.iter().filter(|task| task.state == TaskState::Running).collect();
     if client.is_embedded() && !running.is_empty() {
         out::print_note(
             "waiting for the background work of this call: no other process would run it (--follow shows it)",
@@ -71,6 +91,28 @@ async fn run(client: &Client, args: &CallArgs) -> Result<Exit, CliError> {
         out::print_note(&format!("  {} follow {}    watches it", super::bin(), task_id::short_id(first.task_id)));
     }
     Ok(exit)
+}
+
+/// The live stream from here on, once the platform sends to it.
+async fn open_stream(client: &Client) -> ReceivedEvents {
+    let mut events = ReceivedEvents::new(event_stream::subscribe(client.api().clone(), None));
+    // A stream that does not open, because the user has too many for example, is reported after the reply.
+    let _ = tokio::time::timeout(STREAM_TIMEOUT, events.receive()).await;
+    events
+}
+
+/// Waits for the reply and keeps the events that come before it.
+async fn call_while_listening(
+    call: impl Future<Output = Result<CallReply, CliError>>,
+    mut events: ReceivedEvents,
+) -> Result<(CallReply, ReceivedEvents), CliError> {
+    tokio::pin!(call);
+    loop {
+        tokio::select! {
+            reply = &mut call => return Ok((reply?, events)),
+            () = events.receive() => {}
+        }
+    }
 }
 
 fn find_function<'a>(session: &'a SessionInfo, args: &CallArgs) -> Result<(&'a str, &'a FunctionInfo), CliError> {
@@ -83,7 +125,7 @@ fn find_function<'a>(session: &'a SessionInfo, args: &CallArgs) -> Result<(&'a s
         [] => {
             let known: Vec<_> = all().map(|(_, f)| f.name.as_str()).collect();
             Err(CliError::refused(format!("there is no function `{}`; there is {}", args.function, known.join(", ")))
-                .hint(guess(&args.function, known)))
+                .hint(suggestion(&args.function, known)))
         }
         several => {
             let apps: Vec<_> = several.iter().map(|(app_id, _)| *app_id).collect();

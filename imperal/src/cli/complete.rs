@@ -1,8 +1,8 @@
-//! Shell completions: commands and options, and what only the binary knows: functions, their
-//! parameters and the values of those, running tasks.
+//! Shell completions: commands and options, and what only the binary knows: functions, their parameters with
+//! their values, and running tasks.
 //!
-//! The shell asks the binary at each TAB, so that the candidates follow every build. Owns what is
-//! offered; how a shell is spoken to is clap's.
+//! The shell asks the binary at each TAB, so the candidates follow every build. Owns the candidates; clap owns
+//! the protocol of each shell.
 
 use std::ffi::OsStr;
 use std::path::PathBuf;
@@ -13,7 +13,7 @@ use clap_complete::engine::CompletionCandidate;
 use clap_complete::env::{CompleteEnv, EnvCompleter, Shells};
 use serde_json::Value;
 
-use super::client::{body_of, local_http};
+use super::api::{http_builder, read_body};
 use super::exit::CliError;
 use super::out;
 use super::task_id::TaskList;
@@ -22,12 +22,12 @@ use crate::gateway::LocalKey;
 use crate::ledger::Task;
 use crate::server::{DataFolder, local_user};
 
-/// Set by the shell while it asks for candidates.
+/// The shell sets this variable when it asks for candidates.
 const VARIABLE: &str = "IMPERAL_COMPLETE";
 /// A TAB waits for a running platform no longer than this.
-const PATIENCE: Duration = Duration::from_secs(2);
+const TIMEOUT: Duration = Duration::from_secs(2);
 
-/// A shell that completions can be had for.
+/// A shell with completions.
 #[derive(Debug, Clone, Copy, ValueEnum)]
 pub(super) enum Shell {
     Bash,
@@ -37,14 +37,14 @@ pub(super) enum Shell {
     Elvish,
 }
 
-/// Answers a shell that asks for candidates; whether one did.
+/// Answers a shell that asks for candidates. Returns whether one did.
 pub(super) fn answer(command: impl Fn() -> clap::Command) -> bool {
     let asked = CompleteEnv::with_factory(command).var(VARIABLE);
-    // In the middle of a command line nobody wants to read an error.
+    // An error would be printed into the command line that is being typed.
     asked.try_complete(std::env::args_os(), std::env::current_dir().ok().as_deref()).unwrap_or(true)
 }
 
-/// Prints the script that makes a shell ask.
+/// Prints the script that makes a shell ask this binary.
 pub(super) fn script(shell: Shell, bin: &str) -> Result<(), CliError> {
     let name = shell.to_possible_value().map(|value| value.get_name().to_owned()).unwrap_or_default();
     let shells = Shells::builtins();
@@ -65,14 +65,14 @@ pub(super) fn functions(current: &OsStr) -> Vec<CompletionCandidate> {
         .collect()
 }
 
-/// Parameters of the function on the command line, or the values of one.
+/// Parameters of the function on the command line, or the values of a parameter.
 pub(super) fn parameters(current: &OsStr) -> Vec<CompletionCandidate> {
     let words = words();
     let Some(function) = function_in(&words) else { return Vec::new() };
     let schema = params_schema(function);
     let Some(properties) = schema["properties"].as_object() else { return Vec::new() };
     let current = current.to_string_lossy();
-    // bash cuts words at `=`: then the key is a word of its own before it.
+    // bash splits words at `=`, so that the key and the sign are words before this one.
     let (key, begun, whole) = match current.split_once('=') {
         Some((key, value)) => (Some(key.to_owned()), value.to_owned(), true),
         None => (key_before(&words), current.trim_start_matches('=').to_owned(), false),
@@ -103,7 +103,7 @@ pub(super) fn tasks(current: &OsStr) -> Vec<CompletionCandidate> {
         .into_iter()
         .filter_map(|task| {
             let id = task.task_id.to_string();
-            // By what `tasks` shows, or by the whole id.
+            // By the end of the id, as `tasks` shows it, or by the whole id.
             let short = super::task_id::short_id(task.task_id);
             let shown = if short.starts_with(&*current) { short } else { id };
             let said = shown.starts_with(&*current).then_some(shown)?;
@@ -114,7 +114,7 @@ pub(super) fn tasks(current: &OsStr) -> Vec<CompletionCandidate> {
         .collect()
 }
 
-/// The command line so far: what follows the `--` that the script puts before it.
+/// The command line so far, which the script passes after `--`.
 fn words() -> Vec<String> {
     let mut args = std::env::args().skip_while(|arg| arg != "--").skip(1);
     args.next();
@@ -127,10 +127,10 @@ fn function_in(words: &[String]) -> Option<&'static FunctionDef> {
     words[at + 1..].iter().find_map(|word| registry.extensions().find_map(|extension| extension.function(word)))
 }
 
-/// The key whose value is being typed, where the shell cut the word: `key` `=` `val`.
+/// The key whose value is being typed, if the shell split the word into `key` `=` `val`.
 fn key_before(words: &[String]) -> Option<String> {
     let index: usize = std::env::var("_CLAP_COMPLETE_INDEX").ok()?.parse().ok()?;
-    // The index counts the program's name, `words` does not.
+    // The index counts the program's name, which `words` leaves out.
     let at = index.checked_sub(1)?;
     let is_sign = |at: usize| words.get(at).is_some_and(|word| word == "=");
     let key = if is_sign(at) { at.checked_sub(1)? } else { at.checked_sub(2).filter(|_| is_sign(at - 1))? };
@@ -142,7 +142,7 @@ fn given(words: &[String], key: &str) -> bool {
         || words.windows(2).any(|pair| pair[0] == key && pair[1] == "=")
 }
 
-/// What a parameter can be, where its schema lists it.
+/// The values of a parameter, if its schema lists them.
 fn values(schema: &Value, property: &Value) -> Vec<String> {
     if let Some(name) = property["$ref"].as_str().and_then(|path| path.strip_prefix("#/$defs/")) {
         return values(schema, &schema["$defs"][name].clone());
@@ -171,9 +171,9 @@ fn running_tasks(words: &[String]) -> Option<Vec<Task>> {
     crate::context::choose_cryptography();
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().ok()?;
     runtime.block_on(async {
-        let http = local_http(PATIENCE).ok()?;
+        let http = http_builder().no_proxy().timeout(TIMEOUT).build().ok()?;
         let answer = http.get(format!("{url}/v1/tasks/active")).bearer_auth(token).send().await.ok()?;
-        let body = body_of(answer).await.ok()?;
+        let body = read_body(answer).await.ok()?;
         Some(crate::json::read::<TaskList>(&body).ok()?.tasks)
     })
 }

@@ -1,25 +1,24 @@
-//! A result's data for people: fields one below the other, lists as tables.
+//! A result's data for people: one field per line, lists of flat objects as tables.
 //!
-//! Owns how any JSON looks on a terminal and in a pipe. Programs ask for `--json` and get the
-//! document as it is.
+//! Owns how JSON looks on a terminal and in a pipe. `--json` prints the document itself instead.
 
 use console::measure_text_width;
 use serde_json::{Map, Value};
 
 use super::out::{OutputStyle, Paint};
-use super::table::Table;
+use super::table::{Cell, Table};
 
-/// Lines for a value; none where there is nothing to show.
+/// The lines of a value. Null has none.
 pub(super) fn lines(value: &Value, style: OutputStyle) -> Vec<String> {
     match value {
         Value::Null => Vec::new(),
-        Value::Object(fields) => of_fields(fields, style),
-        Value::Array(items) => of_items(items, style),
-        scalar => style.sanitize(&word(scalar)).lines().map(str::to_owned).collect(),
+        Value::Object(fields) => field_lines(fields, style),
+        Value::Array(items) => item_lines(items, style),
+        scalar => style.sanitize(&scalar_text(scalar)).lines().map(str::to_owned).collect(),
     }
 }
 
-fn of_fields(fields: &Map<String, Value>, style: OutputStyle) -> Vec<String> {
+fn field_lines(fields: &Map<String, Value>, style: OutputStyle) -> Vec<String> {
     let widest = fields.keys().map(|key| measure_text_width(&style.sanitize_line(key))).max().unwrap_or(0);
     let mut lines = Vec::new();
     for (key, value) in fields {
@@ -40,9 +39,9 @@ fn of_fields(fields: &Map<String, Value>, style: OutputStyle) -> Vec<String> {
     lines
 }
 
-fn of_items(items: &[Value], style: OutputStyle) -> Vec<String> {
+fn item_lines(items: &[Value], style: OutputStyle) -> Vec<String> {
     if let Some(table) = as_table(items) {
-        return table.lines(style, |_, _| None);
+        return table.lines(style);
     }
     let mut lines = Vec::new();
     for item in items {
@@ -53,7 +52,7 @@ fn of_items(items: &[Value], style: OutputStyle) -> Vec<String> {
     lines
 }
 
-/// Items that are all flat objects make a table of every key that one of them has.
+/// A table with a column for each key, if all items are flat objects.
 fn as_table(items: &[Value]) -> Option<Table> {
     let rows: Vec<&Map<String, Value>> = items.iter().map(Value::as_object).collect::<Option<_>>()?;
     if rows.is_empty() || rows.iter().any(|row| row.is_empty() || row.values().any(|value| !is_scalar(value))) {
@@ -65,9 +64,11 @@ fn as_table(items: &[Value]) -> Option<Table> {
             keys.push(key);
         }
     }
-    let cell = |row: &Map<String, Value>, key: &str| row.get(key).map_or_else(String::new, word);
+    let cell = |row: &Map<String, Value>, key: &str| row.get(key).map_or_else(String::new, scalar_text);
     let mut table = Table::new(&keys);
-    table.rows = rows.iter().map(|row| keys.iter().map(|key| cell(row, key)).collect()).collect();
+    for row in rows {
+        table.add_row(keys.iter().map(|key| Cell::plain(cell(row, key))));
+    }
     Some(table)
 }
 
@@ -75,7 +76,7 @@ fn is_scalar(value: &Value) -> bool {
     !value.is_object() && !value.is_array()
 }
 
-fn word(value: &Value) -> String {
+fn scalar_text(value: &Value) -> String {
     match value {
         Value::String(text) => text.clone(),
         Value::Null => String::new(),
@@ -95,7 +96,7 @@ mod tests {
     use serde_json::json;
 
     #[test]
-    fn each_shape_has_its_layout() {
+    fn lays_out_objects_lists_and_tables() {
         let value = json!({
             "words": 7,
             "ok": true,

@@ -1,7 +1,7 @@
-//! How a command ends: exit codes, and errors with the way out.
+//! How a command ends: its exit code, and the error it prints.
 //!
-//! Owns the one table of exit codes, which help and docs print, and the type that every command
-//! fails with: what happened, and what to do about it.
+//! Owns the one table of exit codes, which help and docs print, and the error type of every command: a
+//! sentence, and what to do about it.
 
 use std::process::ExitCode;
 
@@ -20,7 +20,7 @@ pub(super) enum Exit {
 }
 
 impl Exit {
-    /// Every one, in the order of the docs.
+    /// All of them, in the order of the docs.
     pub(super) const ALL: &[Self] = &[
         Self::Success,
         Self::Failure,
@@ -31,25 +31,39 @@ impl Exit {
         Self::Interrupted,
     ];
 
-    /// The number, and what it says.
-    pub(super) fn meaning(self) -> (u8, &'static str) {
+    /// The exit code.
+    pub(super) fn code(self) -> u8 {
         match self {
-            Self::Success => (0, "done; for a call that was followed, every task succeeded"),
-            Self::Failure => (1, "failed: an error turn, findings, a stale manifest"),
-            Self::Usage => (2, "wrong usage of the command line"),
-            Self::Cancelled => (3, "the call or task was cancelled"),
-            Self::Refused => (4, "refused, and nothing was done: parameters, rights, token, a limit, no such thing"),
-            Self::Unavailable => (5, "no platform answers, or it cannot accept anything now"),
-            Self::Interrupted => (130, "Ctrl-C: not watched to its end"),
+            Self::Success => 0,
+            Self::Failure => 1,
+            Self::Usage => 2,
+            Self::Cancelled => 3,
+            Self::Refused => 4,
+            Self::Unavailable => 5,
+            // As shells report a program that SIGINT ended.
+            Self::Interrupted => 130,
         }
     }
 
-    /// How an error with this code ends a command.
+    /// The explanation in help and docs.
+    pub(super) fn meaning(self) -> &'static str {
+        match self {
+            Self::Success => "done; with `--follow`, every task succeeded",
+            Self::Failure => "failed: an error turn, findings, a stale manifest",
+            Self::Usage => "the command line is wrong",
+            Self::Cancelled => "the call or task was cancelled",
+            Self::Refused => "refused, nothing was done: parameters, rights, token, a limit, an unknown name",
+            Self::Unavailable => "no platform answers, or it accepts nothing now",
+            Self::Interrupted => "Ctrl-C: stopped watching before the end",
+        }
+    }
+
+    /// How an error turn with this code ends a command.
     pub(super) fn from_error_code(code: &ErrorCode) -> Self {
         if *code == codes::CANCELLED { Self::Cancelled } else { Self::Failure }
     }
 
-    /// The one that says more of two tasks of a call: a failure, then a cancel.
+    /// The exit of two tasks together: failure wins over cancelled, cancelled over success.
     #[must_use]
     pub(super) fn combine(self, other: Self) -> Self {
         match (self, other) {
@@ -62,16 +76,17 @@ impl Exit {
 
 impl From<Exit> for ExitCode {
     fn from(exit: Exit) -> Self {
-        Self::from(exit.meaning().0)
+        Self::from(exit.code())
     }
 }
 
-/// Why a command failed: a sentence for the person at the terminal, and the way out where the
-/// sentence does not say it.
+/// Why a command failed: a sentence for the person at the terminal, and a hint where the sentence does not say
+/// what to do.
 #[derive(Debug)]
 pub(crate) struct CliError {
     pub(super) exit: Exit,
     pub(super) text: String,
+    /// The platform's error code, if the platform sent the error.
     pub(super) code: Option<String>,
     pub(super) hint: Option<String>,
 }
@@ -93,21 +108,11 @@ impl CliError {
         Self { exit: Exit::Unavailable, ..Self::new(text) }
     }
 
-    /// Adds the platform's code.
+    /// Adds the platform's error code.
     #[must_use]
-    pub(super) fn coded(mut self, code: impl Into<String>) -> Self {
+    pub(super) fn with_code(mut self, code: impl Into<String>) -> Self {
         self.code = Some(code.into()).filter(|code: &String| !code.is_empty());
         self
-    }
-
-    /// Whether the platform gave this code.
-    pub(super) fn is(&self, code: &ErrorCode) -> bool {
-        self.code.as_deref() == Some(code.as_str())
-    }
-
-    /// Whether the same may do well a little later.
-    pub(super) fn may_pass(&self) -> bool {
-        self.exit == Exit::Unavailable || self.is(&crate::codes::RATE_LIMITED)
     }
 
     /// Adds what to do.
@@ -116,12 +121,27 @@ impl CliError {
         self.hint = hint.into().or(self.hint);
         self
     }
+
+    /// Whether the platform sent this code.
+    pub(super) fn has_code(&self, code: &ErrorCode) -> bool {
+        self.code.as_deref() == Some(code.as_str())
+    }
+
+    /// Whether a retry may succeed.
+    pub(super) fn is_transient(&self) -> bool {
+        self.exit == Exit::Unavailable || self.has_code(&codes::RATE_LIMITED)
+    }
 }
 
 impl<E: std::error::Error> From<E> for CliError {
     fn from(error: E) -> Self {
         Self::new(error.to_string())
     }
+}
+
+/// "did you mean `x`?", if a candidate is close to the written word.
+pub(super) fn suggestion<'a>(written: &str, candidates: impl IntoIterator<Item = &'a str>) -> Option<String> {
+    did_you_mean(written, candidates).map(|meant| format!("did you mean `{meant}`?"))
 }
 
 /// The candidate that was probably meant.
@@ -135,17 +155,12 @@ pub(super) fn did_you_mean<'a>(written: &str, candidates: impl IntoIterator<Item
         .map(|(_, candidate)| candidate)
 }
 
-/// "did you mean `x`?", where something was.
-pub(super) fn guess<'a>(written: &str, candidates: impl IntoIterator<Item = &'a str>) -> Option<String> {
-    did_you_mean(written, candidates).map(|meant| format!("did you mean `{meant}`?"))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
-    fn the_exit_of_several_tasks_is_the_one_that_says_most() {
+    fn combined_exit_is_the_worst_of_the_tasks() {
         assert_eq!(Exit::Success.combine(Exit::Cancelled), Exit::Cancelled);
         assert_eq!(Exit::Cancelled.combine(Exit::Failure), Exit::Failure);
         assert_eq!(Exit::Failure.combine(Exit::Cancelled), Exit::Failure);
@@ -153,15 +168,15 @@ mod tests {
     }
 
     #[test]
-    fn no_two_exits_share_a_number() {
-        let mut numbers: Vec<_> = Exit::ALL.iter().map(|exit| exit.meaning().0).collect();
-        numbers.sort_unstable();
-        numbers.dedup();
-        assert_eq!(numbers.len(), Exit::ALL.len());
+    fn exit_codes_are_unique() {
+        let mut codes: Vec<_> = Exit::ALL.iter().map(|exit| exit.code()).collect();
+        codes.sort_unstable();
+        codes.dedup();
+        assert_eq!(codes.len(), Exit::ALL.len());
     }
 
     #[test]
-    fn slips_are_recognised_and_other_words_are_not() {
+    fn suggests_close_names_only() {
         let known = ["greet", "greet_at_length", "refine_output"];
         for (written, meant) in [("gret", "greet"), ("refine_ouput", "refine_output"), ("Greet", "greet")] {
             assert_eq!(did_you_mean(written, known), Some(meant));

@@ -1,6 +1,6 @@
-//! Ctrl-C while a task is watched: asks what is meant, where somebody can be asked.
+//! Ctrl-C while a task is watched: asks the person what it means, if there is one to ask.
 //!
-//! Owns the signal and the question. What the answer does is the follower's business.
+//! Owns the signal, the question and the answer. `follower.rs` acts on the answer.
 
 use std::io::{self, BufRead, IsTerminal, Write};
 
@@ -8,56 +8,56 @@ use tokio::sync::mpsc;
 
 use super::out::{OutputStyle, Paint};
 
-/// What the person wants.
+/// What the person did.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Input {
-    /// Ctrl-C.
+    /// Pressed Ctrl-C.
     Interrupt,
-    /// Ask the platform to stop the work, and watch it end.
+    /// Chose to cancel the work and watch it end.
     Cancel,
-    /// Leave the work alone and watch no more.
+    /// Chose to stop watching; the work goes on.
     Detach,
-    /// As if nothing had happened.
+    /// Chose to keep watching.
     Continue,
-    /// Something else was typed: ask again.
+    /// Typed something else.
     Invalid,
 }
 
-/// Ctrl-C and the answers that are typed.
+/// Ctrl-C and the answers to the question.
 #[derive(Debug)]
 pub(super) struct InterruptPrompt {
     signals: mpsc::Receiver<()>,
     answers: Option<mpsc::Receiver<String>>,
-    asked: bool,
-    /// Whether leaving ends the work: the platform is this process.
+    open: bool,
+    /// The platform is this process: leaving ends the work.
     embedded: bool,
 }
 
 impl InterruptPrompt {
-    /// From now on Ctrl-C does not end the process; each one is heard, however quickly they come.
+    /// From here on Ctrl-C does not end the process. Every press is received, however fast they come.
     pub(super) fn listen(embedded: bool) -> io::Result<Self> {
-        Ok(Self { signals: signals()?, answers: None, asked: false, embedded })
+        Ok(Self { signals: signals()?, answers: None, open: false, embedded })
     }
 
-    /// Whether the question is open.
-    pub(super) fn asking(&self) -> bool {
-        self.asked
+    /// Whether the question waits for an answer.
+    pub(super) fn is_open(&self) -> bool {
+        self.open
     }
 
-    /// Waits for Ctrl-C, or for the answer to the open question. Cancel-safe.
+    /// Waits for Ctrl-C or the answer to the open question. Cancel-safe.
     pub(super) async fn next(&mut self) -> Input {
-        let line = match self.answers.as_mut().filter(|_| self.asked) {
+        let line = match self.answers.as_mut().filter(|_| self.open) {
             None => {
-                pressed(&mut self.signals).await;
+                interrupt(&mut self.signals).await;
                 return Input::Interrupt;
             }
             Some(answers) => tokio::select! {
-                () = pressed(&mut self.signals) => return Input::Interrupt,
+                () = interrupt(&mut self.signals) => return Input::Interrupt,
                 line = answers.recv() => line,
             },
         };
-        self.asked = false;
-        // Standard input has ended: nobody will say anything.
+        self.open = false;
+        // Standard input has ended: no answer will come.
         let Some(line) = line else { return Input::Detach };
         match line.trim().to_lowercase().as_str() {
             "" => Input::Continue,
@@ -67,14 +67,14 @@ impl InterruptPrompt {
         }
     }
 
-    /// Whether somebody is there to ask.
+    /// Whether a person can be asked.
     pub(super) fn can_ask() -> bool {
         io::stdin().is_terminal() && io::stderr().is_terminal()
     }
 
     /// Prints the question.
     pub(super) fn ask(&mut self, tasks: usize) {
-        self.asked = true;
+        self.open = true;
         let style = OutputStyle::of_stderr();
         let key = |key: &str| style.paint(Paint::Cyan, key);
         let work = if tasks == 1 { "the task".to_owned() } else { format!("the {tasks} tasks") };
@@ -95,7 +95,7 @@ impl InterruptPrompt {
 #[cfg(unix)]
 fn signals() -> io::Result<mpsc::Receiver<()>> {
     use tokio::signal::unix::{SignalKind, signal};
-    // Registered here and once: a listener made anew for each signal misses those in between.
+    // One listener for all presses: a new listener for each would miss those in between.
     let mut interrupt = signal(SignalKind::interrupt())?;
     let (sender, receiver) = mpsc::channel(4);
     tokio::spawn(async move { while interrupt.recv().await.is_some() && sender.send(()).await.is_ok() {} });
@@ -110,15 +110,15 @@ fn signals() -> io::Result<mpsc::Receiver<()>> {
     Ok(receiver)
 }
 
-/// Never ends but by Ctrl-C.
-async fn pressed(signals: &mut mpsc::Receiver<()>) {
+/// Returns at the next Ctrl-C; otherwise never.
+async fn interrupt(signals: &mut mpsc::Receiver<()>) {
     if signals.recv().await.is_none() {
         std::future::pending::<()>().await;
     }
 }
 
-/// Lines of standard input. Its thread may sit in a read when the process ends, which harms nobody:
-/// the terminal is in its usual mode.
+/// Lines of standard input. The thread may still be reading when the process ends. That is harmless: the
+/// terminal is in its usual mode.
 fn read_lines() -> mpsc::Receiver<String> {
     let (sender, receiver) = mpsc::channel(1);
     std::thread::spawn(move || {

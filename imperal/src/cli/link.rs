@@ -9,6 +9,7 @@ use super::out::{self, OutputStyle};
 use crate::app::App;
 use crate::function::Registry;
 
+/// `link`. Only a running platform can open its page, so none is started for it.
 pub(super) async fn link(app: App, registry: Registry, connect: ConnectArgs) -> Result<Exit, CliError> {
     let client = Client::connect(app, registry, &connect).await?;
     if client.is_embedded() {

@@ -1,7 +1,7 @@
-//! The log: where its lines go, which there are, and that a value cannot forge one.
+//! The log: its destination, its filter, and the form of its lines.
 //!
-//! Owns the form of a line. Each field of each event and span passes one function, which escapes what
-//! would end the line or act on a terminal, whoever wrote the field.
+//! No value can forge a line: each field of each event and span passes one function, which escapes characters
+//! that would end the line or control a terminal.
 
 use std::fmt::{self, Debug};
 use std::io;
@@ -21,10 +21,10 @@ use super::out::OutputStyle;
 use crate::trace::Traces;
 use crate::visible;
 
-/// Logs go to standard error; `RUST_LOG` chooses what. Spans go where `traces` sends them.
+/// Sends logs to standard error, filtered by `RUST_LOG`, and spans to `traces`.
 pub(super) fn start(server: bool, traces: Option<&Traces>) {
     let log = tracing_subscriber::registry().with(lines(server)).with(traces.map(Traces::layer));
-    // Failing means that the binary has set up a log of its own.
+    // Fails if the binary has set up a log of its own.
     if log.try_init().is_err() && traces.is_some() {
         tracing::warn!("spans are not sent: the binary has set up a `tracing` subscriber of its own");
     }
@@ -33,7 +33,7 @@ pub(super) fn start(server: bool, traces: Option<&Traces>) {
     }
 }
 
-/// Runs `work` with a log of its own, while the process's log is not there yet.
+/// Runs `work` with a log of its own. The log of the process starts later, because it needs the result.
 pub(super) fn before_start<T>(server: bool, work: impl FnOnce() -> T) -> T {
     tracing::subscriber::with_default(tracing_subscriber::registry().with(lines(server)), work)
 }
@@ -42,10 +42,10 @@ fn lines<S>(server: bool) -> impl Layer<S>
 where
     S: Subscriber + for<'span> LookupSpan<'span>,
 {
-    // Each connection that broke is a line of the pool's; what that means is said by the ledger.
+    // The pool logs every broken connection. The ledger logs what follows from it.
     let default = if server { "info,deadpool=error" } else { "warn" };
     let asked = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new(default));
-    // Without the hint, all that the log leaves out would be asked for.
+    // Without the hint the filter would enable events that the log leaves out.
     let news = filter_fn(Traces::is_news).with_max_level_hint(LevelFilter::TRACE);
     tracing_subscriber::fmt::layer()
         .with_writer(io::stderr)
@@ -54,7 +54,7 @@ where
         .with_filter(asked.and(news))
 }
 
-/// Writes one field. A value with hidden characters is quoted, so that it is seen to be one value.
+/// Writes one field. A value with hidden characters is quoted, to show where it ends.
 fn write_field(writer: &mut Writer<'_>, field: &Field, value: &dyn Debug) -> fmt::Result {
     let text = format!("{value:?}");
     let escaped = visible::in_log(&text);
@@ -89,7 +89,7 @@ mod tests {
     }
 
     #[test]
-    fn no_value_forges_a_line_or_a_colour() {
+    fn values_cannot_forge_lines_or_colours() {
         let written = Written::default();
         let writer = written.clone();
         let layer = tracing_subscriber::fmt::layer()

@@ -1,4 +1,4 @@
-//! `manifest`, `build`, `validate`: what the platform reads, written and checked.
+//! `manifest`, `build` and `validate`: prints, writes and checks `imperal.json`.
 
 use std::path::{Path, PathBuf};
 
@@ -8,22 +8,24 @@ use super::out::{self, OutputStyle};
 use crate::function::{Extension, Registry};
 use crate::manifest::{self, Finding, Freshness, ReportStyle};
 
+/// `manifest`.
 pub(super) fn print(registry: &Registry, app_id: Option<&str>) -> Result<Exit, CliError> {
-    let extensions = chosen(registry, app_id)?;
+    let extensions = chosen_extensions(registry, app_id)?;
     let [extension] = extensions.as_slice() else {
         return Err(CliError::new(format!(
             "this binary has several extensions: choose one with --app: {}",
-            known(registry)
+            app_ids(registry)
         )));
     };
     out::print_line(&manifest::export(extension).to_json());
     Ok(Exit::Success)
 }
 
+/// `build`.
 pub(super) fn build(registry: &Registry, check: bool, of: &OfExtension) -> Result<Exit, CliError> {
-    let mut code = Exit::Success;
-    for extension in chosen(registry, of.app.as_deref())? {
-        let folder = folder(extension, of);
+    let mut exit = Exit::Success;
+    for extension in chosen_extensions(registry, of.app.as_deref())? {
+        let folder = source_folder(extension, of);
         if !check {
             out::print_line(&manifest::build(extension, &folder)?.to_string());
             continue;
@@ -32,14 +34,15 @@ pub(super) fn build(registry: &Registry, check: bool, of: &OfExtension) -> Resul
         match manifest::check_freshness(extension, &folder)? {
             Freshness::Fresh => out::print_line(&format!("Up to date: {}", file.display())),
             Freshness::Stale(difference) => {
-                code = Exit::Failure;
+                exit = Exit::Failure;
                 eprintln!("{} is stale: run `build` and commit it\n{difference}", file.display());
             }
         }
     }
-    Ok(code)
+    Ok(exit)
 }
 
+/// `validate [FILE]`.
 pub(super) fn validate(
     registry: &Registry,
     file: Option<&Path>,
@@ -49,30 +52,25 @@ pub(super) fn validate(
 ) -> Result<Exit, CliError> {
     let findings: Vec<Finding> = match file {
         Some(file) => manifest::validate_file(file),
-        None => chosen(registry, of.app.as_deref())?
+        None => chosen_extensions(registry, of.app.as_deref())?
             .into_iter()
-            .flat_map(|extension| manifest::validate_extension(extension, &folder(extension, of)))
+            .flat_map(|extension| manifest::validate_extension(extension, &source_folder(extension, of)))
             .collect(),
     };
-    Ok(show(&without(findings, allow)?, json))
+    Ok(print_findings(&without_allowed(findings, allow)?, json))
 }
 
-/// `validate FILE` where there is no extension: any manifest, any origin.
-pub(super) fn of_file(file: &Path, allow: &[String], json: bool) -> Result<Exit, CliError> {
-    Ok(show(&without(manifest::validate_file(file), allow)?, json))
-}
-
-/// Findings but for the warnings and notes of the rules that the caller allows.
-fn without(mut findings: Vec<Finding>, allow: &[String]) -> Result<Vec<Finding>, CliError> {
+/// The findings except the warnings and notes of allowed rules. Errors stay.
+fn without_allowed(mut findings: Vec<Finding>, allow: &[String]) -> Result<Vec<Finding>, CliError> {
     if let Some(unknown) = allow.iter().find(|code| !manifest::is_rule(code)) {
-        let text = format!("there is no rule `{unknown}`; docs/manifest.md has all of them");
+        let text = format!("there is no rule `{unknown}`; docs/manifest.md lists the rules");
         return Err(CliError::usage(text));
     }
     findings.retain(|found| found.is_error() || !allow.iter().any(|code| code == found.rule));
     Ok(findings)
 }
 
-fn show(findings: &[Finding], json: bool) -> Exit {
+fn print_findings(findings: &[Finding], json: bool) -> Exit {
     if json {
         out::print_json(&manifest::findings_to_json(findings));
     } else {
@@ -82,21 +80,21 @@ fn show(findings: &[Finding], json: bool) -> Exit {
     if findings.iter().any(Finding::is_error) { Exit::Failure } else { Exit::Success }
 }
 
-fn chosen<'a>(registry: &'a Registry, app_id: Option<&str>) -> Result<Vec<&'a Extension>, CliError> {
+fn chosen_extensions<'a>(registry: &'a Registry, app_id: Option<&str>) -> Result<Vec<&'a Extension>, CliError> {
     match app_id {
         None => Ok(registry.extensions().collect()),
         Some(app_id) => registry.extension(app_id).map(|extension| vec![extension]).ok_or_else(|| {
-            CliError::refused(format!("there is no extension `{app_id}` here; there is {}", known(registry)))
+            CliError::refused(format!("there is no extension `{app_id}` here; there is {}", app_ids(registry)))
         }),
     }
 }
 
-fn known(registry: &Registry) -> String {
+fn app_ids(registry: &Registry) -> String {
     registry.extensions().map(Extension::app_id).collect::<Vec<_>>().join(", ")
 }
 
-/// Where it was compiled, while that is there; else here.
-fn folder(extension: &Extension, of: &OfExtension) -> PathBuf {
+/// The folder of its Cargo.toml: `--folder`, or where it was compiled if that exists, or the current folder.
+fn source_folder(extension: &Extension, of: &OfExtension) -> PathBuf {
     let compiled = PathBuf::from(extension.def().manifest_dir);
     match &of.folder {
         Some(folder) => folder.clone(),
@@ -110,16 +108,16 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_rule_can_be_left_out_unless_it_found_an_error() {
+    fn allow_hides_warnings_and_keeps_errors() {
         let text = r#"{"app_id": "A", "version": "1.0.0", "panels": [{"slot": "overlay", "panel_id": "a"}]}"#;
         let all = manifest::validate_text(text, "imperal.json");
         let rules = |allow: &[&str]| -> Vec<&str> {
             let allow: Vec<String> = allow.iter().map(|&code| code.to_owned()).collect();
-            without(all.clone(), &allow).unwrap().iter().map(|found| found.rule).collect()
+            without_allowed(all.clone(), &allow).unwrap().iter().map(|found| found.rule).collect()
         };
         assert!(rules(&[]).contains(&"M31"));
         assert!(!rules(&["V12", "M31"]).iter().any(|rule| matches!(*rule, "M31" | "V12")));
         assert!(rules(&["M4"]).contains(&"M4"));
-        assert!(without(all.clone(), &["M99".to_owned()]).is_err());
+        assert!(without_allowed(all.clone(), &["M99".to_owned()]).is_err());
     }
 }

@@ -1,25 +1,25 @@
 //! The commands of every extension binary.
 //!
-//! Owns the command line, where output goes (people on a terminal, plain text in a pipe, JSON lines
-//! with `--json`, logs always on standard error) and exit codes (`exit.rs`). Every command that
-//! touches the chat speaks HTTP: to the process that has the data folder open, or to one that it
-//! starts itself for as long as it takes.
+//! Owns the command line, the forms of output (colours on a terminal, plain text in a pipe, JSON lines with
+//! `--json`, logs on standard error), and the exit codes in `exit.rs`. Commands that touch the chat use the HTTP
+//! API of the process that has the data folder open, or start a platform for their own duration.
 
+mod api;
 mod args;
 mod audit;
 mod bars;
 mod call;
-#[doc(hidden)]
-pub mod cargo;
 mod client;
 mod complete;
 mod data;
 mod environment;
+mod event_stream;
 mod exit;
-mod feed;
 mod follow;
-mod guide;
+mod follower;
+mod help;
 mod interrupt;
+mod lenient_list;
 mod link;
 mod log;
 mod manifest;
@@ -27,7 +27,6 @@ mod out;
 mod params;
 #[cfg(test)]
 mod reference;
-mod rows;
 mod serve;
 mod server_args;
 mod signals;
@@ -50,7 +49,7 @@ use crate::function::{Registry, params_schema};
 use crate::trace::Traces;
 use args::{Args, Command};
 use exit::{CliError, Exit};
-use guide::Sample;
+use help::HelpValues;
 
 impl App {
     /// Runs the command that the command line names; `dev` when it names none.
@@ -83,7 +82,7 @@ fn run_command_line(app: App) -> ExitCode {
         Ok(args) => args,
         Err(error) => {
             let _ = error.print();
-            return ExitCode::from(u8::try_from(error.exit_code()).unwrap_or(Exit::Usage.meaning().0));
+            return ExitCode::from(u8::try_from(error.exit_code()).unwrap_or(Exit::Usage.code()));
         }
     };
     let server = args.command.is_server();
@@ -94,7 +93,7 @@ fn run_command_line(app: App) -> ExitCode {
             return ExitCode::FAILURE;
         }
     };
-    let traces = match log::before_start(server, || traces(server, &registry, &runtime)) {
+    let traces = match log::before_start(server, || start_traces(server, &registry, &runtime)) {
         Ok(traces) => traces,
         Err(why) => {
             eprintln!("error: {why}");
@@ -103,13 +102,13 @@ fn run_command_line(app: App) -> ExitCode {
     };
     log::start(server, traces.as_ref());
     let as_json = args.command.as_json();
-    let done = runtime.block_on(carry_out(app, registry, args));
+    let ended = runtime.block_on(run_command(app, registry, args));
     if let Some(traces) = traces {
         traces.end();
     }
-    // Work that blocks its thread must not keep the process from ending.
+    // Work that blocks its thread must not delay the end of the process.
     runtime.shutdown_timeout(std::time::Duration::from_secs(1));
-    match done {
+    match ended {
         Ok(exit) => exit.into(),
         Err(error) => {
             out::print_error(&error, as_json);
@@ -118,14 +117,21 @@ fn run_command_line(app: App) -> ExitCode {
     }
 }
 
-/// Of those that run for long, under the extension's name.
-fn traces(server: bool, registry: &Registry, runtime: &tokio::runtime::Runtime) -> Result<Option<Traces>, String> {
+/// Traces of `dev` and `serve`, under the extension's name.
+fn start_traces(
+    server: bool,
+    registry: &Registry,
+    runtime: &tokio::runtime::Runtime,
+) -> Result<Option<Traces>, String> {
+    if !server {
+        return Ok(None);
+    }
     let mut extensions = registry.extensions();
     let (service, version) = match (extensions.next(), extensions.next()) {
         (Some(extension), None) => (extension.app_id().to_owned(), extension.def().version),
         _ => (own_name(), env!("CARGO_PKG_VERSION")),
     };
-    if server { Traces::start(&service, version, runtime.handle()) } else { Ok(None) }
+    Traces::start(&service, version, runtime.handle())
 }
 
 /// What a person types to run this binary again.
@@ -134,7 +140,7 @@ fn bin() -> String {
         return named;
     }
     let path = std::path::PathBuf::from(std::env::args_os().next().unwrap_or_default());
-    // `cargo run` starts it by a path inside the package, which nobody typed.
+    // `cargo run` starts it by a path in the target folder, which the person did not type.
     if path.starts_with("target") && std::env::var_os("CARGO_MANIFEST_DIR").is_some() {
         return "cargo run --".to_owned();
     }
@@ -147,12 +153,12 @@ fn own_name() -> String {
     path.file_stem().map_or_else(|| "imperal".to_owned(), |name| name.to_string_lossy().into_owned())
 }
 
-/// The binary's own name, version and description stand in its help, and its functions in the examples.
+/// The parser, with the extension's name, version and description, and with its functions in the examples.
 fn command_line(registry: &Registry) -> clap::Command {
     let mut functions = registry.extensions().flat_map(crate::function::Extension::functions).peekable();
     let first = functions.peek().map(|function| (function.name.to_owned(), params::example(&params_schema(function))));
     let (function, pairs) = first.unwrap_or_else(|| ("FUNCTION".to_owned(), "key=value".to_owned()));
-    let sample = Sample {
+    let values = HelpValues {
         bin: bin(),
         call: format!("{function} {pairs}").trim_end().to_owned(),
         function,
@@ -163,7 +169,7 @@ fn command_line(registry: &Registry) -> clap::Command {
     if let (1, Some(extension)) = (registry.extensions().len(), registry.extensions().next()) {
         command = command.about(extension.def().description).version(extension.def().version);
     }
-    guide::teach(command, &sample)
+    help::add_help(command, &values)
 }
 
 fn parse(registry: &Registry) -> Result<Args, clap::Error> {
@@ -174,22 +180,28 @@ fn parse(registry: &Registry) -> Result<Args, clap::Error> {
     }
 }
 
-/// A function that was typed as if it were a command gets the command line that runs it.
+/// Adds the `call` command line to the error about a word that is no command but is, or resembles, a function.
 fn explain(mut error: clap::Error, registry: &Registry) -> clap::Error {
     let written = match (error.kind(), error.get(ContextKind::InvalidSubcommand), error.get(ContextKind::InvalidArg)) {
         (ErrorKind::InvalidSubcommand | ErrorKind::UnknownArgument, Some(ContextValue::String(written)), _)
         | (ErrorKind::UnknownArgument, None, Some(ContextValue::String(written))) => written.clone(),
         _ => return error,
     };
-    let mut functions = registry.extensions().flat_map(crate::function::Extension::functions);
-    let Some(function) = functions.find(|function| function.name == written) else { return error };
+    let functions = || registry.extensions().flat_map(crate::function::Extension::functions);
+    let suggests_command = error.get(ContextKind::SuggestedSubcommand).is_some();
+    let function = functions().find(|function| function.name == written).or_else(|| {
+        let meant = exit::did_you_mean(&written, functions().map(|function| function.name))?;
+        functions().find(|function| function.name == meant && !suggests_command)
+    });
+    let Some(function) = function else { return error };
     let pairs = params::example(&params_schema(function));
-    let suggestion = format!("it is a function: `{} call {} {pairs}`", bin(), function.name);
+    let typed = format!("{} call {} {pairs}", bin(), function.name);
+    let suggestion = format!("did you mean `{}`?", typed.trim_end());
     error.insert(ContextKind::Suggested, ContextValue::StyledStrs(vec![suggestion.into()]));
     error
 }
 
-async fn carry_out(app: App, registry: Registry, args: Args) -> Result<Exit, CliError> {
+async fn run_command(app: App, registry: Registry, args: Args) -> Result<Exit, CliError> {
     match args.command {
         Command::Dev(dev) => serve::dev(app, registry, dev).await,
         Command::Serve(serve) => serve::serve(app, registry, *serve).await,
@@ -211,23 +223,23 @@ async fn carry_out(app: App, registry: Registry, args: Args) -> Result<Exit, Cli
             complete::script(shell, &own_name())?;
             Ok(Exit::Success)
         }
-        Command::Help { command } => help(&registry, command.as_deref()),
+        Command::Help { command } => print_help(&registry, command.as_deref()),
     }
 }
 
-fn help(registry: &Registry, named: Option<&str>) -> Result<Exit, CliError> {
+fn print_help(registry: &Registry, named: Option<&str>) -> Result<Exit, CliError> {
     let mut command = command_line(registry);
     command.build();
     let Some(named) = named else {
         command.print_help()?;
         return Ok(Exit::Success);
     };
-    let known: Vec<String> = guide::GUIDES.iter().map(|guide| guide.name.to_owned()).collect();
+    let known: Vec<_> = help::COMMAND_HELP.iter().map(|help| help.name).collect();
     match command.find_subcommand_mut(named) {
         Some(sub) => sub.print_help()?,
         None => {
             return Err(CliError::usage(format!("there is no command `{named}`; there is {}", known.join(", ")))
-                .hint(exit::guess(named, known.iter().map(String::as_str))));
+                .hint(exit::suggestion(named, known)));
         }
     }
     Ok(Exit::Success)

@@ -1,8 +1,8 @@
-//! Output: what a terminal gets and a pipe does not, JSON lines for programs.
+//! Output: colours and short forms on a terminal, plain text in a pipe, JSON lines for programs.
 //!
-//! Owns colours (`NO_COLOR` is honoured), the width, and that text of users, extensions and services cannot
-//! steer the terminal: it is printed by [`OutputStyle::sanitize`], [`OutputStyle::sanitize_line`] or [`fit_line`]. Tables and data are
-//! laid out elsewhere (`table.rs`, `data.rs`), the log is `log.rs`'s.
+//! Owns colours (`NO_COLOR` turns them off), the width, and the rule that text of users, extensions and services
+//! cannot control the terminal: it passes [`OutputStyle::sanitize`], [`OutputStyle::sanitize_line`] or
+//! [`fit_line`]. Layout is in `table.rs` and `data.rs`, the log in `log.rs`.
 
 use std::io::{self, IsTerminal, Write};
 
@@ -13,13 +13,13 @@ use serde_json::json;
 use super::exit::CliError;
 use crate::visible;
 
-/// What the reader of an output can be shown.
+/// What an output can show.
 #[derive(Debug, Clone, Copy, Default)]
 pub(super) struct OutputStyle {
-    /// Somebody looks at it: marks, short ids, "2 min ago".
+    /// A person reads it: marks, short ids, "2 min ago".
     pub(super) terminal: bool,
     pub(super) colour: bool,
-    /// Columns; none in a pipe, where nothing is cut.
+    /// Columns. `None` in a pipe, where nothing is cut.
     pub(super) width: Option<usize>,
 }
 
@@ -50,14 +50,14 @@ impl OutputStyle {
         Self { terminal, colour: terminal && !plain, width: width.filter(|width| *width > 0) }
     }
 
-    /// Text that is not ours: what would steer a terminal becomes a mark, and where somebody looks at it,
-    /// right-to-left text is isolated from what stands around it. Line breaks stay.
+    /// Text of foreign origin. Characters that control a terminal become a mark. On a terminal right-to-left
+    /// text is isolated from the text around it. Line breaks stay.
     pub(super) fn sanitize(self, text: &str) -> String {
         let text = visible::on_terminal(text);
         if self.terminal { visible::isolated(&text).into_owned() } else { text.into_owned() }
     }
 
-    /// Text that is not ours, whole and on one line.
+    /// Text of foreign origin, whole and on one line.
     pub(super) fn sanitize_line(self, text: &str) -> String {
         self.sanitize(&text.replace(['\n', '\t'], " "))
     }
@@ -75,19 +75,19 @@ impl OutputStyle {
     }
 }
 
-/// One JSON object, one line. Hidden characters are escaped: it may be a terminal that shows it.
+/// One JSON object on one line. Hidden characters are escaped, because a terminal may show the line.
 pub(super) fn print_json(value: &impl Serialize) {
     if let Ok(line) = serde_json::to_string(value) {
         print_line(&visible::in_json(&line));
     }
 }
 
-/// A line on standard output; a reader that has gone away is no error.
+/// A line on standard output. A reader that went away is not an error.
 pub(super) fn print_line(line: &str) {
     let _ = writeln!(io::stdout(), "{line}");
 }
 
-/// A remark for the person, which no program reads, on standard error.
+/// A note for the person on standard error. Programs do not read it.
 pub(super) fn print_note(text: &str) {
     let _ = writeln!(io::stderr(), "{}", OutputStyle::of_stderr().paint(Paint::Dim, text));
 }
@@ -95,14 +95,14 @@ pub(super) fn print_note(text: &str) {
 /// Why the command failed, on standard error.
 pub(super) fn print_error(error: &CliError, as_json: bool) {
     if as_json {
-        let mut said = json!({ "message": error.text });
+        let mut body = json!({ "message": error.text });
         if let Some(code) = &error.code {
-            said["code"] = code.as_str().into();
+            body["code"] = code.as_str().into();
         }
         if let Some(hint) = &error.hint {
-            said["hint"] = hint.as_str().into();
+            body["hint"] = hint.as_str().into();
         }
-        let _ = writeln!(io::stderr(), "{}", visible::in_json(&json!({ "error": said }).to_string()));
+        let _ = writeln!(io::stderr(), "{}", visible::in_json(&json!({ "error": body }).to_string()));
         return;
     }
     let style = OutputStyle::of_stderr();
@@ -116,10 +116,10 @@ pub(super) fn print_error(error: &CliError, as_json: bool) {
     }
 }
 
-/// The first line of a text that is not ours, cut to so many columns.
+/// The first line of a text of foreign origin, cut to `width` columns.
 pub(super) fn fit_line(text: &str, width: usize, style: OutputStyle) -> String {
     let first = first_line(text, width);
-    // After the cut: an isolate that lost its end would reorder the rest of the line.
+    // Isolated after the cut: an isolate without its end would reorder the rest of the line.
     if style.terminal { visible::isolated(&first).into_owned() } else { first }
 }
 
@@ -143,7 +143,7 @@ mod tests {
     const TERMINAL: OutputStyle = OutputStyle { terminal: true, colour: false, width: None };
 
     #[test]
-    fn right_to_left_text_is_isolated_on_a_terminal_only_and_after_the_cut() {
+    fn isolates_right_to_left_text_on_a_terminal_after_the_cut() {
         assert_eq!(TERMINAL.sanitize("\u{202e}שלום\x1b"), "\u{2068}\u{fffd}שלום\u{fffd}\u{2069}");
         assert_eq!(OutputStyle::default().sanitize("שלום\x1b"), "שלום\u{fffd}");
         assert_eq!(TERMINAL.sanitize_line("two\nlines"), "two lines");
@@ -152,7 +152,7 @@ mod tests {
     }
 
     #[test]
-    fn a_line_is_cut_by_columns_and_not_by_characters() {
+    fn cuts_lines_by_columns() {
         assert_eq!(fit_line("日本語のテキスト", 9, TERMINAL), "日本語の…");
         assert_eq!(fit_line("short", 9, TERMINAL), "short");
         assert_eq!(fit_line("two\nlines", 9, TERMINAL), "two…");

@@ -1,12 +1,12 @@
-//! Parameters as they are typed: `key=value`, `key=@file`, `key=@-`.
+//! Parameters of a call as a person types them: `key=value`, `key=@file`, `key=@-`.
 
 use std::io::Read;
 
 use serde_json::{Map, Value};
 
-use super::exit::{CliError, guess};
+use super::exit::{CliError, suggestion};
 
-/// `key=value` by the schema: what it wants as text stays text, the rest is read as JSON.
+/// Parameters from `key=value` pairs. The schema decides whether a value is text or JSON.
 pub(super) fn from_pairs(pairs: &[String], schema: &Value) -> Result<Map<String, Value>, CliError> {
     let mut params = Map::new();
     for pair in pairs {
@@ -18,7 +18,7 @@ pub(super) fn from_pairs(pairs: &[String], schema: &Value) -> Result<Map<String,
             let known: Vec<_> = known.into_iter().flat_map(|known| known.keys().map(String::as_str)).collect();
             let list = if known.is_empty() { "none".to_owned() } else { known.join(", ") };
             return Err(CliError::refused(format!("the function has no parameter `{key}`; it has {list}"))
-                .hint(guess(key, known)));
+                .hint(suggestion(key, known)));
         }
         let value = match value.strip_prefix('@') {
             Some("-") => {
@@ -31,7 +31,7 @@ pub(super) fn from_pairs(pairs: &[String], schema: &Value) -> Result<Map<String,
             }
             None => value.to_owned(),
         };
-        let value = typed(value, &schema["properties"][key], schema);
+        let value = parse_value(value, &schema["properties"][key], schema);
         if params.insert(key.to_owned(), value).is_some() {
             return Err(CliError::usage(format!("`{key}` is given twice")));
         }
@@ -39,9 +39,9 @@ pub(super) fn from_pairs(pairs: &[String], schema: &Value) -> Result<Map<String,
     Ok(params)
 }
 
-/// A typed value: text where the schema has only text, or text and null, and JSON elsewhere. Where it has
-/// text and something else, JSON of that kind wins.
-fn typed(value: String, property: &Value, root: &Value) -> Value {
+/// A value by its schema. A schema that allows only text, or text and null, makes it text. Otherwise it is
+/// read as JSON; if the schema also allows text, only JSON of one of the other types counts.
+fn parse_value(value: String, property: &Value, root: &Value) -> Value {
     let mut kinds = Vec::new();
     collect_kinds(property, root, 0, &mut kinds);
     let takes_text = kinds.contains(&"string");
@@ -55,11 +55,11 @@ fn typed(value: String, property: &Value, root: &Value) -> Value {
 }
 
 /// Deepest chain of references and alternatives that is followed.
-const CHAIN: usize = 16;
+const MAX_CHAIN: usize = 16;
 
 /// The JSON types that a schema allows, through references and alternatives.
 fn collect_kinds<'a>(schema: &'a Value, root: &'a Value, depth: usize, kinds: &mut Vec<&'a str>) {
-    if depth == CHAIN {
+    if depth == MAX_CHAIN {
         return;
     }
     match &schema["type"] {
@@ -96,12 +96,12 @@ fn is_of_kind(value: &Value, kind: &str) -> bool {
     }
 }
 
-/// `key=value` for each required parameter, as an example in help: what its schema would accept.
+/// `key=value` for each required parameter, with values that the schema accepts. Help shows it as an example.
 pub(super) fn example(schema: &Value) -> String {
     let required = schema["required"].as_array().cloned().unwrap_or_default();
     let named = required.iter().filter_map(Value::as_str);
     let pair = |key: &str| {
-        let value = sample(key, &schema["properties"][key], schema);
+        let value = sample_value(key, &schema["properties"][key], schema);
         if value.contains(|c: char| !c.is_ascii_alphanumeric() && !".-_".contains(c)) {
             format!("{key}='{value}'")
         } else {
@@ -111,12 +111,12 @@ pub(super) fn example(schema: &Value) -> String {
     named.map(pair).collect::<Vec<_>>().join(" ")
 }
 
-/// Most references that are followed one after another.
-const REFERENCES: usize = 16;
+/// Longest chain of references that is followed.
+const MAX_REFERENCES: usize = 16;
 
-fn sample<'a>(key: &str, mut property: &'a Value, schema: &'a Value) -> String {
-    // References of a foreign schema may lead round and round.
-    for _ in 0..REFERENCES {
+fn sample_value<'a>(key: &str, mut property: &'a Value, schema: &'a Value) -> String {
+    // References may form a circle.
+    for _ in 0..MAX_REFERENCES {
         let Some(name) = property["$ref"].as_str().and_then(|path| path.strip_prefix("#/$defs/")) else { break };
         property = &schema["$defs"][name];
     }
@@ -143,9 +143,9 @@ mod tests {
     use serde_json::json;
 
     #[test]
-    fn a_reference_that_leads_to_itself_has_a_sample() {
+    fn circular_references_have_a_sample() {
         let schema = json!({"$defs": {"A": {"$ref": "#/$defs/B"}, "B": {"$ref": "#/$defs/A"}}});
-        assert_eq!(sample("first_name", &json!({"$ref": "#/$defs/A"}), &schema), "Anna");
+        assert_eq!(sample_value("first_name", &json!({"$ref": "#/$defs/A"}), &schema), "Anna");
     }
 
     fn schema() -> Value {
@@ -162,14 +162,14 @@ mod tests {
     }
 
     #[test]
-    fn what_the_schema_wants_as_text_stays_text() {
+    fn schema_decides_between_text_and_json() {
         let typed = ["text=12", "times=12", "maybe=7"].map(str::to_owned);
         let params = Value::Object(from_pairs(&typed, &schema()).unwrap());
         assert_eq!(params, json!({"text": "12", "times": 12, "maybe": 7}));
     }
 
     #[test]
-    fn a_reference_changes_nothing_about_how_a_value_is_read() {
+    fn references_do_not_change_how_a_value_is_read() {
         let forms = [
             (json!({"type": ["string", "null"]}), "null", json!("null")),
             (json!({"anyOf": [{"type": "null"}, {"type": "string"}]}), "null", json!("null")),
@@ -190,14 +190,14 @@ mod tests {
     }
 
     #[test]
-    fn a_slip_in_a_key_is_answered_with_what_was_meant() {
+    fn unknown_key_gets_a_suggestion() {
         let error = from_pairs(&["txt=a".to_owned()], &schema()).unwrap_err();
         assert_eq!(error.hint.as_deref(), Some("did you mean `text`?"));
         assert!(error.text.contains("it has text, how, times, maybe"), "{}", error.text);
     }
 
     #[test]
-    fn an_example_has_every_required_parameter() {
+    fn example_has_every_required_parameter() {
         assert_eq!(example(&schema()), "text='a text' how=fast times=3");
     }
 }

@@ -1,4 +1,4 @@
-//! `docs/terminal.md`, written from the parser and the table of examples.
+//! `docs/terminal.md`, generated from the parser and the table of examples.
 //!
 //! The page is a golden file: `UPDATE_GOLDEN=1 cargo test -p imperal reference` writes it.
 
@@ -9,14 +9,14 @@ use clap::{Arg, Command, CommandFactory};
 
 use super::args::Args;
 use super::exit::Exit;
-use super::guide::{GUIDES, Group, Sample};
+use super::help::{COMMAND_HELP, Group, HelpValues};
 
 /// The extension that `cargo imperal new hello` makes.
-fn sample() -> Sample {
-    Sample { bin: "hello".into(), function: "greet".into(), call: "greet name=Anna".into(), functions: Vec::new() }
+fn values() -> HelpValues {
+    HelpValues { bin: "hello".into(), function: "greet".into(), call: "greet name=Anna".into(), functions: Vec::new() }
 }
 
-/// Settings of `dev` and `serve` are one list of their own.
+/// Settings of `dev` and `serve`, which have one list.
 const SETTINGS: &[&str] = &[
     "liveness",
     "cancel_grace",
@@ -35,17 +35,17 @@ fn page() -> String {
     let mut text = String::from(HEAD);
     for group in Group::ALL {
         writeln!(text, "\n## {}", group.title()).unwrap();
-        for guide in GUIDES.iter().filter(|guide| guide.group == group) {
-            let sub = command.find_subcommand(guide.name).unwrap();
+        for help in COMMAND_HELP.iter().filter(|help| help.group == group) {
+            let sub = command.find_subcommand(help.name).unwrap();
             writeln!(text, "\n### `{}`\n\n{}.\n\n```sh", usage(sub), sub.get_about().unwrap()).unwrap();
-            let typed: Vec<_> = guide.examples.iter().map(|(typed, does)| (sample().fill(typed), *does)).collect();
+            let typed: Vec<_> = help.examples.iter().map(|(typed, does)| (values().fill(typed), *does)).collect();
             let widest = typed.iter().map(|(typed, _)| typed.len()).filter(|width| *width <= 48).max().unwrap_or(0);
             for (typed, does) in typed {
                 writeln!(text, "{typed:widest$}  # {does}").unwrap();
             }
             text.push_str("```\n");
-            if !guide.note.is_empty() {
-                writeln!(text, "\n{}", wrapped(&sample().fill(guide.note))).unwrap();
+            if !help.note.is_empty() {
+                writeln!(text, "\n{}", wrapped(&values().fill(help.note))).unwrap();
             }
             let args: Vec<_> = sub.get_arguments().filter(|arg| shown(arg)).collect();
             options(&mut text, &args);
@@ -57,8 +57,7 @@ fn page() -> String {
     options(&mut text, &settings);
     text.push_str("\n## Exit codes\n\n| code | means |\n|---|---|\n");
     for exit in Exit::ALL {
-        let (number, meaning) = exit.meaning();
-        writeln!(text, "| {number} | {meaning} |").unwrap();
+        writeln!(text, "| {} | {} |", exit.code(), exit.meaning()).unwrap();
     }
     text
 }
@@ -66,33 +65,52 @@ fn page() -> String {
 const HEAD: &str = "\
 # The terminal
 
-Every extension is a program with the commands below; in its folder `cargo imperal COMMAND` builds it
-first and runs the same command. `hello` stands for your binary's name, `greet` for a function of it.
-`hello help COMMAND` says what stands here, with your own functions in the examples.
+Every extension is a program with the commands below. In its folder, `cargo imperal COMMAND` builds it first and
+runs the same command. `hello` is your binary's name here, `greet` one of its functions. `hello help COMMAND`
+prints the same text, with your own functions in the examples.
 
-On a terminal there are colours, marks, short ids and times such as \"2 min ago\"; `NO_COLOR` takes the
-colours away, and no line of a table is wider than the window. In a pipe the same is plain text: whole
-ids, UTC times, nothing cut. Programs ask for `--json` and get one JSON object a line, errors as
-`{\"error\":{\"message\",\"code\"?,\"hint\"?}}` on standard error. Logs go to standard error always;
-`RUST_LOG` chooses what.
+On a terminal you get colours, marks, short ids and times such as \"2 min ago\"; times older than a day are in
+your time zone, which is named. `NO_COLOR` turns colours off, and no line of a table is wider than the window.
+In a pipe you get plain text: whole ids, UTC times, nothing cut. Logs always go to standard error; `RUST_LOG`
+filters them.
 
-Text of users, extensions and services cannot steer a terminal: control characters, direction marks and
-characters that nobody sees are shown as `\u{fffd}`, and right-to-left text is isolated from what stands around it.
-In `--json` they are `\\u` escapes, so that each line is the exact document. A row or event that cannot be read is
-named on standard error and left out. An answer or event of more than 64 MiB is not read further.
+Text of users, extensions and services cannot control the terminal: control characters, direction marks and
+invisible characters are shown as `\u{fffd}`, and right-to-left text is isolated from the text around it. A row
+or event that cannot be read is named on standard error and left out. An answer or event of more than 64 MiB is
+not read further.
 
-Without `--url` a command speaks to the process that has the data folder open, by its loopback address and
-never through a proxy; the folder's token goes nowhere else. With `--url` the proxy of the environment is
-used (`HTTPS_PROXY`, `HTTP_PROXY`, `ALL_PROXY`, `NO_PROXY`), and redirects are not followed.
+Without `--url` a command uses the process that has the data folder open, by its loopback address and never
+through a proxy. The folder's token is sent to no other address. With `--url` the environment's proxy is used
+(`HTTPS_PROXY`, `HTTP_PROXY`, `ALL_PROXY`, `NO_PROXY`), and redirects are not followed.
 
-In a crate with several binaries every `cargo imperal COMMAND` runs its `default-run`, or the binary that is
-named like the package; in a workspace's root, the one package that depends on imperal. Where that leaves
-several, `cargo imperal -p PACKAGE COMMAND` and `cargo imperal --bin NAME COMMAND` choose.
+In a crate with several binaries, `cargo imperal COMMAND` runs its `default-run`, or the binary with the
+package's name. In a workspace root it runs the one package that depends on imperal. If several remain,
+`cargo imperal -p PACKAGE COMMAND` and `cargo imperal --bin NAME COMMAND` choose.
 
-`cargo imperal dev` builds and starts the extension again after each change of a file that the build
-reads. While it does not compile, the last good build goes on serving. The next one has the same ledger,
-address and session: an open page reconnects by itself. Running tasks get the shutdown grace to finish,
-then they end in a turn that says that they were interrupted.
+`cargo imperal dev` builds and starts the extension again after each change of a file that the build reads.
+While it does not compile, the last good build goes on serving. The new process has the same ledger, address and
+session, so an open page reconnects by itself. Running tasks get the shutdown grace to finish; after it they end
+in a turn that says that they were interrupted.
+
+## JSON
+
+With `--json` a command prints one JSON object per line. The objects are those of the HTTP API, described in
+`/openapi.json`; control and invisible characters in them are `\\u` escapes. Fields without a value are left out.
+
+| command | each line is |
+|---|---|
+| `call` | the reply turn: `{\"seq\", \"turn_id\", \"at\", \"role\", \"text\", \"type\", \"app_id\", \"function\", \"call_id\", \"result\"}`; `result` is `{\"status\", \"summary\", \"data\", \"error\", \"error_code\", \"retryable\"}` |
+| `call --follow`, `follow` | a progress report `{\"task_id\", \"percent\", \"message\", \"at\"}`, or a turn as above with `task_id`; the turn that has a `result` is the task's outcome |
+| `follow TASK` of a task that has ended | the task, as in `tasks` |
+| `chat` | a turn; turns of the user also have `params` |
+| `tasks`, `cancel` | a task: `{\"task_id\", \"call_id\", \"app_id\", \"function\", \"name\", \"state\", \"long_running\", \"percent\", \"message\", \"created_at\", \"deadline_at\", \"finished_at\", \"result\"}` |
+| `audit` | a row: `{\"audit_id\", \"at\", \"tenant_id\", \"user_id\", \"actor\", \"app_id\", \"action\", \"target\", \"outcome\", \"detail\", \"hash\"}` |
+| `audit --verify` | `{\"rows\", \"users\", \"pruned\", \"broken\"}`; `broken` names the first altered row and is missing if there is none |
+| `link` | `{\"link\"}` |
+| `validate` | one document: `{\"valid\", \"errors\", \"warnings\", \"notes\", \"findings\"}` |
+
+An error is one object on standard error: `{\"error\": {\"message\", \"code\", \"hint\"}}`. `code` is the platform's
+error code; it is missing if the command itself found the error. `hint` says what to do.
 ";
 
 fn usage(sub: &Command) -> String {
@@ -154,34 +172,34 @@ fn wrapped(text: &str) -> String {
 }
 
 #[test]
-fn the_page_says_what_the_parser_does() {
+fn page_matches_the_parser() {
     let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs/terminal.md");
     let page = page();
     if std::env::var_os("UPDATE_GOLDEN").is_some() {
         std::fs::write(&file, &page).unwrap();
     }
     let written = std::fs::read_to_string(&file).unwrap_or_default();
-    assert_eq!(written, page, "docs/terminal.md is stale: see the head of this file");
+    assert_eq!(written, page, "docs/terminal.md is stale; the head of this file says how to write it");
 }
 
 #[test]
-fn every_command_has_its_examples_and_every_example_parses() {
+fn every_command_has_examples_that_parse() {
     let command = Args::command();
-    let mut with_row: Vec<_> = GUIDES.iter().map(|guide| guide.name).collect();
+    let mut with_row: Vec<_> = COMMAND_HELP.iter().map(|help| help.name).collect();
     let mut parsed: Vec<_> = command.get_subcommands().map(Command::get_name).collect();
     with_row.sort_unstable();
     parsed.sort_unstable();
     assert_eq!(with_row, parsed);
-    for guide in GUIDES {
-        assert!(!guide.examples.is_empty(), "{}", guide.name);
-        for (typed, _) in guide.examples {
-            let filled = sample().fill(typed);
+    for help in COMMAND_HELP {
+        assert!(!help.examples.is_empty(), "{}", help.name);
+        for (typed, _) in help.examples {
+            let filled = values().fill(typed);
             let Some(at) = filled.find("hello") else {
                 assert!(filled.starts_with("cargo imperal "), "{filled}");
                 continue;
             };
             let line = filled[at..].split(['|', '>']).next().unwrap().trim_end().trim_end_matches(')');
-            // As a shell cuts it, as far as the examples go.
+            // Splits the words as a shell does, for these examples.
             let words = line.replace("'{\"key\": \"value\"}'", "{}");
             let matches = Args::command().try_get_matches_from(words.split_whitespace());
             assert!(matches.is_ok(), "{filled}: {}", matches.unwrap_err());

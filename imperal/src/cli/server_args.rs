@@ -14,17 +14,17 @@ use crate::platform::Settings;
 
 #[derive(Debug, ClapArgs)]
 pub(super) struct DevArgs {
-    /// Address to listen on; port 0 takes a free one. Without it: 127.0.0.1:7717, or a free port
+    /// Address to listen on; port 0 takes a free one [default: 127.0.0.1:7717, or a free port]
     #[arg(long, env = "IMPERAL_LISTEN", value_name = "ADDR")]
     pub(super) listen: Option<SocketAddr>,
     #[command(flatten)]
     pub(super) folder: FolderArg,
-    /// Host name to answer to besides this machine's own, `name` or `name:port`; repeat it for more
+    /// Host name to answer to besides this machine's own, `name` or `name:port`; may be repeated
     #[arg(long = "allowed-host", env = "IMPERAL_ALLOWED_HOSTS", value_name = "HOST", value_delimiter = ',')]
     pub(super) allowed_hosts: Vec<String>,
     #[command(flatten)]
     pub(super) settings: SettingsArgs,
-    /// Started by `cargo imperal dev`: speaks to it, and stops when standard input ends
+    /// Started by `cargo imperal dev`: announces the address, and stops when standard input ends
     #[arg(long, hide = true)]
     pub(super) supervised: bool,
     #[command(flatten)]
@@ -38,14 +38,14 @@ pub(super) struct ServeArgs {
     pub(super) listen: SocketAddr,
     #[command(flatten)]
     pub(super) folder: FolderArg,
-    /// PostgreSQL to use instead of the data folder's file; give a password by the environment. With
+    /// PostgreSQL to use instead of the data folder's file; put a password into the environment. With
     /// TLS: `?sslmode=verify-full&sslrootcert=FILE`
     #[arg(long, env = "IMPERAL_DATABASE_URL", value_name = "URL", hide_env_values = true)]
     pub(super) database_url: Option<String>,
-    /// Most connections to PostgreSQL for calls; the node has two more for itself [default: 16]
+    /// Connections to PostgreSQL for calls; the node uses two more itself [default: 16]
     #[arg(long, env = "IMPERAL_DATABASE_POOL", value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1000))]
     pub(super) database_pool: Option<u16>,
-    /// This node's name in PostgreSQL: its own, the same over restarts [default: host and data folder]
+    /// This node's name in PostgreSQL: unique, and the same after a restart [default: host and data folder]
     #[arg(long, env = "IMPERAL_NODE", value_name = "NAME")]
     pub(super) node: Option<String>,
     /// Keys that sign users' tokens: a JWKS file or URL. For a shared secret set `IMPERAL_JWT_SECRET`
@@ -57,10 +57,10 @@ pub(super) struct ServeArgs {
     /// Issuer that users' tokens must name
     #[arg(long, env = "IMPERAL_JWT_ISSUER", value_name = "TEXT")]
     pub(super) issuer: Option<String>,
-    /// Host name to answer to, `name` or `name:port`; repeat it for more. Without it: every name
+    /// Host name to answer to, `name` or `name:port`; may be repeated [default: every name]
     #[arg(long = "allowed-host", env = "IMPERAL_ALLOWED_HOSTS", value_name = "HOST", value_delimiter = ',')]
     pub(super) allowed_hosts: Vec<String>,
-    /// Tenant of the user that a service writes to without the header `X-Tenant-Id`
+    /// Tenant of a service's messages without the header `X-Tenant-Id`
     #[arg(long, env = "IMPERAL_SERVICE_TENANT", value_name = "NAME", default_value = LOCAL_TENANT, value_parser = tenant)]
     pub(super) service_tenant: String,
     #[command(flatten)]
@@ -79,42 +79,42 @@ pub(super) struct SettingsArgs {
     /// Longest silence of a background task, in seconds [default: 300]
     #[arg(long, env = "IMPERAL_LIVENESS", value_name = "SECONDS", value_parser = seconds)]
     liveness: Option<Duration>,
-    /// From a cancel to dropping the work, in seconds [default: 10]
+    /// Time from a cancel to dropping the work, in seconds [default: 10]
     #[arg(long, env = "IMPERAL_CANCEL_GRACE", value_name = "SECONDS", value_parser = seconds)]
     cancel_grace: Option<Duration>,
-    /// The node's lease, in seconds; renewed three times as often [default: 15]
+    /// The node's lease, in seconds; renewed after a third of it [default: 15]
     #[arg(long, env = "IMPERAL_LEASE", value_name = "SECONDS", value_parser = seconds)]
     lease: Option<Duration>,
-    /// How long running work may go on after a stop was asked for, in seconds [default: 10]
+    /// How long running work may go on when the platform stops, in seconds [default: 10]
     #[arg(long, env = "IMPERAL_SHUTDOWN_GRACE", value_name = "SECONDS", value_parser = seconds)]
     shutdown_grace: Option<Duration>,
-    /// Running tasks a user may have [default: 100]
+    /// Running tasks per user [default: 100]
     #[arg(long, env = "IMPERAL_TASKS_PER_USER", value_name = "N")]
     tasks_per_user: Option<u32>,
-    /// Calls at work that a user may have on this node; 0 for no limit [default: 50]
+    /// Calls at work per user on this node; 0 for no limit [default: 50]
     #[arg(long, env = "IMPERAL_CALLS_PER_USER", value_name = "N")]
     calls_per_user: Option<u32>,
 }
 
-/// What one user may ask at once; for who is signed in, on this node.
+/// Limits per signed-in user on this node.
 #[derive(Debug, ClapArgs)]
 pub(super) struct LimitArgs {
-    /// Requests a second that one user may make in the long run; 0 for no limit
+    /// Requests per second and user in the long run; 0 for no limit
     #[arg(long, env = "IMPERAL_REQUESTS_PER_SECOND", value_name = "N", default_value_t = 100)]
     requests_per_second: u32,
-    /// Requests that one user may make at once after a quiet while
+    /// Requests that a user may make at once after a quiet time
     #[arg(long, env = "IMPERAL_REQUEST_BURST", value_name = "N", default_value_t = 500)]
     request_burst: u32,
-    /// Live event streams that one user may have open; 0 for no limit
+    /// Open live streams per user; 0 for no limit
     #[arg(long, env = "IMPERAL_STREAMS_PER_USER", value_name = "N", default_value_t = 100)]
     streams_per_user: u32,
-    /// MiB of turns that one user may add a day (UTC); 0 for no limit
+    /// MiB of turns that a user may add per day (UTC); 0 for no limit
     #[arg(long, env = "IMPERAL_STORED_PER_USER_AND_DAY", value_name = "MIB", default_value_t = 256)]
     stored_per_user_and_day: u32,
 }
 
 impl LimitArgs {
-    /// In bytes.
+    /// Bytes of turns per user and day.
     pub(super) fn stored(&self) -> u64 {
         u64::from(self.stored_per_user_and_day) << 20
     }
@@ -130,10 +130,10 @@ impl From<&LimitArgs> for UserLimits {
     }
 }
 
-/// How many connections the node has, and how long each may take.
+/// Limits of the node's connections.
 #[derive(Debug, ClapArgs)]
 pub(super) struct ConnectionArgs {
-    /// Open connections of clients [default: four fifths of the process's files, at most 10000]
+    /// Open connections [default: four fifths of the process's file limit, at most 10000]
     #[arg(long, env = "IMPERAL_CONNECTIONS", value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
     connections: Option<u32>,
     /// How long the head of a request may take to arrive, in seconds [default: 10]
@@ -142,7 +142,7 @@ pub(super) struct ConnectionArgs {
     /// How long a connection may wait for its next request, in seconds [default: 75]
     #[arg(long, env = "IMPERAL_IDLE_TIMEOUT", value_name = "SECONDS", value_parser = seconds)]
     idle_timeout: Option<Duration>,
-    /// How long a client may take nothing of its answer, in seconds [default: 60]
+    /// How long a client may read nothing of its answer, in seconds [default: 60]
     #[arg(long, env = "IMPERAL_WRITE_TIMEOUT", value_name = "SECONDS", value_parser = seconds)]
     write_timeout: Option<Duration>,
 }
@@ -159,20 +159,20 @@ impl From<&ConnectionArgs> for ConnectionLimits {
     }
 }
 
-/// How long rows are kept: a number with s, m, h, d or w. What unsettled work needs stays however old.
+/// How long rows are kept. Rows that unfinished work needs are kept at any age.
 #[derive(Debug, ClapArgs)]
-#[command(next_help_heading = "Retention (a number with s, m, h, d or w; by default all is kept)")]
+#[command(next_help_heading = "Retention (a number with s, m, h, d or w; by default everything is kept)")]
 pub(super) struct KeepArgs {
-    /// How long turns are kept, and with them calls and results
+    /// How long turns are kept, with their calls and results
     #[arg(long = "keep-turns", env = "IMPERAL_KEEP_TURNS", value_name = "AGE", value_parser = age)]
     turns: Option<Duration>,
     /// How long tasks are kept after their end
     #[arg(long = "keep-tasks", env = "IMPERAL_KEEP_TASKS", value_name = "AGE", value_parser = age)]
     tasks: Option<Duration>,
-    /// How far back a stream can resume; at most as far as turns and tasks are kept
+    /// How far back a stream can resume; not further than turns and tasks are kept
     #[arg(long = "keep-events", env = "IMPERAL_KEEP_EVENTS", value_name = "AGE", value_parser = age)]
     events: Option<Duration>,
-    /// How long audit rows are kept; `audit --verify` checks the rest from an anchor on
+    /// How long audit rows are kept; `audit --verify` checks those that are left
     #[arg(long = "keep-audit", env = "IMPERAL_KEEP_AUDIT", value_name = "AGE", value_parser = age)]
     audit: Option<Duration>,
 }
@@ -192,7 +192,7 @@ impl KeepArgs {
 }
 
 fn age(text: &str) -> Result<Duration, String> {
-    let wrong = || format!("`{text}` is no age: write a whole number and s, m, h, d or w, as in 90d or 12h");
+    let wrong = || format!("invalid age \"{text}\"; use 90d or 12h: a whole number and s, m, h, d or w");
     let unit = text.chars().last().ok_or_else(wrong)?;
     let seconds: u64 = match unit {
         's' => 1,
@@ -214,11 +214,11 @@ fn tenant(text: &str) -> Result<String, String> {
 }
 
 fn seconds(text: &str) -> Result<Duration, String> {
-    let seconds: f64 = text.parse().map_err(|_| format!("`{text}` is not a number of seconds"))?;
+    let seconds: f64 = text.parse().map_err(|_| "use a number of seconds, such as 30 or 0.5".to_owned())?;
     Duration::try_from_secs_f64(seconds)
         .ok()
         .filter(|duration| *duration >= Duration::from_millis(100))
-        .ok_or_else(|| format!("{text} s is too short or too long: at least 0.1 s"))
+        .ok_or_else(|| format!("{text} s is too short or too long; use at least 0.1 s"))
 }
 
 impl SettingsArgs {

@@ -1,8 +1,8 @@
-//! Reads Server-Sent Events, as far as the platform sends them.
+//! A parser of Server-Sent Events, for the fields that the platform sends.
 
 use super::exit::CliError;
 
-/// Most that is kept of one event. The platform's own are far smaller.
+/// Largest event that is read, in bytes. The platform's events are far smaller.
 const EVENT_LIMIT: usize = 64 * 1024 * 1024;
 
 /// One event of the stream.
@@ -10,11 +10,11 @@ const EVENT_LIMIT: usize = 64 * 1024 * 1024;
 pub(super) struct SseMessage {
     pub(super) event: String,
     pub(super) data: String,
-    /// The event's number; events without one cannot be resumed after.
+    /// The event's number. A stream resumes after the last number, so progress events have none.
     pub(super) id: Option<u64>,
 }
 
-/// Cuts a stream of bytes into events.
+/// Splits a stream of bytes into events.
 #[derive(Debug, Default)]
 pub(super) struct SseParser {
     pending: Vec<u8>,
@@ -22,7 +22,7 @@ pub(super) struct SseParser {
 }
 
 impl SseParser {
-    /// The events that these bytes complete.
+    /// Returns the events that these bytes complete.
     pub(super) fn feed(&mut self, bytes: &[u8]) -> Result<Vec<SseMessage>, CliError> {
         if self.pending.len() + self.message.data.len() + bytes.len() > EVENT_LIMIT {
             return Err(CliError::new(format!(
@@ -32,7 +32,7 @@ impl SseParser {
         }
         let mut complete = Vec::new();
         let mut rest = bytes;
-        // Each byte is looked at once and copied once, however long a line is and in however many pieces.
+        // Each byte is examined once and copied once, however long its line is.
         while let Some(end) = rest.iter().position(|byte| *byte == b'\n') {
             let (line, behind) = rest.split_at(end + 1);
             rest = behind;
@@ -65,7 +65,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_line_or_an_event_without_end_is_not_kept() {
+    fn rejects_endless_lines_and_events() {
         for chunk in ["x".repeat(16 << 20), format!("data: {}\n", "x".repeat(16 << 20))] {
             let mut parser = SseParser::default();
             let fed = (0..10).find_map(|_| parser.feed(chunk.as_bytes()).err()).expect("it ends");
@@ -75,7 +75,7 @@ mod tests {
     }
 
     #[test]
-    fn events_survive_any_cut() {
+    fn parses_events_split_at_any_byte() {
         let text =
             ": hi\n\nevent: turn\nid: 1\ndata: {\"a\":\"ü\"}\n\nevent: progress\ndata: x\ndata: y\n\n".as_bytes();
         for cut in 0..text.len() {

@@ -1,4 +1,4 @@
-//! Turns at the terminal: the chat as a list, and a single turn with its data.
+//! Turns at the terminal: the chat as a list, a turn with its data, and how turns and tasks end a command.
 
 use serde::Deserialize;
 
@@ -10,18 +10,19 @@ use super::{data, when};
 use crate::app::App;
 use crate::context::MsgType;
 use crate::function::Registry;
-use crate::ledger::{Role, Turn};
+use crate::ledger::{Role, Task, TaskState, Turn};
 use crate::result::WireResult;
 
+/// A page of the chat.
 #[derive(Deserialize)]
 pub(super) struct TurnPage {
     pub(super) turns: Vec<Turn>,
-    /// There is more: how to go on.
+    /// Where the next page starts, if there is one.
     pub(super) next: Option<u64>,
 }
 
-/// The latest turns, as many as asked for and there: a page may end earlier.
-async fn latest(client: &Client, limit: u32) -> Result<Vec<Turn>, CliError> {
+/// The latest turns, up to the limit. A page may have fewer than were asked for.
+async fn latest_turns(client: &Client, limit: u32) -> Result<Vec<Turn>, CliError> {
     let mut page: TurnPage = client.get(&format!("/v1/chat/turns?latest={limit}")).await?;
     let mut latest = page.turns;
     while let (Some(before), Some(missing @ 1..)) = (page.next, (limit as usize).checked_sub(latest.len())) {
@@ -34,14 +35,14 @@ async fn latest(client: &Client, limit: u32) -> Result<Vec<Turn>, CliError> {
 /// `chat`.
 pub(super) async fn chat(app: App, registry: Registry, args: ListArgs) -> Result<Exit, CliError> {
     let client = Client::connect(app, registry, &args.connect).await?;
-    let turns = latest(&client, args.limit).await;
+    let turns = latest_turns(&client, args.limit).await;
     client.close().await;
     let turns = turns?;
     for turn in &turns {
         if args.connect.json {
             out::print_json(turn);
         } else {
-            out::print_line(&line(turn, OutputStyle::of_stdout()));
+            out::print_line(&chat_line(turn, OutputStyle::of_stdout()));
         }
     }
     if turns.is_empty() && !args.connect.json {
@@ -50,9 +51,12 @@ pub(super) async fn chat(app: App, registry: Registry, args: ListArgs) -> Result
     Ok(Exit::Success)
 }
 
-fn line(turn: &Turn, style: OutputStyle) -> String {
-    let at = style.paint(Paint::Dim, &when::format_time(turn.at, style));
-    // A line of the text is not taken for a turn.
+fn chat_line(turn: &Turn, style: OutputStyle) -> String {
+    let time = when::format_time(turn.at, style);
+    // A table says UTC in its head; a line of the chat has no head.
+    let time = if style.terminal { time } else { format!("{time} UTC") };
+    let at = style.paint(Paint::Dim, &time);
+    // Indented, so that no line of the text looks like a turn.
     let text = style.sanitize(&turn.body.text).replace('\n', "\n    ");
     match turn.body.role {
         Role::User => {
@@ -73,7 +77,7 @@ fn line(turn: &Turn, style: OutputStyle) -> String {
     }
 }
 
-/// How a call with this answer ends.
+/// How a result ends a command.
 pub(super) fn exit_of(result: &WireResult) -> Exit {
     match &result.error_code {
         _ if result.is_success() => Exit::Success,
@@ -82,28 +86,51 @@ pub(super) fn exit_of(result: &WireResult) -> Exit {
     }
 }
 
-/// A turn with the data of its answer.
-pub(super) fn show(turn: &Turn, as_json: bool) {
+/// Prints a turn with the data of its result.
+pub(super) fn print_turn(turn: &Turn, as_json: bool) {
     if as_json {
         return out::print_json(turn);
     }
     let style = OutputStyle::of_stdout();
     let text = style.sanitize(&turn.body.text);
     if let Some(result) = &turn.body.result {
-        return show_answer(result, &text, style);
+        return print_result_as(result, &text, style);
     }
     let text = if turn.body.msg_type == MsgType::Response { text } else { style.paint(Paint::Dim, &text) };
     let mark = if style.terminal { format!("{} ", style.paint(Paint::Dim, "·")) } else { String::new() };
     out::print_line(&format!("{mark}{text}"));
 }
 
-/// An answer that has no turn at hand.
-pub(super) fn show_result(result: &WireResult) {
-    let text = if result.is_success() { result.summary.clone() } else { result.error.clone().unwrap_or_default() };
-    show_answer(result, &OutputStyle::of_stdout().sanitize(&text), OutputStyle::of_stdout());
+/// How a task's state ends a command.
+pub(super) fn exit_of_state(state: TaskState) -> Exit {
+    match state {
+        TaskState::Running | TaskState::Succeeded => Exit::Success,
+        TaskState::Cancelled => Exit::Cancelled,
+        TaskState::Failed | TaskState::TimedOut | TaskState::Reclaimed => Exit::Failure,
+    }
 }
 
-fn show_answer(result: &WireResult, text: &str, style: OutputStyle) {
+/// Prints a task that has ended, with its result.
+pub(super) fn print_ended_task(task: &Task, as_json: bool) -> Exit {
+    if as_json {
+        out::print_json(task);
+    } else {
+        let name = OutputStyle::of_stdout().sanitize_line(&task.name);
+        out::print_line(&format!("{name} has ended already: {}.", task.state.as_str()));
+        if let Some(result) = &task.result {
+            print_result(result);
+        }
+    }
+    exit_of_state(task.state)
+}
+
+/// Prints a result without its turn.
+fn print_result(result: &WireResult) {
+    let text = if result.is_success() { result.summary.clone() } else { result.error.clone().unwrap_or_default() };
+    print_result_as(result, &OutputStyle::of_stdout().sanitize(&text), OutputStyle::of_stdout());
+}
+
+fn print_result_as(result: &WireResult, text: &str, style: OutputStyle) {
     let code = match &result.error_code {
         Some(code) if !result.is_success() => {
             style.paint(Paint::Dim, &format!(" ({})", style.sanitize_line(code.as_str())))

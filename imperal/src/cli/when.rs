@@ -1,22 +1,28 @@
 //! Times at the terminal: how long ago for people, the UTC time in a pipe.
 
 use jiff::Timestamp;
+use jiff::tz::TimeZone;
 
 use super::out::OutputStyle;
 
-/// A time for this reader.
+/// A time for this reader: "2 min ago" or the local time on a terminal, the UTC time in a pipe.
 pub(super) fn format_time(at: Timestamp, style: OutputStyle) -> String {
-    if style.terminal { format_age(at, Timestamp::now()) } else { at.strftime("%Y-%m-%d %H:%M:%S").to_string() }
+    if style.terminal {
+        format_age(at, Timestamp::now(), &TimeZone::system())
+    } else {
+        at.strftime("%Y-%m-%d %H:%M:%S").to_string()
+    }
 }
 
-fn format_age(at: Timestamp, now: Timestamp) -> String {
+/// Ages of less than a day are relative. Older times are those of the zone, which is named.
+fn format_age(at: Timestamp, now: Timestamp, zone: &TimeZone) -> String {
     let seconds = now.as_second() - at.as_second();
     match seconds {
         ..2 => "just now".to_owned(),
         2..60 => format!("{seconds} s ago"),
         60..3600 => format!("{} min ago", seconds / 60),
         3600..86_400 => format!("{} h ago", seconds / 3600),
-        _ => at.strftime("%Y-%m-%d %H:%M").to_string(),
+        _ => at.to_zoned(zone.clone()).strftime("%Y-%m-%d %H:%M %Z").to_string(),
     }
 }
 
@@ -25,13 +31,16 @@ mod tests {
     use super::*;
 
     #[test]
-    fn recent_times_say_how_long_ago_and_old_ones_when() {
+    fn recent_times_are_relative_and_older_ones_name_their_zone() {
         let now: Timestamp = "2026-03-01T12:00:00Z".parse().unwrap();
-        let at = |text: &str| format_age(text.parse().unwrap(), now);
-        assert_eq!(at("2026-03-01T12:00:00Z"), "just now");
-        assert_eq!(at("2026-03-01T11:59:18Z"), "42 s ago");
-        assert_eq!(at("2026-03-01T11:03:00Z"), "57 min ago");
-        assert_eq!(at("2026-02-28T13:00:00Z"), "23 h ago");
-        assert_eq!(at("2026-02-27T13:00:00Z"), "2026-02-27 13:00");
+        let berlin = TimeZone::posix("CET-1CEST,M3.5.0,M10.5.0/3").unwrap();
+        let age = |at: &str, zone: &TimeZone| format_age(at.parse().unwrap(), now, zone);
+        assert_eq!(age("2026-03-01T12:00:00Z", &berlin), "just now");
+        assert_eq!(age("2026-03-01T11:59:18Z", &berlin), "42 s ago");
+        assert_eq!(age("2026-03-01T11:03:00Z", &berlin), "57 min ago");
+        assert_eq!(age("2026-02-28T13:00:00Z", &berlin), "23 h ago");
+        assert_eq!(age("2026-02-27T23:30:00Z", &berlin), "2026-02-28 00:30 CET");
+        assert_eq!(age("2025-07-01T12:00:00Z", &berlin), "2025-07-01 14:00 CEST");
+        assert_eq!(age("2026-02-27T23:30:00Z", &TimeZone::UTC), "2026-02-27 23:30 UTC");
     }
 }

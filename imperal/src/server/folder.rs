@@ -1,4 +1,6 @@
-//! The data folder: whose process has it open, and where that listens.
+//! The data folder: one process at a time has it open, and writes down where it listens.
+//!
+//! Owns the lock and the small files beside the ledger. All of them are private to their owner.
 
 use std::fs::{File, TryLockError};
 use std::io;
@@ -10,7 +12,7 @@ use serde::{Deserialize, Serialize};
 use super::error::ServerError;
 use crate::private_file;
 
-/// Every file that the platform keeps in the folder.
+/// All files that the platform keeps in the folder.
 const FILES: &[&str] = &[
     "lock",
     "links",
@@ -21,10 +23,10 @@ const FILES: &[&str] = &[
     "ledger.db-wal",
     "ledger.db-shm",
 ];
-/// What is read of one of the small files.
-const SMALL: u64 = 64 * 1024;
+/// Largest small file that is read, in bytes.
+const FILE_LIMIT: u64 = 64 * 1024;
 
-/// A data folder that this process has open; no other can until it ends, however it ends.
+/// A data folder that this process has open. The lock ends with the process, however it ends.
 #[derive(Debug)]
 pub(crate) struct DataFolder {
     path: PathBuf,
@@ -39,7 +41,8 @@ pub(crate) struct NodeAddress {
 }
 
 impl NodeAddress {
-    /// Where this machine reaches it, by a loopback address. A token of the folder goes nowhere else.
+    /// Its URL on a loopback address. `None` if it listens on no such address: the folder's token is sent
+    /// nowhere else.
     pub(crate) fn local_url(&self) -> Option<String> {
         let address: SocketAddr = self.url.strip_prefix("http://")?.parse().ok()?;
         let ip = match address.ip() {
@@ -51,27 +54,27 @@ impl NodeAddress {
     }
 }
 
-/// What became of trying to open a folder.
+/// The result of opening a folder.
 #[derive(Debug)]
 pub(crate) enum FolderLock {
-    /// It is ours now.
+    /// This process has it now.
     Acquired(DataFolder),
     /// Another process has it.
     HeldElsewhere,
 }
 
 impl DataFolder {
-    /// Makes the folder where it is missing and opens it.
+    /// Opens the folder. Creates it if it is missing.
     ///
     /// # Errors
     /// [`ServerError::Folder`] when it cannot be created or locked.
     pub(crate) fn open(path: &Path) -> Result<FolderLock, ServerError> {
         let unusable = |source: io::Error| ServerError::Folder { path: path.to_owned(), source };
-        make(path).map_err(unusable)?;
+        create_folder(path).map_err(unusable)?;
         let lock = private_file::open_or_create(&path.join("lock")).map_err(unusable)?;
         match lock.try_lock() {
             Ok(()) => {
-                // Of a process that was killed: another one may listen there by now.
+                // Left by a killed process. Another program may listen there now.
                 let _ = std::fs::remove_file(path.join("listening.json"));
                 Ok(FolderLock::Acquired(Self { path: path.to_owned(), _lock: lock }))
             }
@@ -97,7 +100,7 @@ impl DataFolder {
         }
     }
 
-    /// Logs what of the folder other users of the machine can reach.
+    /// Logs files of the folder that other users of the machine can read or write.
     fn warn_if_open(&self) {
         let files: Vec<_> = FILES.iter().map(|name| self.path.join(name)).collect();
         private_file::warn_about(std::iter::once(self.path()).chain(files.iter().map(PathBuf::as_path)));
@@ -116,24 +119,23 @@ impl DataFolder {
         self.path.join("ledger.db")
     }
 
-    /// Tells other processes where this one listens.
+    /// Writes down where this process listens, for other processes.
     pub(crate) fn announce(&self, url: &str) -> io::Result<()> {
         let listening = NodeAddress { url: url.to_owned(), pid: std::process::id() };
         private_file::replace(&self.path.join("listening.json"), &serde_json::to_vec(&listening)?)
     }
 
-    /// Keeps the secrets of links that nobody has opened, for the next process on this folder. They are
-    /// as private as the key beside them.
+    /// Stores the secrets of links that were not opened yet, for the next process on this folder.
     pub(crate) fn keep_links(&self, secrets: &[String]) {
         if let Err(error) = private_file::replace(&self.path.join("links"), secrets.join("\n").as_bytes()) {
-            tracing::warn!(%error, "links that were not opened are void: they could not be kept in the data folder");
+            tracing::warn!(%error, "links that were not opened are void: they could not be stored in the data folder");
         }
     }
 
-    /// The secrets that were kept; once.
+    /// Takes the stored secrets. A second call returns none.
     pub(crate) fn take_links(&self) -> Vec<String> {
         let path = self.path.join("links");
-        let kept = match private_file::read(&path, SMALL) {
+        let kept = match private_file::read(&path, FILE_LIMIT) {
             Ok(kept) => kept,
             Err(error) => {
                 if error.kind() != io::ErrorKind::NotFound {
@@ -146,9 +148,9 @@ impl DataFolder {
         String::from_utf8_lossy(&kept).lines().map(str::to_owned).collect()
     }
 
-    /// Where the process that has `path` open listens, once it does.
+    /// Where the process that has `path` open listens. `None` before it listens.
     pub(crate) fn listening(path: &Path) -> Option<NodeAddress> {
-        crate::json::read(&private_file::read(&path.join("listening.json"), SMALL).ok()?).ok()
+        crate::json::read(&private_file::read(&path.join("listening.json"), FILE_LIMIT).ok()?).ok()
     }
 }
 
@@ -158,8 +160,8 @@ impl Drop for DataFolder {
     }
 }
 
-/// Never for version control.
-fn make(path: &Path) -> io::Result<()> {
+/// With a `.gitignore`: it must not get into version control.
+fn create_folder(path: &Path) -> io::Result<()> {
     if !path.is_dir() {
         private_file::make_folder(path)?;
         private_file::replace(&path.join(".gitignore"), b"*\n")?;
@@ -172,7 +174,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn only_a_loopback_address_is_this_machines_own() {
+    fn accepts_only_loopback_addresses() {
         let local = |url: &str| NodeAddress { url: url.to_owned(), pid: 1 }.local_url();
         for (url, wanted) in [
             ("http://127.0.0.1:7717", "http://127.0.0.1:7717"),

@@ -1,8 +1,8 @@
-//! What help and docs say about each command beside its options: the one table of examples.
+//! Examples, notes and exit codes of each command, for help and docs.
 //!
-//! Every command of the parser has its row and every example parses; a test holds both. Help shows
-//! the examples first, with the extension's own function and parameters in them; `docs/terminal.md`
-//! is written from the same table.
+//! Every command of the parser has a row here and every example parses; a test checks both. Help shows the
+//! examples first, with the extension's own function and parameters. `docs/terminal.md` is generated from the
+//! same table.
 
 use std::fmt::Write;
 
@@ -11,20 +11,20 @@ use clap::builder::styling::{AnsiColor, Effects, Styles};
 
 use super::exit::Exit;
 
-/// A command's row.
+/// What help adds to a command.
 #[derive(Debug)]
-pub(super) struct Guide {
+pub(super) struct CommandHelp {
     pub(super) name: &'static str,
     pub(super) group: Group,
-    /// What is typed, and what it does. `{bin}` is the binary, `{call}` a function with parameters.
+    /// What to type, and what it does. `{bin}` is the binary, `{call}` a function with parameters.
     pub(super) examples: &'static [(&'static str, &'static str)],
-    /// What else there is to know.
+    /// A note below the examples.
     pub(super) note: &'static str,
-    /// Ends beside done, failed and wrong usage.
+    /// Exits besides success, failure and usage.
     pub(super) exits: &'static [Exit],
 }
 
-/// Where a command stands in the list.
+/// The section of a command in the list.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Group {
     Run,
@@ -46,23 +46,23 @@ impl Group {
     }
 }
 
-const REACHES: &[Exit] = &[Exit::Refused, Exit::Unavailable];
+const CONNECTS: &[Exit] = &[Exit::Refused, Exit::Unavailable];
 const FOLLOWS: &[Exit] = &[Exit::Cancelled, Exit::Refused, Exit::Unavailable, Exit::Interrupted];
 
-pub(super) const GUIDES: &[Guide] = &[
-    Guide {
+pub(super) const COMMAND_HELP: &[CommandHelp] = &[
+    CommandHelp {
         name: "dev",
         group: Group::Run,
         examples: &[
             ("{bin}", "the chat page on this machine; prints a link to open"),
             ("{bin} dev --listen 127.0.0.1:0", "on a free port"),
-            ("{bin} dev --data-dir /tmp/try", "with a ledger of its own"),
+            ("{bin} dev --data-dir /tmp/try", "with another ledger"),
             ("cargo imperal dev", "and build and start again after each change of the sources"),
         ],
-        note: "It is what runs without a command. The link opens one browser once; `link` prints another.",
+        note: "This runs without a command too. The link opens one browser once; `link` prints another.",
         exits: &[],
     },
-    Guide {
+    CommandHelp {
         name: "serve",
         group: Group::Run,
         examples: &[
@@ -70,10 +70,10 @@ pub(super) const GUIDES: &[Guide] = &[
             ("{bin} serve --jwks https://id.example.com/keys", "for users with RS256 or EdDSA tokens"),
             ("{bin} serve --database-url postgres://db/chat", "one node of many (feature `postgres`)"),
         ],
-        note: "On SIGTERM it takes no new calls, gives running work its grace, and ends.",
+        note: "On SIGTERM it accepts no new calls, gives running work its grace, and ends.",
         exits: &[],
     },
-    Guide {
+    CommandHelp {
         name: "call",
         group: Group::Use,
         examples: &[
@@ -81,15 +81,15 @@ pub(super) const GUIDES: &[Guide] = &[
             ("{bin} call {call} --follow", "and watch its background tasks until their outcome"),
             ("{bin} call {function} --params '{\"key\": \"value\"}'", "parameters as one JSON object"),
             ("{bin} call {function} key=@draft.txt", "a parameter from a file; `key=@-` from standard input"),
-            ("{bin} call {call} --key 2026-01-31", "once only, however often a script calls it"),
-            ("{bin} call {call} --json", "one JSON object a line, for a program"),
+            ("{bin} call {call} --key 2026-01-31", "only once, however often a script calls it"),
+            ("{bin} call {call} --json", "one JSON object per line, for a program"),
         ],
-        note: "It speaks to the platform that runs on the data folder, or starts one for as long as it takes. \
+        note: "It uses the platform that runs on the data folder, or starts one for its own duration. \
                With --follow, Ctrl-C asks whether to cancel the task, detach or go on; a second Ctrl-C detaches. \
-               Where nobody can be asked it detaches at once.",
+               Without a terminal it detaches at once.",
         exits: FOLLOWS,
     },
-    Guide {
+    CommandHelp {
         name: "follow",
         group: Group::Use,
         examples: &[
@@ -100,7 +100,7 @@ pub(super) const GUIDES: &[Guide] = &[
         note: "Ctrl-C as with `call --follow`.",
         exits: FOLLOWS,
     },
-    Guide {
+    CommandHelp {
         name: "chat",
         group: Group::Use,
         examples: &[
@@ -109,43 +109,43 @@ pub(super) const GUIDES: &[Guide] = &[
             ("{bin} chat --url https://chat.example.com", "of a platform elsewhere, as the user of IMPERAL_TOKEN"),
         ],
         note: "",
-        exits: REACHES,
+        exits: CONNECTS,
     },
-    Guide {
+    CommandHelp {
         name: "tasks",
         group: Group::Use,
         examples: &[
             ("{bin} tasks", "running and ended tasks, the latest first"),
-            ("{bin} tasks --json -n 100", "one JSON object a line"),
+            ("{bin} tasks --json -n 100", "one JSON object per line"),
         ],
         note: "",
-        exits: REACHES,
+        exits: CONNECTS,
     },
-    Guide {
+    CommandHelp {
         name: "cancel",
         group: Group::Use,
         examples: &[("{bin} cancel 3b678a74", "ask a task to stop, by its id or the end of it")],
         note: "Work that listens stops at once; work that does not is dropped after the grace period.",
-        exits: REACHES,
+        exits: CONNECTS,
     },
-    Guide {
+    CommandHelp {
         name: "audit",
         group: Group::Use,
         examples: &[
             ("{bin} audit", "who did what, the latest last"),
-            ("{bin} audit --verify", "whether the trail is as it was written"),
+            ("{bin} audit --verify", "check that no row was altered or removed"),
         ],
         note: "",
-        exits: REACHES,
+        exits: CONNECTS,
     },
-    Guide {
+    CommandHelp {
         name: "link",
         group: Group::Use,
         examples: &[("{bin} link", "a link that opens the chat page in one browser, once")],
         note: "",
-        exits: REACHES,
+        exits: CONNECTS,
     },
-    Guide {
+    CommandHelp {
         name: "build",
         group: Group::Ship,
         examples: &[
@@ -155,7 +155,7 @@ pub(super) const GUIDES: &[Guide] = &[
         note: "",
         exits: &[],
     },
-    Guide {
+    CommandHelp {
         name: "validate",
         group: Group::Ship,
         examples: &[
@@ -165,14 +165,14 @@ pub(super) const GUIDES: &[Guide] = &[
         note: "",
         exits: &[],
     },
-    Guide {
+    CommandHelp {
         name: "manifest",
         group: Group::Ship,
         examples: &[("{bin} manifest | jq .tools[].name", "print it instead of writing it")],
         note: "",
         exits: &[],
     },
-    Guide {
+    CommandHelp {
         name: "token",
         group: Group::More,
         examples: &[
@@ -182,7 +182,7 @@ pub(super) const GUIDES: &[Guide] = &[
         note: "",
         exits: &[],
     },
-    Guide {
+    CommandHelp {
         name: "completions",
         group: Group::More,
         examples: &[
@@ -193,7 +193,7 @@ pub(super) const GUIDES: &[Guide] = &[
         note: "{bin} has to be on the PATH. The candidates come from the binary itself, so they follow each build.",
         exits: &[],
     },
-    Guide {
+    CommandHelp {
         name: "help",
         group: Group::More,
         examples: &[("{bin} help call", "explain one command")],
@@ -202,9 +202,9 @@ pub(super) const GUIDES: &[Guide] = &[
     },
 ];
 
-/// What stands for the placeholders.
+/// The values of the placeholders.
 #[derive(Debug, Clone)]
-pub(super) struct Sample {
+pub(super) struct HelpValues {
     pub(super) bin: String,
     pub(super) function: String,
     /// The function with parameters.
@@ -213,7 +213,7 @@ pub(super) struct Sample {
     pub(super) functions: Vec<(String, String)>,
 }
 
-impl Sample {
+impl HelpValues {
     pub(super) fn fill(&self, text: &str) -> String {
         text.replace("{bin}", &self.bin).replace("{call}", &self.call).replace("{function}", &self.function)
     }
@@ -228,27 +228,27 @@ pub(super) const STYLES: Styles = Styles::styled()
     .valid(AnsiColor::Green.on_default())
     .invalid(AnsiColor::Yellow.on_default());
 
-/// Gives a command line its examples, its list of commands and its exit codes.
-pub(super) fn teach(mut command: Command, sample: &Sample) -> Command {
-    for guide in GUIDES {
-        let before = examples(guide, sample);
-        let after = after(guide, sample);
-        command = command.mut_subcommand(guide.name, |sub| {
+/// Adds examples, the list of commands and exit codes to the help of a command line.
+pub(super) fn add_help(mut command: Command, values: &HelpValues) -> Command {
+    for help in COMMAND_HELP {
+        let before = examples(help, values);
+        let after = after(help, values);
+        command = command.mut_subcommand(help.name, |sub| {
             sub.mut_args(|arg| arg.hide_env_values(true))
                 .help_template("{about}\n\n{before-help}{usage-heading} {usage}\n\n{all-args}{after-help}")
                 .before_help(before)
                 .after_help(after)
         });
     }
-    let lists = format!("{}{}", commands(&command), functions(sample));
+    let lists = format!("{}{}", commands(&command), functions(values));
     command
         .styles(STYLES)
         .help_template("{name} {version}\n{about}\n\n{before-help}{after-help}")
-        .before_help(first_steps(sample))
+        .before_help(first_steps(values))
         .after_help(lists)
 }
 
-/// Two columns: what is typed, what it does.
+/// Two columns: what to type, and what it does.
 pub(super) fn columns(rows: &[(String, String)]) -> String {
     let wide = rows.iter().map(|(typed, _)| console::measure_text_width(typed)).filter(|w| *w <= 44).max().unwrap_or(0);
     let mut text = String::new();
@@ -270,35 +270,35 @@ pub(super) fn header(text: &str) -> String {
     format!("{style}{text}{style:#}\n")
 }
 
-fn examples(guide: &Guide, sample: &Sample) -> String {
-    let rows: Vec<_> = guide.examples.iter().map(|(typed, does)| (sample.fill(typed), (*does).to_owned())).collect();
+fn examples(help: &CommandHelp, values: &HelpValues) -> String {
+    let rows: Vec<_> = help.examples.iter().map(|(typed, does)| (values.fill(typed), (*does).to_owned())).collect();
     trimmed(&format!("{}{}", header("Examples:"), columns(&rows)))
 }
 
-fn after(guide: &Guide, sample: &Sample) -> String {
+fn after(help: &CommandHelp, values: &HelpValues) -> String {
     let mut text = String::new();
-    if !guide.note.is_empty() {
-        text.push_str(&sample.fill(guide.note));
+    if !help.note.is_empty() {
+        text.push_str(&values.fill(help.note));
         text.push('\n');
     }
-    if !guide.exits.is_empty() {
+    if !help.exits.is_empty() {
         let always = [Exit::Success, Exit::Failure, Exit::Usage];
         let rows: Vec<_> = Exit::ALL
             .iter()
-            .filter(|exit| always.contains(exit) || guide.exits.contains(exit))
-            .map(|exit| (exit.meaning().0.to_string(), exit.meaning().1.to_owned()))
+            .filter(|exit| always.contains(exit) || help.exits.contains(exit))
+            .map(|exit| (exit.code().to_string(), exit.meaning().to_owned()))
             .collect();
         let _ = write!(text, "\n{}{}", header("Exit codes:"), columns(&rows));
     }
     trimmed(&text)
 }
 
-/// clap puts the empty lines between the parts.
+/// clap adds the empty lines between the parts.
 fn trimmed(text: &str) -> String {
     text.trim_end().to_owned()
 }
 
-fn first_steps(sample: &Sample) -> String {
+fn first_steps(values: &HelpValues) -> String {
     let typed = [
         ("{bin}", "the platform with its chat page, on this machine"),
         ("{bin} call {call}", "run a function"),
@@ -306,19 +306,19 @@ fn first_steps(sample: &Sample) -> String {
         ("{bin} tasks", "what is running"),
         ("{bin} help call", "more about a command, examples first"),
     ];
-    let rows: Vec<_> = typed.iter().map(|(typed, does)| (sample.fill(typed), (*does).to_owned())).collect();
+    let rows: Vec<_> = typed.iter().map(|(typed, does)| (values.fill(typed), (*does).to_owned())).collect();
     trimmed(&format!("{}{}", header("Examples:"), columns(&rows)))
 }
 
 fn commands(command: &Command) -> String {
     let mut text = String::new();
     for group in Group::ALL {
-        let rows: Vec<_> = GUIDES
+        let rows: Vec<_> = COMMAND_HELP
             .iter()
-            .filter(|guide| guide.group == group)
-            .map(|guide| {
-                let about = command.find_subcommand(guide.name).and_then(Command::get_about);
-                (guide.name.to_owned(), about.map_or_else(String::new, ToString::to_string))
+            .filter(|help| help.group == group)
+            .map(|help| {
+                let about = command.find_subcommand(help.name).and_then(Command::get_about);
+                (help.name.to_owned(), about.map_or_else(String::new, ToString::to_string))
             })
             .collect();
         let _ = writeln!(text, "{}{}", header(&format!("{}:", group.title())), columns(&rows));
@@ -326,9 +326,9 @@ fn commands(command: &Command) -> String {
     text
 }
 
-fn functions(sample: &Sample) -> String {
-    if sample.functions.is_empty() {
+fn functions(values: &HelpValues) -> String {
+    if values.functions.is_empty() {
         return String::new();
     }
-    trimmed(&format!("{}{}", header("Functions:"), columns(&sample.functions)))
+    trimmed(&format!("{}{}", header("Functions:"), columns(&values.functions)))
 }

@@ -1,12 +1,12 @@
-//! Lists of which one row cannot be read: it is named and left out, the others are shown.
+//! Reads a list although some of its rows cannot be read: those are named and left out.
 //!
-//! Owns how JSON text is cut into its parts without reading them, so that neither a row's depth nor its
-//! form matters. Nothing here calls itself: text of any depth takes the same stack.
+//! Owns how JSON text is split into its parts without parsing them, so that a row may have any depth and form.
+//! Nothing here is recursive: text of any depth takes the same stack.
 
 use serde::de::DeserializeOwned;
 
-/// A list without the rows that cannot be read, and the names of those. None where that does not help.
-pub(super) fn without_unreadable<T: DeserializeOwned>(text: &[u8]) -> Option<(T, Vec<String>)> {
+/// The list without its unreadable rows, and the names of those. `None` if that does not make it readable.
+pub(super) fn read_readable_rows<T: DeserializeOwned>(text: &[u8]) -> Option<(T, Vec<String>)> {
     let fields = parts(text)?;
     let list = fields.iter().position(|(_, value)| value.first() == Some(&b'['))?;
     let with = |rows: &[&[u8]]| {
@@ -28,21 +28,21 @@ pub(super) fn without_unreadable<T: DeserializeOwned>(text: &[u8]) -> Option<(T,
     for (_, row) in parts(fields[list].1)? {
         match with(&[row]) {
             Ok(_) => kept.push(row),
-            Err(error) => left_out.push(format!("{}: {error}", name(row))),
+            Err(error) => left_out.push(format!("{}: {error}", row_name(row))),
         }
     }
     let list = with(&kept).ok()?;
     (!left_out.is_empty()).then_some((list, left_out))
 }
 
-/// What a row is known by.
-fn name(row: &[u8]) -> String {
-    let of = |key: &str| field(row, key).map(|value| format!("{key} {value}"));
-    ["turn_id", "task_id", "audit_id", "seq"].into_iter().find_map(of).unwrap_or_else(|| "a row".to_owned())
+/// The field that identifies a row.
+fn row_name(row: &[u8]) -> String {
+    let identify = |key: &str| scalar_field(row, key).map(|value| format!("{key} {value}"));
+    ["turn_id", "task_id", "audit_id", "seq"].into_iter().find_map(identify).unwrap_or_else(|| "a row".to_owned())
 }
 
-/// A scalar field of an object, or `..` for one that is a list or an object. None for null.
-pub(super) fn field(object: &[u8], key: &str) -> Option<String> {
+/// The text of a field, or `..` for a list or object. `None` for null and for a field that is missing.
+pub(super) fn scalar_field(object: &[u8], key: &str) -> Option<String> {
     let quoted = format!("\"{key}\"");
     let (_, value) = parts(object)?.into_iter().find(|(found, _)| *found == quoted.as_bytes())?;
     match value.first()? {
@@ -54,7 +54,7 @@ pub(super) fn field(object: &[u8], key: &str) -> Option<String> {
     }
 }
 
-/// The parts of an object, with their keys as they are written, or of a list.
+/// The parts of an object, each with its key as written, or of a list.
 fn parts(text: &[u8]) -> Option<Vec<(&[u8], &[u8])>> {
     let text = text.trim_ascii();
     let (is_object, inner) = match text {
@@ -81,7 +81,7 @@ fn parts(text: &[u8]) -> Option<Vec<(&[u8], &[u8])>> {
     Some(parts)
 }
 
-/// Up to the comma behind a value, or the end.
+/// The length of a value, up to its comma or the end.
 fn value_length(text: &[u8]) -> Option<usize> {
     let (mut at, mut depth) = (0_usize, 0_usize);
     while let Some(byte) = text.get(at) {
@@ -100,7 +100,7 @@ fn value_length(text: &[u8]) -> Option<usize> {
     (depth == 0).then_some(at)
 }
 
-/// A string with its quotes.
+/// The length of a string with its quotes.
 fn string_length(text: &[u8]) -> Option<usize> {
     let mut at = 1;
     text.strip_prefix(b"\"")?;
@@ -127,20 +127,20 @@ mod tests {
 
     #[derive(Debug, Deserialize)]
     struct Row {
-        #[allow(dead_code, reason = "what makes a row one")]
+        #[allow(dead_code, reason = "a row without it is unreadable")]
         seq: u64,
         data: serde_json::Value,
     }
 
     #[test]
-    fn a_row_that_is_too_deep_or_of_another_form_is_named_and_the_others_stay() {
+    fn names_unreadable_rows_and_keeps_the_others() {
         let deep = format!("{}{}", "[".repeat(100_000), "]".repeat(100_000));
         let text = format!(
             r#"{{"rows": [{{"seq":1,"data":"a,\"]}}"}}, {{"seq":2,"data":{deep}}}, {{"seq":"three","data":0}} ,
                {{"seq":4,"data":{{"b":[1,2]}}}}], "next": 5}}"#
         );
         assert!(crate::json::read::<Rows>(text.as_bytes()).is_err());
-        let (list, left_out) = without_unreadable::<Rows>(text.as_bytes()).unwrap();
+        let (list, left_out) = read_readable_rows::<Rows>(text.as_bytes()).unwrap();
         assert_eq!((list.rows.len(), list.next), (2, Some(5)));
         assert_eq!(list.rows[0].data, "a,\"]}");
         assert!(left_out[0].starts_with("seq 2: recursion limit exceeded"), "{left_out:?}");
@@ -148,11 +148,11 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_list_is_left_to_its_own_error() {
+    fn returns_none_for_text_that_is_not_a_list() {
         for text in
             ["", "{}", "[1]", "{\"rows\":[1", "{\"rows\":{}}", "{\"rows\":[],\"next\":\"x\"}", "{\"rows", "{\"a\\"]
         {
-            assert!(without_unreadable::<Rows>(text.as_bytes()).is_none(), "{text}");
+            assert!(read_readable_rows::<Rows>(text.as_bytes()).is_none(), "{text}");
         }
     }
 }

@@ -1,0 +1,145 @@
+//! Requests to a platform's HTTP API as one user.
+//!
+//! Owns what an answer becomes: a value, or an error with its exit code. It does not know where the platform
+//! is or who started it.
+
+use std::time::Duration;
+
+use reqwest::StatusCode;
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use serde_json::Value;
+
+use super::exit::CliError;
+use super::{lenient_list, out};
+use crate::ids::RequestKey;
+use crate::platform::CallReply;
+
+/// How long a connection may take.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
+/// Largest answer that is read, in bytes. The platform's pages are far smaller.
+const ANSWER_LIMIT: usize = 64 * 1024 * 1024;
+
+/// Requests with a user's token.
+#[derive(Debug, Clone)]
+pub(super) struct ApiClient {
+    http: reqwest::Client,
+    url: String,
+    token: String,
+}
+
+/// No route of a platform redirects, so redirects are not followed.
+pub(super) fn http_builder() -> reqwest::ClientBuilder {
+    reqwest::Client::builder().redirect(reqwest::redirect::Policy::none()).connect_timeout(CONNECT_TIMEOUT)
+}
+
+/// The whole body, up to the limit.
+pub(super) async fn read_body(mut answer: reqwest::Response) -> Result<Vec<u8>, CliError> {
+    let mut body = Vec::new();
+    while let Some(chunk) = answer.chunk().await.map_err(reqwest::Error::without_url)? {
+        if body.len() + chunk.len() > ANSWER_LIMIT {
+            return Err(CliError::new(format!(
+                "the answer has more than {} MiB and is not read further: ask for less of it, with -n for example",
+                ANSWER_LIMIT >> 20
+            )));
+        }
+        body.extend_from_slice(&chunk);
+    }
+    Ok(body)
+}
+
+impl ApiClient {
+    /// Sends `token` to the platform at `url`, which has no slash at its end.
+    pub(super) fn new(http: reqwest::Client, url: String, token: String) -> Self {
+        Self { http, url, token }
+    }
+
+    pub(super) fn url(&self) -> &str {
+        &self.url
+    }
+
+    pub(super) async fn get<T: DeserializeOwned>(&self, path: &str) -> Result<T, CliError> {
+        self.read_answer(self.http.get(format!("{}{path}", self.url))).await
+    }
+
+    pub(super) async fn post<T: DeserializeOwned>(&self, path: &str, body: &impl Serialize) -> Result<T, CliError> {
+        self.read_answer(self.http.post(format!("{}{path}", self.url)).json(body)).await
+    }
+
+    /// Opens the live stream after an event, or from now on.
+    pub(super) async fn open_stream(&self, after: Option<u64>) -> Result<reqwest::Response, CliError> {
+        let after = after.map_or_else(String::new, |after| format!("?after={after}"));
+        let request = self.http.get(format!("{}/v1/events/stream{after}", self.url)).bearer_auth(&self.token);
+        Ok(request.send().await.map_err(reqwest::Error::without_url)?.error_for_status()?)
+    }
+
+    /// Runs a function, under a request key if there is one.
+    pub(super) async fn call_function(
+        &self,
+        app_id: &str,
+        body: &impl Serialize,
+        key: Option<&RequestKey>,
+    ) -> Result<CallReply, CliError> {
+        let mut request = self.http.post(format!("{}/v1/extensions/{app_id}/call", self.url)).json(body);
+        if let Some(key) = key {
+            request = request.header("idempotency-key", key.as_str());
+        }
+        let answer = self.send(request).await?;
+        let repeated = answer.headers().contains_key("idempotency-replayed");
+        let reply: CallReply = crate::json::read(&read_body(answer).await?).map_err(|error| {
+            self.unreadable(&error).hint("the function was called: check the chat before you call it again".to_owned())
+        })?;
+        Ok(CallReply { repeated, ..reply })
+    }
+
+    async fn read_answer<T: DeserializeOwned>(&self, request: reqwest::RequestBuilder) -> Result<T, CliError> {
+        let body = read_body(self.send(request).await?).await?;
+        let error = match crate::json::read(&body) {
+            Ok(answer) => return Ok(answer),
+            Err(error) => error,
+        };
+        let Some((list, left_out)) = lenient_list::read_readable_rows(&body) else {
+            return Err(self.unreadable(&error));
+        };
+        for row in left_out {
+            out::print_note(
+                &out::OutputStyle::of_stderr().sanitize_line(&format!("left out an unreadable row: {row}")),
+            );
+        }
+        Ok(list)
+    }
+
+    /// Sends a request. Every answer that is not a success is an error.
+    async fn send(&self, request: reqwest::RequestBuilder) -> Result<reqwest::Response, CliError> {
+        let answer = request.bearer_auth(&self.token).send().await.map_err(|error| {
+            CliError::unavailable(format!("{} does not answer: {}", self.url, crate::error::root(&error.without_url())))
+        })?;
+        let status = answer.status();
+        if status.is_success() {
+            return Ok(answer);
+        }
+        if status.is_redirection() {
+            let to = answer.headers().get("location").and_then(|to| to.to_str().ok()).unwrap_or("another address");
+            return Err(CliError::refused(format!("{} redirects to {to}, which is not followed", self.url))
+                .hint("give the address that answers without a redirect as --url".to_owned()));
+        }
+        let bytes = read_body(answer).await?;
+        let body: Value = crate::json::read(&bytes).unwrap_or_default();
+        let part = |name: &str| body["error"][name].as_str().unwrap_or_default().to_owned();
+        let text = match part("message") {
+            text if text.is_empty() => format!("{} answered {status}", self.url),
+            text => text,
+        };
+        let error = match status {
+            StatusCode::SERVICE_UNAVAILABLE => CliError::unavailable(text),
+            status if status.is_client_error() => CliError::refused(text),
+            _ => CliError::new(text),
+        };
+        Err(error.with_code(part("code")))
+    }
+
+    fn unreadable(&self, error: &serde_json::Error) -> CliError {
+        CliError::new(format!("{} sent an answer that cannot be read: {error}", self.url))
+            .hint("is a platform of this version there?".to_owned())
+    }
+}

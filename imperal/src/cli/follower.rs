@@ -1,0 +1,345 @@
+//! Watches tasks until their outcome, for `call --follow` and `follow`.
+//!
+//! Owns which tasks are watched, what is printed about them and how they ended. Events come from
+//! `event_stream.rs`, bars are drawn by `bars.rs`, `interrupt.rs` asks what Ctrl-C means.
+
+use std::collections::{HashMap, VecDeque};
+
+use serde::Deserialize;
+use serde_json::json;
+
+use super::bars::ProgressBars;
+use super::client::Client;
+use super::event_stream::{EventStream, RETRY_PAUSE};
+use super::exit::{CliError, Exit};
+use super::interrupt::{Input, InterruptPrompt};
+use super::sse::SseMessage;
+use super::turns::{self, TurnPage};
+use super::{lenient_list, out, task_id};
+use crate::codes;
+use crate::ids::{CallId, TaskId};
+use crate::ledger::{Progress, Task, TaskState, Turn};
+
+/// Attempts to read what a gap in the stream left out. Ctrl-C is not handled meanwhile.
+const GAP_ATTEMPTS: u32 = 10;
+
+/// A live stream, and the events of it that were received but not handled yet.
+#[derive(Debug)]
+pub(super) struct ReceivedEvents {
+    stream: EventStream,
+    waiting: VecDeque<Result<SseMessage, CliError>>,
+}
+
+impl ReceivedEvents {
+    pub(super) fn new(stream: EventStream) -> Self {
+        Self { stream, waiting: VecDeque::new() }
+    }
+
+    /// Receives one event for later. Never returns once the stream is over. Cancel-safe.
+    pub(super) async fn receive(&mut self) {
+        match self.stream.recv().await {
+            Some(event) => self.waiting.push_back(event),
+            None => std::future::pending().await,
+        }
+    }
+
+    /// The next event; `None` at the end of the stream. Cancel-safe.
+    async fn next(&mut self) -> Option<Result<SseMessage, CliError>> {
+        match self.waiting.pop_front() {
+            Some(event) => Some(event),
+            None => self.stream.recv().await,
+        }
+    }
+}
+
+/// The data of the event `pruned`, which replaces events that retention removed.
+#[derive(Debug, Deserialize)]
+struct Gap {
+    /// The last number before the gap.
+    after: u64,
+}
+
+/// Tasks until their outcome.
+#[derive(Debug)]
+pub(super) struct Follower {
+    /// Tasks that this call starts later are watched too.
+    call_id: Option<CallId>,
+    as_json: bool,
+    bars: ProgressBars,
+    /// Names of the tasks without an outcome yet.
+    open: HashMap<TaskId, String>,
+    exit: Exit,
+    cancelling: bool,
+    /// The platform is this process: leaving ends the work.
+    embedded: bool,
+    prompt: InterruptPrompt,
+    /// Turns up to this number were printed already.
+    printed: u64,
+    gap: Option<Gap>,
+}
+
+impl Follower {
+    /// From here on Ctrl-C does not end the process. `embedded`: the platform is this process.
+    pub(super) fn new(as_json: bool, embedded: bool) -> Result<Self, CliError> {
+        Ok(Self {
+            call_id: None,
+            as_json,
+            prompt: InterruptPrompt::listen(embedded)?,
+            bars: ProgressBars::new(!as_json && out::OutputStyle::of_stderr().terminal),
+            open: HashMap::new(),
+            exit: Exit::Success,
+            cancelling: false,
+            embedded,
+            printed: 0,
+            gap: None,
+        })
+    }
+
+    /// Watches the tasks of a call whose reply turn was printed. The events must start before the call.
+    ///
+    /// Tasks that ended already are watched too: their outcome is in the stream.
+    pub(super) fn watch_call(&mut self, call_id: CallId, tasks: &[Task], reply_seq: u64) {
+        self.call_id = Some(call_id);
+        self.printed = reply_seq;
+        for task in tasks {
+            self.watch(task);
+        }
+    }
+
+    /// Watches running tasks and prints how far they are.
+    pub(super) fn watch_tasks(&mut self, tasks: &[Task]) {
+        for task in tasks {
+            self.watch(task);
+        }
+        if self.as_json || self.bars.are_shown() {
+            return;
+        }
+        for task in tasks {
+            if let Some(percent) = task.percent {
+                self.print_progress(task.task_id, percent, task.message.as_deref().unwrap_or_default());
+            }
+        }
+    }
+
+    fn watch(&mut self, task: &Task) {
+        self.open.insert(task.task_id, task.name.clone());
+        self.bars.add(task);
+    }
+
+    /// Handles events until every task has its outcome, or the person leaves.
+    pub(super) async fn until_done(mut self, client: &Client, mut events: ReceivedEvents) -> Result<Exit, CliError> {
+        while !self.open.is_empty() {
+            let left = tokio::select! {
+                event = events.next() => {
+                    let Some(event) = event else { break };
+                    self.handle_event(&event?);
+                    self.close_gap(client).await?;
+                    false
+                }
+                input = self.prompt.next() => self.handle_input(input, client).await?,
+            };
+            if left {
+                self.bars.clear();
+                self.print_how_to_return();
+                return Ok(Exit::Interrupted);
+            }
+        }
+        if self.prompt.is_open() && !self.as_json {
+            eprintln!("the work has ended");
+        }
+        self.bars.clear();
+        Ok(self.exit)
+    }
+
+    /// Returns whether watching ends.
+    fn handle_interrupt(&mut self) -> bool {
+        if self.prompt.is_open() || self.cancelling || self.as_json || !InterruptPrompt::can_ask() {
+            return true;
+        }
+        self.bars.pause();
+        self.prompt.ask(self.open.len());
+        false
+    }
+
+    /// Returns whether watching ends.
+    async fn handle_input(&mut self, input: Input, client: &Client) -> Result<bool, CliError> {
+        match input {
+            Input::Interrupt => return Ok(self.handle_interrupt()),
+            Input::Detach => return Ok(true),
+            Input::Invalid => {
+                self.prompt.ask(self.open.len());
+                return Ok(false);
+            }
+            Input::Continue => {}
+            Input::Cancel => {
+                self.cancelling = true;
+                for task_id in self.open.keys() {
+                    let _: Task = client.post(&format!("/v1/tasks/{task_id}/cancel"), &json!({})).await?;
+                }
+                out::print_note("asked to stop; Ctrl-C stops watching");
+            }
+        }
+        self.bars.resume();
+        Ok(false)
+    }
+
+    fn print_how_to_return(&self) {
+        if self.embedded {
+            out::print_note("interrupted: the work ran in this process. The chat says so; run it again if you need it");
+            return;
+        }
+        let bin = super::bin();
+        let ids: Vec<_> = self.open.keys().map(|id| task_id::short_id(*id)).collect();
+        let watch = if ids.len() == 1 { format!(" {}", ids[0]) } else { String::new() };
+        out::print_note("not watching any more; the work goes on");
+        out::print_note(&format!("  {bin} follow{watch}    watches it again"));
+        for id in &ids {
+            out::print_note(&format!("  {bin} cancel {id}    stops it"));
+        }
+    }
+
+    /// Handles an event. One that cannot be read is named and skipped.
+    fn handle_event(&mut self, message: &SseMessage) {
+        let Err(error) = self.read_event(message) else { return };
+        self.bars.print_above(|| out::print_note(&format!("skipped an unreadable event of the live stream: {error}")));
+        // An unreadable outcome still ends its task. Without this the command would wait forever.
+        let data = message.data.as_bytes();
+        let task_id = lenient_list::scalar_field(data, "task_id").and_then(|text| text.parse().ok());
+        if message.event == "turn"
+            && lenient_list::scalar_field(data, "result").is_some()
+            && let Some((task_id, name)) = task_id.and_then(|task_id: TaskId| self.open.remove_entry(&task_id))
+        {
+            self.bars.remove(task_id);
+            let name = out::OutputStyle::of_stderr().sanitize_line(&name);
+            self.bars.print_above(|| out::print_note(&format!("{name} has ended; its outcome cannot be shown here")));
+            self.exit = self.exit.combine(Exit::Failure);
+        }
+    }
+
+    fn read_event(&mut self, message: &SseMessage) -> serde_json::Result<()> {
+        let data = message.data.as_bytes();
+        match message.event.as_str() {
+            "progress" => self.handle_progress(&crate::json::read(data)?),
+            "task" => self.handle_task(&crate::json::read(data)?),
+            "turn" => self.handle_turn(&crate::json::read(data)?),
+            "pruned" => {
+                const NOTE: &str = "events of the live stream were removed by retention: reading the chat instead";
+                self.bars.print_above(|| out::print_note(NOTE));
+                self.gap = Some(crate::json::read(data)?);
+            }
+            _ => {}
+        }
+        Ok(())
+    }
+
+    fn handle_progress(&self, progress: &Progress) {
+        if !self.open.contains_key(&progress.task_id) {
+            return;
+        }
+        if self.as_json {
+            out::print_json(progress);
+        } else if self.bars.are_shown() {
+            self.bars.update(progress.task_id, progress.percent, &progress.message);
+        } else {
+            self.print_progress(progress.task_id, progress.percent, &progress.message);
+        }
+    }
+
+    /// A line on standard error, with the task's name if several are watched.
+    fn print_progress(&self, task_id: TaskId, percent: f64, message: &str) {
+        let name = self.open.get(&task_id).filter(|_| self.open.len() > 1);
+        let name = name.map_or_else(String::new, |name| format!("{name}: "));
+        let stage = out::OutputStyle::of_stderr().sanitize_line(&format!("{name}{message}"));
+        eprintln!("{percent:>3.0}%  {stage}");
+    }
+
+    fn handle_task(&mut self, task: &Task) {
+        let is_watched = self.open.contains_key(&task.task_id);
+        if task.state != TaskState::Running {
+            if is_watched {
+                self.exit = self.exit.combine(turns::exit_of_state(task.state));
+            }
+        } else if !is_watched && Some(task.call_id) == self.call_id {
+            self.watch(task);
+        }
+    }
+
+    fn handle_turn(&mut self, turn: &Turn) {
+        if turn.seq <= self.printed {
+            return;
+        }
+        let of_task = turn.body.task_id.is_some_and(|task_id| self.open.contains_key(&task_id));
+        let of_call = self.call_id.is_some() && turn.body.call_id == self.call_id;
+        if of_task || of_call {
+            self.print_turn(turn);
+        }
+    }
+
+    fn print_turn(&mut self, turn: &Turn) {
+        // An outcome turn has a result. A message midway has none.
+        let outcome = turn.body.task_id.zip(turn.body.result.as_ref());
+        if let Some((task_id, _)) = outcome {
+            self.bars.remove(task_id);
+        }
+        let as_json = self.as_json;
+        self.bars.print_above(|| turns::print_turn(turn, as_json));
+        if let Some((task_id, result)) = outcome {
+            self.open.remove(&task_id);
+            self.exit = self.exit.combine(turns::exit_of(result));
+        }
+    }
+
+    /// Reads from the tasks and the chat what the stream left out, in particular which tasks have ended.
+    /// Retention keeps the events of running tasks, so nothing else is missing.
+    async fn close_gap(&mut self, client: &Client) -> Result<(), CliError> {
+        let Some(Gap { after }) = self.gap.take() else { return Ok(()) };
+        let mut attempt = 1;
+        loop {
+            match self.read_gap(after, client).await {
+                Err(error) if attempt < GAP_ATTEMPTS && error.is_transient() => tokio::time::sleep(RETRY_PAUSE).await,
+                read => return read,
+            }
+            attempt += 1;
+        }
+    }
+
+    async fn read_gap(&mut self, mut after: u64, client: &Client) -> Result<(), CliError> {
+        // Tasks first: the outcome turn of a task that has ended by now is in the chat, unless it was pruned.
+        let mut ended = Vec::new();
+        for task_id in self.open.keys() {
+            match client.get::<Task>(&format!("/v1/tasks/{task_id}")).await {
+                Ok(task) if task.state == TaskState::Running => {}
+                Ok(task) => ended.push((*task_id, Some(task))),
+                Err(error) if error.has_code(&codes::NOT_FOUND) => ended.push((*task_id, None)),
+                Err(error) => return Err(error),
+            }
+        }
+        loop {
+            let TurnPage { turns, next } = client.get(&format!("/v1/chat/turns?after={after}&limit=500")).await?;
+            for turn in &turns {
+                self.handle_turn(turn);
+            }
+            self.printed = turns.last().map_or(self.printed, |turn| turn.seq);
+            let Some(next) = next else { break };
+            after = next;
+        }
+        for (task_id, task) in ended {
+            let Some(name) = self.open.remove(&task_id) else { continue };
+            self.bars.remove(task_id);
+            let as_json = self.as_json;
+            let exit = self.bars.print_above(|| match task {
+                Some(task) => turns::print_ended_task(&task, as_json),
+                None => print_pruned_task(&name),
+            });
+            self.exit = self.exit.combine(exit);
+        }
+        Ok(())
+    }
+}
+
+/// A task that ended and was removed by retention. Whether it succeeded is unknown, so this counts as a failure.
+fn print_pruned_task(name: &str) -> Exit {
+    let name = out::OutputStyle::of_stderr().sanitize_line(name);
+    out::print_note(&format!("{name} has ended; its outcome was removed by retention"));
+    Exit::Failure
+}
