@@ -87,10 +87,8 @@ fn function_names(selection: &Selection) -> Vec<String> {
     struct Tool {
         name: String,
     }
-    let text = selection
-        .find_here()
-        .ok()
-        .and_then(|binary| std::fs::read(binary.folder()?.join(imperal_manifest::FILE)).ok());
+    let text =
+        selection.find_here().ok().and_then(|binary| std::fs::read(binary.folder()?.join(imperal_manifest::FILE)).ok());
     let manifest = text.and_then(|text| imperal_manifest::json::read::<Manifest>(&text).ok());
     manifest.map_or_else(Vec::new, |manifest| manifest.tools.into_iter().map(|tool| tool.name).collect())
 }

@@ -79,8 +79,11 @@ impl Selection {
             let found: Vec<_> = all.iter().filter(|package| package.name == *name).collect();
             if found.is_empty() {
                 let known: Vec<_> = all.iter().map(|package| package.name.as_str()).collect();
-                return Err(CommandError::usage(format!("there is no package `{name}`; there is {}", known.join(", ")))
-                    .hint(suggestion(name, known)));
+                return Err(CommandError::usage(format!(
+                    "there is no package `{name}`; there is {}",
+                    known.join(", ")
+                ))
+                .hint(suggestion(name, known)));
             }
             return Ok(found);
         }

@@ -10,10 +10,12 @@ mod cron;
 mod environment;
 mod extension_rules;
 mod icon;
+mod json_schema;
 mod lookup;
 mod manifest_rules;
 mod panel_rules;
 mod reasons;
+mod regex_syntax;
 mod schemas;
 
 use std::path::Path;

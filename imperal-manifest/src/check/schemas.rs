@@ -1,12 +1,13 @@
 //! Schemas of parameters and results: are they schemas, and can they be used.
 //!
-//! Owns rules M25 and M26. The JSON Schema validator is the same one that checks calls.
+//! Owns rules M25 and M26. What a schema is, `json_schema.rs` says.
 
 use std::collections::HashMap;
 
 use serde_json::{Map, Value};
 
 use super::collector::{Collector, quoted_or_path};
+use super::json_schema::schema_fault;
 use super::lookup::text;
 
 /// The fields of a schema's root, through a reference to a definition.
@@ -56,26 +57,12 @@ fn valid(schema: &Value) -> Result<(), (String, String)> {
     if let Some(fault) = dangling {
         return Err((String::new(), fault));
     }
-    let fault = |error: &jsonschema::ValidationError<'_>| {
-        let place = error.instance_path().as_str().replace('/', ".");
-        let shown = if place.is_empty() { "its root".to_owned() } else { format!("`{}`", &place[1..]) };
-        (place, format!("{shown}: {error}"))
-    };
-    jsonschema::draft202012::meta::validate(schema).map_err(|error| fault(&error))?;
-    // Making a validator is what takes time; only a pattern can make it fail after all that.
-    if has_pattern(schema) {
-        jsonschema::draft202012::new(schema).map_err(|error| fault(&error))?;
-    }
-    Ok(())
-}
-
-fn has_pattern(value: &Value) -> bool {
-    match value {
-        Value::Object(fields) => fields.iter().any(|(key, value)| {
-            matches!(key.as_str(), "pattern" | "patternProperties" | "$schema" | "$id") || has_pattern(value)
-        }),
-        Value::Array(items) => items.iter().any(has_pattern),
-        _ => false,
+    match schema_fault(schema) {
+        None => Ok(()),
+        Some(fault) => {
+            let place = fault.path.strip_prefix('.').map_or("its root".to_owned(), |place| format!("`{place}`"));
+            Err((fault.path, format!("{place} {}", fault.message)))
+        }
     }
 }
 

@@ -5,6 +5,8 @@
 
 use std::process::ExitCode;
 
+use imperal_manifest::did_you_mean;
+
 use crate::codes::{self, ErrorCode};
 
 /// How a command ended.
@@ -144,17 +146,6 @@ pub(super) fn suggestion<'a>(written: &str, candidates: impl IntoIterator<Item =
     did_you_mean(written, candidates).map(|meant| format!("did you mean `{meant}`?"))
 }
 
-/// The candidate that was probably meant.
-pub(super) fn did_you_mean<'a>(written: &str, candidates: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
-    let written = written.to_lowercase().replace('-', "_");
-    candidates
-        .into_iter()
-        .map(|candidate| (strsim::osa_distance(&written, &candidate.replace('-', "_")), candidate))
-        .filter(|(distance, candidate)| *distance <= 1 + candidate.len() / 4)
-        .min_by_key(|(distance, _)| *distance)
-        .map(|(_, candidate)| candidate)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -173,14 +164,5 @@ mod tests {
         codes.sort_unstable();
         codes.dedup();
         assert_eq!(codes.len(), Exit::ALL.len());
-    }
-
-    #[test]
-    fn suggests_close_names_only() {
-        let known = ["greet", "greet_at_length", "refine_output"];
-        for (written, meant) in [("gret", "greet"), ("refine_ouput", "refine_output"), ("Greet", "greet")] {
-            assert_eq!(did_you_mean(written, known), Some(meant));
-        }
-        assert_eq!(did_you_mean("tasks", known), None);
     }
 }

@@ -190,7 +190,7 @@ fn explain(mut error: clap::Error, registry: &Registry) -> clap::Error {
     let functions = || registry.extensions().flat_map(crate::function::Extension::functions);
     let suggests_command = error.get(ContextKind::SuggestedSubcommand).is_some();
     let function = functions().find(|function| function.name == written).or_else(|| {
-        let meant = exit::did_you_mean(&written, functions().map(|function| function.name))?;
+        let meant = imperal_manifest::did_you_mean(&written, functions().map(|function| function.name))?;
         functions().find(|function| function.name == meant && !suggests_command)
     });
     let Some(function) = function else { return error };
