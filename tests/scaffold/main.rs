@@ -175,6 +175,7 @@ impl Drop for Dev {
 async fn new_extension_is_tested_built_validated_and_developed() {
     rustls::crypto::ring::default_provider().install_default().ok();
     let hello = Hello::new();
+    run_and_test_share_one_build_of_imperal(&hello);
     new_extension_is_complete(&hello);
     tutorial_ends_in_passing_tests(&hello);
     reload_loses_no_work(&hello).await;
@@ -182,13 +183,31 @@ async fn new_extension_is_tested_built_validated_and_developed() {
     hostile_json_does_not_end_a_build_with_raw_value(&hello);
 }
 
-fn cargo_test(hello: &Hello) -> Output {
+fn cargo(hello: &Hello, args: &[&str]) -> Output {
     let cargo = std::env::var("CARGO").unwrap_or_else(|_| "cargo".to_owned());
     let mut command = Command::new(cargo);
     for name in ELSEWHERE {
         command.env_remove(name);
     }
-    command.arg("test").current_dir(&hello.path).output().unwrap()
+    command.args(args).current_dir(&hello.path).output().unwrap()
+}
+
+fn cargo_test(hello: &Hello) -> Output {
+    cargo(hello, &["test"])
+}
+
+fn run_and_test_share_one_build_of_imperal(hello: &Hello) {
+    let built = cargo(hello, &["build"]);
+    assert!(built.status.success(), "{}", shown(&built));
+    let tests = cargo(hello, &["test", "--no-run", "--message-format", "json"]);
+    assert!(tests.status.success(), "{}", shown(&tests));
+    let messages = String::from_utf8_lossy(&tests.stdout).into_owned();
+    let messages = messages.lines().filter_map(|line| serde_json::from_str::<Value>(line).ok());
+    let of_imperal: Vec<_> = messages
+        .filter(|message| message["reason"] == "compiler-artifact" && message["target"]["name"] == "imperal")
+        .map(|message| message["fresh"].clone())
+        .collect();
+    assert_eq!(of_imperal, [json!(true)], "one build of the library, and it was there already");
 }
 
 /// Follows the tutorial's text alone: its files, its change of main.rs, its commands.
