@@ -105,6 +105,7 @@ pub mod platform;
 mod private_file;
 mod rate;
 mod result;
+mod rows;
 #[cfg(feature = "platform")]
 pub mod server;
 mod sync;
@@ -112,6 +113,7 @@ mod task;
 #[cfg(feature = "testing")]
 pub mod testing;
 mod trace;
+mod user;
 
 use imperal_manifest::json;
 #[cfg(feature = "platform")]
@@ -121,7 +123,7 @@ use imperal_manifest::visible;
 pub use app::App;
 #[cfg(feature = "platform")]
 pub use cli::run;
-pub use context::{Context, User};
+pub use context::Context;
 pub use error::{Error, ErrorKind, RunningTask};
 pub use extension::ExtensionDef;
 pub use function::ActionType;
@@ -137,6 +139,7 @@ pub use imperal_macros::test;
 pub use result::{ActionResult, Result, WireResult};
 #[cfg(feature = "platform")]
 pub use server::Server;
+pub use user::User;
 
 /// What almost every extension file needs, in one line.
 pub mod prelude {

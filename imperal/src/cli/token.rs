@@ -7,8 +7,8 @@ use secrecy::SecretString;
 use super::environment::env_text;
 use super::exit::{CliError, Exit};
 use super::out;
-use crate::context::User;
 use crate::gateway::{LOCAL_TENANT, LOCAL_USER, Verifier};
+use crate::user::User;
 
 /// Prints a token that is signed with `IMPERAL_JWT_SECRET`, as an identity provider would sign it.
 pub(super) fn token(user: String, tenant: String, scopes: Vec<String>, hours: u32) -> Result<Exit, CliError> {

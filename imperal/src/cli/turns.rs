@@ -8,10 +8,10 @@ use super::exit::{CliError, Exit};
 use super::out::{self, OutputStyle, Paint};
 use super::{data, when};
 use crate::app::App;
-use crate::context::MsgType;
 use crate::function::Registry;
 use crate::ledger::{Role, Task, TaskState, Turn};
 use crate::result::WireResult;
+use crate::rows::MsgType;
 
 /// A page of the chat.
 #[derive(Deserialize)]

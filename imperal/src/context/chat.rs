@@ -7,44 +7,20 @@ use std::fmt;
 use std::future::{Future, IntoFuture};
 use std::pin::Pin;
 
-use schemars::JsonSchema;
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 
 use super::{Context, Origin};
 use crate::codes;
 use crate::error::Error;
 use crate::ids::TurnId;
 use crate::result::Result;
+use crate::rows::MsgType;
 
 /// Longest text of a chat turn, in bytes of UTF-8, before it is cut.
 pub const CHAT_TEXT_LIMIT: usize = 65_536;
 
 /// What a cut text ends with.
 pub const TRUNCATION_MARKER: &str = "...(truncated)";
-
-/// How a delivered turn is shown.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "snake_case")]
-pub enum MsgType {
-    /// A bot turn.
-    #[default]
-    Response,
-    /// A notice.
-    System,
-    /// In the style of a tool's result.
-    ToolResult,
-}
-
-impl MsgType {
-    /// As the API writes it.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Response => "response",
-            Self::System => "system",
-            Self::ToolResult => "tool_result",
-        }
-    }
-}
 
 /// A delivery, text already cut.
 #[derive(Debug, Clone)]

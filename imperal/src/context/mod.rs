@@ -16,7 +16,6 @@ mod poll;
 mod progress;
 mod signal;
 mod state;
-mod user;
 
 use std::fmt;
 use std::sync::Arc;
@@ -28,10 +27,13 @@ use crate::result::Result;
 use crate::trace::Home;
 use on_cancel::Cleanups;
 
+pub use crate::rows::MsgType;
+pub use crate::user::User;
+
 pub use background::BackgroundTask;
 pub(crate) use background::{NewBackground, SpawnTask, Work};
 pub use blocking::Blocking;
-pub use chat::{CHAT_TEXT_LIMIT, Delivery, MsgType, Receipt, TRUNCATION_MARKER};
+pub use chat::{CHAT_TEXT_LIMIT, Delivery, Receipt, TRUNCATION_MARKER};
 pub(crate) use chat::{ChatDelivery, DeliverChat, cut_text};
 pub use fan_out::{FanOut, Part};
 pub use http::{
@@ -48,7 +50,6 @@ pub use progress::Percent;
 pub(crate) use progress::{Held, ProgressListener, ProgressMark, ReportProgress};
 pub(crate) use signal::{Signal, Stop};
 pub(crate) use state::States;
-pub use user::User;
 
 /// Whose work a context belongs to: fixed when it is made, never changed.
 #[derive(Debug, Clone)]

@@ -10,8 +10,8 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use super::api_error::ApiError;
-use crate::context::User;
 use crate::rate::RateLimiter;
+use crate::user::User;
 
 /// Users of different shards do not wait for one another.
 const SHARDS: usize = 16;

@@ -43,8 +43,8 @@ pub use limits::UserLimits;
 pub(crate) use listener::Listener;
 pub use secrecy::SecretString;
 
-use crate::context::User;
 use crate::platform::Platform;
+use crate::user::User;
 use auth::Links;
 
 /// What every route shares.

@@ -79,8 +79,8 @@ use std::time::Duration;
 
 use super::{
     AuditEnds, AuditFilter, AuditRow, CallRecord, CancelAnswer, Event, Feed, Incarnation, Keep, LedgerMeters, Limit,
-    NewAudit, NewCall, NewTask, Orphan, Owner, Page, Progress, Pruned, Sender, Task, TaskEnd, TaskRecord, Turn,
-    TurnBody,
+    NewAudit, NewCall, NewTask, Orphan, Owner, Page, Progress, Pruned, Sender, Task, TaskEnd, TaskRecord, TooDeep,
+    Turn, TurnBody,
 };
 use crate::error::RunningTask;
 use crate::ids::{CallId, TaskId, TurnId};
@@ -135,15 +135,19 @@ impl std::fmt::Display for LedgerError {
             Self::AlreadyRunning(task) => write!(f, "task {} runs under the same key already", task.task_id),
             Self::QuotaExceeded(limit) => write!(f, "the user may store {limit} bytes a day"),
             Self::Pruned(floor) => write!(f, "events up to number {floor} are not kept any more"),
-            Self::TooDeep(part) => {
-                write!(f, "{part} is nested more than {} levels deep: flatten it", crate::json::DATA_DEPTH)
-            }
+            Self::TooDeep(part) => write!(f, "{}", TooDeep { part }),
             Self::Unusable(why) => write!(f, "the ledger cannot be used: {why}"),
         }
     }
 }
 
 impl std::error::Error for LedgerError {}
+
+impl From<TooDeep> for LedgerError {
+    fn from(TooDeep { part }: TooDeep) -> Self {
+        Self::TooDeep(part)
+    }
+}
 
 /// The storage contract. See the module's head for the rules that hold for every method.
 pub trait Ledger: Debug + Send + Sync + 'static {

@@ -18,25 +18,24 @@ mod page;
 #[cfg(feature = "postgres")]
 mod postgres;
 mod retention;
-mod rows;
 #[cfg(feature = "platform")]
 mod sqlite;
 mod unreadable;
 
-pub use chain::{AuditCheck, AuditHash, BrokenAudit};
+pub use crate::rows::{
+    AuditHash, AuditOutcome, AuditRow, AuditScope, CallRecord, CancelAnswer, Event, EventBody, Fence, Incarnation,
+    NewAudit, NewCall, NewTask, Orphan, Owner, Progress, Role, Sender, Task, TaskEnd, TaskRecord, TaskState, TooDeep,
+    Turn, TurnBody, Work,
+};
+pub use chain::{AuditCheck, BrokenAudit};
 pub use clock::{Clock, HeldClock, SystemClock};
 pub use contract::{Fut, Ledger, LedgerError};
 pub use feed::{Feed, Pulse, Subscription};
 pub use memory::MemoryLedger;
 pub use meters::LedgerMeters;
-pub use page::{Limit, Page};
+pub use page::{AuditFilter, Limit, Page};
 #[cfg(feature = "postgres")]
 pub use postgres::PostgresLedger;
 pub use retention::{AuditEnds, Keep, Pruned};
-pub use rows::{
-    AuditFilter, AuditOutcome, AuditRow, AuditScope, CallRecord, CancelAnswer, Event, EventBody, Fence, Incarnation,
-    NewAudit, NewCall, NewTask, Orphan, Owner, Progress, Role, Sender, Task, TaskEnd, TaskRecord, TaskState, Turn,
-    TurnBody, Work,
-};
 #[cfg(feature = "platform")]
 pub use sqlite::SqliteLedger;

@@ -6,6 +6,8 @@
 use std::ops::Deref;
 use std::vec;
 
+use super::AuditScope;
+
 /// The bounds of one page.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Limit {
@@ -29,6 +31,17 @@ impl Limit {
     pub const fn bytes(self, bytes: u64) -> Self {
         Self { bytes, ..self }
     }
+}
+
+/// Which audit rows.
+#[derive(Debug, Clone)]
+pub struct AuditFilter {
+    /// Whose.
+    pub scope: AuditScope,
+    /// Only rows with a higher number.
+    pub after: u64,
+    /// At most so many.
+    pub limit: Limit,
 }
 
 /// Rows of one read, in order.

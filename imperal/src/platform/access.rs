@@ -8,7 +8,6 @@ use serde_json::Value;
 
 use super::{CallPermit, CallReply, Platform, unavailable, unreadable};
 use crate::codes;
-use crate::context::User;
 use crate::error::Error;
 use crate::failpoint;
 use crate::ids::{CallId, RequestKey, TaskId};
@@ -18,6 +17,7 @@ use crate::ledger::{
 };
 use crate::lines::Place;
 use crate::result::Result;
+use crate::user::User;
 
 /// Most rows of one answer.
 const PAGE: u32 = 500;

@@ -107,8 +107,8 @@ mod explored {
     use shuttle::{check_dfs, future::block_on, thread};
 
     use super::*;
-    use crate::context::User;
     use crate::ids::CallId;
+    use crate::user::User;
 
     fn origin(task_id: TaskId) -> Origin {
         let user = User::new("anna", "t");

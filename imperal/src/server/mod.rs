@@ -22,12 +22,12 @@ pub use error::ServerError;
 pub(crate) use folder::{DataFolder, FolderLock, NodeAddress};
 
 use crate::app::App;
-use crate::context::User;
 use crate::function::Registry;
 use crate::gateway::{
     AllowedHosts, Auth, ConnectionLimits, Gateway, LOCAL_TENANT, LOCAL_USER, Listener, LocalKey, UserLimits, Verifier,
 };
 use crate::platform::{Access, Platform};
+use crate::user::User;
 
 impl App {
     /// A platform for a program that has its own `main`: see [`Server`].

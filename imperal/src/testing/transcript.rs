@@ -4,8 +4,8 @@ use std::fmt::Write;
 
 use futures_util::FutureExt;
 
-use crate::context::MsgType;
 use crate::ledger::{Ledger, Limit, Owner, Role, Task, Turn};
+use crate::rows::MsgType;
 
 /// The whole chat, and the tasks beneath it.
 pub(super) async fn of(ledger: &dyn Ledger, owner: &Owner) -> String {

@@ -7,11 +7,11 @@ use serde_json::Value;
 
 use super::Outcome;
 use super::platform::Shared;
-use crate::context::User;
 use crate::ids::TaskId;
 use crate::ledger::{AuditRow, Owner, Progress, Pulse, Task, TaskState, Turn};
 use crate::platform::{Access, CallReply};
 use crate::result::Result;
+use crate::user::User;
 
 /// A user of a test platform.
 #[derive(Clone)]

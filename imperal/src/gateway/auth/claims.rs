@@ -10,8 +10,8 @@ use serde_json::{Map, Value};
 use tokio::time::Instant;
 
 use super::AuthError;
-use crate::context::User;
 use crate::gateway::headers::{TENANT_BYTES, USER_BYTES, is_id};
+use crate::user::User;
 
 /// By how much clocks of different machines may differ.
 pub(super) const LEEWAY: f64 = 5.0;

@@ -8,7 +8,7 @@ use std::time::Duration;
 use subtle::ConstantTimeEq;
 use tokio::time::Instant;
 
-use crate::context::User;
+use crate::user::User;
 
 const HOLDS_FOR: Duration = Duration::from_secs(3600);
 /// Links that are open at once; the oldest makes room.

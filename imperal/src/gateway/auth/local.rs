@@ -21,8 +21,8 @@ use super::sessions::{EndedSessions, Session};
 use super::signature::SecretKey;
 use super::signed::{SignedClaims, now};
 use super::token::Token;
-use crate::context::User;
 use crate::private_file;
+use crate::user::User;
 
 /// A key has 32 bytes.
 const LONGEST_KEY: u64 = 4096;

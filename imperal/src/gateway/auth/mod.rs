@@ -29,8 +29,8 @@ use tokio::time::Instant;
 use super::Gateway;
 use super::api_error::ApiError;
 use super::headers::{self, SERVICE_TOKEN};
-use crate::context::User;
 use crate::platform::Access;
+use crate::user::User;
 
 pub(super) use cookie::Way;
 pub use error::AuthError;

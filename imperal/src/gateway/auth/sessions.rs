@@ -14,8 +14,8 @@ use tokio::sync::watch;
 use tokio::time::Instant;
 
 use super::signed::now;
-use crate::context::User;
 use crate::private_file;
+use crate::user::User;
 
 /// Largest file that is read: more than a thousand ended sessions.
 const FILE_LIMIT: u64 = 1024 * 1024;

@@ -8,7 +8,7 @@ use serde::Serialize;
 
 use super::AuthError;
 use super::signature::SecretKey;
-use crate::context::User;
+use crate::user::User;
 
 /// The claims of a token that is about to be signed.
 #[derive(Serialize)]

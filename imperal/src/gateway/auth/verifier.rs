@@ -15,7 +15,7 @@ use super::signature::{Algorithm, SecretKey};
 use super::signed::SignedClaims;
 use super::token::Token;
 use super::{AuthError, fetch};
-use crate::context::User;
+use crate::user::User;
 
 /// Shortest HS256 secret, in bytes (RFC 7518, section 3.2).
 const SHORTEST_SECRET: usize = 32;

@@ -6,13 +6,13 @@ use std::time::Duration;
 use serde_json::json;
 
 use super::Backend;
-use crate::context::MsgType;
 use crate::ids::{CallId, TaskId, TurnId};
 use crate::ledger::{
     AuditFilter, AuditOutcome, AuditRow, AuditScope, Event, Incarnation, Ledger, LedgerError, Limit, NewAudit, NewCall,
     NewTask, Owner, Progress, Role, Sender, Task, TaskEnd, TaskState, Turn, TurnBody,
 };
 use crate::result::{ActionResult, WireResult};
+use crate::rows::MsgType;
 
 /// A lease that outlasts every check.
 pub(super) const LONG: Duration = Duration::from_secs(24 * 3600);

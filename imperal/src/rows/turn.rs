@@ -1,15 +1,15 @@
 //! Turns of a chat, and the call that begins with one.
 
+use std::fmt;
+
 use jiff::Timestamp;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::Owner;
-use crate::context::MsgType;
+use super::{MsgType, Owner};
 use crate::ids::{CallId, TaskId, TurnId};
 use crate::json;
-use crate::ledger::LedgerError;
 use crate::result::WireResult;
 
 /// Who speaks in a turn.
@@ -59,6 +59,21 @@ pub struct TurnBody {
     pub truncated: bool,
 }
 
+/// A part of a turn is nested deeper than it could be read back.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct TooDeep {
+    /// The part: `params`, or a field of the result.
+    pub part: &'static str,
+}
+
+impl fmt::Display for TooDeep {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} is nested more than {} levels deep: flatten it", self.part, json::DATA_DEPTH)
+    }
+}
+
+impl std::error::Error for TooDeep {}
+
 /// What a turn says whose row cannot be read.
 const UNREADABLE: &str = "This entry cannot be read. What it said is lost, or kept where the operator can look.";
 
@@ -84,8 +99,8 @@ impl TurnBody {
     /// Refuses what could not be read back; for backends, before they write.
     ///
     /// # Errors
-    /// [`LedgerError::TooDeep`] names the part that is nested too deep.
-    pub fn check_depth(&self) -> Result<(), LedgerError> {
+    /// [`TooDeep`] names the part that is nested too deep.
+    pub fn check_depth(&self) -> Result<(), TooDeep> {
         let result = self.result.as_ref();
         let parts = [
             ("params", self.params.as_ref()),
@@ -98,7 +113,7 @@ impl TurnBody {
         let deep = |value: Option<&Value>| value.is_some_and(|value| json::depth(value) > json::DATA_DEPTH);
         match parts.into_iter().find(|(_, value)| deep(*value)) {
             None => Ok(()),
-            Some((part, _)) => Err(LedgerError::TooDeep(part)),
+            Some((part, _)) => Err(TooDeep { part }),
         }
     }
 }

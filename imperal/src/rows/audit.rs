@@ -4,8 +4,7 @@ use jiff::Timestamp;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::Owner;
-use crate::ledger::{AuditHash, Limit};
+use super::{AuditHash, Owner};
 
 /// Whether an audited act was done.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -97,15 +96,4 @@ impl From<Option<Owner>> for AuditScope {
     fn from(owner: Option<Owner>) -> Self {
         owner.map_or(Self::All, Self::Owner)
     }
-}
-
-/// Which audit rows.
-#[derive(Debug, Clone)]
-pub struct AuditFilter {
-    /// Whose.
-    pub scope: AuditScope,
-    /// Only rows with a higher number.
-    pub after: u64,
-    /// At most so many.
-    pub limit: Limit,
 }

@@ -1,22 +1,11 @@
-//! The rows a ledger keeps, and what the platform hands it to make them.
-//!
-//! Rows that reach users serialise in the shape of the HTTP API. A type named `New..` or `..Body`
-//! is what the platform writes; the ledger adds number and time. Here is whose they are, who holds
-//! them and the events that bind them; turns, tasks and audit lines have rooms of their own.
-
-mod audit;
-mod task;
-mod turn;
+//! Owners, pieces of work and the right to write for them, events.
 
 use std::fmt;
 use std::sync::Arc;
 
-pub use audit::{AuditFilter, AuditOutcome, AuditRow, AuditScope, NewAudit};
-pub use task::{CancelAnswer, NewTask, Progress, Task, TaskEnd, TaskRecord, TaskState};
-pub use turn::{CallRecord, NewCall, Role, Turn, TurnBody};
-
-use crate::context::User;
+use super::{Task, TaskRecord, Turn, TurnBody};
 use crate::ids::{CallId, TaskId};
+use crate::user::User;
 
 /// Whose chat, tasks and audit rows: a user of a tenant. Every read and write is scoped by it.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
