@@ -26,7 +26,7 @@ const _: () = {
     >();
     const _: () = {
         #[allow(unused_imports)]
-        use __imperal::Otherwise as _;
+        use __imperal::Fallback as _;
         ::core::assert!(
             __imperal::Data:: << Result < ActionResult > as __imperal::HandlerOutput >
             ::Data > ::GIVEN,
@@ -35,7 +35,7 @@ const _: () = {
     };
     const _: () = {
         #[allow(unused_imports)]
-        use __imperal::Otherwise as _;
+        use __imperal::Fallback as _;
         ::core::assert!(
             __imperal::Shape:: < Value > ::STRUCT,
             "the parameters are one struct, whose fields a form can name; this type has none (V17)"

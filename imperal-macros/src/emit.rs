@@ -134,7 +134,7 @@ fn probe(span: Span, holds: &TokenStream, text: &str) -> TokenStream {
     quote! {
         const _: () = {
             #[allow(unused_imports)]
-            use __imperal::Otherwise as _;
+            use __imperal::Fallback as _;
             #assertion
         };
     }

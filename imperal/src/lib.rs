@@ -82,11 +82,11 @@ extern crate self as imperal;
 
 #[cfg(feature = "platform")]
 mod app;
+mod backoff;
 #[cfg(feature = "platform")]
 mod cli;
 pub mod codes;
 pub mod context;
-mod cut;
 mod error;
 mod extension;
 mod failpoint;
@@ -94,12 +94,13 @@ pub mod function;
 #[cfg(feature = "platform")]
 pub mod gateway;
 pub mod ids;
+mod keyed_semaphore;
 pub mod ledger;
-mod lines;
 mod loops;
 #[cfg(feature = "platform")]
 pub mod manifest;
 mod meters;
+mod panic_text;
 pub mod platform;
 #[cfg(feature = "platform")]
 mod private_file;
@@ -113,6 +114,7 @@ mod task;
 #[cfg(feature = "testing")]
 pub mod testing;
 mod trace;
+mod truncate;
 mod user;
 
 use imperal_manifest::json;
@@ -155,7 +157,7 @@ pub mod prelude {
 pub mod __private {
     pub use crate::extension::{ExtensionDef, HostedCrate};
     pub use crate::failpoint::install as install_failpoint_hook;
-    pub use crate::function::{ActionType, ChatHandler, Data, FunctionDef, Handler, HandlerOutput, Otherwise, Shape};
+    pub use crate::function::{ActionType, ChatHandler, Data, Fallback, FunctionDef, Handler, HandlerOutput, Shape};
     #[cfg(feature = "platform")]
     pub use crate::manifest::assert_manifest_is_fresh;
     pub use crate::result::{ActionResult, Result};

@@ -16,15 +16,14 @@ use futures_util::FutureExt;
 use tokio::task::{AbortHandle, JoinHandle};
 use tokio_util::sync::CancellationToken;
 
-use crate::context::panic_text;
+use crate::backoff::Backoff;
 use crate::meters::{Counter, Text};
+use crate::panic_text::{log_excerpt, panic_text};
 
 const FIRST_PAUSE: Duration = Duration::from_millis(100);
 const LONGEST_PAUSE: Duration = Duration::from_secs(30);
 /// A loop that ran for so long was well: its next pause is the first again.
 const STEADY: Duration = Duration::from_secs(60);
-/// Most bytes of a panic's text in the log.
-const PANIC_TEXT: usize = 500;
 
 /// Whether a node may serve without the loop.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -54,14 +53,21 @@ pub(crate) struct LoopState {
     failures: Counter,
 }
 
-/// Pauses before restarts, by how many failures there were in a row.
-#[derive(Debug, Default)]
-struct Backoff(u32);
+/// The pauses before one loop's restarts.
+#[derive(Debug)]
+struct RestartPauses(Backoff);
 
-impl Backoff {
-    fn next(&mut self, ran: Duration) -> Duration {
-        self.0 = if ran >= STEADY { 1 } else { self.0.saturating_add(1) };
-        FIRST_PAUSE.saturating_mul(1 << (self.0 - 1).min(16)).min(LONGEST_PAUSE)
+impl RestartPauses {
+    fn new() -> Self {
+        Self(Backoff::new(FIRST_PAUSE, LONGEST_PAUSE))
+    }
+
+    /// The pause after a run of this length.
+    fn after(&mut self, ran: Duration) -> Duration {
+        if ran >= STEADY {
+            self.0.reset();
+        }
+        self.0.next_wait()
     }
 }
 
@@ -69,7 +75,7 @@ impl LoopState {
     /// Counts and logs a panic from which the loop itself goes on.
     pub(crate) fn panicked(&self, payload: Box<dyn Any + Send>) {
         self.failures.inc();
-        tracing::error!(name = self.name, panic = bounded(&panic_text(payload)), "a maintenance loop panicked");
+        tracing::error!(name = self.name, panic = log_excerpt(&panic_text(payload)), "a maintenance loop panicked");
     }
 
     fn failed(&self, payload: Option<Box<dyn Any + Send>>, pause: Duration) {
@@ -98,7 +104,7 @@ impl LoopState {
         ended: &CancellationToken,
         body: impl Fn() -> F + Send + Sync,
     ) {
-        let mut backoff = Backoff::default();
+        let mut pauses = RestartPauses::new();
         while !ended.is_cancelled() {
             self.begins();
             let begun = Instant::now();
@@ -109,7 +115,7 @@ impl LoopState {
                 }
                 break;
             }
-            let pause = backoff.next(begun.elapsed());
+            let pause = pauses.after(begun.elapsed());
             self.failed(done.err(), pause);
             ended.run_until_cancelled(tokio::time::sleep(pause)).await;
         }
@@ -118,22 +124,17 @@ impl LoopState {
 
     /// Runs a thread's loop until it returns, which it does when its owner is gone.
     pub(crate) fn run_on_thread(&self, mut body: impl FnMut()) {
-        let mut backoff = Backoff::default();
+        let mut pauses = RestartPauses::new();
         loop {
             self.begins();
             let begun = Instant::now();
             let Err(payload) = catch_unwind(AssertUnwindSafe(&mut body)) else { break };
-            let pause = backoff.next(begun.elapsed());
+            let pause = pauses.after(begun.elapsed());
             self.failed(Some(payload), pause);
             std::thread::sleep(pause);
         }
         self.stopped();
     }
-}
-
-/// As much of a text as the log takes: a panic may repeat what a user sent.
-pub(crate) fn bounded(text: &str) -> &str {
-    &text[..text.floor_char_boundary(PANIC_TEXT)]
 }
 
 fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
@@ -300,13 +301,13 @@ mod tests {
     }
 
     #[test]
-    fn pauses_begin_anew_after_a_steady_run() {
-        let mut backoff = Backoff::default();
+    fn restart_pauses_start_again_after_a_steady_run() {
+        let mut pauses = RestartPauses::new();
         for _ in 0..40 {
-            backoff.next(Duration::ZERO);
+            pauses.after(Duration::ZERO);
         }
-        assert_eq!(backoff.next(Duration::ZERO), LONGEST_PAUSE);
-        assert_eq!(backoff.next(STEADY), FIRST_PAUSE);
-        assert_eq!(backoff.next(Duration::ZERO), FIRST_PAUSE * 2);
+        assert_eq!(pauses.after(Duration::ZERO), LONGEST_PAUSE);
+        assert_eq!(pauses.after(STEADY), FIRST_PAUSE);
+        assert_eq!(pauses.after(Duration::ZERO), FIRST_PAUSE * 2);
     }
 }

@@ -19,11 +19,15 @@ const ORDER: &[(&str, &str)] = &[
     ("failpoint", "named places where a test ends the process"),
     ("meters", "counters that the layers above increment"),
     ("rate", "limits how often something happens"),
-    ("lines", "limits how much happens at once, by key"),
-    ("cut", "shortens texts to a limit"),
+    ("keyed_semaphore", "limits how much happens at once, by key"),
+    ("backoff", "waits between attempts"),
+    ("truncate", "shortens texts to a limit"),
+    ("panic_text", "the text of a panic, for the log"),
+    ("user", "who made a call"),
     // What an author returns.
     ("error", "carries a code, an id of a running task and a message"),
     ("result", "a success with data, or an error"),
+    ("rows", "what a ledger stores: turns, calls, tasks, audit rows"),
     // What an author declares and is given.
     ("context", "the surfaces of a running function; knows its host by one trait"),
     ("extension", "an extension's declaration"),

@@ -13,8 +13,9 @@ use futures_util::stream::{FuturesUnordered, StreamExt};
 use futures_util::{FutureExt, future};
 
 use super::progress::Share;
-use super::{Context, Stop, panic_text};
+use super::{Context, Stop};
 use crate::error::Error;
+use crate::panic_text::panic_text;
 use crate::result::Result;
 
 /// How many parts run at once unless [`FanOut::at_most`] says otherwise.

@@ -11,7 +11,6 @@ mod fan_out;
 mod http;
 mod log;
 mod on_cancel;
-mod panic;
 mod poll;
 mod progress;
 mod signal;
@@ -24,7 +23,7 @@ use std::time::Duration;
 use crate::error::Error;
 use crate::ids::{CallId, TaskId};
 use crate::result::Result;
-use crate::trace::Home;
+use crate::trace::WorkSpan;
 use on_cancel::Cleanups;
 
 pub use crate::rows::MsgType;
@@ -44,7 +43,6 @@ pub(crate) use http::{Exchange, HttpPool, Outgoing, Transport, choose_cryptograp
 pub use log::Log;
 pub use on_cancel::OnCancel;
 pub(crate) use on_cancel::{clean_up, forget_cleanups};
-pub(crate) use panic::panic_text;
 pub use poll::{JobStatus, Polling};
 pub use progress::Percent;
 pub(crate) use progress::{Held, ProgressListener, ProgressMark, ReportProgress};
@@ -84,12 +82,12 @@ struct Inner {
     signal: Signal,
     ports: Arc<Ports>,
     cleanups: Cleanups,
-    home: Home,
+    span: WorkSpan,
 }
 
 impl Context {
-    pub(crate) fn new(origin: Origin, ports: Arc<Ports>, home: Home) -> Self {
-        Self(Arc::new(Inner { origin, signal: Signal::new(), ports, cleanups: Cleanups::default(), home }))
+    pub(crate) fn new(origin: Origin, ports: Arc<Ports>, span: WorkSpan) -> Self {
+        Self(Arc::new(Inner { origin, signal: Signal::new(), ports, cleanups: Cleanups::default(), span }))
     }
 
     pub(crate) fn origin(&self) -> &Origin {
@@ -100,8 +98,8 @@ impl Context {
         &self.0.signal
     }
 
-    pub(crate) fn home(&self) -> &Home {
-        &self.0.home
+    pub(crate) fn span(&self) -> &WorkSpan {
+        &self.0.span
     }
 
     pub(crate) fn ports(&self) -> &Arc<Ports> {

@@ -14,7 +14,8 @@ use tokio::time::Instant;
 use tokio_util::task::AbortOnDropHandle;
 use tracing::Instrument;
 
-use super::{Context, panic_text};
+use super::Context;
+use crate::panic_text::panic_text;
 use crate::result::Result;
 
 type Cleanup = Box<dyn FnOnce(Context) -> Pin<Box<dyn Future<Output = Result<()>> + Send>> + Send>;
@@ -93,7 +94,7 @@ impl Context {
 
     /// A context for cleaning up: the same work's, and live whatever became of that.
     fn for_cleanup(&self, until: Instant) -> Self {
-        let ctx = Self::new(self.origin().clone(), self.ports().clone(), self.home().clone());
+        let ctx = Self::new(self.origin().clone(), self.ports().clone(), self.span().clone());
         ctx.signal().expire_at(until);
         ctx
     }

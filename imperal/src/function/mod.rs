@@ -3,25 +3,25 @@
 //! Owns what `#[chat_function]` registers and how a binary's functions are found at start. Knows
 //! nothing of tasks, storage or HTTP.
 
-mod advice;
 mod bounds;
 mod def;
-mod forms;
 mod handler;
-mod kept;
+mod integers;
 mod params;
 mod probe;
 mod read;
+mod redact;
+mod refusal;
 mod registry;
+mod subschemas;
 #[cfg(test)]
 mod tests;
-mod whole;
 
 pub use def::{ActionType, FunctionDef, Handler, Prepared, ReadParams, Reply};
 pub use handler::{ChatHandler, HandlerContext, HandlerOutput, Params, ResultData};
 pub(crate) use params::{Accepted, ParamsCheck, params_schema};
 #[doc(hidden)]
-pub use probe::{Data, Otherwise, Shape};
+pub use probe::{Data, Fallback, Shape};
 #[doc(hidden)]
 pub use read::{ReadError, ReadValue, Step};
 pub use registry::{Extension, Registry, StartError};

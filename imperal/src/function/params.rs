@@ -13,13 +13,13 @@ use schemars::generate::SchemaSettings;
 use serde_json::Value;
 
 use super::def::Prepared;
-use super::forms::Forms;
 use super::read::ReadError;
-use super::{FunctionDef, advice, bounds, kept, whole};
+use super::subschemas::Subschemas;
+use super::{FunctionDef, bounds, integers, redact, refusal};
 use crate::codes;
-use crate::context::panic_text;
 use crate::error::Error;
 use crate::json;
+use crate::panic_text::panic_text;
 use crate::result::Result;
 
 /// The schema that a function's parameters are checked against.
@@ -62,7 +62,7 @@ impl ParamsCheck {
         }
         let validator = bounds::compile(&schema)
             .map_err(|error| format!("the parameter schema of {function:?} is not valid: {error}"))?;
-        Ok(Self { function, has_secrets: kept::has_secrets(&schema), schema, validator })
+        Ok(Self { function, has_secrets: redact::has_secrets(&schema), schema, validator })
     }
 
     /// The schema, for forms and documents.
@@ -81,7 +81,7 @@ impl ParamsCheck {
             let text = format!("The parameters are nested deeper than {} levels.", json::DATA_DEPTH);
             return Err(Error::user(codes::VALIDATION_TYPE_ERROR, text));
         }
-        whole::normalise(&self.schema, &mut params);
+        integers::coerce(&self.schema, &mut params);
         self.check(&params)?;
         let handler = self.read(&params)?;
         Ok(Accepted { handler, kept: self.kept(params) })
@@ -90,8 +90,8 @@ impl ParamsCheck {
     /// The parameters as the chat keeps them: what the schema names, without its secrets. A user who runs
     /// the call again is asked for those.
     fn kept(&self, mut params: Value) -> Value {
-        if self.has_secrets || !kept::is_plain(&self.schema, &params) {
-            kept::strip(&self.schema, &mut params);
+        if self.has_secrets || !redact::is_plain(&self.schema, &params) {
+            redact::strip(&self.schema, &mut params);
         }
         params
     }
@@ -102,7 +102,7 @@ impl ParamsCheck {
             return Ok(());
         }
         let error = self.validator.iter_errors(params).next();
-        error.map_or(Ok(()), |error| Err(advice::refused(&error, &self.schema, self.has_secrets)))
+        error.map_or(Ok(()), |error| Err(refusal::refused(&error, &self.schema, self.has_secrets)))
     }
 
     fn read(&self, params: &Value) -> Result<Prepared> {
@@ -122,11 +122,11 @@ impl ParamsCheck {
 
     fn has_alternatives(&self, error: &ReadError) -> bool {
         let above = error.path().count().saturating_sub(1);
-        Forms::of_root(&self.schema).at(error.path().take(above)).have_alternatives()
+        Subschemas::of_root(&self.schema).at(error.path().take(above)).have_alternatives()
     }
 
     fn unread(&self, error: &ReadError, params: &Value) -> Error {
-        advice::unread(error, params, &self.schema, self.has_secrets)
+        refusal::unread(error, params, &self.schema, self.has_secrets)
     }
 }
 
@@ -143,7 +143,7 @@ fn not_an_object(schema: &Value) -> Option<String> {
     match &root["type"] {
         Value::String(kind) if kind == "object" => None,
         Value::String(kind) if kind == "null" => Some("`()`".to_owned()),
-        Value::String(kind) => Some(advice::with_article(kind)),
+        Value::String(kind) => Some(refusal::with_article(kind)),
         _ if root.get("anyOf").is_some() || root.get("oneOf").is_some() => Some("a choice of several forms".to_owned()),
         _ => Some("of no type".to_owned()),
     }
@@ -160,7 +160,7 @@ mod tests {
         let check = ParamsCheck {
             function: crate::function::tests::def::<Nothing>(),
             validator: bounds::compile(&schema).unwrap(),
-            has_secrets: kept::has_secrets(&schema),
+            has_secrets: redact::has_secrets(&schema),
             schema,
         };
         let error = check.check(params).unwrap_err();

@@ -44,12 +44,12 @@ macro_rules! no_struct_generic {
 no_struct_generic!(Vec<T>, Option<T>, HashMap<K, V, S>, BTreeMap<K, V>, HashSet<T, S>, BTreeSet<T>);
 
 /// The answer for every other type; in scope where the attribute asks.
-pub trait Otherwise {
+pub trait Fallback {
     /// See [`Data`].
     const GIVEN: bool = true;
     /// See [`Shape`].
     const STRUCT: bool = true;
 }
 
-impl<T> Otherwise for Data<T> {}
-impl<T> Otherwise for Shape<T> {}
+impl<T> Fallback for Data<T> {}
+impl<T> Fallback for Shape<T> {}

@@ -69,7 +69,7 @@ fn refused<P: Params>(params: Value) -> (String, String) {
 }
 
 fn read_as<P: Params>(mut params: Value) -> P {
-    whole::normalise(check::<P>().schema(), &mut params);
+    integers::coerce(check::<P>().schema(), &mut params);
     read::read(&params).unwrap().value
 }
 

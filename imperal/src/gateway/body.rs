@@ -62,7 +62,7 @@ fn explain(error: &serde_json::Error) -> String {
     let Some((found, expected)) = text.rsplit_once(", expected ") else { return text };
     let kind = found.split(['"', '`']).next().unwrap_or_default().trim_end();
     match found.strip_prefix("unknown field ") {
-        Some(name) => format!("unknown field {}, expected {expected}", crate::cut::cut(name, 64)),
+        Some(name) => format!("unknown field {}, expected {expected}", crate::truncate::truncate_line(name, 64)),
         None => format!("{kind}, expected {expected}"),
     }
 }

@@ -7,8 +7,8 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_json::{Map, Value};
 
-use super::again::{Key, replayed};
 use super::api_error::ApiError;
+use super::idempotency::{Key, replayed};
 use super::{body, json};
 use crate::platform::Access;
 

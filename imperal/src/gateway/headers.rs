@@ -8,7 +8,7 @@ use axum::http::{HeaderMap, HeaderName, header};
 use super::api_error::ApiError;
 
 /// Longest ids of tenants and users: the audit trail keeps them whole.
-pub(super) use crate::cut::{TENANT_ID as TENANT_BYTES, USER_ID as USER_BYTES};
+pub(super) use crate::truncate::{TENANT_ID as TENANT_BYTES, USER_ID as USER_BYTES};
 
 /// What a service shows.
 pub(super) const SERVICE_TOKEN: HeaderName = HeaderName::from_static("x-service-token");

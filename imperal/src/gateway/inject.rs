@@ -13,17 +13,17 @@ use axum::response::Response;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::again::{Key, replayed};
 use super::api_error::ApiError;
 use super::headers::{self, ACTING_USER, SERVICE_TOKEN, TENANT_BYTES, TENANT_ID, USER_BYTES};
+use super::idempotency::{Key, replayed};
 use super::{Gateway, body, json};
 use crate::codes;
 use crate::context::{CHAT_TEXT_LIMIT, MsgType, TRUNCATION_MARKER};
-use crate::cut::APP_ID;
 use crate::error::Error;
 use crate::ledger::{Owner, Turn};
 use crate::platform::{Injection, RefusedMessage};
 use crate::rate::RateLimiter;
+use crate::truncate::APP_ID;
 
 /// Most panels of one message, and the longest name of one.
 const PANELS: usize = 100;

@@ -3,7 +3,6 @@
 //! Owns what is HTTP about the platform and nothing else: every route turns a request into one
 //! call of [`Access`](crate::platform::Access) and its answer into JSON.
 
-mod again;
 mod api_error;
 mod auth;
 mod body;
@@ -12,6 +11,7 @@ mod chat;
 mod connection;
 mod headers;
 mod hosts;
+mod idempotency;
 mod info;
 mod inject;
 mod limits;

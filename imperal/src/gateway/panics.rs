@@ -12,9 +12,8 @@ use futures_util::FutureExt;
 
 use super::api_error::ApiError;
 use crate::codes;
-use crate::context::panic_text;
 use crate::failpoint;
-use crate::loops::bounded;
+use crate::panic_text::{log_excerpt, panic_text};
 
 pub(super) async fn caught(request: Request, next: Next) -> Response {
     let (method, path) = (request.method().clone(), request.uri().path().to_owned());
@@ -24,7 +23,7 @@ pub(super) async fn caught(request: Request, next: Next) -> Response {
     };
     AssertUnwindSafe(answer).catch_unwind().await.unwrap_or_else(|payload| {
         let text = panic_text(payload);
-        tracing::error!(%method, path = bounded(&path), panic = bounded(&text), "a request handler panicked");
+        tracing::error!(%method, path = log_excerpt(&path), panic = log_excerpt(&text), "a request handler panicked");
         let message = "Something went wrong inside the platform. The details are in its log.";
         ApiError::new(StatusCode::INTERNAL_SERVER_ERROR, codes::INTERNAL, message).into_response()
     })

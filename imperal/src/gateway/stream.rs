@@ -25,7 +25,7 @@ use super::auth::{SignInEnd, SignedIn};
 use super::body::Query;
 use super::limits::OpenStream;
 use crate::ledger::{Event, EventBody, Limit, Pulse, Subscription};
-use crate::platform::{Access, Meters, Sent, Since};
+use crate::platform::{Access, EventsSince, Meters, Sent};
 use crate::trace::TARGET;
 
 /// What is read at once and held until it is sent.
@@ -131,9 +131,9 @@ impl Cursor {
                 return Some(event);
             }
             if self.look {
-                let batch = match self.access.since(self.seen, BATCH).await {
-                    Ok(Since::Events(batch)) => batch,
-                    Ok(Since::Pruned(floor)) => {
+                let batch = match self.access.events_since(self.seen, BATCH).await {
+                    Ok(EventsSince::Events(batch)) => batch,
+                    Ok(EventsSince::Pruned(floor)) => {
                         // Not passed over in silence: the client takes what it missed from the history.
                         let data = json!({ "after": self.seen, "pruned": floor }).to_string();
                         self.seen = floor;

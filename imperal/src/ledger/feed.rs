@@ -32,7 +32,7 @@ pub struct Feed(Arc<Inner>);
 struct Inner {
     watchers: Mutex<HashMap<Owner, broadcast::Sender<Pulse>>>,
     /// A task of this process was asked elsewhere to stop.
-    asked: Notify,
+    renewal: Notify,
 }
 
 impl Feed {
@@ -63,14 +63,14 @@ impl Feed {
 
     /// Says that a task which runs in this process was asked elsewhere to stop. Which one, the next
     /// renewal says.
-    pub fn ask(&self) {
-        self.0.asked.notify_one();
+    pub fn request_renewal(&self) {
+        self.0.renewal.notify_one();
     }
 
     /// Waits until the next [`Feed::ask`], or returns at once if there was one since the last wait.
     /// Cancel safe.
-    pub async fn asked(&self) {
-        self.0.asked.notified().await;
+    pub async fn renewal_requested(&self) {
+        self.0.renewal.notified().await;
     }
 
     /// The users that are watched here.

@@ -11,11 +11,11 @@ use crate::codes;
 use crate::error::Error;
 use crate::failpoint;
 use crate::ids::{CallId, RequestKey, TaskId};
+use crate::keyed_semaphore::Permit;
 use crate::ledger::{
     AuditCheck, AuditFilter, AuditOutcome, AuditRow, AuditScope, CancelAnswer, Event, Fut, LedgerError, Limit,
     NewAudit, Owner, Page, Subscription, Task, TaskRecord, Turn,
 };
-use crate::lines::Place;
 use crate::result::Result;
 use crate::user::User;
 
@@ -27,7 +27,7 @@ pub(super) const READS: usize = 2;
 
 /// What follows a number.
 #[derive(Debug)]
-pub(crate) enum Since {
+pub(crate) enum EventsSince {
     /// The next events, in order.
     Events(Page<Event>),
     /// Events up to this number are not kept any more.
@@ -134,20 +134,20 @@ impl Access {
     /// # Errors
     /// `NOT_FOUND` when the next of them are not kept any more.
     pub async fn events(&self, after: u64, limit: u32) -> Result<Page<Event>> {
-        match self.since(after, Limit::rows(limit.min(PAGE))).await? {
-            Since::Events(events) => Ok(events),
-            Since::Pruned(floor) => {
+        match self.events_since(after, Limit::rows(limit.min(PAGE))).await? {
+            EventsSince::Events(events) => Ok(events),
+            EventsSince::Pruned(floor) => {
                 Err(Error::user(codes::NOT_FOUND, format!("Events up to {floor} are not kept any more.")))
             }
         }
     }
 
     /// The user's events after a number, or that they are not kept any more.
-    pub(crate) async fn since(&self, after: u64, limit: Limit) -> Result<Since> {
-        let _place = self.share().await;
+    pub(crate) async fn events_since(&self, after: u64, limit: Limit) -> Result<EventsSince> {
+        let _permit = self.share().await;
         match self.ledger().events(&self.owner, after, limit).await {
-            Ok(events) => Ok(Since::Events(events)),
-            Err(LedgerError::Pruned(floor)) => Ok(Since::Pruned(floor)),
+            Ok(events) => Ok(EventsSince::Events(events)),
+            Err(LedgerError::Pruned(floor)) => Ok(EventsSince::Pruned(floor)),
             Err(error) => Err(unreadable(&error)),
         }
     }
@@ -198,7 +198,7 @@ impl Access {
         match answer {
             CancelAnswer::Noted(record) => {
                 failpoint::hit("cancel-noted");
-                self.platform.node.live.cancel(task_id);
+                self.platform.node.active.cancel(task_id);
                 Ok(record.task)
             }
             CancelAnswer::Ended(record) => Ok(record.task),
@@ -212,7 +212,7 @@ impl Access {
 
     /// More audit rows, for a user who may see them.
     pub(crate) async fn audit_in(&self, scope: AuditScope, after: u64, limit: u32) -> Result<Page<AuditRow>> {
-        let _place = self.share().await;
+        let _permit = self.share().await;
         self.platform.audit_rows(scope, after, limit).await
     }
 
@@ -224,7 +224,7 @@ impl Access {
     /// The same for a user who may see more. It reads page after page: for as long as it takes, the user has
     /// one read less for other things.
     pub(crate) async fn check_audit_in(&self, scope: AuditScope) -> Result<AuditCheck> {
-        let _place = self.share().await;
+        let _permit = self.share().await;
         self.platform.check_audit(scope).await
     }
 
@@ -249,7 +249,7 @@ impl Access {
 
     async fn own_task(&self, task_id: TaskId, action: &str) -> Result<TaskRecord> {
         let found = {
-            let _place = self.share().await;
+            let _permit = self.share().await;
             self.ledger().task(task_id).await
         };
         match found {
@@ -278,14 +278,14 @@ impl Access {
         }
     }
 
-    /// Waits for a place among the user's reads. Dropped with its caller, it leaves the line.
-    async fn share(&self) -> Place<'_, Owner> {
-        self.platform.node.reads.enter(self.owner.clone()).await
+    /// Backoff for a place among the user's reads. Dropped with its caller, it leaves the line.
+    async fn share(&self) -> Permit<'_, Owner> {
+        self.platform.node.reads.acquire(self.owner.clone()).await
     }
 
     /// A read within the user's share.
     async fn read<T>(&self, read: Fut<'_, T>) -> Result<T> {
-        let _place = self.share().await;
+        let _permit = self.share().await;
         read.await.map_err(|error| unreadable(&error))
     }
 

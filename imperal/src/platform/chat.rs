@@ -3,8 +3,8 @@
 use std::future::Future;
 use std::pin::Pin;
 
-use super::commit::Waits;
-use super::words::{self, About};
+use super::durable_write::write_backoff;
+use super::messages::{self, WorkRef};
 use super::{Node, unavailable};
 use crate::context::{ChatDelivery, DeliverChat, Origin};
 use crate::error::Error;
@@ -19,7 +19,7 @@ impl DeliverChat for Node {
         origin: &Origin,
         delivery: ChatDelivery,
     ) -> Pin<Box<dyn Future<Output = Result<TurnId>> + Send + '_>> {
-        let about = About::from(origin);
+        let work = WorkRef::from(origin);
         let turn = TurnBody {
             turn_id: TurnId::generate(),
             role: Role::Bot,
@@ -35,43 +35,43 @@ impl DeliverChat for Node {
             truncated: delivery.truncated,
         };
         let turn_id = turn.turn_id;
-        let mut audit = words::audit(about, "chat.inject", AuditOutcome::Done);
+        let mut audit = messages::audit(work, "chat.inject", AuditOutcome::Done);
         audit.target = Some(turn_id.to_string());
         let owner = Owner::from(&origin.user);
-        let live = self.live.of(origin);
-        let fence = self.live.fence(origin);
+        let active = self.active.of(origin);
+        let fence = self.active.fence(origin);
         let span = tracing::info_span!("delivery", app = origin.app_id, turn = %turn_id);
         Box::pin(tracing::Instrument::instrument(
             async move {
-                let (Some(live), Some(fence)) = (live, fence) else { return Err(Error::cancelled()) };
+                let (Some(active), Some(fence)) = (active, fence) else { return Err(Error::cancelled()) };
                 let is_task = matches!(fence.work, Work::Task(_));
                 if is_task {
                     // What a task says stands behind the reply of the call that started it.
                     tokio::select! {
                         // In this order: who cleans up after a cancel may say so.
                         biased;
-                        () = live.replied.cancelled() => {}
-                        _ = live.ctx.signal().told() => return Err(Error::cancelled()),
+                        () = active.replied.cancelled() => {}
+                        _ = active.ctx.signal().told() => return Err(Error::cancelled()),
                     }
                 }
                 failpoint::hit("before-delivery");
-                let mut waits = Waits::new();
+                let mut backoff = write_backoff();
                 let written = loop {
                     let write =
                         || self.ledger.inject(owner.clone(), turn.clone(), audit.clone(), Sender::Work(fence.clone()));
-                    match self.make_sure("delivery", write).await {
+                    match self.write_idempotent("delivery", write).await {
                         // A task goes on when the ledger is there again; its cap ends the waiting. Somebody
                         // waits for a call.
-                        Err(LedgerError::Unavailable(why)) if is_task && !live.ctx.signal().is_over() => {
-                            let wait = waits.next();
+                        Err(LedgerError::Unavailable(why)) if is_task && !active.ctx.signal().is_over() => {
+                            let wait = backoff.next_wait();
                             tracing::warn!(why, retry_ms = wait.as_millis(), "a message is not delivered yet");
                             tokio::select! {
                                 biased;
-                                _ = live.ctx.signal().told() => return Err(Error::cancelled()),
+                                _ = active.ctx.signal().told() => return Err(Error::cancelled()),
                                 () = tokio::time::sleep(wait) => {}
                             }
                             // The ledger is silent, not the task.
-                            live.ctx.signal().touch();
+                            active.ctx.signal().touch();
                         }
                         written => break written,
                     }

@@ -3,7 +3,7 @@
 //! The order is the promise: parameters are checked and read before anything is written, the call is on
 //! disk before the handler runs, the reply is on disk before anybody hears of it. From acceptance
 //! on the call runs in a task of its own: a caller that hangs up changes nothing. What is taken already
-//! under the caller's key is not run: [`super::repeat`] waits for its reply.
+//! under the caller's key is not run: [`super::idempotency`] waits for its reply.
 
 use std::panic::AssertUnwindSafe;
 use std::pin::pin;
@@ -18,23 +18,25 @@ use tokio::sync::oneshot;
 use tokio_util::sync::CancellationToken;
 use tracing::Instrument;
 
-use super::commit::PATIENCE;
-use super::live::{Lease, Live};
+use super::active::{ActiveWork, Lease};
+use super::durable_write::WRITE_DEADLINE;
+use super::idempotency::Claim;
+use super::messages::{self, WorkRef};
 use super::meters::CallOutcome;
-use super::repeat::Taken;
-use super::words::{self, About};
 use super::{CallPermit, Node, Platform, unavailable};
 use crate::codes;
-use crate::context::{Context, MsgType, Origin, User, panic_text};
+use crate::context::{Context, Origin};
 use crate::error::Error;
 use crate::failpoint;
 use crate::function::{Accepted, Prepared};
 use crate::ids::{CallId, RequestKey, TurnId};
 use crate::ledger::{Incarnation, LedgerError, NewCall, Owner, Role, Turn, TurnBody};
-use crate::loops::bounded;
+use crate::panic_text::{log_excerpt, panic_text};
 use crate::result::{Result, WireResult};
+use crate::rows::MsgType;
 use crate::task::{Label, supervise};
-use crate::trace::{self, Home};
+use crate::trace::{self, WorkSpan};
+use crate::user::User;
 
 /// What a call answers, once its reply is in the ledger.
 #[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
@@ -67,7 +69,7 @@ impl Platform {
     ) -> Result<CallReply> {
         let node = &self.node;
         node.accepting()?;
-        node.until_leased().await?;
+        node.wait_for_lease().await?;
         let (origin, Accepted { handler, kept }) = node.admit(user, app_id, function, params, key)?;
         let call = NewCall {
             call_id: origin.call_id,
@@ -78,12 +80,12 @@ impl Platform {
         let span = tracing::info_span!("call", app = origin.app_id, function = origin.function, call = %origin.call_id, user = %origin.user.id);
         let (answer, answered) = oneshot::channel();
         trace::named(&span, "call", origin.function);
-        let ctx = Context::new(origin, self.ports.clone(), Home::of(&span));
+        let ctx = Context::new(origin, self.ports.clone(), WorkSpan::of(&span));
         node.tracker.spawn(guarded_call(node.clone(), ctx, handler, call, permit, answer).instrument(span));
         let cut_off = |_| Err(Error::platform(codes::UNAVAILABLE, "The call was cut off."));
         match answered.await.unwrap_or_else(cut_off)? {
             Ok(reply) => Ok(reply),
-            Err((request, _permit)) => node.reply_of(&request).await,
+            Err((request, _permit)) => node.first_reply(&request).await,
         }
     }
 
@@ -95,7 +97,7 @@ impl Platform {
     #[doc(hidden)]
     pub async fn handle(&self, user: &User, app_id: &str, function: &str, params: Value) -> Result<WireResult> {
         let (origin, accepted) = self.node.admit(user, app_id, function, params, None)?;
-        (accepted.handler)(Context::new(origin, self.ports.clone(), Home::none())).await
+        (accepted.handler)(Context::new(origin, self.ports.clone(), WorkSpan::none())).await
     }
 }
 
@@ -150,17 +152,17 @@ async fn guarded_call(
     let lease = node.lease();
     let running = run_call(&node, lease.clone(), ctx.clone(), handler, call, permit, answer);
     let Err(payload) = AssertUnwindSafe(running).catch_unwind().await else { return };
-    tracing::error!(panic = bounded(&panic_text(payload)), "the platform panicked while it ran a call");
+    tracing::error!(panic = log_excerpt(&panic_text(payload)), "the platform panicked while it ran a call");
     let origin = ctx.origin();
     ctx.signal().close();
-    let replied = node.live.of(origin).map(|live| live.replied);
-    let turn = words::answer_turn(About::from(origin), words::interrupted(origin.function));
-    node.insist("reply", || node.ledger.reply(&lease.incarnation, origin.call_id, turn.clone())).await;
+    let replied = node.active.of(origin).map(|active| active.replied);
+    let turn = messages::answer_turn(WorkRef::from(origin), messages::interrupted(origin.function));
+    node.retry_until_durable("reply", || node.ledger.reply(&lease.incarnation, origin.call_id, turn.clone())).await;
     // Tasks of the call wait for its reply.
     if let Some(replied) = replied {
         replied.cancel();
     }
-    node.live.close(origin);
+    node.active.close(origin);
 }
 
 async fn run_call(
@@ -175,33 +177,34 @@ async fn run_call(
     let origin = ctx.origin();
     let incarnation = &current.incarnation;
     failpoint::hit("before-accept");
-    let mut taking = pin!(node.take(incarnation, &call));
-    match tokio::time::timeout(PATIENCE, &mut taking).await {
-        Ok(Ok(Taken::Now)) => {}
-        Ok(Ok(Taken::Before)) => {
+    let mut claiming = pin!(node.claim_call(incarnation, &call));
+    match tokio::time::timeout(WRITE_DEADLINE, &mut claiming).await {
+        Ok(Ok(Claim::Ours)) => {}
+        Ok(Ok(Claim::Duplicate)) => {
             let _ = answer.send(Ok(Err((call.clone(), permit))));
-            return trace::ended(ctx.home(), "repeated", false);
+            return trace::ended(ctx.span(), "repeated", false);
         }
         Ok(Err(error)) => {
             drop(permit);
             let _ = answer.send(Err(unavailable(&error)));
-            return trace::ended(ctx.home(), "refused", true);
+            return trace::ended(ctx.span(), "refused", true);
         }
         Err(_) => {
-            let why = format!("no word of the call within {} s", PATIENCE.as_secs());
+            let why = format!("no word of the call within {} s", WRITE_DEADLINE.as_secs());
             let _ = answer.send(Err(unavailable(&LedgerError::Unsure(why))));
-            if matches!(taking.await, Ok(Taken::Now)) {
+            if matches!(claiming.await, Ok(Claim::Ours)) {
                 // Whoever asked has been sent away: it does not begin behind their back.
-                let turn = words::answer_turn(About::from(origin), words::interrupted(origin.function));
-                node.insist("reply", || node.ledger.reply(incarnation, origin.call_id, turn.clone())).await;
+                let turn = messages::answer_turn(WorkRef::from(origin), messages::interrupted(origin.function));
+                node.retry_until_durable("reply", || node.ledger.reply(incarnation, origin.call_id, turn.clone()))
+                    .await;
             }
             return;
         }
     }
     failpoint::hit("after-accept");
     let begun = Instant::now();
-    let live = Live { lease: current.clone(), ctx: ctx.clone(), replied: CancellationToken::new() };
-    node.live.open(live.clone());
+    let active = ActiveWork { lease: current.clone(), ctx: ctx.clone(), replied: CancellationToken::new() };
+    node.active.open(active.clone());
     let limits = node.call_limits();
     let handler = {
         let ctx = ctx.clone();
@@ -210,24 +213,24 @@ async fn run_call(
     let handler = node.watchdog.watch(Label::Call(origin.call_id, origin.function), handler);
     let mut supervised = pin!(supervise(&ctx, handler, limits, &node.killing));
     let Some(ending) = current.lost.run_until_cancelled(supervised.as_mut()).await else {
-        trace::ended(ctx.home(), "lost", true);
-        return node.live.close(origin);
+        trace::ended(ctx.span(), "lost", true);
+        return node.active.close(origin);
     };
     let outcome = CallOutcome::from(&ending);
     node.meters.call(origin.app_id, origin.function, outcome, begun.elapsed());
-    let about = About::from(origin);
-    let result = words::call_answer(about, ending, &limits);
-    let turn = words::answer_turn(about, result.clone());
+    let work = WorkRef::from(origin);
+    let result = messages::call_answer(work, ending, &limits);
+    let turn = messages::answer_turn(work, result.clone());
     failpoint::hit("before-reply");
     if reply(node, incarnation, origin, turn, result, (permit, answer)).await {
         let failed = !matches!(outcome, CallOutcome::Success | CallOutcome::Cancelled);
-        trace::ended(ctx.home(), outcome.as_str(), failed);
+        trace::ended(ctx.span(), outcome.as_str(), failed);
     } else {
-        trace::ended(ctx.home(), "lost", true);
+        trace::ended(ctx.span(), "lost", true);
     }
     failpoint::hit("after-ack");
-    live.replied.cancel();
-    node.live.close(origin);
+    active.replied.cancel();
+    node.active.close(origin);
 }
 
 /// Writes the reply; tells the caller as soon as it is known how that went. Whether it is there.
@@ -249,14 +252,14 @@ async fn reply(
             true
         }
         Err(error) => {
-            let _ = answer.send(Err(unavailable(&error).into_late()));
-            node.insist("reply", || node.ledger.reply(incarnation, call_id, turn.clone())).await
+            let _ = answer.send(Err(unavailable(&error).reply_unconfirmed()));
+            node.retry_until_durable("reply", || node.ledger.reply(incarnation, call_id, turn.clone())).await
         }
     }
 }
 
 impl Error {
-    fn into_late(self) -> Self {
+    fn reply_unconfirmed(self) -> Self {
         Self::platform(
             codes::UNAVAILABLE,
             "The platform cannot write right now. The call was accepted; its reply will be in the chat.",

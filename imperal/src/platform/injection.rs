@@ -4,7 +4,7 @@
 //! whichever nodes are asked and however many at once, and every request has that one turn as its answer:
 //! the key gives the turn its id, which the ledger takes once.
 
-use super::commit::PATIENCE;
+use super::durable_write::{WRITE_DEADLINE, Written};
 use super::{Platform, unavailable, unreadable};
 use crate::codes;
 use crate::context::{CHAT_TEXT_LIMIT, MsgType, TRUNCATION_MARKER, cut_text};
@@ -153,12 +153,12 @@ impl Platform {
         let max_stored = self.node.max_stored();
         let write =
             || self.node.ledger.inject(owner.clone(), turn.clone(), audit.clone(), Sender::Outside { max_stored });
-        let sure = tokio::time::timeout(PATIENCE, self.node.make_sure("message", write)).await;
+        let sure = tokio::time::timeout(WRITE_DEADLINE, self.node.write_idempotent("message", write)).await;
         let lost = |why: &str| unavailable(&LedgerError::Unsure(why.to_owned()));
         let repeated = match sure.map_err(|_| lost("no word of the message in time"))? {
-            Ok(Some(turn)) => return Ok(Injected { turn, repeated: false }),
+            Ok(Written::Now(turn)) => return Ok(Injected { turn, repeated: false }),
             // Its number went with the lost answer, not the message.
-            Ok(None) => false,
+            Ok(Written::Earlier) => false,
             Err(LedgerError::Settled) => true,
             Err(error) => return Err(unavailable(&error)),
         };

@@ -15,7 +15,7 @@ use tokio::sync::watch;
 use tokio::time::Instant;
 
 use super::Node;
-use super::live::Lease;
+use super::active::Lease;
 use super::meters::Renewal;
 use crate::codes;
 use crate::error::Error;
@@ -31,7 +31,7 @@ const RENEWAL_WAIT: Duration = Duration::from_secs(1);
 pub(super) struct LeaseAge(watch::Sender<Instant>);
 
 impl LeaseAge {
-    pub(super) fn asked(at: Instant) -> Self {
+    pub(super) fn requested_at(at: Instant) -> Self {
         Self(watch::Sender::new(at))
     }
 
@@ -49,7 +49,7 @@ impl Node {
         loop {
             tokio::select! {
                 _ = tick.tick() => {}
-                () = self.ledger.feed().asked() => {}
+                () = self.ledger.feed().renewal_requested() => {}
                 () = self.ended.cancelled() => return,
             }
             failpoint::hit("renewal");
@@ -60,11 +60,11 @@ impl Node {
                     self.meters.renewal(Renewal::Renewed);
                     self.renewed(asked);
                     for task_id in cancelled {
-                        self.live.cancel(task_id);
+                        self.active.cancel(task_id);
                     }
                     if std::mem::take(&mut out_of_reach) {
                         tracing::info!("the lease is renewed again");
-                        self.be_lenient();
+                        self.start_grace_period();
                     }
                 }
                 // Signing off ends the life too, and then it is no loss.
@@ -91,12 +91,12 @@ impl Node {
     ///
     /// # Errors
     /// `UNAVAILABLE` when it is not renewed within a second.
-    pub(super) async fn until_leased(&self) -> Result<()> {
+    pub(super) async fn wait_for_lease(&self) -> Result<()> {
         if !self.may_have_lapsed() {
             return Ok(());
         }
         let mut age = self.lease_age.0.subscribe();
-        self.ledger.feed().ask();
+        self.ledger.feed().request_renewal();
         let renewed = age.wait_for(|at| at.elapsed() < self.settings.lease);
         match tokio::time::timeout(RENEWAL_WAIT, renewed).await {
             Ok(Ok(_)) => Ok(()),
@@ -117,20 +117,20 @@ impl Node {
     /// The lease runs from some time after it was asked for: what stood still may have done so between.
     fn renewed(&self, asked: Instant) {
         if self.may_have_lapsed() {
-            self.be_lenient();
+            self.start_grace_period();
         }
         self.lease_age.0.send_replace(asked);
     }
 
-    pub(super) fn be_lenient(&self) {
+    pub(super) fn start_grace_period(&self) {
         let until = Instant::now() + self.settings.lease;
-        *self.lenient_until.write().unwrap_or_else(PoisonError::into_inner) = Some(until);
+        *self.grace_until.write().unwrap_or_else(PoisonError::into_inner) = Some(until);
     }
 
     /// Another node took this one for dead: its work is not ours any more.
     async fn rejoin(&self, lost: &Lease) {
         tracing::error!(node = %lost.incarnation.node, incarnation = lost.incarnation.number, "the lease was lost: dropping all work of this incarnation");
-        self.live.lose(lost);
+        self.active.lose(lost);
         let asked = Instant::now();
         match self.ledger.join(&self.settings.node, self.settings.lease).await {
             Ok(incarnation) => {

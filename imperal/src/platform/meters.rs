@@ -211,8 +211,8 @@ impl Meters {
         text.gauge("imperal_connections_open", "Connections of clients.", &self.connections_open);
         let names: Vec<_> = Cut::ALL.iter().map(|(_, name)| *name).collect();
         by(&mut text, "imperal_connections_cut_total", "Connections cut, by reason.", "reason", &self.cut, &names);
-        text.gauge("imperal_streams_open", "Live event streams.", &self.streams_open);
-        text.counter("imperal_streams_opened_total", "Live event streams since the start.", &self.streams_opened);
+        text.gauge("imperal_streams_open", "ActiveWork event streams.", &self.streams_open);
+        text.counter("imperal_streams_opened_total", "ActiveWork event streams since the start.", &self.streams_opened);
         let names: Vec<_> = Sent::ALL.iter().map(|(_, name)| *name).collect();
         by(&mut text, "imperal_stream_events_total", "Events sent to streams.", "event", &self.sent, &names);
         let codes: Vec<_> = codes::ALL.iter().map(ErrorCode::as_str).chain(["other"]).collect();

@@ -4,23 +4,23 @@
 //! [`Access`], which checks whose it is before anything is read or written.
 
 mod access;
+mod active;
 mod admission;
 mod chat;
-mod commit;
 mod dispatch;
+mod durable_write;
+mod http_meter;
+mod idempotency;
 mod injection;
 mod lease;
-mod live;
+mod messages;
 mod meters;
-mod outgoing;
 mod progress;
 mod recovery;
-mod repeat;
+mod refusals;
 mod retention;
 mod settings;
 mod tasks;
-mod trail;
-mod words;
 
 use std::collections::HashMap;
 use std::fmt;
@@ -36,15 +36,15 @@ use crate::context::{HttpPool, Ports, ProgressListener, States};
 use crate::error::Error;
 use crate::function::{FunctionDef, ParamsCheck, Registry};
 use crate::ids::CallId;
+use crate::keyed_semaphore::KeyedSemaphore;
 use crate::ledger::{Ledger, LedgerError, Owner};
-use crate::lines::Lines;
 use crate::loops::{Loops, Need};
 use crate::result::Result;
 use crate::task::{Limits, Watchdog};
 use crate::trace;
 
 pub use access::Access;
-pub(crate) use access::Since;
+pub(crate) use access::EventsSince;
 pub(crate) use admission::CallPermit;
 pub use dispatch::CallReply;
 pub(crate) use injection::RefusedMessage;
@@ -52,13 +52,13 @@ pub use injection::{Injected, Injection};
 pub use settings::Settings;
 pub(crate) use settings::outside;
 
+use active::{ActiveWorkRegistry, Lease};
 use admission::CallsAtWork;
+use http_meter::MeteredTransport;
 use lease::LeaseAge;
-use live::{Lease, LiveWork};
 pub(crate) use meters::{Cut, Meters, Sent};
-use outgoing::Metered;
 use progress::ProgressHub;
-use trail::Refusals;
+use refusals::Refusals;
 
 /// How long the maintenance loops may take to end.
 const LOOPS_END: Duration = Duration::from_secs(3);
@@ -77,16 +77,16 @@ struct Node {
     checks: HashMap<(&'static str, &'static str), ParamsCheck>,
     settings: Settings,
     lease: RwLock<Lease>,
-    live: LiveWork,
+    active: ActiveWorkRegistry,
     calls_at_work: Arc<CallsAtWork>,
     refusals: Refusals,
-    /// Who waits here for replies to others' requests, one of them at work for each.
-    awaited: Lines<CallId>,
+    /// Waiters for the reply to a call. Only one of them polls the ledger.
+    reply_pollers: KeyedSemaphore<CallId>,
     lease_age: LeaseAge,
     /// Each user's reads, so that one user's do not hold up the others'.
-    reads: Lines<Owner>,
+    reads: KeyedSemaphore<Owner>,
     /// Until then other nodes' lapsed leases are let be.
-    lenient_until: RwLock<Option<Instant>>,
+    grace_until: RwLock<Option<Instant>>,
     meters: Arc<Meters>,
     progress: Arc<ProgressHub>,
     watchdog: Watchdog,
@@ -167,7 +167,7 @@ impl Platform {
         }
         let checks = compile_checks(&registry)?;
         let meters = Arc::new(Meters::new(&registry));
-        let http = http.through(|way| Arc::new(Metered::new(way, meters.clone())));
+        let http = http.through(|way| Arc::new(MeteredTransport::new(way, meters.clone())));
         let ledger = trace::ledger(ledger);
         let loops = Loops::default();
         let asked = Instant::now();
@@ -182,12 +182,12 @@ impl Platform {
             refusals: Refusals::default(),
             settings,
             lease: RwLock::new(incarnation.into()),
-            live: LiveWork::default(),
-            awaited: Lines::new(1),
-            lease_age: LeaseAge::asked(asked),
+            active: ActiveWorkRegistry::default(),
+            reply_pollers: KeyedSemaphore::new(1),
+            lease_age: LeaseAge::requested_at(asked),
             loops: loops.clone(),
-            reads: Lines::new(access::READS),
-            lenient_until: RwLock::default(),
+            reads: KeyedSemaphore::new(access::READS),
+            grace_until: RwLock::default(),
             watchdog: Watchdog::start(&loops),
             tracker: TaskTracker::new(),
             stopping: CancellationToken::new(),
@@ -273,7 +273,7 @@ impl Platform {
         let node = &self.node;
         node.stopping.cancel();
         node.ended.cancel();
-        node.live.lose(&node.lease());
+        node.active.lose(&node.lease());
     }
 
     /// The node's maintenance loops, for those of the rooms above.
@@ -289,7 +289,7 @@ impl Platform {
     /// Everything that is counted, as Prometheus reads it.
     pub(crate) fn metrics(&self) -> String {
         let node = &self.node;
-        node.meters.text(node.live.count(), node.ledger.meters(), &node.loops)
+        node.meters.text(node.active.count(), node.ledger.meters(), &node.loops)
     }
 }
 

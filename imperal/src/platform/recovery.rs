@@ -11,9 +11,9 @@ use tokio::time::Instant;
 use tracing::Instrument;
 
 use super::Node;
-use super::live::Lease;
+use super::active::Lease;
+use super::messages::{self, WorkRef};
 use super::meters::Reclaimed;
-use super::words::{self, About};
 use crate::failpoint;
 use crate::ledger::{Incarnation, LedgerError, Orphan, Work};
 use crate::trace::TARGET;
@@ -70,10 +70,10 @@ impl Node {
         while self.ended.run_until_cancelled(tick.tick()).await.is_some() {
             failpoint::hit("recovery");
             if self.may_have_lapsed() {
-                self.be_lenient();
+                self.start_grace_period();
             }
-            let lenient_until = *self.lenient_until.read().unwrap_or_else(PoisonError::into_inner);
-            if lenient_until.is_some_and(|until| Instant::now() < until) {
+            let grace_until = *self.grace_until.read().unwrap_or_else(PoisonError::into_inner);
+            if grace_until.is_some_and(|until| Instant::now() < until) {
                 continue;
             }
             match self.settle_orphans().await {
@@ -83,7 +83,7 @@ impl Node {
                     if !self.ended.is_cancelled() {
                         tracing::warn!(%error, "looking for interrupted work failed");
                     }
-                    self.be_lenient();
+                    self.start_grace_period();
                 }
             }
         }
@@ -105,7 +105,7 @@ impl Node {
     /// The same at the start. The ledger may have been out of reach until now: others' lives are left
     /// for later.
     pub(super) async fn settle_left(&self) -> Result<(), LedgerError> {
-        self.be_lenient();
+        self.start_grace_period();
         let mut pass = Pass::new();
         loop {
             let Lease { incarnation, .. } = self.lease();
@@ -171,7 +171,7 @@ impl Node {
             Orphan::Call { call_id, owner, turn, .. } => {
                 // None in a call whose turn cannot be read.
                 let function = turn.function.as_deref().unwrap_or("The call");
-                let about = About {
+                let work = WorkRef {
                     tenant_id: &owner.tenant_id,
                     user_id: &owner.user_id,
                     app_id: &turn.app_id,
@@ -179,14 +179,14 @@ impl Node {
                     call_id: Some(*call_id),
                     task_id: None,
                 };
-                let reply = words::answer_turn(about, words::interrupted(function));
+                let reply = messages::answer_turn(work, messages::interrupted(function));
                 self.ledger.reclaim_call(incarnation, *call_id, reply).await?;
                 self.meters.reclaimed(Reclaimed::Call);
                 failpoint::hit("call-recovered");
             }
             Orphan::Task(record) => {
                 let task = &record.task;
-                let about = About {
+                let work = WorkRef {
                     tenant_id: &record.owner.tenant_id,
                     user_id: &record.owner.user_id,
                     app_id: &task.app_id,
@@ -194,7 +194,7 @@ impl Node {
                     call_id: Some(task.call_id),
                     task_id: Some(task.task_id),
                 };
-                self.ledger.reclaim_task(incarnation, task.task_id, words::reclaimed(about, task)).await?;
+                self.ledger.reclaim_task(incarnation, task.task_id, messages::reclaimed(work, task)).await?;
                 self.meters.reclaimed(Reclaimed::Task);
                 failpoint::hit("task-recovered");
             }

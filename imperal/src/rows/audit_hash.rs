@@ -89,3 +89,56 @@ impl FromStr for AuditHash {
         Ok(Self(bytes))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::collections::HashSet;
+
+    use super::*;
+    use crate::rows::AuditOutcome;
+
+    fn row() -> NewAudit {
+        NewAudit {
+            tenant_id: "t".to_owned(),
+            user_id: "anna".to_owned(),
+            actor: "service".to_owned(),
+            app_id: Some("app".to_owned()),
+            action: "chat.inject".to_owned(),
+            target: None,
+            outcome: AuditOutcome::Done,
+            detail: None,
+        }
+    }
+
+    #[test]
+    fn rows_that_differ_have_different_hashes() {
+        let at = Timestamp::UNIX_EPOCH;
+        let first = AuditHash::of(None, at, &row());
+        let second = AuditHash::of(Some(&first), at, &row());
+        let later = at.checked_add(jiff::Span::new().microseconds(1)).unwrap();
+        let text = |text: &str| Some(text.to_owned());
+        let hashes = HashSet::from([
+            first,
+            second,
+            AuditHash::of(None, later, &row()),
+            AuditHash::of(None, at, &NewAudit { tenant_id: "tanna".to_owned(), user_id: String::new(), ..row() }),
+            AuditHash::of(None, at, &NewAudit { actor: "user:anna".to_owned(), ..row() }),
+            AuditHash::of(None, at, &NewAudit { app_id: None, ..row() }),
+            AuditHash::of(None, at, &NewAudit { app_id: text(""), ..row() }),
+            AuditHash::of(None, at, &NewAudit { app_id: None, target: text("app"), ..row() }),
+            AuditHash::of(None, at, &NewAudit { outcome: AuditOutcome::Refused, ..row() }),
+            AuditHash::of(None, at, &NewAudit { detail: text(""), ..row() }),
+        ]);
+        assert_eq!(hashes.len(), 10);
+    }
+
+    #[test]
+    fn the_hash_of_a_row_never_changes() {
+        let hash = AuditHash::of(None, Timestamp::UNIX_EPOCH, &row());
+        assert_eq!(hash.to_string(), "a6073ed8f238806e21a609bd014b52b09380eacebf7575bdab7061c3252e655f");
+        assert_eq!(hash.to_string().parse(), Ok(hash));
+        for odd in ["", "é", &"g".repeat(64), &"é".repeat(32)] {
+            assert!(odd.parse::<AuditHash>().is_err(), "{odd}");
+        }
+    }
+}

@@ -18,8 +18,9 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::AbortOnDropHandle;
 use tracing::Instrument;
 
-use crate::context::{Context, clean_up, forget_cleanups, panic_text};
+use crate::context::{Context, clean_up, forget_cleanups};
 use crate::error::Error;
+use crate::panic_text::panic_text;
 use crate::result::{Result, WireResult};
 
 /// How long a piece of work may take, in each sense.
@@ -61,7 +62,7 @@ pub(crate) async fn supervise(
     kill: &CancellationToken,
 ) -> Ending {
     let _forgets = Forgets(ctx);
-    let mut work = AbortOnDropHandle::new(tokio::spawn(work.instrument(ctx.home().span().clone())));
+    let mut work = AbortOnDropHandle::new(tokio::spawn(work.instrument(ctx.span().span().clone())));
     let signal = ctx.signal();
     let expiry = Instant::now() + limits.cap;
     signal.expire_at(expiry);

@@ -19,8 +19,8 @@ use opentelemetry_sdk::error::{OTelSdkError, OTelSdkResult};
 use opentelemetry_sdk::trace::{SpanData, SpanExporter};
 use tokio::runtime::Handle;
 
-use crate::context::panic_text;
 use crate::error::root;
+use crate::panic_text::panic_text;
 
 /// Why the last request got no answer: the SDK says `network error`, whatever it was.
 #[derive(Debug, Clone, Default)]

@@ -40,9 +40,9 @@ pub(crate) const TARGET: &str = "imperal::trace";
 
 /// The span of the call or task that a context belongs to.
 #[derive(Debug, Clone)]
-pub(crate) struct Home(Span);
+pub(crate) struct WorkSpan(Span);
 
-impl Home {
+impl WorkSpan {
     pub(crate) fn of(span: &Span) -> Self {
         Self(span.clone())
     }

@@ -5,14 +5,14 @@ use std::sync::Arc;
 use http::HeaderMap;
 use tracing::Span;
 
-use super::Home;
+use super::WorkSpan;
 use crate::ledger::Ledger;
 
 pub(crate) fn named(_: &Span, _: &str, _: &str) {}
 
-pub(crate) fn link(_: &Span, _: &Home) {}
+pub(crate) fn link(_: &Span, _: &WorkSpan) {}
 
-pub(crate) fn ended(_: &Home, _: &'static str, _: bool) {}
+pub(crate) fn ended(_: &WorkSpan, _: &'static str, _: bool) {}
 
 pub(crate) fn send_along(_: &Span, _: &mut HeaderMap) {}
 

@@ -7,7 +7,7 @@ use opentelemetry::trace::{Status, TraceContextExt};
 use tracing::Span;
 use tracing_opentelemetry::OpenTelemetrySpanExt;
 
-use super::Home;
+use super::WorkSpan;
 
 /// Names the span by what it is and which function does it: few names, each of its own kind.
 pub(crate) fn named(span: &Span, kind: &str, function: &str) {
@@ -19,13 +19,13 @@ pub(crate) fn named(span: &Span, kind: &str, function: &str) {
 }
 
 /// The work goes on where another span may have ended already: linked, not a child.
-pub(crate) fn link(span: &Span, to: &Home) {
+pub(crate) fn link(span: &Span, to: &WorkSpan) {
     span.add_link(to.span().context().span().span_context().clone());
 }
 
 /// How the call or task ended.
-pub(crate) fn ended(home: &Home, outcome: &'static str, failed: bool) {
-    let context = home.span().context();
+pub(crate) fn ended(span: &WorkSpan, outcome: &'static str, failed: bool) {
+    let context = span.span().context();
     let span = context.span();
     span.set_attribute(KeyValue::new("outcome", outcome));
     if failed {

@@ -286,7 +286,7 @@ async fn cancel_requested_on_another_node_is_notified_to_the_holder() {
         // The connection for hints may not be open yet at the time of the cancel.
         loop {
             other.ask_cancel(task_id, audit()).await.unwrap();
-            if tokio::time::timeout(Duration::from_secs(1), holder.feed().asked()).await.is_ok() {
+            if tokio::time::timeout(Duration::from_secs(1), holder.feed().renewal_requested()).await.is_ok() {
                 return;
             }
         }

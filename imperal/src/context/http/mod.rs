@@ -309,7 +309,7 @@ async fn attempt(ctx: &Context, outgoing: Outgoing, follow_redirects: bool) -> R
     let answer = tokio::select! {
         biased;
         stop = signal.told() => Err(stopped(stop)),
-        answer = ctx.home().around(exchange) => answer,
+        answer = ctx.span().around(exchange) => answer,
     };
     signal.touch();
     answer

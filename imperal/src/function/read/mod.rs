@@ -6,7 +6,7 @@
 
 mod error;
 mod key;
-mod swallowed;
+mod swallowed_errors;
 
 use std::slice;
 
@@ -35,9 +35,9 @@ pub struct ReadValue<T> {
 /// # Errors
 /// What the type refused, and where.
 pub(super) fn read<T: DeserializeOwned>(params: &Value) -> Result<ReadValue<T>, ReadError> {
-    let (read, suspects) = swallowed::watch(|| T::deserialize(Reader { value: params, is_root: true }));
+    let (read, suspects) = swallowed_errors::watch(|| T::deserialize(Reader { value: params, is_root: true }));
     let value = read?;
-    Ok(ReadValue { value, swallowed: swallowed::find::<T>(params, &suspects) })
+    Ok(ReadValue { value, swallowed: swallowed_errors::find::<T>(params, &suspects) })
 }
 
 #[derive(Clone, Copy)]
@@ -91,7 +91,7 @@ fn object<'de, V: Visitor<'de>>(fields: &'de Map<String, Value>, visitor: V) -> 
     let read = visitor.visit_map(&mut access)?;
     // Errors made after the last field and not returned: those of what is flattened into this object.
     if let Some(before) = access.done_at.filter(|before| *before != error::count()) {
-        swallowed::suspect(fields, before);
+        swallowed_errors::suspect(fields, before);
     }
     match access.left.len() {
         0 => Ok(read),

@@ -34,9 +34,9 @@ use tokio_util::task::TaskTracker;
 
 use super::api_error::ApiError;
 use crate::codes::{self, ErrorCode};
-use crate::context::panic_text;
 use crate::failpoint;
-use crate::loops::{LoopState, bounded};
+use crate::loops::LoopState;
+use crate::panic_text::{log_excerpt, panic_text};
 use crate::platform::{Cut, Meters, outside};
 use phase::{Answer, Phase, Sent};
 use places::{Places, Seat};
@@ -182,7 +182,7 @@ impl Acceptor {
                 Ok(Some(())) => {}
                 Ok(None) => tracing::debug!("connection cut"),
                 Err(payload) => {
-                    tracing::error!(panic = bounded(&panic_text(payload)), "a connection panicked and was closed");
+                    tracing::error!(panic = log_excerpt(&panic_text(payload)), "a connection panicked and was closed");
                 }
             }
             meters.connections_open.down();

@@ -139,7 +139,7 @@ impl PeerNotifier {
                 Ok(_) if !has_unknown => {}
                 Err(_) if is_node_tag(word) => {
                     if state.own_tags.contains(word) {
-                        self.feed.ask();
+                        self.feed.request_renewal();
                     }
                 }
                 _ => state.pending.all = true,

@@ -13,8 +13,8 @@ use futures_util::future::poll_immediate;
 
 use super::pool::CONNECT;
 use crate::ids::CallId;
+use crate::keyed_semaphore::{KeyedSemaphore, Permit};
 use crate::ledger::{LedgerError, LedgerMeters, NewAudit, Owner, Turn};
-use crate::lines::{Lines, Place};
 
 /// One owner's writes may use this fraction of the connections.
 const PART: usize = 8;
@@ -22,7 +22,7 @@ const PART: usize = 8;
 /// Limits the concurrent writes of each owner.
 #[derive(Debug)]
 pub(super) struct Queues {
-    lines: Lines<Owner>,
+    lines: KeyedSemaphore<Owner>,
     meters: LedgerMeters,
     /// The owners of this incarnation's open calls.
     callers: Mutex<HashMap<CallId, Owner>>,
@@ -30,7 +30,7 @@ pub(super) struct Queues {
 
 impl Queues {
     pub(super) fn new(connections: usize, meters: LedgerMeters) -> Self {
-        Self { lines: Lines::new((connections / PART).max(1)), meters, callers: Mutex::default() }
+        Self { lines: KeyedSemaphore::new((connections / PART).max(1)), meters, callers: Mutex::default() }
     }
 
     fn callers(&self) -> MutexGuard<'_, HashMap<CallId, Owner>> {
@@ -41,8 +41,8 @@ impl Queues {
     ///
     /// # Errors
     /// `Unavailable` after [`CONNECT`], the time limit for a connection.
-    pub(super) async fn enter(&self, owner: &Owner) -> Result<Place<'_, Owner>, LedgerError> {
-        let mut entering = pin!(self.lines.enter(owner.clone()));
+    pub(super) async fn enter(&self, owner: &Owner) -> Result<Permit<'_, Owner>, LedgerError> {
+        let mut entering = pin!(self.lines.acquire(owner.clone()));
         if let Some(place) = poll_immediate(&mut entering).await {
             return Ok(place);
         }
@@ -54,12 +54,12 @@ impl Queues {
     }
 
     /// The same for the owner of an audit row.
-    pub(super) async fn enter_under(&self, row: &NewAudit) -> Result<Place<'_, Owner>, LedgerError> {
+    pub(super) async fn enter_under(&self, row: &NewAudit) -> Result<Permit<'_, Owner>, LedgerError> {
         self.enter(&Owner::new(&row.tenant_id, &row.user_id)).await
     }
 
     /// The same for the owner of an open call. Does not wait for a call of another incarnation.
-    pub(super) async fn enter_of(&self, call_id: CallId) -> Result<Option<Place<'_, Owner>>, LedgerError> {
+    pub(super) async fn enter_of(&self, call_id: CallId) -> Result<Option<Permit<'_, Owner>>, LedgerError> {
         let caller = self.callers().get(&call_id).cloned();
         match caller {
             Some(owner) => self.enter(&owner).await.map(Some),

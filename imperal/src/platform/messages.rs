@@ -11,9 +11,9 @@ use crate::ledger::{AuditOutcome, NewAudit, Role, Task, TaskEnd, TaskState, Turn
 use crate::result::WireResult;
 use crate::task::{Ending, Limits};
 
-/// Whose work a turn or row is about; of a live context or of a row found at recovery.
+/// Whose work a turn or row is about; of a active context or of a row found at recovery.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct About<'a> {
+pub(super) struct WorkRef<'a> {
     pub(super) tenant_id: &'a str,
     pub(super) user_id: &'a str,
     pub(super) app_id: &'a str,
@@ -22,7 +22,7 @@ pub(super) struct About<'a> {
     pub(super) task_id: Option<TaskId>,
 }
 
-impl<'a> From<&'a Origin> for About<'a> {
+impl<'a> From<&'a Origin> for WorkRef<'a> {
     fn from(origin: &'a Origin) -> Self {
         Self {
             tenant_id: &origin.user.tenant_id,
@@ -36,7 +36,7 @@ impl<'a> From<&'a Origin> for About<'a> {
 }
 
 /// A bot turn that renders an answer.
-pub(super) fn answer_turn(about: About<'_>, mut result: WireResult) -> TurnBody {
+pub(super) fn answer_turn(work: WorkRef<'_>, mut result: WireResult) -> TurnBody {
     let (text, truncated) = cut_text(result.text().to_owned());
     if truncated {
         result.set_text(&text);
@@ -46,11 +46,11 @@ pub(super) fn answer_turn(about: About<'_>, mut result: WireResult) -> TurnBody 
         role: Role::Bot,
         msg_type: MsgType::Response,
         text,
-        app_id: about.app_id.to_owned(),
-        function: Some(about.function.to_owned()),
+        app_id: work.app_id.to_owned(),
+        function: Some(work.function.to_owned()),
         params: None,
-        call_id: about.call_id,
-        task_id: about.task_id,
+        call_id: work.call_id,
+        task_id: work.task_id,
         refresh_panels: result.refresh_panels.clone(),
         result: Some(result),
         truncated,
@@ -58,18 +58,18 @@ pub(super) fn answer_turn(about: About<'_>, mut result: WireResult) -> TurnBody 
 }
 
 /// The answer of a call that ended so.
-pub(super) fn call_answer(about: About<'_>, ending: Ending, limits: &Limits) -> WireResult {
+pub(super) fn call_answer(work: WorkRef<'_>, ending: Ending, limits: &Limits) -> WireResult {
     match ending {
         Ending::Answered(result) => *result,
-        Ending::Failed(error) => failure(about, error),
-        Ending::Panicked(text) => panicked(about, &text),
+        Ending::Failed(error) => failure(work, error),
+        Ending::Panicked(text) => panicked(work, &text),
         Ending::TimedOut | Ending::Silent => WireResult::failure(
             codes::BACKEND_TIMEOUT,
-            format!("{} did not answer within {} s and was stopped.", about.function, limits.cap.as_secs()),
+            format!("{} did not answer within {} s and was stopped.", work.function, limits.cap.as_secs()),
             true,
         ),
         Ending::Cancelled => Error::cancelled().into_wire(),
-        Ending::Interrupted => interrupted(about.function),
+        Ending::Interrupted => interrupted(work.function),
     }
 }
 
@@ -83,15 +83,15 @@ pub(super) fn interrupted(name: &str) -> WireResult {
 }
 
 /// How a task ends, as one transaction.
-pub(super) fn task_end(about: About<'_>, name: &str, ending: Ending, limits: &Limits) -> TaskEnd {
+pub(super) fn task_end(work: WorkRef<'_>, name: &str, ending: Ending, limits: &Limits) -> TaskEnd {
     let mut outcome = AuditOutcome::Done;
     let (state, result) = match ending {
         Ending::Answered(result) if result.is_success() => (TaskState::Succeeded, *result),
         Ending::Answered(result) => (TaskState::Failed, *result),
-        Ending::Failed(error) => (TaskState::Failed, failure(about, error)),
+        Ending::Failed(error) => (TaskState::Failed, failure(work, error)),
         Ending::Panicked(text) => {
             outcome = AuditOutcome::Critical;
-            (TaskState::Failed, panicked(about, &text))
+            (TaskState::Failed, panicked(work, &text))
         }
         Ending::Cancelled => {
             (TaskState::Cancelled, WireResult::failure(codes::CANCELLED, format!("{name} was cancelled."), false))
@@ -114,25 +114,25 @@ pub(super) fn task_end(about: About<'_>, name: &str, ending: Ending, limits: &Li
         ),
         Ending::Interrupted => (TaskState::Reclaimed, interrupted(name)),
     };
-    delivery(about, state, result, outcome)
+    delivery(work, state, result, outcome)
 }
 
 /// The end of a task whose process is gone.
-pub(super) fn reclaimed(about: About<'_>, task: &Task) -> TaskEnd {
+pub(super) fn reclaimed(work: WorkRef<'_>, task: &Task) -> TaskEnd {
     if task.cancel_requested_at.is_some() {
         // The user asked for it to stop and it has stopped: that is the honest end.
         let text = format!("{} was cancelled.", task.name);
         let result = WireResult::failure(codes::CANCELLED, text, false);
-        return delivery(about, TaskState::Cancelled, result, AuditOutcome::Done);
+        return delivery(work, TaskState::Cancelled, result, AuditOutcome::Done);
     }
-    delivery(about, TaskState::Reclaimed, interrupted(&task.name), AuditOutcome::Done)
+    delivery(work, TaskState::Reclaimed, interrupted(&task.name), AuditOutcome::Done)
 }
 
-fn delivery(about: About<'_>, state: TaskState, result: WireResult, outcome: AuditOutcome) -> TaskEnd {
-    let turn = answer_turn(about, result);
-    let mut audit = audit(about, "chat.inject", outcome);
+fn delivery(work: WorkRef<'_>, state: TaskState, result: WireResult, outcome: AuditOutcome) -> TaskEnd {
+    let turn = answer_turn(work, result);
+    let mut audit = audit(work, "chat.inject", outcome);
     audit.target = Some(turn.turn_id.to_string());
-    audit.detail = Some(match about.task_id {
+    audit.detail = Some(match work.task_id {
         Some(task_id) => format!("outcome of task {task_id}: {}", state.as_str()),
         None => format!("outcome: {}", state.as_str()),
     });
@@ -140,12 +140,12 @@ fn delivery(about: About<'_>, state: TaskState, result: WireResult, outcome: Aud
 }
 
 /// An audit row of something the platform did for an extension's work.
-pub(super) fn audit(about: About<'_>, action: &str, outcome: AuditOutcome) -> NewAudit {
+pub(super) fn audit(work: WorkRef<'_>, action: &str, outcome: AuditOutcome) -> NewAudit {
     NewAudit {
-        tenant_id: about.tenant_id.to_owned(),
-        user_id: about.user_id.to_owned(),
-        actor: format!("extension:{}", about.app_id),
-        app_id: Some(about.app_id.to_owned()),
+        tenant_id: work.tenant_id.to_owned(),
+        user_id: work.user_id.to_owned(),
+        actor: format!("extension:{}", work.app_id),
+        app_id: Some(work.app_id.to_owned()),
         action: action.to_owned(),
         target: None,
         outcome,
@@ -153,14 +153,14 @@ pub(super) fn audit(about: About<'_>, action: &str, outcome: AuditOutcome) -> Ne
     }
 }
 
-fn failure(about: About<'_>, error: Error) -> WireResult {
+fn failure(work: WorkRef<'_>, error: Error) -> WireResult {
     let text = cut_for_log(error.to_string());
     if error.kind() == ErrorKind::Internal {
-        tracing::error!(app = about.app_id, function = about.function, error = text, "the extension failed");
+        tracing::error!(app = work.app_id, function = work.function, error = text, "the extension failed");
     } else {
         tracing::info!(
-            app = about.app_id,
-            function = about.function,
+            app = work.app_id,
+            function = work.function,
             error = text,
             "the extension answered with an error"
         );
@@ -168,9 +168,9 @@ fn failure(about: About<'_>, error: Error) -> WireResult {
     error.into_wire()
 }
 
-fn panicked(about: About<'_>, text: &str) -> WireResult {
+fn panicked(work: WorkRef<'_>, text: &str) -> WireResult {
     let text = cut_for_log(text.to_owned());
-    tracing::error!(app = about.app_id, function = about.function, panic = text, "the extension panicked");
+    tracing::error!(app = work.app_id, function = work.function, panic = text, "the extension panicked");
     WireResult::failure(codes::INTERNAL, crate::error::INTERNAL_TEXT, false)
 }
 

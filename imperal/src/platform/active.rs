@@ -30,7 +30,7 @@ impl From<Incarnation> for Lease {
 
 /// One open call or running task.
 #[derive(Debug, Clone)]
-pub(super) struct Live {
+pub(super) struct ActiveWork {
     pub(super) lease: Lease,
     pub(super) ctx: Context,
     /// Cancelled, in the token's word, when the call's reply is in the ledger.
@@ -39,7 +39,7 @@ pub(super) struct Live {
 
 /// Everything at work on this node.
 #[derive(Debug, Default)]
-pub(super) struct LiveWork(Mutex<HashMap<Work, Live>>);
+pub(super) struct ActiveWorkRegistry(Mutex<HashMap<Work, ActiveWork>>);
 
 fn work_of(origin: &Origin) -> Work {
     match origin.task_id {
@@ -48,14 +48,14 @@ fn work_of(origin: &Origin) -> Work {
     }
 }
 
-impl LiveWork {
-    fn map(&self) -> MutexGuard<'_, HashMap<Work, Live>> {
+impl ActiveWorkRegistry {
+    fn map(&self) -> MutexGuard<'_, HashMap<Work, ActiveWork>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    pub(super) fn open(&self, live: Live) {
-        let (ctx, lost) = (live.ctx.clone(), live.lease.lost.clone());
-        self.map().insert(work_of(ctx.origin()), live);
+    pub(super) fn open(&self, active: ActiveWork) {
+        let (ctx, lost) = (active.ctx.clone(), active.lease.lost.clone());
+        self.map().insert(work_of(ctx.origin()), active);
         // Whoever loses the life says so before it looks into the map.
         if lost.is_cancelled() {
             ctx.signal().close();
@@ -67,20 +67,20 @@ impl LiveWork {
     }
 
     /// The entry of the work that a context belongs to; none when it is over.
-    pub(super) fn of(&self, origin: &Origin) -> Option<Live> {
+    pub(super) fn of(&self, origin: &Origin) -> Option<ActiveWork> {
         self.map().get(&work_of(origin)).cloned()
     }
 
     /// The right under which that work writes.
     pub(super) fn fence(&self, origin: &Origin) -> Option<Fence> {
         let work = work_of(origin);
-        self.map().get(&work).map(|live| Fence { incarnation: (*live.lease.incarnation).clone(), work })
+        self.map().get(&work).map(|active| Fence { incarnation: (*active.lease.incarnation).clone(), work })
     }
 
     /// Tells a task that its user cancelled it. False when it does not run here.
     pub(super) fn cancel(&self, task_id: TaskId) -> bool {
-        let live = self.map().get(&Work::Task(task_id)).cloned();
-        live.is_some_and(|live| live.ctx.signal().cancel())
+        let active = self.map().get(&Work::Task(task_id)).cloned();
+        active.is_some_and(|active| active.ctx.signal().cancel())
     }
 
     /// Calls and tasks at work.
@@ -96,8 +96,8 @@ impl LiveWork {
         let map = self.map();
         let lost: Vec<Context> = map
             .values()
-            .filter(|live| live.lease.incarnation == lease.incarnation)
-            .map(|live| live.ctx.clone())
+            .filter(|active| active.lease.incarnation == lease.incarnation)
+            .map(|active| active.ctx.clone())
             .collect();
         drop(map);
         for ctx in lost {

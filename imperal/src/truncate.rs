@@ -10,7 +10,7 @@ pub(crate) const TENANT_ID: usize = 64;
 pub(crate) const APP_ID: usize = 128;
 
 /// At most so many bytes of a text, on one line; what was longer ends with `…`.
-pub(crate) fn cut(text: &str, limit: usize) -> Cow<'_, str> {
+pub(crate) fn truncate_line(text: &str, limit: usize) -> Cow<'_, str> {
     if text.len() <= limit && !text.chars().any(char::is_control) {
         return Cow::Borrowed(text);
     }
@@ -28,10 +28,10 @@ mod tests {
 
     #[test]
     fn a_cut_text_is_short_and_on_one_line() {
-        assert_eq!(cut("anna", 4), "anna");
-        assert_eq!(cut("annabel", 4), "anna…");
-        assert_eq!(cut("zoë", 3), "zo…");
-        assert_eq!(cut("a\nWARN b\u{1b}[31m", 100), "a\u{fffd}WARN b\u{fffd}[31m");
-        assert!(cut(&"\n".repeat(1000), 128).len() <= 3 * 128 + 3);
+        assert_eq!(truncate_line("anna", 4), "anna");
+        assert_eq!(truncate_line("annabel", 4), "anna…");
+        assert_eq!(truncate_line("zoë", 3), "zo…");
+        assert_eq!(truncate_line("a\nWARN b\u{1b}[31m", 100), "a\u{fffd}WARN b\u{fffd}[31m");
+        assert!(truncate_line(&"\n".repeat(1000), 128).len() <= 3 * 128 + 3);
     }
 }

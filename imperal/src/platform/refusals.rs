@@ -9,9 +9,9 @@ use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
-use crate::cut::{APP_ID, TENANT_ID, USER_ID, cut};
 use crate::ledger::NewAudit;
 use crate::rate::RateLimiter;
+use crate::truncate::{APP_ID, TENANT_ID, USER_ID, truncate_line};
 
 /// Refusals of one actor that are written at once, after a quiet while.
 const BURST: u32 = 100;
@@ -61,7 +61,7 @@ impl Refusals {
 /// Each text of a row within its limit.
 fn short(mut row: NewAudit) -> NewAudit {
     let limit = |text: &mut String, limit| {
-        if let Cow::Owned(shorter) = cut(text, limit) {
+        if let Cow::Owned(shorter) = truncate_line(text, limit) {
             *text = shorter;
         }
     };

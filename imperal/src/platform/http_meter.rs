@@ -15,18 +15,18 @@ use crate::trace;
 
 /// A way to the network that counts.
 #[derive(Debug)]
-pub(super) struct Metered {
+pub(super) struct MeteredTransport {
     way: Arc<dyn Transport>,
     meters: Arc<Meters>,
 }
 
-impl Metered {
+impl MeteredTransport {
     pub(super) fn new(way: Arc<dyn Transport>, meters: Arc<Meters>) -> Self {
         Self { way, meters }
     }
 }
 
-impl Transport for Metered {
+impl Transport for MeteredTransport {
     fn exchange(&self, mut outgoing: Outgoing) -> Exchange<'_> {
         Box::pin(async move {
             let (resent, traced) = (outgoing.resent, outgoing.traced);

@@ -7,7 +7,7 @@
 
 use serde_json::Value;
 
-use super::forms::Forms;
+use super::subschemas::Subschemas;
 
 /// Whether the schema calls anything secret.
 pub(super) fn has_secrets(schema: &Value) -> bool {
@@ -23,7 +23,7 @@ pub(super) fn has_secrets(schema: &Value) -> bool {
 /// Takes out of the parameters what is not kept. Takes at most as many steps as the value has parts times
 /// the schema: values come from strangers.
 pub(super) fn strip(schema: &Value, params: &mut Value) {
-    let forms = Forms::of_root(schema);
+    let forms = Subschemas::of_root(schema);
     if forms.are_secret() {
         *params = Value::Object(serde_json::Map::new());
     } else {
@@ -43,7 +43,7 @@ pub(super) fn is_plain(schema: &Value, params: &Value) -> bool {
     given.iter().all(|(name, value)| named.contains_key(name) && plain(value))
 }
 
-fn strip_value(forms: &Forms<'_>, value: &mut Value, strict: bool, is_root: bool) {
+fn strip_value(forms: &Subschemas<'_>, value: &mut Value, strict: bool, is_root: bool) {
     match value {
         Value::Object(fields) => {
             let free = !is_root && forms.are_free(strict);

@@ -5,15 +5,15 @@
 
 use serde_json::{Number, Value};
 
-use super::forms::Forms;
+use super::subschemas::Subschemas;
 
 /// Up to here each whole number has a float of its own: above, the float may not be what was sent.
 const EXACT: f64 = 9_007_199_254_740_992.0;
 
 /// Makes integers of whole floats where the schema says integer.
-pub(super) fn normalise(schema: &Value, params: &mut Value) {
+pub(super) fn coerce(schema: &Value, params: &mut Value) {
     if has_whole_float(params) {
-        rewrite(&Forms::of_root(schema), params);
+        rewrite(&Subschemas::of_root(schema), params);
     }
 }
 
@@ -33,7 +33,7 @@ fn may_hold_float(value: &Value) -> bool {
     }
 }
 
-fn rewrite(forms: &Forms<'_>, value: &mut Value) {
+fn rewrite(forms: &Subschemas<'_>, value: &mut Value) {
     match value {
         Value::Number(number) if number.is_f64() && forms.allow("integer") => {
             if let Some(whole) = whole(number) {

@@ -4,8 +4,8 @@ use jsonschema::ValidationError;
 use jsonschema::error::{TypeKind, ValidationErrorKind as Kind};
 use serde_json::Value;
 
-use super::forms::Forms;
 use super::read::{ReadError, Step};
+use super::subschemas::Subschemas;
 use crate::codes::{self, ErrorCode};
 use crate::error::Error;
 
@@ -36,11 +36,11 @@ pub(super) fn unread(error: &ReadError, params: &Value, schema: &Value, has_secr
     // serde reads flattened parts and forms of enums from a copy and then does not say where it was. Text
     // of a wrong form can be found again.
     if value.is_none_or(|value| value.is_object() || value.is_array())
-        && let Some(inner) = misformed(value.unwrap_or(params), &Forms::of_root(schema).at(&path), &mut path)
+        && let Some(inner) = misformed(value.unwrap_or(params), &Subschemas::of_root(schema).at(&path), &mut path)
     {
         value = Some(inner);
     }
-    let forms = Forms::of_root(schema).at(&path);
+    let forms = Subschemas::of_root(schema).at(&path);
     let found = || value.map_or_else(|| "that value".to_owned(), found);
     let text = match (value, forms.format().and_then(example)) {
         (Some(Value::String(_)), Some(example)) if has_secrets => format!("must be {example}"),
@@ -67,7 +67,7 @@ fn refusal(code: ErrorCode, path: &[Step], text: &str, schema: &Value, has_secre
 /// of a map is a value too.
 fn shown(path: &[Step], schema: &Value, has_secrets: bool) -> String {
     let mut text = String::new();
-    let mut forms = Forms::of_root(schema);
+    let mut forms = Subschemas::of_root(schema);
     for step in path {
         match step {
             Step::Item(at) => text.extend(["[", &at.to_string(), "]"]),
@@ -88,7 +88,7 @@ fn shown(path: &[Step], schema: &Value, has_secrets: bool) -> String {
 
 /// `/rows/2/id` as steps. Digits are an entry of a list, except where the schema has such a field.
 fn steps_of(pointer: &str, schema: &Value) -> Vec<Step> {
-    let mut forms = Forms::of_root(schema);
+    let mut forms = Subschemas::of_root(schema);
     let mut steps = Vec::new();
     for part in pointer.split('/').skip(1) {
         let part = part.replace("~1", "/").replace("~0", "~");
@@ -110,7 +110,7 @@ fn at<'a>(params: &'a Value, path: &[Step]) -> Option<&'a Value> {
 }
 
 /// The first text in a value that is not of the form that its `format` demands; `path` then leads to it.
-fn misformed<'a>(value: &'a Value, forms: &Forms<'_>, path: &mut Vec<Step>) -> Option<&'a Value> {
+fn misformed<'a>(value: &'a Value, forms: &Subschemas<'_>, path: &mut Vec<Step>) -> Option<&'a Value> {
     let mut through = |step: Step, value: &'a Value| {
         let inner = forms.at_step(&step);
         path.push(step);

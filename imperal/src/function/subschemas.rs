@@ -11,14 +11,14 @@ use serde_json::Value;
 use super::read::Step;
 
 /// All schemas that one and the same value may have to follow, each once.
-pub(super) struct Forms<'a> {
+pub(super) struct Subschemas<'a> {
     root: &'a Value,
     schemas: Vec<&'a Value>,
     /// Those below `not` and `if`, which say nothing about what a value may be.
     conditions: Vec<&'a Value>,
 }
 
-impl<'a> Forms<'a> {
+impl<'a> Subschemas<'a> {
     /// The forms of the parameters themselves.
     pub(super) fn of_root(root: &'a Value) -> Self {
         Self::of(root, [root], [])

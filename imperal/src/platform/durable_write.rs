@@ -1,0 +1,93 @@
+//! Writes that are repeated until their outcome is known.
+//!
+//! Two rules over the ledger's single attempts. [`Node::retry_until_durable`] repeats an ending until the
+//! ledger stores it or another incarnation owns it. [`Node::write_idempotent`] repeats a write whose
+//! response was lost, with the same ids, until the ledger says whether it is stored.
+
+use std::time::Duration;
+
+use super::Node;
+use crate::backoff::Backoff;
+use crate::ledger::{Fut, LedgerError, Turn};
+
+/// How long a caller waits for the outcome of a write. Longer than the ledgers' own limits, so that a
+/// definite answer comes first: SQLite waits up to twice 5 s for another program's lock (for the write
+/// before and for this one), PostgreSQL has 10 s for a statement.
+pub(super) const WRITE_DEADLINE: Duration = Duration::from_secs(11);
+
+/// The waits between attempts of one write: 50 ms, doubling up to 5 s.
+pub(super) const fn write_backoff() -> Backoff {
+    Backoff::new(Duration::from_millis(50), Duration::from_secs(5))
+}
+
+/// Which attempt of a write the ledger stored.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Written<T> {
+    /// The last attempt, with its answer.
+    Now(T),
+    /// An earlier attempt whose response was lost; its answer is lost too.
+    Earlier,
+}
+
+impl Node {
+    /// Repeats the write of an ending until the ledger has stored it or refuses it for good. Returns
+    /// whether it is stored; if not, another incarnation writes the ending.
+    pub(super) async fn retry_until_durable<'a>(&self, what: &str, mut write: impl FnMut() -> Fut<'a, Turn>) -> bool {
+        let mut backoff = write_backoff();
+        loop {
+            let wait = match write().await {
+                // `Settled` too when an earlier attempt was stored and its response lost.
+                Ok(_) | Err(LedgerError::Settled) => return true,
+                Err(error @ (LedgerError::Fenced | LedgerError::Unknown)) => {
+                    tracing::warn!(what, %error, "not written: another incarnation writes it");
+                    return false;
+                }
+                // Every retry would be refused too; recovery at the next start ends the work.
+                Err(error @ LedgerError::TooDeep(_)) => {
+                    tracing::error!(what, %error, "not written: the ledger could not read it back");
+                    return false;
+                }
+                Err(error) => {
+                    let wait = backoff.next_wait();
+                    tracing::warn!(what, %error, retry_ms = wait.as_millis(), "not written yet");
+                    wait
+                }
+            };
+            if self.ended.run_until_cancelled(tokio::time::sleep(wait)).await.is_none() {
+                return false;
+            }
+        }
+    }
+
+    /// Repeats a write with the same ids while its outcome is unknown.
+    ///
+    /// Only a retry that succeeds or finds its own id proves anything. A retry that is refused does not:
+    /// the server may still be working on an earlier attempt. `Fenced` is the exception: recovery then
+    /// settles the work either way.
+    ///
+    /// # Errors
+    /// What refused the first attempt; `Unsure` when the incarnation or the platform ended before the
+    /// outcome was known.
+    pub(super) async fn write_idempotent<'a, T>(
+        &self,
+        what: &str,
+        mut write: impl FnMut() -> Fut<'a, T>,
+    ) -> Result<Written<T>, LedgerError> {
+        let mut backoff = write_backoff();
+        let mut outcome = write().await;
+        loop {
+            let Err(LedgerError::Unsure(why)) = outcome else { return outcome.map(Written::Now) };
+            let wait = backoff.next_wait();
+            tracing::warn!(what, why, retry_ms = wait.as_millis(), "the outcome of a write is unknown: retrying it");
+            if self.ended.run_until_cancelled(tokio::time::sleep(wait)).await.is_none() {
+                return Err(LedgerError::Unsure(why));
+            }
+            outcome = match write().await {
+                Ok(written) => return Ok(Written::Now(written)),
+                Err(LedgerError::Settled) => return Ok(Written::Earlier),
+                Err(LedgerError::Fenced) => return Err(LedgerError::Unsure(why)),
+                Err(error) => Err(LedgerError::Unsure(error.to_string())),
+            };
+        }
+    }
+}

@@ -1,0 +1,106 @@
+//! Calls under an idempotency key: one of them runs, and every request gets that one's reply.
+//!
+//! The key gives the call its id, so the ledger accepts the call once, whichever nodes are asked and however
+//! many requests arrive at once. A duplicate waits for the first call's reply, wherever that one runs; a crash
+//! there ends in a reply too. A key lasts as long as the call's turn is kept.
+//!
+//! Of all duplicates that wait on this node for one reply, only one polls the ledger, at each event of the
+//! user. A thousand waiting requests cost the ledger no more than one event stream.
+
+use super::durable_write::{Written, write_backoff};
+use super::{Node, stopping, unreadable};
+use crate::codes;
+use crate::error::Error;
+use crate::ledger::{CallRecord, Incarnation, LedgerError, NewCall, Pulse};
+use crate::platform::CallReply;
+use crate::result::Result;
+
+/// Which request a call id belongs to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Claim {
+    /// To this request: it runs the call.
+    Ours,
+    /// To an earlier request under the same key.
+    Duplicate,
+}
+
+impl Node {
+    /// Writes the call and finds out which request its id belongs to.
+    pub(super) async fn claim_call(
+        &self,
+        incarnation: &Incarnation,
+        call: &NewCall,
+    ) -> std::result::Result<Claim, LedgerError> {
+        match self.write_idempotent("call", || self.ledger.accept_call(incarnation, call.clone())).await {
+            Ok(Written::Now(_)) => Ok(Claim::Ours),
+            // By an earlier attempt of this request, or by another request in between.
+            Ok(Written::Earlier) => self.read_claim(call).await,
+            Err(LedgerError::Settled) => Ok(Claim::Duplicate),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Reads which request wrote the call: every request generates a turn id of its own.
+    async fn read_claim(&self, call: &NewCall) -> std::result::Result<Claim, LedgerError> {
+        let mut backoff = write_backoff();
+        loop {
+            match self.ledger.call(&call.owner, call.call_id).await {
+                Ok(Some(record)) if record.asked.body.turn_id == call.turn.turn_id => return Ok(Claim::Ours),
+                Ok(_) => return Ok(Claim::Duplicate),
+                Err(error) => {
+                    let wait = backoff.next_wait();
+                    tracing::warn!(%error, retry_ms = wait.as_millis(), "cannot read which request has the call");
+                    if self.ended.run_until_cancelled(tokio::time::sleep(wait)).await.is_none() {
+                        return Err(LedgerError::Unsure(error.to_string()));
+                    }
+                }
+            }
+        }
+    }
+
+    /// Waits for the reply to the first call under the key of this one. Cancel safe.
+    ///
+    /// # Errors
+    /// `KEY_REUSED` when the first call has another function or other parameters, `NOT_FOUND` when its turn
+    /// is no longer kept, `UNAVAILABLE` when the ledger cannot be read or this node stops.
+    pub(super) async fn first_reply(&self, call: &NewCall) -> Result<CallReply> {
+        // Read once before the wait: a reused key is refused at once.
+        if let Some(reply) = self.stored_reply(call).await? {
+            return Ok(reply);
+        }
+        match self.stopping.run_until_cancelled(self.wait_for_reply(call)).await {
+            Some(reply) => reply,
+            None => Err(stopping()),
+        }
+    }
+
+    async fn wait_for_reply(&self, call: &NewCall) -> Result<CallReply> {
+        let _permit = self.reply_pollers.acquire(call.call_id).await;
+        // Subscribed before the first read, so that no event is missed in between.
+        let mut pulses = self.ledger.feed().subscribe(&call.owner);
+        loop {
+            if let Some(reply) = self.stored_reply(call).await? {
+                return Ok(reply);
+            }
+            while !matches!(pulses.next().await, Pulse::Events) {}
+        }
+    }
+
+    async fn stored_reply(&self, call: &NewCall) -> Result<Option<CallReply>> {
+        let found = self.ledger.call(&call.owner, call.call_id).await.map_err(|error| unreadable(&error))?;
+        let Some(CallRecord { asked, reply }) = found else {
+            return Err(Error::user(codes::NOT_FOUND, "The call under this key is no longer kept."));
+        };
+        let (first, this) = (&asked.body, &call.turn);
+        if (&first.function, &first.params) != (&this.function, &this.params) {
+            return Err(Error::user(
+                codes::KEY_REUSED,
+                "This key belongs to an earlier call with another function or other parameters. Use a new one.",
+            ));
+        }
+        Ok(reply.and_then(|turn| {
+            let result = turn.body.result.clone()?;
+            Some(CallReply { call_id: call.call_id, turn, result, repeated: true })
+        }))
+    }
+}
