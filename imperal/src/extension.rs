@@ -35,6 +35,26 @@ pub struct ExtensionDef {
     pub line: u32,
 }
 
+#[cfg(any(test, feature = "testing"))]
+impl ExtensionDef {
+    /// A definition with empty fields, for tests that set the fields they are about.
+    pub const BLANK: Self = Self {
+        app_id: "",
+        version: "0.1.0",
+        name: "",
+        description: "",
+        icon: "",
+        icon_svg: "",
+        capabilities: &[],
+        tool_name: "",
+        system: false,
+        manifest_dir: "",
+        module_path: "",
+        file: "",
+        line: 0,
+    };
+}
+
 inventory::collect!(ExtensionDef);
 
 /// A crate that `extensions![..]` names, so that one which registers nothing is found at start.

@@ -8,7 +8,7 @@ use serde_json::json;
 use tokio::io::AsyncWriteExt;
 use tokio::net::TcpListener;
 
-use crate::{Told, ready, until_not_ready, until_ready};
+use crate::{Answers, ready, until_not_ready, until_ready};
 
 fn run(program: &str, arguments: &[&str]) -> bool {
     Command::new(program).args(arguments).output().is_ok_and(|output| output.status.success())
@@ -44,16 +44,16 @@ async fn until_full_and_on(node: Node, log: &Path, reason: &str, clear: impl FnO
     let url = format!("http://{}/", service.local_addr().unwrap());
     let reply = anna.call("hang", json!({"url": url})).await;
     let task_id = reply["result"]["data"]["task_id"].as_str().unwrap().to_owned();
-    let mut told = Told::default();
+    let mut answers = Answers::default();
     loop {
         // Large texts first, then smaller ones that still fit.
-        if told.say(&anna, 900).await && !ready(&anna).await.0 {
+        if answers.call(&anna, 900).await && !ready(&anna).await.0 {
             break;
         }
-        assert!(told.answered.len() < 5000, "it never got full");
+        assert!(answers.answered.len() < 5000, "it never got full");
     }
     until_not_ready(&anna, log, &[reason, "ledger.db"]).await;
-    assert!(told.answered.len() > 20 && !told.refused.is_empty(), "{} answered", told.answered.len());
+    assert!(answers.answered.len() > 20 && !answers.refused.is_empty(), "{} answered", answers.answered.len());
     // The task ends, and its outcome cannot be written.
     let (mut waiting, _) = service.accept().await.unwrap();
     waiting.write_all(b"HTTP/1.1 204 No Content\r\n\r\n").await.unwrap();
@@ -62,24 +62,24 @@ async fn until_full_and_on(node: Node, log: &Path, reason: &str, clear: impl FnO
     }
     assert_eq!(anna.get(&format!("/v1/tasks/{task_id}")).await.1["state"], "running", "not ended: not written");
     assert_eq!(anna.outcomes(&task_id).await.len(), 0);
-    assert!(told.say(&anna, 10).await, "still refused");
+    assert!(answers.call(&anna, 10).await, "still refused");
     assert_eq!(anna.get("/healthz").await.0, 200, "alive all the while");
 
     clear(&node);
     assert_eq!(anna.end_of(&task_id).await["state"], "succeeded", "by itself");
-    assert!(!told.say(&anna, 900).await, "calls are accepted again");
+    assert!(!answers.call(&anna, 900).await, "calls are accepted again");
     until_ready(&anna).await;
     // A pending reply is written after at most the longest pause between two tries.
     let mut events = anna.stream(0).await;
-    let mut missing = told.late.clone();
+    let mut missing = answers.late.clone();
     while !missing.is_empty() {
         let event = tokio::time::timeout(std::time::Duration::from_secs(20), events.next()).await.unwrap();
         missing.retain(|text| event.data["role"] != "bot" || event.data["text"] != text.as_str());
     }
-    told.hold(&anna).await;
+    answers.check_chat(&anna).await;
     let node = NodeOptions { under: Vec::new(), ..node.kill().await }.start().await;
     let anna = User::of(&node, "anna");
-    told.hold(&anna).await;
+    answers.check_chat(&anna).await;
     assert_eq!(anna.outcomes(&task_id).await.len(), 1);
     node.kill().await;
 }

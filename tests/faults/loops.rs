@@ -6,7 +6,7 @@ use imperal_tests::{Node, NodeOptions, User};
 use serde_json::json;
 use tempfile::TempDir;
 
-use crate::{Told, ready};
+use crate::{Answers, ready};
 
 const PATIENCE: Duration = Duration::from_secs(30);
 const POLL: Duration = Duration::from_millis(20);
@@ -83,11 +83,11 @@ async fn lapsed_lease_refuses_calls_while_the_renewal_is_down() {
     until_ready(&anna, Err("renewal is not at work")).await;
     // The pauses add up to 6 s, the last one alone is 3.2 s: the lease of 0.9 s lapses.
     until_failed(&anna, "renewal", 6).await;
-    let mut told = Told::default();
-    assert!(told.say(&anna, 10).await, "a call was taken although the lease had lapsed");
+    let mut answers = Answers::default();
+    assert!(answers.call(&anna, 10).await, "a call was taken although the lease had lapsed");
     until_ready(&anna, Ok(())).await;
-    assert!(!told.say(&anna, 10).await);
-    told.hold(&anna).await;
+    assert!(!answers.call(&anna, 10).await);
+    answers.check_chat(&anna).await;
 }
 
 #[tokio::test]
@@ -95,36 +95,36 @@ async fn calls_continue_while_the_recovery_restarts() {
     let (_folder, node) = node("recovery:1-4", "3").await;
     let anna = User::of(&node, "anna");
     until_ready(&anna, Err("recovery is not at work")).await;
-    let mut told = Told::default();
+    let mut answers = Answers::default();
     for _ in 0..5 {
-        assert!(!told.say(&anna, 10).await);
+        assert!(!answers.call(&anna, 10).await);
     }
     until_ready(&anna, Ok(())).await;
     assert_eq!(failures(&anna, "recovery").await, 4);
-    told.hold(&anna).await;
+    answers.check_chat(&anna).await;
 }
 
 /// Calls until the writer thread has panicked three times, and five calls more.
-async fn calls_over_a_panic(panic_at: &str) -> (bool, Told) {
+async fn calls_over_a_panic(panic_at: &str) -> (bool, Answers) {
     let (folder, node) = node(panic_at, "3").await;
     let anna = User::of(&node, "anna");
-    let (mut told, mut refused) = (Told::default(), false);
+    let (mut answers, mut refused) = (Answers::default(), false);
     for _ in 0..100 {
-        refused |= told.say(&anna, 10).await;
+        refused |= answers.call(&anna, 10).await;
         if failures(&anna, "ledger-writer").await >= 3 {
             break;
         }
     }
     assert_eq!(failures(&anna, "ledger-writer").await, 3);
     for _ in 0..5 {
-        assert!(!told.say(&anna, 10).await, "the writer does not go on");
+        assert!(!answers.call(&anna, 10).await, "the writer does not continue");
     }
     until_ready(&anna, Ok(())).await;
-    told.hold(&anna).await;
+    answers.check_chat(&anna).await;
     // The process holds no lock that another program would wait for.
     let file = rusqlite::Connection::open(folder.path().join("data/ledger.db")).unwrap();
     file.execute_batch("BEGIN IMMEDIATE; ROLLBACK").unwrap();
-    (refused, told)
+    (refused, answers)
 }
 
 #[tokio::test]
@@ -141,8 +141,8 @@ async fn panic_of_the_writer_refuses_its_batch_alone() {
 
 #[tokio::test]
 async fn write_is_found_after_a_panic_behind_its_commit() {
-    let (refused, told) = calls_over_a_panic("ledger-written:20-22").await;
-    assert!(!refused || told.refused.is_empty(), "what was written was called refused: {told:?}");
+    let (refused, answers) = calls_over_a_panic("ledger-written:20-22").await;
+    assert!(!refused || answers.refused.is_empty(), "what was written was called refused: {answers:?}");
 }
 
 #[tokio::test]
@@ -165,7 +165,7 @@ async fn connections_are_accepted_after_a_panic_of_the_listener() {
     // Each of the first three connections is closed by its panic.
     while http.get(format!("{}/healthz", node.url)).send().await.is_err() {
         refused += 1;
-        assert!(begun.elapsed() < PATIENCE && refused < 50, "the listener does not go on");
+        assert!(begun.elapsed() < PATIENCE && refused < 50, "the listener does not continue");
         tokio::time::sleep(POLL).await;
     }
     assert_eq!(failures(&User::of(&node, "anna"), "listener").await, 3);

@@ -14,7 +14,7 @@ use serde_json::{Value, json};
 
 /// The answers that a user got during a fault.
 #[derive(Debug, Default)]
-struct Told {
+struct Answers {
     /// Texts of calls that were answered.
     answered: Vec<String>,
     /// Texts of calls that were refused with nothing accepted.
@@ -23,9 +23,9 @@ struct Told {
     late: Vec<String>,
 }
 
-impl Told {
+impl Answers {
     /// Calls with a text of this length; returns whether the call was refused.
-    async fn say(&mut self, user: &User, length: usize) -> bool {
+    async fn call(&mut self, user: &User, length: usize) -> bool {
         let number = self.answered.len() + self.refused.len() + self.late.len();
         let text = format!("{number:06}{}", "x".repeat(length));
         let (status, body) = user.try_call("echo", json!({ "text": text })).await;
@@ -45,7 +45,7 @@ impl Told {
     }
 
     /// Each answered or accepted call has exactly one reply; refused calls have no turn.
-    async fn hold(&self, user: &User) {
+    async fn check_chat(&self, user: &User) {
         let turns = all_turns(user).await;
         let count = |role: &str, text: &str| {
             let said = |turn: &&Value| match role {

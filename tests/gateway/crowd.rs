@@ -52,7 +52,7 @@ impl Crowd {
                 tokio::time::sleep(Duration::from_millis(10)).await;
             }
         };
-        tokio::time::timeout(Duration::from_secs(30), met).await.expect("calls go on");
+        tokio::time::timeout(Duration::from_secs(30), met).await.expect("calls continue");
     }
 
     /// Tells all users to stop, and waits for them.
@@ -61,7 +61,7 @@ impl Crowd {
         for user in self.users {
             user.await.expect("every call is answered");
         }
-        self.watcher.await.expect("the stream goes on");
+        self.watcher.await.expect("the stream continues");
     }
 
     /// Checks that every acknowledged call and task is in its chat. Returns the numbers of refusals and of
@@ -81,10 +81,10 @@ impl Crowd {
                     tokio::time::sleep(Duration::from_millis(50)).await;
                 }
             };
-            tokio::time::timeout(Duration::from_secs(30), ended).await.expect("no task is left running");
+            tokio::time::timeout(Duration::from_secs(30), ended).await.expect("every task ends");
             let turns = all_turns(&user).await;
             let asked = turns.iter().filter(|turn| turn["role"] == "user").count();
-            assert_eq!(asked, tasks.len() + too_late, "each request is taken once, however often it was sent");
+            assert_eq!(asked, tasks.len() + too_late, "each request is accepted once");
             let mut outcomes: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
             for turn in turns.iter().filter(|turn| !turn["task_id"].is_null() && !turn["result"].is_null()) {
                 let outcome = turn["result"]["status"].as_str().unwrap();
@@ -98,7 +98,7 @@ impl Crowd {
         let seen = self.watcher.await.unwrap();
         let wanted: Vec<u64> = (1..).take(seen.len()).collect();
         assert!(seen.len() > 50, "{seen:?}");
-        assert_eq!(seen, wanted, "the stream missed something, or showed it twice");
+        assert_eq!(seen, wanted, "the stream missed or repeated an event");
         (all_refused, all_unanswered)
     }
 }

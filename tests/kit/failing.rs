@@ -79,14 +79,14 @@ fn cancel_that_never_happens_fails_the_test() {
 }
 
 #[imperal::test]
-#[ignore = "fails on purpose; the test below runs it, in a process of its own"]
+#[ignore = "fails on purpose; the test below runs it in a separate process"]
 async fn test_with_a_fault(platform: TestPlatform) {
     let reply = platform.user("anna").call("break_inside", json!({})).await.unwrap();
     assert_eq!(reply.result.error, None);
 }
 
 #[imperal::test]
-#[ignore = "the test below runs it, in a process of its own"]
+#[ignore = "the test below runs it in a separate process"]
 async fn test_with_an_expected_fault(platform: TestPlatform) {
     let reply = platform.user("anna").call("break_inside", json!({})).await.unwrap();
     assert_eq!(reply.result.error_code.unwrap(), "INTERNAL");
@@ -103,7 +103,7 @@ fn failing_test_prints_its_log() {
         (this.status.success(), String::from_utf8(this.stdout).unwrap())
     };
     let (passed, said) = run("failing::test_with_a_fault");
-    assert!(!passed && said.contains("the drum is stuck"), "what the user is not told: {said}");
+    assert!(!passed && said.contains("the drum is stuck"), "the hidden cause: {said}");
     assert!(said.contains("turning the drum"), "on another thread: {said}");
     let (passed, said) = run("failing::test_with_an_expected_fault");
     assert!(passed && !said.contains("drum"), "{said}");

@@ -14,7 +14,7 @@ use imperal::prelude::*;
 imperal::extension! {
     app_id: "kit",
     name: "Videos",
-    description: "Makes videos with a service elsewhere, and greets whoever asks.",
+    description: "Makes videos with an external service, and greets its users.",
     icon: "icon.svg",
     capabilities: ["kit:write"],
 }

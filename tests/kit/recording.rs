@@ -19,7 +19,7 @@ fn inner(url: &str, file: &std::path::Path, record: bool) -> (bool, String) {
 }
 
 #[test]
-#[ignore = "run by the test below, in a process of its own"]
+#[ignore = "the test below runs it in a separate process"]
 fn in_a_separate_process() {
     let (url, file) = (std::env::var("KIT_URL").unwrap(), std::env::var("KIT_FILE").unwrap());
     run(true, async {
@@ -29,7 +29,7 @@ fn in_a_separate_process() {
             let params = json!({"url": format!("{url}/page?api_key=hush"), "body": "{\"password\":\"hush\"}"});
             let begun = tokio::time::Instant::now();
             assert_eq!(anna.call("fetch", params).await.unwrap().turn.body.text, wanted);
-            assert_eq!(begun.elapsed().as_secs(), 0, "the test's clock stands still meanwhile");
+            assert_eq!(begun.elapsed().as_secs(), 0, "the test's clock is paused meanwhile");
         }
     });
 }

@@ -26,7 +26,7 @@ async fn calls_count_until_their_reply_is_written() {
     assert!(answer.headers().contains_key("retry-after"));
     assert_eq!(answer.json::<serde_json::Value>().await.unwrap()["error"]["code"], "RATE_LIMITED");
     ben.call("echo", json!({"text": "another user is served"})).await;
-    assert_eq!(anna.get("/v1/tasks").await.0, 200, "reading goes on");
+    assert_eq!(anna.get("/v1/tasks").await.0, 200, "reads continue");
     until(&node, "imperal_calls_open", |open| open == 0.0).await;
     assert_eq!(anna.turns().await.len(), 6, "each call that was taken has its reply");
     for _ in 0..4 {

@@ -41,7 +41,7 @@ fn build_writes_once_and_counts_sections() {
         assert!(matches!(check_freshness(extension, folder).unwrap(), Freshness::Fresh));
         let second = build(extension, folder).unwrap();
         assert!(!second.written, "a file that is up to date is not touched");
-        assert_eq!(fs::read_dir(folder).unwrap().count(), 2, "nothing is left beside the file");
+        assert_eq!(fs::read_dir(folder).unwrap().count(), 2, "no other file is left in the folder");
     });
 }
 

@@ -40,37 +40,25 @@ pub(crate) struct Rows {
 inventory::submit! {
     ExtensionDef {
         app_id: "tiny-ledger",
-        version: "0.1.0",
         name: "Tiny Ledger",
         description: "Keeps a very small ledger so manifests can be compared byte for byte.",
         icon: "icon.svg",
-        icon_svg: "",
         capabilities: &["tiny-ledger:read", "tiny-ledger:write"],
         tool_name: "tiny_ledger",
-        system: false,
         manifest_dir: env!("CARGO_MANIFEST_DIR"),
         module_path: module_path!(),
         file: file!(),
         line: line!(),
+        ..ExtensionDef::BLANK
     }
 }
 
 const PLAIN: FunctionDef = FunctionDef {
-    name: "",
-    description: "",
-    action_type: ActionType::Read,
-    event: "",
-    effects: &[],
-    id_projection: "",
-    chain_callable: true,
-    background: false,
-    long_running: false,
     params_schema: |generator| generator.root_schema_for::<RowIdParams>(),
     return_schema: FunctionDef::data_schema::<Row>,
-    read: |_| unreachable!(),
     module_path: module_path!(),
     file: file!(),
-    line: 0,
+    ..FunctionDef::BLANK
 };
 
 inventory::submit! {

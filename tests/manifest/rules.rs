@@ -24,14 +24,11 @@ inventory::submit! {
         name: "x",
         description: "Too short.",
         icon: "icon.png",
-        icon_svg: "",
-        capabilities: &[],
-        tool_name: "",
-        system: false,
         manifest_dir: env!("CARGO_MANIFEST_DIR"),
         module_path: "wrong",
         file: file!(),
-        line: line!() - 12,
+        line: line!() - 8,
+        ..ExtensionDef::BLANK
     }
 }
 
@@ -40,18 +37,13 @@ inventory::submit! {
         name: "half",
         description: "Half.",
         action_type: ActionType::Write,
-        event: "",
-        effects: &[],
         id_projection: "nowhere",
         chain_callable: false,
-        background: false,
-        long_running: false,
         params_schema: |generator| generator.root_schema_for::<HalfParams>(),
-        return_schema: |_| None,
-        read: |_| unreachable!(),
         module_path: "wrong",
         file: file!(),
-        line: line!() - 11,
+        line: line!() - 8,
+        ..FunctionDef::BLANK
     }
 }
 

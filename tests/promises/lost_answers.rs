@@ -375,7 +375,7 @@ async fn work_of_an_ended_incarnation_is_dropped() {
     let first = lost_in(ledger, &done, 120).await;
     tokio::time::sleep(Duration::from_secs(120)).await;
     assert_eq!(done.load(Ordering::SeqCst), 0);
-    assert_eq!(Arc::strong_count(&done), 2, "somebody holds it beside this test and the platform's state");
+    assert_eq!(Arc::strong_count(&done), 2, "something besides this test and the platform's state holds it");
     drop(first);
 }
 
@@ -387,5 +387,5 @@ async fn task_waiting_for_the_reply_of_a_lost_call_ends_with_it() {
     assert_eq!(done.load(Ordering::SeqCst), 1);
     let begun = tokio::time::Instant::now();
     first.platform().shutdown(Duration::from_secs(10)).await;
-    assert!(begun.elapsed() < Duration::from_secs(1), "somebody waited until {:?}", begun.elapsed());
+    assert!(begun.elapsed() < Duration::from_secs(1), "the platform waited until {:?}", begun.elapsed());
 }

@@ -238,7 +238,7 @@ async fn p1_timeout_over_the_cap_is_refused_before_any_byte_leaves() {
         assert_eq!(reply.turn.body.text, "Refused", "{seconds}");
     }
     let knocked = tokio::time::timeout(Duration::from_millis(50), service.accept()).await;
-    assert!(knocked.is_err(), "nobody connected");
+    assert!(knocked.is_err(), "no connection arrived");
     let answering = tokio::spawn(async move {
         let (mut connection, _) = service.accept().await.unwrap();
         let mut request = [0; 1024];

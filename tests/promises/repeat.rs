@@ -164,7 +164,7 @@ async fn waiters_for_one_reply_share_one_poll() {
         anna.call("knock", json!({"seconds": 0})).await.unwrap();
     }
     let refused = asked(&anna, "k", json!({"seconds": 1})).await.unwrap_err();
-    assert_eq!(*refused.code(), codes::KEY_REUSED, "at once, whoever else waits");
+    assert_eq!(*refused.code(), codes::KEY_REUSED, "at once, also while others wait");
     for asking in asking {
         assert_eq!(asking.await.unwrap().result.summary, "Knock number 1.");
     }

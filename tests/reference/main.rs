@@ -23,43 +23,15 @@ use std::process::ExitCode;
 pub(crate) use defaults::{
     anything, colors, greeting, half, huge, negative, opt_pair, pair, seven, some_five, tiny, weights, whole, yes,
 };
-use imperal::__private::{ActionType, ExtensionDef, FunctionDef};
+use imperal::__private::{ExtensionDef, FunctionDef};
 
 /// A function with nothing set; the parts that matter are given where it is used.
-pub(crate) const PLAIN: FunctionDef = FunctionDef {
-    name: "",
-    description: "Takes what the reference takes.",
-    action_type: ActionType::Read,
-    event: "",
-    effects: &[],
-    id_projection: "",
-    chain_callable: true,
-    background: false,
-    long_running: false,
-    params_schema: |_| schemars::json_schema!({}),
-    return_schema: |_| None,
-    read: |_| unreachable!(),
-    module_path: "",
-    file: file!(),
-    line: 0,
-};
+pub(crate) const PLAIN: FunctionDef =
+    FunctionDef { description: "Takes what the reference takes.", file: file!(), ..FunctionDef::BLANK };
 
 /// An extension with nothing set.
-pub(crate) const EXTENSION: ExtensionDef = ExtensionDef {
-    app_id: "",
-    version: "0.1.0",
-    name: "",
-    description: "",
-    icon: "",
-    icon_svg: "",
-    capabilities: &[],
-    tool_name: "",
-    system: false,
-    manifest_dir: env!("CARGO_MANIFEST_DIR"),
-    module_path: "",
-    file: file!(),
-    line: 0,
-};
+pub(crate) const EXTENSION: ExtensionDef =
+    ExtensionDef { manifest_dir: env!("CARGO_MANIFEST_DIR"), file: file!(), ..ExtensionDef::BLANK };
 
 /// One line of the table.
 pub(crate) struct Row {

@@ -270,7 +270,7 @@ async fn reload_loses_no_work(hello: &Hello) {
     let ends: Vec<_> = page.turns().await.into_iter().filter(|turn| turn["task_id"].is_string()).collect();
     assert_eq!(ends.len(), 1, "{ends:?}");
     assert_eq!(ends[0]["text"], "Hello, Ben! It is good to have you here.", "the running task had its grace");
-    assert!(Page::open(&unopened).await.is_some(), "a link that nobody had opened still opens the page");
+    assert!(Page::open(&unopened).await.is_some(), "an unused link still opens the page");
     assert!(Page::open(&unopened).await.is_none(), "once");
 
     let good = hello.source();

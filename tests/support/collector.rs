@@ -89,7 +89,7 @@ impl Collector {
                 return spans;
             }
             let names: Vec<_> = spans.iter().map(|span| span.name.as_str()).collect();
-            assert!(begun.elapsed() < PATIENCE, "the spans are not there: {names:?}");
+            assert!(begun.elapsed() < PATIENCE, "the spans have not arrived: {names:?}");
             tokio::time::sleep(Duration::from_millis(50)).await;
         }
     }

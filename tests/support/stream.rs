@@ -31,7 +31,7 @@ impl Events {
     /// # Panics
     /// When the stream ends.
     pub async fn next(&mut self) -> SseEvent {
-        self.try_next().await.expect("the stream goes on")
+        self.try_next().await.expect("the stream continues")
     }
 
     /// The next event, or `None` when the stream ends.

@@ -28,7 +28,7 @@ use serde_json::json;
 imperal::extension! {
     app_id: "surfaces",
     name: "Surfaces",
-    description: "Runs whatever a test hands it, in a task or in the handler.",
+    description: "Runs the work that a test gives it, in a task or in the handler.",
     icon: "icon.svg",
     capabilities: ["surfaces:write"],
 }

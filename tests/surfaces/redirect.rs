@@ -75,7 +75,7 @@ async fn other_origin_gets_no_secret_and_no_body() {
         let got = elsewhere.asked();
         assert!(got[0].head.starts_with("GET /there HTTP/1.1\r\n"), "{method} {status}: {}", got[0].head);
         holds_no_secret(&got[0]);
-        assert!(first.asked()[0].head.contains("auth-secret"), "the first is asked as the author said");
+        assert!(first.asked()[0].head.contains("auth-secret"), "the first request is as the author wrote it");
     }
 }
 

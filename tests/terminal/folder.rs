@@ -62,7 +62,7 @@ async fn readable_folder_is_warned_about_and_its_files_stay_private() {
         widen(&data.join(name), 0o644);
     }
     let log = developed(&data, || assert_eq!(mode(&data.join("listening.json")), 0o600)).await;
-    assert_eq!(mode(&data.join("links")), 0o600, "written anew");
+    assert_eq!(mode(&data.join("links")), 0o600, "written again");
     for told in [
         format!("{} can be read by other users of this machine: run `chmod 700 ", data.display()),
         format!("lock can be read by other users of this machine: run `chmod 600 {}", data.join("lock").display()),

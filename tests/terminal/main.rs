@@ -139,7 +139,7 @@ async fn follow_reads_the_outcome_from_the_task_without_its_turn() {
 #[tokio::test]
 async fn follow_of_a_removed_task_ends_with_an_error() {
     let (code, shown, said) = follow_over_a_gap(&["events", "turns", "tasks"]).await;
-    assert_eq!(code, Some(1), "nobody knows that it did well: {shown}{said}");
+    assert_eq!(code, Some(1), "the outcome is unknown: {shown}{said}");
     assert!(said.ends_with("steps has ended; its outcome was removed by retention\n"), "{said}");
 }
 

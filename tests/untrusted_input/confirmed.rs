@@ -103,7 +103,7 @@ fn bodies(anna: &str) -> Vec<Case> {
     let params = |function: &str, params: &str| call(&format!("{{\"function\":\"{function}\",\"params\":{params}}}"));
     let mut cases = vec![
         case(
-            "a marker beside parameters",
+            "a marker next to parameters",
             params("echo", r#"{"$serde_json::private::RawValue":"not json","text":"hi"}"#),
             &[200],
             "hi",
@@ -223,7 +223,7 @@ fn messages() -> Vec<Case> {
             &[400],
             "x-acting-user",
         ),
-        case("a user nobody can sign in as", inject(&"u".repeat(300)), &[400, 422], "user_id"),
+        case("a user who cannot sign in", inject(&"u".repeat(300)), &[400, 422], "user_id"),
         case("a user of a megabyte", inject(&"u".repeat(1_000_000)), &[400, 422], "user_id"),
         case("two service tokens", inject("anna").header("x-service-token", SERVICE_TOKEN), &[400], "x-service-token"),
     ]
@@ -290,7 +290,7 @@ pub fn secrets(room: Room) {
         let (status, answer) = Raw::new("POST", CALL).bearer(&anna).json(body).send(&address);
         assert!(status == right && answer.contains(says), "{params}: {status} {answer}");
         let secret = planted.iter().find(|secret| answer.contains(**secret));
-        assert!(secret.is_none(), "{params} is said back: {answer}");
+        assert!(secret.is_none(), "{params} is in the answer: {answer}");
     }
     for path in ["/v1/chat/turns", "/v1/tasks", "/v1/audit"] {
         let (status, body) = Raw::new("GET", path).bearer(&anna).send(&address);

@@ -85,6 +85,26 @@ pub struct FunctionDef {
 inventory::collect!(FunctionDef);
 
 impl FunctionDef {
+    /// A definition with empty fields, for tests that set the fields they are about.
+    #[cfg(any(test, feature = "testing"))]
+    pub const BLANK: Self = Self {
+        name: "",
+        description: "",
+        action_type: ActionType::Read,
+        event: "",
+        effects: &[],
+        id_projection: "",
+        chain_callable: true,
+        background: false,
+        long_running: false,
+        params_schema: |_| schemars::json_schema!({}),
+        return_schema: |_| None,
+        read: |_| unreachable!("a blank definition is never called"),
+        module_path: "",
+        file: "",
+        line: 0,
+    };
+
     /// `return_schema` of a type: none for `()`. For `data_model = T`.
     pub fn data_schema<T: ResultData>(generator: &mut SchemaGenerator) -> Option<Schema> {
         (std::any::TypeId::of::<T>() != std::any::TypeId::of::<()>()).then(|| generator.root_schema_for::<T>())

@@ -165,44 +165,20 @@ impl std::error::Error for StartError {}
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::function::ActionType;
 
     fn extension(app_id: &'static str, module_path: &'static str) -> &'static ExtensionDef {
         Box::leak(Box::new(ExtensionDef {
             app_id,
-            version: "0.1.0",
             name: "Name",
-            description: "",
-            icon: "",
-            icon_svg: "",
-            capabilities: &[],
-            tool_name: "",
-            system: false,
-            manifest_dir: "",
             module_path,
             file: "src/lib.rs",
             line: 3,
+            ..ExtensionDef::BLANK
         }))
     }
 
     fn function(name: &'static str, module_path: &'static str, line: u32) -> &'static FunctionDef {
-        Box::leak(Box::new(FunctionDef {
-            name,
-            description: "",
-            action_type: ActionType::Read,
-            event: "",
-            effects: &[],
-            id_projection: "",
-            chain_callable: true,
-            background: false,
-            long_running: false,
-            params_schema: |_| schemars::json_schema!({}),
-            return_schema: |_| None,
-            read: |_| unreachable!(),
-            module_path,
-            file: "src/work.rs",
-            line,
-        }))
+        Box::leak(Box::new(FunctionDef { name, module_path, file: "src/work.rs", line, ..FunctionDef::BLANK }))
     }
 
     fn faults(defs: Vec<&'static ExtensionDef>, functions: Vec<&'static FunctionDef>) -> String {

@@ -34,20 +34,13 @@ pub(super) fn def<P: Params>() -> &'static FunctionDef {
     let handler = Handler::of::<Takes<P>, Context, P, Result<ActionResult>, ()>();
     Box::leak(Box::new(FunctionDef {
         name: "take",
-        description: "",
-        action_type: ActionType::Read,
-        event: "",
-        effects: &[],
-        id_projection: "",
-        chain_callable: true,
-        background: false,
-        long_running: false,
         params_schema: handler.params_schema,
         return_schema: handler.return_schema,
         read: handler.read,
         module_path: "a",
         file: "src/work.rs",
         line: 7,
+        ..FunctionDef::BLANK
     }))
 }
 

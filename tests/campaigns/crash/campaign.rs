@@ -7,7 +7,7 @@ use tempfile::TempDir;
 use tokio::task::JoinSet;
 
 use super::contents::Contents;
-use super::driver::{Gone, Traveller, send};
+use super::driver::{Gone, TrackedUser, send};
 use super::fate::Fate;
 use super::judge::{AUDIT, LIVE, REPLY, judge};
 use super::report::{RULES, Report};
@@ -43,7 +43,7 @@ pub struct Campaign {
 struct World {
     folder: TempDir,
     options: NodeOptions,
-    travellers: Vec<Traveller>,
+    tracked_users: Vec<TrackedUser>,
     checked: [u64; RULES.len()],
 }
 
@@ -53,9 +53,9 @@ impl World {
         let mut options = NodeOptions::new(binary, folder.path().join("data"));
         options.env.push(("RUST_LOG".to_owned(), "error".to_owned()));
         options.log = Some(folder.path().join("log"));
-        let travellers = [("default", "anna"), ("default", "ben"), ("north", "anna"), ("north", "cora")];
-        let travellers = travellers.into_iter().map(|(tenant, id)| Traveller::new(tenant, id)).collect();
-        Self { folder, options, travellers, checked: [0; RULES.len()] }
+        let tracked_users = [("default", "anna"), ("default", "ben"), ("north", "anna"), ("north", "cora")];
+        let tracked_users = tracked_users.into_iter().map(|(tenant, id)| TrackedUser::new(tenant, id)).collect();
+        Self { folder, options, tracked_users, checked: [0; RULES.len()] }
     }
 
     fn log(&self) -> String {
@@ -120,15 +120,15 @@ async fn live(world: &mut World, fate: &Fate, latest: &'static str, report: &mut
         return false;
     }
     let mut at_work = JoinSet::new();
-    let books: Vec<_> = world.travellers.iter().map(|traveller| traveller.book.clone()).collect();
-    for (index, traveller) in world.travellers.iter_mut().enumerate() {
-        let user = traveller.visit(&node);
-        let mut others = books.clone();
+    let records: Vec<_> = world.tracked_users.iter().map(|tracked| tracked.record.clone()).collect();
+    for (index, tracked) in world.tracked_users.iter_mut().enumerate() {
+        let user = tracked.visit(&node);
+        let mut others = records.clone();
         others.remove(index);
         for _ in 0..HANDS {
-            at_work.spawn(traveller.clone().drive(user.clone(), others.clone(), dice.fork()));
+            at_work.spawn(tracked.clone().drive(user.clone(), others.clone(), dice.fork()));
         }
-        let watching = traveller.clone();
+        let watching = tracked.clone();
         at_work.spawn(async move {
             let _ = watching.follow(user, false).await;
         });
@@ -153,29 +153,29 @@ async fn live(world: &mut World, fate: &Fate, latest: &'static str, report: &mut
 /// earlier processes before it listened.
 async fn judge_all(world: &mut World, node: &Node, fate: &'static str, report: &mut Report) -> Result<(), Gone> {
     let mut chats = Vec::new();
-    for traveller in &mut world.travellers {
-        let user = traveller.visit(node);
-        match tokio::time::timeout(CATCHING_UP, traveller.clone().follow(user.clone(), true)).await {
+    for tracked in &mut world.tracked_users {
+        let user = tracked.visit(node);
+        match tokio::time::timeout(CATCHING_UP, tracked.clone().follow(user.clone(), true)).await {
             Ok(followed) => followed?,
-            Err(_) => report.found(LIVE, &format!("{}'s stream never reached its head", traveller.mark())),
+            Err(_) => report.found(LIVE, &format!("{}'s stream never reached its head", tracked.mark())),
         }
         chats.push(chat(&user).await?);
         let (_, trail) = send(user.request(reqwest::Method::GET, "/v1/audit/check")).await?;
         if !trail["rows"].is_u64() || !trail["broken"].is_null() {
-            report.found(AUDIT, &format!("{}'s audit trail is broken: {trail}", traveller.mark()));
+            report.found(AUDIT, &format!("{}'s audit trail is broken: {trail}", tracked.mark()));
         }
     }
     let file = Contents::of_file(&world.options.folder.join("ledger.db"));
-    let verdict = judge(&file, &world.travellers);
+    let verdict = judge(&file, &world.tracked_users);
     for (rule, what) in verdict.found {
         report.found(rule, &what);
     }
-    for (traveller, chat) in world.travellers.iter().zip(chats) {
-        let owner = file.owner(&traveller.tenant, &traveller.id);
+    for (tracked, chat) in world.tracked_users.iter().zip(chats) {
+        let owner = file.owner(&tracked.tenant, &tracked.id);
         let stored: Vec<_> =
             file.turns.iter().filter(|turn| Some(turn.owner) == owner).map(|turn| turn.turn_id.clone()).collect();
         if chat != stored {
-            report.found(REPLY, &format!("{} reads another chat over HTTP than the file holds", traveller.mark()));
+            report.found(REPLY, &format!("{} reads another chat over HTTP than the file holds", tracked.mark()));
         }
     }
     let mut new = verdict.checked;

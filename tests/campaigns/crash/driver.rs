@@ -4,20 +4,20 @@
 use reqwest::{Method, StatusCode};
 use serde_json::{Value, json};
 
-use super::book::SharedBook;
+use super::record::SharedRecord;
 use crate::Dice;
 use crate::{Claims, Events, JWT_SECRET, Node, SERVICE_TOKEN, User, token};
 
 /// A user with the record of all answers.
 #[derive(Debug, Clone)]
-pub(crate) struct Traveller {
+pub(crate) struct TrackedUser {
     pub(crate) tenant: String,
     pub(crate) id: String,
     token: String,
     user: Option<User>,
     /// Whether a 503 of a node that stops or cannot write is a correct answer.
     pub(crate) may_be_refused: bool,
-    pub(crate) book: SharedBook,
+    pub(crate) record: SharedRecord,
 }
 
 /// The work of a call with background tasks.
@@ -28,7 +28,7 @@ pub(crate) struct Plan {
     pub(crate) step_ms: u64,
 }
 
-impl Traveller {
+impl TrackedUser {
     pub(crate) fn new(tenant: &str, id: &str) -> Self {
         let mut claims = Claims::of(id);
         claims.tenant_id = Some(tenant.to_owned());
@@ -40,7 +40,7 @@ impl Traveller {
             token: token(&claims, JWT_SECRET),
             user: None,
             may_be_refused: false,
-            book: SharedBook::default(),
+            record: SharedRecord::default(),
         }
     }
 
@@ -66,25 +66,25 @@ impl Traveller {
 
     /// Follows the live stream from the last recorded event until it breaks or, with `until_head`, until the head.
     pub(crate) async fn follow(self, user: User, until_head: bool) -> Result<(), Gone> {
-        let last = self.book.open().streamed.len();
+        let last = self.record.open().streamed.len();
         let request = user.request(Method::GET, "/v1/events/stream").header("last-event-id", last.to_string());
         let answer = request.send().await.map_err(|_| Gone)?;
         let mut events = Events::new(answer);
         let mut head = None;
         loop {
-            if until_head && head.is_some_and(|head| self.book.open().streamed.len() as u64 >= head) {
+            if until_head && head.is_some_and(|head| self.record.open().streamed.len() as u64 >= head) {
                 return Ok(());
             }
             let event = events.try_next().await.ok_or(Gone)?;
             if event.event == "hello" {
                 head = event.data["head"].as_u64();
             }
-            self.book.open().stream(&event);
+            self.record.open().stream(&event);
         }
     }
 
     /// Sends one request after the other until the process ends.
-    pub(crate) async fn drive(self, user: User, others: Vec<SharedBook>, mut dice: Dice) {
+    pub(crate) async fn drive(self, user: User, others: Vec<SharedRecord>, mut dice: Dice) {
         loop {
             let done = match dice.below(10) {
                 0 => self.echo(&user).await,
@@ -105,42 +105,42 @@ impl Traveller {
     }
 
     /// Sends a call with background tasks. A call without an answer is repeated first, with its key.
-    pub(crate) async fn try_journey(&self, user: &User, plan: Plan) -> Result<Told, Gone> {
-        let earlier = self.book.open().unanswered.take();
+    pub(crate) async fn try_journey(&self, user: &User, plan: Plan) -> Result<CallOutcome, Gone> {
+        let earlier = self.record.open().unanswered.take();
         let again = earlier.is_some();
         let (tag, plan) = earlier.unwrap_or_else(|| (self.tag(), plan));
         let sent = send_call(travel(user, &tag, &plan).header("idempotency-key", tag.replace(' ', "-"))).await;
-        let mut book = self.book.open();
+        let mut record = self.record.open();
         let Ok((status, repeated, answer)) = sent else {
-            book.unanswered = Some((tag, plan));
+            record.unanswered = Some((tag, plan));
             return Err(Gone);
         };
         match status {
             StatusCode::OK => {
-                book.reply(&answer);
+                record.reply(&answer);
                 if repeated && !again {
-                    book.odd_answers.push(format!("a request was answered before it was sent: {answer}"));
+                    record.odd_answers.push(format!("a request was answered before it was sent: {answer}"));
                 }
-                return Ok(if repeated { Told::Repeated } else { Told::Answered });
+                return Ok(if repeated { CallOutcome::Repeated } else { CallOutcome::Answered });
             }
             StatusCode::SERVICE_UNAVAILABLE if self.may_be_refused => {
                 let why = answer["error"]["message"].as_str().unwrap_or_default();
                 if !again && (why.contains("Nothing was accepted") || why.contains("is stopping")) {
-                    book.refused_calls.insert(tag);
+                    record.refused_calls.insert(tag);
                 } else {
                     // The outcome of the earlier try stays unknown.
-                    book.unanswered = Some((tag, plan));
+                    record.unanswered = Some((tag, plan));
                 }
             }
-            _ => book.odd_answers.push(format!("a good call was answered with {status}: {answer}")),
+            _ => record.odd_answers.push(format!("a good call was answered with {status}: {answer}")),
         }
-        Ok(Told::Refused)
+        Ok(CallOutcome::Refused)
     }
 
     async fn echo(&self, user: &User) -> Result<(), Gone> {
         let params = json!({ "text": format!("{} echo", self.tag()) });
         let answer = self.accepted(call(user, "echo", &params)).await?;
-        self.book.open().reply(&answer);
+        self.record.open().reply(&answer);
         Ok(())
     }
 
@@ -154,7 +154,7 @@ impl Traveller {
             .json(&body);
         let answer = self.accepted(request).await?;
         let turn_id = answer["turn"]["turn_id"].as_str().unwrap_or_default().to_owned();
-        self.book.open().injected.push(turn_id);
+        self.record.open().injected.push(turn_id);
         Ok(())
     }
 
@@ -165,13 +165,13 @@ impl Traveller {
         let request = user.request(Method::POST, &format!("/v1/tasks/{task_id}/cancel"));
         let task = self.accepted(request).await?;
         if task["state"] == "running" {
-            self.book.open().cancelled.push(task_id.clone());
+            self.record.open().cancelled.push(task_id.clone());
         }
         Ok(())
     }
 
     /// Tries to cancel or read a task of another user.
-    pub(crate) async fn trespass(&self, user: &User, others: &[SharedBook], dice: &mut Dice) -> Result<(), Gone> {
+    pub(crate) async fn trespass(&self, user: &User, others: &[SharedRecord], dice: &mut Dice) -> Result<(), Gone> {
         let Some(theirs) = dice.one_of(others) else { return Ok(()) };
         let task_id = theirs.open().replies.iter().rev().find_map(|reply| reply.task_ids.last().cloned());
         let Some(task_id) = task_id else { return Ok(()) };
@@ -183,17 +183,17 @@ impl Traveller {
         if self.may_be_refused && status == StatusCode::SERVICE_UNAVAILABLE {
             return Err(Gone);
         }
-        let mut book = self.book.open();
+        let mut record = self.record.open();
         if status == StatusCode::FORBIDDEN {
-            book.refused.push(task_id);
+            record.refused.push(task_id);
         } else {
-            book.odd_grants.push(format!("another user's task {task_id} was answered with {status}: {answer}"));
+            record.odd_grants.push(format!("another user's task {task_id} was answered with {status}: {answer}"));
         }
         Ok(())
     }
 
     fn tag(&self) -> String {
-        format!("{} {}", self.mark(), self.book.open().next())
+        format!("{} {}", self.mark(), self.record.open().next())
     }
 
     async fn accepted(&self, request: reqwest::RequestBuilder) -> Result<Value, Gone> {
@@ -202,7 +202,7 @@ impl Traveller {
             return Err(Gone);
         }
         if status != StatusCode::OK {
-            self.book.open().odd_answers.push(format!("a good request was answered with {status}: {answer}"));
+            self.record.open().odd_answers.push(format!("a good request was answered with {status}: {answer}"));
         }
         Ok(answer)
     }
@@ -210,7 +210,7 @@ impl Traveller {
 
 /// The outcome of a call.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Told {
+pub(crate) enum CallOutcome {
     Answered,
     /// A repeated call whose earlier try had been accepted.
     Repeated,

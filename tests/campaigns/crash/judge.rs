@@ -7,9 +7,9 @@ use std::collections::{HashMap, HashSet};
 
 use serde_json::Value;
 
-use super::book::event_key;
 use super::contents::{AuditRow, CallRow, Contents, TaskEventRow, TaskRow, TurnRow};
-use super::driver::Traveller;
+use super::driver::TrackedUser;
+use super::record::event_key;
 use super::report::RULES;
 
 pub(crate) const REPLY: usize = 0;
@@ -40,26 +40,26 @@ impl Verdict {
 }
 
 /// Checks every rule.
-pub(crate) fn judge(file: &Contents, travellers: &[Traveller]) -> Verdict {
+pub(crate) fn judge(file: &Contents, tracked_users: &[TrackedUser]) -> Verdict {
     let mut verdict = Verdict::default();
-    let bench = Bench::new(file);
+    let index = LedgerIndex::new(file);
     for call in &file.calls {
-        bench.call(&mut verdict, call);
+        index.call(&mut verdict, call);
     }
     for task in &file.tasks {
-        bench.task(&mut verdict, task);
+        index.task(&mut verdict, task);
     }
-    bench.numbers(&mut verdict);
-    bench.once(&mut verdict);
-    bench.audit(&mut verdict);
-    for traveller in travellers {
-        bench.told(&mut verdict, traveller);
+    index.numbers(&mut verdict);
+    index.once(&mut verdict);
+    index.audit(&mut verdict);
+    for tracked in tracked_users {
+        index.told(&mut verdict, tracked);
     }
     verdict
 }
 
 /// The ledger's rows with indexes.
-struct Bench<'a> {
+struct LedgerIndex<'a> {
     file: &'a Contents,
     by_id: HashMap<&'a str, &'a TurnRow>,
     of_call: HashMap<&'a str, Vec<&'a TurnRow>>,
@@ -85,9 +85,9 @@ fn is_reply(turn: &TurnRow) -> bool {
     is_bot(turn) && has_result(turn) && turn.body.get("task_id").is_none()
 }
 
-impl<'a> Bench<'a> {
+impl<'a> LedgerIndex<'a> {
     fn new(file: &'a Contents) -> Self {
-        let mut bench = Self {
+        let mut index = Self {
             file,
             by_id: HashMap::new(),
             of_call: HashMap::new(),
@@ -97,18 +97,18 @@ impl<'a> Bench<'a> {
             audited: HashMap::new(),
         };
         for turn in &file.turns {
-            bench.by_id.insert(&turn.turn_id, turn);
-            bench.of_call.entry(text(&turn.body, "call_id")).or_default().push(turn);
-            bench.of_task.entry(text(&turn.body, "task_id")).or_default().push(turn);
-            bench.of_owner.entry(turn.owner).or_default().push(turn);
+            index.by_id.insert(&turn.turn_id, turn);
+            index.of_call.entry(text(&turn.body, "call_id")).or_default().push(turn);
+            index.of_task.entry(text(&turn.body, "task_id")).or_default().push(turn);
+            index.of_owner.entry(turn.owner).or_default().push(turn);
         }
         for event in &file.task_events {
-            bench.events_of_task.entry(text(&event.body, "task_id")).or_default().push(event);
+            index.events_of_task.entry(text(&event.body, "task_id")).or_default().push(event);
         }
         for row in &file.audit {
-            bench.audited.entry((row.owner, row.target.as_str())).or_default().push(row);
+            index.audited.entry((row.owner, row.target.as_str())).or_default().push(row);
         }
-        bench
+        index
     }
 
     fn replies(&self, call_id: &str) -> Vec<&'a TurnRow> {
@@ -193,16 +193,16 @@ impl<'a> Bench<'a> {
     }
 
     /// Compares one user's answers with the ledger.
-    fn told(&self, verdict: &mut Verdict, traveller: &Traveller) {
-        let book = traveller.book.open();
-        let owner = self.file.owner(&traveller.tenant, &traveller.id);
-        let who = traveller.mark();
+    fn told(&self, verdict: &mut Verdict, tracked: &TrackedUser) {
+        let record = tracked.record.open();
+        let owner = self.file.owner(&tracked.tenant, &tracked.id);
+        let who = tracked.mark();
         let own = |turn_id: &str| self.by_id.get(turn_id).filter(|turn| Some(turn.owner) == owner);
         let tasks: HashMap<_, _> = self.file.tasks.iter().map(|task| (task.task_id.as_str(), task)).collect();
-        for (rule, odd) in [(LIVE, &book.odd), (REPLY, &book.odd_answers), (REFUSAL, &book.odd_grants)] {
+        for (rule, odd) in [(LIVE, &record.odd), (REPLY, &record.odd_answers), (REFUSAL, &record.odd_grants)] {
             verdict.found.extend(odd.iter().map(|odd| (rule, format!("{who}: {odd}"))));
         }
-        for reply in &book.replies {
+        for reply in &record.replies {
             let found = own(&reply.turn_id)
                 .is_some_and(|turn| turn.seq == reply.seq && text(&turn.body, "call_id") == reply.call_id);
             verdict.check(REPLY, found, || format!("{who} received {reply:?}, which is not in the ledger"));
@@ -211,21 +211,21 @@ impl<'a> Bench<'a> {
                 verdict.check(START, there, || format!("{who} received task {task_id}, which is not in the ledger"));
             }
         }
-        for turn_id in &book.injected {
+        for turn_id in &record.injected {
             verdict.check(CHAT, own(turn_id).is_some(), || {
                 format!("{turn_id} was injected for {who} and is not in the ledger")
             });
         }
         for turn in self.turns_of(owner) {
             let tag = text(&turn.body["params"], "tag");
-            let refused = !tag.is_empty() && book.refused_calls.contains(tag);
+            let refused = !tag.is_empty() && record.refused_calls.contains(tag);
             verdict.check(REPLY, !refused, || format!("{tag} was refused to {who} and is in the ledger"));
             let said =
                 [text(&turn.body, "text"), text(&turn.body["params"], "tag"), text(&turn.body["params"], "text")];
             let others = said.iter().find(|said| said.starts_with('<') && !said.starts_with(&who));
             verdict.check(CHAT, others.is_none(), || format!("{who} reads {others:?}"));
         }
-        for task_id in &book.cancelled {
+        for task_id in &record.cancelled {
             let noted = tasks.get(task_id.as_str()).is_some_and(|task| task.asked_to_stop);
             verdict.check(CANCEL, noted, || {
                 format!("the cancel of {task_id} was acknowledged to {who} and is not stored")
@@ -235,27 +235,27 @@ impl<'a> Bench<'a> {
             let found = owner.and_then(|owner| self.audited.get(&(owner, target)));
             found.into_iter().flatten().filter(|row| row.action == action && row.outcome == outcome).count()
         };
-        for task_id in &book.cancelled {
+        for task_id in &record.cancelled {
             let audited = rows("task.cancel", "done", task_id) >= 1;
             verdict.check(CANCEL, audited, || format!("the cancel of {task_id} by {who} has no audit row"));
         }
-        for task_id in book.refused.iter().collect::<HashSet<_>>() {
-            let seen = book.refused.iter().filter(|refused| *refused == task_id).count();
+        for task_id in record.refused.iter().collect::<HashSet<_>>() {
+            let seen = record.refused.iter().filter(|refused| *refused == task_id).count();
             let filed = rows("task.cancel", "refused", task_id) + rows("task.read", "refused", task_id);
             verdict.check(REFUSAL, filed >= seen, || {
                 format!("{who} was refused {task_id} {seen} times and audited {filed} times")
             });
         }
         let written = self.events_of(owner);
-        verdict.check(LIVE, book.streamed == written, || {
-            let at = book.streamed.iter().zip(&written).position(|(shown, is)| shown != is);
+        verdict.check(LIVE, record.streamed == written, || {
+            let at = record.streamed.iter().zip(&written).position(|(shown, is)| shown != is);
             format!(
                 "{who}'s stream showed {} events of {}; the first difference is at {at:?}",
-                book.streamed.len(),
+                record.streamed.len(),
                 written.len()
             )
         });
-        verdict.checked[LIVE] += book.streamed.len() as u64;
+        verdict.checked[LIVE] += record.streamed.len() as u64;
     }
 
     fn turns_of(&self, owner: Option<i64>) -> impl Iterator<Item = &'a TurnRow> {

@@ -4,7 +4,6 @@
 //! moment. The next process on the same folder recovers, and the judge checks every row of the ledger. The
 //! choices come from a seed. The suite `campaigns` runs a short campaign, the binary `crash` one of any length.
 
-pub(crate) mod book;
 pub(crate) mod campaign;
 pub(crate) mod contents;
 mod database;
@@ -12,6 +11,7 @@ pub(crate) mod driver;
 pub(crate) mod fate;
 mod file;
 pub(crate) mod judge;
+pub(crate) mod record;
 pub(crate) mod report;
 
 pub use campaign::Campaign;

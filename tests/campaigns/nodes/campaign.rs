@@ -12,13 +12,13 @@ use tokio_postgres::Client;
 use tokio_util::sync::CancellationToken;
 
 use super::crowd::Crowd;
+use super::faults::{FaultCounts, FaultInjector};
 use super::fleet::Fleet;
 use super::report::{Report, ZOMBIE};
-use super::weather::{Happened, Weather};
 use crate::Dice;
 use crate::campaigns::crash::campaign::chat;
 use crate::campaigns::crash::contents::Contents;
-use crate::campaigns::crash::driver::{Gone, Traveller, send};
+use crate::campaigns::crash::driver::{Gone, TrackedUser, send};
 use crate::campaigns::crash::judge::{AUDIT, LIVE, REPLY, START, judge};
 use crate::cluster;
 
@@ -55,25 +55,32 @@ impl Campaign {
         let fleet = Arc::new(Fleet::make("nodes", &self.binary, self.nodes).await);
         let nodes = fleet.start_all().await;
         let crowd = Crowd::new(fleet.clone());
-        let travellers: Vec<_> = (0..self.users).map(|number| user(number, self.users)).collect();
+        let tracked_users: Vec<_> = (0..self.users).map(|number| user(number, self.users)).collect();
 
         let enough = CancellationToken::new();
         let well = Arc::new(Semaphore::new((self.nodes - 1).max(1)));
-        let mut weather = JoinSet::new();
+        let mut injectors = JoinSet::new();
         for (number, node) in nodes.into_iter().enumerate() {
             let (fleet, well, dice) = (fleet.clone(), well.clone(), dice.fork());
-            let blowing =
-                Weather { fleet, number, well, calm: self.calm, dice, happened: Happened::default(), armed: false };
-            weather.spawn(blowing.blow(node, enough.clone()));
+            let injector = FaultInjector {
+                fleet,
+                number,
+                well,
+                calm: self.calm,
+                dice,
+                counts: FaultCounts::default(),
+                armed: false,
+            };
+            injectors.spawn(injector.run(node, enough.clone()));
         }
         let watched = CancellationToken::new();
         let mut watchers = JoinSet::new();
         let mut drivers = JoinSet::new();
-        for (number, traveller) in (0..).zip(&travellers) {
-            watchers.spawn(crowd.clone().watch(traveller.clone(), watched.clone(), dice.fork()));
-            let others = travellers.iter().filter(|other| other.mark() != traveller.mark()).cloned().collect();
+        for (number, tracked) in (0..).zip(&tracked_users) {
+            watchers.spawn(crowd.clone().watch(tracked.clone(), watched.clone(), dice.fork()));
+            let others = tracked_users.iter().filter(|other| other.mark() != tracked.mark()).cloned().collect();
             let quota = self.tasks / self.users + u64::from(number < self.tasks % self.users);
-            drivers.spawn(crowd.clone().drive(traveller.clone(), others, quota, dice.fork()));
+            drivers.spawn(crowd.clone().drive(tracked.clone(), others, quota, dice.fork()));
         }
         let mut left = self.users;
         while let Some(done) = drivers.join_next().await {
@@ -86,10 +93,10 @@ impl Campaign {
         enough.cancel();
         let mut report = Report::new(self, &crowd.counts);
         let mut nodes = Vec::new();
-        while let Some(blown) = weather.join_next().await {
-            let (node, happened) = blown.expect("the weather does not panic");
+        while let Some(finished) = injectors.join_next().await {
+            let (node, counts) = finished.expect("a fault injector does not panic");
             nodes.push(node);
-            report.happened(happened);
+            report.add_faults(counts);
         }
         let mut client = cluster::client_of(&fleet.database.url()).await;
         if !at_rest(&client).await {
@@ -99,12 +106,12 @@ impl Campaign {
         watched.cancel();
         while watchers.join_next().await.is_some() {}
         let by = Instant::now() + REST;
-        for traveller in &travellers {
-            if !crowd.catch_up(traveller, &mut dice, by).await {
-                report.found(LIVE, &format!("{}'s stream never reached its head", traveller.mark()));
+        for tracked in &tracked_users {
+            if !crowd.catch_up(tracked, &mut dice, by).await {
+                report.found(LIVE, &format!("{}'s stream never reached its head", tracked.mark()));
             }
         }
-        verdict(&crowd, &travellers, &mut client, &mut dice, &mut report).await;
+        verdict(&crowd, &tracked_users, &mut client, &mut dice, &mut report).await;
         for zombie in report.zombies() {
             if !zombie.kept_still(&client).await {
                 report.found(ZOMBIE, &format!("a zombie wrote: {zombie:?}"));
@@ -125,11 +132,11 @@ impl Campaign {
 }
 
 /// A tenth of the users shares its id with a user of another tenant.
-fn user(number: u64, users: u64) -> Traveller {
+fn user(number: u64, users: u64) -> TrackedUser {
     let (tenant, id) = if number < users / 10 { ("north", number + users / 10) } else { ("default", number) };
-    let mut traveller = Traveller::new(tenant, &format!("user-{id}"));
-    traveller.may_be_refused = true;
-    traveller
+    let mut tracked = TrackedUser::new(tenant, &format!("user-{id}"));
+    tracked.may_be_refused = true;
+    tracked
 }
 
 async fn at_rest(client: &Client) -> bool {
@@ -158,22 +165,28 @@ async fn answered<T, F: Future<Output = Result<T, Gone>>>(ask: impl Fn() -> F) -
 }
 
 /// Compares the database and the answers over HTTP with the users' records.
-async fn verdict(crowd: &Crowd, travellers: &[Traveller], client: &mut Client, dice: &mut Dice, report: &mut Report) {
+async fn verdict(
+    crowd: &Crowd,
+    tracked_users: &[TrackedUser],
+    client: &mut Client,
+    dice: &mut Dice,
+    report: &mut Report,
+) {
     let contents = Contents::of_database(client).await;
-    let verdict = judge(&contents, travellers);
-    report.judged(&contents, travellers, verdict);
-    for traveller in travellers {
+    let verdict = judge(&contents, tracked_users);
+    report.judged(&contents, tracked_users, verdict);
+    for tracked in tracked_users {
         let url = crowd.fleet.any(dice).expect("the nodes are left alone");
-        let user = traveller.visit_by(&crowd.http, &url);
+        let user = tracked.visit_by(&crowd.http, &url);
         let shown = answered(|| chat(&user)).await;
-        let owner = contents.owner(&traveller.tenant, &traveller.id);
+        let owner = contents.owner(&tracked.tenant, &tracked.id);
         let stored = contents.turns.iter().filter(|turn| Some(turn.owner) == owner);
         if !stored.map(|turn| &turn.turn_id).eq(&shown) {
-            report.found(REPLY, &format!("{} reads another chat over HTTP than is stored", traveller.mark()));
+            report.found(REPLY, &format!("{} reads another chat over HTTP than is stored", tracked.mark()));
         }
         let (_, trail) = answered(|| send(user.request(reqwest::Method::GET, "/v1/audit/check"))).await;
         if !trail["rows"].is_u64() || !trail["broken"].is_null() {
-            report.found(AUDIT, &format!("{}'s audit trail is broken: {trail}", traveller.mark()));
+            report.found(AUDIT, &format!("{}'s audit trail is broken: {trail}", tracked.mark()));
         }
     }
 }

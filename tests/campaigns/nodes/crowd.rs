@@ -10,7 +10,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::fleet::Fleet;
 use crate::Dice;
-use crate::campaigns::crash::driver::{Plan, Told, Traveller};
+use crate::campaigns::crash::driver::{CallOutcome, Plan, TrackedUser};
 
 /// Silence after which a client gives a node up; a stopped process does not answer.
 const SILENCE: Duration = Duration::from_secs(4);
@@ -46,9 +46,9 @@ impl Crowd {
     }
 
     /// Calls until `quota` tasks are acknowledged; sometimes cancels, injects, or tries another user's task.
-    pub(crate) async fn drive(self, user: Traveller, others: Vec<Traveller>, quota: u64, mut dice: Dice) {
+    pub(crate) async fn drive(self, user: TrackedUser, others: Vec<TrackedUser>, quota: u64, mut dice: Dice) {
         loop {
-            let told = user.book.open().acknowledged() as u64;
+            let told = user.record.open().acknowledged() as u64;
             if told >= quota {
                 return;
             }
@@ -63,34 +63,34 @@ impl Crowd {
                 step_ms: dice.below(400),
             };
             let done = match dice.below(20) {
-                0..3 => user.cancel(&there, &mut dice).await.map(|()| Told::Answered),
-                3 => user.inject(&there).await.map(|()| Told::Answered),
+                0..3 => user.cancel(&there, &mut dice).await.map(|()| CallOutcome::Answered),
+                3 => user.inject(&there).await.map(|()| CallOutcome::Answered),
                 4 => match dice.one_of(&others) {
                     Some(other) => {
-                        let theirs = std::slice::from_ref(&other.book);
-                        user.trespass(&there, theirs, &mut dice).await.map(|()| Told::Answered)
+                        let theirs = std::slice::from_ref(&other.record);
+                        user.trespass(&there, theirs, &mut dice).await.map(|()| CallOutcome::Answered)
                     }
                     None => continue,
                 },
                 _ => user.try_journey(&there, plan).await,
             };
             let counter = match done {
-                Ok(Told::Answered | Told::Repeated) => &self.counts.answered,
-                Ok(Told::Refused) => &self.counts.refused,
+                Ok(CallOutcome::Answered | CallOutcome::Repeated) => &self.counts.answered,
+                Ok(CallOutcome::Refused) => &self.counts.refused,
                 Err(_) => &self.counts.cut,
             };
             counter.fetch_add(1, Ordering::Relaxed);
-            if matches!(done, Ok(Told::Repeated)) {
+            if matches!(done, Ok(CallOutcome::Repeated)) {
                 self.counts.repeated.fetch_add(1, Ordering::Relaxed);
             }
-            if !matches!(done, Ok(Told::Answered | Told::Repeated)) {
+            if !matches!(done, Ok(CallOutcome::Answered | CallOutcome::Repeated)) {
                 tokio::time::sleep(Duration::from_millis(20 + dice.below(200))).await;
             }
         }
     }
 
     /// Follows a user's stream on changing nodes until it is told to stop.
-    pub(crate) async fn watch(self, user: Traveller, enough: CancellationToken, mut dice: Dice) {
+    pub(crate) async fn watch(self, user: TrackedUser, enough: CancellationToken, mut dice: Dice) {
         while !enough.is_cancelled() {
             let Some(url) = self.fleet.any(&mut dice) else {
                 tokio::time::sleep(Duration::from_millis(50)).await;
@@ -107,7 +107,7 @@ impl Crowd {
     }
 
     /// Follows a user's stream to its head, on any node. Returns whether it reaches the head in time.
-    pub(crate) async fn catch_up(&self, user: &Traveller, dice: &mut Dice, by: Instant) -> bool {
+    pub(crate) async fn catch_up(&self, user: &TrackedUser, dice: &mut Dice, by: Instant) -> bool {
         while Instant::now() < by {
             let Some(url) = self.fleet.any(dice) else { return false };
             let there = user.visit_by(&self.http, &url);

@@ -8,9 +8,9 @@
 
 mod campaign;
 mod crowd;
+mod faults;
 mod fleet;
 mod report;
-mod weather;
 
 pub use campaign::Campaign;
 pub use fleet::{Fleet, LEASE};

@@ -7,9 +7,9 @@ use std::time::Duration;
 
 use super::campaign::Campaign;
 use super::crowd::Counts;
-use super::weather::{Happened, Zombie};
+use super::faults::{FaultCounts, Zombie};
 use crate::campaigns::crash::contents::Contents;
-use crate::campaigns::crash::driver::Traveller;
+use crate::campaigns::crash::driver::TrackedUser;
 use crate::campaigns::crash::judge::Verdict;
 use crate::campaigns::crash::report::RULES;
 
@@ -26,7 +26,7 @@ pub struct Report {
     header: String,
     /// Calls and tasks that zombies were running when they were stopped.
     held: i64,
-    happened: Happened,
+    counts: FaultCounts,
     answered: u64,
     repeated: u64,
     refused: u64,
@@ -51,7 +51,7 @@ impl Report {
         Self {
             header: format!("seed {seed}, {nodes} nodes, {users} users, {tasks} tasks wanted"),
             held: 0,
-            happened: Happened::default(),
+            counts: FaultCounts::default(),
             answered: counts.answered.load(Ordering::Relaxed),
             repeated: counts.repeated.load(Ordering::Relaxed),
             refused: counts.refused.load(Ordering::Relaxed),
@@ -70,8 +70,8 @@ impl Report {
         }
     }
 
-    pub(crate) fn happened(&mut self, more: Happened) {
-        let sum = &mut self.happened;
+    pub(crate) fn add_faults(&mut self, more: FaultCounts) {
+        let sum = &mut self.counts;
         sum.killed += more.killed;
         sum.at_a_moment += more.at_a_moment;
         sum.terminated += more.terminated;
@@ -86,12 +86,12 @@ impl Report {
 
     /// Takes the zombies out; the report keeps their number.
     pub(crate) fn zombies(&mut self) -> Vec<Zombie> {
-        let zombies = std::mem::take(&mut self.happened.zombies);
+        let zombies = std::mem::take(&mut self.counts.zombies);
         self.held = zombies.iter().map(|zombie| zombie.held).sum();
         zombies
     }
 
-    pub(crate) fn judged(&mut self, contents: &Contents, travellers: &[Traveller], verdict: Verdict) {
+    pub(crate) fn judged(&mut self, contents: &Contents, tracked_users: &[TrackedUser], verdict: Verdict) {
         for (sum, count) in self.checked.iter_mut().zip(verdict.checked) {
             *sum += count;
         }
@@ -104,9 +104,9 @@ impl Report {
                 *outcomes.entry(task_id).or_default() += 1;
             }
         }
-        let told: HashSet<String> = travellers
+        let told: HashSet<String> = tracked_users
             .iter()
-            .flat_map(|traveller| traveller.book.open().replies.clone())
+            .flat_map(|tracked| tracked.record.open().replies.clone())
             .flat_map(|reply| reply.task_ids)
             .collect();
         self.told = told.len() as u64;
@@ -116,7 +116,7 @@ impl Report {
         for task in &contents.tasks {
             *self.states.entry(task.state.clone()).or_default() += 1;
         }
-        self.shown = travellers.iter().map(|traveller| traveller.book.open().streamed.len() as u64).sum();
+        self.shown = tracked_users.iter().map(|tracked| tracked.record.open().streamed.len() as u64).sum();
     }
 
     pub(crate) fn found(&mut self, rule: usize, what: &str) {
@@ -141,8 +141,8 @@ impl Report {
     }
 
     /// Times that a node was killed, ended itself, or continued after its lease.
-    pub fn blows(&self) -> u64 {
-        self.happened.killed + self.happened.at_a_moment + self.checked[ZOMBIE]
+    pub fn faults(&self) -> u64 {
+        self.counts.killed + self.counts.at_a_moment + self.checked[ZOMBIE]
     }
 }
 
@@ -152,7 +152,7 @@ fn rule_at(rule: usize) -> (&'static str, &'static str) {
 
 impl fmt::Display for Report {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Happened { killed, at_a_moment, terminated, paused, cut_off, .. } = &self.happened;
+        let FaultCounts { killed, at_a_moment, terminated, paused, cut_off, .. } = &self.counts;
         writeln!(f, "{}", self.header)?;
         writeln!(
             f,

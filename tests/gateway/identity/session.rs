@@ -134,7 +134,7 @@ async fn sign_out_ends_the_session_and_its_streams() {
     assert!(ended.expect("the stream ends").is_none());
 
     assert_eq!(signed.status(&[own]).await, 401, "a copy of the cookie is worth nothing");
-    assert_eq!(signed.status(&[&second]).await, 200, "another browser's session goes on");
+    assert_eq!(signed.status(&[&second]).await, 200, "the session of another browser continues");
     assert_eq!(signed.ask(Method::DELETE, "/v1/session", &[own]).await.status(), 204, "twice is no error");
     assert_eq!(signed.ask(Method::DELETE, "/v1/session", &[]).await.status(), 401);
     assert_eq!(

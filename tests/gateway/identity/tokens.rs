@@ -105,12 +105,12 @@ async fn stream_ends_when_its_token_expires() {
     assert_eq!(events.next().await.event, "hello");
     let ended = tokio::time::timeout(Duration::from_secs(20), events.try_next()).await;
     assert!(ended.expect("the stream ends with its token").is_none());
-    assert_eq!(brief.get("/v1/session").await.0, 401, "and the token is worth nothing more");
+    assert_eq!(brief.get("/v1/session").await.0, 401, "and the token is refused");
     let anna = User::of(&node, "anna");
     let mut going_on = anna.stream(0).await;
     anna.call("echo", json!({"text": "x"})).await;
     assert_eq!(going_on.next().await.event, "hello");
-    assert_eq!(going_on.next().await.event, "turn", "a longer token's stream goes on");
+    assert_eq!(going_on.next().await.event, "turn", "the stream of a longer token continues");
 }
 
 #[tokio::test]

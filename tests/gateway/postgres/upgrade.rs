@@ -56,8 +56,8 @@ impl Pair {
 #[tokio::test(flavor = "multi_thread")]
 async fn rolling_upgrade_refuses_no_call() {
     let mut pair = pair("upgrade").await;
-    let anybody = User::behind(&pair.nginx.url, "nobody");
-    pair.nginx.serves(&anybody).await;
+    let caller = User::behind(&pair.nginx.url, "nobody");
+    pair.nginx.serves(&caller).await;
     let crowd = Crowd::start(&pair.nginx.url);
     crowd.go_on(20).await;
     for number in 0..2 {
@@ -69,7 +69,7 @@ async fn rolling_upgrade_refuses_no_call() {
     }
     // nginx may close a connection while the next request is on it; the client repeats that request.
     let (refused, sent_again) = crowd.judge().await;
-    assert_eq!(refused, 0, "somebody was told to come again");
+    assert_eq!(refused, 0, "a call was refused");
     assert!(sent_again <= USERS * RELOADS, "{sent_again} requests had no answer");
 }
 
@@ -77,8 +77,8 @@ async fn rolling_upgrade_refuses_no_call() {
 #[tokio::test(flavor = "multi_thread")]
 async fn stopping_node_under_load_loses_no_call() {
     let mut pair = pair("stops").await;
-    let anybody = User::behind(&pair.nginx.url, "nobody");
-    pair.nginx.serves(&anybody).await;
+    let caller = User::behind(&pair.nginx.url, "nobody");
+    pair.nginx.serves(&caller).await;
     let crowd = Crowd::start(&pair.nginx.url);
     crowd.go_on(20).await;
     for number in 0..2 {

@@ -93,7 +93,7 @@ impl Ledger {
     /// Seconds for calls with replies, task starts, and task ends.
     async fn round(&mut self) -> [f64; 3] {
         self.ask.write_all(b"\n").await.unwrap();
-        let line = self.answers.next_line().await.unwrap().expect("the ledger's side goes on");
+        let line = self.answers.next_line().await.unwrap().expect("the ledger's side continues");
         let times: Vec<f64> = line.split(' ').map(|time| time.parse().unwrap()).collect();
         times.try_into().unwrap()
     }

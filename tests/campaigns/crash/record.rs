@@ -22,7 +22,7 @@ pub(crate) struct Reply {
 
 /// The answers that one user has received.
 #[derive(Debug, Default)]
-pub(crate) struct Book {
+pub(crate) struct Record {
     pub(crate) replies: Vec<Reply>,
     /// Turns whose injection was acknowledged to a service.
     pub(crate) injected: Vec<String>,
@@ -46,17 +46,17 @@ pub(crate) struct Book {
     asked: u64,
 }
 
-/// A user's book, shared by the tasks that act for the user.
+/// A user's record, shared by the tasks that act for the user.
 #[derive(Debug, Clone, Default)]
-pub(crate) struct SharedBook(Arc<Mutex<Book>>);
+pub(crate) struct SharedRecord(Arc<Mutex<Record>>);
 
-impl SharedBook {
-    pub(crate) fn open(&self) -> MutexGuard<'_, Book> {
+impl SharedRecord {
+    pub(crate) fn open(&self) -> MutexGuard<'_, Record> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-impl Book {
+impl Record {
     /// A number that this user has not used before.
     pub(crate) fn next(&mut self) -> u64 {
         self.asked += 1;

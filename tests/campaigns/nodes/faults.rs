@@ -23,7 +23,7 @@ fn millis(time: Duration) -> u64 {
 
 /// The faults of a node so far.
 #[derive(Debug, Default)]
-pub(crate) struct Happened {
+pub(crate) struct FaultCounts {
     pub(crate) killed: u64,
     /// It ended itself at a named moment.
     pub(crate) at_a_moment: u64,
@@ -107,20 +107,20 @@ async fn until<F: Future<Output = bool>>(by: Instant, mut holds: impl FnMut() ->
 }
 
 /// One node's faults, one after another. The node runs at the end.
-pub(crate) struct Weather {
+pub(crate) struct FaultInjector {
     pub(crate) fleet: Arc<Fleet>,
     pub(crate) number: usize,
     /// One permit fewer than nodes, so that one node is always healthy.
     pub(crate) well: Arc<Semaphore>,
     pub(crate) calm: Duration,
     pub(crate) dice: Dice,
-    pub(crate) happened: Happened,
+    pub(crate) counts: FaultCounts,
     /// Whether the node was started to end itself at a named moment.
     pub(crate) armed: bool,
 }
 
-impl Weather {
-    pub(crate) async fn blow(mut self, mut node: Node, enough: CancellationToken) -> (Node, Happened) {
+impl FaultInjector {
+    pub(crate) async fn run(mut self, mut node: Node, enough: CancellationToken) -> (Node, FaultCounts) {
         let client = cluster::client_of(&self.fleet.database.url()).await;
         loop {
             let calm = Duration::from_millis(300 + self.dice.below(millis(self.calm)));
@@ -136,24 +136,24 @@ impl Weather {
                 () = node.ended() => None,
             };
             let Some(Ok(_permit)) = turn else {
-                self.happened.at_a_moment += 1;
+                self.counts.at_a_moment += 1;
                 node = self.back().await;
                 continue;
             };
             node = match self.dice.below(10) {
                 0..3 => {
-                    self.happened.killed += 1;
+                    self.counts.killed += 1;
                     self.fleet.is_at(self.number, None);
                     node.kill().await;
                     self.rest(1500).await;
                     self.back().await
                 }
                 3..5 => {
-                    self.happened.terminated += 1;
+                    self.counts.terminated += 1;
                     node.signal("TERM").await;
                     // It may reach its named moment during this.
                     if !node.ended_within(BY).await {
-                        self.happened.found.push(format!("{} does not stop when told to", name(self.number)));
+                        self.counts.found.push(format!("{} does not stop when told to", name(self.number)));
                     }
                     self.fleet.is_at(self.number, None);
                     node.kill().await;
@@ -161,19 +161,19 @@ impl Weather {
                     self.back().await
                 }
                 5..7 => {
-                    self.happened.cut_off += 1;
-                    self.spoil_the_way().await;
+                    self.counts.cut_off += 1;
+                    self.disturb_connection().await;
                     node
                 }
                 7 => {
-                    self.happened.paused += 1;
+                    self.counts.paused += 1;
                     node.signal("STOP").await;
                     self.rest(LEASE * 1000 / 2).await;
                     node.signal("CONT").await;
                     node
                 }
                 _ => {
-                    self.past_the_lease(&client, &mut node).await;
+                    self.stop_past_the_lease(&client, &mut node).await;
                     node
                 }
             };
@@ -181,12 +181,12 @@ impl Weather {
         let at_a_moment = node.ended_within(Duration::ZERO).await;
         // Without a restart it could still reach its named moment while the judge reads from it.
         if at_a_moment || self.armed {
-            *(if at_a_moment { &mut self.happened.at_a_moment } else { &mut self.happened.killed }) += 1;
+            *(if at_a_moment { &mut self.counts.at_a_moment } else { &mut self.counts.killed }) += 1;
             self.fleet.is_at(self.number, None);
             node.kill().await;
             node = self.fleet.start(self.number).await;
         }
-        (node, self.happened)
+        (node, self.counts)
     }
 
     async fn rest(&mut self, most_ms: u64) {
@@ -201,7 +201,7 @@ impl Weather {
             let env = ("IMPERAL_CRASH_AT".to_owned(), format!("{name}:{}", 1 + self.dice.below(most * 8)));
             match self.fleet.try_start(self.number, Some(env)).await {
                 Some(node) => return node,
-                None => self.happened.at_a_moment += 1,
+                None => self.counts.at_a_moment += 1,
             }
         }
         self.armed = false;
@@ -209,7 +209,7 @@ impl Weather {
     }
 
     /// Delays, holds back, half closes or breaks the node's connections to the database, also for longer than its lease.
-    async fn spoil_the_way(&mut self) {
+    async fn disturb_connection(&mut self) {
         let fleet = self.fleet.clone();
         let way = fleet.way(self.number);
         let slow = Way::Slow(Duration::from_millis(5 + self.dice.below(100)));
@@ -225,26 +225,26 @@ impl Weather {
     }
 
     /// Stops the node until other nodes have ended its incarnation and settled its work, then continues it.
-    async fn past_the_lease(&mut self, client: &Client, node: &mut Node) {
+    async fn stop_past_the_lease(&mut self, client: &Client, node: &mut Node) {
         let who = name(self.number);
         node.signal("STOP").await;
         let (incarnation, _) = latest_incarnation(client, &who).await;
         let held = unsettled(client, &who, incarnation).await;
         let by = Instant::now() + BY;
         if !until(by, || over(client, &who)).await {
-            self.happened.found.push(format!("nobody ended the life of {who}, which was stopped past its lease"));
+            self.counts.found.push(format!("no node ended the incarnation of {who}, which was stopped past its lease"));
             return node.signal("CONT").await;
         }
         if !until(by, || settled(client, &who, incarnation)).await {
-            self.happened.found.push(format!("nobody settled what {who} had, which was stopped past its lease"));
+            self.counts.found.push(format!("no node settled the work of {who}, which was stopped past its lease"));
         }
         let left = left(client, &who, incarnation).await;
         node.signal("CONT").await;
         let back = || began_after(client, &who, incarnation);
         // Unless it reaches its named moment first.
         if !until(Instant::now() + BY, back).await && !node.ended_within(Duration::ZERO).await {
-            self.happened.found.push(format!("{who} went on and never noticed that its life was over"));
+            self.counts.found.push(format!("{who} continued and did not join as a new incarnation"));
         }
-        self.happened.zombies.push(Zombie { node: who, incarnation, held, left });
+        self.counts.zombies.push(Zombie { node: who, incarnation, held, left });
     }
 }
