@@ -56,7 +56,7 @@ impl ApiError {
     }
 
     /// Whether the request is wrong in itself. Refusals of who may do what have audit rows of their own.
-    pub(super) fn is_a_mistake(&self) -> bool {
+    pub(super) fn is_invalid_request(&self) -> bool {
         [400, 404, 413, 415, 422].contains(&self.status.as_u16())
     }
 
@@ -126,7 +126,7 @@ impl IntoResponse for ApiError {
     }
 }
 
-pub(super) async fn no_such_route(uri: Uri) -> ApiError {
+pub(super) async fn route_not_found(uri: Uri) -> ApiError {
     ApiError::new(
         StatusCode::NOT_FOUND,
         codes::NOT_FOUND,
@@ -134,7 +134,7 @@ pub(super) async fn no_such_route(uri: Uri) -> ApiError {
     )
 }
 
-pub(super) async fn no_such_method(method: Method, uri: Uri) -> ApiError {
+pub(super) async fn method_not_allowed(method: Method, uri: Uri) -> ApiError {
     ApiError::new(
         StatusCode::METHOD_NOT_ALLOWED,
         codes::MALFORMED_REQUEST,

@@ -12,11 +12,12 @@ use serde::de::DeserializeOwned;
 
 use super::api_error::ApiError;
 use crate::codes;
+use crate::ids::TaskId;
 
 /// Largest request body. Parameters are text for people; files travel by URL.
 pub(super) const BODY_LIMIT: usize = 1024 * 1024;
 /// How long a body may take to arrive.
-const PATIENCE: Duration = Duration::from_secs(30);
+const BODY_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// The bytes of a JSON request body.
 ///
@@ -31,7 +32,7 @@ pub(super) async fn json_bytes(request: Request) -> Result<Vec<u8>, ApiError> {
             "Send JSON, with the header `content-type: application/json`.",
         ));
     }
-    read(request.into_body()).await
+    read_body(request.into_body()).await
 }
 
 /// One header, whose type is `application/json`; parameters such as a charset are allowed.
@@ -48,12 +49,13 @@ pub(super) fn parse<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, ApiError> {
     if !bytes.trim_ascii_start().starts_with(b"{") {
         return Err(ApiError::malformed("The request must be a JSON object."));
     }
-    crate::json::read(bytes)
-        .map_err(|error| ApiError::malformed(format!("The request is not the expected JSON: {}.", explain(&error))))
+    crate::json::read(bytes).map_err(|error| {
+        ApiError::malformed(format!("The request is not the expected JSON: {}.", describe_json_error(&error)))
+    })
 }
 
 /// What is wrong, and where, without any value of the request: those may be secrets.
-fn explain(error: &serde_json::Error) -> String {
+fn describe_json_error(error: &serde_json::Error) -> String {
     let text = error.to_string();
     if !error.is_data() {
         return text;
@@ -68,7 +70,7 @@ fn explain(error: &serde_json::Error) -> String {
 }
 
 /// About how much memory a JSON text takes once it is read: its texts, and a node for each value.
-pub(super) fn weight(json: &[u8]) -> u64 {
+pub(super) fn estimate_memory(json: &[u8]) -> u64 {
     const NODE: u64 = 128;
     let (mut values, mut in_text, mut escaped) = (1, false, false);
     for byte in json {
@@ -85,7 +87,7 @@ pub(super) fn weight(json: &[u8]) -> u64 {
 
 /// The whole body, up to the limit. What is over it is left to the connection, which reads on for a moment so
 /// that the client sees the answer.
-async fn read(body: Body) -> Result<Vec<u8>, ApiError> {
+async fn read_body(body: Body) -> Result<Vec<u8>, ApiError> {
     let mut stream = body.into_data_stream();
     let mut bytes = Vec::new();
     let arrive = async {
@@ -103,7 +105,7 @@ async fn read(body: Body) -> Result<Vec<u8>, ApiError> {
         }
         Ok(())
     };
-    match tokio::time::timeout(PATIENCE, arrive).await {
+    match tokio::time::timeout(BODY_TIMEOUT, arrive).await {
         Ok(Ok(())) => Ok(bytes),
         Ok(Err(failure)) => Err(failure),
         Err(_) => Err(ApiError::malformed("The request took too long to arrive.")),
@@ -124,21 +126,32 @@ impl<S: Send + Sync, T: DeserializeOwned> FromRequestParts<S> for Query<T> {
     }
 }
 
+/// An id that a path can hold.
+pub(super) trait PathId: FromStr {
+    /// What it names: `task`.
+    const KIND: &'static str;
+}
+
+impl PathId for TaskId {
+    const KIND: &'static str = "task";
+}
+
 /// The one id in the path.
 #[derive(Debug)]
 pub(super) struct IdInPath<T>(pub(super) T);
 
-impl<S: Send + Sync, T: FromStr> FromRequestParts<S> for IdInPath<T> {
+impl<S: Send + Sync, T: PathId> FromRequestParts<S> for IdInPath<T> {
     type Rejection = ApiError;
 
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, ApiError> {
+        let kind = T::KIND;
         let Ok(Path(text)) = Path::<String>::from_request_parts(parts, state).await else {
-            return Err(ApiError::malformed("The path holds no id."));
+            return Err(ApiError::malformed(format!("The path holds no {kind} id.")));
         };
-        // What is no id names nothing.
+        // A text that is not an id cannot name a row, so it is 404 like an unknown id.
         text.parse()
             .map(Self)
-            .map_err(|_| ApiError::new(StatusCode::NOT_FOUND, codes::NOT_FOUND, format!("There is no task {text}.")))
+            .map_err(|_| ApiError::new(StatusCode::NOT_FOUND, codes::NOT_FOUND, format!("There is no {kind} {text}.")))
     }
 }
 
@@ -198,7 +211,7 @@ mod tests {
 
     #[test]
     fn values_weigh_more_than_their_text() {
-        assert_eq!(weight(b"\"a,[{\\\",[{\""), 2 * 11 + 128);
-        assert_eq!(weight(b"[0,0,[]]"), 2 * 8 + 128 * 5);
+        assert_eq!(estimate_memory(b"\"a,[{\\\",[{\""), 2 * 11 + 128);
+        assert_eq!(estimate_memory(b"[0,0,[]]"), 2 * 8 + 128 * 5);
     }
 }

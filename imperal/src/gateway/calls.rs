@@ -8,7 +8,7 @@ use serde::Deserialize;
 use serde_json::{Map, Value};
 
 use super::api_error::ApiError;
-use super::idempotency::{Key, replayed};
+use super::idempotency::{IdempotencyKey, mark_replayed};
 use super::{body, json};
 use crate::platform::Access;
 
@@ -25,18 +25,18 @@ pub(super) struct CallBody {
 
 /// The call is counted before its body is read: what a user's requests hold in memory is bounded by the number
 /// of calls, and then by what their bodies become.
-pub(super) async fn call(
+pub(super) async fn call_function(
     access: Access,
     Path(app_id): Path<String>,
-    Key(key): Key,
+    IdempotencyKey(key): IdempotencyKey,
     request: Request,
 ) -> Result<Response, ApiError> {
     let mut permit = access.begin_call()?;
     let bytes = body::json_bytes(request).await?;
-    permit.hold(body::weight(&bytes))?;
+    permit.hold(body::estimate_memory(&bytes))?;
     let body: CallBody = body::parse(&bytes)?;
     drop(bytes);
     let params = Value::Object(body.params.unwrap_or_default());
     let reply = access.call_with(permit, key.as_ref(), &app_id, &body.function, params).await?;
-    Ok(replayed(reply.repeated, json(StatusCode::OK, &reply)))
+    Ok(mark_replayed(reply.repeated, json(StatusCode::OK, &reply)))
 }

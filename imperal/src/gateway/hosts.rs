@@ -38,11 +38,11 @@ impl AllowedHosts {
     ///
     /// The address of another program's listener is not known: then every port and every IP address is this
     /// machine's, since neither can be made to lead here by DNS.
-    fn allow(&self, host: &str, address: Option<SocketAddr>) -> bool {
+    fn allows(&self, host: &str, address: Option<SocketAddr>) -> bool {
         if !self.checked {
             return true;
         }
-        let (name, port) = split(host);
+        let (name, port) = split_port(host);
         let here = match (address, port) {
             (None, _) => true,
             (Some(address), Some(port)) => port.parse() == Ok(address.port()),
@@ -58,7 +58,7 @@ impl AllowedHosts {
             }
             Err(_) => name.eq_ignore_ascii_case("localhost"),
         };
-        let is_named = |named: &String| match split(named) {
+        let is_named = |named: &String| match split_port(named) {
             (named, None) => name.eq_ignore_ascii_case(named),
             (_, Some(_)) => host.eq_ignore_ascii_case(named),
         };
@@ -67,7 +67,7 @@ impl AllowedHosts {
 }
 
 /// A host's name and port; the brackets of an IPv6 address belong to the name.
-fn split(host: &str) -> (&str, Option<&str>) {
+fn split_port(host: &str) -> (&str, Option<&str>) {
     match host.rsplit_once(':') {
         Some((name, port)) if !port.contains(']') && (!name.contains(':') || name.ends_with(']')) => (name, Some(port)),
         _ => (host, None),
@@ -75,12 +75,16 @@ fn split(host: &str) -> (&str, Option<&str>) {
 }
 
 /// Refuses a request for another host.
-pub(super) async fn check(State(gateway): State<Gateway>, request: Request, next: Next) -> Result<Response, ApiError> {
+pub(super) async fn check_host(
+    State(gateway): State<Gateway>,
+    request: Request,
+    next: Next,
+) -> Result<Response, ApiError> {
     let host = headers::host(request.headers(), request.uri())?.unwrap_or_default();
-    if gateway.hosts.allow(host, gateway.address) {
+    if gateway.hosts.allows(host, gateway.address) {
         return Ok(next.run(request).await);
     }
-    let name = split(host).0;
+    let name = split_port(host).0;
     let shown: String = name.chars().take(100).collect();
     let way_out = match gateway.address {
         Some(address) => format!(
@@ -99,7 +103,8 @@ mod tests {
 
     #[test]
     fn a_local_server_answers_to_this_machine_with_its_port() {
-        let at = |address: &str, host: &str| AllowedHosts::only(Vec::new()).allow(host, Some(address.parse().unwrap()));
+        let at =
+            |address: &str, host: &str| AllowedHosts::only(Vec::new()).allows(host, Some(address.parse().unwrap()));
         for host in ["localhost:7717", "LOCALHOST:7717", "127.0.0.1:7717", "[::1]:7717"] {
             assert!(at("127.0.0.1:7717", host), "{host}");
         }
@@ -118,17 +123,17 @@ mod tests {
     fn behind_another_listener_any_port_is_local_and_dns_names_must_be_allowed() {
         let hosts = AllowedHosts::only(vec!["chat.example".to_owned()]);
         for host in ["localhost:3000", "localhost", "127.0.0.1:3000", "[::1]:3000", "10.0.0.5:3000", "chat.example"] {
-            assert!(hosts.allow(host, None), "{host}");
+            assert!(hosts.allows(host, None), "{host}");
         }
-        assert!(!hosts.allow("evil.example:3000", None) && !hosts.allow("", None));
+        assert!(!hosts.allows("evil.example:3000", None) && !hosts.allows("", None));
     }
 
     #[test]
     fn named_hosts_are_taken_with_any_port_or_their_own() {
         let hosts = AllowedHosts::only(vec!["chat.example".to_owned(), "other.example:8000".to_owned()]);
-        let at = |host: &str| hosts.allow(host, Some("127.0.0.1:7717".parse().unwrap()));
+        let at = |host: &str| hosts.allows(host, Some("127.0.0.1:7717".parse().unwrap()));
         assert!(at("chat.example") && at("Chat.Example:443") && at("other.example:8000") && at("127.0.0.1:7717"));
         assert!(!at("other.example") && !at("other.example:8001") && !at("chat.example.evil:443"));
-        assert!(AllowedHosts::any().allow("anything", Some("127.0.0.1:7717".parse().unwrap())));
+        assert!(AllowedHosts::any().allows("anything", Some("127.0.0.1:7717".parse().unwrap())));
     }
 }

@@ -10,33 +10,34 @@ use super::headers;
 use crate::ids::{BadRequestKey, RequestKey};
 
 /// What a client calls its request.
-const KEY: HeaderName = HeaderName::from_static("idempotency-key");
+const KEY_HEADER: HeaderName = HeaderName::from_static("idempotency-key");
 /// Says that the answer is that of an earlier request under the same key.
-const REPLAYED: HeaderName = HeaderName::from_static("idempotency-replayed");
+const REPLAYED_HEADER: HeaderName = HeaderName::from_static("idempotency-mark_replayed");
 
 /// The request's key, if it has one.
-pub(super) struct Key(pub(super) Option<RequestKey>);
+pub(super) struct IdempotencyKey(pub(super) Option<RequestKey>);
 
-impl Key {
-    pub(super) fn of(headers: &HeaderMap) -> Result<Self, ApiError> {
-        let Some(key) = headers::text(headers, &KEY)? else { return Ok(Self(None)) };
-        let wrong = |_| ApiError::malformed(format!("The header Idempotency-Key cannot be used: {BadRequestKey}."));
+impl IdempotencyKey {
+    pub(super) fn from_headers(headers: &HeaderMap) -> Result<Self, ApiError> {
+        let Some(key) = headers::text(headers, &KEY_HEADER)? else { return Ok(Self(None)) };
+        let wrong =
+            |_| ApiError::malformed(format!("The header Idempotency-IdempotencyKey cannot be used: {BadRequestKey}."));
         key.parse().map(|key| Self(Some(key))).map_err(wrong)
     }
 }
 
-impl<S: Send + Sync> FromRequestParts<S> for Key {
+impl<S: Send + Sync> FromRequestParts<S> for IdempotencyKey {
     type Rejection = ApiError;
 
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, ApiError> {
-        Self::of(&parts.headers)
+        Self::from_headers(&parts.headers)
     }
 }
 
 /// The response, as an earlier request's where it is one.
-pub(super) fn replayed(repeated: bool, mut response: Response) -> Response {
+pub(super) fn mark_replayed(repeated: bool, mut response: Response) -> Response {
     if repeated {
-        response.headers_mut().insert(REPLAYED, HeaderValue::from_static("true"));
+        response.headers_mut().insert(REPLAYED_HEADER, HeaderValue::from_static("true"));
     }
     response
 }

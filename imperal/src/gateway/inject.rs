@@ -15,15 +15,15 @@ use serde::{Deserialize, Serialize};
 
 use super::api_error::ApiError;
 use super::headers::{self, ACTING_USER, SERVICE_TOKEN, TENANT_BYTES, TENANT_ID, USER_BYTES};
-use super::idempotency::{Key, replayed};
+use super::idempotency::{IdempotencyKey, mark_replayed};
 use super::{Gateway, body, json};
 use crate::codes;
 use crate::context::{CHAT_TEXT_LIMIT, MsgType, TRUNCATION_MARKER};
+use crate::truncate::APP_ID;
 use crate::error::Error;
 use crate::ledger::{Owner, Turn};
 use crate::platform::{Injection, RefusedMessage};
 use crate::rate::RateLimiter;
-use crate::truncate::APP_ID;
 
 /// Most panels of one message, and the longest name of one.
 const PANELS: usize = 100;
@@ -54,12 +54,12 @@ pub(super) struct InjectedTurn {
 
 pub(super) async fn inject(State(gateway): State<Gateway>, request: Request) -> Result<Response, ApiError> {
     if !gateway.auth.is_service(request.headers())? {
-        return Err(refuse_others(&gateway, request).await);
+        return Err(refuse_user(&gateway, request).await);
     }
     let mut said = RefusedMessage { tenant_id: gateway.service_tenant.to_string(), ..RefusedMessage::default() };
-    let answer = of_a_service(&gateway, request, &mut said).await;
+    let answer = inject_as_service(&gateway, request, &mut said).await;
     if let Err(failure) = &answer
-        && failure.is_a_mistake()
+        && failure.is_invalid_request()
     {
         said.why = failure.summary();
         gateway.platform.audit_refused_message(said).await?;
@@ -68,17 +68,17 @@ pub(super) async fn inject(State(gateway): State<Gateway>, request: Request) -> 
 }
 
 /// A signed-in user is told no, and that is written down; a stranger is asked who they are.
-async fn refuse_others(gateway: &Gateway, request: Request) -> ApiError {
+async fn refuse_user(gateway: &Gateway, request: Request) -> ApiError {
     let headers = request.headers();
     let caller = match gateway.auth.caller(headers, request.method()).await {
         Ok(caller) => caller,
         Err(_) if headers.contains_key(SERVICE_TOKEN) => {
-            gateway.wrong_tokens.note();
+            gateway.wrong_tokens.record();
             return ApiError::unauthenticated("The service token is wrong.");
         }
         Err(refused) => return refused,
     };
-    if let Err(too_often) = gateway.meter.request(&caller.user) {
+    if let Err(too_often) = gateway.limiter.count_request(&caller.user) {
         return too_often;
     }
     let access = gateway.platform.access(caller.user);
@@ -92,28 +92,32 @@ async fn refuse_others(gateway: &Gateway, request: Request) -> ApiError {
     access.refuse_injection(&target).await.into()
 }
 
-async fn of_a_service(gateway: &Gateway, request: Request, said: &mut RefusedMessage) -> Result<Response, ApiError> {
+async fn inject_as_service(
+    gateway: &Gateway,
+    request: Request,
+    said: &mut RefusedMessage,
+) -> Result<Response, ApiError> {
     let headers = request.headers().clone();
     let tenant = headers::id(&headers, &TENANT_ID, TENANT_BYTES)?;
     let tenant = tenant.unwrap_or(&gateway.service_tenant);
     tenant.clone_into(&mut said.tenant_id);
     let acting = headers::id(&headers, &ACTING_USER, USER_BYTES)?;
     said.acting = acting.map(str::to_owned);
-    let key = Key::of(&headers)?;
+    let key = IdempotencyKey::from_headers(&headers)?;
     let body: InjectBody = body::parse(&body::json_bytes(request).await?)?;
     said.user_id.clone_from(&body.user_id);
     said.app_id = Some(body.ext_id.clone());
-    check(&body)?;
+    check_body(&body)?;
     let mut injection = Injection::new(body.ext_id, Owner::new(tenant, &body.user_id), body.text);
     injection.acting = acting.map(str::to_owned);
     injection.msg_type = body.msg_type;
     injection.refresh_panels = body.refresh_panels;
-    Key(injection.key) = key;
+    IdempotencyKey(injection.key) = key;
     let injected = gateway.platform.inject(injection).await?;
-    Ok(replayed(injected.repeated, json(StatusCode::OK, &InjectedTurn { turn: injected.turn })))
+    Ok(mark_replayed(injected.repeated, json(StatusCode::OK, &InjectedTurn { turn: injected.turn })))
 }
 
-fn check(body: &InjectBody) -> Result<(), ApiError> {
+fn check_body(body: &InjectBody) -> Result<(), ApiError> {
     let most = CHAT_TEXT_LIMIT + TRUNCATION_MARKER.len();
     if body.text.len() > most {
         return Err(ApiError::new(
@@ -124,40 +128,40 @@ fn check(body: &InjectBody) -> Result<(), ApiError> {
     }
     for (field, text, most) in [("ext_id", &body.ext_id, APP_ID), ("user_id", &body.user_id, USER_BYTES)] {
         if text.is_empty() {
-            return Err(wrong(codes::VALIDATION_MISSING_FIELD, field, format!("`{field}` must not be empty.")));
+            return Err(invalid_field(codes::VALIDATION_MISSING_FIELD, field, format!("`{field}` must not be empty.")));
         }
         if !headers::is_id(text, most) {
             let text = format!("`{field}` must have 1 to {most} bytes and no control characters.");
-            return Err(wrong(codes::VALIDATION_TYPE_ERROR, field, text));
+            return Err(invalid_field(codes::VALIDATION_TYPE_ERROR, field, text));
         }
     }
     let panels = body.refresh_panels.as_deref().unwrap_or_default();
     if panels.len() > PANELS || panels.iter().any(|panel| panel.len() > PANEL_BYTES) {
         let text = format!("`refresh_panels` must have at most {PANELS} names of at most {PANEL_BYTES} bytes.");
-        return Err(wrong(codes::VALIDATION_TYPE_ERROR, "refresh_panels", text));
+        return Err(invalid_field(codes::VALIDATION_TYPE_ERROR, "refresh_panels", text));
     }
     Ok(())
 }
 
-fn wrong(code: codes::ErrorCode, field: &str, text: String) -> ApiError {
+fn invalid_field(code: codes::ErrorCode, field: &str, text: String) -> ApiError {
     Error::user(code, text).with_field(field).into()
 }
 
 /// Names wrong service tokens in the log, once a minute with their number.
 #[derive(Debug)]
-pub(super) struct WrongTokens {
+pub(super) struct WrongTokenLog {
     said: RateLimiter,
     count: AtomicU64,
 }
 
-impl Default for WrongTokens {
+impl Default for WrongTokenLog {
     fn default() -> Self {
         Self { said: RateLimiter::new(Duration::from_secs(60), 1), count: AtomicU64::new(0) }
     }
 }
 
-impl WrongTokens {
-    fn note(&self) {
+impl WrongTokenLog {
+    fn record(&self) {
         self.count.fetch_add(1, Ordering::Relaxed);
         if self.said.take(()).is_ok() {
             let requests = self.count.swap(0, Ordering::Relaxed);

@@ -30,7 +30,7 @@ pub struct UserLimits {
 
 /// What each user has used of the limits.
 #[derive(Debug)]
-pub(super) struct Meter {
+pub(super) struct UserLimiter {
     limits: UserLimits,
     requests: Option<RateLimiter>,
     hasher: RandomState,
@@ -41,7 +41,7 @@ fn locked<T>(shard: &Mutex<T>) -> MutexGuard<'_, T> {
     shard.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-impl Meter {
+impl UserLimiter {
     pub(super) fn new(limits: UserLimits) -> Self {
         let share = Duration::from_secs(1).checked_div(limits.requests_per_second);
         Self {
@@ -60,7 +60,7 @@ impl Meter {
     ///
     /// # Errors
     /// `RATE_LIMITED`, with the time after which the next one is taken.
-    pub(super) fn request(&self, user: &User) -> Result<(), ApiError> {
+    pub(super) fn count_request(&self, user: &User) -> Result<(), ApiError> {
         let Some(requests) = &self.requests else { return Ok(()) };
         requests
             .take((&*user.tenant_id, &*user.id))
@@ -71,7 +71,7 @@ impl Meter {
     ///
     /// # Errors
     /// `RATE_LIMITED` when the user has as many as there may be.
-    pub(super) fn stream(self: &Arc<Self>, user: &User) -> Result<OpenStream, ApiError> {
+    pub(super) fn open_stream(self: &Arc<Self>, user: &User) -> Result<OpenStream, ApiError> {
         let key = self.key(user);
         if self.limits.streams > 0 {
             let mut streams = locked(&self.streams[shard(key)]);
@@ -82,7 +82,7 @@ impl Meter {
             }
             *open += 1;
         }
-        Ok(OpenStream { meter: self.clone(), key })
+        Ok(OpenStream { limiter: self.clone(), key })
     }
 }
 
@@ -93,16 +93,16 @@ fn shard(key: u64) -> usize {
 /// One open stream of a user.
 #[derive(Debug)]
 pub(super) struct OpenStream {
-    meter: Arc<Meter>,
+    limiter: Arc<UserLimiter>,
     key: u64,
 }
 
 impl Drop for OpenStream {
     fn drop(&mut self) {
-        if self.meter.limits.streams == 0 {
+        if self.limiter.limits.streams == 0 {
             return;
         }
-        let mut streams = locked(&self.meter.streams[shard(self.key)]);
+        let mut streams = locked(&self.limiter.streams[shard(self.key)]);
         if let Some(open) = streams.get_mut(&self.key) {
             *open -= 1;
             if *open == 0 {
@@ -118,14 +118,14 @@ mod tests {
 
     #[test]
     fn streams_are_given_back() {
-        let meter = Arc::new(Meter::new(UserLimits { streams: 2, ..UserLimits::default() }));
+        let limiter = Arc::new(UserLimiter::new(UserLimits { streams: 2, ..UserLimits::default() }));
         let (anna, ben) = (User::new("anna", "t"), User::new("ben", "t"));
-        let open = [meter.stream(&anna).unwrap(), meter.stream(&anna).unwrap()];
-        assert!(meter.stream(&anna).is_err());
-        let other = meter.stream(&ben).unwrap();
+        let open = [limiter.open_stream(&anna).unwrap(), limiter.open_stream(&anna).unwrap()];
+        assert!(limiter.open_stream(&anna).is_err());
+        let other = limiter.open_stream(&ben).unwrap();
         drop(open);
-        let again = meter.stream(&anna).unwrap();
+        let again = limiter.open_stream(&anna).unwrap();
         drop((other, again));
-        assert!(meter.streams.iter().all(|shard| locked(shard).is_empty()), "somebody is left behind");
+        assert!(limiter.streams.iter().all(|shard| locked(shard).is_empty()), "somebody is left behind");
     }
 }

@@ -4,15 +4,17 @@
 //! call of [`Access`](crate::platform::Access) and its answer into JSON.
 
 mod api_error;
+mod audit;
 mod auth;
 mod body;
 mod calls;
 mod chat;
 mod connection;
+mod extensions;
 mod headers;
+mod health;
 mod hosts;
 mod idempotency;
-mod info;
 mod inject;
 mod limits;
 mod listener;
@@ -20,6 +22,7 @@ mod metrics;
 mod openapi;
 mod page;
 mod panics;
+mod session;
 mod stream;
 mod tasks;
 
@@ -43,25 +46,25 @@ pub use limits::UserLimits;
 pub(crate) use listener::Listener;
 pub use secrecy::SecretString;
 
-use crate::platform::Platform;
 use crate::user::User;
-use auth::Links;
+use crate::platform::Platform;
+use auth::OneTimeLinks;
 
 /// What every route shares.
 #[derive(Clone)]
 pub(crate) struct Gateway {
     platform: Platform,
     auth: Arc<Auth>,
-    links: Arc<Links>,
+    links: Arc<OneTimeLinks>,
     /// The host names that it answers to.
     hosts: Arc<AllowedHosts>,
     /// Where it listens; `None` behind a listener of the program's own.
     address: Option<SocketAddr>,
-    meter: Arc<limits::Meter>,
+    limiter: Arc<limits::UserLimiter>,
     /// Of a service's message that names no tenant.
     service_tenant: Arc<str>,
-    wrong_tokens: Arc<inject::WrongTokens>,
-    readiness: Arc<info::Readiness>,
+    wrong_tokens: Arc<inject::WrongTokenLog>,
+    readiness: Arc<health::Readiness>,
     /// Ends the live streams, so that the server can stop.
     closing: CancellationToken,
 }
@@ -78,7 +81,7 @@ impl Gateway {
             links: Arc::default(),
             hosts: Arc::new(AllowedHosts::any()),
             address: None,
-            meter: Arc::new(limits::Meter::new(UserLimits::default())),
+            limiter: Arc::new(limits::UserLimiter::new(UserLimits::default())),
             service_tenant: LOCAL_TENANT.into(),
             wrong_tokens: Arc::default(),
             readiness: Arc::default(),
@@ -89,7 +92,7 @@ impl Gateway {
     /// Limits each user's requests and streams.
     #[must_use]
     pub(crate) fn limits(mut self, limits: UserLimits) -> Self {
-        self.meter = Arc::new(limits::Meter::new(limits));
+        self.limiter = Arc::new(limits::UserLimiter::new(limits));
         self
     }
 
@@ -118,17 +121,17 @@ impl Gateway {
 
     /// The secret of a new one-time link that signs a browser in as this user.
     pub(crate) fn new_link(&self, user: User) -> String {
-        self.links.make(user)
+        self.links.create(user)
     }
 
     /// Secrets of this user's links that were not opened.
     pub(crate) fn unopened_links(&self, user: &User) -> Vec<String> {
-        self.links.waiting(user)
+        self.links.unopened(user)
     }
 
     /// Makes links of the previous process valid again, each for one use.
     pub(crate) fn reopen_links(&self, secrets: Vec<String>, user: &User) {
-        self.links.take_up(secrets, user);
+        self.links.restore(secrets, user);
     }
 
     /// Stops the platform, then ends the live streams.
@@ -146,7 +149,7 @@ impl fmt::Debug for Gateway {
 
 fn router(gateway: Gateway) -> Router {
     let api = Router::new()
-        .route("/v1/extensions/{app_id}/call", post(calls::call))
+        .route("/v1/extensions/{app_id}/call", post(calls::call_function))
         .route("/v1/chat/turns", get(chat::turns))
         .route("/v1/events/stream", get(stream::stream))
         .route("/v1/tasks", get(tasks::recent))
@@ -154,32 +157,33 @@ fn router(gateway: Gateway) -> Router {
         .route("/v1/tasks/{task_id}", get(tasks::one))
         .route("/v1/tasks/{task_id}/cancel", post(tasks::cancel))
         .route("/v1/internal/chat/inject", post(inject::inject))
-        .route("/v1/internal/link", post(page::new_link))
-        .route("/v1/extensions", get(info::extensions))
-        .route("/v1/extensions/{app_id}/manifest", get(info::manifest))
-        .route("/v1/extensions/{app_id}/icon", get(info::icon))
-        .route("/v1/session", get(info::session).delete(page::sign_out))
-        .route("/v1/audit", get(info::audit))
-        .route("/v1/audit/check", get(info::check_audit))
-        .route("/healthz", get(info::healthz))
-        .route("/readyz", get(info::readyz))
+        .route("/v1/internal/link", post(session::new_link))
+        .route("/open/{secret}", get(session::link_page).post(session::open_link))
+        .route("/v1/extensions", get(extensions::extensions))
+        .route("/v1/extensions/{app_id}/manifest", get(extensions::manifest))
+        .route("/v1/extensions/{app_id}/icon", get(extensions::icon))
+        .route("/v1/session", get(session::read_session).delete(session::sign_out))
+        .route("/v1/audit", get(audit::audit))
+        .route("/v1/audit/check", get(audit::check_audit))
+        .route("/healthz", get(health::healthz))
+        .route("/readyz", get(health::readyz))
         .route("/metrics", get(metrics::metrics))
         .route("/openapi.json", get(openapi::document));
     #[cfg(feature = "otel")]
     let api = crate::trace::requests(api);
     api.merge(page::routes())
-        .fallback(api_error::no_such_route)
-        .method_not_allowed_fallback(api_error::no_such_method)
+        .fallback(api_error::route_not_found)
+        .method_not_allowed_fallback(api_error::method_not_allowed)
         .layer(DefaultBodyLimit::max(body::BODY_LIMIT))
-        .layer(axum::middleware::from_fn_with_state(gateway.clone(), hosts::check))
-        .layer(axum::middleware::from_fn(panics::caught))
-        .layer(axum::middleware::map_response(secure))
+        .layer(axum::middleware::from_fn_with_state(gateway.clone(), hosts::check_host))
+        .layer(axum::middleware::from_fn(panics::catch_panics))
+        .layer(axum::middleware::map_response(add_security_headers))
         .layer(axum::middleware::map_response_with_state(gateway.clone(), metrics::count_refusals))
         .with_state(gateway)
 }
 
 /// Headers that every answer carries.
-async fn secure(mut response: Response) -> Response {
+async fn add_security_headers(mut response: Response) -> Response {
     let headers = response.headers_mut();
     let mut set = |name: HeaderName, value: &'static str| {
         headers.entry(name).or_insert(HeaderValue::from_static(value));

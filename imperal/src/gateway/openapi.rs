@@ -7,10 +7,12 @@ use schemars::{JsonSchema, SchemaGenerator};
 use serde_json::{Map, Value, json};
 
 use super::api_error::ErrorBody;
+use super::audit::AuditRows;
 use super::calls::CallBody;
 use super::chat::Turns;
-use super::info::{AuditRows, Extensions, Session};
+use super::extensions::Extensions;
 use super::inject::{InjectBody, InjectedTurn};
+use super::session::Session;
 use super::tasks::Tasks;
 use crate::ledger::AuditCheck;
 use crate::ledger::Task;

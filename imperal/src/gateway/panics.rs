@@ -15,7 +15,7 @@ use crate::codes;
 use crate::failpoint;
 use crate::panic_text::{log_excerpt, panic_text};
 
-pub(super) async fn caught(request: Request, next: Next) -> Response {
+pub(super) async fn catch_panics(request: Request, next: Next) -> Response {
     let (method, path) = (request.method().clone(), request.uri().path().to_owned());
     let answer = async move {
         failpoint::hit("request");

@@ -21,7 +21,7 @@ use serde_json::json;
 
 use super::Gateway;
 use super::api_error::ApiError;
-use super::auth::{SignInEnd, SignedIn};
+use super::auth::{SignInExpiry, SignedIn};
 use super::body::Query;
 use super::limits::OpenStream;
 use crate::ledger::{Event, EventBody, Limit, Pulse, Subscription};
@@ -40,24 +40,24 @@ pub(super) struct StreamQuery {
     after: Option<u64>,
 }
 
-struct Cursor {
+struct EventCursor {
     access: Access,
     subscription: Subscription,
     seen: u64,
     ready: VecDeque<SseEvent>,
     /// The ledger may hold more than was read.
-    look: bool,
+    behind: bool,
     closing: tokio_util::sync::CancellationToken,
     meters: Arc<Meters>,
     /// From opening to end, whoever ends it.
     span: tracing::Span,
     sent: i64,
     /// The stream holds no longer than the token or session that opened it.
-    end: Arc<SignInEnd>,
+    end: Arc<SignInExpiry>,
     _open: OpenStream,
 }
 
-impl Drop for Cursor {
+impl Drop for EventCursor {
     fn drop(&mut self) {
         self.span.record("events", self.sent);
         self.meters.streams_open.down();
@@ -78,19 +78,19 @@ pub(super) async fn stream(
                 .map_err(|_| ApiError::malformed("The header Last-Event-Id must be the number of an event."))?,
         ),
     };
-    let open = gateway.meter.stream(access.user())?;
+    let open = gateway.limiter.open_stream(access.user())?;
     let subscription = access.subscribe();
     let head = access.head().await?;
     let hello = SseEvent::default().event("hello").data(json!({ "head": head }).to_string());
     let meters = gateway.platform.meters().clone();
     meters.streams_open.up();
     meters.streams_opened.inc();
-    let cursor = Cursor {
+    let cursor = EventCursor {
         subscription,
         // A number beyond the head is of another ledger: `hello` says so, and the stream goes on here.
         seen: resume.map_or(head, |seen| seen.min(head)),
         ready: VecDeque::from([hello]),
-        look: true,
+        behind: true,
         closing: gateway.closing.clone(),
         meters,
         span: tracing::debug_span!(target: TARGET, "stream", events = tracing::field::Empty),
@@ -104,17 +104,17 @@ pub(super) async fn stream(
     Ok(([("x-accel-buffering", "no")], sse).into_response())
 }
 
-fn events(cursor: Cursor) -> impl Stream<Item = Result<SseEvent, Infallible>> {
+fn events(cursor: EventCursor) -> impl Stream<Item = Result<SseEvent, Infallible>> {
     stream::unfold(cursor, |mut cursor| async move {
-        let next = cursor.next_before_the_end().await?;
+        let next = cursor.next_until_closed().await?;
         cursor.sent += 1;
         Some((Ok(next), cursor))
     })
 }
 
-impl Cursor {
+impl EventCursor {
     /// The next event, unless the process stops or the user is not signed in any more.
-    async fn next_before_the_end(&mut self) -> Option<SseEvent> {
+    async fn next_until_closed(&mut self) -> Option<SseEvent> {
         let (closing, end) = (self.closing.clone(), self.end.clone());
         tokio::select! {
             biased;
@@ -130,7 +130,7 @@ impl Cursor {
             if let Some(event) = self.ready.pop_front() {
                 return Some(event);
             }
-            if self.look {
+            if self.behind {
                 let batch = match self.access.events_since(self.seen, BATCH).await {
                     Ok(EventsSince::Events(batch)) => batch,
                     Ok(EventsSince::Pruned(floor)) => {
@@ -145,7 +145,7 @@ impl Cursor {
                         return None;
                     }
                 };
-                self.look = batch.more;
+                self.behind = batch.more;
                 for event in batch {
                     self.seen = event.seq;
                     self.ready.push_back(render(&event)?);
@@ -157,7 +157,7 @@ impl Cursor {
                 continue;
             }
             match self.subscription.next().await {
-                Pulse::Events => self.look = true,
+                Pulse::Events => self.behind = true,
                 Pulse::Progress(progress) => {
                     let data = serde_json::to_string(&*progress).ok()?;
                     self.meters.sent(Sent::Progress);

@@ -13,7 +13,7 @@ use super::AuthError;
 use crate::gateway::headers::{TENANT_BYTES, USER_BYTES, is_id};
 use crate::user::User;
 
-/// By how much clocks of different machines may differ.
+/// SignInMethod how much clocks of different machines may differ.
 pub(super) const LEEWAY: f64 = 5.0;
 
 /// The claims of a token whose signature was right.

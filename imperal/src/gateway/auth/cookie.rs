@@ -13,13 +13,13 @@ const FORWARDED_PROTO: HeaderName = HeaderName::from_static("x-forwarded-proto")
 
 /// How the browser reached the page.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub(in crate::gateway) enum Way {
+pub(in crate::gateway) enum CookieScheme {
     Plain,
     Tls,
 }
 
-impl Way {
-    /// By what the proxy before this process says; the one next to the browser is first.
+impl CookieScheme {
+    /// SignInMethod what the proxy before this process says; the one next to the browser is first.
     pub(in crate::gateway) fn of(headers: &HeaderMap) -> Self {
         let said = headers.get(FORWARDED_PROTO).map(HeaderValue::as_bytes).unwrap_or_default();
         let first = said.split(|byte| *byte == b',').next().unwrap_or_default();
@@ -74,18 +74,24 @@ mod tests {
     #[test]
     fn finds_every_cookie_of_the_name_and_no_other() {
         let sent = headers(&[("cookie", b"a=\xff; s=1; ss=2;s=3"), ("cookie", b"s=\xff; __Host-s=4")]);
-        assert_eq!(Way::Plain.values(&sent, "s"), ["1", "3", ""]);
-        assert_eq!(Way::Tls.values(&sent, "s"), ["4"]);
+        assert_eq!(CookieScheme::Plain.values(&sent, "s"), ["1", "3", ""]);
+        assert_eq!(CookieScheme::Tls.values(&sent, "s"), ["4"]);
     }
 
     #[test]
     fn is_secure_where_the_proxy_says_tls() {
-        for (said, way) in
-            [("https", Way::Tls), ("HTTPS, http", Way::Tls), ("http, https", Way::Plain), ("", Way::Plain)]
-        {
-            assert_eq!(Way::of(&headers(&[("x-forwarded-proto", said.as_bytes())])), way, "{said}");
+        for (said, way) in [
+            ("https", CookieScheme::Tls),
+            ("HTTPS, http", CookieScheme::Tls),
+            ("http, https", CookieScheme::Plain),
+            ("", CookieScheme::Plain),
+        ] {
+            assert_eq!(CookieScheme::of(&headers(&[("x-forwarded-proto", said.as_bytes())])), way, "{said}");
         }
-        assert_eq!(Way::Tls.set("s", "v"), "__Host-s=v; Path=/; HttpOnly; SameSite=Strict; Max-Age=604800; Secure");
-        assert_eq!(Way::Plain.clear("s"), "s=; Path=/; HttpOnly; SameSite=Strict; Max-Age=0");
+        assert_eq!(
+            CookieScheme::Tls.set("s", "v"),
+            "__Host-s=v; Path=/; HttpOnly; SameSite=Strict; Max-Age=604800; Secure"
+        );
+        assert_eq!(CookieScheme::Plain.clear("s"), "s=; Path=/; HttpOnly; SameSite=Strict; Max-Age=0");
     }
 }

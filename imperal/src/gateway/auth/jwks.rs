@@ -19,8 +19,8 @@ use tokio::sync::watch;
 use tokio::time::Instant;
 
 use super::AuthError;
-use super::keys::{Checked, KeySet, LeftOut};
-use super::token::Token;
+use super::keys::{KeySet, SignatureCheck, SkippedKey};
+use super::token::UnverifiedToken;
 
 /// Keys older than this are renewed while they are used.
 const RENEW_AFTER: Duration = Duration::from_secs(4 * 60);
@@ -58,7 +58,7 @@ struct Shared {
 
 #[derive(Default)]
 struct State {
-    held: Option<Arc<Held>>,
+    held: Option<Arc<CachedKeys>>,
     /// A fetch is at work, or waits for its time.
     running: bool,
     last_begun: Option<Instant>,
@@ -68,11 +68,11 @@ struct State {
     /// Key names that a fetch did not bring, with its beginning.
     unknown: VecDeque<(String, Instant)>,
     waiting: usize,
-    left_out: Vec<LeftOut>,
+    skipped: Vec<SkippedKey>,
 }
 
 /// What one fetch brought.
-struct Held {
+struct CachedKeys {
     keys: KeySet,
     begun: Instant,
 }
@@ -105,14 +105,14 @@ impl Jwks {
     ///
     /// # Errors
     /// What is wrong with the token; or that keys cannot be had right now.
-    pub(super) async fn check(&self, token: &Token<'_>) -> Result<(), AuthError> {
+    pub(super) async fn check(&self, token: &UnverifiedToken<'_>) -> Result<(), AuthError> {
         let asked = Instant::now();
         let mut held = self.usable(asked).await?;
         if !held.keys.knows(token) {
             held = self.with_key_of(token, asked).await?;
         }
         match held.keys.check(token) {
-            Checked::Signed => Ok(()),
+            SignatureCheck::Signed => Ok(()),
             otherwise => Err(otherwise.refusal()),
         }
     }
@@ -123,7 +123,7 @@ impl Jwks {
     }
 
     /// Keys that are young enough to be used.
-    async fn usable(&self, asked: Instant) -> Result<Arc<Held>, AuthError> {
+    async fn usable(&self, asked: Instant) -> Result<Arc<CachedKeys>, AuthError> {
         let mut place = None;
         loop {
             let ended = self.0.ended.subscribe();
@@ -156,7 +156,7 @@ impl Jwks {
     }
 
     /// Keys with the token's among them, or those of a fetch that began after the token came.
-    async fn with_key_of(&self, token: &Token<'_>, asked: Instant) -> Result<Arc<Held>, AuthError> {
+    async fn with_key_of(&self, token: &UnverifiedToken<'_>, asked: Instant) -> Result<Arc<CachedKeys>, AuthError> {
         let mut place = None;
         loop {
             let ended = self.0.ended.subscribe();
@@ -194,7 +194,7 @@ impl Jwks {
         &self,
         mut ended: watch::Receiver<u64>,
         asked: Instant,
-        place: &mut Option<Place>,
+        place: &mut Option<WaiterPermit>,
     ) -> Result<(), AuthError> {
         if place.is_none() {
             let mut state = self.0.lock();
@@ -202,7 +202,7 @@ impl Jwks {
                 return Err(state.unavailable());
             }
             state.waiting += 1;
-            *place = Some(Place(self.0.clone()));
+            *place = Some(WaiterPermit(self.0.clone()));
         }
         self.fetch_soon();
         let waited = tokio::time::timeout_at(asked + PATIENCE, ended.changed()).await;
@@ -218,7 +218,7 @@ impl Jwks {
             }
             state.next()
         };
-        let running = Running(self.0.clone());
+        let running = FetchGuard(self.0.clone());
         tokio::spawn(async move {
             tokio::time::sleep_until(at).await;
             running.0.lock().last_begun = Some(Instant::now());
@@ -242,18 +242,18 @@ impl Shared {
                     tracing::info!(failures = state.failures, "the JWKS can be fetched again");
                 }
                 state.failures = 0;
-                let left_out = std::mem::take(&mut keys.left_out);
-                if left_out != state.left_out {
-                    for key in &left_out {
+                let skipped = std::mem::take(&mut keys.skipped);
+                if skipped != state.skipped {
+                    for key in &skipped {
                         tracing::warn!(%key, "a key of the JWKS is not used");
                     }
-                    state.left_out = left_out;
+                    state.skipped = skipped;
                 }
                 if keys.is_empty() {
                     tracing::warn!("the JWKS has no key that can check a token: every token is refused");
                 }
                 let begun = state.last_begun.unwrap_or_else(Instant::now);
-                state.held = Some(Arc::new(Held { keys, begun }));
+                state.held = Some(Arc::new(CachedKeys { keys, begun }));
             }
             Err(error) => {
                 if state.failures == 0 {
@@ -267,9 +267,9 @@ impl Shared {
 }
 
 /// A fetch at work. Dropping it wakes the waiting requests.
-struct Running(Arc<Shared>);
+struct FetchGuard(Arc<Shared>);
 
-impl Drop for Running {
+impl Drop for FetchGuard {
     fn drop(&mut self) {
         self.0.lock().running = false;
         self.0.ended.send_modify(|ended| *ended += 1);
@@ -277,9 +277,9 @@ impl Drop for Running {
 }
 
 /// A place among the waiting requests.
-struct Place(Arc<Shared>);
+struct WaiterPermit(Arc<Shared>);
 
-impl Drop for Place {
+impl Drop for WaiterPermit {
     fn drop(&mut self) {
         self.0.lock().waiting -= 1;
     }

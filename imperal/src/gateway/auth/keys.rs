@@ -13,19 +13,19 @@ use serde_json::Value;
 
 use super::AuthError;
 use super::signature::{Algorithm, PublicKey};
-use super::token::Token;
+use super::token::UnverifiedToken;
 
 /// RSA keys, in bits: NIST SP 800-131A asks for the least, more than the most is not checked in time.
 const RSA_BITS: std::ops::RangeInclusive<usize> = 2048..=4096;
 
 #[derive(Deserialize)]
-struct Document {
+struct JwksDocument {
     keys: Vec<Value>,
 }
 
 /// The members of a key that are read; `x5c` and the like are skipped.
 #[derive(Deserialize)]
-struct Raw {
+struct JwkFields {
     kty: String,
     kid: Option<String>,
     #[serde(rename = "use")]
@@ -50,12 +50,12 @@ struct Key {
 pub(super) struct KeySet {
     keys: Vec<Key>,
     /// Keys that were left out.
-    pub(super) left_out: Vec<LeftOut>,
+    pub(super) skipped: Vec<SkippedKey>,
 }
 
 /// A key that is not used.
 #[derive(Debug, Clone, PartialEq)]
-pub(super) struct LeftOut {
+pub(super) struct SkippedKey {
     /// Its `kid`, or its place in the list.
     name: String,
     why: String,
@@ -63,14 +63,14 @@ pub(super) struct LeftOut {
     pub(super) is_fault: bool,
 }
 
-impl fmt::Display for LeftOut {
+impl fmt::Display for SkippedKey {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "key {}: {}", self.name, self.why)
     }
 }
 
 /// Why a key is not used: it is not for this, or it is but cannot be.
-enum No {
+enum SkipReason {
     Purpose(String),
     Fault(String),
 }
@@ -81,7 +81,7 @@ impl KeySet {
     /// # Errors
     /// When the text is not one.
     pub(super) fn read(text: &[u8]) -> Result<Self, serde_json::Error> {
-        let document: Document = crate::json::read(text)?;
+        let document: JwksDocument = crate::json::read(text)?;
         let mut set = Self::default();
         for (place, value) in document.keys.into_iter().enumerate() {
             let kid = value.get("kid").and_then(Value::as_str).map(str::to_owned);
@@ -89,11 +89,11 @@ impl KeySet {
                 Ok(key) => set.keys.push(key),
                 Err(no) => {
                     let (why, is_fault) = match no {
-                        No::Purpose(why) => (why, false),
-                        No::Fault(why) => (why, true),
+                        SkipReason::Purpose(why) => (why, false),
+                        SkipReason::Fault(why) => (why, true),
                     };
                     let name = kid.map_or_else(|| format!("number {}", place + 1), |kid| format!("{kid:?}"));
-                    set.left_out.push(LeftOut { name, why, is_fault });
+                    set.skipped.push(SkippedKey { name, why, is_fault });
                 }
             }
         }
@@ -105,7 +105,7 @@ impl KeySet {
     }
 
     /// Whether a key here may have signed the token.
-    pub(super) fn knows(&self, token: &Token<'_>) -> bool {
+    pub(super) fn knows(&self, token: &UnverifiedToken<'_>) -> bool {
         match token.kid() {
             Some(kid) => self.keys.iter().any(|key| key.kid.as_deref() == Some(kid)),
             None => self.keys.iter().any(|key| Some(key.algorithm) == token.algorithm()),
@@ -114,22 +114,22 @@ impl KeySet {
 
     /// Whether the key that the token names signed it; without a name, the only key of its algorithm.
     /// Several keys may share a name (RFC 7517, section 4.5).
-    pub(super) fn check(&self, token: &Token<'_>) -> Checked {
+    pub(super) fn check(&self, token: &UnverifiedToken<'_>) -> SignatureCheck {
         if !self.knows(token) {
-            return Checked::UnknownKey;
+            return SignatureCheck::UnknownKey;
         }
         let named = |key: &&Key| token.kid().is_none_or(|kid| key.kid.as_deref() == Some(kid));
         let mut able = self.keys.iter().filter(named).filter(|key| Some(key.algorithm) == token.algorithm()).peekable();
         if able.peek().is_none() {
-            return Checked::OtherAlgorithm;
+            return SignatureCheck::OtherAlgorithm;
         }
         if token.kid().is_none() && able.clone().count() > 1 {
-            return Checked::Ambiguous;
+            return SignatureCheck::Ambiguous;
         }
         if able.take(MOST_TRIED).any(|key| token.is_signed_by(&key.public, key.algorithm)) {
-            Checked::Signed
+            SignatureCheck::Signed
         } else {
-            Checked::WrongSignature
+            SignatureCheck::WrongSignature
         }
     }
 }
@@ -139,7 +139,7 @@ const MOST_TRIED: usize = 4;
 
 /// Result of looking for a token's key.
 #[derive(Debug, PartialEq)]
-pub(super) enum Checked {
+pub(super) enum SignatureCheck {
     Signed,
     UnknownKey,
     OtherAlgorithm,
@@ -147,7 +147,7 @@ pub(super) enum Checked {
     WrongSignature,
 }
 
-impl Checked {
+impl SignatureCheck {
     /// What the client is told.
     pub(super) fn refusal(&self) -> AuthError {
         AuthError::invalid(match self {
@@ -161,19 +161,20 @@ impl Checked {
 }
 
 impl Key {
-    fn read(value: Value) -> Result<Self, No> {
-        let raw: Raw = serde_json::from_value(value).map_err(|error| No::Fault(format!("cannot be read: {error}")))?;
+    fn read(value: Value) -> Result<Self, SkipReason> {
+        let raw: JwkFields =
+            serde_json::from_value(value).map_err(|error| SkipReason::Fault(format!("cannot be read: {error}")))?;
         if raw.purpose.as_deref().is_some_and(|purpose| purpose != "sig") {
-            return Err(No::Purpose("its `use` is not `sig`".to_owned()));
+            return Err(SkipReason::Purpose("its `use` is not `sig`".to_owned()));
         }
         if raw.key_ops.as_ref().is_some_and(|ops| !ops.iter().any(|op| op == "verify")) {
-            return Err(No::Purpose("its `key_ops` do not have `verify`".to_owned()));
+            return Err(SkipReason::Purpose("its `key_ops` do not have `verify`".to_owned()));
         }
         let (algorithm, public) = match &*raw.kty {
             "RSA" => (raw.algorithm(RSA)?, raw.rsa()?),
             "EC" => raw.curve()?,
             "OKP" => (raw.algorithm(EDWARDS)?, raw.edwards()?),
-            other => return Err(No::Purpose(format!("keys of the kind {other:?} are not used"))),
+            other => return Err(SkipReason::Purpose(format!("keys of the kind {other:?} are not used"))),
         };
         Ok(Self { kid: raw.kid, algorithm, public })
     }
@@ -194,30 +195,34 @@ const P256: Algorithms = &[("ES256", Algorithm::Es256)];
 const P384: Algorithms = &[("ES384", Algorithm::Es384)];
 const EDWARDS: Algorithms = &[("EdDSA", Algorithm::Ed25519), ("Ed25519", Algorithm::Ed25519)];
 
-impl Raw {
-    fn algorithm(&self, of_kind: Algorithms) -> Result<Algorithm, No> {
+impl JwkFields {
+    fn algorithm(&self, of_kind: Algorithms) -> Result<Algorithm, SkipReason> {
         let Some(named) = &self.alg else { return Ok(of_kind[0].1) };
         let found = of_kind.iter().find(|(name, _)| name == named);
-        found.map(|(_, algorithm)| *algorithm).ok_or_else(|| No::Purpose(format!("its `alg` {named:?} is not used")))
+        found
+            .map(|(_, algorithm)| *algorithm)
+            .ok_or_else(|| SkipReason::Purpose(format!("its `alg` {named:?} is not used")))
     }
 
-    fn rsa(&self) -> Result<PublicKey, No> {
+    fn rsa(&self) -> Result<PublicKey, SkipReason> {
         let (n, e) = (bytes(self.n.as_ref(), "n")?, bytes(self.e.as_ref(), "e")?);
         let n = &n[n.iter().take_while(|byte| **byte == 0).count()..];
         let bits = n.first().map_or(0, |first| n.len() * 8 - first.leading_zeros() as usize);
         if !RSA_BITS.contains(&bits) {
             let (least, most) = RSA_BITS.into_inner();
-            return Err(No::Fault(format!("has {bits} bits; RSA keys of {least} to {most} bits are used")));
+            return Err(SkipReason::Fault(format!("has {bits} bits; RSA keys of {least} to {most} bits are used")));
         }
         let e = e[e.iter().take_while(|byte| **byte == 0).count()..].to_vec();
         Ok(PublicKey::Rsa { n: n.to_vec(), e })
     }
 
-    fn curve(&self) -> Result<(Algorithm, PublicKey), No> {
+    fn curve(&self) -> Result<(Algorithm, PublicKey), SkipReason> {
         let (algorithms, size) = match self.crv.as_deref() {
             Some("P-256") => (P256, 32),
             Some("P-384") => (P384, 48),
-            other => return Err(No::Purpose(format!("the curve {} is not used", other.unwrap_or("that it lacks")))),
+            other => {
+                return Err(SkipReason::Purpose(format!("the curve {} is not used", other.unwrap_or("that it lacks"))));
+            }
         };
         let mut point = vec![4];
         for (coordinate, name) in [(&self.x, "x"), (&self.y, "y")] {
@@ -226,26 +231,28 @@ impl Raw {
         Ok((self.algorithm(algorithms)?, PublicKey::Point(point)))
     }
 
-    fn edwards(&self) -> Result<PublicKey, No> {
+    fn edwards(&self) -> Result<PublicKey, SkipReason> {
         if self.crv.as_deref() != Some("Ed25519") {
             let curve = self.crv.as_deref().unwrap_or("that it lacks");
-            return Err(No::Purpose(format!("the curve {curve} is not used")));
+            return Err(SkipReason::Purpose(format!("the curve {curve} is not used")));
         }
         Ok(PublicKey::Point(sized(bytes(self.x.as_ref(), "x")?, 32, "x")?))
     }
 }
 
-fn bytes(member: Option<&String>, name: &str) -> Result<Vec<u8>, No> {
-    let text = member.ok_or_else(|| No::Fault(format!("has no `{name}`")))?;
+fn bytes(member: Option<&String>, name: &str) -> Result<Vec<u8>, SkipReason> {
+    let text = member.ok_or_else(|| SkipReason::Fault(format!("has no `{name}`")))?;
     // Some issuers pad.
-    URL_SAFE_NO_PAD.decode(text.trim_end_matches('=')).map_err(|_| No::Fault(format!("its `{name}` is not base64url")))
+    URL_SAFE_NO_PAD
+        .decode(text.trim_end_matches('='))
+        .map_err(|_| SkipReason::Fault(format!("its `{name}` is not base64url")))
 }
 
-fn sized(bytes: Vec<u8>, size: usize, name: &str) -> Result<Vec<u8>, No> {
+fn sized(bytes: Vec<u8>, size: usize, name: &str) -> Result<Vec<u8>, SkipReason> {
     if bytes.len() == size {
         Ok(bytes)
     } else {
-        Err(No::Fault(format!("its `{name}` has {} bytes, not {size}", bytes.len())))
+        Err(SkipReason::Fault(format!("its `{name}` has {} bytes, not {size}", bytes.len())))
     }
 }
 
@@ -284,7 +291,7 @@ mod tests {
             (json!({"kty": "OKP", "crv": "Ed25519", "x": point, "alg": "EdDSA"}), Algorithm::Ed25519),
         ] {
             let set = read(&key);
-            assert_eq!(set.keys.first().map(|key| key.algorithm), Some(algorithm), "{key} {:?}", set.left_out);
+            assert_eq!(set.keys.first().map(|key| key.algorithm), Some(algorithm), "{key} {:?}", set.skipped);
         }
     }
 
@@ -310,7 +317,7 @@ mod tests {
         ] {
             let set = read(&key);
             assert!(set.is_empty(), "{key}");
-            assert_eq!(set.left_out.iter().map(|key| key.is_fault).collect::<Vec<_>>(), [is_fault], "{key}");
+            assert_eq!(set.skipped.iter().map(|key| key.is_fault).collect::<Vec<_>>(), [is_fault], "{key}");
         }
     }
 
@@ -318,7 +325,7 @@ mod tests {
     fn one_unusable_key_leaves_the_others() {
         let text = json!({"keys": [{"kty": "new"}, rsa(2048), rsa(1024)], "more": 1}).to_string();
         let set = KeySet::read(text.as_bytes()).unwrap();
-        assert_eq!((set.keys.len(), set.left_out.len()), (1, 2));
-        assert!(set.left_out[1].to_string().contains("\"k\": has 1024 bits"), "{}", set.left_out[1]);
+        assert_eq!((set.keys.len(), set.skipped.len()), (1, 2));
+        assert!(set.skipped[1].to_string().contains("\"k\": has 1024 bits"), "{}", set.skipped[1]);
     }
 }

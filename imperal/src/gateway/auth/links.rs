@@ -11,7 +11,7 @@ use tokio::time::Instant;
 use crate::user::User;
 
 const HOLDS_FOR: Duration = Duration::from_secs(3600);
-/// Links that are open at once; the oldest makes room.
+/// OneTimeLinks that are open at once; the oldest makes room.
 const OPEN_AT_ONCE: usize = 16;
 
 #[derive(Debug)]
@@ -23,11 +23,11 @@ struct Link {
 
 /// The links that wait to be opened.
 #[derive(Debug, Default)]
-pub(in crate::gateway) struct Links(Mutex<Vec<Link>>);
+pub(in crate::gateway) struct OneTimeLinks(Mutex<Vec<Link>>);
 
-impl Links {
+impl OneTimeLinks {
     /// A new link for a user: its last path segment.
-    pub(in crate::gateway) fn make(&self, user: User) -> String {
+    pub(in crate::gateway) fn create(&self, user: User) -> String {
         let secret = uuid::Uuid::new_v4().simple().to_string();
         let mut links = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         if links.len() >= OPEN_AT_ONCE {
@@ -38,14 +38,14 @@ impl Links {
     }
 
     /// The secrets of a user's links that wait still, the oldest first.
-    pub(in crate::gateway) fn waiting(&self, user: &User) -> Vec<String> {
+    pub(in crate::gateway) fn unopened(&self, user: &User) -> Vec<String> {
         let links = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let now = Instant::now();
         links.iter().filter(|link| link.until > now && link.user == *user).map(|link| link.secret.clone()).collect()
     }
 
     /// Takes up links of a process before this one; they hold for another hour.
-    pub(in crate::gateway) fn take_up(&self, secrets: Vec<String>, user: &User) {
+    pub(in crate::gateway) fn restore(&self, secrets: Vec<String>, user: &User) {
         let mut links = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let until = Instant::now() + HOLDS_FOR;
         for secret in secrets.into_iter().filter(|secret| secret.len() == 32).take(OPEN_AT_ONCE - 1) {
@@ -54,7 +54,7 @@ impl Links {
     }
 
     /// Opens a link, once.
-    pub(in crate::gateway) fn open(&self, shown: &str) -> Option<User> {
+    pub(in crate::gateway) fn redeem(&self, shown: &str) -> Option<User> {
         let mut links = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let now = Instant::now();
         links.retain(|link| link.until > now);
@@ -69,13 +69,13 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn a_link_opens_once_and_not_after_an_hour() {
-        let links = Links::default();
-        let secret = links.make(User::new("me", "default"));
-        assert!(links.open("guess").is_none());
-        assert!(links.open(&secret).is_some());
-        assert!(links.open(&secret).is_none(), "used");
-        let late = links.make(User::new("me", "default"));
+        let links = OneTimeLinks::default();
+        let secret = links.create(User::new("me", "default"));
+        assert!(links.redeem("guess").is_none());
+        assert!(links.redeem(&secret).is_some());
+        assert!(links.redeem(&secret).is_none(), "used");
+        let late = links.create(User::new("me", "default"));
         tokio::time::advance(HOLDS_FOR).await;
-        assert!(links.open(&late).is_none(), "over");
+        assert!(links.redeem(&late).is_none(), "over");
     }
 }

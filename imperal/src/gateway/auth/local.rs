@@ -17,12 +17,12 @@ use tokio::time::Instant;
 
 use super::AuthError;
 use super::claims::Claims;
-use super::sessions::{EndedSessions, Session};
+use super::sessions::{EndedSessions, PageSession};
 use super::signature::SecretKey;
 use super::signed::{SignedClaims, now};
-use super::token::Token;
-use crate::private_file;
+use super::token::UnverifiedToken;
 use crate::user::User;
+use crate::private_file;
 
 /// A key has 32 bytes.
 const LONGEST_KEY: u64 = 4096;
@@ -111,7 +111,7 @@ impl LocalKey {
     }
 
     /// The user of a bearer token that this key signed; `None` when another key did.
-    pub(super) fn check(&self, token: &Token<'_>) -> Option<Result<(User, Instant), AuthError>> {
+    pub(super) fn check(&self, token: &UnverifiedToken<'_>) -> Option<Result<(User, Instant), AuthError>> {
         token.is_signed_with(&self.key).then(|| {
             let claims = Claims::read(&token.claims()?)?;
             if claims.check_audience(TERMINAL).is_err() {
@@ -127,7 +127,7 @@ impl LocalKey {
     }
 
     /// A session that was in use for a while, with a later end; `None` while it is not time yet.
-    pub(super) fn renewed(&self, session: &Session) -> Option<String> {
+    pub(super) fn renewed(&self, session: &PageSession) -> Option<String> {
         let later = session.begun + SESSION_LIMIT - now() > RENEW_AFTER;
         if now() - session.issued < RENEW_AFTER || !later {
             return None;
@@ -148,8 +148,8 @@ impl LocalKey {
     ///
     /// # Errors
     /// When it is not one of this key's, or is over.
-    pub(super) fn session(&self, cookie: &str) -> Result<Session, AuthError> {
-        let token = Token::parse(cookie)?;
+    pub(super) fn session(&self, cookie: &str) -> Result<PageSession, AuthError> {
+        let token = UnverifiedToken::parse(cookie)?;
         if !token.is_signed_with(&self.key) {
             return Err(AuthError::invalid("The session was not made here."));
         }
@@ -161,14 +161,14 @@ impl LocalKey {
             return Err(AuthError::invalid("The session was ended."));
         }
         let seconds = |claim| claims.seconds(claim).map(Option::unwrap_or_default);
-        Ok(Session { user: claims.user()?, id, begun: seconds("auth_time")?, issued: seconds("iat")?, until })
+        Ok(PageSession { user: claims.user()?, id, begun: seconds("auth_time")?, issued: seconds("iat")?, until })
     }
 
     /// Ends a session, for every browser that has its cookie and over restarts.
     ///
     /// # Errors
     /// When the data folder cannot be written; the session is over until the process ends.
-    pub(super) async fn end(&self, session: &Session) -> io::Result<()> {
+    pub(super) async fn end(&self, session: &PageSession) -> io::Result<()> {
         self.ended.end(&session.id, session.begun + SESSION_LIMIT).await
     }
 
@@ -201,7 +201,7 @@ mod tests {
     }
 
     fn check(key: &LocalKey, token: &str) -> Option<Result<(User, Instant), AuthError>> {
-        key.check(&Token::parse(token).unwrap())
+        key.check(&UnverifiedToken::parse(token).unwrap())
     }
 
     #[test]

@@ -32,13 +32,13 @@ use super::headers::{self, SERVICE_TOKEN};
 use crate::platform::Access;
 use crate::user::User;
 
-pub(super) use cookie::Way;
+pub(super) use cookie::CookieScheme;
 pub use error::AuthError;
-pub(super) use links::Links;
+pub(super) use links::OneTimeLinks;
 pub use local::LocalKey;
 pub(crate) use local::{LOCAL_TENANT, LOCAL_USER};
-pub(super) use sessions::Session;
-use token::Token;
+pub(super) use sessions::PageSession;
+use token::UnverifiedToken;
 pub use verifier::Verifier;
 
 /// Shortest service token, in bytes.
@@ -59,20 +59,20 @@ pub struct Auth {
 #[derive(Debug)]
 pub(super) struct Caller {
     pub(super) user: User,
-    pub(super) by: By,
+    pub(super) by: SignInMethod,
     /// When the token or the session ends.
     until: Instant,
 }
 
 /// How a user signed in.
 #[derive(Debug)]
-pub(super) enum By {
+pub(super) enum SignInMethod {
     /// A token of an issuer.
     Token,
     /// A token of this machine's terminal.
     Terminal,
     /// The page's cookie.
-    Page(Session),
+    Page(PageSession),
 }
 
 impl Auth {
@@ -115,17 +115,17 @@ impl Auth {
         match self.session(headers, method)? {
             Some(session) => {
                 let (user, until) = (session.user.clone(), session.until);
-                Ok(Caller { user, until, by: By::Page(session) })
+                Ok(Caller { user, until, by: SignInMethod::Page(session) })
             }
             None => Err(ApiError::unauthenticated("Send `Authorization: Bearer TOKEN`, or open the page by its link.")),
         }
     }
 
     async fn by_token(&self, text: &str) -> Result<Caller, AuthError> {
-        let token = Token::parse(text)?;
+        let token = UnverifiedToken::parse(text)?;
         if let Some(checked) = self.local.check(&token) {
             let (user, until) = checked?;
-            return Ok(Caller { user, until, by: By::Terminal });
+            return Ok(Caller { user, until, by: SignInMethod::Terminal });
         }
         let Some(users) = &self.users else {
             return Err(AuthError::invalid(
@@ -138,12 +138,12 @@ impl Auth {
                 "The token's `sub` is `{LOCAL_USER}` in tenant `{LOCAL_TENANT}`, which is this machine's own user. Give the user another id or tenant."
             )));
         }
-        Ok(Caller { user, until, by: By::Token })
+        Ok(Caller { user, until, by: SignInMethod::Token })
     }
 
     /// The session that the request's cookie shows; `None` without a cookie.
-    fn session(&self, headers: &HeaderMap, method: &Method) -> Result<Option<Session>, ApiError> {
-        let shown = Way::of(headers).values(headers, self.local.cookie_name());
+    fn session(&self, headers: &HeaderMap, method: &Method) -> Result<Option<PageSession>, ApiError> {
+        let shown = CookieScheme::of(headers).values(headers, self.local.cookie_name());
         if shown.is_empty() {
             return Ok(None);
         }
@@ -151,7 +151,7 @@ impl Auth {
             same_origin(headers)?;
         }
         let holding = shown.iter().filter_map(|cookie| self.local.session(cookie).ok());
-        let sessions: Vec<Session> = holding.collect();
+        let sessions: Vec<PageSession> = holding.collect();
         if sessions.iter().any(|session| session.user != sessions[0].user) {
             return Err(ApiError::unauthenticated(
                 "This browser shows sessions of several users. Delete its cookies of this host, then open a fresh link.",
@@ -163,12 +163,12 @@ impl Auth {
     }
 
     /// `Set-Cookie` of a new session for a user.
-    pub(super) fn begin_session(&self, user: &User, way: Way) -> Result<String, AuthError> {
+    pub(super) fn begin_session(&self, user: &User, way: CookieScheme) -> Result<String, AuthError> {
         Ok(way.set(self.local.cookie_name(), &self.local.new_session(user)?))
     }
 
     /// `Set-Cookie` with a later end, for a session that has been in use for a while.
-    pub(super) fn renew_session(&self, session: &Session, way: Way) -> Option<String> {
+    pub(super) fn renew_session(&self, session: &PageSession, way: CookieScheme) -> Option<String> {
         Some(way.set(self.local.cookie_name(), &self.local.renewed(session)?))
     }
 
@@ -178,7 +178,7 @@ impl Auth {
     /// # Errors
     /// When another site's page asks, or it cannot be written down.
     pub(super) async fn end_sessions(&self, headers: &HeaderMap) -> Result<Option<String>, ApiError> {
-        let way = Way::of(headers);
+        let way = CookieScheme::of(headers);
         let shown = way.values(headers, self.local.cookie_name());
         if shown.is_empty() {
             return Ok(None);
@@ -240,12 +240,12 @@ pub(super) fn same_origin(headers: &HeaderMap) -> Result<(), ApiError> {
 
 /// The end of a sign-in: when its token or session ends, or when the user signs out.
 #[derive(Debug)]
-pub(super) struct SignInEnd {
+pub(super) struct SignInExpiry {
     until: Instant,
     session: Option<(String, sessions::EndedSessions)>,
 }
 
-impl SignInEnd {
+impl SignInExpiry {
     /// Waits for the end.
     pub(super) async fn wait(&self) {
         let timeout = tokio::time::sleep_until(self.until);
@@ -263,8 +263,8 @@ impl SignInEnd {
 #[derive(Debug)]
 pub(super) struct SignedIn {
     pub(super) access: Access,
-    pub(super) by: By,
-    pub(super) end: SignInEnd,
+    pub(super) by: SignInMethod,
+    pub(super) end: SignInExpiry,
 }
 
 impl FromRequestParts<Gateway> for SignedIn {
@@ -272,12 +272,12 @@ impl FromRequestParts<Gateway> for SignedIn {
 
     async fn from_request_parts(parts: &mut Parts, gateway: &Gateway) -> Result<Self, ApiError> {
         let Caller { user, by, until } = gateway.auth.caller(&parts.headers, &parts.method).await?;
-        gateway.meter.request(&user)?;
+        gateway.limiter.count_request(&user)?;
         let session = match &by {
-            By::Page(session) => Some((session.id.clone(), gateway.auth.local.ended().clone())),
-            By::Token | By::Terminal => None,
+            SignInMethod::Page(session) => Some((session.id.clone(), gateway.auth.local.ended().clone())),
+            SignInMethod::Token | SignInMethod::Terminal => None,
         };
-        Ok(Self { access: gateway.platform.access(user), by, end: SignInEnd { until, session } })
+        Ok(Self { access: gateway.platform.access(user), by, end: SignInExpiry { until, session } })
     }
 }
 

@@ -22,7 +22,7 @@ const FILE_LIMIT: u64 = 1024 * 1024;
 
 /// A session that holds.
 #[derive(Debug, Clone)]
-pub(in crate::gateway) struct Session {
+pub(in crate::gateway) struct PageSession {
     pub(in crate::gateway) user: User,
     pub(super) id: String,
     /// When the link was opened, in seconds since 1970.

@@ -116,17 +116,17 @@ fn point_algorithm(algorithm: Algorithm) -> Option<&'static dyn ring_signature::
 mod tests {
     use serde_json::{Value, json};
 
-    use super::super::keys::{Checked, KeySet};
-    use super::super::token::Token;
+    use super::super::keys::{KeySet, SignatureCheck};
+    use super::super::token::UnverifiedToken;
 
     /// One token and its public key for each algorithm, made with `openssl genpkey` and `openssl dgst -sign`.
     fn tokens_by_openssl() -> Vec<Value> {
         serde_json::from_str(include_str!("signatures_by_openssl.json")).unwrap()
     }
 
-    fn check(key: &Value, token: &str) -> Checked {
+    fn check(key: &Value, token: &str) -> SignatureCheck {
         let keys = KeySet::read(json!({ "keys": [key] }).to_string().as_bytes()).unwrap();
-        keys.check(&Token::parse(token).unwrap_or_else(|_| panic!("{token} can be parsed")))
+        keys.check(&UnverifiedToken::parse(token).unwrap_or_else(|_| panic!("{token} can be parsed")))
     }
 
     #[test]
@@ -134,7 +134,12 @@ mod tests {
         let tokens = tokens_by_openssl();
         assert_eq!(tokens.len(), 9);
         for case in &tokens {
-            assert_eq!(check(&case["key"], case["token"].as_str().unwrap()), Checked::Signed, "{}", case["key"]["alg"]);
+            assert_eq!(
+                check(&case["key"], case["token"].as_str().unwrap()),
+                SignatureCheck::Signed,
+                "{}",
+                case["key"]["alg"]
+            );
         }
     }
 
@@ -151,7 +156,12 @@ mod tests {
                 format!("{message}.{}", &signature[..signature.len() - 4]),
                 format!("{message}."),
             ] {
-                assert_eq!(check(&case["key"], &forged), Checked::WrongSignature, "{} {forged}", case["key"]["alg"]);
+                assert_eq!(
+                    check(&case["key"], &forged),
+                    SignatureCheck::WrongSignature,
+                    "{} {forged}",
+                    case["key"]["alg"]
+                );
             }
         }
     }

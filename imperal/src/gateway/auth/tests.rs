@@ -14,7 +14,7 @@ fn headers(lines: &[(HeaderName, &str)]) -> HeaderMap {
 }
 
 fn session(auth: &Auth, user: &str) -> String {
-    let set = auth.begin_session(&User::new(user, "t"), Way::Plain).unwrap();
+    let set = auth.begin_session(&User::new(user, "t"), CookieScheme::Plain).unwrap();
     set.split(';').next().unwrap().to_owned()
 }
 

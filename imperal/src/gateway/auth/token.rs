@@ -30,7 +30,7 @@ fn present<'de, D: Deserializer<'de>>(deserializer: D) -> Result<bool, D::Error>
 }
 
 /// A token of three parts whose signature was not checked yet.
-pub(super) struct Token<'a> {
+pub(super) struct UnverifiedToken<'a> {
     /// `None`: an algorithm that no key here has.
     algorithm: Option<Algorithm>,
     kid: Option<String>,
@@ -39,7 +39,7 @@ pub(super) struct Token<'a> {
     signature: &'a str,
 }
 
-impl<'a> Token<'a> {
+impl<'a> UnverifiedToken<'a> {
     /// Takes a token apart.
     ///
     /// # Errors

@@ -10,10 +10,10 @@ use tokio::time::Instant;
 
 use super::claims::Claims;
 use super::jwks::Jwks;
-use super::keys::{Checked, KeySet};
+use super::keys::{KeySet, SignatureCheck};
 use super::signature::{Algorithm, SecretKey};
 use super::signed::SignedClaims;
-use super::token::Token;
+use super::token::UnverifiedToken;
 use super::{AuthError, fetch};
 use crate::user::User;
 
@@ -69,7 +69,7 @@ impl Verifier {
         let shown = path.display();
         let text = std::fs::read(path).map_err(|error| AuthError::invalid(format!("{shown}: {error}")))?;
         let set = KeySet::read(&text).map_err(|error| AuthError::invalid(format!("{shown} is not a JWKS: {error}")))?;
-        for key in &set.left_out {
+        for key in &set.skipped {
             if key.is_fault {
                 return Err(AuthError::invalid(format!("{shown}, {key}: replace the key or take it out")));
             }
@@ -117,18 +117,18 @@ impl Verifier {
     }
 
     /// The token's user, and until when it holds.
-    pub(super) async fn check(&self, token: &Token<'_>) -> Result<(User, Instant), AuthError> {
+    pub(super) async fn check(&self, token: &UnverifiedToken<'_>) -> Result<(User, Instant), AuthError> {
         match &self.keys {
             Keys::Secret(key) => {
                 if token.algorithm() != Some(Algorithm::Hs256) {
-                    return Err(Checked::OtherAlgorithm.refusal());
+                    return Err(SignatureCheck::OtherAlgorithm.refusal());
                 }
                 if !token.is_signed_with(key) {
-                    return Err(Checked::WrongSignature.refusal());
+                    return Err(SignatureCheck::WrongSignature.refusal());
                 }
             }
             Keys::File(set) => match set.check(token) {
-                Checked::Signed => {}
+                SignatureCheck::Signed => {}
                 otherwise => return Err(otherwise.refusal()),
             },
             Keys::Url(jwks) => jwks.check(token).await?,

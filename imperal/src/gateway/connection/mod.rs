@@ -4,11 +4,11 @@
 //! closed at any time to make room for a new one. What it sends before that is answered here, since no route
 //! knows of it: too large a head, no HTTP at all, another version.
 
-mod alarm;
-mod files;
+mod deadline;
+mod file_limit;
+mod permits;
 mod phase;
-mod places;
-mod refusal;
+mod raw_response;
 mod socket;
 
 use std::convert::Infallible;
@@ -38,8 +38,8 @@ use crate::failpoint;
 use crate::loops::LoopState;
 use crate::panic_text::{log_excerpt, panic_text};
 use crate::platform::{Cut, Meters, outside};
-use phase::{Answer, Phase, Sent};
-use places::{Places, Seat};
+use permits::{ConnectionPermit, ConnectionPermits};
+use phase::{ConnectionPhase, RequestBody, ResponseBody};
 use socket::Socket;
 
 /// Largest head of a request: its line and its headers. The same for the trailers of a body.
@@ -99,7 +99,7 @@ impl ConnectionLimits {
 pub(super) struct Acceptor {
     app: Router,
     limits: ConnectionLimits,
-    places: Arc<Places>,
+    permits: Arc<ConnectionPermits>,
     meters: Arc<Meters>,
     state: Arc<LoopState>,
     /// No new connections and requests; what is under way is answered.
@@ -118,8 +118,8 @@ impl Acceptor {
         closing: CancellationToken,
         ended: CancellationToken,
     ) -> Self {
-        let places = Places::new(limits.connections.unwrap_or_else(files::connections));
-        Self { app, limits, places: Arc::new(places), meters, state, closing, ended, tracker: TaskTracker::new() }
+        let permits = ConnectionPermits::new(limits.connections.unwrap_or_else(file_limit::connections));
+        Self { app, limits, permits: Arc::new(permits), meters, state, closing, ended, tracker: TaskTracker::new() }
     }
 
     /// Accepts until `closing`, then waits for the connections that are open.
@@ -134,46 +134,46 @@ impl Acceptor {
     }
 
     async fn accept(&self, listener: &TcpListener) {
-        let mut trouble = Trouble::default();
+        let mut failures = AcceptFailures::default();
         loop {
             let stream = match listener.accept().await {
                 Ok((stream, _)) => stream,
                 Err(error) if is_the_clients(&error) => continue,
                 Err(error) => {
-                    trouble.began(&error);
+                    failures.record(&error);
                     // Out of files: a connection that only waits gives its own up.
-                    self.places.close_one_that_waits();
-                    tokio::time::sleep(trouble.pause()).await;
+                    self.permits.close_longest_idle();
+                    tokio::time::sleep(failures.backoff()).await;
                     continue;
                 }
             };
-            trouble.ended();
+            failures.clear();
             failpoint::hit("listener");
-            let seat = self.places.admit().await;
-            if seat.made_room() {
+            let permit = self.permits.acquire().await;
+            if permit.replaced_another() {
                 self.meters.cut(Cut::Crowded);
                 // The other one's task gives its file back.
                 tokio::task::yield_now().await;
             }
-            self.serve(stream, seat);
+            self.serve(stream, permit);
         }
     }
 
-    fn serve(&self, stream: TcpStream, seat: Seat) {
+    fn serve(&self, stream: TcpStream, permit: ConnectionPermit) {
         socket::prepare(&stream, self.limits.write_timeout);
         let (app, limits, meters) = (TowerToHyperService::new(self.app.clone()), self.limits, self.meters.clone());
         let (closing, ended) = (self.closing.clone(), self.ended.clone());
         meters.connections_open.up();
         self.tracker.spawn(async move {
-            let phase = Arc::new(Phase::new(seat));
+            let phase = Arc::new(ConnectionPhase::new(permit));
             let serving = connection(stream, app, limits, &meters, &phase, &closing);
             let serving = async {
                 let mut serving = pin!(serving);
                 tokio::select! {
                     () = serving.as_mut() => return,
-                    () = phase.seat().closed() => {}
+                    () = phase.permit().closed() => {}
                 }
-                // A request that came at the last moment is told that it was not taken.
+                // A request that came at the last moment is signal that it was not taken.
                 if !phase.is_before_a_request() {
                     serving.await;
                 }
@@ -196,7 +196,7 @@ async fn connection(
     app: TowerToHyperService<Router>,
     limits: ConnectionLimits,
     meters: &Arc<Meters>,
-    phase: &Arc<Phase>,
+    phase: &Arc<ConnectionPhase>,
     closing: &CancellationToken,
 ) {
     let socket = TokioIo::new(Socket::new(stream, limits, phase.clone(), meters.clone()));
@@ -220,16 +220,16 @@ async fn connection(
 /// Answers one request.
 async fn answer(
     app: &TowerToHyperService<Router>,
-    phase: &Arc<Phase>,
+    phase: &Arc<ConnectionPhase>,
     meters: &Meters,
     request: Request<Incoming>,
-) -> Result<Response<Answer>, Infallible> {
+) -> Result<Response<ResponseBody>, Infallible> {
     let (taken, answering) = phase.answering();
-    let request = request.map(|body| Sent::new(body, phase));
+    let request = request.map(|body| RequestBody::new(body, phase));
     let refused = if request.uri().path_and_query().is_some_and(|target| target.as_str().len() > TARGET_LIMIT) {
         let text = format!("The address is longer than {TARGET_LIMIT} bytes. Send data in the body.");
         Some(ApiError::new(StatusCode::URI_TOO_LONG, codes::MALFORMED_REQUEST, text))
-    } else if !taken || phase.seat().is_spare() && !is_probe(request.uri().path()) {
+    } else if !taken || phase.permit().is_over_limit() && !is_probe(request.uri().path()) {
         let text = "This node has as many connections as it can serve. Try again in a moment.";
         Some(ApiError::new(StatusCode::SERVICE_UNAVAILABLE, codes::UNAVAILABLE, text))
     } else {
@@ -238,7 +238,7 @@ async fn answer(
     let mut response = match refused {
         None => app.call(request.map(Body::new)).await.unwrap_or_else(|never| match never {}),
         Some(failure) => {
-            let mut response = super::secure(failure.into_response()).await;
+            let mut response = super::add_security_headers(failure.into_response()).await;
             response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
             response
         }
@@ -252,7 +252,7 @@ async fn answer(
     if let Some(code) = response.extensions_mut().remove::<ErrorCode>() {
         meters.refused(&code);
     }
-    Ok(response.map(|body| Answer::new(body, answering)))
+    Ok(response.map(|body| ResponseBody::new(body, answering)))
 }
 
 /// What an operator's probes ask has to be answered by a node at its limit too.
@@ -268,23 +268,23 @@ fn is_the_clients(error: &io::Error) -> bool {
 
 /// Says when accepting begins to fail and when it works again, once each, and waits longer each time.
 #[derive(Debug, Default)]
-struct Trouble {
+struct AcceptFailures {
     failures: u32,
 }
 
-impl Trouble {
-    fn began(&mut self, error: &io::Error) {
+impl AcceptFailures {
+    fn record(&mut self, error: &io::Error) {
         if self.failures == 0 {
             tracing::error!(%error, "connections cannot be accepted; raise the limit of open files, or lower --connections");
         }
         self.failures = self.failures.saturating_add(1);
     }
 
-    fn pause(&self) -> Duration {
+    fn backoff(&self) -> Duration {
         Duration::from_millis(10 << self.failures.min(6))
     }
 
-    fn ended(&mut self) {
+    fn clear(&mut self) {
         if self.failures > 0 {
             tracing::warn!(failures = self.failures, "connections are accepted again");
             self.failures = 0;

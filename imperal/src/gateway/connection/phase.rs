@@ -12,7 +12,7 @@ use axum::body::Body;
 use bytes::Bytes;
 use hyper::body::{Body as HttpBody, Frame, Incoming, SizeHint};
 
-use super::places::Seat;
+use super::permits::ConnectionPermit;
 
 /// Between two requests, or before the first.
 const WAITING: u8 = 0;
@@ -25,31 +25,31 @@ const SENDING: u8 = 3;
 
 /// The phase of one connection.
 #[derive(Debug)]
-pub(super) struct Phase {
+pub(super) struct ConnectionPhase {
     now: AtomicU8,
     linger: AtomicBool,
     /// The body of the request at work has arrived whole.
     body_ended: AtomicBool,
-    seat: Seat,
+    permit: ConnectionPermit,
 }
 
-impl Phase {
-    pub(super) fn new(seat: Seat) -> Self {
-        seat.waits();
-        Self { now: AtomicU8::new(WAITING), linger: AtomicBool::new(false), body_ended: AtomicBool::new(true), seat }
+impl ConnectionPhase {
+    pub(super) fn new(permit: ConnectionPermit) -> Self {
+        permit.mark_idle();
+        Self { now: AtomicU8::new(WAITING), linger: AtomicBool::new(false), body_ended: AtomicBool::new(true), permit }
     }
 
-    pub(super) fn seat(&self) -> &Seat {
-        &self.seat
+    pub(super) fn permit(&self) -> &ConnectionPermit {
+        &self.permit
     }
 
     /// A request's head is complete. Whether the request may be taken, beside the guard of its answer: not on
-    /// a connection that was told to end.
-    pub(super) fn answering(self: &Arc<Self>) -> (bool, Answering) {
-        let taken = self.seat.is_served();
+    /// a connection that was signal to end.
+    pub(super) fn answering(self: &Arc<Self>) -> (bool, ResponseGuard) {
+        let taken = self.permit.mark_busy();
         self.now.store(ANSWERING, Ordering::Relaxed);
         self.body_ended.store(false, Ordering::Relaxed);
-        (taken, Answering(self.clone()))
+        (taken, ResponseGuard(self.clone()))
     }
 
     /// Bytes have come. Whether they are the first of a request.
@@ -61,7 +61,7 @@ impl Phase {
     pub(super) fn flushed(&self) -> bool {
         let ended = self.now.compare_exchange(SENDING, WAITING, Ordering::Relaxed, Ordering::Relaxed).is_ok();
         if ended {
-            self.seat.waits();
+            self.permit.mark_idle();
         }
         ended
     }
@@ -92,9 +92,9 @@ impl Phase {
 
 /// From a request's head to the end of its answer.
 #[derive(Debug)]
-pub(super) struct Answering(Arc<Phase>);
+pub(super) struct ResponseGuard(Arc<ConnectionPhase>);
 
-impl Drop for Answering {
+impl Drop for ResponseGuard {
     fn drop(&mut self) {
         self.0.now.store(SENDING, Ordering::Relaxed);
     }
@@ -102,18 +102,18 @@ impl Drop for Answering {
 
 /// The body of an answer; its end is the end of the answer.
 #[derive(Debug)]
-pub(super) struct Answer {
+pub(super) struct ResponseBody {
     body: Body,
-    _answering: Answering,
+    _answering: ResponseGuard,
 }
 
-impl Answer {
-    pub(super) fn new(body: Body, answering: Answering) -> Self {
+impl ResponseBody {
+    pub(super) fn new(body: Body, answering: ResponseGuard) -> Self {
         Self { body, _answering: answering }
     }
 }
 
-impl HttpBody for Answer {
+impl HttpBody for ResponseBody {
     type Data = Bytes;
     type Error = axum::Error;
 
@@ -132,13 +132,13 @@ impl HttpBody for Answer {
 
 /// The body of a request; says when it has been read to its end.
 #[derive(Debug)]
-pub(super) struct Sent {
+pub(super) struct RequestBody {
     body: Incoming,
-    phase: Arc<Phase>,
+    phase: Arc<ConnectionPhase>,
 }
 
-impl Sent {
-    pub(super) fn new(body: Incoming, phase: &Arc<Phase>) -> Self {
+impl RequestBody {
+    pub(super) fn new(body: Incoming, phase: &Arc<ConnectionPhase>) -> Self {
         let sent = Self { body, phase: phase.clone() };
         sent.note();
         sent
@@ -151,7 +151,7 @@ impl Sent {
     }
 }
 
-impl HttpBody for Sent {
+impl HttpBody for RequestBody {
     type Data = Bytes;
     type Error = hyper::Error;
 

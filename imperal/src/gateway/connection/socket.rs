@@ -14,13 +14,13 @@ use tokio::net::TcpStream;
 use tokio::time::Instant;
 
 use super::ConnectionLimits;
-use super::alarm::Alarm;
-use super::phase::Phase;
-use super::refusal;
+use super::deadline::Deadline;
+use super::phase::ConnectionPhase;
+use super::raw_response;
 use crate::platform::{Cut, Meters};
 
 /// How a client begins that speaks HTTP/2 without being asked to.
-const OTHER_VERSION: &[u8] = b"PRI * HTTP/2";
+const HTTP2_PREFACE: &[u8] = b"PRI * HTTP/2";
 /// How long, and how much, is read of what a refused client still sends.
 const LINGER: Duration = Duration::from_secs(5);
 const LINGER_BYTES: usize = 32 * 1024 * 1024;
@@ -48,10 +48,10 @@ pub(super) fn prepare(stream: &TcpStream, write_timeout: Duration) {
 pub(super) struct Socket {
     stream: TcpStream,
     limits: ConnectionLimits,
-    phase: Arc<Phase>,
+    phase: Arc<ConnectionPhase>,
     meters: Arc<Meters>,
-    reading: Alarm,
-    writing: Alarm,
+    read_deadline: Deadline,
+    write_deadline: Deadline,
     begun: bool,
     /// It was answered here, and nothing else is sent.
     refused: bool,
@@ -59,16 +59,21 @@ pub(super) struct Socket {
 }
 
 impl Socket {
-    pub(super) fn new(stream: TcpStream, limits: ConnectionLimits, phase: Arc<Phase>, meters: Arc<Meters>) -> Self {
-        let mut reading = Alarm::default();
-        reading.set(Instant::now() + limits.header_timeout);
+    pub(super) fn new(
+        stream: TcpStream,
+        limits: ConnectionLimits,
+        phase: Arc<ConnectionPhase>,
+        meters: Arc<Meters>,
+    ) -> Self {
+        let mut read_deadline = Deadline::default();
+        read_deadline.set(Instant::now() + limits.header_timeout);
         Self {
             stream,
             limits,
             phase,
             meters,
-            reading,
-            writing: Alarm::default(),
+            read_deadline,
+            write_deadline: Deadline::default(),
             begun: false,
             refused: false,
             lingering: None,
@@ -82,13 +87,13 @@ impl Socket {
         }
         if !self.begun {
             self.begun = true;
-            if bytes.starts_with(OTHER_VERSION) {
+            if bytes.starts_with(HTTP2_PREFACE) {
                 self.refuse(505);
                 return Err(io::Error::new(io::ErrorKind::InvalidData, "another version of HTTP"));
             }
         }
         if self.phase.received() {
-            self.reading.set(Instant::now() + self.limits.header_timeout);
+            self.read_deadline.set(Instant::now() + self.limits.header_timeout);
         }
         Ok(())
     }
@@ -96,14 +101,14 @@ impl Socket {
     /// Answers by itself. What is sent is less than any system's buffer, and nothing is in it.
     fn refuse(&mut self, status: u16) {
         self.refused = true;
-        if let Err(error) = self.stream.try_write(&refusal::answer(status)) {
+        if let Err(error) = self.stream.try_write(&raw_response::answer(status)) {
             tracing::debug!(%error, "a client did not wait for its answer");
         }
     }
 
     /// Whether the client has been silent for too long.
     fn silent(&mut self, cx: &mut Context<'_>) -> bool {
-        if !self.phase.is_before_a_request() || !self.reading.rings(cx) {
+        if !self.phase.is_before_a_request() || !self.read_deadline.poll_passed(cx) {
             return false;
         }
         if self.phase.is_reading() {
@@ -124,7 +129,7 @@ impl Socket {
         write: impl FnOnce(Pin<&mut TcpStream>, &mut Context<'_>) -> Poll<io::Result<usize>>,
     ) -> Poll<io::Result<usize>> {
         if self.phase.is_before_a_request() && !self.refused {
-            self.refuse(refusal::status(head));
+            self.refuse(raw_response::status(head));
             self.phase.linger();
         }
         if self.refused {
@@ -132,13 +137,13 @@ impl Socket {
         }
         let written = write(Pin::new(&mut self.stream), cx);
         if written.is_ready() {
-            self.writing.clear();
+            self.write_deadline.clear();
             return written;
         }
-        if !self.writing.is_set() {
-            self.writing.set(Instant::now() + self.limits.write_timeout);
+        if !self.write_deadline.is_set() {
+            self.write_deadline.set(Instant::now() + self.limits.write_timeout);
         }
-        if self.writing.rings(cx) {
+        if self.write_deadline.poll_passed(cx) {
             self.meters.cut(Cut::Write);
             return Poll::Ready(Err(timed_out("the client takes nothing of its answer")));
         }
@@ -185,9 +190,9 @@ impl AsyncWrite for Socket {
         ready!(Pin::new(&mut self.stream).poll_flush(cx))?;
         let this = &mut *self;
         if this.phase.flushed() {
-            this.reading.set(Instant::now() + this.limits.idle_timeout);
+            this.read_deadline.set(Instant::now() + this.limits.idle_timeout);
             // Nobody may read before the next byte comes.
-            this.reading.rings(cx);
+            this.read_deadline.poll_passed(cx);
         }
         Poll::Ready(Ok(()))
     }
@@ -196,7 +201,7 @@ impl AsyncWrite for Socket {
         let this = &mut *self;
         if this.lingering.is_none() {
             ready!(Pin::new(&mut this.stream).poll_shutdown(cx))?;
-            this.writing.set(Instant::now() + LINGER);
+            this.write_deadline.set(Instant::now() + LINGER);
         }
         if !this.phase.lingers() {
             return Poll::Ready(Ok(()));
@@ -213,7 +218,7 @@ impl AsyncWrite for Socket {
                 Poll::Ready(Err(_)) => break,
                 Poll::Pending => {
                     this.lingering.get_or_insert(0);
-                    if this.writing.rings(cx) {
+                    if this.write_deadline.poll_passed(cx) {
                         break;
                     }
                     return Poll::Pending;

@@ -83,7 +83,7 @@ impl Issuer {
 
 async fn check(jwks: &Jwks, kid: &str) -> Result<(), AuthError> {
     let token = token(kid);
-    jwks.check(&Token::parse(&token).unwrap()).await
+    jwks.check(&UnverifiedToken::parse(&token).unwrap()).await
 }
 
 /// Checks by tasks of their own, at once.

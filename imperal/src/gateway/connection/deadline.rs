@@ -8,12 +8,12 @@ use tokio::time::{Instant, Sleep, sleep_until};
 /// Moving the deadline is one assignment: the timer is only set again when it fires too early, or would
 /// fire too late.
 #[derive(Debug, Default)]
-pub(super) struct Alarm {
+pub(super) struct Deadline {
     deadline: Option<Instant>,
     timer: Option<Pin<Box<Sleep>>>,
 }
 
-impl Alarm {
+impl Deadline {
     pub(super) fn set(&mut self, deadline: Instant) {
         self.deadline = Some(deadline);
     }
@@ -27,7 +27,7 @@ impl Alarm {
     }
 
     /// Whether the deadline has passed; else the task is woken when it does.
-    pub(super) fn rings(&mut self, cx: &mut Context<'_>) -> bool {
+    pub(super) fn poll_passed(&mut self, cx: &mut Context<'_>) -> bool {
         let Some(deadline) = self.deadline else { return false };
         let timer = self.timer.get_or_insert_with(|| Box::pin(sleep_until(deadline)));
         if timer.deadline() > deadline {
@@ -50,24 +50,24 @@ mod tests {
 
     use super::*;
 
-    async fn rings(alarm: &mut Alarm) -> Instant {
-        poll_fn(|cx| if alarm.rings(cx) { Poll::Ready(Instant::now()) } else { Poll::Pending }).await
+    async fn passed(deadline: &mut Deadline) -> Instant {
+        poll_fn(|cx| if deadline.poll_passed(cx) { Poll::Ready(Instant::now()) } else { Poll::Pending }).await
     }
 
     #[tokio::test(start_paused = true)]
     async fn a_deadline_that_moved_either_way_is_kept_exactly() {
         let begun = Instant::now();
         let after = |seconds| begun + Duration::from_secs(seconds);
-        let mut alarm = Alarm::default();
-        alarm.set(after(75));
-        poll_fn(|cx| Poll::Ready(alarm.rings(cx))).await;
-        alarm.set(after(10));
-        assert_eq!(rings(&mut alarm).await, after(10));
-        alarm.set(after(20));
-        poll_fn(|cx| Poll::Ready(alarm.rings(cx))).await;
-        alarm.set(after(95));
-        assert_eq!(rings(&mut alarm).await, after(95));
-        alarm.clear();
-        assert!(!poll_fn(|cx| Poll::Ready(alarm.rings(cx))).await);
+        let mut deadline = Deadline::default();
+        deadline.set(after(75));
+        poll_fn(|cx| Poll::Ready(deadline.poll_passed(cx))).await;
+        deadline.set(after(10));
+        assert_eq!(passed(&mut deadline).await, after(10));
+        deadline.set(after(20));
+        poll_fn(|cx| Poll::Ready(deadline.poll_passed(cx))).await;
+        deadline.set(after(95));
+        assert_eq!(passed(&mut deadline).await, after(95));
+        deadline.clear();
+        assert!(!poll_fn(|cx| Poll::Ready(deadline.poll_passed(cx))).await);
     }
 }

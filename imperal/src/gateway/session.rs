@@ -1,0 +1,112 @@
+//! Sessions of the chat page: the one-time link that begins one, who is signed in, signing out.
+
+use axum::extract::{Path, State};
+use axum::http::{HeaderMap, StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use schemars::JsonSchema;
+use serde::Serialize;
+
+use super::api_error::ApiError;
+use super::auth::{self, CookieScheme, SignInMethod, SignedIn};
+use super::extensions::{ExtensionInfo, describe_extensions};
+use super::{Gateway, json};
+
+/// The caller and what they can run.
+#[derive(Debug, Serialize, JsonSchema)]
+pub(super) struct Session {
+    user: SessionUser,
+    extensions: Vec<ExtensionInfo>,
+}
+
+#[derive(Debug, Serialize, JsonSchema)]
+struct SessionUser {
+    id: String,
+    tenant_id: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    email: Option<String>,
+}
+
+/// Who is signed in. A session in use is renewed here, where each page begins.
+pub(super) async fn read_session(
+    SignedIn { access, by, .. }: SignedIn,
+    State(gateway): State<Gateway>,
+    headers: HeaderMap,
+) -> Response {
+    let user = access.user();
+    let user = SessionUser { id: user.id.clone(), tenant_id: user.tenant_id.clone(), email: user.email.clone() };
+    let answer = json(StatusCode::OK, &Session { user, extensions: describe_extensions(&gateway) });
+    match by {
+        SignInMethod::Page(session) => match gateway.auth.renew_session(&session, CookieScheme::of(&headers)) {
+            Some(cookie) => ([(header::SET_COOKIE, cookie)], answer).into_response(),
+            None => answer,
+        },
+        SignInMethod::Token | SignInMethod::Terminal => answer,
+    }
+}
+
+/// Nothing from elsewhere, and its one form goes to this server.
+const LINK_PAGE_POLICY: &str =
+    "default-src 'none'; script-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'";
+const LINK_PAGE: &str = "<!doctype html><html lang=en><meta charset=utf-8><meta name=robots content=noindex>\
+     <title>Opening</title><form method=post><button>Open the page</button></form>\
+     <script src=/page/open.js></script></html>";
+
+/// The page behind a one-time link, which opens the link by a POST of its own. A GET or HEAD changes
+/// nothing, so mail scanners and previews can look at the address; it says nothing about the link either.
+pub(super) async fn link_page() -> Response {
+    // With `no-referrer` a browser would not say where the form comes from.
+    let headers = [
+        (header::CONTENT_SECURITY_POLICY, LINK_PAGE_POLICY),
+        (header::CONTENT_TYPE, "text/html; charset=utf-8"),
+        (header::REFERRER_POLICY, "same-origin"),
+    ];
+    (headers, LINK_PAGE).into_response()
+}
+
+/// Opens a one-time link: the browser becomes the link's user, and the link leaves the address.
+pub(super) async fn open_link(
+    State(gateway): State<Gateway>,
+    Path(secret): Path<String>,
+    headers: HeaderMap,
+) -> Result<Response, ApiError> {
+    auth::same_origin(&headers)?;
+    let to_the_page = [(header::LOCATION, "/")];
+    let Some(user) = gateway.links.redeem(&secret) else {
+        // Used already, by this browser perhaps: then the page opens, else it says what to do.
+        return Ok((StatusCode::SEE_OTHER, to_the_page).into_response());
+    };
+    let cookie = gateway.auth.begin_session(&user, CookieScheme::of(&headers))?;
+    Ok((StatusCode::SEE_OTHER, to_the_page, [(header::SET_COOKIE, cookie)]).into_response())
+}
+
+/// Signs the browser out: the session is over for whoever has its cookie.
+pub(super) async fn sign_out(State(gateway): State<Gateway>, headers: HeaderMap) -> Result<Response, ApiError> {
+    if headers.contains_key(header::AUTHORIZATION) {
+        return Err(ApiError::malformed(
+            "A bearer token is not a session and ends by itself. Leave out the Authorization header to end the page's.",
+        ));
+    }
+    let Some(cleared) = gateway.auth.end_sessions(&headers).await? else {
+        return Err(ApiError::unauthenticated("There is no session to end: the request has no cookie of this page."));
+    };
+    Ok((StatusCode::NO_CONTENT, [(header::SET_COOKIE, cleared)]).into_response())
+}
+
+/// A fresh link to the page.
+#[derive(Debug, Serialize, JsonSchema)]
+pub(super) struct NewLink {
+    /// Path of the link on this server; holds for one use and one hour.
+    path: String,
+}
+
+/// For the terminal only: a link opens a session that outlives any user's token.
+pub(super) async fn new_link(
+    SignedIn { access, by, .. }: SignedIn,
+    State(gateway): State<Gateway>,
+) -> Result<Response, ApiError> {
+    if !matches!(by, SignInMethod::Terminal) {
+        return Err(access.refuse_link().await.into());
+    }
+    let secret = gateway.links.create(access.user().clone());
+    Ok(json(StatusCode::OK, &NewLink { path: format!("/open/{secret}") }))
+}
