@@ -52,7 +52,7 @@
 //! | share a client or a table | [`App::state`], [`Context::state`] |
 //! | know who asks | [`Context::user`], [`User`] |
 //! | test all of that in milliseconds | [`testing`] |
-//! | serve it yourself | [`platform`], [`gateway`], [`ledger`] |
+//! | serve it from your own axum server | [`server`], with [`gateway`], [`platform`] and [`ledger`] behind it |
 //! | write or check `imperal.json` | [`manifest`] |
 //!
 //! Beside this the repository's `docs` have a tutorial, which pattern to choose, the guarantees and

@@ -14,7 +14,7 @@ withStub();
 const fillAll = (page, all) =>
   page.evaluate(async (all) => {
     const [{ control }, { describe }, { parse, same, write }] = await Promise.all(
-      ["fields", "schema", "numbers"].map((name) => import(`/page/${name}.js`)),
+      ["field-controls", "schema", "exact-json"].map((name) => import(`/page/${name}.js`)),
     );
     const differing = [];
     for (const { schema, text } of all) {

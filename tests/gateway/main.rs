@@ -5,6 +5,7 @@ mod blocked;
 mod cancel;
 mod chat;
 mod crowd;
+mod embedding;
 mod identity;
 mod lifecycle;
 mod load;

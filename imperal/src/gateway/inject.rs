@@ -19,11 +19,11 @@ use super::idempotency::{IdempotencyKey, mark_replayed};
 use super::{Gateway, body, json};
 use crate::codes;
 use crate::context::{CHAT_TEXT_LIMIT, MsgType, TRUNCATION_MARKER};
-use crate::truncate::APP_ID;
 use crate::error::Error;
 use crate::ledger::{Owner, Turn};
 use crate::platform::{Injection, RefusedMessage};
 use crate::rate::RateLimiter;
+use crate::truncate::APP_ID;
 
 /// Most panels of one message, and the longest name of one.
 const PANELS: usize = 100;

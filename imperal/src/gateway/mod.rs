@@ -46,8 +46,8 @@ pub use limits::UserLimits;
 pub(crate) use listener::Listener;
 pub use secrecy::SecretString;
 
-use crate::user::User;
 use crate::platform::Platform;
+use crate::user::User;
 use auth::OneTimeLinks;
 
 /// What every route shares.

@@ -20,11 +20,14 @@ macro_rules! assets {
 }
 /// The page's files, in the binary: path, text.
 const ASSETS: &[(&str, &str)] = &assets![
-    "base.css" "page.css" "chat.css" "data.css" "form.css" "drawer.css" "favicon.svg"
-    "account.js" "acts.js" "announce.js" "api.js" "audit.js" "calls.js" "chat.js" "connection.js" "dom.js" "drawer.js"
-    "empty.js" "feed.js" "fields.js" "form.js" "functions.js" "gate.js" "groups.js" "inputs.js" "line.js" "links.js"
-    "nodes.js" "numbers.js" "open.js" "page.js" "parts.js" "pictures.js" "results.js" "schema.js" "secrets.js"
-    "shortcut.js" "stream.js" "tasklist.js" "tasks.js" "turns.js" "words.js"
+    "base.css" "page.css" "chat.css" "task-card.css" "data.css" "ui-tree.css"
+    "form.css" "activity-panel.css" "favicon.svg"
+    "account-menu.js" "actions.js" "activity-panel.js" "announcer.js" "api.js" "audit.js" "calls.js" "chat.js"
+    "connection-status.js" "dom.js" "empty-chat.js" "event-stream.js" "exact-json.js" "field-controls.js"
+    "field-inputs.js" "format.js" "function-form.js" "function-list.js" "group-controls.js" "images.js" "links.js"
+    "open-link.js" "page.js" "result-data.js" "schema.js" "search-shortcut.js" "secrets.js" "shared-stream.js"
+    "show-more.js" "signed-out.js" "store.js" "task-card.js" "task-list.js" "turns.js" "ui-collections.js"
+    "ui-inputs.js" "ui-props.js" "ui-tree.js"
 ];
 
 fn content_type(path: &str) -> &'static str {
@@ -58,4 +61,19 @@ pub(super) fn routes() -> Router<Gateway> {
         router = router.route(path, get(asset));
     }
     router
+}
+
+#[cfg(test)]
+mod tests {
+    use super::ASSETS;
+
+    /// A program may serve the routes under a path of its own.
+    #[test]
+    fn the_page_names_its_routes_relative_to_its_own_address() {
+        for (path, text) in ASSETS {
+            for absolute in ["\"/v1/", "`/v1/", "=\"/page/"] {
+                assert!(!text.contains(absolute), "{path} has {absolute}");
+            }
+        }
+    }
 }

@@ -49,7 +49,7 @@ const LINK_PAGE_POLICY: &str =
     "default-src 'none'; script-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'";
 const LINK_PAGE: &str = "<!doctype html><html lang=en><meta charset=utf-8><meta name=robots content=noindex>\
      <title>Opening</title><form method=post><button>Open the page</button></form>\
-     <script src=/page/open.js></script></html>";
+     <script src=../page/open-link.js></script></html>";
 
 /// The page behind a one-time link, which opens the link by a POST of its own. A GET or HEAD changes
 /// nothing, so mail scanners and previews can look at the address; it says nothing about the link either.
@@ -70,7 +70,7 @@ pub(super) async fn open_link(
     headers: HeaderMap,
 ) -> Result<Response, ApiError> {
     auth::same_origin(&headers)?;
-    let to_the_page = [(header::LOCATION, "/")];
+    let to_the_page = [(header::LOCATION, "../")];
     let Some(user) = gateway.links.redeem(&secret) else {
         // Used already, by this browser perhaps: then the page opens, else it says what to do.
         return Ok((StatusCode::SEE_OTHER, to_the_page).into_response());

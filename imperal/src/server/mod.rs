@@ -1,9 +1,60 @@
-//! The platform inside a program: ledger, node and gateway, without commands.
+//! The platform inside your own program: ledger, node and gateway, without commands.
 //!
-//! Owns the order of a start (settings, data folder, ledger, states, node, keys) and of a stop. The
-//! commands of an extension's binary start their platform here, and so does a program that serves
-//! the routes with its own axum server. It does not know command lines, environment variables, logs
-//! or signals.
+//! [`App::run`](crate::App::run) is the whole program of an extension. A program that already has an
+//! axum server starts the platform with [`App::server`](crate::App::server) instead, and serves
+//! [`Server::router`] beside its own routes:
+//!
+//! ```no_run
+//! use std::time::Duration;
+//!
+//! use axum::{Router, routing::get};
+//! use imperal::App;
+//! use imperal::gateway::{SecretString, Verifier};
+//!
+//! #[tokio::main]
+//! async fn main() -> Result<(), Box<dyn std::error::Error>> {
+//!     let secret = SecretString::from(std::env::var("IMPERAL_JWT_SECRET")?);
+//!     let server = App::new().server("data").users(Verifier::by_secret(&secret)?).start().await?;
+//!     let app = Router::new().route("/", get(|| async { "my own page" })).nest("/chat/", server.router());
+//!     let listener = tokio::net::TcpListener::bind("127.0.0.1:3000").await?;
+//!     axum::serve(listener, app)
+//!         .with_graceful_shutdown(async move {
+//!             let _ = tokio::signal::ctrl_c().await;
+//!             server.stop(Duration::from_secs(10)).await;
+//!         })
+//!         .await?;
+//!     Ok(())
+//! }
+//! ```
+//!
+//! `nest` takes a path that ends with `/`, so that the chat page is at `/chat/`. `merge` serves the
+//! routes at the root; your router must then have no fallback of its own. The router is one of axum 0.8.
+//!
+//! # What your program does itself
+//!
+//! - It calls [`Server::stop`] and waits for it before it exits. Live streams end only then, so call it
+//!   inside the graceful shutdown of your server. Without it running work ends as after a crash: the next
+//!   start puts an "interrupted" turn into the chat.
+//! - It sets up a `tracing` subscriber. The platform logs and starts none.
+//! - It decides who reaches the routes. `/metrics`, `/healthz`, `/readyz` and `/openapi.json` need no sign-in.
+//! - It signs browsers in with [`Server::link_path`], or users with tokens that its [`ServerBuilder::users`]
+//!   verifier accepts.
+//! - It ends TLS, and sets `X-Forwarded-Proto: https` on requests that came by it: the session's cookie is
+//!   `Secure` only then.
+//!
+//! # What your own listener does not have
+//!
+//! [`Server::listen`] limits connections; a listener of yours has the limits that you give it. It lacks:
+//! 32 KiB and 100 headers for a request's head, 8 KiB for its target, 10 s for the head to arrive, 75 s
+//! between two requests, 60 s for a client that does not read, the limit of open connections with room for
+//! `/healthz`, and reading on after a refused body so that the client sees the answer. The limits of bodies,
+//! JSON, calls, tasks, requests and streams are in the routes and hold everywhere.
+//!
+//! The commands of an extension's binary find a listener of this crate by its data folder. They reach
+//! yours with `--url` and a token.
+
+// Owns the order of a start (settings, data folder, keys, ledger, states, node) and of a stop. It does not know
+// command lines, environment variables, logs or signals.
 
 mod error;
 mod folder;

@@ -21,8 +21,8 @@ use super::sessions::{EndedSessions, PageSession};
 use super::signature::SecretKey;
 use super::signed::{SignedClaims, now};
 use super::token::UnverifiedToken;
-use crate::user::User;
 use crate::private_file;
+use crate::user::User;
 
 /// A key has 32 bytes.
 const LONGEST_KEY: u64 = 4096;

@@ -1,7 +1,7 @@
 // Talks to the gateway. Owns requests, the typed failure, and the clock of the server. Does not own
-// the live stream (stream.js), the reading of numbers (numbers.js), nor what anything means.
+// the live stream (event-stream.js), the reading of numbers (exact-json.js), nor what anything means.
 
-import { parse, write } from "./numbers.js";
+import { parse, write } from "./exact-json.js";
 
 /** A refused or unanswered request; `status` is 0 when nothing answered. */
 export class ApiError extends Error {
@@ -32,7 +32,7 @@ export const onSessionOver = (fn) => listeners.add(fn);
 
 let over = false;
 
-/** Says that the session is over, once; stream.js learns it on its own requests. */
+/** Says that the session is over, once; event-stream.js learns it on its own requests. */
 export function sessionOver() {
   if (over) return;
   over = true;

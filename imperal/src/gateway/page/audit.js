@@ -4,7 +4,7 @@
 import { get } from "./api.js";
 import { explain } from "./calls.js";
 import { h, icon, refill } from "./dom.js";
-import { count, dayKey, dayName, fullTime, stateWord, time } from "./words.js";
+import { count, dayKey, dayName, fullTime, taskStateLabel, time } from "./format.js";
 
 const OUTCOMES = { done: ["Done", "plain"], refused: ["Refused", "bad"], critical: ["Critical", "bad"] };
 const PAGE = 500;
@@ -58,7 +58,7 @@ export class Audit {
   /** Reads on after the last known row, to the end: rows are only ever added. */
   async readOn() {
     for (;;) {
-      const { rows, next } = await get(`/v1/audit?after=${this.rows[0]?.audit_id ?? 0}&limit=${PAGE}`);
+      const { rows, next } = await get(`v1/audit?after=${this.rows[0]?.audit_id ?? 0}&limit=${PAGE}`);
       this.rows.unshift(...rows.sort((a, b) => b.audit_id - a.audit_id));
       if (next === undefined) return;
     }
@@ -86,7 +86,7 @@ export class Audit {
   async check() {
     this.showCheck("plain", "shield", "Checking…", "Reading every entry and computing its link anew.", true);
     try {
-      const { rows, users, broken } = await get("/v1/audit/check");
+      const { rows, users, broken } = await get("v1/audit/check");
       const read = `${rows.toLocaleString()} ${rows === 1 ? "entry" : "entries"}${users > 1 ? ` of ${count(users, "user")}` : ""}, checked at ${time(new Date().toISOString())}.`;
       if (!broken) this.showCheck("good", "audit", "The trail is whole.", read);
       else if (broken.audit_id === undefined)
@@ -201,7 +201,7 @@ export class Audit {
       return { sentence: `${who} broke its contract; you were told`, sign: "alert", see: seeTurn };
     if (action === "chat.inject" && ended)
       return {
-        sentence: `${who} delivered an outcome: ${stateWord(ended[1]).word.toLowerCase()}`,
+        sentence: `${who} delivered an outcome: ${taskStateLabel(ended[1]).word.toLowerCase()}`,
         sign: "message",
         see: seeTurn,
         said: true,

@@ -1,10 +1,10 @@
 // Calls functions. Owns the calls that are under way from this page: when one counts as accepted,
-// sending one again that had no answer, and running one again. The turns themselves come by the feed.
+// sending one again that had no answer, and running one again. The turns themselves come by the store.
 
 import { ApiError, post } from "./api.js";
-import { same, stable } from "./numbers.js";
+import { same, stable } from "./exact-json.js";
 import { kept } from "./secrets.js";
-import { humanise } from "./words.js";
+import { humanise } from "./format.js";
 
 /** How long a call is sent again by itself, once it had no answer. */
 const PATIENCE = 5000;
@@ -23,11 +23,11 @@ export class Calls {
    * `answered(seq)` hears the number of each reply turn, which the stream should bring too;
    * `schemaOf(app_id, function)` tells which parameters the chat does not keep.
    */
-  constructor(feed, { answered, schemaOf }) {
-    Object.assign(this, { feed, answered, schemaOf });
+  constructor(store, { answered, schemaOf }) {
+    Object.assign(this, { store, answered, schemaOf });
     this.waiting = [];
     this.givenUp = new Map(); // what was asked, had no answer and is not in the chat -> its key and call
-    feed.on("turns", (turns, live) => live && turns.forEach((turn) => this.match(turn)));
+    store.on("turns", (turns, live) => live && turns.forEach((turn) => this.match(turn)));
   }
 
   /**
@@ -53,7 +53,7 @@ export class Calls {
     let until;
     for (let wait = FIRST_WAIT; ; wait *= 2) {
       try {
-        const path = `/v1/extensions/${encodeURIComponent(appId)}/call`;
+        const path = `v1/extensions/${encodeURIComponent(appId)}/call`;
         return await post(path, body, { "idempotency-key": key });
       } catch (error) {
         if (!isOpen(error)) throw error;
@@ -70,7 +70,7 @@ export class Calls {
 
   /** Runs the call of a turn again with the parameters it had. */
   async again(callId) {
-    const asked = await this.feed.askedBy(callId);
+    const asked = await this.store.askedBy(callId);
     if (!asked) throw new ApiError(0, "NOT_FOUND", "The turn of that call is no longer in the history.");
     return this.run(asked.app_id, asked.function, asked.params ?? {});
   }

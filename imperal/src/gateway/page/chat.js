@@ -3,25 +3,25 @@
 // the places of task cards and of "working" under a call. How a turn looks is turns.js.
 
 import { h, icon, refill } from "./dom.js";
-import { TaskCard, workingSign } from "./tasks.js";
+import { TaskCard, workingSign } from "./task-card.js";
 import { turnElement } from "./turns.js";
-import { count, dayKey, dayName } from "./words.js";
+import { count, dayKey, dayName } from "./format.js";
 
 const WINDOW = 150; // turns in the document, at most one STEP more
 const STEP = 20;
 const AT_END_PX = 60;
 
 export class Chat {
-  constructor({ feed, scroller, list, edges, newer, acts, empty, missing }) {
-    Object.assign(this, { feed, scroller, list, newer, empty, missing });
+  constructor({ store, scroller, list, edges, newer, acts, empty, missing }) {
+    Object.assign(this, { store, scroller, list, newer, empty, missing });
     this.acts = {
       ...acts,
-      task: (id) => feed.tasks.get(id),
+      task: (id) => store.tasks.get(id),
       reveal: (callId) => this.revealCall(callId),
       revealReply: (callId) => this.revealReply(callId),
-      ranAgain: (turn) => feed.ranAgain(turn),
+      ranAgain: (turn) => store.ranAgain(turn),
     };
-    this.first = 0; // the turns [first, last) of the feed are in the document
+    this.first = 0; // the turns [first, last) of the store are in the document
     this.last = 0;
     this.stuck = true;
     this.scrollTop = 0;
@@ -30,9 +30,9 @@ export class Chat {
     this.cards = new Map(); // task_id -> its card
     this.signs = new Map(); // call_id -> its sign of being at work
     this.edges = edges;
-    feed.on("turns", (turns, live) => this.added(turns, live));
-    feed.on("older", (n) => ((this.first += n), (this.last += n)));
-    feed.on("task", (task) => this.taskChanged(task));
+    store.on("turns", (turns, live) => this.added(turns, live));
+    store.on("older", (n) => ((this.first += n), (this.last += n)));
+    store.on("task", (task) => this.taskChanged(task));
     newer.addEventListener("click", () => this.toEnd());
     scroller.addEventListener("scroll", () => this.scrolled(), { passive: true });
     this.sentinels = new IntersectionObserver(
@@ -44,21 +44,22 @@ export class Chat {
   }
 
   get atTail() {
-    return this.last === this.feed.turns.length;
+    return this.last === this.store.turns.length;
   }
 
   added(turns, live) {
-    const tail = this.last === this.feed.turns.length - turns.length;
+    const tail = this.last === this.store.turns.length - turns.length;
     if (!live) {
-      this.last = this.feed.turns.length;
+      this.last = this.store.turns.length;
       this.first = Math.max(0, this.last - WINDOW);
       this.renderAll();
       return this.jump();
     }
     if (tail) {
       const from = this.last;
-      this.append(this.feed.turns.length);
-      if (turns.length <= 3) for (const turn of this.feed.turns.slice(from)) this.element(turn)?.classList.add("fresh");
+      this.append(this.store.turns.length);
+      if (turns.length <= 3)
+        for (const turn of this.store.turns.slice(from)) this.element(turn)?.classList.add("fresh");
       if (this.stuck) this.trimTop();
     }
     for (const turn of turns) if (turn.call_id) this.settle(turn.call_id);
@@ -89,7 +90,7 @@ export class Chat {
   }
 
   make(index) {
-    const turn = this.feed.turns[index];
+    const turn = this.store.turns[index];
     const el = this.safely(turn);
     this.elements.set(turn.seq, el);
     this.markDay(el, index);
@@ -114,7 +115,7 @@ export class Chat {
 
   /** The day above the first turn of each day; stays right as older turns come. */
   markDay(el, index) {
-    const [before, turn] = [this.feed.turns[index - 1], this.feed.turns[index]];
+    const [before, turn] = [this.store.turns[index - 1], this.store.turns[index]];
     const wanted = !before || dayKey(before.at) !== dayKey(turn.at);
     const has = el.firstChild.classList.contains("day");
     if (wanted && !has) el.prepend(h("div", { class: "day" }, h("span", null, dayName(turn.at))));
@@ -122,7 +123,7 @@ export class Chat {
   }
 
   showEmpty() {
-    const none = this.feed.turns.length === 0;
+    const none = this.store.turns.length === 0;
     if (none && !this.empty.isConnected) this.list.before(this.empty);
     if (!none) this.empty.remove();
   }
@@ -133,12 +134,12 @@ export class Chat {
 
   /** Under a call: its running tasks, or that it is still at work. Under its reply if it is there. */
   settle(callId) {
-    const [asked, reply] = [this.feed.asked.get(callId), this.feed.answered.get(callId)];
+    const [asked, reply] = [this.store.asked.get(callId), this.store.answered.get(callId)];
     const [askedEl, replyEl] = [this.element(asked), this.element(reply)];
     const slot = (replyEl ?? askedEl)?.querySelector(":scope > .slot");
     if (!slot) return;
     if (replyEl && askedEl) askedEl.querySelector(":scope > .slot").replaceChildren();
-    const cards = this.feed.tasksOf(callId).map((task) => this.card(task).el);
+    const cards = this.store.tasksOf(callId).map((task) => this.card(task).el);
     const waiting = !reply && asked && !cards.length;
     const sign = this.signs.get(callId) ?? (waiting ? workingSign(asked.at) : null);
     if (waiting) this.signs.set(callId, sign);
@@ -147,7 +148,7 @@ export class Chat {
   }
 
   card(task) {
-    const card = this.cards.get(task.task_id) ?? new TaskCard(this.feed, task, (id) => this.revealOutcome(id));
+    const card = this.cards.get(task.task_id) ?? new TaskCard(this.store, task, (id) => this.revealOutcome(id));
     this.cards.set(task.task_id, card);
     return card;
   }
@@ -166,7 +167,7 @@ export class Chat {
   }
 
   async edge(which) {
-    if (this.moving || !this.feed.turns.length) return;
+    if (this.moving || !this.store.turns.length) return;
     this.moving = true;
     try {
       if (which === this.edges.top) await this.extendUp();
@@ -184,9 +185,9 @@ export class Chat {
   }
 
   async extendUp() {
-    if (this.first === 0 && this.feed.hasOlder) {
+    if (this.first === 0 && this.store.hasOlder) {
       this.edges.top.textContent = "Loading earlier turns…";
-      await this.feed.loadOlder();
+      await this.store.loadOlder();
       this.edges.top.textContent = "";
     }
     if (this.first === 0) return;
@@ -207,7 +208,7 @@ export class Chat {
   extendDown() {
     if (this.atTail) return;
     this.keepPlace(() => {
-      this.append(Math.min(this.feed.turns.length, this.last + STEP));
+      this.append(Math.min(this.store.turns.length, this.last + STEP));
       const surplus = this.last - this.first - WINDOW;
       if (surplus > 0) this.removeFirst(surplus);
     });
@@ -260,21 +261,21 @@ export class Chat {
   }
 
   showNewer() {
-    const away = !this.stuck && this.feed.turns.length > 0;
+    const away = !this.stuck && this.store.turns.length > 0;
     this.newer.hidden = !away;
     this.newer.classList.toggle("some", this.unseen > 0);
     if (away) refill(this.newer, icon("down"), this.unseen ? `${count(this.unseen, "new turn")} below` : "Latest");
   }
 
   jump() {
-    this.scroller.scrollTop = this.feed.turns.length ? this.scroller.scrollHeight : 0; // an empty chat is read from its beginning
+    this.scroller.scrollTop = this.store.turns.length ? this.scroller.scrollHeight : 0; // an empty chat is read from its beginning
   }
 
   toEnd() {
     this.stuck = true;
     this.unseen = 0;
     if (!this.atTail) {
-      this.last = this.feed.turns.length;
+      this.last = this.store.turns.length;
       this.first = Math.max(0, this.last - WINDOW);
       this.renderAll();
     }
@@ -286,28 +287,28 @@ export class Chat {
   // --- showing one turn ---
 
   revealOutcome(taskId) {
-    return this.seek(() => this.feed.ended.get(taskId));
+    return this.seek(() => this.store.ended.get(taskId));
   }
 
   revealCall(callId) {
-    return this.seek(() => callId && this.feed.asked.get(callId));
+    return this.seek(() => callId && this.store.asked.get(callId));
   }
 
   /** Where a call's task began: its reply, or the call itself where there is none. */
   revealReply(callId) {
     return this.seek(
-      () => callId && this.feed.asked.get(callId) && (this.feed.answered.get(callId) ?? this.feed.asked.get(callId)),
+      () => callId && this.store.asked.get(callId) && (this.store.answered.get(callId) ?? this.store.asked.get(callId)),
     );
   }
 
   revealTurn(turnId) {
-    return this.seek(() => this.feed.turns.find((turn) => turn.turn_id === turnId));
+    return this.seek(() => this.store.turns.find((turn) => turn.turn_id === turnId));
   }
 
   /** Looks back through history until there is what is looked for, and shows it. */
   async seek(find) {
     try {
-      while (!find() && this.feed.hasOlder) await this.feed.loadOlder();
+      while (!find() && this.store.hasOlder) await this.store.loadOlder();
     } catch {
       return this.missing("The earlier turns could not be read.");
     }
@@ -317,11 +318,11 @@ export class Chat {
 
   /** Brings a turn into view and gives it the focus. */
   reveal(turn) {
-    const index = this.feed.turns.indexOf(turn);
+    const index = this.store.turns.indexOf(turn);
     if (index < 0) return;
     if (index < this.first || index >= this.last) {
       this.first = Math.max(0, index - STEP);
-      this.last = Math.min(this.feed.turns.length, this.first + WINDOW);
+      this.last = Math.min(this.store.turns.length, this.first + WINDOW);
       this.renderAll();
     }
     const el = this.element(turn);

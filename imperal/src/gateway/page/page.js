@@ -1,33 +1,33 @@
-// Starts the page and joins its parts: session, feed, line, chat, functions, drawer. Owns what no
+// Starts the page and joins its parts: session, store, line, chat, functions, drawer. Owns what no
 // part owns alone: the top bar, asking before a destructive call, the sheet of a phone, and the
 // keys that work everywhere.
 
-import { accountMenu } from "./account.js";
-import { Announcer } from "./announce.js";
+import { accountMenu } from "./account-menu.js";
+import { Announcer } from "./announcer.js";
 import { get, onSessionOver } from "./api.js";
 import { Audit } from "./audit.js";
 import { Calls, explain } from "./calls.js";
 import { Chat } from "./chat.js";
-import { Connection } from "./connection.js";
+import { ConnectionStatus } from "./connection-status.js";
 import { fill, h, icon, refill } from "./dom.js";
-import { Drawer } from "./drawer.js";
-import { emptyChat } from "./empty.js";
-import { Feed } from "./feed.js";
-import { FunctionForm } from "./form.js";
-import { Functions, appIcon } from "./functions.js";
-import { showEnded, showGate, signedIn } from "./gate.js";
-import { Line } from "./line.js";
+import { ActivityPanel } from "./activity-panel.js";
+import { emptyChat } from "./empty-chat.js";
+import { Store } from "./store.js";
+import { FunctionForm } from "./function-form.js";
+import { FunctionList, appIcon } from "./function-list.js";
+import { showSessionEnded, showSignedOut, signedIn } from "./signed-out.js";
+import { SharedStream } from "./shared-stream.js";
 import { secrets } from "./secrets.js";
-import { Shortcut } from "./shortcut.js";
-import { TaskList } from "./tasklist.js";
-import { humanise } from "./words.js";
+import { Shortcut } from "./search-shortcut.js";
+import { TaskList } from "./task-list.js";
+import { humanise } from "./format.js";
 
 const $ = (id) => document.getElementById(id);
 const narrow = matchMedia("(max-width: 820px)");
 const announcer = new Announcer($("announcer"));
 const say = (text) => announcer.say(text);
 let line = null;
-const connection = new Connection({ sign: $("link-state"), strip: $("lost"), say, retry: () => line?.kick() });
+const connection = new ConnectionStatus({ sign: $("link-state"), strip: $("lost"), say, retry: () => line?.kick() });
 
 function notice(...content) {
   refill($("notice"), icon("alert"), h("div", null, content));
@@ -36,8 +36,8 @@ function notice(...content) {
 
 onSessionOver(() => {
   connection.show("over");
-  if (line) showEnded($("notice"));
-  else showGate($("gate"));
+  if (line) showSessionEnded($("notice"));
+  else showSignedOut($("gate"));
 });
 
 /** Asks before a function that is marked destructive, or where an answer's button wants it. */
@@ -91,13 +91,13 @@ function buildTop({ user, extensions }) {
 
 /** How many tasks run, in the bar; in the title too, and how much came while nobody looked. */
 class Counts {
-  constructor(feed, base) {
-    Object.assign(this, { feed, base, running: -1, unseen: 0 });
+  constructor(store, base) {
+    Object.assign(this, { store, base, running: -1, unseen: 0 });
     document.addEventListener("visibilitychange", () => document.hidden || this.saw(0));
   }
 
   tasks() {
-    const running = this.feed.running().length;
+    const running = this.store.running().length;
     if (this.running === running) return;
     this.running = running;
     refill(
@@ -124,7 +124,7 @@ class Counts {
 }
 
 /** What turns may ask for: another call, the form of an earlier one, the icon of who speaks. */
-function turnActs({ session, feed, calls, functions, toEnd }) {
+function turnActs({ session, store, calls, functions, toEnd }) {
   const run = async (appId, name, question, start) => {
     const fn = functions.find(appId, name);
     if (fn && (question || fn.action_type === "destructive") && !(await confirmRun(fn, question)))
@@ -147,7 +147,7 @@ function turnActs({ session, feed, calls, functions, toEnd }) {
       functions.reopen(turn) ? narrow.matches && sheet(true) : say("That function is no longer loaded."),
     call: (appId, name, params, question) => run(appId, name, question, () => calls.run(appId, name, params)),
     async again(turn) {
-      const asked = await feed.askedBy(turn.call_id).catch(() => null);
+      const asked = await store.askedBy(turn.call_id).catch(() => null);
       const [secret] = secrets(functions.find(asked?.app_id, asked?.function)?.params_schema);
       if (secret) {
         this.edit(asked);
@@ -169,13 +169,13 @@ function onKey(event, functions, shortcut) {
 
 function start(session) {
   const who = `${session.user.tenant_id}/${session.user.id}`;
-  const feed = new Feed();
-  const calls = new Calls(feed, {
+  const store = new Store();
+  const calls = new Calls(store, {
     answered: (seq) => line?.expect(seq),
     schemaOf: (appId, name) => functions.find(appId, name)?.params_schema,
   });
   const base = session.extensions.length === 1 ? session.extensions[0].name : "Extensions";
-  const counts = new Counts(feed, base);
+  const counts = new Counts(store, base);
   const openFunction = (app, fn) => {
     functions.open(app, fn, !narrow.matches);
     if (narrow.matches) sheet(true);
@@ -184,7 +184,7 @@ function start(session) {
   signedIn(who);
 
   const shortcut = new Shortcut();
-  const functions = new Functions({
+  const functions = new FunctionList({
     el: $("side"),
     extensions: session.extensions,
     shortcut,
@@ -206,23 +206,23 @@ function start(session) {
   });
 
   const chat = new Chat({
-    feed,
+    store,
     scroller: $("chat"),
     list: $("turns"),
     edges: { top: $("edge-top"), bottom: $("edge-bottom") },
     newer: $("newer"),
     empty: emptyChat(session, openFunction),
     missing: say,
-    acts: turnActs({ session, feed, calls, functions, toEnd: () => chat.toEnd() }),
+    acts: turnActs({ session, store, calls, functions, toEnd: () => chat.toEnd() }),
   });
 
   const closing = (show) => (id) => {
     drawer.close();
     show(id);
   };
-  const drawer = new Drawer($("drawer"), {
+  const drawer = new ActivityPanel($("drawer"), {
     tasks: new TaskList(
-      feed,
+      store,
       closing((id) => chat.revealOutcome(id)),
     ),
     audit: new Audit({
@@ -232,13 +232,13 @@ function start(session) {
     }),
   });
 
-  feed.on("turns", (turns, live) => {
+  store.on("turns", (turns, live) => {
     if (live) announcer.turns(turns);
     else counts.tasks(); // the first load
     if (live) counts.turns(turns);
-    functions.showRecent(feed.turns);
+    functions.showRecent(store.turns);
   });
-  feed.on("task", (task) => {
+  store.on("task", (task) => {
     announcer.task(task);
     counts.tasks();
     if (drawer.dialog.open && drawer.shown === "tasks") drawer.views.tasks.update(task);
@@ -254,7 +254,7 @@ function start(session) {
     if (document.body.classList.contains("sheet-open")) sheet(false);
   });
   addEventListener("keydown", (event) => onKey(event, functions, shortcut));
-  return { feed, line: new Line({ who, feed, state: (name) => connection.show(name) }) };
+  return { store, line: new SharedStream({ who, store, state: (name) => connection.show(name) }) };
 }
 
 /** Asks until there is an answer; without a session there is the gate, and the asking ends. */
@@ -272,7 +272,7 @@ async function insist(ask) {
   }
 }
 
-const started = start(await insist(() => get("/v1/session")));
-await insist(() => started.feed.load());
+const started = start(await insist(() => get("v1/session")));
+await insist(() => started.store.load());
 line = started.line;
 await line.run();

@@ -1,9 +1,9 @@
 // Reads a JSON Schema (2020-12, as Rust types export it) into a plain description of fields.
-// Owns what a schema means for a form; fields.js makes controls of the answer. A schema that says
+// Owns what a schema means for a form; field-controls.js makes controls of the answer. A schema that says
 // nothing a form could use becomes the kind `json`: a box for JSON, so nothing is ever out of reach.
 
-import { isExact, same, write } from "./numbers.js";
-import { humanise } from "./words.js";
+import { isExact, same, write } from "./exact-json.js";
+import { humanise } from "./format.js";
 
 const LONG_NAMES =
   /(^|_)(text|body|content|message|description|prompt|draft|notes?|comment|summary|query|markdown|html|code)$/i;

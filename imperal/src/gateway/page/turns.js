@@ -2,12 +2,11 @@
 // the outcome of a task, an error with its way out. Where turns stand in the chat is chat.js.
 
 import { h, icon, refill, visible } from "./dom.js";
-import { isExact, write } from "./numbers.js";
-import { linked } from "./links.js";
-import { longText } from "./parts.js";
-import { showData, showTools } from "./results.js";
-import { showTree } from "./nodes.js";
-import { count, fullTime, humanise, stateWord, time, took } from "./words.js";
+import { isExact, write } from "./exact-json.js";
+import { longText } from "./show-more.js";
+import { showData, showTools } from "./result-data.js";
+import { showTree } from "./ui-tree.js";
+import { count, fullTime, humanise, taskStateLabel, time, taskDuration } from "./format.js";
 
 /**
  * The element of a turn. `acts` has again(turn), edit(turn), task(id), reveal(call), revealReply(call),
@@ -148,14 +147,14 @@ function said(turn, acts) {
 
 function outcomeHead(turn, acts) {
   const task = acts.task(turn.task_id);
-  const state = stateWord(!task || task.state === "running" ? stateOf(turn.result) : task.state);
+  const state = taskStateLabel(!task || task.state === "running" ? stateOf(turn.result) : task.state);
   const name = humanise(task?.name ?? turn.function ?? "task");
   return h(
     "div",
     { class: "kicker" },
     h("span", { class: `chip ${state.tone}` }, state.icon && icon(state.icon), state.word),
     h("span", { class: "task-name" }, name),
-    task?.finished_at && h("span", { class: "muted" }, `after ${took(task)}`),
+    task?.finished_at && h("span", { class: "muted" }, `after ${taskDuration(task)}`),
     h(
       "button",
       { type: "button", class: "link to-call", onclick: () => acts.revealReply(turn.call_id) },

@@ -1,6 +1,6 @@
 // One connection to the live stream, and keeping it. Owns reading Server-Sent Events, noticing
 // that the connection is dead, and connecting again after the last number that was applied. Which
-// page holds the connection for the others is line.js; whether an event is new is feed.js.
+// page holds the connection for the others is shared-stream.js; whether an event is new is store.js.
 //
 // fetch and not EventSource: the keep-alive comments must be seen to notice a dead connection after
 // sleep, and a 401 must be told apart from a network that is down.
@@ -14,7 +14,7 @@ const WAITS_MS = [300, 800, 1500, 3000, 5000, 8000];
 
 /** Reads the stream after a number until it ends or `signal` ends it: opened(), byte(), message(name, text, id). */
 async function read({ after, signal, opened, byte, message }) {
-  const response = await fetch(`/v1/events/stream?after=${after}`, {
+  const response = await fetch(`v1/events/stream?after=${after}`, {
     headers: { accept: "text/event-stream" },
     credentials: "same-origin",
     cache: "no-store",
@@ -24,7 +24,7 @@ async function read({ after, signal, opened, byte, message }) {
   if (!response.ok) throw new ApiError(response.status, "REFUSED", "The live stream was refused.");
   opened?.();
   const reader = response.body.pipeThrough(new TextDecoderStream()).getReader();
-  const lines = new Lines(message);
+  const lines = new SseParser(message);
   for (;;) {
     const { value, done } = await reader.read();
     if (done) return;
@@ -55,7 +55,7 @@ export async function catchUp({ after, take }) {
   return after() >= head;
 }
 
-export class Stream {
+export class EventStream {
   /**
    * `after()` gives the number to resume from; `take(name, text, id)` applies one message and says
    * false to have the stream read again; `state(name)` and `beat()` tell how it goes.
@@ -157,7 +157,7 @@ export class Stream {
 }
 
 /** The Server-Sent Events format: lines to messages; `id` is null for those without a number. */
-class Lines {
+class SseParser {
   constructor(emit) {
     this.emit = emit;
     this.rest = [];

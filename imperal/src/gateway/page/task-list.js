@@ -1,15 +1,15 @@
 // All tasks, in the drawer: those that run as cards, then the ended ones by day, newest first.
-// Owns the filter and reading further back; one task is tasks.js.
+// Owns the filter and reading further back; one task is task-card.js.
 
 import { get } from "./api.js";
 import { explain } from "./calls.js";
 import { h, icon, refill } from "./dom.js";
-import { longText } from "./parts.js";
-import { showData, showTools } from "./results.js";
-import { TaskCard } from "./tasks.js";
-import { dayKey, dayName, fullTime, humanise, stateWord, time, took } from "./words.js";
+import { longText } from "./show-more.js";
+import { showData, showTools } from "./result-data.js";
+import { TaskCard } from "./task-card.js";
+import { dayKey, dayName, fullTime, humanise, taskStateLabel, time, taskDuration } from "./format.js";
 
-const FIRST = 100; // what the feed reads at the start
+const FIRST = 100; // what the store reads at the start
 const MORE = 500; // the most that the gateway gives
 const ROOM = 60; // ended tasks in the document at first
 
@@ -22,8 +22,8 @@ const FILTERS = [
 ];
 
 export class TaskList {
-  constructor(feed, reveal) {
-    Object.assign(this, { feed, reveal });
+  constructor(store, reveal) {
+    Object.assign(this, { store, reveal });
     this.only = "all";
     this.room = ROOM;
     this.cards = new Map();
@@ -48,7 +48,7 @@ export class TaskList {
   }
 
   render() {
-    const all = [...this.feed.running(), ...this.feed.finished()];
+    const all = [...this.store.running(), ...this.store.finished()];
     for (const [key, word, fits] of FILTERS) {
       const button = this.buttons.get(key);
       button.setAttribute("aria-pressed", String(key === this.only));
@@ -120,8 +120,8 @@ export class TaskList {
     this.room += MORE;
     if (!this.readAll) {
       try {
-        const { tasks } = await get(`/v1/tasks?limit=${MORE}`);
-        for (const task of tasks) this.feed.keep(task);
+        const { tasks } = await get(`v1/tasks?limit=${MORE}`);
+        for (const task of tasks) this.store.keep(task);
         this.readAll = true;
       } catch (error) {
         this.render();
@@ -133,7 +133,7 @@ export class TaskList {
   }
 
   card(task) {
-    const card = this.cards.get(task.task_id) ?? new TaskCard(this.feed, task, this.reveal);
+    const card = this.cards.get(task.task_id) ?? new TaskCard(this.store, task, this.reveal);
     card.update(task);
     this.cards.set(task.task_id, card);
     return card;
@@ -153,7 +153,7 @@ export class TaskList {
   }
 
   endedRow(task) {
-    const { word, tone, icon: sign } = stateWord(task.state);
+    const { word, tone, icon: sign } = taskStateLabel(task.state);
     const result = this.resultOf(task);
     const text = result?.error ?? result?.summary ?? "";
     const data = showData(result?.data);
@@ -177,7 +177,7 @@ export class TaskList {
       h(
         "div",
         { class: "ended-body" },
-        h("span", { class: `chip ${tone}` }, icon(sign), word, task.finished_at && ` after ${took(task)}`),
+        h("span", { class: `chip ${tone}` }, icon(sign), word, task.finished_at && ` after ${taskDuration(task)}`),
         text && longText(text),
         data && [data, tools.tools, tools.raw],
         h("p", { class: "help" }, h("code", null, task.function), ` · started ${fullTime(task.created_at)}`),
@@ -194,14 +194,14 @@ export class TaskList {
 
   /** From the outcome turn, where the page has it; lists of tasks come without results. */
   resultOf(task) {
-    return this.feed.ended.get(task.task_id)?.result ?? this.results.get(task.task_id);
+    return this.store.ended.get(task.task_id)?.result ?? this.results.get(task.task_id);
   }
 
   /** Reads the result of a task that is unfolded and whose outcome turn lies further back. */
   async readResult(task) {
     if (this.results.has(task.task_id)) return;
     try {
-      const { result } = await get(`/v1/tasks/${task.task_id}`);
+      const { result } = await get(`v1/tasks/${task.task_id}`);
       this.results.set(task.task_id, result);
       if (result) this.update(task);
     } catch {

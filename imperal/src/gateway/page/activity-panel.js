@@ -1,5 +1,5 @@
 // The drawer at the side: tasks and audit, as two tabs of one dialog. Owns opening, closing and
-// the tabs; what they show is tasks.js and audit.js.
+// the tabs; what they show is task-card.js and audit.js.
 
 import { h, icon, refill } from "./dom.js";
 
@@ -8,7 +8,7 @@ const TABS = [
   ["audit", "Audit"],
 ];
 
-export class Drawer {
+export class ActivityPanel {
   /** `views` has an object with `el` and `render()` for each tab. */
   constructor(dialog, views) {
     Object.assign(this, { dialog, views });

@@ -1,10 +1,10 @@
 // The fields of a UI tree: a form that gathers values and calls one function with them, and a
 // field that calls by itself. Owns reading them; checking is the platform's, whose answer stands
-// under the button. The forms of functions are fields.js and groups.js.
+// under the button. The forms of functions are field-controls.js and group-controls.js.
 
-import { actionOf, runs } from "./acts.js";
+import { actionOf, runs } from "./actions.js";
 import { h, newId } from "./dom.js";
-import { humanise } from "./words.js";
+import { humanise } from "./format.js";
 
 const READ = new WeakMap(); // a field's element -> () => its value
 

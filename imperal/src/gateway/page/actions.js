@@ -5,7 +5,7 @@
 
 import { h, icon, refill } from "./dom.js";
 import { link, urlOf } from "./links.js";
-import { humanise, time } from "./words.js";
+import { humanise, time } from "./format.js";
 
 /** What an action is: {kind, word, ..}; kind is `call`, `open`, or `none` with the reason. */
 export function actionOf(action) {

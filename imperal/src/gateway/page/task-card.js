@@ -1,5 +1,5 @@
 // Shows one task: a live card while it runs, a line when it has ended. Owns bars, clocks and the
-// cancel button; the state of a task is feed.js, the list of all of them tasklist.js.
+// cancel button; the state of a task is store.js, the list of all of them task-list.js.
 //
 // While the line is down nothing is known: clocks stand still where the page last heard of the
 // task, and the card says so, rather than counting up for work that may be over.
@@ -7,28 +7,28 @@
 import { post, serverNow } from "./api.js";
 import { explain } from "./calls.js";
 import { h, icon, refill, visible } from "./dom.js";
-import { clock, humanise, span, stateWord, time, took } from "./words.js";
+import { clock, humanise, span, taskStateLabel, time, taskDuration } from "./format.js";
 
 const SOON_MS = 30_000; // so little is left of the cap that one should see it
 
 const ticking = new Set(); // what counts seconds: {el, tick()}
-let lostAt = null; // when the line was lost, null while it is there
+let offlineSince = null; // when the line was lost, null while it is there
 
-setInterval(() => lostAt === null && tickAll(), 1000);
+setInterval(() => offlineSince === null && tickAll(), 1000);
 
 function tickAll() {
   for (const one of ticking) if (one.el.isConnected) one.tick();
 }
 
 /** Tells all cards whether the page hears of what happens. */
-export function lineIsUp(up) {
-  if (up === (lostAt === null)) return;
-  lostAt = up ? null : serverNow();
+export function setOnline(up) {
+  if (up === (offlineSince === null)) return;
+  offlineSince = up ? null : serverNow();
   tickAll();
 }
 
 /** Now, or when the line was lost. */
-const lastHeard = () => lostAt ?? serverNow();
+const lastHeard = () => offlineSince ?? serverNow();
 
 /** The sign that a call is at work, with its time once that is worth saying. */
 export function workingSign(since) {
@@ -44,7 +44,8 @@ export function workingSign(since) {
     el,
     tick() {
       const ms = lastHeard() - Date.parse(since);
-      shown.textContent = lostAt !== null ? "not heard of since the connection was lost" : ms > 3000 ? clock(ms) : "";
+      shown.textContent =
+        offlineSince !== null ? "not heard of since the connection was lost" : ms > 3000 ? clock(ms) : "";
     },
   };
   ticking.add(one);
@@ -53,9 +54,9 @@ export function workingSign(since) {
 }
 
 /** Asks for a task to be cancelled. Resolves to a text for the user when that failed. */
-async function cancel(feed, task) {
+async function cancel(store, task) {
   try {
-    feed.say("task", feed.keep(await post(`/v1/tasks/${encodeURIComponent(task.task_id)}/cancel`, {})));
+    store.say("task", store.keep(await post(`v1/tasks/${encodeURIComponent(task.task_id)}/cancel`, {})));
     return null;
   } catch (error) {
     return explain(error);
@@ -64,8 +65,8 @@ async function cancel(feed, task) {
 
 /** A task in the chat or in the drawer: live while it runs, one line afterwards. */
 export class TaskCard {
-  constructor(feed, task, reveal) {
-    Object.assign(this, { feed, task, reveal });
+  constructor(store, task, reveal) {
+    Object.assign(this, { store, task, reveal });
     this.asking = false;
     this.shown = {};
     this.el = h("div", { class: "task", "data-task": task.task_id });
@@ -155,7 +156,7 @@ export class TaskCard {
     if (state !== "running") return;
     const now = lastHeard();
     const left = Date.parse(until) - now;
-    const lost = lostAt !== null;
+    const lost = offlineSince !== null;
     this.el.classList.toggle("unheard", lost);
     this.left.classList.toggle("soon", !lost && !asked && left < SOON_MS);
     this.set(
@@ -175,14 +176,14 @@ export class TaskCard {
       this.left,
       lost ? "" : asked ? `asked at ${time(asked)}` : left > 0 ? `at most ${clock(left)} more` : "at its time limit",
     );
-    this.left.title = `Its limit is ${span(Date.parse(until) - Date.parse(from))}, at ${time(until)}.`;
+    this.left.title = `Its limit is ${durationWords(Date.parse(until) - Date.parse(from))}, at ${time(until)}.`;
   }
 
   async cancel() {
     if (this.asking || this.task.cancel_requested_at) return;
     this.asking = true;
     this.update(this.task);
-    const message = await cancel(this.feed, this.task);
+    const message = await cancel(this.store, this.task);
     this.asking = false;
     if (this.task.state !== "running") return;
     this.error.hidden = !message;
@@ -194,7 +195,7 @@ export class TaskCard {
     this.ended = true;
     const held = this.el.contains(document.activeElement);
     const { state, finished_at, task_id } = this.task;
-    const { word, tone } = stateWord(state);
+    const { word, tone } = taskStateLabel(state);
     const see = h(
       "button",
       { type: "button", class: "link", onclick: () => this.reveal(task_id) },
@@ -208,7 +209,7 @@ export class TaskCard {
         "span",
         { class: `state ${tone}` },
         icon(tone === "good" ? "check" : tone === "bad" ? "alert" : "close"),
-        finished_at ? `${word} after ${took(this.task)}` : word,
+        finished_at ? `${word} after ${taskDuration(this.task)}` : word,
       ),
       see,
     );

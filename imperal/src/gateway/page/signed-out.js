@@ -67,7 +67,7 @@ export function leave() {
 }
 
 /** Shows how to get in, instead of the page. */
-export function showGate(el) {
+export function showSignedOut(el) {
   const been = beenHere();
   const left = hasLeft();
   const title = h(
@@ -88,7 +88,7 @@ export function showGate(el) {
 let ended = false;
 
 /** Says that the session ended under an open page, which stays readable. */
-export function showEnded(el) {
+export function showSessionEnded(el) {
   ended = true;
   fill(refill(el, icon("key")), [
     h(

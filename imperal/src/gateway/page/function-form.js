@@ -1,14 +1,14 @@
 // The form of one function. Owns its text, its submit button, the switch to plain JSON, where an
-// error is shown, and the draft that survives a reload. The controls are fields.js.
+// error is shown, and the draft that survives a reload. The controls are field-controls.js.
 
 import { ApiError } from "./api.js";
 import { explain } from "./calls.js";
 import { h, icon, newId } from "./dom.js";
-import { control } from "./fields.js";
-import { parse, same, write } from "./numbers.js";
+import { control } from "./field-controls.js";
+import { parse, same, write } from "./exact-json.js";
 import { describe, steps } from "./schema.js";
 import { kept } from "./secrets.js";
-import { count, humanise } from "./words.js";
+import { count, humanise } from "./format.js";
 
 const ACTIONS = {
   read: ["Reads", "plain", "Changes nothing.", "eye"],

@@ -1,32 +1,26 @@
 // Draws the UI tree of an answer: nodes of the form {type, props}. Owns what each type looks like;
-// data without a tree is results.js, what a click does is acts.js.
+// data without a tree is result-data.js, what a click does is actions.js.
 //
 // A tree is the extension's and is not trusted: text becomes text nodes, class names and styles of
-// its own are left out, addresses and pictures obey the rules of links.js and pictures.js, and a click can do no
+// its own are left out, addresses and pictures obey the rules of links.js and images.js, and a click can do no
 // more than the user could by hand. A type that is not known here shows its children, or its
 // properties by shape. Depth and size are bounded.
 
-import { actionOf, button, linkTo, rowActions } from "./acts.js";
+import { actionOf, button, linkTo } from "./actions.js";
 import { h, icon } from "./dom.js";
-import { fieldNodes } from "./inputs.js";
-import { relaxed, write } from "./numbers.js";
-import { longText, more, verbatim } from "./parts.js";
-import { imageFor } from "./pictures.js";
-import { shape } from "./results.js";
-import { humanise } from "./words.js";
+import { item, list, pairs, table, timeline } from "./ui-collections.js";
+import { fieldNodes } from "./ui-inputs.js";
+import { isNode, listOf, toneOf } from "./ui-props.js";
+import { relaxed, write } from "./exact-json.js";
+import { longText, verbatim } from "./show-more.js";
+import { imageFor } from "./images.js";
+import { shape } from "./result-data.js";
 
 const DEPTH = 16;
 const NODES = 600;
 const JSON_TEXT = 2000; // characters of a value where a text should be
-const COLUMNS = 50; // of a table
 
-const isNode = (value) =>
-  value !== null &&
-  typeof value === "object" &&
-  typeof value.type === "string" &&
-  (value.props === undefined || (value.props !== null && typeof value.props === "object"));
-
-/** The element of a tree, or null where it is none. `acts` has call() and edit(), see acts.js. */
+/** The element of a tree, or null where it is none. `acts` has call() and edit(), see actions.js. */
 export function showTree(tree, appId, acts) {
   if (!isNode(tree)) return null;
   const room = { appId, acts, left: NODES };
@@ -56,34 +50,12 @@ function draw(node, room, depth) {
 /** Properties with such numbers as a node can compute with; what it hands on stays as it is. */
 const numbersOf = (props) => Object.fromEntries(Object.entries(props).map(([key, value]) => [key, relaxed(value)]));
 
-const listOf = (value) => (Array.isArray(value) ? value : value === null || value === undefined ? [] : [value]);
 const plain = (value) =>
   value === null || value === undefined
     ? ""
     : typeof value === "object"
       ? write(value).slice(0, JSON_TEXT)
       : String(value);
-
-const TONES = {
-  green: "good",
-  success: "good",
-  emerald: "good",
-  red: "bad",
-  error: "bad",
-  danger: "bad",
-  destructive: "bad",
-  yellow: "warn",
-  amber: "warn",
-  orange: "warn",
-  warn: "warn",
-  warning: "warn",
-  blue: "live",
-  info: "live",
-  primary: "live",
-  purple: "plum",
-  violet: "plum",
-};
-const toneOf = (color) => TONES[String(color ?? "").toLowerCase()] ?? "plain";
 
 function unknown({ type, props = {} }, at) {
   const children = props.children ?? props.content;
@@ -218,143 +190,6 @@ function folded(entries, at) {
   );
 }
 
-function list({ items, title, empty_text: empty }, at) {
-  const all = listOf(items);
-  const rows = all.length
-    ? more(all, (part) =>
-        h(
-          "ul",
-          { class: "ui-list" },
-          part.map((one) =>
-            h(
-              "li",
-              null,
-              isNode(one) && one.type === "ListItem"
-                ? item(one.props ?? {}, at)
-                : h("div", { class: "ui-item" }, at.draw(one)),
-            ),
-          ),
-        ),
-      )
-    : h("p", { class: "ui-empty" }, at.text(empty) || "Nothing in this list.");
-  return title ? h("section", { class: "ui-section" }, h("h3", null, at.text(title)), rows) : rows;
-}
-
-function item(
-  { title, subtitle, meta, avatar, badge: mark, on_click: click, actions, expandable, expanded_content: inside },
-  at,
-) {
-  const name = click
-    ? button({ label: at.text(title), variant: "link", on_click: click }, at)
-    : h("span", { class: "title" }, at.text(title));
-  return [
-    avatar && at.draw(avatar),
-    h(
-      "div",
-      { class: "ui-item" },
-      name,
-      subtitle && h("div", { class: "sub" }, at.text(subtitle)),
-      expandable &&
-        inside &&
-        h("details", { class: "ui-section" }, h("summary", null, "More"), h("div", { class: "ui-v" }, at.all(inside))),
-    ),
-    mark && at.draw(mark),
-    meta && h("span", { class: "at" }, at.text(meta)),
-    rowActions(actions, at),
-  ];
-}
-
-function table({ columns, rows, empty_text: empty }, at) {
-  const shown = listOf(columns)
-    .slice(0, COLUMNS)
-    .map((column) => (typeof column === "string" ? { key: column, label: humanise(column) } : column));
-  const all = listOf(rows);
-  if (!all.length) return h("p", { class: "ui-empty" }, at.text(empty) || "The table has no rows.");
-  const numeric = new Set(
-    shown
-      .map(({ key }) => key)
-      .filter((key) =>
-        all.every((row) => row[key] === null || row[key] === undefined || typeof relaxed(row[key]) === "number"),
-      ),
-  );
-  const cell = (value) => (isNode(value) ? at.draw(value) : shape(value ?? null, 2));
-  let sorted = { key: null, up: true };
-  const draw = () => {
-    const value = (row) =>
-      row[sorted.key]?.props?.value ??
-      row[sorted.key]?.props?.label ??
-      row[sorted.key]?.props?.content ??
-      relaxed(row[sorted.key]) ??
-      "";
-    const order =
-      sorted.key === null ? all : [...all].sort((a, b) => compare(value(a), value(b)) * (sorted.up ? 1 : -1));
-    const body = more(order, (part) =>
-      h(
-        "div",
-        { class: "table-scroll", tabindex: "0", role: "group", "aria-label": "Table" },
-        h(
-          "table",
-          null,
-          h("thead", null, h("tr", null, shown.map(head))),
-          h(
-            "tbody",
-            null,
-            part.map((row) =>
-              h(
-                "tr",
-                null,
-                shown.map(({ key }) => h("td", { class: numeric.has(key) && "num" }, cell(row[key]))),
-              ),
-            ),
-          ),
-        ),
-      ),
-    );
-    holder.replaceChildren(body);
-  };
-  const head = ({ key, label, sortable }) => {
-    const way = sorted.key !== key ? "none" : sorted.up ? "ascending" : "descending";
-    const sort = () => {
-      sorted = { key, up: sorted.key === key ? !sorted.up : true };
-      draw();
-      holder
-        .querySelectorAll("th button")
-        [shown.filter((one) => one.sortable !== false).findIndex((one) => one.key === key)]?.focus();
-    };
-    const words = at.text(label ?? humanise(key));
-    return h(
-      "th",
-      { scope: "col", class: numeric.has(key) && "num", "aria-sort": sortable === false ? null : way },
-      sortable === false ? words : h("button", { type: "button", class: "sort", onclick: sort }, words, icon("down")),
-    );
-  };
-  const holder = h("div", { class: "ui-table" });
-  draw();
-  return holder;
-}
-
-const compare = (a, b) =>
-  typeof a === "number" && typeof b === "number"
-    ? a - b
-    : String(a).localeCompare(String(b), undefined, { numeric: true });
-
-function pairs({ items }, at) {
-  return more(listOf(items), (part) =>
-    h(
-      "dl",
-      { class: "pairs" },
-      part.map(({ key, label, value }) =>
-        h(
-          "div",
-          { class: "pair-row" },
-          h("dt", null, at.text(label ?? key)),
-          h("dd", null, isNode(value) ? at.draw(value) : shape(value ?? null, 2)),
-        ),
-      ),
-    ),
-  );
-}
-
 function divider({ label }, at) {
   return h("div", { class: "ui-rule", role: "separator" }, label && h("span", null, at.text(label)));
 }
@@ -394,23 +229,6 @@ function empty({ message, action }, at) {
     { class: "ui-empty" },
     h("p", null, at.text(message) || "Nothing here."),
     action && button({ label: actionOf(action).word, variant: "secondary", on_click: action }, at),
-  );
-}
-
-function timeline({ items }, at) {
-  return more(listOf(items), (part) =>
-    h(
-      "ol",
-      { class: "ui-timeline" },
-      part.map(({ title, description, time, color }) =>
-        h(
-          "li",
-          { class: toneOf(color) },
-          h("div", null, h("strong", null, at.text(title)), time && h("span", { class: "muted" }, ` ${at.text(time)}`)),
-          description && h("div", { class: "sub muted" }, at.text(description)),
-        ),
-      ),
-    ),
   );
 }
 

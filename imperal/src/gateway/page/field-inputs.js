@@ -1,207 +1,22 @@
-// Makes a control for each field that schema.js describes: one value each. Owns reading, writing,
-// checking and marking of texts, numbers, choices, yes/no and JSON; what holds other fields
-// (objects, lists, variants) is in groups.js.
+// The inputs of a form, one for each kind of single value: text, number, choice, yes/no, JSON. Owns
+// what a person types into, how it becomes a value, and the checks that need no platform. Labels
+// and errors around an input are field-controls.js.
 //
-// Every control has: el, read(problems) -> value or undefined for absent, fail(message), clear(),
-// find(steps) -> the control at a path, focus().
-//
-// A value that a control was filled with comes back as it was until somebody changes it. What a
-// control cannot show (another type than the schema's, a value of an enum that is gone, a list that
-// is too long to draw) is in a box for JSON instead, and is sent unchanged.
+// An input has: el, read() -> value or undefined (throws InvalidInput), write(value), shows(value)
+// -> whether it can hold a value; optional: target, hint, missing, first(), lost(value).
 
-import { fill, h, icon, newId, visible } from "./dom.js";
-import { groupControl } from "./groups.js";
-import { approximate, isExact, numberOf, parse, same, write } from "./numbers.js";
-
-const GROUPS = new Set(["object", "list", "tuple", "map", "variants"]);
-
-const MANY = 200; // items and entries that are drawn as rows
-
-/**
- * The control of a field. `value` is what it starts with; undefined means its default, or nothing
- * where the form is `filled` with the parameters of an earlier call.
- */
-export function control(field, value, filled = false) {
-  const start = value === undefined && !filled ? field.fallback : value;
-  if (start === undefined) return make(field, start, filled);
-  if (isLarge(start)) return asJson(field, start);
-  const made = make(field, start, filled);
-  return !made.cannotShow && same(made.read([]), start) ? made : asJson(field, start);
-}
-
-const isLarge = (value) =>
-  value !== null &&
-  typeof value === "object" &&
-  !isExact(value) &&
-  (Array.isArray(value) ? value : Object.keys(value)).length > MANY;
-
-function make(field, start, filled) {
-  if (GROUPS.has(field.kind)) return groupControl(field, start, control, filled);
-  if (field.kind === "constant") return constant(field, filled && start === undefined && !field.required);
-  const single = new Single(
-    filled && start === undefined && field.kind === "boolean" && !field.required
-      ? { ...field, fallback: undefined }
-      : field,
-  );
-  if (start !== undefined) single.write(start);
-  // A text that the browser's own control for its format cannot hold: a plain box can.
-  if (single.cannotShow && field.kind === "string" && typeof start === "string") {
-    const plain = new Single({
-      ...field,
-      long: field.schema.writeOnly !== true && /[\r\n]/.test(start),
-      schema: { ...field.schema, format: undefined },
-    });
-    plain.write(start);
-    return plain;
-  }
-  return single;
-}
-
-/** A box for JSON in place of a control that cannot hold this value. */
-function asJson(field, value) {
-  const help = [field.help, "shown as JSON, because the form has no fields for this value"].filter(Boolean).join(" · ");
-  const made = new Single({ ...field, kind: "json", help, title: field.title || "Value" });
-  made.write(value);
-  return made;
-}
-
-/** A value that is fixed by the schema, as the tag of a variant: sent, not shown. */
-function constant(field, absent) {
-  return {
-    el: h("span", { hidden: true }),
-    read: () => (absent ? undefined : field.value),
-    fail() {},
-    clear() {},
-    find: () => null,
-    focus() {},
-  };
-}
-
-class Single {
-  constructor(field) {
-    this.field = field;
-    this.id = newId("field");
-    this.input = KINDS[field.kind](this, field);
-    this.error = h("p", { class: "field-error", id: `${this.id}-error`, hidden: true });
-    const about = [`${this.id}-help`, `${this.id}-error`].join(" ");
-    const target = this.input.target ?? this.input.el;
-    target.setAttribute("aria-describedby", about);
-    if (field.required && field.kind !== "boolean") target.setAttribute("aria-required", "true");
-    const head = this.input.bare ? null : this.label();
-    const parts = this.input.bare ? [this.input.el, this.help()] : [head, this.help(), this.input.el];
-    this.el = h("div", { class: `field field-${field.kind}` }, parts, this.count(), this.error);
-    this.given = undefined; // the value it was filled with, until somebody changes it
-    this.el.addEventListener("input", () => {
-      this.given = undefined;
-      if (this.touched) this.recheck();
-    });
-    this.el.addEventListener("change", () => {
-      this.given = undefined;
-      this.touched = true;
-      this.recheck();
-    });
-  }
-
-  label() {
-    const { title, required } = this.field;
-    const mark = required ? null : [" ", h("span", { class: "optional" }, "optional")];
-    if (this.input.group) {
-      this.input.el.setAttribute("aria-labelledby", `${this.id}-label`);
-      return h("div", { class: "label", id: `${this.id}-label` }, title, mark);
-    }
-    return h("label", { class: "label", for: this.id }, title, mark);
-  }
-
-  help() {
-    const bounds = this.input.hint ?? "";
-    const text = [this.field.help, bounds].filter(Boolean).join(" · ");
-    return h("p", { class: "help", id: `${this.id}-help`, hidden: !text }, text);
-  }
-
-  /** A counter where a text has an upper bound that one could reach. */
-  count() {
-    const max = this.field.schema.maxLength;
-    if (this.field.kind !== "string" || !max || !this.field.long) return null;
-    const shown = h("span", { class: "counter" });
-    const update = () => {
-      const used = [...this.input.el.value].length;
-      shown.textContent = `${used.toLocaleString()} / ${max.toLocaleString()}`;
-      shown.classList.toggle("over", used > max);
-    };
-    this.input.el.addEventListener("input", update);
-    this.recount = update;
-    update();
-    return shown;
-  }
-
-  read(problems) {
-    if (this.given === null) return null;
-    try {
-      const value = this.input.read();
-      if (this.given !== undefined) return this.given;
-      if (value === undefined && this.field.required) {
-        if (this.field.nullable) return null;
-        throw new Problem(this.input.missing ?? "This is needed.");
-      }
-      return value;
-    } catch (problem) {
-      if (!(problem instanceof Problem)) throw problem;
-      problems.push({ control: this, message: problem.message });
-      // Nothing is sent with a problem; a draft and the JSON keep what is there.
-      return this.given ?? problem.value;
-    }
-  }
-
-  write(value) {
-    if (value !== null) {
-      this.cannotShow = !this.input.shows(value);
-      if (!this.cannotShow) this.input.write(value);
-      this.cannotShow ||= this.input.lost?.(value) ?? false;
-    }
-    this.given = value;
-    this.recount?.();
-  }
-
-  recheck() {
-    const problems = [];
-    this.read(problems);
-    // while typing, an error goes away as soon as it is mended, and a new one waits for the end
-    if (problems.length && this.touched) this.fail(problems[0].message);
-    else this.clear();
-  }
-
-  fail(message) {
-    this.touched = true;
-    this.error.replaceChildren(icon("alert"), visible(message));
-    this.error.hidden = false;
-    (this.input.target ?? this.input.el).setAttribute("aria-invalid", "true");
-    this.el.classList.add("bad");
-  }
-
-  clear() {
-    this.error.hidden = true;
-    (this.input.target ?? this.input.el).removeAttribute("aria-invalid");
-    this.el.classList.remove("bad");
-  }
-
-  find() {
-    return this;
-  }
-
-  focus() {
-    (this.input.first?.() ?? this.input.el).focus();
-  }
-}
+import { fill, h, visible } from "./dom.js";
+import { approximate, isExact, numberOf, parse, same, write } from "./exact-json.js";
 
 /** What is wrong with an input, and the value it has all the same, where it has one. */
-class Problem extends Error {
+export class InvalidInput extends Error {
   constructor(message, value) {
     super(message);
     this.value = value;
   }
 }
 
-const KINDS = { string, integer: number, number, boolean, choice, several, json, any };
+export const INPUTS = { string, integer: number, number, boolean, choice, several, json, any };
 
 const INPUT_TYPES = {
   email: "email",
@@ -234,9 +49,10 @@ function string(self, { schema: s, long, required }) {
     read() {
       if (el.value === "" && (el.type !== "text" || !required || s.minLength !== 0)) return undefined;
       const length = [...el.value].length;
-      if (s.minLength > length) throw new Problem(`At least ${s.minLength} characters; this has ${length}.`, el.value);
+      if (s.minLength > length)
+        throw new InvalidInput(`At least ${s.minLength} characters; this has ${length}.`, el.value);
       if (s.maxLength < length)
-        throw new Problem(
+        throw new InvalidInput(
           `At most ${s.maxLength.toLocaleString()} characters; this has ${length.toLocaleString()}.`,
           el.value,
         );
@@ -244,8 +60,8 @@ function string(self, { schema: s, long, required }) {
         (Object.hasOwn(PATTERNS, s.format === "url" ? "uri" : s.format) &&
           PATTERNS[s.format === "url" ? "uri" : s.format]) ||
         [];
-      if (pattern && !pattern.test(el.value)) throw new Problem(message, el.value);
-      if (s.pattern && !matches(s.pattern, el.value)) throw new Problem(`This must match ${s.pattern}`, el.value);
+      if (pattern && !pattern.test(el.value)) throw new InvalidInput(message, el.value);
+      if (s.pattern && !matches(s.pattern, el.value)) throw new InvalidInput(`This must match ${s.pattern}`, el.value);
       return at ? new Date(el.value).toISOString() : el.value;
     },
     shows: (value) => typeof value === "string",
@@ -306,15 +122,15 @@ function numberRules(el, whole, s) {
       const text = el.value.trim().replace(/^\+/, "");
       if (text === "") return undefined;
       const form = whole ? /^-?\d+$/ : /^-?(\d+([.,]\d*)?|[.,]\d+)(e[+-]?\d+)?$/i;
-      if (!form.test(text)) throw new Problem(whole ? "This must be a whole number." : "This must be a number.");
+      if (!form.test(text)) throw new InvalidInput(whole ? "This must be a whole number." : "This must be a number.");
       const value = numberOf(text.replace(",", "."), !whole);
       const size = Number(text.replace(",", "."));
       if (size < s.minimum || size <= s.exclusiveMinimum)
-        throw new Problem(`This must be ${s.minimum === undefined ? "more than" : "at least"} ${low}.`, value);
+        throw new InvalidInput(`This must be ${s.minimum === undefined ? "more than" : "at least"} ${low}.`, value);
       if (size > s.maximum || size >= s.exclusiveMaximum)
-        throw new Problem(`This must be ${s.maximum === undefined ? "less than" : "at most"} ${high}.`, value);
+        throw new InvalidInput(`This must be ${s.maximum === undefined ? "less than" : "at most"} ${high}.`, value);
       if (s.multipleOf && Math.abs(size / s.multipleOf - Math.round(size / s.multipleOf)) > 1e-9)
-        throw new Problem(`This must be a multiple of ${s.multipleOf}.`, value);
+        throw new InvalidInput(`This must be a multiple of ${s.multipleOf}.`, value);
       return value;
     },
     shows: (value) => (typeof value === "number" || isExact(value)) && (!whole || /^-?\d+$/.test(digitsOf(value))),
@@ -410,7 +226,7 @@ function several(self, { options, required, schema: { minItems = 0, maxItems = I
     read() {
       const chosen = options.filter((_, index) => boxes[index].checked).map((one) => one.value);
       if (!chosen.length && !required) return undefined;
-      if (chosen.length < minItems || chosen.length > maxItems) throw new Problem(`Choose ${bounds}.`, chosen);
+      if (chosen.length < minItems || chosen.length > maxItems) throw new InvalidInput(`Choose ${bounds}.`, chosen);
       return chosen;
     },
     shows: (value) =>
@@ -460,7 +276,7 @@ function json(self) {
       try {
         return parse(el.value, true);
       } catch (error) {
-        throw new Problem(`This is not JSON: ${error.message}.`);
+        throw new InvalidInput(`This is not JSON: ${error.message}.`);
       }
     },
     shows: () => true,
@@ -484,7 +300,8 @@ function any(self) {
       try {
         return parse(text, true);
       } catch (error) {
-        if (/^["{[]/.test(text)) throw new Problem(`This begins like JSON and is not: ${error.message}.`, el.value);
+        if (/^["{[]/.test(text))
+          throw new InvalidInput(`This begins like JSON and is not: ${error.message}.`, el.value);
         return el.value;
       }
     },

@@ -1,11 +1,11 @@
 // Who is signed in, in the top bar, and signing out. Owns the menu and what is forgotten with it:
-// drafts, and the hosts whose pictures were allowed. What a browser without a session sees is gate.js.
+// drafts, and the hosts whose pictures were allowed. What a browser without a session sees is signed-out.js.
 
 import { remove } from "./api.js";
 import { explain } from "./calls.js";
 import { h, icon, refill } from "./dom.js";
-import { leave } from "./gate.js";
-import { forgetHosts } from "./pictures.js";
+import { leave } from "./signed-out.js";
+import { forgetHosts } from "./images.js";
 
 /** Fills the menu of the top bar, a `details`; `notice(..)` says what went wrong. */
 export function accountMenu(el, user, notice) {
@@ -46,7 +46,7 @@ async function signOut(button, notice) {
   if (button.hasAttribute("aria-disabled")) return;
   button.setAttribute("aria-disabled", "true");
   try {
-    await remove("/v1/session");
+    await remove("v1/session");
   } catch (error) {
     if (error.status !== 401) {
       button.removeAttribute("aria-disabled");

@@ -1,16 +1,16 @@
 // Shows the data of an answer by its shape: text, pairs, table, list, links and pictures; the raw
-// JSON is one click away. Owns shapes only: what a turn is, is turns.js, a UI tree nodes.js, how much
-// is drawn at once parts.js.
+// JSON is one click away. Owns shapes only: what a turn is, is turns.js, a UI tree ui-tree.js, how much
+// is drawn at once show-more.js.
 //
 // Data is the extension's and is not trusted: it becomes text nodes, only http and https addresses
-// become links (links.js), and no picture of another host is loaded by itself (pictures.js).
+// become links (links.js), and no picture of another host is loaded by itself (images.js).
 
 import { h, icon, newId, refill } from "./dom.js";
 import { link, linked, urlOf } from "./links.js";
-import { isExact, write } from "./numbers.js";
-import { code, jsonOf, longText, more } from "./parts.js";
-import { imageFor } from "./pictures.js";
-import { count, fullTime, humanise, standing } from "./words.js";
+import { isExact, write } from "./exact-json.js";
+import { code, jsonOf, longText, more } from "./show-more.js";
+import { imageFor } from "./images.js";
+import { count, fullTime, humanise, toneOfWord } from "./format.js";
 
 const COLUMNS = 8;
 const FEW = 10; // rows that one counts at a glance
@@ -104,7 +104,8 @@ function table(rows) {
   );
   const graded = new Set(
     shown.filter(
-      (key) => rows.some((row) => standing(row[key])) && rows.every((row) => isEmpty(row[key]) || standing(row[key])),
+      (key) =>
+        rows.some((row) => toneOfWord(row[key])) && rows.every((row) => isEmpty(row[key]) || toneOfWord(row[key])),
     ),
   );
   const hidden = columns.length - shown.length;
@@ -138,8 +139,8 @@ function table(rows) {
                 h(
                   "td",
                   { class: numeric.has(key) && "num" },
-                  graded.has(key) && standing(row[key])
-                    ? h("span", { class: `chip ${standing(row[key])}` }, row[key])
+                  graded.has(key) && toneOfWord(row[key])
+                    ? h("span", { class: `chip ${toneOfWord(row[key])}` }, row[key])
                     : cell(row[key]),
                 ),
               ),

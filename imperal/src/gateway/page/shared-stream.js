@@ -10,8 +10,8 @@
 // line of its own, which rests while nobody looks.
 
 import { onSessionOver, sessionOver } from "./api.js";
-import { parse } from "./numbers.js";
-import { Stream, catchUp } from "./stream.js";
+import { parse } from "./exact-json.js";
+import { EventStream, catchUp } from "./event-stream.js";
 
 const BEAT_MS = 2000; // the reader says at most this often where it stands
 const QUIET_MS = 25_000; // the server's comments pass every 15 s: a reader quiet for longer is asked
@@ -22,10 +22,10 @@ const EXPECT_MS = 800;
 const HIDDEN_MS = 60_000; // alone and hidden for so long, a line rests
 const LOOK_IN_MS = 20_000;
 
-export class Line {
+export class SharedStream {
   /** `who` is the user, whose pages share; `state(name)` shows how it goes. */
-  constructor({ who, feed, state }) {
-    Object.assign(this, { feed, show: state });
+  constructor({ who, store, state }) {
+    Object.assign(this, { store, show: state });
     this.name = `imperal:live:${who}`;
     this.heard = 0; // when the reader was last heard
     this.beaten = 0;
@@ -63,8 +63,8 @@ export class Line {
   }
 
   lead() {
-    this.stream = new Stream({
-      after: () => this.feed.lastSeq,
+    this.stream = new EventStream({
+      after: () => this.store.lastSeq,
       take: (name, text, id) => {
         this.channel.postMessage({ kind: "message", name, text, id });
         return this.take(name, text, id);
@@ -81,7 +81,7 @@ export class Line {
   /** Says where the reader stands. */
   tell() {
     this.beaten = Date.now();
-    this.channel.postMessage({ kind: "stand", head: this.feed.lastSeq, state: this.state });
+    this.channel.postMessage({ kind: "stand", head: this.store.lastSeq, state: this.state });
   }
 
   setState(state) {
@@ -92,18 +92,18 @@ export class Line {
   /** One message, wherever it came from. False asks for the stream to be read again. */
   take(name, text, id) {
     const data = parse(text, name === "turn");
-    if (name === "hello" && data.head < this.feed.lastSeq)
+    if (name === "hello" && data.head < this.store.lastSeq)
       location.reload(); // another ledger behind the same address
-    else if (name === "hello") this.feed.refreshTasks().catch(() => {}); // the next message brings it as well
+    else if (name === "hello") this.store.refreshTasks().catch(() => {}); // the next message brings it as well
     if (name === "pruned") return this.pruned(data.pruned);
-    return this.feed.take(name, data, id);
+    return this.store.take(name, data, id);
   }
 
   /** Events up to this number are not kept any more: the history says what is. */
   pruned(floor) {
-    if (floor <= this.feed.lastSeq) return true;
-    if (this.feed.turns.length) location.reload(); // never twice: the latest turn that is kept is not before it
-    this.feed.lastSeq = floor;
+    if (floor <= this.store.lastSeq) return true;
+    if (this.store.turns.length) location.reload(); // never twice: the latest turn that is kept is not before it
+    this.store.lastSeq = floor;
     return true;
   }
 
@@ -122,13 +122,13 @@ export class Line {
     if (kind === "message" && !this.take(name, text, id)) this.mend();
     if (kind === "stand") {
       this.setState(state);
-      if (head > this.feed.lastSeq) this.mend();
+      if (head > this.store.lastSeq) this.mend();
     }
   }
 
   /** Reads what this page has missed. */
   mend() {
-    this.mending ??= catchUp({ after: () => this.feed.lastSeq, take: (name, text, id) => this.take(name, text, id) })
+    this.mending ??= catchUp({ after: () => this.store.lastSeq, take: (name, text, id) => this.take(name, text, id) })
       .catch(() => false)
       .then((whole) => {
         this.mending = null;
@@ -159,7 +159,7 @@ export class Line {
 
   /** A call was answered with the turn of this number: it should be here in a moment. */
   expect(seq) {
-    if (seq > this.feed.lastSeq) setTimeout(() => seq > this.feed.lastSeq && this.doubt(), EXPECT_MS);
+    if (seq > this.store.lastSeq) setTimeout(() => seq > this.store.lastSeq && this.doubt(), EXPECT_MS);
   }
 
   doubt() {
@@ -181,9 +181,9 @@ export class Line {
     document.addEventListener("visibilitychange", look);
     look();
     const take = (name, text, id) => this.take(name, text, id);
-    const after = () => this.feed.lastSeq;
+    const after = () => this.store.lastSeq;
     while (!this.over) {
-      this.stream = new Stream({ after, take, state: (state) => this.setState(state), beat: () => {} });
+      this.stream = new EventStream({ after, take, state: (state) => this.setState(state), beat: () => {} });
       await this.stream.run();
       while (resting) {
         await new Promise((done) => {

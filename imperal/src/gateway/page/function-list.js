@@ -1,9 +1,9 @@
 // The side panel: the list of functions with its search, or the form of the chosen one.
-// Owns choosing; what a form does is form.js.
+// Owns choosing; what a form does is function-form.js.
 
-import { actionChip, actionTile, pace } from "./form.js";
+import { actionChip, actionTile, pace } from "./function-form.js";
 import { h, icon, refill } from "./dom.js";
-import { humanise } from "./words.js";
+import { humanise } from "./format.js";
 
 const RECENT = 3; // functions that one used last stand on top
 const MANY = 8; // where there are so many that this helps
@@ -11,12 +11,12 @@ const MANY = 8; // where there are so many that this helps
 /** The icon of an extension; its first letter when there is none. */
 export function appIcon(app) {
   const letter = h("span", { class: "app-icon letter", "aria-hidden": "true" }, app.name.charAt(0).toUpperCase());
-  const image = h("img", { class: "app-icon", alt: "", src: `/v1/extensions/${encodeURIComponent(app.app_id)}/icon` });
+  const image = h("img", { class: "app-icon", alt: "", src: `v1/extensions/${encodeURIComponent(app.app_id)}/icon` });
   image.addEventListener("error", () => image.replaceWith(letter));
   return image;
 }
 
-export class Functions {
+export class FunctionList {
   constructor({ el, extensions, shortcut, makeForm, onClose }) {
     Object.assign(this, { el, extensions, shortcut, makeForm, onClose });
     this.forms = new Map();

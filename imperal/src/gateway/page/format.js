@@ -31,7 +31,7 @@ const TONES = new Map(
 );
 
 /** The tone of a word that says how something stands, `critical` or `ok`; undefined for others. */
-export const standing = (word) => (typeof word === "string" ? TONES.get(word.toLowerCase()) : undefined);
+export const toneOfWord = (word) => (typeof word === "string" ? TONES.get(word.toLowerCase()) : undefined);
 
 const STATES = {
   running: { word: "Running", tone: "live", icon: "again" },
@@ -43,7 +43,7 @@ const STATES = {
 };
 
 /** How the page calls a task's state; one that it does not know is shown as it is written. */
-export const stateWord = (state) => STATES[state] ?? { word: humanise(state), tone: "plain", icon: "info" };
+export const taskStateLabel = (state) => STATES[state] ?? { word: humanise(state), tone: "plain", icon: "info" };
 
 /** Milliseconds as `0:42`, `3:05` or `1:02:03`. */
 export function clock(ms) {
@@ -54,7 +54,7 @@ export function clock(ms) {
 }
 
 /** How long a task took: `0.4 s`, `12 s`, then as clock(). */
-export function took({ created_at: from, finished_at: to }) {
+export function taskDuration({ created_at: from, finished_at: to }) {
   const ms = Math.max(0, Date.parse(to) - Date.parse(from));
   if (ms < 10_000) return `${Math.max(0.1, ms / 1000).toFixed(1)} s`;
   return ms < 60_000 ? `${Math.round(ms / 1000)} s` : clock(ms);

@@ -1,10 +1,10 @@
 // Controls that hold others: objects, lists, tuples, maps and variants. Owns their layout, adding
-// and removing, and finding the control at a path. Single values are fields.js.
+// and removing, and finding the control at a path. Single values are field-controls.js.
 
 import { h, icon, newId, refill } from "./dom.js";
-import { isExact } from "./numbers.js";
+import { isExact } from "./exact-json.js";
 import { describe } from "./schema.js";
-import { humanise } from "./words.js";
+import { humanise } from "./format.js";
 
 const KINDS = { object, list, tuple, map, variants };
 

@@ -3,7 +3,7 @@
 
 import { h, visible } from "./dom.js";
 import { linked } from "./links.js";
-import { write } from "./numbers.js";
+import { write } from "./exact-json.js";
 
 const ROWS = 25; // of a list at first
 const MORE_ROWS = 200;

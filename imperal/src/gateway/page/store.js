@@ -3,7 +3,7 @@
 // by history, never by the answer to a call, so that there is one order.
 
 import { get, getVerbatim } from "./api.js";
-import { stable } from "./numbers.js";
+import { stable } from "./exact-json.js";
 
 const PAGE = 60;
 const PROGRESS_MS = 100; // however often a task reports, views hear of it ten times a second
@@ -17,7 +17,7 @@ function paramsOf(turn) {
   return texts.get(turn);
 }
 
-export class Feed {
+export class Store {
   constructor() {
     this.turns = []; // ascending, without holes from the oldest loaded to the newest
     this.tasks = new Map(); // task_id -> task
@@ -49,9 +49,9 @@ export class Feed {
 
   /** The latest page of turns and the known tasks. Turns first: the stream resumes after them. */
   async load() {
-    const { turns, next } = await getVerbatim(`/v1/chat/turns?latest=${PAGE}`);
+    const { turns, next } = await getVerbatim(`v1/chat/turns?latest=${PAGE}`);
     this.lastSeq = turns.at(-1)?.seq ?? 0;
-    const [active, recent] = await Promise.all([get("/v1/tasks/active"), get("/v1/tasks?limit=100")]);
+    const [active, recent] = await Promise.all([get("v1/tasks/active"), get("v1/tasks?limit=100")]);
     for (const known of [this.asked, this.answered, this.ended]) known.clear();
     for (const turn of turns) this.index(turn);
     this.turns = turns;
@@ -72,7 +72,7 @@ export class Feed {
 
   async fetchOlder() {
     if (!this.hasOlder) return 0;
-    const { turns: older, next } = await getVerbatim(`/v1/chat/turns?before=${this.older}&limit=${PAGE}`);
+    const { turns: older, next } = await getVerbatim(`v1/chat/turns?before=${this.older}&limit=${PAGE}`);
     for (const turn of older) this.index(turn);
     this.turns = [...older, ...this.turns];
     this.older = next;
@@ -118,7 +118,7 @@ export class Feed {
   /** What may have changed without a number: progress that was reported while the line was down. */
   async refreshTasks() {
     this.fresh.clear();
-    const { tasks } = await get("/v1/tasks/active");
+    const { tasks } = await get("v1/tasks/active");
     for (const task of tasks) {
       const known = this.tasks.get(task.task_id);
       // what was reported while the answer was under way is newer than the answer

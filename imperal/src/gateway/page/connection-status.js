@@ -1,8 +1,8 @@
 // The state of the line, as one sees and hears it: the sign in the bar, the strip over the chat
-// once a loss is worth a word, and what screen readers are told. The line itself is line.js.
+// once a loss is worth a word, and what screen readers are told. The line itself is shared-stream.js.
 
 import { h, icon, refill } from "./dom.js";
-import { lineIsUp } from "./tasks.js";
+import { setOnline } from "./task-card.js";
 
 const WORDS = {
   connecting: "Connecting…",
@@ -13,7 +13,7 @@ const WORDS = {
 };
 const PATIENCE_MS = 2500; // a blink is not worth interrupting anyone for
 
-export class Connection {
+export class ConnectionStatus {
   constructor({ sign, strip, say, retry }) {
     Object.assign(this, { sign, strip, say, retry });
     this.state = sign.dataset.state;
@@ -33,7 +33,7 @@ export class Connection {
     this.sign.title =
       { live: "What happens appears here at once.", over: "See the notice above." }[state] ??
       "Select to try now. Nothing is lost meanwhile: whatever happened is fetched afterwards.";
-    lineIsUp(state === "live" || state === "connecting");
+    setOnline(state === "live" || state === "connecting");
     clearTimeout(this.timer);
     if (this.down) this.timer = setTimeout(() => this.tell(), this.told ? 0 : PATIENCE_MS);
     else this.strip.hidden = true;

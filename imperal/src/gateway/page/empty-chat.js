@@ -2,9 +2,9 @@
 // background work that one would otherwise learn by surprise.
 
 import { h, icon } from "./dom.js";
-import { actionTile } from "./form.js";
-import { appIcon } from "./functions.js";
-import { humanise } from "./words.js";
+import { actionTile } from "./function-form.js";
+import { appIcon } from "./function-list.js";
+import { humanise } from "./format.js";
 
 const STARTS = 3;
 

@@ -1,8 +1,8 @@
 // Says to screen readers what happened: new turns, milestones of progress, the connection.
-// Owns the one polite live region and how often it speaks; wording of the parts is in words.js.
+// Owns the one polite live region and how often it speaks; wording of the parts is in format.js.
 
 import { h } from "./dom.js";
-import { humanise } from "./words.js";
+import { humanise } from "./format.js";
 
 const MILESTONE = 25;
 const KEEP = 6;
