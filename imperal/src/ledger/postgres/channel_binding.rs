@@ -47,7 +47,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_algorithm_of_a_signature_is_found_and_nonsense_is_not() {
+    fn signature_algorithm_is_read_and_cut_der_is_rejected() {
         // SEQUENCE { SEQUENCE { 200 bytes }, SEQUENCE { OID, NULL } }
         let mut der = vec![0x30, 0x81, 0xdb, 0x30, 0x81, 200];
         der.extend([7; 200]);

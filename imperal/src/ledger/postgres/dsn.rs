@@ -10,7 +10,7 @@ use tokio_postgres::config::{SslMode, TargetSessionAttrs};
 
 use super::fault::reasons;
 use super::identity::Identity;
-use super::tls::{Check, Roots, Tls};
+use super::tls::{CertificateCheck, Tls, TrustedRoots};
 use crate::ledger::LedgerError;
 
 const FORM: &str = "write postgres://USER:PASSWORD@HOST:PORT/DATABASE";
@@ -26,24 +26,24 @@ impl Dsn {
     /// Reads a DSN and the files that it names.
     pub(super) fn read(text: &str) -> Result<Self, LedgerError> {
         let Split { rest, mode, roots, certificate, key } =
-            if text.contains("://") { split_url(text) } else { split_words(text) };
+            if text.contains("://") { split_url(text) } else { split_pairs(text) };
         // The parser's own text says what is wrong and repeats nothing of the DSN.
         let mut config: Config = rest.parse().map_err(|error: tokio_postgres::Error| {
             unusable(format!("the address of PostgreSQL cannot be read ({}): {FORM}", reasons(&error)))
         })?;
         let roots = match roots.as_deref() {
-            None | Some("system") => Roots::System,
-            Some(path) => Roots::File(path.into()),
+            None | Some("system") => TrustedRoots::System,
+            Some(path) => TrustedRoots::File(path.into()),
         };
-        let named = matches!(roots, Roots::File(_));
+        let named = matches!(roots, TrustedRoots::File(_));
         let (mode, check) = match mode.as_deref() {
-            Some("disable") => (SslMode::Disable, Check::Nothing),
-            None | Some("prefer") => (SslMode::Prefer, Check::Nothing),
+            Some("disable") => (SslMode::Disable, CertificateCheck::Nothing),
+            None | Some("prefer") => (SslMode::Prefer, CertificateCheck::Nothing),
             // As in libpq: a file of authorities means that the certificate is checked against it.
-            Some("require") if named => (SslMode::Require, Check::Issuer),
-            Some("require") => (SslMode::Require, Check::Nothing),
-            Some("verify-ca") => (SslMode::Require, Check::Issuer),
-            Some("verify-full") => (SslMode::Require, Check::IssuerAndName),
+            Some("require") if named => (SslMode::Require, CertificateCheck::Issuer),
+            Some("require") => (SslMode::Require, CertificateCheck::Nothing),
+            Some("verify-ca") => (SslMode::Require, CertificateCheck::Issuer),
+            Some("verify-full") => (SslMode::Require, CertificateCheck::IssuerAndName),
             Some(other) => {
                 return Err(unusable(format!(
                     "sslmode={other} is unknown: write disable, prefer, require, verify-ca or verify-full"
@@ -78,7 +78,7 @@ struct Split {
 
 impl Split {
     /// Whether this parameter is taken out of the DSN.
-    fn takes(&mut self, key: &str, value: impl FnOnce() -> String) -> bool {
+    fn take(&mut self, key: &str, value: impl FnOnce() -> String) -> bool {
         match key {
             "sslmode" => self.mode = Some(value()),
             "sslrootcert" => self.roots = Some(value()),
@@ -100,7 +100,7 @@ fn split_url(text: &str) -> Split {
     let mut kept = Vec::new();
     for pair in text[mark + 1..].split('&') {
         let (key, value) = pair.split_once('=').unwrap_or((pair, ""));
-        if !split.takes(key, || percent_decode_str(value).decode_utf8_lossy().into_owned()) {
+        if !split.take(key, || percent_decode_str(value).decode_utf8_lossy().into_owned()) {
             kept.push(pair);
         }
     }
@@ -112,7 +112,7 @@ fn split_url(text: &str) -> Split {
 }
 
 /// `key = value` pairs. A value may be in single quotes; `\` makes the next character literal.
-fn split_words(text: &str) -> Split {
+fn split_pairs(text: &str) -> Split {
     let mut split = Split::default();
     let mut rest = text;
     while let Some(begin) = rest.find(|c: char| !c.is_whitespace()) {
@@ -126,7 +126,7 @@ fn split_words(text: &str) -> Split {
         let from = equals + 1 + space;
         let (value, length) = quoted(&pair[from..]);
         let end = from + length;
-        if !split.takes(pair[..equals].trim_end(), || value) {
+        if !split.take(pair[..equals].trim_end(), || value) {
             split.rest.push_str(&pair[..end]);
             split.rest.push(' ');
         }
@@ -165,7 +165,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_about_tls_is_taken_out_of_a_url() {
+    fn tls_parameters_are_taken_out_of_a_url() {
         let cases = [
             ("postgres://h/d", split("postgres://h/d", None, None)),
             ("postgres://h/d?sslmode=require", split("postgres://h/d", Some("require"), None)),
@@ -182,7 +182,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_about_tls_is_taken_out_of_words() {
+    fn tls_parameters_are_taken_out_of_key_value_pairs() {
         let cases = [
             ("", split("", None, None)),
             ("host=h user=u", split("host=h user=u ", None, None)),
@@ -195,12 +195,12 @@ mod tests {
             ("host", split("host", None, None)),
         ];
         for (text, wanted) in cases {
-            assert_eq!(split_words(text), wanted, "{text}");
+            assert_eq!(split_pairs(text), wanted, "{text}");
         }
     }
 
     #[test]
-    fn an_address_that_cannot_be_used_is_refused_without_its_password() {
+    fn refusal_of_a_dsn_never_repeats_its_password() {
         let cases = [
             ("postgres://a:hunter2@h:port/d", "cannot be read"),
             ("postgres://a:hunter2@h/d?sslmode=verify", "verify-full"),

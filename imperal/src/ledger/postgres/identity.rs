@@ -63,7 +63,7 @@ impl Identity {
     }
 
     fn read_key(&self) -> Result<PrivateKeyDer<'static>, LedgerError> {
-        let text = for_its_owner(&self.key)?;
+        let text = read_private(&self.key)?;
         // PKCS #8 says so in the label, the older form in a header.
         if text.lines().any(|line| line.contains("ENCRYPTED")) {
             return Err(self.key_unusable(
@@ -88,7 +88,7 @@ fn unusable(why: &str) -> LedgerError {
 }
 
 /// The text of a key file that only its owner can read. The permissions are those of the file that is read.
-fn for_its_owner(path: &Path) -> Result<String, LedgerError> {
+fn read_private(path: &Path) -> Result<String, LedgerError> {
     let name = path.display();
     let say = |error: io::Error| {
         unusable(&format!("sslkey {name} cannot be read ({error}): {NO_KEY}, which this process may read"))
@@ -157,7 +157,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_key_is_for_its_owner_and_roots_for_a_group_too() {
+    fn key_permissions_follow_libpq() {
         for (file, wanted) in [
             ((1000, 0o100_600), false),
             ((1000, 0o100_400), false),

@@ -29,13 +29,13 @@ const TRIES: u32 = 8;
 const REPEATS: u32 = 3;
 
 /// How often the server checks that the client of a running statement is still connected.
-const LOOK_FOR_US: &str = "SET client_connection_check_interval = '2s'";
+const CHECK_CLIENT: &str = "SET client_connection_check_interval = '2s'";
 
 /// Without this, a statement that waits for a lock keeps waiting after this node has given up, and each retry takes one
 /// more of the server's connections. A pooler may apply the setting to another client's session, which does no harm. It
 /// does not interrupt a commit that waits for a standby.
-async fn look_for_us(client: &mut ClientWrapper) -> Result<(), HookError> {
-    match client.batch_execute(LOOK_FOR_US).await {
+async fn check_client(client: &mut ClientWrapper) -> Result<(), HookError> {
+    match client.batch_execute(CHECK_CLIENT).await {
         // The server's system may not support the setting.
         Err(error) if error.as_db_error().is_none() => Err(HookError::Backend(error)),
         _ => Ok(()),
@@ -105,7 +105,7 @@ impl Store {
             let recycling = ManagerConfig { recycling_method: RecyclingMethod::Fast };
             let manager = Manager::from_config(dsn.config.clone(), dsn.tls.clone(), recycling);
             let pool = Pool::builder(manager).max_size(size).runtime(Runtime::Tokio1);
-            let pool = pool.post_create(Hook::async_fn(|client, _| Box::pin(look_for_us(client))));
+            let pool = pool.post_create(Hook::async_fn(|client, _| Box::pin(check_client(client))));
             let pool = pool.wait_timeout(Some(CONNECT)).create_timeout(Some(CONNECT)).build();
             pool.map_err(|error| LedgerError::Unavailable(error.to_string()))
         };
@@ -157,14 +157,14 @@ impl Store {
 
     async fn send(&self, lane: Lane, limit: Duration, sql: &str, params: &[Param<'_>]) -> Result<Vec<Row>, Fault> {
         let sql = self.named(sql);
-        let (mut tries, mut mended) = (1, false);
+        let (mut tries, mut repaired) = (1, false);
         loop {
             let outcome = self.once(lane, limit, &sql, params).await;
             match outcome {
-                Err(Fault::Postgres(error)) if !mended && let Some(damage) = damage(&error) => {
+                Err(Fault::Postgres(error)) if !repaired && let Some(damage) = damage(&error) => {
                     // The statement was undone. After the repair it may succeed.
-                    self.mend(lane, limit, damage).await?;
-                    mended = true;
+                    self.repair(lane, limit, damage).await?;
+                    repaired = true;
                 }
                 Err(Fault::Postgres(error)) if was_a_clash(&error) && tries < TRIES => {
                     tokio::time::sleep(Duration::from_millis(2) * tries).await;
@@ -176,7 +176,7 @@ impl Store {
     }
 
     /// Repairs an owner's numbers; if the owner is not known, those of all owners with impossible numbers.
-    async fn mend(&self, lane: Lane, limit: Duration, damage: Damage) -> Result<(), Fault> {
+    async fn repair(&self, lane: Lane, limit: Duration, damage: Damage) -> Result<(), Fault> {
         let (owner_id, most) = match damage {
             Damage::TakenNumber(owner_id) => (Some(owner_id), i64::MAX),
             Damage::TooLarge => (None, 1 << 53),
@@ -189,7 +189,7 @@ impl Store {
             let (owner_id, was_damaged): (i64, bool) = (row.get(0), row.get(1));
             if was_damaged {
                 let row = owner_id.to_string();
-                let why = "head or pruned did not fit the rows and was mended";
+                let why = "head or pruned did not fit the rows and was repaired";
                 self.unreadable().report(&UnreadableRow { table: "owner", row: &row, owner: None, why });
             }
         }

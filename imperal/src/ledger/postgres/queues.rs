@@ -17,7 +17,7 @@ use crate::keyed_semaphore::{KeyedSemaphore, Permit};
 use crate::ledger::{LedgerError, LedgerMeters, NewAudit, Owner, Turn};
 
 /// One owner's writes may use this fraction of the connections.
-const PART: usize = 8;
+const SHARE: usize = 8;
 
 /// Limits the concurrent writes of each owner.
 #[derive(Debug)]
@@ -30,7 +30,7 @@ pub(super) struct Queues {
 
 impl Queues {
     pub(super) fn new(connections: usize, meters: LedgerMeters) -> Self {
-        Self { lines: KeyedSemaphore::new((connections / PART).max(1)), meters, callers: Mutex::default() }
+        Self { lines: KeyedSemaphore::new((connections / SHARE).max(1)), meters, callers: Mutex::default() }
     }
 
     fn callers(&self) -> MutexGuard<'_, HashMap<CallId, Owner>> {
@@ -95,7 +95,7 @@ mod tests {
 
     /// Two requests with the same key: this one loses its connection and then finds the other's call.
     #[test]
-    fn a_call_that_becomes_another_requests_is_not_remembered() {
+    fn call_of_another_request_is_not_remembered() {
         let queues = Queues::new(16, LedgerMeters::default());
         let call_id = CallId::generate();
         for outcome in [Err(LedgerError::Unsure(String::new())), Err(LedgerError::Settled)] {
@@ -105,7 +105,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn an_owner_waits_for_itself_alone_and_nobody_is_left_behind() {
+    async fn owners_wait_only_for_themselves_and_leave_no_entry() {
         let queues = Queues::new(16, LedgerMeters::default());
         let (anna, ben) = (Owner::new("t", "anna"), Owner::new("t", "ben"));
         let first = queues.enter(&anna).await.unwrap();

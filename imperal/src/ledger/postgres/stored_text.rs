@@ -43,7 +43,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_stored_text_has_no_nul_and_comes_back() {
+    fn any_text_is_stored_without_nul_and_read_back() {
         for text in ["", "plain", "\0", "\\0", "a\\\0b\\\\0\0", "\\"] {
             assert!(!stored(text).contains('\0'));
             assert_eq!(original(&stored(text)).unwrap(), text);
@@ -51,7 +51,7 @@ mod tests {
     }
 
     #[test]
-    fn a_text_that_was_not_stored_so_is_told_apart() {
+    fn text_with_a_foreign_escape_is_rejected() {
         for text in ["\\", "a\\q", "\\00", "\\\\\\", "\\9"] {
             assert_eq!(original(text), Err(text.to_owned()));
         }

@@ -29,7 +29,7 @@ use crate::ledger::LedgerError;
 
 /// What is checked of the server's certificate.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Check {
+pub(super) enum CertificateCheck {
     /// The server has the certificate's key.
     Nothing,
     /// Also: a trusted authority issued it.
@@ -40,7 +40,7 @@ pub(super) enum Check {
 
 /// The trusted authorities.
 #[derive(Debug)]
-pub(super) enum Roots {
+pub(super) enum TrustedRoots {
     /// The machine's authorities.
     System,
     /// The certificates of a file.
@@ -62,20 +62,24 @@ impl fmt::Debug for Tls {
 }
 
 impl Tls {
-    pub(super) fn new(check: Check, roots: &Roots, identity: Option<&Identity>) -> Result<Self, LedgerError> {
+    pub(super) fn new(
+        check: CertificateCheck,
+        roots: &TrustedRoots,
+        identity: Option<&Identity>,
+    ) -> Result<Self, LedgerError> {
         let provider = Arc::new(rustls::crypto::ring::default_provider());
         let (inner, pinned) = match check {
-            Check::Nothing => (None, Vec::new()),
-            Check::Issuer | Check::IssuerAndName => {
+            CertificateCheck::Nothing => (None, Vec::new()),
+            CertificateCheck::Issuer | CertificateCheck::IssuerAndName => {
                 let certificates = roots.read()?;
                 let mut store = RootCertStore::empty();
-                let (taken, _) = store.add_parsable_certificates(certificates.iter().cloned());
-                if taken == 0 {
+                let (added, _) = store.add_parsable_certificates(certificates.iter().cloned());
+                if added == 0 {
                     return Err(roots.unusable("there is no certificate of an authority in it"));
                 }
                 let verifier = WebPkiServerVerifier::builder_with_provider(Arc::new(store), provider.clone()).build();
                 let verifier = verifier.map_err(|error| roots.unusable(&error.to_string()))?;
-                (Some(verifier), if matches!(roots, Roots::File(_)) { certificates } else { Vec::new() })
+                (Some(verifier), if matches!(roots, TrustedRoots::File(_)) { certificates } else { Vec::new() })
             }
         };
         let verifier = Verifier { check, inner, pinned, provider: provider.clone() };
@@ -95,7 +99,7 @@ impl Tls {
     }
 }
 
-impl fmt::Display for Roots {
+impl fmt::Display for TrustedRoots {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::System => f.write_str("this machine's authorities"),
@@ -104,7 +108,7 @@ impl fmt::Display for Roots {
     }
 }
 
-impl Roots {
+impl TrustedRoots {
     fn read(&self) -> Result<Vec<CertificateDer<'static>>, LedgerError> {
         match self {
             Self::System => {
@@ -128,10 +132,10 @@ impl Roots {
     }
 }
 
-/// Checks a certificate as [`Check`] says, and always the key's signature.
+/// Checks a certificate as [`CertificateCheck`] says, and always the key's signature.
 #[derive(Debug)]
 struct Verifier {
-    check: Check,
+    check: CertificateCheck,
     inner: Option<Arc<WebPkiServerVerifier>>,
     /// The certificates of the file. A server that presents one of them needs no other issuer.
     pinned: Vec<CertificateDer<'static>>,
@@ -141,23 +145,23 @@ struct Verifier {
 impl ServerCertVerifier for Verifier {
     fn verify_server_cert(
         &self,
-        shown: &CertificateDer<'_>,
-        between: &[CertificateDer<'_>],
+        presented: &CertificateDer<'_>,
+        intermediates: &[CertificateDer<'_>],
         name: &ServerName<'_>,
-        stapled: &[u8],
+        ocsp_response: &[u8],
         now: UnixTime,
     ) -> Result<ServerCertVerified, rustls::Error> {
         let Some(inner) = &self.inner else { return Ok(ServerCertVerified::assertion()) };
-        if self.pinned.iter().any(|pinned| pinned == shown) {
-            if self.check == Check::IssuerAndName {
-                verify_server_name(&ParsedCertificate::try_from(shown)?, name)?;
+        if self.pinned.iter().any(|pinned| pinned == presented) {
+            if self.check == CertificateCheck::IssuerAndName {
+                verify_server_name(&ParsedCertificate::try_from(presented)?, name)?;
             }
             return Ok(ServerCertVerified::assertion());
         }
-        match inner.verify_server_cert(shown, between, name, stapled, now) {
+        match inner.verify_server_cert(presented, intermediates, name, ocsp_response, now) {
             Err(rustls::Error::InvalidCertificate(
                 CertificateError::NotValidForName | CertificateError::NotValidForNameContext { .. },
-            )) if self.check == Check::Issuer => Ok(ServerCertVerified::assertion()),
+            )) if self.check == CertificateCheck::Issuer => Ok(ServerCertVerified::assertion()),
             verified => verified,
         }
     }
@@ -290,8 +294,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin> AsyncWrite for Encrypted<S> {
 
 impl<S: AsyncRead + AsyncWrite + Unpin> TlsStream for Encrypted<S> {
     fn channel_binding(&self) -> ChannelBinding {
-        let shown = self.0.get_ref().1.peer_certificates().and_then(<[_]>::first);
-        match shown.and_then(|certificate| end_point(certificate)) {
+        let presented = self.0.get_ref().1.peer_certificates().and_then(<[_]>::first);
+        match presented.and_then(|certificate| end_point(certificate)) {
             Some(hash) => ChannelBinding::tls_server_end_point(hash),
             None => ChannelBinding::none(),
         }

@@ -72,7 +72,7 @@ fn from_sqlite(error: &rusqlite::Error, path: &Path) -> LedgerError {
         // The writer takes each number once, so a row has a number that it cannot have. The writer repairs the numbers
         // when it reads the owner the next time.
         ErrorCode::ConstraintViolation if error.to_string().contains(".seq") => LedgerError::Unavailable(format!(
-            "the numbers of a user's events in {path_text} do not fit its rows: try again, they are mended"
+            "the numbers of a user's events in {path_text} do not fit the rows: try again, they are repaired then"
         )),
         // The other unique columns are ids.
         ErrorCode::ConstraintViolation

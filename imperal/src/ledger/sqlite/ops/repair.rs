@@ -98,7 +98,7 @@ impl Tx<'_> {
         let sql = "UPDATE owner SET head = ?2, pruned = ?3 WHERE owner_id = ?1 AND (head <> ?2 OR pruned <> ?3)";
         if execute(self.conn, sql, params![owner_id, head, floor])? > 0 {
             let row = owner_id.to_string();
-            let why = "head or pruned did not fit the rows and was mended";
+            let why = "head or pruned did not fit the rows and was repaired";
             self.unreadable.report(&UnreadableRow { table: "owner", row: &row, owner: Some(owner), why });
         }
         Ok(())

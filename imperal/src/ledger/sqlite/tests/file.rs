@@ -1,9 +1,9 @@
-//! The file: what is accepted, who may read it, who shares it, how it is searched.
+//! The file: which files are accepted, who can read it, sharing it, query plans.
 
 use super::*;
 
 #[tokio::test]
-async fn what_was_asked_for_is_there_after_a_drop_and_a_reopen() {
+async fn committed_writes_survive_a_reopen_and_leave_one_file() {
     let folder = Folder::new();
     let ledger = folder.open().unwrap();
     let incarnation = ledger.join("n", LEASE).await.unwrap();
@@ -16,7 +16,7 @@ async fn what_was_asked_for_is_there_after_a_drop_and_a_reopen() {
 
 #[cfg(unix)]
 #[test]
-fn nobody_else_can_read_the_file() {
+fn only_the_user_can_read_the_file_and_its_folder() {
     use std::os::unix::fs::PermissionsExt;
     let folder = Folder::new();
     let path = folder.folder.path().join("made/here/ledger.db");
@@ -29,8 +29,8 @@ fn nobody_else_can_read_the_file() {
 }
 
 #[test]
-fn many_programs_may_open_a_new_file_at_once() {
-    // Many rounds: what goes wrong here goes wrong now and then.
+fn programs_that_open_a_new_file_together_make_one_schema() {
+    // Many rounds, because a race shows only now and then.
     for _ in 0..15 {
         let folder = Folder::new();
         let path = folder.file();
@@ -39,7 +39,7 @@ fn many_programs_may_open_a_new_file_at_once() {
             let open = || {
                 barrier.wait();
                 schema::prepare_file(&path).unwrap();
-                // Kept, so that the last to close does not tidy up in between.
+                // Kept open, so that no connection is the last one and removes the log.
                 schema::open_writer(&path, schema::BUSY).map_err(|fault| fault.into_ledger(&path))
             };
             let threads: Vec<_> = (0..12).map(|_| scope.spawn(open)).collect();
@@ -50,7 +50,7 @@ fn many_programs_may_open_a_new_file_at_once() {
 }
 
 #[test]
-fn a_newer_schema_is_refused_and_left_alone() {
+fn newer_schema_is_refused_and_unchanged() {
     let folder = Folder::new();
     drop(folder.open().unwrap());
     let conn = Connection::open(folder.file()).unwrap();
@@ -62,7 +62,7 @@ fn a_newer_schema_is_refused_and_left_alone() {
 }
 
 #[test]
-fn an_earlier_schema_is_refused_and_left_alone() {
+fn earlier_schema_is_refused_and_unchanged() {
     let folder = Folder::new();
     drop(folder.open().unwrap());
     let conn = Connection::open(folder.file()).unwrap();
@@ -74,7 +74,7 @@ fn an_earlier_schema_is_refused_and_left_alone() {
 }
 
 #[test]
-fn a_definition_is_compared_without_comments_and_line_breaks() {
+fn definitions_are_compared_without_comments_and_line_breaks() {
     let folder = Folder::new();
     drop(folder.open().unwrap());
     let conn = Connection::open(folder.file()).unwrap();
@@ -87,7 +87,7 @@ fn a_definition_is_compared_without_comments_and_line_breaks() {
 }
 
 #[test]
-fn another_programs_database_is_refused_and_left_alone() {
+fn database_of_another_program_is_refused_and_unchanged() {
     let folder = Folder::new();
     let conn = Connection::open(folder.file()).unwrap();
     conn.execute_batch("CREATE TABLE theirs (x)").unwrap();
@@ -98,7 +98,7 @@ fn another_programs_database_is_refused_and_left_alone() {
 }
 
 #[test]
-fn a_schema_somebody_altered_is_named() {
+fn altered_object_is_named() {
     let folder = Folder::new();
     drop(folder.open().unwrap());
     let conn = Connection::open(folder.file()).unwrap();
@@ -108,7 +108,7 @@ fn a_schema_somebody_altered_is_named() {
 }
 
 #[tokio::test]
-async fn a_damaged_file_is_unusable() {
+async fn damaged_file_is_unusable() {
     let folder = Folder::new();
     fs::write(folder.file(), [0x5a; 8192]).unwrap();
     unusable(folder.open(), "restore a copy");
@@ -121,7 +121,7 @@ async fn a_damaged_file_is_unusable() {
     }
     drop(ledger);
     let mut bytes = fs::read(folder.file()).unwrap();
-    // Behind the pages that hold the schema.
+    // After the pages of the schema.
     bytes[20 * 4096..].fill(0x5a);
     fs::write(folder.file(), bytes).unwrap();
     match folder.open() {
@@ -132,7 +132,7 @@ async fn a_damaged_file_is_unusable() {
 
 #[cfg(unix)]
 #[tokio::test]
-async fn a_file_that_was_moved_away_is_noticed() {
+async fn moved_file_refuses_writes_until_it_is_back() {
     let folder = Folder::new();
     let ledger = folder.open().unwrap();
     let away = folder.file().with_file_name("away.db");
@@ -160,7 +160,7 @@ async fn two_nodes_on_one_file_see_each_others_commits() {
 }
 
 #[test]
-fn reads_are_index_lookups() {
+fn reads_use_an_index() {
     let folder = Folder::new();
     drop(folder.open().unwrap());
     let conn = Connection::open(folder.file()).unwrap();
@@ -193,7 +193,7 @@ fn reads_are_index_lookups() {
         let unbound = rusqlite::params_from_iter(vec![rusqlite::types::Null; explain.parameter_count()]);
         let plan: Vec<String> = explain.query_map(unbound, |row| row.get(3)).unwrap().map(Result::unwrap).collect();
         for step in &plan {
-            // The small indexes of what is open or left are read from their beginning.
+            // The small indexes of open and left work are scanned from their start.
             let small = ["call_left", "task_left", "call_held"];
             let whole = step.starts_with("SCAN") && !small.iter().any(|index| step.contains(index));
             assert!(!whole && !step.contains("TEMP B-TREE"), "{name}: {plan:#?}");

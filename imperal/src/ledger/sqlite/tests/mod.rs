@@ -1,6 +1,6 @@
-//! What only this backend promises: the file, its schema, its faults, its plans.
+//! Promises of this backend alone: the file, its schema, its errors, its query plans.
 //!
-//! The rules of the contract are in the conformance suite.
+//! The conformance suite tests the rules of the contract.
 
 mod file;
 mod reading;
@@ -39,7 +39,7 @@ impl Folder {
         SqliteLedger::open(self.file())
     }
 
-    /// Gives up on a lock at once.
+    /// Waits only 20 ms for a lock.
     fn open_hasty(&self) -> SqliteLedger {
         let clock = std::sync::Arc::new(SystemClock);
         SqliteLedger::open_waiting(&self.file(), clock, Duration::from_millis(20)).unwrap()
@@ -72,8 +72,7 @@ async fn accept(ledger: &SqliteLedger, incarnation: &Incarnation, text: &str) ->
     Ok(ledger.accept_call(incarnation, call).await?.seq)
 }
 
-/// Runs `batch`, whose jobs become one transaction: the writer is kept busy with another while
-/// they are put into the queue.
+/// Runs `batch` so that its jobs become one transaction: another job keeps the writer busy while they are queued.
 async fn as_one_batch<T>(ledger: &SqliteLedger, batch: impl Future<Output = T>) -> T {
     let (begin, mut ready) = tokio::sync::mpsc::unbounded_channel();
     let (go, wait) = std::sync::mpsc::channel::<()>();
@@ -84,7 +83,7 @@ async fn as_one_batch<T>(ledger: &SqliteLedger, batch: impl Future<Output = T>) 
     });
     let batch = async {
         ready.recv().await.unwrap();
-        // The batch is polled first, and each of its jobs is in the queue after one poll.
+        // The batch is polled first; one poll queues each of its jobs.
         let go = async { go.send(()).unwrap() };
         tokio::join!(biased; batch, go).0
     };

@@ -1,4 +1,4 @@
-//! Reads that nobody waits for any more.
+//! Reads whose callers have gone, quotas by day, and the size of the log.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -10,10 +10,10 @@ use super::*;
 use crate::ledger::sqlite::rows::page;
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_read_whose_caller_has_gone_is_never_begun() {
+async fn read_of_a_gone_caller_never_starts() {
     let folder = Folder::new();
     let ledger = folder.open().unwrap();
-    // Every reader is kept busy.
+    // Keep every reader busy.
     let (begin, mut arrivals) = tokio::sync::mpsc::unbounded_channel();
     let mut ends = Vec::new();
     let busy = (0..3).map(|_| {
@@ -40,7 +40,7 @@ async fn a_read_whose_caller_has_gone_is_never_begun() {
         }));
         assert!(poll_immediate(&mut read).await.is_none());
     }
-    // Somebody who waits still comes after them, and is served.
+    // A caller that still waits comes after them and is served.
     let (last, _) = tokio::join!(biased; ledger.readers.read(|_| Ok("served")), async {
         for end in ends.drain(..) {
             end.send(()).unwrap();
@@ -52,7 +52,7 @@ async fn a_read_whose_caller_has_gone_is_never_begun() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_read_ends_at_the_next_row_when_its_caller_goes() {
+async fn running_read_stops_at_the_next_row_when_its_caller_goes() {
     let folder = Folder::new();
     let ledger = folder.open().unwrap();
     let (begin, mut arrivals) = tokio::sync::mpsc::unbounded_channel();
@@ -80,7 +80,7 @@ async fn a_read_ends_at_the_next_row_when_its_caller_goes() {
     arrivals.recv().await.unwrap();
     drop(read);
     go.send(()).unwrap();
-    // The thread has let go of it when all three are free at once.
+    // The thread has dropped the read when all three are free at the same time.
     let (begin, mut arrivals) = tokio::sync::mpsc::unbounded_channel();
     let barrier = Arc::new(std::sync::Barrier::new(3));
     let all = (0..3).map(|_| {
@@ -98,9 +98,9 @@ async fn a_read_ends_at_the_next_row_when_its_caller_goes() {
     assert_eq!(rows.load(Ordering::SeqCst), 1, "it went on for nobody");
 }
 
-/// The days of the quota are those of the ledger's clock, in UTC.
+/// Quota days follow the ledger's clock, in UTC.
 #[tokio::test]
-async fn a_new_day_has_a_new_quota() {
+async fn quota_starts_over_each_utc_day() {
     let folder = Folder::new();
     let clock = Arc::new(crate::ledger::HeldClock::at("2026-01-01T23:59:59Z".parse().unwrap()));
     let ledger = SqliteLedger::open_with_clock(folder.file(), clock.clone()).unwrap();
@@ -115,7 +115,7 @@ async fn a_new_day_has_a_new_quota() {
 }
 
 #[tokio::test]
-async fn a_transaction_that_somebody_leaves_open_keeps_the_log_and_the_size_is_measured() {
+async fn open_transaction_of_another_program_grows_the_measured_log() {
     let folder = Folder::new();
     let ledger = folder.open().unwrap();
     let incarnation = ledger.join("n", LEASE).await.unwrap();
@@ -142,7 +142,7 @@ async fn a_transaction_that_somebody_leaves_open_keeps_the_log_and_the_size_is_m
     let held = fill().await;
     assert!(held > 10 << 20, "{held}");
     shell.execute_batch("COMMIT").unwrap();
-    // The log begins anew, in the space that it has.
+    // The log starts over in the space that it has.
     fill().await;
     let later = fill().await;
     assert!(later <= held + (1 << 20), "{later} after {held}");

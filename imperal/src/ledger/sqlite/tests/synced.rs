@@ -1,8 +1,7 @@
-//! Which of the contract's writes are on disk when they are answered: all but progress, renewals
-//! and write checks.
+//! Durability of each write: all are on disk when they are answered, except progress, renewals and write checks.
 //!
-//! A process that is killed loses nothing that the system holds; only a power failure would show a
-//! commit that was not synced. So it is asked of SQLite, inside the very transaction.
+//! A killed process loses nothing that the system holds; only a power failure would show a commit that was not synced.
+//! So the tests ask SQLite, inside the same transaction.
 
 use std::future::Future;
 
@@ -11,7 +10,7 @@ use crate::ledger::{AuditOutcome, NewAudit, NewTask, Progress, TaskEnd, TaskStat
 
 use super::*;
 
-/// Whether the transaction in which this write was carried out was synced.
+/// Whether the write's transaction was synced.
 async fn is_synced<T: std::fmt::Debug>(
     ledger: &SqliteLedger,
     write: impl Future<Output = Result<T, LedgerError>>,
@@ -56,7 +55,7 @@ fn task(call_id: CallId) -> NewTask {
 }
 
 #[tokio::test]
-async fn every_acknowledged_write_is_synced_and_no_other() {
+async fn durable_writes_are_synced_and_light_writes_are_not() {
     let folder = Folder::new();
     let l = folder.open().unwrap();
     assert!(is_synced(&l, l.join("n", LEASE)).await);

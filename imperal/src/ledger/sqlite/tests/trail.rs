@@ -1,4 +1,4 @@
-//! An audit trail that somebody meddled with is named at the first row.
+//! A manipulated audit trail: the check names the first wrong row.
 
 use crate::ledger::{AuditCheck, NewAudit};
 
@@ -6,7 +6,7 @@ use super::*;
 
 const ROWS: u64 = 9;
 
-/// Rows of two users in turn, and a connection that is not the ledger's.
+/// Rows of two users in turn, and a connection outside of the ledger.
 async fn trail(folder: &Folder) -> Connection {
     let ledger = folder.open().unwrap();
     for n in 0..ROWS {
@@ -31,7 +31,7 @@ async fn check(folder: &Folder) -> AuditCheck {
 }
 
 #[tokio::test]
-async fn the_file_itself_refuses_changes_of_the_trail() {
+async fn triggers_refuse_changes_of_the_audit_trail() {
     let folder = Folder::new();
     let conn = trail(&folder).await;
     for sql in [
@@ -47,8 +47,8 @@ async fn the_file_itself_refuses_changes_of_the_trail() {
 }
 
 #[tokio::test]
-async fn whatever_is_altered_taken_away_or_put_in_is_found() {
-    // Rows 1, 4, 7 are ben's, the others anna's.
+async fn audit_check_finds_altered_removed_and_inserted_rows() {
+    // Rows 1, 4, 7 are ben's, the others are anna's.
     let cases: [(&str, Option<u64>, &str); 9] = [
         ("UPDATE audit SET target = 'another turn' WHERE audit_id = 5", Some(5), "anna"),
         ("UPDATE audit SET outcome = 'done', actor = 'platform' WHERE audit_id = 4", Some(4), "ben"),

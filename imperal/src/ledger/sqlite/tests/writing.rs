@@ -1,14 +1,14 @@
-//! Batches, their faults, the log, and the end of the writer.
+//! Batches, failures in them, the log, and the end of the writer.
 
 use super::*;
 
 #[test]
-fn jobs_in_the_queue_are_written_by_a_drop() {
+fn drop_writes_queued_jobs() {
     let folder = Folder::new();
     let ledger = folder.open().unwrap();
     let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
     let incarnation = runtime.block_on(ledger.join("n", LEASE)).unwrap();
-    // Polled once: the job is in the queue, and nobody waits for its answer.
+    // Polled once: the job is in the queue, and no caller waits for its answer.
     runtime.block_on(async {
         for text in ["one", "two", "three"] {
             let mut write = Box::pin(accept(&ledger, &incarnation, text));
@@ -22,7 +22,7 @@ fn jobs_in_the_queue_are_written_by_a_drop() {
 }
 
 #[tokio::test]
-async fn a_locked_file_is_unavailable_until_the_lock_is_gone() {
+async fn locked_file_is_unavailable_until_it_is_unlocked() {
     let folder = Folder::new();
     let ledger = folder.open_hasty();
     let incarnation = ledger.join("n", LEASE).await.unwrap();
@@ -38,7 +38,7 @@ async fn a_locked_file_is_unavailable_until_the_lock_is_gone() {
 }
 
 #[tokio::test]
-async fn a_full_disk_is_unavailable_until_there_is_space() {
+async fn full_disk_is_unavailable_until_space_is_free() {
     let folder = Folder::new();
     let ledger = folder.open().unwrap();
     let incarnation = ledger.join("n", LEASE).await.unwrap();
@@ -49,7 +49,7 @@ async fn a_full_disk_is_unavailable_until_there_is_space() {
         };
         ledger.writer.write(Weight::Durable, set).await.unwrap()
     };
-    // As many as there are: the engine does not go below that.
+    // SQLite keeps the limit at the current number of pages.
     most_pages(1).await;
     let long = "x".repeat(64 << 10);
     let writes = (0..20).map(|_| accept(&ledger, &incarnation, &long));
@@ -63,7 +63,7 @@ async fn a_full_disk_is_unavailable_until_there_is_space() {
 }
 
 #[tokio::test]
-async fn a_job_that_fails_halfway_leaves_its_batch_alone() {
+async fn failed_job_is_undone_without_its_batch() {
     let folder = Folder::new();
     let ledger = folder.open().unwrap();
     let incarnation = ledger.join("n", LEASE).await.unwrap();
@@ -89,9 +89,9 @@ async fn a_job_that_fails_halfway_leaves_its_batch_alone() {
     assert_eq!(rows, 0);
 }
 
-/// Whoever sends a request again and again does not have the writer do everybody's work twice.
+/// A repeated request must not make the writer run its batch twice.
 #[tokio::test]
-async fn a_request_that_comes_again_is_refused_before_anything_is_written() {
+async fn repeated_request_is_refused_before_any_write() {
     let folder = Folder::new();
     let ledger = folder.open().unwrap();
     let incarnation = ledger.join("n", LEASE).await.unwrap();
@@ -111,11 +111,11 @@ async fn a_request_that_comes_again_is_refused_before_anything_is_written() {
 }
 
 #[tokio::test]
-async fn a_commit_that_fails_fails_its_whole_batch_and_no_other() {
+async fn failed_commit_fails_its_whole_batch_and_no_other() {
     let folder = Folder::new();
     let ledger = folder.open().unwrap();
     let incarnation = ledger.join("n", LEASE).await.unwrap();
-    // A violated deferred constraint is found by COMMIT.
+    // COMMIT finds a violated deferred constraint.
     let poison = ledger.writer.write(Weight::Durable, |tx| {
         tx.connection().pragma_update(None, "defer_foreign_keys", true)?;
         let sql =
@@ -138,7 +138,7 @@ async fn a_commit_that_fails_fails_its_whole_batch_and_no_other() {
 }
 
 #[tokio::test]
-async fn only_light_jobs_alone_commit_without_a_sync() {
+async fn batch_is_synced_if_any_job_is_durable() {
     const NORMAL: i64 = 1;
     const FULL: i64 = 2;
     let folder = Folder::new();
@@ -158,7 +158,7 @@ async fn only_light_jobs_alone_commit_without_a_sync() {
 }
 
 #[tokio::test]
-async fn the_log_is_moved_into_the_file_while_it_is_open() {
+async fn log_is_checkpointed_while_the_file_is_open() {
     let folder = Folder::new();
     let ledger = folder.open().unwrap();
     let incarnation = ledger.join("n", LEASE).await.unwrap();
@@ -175,7 +175,7 @@ async fn the_log_is_moved_into_the_file_while_it_is_open() {
 }
 
 #[test]
-fn a_drop_does_not_wait_long_for_a_lock() {
+fn drop_gives_up_on_a_lock() {
     let folder = Folder::new();
     let ledger = folder.open().unwrap();
     let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
