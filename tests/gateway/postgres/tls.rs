@@ -98,7 +98,7 @@ async fn client_certificate_replaces_the_password_and_a_wrong_one_is_explained()
         (pair("odd.pem", "odd.key"), "P-256"),
         (pair("cara.pem", "cara.pem"), "chmod 600"),
         (pair("cara.pem", "gone.key"), "gone.key"),
-        (pair("cara.pem", "data"), "it is no file"),
+        (pair("cara.pem", "data"), "it is not a file"),
         (pair("gone.pem", "cara.key"), "gone.pem"),
         (pair("cara.key", "cara.key"), "certificate in PEM form"),
         (format!("sslcert={}", file("cara.pem")), "sslkey=FILE"),

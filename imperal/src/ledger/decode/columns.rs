@@ -118,7 +118,7 @@ impl<'r, R: Columns> RowDecoder<'r, R> {
             Cell::Int(_) | Cell::Real(_) | Cell::Flag(_) => Err(String::new()),
         };
         Some(text.unwrap_or_else(|rest| {
-            self.wrong(column, "is not a text as it is stored");
+            self.wrong(column, "is not a text that was stored by this program");
             rest
         }))
     }
@@ -179,7 +179,7 @@ impl<'r, R: Columns> RowDecoder<'r, R> {
         let text = self.raw(column)?;
         let found = words.iter().find(|(word, _)| *word == text).map(|(_, value)| *value);
         if found.is_none() {
-            self.wrong(column, "is none of its words");
+            self.wrong(column, "is not a known value");
         }
         found
     }

@@ -67,7 +67,7 @@ impl Identity {
         // PKCS #8 says so in the label, the older form in a header.
         if text.lines().any(|line| line.contains("ENCRYPTED")) {
             return Err(self.key_unusable(
-                &"it is encrypted, and nobody is here to type its passphrase",
+                &"it is encrypted, and a node cannot ask for its passphrase",
                 "write it in plain with `openssl pkey -in FILE -out PLAIN`, and chmod 600 that",
             ));
         }
@@ -95,7 +95,7 @@ fn read_private(path: &Path) -> Result<String, LedgerError> {
     };
     // Checked before it is opened, because opening a pipe waits for a writer.
     if !std::fs::metadata(path).map_err(say)?.is_file() {
-        return Err(say(io::Error::other("it is no file")));
+        return Err(say(io::Error::other("it is not a file")));
     }
     let mut file = File::open(path).map_err(say)?;
     let about = file.metadata().map_err(say)?;

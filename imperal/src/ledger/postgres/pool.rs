@@ -89,10 +89,12 @@ impl Store {
     pub(super) fn new(url: &str, schema: &str, size: usize, meters: LedgerMeters) -> Result<Self, LedgerError> {
         let plain = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_';
         if schema.is_empty() || schema.len() > 63 || !schema.chars().all(plain) {
-            return Err(LedgerError::Unusable(format!("{schema:?} is no schema name: use up to 63 of a-z, 0-9 and _")));
+            return Err(LedgerError::Unusable(format!(
+                "invalid schema name {schema:?}: use up to 63 of a-z, 0-9 and _"
+            )));
         }
         if size == 0 {
-            return Err(LedgerError::Unusable("a pool of no connections reaches no database: give it one".to_owned()));
+            return Err(LedgerError::Unusable("the pool needs at least one connection".to_owned()));
         }
         let mut dsn = Dsn::read(url)?;
         let config = &mut dsn.config;

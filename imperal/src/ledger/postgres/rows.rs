@@ -54,17 +54,17 @@ pub(super) fn get<'a, T: FromSql<'a>>(row: &'a Row, column: usize) -> Result<T, 
 
 pub(super) fn get_number(row: &Row, column: usize) -> Result<u64, Fault> {
     let number: i64 = get(row, column)?;
-    u64::try_from(number).map_err(|_| Fault::Row(format!("{number} where a number counts from 1")))
+    u64::try_from(number).map_err(|_| Fault::Row(format!("{number} is negative")))
 }
 
 pub(super) fn get_id<T: FromStr<Err: Display>>(row: &Row, column: usize) -> Result<T, Fault> {
     let text: &str = get(row, column)?;
-    text.parse().map_err(|error| Fault::Row(format!("{text:?} where an id should be: {error}")))
+    text.parse().map_err(|error| Fault::Row(format!("invalid id {text:?}: {error}")))
 }
 
 pub(super) fn get_time(row: &Row, column: usize) -> Result<Timestamp, Fault> {
     let micros: i64 = get(row, column)?;
-    Timestamp::from_microsecond(micros).map_err(|_| Fault::Row(format!("{micros} where a time should be")))
+    Timestamp::from_microsecond(micros).map_err(|_| Fault::Row(format!("{micros} is out of range for a time")))
 }
 
 /// From the columns of [`RECORD`]. A call has a null task id.

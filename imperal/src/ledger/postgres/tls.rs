@@ -75,7 +75,7 @@ impl Tls {
                 let mut store = RootCertStore::empty();
                 let (added, _) = store.add_parsable_certificates(certificates.iter().cloned());
                 if added == 0 {
-                    return Err(roots.unusable("there is no certificate of an authority in it"));
+                    return Err(roots.unusable("it contains no certificate of an authority"));
                 }
                 let verifier = WebPkiServerVerifier::builder_with_provider(Arc::new(store), provider.clone()).build();
                 let verifier = verifier.map_err(|error| roots.unusable(&error.to_string()))?;
@@ -115,7 +115,7 @@ impl TrustedRoots {
                 let found = rustls_native_certs::load_native_certs();
                 if found.certs.is_empty() {
                     return Err(LedgerError::Unusable(
-                        "this machine has no list of authorities: name the one of PostgreSQL with sslrootcert=FILE"
+                        "this machine has no list of authorities: name the one that issued PostgreSQL's certificate with sslrootcert=FILE"
                             .to_owned(),
                     ));
                 }
@@ -233,7 +233,9 @@ where
         Box::pin(async move {
             let Self { tls, host } = self;
             let name = ServerName::try_from(host.clone());
-            let name = name.map_err(|_| Refusal(format!("{host:?} is no name that a certificate can be for")))?;
+            let name = name.map_err(|_| {
+                Refusal(format!("{host:?} cannot be the name in a certificate: use the server's host name"))
+            })?;
             match TlsConnector::from(tls.config).connect(name, stream).await {
                 Ok(stream) => Ok(Encrypted(Box::new(stream))),
                 Err(error) => Err(refusal(&error, &host, &tls.authorities)),

@@ -95,7 +95,7 @@ impl PostgresLedger {
 }
 
 pub(super) fn one(mut rows: Vec<Row>) -> Result<Row, Fault> {
-    rows.pop().ok_or_else(|| Fault::Row("a function answered nothing".to_owned()))
+    rows.pop().ok_or_else(|| Fault::Row("a function returned no row".to_owned()))
 }
 
 /// Capped at the last moment that programs can represent.

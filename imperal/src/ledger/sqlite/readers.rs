@@ -32,7 +32,7 @@ impl Reading<'_> {
     /// Ends the read if its caller has gone.
     pub(super) fn go_on(&self) -> Result<(), Fault> {
         if (self.abandoned)() {
-            return Err(LedgerError::Unavailable("nobody waits for this read any more".to_owned()).into());
+            return Err(LedgerError::Unavailable("the caller of this read has gone".to_owned()).into());
         }
         Ok(())
     }
@@ -75,7 +75,7 @@ impl Readers {
         &self,
         work: impl FnOnce(&Reading<'_>) -> Result<T, Fault> + Send + 'static,
     ) -> Result<T, LedgerError> {
-        let stopped = || LedgerError::Unavailable("a read broke off, see the log".to_owned());
+        let stopped = || LedgerError::Unavailable("a read failed, see the log".to_owned());
         let permit = self.free.clone().acquire_owned().await.map_err(|_| stopped())?;
         let (caller, answer) = oneshot::channel();
         let unreadable = self.unreadable.clone();

@@ -6,13 +6,13 @@ BEGIN
     WHERE c.state NOT IN ('open', 'left', 'replied') AND c.reply_seq IS NULL AND NOT EXISTS (
         SELECT FROM @.node n
         WHERE n.node_id = c.node_id AND n.incarnation = c.incarnation AND n.lease_until IS NOT NULL)
-    RETURNING 'call', c.call_no, 'state is none of its words';
+    RETURNING 'call', c.call_no, 'state is not a known value';
     RETURN QUERY UPDATE @.task t SET state = 'running', abandoned = true, key = NULL
     WHERE t.state NOT IN ('running', 'succeeded', 'failed', 'cancelled', 'timed_out', 'reclaimed')
         AND t.outcome_seq IS NULL AND NOT EXISTS (
         SELECT FROM @.node n
         WHERE n.node_id = t.node_id AND n.incarnation = t.incarnation AND n.lease_until IS NOT NULL)
-    RETURNING 'task', t.task_no, 'state is none of its words';
+    RETURNING 'task', t.task_no, 'state is not a known value';
     RETURN QUERY UPDATE @.call c SET state = 'left'
     WHERE c.state = 'open' AND NOT EXISTS (
         SELECT FROM @.node n
