@@ -1,4 +1,4 @@
-//! Lines of the audit trail.
+//! Rows of the audit trail.
 
 use jiff::Timestamp;
 use schemars::JsonSchema;
@@ -14,12 +14,12 @@ pub enum AuditOutcome {
     Done,
     /// It was refused.
     Refused,
-    /// The platform's contract was broken; an operator should look.
+    /// The platform's contract was broken. An operator should look at it.
     Critical,
 }
 
 impl AuditOutcome {
-    /// As the API writes it.
+    /// The name in the API.
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Done => "done",
@@ -29,60 +29,60 @@ impl AuditOutcome {
     }
 }
 
-/// What an audit row says. The ledger adds number and time, see [`AuditRow`].
+/// The content of an audit row. The ledger adds number and time, see [`AuditRow`].
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct NewAudit {
-    /// Tenant of whoever the act touches.
+    /// The tenant of the user whose chat or task the act touches.
     pub tenant_id: String,
-    /// Whose chat or task the act touches. A refused act is filed under the actor: the row says
-    /// what they tried, and the other user's rows stay their own.
+    /// The user whose chat or task the act touches. A refused act is filed under its actor instead: the row says what
+    /// the actor tried, and no row is added to the other user's trail.
     pub user_id: String,
-    /// Who acted: `user:ID`, `service`, `extension:APP` or `platform`.
+    /// The actor: `user:ID`, `service`, `extension:APP` or `platform`.
     pub actor: String,
-    /// The extension, where one is concerned.
+    /// The extension, if one is concerned.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub app_id: Option<String>,
-    /// What was done or tried: `chat.inject`, `task.cancel`, `task.read`, ..
+    /// The act: `chat.inject`, `task.cancel`, `task.read`, ..
     pub action: String,
-    /// To what: a task or turn id, a user.
+    /// The target: a task or turn id, or a user.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub target: Option<String>,
     /// Whether it was done.
     pub outcome: AuditOutcome,
-    /// More, for people.
+    /// More details, for people.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub detail: Option<String>,
 }
 
-/// One line of the audit trail. Never changed; removed by retention alone, and by default never.
+/// One row of the audit trail. It never changes. Only retention removes it, which by default keeps all rows.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct AuditRow {
-    /// Its number in the ledger; later rows have higher ones.
+    /// The number in the ledger; later rows have higher ones.
     pub audit_id: u64,
-    /// When.
+    /// The time.
     #[schemars(with = "String")]
     pub at: Timestamp,
-    /// What it says.
+    /// The content.
     #[serde(flatten)]
     pub body: NewAudit,
-    /// Links it to the owner's row before it.
+    /// Links the row to the owner's row before it.
     pub hash: AuditHash,
 }
 
-/// Whose audit rows.
+/// The owners whose audit rows are read.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub enum AuditScope {
-    /// Everybody's, in every tenant.
+    /// All owners in every tenant.
     #[default]
     All,
-    /// Those of one tenant's users.
+    /// All users of one tenant.
     Tenant(String),
-    /// One owner's.
+    /// One owner.
     Owner(Owner),
 }
 
 impl AuditScope {
-    /// Whether an owner's rows are among them.
+    /// Whether it includes an owner's rows.
     pub fn covers(&self, owner: &Owner) -> bool {
         match self {
             Self::All => true,

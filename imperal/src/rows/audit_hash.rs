@@ -10,17 +10,17 @@ use sha2::{Digest, Sha256};
 
 use super::NewAudit;
 
-/// What the hash of a first row covers in the place of the one before it.
+/// Replaces the previous hash in the hash of an owner's first row.
 const FIRST: &[u8] = b"imperal audit chain 1";
 
-/// SHA-256 of an audit row and of all before it in its chain. As text, 64 hexadecimal digits.
+/// SHA-256 of an audit row and all rows before it in its chain. As text, 64 hexadecimal digits.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(into = "String", try_from = "String")]
 #[schemars(with = "String")]
 pub struct AuditHash([u8; 32]);
 
 impl AuditHash {
-    /// The hash of a row that follows `previous`, or is its owner's first.
+    /// The hash of a row that follows `previous`; `None` for an owner's first row.
     pub fn of(previous: Option<&Self>, at: Timestamp, row: &NewAudit) -> Self {
         let NewAudit { tenant_id, user_id, actor, app_id, action, target, outcome, detail } = row;
         let outcome = outcome.as_str();
@@ -29,7 +29,7 @@ impl AuditHash {
         hash.update(at.as_microsecond().to_be_bytes());
         let texts = [Some(tenant_id), Some(user_id), Some(actor), app_id.as_ref(), Some(action), target.as_ref()];
         for text in texts.into_iter().map(|text| text.map(String::as_str)).chain([Some(outcome), detail.as_deref()]) {
-            // A length before each text, so that no two rows read the same.
+            // Each text has its length before it, so that different rows never give the same bytes.
             let length = text.map_or(u64::MAX, |text| text.len() as u64);
             hash.update(length.to_be_bytes());
             hash.update(text.unwrap_or_default());
@@ -37,12 +37,12 @@ impl AuditHash {
         Self(hash.finalize().into())
     }
 
-    /// From its 32 bytes.
+    /// A hash from its 32 bytes.
     pub fn from_bytes(bytes: [u8; 32]) -> Self {
         Self(bytes)
     }
 
-    /// Its 32 bytes.
+    /// The 32 bytes.
     pub fn as_bytes(&self) -> &[u8; 32] {
         &self.0
     }

@@ -1,4 +1,4 @@
-//! Tasks: how they start, stand and end.
+//! Tasks: their start, states and end.
 
 use std::time::Duration;
 
@@ -10,26 +10,26 @@ use super::{Incarnation, NewAudit, Owner, TurnBody};
 use crate::ids::{CallId, TaskId};
 use crate::result::WireResult;
 
-/// Where a task stands. `Running` becomes exactly one of the others, once.
+/// The state of a task. `Running` becomes exactly one of the others, once.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum TaskState {
-    /// At work.
+    /// Running.
     Running,
     /// Ended with a success.
     Succeeded,
-    /// Ended with an error of its own.
+    /// Ended with its own error.
     Failed,
-    /// Ended because the user cancelled.
+    /// Cancelled by its user.
     Cancelled,
-    /// Ran into its cap.
+    /// Ended by its cap.
     TimedOut,
-    /// Taken back by the platform: its process died, or it was silent.
+    /// Ended by the platform: its process died, or it was silent.
     Reclaimed,
 }
 
 impl TaskState {
-    /// As the API writes it.
+    /// The name in the API.
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Running => "running",
@@ -55,17 +55,17 @@ pub struct Task {
     pub function: String,
     /// The author's name for it, or the function's.
     pub name: String,
-    /// What only one running task of the user's may have, where the author gave a key.
+    /// The key, if the author gave one. No other running task of the user and the extension has it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub key: Option<String>,
-    /// Where it stands.
+    /// The state.
     pub state: TaskState,
-    /// Whether its cap is the long one.
+    /// Whether the cap is the long one, 1800 s.
     pub long_running: bool,
     /// Latest progress, 0 to 100.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub percent: Option<f64>,
-    /// Latest stage.
+    /// Latest message.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub message: Option<String>,
     /// When it was started.
@@ -74,7 +74,7 @@ pub struct Task {
     /// When its cap ends it.
     #[schemars(with = "String")]
     pub deadline_at: Timestamp,
-    /// When its user first asked for it to be cancelled.
+    /// When its user first asked to cancel it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(with = "Option<String>")]
     pub cancel_requested_at: Option<Timestamp>,
@@ -82,44 +82,44 @@ pub struct Task {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(with = "Option<String>")]
     pub finished_at: Option<Timestamp>,
-    /// Its answer.
+    /// The result.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub result: Option<WireResult>,
 }
 
-/// A task with whose it is and which node holds it.
+/// A task with its owner and its incarnation.
 #[derive(Debug, Clone, PartialEq)]
 pub struct TaskRecord {
-    /// Whose it is.
+    /// The owner.
     pub owner: Owner,
-    /// The node's life that runs or ran it.
+    /// The incarnation that runs or ran it.
     pub incarnation: Incarnation,
     /// The task.
     pub task: Task,
 }
 
-/// Latest progress of a running task. Has no number: what matters is the latest.
+/// Latest progress of a running task. It has no event number, because only the latest one matters.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Progress {
     /// The task.
     pub task_id: TaskId,
     /// 0 to 100.
     pub percent: f64,
-    /// The stage.
+    /// The message.
     pub message: String,
     /// When it was reported.
     #[schemars(with = "String")]
     pub at: Timestamp,
 }
 
-/// A task to be started.
+/// A task to start.
 #[derive(Debug, Clone)]
 pub struct NewTask {
     /// Its id.
     pub task_id: TaskId,
     /// The call that starts it.
     pub call_id: CallId,
-    /// Whose it is.
+    /// The owner.
     pub owner: Owner,
     /// The extension.
     pub app_id: String,
@@ -127,18 +127,18 @@ pub struct NewTask {
     pub function: String,
     /// Its name.
     pub name: String,
-    /// Refuse when the owner has a running task of the same extension with the same key.
+    /// Refuse if the owner has a running task of the same extension with the same key.
     pub key: Option<String>,
-    /// Whether its cap is the long one.
+    /// Whether the cap is the long one, 1800 s.
     pub long_running: bool,
-    /// Its cap: the deadline is the ledger's now plus this.
+    /// The cap. The deadline is the ledger's current time plus this.
     pub cap: Duration,
-    /// Refuse when the owner already has so many running.
+    /// Refuse if the owner has this many running tasks already.
     pub max_running: u32,
 }
 
 impl NewTask {
-    /// The task as it starts; for backends.
+    /// The task at its start; for backends.
     pub fn into_task(self, now: Timestamp, deadline_at: Timestamp) -> Task {
         Task {
             task_id: self.task_id,
@@ -160,10 +160,10 @@ impl NewTask {
     }
 }
 
-/// How a task ends: everything of one transaction.
+/// The end of a task: everything that one transaction writes.
 #[derive(Debug, Clone)]
 pub struct TaskEnd {
-    /// The end state, never `Running`.
+    /// The final state, never `Running`.
     pub state: TaskState,
     /// The outcome turn; its `result` is the task's.
     pub turn: TurnBody,

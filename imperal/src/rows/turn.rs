@@ -12,22 +12,22 @@ use crate::ids::{CallId, TaskId, TurnId};
 use crate::json;
 use crate::result::WireResult;
 
-/// Who speaks in a turn.
+/// The speaker of a turn.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum Role {
-    /// The user: a call they made.
+    /// The user, by a call.
     User,
     /// The platform or an extension.
     Bot,
 }
 
-/// What a turn says. The ledger adds number and time, see [`Turn`].
+/// The content of a turn. The ledger adds number and time, see [`Turn`].
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct TurnBody {
     /// Its id.
     pub turn_id: TurnId,
-    /// Who speaks.
+    /// The speaker.
     pub role: Role,
     /// How it is shown.
     #[serde(rename = "type")]
@@ -48,10 +48,10 @@ pub struct TurnBody {
     /// The task it belongs to.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub task_id: Option<TaskId>,
-    /// The answer it renders.
+    /// The result that it shows.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub result: Option<WireResult>,
-    /// Panels to refresh: absent means all, empty means none.
+    /// Panels to refresh. Absent means all, empty means none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub refresh_panels: Option<Vec<String>>,
     /// Whether the text was cut.
@@ -59,7 +59,7 @@ pub struct TurnBody {
     pub truncated: bool,
 }
 
-/// A part of a turn is nested deeper than it could be read back.
+/// A part of a turn is nested too deep to be read back.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct TooDeep {
     /// The part: `params`, or a field of the result.
@@ -74,11 +74,11 @@ impl fmt::Display for TooDeep {
 
 impl std::error::Error for TooDeep {}
 
-/// What a turn says whose row cannot be read.
+/// The text of a turn whose row cannot be read.
 const UNREADABLE: &str = "This entry cannot be read. What it said is lost, or kept where the operator can look.";
 
 impl TurnBody {
-    /// Stands in for a turn that was stored and cannot be read; for backends.
+    /// A stand-in for a stored turn that cannot be read; for backends.
     pub fn unreadable(turn_id: TurnId) -> Self {
         Self {
             turn_id,
@@ -96,7 +96,7 @@ impl TurnBody {
         }
     }
 
-    /// Refuses what could not be read back; for backends, before they write.
+    /// Refuses a turn that could not be read back; for backends, before they write.
     ///
     /// # Errors
     /// [`TooDeep`] names the part that is nested too deep.
@@ -121,34 +121,34 @@ impl TurnBody {
 /// One message in a user's chat.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Turn {
-    /// Its number among the user's events; grows without gaps over turns and tasks together.
+    /// The number among the owner's events; turns and tasks share the numbers, without gaps.
     pub seq: u64,
     /// When it was added.
     #[schemars(with = "String")]
     pub at: Timestamp,
-    /// What it says.
+    /// The content.
     #[serde(flatten)]
     pub body: TurnBody,
 }
 
-/// A call to be accepted.
+/// A call to accept.
 #[derive(Debug, Clone)]
 pub struct NewCall {
     /// Its id.
     pub call_id: CallId,
-    /// Who calls.
+    /// The caller.
     pub owner: Owner,
-    /// The user's turn; carries app, function and parameters.
+    /// The user's turn, with app, function and parameters.
     pub turn: TurnBody,
-    /// Refuse when the owner's turns of today would have more bytes than this.
+    /// Refuse if the bytes of the owner's turns of today would exceed this.
     pub max_stored: Option<u64>,
 }
 
-/// A call that was accepted.
+/// An accepted call.
 #[derive(Debug, Clone, PartialEq)]
 pub struct CallRecord {
     /// The user's turn.
     pub asked: Turn,
-    /// The reply, once there is one.
+    /// The reply, if it is written.
     pub reply: Option<Turn>,
 }

@@ -1,4 +1,4 @@
-//! Owners, pieces of work and the right to write for them, events.
+//! Owners, calls and tasks as pieces of work, the right to write for them, and events.
 
 use std::fmt;
 use std::sync::Arc;
@@ -7,7 +7,7 @@ use super::{Task, TaskRecord, Turn, TurnBody};
 use crate::ids::{CallId, TaskId};
 use crate::user::User;
 
-/// Whose chat, tasks and audit rows: a user of a tenant. Every read and write is scoped by it.
+/// A user of a tenant: the owner of a chat, its tasks and its audit rows. Every read and write is scoped by it.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Owner {
     /// The tenant.
@@ -17,7 +17,7 @@ pub struct Owner {
 }
 
 impl Owner {
-    /// An owner by its two names.
+    /// An owner from its two names.
     pub fn new(tenant_id: &str, user_id: &str) -> Self {
         Self { tenant_id: tenant_id.into(), user_id: user_id.into() }
     }
@@ -35,19 +35,19 @@ impl fmt::Display for Owner {
     }
 }
 
-/// One life of a node: its name and the epoch that fences earlier lives.
+/// One run of a node. Its number fences earlier runs of the same node.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Incarnation {
-    /// The node's name, the same over restarts.
+    /// The node's name, which stays the same over restarts.
     pub node: Arc<str>,
-    /// Grows with every life; a write under an older one is refused.
+    /// Grows with each incarnation. A write under an earlier number is refused.
     pub number: i64,
 }
 
 /// One numbered change among a user's turns and tasks.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Event {
-    /// Its number: 1, 2, 3 .. for each user.
+    /// The number: 1, 2, 3 .. for each owner, without gaps.
     pub seq: u64,
     /// What changed.
     pub body: EventBody,
@@ -58,11 +58,11 @@ pub struct Event {
 pub enum EventBody {
     /// A turn was added.
     Turn(Turn),
-    /// A task started, was asked to stop, or ended; as it was right then.
+    /// A task started, was asked to cancel, or ended; as it was at that moment.
     Task(Task),
 }
 
-/// Which piece of work a write comes from.
+/// The piece of work that a write comes from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Work {
     /// A call's handler.
@@ -71,42 +71,42 @@ pub enum Work {
     Task(TaskId),
 }
 
-/// The right under which a piece of work writes: its node's life, and being unsettled.
+/// The right to write for a piece of work: its incarnation is current, and it is not settled.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Fence {
-    /// The life of the node that runs it.
+    /// The incarnation that runs it.
     pub incarnation: Incarnation,
     /// The work.
     pub work: Work,
 }
 
-/// Who puts a message into a chat.
+/// The source of a message.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Sender {
-    /// A call or task at work for the chat's user.
+    /// An unsettled call or task of the chat's user.
     Work(Fence),
-    /// Somebody outside.
+    /// A service or user outside of any call or task.
     Outside {
-        /// Refuse when the owner's turns of today would have more bytes than this.
+        /// Refuse if the bytes of the owner's turns of today would exceed this.
         max_stored: Option<u64>,
     },
 }
 
 impl Sender {
-    /// Somebody outside, without a limit.
+    /// A source outside of any call or task, without a limit.
     pub const OUTSIDE: Self = Self::Outside { max_stored: None };
 }
 
-/// Work whose node's life is over.
+/// Unsettled work whose incarnation has ended.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Orphan {
     /// A call without its reply.
     Call {
         /// The call.
         call_id: CallId,
-        /// Who called.
+        /// The caller.
         owner: Owner,
-        /// The life that held it.
+        /// The incarnation that accepted it.
         incarnation: Incarnation,
         /// The user's turn.
         turn: TurnBody,
