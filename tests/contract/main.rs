@@ -13,18 +13,18 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use imperal::ledger::conformance::{Backend, BoxFuture};
-use imperal::ledger::{Clock, HeldClock, Ledger, MemoryLedger, SqliteLedger};
+use imperal::ledger::{Clock, Ledger, ManualClock, MemoryLedger, SqliteLedger};
 
-fn held_clock() -> Arc<HeldClock> {
-    Arc::new(HeldClock::at("2026-01-01T00:00:00Z".parse().unwrap()))
+fn held_clock() -> Arc<ManualClock> {
+    Arc::new(ManualClock::at("2026-01-01T00:00:00Z".parse().unwrap()))
 }
 
-fn set_back(clock: &HeldClock, by: Duration) {
+fn set_back(clock: &ManualClock, by: Duration) {
     clock.set(clock.now().checked_sub(jiff::SignedDuration::try_from(by).unwrap()).unwrap());
 }
 
 struct InMemory {
-    clock: Arc<HeldClock>,
+    clock: Arc<ManualClock>,
     ledger: Arc<MemoryLedger>,
 }
 
@@ -58,7 +58,7 @@ impl Backend for InMemory {
 
 /// Every handle is a separate `SqliteLedger`, as in two programs on one file.
 struct InFile {
-    clock: Arc<HeldClock>,
+    clock: Arc<ManualClock>,
     folder: tempfile::TempDir,
 }
 

@@ -88,9 +88,9 @@ impl Model {
         let piece = self.calls[call].clone();
         let held_by_living = self.is_current(piece.incarnation);
         match (reclaim, piece.settled) {
-            (false, _) if piece.incarnation != incarnation => return Err(LedgerError::Unknown),
-            (_, true) => return Err(LedgerError::Settled),
-            (true, false) if held_by_living => return Err(LedgerError::Unknown),
+            (false, _) if piece.incarnation != incarnation => return Err(LedgerError::NotHolder),
+            (_, true) => return Err(LedgerError::AlreadyReplied),
+            (true, false) if held_by_living => return Err(LedgerError::NotOrphaned),
             _ => self.calls[call].settled = true,
         }
         self.add(piece.owner, 1, 1, 0);
@@ -106,8 +106,11 @@ impl Model {
         key: Option<usize>,
     ) -> Result<(), Result<usize, LedgerError>> {
         self.fence(incarnation).map_err(Err)?;
-        if self.calls[call].incarnation != incarnation || self.calls[call].owner != owner {
-            return Err(Err(LedgerError::Unknown));
+        if self.calls[call].owner != owner {
+            return Err(Err(LedgerError::NotFound));
+        }
+        if self.calls[call].incarnation != incarnation {
+            return Err(Err(LedgerError::NotHolder));
         }
         let running = || self.tasks.iter().filter(|task| task.owner == owner && !task.settled);
         if let Some(task) = running().find(|task| key.is_some() && task.key == key) {
@@ -126,10 +129,10 @@ impl Model {
         self.fence(incarnation)?;
         let piece = self.tasks[task].clone();
         match (reclaim, piece.settled) {
-            (false, _) if piece.incarnation != incarnation => return Err(LedgerError::Fenced),
-            (_, true) => return Err(LedgerError::Settled),
-            (true, false) if self.is_current(piece.incarnation) => return Err(LedgerError::Unknown),
-            _ if !self.calls[piece.call].settled => return Err(LedgerError::TooEarly),
+            (false, _) if piece.incarnation != incarnation => return Err(LedgerError::NotHolder),
+            (_, true) => return Err(LedgerError::AlreadyEnded),
+            (true, false) if self.is_current(piece.incarnation) => return Err(LedgerError::NotOrphaned),
+            _ if !self.calls[piece.call].settled => return Err(LedgerError::CallNotReplied),
             _ => self.tasks[task].settled = true,
         }
         self.add(piece.owner, 2, 1, 1);
@@ -143,18 +146,18 @@ impl Model {
     ) -> Result<(), LedgerError> {
         if let Some((incarnation, work)) = fence {
             self.fence(incarnation)?;
-            let (piece, elsewhere) = match work {
-                Ok(call) => (&self.calls[call], LedgerError::Unknown),
-                Err(task) => (&self.tasks[task], LedgerError::Fenced),
+            let (piece, ended) = match work {
+                Ok(call) => (&self.calls[call], LedgerError::AlreadyReplied),
+                Err(task) => (&self.tasks[task], LedgerError::AlreadyEnded),
             };
             if piece.owner != owner {
-                return Err(LedgerError::Unknown);
+                return Err(LedgerError::NotFound);
             }
             if piece.incarnation != incarnation {
-                return Err(elsewhere);
+                return Err(LedgerError::NotHolder);
             }
             if piece.settled {
-                return Err(LedgerError::Settled);
+                return Err(ended);
             }
         }
         self.add(owner, 1, 1, 1);

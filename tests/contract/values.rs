@@ -7,7 +7,7 @@ use imperal::context::MsgType;
 use imperal::ids::{CallId, TaskId, TurnId};
 use imperal::ledger::conformance::Backend;
 use imperal::ledger::{
-    AuditOutcome, Ledger, Limit, NewAudit, NewCall, NewTask, Owner, Role, TaskEnd, TaskState, TurnBody,
+    AuditOutcome, Ledger, NewAudit, NewCall, NewTask, Owner, PageLimit, Role, TaskEnd, TaskState, TurnBody,
 };
 use imperal::{ActionResult, WireResult};
 use proptest::prelude::*;
@@ -158,17 +158,17 @@ async fn check(ledger: &dyn Ledger, number: usize, written: &Written) {
     let end = TaskEnd { state: TaskState::Succeeded, turn: outcome.clone(), audit };
     ledger.finish_task(&incarnation, started.task_id, end).await.unwrap();
 
-    let turns = ledger.turns(&owner, 0, Limit::rows(10)).await.unwrap();
+    let turns = ledger.turns(&owner, 0, PageLimit::rows(10)).await.unwrap();
     let read: Vec<String> = turns.iter().map(|turn| said(&turn.body)).collect();
     assert_eq!(read, [said(&asked), said(&reply), said(&outcome)], "{written:?}");
-    let task = ledger.task(started.task_id).await.unwrap().unwrap().task;
+    let task = ledger.find_task(started.task_id).await.unwrap().unwrap().task;
     assert_eq!((&task.app_id, &task.function, &task.name), (&started.app_id, &started.function, &started.name));
     assert_eq!(task.key.as_ref(), Some(&written.key));
     let read = task.result.map(|result| serde_json::to_string(&result).unwrap());
     assert_eq!(read, Some(serde_json::to_string(&result(written)).unwrap()));
-    let call = ledger.call(&owner, call_id).await.unwrap().unwrap();
+    let call = ledger.find_call(&owner, call_id).await.unwrap().unwrap();
     assert_eq!((said(&call.asked.body), call.reply.map(|turn| said(&turn.body))), (said(&asked), Some(said(&reply))));
-    assert_eq!(ledger.events(&owner, 0, Limit::rows(10)).await.unwrap().rows.len(), 5);
+    assert_eq!(ledger.events(&owner, 0, PageLimit::rows(10)).await.unwrap().rows.len(), 5);
     assert_eq!(ledger.meters().unreadable_rows(), 0);
 }
 

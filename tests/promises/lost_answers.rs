@@ -7,10 +7,11 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use imperal::ids::{CallId, TaskId, TurnId};
+use imperal::ledger::contract::{AuditTrail, Calls, Chat, Health, Leases, LedgerResult, Recovery, Retention, Tasks};
 use imperal::ledger::{
-    AuditEnds, AuditFilter, AuditRow, CallRecord, CancelAnswer, Event, Feed, Fut, Incarnation, Keep, Ledger,
-    LedgerError, LedgerMeters, Limit, MemoryLedger, NewAudit, NewCall, NewTask, Orphan, Owner, Page, Progress, Pruned,
-    Role, Sender, Task, TaskEnd, TaskRecord, TaskState, Turn, TurnBody,
+    AuditFilter, AuditRow, CallRecord, CancelOutcome, ChainEnds, Event, Feed, Incarnation, LedgerError, LedgerMeters,
+    MemoryLedger, MessageSource, NewAudit, NewCall, NewTask, Orphan, Owner, Page, PageLimit, Progress, Pruned,
+    RetentionPolicy, Role, Task, TaskEnd, TaskRecord, TaskState, Turn, TurnBody,
 };
 use imperal::prelude::*;
 use imperal::testing::TestPlatform;
@@ -88,147 +89,161 @@ fn counted_down(left: &AtomicU32) -> bool {
 }
 
 impl LosesAnswers {
-    fn losing<'a, T: Send + 'a>(&'a self, write: Fut<'a, T>) -> Fut<'a, T> {
-        Box::pin(async move {
-            let written = write.await?;
-            if counted_down(&self.to_lose) {
-                return Err(LedgerError::Unsure("the answer was lost".to_owned()));
-            }
-            Ok(written)
-        })
+    async fn losing<T>(&self, write: impl Future<Output = LedgerResult<T>>) -> LedgerResult<T> {
+        let written = write.await?;
+        if counted_down(&self.to_lose) {
+            return Err(LedgerError::Indeterminate("the answer was lost".to_owned()));
+        }
+        Ok(written)
     }
 }
 
-impl Ledger for LosesAnswers {
-    fn join<'a>(&'a self, node: &'a str, lease: Duration) -> Fut<'a, Incarnation> {
-        self.inner.join(node, lease)
+impl Leases for LosesAnswers {
+    async fn join(&self, node: &str, lease: Duration) -> LedgerResult<Incarnation> {
+        self.inner.join(node, lease).await
     }
 
-    fn renew<'a>(&'a self, incarnation: &'a Incarnation, lease: Duration) -> Fut<'a, Vec<TaskId>> {
-        self.inner.renew(incarnation, lease)
+    async fn renew(&self, incarnation: &Incarnation, lease: Duration) -> LedgerResult<Vec<TaskId>> {
+        self.inner.renew(incarnation, lease).await
     }
 
-    fn leave<'a>(&'a self, incarnation: &'a Incarnation) -> Fut<'a, ()> {
-        self.inner.leave(incarnation)
+    async fn leave(&self, incarnation: &Incarnation) -> LedgerResult<()> {
+        self.inner.leave(incarnation).await
+    }
+}
+
+impl Recovery for LosesAnswers {
+    async fn expire_leases(&self, incarnation: &Incarnation) -> LedgerResult<u64> {
+        self.inner.expire_leases(incarnation).await
     }
 
-    fn accept_call<'a>(&'a self, incarnation: &'a Incarnation, call: NewCall) -> Fut<'a, Turn> {
-        if counted_down(&self.to_forget) {
-            return Box::pin(async { Err(LedgerError::Unsure("the connection was lost".to_owned())) });
-        }
-        self.losing(self.inner.accept_call(incarnation, call))
+    async fn orphans(&self, limit: u32) -> LedgerResult<Vec<Orphan>> {
+        self.inner.orphans(limit).await
     }
 
-    fn reply<'a>(&'a self, incarnation: &'a Incarnation, call_id: CallId, turn: TurnBody) -> Fut<'a, Turn> {
-        self.inner.reply(incarnation, call_id, turn)
+    async fn reclaim_call(&self, incarnation: &Incarnation, call_id: CallId, turn: TurnBody) -> LedgerResult<Turn> {
+        self.inner.reclaim_call(incarnation, call_id, turn).await
     }
 
-    fn start_task<'a>(&'a self, incarnation: &'a Incarnation, task: NewTask) -> Fut<'a, Task> {
-        Box::pin(async move {
-            let started = self.losing(self.inner.start_task(incarnation, task)).await;
-            if self.slow_starts.load(Ordering::SeqCst) {
-                tokio::time::sleep(Duration::from_secs(30)).await;
-            }
-            started
-        })
-    }
-
-    fn finish_task<'a>(&'a self, incarnation: &'a Incarnation, task_id: TaskId, end: TaskEnd) -> Fut<'a, Turn> {
-        self.inner.finish_task(incarnation, task_id, end)
-    }
-
-    fn note_progress<'a>(&'a self, incarnation: &'a Incarnation, latest: Vec<Progress>) -> Fut<'a, ()> {
-        self.inner.note_progress(incarnation, latest)
-    }
-
-    fn ask_cancel(&self, task_id: TaskId, audit: NewAudit) -> Fut<'_, CancelAnswer> {
-        self.inner.ask_cancel(task_id, audit)
-    }
-
-    fn inject(&self, owner: Owner, turn: TurnBody, audit: NewAudit, from: Sender) -> Fut<'_, Turn> {
-        if counted_down(&self.to_refuse) {
-            return Box::pin(async { Err(LedgerError::Unavailable("it is away".to_owned())) });
-        }
-        self.losing(self.inner.inject(owner, turn, audit, from))
-    }
-
-    fn audit(&self, row: NewAudit) -> Fut<'_, ()> {
-        self.inner.audit(row)
-    }
-
-    fn orphans<'a>(&'a self, incarnation: &'a Incarnation, limit: u32) -> Fut<'a, Vec<Orphan>> {
-        self.inner.orphans(incarnation, limit)
-    }
-
-    fn reclaim_call<'a>(&'a self, incarnation: &'a Incarnation, call_id: CallId, turn: TurnBody) -> Fut<'a, Turn> {
-        self.inner.reclaim_call(incarnation, call_id, turn)
-    }
-
-    fn reclaim_task<'a>(&'a self, incarnation: &'a Incarnation, task_id: TaskId, end: TaskEnd) -> Fut<'a, Turn> {
+    async fn reclaim_task(&self, incarnation: &Incarnation, task_id: TaskId, end: TaskEnd) -> LedgerResult<Turn> {
         if counted_down(&self.to_put_off) {
-            return Box::pin(async { Err(LedgerError::Unavailable("it is slow".to_owned())) });
+            return Err(LedgerError::Unavailable("it is slow".to_owned()));
         }
         if self.stuck.lock().unwrap().contains(&task_id) {
-            return Box::pin(async { Err(LedgerError::Unavailable("its row is damaged".to_owned())) });
+            return Err(LedgerError::Unavailable("its row is damaged".to_owned()));
         }
-        self.inner.reclaim_task(incarnation, task_id, end)
+        self.inner.reclaim_task(incarnation, task_id, end).await
+    }
+}
+
+impl Calls for LosesAnswers {
+    async fn accept_call(&self, incarnation: &Incarnation, call: NewCall) -> LedgerResult<Turn> {
+        if counted_down(&self.to_forget) {
+            return Err(LedgerError::Indeterminate("the connection was lost".to_owned()));
+        }
+        self.losing(self.inner.accept_call(incarnation, call)).await
     }
 
-    fn prune<'a>(&'a self, keep: &'a Keep, from: u64, limit: u32) -> Fut<'a, Pruned> {
-        self.inner.prune(keep, from, limit)
+    async fn reply(&self, incarnation: &Incarnation, call_id: CallId, turn: TurnBody) -> LedgerResult<Turn> {
+        self.inner.reply(incarnation, call_id, turn).await
     }
 
-    fn turns<'a>(&'a self, owner: &'a Owner, after: u64, limit: Limit) -> Fut<'a, Page<Turn>> {
-        self.inner.turns(owner, after, limit)
-    }
-
-    fn latest_turns<'a>(&'a self, owner: &'a Owner, before: Option<u64>, limit: Limit) -> Fut<'a, Page<Turn>> {
-        self.inner.latest_turns(owner, before, limit)
-    }
-
-    fn turn<'a>(&'a self, owner: &'a Owner, turn_id: TurnId) -> Fut<'a, Option<Turn>> {
-        self.inner.turn(owner, turn_id)
-    }
-
-    fn call<'a>(&'a self, owner: &'a Owner, call_id: CallId) -> Fut<'a, Option<CallRecord>> {
+    async fn find_call(&self, owner: &Owner, call_id: CallId) -> LedgerResult<Option<CallRecord>> {
         self.looks.fetch_add(1, Ordering::SeqCst);
-        self.inner.call(owner, call_id)
+        self.inner.find_call(owner, call_id).await
+    }
+}
+
+impl Tasks for LosesAnswers {
+    async fn start_task(&self, incarnation: &Incarnation, task: NewTask) -> LedgerResult<Task> {
+        let started = self.losing(self.inner.start_task(incarnation, task)).await;
+        if self.slow_starts.load(Ordering::SeqCst) {
+            tokio::time::sleep(Duration::from_secs(30)).await;
+        }
+        started
     }
 
-    fn events<'a>(&'a self, owner: &'a Owner, after: u64, limit: Limit) -> Fut<'a, Page<Event>> {
-        self.inner.events(owner, after, limit)
+    async fn finish_task(&self, incarnation: &Incarnation, task_id: TaskId, end: TaskEnd) -> LedgerResult<Turn> {
+        self.inner.finish_task(incarnation, task_id, end).await
     }
 
-    fn head<'a>(&'a self, owner: &'a Owner) -> Fut<'a, u64> {
-        self.inner.head(owner)
+    async fn note_progress(&self, incarnation: &Incarnation, latest: Vec<Progress>) -> LedgerResult<()> {
+        self.inner.note_progress(incarnation, latest).await
     }
 
-    fn task(&self, task_id: TaskId) -> Fut<'_, Option<TaskRecord>> {
-        self.inner.task(task_id)
+    async fn request_cancel(&self, task_id: TaskId, audit: NewAudit) -> LedgerResult<CancelOutcome> {
+        self.inner.request_cancel(task_id, audit).await
     }
 
-    fn running_tasks<'a>(&'a self, owner: &'a Owner) -> Fut<'a, Vec<Task>> {
-        self.inner.running_tasks(owner)
+    async fn find_task(&self, task_id: TaskId) -> LedgerResult<Option<TaskRecord>> {
+        self.inner.find_task(task_id).await
     }
 
-    fn recent_tasks<'a>(&'a self, owner: &'a Owner, limit: u32) -> Fut<'a, Vec<Task>> {
-        self.inner.recent_tasks(owner, limit)
+    async fn running_tasks(&self, owner: &Owner) -> LedgerResult<Vec<Task>> {
+        self.inner.running_tasks(owner).await
     }
 
-    fn tasks_of_call<'a>(&'a self, owner: &'a Owner, call_id: CallId) -> Fut<'a, Vec<Task>> {
-        self.inner.tasks_of_call(owner, call_id)
+    async fn recent_tasks(&self, owner: &Owner, limit: u32) -> LedgerResult<Vec<Task>> {
+        self.inner.recent_tasks(owner, limit).await
     }
 
-    fn audit_rows(&self, filter: AuditFilter) -> Fut<'_, Page<AuditRow>> {
-        self.inner.audit_rows(filter)
+    async fn tasks_of_call(&self, owner: &Owner, call_id: CallId) -> LedgerResult<Vec<Task>> {
+        self.inner.tasks_of_call(owner, call_id).await
+    }
+}
+
+impl Chat for LosesAnswers {
+    async fn inject(&self, owner: Owner, turn: TurnBody, audit: NewAudit, from: MessageSource) -> LedgerResult<Turn> {
+        if counted_down(&self.to_refuse) {
+            return Err(LedgerError::Unavailable("it is away".to_owned()));
+        }
+        self.losing(self.inner.inject(owner, turn, audit, from)).await
     }
 
-    fn audit_ends(&self, owner: Option<Owner>) -> Fut<'_, Vec<(Owner, AuditEnds)>> {
-        self.inner.audit_ends(owner)
+    async fn turns(&self, owner: &Owner, after: u64, limit: PageLimit) -> LedgerResult<Page<Turn>> {
+        self.inner.turns(owner, after, limit).await
     }
 
-    fn check(&self) -> Fut<'_, ()> {
-        self.inner.check()
+    async fn latest_turns(&self, owner: &Owner, before: Option<u64>, limit: PageLimit) -> LedgerResult<Page<Turn>> {
+        self.inner.latest_turns(owner, before, limit).await
+    }
+
+    async fn find_turn(&self, owner: &Owner, turn_id: TurnId) -> LedgerResult<Option<Turn>> {
+        self.inner.find_turn(owner, turn_id).await
+    }
+
+    async fn events(&self, owner: &Owner, after: u64, limit: PageLimit) -> LedgerResult<Page<Event>> {
+        self.inner.events(owner, after, limit).await
+    }
+
+    async fn head(&self, owner: &Owner) -> LedgerResult<u64> {
+        self.inner.head(owner).await
+    }
+}
+
+impl AuditTrail for LosesAnswers {
+    async fn write_audit(&self, row: NewAudit) -> LedgerResult<()> {
+        self.inner.write_audit(row).await
+    }
+
+    async fn audit_rows(&self, filter: AuditFilter) -> LedgerResult<Page<AuditRow>> {
+        self.inner.audit_rows(filter).await
+    }
+
+    async fn chain_ends(&self, owner: Option<Owner>) -> LedgerResult<Vec<(Owner, ChainEnds)>> {
+        self.inner.chain_ends(owner).await
+    }
+}
+
+impl Retention for LosesAnswers {
+    async fn prune(&self, keep: &RetentionPolicy, from: u64, limit: u32) -> LedgerResult<Pruned> {
+        self.inner.prune(keep, from, limit).await
+    }
+}
+
+impl Health for LosesAnswers {
+    async fn check_writable(&self) -> LedgerResult<()> {
+        self.inner.check_writable().await
     }
 
     fn feed(&self) -> &Feed {
@@ -339,7 +354,7 @@ async fn unsettleable_tasks_do_not_hide_later_ones() {
     }
     let last = anna.start("nap", json!({"seconds": 60})).await;
     platform.crash().await;
-    let record = ledger.task(last).await.unwrap().unwrap();
+    let record = ledger.find_task(last).await.unwrap().unwrap();
     assert_eq!(record.task.state, TaskState::Reclaimed);
 }
 

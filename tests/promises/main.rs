@@ -12,7 +12,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use imperal::context::MAX_TIMEOUT;
-use imperal::ledger::{HeldClock, TaskState, Turn};
+use imperal::ledger::{ManualClock, TaskState, Turn};
 use imperal::prelude::*;
 use imperal::testing::TestPlatform;
 use serde_json::json;
@@ -335,8 +335,8 @@ async fn p8_panic_in_a_background_closure_is_an_error_turn() {
     assert_eq!(anna.outcomes(task_id).await.len(), 1);
 }
 
-fn held_clock() -> Arc<HeldClock> {
-    Arc::new(HeldClock::at("2026-01-01T00:00:00Z".parse().unwrap()))
+fn held_clock() -> Arc<ManualClock> {
+    Arc::new(ManualClock::at("2026-01-01T00:00:00Z".parse().unwrap()))
 }
 
 #[tokio::test(start_paused = true)]

@@ -34,8 +34,8 @@ const ORDER: &[(&str, &str)] = &[
     ("function", "definitions of chat functions, whose handlers take a context"),
     // What keeps promises.
     ("loops", "background loops that log with the context's spans"),
+    ("trace", "spans of calls and tasks, trace context in and out"),
     ("ledger", "stores calls, turns, tasks and events with their results"),
-    ("trace", "spans for calls, tasks and the ledger's work"),
     ("task", "runs the body of one background task"),
     ("platform", "runs calls and tasks on a ledger"),
     // What the outside sees.

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
 
-use imperal::ledger::{Pulse, TaskState};
+use imperal::ledger::{FeedSignal, TaskState};
 use imperal::prelude::*;
 use serde_json::json;
 use tokio::time::{Instant, sleep};
@@ -110,7 +110,7 @@ async fn progress_counts_finished_items_and_never_falls() {
     let task_id = anna.start("in_background", json!({})).await;
     let mut seen = Vec::new();
     while seen.last().is_none_or(|(percent, _)| *percent < 100.0) {
-        if let Pulse::Progress(progress) = watch.next().await {
+        if let FeedSignal::Progress(progress) = watch.next().await {
             seen.push((progress.percent, progress.message.clone()));
         }
     }

@@ -72,7 +72,7 @@ async fn progress_of_a_job_fills_its_range_and_never_falls() {
     let task_id = anna.start("in_background", json!({})).await;
     let watching = tokio::spawn(async move {
         loop {
-            if let imperal::ledger::Pulse::Progress(progress) = watch.next().await {
+            if let imperal::ledger::FeedSignal::Progress(progress) = watch.next().await {
                 told.lock().unwrap().push(progress.percent);
             }
         }

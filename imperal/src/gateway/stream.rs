@@ -24,12 +24,12 @@ use super::api_error::ApiError;
 use super::auth::{SignInExpiry, SignedIn};
 use super::body::Query;
 use super::limits::OpenStream;
-use crate::ledger::{Event, EventBody, Limit, Pulse, Subscription};
+use crate::ledger::{Event, EventBody, FeedSignal, PageLimit, Subscription};
 use crate::platform::{Access, EventsSince, Meters, Sent};
 use crate::trace::TARGET;
 
 /// What is read at once and held until it is sent.
-const BATCH: Limit = Limit::rows(200).bytes(256 << 10);
+const BATCH: PageLimit = PageLimit::rows(200).bytes(256 << 10);
 const LAST_EVENT_ID: HeaderName = HeaderName::from_static("last-event-id");
 const KEEP_ALIVE: Duration = Duration::from_secs(15);
 
@@ -157,8 +157,8 @@ impl EventCursor {
                 continue;
             }
             match self.subscription.next().await {
-                Pulse::Events => self.behind = true,
-                Pulse::Progress(progress) => {
+                FeedSignal::Events => self.behind = true,
+                FeedSignal::Progress(progress) => {
                     let data = serde_json::to_string(&*progress).ok()?;
                     self.meters.sent(Sent::Progress);
                     return Some(SseEvent::default().event("progress").data(data));

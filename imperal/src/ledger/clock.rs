@@ -24,9 +24,9 @@ impl Clock for SystemClock {
 
 /// A clock that stands still until a test moves it.
 #[derive(Debug)]
-pub struct HeldClock(Mutex<Timestamp>);
+pub struct ManualClock(Mutex<Timestamp>);
 
-impl HeldClock {
+impl ManualClock {
     /// Stands at this time.
     pub fn at(start: Timestamp) -> Self {
         Self(Mutex::new(to_micros(start)))
@@ -44,7 +44,7 @@ impl HeldClock {
     }
 }
 
-impl Clock for HeldClock {
+impl Clock for ManualClock {
     fn now(&self) -> Timestamp {
         *self.0.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
     }

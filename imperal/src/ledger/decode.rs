@@ -13,5 +13,5 @@ pub(super) use gaps::without_gaps;
 #[cfg(feature = "postgres")]
 pub(super) use tables::progress;
 pub(super) use tables::{
-    EventKind, audit_ends, audit_row, call, event, left_call, owner, record, running_task, task_id, turn,
+    EventKind, audit_row, call, chain_ends, event, left_call, owner, record, running_task, task_id, turn,
 };

@@ -1,7 +1,7 @@
-//! Wakes whoever watches a user's events: a hint per user, never the truth.
+//! Tells watchers of a user that the ledger has news. A signal is a hint and never the truth.
 //!
-//! A commit of one user wakes that user's streams only. A watcher that lags loses hints, not
-//! events: it reads the ledger from its own number on.
+//! A commit wakes the watchers of its user only. A watcher that lags loses signals and no events:
+//! it reads the ledger from its own number on.
 
 use std::collections::HashMap;
 use std::sync::{Arc, PoisonError};
@@ -12,35 +12,34 @@ use tokio::sync::broadcast::{self, error::RecvError};
 use super::{Owner, Progress};
 use crate::sync::{Mutex, MutexGuard};
 
-/// Progress reports held for one slow watcher before the oldest are dropped.
+/// Signals kept for one slow watcher before the oldest are dropped.
 const BACKLOG: usize = 64;
 
-/// What a watcher hears.
+/// What a watcher is told.
 #[derive(Debug, Clone)]
-pub enum Pulse {
+pub enum FeedSignal {
     /// There may be new events.
     Events,
     /// Latest progress of a task.
     Progress(Arc<Progress>),
 }
 
-/// The process's watchers, by user.
+/// The watchers in this process, by user.
 #[derive(Debug, Clone, Default)]
 pub struct Feed(Arc<Inner>);
 
 #[derive(Debug, Default)]
 struct Inner {
-    watchers: Mutex<HashMap<Owner, broadcast::Sender<Pulse>>>,
-    /// A task of this process was asked elsewhere to stop.
+    watchers: Mutex<HashMap<Owner, broadcast::Sender<FeedSignal>>>,
     renewal: Notify,
 }
 
 impl Feed {
-    fn watchers(&self) -> MutexGuard<'_, HashMap<Owner, broadcast::Sender<Pulse>>> {
+    fn watchers(&self) -> MutexGuard<'_, HashMap<Owner, broadcast::Sender<FeedSignal>>> {
         self.0.watchers.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Watches a user from now on. Read the ledger after this, and nothing can be missed.
+    /// Watches a user from now on. To miss nothing, read the ledger after this call.
     pub fn subscribe(&self, owner: &Owner) -> Subscription {
         let mut watchers = self.watchers();
         let receiver = match watchers.get(owner) {
@@ -51,38 +50,38 @@ impl Feed {
         Subscription { feed: self.clone(), owner: owner.clone(), receiver: Some(receiver) }
     }
 
-    /// Says that a user has new events.
-    pub fn events(&self, owner: &Owner) {
-        self.tell(owner, Pulse::Events);
+    /// Tells the user's watchers that there are new events.
+    pub fn publish_events(&self, owner: &Owner) {
+        self.publish(owner, FeedSignal::Events);
     }
 
-    /// Says how far a task is.
-    pub fn progress(&self, owner: &Owner, progress: Progress) {
-        self.tell(owner, Pulse::Progress(Arc::new(progress)));
+    /// Tells the user's watchers the latest progress of a task.
+    pub fn publish_progress(&self, owner: &Owner, progress: Progress) {
+        self.publish(owner, FeedSignal::Progress(Arc::new(progress)));
     }
 
-    /// Says that a task which runs in this process was asked elsewhere to stop. Which one, the next
-    /// renewal says.
+    /// Asks for an early renewal of this process's lease, for example because another node has stored a
+    /// cancel request for a task that runs here: the renewal returns it.
     pub fn request_renewal(&self) {
         self.0.renewal.notify_one();
     }
 
-    /// Waits until the next [`Feed::ask`], or returns at once if there was one since the last wait.
-    /// Cancel safe.
+    /// Waits for the next [`Feed::request_renewal`]. Returns at once if there was one since the last
+    /// wait. Cancel safe.
     pub async fn renewal_requested(&self) {
         self.0.renewal.notified().await;
     }
 
-    /// The users that are watched here.
+    /// The users with a watcher in this process.
     #[cfg(feature = "platform")]
     pub(super) fn watched(&self) -> Vec<Owner> {
         self.watchers().keys().cloned().collect()
     }
 
-    fn tell(&self, owner: &Owner, pulse: Pulse) {
+    fn publish(&self, owner: &Owner, signal: FeedSignal) {
         if let Some(sender) = self.watchers().get(owner) {
-            // An error means that nobody watches any more.
-            let _ = sender.send(pulse);
+            // An error means that the last watcher has gone.
+            let _ = sender.send(signal);
         }
     }
 }
@@ -92,17 +91,17 @@ impl Feed {
 pub struct Subscription {
     feed: Feed,
     owner: Owner,
-    receiver: Option<broadcast::Receiver<Pulse>>,
+    receiver: Option<broadcast::Receiver<FeedSignal>>,
 }
 
 impl Subscription {
-    /// The next pulse. After a lag it is [`Pulse::Events`]: look at the ledger. Cancel safe.
-    pub async fn next(&mut self) -> Pulse {
+    /// The next signal. After a lag it is [`FeedSignal::Events`]: read the ledger. Cancel safe.
+    pub async fn next(&mut self) -> FeedSignal {
         match &mut self.receiver {
             None => std::future::pending().await,
             Some(receiver) => match receiver.recv().await {
-                Ok(pulse) => pulse,
-                Err(RecvError::Lagged(_)) => Pulse::Events,
+                Ok(signal) => signal,
+                Err(RecvError::Lagged(_)) => FeedSignal::Events,
                 // The sender lives as long as a subscription does.
                 Err(RecvError::Closed) => std::future::pending().await,
             },
@@ -125,15 +124,15 @@ mod tests {
     use super::*;
 
     #[tokio::test]
-    async fn only_the_users_own_watchers_wake_and_none_is_left_behind() {
+    async fn a_signal_wakes_the_users_watchers_only_and_dropped_watchers_leave_no_entry() {
         let feed = Feed::default();
         let (anna, ben) = (Owner::new("t", "anna"), Owner::new("t", "ben"));
         let mut first = feed.subscribe(&anna);
         let mut second = feed.subscribe(&anna);
         let mut other = feed.subscribe(&ben);
-        feed.events(&anna);
-        assert!(matches!(first.next().await, Pulse::Events));
-        assert!(matches!(second.next().await, Pulse::Events));
+        feed.publish_events(&anna);
+        assert!(matches!(first.next().await, FeedSignal::Events));
+        assert!(matches!(second.next().await, FeedSignal::Events));
         let quiet = tokio::time::timeout(std::time::Duration::ZERO, other.next()).await;
         assert!(quiet.is_err());
         drop((first, second, other));
@@ -141,18 +140,18 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_watcher_that_lags_is_told_to_look() {
+    async fn a_watcher_that_lags_is_told_of_events() {
         let feed = Feed::default();
         let anna = Owner::new("t", "anna");
         let mut slow = feed.subscribe(&anna);
         for _ in 0..BACKLOG * 3 {
-            feed.events(&anna);
+            feed.publish_events(&anna);
         }
-        assert!(matches!(slow.next().await, Pulse::Events));
+        assert!(matches!(slow.next().await, FeedSignal::Events));
     }
 }
 
-/// Every order of a commit, a watcher that comes and one that goes.
+/// Every order of a commit, a watcher that subscribes and one that drops.
 #[cfg(all(test, imperal_explore))]
 mod explored {
     use std::sync::Arc;
@@ -163,7 +162,7 @@ mod explored {
     use crate::sync::atomic::{AtomicU64, Ordering};
 
     #[test]
-    fn a_commit_is_read_or_heard_of_and_no_entry_is_left() {
+    fn a_commit_is_read_or_signalled_and_no_entry_stays() {
         check_dfs(
             || {
                 let feed = Feed::default();
@@ -174,14 +173,14 @@ mod explored {
                     let (feed, anna, ledger) = (feed.clone(), anna.clone(), ledger.clone());
                     move || {
                         ledger.store(1, Ordering::SeqCst);
-                        feed.events(&anna);
+                        feed.publish_events(&anna);
                     }
                 });
                 let leaver = thread::spawn(move || drop(leaving));
                 let mut coming = feed.subscribe(&anna);
                 while ledger.load(Ordering::SeqCst) == 0 {
-                    // Asleep for ever, if the hint went to nobody: shuttle calls that a deadlock.
-                    assert!(matches!(block_on(coming.next()), Pulse::Events));
+                    // If the signal was lost, this sleeps for ever, which shuttle reports as a deadlock.
+                    assert!(matches!(block_on(coming.next()), FeedSignal::Events));
                 }
                 writer.join().unwrap();
                 leaver.join().unwrap();

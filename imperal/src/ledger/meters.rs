@@ -1,4 +1,4 @@
-//! What a ledger measures of itself.
+//! What a ledger measures of itself, and how `/metrics` shows it.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -8,7 +8,7 @@ use super::unreadable::Unreadable;
 use crate::loops::Loops;
 use crate::meters::{BATCHES, Counter, Histogram, Text, WRITES};
 
-/// Waits, commits and batches of a ledger. Backends count, `/metrics` reads.
+/// Waits, transactions and batches of a ledger. Backends count them, `/metrics` reads them.
 #[derive(Debug, Clone)]
 pub struct LedgerMeters(Arc<Numbers>);
 
@@ -19,7 +19,7 @@ struct Numbers {
     batches: Histogram,
     failures: Counter,
     loops: Loops,
-    /// Bytes of the write-ahead log; `u64::MAX` where there is none.
+    /// Bytes of the write-ahead log; `u64::MAX` if there is none.
     log: AtomicU64,
     unreadable: Unreadable,
 }
@@ -40,16 +40,16 @@ impl Default for LedgerMeters {
 }
 
 impl LedgerMeters {
-    /// A write waited so long until its transaction began.
-    pub fn waited(&self, time: Duration) {
+    /// Records how long a write waited until its transaction began.
+    pub fn record_wait(&self, time: Duration) {
         self.0.waits.took(time);
     }
 
-    /// A transaction with so many writes ended after so long, in a commit or not.
-    pub fn committed(&self, writes: usize, took: Duration, done: bool) {
+    /// Records a transaction: its number of writes, its duration, and whether it was committed.
+    pub fn record_transaction(&self, writes: usize, took: Duration, committed: bool) {
         self.0.batches.observe(u64::try_from(writes).unwrap_or(u64::MAX));
         self.0.commits.took(took);
-        if !done {
+        if !committed {
             self.0.failures.inc();
         }
     }
@@ -59,12 +59,12 @@ impl LedgerMeters {
         &self.0.loops
     }
 
-    /// The write-ahead log has so many bytes; for backends that have one of their own.
-    pub fn log_has(&self, bytes: u64) {
+    /// Records the size of the write-ahead log, for backends that keep one.
+    pub fn set_log_bytes(&self, bytes: u64) {
         self.0.log.store(bytes, Ordering::Relaxed);
     }
 
-    /// How many stored rows this process could not read, each counted once and named in the log.
+    /// How many stored rows this process could not read. Each is counted once and named in the log.
     pub fn unreadable_rows(&self) -> u64 {
         self.0.unreadable.count().get()
     }
@@ -77,26 +77,26 @@ impl LedgerMeters {
     pub(crate) fn text(&self, text: &mut Text) {
         let Numbers { waits, commits, batches, failures, unreadable, log, .. } = &*self.0;
         let name = "imperal_ledger_queue_seconds";
-        text.metric(name, "histogram", "How long writes wait until their transaction begins.");
+        text.metric(name, "histogram", "Time from a write's request to the begin of its transaction.");
         text.histogram(name, &[], waits);
         let name = "imperal_ledger_commit_seconds";
-        text.metric(
-            name,
-            "histogram",
-            "Transactions of the ledger from begin to commit, on PostgreSQL with the way there.",
-        );
+        text.metric(name, "histogram", "Duration of the ledger's transactions, on PostgreSQL with the round trip.");
         text.histogram(name, &[], commits);
         let name = "imperal_ledger_batch_writes";
-        text.metric(name, "histogram", "How many writes share a transaction.");
+        text.metric(name, "histogram", "Writes in one transaction.");
         text.histogram(name, &[], batches);
         let log = log.load(Ordering::Relaxed);
         if log < u64::MAX {
             let name = "imperal_ledger_wal_bytes";
-            text.metric(name, "gauge", "Size of the write-ahead log beside the ledger's file.");
+            text.metric(name, "gauge", "Size of the write-ahead log of the ledger's file.");
             text.sample(name, &[], log);
         }
-        text.counter("imperal_ledger_commit_failures_total", "Transactions that did not come about.", failures);
-        let help = "Stored rows that could not be read, each counted once; the log names them.";
+        text.counter(
+            "imperal_ledger_commit_failures_total",
+            "Transactions that failed and were rolled back.",
+            failures,
+        );
+        let help = "Stored rows that could not be read. Each is counted once and named in the log.";
         text.counter("imperal_ledger_unreadable_rows_total", help, unreadable.count());
     }
 }

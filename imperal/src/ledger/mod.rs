@@ -4,38 +4,48 @@
 //! and the platform computes meaning: the one text here that a user reads stands in for a row that
 //! cannot be read. Every backend passes the same conformance suite.
 
-mod chain;
+mod audit_check;
 mod clock;
 #[cfg(feature = "conformance")]
 pub mod conformance;
-mod contract;
+pub mod contract;
 #[cfg(feature = "platform")]
 mod decode;
+mod dynamic;
 mod feed;
 mod memory;
 mod meters;
+#[cfg(not(feature = "otel"))]
+mod no_spans;
 mod page;
 #[cfg(feature = "postgres")]
 mod postgres;
 mod retention;
+mod rules;
+#[cfg(feature = "otel")]
+mod spans;
 #[cfg(feature = "platform")]
 mod sqlite;
 mod unreadable;
 
 pub use crate::rows::{
-    AuditHash, AuditOutcome, AuditRow, AuditScope, CallRecord, CancelAnswer, Event, EventBody, Fence, Incarnation,
-    NewAudit, NewCall, NewTask, Orphan, Owner, Progress, Role, Sender, Task, TaskEnd, TaskRecord, TaskState, TooDeep,
-    Turn, TurnBody, Work,
+    AuditHash, AuditOutcome, AuditRow, AuditScope, CallRecord, CancelOutcome, Event, EventBody, Fence, Incarnation,
+    MessageSource, NewAudit, NewCall, NewTask, Orphan, Owner, Progress, Role, Task, TaskEnd, TaskRecord, TaskState,
+    TooDeep, Turn, TurnBody, Work,
 };
-pub use chain::{AuditCheck, BrokenAudit};
-pub use clock::{Clock, HeldClock, SystemClock};
-pub use contract::{Fut, Ledger, LedgerError};
-pub use feed::{Feed, Pulse, Subscription};
+pub use audit_check::{AuditCheck, BrokenAudit};
+pub use clock::{Clock, ManualClock, SystemClock};
+pub use contract::LedgerError;
+pub use dynamic::{Fut, Ledger};
+pub use feed::{Feed, FeedSignal, Subscription};
 pub use memory::MemoryLedger;
 pub use meters::LedgerMeters;
-pub use page::{AuditFilter, Limit, Page};
+pub use page::{AuditFilter, Page, PageLimit};
 #[cfg(feature = "postgres")]
 pub use postgres::PostgresLedger;
-pub use retention::{AuditEnds, Keep, Pruned};
+pub use retention::{ChainEnds, Pruned, RetentionPolicy};
 #[cfg(feature = "platform")]
 pub use sqlite::SqliteLedger;
+
+#[cfg(not(feature = "otel"))]
+use no_spans as spans;

@@ -1,7 +1,7 @@
-//! How much one read gives, and what it gave.
+//! Pages: how many rows one read returns.
 //!
-//! A page ends at so many rows or so many stored bytes, whichever comes first, so that nobody's long texts fill
-//! the memory of a reader. At least one row always comes: a reader gets on, however large a row is.
+//! A page ends at a number of rows or of stored bytes, whichever comes first, so that long texts do
+//! not fill a reader's memory. It has at least one row: a reader makes progress, however large a row is.
 
 use std::ops::Deref;
 use std::vec;
@@ -10,23 +10,23 @@ use super::AuditScope;
 
 /// The bounds of one page.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Limit {
-    /// At most so many rows.
+pub struct PageLimit {
+    /// Most rows.
     pub rows: u32,
-    /// At most so many bytes, as they are stored; one row may be larger.
+    /// Most bytes of stored text. A first row may be larger.
     pub bytes: u64,
 }
 
-impl Limit {
-    /// Bytes of a page unless told otherwise: 2 MiB.
+impl PageLimit {
+    /// The default for bytes: 2 MiB.
     pub const BYTES: u64 = 2 << 20;
 
-    /// So many rows, and [`Limit::BYTES`].
+    /// A limit on rows, with [`PageLimit::BYTES`].
     pub const fn rows(rows: u32) -> Self {
         Self { rows, bytes: Self::BYTES }
     }
 
-    /// The same with other bytes.
+    /// The same limit with other bytes.
     #[must_use]
     pub const fn bytes(self, bytes: u64) -> Self {
         Self { bytes, ..self }
@@ -41,7 +41,7 @@ pub struct AuditFilter {
     /// Only rows with a higher number.
     pub after: u64,
     /// At most so many.
-    pub limit: Limit,
+    pub limit: PageLimit,
 }
 
 /// Rows of one read, in order.
@@ -49,16 +49,16 @@ pub struct AuditFilter {
 pub struct Page<T> {
     /// The rows.
     pub rows: Vec<T>,
-    /// Whether there are more where these end. False when no rows were asked for.
+    /// Whether the read ended before the last row. False if the limit is 0 rows.
     pub more: bool,
 }
 
 impl<T> Page<T> {
-    /// Takes rows up to a limit from those that are there; `size` says how many bytes one has.
-    pub fn take(rows: impl IntoIterator<Item = T>, limit: Limit, size: impl Fn(&T) -> u64) -> Self {
-        let mut page = Filling::new(limit);
+    /// Takes rows up to a limit; `size` is the stored bytes of a row.
+    pub fn take(rows: impl IntoIterator<Item = T>, limit: PageLimit, size: impl Fn(&T) -> u64) -> Self {
+        let mut page = PageBuilder::new(limit);
         for row in rows {
-            if !page.takes(size(&row)) {
+            if !page.accepts(size(&row)) {
                 return page.end(true);
             }
             page.push(row);
@@ -66,7 +66,7 @@ impl<T> Page<T> {
         page.end(false)
     }
 
-    /// The same page with its rows the other way round.
+    /// The same page with its rows in reverse order.
     #[must_use]
     pub fn reversed(mut self) -> Self {
         self.rows.reverse();
@@ -75,7 +75,7 @@ impl<T> Page<T> {
 }
 
 impl<T> Page<Option<T>> {
-    /// The same page without rows that came to nothing.
+    /// The same page without the rows that are `None`.
     #[cfg(feature = "platform")]
     pub(super) fn flattened(self) -> Page<T> {
         Page { rows: self.rows.into_iter().flatten().collect(), more: self.more }
@@ -117,21 +117,21 @@ impl<T> IntoIterator for Page<T> {
     }
 }
 
-/// A page while its rows are read.
+/// Collects the rows of a page.
 #[derive(Debug)]
-pub(super) struct Filling<T> {
-    limit: Limit,
+pub(super) struct PageBuilder<T> {
+    limit: PageLimit,
     bytes: u64,
     rows: Vec<T>,
 }
 
-impl<T> Filling<T> {
-    pub(super) fn new(limit: Limit) -> Self {
+impl<T> PageBuilder<T> {
+    pub(super) fn new(limit: PageLimit) -> Self {
         Self { limit, bytes: 0, rows: Vec::new() }
     }
 
-    /// Whether the next row, of so many bytes, belongs to the page.
-    pub(super) fn takes(&mut self, bytes: u64) -> bool {
+    /// Whether the next row, of this size, belongs to the page.
+    pub(super) fn accepts(&mut self, bytes: u64) -> bool {
         self.bytes = self.bytes.saturating_add(bytes);
         self.rows.len() < self.limit.rows as usize && (self.rows.is_empty() || self.bytes <= self.limit.bytes)
     }
@@ -149,14 +149,14 @@ impl<T> Filling<T> {
 mod tests {
     use super::*;
 
-    fn page(limit: Limit, sizes: &[u64]) -> (usize, bool) {
+    fn page(limit: PageLimit, sizes: &[u64]) -> (usize, bool) {
         let page = Page::take(sizes, limit, |size| **size);
         (page.len(), page.more)
     }
 
     #[test]
     fn a_page_ends_at_its_rows_or_bytes_and_has_at_least_one_row() {
-        let limit = Limit::rows(3).bytes(10);
+        let limit = PageLimit::rows(3).bytes(10);
         assert_eq!(page(limit, &[]), (0, false));
         assert_eq!(page(limit, &[1, 1, 1]), (3, false));
         assert_eq!(page(limit, &[1, 1, 1, 1]), (3, true));
@@ -165,6 +165,6 @@ mod tests {
         assert_eq!(page(limit, &[11]), (1, false), "one row is larger than a page");
         assert_eq!(page(limit, &[11, 1]), (1, true));
         assert_eq!(page(limit, &[1, 11, 1]), (1, true));
-        assert_eq!(page(Limit::rows(0), &[1]), (0, false));
+        assert_eq!(page(PageLimit::rows(0), &[1]), (0, false));
     }
 }

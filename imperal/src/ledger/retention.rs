@@ -1,7 +1,7 @@
-//! How long rows are kept, and what one step of pruning took.
+//! How long rows are kept, and what one step of pruning removed.
 //!
-//! Owns the words of retention and how ages become moments. What may go is a rule of the contract,
-//! see [`Ledger::prune`](super::Ledger::prune); when to look is the platform's business.
+//! [`Retention`](super::contract::Retention) has the rules of what may be removed. When to prune is
+//! the platform's business.
 
 use std::time::Duration;
 
@@ -9,25 +9,25 @@ use jiff::{SignedDuration, Timestamp};
 
 use super::AuditHash;
 
-/// How old rows get. `None` keeps them for ever.
+/// How old rows of each kind get. `None` keeps them for ever.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 #[non_exhaustive]
-pub struct Keep {
+pub struct RetentionPolicy {
     /// Turns, and the calls that they began.
     pub turns: Option<Duration>,
-    /// Tasks, from their end on. A task's result lies in its outcome turn and goes with that.
+    /// Tasks, counted from their end. A task's result is in its outcome turn and goes with it.
     pub tasks: Option<Duration>,
-    /// Events: what a stream can resume from. They outlive neither turns nor tasks.
+    /// Events, from which a stream can resume. They go with their turns and tasks at the latest.
     pub events: Option<Duration>,
     /// Audit rows.
     pub audit: Option<Duration>,
 }
 
-impl Keep {
-    /// Everything, for ever.
+impl RetentionPolicy {
+    /// Keeps everything for ever.
     pub const FOREVER: Self = Self { turns: None, tasks: None, events: None, audit: None };
 
-    /// Whether there is nothing to prune, ever.
+    /// Whether there is never anything to prune.
     pub fn is_forever(&self) -> bool {
         *self == Self::FOREVER
     }
@@ -37,37 +37,37 @@ impl Keep {
         [self.turns, self.tasks, self.events, self.audit].into_iter().flatten().min()
     }
 
-    /// The age of events: as long as asked, and no longer than what they are about.
+    /// The age of events: as set, and at most that of turns and tasks.
     pub fn events(&self) -> Option<Duration> {
         [self.turns, self.tasks, self.events].into_iter().flatten().min()
     }
 }
 
-/// What is older than these moments may go; in microseconds since 1970.
+/// Rows from before these moments may be removed; in microseconds since 1970.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Cuts {
+pub(super) struct Cutoffs {
     pub(super) turns: Option<i64>,
     pub(super) tasks: Option<i64>,
     pub(super) events: Option<i64>,
     pub(super) audit: Option<i64>,
 }
 
-impl Cuts {
-    pub(super) fn at(now: Timestamp, keep: &Keep) -> Self {
+impl Cutoffs {
+    pub(super) fn at(now: Timestamp, policy: &RetentionPolicy) -> Self {
         let before = |age: Duration| {
             let age = SignedDuration::try_from(age).unwrap_or(SignedDuration::MAX);
             now.checked_sub(age).unwrap_or(Timestamp::MIN).as_microsecond()
         };
         Self {
-            turns: keep.turns.map(before),
-            tasks: keep.tasks.map(before),
-            events: keep.events().map(before),
-            audit: keep.audit.map(before),
+            turns: policy.turns.map(before),
+            tasks: policy.tasks.map(before),
+            events: policy.events().map(before),
+            audit: policy.audit.map(before),
         }
     }
 }
 
-/// What a step of pruning took away.
+/// What a step of pruning removed.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Pruned {
@@ -77,23 +77,23 @@ pub struct Pruned {
     pub calls: u64,
     /// Tasks.
     pub tasks: u64,
-    /// Events of tasks; those of turns are the turns.
+    /// Events of tasks. An event of a turn is the turn.
     pub events: u64,
     /// Audit rows.
     pub audit: u64,
-    /// Where the next step goes on; `None` when all owners were looked at.
+    /// Where the next step continues; `None` after the last owner.
     pub next: Option<u64>,
 }
 
 impl Pruned {
-    /// Rows of every kind.
+    /// The number of rows of every kind.
     pub fn rows(&self) -> u64 {
         self.turns + self.calls + self.tasks + self.events + self.audit
     }
 
-    /// Adds up two steps; goes on where the later one does.
+    /// Adds two steps. The sum continues where the later one does.
     #[must_use]
-    pub fn and(self, later: Self) -> Self {
+    pub fn plus(self, later: Self) -> Self {
         Self {
             turns: self.turns + later.turns,
             calls: self.calls + later.calls,
@@ -105,21 +105,21 @@ impl Pruned {
     }
 }
 
-/// Both ends of an owner's audit chain, kept beside the owner and not read from the rows.
+/// Both ends of an owner's audit chain. They are stored with the owner, not derived from the rows.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
-pub struct AuditEnds {
-    /// The hash of the last row that retention took: the oldest row that is kept follows it. None
-    /// when nothing was taken.
+pub struct ChainEnds {
+    /// The hash of the last row that retention removed. The oldest kept row follows it. `None` if
+    /// nothing was removed.
     pub anchor: Option<AuditHash>,
-    /// How many rows retention took.
+    /// How many rows retention removed.
     pub pruned: u64,
-    /// The hash of the latest row. It shows that rows are missing.
+    /// The hash of the latest row. It reveals that rows at the end are missing.
     pub end: AuditHash,
 }
 
-impl AuditEnds {
-    /// From its parts; for backends.
+impl ChainEnds {
+    /// Ends from their parts, for backends.
     pub fn new(anchor: Option<AuditHash>, pruned: u64, end: AuditHash) -> Self {
         Self { anchor, pruned, end }
     }

@@ -13,8 +13,8 @@ use crate::failpoint;
 use crate::ids::{CallId, RequestKey, TaskId};
 use crate::keyed_semaphore::Permit;
 use crate::ledger::{
-    AuditCheck, AuditFilter, AuditOutcome, AuditRow, AuditScope, CancelAnswer, Event, Fut, LedgerError, Limit,
-    NewAudit, Owner, Page, Subscription, Task, TaskRecord, Turn,
+    AuditCheck, AuditFilter, AuditOutcome, AuditRow, AuditScope, CancelOutcome, Event, Fut, LedgerError, NewAudit,
+    Owner, Page, PageLimit, Subscription, Task, TaskRecord, Turn,
 };
 use crate::result::Result;
 use crate::user::User;
@@ -50,7 +50,7 @@ impl Platform {
 
     /// Audit rows in order.
     pub(crate) async fn audit_rows(&self, scope: AuditScope, after: u64, limit: u32) -> Result<Page<AuditRow>> {
-        let filter = AuditFilter { scope, after, limit: Limit::rows(limit.min(PAGE)) };
+        let filter = AuditFilter { scope, after, limit: PageLimit::rows(limit.min(PAGE)) };
         self.node.ledger.audit_rows(filter).await.map_err(|error| unreadable(&error))
     }
 
@@ -66,7 +66,7 @@ impl Platform {
             return Ok(());
         };
         tracing::warn!(actor = row.actor, action = row.action, target = row.target, detail = row.detail, "refused");
-        self.node.ledger.audit(row).await.map_err(|error| unavailable(&error))
+        self.node.ledger.write_audit(row).await.map_err(|error| unavailable(&error))
     }
 }
 
@@ -120,12 +120,12 @@ impl Access {
 
     /// The user's turns after a number, in order: at most 500 and 2 MiB.
     pub async fn turns(&self, after: u64, limit: u32) -> Result<Page<Turn>> {
-        self.read(self.ledger().turns(&self.owner, after, Limit::rows(limit.min(PAGE)))).await
+        self.read(self.ledger().turns(&self.owner, after, PageLimit::rows(limit.min(PAGE)))).await
     }
 
     /// The user's latest turns before a number, in order: at most 500 and 2 MiB.
     pub async fn latest_turns(&self, before: Option<u64>, limit: u32) -> Result<Page<Turn>> {
-        self.read(self.ledger().latest_turns(&self.owner, before, Limit::rows(limit.min(PAGE)))).await
+        self.read(self.ledger().latest_turns(&self.owner, before, PageLimit::rows(limit.min(PAGE)))).await
     }
 
     /// The user's events after a number, in order: at most 500 and 2 MiB. A task's event has no result; the
@@ -134,7 +134,7 @@ impl Access {
     /// # Errors
     /// `NOT_FOUND` when the next of them are not kept any more.
     pub async fn events(&self, after: u64, limit: u32) -> Result<Page<Event>> {
-        match self.events_since(after, Limit::rows(limit.min(PAGE))).await? {
+        match self.events_since(after, PageLimit::rows(limit.min(PAGE))).await? {
             EventsSince::Events(events) => Ok(events),
             EventsSince::Pruned(floor) => {
                 Err(Error::user(codes::NOT_FOUND, format!("Events up to {floor} are not kept any more.")))
@@ -143,7 +143,7 @@ impl Access {
     }
 
     /// The user's events after a number, or that they are not kept any more.
-    pub(crate) async fn events_since(&self, after: u64, limit: Limit) -> Result<EventsSince> {
+    pub(crate) async fn events_since(&self, after: u64, limit: PageLimit) -> Result<EventsSince> {
         let _permit = self.share().await;
         match self.ledger().events(&self.owner, after, limit).await {
             Ok(events) => Ok(EventsSince::Events(events)),
@@ -194,14 +194,14 @@ impl Access {
     pub async fn cancel(&self, task_id: TaskId) -> Result<Task> {
         self.own_task(task_id, "task.cancel").await?;
         let audit = self.audit_row("task.cancel", task_id.to_string(), AuditOutcome::Done);
-        let answer = self.ledger().ask_cancel(task_id, audit).await.map_err(|error| unavailable(&error))?;
+        let answer = self.ledger().request_cancel(task_id, audit).await.map_err(|error| unavailable(&error))?;
         match answer {
-            CancelAnswer::Noted(record) => {
+            CancelOutcome::Requested(record) => {
                 failpoint::hit("cancel-noted");
                 self.platform.node.active.cancel(task_id);
                 Ok(record.task)
             }
-            CancelAnswer::Ended(record) => Ok(record.task),
+            CancelOutcome::AlreadyEnded(record) => Ok(record.task),
         }
     }
 
@@ -250,12 +250,12 @@ impl Access {
     async fn own_task(&self, task_id: TaskId, action: &str) -> Result<TaskRecord> {
         let found = {
             let _permit = self.share().await;
-            self.ledger().task(task_id).await
+            self.ledger().find_task(task_id).await
         };
         match found {
             Ok(Some(record)) if record.owner == self.owner => Ok(record),
             Ok(Some(_)) => Err(self.refuse(action, &task_id.to_string(), "This task belongs to another user.").await),
-            Ok(None) | Err(LedgerError::Unknown) => Err(Self::not_found(task_id)),
+            Ok(None) | Err(LedgerError::NotFound) => Err(Self::not_found(task_id)),
             Err(error) => Err(unreadable(&error)),
         }
     }

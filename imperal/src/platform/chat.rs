@@ -10,7 +10,7 @@ use crate::context::{ChatDelivery, DeliverChat, Origin};
 use crate::error::Error;
 use crate::failpoint;
 use crate::ids::TurnId;
-use crate::ledger::{AuditOutcome, LedgerError, Owner, Role, Sender, TurnBody, Work};
+use crate::ledger::{AuditOutcome, LedgerError, MessageSource, Owner, Role, TurnBody, Work};
 use crate::result::Result;
 
 impl DeliverChat for Node {
@@ -57,8 +57,14 @@ impl DeliverChat for Node {
                 failpoint::hit("before-delivery");
                 let mut backoff = write_backoff();
                 let written = loop {
-                    let write =
-                        || self.ledger.inject(owner.clone(), turn.clone(), audit.clone(), Sender::Work(fence.clone()));
+                    let write = || {
+                        self.ledger.inject(
+                            owner.clone(),
+                            turn.clone(),
+                            audit.clone(),
+                            MessageSource::Work(fence.clone()),
+                        )
+                    };
                     match self.write_idempotent("delivery", write).await {
                         // A task goes on when the ledger is there again; its cap ends the waiting. Somebody
                         // waits for a call.
@@ -81,9 +87,13 @@ impl DeliverChat for Node {
                         failpoint::hit("after-delivery");
                         Ok(turn_id)
                     }
-                    Err(LedgerError::Fenced | LedgerError::Settled | LedgerError::Unknown) => {
-                        Err(Error::cancelled().with_source("the call or task that delivers has ended"))
-                    }
+                    Err(
+                        LedgerError::Fenced
+                        | LedgerError::NotFound
+                        | LedgerError::NotHolder
+                        | LedgerError::AlreadyReplied
+                        | LedgerError::AlreadyEnded,
+                    ) => Err(Error::cancelled().with_source("the call or task that delivers has ended")),
                     Err(error) => Err(unavailable(&error)),
                 }
             },

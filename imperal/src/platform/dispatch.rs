@@ -191,7 +191,7 @@ async fn run_call(
         }
         Err(_) => {
             let why = format!("no word of the call within {} s", WRITE_DEADLINE.as_secs());
-            let _ = answer.send(Err(unavailable(&LedgerError::Unsure(why))));
+            let _ = answer.send(Err(unavailable(&LedgerError::Indeterminate(why))));
             if matches!(claiming.await, Ok(Claim::Ours)) {
                 // Whoever asked has been sent away: it does not begin behind their back.
                 let turn = messages::answer_turn(WorkRef::from(origin), messages::interrupted(origin.function));

@@ -36,9 +36,11 @@ impl Node {
         let mut backoff = write_backoff();
         loop {
             let wait = match write().await {
-                // `Settled` too when an earlier attempt was stored and its response lost.
-                Ok(_) | Err(LedgerError::Settled) => return true,
-                Err(error @ (LedgerError::Fenced | LedgerError::Unknown)) => {
+                // The refusals also mean that an earlier attempt was stored and its response lost.
+                Ok(_) | Err(LedgerError::AlreadyReplied | LedgerError::AlreadyEnded | LedgerError::IdExists) => {
+                    return true;
+                }
+                Err(error @ (LedgerError::Fenced | LedgerError::NotFound | LedgerError::NotHolder)) => {
                     tracing::warn!(what, %error, "not written: another incarnation writes it");
                     return false;
                 }
@@ -66,7 +68,7 @@ impl Node {
     /// settles the work either way.
     ///
     /// # Errors
-    /// What refused the first attempt; `Unsure` when the incarnation or the platform ended before the
+    /// What refused the first attempt; `Indeterminate` when the incarnation or the platform ended before the
     /// outcome was known.
     pub(super) async fn write_idempotent<'a, T>(
         &self,
@@ -76,17 +78,20 @@ impl Node {
         let mut backoff = write_backoff();
         let mut outcome = write().await;
         loop {
-            let Err(LedgerError::Unsure(why)) = outcome else { return outcome.map(Written::Now) };
+            let Err(LedgerError::Indeterminate(why)) = outcome else { return outcome.map(Written::Now) };
             let wait = backoff.next_wait();
             tracing::warn!(what, why, retry_ms = wait.as_millis(), "the outcome of a write is unknown: retrying it");
             if self.ended.run_until_cancelled(tokio::time::sleep(wait)).await.is_none() {
-                return Err(LedgerError::Unsure(why));
+                return Err(LedgerError::Indeterminate(why));
             }
             outcome = match write().await {
                 Ok(written) => return Ok(Written::Now(written)),
-                Err(LedgerError::Settled) => return Ok(Written::Earlier),
-                Err(LedgerError::Fenced) => return Err(LedgerError::Unsure(why)),
-                Err(error) => Err(LedgerError::Unsure(error.to_string())),
+                Err(LedgerError::IdExists) => return Ok(Written::Earlier),
+                // Work that has ended meanwhile hides whether its message was stored.
+                Err(LedgerError::Fenced | LedgerError::AlreadyReplied | LedgerError::AlreadyEnded) => {
+                    return Err(LedgerError::Indeterminate(why));
+                }
+                Err(error) => Err(LedgerError::Indeterminate(error.to_string())),
             };
         }
     }

@@ -11,7 +11,7 @@ use super::durable_write::{Written, write_backoff};
 use super::{Node, stopping, unreadable};
 use crate::codes;
 use crate::error::Error;
-use crate::ledger::{CallRecord, Incarnation, LedgerError, NewCall, Pulse};
+use crate::ledger::{CallRecord, FeedSignal, Incarnation, LedgerError, NewCall};
 use crate::platform::CallReply;
 use crate::result::Result;
 
@@ -35,7 +35,7 @@ impl Node {
             Ok(Written::Now(_)) => Ok(Claim::Ours),
             // By an earlier attempt of this request, or by another request in between.
             Ok(Written::Earlier) => self.read_claim(call).await,
-            Err(LedgerError::Settled) => Ok(Claim::Duplicate),
+            Err(LedgerError::IdExists) => Ok(Claim::Duplicate),
             Err(error) => Err(error),
         }
     }
@@ -44,14 +44,14 @@ impl Node {
     async fn read_claim(&self, call: &NewCall) -> std::result::Result<Claim, LedgerError> {
         let mut backoff = write_backoff();
         loop {
-            match self.ledger.call(&call.owner, call.call_id).await {
+            match self.ledger.find_call(&call.owner, call.call_id).await {
                 Ok(Some(record)) if record.asked.body.turn_id == call.turn.turn_id => return Ok(Claim::Ours),
                 Ok(_) => return Ok(Claim::Duplicate),
                 Err(error) => {
                     let wait = backoff.next_wait();
                     tracing::warn!(%error, retry_ms = wait.as_millis(), "cannot read which request has the call");
                     if self.ended.run_until_cancelled(tokio::time::sleep(wait)).await.is_none() {
-                        return Err(LedgerError::Unsure(error.to_string()));
+                        return Err(LedgerError::Indeterminate(error.to_string()));
                     }
                 }
             }
@@ -82,12 +82,12 @@ impl Node {
             if let Some(reply) = self.stored_reply(call).await? {
                 return Ok(reply);
             }
-            while !matches!(pulses.next().await, Pulse::Events) {}
+            while !matches!(pulses.next().await, FeedSignal::Events) {}
         }
     }
 
     async fn stored_reply(&self, call: &NewCall) -> Result<Option<CallReply>> {
-        let found = self.ledger.call(&call.owner, call.call_id).await.map_err(|error| unreadable(&error))?;
+        let found = self.ledger.find_call(&call.owner, call.call_id).await.map_err(|error| unreadable(&error))?;
         let Some(CallRecord { asked, reply }) = found else {
             return Err(Error::user(codes::NOT_FOUND, "The call under this key is no longer kept."));
         };

@@ -10,7 +10,7 @@ use crate::codes;
 use crate::context::{CHAT_TEXT_LIMIT, MsgType, TRUNCATION_MARKER, cut_text};
 use crate::error::Error;
 use crate::ids::{RequestKey, TurnId};
-use crate::ledger::{AuditOutcome, LedgerError, NewAudit, Owner, Role, Sender, Turn, TurnBody};
+use crate::ledger::{AuditOutcome, LedgerError, MessageSource, NewAudit, Owner, Role, Turn, TurnBody};
 use crate::result::Result;
 
 /// A chat message that a service puts into a user's chat.
@@ -151,15 +151,16 @@ impl Platform {
 
     async fn put(&self, owner: Owner, turn: TurnBody, audit: NewAudit) -> Result<Injected> {
         let max_stored = self.node.max_stored();
-        let write =
-            || self.node.ledger.inject(owner.clone(), turn.clone(), audit.clone(), Sender::Outside { max_stored });
+        let write = || {
+            self.node.ledger.inject(owner.clone(), turn.clone(), audit.clone(), MessageSource::Outside { max_stored })
+        };
         let sure = tokio::time::timeout(WRITE_DEADLINE, self.node.write_idempotent("message", write)).await;
-        let lost = |why: &str| unavailable(&LedgerError::Unsure(why.to_owned()));
+        let lost = |why: &str| unavailable(&LedgerError::Indeterminate(why.to_owned()));
         let repeated = match sure.map_err(|_| lost("no word of the message in time"))? {
             Ok(Written::Now(turn)) => return Ok(Injected { turn, repeated: false }),
             // Its number went with the lost answer, not the message.
             Ok(Written::Earlier) => false,
-            Err(LedgerError::Settled) => true,
+            Err(LedgerError::IdExists) => true,
             Err(error) => return Err(unavailable(&error)),
         };
         let found = self.turn_of(&owner, &turn).await?;
@@ -168,7 +169,7 @@ impl Platform {
 
     /// The turn with this one's id, if it is there.
     async fn turn_of(&self, owner: &Owner, turn: &TurnBody) -> Result<Option<Turn>> {
-        let found = self.node.ledger.turn(owner, turn.turn_id).await.map_err(|error| unreadable(&error))?;
+        let found = self.node.ledger.find_turn(owner, turn.turn_id).await.map_err(|error| unreadable(&error))?;
         if found.as_ref().is_some_and(|found| found.body != *turn) {
             return Err(Error::user(
                 codes::KEY_REUSED,

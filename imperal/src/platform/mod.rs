@@ -41,7 +41,6 @@ use crate::ledger::{Ledger, LedgerError, Owner};
 use crate::loops::{Loops, Need};
 use crate::result::Result;
 use crate::task::{Limits, Watchdog};
-use crate::trace;
 
 pub use access::Access;
 pub(crate) use access::EventsSince;
@@ -168,7 +167,6 @@ impl Platform {
         let checks = compile_checks(&registry)?;
         let meters = Arc::new(Meters::new(&registry));
         let http = http.through(|way| Arc::new(MeteredTransport::new(way, meters.clone())));
-        let ledger = trace::ledger(ledger);
         let loops = Loops::default();
         let asked = Instant::now();
         let incarnation = ledger.join(&settings.node, settings.lease).await?;
@@ -236,7 +234,7 @@ impl Platform {
             let text = format!("the lease was last renewed {} s ago", node.lease_age.get().as_secs());
             return Err(Error::platform(codes::UNAVAILABLE, text));
         }
-        node.ledger.check().await.map_err(|error| unavailable(&error))
+        node.ledger.check_writable().await.map_err(|error| unavailable(&error))
     }
 
     /// How many stored rows this process could not read. The log names each of them.
@@ -371,7 +369,7 @@ fn unavailable(error: &LedgerError) -> Error {
         );
     }
     tracing::error!(%error, "the ledger refused");
-    let text = if matches!(error, LedgerError::Unsure(_)) {
+    let text = if matches!(error, LedgerError::Indeterminate(_)) {
         "The platform lost its ledger while it was writing. It may have been accepted: the chat will say."
     } else {
         "The platform cannot write right now. Nothing was accepted; try again."

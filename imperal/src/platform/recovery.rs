@@ -94,7 +94,8 @@ impl Node {
         let mut pass = Pass::new();
         loop {
             let Lease { incarnation, .. } = self.lease();
-            let orphans = self.ledger.orphans(&incarnation, pass.limit).await?;
+            self.ledger.expire_leases(&incarnation).await?;
+            let orphans = self.ledger.orphans(pass.limit).await?;
             if !self.settle_all(&incarnation, orphans, &mut pass).await? {
                 self.report_unsettled(&pass);
                 return Ok(());
@@ -109,8 +110,8 @@ impl Node {
         let mut pass = Pass::new();
         loop {
             let Lease { incarnation, .. } = self.lease();
-            let left = self.ledger.left(&incarnation, pass.limit).await?;
-            if !self.settle_all(&incarnation, left, &mut pass).await? {
+            let orphans = self.ledger.orphans(pass.limit).await?;
+            if !self.settle_all(&incarnation, orphans, &mut pass).await? {
                 self.report_unsettled(&pass);
                 return Ok(());
             }
@@ -139,8 +140,10 @@ impl Node {
             for settled in settling.instrument(span.clone()).await {
                 match settled {
                     // Somebody was faster, or the call comes with the next batch.
-                    Ok(()) | Err(LedgerError::Settled) => settled_any = true,
-                    Err(LedgerError::TooEarly | LedgerError::Unknown) => {}
+                    Ok(()) | Err(LedgerError::AlreadyReplied | LedgerError::AlreadyEnded | LedgerError::IdExists) => {
+                        settled_any = true;
+                    }
+                    Err(LedgerError::CallNotReplied | LedgerError::NotFound | LedgerError::NotOrphaned) => {}
                     Err(error @ LedgerError::Fenced) => return Err(error),
                     Err(error) => pass.failed.push(error),
                 }
@@ -149,7 +152,7 @@ impl Node {
         // What a slow ledger had no time for comes with the next batch, as long as it has for some.
         if !settled_any
             && let Some(error) = pass.failed.first()
-            && self.ledger.check().await.is_err()
+            && self.ledger.check_writable().await.is_err()
         {
             return Err(error.clone());
         }

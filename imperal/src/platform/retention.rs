@@ -53,7 +53,7 @@ impl Node {
             let begun = Instant::now();
             let step = self.ledger.prune(&self.settings.keep, at, BATCH).await?;
             self.meters.pruned(&step);
-            (sum, from) = (sum.and(step), step.next);
+            (sum, from) = (sum.plus(step), step.next);
             if from.is_some() {
                 tokio::time::sleep((begun.elapsed() * 3).clamp(SHORTEST_PAUSE, LONGEST_PAUSE)).await;
             }

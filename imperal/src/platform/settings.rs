@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 use crate::context::MAX_TIMEOUT;
-use crate::ledger::Keep;
+use crate::ledger::RetentionPolicy;
 
 /// Times and limits of a platform.
 #[derive(Debug, Clone)]
@@ -41,7 +41,7 @@ pub struct Settings {
     /// How long running work may go on after a stop was asked for. 10 s.
     pub shutdown_grace: Duration,
     /// How long turns, ended tasks, events and audit rows are kept. For ever.
-    pub keep: Keep,
+    pub keep: RetentionPolicy,
     /// How often what is older is looked for, at least. 1 h; more often when something is kept for
     /// less than 4 h.
     pub prune_every: Duration,
@@ -63,7 +63,7 @@ impl Default for Settings {
             calls_per_user: 50,
             call_bytes_per_user: 64 << 20,
             shutdown_grace: Duration::from_secs(10),
-            keep: Keep::FOREVER,
+            keep: RetentionPolicy::FOREVER,
             prune_every: Duration::from_secs(3600),
         }
     }
@@ -159,7 +159,7 @@ fn words(time: Duration) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::ledger::Keep;
+    use crate::ledger::RetentionPolicy;
 
     fn faults(change: impl FnOnce(&mut Settings)) -> Vec<String> {
         let mut settings = Settings::default();
@@ -202,7 +202,7 @@ mod tests {
 
     #[test]
     fn a_liveness_shorter_than_one_http_call_is_a_warning() {
-        let settings = Settings { liveness: SECOND, keep: Keep::FOREVER, ..Settings::default() };
+        let settings = Settings { liveness: SECOND, keep: RetentionPolicy::FOREVER, ..Settings::default() };
         assert_eq!(settings.faults(), Vec::<String>::new());
         assert!(settings.warnings()[0].contains("180 s"), "{:?}", settings.warnings());
     }

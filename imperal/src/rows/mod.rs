@@ -13,6 +13,6 @@ mod work;
 pub use self::audit::{AuditOutcome, AuditRow, AuditScope, NewAudit};
 pub use self::audit_hash::AuditHash;
 pub use self::msg_type::MsgType;
-pub use self::task::{CancelAnswer, NewTask, Progress, Task, TaskEnd, TaskRecord, TaskState};
+pub use self::task::{CancelOutcome, NewTask, Progress, Task, TaskEnd, TaskRecord, TaskState};
 pub use self::turn::{CallRecord, NewCall, Role, TooDeep, Turn, TurnBody};
-pub use self::work::{Event, EventBody, Fence, Incarnation, Orphan, Owner, Sender, Work};
+pub use self::work::{Event, EventBody, Fence, Incarnation, MessageSource, Orphan, Owner, Work};

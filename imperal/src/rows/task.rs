@@ -171,11 +171,11 @@ pub struct TaskEnd {
     pub audit: NewAudit,
 }
 
-/// What came of asking for a cancel.
+/// The answer to a cancel request.
 #[derive(Debug, Clone, PartialEq)]
-pub enum CancelAnswer {
-    /// Noted; the holder will be told. Also when it was asked before.
-    Noted(TaskRecord),
+pub enum CancelOutcome {
+    /// The request is stored, by this call or an earlier one. The holder of the task will be told.
+    Requested(TaskRecord),
     /// The task has ended already.
-    Ended(TaskRecord),
+    AlreadyEnded(TaskRecord),
 }

@@ -82,7 +82,7 @@ pub struct Fence {
 
 /// The source of a message.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Sender {
+pub enum MessageSource {
     /// An unsettled call or task of the chat's user.
     Work(Fence),
     /// A service or user outside of any call or task.
@@ -92,7 +92,7 @@ pub enum Sender {
     },
 }
 
-impl Sender {
+impl MessageSource {
     /// A source outside of any call or task, without a limit.
     pub const OUTSIDE: Self = Self::Outside { max_stored: None };
 }

@@ -4,14 +4,14 @@ use std::fmt::Write;
 
 use futures_util::FutureExt;
 
-use crate::ledger::{Ledger, Limit, Owner, Role, Task, Turn};
+use crate::ledger::{Ledger, Owner, PageLimit, Role, Task, Turn};
 use crate::rows::MsgType;
 
 /// The whole chat, and the tasks beneath it.
 pub(super) async fn of(ledger: &dyn Ledger, owner: &Owner) -> String {
     let (mut turns, mut after) = (Vec::new(), 0);
     loop {
-        let page = ledger.turns(owner, after, Limit::rows(500)).await.unwrap_or_default();
+        let page = ledger.turns(owner, after, PageLimit::rows(500)).await.unwrap_or_default();
         let Some(last) = page.last() else { break };
         after = last.seq;
         turns.extend(page);

@@ -8,7 +8,7 @@ use serde_json::Value;
 use super::Outcome;
 use super::platform::Shared;
 use crate::ids::TaskId;
-use crate::ledger::{AuditRow, Owner, Progress, Pulse, Task, TaskState, Turn};
+use crate::ledger::{AuditRow, FeedSignal, Owner, Progress, Task, TaskState, Turn};
 use crate::platform::{Access, CallReply};
 use crate::result::Result;
 use crate::user::User;
@@ -131,7 +131,7 @@ impl TestUser {
             if task.state != TaskState::Running {
                 return task;
             }
-            while !matches!(subscription.next().await, Pulse::Events) {}
+            while !matches!(subscription.next().await, FeedSignal::Events) {}
         }
     }
 

@@ -45,12 +45,12 @@ const NUMBERS: [&str; 9] = [
 static ON: AtomicBool = AtomicBool::new(false);
 
 /// Whether this process sends spans.
-pub(super) fn is_on() -> bool {
+pub(crate) fn is_on() -> bool {
     ON.load(Ordering::Relaxed)
 }
 
 /// Who makes the spans.
-pub(super) fn scope() -> InstrumentationScope {
+pub(crate) fn scope() -> InstrumentationScope {
     InstrumentationScope::builder("imperal").with_version(env!("CARGO_PKG_VERSION")).build()
 }
 

@@ -11,8 +11,6 @@
 mod collector;
 #[cfg(feature = "otel")]
 mod export;
-#[cfg(feature = "otel")]
-mod ledger;
 #[cfg(not(feature = "otel"))]
 mod off;
 #[cfg(feature = "otel")]
@@ -25,9 +23,7 @@ use std::future::Future;
 use tracing::{Instrument, Span};
 
 #[cfg(feature = "otel")]
-pub(crate) use export::Traces;
-#[cfg(feature = "otel")]
-pub(crate) use ledger::traced as ledger;
+pub(crate) use export::{Traces, is_on, scope};
 #[cfg(not(feature = "otel"))]
 pub(crate) use off::*;
 #[cfg(feature = "otel")]

@@ -1,12 +1,9 @@
 //! What a build without traces does instead: nothing.
 
-use std::sync::Arc;
-
 use http::HeaderMap;
 use tracing::Span;
 
 use super::WorkSpan;
-use crate::ledger::Ledger;
 
 pub(crate) fn named(_: &Span, _: &str, _: &str) {}
 
@@ -15,10 +12,6 @@ pub(crate) fn link(_: &Span, _: &WorkSpan) {}
 pub(crate) fn ended(_: &WorkSpan, _: &'static str, _: bool) {}
 
 pub(crate) fn send_along(_: &Span, _: &mut HeaderMap) {}
-
-pub(crate) fn ledger(ledger: Arc<dyn Ledger>) -> Arc<dyn Ledger> {
-    ledger
-}
 
 /// Nothing is sent, whatever the environment says; what it says in vain is named.
 #[cfg(feature = "platform")]

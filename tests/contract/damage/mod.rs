@@ -16,8 +16,8 @@ use imperal::WireResult;
 use imperal::context::MsgType;
 use imperal::ids::{CallId, TaskId, TurnId};
 use imperal::ledger::{
-    AuditCheck, AuditFilter, AuditOutcome, AuditRow, AuditScope, Event, Incarnation, Keep, Ledger, Limit, NewAudit,
-    NewCall, NewTask, Owner, Progress, Role, Sender, Task, TaskEnd, TaskState, Turn, TurnBody,
+    AuditCheck, AuditFilter, AuditOutcome, AuditRow, AuditScope, Event, Incarnation, Ledger, MessageSource, NewAudit,
+    NewCall, NewTask, Owner, PageLimit, Progress, RetentionPolicy, Role, Task, TaskEnd, TaskState, Turn, TurnBody,
 };
 use imperal::prelude::*;
 use imperal::testing::TestPlatform;
@@ -130,7 +130,10 @@ async fn leave_work(ledger: &dyn Ledger) {
         let outcome = TurnBody { result: Some(wire("done")), task_id: Some(done), ..turn(Role::Bot, "done") };
         let end = TaskEnd { state: TaskState::Succeeded, turn: outcome, audit: audit(&owner) };
         ledger.finish_task(&incarnation, done, end).await.unwrap();
-        ledger.inject(owner.clone(), turn(Role::Bot, "a message"), audit(&owner), Sender::OUTSIDE).await.unwrap();
+        ledger
+            .inject(owner.clone(), turn(Role::Bot, "a message"), audit(&owner), MessageSource::OUTSIDE)
+            .await
+            .unwrap();
 
         let second = call(ledger, &incarnation, &owner).await;
         let asked = task(ledger, &incarnation, &owner, second, "asked").await;
@@ -138,7 +141,7 @@ async fn leave_work(ledger: &dyn Ledger) {
         let at = "2026-01-01T00:00:00Z".parse().unwrap();
         let said = Progress { task_id: asked, percent: 50.0, message: "half".to_owned(), at };
         ledger.note_progress(&incarnation, vec![said]).await.unwrap();
-        ledger.ask_cancel(asked, audit(&owner)).await.unwrap();
+        ledger.request_cancel(asked, audit(&owner)).await.unwrap();
 
         let open = call(ledger, &incarnation, &owner).await;
         task(ledger, &incarnation, &owner, open, "open").await;
@@ -157,23 +160,23 @@ struct Seen {
 
 async fn look(ledger: &dyn Ledger, user: &str) -> Seen {
     let owner = owner(user);
-    let filter = AuditFilter { scope: AuditScope::Owner(owner.clone()), after: 0, limit: Limit::rows(ALL) };
+    let filter = AuditFilter { scope: AuditScope::Owner(owner.clone()), after: 0, limit: PageLimit::rows(ALL) };
     let seen = Seen {
-        turns: ledger.latest_turns(&owner, None, Limit::rows(ALL)).await.unwrap().rows,
-        events: ledger.events(&owner, 0, Limit::rows(ALL)).await.unwrap().rows,
+        turns: ledger.latest_turns(&owner, None, PageLimit::rows(ALL)).await.unwrap().rows,
+        events: ledger.events(&owner, 0, PageLimit::rows(ALL)).await.unwrap().rows,
         tasks: ledger.recent_tasks(&owner, ALL).await.unwrap(),
         running: ledger.running_tasks(&owner).await.unwrap(),
         audit: ledger.audit_rows(filter).await.unwrap().rows,
     };
-    assert_eq!(ledger.turns(&owner, 0, Limit::rows(ALL)).await.unwrap().rows, seen.turns);
+    assert_eq!(ledger.turns(&owner, 0, PageLimit::rows(ALL)).await.unwrap().rows, seen.turns);
     for turn in &seen.turns {
-        ledger.turn(&owner, turn.body.turn_id).await.unwrap();
+        ledger.find_turn(&owner, turn.body.turn_id).await.unwrap();
         if let Some(call_id) = turn.body.call_id {
-            ledger.call(&owner, call_id).await.unwrap();
+            ledger.find_call(&owner, call_id).await.unwrap();
         }
     }
     for task in &seen.tasks {
-        assert!(ledger.task(task.task_id).await.unwrap().is_some(), "a listed task is found by its id: {task:?}");
+        assert!(ledger.find_task(task.task_id).await.unwrap().is_some(), "a listed task is found by its id: {task:?}");
     }
     seen
 }
@@ -213,7 +216,7 @@ async fn check(ledger: Arc<dyn Ledger>, case: &Case, before: &[Seen; 3], unsettl
     let anna = look(&*ledger, "anna").await;
     anna.check_numbers(&*ledger, "anna").await;
     assert_eq!(anna.running, [], "tasks of the damaged user that run");
-    let all_users = AuditFilter { scope: AuditScope::All, after: 0, limit: Limit::rows(ALL) };
+    let all_users = AuditFilter { scope: AuditScope::All, after: 0, limit: PageLimit::rows(ALL) };
     ledger.audit_rows(all_users).await.unwrap();
     let audited = AuditCheck::run(&*ledger, AuditScope::All).await.unwrap();
     match case.finding {
@@ -240,7 +243,7 @@ async fn check(ledger: Arc<dyn Ledger>, case: &Case, before: &[Seen; 3], unsettl
 
     // Retention reads every user's rows.
     let all = Some(Duration::ZERO);
-    let mut keep = Keep::FOREVER;
+    let mut keep = RetentionPolicy::FOREVER;
     (keep.turns, keep.tasks, keep.events, keep.audit) = (all, all, all, all);
     tokio::time::sleep(Duration::from_millis(2)).await;
     for _ in 0..4 {
@@ -251,7 +254,7 @@ async fn check(ledger: Arc<dyn Ledger>, case: &Case, before: &[Seen; 3], unsettl
     }
     for user in ["ben", "cleo"] {
         assert_eq!(
-            ledger.turns(&owner(user), 0, Limit::rows(ALL)).await.unwrap().rows,
+            ledger.turns(&owner(user), 0, PageLimit::rows(ALL)).await.unwrap().rows,
             [],
             "{user}'s turns are pruned"
         );

@@ -15,8 +15,8 @@ use imperal::context::MsgType;
 use imperal::ids::{CallId, TaskId, TurnId};
 use imperal::ledger::conformance::{Backend, BoxFuture};
 use imperal::ledger::{
-    AuditOutcome, Incarnation, Ledger, LedgerError, NewAudit, NewCall, NewTask, Owner, PostgresLedger, Progress, Pulse,
-    Role, Sender, Subscription, TurnBody,
+    AuditOutcome, FeedSignal, Incarnation, Ledger, LedgerError, MessageSource, NewAudit, NewCall, NewTask, Owner,
+    PostgresLedger, Progress, Role, Subscription, TurnBody,
 };
 use imperal_tests::cluster;
 use tokio_postgres::{AsyncMessage, NoTls};
@@ -146,7 +146,7 @@ async fn start_task(ledger: &PostgresLedger, incarnation: &Incarnation) -> TaskI
     ledger.start_task(incarnation, new).await.unwrap().task_id
 }
 
-async fn pulse(watch: &mut Subscription) -> Pulse {
+async fn pulse(watch: &mut Subscription) -> FeedSignal {
     tokio::time::timeout(Duration::from_secs(30), watch.next()).await.expect("no watcher was woken")
 }
 
@@ -164,8 +164,8 @@ async fn watcher_sees_commit_of_another_node() {
     let reader = backend.connect().await;
     let mut watch = reader.feed().subscribe(&anna());
     for n in 1..=3 {
-        writer.inject(anna(), turn("news"), audit(), Sender::OUTSIDE).await.unwrap();
-        assert!(matches!(pulse(&mut watch).await, Pulse::Events));
+        writer.inject(anna(), turn("news"), audit(), MessageSource::OUTSIDE).await.unwrap();
+        assert!(matches!(pulse(&mut watch).await, FeedSignal::Events));
         assert_eq!(reader.head(&anna()).await.unwrap(), n);
     }
 }
@@ -185,7 +185,7 @@ async fn commit_is_notified_after_it() {
         }
     });
     client.batch_execute(&format!("LISTEN {}", backend.schema)).await.unwrap();
-    writer.inject(anna(), turn("news"), audit(), Sender::OUTSIDE).await.unwrap();
+    writer.inject(anna(), turn("news"), audit(), MessageSource::OUTSIDE).await.unwrap();
     let payload = tokio::time::timeout(Duration::from_secs(30), hear.recv()).await.expect("nothing was announced");
     let payload = payload.unwrap();
     let owner_id: i64 = payload.split(' ').nth(1).unwrap().parse().unwrap();
@@ -239,7 +239,7 @@ async fn watcher_sees_commit_without_a_notification() {
             ))
             .await;
         // The pulse must come; the committed rows are readable by then.
-        assert!(matches!(pulse(&mut watch).await, Pulse::Events));
+        assert!(matches!(pulse(&mut watch).await, FeedSignal::Events));
         assert_eq!(reader.head(&anna()).await.unwrap(), n);
     }
 }
@@ -256,7 +256,7 @@ async fn watcher_sees_progress_of_another_node() {
         let said = Progress { task_id, percent, message: "half\0way \\0".to_owned(), at };
         writer.note_progress(&incarnation, vec![said.clone()]).await.unwrap();
         loop {
-            if let Pulse::Progress(told) = pulse(&mut watch).await {
+            if let FeedSignal::Progress(told) = pulse(&mut watch).await {
                 assert_eq!(*told, said);
                 break;
             }
@@ -271,7 +271,7 @@ async fn renewal_returns_a_cancel_requested_on_another_node() {
     let other = backend.connect().await;
     let task_id = start_task(&holder, &incarnation).await;
     assert_eq!(holder.renew(&incarnation, LONG).await, Ok(vec![]));
-    other.ask_cancel(task_id, audit()).await.unwrap();
+    other.request_cancel(task_id, audit()).await.unwrap();
     assert_eq!(holder.renew(&incarnation, LONG).await, Ok(vec![task_id]));
 }
 
@@ -285,7 +285,7 @@ async fn cancel_requested_on_another_node_is_notified_to_the_holder() {
     let told = async {
         // The connection for hints may not be open yet at the time of the cancel.
         loop {
-            other.ask_cancel(task_id, audit()).await.unwrap();
+            other.request_cancel(task_id, audit()).await.unwrap();
             if tokio::time::timeout(Duration::from_secs(1), holder.feed().renewal_requested()).await.is_ok() {
                 return;
             }
@@ -295,22 +295,6 @@ async fn cancel_requested_on_another_node_is_notified_to_the_holder() {
     assert_eq!(holder.renew(&incarnation, LONG).await, Ok(vec![task_id]));
 }
 
-/// A starting node lists work without ending a lapsed incarnation, which may still renew its lease.
-#[tokio::test(flavor = "multi_thread")]
-async fn start_lists_orphans_without_ending_an_incarnation() {
-    let backend = InPostgres::new();
-    let (ledger, incarnation) = backend.node("a").await;
-    start_task(&ledger, &incarnation).await;
-    let (other, its) = backend.node("b").await;
-    start_task(&other, &its).await;
-    backend.lapse(LONG * 2).await;
-    let again = ledger.join("a", LONG).await.unwrap();
-    let left = ledger.left(&again, 10).await.unwrap();
-    assert_eq!(left.len(), 2, "call and task of the life before: {left:?}");
-    assert_eq!(other.renew(&its, LONG).await, Ok(vec![]));
-    assert_eq!(ledger.orphans(&again, 10).await, Ok(left));
-}
-
 /// As after a restart of the server: operations in flight fail, later ones do not.
 #[tokio::test(flavor = "multi_thread")]
 async fn lost_connections_are_replaced() {
@@ -318,7 +302,7 @@ async fn lost_connections_are_replaced() {
     let (ledger, _) = backend.node("a").await;
     let (other, _) = backend.node("b").await;
     let mut watch = ledger.feed().subscribe(&anna());
-    ledger.inject(anna(), turn("before"), audit(), Sender::OUTSIDE).await.unwrap();
+    ledger.inject(anna(), turn("before"), audit(), MessageSource::OUTSIDE).await.unwrap();
     backend
         .sql(&format!(
             "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = '{}'",
@@ -328,7 +312,7 @@ async fn lost_connections_are_replaced() {
     assert_eq!(ledger.head(&anna()).await, Ok(1), "a read is sent again");
     let mut written = 1;
     for _ in 0..50 {
-        match other.inject(anna(), turn("after"), audit(), Sender::OUTSIDE).await {
+        match other.inject(anna(), turn("after"), audit(), MessageSource::OUTSIDE).await {
             Ok(turn) => {
                 written = turn.seq;
                 break;

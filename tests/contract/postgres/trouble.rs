@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use imperal::ids::CallId;
-use imperal::ledger::{Incarnation, Ledger, LedgerError, NewCall, Owner, PostgresLedger, Sender};
+use imperal::ledger::{Incarnation, Ledger, LedgerError, MessageSource, NewCall, Owner, PostgresLedger};
 use imperal_tests::cluster::{self, Database};
 use imperal_tests::tls_server::TlsServer;
 use tokio_postgres::config::Host;
@@ -15,7 +15,7 @@ use super::{LONG, anna, audit, turn};
 async fn node(database: &Database, connections: usize) -> (PostgresLedger, Incarnation) {
     let ledger = PostgresLedger::connect_in(&database.url(), "imperal", connections).await.unwrap();
     let incarnation = ledger.join("a", LONG).await.unwrap();
-    ledger.inject(anna(), turn("first"), audit(), Sender::OUTSIDE).await.unwrap();
+    ledger.inject(anna(), turn("first"), audit(), MessageSource::OUTSIDE).await.unwrap();
     (ledger, incarnation)
 }
 
@@ -40,7 +40,7 @@ async fn connection_to_a_read_only_server_is_not_kept() {
     };
     other.batch_execute(&set("SET default_transaction_read_only = on")).await.unwrap();
     let begun = Instant::now();
-    while !takes_no_writes(&ledger.inject(anna(), turn("refused"), audit(), Sender::OUTSIDE).await)
+    while !takes_no_writes(&ledger.inject(anna(), turn("refused"), audit(), MessageSource::OUTSIDE).await)
         || !takes_no_writes(&ledger.renew(&incarnation, LONG).await)
     {
         assert!(begun.elapsed() < Duration::from_secs(30), "the server takes writes");
@@ -50,7 +50,7 @@ async fn connection_to_a_read_only_server_is_not_kept() {
                  current_database()); END $$";
     other.batch_execute(reset).await.unwrap();
     let begun = Instant::now();
-    while ledger.inject(anna(), turn("second"), audit(), Sender::OUTSIDE).await.is_err()
+    while ledger.inject(anna(), turn("second"), audit(), MessageSource::OUTSIDE).await.is_err()
         || ledger.renew(&incarnation, LONG).await.is_err()
     {
         assert!(begun.elapsed() < Duration::from_secs(10), "the node keeps to a server that takes no writes");
@@ -100,9 +100,9 @@ async fn long_table_lock_leaves_no_waiting_statement() {
     let other = cluster::client_of(&database.url()).await;
     other.batch_execute("BEGIN; LOCK TABLE imperal.owner").await.unwrap();
     let ben = Owner::new("tenant", "ben");
-    let inject = |owner: &Owner| ledger.inject(owner.clone(), turn("held up"), audit(), Sender::OUTSIDE);
+    let inject = |owner: &Owner| ledger.inject(owner.clone(), turn("held up"), audit(), MessageSource::OUTSIDE);
     for given_up in <[_; 2]>::from(tokio::join!(inject(&anna()), inject(&ben))) {
-        assert!(matches!(&given_up, Err(LedgerError::Unsure(_))), "{given_up:?}");
+        assert!(matches!(&given_up, Err(LedgerError::Indeterminate(_))), "{given_up:?}");
     }
     let waiting = "SELECT FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'";
     let begun = Instant::now();

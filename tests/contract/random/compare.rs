@@ -2,7 +2,7 @@
 
 use std::collections::HashSet;
 
-use imperal::ledger::{AuditCheck, AuditFilter, AuditScope, LedgerError, Limit, TaskState};
+use imperal::ledger::{AuditCheck, AuditFilter, AuditScope, LedgerError, PageLimit, TaskState};
 
 use super::World;
 
@@ -13,7 +13,7 @@ impl World {
         }
         let [_, oldest_task, ..] = self.model.cuts;
         for (task, piece) in self.tasks.iter().zip(&self.model.tasks) {
-            let Some(record) = both!(self, ledger => ledger.task(*task)).unwrap() else {
+            let Some(record) = both!(self, ledger => ledger.find_task(*task)).unwrap() else {
                 assert!(piece.settled && oldest_task > 0, "an unsettled task is gone");
                 continue;
             };
@@ -28,7 +28,7 @@ impl World {
     /// Up to which number the owner's events may be gone.
     pub(super) async fn floor(&self, owner: usize) -> u64 {
         let owner = &self.owners[owner];
-        match both!(self, ledger => ledger.events(owner, 0, Limit::rows(1000))) {
+        match both!(self, ledger => ledger.events(owner, 0, PageLimit::rows(1000))) {
             Ok(_) => 0,
             Err(LedgerError::Pruned(floor)) => floor,
             Err(error) => panic!("{error}"),
@@ -41,26 +41,26 @@ impl World {
         let [old_turns, _, old_events, old_audit] = model.cuts;
         let floor = self.floor(index).await;
         assert_eq!(floor, self.floors[index], "events went without pruning");
-        let events = both!(self, ledger => ledger.events(owner, floor, Limit::rows(1000))).unwrap();
+        let events = both!(self, ledger => ledger.events(owner, floor, PageLimit::rows(1000))).unwrap();
         let head = both!(self, ledger => ledger.head(owner)).unwrap();
         assert_eq!(head, model.counts[index].0);
         assert!(events.iter().map(|event| event.seq).eq(floor + 1..=head));
         let young = model.turns[index].iter().find(|(_, at)| *at >= old_events).map_or(head, |(seq, _)| seq - 1);
         assert!(floor <= young, "events up to {floor} are gone, those after {young} are young");
-        let turns = both!(self, ledger => ledger.turns(owner, 0, Limit::rows(1000))).unwrap();
+        let turns = both!(self, ledger => ledger.turns(owner, 0, PageLimit::rows(1000))).unwrap();
         let kept: HashSet<u64> = turns.iter().map(|turn| turn.seq).collect();
         for (seq, at) in &model.turns[index] {
             assert!(kept.contains(seq) || (*at < old_turns && *seq <= floor), "turn {seq} of {at} s is gone");
         }
-        let filter = AuditFilter { scope: AuditScope::Owner(owner.clone()), after: 0, limit: Limit::rows(1000) };
+        let filter = AuditFilter { scope: AuditScope::Owner(owner.clone()), after: 0, limit: PageLimit::rows(1000) };
         let audit = both!(self, ledger => ledger.audit_rows(filter.clone())).unwrap();
         let (ever, young) = (&model.audit[index], model.audit[index].iter().filter(|at| **at >= old_audit).count());
         assert!((young..=ever.len()).contains(&audit.len()), "{} of {} audit rows", audit.len(), ever.len());
-        let ends = both!(self, ledger => ledger.audit_ends(Some(owner.clone()))).unwrap();
+        let ends = both!(self, ledger => ledger.chain_ends(Some(owner.clone()))).unwrap();
         let pruned = ends.first().map_or(0, |(_, ends)| ends.pruned);
         assert_eq!(pruned + audit.len() as u64, ever.len() as u64);
         for (call, piece) in self.calls.iter().zip(&model.calls) {
-            let found = both!(self, ledger => ledger.call(owner, *call)).unwrap();
+            let found = both!(self, ledger => ledger.find_call(owner, *call)).unwrap();
             let there = piece.owner == index && kept.contains(&piece.seq);
             assert_eq!(found.map(|call| call.reply.is_some()), there.then_some(piece.settled));
         }

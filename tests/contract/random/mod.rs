@@ -11,8 +11,9 @@ use std::time::Duration;
 use imperal::context::MsgType;
 use imperal::ids::{CallId, TaskId, TurnId};
 use imperal::ledger::{
-    AuditOutcome, CancelAnswer, Fence, HeldClock, Incarnation, Keep, Ledger, LedgerError, MemoryLedger, NewAudit,
-    NewCall, NewTask, Orphan, Owner, Progress, Role, Sender, SqliteLedger, TaskEnd, TaskState, TurnBody, Work,
+    AuditOutcome, CancelOutcome, Fence, Incarnation, Ledger, LedgerError, ManualClock, MemoryLedger, MessageSource,
+    NewAudit, NewCall, NewTask, Orphan, Owner, Progress, RetentionPolicy, Role, SqliteLedger, TaskEnd, TaskState,
+    TurnBody, Work,
 };
 use proptest::prelude::*;
 
@@ -35,7 +36,7 @@ mod compare;
 mod op;
 
 struct World {
-    clock: Arc<HeldClock>,
+    clock: Arc<ManualClock>,
     ledgers: [Arc<dyn Ledger>; 2],
     model: Model,
     owners: [Owner; 3],
@@ -238,11 +239,11 @@ impl World {
                 let task = pick(task, self.tasks.len())?;
                 let owner = self.model.tasks[task].owner;
                 let (task_id, audit) = (self.tasks[task], self.audit(owner));
-                let answer = both!(self, ledger => ledger.ask_cancel(task_id, audit.clone()));
+                let answer = both!(self, ledger => ledger.request_cancel(task_id, audit.clone()));
                 self.known(&answer, &self.model.tasks[task])?;
                 let answer = answer.unwrap();
                 let Piece { settled, asked, .. } = self.model.tasks[task];
-                assert_eq!(matches!(answer, CancelAnswer::Ended(_)), settled);
+                assert_eq!(matches!(answer, CancelOutcome::AlreadyEnded(_)), settled);
                 self.model.tasks[task].asked |= !settled;
                 self.model.add(owner, u64::from(!settled && !asked), 0, 1);
             }
@@ -262,13 +263,13 @@ impl World {
                     Some((_, _, owns)) if !owner.is_multiple_of(3) => owns,
                     _ => owner % 3,
                 };
-                let right = fence.map_or(Sender::OUTSIDE, |(incarnation, work, _)| {
+                let right = fence.map_or(MessageSource::OUTSIDE, |(incarnation, work, _)| {
                     let incarnation = self.incarnations[incarnation].clone();
                     let work = match work {
                         Ok(call) => Work::Call(self.calls[call]),
                         Err(task) => Work::Task(self.tasks[task]),
                     };
-                    Sender::Work(Fence { incarnation, work })
+                    MessageSource::Work(Fence { incarnation, work })
                 });
                 let (turn, audit) = (self.turn("injected"), self.audit(owner));
                 let whose = &self.owners[owner];
@@ -285,7 +286,9 @@ impl World {
             Op::Orphans { incarnation } => {
                 let incarnation = pick(incarnation, self.incarnations.len())?;
                 let held = &self.incarnations[incarnation];
-                let orphans = both!(self, ledger => ledger.orphans(held, 1000)).map(|orphans| {
+                let expired = both!(self, ledger => ledger.expire_leases(held)).map(drop);
+                let listed = both!(self, ledger => ledger.orphans(1000));
+                let orphans = expired.and(listed).map(|orphans| {
                     let ids = orphans.iter().map(|orphan| match orphan {
                         Orphan::Call { call_id, .. } => call_id.to_string(),
                         Orphan::Task(record) => record.task.task_id.to_string(),
@@ -315,7 +318,7 @@ impl World {
             }
             Op::Prune { ages, limit } => {
                 let [turns, tasks, events, audit] = ages.map(|age| age.map(Duration::from_secs));
-                let mut keep = Keep::FOREVER;
+                let mut keep = RetentionPolicy::FOREVER;
                 (keep.turns, keep.tasks, keep.events, keep.audit) = (turns, tasks, events, audit);
                 for ledger in &self.ledgers {
                     let mut from = Some(0);
@@ -338,7 +341,7 @@ impl World {
     /// `None` when retention has removed the row: then the model predicts nothing.
     fn known<T>(&self, outcome: &Result<T, LedgerError>, piece: &Piece) -> Option<()> {
         let may_be_gone = piece.settled && self.model.cuts != [0; 4] && !self.model.at_work(piece);
-        if may_be_gone && matches!(outcome, Err(LedgerError::Unknown)) { None } else { Some(()) }
+        if may_be_gone && matches!(outcome, Err(LedgerError::NotFound)) { None } else { Some(()) }
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use imperal::ledger::{Pulse, TaskState};
+use imperal::ledger::{FeedSignal, TaskState};
 use serde_json::json;
 use tokio::time::Instant;
 
@@ -71,7 +71,7 @@ async fn progress_counts_domains_and_names_them() {
     let task = anna.start("audit_domains", many(9)).await;
     let mut reports: Vec<(f64, String)> = Vec::new();
     while reports.last().is_none_or(|(percent, _)| *percent < 95.0) {
-        if let Pulse::Progress(report) = subscription.next().await {
+        if let FeedSignal::Progress(report) = subscription.next().await {
             reports.push((report.percent, report.message.clone()));
         }
     }

@@ -4,17 +4,19 @@ use super::Backend;
 use super::scene::{ALL, Node, all_of, anna, ben, bot, new_audit, ok};
 use crate::ids::{CallId, TaskId};
 use crate::ledger::{
-    AuditCheck, AuditEnds, AuditFilter, AuditHash, AuditOutcome, AuditRow, AuditScope, EventBody, Fence, LedgerError,
-    Limit, NewAudit, Owner, Sender, Turn, Work,
+    AuditCheck, AuditFilter, AuditHash, AuditOutcome, AuditRow, AuditScope, ChainEnds, EventBody, Fence, LedgerError,
+    MessageSource, NewAudit, Owner, PageLimit, Turn, Work,
 };
 
 impl Node {
     async fn inject_for(&self, owner: &Owner, work: Work) -> Result<Turn, LedgerError> {
         let fence = Fence { incarnation: self.incarnation.clone(), work };
-        self.ledger.inject(owner.clone(), bot("stage"), new_audit(owner, "chat.inject"), Sender::Work(fence)).await
+        self.ledger
+            .inject(owner.clone(), bot("stage"), new_audit(owner, "chat.inject"), MessageSource::Work(fence))
+            .await
     }
 
-    async fn audit_rows(&self, scope: impl Into<AuditScope>, after: u64, limit: Limit) -> Vec<AuditRow> {
+    async fn audit_rows(&self, scope: impl Into<AuditScope>, after: u64, limit: PageLimit) -> Vec<AuditRow> {
         ok(self.ledger.audit_rows(AuditFilter { scope: scope.into(), after, limit }).await).rows
     }
 }
@@ -23,7 +25,7 @@ impl Node {
 pub async fn an_injection_is_a_turn_and_an_audit_row(backend: &impl Backend) {
     let node = Node::start(backend, "n").await;
     let (body, audit) = (bot("news"), new_audit(&anna(), "chat.inject"));
-    let turn = ok(node.ledger.inject(anna(), body.clone(), audit.clone(), Sender::OUTSIDE).await);
+    let turn = ok(node.ledger.inject(anna(), body.clone(), audit.clone(), MessageSource::OUTSIDE).await);
     assert_eq!((turn.seq, &turn.body), (1, &body));
     let look = node.look(&anna()).await;
     assert_eq!(look.events.iter().map(|event| &event.body).collect::<Vec<_>>(), [&EventBody::Turn(turn)]);
@@ -40,13 +42,13 @@ pub async fn an_injection_needs_work_that_is_not_settled(backend: &impl Backend)
     ok(node.reply(call_id).await);
     ok(node.inject_for(&anna(), Work::Task(task_id)).await);
     let before = node.look(&anna()).await;
-    assert_eq!(node.inject_for(&anna(), Work::Call(call_id)).await, Err(LedgerError::Settled));
+    assert_eq!(node.inject_for(&anna(), Work::Call(call_id)).await, Err(LedgerError::AlreadyReplied));
     assert_eq!(node.look(&anna()).await, before, "a refused injection left something");
     ok(node.finish(&anna(), task_id).await);
     let before = node.look(&anna()).await;
-    assert_eq!(node.inject_for(&anna(), Work::Task(task_id)).await, Err(LedgerError::Settled));
-    assert_eq!(node.inject_for(&anna(), Work::Call(CallId::generate())).await, Err(LedgerError::Unknown));
-    assert_eq!(node.inject_for(&anna(), Work::Task(TaskId::generate())).await, Err(LedgerError::Unknown));
+    assert_eq!(node.inject_for(&anna(), Work::Task(task_id)).await, Err(LedgerError::AlreadyEnded));
+    assert_eq!(node.inject_for(&anna(), Work::Call(CallId::generate())).await, Err(LedgerError::NotFound));
+    assert_eq!(node.inject_for(&anna(), Work::Task(TaskId::generate())).await, Err(LedgerError::NotFound));
     assert_eq!(node.look(&anna()).await, before, "a refused injection left something");
 }
 
@@ -56,12 +58,12 @@ pub async fn an_injection_stays_with_its_works_owner_and_incarnation(backend: &i
     let (call_id, task_id) = (node.call(&anna()).await, node.detached(&anna()).await);
     let before = node.look(&anna()).await;
     for work in [Work::Call(call_id), Work::Task(task_id)] {
-        assert_eq!(node.inject_for(&ben(), work).await, Err(LedgerError::Unknown), "{work:?}");
+        assert_eq!(node.inject_for(&ben(), work).await, Err(LedgerError::NotFound), "{work:?}");
         let elsewhere = Owner::new("other tenant", "anna");
-        assert_eq!(node.inject_for(&elsewhere, work).await, Err(LedgerError::Unknown), "{work:?}");
+        assert_eq!(node.inject_for(&elsewhere, work).await, Err(LedgerError::NotFound), "{work:?}");
     }
-    assert_eq!(other.inject_for(&anna(), Work::Call(call_id)).await, Err(LedgerError::Unknown));
-    assert_eq!(other.inject_for(&anna(), Work::Task(task_id)).await, Err(LedgerError::Fenced));
+    assert_eq!(other.inject_for(&anna(), Work::Call(call_id)).await, Err(LedgerError::NotHolder));
+    assert_eq!(other.inject_for(&anna(), Work::Task(task_id)).await, Err(LedgerError::NotHolder));
     assert_eq!(node.look(&anna()).await, before);
     let bens = node.look(&ben()).await;
     assert_eq!((bens.events, bens.audit), (vec![], vec![]));
@@ -81,7 +83,7 @@ pub async fn audit_rows_are_numbered_and_filtered(backend: &impl Backend) {
             detail: Some(format!("row {n}")),
             ..new_audit(&owner, "task.read")
         };
-        ok(node.ledger.audit(row.clone()).await);
+        ok(node.ledger.write_audit(row.clone()).await);
         written.push(row);
     }
     let all = node.audit_rows(None, 0, ALL).await;
@@ -89,15 +91,15 @@ pub async fn audit_rows_are_numbered_and_filtered(backend: &impl Backend) {
     assert!(all.windows(2).all(|pair| pair[0].audit_id < pair[1].audit_id), "{all:?}");
     let annas: Vec<AuditRow> = all.iter().filter(|row| row.body.user_id == "anna").cloned().collect();
     assert_eq!(node.audit_rows(Some(anna()), 0, ALL).await, annas);
-    assert_eq!(node.audit_rows(Some(anna()), annas[2].audit_id, Limit::rows(2)).await, annas[3..5]);
-    assert_eq!(node.audit_rows(None, all[3].audit_id, Limit::rows(2)).await, all[4..6]);
+    assert_eq!(node.audit_rows(Some(anna()), annas[2].audit_id, PageLimit::rows(2)).await, annas[3..5]);
+    assert_eq!(node.audit_rows(None, all[3].audit_id, PageLimit::rows(2)).await, all[4..6]);
     assert_eq!(node.audit_rows(Some(Owner::new("other", "anna")), 0, ALL).await, []);
     assert_eq!(node.audit_rows(None, u64::MAX, ALL).await, []);
     assert_eq!(node.look(&anna()).await.events, [], "an audit row is no event");
-    ok(node.ledger.audit(new_audit(&Owner::new("other", "anna"), "task.read")).await);
+    ok(node.ledger.write_audit(new_audit(&Owner::new("other", "anna"), "task.read")).await);
     let tenant = |name: &str| AuditScope::Tenant(name.to_owned());
     assert_eq!(node.audit_rows(tenant("tenant"), 0, ALL).await, all);
-    assert_eq!(node.audit_rows(tenant("tenant"), all[3].audit_id, Limit::rows(2)).await, all[4..6]);
+    assert_eq!(node.audit_rows(tenant("tenant"), all[3].audit_id, PageLimit::rows(2)).await, all[4..6]);
     assert_eq!(node.audit_rows(tenant("other"), 0, ALL).await.len(), 1);
     assert_eq!(node.audit_rows(tenant("nobody's"), 0, ALL).await, []);
     let check = ok(AuditCheck::run(&*node.ledger, tenant("tenant")).await);
@@ -107,16 +109,16 @@ pub async fn audit_rows_are_numbered_and_filtered(backend: &impl Backend) {
 /// Whatever writes a row links it to its owner's row before it; what was refused leaves no link.
 pub async fn audit_rows_are_chained_for_each_owner(backend: &impl Backend) {
     let node = Node::start(backend, "n").await;
-    assert_eq!(ok(node.ledger.audit_ends(None).await), []);
+    assert_eq!(ok(node.ledger.chain_ends(None).await), []);
     let ended = node.detached(&anna()).await;
     for owner in [anna(), ben()] {
         node.inject(&owner, "news").await;
     }
     ok(node.finish(&anna(), ended).await);
-    assert_eq!(node.finish(&anna(), ended).await, Err(LedgerError::Settled));
-    ok(node.ledger.ask_cancel(ended, new_audit(&ben(), "task.cancel")).await);
-    ok(node.ledger.audit(new_audit(&anna(), "task.read")).await);
-    let mut ends = ok(node.ledger.audit_ends(None).await);
+    assert_eq!(node.finish(&anna(), ended).await, Err(LedgerError::AlreadyEnded));
+    ok(node.ledger.request_cancel(ended, new_audit(&ben(), "task.cancel")).await);
+    ok(node.ledger.write_audit(new_audit(&anna(), "task.read")).await);
+    let mut ends = ok(node.ledger.chain_ends(None).await);
     ends.sort_by(|(a, _), (b, _)| a.cmp(b));
     let mut wanted = Vec::new();
     for (owner, count) in [(anna(), 3), (ben(), 2)] {
@@ -127,12 +129,12 @@ pub async fn audit_rows_are_chained_for_each_owner(backend: &impl Backend) {
             assert_eq!(row.hash, AuditHash::of(previous.as_ref(), row.at, &row.body), "{row:?}");
             previous = Some(row.hash);
         }
-        let end = previous.map(|hash| (owner.clone(), AuditEnds::new(None, 0, hash)));
-        assert_eq!(ok(node.ledger.audit_ends(Some(owner)).await), Vec::from_iter(end.clone()));
+        let end = previous.map(|hash| (owner.clone(), ChainEnds::new(None, 0, hash)));
+        assert_eq!(ok(node.ledger.chain_ends(Some(owner)).await), Vec::from_iter(end.clone()));
         wanted.extend(end);
     }
     assert_eq!(ends, wanted);
-    assert_eq!(ok(node.ledger.audit_ends(Some(Owner::new("other", "anna"))).await), []);
+    assert_eq!(ok(node.ledger.chain_ends(Some(Owner::new("other", "anna"))).await), []);
     let check = ok(AuditCheck::run(&*node.ledger, None).await);
     assert_eq!((check.rows, check.users, check.broken), (5, 2, None));
 }
@@ -142,7 +144,7 @@ pub async fn racing_writers_leave_one_chain(backend: &impl Backend) {
     let nodes = [Node::start(backend, "a").await, Node::start(backend, "b").await];
     let writers = (0..20).map(|n| {
         let ledger = nodes[n % 2].ledger.clone();
-        tokio::spawn(async move { ledger.audit(new_audit(&anna(), "task.read")).await })
+        tokio::spawn(async move { ledger.write_audit(new_audit(&anna(), "task.read")).await })
     });
     all_of(writers.collect()).await.into_iter().for_each(ok);
     let check = ok(AuditCheck::run(&*nodes[0].ledger, Some(anna())).await);

@@ -4,15 +4,15 @@ use super::Backend;
 use super::scene::{ALL, MANY, Node, anna, ben, bot, end, new_audit, new_call, ok};
 use crate::ids::CallId;
 use crate::ledger::{
-    AuditFilter, AuditScope, EventBody, Fence, LedgerError, Limit, NewAudit, NewCall, Page, Sender, Task, TaskState,
-    Turn, TurnBody, Work,
+    AuditFilter, AuditScope, EventBody, Fence, LedgerError, MessageSource, NewAudit, NewCall, Page, PageLimit, Task,
+    TaskState, Turn, TurnBody, Work,
 };
 
 /// Bytes of a long text here.
 const LONG: usize = 100_000;
 
 /// Three long texts with all that is around them fit, four do not.
-const THREE: Limit = Limit::rows(MANY).bytes(350_000);
+const THREE: PageLimit = PageLimit::rows(MANY).bytes(350_000);
 
 fn numbers(page: &Page<Turn>) -> (Vec<u64>, bool) {
     (page.iter().map(|turn| turn.seq).collect(), page.more)
@@ -23,14 +23,14 @@ pub async fn a_page_ends_at_its_bytes(backend: &impl Backend) {
     let (node, annas) = (Node::start(backend, "n").await, anna());
     for _ in 0..8 {
         let audit = NewAudit { detail: Some("d".repeat(LONG)), ..new_audit(&anna(), "chat.inject") };
-        ok(node.ledger.inject(anna(), bot(&"x".repeat(LONG)), audit, Sender::OUTSIDE).await);
+        ok(node.ledger.inject(anna(), bot(&"x".repeat(LONG)), audit, MessageSource::OUTSIDE).await);
     }
     let turns = |after, limit| node.ledger.turns(&annas, after, limit);
     assert_eq!(numbers(&ok(turns(0, THREE).await)), (vec![1, 2, 3], true));
     assert_eq!(numbers(&ok(turns(3, THREE).await)), (vec![4, 5, 6], true));
     assert_eq!(numbers(&ok(turns(6, THREE).await)), (vec![7, 8], false));
     assert_eq!(numbers(&ok(turns(5, THREE).await)), (vec![6, 7, 8], false), "the last page is full");
-    assert_eq!(numbers(&ok(turns(0, Limit::rows(2)).await)), (vec![1, 2], true), "rows end a page too");
+    assert_eq!(numbers(&ok(turns(0, PageLimit::rows(2)).await)), (vec![1, 2], true), "rows end a page too");
     assert_eq!(numbers(&ok(turns(0, ALL.bytes(1)).await)), (vec![1], true), "one row always comes");
     assert_eq!(numbers(&ok(turns(7, ALL.bytes(1)).await)), (vec![8], false));
     let latest = |before, limit| node.ledger.latest_turns(&annas, before, limit);
@@ -63,7 +63,7 @@ pub async fn lists_and_events_of_tasks_have_no_results(backend: &impl Backend) {
     node.detached(&anna()).await;
     let outcome = ok(node.finish(&anna(), first).await);
     assert!(outcome.body.result.is_some());
-    let record = ok(node.ledger.task(first).await).unwrap_or_else(|| panic!("the task is gone"));
+    let record = ok(node.ledger.find_task(first).await).unwrap_or_else(|| panic!("the task is gone"));
     assert_eq!(record.task.result, outcome.body.result);
     let bare = Task { result: None, ..record.task };
     let events = node.events(&anna()).await;
@@ -93,7 +93,7 @@ pub async fn the_bytes_of_a_day_are_bounded(backend: &impl Backend) {
     let refused = Err(LedgerError::QuotaExceeded(MOST));
     assert_eq!(other.ledger.accept_call(&other.incarnation, large_call(MOST)).await, refused, "on another node too");
     let message = |max_stored| {
-        let from = Sender::Outside { max_stored };
+        let from = MessageSource::Outside { max_stored };
         node.ledger.inject(anna(), bot(&"x".repeat(LONG)), new_audit(&anna(), "chat.inject"), from)
     };
     assert_eq!(message(Some(MOST)).await, refused);
@@ -101,16 +101,16 @@ pub async fn the_bytes_of_a_day_are_bounded(backend: &impl Backend) {
 
     // Sent again, a write that is there is known as such.
     let again = node.ledger.accept_call(&node.incarnation, first.clone()).await;
-    assert_eq!(again, Err(LedgerError::Settled));
-    let from = Sender::Outside { max_stored: Some(MOST) };
+    assert_eq!(again, Err(LedgerError::IdExists));
+    let from = MessageSource::Outside { max_stored: Some(MOST) };
     let again = node.ledger.inject(anna(), first.turn.clone(), new_audit(&anna(), "chat.inject"), from).await;
-    assert_eq!(again, Err(LedgerError::Settled));
+    assert_eq!(again, Err(LedgerError::IdExists));
 
     // Work that was accepted says all it has to say.
     let task_id = node.task(first.call_id, &anna()).await;
     let fence = Fence { incarnation: node.incarnation.clone(), work: Work::Task(task_id) };
     let said = bot(&"x".repeat(LONG));
-    ok(node.ledger.inject(anna(), said.clone(), new_audit(&anna(), "chat.inject"), Sender::Work(fence)).await);
+    ok(node.ledger.inject(anna(), said.clone(), new_audit(&anna(), "chat.inject"), MessageSource::Work(fence)).await);
     let reply = TurnBody { turn_id: bot("").turn_id, ..said.clone() };
     ok(node.ledger.reply(&node.incarnation, first.call_id, reply).await);
     let mut outcome = end(&anna(), TaskState::Succeeded, "done");

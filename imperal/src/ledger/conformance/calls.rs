@@ -3,11 +3,11 @@
 use super::Backend;
 use super::scene::{Node, all_of, anna, assert_one_winner, ben, bot, end, new_audit, new_call, new_task, ok, turn};
 use crate::ids::CallId;
-use crate::ledger::{CallRecord, LedgerError, NewCall, Owner, Role, Sender, TaskState};
+use crate::ledger::{CallRecord, LedgerError, MessageSource, NewCall, Owner, Role, TaskState};
 
 impl Node {
     async fn found(&self, owner: &Owner, call_id: CallId) -> Option<CallRecord> {
-        ok(self.ledger.call(owner, call_id).await)
+        ok(self.ledger.find_call(owner, call_id).await)
     }
 }
 
@@ -30,7 +30,7 @@ pub async fn a_call_is_replied_to_once(backend: &impl Backend) {
     let call_id = node.call(&anna()).await;
     ok(node.reply(call_id).await);
     let before = node.look(&anna()).await;
-    assert_eq!(node.reply(call_id).await, Err(LedgerError::Settled));
+    assert_eq!(node.reply(call_id).await, Err(LedgerError::AlreadyReplied));
     assert_eq!(node.look(&anna()).await, before);
 }
 
@@ -43,20 +43,20 @@ pub async fn racing_replies_have_one_winner(backend: &impl Backend) {
             let node = node.clone();
             tokio::spawn(async move { node.reply(call_id).await })
         });
-        assert_one_winner(&all_of(racers.collect()).await, &LedgerError::Settled);
+        assert_one_winner(&all_of(racers.collect()).await, &LedgerError::AlreadyReplied);
         assert_eq!(node.look(&anna()).await.turns.len(), 2 * (round + 1));
     }
 }
 
 /// A live node cannot reply to what another holds, open or settled, nor to what nobody asked.
-pub async fn another_incarnations_call_is_unknown(backend: &impl Backend) {
+pub async fn a_reply_needs_the_incarnation_that_holds_the_call(backend: &impl Backend) {
     let (node, other) = (Node::start(backend, "a").await, Node::start(backend, "b").await);
     let call_id = node.call(&anna()).await;
-    assert_eq!(other.reply(call_id).await, Err(LedgerError::Unknown));
+    assert_eq!(other.reply(call_id).await, Err(LedgerError::NotHolder));
     let before = node.look(&anna()).await;
     ok(node.reply(call_id).await);
-    assert_eq!(other.reply(call_id).await, Err(LedgerError::Unknown));
-    assert_eq!(node.reply(CallId::generate()).await, Err(LedgerError::Unknown));
+    assert_eq!(other.reply(call_id).await, Err(LedgerError::NotHolder));
+    assert_eq!(node.reply(CallId::generate()).await, Err(LedgerError::NotFound));
     assert_eq!((before.turns.len(), node.look(&anna()).await.turns.len()), (1, 2));
 }
 
@@ -99,7 +99,7 @@ pub async fn racing_requests_with_one_id_have_one_winner(backend: &impl Backend)
             tokio::spawn(async move { node.ledger.accept_call(&node.incarnation, same_call).await })
         });
         let outcomes = all_of(racers.collect()).await;
-        assert_one_winner(&outcomes, &LedgerError::Settled);
+        assert_one_winner(&outcomes, &LedgerError::IdExists);
         let accepted = outcomes.into_iter().find_map(Result::ok);
         assert_eq!(nodes[0].found(&anna(), call.call_id).await.map(|call| call.asked), accepted);
         assert_eq!(nodes[0].look(&anna()).await.turns.len(), round);
@@ -117,22 +117,22 @@ pub async fn ids_are_taken_once(backend: &impl Backend) {
     let audit = new_audit(&anna(), "chat.inject");
     let before = node.look(&anna()).await;
 
-    let settled = Err(LedgerError::Settled);
-    assert_eq!(node.ledger.accept_call(&node.incarnation, call.clone()).await, settled);
+    let exists = Err(LedgerError::IdExists);
+    assert_eq!(node.ledger.accept_call(&node.incarnation, call.clone()).await, exists);
     let same_call = NewCall { turn: turn(Role::User, "?"), ..call.clone() };
-    assert_eq!(node.ledger.accept_call(&node.incarnation, same_call).await, settled);
+    assert_eq!(node.ledger.accept_call(&node.incarnation, same_call).await, exists);
     let same_turn = NewCall { call_id: CallId::generate(), ..call.clone() };
-    assert_eq!(node.ledger.accept_call(&node.incarnation, same_turn).await, settled);
-    assert_eq!(node.ledger.start_task(&node.incarnation, task.clone()).await, Err(LedgerError::Settled));
-    assert_eq!(node.ledger.reply(&node.incarnation, call.call_id, taken.clone()).await, settled);
-    assert_eq!(node.ledger.inject(anna(), taken.clone(), audit, Sender::OUTSIDE).await, settled);
+    assert_eq!(node.ledger.accept_call(&node.incarnation, same_turn).await, exists);
+    assert_eq!(node.ledger.start_task(&node.incarnation, task.clone()).await, Err(LedgerError::IdExists));
+    assert_eq!(node.ledger.reply(&node.incarnation, call.call_id, taken.clone()).await, exists);
+    assert_eq!(node.ledger.inject(anna(), taken.clone(), audit, MessageSource::OUTSIDE).await, exists);
     assert_eq!(node.look(&anna()).await, before);
 
     ok(node.reply(call.call_id).await);
     let before = node.look(&anna()).await;
     let mut outcome = end(&anna(), TaskState::Succeeded, "done");
     outcome.turn.turn_id = taken.turn_id;
-    assert_eq!(node.ledger.finish_task(&node.incarnation, task.task_id, outcome).await, settled);
+    assert_eq!(node.ledger.finish_task(&node.incarnation, task.task_id, outcome).await, exists);
     assert_eq!(node.look(&anna()).await, before, "half of an end was written");
     ok(node.finish(&anna(), task.task_id).await);
 }

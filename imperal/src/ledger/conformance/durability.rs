@@ -2,7 +2,7 @@
 
 use super::Backend;
 use super::scene::{LONG, Look, Node, anna, ben, new_audit, ok, progress};
-use crate::ledger::{LedgerError, Sender};
+use crate::ledger::{LedgerError, MessageSource};
 
 /// All of it, byte for byte, and numbers go on where they were.
 pub async fn everything_is_there_after_a_reopening(backend: &impl Backend) {
@@ -11,17 +11,18 @@ pub async fn everything_is_there_after_a_reopening(backend: &impl Backend) {
     ok(node.finish(&anna(), ended).await);
     let running = node.detached(&anna()).await;
     ok(node.ledger.note_progress(&node.incarnation, vec![progress(running, 12.5, "kept")]).await);
-    ok(node.ledger.ask_cancel(running, new_audit(&anna(), "task.cancel")).await);
+    ok(node.ledger.request_cancel(running, new_audit(&anna(), "task.cancel")).await);
     node.call(&ben()).await;
     let before = [node.look(&anna()).await, node.look(&ben()).await];
-    let record = ok(node.ledger.task(running).await);
+    let record = ok(node.ledger.find_task(running).await);
     drop(node);
 
     let ledger = backend.open().await;
     assert_eq!([Look::at(&*ledger, &anna()).await, Look::at(&*ledger, &ben()).await], before);
-    assert_eq!(ok(ledger.task(running).await), record);
-    let turn =
-        ledger.inject(anna(), super::scene::bot("next"), new_audit(&anna(), "chat.inject"), Sender::OUTSIDE).await;
+    assert_eq!(ok(ledger.find_task(running).await), record);
+    let turn = ledger
+        .inject(anna(), super::scene::bot("next"), new_audit(&anna(), "chat.inject"), MessageSource::OUTSIDE)
+        .await;
     assert_eq!(ok(turn).seq, before[0].head + 1);
 }
 
@@ -32,7 +33,7 @@ pub async fn a_incarnation_goes_on_after_a_reopening(backend: &impl Backend) {
     let incarnation = node.incarnation.clone();
     drop(node);
     let other = Node::start(backend, "b").await;
-    assert_eq!(ok(other.ledger.orphans(&other.incarnation, 10).await), []);
+    assert_eq!(other.orphans(10).await, []);
     let node = Node { ledger: backend.open().await, incarnation };
     ok(node.ledger.renew(&node.incarnation, LONG).await);
     ok(node.finish(&anna(), task_id).await);
@@ -49,7 +50,7 @@ pub async fn what_was_orphaned_stays_orphaned(backend: &impl Backend) {
     let incarnation = node.incarnation.clone();
     drop(node);
     let other = Node::start(backend, "b").await;
-    assert_eq!(ok(other.ledger.orphans(&other.incarnation, 10).await).len(), 2);
+    assert_eq!(other.orphans(10).await.len(), 2);
     let node = Node { ledger: backend.open().await, incarnation };
     assert_eq!(node.reply(call_id).await, Err(LedgerError::Fenced));
 }

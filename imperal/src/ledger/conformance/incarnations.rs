@@ -5,7 +5,7 @@ use std::time::Duration;
 use super::Backend;
 use super::scene::{LONG, MANY, Node, anna, bot, end, new_audit, new_call, new_task, ok, progress};
 use crate::ids::{CallId, TaskId};
-use crate::ledger::{Fence, LedgerError, Orphan, Sender, TaskState, Work};
+use crate::ledger::{Fence, LedgerError, MessageSource, Orphan, TaskState, Work};
 
 /// What a zombie still holds.
 struct Held {
@@ -38,10 +38,11 @@ async fn assert_buried(zombie: &Node, held: &Held) {
     assert_eq!(ledger.note_progress(incarnation, said).await, Err(LedgerError::Fenced), "note_progress");
     for work in [Work::Call(held.open), Work::Task(held.running)] {
         let fence = Fence { incarnation: incarnation.clone(), work };
-        let injected = ledger.inject(anna(), bot("late"), new_audit(&anna(), "chat.inject"), Sender::Work(fence)).await;
+        let injected =
+            ledger.inject(anna(), bot("late"), new_audit(&anna(), "chat.inject"), MessageSource::Work(fence)).await;
         assert_eq!(injected, fenced, "inject for {work:?}");
     }
-    assert_eq!(ledger.orphans(incarnation, 10).await, Err(LedgerError::Fenced), "orphans");
+    assert_eq!(ledger.expire_leases(incarnation).await, Err(LedgerError::Fenced), "expire_leases");
     assert_eq!(ledger.reclaim_call(incarnation, held.open, bot("late")).await, fenced, "reclaim_call");
     assert_eq!(ledger.reclaim_task(incarnation, held.running, done()).await, fenced, "reclaim_task");
     assert_eq!(zombie.look(&anna()).await, before, "a refused write left something");
@@ -56,13 +57,9 @@ pub async fn an_earlier_incarnation_can_write_nothing(backend: &impl Backend) {
     assert!(second.incarnation.number > first.incarnation.number);
     assert_eq!(second.incarnation.node, first.incarnation.node);
     assert_buried(&first, &held).await;
-    assert_eq!(
-        second.reply(held.open).await,
-        Err(LedgerError::Unknown),
-        "an earlier incarnation's call is not this one's"
-    );
-    assert_eq!(second.finish(&anna(), held.running).await, Err(LedgerError::Fenced));
-    assert_eq!(ok(second.ledger.orphans(&second.incarnation, 10).await).len(), 2, "orphaned at once");
+    assert_eq!(second.reply(held.open).await, Err(LedgerError::NotHolder), "held by an earlier one");
+    assert_eq!(second.finish(&anna(), held.running).await, Err(LedgerError::NotHolder));
+    assert_eq!(second.orphans(10).await.len(), 2, "orphaned at once");
     ok(second.ledger.renew(&second.incarnation, LONG).await);
 }
 
@@ -72,7 +69,7 @@ pub async fn a_incarnation_whose_lease_was_taken_over_can_write_nothing(backend:
     let node = Node::start_with(backend, "a", backend.lease()).await;
     let held = hold(&node).await;
     backend.lapse(backend.lease()).await;
-    assert_eq!(ok(other.ledger.orphans(&other.incarnation, 10).await).len(), 2);
+    assert_eq!(other.orphans(10).await.len(), 2);
     assert_buried(&node, &held).await;
     let again = Node::start(backend, "a").await;
     assert!(again.incarnation.number > node.incarnation.number);
@@ -84,7 +81,7 @@ pub async fn a_incarnation_that_left_can_write_nothing(backend: &impl Backend) {
     let (node, other) = (Node::start(backend, "a").await, Node::start(backend, "b").await);
     let held = hold(&node).await;
     ok(node.ledger.leave(&node.incarnation).await);
-    assert_eq!(ok(other.ledger.orphans(&other.incarnation, 10).await).len(), 2);
+    assert_eq!(other.orphans(10).await.len(), 2);
     assert_buried(&node, &held).await;
     ok(node.ledger.leave(&node.incarnation).await);
 }
@@ -96,7 +93,7 @@ pub async fn leaving_ends_no_other_incarnation(backend: &impl Backend) {
     ok(first.ledger.leave(&first.incarnation).await);
     ok(first.ledger.leave(&crate::ledger::Incarnation { node: "never".into(), number: 1 }).await);
     second.detached(&anna()).await;
-    assert_eq!(ok(second.ledger.orphans(&second.incarnation, 10).await), []);
+    assert_eq!(second.orphans(10).await, []);
 }
 
 /// Late is not too late, until somebody else has noticed.
@@ -106,11 +103,11 @@ pub async fn a_lapsed_lease_can_be_renewed_until_it_is_taken_over(backend: &impl
     let held = hold(&node).await;
     backend.lapse(backend.lease()).await;
     ok(node.ledger.renew(&node.incarnation, LONG).await);
-    assert_eq!(ok(other.ledger.orphans(&other.incarnation, 10).await), [], "the lease runs from the renewal");
+    assert_eq!(other.orphans(10).await, [], "the lease runs from the renewal");
     ok(node.reply(held.open).await);
     ok(node.ledger.renew(&node.incarnation, backend.lease()).await);
     backend.lapse(backend.lease()).await;
-    assert_eq!(ok(other.ledger.orphans(&other.incarnation, 10).await).len(), 1);
+    assert_eq!(other.orphans(10).await.len(), 1);
     assert_eq!(node.ledger.renew(&node.incarnation, LONG).await, Err(LedgerError::Fenced));
 }
 
@@ -121,7 +118,7 @@ pub async fn a_renewed_lease_holds(backend: &impl Backend) {
     let task_id = node.detached(&anna()).await;
     ok(node.ledger.renew(&node.incarnation, LONG).await);
     backend.lapse(backend.lease()).await;
-    assert_eq!(ok(other.ledger.orphans(&other.incarnation, 10).await), []);
+    assert_eq!(other.orphans(10).await, []);
     ok(node.finish(&anna(), task_id).await);
 }
 
@@ -130,7 +127,7 @@ pub async fn the_asking_incarnation_does_not_end_itself(backend: &impl Backend) 
     let node = Node::start_with(backend, "a", backend.lease()).await;
     let task_id = node.detached(&anna()).await;
     backend.lapse(backend.lease()).await;
-    assert_eq!(ok(node.ledger.orphans(&node.incarnation, 10).await), []);
+    assert_eq!(node.orphans(10).await, []);
     ok(node.finish(&anna(), task_id).await);
 }
 
@@ -143,7 +140,7 @@ pub async fn renewing_lists_this_incarnations_cancels(backend: &impl Backend) {
     assert_eq!(ok(node.ledger.renew(&node.incarnation, LONG).await), []);
     // A request may come in at any node.
     for task_id in asked.into_iter().chain([elsewhere]) {
-        ok(other.ledger.ask_cancel(task_id, new_audit(&anna(), "task.cancel")).await);
+        ok(other.ledger.request_cancel(task_id, new_audit(&anna(), "task.cancel")).await);
     }
     let listed = async |node: &Node| {
         let mut listed = ok(node.ledger.renew(&node.incarnation, LONG).await);
@@ -163,9 +160,9 @@ pub async fn a_lease_from_before_the_clock_was_set_back_lapses_in_time(backend: 
     let asking = Node::start(backend, "asking").await;
     let call_id = dead.call(&anna()).await;
     backend.set_back(Duration::from_secs(3600)).await;
-    assert_eq!(ok(asking.ledger.orphans(&asking.incarnation, MANY).await), [], "its lease may still run");
+    assert_eq!(asking.orphans(MANY).await, [], "its lease may still run");
     backend.lapse(backend.lease()).await;
-    let orphans = ok(asking.ledger.orphans(&asking.incarnation, MANY).await);
+    let orphans = asking.orphans(MANY).await;
     assert!(matches!(&orphans[..], [Orphan::Call { call_id: left, .. }] if *left == call_id), "{orphans:?}");
     assert_eq!(dead.reply(call_id).await, Err(LedgerError::Fenced));
 }
@@ -177,9 +174,9 @@ pub async fn a_live_node_keeps_its_work_when_the_clock_is_set_back(backend: &imp
     let call_id = live.call(&anna()).await;
     for _ in 0..3 {
         backend.set_back(Duration::from_secs(3600)).await;
-        assert_eq!(ok(asking.ledger.orphans(&asking.incarnation, MANY).await), []);
+        assert_eq!(asking.orphans(MANY).await, []);
         ok(live.ledger.renew(&live.incarnation, LONG).await);
-        assert_eq!(ok(asking.ledger.orphans(&asking.incarnation, MANY).await), []);
+        assert_eq!(asking.orphans(MANY).await, []);
     }
     ok(live.reply(call_id).await);
 }

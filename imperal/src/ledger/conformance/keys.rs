@@ -36,11 +36,11 @@ pub async fn a_key_has_one_running_task(backend: &impl Backend) {
         let look = node.look(&anna()).await;
         assert_eq!(look, before);
         assert!(look.running.contains(&first) && look.tasks.contains(&first));
-        let record = ok(node.ledger.task(first.task_id).await);
+        let record = ok(node.ledger.find_task(first.task_id).await);
         assert_eq!(record.map(|record| record.task), Some(first.clone()));
         // The same write once more is known by its id.
         let same = NewTask { task_id: first.task_id, ..keyed(call_id, &anna(), key) };
-        assert_eq!(node.ledger.start_task(&node.incarnation, same).await, Err(LedgerError::Settled));
+        assert_eq!(node.ledger.start_task(&node.incarnation, same).await, Err(LedgerError::IdExists));
     }
     // Tasks without a key do not mind.
     for _ in 0..2 {
@@ -70,7 +70,7 @@ pub async fn every_end_frees_the_key(backend: &impl Backend) {
         let task = ok(node.ledger.start_task(&node.incarnation, keyed(call_id, &anna(), "k")).await);
         ok(node.reply(call_id).await);
         let audit = super::scene::new_audit(&anna(), "task.cancel");
-        ok(node.ledger.ask_cancel(task.task_id, audit).await);
+        ok(node.ledger.request_cancel(task.task_id, audit).await);
         assert_eq!(node.ledger.start_task(&node.incarnation, keyed(call_id, &anna(), "k")).await, Err(taken_by(&task)));
         ok(node.ledger.finish_task(&node.incarnation, task.task_id, end(&anna(), state, "over")).await);
     }
@@ -104,7 +104,7 @@ pub async fn racing_starts_under_one_key_have_one_winner(backend: &impl Backend)
         }
         let (won, lost): (Vec<_>, Vec<_>) = all_of(racers).await.into_iter().partition(Result::is_ok);
         assert_eq!(won.len(), 1, "one winner: {won:?}");
-        let winner = won.into_iter().next().unwrap_or(Err(LedgerError::Unknown));
+        let winner = won.into_iter().next().unwrap_or(Err(LedgerError::NotFound));
         let winner = taken_by(&ok(winner));
         assert!(lost.iter().all(|outcome| outcome.as_ref().err() == Some(&winner)), "{lost:?}");
     }

@@ -9,13 +9,13 @@
 //! use std::sync::Arc;
 //! use std::time::Duration;
 //! use imperal::ledger::conformance::{Backend, BoxFuture};
-//! use imperal::ledger::{HeldClock, Ledger, MemoryLedger};
+//! use imperal::ledger::{ManualClock, Ledger, MemoryLedger};
 //!
-//! struct Memory(Arc<HeldClock>, Arc<MemoryLedger>);
+//! struct Memory(Arc<ManualClock>, Arc<MemoryLedger>);
 //!
 //! impl Memory {
 //!     fn new() -> Self {
-//!         let clock = Arc::new(HeldClock::at("2026-01-01T00:00:00Z".parse().unwrap()));
+//!         let clock = Arc::new(ManualClock::at("2026-01-01T00:00:00Z".parse().unwrap()));
 //!         Self(clock.clone(), Arc::new(MemoryLedger::with_clock(clock)))
 //!     }
 //! }
@@ -125,7 +125,7 @@ macro_rules! ledger_conformance {
                 a_call_is_a_users_turn_and_its_reply_another
                 a_call_is_replied_to_once
                 racing_replies_have_one_winner
-                another_incarnations_call_is_unknown
+                a_reply_needs_the_incarnation_that_holds_the_call
                 a_call_is_found_with_its_reply
                 a_reclaimed_call_is_found_with_its_reply
                 racing_requests_with_one_id_have_one_winner
@@ -166,6 +166,7 @@ macro_rules! ledger_conformance {
             }
             reclaim {
                 orphans_are_calls_before_tasks_oldest_first
+                orphans_are_listed_without_expiring_leases
                 work_of_a_live_node_is_no_orphan
                 orphaned_work_is_settled_once
                 a_task_is_reclaimed_after_its_call

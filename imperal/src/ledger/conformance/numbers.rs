@@ -6,7 +6,7 @@ use std::time::Duration;
 use super::Backend;
 use super::scene::{ALL, Look, Node, all_of, anna, assert_gapless, ben, bot, new_audit, new_call, new_task, ok};
 use crate::ids::{CallId, TaskId};
-use crate::ledger::{EventBody, LedgerError, Limit, Owner, Pulse, Sender, TaskState};
+use crate::ledger::{EventBody, FeedSignal, LedgerError, MessageSource, Owner, PageLimit, TaskState};
 
 /// A call with a task, from beginning to end: each event has the next number, and a task's events
 /// show it as it was.
@@ -15,7 +15,7 @@ pub async fn turns_and_task_changes_share_numbers_without_gaps(backend: &impl Ba
     let call_id = node.call(&anna()).await;
     let task_id = node.task(call_id, &anna()).await;
     ok(node.reply(call_id).await);
-    ok(node.ledger.ask_cancel(task_id, new_audit(&anna(), "task.cancel")).await);
+    ok(node.ledger.request_cancel(task_id, new_audit(&anna(), "task.cancel")).await);
     let outcome = ok(node.finish(&anna(), task_id).await);
     let events = node.events(&anna()).await;
     assert_gapless(&events);
@@ -57,7 +57,7 @@ pub async fn many_writers_of_one_user_leave_no_gap_that_a_reader_can_see(backend
         let mut seen = Vec::new();
         while seen.len() < WRITERS * EACH {
             let after = seen.len() as u64;
-            seen.extend(ok(follower.events(&anna(), after, Limit::rows(7)).await));
+            seen.extend(ok(follower.events(&anna(), after, PageLimit::rows(7)).await));
             assert_gapless(&seen);
         }
         seen
@@ -101,15 +101,15 @@ pub async fn refused_writes_take_no_number(backend: &impl Backend) {
     let node = Node::start(backend, "n").await;
     let call_id = node.call(&anna()).await;
     let task_id = node.task(call_id, &anna()).await;
-    assert_eq!(node.finish(&anna(), task_id).await, Err(LedgerError::TooEarly));
-    assert_eq!(node.reply(CallId::generate()).await, Err(LedgerError::Unknown));
+    assert_eq!(node.finish(&anna(), task_id).await, Err(LedgerError::CallNotReplied));
+    assert_eq!(node.reply(CallId::generate()).await, Err(LedgerError::NotFound));
     let over = new_task(call_id, &anna());
     let over = crate::ledger::NewTask { max_running: 1, ..over };
     assert_eq!(node.ledger.start_task(&node.incarnation, over).await, Err(LedgerError::TooManyTasks(1)));
-    let unknown = node.ledger.ask_cancel(TaskId::generate(), new_audit(&anna(), "task.cancel")).await;
-    assert_eq!(unknown, Err(LedgerError::Unknown));
+    let unknown = node.ledger.request_cancel(TaskId::generate(), new_audit(&anna(), "task.cancel")).await;
+    assert_eq!(unknown, Err(LedgerError::NotFound));
     assert_eq!(ok(node.reply(call_id).await).seq, 3);
-    assert_eq!(node.reply(call_id).await, Err(LedgerError::Settled));
+    assert_eq!(node.reply(call_id).await, Err(LedgerError::AlreadyReplied));
     assert_eq!(ok(node.finish(&anna(), task_id).await).seq, 5);
     assert_gapless(&node.events(&anna()).await);
 }
@@ -138,7 +138,10 @@ pub async fn a_hint_means_that_there_is_something_to_read(backend: &impl Backend
             let outcome = if n % 2 == 0 {
                 writer.ledger.accept_call(&writer.incarnation, new_call(&anna())).await
             } else {
-                writer.ledger.inject(anna(), bot("hint"), new_audit(&anna(), "chat.inject"), Sender::OUTSIDE).await
+                writer
+                    .ledger
+                    .inject(anna(), bot("hint"), new_audit(&anna(), "chat.inject"), MessageSource::OUTSIDE)
+                    .await
             };
             ok(outcome);
         }
@@ -146,7 +149,7 @@ pub async fn a_hint_means_that_there_is_something_to_read(backend: &impl Backend
     let mut seen = 0;
     while seen < WRITES {
         let pulse = tokio::time::timeout(Duration::from_secs(30), watch.next()).await;
-        assert!(matches!(pulse, Ok(Pulse::Events)), "no hint after a commit: {pulse:?}");
+        assert!(matches!(pulse, Ok(FeedSignal::Events)), "no hint after a commit: {pulse:?}");
         let head = ok(node.ledger.head(&anna()).await);
         assert!(head > seen || seen > 0, "woken before the first event could be read");
         seen = head;
@@ -163,7 +166,7 @@ pub async fn users_of_different_tenants_share_nothing(backend: &impl Backend) {
     for (n, owner) in twins.iter().enumerate() {
         for _ in 0..=n {
             let task_id = node.detached(owner).await;
-            ok(node.ledger.ask_cancel(task_id, new_audit(owner, "task.cancel")).await);
+            ok(node.ledger.request_cancel(task_id, new_audit(owner, "task.cancel")).await);
         }
     }
     for (n, owner) in twins.iter().enumerate() {

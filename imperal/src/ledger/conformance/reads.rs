@@ -3,7 +3,7 @@
 use super::Backend;
 use super::scene::{ALL, MANY, Node, anna, ben, ok};
 use crate::ids::{TaskId, TurnId};
-use crate::ledger::Limit;
+use crate::ledger::PageLimit;
 
 /// Page after page is the whole, for turns and for events.
 pub async fn pages_follow_each_other(backend: &impl Backend) {
@@ -19,7 +19,7 @@ pub async fn pages_follow_each_other(backend: &impl Backend) {
         let mut events = Vec::new();
         let mut turns = Vec::new();
         loop {
-            let page = ok(node.ledger.events(&anna(), events.len() as u64, Limit::rows(limit)).await);
+            let page = ok(node.ledger.events(&anna(), events.len() as u64, PageLimit::rows(limit)).await);
             assert!(page.len() <= limit as usize);
             if page.is_empty() {
                 break;
@@ -28,7 +28,7 @@ pub async fn pages_follow_each_other(backend: &impl Backend) {
         }
         while let Some(page) = Some(ok(node
             .ledger
-            .turns(&anna(), turns.last().map_or(0, |turn: &crate::ledger::Turn| turn.seq), Limit::rows(limit))
+            .turns(&anna(), turns.last().map_or(0, |turn: &crate::ledger::Turn| turn.seq), PageLimit::rows(limit))
             .await))
         .filter(|page| !page.is_empty())
         {
@@ -41,7 +41,7 @@ pub async fn pages_follow_each_other(backend: &impl Backend) {
         assert_eq!(ok(node.ledger.events(&anna(), after, ALL).await), []);
         assert_eq!(ok(node.ledger.turns(&anna(), after, ALL).await), []);
     }
-    assert_eq!(ok(node.ledger.events(&anna(), 0, Limit::rows(0)).await), []);
+    assert_eq!(ok(node.ledger.events(&anna(), 0, PageLimit::rows(0)).await), []);
 }
 
 /// By its owner, on every node.
@@ -52,10 +52,10 @@ pub async fn a_turn_is_found_by_its_id(backend: &impl Backend) {
     node.detached(&anna()).await;
     for asking in [&node, &other] {
         for turn in node.look(&anna()).await.turns {
-            assert_eq!(ok(asking.ledger.turn(&anna(), turn.body.turn_id).await), Some(turn));
+            assert_eq!(ok(asking.ledger.find_turn(&anna(), turn.body.turn_id).await), Some(turn));
         }
-        assert_eq!(ok(asking.ledger.turn(&ben(), message.body.turn_id).await), None, "another's");
-        assert_eq!(ok(asking.ledger.turn(&anna(), TurnId::generate()).await), None);
+        assert_eq!(ok(asking.ledger.find_turn(&ben(), message.body.turn_id).await), None, "another's");
+        assert_eq!(ok(asking.ledger.find_turn(&anna(), TurnId::generate()).await), None);
     }
 }
 
@@ -67,12 +67,12 @@ pub async fn the_latest_turns_come_in_order(backend: &impl Backend) {
     }
     let turns = node.look(&anna()).await.turns;
     assert_eq!(turns.len(), 8);
-    assert_eq!(ok(node.ledger.latest_turns(&anna(), None, Limit::rows(3)).await), turns[5..]);
-    assert_eq!(ok(node.ledger.latest_turns(&anna(), Some(turns[5].seq), Limit::rows(3)).await), turns[2..5]);
-    assert_eq!(ok(node.ledger.latest_turns(&anna(), Some(turns[1].seq), Limit::rows(3)).await), turns[..1]);
-    assert_eq!(ok(node.ledger.latest_turns(&anna(), Some(1), Limit::rows(3)).await), []);
+    assert_eq!(ok(node.ledger.latest_turns(&anna(), None, PageLimit::rows(3)).await), turns[5..]);
+    assert_eq!(ok(node.ledger.latest_turns(&anna(), Some(turns[5].seq), PageLimit::rows(3)).await), turns[2..5]);
+    assert_eq!(ok(node.ledger.latest_turns(&anna(), Some(turns[1].seq), PageLimit::rows(3)).await), turns[..1]);
+    assert_eq!(ok(node.ledger.latest_turns(&anna(), Some(1), PageLimit::rows(3)).await), []);
     assert_eq!(ok(node.ledger.latest_turns(&anna(), Some(u64::MAX), ALL).await).rows, turns);
-    assert_eq!(ok(node.ledger.latest_turns(&anna(), None, Limit::rows(0)).await), []);
+    assert_eq!(ok(node.ledger.latest_turns(&anna(), None, PageLimit::rows(0)).await), []);
 }
 
 /// By start, not by id and not by end.
@@ -101,7 +101,7 @@ pub async fn nothing_is_found_of_a_stranger(backend: &impl Backend) {
     assert_eq!((look.head, look.events.len(), look.turns.len()), (0, 0, 0));
     assert_eq!((look.tasks.len(), look.running.len(), look.audit.len()), (0, 0, 0));
     assert_eq!(ok(node.ledger.latest_turns(&ben(), None, ALL).await), []);
-    assert_eq!(ok(node.ledger.task(TaskId::generate()).await), None);
+    assert_eq!(ok(node.ledger.find_task(TaskId::generate()).await), None);
 }
 
 /// The question changes nothing that anybody reads.
@@ -110,7 +110,7 @@ pub async fn a_ledger_that_writes_says_so(backend: &impl Backend) {
     node.detached(&anna()).await;
     let before = node.look(&anna()).await;
     for _ in 0..3 {
-        ok(node.ledger.check().await);
+        ok(node.ledger.check_writable().await);
     }
     assert_eq!(node.look(&anna()).await, before);
 }

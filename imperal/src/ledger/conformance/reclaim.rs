@@ -6,10 +6,6 @@ use crate::ids::{CallId, TaskId};
 use crate::ledger::{LedgerError, Orphan, TaskState, Turn};
 
 impl Node {
-    async fn orphans(&self, limit: u32) -> Vec<Orphan> {
-        ok(self.ledger.orphans(&self.incarnation, limit).await)
-    }
-
     async fn reclaim_call(&self, call_id: CallId) -> Result<Turn, LedgerError> {
         self.ledger.reclaim_call(&self.incarnation, call_id, bot("interrupted")).await
     }
@@ -44,11 +40,24 @@ pub async fn orphans_are_calls_before_tasks_oldest_first(backend: &impl Backend)
     assert_eq!(ids(&orphans), wanted);
     let call = Orphan::Call { call_id: open[0], owner: anna(), incarnation: node.incarnation.clone(), turn: asked };
     assert_eq!(orphans[0], call);
-    let task = ok(other.ledger.task(first).await).map(Orphan::Task);
+    let task = ok(other.ledger.find_task(first).await).map(Orphan::Task);
     assert_eq!(Some(&orphans[2]), task.as_ref());
     for limit in 0..=4 {
         assert_eq!(ids(&other.orphans(limit).await), wanted[..limit as usize]);
     }
+}
+
+/// The list alone ends no incarnation: a node whose lease has expired may still renew it.
+pub async fn orphans_are_listed_without_expiring_leases(backend: &impl Backend) {
+    let (node, asking) = (Node::start_with(backend, "a", backend.lease()).await, Node::start(backend, "b").await);
+    node.call(&anna()).await;
+    backend.lapse(backend.lease()).await;
+    assert_eq!(ok(asking.ledger.orphans(10).await), []);
+    ok(node.ledger.renew(&node.incarnation, backend.lease()).await);
+    backend.lapse(backend.lease()).await;
+    assert_eq!(ok(asking.ledger.expire_leases(&asking.incarnation).await), 1);
+    assert_eq!(ok(asking.ledger.expire_leases(&asking.incarnation).await), 0);
+    assert_eq!(ok(asking.ledger.orphans(10).await).len(), 1);
 }
 
 /// Not listed, not reclaimable.
@@ -58,16 +67,16 @@ pub async fn work_of_a_live_node_is_no_orphan(backend: &impl Backend) {
     assert_eq!(other.orphans(10).await, []);
     let before = node.look(&anna()).await;
     for asking in [&other, &node] {
-        assert_eq!(asking.reclaim_call(call_id).await, Err(LedgerError::Unknown));
-        assert_eq!(asking.reclaim_task(task_id).await, Err(LedgerError::Unknown));
+        assert_eq!(asking.reclaim_call(call_id).await, Err(LedgerError::NotOrphaned));
+        assert_eq!(asking.reclaim_task(task_id).await, Err(LedgerError::NotOrphaned));
     }
-    assert_eq!(other.reclaim_call(CallId::generate()).await, Err(LedgerError::Unknown));
-    assert_eq!(other.reclaim_task(TaskId::generate()).await, Err(LedgerError::Unknown));
+    assert_eq!(other.reclaim_call(CallId::generate()).await, Err(LedgerError::NotFound));
+    assert_eq!(other.reclaim_task(TaskId::generate()).await, Err(LedgerError::NotFound));
     assert_eq!(node.look(&anna()).await, before);
     ok(node.reply(call_id).await);
     ok(node.finish(&anna(), task_id).await);
-    assert_eq!(other.reclaim_call(call_id).await, Err(LedgerError::Settled));
-    assert_eq!(other.reclaim_task(task_id).await, Err(LedgerError::Settled));
+    assert_eq!(other.reclaim_call(call_id).await, Err(LedgerError::AlreadyReplied));
+    assert_eq!(other.reclaim_task(task_id).await, Err(LedgerError::AlreadyEnded));
 }
 
 /// The call gets its reply, the task its end, and the list is empty.
@@ -84,10 +93,10 @@ pub async fn orphaned_work_is_settled_once(backend: &impl Backend) {
     assert_eq!((running.len(), audit.len()), (0, before.audit.len() + 1));
     assert_eq!(tasks[0].state, TaskState::Reclaimed);
     assert_gapless(&events);
-    let record = ok(other.ledger.task(task_id).await);
+    let record = ok(other.ledger.find_task(task_id).await);
     assert_eq!(record.map(|record| record.incarnation), Some(node.incarnation.clone()), "it says who ran it");
-    assert_eq!(other.reclaim_call(call_id).await, Err(LedgerError::Settled));
-    assert_eq!(other.reclaim_task(task_id).await, Err(LedgerError::Settled));
+    assert_eq!(other.reclaim_call(call_id).await, Err(LedgerError::AlreadyReplied));
+    assert_eq!(other.reclaim_task(task_id).await, Err(LedgerError::AlreadyEnded));
     assert_eq!(other.look(&anna()).await.head, head);
 }
 
@@ -98,7 +107,7 @@ pub async fn a_task_is_reclaimed_after_its_call(backend: &impl Backend) {
     let task_id = node.task(call_id, &anna()).await;
     ok(node.ledger.leave(&node.incarnation).await);
     let before = other.look(&anna()).await;
-    assert_eq!(other.reclaim_task(task_id).await, Err(LedgerError::TooEarly));
+    assert_eq!(other.reclaim_task(task_id).await, Err(LedgerError::CallNotReplied));
     assert_eq!(other.look(&anna()).await, before);
     ok(other.reclaim_call(call_id).await);
     ok(other.reclaim_task(task_id).await);
@@ -134,8 +143,10 @@ pub async fn racing_reclaimers_have_one_winner(backend: &impl Backend) {
     let outcomes: Vec<_> = all_of(racers.collect()).await.into_iter().flatten().collect();
     let won = outcomes.iter().filter(|outcome| outcome.is_ok()).count();
     assert_eq!(won, 2 * WORK, "{outcomes:?}");
-    let lost = |outcome: &&Result<Turn, LedgerError>| outcome.is_err() && **outcome != Err(LedgerError::Settled);
-    assert_eq!(outcomes.iter().find(lost), None);
+    let replied_or_ended = |outcome: &Result<Turn, LedgerError>| {
+        matches!(outcome, Ok(_) | Err(LedgerError::AlreadyReplied | LedgerError::AlreadyEnded))
+    };
+    assert!(outcomes.iter().all(replied_or_ended), "{outcomes:?}");
     let look = others[0].look(&anna()).await;
     assert_eq!(look.turns.len(), before.turns.len() + 2 * WORK);
     assert_eq!(look.audit.len(), before.audit.len() + WORK);
@@ -151,7 +162,7 @@ pub async fn an_end_that_races_a_reclaimer_is_the_only_one(backend: &impl Backen
         let incarnation = node.clone();
         let incarnation = tokio::spawn(async move {
             match incarnation.finish(&anna(), task_id).await {
-                Err(LedgerError::Fenced) => Err(LedgerError::Settled),
+                Err(LedgerError::Fenced) => Err(LedgerError::AlreadyEnded),
                 outcome => outcome,
             }
         });
@@ -160,7 +171,7 @@ pub async fn an_end_that_races_a_reclaimer_is_the_only_one(backend: &impl Backen
             ok(node.ledger.leave(&node.incarnation).await);
             reclaimer.reclaim_task(task_id).await
         });
-        assert_one_winner(&all_of(vec![incarnation, reclaimer]).await, &LedgerError::Settled);
+        assert_one_winner(&all_of(vec![incarnation, reclaimer]).await, &LedgerError::AlreadyEnded);
         let look = other.look(&anna()).await;
         assert_eq!((look.turns.len(), look.audit.len(), look.running.len()), (3 * round, round, 0));
     }

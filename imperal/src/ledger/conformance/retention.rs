@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use super::Backend;
 use super::scene::{ALL, Look, MANY, Node, all_of, anna, answer, ben, new_audit, new_call, ok};
-use crate::ledger::{AuditCheck, Event, Keep, Ledger, LedgerError, Limit, Owner, Pruned, TaskState};
+use crate::ledger::{AuditCheck, Event, Ledger, LedgerError, Owner, PageLimit, Pruned, RetentionPolicy, TaskState};
 
 /// Between what is old and what is young.
 const GAP: Duration = Duration::from_secs(2);
@@ -25,16 +25,16 @@ impl Line {
         self.0.elapsed() + GAP / 4 * 3
     }
 
-    fn all(&self) -> Keep {
+    fn all(&self) -> RetentionPolicy {
         let age = Some(self.age());
-        Keep { turns: age, tasks: age, events: age, audit: age }
+        RetentionPolicy { turns: age, tasks: age, events: age, audit: age }
     }
 }
 
-async fn prune(ledger: &dyn Ledger, keep: &Keep) -> Pruned {
+async fn prune(ledger: &dyn Ledger, keep: &RetentionPolicy) -> Pruned {
     let (mut sum, mut from) = (Pruned::default(), Some(0));
     while let Some(at) = from {
-        sum = sum.and(ok(ledger.prune(keep, at, 1000).await));
+        sum = sum.plus(ok(ledger.prune(keep, at, 1000).await));
         from = sum.next;
     }
     sum
@@ -45,7 +45,7 @@ async fn chapter(node: &Node, owner: &Owner) {
     let task_id = node.detached(owner).await;
     ok(node.finish(owner, task_id).await);
     node.inject(owner, "news").await;
-    ok(node.ledger.audit(new_audit(owner, "task.read")).await);
+    ok(node.ledger.write_audit(new_audit(owner, "task.read")).await);
 }
 
 fn numbers(events: &[Event]) -> Vec<u64> {
@@ -64,10 +64,10 @@ pub async fn what_is_old_goes_and_what_is_young_stays(backend: &impl Backend) {
     let counts = (pruned.turns, pruned.calls, pruned.tasks, pruned.events, pruned.audit);
     assert_eq!(counts, (4, 1, 1, 2, 3), "of one chapter: turns, calls, tasks, events of tasks, audit rows");
     assert_eq!(node.ledger.events(&anna(), 0, ALL).await, Err(LedgerError::Pruned(6)));
-    assert_eq!(node.ledger.events(&anna(), 5, Limit::rows(1)).await, Err(LedgerError::Pruned(6)));
-    assert_eq!(node.ledger.events(&anna(), 0, Limit::rows(0)).await, Err(LedgerError::Pruned(6)));
+    assert_eq!(node.ledger.events(&anna(), 5, PageLimit::rows(1)).await, Err(LedgerError::Pruned(6)));
+    assert_eq!(node.ledger.events(&anna(), 0, PageLimit::rows(0)).await, Err(LedgerError::Pruned(6)));
     assert_eq!(ok(node.ledger.events(&anna(), 6, ALL).await), before.events[6..]);
-    assert_eq!(ok(node.ledger.events(&anna(), 8, Limit::rows(2)).await), before.events[8..10]);
+    assert_eq!(ok(node.ledger.events(&anna(), 8, PageLimit::rows(2)).await), before.events[8..10]);
     let after = Look::after(&*node.ledger, &anna(), 6).await;
     assert_eq!((after.head, &after.turns[..]), (12, &before.turns[4..]));
     assert_eq!((&after.tasks[..], &after.audit[..]), (&before.tasks[..1], &before.audit[3..]));
@@ -85,13 +85,13 @@ pub async fn a_call_is_known_for_as_long_as_its_turn_is_kept(backend: &impl Back
     let line = Line::draw(backend).await;
     let young = node.call(&anna()).await;
     ok(node.reply(young).await);
-    let kept = ok(node.ledger.call(&anna(), young).await);
-    assert!(ok(node.ledger.call(&anna(), old.call_id).await).is_some());
+    let kept = ok(node.ledger.find_call(&anna(), young).await);
+    assert!(ok(node.ledger.find_call(&anna(), old.call_id).await).is_some());
     prune(&*node.ledger, &line.all()).await;
-    assert_eq!(ok(node.ledger.call(&anna(), old.call_id).await), None);
-    assert_eq!(ok(node.ledger.call(&anna(), young).await), kept);
+    assert_eq!(ok(node.ledger.find_call(&anna(), old.call_id).await), None);
+    assert_eq!(ok(node.ledger.find_call(&anna(), young).await), kept);
     ok(node.ledger.accept_call(&node.incarnation, old.clone()).await);
-    assert_eq!(ok(node.ledger.call(&anna(), old.call_id).await).map(|call| call.asked.body), Some(old.turn));
+    assert_eq!(ok(node.ledger.find_call(&anna(), old.call_id).await).map(|call| call.asked.body), Some(old.turn));
 }
 
 /// By default.
@@ -100,7 +100,7 @@ pub async fn nothing_goes_that_is_kept_for_ever(backend: &impl Backend) {
     chapter(&node, &anna()).await;
     Line::draw(backend).await;
     let before = node.look(&anna()).await;
-    assert_eq!(prune(&*node.ledger, &Keep::FOREVER).await.rows(), 0);
+    assert_eq!(prune(&*node.ledger, &RetentionPolicy::FOREVER).await.rows(), 0);
     assert_eq!(node.look(&anna()).await, before);
 }
 
@@ -113,10 +113,10 @@ pub async fn each_kind_has_its_own_age(backend: &impl Backend) {
     }
     let line = Line::draw(backend).await;
     let keeps = [
-        Keep { audit: Some(line.age()), ..Keep::FOREVER },
-        Keep { events: Some(line.age()), ..Keep::FOREVER },
-        Keep { tasks: Some(line.age()), ..Keep::FOREVER },
-        Keep { turns: Some(line.age()), ..Keep::FOREVER },
+        RetentionPolicy { audit: Some(line.age()), ..RetentionPolicy::FOREVER },
+        RetentionPolicy { events: Some(line.age()), ..RetentionPolicy::FOREVER },
+        RetentionPolicy { tasks: Some(line.age()), ..RetentionPolicy::FOREVER },
+        RetentionPolicy { turns: Some(line.age()), ..RetentionPolicy::FOREVER },
     ];
     let mut before = node.look(&owners[0]).await;
     for (step, keep) in keeps.iter().enumerate() {
@@ -135,10 +135,10 @@ pub async fn each_kind_has_its_own_age(backend: &impl Backend) {
     // Turns alone: the tasks stay, without their results.
     chapter(&node, &owners[1]).await;
     let line = Line::draw(backend).await;
-    prune(&*node.ledger, &Keep { turns: Some(line.age()), ..Keep::FOREVER }).await;
+    prune(&*node.ledger, &RetentionPolicy { turns: Some(line.age()), ..RetentionPolicy::FOREVER }).await;
     let now = Look::after(&*node.ledger, &owners[1], 12).await;
     assert_eq!((now.turns.len(), now.tasks.len()), (0, 1));
-    let record = ok(node.ledger.task(now.tasks[0].task_id).await);
+    let record = ok(node.ledger.find_task(now.tasks[0].task_id).await);
     let ended = record.map(|record| (record.task.state, record.task.result));
     assert_eq!(ended, Some((TaskState::Succeeded, None)));
 }
@@ -171,7 +171,7 @@ pub async fn unsettled_work_keeps_all_from_its_call_on(backend: &impl Backend) {
     let child = node.task(call_id, &caller).await;
     ok(node.finish(&caller, child).await);
     ok(node.finish(&worker, task_id).await);
-    let orphans = ok(node.ledger.orphans(&node.incarnation, MANY).await);
+    let orphans = node.orphans(MANY).await;
     assert_eq!(orphans.len(), 2, "{orphans:?}");
     ok(node.ledger.reclaim_call(&node.incarnation, left_call, super::scene::bot("interrupted")).await);
     let end = super::scene::end(&left, TaskState::Reclaimed, "interrupted");
@@ -201,14 +201,14 @@ pub async fn small_steps_take_the_same(backend: &impl Backend) {
     while let Some(at) = from {
         let step = ok(node.ledger.prune(&line.all(), at, 2).await);
         assert!(step.rows() <= 20, "{step:?}");
-        (sum, from, steps) = (sum.and(step), step.next, steps + 1);
+        (sum, from, steps) = (sum.plus(step), step.next, steps + 1);
         assert!(steps < 200, "pruning does not come to an end");
     }
     assert_eq!((sum.turns, sum.calls, sum.tasks, sum.events, sum.audit), (36, 9, 9, 18, 27));
     assert!(steps >= 5, "{steps} steps for 99 rows");
     let annas = Look::after(&*node.ledger, &anna(), 18).await;
     assert_eq!((numbers(&annas.events), annas.turns.len()), ((19..=24).collect(), 4));
-    let record = ok(node.ledger.task(annas.tasks[0].task_id).await);
+    let record = ok(node.ledger.find_task(annas.tasks[0].task_id).await);
     assert_eq!(record.and_then(|record| record.task.result), Some(answer("done")));
 }
 
@@ -221,10 +221,10 @@ pub async fn the_audit_chain_holds_after_pruning(backend: &impl Backend) {
     let line = Line::draw(backend).await;
     chapter(&node, &anna()).await;
     let last = node.look(&anna()).await.audit[2].hash;
-    let ends = ok(node.ledger.audit_ends(Some(anna())).await);
+    let ends = ok(node.ledger.chain_ends(Some(anna())).await);
     assert_eq!((ends[0].1.anchor, ends[0].1.pruned), (None, 0));
-    prune(&*node.ledger, &Keep { audit: Some(line.age()), ..Keep::FOREVER }).await;
-    let ends = ok(node.ledger.audit_ends(Some(anna())).await);
+    prune(&*node.ledger, &RetentionPolicy { audit: Some(line.age()), ..RetentionPolicy::FOREVER }).await;
+    let ends = ok(node.ledger.chain_ends(Some(anna())).await);
     assert_eq!((ends[0].1.anchor, ends[0].1.pruned), (Some(last), 3));
     for (owner, rows, pruned) in [(None, 3, 6), (Some(anna()), 3, 3), (Some(ben()), 0, 3)] {
         let check = ok(AuditCheck::run(&*node.ledger, owner).await);
@@ -232,7 +232,7 @@ pub async fn the_audit_chain_holds_after_pruning(backend: &impl Backend) {
     }
     chapter(&node, &ben()).await;
     let line = Line::draw(backend).await;
-    prune(&*node.ledger, &Keep { audit: Some(line.age()), ..Keep::FOREVER }).await;
+    prune(&*node.ledger, &RetentionPolicy { audit: Some(line.age()), ..RetentionPolicy::FOREVER }).await;
     chapter(&node, &anna()).await;
     let check = ok(AuditCheck::run(&*node.ledger, None).await);
     assert_eq!((check.rows, check.pruned, check.broken), (3, 12, None));
@@ -246,7 +246,7 @@ pub async fn pruning_beside_everybody_holds_every_rule(backend: &impl Backend) {
     let pruners = [&node, &other].map(|node| {
         let (ledger, done, pruned) = (node.ledger.clone(), done.clone(), pruned.clone());
         let at_once = Some(Duration::ZERO);
-        let keep = Keep { turns: at_once, tasks: at_once, events: at_once, audit: at_once };
+        let keep = RetentionPolicy { turns: at_once, tasks: at_once, events: at_once, audit: at_once };
         tokio::spawn(async move {
             while !done.load(Ordering::Relaxed) {
                 pruned.fetch_add(prune(&*ledger, &keep).await.rows(), Ordering::Relaxed);
@@ -270,7 +270,7 @@ pub async fn pruning_beside_everybody_holds_every_rule(backend: &impl Backend) {
             loop {
                 tokio::task::yield_now().await;
                 let last = done.load(Ordering::Relaxed);
-                match ledger.events(&anna(), seen, Limit::rows(5)).await {
+                match ledger.events(&anna(), seen, PageLimit::rows(5)).await {
                     Ok(events) => {
                         assert!(events.iter().map(|event| event.seq).eq(seen + 1..=seen + events.len() as u64));
                         seen += events.len() as u64;
@@ -326,7 +326,7 @@ pub async fn pruning_beside_everybody_holds_every_rule(backend: &impl Backend) {
     assert_eq!(ok(AuditCheck::run(&*node.ledger, None).await).broken, None);
     backend.pass(GAP).await;
     let at_once = Some(Duration::ZERO);
-    prune(&*node.ledger, &Keep { turns: at_once, tasks: at_once, events: at_once, audit: at_once }).await;
+    prune(&*node.ledger, &RetentionPolicy { turns: at_once, tasks: at_once, events: at_once, audit: at_once }).await;
     for owner in [anna(), ben()] {
         let head = ok(node.ledger.head(&owner).await);
         let rest = Look::after(&*node.ledger, &owner, head).await;

@@ -8,8 +8,8 @@ use serde_json::json;
 use super::Backend;
 use crate::ids::{CallId, TaskId, TurnId};
 use crate::ledger::{
-    AuditFilter, AuditOutcome, AuditRow, AuditScope, Event, Incarnation, Ledger, LedgerError, Limit, NewAudit, NewCall,
-    NewTask, Owner, Progress, Role, Sender, Task, TaskEnd, TaskState, Turn, TurnBody,
+    AuditFilter, AuditOutcome, AuditRow, AuditScope, Event, Incarnation, Ledger, LedgerError, MessageSource, NewAudit,
+    NewCall, NewTask, Orphan, Owner, PageLimit, Progress, Role, Task, TaskEnd, TaskState, Turn, TurnBody,
 };
 use crate::result::{ActionResult, WireResult};
 use crate::rows::MsgType;
@@ -19,7 +19,7 @@ pub(super) const LONG: Duration = Duration::from_secs(24 * 3600);
 
 pub(super) const MANY: u32 = 10_000;
 
-pub(super) const ALL: Limit = Limit::rows(MANY).bytes(u64::MAX);
+pub(super) const ALL: PageLimit = PageLimit::rows(MANY).bytes(u64::MAX);
 
 pub(super) fn anna() -> Owner {
     Owner::new("tenant", "anna")
@@ -161,11 +161,17 @@ impl Node {
     }
 
     pub(super) async fn inject(&self, owner: &Owner, text: &str) -> Turn {
-        ok(self.ledger.inject(owner.clone(), bot(text), new_audit(owner, "chat.inject"), Sender::OUTSIDE).await)
+        ok(self.ledger.inject(owner.clone(), bot(text), new_audit(owner, "chat.inject"), MessageSource::OUTSIDE).await)
     }
 
     pub(super) async fn events(&self, owner: &Owner) -> Vec<Event> {
         ok(self.ledger.events(owner, 0, ALL).await).rows
+    }
+
+    /// What recovery does: ends incarnations whose lease has expired, then lists orphaned work.
+    pub(super) async fn orphans(&self, limit: u32) -> Vec<Orphan> {
+        ok(self.ledger.expire_leases(&self.incarnation).await);
+        ok(self.ledger.orphans(limit).await)
     }
 
     pub(super) async fn look(&self, owner: &Owner) -> Look {

@@ -7,7 +7,7 @@ use super::scene::{
     Node, all_of, anna, answer, assert_gapless, assert_one_winner, ben, end, new_audit, new_task, ok, progress,
 };
 use crate::ids::{CallId, TaskId};
-use crate::ledger::{CancelAnswer, EventBody, LedgerError, NewTask, Pulse, Task, TaskState};
+use crate::ledger::{CancelOutcome, EventBody, FeedSignal, LedgerError, NewTask, Task, TaskState};
 
 /// What was asked for, running, with its deadline.
 pub async fn a_task_starts_with_its_event(backend: &impl Backend) {
@@ -19,7 +19,7 @@ pub async fn a_task_starts_with_its_event(backend: &impl Backend) {
     let wanted = Task { long_running: true, ..new.into_task(task.created_at, task.deadline_at) };
     assert_eq!(task, wanted);
     assert_eq!(task.deadline_at.duration_since(task.created_at), jiff::SignedDuration::from_secs(1800));
-    let record = ok(node.ledger.task(task.task_id).await);
+    let record = ok(node.ledger.find_task(task.task_id).await);
     let record = record.unwrap_or_else(|| panic!("a task that was started is not found"));
     assert_eq!((&record.owner, &record.incarnation, &record.task), (&anna(), &node.incarnation, &task));
     let look = node.look(&anna()).await;
@@ -41,7 +41,7 @@ pub async fn a_task_ends_with_result_turn_audit_row_and_two_events(backend: &imp
         assert_eq!((turn.seq, &turn.body), (before.head + 2, &outcome.turn));
 
         let look = node.look(&anna()).await;
-        let task = ok(node.ledger.task(task_id).await).map(|record| record.task);
+        let task = ok(node.ledger.find_task(task_id).await).map(|record| record.task);
         let task = task.unwrap_or_else(|| panic!("the task is gone"));
         assert_eq!(task.state, state);
         assert_eq!(task.result, Some(answer(state.as_str())));
@@ -64,9 +64,9 @@ pub async fn a_task_ends_once(backend: &impl Backend) {
     let before = node.look(&anna()).await;
     for state in [TaskState::Succeeded, TaskState::Failed, TaskState::Cancelled] {
         let again = node.ledger.finish_task(&node.incarnation, task_id, end(&anna(), state, "again")).await;
-        assert_eq!(again, Err(LedgerError::Settled));
+        assert_eq!(again, Err(LedgerError::AlreadyEnded));
     }
-    assert_eq!(node.finish(&anna(), TaskId::generate()).await, Err(LedgerError::Unknown));
+    assert_eq!(node.finish(&anna(), TaskId::generate()).await, Err(LedgerError::NotFound));
     assert_eq!(node.look(&anna()).await, before);
 }
 
@@ -79,7 +79,7 @@ pub async fn racing_ends_have_one_winner(backend: &impl Backend) {
             let node = node.clone();
             tokio::spawn(async move { node.finish(&anna(), task_id).await })
         });
-        assert_one_winner(&all_of(racers.collect()).await, &LedgerError::Settled);
+        assert_one_winner(&all_of(racers.collect()).await, &LedgerError::AlreadyEnded);
         let look = node.look(&anna()).await;
         assert_eq!((look.turns.len(), look.audit.len()), (3 * round, round));
         assert_gapless(&look.events);
@@ -92,9 +92,9 @@ pub async fn a_task_never_ends_before_its_calls_reply(backend: &impl Backend) {
     let call_id = node.call(&anna()).await;
     let task_id = node.task(call_id, &anna()).await;
     let before = node.look(&anna()).await;
-    assert_eq!(node.finish(&anna(), task_id).await, Err(LedgerError::TooEarly));
+    assert_eq!(node.finish(&anna(), task_id).await, Err(LedgerError::CallNotReplied));
     let failed = end(&anna(), TaskState::Failed, "no");
-    assert_eq!(node.ledger.finish_task(&node.incarnation, task_id, failed).await, Err(LedgerError::TooEarly));
+    assert_eq!(node.ledger.finish_task(&node.incarnation, task_id, failed).await, Err(LedgerError::CallNotReplied));
     assert_eq!(node.look(&anna()).await, before);
     let reply = ok(node.reply(call_id).await);
     let outcome = ok(node.finish(&anna(), task_id).await);
@@ -105,16 +105,16 @@ pub async fn a_task_never_ends_before_its_calls_reply(backend: &impl Backend) {
 pub async fn a_task_belongs_to_its_call(backend: &impl Backend) {
     let (node, other) = (Node::start(backend, "a").await, Node::start(backend, "b").await);
     let call_id = node.call(&anna()).await;
-    let strangers = [
-        node.ledger.start_task(&node.incarnation, new_task(call_id, &ben())).await,
-        node.ledger.start_task(&node.incarnation, new_task(CallId::generate(), &anna())).await,
-        other.ledger.start_task(&other.incarnation, new_task(call_id, &anna())).await,
-    ];
-    for outcome in strangers {
-        assert_eq!(outcome, Err(LedgerError::Unknown));
+    for (asking, new, refusal) in [
+        (&node, new_task(call_id, &ben()), LedgerError::NotFound),
+        (&node, new_task(CallId::generate(), &anna()), LedgerError::NotFound),
+        (&other, new_task(call_id, &ben()), LedgerError::NotFound),
+        (&other, new_task(call_id, &anna()), LedgerError::NotHolder),
+    ] {
+        assert_eq!(asking.ledger.start_task(&asking.incarnation, new).await, Err(refusal));
     }
     let task_id = node.detached(&anna()).await;
-    assert_eq!(other.finish(&anna(), task_id).await, Err(LedgerError::Fenced));
+    assert_eq!(other.finish(&anna(), task_id).await, Err(LedgerError::NotHolder));
     assert_eq!(node.look(&ben()).await.events, []);
     assert_eq!(node.look(&anna()).await.running.len(), 1);
 }
@@ -156,7 +156,7 @@ pub async fn the_limit_of_running_tasks_holds_in_races(backend: &impl Backend) {
     for (node, call_id) in nodes.iter().zip(&calls) {
         ok(node.reply(*call_id).await);
     }
-    let (node, task_id) = ok(started.into_iter().next().unwrap_or(Err(LedgerError::Unknown)));
+    let (node, task_id) = ok(started.into_iter().next().unwrap_or(Err(LedgerError::NotFound)));
     ok(node.finish(&anna(), task_id).await);
     for wanted in [true, false] {
         let new = NewTask { max_running: LIMIT, ..new_task(calls[0], &anna()) };
@@ -176,7 +176,7 @@ pub async fn progress_is_kept_and_told_and_makes_no_event(backend: &impl Backend
         let task = &node.look(&anna()).await.running[0];
         assert_eq!((task.percent, task.message.as_deref()), (Some(percent), Some(message)));
         match tokio::time::timeout(Duration::from_secs(30), watch.next()).await {
-            Ok(Pulse::Progress(told)) => assert_eq!(*told, said),
+            Ok(FeedSignal::Progress(told)) => assert_eq!(*told, said),
             other => panic!("progress was not told: {other:?}"),
         }
     }
@@ -201,11 +201,11 @@ pub async fn a_cancel_is_noted_once_and_audited_each_time(backend: &impl Backend
     let node = Node::start(backend, "n").await;
     let task_id = node.detached(&anna()).await;
     let before = node.look(&anna()).await;
-    let first = ok(node.ledger.ask_cancel(task_id, new_audit(&anna(), "task.cancel")).await);
-    let CancelAnswer::Noted(record) = &first else { panic!("a running task was not asked: {first:?}") };
+    let first = ok(node.ledger.request_cancel(task_id, new_audit(&anna(), "task.cancel")).await);
+    let CancelOutcome::Requested(record) = &first else { panic!("a running task was not asked: {first:?}") };
     assert!(record.task.cancel_requested_at.is_some());
     assert_eq!((&record.owner, &record.incarnation), (&anna(), &node.incarnation));
-    let again = ok(node.ledger.ask_cancel(task_id, new_audit(&anna(), "task.cancel")).await);
+    let again = ok(node.ledger.request_cancel(task_id, new_audit(&anna(), "task.cancel")).await);
     assert_eq!(again, first);
     let look = node.look(&anna()).await;
     assert_eq!((look.head, look.audit.len()), (before.head + 1, before.audit.len() + 2));
@@ -219,8 +219,8 @@ pub async fn a_cancel_of_an_ended_task_is_audited_only(backend: &impl Backend) {
     let task_id = node.detached(&anna()).await;
     ok(node.finish(&anna(), task_id).await);
     let before = node.look(&anna()).await;
-    let late = ok(node.ledger.ask_cancel(task_id, new_audit(&anna(), "task.cancel")).await);
-    let CancelAnswer::Ended(record) = late else { panic!("an ended task was asked: {late:?}") };
+    let late = ok(node.ledger.request_cancel(task_id, new_audit(&anna(), "task.cancel")).await);
+    let CancelOutcome::AlreadyEnded(record) = late else { panic!("an ended task was asked: {late:?}") };
     assert!(record.task.result.is_some(), "the answer has the result");
     assert_eq!(Task { result: None, ..record.task }, before.tasks[0]);
     let look = node.look(&anna()).await;
@@ -230,7 +230,7 @@ pub async fn a_cancel_of_an_ended_task_is_audited_only(backend: &impl Backend) {
 /// Not even an audit row: the platform decides what that says.
 pub async fn a_cancel_of_an_unknown_task_leaves_nothing(backend: &impl Backend) {
     let node = Node::start(backend, "n").await;
-    let outcome = node.ledger.ask_cancel(TaskId::generate(), new_audit(&anna(), "task.cancel")).await;
-    assert_eq!(outcome, Err(LedgerError::Unknown));
+    let outcome = node.ledger.request_cancel(TaskId::generate(), new_audit(&anna(), "task.cancel")).await;
+    assert_eq!(outcome, Err(LedgerError::NotFound));
     assert_eq!(node.look(&anna()).await.audit, []);
 }

@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 
 use super::Backend;
 use super::scene::{Node, anna, bot, end, new_audit, new_call, new_task, ok, progress};
-use crate::ledger::{LedgerError, NewAudit, NewCall, NewTask, Owner, Sender, TaskState, TurnBody};
+use crate::ledger::{LedgerError, MessageSource, NewAudit, NewCall, NewTask, Owner, TaskState, TurnBody};
 
 /// The deepest that the platform hands over.
 const DEPTH: usize = crate::json::DATA_DEPTH;
@@ -52,7 +52,7 @@ pub async fn odd_texts_come_back_as_they_were(backend: &impl Backend) {
             detail: Some(text.clone()),
             ..new_audit(&owner, "")
         };
-        ok(node.ledger.audit(audit.clone()).await);
+        ok(node.ledger.write_audit(audit.clone()).await);
 
         let look = node.look(&owner).await;
         assert_eq!(look.turns[0].body, call_turn);
@@ -61,7 +61,7 @@ pub async fn odd_texts_come_back_as_they_were(backend: &impl Backend) {
         assert_eq!((&task.app_id, &task.function, &task.name), (&text, &text, &text));
         assert_eq!((task.percent, task.message.as_ref()), (Some(0.1 + 0.2), Some(&text)));
         assert_eq!(look.audit.last().map(|row| &row.body), Some(&audit));
-        let record = ok(node.ledger.task(started.task_id).await);
+        let record = ok(node.ledger.find_task(started.task_id).await);
         let record = record.unwrap_or_else(|| panic!("the task is gone"));
         assert_eq!((record.owner, record.incarnation), (owner, node.incarnation.clone()));
         assert_eq!(record.task.result, outcome.turn.result);
@@ -99,7 +99,7 @@ pub async fn json_comes_back_as_it_was(backend: &impl Backend) {
         let params = look.turns.iter().rev().find_map(|turn| turn.body.params.as_ref());
         // As text: comparing values would take keys in any order.
         assert_eq!(params.map(Value::to_string), Some(written.clone()));
-        let record = ok(node.ledger.task(task_id).await);
+        let record = ok(node.ledger.find_task(task_id).await);
         let results = [
             look.turns.last().and_then(|turn| turn.body.result.as_ref()),
             record.as_ref().and_then(|record| record.task.result.as_ref()),
@@ -138,7 +138,8 @@ pub async fn json_that_could_not_be_read_back_is_refused(backend: &impl Backend)
     for name in ["data", "ui", "undo", "diff", "action_receipt"] {
         let refused = Err(LedgerError::TooDeep(name));
         assert_eq!(node.ledger.reply(&node.incarnation, call_id, part(name).turn).await, refused);
-        let message = node.ledger.inject(anna(), part(name).turn, new_audit(&anna(), "chat.inject"), Sender::OUTSIDE);
+        let message =
+            node.ledger.inject(anna(), part(name).turn, new_audit(&anna(), "chat.inject"), MessageSource::OUTSIDE);
         assert_eq!(message.await, refused);
     }
     ok(node.reply(call_id).await);
@@ -167,6 +168,6 @@ pub async fn names_are_compared_exactly(backend: &impl Backend) {
     let task_id = node.detached(&anna()).await;
     ok(node.finish(&anna(), task_id).await);
     let shout = Node::start(backend, "N").await;
-    assert_eq!(shout.finish(&anna(), task_id).await, Err(LedgerError::Fenced));
-    ok(node.ledger.inject(anna(), bot("still here"), new_audit(&anna(), "chat.inject"), Sender::OUTSIDE).await);
+    assert_eq!(shout.finish(&anna(), task_id).await, Err(LedgerError::NotHolder));
+    ok(node.ledger.inject(anna(), bot("still here"), new_audit(&anna(), "chat.inject"), MessageSource::OUTSIDE).await);
 }

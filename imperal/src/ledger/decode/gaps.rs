@@ -4,7 +4,7 @@ use jiff::Timestamp;
 
 use crate::ids::TurnId;
 use crate::ledger::unreadable::{Unreadable, UnreadableRow};
-use crate::ledger::{Event, EventBody, Limit, Owner, Page, Turn, TurnBody};
+use crate::ledger::{Event, EventBody, Owner, Page, PageLimit, Turn, TurnBody};
 
 /// Stands in for an event of which only the number is left.
 pub(super) fn lost_turn(seq: u64) -> Turn {
@@ -17,7 +17,7 @@ pub(super) fn lost_turn(seq: u64) -> Turn {
 pub(in crate::ledger) fn without_gaps(
     found: Page<Event>,
     after: u64,
-    limit: Limit,
+    limit: PageLimit,
     owner: &Owner,
     unreadable: &Unreadable,
 ) -> Page<Event> {

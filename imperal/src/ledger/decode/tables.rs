@@ -14,7 +14,7 @@ use crate::json;
 use crate::ledger::Progress;
 use crate::ledger::unreadable::Unreadable;
 use crate::ledger::{
-    AuditEnds, AuditHash, AuditOutcome, AuditRow, CallRecord, Event, EventBody, Incarnation, NewAudit, Orphan, Owner,
+    AuditHash, AuditOutcome, AuditRow, CallRecord, ChainEnds, Event, EventBody, Incarnation, NewAudit, Orphan, Owner,
     Task, TaskRecord, TaskState, Turn, TurnBody,
 };
 use crate::result::WireResult;
@@ -214,11 +214,11 @@ pub(in crate::ledger) fn audit_row(row: &impl Columns, unreadable: &Unreadable) 
 }
 
 /// The ends of an owner's audit chain; `None` if the owner has no chain.
-pub(in crate::ledger) fn audit_ends(row: &impl Columns, unreadable: &Unreadable) -> Option<(Owner, AuditEnds)> {
+pub(in crate::ledger) fn chain_ends(row: &impl Columns, unreadable: &Unreadable) -> Option<(Owner, ChainEnds)> {
     let mut decoder = RowDecoder::new(row);
     let owner = decoder.owner();
     let end = decoder.maybe_hash("audit_end");
-    let ends = end.map(|end| AuditEnds::new(decoder.maybe_hash("audit_anchor"), decoder.count("audit_pruned"), end));
+    let ends = end.map(|end| ChainEnds::new(decoder.maybe_hash("audit_anchor"), decoder.count("audit_pruned"), end));
     decoder.report(unreadable, "owner", format_args!("{owner:?}"), Some(&owner));
     Some((owner, ends?))
 }

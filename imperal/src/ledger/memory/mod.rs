@@ -1,8 +1,8 @@
 //! A ledger in memory, for tests and for trying things out: nothing outlives the process.
 //!
-//! Owns the lock around the state and the order "commit, then tell the feed". The rules are in
-//! `state`. The lock is never held across an await and every future completes at its first poll,
-//! so tokio's paused time works with it.
+//! Owns the lock around the state and the order "commit, then tell the feed"; `state` applies the
+//! rules. The lock is never held across an await and every future completes at its first poll, so
+//! tokio's paused time works with it.
 
 mod state;
 
@@ -12,14 +12,16 @@ use std::time::Duration;
 use jiff::Timestamp;
 
 use self::state::{State, size};
+use super::clock::after;
+use super::contract::{AuditTrail, Calls, Chat, Health, Leases, LedgerResult, Recovery, Retention, Tasks};
 use super::{
-    AuditEnds, AuditFilter, AuditRow, CallRecord, CancelAnswer, Clock, Event, EventBody, Feed, Fut, Incarnation, Keep,
-    Ledger, LedgerError, LedgerMeters, Limit, NewAudit, NewCall, NewTask, Orphan, Owner, Page, Progress, Pruned,
-    Sender, SystemClock, Task, TaskEnd, TaskRecord, Turn, TurnBody,
+    AuditFilter, AuditRow, CallRecord, CancelOutcome, ChainEnds, Clock, Event, EventBody, Feed, Incarnation,
+    LedgerMeters, MessageSource, NewAudit, NewCall, NewTask, Orphan, Owner, Page, PageLimit, Progress, Pruned,
+    RetentionPolicy, SystemClock, Task, TaskEnd, TaskRecord, Turn, TurnBody,
 };
 use crate::ids::{CallId, TaskId, TurnId};
 
-/// A [`Ledger`] in memory. Two nodes of one process may share it.
+/// A [`Ledger`](super::Ledger) in memory. Several nodes of one process may share it.
 #[derive(Debug)]
 pub struct MemoryLedger {
     clock: Arc<dyn Clock>,
@@ -46,193 +48,180 @@ impl MemoryLedger {
     }
 
     fn with<T>(&self, work: impl FnOnce(&mut State, Timestamp) -> T) -> T {
-        // A panic while the lock was held is a fault of this module; the state may be half
-        // written, but a test that goes on should see the first panic and not this one.
+        // A panic while the lock was held is a fault of this module, and the state may be half written.
+        // A test that continues must see the first panic and not a poisoned lock.
         let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
-        // Read under the lock, so that times do not run backwards from one commit to the next.
+        // The clock is read under the lock, so times do not run backwards from one commit to the next.
         work(&mut state, self.clock.now())
     }
 
-    /// A write that gives the owner events.
-    fn tell<'a, T: Send + 'a>(
-        &'a self,
-        work: impl FnOnce(&mut State, Timestamp) -> Result<(Owner, T), LedgerError> + Send + 'a,
-    ) -> Fut<'a, T> {
-        Box::pin(async move {
-            let (owner, done) = self.with(work)?;
-            self.feed.events(&owner);
-            Ok(done)
-        })
+    fn read<T>(&self, work: impl FnOnce(&State) -> T) -> T {
+        self.with(|state, _| work(state))
     }
 
-    fn quiet<'a, T: Send + 'a>(
-        &'a self,
-        work: impl FnOnce(&mut State, Timestamp) -> Result<T, LedgerError> + Send + 'a,
-    ) -> Fut<'a, T> {
-        Box::pin(async move { self.with(work) })
+    /// A write that gives the owner events.
+    fn write<T>(&self, work: impl FnOnce(&mut State, Timestamp) -> LedgerResult<(Owner, T)>) -> LedgerResult<T> {
+        let (owner, done) = self.with(work)?;
+        self.feed.publish_events(&owner);
+        Ok(done)
     }
 }
 
-impl Ledger for MemoryLedger {
-    fn join<'a>(&'a self, node: &'a str, lease: Duration) -> Fut<'a, Incarnation> {
-        self.quiet(move |state, now| Ok(state.join(node, lease, now)))
+impl Leases for MemoryLedger {
+    async fn join(&self, node: &str, lease: Duration) -> LedgerResult<Incarnation> {
+        Ok(self.with(|state, now| state.join(node, lease, now)))
     }
 
-    fn renew<'a>(&'a self, incarnation: &'a Incarnation, lease: Duration) -> Fut<'a, Vec<TaskId>> {
-        self.quiet(move |state, now| state.renew(incarnation, lease, now))
+    async fn renew(&self, incarnation: &Incarnation, lease: Duration) -> LedgerResult<Vec<TaskId>> {
+        self.with(|state, now| state.renew(incarnation, lease, now))
     }
 
-    fn leave<'a>(&'a self, incarnation: &'a Incarnation) -> Fut<'a, ()> {
-        self.quiet(move |state, _| {
-            state.leave(incarnation);
-            Ok(())
-        })
+    async fn leave(&self, incarnation: &Incarnation) -> LedgerResult<()> {
+        self.with(|state, _| state.leave(incarnation));
+        Ok(())
+    }
+}
+
+impl Recovery for MemoryLedger {
+    async fn expire_leases(&self, incarnation: &Incarnation) -> LedgerResult<u64> {
+        self.with(|state, now| state.expire_leases(incarnation, now))
     }
 
-    fn accept_call<'a>(&'a self, incarnation: &'a Incarnation, call: NewCall) -> Fut<'a, Turn> {
-        self.tell(move |state, now| {
-            call.turn.check_depth()?;
-            state.accept_call(incarnation, call, now)
-        })
+    async fn orphans(&self, limit: u32) -> LedgerResult<Vec<Orphan>> {
+        Ok(self.read(|state| state.orphans(limit as usize)))
     }
 
-    fn reply<'a>(&'a self, incarnation: &'a Incarnation, call_id: CallId, turn: TurnBody) -> Fut<'a, Turn> {
-        self.tell(move |state, now| {
-            turn.check_depth()?;
-            state.reply(incarnation, call_id, turn, now)
-        })
+    async fn reclaim_call(&self, incarnation: &Incarnation, call_id: CallId, turn: TurnBody) -> LedgerResult<Turn> {
+        turn.check_depth()?;
+        self.write(|state, now| state.reclaim_call(incarnation, call_id, turn, now))
     }
 
-    fn start_task<'a>(&'a self, incarnation: &'a Incarnation, task: NewTask) -> Fut<'a, Task> {
-        self.tell(move |state, now| {
-            let deadline = later(now, task.cap);
+    async fn reclaim_task(&self, incarnation: &Incarnation, task_id: TaskId, end: TaskEnd) -> LedgerResult<Turn> {
+        end.turn.check_depth()?;
+        self.write(|state, now| state.reclaim_task(incarnation, task_id, end, now))
+    }
+}
+
+impl Calls for MemoryLedger {
+    async fn accept_call(&self, incarnation: &Incarnation, call: NewCall) -> LedgerResult<Turn> {
+        call.turn.check_depth()?;
+        self.write(|state, now| state.accept_call(incarnation, call, now))
+    }
+
+    async fn reply(&self, incarnation: &Incarnation, call_id: CallId, turn: TurnBody) -> LedgerResult<Turn> {
+        turn.check_depth()?;
+        self.write(|state, now| state.reply(incarnation, call_id, turn, now))
+    }
+
+    async fn find_call(&self, owner: &Owner, call_id: CallId) -> LedgerResult<Option<CallRecord>> {
+        Ok(self.read(|state| state.call(owner, call_id)))
+    }
+}
+
+impl Tasks for MemoryLedger {
+    async fn start_task(&self, incarnation: &Incarnation, task: NewTask) -> LedgerResult<Task> {
+        self.write(|state, now| {
+            let deadline = after(now, task.cap);
             state.start_task(incarnation, task, now, deadline)
         })
     }
 
-    fn finish_task<'a>(&'a self, incarnation: &'a Incarnation, task_id: TaskId, end: TaskEnd) -> Fut<'a, Turn> {
-        self.tell(move |state, now| {
-            end.turn.check_depth()?;
-            state.finish_task(incarnation, task_id, end, now)
-        })
+    async fn finish_task(&self, incarnation: &Incarnation, task_id: TaskId, end: TaskEnd) -> LedgerResult<Turn> {
+        end.turn.check_depth()?;
+        self.write(|state, now| state.finish_task(incarnation, task_id, end, now))
     }
 
-    fn note_progress<'a>(&'a self, incarnation: &'a Incarnation, latest: Vec<Progress>) -> Fut<'a, ()> {
-        Box::pin(async move {
-            let kept = self.with(|state, _| state.note_progress(incarnation, latest))?;
-            for (owner, progress) in kept {
-                self.feed.progress(&owner, progress);
-            }
-            Ok(())
-        })
+    async fn note_progress(&self, incarnation: &Incarnation, latest: Vec<Progress>) -> LedgerResult<()> {
+        for (owner, progress) in self.with(|state, _| state.note_progress(incarnation, latest))? {
+            self.feed.publish_progress(&owner, progress);
+        }
+        Ok(())
     }
 
-    fn ask_cancel(&self, task_id: TaskId, audit: NewAudit) -> Fut<'_, CancelAnswer> {
-        Box::pin(async move {
-            let (changed, answer) = self.with(|state, now| state.ask_cancel(task_id, audit, now))?;
-            if let (true, CancelAnswer::Noted(record)) = (changed, &answer) {
-                self.feed.events(&record.owner);
-            }
-            Ok(answer)
-        })
+    async fn request_cancel(&self, task_id: TaskId, audit: NewAudit) -> LedgerResult<CancelOutcome> {
+        let (is_first, outcome) = self.with(|state, now| state.request_cancel(task_id, audit, now))?;
+        if let (true, CancelOutcome::Requested(record)) = (is_first, &outcome) {
+            self.feed.publish_events(&record.owner);
+        }
+        Ok(outcome)
     }
 
-    fn inject(&self, owner: Owner, turn: TurnBody, audit: NewAudit, from: Sender) -> Fut<'_, Turn> {
-        self.tell(move |state, now| {
-            turn.check_depth()?;
-            state.inject(owner, turn, audit, &from, now)
-        })
+    async fn find_task(&self, task_id: TaskId) -> LedgerResult<Option<TaskRecord>> {
+        Ok(self.read(|state| state.task(task_id)))
     }
 
-    fn audit(&self, row: NewAudit) -> Fut<'_, ()> {
-        self.quiet(move |state, now| {
-            state.audit(row, now);
-            Ok(())
-        })
+    async fn running_tasks(&self, owner: &Owner) -> LedgerResult<Vec<Task>> {
+        Ok(self.read(|state| state.running_tasks(owner)))
     }
 
-    fn orphans<'a>(&'a self, incarnation: &'a Incarnation, limit: u32) -> Fut<'a, Vec<Orphan>> {
-        self.quiet(move |state, now| state.orphans(incarnation, limit as usize, now))
+    async fn recent_tasks(&self, owner: &Owner, limit: u32) -> LedgerResult<Vec<Task>> {
+        Ok(self.read(|state| state.recent_tasks(owner, limit as usize)))
     }
 
-    fn reclaim_call<'a>(&'a self, incarnation: &'a Incarnation, call_id: CallId, turn: TurnBody) -> Fut<'a, Turn> {
-        self.tell(move |state, now| {
-            turn.check_depth()?;
-            state.reclaim_call(incarnation, call_id, turn, now)
-        })
+    async fn tasks_of_call(&self, owner: &Owner, call_id: CallId) -> LedgerResult<Vec<Task>> {
+        Ok(self.read(|state| state.tasks_of_call(owner, call_id)))
+    }
+}
+
+impl Chat for MemoryLedger {
+    async fn inject(&self, owner: Owner, turn: TurnBody, audit: NewAudit, source: MessageSource) -> LedgerResult<Turn> {
+        turn.check_depth()?;
+        self.write(|state, now| state.inject(owner, turn, audit, &source, now))
     }
 
-    fn reclaim_task<'a>(&'a self, incarnation: &'a Incarnation, task_id: TaskId, end: TaskEnd) -> Fut<'a, Turn> {
-        self.tell(move |state, now| {
-            end.turn.check_depth()?;
-            state.reclaim_task(incarnation, task_id, end, now)
-        })
+    async fn turns(&self, owner: &Owner, after: u64, limit: PageLimit) -> LedgerResult<Page<Turn>> {
+        Ok(self.read(|state| cloned(Page::take(state.turns(owner, after), limit, |turn| size(&turn.body)))))
     }
 
-    fn prune<'a>(&'a self, keep: &'a Keep, from: u64, limit: u32) -> Fut<'a, Pruned> {
-        self.quiet(move |state, now| Ok(state.prune(keep, from, limit, now)))
-    }
-
-    fn turns<'a>(&'a self, owner: &'a Owner, after: u64, limit: Limit) -> Fut<'a, Page<Turn>> {
-        self.quiet(move |state, _| Ok(cloned(Page::take(state.turns(owner, after), limit, |turn| size(&turn.body)))))
-    }
-
-    fn latest_turns<'a>(&'a self, owner: &'a Owner, before: Option<u64>, limit: Limit) -> Fut<'a, Page<Turn>> {
-        self.quiet(move |state, _| {
-            let before = before.unwrap_or(u64::MAX);
+    async fn latest_turns(&self, owner: &Owner, before: Option<u64>, limit: PageLimit) -> LedgerResult<Page<Turn>> {
+        let before = before.unwrap_or(u64::MAX);
+        Ok(self.read(|state| {
             let turns = state.turns(owner, 0).rev().filter(|turn| turn.seq < before);
-            Ok(cloned(Page::take(turns, limit, |turn| size(&turn.body)).reversed()))
-        })
+            cloned(Page::take(turns, limit, |turn| size(&turn.body)).reversed())
+        }))
     }
 
-    fn turn<'a>(&'a self, owner: &'a Owner, turn_id: TurnId) -> Fut<'a, Option<Turn>> {
-        self.quiet(move |state, _| Ok(state.turns(owner, 0).rev().find(|turn| turn.body.turn_id == turn_id).cloned()))
+    async fn find_turn(&self, owner: &Owner, turn_id: TurnId) -> LedgerResult<Option<Turn>> {
+        Ok(self.read(|state| state.turns(owner, 0).rev().find(|turn| turn.body.turn_id == turn_id).cloned()))
     }
 
-    fn call<'a>(&'a self, owner: &'a Owner, call_id: CallId) -> Fut<'a, Option<CallRecord>> {
-        self.quiet(move |state, _| Ok(state.call(owner, call_id)))
+    async fn events(&self, owner: &Owner, after: u64, limit: PageLimit) -> LedgerResult<Page<Event>> {
+        let bytes = |event: &&Event| match &event.body {
+            EventBody::Turn(turn) => size(&turn.body),
+            EventBody::Task(task) => size(task),
+        };
+        self.read(|state| Ok(cloned(Page::take(state.events(owner, after)?, limit, bytes))))
     }
 
-    fn events<'a>(&'a self, owner: &'a Owner, after: u64, limit: Limit) -> Fut<'a, Page<Event>> {
-        self.quiet(move |state, _| {
-            let bytes = |event: &&Event| match &event.body {
-                EventBody::Turn(turn) => size(&turn.body),
-                EventBody::Task(task) => size(task),
-            };
-            Ok(cloned(Page::take(state.events(owner, after)?, limit, bytes)))
-        })
+    async fn head(&self, owner: &Owner) -> LedgerResult<u64> {
+        Ok(self.read(|state| state.head(owner)))
+    }
+}
+
+impl AuditTrail for MemoryLedger {
+    async fn write_audit(&self, row: NewAudit) -> LedgerResult<()> {
+        self.with(|state, now| state.audit(row, now));
+        Ok(())
     }
 
-    fn head<'a>(&'a self, owner: &'a Owner) -> Fut<'a, u64> {
-        self.quiet(move |state, _| Ok(state.head(owner)))
+    async fn audit_rows(&self, filter: AuditFilter) -> LedgerResult<Page<AuditRow>> {
+        Ok(self.read(|state| state.audit_rows(&filter)))
     }
 
-    fn task(&self, task_id: TaskId) -> Fut<'_, Option<TaskRecord>> {
-        self.quiet(move |state, _| Ok(state.task(task_id)))
+    async fn chain_ends(&self, owner: Option<Owner>) -> LedgerResult<Vec<(Owner, ChainEnds)>> {
+        Ok(self.read(|state| state.chain_ends(owner.as_ref())))
     }
+}
 
-    fn running_tasks<'a>(&'a self, owner: &'a Owner) -> Fut<'a, Vec<Task>> {
-        self.quiet(move |state, _| Ok(state.running_tasks(owner)))
+impl Retention for MemoryLedger {
+    async fn prune(&self, policy: &RetentionPolicy, from: u64, limit: u32) -> LedgerResult<Pruned> {
+        Ok(self.with(|state, now| state.prune(policy, from, limit, now)))
     }
+}
 
-    fn recent_tasks<'a>(&'a self, owner: &'a Owner, limit: u32) -> Fut<'a, Vec<Task>> {
-        self.quiet(move |state, _| Ok(state.recent_tasks(owner, limit as usize)))
-    }
-
-    fn tasks_of_call<'a>(&'a self, owner: &'a Owner, call_id: CallId) -> Fut<'a, Vec<Task>> {
-        self.quiet(move |state, _| Ok(state.tasks_of_call(owner, call_id)))
-    }
-
-    fn audit_rows(&self, filter: AuditFilter) -> Fut<'_, Page<AuditRow>> {
-        self.quiet(move |state, _| Ok(state.audit_rows(&filter)))
-    }
-
-    fn audit_ends(&self, owner: Option<Owner>) -> Fut<'_, Vec<(Owner, AuditEnds)>> {
-        self.quiet(move |state, _| Ok(state.audit_ends(owner.as_ref())))
-    }
-
-    fn check(&self) -> Fut<'_, ()> {
-        self.quiet(|_, _| Ok(()))
+impl Health for MemoryLedger {
+    async fn check_writable(&self) -> LedgerResult<()> {
+        Ok(())
     }
 
     fn feed(&self) -> &Feed {
@@ -246,9 +235,4 @@ impl Ledger for MemoryLedger {
 
 fn cloned<T: Clone>(page: Page<&T>) -> Page<T> {
     Page { more: page.more, rows: page.rows.into_iter().cloned().collect() }
-}
-
-/// Saturates: a lease or a cap of centuries never ends.
-fn later(now: Timestamp, by: Duration) -> Timestamp {
-    super::clock::after(now, by)
 }

@@ -25,9 +25,8 @@ use self::journal::Journal;
 use self::tasks::{Running, TaskRow};
 use crate::ids::{CallId, TaskId, TurnId};
 use crate::ledger::clock::day_of;
-use crate::ledger::{
-    AuditEnds, AuditRow, Fence, LedgerError, NewAudit, Owner, Sender, TaskState, Turn, TurnBody, Work,
-};
+use crate::ledger::rules;
+use crate::ledger::{AuditRow, ChainEnds, Fence, LedgerError, MessageSource, NewAudit, Owner, Turn, TurnBody, Work};
 
 /// Whose events grew, and what the method returns.
 type Told<T> = Result<(Owner, T), LedgerError>;
@@ -48,7 +47,7 @@ pub(super) struct State {
     tasks_of: HashMap<Owner, Vec<TaskId>>,
     audit: Vec<AuditRow>,
     last_audit: u64,
-    audit_ends: HashMap<Owner, AuditEnds>,
+    chain_ends: HashMap<Owner, ChainEnds>,
     /// The bytes of each owner's turns of one day, and which day.
     stored: HashMap<Owner, (i64, u64)>,
 }
@@ -83,14 +82,14 @@ impl State {
         owner: Owner,
         turn: TurnBody,
         audit: NewAudit,
-        from: &Sender,
+        source: &MessageSource,
         now: Timestamp,
     ) -> Told<Turn> {
-        if let Sender::Work(fence) = from {
+        if let MessageSource::Work(fence) = source {
             self.may_inject(&owner, fence)?;
         }
         self.fresh(&turn)?;
-        if let Sender::Outside { max_stored } = from {
+        if let MessageSource::Outside { max_stored } = source {
             self.check_stored(&owner, &turn, *max_stored, now)?;
         }
         self.audit(audit, now);
@@ -112,30 +111,21 @@ impl State {
         max_stored: Option<u64>,
         now: Timestamp,
     ) -> Result<(), LedgerError> {
-        let Some(limit) = max_stored else { return Ok(()) };
         let stored = self.stored.get(owner).filter(|(day, _)| *day == day_of(now)).map_or(0, |(_, stored)| *stored);
-        if stored + size(turn) > limit { Err(LedgerError::QuotaExceeded(limit)) } else { Ok(()) }
+        rules::check_stored_bytes(stored, size(turn), max_stored)
     }
 
     fn may_inject(&self, owner: &Owner, Fence { incarnation, work }: &Fence) -> Result<(), LedgerError> {
         self.fence(incarnation)?;
-        let unsettled = match work {
+        match work {
             Work::Call(call_id) => {
-                let call = self.calls.get(call_id).filter(|call| call.owner == *owner).ok_or(LedgerError::Unknown)?;
-                if call.incarnation != *incarnation {
-                    return Err(LedgerError::Unknown);
-                }
-                call.is_open()
+                let row = self.calls.get(call_id).ok_or(LedgerError::NotFound)?;
+                self.call_facts(row).check_inject(incarnation, Some(&owner))
             }
             Work::Task(task_id) => {
-                let row = self.tasks.get(task_id).filter(|row| row.record.owner == *owner);
-                let record = &row.ok_or(LedgerError::Unknown)?.record;
-                if record.incarnation != *incarnation {
-                    return Err(LedgerError::Fenced);
-                }
-                record.task.state == TaskState::Running
+                let row = self.tasks.get(task_id).ok_or(LedgerError::NotFound)?;
+                self.task_facts(row).check_inject(incarnation, Some(&owner))
             }
-        };
-        if unsettled { Ok(()) } else { Err(LedgerError::Settled) }
+        }
     }
 }

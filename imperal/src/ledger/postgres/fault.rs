@@ -112,7 +112,7 @@ pub(super) fn takes_no_writes(error: &tokio_postgres::Error) -> bool {
 /// Translates the error of a statement that was not sent, or that may be sent again.
 pub(super) fn unavailable(error: &tokio_postgres::Error) -> LedgerError {
     match from_postgres(error) {
-        LedgerError::Unsure(why) => LedgerError::Unavailable(why),
+        LedgerError::Indeterminate(why) => LedgerError::Unavailable(why),
         error => error,
     }
 }
@@ -123,19 +123,27 @@ fn from_postgres(error: &tokio_postgres::Error) -> LedgerError {
         let broke = error.source().and_then(<dyn Error>::downcast_ref).and_then(rustls_error);
         let why = broke.and_then(identity::way_out).unwrap_or_else(|| reasons(error));
         let why = format!("the connection to PostgreSQL failed: {why}");
-        return if was_a_loss(error) { LedgerError::Unsure(why) } else { LedgerError::Unavailable(without_tls(why)) };
+        return if was_a_loss(error) {
+            LedgerError::Indeterminate(why)
+        } else {
+            LedgerError::Unavailable(without_tls(why))
+        };
     };
     let (code, message) = (answer.code().code(), answer.message());
     match code {
         "IM001" => LedgerError::Fenced,
-        // The other unique columns are ids.
-        "IM002" | "23505" => LedgerError::Settled,
-        "IM003" => LedgerError::Unknown,
-        "IM004" => LedgerError::TooEarly,
+        "IM002" => LedgerError::AlreadyReplied,
+        "IM003" => LedgerError::NotFound,
+        "IM004" => LedgerError::CallNotReplied,
         // The caller knows the limit.
         "IM005" => LedgerError::TooManyTasks(0),
         "IM006" => already_running(answer),
         "IM007" => LedgerError::QuotaExceeded(0),
+        "IM008" => LedgerError::AlreadyEnded,
+        // The other unique columns are ids.
+        "IM009" | "23505" => LedgerError::IdExists,
+        "IM010" => LedgerError::NotHolder,
+        "IM011" => LedgerError::NotOrphaned,
         "42501" => LedgerError::Unusable(format!(
             "PostgreSQL denies it ({message}): grant the role all rights on the ledger's schema, or let it make that"
         )),
@@ -143,7 +151,7 @@ fn from_postgres(error: &tokio_postgres::Error) -> LedgerError {
             "the ledger's schema is not as it was made ({message}): restore it, or drop it to begin with an empty one"
         )),
         "XX001" | "XX002" => damaged(message),
-        _ if says_loss(code) => LedgerError::Unsure(format!("PostgreSQL says: {message} (code {code})")),
+        _ if says_loss(code) => LedgerError::Indeterminate(format!("PostgreSQL says: {message} (code {code})")),
         "28000" => LedgerError::Unavailable(
             identity::refusal(message).unwrap_or_else(|| format!("PostgreSQL says: {message} (code {code})")),
         ),

@@ -34,10 +34,11 @@ use self::queues::Queues;
 use self::rows::{RECORD, audit, get, get_id, get_number, number, orphan, to_json};
 use self::stored_text::stored;
 use self::writes::{micros, one};
+use super::contract::{AuditTrail, Calls, Chat, Health, Leases, LedgerResult, Recovery, Retention, Tasks};
 use super::unreadable::UnreadableRow;
 use super::{
-    AuditEnds, AuditFilter, AuditRow, CallRecord, CancelAnswer, Event, Feed, Fut, Incarnation, Keep, Ledger,
-    LedgerError, LedgerMeters, Limit, NewAudit, NewCall, NewTask, Orphan, Owner, Page, Progress, Pruned, Sender, Task,
+    AuditFilter, AuditRow, CallRecord, CancelOutcome, ChainEnds, Event, Feed, Incarnation, LedgerError, LedgerMeters,
+    MessageSource, NewAudit, NewCall, NewTask, Orphan, Owner, Page, PageLimit, Progress, Pruned, RetentionPolicy, Task,
     TaskEnd, TaskRecord, TaskState, Turn, TurnBody, Work, decode,
 };
 use crate::ids::{CallId, TaskId, TurnId};
@@ -47,7 +48,7 @@ const SHORTEST_RENEWAL: Duration = Duration::from_millis(500);
 /// Who asks whether it can be written wants to know soon.
 const CHECK: Duration = Duration::from_secs(2);
 
-/// A [`Ledger`] in a PostgreSQL database, 15 or later, for any number of nodes.
+/// A [`Ledger`](super::Ledger) in a PostgreSQL database, 15 or later, for any number of nodes.
 ///
 /// Everything is in one schema, `imperal` unless another is named; the rest of the database is left
 /// alone. It works behind a pooler in transaction mode, where other nodes' commits reach watchers
@@ -129,249 +130,253 @@ fn quota(error: LedgerError, max_stored: Option<u64>) -> LedgerError {
     }
 }
 
-impl Ledger for PostgresLedger {
-    fn join<'a>(&'a self, node: &'a str, lease: Duration) -> Fut<'a, Incarnation> {
-        Box::pin(async move {
-            let (name, lease) = (stored(node), micros(lease));
-            // Done twice, the node has had one life more.
-            let sql = "SELECT * FROM @.join_node($1, $2)";
-            let row = one(self.counted(self.store.repeatable(sql, &[text(&name), int(&lease)])).await?)?;
-            self.notifier.joined(get(&row, 0)?, node);
-            self.queues.joined();
-            self.find_lost_work().await?;
-            Ok(Incarnation { node: node.into(), number: get(&row, 1)? })
-        })
+impl Leases for PostgresLedger {
+    async fn join(&self, node: &str, lease: Duration) -> LedgerResult<Incarnation> {
+        let (name, lease) = (stored(node), micros(lease));
+        // Done twice, the node has had one life more.
+        let sql = "SELECT * FROM @.join_node($1, $2)";
+        let row = one(self.counted(self.store.repeatable(sql, &[text(&name), int(&lease)])).await?)?;
+        self.notifier.joined(get(&row, 0)?, node);
+        self.queues.joined();
+        self.find_lost_work().await?;
+        Ok(Incarnation { node: node.into(), number: get(&row, 1)? })
     }
 
-    fn renew<'a>(&'a self, incarnation: &'a Incarnation, lease: Duration) -> Fut<'a, Vec<TaskId>> {
-        Box::pin(async move {
-            // A try that takes longer leaves no time for another.
-            let limit = (lease / 3).clamp(SHORTEST_RENEWAL, STATEMENT);
-            let (node, lease) = (stored(&incarnation.node), micros(lease));
-            let params = [text(&node), int(&incarnation.number), int(&lease)];
-            let sql = "SELECT t::text FROM @.renew($1, $2, $3) AS t";
-            let asked = self.counted(self.store.repeat(Lane::Lease, limit, sql, &params)).await?;
-            Ok(asked.iter().map(|row| get_id(row, 0)).collect::<Result<_, Fault>>()?)
-        })
+    async fn renew(&self, incarnation: &Incarnation, lease: Duration) -> LedgerResult<Vec<TaskId>> {
+        // A try that takes longer leaves no time for another.
+        let limit = (lease / 3).clamp(SHORTEST_RENEWAL, STATEMENT);
+        let (node, lease) = (stored(&incarnation.node), micros(lease));
+        let params = [text(&node), int(&incarnation.number), int(&lease)];
+        let sql = "SELECT t::text FROM @.renew($1, $2, $3) AS t";
+        let asked = self.counted(self.store.repeat(Lane::Lease, limit, sql, &params)).await?;
+        Ok(asked.iter().map(|row| get_id(row, 0)).collect::<Result<_, Fault>>()?)
     }
 
-    fn leave<'a>(&'a self, incarnation: &'a Incarnation) -> Fut<'a, ()> {
-        Box::pin(async move {
-            let node = stored(&incarnation.node);
-            let params = [text(&node), int(&incarnation.number)];
-            self.counted(self.store.repeat(Lane::Lease, STATEMENT, "SELECT FROM @.leave($1, $2)", &params)).await?;
-            Ok(())
-        })
+    async fn leave(&self, incarnation: &Incarnation) -> LedgerResult<()> {
+        let node = stored(&incarnation.node);
+        let params = [text(&node), int(&incarnation.number)];
+        self.counted(self.store.repeat(Lane::Lease, STATEMENT, "SELECT FROM @.leave($1, $2)", &params)).await?;
+        Ok(())
+    }
+}
+
+impl Recovery for PostgresLedger {
+    async fn expire_leases(&self, incarnation: &Incarnation) -> LedgerResult<u64> {
+        let node = stored(&incarnation.node);
+        let params = [text(&node), int(&incarnation.number)];
+        let sql = "SELECT @.expire_leases($1, $2)";
+        let row = one(self.counted(self.store.repeat(Lane::Lease, STATEMENT, sql, &params)).await?)?;
+        Ok(get_number(&row, 0)?)
     }
 
-    fn accept_call<'a>(&'a self, incarnation: &'a Incarnation, call: NewCall) -> Fut<'a, Turn> {
-        Box::pin(async move {
-            let sql = "SELECT * FROM @.accept_call($1, $2, $3::uuid, $4, $5, $6::uuid, $7, $8)";
-            let (node, json) = (stored(&incarnation.node), to_json(&call.turn)?);
-            let (tenant, user) = (stored(&call.owner.tenant_id), stored(&call.owner.user_id));
-            let (call_id, turn_id) = (call.call_id.to_string(), call.turn.turn_id.to_string());
-            let whose = [text(&node), int(&incarnation.number), text(&call_id), text(&tenant), text(&user)];
-            let most = call.max_stored.map(number);
-            let what = [text(&turn_id), text(&json), (&most, Type::INT8)];
-            let _place = self.queues.enter(&call.owner).await?;
-            let (call_id, owner) = (call.call_id, call.owner.clone());
-            let accepted = self.write_turn(sql, &[&whose[..], &what[..]].concat(), call.turn).await;
-            self.queues.accepted(call_id, owner, &accepted);
-            accepted.map_err(|error| quota(error, call.max_stored))
-        })
+    async fn orphans(&self, limit: u32) -> LedgerResult<Vec<Orphan>> {
+        let sql = format!("SELECT {RECORD} {}", reads::ORPHANS);
+        let limit = i64::from(limit);
+        let orphans = self.counted(self.store.repeat(Lane::Lease, STATEMENT, &sql, &[int(&limit)])).await?;
+        Ok(orphans.iter().map(|row| orphan(row, self.store.unreadable())).collect())
     }
 
-    fn reply<'a>(&'a self, incarnation: &'a Incarnation, call_id: CallId, turn: TurnBody) -> Fut<'a, Turn> {
-        Box::pin(self.settle_call(incarnation, call_id, false, turn))
+    async fn reclaim_call(&self, incarnation: &Incarnation, call_id: CallId, turn: TurnBody) -> LedgerResult<Turn> {
+        self.settle_call(incarnation, call_id, true, turn).await
     }
 
-    fn start_task<'a>(&'a self, incarnation: &'a Incarnation, task: NewTask) -> Fut<'a, Task> {
-        Box::pin(self.begin_task(incarnation, task))
+    async fn reclaim_task(&self, incarnation: &Incarnation, task_id: TaskId, end: TaskEnd) -> LedgerResult<Turn> {
+        self.end_task(incarnation, task_id, true, end).await
+    }
+}
+
+impl Calls for PostgresLedger {
+    async fn accept_call(&self, incarnation: &Incarnation, call: NewCall) -> LedgerResult<Turn> {
+        let sql = "SELECT * FROM @.accept_call($1, $2, $3::uuid, $4, $5, $6::uuid, $7, $8)";
+        let (node, json) = (stored(&incarnation.node), to_json(&call.turn)?);
+        let (tenant, user) = (stored(&call.owner.tenant_id), stored(&call.owner.user_id));
+        let (call_id, turn_id) = (call.call_id.to_string(), call.turn.turn_id.to_string());
+        let whose = [text(&node), int(&incarnation.number), text(&call_id), text(&tenant), text(&user)];
+        let most = call.max_stored.map(number);
+        let what = [text(&turn_id), text(&json), (&most, Type::INT8)];
+        let _place = self.queues.enter(&call.owner).await?;
+        let (call_id, owner) = (call.call_id, call.owner.clone());
+        let accepted = self.write_turn(sql, &[&whose[..], &what[..]].concat(), call.turn).await;
+        self.queues.accepted(call_id, owner, &accepted);
+        accepted.map_err(|error| quota(error, call.max_stored))
     }
 
-    fn finish_task<'a>(&'a self, incarnation: &'a Incarnation, task_id: TaskId, end: TaskEnd) -> Fut<'a, Turn> {
-        Box::pin(self.end_task(incarnation, task_id, false, end))
+    async fn reply(&self, incarnation: &Incarnation, call_id: CallId, turn: TurnBody) -> LedgerResult<Turn> {
+        self.settle_call(incarnation, call_id, false, turn).await
     }
 
-    fn note_progress<'a>(&'a self, incarnation: &'a Incarnation, latest: Vec<Progress>) -> Fut<'a, ()> {
-        Box::pin(async move {
-            let sql = "SELECT p.task_id::text, p.owner_id, p.tenant_id, p.user_id
+    async fn find_call(&self, owner: &Owner, call_id: CallId) -> LedgerResult<Option<CallRecord>> {
+        reads::call(&self.store, owner, call_id).await
+    }
+}
+
+impl Tasks for PostgresLedger {
+    async fn start_task(&self, incarnation: &Incarnation, task: NewTask) -> LedgerResult<Task> {
+        self.begin_task(incarnation, task).await
+    }
+
+    async fn finish_task(&self, incarnation: &Incarnation, task_id: TaskId, end: TaskEnd) -> LedgerResult<Turn> {
+        self.end_task(incarnation, task_id, false, end).await
+    }
+
+    async fn note_progress(&self, incarnation: &Incarnation, latest: Vec<Progress>) -> LedgerResult<()> {
+        let sql = "SELECT p.task_id::text, p.owner_id, p.tenant_id, p.user_id
                        FROM @.note_progress($1, $2, $3::uuid[], $4, $5, $6) AS p";
-            let node = stored(&incarnation.node);
-            let ids: Vec<String> = latest.iter().map(|said| said.task_id.to_string()).collect();
-            let percents: Vec<f64> = latest.iter().map(|said| said.percent).collect();
-            let messages: Vec<_> = latest.iter().map(|said| stored(&said.message)).collect();
-            let times: Vec<i64> = latest.iter().map(|said| said.at.as_microsecond()).collect();
-            let percents: Param<'_> = (&percents, tokio_postgres::types::Type::FLOAT8_ARRAY);
-            let params =
-                [text(&node), int(&incarnation.number), texts(&ids), percents, texts(&messages), pool::ints(&times)];
-            let mut kept = HashMap::new();
-            for row in self.counted(self.store.rows(sql, &params)).await? {
-                kept.insert(
-                    get_id::<TaskId>(&row, 0)?,
-                    (get::<i64>(&row, 1)?, decode::owner(&row, self.store.unreadable())),
-                );
+        let node = stored(&incarnation.node);
+        let ids: Vec<String> = latest.iter().map(|said| said.task_id.to_string()).collect();
+        let percents: Vec<f64> = latest.iter().map(|said| said.percent).collect();
+        let messages: Vec<_> = latest.iter().map(|said| stored(&said.message)).collect();
+        let times: Vec<i64> = latest.iter().map(|said| said.at.as_microsecond()).collect();
+        let percents: Param<'_> = (&percents, tokio_postgres::types::Type::FLOAT8_ARRAY);
+        let params =
+            [text(&node), int(&incarnation.number), texts(&ids), percents, texts(&messages), pool::ints(&times)];
+        let mut kept = HashMap::new();
+        for row in self.counted(self.store.rows(sql, &params)).await? {
+            kept.insert(
+                get_id::<TaskId>(&row, 0)?,
+                (get::<i64>(&row, 1)?, decode::owner(&row, self.store.unreadable())),
+            );
+        }
+        drop(messages);
+        for said in latest {
+            if let Entry::Occupied(of) = kept.entry(said.task_id) {
+                let (owner_id, owner) = of.get();
+                self.notifier.progress(*owner_id, owner, said);
             }
-            drop(messages);
-            for said in latest {
-                if let Entry::Occupied(of) = kept.entry(said.task_id) {
-                    let (owner_id, owner) = of.get();
-                    self.notifier.progress(*owner_id, owner, said);
-                }
-            }
-            Ok(())
+        }
+        Ok(())
+    }
+
+    async fn request_cancel(&self, task_id: TaskId, audit_row: NewAudit) -> LedgerResult<CancelOutcome> {
+        let sql = format!("SELECT {RECORD} FROM @.request_cancel($1::uuid, $2) AS r");
+        let (id, said) = (task_id.to_string(), audit(&audit_row));
+        let _place = self.queues.enter_under(&audit_row).await?;
+        // Asked twice, it has one audit row more.
+        let row = one(self.counted(self.store.repeatable(&sql, &[text(&id), texts(&said)])).await?)?;
+        let record = decode::record(&row, self.store.unreadable());
+        if record.task.state != TaskState::Running {
+            return Ok(CancelOutcome::AlreadyEnded(record));
+        }
+        let (owner_id, head): (i64, i64) = (get(&row, 20)?, get(&row, 21)?);
+        self.notifier.events(owner_id, &record.owner, u64::try_from(head).unwrap_or_default());
+        self.notifier.cancel_requested(&record.incarnation.node);
+        Ok(CancelOutcome::Requested(record))
+    }
+
+    async fn find_task(&self, task_id: TaskId) -> LedgerResult<Option<TaskRecord>> {
+        reads::task(&self.store, task_id).await
+    }
+
+    async fn running_tasks(&self, owner: &Owner) -> LedgerResult<Vec<Task>> {
+        reads::running_tasks(&self.store, owner).await
+    }
+
+    async fn recent_tasks(&self, owner: &Owner, limit: u32) -> LedgerResult<Vec<Task>> {
+        reads::recent_tasks(&self.store, owner, limit).await
+    }
+
+    async fn tasks_of_call(&self, owner: &Owner, call_id: CallId) -> LedgerResult<Vec<Task>> {
+        reads::tasks_of_call(&self.store, owner, call_id).await
+    }
+}
+
+impl Chat for PostgresLedger {
+    async fn inject(
+        &self,
+        owner: Owner,
+        turn: TurnBody,
+        audit_row: NewAudit,
+        from: MessageSource,
+    ) -> LedgerResult<Turn> {
+        let sql = "SELECT * FROM @.inject($1, $2, $3::uuid, $4::uuid, $5, $6, $7::uuid, $8, $9, $10)";
+        let (fence, max_stored) = match &from {
+            MessageSource::Work(fence) => (Some(fence), None),
+            MessageSource::Outside { max_stored } => (None, *max_stored),
+        };
+        let node = fence.map(|fence| stored(&fence.incarnation.node));
+        let incarnation = fence.map_or(0, |fence| fence.incarnation.number);
+        let (call_id, task_id) = match fence.map(|fence| fence.work) {
+            None => (None, None),
+            Some(Work::Call(id)) => (Some(id.to_string()), None),
+            Some(Work::Task(id)) => (None, Some(id.to_string())),
+        };
+        let most = max_stored.map(number);
+        let (tenant, user) = (stored(&owner.tenant_id), stored(&owner.user_id));
+        let (turn_id, json, row) = (turn.turn_id.to_string(), to_json(&turn)?, audit(&audit_row));
+        let whose = [text(&node), int(&incarnation), text(&call_id), text(&task_id), text(&tenant), text(&user)];
+        let what = [text(&turn_id), text(&json), texts(&row), (&most, Type::INT8)];
+        let _place = self.queues.enter(&owner).await?;
+        let written = self.write_turn(sql, &[&whose[..], &what[..]].concat(), turn).await;
+        written.map_err(|error| quota(error, max_stored))
+    }
+
+    async fn turns(&self, owner: &Owner, after: u64, limit: PageLimit) -> LedgerResult<Page<Turn>> {
+        reads::turns(&self.store, owner, after, limit).await
+    }
+
+    async fn latest_turns(&self, owner: &Owner, before: Option<u64>, limit: PageLimit) -> LedgerResult<Page<Turn>> {
+        reads::latest_turns(&self.store, owner, before, limit).await
+    }
+
+    async fn find_turn(&self, owner: &Owner, turn_id: TurnId) -> LedgerResult<Option<Turn>> {
+        reads::turn_of(&self.store, owner, turn_id).await
+    }
+
+    async fn events(&self, owner: &Owner, after: u64, limit: PageLimit) -> LedgerResult<Page<Event>> {
+        reads::events(&self.store, owner, after, limit).await
+    }
+
+    async fn head(&self, owner: &Owner) -> LedgerResult<u64> {
+        reads::head(&self.store, owner).await
+    }
+}
+
+impl AuditTrail for PostgresLedger {
+    async fn write_audit(&self, row: NewAudit) -> LedgerResult<()> {
+        let _place = self.queues.enter_under(&row).await?;
+        let row = audit(&row);
+        self.counted(self.store.rows("SELECT FROM @.write_audit($1)", &[texts(&row)])).await?;
+        Ok(())
+    }
+
+    async fn audit_rows(&self, filter: AuditFilter) -> LedgerResult<Page<AuditRow>> {
+        reads::audit_rows(&self.store, &filter).await
+    }
+
+    async fn chain_ends(&self, owner: Option<Owner>) -> LedgerResult<Vec<(Owner, ChainEnds)>> {
+        reads::chain_ends(&self.store, owner.as_ref()).await
+    }
+}
+
+impl Retention for PostgresLedger {
+    async fn prune(&self, policy: &RetentionPolicy, from: u64, limit: u32) -> LedgerResult<Pruned> {
+        let [turns, tasks, events, audit] =
+            [policy.turns, policy.tasks, policy.events(), policy.audit].map(|age| age.map(micros));
+        let (from, limit) = (number(from), i64::from(limit.max(1)));
+        let ages: [Param<'_>; 4] =
+            [(&turns, Type::INT8), (&tasks, Type::INT8), (&events, Type::INT8), (&audit, Type::INT8)];
+        let sql = "SELECT * FROM @.prune($1, $2, $3, $4, $5, $6)";
+        let row = self.one(sql, &[&ages[..], &[int(&from), int(&limit)]].concat()).await?;
+        Ok(Pruned {
+            turns: get_number(&row, 0)?,
+            calls: get_number(&row, 1)?,
+            tasks: get_number(&row, 2)?,
+            events: get_number(&row, 3)?,
+            audit: get_number(&row, 4)?,
+            next: get::<Option<i64>>(&row, 5)?.and_then(|next| u64::try_from(next).ok()),
         })
     }
+}
 
-    fn ask_cancel(&self, task_id: TaskId, audit_row: NewAudit) -> Fut<'_, CancelAnswer> {
-        Box::pin(async move {
-            let sql = format!("SELECT {RECORD} FROM @.ask_cancel($1::uuid, $2) AS r");
-            let (id, said) = (task_id.to_string(), audit(&audit_row));
-            let _place = self.queues.enter_under(&audit_row).await?;
-            // Asked twice, it has one audit row more.
-            let row = one(self.counted(self.store.repeatable(&sql, &[text(&id), texts(&said)])).await?)?;
-            let record = decode::record(&row, self.store.unreadable());
-            if record.task.state != TaskState::Running {
-                return Ok(CancelAnswer::Ended(record));
-            }
-            let (owner_id, head): (i64, i64) = (get(&row, 20)?, get(&row, 21)?);
-            self.notifier.events(owner_id, &record.owner, u64::try_from(head).unwrap_or_default());
-            self.notifier.cancel_requested(&record.incarnation.node);
-            Ok(CancelAnswer::Noted(record))
-        })
-    }
-
-    fn inject(&self, owner: Owner, turn: TurnBody, audit_row: NewAudit, from: Sender) -> Fut<'_, Turn> {
-        Box::pin(async move {
-            let sql = "SELECT * FROM @.inject($1, $2, $3::uuid, $4::uuid, $5, $6, $7::uuid, $8, $9, $10)";
-            let (fence, max_stored) = match &from {
-                Sender::Work(fence) => (Some(fence), None),
-                Sender::Outside { max_stored } => (None, *max_stored),
-            };
-            let node = fence.map(|fence| stored(&fence.incarnation.node));
-            let incarnation = fence.map_or(0, |fence| fence.incarnation.number);
-            let (call_id, task_id) = match fence.map(|fence| fence.work) {
-                None => (None, None),
-                Some(Work::Call(id)) => (Some(id.to_string()), None),
-                Some(Work::Task(id)) => (None, Some(id.to_string())),
-            };
-            let most = max_stored.map(number);
-            let (tenant, user) = (stored(&owner.tenant_id), stored(&owner.user_id));
-            let (turn_id, json, row) = (turn.turn_id.to_string(), to_json(&turn)?, audit(&audit_row));
-            let whose = [text(&node), int(&incarnation), text(&call_id), text(&task_id), text(&tenant), text(&user)];
-            let what = [text(&turn_id), text(&json), texts(&row), (&most, Type::INT8)];
-            let _place = self.queues.enter(&owner).await?;
-            let written = self.write_turn(sql, &[&whose[..], &what[..]].concat(), turn).await;
-            written.map_err(|error| quota(error, max_stored))
-        })
-    }
-
-    fn audit(&self, row: NewAudit) -> Fut<'_, ()> {
-        Box::pin(async move {
-            let _place = self.queues.enter_under(&row).await?;
-            let row = audit(&row);
-            self.counted(self.store.rows("SELECT FROM @.write_audit($1)", &[texts(&row)])).await?;
-            Ok(())
-        })
-    }
-
-    fn orphans<'a>(&'a self, incarnation: &'a Incarnation, limit: u32) -> Fut<'a, Vec<Orphan>> {
-        Box::pin(async move {
-            let sql = format!("SELECT {RECORD} FROM @.orphans($1, $2, $3) AS r");
-            let (node, limit) = (stored(&incarnation.node), number(limit.into()));
-            let params = [text(&node), int(&incarnation.number), int(&limit)];
-            let left = self.counted(self.store.repeat(Lane::Lease, STATEMENT, &sql, &params)).await?;
-            Ok(left.iter().map(|row| orphan(row, self.store.unreadable())).collect())
-        })
-    }
-
-    fn left<'a>(&'a self, _holder: &'a Incarnation, limit: u32) -> Fut<'a, Vec<Orphan>> {
-        Box::pin(reads::left(&self.store, limit))
-    }
-
-    fn reclaim_call<'a>(&'a self, incarnation: &'a Incarnation, call_id: CallId, turn: TurnBody) -> Fut<'a, Turn> {
-        Box::pin(self.settle_call(incarnation, call_id, true, turn))
-    }
-
-    fn reclaim_task<'a>(&'a self, incarnation: &'a Incarnation, task_id: TaskId, end: TaskEnd) -> Fut<'a, Turn> {
-        Box::pin(self.end_task(incarnation, task_id, true, end))
-    }
-
-    fn prune<'a>(&'a self, keep: &'a Keep, from: u64, limit: u32) -> Fut<'a, Pruned> {
-        Box::pin(async move {
-            let [turns, tasks, events, audit] =
-                [keep.turns, keep.tasks, keep.events(), keep.audit].map(|age| age.map(micros));
-            let (from, limit) = (number(from), i64::from(limit.max(1)));
-            let ages: [Param<'_>; 4] =
-                [(&turns, Type::INT8), (&tasks, Type::INT8), (&events, Type::INT8), (&audit, Type::INT8)];
-            let sql = "SELECT * FROM @.prune($1, $2, $3, $4, $5, $6)";
-            let row = self.one(sql, &[&ages[..], &[int(&from), int(&limit)]].concat()).await?;
-            Ok(Pruned {
-                turns: get_number(&row, 0)?,
-                calls: get_number(&row, 1)?,
-                tasks: get_number(&row, 2)?,
-                events: get_number(&row, 3)?,
-                audit: get_number(&row, 4)?,
-                next: get::<Option<i64>>(&row, 5)?.and_then(|next| u64::try_from(next).ok()),
-            })
-        })
-    }
-
-    fn turns<'a>(&'a self, owner: &'a Owner, after: u64, limit: Limit) -> Fut<'a, Page<Turn>> {
-        Box::pin(reads::turns(&self.store, owner, after, limit))
-    }
-
-    fn latest_turns<'a>(&'a self, owner: &'a Owner, before: Option<u64>, limit: Limit) -> Fut<'a, Page<Turn>> {
-        Box::pin(reads::latest_turns(&self.store, owner, before, limit))
-    }
-
-    fn turn<'a>(&'a self, owner: &'a Owner, turn_id: TurnId) -> Fut<'a, Option<Turn>> {
-        Box::pin(reads::turn_of(&self.store, owner, turn_id))
-    }
-
-    fn call<'a>(&'a self, owner: &'a Owner, call_id: CallId) -> Fut<'a, Option<CallRecord>> {
-        Box::pin(reads::call(&self.store, owner, call_id))
-    }
-
-    fn events<'a>(&'a self, owner: &'a Owner, after: u64, limit: Limit) -> Fut<'a, Page<Event>> {
-        Box::pin(reads::events(&self.store, owner, after, limit))
-    }
-
-    fn head<'a>(&'a self, owner: &'a Owner) -> Fut<'a, u64> {
-        Box::pin(reads::head(&self.store, owner))
-    }
-
-    fn task(&self, task_id: TaskId) -> Fut<'_, Option<TaskRecord>> {
-        Box::pin(reads::task(&self.store, task_id))
-    }
-
-    fn running_tasks<'a>(&'a self, owner: &'a Owner) -> Fut<'a, Vec<Task>> {
-        Box::pin(reads::running_tasks(&self.store, owner))
-    }
-
-    fn recent_tasks<'a>(&'a self, owner: &'a Owner, limit: u32) -> Fut<'a, Vec<Task>> {
-        Box::pin(reads::recent_tasks(&self.store, owner, limit))
-    }
-
-    fn tasks_of_call<'a>(&'a self, owner: &'a Owner, call_id: CallId) -> Fut<'a, Vec<Task>> {
-        Box::pin(reads::tasks_of_call(&self.store, owner, call_id))
-    }
-
-    fn audit_rows(&self, filter: AuditFilter) -> Fut<'_, Page<AuditRow>> {
-        Box::pin(async move { reads::audit_rows(&self.store, &filter).await })
-    }
-
-    fn audit_ends(&self, owner: Option<Owner>) -> Fut<'_, Vec<(Owner, AuditEnds)>> {
-        Box::pin(async move { reads::audit_ends(&self.store, owner.as_ref()).await })
-    }
-
-    fn check(&self) -> Fut<'_, ()> {
-        Box::pin(async {
+impl Health for PostgresLedger {
+    async fn check_writable(&self) -> LedgerResult<()> {
+        async {
             let sql = "INSERT INTO @.checked (only_one, at) VALUES (true, @.micros())
                        ON CONFLICT (only_one) DO UPDATE SET at = excluded.at";
             self.counted(self.store.repeat(Lane::Calls, CHECK, sql, &[])).await?;
             Ok(())
-        })
+        }
+        .await
     }
 
     fn feed(&self) -> &Feed {

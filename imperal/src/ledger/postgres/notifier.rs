@@ -86,14 +86,14 @@ impl PeerNotifier {
         state.remember(owner, seq);
         state.outgoing.insert(owner_id);
         drop(state);
-        self.feed.events(owner);
+        self.feed.publish_events(owner);
         self.to_send.notify_one();
     }
 
     /// After a progress report was stored.
     pub(super) fn progress(&self, owner_id: i64, owner: &Owner, progress: Progress) {
         self.state().outgoing.insert(owner_id);
-        self.feed.progress(owner, progress);
+        self.feed.publish_progress(owner, progress);
         self.to_send.notify_one();
     }
 
@@ -187,12 +187,12 @@ impl PeerNotifier {
         let owner = decode::owner(row, unreadable);
         let head = u64::try_from(get::<i64>(row, 3)?).unwrap_or_default();
         if self.state().remember(&owner, head) {
-            self.feed.events(&owner);
+            self.feed.publish_events(&owner);
         }
         let Some(number) = get::<Option<i64>>(row, 8)? else { return Ok(()) };
         let task_id = get_id(row, 4)?;
         if self.state().progress.insert(task_id, number) != Some(number) {
-            self.feed.progress(&owner, decode::progress(row, task_id, unreadable));
+            self.feed.publish_progress(&owner, decode::progress(row, task_id, unreadable));
         }
         Ok(())
     }

@@ -201,13 +201,13 @@ impl Store {
     async fn once(&self, lane: Lane, limit: Duration, sql: &str, params: &[Param<'_>]) -> Result<Vec<Row>, Fault> {
         let begun = Instant::now();
         let connection = self.connection(lane).await;
-        self.meters.waited(begun.elapsed());
+        self.meters.record_wait(begun.elapsed());
         let connection = connection?;
         let Ok(outcome) = tokio::time::timeout(limit, connection.query_typed(sql, params)).await else {
             // The next statement on this connection would wait too, and so most likely would those on the others.
             self.forget(connection);
             let why = format!("PostgreSQL did not answer within {} s", limit.as_secs_f32());
-            return Err(LedgerError::Unsure(why).into());
+            return Err(LedgerError::Indeterminate(why).into());
         };
         if outcome.as_ref().is_err_and(takes_no_writes) {
             // This connection leads to a standby; a new one may lead to the primary.
@@ -246,7 +246,9 @@ impl Store {
                 }
                 // The outcome does not matter, because the statement may run again.
                 Err(Fault::Postgres(error)) if was_a_loss(&error) => return Err(unavailable(&error).into()),
-                Err(Fault::Refused(LedgerError::Unsure(why))) => return Err(LedgerError::Unavailable(why).into()),
+                Err(Fault::Refused(LedgerError::Indeterminate(why))) => {
+                    return Err(LedgerError::Unavailable(why).into());
+                }
                 outcome => return outcome,
             }
         }

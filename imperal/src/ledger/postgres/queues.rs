@@ -48,7 +48,7 @@ impl Queues {
         }
         let begun = Instant::now();
         let waited = tokio::time::timeout(CONNECT, entering).await;
-        self.meters.waited(begun.elapsed());
+        self.meters.record_wait(begun.elapsed());
         let late = || format!("the user's own writes before this one took longer than {} s", CONNECT.as_secs());
         waited.map_err(|_| LedgerError::Unavailable(late()))
     }
@@ -82,8 +82,8 @@ impl Queues {
 
     /// Forgets a call that has its reply, or will get none from this node.
     pub(super) fn replied(&self, call_id: CallId, outcome: &Result<Turn, LedgerError>) {
-        use LedgerError::{Fenced, Settled, Unknown};
-        if matches!(outcome, Ok(_) | Err(Settled | Unknown | Fenced)) {
+        use LedgerError::{AlreadyReplied, Fenced, IdExists, NotFound, NotHolder, NotOrphaned};
+        if matches!(outcome, Ok(_) | Err(AlreadyReplied | IdExists | NotFound | NotHolder | NotOrphaned | Fenced)) {
             self.callers().remove(&call_id);
         }
     }
@@ -98,7 +98,7 @@ mod tests {
     fn call_of_another_request_is_not_remembered() {
         let queues = Queues::new(16, LedgerMeters::default());
         let call_id = CallId::generate();
-        for outcome in [Err(LedgerError::Unsure(String::new())), Err(LedgerError::Settled)] {
+        for outcome in [Err(LedgerError::Indeterminate(String::new())), Err(LedgerError::IdExists)] {
             queues.accepted(call_id, Owner::new("t", "anna"), &outcome);
         }
         assert!(queues.callers().is_empty());

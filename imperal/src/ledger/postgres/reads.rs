@@ -5,12 +5,12 @@ use std::borrow::Cow;
 use tokio_postgres::Row;
 
 use super::pool::{Param, Store, int, text};
-use super::rows::{RECORD, get, number, orphan};
+use super::rows::{RECORD, get, number};
 use super::stored_text::stored;
 use crate::ids::{CallId, TaskId, TurnId};
 use crate::ledger::decode::{self, EventKind};
 use crate::ledger::{
-    AuditEnds, AuditFilter, AuditRow, AuditScope, CallRecord, Event, LedgerError, Limit, Orphan, Owner, Page, Task,
+    AuditFilter, AuditRow, AuditScope, CallRecord, ChainEnds, Event, LedgerError, Owner, Page, PageLimit, Task,
     TaskRecord, Turn,
 };
 
@@ -92,9 +92,9 @@ const EVENTS: &str = page!(
     ORDER BY 1 LIMIT $4 + 1"
 );
 
-/// The list that the function `orphans` returns, without ending incarnations.
-const LEFT: &str = "FROM (
-        SELECT 0 AS place, c.call_no AS task_no, NULL::uuid AS task_id, c.call_id, NULL AS app_id, NULL AS function,
+/// Orphaned calls, then orphaned tasks.
+pub(super) const ORPHANS: &str = "FROM (
+        (SELECT 0 AS place, c.call_no AS task_no, NULL::uuid AS task_id, c.call_id, NULL AS app_id, NULL AS function,
             NULL AS name, NULL AS state, NULL::boolean AS long_running, NULL::double precision AS percent,
             NULL AS message, NULL::bigint AS created_at, NULL::bigint AS deadline_at,
             NULL::bigint AS cancel_requested_at, NULL::bigint AS finished_at, u.body, n.node, c.incarnation, w.tenant_id,
@@ -103,9 +103,9 @@ const LEFT: &str = "FROM (
         JOIN @.owner w ON w.owner_id = c.owner_id
         JOIN @.node n ON n.node_id = c.node_id
         LEFT JOIN @.turn u ON u.owner_id = c.owner_id AND u.seq = c.turn_seq
-        WHERE c.state = 'left'
+        WHERE c.state = 'left' ORDER BY c.call_no LIMIT $1)
         UNION ALL
-        SELECT 1, t.* FROM @.task_record t WHERE t.state = 'running' AND t.abandoned
+        (SELECT 1, t.* FROM @.task_record t WHERE t.state = 'running' AND t.abandoned ORDER BY t.task_no LIMIT $1)
     ) AS r ORDER BY r.place, r.task_no LIMIT $1";
 
 const HEAD: &str = "SELECT head FROM @.owner WHERE owner_key = @.owner_key($1, $2)";
@@ -172,7 +172,7 @@ async fn paged<T>(
     sql: &str,
     names: &[Param<'_>; 2],
     from: u64,
-    limit: Limit,
+    limit: PageLimit,
     read: impl Fn(&Row) -> Result<T, LedgerError>,
 ) -> Result<Page<T>, LedgerError> {
     let (from, most, bytes) = (number(from), i64::from(limit.rows), number(limit.bytes));
@@ -193,13 +193,18 @@ async fn turn_page(
     sql: &str,
     owner: &Owner,
     from: u64,
-    limit: Limit,
+    limit: PageLimit,
 ) -> Result<Page<Turn>, LedgerError> {
     let read = |row: &Row| Ok(decode::turn(row, owner, store.unreadable()));
     Ok(paged(store, sql, &OwnerNames::of(owner).params(), from, limit, read).await?.flattened())
 }
 
-pub(super) async fn turns(store: &Store, owner: &Owner, after: u64, limit: Limit) -> Result<Page<Turn>, LedgerError> {
+pub(super) async fn turns(
+    store: &Store,
+    owner: &Owner,
+    after: u64,
+    limit: PageLimit,
+) -> Result<Page<Turn>, LedgerError> {
     turn_page(store, TURNS, owner, after, limit).await
 }
 
@@ -207,7 +212,7 @@ pub(super) async fn latest_turns(
     store: &Store,
     owner: &Owner,
     before: Option<u64>,
-    limit: Limit,
+    limit: PageLimit,
 ) -> Result<Page<Turn>, LedgerError> {
     Ok(turn_page(store, LATEST_TURNS, owner, before.unwrap_or(u64::MAX), limit).await?.reversed())
 }
@@ -224,7 +229,12 @@ pub(super) async fn call(store: &Store, owner: &Owner, call_id: CallId) -> Resul
     Ok(all(store, CALL, &names.params_and(text(&id)), read).await?.pop().flatten())
 }
 
-pub(super) async fn events(store: &Store, owner: &Owner, after: u64, limit: Limit) -> Result<Page<Event>, LedgerError> {
+pub(super) async fn events(
+    store: &Store,
+    owner: &Owner,
+    after: u64,
+    limit: PageLimit,
+) -> Result<Page<Event>, LedgerError> {
     let read = |row: &Row| {
         let at = get::<Option<i64>>(row, 1)?;
         if get::<i64>(row, 0)? == 0 {
@@ -248,11 +258,6 @@ pub(super) async fn task(store: &Store, task_id: TaskId) -> Result<Option<TaskRe
     let sql = format!("SELECT {RECORD} FROM @.task_record r WHERE r.task_id = $1::uuid");
     let read = |row: &Row| decode::record(row, store.unreadable());
     Ok(all(store, &sql, &[text(&task_id.to_string())], read).await?.pop())
-}
-
-pub(super) async fn left(store: &Store, limit: u32) -> Result<Vec<Orphan>, LedgerError> {
-    let read = |row: &Row| orphan(row, store.unreadable());
-    all(store, &format!("SELECT {RECORD} {LEFT}"), &[int(&limit.into())], read).await
 }
 
 /// The owner's tasks without their results, so that no outcome turn is read.
@@ -287,8 +292,8 @@ pub(super) async fn audit_rows(store: &Store, filter: &AuditFilter) -> Result<Pa
     paged(store, sql, &[text(&tenant), text(&user)], filter.after, filter.limit, read).await
 }
 
-pub(super) async fn audit_ends(store: &Store, of: Option<&Owner>) -> Result<Vec<(Owner, AuditEnds)>, LedgerError> {
-    let read = |row: &Row| decode::audit_ends(row, store.unreadable());
+pub(super) async fn chain_ends(store: &Store, of: Option<&Owner>) -> Result<Vec<(Owner, ChainEnds)>, LedgerError> {
+    let read = |row: &Row| decode::chain_ends(row, store.unreadable());
     let ends = match of {
         None => all(store, AUDIT_ENDS, &[], read).await,
         Some(owner) => {

@@ -51,8 +51,8 @@ const FUNCTION_FILES: &[(&str, &str)] = functions![
     "micros" "later" "owner_key" "node_key" "refuse" "fence"
     "find_owner" "find_or_add_owner" "head" "check_stored" "repair_numbers"
     "write_turn" "write_task_event" "audit_hash" "write_audit"
-    "end_incarnation" "join_node" "renew" "leave" "find_lost_work" "orphans"
-    "accept_call" "reply" "start_task" "note_progress" "ask_cancel" "finish_task" "inject"
+    "end_incarnation" "join_node" "renew" "leave" "find_lost_work" "expire_leases"
+    "accept_call" "reply" "start_task" "note_progress" "request_cancel" "finish_task" "inject"
     "last_old_turn" "first_needed" "prune"
 ];
 

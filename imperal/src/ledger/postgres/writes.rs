@@ -19,7 +19,7 @@ impl PostgresLedger {
         let begun = Instant::now();
         let done = write.await;
         // A refusal counts as an answer; any other fault as a failed transaction.
-        self.meters.committed(1, begun.elapsed(), done.as_ref().err().is_none_or(Fault::is_refusal));
+        self.meters.record_transaction(1, begun.elapsed(), done.as_ref().err().is_none_or(Fault::is_refusal));
         done
     }
 

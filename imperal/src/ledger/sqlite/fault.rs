@@ -78,7 +78,7 @@ fn from_sqlite(error: &rusqlite::Error, path: &Path) -> LedgerError {
         ErrorCode::ConstraintViolation
             if [SQLITE_CONSTRAINT_UNIQUE, SQLITE_CONSTRAINT_PRIMARYKEY].contains(&code.extended_code) =>
         {
-            LedgerError::Settled
+            LedgerError::IdExists
         }
         ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase => damaged(path, &error.to_string()),
         ErrorCode::DiskFull => LedgerError::Unavailable(format!("no space left for {path_text}: free some")),

@@ -25,15 +25,16 @@ use self::job::Weight;
 use self::ops::{DueOwners, TurnJson};
 use self::readers::Readers;
 use self::writer::Writer;
-use super::retention::Cuts;
+use super::contract::{AuditTrail, Calls, Chat, Health, Leases, LedgerResult, Recovery, Retention, Tasks};
+use super::retention::Cutoffs;
 use super::{
-    AuditEnds, AuditFilter, AuditRow, CallRecord, CancelAnswer, Clock, Event, Feed, Fut, Incarnation, Keep, Ledger,
-    LedgerError, LedgerMeters, Limit, NewAudit, NewCall, NewTask, Orphan, Owner, Page, Progress, Pruned, Sender,
-    SystemClock, Task, TaskEnd, TaskRecord, Turn, TurnBody,
+    AuditFilter, AuditRow, CallRecord, CancelOutcome, ChainEnds, Clock, Event, Feed, Incarnation, LedgerError,
+    LedgerMeters, MessageSource, NewAudit, NewCall, NewTask, Orphan, Owner, Page, PageLimit, Progress, Pruned,
+    RetentionPolicy, SystemClock, Task, TaskEnd, TaskRecord, Turn, TurnBody,
 };
 use crate::ids::{CallId, TaskId, TurnId};
 
-/// A [`Ledger`] in a file. Survives whatever kills the process, and a power failure.
+/// A [`Ledger`](super::Ledger) in a file. Survives whatever kills the process, and a power failure.
 ///
 /// Dropping it writes what was asked for and waits for that, 2 s at most.
 #[derive(Debug)]
@@ -84,172 +85,182 @@ fn json(turn: &TurnBody) -> Result<TurnJson, LedgerError> {
     Ok(TurnJson { turn_id: turn.turn_id, json })
 }
 
-impl Ledger for SqliteLedger {
-    fn join<'a>(&'a self, node: &'a str, lease: Duration) -> Fut<'a, Incarnation> {
+impl Leases for SqliteLedger {
+    async fn join(&self, node: &str, lease: Duration) -> LedgerResult<Incarnation> {
         let node = node.to_owned();
-        Box::pin(self.writer.write(Weight::Durable, move |tx| tx.join(&node, lease)))
+        self.writer.write(Weight::Durable, move |tx| tx.join(&node, lease)).await
     }
 
-    fn renew<'a>(&'a self, incarnation: &'a Incarnation, lease: Duration) -> Fut<'a, Vec<TaskId>> {
+    async fn renew(&self, incarnation: &Incarnation, lease: Duration) -> LedgerResult<Vec<TaskId>> {
         let incarnation = incarnation.clone();
-        Box::pin(self.writer.write(Weight::Light, move |tx| tx.renew(&incarnation, lease)))
+        self.writer.write(Weight::Light, move |tx| tx.renew(&incarnation, lease)).await
     }
 
-    fn leave<'a>(&'a self, incarnation: &'a Incarnation) -> Fut<'a, ()> {
+    async fn leave(&self, incarnation: &Incarnation) -> LedgerResult<()> {
         let incarnation = incarnation.clone();
-        Box::pin(self.writer.write(Weight::Durable, move |tx| tx.leave(&incarnation)))
+        self.writer.write(Weight::Durable, move |tx| tx.leave(&incarnation)).await
     }
+}
 
-    fn accept_call<'a>(&'a self, incarnation: &'a Incarnation, call: NewCall) -> Fut<'a, Turn> {
+impl Recovery for SqliteLedger {
+    async fn expire_leases(&self, incarnation: &Incarnation) -> LedgerResult<u64> {
         let incarnation = incarnation.clone();
-        Box::pin(async move {
-            let NewCall { call_id, owner, turn, max_stored } = call;
-            let row = json(&turn)?;
-            let work = move |tx: &mut ops::Tx<'_>| tx.accept_call(&incarnation, call_id, &owner, &row, max_stored);
-            Ok(self.writer.write(Weight::Durable, work).await?.on(turn))
-        })
+        self.writer.write(Weight::Durable, move |tx| tx.expire_leases(&incarnation)).await
     }
 
-    fn reply<'a>(&'a self, incarnation: &'a Incarnation, call_id: CallId, turn: TurnBody) -> Fut<'a, Turn> {
+    async fn orphans(&self, limit: u32) -> LedgerResult<Vec<Orphan>> {
+        self.readers.read(move |reading| reads::orphans(reading, limit)).await
+    }
+
+    async fn reclaim_call(&self, incarnation: &Incarnation, call_id: CallId, turn: TurnBody) -> LedgerResult<Turn> {
         let incarnation = incarnation.clone();
-        Box::pin(async move {
-            let row = json(&turn)?;
-            let work = move |tx: &mut ops::Tx<'_>| tx.reply(&incarnation, call_id, &row);
-            Ok(self.writer.write(Weight::Durable, work).await?.on(turn))
-        })
+
+        let row = json(&turn)?;
+        let work = move |tx: &mut ops::Tx<'_>| tx.reclaim_call(&incarnation, call_id, &row);
+        Ok(self.writer.write(Weight::Durable, work).await?.on(turn))
     }
 
-    fn start_task<'a>(&'a self, incarnation: &'a Incarnation, task: NewTask) -> Fut<'a, Task> {
+    async fn reclaim_task(&self, incarnation: &Incarnation, task_id: TaskId, end: TaskEnd) -> LedgerResult<Turn> {
         let incarnation = incarnation.clone();
-        Box::pin(self.writer.write(Weight::Durable, move |tx| tx.start_task(&incarnation, &task)))
-    }
 
-    fn finish_task<'a>(&'a self, incarnation: &'a Incarnation, task_id: TaskId, end: TaskEnd) -> Fut<'a, Turn> {
+        let TaskEnd { state, turn, audit } = end;
+        let row = json(&turn)?;
+        let work = move |tx: &mut ops::Tx<'_>| tx.reclaim_task(&incarnation, task_id, state, &row, &audit);
+        Ok(self.writer.write(Weight::Durable, work).await?.on(turn))
+    }
+}
+
+impl Calls for SqliteLedger {
+    async fn accept_call(&self, incarnation: &Incarnation, call: NewCall) -> LedgerResult<Turn> {
         let incarnation = incarnation.clone();
-        Box::pin(async move {
-            let TaskEnd { state, turn, audit } = end;
-            let row = json(&turn)?;
-            let work = move |tx: &mut ops::Tx<'_>| tx.finish_task(&incarnation, task_id, state, &row, &audit);
-            Ok(self.writer.write(Weight::Durable, work).await?.on(turn))
-        })
+
+        let NewCall { call_id, owner, turn, max_stored } = call;
+        let row = json(&turn)?;
+        let work = move |tx: &mut ops::Tx<'_>| tx.accept_call(&incarnation, call_id, &owner, &row, max_stored);
+        Ok(self.writer.write(Weight::Durable, work).await?.on(turn))
     }
 
-    fn note_progress<'a>(&'a self, incarnation: &'a Incarnation, latest: Vec<Progress>) -> Fut<'a, ()> {
+    async fn reply(&self, incarnation: &Incarnation, call_id: CallId, turn: TurnBody) -> LedgerResult<Turn> {
         let incarnation = incarnation.clone();
-        Box::pin(self.writer.write(Weight::Light, move |tx| tx.note_progress(&incarnation, &latest)))
+
+        let row = json(&turn)?;
+        let work = move |tx: &mut ops::Tx<'_>| tx.reply(&incarnation, call_id, &row);
+        Ok(self.writer.write(Weight::Durable, work).await?.on(turn))
     }
 
-    fn ask_cancel(&self, task_id: TaskId, audit: NewAudit) -> Fut<'_, CancelAnswer> {
-        Box::pin(self.writer.write(Weight::Durable, move |tx| tx.ask_cancel(task_id, &audit)))
-    }
-
-    fn inject(&self, owner: Owner, turn: TurnBody, audit: NewAudit, from: Sender) -> Fut<'_, Turn> {
-        Box::pin(async move {
-            let row = json(&turn)?;
-            let work = move |tx: &mut ops::Tx<'_>| tx.inject(&owner, &row, &audit, &from);
-            Ok(self.writer.write(Weight::Durable, work).await?.on(turn))
-        })
-    }
-
-    fn audit(&self, row: NewAudit) -> Fut<'_, ()> {
-        Box::pin(self.writer.write(Weight::Durable, move |tx| tx.audit(&row)))
-    }
-
-    fn orphans<'a>(&'a self, incarnation: &'a Incarnation, limit: u32) -> Fut<'a, Vec<Orphan>> {
-        let incarnation = incarnation.clone();
-        Box::pin(self.writer.write(Weight::Durable, move |tx| tx.orphans(&incarnation, limit)))
-    }
-
-    fn reclaim_call<'a>(&'a self, incarnation: &'a Incarnation, call_id: CallId, turn: TurnBody) -> Fut<'a, Turn> {
-        let incarnation = incarnation.clone();
-        Box::pin(async move {
-            let row = json(&turn)?;
-            let work = move |tx: &mut ops::Tx<'_>| tx.reclaim_call(&incarnation, call_id, &row);
-            Ok(self.writer.write(Weight::Durable, work).await?.on(turn))
-        })
-    }
-
-    fn reclaim_task<'a>(&'a self, incarnation: &'a Incarnation, task_id: TaskId, end: TaskEnd) -> Fut<'a, Turn> {
-        let incarnation = incarnation.clone();
-        Box::pin(async move {
-            let TaskEnd { state, turn, audit } = end;
-            let row = json(&turn)?;
-            let work = move |tx: &mut ops::Tx<'_>| tx.reclaim_task(&incarnation, task_id, state, &row, &audit);
-            Ok(self.writer.write(Weight::Durable, work).await?.on(turn))
-        })
-    }
-
-    fn prune<'a>(&'a self, keep: &'a Keep, from: u64, limit: u32) -> Fut<'a, Pruned> {
-        let cuts = Cuts::at(self.clock.now(), keep);
-        Box::pin(async move {
-            let from = i64::try_from(from).unwrap_or(i64::MAX);
-            let due = self.readers.read(move |reading| DueOwners::find(reading.conn, &cuts, from)).await?;
-            if due.is_empty() {
-                return Ok(Pruned { next: due.next(), ..Pruned::default() });
-            }
-            self.writer.write(Weight::Light, move |tx| tx.prune(&due, &cuts, limit)).await
-        })
-    }
-
-    fn turns<'a>(&'a self, owner: &'a Owner, after: u64, limit: Limit) -> Fut<'a, Page<Turn>> {
+    async fn find_call(&self, owner: &Owner, call_id: CallId) -> LedgerResult<Option<CallRecord>> {
         let owner = owner.clone();
-        Box::pin(self.readers.read(move |reading| reads::turns(reading, &owner, after, limit)))
+        self.readers.read(move |reading| reads::call(reading, &owner, call_id)).await
+    }
+}
+
+impl Tasks for SqliteLedger {
+    async fn start_task(&self, incarnation: &Incarnation, task: NewTask) -> LedgerResult<Task> {
+        let incarnation = incarnation.clone();
+        self.writer.write(Weight::Durable, move |tx| tx.start_task(&incarnation, &task)).await
     }
 
-    fn latest_turns<'a>(&'a self, owner: &'a Owner, before: Option<u64>, limit: Limit) -> Fut<'a, Page<Turn>> {
+    async fn finish_task(&self, incarnation: &Incarnation, task_id: TaskId, end: TaskEnd) -> LedgerResult<Turn> {
+        let incarnation = incarnation.clone();
+
+        let TaskEnd { state, turn, audit } = end;
+        let row = json(&turn)?;
+        let work = move |tx: &mut ops::Tx<'_>| tx.finish_task(&incarnation, task_id, state, &row, &audit);
+        Ok(self.writer.write(Weight::Durable, work).await?.on(turn))
+    }
+
+    async fn note_progress(&self, incarnation: &Incarnation, latest: Vec<Progress>) -> LedgerResult<()> {
+        let incarnation = incarnation.clone();
+        self.writer.write(Weight::Light, move |tx| tx.note_progress(&incarnation, &latest)).await
+    }
+
+    async fn request_cancel(&self, task_id: TaskId, audit: NewAudit) -> LedgerResult<CancelOutcome> {
+        self.writer.write(Weight::Durable, move |tx| tx.request_cancel(task_id, &audit)).await
+    }
+
+    async fn find_task(&self, task_id: TaskId) -> LedgerResult<Option<TaskRecord>> {
+        self.readers.read(move |reading| reads::task(reading, task_id)).await
+    }
+
+    async fn running_tasks(&self, owner: &Owner) -> LedgerResult<Vec<Task>> {
         let owner = owner.clone();
-        Box::pin(self.readers.read(move |reading| reads::latest_turns(reading, &owner, before, limit)))
+        self.readers.read(move |reading| reads::running_tasks(reading, &owner)).await
     }
 
-    fn turn<'a>(&'a self, owner: &'a Owner, turn_id: TurnId) -> Fut<'a, Option<Turn>> {
+    async fn recent_tasks(&self, owner: &Owner, limit: u32) -> LedgerResult<Vec<Task>> {
         let owner = owner.clone();
-        Box::pin(self.readers.read(move |reading| reads::turn_of(reading, &owner, turn_id)))
+        self.readers.read(move |reading| reads::recent_tasks(reading, &owner, limit)).await
     }
 
-    fn call<'a>(&'a self, owner: &'a Owner, call_id: CallId) -> Fut<'a, Option<CallRecord>> {
+    async fn tasks_of_call(&self, owner: &Owner, call_id: CallId) -> LedgerResult<Vec<Task>> {
         let owner = owner.clone();
-        Box::pin(self.readers.read(move |reading| reads::call(reading, &owner, call_id)))
+        self.readers.read(move |reading| reads::tasks_of_call(reading, &owner, call_id)).await
+    }
+}
+
+impl Chat for SqliteLedger {
+    async fn inject(&self, owner: Owner, turn: TurnBody, audit: NewAudit, from: MessageSource) -> LedgerResult<Turn> {
+        let row = json(&turn)?;
+        let work = move |tx: &mut ops::Tx<'_>| tx.inject(&owner, &row, &audit, &from);
+        Ok(self.writer.write(Weight::Durable, work).await?.on(turn))
     }
 
-    fn events<'a>(&'a self, owner: &'a Owner, after: u64, limit: Limit) -> Fut<'a, Page<Event>> {
+    async fn turns(&self, owner: &Owner, after: u64, limit: PageLimit) -> LedgerResult<Page<Turn>> {
         let owner = owner.clone();
-        Box::pin(self.readers.read(move |reading| reads::events(reading, &owner, after, limit)))
+        self.readers.read(move |reading| reads::turns(reading, &owner, after, limit)).await
     }
 
-    fn head<'a>(&'a self, owner: &'a Owner) -> Fut<'a, u64> {
+    async fn latest_turns(&self, owner: &Owner, before: Option<u64>, limit: PageLimit) -> LedgerResult<Page<Turn>> {
         let owner = owner.clone();
-        Box::pin(self.readers.read(move |reading| reads::head(reading, &owner)))
+        self.readers.read(move |reading| reads::latest_turns(reading, &owner, before, limit)).await
     }
 
-    fn task(&self, task_id: TaskId) -> Fut<'_, Option<TaskRecord>> {
-        Box::pin(self.readers.read(move |reading| reads::task(reading, task_id)))
-    }
-
-    fn running_tasks<'a>(&'a self, owner: &'a Owner) -> Fut<'a, Vec<Task>> {
+    async fn find_turn(&self, owner: &Owner, turn_id: TurnId) -> LedgerResult<Option<Turn>> {
         let owner = owner.clone();
-        Box::pin(self.readers.read(move |reading| reads::running_tasks(reading, &owner)))
+        self.readers.read(move |reading| reads::turn_of(reading, &owner, turn_id)).await
     }
 
-    fn recent_tasks<'a>(&'a self, owner: &'a Owner, limit: u32) -> Fut<'a, Vec<Task>> {
+    async fn events(&self, owner: &Owner, after: u64, limit: PageLimit) -> LedgerResult<Page<Event>> {
         let owner = owner.clone();
-        Box::pin(self.readers.read(move |reading| reads::recent_tasks(reading, &owner, limit)))
+        self.readers.read(move |reading| reads::events(reading, &owner, after, limit)).await
     }
 
-    fn tasks_of_call<'a>(&'a self, owner: &'a Owner, call_id: CallId) -> Fut<'a, Vec<Task>> {
+    async fn head(&self, owner: &Owner) -> LedgerResult<u64> {
         let owner = owner.clone();
-        Box::pin(self.readers.read(move |reading| reads::tasks_of_call(reading, &owner, call_id)))
+        self.readers.read(move |reading| reads::head(reading, &owner)).await
+    }
+}
+
+impl AuditTrail for SqliteLedger {
+    async fn write_audit(&self, row: NewAudit) -> LedgerResult<()> {
+        self.writer.write(Weight::Durable, move |tx| tx.audit(&row)).await
     }
 
-    fn audit_rows(&self, filter: AuditFilter) -> Fut<'_, Page<AuditRow>> {
-        Box::pin(self.readers.read(move |reading| reads::audit_rows(reading, &filter)))
+    async fn audit_rows(&self, filter: AuditFilter) -> LedgerResult<Page<AuditRow>> {
+        self.readers.read(move |reading| reads::audit_rows(reading, &filter)).await
     }
 
-    fn audit_ends(&self, owner: Option<Owner>) -> Fut<'_, Vec<(Owner, AuditEnds)>> {
-        Box::pin(self.readers.read(move |reading| reads::audit_ends(reading, owner.as_ref())))
+    async fn chain_ends(&self, owner: Option<Owner>) -> LedgerResult<Vec<(Owner, ChainEnds)>> {
+        self.readers.read(move |reading| reads::chain_ends(reading, owner.as_ref())).await
     }
+}
 
-    fn check(&self) -> Fut<'_, ()> {
-        Box::pin(self.writer.write(Weight::Light, |tx| tx.check()))
+impl Retention for SqliteLedger {
+    async fn prune(&self, policy: &RetentionPolicy, from: u64, limit: u32) -> LedgerResult<Pruned> {
+        let cuts = Cutoffs::at(self.clock.now(), policy);
+
+        let from = i64::try_from(from).unwrap_or(i64::MAX);
+        let due = self.readers.read(move |reading| DueOwners::find(reading.conn, &cuts, from)).await?;
+        if due.is_empty() {
+            return Ok(Pruned { next: due.next(), ..Pruned::default() });
+        }
+        self.writer.write(Weight::Light, move |tx| tx.prune(&due, &cuts, limit)).await
+    }
+}
+
+impl Health for SqliteLedger {
+    async fn check_writable(&self) -> LedgerResult<()> {
+        self.writer.write(Weight::Light, |tx| tx.check()).await
     }
 
     fn feed(&self) -> &Feed {

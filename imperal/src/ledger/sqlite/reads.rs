@@ -4,14 +4,14 @@ use rusqlite::types::ValueRef;
 use rusqlite::{Params, Row, params};
 
 use super::fault::Fault;
-use super::ops::{TASK, TASK_BY_NUMBER};
+use super::ops::{LEFT_CALLS, LEFT_TASKS, TASK, TASK_BY_NUMBER};
 use super::readers::Reading;
 use super::rows::{all, get_number, number, one, page, select_task};
 use crate::ids::{CallId, TaskId, TurnId};
 use crate::ledger::decode::{self, EventKind};
 use crate::ledger::{
-    AuditEnds, AuditFilter, AuditRow, AuditScope, CallRecord, Event, LedgerError, Limit, Owner, Page, Task, TaskRecord,
-    Turn,
+    AuditFilter, AuditRow, AuditScope, CallRecord, ChainEnds, Event, LedgerError, Orphan, Owner, Page, PageLimit, Task,
+    TaskRecord, Turn,
 };
 
 /// The owner's id where `?1` and `?2` name it.
@@ -105,7 +105,7 @@ pub(super) const AUDIT_END_OF: &str = "SELECT tenant_id, user_id, audit_anchor, 
     WHERE tenant_id = ?1 AND user_id = ?2";
 
 /// One more row than the limit has, so that it is known whether there is one.
-fn most(limit: Limit) -> i64 {
+fn most(limit: PageLimit) -> i64 {
     i64::from(limit.rows) + 1
 }
 
@@ -120,13 +120,13 @@ fn placed<T>(
     reading: &Reading<'_>,
     sql: &str,
     params: impl Params,
-    limit: Limit,
+    limit: PageLimit,
     read: impl Fn(&Row<'_>) -> Option<T>,
 ) -> Result<Page<T>, Fault> {
     Ok(page(reading, sql, params, limit, any, |row| Ok(read(row)))?.flattened())
 }
 
-pub(super) fn turns(reading: &Reading<'_>, owner: &Owner, after: u64, limit: Limit) -> Result<Page<Turn>, Fault> {
+pub(super) fn turns(reading: &Reading<'_>, owner: &Owner, after: u64, limit: PageLimit) -> Result<Page<Turn>, Fault> {
     let params = params![&*owner.tenant_id, &*owner.user_id, number(after), most(limit)];
     placed(reading, TURNS, params, limit, |row| decode::turn(row, owner, reading.unreadable))
 }
@@ -135,7 +135,7 @@ pub(super) fn latest_turns(
     reading: &Reading<'_>,
     owner: &Owner,
     before: Option<u64>,
-    limit: Limit,
+    limit: PageLimit,
 ) -> Result<Page<Turn>, Fault> {
     let before = number(before.unwrap_or(u64::MAX));
     let params = params![&*owner.tenant_id, &*owner.user_id, before, most(limit)];
@@ -153,7 +153,7 @@ pub(super) fn call(reading: &Reading<'_>, owner: &Owner, call_id: CallId) -> Res
     Ok(one(reading.conn, CALL, params, |row| Ok(decode::call(row, owner, reading.unreadable)))?.flatten())
 }
 
-pub(super) fn events(reading: &Reading<'_>, owner: &Owner, after: u64, limit: Limit) -> Result<Page<Event>, Fault> {
+pub(super) fn events(reading: &Reading<'_>, owner: &Owner, after: u64, limit: PageLimit) -> Result<Page<Event>, Fault> {
     let params = params![&*owner.tenant_id, &*owner.user_id, number(after), most(limit)];
     let kept = |row: &Row<'_>| match row.get::<_, i64>(0)? {
         0 => Err(LedgerError::Pruned(get_number(row, 1)?).into()),
@@ -182,6 +182,14 @@ pub(super) fn task(reading: &Reading<'_>, task_id: TaskId) -> Result<Option<Task
 }
 
 /// Tasks without their results.
+pub(super) fn orphans(reading: &Reading<'_>, limit: u32) -> Result<Vec<Orphan>, Fault> {
+    let Reading { conn, unreadable, .. } = reading;
+    let mut orphans = all(conn, LEFT_CALLS, [limit], |row| Ok(decode::left_call(row, unreadable)))?;
+    let rest = limit.saturating_sub(u32::try_from(orphans.len()).unwrap_or(u32::MAX));
+    orphans.extend(all(conn, LEFT_TASKS, [rest], |row| Ok(Orphan::Task(decode::record(row, unreadable))))?);
+    Ok(orphans)
+}
+
 fn listed(reading: &Reading<'_>, sql: &str, params: impl Params) -> Result<Vec<Task>, Fault> {
     all(reading.conn, sql, params, |row| Ok(decode::record(row, reading.unreadable).task))
 }
@@ -211,8 +219,8 @@ pub(super) fn audit_rows(reading: &Reading<'_>, filter: &AuditFilter) -> Result<
     }
 }
 
-pub(super) fn audit_ends(reading: &Reading<'_>, of: Option<&Owner>) -> Result<Vec<(Owner, AuditEnds)>, Fault> {
-    let read = |row: &Row<'_>| Ok(decode::audit_ends(row, reading.unreadable));
+pub(super) fn chain_ends(reading: &Reading<'_>, of: Option<&Owner>) -> Result<Vec<(Owner, ChainEnds)>, Fault> {
+    let read = |row: &Row<'_>| Ok(decode::chain_ends(row, reading.unreadable));
     let ends = match of {
         None => all(reading.conn, AUDIT_ENDS, (), read),
         Some(owner) => all(reading.conn, AUDIT_END_OF, params![&*owner.tenant_id, &*owner.user_id], read),

@@ -10,8 +10,8 @@ use rusqlite::{Connection, Params, Row};
 use super::fault::Fault;
 use super::readers::Reading;
 use crate::ledger::decode::{Cell, Columns};
-use crate::ledger::page::Filling;
-use crate::ledger::{Incarnation, Limit, Page};
+use crate::ledger::page::PageBuilder;
+use crate::ledger::{Incarnation, Page, PageLimit};
 
 /// All columns of a task that [`record`](crate::ledger::decode::record) reads. `$rest` goes on after the joins.
 /// A list leaves the result out.
@@ -59,17 +59,17 @@ pub(super) fn page<T>(
     reading: &Reading<'_>,
     sql: &str,
     params: impl Params,
-    limit: Limit,
+    limit: PageLimit,
     look: impl Fn(&Row<'_>) -> Result<(), Fault>,
     read: impl Fn(&Row<'_>) -> Result<T, Fault>,
 ) -> Result<Page<T>, Fault> {
     let mut statement = reading.conn.prepare_cached(sql)?;
     let mut rows = statement.query(params)?;
-    let mut page = Filling::new(limit);
+    let mut page = PageBuilder::new(limit);
     while let Some(row) = rows.next()? {
         reading.go_on()?;
         look(row)?;
-        if !page.takes(size(row)?) {
+        if !page.accepts(size(row)?) {
             return Ok(page.end(true));
         }
         page.push(read(row)?);

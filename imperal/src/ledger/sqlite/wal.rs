@@ -85,7 +85,7 @@ impl Wal {
         }
         let Ok(waiting) = waiting else { return };
         let bytes = std::fs::metadata(&self.file).map_or(0, |file| file.len());
-        self.meters.log_has(bytes);
+        self.meters.set_log_bytes(bytes);
         let path = self.path.display();
         match self.backlog.observe(waiting, Instant::now()) {
             Report::Nothing => {}

@@ -59,7 +59,7 @@ impl Writer {
         let (caller, answer) = oneshot::channel();
         let queue = self.queue.as_ref().ok_or_else(stopped)?;
         queue.send(Box::new(Write::new(weight, work, caller))).await.map_err(|_| stopped())?;
-        answer.await.unwrap_or_else(|_| Err(LedgerError::Unsure("its writer dropped the write".to_owned())))
+        answer.await.unwrap_or_else(|_| Err(LedgerError::Indeterminate("its writer dropped the write".to_owned())))
     }
 }
 

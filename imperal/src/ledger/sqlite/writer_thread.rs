@@ -107,18 +107,18 @@ impl WriterThread {
         failpoint::hit("ledger-writer");
         let begun = Instant::now();
         for job in &*batch {
-            self.meters.waited(begun - job.waiting_since());
+            self.meters.record_wait(begun - job.waiting_since());
         }
         let commit = self.transact(batch);
-        self.meters.committed(batch.len(), begun.elapsed(), commit.is_ok());
+        self.meters.record_transaction(batch.len(), begun.elapsed(), commit.is_ok());
         if let Err(LedgerError::Unavailable(why) | LedgerError::Unusable(why)) = &commit {
             tracing::error!(jobs = batch.len(), "ledger: nothing was written: {why}");
         }
         failpoint::hit("ledger-written");
         for notification in commit.as_ref().map_or(&[][..], Vec::as_slice) {
             match notification {
-                Notification::Events(owner) => self.feed.events(owner),
-                Notification::Progress(owner, progress) => self.feed.progress(owner, progress.clone()),
+                Notification::Events(owner) => self.feed.publish_events(owner),
+                Notification::Progress(owner, progress) => self.feed.publish_progress(owner, progress.clone()),
             }
         }
         let commit = commit.map(drop);
@@ -134,7 +134,7 @@ impl WriterThread {
     fn give_up(&mut self, batch: &mut Vec<Box<dyn Job>>) {
         self.roll_back();
         let outcome = if self.committing {
-            LedgerError::Unsure("a fault in the ledger after the write, see the log".to_owned())
+            LedgerError::Indeterminate("a fault in the ledger after the write, see the log".to_owned())
         } else {
             panicked()
         };
@@ -143,7 +143,7 @@ impl WriterThread {
         }
         if self.committing {
             // The list of owners to notify is lost, so every watcher reads from its own number on.
-            self.feed.watched().iter().for_each(|owner| self.feed.events(owner));
+            self.feed.watched().iter().for_each(|owner| self.feed.publish_events(owner));
         }
     }
 

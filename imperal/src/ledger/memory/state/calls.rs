@@ -4,6 +4,7 @@ use jiff::Timestamp;
 
 use super::{State, Told};
 use crate::ids::CallId;
+use crate::ledger::rules::CallFacts;
 use crate::ledger::{CallRecord, Incarnation, LedgerError, NewCall, Owner, Turn, TurnBody};
 
 #[derive(Debug)]
@@ -18,13 +19,16 @@ pub(super) struct CallRow {
     pub(super) reply: Option<u64>,
 }
 
-impl CallRow {
-    pub(super) fn is_open(&self) -> bool {
-        self.reply.is_none()
-    }
-}
-
 impl State {
+    pub(super) fn call_facts<'a>(&self, row: &'a CallRow) -> CallFacts<'a, &'a Owner> {
+        CallFacts {
+            owner: &row.owner,
+            holder: &row.incarnation,
+            replied: row.reply.is_some(),
+            orphaned: !self.is_current(&row.incarnation),
+        }
+    }
+
     pub(in crate::ledger::memory) fn accept_call(
         &mut self,
         incarnation: &Incarnation,
@@ -33,7 +37,7 @@ impl State {
     ) -> Told<Turn> {
         self.fence(incarnation)?;
         if self.calls.contains_key(&call.call_id) {
-            return Err(LedgerError::Settled);
+            return Err(LedgerError::IdExists);
         }
         self.fresh(&call.turn)?;
         self.check_stored(&call.owner, &call.turn, call.max_stored, now)?;
@@ -60,10 +64,8 @@ impl State {
         now: Timestamp,
     ) -> Told<Turn> {
         self.fence(incarnation)?;
-        let row = self.calls.get(&call_id).filter(|row| row.incarnation == *incarnation).ok_or(LedgerError::Unknown)?;
-        if !row.is_open() {
-            return Err(LedgerError::Settled);
-        }
+        let row = self.calls.get(&call_id).ok_or(LedgerError::NotFound)?;
+        self.call_facts(row).check_reply(incarnation)?;
         self.settle_call(call_id, turn, now)
     }
 
@@ -75,20 +77,15 @@ impl State {
         now: Timestamp,
     ) -> Told<Turn> {
         self.fence(incarnation)?;
-        let row = self.calls.get(&call_id).ok_or(LedgerError::Unknown)?;
-        if !row.is_open() {
-            return Err(LedgerError::Settled);
-        }
-        if self.is_current(&row.incarnation) {
-            return Err(LedgerError::Unknown);
-        }
+        let row = self.calls.get(&call_id).ok_or(LedgerError::NotFound)?;
+        self.call_facts(row).check_reclaim()?;
         self.settle_call(call_id, turn, now)
     }
 
     /// The write of a reply; the right to it has been checked.
     fn settle_call(&mut self, call_id: CallId, turn: TurnBody, now: Timestamp) -> Told<Turn> {
         self.fresh(&turn)?;
-        let row = self.calls.get(&call_id).ok_or(LedgerError::Unknown)?;
+        let row = self.calls.get(&call_id).ok_or(LedgerError::NotFound)?;
         let (order, owner) = (row.order, row.owner.clone());
         self.open_calls.remove(&order);
         let (owner, turn) = self.add_turn(owner, turn, now);

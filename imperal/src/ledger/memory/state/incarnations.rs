@@ -62,21 +62,27 @@ impl State {
         }
     }
 
-    pub(in crate::ledger::memory) fn orphans(
+    /// Ends the incarnations of other nodes whose lease has expired; how many.
+    pub(in crate::ledger::memory) fn expire_leases(
         &mut self,
         incarnation: &Incarnation,
-        limit: usize,
         now: Timestamp,
-    ) -> Result<Vec<Orphan>, LedgerError> {
+    ) -> Result<u64, LedgerError> {
         self.fence(incarnation)?;
+        let mut ended = 0;
         for (node, state) in &mut self.incarnations {
-            // Given before the clock was set back.
+            // A lease that ends further ahead than it is long was given before the clock was set back.
             let longest = after(now, state.lease);
             state.lease_until = state.lease_until.map(|until| until.min(longest));
             if *node != incarnation.node && state.lease_until.is_some_and(|until| until <= now) {
                 state.lease_until = None;
+                ended += 1;
             }
         }
+        Ok(ended)
+    }
+
+    pub(in crate::ledger::memory) fn orphans(&self, limit: usize) -> Vec<Orphan> {
         let calls = self.open_calls.values().filter_map(|call_id| {
             let row = self.calls.get(call_id).filter(|row| !self.is_current(&row.incarnation))?;
             Some(Orphan::Call {
@@ -87,6 +93,6 @@ impl State {
             })
         });
         let tasks = self.running_rows().filter(|row| !self.is_current(&row.record.incarnation));
-        Ok(calls.chain(tasks.map(|row| Orphan::Task(row.record.clone()))).take(limit).collect())
+        calls.chain(tasks.map(|row| Orphan::Task(row.record.clone()))).take(limit).collect()
     }
 }

@@ -18,11 +18,11 @@ pub(super) struct Journal {
 
 impl State {
     pub(super) fn fresh(&self, turn: &TurnBody) -> Result<(), LedgerError> {
-        if self.turn_ids.contains(&turn.turn_id) { Err(LedgerError::Settled) } else { Ok(()) }
+        if self.turn_ids.contains(&turn.turn_id) { Err(LedgerError::IdExists) } else { Ok(()) }
     }
 
     pub(super) fn note_owner(&mut self, owner: &Owner) {
-        if !self.events.contains_key(owner) && !self.audit_ends.contains_key(owner) {
+        if !self.events.contains_key(owner) && !self.chain_ends.contains_key(owner) {
             self.owners.push(owner.clone());
         }
     }

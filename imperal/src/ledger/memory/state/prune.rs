@@ -3,17 +3,23 @@
 use jiff::Timestamp;
 
 use super::State;
-use crate::ledger::retention::Cuts;
-use crate::ledger::{AuditEnds, EventBody, Keep, Owner, Pruned, TaskState};
+use crate::ledger::retention::Cutoffs;
+use crate::ledger::{ChainEnds, EventBody, Owner, Pruned, RetentionPolicy, TaskState};
 
 impl State {
-    pub(in crate::ledger::memory) fn prune(&mut self, keep: &Keep, from: u64, limit: u32, now: Timestamp) -> Pruned {
-        let cuts = Cuts::at(now, keep);
+    pub(in crate::ledger::memory) fn prune(
+        &mut self,
+        keep: &RetentionPolicy,
+        from: u64,
+        limit: u32,
+        now: Timestamp,
+    ) -> Pruned {
+        let cuts = Cutoffs::at(now, keep);
         let limit = u64::from(limit.max(1));
         let (mut pruned, mut place) = (Pruned::default(), from);
         while let Some(owner) = usize::try_from(place).ok().and_then(|place| self.owners.get(place).cloned()) {
             let left = limit - pruned.rows();
-            pruned = pruned.and(self.prune_owner(&owner, &cuts, left));
+            pruned = pruned.plus(self.prune_owner(&owner, &cuts, left));
             if pruned.rows() >= limit {
                 return Pruned { next: Some(place), ..pruned };
             }
@@ -22,7 +28,7 @@ impl State {
         pruned
     }
 
-    fn prune_owner(&mut self, owner: &Owner, cuts: &Cuts, left: u64) -> Pruned {
+    fn prune_owner(&mut self, owner: &Owner, cuts: &Cutoffs, left: u64) -> Pruned {
         let most = usize::try_from(left).unwrap_or(usize::MAX);
         let mut pruned = Pruned::default();
         let first_needed = self.first_needed(owner);
@@ -105,14 +111,14 @@ impl State {
     }
 
     fn forget_audit(&mut self, owner: &Owner, cut: Option<i64>, most: usize) -> u64 {
-        let (Some(cut), Some(ends)) = (cut, self.audit_ends.get_mut(owner)) else { return 0 };
+        let (Some(cut), Some(ends)) = (cut, self.chain_ends.get_mut(owner)) else { return 0 };
         let of_owner = self
             .audit
             .iter()
             .filter(|row| *owner.tenant_id == *row.body.tenant_id && *owner.user_id == *row.body.user_id);
         let gone: Vec<_> = of_owner.take_while(|row| row.at.as_microsecond() < cut).take(most).collect();
         let Some(last) = gone.last() else { return 0 };
-        *ends = AuditEnds::new(Some(last.hash), ends.pruned + gone.len() as u64, ends.end);
+        *ends = ChainEnds::new(Some(last.hash), ends.pruned + gone.len() as u64, ends.end);
         let ids: Vec<u64> = gone.iter().map(|row| row.audit_id).collect();
         self.audit.retain(|row| ids.binary_search(&row.audit_id).is_err());
         ids.len() as u64

@@ -4,12 +4,12 @@ use std::collections::{BTreeMap, HashMap};
 
 use jiff::Timestamp;
 
-use super::calls::CallRow;
 use super::{State, Told};
 use crate::error::RunningTask;
 use crate::ids::{CallId, TaskId};
+use crate::ledger::rules::{self, TaskFacts};
 use crate::ledger::{
-    CancelAnswer, EventBody, Incarnation, LedgerError, NewAudit, NewTask, Owner, Progress, Task, TaskEnd, TaskRecord,
+    CancelOutcome, EventBody, Incarnation, LedgerError, NewAudit, NewTask, Owner, Progress, Task, TaskEnd, TaskRecord,
     TaskState, Turn,
 };
 
@@ -35,8 +35,9 @@ impl Running {
         self.of.entry(owner.clone()).or_default().insert(order, task_id);
     }
 
-    fn count_of(&self, owner: &Owner) -> usize {
-        self.of.get(owner).map_or(0, BTreeMap::len)
+    fn count_of(&self, owner: &Owner) -> u32 {
+        let count = self.of.get(owner).map_or(0, BTreeMap::len);
+        u32::try_from(count).unwrap_or(u32::MAX)
     }
 
     fn remove(&mut self, owner: &Owner, order: u64) {
@@ -56,6 +57,12 @@ fn listed(row: &TaskRow) -> Task {
 }
 
 impl State {
+    pub(super) fn task_facts<'a>(&self, row: &'a TaskRow) -> TaskFacts<'a, &'a Owner> {
+        let TaskRecord { owner, incarnation, task } = &row.record;
+        let (running, orphaned) = (task.state == TaskState::Running, !self.is_current(incarnation));
+        TaskFacts { owner, holder: incarnation, running, orphaned }
+    }
+
     pub(in crate::ledger::memory) fn start_task(
         &mut self,
         incarnation: &Incarnation,
@@ -64,12 +71,10 @@ impl State {
         deadline_at: Timestamp,
     ) -> Told<Task> {
         self.fence(incarnation)?;
-        let call = self.calls.get(&new.call_id).ok_or(LedgerError::Unknown)?;
-        if call.incarnation != *incarnation || call.owner != new.owner {
-            return Err(LedgerError::Unknown);
-        }
+        let call = self.calls.get(&new.call_id).ok_or(LedgerError::NotFound)?;
+        self.call_facts(call).check_start_task(incarnation, Some(&&new.owner))?;
         if self.tasks.contains_key(&new.task_id) {
-            return Err(LedgerError::Settled);
+            return Err(LedgerError::IdExists);
         }
         if let Some(key) = &new.key {
             let mut tasks = self.running_rows_of(&new.owner).map(|row| &row.record.task);
@@ -77,9 +82,7 @@ impl State {
                 return Err(LedgerError::AlreadyRunning(RunningTask::new(task.task_id, &task.name)));
             }
         }
-        if self.running.count_of(&new.owner) >= new.max_running as usize {
-            return Err(LedgerError::TooManyTasks(new.max_running));
-        }
+        rules::check_running_tasks(self.running.count_of(&new.owner), new.max_running)?;
         let task = new.into_task(now, deadline_at);
         let owner = call.owner.clone();
         let order = self.next_order();
@@ -99,10 +102,8 @@ impl State {
         now: Timestamp,
     ) -> Told<Turn> {
         self.fence(incarnation)?;
-        let row = self.tasks.get(&task_id).ok_or(LedgerError::Unknown)?;
-        if row.record.incarnation != *incarnation {
-            return Err(LedgerError::Fenced);
-        }
+        let row = self.tasks.get(&task_id).ok_or(LedgerError::NotFound)?;
+        self.task_facts(row).check_finish(incarnation)?;
         self.end_task(task_id, end, now)
     }
 
@@ -114,24 +115,17 @@ impl State {
         now: Timestamp,
     ) -> Told<Turn> {
         self.fence(incarnation)?;
-        let row = self.tasks.get(&task_id).ok_or(LedgerError::Unknown)?;
-        if row.record.task.state == TaskState::Running && self.is_current(&row.record.incarnation) {
-            return Err(LedgerError::Unknown);
-        }
+        let row = self.tasks.get(&task_id).ok_or(LedgerError::NotFound)?;
+        self.task_facts(row).check_reclaim()?;
         self.end_task(task_id, end, now)
     }
 
-    /// The write of a task's end; the right to it has been checked, its state has not.
+    /// The write of a task's end; the right to it has been checked, its call has not.
     fn end_task(&mut self, task_id: TaskId, end: TaskEnd, now: Timestamp) -> Told<Turn> {
-        let task = &self.tasks.get(&task_id).ok_or(LedgerError::Unknown)?.record.task;
-        if task.state != TaskState::Running {
-            return Err(LedgerError::Settled);
-        }
-        if self.calls.get(&task.call_id).is_none_or(CallRow::is_open) {
-            return Err(LedgerError::TooEarly);
-        }
+        let task = &self.tasks.get(&task_id).ok_or(LedgerError::NotFound)?.record.task;
+        rules::check_call_replied(self.calls.get(&task.call_id).map(|call| call.reply.is_some()))?;
         self.fresh(&end.turn)?;
-        let row = self.tasks.get_mut(&task_id).ok_or(LedgerError::Unknown)?;
+        let row = self.tasks.get_mut(&task_id).ok_or(LedgerError::NotFound)?;
         row.record.task.state = end.state;
         row.record.task.finished_at = Some(now);
         // Its event comes without its result.
@@ -166,13 +160,13 @@ impl State {
     }
 
     /// Whether the owner got an event, and the answer.
-    pub(in crate::ledger::memory) fn ask_cancel(
+    pub(in crate::ledger::memory) fn request_cancel(
         &mut self,
         task_id: TaskId,
         audit: NewAudit,
         now: Timestamp,
-    ) -> Result<(bool, CancelAnswer), LedgerError> {
-        let record = &mut self.tasks.get_mut(&task_id).ok_or(LedgerError::Unknown)?.record;
+    ) -> Result<(bool, CancelOutcome), LedgerError> {
+        let record = &mut self.tasks.get_mut(&task_id).ok_or(LedgerError::NotFound)?.record;
         let running = record.task.state == TaskState::Running;
         let first = running && record.task.cancel_requested_at.is_none();
         if first {
@@ -183,7 +177,7 @@ impl State {
             self.push(&record.owner, EventBody::Task(record.task.clone()));
         }
         self.audit(audit, now);
-        Ok((first, if running { CancelAnswer::Noted(record) } else { CancelAnswer::Ended(record) }))
+        Ok((first, if running { CancelOutcome::Requested(record) } else { CancelOutcome::AlreadyEnded(record) }))
     }
 
     pub(super) fn running_rows(&self) -> impl Iterator<Item = &TaskRow> {

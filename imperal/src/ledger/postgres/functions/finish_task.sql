@@ -18,11 +18,11 @@ BEGIN
         v_task.state := 'running';
     END IF;
     IF p_reclaim THEN
-        IF v_task.state = 'running' AND NOT v_task.abandoned THEN PERFORM @.refuse('IM003'); END IF;
+        IF v_task.state = 'running' AND NOT v_task.abandoned THEN PERFORM @.refuse('IM011'); END IF;
     ELSIF v_task.node_id <> v_node_id OR v_task.incarnation <> p_incarnation THEN
-        PERFORM @.refuse('IM001');
+        PERFORM @.refuse('IM010');
     END IF;
-    IF v_task.state <> 'running' THEN PERFORM @.refuse('IM002'); END IF;
+    IF v_task.state <> 'running' THEN PERFORM @.refuse('IM008'); END IF;
     IF EXISTS (
         SELECT 1 FROM @.call WHERE call_id = v_task.call_id AND state <> 'replied'
             AND (state IN ('open', 'left') OR reply_seq IS NULL))

@@ -17,17 +17,18 @@ BEGIN
         -- FOR SHARE: the work cannot be settled between this check and the commit.
         IF p_call_id IS NOT NULL THEN
             SELECT * INTO v_call FROM @.call WHERE call_id = p_call_id AND owner_id = v_owner_id FOR SHARE;
-            IF NOT FOUND OR v_call.node_id <> v_node_id OR v_call.incarnation <> p_incarnation THEN
-                PERFORM @.refuse('IM003');
+            IF NOT FOUND THEN PERFORM @.refuse('IM003'); END IF;
+            IF v_call.node_id <> v_node_id OR v_call.incarnation <> p_incarnation THEN
+                PERFORM @.refuse('IM010');
             END IF;
             IF v_call.state = 'replied' THEN PERFORM @.refuse('IM002'); END IF;
         ELSE
             SELECT * INTO v_task FROM @.task WHERE task_id = p_task_id AND owner_id = v_owner_id FOR SHARE;
             IF NOT FOUND THEN PERFORM @.refuse('IM003'); END IF;
             IF v_task.node_id <> v_node_id OR v_task.incarnation <> p_incarnation THEN
-                PERFORM @.refuse('IM001');
+                PERFORM @.refuse('IM010');
             END IF;
-            IF v_task.state <> 'running' THEN PERFORM @.refuse('IM002'); END IF;
+            IF v_task.state <> 'running' THEN PERFORM @.refuse('IM008'); END IF;
         END IF;
     END IF;
     v_stamp := @.write_turn(@.find_or_add_owner(p_tenant, p_user), 1, p_turn_id, p_body);

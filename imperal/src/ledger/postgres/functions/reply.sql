@@ -11,9 +11,9 @@ BEGIN
     SELECT * INTO v_call FROM @.call WHERE call_id = p_call_id FOR NO KEY UPDATE;
     IF NOT FOUND THEN PERFORM @.refuse('IM003'); END IF;
     IF p_reclaim THEN
-        IF v_call.state = 'open' THEN PERFORM @.refuse('IM003'); END IF;
+        IF v_call.state = 'open' THEN PERFORM @.refuse('IM011'); END IF;
     ELSIF v_call.node_id <> v_node_id OR v_call.incarnation <> p_incarnation THEN
-        PERFORM @.refuse('IM003');
+        PERFORM @.refuse('IM010');
     END IF;
     IF v_call.state = 'replied' THEN PERFORM @.refuse('IM002'); END IF;
     IF p_reclaim THEN PERFORM @.repair_numbers(v_call.owner_id); END IF;

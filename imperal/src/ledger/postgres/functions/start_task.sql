@@ -12,15 +12,14 @@ DECLARE
 BEGIN
     -- FOR KEY SHARE until the commit: retention skips a locked call.
     SELECT * INTO v_call FROM @.call c WHERE c.call_id = p_call_id FOR KEY SHARE;
-    IF NOT FOUND OR v_call.node_id <> v_node_id OR v_call.incarnation <> p_incarnation
-        OR v_call.owner_id IS DISTINCT FROM @.find_owner(p_tenant, p_user)
-    THEN
+    IF NOT FOUND OR v_call.owner_id IS DISTINCT FROM @.find_owner(p_tenant, p_user) THEN
         PERFORM @.refuse('IM003');
     END IF;
+    IF v_call.node_id <> v_node_id OR v_call.incarnation <> p_incarnation THEN PERFORM @.refuse('IM010'); END IF;
     owner_id := v_call.owner_id;
     -- Locks the owner's row before tasks are counted, so that two starts cannot count at the same time.
     UPDATE @.owner w SET head = head + 1 WHERE w.owner_id = v_call.owner_id RETURNING head INTO STRICT seq;
-    IF EXISTS (SELECT 1 FROM @.task t WHERE t.task_id = p_task_id) THEN PERFORM @.refuse('IM002'); END IF;
+    IF EXISTS (SELECT 1 FROM @.task t WHERE t.task_id = p_task_id) THEN PERFORM @.refuse('IM009'); END IF;
     SELECT * INTO v_other FROM @.task t
     WHERE t.owner_id = v_call.owner_id AND t.state = 'running' AND t.app_id = p_names[1] AND t.key = p_key LIMIT 1;
     IF FOUND THEN

@@ -5,14 +5,15 @@ use rusqlite::{Row, params};
 
 use super::{Stamp, TurnJson, Tx};
 use crate::ids::CallId;
+use crate::ledger::rules::{self, CallFacts};
 use crate::ledger::sqlite::fault::Fault;
 use crate::ledger::sqlite::rows::{execute, get_number, incarnation, number, one};
-use crate::ledger::{Fence, Incarnation, LedgerError, NewAudit, Owner, Sender, Work};
+use crate::ledger::{Fence, Incarnation, LedgerError, MessageSource, NewAudit, Owner, Work};
 
 pub(super) struct CallRow {
     number: i64,
     pub(super) owner_id: i64,
-    pub(super) incarnation: Incarnation,
+    incarnation: Incarnation,
     state: CallState,
 }
 
@@ -24,8 +25,13 @@ enum CallState {
 }
 
 impl CallRow {
-    pub(super) fn is_replied(&self) -> bool {
-        self.state == CallState::Replied
+    pub(super) fn facts(&self) -> CallFacts<'_, i64> {
+        CallFacts {
+            owner: self.owner_id,
+            holder: &self.incarnation,
+            replied: self.state == CallState::Replied,
+            orphaned: self.state == CallState::Left,
+        }
     }
 }
 
@@ -54,7 +60,7 @@ impl Tx<'_> {
             let sql = "SELECT call_no, owner_id, node, incarnation, state, reply_seq FROM call WHERE call_no = ?1";
             found = one(self.conn, sql, [row], read)?;
         }
-        found.ok_or_else(|| LedgerError::Unknown.into())
+        found.ok_or_else(|| LedgerError::NotFound.into())
     }
 
     pub(in crate::ledger::sqlite) fn accept_call(
@@ -75,7 +81,7 @@ impl Tx<'_> {
         self.add_turn(owner_id, turn)
     }
 
-    /// Refuses what would take the owner's bytes of today over a limit. What is there already is `Settled`.
+    /// Refuses a write that would lift the owner's bytes of today above the limit. `IdExists` comes first.
     fn check_stored(
         &self,
         owner_id: i64,
@@ -83,19 +89,19 @@ impl Tx<'_> {
         turn: &TurnJson,
         max_stored: Option<u64>,
     ) -> Result<(), Fault> {
-        let Some(limit) = max_stored else { return Ok(()) };
+        if max_stored.is_none() {
+            return Ok(());
+        }
         let sql = "SELECT stored FROM owner WHERE owner_id = ?1 AND stored_day = ?2
             AND stored BETWEEN 0 AND 9007199254740992";
         let stored =
             one(self.conn, sql, params![owner_id, self.today()], |row| get_number(row, 0))?.unwrap_or_default();
-        if stored.saturating_add(turn.json.len() as u64) <= limit {
-            return Ok(());
-        }
+        let Err(refusal) = rules::check_stored_bytes(stored, turn.json.len() as u64, max_stored) else { return Ok(()) };
         let sql = "SELECT 1 FROM call WHERE call_id = ?1 UNION ALL SELECT 1 FROM turn WHERE turn_id = ?2";
         let ids = params![call_id.map(|id| id.to_string()), turn.turn_id.to_string()];
         match one(self.conn, sql, ids, |_| Ok(()))? {
-            Some(()) => Err(LedgerError::Settled.into()),
-            None => Err(LedgerError::QuotaExceeded(limit).into()),
+            Some(()) => Err(LedgerError::IdExists.into()),
+            None => Err(refusal.into()),
         }
     }
 
@@ -107,9 +113,7 @@ impl Tx<'_> {
     ) -> Result<Stamp, Fault> {
         self.fence(incarnation)?;
         let call = self.call(call_id)?;
-        if call.incarnation != *incarnation {
-            return Err(LedgerError::Unknown.into());
-        }
+        call.facts().check_reply(incarnation)?;
         self.settle_call(&call, turn)
     }
 
@@ -121,16 +125,11 @@ impl Tx<'_> {
     ) -> Result<Stamp, Fault> {
         self.fence(incarnation)?;
         let call = self.call(call_id)?;
-        if call.state == CallState::Open {
-            return Err(LedgerError::Unknown.into());
-        }
+        call.facts().check_reclaim()?;
         self.settle_call(&call, turn)
     }
 
     fn settle_call(&mut self, call: &CallRow, turn: &TurnJson) -> Result<Stamp, Fault> {
-        if call.is_replied() {
-            return Err(LedgerError::Settled.into());
-        }
         let stamp = self.add_turn(call.owner_id, turn)?;
         let sql = "UPDATE call SET state = 'replied', reply_seq = ?2 WHERE call_no = ?1";
         execute(self.conn, sql, params![call.number, number(stamp.seq)])?;
@@ -142,11 +141,11 @@ impl Tx<'_> {
         owner: &Owner,
         turn: &TurnJson,
         audit: &NewAudit,
-        from: &Sender,
+        from: &MessageSource,
     ) -> Result<Stamp, Fault> {
         match from {
-            Sender::Work(fence) => self.may_inject(owner, fence)?,
-            Sender::Outside { max_stored } => {
+            MessageSource::Work(fence) => self.may_inject(owner, fence)?,
+            MessageSource::Outside { max_stored } => {
                 let owner_id = self.find_or_add_owner(owner)?;
                 self.check_stored(owner_id, None, turn, *max_stored)?;
             }
@@ -159,25 +158,10 @@ impl Tx<'_> {
     fn may_inject(&self, owner: &Owner, Fence { incarnation, work }: &Fence) -> Result<(), Fault> {
         self.fence(incarnation)?;
         let owner_id = self.find_owner(owner)?;
-        let unsettled = match work {
-            Work::Call(call_id) => {
-                let call = self.call(*call_id)?;
-                if Some(call.owner_id) != owner_id || call.incarnation != *incarnation {
-                    return Err(LedgerError::Unknown.into());
-                }
-                !call.is_replied()
-            }
-            Work::Task(task_id) => {
-                let task = self.task(*task_id)?;
-                if Some(task.owner_id) != owner_id {
-                    return Err(LedgerError::Unknown.into());
-                }
-                if task.incarnation != *incarnation {
-                    return Err(LedgerError::Fenced.into());
-                }
-                task.running
-            }
+        let refused = match work {
+            Work::Call(call_id) => self.call(*call_id)?.facts().check_inject(incarnation, owner_id.as_ref()),
+            Work::Task(task_id) => self.task(*task_id)?.facts().check_inject(incarnation, owner_id.as_ref()),
         };
-        if unsettled { Ok(()) } else { Err(LedgerError::Settled.into()) }
+        Ok(refused?)
     }
 }

@@ -13,7 +13,7 @@ use crate::ids::TaskId;
 use crate::ledger::clock::after;
 use crate::ledger::sqlite::fault::Fault;
 use crate::ledger::sqlite::rows::{all, execute, incarnation, one, select_task};
-use crate::ledger::{Incarnation, LedgerError, Orphan, decode};
+use crate::ledger::{Incarnation, LedgerError, decode};
 
 pub(in crate::ledger::sqlite) const ASKED_TO_CANCEL: &str = "SELECT task_no, task_id FROM task
     WHERE node = ?1 AND incarnation = ?2 AND state = 'running' AND cancel_requested_at IS NOT NULL";
@@ -77,6 +77,7 @@ impl Tx<'_> {
         let number = one(self.conn, sql, params, |row| Ok(row.get(0)?))?;
         let number = number.ok_or_else(|| Fault::Row("a node was not written".to_owned()))?;
         self.find_lost_work()?;
+        self.put_aside()?;
         Ok(Incarnation { node: node.into(), number })
     }
 
@@ -112,11 +113,7 @@ impl Tx<'_> {
         Ok(())
     }
 
-    pub(in crate::ledger::sqlite) fn orphans(
-        &self,
-        incarnation: &Incarnation,
-        limit: u32,
-    ) -> Result<Vec<Orphan>, Fault> {
+    pub(in crate::ledger::sqlite) fn expire_leases(&self, incarnation: &Incarnation) -> Result<u64, Fault> {
         self.fence(incarnation)?;
         let now = self.now.as_microsecond();
         // Given before the clock was set back. Subtracted, since a sum may be beyond the largest number.
@@ -126,27 +123,23 @@ impl Tx<'_> {
         let unknown = "UPDATE node SET lease_until = ?1 + ?3 WHERE lease_until > ?1 + ?3
                        AND (lease IS NULL OR lease NOT BETWEEN 0 AND ?2)";
         execute(self.conn, unknown, [now, LONGEST, UNKNOWN_LEASE])?;
-        self.end_lapsed(incarnation)?;
+        let ended = self.end_lapsed(incarnation)?;
         self.put_aside()?;
-        let mut orphans = all(self.conn, LEFT_CALLS, [limit], |row| Ok(decode::left_call(row, self.unreadable)))?;
-        let rest = limit.saturating_sub(u32::try_from(orphans.len()).unwrap_or(u32::MAX));
-        orphans
-            .extend(all(self.conn, LEFT_TASKS, [rest], |row| Ok(Orphan::Task(decode::record(row, self.unreadable))))?);
-        Ok(orphans)
+        Ok(ended)
     }
 
     /// Ends every lapsed life but the asking one. By the file alone: a node's name may be one that
     /// cannot be read.
-    fn end_lapsed(&self, incarnation: &Incarnation) -> Result<(), Fault> {
+    fn end_lapsed(&self, incarnation: &Incarnation) -> Result<u64, Fault> {
         let lapsed = params![self.now.as_microsecond(), &*incarnation.node];
         if one(self.conn, LAPSED, lapsed, |row| Ok(row.get::<_, i64>(0)?))? == Some(0) {
-            return Ok(());
+            return Ok(0);
         }
         self.cache.current.borrow_mut().clear();
-        for sql in [LEAVE_CALLS_OF_LAPSED, LEAVE_TASKS_OF_LAPSED, END_LAPSED] {
+        for sql in [LEAVE_CALLS_OF_LAPSED, LEAVE_TASKS_OF_LAPSED] {
             execute(self.conn, sql, lapsed)?;
         }
-        Ok(())
+        Ok(execute(self.conn, END_LAPSED, lapsed)? as u64)
     }
 
     fn until(&self, lease: Duration) -> i64 {

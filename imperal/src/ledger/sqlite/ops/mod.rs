@@ -11,7 +11,8 @@ mod repair;
 mod tasks;
 
 #[cfg(test)]
-pub(super) use incarnations::{ASKED_TO_CANCEL, LAPSED, LEFT_CALLS, LEFT_TASKS};
+pub(super) use incarnations::{ASKED_TO_CANCEL, LAPSED};
+pub(super) use incarnations::{LEFT_CALLS, LEFT_TASKS};
 pub(super) use prune::DueOwners;
 #[cfg(test)]
 pub(super) use prune::{AT_WORK, DUE, OLDEST_AUDIT, OLDEST_TASKS, TURNS_BEHIND, UNREPLIED};

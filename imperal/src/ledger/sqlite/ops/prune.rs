@@ -10,7 +10,7 @@ use rusqlite::{Connection, params};
 
 use super::Tx;
 use crate::ledger::Pruned;
-use crate::ledger::retention::Cuts;
+use crate::ledger::retention::Cutoffs;
 use crate::ledger::sqlite::fault::Fault;
 use crate::ledger::sqlite::rows::{all, execute, number, one};
 use crate::ledger::unreadable::UnreadableRow;
@@ -53,7 +53,7 @@ pub(in crate::ledger::sqlite) struct DueOwners {
 }
 
 impl DueOwners {
-    pub(in crate::ledger::sqlite) fn find(conn: &Connection, cuts: &Cuts, from: i64) -> Result<Self, Fault> {
+    pub(in crate::ledger::sqlite) fn find(conn: &Connection, cuts: &Cutoffs, from: i64) -> Result<Self, Fault> {
         let params = params![from, cuts.events, cuts.turns, cuts.tasks, cuts.audit, OWNERS];
         let looked: Vec<(i64, bool)> = all(conn, DUE, params, |row| Ok((row.get(0)?, row.get(1)?)))?;
         let next = looked.last().filter(|_| looked.len() >= OWNERS as usize).map(|(owner_id, _)| *owner_id);
@@ -70,7 +70,12 @@ impl DueOwners {
 }
 
 impl Tx<'_> {
-    pub(in crate::ledger::sqlite) fn prune(&self, due: &DueOwners, cuts: &Cuts, limit: u32) -> Result<Pruned, Fault> {
+    pub(in crate::ledger::sqlite) fn prune(
+        &self,
+        due: &DueOwners,
+        cuts: &Cutoffs,
+        limit: u32,
+    ) -> Result<Pruned, Fault> {
         let limit = u64::from(limit.max(1));
         let mut needed: HashMap<i64, i64> = HashMap::new();
         for (owner_id, seq) in all(self.conn, UNREPLIED, (), |row| Ok((row.get::<_, i64>(0)?, row.get::<_, i64>(1)?)))?
@@ -83,7 +88,7 @@ impl Tx<'_> {
             let at_work = one(self.conn, AT_WORK, [owner_id], |row| Ok(row.get::<_, Option<i64>>(0)?))?.flatten();
             let first_needed = needed.get(owner_id).copied().into_iter().chain(at_work).min();
             match self.prune_owner(*owner_id, cuts, first_needed, left) {
-                Ok(taken) => pruned = pruned.and(taken),
+                Ok(taken) => pruned = pruned.plus(taken),
                 // What was taken before it stays taken: each of the steps is whole.
                 Err(fault) if fault.is_of_one_row() => {
                     let row = owner_id.to_string();
@@ -101,7 +106,13 @@ impl Tx<'_> {
     }
 
     /// `first_needed` is the number of the oldest call that has no reply or a running task.
-    fn prune_owner(&self, owner_id: i64, cuts: &Cuts, first_needed: Option<i64>, left: i64) -> Result<Pruned, Fault> {
+    fn prune_owner(
+        &self,
+        owner_id: i64,
+        cuts: &Cutoffs,
+        first_needed: Option<i64>,
+        left: i64,
+    ) -> Result<Pruned, Fault> {
         let mut pruned = Pruned::default();
         // A floor that was damaged counts for none, and is set anew.
         let sql = "SELECT iif(pruned BETWEEN 0 AND head, pruned, 0), head FROM owner WHERE owner_id = ?1";

@@ -6,10 +6,11 @@ use super::{Notification, Stamp, TurnJson, Tx};
 use crate::error::RunningTask;
 use crate::ids::TaskId;
 use crate::ledger::clock::after;
+use crate::ledger::rules::{self, TaskFacts};
 use crate::ledger::sqlite::fault::Fault;
 use crate::ledger::sqlite::rows::{execute, incarnation, number, one, select_task};
 use crate::ledger::{
-    CancelAnswer, Incarnation, LedgerError, NewAudit, NewTask, Progress, Task, TaskRecord, TaskState, decode,
+    CancelOutcome, Incarnation, LedgerError, NewAudit, NewTask, Progress, Task, TaskRecord, TaskState, decode,
 };
 
 pub(in crate::ledger::sqlite) const TASK: &str = select_task!("WHERE t.task_id = ?1");
@@ -43,10 +44,17 @@ const TASK_ROW_BY_NUMBER: &str = task_row!("WHERE task_no = ?1");
 
 pub(super) struct TaskRow {
     number: i64,
-    pub(super) owner_id: i64,
-    pub(super) incarnation: Incarnation,
-    pub(super) running: bool,
+    owner_id: i64,
+    incarnation: Incarnation,
+    running: bool,
     abandoned: bool,
+}
+
+impl TaskRow {
+    pub(super) fn facts(&self) -> TaskFacts<'_, i64> {
+        let Self { owner_id, incarnation, running, abandoned, .. } = self;
+        TaskFacts { owner: *owner_id, holder: incarnation, running: *running, orphaned: *abandoned }
+    }
 }
 
 impl Tx<'_> {
@@ -66,12 +74,12 @@ impl Tx<'_> {
         if let (None, Some(row)) = (&found, task_id.row()) {
             found = one(self.conn, TASK_ROW_BY_NUMBER, [row], read)?;
         }
-        found.ok_or_else(|| LedgerError::Unknown.into())
+        found.ok_or_else(|| LedgerError::NotFound.into())
     }
 
     fn task_record(&self, number: i64) -> Result<TaskRecord, Fault> {
         let found = one(self.conn, TASK_BY_NUMBER, [number], |row| Ok(decode::record(row, self.unreadable)))?;
-        found.ok_or_else(|| LedgerError::Unknown.into())
+        found.ok_or_else(|| LedgerError::NotFound.into())
     }
 
     /// The task as it is now, less its result, under the owner's number `seq`.
@@ -89,9 +97,7 @@ impl Tx<'_> {
     ) -> Result<Task, Fault> {
         self.fence(incarnation)?;
         let call = self.call(new.call_id)?;
-        if call.incarnation != *incarnation || self.find_owner(&new.owner)? != Some(call.owner_id) {
-            return Err(LedgerError::Unknown.into());
-        }
+        call.facts().check_start_task(incarnation, self.find_owner(&new.owner)?.as_ref())?;
         let (owner_id, most) = (call.owner_id, new.max_running);
         if let Some(running) = self.running_under_key(owner_id, new)? {
             return Err(LedgerError::AlreadyRunning(running).into());
@@ -119,9 +125,7 @@ impl Tx<'_> {
         ];
         // After the id, which is refused first.
         execute(self.conn, sql, params)?;
-        if running >= most {
-            return Err(LedgerError::TooManyTasks(most).into());
-        }
+        rules::check_running_tasks(running, most)?;
         let seq = self.take_numbers(owner_id, 1, 0)?;
         self.add_task_event(owner_id, seq, &task, None)?;
         Ok(task)
@@ -144,9 +148,7 @@ impl Tx<'_> {
     ) -> Result<Stamp, Fault> {
         self.fence(incarnation)?;
         let task = self.task(task_id)?;
-        if task.incarnation != *incarnation {
-            return Err(LedgerError::Fenced.into());
-        }
+        task.facts().check_finish(incarnation)?;
         self.end_task(&task, state, turn, audit)
     }
 
@@ -160,9 +162,7 @@ impl Tx<'_> {
     ) -> Result<Stamp, Fault> {
         self.fence(incarnation)?;
         let task = self.task(task_id)?;
-        if task.running && !task.abandoned {
-            return Err(LedgerError::Unknown.into());
-        }
+        task.facts().check_reclaim()?;
         self.end_task(&task, state, turn, audit)
     }
 
@@ -173,12 +173,7 @@ impl Tx<'_> {
         turn: &TurnJson,
         audit: &NewAudit,
     ) -> Result<Stamp, Fault> {
-        if !task.running {
-            return Err(LedgerError::Settled.into());
-        }
-        if one(self.conn, CALL_IS_REPLIED, [task.number], |row| Ok(row.get(0)?))? == Some(false) {
-            return Err(LedgerError::TooEarly.into());
-        }
+        rules::check_call_replied(one(self.conn, CALL_IS_REPLIED, [task.number], |row| Ok(row.get(0)?))?)?;
         let owner_id = task.owner_id;
         let seq = self.take_numbers(owner_id, 2, turn.json.len())?;
         let outcome_seq = seq + 1;
@@ -213,16 +208,16 @@ impl Tx<'_> {
         Ok(())
     }
 
-    pub(in crate::ledger::sqlite) fn ask_cancel(
+    pub(in crate::ledger::sqlite) fn request_cancel(
         &mut self,
         task_id: TaskId,
         audit: &NewAudit,
-    ) -> Result<CancelAnswer, Fault> {
+    ) -> Result<CancelOutcome, Fault> {
         let TaskRow { number, owner_id, running, .. } = self.task(task_id)?;
         self.audit(audit)?;
         let mut record = self.task_record(number)?;
         if !running {
-            return Ok(CancelAnswer::Ended(record));
+            return Ok(CancelOutcome::AlreadyEnded(record));
         }
         if record.task.cancel_requested_at.is_none() {
             let sql = "UPDATE task SET cancel_requested_at = ?2 WHERE task_no = ?1";
@@ -231,6 +226,6 @@ impl Tx<'_> {
             let seq = self.take_numbers(owner_id, 1, 0)?;
             self.add_task_event(owner_id, seq, &record.task, None)?;
         }
-        Ok(CancelAnswer::Noted(record))
+        Ok(CancelOutcome::Requested(record))
     }
 }

@@ -11,7 +11,7 @@ async fn committed_writes_survive_a_reopen_and_leave_one_file() {
     drop(ledger);
     assert!(!folder.file().with_file_name("ledger.db-wal").exists(), "a tidy end leaves one file");
     let ledger = folder.open().unwrap();
-    assert_eq!(ledger.turns(&anna(), 0, Limit::rows(10)).await.unwrap()[0].body.text, "one");
+    assert_eq!(ledger.turns(&anna(), 0, PageLimit::rows(10)).await.unwrap()[0].body.text, "one");
 }
 
 #[cfg(unix)]
@@ -125,7 +125,7 @@ async fn damaged_file_is_unusable() {
     bytes[20 * 4096..].fill(0x5a);
     fs::write(folder.file(), bytes).unwrap();
     match folder.open() {
-        Ok(ledger) => unusable(ledger.turns(&anna(), 0, Limit::rows(100)).await, "restore a copy"),
+        Ok(ledger) => unusable(ledger.turns(&anna(), 0, PageLimit::rows(100)).await, "restore a copy"),
         refused => unusable(refused, "restore a copy"),
     }
 }
@@ -137,12 +137,12 @@ async fn moved_file_refuses_writes_until_it_is_back() {
     let ledger = folder.open().unwrap();
     let away = folder.file().with_file_name("away.db");
     fs::rename(folder.file(), &away).unwrap();
-    let outcome = ledger.check().await;
+    let outcome = ledger.check_writable().await;
     assert!(matches!(&outcome, Err(LedgerError::Unavailable(why)) if why.contains("put it back")), "{outcome:?}");
     fs::write(folder.file(), "another").unwrap();
-    assert!(ledger.check().await.is_err());
+    assert!(ledger.check_writable().await.is_err());
     fs::rename(&away, folder.file()).unwrap();
-    assert_eq!(ledger.check().await, Ok(()));
+    assert_eq!(ledger.check_writable().await, Ok(()));
 }
 
 #[tokio::test]

@@ -17,7 +17,9 @@ use rusqlite::Connection;
 use super::job::Weight;
 use super::{SqliteLedger, ops, reads, schema};
 use crate::ids::{CallId, TurnId};
-use crate::ledger::{Incarnation, Ledger, LedgerError, Limit, NewCall, Owner, Role, Sender, SystemClock, TurnBody};
+use crate::ledger::{
+    Incarnation, Ledger, LedgerError, MessageSource, NewCall, Owner, PageLimit, Role, SystemClock, TurnBody,
+};
 use crate::rows::MsgType;
 
 const LEASE: Duration = Duration::from_secs(60);

@@ -65,7 +65,7 @@ async fn running_read_stops_at_the_next_row_when_its_caller_goes() {
             reading,
             many,
             (),
-            Limit::rows(1000),
+            PageLimit::rows(1000),
             |_| Ok(()),
             |_| {
                 if counted.fetch_add(1, Ordering::SeqCst) == 0 {
@@ -102,7 +102,7 @@ async fn running_read_stops_at_the_next_row_when_its_caller_goes() {
 #[tokio::test]
 async fn quota_starts_over_each_utc_day() {
     let folder = Folder::new();
-    let clock = Arc::new(crate::ledger::HeldClock::at("2026-01-01T23:59:59Z".parse().unwrap()));
+    let clock = Arc::new(crate::ledger::ManualClock::at("2026-01-01T23:59:59Z".parse().unwrap()));
     let ledger = SqliteLedger::open_with_clock(folder.file(), clock.clone()).unwrap();
     let incarnation = ledger.join("n", LEASE).await.unwrap();
     let call =
@@ -131,7 +131,7 @@ async fn open_transaction_of_another_program_grows_the_measured_log() {
             accept(&ledger, &incarnation, &"x".repeat(64 << 10)).await.unwrap();
         }
         // The last checkpoint ran before this answer.
-        ledger.check().await.unwrap();
+        ledger.check_writable().await.unwrap();
         size()
     };
     let usual = fill().await;

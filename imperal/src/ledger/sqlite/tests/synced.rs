@@ -69,9 +69,9 @@ async fn durable_writes_are_synced_and_light_writes_are_not() {
     l.start_task(&incarnation, second).await.unwrap();
     assert!(is_synced(&l, l.reply(&incarnation, call_id, turn("reply"))).await);
     assert!(is_synced(&l, l.finish_task(&incarnation, ended, end())).await);
-    assert!(is_synced(&l, l.ask_cancel(left, audit())).await);
-    assert!(is_synced(&l, l.inject(anna(), turn("news"), audit(), Sender::OUTSIDE)).await);
-    assert!(is_synced(&l, l.audit(audit())).await);
+    assert!(is_synced(&l, l.request_cancel(left, audit())).await);
+    assert!(is_synced(&l, l.inject(anna(), turn("news"), audit(), MessageSource::OUTSIDE)).await);
+    assert!(is_synced(&l, l.write_audit(audit())).await);
     let open = CallId::generate();
     l.accept_call(&incarnation, NewCall { call_id: open, owner: anna(), turn: turn("?"), max_stored: None })
         .await
@@ -80,7 +80,7 @@ async fn durable_writes_are_synced_and_light_writes_are_not() {
     let progress = Progress { task_id: left, percent: 1.0, message: String::new(), at: jiff::Timestamp::UNIX_EPOCH };
     assert!(!is_synced(&l, l.note_progress(&incarnation, vec![progress])).await);
     assert!(!is_synced(&l, l.renew(&incarnation, LEASE)).await);
-    assert!(!is_synced(&l, l.check()).await);
+    assert!(!is_synced(&l, l.check_writable()).await);
 
     assert!(is_synced(&l, l.leave(&incarnation)).await);
     let next = l.join("n", LEASE).await.unwrap();

@@ -20,7 +20,7 @@ async fn trail(folder: &Folder) -> Connection {
             outcome: crate::ledger::AuditOutcome::Done,
             detail: None,
         };
-        ledger.audit(row).await.unwrap();
+        ledger.write_audit(row).await.unwrap();
     }
     drop(ledger);
     Connection::open(folder.file()).unwrap()

@@ -28,13 +28,13 @@ async fn locked_file_is_unavailable_until_it_is_unlocked() {
     let incarnation = ledger.join("n", LEASE).await.unwrap();
     let other = Connection::open(folder.file()).unwrap();
     other.execute_batch("BEGIN IMMEDIATE").unwrap();
-    for outcome in [accept(&ledger, &incarnation, "x").await.map(drop), ledger.check().await] {
+    for outcome in [accept(&ledger, &incarnation, "x").await.map(drop), ledger.check_writable().await] {
         assert!(matches!(&outcome, Err(LedgerError::Unavailable(why)) if why.contains("locked")), "{outcome:?}");
     }
     assert_eq!(ledger.head(&anna()).await.unwrap(), 0, "reading goes on");
     other.execute_batch("ROLLBACK").unwrap();
     assert_eq!(accept(&ledger, &incarnation, "x").await, Ok(1));
-    assert_eq!(ledger.check().await, Ok(()));
+    assert_eq!(ledger.check_writable().await, Ok(()));
 }
 
 #[tokio::test]
@@ -69,7 +69,7 @@ async fn failed_job_is_undone_without_its_batch() {
     let incarnation = ledger.join("n", LEASE).await.unwrap();
     let half = ledger.writer.write(Weight::Durable, |tx| {
         tx.connection().execute_batch("INSERT INTO owner (tenant_id, user_id) VALUES ('half', 'done')")?;
-        Err::<(), _>(LedgerError::Unknown.into())
+        Err::<(), _>(LedgerError::NotFound.into())
     });
     let panics = ledger.writer.write(Weight::Durable, |tx| {
         tx.connection().execute_batch("INSERT INTO owner (tenant_id, user_id) VALUES ('half', 'panicked')")?;
@@ -80,7 +80,7 @@ async fn failed_job_is_undone_without_its_batch() {
         tokio::join!(accept(&ledger, &incarnation, "one"), half, panics, accept(&ledger, &incarnation, "two"))
     };
     let (one, half, panics, two) = as_one_batch(&ledger, batch).await;
-    assert_eq!((one, half, two), (Ok(1), Err(LedgerError::Unknown), Ok(2)));
+    assert_eq!((one, half, two), (Ok(1), Err(LedgerError::NotFound), Ok(2)));
     assert!(matches!(panics, Err(LedgerError::Unavailable(_))), "{panics:?}");
     let rows: i64 = Connection::open(folder.file())
         .unwrap()
@@ -106,7 +106,7 @@ async fn repeated_request_is_refused_before_any_write() {
     let again = ledger.accept_call(&incarnation, NewCall { turn: turn("again"), ..call });
     let batch = async { tokio::join!(neighbour, again, accept(&ledger, &incarnation, "another")) };
     let (neighbour, again, another) = as_one_batch(&ledger, batch).await;
-    assert_eq!((neighbour, again.map(drop), another), (Ok(()), Err(LedgerError::Settled), Ok(2)));
+    assert_eq!((neighbour, again.map(drop), another), (Ok(()), Err(LedgerError::IdExists), Ok(2)));
     assert_eq!(runs.load(std::sync::atomic::Ordering::SeqCst), 1);
 }
 
@@ -167,7 +167,7 @@ async fn log_is_checkpointed_while_the_file_is_open() {
         accept(&ledger, &incarnation, &long).await.unwrap();
     }
     // The last checkpoint ran before this answer.
-    ledger.check().await.unwrap();
+    ledger.check_writable().await.unwrap();
     let in_file = fs::metadata(folder.file()).unwrap().len();
     let in_log = fs::metadata(folder.file().with_file_name("ledger.db-wal")).unwrap().len();
     assert!(in_file > 4 << 20, "{in_file}");

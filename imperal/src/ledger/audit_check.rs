@@ -1,10 +1,9 @@
-//! The audit trail's hash chain: whether a row was altered or taken away afterwards.
+//! The check of the audit trail: whether a row was changed, removed or inserted afterwards.
 //!
-//! Each owner's rows form a chain of their own, so that writers of different owners never wait for
-//! one another: a row's hash covers the hash before it and all that the row says. The owner's end,
-//! kept apart, covers the last one. A backend calls [`AuditHash::of`] inside the transaction that
-//! writes the row. There is no key in it: who can write the file can also make the whole chain
-//! anew, so an auditor notes the ends somewhere else from time to time.
+//! Reads each owner's rows in order, recomputes the [`AuditHash`] of every row from the one before,
+//! and compares the last with the end of the chain that the ledger stores with the owner. The hashes
+//! use no key: a person who can write the database can also recompute a whole chain, so an auditor
+//! notes the ends in another place from time to time.
 
 use std::collections::{HashMap, HashSet};
 use std::fmt;
@@ -12,7 +11,7 @@ use std::fmt;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{AuditEnds, AuditFilter, AuditHash, AuditScope, Ledger, LedgerError, Limit, NewAudit, Owner};
+use super::{AuditFilter, AuditHash, AuditScope, ChainEnds, Ledger, LedgerError, NewAudit, Owner, PageLimit};
 
 /// Rows read at once.
 const PAGE: u32 = 500;
@@ -82,7 +81,7 @@ impl AuditCheck {
     /// Whether an owner's trail is whole, looked at until retention leaves it alone.
     async fn holds(ledger: &dyn Ledger, owner: &Owner) -> Result<bool, LedgerError> {
         loop {
-            let before = ledger.audit_ends(Some(owner.clone())).await?;
+            let before = ledger.chain_ends(Some(owner.clone())).await?;
             if before.is_empty() {
                 // Its rows were read and its name is not found: the name cannot be read.
                 return Ok(false);
@@ -90,8 +89,8 @@ impl AuditCheck {
             if Self::look(ledger, &AuditScope::Owner(owner.clone()), &HashSet::new()).await?.broken.is_none() {
                 return Ok(true);
             }
-            let pruned = |ends: &[(Owner, AuditEnds)]| ends.first().map(|(_, ends)| ends.pruned);
-            if pruned(&ledger.audit_ends(Some(owner.clone())).await?) == pruned(&before) {
+            let pruned = |ends: &[(Owner, ChainEnds)]| ends.first().map(|(_, ends)| ends.pruned);
+            if pruned(&ledger.chain_ends(Some(owner.clone())).await?) == pruned(&before) {
                 return Ok(false);
             }
         }
@@ -104,8 +103,8 @@ impl AuditCheck {
             AuditScope::Owner(owner) => Some(owner.clone()),
             AuditScope::All | AuditScope::Tenant(_) => None,
         };
-        let ends = ledger.audit_ends(one).await?;
-        let ends: HashMap<Owner, AuditEnds> = ends.into_iter().filter(|(whose, _)| scope.covers(whose)).collect();
+        let ends = ledger.chain_ends(one).await?;
+        let ends: HashMap<Owner, ChainEnds> = ends.into_iter().filter(|(whose, _)| scope.covers(whose)).collect();
         let mut check = Self { pruned: ends.values().map(|ends| ends.pruned).sum(), ..Self::default() };
         let mut latest: HashMap<Owner, AuditHash> = HashMap::new();
         // Retention may have taken all of an owner's rows.
@@ -113,7 +112,8 @@ impl AuditCheck {
         let mut passed: HashSet<Owner> = bare.map(|(whose, _)| whose.clone()).chain(sound.iter().cloned()).collect();
         let mut after = 0;
         loop {
-            let page = ledger.audit_rows(AuditFilter { scope: scope.clone(), after, limit: Limit::rows(PAGE) }).await?;
+            let page =
+                ledger.audit_rows(AuditFilter { scope: scope.clone(), after, limit: PageLimit::rows(PAGE) }).await?;
             let Some(last) = page.last() else { break };
             after = last.audit_id;
             for row in page {

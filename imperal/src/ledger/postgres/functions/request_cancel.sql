@@ -1,5 +1,5 @@
 -- Notes that a task was asked to cancel, with its event and the audit row. Returns the task.
-CREATE OR REPLACE FUNCTION @.ask_cancel(p_task_id uuid, p_audit text[]) RETURNS SETOF @.task_record
+CREATE OR REPLACE FUNCTION @.request_cancel(p_task_id uuid, p_audit text[]) RETURNS SETOF @.task_record
 LANGUAGE plpgsql AS $$
 DECLARE
     v_task @.task;

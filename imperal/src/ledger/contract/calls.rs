@@ -1,0 +1,38 @@
+//! Calls and their replies.
+
+use std::future::Future;
+
+use super::LedgerResult;
+use crate::ids::CallId;
+use crate::ledger::{CallRecord, Incarnation, NewCall, Owner, Turn, TurnBody};
+
+/// Calls: accepted once, replied to once. Used by dispatch.
+///
+/// A request key gives a call its id. Of several requests with one key, on one node or several, one
+/// is accepted; the others get `IdExists` and read the reply with [`Calls::find_call`].
+pub trait Calls: Send + Sync {
+    /// Writes the call and its user turn with its event. The incarnation holds the call from then on.
+    ///
+    /// # Errors
+    /// `Fenced`; `IdExists` for the call's or the turn's id; `QuotaExceeded`; `TooDeep`.
+    fn accept_call(&self, incarnation: &Incarnation, call: NewCall) -> impl Future<Output = LedgerResult<Turn>> + Send;
+
+    /// Writes the reply turn of an open call with its event, and closes the call.
+    ///
+    /// # Errors
+    /// `Fenced`; `NotFound`; `NotHolder`; `AlreadyReplied`; `IdExists`; `TooDeep`.
+    fn reply(
+        &self,
+        incarnation: &Incarnation,
+        call_id: CallId,
+        turn: TurnBody,
+    ) -> impl Future<Output = LedgerResult<Turn>> + Send;
+
+    /// The owner's call with this id, as long as its turn is kept; `None` for another owner's. Every
+    /// node sees the call once it is accepted, and its reply once it is written.
+    fn find_call(
+        &self,
+        owner: &Owner,
+        call_id: CallId,
+    ) -> impl Future<Output = LedgerResult<Option<CallRecord>>> + Send;
+}

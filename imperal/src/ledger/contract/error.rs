@@ -1,0 +1,124 @@
+//! Why a ledger refused or failed.
+
+use std::fmt;
+
+use crate::error::RunningTask;
+use crate::rows::TooDeep;
+
+/// Why a ledger did not do what it was asked to. Nothing was written, except perhaps after
+/// [`LedgerError::Indeterminate`].
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum LedgerError {
+    /// The ledger cannot read or write now: the disk is full, the file is locked, the connection is
+    /// lost. The same request may succeed later. The text is for the operator.
+    Unavailable(String),
+    /// The connection was lost during a write, so its outcome is unknown. To learn it, repeat the
+    /// write with the same ids: `IdExists`, `AlreadyReplied` or `AlreadyEnded` says that it is in the
+    /// ledger. The text is for the operator.
+    Indeterminate(String),
+    /// The incarnation that asks has ended: its node joined again, left, or let its lease expire.
+    Fenced,
+    /// No call or task of this owner has this id.
+    NotFound,
+    /// Another incarnation holds the call or task, so this one may not write for it.
+    NotHolder,
+    /// The incarnation that holds the call or task has not ended, so nobody may reclaim the work.
+    NotOrphaned,
+    /// The call has its reply.
+    AlreadyReplied,
+    /// The task has its outcome.
+    AlreadyEnded,
+    /// A call, task or turn with this id is in the ledger.
+    IdExists,
+    /// The task cannot end: its call has no reply yet.
+    CallNotReplied,
+    /// The owner has this many running tasks, which is the limit.
+    TooManyTasks(u32),
+    /// The owner has a running task with the same key.
+    AlreadyRunning(RunningTask),
+    /// With this write, the owner's turns of today would have more bytes than this limit.
+    QuotaExceeded(u64),
+    /// Events up to this number are no longer kept. Read the turns and the recent tasks, then
+    /// continue with the events after this number.
+    Pruned(u64),
+    /// This part of a turn is nested deeper than readers accept: once stored, it could not be read.
+    TooDeep(&'static str),
+    /// The ledger cannot be used at all: a newer schema, a damaged file. The text names the way out.
+    Unusable(String),
+}
+
+impl LedgerError {
+    /// A short name without the text, which may name hosts: for spans and metrics.
+    pub const fn kind(&self) -> &'static str {
+        match self {
+            Self::Unavailable(_) => "unavailable",
+            Self::Indeterminate(_) => "indeterminate",
+            Self::Fenced => "fenced",
+            Self::NotFound => "not_found",
+            Self::NotHolder => "not_holder",
+            Self::NotOrphaned => "not_orphaned",
+            Self::AlreadyReplied => "already_replied",
+            Self::AlreadyEnded => "already_ended",
+            Self::IdExists => "id_exists",
+            Self::CallNotReplied => "call_not_replied",
+            Self::TooManyTasks(_) => "too_many_tasks",
+            Self::AlreadyRunning(_) => "already_running",
+            Self::QuotaExceeded(_) => "quota_exceeded",
+            Self::Pruned(_) => "pruned",
+            Self::TooDeep(_) => "too_deep",
+            Self::Unusable(_) => "unusable",
+        }
+    }
+
+    /// Whether the ledger failed. All other errors are refusals: the ledger works and a rule forbids
+    /// the write.
+    pub const fn is_failure(&self) -> bool {
+        matches!(self, Self::Unavailable(_) | Self::Indeterminate(_) | Self::Unusable(_))
+    }
+}
+
+impl fmt::Display for LedgerError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Unavailable(why) => write!(f, "the ledger is not available: {why}"),
+            Self::Indeterminate(why) => {
+                write!(f, "the outcome of the write is unknown: {why}; repeat it with the same ids to learn it")
+            }
+            Self::Fenced => f.write_str("this node's incarnation has ended; join again before you write"),
+            Self::NotFound => f.write_str("the ledger has no such call or task; check its id and its owner"),
+            Self::NotHolder => {
+                f.write_str("another incarnation holds the call or task; only that one may write for it")
+            }
+            Self::NotOrphaned => {
+                f.write_str("the node that holds the call or task is alive; wait until its lease has expired")
+            }
+            Self::AlreadyReplied => f.write_str("the call has its reply already; read it instead"),
+            Self::AlreadyEnded => f.write_str("the task has ended already; read its outcome instead"),
+            Self::IdExists => f.write_str("the id is in the ledger already; read what it names, or use a new one"),
+            Self::CallNotReplied => f.write_str("the task's call has no reply yet; reply to it first"),
+            Self::TooManyTasks(limit) => {
+                write!(f, "the user has {limit} running tasks already; wait for one to end, or cancel one")
+            }
+            Self::AlreadyRunning(task) => {
+                write!(f, "task {} runs under the same key already; wait for it to end, or cancel it", task.task_id)
+            }
+            Self::QuotaExceeded(limit) => {
+                write!(f, "the user may store {limit} bytes a day; send less, or continue after midnight UTC")
+            }
+            Self::Pruned(floor) => {
+                write!(f, "events up to number {floor} are no longer kept; read the turns, then continue after it")
+            }
+            Self::TooDeep(part) => TooDeep { part }.fmt(f),
+            Self::Unusable(why) => write!(f, "the ledger cannot be used: {why}"),
+        }
+    }
+}
+
+impl std::error::Error for LedgerError {}
+
+impl From<TooDeep> for LedgerError {
+    fn from(TooDeep { part }: TooDeep) -> Self {
+        Self::TooDeep(part)
+    }
+}

@@ -1,0 +1,77 @@
+//! Background tasks.
+
+use std::future::Future;
+
+use super::LedgerResult;
+use crate::ids::{CallId, TaskId};
+use crate::ledger::{CancelOutcome, Incarnation, NewAudit, NewTask, Owner, Progress, Task, TaskEnd, TaskRecord, Turn};
+
+/// Tasks: started within an owner's limits, ended once. Used by the supervisor of background work,
+/// and by everything that shows or cancels tasks.
+///
+/// **Order.** A call starts its tasks between [`Calls::accept_call`](super::Calls::accept_call) and
+/// its reply. A running task may start others on behalf of its call, which has its reply by then. No
+/// task ends before its call has the reply. A task whose call's row is missing waits for no reply.
+///
+/// **Keys.** An owner's running tasks of one extension have different keys, however many nodes start
+/// them at once. The transaction that ends a task frees its key.
+///
+/// **Results.** Lists and events of tasks carry no results: these are in the outcome turns and in
+/// [`Tasks::find_task`]. So a limit on rows bounds a list.
+pub trait Tasks: Send + Sync {
+    /// Writes a running task with its event. The task's owner must own the call, and the incarnation
+    /// must hold it.
+    ///
+    /// # Errors
+    /// `Fenced`; `NotFound`, also for another owner's call; `NotHolder`; `IdExists`;
+    /// `AlreadyRunning`; `TooManyTasks`.
+    fn start_task(&self, incarnation: &Incarnation, task: NewTask) -> impl Future<Output = LedgerResult<Task>> + Send;
+
+    /// Ends a running task: state, finish time, result, outcome turn, audit row, and two events (the
+    /// task's end, then the turn).
+    ///
+    /// # Errors
+    /// `Fenced`; `NotFound`; `NotHolder`; `AlreadyEnded`; `CallNotReplied`; `IdExists`; `TooDeep`.
+    fn finish_task(
+        &self,
+        incarnation: &Incarnation,
+        task_id: TaskId,
+        end: TaskEnd,
+    ) -> impl Future<Output = LedgerResult<Turn>> + Send;
+
+    /// Stores the latest progress of running tasks that the incarnation holds, and skips all others.
+    /// It makes no event, and it need not be durable when it returns. Readers and the feed have it
+    /// by then.
+    ///
+    /// # Errors
+    /// `Fenced`.
+    fn note_progress(
+        &self,
+        incarnation: &Incarnation,
+        latest: Vec<Progress>,
+    ) -> impl Future<Output = LedgerResult<()>> + Send;
+
+    /// Stores that the task is to be cancelled, with the task's event, and writes the audit row. For a
+    /// second request or an ended task it writes the audit row only. The holder of the task learns of
+    /// the request at its next renewal.
+    ///
+    /// # Errors
+    /// `NotFound`; then there is no audit row either.
+    fn request_cancel(
+        &self,
+        task_id: TaskId,
+        audit: NewAudit,
+    ) -> impl Future<Output = LedgerResult<CancelOutcome>> + Send;
+
+    /// A task with its result, for any owner: the caller must check the owner.
+    fn find_task(&self, task_id: TaskId) -> impl Future<Output = LedgerResult<Option<TaskRecord>>> + Send;
+
+    /// The owner's running tasks, oldest first.
+    fn running_tasks(&self, owner: &Owner) -> impl Future<Output = LedgerResult<Vec<Task>>> + Send;
+
+    /// The owner's tasks in any state, newest first.
+    fn recent_tasks(&self, owner: &Owner, limit: u32) -> impl Future<Output = LedgerResult<Vec<Task>>> + Send;
+
+    /// The tasks that one call of the owner started, oldest first; none for another owner's call.
+    fn tasks_of_call(&self, owner: &Owner, call_id: CallId) -> impl Future<Output = LedgerResult<Vec<Task>>> + Send;
+}

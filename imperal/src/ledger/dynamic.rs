@@ -1,0 +1,121 @@
+//! The form of the contract that the platform holds: one object with all methods, each with one
+//! boxed future, and a span around each write.
+//!
+//! This is the only file that boxes futures or makes spans of the ledger. A new group of methods is
+//! one trait of the contract, one block here, and the backends.
+
+use std::fmt::Debug;
+use std::future::Future;
+use std::pin::Pin;
+use std::time::Duration;
+
+use super::contract::{AuditTrail, Calls, Chat, Health, Leases, LedgerResult, Recovery, Retention, Tasks};
+use super::{
+    AuditFilter, AuditRow, CallRecord, CancelOutcome, ChainEnds, Event, Feed, Incarnation, LedgerMeters, MessageSource,
+    NewAudit, NewCall, NewTask, Orphan, Owner, Page, PageLimit, Progress, Pruned, RetentionPolicy, Task, TaskEnd,
+    TaskRecord, Turn, TurnBody, Work, spans,
+};
+use crate::ids::{CallId, TaskId, TurnId};
+
+/// What a method of [`Ledger`] returns.
+pub type Fut<'a, T> = Pin<Box<dyn Future<Output = LedgerResult<T>> + Send + 'a>>;
+
+macro_rules! span_name {
+    ($method:ident) => {
+        concat!("ledger ", stringify!($method))
+    };
+    ($method:ident $name:literal) => {
+        $name
+    };
+}
+
+/// One block for each trait of the contract. Each line says how the method appears in traces:
+/// `write` and `periodic` as `spans` has them, `read` not at all. A span has the method's name unless
+/// another follows the kind; `of` names the work that the span is about.
+macro_rules! ledger {
+    ($($group:ident {
+        $($kind:ident $($span:literal)? $method:ident($($arg:ident: $type:ty),*) -> $answer:ty $(, of $work:expr)?;)*
+    })*) => {
+        /// A ledger of any backend, as the platform holds it. Every type that implements the traits of
+        /// [`contract`](super::contract) is one; see there for the rules.
+        #[expect(clippy::elidable_lifetime_names, reason = "the arguments' types name it where there are any")]
+        pub trait Ledger: Debug + Send + Sync + 'static {
+            $($(
+                #[doc = concat!("[`", stringify!($group), "::", stringify!($method), "`].")]
+                fn $method<'a>(&'a self, $($arg: $type),*) -> Fut<'a, $answer>;
+            )*)*
+
+            /// [`Health::feed`].
+            fn feed(&self) -> &Feed;
+
+            /// [`Health::meters`].
+            fn meters(&self) -> &LedgerMeters;
+        }
+
+        impl<B: Debug $(+ $group)* + 'static> Ledger for B {
+            $($(
+                fn $method<'a>(&'a self, $($arg: $type),*) -> Fut<'a, $answer> {
+                    let work = None$(.or(Some($work)))?;
+                    let future = <Self as $group>::$method(self, $($arg),*);
+                    Box::pin(spans::$kind(span_name!($method $($span)?), work, future))
+                }
+            )*)*
+
+            fn feed(&self) -> &Feed {
+                Health::feed(self)
+            }
+
+            fn meters(&self) -> &LedgerMeters {
+                Health::meters(self)
+            }
+        }
+    };
+}
+
+ledger! {
+    Leases {
+        write join(node: &'a str, lease: Duration) -> Incarnation;
+        periodic "lease renew" renew(incarnation: &'a Incarnation, lease: Duration) -> Vec<TaskId>;
+        write leave(incarnation: &'a Incarnation) -> ();
+    }
+    Recovery {
+        periodic "lease expire" expire_leases(incarnation: &'a Incarnation) -> u64;
+        periodic "lease orphans" orphans(limit: u32) -> Vec<Orphan>;
+        write reclaim_call(incarnation: &'a Incarnation, call_id: CallId, turn: TurnBody) -> Turn, of Work::Call(call_id);
+        write reclaim_task(incarnation: &'a Incarnation, task_id: TaskId, end: TaskEnd) -> Turn, of Work::Task(task_id);
+    }
+    Calls {
+        write accept_call(incarnation: &'a Incarnation, call: NewCall) -> Turn;
+        write reply(incarnation: &'a Incarnation, call_id: CallId, turn: TurnBody) -> Turn;
+        read find_call(owner: &'a Owner, call_id: CallId) -> Option<CallRecord>;
+    }
+    Tasks {
+        write start_task(incarnation: &'a Incarnation, task: NewTask) -> Task;
+        write finish_task(incarnation: &'a Incarnation, task_id: TaskId, end: TaskEnd) -> Turn;
+        periodic note_progress(incarnation: &'a Incarnation, latest: Vec<Progress>) -> ();
+        write request_cancel(task_id: TaskId, audit: NewAudit) -> CancelOutcome;
+        read find_task(task_id: TaskId) -> Option<TaskRecord>;
+        read running_tasks(owner: &'a Owner) -> Vec<Task>;
+        read recent_tasks(owner: &'a Owner, limit: u32) -> Vec<Task>;
+        read tasks_of_call(owner: &'a Owner, call_id: CallId) -> Vec<Task>;
+    }
+    Chat {
+        write inject(owner: Owner, turn: TurnBody, audit: NewAudit, source: MessageSource) -> Turn;
+        read turns(owner: &'a Owner, after: u64, limit: PageLimit) -> Page<Turn>;
+        read latest_turns(owner: &'a Owner, before: Option<u64>, limit: PageLimit) -> Page<Turn>;
+        read find_turn(owner: &'a Owner, turn_id: TurnId) -> Option<Turn>;
+        read events(owner: &'a Owner, after: u64, limit: PageLimit) -> Page<Event>;
+        read head(owner: &'a Owner) -> u64;
+    }
+    AuditTrail {
+        write write_audit(row: NewAudit) -> ();
+        read audit_rows(filter: AuditFilter) -> Page<AuditRow>;
+        read chain_ends(owner: Option<Owner>) -> Vec<(Owner, ChainEnds)>;
+    }
+    Retention {
+        periodic prune(policy: &'a RetentionPolicy, from: u64, limit: u32) -> Pruned;
+    }
+    Health {
+        periodic "ledger check" check_writable() -> ();
+    }
+}
