@@ -80,6 +80,42 @@ async fn greet(ctx: Context, _params: VideoParams) -> Result<ActionResult> {
     Ok(ActionResult::done("Soon."))
 }
 
+/// Chapters that are written, one file per book in the data folder.
+struct Shelf(std::path::PathBuf);
+
+impl Shelf {
+    fn open(folder: &std::path::Path) -> std::io::Result<Self> {
+        std::fs::create_dir_all(folder.join("shelf"))?;
+        Ok(Self(folder.join("shelf")))
+    }
+
+    fn chapters(&self, book: &str) -> usize {
+        std::fs::read_to_string(self.0.join(book)).map_or(0, |text| text.lines().count())
+    }
+
+    fn write(&self, book: &str, chapter: usize) -> std::io::Result<()> {
+        std::fs::write(self.0.join(book), "chapter\n".repeat(chapter))
+    }
+}
+
+/// Write a book of three chapters, a minute each, and go on where an earlier run ended.
+#[chat_function(action_type = "write", event = "book_written", effects = ["create:book"])]
+async fn write_book(ctx: Context, params: VideoParams) -> Result<ActionResult> {
+    ctx.background_task(|ctx| async move {
+        let shelf = ctx.state::<Shelf>()?;
+        let before = shelf.chapters(&params.about);
+        for chapter in before + 1..=3 {
+            ctx.progress(30 * chapter, format!("Chapter {chapter}")).await?;
+            shelf.write(&params.about, chapter)?;
+            tokio::time::sleep(Duration::from_secs(60)).await;
+        }
+        Ok(ActionResult::done(format!("{before} of 3 chapters were written before")))
+    })
+    .long_running(true)
+    .await?;
+    Ok(ActionResult::done("Writing…"))
+}
+
 /// A rendering service whose job is done after three looks.
 fn service(platform: &TestPlatform) {
     let http = platform.http();
@@ -156,6 +192,28 @@ async fn a_cancel_is_heard_at_every_progress(platform: TestPlatform) {
             assert!(run.task.percent.is_some(), "{}", run.transcript);
         })
         .await;
+}
+
+#[imperal::test]
+async fn each_chapter_can_be_cancelled(setup: TestSetup) {
+    let platform = setup.state_in(Shelf::open).start().await;
+    let book = async |run| json!({"about": format!("book {run}")});
+    let anna = platform.user("anna");
+    anna.cancel_at_each_progress_with("write_book", book, async |run| {
+        run.assert_says("cancelled");
+    })
+    .await;
+}
+
+#[imperal::test]
+async fn chapters_survive_a_crash(setup: TestSetup) {
+    let platform = setup.state_in(Shelf::open).start().await;
+    let anna = platform.user("anna");
+    let task = anna.start("write_book", json!({"about": "cats"})).await;
+    platform.pass(Duration::from_secs(90)).await;
+    platform.crash().await;
+    anna.outcome(task).await.assert_state(TaskState::Reclaimed);
+    anna.run("write_book", json!({"about": "cats"})).await.assert_says("2 of 3 chapters were written before");
 }
 
 #[imperal::test]

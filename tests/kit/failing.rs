@@ -68,7 +68,7 @@ fn cancel_that_never_happens_fails_the_test() {
             platform.user("anna").run_and_cancel_when("fail", json!({}), |_| true).await;
         });
     });
-    assert!(text.contains("without a report at which it was to be cancelled"), "{text}");
+    assert!(text.contains("before the report at which to cancel it"), "{text}");
     let text = panic_of(|| {
         run(true, async {
             let platform = TestPlatform::start().await;
@@ -92,20 +92,46 @@ async fn test_with_an_expected_fault(platform: TestPlatform) {
     assert_eq!(reply.result.error_code.unwrap(), "INTERNAL");
 }
 
+#[imperal::test]
+#[ignore = "fails on purpose; a test below runs it in a process of its own"]
+async fn failed_assertion_of_the_kit(platform: TestPlatform) {
+    platform.user("ben").call("fail", json!({})).await.unwrap();
+    platform.user("anna").run("fail", json!({})).await.assert_success();
+}
+
+#[imperal::test]
+#[ignore = "fails on purpose; a test below runs it in a process of its own"]
+async fn failed_assertion_of_the_test(platform: TestPlatform) {
+    let outcome = platform.user("anna").run("fail", json!({})).await;
+    assert_eq!(outcome.text(), "Printed.");
+}
+
+/// Runs an ignored test in a process of its own: whether it passed, and what it printed.
+fn run_ignored(test: &str) -> (bool, String) {
+    let output = std::process::Command::new(std::env::current_exe().unwrap())
+        .args(["--exact", test, "--ignored"])
+        .env_remove("RUST_LOG")
+        .output()
+        .unwrap();
+    (output.status.success(), String::from_utf8(output.stdout).unwrap())
+}
+
+#[test]
+fn a_failing_test_prints_each_chat_once() {
+    for test in ["failing::failed_assertion_of_the_kit", "failing::failed_assertion_of_the_test"] {
+        let (passed, printed) = run_ignored(test);
+        assert!(!passed);
+        assert_eq!(printed.matches("the chat of default/anna").count(), 1, "{printed}");
+        assert_eq!(printed.matches("the chat of default/ben").count(), usize::from(test.ends_with("kit")), "{printed}");
+    }
+}
+
 #[test]
 fn failing_test_prints_its_log() {
-    let run = |test: &str| {
-        let this = std::process::Command::new(std::env::current_exe().unwrap())
-            .args(["--exact", test, "--ignored"])
-            .env_remove("RUST_LOG")
-            .output()
-            .unwrap();
-        (this.status.success(), String::from_utf8(this.stdout).unwrap())
-    };
-    let (passed, said) = run("failing::test_with_a_fault");
-    assert!(!passed && said.contains("the drum is stuck"), "the hidden cause: {said}");
+    let (passed, said) = run_ignored("failing::test_with_a_fault");
+    assert!(!passed && said.contains("the drum is stuck"), "what the user is not told: {said}");
     assert!(said.contains("turning the drum"), "on another thread: {said}");
-    let (passed, said) = run("failing::test_with_an_expected_fault");
+    let (passed, said) = run_ignored("failing::test_with_an_expected_fault");
     assert!(passed && !said.contains("drum"), "{said}");
 }
 

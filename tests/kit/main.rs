@@ -7,6 +7,7 @@ mod failing;
 mod http;
 mod platform;
 mod recording;
+mod state;
 
 use imperal::context::{JobStatus, Retry};
 use imperal::prelude::*;

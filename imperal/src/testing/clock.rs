@@ -1,11 +1,11 @@
-//! The ledger's time, on the clock that the test moves.
+//! The ledger's clock in a test: it follows tokio's clock, which the test controls.
 
 use jiff::{SignedDuration, Timestamp};
 use tokio::time::Instant;
 
 use crate::ledger::{Clock, SystemClock};
 
-/// Starts at the machine's time and goes on with tokio's clock, paused or not.
+/// Starts at the machine's time and advances with tokio's clock, paused or not.
 #[derive(Debug)]
 pub(super) struct TestClock {
     start: Timestamp,
@@ -14,7 +14,7 @@ pub(super) struct TestClock {
 
 impl TestClock {
     /// # Panics
-    /// Never inside a tokio runtime.
+    /// Outside of a tokio runtime.
     pub(super) fn start() -> Self {
         Self { start: SystemClock.now(), born: Instant::now() }
     }

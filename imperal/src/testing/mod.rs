@@ -1,10 +1,10 @@
-//! What authors test their functions with: a platform in memory, a clock that tests move, scripted
-//! HTTP, crashes, cancels at any point. With the feature `testing`.
+//! The test kit for authors: a platform in memory, a clock that tests control, scripted HTTP, crashes,
+//! and cancels at any point. With the feature `testing`.
 //!
-//! Everything is real but the disk and the network: dispatch, supervision, caps, cancels, delivery,
-//! audit. [`#[imperal::test]`](macro@crate::test) hands a test its platform on a clock that stands
-//! still while there is something to do and jumps to the next wait when there is not: a task of half
-//! an hour is a test of milliseconds.
+//! Everything except the disk and the network is real: dispatch, supervision, caps, cancels, delivery,
+//! audit. [`#[imperal::test]`](macro@crate::test) gives a test its platform on a clock that stands still
+//! while work runs and jumps to the next wait when nothing runs. A task of half an hour is a test of
+//! milliseconds.
 
 mod clock;
 mod from_test;
@@ -13,6 +13,7 @@ mod log;
 mod outcome;
 mod platform;
 mod setup;
+mod state;
 mod transcript;
 mod user;
 mod watch;

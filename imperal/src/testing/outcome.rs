@@ -1,14 +1,15 @@
-//! How a task or call ended, with assertions that say the whole story when they fail.
+//! How a task ended, with assertions that print the user's chat when they fail.
 
 use serde::de::DeserializeOwned;
 
+use super::transcript::Printed;
 use crate::codes::ErrorCode;
 use crate::ledger::{Task, TaskState, Turn};
 
 /// How a task ended: its row, its outcome turn, and the chat around it.
 ///
-/// Each assertion gives the outcome back, so that they can be chained. A failing one panics with
-/// the user's whole chat.
+/// Assertions return the outcome, so that you can chain them. A failed one panics with the user's
+/// whole chat.
 #[derive(Debug, Clone)]
 #[non_exhaustive]
 pub struct Outcome {
@@ -16,8 +17,9 @@ pub struct Outcome {
     pub task: Task,
     /// Its one outcome turn.
     pub turn: Turn,
-    /// The user's chat when it had ended.
+    /// The user's chat at the end of the task.
     pub transcript: String,
+    pub(super) printed: Printed,
 }
 
 impl Outcome {
@@ -31,25 +33,26 @@ impl Outcome {
         self.turn.body.result.as_ref()?.error_code.as_ref()
     }
 
-    /// Ended in this state.
+    #[track_caller]
+    fn fail(&self, message: &str) -> ! {
+        self.printed.set();
+        panic!("{message}\n\n{}", self.transcript)
+    }
+
+    /// The task ended in this state.
     ///
     /// # Panics
     /// When it did not.
     #[track_caller]
     pub fn assert_state(&self, state: TaskState) -> &Self {
         let (name, ended) = (&self.task.name, self.task.state);
-        assert!(
-            ended == state,
-            "{name} ended `{}`, not `{}`: {}\n\n{}",
-            ended.as_str(),
-            state.as_str(),
-            self.text(),
-            self.transcript
-        );
+        if ended != state {
+            self.fail(&format!("{name} ended `{}`, not `{}`: {}", ended.as_str(), state.as_str(), self.text()));
+        }
         self
     }
 
-    /// Ended with a success.
+    /// The task succeeded.
     ///
     /// # Panics
     /// When it did not.
@@ -58,37 +61,41 @@ impl Outcome {
         self.assert_state(TaskState::Succeeded)
     }
 
-    /// Ended with this code: of its own error, or the platform's.
+    /// The outcome has this code, from the work's own error or from the platform.
     ///
     /// # Panics
-    /// When it did not.
+    /// When it has another one, or none.
     #[track_caller]
     pub fn assert_code(&self, code: &str) -> &Self {
-        let (name, ended) = (&self.task.name, self.code().map_or("a success", ErrorCode::as_str));
-        assert!(ended == code, "{name} ended with {ended}, not {code}: {}\n\n{}", self.text(), self.transcript);
+        let ended = self.code().map_or("a success", ErrorCode::as_str);
+        if ended != code {
+            self.fail(&format!("{} ended with {ended}, not {code}: {}", self.task.name, self.text()));
+        }
         self
     }
 
-    /// The outcome's text contains this.
+    /// The outcome's text contains `part`.
     ///
     /// # Panics
     /// When it does not.
     #[track_caller]
     pub fn assert_says(&self, part: &str) -> &Self {
-        assert!(self.text().contains(part), "{:?} does not say {part:?}\n\n{}", self.text(), self.transcript);
+        if !self.text().contains(part) {
+            self.fail(&format!("{:?} does not say {part:?}", self.text()));
+        }
         self
     }
 
-    /// The data of a success, read as the type it was made from.
+    /// The data of a success, read as its type.
     ///
     /// # Panics
-    /// When there is none of that shape.
+    /// When the data has another shape, or there is none.
     #[track_caller]
     pub fn data<T: DeserializeOwned>(&self) -> T {
         let data = self.turn.body.result.as_ref().map(|result| result.data.clone()).unwrap_or_default();
         match serde_json::from_value(data.clone()) {
             Ok(data) => data,
-            Err(error) => panic!("the outcome's data is not of that type ({error}): {data}\n\n{}", self.transcript),
+            Err(error) => self.fail(&format!("the outcome's data is not of that type ({error}): {data}")),
         }
     }
 }

@@ -1,28 +1,31 @@
-//! The platform of a test, over crashes of its process.
+//! The platform of a test, across crashes of its process.
 
 use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::time::Duration;
 
 use super::http::{Network, ScriptedHttp};
+use super::state::{DataFolder, StateSetup};
+use super::transcript::{self, Printed};
 use super::watch::Watch;
-use super::{TestSetup, TestUser, transcript};
-use crate::context::{HttpPool, States};
+use super::{TestSetup, TestUser};
+use crate::context::HttpPool;
 use crate::function::Registry;
 use crate::ledger::{Ledger, Owner};
 use crate::platform::{Platform, Settings};
 
 /// A platform in memory that serves the functions of this test binary.
 ///
-/// Outgoing calls are answered by the rules of [`http`](Self::http) and leave the process only with
-/// [`TestSetup::real_network`]. It panics when it is dropped after a call that no rule answered.
-/// Where a test fails, the chats of its users are printed as transcripts when it is dropped.
+/// The rules of [`http`](Self::http) answer outgoing calls; only
+/// [`TestSetup::real_network`] lets them leave the process. The platform panics when it is dropped
+/// after a call that no rule answered. When a test fails, the drop prints the chat of each user,
+/// unless the failed assertion has printed it.
 ///
 /// ```
 /// # use imperal::prelude::*;
-/// # imperal::extension! { app_id: "greeter", name: "Greeter", description: "Greets whoever asks, politely and at once.", icon: "icon.svg", capabilities: ["greeter:read"] }
+/// # imperal::extension! { app_id: "greeter", name: "Greeter", description: "Greets each person by name, politely and at once.", icon: "icon.svg", capabilities: ["greeter:read"] }
 /// #[derive(Deserialize, JsonSchema)]
-/// struct Who {
+/// struct GreetParams {
 ///     name: String,
 /// }
 /// #[derive(Serialize, JsonSchema)]
@@ -30,10 +33,10 @@ use crate::platform::{Platform, Settings};
 ///     text: String,
 /// }
 ///
-/// /// Greet somebody by their name.
+/// /// Greets a person by name.
 /// #[chat_function(action_type = "read")]
-/// async fn greet(_ctx: Context, who: Who) -> Result<ActionResult<Greeting>> {
-///     let text = format!("Hello, {}.", who.name);
+/// async fn greet(_ctx: Context, params: GreetParams) -> Result<ActionResult<Greeting>> {
+///     let text = format!("Hello, {}.", params.name);
 ///     Ok(ActionResult::success(Greeting { text: text.clone() }, text))
 /// }
 ///
@@ -45,27 +48,37 @@ use crate::platform::{Platform, Settings};
 /// ```
 pub struct TestPlatform(Arc<Shared>);
 
-/// What outlives a crash of the process.
+/// The parts that survive a crash of the process.
 pub(super) struct Kept {
     pub(super) ledger: Arc<dyn Ledger>,
-    pub(super) states: Arc<States>,
+    pub(super) state: StateSetup,
+    pub(super) folder: DataFolder,
     pub(super) settings: Settings,
 }
 
-/// What a platform and its users share.
+/// Shared by a platform and its users.
 pub(super) struct Shared {
-    kept: Kept,
     http: ScriptedHttp,
     pool: HttpPool,
     watch: Arc<Watch>,
-    current: RwLock<Platform>,
-    /// Whose chats a failing test prints.
-    users: Mutex<Vec<Owner>>,
+    /// `None` while [`TestPlatform::crash`] restarts the process.
+    current: RwLock<Option<Platform>>,
+    /// The users whose chats a failing test prints.
+    users: Mutex<Vec<(Owner, Printed)>>,
+    kept: Kept,
 }
 
 impl Shared {
+    #[track_caller]
     pub(super) fn platform(&self) -> Platform {
-        self.current.read().unwrap_or_else(PoisonError::into_inner).clone()
+        match &*self.current.read().unwrap_or_else(PoisonError::into_inner) {
+            Some(platform) => platform.clone(),
+            None => panic!("the platform has crashed: await `crash()` before you use it"),
+        }
+    }
+
+    fn replace(&self, platform: Option<Platform>) {
+        *self.current.write().unwrap_or_else(PoisonError::into_inner) = platform;
     }
 
     pub(super) fn watch(&self) -> &Watch {
@@ -75,6 +88,22 @@ impl Shared {
     /// The chat as a failing assertion shows it.
     pub(super) async fn transcript(&self, owner: &Owner) -> String {
         transcript::of(&*self.kept.ledger, owner).await
+    }
+
+    async fn begin(&self) {
+        let registry = Registry::collect().unwrap_or_else(|error| panic!("{error}"));
+        let platform = Platform::start_with(
+            registry,
+            self.kept.ledger.clone(),
+            self.kept.state.states(&self.kept.folder),
+            self.kept.settings.clone(),
+            self.pool.clone(),
+            Some(self.watch.clone() as _),
+        )
+        .await
+        .unwrap_or_else(|error| panic!("{error}"));
+        self.watch.follow(&platform);
+        self.replace(Some(platform));
     }
 }
 
@@ -96,13 +125,17 @@ impl TestPlatform {
         let pool = HttpPool::new().unwrap_or_else(|error| panic!("{error}"));
         let http = ScriptedHttp::new(network, &pool);
         let pool = pool.over(http.transport());
-        let watch = Arc::new(Watch::default());
-        let current = begin(&kept, &pool, &watch).await;
-        watch.follow(&current);
-        Self(Arc::new(Shared { kept, http, pool, watch, current: RwLock::new(current), users: Mutex::default() }))
+        let (watch, current, users) = (Arc::default(), RwLock::default(), Mutex::default());
+        let shared = Shared { http, pool, watch, current, users, kept };
+        shared.begin().await;
+        Self(Arc::new(shared))
     }
 
-    /// The platform itself, as it runs now.
+    /// The platform as it runs now.
+    ///
+    /// # Panics
+    /// While [`crash`](Self::crash) restarts it.
+    #[track_caller]
     pub fn platform(&self) -> Platform {
         self.0.platform()
     }
@@ -121,13 +154,18 @@ impl TestPlatform {
         let user = crate::User::new(id, tenant_id);
         let owner = Owner::from(&user);
         let mut users = self.0.users.lock().unwrap_or_else(PoisonError::into_inner);
-        if !users.contains(&owner) {
-            users.push(owner);
-        }
-        TestUser::new(self.0.clone(), user)
+        let printed = match users.iter().find(|(known, _)| *known == owner) {
+            Some((_, printed)) => printed.clone(),
+            None => {
+                let printed = Printed::default();
+                users.push((owner, printed.clone()));
+                printed
+            }
+        };
+        TestUser::new(self.0.clone(), user, printed)
     }
 
-    /// The rules that answer outgoing calls, and the calls there were.
+    /// The rules that answer outgoing calls, and the calls that were sent.
     ///
     /// # Panics
     /// When the platform was started on the real network.
@@ -137,46 +175,36 @@ impl TestPlatform {
         &self.0.http
     }
 
-    /// Lets so much time pass: everything that is due meanwhile happens, in its order.
+    /// Lets time pass. Everything that is due in it happens, in order.
     ///
-    /// On the paused clock of `#[imperal::test]` this takes no time; on a real one it takes all of it.
+    /// On the paused clock of `#[imperal::test]` this returns at once; on a real clock it takes the
+    /// whole time.
     pub async fn pass(&self, time: Duration) {
         tokio::time::sleep(time).await;
     }
 
     /// Kills the process, as `kill -9` does, and starts it again on the same ledger.
     ///
-    /// What was at work is gone: its futures are dropped, it writes nothing more, and nothing that
-    /// was registered with `on_cancel` runs. When this returns, recovery has ended it: calls with an
-    /// "interrupted" reply, tasks `reclaimed`. Users, rules and registered state go on.
+    /// The work is lost: its futures are dropped, it writes nothing more, and no `on_cancel` cleanup
+    /// runs. When this returns, recovery has ended the work: calls with an "interrupted" reply, tasks
+    /// `reclaimed`.
+    ///
+    /// Users and HTTP rules go on. State is made again with [`state_with`](TestSetup::state_with) and
+    /// [`state_in`](TestSetup::state_in), and the same with [`state`](TestSetup::state).
     ///
     /// # Panics
-    /// When it cannot be started again.
+    /// When the platform cannot start again.
     pub async fn crash(&self) {
         self.platform().die();
-        // Whatever was between two awaits comes to its end.
+        // The dead process lets go of its state before the next one opens it.
+        self.0.watch.let_go();
+        self.0.replace(None);
+        // The tasks of the runtime notice that they were aborted.
         for _ in 0..16 {
             tokio::task::yield_now().await;
         }
-        let again = begin(&self.0.kept, &self.0.pool, &self.0.watch).await;
-        self.0.watch.follow(&again);
-        *self.0.current.write().unwrap_or_else(PoisonError::into_inner) = again;
+        self.0.begin().await;
     }
-}
-
-async fn begin(kept: &Kept, pool: &HttpPool, watch: &Arc<Watch>) -> Platform {
-    let registry = Registry::collect().unwrap_or_else(|error| panic!("{error}"));
-    let listener = Some(watch.clone() as _);
-    Platform::start_with(
-        registry,
-        kept.ledger.clone(),
-        kept.states.clone(),
-        kept.settings.clone(),
-        pool.clone(),
-        listener,
-    )
-    .await
-    .unwrap_or_else(|error| panic!("{error}"))
 }
 
 impl Drop for TestPlatform {
@@ -184,8 +212,8 @@ impl Drop for TestPlatform {
         let failing = std::thread::panicking();
         if failing {
             let users = self.0.users.lock().unwrap_or_else(PoisonError::into_inner).clone();
-            for owner in users {
-                if let Some(text) = transcript::at_once(&*self.0.kept.ledger, &owner) {
+            for (owner, _) in users.iter().filter(|(_, printed)| !printed.is_set()) {
+                if let Some(text) = transcript::at_once(&*self.0.kept.ledger, owner) {
                     eprintln!("{text}");
                 }
             }
@@ -197,6 +225,6 @@ impl Drop for TestPlatform {
 
 impl fmt::Debug for TestPlatform {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("TestPlatform").field("platform", &self.platform()).finish_non_exhaustive()
+        f.debug_struct("TestPlatform").field("http", &self.0.http).finish_non_exhaustive()
     }
 }

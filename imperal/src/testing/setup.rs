@@ -1,21 +1,22 @@
-//! What a test platform is started with.
+//! The setup of a test platform, before its start.
 
+use std::error::Error as StdError;
 use std::fmt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use super::clock::TestClock;
 use super::http::Network;
 use super::platform::{Kept, TestPlatform};
-use crate::context::States;
+use super::state::StateSetup;
 use crate::ledger::{Clock, Ledger, MemoryLedger};
 use crate::platform::Settings;
 
-/// A test platform before it is started: state, settings, ledger, clock, outgoing HTTP.
+/// A test platform before it starts: state, settings, ledger, clock, outgoing HTTP.
 #[derive(Default)]
 #[must_use = "nothing starts before `.start().await`"]
 pub struct TestSetup {
-    states: States,
+    state: StateSetup,
     settings: Settings,
     ledger: Option<Arc<dyn Ledger>>,
     network: Network,
@@ -23,8 +24,35 @@ pub struct TestSetup {
 
 impl TestSetup {
     /// Registers a value for `ctx.state::<T>()`.
+    ///
+    /// The value survives [`TestPlatform::crash`]. Give it something that lives outside of the
+    /// process, such as a client of a service. State that a killed process loses belongs into
+    /// [`state_with`](Self::state_with).
     pub fn state<T: Send + Sync + 'static>(mut self, value: T) -> Self {
-        self.states.insert(value);
+        self.state.keep(value);
+        self
+    }
+
+    /// Registers a value that `make` returns, at the start and again after each
+    /// [`crash`](TestPlatform::crash), as `main` does in a new process.
+    pub fn state_with<T: Send + Sync + 'static>(self, make: impl Fn() -> T + Send + Sync + 'static) -> Self {
+        self.state_in(move |_| Ok::<T, std::convert::Infallible>(make()))
+    }
+
+    /// Registers a value that `make` opens in a data folder, as `App::state_in` does. After a
+    /// [`crash`](TestPlatform::crash) `make` runs again on the same folder, so that the extension
+    /// finds what it had written.
+    ///
+    /// The folder is temporary. It is removed when the platform and its users are dropped.
+    ///
+    /// # Panics
+    /// The start panics with the error of `make`.
+    pub fn state_in<T, E>(mut self, make: impl Fn(&Path) -> Result<T, E> + Send + Sync + 'static) -> Self
+    where
+        T: Send + Sync + 'static,
+        E: Into<Box<dyn StdError + Send + Sync>>,
+    {
+        self.state.make(make);
         self
     }
 
@@ -34,61 +62,63 @@ impl TestSetup {
         self
     }
 
-    /// Keeps everything in this ledger instead of one in memory.
+    /// Uses this ledger instead of one in memory.
     pub fn ledger(mut self, ledger: Arc<dyn Ledger>) -> Self {
         self.ledger = Some(ledger);
         self
     }
 
-    /// An empty ledger on this clock instead of the test's: turns, tasks and leases take their
-    /// times from it.
+    /// Uses an empty ledger in memory whose turns, tasks and leases take their times from this clock.
     pub fn clock(mut self, clock: Arc<dyn Clock>) -> Self {
         self.ledger = Some(Arc::new(MemoryLedger::with_clock(clock)));
         self
     }
 
-    /// Goes on with the ledger of another platform, as a second node or after a crash of that one.
+    /// Uses the ledger of another platform, as a second node does, or a node that starts after a crash.
     pub fn on_ledger_of(mut self, other: &TestPlatform) -> Self {
         self.ledger = Some(other.ledger());
         self
     }
 
-    /// Lets outgoing calls leave the process, for a test with a server of its own. Without this no
-    /// socket is opened: calls are answered by the rules of [`TestPlatform::http`], and one that no
-    /// rule answers fails the test. On a paused clock timeouts come at once; write
+    /// Lets outgoing calls leave the process, for a test with a server of its own.
+    ///
+    /// Without this no socket is opened: the rules of [`TestPlatform::http`] answer the calls, and a
+    /// call without a rule fails the test. On a paused clock timeouts fire at once, so write
     /// `#[imperal::test(clock = "real")]`.
     pub fn real_network(mut self) -> Self {
         self.network = Network::Real;
         self
     }
 
-    /// Answers outgoing calls as a real service did once: from this JSON file, whose path is counted
-    /// from the crate's folder. With the environment variable `IMPERAL_RECORD` set, calls go to the
-    /// real service and the file is written when the platform is dropped, the paused clock standing
-    /// still meanwhile.
+    /// Answers outgoing calls from a recording of a real service: a JSON file, its path relative to the
+    /// crate's folder.
     ///
-    /// A recorded answer is given once, in the recorded order for equal requests; method, URL and
-    /// body must be as they were. Kept of a request are these three; of an answer status, headers
-    /// and body. Query parameters, JSON fields and headers whose names speak of a key, token,
-    /// secret, signature, password or cookie are written as `REDACTED`: look at the file before you
-    /// commit it all the same.
+    /// With the environment variable `IMPERAL_RECORD` set, calls go to the real service, and the file
+    /// is written when the platform is dropped. The paused clock stands still during such a call.
     ///
-    /// Rules of [`TestPlatform::http`] are looked at first, also while recording.
+    /// Each recorded response is given once, in the recorded order for equal requests. Method, URL and
+    /// body must be equal to the recorded ones. The file has these three of a request, and status,
+    /// headers and body of a response. Values of query parameters, JSON fields and headers become
+    /// `REDACTED` when their name contains key, token, secret, signature, password or cookie. Read the
+    /// file before you commit it.
+    ///
+    /// Rules of [`TestPlatform::http`] come first, also while recording.
     pub fn recording(mut self, file: impl Into<PathBuf>) -> Self {
         self.network = Network::Recording(file.into());
         self
     }
 
-    /// Starts it.
+    /// Starts the platform.
     ///
     /// # Panics
-    /// When the functions of this binary cannot be served, or a recording cannot be read; the
-    /// message says why.
+    /// When the functions of this binary cannot be served, a state cannot be made, or a recording
+    /// cannot be read. The message says why.
     pub async fn start(self) -> TestPlatform {
         let clock = || Arc::new(MemoryLedger::with_clock(Arc::new(TestClock::start())));
         let kept = Kept {
             ledger: self.ledger.unwrap_or_else(|| clock()),
-            states: Arc::new(self.states),
+            folder: self.state.folder(),
+            state: self.state,
             settings: self.settings,
         };
         TestPlatform::start_with(kept, self.network).await

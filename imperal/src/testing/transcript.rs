@@ -1,13 +1,29 @@
-//! A user's chat as text: what a failing test shows.
+//! A user's chat as text, which a failing test prints once.
 
 use std::fmt::Write;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use futures_util::FutureExt;
 
 use crate::ledger::{Ledger, Owner, PageLimit, Role, Task, Turn};
 use crate::rows::MsgType;
 
-/// The whole chat, and the tasks beneath it.
+/// Whether a failed assertion has printed the user's chat. Clones share the answer.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Printed(Arc<AtomicBool>);
+
+impl Printed {
+    pub(super) fn set(&self) {
+        self.0.store(true, Ordering::Relaxed);
+    }
+
+    pub(super) fn is_set(&self) -> bool {
+        self.0.load(Ordering::Relaxed)
+    }
+}
+
+/// The whole chat, and the tasks below it.
 pub(super) async fn of(ledger: &dyn Ledger, owner: &Owner) -> String {
     let (mut turns, mut after) = (Vec::new(), 0);
     loop {
@@ -21,7 +37,7 @@ pub(super) async fn of(ledger: &dyn Ledger, owner: &Owner) -> String {
     written(owner, &turns, &tasks)
 }
 
-/// The same where nobody can wait; none when the ledger is not in memory.
+/// The same without waiting, for a drop. `None` when the ledger is not in memory.
 pub(super) fn at_once(ledger: &dyn Ledger, owner: &Owner) -> Option<String> {
     of(ledger, owner).now_or_never()
 }
@@ -32,13 +48,13 @@ fn written(owner: &Owner, turns: &[Turn], tasks: &[Task]) -> String {
         text.push_str("  (empty)\n");
     }
     for Turn { seq, body, .. } in turns {
-        let who = match (body.role, body.msg_type) {
+        let speaker = match (body.role, body.msg_type) {
             (Role::User, _) => "user",
             (Role::Bot, MsgType::Response) => "bot",
             (Role::Bot, MsgType::System) => "notice",
             (Role::Bot, MsgType::ToolResult) => "tool",
         };
-        let _ = write!(text, "{seq:>4}  {who:<6}  {}", body.text.replace('\n', "\n              "));
+        let _ = write!(text, "{seq:>4}  {speaker:<6}  {}", body.text.replace('\n', "\n              "));
         if let Some(params) = &body.params {
             let _ = write!(text, " {params}");
         }

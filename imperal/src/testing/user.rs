@@ -1,4 +1,4 @@
-//! A user of a test platform: calls, cancels, looks.
+//! A user of a test platform: calls, cancels, and the user's view of chat and tasks.
 
 use std::fmt;
 use std::sync::Arc;
@@ -7,6 +7,8 @@ use serde_json::Value;
 
 use super::Outcome;
 use super::platform::Shared;
+use super::transcript::Printed;
+use crate::user::User;
 use crate::ids::TaskId;
 use crate::ledger::{AuditRow, FeedSignal, Owner, Progress, Task, TaskState, Turn};
 use crate::platform::{Access, CallReply};
@@ -19,19 +21,20 @@ pub struct TestUser {
     shared: Arc<Shared>,
     user: User,
     owner: Owner,
+    printed: Printed,
 }
 
 impl TestUser {
-    pub(super) fn new(shared: Arc<Shared>, user: User) -> Self {
-        Self { shared, owner: Owner::from(&user), user }
+    pub(super) fn new(shared: Arc<Shared>, user: User, printed: Printed) -> Self {
+        Self { shared, owner: Owner::from(&user), user, printed }
     }
 
-    /// What the user can do and see.
+    /// The user's access to the platform, as the HTTP API has it.
     pub fn access(&self) -> Access {
         self.shared.platform().access(self.user.clone())
     }
 
-    /// Runs a function of whichever extension has it, to its reply.
+    /// Calls a function of the extension that has it, and waits for its reply.
     ///
     /// # Errors
     /// As [`Access::call`].
@@ -42,20 +45,20 @@ impl TestUser {
         self.access().call(app_id, function, params).await
     }
 
-    /// Runs a function that starts one background task, and returns that task's id.
+    /// Calls a function that starts one background task, and returns the task's id.
     ///
     /// # Panics
-    /// When the call is refused or starts none.
+    /// When the call is refused or starts no task.
     pub async fn start(&self, function: &str, params: Value) -> TaskId {
         let reply = self.call(function, params).await.unwrap_or_else(|error| panic!("{error}"));
         let tasks = self.access().tasks_of_call(reply.call_id).await.unwrap_or_else(|error| panic!("{error}"));
         match tasks.last() {
             Some(task) => task.task_id,
-            None => panic!("`{function}` started no background task\n\n{}", self.transcript().await),
+            None => self.fail(&format!("`{function}` started no background task"), &self.transcript().await),
         }
     }
 
-    /// Runs a function that starts one background task, to that task's end.
+    /// Calls a function that starts one background task, and waits for the task's end.
     ///
     /// # Panics
     /// As [`start`](Self::start).
@@ -64,14 +67,14 @@ impl TestUser {
         self.outcome(task_id).await
     }
 
-    /// Runs a function that starts one background task, and cancels it at the first report of
-    /// progress for which `at` is true: exactly there, the work standing still in its `progress`
-    /// until the cancel is in the ledger. Returns its end.
+    /// Calls a function that starts one background task, cancels the task at the first progress report
+    /// for which `at` is true, and returns its end.
     ///
-    /// Reports from blocking code do not stand still: the cancel comes at the next one.
+    /// The work waits inside that `progress` until the cancel is in the ledger. Reports from blocking
+    /// code do not wait: the work notices the cancel at its next report.
     ///
     /// # Panics
-    /// As [`start`](Self::start), and when no report was such.
+    /// As [`start`](Self::start), and when `at` was true for no report.
     pub async fn run_and_cancel_when(
         &self,
         function: &str,
@@ -84,35 +87,55 @@ impl TestUser {
     async fn run_and_cancel(&self, function: &str, params: Value, at: super::watch::Point) -> Outcome {
         self.shared.watch().cancel_at(&self.owner, at);
         let outcome = self.run(function, params).await;
-        assert!(
-            self.shared.watch().has_come(&self.owner),
-            "the task ended without a report at which it was to be cancelled; it reported {:?}\n\n{}",
-            self.progress_of(outcome.task.task_id).iter().map(|said| said.percent).collect::<Vec<_>>(),
-            outcome.transcript
-        );
+        if !self.shared.watch().has_come(&self.owner) {
+            let reports = self.progress_of(outcome.task.task_id);
+            let percents: Vec<_> = reports.iter().map(|report| report.percent).collect();
+            let message = format!("the task ended before the report at which to cancel it; it reported {percents:?}");
+            self.fail(&message, &outcome.transcript);
+        }
         outcome
     }
 
-    /// Runs a function that starts one background task as often as that reports progress, cancelling
-    /// it each time one report later, and hands each end to `check`: for what must hold wherever the
-    /// user cancels. It is run whole first, to know its reports.
+    /// Cancels a function's background task at each of its progress reports: one run to count the
+    /// reports, then one run per report. `check` gets each cancelled end.
+    ///
+    /// All runs have the same parameters. A function that remembers earlier runs, such as one with
+    /// checkpoints, needs [`cancel_at_each_progress_with`](Self::cancel_at_each_progress_with).
     ///
     /// # Panics
-    /// As [`start`](Self::start); when it reports nothing; and when one ends otherwise than
+    /// As [`start`](Self::start); when the task reports nothing; and when a run does not end
     /// `cancelled`.
-    pub async fn cancel_at_each_progress(&self, function: &str, params: Value, mut check: impl AsyncFnMut(&Outcome)) {
-        let whole = self.run(function, params.clone()).await;
+    pub async fn cancel_at_each_progress(&self, function: &str, params: Value, check: impl AsyncFnMut(&Outcome)) {
+        self.cancel_at_each_progress_with(function, async |_| params.clone(), check).await;
+    }
+
+    /// As [`cancel_at_each_progress`](Self::cancel_at_each_progress), but `prepare` runs before each run
+    /// and returns its parameters. It gets the number of the run, 0 for the one that counts the reports.
+    ///
+    /// Let it give each run an id of its own, or remove what the run before has stored.
+    ///
+    /// # Panics
+    /// As [`cancel_at_each_progress`](Self::cancel_at_each_progress).
+    pub async fn cancel_at_each_progress_with(
+        &self,
+        function: &str,
+        mut prepare: impl AsyncFnMut(usize) -> Value,
+        mut check: impl AsyncFnMut(&Outcome),
+    ) {
+        let whole = self.run(function, prepare(0).await).await;
         let reports = self.progress_of(whole.task.task_id).len();
-        assert!(reports > 0, "`{function}` reports no progress\n\n{}", whole.transcript);
+        if reports == 0 {
+            self.fail(&format!("`{function}` reports no progress"), &whole.transcript);
+        }
         for wanted in 0..reports {
             let at = Box::new(move |number, _: &Progress| number == wanted);
-            let outcome = self.run_and_cancel(function, params.clone(), at).await;
+            let outcome = self.run_and_cancel(function, prepare(wanted + 1).await, at).await;
             outcome.assert_state(TaskState::Cancelled);
             check(&outcome).await;
         }
     }
 
-    /// Asks a task to stop; [`outcome`](Self::outcome) waits until it has.
+    /// Requests a cancel of a task; [`outcome`](Self::outcome) waits for its end.
     ///
     /// # Panics
     /// When the task is not the user's.
@@ -120,7 +143,7 @@ impl TestUser {
         self.access().cancel(task_id).await.unwrap_or_else(|error| panic!("{error}"))
     }
 
-    /// Waits until a task has ended, its outcome in the chat.
+    /// Waits until a task has ended and its outcome is in the chat.
     ///
     /// # Panics
     /// When the task is not the user's.
@@ -135,7 +158,7 @@ impl TestUser {
         }
     }
 
-    /// Waits until a task has ended, and gives its end with the assertions for it.
+    /// Waits until a task has ended, and returns its end with assertions for it.
     ///
     /// # Panics
     /// When the task is not the user's, or has not exactly one outcome turn.
@@ -144,8 +167,8 @@ impl TestUser {
         let transcript = self.transcript().await;
         let mut turns = self.outcomes(task_id).await;
         match (turns.pop(), turns.is_empty()) {
-            (Some(turn), true) => Outcome { task, turn, transcript },
-            _ => panic!("{} has not exactly one outcome turn\n\n{transcript}", task.name),
+            (Some(turn), true) => Outcome { task, turn, transcript, printed: self.printed.clone() },
+            _ => self.fail(&format!("{} has not exactly one outcome turn", task.name), &transcript),
         }
     }
 
@@ -180,12 +203,12 @@ impl TestUser {
         turns.into_iter().filter(|turn| turn.body.task_id == Some(task_id) && turn.body.result.is_some()).collect()
     }
 
-    /// Every report of progress of a task, in order; none is coalesced here.
+    /// Every progress report of a task, in order. The kit does not coalesce reports.
     pub fn progress_of(&self, task_id: TaskId) -> Vec<Progress> {
         self.shared.watch().reports(task_id)
     }
 
-    /// The user's audit rows, up to 500 of them.
+    /// The user's audit rows, up to 500.
     ///
     /// # Panics
     /// When they cannot be read.
@@ -193,18 +216,25 @@ impl TestUser {
         self.access().audit(0, 500).await.unwrap_or_else(|error| panic!("{error}")).rows
     }
 
-    /// The user's chat and tasks as text for people.
+    /// The user's chat and tasks as text.
     pub async fn transcript(&self) -> String {
         self.shared.transcript(&self.owner).await
     }
 
-    /// Somebody has said this in the chat, word for word.
+    /// A turn of the chat has exactly this text.
     ///
     /// # Panics
-    /// When nobody has.
+    /// When no turn has it.
     pub async fn assert_chat_has(&self, text: &str) {
-        let said = self.texts().await.iter().any(|said| said == text);
-        assert!(said, "nobody says {text:?}\n\n{}", self.transcript().await);
+        if !self.texts().await.iter().any(|turn| turn == text) {
+            self.fail(&format!("no turn says {text:?}"), &self.transcript().await);
+        }
+    }
+
+    #[track_caller]
+    fn fail(&self, message: &str, transcript: &str) -> ! {
+        self.printed.set();
+        panic!("{message}\n\n{transcript}")
     }
 }
 

@@ -1,4 +1,4 @@
-//! Hears every report of progress, and lets a cancel come at exactly one of them.
+//! Records every progress report, and cancels a task at exactly one of them.
 
 use std::collections::HashMap;
 use std::fmt;
@@ -11,7 +11,7 @@ use crate::ids::TaskId;
 use crate::ledger::{Owner, Progress};
 use crate::platform::Platform;
 
-/// Whether a cancel comes at this report: its number, counted from 0 for each task, and itself.
+/// Decides whether to cancel at a report. It gets the report's number, from 0 per task, and the report.
 pub(super) type Point = Box<dyn FnMut(usize, &Progress) -> bool + Send>;
 
 #[derive(Default)]
@@ -30,12 +30,12 @@ impl Watch {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// The platform whose tasks report from now on.
+    /// Follows the tasks of this platform from now on.
     pub(super) fn follow(&self, platform: &Platform) {
         self.lock().platform = Some(platform.clone());
     }
 
-    /// The test is over: lets the platform go, which holds this.
+    /// Drops the platform, which holds this watch.
     pub(super) fn let_go(&self) {
         self.lock().platform = None;
     }
@@ -44,12 +44,12 @@ impl Watch {
         self.lock().reports.get(&task_id).cloned().unwrap_or_default()
     }
 
-    /// Cancels the user's task that first reports something for which this is true.
+    /// Cancels the user's task at its first report for which `point` is true.
     pub(super) fn cancel_at(&self, owner: &Owner, point: Point) {
         self.lock().points.insert(owner.clone(), point);
     }
 
-    /// Whether the cancel has come; from now on it does not.
+    /// Whether the cancel was requested. Removes the point.
     pub(super) fn has_come(&self, owner: &Owner) -> bool {
         self.lock().points.remove(owner).is_none()
     }

@@ -1,7 +1,7 @@
-//! Outgoing HTTP as a test says: rules that answer, and a record of what was sent.
+//! Scripted outgoing HTTP: rules that answer, and a record of the requests.
 //!
-//! Owns the stand-in for the network. Rules are `rule`'s, answers `reply`'s, real answers kept in a
-//! file `recording`'s.
+//! Owns the replacement of the network. `rule` matches requests, `reply` has the responses, `recording`
+//! the responses of a real service in a file.
 
 mod pattern;
 mod recording;
@@ -22,25 +22,25 @@ use self::rule::Kept;
 pub use self::rule::{Rule, RuleLog};
 use crate::context::{Exchange, HttpError, HttpPool, Outgoing, Transport};
 
-/// Where a test platform's calls go.
+/// The destination of a test platform's calls.
 #[derive(Debug, Default)]
 pub(super) enum Network {
-    /// Out of the process.
+    /// The network.
     Real,
-    /// To the rules.
+    /// The rules.
     #[default]
     Scripted,
-    /// To the rules, then to what this file has; or out, to be kept in it.
+    /// The rules, then this file. While recording: the rules, then the network.
     Recording(PathBuf),
 }
 
-/// The rules that answer a test platform's outgoing calls, and the calls there were. Got from
+/// The rules that answer a test platform's outgoing calls, and the requests that were sent. From
 /// [`TestPlatform::http`](super::TestPlatform::http).
 ///
-/// No socket is opened and no address in the extension has to be changed: rules are about the very
-/// URLs that it calls. The first rule that fits and has replies left answers. A call that no rule
-/// answers fails, and the test with it when its platform is dropped, with the list of rules.
-/// Redirects are followed and refused as on the network; each hop is a request of its own.
+/// No socket is opened, and no address in the extension changes: rules name the URLs that it calls. The
+/// first rule that matches and has replies left answers. A call without a rule fails, and the test fails
+/// with the list of rules when its platform is dropped. Redirects are followed and refused as on the
+/// network; each hop is a request of its own.
 ///
 /// ```
 /// # use imperal::testing::{Reply, TestPlatform};
@@ -59,7 +59,7 @@ pub(super) enum Network {
 pub struct ScriptedHttp(Arc<Script>);
 
 struct Script {
-    /// The network, where calls that no rule answers go out.
+    /// Where calls without a rule go, if they leave the process.
     outside: Option<Outside>,
     state: Mutex<State>,
 }
@@ -82,7 +82,7 @@ impl ScriptedHttp {
         let outside = match network {
             Network::Real => Some(Outside::Open(pool.clone())),
             Network::Scripted => None,
-            Network::Recording(file) if Recorder::is_asked_for() => Some(Outside::Kept(Recorder::new(&file))),
+            Network::Recording(file) if Recorder::is_requested() => Some(Outside::Kept(Recorder::new(&file))),
             Network::Recording(file) => {
                 state.rules = recording::rules_of(&file);
                 None
@@ -102,7 +102,7 @@ impl ScriptedHttp {
         }
     }
 
-    /// A rule for GET requests to a URL: see [`any`](Self::any) for what that may be.
+    /// A rule for GET requests. [`any`](Self::any) describes the URL.
     pub fn get(&self, url: impl Into<String>) -> Rule<'_> {
         self.request(Method::GET, url)
     }
@@ -134,20 +134,19 @@ impl ScriptedHttp {
 
     /// A rule for requests of any method.
     ///
-    /// The URL is one without a query, which fits whatever query the request has
-    /// (`https://api.example.com/jobs`), or a path alone, on any host (`/jobs`). A `*` stands for
-    /// any characters, none and `/` included: `https://*.example.com/jobs/*`. With a `?` in it the
-    /// query has to fit as well.
+    /// The URL is one without a query, which matches any query (`https://api.example.com/jobs`), or a path,
+    /// which matches any host (`/jobs`). A `*` matches any characters, including `/` and none:
+    /// `https://*.example.com/jobs/*`. With a `?` in the URL the query has to match too.
     pub fn any(&self, url: impl Into<String>) -> Rule<'_> {
         Rule::new(self, None, url.into())
     }
 
-    /// Every request that was sent, answered or not, in order; a retried one as often as it left.
+    /// Every request, answered or not, in order. A retried request appears once per attempt.
     pub fn requests(&self) -> Vec<SentRequest> {
         self.0.lock().requests.clone()
     }
 
-    /// What the test ends with.
+    /// Ends the test: writes the recording and fails after a call without a rule.
     pub(super) fn finish(&self, failing: bool) {
         if let Some(Outside::Kept(recorder)) = &self.0.outside {
             recorder.save();
@@ -156,7 +155,7 @@ impl ScriptedHttp {
         if state.unanswered.is_empty() {
             return;
         }
-        let text = format!("{}\n{}", state.unanswered.join("\n"), state.rules_in_words());
+        let text = format!("{}\n{}", state.unanswered.join("\n"), state.list_rules());
         drop(state);
         if failing {
             eprintln!("{text}");
@@ -171,7 +170,7 @@ impl ScriptedHttp {
 }
 
 impl State {
-    fn rules_in_words(&self) -> String {
+    fn list_rules(&self) -> String {
         if self.rules.is_empty() {
             return "there are no rules: add one with platform.http().get(..).reply(..)".to_owned();
         }
@@ -191,10 +190,10 @@ impl Transport for Script {
         let request = SentRequest::of(&outgoing.request);
         let mut state = self.lock();
         state.requests.push(request.clone());
-        if let Some((reply, at_work)) = state.rules.iter_mut().find_map(|rule| rule.answer(&request)) {
+        if let Some((reply, pending)) = state.rules.iter_mut().find_map(|rule| rule.answer(&request)) {
             drop(state);
             return Box::pin(async move {
-                let _at_work = at_work;
+                let _pending = pending;
                 reply.given(&request, outgoing.timeout, outgoing.body_limit).await
             });
         }
@@ -203,7 +202,7 @@ impl Transport for Script {
             return recorder.exchange(request, outgoing);
         }
         let text = format!("no rule answers {request}");
-        let told = format!("{text}; {}", state.rules_in_words());
+        let told = format!("{text}; {}", state.list_rules());
         state.unanswered.push(text);
         Box::pin(std::future::ready(Err(HttpError::refused(told))))
     }

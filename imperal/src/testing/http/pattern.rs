@@ -1,8 +1,8 @@
-//! Whether a URL is the one a rule means.
+//! The URL pattern of a rule.
 
 use reqwest::Url;
 
-/// A URL, or a path of any host, with `*` for any characters.
+/// A URL, or a path on any host. `*` matches any characters.
 #[derive(Debug, Clone)]
 pub(super) struct Pattern(String);
 
@@ -11,7 +11,7 @@ impl Pattern {
         Self(text)
     }
 
-    pub(super) fn fits(&self, url: &Url) -> bool {
+    pub(super) fn matches(&self, url: &Url) -> bool {
         let mut shown = if self.0.starts_with('/') {
             url.path().to_owned()
         } else {
@@ -52,8 +52,8 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_pattern_is_a_url_or_a_path_and_a_star_is_anything() {
-        let fits = |pattern: &str, url: &str| Pattern::new(pattern.to_owned()).fits(&url.parse().unwrap());
+    fn patterns_are_urls_or_paths_with_stars() {
+        let fits = |pattern: &str, url: &str| Pattern::new(pattern.to_owned()).matches(&url.parse().unwrap());
         assert!(fits("https://a.example/jobs", "https://a.example/jobs?x=1"));
         assert!(fits("https://a.example", "https://a.example/"));
         assert!(fits("/jobs", "http://127.0.0.1:9/jobs"));

@@ -1,7 +1,7 @@
-//! Answers of a real service in a file: written once, read ever after.
+//! Responses of a real service in a file.
 //!
-//! Owns the file's form and what of an exchange is left out of it. Recording goes through a runtime
-//! of its own on a thread of its own, so that the test's paused clock stands still meanwhile.
+//! Owns the file's format and the redaction. A recorded call runs in its own runtime on its own thread, so
+//! that the test's paused clock stands still during it.
 
 use std::fmt::Write;
 use std::fs;
@@ -19,10 +19,10 @@ use crate::context::{Exchange, HttpError, HttpPool, Outgoing, Response};
 
 const RECORD: &str = "IMPERAL_RECORD";
 const REDACTED: &str = "REDACTED";
-/// In the name of a header, a query parameter or a JSON field.
+/// Parts of secret names of headers, query parameters and JSON fields.
 const SECRET: &[&str] =
     &["key", "token", "secret", "signature", "password", "passwd", "cookie", "authorization", "authenticate"];
-/// Of the connection, not of the answer.
+/// Headers of the connection, not of the response.
 const CONNECTION: &[&str] =
     &["connection", "keep-alive", "transfer-encoding", "content-encoding", "content-length", "date"];
 
@@ -113,7 +113,7 @@ fn redact_json(value: &mut Value) {
 
 fn redacted_url(url: &Url) -> String {
     let mut shown = url.clone();
-    // A user and password in the address as well.
+    // User and password of the address are secret too.
     let _ = shown.set_username("");
     let _ = shown.set_password(None);
     if url.query().is_some() {
@@ -127,14 +127,14 @@ fn redacted_url(url: &Url) -> String {
     shown.to_string()
 }
 
-/// Headers of an answer to a request for `url`.
+/// The headers of a response to a request for `url`.
 fn redacted_headers(headers: &HeaderMap, url: &Url) -> Map<String, Value> {
     let kept = headers.iter().filter(|(name, _)| !CONNECTION.contains(&name.as_str()));
     kept.map(|(name, value)| {
         let value = value.to_str().unwrap_or_default();
         let value = match name.as_str() {
             name if is_secret(name) => REDACTED.to_owned(),
-            // What is asked for there is recorded under this address.
+            // The request that follows is recorded under the redacted address.
             "location" => url.join(value).map_or_else(|_| value.to_owned(), |to| redacted_url(&to)),
             _ => value.to_owned(),
         };
@@ -143,14 +143,14 @@ fn redacted_headers(headers: &HeaderMap, url: &Url) -> Map<String, Value> {
     .collect()
 }
 
-/// The file, counted from the crate's folder: tests run there, wherever cargo was started.
-fn place(file: &Path) -> PathBuf {
+/// The file's path, relative to the crate's folder, where cargo runs its tests.
+fn resolve(file: &Path) -> PathBuf {
     std::env::var_os("CARGO_MANIFEST_DIR").map_or_else(|| file.to_owned(), |folder| Path::new(&folder).join(file))
 }
 
-/// The rules that give what a file has.
+/// The rules that give a file's responses.
 pub(super) fn rules_of(file: &Path) -> Vec<Kept> {
-    let path = place(file);
+    let path = resolve(file);
     let text = fs::read_to_string(&path).unwrap_or_else(|error| {
         panic!("{} cannot be read ({error}): run the test once with {RECORD}=1 to record it", path.display())
     });
@@ -173,25 +173,25 @@ fn rule_of(recorded: Recorded, path: &Path) -> Kept {
     Kept::recorded(method, &recorded.url, is_it, reply)
 }
 
-/// Lets calls go out and keeps what comes back.
+/// Sends calls to the network and records the responses.
 pub(super) struct Recorder {
     path: PathBuf,
     exchanges: Arc<Mutex<Vec<Recorded>>>,
 }
 
 impl Recorder {
-    pub(super) fn is_asked_for() -> bool {
+    pub(super) fn is_requested() -> bool {
         std::env::var_os(RECORD).is_some_and(|value| !value.is_empty() && value != "0")
     }
 
     pub(super) fn new(file: &Path) -> Self {
-        Self { path: place(file), exchanges: Arc::default() }
+        Self { path: resolve(file), exchanges: Arc::default() }
     }
 
     pub(super) fn exchange(&self, request: SentRequest, outgoing: Outgoing) -> Exchange<'_> {
         let exchanges = self.exchanges.clone();
         Box::pin(async move {
-            // The clock of a test stands still while such a thread runs.
+            // The paused clock stands still while this thread runs.
             let going = tokio::task::spawn_blocking(move || go(outgoing));
             let answer = going.await.unwrap_or_else(|error| panic!("the call could not be recorded: {error}"))?;
             let recorded = Recorded {
@@ -222,7 +222,7 @@ impl Recorder {
 fn go(outgoing: Outgoing) -> Result<Response, HttpError> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     let runtime = runtime.unwrap_or_else(|error| panic!("no runtime to record with: {error}"));
-    // Its own client: a pool's connections belong to the runtime that opened them.
+    // A client of its own: a pool's connections belong to the runtime that opened them.
     runtime.block_on(async { HttpPool::new()?.transport().exchange(outgoing).await })
 }
 
@@ -231,7 +231,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_a_name_says_is_secret_is_left_out() {
+    fn values_with_secret_names_are_redacted() {
         let url = "https://me:pw@a.example/x?api_key=k1&lang=en&X-Amz-Signature=s1".parse().unwrap();
         assert_eq!(redacted_url(&url), "https://a.example/x?api_key=REDACTED&lang=en&X-Amz-Signature=REDACTED");
         let body = Body::of(br#"{"user":"me","auth":{"accessToken":"t1"},"rows":[{"Password":"p1","n":1}]}"#);
@@ -250,7 +250,7 @@ mod tests {
     }
 
     #[test]
-    fn bodies_come_back_byte_for_byte() {
+    fn bodies_round_trip_byte_for_byte() {
         for bytes in [&b""[..], b"plain", b"\x00\xff\x10", b"[1,2]", b"true"] {
             assert_eq!(Body::of(bytes).bytes().unwrap(), bytes);
         }

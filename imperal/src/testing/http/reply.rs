@@ -1,4 +1,4 @@
-//! What a rule answers with, and when.
+//! The responses of a rule, and their delays.
 
 use std::fmt;
 use std::sync::Arc;
@@ -11,9 +11,9 @@ use serde::Serialize;
 use super::SentRequest;
 use crate::context::{HttpError, Response};
 
-/// An answer of a scripted service, or that there is none.
+/// The response of a scripted service, or its failure.
 ///
-/// Delays run on the test's clock: paused, they cost nothing.
+/// Delays run on the test's clock. On a paused clock they take no time.
 #[derive(Clone)]
 #[must_use = "give it to `.reply(..)` or `.replies([..])` of a rule"]
 pub struct Reply {
@@ -48,11 +48,11 @@ impl Reply {
     /// When the value cannot be written as JSON.
     #[track_caller]
     pub fn json(value: impl Serialize) -> Self {
-        let body = serde_json::to_vec(&value).unwrap_or_else(|error| panic!("this is no JSON: {error}"));
+        let body = serde_json::to_vec(&value).unwrap_or_else(|error| panic!("this value is not JSON: {error}"));
         Self::answer(StatusCode::OK, Some("application/json"), body.into())
     }
 
-    /// 200 with a text.
+    /// 200 with text.
     pub fn text(text: impl Into<String>) -> Self {
         Self::answer(StatusCode::OK, Some("text/plain; charset=utf-8"), text.into().into())
     }
@@ -65,7 +65,7 @@ impl Reply {
     /// A status without a body.
     ///
     /// # Panics
-    /// When there is no such status.
+    /// When the status does not exist.
     #[track_caller]
     pub fn status(status: u16) -> Self {
         Self::answer(StatusCode::OK, None, Bytes::new()).with_status(status)
@@ -74,7 +74,7 @@ impl Reply {
     /// A redirect: 301, 302, 303, 307 or 308 with a `location`.
     ///
     /// # Panics
-    /// When there is no such status, or the location is no header's value.
+    /// When the status does not exist, or the location is not a valid header value.
     #[track_caller]
     pub fn redirect(status: u16, location: &str) -> Self {
         Self::status(status).header("location", location)
@@ -85,20 +85,20 @@ impl Reply {
         Self::of(Kind::NoConnection)
     }
 
-    /// The service never answers: the call runs into its timeout.
+    /// No response: the call runs into its timeout.
     pub fn hang() -> Self {
         Self::of(Kind::Hang)
     }
 
-    /// An answer made from the request.
+    /// A response that the closure makes from the request.
     pub fn with(make: impl Fn(&SentRequest) -> Reply + Send + Sync + 'static) -> Self {
         Self::of(Kind::Made(Arc::new(make)))
     }
 
-    /// With this status instead.
+    /// Replaces the status.
     ///
     /// # Panics
-    /// When there is no such status.
+    /// When the status does not exist.
     #[track_caller]
     pub fn with_status(mut self, code: u16) -> Self {
         let wanted = StatusCode::from_u16(code).unwrap_or_else(|_| panic!("there is no status {code}"));
@@ -108,14 +108,14 @@ impl Reply {
         self
     }
 
-    /// With a header; one of the same name is replaced.
+    /// Sets a header.
     ///
     /// # Panics
-    /// When it is not a header's form.
+    /// When the name or value is not valid in a header.
     #[track_caller]
     pub fn header(mut self, name: &str, value: &str) -> Self {
         let (Ok(name), Ok(value)) = (name.parse::<HeaderName>(), value.parse::<HeaderValue>()) else {
-            panic!("`{name}: {value}` is no header")
+            panic!("`{name}: {value}` is not a header")
         };
         if let Kind::Answer { headers, .. } = &mut self.kind {
             headers.insert(name, value);
@@ -123,13 +123,13 @@ impl Reply {
         self
     }
 
-    /// So long after the request.
+    /// Delays the response by this time.
     pub fn after(mut self, time: Duration) -> Self {
         self.after = time;
         self
     }
 
-    /// What the caller gets.
+    /// The result for the caller.
     pub(super) async fn given(
         self,
         request: &SentRequest,

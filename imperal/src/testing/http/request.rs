@@ -1,4 +1,4 @@
-//! A request as it left, for assertions.
+//! A sent request, for assertions.
 
 use std::fmt;
 
@@ -13,7 +13,7 @@ use serde::de::DeserializeOwned;
 pub struct SentRequest {
     /// Its method.
     pub method: Method,
-    /// Its headers, without those that only a connection adds.
+    /// Its headers, without those that a connection adds.
     pub headers: HeaderMap,
     /// Its body, byte for byte.
     pub body: Bytes,
@@ -31,7 +31,7 @@ impl SentRequest {
         }
     }
 
-    /// The URL, whole.
+    /// The complete URL.
     pub fn url(&self) -> &str {
         self.url.as_str()
     }
@@ -51,7 +51,7 @@ impl SentRequest {
         self.url.query_pairs().find(|(key, _)| key == name).map(|(_, value)| value.into_owned())
     }
 
-    /// A header's value, where it is there and is text.
+    /// The value of a header, if the request has it and it is text.
     pub fn header(&self, name: &str) -> Option<&str> {
         self.headers.get(name)?.to_str().ok()
     }
@@ -68,7 +68,7 @@ impl SentRequest {
     /// The body, read as JSON.
     ///
     /// # Panics
-    /// When it is not of that shape.
+    /// When the body has another shape.
     #[track_caller]
     pub fn json<T: DeserializeOwned>(&self) -> T {
         serde_json::from_slice(&self.body).unwrap_or_else(|error| panic!("the body of {self}: {error}"))

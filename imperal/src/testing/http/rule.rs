@@ -1,4 +1,4 @@
-//! Which requests a rule answers, with what, and how often it did.
+//! Rules: the requests they match, their replies, and how often they answered.
 
 use std::collections::VecDeque;
 use std::fmt;
@@ -13,19 +13,19 @@ use super::{Reply, ScriptedHttp, SentRequest};
 
 type Matcher = Box<dyn Fn(&SentRequest) -> bool + Send + Sync>;
 
-/// A rule being written: say what it is about, then what it answers. It holds from
-/// [`reply`](Self::reply) or [`replies`](Self::replies) on.
-#[must_use = "a rule holds only once it has a reply: add `.reply(..)`"]
+/// A rule under construction: conditions first, then its reply. It takes effect with
+/// [`reply`](Self::reply) or [`replies`](Self::replies).
+#[must_use = "a rule takes effect when it has a reply: add `.reply(..)`"]
 pub struct Rule<'a> {
     http: &'a ScriptedHttp,
     kept: Kept,
 }
 
-/// A rule that holds.
+/// A rule in effect.
 pub(super) struct Kept {
     method: Option<Method>,
     url: Pattern,
-    /// With what each is about, in words.
+    /// Conditions, each with its description.
     matchers: Vec<(String, Matcher)>,
     answers: Answers,
     log: RuleLog,
@@ -36,7 +36,7 @@ enum Answers {
     Once(VecDeque<Reply>),
 }
 
-/// How a rule was used. Got from [`Rule::reply`] and [`Rule::replies`].
+/// How a rule was used. From [`Rule::reply`] and [`Rule::replies`].
 #[derive(Debug, Clone, Default)]
 pub struct RuleLog(Arc<Counts>);
 
@@ -48,33 +48,33 @@ struct Counts {
 }
 
 impl RuleLog {
-    /// How many requests it has answered or is answering.
+    /// The number of requests that the rule has answered or is answering.
     pub fn calls(&self) -> usize {
         self.0.calls.load(Ordering::SeqCst)
     }
 
-    /// How many of its answers are on their way right now.
+    /// The number of responses that are pending now.
     pub fn running(&self) -> usize {
         self.0.running.load(Ordering::SeqCst)
     }
 
-    /// How many were on their way at once, at most.
+    /// The largest number of responses that were pending at once.
     pub fn most_at_once(&self) -> usize {
         self.0.most.load(Ordering::SeqCst)
     }
 
-    fn begin(&self) -> AtWork {
+    fn begin(&self) -> Pending {
         self.0.calls.fetch_add(1, Ordering::SeqCst);
         let running = self.0.running.fetch_add(1, Ordering::SeqCst) + 1;
         self.0.most.fetch_max(running, Ordering::SeqCst);
-        AtWork(self.clone())
+        Pending(self.clone())
     }
 }
 
-/// An answer on its way; dropped, whether it has come or the call was given up.
-pub(super) struct AtWork(RuleLog);
+/// A pending response. Its drop ends it, whether it was sent or the call was dropped.
+pub(super) struct Pending(RuleLog);
 
-impl Drop for AtWork {
+impl Drop for Pending {
     fn drop(&mut self) {
         self.0.0.running.fetch_sub(1, Ordering::SeqCst);
     }
@@ -104,37 +104,37 @@ impl<'a> Rule<'a> {
         self.with(about, move |request| request.header(&name) == Some(&value))
     }
 
-    /// Only requests whose body is this JSON, in whatever layout.
+    /// Only requests whose body is this JSON, in any layout.
     pub fn json_body(self, body: Value) -> Self {
         let about = format!("the body {body}");
         self.with(about, move |request| serde_json::from_slice::<Value>(&request.body).is_ok_and(|sent| sent == body))
     }
 
-    /// Only requests whose body has this text in it.
+    /// Only requests whose body contains this text.
     pub fn body_contains(self, part: &str) -> Self {
         let about = format!("{part:?} in its body");
         let part = part.to_owned();
         self.with(about, move |request| String::from_utf8_lossy(&request.body).contains(&part))
     }
 
-    /// Only requests for which this is true.
+    /// Only requests for which `is_it` returns true.
     pub fn matching(self, is_it: impl Fn(&SentRequest) -> bool + Send + Sync + 'static) -> Self {
         self.with("a condition".to_owned(), is_it)
     }
 
-    /// Answers so, every time.
+    /// Answers every request with this reply.
     pub fn reply(mut self, reply: Reply) -> RuleLog {
         self.kept.answers = Answers::Always(reply);
-        self.hold()
+        self.add()
     }
 
-    /// Answers with each of these once, in order; then later rules have their turn.
+    /// Answers with each reply once, in order. Then later rules match.
     pub fn replies(mut self, replies: impl IntoIterator<Item = Reply>) -> RuleLog {
         self.kept.answers = Answers::Once(replies.into_iter().collect());
-        self.hold()
+        self.add()
     }
 
-    fn hold(self) -> RuleLog {
+    fn add(self) -> RuleLog {
         let log = self.kept.log.clone();
         self.http.add(self.kept);
         log
@@ -152,7 +152,7 @@ impl Kept {
         self
     }
 
-    /// One recorded answer: to this method, for a request for which that is true.
+    /// One recorded response, for requests of this method for which `is_it` is true.
     pub(super) fn recorded(
         method: Method,
         url: &str,
@@ -163,10 +163,10 @@ impl Kept {
         Self { answers: Answers::Once([reply].into()), ..kept }
     }
 
-    /// The answer to a request that it is about.
-    pub(super) fn answer(&mut self, request: &SentRequest) -> Option<(Reply, AtWork)> {
+    /// The reply to a request that the rule matches.
+    pub(super) fn answer(&mut self, request: &SentRequest) -> Option<(Reply, Pending)> {
         let is_it = self.method.as_ref().is_none_or(|method| *method == request.method)
-            && self.url.fits(&request.url)
+            && self.url.matches(&request.url)
             && self.matchers.iter().all(|(_, matcher)| matcher(request));
         if !is_it {
             return None;
