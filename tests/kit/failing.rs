@@ -129,7 +129,7 @@ fn a_failing_test_prints_each_chat_once() {
 #[test]
 fn failing_test_prints_its_log() {
     let (passed, said) = run_ignored("failing::test_with_a_fault");
-    assert!(!passed && said.contains("the drum is stuck"), "what the user is not told: {said}");
+    assert!(!passed && said.contains("the drum is stuck"), "the hidden cause: {said}");
     assert!(said.contains("turning the drum"), "on another thread: {said}");
     let (passed, said) = run_ignored("failing::test_with_an_expected_fault");
     assert!(passed && !said.contains("drum"), "{said}");

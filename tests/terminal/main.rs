@@ -2,6 +2,7 @@
 
 #[cfg(unix)]
 mod cargo;
+mod examples;
 #[cfg(unix)]
 mod folder;
 mod hostile;

@@ -8,7 +8,6 @@ use serde_json::Value;
 use super::Outcome;
 use super::platform::Shared;
 use super::transcript::Printed;
-use crate::user::User;
 use crate::ids::TaskId;
 use crate::ledger::{AuditRow, FeedSignal, Owner, Progress, Task, TaskState, Turn};
 use crate::platform::{Access, CallReply};
