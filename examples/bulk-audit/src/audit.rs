@@ -10,12 +10,12 @@ use crate::store::Store;
 use crate::summary::Audit;
 use crate::tools_api::ToolsApi;
 
-/// Domains that are looked at together.
+/// Domains that are audited at once.
 const DOMAINS_AT_ONCE: usize = 3;
-/// Checks of one domain that are made together.
+/// Checks of one domain that run at once.
 const CHECKS_AT_ONCE: usize = 5;
 
-/// One domain, looked at.
+/// An audited domain.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub(crate) struct Audited {
     /// Its name.
@@ -25,12 +25,12 @@ pub(crate) struct Audited {
 }
 
 impl Audited {
-    /// The worst of its findings; unknown when there is none.
+    /// The worst of its findings; unknown without findings.
     pub(crate) fn status(&self) -> Status {
         self.findings.iter().map(|finding| finding.status).max().unwrap_or(Status::Unknown)
     }
 
-    /// One that nothing is known of, and why.
+    /// A domain without any result, and the reason.
     fn unknown(domain: &str, checks: &[Check], why: &Error) -> Self {
         Self { domain: domain.to_owned(), findings: checks.iter().map(|check| check.unknown(why)).collect() }
     }
@@ -73,7 +73,7 @@ async fn audit_domains(ctx: Context, params: AuditParams) -> Result<ActionResult
     })
     .name(format!("Audit of {}", domains_of(count)))
     .key("audit")
-    // 25 domains, three at once, twenty seconds each at worst, are about 180 s.
+    // 25 domains, three at once, at most twenty seconds each: about 180 s.
     .long_running(true)
     .await?;
     Ok(ActionResult::done(format!("Auditing {}. The table comes here.", domains_of(count))))
@@ -93,13 +93,13 @@ pub(crate) fn issues(count: usize) -> String {
     }
 }
 
-/// Each check once, the default ones when there is none.
+/// The checks without duplicates, or the default ones when the list is empty.
 pub(crate) fn chosen(checks: Vec<Check>) -> Vec<Check> {
     let once: BTreeSet<Check> = checks.into_iter().collect();
     if once.is_empty() { DEFAULT.to_vec() } else { once.into_iter().collect() }
 }
 
-/// Looks at all of them, three at once, in their order. Only a cancel is an error.
+/// Audits all domains, three at once, and returns them in their order. Only a cancel is an error.
 pub(crate) async fn audited(ctx: &Context, domains: &[String], checks: &[Check]) -> Result<Vec<Audited>> {
     let results = ctx
         .fan_out(domains, async |domain| one(ctx, domain, checks).await)
@@ -115,7 +115,7 @@ pub(crate) async fn audited(ctx: &Context, domains: &[String], checks: &[Check])
     Ok(all.map(|(result, domain)| result.unwrap_or_else(|error| Audited::unknown(domain, checks, &error))).collect())
 }
 
-/// Looks at one of them, five checks at once. A check that fails is `unknown`.
+/// Audits one domain, five checks at once. A failed check is `unknown`.
 pub(crate) async fn one(ctx: &Context, domain: &str, checks: &[Check]) -> Result<Audited> {
     if !domain::is_domain(domain) {
         return Ok(Audited::unknown(domain, checks, &Error::user("NO_DOMAIN", "this is not the name of a domain")));

@@ -1,7 +1,7 @@
-//! The checks: their names, where the service has them, and what an answer means.
+//! The checks: their names, their paths at the service, and the meaning of an answer.
 //!
-//! Owns the rules from an answer to a status and one line of text. No data, or an answer that is
-//! not one, is `unknown`: it is never taken for `ok`.
+//! Owns the rules from an answer to a status and one line of text. An answer without data, or a malformed
+//! one, is `unknown` and never `ok`.
 
 use imperal::Error;
 use schemars::JsonSchema;
@@ -25,7 +25,7 @@ pub(crate) enum Check {
     Propagation,
 }
 
-/// What an audit looks at when it is not told.
+/// The checks of an audit that names none.
 pub(crate) const DEFAULT: [Check; 5] = [Check::Dns, Check::Ssl, Check::Http, Check::Email, Check::Blacklist];
 
 /// How it looks, the worst last.
@@ -49,7 +49,7 @@ impl Status {
         }
     }
 
-    /// Whether somebody has to look at it. What is unknown is no issue of the domain.
+    /// Whether the finding is an issue. An unknown result is not an issue of the domain.
     pub(crate) fn is_issue(self) -> bool {
         self >= Self::Warning
     }
@@ -83,7 +83,7 @@ impl Check {
         }
     }
 
-    /// Where the service has it.
+    /// The check's path at the service.
     pub(crate) fn path(self, domain: &str) -> String {
         match self {
             Self::Dns => format!("v1/dns/all/{domain}"),
@@ -100,7 +100,7 @@ impl Check {
         }
     }
 
-    /// What the data of an answer means.
+    /// The finding for the data of an answer.
     pub(crate) fn judge(self, data: &Value) -> Finding {
         let (status, what) = if data.as_object().is_none_or(serde_json::Map::is_empty) {
             (Status::Unknown, "no data".to_owned())
@@ -110,7 +110,7 @@ impl Check {
         Finding { check: self, status, what }
     }
 
-    /// A check that has no answer.
+    /// The finding for a check without an answer.
     pub(crate) fn unknown(self, why: &Error) -> Finding {
         Finding { check: self, status: Status::Unknown, what: why.message().to_owned() }
     }
@@ -136,7 +136,7 @@ impl Check {
             Self::Blacklist => match (text("verdict").as_str(), count("listed_on"), data["ip"].as_str()) {
                 ("critical", lists, _) => (Critical, format!("on {} blacklists", lists.unwrap_or_default())),
                 ("listed", lists, _) => (Warning, format!("on {} blacklists", lists.unwrap_or_default())),
-                // A name without an address is on no list of addresses: that says nothing.
+                // A name without an address cannot be on a list of addresses.
                 (_, _, None) => (Unknown, "it has no address to look for".to_owned()),
                 _ => (Ok, "on no blacklist".to_owned()),
             },

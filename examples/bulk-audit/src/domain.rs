@@ -1,4 +1,4 @@
-//! Names of domains as people paste them: a list, or one text with anything between the names.
+//! Domain names as people paste them: a list, or one text with any separators.
 
 use imperal::{Error, Result, codes};
 use schemars::JsonSchema;
@@ -18,10 +18,10 @@ pub(crate) enum Domains {
 }
 
 impl Domains {
-    /// Tidy names, each once, in the order they came.
+    /// Normalised names without duplicates, in their order.
     ///
     /// # Errors
-    /// A user error when there is none, or more than 25.
+    /// A user error when there are none, or more than 25.
     pub(crate) fn each_once(&self) -> Result<Vec<String>> {
         let names: Vec<&str> = match self {
             Self::Text(text) => text.split([',', ';', ' ', '\t', '\r', '\n']).collect(),
@@ -37,7 +37,7 @@ impl Domains {
     }
 }
 
-/// A name in lower case, without the scheme, path or dot at the end that came along.
+/// A name in lower case, without scheme, path and trailing dot.
 pub(crate) fn tidy(text: &str) -> String {
     let text = text.trim();
     let rest = text.split_once("://").map_or(text, |(_, rest)| rest);
@@ -45,7 +45,7 @@ pub(crate) fn tidy(text: &str) -> String {
     name.trim_end_matches('.').to_lowercase()
 }
 
-/// Whether a tidy name can be one of a domain.
+/// Whether a normalised name can be a domain.
 pub(crate) fn is_domain(name: &str) -> bool {
     let label = |label: &str| {
         (1..=63).contains(&label.len())

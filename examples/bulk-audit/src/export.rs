@@ -1,4 +1,4 @@
-//! The latest audit: shown again, or as comma-separated values.
+//! The latest audit: shown again, or exported as comma-separated values.
 
 use std::fmt::Write;
 
@@ -55,13 +55,13 @@ fn csv(audit: &Audit) -> String {
         .iter()
         .flat_map(|row| row.checks.iter().map(|check| (&row.domain, *check, Status::Unknown, &row.why)));
     for (domain, check, status, what) in issues.chain(unknown) {
-        // Writing into a text cannot fail.
+        // Writing into a String cannot fail.
         let _ = writeln!(csv, "{},{},{},{}", quoted(domain), check.as_str(), status.as_str(), quoted(what));
     }
     csv
 }
 
-/// A field as every reader of such files takes it; what a sheet would compute becomes plain text.
+/// A CSV field, quoted when needed. A formula becomes plain text, so that no spreadsheet computes it.
 fn quoted(field: &str) -> String {
     let formula = field.starts_with(['=', '+', '-', '@']);
     let field = if formula { format!("'{field}") } else { field.to_owned() };

@@ -1,4 +1,4 @@
-//! Groups: domains under a name, audited together and compared with the time before.
+//! Groups: named lists of domains, audited together and compared with the last audit.
 
 use imperal::context::MsgType;
 use imperal::prelude::*;
@@ -163,7 +163,7 @@ async fn audit_domain_group(ctx: Context, params: AuditGroupParams) -> Result<Ac
         let store = ctx.state::<Store>()?;
         let audit = Audit::of(audited(&ctx, &group.domains, &checks).await?, store.now());
         let (new, group) = (audit.clone(), name.clone());
-        // The group may have been changed, audited or deleted while this one was at work.
+        // The group may have been changed, audited or deleted during this audit.
         let turned = store.change(&ctx, move |kept| {
             let group = kept.groups.get_mut(&group)?;
             let turned: Vec<String> =

@@ -1,9 +1,9 @@
-//! Audits many domains at once with a web-tools service, and sums them up in one table.
+//! Audits many domains at once with a web-tools service, and posts one table.
 //!
 //! `audit_domains` acknowledges and works in the background: three domains at once, five checks
-//! each at once, one bad domain or hung check never stops the rest. `audit_domain_group` does the
-//! same for a list that has a name, and speaks up when a domain turned critical since its last
-//! audit. `quick_check` answers at once. Everything else reads or changes the user's own store.
+//! each at once. A bad domain or a hung check does not stop the rest. `audit_domain_group` audits a
+//! named list, and posts a message when a domain became critical since the last audit.
+//! `quick_check` answers at once. The other functions read or change the user's store.
 
 mod audit;
 mod check;

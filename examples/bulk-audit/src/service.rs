@@ -1,9 +1,9 @@
-//! A web-tools service in small: the same HTTP form as a real one, answers that differ from domain
-//! to domain, and some milliseconds of work for each. It makes the example work without an account.
+//! A small web-tools service with the HTTP interface of a real one. Answers differ by domain and take some
+//! milliseconds. The example works without an account because of it.
 //!
-//! What it says hangs on the domain's name: `expired.` has a bad certificate, `listed.` is on
+//! The answer depends on the domain's name: `expired.` has a bad certificate, `listed.` is on
 //! blacklists, `down.` fails every check, `hang.` never answers about its certificate.
-//! `BULK_AUDIT_SECONDS` sets how long a check takes.
+//! `BULK_AUDIT_SECONDS` sets the duration of a check.
 
 use std::time::Duration;
 
@@ -13,7 +13,7 @@ use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use serde_json::{Value, json};
 
-/// Starts it on loopback, on a free port; its base URL.
+/// Starts the service on loopback, on a free port, and returns its base URL.
 pub(crate) async fn start() -> std::io::Result<String> {
     let listener = tokio::net::TcpListener::bind(("127.0.0.1", 0)).await?;
     let base = format!("http://{}", listener.local_addr()?);
@@ -36,7 +36,7 @@ pub(crate) async fn answer(request: Request) -> Response {
     json_answer(StatusCode::OK, &json!({"success": true, "data": data(tool, &domain)}))
 }
 
-/// Which tool is asked, and about which domain.
+/// The requested tool and domain.
 fn asked(path: &str, query: &str) -> Option<(&'static str, String)> {
     let parts: Vec<&str> = path.trim_matches('/').split('/').collect();
     let (tool, domain) = match parts.as_slice() {
@@ -83,7 +83,7 @@ fn failure(status: StatusCode, message: &str) -> Response {
     json_answer(status, &json!({"success": false, "error": message}))
 }
 
-/// Some hundred milliseconds, not the same for all.
+/// Some hundred milliseconds, different for each check.
 fn working_time(tool: &str, domain: &str) -> Duration {
     let set = std::env::var("BULK_AUDIT_SECONDS").ok().and_then(|seconds| seconds.parse().ok());
     let each = set.and_then(|seconds| Duration::try_from_secs_f64(seconds).ok()).unwrap_or(Duration::from_millis(900));
@@ -94,13 +94,13 @@ fn some<'a>(all: &[&'a str], n: usize) -> Vec<&'a str> {
     all.iter().take(n).copied().collect()
 }
 
-/// One of `n` places, by a number from 0 to 1.
+/// Maps a number from 0 to 1 to one of `n` places.
 #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, clippy::cast_precision_loss, reason = "small")]
 fn at(luck: f64, n: usize) -> usize {
     ((luck * n as f64) as usize).min(n - 1)
 }
 
-/// From 0 to 1, the same for the same texts (FNV-1a).
+/// A number from 0 to 1, equal for equal texts (FNV-1a).
 fn noise(texts: &[&str]) -> f64 {
     let bytes = texts.iter().flat_map(|text| text.bytes().chain([0]));
     let hash = bytes.fold(0xcbf2_9ce4_8422_2325_u64, |hash, b| (hash ^ u64::from(b)).wrapping_mul(0x0100_0000_01b3));

@@ -1,9 +1,8 @@
-//! The user's own document on disk: groups of domains, and the latest audits.
+//! The user's document on disk: groups of domains and the latest audits.
 //!
-//! One file a user. A change reads it, writes the new one beside it, syncs it and moves it there,
-//! so that a kill at any moment leaves the old one or the new one. An audit is written when it is
-//! done and not before: what is still running is the platform's to know. Everything here may wait
-//! for the disk, so it runs on threads that may.
+//! One file per user. A change reads the file, writes a new one next to it, syncs it and renames it, so
+//! that a kill at any moment leaves the old or the new file. An audit is written when it is done; the
+//! platform knows running audits. Disk access blocks, so it runs in `ctx.blocking`.
 
 use std::collections::BTreeMap;
 use std::fs::{self, File, OpenOptions};
@@ -17,10 +16,10 @@ use serde::{Deserialize, Serialize};
 
 use crate::summary::Audit;
 
-/// Longest name of a folder that every file system takes.
+/// Longest folder name that every file system accepts.
 const NAME_LIMIT: usize = 200;
 
-/// All that is kept for a user.
+/// The stored document of a user.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
 #[serde(default)]
 pub(crate) struct Kept {
@@ -30,7 +29,7 @@ pub(crate) struct Kept {
     pub(crate) latest: Option<Audit>,
 }
 
-/// Domains under a name.
+/// A named list of domains.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
 pub(crate) struct Group {
     pub(crate) domains: Vec<String>,
@@ -48,12 +47,12 @@ pub(crate) struct Store(Arc<Shelf>);
 struct Shelf {
     folder: PathBuf,
     now: Now,
-    /// Held by whoever changes a document, so that changes do not overwrite each other.
+    /// Held during a change of a document, so that changes do not overwrite each other.
     writing: Mutex<()>,
 }
 
 impl Store {
-    /// In the platform's data folder.
+    /// Opens the store in the platform's data folder.
     pub(crate) fn open(data: &Path) -> io::Result<Self> {
         let folder = data.join("bulk-audit");
         fs::create_dir_all(&folder)?;
@@ -64,17 +63,17 @@ impl Store {
         Self(Arc::new(Shelf { folder: folder.into(), now, writing: Mutex::new(()) }))
     }
 
-    /// What time it is.
+    /// The current time.
     pub(crate) fn now(&self) -> Timestamp {
         (self.0.now)()
     }
 
-    /// What is kept for the caller.
+    /// Reads the caller's document.
     pub(crate) async fn kept(&self, ctx: &Context) -> Result<Kept> {
         self.on_disk(ctx, |shelf, user| read(&shelf.path_of(user))).await
     }
 
-    /// Changes what is kept for the caller; two changes at once follow each other.
+    /// Changes the caller's document. Concurrent changes run one after the other.
     pub(crate) async fn change<T: Send + 'static>(
         &self,
         ctx: &Context,
@@ -83,7 +82,7 @@ impl Store {
         self.on_disk(ctx, |shelf, user| shelf.change(user, change)).await
     }
 
-    /// Keeps an audit as the latest.
+    /// Stores an audit as the latest.
     pub(crate) async fn keep_audit(&self, ctx: &Context, audit: Audit) -> Result<()> {
         self.change(ctx, |kept| kept.latest = Some(audit)).await
     }
@@ -127,11 +126,11 @@ fn read(path: &Path) -> io::Result<Kept> {
     }
 }
 
-/// Writes the document whole or not at all, and returns when it is on disk.
+/// Writes the document completely or not at all, and returns when it is on disk.
 fn write(path: &Path, kept: &Kept) -> io::Result<()> {
     let folder = path.parent().unwrap_or(Path::new("."));
     fs::create_dir_all(folder)?;
-    // One name is enough: whoever writes has the lock. A half one of a killed process is overwritten.
+    // One temporary name is enough: the writer has the lock. The next write replaces a partial file of a killed process.
     let partial = path.with_extension("partial");
     let mut file = OpenOptions::new().write(true).create(true).truncate(true).open(&partial)?;
     file.write_all(&serde_json::to_vec(kept)?)?;
@@ -140,13 +139,13 @@ fn write(path: &Path, kept: &Kept) -> io::Result<()> {
     File::open(folder)?.sync_all()
 }
 
-/// A folder for one user of one tenant. Any text is an id, and no two of them share a folder.
+/// A folder for one user of one tenant. Ids are arbitrary text, and no two users share a folder.
 fn folder_of(user: &User) -> PathBuf {
     [&user.tenant_id, &user.id].into_iter().flat_map(|text| parts(text)).collect()
 }
 
-/// A text as names of folders: what is not plain is written as `%` and two digits, and a long one
-/// goes on in a folder below; `+` at the end of a name says that it does.
+/// Encodes text as folder names: other than plain characters become `%` and two digits, and a long name
+/// continues in a folder below. A `+` at the end of a name marks the continuation.
 fn parts(text: &str) -> Vec<String> {
     let plain = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-' || b == b'_';
     let escaped = text.bytes().map(|b| if plain(b) { char::from(b).to_string() } else { format!("%{b:02x}") });

@@ -1,4 +1,4 @@
-//! An audit as a user reads it: one table of domains, one of issues.
+//! An audit for users: one table of domains, one of issues.
 
 use jiff::Timestamp;
 use schemars::JsonSchema;

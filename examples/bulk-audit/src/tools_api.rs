@@ -1,4 +1,4 @@
-//! The web-tools service: a real one by `BULK_AUDIT_URL`, or the small one of this example.
+//! The client of the web-tools service: a real one at `BULK_AUDIT_URL`, or the example's small one.
 
 use std::time::Duration;
 
@@ -10,10 +10,10 @@ use tokio::sync::OnceCell;
 use crate::check::{Check, Finding};
 use crate::service;
 
-/// A check that has not answered by then is unknown.
+/// After this time a check without an answer is unknown.
 const CHECK_TIMEOUT: Duration = Duration::from_secs(20);
 
-/// Where the service is.
+/// The service's address.
 pub(crate) struct ToolsApi {
     configured: Option<String>,
     own: OnceCell<String>,
@@ -42,7 +42,7 @@ impl ToolsApi {
     /// One check of one domain.
     ///
     /// # Errors
-    /// What kept the service from an answer, in words for the user.
+    /// The reason why there is no answer, in words for the user.
     pub(crate) async fn check(&self, ctx: &Context, check: Check, domain: &str) -> Result<Finding> {
         let base = match &self.configured {
             Some(url) => url,

@@ -1,4 +1,4 @@
-//! The real process, killed with -9 in the middle of an audit and started again.
+//! The real process, killed with SIGKILL during an audit and started again.
 
 use std::io::{BufRead, BufReader};
 use std::path::Path;
@@ -10,27 +10,27 @@ fn command(folder: &Path, args: &[&str]) -> Command {
     command
 }
 
-/// Runs a command to its end; what it printed.
+/// Runs a command to its end and returns its output.
 fn printed(folder: &Path, args: &[&str]) -> String {
     let output = command(folder, args).output().unwrap_or_else(|error| panic!("{args:?}: {error}"));
     String::from_utf8_lossy(&output.stdout).into_owned()
 }
 
 #[test]
-fn an_audit_that_a_kill_cut_off_ends_in_one_turn_and_keeps_the_one_before() {
+fn a_killed_audit_ends_in_one_turn_and_keeps_the_last_audit() {
     let folder = tempfile::tempdir().unwrap();
     let folder = &folder.path().join("data");
     printed(folder, &["call", "audit_domains", r#"domains=["done.example.com"]"#]);
 
-    // One of its checks never answers, so it is at work for at least the 20 s of its timeout.
+    // One of its checks never answers, so it runs for at least the 20 s of its timeout.
     let mut running = command(folder, &["call", "audit_domains", r#"domains=["hang.example.com", "example.com"]"#])
         .stdout(Stdio::piped())
         .spawn()
         .unwrap();
-    // Its acknowledgement: from here on the task is on disk and at work.
+    // The acknowledgement: from here on the task is on disk and running.
     let mut lines = BufReader::new(running.stdout.take().unwrap()).lines();
     assert!(lines.next().unwrap().unwrap().starts_with("Auditing 2 domains"));
-    // SIGKILL: nothing of it runs any more.
+    // SIGKILL: no code of the process runs any more.
     running.kill().unwrap();
     running.wait().unwrap();
 

@@ -1,4 +1,4 @@
-//! Addresses of pages as people type them, made whole.
+//! Addresses of pages as people type them, completed to URLs.
 
 use imperal::{Error, Result, codes};
 
@@ -8,7 +8,7 @@ const LONGEST: usize = 400;
 /// The address with its scheme: `https://` is added to a bare domain.
 ///
 /// # Errors
-/// A user error that names `field` when it is no address of a web page.
+/// A user error that names `field` when the text is not the address of a web page.
 pub(crate) fn whole(text: &str, field: &str) -> Result<String> {
     let text = text.trim();
     let whole = if text.contains("://") { text.to_owned() } else { format!("https://{text}") };
@@ -27,7 +27,7 @@ pub(crate) fn whole(text: &str, field: &str) -> Result<String> {
     }
 }
 
-/// The host of what stands behind the scheme.
+/// The host of an address without its scheme.
 fn host_of(rest: &str) -> &str {
     let authority = rest.split(['/', '?', '#']).next().unwrap_or_default();
     let host = authority.rsplit('@').next().unwrap_or_default();

@@ -48,14 +48,14 @@ async fn check_site_speed(ctx: Context, params: CheckParams) -> Result<ActionRes
     })
     .name(format!("Speed check of {what}"))
     .key(format!("check {what}"))
-    // Three attempts of a minute and the waits between them are more than 180 s.
+    // Three attempts of a minute, and the waits between them, exceed 180 s.
     .long_running(true)
     .await?;
     Ok(ActionResult::done(format!("Checking {what}. The result comes here and into the history.")))
 }
 
-/// Measures and writes down what came of it, a failure too. A check that was cut off leaves no
-/// row: its task says how it ended.
+/// Measures and stores the result, also a failure. An interrupted check leaves no row; its task says how it
+/// ended.
 pub(crate) async fn measured(
     ctx: &Context,
     key: &str,
@@ -68,7 +68,7 @@ pub(crate) async fn measured(
     let outcome = ctx.state::<SpeedApi>()?.measure(ctx, key, target, &settings.thresholds, patience).await;
     let written = outcome.as_ref().map(Clone::clone).map_err(|error| error.message().to_owned());
     let finished = Finished { url: target.url.clone(), strategy: target.strategy, started_at, outcome: written };
-    // Of work that was told to stop the store takes nothing more: that is the error then.
+    // The store takes nothing from work that was told to stop; this is that error.
     let snapshot = store.add(ctx, finished).await?;
     outcome.map(|_| snapshot)
 }

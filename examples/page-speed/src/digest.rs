@@ -1,7 +1,7 @@
 //! `send_speed_digest`: the watched pages once a day, and a digest in the chat.
 //!
-//! For whoever calls it every hour. The day is written down before the work begins, so that a
-//! digest that failed is not sent again and again by the calls that follow.
+//! A timer calls it every hour. The day is stored before the work begins, so that later calls do not repeat
+//! a failed digest.
 
 use imperal::context::MsgType;
 use imperal::prelude::*;
@@ -56,7 +56,7 @@ async fn send_speed_digest(ctx: Context, params: DigestParams) -> Result<ActionR
     let store = ctx.state::<Store>()?;
     let now = store.now().to_zoned(TimeZone::UTC);
     let today = now.date().to_string();
-    // Without a key the day is not spent: the digest is due until there is one.
+    // Without a key the day is not stored: the digest stays due.
     let key = key::of_user(&ctx).await;
     let can_begin = key.is_ok();
     let begun = store.change_settings(&ctx, move |settings| {
@@ -99,7 +99,7 @@ async fn send_speed_digest(ctx: Context, params: DigestParams) -> Result<ActionR
 const OK: &str = "ok";
 const SLOWER: &str = "slower";
 
-/// Each page measured, three at a time, in the order of the settings; one that fails is a line.
+/// Measures the pages, three at once, in the order of the settings. A failed page is a line of the digest.
 async fn all_measured(ctx: &Context, key: &str, settings: &Settings) -> Result<Vec<DigestLine>> {
     let sites = &settings.digest.sites;
     let results = ctx
@@ -118,7 +118,7 @@ async fn all_measured(ctx: &Context, key: &str, settings: &Settings) -> Result<V
     Ok(all.map(|(result, site)| result.unwrap_or_else(|error| failed(site, error))).collect())
 }
 
-/// One page against its check before.
+/// Compares a page with its earlier check.
 async fn line(ctx: &Context, key: &str, site: &str, settings: &Settings) -> Result<DigestLine> {
     let before = history::completed(ctx, site.to_owned(), Strategy::Mobile, 1).await?.pop();
     let target = Target { url: site.to_owned(), strategy: Strategy::Mobile, categories: settings.categories.clone() };

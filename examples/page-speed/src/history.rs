@@ -1,4 +1,4 @@
-//! What was measured before: list, show, compare, export.
+//! The history of checks: list, show, compare, export.
 
 use std::fmt::Write;
 
@@ -175,7 +175,7 @@ struct Export {
 async fn export_speed_history(ctx: Context, _params: NoParams) -> Result<ActionResult<Export>> {
     let rows = ctx.state::<Store>()?.snapshots(&ctx, usize::MAX, |_| true).await?;
     let checks = rows.len();
-    // Ten thousand rows are milliseconds of work: too long for a thread that others wait for.
+    // Ten thousand rows take milliseconds: too long for a thread of the runtime.
     let csv = ctx.blocking(move |_| Ok(csv(&rows))).await?;
     Ok(ActionResult::success(Export { checks, csv }, format!("The history as comma-separated values, rows: {checks}.")))
 }
@@ -197,13 +197,13 @@ fn csv(rows: &[Snapshot]) -> String {
             row.error.clone().unwrap_or_default(),
         ];
         let line = fields.iter().map(|field| quoted(field)).collect::<Vec<_>>().join(",");
-        // Writing into a text cannot fail.
+        // Writing into a String cannot fail.
         let _ = writeln!(csv, "{line}");
     }
     csv
 }
 
-/// A field as every reader of such files takes it; what a sheet would compute becomes plain text.
+/// A CSV field, quoted when needed. A formula becomes plain text, so that no spreadsheet computes it.
 fn quoted(field: &str) -> String {
     let formula = field.starts_with(['=', '+', '-', '@']);
     let field = if formula { format!("'{field}") } else { field.to_owned() };

@@ -1,4 +1,4 @@
-//! The key of the service: tried before it is kept, never shown.
+//! The key of the service: tried before it is stored, never shown.
 
 use imperal::prelude::*;
 
@@ -46,7 +46,7 @@ async fn disconnect_pagespeed(ctx: Context, _params: NoParams) -> Result<ActionR
 /// The user's key.
 ///
 /// # Errors
-/// A user error that says how to give one.
+/// A user error that says how to connect a key.
 pub(crate) async fn of_user(ctx: &Context) -> Result<String> {
     let key = ctx.state::<Store>()?.key(ctx).await?;
     key.ok_or_else(|| {

@@ -1,10 +1,10 @@
-//! Measures how fast web pages are with a page-speed service, keeps the history, and says in the
-//! chat when a page got slower.
+//! Measures web pages with a page-speed service, stores the history, and posts a message when a page got
+//! slower.
 //!
-//! `check_site_speed` acknowledges, measures in the background and tries again while the service
-//! is busy. `check_whole_site` starts a job at the service and looks after it until it is done.
-//! `send_speed_digest` measures the watched pages once a day and delivers a digest. Everything
-//! else reads or changes the user's own small store.
+//! `check_site_speed` acknowledges, measures in the background and retries while the service is busy.
+//! `check_whole_site` starts a job at the service and polls it until its end. `send_speed_digest`
+//! measures the watched pages once a day and posts a digest. The other functions read or change the
+//! user's store.
 
 mod address;
 mod check;

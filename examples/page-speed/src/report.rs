@@ -1,7 +1,7 @@
-//! What a measurement says: scores, rated metrics, opportunities.
+//! The report of a measurement: scores, rated metrics, opportunities.
 //!
-//! Owns the reading of the service's answer and the thresholds that rate a metric. A metric that
-//! the service has no data for is absent, never zero.
+//! Owns the parsing of the service's answer and the thresholds that rate a metric. A metric without data is
+//! absent, never zero.
 
 use std::collections::BTreeMap;
 
@@ -53,7 +53,7 @@ impl Category {
     }
 }
 
-/// Up to where a metric is good, and from where it is poor.
+/// The thresholds of a metric: good up to one, poor above the other.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub(crate) struct Bounds {
     /// Good up to here.
@@ -211,7 +211,7 @@ impl Report {
         let Thresholds { lcp_ms, cls, inp_ms } = *thresholds;
         let field: Vec<Reading> = [
             seen("LCP", "LARGEST_CONTENTFUL_PAINT_MS", 1.0, "ms", lcp_ms),
-            // It comes as a whole number of hundredths.
+            // The service sends a whole number of hundredths.
             seen("CLS", "CUMULATIVE_LAYOUT_SHIFT_SCORE", 0.01, "", cls),
             seen("INP", "INTERACTION_TO_NEXT_PAINT", 1.0, "ms", inp_ms),
         ]
@@ -257,7 +257,7 @@ fn opportunity(audit: &Audit) -> Option<Opportunity> {
     (!done_well).then(|| Opportunity { what: audit.title.clone(), saves_ms: saves_ms.round() })
 }
 
-/// With so many decimals.
+/// Rounds to this number of decimals.
 pub(crate) fn rounded(value: f64, decimals: i32) -> f64 {
     let scale = 10_f64.powi(decimals);
     (value * scale).round() / scale
@@ -291,7 +291,7 @@ pub(crate) fn metric_changes(before: &Report, now: &Report) -> Vec<Change> {
         .collect()
 }
 
-/// A score fell by more than this: the page regressed.
+/// A page regressed when a score fell by more than this.
 const REGRESSION: f64 = 0.05;
 
 pub(crate) fn regressed(changes: &[Change]) -> bool {

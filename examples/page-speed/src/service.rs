@@ -1,11 +1,10 @@
-//! A page-speed service in small: the same HTTP form as a real one, some seconds of measuring, and
-//! reports that differ from page to page and a little from day to day. It makes the example work
-//! without an account.
+//! A small page-speed service with the HTTP interface of a real one. It measures for some seconds, and its
+//! reports differ by page and slightly by day. The example works without an account because of it.
 //!
-//! What it does hangs on the host of the page: `busy.` answers 429 twice before it measures,
-//! `broken.` always fails, `odd.` answers without sense, `nowhere.` is no page, `slow.` takes 50 s,
+//! The answer depends on the host of the page: `busy.` answers 429 twice before it measures,
+//! `broken.` always fails, `odd.` sends a malformed answer, `nowhere.` is not a page, `slow.` takes 50 s,
 //! `nodata.` has had no visitors. A key that begins with `wrong` is refused. `PAGE_SPEED_SECONDS`
-//! sets how long it measures.
+//! sets the duration of a measurement.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -35,7 +34,7 @@ struct JobRow {
     begun: Instant,
 }
 
-/// Starts it on loopback, on a free port; its base URL.
+/// Starts the service on loopback, on a free port, and returns its base URL.
 pub(crate) async fn start() -> std::io::Result<String> {
     let listener = tokio::net::TcpListener::bind(("127.0.0.1", 0)).await?;
     let base = format!("http://{}", listener.local_addr()?);
@@ -195,7 +194,7 @@ fn hundredths(value: f64) -> f64 {
     (value * 100.0).round() / 100.0
 }
 
-/// From 0 to 1, the same for the same texts (FNV-1a).
+/// A number from 0 to 1, equal for equal texts (FNV-1a).
 fn noise(texts: &[&str]) -> f64 {
     let bytes = texts.iter().flat_map(|text| text.bytes().chain([0]));
     let hash = bytes.fold(0xcbf2_9ce4_8422_2325_u64, |hash, b| (hash ^ u64::from(b)).wrapping_mul(0x0100_0000_01b3));

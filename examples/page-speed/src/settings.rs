@@ -1,4 +1,4 @@
-//! The user's settings: thresholds, what is kept, and the daily digest.
+//! The user's settings: thresholds, retention, and the daily digest.
 
 use imperal::prelude::*;
 
@@ -6,7 +6,7 @@ use crate::address;
 use crate::report::{Bounds, Category, Thresholds};
 use crate::store::Store;
 
-/// What a user can set.
+/// The stored settings of a user.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default)]
 pub(crate) struct Settings {

@@ -1,4 +1,4 @@
-//! `check_whole_site`: a job of the service, looked after until it is done.
+//! `check_whole_site`: a job of the service, polled until its end.
 
 use imperal::context::JobStatus;
 use imperal::prelude::*;
@@ -78,7 +78,7 @@ async fn check_whole_site(ctx: Context, params: SiteParams) -> Result<ActionResu
     Ok(ActionResult::done(format!("Measuring {url} and the pages it leads to, {} at most.", params.pages)))
 }
 
-/// Starts the job and asks until it is over. A job that nobody waits for any more is given up.
+/// Starts the job and polls it until its end. A cancelled task cancels the job.
 async fn looked_after(ctx: &Context, key: &str, target: &Target, pages: u32) -> Result<Vec<PageScore>> {
     let api = ctx.state::<SpeedApi>()?;
     ctx.progress(2, "Starting the job").await?;

@@ -1,7 +1,6 @@
-//! The page-speed service: a real one by `PAGE_SPEED_URL`, or the small one of this example.
+//! The client of the page-speed service: a real one at `PAGE_SPEED_URL`, or the example's small one.
 //!
-//! Owns the form of its requests, what its refusals mean to the user, and how often a busy service
-//! is asked again.
+//! Owns its requests, the meaning of its errors for the user, and the retries for a busy service.
 
 use std::time::Duration;
 
@@ -13,18 +12,18 @@ use tokio::sync::OnceCell;
 use crate::report::{Category, Report, Strategy, Thresholds};
 use crate::service;
 
-/// A service that is busy is asked three times, after 3 and 6 s.
+/// Three attempts for a busy service, after 3 and 6 s.
 pub(crate) fn patience() -> Retry {
     Retry::waits([3, 6].map(Duration::from_secs)).on_statuses([429, 500])
 }
 
-/// Where the service is.
+/// The service's address.
 pub(crate) struct SpeedApi {
     configured: Option<String>,
     own: OnceCell<String>,
 }
 
-/// What is measured, and how.
+/// The page and options of a measurement.
 #[derive(Debug, Clone)]
 pub(crate) struct Target {
     pub(crate) url: String,
@@ -80,7 +79,7 @@ impl SpeedApi {
         })
     }
 
-    /// Whether the service takes the key: a trial of at most 20 s.
+    /// Whether the service accepts the key. Takes at most 20 s.
     pub(crate) async fn try_key(&self, ctx: &Context, key: &str) -> Result<()> {
         let base = self.base().await?;
         let trial = ctx
@@ -97,7 +96,7 @@ impl SpeedApi {
         }
     }
 
-    /// One measurement; `patience` says how often a service that is busy is asked again.
+    /// One measurement; `patience` has the retries for a busy service.
     pub(crate) async fn measure(
         &self,
         ctx: &Context,
@@ -121,7 +120,7 @@ impl SpeedApi {
         Report::read(answer.bytes(), thresholds)
     }
 
-    /// Starts a job that measures a whole site; its id.
+    /// Starts a job that measures a whole site, and returns its id.
     pub(crate) async fn start_job(&self, ctx: &Context, key: &str, target: &Target, pages: u32) -> Result<Job> {
         let base = self.base().await?;
         let answer = ctx
@@ -136,7 +135,7 @@ impl SpeedApi {
         Ok(answer.json()?)
     }
 
-    /// Gives a job up.
+    /// Cancels a job.
     pub(crate) async fn stop_job(&self, ctx: &Context, key: &str, job_id: &str) -> Result<()> {
         let base = self.base().await?;
         let url = format!("{base}/pagespeed/jobs/{job_id}");
@@ -144,7 +143,7 @@ impl SpeedApi {
         Ok(())
     }
 
-    /// How far a job is.
+    /// The state of a job.
     pub(crate) async fn job(&self, ctx: &Context, key: &str, job_id: &str) -> Result<Job> {
         let base = self.base().await?;
         let answer = ctx.http().get(format!("{base}/pagespeed/jobs/{job_id}")).query(&[("key", key)]).send().await?;
@@ -153,7 +152,7 @@ impl SpeedApi {
     }
 }
 
-/// What a status other than success means to the user.
+/// The user error for a status other than success.
 fn refused(answer: &Response) -> Result<()> {
     match answer.status().as_u16() {
         ..400 => Ok(()),

@@ -1,9 +1,9 @@
-//! The user's own rows on disk: snapshots, settings, the service's key.
+//! The user's rows on disk: snapshots, settings, the service's key.
 //!
-//! A row is a file, written beside its place, synced and moved there, so that a kill at any moment
-//! leaves it whole or absent. A snapshot is written when its check is over and not before: what is
-//! still running is the platform's to know, and no row can be left behind saying so. Users do not
-//! share a folder. Everything here may wait for the disk, so it runs on threads that may.
+//! A row is a file. It is written under a temporary name, synced and renamed, so that a kill at any moment
+//! leaves it complete or absent. A snapshot is written after its check; the platform knows running
+//! checks, so no row can stay "running". Users do not share a folder. Disk access blocks, so it runs in
+//! `ctx.blocking`.
 
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Write};
@@ -23,7 +23,7 @@ const SNAPSHOTS: &str = "snapshots";
 const SETTINGS: &str = "settings.json";
 const KEY: &str = "key.json";
 
-/// Longest name of a folder that every file system takes.
+/// Longest folder name that every file system accepts.
 const NAME_LIMIT: usize = 200;
 
 /// How a check ended.
@@ -58,7 +58,7 @@ pub(crate) struct Snapshot {
     pub(crate) report: Report,
 }
 
-/// What a check hands to the store.
+/// A finished check, for the store.
 #[derive(Debug, Clone)]
 pub(crate) struct Finished {
     pub(crate) url: String,
@@ -76,12 +76,12 @@ pub(crate) struct Store(Arc<Shelf>);
 struct Shelf {
     folder: PathBuf,
     now: Now,
-    /// Held by whoever writes, so that ids rise and changes do not overwrite each other.
+    /// Held during a write, so that ids rise and changes do not overwrite each other.
     writing: Mutex<()>,
 }
 
 impl Store {
-    /// In the platform's data folder.
+    /// Opens the store in the platform's data folder.
     pub(crate) fn open(data: &Path) -> io::Result<Self> {
         let folder = data.join("page-speed");
         fs::create_dir_all(&folder)?;
@@ -92,12 +92,12 @@ impl Store {
         Self(Arc::new(Shelf { folder: folder.into(), now, writing: Mutex::new(()) }))
     }
 
-    /// What time it is.
+    /// The current time.
     pub(crate) fn now(&self) -> Timestamp {
         (self.0.now)()
     }
 
-    /// Does something with the caller's folder on a thread that may wait for the disk.
+    /// Runs a closure with the caller's folder on a blocking thread.
     async fn on_disk<T: Send + 'static>(
         &self,
         ctx: &Context,
@@ -113,12 +113,12 @@ impl Store {
         .await
     }
 
-    /// Adds a finished check under a new id, and forgets rows older than the settings keep.
+    /// Adds a finished check under a new id, and removes rows older than the settings allow.
     pub(crate) async fn add(&self, ctx: &Context, finished: Finished) -> Result<Snapshot> {
         self.on_disk(ctx, move |shelf, folder| shelf.add(folder, finished)).await
     }
 
-    /// The caller's snapshots that `wanted` says yes to, newest first, at most so many.
+    /// The caller's snapshots for which `wanted` is true, newest first, up to a limit.
     pub(crate) async fn snapshots(
         &self,
         ctx: &Context,
@@ -128,9 +128,9 @@ impl Store {
         self.on_disk(ctx, move |_, folder| rows(folder, limit, wanted)).await
     }
 
-    /// One snapshot of the caller's.
+    /// One of the caller's snapshots.
     pub(crate) async fn snapshot(&self, ctx: &Context, id: String) -> Result<Option<Snapshot>> {
-        // What is not of the form of an id is no file's name either.
+        // Only an id may become a file name.
         self.on_disk(ctx, move |_, folder| if is_id(&id) { row(folder, &id) } else { Ok(None) }).await
     }
 
@@ -139,7 +139,7 @@ impl Store {
         self.on_disk(ctx, |_, folder| Ok(read(&folder.join(SETTINGS))?.unwrap_or_default())).await
     }
 
-    /// Changes the caller's settings; two changes at once follow each other.
+    /// Changes the caller's settings. Concurrent changes run one after the other.
     pub(crate) async fn change_settings<T: Send + 'static>(
         &self,
         ctx: &Context,
@@ -153,7 +153,7 @@ impl Store {
         self.on_disk(ctx, |_, folder| read(&folder.join(KEY))).await
     }
 
-    /// Keeps a key, or forgets it; whether there was one.
+    /// Stores or removes the key, and returns whether there was one.
     pub(crate) async fn set_key(&self, ctx: &Context, key: Option<String>) -> Result<bool> {
         self.on_disk(ctx, move |shelf, folder| shelf.set_key(folder, key)).await
     }
@@ -183,7 +183,7 @@ impl Shelf {
         let _writing = self.writing.lock().unwrap_or_else(PoisonError::into_inner);
         let rows = folder.join(SNAPSHOTS);
         let earlier = ids(&rows)?;
-        // Two checks of one moment, or a clock that was set back, must not change the order.
+        // Equal times, or a clock that was set back, must not change the order.
         let mut at = (self.now)();
         if let Some(newest) = earlier.last().and_then(|id| id.parse::<Timestamp>().ok())
             && at.as_microsecond() <= newest.as_microsecond()
@@ -214,12 +214,12 @@ impl Shelf {
     }
 }
 
-/// A time as users and rows have it: to the microsecond, always as long.
+/// A time for users and rows: to the microsecond, always of the same length.
 pub(crate) fn time(at: Timestamp) -> String {
     at.strftime("%Y-%m-%dT%H:%M:%S%.6fZ").to_string()
 }
 
-/// An id is a time without what file systems do not like.
+/// An id: a time without characters that file systems refuse.
 fn id_of(at: Timestamp) -> String {
     at.strftime("%Y%m%dT%H%M%S%.6fZ").to_string()
 }
@@ -229,7 +229,7 @@ fn is_id(text: &str) -> bool {
         && text.bytes().all(|b| b.is_ascii_digit() || matches!(b, b'T' | b'Z' | b'.'))
 }
 
-/// The ids of a folder of rows, oldest first; what is no row is passed over.
+/// The ids of a folder of rows, oldest first. Other files are ignored.
 fn ids(rows: &Path) -> io::Result<Vec<String>> {
     let entries = match fs::read_dir(rows) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
@@ -245,7 +245,7 @@ fn ids(rows: &Path) -> io::Result<Vec<String>> {
     Ok(ids)
 }
 
-/// Rows that `wanted` says yes to, newest first, at most so many.
+/// Rows for which `wanted` is true, newest first, up to a limit.
 fn rows(folder: &Path, limit: usize, wanted: impl Fn(&Snapshot) -> bool) -> io::Result<Vec<Snapshot>> {
     let ids = ids(&folder.join(SNAPSHOTS))?;
     let rows = ids.iter().rev().filter_map(|id| row(folder, id).transpose());
@@ -264,10 +264,10 @@ fn read<T: DeserializeOwned>(path: &Path) -> io::Result<Option<T>> {
     }
 }
 
-/// Writes a file whole or not at all, and returns when it is on disk.
+/// Writes a file completely or not at all, and returns when it is on disk.
 fn write<T: Serialize>(folder: &Path, name: &str, value: &T) -> io::Result<()> {
     fs::create_dir_all(folder)?;
-    // One name is enough: whoever writes has the lock. A half one of a killed process is overwritten.
+    // One temporary name is enough: the writer has the lock. The next write replaces a partial file of a killed process.
     let partial = folder.join("partial");
     let mut options = OpenOptions::new();
     options.write(true).create(true).truncate(true);
@@ -280,13 +280,13 @@ fn write<T: Serialize>(folder: &Path, name: &str, value: &T) -> io::Result<()> {
     File::open(folder)?.sync_all()
 }
 
-/// A folder for one user of one tenant. Any text is an id, and no two of them share a folder.
+/// A folder for one user of one tenant. Ids are arbitrary text, and no two users share a folder.
 fn folder_of(user: &User) -> PathBuf {
     [&user.tenant_id, &user.id].into_iter().flat_map(|text| parts(text)).collect()
 }
 
-/// A text as names of folders: what is not plain is written as `%` and two digits, and a long one
-/// goes on in a folder below; `+` at the end of a name says that it does.
+/// Encodes text as folder names: other than plain characters become `%` and two digits, and a long name
+/// continues in a folder below. A `+` at the end of a name marks the continuation.
 fn parts(text: &str) -> Vec<String> {
     let plain = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-' || b == b'_';
     let escaped = text.bytes().map(|b| if plain(b) { char::from(b).to_string() } else { format!("%{b:02x}") });
@@ -307,7 +307,7 @@ fn parts(text: &str) -> Vec<String> {
 mod tests {
     use super::*;
 
-    /// A shelf whose clock the test sets, and a user's folder on it.
+    /// A store whose clock the test sets, and a user's folder in it.
     fn shelf(clock: &Arc<Mutex<Timestamp>>) -> (Shelf, PathBuf, tempfile::TempDir) {
         let home = tempfile::tempdir().unwrap();
         let clock = clock.clone();

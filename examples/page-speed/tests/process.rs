@@ -1,4 +1,4 @@
-//! The real process: killed with -9 in the middle of a check and started again, or unable to start.
+//! The real process: killed with SIGKILL during a check and started again, or unable to start.
 
 use std::io::{BufRead, BufReader};
 use std::path::Path;
@@ -10,14 +10,14 @@ fn command(folder: &Path, args: &[&str]) -> Command {
     command
 }
 
-/// Runs a command to its end; what it printed.
+/// Runs a command to its end and returns its output.
 fn printed(folder: &Path, args: &[&str]) -> String {
     let output = command(folder, args).output().unwrap_or_else(|error| panic!("{args:?}: {error}"));
     String::from_utf8_lossy(&output.stdout).into_owned()
 }
 
 #[test]
-fn a_check_that_a_kill_cut_off_ends_in_one_turn_and_leaves_no_row() {
+fn a_killed_check_ends_in_one_turn_and_leaves_no_row() {
     let folder = tempfile::tempdir().unwrap();
     let folder = &folder.path().join("data");
     printed(folder, &["call", "connect_pagespeed", "api_key=a-key-that-works"]);
@@ -25,10 +25,10 @@ fn a_check_that_a_kill_cut_off_ends_in_one_turn_and_leaves_no_row() {
 
     let mut running =
         command(folder, &["call", "check_site_speed", "url=slow.example.com"]).stdout(Stdio::piped()).spawn().unwrap();
-    // Its acknowledgement: from here on the task is on disk and at work.
+    // The acknowledgement: from here on the task is on disk and running.
     let mut lines = BufReader::new(running.stdout.take().unwrap()).lines();
     assert!(lines.next().unwrap().unwrap().starts_with("Checking https://slow.example.com"));
-    // SIGKILL: nothing of it runs any more.
+    // SIGKILL: no code of the process runs any more.
     running.kill().unwrap();
     running.wait().unwrap();
 
@@ -47,7 +47,7 @@ fn a_check_that_a_kill_cut_off_ends_in_one_turn_and_leaves_no_row() {
 }
 
 #[test]
-fn a_store_that_cannot_be_opened_ends_the_command_and_says_so() {
+fn a_store_that_cannot_be_opened_ends_the_command_with_its_reason() {
     let folder = tempfile::tempdir().unwrap();
     std::fs::write(folder.path().join("page-speed"), "no folder").unwrap();
     let refused = command(folder.path(), &["call", "get_speed_settings"]).output().unwrap();

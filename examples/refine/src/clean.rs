@@ -1,7 +1,6 @@
-//! Mends what can be mended in a text without understanding it: spacing, doubled words, sentence
-//! capitals, quotation marks.
+//! Corrects a text without understanding it: spacing, doubled words, sentence capitals, quotation marks.
 
-/// The text, mended. Paragraphs stay paragraphs.
+/// The corrected text. Paragraphs stay paragraphs.
 pub(crate) fn clean(text: &str) -> String {
     let paragraphs: Vec<String> = text.split("\n\n").map(paragraph).filter(|paragraph| !paragraph.is_empty()).collect();
     paragraphs.join("\n\n")
@@ -22,7 +21,7 @@ pub(crate) fn sentences(text: &str) -> usize {
     text.split(['.', '!', '?']).filter(|part| part.chars().any(char::is_alphanumeric)).count()
 }
 
-/// What [`clean`] would mend, by kind, kinds without a finding left out.
+/// The corrections that [`clean`] would make, by kind, without empty kinds.
 pub(crate) fn findings(text: &str) -> Vec<(&'static str, usize)> {
     let spaced_text = spaced(text);
     let single = without_doubles(&spaced_text);
@@ -51,7 +50,7 @@ fn differing_chars(before: &str, after: &str) -> usize {
     before.chars().zip(after.chars()).filter(|(a, b)| a != b).count()
 }
 
-/// One space between words, none before a mark, one after it.
+/// One space between words, none before a punctuation mark, one after it.
 fn spaced(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     let chars: Vec<char> = text.split_whitespace().collect::<Vec<_>>().join(" ").chars().collect();
@@ -65,7 +64,7 @@ fn spaced(text: &str) -> String {
         let glued = match c {
             '.' | '!' | '?' if moved => next.is_some_and(char::is_alphabetic),
             ',' | ';' => next.is_some_and(char::is_alphabetic),
-            // A full stop inside `3.5` or `example.com` is none; before a capital it ends a sentence.
+            // The dot in `3.5` or `example.com` does not end a sentence; a full stop before a capital does.
             '.' | '!' | '?' => next.is_some_and(char::is_uppercase) && at > 1 && chars[at - 1].is_lowercase(),
             _ => false,
         };
@@ -76,7 +75,7 @@ fn spaced(text: &str) -> String {
     out
 }
 
-/// The words, each standing once in a row.
+/// The words without doubled ones.
 fn without_doubles(text: &str) -> Vec<&str> {
     let mut words: Vec<&str> = Vec::new();
     for word in text.split_whitespace() {
@@ -84,7 +83,7 @@ fn without_doubles(text: &str) -> Vec<&str> {
             last.chars().all(char::is_alphabetic)
                 && word.trim_end_matches(['.', ',', '!', '?', ';', ':']).to_lowercase() == last.to_lowercase()
         });
-        // "had had" and "that that" may be meant.
+        // "had had" and "that that" may be intended.
         if double && !matches!(word.to_lowercase().as_str(), "had" | "that") {
             // The second one carries the punctuation.
             if let Some(last) = words.last_mut()

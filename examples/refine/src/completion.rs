@@ -1,4 +1,4 @@
-//! The completion service: a real one by `REFINE_API_URL`, or the small one of this example.
+//! The client of the completion service: a real one at `REFINE_API_URL`, or the example's small one.
 
 use std::time::Duration;
 
@@ -12,7 +12,7 @@ use crate::service;
 const INSTRUCTION: &str = "Refine the text of the user: mend spelling, spacing, punctuation and style, keep its \
      meaning and language. Answer with the refined text alone.";
 
-/// Any service that speaks the OpenAI chat-completions form.
+/// Any service with the OpenAI chat-completions interface.
 pub(crate) struct Completions {
     configured: Option<String>,
     key: Option<String>,

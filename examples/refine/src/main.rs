@@ -3,7 +3,7 @@
 //! `check_text` answers at once. `refine_now` waits for one call of the service (pattern A).
 //! `refine_output` acknowledges, works in the background, and posts the result (pattern B).
 //! `refine_document` does the same for a whole document, paragraph by paragraph, under the long
-//! cap. Every wait can be cancelled; none of it needs code for that.
+//! cap. Every wait can be cancelled without extra code.
 
 mod clean;
 mod completion;

@@ -1,5 +1,5 @@
-//! A completion service in small: the same HTTP form as a real one, a few seconds of thinking, and
-//! a result that is really a cleaner text. It makes the example work without an account.
+//! A small completion service with the HTTP interface of a real one. It takes a few seconds and returns a
+//! cleaner text. The example works without an account because of it.
 
 use std::time::Duration;
 
@@ -24,7 +24,7 @@ struct Message {
     content: String,
 }
 
-/// Starts it on loopback, on a free port; its base URL.
+/// Starts the service on loopback, on a free port, and returns its base URL.
 pub(crate) async fn start() -> std::io::Result<String> {
     let listener = tokio::net::TcpListener::bind(("127.0.0.1", 0)).await?;
     let base = format!("http://{}/v1", listener.local_addr()?);
@@ -49,7 +49,7 @@ fn answer(status: StatusCode, body: &Value) -> Response {
     (status, [(header::CONTENT_TYPE, "application/json")], body.to_string()).into_response()
 }
 
-/// A few seconds, more for a longer text; `REFINE_SECONDS` sets it.
+/// A few seconds, more for a longer text, or `REFINE_SECONDS`.
 fn thinking_time(text: &str) -> Duration {
     let set = std::env::var("REFINE_SECONDS").ok().and_then(|seconds| seconds.parse().ok());
     set.and_then(|seconds| Duration::try_from_secs_f64(seconds).ok()).unwrap_or_else(|| {

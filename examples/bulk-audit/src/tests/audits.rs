@@ -17,7 +17,7 @@ async fn never_more_than_three_domains_of_five_checks_are_in_flight() {
     assert_eq!(data(&outcome)["domains"].as_array().unwrap().len(), 25);
     let counts = scene.service.counts();
     assert_eq!(counts.requests, 125);
-    // As many as allowed, and not one more.
+    // The limit is used, and not exceeded.
     assert_eq!((counts.most, counts.most_domains, counts.most_of_one), (15, 3, 5));
 }
 
@@ -116,7 +116,7 @@ async fn two_users_audit_at_once_and_see_their_own() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn the_export_has_what_is_not_ok() {
+async fn the_export_has_every_finding_that_is_not_ok() {
     let scene = Scene::start().await;
     let anna = scene.platform.user("anna");
     assert_eq!(answer(&anna, "export_audit", json!({})).await.error_code.unwrap(), "NO_AUDIT");

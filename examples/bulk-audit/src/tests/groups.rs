@@ -12,7 +12,7 @@ async fn messages(user: &TestUser) -> Vec<String> {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_domain_that_turned_critical_is_said_once() {
+async fn a_domain_that_became_critical_is_announced_once() {
     let scene = Scene::start().await;
     let anna = scene.platform.user("anna");
     let group = json!({"name": "shops", "domains": ["expired.example.com", "example.com"]});
@@ -40,7 +40,7 @@ async fn a_group_deleted_while_it_is_audited_does_not_come_back() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_group_is_its_users_alone() {
+async fn groups_are_separate_per_user() {
     let scene = Scene::start().await;
     let (anna, ben) = (scene.platform.user("anna"), scene.platform.user("ben"));
     answer(&anna, "save_domain_group", json!({"name": "shops", "domains": ["example.com"]})).await;
@@ -50,7 +50,7 @@ async fn a_group_is_its_users_alone() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_name_that_is_no_domain_is_not_saved() {
+async fn an_invalid_domain_is_not_saved() {
     let scene = Scene::start().await;
     let anna = scene.platform.user("anna");
     let saved = answer(&anna, "save_domain_group", json!({"name": "x", "domains": ["example.com", "no domain"]})).await;

@@ -1,45 +1,39 @@
-//! What must hold for a user, on a platform in memory and with the small service of the example.
+//! The example's behaviour for a user, on a platform in memory and with the example's small service.
 
 mod audits;
 mod groups;
 mod quick;
 mod watched;
 
-use std::sync::Arc;
-
 use imperal::ledger::{Task, Turn};
 use imperal::testing::{TestPlatform, TestUser};
 use imperal::{ErrorKind, WireResult};
-use jiff::Timestamp;
 use serde_json::{Value, json};
-use tempfile::TempDir;
 
 use crate::store::Store;
 use crate::tools_api::ToolsApi;
 use watched::Watched;
 
-/// A platform, a store of its own, and a service that counts.
+/// A platform with its own store, and a service that counts.
 struct Scene {
     platform: TestPlatform,
     service: Watched,
-    _folder: TempDir,
 }
 
 impl Scene {
     async fn start() -> Self {
-        let folder = tempfile::tempdir().unwrap();
         let service = Watched::start().await;
         let platform = TestPlatform::setup()
             .state(ToolsApi::at(Some(service.base.clone())))
-            .state(Store::new(folder.path(), Arc::new(Timestamp::now)))
+            .state_in(Store::open)
             .real_network()
             .start()
             .await;
-        Self { platform, service, _folder: folder }
+        Self { platform, service }
     }
 }
 
-/// The answer of a call, a failed one too.
+/// The result of a call, also of a failed one.
 async fn answer(user: &TestUser, function: &str, params: Value) -> WireResult {
     match user.call(function, params).await {
         Ok(reply) => reply.result,
@@ -50,7 +44,7 @@ async fn answer(user: &TestUser, function: &str, params: Value) -> WireResult {
     }
 }
 
-/// Runs a background function until its outcome.
+/// Runs a background function and returns its task and outcome.
 async fn run(user: &TestUser, function: &str, params: Value) -> (Task, Turn) {
     let task = user.start(function, params).await;
     let ended = user.end_of(task).await;
@@ -70,7 +64,7 @@ fn row<'a>(data: &'a Value, domain: &str) -> &'a Value {
     rows.iter().find(|row| row["domain"] == domain).unwrap_or_else(|| panic!("no row of {domain} in {rows:?}"))
 }
 
-/// So many domains.
+/// A parameter with `n` domains.
 fn many(n: usize) -> Value {
     json!({"domains": (0..n).map(|n| format!("d{n}.example.com")).collect::<Vec<_>>()})
 }

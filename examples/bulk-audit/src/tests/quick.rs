@@ -5,7 +5,7 @@ use serde_json::json;
 use super::{Scene, answer};
 
 #[tokio::test(start_paused = true)]
-async fn the_five_usual_checks_are_made_together() {
+async fn the_five_default_checks_run_together() {
     let scene = Scene::start().await;
     let anna = scene.platform.user("anna");
     let full = answer(&anna, "quick_check", json!({"domain": "https://Example.com/"})).await;

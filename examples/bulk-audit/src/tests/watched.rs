@@ -1,4 +1,4 @@
-//! The small service, with a count of what is in flight.
+//! The small service, with counters of requests in flight.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
@@ -9,7 +9,7 @@ use axum::response::Response;
 
 use crate::service;
 
-/// The service and what it saw.
+/// The service and its counters.
 pub(super) struct Watched {
     pub(super) base: String,
     seen: Seen,
@@ -23,11 +23,11 @@ pub(super) struct Counts {
     pub(super) requests: usize,
     /// In flight now, by domain.
     flying: BTreeMap<String, usize>,
-    /// Most requests in flight together.
+    /// Most requests in flight at once.
     pub(super) most: usize,
-    /// Most domains in flight together.
+    /// Most domains in flight at once.
     pub(super) most_domains: usize,
-    /// Most requests of one domain in flight together.
+    /// Most requests of one domain in flight at once.
     pub(super) most_of_one: usize,
 }
 
@@ -46,7 +46,7 @@ impl Watched {
     }
 }
 
-/// In flight until it is dropped: an answered request and one whose caller hung up are both gone.
+/// Counts a request as in flight until it is dropped: after its answer, or when its caller hangs up.
 struct Flight(Seen, String);
 
 impl Flight {

@@ -30,7 +30,7 @@ async fn a_slow_page_is_acknowledged_at_once_and_answered_later() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_service_that_is_busy_twice_gives_one_finished_row() {
+async fn two_busy_answers_leave_one_finished_row() {
     let scene = Scene::start().await;
     let anna = scene.connected("anna").await;
     let begun = Instant::now();
@@ -43,7 +43,7 @@ async fn a_service_that_is_busy_twice_gives_one_finished_row() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn three_failures_are_one_failed_row_with_its_text() {
+async fn three_failures_leave_one_failed_row_with_its_reason() {
     let scene = Scene::start().await;
     let anna = scene.connected("anna").await;
     let (task, outcome) = run(&anna, "check_site_speed", json!({"url": "broken.example.com"})).await;
@@ -58,7 +58,7 @@ async fn three_failures_are_one_failed_row_with_its_text() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_asking_again_cannot_mend_is_not_asked_again() {
+async fn permanent_errors_are_not_retried() {
     let scene = Scene::start().await;
     let anna = scene.connected("anna").await;
     for (url, code) in [("nowhere.example.com", "BAD_URL"), ("odd.example.com", "BAD_ANSWER")] {
@@ -70,7 +70,7 @@ async fn what_asking_again_cannot_mend_is_not_asked_again() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_page_without_visitors_says_so_and_has_no_zeros() {
+async fn a_page_without_visitors_has_no_zero_metrics() {
     let scene = Scene::start().await;
     let anna = scene.connected("anna").await;
     let (_, outcome) = run(&anna, "check_site_speed", json!({"url": "nodata.example.com"})).await;
@@ -92,7 +92,7 @@ async fn a_cancelled_check_leaves_no_row() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn the_second_caller_is_told_and_another_user_is_not_in_the_way() {
+async fn a_second_check_is_refused_for_its_user_only() {
     let scene = Scene::start().await;
     let (anna, ben) = (scene.connected("anna").await, scene.connected("ben").await);
     let page = json!({"url": "slow.example.com"});
@@ -106,7 +106,7 @@ async fn the_second_caller_is_told_and_another_user_is_not_in_the_way() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn input_that_is_wrong_is_named() {
+async fn invalid_input_names_its_field() {
     let scene = Scene::start().await;
     let anna = scene.connected("anna").await;
     let refused = anna.call("check_site_speed", json!({"url": "x.com", "strategy": "tablet"})).await.unwrap_err();

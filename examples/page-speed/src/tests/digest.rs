@@ -11,14 +11,14 @@ async fn watching(scene: &Scene, settings: Value) -> imperal::testing::TestUser 
     anna
 }
 
-/// Messages that stand in the chat beside replies and outcomes.
+/// Chat messages other than replies and outcomes.
 async fn messages(user: &imperal::testing::TestUser) -> Vec<String> {
     let turns = user.turns().await.into_iter();
     turns.filter(|turn| turn.body.msg_type == imperal::context::MsgType::System).map(|turn| turn.body.text).collect()
 }
 
 #[tokio::test(start_paused = true)]
-async fn the_digest_names_what_failed_and_measures_the_rest() {
+async fn the_digest_names_failed_pages_and_measures_the_rest() {
     let scene = Scene::start().await;
     let sites = json!(["a.example.com", "nowhere.example.com", "b.example.com", "c.example.com"]);
     let anna = watching(&scene, json!({"enabled": true, "hour": 6, "sites": sites})).await;
@@ -39,7 +39,7 @@ async fn the_digest_names_what_failed_and_measures_the_rest() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_digest_is_due_once_a_day_from_its_hour_even_when_it_failed() {
+async fn a_digest_runs_once_a_day_even_when_it_fails() {
     let scene = Scene::start().await;
     let anna = watching(&scene, json!({"enabled": true, "hour": 13, "sites": ["broken.example.com"]})).await;
     let none = "There is no digest to send now.";
@@ -54,7 +54,7 @@ async fn a_digest_is_due_once_a_day_from_its_hour_even_when_it_failed() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn of_two_calls_at_once_one_sends_the_digest() {
+async fn concurrent_calls_send_one_digest() {
     let scene = Scene::start().await;
     let anna = watching(&scene, json!({"enabled": true, "hour": 0, "sites": ["a.example.com"]})).await;
     let (one, other) =
@@ -64,7 +64,7 @@ async fn of_two_calls_at_once_one_sends_the_digest() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn without_a_key_the_day_is_not_spent() {
+async fn a_digest_without_a_key_stays_due() {
     let scene = Scene::start().await;
     let anna = watching(&scene, json!({"enabled": true, "hour": 0, "sites": ["a.example.com"]})).await;
     answer(&anna, "disconnect_pagespeed", json!({})).await;
@@ -76,7 +76,7 @@ async fn without_a_key_the_day_is_not_spent() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_digest_that_has_nothing_to_say_is_silent_when_asked_to() {
+async fn a_digest_without_changes_can_be_silent() {
     let scene = Scene::start().await;
     let quiet = json!({"enabled": true, "hour": 0, "notify": "regressions", "sites": ["a.example.com"]});
     let anna = watching(&scene, quiet).await;
@@ -89,7 +89,7 @@ async fn a_digest_that_has_nothing_to_say_is_silent_when_asked_to() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_site_that_is_none_is_named_by_its_place() {
+async fn an_invalid_site_is_named_by_its_index() {
     let scene = Scene::start().await;
     let anna = scene.connected("anna").await;
     let reply = anna.call("save_speed_digest", json!({"enabled": true, "sites": ["a.example.com", "no"]})).await;

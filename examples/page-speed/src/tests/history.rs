@@ -5,10 +5,10 @@ use serde_json::json;
 use super::{Scene, answer, result, rows, run};
 
 #[tokio::test(start_paused = true)]
-async fn two_checks_in_one_second_stand_in_their_order() {
+async fn checks_of_one_second_keep_their_order() {
     let scene = Scene::start().await;
     let anna = scene.connected("anna").await;
-    // The store's clock stands still: both have the same time.
+    // The store's clock stands still, so both have the same time.
     for url in ["first.example.com", "second.example.com"] {
         run(&anna, "check_site_speed", json!({"url": url})).await;
     }
@@ -19,7 +19,7 @@ async fn two_checks_in_one_second_stand_in_their_order() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_row_is_its_users_alone() {
+async fn rows_are_separate_per_user() {
     let scene = Scene::start().await;
     let (anna, ben) = (scene.connected("anna").await, scene.connected("ben").await);
     let (_, outcome) = run(&anna, "check_site_speed", json!({"url": "example.com"})).await;
@@ -32,7 +32,7 @@ async fn a_row_is_its_users_alone() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn an_id_is_no_path() {
+async fn an_id_cannot_be_a_path() {
     let scene = Scene::start().await;
     let anna = scene.connected("anna").await;
     for id in ["../key", "../settings", "", "x", "/etc/passwd", "20260301T120000.00000../"] {
@@ -62,7 +62,7 @@ async fn the_two_newest_checks_of_a_page_are_compared() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn the_list_is_filtered_and_cut() {
+async fn the_list_has_a_filter_and_a_limit() {
     let scene = Scene::start().await;
     let anna = scene.connected("anna").await;
     for url in ["a.example.com", "b.example.com", "a.example.com/x"] {

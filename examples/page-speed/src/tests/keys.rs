@@ -1,11 +1,11 @@
-//! The key: tried, kept, forgotten, and nobody else's.
+//! The key: tried, stored, forgotten, and separate per user.
 
 use serde_json::json;
 
 use super::{Scene, answer};
 
 #[tokio::test(start_paused = true)]
-async fn a_key_that_the_service_refuses_is_not_kept() {
+async fn a_refused_key_is_not_stored() {
     let scene = Scene::start().await;
     let anna = scene.platform.user("anna");
     let refused = answer(&anna, "connect_pagespeed", json!({"api_key": "wrong-key"})).await;
@@ -15,7 +15,7 @@ async fn a_key_that_the_service_refuses_is_not_kept() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_forgotten_key_leaves_the_history() {
+async fn removing_the_key_keeps_the_history() {
     let scene = Scene::start().await;
     let anna = scene.connected("anna").await;
     super::run(&anna, "check_site_speed", json!({"url": "example.com"})).await;
@@ -27,7 +27,7 @@ async fn a_forgotten_key_leaves_the_history() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_key_is_one_users() {
+async fn keys_are_separate_per_user() {
     let scene = Scene::start().await;
     scene.connected("anna").await;
     let ben = scene.platform.user("ben");

@@ -1,4 +1,4 @@
-//! What must hold for a user, on a platform in memory and with the small service of the example.
+//! The example's behaviour for a user, on a platform in memory and with the example's small service.
 
 mod checks;
 mod digest;
@@ -7,6 +7,8 @@ mod keys;
 mod scripted;
 mod site;
 
+use std::convert::Infallible;
+use std::path::Path;
 use std::sync::{Arc, Mutex};
 
 use imperal::ledger::{Task, Turn};
@@ -14,16 +16,14 @@ use imperal::testing::{TestPlatform, TestUser};
 use imperal::{ErrorKind, WireResult};
 use jiff::Timestamp;
 use serde_json::{Value, json};
-use tempfile::TempDir;
 
 use crate::speed_api::SpeedApi;
 use crate::store::Store;
 
-/// A platform, a store of its own, and a clock for the rows that the test sets.
+/// A platform with its own store, and a clock for its rows that the test sets.
 struct Scene {
     platform: TestPlatform,
     clock: Arc<Mutex<Timestamp>>,
-    _folder: TempDir,
 }
 
 impl Scene {
@@ -31,25 +31,27 @@ impl Scene {
         Self::with(SpeedApi::at(None)).await
     }
 
-    /// With the service at an address.
+    /// Starts with the service at an address.
     async fn at(service: &str) -> Self {
         Self::with(SpeedApi::at(Some(service.to_owned()))).await
     }
 
     async fn with(api: SpeedApi) -> Self {
-        let folder = tempfile::tempdir().unwrap();
         let clock = Arc::new(Mutex::new("2026-03-01T12:00:00Z".parse::<Timestamp>().unwrap()));
         let held = clock.clone();
-        let store = Store::new(folder.path(), Arc::new(move || *held.lock().unwrap()));
-        let platform = TestPlatform::setup().state(api).state(store).real_network().start().await;
-        Self { platform, clock, _folder: folder }
+        let open = move |folder: &Path| {
+            let held = held.clone();
+            Ok::<_, Infallible>(Store::new(folder, Arc::new(move || *held.lock().unwrap())))
+        };
+        let platform = TestPlatform::setup().state(api).state_in(open).real_network().start().await;
+        Self { platform, clock }
     }
 
     fn set_clock(&self, at: &str) {
         *self.clock.lock().unwrap() = at.parse().unwrap();
     }
 
-    /// A user who has given a key.
+    /// A user with a key.
     async fn connected(&self, name: &str) -> TestUser {
         let user = self.platform.user(name);
         answer(&user, "connect_pagespeed", json!({"api_key": "a-key-that-works"})).await;
@@ -57,7 +59,7 @@ impl Scene {
     }
 }
 
-/// The answer of a call, a failed one too.
+/// The result of a call, also of a failed one.
 async fn answer(user: &TestUser, function: &str, params: Value) -> WireResult {
     match user.call(function, params).await {
         Ok(reply) => reply.result,
@@ -68,7 +70,7 @@ async fn answer(user: &TestUser, function: &str, params: Value) -> WireResult {
     }
 }
 
-/// Runs a background function until its outcome.
+/// Runs a background function and returns its task and outcome.
 async fn run(user: &TestUser, function: &str, params: Value) -> (Task, Turn) {
     let task = user.start(function, params).await;
     let ended = user.end_of(task).await;
@@ -81,7 +83,7 @@ fn result(turn: &Turn) -> &WireResult {
     turn.body.result.as_ref().unwrap()
 }
 
-/// The history's rows, newest first; none is an empty list.
+/// The history's rows, newest first.
 async fn rows(user: &TestUser) -> Vec<Value> {
     let listed = answer(user, "list_speed_snapshots", json!({})).await;
     listed.data["snapshots"].as_array().cloned().unwrap_or_default()

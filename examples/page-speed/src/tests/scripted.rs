@@ -1,31 +1,23 @@
-//! What the service is asked, and how often: by a script of its answers, without a network.
+//! Requests to the service and their number, with scripted HTTP.
 
-use std::sync::Arc;
 use std::time::Duration;
 
 use imperal::ledger::TaskState;
 use imperal::testing::{Reply, TestPlatform, TestSetup, TestUser};
-use jiff::Timestamp;
 use serde_json::{Value, json};
-use tempfile::TempDir;
 
 use crate::speed_api::SpeedApi;
 use crate::store::Store;
 
 const SERVICE: &str = "https://speed.example";
 
-/// A platform whose service is a script, and a user with a key.
-async fn scripted(setup: TestSetup) -> (TestPlatform, TestUser, TempDir) {
-    let folder = tempfile::tempdir().unwrap();
-    let platform = setup
-        .state(SpeedApi::at(Some(SERVICE.to_owned())))
-        .state(Store::new(folder.path(), Arc::new(Timestamp::now)))
-        .start()
-        .await;
+/// A platform with a scripted service, and a user with a key.
+async fn scripted(setup: TestSetup) -> (TestPlatform, TestUser) {
+    let platform = setup.state(SpeedApi::at(Some(SERVICE.to_owned()))).state_in(Store::open).start().await;
     platform.http().get(format!("{SERVICE}/pagespeed*")).query("url", "https://example.com").reply(report(0.9));
     let anna = platform.user("anna");
     anna.call("connect_pagespeed", json!({"api_key": "a-key-that-works"})).await.unwrap();
-    (platform, anna, folder)
+    (platform, anna)
 }
 
 fn report(performance: f64) -> Reply {
@@ -37,8 +29,8 @@ fn page() -> Value {
 }
 
 #[imperal::test]
-async fn a_busy_service_is_asked_three_times_and_no_oftener(setup: TestSetup) {
-    let (platform, anna, _folder) = scripted(setup).await;
+async fn a_busy_service_gets_three_attempts(setup: TestSetup) {
+    let (platform, anna) = scripted(setup).await;
     let pages = platform.http().get(format!("{SERVICE}/pagespeed*")).query("url", "https://shop.example");
     let pages = pages.replies([Reply::status(429), Reply::status(429), report(0.7)]);
     let outcome = anna.run("check_site_speed", page()).await;
@@ -53,8 +45,8 @@ async fn a_busy_service_is_asked_three_times_and_no_oftener(setup: TestSetup) {
 }
 
 #[imperal::test]
-async fn only_429_and_500_are_asked_again(setup: TestSetup) {
-    let (platform, anna, _folder) = scripted(setup).await;
+async fn only_429_and_500_are_retried(setup: TestSetup) {
+    let (platform, anna) = scripted(setup).await;
     for (status, calls, code) in [
         (400, 1, "BAD_URL"),
         (403, 1, "KEY_INVALID"),
@@ -72,7 +64,7 @@ async fn only_429_and_500_are_asked_again(setup: TestSetup) {
 
 #[imperal::test]
 async fn a_check_cancelled_between_attempts_leaves_no_row(setup: TestSetup) {
-    let (platform, anna, _folder) = scripted(setup).await;
+    let (platform, anna) = scripted(setup).await;
     let pages = platform.http().get(format!("{SERVICE}/pagespeed*")).query("url", "https://shop.example");
     pages.reply(Reply::status(429));
     anna.run("check_site_speed", page()).await.assert_code("RATE_LIMITED");
@@ -83,8 +75,8 @@ async fn a_check_cancelled_between_attempts_leaves_no_row(setup: TestSetup) {
 }
 
 #[imperal::test]
-async fn a_crash_in_the_middle_of_a_check_is_one_turn_and_no_row(setup: TestSetup) {
-    let (platform, anna, _folder) = scripted(setup).await;
+async fn a_crash_during_a_check_leaves_one_turn_and_no_row(setup: TestSetup) {
+    let (platform, anna) = scripted(setup).await;
     let pages = platform.http().get(format!("{SERVICE}/pagespeed*")).query("url", "https://shop.example");
     let pages = pages.reply(Reply::hang());
     let task = anna.start("check_site_speed", page()).await;
@@ -97,8 +89,8 @@ async fn a_crash_in_the_middle_of_a_check_is_one_turn_and_no_row(setup: TestSetu
 }
 
 #[imperal::test]
-async fn a_job_is_given_up_once_when_it_is_cancelled(setup: TestSetup) {
-    let (platform, anna, _folder) = scripted(setup).await;
+async fn a_cancel_stops_the_job_once(setup: TestSetup) {
+    let (platform, anna) = scripted(setup).await;
     let http = platform.http();
     let job = json!({"job_id": "job-7", "state": "running", "done": 2, "total": 10});
     http.post(format!("{SERVICE}/pagespeed/jobs")).reply(Reply::json(&job));

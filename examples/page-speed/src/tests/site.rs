@@ -1,4 +1,4 @@
-//! A whole site: a job at the service, looked after.
+//! A whole site: a job at the service, polled until its end.
 
 use std::io::Write;
 use std::net::TcpStream;
@@ -12,7 +12,7 @@ use super::{Scene, answer, result, run};
 use crate::service;
 
 #[tokio::test(start_paused = true)]
-async fn a_job_is_looked_after_until_its_pages_are_there() {
+async fn a_job_is_polled_until_its_end() {
     let scene = Scene::start().await;
     let anna = scene.connected("anna").await;
     let begun = Instant::now();
@@ -26,7 +26,7 @@ async fn a_job_is_looked_after_until_its_pages_are_there() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_job_that_the_service_gives_up_says_why() {
+async fn a_failed_job_has_its_reason() {
     let scene = Scene::start().await;
     let anna = scene.connected("anna").await;
     let (_, outcome) = run(&anna, "check_whole_site", json!({"url": "broken.example.com"})).await;
@@ -34,7 +34,7 @@ async fn a_job_that_the_service_gives_up_says_why() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn one_job_a_site() {
+async fn a_site_has_one_job_at_a_time() {
     let scene = Scene::start().await;
     let anna = scene.connected("anna").await;
     anna.start("check_whole_site", json!({"url": "slow.example.com"})).await;
@@ -43,22 +43,22 @@ async fn one_job_a_site() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_cancelled_job_is_given_up_at_the_service() {
+async fn a_cancelled_task_cancels_the_job() {
     let service = service::start().await.unwrap();
     let scene = Scene::at(&service).await;
     let anna = scene.connected("anna").await;
     let task = anna.start("check_whole_site", json!({"url": "slow.example.com"})).await;
     tokio::time::sleep(Duration::from_secs(10)).await;
-    assert!(said_of_the_job(&service).await.contains("\"state\":\"running\""));
+    assert!(job_status(&service).await.contains("\"state\":\"running\""));
     let asked = Instant::now();
     anna.cancel(task).await;
     assert_eq!(anna.end_of(task).await.state, TaskState::Cancelled);
     assert!(asked.elapsed() < Duration::from_secs(1));
-    assert!(said_of_the_job(&service).await.starts_with("HTTP/1.0 404"), "it is gone");
+    assert!(job_status(&service).await.starts_with("HTTP/1.0 404"), "it is gone");
 }
 
-/// What the service answers about its first job.
-async fn said_of_the_job(service: &str) -> String {
+/// The service's answer about its first job.
+async fn job_status(service: &str) -> String {
     let address = service.trim_start_matches("http://").to_owned();
     let ask = move || {
         let mut line = TcpStream::connect(address)?;
