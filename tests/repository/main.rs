@@ -1,6 +1,8 @@
-//! Rules for the files of this repository: links between pages, dependencies, imports, golden files.
+//! Rules for the files of this repository: links between pages, dependencies, imports, golden
+//! files.
 
 mod golden;
 mod links;
+mod sqlite;
 mod structure;
 mod supply_chain;

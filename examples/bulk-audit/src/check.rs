@@ -58,7 +58,7 @@ impl Status {
 /// One check of one domain.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub(crate) struct Finding {
-    /// What was looked at.
+    /// The check.
     pub(crate) check: Check,
     /// How it looks.
     pub(crate) status: Status,

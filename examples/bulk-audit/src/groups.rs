@@ -100,7 +100,7 @@ struct GroupParams {
     name: String,
 }
 
-/// What was deleted.
+/// The deleted group.
 #[derive(Debug, Serialize, Deserialize, JsonSchema)]
 struct Deleted {
     /// The group.

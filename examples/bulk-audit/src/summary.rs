@@ -14,9 +14,9 @@ pub(crate) struct Audit {
     pub(crate) at: String,
     /// One row a domain, the worst first.
     pub(crate) domains: Vec<Row>,
-    /// What somebody has to look at, the worst first.
+    /// Issues, the worst first.
     pub(crate) issues: Vec<Issue>,
-    /// What could not be found out, and why.
+    /// Checks without a result, with the reasons.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub(crate) unknown: Vec<Unknown>,
 }
@@ -54,12 +54,12 @@ pub(crate) struct Row {
     propagation: Option<Status>,
 }
 
-/// A finding that somebody has to look at.
+/// An issue of a domain.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub(crate) struct Issue {
     /// The domain.
     pub(crate) domain: String,
-    /// What was looked at.
+    /// The check.
     pub(crate) check: Check,
     /// How it looks.
     pub(crate) status: Status,
@@ -72,7 +72,7 @@ pub(crate) struct Issue {
 pub(crate) struct Unknown {
     /// The domain.
     pub(crate) domain: String,
-    /// What was looked at.
+    /// The check.
     pub(crate) checks: Vec<Check>,
     /// Why there is no answer.
     pub(crate) why: String,

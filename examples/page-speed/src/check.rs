@@ -68,7 +68,7 @@ pub(crate) async fn measured(
     let outcome = ctx.state::<SpeedApi>()?.measure(ctx, key, target, &settings.thresholds, patience).await;
     let written = outcome.as_ref().map(Clone::clone).map_err(|error| error.message().to_owned());
     let finished = Finished { url: target.url.clone(), strategy: target.strategy, started_at, outcome: written };
-    // The store takes nothing from work that was told to stop; this is that error.
+    // After a cancel the store refuses the write; this is its error.
     let snapshot = store.add(ctx, finished).await?;
     outcome.map(|_| snapshot)
 }

@@ -24,7 +24,7 @@ struct DigestParams {
     now: bool,
 }
 
-/// What the digest found.
+/// The result of a digest.
 #[derive(Debug, Serialize, Deserialize, JsonSchema)]
 pub(crate) struct Digest {
     /// One line a page.

@@ -28,7 +28,7 @@ async fn connect_pagespeed(ctx: Context, params: ConnectParams) -> Result<Action
 #[derive(Deserialize, JsonSchema)]
 struct NoParams {}
 
-/// What was there.
+/// The result of a disconnect.
 #[derive(Debug, Serialize, Deserialize, JsonSchema)]
 struct Disconnected {
     /// Whether there was a key.

@@ -117,12 +117,12 @@ pub(crate) struct Reading {
     pub(crate) rating: Rating,
 }
 
-/// What would make the page faster.
+/// An improvement of the page.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub(crate) struct Opportunity {
     /// What to do.
     pub(crate) what: String,
-    /// What it would save, in milliseconds.
+    /// The time that it saves, in milliseconds.
     pub(crate) saves_ms: f64,
 }
 
@@ -133,7 +133,7 @@ pub(crate) struct Report {
     pub(crate) scores: BTreeMap<String, f64>,
     /// Measured now, in a laboratory.
     pub(crate) lab: Vec<Reading>,
-    /// What real visitors had; empty when the service has no data of them.
+    /// Measured by real visitors; empty without data of them.
     pub(crate) field: Vec<Reading>,
     /// Whether there is data of real visitors.
     pub(crate) has_field_data: bool,

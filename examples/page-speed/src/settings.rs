@@ -14,7 +14,7 @@ pub(crate) struct Settings {
     pub(crate) categories: Vec<Category>,
     /// How long snapshots are kept, in days.
     pub(crate) retention_days: u32,
-    /// What rates a metric.
+    /// The thresholds of the metrics.
     pub(crate) thresholds: Thresholds,
     /// The daily digest.
     pub(crate) digest: DigestSettings,
@@ -64,7 +64,7 @@ pub(crate) struct Shown {
     categories: Vec<Category>,
     /// How long snapshots are kept, in days.
     retention_days: u32,
-    /// What rates a metric.
+    /// The thresholds of the metrics.
     thresholds: Vec<Threshold>,
     /// The daily digest.
     digest: DigestSettings,

@@ -53,7 +53,7 @@ pub(crate) struct Snapshot {
     /// Why it failed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) error: Option<String>,
-    /// What was measured; empty when it failed.
+    /// The measurement; empty when the check failed.
     #[serde(flatten)]
     pub(crate) report: Report,
 }

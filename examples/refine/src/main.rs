@@ -57,7 +57,7 @@ struct TextCheck {
     words: usize,
     /// Sentences of the text.
     sentences: usize,
-    /// What refining would mend, by kind.
+    /// Corrections that refining would make, by kind.
     findings: Vec<Finding>,
 }
 
