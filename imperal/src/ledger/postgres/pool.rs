@@ -162,17 +162,16 @@ impl Store {
         let (mut tries, mut repaired) = (1, false);
         loop {
             let outcome = self.once(lane, limit, &sql, params).await;
-            match outcome {
-                Err(Fault::Postgres(error)) if !repaired && let Some(damage) = damage(&error) => {
-                    // The statement was undone. After the repair it may succeed.
-                    self.repair(lane, limit, damage).await?;
-                    repaired = true;
-                }
-                Err(Fault::Postgres(error)) if was_a_clash(&error) && tries < TRIES => {
-                    tokio::time::sleep(Duration::from_millis(2) * tries).await;
-                    tries += 1;
-                }
-                outcome => return outcome,
+            let Err(Fault::Postgres(error)) = &outcome else { return outcome };
+            if !repaired && let Some(damage) = damage(error) {
+                // The statement was undone. After the repair it may succeed.
+                self.repair(lane, limit, damage).await?;
+                repaired = true;
+            } else if was_a_clash(error) && tries < TRIES {
+                tokio::time::sleep(Duration::from_millis(2) * tries).await;
+                tries += 1;
+            } else {
+                return outcome;
             }
         }
     }
