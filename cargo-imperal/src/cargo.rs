@@ -1,4 +1,4 @@
-//! What cargo says about the crate or workspace here.
+//! Asks cargo about the crate or workspace of the current folder.
 //!
 //! Owns how cargo is called and which part of its metadata is read. Which binary is the extension is
 //! decided by `selection.rs`.

@@ -10,7 +10,7 @@ use crate::cargo::{self, Target};
 use crate::error::CommandError;
 use crate::selection::SelectedBinary;
 
-/// What cargo is told to build.
+/// The binary to build, and how.
 #[derive(Debug)]
 pub(crate) struct BuildOptions {
     pub(crate) binary: SelectedBinary,

@@ -1,4 +1,4 @@
-//! What this command prints itself: lines, notes and errors, coloured on a terminal.
+//! Output of this command itself: lines, notes and errors, coloured on a terminal.
 //!
 //! `NO_COLOR` and `TERM=dumb` turn colours off. Text of other origin passes `imperal_manifest::visible`, so
 //! that it cannot move the cursor or forge a line.

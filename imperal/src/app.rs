@@ -1,4 +1,4 @@
-//! What an extension's `main` sets up: state and settings.
+//! The state and settings of an extension's binary, set up in `main`.
 //!
 //! It knows no commands; `cli` runs them on an `App`.
 
@@ -9,10 +9,11 @@ use std::path::Path;
 use crate::context::States;
 use crate::platform::Settings;
 
-/// What `main` sets up before the commands take over.
+/// State and settings of an extension's binary, set up before the commands run.
 ///
 /// ```no_run
-/// ///
+/// use std::process::ExitCode;
+///
 /// struct Glossary(Vec<String>);
 ///
 /// fn main() -> ExitCode {
@@ -22,22 +23,20 @@ use crate::platform::Settings;
 #[derive(Default)]
 pub struct App {
     states: States,
-    waiting: Vec<Waiting>,
+    deferred: Vec<DeferredState>,
     pub(crate) settings: Settings,
 }
 
-type Source = Box<dyn StdError + Send + Sync>;
-
-/// A state that waits for the data folder.
-type Waiting = Box<dyn FnOnce(&Path, &mut States) -> Result<(), StateError> + Send>;
+/// Makes a state once the data folder is open.
+type DeferredState = Box<dyn FnOnce(&Path, &mut States) -> Result<(), StateError> + Send>;
 
 /// A state that could not be made.
 #[derive(Debug)]
-pub(crate) struct StateError(Source);
+pub(crate) struct StateError(Box<dyn StdError + Send + Sync>);
 
 impl fmt::Display for StateError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "what the extension keeps in its data folder cannot be opened: {}", self.0)
+        write!(f, "a state of the extension could not be made in the data folder: {}", self.0)
     }
 }
 
@@ -53,28 +52,28 @@ impl App {
         Self::default()
     }
 
-    /// Registers a value that every call and task reaches by `ctx.state::<T>()`. One per type: a
-    /// second replaces the first.
+    /// Registers a value that every call and task reaches by `ctx.state::<T>()`. There is one per type: a second
+    /// replaces the first.
     #[must_use]
     pub fn state<T: Send + Sync + 'static>(mut self, value: T) -> Self {
         self.states.insert(value);
         self
     }
 
-    /// Registers a value that is made once the data folder is known and open: a store of the
-    /// extension's own. Otherwise as [`state`](Self::state).
+    /// Registers a value that is made once the data folder is open, such as a store of the extension's own.
+    /// Otherwise like [`state`](Self::state).
     ///
-    /// The folder is the one of `--data-dir`, `.imperal` when not given; no other process has it
-    /// open. Make a folder of your own name in it: the other names are the platform's. It is asked
-    /// for by the commands that start a platform only, before any call is accepted; it may block.
-    /// With several nodes on one database each node has a data folder of its own, so what all of
-    /// them must see belongs into a database.
+    /// `make` gets the folder of `--data-dir`, `.imperal` by default. No other process has it open. Create a folder
+    /// of your own name in it: the other names belong to the platform. `make` runs before any call is accepted, and
+    /// only in commands that start a platform; it may block. Each node of a shared database has its own data folder,
+    /// so put data that all nodes need into a database.
     ///
     /// # Errors
     /// An error of `make` ends the command with its text.
     ///
     /// ```no_run
-    /// #     /// struct Notes(std::fs::File);
+    /// # use std::process::ExitCode;
+    /// struct Notes(std::fs::File);
     ///
     /// fn main() -> ExitCode {
     ///     imperal::App::new()
@@ -88,22 +87,22 @@ impl App {
         T: Send + Sync + 'static,
         E: Into<Box<dyn StdError + Send + Sync>>,
     {
-        self.waiting.push(Box::new(move |folder, states| {
+        self.deferred.push(Box::new(move |folder, states| {
             states.insert(make(folder).map_err(|error| StateError(error.into()))?);
             Ok(())
         }));
         self
     }
 
-    /// All that was registered, once the data folder is open.
+    /// All states, once the data folder is open.
     pub(crate) fn states_in(&mut self, folder: &Path) -> Result<States, StateError> {
-        for waiting in self.waiting.drain(..) {
-            waiting(folder, &mut self.states)?;
+        for make in self.deferred.drain(..) {
+            make(folder, &mut self.states)?;
         }
         Ok(std::mem::take(&mut self.states))
     }
 
-    /// Changes defaults; options of the command line win.
+    /// Changes the default settings. Options of the command line win.
     #[must_use]
     pub fn settings(mut self, change: impl FnOnce(&mut Settings)) -> Self {
         change(&mut self.settings);
@@ -115,7 +114,7 @@ impl fmt::Debug for App {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("App")
             .field("states", &self.states)
-            .field("waiting", &self.waiting.len())
+            .field("deferred", &self.deferred.len())
             .field("settings", &self.settings)
             .finish()
     }

@@ -9,6 +9,7 @@ use clap::{Args as ClapArgs, Parser, Subcommand};
 use clap_complete::engine::ArgValueCompleter;
 
 use super::complete;
+use super::connect_args::ConnectArgs;
 use super::server_args::{DevArgs, ServeArgs};
 use crate::ids::RequestKey;
 
@@ -169,26 +170,6 @@ pub(super) struct OfExtension {
     /// Folder of its Cargo.toml, if it has moved since it was compiled
     #[arg(long, value_name = "DIR")]
     pub(super) folder: Option<PathBuf>,
-}
-
-#[derive(Debug, ClapArgs, Clone)]
-pub(super) struct FolderArg {
-    /// Folder of the ledger and the session key
-    #[arg(long, env = "IMPERAL_DATA_DIR", value_name = "DIR", default_value = ".imperal")]
-    pub(super) data_dir: PathBuf,
-}
-
-/// How a command finds the platform, and whether it prints JSON.
-#[derive(Debug, ClapArgs, Clone)]
-pub(super) struct ConnectArgs {
-    #[command(flatten)]
-    pub(super) folder: FolderArg,
-    /// A platform elsewhere, instead of the data folder's; your token for it is `IMPERAL_TOKEN`
-    #[arg(long, env = "IMPERAL_URL", value_name = "URL")]
-    pub(super) url: Option<String>,
-    /// One JSON object per line
-    #[arg(long)]
-    pub(super) json: bool,
 }
 
 #[derive(Debug, ClapArgs)]

@@ -2,8 +2,9 @@
 
 use serde::Deserialize;
 
-use super::args::{ConnectArgs, ListArgs};
+use super::args::ListArgs;
 use super::client::Client;
+use super::connect_args::ConnectArgs;
 use super::exit::{CliError, Exit};
 use super::out::{self, OutputStyle, Paint};
 use super::table::{Cell, Table};

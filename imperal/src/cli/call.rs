@@ -11,7 +11,7 @@ use super::event_stream;
 use super::exit::{CliError, Exit, suggestion};
 use super::follower::{Follower, ReceivedEvents};
 use super::task_id::{self, TaskList};
-use super::{out, params, turns};
+use super::{out, params, program_name, turns};
 use crate::app::App;
 use crate::function::Registry;
 use crate::ledger::TaskState;
@@ -23,17 +23,17 @@ const STREAM_TIMEOUT: Duration = Duration::from_secs(5);
 /// The part of `/v1/session` that a call needs.
 #[derive(Deserialize)]
 struct SessionInfo {
-    extensions: Vec<ExtensionInfo>,
+    extensions: Vec<CallableExtension>,
 }
 
 #[derive(Deserialize)]
-struct ExtensionInfo {
+struct CallableExtension {
     app_id: String,
-    functions: Vec<FunctionInfo>,
+    functions: Vec<CallableFunction>,
 }
 
 #[derive(Deserialize)]
-struct FunctionInfo {
+struct CallableFunction {
     name: String,
     params_schema: Value,
 }
@@ -88,7 +88,11 @@ async fn run(client: &Client, args: &CallArgs) -> Result<Exit, CliError> {
         );
     } else if let Some(first) = running.first().filter(|_| !args.connect.json && out::OutputStyle::of_stdout().terminal)
     {
-        out::print_note(&format!("  {} follow {}    watches it", super::bin(), task_id::short_id(first.task_id)));
+        out::print_note(&format!(
+            "  {} follow {}    watches it",
+            program_name::command_line(),
+            task_id::short_id(first.task_id)
+        ));
     }
     Ok(exit)
 }
@@ -115,7 +119,7 @@ async fn call_while_listening(
     }
 }
 
-fn find_function<'a>(session: &'a SessionInfo, args: &CallArgs) -> Result<(&'a str, &'a FunctionInfo), CliError> {
+fn find_function<'a>(session: &'a SessionInfo, args: &CallArgs) -> Result<(&'a str, &'a CallableFunction), CliError> {
     let all = || session.extensions.iter().flat_map(|e| e.functions.iter().map(move |f| (e.app_id.as_str(), f)));
     let found: Vec<_> = all()
         .filter(|(app_id, f)| f.name == args.function && args.app.as_deref().is_none_or(|app| app == *app_id))

@@ -12,7 +12,7 @@ use serde::de::DeserializeOwned;
 use tokio::time::Instant;
 
 use super::api::{ApiClient, http_builder};
-use super::args::ConnectArgs;
+use super::connect_args::ConnectArgs;
 use super::environment::env_text;
 use super::exit::CliError;
 use crate::app::App;

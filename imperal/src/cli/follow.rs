@@ -1,7 +1,7 @@
 //! `follow [TASK]`: watches running tasks until their outcome.
 
-use super::args::ConnectArgs;
 use super::client::Client;
+use super::connect_args::ConnectArgs;
 use super::exit::{CliError, Exit};
 use super::follower::{Follower, ReceivedEvents};
 use super::task_id::{self, TaskList};

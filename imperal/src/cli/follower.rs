@@ -15,7 +15,7 @@ use super::exit::{CliError, Exit};
 use super::interrupt::{Input, InterruptPrompt};
 use super::sse::SseMessage;
 use super::turns::{self, TurnPage};
-use super::{lenient_list, out, task_id};
+use super::{lenient_list, out, program_name, task_id};
 use crate::codes;
 use crate::ids::{CallId, TaskId};
 use crate::ledger::{Progress, Task, TaskState, Turn};
@@ -188,7 +188,7 @@ impl Follower {
             out::print_note("interrupted: the work ran in this process. The chat says so; run it again if you need it");
             return;
         }
-        let bin = super::bin();
+        let bin = program_name::command_line();
         let ids: Vec<_> = self.open.keys().map(|id| task_id::short_id(*id)).collect();
         let watch = if ids.len() == 1 { format!(" {}", ids[0]) } else { String::new() };
         out::print_note("not watching any more; the work goes on");

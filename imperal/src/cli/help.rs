@@ -11,7 +11,7 @@ use clap::builder::styling::{AnsiColor, Effects, Styles};
 
 use super::exit::Exit;
 
-/// What help adds to a command.
+/// The part of a command's help that clap does not have.
 #[derive(Debug)]
 pub(super) struct CommandHelp {
     pub(super) name: &'static str,

@@ -8,7 +8,7 @@ use tokio::sync::mpsc;
 
 use super::out::{OutputStyle, Paint};
 
-/// What the person did.
+/// An input of the person.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Input {
     /// Pressed Ctrl-C.

@@ -2,8 +2,8 @@
 
 use serde_json::{Value, json};
 
-use super::args::ConnectArgs;
 use super::client::Client;
+use super::connect_args::ConnectArgs;
 use super::exit::{CliError, Exit};
 use super::out::{self, OutputStyle};
 use crate::app::App;

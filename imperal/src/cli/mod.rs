@@ -11,6 +11,7 @@ mod bars;
 mod call;
 mod client;
 mod complete;
+mod connect_args;
 mod data;
 mod environment;
 mod event_stream;
@@ -25,6 +26,7 @@ mod log;
 mod manifest;
 mod out;
 mod params;
+mod program_name;
 #[cfg(test)]
 mod reference;
 mod serve;
@@ -129,28 +131,9 @@ fn start_traces(
     let mut extensions = registry.extensions();
     let (service, version) = match (extensions.next(), extensions.next()) {
         (Some(extension), None) => (extension.app_id().to_owned(), extension.def().version),
-        _ => (own_name(), env!("CARGO_PKG_VERSION")),
+        _ => (program_name::own_name(), env!("CARGO_PKG_VERSION")),
     };
     Traces::start(&service, version, runtime.handle())
-}
-
-/// What a person types to run this binary again.
-fn bin() -> String {
-    if let Ok(named) = std::env::var("IMPERAL_CALLED_AS") {
-        return named;
-    }
-    let path = std::path::PathBuf::from(std::env::args_os().next().unwrap_or_default());
-    // `cargo run` starts it by a path in the target folder, which the person did not type.
-    if path.starts_with("target") && std::env::var_os("CARGO_MANIFEST_DIR").is_some() {
-        return "cargo run --".to_owned();
-    }
-    own_name()
-}
-
-/// The binary's name on the PATH.
-fn own_name() -> String {
-    let path = std::path::PathBuf::from(std::env::args_os().next().unwrap_or_default());
-    path.file_stem().map_or_else(|| "imperal".to_owned(), |name| name.to_string_lossy().into_owned())
 }
 
 /// The parser, with the extension's name, version and description, and with its functions in the examples.
@@ -159,12 +142,12 @@ fn command_line(registry: &Registry) -> clap::Command {
     let first = functions.peek().map(|function| (function.name.to_owned(), params::example(&params_schema(function))));
     let (function, pairs) = first.unwrap_or_else(|| ("FUNCTION".to_owned(), "key=value".to_owned()));
     let values = HelpValues {
-        bin: bin(),
+        bin: program_name::command_line(),
         call: format!("{function} {pairs}").trim_end().to_owned(),
         function,
         functions: functions.map(|function| (function.name.to_owned(), function.description.to_owned())).collect(),
     };
-    let name = bin();
+    let name = program_name::command_line();
     let mut command = Args::command().display_name(name.clone()).bin_name(name);
     if let (1, Some(extension)) = (registry.extensions().len(), registry.extensions().next()) {
         command = command.about(extension.def().description).version(extension.def().version);
@@ -195,7 +178,7 @@ fn explain(mut error: clap::Error, registry: &Registry) -> clap::Error {
     });
     let Some(function) = function else { return error };
     let pairs = params::example(&params_schema(function));
-    let typed = format!("{} call {} {pairs}", bin(), function.name);
+    let typed = format!("{} call {} {pairs}", program_name::command_line(), function.name);
     let suggestion = format!("did you mean `{}`?", typed.trim_end());
     error.insert(ContextKind::Suggested, ContextValue::StyledStrs(vec![suggestion.into()]));
     error
@@ -220,7 +203,7 @@ async fn run_command(app: App, registry: Registry, args: Args) -> Result<Exit, C
         Command::Audit { list, verify: false } => audit::audit(app, registry, list).await,
         Command::Link { connect } => link::link(app, registry, connect).await,
         Command::Completions { shell } => {
-            complete::script(shell, &own_name())?;
+            complete::script(shell, &program_name::own_name())?;
             Ok(Exit::Success)
         }
         Command::Help { command } => print_help(&registry, command.as_deref()),

@@ -13,7 +13,7 @@ use serde_json::json;
 use super::exit::CliError;
 use crate::visible;
 
-/// What an output can show.
+/// The style of an output: colours and width.
 #[derive(Debug, Clone, Copy, Default)]
 pub(super) struct OutputStyle {
     /// A person reads it: marks, short ids, "2 min ago".

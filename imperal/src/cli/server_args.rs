@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use clap::Args as ClapArgs;
 
-use super::args::FolderArg;
+use super::connect_args::FolderArg;
 use crate::gateway::{ConnectionLimits, LOCAL_TENANT, UserLimits};
 use crate::platform::Settings;
 

@@ -6,7 +6,7 @@ use super::args::ListArgs;
 use super::client::Client;
 use super::exit::{CliError, Exit};
 use super::out::{self, OutputStyle, Paint};
-use super::{data, when};
+use super::{data, program_name, when};
 use crate::app::App;
 use crate::function::Registry;
 use crate::ledger::{Role, Task, TaskState, Turn};
@@ -46,7 +46,10 @@ pub(super) async fn chat(app: App, registry: Registry, args: ListArgs) -> Result
         }
     }
     if turns.is_empty() && !args.connect.json {
-        out::print_line(&format!("The chat is empty. Run a function: `{} call FUNCTION key=value`.", super::bin()));
+        out::print_line(&format!(
+            "The chat is empty. Run a function: `{} call FUNCTION key=value`.",
+            program_name::command_line()
+        ));
     }
     Ok(Exit::Success)
 }
