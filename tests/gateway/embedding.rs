@@ -94,7 +94,7 @@ async fn own_server_nests_the_platform_calls_through_it_and_stops_cleanly() {
     // The node has left the ledger, and the next process on the folder has the chat.
     let next = start(folder.path()).await.unwrap();
     let turns = next.access(anna()).turns(0, 10).await.unwrap();
-    assert_eq!(turns.iter().map(|turn| turn.text.as_str()).collect::<Vec<_>>().last(), Some(&"hello"));
+    assert_eq!(turns.iter().map(|turn| turn.body.text.as_str()).collect::<Vec<_>>().last(), Some(&"hello"));
     next.stop(Duration::ZERO).await;
 }
 
