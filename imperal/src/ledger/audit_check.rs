@@ -16,18 +16,18 @@ use super::{AuditFilter, AuditHash, AuditScope, ChainEnds, Ledger, LedgerError, 
 /// Rows read at once.
 const PAGE: u32 = 500;
 
-/// What came of checking an audit trail.
+/// The result of checking an audit trail.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[non_exhaustive]
 pub struct AuditCheck {
     /// Rows that were read.
     pub rows: u64,
-    /// Users whose rows they are.
+    /// Users with rows among them.
     pub users: u64,
-    /// Older rows that retention took; the rows that were read follow them.
+    /// Older rows that retention removed. The rows that were read follow them.
     #[serde(default)]
     pub pruned: u64,
-    /// The first fault; absent when the trail is whole.
+    /// The first fault; absent if the trail is whole.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub broken: Option<BrokenAudit>,
 }
@@ -35,13 +35,12 @@ pub struct AuditCheck {
 /// Where an audit trail is broken.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct BrokenAudit {
-    /// The first row that does not follow from the one before it; absent when rows are missing
-    /// at the end.
+    /// The first row that does not follow from the row before it; absent if rows are missing at the end.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub audit_id: Option<u64>,
-    /// Tenant of the owner whose chain it is.
+    /// Tenant of the chain's owner.
     pub tenant_id: String,
-    /// User of the owner whose chain it is.
+    /// User of the chain's owner.
     pub user_id: String,
 }
 
@@ -59,18 +58,19 @@ impl fmt::Display for BrokenAudit {
 }
 
 impl AuditCheck {
-    /// Checks one owner's trail, a tenant's, or everybody's. Rows that are written meanwhile do no harm.
+    /// Checks the trail of one owner, one tenant or all. Rows that are written during the check do no
+    /// harm.
     ///
     /// # Errors
-    /// When the ledger cannot be read. A broken trail is an answer.
+    /// If the ledger cannot be read. A broken trail is no error.
     pub async fn run(ledger: &dyn Ledger, scope: impl Into<AuditScope>) -> Result<Self, LedgerError> {
         let scope = scope.into();
         let mut sound = HashSet::new();
         loop {
             let check = Self::look(ledger, &scope, &sound).await?;
             let Some(broken) = &check.broken else { return Ok(check) };
-            // Retention may have taken rows between two looks. Then a look at this owner alone, which
-            // is quick, finds nothing or finds that it happened again.
+            // Retention may have removed rows between two reads. A check of this owner alone, which is
+            // quick, tells that apart.
             let suspect = Owner::new(&broken.tenant_id, &broken.user_id);
             if !Self::holds(ledger, &suspect).await? || !sound.insert(suspect) {
                 return Ok(check);
@@ -78,12 +78,12 @@ impl AuditCheck {
         }
     }
 
-    /// Whether an owner's trail is whole, looked at until retention leaves it alone.
+    /// Whether an owner's trail is whole. Repeats the check while retention removes rows.
     async fn holds(ledger: &dyn Ledger, owner: &Owner) -> Result<bool, LedgerError> {
         loop {
             let before = ledger.chain_ends(Some(owner.clone())).await?;
             if before.is_empty() {
-                // Its rows were read and its name is not found: the name cannot be read.
+                // The rows exist and the owner is not found: its stored name cannot be read.
                 return Ok(false);
             }
             if Self::look(ledger, &AuditScope::Owner(owner.clone()), &HashSet::new()).await?.broken.is_none() {
@@ -96,9 +96,9 @@ impl AuditCheck {
         }
     }
 
-    /// One look; owners that are known to be sound are counted and not checked.
+    /// One pass. Owners in `sound` are counted and not checked.
     async fn look(ledger: &dyn Ledger, scope: &AuditScope, sound: &HashSet<Owner>) -> Result<Self, LedgerError> {
-        // The ends first: rows that come later go beyond them.
+        // The ends are read first, so that rows written later lie beyond them.
         let one = match scope {
             AuditScope::Owner(owner) => Some(owner.clone()),
             AuditScope::All | AuditScope::Tenant(_) => None,
@@ -107,7 +107,7 @@ impl AuditCheck {
         let ends: HashMap<Owner, ChainEnds> = ends.into_iter().filter(|(whose, _)| scope.covers(whose)).collect();
         let mut check = Self { pruned: ends.values().map(|ends| ends.pruned).sum(), ..Self::default() };
         let mut latest: HashMap<Owner, AuditHash> = HashMap::new();
-        // Retention may have taken all of an owner's rows.
+        // Retention may have removed all of an owner's rows.
         let bare = ends.iter().filter(|(_, ends)| ends.anchor == Some(ends.end));
         let mut passed: HashSet<Owner> = bare.map(|(whose, _)| whose.clone()).chain(sound.iter().cloned()).collect();
         let mut after = 0;
@@ -133,7 +133,7 @@ impl AuditCheck {
             }
         }
         check.users = latest.len() as u64;
-        // Of several, the same one each time.
+        // The smallest, so that every check names the same one.
         let short = ends.into_keys().filter(|whose| !passed.contains(whose)).min();
         check.broken = short.map(|whose| BrokenAudit {
             audit_id: None,

@@ -1,4 +1,4 @@
-//! Where backends without a clock of their own take the time from.
+//! The clock of backends that run in this process. PostgreSQL has its own.
 
 use std::fmt::Debug;
 use std::sync::Mutex;
@@ -6,9 +6,9 @@ use std::time::Duration;
 
 use jiff::{Timestamp, Unit};
 
-/// The time, to the microsecond, which is what every backend stores.
+/// The time in microseconds, the resolution that every backend stores.
 pub trait Clock: Debug + Send + Sync + 'static {
-    /// Now.
+    /// The current time.
     fn now(&self) -> Timestamp;
 }
 
@@ -27,7 +27,7 @@ impl Clock for SystemClock {
 pub struct ManualClock(Mutex<Timestamp>);
 
 impl ManualClock {
-    /// Stands at this time.
+    /// A clock that shows this time.
     pub fn at(start: Timestamp) -> Self {
         Self(Mutex::new(to_micros(start)))
     }
@@ -38,7 +38,7 @@ impl ManualClock {
         *now = after(*now, by);
     }
 
-    /// Moves it to this time, backwards too, as a machine's clock may be set.
+    /// Sets it, also backwards, as a machine's clock may be set.
     pub fn set(&self, to: Timestamp) {
         *self.0.lock().unwrap_or_else(std::sync::PoisonError::into_inner) = to_micros(to);
     }
@@ -50,7 +50,7 @@ impl Clock for ManualClock {
     }
 }
 
-/// A later time. Saturates: a lease or a cap of centuries never ends.
+/// The time after a duration. Saturates: a lease or a cap of centuries never ends.
 pub(super) fn after(now: Timestamp, by: Duration) -> Timestamp {
     let by = jiff::SignedDuration::try_from(by).unwrap_or(jiff::SignedDuration::MAX);
     now.checked_add(by).map_or(Timestamp::MAX, to_micros)

@@ -46,7 +46,7 @@
 //! **Damage.** A disk, a tool or a fault of an earlier version may damage a stored row. That costs the
 //! row's content and nothing else:
 //!
-//! - No method fails because of it, for the row's owner or anybody else.
+//! - No method fails because of it, for the row's owner or another user.
 //! - A read shows the row in its place and under its number, with a stand-in for what cannot be read.
 //!   A turn says so in its text ([`TurnBody::unreadable`](super::TurnBody::unreadable)); a task keeps
 //!   the columns that can be read; an audit row has a hash that the check reports.

@@ -1,8 +1,7 @@
 //! The durable truth: calls, turns, tasks, events, audit.
 //!
-//! Owns the storage contract ([`Ledger`]), the rows it speaks of, and its backends. Backends store
-//! and the platform computes meaning: the one text here that a user reads stands in for a row that
-//! cannot be read. Every backend passes the same conformance suite.
+//! Owns the storage [`contract`], its backends, and the form [`Ledger`] that the platform holds.
+//! Backends store; the platform decides the content. Every backend passes the same conformance suite.
 
 mod audit_check;
 mod clock;

@@ -33,14 +33,14 @@ impl PageLimit {
     }
 }
 
-/// Which audit rows.
+/// Selects audit rows.
 #[derive(Debug, Clone)]
 pub struct AuditFilter {
-    /// Whose.
+    /// The owners whose rows to read.
     pub scope: AuditScope,
     /// Only rows with a higher number.
     pub after: u64,
-    /// At most so many.
+    /// The limit of the page.
     pub limit: PageLimit,
 }
 

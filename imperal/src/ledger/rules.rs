@@ -23,7 +23,7 @@ impl<O: PartialEq> CallFacts<'_, O> {
         self.check_open()
     }
 
-    /// Whether anybody may reply instead of an incarnation that has ended.
+    /// Whether recovery may reply instead of an incarnation that has ended.
     pub(super) fn check_reclaim(&self) -> LedgerResult<()> {
         self.check_open()?;
         if self.orphaned { Ok(()) } else { Err(LedgerError::NotOrphaned) }
@@ -64,7 +64,7 @@ impl<O: PartialEq> TaskFacts<'_, O> {
         self.check_running()
     }
 
-    /// Whether anybody may end the task instead of an incarnation that has ended.
+    /// Whether recovery may end the task instead of an incarnation that has ended.
     /// [`check_call_replied`] comes next.
     pub(super) fn check_reclaim(&self) -> LedgerResult<()> {
         self.check_running()?;

@@ -1,7 +1,6 @@
-//! Counters, gauges and histograms, and Prometheus' text form.
+//! Counters, gauges and histograms, and Prometheus' text format.
 //!
-//! Owns how numbers are counted and written. What is counted, and under which name, is the business
-//! of the rooms that count.
+//! Owns how numbers are counted and written. Each module that counts owns its metrics' names.
 
 mod number;
 mod text;

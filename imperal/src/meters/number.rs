@@ -1,12 +1,12 @@
-//! Numbers that many threads count without waiting for one another.
+//! Numbers that many threads count without waiting for each other.
 //!
-//! No lock and no allocation: what is counted, and under which labels, is known at the start. The
-//! common crates look a label set up in a locked map, or lock a histogram, for each observation.
+//! An observation takes no lock and allocates nothing, since all metrics and labels are known at the
+//! start. The common crates look up the labels in a locked map, or lock the histogram, each time.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-/// Grows.
+/// A number that only grows.
 #[derive(Debug, Default)]
 pub(crate) struct Counter(AtomicU64);
 
@@ -24,7 +24,7 @@ impl Counter {
     }
 }
 
-/// Counts whatever lives.
+/// A number that grows and shrinks.
 #[derive(Debug, Default)]
 pub(crate) struct Gauge(AtomicU64);
 
@@ -37,7 +37,7 @@ impl Gauge {
         self.0.fetch_sub(1, Ordering::Relaxed);
     }
 
-    /// Replaces the value; returns the one before.
+    /// Replaces the value and returns the old one.
     pub(crate) fn set(&self, value: u64) -> u64 {
         self.0.swap(value, Ordering::Relaxed)
     }
@@ -50,9 +50,9 @@ impl Gauge {
 /// The upper bounds of a histogram's buckets, and how its values are written.
 #[derive(Debug)]
 pub(crate) struct Scale {
-    /// In the unit that is observed.
+    /// In the unit of observations.
     pub(super) bounds: &'static [u64],
-    /// Observed units in one that is written.
+    /// Units of observations in one unit of the written values.
     pub(super) unit: f64,
 }
 
@@ -60,23 +60,23 @@ macro_rules! durations {
     ($($micros:literal)*) => { Scale { bounds: &[$($micros * 1000),*], unit: 1e9 } };
 }
 
-/// Of a write or a wait for it: 50 µs to 10 s.
+/// For a write or the wait before it: 50 µs to 10 s.
 pub(crate) static WRITES: Scale = durations![50 100 250 500 1_000 2_500 5_000 10_000 25_000 50_000 100_000 250_000
     500_000 1_000_000 2_500_000 10_000_000];
-/// Of a call or a request: 1 ms to 300 s, the caps among them.
+/// For a call or a request: 1 ms to 300 s, with the caps as bounds.
 pub(crate) static CALLS: Scale = durations![1_000 2_500 5_000 10_000 25_000 50_000 100_000 250_000 500_000 1_000_000
     2_500_000 5_000_000 10_000_000 30_000_000 60_000_000 180_000_000 300_000_000];
-/// Of a task: 100 ms to half an hour, the caps among them.
+/// For a task: 100 ms to half an hour, with the caps as bounds.
 pub(crate) static TASKS: Scale = durations![100_000 500_000 1_000_000 5_000_000 10_000_000 30_000_000 60_000_000
     120_000_000 180_000_000 300_000_000 600_000_000 1_200_000_000 1_800_000_000];
-/// Of what shares a transaction.
+/// For the writes in one transaction.
 pub(crate) static BATCHES: Scale = Scale { bounds: &[1, 2, 4, 8, 16, 32, 64, 128, 256], unit: 1.0 };
 
-/// How often values came up to which size.
+/// Counts values by size.
 #[derive(Debug)]
 pub(crate) struct Histogram {
     scale: &'static Scale,
-    /// One more than bounds: for what is beyond the last. Each counts its own values only.
+    /// One more than bounds, for values above the last. Each counts its own values only.
     buckets: Box<[AtomicU64]>,
     sum: AtomicU64,
 }
@@ -89,7 +89,7 @@ impl Histogram {
 
     pub(crate) fn observe(&self, value: u64) {
         let bucket = self.scale.bounds.partition_point(|bound| *bound < value);
-        // The bucket last: whoever reads the count has the value in the sum, or nearly.
+        // The bucket comes last, so that the sum has every value that a reader counts.
         self.sum.fetch_add(value, Ordering::Relaxed);
         self.buckets[bucket].fetch_add(1, Ordering::Relaxed);
     }
@@ -102,7 +102,7 @@ impl Histogram {
         self.buckets.iter().map(|bucket| bucket.load(Ordering::Relaxed)).sum()
     }
 
-    /// Each bound with how many values are not above it; the last one is for all.
+    /// Each bound with the number of values up to it. The last entry counts all values.
     pub(super) fn cumulative(&self) -> Vec<(Option<f64>, u64)> {
         let mut so_far = 0;
         let bounds = self.scale.bounds.iter().map(|bound| Some(to_f64(*bound) / self.scale.unit)).chain([None]);

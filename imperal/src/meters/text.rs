@@ -1,4 +1,4 @@
-//! Prometheus' text form, version 0.0.4.
+//! Prometheus' text format, version 0.0.4.
 
 use std::fmt::{Display, Write};
 

@@ -1,7 +1,7 @@
-//! The way to the collector, and what the log says of it.
+//! Sends spans to the collector, and logs when that starts to fail and when it works again.
 //!
-//! Spans that do not arrive are said once, and once that they arrive again: a collector may be away
-//! for hours, with a batch every few seconds.
+//! Only these transitions are logged: a collector may be down for hours, with a batch every few
+//! seconds.
 
 use std::error::Error;
 use std::future::Future;
@@ -22,7 +22,7 @@ use tokio::runtime::Handle;
 use crate::error::root;
 use crate::panic_text::panic_text;
 
-/// Why the last request got no answer: the SDK says `network error`, whatever it was.
+/// Why the last request failed. The SDK reports every failure as `network error`.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Why(Arc<Mutex<Option<String>>>);
 
@@ -36,8 +36,8 @@ impl Why {
     }
 }
 
-/// Asks the collector. Spans are sent from a thread that is no runtime's: the request itself runs on
-/// the process's.
+/// The HTTP client of the exporter. The SDK exports on a thread without a runtime, so requests run on
+/// the process's runtime.
 #[derive(Debug)]
 pub(super) struct Collector {
     client: reqwest::Client,
@@ -80,17 +80,17 @@ impl HttpClient for Collector {
     }
 }
 
-/// What lies above repeats what is at the bottom, and names the URL.
+/// The innermost error. The outer ones repeat it and name the URL.
 fn cause(error: &(dyn Error + 'static)) -> Option<String> {
     error.source().map(|source| root(source).to_string())
 }
 
-/// An exporter that tells the log how it goes.
+/// An exporter that logs transitions between working and failing.
 #[derive(Debug)]
 pub(super) struct Told<E> {
     exporter: E,
     why: Why,
-    /// Spans lost since the last that arrived.
+    /// Spans lost since the last successful export.
     lost: AtomicUsize,
 }
 
@@ -127,7 +127,7 @@ impl<E: SpanExporter> SpanExporter for Told<E> {
             Ok(Err(error)) => self.failed(spans, error),
             Err(payload) => self.failed(spans, OTelSdkError::InternalFailure(panic_text(payload))),
         }
-        // It is said already.
+        // The log has it already.
         Ok(())
     }
 

@@ -1,9 +1,8 @@
-//! Sending spans by OTLP over HTTP, as the standard `OTEL_*` variables say.
+//! Sends spans by OTLP over HTTP, configured by the standard `OTEL_*` variables.
 //!
-//! They are sent when `OTEL_EXPORTER_OTLP_ENDPOINT` or `OTEL_EXPORTER_OTLP_TRACES_ENDPOINT` names a
-//! collector, or `OTEL_TRACES_EXPORTER` is `otlp`; nothing is sent otherwise, nor when
-//! `OTEL_SDK_DISABLED` is `true`. A collector that is out of reach costs spans and a line in the log,
-//! never a call.
+//! A process sends spans if `OTEL_EXPORTER_OTLP_ENDPOINT` or `OTEL_EXPORTER_OTLP_TRACES_ENDPOINT` names
+//! a collector, or if `OTEL_TRACES_EXPORTER` is `otlp`; never if `OTEL_SDK_DISABLED` is `true`. A
+//! collector that cannot be reached costs spans and a line in the log, never a call.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
@@ -25,11 +24,11 @@ use tracing_subscriber::registry::LookupSpan;
 use super::TARGET;
 use super::collector::{Collector, Told};
 
-/// How long the last spans may take when the process ends.
+/// How long sending the last spans may take when the process ends.
 const PARTING: Duration = Duration::from_secs(3);
 const DEFAULT_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// Those that the SDK takes its default for when they are no number, without a word.
+/// Variables for which the SDK silently uses its default if they are not a number.
 const NUMBERS: [&str; 9] = [
     "OTEL_BSP_SCHEDULE_DELAY",
     "OTEL_BSP_MAX_QUEUE_SIZE",
@@ -49,20 +48,20 @@ pub(crate) fn is_on() -> bool {
     ON.load(Ordering::Relaxed)
 }
 
-/// Who makes the spans.
+/// The instrumentation scope of all spans.
 pub(crate) fn scope() -> InstrumentationScope {
     InstrumentationScope::builder("imperal").with_version(env!("CARGO_PKG_VERSION")).build()
 }
 
-/// Spans on their way to a collector.
+/// The exporter of this process.
 #[derive(Debug)]
 pub(crate) struct Traces(SdkTracerProvider);
 
 impl Traces {
-    /// `None` when nobody asked for traces.
+    /// Starts the exporter; `None` if the environment asks for no traces.
     ///
     /// # Errors
-    /// A sentence that names the variable which cannot be followed, and what can.
+    /// A sentence that names the variable with an unusable value, and the values that work.
     pub(crate) fn start(service: &str, version: &str, runtime: &Handle) -> Result<Option<Self>, String> {
         if let Some(name) = unreadable() {
             return Err(format!("{name} is not UTF-8; set it again or unset it"));
@@ -92,16 +91,16 @@ impl Traces {
         Ok(Some(Self(provider)))
     }
 
-    /// Makes spans of level INFO and above, and the platform's own, into OpenTelemetry's; the
-    /// extension's log lines become events of the span that they are in.
+    /// Exports spans of level INFO and above and the platform's own. The extension's log lines become
+    /// events of the span that they are in.
     pub(crate) fn layer<S>(&self) -> impl Layer<S> + use<S>
     where
         S: Subscriber + for<'span> LookupSpan<'span>,
     {
         let all = Targets::new().with_default(LevelFilter::INFO).with_target(TARGET, LevelFilter::DEBUG);
-        // What is said about sending is not sent: it would never end.
+        // Exporting the exporter's own events would never end.
         let all = all.with_target("opentelemetry", LevelFilter::OFF);
-        // The platform's lines are for the operator's eyes: they hold the texts of errors.
+        // The platform's log lines hold the texts of errors, which are for the operator only.
         let own = |target: &str| target == "imperal" || target.starts_with("imperal::");
         let filter = all.and(filter_fn(move |of| of.is_span() || !own(of.target())));
         tracing_opentelemetry::layer()
@@ -113,26 +112,26 @@ impl Traces {
             .with_filter(filter)
     }
 
-    /// Whether a line belongs into the log. What the SDK says of each batch does not, [`Told`] says it
-    /// once; nor that all is well at the start.
+    /// Whether a line belongs in the log. The SDK's lines about each batch do not, since [`Told`] logs
+    /// the transitions; nor do its lines about a successful start.
     pub(crate) fn is_news(of: &Metadata<'_>) -> bool {
         let left_out = ["TracerProvider.GlobalSet", "BatchSpanProcessor.Shutdown.Timeout"];
         let left_out = left_out.contains(&of.name()) || of.name().starts_with("Export.");
         !(left_out && of.target().starts_with("opentelemetry") && *of.level() <= Level::INFO)
     }
 
-    /// Sends what is left. Blocks, for a few seconds at most; not on a thread of the runtime.
+    /// Sends the remaining spans. Blocks for 3 s at most. Do not call it on a thread of the runtime.
     pub(crate) fn end(self) {
         if let Err(error) = self.0.shutdown_with_timeout(PARTING) {
             tracing::warn!(%error, "the last spans were not sent");
         }
     }
 
-    /// Nothing has to be explained where there are traces.
+    /// This build sends traces, so there is nothing to explain.
     pub(crate) fn explain() {}
 }
 
-/// A variable of ours that the SDK would take for unset.
+/// An `OTEL_*` variable that is not UTF-8, which the SDK would treat as unset.
 fn unreadable() -> Option<String> {
     let names = std::env::vars_os().filter(|(_, value)| value.to_str().is_none()).map(|(name, _)| name);
     names.filter_map(|name| name.into_string().ok()).find(|name| name.starts_with("OTEL_"))
@@ -194,8 +193,8 @@ fn say_what_is_ignored() {
     }
 }
 
-/// Who sends: the extension, unless the environment says otherwise, and of that the service's own
-/// variable last. The SDK by itself leaves values percent-encoded and has the order the other way round.
+/// The resource: the extension's name and version, overridden by `OTEL_RESOURCE_ATTRIBUTES`, which
+/// `OTEL_SERVICE_NAME` overrides. The SDK alone has the opposite order and leaves values percent-encoded.
 fn resource(service: &str, version: &str) -> Resource {
     let own = [
         ("service.name", service.to_owned()),
@@ -209,7 +208,7 @@ fn resource(service: &str, version: &str) -> Resource {
     Resource::builder().with_attributes(own.into_iter().chain(told).chain(named)).build()
 }
 
-/// Of `name=value,name=value`, where values are percent-encoded.
+/// Parses `name=value,name=value` with percent-encoded values.
 fn attributes(told: &str) -> Vec<KeyValue> {
     let pairs = told.split(',').filter_map(|pair| pair.split_once('='));
     let decoded = |value: &str| percent_decode_str(value.trim()).decode_utf8_lossy().into_owned();

@@ -1,10 +1,10 @@
-//! Traces: which spans there are beside the log's own, and how a trace comes in and goes on.
+//! Traces: spans of requests, calls and tasks, and the trace context of incoming and outgoing requests.
 //!
-//! Owns the spans' names and attributes, W3C trace context in and out, and (feature `otel`) sending
-//! them by OTLP. Spans are `tracing`'s, so an author's own join them. Those that only a trace needs are
-//! under [`TARGET`] at level DEBUG: a log at level INFO pays next to nothing for them.
+//! Owns the spans' names and attributes, W3C trace context, and (feature `otel`) the export by OTLP.
+//! Spans are `tracing` spans, so an author's own spans join them. Spans that only traces need have the
+//! target [`TARGET`] and level DEBUG: a log at level INFO pays next to nothing for them.
 //!
-//! No span holds parameters, results, texts, the query of a URL, or the path of an outgoing one:
+//! No span holds parameters, results, texts, the query of a URL, or the path of an outgoing request:
 //! services put secrets into all of them.
 
 #[cfg(feature = "otel")]
@@ -31,7 +31,7 @@ pub(crate) use request::requests;
 #[cfg(feature = "otel")]
 pub(crate) use spans::{ended, link, named, send_along};
 
-/// Of spans that only a trace needs.
+/// The target of spans that only traces need.
 pub(crate) const TARGET: &str = "imperal::trace";
 
 /// The span of the call or task that a context belongs to.
@@ -43,7 +43,7 @@ impl WorkSpan {
         Self(span.clone())
     }
 
-    /// In no span.
+    /// No span.
     pub(crate) fn none() -> Self {
         Self(Span::none())
     }
@@ -52,16 +52,16 @@ impl WorkSpan {
         &self.0
     }
 
-    /// Runs it inside the span that it is in; where that is none, as in a stray `tokio::spawn`, in this
-    /// one.
+    /// Runs a future inside the current span, or inside this one if there is none, as in a stray
+    /// `tokio::spawn`.
     pub(crate) fn around<F: Future>(&self, work: F) -> impl Future<Output = F::Output> + use<F> {
         let current = Span::current();
         work.instrument(if current.is_none() { self.0.clone() } else { current })
     }
 }
 
-/// An outgoing request, with where it goes but not what for. `resent` is how often it went before,
-/// `traced` whether the receiver may see the trace's id.
+/// The span of an outgoing request: its host, not its path. `resent` counts earlier attempts; `traced`
+/// says whether the receiver may see the trace's id.
 pub(crate) fn outgoing(request: &mut reqwest::Request, resent: u32, traced: bool) -> Span {
     let url = request.url();
     let span = tracing::debug_span!(

@@ -1,4 +1,4 @@
-//! What a build without traces does instead: nothing.
+//! The functions of this module in a build without traces: they do nothing.
 
 use http::HeaderMap;
 use tracing::Span;
@@ -13,7 +13,7 @@ pub(crate) fn ended(_: &WorkSpan, _: &'static str, _: bool) {}
 
 pub(crate) fn send_along(_: &Span, _: &mut HeaderMap) {}
 
-/// Nothing is sent, whatever the environment says; what it says in vain is named.
+/// Sends nothing. A warning names a variable that asks for traces in vain.
 #[cfg(feature = "platform")]
 #[derive(Debug)]
 pub(crate) struct Traces;
@@ -36,7 +36,7 @@ impl Traces {
 
     pub(crate) fn end(self) {}
 
-    /// Once there is a log.
+    /// Logs the warning. Call it once the log is set up.
     pub(crate) fn explain() {
         let asked = ["OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", "OTEL_EXPORTER_OTLP_ENDPOINT", "OTEL_TRACES_EXPORTER"];
         let asked =

@@ -1,4 +1,4 @@
-//! The gateway's requests as spans, which go on with their callers' traces.
+//! Spans of the gateway's requests, which continue their callers' traces.
 
 use axum::Router;
 use axum::extract::{MatchedPath, Request};
@@ -13,14 +13,14 @@ use super::TARGET;
 use super::export::is_on;
 use super::spans::continued;
 
-/// Each request of the API in a span of its own.
+/// Puts each request of the API into a span.
 pub(crate) fn requests<S: Clone + Send + Sync + 'static>(router: Router<S>) -> Router<S> {
     if is_on() { router.layer(from_fn(request)) } else { router }
 }
 
 async fn request(request: Request, next: Next) -> Response {
     let route = request.extensions().get::<MatchedPath>().cloned();
-    // The rest is the page's, or asks how the node is.
+    // Other routes serve the page, health and metrics.
     let Some(route) = route.filter(|route| route.as_str().starts_with("/v1/")) else {
         return next.run(request).await;
     };
@@ -52,12 +52,12 @@ async fn request(request: Request, next: Next) -> Response {
     response
 }
 
-/// Whom the caller asked, which is the proxy where there is one.
+/// The host that the caller named: the proxy's if there is one.
 fn host(headers: &HeaderMap) -> Option<Authority> {
     Authority::try_from(headers.get(HOST)?.as_bytes()).ok()
 }
 
-/// How the caller asked: a proxy that ends TLS says so.
+/// The scheme that the caller used. A proxy that ends TLS names it in a header.
 fn scheme(headers: &HeaderMap) -> &'static str {
     let said = headers.get("x-forwarded-proto").map(HeaderValue::as_bytes);
     if said.is_some_and(|said| said.eq_ignore_ascii_case(b"https")) { "https" } else { "http" }

@@ -1,4 +1,4 @@
-//! What only OpenTelemetry knows of a span: its name by function, links, status, trace context.
+//! The parts of a span that `tracing` lacks: its name by function, links, status and trace context.
 
 use http::{HeaderMap, HeaderName, HeaderValue};
 use opentelemetry::KeyValue;
@@ -9,7 +9,7 @@ use tracing_opentelemetry::OpenTelemetrySpanExt;
 
 use super::WorkSpan;
 
-/// Names the span by what it is and which function does it: few names, each of its own kind.
+/// Names the span `KIND FUNCTION`.
 pub(crate) fn named(span: &Span, kind: &str, function: &str) {
     let context = span.context();
     let span = context.span();
@@ -18,12 +18,12 @@ pub(crate) fn named(span: &Span, kind: &str, function: &str) {
     }
 }
 
-/// The work goes on where another span may have ended already: linked, not a child.
+/// Links a span to the work it belongs to. It is not a child: the work's span may have ended.
 pub(crate) fn link(span: &Span, to: &WorkSpan) {
     span.add_link(to.span().context().span().span_context().clone());
 }
 
-/// How the call or task ended.
+/// Records how the call or task ended.
 pub(crate) fn ended(span: &WorkSpan, outcome: &'static str, failed: bool) {
     let context = span.span().context();
     let span = context.span();
@@ -34,7 +34,7 @@ pub(crate) fn ended(span: &WorkSpan, outcome: &'static str, failed: bool) {
     }
 }
 
-/// Sends the trace context along, unless the author has set one.
+/// Adds the trace context to a request's headers, unless the author has set one.
 pub(crate) fn send_along(span: &Span, headers: &mut HeaderMap) {
     if headers.contains_key("traceparent") {
         return;
@@ -55,11 +55,11 @@ impl Injector for Outgoing<'_> {
     }
 }
 
-/// Makes the span a part of the trace that the headers tell of, if they do.
+/// Makes the span a part of the trace that the headers name, if they name one.
 pub(super) fn continued(span: &Span, headers: &HeaderMap) {
     let context = opentelemetry::global::get_text_map_propagator(|way| way.extract(&Incoming(headers)));
     if context.span().span_context().is_valid() {
-        // An error means that the span is not recorded: then nothing has to be continued.
+        // An error means that the span is not recorded.
         let _ = span.set_parent(context);
     }
 }

@@ -25,8 +25,8 @@ pub trait Chat: Send + Sync {
     ///
     /// # Errors
     /// From work: `Fenced`; `NotFound`, also if the work is another owner's; `NotHolder`;
-    /// `AlreadyReplied` or `AlreadyEnded` once the work has ended. From anybody: `IdExists`,
-    /// `TooDeep`. From outside: `QuotaExceeded`.
+    /// `AlreadyReplied` or `AlreadyEnded` once the work has ended. From outside: `QuotaExceeded`. From
+    /// both: `IdExists`, `TooDeep`.
     fn inject(
         &self,
         owner: Owner,

@@ -23,7 +23,7 @@ pub enum LedgerError {
     NotFound,
     /// Another incarnation holds the call or task, so this one may not write for it.
     NotHolder,
-    /// The incarnation that holds the call or task has not ended, so nobody may reclaim the work.
+    /// The incarnation that holds the call or task has not ended, so the work cannot be reclaimed.
     NotOrphaned,
     /// The call has its reply.
     AlreadyReplied,

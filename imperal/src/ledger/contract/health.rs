@@ -1,11 +1,11 @@
-//! How the ledger is, and what it tells and measures.
+//! Readiness, hints and metrics of a ledger.
 
 use std::future::Future;
 
 use super::LedgerResult;
 use crate::ledger::{Feed, LedgerMeters};
 
-/// What a ledger says about itself. Used by readiness, metrics and streams.
+/// Readiness, hints and metrics. Used by `/readyz`, `/metrics` and streams.
 ///
 /// **Hints.** After a commit the backend tells its [`Feed`]: new events and, from
 /// [`Tasks::note_progress`](super::Tasks::note_progress), progress. A lost hint costs time and never
@@ -17,6 +17,6 @@ pub trait Health: Send + Sync {
     /// Where commits are announced.
     fn feed(&self) -> &Feed;
 
-    /// What the ledger measures of itself.
+    /// The ledger's metrics.
     fn meters(&self) -> &LedgerMeters;
 }

@@ -6,11 +6,11 @@ use super::LedgerResult;
 use crate::ids::{CallId, TaskId};
 use crate::ledger::{Incarnation, Orphan, TaskEnd, Turn, TurnBody};
 
-/// What ended incarnations have left behind. Used by the recovery loop, on every node at once: each
-/// call gets one reply and each task one outcome, whichever node is first.
+/// Work of ended incarnations. Used by the recovery loop, on every node at once: each call gets one
+/// reply and each task one outcome, whichever node is first.
 ///
-/// An open call or a running task is *orphaned* from the moment its incarnation ends until somebody
-/// reclaims it.
+/// An open call or a running task is *orphaned* from the end of its incarnation until a node reclaims
+/// it.
 pub trait Recovery: Send + Sync {
     /// Ends every other node's incarnation whose lease has expired. Returns how many it ended. It may
     /// leave some for the next call, for example one that another node is ending.

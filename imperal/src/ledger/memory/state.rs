@@ -1,9 +1,9 @@
-//! The rules of the contract, over plain maps.
+//! The ledger's content in plain maps.
 //!
-//! Every method checks all it has to check before it changes anything: an `Err` leaves no trace.
-//! Knows no lock and no feed. A life that is over needs no mark on its work: whether a holder is
-//! still current is looked up. Here is what there is, and a message from outside, which concerns
-//! calls and tasks alike; each kind of row has its rules in a room of its own.
+//! Every method checks everything before it changes anything, so an `Err` leaves no trace. Knows no
+//! lock and no feed. Work of an ended incarnation is not marked: `is_current` looks up its holder.
+//! This file has the maps and the messages, which concern calls and tasks; each kind of row has a file
+//! of its own.
 
 mod calls;
 mod incarnations;
@@ -28,10 +28,10 @@ use crate::ledger::clock::day_of;
 use crate::ledger::rules;
 use crate::ledger::{AuditRow, ChainEnds, Fence, LedgerError, MessageSource, NewAudit, Owner, Turn, TurnBody, Work};
 
-/// Whose events grew, and what the method returns.
+/// The owner with new events, and the answer.
 type Told<T> = Result<(Owner, T), LedgerError>;
 
-/// Everything the ledger knows.
+/// The content of the ledger.
 #[derive(Debug, Default)]
 pub(super) struct State {
     incarnations: HashMap<Arc<str>, NodeState>,
@@ -41,14 +41,14 @@ pub(super) struct State {
     running: Running,
     last_order: u64,
     turn_ids: HashSet<TurnId>,
-    /// In the order in which they came, for pruning.
+    /// In the order of their first event or audit row, for pruning.
     owners: Vec<Owner>,
     events: HashMap<Owner, Journal>,
     tasks_of: HashMap<Owner, Vec<TaskId>>,
     audit: Vec<AuditRow>,
     last_audit: u64,
     chain_ends: HashMap<Owner, ChainEnds>,
-    /// The bytes of each owner's turns of one day, and which day.
+    /// For each owner, the latest day with turns and their bytes.
     stored: HashMap<Owner, (i64, u64)>,
 }
 
@@ -66,7 +66,7 @@ pub(super) fn size(row: &impl Serialize) -> u64 {
         }
     }
     let mut counter = Counter(0);
-    // What cannot be written as JSON is refused elsewhere.
+    // Values that are not JSON are refused elsewhere.
     let _ = serde_json::to_writer(&mut counter, row);
     counter.0
 }

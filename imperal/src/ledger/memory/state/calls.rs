@@ -1,4 +1,4 @@
-//! Calls: accepted once, answered once.
+//! Calls: accepted once, replied to once.
 
 use jiff::Timestamp;
 
@@ -82,7 +82,7 @@ impl State {
         self.settle_call(call_id, turn, now)
     }
 
-    /// The write of a reply; the right to it has been checked.
+    /// Writes a reply. The caller has checked the rules.
     fn settle_call(&mut self, call_id: CallId, turn: TurnBody, now: Timestamp) -> Told<Turn> {
         self.fresh(&turn)?;
         let row = self.calls.get(&call_id).ok_or(LedgerError::NotFound)?;

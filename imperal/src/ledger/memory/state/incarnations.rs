@@ -1,4 +1,4 @@
-//! Lives of nodes: who may write, and what those that are over have left behind.
+//! Incarnations: which may write, and the work that ended ones have left.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -10,11 +10,11 @@ use crate::ids::TaskId;
 use crate::ledger::clock::after;
 use crate::ledger::{Incarnation, LedgerError, Orphan};
 
-/// A node's latest life.
+/// A node's latest incarnation.
 #[derive(Debug)]
 pub(super) struct NodeState {
     pub(super) number: i64,
-    /// None once it is over.
+    /// None once it has ended.
     pub(super) lease_until: Option<Timestamp>,
     /// How long the lease was when it was given.
     pub(super) lease: Duration,

@@ -1,4 +1,4 @@
-//! Events: each owner's turns and changes of tasks, numbered without a gap.
+//! Events: each owner's turns and changes of tasks, numbered without gaps.
 
 use jiff::Timestamp;
 
@@ -10,7 +10,7 @@ use crate::ledger::{Event, EventBody, LedgerError, Owner, Turn, TurnBody};
 pub(super) struct Journal {
     /// The latest number.
     pub(super) head: u64,
-    /// Events up to this number are not kept any more; some turns among them may be.
+    /// Events up to this number are no longer kept; some of their turns may be.
     pub(super) pruned: u64,
     /// In order.
     pub(super) kept: Vec<Event>,

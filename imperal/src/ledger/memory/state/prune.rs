@@ -1,4 +1,4 @@
-//! Retention in memory: the same rules as the databases', over the same order of owners.
+//! Retention: the rules of the database backends, over the owners in order.
 
 use jiff::Timestamp;
 
@@ -75,7 +75,7 @@ impl State {
         calls.filter(|call| call.owner == *owner).map(|call| call.seq).min().unwrap_or(u64::MAX)
     }
 
-    /// Calls whose own turn is gone; their results go with their outcome turns.
+    /// Removes calls whose turn is gone, and results of tasks whose outcome turn is gone.
     fn forget_calls(&mut self, owner: &Owner, first_turn: u64) -> u64 {
         for task_id in self.tasks_of.get(owner).into_iter().flatten() {
             if let Some(row) = self.tasks.get_mut(task_id)

@@ -21,8 +21,8 @@ pub(super) struct TaskRow {
     pub(super) outcome_seq: Option<u64>,
 }
 
-/// The running tasks in the order of their start: all of them, and each owner's, so that a start
-/// looks at no other owner's.
+/// The running tasks in the order of their start, of all owners and by owner: a start reads no other
+/// owner's tasks.
 #[derive(Debug, Default)]
 pub(super) struct Running {
     all: BTreeMap<u64, TaskId>,
@@ -51,7 +51,7 @@ impl Running {
     }
 }
 
-/// As it stands in a list.
+/// The task without its result, for lists.
 fn listed(row: &TaskRow) -> Task {
     Task { result: None, ..row.record.task.clone() }
 }
@@ -120,7 +120,7 @@ impl State {
         self.end_task(task_id, end, now)
     }
 
-    /// The write of a task's end; the right to it has been checked, its call has not.
+    /// Writes a task's end. The caller has checked the rules of the task, but not those of its call.
     fn end_task(&mut self, task_id: TaskId, end: TaskEnd, now: Timestamp) -> Told<Turn> {
         let task = &self.tasks.get(&task_id).ok_or(LedgerError::NotFound)?.record.task;
         rules::check_call_replied(self.calls.get(&task.call_id).map(|call| call.reply.is_some()))?;
@@ -128,7 +128,7 @@ impl State {
         let row = self.tasks.get_mut(&task_id).ok_or(LedgerError::NotFound)?;
         row.record.task.state = end.state;
         row.record.task.finished_at = Some(now);
-        // Its event comes without its result.
+        // The event has no result.
         let (order, owner, task) = (row.order, row.record.owner.clone(), row.record.task.clone());
         row.record.task.result.clone_from(&end.turn.result);
         self.running.remove(&owner, order);
@@ -159,7 +159,7 @@ impl State {
         Ok(kept)
     }
 
-    /// Whether the owner got an event, and the answer.
+    /// Whether this was the first request, which makes an event, and the answer.
     pub(in crate::ledger::memory) fn request_cancel(
         &mut self,
         task_id: TaskId,

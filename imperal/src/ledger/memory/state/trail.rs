@@ -1,4 +1,4 @@
-//! The audit trail, each owner's rows linked by hashes.
+//! The audit trail: one hash chain per owner.
 
 use jiff::Timestamp;
 
