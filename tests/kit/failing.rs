@@ -106,7 +106,7 @@ async fn failed_assertion_of_the_test(platform: TestPlatform) {
     assert_eq!(outcome.text(), "Printed.");
 }
 
-/// Runs an ignored test in a process of its own: whether it passed, and what it printed.
+/// Runs an ignored test in a separate process; returns whether it passed, and its output.
 fn run_ignored(test: &str) -> (bool, String) {
     let output = std::process::Command::new(std::env::current_exe().unwrap())
         .args(["--exact", test, "--ignored"])

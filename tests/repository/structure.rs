@@ -15,7 +15,7 @@ const ORDER: &[(&str, &str)] = &[
     ("codes", "error codes are texts"),
     ("ids", "ids are UUIDs with a type"),
     ("private_file", "writes a file that its owner alone can read"),
-    ("sync", "locks, which a test feature replaces"),
+    ("sync", "locks, which one suite replaces"),
     ("failpoint", "named places where a test ends the process"),
     ("meters", "counters that the layers above increment"),
     ("rate", "limits how often something happens"),
@@ -23,28 +23,28 @@ const ORDER: &[(&str, &str)] = &[
     ("backoff", "waits between attempts"),
     ("truncate", "shortens texts to a limit"),
     ("panic_text", "the text of a panic, for the log"),
-    ("user", "who made a call"),
-    // What an author returns.
+    ("user", "the user of a call"),
+    // Results of a function.
     ("error", "carries a code, an id of a running task and a message"),
     ("result", "a success with data, or an error"),
-    ("rows", "what a ledger stores: turns, calls, tasks, audit rows"),
-    // What an author declares and is given.
-    ("context", "the surfaces of a running function; knows its host by one trait"),
+    ("rows", "stored turns, calls, tasks and audit rows"),
+    // Declarations and surfaces of an author.
+    ("context", "the surfaces of a running function; reaches its host through traits"),
     ("extension", "an extension's declaration"),
     ("function", "definitions of chat functions, whose handlers take a context"),
-    // What keeps promises.
+    // The platform and its storage.
     ("loops", "background loops that log with the context's spans"),
     ("trace", "spans of calls and tasks, trace context in and out"),
     ("ledger", "stores calls, turns, tasks and events with their results"),
     ("task", "runs the body of one background task"),
     ("platform", "runs calls and tasks on a ledger"),
-    // What the outside sees.
+    // Faces of the platform.
     ("manifest", "describes the registry of functions"),
     ("gateway", "serves a platform over HTTP"),
     ("app", "the extensions of a binary with their settings, before it starts"),
     ("server", "a platform with its gateway, started from an app"),
     ("cli", "the commands, which start a server or call one"),
-    ("testing", "what an author's tests use of all these"),
+    ("testing", "the test kit, which uses all of these"),
 ];
 
 /// Imports that still go upwards. An entry that is no longer needed fails the test.

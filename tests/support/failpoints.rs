@@ -1,4 +1,4 @@
-//! What the suites' extension does at the named places of the platform's code.
+//! The hook that ends or panics the probe at named places of the platform.
 //!
 //! `IMPERAL_CRASH_AT=NAME:N` ends the process at the N-th pass of the place NAME, as `kill -9` would: nothing is
 //! flushed and nothing is dropped. `IMPERAL_PANIC_AT=NAME:FROM-TO` panics at these passes.

@@ -73,7 +73,7 @@ async fn schema_of_another_program_is_refused_with_a_remedy() {
     }
 }
 
-/// What the database says of `later`, which a node replaces or leaves alone.
+/// The database's definition of `later`, which a node replaces or keeps.
 async fn later(backend: &InPostgres) -> i64 {
     let sql = backend.named("SELECT @.later(1, 2)");
     cluster::client().await.query_one(&sql, &[]).await.unwrap().get(0)
