@@ -1,8 +1,7 @@
-//! The ledger in PostgreSQL: what several nodes share.
+//! The ledger in PostgreSQL, shared by any number of nodes.
 //!
-//! Owns [`PostgresLedger`] and how the contract's methods map to statements. The rules are functions
-//! in the database (`functions/`): each method is one statement, so one transaction
-//! and one round trip, and the server's clock is the only one.
+//! Owns [`PostgresLedger`] and the statement of each method. The rules are functions in the database (`functions/`):
+//! each method is one statement, so one transaction and one round trip, and the server's clock is the only one.
 
 mod channel_binding;
 mod dsn;
@@ -43,36 +42,34 @@ use super::{
 };
 use crate::ids::{CallId, TaskId, TurnId};
 
-/// The least time that a renewal gets.
+/// The shortest time limit of a renewal.
 const SHORTEST_RENEWAL: Duration = Duration::from_millis(500);
-/// Who asks whether it can be written wants to know soon.
+/// The time limit of a write check, whose caller wants a fast answer.
 const CHECK: Duration = Duration::from_secs(2);
 
-/// A [`Ledger`](super::Ledger) in a PostgreSQL database, 15 or later, for any number of nodes.
+/// A [`Ledger`](super::Ledger) in a PostgreSQL database, version 15 or later, for any number of nodes.
 ///
-/// Everything is in one schema, `imperal` unless another is named; the rest of the database is left
-/// alone. It works behind a pooler in transaction mode, where other nodes' commits reach watchers
-/// within a second or so instead of at once.
+/// Everything is in one schema, `imperal` unless you name another; the rest of the database is left alone. The ledger
+/// works behind a pooler in transaction mode. There, other nodes' commits reach watchers within about a second instead
+/// of at once.
 ///
-/// An address is `postgres://USER:PASSWORD@HOST:PORT/DATABASE` or `host=.. user=..`. Its `sslmode` is
-/// one of `disable`, `prefer` (TLS where the server offers it; what stands if none is given),
-/// `require`, `verify-ca` (an authority issued the certificate) and `verify-full` (and it is for this
-/// host). The authorities are the machine's, or those in the PEM file that `sslrootcert` names;
-/// `require` with such a file is `verify-ca`. A server certificate that is in the file itself is
-/// accepted as it is. On a Unix socket there is no TLS.
+/// A DSN is `postgres://USER:PASSWORD@HOST:PORT/DATABASE` or `host=.. user=..`. Its `sslmode` is one of `disable`,
+/// `prefer` (TLS if the server offers it; the default), `require`, `verify-ca` (a trusted authority issued the
+/// certificate) and `verify-full` (also, it is for this host). The trusted authorities are the machine's, or those in
+/// the PEM file that `sslrootcert` names; `require` with such a file means `verify-ca`. A server certificate that is
+/// itself in the file is accepted. There is no TLS on a Unix socket.
 ///
-/// Of several hosts (`HOST:PORT,HOST:PORT` or `host=..,..`) the node takes the first that takes writes, and
-/// looks for another when that one does not any more: a primary and its standbys.
+/// With several hosts (`HOST:PORT,HOST:PORT` or `host=..,..`), for example a primary and its standbys, the node uses
+/// the first one that accepts writes, and looks for another when that one stops accepting them.
 ///
-/// `sslcert` and `sslkey` name this node's own certificate, those between it and its authority behind
-/// it, and its key, both in PEM form. They are shown to a server that asks; one that has `cert` in its
-/// `pg_hba.conf` needs no password then. The key must not be encrypted, and nobody but its owner may
-/// read its file, by libpq's rule: mode 600, or 640 where root owns it. Neither has a default. A node
-/// reads these files once, when it connects first.
+/// `sslcert` names a file with this node's certificate, followed by its intermediates, and `sslkey` its key, both in
+/// PEM form. A server that asks for a certificate gets it; one that has `cert` in its `pg_hba.conf` then needs no
+/// password. The key must not be encrypted, and by libpq's rule only its owner may read its file: mode 600, or 640 if
+/// root owns it. Neither has a default. A node reads these files once, before it first connects.
 ///
-/// No statement takes longer than 10 s, no connection longer than 5 s to be made.
+/// A statement is given up after 10 s, an attempt to connect after 5 s.
 ///
-/// Must be made and used within a tokio runtime. Dropping it ends its connections.
+/// Must be created and used within a tokio runtime. Dropping it closes its connections.
 #[derive(Debug)]
 pub struct PostgresLedger {
     store: Store,
@@ -84,22 +81,20 @@ pub struct PostgresLedger {
 }
 
 impl PostgresLedger {
-    /// Connects, and makes the schema `imperal` or brings it up to date. Keeps up to 16 connections,
-    /// one more for its lease and one for hints.
+    /// Connects, and makes the schema `imperal` if it does not exist. Keeps up to 16 connections for calls, one for the
+    /// lease and one for notifications.
     ///
     /// # Errors
-    /// [`LedgerError::Unusable`] for an address that cannot be read, a server that is too old or
-    /// set up otherwise than it must be, or a newer schema; [`LedgerError::Unavailable`] when the
-    /// server cannot be reached now.
+    /// [`LedgerError::Unusable`] for a DSN that cannot be read, a server that is too old or has unsuitable settings, or
+    /// a schema of another version; [`LedgerError::Unavailable`] if the server cannot be reached now.
     pub async fn connect(url: &str) -> Result<Self, LedgerError> {
         Self::connect_in(url, "imperal", Self::CONNECTIONS).await
     }
 
-    /// How many connections a node keeps for calls, unless told otherwise.
+    /// The default number of connections for calls.
     pub const CONNECTIONS: usize = 16;
 
-    /// [`PostgresLedger::connect`] with a schema of this name (a-z, 0-9 and _) and up to so many
-    /// connections for calls.
+    /// [`PostgresLedger::connect`] with another schema name (a-z, 0-9 and _) and number of connections for calls.
     pub async fn connect_in(url: &str, schema: &str, connections: usize) -> Result<Self, LedgerError> {
         let meters = LedgerMeters::default();
         let store = Store::new(url, schema, connections, meters.clone())?;
@@ -111,7 +106,7 @@ impl PostgresLedger {
         Ok(Self { store, notifier, queues, feed, meters, _loops: loops })
     }
 
-    /// Work whose state or holder was damaged, which no ended life could leave.
+    /// Reports work whose state or incarnation was damaged, so that no ended incarnation could leave it.
     async fn find_lost_work(&self) -> Result<(), LedgerError> {
         for row in self.counted(self.store.repeatable("SELECT * FROM @.find_lost_work()", &[])).await? {
             let table = if get::<&str>(&row, 0)? == "call" { "call" } else { "task" };
@@ -122,7 +117,7 @@ impl PostgresLedger {
     }
 }
 
-/// The server says that it is too much; who asked knows the limit.
+/// Adds the limit, which the server's refusal does not repeat.
 fn quota(error: LedgerError, max_stored: Option<u64>) -> LedgerError {
     match error {
         LedgerError::QuotaExceeded(_) => LedgerError::QuotaExceeded(max_stored.unwrap_or_default()),
@@ -133,7 +128,7 @@ fn quota(error: LedgerError, max_stored: Option<u64>) -> LedgerError {
 impl Leases for PostgresLedger {
     async fn join(&self, node: &str, lease: Duration) -> LedgerResult<Incarnation> {
         let (name, lease) = (stored(node), micros(lease));
-        // Done twice, the node has had one life more.
+        // Running twice only costs the node one more incarnation.
         let sql = "SELECT * FROM @.join_node($1, $2)";
         let row = one(self.counted(self.store.repeatable(sql, &[text(&name), int(&lease)])).await?)?;
         self.notifier.joined(get(&row, 0)?, node);
@@ -143,7 +138,7 @@ impl Leases for PostgresLedger {
     }
 
     async fn renew(&self, incarnation: &Incarnation, lease: Duration) -> LedgerResult<Vec<TaskId>> {
-        // A try that takes longer leaves no time for another.
+        // A longer attempt would leave no time for another.
         let limit = (lease / 3).clamp(SHORTEST_RENEWAL, STATEMENT);
         let (node, lease) = (stored(&incarnation.node), micros(lease));
         let params = [text(&node), int(&incarnation.number), int(&lease)];
@@ -251,7 +246,7 @@ impl Tasks for PostgresLedger {
         let sql = format!("SELECT {RECORD} FROM @.request_cancel($1::uuid, $2) AS r");
         let (id, said) = (task_id.to_string(), audit(&audit_row));
         let _place = self.queues.enter_under(&audit_row).await?;
-        // Asked twice, it has one audit row more.
+        // Running twice only writes one more audit row.
         let row = one(self.counted(self.store.repeatable(&sql, &[text(&id), texts(&said)])).await?)?;
         let record = decode::record(&row, self.store.unreadable());
         if record.task.state != TaskState::Running {

@@ -1,8 +1,8 @@
-//! The ledger in one SQLite file: what a single machine needs, without a server.
+//! The ledger in one SQLite file, for a single machine without a server.
 //!
-//! Owns [`SqliteLedger`] and how the contract's methods map to one writing thread and a few that
-//! read. Two programs may have the same file open, each as a node of its own: SQLite's lock
-//! orders their writes, but each feed hears of its own program's commits only.
+//! Owns [`SqliteLedger`], and maps the contract's methods to one thread that writes and a few that read. Two programs
+//! may have the same file open, each as its own node: SQLite's lock orders their writes, but each feed hears only of
+//! its own program's commits.
 
 mod fault;
 mod job;
@@ -34,13 +34,13 @@ use super::{
 };
 use crate::ids::{CallId, TaskId, TurnId};
 
-/// A [`Ledger`](super::Ledger) in a file. Survives whatever kills the process, and a power failure.
+/// A [`Ledger`](super::Ledger) in a file. It survives a killed process and a power failure.
 ///
-/// Dropping it writes what was asked for and waits for that, 2 s at most.
+/// Dropping it writes the requested writes and waits for them, at most 2 s.
 #[derive(Debug)]
 pub struct SqliteLedger {
     clock: Arc<dyn Clock>,
-    // Dropped in this order: the last connection to close is the one that can tidy the log away.
+    // Dropped in this order: the last connection to close can remove the log.
     readers: Readers,
     writer: Writer,
     feed: Feed,
@@ -48,24 +48,24 @@ pub struct SqliteLedger {
 }
 
 impl SqliteLedger {
-    /// Opens or makes the file, on the machine's clock. Blocks while it does, and for up to 5 s
-    /// while another program upgrades the file.
+    /// Opens or creates the file, on the machine's clock. Blocks meanwhile, for up to 5 s if another program has it
+    /// locked.
     ///
-    /// The file, and folders that are missing, are made readable by this user only.
+    /// The file and missing folders are made readable by this user only.
     ///
     /// # Errors
-    /// [`LedgerError::Unusable`] for a damaged file, a newer schema, or another program's file;
-    /// [`LedgerError::Unavailable`] when it cannot be opened or written now.
+    /// [`LedgerError::Unusable`] for a damaged file, a file with another version of the schema, or another program's
+    /// file; [`LedgerError::Unavailable`] if it cannot be opened or written now.
     pub fn open(path: impl AsRef<Path>) -> Result<Self, LedgerError> {
         Self::open_with_clock(path, Arc::new(SystemClock))
     }
 
-    /// [`SqliteLedger::open`], on this clock.
+    /// [`SqliteLedger::open`] with another clock.
     pub fn open_with_clock(path: impl AsRef<Path>, clock: Arc<dyn Clock>) -> Result<Self, LedgerError> {
         Self::open_waiting(path.as_ref(), clock, schema::BUSY)
     }
 
-    /// `busy` is how long another program's lock is waited for.
+    /// `busy` is how long to wait for another program's lock.
     fn open_waiting(path: &Path, clock: Arc<dyn Clock>, busy: Duration) -> Result<Self, LedgerError> {
         let path: Arc<Path> = schema::prepare_file(path)?.into();
         let conn = schema::open_writer(&path, busy).map_err(|fault| fault.into_ledger(&path))?;
@@ -77,7 +77,7 @@ impl SqliteLedger {
     }
 }
 
-/// Written on the caller's thread, so that the one writer has less to do.
+/// Makes the JSON on the caller's thread, so that the one writer has less to do.
 fn json(turn: &TurnBody) -> Result<TurnJson, LedgerError> {
     turn.check_depth()?;
     let json = serde_json::to_string(turn)

@@ -1,4 +1,4 @@
-//! The reads of the contract: one statement each, so each sees one state of the file.
+//! The reads of the contract. Each is one statement and so sees one state of the file.
 
 use rusqlite::types::ValueRef;
 use rusqlite::{Params, Row, params};
@@ -14,14 +14,14 @@ use crate::ledger::{
     TaskRecord, Turn,
 };
 
-/// The owner's id where `?1` and `?2` name it.
+/// The id of the owner that `?1` and `?2` name.
 macro_rules! of_owner {
     ($before:literal, $after:expr) => {
         concat!($before, "(SELECT owner_id FROM owner WHERE tenant_id = ?1 AND user_id = ?2)", $after)
     };
 }
 
-/// Ends a condition on `seq`: a row beyond the owner's latest number has lost its place.
+/// Ends a condition on `seq`. A row beyond the owner's latest number has lost its place and is not read.
 macro_rules! up_to_head {
     ($after:literal) => {
         concat!(" <= (SELECT head FROM owner WHERE tenant_id = ?1 AND user_id = ?2)", $after)
@@ -41,7 +41,7 @@ pub(super) const LATEST_TURNS: &str = of_owner!(
 pub(super) const TURN: &str =
     of_owner!("SELECT seq, at, body, turn_id FROM turn WHERE owner_id = ", " AND turn_id = ?3");
 
-/// A turn that is missing leaves its number.
+/// A missing turn leaves its number.
 pub(super) const CALL: &str = of_owner!(
     "SELECT c.turn_seq AS seq, a.at, a.body, a.turn_id,
         c.reply_seq, r.at AS reply_at, r.body AS reply_body, r.turn_id AS reply_id FROM call c
@@ -51,8 +51,8 @@ pub(super) const CALL: &str = of_owner!(
     " AND c.call_id = ?3"
 );
 
-/// Both halves come in the order of their index and are merged as far as the limit. Before them, as
-/// number 0 and in the place of a time, how far events are not kept, if the reader was not there yet.
+/// Turns and task events come in index order and are merged up to the limit. If the next event was pruned, a row with
+/// number 0 comes first, with the last pruned number in the column of the time.
 pub(super) const EVENTS: &str = of_owner!(
     "SELECT 0 AS seq, pruned AS at, NULL AS body, NULL AS turn_id FROM owner
         WHERE tenant_id = ?1 AND user_id = ?2 AND pruned > ?3 AND pruned <= head
@@ -79,7 +79,7 @@ pub(super) const RECENT_TASKS: &str = select_task!(
         ORDER BY t.task_no DESC LIMIT ?3"
 );
 
-/// By the call's index; the plus keeps the owner's, with all of their tasks, from being used.
+/// Uses the call's index. The plus keeps SQLite from using the owner's index, which covers all of the owner's tasks.
 pub(super) const TASKS_OF_CALL: &str = select_task!(
     list "WHERE t.call_id = ?3
         AND +t.owner_id = (SELECT owner_id FROM owner WHERE tenant_id = ?1 AND user_id = ?2) ORDER BY t.task_no"
@@ -89,7 +89,7 @@ pub(super) const AUDIT: &str = "SELECT a.audit_id, a.at, w.tenant_id, w.user_id,
     a.target, a.outcome, a.detail, a.hash FROM audit a JOIN owner w ON w.owner_id = a.owner_id
     WHERE a.audit_id > ?1 ORDER BY a.audit_id LIMIT ?2";
 
-/// In the order of the rows, so that none has to be sorted: the rows of other tenants are passed over.
+/// In row order, so that nothing is sorted; rows of other tenants are skipped.
 pub(super) const AUDIT_IN: &str = "SELECT a.audit_id, a.at, w.tenant_id, w.user_id, a.actor, a.app_id, a.action,
     a.target, a.outcome, a.detail, a.hash FROM audit a CROSS JOIN owner w ON w.owner_id = a.owner_id
     WHERE w.tenant_id = ?3 AND a.audit_id > ?1 ORDER BY a.audit_id LIMIT ?2";
@@ -98,24 +98,24 @@ pub(super) const AUDIT_OF: &str = "SELECT a.audit_id, a.at, w.tenant_id, w.user_
     a.target, a.outcome, a.detail, a.hash FROM owner w JOIN audit a ON a.owner_id = w.owner_id
     WHERE w.tenant_id = ?3 AND w.user_id = ?4 AND a.audit_id > ?1 ORDER BY a.audit_id LIMIT ?2";
 
-/// Of everybody: the one read that goes through a whole table.
+/// The only read that scans a whole table.
 const AUDIT_ENDS: &str = "SELECT tenant_id, user_id, audit_anchor, audit_pruned, audit_end FROM owner";
 
 pub(super) const AUDIT_END_OF: &str = "SELECT tenant_id, user_id, audit_anchor, audit_pruned, audit_end FROM owner
     WHERE tenant_id = ?1 AND user_id = ?2";
 
-/// One more row than the limit has, so that it is known whether there is one.
+/// One row more than the limit shows whether there are more.
 fn most(limit: PageLimit) -> i64 {
     i64::from(limit.rows) + 1
 }
 
-/// Takes every row of a page.
+/// Accepts every row of a page.
 #[expect(clippy::unnecessary_wraps, reason = "has the form of the checks that can refuse a row")]
 fn any(_: &Row<'_>) -> Result<(), Fault> {
     Ok(())
 }
 
-/// The rows of a page that have a place.
+/// The rows of a page that could be decoded.
 fn placed<T>(
     reading: &Reading<'_>,
     sql: &str,
@@ -181,7 +181,7 @@ pub(super) fn task(reading: &Reading<'_>, task_id: TaskId) -> Result<Option<Task
     one(reading.conn, TASK_BY_NUMBER, [row], read)
 }
 
-/// Tasks without their results.
+/// A list of tasks, without their results.
 pub(super) fn orphans(reading: &Reading<'_>, limit: u32) -> Result<Vec<Orphan>, Fault> {
     let Reading { conn, unreadable, .. } = reading;
     let mut orphans = all(conn, LEFT_CALLS, [limit], |row| Ok(decode::left_call(row, unreadable)))?;

@@ -1,4 +1,4 @@
-//! Rows of the file as [`decode`](crate::ledger::decode) reads them, and the three ways to run a statement.
+//! Rows of the file for [`decode`](crate::ledger::decode), and the ways to run a statement.
 //!
 //! Knows no rule of the contract.
 
@@ -13,8 +13,8 @@ use crate::ledger::decode::{Cell, Columns};
 use crate::ledger::page::PageBuilder;
 use crate::ledger::{Incarnation, Page, PageLimit};
 
-/// All columns of a task that [`record`](crate::ledger::decode::record) reads. `$rest` goes on after the joins.
-/// A list leaves the result out.
+/// Selects the columns of a task that [`record`](crate::ledger::decode::record) reads. `$rest` follows the joins. A
+/// list leaves the result out.
 macro_rules! select_task {
     ($rest:literal) => {
         select_task!("o.body", "LEFT JOIN turn o ON o.owner_id = t.owner_id AND o.seq = t.outcome_seq ", $rest)
@@ -36,12 +36,12 @@ macro_rules! select_task {
 }
 pub(super) use select_task;
 
-/// A statement without rows; how many rows it changed.
+/// Runs a statement that returns no rows. Returns the number of changed rows.
 pub(super) fn execute(conn: &Connection, sql: &str, params: impl Params) -> Result<usize, Fault> {
     Ok(conn.prepare_cached(sql)?.execute(params)?)
 }
 
-/// The first row, if there is one.
+/// The first row, if any.
 pub(super) fn one<T>(
     conn: &Connection,
     sql: &str,
@@ -53,8 +53,8 @@ pub(super) fn one<T>(
     rows.next()?.map(read).transpose()
 }
 
-/// Rows up to a limit. Those behind it are not read, and none is once nobody waits for them any more. `look`
-/// may refuse all of them at any row.
+/// Rows up to a limit. Rows behind it are not read, and reading stops when the caller has gone. `look` can refuse the
+/// whole page at any row.
 pub(super) fn page<T>(
     reading: &Reading<'_>,
     sql: &str,
@@ -77,7 +77,7 @@ pub(super) fn page<T>(
     Ok(page.end(false))
 }
 
-/// The bytes of a row's texts.
+/// Bytes of a row's texts.
 fn size(row: &Row<'_>) -> Result<u64, Fault> {
     let mut bytes = 0;
     for column in 0..row.as_ref().column_count() {
@@ -99,18 +99,18 @@ pub(super) fn all<T>(
     statement.query_and_then(params, read)?.collect()
 }
 
-/// A number as SQLite stores it. There is nothing beyond its largest.
+/// A number as SQLite stores it, capped at its largest.
 pub(super) fn number(number: u64) -> i64 {
     i64::try_from(number).unwrap_or(i64::MAX)
 }
 
-/// A number from a row.
+/// A number that is never negative.
 pub(super) fn get_number(row: &Row<'_>, column: usize) -> Result<u64, Fault> {
     let number: i64 = row.get(column)?;
     u64::try_from(number).map_err(|_| Fault::Row(format!("{number} where a number counts from 1")))
 }
 
-/// A life from the columns `node` and `epoch`. A name that is not UTF-8 is no node's.
+/// An incarnation, from the columns `node` and `incarnation`. A node's name that is not UTF-8 matches no node.
 pub(super) fn incarnation(row: &Row<'_>) -> Result<Incarnation, Fault> {
     let node = match row.cell("node") {
         Cell::Text(node) => node.into(),

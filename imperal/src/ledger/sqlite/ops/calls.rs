@@ -1,4 +1,4 @@
-//! Calls, their replies, and turns outside both.
+//! Calls, their replies, and turns outside of both.
 
 use rusqlite::types::ValueRef;
 use rusqlite::{Row, params};
@@ -36,7 +36,7 @@ impl CallRow {
 }
 
 impl Tx<'_> {
-    /// By its id, or by its number where the id names the row.
+    /// Finds a call by its id, or by its row number if the id names the row.
     pub(super) fn call(&self, call_id: CallId) -> Result<CallRow, Fault> {
         let read = |row: &Row<'_>| {
             let replied = row.get_ref("reply_seq")? != ValueRef::Null;
@@ -74,14 +74,15 @@ impl Tx<'_> {
         self.fence(incarnation)?;
         let owner_id = self.find_or_add_owner(owner)?;
         self.check_stored(owner_id, Some(call_id), turn, max_stored)?;
-        // Before its turn: a request that comes again is refused while nothing is written.
+        // The call is written before its turn, so a repeated request is refused before anything was written.
         let sql = "INSERT INTO call (call_id, owner_id, node, incarnation, turn_seq)
                    SELECT ?1, owner_id, ?3, ?4, head + 1 FROM owner WHERE owner_id = ?2";
         execute(self.conn, sql, params![call_id.to_string(), owner_id, &*incarnation.node, incarnation.number])?;
         self.add_turn(owner_id, turn)
     }
 
-    /// Refuses a write that would lift the owner's bytes of today above the limit. `IdExists` comes first.
+    /// Refuses a write that would take the owner's bytes of today over the limit. An id that exists is refused as such
+    /// first.
     fn check_stored(
         &self,
         owner_id: i64,

@@ -1,7 +1,7 @@
-//! Nodes' lives, and the work that ended lives leave.
+//! Incarnations of nodes, and the work that ended ones leave.
 //!
-//! When a life ends, its open calls and running tasks are marked in the same transaction. So what
-//! is left is found by a small index, however many lives have come and gone.
+//! The transaction that ends an incarnation marks its open calls and running tasks. So that work is found by a small
+//! index, however many incarnations there have been.
 
 use std::time::Duration;
 
@@ -45,18 +45,18 @@ const LEAVE_TASKS_OF_LAPSED: &str = of_lapsed!("UPDATE task SET abandoned = 1 WH
 const END_LAPSED: &str =
     "UPDATE node SET lease_until = NULL WHERE lease_until IS NOT NULL AND lease_until <= ?1 AND node <> ?2";
 
-/// Longest lease there is, in microseconds: as far as the last moment that programs can name.
+/// The longest lease in microseconds: up to the last moment that programs can represent.
 const LONGEST: i64 = 253_402_207_200_999_999;
 
-/// A lease whose length is lost ends after this, in microseconds, unless its node renews it.
+/// A lease whose length is lost ends after this many microseconds, unless its node renews it.
 const UNKNOWN_LEASE: i64 = 60_000_000;
 
-/// The epoch of a node that is new, or whose row is lost: work of its earlier lives may still be there.
+/// The number for a node that is new or whose row is lost. Work of its earlier incarnations may still exist.
 pub(in crate::ledger::sqlite) const FIRST_INCARNATION: &str = "SELECT 1 + max(
     coalesce((SELECT max(incarnation) FROM call WHERE node = ?1 AND state = 'open' AND incarnation BETWEEN 0 AND ?2), 0),
     coalesce((SELECT max(incarnation) FROM task WHERE node = ?1 AND state = 'running' AND incarnation BETWEEN 0 AND ?2), 0))";
 
-/// An epoch beyond this is none that was counted.
+/// A higher number was not counted but damaged.
 const LAST_INCARNATION: i64 = 1 << 53;
 
 impl Tx<'_> {
@@ -69,7 +69,7 @@ impl Tx<'_> {
                    ON CONFLICT (node) DO UPDATE
                    SET incarnation = CASE WHEN incarnation BETWEEN 0 AND ?5 THEN incarnation + 1 ELSE ?4 END, lease_until = excluded.lease_until, lease = excluded.lease
                    RETURNING incarnation";
-        // An epoch that was damaged is followed by one that no life can have had.
+        // A damaged number is replaced by the time, which is higher than any number that was counted.
         let first =
             one(self.conn, FIRST_INCARNATION, params![node, LAST_INCARNATION], |row| Ok(row.get::<_, i64>(0)?))?;
         let now = self.now.as_microsecond();
@@ -101,7 +101,7 @@ impl Tx<'_> {
         }
     }
 
-    /// The life must be its node's current one.
+    /// The incarnation must be its node's current one.
     fn end_incarnation(&self, incarnation: &Incarnation) -> Result<(), Fault> {
         self.cache.current.borrow_mut().remove(incarnation);
         let of_incarnation = params![&*incarnation.node, incarnation.number];
@@ -116,7 +116,8 @@ impl Tx<'_> {
     pub(in crate::ledger::sqlite) fn expire_leases(&self, incarnation: &Incarnation) -> Result<u64, Fault> {
         self.fence(incarnation)?;
         let now = self.now.as_microsecond();
-        // Given before the clock was set back. Subtracted, since a sum may be beyond the largest number.
+        // Cuts leases that were given before the clock was set back. Subtracts, because a sum may exceed the largest
+        // number.
         let ahead = "UPDATE node SET lease_until = ?1 + lease
                      WHERE lease BETWEEN 0 AND ?2 AND lease_until - lease > ?1";
         execute(self.conn, ahead, [now, LONGEST])?;
@@ -128,8 +129,8 @@ impl Tx<'_> {
         Ok(ended)
     }
 
-    /// Ends every lapsed life but the asking one. By the file alone: a node's name may be one that
-    /// cannot be read.
+    /// Ends every lapsed incarnation except the caller's. Uses only the file's own values, because a node's name may be
+    /// unreadable.
     fn end_lapsed(&self, incarnation: &Incarnation) -> Result<u64, Fault> {
         let lapsed = params![self.now.as_microsecond(), &*incarnation.node];
         if one(self.conn, LAPSED, lapsed, |row| Ok(row.get::<_, i64>(0)?))? == Some(0) {
@@ -148,7 +149,7 @@ impl Tx<'_> {
     }
 }
 
-/// There is no longer one than to the last moment that the ledger can name.
+/// Capped at the last moment that programs can represent.
 fn micros(lease: Duration) -> i64 {
     let most = Timestamp::MAX.as_microsecond();
     i64::try_from(lease.as_micros()).map_or(most, |micros| micros.min(most))

@@ -1,8 +1,8 @@
 //! The writes of the contract, each inside the transaction that the writer holds open.
 //!
-//! Owns what all of them share: the fence, owners and their numbers, turns, audit rows. An
-//! operation may fail after it has written something: the writer undoes it. It may be carried out
-//! twice, the first time undone: it takes what it is given by reference.
+//! Owns what they share: the fence, owners and their numbers, turns, audit rows. An operation may fail after it has
+//! written something; the writer undoes it. It may also run twice, with the first run undone, so it takes its arguments
+//! by reference.
 
 mod calls;
 mod incarnations;
@@ -33,21 +33,21 @@ use crate::ledger::clock::day_of;
 use crate::ledger::unreadable::{Unreadable, UnreadableRow};
 use crate::ledger::{AuditHash, Incarnation, LedgerError, NewAudit, Owner, Progress, Turn, decode};
 
-/// What the feed is told after the commit.
+/// What the feed hears after the commit.
 #[derive(Debug)]
 pub(in crate::ledger::sqlite) enum Notification {
     Events(Owner),
     Progress(Owner, Progress),
 }
 
-/// A turn about to be written; the JSON is made by the caller's thread, not by the one writer.
+/// A turn to be written. The caller's thread makes the JSON, so that the one writer has less to do.
 #[derive(Debug)]
 pub(in crate::ledger::sqlite) struct TurnJson {
     pub(in crate::ledger::sqlite) turn_id: TurnId,
     pub(in crate::ledger::sqlite) json: String,
 }
 
-/// Number and time of a turn that was written.
+/// Number and time of a written turn.
 #[derive(Debug, Clone, Copy)]
 pub(in crate::ledger::sqlite) struct Stamp {
     seq: u64,
@@ -60,15 +60,15 @@ impl Stamp {
     }
 }
 
-/// Owners that are remembered.
+/// Owners that the cache holds.
 const REMEMBERED: usize = 10_000;
 
-/// What need not be asked of the file again and again.
+/// What the writer need not read from the file again.
 #[derive(Debug, Default)]
 pub(in crate::ledger::sqlite) struct TxCache {
-    /// Lives found to be current in this transaction; another program may end them after it.
+    /// Incarnations known to be current in this transaction. Another program may end them after it.
     current: RefCell<HashSet<Incarnation>>,
-    /// An owner's id never changes once it is committed.
+    /// An owner's committed id never changes.
     owner_ids: RefCell<HashMap<Owner, i64>>,
     owners: RefCell<HashMap<i64, Owner>>,
 }
@@ -82,7 +82,7 @@ impl TxCache {
         }
     }
 
-    /// What was seen in the transaction may never have been.
+    /// Forgets everything: what was read in the transaction may have been undone.
     pub(in crate::ledger::sqlite) fn roll_back(&mut self) {
         *self = Self::default();
     }
@@ -112,7 +112,7 @@ impl<'c> Tx<'c> {
         Self { conn, now, cache, unreadable, notifications: Vec::new() }
     }
 
-    /// For tests that meddle with the file.
+    /// For tests that change the file directly.
     #[cfg(test)]
     pub(in crate::ledger::sqlite) fn connection(&self) -> &Connection {
         self.conn
@@ -122,7 +122,7 @@ impl<'c> Tx<'c> {
         self.notifications
     }
 
-    /// Refuses a life that is over.
+    /// Refuses an incarnation that has ended.
     fn fence(&self, incarnation: &Incarnation) -> Result<(), Fault> {
         if self.cache.current.borrow().contains(incarnation) {
             return Ok(());
@@ -173,10 +173,10 @@ impl<'c> Tx<'c> {
         Ok(owner)
     }
 
-    /// Takes the owner's next `count` numbers, counts the bytes that are stored under them, and has the feed
-    /// told; the first of them.
+    /// Takes the owner's next `count` numbers, counts the bytes that are stored under them, and notes the owner for the
+    /// feed. Returns the first number.
     fn take_numbers(&mut self, owner_id: i64, count: u64, bytes: usize) -> Result<u64, Fault> {
-        // Before its number is taken: an owner that is met for the first time may need mending.
+        // The owner is read before its number is taken: the first read repairs damaged numbers.
         let owner = self.owner(owner_id)?;
         let sql = "UPDATE owner SET head = head + ?2, stored_day = ?4,
                    stored = CASE WHEN stored_day = ?4 AND stored BETWEEN 0 AND 9007199254740992 THEN stored ELSE 0 END
@@ -211,8 +211,8 @@ impl<'c> Tx<'c> {
         self.add_audit(owner_id, row)
     }
 
-    /// Writes the audit row of a change to this owner's work. The owner's name may be one that cannot be
-    /// read, and so cannot be found.
+    /// Writes the audit row of a change to this owner's work. The owner's name may be unreadable, so it is not looked
+    /// up by name.
     fn audit_of(&self, owner_id: i64, row: &NewAudit) -> Result<(), Fault> {
         let owner = self.owner(owner_id)?;
         if (&*owner.tenant_id, &*owner.user_id) == (&*row.tenant_id, &*row.user_id) {
@@ -226,7 +226,7 @@ impl<'c> Tx<'c> {
         let sql = "SELECT audit_end FROM owner WHERE owner_id = ?1";
         let previous = one(self.conn, sql, [owner_id], |row| Ok(row.get::<_, Option<Vec<u8>>>(0)?))?.flatten();
         let previous = previous.map(|end| {
-            // The chain goes on from an end that cannot be read, and the check shows where.
+            // The chain continues from an unreadable end, and the audit check reports the place.
             AuditHash::from_bytes(end.try_into().unwrap_or_else(|_| {
                 let row = owner_id.to_string();
                 let why = "audit_end is not a hash";
@@ -254,7 +254,7 @@ impl<'c> Tx<'c> {
         Ok(())
     }
 
-    /// Writes where nobody reads: succeeds when the file can be written.
+    /// Writes a row that no reader uses. Succeeds if the file can be written.
     pub(in crate::ledger::sqlite) fn check(&self) -> Result<(), Fault> {
         let sql = "INSERT INTO checked (only, at) VALUES (1, ?1) ON CONFLICT (only) DO UPDATE SET at = excluded.at";
         execute(self.conn, sql, [self.now.as_microsecond()])?;

@@ -1,8 +1,7 @@
-//! Retention: what is old goes, oldest first, a few rows at a time.
+//! Retention: removes old rows, oldest first, a few at a time.
 //!
-//! Owners with something old are found on a reading connection, so the writer is asked for what
-//! there is to do and nothing else. Every look ends at the first row that is young enough: it costs
-//! what it takes away.
+//! A reading connection finds the owners with old rows, so the writer works only if there is something to remove. Each
+//! scan ends at the first row that is young enough, so it costs no more than what it removes.
 
 use std::collections::HashMap;
 
@@ -15,10 +14,10 @@ use crate::ledger::sqlite::fault::Fault;
 use crate::ledger::sqlite::rows::{all, execute, number, one};
 use crate::ledger::unreadable::UnreadableRow;
 
-/// Owners that one look goes through.
+/// Owners that one scan covers.
 const OWNERS: u32 = 1_000;
 
-/// Whether an owner's oldest row of a kind is old. A null moment is never later.
+/// Whether an owner's oldest row of a kind is old. A comparison with null is false.
 pub(in crate::ledger::sqlite) const DUE: &str = "SELECT w.owner_id,
     coalesce((SELECT at FROM turn WHERE owner_id = w.owner_id AND seq > w.pruned ORDER BY seq LIMIT 1) < ?2, 0)
     OR coalesce((SELECT at FROM turn WHERE owner_id = w.owner_id ORDER BY seq LIMIT 1) < ?3, 0)
@@ -26,11 +25,11 @@ pub(in crate::ledger::sqlite) const DUE: &str = "SELECT w.owner_id,
     OR coalesce((SELECT at FROM audit WHERE owner_id = w.owner_id ORDER BY audit_id LIMIT 1) < ?5, 0)
     FROM owner w WHERE w.owner_id > ?1 ORDER BY w.owner_id LIMIT ?6";
 
-/// Everybody's calls without a reply: few at any time, by the indexes of just those.
+/// All calls without a reply. They are few, and have indexes of their own.
 pub(in crate::ledger::sqlite) const UNREPLIED: &str = "SELECT owner_id, turn_seq FROM call INDEXED BY call_held
     WHERE state = 'open' UNION ALL SELECT owner_id, turn_seq FROM call INDEXED BY call_left WHERE state = 'left'";
 
-/// Of the owner's oldest call that has a running task.
+/// Number of the turn of the owner's oldest call with a running task.
 pub(in crate::ledger::sqlite) const AT_WORK: &str =
     "SELECT min(c.turn_seq) FROM task t JOIN call c ON c.call_id = t.call_id
     WHERE t.owner_id = ?1 AND t.state = 'running'";
@@ -45,7 +44,7 @@ pub(in crate::ledger::sqlite) const OLDEST_TASKS: &str =
 pub(in crate::ledger::sqlite) const OLDEST_AUDIT: &str =
     "SELECT audit_id, at, hash FROM audit WHERE owner_id = ?1 ORDER BY audit_id LIMIT ?2";
 
-/// Owners with something old, and where the next look begins.
+/// Owners with old rows, and where the next scan starts.
 #[derive(Debug)]
 pub(in crate::ledger::sqlite) struct DueOwners {
     owners: Vec<i64>,
@@ -89,7 +88,7 @@ impl Tx<'_> {
             let first_needed = needed.get(owner_id).copied().into_iter().chain(at_work).min();
             match self.prune_owner(*owner_id, cuts, first_needed, left) {
                 Ok(taken) => pruned = pruned.plus(taken),
-                // What was taken before it stays taken: each of the steps is whole.
+                // Rows that were removed before it stay removed: each step is complete.
                 Err(fault) if fault.is_of_one_row() => {
                     let row = owner_id.to_string();
                     let why = "its rows cannot be pruned";
@@ -98,7 +97,7 @@ impl Tx<'_> {
                 Err(fault) => return Err(fault),
             }
             if pruned.rows() >= limit {
-                // The same owner again: there may be more.
+                // Continue with the same owner, which may have more.
                 return Ok(Pruned { next: u64::try_from(owner_id - 1).ok(), ..pruned });
             }
         }
@@ -114,11 +113,11 @@ impl Tx<'_> {
         left: i64,
     ) -> Result<Pruned, Fault> {
         let mut pruned = Pruned::default();
-        // A floor that was damaged counts for none, and is set anew.
+        // A damaged floor counts as 0 and is set again.
         let sql = "SELECT iif(pruned BETWEEN 0 AND head, pruned, 0), head FROM owner WHERE owner_id = ?1";
         let read = |row: &rusqlite::Row<'_>| Ok((row.get::<_, i64>(0)?, row.get::<_, i64>(1)?));
         let Some((mut floor, head)) = one(self.conn, sql, [owner_id], read)? else { return Ok(pruned) };
-        // A row beyond the owner's latest number has lost its place.
+        // A row beyond the owner's latest number has lost its place and is never reached.
         let first_needed = Some(first_needed.unwrap_or(i64::MAX).min(head.saturating_add(1)));
         if let Some(cut) = cuts.events
             && let Some(last) = self.last_old_turn(owner_id, floor, first_needed, cut, left)?
@@ -146,7 +145,7 @@ impl Tx<'_> {
         Ok(pruned)
     }
 
-    /// Of the owner's turns between two numbers, the last one before the first young one.
+    /// Number of the owner's last turn between two numbers that precedes the first young one.
     fn last_old_turn(
         &self,
         owner_id: i64,
@@ -176,10 +175,10 @@ impl Tx<'_> {
         Ok(pruned)
     }
 
-    /// The anchor first: the file refuses to remove a row that the anchor has not passed.
+    /// The anchor is written first: a trigger refuses to delete rows that it has not passed.
     fn prune_audit(&self, owner_id: i64, cut: i64, left: i64) -> Result<u64, Fault> {
         let read = |row: &rusqlite::Row<'_>| {
-            // As it is: the file takes no anchor that is not the row's own, whatever that is.
+            // Copied without decoding: a trigger accepts only the row's own hash, damaged or not.
             Ok((row.get::<_, i64>(0)?, row.get::<_, i64>(1)?, row.get::<_, Vec<u8>>(2)?))
         };
         let mut oldest = all(self.conn, OLDEST_AUDIT, params![owner_id, left], read)?;

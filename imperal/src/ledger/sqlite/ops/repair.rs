@@ -1,8 +1,8 @@
-//! What was damaged while nobody looked, and must be right before work goes on.
+//! Repair of damage that would block other work.
 //!
-//! An owner's numbers are compared with its rows when the writer meets the owner. Work that no ended
-//! life could find is looked for when a life begins: its state or its holder was damaged. Work without
-//! an owner is put aside: there is nobody to settle it for.
+//! When the writer first reads an owner, it compares the owner's numbers with the owner's rows. When an incarnation
+//! begins, it looks for unsettled work that no ended incarnation could leave, because the work's state or holder was
+//! damaged. Work without an owner cannot be settled and is put aside.
 
 use rusqlite::{Row, params};
 
@@ -12,7 +12,7 @@ use crate::ledger::sqlite::fault::Fault;
 use crate::ledger::sqlite::rows::{all, execute, one};
 use crate::ledger::unreadable::UnreadableRow;
 
-/// Numbers that may be missing at the end of an owner's rows before the head is taken for damaged.
+/// How many numbers may be missing at the end of an owner's rows before the head counts as damaged.
 const MISSING: i64 = 10_000;
 
 /// The head, the floor, and the highest number of a row.
@@ -21,7 +21,7 @@ pub(in crate::ledger::sqlite) const NUMBERS: &str = "SELECT w.head, w.pruned, ma
     coalesce((SELECT max(seq) FROM task_event WHERE owner_id = w.owner_id), 0))
     FROM owner w WHERE w.owner_id = ?1";
 
-/// How many rows there are after the floor, and the first and last number among them up to a limit.
+/// The number of rows after the floor, and the first and last number among them up to a limit.
 const ROWS: &str = "SELECT count(*), min(seq), max(seq) FROM (
     SELECT seq FROM turn WHERE owner_id = ?1 UNION ALL SELECT seq FROM task_event WHERE owner_id = ?1)
     WHERE seq > ?2 AND seq <= ?3";
@@ -49,14 +49,14 @@ pub(in crate::ledger::sqlite) const LOST_TASKS: &str = held_by_no_incarnation!(
     "task_no"
 );
 
-/// One with a reply keeps its state: nobody waits for it.
+/// A call with a reply keeps its state: no caller waits for it.
 pub(in crate::ledger::sqlite) const DAMAGED_CALLS: &str = held_by_no_incarnation!(
     "UPDATE call SET state = 'left' WHERE state NOT IN ('open', 'left', 'replied') AND reply_seq IS NULL",
     "call",
     "call_no"
 );
 
-/// The key goes, which another task may have taken meanwhile.
+/// The task loses its key, which another task may have taken.
 pub(in crate::ledger::sqlite) const DAMAGED_TASKS: &str = held_by_no_incarnation!(
     "UPDATE task SET state = 'running', abandoned = 1, key = NULL
     WHERE state NOT IN ('running', 'succeeded', 'failed', 'cancelled', 'timed_out', 'reclaimed') AND outcome_seq IS NULL",
@@ -76,7 +76,7 @@ impl Tx<'_> {
         let read = |row: &Row<'_>| Ok((row.get(0)?, row.get(1)?, row.get(2)?));
         let Some((head, floor, last)) = one(self.conn, NUMBERS, [owner_id], read)? else { return Ok(()) };
         let (head, floor, last): (i64, i64, i64) = (head, floor, last);
-        // Each number is a row's or was pruned.
+        // Sound: each number belongs to a row or was pruned.
         if floor >= 0 && head == last.max(floor) {
             return Ok(());
         }
@@ -85,12 +85,12 @@ impl Tx<'_> {
             Ok::<_, Fault>(one(self.conn, ROWS, params![owner_id, after, to], read)?.unwrap_or((0_i64, None, None)))
         };
         let (count, first, _) = rows(0, i64::MAX)?;
-        // A floor that rows lie behind, or that lies far behind the head, was not set by pruning.
+        // Pruning sets a floor close to the head. Any other floor was damaged.
         let far = head.max(count).saturating_add(MISSING);
         let floor_is_sound = (0..=far).contains(&floor);
         let floor = if floor_is_sound { floor } else { first.map_or(0, |first| first - 1) };
         let (count, ..) = rows(floor, i64::MAX)?;
-        // What the numbers should come to, give or take what is missing.
+        // The highest plausible head: one number for each row, plus the numbers that may be missing.
         let most = floor.saturating_add(count).saturating_add(MISSING);
         let (.., last) = rows(floor, most)?;
         let head = [last.unwrap_or(floor), floor, if head <= most { head } else { 0 }].into_iter().max();
@@ -104,7 +104,7 @@ impl Tx<'_> {
         Ok(())
     }
 
-    /// Marks unsettled work that no current life holds, so that it is settled.
+    /// Marks unsettled work that no current incarnation holds. Recovery then settles it.
     pub(super) fn find_lost_work(&self) -> Result<(), Fault> {
         for (table, sql, why) in [
             ("call", DAMAGED_CALLS, "state is none of its words"),
@@ -117,7 +117,7 @@ impl Tx<'_> {
         Ok(())
     }
 
-    /// Ends the work of owners that are missing, so that nobody looks at it again.
+    /// Ends the work of missing owners, so that recovery does not find it again.
     pub(super) fn put_aside(&self) -> Result<(), Fault> {
         let why = "its owner is missing: it was put aside without a reply or an outcome";
         self.report_all("call", CALLS_OF_NOBODY, why)?;

@@ -20,12 +20,12 @@ pub(in crate::ledger::sqlite) const TASK_BY_NUMBER: &str = select_task!("WHERE t
 pub(in crate::ledger::sqlite) const RUNNING: &str =
     "SELECT count(*) FROM task WHERE owner_id = ?1 AND state = 'running'";
 
-/// Whether the call of a task has its reply; no row where the call is missing.
+/// Whether the task's call has its reply; no row if the call is missing.
 const CALL_IS_REPLIED: &str =
     "SELECT c.state = 'replied' OR (c.state NOT IN ('open', 'left') AND c.reply_seq IS NOT NULL)
     FROM task t JOIN call c ON c.call_id = t.call_id WHERE t.task_no = ?1";
 
-/// Not the new one itself: who repeats a start is told that it is there, by its id.
+/// Excludes the new task itself: a repeated start is refused because its id exists.
 const UNDER_KEY: &str = "SELECT task_no, task_id, name FROM task
     WHERE owner_id = ?1 AND app_id = ?2 AND key = ?3 AND state = 'running' AND task_id <> ?4";
 
@@ -58,8 +58,8 @@ impl TaskRow {
 }
 
 impl Tx<'_> {
-    /// By its id, or by its number where the id names the row. One without an end runs, whatever its
-    /// state says.
+    /// Finds a task by its id, or by its row number if the id names the row. A task without an outcome is running,
+    /// whatever its state says.
     pub(super) fn task(&self, task_id: TaskId) -> Result<TaskRow, Fault> {
         let read = |row: &Row<'_>| {
             Ok(TaskRow {
@@ -82,7 +82,7 @@ impl Tx<'_> {
         found.ok_or_else(|| LedgerError::NotFound.into())
     }
 
-    /// The task as it is now, less its result, under the owner's number `seq`.
+    /// Stores the task as it is now, without its result, under the owner's number `seq`.
     fn add_task_event(&self, owner_id: i64, seq: u64, task: &Task, outcome_seq: Option<u64>) -> Result<(), Fault> {
         let sql = "INSERT INTO task_event (owner_id, seq, body, outcome_seq) VALUES (?1, ?2, ?3, ?4)";
         let json = serde_json::to_string(task)?;
@@ -123,7 +123,7 @@ impl Tx<'_> {
             task.deadline_at.as_microsecond(),
             task.key
         ];
-        // After the id, which is refused first.
+        // Checked after the insert, because an id that exists is refused first.
         execute(self.conn, sql, params)?;
         rules::check_running_tasks(running, most)?;
         let seq = self.take_numbers(owner_id, 1, 0)?;
@@ -131,7 +131,7 @@ impl Tx<'_> {
         Ok(task)
     }
 
-    /// The owner's running task that has the key of a new one.
+    /// The owner's running task with the same key.
     fn running_under_key(&self, owner_id: i64, new: &NewTask) -> Result<Option<RunningTask>, Fault> {
         let Some(key) = &new.key else { return Ok(None) };
         let params = params![owner_id, new.app_id, key, new.task_id.to_string()];
@@ -180,7 +180,7 @@ impl Tx<'_> {
         let sql = "UPDATE task SET state = ?2, finished_at = ?3, outcome_seq = ?4 WHERE task_no = ?1";
         let finished_at = self.now.as_microsecond();
         execute(self.conn, sql, params![task.number, state.as_str(), finished_at, number(outcome_seq)])?;
-        // Its outcome turn is not there yet, so neither is its result.
+        // The outcome turn is not written yet, so the record has no result.
         let ended = self.task_record(task.number)?.task;
         self.add_task_event(owner_id, seq, &ended, Some(outcome_seq))?;
         self.audit_of(owner_id, audit)?;
@@ -198,7 +198,7 @@ impl Tx<'_> {
         for progress in latest {
             let task_id = progress.task_id.to_string();
             let params = params![task_id, &*incarnation.node, incarnation.number, progress.percent, progress.message];
-            // A task whose owner is missing has nobody to tell.
+            // A task without an owner has no watchers.
             if let Some(owner_id) = one(self.conn, sql, params, |row| Ok(row.get(0)?))?
                 && let Ok(owner) = self.owner(owner_id)
             {
