@@ -1,4 +1,4 @@
-//! No injection without its audit row, and none by work that may not write.
+//! Injections and the audit trail: which work may inject, and how audit rows are chained.
 
 use super::Backend;
 use super::scene::{ALL, Node, all_of, anna, ben, bot, new_audit, ok};
@@ -21,8 +21,8 @@ impl Node {
     }
 }
 
-/// One event, one row, both as they were handed in.
-pub async fn an_injection_is_a_turn_and_an_audit_row(backend: &impl Backend) {
+/// One event and one row, both as they were handed in.
+pub async fn injection_writes_a_turn_and_an_audit_row(backend: &impl Backend) {
     let node = Node::start(backend, "n").await;
     let (body, audit) = (bot("news"), new_audit(&anna(), "chat.inject"));
     let turn = ok(node.ledger.inject(anna(), body.clone(), audit.clone(), MessageSource::OUTSIDE).await);
@@ -32,8 +32,8 @@ pub async fn an_injection_is_a_turn_and_an_audit_row(backend: &impl Backend) {
     assert_eq!(look.audit.iter().map(|row| &row.body).collect::<Vec<_>>(), [&audit]);
 }
 
-/// A handler until its reply, a task until its end.
-pub async fn an_injection_needs_work_that_is_not_settled(backend: &impl Backend) {
+/// A call may inject until its reply, a task until its end.
+pub async fn injection_needs_work_that_has_not_ended(backend: &impl Backend) {
     let node = Node::start(backend, "n").await;
     let call_id = node.call(&anna()).await;
     let task_id = node.task(call_id, &anna()).await;
@@ -52,8 +52,8 @@ pub async fn an_injection_needs_work_that_is_not_settled(backend: &impl Backend)
     assert_eq!(node.look(&anna()).await, before, "a refused injection left something");
 }
 
-/// Not into another user's chat, not for another node's work.
-pub async fn an_injection_stays_with_its_works_owner_and_incarnation(backend: &impl Backend) {
+/// Work cannot inject into another user's chat, and a node cannot inject for another node's work.
+pub async fn injection_needs_the_owner_and_holder_of_the_work(backend: &impl Backend) {
     let (node, other) = (Node::start(backend, "a").await, Node::start(backend, "b").await);
     let (call_id, task_id) = (node.call(&anna()).await, node.detached(&anna()).await);
     let before = node.look(&anna()).await;
@@ -69,7 +69,7 @@ pub async fn an_injection_stays_with_its_works_owner_and_incarnation(backend: &i
     assert_eq!((bens.events, bens.audit), (vec![], vec![]));
 }
 
-/// Numbers grow; a filter takes an owner's or a tenant's rows, after a number, as many as asked.
+/// Numbers grow. A filter selects the rows of an owner or a tenant after a number, up to a limit.
 pub async fn audit_rows_are_numbered_and_filtered(backend: &impl Backend) {
     let node = Node::start(backend, "n").await;
     let outcomes = [AuditOutcome::Done, AuditOutcome::Refused, AuditOutcome::Critical];
@@ -106,7 +106,7 @@ pub async fn audit_rows_are_numbered_and_filtered(backend: &impl Backend) {
     assert_eq!((check.rows, check.users, check.broken), (9, 2, None));
 }
 
-/// Whatever writes a row links it to its owner's row before it; what was refused leaves no link.
+/// Every write of a row links it to the owner's previous row. A refused write leaves no link.
 pub async fn audit_rows_are_chained_for_each_owner(backend: &impl Backend) {
     let node = Node::start(backend, "n").await;
     assert_eq!(ok(node.ledger.chain_ends(None).await), []);
@@ -139,7 +139,7 @@ pub async fn audit_rows_are_chained_for_each_owner(backend: &impl Backend) {
     assert_eq!((check.rows, check.users, check.broken), (5, 2, None));
 }
 
-/// Two nodes, many rows of one owner at once: each row has its place.
+/// Two nodes write many rows of one owner at once.
 pub async fn racing_writers_leave_one_chain(backend: &impl Backend) {
     let nodes = [Node::start(backend, "a").await, Node::start(backend, "b").await];
     let writers = (0..20).map(|n| {

@@ -1,4 +1,4 @@
-//! How much a read gives, and how much a user may store.
+//! Limits: how much one read returns, and how much a user may store.
 
 use super::Backend;
 use super::scene::{ALL, MANY, Node, anna, ben, bot, end, new_audit, new_call, ok};
@@ -8,18 +8,18 @@ use crate::ledger::{
     TaskState, Turn, TurnBody, Work,
 };
 
-/// Bytes of a long text here.
+/// Bytes of a long text.
 const LONG: usize = 100_000;
 
-/// Three long texts with all that is around them fit, four do not.
+/// Three rows with a long text fit, four do not.
 const THREE: PageLimit = PageLimit::rows(MANY).bytes(350_000);
 
 fn numbers(page: &Page<Turn>) -> (Vec<u64>, bool) {
     (page.iter().map(|turn| turn.seq).collect(), page.more)
 }
 
-/// Turns, events and audit rows, from either end, however small the page.
-pub async fn a_page_ends_at_its_bytes(backend: &impl Backend) {
+/// Pages of turns, events and audit rows, from either end, however small the limit.
+pub async fn page_ends_at_its_byte_limit(backend: &impl Backend) {
     let (node, annas) = (Node::start(backend, "n").await, anna());
     for _ in 0..8 {
         let audit = NewAudit { detail: Some("d".repeat(LONG)), ..new_audit(&anna(), "chat.inject") };
@@ -54,7 +54,7 @@ pub async fn a_page_ends_at_its_bytes(backend: &impl Backend) {
     }
 }
 
-/// The outcome turn has a task's result, and so has the task by itself: nothing has it twice.
+/// The outcome turn and the single task carry the result; lists and events do not.
 pub async fn lists_and_events_of_tasks_have_no_results(backend: &impl Backend) {
     let node = Node::start(backend, "n").await;
     let call_id = node.call(&anna()).await;
@@ -81,9 +81,9 @@ fn large_call(max_stored: u64) -> NewCall {
     NewCall { turn: TurnBody { text: "x".repeat(LONG), ..call.turn }, max_stored: Some(max_stored), ..call }
 }
 
-/// Calls and messages from outside are refused over the limit and leave nothing; what was accepted ends,
-/// and another user stores on.
-pub async fn the_bytes_of_a_day_are_bounded(backend: &impl Backend) {
+/// Calls and messages from outside are refused over the limit and leave nothing. Accepted work still ends,
+/// and other users can store.
+pub async fn stored_bytes_per_day_are_limited(backend: &impl Backend) {
     const MOST: u64 = 250_000;
     let (node, other) = (Node::start(backend, "a").await, Node::start(backend, "b").await);
     let [first, second] = [large_call(MOST), large_call(MOST)];
@@ -99,14 +99,14 @@ pub async fn the_bytes_of_a_day_are_bounded(backend: &impl Backend) {
     assert_eq!(message(Some(MOST)).await, refused);
     assert_eq!(node.look(&anna()).await, before, "what was refused left something");
 
-    // Sent again, a write that is there is known as such.
+    // A repeated write is refused for its id, not for the limit.
     let again = node.ledger.accept_call(&node.incarnation, first.clone()).await;
     assert_eq!(again, Err(LedgerError::IdExists));
     let from = MessageSource::Outside { max_stored: Some(MOST) };
     let again = node.ledger.inject(anna(), first.turn.clone(), new_audit(&anna(), "chat.inject"), from).await;
     assert_eq!(again, Err(LedgerError::IdExists));
 
-    // Work that was accepted says all it has to say.
+    // The limit does not apply to accepted work.
     let task_id = node.task(first.call_id, &anna()).await;
     let fence = Fence { incarnation: node.incarnation.clone(), work: Work::Task(task_id) };
     let said = bot(&"x".repeat(LONG));
@@ -117,7 +117,7 @@ pub async fn the_bytes_of_a_day_are_bounded(backend: &impl Backend) {
     outcome.turn.text = "x".repeat(LONG);
     ok(node.ledger.finish_task(&node.incarnation, task_id, outcome).await);
 
-    // Five long texts by now, all of them counted.
+    // Five long texts are stored, and all of them count.
     assert_eq!(message(Some(550_000)).await, Err(LedgerError::QuotaExceeded(550_000)));
     ok(message(Some(650_000)).await);
     ok(message(None).await);
@@ -126,8 +126,8 @@ pub async fn the_bytes_of_a_day_are_bounded(backend: &impl Backend) {
     ok(other.reply(second.call_id).await);
 }
 
-/// One call is larger than all that a user may store, and the user was never here before.
-pub async fn a_first_call_over_the_limit_is_refused(backend: &impl Backend) {
+/// One call is larger than the limit, and its user is new.
+pub async fn first_call_over_the_limit_is_refused(backend: &impl Backend) {
     let node = Node::start(backend, "n").await;
     let refused = Err(LedgerError::QuotaExceeded(1000));
     assert_eq!(node.ledger.accept_call(&node.incarnation, large_call(1000)).await, refused);

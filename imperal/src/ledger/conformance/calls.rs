@@ -1,4 +1,4 @@
-//! A call is accepted once and replied to once, by the life that holds it.
+//! Calls: accepted once, and replied to once by the incarnation that holds them.
 
 use super::Backend;
 use super::scene::{Node, all_of, anna, assert_one_winner, ben, bot, end, new_audit, new_call, new_task, ok, turn};
@@ -12,7 +12,7 @@ impl Node {
 }
 
 /// Both turns are the caller's, as they were handed in, in order and in time.
-pub async fn a_call_is_a_users_turn_and_its_reply_another(backend: &impl Backend) {
+pub async fn call_and_reply_are_two_turns(backend: &impl Backend) {
     let node = Node::start(backend, "n").await;
     let call = new_call(&anna());
     let asked = ok(node.ledger.accept_call(&node.incarnation, call.clone()).await);
@@ -24,8 +24,8 @@ pub async fn a_call_is_a_users_turn_and_its_reply_another(backend: &impl Backend
     assert_eq!(node.look(&anna()).await.turns, [asked, replied], "answered otherwise than it was written");
 }
 
-/// The second reply is refused and leaves nothing.
-pub async fn a_call_is_replied_to_once(backend: &impl Backend) {
+/// The refused reply leaves nothing.
+pub async fn second_reply_is_refused(backend: &impl Backend) {
     let node = Node::start(backend, "n").await;
     let call_id = node.call(&anna()).await;
     ok(node.reply(call_id).await);
@@ -34,7 +34,7 @@ pub async fn a_call_is_replied_to_once(backend: &impl Backend) {
     assert_eq!(node.look(&anna()).await, before);
 }
 
-/// Of many replies at once one is written.
+/// One of many concurrent replies is written.
 pub async fn racing_replies_have_one_winner(backend: &impl Backend) {
     let node = Node::start(backend, "n").await;
     for round in 0..4 {
@@ -48,8 +48,8 @@ pub async fn racing_replies_have_one_winner(backend: &impl Backend) {
     }
 }
 
-/// A live node cannot reply to what another holds, open or settled, nor to what nobody asked.
-pub async fn a_reply_needs_the_incarnation_that_holds_the_call(backend: &impl Backend) {
+/// A live node cannot reply to another node's call, open or closed, or to an unknown call.
+pub async fn reply_needs_the_holder_of_the_call(backend: &impl Backend) {
     let (node, other) = (Node::start(backend, "a").await, Node::start(backend, "b").await);
     let call_id = node.call(&anna()).await;
     assert_eq!(other.reply(call_id).await, Err(LedgerError::NotHolder));
@@ -60,15 +60,15 @@ pub async fn a_reply_needs_the_incarnation_that_holds_the_call(backend: &impl Ba
     assert_eq!((before.turns.len(), node.look(&anna()).await.turns.len()), (1, 2));
 }
 
-/// By its owner, on every node, from its acceptance on.
-pub async fn a_call_is_found_with_its_reply(backend: &impl Backend) {
+/// Only for its owner, on every node, from its acceptance on.
+pub async fn call_is_found_with_its_reply(backend: &impl Backend) {
     let (node, other) = (Node::start(backend, "a").await, Node::start(backend, "b").await);
     let call = new_call(&anna());
     assert_eq!(other.found(&anna(), call.call_id).await, None);
     let asked = ok(node.ledger.accept_call(&node.incarnation, call.clone()).await);
     let open = Some(CallRecord { asked: asked.clone(), reply: None });
     assert_eq!(other.found(&anna(), call.call_id).await, open);
-    // Others' turns and calls come between.
+    // Other turns and calls lie between the two.
     node.detached(&anna()).await;
     let reply = Some(ok(node.reply(call.call_id).await));
     let answered = Some(CallRecord { asked, reply });
@@ -79,8 +79,8 @@ pub async fn a_call_is_found_with_its_reply(backend: &impl Backend) {
     }
 }
 
-/// What recovery has written is a reply as well.
-pub async fn a_reclaimed_call_is_found_with_its_reply(backend: &impl Backend) {
+/// A reply that recovery writes is found too.
+pub async fn reclaimed_call_is_found_with_its_reply(backend: &impl Backend) {
     let (node, other) = (Node::start(backend, "a").await, Node::start(backend, "b").await);
     let call_id = node.call(&anna()).await;
     ok(node.ledger.leave(&node.incarnation).await);
@@ -89,8 +89,8 @@ pub async fn a_reclaimed_call_is_found_with_its_reply(backend: &impl Backend) {
     assert_eq!(other.found(&anna(), call_id).await.and_then(|call| call.reply), Some(reply));
 }
 
-/// Of requests that come with one id, to several nodes at once, one is accepted and is the one found.
-pub async fn racing_requests_with_one_id_have_one_winner(backend: &impl Backend) {
+/// Two nodes get several calls with one id at once; the accepted one is found.
+pub async fn racing_calls_with_one_id_have_one_winner(backend: &impl Backend) {
     let nodes = [Node::start(backend, "a").await, Node::start(backend, "b").await];
     for round in 1..=4 {
         let call = new_call(&anna());
@@ -106,8 +106,8 @@ pub async fn racing_requests_with_one_id_have_one_winner(backend: &impl Backend)
     }
 }
 
-/// Who repeats a write under an id that is there already is refused, and nothing is written twice.
-pub async fn ids_are_taken_once(backend: &impl Backend) {
+/// A repeated write is refused with `IdExists` and writes nothing.
+pub async fn existing_ids_are_refused(backend: &impl Backend) {
     let node = Node::start(backend, "n").await;
     let call = new_call(&anna());
     ok(node.ledger.accept_call(&node.incarnation, call.clone()).await);

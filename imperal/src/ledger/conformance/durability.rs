@@ -1,11 +1,11 @@
-//! What was answered is there after the ledger was closed and opened again.
+//! Answered writes survive the closing and reopening of the ledger.
 
 use super::Backend;
 use super::scene::{LONG, Look, Node, anna, ben, new_audit, ok, progress};
 use crate::ledger::{LedgerError, MessageSource};
 
-/// All of it, byte for byte, and numbers go on where they were.
-pub async fn everything_is_there_after_a_reopening(backend: &impl Backend) {
+/// Byte for byte; numbers continue.
+pub async fn reopening_keeps_everything(backend: &impl Backend) {
     let node = Node::start(backend, "n").await;
     let ended = node.detached(&anna()).await;
     ok(node.finish(&anna(), ended).await);
@@ -26,8 +26,8 @@ pub async fn everything_is_there_after_a_reopening(backend: &impl Backend) {
     assert_eq!(ok(turn).seq, before[0].head + 1);
 }
 
-/// Closing is not leaving: a lease holds until it lapses, and its life may go on.
-pub async fn a_incarnation_goes_on_after_a_reopening(backend: &impl Backend) {
+/// Closing a ledger does not leave it: the lease holds until it lapses.
+pub async fn incarnation_continues_after_reopening(backend: &impl Backend) {
     let node = Node::start(backend, "n").await;
     let task_id = node.detached(&anna()).await;
     let incarnation = node.incarnation.clone();
@@ -41,8 +41,8 @@ pub async fn a_incarnation_goes_on_after_a_reopening(backend: &impl Backend) {
     assert!(again.incarnation.number > node.incarnation.number);
 }
 
-/// A life that ended stays over, and its work waits for whoever comes.
-pub async fn what_was_orphaned_stays_orphaned(backend: &impl Backend) {
+/// An ended incarnation stays ended, and its work stays orphaned.
+pub async fn orphans_stay_orphaned_after_reopening(backend: &impl Backend) {
     let node = Node::start(backend, "n").await;
     let call_id = node.call(&anna()).await;
     node.detached(&anna()).await;

@@ -1,4 +1,4 @@
-//! A node writes under its life, and nothing after that is over.
+//! Incarnations: a node writes under its current one, and an ended one writes nothing.
 
 use std::time::Duration;
 
@@ -7,7 +7,7 @@ use super::scene::{LONG, MANY, Node, anna, bot, end, new_audit, new_call, new_ta
 use crate::ids::{CallId, TaskId};
 use crate::ledger::{Fence, LedgerError, MessageSource, Orphan, TaskState, Work};
 
-/// What a zombie still holds.
+/// Work of an incarnation that has ended.
 struct Held {
     open: CallId,
     replied: CallId,
@@ -22,7 +22,7 @@ async fn hold(node: &Node) -> Held {
     Held { open, replied, running }
 }
 
-/// Tries every write there is under a life that is over: all are `Fenced`, all leave nothing.
+/// Tries every write under an ended incarnation: all are refused with `Fenced` and leave nothing.
 async fn assert_buried(zombie: &Node, held: &Held) {
     let before = zombie.look(&anna()).await;
     let Node { ledger, incarnation } = zombie;
@@ -49,8 +49,8 @@ async fn assert_buried(zombie: &Node, held: &Held) {
     ok(ledger.leave(incarnation).await);
 }
 
-/// A node that joins again has a higher epoch, and what it did before is over at once.
-pub async fn an_earlier_incarnation_can_write_nothing(backend: &impl Backend) {
+/// A node that joins again has a higher number, and its earlier incarnation has ended.
+pub async fn earlier_incarnation_is_fenced(backend: &impl Backend) {
     let first = Node::start(backend, "n").await;
     let held = hold(&first).await;
     let second = Node::start(backend, "n").await;
@@ -63,8 +63,8 @@ pub async fn an_earlier_incarnation_can_write_nothing(backend: &impl Backend) {
     ok(second.ledger.renew(&second.incarnation, LONG).await);
 }
 
-/// Another node ends a life whose lease has lapsed.
-pub async fn a_incarnation_whose_lease_was_taken_over_can_write_nothing(backend: &impl Backend) {
+/// Another node ends an incarnation whose lease has lapsed.
+pub async fn expired_incarnation_is_fenced(backend: &impl Backend) {
     let other = Node::start(backend, "b").await;
     let node = Node::start_with(backend, "a", backend.lease()).await;
     let held = hold(&node).await;
@@ -76,8 +76,8 @@ pub async fn a_incarnation_whose_lease_was_taken_over_can_write_nothing(backend:
     assert_buried(&node, &held).await;
 }
 
-/// Leaving orphans what is held at once, and may be repeated.
-pub async fn a_incarnation_that_left_can_write_nothing(backend: &impl Backend) {
+/// Leaving orphans the work, and may be repeated.
+pub async fn incarnation_that_left_is_fenced(backend: &impl Backend) {
     let (node, other) = (Node::start(backend, "a").await, Node::start(backend, "b").await);
     let held = hold(&node).await;
     ok(node.ledger.leave(&node.incarnation).await);
@@ -86,7 +86,7 @@ pub async fn a_incarnation_that_left_can_write_nothing(backend: &impl Backend) {
     ok(node.ledger.leave(&node.incarnation).await);
 }
 
-/// Neither an earlier life's leaving nor a stranger's touches the current one.
+/// Neither an earlier incarnation nor an unknown node ends the current one by leaving.
 pub async fn leaving_ends_no_other_incarnation(backend: &impl Backend) {
     let first = Node::start(backend, "n").await;
     let second = Node::start(backend, "n").await;
@@ -96,8 +96,8 @@ pub async fn leaving_ends_no_other_incarnation(backend: &impl Backend) {
     assert_eq!(second.orphans(10).await, []);
 }
 
-/// Late is not too late, until somebody else has noticed.
-pub async fn a_lapsed_lease_can_be_renewed_until_it_is_taken_over(backend: &impl Backend) {
+/// A late renewal succeeds until another node has ended the incarnation.
+pub async fn lapsed_lease_can_be_renewed_until_it_is_expired(backend: &impl Backend) {
     let other = Node::start(backend, "b").await;
     let node = Node::start_with(backend, "a", backend.lease()).await;
     let held = hold(&node).await;
@@ -111,8 +111,8 @@ pub async fn a_lapsed_lease_can_be_renewed_until_it_is_taken_over(backend: &impl
     assert_eq!(node.ledger.renew(&node.incarnation, LONG).await, Err(LedgerError::Fenced));
 }
 
-/// The lease that counts is the latest, not the first.
-pub async fn a_renewed_lease_holds(backend: &impl Backend) {
+/// The lease runs from the latest renewal.
+pub async fn renewal_extends_the_lease(backend: &impl Backend) {
     let other = Node::start(backend, "b").await;
     let node = Node::start_with(backend, "a", backend.lease()).await;
     let task_id = node.detached(&anna()).await;
@@ -122,8 +122,8 @@ pub async fn a_renewed_lease_holds(backend: &impl Backend) {
     ok(node.finish(&anna(), task_id).await);
 }
 
-/// A node that is late itself asks, and is not its own orphan.
-pub async fn the_asking_incarnation_does_not_end_itself(backend: &impl Backend) {
+/// The asking node's own lease has lapsed, and its work is not orphaned.
+pub async fn expiring_leases_spares_the_asking_incarnation(backend: &impl Backend) {
     let node = Node::start_with(backend, "a", backend.lease()).await;
     let task_id = node.detached(&anna()).await;
     backend.lapse(backend.lease()).await;
@@ -131,14 +131,14 @@ pub async fn the_asking_incarnation_does_not_end_itself(backend: &impl Backend) 
     ok(node.finish(&anna(), task_id).await);
 }
 
-/// Each running task of this life that was asked to cancel, as long as it runs.
-pub async fn renewing_lists_this_incarnations_cancels(backend: &impl Backend) {
+/// Each running task of this incarnation with a cancel request, as long as it runs.
+pub async fn renewal_lists_cancel_requests(backend: &impl Backend) {
     let (node, other) = (Node::start(backend, "a").await, Node::start(backend, "b").await);
     let asked = [node.detached(&anna()).await, node.detached(&anna()).await];
     let elsewhere = other.detached(&anna()).await;
     node.detached(&anna()).await;
     assert_eq!(ok(node.ledger.renew(&node.incarnation, LONG).await), []);
-    // A request may come in at any node.
+    // Any node can store a cancel request.
     for task_id in asked.into_iter().chain([elsewhere]) {
         ok(other.ledger.request_cancel(task_id, new_audit(&anna(), "task.cancel")).await);
     }
@@ -154,8 +154,8 @@ pub async fn renewing_lists_this_incarnations_cancels(backend: &impl Backend) {
     assert_eq!(listed(&node).await, [asked[1]]);
 }
 
-/// A dead node is found within a lease of the first look, however far the clock was set back.
-pub async fn a_lease_from_before_the_clock_was_set_back_lapses_in_time(backend: &impl Backend) {
+/// A dead node is found within one lease of the first pass, however far the clock was set back.
+pub async fn lease_from_before_a_clock_change_lapses_in_time(backend: &impl Backend) {
     let dead = Node::start_with(backend, "dead", backend.lease()).await;
     let asking = Node::start(backend, "asking").await;
     let call_id = dead.call(&anna()).await;
@@ -167,8 +167,8 @@ pub async fn a_lease_from_before_the_clock_was_set_back_lapses_in_time(backend: 
     assert_eq!(dead.reply(call_id).await, Err(LedgerError::Fenced));
 }
 
-/// Its next renewal is in time, as every one is.
-pub async fn a_live_node_keeps_its_work_when_the_clock_is_set_back(backend: &impl Backend) {
+/// The next renewal is early enough.
+pub async fn live_node_keeps_its_work_when_the_clock_is_set_back(backend: &impl Backend) {
     let live = Node::start_with(backend, "live", LONG).await;
     let asking = Node::start(backend, "asking").await;
     let call_id = live.call(&anna()).await;

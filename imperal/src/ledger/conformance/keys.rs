@@ -1,4 +1,4 @@
-//! Of an owner's running tasks of one extension, one has a key.
+//! Keys: an owner's running tasks of one extension have different keys.
 
 use super::Backend;
 use super::scene::{Node, all_of, anna, ben, end, new_task, ok};
@@ -14,9 +14,9 @@ fn taken_by(task: &Task) -> LedgerError {
     LedgerError::AlreadyRunning(RunningTask::new(task.task_id, &task.name))
 }
 
-/// The second start is refused with the first one's id and name, from any node, before the limit
-/// is looked at, and leaves nothing. The key is part of the task wherever that is read.
-pub async fn a_key_has_one_running_task(backend: &impl Backend) {
+/// From any node, with the id and name of the first task, before the limit applies. It leaves nothing.
+/// Every read of a task shows its key.
+pub async fn second_start_under_a_key_is_refused(backend: &impl Backend) {
     let (node, other) = (Node::start(backend, "a").await, Node::start(backend, "b").await);
     let call_id = node.call(&anna()).await;
     let odd = "k\0\\\u{1f980}'".repeat(40);
@@ -38,18 +38,18 @@ pub async fn a_key_has_one_running_task(backend: &impl Backend) {
         assert!(look.running.contains(&first) && look.tasks.contains(&first));
         let record = ok(node.ledger.find_task(first.task_id).await);
         assert_eq!(record.map(|record| record.task), Some(first.clone()));
-        // The same write once more is known by its id.
+        // A repeated write is refused for its id.
         let same = NewTask { task_id: first.task_id, ..keyed(call_id, &anna(), key) };
         assert_eq!(node.ledger.start_task(&node.incarnation, same).await, Err(LedgerError::IdExists));
     }
-    // Tasks without a key do not mind.
+    // Tasks without a key start.
     for _ in 0..2 {
         assert_eq!(ok(node.ledger.start_task(&node.incarnation, new_task(call_id, &anna())).await).key, None);
     }
 }
 
-/// Other users, tenants and extensions may use it as they like.
-pub async fn a_key_is_its_owners_and_its_extensions(backend: &impl Backend) {
+/// Other users, tenants and extensions can use the same key.
+pub async fn keys_are_separate_by_owner_and_extension(backend: &impl Backend) {
     let node = Node::start(backend, "n").await;
     for owner in [anna(), ben(), Owner::new("elsewhere", &anna().user_id)] {
         let call_id = node.call(&owner).await;
@@ -60,7 +60,7 @@ pub async fn a_key_is_its_owners_and_its_extensions(backend: &impl Backend) {
     }
 }
 
-/// Also a reclaim's; a cancel that was only asked for does not.
+/// Also a reclaim. A cancel request alone does not.
 pub async fn every_end_frees_the_key(backend: &impl Backend) {
     let node = Node::start(backend, "n").await;
     let states =
@@ -87,7 +87,7 @@ pub async fn every_end_frees_the_key(backend: &impl Backend) {
     assert_eq!(ok(start().await).key.as_deref(), Some("k"));
 }
 
-/// From two nodes at once; the others are all told of the winner.
+/// Two nodes start tasks at once; every refusal names the winner.
 pub async fn racing_starts_under_one_key_have_one_winner(backend: &impl Backend) {
     let nodes = [Node::start(backend, "a").await, Node::start(backend, "b").await];
     for round in 0..4 {

@@ -1,9 +1,9 @@
-//! The rules of the [`Ledger`] contract as checks, for whoever writes a backend.
+//! The rules of the storage [`contract`](super::contract) as checks, for authors of a backend.
 //!
 //! Implement [`Backend`] for a fresh, empty ledger and let
 //! [`ledger_conformance!`](crate::ledger_conformance) make one test of each check. A check that
 //! panics names the rule that is broken. The checks spawn tasks and need tokio's multi-threaded
-//! runtime. They rest on nothing but the contract: no clock that can be held, no engine.
+//! runtime. They assume nothing but the contract: no manual clock, no engine.
 //!
 //! ```
 //! use std::sync::Arc;
@@ -68,34 +68,34 @@ use std::time::Duration;
 
 use super::Ledger;
 
-/// What a [`Backend`] method returns.
+/// The future of a [`Backend`] method.
 pub type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
 
 /// A fresh, empty ledger for one check.
 pub trait Backend: Send + Sync {
-    /// A handle as another node would have it. All handles of one backend see the same ledger; a
-    /// handle that has been dropped may be the last one, and then the next is a reopening.
+    /// A handle as another node would have it. All handles of one backend see the same ledger. After
+    /// the last handle is dropped, the next one reopens the ledger.
     fn open(&self) -> BoxFuture<'_, Arc<dyn Ledger>>;
 
-    /// Lets every lease of this length that was taken or renewed by now lapse: moves the clock
-    /// where the backend can, waits where it cannot.
+    /// Lets every lease of this length that was taken or renewed so far lapse. Moves the clock if the
+    /// backend can, and waits otherwise.
     fn lapse(&self, lease: Duration) -> BoxFuture<'_, ()>;
 
-    /// Lets this much time pass: moves the clock where the backend can, waits where it cannot.
+    /// Lets this much time pass. Moves the clock if the backend can, and waits otherwise.
     fn pass(&self, time: Duration) -> BoxFuture<'_, ()>;
 
-    /// Makes every lease look as if the clock had been set back by so much since it was given.
+    /// Makes every lease look as if the clock had been set back by this much since it was given.
     fn set_back(&self, by: Duration) -> BoxFuture<'_, ()>;
 
-    /// The lease of checks that let it lapse. A backend that has to wait chooses a short one, long
-    /// enough for a few writes all the same.
+    /// The lease of checks that let it lapse. A backend that has to wait chooses a short one that is
+    /// long enough for a few writes.
     fn lease(&self) -> Duration {
         Duration::from_secs(15)
     }
 }
 
-/// Makes one test of each check; the argument makes a new [`Backend`].
-/// With `durable`, also those that close the ledger and open it again.
+/// Makes one test of each check. The argument is an expression that makes a new [`Backend`]; with
+/// `durable` before it there are also the checks that reopen the ledger.
 ///
 /// The crate that uses it needs tokio with `macros` and `rt-multi-thread`.
 #[macro_export]
@@ -104,9 +104,9 @@ macro_rules! ledger_conformance {
         $crate::ledger_conformance!($backend);
         $crate::ledger_conformance! { @tests $backend;
             durability {
-                everything_is_there_after_a_reopening
-                a_incarnation_goes_on_after_a_reopening
-                what_was_orphaned_stays_orphaned
+                reopening_keeps_everything
+                incarnation_continues_after_reopening
+                orphans_stay_orphaned_after_reopening
             }
         }
     };
@@ -114,101 +114,101 @@ macro_rules! ledger_conformance {
         $crate::ledger_conformance! { @tests $backend;
             numbers {
                 turns_and_task_changes_share_numbers_without_gaps
-                many_writers_of_one_user_leave_no_gap_that_a_reader_can_see
-                many_users_are_numbered_apart
+                readers_see_no_gap_while_many_nodes_write
+                users_are_numbered_separately
                 refused_writes_take_no_number
-                an_answer_means_that_other_nodes_can_read_it
-                a_hint_means_that_there_is_something_to_read
+                answered_writes_are_readable_on_every_node
+                hints_follow_commits
                 users_of_different_tenants_share_nothing
             }
             calls {
-                a_call_is_a_users_turn_and_its_reply_another
-                a_call_is_replied_to_once
+                call_and_reply_are_two_turns
+                second_reply_is_refused
                 racing_replies_have_one_winner
-                a_reply_needs_the_incarnation_that_holds_the_call
-                a_call_is_found_with_its_reply
-                a_reclaimed_call_is_found_with_its_reply
-                racing_requests_with_one_id_have_one_winner
-                ids_are_taken_once
+                reply_needs_the_holder_of_the_call
+                call_is_found_with_its_reply
+                reclaimed_call_is_found_with_its_reply
+                racing_calls_with_one_id_have_one_winner
+                existing_ids_are_refused
             }
             tasks {
-                a_task_starts_with_its_event
-                a_task_ends_with_result_turn_audit_row_and_two_events
-                a_task_ends_once
+                task_start_is_an_event
+                task_end_writes_result_turn_audit_row_and_two_events
+                second_end_is_refused
                 racing_ends_have_one_winner
-                a_task_never_ends_before_its_calls_reply
-                a_task_belongs_to_its_call
-                a_running_task_may_start_another
-                the_limit_of_running_tasks_holds_in_races
-                progress_is_kept_and_told_and_makes_no_event
-                progress_of_others_is_passed_over
-                a_cancel_is_noted_once_and_audited_each_time
-                a_cancel_of_an_ended_task_is_audited_only
-                a_cancel_of_an_unknown_task_leaves_nothing
+                task_cannot_end_before_its_calls_reply
+                start_needs_a_call_of_this_owner_and_holder
+                running_task_starts_another
+                limit_of_running_tasks_holds_in_races
+                progress_is_stored_and_published_without_an_event
+                progress_of_other_tasks_is_skipped
+                cancel_request_is_stored_once_and_audited_each_time
+                cancel_request_of_an_ended_task_is_audited_only
+                cancel_request_of_an_unknown_task_writes_nothing
             }
             keys {
-                a_key_has_one_running_task
-                a_key_is_its_owners_and_its_extensions
+                second_start_under_a_key_is_refused
+                keys_are_separate_by_owner_and_extension
                 every_end_frees_the_key
                 racing_starts_under_one_key_have_one_winner
             }
             incarnations {
-                an_earlier_incarnation_can_write_nothing
-                a_incarnation_whose_lease_was_taken_over_can_write_nothing
-                a_incarnation_that_left_can_write_nothing
+                earlier_incarnation_is_fenced
+                expired_incarnation_is_fenced
+                incarnation_that_left_is_fenced
                 leaving_ends_no_other_incarnation
-                a_lapsed_lease_can_be_renewed_until_it_is_taken_over
-                a_renewed_lease_holds
-                the_asking_incarnation_does_not_end_itself
-                renewing_lists_this_incarnations_cancels
-                a_lease_from_before_the_clock_was_set_back_lapses_in_time
-                a_live_node_keeps_its_work_when_the_clock_is_set_back
+                lapsed_lease_can_be_renewed_until_it_is_expired
+                renewal_extends_the_lease
+                expiring_leases_spares_the_asking_incarnation
+                renewal_lists_cancel_requests
+                lease_from_before_a_clock_change_lapses_in_time
+                live_node_keeps_its_work_when_the_clock_is_set_back
             }
             reclaim {
                 orphans_are_calls_before_tasks_oldest_first
                 orphans_are_listed_without_expiring_leases
-                work_of_a_live_node_is_no_orphan
-                orphaned_work_is_settled_once
-                a_task_is_reclaimed_after_its_call
+                work_of_a_live_node_is_not_orphaned
+                orphaned_work_is_reclaimed_once
+                task_is_reclaimed_after_its_call
                 racing_reclaimers_have_one_winner
-                an_end_that_races_a_reclaimer_is_the_only_one
+                end_and_reclaim_of_one_task_have_one_winner
             }
             audit {
-                an_injection_is_a_turn_and_an_audit_row
-                an_injection_needs_work_that_is_not_settled
-                an_injection_stays_with_its_works_owner_and_incarnation
+                injection_writes_a_turn_and_an_audit_row
+                injection_needs_work_that_has_not_ended
+                injection_needs_the_owner_and_holder_of_the_work
                 audit_rows_are_numbered_and_filtered
                 audit_rows_are_chained_for_each_owner
                 racing_writers_leave_one_chain
             }
             retention {
-                what_is_old_goes_and_what_is_young_stays
-                nothing_goes_that_is_kept_for_ever
-                each_kind_has_its_own_age
-                a_call_is_known_for_as_long_as_its_turn_is_kept
-                unsettled_work_keeps_all_from_its_call_on
-                small_steps_take_the_same
-                the_audit_chain_holds_after_pruning
-                pruning_beside_everybody_holds_every_rule
+                old_rows_are_removed_and_young_rows_stay
+                default_policy_removes_nothing
+                each_kind_of_row_has_its_own_age
+                call_is_found_while_its_turn_is_kept
+                unfinished_work_keeps_everything_from_its_call_on
+                small_steps_remove_the_same_rows
+                audit_chain_holds_after_pruning
+                concurrent_pruning_breaks_no_rule
             }
             reads {
                 pages_follow_each_other
-                a_turn_is_found_by_its_id
-                the_latest_turns_come_in_order
-                running_tasks_are_oldest_first_and_recent_ones_newest_first
-                nothing_is_found_of_a_stranger
-                a_ledger_that_writes_says_so
+                turn_is_found_by_its_id
+                latest_turns_are_in_order
+                running_tasks_are_oldest_first_and_recent_tasks_newest_first
+                reads_of_an_unknown_user_are_empty
+                writable_ledger_passes_its_check
             }
             bounds {
-                a_page_ends_at_its_bytes
+                page_ends_at_its_byte_limit
                 lists_and_events_of_tasks_have_no_results
-                the_bytes_of_a_day_are_bounded
-                a_first_call_over_the_limit_is_refused
+                stored_bytes_per_day_are_limited
+                first_call_over_the_limit_is_refused
             }
             texts {
-                odd_texts_come_back_as_they_were
-                json_comes_back_as_it_was
-                json_that_could_not_be_read_back_is_refused
+                unusual_texts_round_trip
+                json_round_trips
+                json_nested_too_deep_is_refused
                 names_are_compared_exactly
             }
         }

@@ -1,4 +1,4 @@
-//! Every user's events are numbered 1, 2, 3 .. in commit order, and never seen otherwise.
+//! Numbers: each user's events are 1, 2, 3 .. in commit order, at every moment.
 
 use std::collections::HashSet;
 use std::time::Duration;
@@ -8,8 +8,8 @@ use super::scene::{ALL, Look, Node, all_of, anna, assert_gapless, ben, bot, new_
 use crate::ids::{CallId, TaskId};
 use crate::ledger::{EventBody, FeedSignal, LedgerError, MessageSource, Owner, PageLimit, TaskState};
 
-/// A call with a task, from beginning to end: each event has the next number, and a task's events
-/// show it as it was.
+/// A call with a task from start to end: each event has the next number, and a task's event shows the
+/// task as it was then.
 pub async fn turns_and_task_changes_share_numbers_without_gaps(backend: &impl Backend) {
     let node = Node::start(backend, "n").await;
     let call_id = node.call(&anna()).await;
@@ -33,9 +33,9 @@ pub async fn turns_and_task_changes_share_numbers_without_gaps(backend: &impl Ba
     assert_eq!((outcome.seq, ok(node.ledger.head(&anna()).await)), (6, 6));
 }
 
-/// Tasks of two nodes write for one user while a reader follows: what it reads is gapless at every
-/// moment, and in the end everything is there once.
-pub async fn many_writers_of_one_user_leave_no_gap_that_a_reader_can_see(backend: &impl Backend) {
+/// Tasks on two nodes write for one user while a reader follows. The reader sees no gap, and every event
+/// once.
+pub async fn readers_see_no_gap_while_many_nodes_write(backend: &impl Backend) {
     const WRITERS: usize = 8;
     const EACH: usize = 12;
     let nodes = [Node::start(backend, "a").await, Node::start(backend, "b").await];
@@ -75,8 +75,8 @@ pub async fn many_writers_of_one_user_leave_no_gap_that_a_reader_can_see(backend
     assert_eq!(nodes[0].events(&anna()).await, seen, "what was read once never changes");
 }
 
-/// Users that write at the same time have numbers of their own.
-pub async fn many_users_are_numbered_apart(backend: &impl Backend) {
+/// Users that write at the same time have their own numbers.
+pub async fn users_are_numbered_separately(backend: &impl Backend) {
     let node = Node::start(backend, "n").await;
     let owners: Vec<Owner> = (0..6).map(|n| Owner::new("tenant", &format!("user{n}"))).collect();
     let writers = owners.iter().cloned().map(|owner| {
@@ -96,7 +96,7 @@ pub async fn many_users_are_numbered_apart(backend: &impl Backend) {
     }
 }
 
-/// A refusal leaves no hole.
+/// A refusal leaves no gap.
 pub async fn refused_writes_take_no_number(backend: &impl Backend) {
     let node = Node::start(backend, "n").await;
     let call_id = node.call(&anna()).await;
@@ -114,8 +114,8 @@ pub async fn refused_writes_take_no_number(backend: &impl Backend) {
     assert_gapless(&node.events(&anna()).await);
 }
 
-/// When a write is answered, every node reads it.
-pub async fn an_answer_means_that_other_nodes_can_read_it(backend: &impl Backend) {
+/// Once a write is answered, every node reads it.
+pub async fn answered_writes_are_readable_on_every_node(backend: &impl Backend) {
     let node = Node::start(backend, "a").await;
     let other = Node::start(backend, "b").await;
     for n in 1..=25 {
@@ -126,8 +126,8 @@ pub async fn an_answer_means_that_other_nodes_can_read_it(backend: &impl Backend
     }
 }
 
-/// A watcher that is woken finds an event that it has not seen; after the last write it is woken.
-pub async fn a_hint_means_that_there_is_something_to_read(backend: &impl Backend) {
+/// A watcher that is woken finds a new event, and the last write wakes it.
+pub async fn hints_follow_commits(backend: &impl Backend) {
     const WRITES: u64 = 25;
     let node = Node::start(backend, "n").await;
     let mut watch = node.ledger.feed().subscribe(&anna());
@@ -159,7 +159,7 @@ pub async fn a_hint_means_that_there_is_something_to_read(backend: &impl Backend
     assert!(quiet.is_err(), "a user was woken by another's commits");
 }
 
-/// The same user name in two tenants is two users, however the names are put together.
+/// One user name in two tenants is two users, also if the joined names are equal.
 pub async fn users_of_different_tenants_share_nothing(backend: &impl Backend) {
     let node = Node::start(backend, "n").await;
     let twins = [Owner::new("a", "b"), Owner::new("a2", "b"), Owner::new("a/b", "c"), Owner::new("a", "b/c")];

@@ -1,11 +1,11 @@
-//! Pages, orders and limits of the reads.
+//! Reads: pages, order and limits.
 
 use super::Backend;
 use super::scene::{ALL, MANY, Node, anna, ben, ok};
 use crate::ids::{TaskId, TurnId};
 use crate::ledger::PageLimit;
 
-/// Page after page is the whole, for turns and for events.
+/// Pages of turns and of events, put together, are the whole.
 pub async fn pages_follow_each_other(backend: &impl Backend) {
     let node = Node::start(backend, "n").await;
     for _ in 0..5 {
@@ -44,8 +44,8 @@ pub async fn pages_follow_each_other(backend: &impl Backend) {
     assert_eq!(ok(node.ledger.events(&anna(), 0, PageLimit::rows(0)).await), []);
 }
 
-/// By its owner, on every node.
-pub async fn a_turn_is_found_by_its_id(backend: &impl Backend) {
+/// Only for its owner, on every node.
+pub async fn turn_is_found_by_its_id(backend: &impl Backend) {
     let (node, other) = (Node::start(backend, "a").await, Node::start(backend, "b").await);
     node.detached(&anna()).await;
     let message = node.inject(&anna(), "news").await;
@@ -59,8 +59,8 @@ pub async fn a_turn_is_found_by_its_id(backend: &impl Backend) {
     }
 }
 
-/// The end of the history, or what lies before a number, oldest first.
-pub async fn the_latest_turns_come_in_order(backend: &impl Backend) {
+/// The end of the history, or the turns before a number, oldest first.
+pub async fn latest_turns_are_in_order(backend: &impl Backend) {
     let node = Node::start(backend, "n").await;
     for _ in 0..4 {
         node.detached(&anna()).await;
@@ -75,8 +75,8 @@ pub async fn the_latest_turns_come_in_order(backend: &impl Backend) {
     assert_eq!(ok(node.ledger.latest_turns(&anna(), None, PageLimit::rows(0)).await), []);
 }
 
-/// By start, not by id and not by end.
-pub async fn running_tasks_are_oldest_first_and_recent_ones_newest_first(backend: &impl Backend) {
+/// By start, not by id or end.
+pub async fn running_tasks_are_oldest_first_and_recent_tasks_newest_first(backend: &impl Backend) {
     let node = Node::start(backend, "n").await;
     let mut started = Vec::new();
     for _ in 0..5 {
@@ -93,8 +93,8 @@ pub async fn running_tasks_are_oldest_first_and_recent_ones_newest_first(backend
     assert_eq!(ids(ok(node.ledger.recent_tasks(&anna(), 0).await)), []);
 }
 
-/// Empty, not refused.
-pub async fn nothing_is_found_of_a_stranger(backend: &impl Backend) {
+/// They are not refused.
+pub async fn reads_of_an_unknown_user_are_empty(backend: &impl Backend) {
     let node = Node::start(backend, "n").await;
     node.detached(&anna()).await;
     let look = node.look(&ben()).await;
@@ -104,8 +104,8 @@ pub async fn nothing_is_found_of_a_stranger(backend: &impl Backend) {
     assert_eq!(ok(node.ledger.find_task(TaskId::generate()).await), None);
 }
 
-/// The question changes nothing that anybody reads.
-pub async fn a_ledger_that_writes_says_so(backend: &impl Backend) {
+/// The check changes nothing that can be read.
+pub async fn writable_ledger_passes_its_check(backend: &impl Backend) {
     let node = Node::start(backend, "n").await;
     node.detached(&anna()).await;
     let before = node.look(&anna()).await;

@@ -1,4 +1,4 @@
-//! What ended lives have left is settled by others, exactly once.
+//! Recovery: work of ended incarnations is reclaimed, exactly once.
 
 use super::Backend;
 use super::scene::{Look, Node, all_of, anna, assert_gapless, assert_one_winner, ben, bot, end, ok};
@@ -26,7 +26,7 @@ fn ids(orphans: &[Orphan]) -> Vec<String> {
         .collect()
 }
 
-/// With what is needed to settle them; the limit cuts the end of the list.
+/// With everything that a reclaim needs. The limit cuts the end of the list.
 pub async fn orphans_are_calls_before_tasks_oldest_first(backend: &impl Backend) {
     let (node, other) = (Node::start(backend, "a").await, Node::start(backend, "b").await);
     let first = node.detached(&ben()).await;
@@ -60,8 +60,8 @@ pub async fn orphans_are_listed_without_expiring_leases(backend: &impl Backend) 
     assert_eq!(ok(asking.ledger.orphans(10).await).len(), 1);
 }
 
-/// Not listed, not reclaimable.
-pub async fn work_of_a_live_node_is_no_orphan(backend: &impl Backend) {
+/// It is not listed and cannot be reclaimed.
+pub async fn work_of_a_live_node_is_not_orphaned(backend: &impl Backend) {
     let (node, other) = (Node::start(backend, "a").await, Node::start(backend, "b").await);
     let (call_id, task_id) = (node.call(&anna()).await, node.detached(&anna()).await);
     assert_eq!(other.orphans(10).await, []);
@@ -80,7 +80,7 @@ pub async fn work_of_a_live_node_is_no_orphan(backend: &impl Backend) {
 }
 
 /// The call gets its reply, the task its end, and the list is empty.
-pub async fn orphaned_work_is_settled_once(backend: &impl Backend) {
+pub async fn orphaned_work_is_reclaimed_once(backend: &impl Backend) {
     let (node, other) = (Node::start(backend, "a").await, Node::start(backend, "b").await);
     let (call_id, task_id) = (node.call(&anna()).await, node.detached(&anna()).await);
     ok(node.ledger.leave(&node.incarnation).await);
@@ -100,8 +100,8 @@ pub async fn orphaned_work_is_settled_once(backend: &impl Backend) {
     assert_eq!(other.look(&anna()).await.head, head);
 }
 
-/// The reply comes first here as well.
-pub async fn a_task_is_reclaimed_after_its_call(backend: &impl Backend) {
+/// The reply comes first.
+pub async fn task_is_reclaimed_after_its_call(backend: &impl Backend) {
     let (node, other) = (Node::start(backend, "a").await, Node::start(backend, "b").await);
     let call_id = node.call(&anna()).await;
     let task_id = node.task(call_id, &anna()).await;
@@ -113,7 +113,7 @@ pub async fn a_task_is_reclaimed_after_its_call(backend: &impl Backend) {
     ok(other.reclaim_task(task_id).await);
 }
 
-/// Three nodes find the same orphans at once: each is settled by one of them.
+/// Three nodes find the same orphans at once; one of them reclaims each.
 pub async fn racing_reclaimers_have_one_winner(backend: &impl Backend) {
     const WORK: usize = 5;
     let node = Node::start_with(backend, "dead", backend.lease()).await;
@@ -153,8 +153,8 @@ pub async fn racing_reclaimers_have_one_winner(backend: &impl Backend) {
     assert_eq!(others[0].orphans(100).await, []);
 }
 
-/// A holder ends its task in the moment in which another node takes it over.
-pub async fn an_end_that_races_a_reclaimer_is_the_only_one(backend: &impl Backend) {
+/// The holder ends its task while another node reclaims it.
+pub async fn end_and_reclaim_of_one_task_have_one_winner(backend: &impl Backend) {
     let other = Node::start(backend, "b").await;
     for round in 1..=5 {
         let node = Node::start(backend, "a").await;

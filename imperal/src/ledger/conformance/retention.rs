@@ -1,4 +1,4 @@
-//! What is old goes and nothing else does; numbers go on, readers are told, the audit chain holds.
+//! Retention: old rows are removed, numbers continue, and the audit chain holds.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -8,7 +8,7 @@ use super::Backend;
 use super::scene::{ALL, Look, MANY, Node, all_of, anna, answer, ben, new_audit, new_call, ok};
 use crate::ledger::{AuditCheck, Event, Ledger, LedgerError, Owner, PageLimit, Pruned, RetentionPolicy, TaskState};
 
-/// Between what is old and what is young.
+/// Time between the old and the young rows.
 const GAP: Duration = Duration::from_secs(2);
 
 /// The moment between the old rows and the young ones.
@@ -20,7 +20,7 @@ impl Line {
         Self(Instant::now())
     }
 
-    /// An age between those of the old and the young, now.
+    /// An age between those of the old and the young rows.
     fn age(&self) -> Duration {
         self.0.elapsed() + GAP / 4 * 3
     }
@@ -52,8 +52,8 @@ fn numbers(events: &[Event]) -> Vec<u64> {
     events.iter().map(|event| event.seq).collect()
 }
 
-/// Of every kind. What stays is as it was, and the next number is the next.
-pub async fn what_is_old_goes_and_what_is_young_stays(backend: &impl Backend) {
+/// Rows of every kind. The kept rows are unchanged, and numbers continue.
+pub async fn old_rows_are_removed_and_young_rows_stay(backend: &impl Backend) {
     let node = Node::start(backend, "n").await;
     chapter(&node, &anna()).await;
     let line = Line::draw(backend).await;
@@ -76,8 +76,8 @@ pub async fn what_is_old_goes_and_what_is_young_stays(backend: &impl Backend) {
     assert_eq!(prune(&*node.ledger, &line.all()).await.rows(), 0, "twice is once");
 }
 
-/// Then its id is free: who comes with it is a new request.
-pub async fn a_call_is_known_for_as_long_as_its_turn_is_kept(backend: &impl Backend) {
+/// Afterwards its id is free again.
+pub async fn call_is_found_while_its_turn_is_kept(backend: &impl Backend) {
     let node = Node::start(backend, "n").await;
     let old = new_call(&anna());
     ok(node.ledger.accept_call(&node.incarnation, old.clone()).await);
@@ -94,8 +94,8 @@ pub async fn a_call_is_known_for_as_long_as_its_turn_is_kept(backend: &impl Back
     assert_eq!(ok(node.ledger.find_call(&anna(), old.call_id).await).map(|call| call.asked.body), Some(old.turn));
 }
 
-/// By default.
-pub async fn nothing_goes_that_is_kept_for_ever(backend: &impl Backend) {
+/// `RetentionPolicy::FOREVER` keeps every row.
+pub async fn default_policy_removes_nothing(backend: &impl Backend) {
     let node = Node::start(backend, "n").await;
     chapter(&node, &anna()).await;
     Line::draw(backend).await;
@@ -104,8 +104,8 @@ pub async fn nothing_goes_that_is_kept_for_ever(backend: &impl Backend) {
     assert_eq!(node.look(&anna()).await, before);
 }
 
-/// Turns take events and results along; tasks take events; events and audit rows go alone.
-pub async fn each_kind_has_its_own_age(backend: &impl Backend) {
+/// Turns take their events and results with them, and tasks their events. Events and audit rows go alone.
+pub async fn each_kind_of_row_has_its_own_age(backend: &impl Backend) {
     let node = Node::start(backend, "n").await;
     let owners = ["turns", "tasks", "events", "audit"].map(|name| Owner::new("tenant", name));
     for owner in &owners {
@@ -132,7 +132,7 @@ pub async fn each_kind_has_its_own_age(backend: &impl Backend) {
         }
         assert_eq!(now, before, "step {step}");
     }
-    // Turns alone: the tasks stay, without their results.
+    // Turns alone go: the tasks stay, without their results.
     chapter(&node, &owners[1]).await;
     let line = Line::draw(backend).await;
     prune(&*node.ledger, &RetentionPolicy { turns: Some(line.age()), ..RetentionPolicy::FOREVER }).await;
@@ -143,8 +143,8 @@ pub async fn each_kind_has_its_own_age(backend: &impl Backend) {
     assert_eq!(ended, Some((TaskState::Succeeded, None)));
 }
 
-/// However old: calls without a reply, running tasks and what they stand on, work of ended lives.
-pub async fn unsettled_work_keeps_all_from_its_call_on(backend: &impl Backend) {
+/// Open calls, running tasks with their calls, and orphaned work, however old.
+pub async fn unfinished_work_keeps_everything_from_its_call_on(backend: &impl Backend) {
     let (node, other) = (Node::start(backend, "n").await, Node::start(backend, "other").await);
     let (caller, worker, left) = (anna(), ben(), Owner::new("tenant", "carl"));
     for owner in [&caller, &worker, &left] {
@@ -176,7 +176,7 @@ pub async fn unsettled_work_keeps_all_from_its_call_on(backend: &impl Backend) {
     ok(node.ledger.reclaim_call(&node.incarnation, left_call, super::scene::bot("interrupted")).await);
     let end = super::scene::end(&left, TaskState::Reclaimed, "interrupted");
     ok(node.ledger.reclaim_task(&node.incarnation, left_task, end).await);
-    // Settled, and old: now it goes.
+    // The work has ended and is old: now it is removed.
     let line = Line::draw(backend).await;
     prune(&*node.ledger, &line.all()).await;
     for owner in [&caller, &worker, &left] {
@@ -186,8 +186,8 @@ pub async fn unsettled_work_keeps_all_from_its_call_on(backend: &impl Backend) {
     }
 }
 
-/// As many rows as asked for or a few more at a time; all steps together take the same.
-pub async fn small_steps_take_the_same(backend: &impl Backend) {
+/// A step removes its limit of rows or a few more; all steps together remove the same rows.
+pub async fn small_steps_remove_the_same_rows(backend: &impl Backend) {
     let node = Node::start(backend, "n").await;
     let owners = [anna(), ben(), Owner::new("other", "anna")];
     for owner in &owners {
@@ -212,8 +212,8 @@ pub async fn small_steps_take_the_same(backend: &impl Backend) {
     assert_eq!(record.and_then(|record| record.task.result), Some(answer("done")));
 }
 
-/// From an anchor on when old rows are gone, and with no row left at all.
-pub async fn the_audit_chain_holds_after_pruning(backend: &impl Backend) {
+/// With an anchor after old rows are removed, and with no row at all.
+pub async fn audit_chain_holds_after_pruning(backend: &impl Backend) {
     let node = Node::start(backend, "n").await;
     for owner in [anna(), ben()] {
         chapter(&node, &owner).await;
@@ -238,9 +238,9 @@ pub async fn the_audit_chain_holds_after_pruning(backend: &impl Backend) {
     assert_eq!((check.rows, check.pruned, check.broken), (3, 12, None));
 }
 
-/// Two nodes that prune without a pause, all that is older than now, and writers, a follower and an
-/// auditor beside them: each event is seen once and in order, or the follower was told.
-pub async fn pruning_beside_everybody_holds_every_rule(backend: &impl Backend) {
+/// Two nodes prune everything without a pause while writers, a follower and an auditor run. The follower
+/// sees each event once and in order, or is told that events were pruned.
+pub async fn concurrent_pruning_breaks_no_rule(backend: &impl Backend) {
     let (node, other) = (Node::start(backend, "n").await, Node::start(backend, "other").await);
     let (done, pruned) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicU64::new(0)));
     let pruners = [&node, &other].map(|node| {
@@ -292,7 +292,7 @@ pub async fn pruning_beside_everybody_holds_every_rule(backend: &impl Backend) {
         let (pruned, begun) = (pruned.clone(), Instant::now());
         tokio::spawn(async move {
             for round in 0..12 {
-                // However the scheduler has it, half of the writing comes after some of the pruning.
+                // Half of the writes come after some pruning, however the tasks are scheduled.
                 while round == 6 && pruned.load(Ordering::Relaxed) == 0 {
                     assert!(begun.elapsed() < Duration::from_secs(60), "nothing is pruned");
                     tokio::task::yield_now().await;

@@ -1,4 +1,4 @@
-//! The people, rows and looks that the checks share.
+//! Users, rows and reads that the checks share.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -114,7 +114,7 @@ pub(super) fn progress(task_id: TaskId, percent: f64, message: &str) -> Progress
     Progress { task_id, percent, message: message.to_owned(), at }
 }
 
-/// A node with its life.
+/// A node with its incarnation.
 #[derive(Debug, Clone)]
 pub(super) struct Node {
     pub(super) ledger: Arc<dyn Ledger>,
@@ -122,7 +122,7 @@ pub(super) struct Node {
 }
 
 impl Node {
-    /// A node with a handle of its own.
+    /// A node with its own handle.
     pub(super) async fn start(backend: &impl Backend, name: &str) -> Self {
         Self::start_with(backend, name, LONG).await
     }
@@ -168,7 +168,7 @@ impl Node {
         ok(self.ledger.events(owner, 0, ALL).await).rows
     }
 
-    /// What recovery does: ends incarnations whose lease has expired, then lists orphaned work.
+    /// Does a recovery pass: expires leases, then lists orphaned work.
     pub(super) async fn orphans(&self, limit: u32) -> Vec<Orphan> {
         ok(self.ledger.expire_leases(&self.incarnation).await);
         ok(self.ledger.orphans(limit).await)
@@ -179,7 +179,7 @@ impl Node {
     }
 }
 
-/// All that a ledger has of a user.
+/// All that a ledger stores about a user.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) struct Look {
     pub(super) head: u64,
@@ -195,7 +195,7 @@ impl Look {
         Self::after(ledger, owner, 0).await
     }
 
-    /// With the events after a number.
+    /// The same with the events after a number.
     pub(super) async fn after(ledger: &dyn Ledger, owner: &Owner, after: u64) -> Self {
         let filter = AuditFilter { scope: AuditScope::Owner(owner.clone()), after: 0, limit: ALL };
         Self {
@@ -209,7 +209,7 @@ impl Look {
     }
 }
 
-/// The numbers of events, which must be 1, 2, 3 ..
+/// Panics unless the events are numbered 1, 2, 3 ..
 #[track_caller]
 pub(super) fn assert_gapless(events: &[Event]) {
     let numbers: Vec<u64> = events.iter().map(|event| event.seq).collect();
@@ -217,7 +217,7 @@ pub(super) fn assert_gapless(events: &[Event]) {
     assert_eq!(numbers, wanted, "numbers have a gap or come out of order");
 }
 
-/// Waits for tasks; a panic in one is the check's.
+/// Waits for tasks and passes on a panic.
 pub(super) async fn all_of<T>(tasks: Vec<tokio::task::JoinHandle<T>>) -> Vec<T> {
     let mut outcomes = Vec::with_capacity(tasks.len());
     for task in tasks {
@@ -229,7 +229,7 @@ pub(super) async fn all_of<T>(tasks: Vec<tokio::task::JoinHandle<T>>) -> Vec<T> 
     outcomes
 }
 
-/// One `Ok`, and for all others this refusal.
+/// Panics unless one outcome is `Ok` and all others are this refusal.
 #[track_caller]
 pub(super) fn assert_one_winner<T: std::fmt::Debug>(outcomes: &[Result<T, LedgerError>], others: &LedgerError) {
     let winners = outcomes.iter().filter(|outcome| outcome.is_ok()).count();

@@ -1,4 +1,4 @@
-//! A task starts under its call, and ends once, after the call's reply.
+//! Tasks: started on behalf of a call, ended once and after the call's reply.
 
 use std::time::Duration;
 
@@ -9,8 +9,8 @@ use super::scene::{
 use crate::ids::{CallId, TaskId};
 use crate::ledger::{CancelOutcome, EventBody, FeedSignal, LedgerError, NewTask, Task, TaskState};
 
-/// What was asked for, running, with its deadline.
-pub async fn a_task_starts_with_its_event(backend: &impl Backend) {
+/// The task is running, as requested, with its deadline.
+pub async fn task_start_is_an_event(backend: &impl Backend) {
     let node = Node::start(backend, "n").await;
     let call_id = node.call(&anna()).await;
     let cap = Duration::from_secs(1800);
@@ -27,8 +27,8 @@ pub async fn a_task_starts_with_its_event(backend: &impl Backend) {
     assert_eq!((&look.running, &look.tasks), (&vec![task.clone()], &vec![task]));
 }
 
-/// Everything of an end is there, and its last progress stays.
-pub async fn a_task_ends_with_result_turn_audit_row_and_two_events(backend: &impl Backend) {
+/// The last progress stays.
+pub async fn task_end_writes_result_turn_audit_row_and_two_events(backend: &impl Backend) {
     let node = Node::start(backend, "n").await;
     let states =
         [TaskState::Succeeded, TaskState::Failed, TaskState::Cancelled, TaskState::TimedOut, TaskState::Reclaimed];
@@ -56,8 +56,8 @@ pub async fn a_task_ends_with_result_turn_audit_row_and_two_events(backend: &imp
     }
 }
 
-/// The second end is refused and leaves nothing, whatever it says.
-pub async fn a_task_ends_once(backend: &impl Backend) {
+/// Whatever it says; the refused end leaves nothing.
+pub async fn second_end_is_refused(backend: &impl Backend) {
     let node = Node::start(backend, "n").await;
     let task_id = node.detached(&anna()).await;
     ok(node.finish(&anna(), task_id).await);
@@ -70,7 +70,7 @@ pub async fn a_task_ends_once(backend: &impl Backend) {
     assert_eq!(node.look(&anna()).await, before);
 }
 
-/// Of many ends at once one is written, with one turn and one audit row.
+/// One of many concurrent ends is written, with one turn and one audit row.
 pub async fn racing_ends_have_one_winner(backend: &impl Backend) {
     let node = Node::start(backend, "n").await;
     for round in 1..=4 {
@@ -86,8 +86,8 @@ pub async fn racing_ends_have_one_winner(backend: &impl Backend) {
     }
 }
 
-/// An end waits for the call's reply, also an end that fails.
-pub async fn a_task_never_ends_before_its_calls_reply(backend: &impl Backend) {
+/// Also an end that failed.
+pub async fn task_cannot_end_before_its_calls_reply(backend: &impl Backend) {
     let node = Node::start(backend, "n").await;
     let call_id = node.call(&anna()).await;
     let task_id = node.task(call_id, &anna()).await;
@@ -101,8 +101,8 @@ pub async fn a_task_never_ends_before_its_calls_reply(backend: &impl Backend) {
     assert!(outcome.seq > reply.seq);
 }
 
-/// No task under another user's call, another node's, or none.
-pub async fn a_task_belongs_to_its_call(backend: &impl Backend) {
+/// A task cannot start under another user's call, another node's call, or an unknown call.
+pub async fn start_needs_a_call_of_this_owner_and_holder(backend: &impl Backend) {
     let (node, other) = (Node::start(backend, "a").await, Node::start(backend, "b").await);
     let call_id = node.call(&anna()).await;
     for (asking, new, refusal) in [
@@ -120,7 +120,7 @@ pub async fn a_task_belongs_to_its_call(backend: &impl Backend) {
 }
 
 /// On behalf of its call, which has its reply by then.
-pub async fn a_running_task_may_start_another(backend: &impl Backend) {
+pub async fn running_task_starts_another(backend: &impl Backend) {
     let node = Node::start(backend, "n").await;
     let call_id = node.call(&anna()).await;
     let first = node.task(call_id, &anna()).await;
@@ -130,8 +130,8 @@ pub async fn a_running_task_may_start_another(backend: &impl Backend) {
     ok(node.finish(&anna(), second).await);
 }
 
-/// As many as the limit start, from two nodes at once; an end makes room for one.
-pub async fn the_limit_of_running_tasks_holds_in_races(backend: &impl Backend) {
+/// Two nodes start tasks at once, and as many as the limit start. An end makes room for one.
+pub async fn limit_of_running_tasks_holds_in_races(backend: &impl Backend) {
     const LIMIT: u32 = 3;
     let nodes = [Node::start(backend, "a").await, Node::start(backend, "b").await];
     let mut racers = Vec::new();
@@ -164,8 +164,8 @@ pub async fn the_limit_of_running_tasks_holds_in_races(backend: &impl Backend) {
     }
 }
 
-/// Readers have the latest, watchers are told, and no number is taken.
-pub async fn progress_is_kept_and_told_and_makes_no_event(backend: &impl Backend) {
+/// Readers get the latest, watchers are told, and no number is taken.
+pub async fn progress_is_stored_and_published_without_an_event(backend: &impl Backend) {
     let node = Node::start(backend, "n").await;
     let task_id = node.detached(&anna()).await;
     let before = node.look(&anna()).await;
@@ -183,8 +183,8 @@ pub async fn progress_is_kept_and_told_and_makes_no_event(backend: &impl Backend
     assert_eq!(node.look(&anna()).await.events, before.events);
 }
 
-/// Unknown, ended, and another life's tasks do not disturb those that are this life's.
-pub async fn progress_of_others_is_passed_over(backend: &impl Backend) {
+/// Unknown and ended tasks, and those of other incarnations, do not disturb this incarnation's.
+pub async fn progress_of_other_tasks_is_skipped(backend: &impl Backend) {
     let (node, other) = (Node::start(backend, "a").await, Node::start(backend, "b").await);
     let (mine, theirs, ended) =
         (node.detached(&anna()).await, other.detached(&anna()).await, node.detached(&anna()).await);
@@ -196,8 +196,8 @@ pub async fn progress_of_others_is_passed_over(backend: &impl Backend) {
     assert_eq!(moved, [mine]);
 }
 
-/// The first request makes the event; each has its audit row and the same answer.
-pub async fn a_cancel_is_noted_once_and_audited_each_time(backend: &impl Backend) {
+/// The first request makes an event. Each has its audit row and the same answer.
+pub async fn cancel_request_is_stored_once_and_audited_each_time(backend: &impl Backend) {
     let node = Node::start(backend, "n").await;
     let task_id = node.detached(&anna()).await;
     let before = node.look(&anna()).await;
@@ -213,8 +213,8 @@ pub async fn a_cancel_is_noted_once_and_audited_each_time(backend: &impl Backend
     assert_eq!(look.running.first(), Some(&record.task), "it goes on until its incarnation ends it");
 }
 
-/// The answer says how it ended; the request is on record.
-pub async fn a_cancel_of_an_ended_task_is_audited_only(backend: &impl Backend) {
+/// The answer has the result.
+pub async fn cancel_request_of_an_ended_task_is_audited_only(backend: &impl Backend) {
     let node = Node::start(backend, "n").await;
     let task_id = node.detached(&anna()).await;
     ok(node.finish(&anna(), task_id).await);
@@ -227,8 +227,8 @@ pub async fn a_cancel_of_an_ended_task_is_audited_only(backend: &impl Backend) {
     assert_eq!((&look.events, &look.tasks, look.audit.len()), (&before.events, &before.tasks, before.audit.len() + 1));
 }
 
-/// Not even an audit row: the platform decides what that says.
-pub async fn a_cancel_of_an_unknown_task_leaves_nothing(backend: &impl Backend) {
+/// Not even an audit row: the platform decides whether to write one.
+pub async fn cancel_request_of_an_unknown_task_writes_nothing(backend: &impl Backend) {
     let node = Node::start(backend, "n").await;
     let outcome = node.ledger.request_cancel(TaskId::generate(), new_audit(&anna(), "task.cancel")).await;
     assert_eq!(outcome, Err(LedgerError::NotFound));

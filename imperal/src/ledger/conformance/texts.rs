@@ -1,4 +1,4 @@
-//! Whatever was written comes back, byte for byte.
+//! Texts and JSON come back byte for byte.
 
 use serde_json::{Value, json};
 
@@ -6,7 +6,7 @@ use super::Backend;
 use super::scene::{Node, anna, bot, end, new_audit, new_call, new_task, ok, progress};
 use crate::ledger::{LedgerError, MessageSource, NewAudit, NewCall, NewTask, Owner, TaskState, TurnBody};
 
-/// The deepest that the platform hands over.
+/// The deepest nesting that the platform accepts.
 const DEPTH: usize = crate::json::DATA_DEPTH;
 
 fn odd() -> Vec<String> {
@@ -19,8 +19,8 @@ fn odd() -> Vec<String> {
     odd
 }
 
-/// In every column that takes a text.
-pub async fn odd_texts_come_back_as_they_were(backend: &impl Backend) {
+/// In every column that holds a text.
+pub async fn unusual_texts_round_trip(backend: &impl Backend) {
     for (n, text) in odd().into_iter().enumerate() {
         let node = Node::start(backend, &format!("{text}{n}")).await;
         assert_eq!(*node.incarnation.node, format!("{text}{n}"));
@@ -68,8 +68,8 @@ pub async fn odd_texts_come_back_as_they_were(backend: &impl Backend) {
     }
 }
 
-/// Numbers to their last digit, keys in their order, as deep as data may be; in turns, tasks and events.
-pub async fn json_comes_back_as_it_was(backend: &impl Backend) {
+/// Numbers to their last digit, keys in their order, at the deepest nesting; in turns, tasks and events.
+pub async fn json_round_trips(backend: &impl Backend) {
     let node = Node::start(backend, "n").await;
     let deep = (0..DEPTH).fold(json!(0), |inner, n| if n % 2 == 0 { json!([inner]) } else { json!({ "in": inner }) });
     let values = [
@@ -97,7 +97,7 @@ pub async fn json_comes_back_as_it_was(backend: &impl Backend) {
         let look = node.look(&anna()).await;
         let written = value.to_string();
         let params = look.turns.iter().rev().find_map(|turn| turn.body.params.as_ref());
-        // As text: comparing values would take keys in any order.
+        // Compared as texts, since values compare without the order of keys.
         assert_eq!(params.map(Value::to_string), Some(written.clone()));
         let record = ok(node.ledger.find_task(task_id).await);
         let results = [
@@ -110,8 +110,8 @@ pub async fn json_comes_back_as_it_was(backend: &impl Backend) {
     }
 }
 
-/// In every part of a turn that holds JSON; nothing is written then.
-pub async fn json_that_could_not_be_read_back_is_refused(backend: &impl Backend) {
+/// In every part of a turn that holds JSON. Nothing is written.
+pub async fn json_nested_too_deep_is_refused(backend: &impl Backend) {
     let node = Node::start(backend, "n").await;
     let deep = (0..=DEPTH).fold(json!(0), |inner, _| json!([inner]));
     let call = new_call(&anna());
@@ -151,7 +151,7 @@ pub async fn json_that_could_not_be_read_back_is_refused(backend: &impl Backend)
     assert_eq!(ok(node.ledger.head(&anna()).await), 5);
 }
 
-/// Case, normal form, blanks and what follows a NUL all count.
+/// Case, normal form, spaces and text after a NUL count.
 pub async fn names_are_compared_exactly(backend: &impl Backend) {
     let node = Node::start(backend, "n").await;
     let names = ["anna", "Anna", "anna ", "anna\0", "anna\0b", "\u{e9}", "e\u{301}", ""];
