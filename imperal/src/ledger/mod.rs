@@ -30,7 +30,7 @@ mod unreadable;
 pub use crate::rows::{
     AuditHash, AuditOutcome, AuditRow, AuditScope, CallRecord, CancelOutcome, Event, EventBody, Fence, Incarnation,
     MessageSource, NewAudit, NewCall, NewTask, Orphan, Owner, Progress, Role, Task, TaskEnd, TaskRecord, TaskState,
-    TooDeep, Turn, TurnBody, Work,
+    TooDeep, Turn, TurnBody, UnknownName, Work,
 };
 pub use audit_check::{AuditCheck, BrokenAudit};
 pub use clock::{Clock, ManualClock, SystemClock};

@@ -4,6 +4,7 @@ use jiff::Timestamp;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::names::named;
 use super::{AuditHash, Owner};
 
 /// Whether an audited act was done.
@@ -18,16 +19,7 @@ pub enum AuditOutcome {
     Critical,
 }
 
-impl AuditOutcome {
-    /// The name in the API.
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Done => "done",
-            Self::Refused => "refused",
-            Self::Critical => "critical",
-        }
-    }
-}
+named!(AuditOutcome, "audit outcome", { Done = "done", Refused = "refused", Critical = "critical" });
 
 /// The content of an audit row. The ledger adds number and time, see [`AuditRow`].
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]

@@ -6,6 +6,7 @@
 mod audit;
 mod audit_hash;
 mod msg_type;
+mod names;
 mod task;
 mod turn;
 mod work;
@@ -13,6 +14,7 @@ mod work;
 pub use self::audit::{AuditOutcome, AuditRow, AuditScope, NewAudit};
 pub use self::audit_hash::AuditHash;
 pub use self::msg_type::MsgType;
+pub use self::names::UnknownName;
 pub use self::task::{CancelOutcome, NewTask, Progress, Task, TaskEnd, TaskRecord, TaskState};
 pub use self::turn::{CallRecord, NewCall, Role, TooDeep, Turn, TurnBody};
 pub use self::work::{Event, EventBody, Fence, Incarnation, MessageSource, Orphan, Owner, Work};

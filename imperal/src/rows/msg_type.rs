@@ -3,6 +3,8 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::names::named;
+
 /// How a delivered turn is shown.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
@@ -16,13 +18,4 @@ pub enum MsgType {
     ToolResult,
 }
 
-impl MsgType {
-    /// As the API writes it.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Response => "response",
-            Self::System => "system",
-            Self::ToolResult => "tool_result",
-        }
-    }
-}
+named!(MsgType, "message type", { Response = "response", System = "system", ToolResult = "tool_result" });

@@ -6,6 +6,7 @@ use jiff::Timestamp;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::names::named;
 use super::{Incarnation, NewAudit, Owner, TurnBody};
 use crate::ids::{CallId, TaskId};
 use crate::result::WireResult;
@@ -28,19 +29,14 @@ pub enum TaskState {
     Reclaimed,
 }
 
-impl TaskState {
-    /// The name in the API.
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Running => "running",
-            Self::Succeeded => "succeeded",
-            Self::Failed => "failed",
-            Self::Cancelled => "cancelled",
-            Self::TimedOut => "timed_out",
-            Self::Reclaimed => "reclaimed",
-        }
-    }
-}
+named!(TaskState, "task state", {
+    Running = "running",
+    Succeeded = "succeeded",
+    Failed = "failed",
+    Cancelled = "cancelled",
+    TimedOut = "timed_out",
+    Reclaimed = "reclaimed",
+});
 
 /// A task as users see it.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]

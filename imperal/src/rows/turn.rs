@@ -7,6 +7,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use super::names::named;
 use super::{MsgType, Owner};
 use crate::ids::{CallId, TaskId, TurnId};
 use crate::json;
@@ -21,6 +22,8 @@ pub enum Role {
     /// The platform or an extension.
     Bot,
 }
+
+named!(Role, "role", { User = "user", Bot = "bot" });
 
 /// The content of a turn. The ledger adds number and time, see [`Turn`].
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]

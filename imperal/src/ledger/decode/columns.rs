@@ -175,9 +175,9 @@ impl<'r, R: Columns> RowDecoder<'r, R> {
         id
     }
 
-    pub(super) fn word<T: Copy>(&mut self, column: &str, words: &[(&str, T)]) -> Option<T> {
-        let text = self.raw(column)?;
-        let found = words.iter().find(|(word, _)| *word == text).map(|(_, value)| *value);
+    /// A value with a name.
+    pub(super) fn named<T: FromStr>(&mut self, column: &str) -> Option<T> {
+        let found = self.raw(column)?.parse().ok();
         if found.is_none() {
             self.wrong(column, "is not a known value");
         }

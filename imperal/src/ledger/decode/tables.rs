@@ -63,17 +63,9 @@ impl<R: Columns> RowDecoder<'_, R> {
 
     /// A task from the columns of its table, with its outcome turn in `outcome`.
     fn task(&mut self, row: i64) -> Task {
-        const STATES: [(&str, TaskState); 6] = [
-            (TaskState::Running.as_str(), TaskState::Running),
-            (TaskState::Succeeded.as_str(), TaskState::Succeeded),
-            (TaskState::Failed.as_str(), TaskState::Failed),
-            (TaskState::Cancelled.as_str(), TaskState::Cancelled),
-            (TaskState::TimedOut.as_str(), TaskState::TimedOut),
-            (TaskState::Reclaimed.as_str(), TaskState::Reclaimed),
-        ];
         let finished_at = self.maybe_time("finished_at");
         let result = self.outcome("outcome");
-        let state = self.word("state", &STATES).unwrap_or_else(|| match &result {
+        let state = self.named("state").unwrap_or_else(|| match &result {
             None if finished_at.is_none() => TaskState::Running,
             None => TaskState::Reclaimed,
             Some(result) if result.is_success() => TaskState::Succeeded,
@@ -189,11 +181,6 @@ pub(in crate::ledger) enum EventKind {
 
 /// An audit row. If it has a stand-in, its hash does not match and the audit check names the row.
 pub(in crate::ledger) fn audit_row(row: &impl Columns, unreadable: &Unreadable) -> AuditRow {
-    const OUTCOMES: [(&str, AuditOutcome); 3] = [
-        (AuditOutcome::Done.as_str(), AuditOutcome::Done),
-        (AuditOutcome::Refused.as_str(), AuditOutcome::Refused),
-        (AuditOutcome::Critical.as_str(), AuditOutcome::Critical),
-    ];
     let mut decoder = RowDecoder::new(row);
     let number = decoder.int("audit_id");
     let owner = decoder.owner();
@@ -204,7 +191,7 @@ pub(in crate::ledger) fn audit_row(row: &impl Columns, unreadable: &Unreadable) 
         app_id: decoder.maybe_text("app_id"),
         action: decoder.text("action"),
         target: decoder.maybe_text("target"),
-        outcome: decoder.word("outcome", &OUTCOMES).unwrap_or(AuditOutcome::Critical),
+        outcome: decoder.named("outcome").unwrap_or(AuditOutcome::Critical),
         detail: decoder.maybe_text("detail"),
     };
     let hash = decoder.maybe_hash("hash").unwrap_or(AuditHash::from_bytes([0; 32]));
