@@ -1,4 +1,4 @@
-//! Errors as HTTP answers: `{"error":{"code","message","field"?}}` with the right status.
+//! Errors as HTTP responses: `{"error":{"code","message","field"?}}` with the status of the code.
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
@@ -25,7 +25,7 @@ struct ErrorDetail {
     field: Option<String>,
 }
 
-/// An error on its way out of a route.
+/// An error that a route returns.
 #[derive(Debug)]
 pub(crate) struct ApiError {
     status: StatusCode,
@@ -33,7 +33,7 @@ pub(crate) struct ApiError {
     retry_after: Duration,
 }
 
-/// When to try again where nothing better is known.
+/// `Retry-After` where no better time is known.
 const SOON: Duration = Duration::from_secs(1);
 
 impl ApiError {
@@ -45,22 +45,22 @@ impl ApiError {
         Self::new(StatusCode::BAD_REQUEST, codes::MALFORMED_REQUEST, message)
     }
 
-    /// One user asks too much at once.
+    /// One user sends too many requests.
     pub(super) fn too_many(message: impl Into<String>, retry_after: Duration) -> Self {
         Self { retry_after, ..Self::new(StatusCode::TOO_MANY_REQUESTS, codes::RATE_LIMITED, message) }
     }
 
-    /// The platform cannot do it before this time has passed.
+    /// The platform cannot do it within this time.
     pub(super) fn unavailable(message: impl Into<String>, retry_after: Duration) -> Self {
         Self { retry_after, ..Self::new(StatusCode::SERVICE_UNAVAILABLE, codes::UNAVAILABLE, message) }
     }
 
-    /// Whether the request is wrong in itself. Refusals of who may do what have audit rows of their own.
+    /// Whether the request itself is invalid. Refusals for missing rights have audit rows of their own.
     pub(super) fn is_invalid_request(&self) -> bool {
         [400, 404, 413, 415, 422].contains(&self.status.as_u16())
     }
 
-    /// Status, code and field, without the text: that may quote the request.
+    /// Status, code and field. Without the message, which may quote the request.
     pub(super) fn summary(&self) -> String {
         let field = self.error.field().map(|field| format!(", field {field}")).unwrap_or_default();
         format!("{} {}{field}", self.status.as_u16(), self.error.code())
@@ -95,7 +95,7 @@ impl From<Error> for ApiError {
     }
 }
 
-/// Until a day's quota is free again, by this machine's clock.
+/// Time until a day's quota is free again, by this machine's clock.
 fn until_midnight() -> Duration {
     const DAY: u64 = 24 * 3600;
     let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
@@ -115,7 +115,7 @@ impl IntoResponse for ApiError {
             response.headers_mut().insert(axum::http::header::WWW_AUTHENTICATE, challenge);
         }
         if self.status == StatusCode::SERVICE_UNAVAILABLE || self.status == StatusCode::TOO_MANY_REQUESTS {
-            // Whole seconds, and not too early.
+            // Rounded up to whole seconds, so that a retry is not early.
             let seconds = self.retry_after.as_millis().div_ceil(1000).max(1);
             if let Ok(seconds) = axum::http::HeaderValue::try_from(seconds.to_string()) {
                 response.headers_mut().insert(axum::http::header::RETRY_AFTER, seconds);

@@ -11,7 +11,7 @@ use super::json;
 use crate::ledger::{AuditRow, AuditScope};
 use crate::platform::Access;
 
-/// Which audit rows.
+/// Which rows to read.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct AuditQuery {
@@ -23,12 +23,12 @@ pub(super) struct AuditQuery {
 #[derive(Debug, Serialize, JsonSchema)]
 pub(super) struct AuditRows {
     rows: Vec<AuditRow>,
-    /// There is more: ask again with this as `after`.
+    /// More rows follow: ask again with this number as `after`.
     #[serde(skip_serializing_if = "Option::is_none")]
     next: Option<u64>,
 }
 
-/// Whose audit rows the caller may read besides their own.
+/// The audit rows that the caller's scopes allow besides their own.
 fn wider_audit(access: &Access) -> Option<AuditScope> {
     let user = access.user();
     if user.has_scope("audit:read:all") {

@@ -1,4 +1,4 @@
-//! Reading what a request says, with errors a person can act on.
+//! Reads request bodies, queries and path ids, with errors that say what to change.
 
 use std::str::FromStr;
 use std::time::Duration;
@@ -16,15 +16,15 @@ use crate::ids::TaskId;
 
 /// Largest request body. Parameters are text for people; files travel by URL.
 pub(super) const BODY_LIMIT: usize = 1024 * 1024;
-/// How long a body may take to arrive.
+/// Time limit for a body to arrive.
 const BODY_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// The bytes of a JSON request body.
 ///
 /// # Errors
-/// 415 for another content type, 413 for a body over the limit, 400 for one that does not arrive.
+/// 415 for another content type, 413 for a body over the limit, 400 for a body that does not arrive.
 pub(super) async fn json_bytes(request: Request) -> Result<Vec<u8>, ApiError> {
-    // A page of another site cannot send this type without asking first.
+    // A browser does not send this type from another site without a CORS preflight.
     if !is_json(request.headers()) {
         return Err(ApiError::new(
             StatusCode::UNSUPPORTED_MEDIA_TYPE,
@@ -35,7 +35,7 @@ pub(super) async fn json_bytes(request: Request) -> Result<Vec<u8>, ApiError> {
     read_body(request.into_body()).await
 }
 
-/// One header, whose type is `application/json`; parameters such as a charset are allowed.
+/// Accepts exactly one header with the type `application/json`. Parameters such as a charset are allowed.
 fn is_json(headers: &HeaderMap) -> bool {
     let mut types = headers.get_all(header::CONTENT_TYPE).iter();
     let (Some(content_type), None) = (types.next(), types.next()) else { return false };
@@ -45,7 +45,7 @@ fn is_json(headers: &HeaderMap) -> bool {
 
 /// Reads a request from its JSON object.
 pub(super) fn parse<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, ApiError> {
-    // A struct reads itself from a list too, field by field; no client means that.
+    // serde would also read a struct from a JSON array, field by field. No client means that.
     if !bytes.trim_ascii_start().starts_with(b"{") {
         return Err(ApiError::malformed("The request must be a JSON object."));
     }
@@ -54,7 +54,7 @@ pub(super) fn parse<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, ApiError> {
     })
 }
 
-/// What is wrong, and where, without any value of the request: those may be secrets.
+/// What is wrong and where, without any value of the request: values may be secrets.
 fn describe_json_error(error: &serde_json::Error) -> String {
     let text = error.to_string();
     if !error.is_data() {
@@ -69,7 +69,7 @@ fn describe_json_error(error: &serde_json::Error) -> String {
     }
 }
 
-/// About how much memory a JSON text takes once it is read: its texts, and a node for each value.
+/// Estimates the memory that a JSON text takes once it is parsed: its strings, and one node per value.
 pub(super) fn estimate_memory(json: &[u8]) -> u64 {
     const NODE: u64 = 128;
     let (mut values, mut in_text, mut escaped) = (1, false, false);
@@ -85,8 +85,8 @@ pub(super) fn estimate_memory(json: &[u8]) -> u64 {
     2 * json.len() as u64 + NODE * values
 }
 
-/// The whole body, up to the limit. What is over it is left to the connection, which reads on for a moment so
-/// that the client sees the answer.
+/// Reads the whole body, up to the limit. The connection reads the rest of a larger body for a moment, so that
+/// the client sees the error.
 async fn read_body(body: Body) -> Result<Vec<u8>, ApiError> {
     let mut stream = body.into_data_stream();
     let mut bytes = Vec::new();

@@ -1,4 +1,4 @@
-//! Running a function.
+//! `POST /v1/extensions/{app_id}/call`: runs a chat function.
 
 use axum::extract::{Path, Request};
 use axum::http::StatusCode;
@@ -12,7 +12,7 @@ use super::idempotency::{IdempotencyKey, mark_replayed};
 use super::{body, json};
 use crate::platform::Access;
 
-/// What to run.
+/// The function to run.
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct CallBody {
@@ -23,8 +23,8 @@ pub(super) struct CallBody {
     params: Option<Map<String, Value>>,
 }
 
-/// The call is counted before its body is read: what a user's requests hold in memory is bounded by the number
-/// of calls, and then by what their bodies become.
+/// Counts the call before it reads the body. So the memory of a user's requests is bounded: first by the number of
+/// calls, then by the estimated size of their parsed bodies.
 pub(super) async fn call_function(
     access: Access,
     Path(app_id): Path<String>,

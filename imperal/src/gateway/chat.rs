@@ -1,4 +1,4 @@
-//! The chat: reading turns.
+//! Reads the caller's chat.
 
 use axum::http::StatusCode;
 use axum::response::Response;
@@ -13,7 +13,7 @@ use crate::platform::Access;
 
 const DEFAULT_LIMIT: u32 = 100;
 
-/// Which turns.
+/// Which turns to read.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct TurnsQuery {
@@ -27,7 +27,7 @@ pub(super) struct TurnsQuery {
 #[derive(Debug, Serialize, JsonSchema)]
 pub(super) struct Turns {
     turns: Vec<Turn>,
-    /// There is more: ask again with this as `after`, or as `before` where the page was asked for by `latest` or
+    /// More turns follow: ask again with this number as `after`, or as `before` if the page was asked for by `latest` or
     /// `before`.
     #[serde(skip_serializing_if = "Option::is_none")]
     next: Option<u64>,

@@ -14,7 +14,7 @@ use crate::error::Error;
 use crate::function::Extension;
 use crate::platform::Access;
 
-/// A loaded extension, for choosing and filling in its functions.
+/// A loaded extension, with what a client needs to show it and fill in its functions.
 #[derive(Debug, Serialize, JsonSchema)]
 pub(super) struct ExtensionInfo {
     app_id: &'static str,
@@ -107,9 +107,9 @@ pub(super) async fn icon(
     if svg.is_empty() {
         return Err(ApiError::new(StatusCode::NOT_FOUND, codes::NOT_FOUND, "This extension has no icon."));
     }
-    // Opened by itself, a drawing may not do anything.
+    // An SVG that is opened as a document of its own must not run scripts or load anything.
     let policy = "default-src 'none'; style-src 'unsafe-inline'; sandbox";
-    // Drawn beside every turn of its extension: asked for once, not once a turn.
+    // The page draws it beside each turn: browsers keep it instead of asking once per turn.
     let kept = "private, max-age=3600";
     let headers = [
         (header::CONTENT_TYPE, "image/svg+xml"),

@@ -1,26 +1,26 @@
-//! Reading request headers that decide something: who is asking, for whom, under which key.
+//! Reads the request headers that decide something: sign-in, tenant, acting user, idempotency key.
 //!
-//! One rule for all of them: a header is there once, as non-empty UTF-8 text, or it is absent. Anything
-//! else is 400 and names the header, because a header that cannot be read must never count as absent.
+//! One rule for all: a header is absent, or it is sent once as non-empty UTF-8 text. Anything else is 400 and names
+//! the header, because an unreadable header must never count as absent.
 
 use axum::http::{HeaderMap, HeaderName, header};
 
 use super::api_error::ApiError;
 
-/// Longest ids of tenants and users: the audit trail keeps them whole.
+/// Longest ids of tenants and users. The audit trail stores ids of this length whole.
 pub(super) use crate::truncate::{TENANT_ID as TENANT_BYTES, USER_ID as USER_BYTES};
 
-/// What a service shows.
+/// Holds the service token.
 pub(super) const SERVICE_TOKEN: HeaderName = HeaderName::from_static("x-service-token");
 /// The tenant of the user that a service writes to.
 pub(super) const TENANT_ID: HeaderName = HeaderName::from_static("x-tenant-id");
 /// The user that a service acts for.
 pub(super) const ACTING_USER: HeaderName = HeaderName::from_static("x-acting-user");
 
-/// The header's text; `None` when the request does not have it.
+/// The header's text. `None` if the request does not have it.
 ///
 /// # Errors
-/// 400 when it was sent more than once, is empty, or is not UTF-8.
+/// 400 if it was sent more than once, is empty, or is not UTF-8.
 pub(super) fn text<'a>(headers: &'a HeaderMap, name: &HeaderName) -> Result<Option<&'a str>, ApiError> {
     let mut values = headers.get_all(name).iter();
     let Some(value) = values.next() else { return Ok(None) };
@@ -42,7 +42,7 @@ pub(super) fn text<'a>(headers: &'a HeaderMap, name: &HeaderName) -> Result<Opti
 /// The header as the id of a user or a tenant.
 ///
 /// # Errors
-/// As [`text`], and 400 when it is longer than `most` bytes or has control characters.
+/// As [`text`], and 400 if it is longer than `most` bytes or has control characters.
 pub(super) fn id<'a>(headers: &'a HeaderMap, name: &HeaderName, most: usize) -> Result<Option<&'a str>, ApiError> {
     let Some(text) = text(headers, name)? else { return Ok(None) };
     if !is_id(text, most) {
@@ -52,7 +52,7 @@ pub(super) fn id<'a>(headers: &'a HeaderMap, name: &HeaderName, most: usize) -> 
     Ok(Some(text))
 }
 
-/// Whether a text can be the id of a user or a tenant. Control characters could forge lines of a log.
+/// Whether a text can be the id of a user or a tenant. Control characters could forge log lines.
 pub(super) fn is_id(text: &str, most: usize) -> bool {
     (1..=most).contains(&text.len()) && !text.chars().any(char::is_control)
 }
@@ -62,7 +62,7 @@ pub(super) fn is_id(text: &str, most: usize) -> bool {
 /// # Errors
 /// As [`text`].
 pub(super) fn host<'a>(headers: &'a HeaderMap, uri: &'a axum::http::Uri) -> Result<Option<&'a str>, ApiError> {
-    // HTTP/2 has it in the address instead.
+    // HTTP/2 sends the host in the request target instead.
     Ok(text(headers, &header::HOST)?.or_else(|| uri.authority().map(axum::http::uri::Authority::as_str)))
 }
 

@@ -1,4 +1,4 @@
-//! Probes for an operator: whether the process runs, and whether it accepts calls.
+//! Probes for operators: `/healthz` answers while the process runs, `/readyz` while it accepts calls.
 
 use std::time::{Duration, Instant};
 
@@ -13,16 +13,16 @@ pub(super) async fn healthz() -> &'static str {
     "ok\n"
 }
 
-/// How long an answer of `/readyz` is given again.
+/// How long a result of `/readyz` is reused.
 const READY_FOR: Duration = Duration::from_secs(1);
 
-/// Whether the node is ready, looked at once a second at most: a look writes to the ledger.
+/// The node's readiness, checked at most once a second: a check writes to the ledger.
 #[derive(Debug, Default)]
 pub(super) struct Readiness(tokio::sync::Mutex<Option<(Instant, Result<(), String>)>>);
 
 impl Readiness {
-    /// Requests that come during a look wait for its result. A reason is in words for anybody: files and hosts
-    /// are named in the log alone, once.
+    /// Requests that arrive during a check wait for its result. The returned reason names no file and no host; the log
+    /// names them, once per outage.
     async fn look(&self, platform: &Platform) -> Result<(), String> {
         let mut known = self.0.lock().await;
         if let Some((at, ready)) = &*known

@@ -1,8 +1,8 @@
-//! The host names that a request may be sent to.
+//! The host names that a request may be sent to: protection against DNS rebinding.
 //!
-//! A page of another site can make its own name lead to this machine (DNS rebinding) and would then be of
-//! the same origin as the API. So a process for one machine answers to the names of this machine only.
-//! Behind a proxy the names are the operator's: nothing is checked until some are named.
+//! A page of another site can make its own DNS name resolve to this machine. Its requests would then have the same
+//! origin as the API. So a process for one machine accepts only names of this machine. Behind a proxy the operator
+//! chooses the names: every name is accepted until some are configured.
 
 use std::net::{IpAddr, SocketAddr};
 
@@ -15,7 +15,7 @@ use super::api_error::ApiError;
 use super::{Gateway, headers};
 use crate::codes;
 
-/// Which host names a server answers to.
+/// Which host names a server accepts.
 #[derive(Debug, Clone, Default)]
 pub struct AllowedHosts {
     checked: bool,
@@ -28,16 +28,16 @@ impl AllowedHosts {
         Self::default()
     }
 
-    /// This machine's names with the port that the server listens on, the address it was told to listen on,
-    /// and these: a name alone for every port, or `name:port`.
+    /// Names of this machine with the server's port, the address it listens on, and `named`: a name alone accepts every
+    /// port, `name:port` only that one.
     pub fn only(named: Vec<String>) -> Self {
         Self { checked: true, named }
     }
 
-    /// Whether a request for this host is taken by a server at this address.
+    /// Whether a server at this address accepts a request for this host.
     ///
-    /// The address of another program's listener is not known: then every port and every IP address is this
-    /// machine's, since neither can be made to lead here by DNS.
+    /// The address of a listener outside this crate is not known. Then every port and every IP address is accepted:
+    /// DNS rebinding cannot forge them.
     fn allows(&self, host: &str, address: Option<SocketAddr>) -> bool {
         if !self.checked {
             return true;
@@ -50,8 +50,8 @@ impl AllowedHosts {
         };
         let literal = name.trim_start_matches('[').trim_end_matches(']').parse::<IpAddr>();
         let local = match literal {
-            // A number is not looked up, so it cannot be made to lead here. A server that listens on every
-            // address of the machine does not know which of them a request should name.
+            // An IP address is not resolved, so it cannot be rebound. A server on the unspecified address does not know
+            // which of the machine's addresses a request should name.
             Ok(number) => {
                 let at = |address: SocketAddr| address.ip().is_unspecified() || number == address.ip();
                 matches!(name, "127.0.0.1" | "[::1]") || address.is_none_or(at)
@@ -66,7 +66,7 @@ impl AllowedHosts {
     }
 }
 
-/// A host's name and port; the brackets of an IPv6 address belong to the name.
+/// Splits a host into name and port. The brackets of an IPv6 address belong to the name.
 fn split_port(host: &str) -> (&str, Option<&str>) {
     match host.rsplit_once(':') {
         Some((name, port)) if !port.contains(']') && (!name.contains(':') || name.ends_with(']')) => (name, Some(port)),
@@ -74,7 +74,7 @@ fn split_port(host: &str) -> (&str, Option<&str>) {
     }
 }
 
-/// Refuses a request for another host.
+/// Refuses requests for other hosts with 421.
 pub(super) async fn check_host(
     State(gateway): State<Gateway>,
     request: Request,

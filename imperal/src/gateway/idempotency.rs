@@ -1,4 +1,4 @@
-//! Requests that are sent again: the key they come with, and how an answer says that it is an earlier one's.
+//! Retried requests: the header `Idempotency-Key`, and how a response says that it repeats an earlier one.
 
 use axum::extract::FromRequestParts;
 use axum::http::request::Parts;
@@ -9,9 +9,9 @@ use super::api_error::ApiError;
 use super::headers;
 use crate::ids::{BadRequestKey, RequestKey};
 
-/// What a client calls its request.
+/// The client's key for its request.
 const KEY_HEADER: HeaderName = HeaderName::from_static("idempotency-key");
-/// Says that the answer is that of an earlier request under the same key.
+/// Marks a response that repeats the result of an earlier request with the same key.
 const REPLAYED_HEADER: HeaderName = HeaderName::from_static("idempotency-mark_replayed");
 
 /// The request's key, if it has one.
@@ -34,7 +34,7 @@ impl<S: Send + Sync> FromRequestParts<S> for IdempotencyKey {
     }
 }
 
-/// The response, as an earlier request's where it is one.
+/// Marks the response if the result is an earlier request's.
 pub(super) fn mark_replayed(repeated: bool, mut response: Response) -> Response {
     if repeated {
         response.headers_mut().insert(REPLAYED_HEADER, HeaderValue::from_static("true"));

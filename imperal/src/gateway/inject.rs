@@ -1,8 +1,8 @@
-//! A service's message into a user's chat.
+//! `POST /v1/internal/chat/inject`: a service's message into a user's chat.
 //!
-//! The order is the rule: who is asking, how often they ask, then what they say. Whoever is known and refused
-//! gets an audit row, as far as the trail's limit goes; a stranger cannot write to the trail, so a wrong service
-//! token is counted and named in the log now and then.
+//! The order of checks is fixed: identity, rate, content. A refusal of an authenticated caller gets an audit row,
+//! within the trail's rate limit. An unauthenticated caller cannot write to the trail: wrong service tokens are
+//! counted, and logged once a minute.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
@@ -25,20 +25,20 @@ use crate::platform::{Injection, RefusedMessage};
 use crate::rate::RateLimiter;
 use crate::truncate::APP_ID;
 
-/// Most panels of one message, and the longest name of one.
+/// Limits of one message: panels, and bytes of a panel's name.
 const PANELS: usize = 100;
 const PANEL_BYTES: usize = 128;
 
-/// A message into a user's chat, in the reference SDK's form.
+/// A message into a user's chat, in the reference SDK's format.
 #[derive(Debug, Deserialize, JsonSchema)]
 pub(super) struct InjectBody {
-    /// The extension that speaks.
+    /// The extension that sends the message.
     ext_id: String,
-    /// Whose chat; 1 to 128 bytes, as at sign-in.
+    /// The user whose chat it goes to; 1 to 128 bytes, as at sign-in.
     user_id: String,
-    /// The text, at most 65,550 bytes: 64 KiB and the marker of a client that has cut it.
+    /// The text, at most 65,550 bytes: 64 KiB and the marker of a client that has truncated it.
     text: String,
-    /// How it is shown; `response` when absent.
+    /// How the turn is shown; `response` when absent.
     #[serde(default)]
     msg_type: MsgType,
     /// Panels to refresh; at most 100.
@@ -46,7 +46,7 @@ pub(super) struct InjectBody {
     refresh_panels: Option<Vec<String>>,
 }
 
-/// What an injection answers.
+/// The turn that the message became.
 #[derive(Debug, Serialize, JsonSchema)]
 pub(super) struct InjectedTurn {
     turn: Turn,
@@ -67,7 +67,7 @@ pub(super) async fn inject(State(gateway): State<Gateway>, request: Request) -> 
     answer
 }
 
-/// A signed-in user is told no, and that is written down; a stranger is asked who they are.
+/// Refuses a signed-in user with an audit row, and asks anyone else to sign in.
 async fn refuse_user(gateway: &Gateway, request: Request) -> ApiError {
     let headers = request.headers();
     let caller = match gateway.auth.caller(headers, request.method()).await {
@@ -82,7 +82,7 @@ async fn refuse_user(gateway: &Gateway, request: Request) -> ApiError {
         return too_often;
     }
     let access = gateway.platform.access(caller.user);
-    // The body is read for the user it names, and counts like a call's.
+    // The body names the target user. Reading it counts as a call, so that its memory is bounded.
     let _permit = match access.begin_call() {
         Ok(permit) => permit,
         Err(error) => return error.into(),
@@ -147,7 +147,7 @@ fn invalid_field(code: codes::ErrorCode, field: &str, text: String) -> ApiError 
     Error::user(code, text).with_field(field).into()
 }
 
-/// Names wrong service tokens in the log, once a minute with their number.
+/// Logs wrong service tokens once a minute, with their number.
 #[derive(Debug)]
 pub(super) struct WrongTokenLog {
     said: RateLimiter,

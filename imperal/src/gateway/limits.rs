@@ -1,7 +1,7 @@
-//! How much one user may ask at once, so that one does not take the others' share.
+//! Limits per user, so that one user's requests leave room for the others'.
 //!
-//! Owns the limits of requests and of open streams. Only signed-in users are counted, so a stranger costs
-//! nothing. Calls at work are counted by the platform, since they outlive their request.
+//! Owns the limits of requests and open streams. Only signed-in users are counted, so unauthenticated requests cost
+//! no memory here. The platform counts running calls, because they outlive their request.
 
 use std::collections::HashMap;
 use std::collections::hash_map::RandomState;
@@ -13,22 +13,22 @@ use super::api_error::ApiError;
 use crate::rate::RateLimiter;
 use crate::user::User;
 
-/// Users of different shards do not wait for one another.
+/// Users in different shards do not contend for one lock.
 const SHARDS: usize = 16;
 
-/// Limits for each user. The default has none.
+/// Limits per user. The default has none.
 #[derive(Debug, Clone, Copy, Default, PartialEq)]
 #[non_exhaustive]
 pub struct UserLimits {
-    /// Requests a second in the long run; 0 for no limit.
+    /// Sustained requests per second; 0 for no limit.
     pub requests_per_second: u32,
-    /// Requests at once after a quiet while; at least 1.
+    /// Requests that may arrive at once; at least 1.
     pub request_burst: u32,
-    /// Live event streams at once, on this node; 0 for no limit.
+    /// Open event streams on this node; 0 for no limit.
     pub streams: u32,
 }
 
-/// What each user has used of the limits.
+/// The current use of each user.
 #[derive(Debug)]
 pub(super) struct UserLimiter {
     limits: UserLimits,
@@ -56,10 +56,10 @@ impl UserLimiter {
         self.hasher.hash_one((&*user.tenant_id, &*user.id))
     }
 
-    /// Counts a request.
+    /// Counts one request.
     ///
     /// # Errors
-    /// `RATE_LIMITED`, with the time after which the next one is taken.
+    /// `RATE_LIMITED`, with the time to wait before the next request.
     pub(super) fn count_request(&self, user: &User) -> Result<(), ApiError> {
         let Some(requests) = &self.requests else { return Ok(()) };
         requests
@@ -67,10 +67,10 @@ impl UserLimiter {
             .map_err(|wait| ApiError::too_many("You are asking too often. Wait a moment, then go on.", wait))
     }
 
-    /// Counts a stream for as long as what is returned lives.
+    /// Counts one stream until the returned value is dropped.
     ///
     /// # Errors
-    /// `RATE_LIMITED` when the user has as many as there may be.
+    /// `RATE_LIMITED` if the user has the maximum of open streams.
     pub(super) fn open_stream(self: &Arc<Self>, user: &User) -> Result<OpenStream, ApiError> {
         let key = self.key(user);
         if self.limits.streams > 0 {
@@ -90,7 +90,7 @@ fn shard(key: u64) -> usize {
     usize::try_from(key % SHARDS as u64).unwrap_or_default()
 }
 
-/// One open stream of a user.
+/// One counted stream of a user.
 #[derive(Debug)]
 pub(super) struct OpenStream {
     limiter: Arc<UserLimiter>,

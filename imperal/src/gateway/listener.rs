@@ -1,4 +1,4 @@
-//! The gateway's own listener: binding an address, serving connections on it, closing it.
+//! The gateway's own listener: binds an address, serves connections on it, and closes it.
 
 use std::io;
 use std::net::SocketAddr;
@@ -11,11 +11,11 @@ use super::Gateway;
 use super::connection::{Acceptor, ConnectionLimits};
 use crate::loops::Need;
 
-/// How long open connections may take to end after everything else has.
+/// Time for open connections to end after everything else has stopped.
 const LAST_CONNECTIONS: Duration = Duration::from_secs(5);
 
 impl Gateway {
-    /// Binds an address and serves it from now on.
+    /// Binds an address and serves it.
     ///
     /// # Errors
     /// The socket's own: an address in use, a port that this user may not open. `InvalidInput` for connection
@@ -27,7 +27,7 @@ impl Gateway {
         }
         let socket = TcpListener::bind(address).await?;
         let address = socket.local_addr()?;
-        // A service at once: `with_state` builds the routes, which would else be built for each request.
+        // `with_state` builds the routes once. Without it they would be built for each request.
         let app = self.router(Some(address)).with_state(());
         let ended = CancellationToken::new();
         let meters = self.platform.meters().clone();
@@ -59,7 +59,7 @@ impl Listener {
         if tokio::time::timeout(LAST_CONNECTIONS, &mut serving).await.is_err() {
             tracing::debug!("connections cut");
             self.ended.cancel();
-            // Each ends at its next step; a panic of the accepting task has been reported.
+            // Each connection ends at its next step. A panic of the accept loop has been logged already.
             let _ = serving.await;
         }
     }

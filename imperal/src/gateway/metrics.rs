@@ -1,4 +1,4 @@
-//! What this node counts, for Prometheus; and the counting of refusals.
+//! `GET /metrics` for Prometheus, and the count of refused requests.
 
 use axum::extract::State;
 use axum::http::header;
@@ -12,7 +12,7 @@ pub(super) async fn metrics(State(gateway): State<Gateway>) -> Response {
     ([(header::CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")], text).into_response()
 }
 
-/// Counts an answer that refuses, by the code it carries.
+/// Counts an error response by the code that it carries.
 pub(super) async fn count_refusals(State(gateway): State<Gateway>, mut response: Response) -> Response {
     if let Some(code) = response.extensions_mut().remove::<ErrorCode>() {
         gateway.platform.meters().refused(&code);

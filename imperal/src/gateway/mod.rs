@@ -1,7 +1,7 @@
 //! The platform over HTTP: routes, authentication, live events, the chat page.
 //!
-//! Owns what is HTTP about the platform and nothing else: every route turns a request into one
-//! call of [`Access`](crate::platform::Access) and its answer into JSON.
+//! Owns HTTP only: a route turns a request into one call of [`Access`](crate::platform::Access) and its result into
+//! JSON.
 
 mod api_error;
 mod audit;
@@ -50,18 +50,18 @@ use crate::platform::Platform;
 use crate::user::User;
 use auth::OneTimeLinks;
 
-/// What every route shares.
+/// State that all routes share.
 #[derive(Clone)]
 pub(crate) struct Gateway {
     platform: Platform,
     auth: Arc<Auth>,
     links: Arc<OneTimeLinks>,
-    /// The host names that it answers to.
+    /// The host names that it accepts.
     hosts: Arc<AllowedHosts>,
-    /// Where it listens; `None` behind a listener of the program's own.
+    /// The bound address. `None` behind a listener outside this crate.
     address: Option<SocketAddr>,
     limiter: Arc<limits::UserLimiter>,
-    /// Of a service's message that names no tenant.
+    /// The tenant of a service's message that names none.
     service_tenant: Arc<str>,
     wrong_tokens: Arc<inject::WrongTokenLog>,
     readiness: Arc<health::Readiness>,
@@ -182,7 +182,7 @@ fn router(gateway: Gateway) -> Router {
         .with_state(gateway)
 }
 
-/// Headers that every answer carries.
+/// Adds the security headers that every response has.
 async fn add_security_headers(mut response: Response) -> Response {
     let headers = response.headers_mut();
     let mut set = |name: HeaderName, value: &'static str| {
@@ -196,7 +196,7 @@ async fn add_security_headers(mut response: Response) -> Response {
     response
 }
 
-/// JSON without the extractor's own errors.
+/// A JSON response.
 fn json(status: StatusCode, value: &impl serde::Serialize) -> Response {
     match serde_json::to_vec(value) {
         Ok(bytes) => (status, [(header::CONTENT_TYPE, "application/json")], bytes).into_response(),

@@ -1,4 +1,4 @@
-//! The API's own description, from the types that serve it.
+//! The OpenAPI document, generated from the types that the routes use.
 
 use axum::http::StatusCode;
 use axum::response::Response;
@@ -18,14 +18,14 @@ use crate::ledger::AuditCheck;
 use crate::ledger::Task;
 use crate::platform::CallReply;
 
-/// Of the requests that may be sent again.
+/// Header of requests that may be retried.
 const KEY: (&str, &str) = (
     "Idempotency-Key",
     "1 to 255 visible ASCII characters: however often the request is sent with it, it is done once, and each is \
      answered as the first; later answers have the header `Idempotency-Replayed: true`",
 );
 
-/// Of a service's messages.
+/// Headers of a service's messages.
 const TENANT: (&str, &str) = (
     "X-Tenant-Id",
     "Tenant of the user, as UTF-8; 1 to 64 bytes. When absent, the tenant that `serve --service-tenant` names \
@@ -36,7 +36,7 @@ const ACTING: (&str, &str) = (
     "The user that the service acts for, as UTF-8; 1 to 128 bytes. Another one than `user_id` is 403 and audited",
 );
 
-/// One operation: how it is reached, what it takes and gives, which errors it has.
+/// One operation of the document.
 struct Operation {
     path: &'static str,
     method: &'static str,

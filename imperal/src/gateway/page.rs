@@ -9,7 +9,7 @@ use axum::routing::get;
 
 use super::Gateway;
 
-/// Nothing from elsewhere, nothing inline; pictures of other hosts, which the page asks about first.
+/// Allows nothing from other hosts and nothing inline, except images: the page asks before it loads one.
 pub(super) const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' https: data:; \
      connect-src 'self'; form-action 'none'; base-uri 'none'; frame-ancestors 'none'";
 
@@ -39,7 +39,7 @@ fn content_type(path: &str) -> &'static str {
     }
 }
 
-/// The same for the same text, in every process of one build.
+/// Equal for equal texts in every process of one build.
 fn etag(text: &str) -> String {
     let mut digest = DefaultHasher::new();
     text.hash(&mut digest);
@@ -67,7 +67,7 @@ pub(super) fn routes() -> Router<Gateway> {
 mod tests {
     use super::ASSETS;
 
-    /// A program may serve the routes under a path of its own.
+    /// A program may serve the routes under a path.
     #[test]
     fn the_page_names_its_routes_relative_to_its_own_address() {
         for (path, text) in ASSETS {

@@ -1,6 +1,6 @@
-//! A panic in a request handler of ours: an answer, a line in the log, and the connection goes on.
+//! Catches panics of request handlers: the client gets 500, the log gets the panic, the connection stays open.
 //!
-//! The panic's text may repeat what somebody sent, so it goes into the log only, and bounded.
+//! The panic's text may contain data of the request, so it goes to the log only, shortened.
 
 use std::panic::AssertUnwindSafe;
 

@@ -1,4 +1,4 @@
-//! Sessions of the chat page: the one-time link that begins one, who is signed in, signing out.
+//! Sessions of the chat page: one-time links begin them, `GET /v1/session` describes them, `DELETE` ends them.
 
 use axum::extract::{Path, State};
 use axum::http::{HeaderMap, StatusCode, header};
@@ -11,7 +11,7 @@ use super::auth::{self, CookieScheme, SignInMethod, SignedIn};
 use super::extensions::{ExtensionInfo, describe_extensions};
 use super::{Gateway, json};
 
-/// The caller and what they can run.
+/// The caller, and what they can run.
 #[derive(Debug, Serialize, JsonSchema)]
 pub(super) struct Session {
     user: SessionUser,
@@ -26,7 +26,7 @@ struct SessionUser {
     email: Option<String>,
 }
 
-/// Who is signed in. A session in use is renewed here, where each page begins.
+/// The signed-in user. Each page load begins here, so this renews a session in use.
 pub(super) async fn read_session(
     SignedIn { access, by, .. }: SignedIn,
     State(gateway): State<Gateway>,
@@ -44,17 +44,17 @@ pub(super) async fn read_session(
     }
 }
 
-/// Nothing from elsewhere, and its one form goes to this server.
+/// Allows the one form, which posts to this server, and one script.
 const LINK_PAGE_POLICY: &str =
     "default-src 'none'; script-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'";
 const LINK_PAGE: &str = "<!doctype html><html lang=en><meta charset=utf-8><meta name=robots content=noindex>\
      <title>Opening</title><form method=post><button>Open the page</button></form>\
      <script src=../page/open-link.js></script></html>";
 
-/// The page behind a one-time link, which opens the link by a POST of its own. A GET or HEAD changes
-/// nothing, so mail scanners and previews can look at the address; it says nothing about the link either.
+/// The page behind a one-time link. Its script posts the form, and only that POST uses the link up: mail scanners and
+/// previews that GET the address change nothing. The page does not reveal whether the link is valid.
 pub(super) async fn link_page() -> Response {
-    // With `no-referrer` a browser would not say where the form comes from.
+    // With `no-referrer` a browser would send the form with `Origin: null`.
     let headers = [
         (header::CONTENT_SECURITY_POLICY, LINK_PAGE_POLICY),
         (header::CONTENT_TYPE, "text/html; charset=utf-8"),
@@ -63,7 +63,7 @@ pub(super) async fn link_page() -> Response {
     (headers, LINK_PAGE).into_response()
 }
 
-/// Opens a one-time link: the browser becomes the link's user, and the link leaves the address.
+/// Uses a one-time link: sets the session cookie and redirects to the page, so the link leaves the address bar.
 pub(super) async fn open_link(
     State(gateway): State<Gateway>,
     Path(secret): Path<String>,
@@ -72,14 +72,14 @@ pub(super) async fn open_link(
     auth::same_origin(&headers)?;
     let to_the_page = [(header::LOCATION, "../")];
     let Some(user) = gateway.links.redeem(&secret) else {
-        // Used already, by this browser perhaps: then the page opens, else it says what to do.
+        // The link was used before. If this browser used it, the page opens; else the page explains how to sign in.
         return Ok((StatusCode::SEE_OTHER, to_the_page).into_response());
     };
     let cookie = gateway.auth.begin_session(&user, CookieScheme::of(&headers))?;
     Ok((StatusCode::SEE_OTHER, to_the_page, [(header::SET_COOKIE, cookie)]).into_response())
 }
 
-/// Signs the browser out: the session is over for whoever has its cookie.
+/// Signs out: ends the session for every browser that holds its cookie.
 pub(super) async fn sign_out(State(gateway): State<Gateway>, headers: HeaderMap) -> Result<Response, ApiError> {
     if headers.contains_key(header::AUTHORIZATION) {
         return Err(ApiError::malformed(
@@ -92,14 +92,14 @@ pub(super) async fn sign_out(State(gateway): State<Gateway>, headers: HeaderMap)
     Ok((StatusCode::NO_CONTENT, [(header::SET_COOKIE, cleared)]).into_response())
 }
 
-/// A fresh link to the page.
+/// A new one-time link to the page.
 #[derive(Debug, Serialize, JsonSchema)]
 pub(super) struct NewLink {
-    /// Path of the link on this server; holds for one use and one hour.
+    /// Path of the link on this server. It works once, within one hour.
     path: String,
 }
 
-/// For the terminal only: a link opens a session that outlives any user's token.
+/// For the terminal only: a link starts a session that outlives any user's token.
 pub(super) async fn new_link(
     SignedIn { access, by, .. }: SignedIn,
     State(gateway): State<Gateway>,

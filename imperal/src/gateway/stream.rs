@@ -1,10 +1,9 @@
-//! The live stream: every event once, in order, without a gap.
+//! `GET /v1/events/stream`: every event once, in order, without gaps.
 //!
-//! The ledger is the source, the feed only says when to look. A client that comes back with the
-//! number it saw last goes on from there, after any outage, on any node; where retention has taken
-//! the events in between, it is told by the event `pruned`. A client that stops
-//! reading stops its own stream: nothing is queued for it beyond one batch of 256 KiB, or one event where that is
-//! larger, and what the connection has taken of the batch before.
+//! Events are read from the ledger; the feed only signals that there are new ones. A client that reconnects with the
+//! number of its last event continues there, after any outage and on any node. If retention has deleted events in
+//! between, the event `pruned` says so. A client that does not read slows down only its own stream: the server holds
+//! one batch of 256 KiB (or one event that is larger) and what the connection has taken of the batch before.
 
 use std::collections::VecDeque;
 use std::convert::Infallible;
@@ -28,12 +27,12 @@ use crate::ledger::{Event, EventBody, FeedSignal, PageLimit, Subscription};
 use crate::platform::{Access, EventsSince, Meters, Sent};
 use crate::trace::TARGET;
 
-/// What is read at once and held until it is sent.
+/// Read at once and held until it is sent.
 const BATCH: PageLimit = PageLimit::rows(200).bytes(256 << 10);
 const LAST_EVENT_ID: HeaderName = HeaderName::from_static("last-event-id");
 const KEEP_ALIVE: Duration = Duration::from_secs(15);
 
-/// Where to go on from.
+/// The event to continue after.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct StreamQuery {
@@ -45,14 +44,14 @@ struct EventCursor {
     subscription: Subscription,
     seen: u64,
     ready: VecDeque<SseEvent>,
-    /// The ledger may hold more than was read.
+    /// The ledger may hold events that were not read yet.
     behind: bool,
     closing: tokio_util::sync::CancellationToken,
     meters: Arc<Meters>,
-    /// From opening to end, whoever ends it.
+    /// Covers the stream from start to end.
     span: tracing::Span,
     sent: i64,
-    /// The stream holds no longer than the token or session that opened it.
+    /// The stream ends with the token or session that opened it.
     end: Arc<SignInExpiry>,
     _open: OpenStream,
 }
@@ -70,7 +69,7 @@ pub(super) async fn stream(
     headers: HeaderMap,
     Query(query): Query<StreamQuery>,
 ) -> Result<Response, ApiError> {
-    // A browser that reconnects sends the header, with the newer number.
+    // A reconnecting browser sends the header, which has the newer number.
     let resume = match super::headers::text(&headers, &LAST_EVENT_ID)? {
         None => query.after,
         Some(text) => Some(
@@ -87,7 +86,7 @@ pub(super) async fn stream(
     meters.streams_opened.inc();
     let cursor = EventCursor {
         subscription,
-        // A number beyond the head is of another ledger: `hello` says so, and the stream goes on here.
+        // A number beyond the head belongs to another ledger: `hello` shows it, and the stream starts at the head.
         seen: resume.map_or(head, |seen| seen.min(head)),
         ready: VecDeque::from([hello]),
         behind: true,
@@ -100,7 +99,7 @@ pub(super) async fn stream(
         access,
     };
     let sse = Sse::new(events(cursor)).keep_alive(KeepAlive::new().interval(KEEP_ALIVE));
-    // Proxies that buffer would turn live into late.
+    // A proxy that buffers would delay events.
     Ok(([("x-accel-buffering", "no")], sse).into_response())
 }
 
@@ -113,7 +112,7 @@ fn events(cursor: EventCursor) -> impl Stream<Item = Result<SseEvent, Infallible
 }
 
 impl EventCursor {
-    /// The next event, unless the process stops or the user is not signed in any more.
+    /// The next event. `None` when the process stops or the sign-in has ended.
     async fn next_until_closed(&mut self) -> Option<SseEvent> {
         let (closing, end) = (self.closing.clone(), self.end.clone());
         tokio::select! {
@@ -124,7 +123,7 @@ impl EventCursor {
         }
     }
 
-    /// The next event; `None` ends the stream, and the client comes back with its number.
+    /// The next event. `None` ends the stream; the client reconnects with its last number.
     async fn next(&mut self) -> Option<SseEvent> {
         loop {
             if let Some(event) = self.ready.pop_front() {
@@ -134,7 +133,7 @@ impl EventCursor {
                 let batch = match self.access.events_since(self.seen, BATCH).await {
                     Ok(EventsSince::Events(batch)) => batch,
                     Ok(EventsSince::Pruned(floor)) => {
-                        // Not passed over in silence: the client takes what it missed from the history.
+                        // The client is told of the gap, and reads the chat's history instead.
                         let data = json!({ "after": self.seen, "pruned": floor }).to_string();
                         self.seen = floor;
                         self.meters.sent(Sent::Pruned);

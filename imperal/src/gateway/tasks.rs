@@ -1,4 +1,4 @@
-//! The caller's tasks.
+//! Reads and cancels the caller's tasks.
 
 use axum::http::StatusCode;
 use axum::response::Response;
@@ -12,13 +12,13 @@ use crate::ids::{CallId, TaskId};
 use crate::ledger::Task;
 use crate::platform::Access;
 
-/// A list of tasks, without their results: an outcome turn has its task's, and so has the task by itself.
+/// Tasks without their results. The outcome turn has the result, and so has `GET /v1/tasks/{task_id}`.
 #[derive(Debug, Serialize, JsonSchema)]
 pub(super) struct Tasks {
     tasks: Vec<Task>,
 }
 
-/// Which tasks.
+/// Which tasks to read.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct RecentQuery {

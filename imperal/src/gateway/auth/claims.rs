@@ -1,7 +1,7 @@
-//! What a token says about its user, read claim by claim so that an unusable one is named.
+//! The claims of a token, read one by one so that errors name the claim.
 //!
-//! Scopes come as `scopes` or as OAuth's `scope` (RFC 8693, section 4.2; RFC 9068), each a list of texts
-//! or one text with spaces.
+//! Scopes come as `scopes` or as OAuth's `scope` (RFC 8693, section 4.2; RFC 9068), each a list of strings or one
+//! string with spaces.
 
 use std::time::Duration;
 
@@ -13,23 +13,23 @@ use super::AuthError;
 use crate::gateway::headers::{TENANT_BYTES, USER_BYTES, is_id};
 use crate::user::User;
 
-/// SignInMethod how much clocks of different machines may differ.
+/// Largest difference between clocks of different machines, in seconds.
 pub(super) const LEEWAY: f64 = 5.0;
 
-/// The claims of a token whose signature was right.
+/// The claims of a token whose signature is valid.
 pub(super) struct Claims(Map<String, Value>);
 
 impl Claims {
     /// # Errors
-    /// When they are no JSON object.
+    /// If they are not a JSON object.
     pub(super) fn read(text: &[u8]) -> Result<Self, AuthError> {
         crate::json::read(text).map(Self).map_err(|_| AuthError::invalid("The token's claims are not a JSON object."))
     }
 
-    /// Until when the token holds, leeway included.
+    /// The end of the token's validity, leeway included.
     ///
     /// # Errors
-    /// When it has expired, is not valid yet, or has no readable `exp`.
+    /// If it has expired, is not valid yet, or has no readable `exp`.
     pub(super) fn valid_until(&self) -> Result<Instant, AuthError> {
         let now = Timestamp::now().as_duration().as_secs_f64();
         let ends = self.number("exp")?.ok_or_else(|| AuthError::invalid("The token has no `exp`."))?;
@@ -44,7 +44,7 @@ impl Claims {
     }
 
     /// # Errors
-    /// When `aud` is not this text or a list that holds it.
+    /// If `aud` is neither this text nor a list that contains it.
     pub(super) fn check_audience(&self, wanted: &str) -> Result<(), AuthError> {
         let holds = match self.0.get("aud") {
             None | Some(Value::Null) => return Err(AuthError::invalid("The token has no `aud`.")),
@@ -58,7 +58,7 @@ impl Claims {
     }
 
     /// # Errors
-    /// When `iss` is not this text.
+    /// If `iss` is not this text.
     pub(super) fn check_issuer(&self, wanted: &str) -> Result<(), AuthError> {
         match self.text("iss")? {
             None => Err(AuthError::invalid("The token has no `iss`.")),
@@ -70,7 +70,7 @@ impl Claims {
     /// The user that the token names.
     ///
     /// # Errors
-    /// When a claim is not of its kind.
+    /// If a claim has the wrong type.
     pub(super) fn user(&self) -> Result<User, AuthError> {
         let id = self.text("sub")?.ok_or_else(|| AuthError::invalid("The token has no `sub`."))?;
         let tenant = self.text("tenant_id")?.unwrap_or(super::LOCAL_TENANT);
@@ -130,7 +130,7 @@ impl Claims {
     }
 }
 
-/// Timers do not go further than some centuries.
+/// Timers do not reach further than some centuries.
 const LONGEST: Duration = Duration::from_secs(100 * 365 * 24 * 3600);
 
 fn wrong(claim: &str, kind: &str, value: &Value) -> AuthError {

@@ -1,9 +1,8 @@
-//! The page's cookie: its name, its attributes, and how it is found in a request.
+//! The session cookie of the page: name, attributes, and how it is found in a request.
 //!
-//! Behind TLS (the proxy says `X-Forwarded-Proto: https`) it is `Secure` and its name begins with
-//! `__Host-`, which browsers take from this very host over TLS only. Elsewhere another port of the same
-//! host can plant a cookie of any name, so a request may show several: those that do not hold count for
-//! nothing, and sessions of different users are refused together.
+//! Behind TLS (the proxy sets `X-Forwarded-Proto: https`) it is `Secure`, and its name begins with `__Host-`: browsers
+//! accept such a cookie only from this host over TLS. Without TLS another port of the same host can set a cookie of any
+//! name, so a request may have several. Invalid ones are ignored, and sessions of different users are refused together.
 
 use axum::http::{HeaderMap, HeaderName, HeaderValue, header};
 
@@ -19,7 +18,7 @@ pub(in crate::gateway) enum CookieScheme {
 }
 
 impl CookieScheme {
-    /// SignInMethod what the proxy before this process says; the one next to the browser is first.
+    /// Reads `X-Forwarded-Proto`. The first value is the one of the proxy next to the browser.
     pub(in crate::gateway) fn of(headers: &HeaderMap) -> Self {
         let said = headers.get(FORWARDED_PROTO).map(HeaderValue::as_bytes).unwrap_or_default();
         let first = said.split(|byte| *byte == b',').next().unwrap_or_default();
@@ -38,7 +37,7 @@ impl CookieScheme {
         self.header(name, value, SESSION_LIFETIME.as_secs())
     }
 
-    /// `Set-Cookie` that takes the session away from the browser.
+    /// `Set-Cookie` that deletes the session in the browser.
     pub(super) fn clear(self, name: &str) -> String {
         self.header(name, "", 0)
     }
@@ -49,8 +48,8 @@ impl CookieScheme {
         format!("{name}={value}; Path=/; HttpOnly; SameSite=Strict; Max-Age={age}{secure}")
     }
 
-    /// Values of the cookies of this name, in the order they were sent. What is not UTF-8 is an empty value:
-    /// there, and not a session. Cookies of other names are other programs' and are not looked at.
+    /// Values of the cookies of this name, in the order of the request. A value that is not UTF-8 counts as empty, which
+    /// is no session. Cookies of other names belong to other programs and are ignored.
     pub(super) fn values<'a>(self, headers: &'a HeaderMap, name: &str) -> Vec<&'a str> {
         let start = format!("{}=", self.name(name));
         let pairs = headers.get_all(header::COOKIE).iter().flat_map(|value| value.as_bytes().split(|b| *b == b';'));

@@ -3,11 +3,11 @@
 use std::fmt;
 use std::time::Duration;
 
-/// Why a token was refused, or a key cannot be used. Never contains the token.
+/// Why a token was refused or a key cannot be used. Never contains the token.
 #[derive(Debug, Clone)]
 pub struct AuthError {
     text: String,
-    /// Set when nobody knows yet whether the token is right.
+    /// Set if the token could not be checked.
     retry_after: Option<Duration>,
 }
 
@@ -16,13 +16,13 @@ impl AuthError {
         Self { text: text.into(), retry_after: None }
     }
 
-    /// The keys that would check the token cannot be had right now.
+    /// The issuer's keys are not available right now.
     pub(super) fn unavailable(retry_after: Duration) -> Self {
         let text = "Tokens cannot be checked right now: the keys of their issuer do not arrive. Try again.";
         Self { text: text.to_owned(), retry_after: Some(retry_after) }
     }
 
-    /// When to try again; `None` when the token itself is refused.
+    /// When to try again. `None` if the token itself is refused.
     pub(super) fn retry_after(&self) -> Option<Duration> {
         self.retry_after
     }

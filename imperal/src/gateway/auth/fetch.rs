@@ -1,4 +1,4 @@
-//! One fetch of a JWKS: bounded in time and size, from the address that was given and no other.
+//! One fetch of a JWKS: limited in time and size, from the configured address only.
 
 use std::time::Duration;
 
@@ -10,14 +10,14 @@ use super::keys::KeySet;
 
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(3);
 const TIMEOUT: Duration = Duration::from_secs(5);
-/// Largest JWKS, in bytes. Large issuers have some 10 KiB.
+/// Largest JWKS, in bytes. Those of large issuers have about 10 KiB.
 const BODY_LIMIT: usize = 256 * 1024;
 
-/// A fetch of the keys at a URL. Redirects are not followed: an open redirect of the issuer could name other keys.
-/// `http_proxy` and its like are not followed to an `http` address, where a proxy could exchange the keys.
+/// A fetch of the keys at a URL. Redirects are not followed: an open redirect of the issuer could lead to other keys.
+/// Proxies from the environment are not used for `http` addresses: a proxy could replace the keys.
 ///
 /// # Errors
-/// When the text is no `http` or `https` URL, or no client can be made.
+/// If the text is not an `http` or `https` URL, or no client can be made.
 pub(super) fn of_url(text: &str) -> Result<Fetch, AuthError> {
     crate::context::choose_cryptography();
     let not_one = |why: &str| AuthError::invalid(format!("the address of the JWKS cannot be used: {why}"));

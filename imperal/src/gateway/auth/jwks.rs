@@ -1,14 +1,13 @@
-//! Keys that live at a URL: one fetch for all waiting requests, renewed before they are old, and dropped
-//! when the issuer drops them.
+//! A cache of the keys at a JWKS URL: one fetch for all waiting requests, renewed before it is old, without keys that
+//! the issuer has removed.
 //!
-//! - One fetch at a time. Every request that needs it waits for the same one, and a request that hangs
-//!   up does not cut it off.
-//! - Keys are renewed in the background at [`RENEW_AFTER`] and never used beyond [`LARGEST_AGE`], unless
-//!   the issuer cannot be reached: then they are used up to [`STALE_FOR`].
-//! - A token whose key is not known waits for a fetch that began after it came. Fetches are
-//!   [`INTERVAL`] apart, so made-up names cost the issuer next to nothing, and do not delay a rotation
-//!   beyond the next fetch.
-//! - While there are no keys, tokens get 503, never 401.
+//! - At most one fetch runs. Every request that needs keys waits for the same one, and a client that disconnects
+//!   does not abort it.
+//! - Keys are renewed in the background after [`RENEW_AFTER`] and not used after [`LARGEST_AGE`]. While the issuer cannot
+//!   be reached, they are used up to [`STALE_FOR`].
+//! - A token with an unknown key id waits for a fetch that began after the token arrived. Fetches are at least
+//!   [`INTERVAL`] apart, so made-up key ids cost the issuer next to nothing and delay a rotation by one fetch at most.
+//! - Without keys, tokens get 503, never 401.
 
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -22,29 +21,29 @@ use super::AuthError;
 use super::keys::{KeySet, SignatureCheck, SkippedKey};
 use super::token::UnverifiedToken;
 
-/// Keys older than this are renewed while they are used.
+/// Age after which keys in use are renewed.
 const RENEW_AFTER: Duration = Duration::from_secs(4 * 60);
-/// Keys older than this are not used: how long a key can outlive its removal.
+/// Age after which keys are not used: the longest time for which a removed key is still accepted.
 const LARGEST_AGE: Duration = Duration::from_secs(5 * 60);
 /// How long keys are used while the issuer cannot be reached.
 const STALE_FOR: Duration = Duration::from_secs(3600);
-/// From one fetch to the next.
+/// Shortest time between two fetches.
 const INTERVAL: Duration = Duration::from_secs(5);
-/// From a failed fetch to the next; doubled with each, up to `INTERVAL`.
+/// Wait after a failed fetch; doubled with each failure, up to `INTERVAL`.
 const FIRST_RETRY: Duration = Duration::from_secs(1);
 /// Longest wait of one request.
 const PATIENCE: Duration = Duration::from_secs(15);
-/// How long a key name that was looked for in vain is refused without another fetch.
+/// How long a key id that a fetch did not contain is refused without another fetch.
 const UNKNOWN_FOR: Duration = Duration::from_secs(5);
-/// Such names that are remembered, the latest.
+/// Unknown key ids that are remembered, the latest ones.
 const UNKNOWN_KEPT: usize = 256;
-/// Requests that wait for a fetch at once.
+/// Most requests that wait for a fetch.
 const MOST_WAITING: usize = 256;
 
-/// Fetches the keys; an error is a text for the log.
+/// Fetches the keys. The error is a text for the log.
 pub(super) type Fetch = Box<dyn Fn() -> BoxFuture<'static, Result<KeySet, String>> + Send + Sync>;
 
-/// The keys behind a URL.
+/// The cached keys of a URL.
 #[derive(Clone)]
 pub(super) struct Jwks(Arc<Shared>);
 
@@ -52,33 +51,33 @@ struct Shared {
     fetch: Fetch,
     most_waiting: usize,
     state: Mutex<State>,
-    /// How many fetches have ended.
+    /// Number of fetches that have ended.
     ended: watch::Sender<u64>,
 }
 
 #[derive(Default)]
 struct State {
     held: Option<Arc<CachedKeys>>,
-    /// A fetch is at work, or waits for its time.
+    /// A fetch is running or scheduled.
     running: bool,
     last_begun: Option<Instant>,
-    /// Failures since the last success, and when the last one ended.
+    /// Failures since the last success, and the time of the last one.
     failures: u32,
     last_failed: Option<Instant>,
-    /// Key names that a fetch did not bring, with its beginning.
+    /// Key ids that a fetch did not contain, with the start of that fetch.
     unknown: VecDeque<(String, Instant)>,
     waiting: usize,
     skipped: Vec<SkippedKey>,
 }
 
-/// What one fetch brought.
+/// The keys of one fetch.
 struct CachedKeys {
     keys: KeySet,
     begun: Instant,
 }
 
 impl State {
-    /// When the next fetch may begin.
+    /// The earliest time of the next fetch.
     fn next(&self) -> Instant {
         let apart = match self.failures {
             0 => INTERVAL,
@@ -104,7 +103,7 @@ impl Jwks {
     /// Checks that a key of the issuer signed the token.
     ///
     /// # Errors
-    /// What is wrong with the token; or that keys cannot be had right now.
+    /// The fault of the token, or that keys are not available right now.
     pub(super) async fn check(&self, token: &UnverifiedToken<'_>) -> Result<(), AuthError> {
         let asked = Instant::now();
         let mut held = self.usable(asked).await?;
@@ -117,12 +116,12 @@ impl Jwks {
         }
     }
 
-    /// Begins to fetch, so that the first token does not have to wait.
+    /// Starts a fetch, so that the first token does not have to wait.
     pub(super) fn prefetch(&self) {
         self.fetch_soon();
     }
 
-    /// Keys that are young enough to be used.
+    /// Keys that are young enough to use.
     async fn usable(&self, asked: Instant) -> Result<Arc<CachedKeys>, AuthError> {
         let mut place = None;
         loop {
@@ -133,7 +132,7 @@ impl Jwks {
                 let failed_since = state.last_failed.is_some_and(|failed| failed >= asked);
                 match (&state.held, age) {
                     (Some(held), Some(age)) if age < RENEW_AFTER => return Ok(held.clone()),
-                    // During an outage no request waits while there are keys.
+                    // During an outage, requests do not wait while there are keys.
                     (Some(held), Some(age)) if age < LARGEST_AGE || (age < STALE_FOR && state.failures > 0) => {
                         let held = held.clone();
                         drop(state);
@@ -141,7 +140,7 @@ impl Jwks {
                         return Ok(held);
                     }
                     _ if failed_since => return Err(state.unavailable()),
-                    // The last try failed and the next one is not due yet.
+                    // The last fetch failed, and the next one is not due yet.
                     _ if state.failures > 0 && state.next() > Instant::now() => {
                         let error = state.unavailable();
                         drop(state);
@@ -155,7 +154,7 @@ impl Jwks {
         }
     }
 
-    /// Keys with the token's among them, or those of a fetch that began after the token came.
+    /// Keys that include the token's, or those of a fetch that began after the token arrived.
     async fn with_key_of(&self, token: &UnverifiedToken<'_>, asked: Instant) -> Result<Arc<CachedKeys>, AuthError> {
         let mut place = None;
         loop {
@@ -180,7 +179,7 @@ impl Jwks {
                         return Ok(held);
                     }
                 }
-                // The key may be a new one: only the issuer can tell.
+                // The key may be new: only the issuer knows.
                 if state.last_failed.is_some_and(|failed| failed >= asked) {
                     return Err(state.unavailable());
                 }
@@ -189,7 +188,7 @@ impl Jwks {
         }
     }
 
-    /// Waits for the end of a fetch.
+    /// Waits for a fetch to end.
     async fn wait(
         &self,
         mut ended: watch::Receiver<u64>,
@@ -209,7 +208,7 @@ impl Jwks {
         waited.map(drop).map_err(|_| self.0.lock().unavailable())
     }
 
-    /// Sees to it that a fetch is at work, or begins as soon as it may.
+    /// Schedules a fetch as soon as one may begin, unless one is running.
     fn fetch_soon(&self) {
         let at = {
             let mut state = self.0.lock();
@@ -266,7 +265,7 @@ impl Shared {
     }
 }
 
-/// A fetch at work. Dropping it wakes the waiting requests.
+/// A running fetch. Dropping it wakes the waiting requests.
 struct FetchGuard(Arc<Shared>);
 
 impl Drop for FetchGuard {
@@ -276,7 +275,7 @@ impl Drop for FetchGuard {
     }
 }
 
-/// A place among the waiting requests.
+/// Counts one waiting request.
 struct WaiterPermit(Arc<Shared>);
 
 impl Drop for WaiterPermit {

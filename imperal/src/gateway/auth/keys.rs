@@ -1,8 +1,7 @@
-//! The keys of a JWKS that can check a user's token.
+//! The keys of a JWKS that can check tokens.
 //!
-//! Each key is read by itself: one that this build cannot use is left out with a reason, and the others
-//! stay. A key must be meant for signatures, strong enough, and of one algorithm, which is then the only
-//! one that it checks.
+//! Keys are read one by one. A key that this build cannot use is skipped with a reason, and the others stay. A key must
+//! be meant for signatures, be strong enough, and have one algorithm, the only one that it checks.
 
 use std::fmt;
 
@@ -15,7 +14,7 @@ use super::AuthError;
 use super::signature::{Algorithm, PublicKey};
 use super::token::UnverifiedToken;
 
-/// RSA keys, in bits: NIST SP 800-131A asks for the least, more than the most is not checked in time.
+/// Bits of RSA keys. NIST SP 800-131A sets the minimum; checking with larger keys takes too long.
 const RSA_BITS: std::ops::RangeInclusive<usize> = 2048..=4096;
 
 #[derive(Deserialize)]
@@ -23,7 +22,7 @@ struct JwksDocument {
     keys: Vec<Value>,
 }
 
-/// The members of a key that are read; `x5c` and the like are skipped.
+/// The members of a key that are read. Others, such as `x5c`, are ignored.
 #[derive(Deserialize)]
 struct JwkFields {
     kty: String,
@@ -49,17 +48,17 @@ struct Key {
 #[derive(Default)]
 pub(super) struct KeySet {
     keys: Vec<Key>,
-    /// Keys that were left out.
+    /// Keys that are not used.
     pub(super) skipped: Vec<SkippedKey>,
 }
 
 /// A key that is not used.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) struct SkippedKey {
-    /// Its `kid`, or its place in the list.
+    /// Its `kid`, or its position in the list.
     name: String,
     why: String,
-    /// Whether it was meant to check tokens.
+    /// Whether it was meant to check tokens, so that skipping it is a fault.
     pub(super) is_fault: bool,
 }
 
@@ -69,17 +68,17 @@ impl fmt::Display for SkippedKey {
     }
 }
 
-/// Why a key is not used: it is not for this, or it is but cannot be.
+/// Why a key is not used: it has another purpose, or it is faulty.
 enum SkipReason {
     Purpose(String),
     Fault(String),
 }
 
 impl KeySet {
-    /// Reads a JWKS.
+    /// Parses a JWKS.
     ///
     /// # Errors
-    /// When the text is not one.
+    /// If the text is not a JWKS.
     pub(super) fn read(text: &[u8]) -> Result<Self, serde_json::Error> {
         let document: JwksDocument = crate::json::read(text)?;
         let mut set = Self::default();
@@ -112,8 +111,8 @@ impl KeySet {
         }
     }
 
-    /// Whether the key that the token names signed it; without a name, the only key of its algorithm.
-    /// Several keys may share a name (RFC 7517, section 4.5).
+    /// Checks the token with the key that it names; without a name, with the only key of its algorithm. Several keys may
+    /// share a name (RFC 7517, section 4.5).
     pub(super) fn check(&self, token: &UnverifiedToken<'_>) -> SignatureCheck {
         if !self.knows(token) {
             return SignatureCheck::UnknownKey;
@@ -134,10 +133,10 @@ impl KeySet {
     }
 }
 
-/// Keys of one name that are tried.
+/// Most keys of one name that are tried.
 const MOST_TRIED: usize = 4;
 
-/// Result of looking for a token's key.
+/// The result of checking a token's signature.
 #[derive(Debug, PartialEq)]
 pub(super) enum SignatureCheck {
     Signed,
@@ -148,7 +147,7 @@ pub(super) enum SignatureCheck {
 }
 
 impl SignatureCheck {
-    /// What the client is told.
+    /// The error for the client.
     pub(super) fn refusal(&self) -> AuthError {
         AuthError::invalid(match self {
             Self::Signed => "The token is not a valid one.",
@@ -180,7 +179,7 @@ impl Key {
     }
 }
 
-/// A key type's algorithms by name; the first is the one of a key that names none.
+/// The algorithms of a key type by name. A key without `alg` has the first.
 type Algorithms = &'static [(&'static str, Algorithm)];
 
 const RSA: Algorithms = &[
@@ -242,7 +241,7 @@ impl JwkFields {
 
 fn bytes(member: Option<&String>, name: &str) -> Result<Vec<u8>, SkipReason> {
     let text = member.ok_or_else(|| SkipReason::Fault(format!("has no `{name}`")))?;
-    // Some issuers pad.
+    // Some issuers pad base64url.
     URL_SAFE_NO_PAD
         .decode(text.trim_end_matches('='))
         .map_err(|_| SkipReason::Fault(format!("its `{name}` is not base64url")))

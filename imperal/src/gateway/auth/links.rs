@@ -1,6 +1,6 @@
-//! One-time links: how a browser on this machine becomes the local user's.
+//! One-time links, which sign a browser in.
 //!
-//! A link holds for one use and one hour. It lives in memory only.
+//! A link works once and for one hour. Links are kept in memory only.
 
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
@@ -11,7 +11,7 @@ use tokio::time::Instant;
 use crate::user::User;
 
 const HOLDS_FOR: Duration = Duration::from_secs(3600);
-/// OneTimeLinks that are open at once; the oldest makes room.
+/// Most unused links; a new one replaces the oldest.
 const OPEN_AT_ONCE: usize = 16;
 
 #[derive(Debug)]
@@ -21,12 +21,12 @@ struct Link {
     until: Instant,
 }
 
-/// The links that wait to be opened.
+/// The unused links.
 #[derive(Debug, Default)]
 pub(in crate::gateway) struct OneTimeLinks(Mutex<Vec<Link>>);
 
 impl OneTimeLinks {
-    /// A new link for a user: its last path segment.
+    /// A new link for a user. Returns its last path segment.
     pub(in crate::gateway) fn create(&self, user: User) -> String {
         let secret = uuid::Uuid::new_v4().simple().to_string();
         let mut links = self.0.lock().unwrap_or_else(PoisonError::into_inner);
@@ -37,14 +37,14 @@ impl OneTimeLinks {
         secret
     }
 
-    /// The secrets of a user's links that wait still, the oldest first.
+    /// The secrets of a user's unused links, oldest first.
     pub(in crate::gateway) fn unopened(&self, user: &User) -> Vec<String> {
         let links = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let now = Instant::now();
         links.iter().filter(|link| link.until > now && link.user == *user).map(|link| link.secret.clone()).collect()
     }
 
-    /// Takes up links of a process before this one; they hold for another hour.
+    /// Adds unused links of the previous process. They work for another hour.
     pub(in crate::gateway) fn restore(&self, secrets: Vec<String>, user: &User) {
         let mut links = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let until = Instant::now() + HOLDS_FOR;
@@ -53,7 +53,7 @@ impl OneTimeLinks {
         }
     }
 
-    /// Opens a link, once.
+    /// Uses a link up and returns its user.
     pub(in crate::gateway) fn redeem(&self, shown: &str) -> Option<User> {
         let mut links = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let now = Instant::now();

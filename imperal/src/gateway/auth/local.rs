@@ -1,10 +1,9 @@
-//! This machine's own user: the key in the data folder, and the two kinds of tokens that it signs.
+//! The key of this machine's own user, in the data folder, and the two kinds of tokens that it signs.
 //!
-//! The terminal's tokens are bearer tokens, the page's sessions are cookies. Each names its purpose in
-//! `aud`, and is refused in the other's place. The signature alone tells that a token is this key's; its
-//! header is the sender's own.
+//! The terminal sends bearer tokens, the page's sessions are cookies. Each names its purpose in `aud` and is refused for
+//! the other purpose. Only the signature shows that a token was made with this key; its header can be forged.
 //!
-//! The key file is as private as the ledger beside it: a reader of one can read the other.
+//! The key file is as private as the ledger in the same folder: a process that can read one can read the other.
 
 use std::fmt;
 use std::hash::{DefaultHasher, Hash, Hasher};
@@ -24,26 +23,26 @@ use super::token::UnverifiedToken;
 use crate::private_file;
 use crate::user::User;
 
-/// A key has 32 bytes.
+/// Largest key file. A key has 32 bytes.
 const LONGEST_KEY: u64 = 4096;
-/// What the terminal's tokens are for.
+/// `aud` of the terminal's tokens.
 const TERMINAL: &str = "imperal:terminal";
-/// What the page's sessions are for.
+/// `aud` of the page's sessions.
 const PAGE: &str = "imperal:page";
-/// A command signs its own when it starts.
+/// A command signs a new token when it starts.
 const TERMINAL_LIFETIME: Duration = Duration::from_secs(24 * 3600);
-/// How long a session holds that is not used.
+/// How long an unused session is valid.
 pub(super) const SESSION_LIFETIME: Duration = Duration::from_secs(7 * 24 * 3600);
-/// How long a session can be renewed.
+/// Longest life of a session, renewals included.
 const SESSION_LIMIT: i64 = 30 * 24 * 3600;
-/// A session in use is renewed once it is so old.
+/// Age at which a session in use is renewed.
 const RENEW_AFTER: i64 = 24 * 3600;
 
 /// The user of the page that `dev` opens and of the terminal commands.
 pub(crate) const LOCAL_USER: &str = "me";
 pub(crate) const LOCAL_TENANT: &str = "default";
 
-/// Whether this is the machine's own user. No token of an issuer may name it.
+/// Whether this is the machine's own user. An issuer's token must not name it.
 pub(super) fn is_local(user: &User) -> bool {
     user.id == LOCAL_USER && user.tenant_id == LOCAL_TENANT
 }
@@ -52,21 +51,21 @@ pub(super) fn is_local(user: &User) -> bool {
 #[derive(Clone)]
 pub struct LocalKey {
     key: Arc<SecretKey>,
-    /// Browsers keep one cookie of a name for all ports of a machine: each data folder has its own.
+    /// Browsers share cookies between all ports of a host, so each data folder has a name of its own.
     cookie_name: String,
     ended: EndedSessions,
 }
 
 impl LocalKey {
-    /// A key that lives as long as the process: for tests and for a ledger in memory.
+    /// A key that exists only in this process: for tests and for ledgers in memory.
     pub fn ephemeral() -> Self {
         Self::from_bytes(&random_key(), EndedSessions::default())
     }
 
-    /// The key of a data folder, made on first use and readable by its owner only.
+    /// The key of a data folder. Created on first use, readable by its owner only.
     ///
     /// # Errors
-    /// The file's own.
+    /// The file cannot be read, written or is damaged.
     pub fn of_folder(folder: &Path) -> io::Result<Self> {
         let path = folder.join("session.key");
         let key = match private_file::read(&path, LONGEST_KEY) {
@@ -95,7 +94,7 @@ impl LocalKey {
         }
     }
 
-    /// Name of the page's cookie where there is no TLS.
+    /// Name of the page's cookie without TLS.
     pub(super) fn cookie_name(&self) -> &str {
         &self.cookie_name
     }
@@ -103,14 +102,14 @@ impl LocalKey {
     /// A bearer token for a user of this machine, as the terminal commands use it.
     ///
     /// # Errors
-    /// When it cannot be signed.
+    /// If it cannot be signed.
     pub fn sign(&self, user: &User) -> Result<String, AuthError> {
         let mut claims = SignedClaims::of(user, TERMINAL_LIFETIME);
         claims.aud = Some(TERMINAL);
         claims.encode(&self.key)
     }
 
-    /// The user of a bearer token that this key signed; `None` when another key did.
+    /// The user of a bearer token that was signed with this key. `None` for a token of another key.
     pub(super) fn check(&self, token: &UnverifiedToken<'_>) -> Option<Result<(User, Instant), AuthError>> {
         token.is_signed_with(&self.key).then(|| {
             let claims = Claims::read(&token.claims()?)?;
@@ -121,12 +120,12 @@ impl LocalKey {
         })
     }
 
-    /// A new session of the page, as the value of its cookie.
+    /// A new session, as the value of its cookie.
     pub(super) fn new_session(&self, user: &User) -> Result<String, AuthError> {
         self.sign_session(user, &uuid::Uuid::new_v4().simple().to_string(), now())
     }
 
-    /// A session that was in use for a while, with a later end; `None` while it is not time yet.
+    /// The session with a later end. `None` if it is too early to renew it, or too late.
     pub(super) fn renewed(&self, session: &PageSession) -> Option<String> {
         let later = session.begun + SESSION_LIMIT - now() > RENEW_AFTER;
         if now() - session.issued < RENEW_AFTER || !later {
@@ -144,10 +143,10 @@ impl LocalKey {
         claims.encode(&self.key)
     }
 
-    /// The session that a cookie shows.
+    /// The session of a cookie.
     ///
     /// # Errors
-    /// When it is not one of this key's, or is over.
+    /// If it was not signed with this key, has expired or was ended.
     pub(super) fn session(&self, cookie: &str) -> Result<PageSession, AuthError> {
         let token = UnverifiedToken::parse(cookie)?;
         if !token.is_signed_with(&self.key) {
@@ -164,15 +163,15 @@ impl LocalKey {
         Ok(PageSession { user: claims.user()?, id, begun: seconds("auth_time")?, issued: seconds("iat")?, until })
     }
 
-    /// Ends a session, for every browser that has its cookie and over restarts.
+    /// Ends a session in all browsers that hold its cookie, also after a restart.
     ///
     /// # Errors
-    /// When the data folder cannot be written; the session is over until the process ends.
+    /// If the data folder cannot be written. The session is then ended only until the process exits.
     pub(super) async fn end(&self, session: &PageSession) -> io::Result<()> {
         self.ended.end(&session.id, session.begun + SESSION_LIMIT).await
     }
 
-    /// The sessions that were ended.
+    /// The ended sessions.
     pub(super) fn ended(&self) -> &EndedSessions {
         &self.ended
     }

@@ -1,7 +1,7 @@
-//! Who is asking: bearer tokens, the page's cookie, the service token.
+//! Authentication: bearer tokens, the page's session cookie, the service token.
 //!
-//! Owns every comparison of a secret. A request is a user (by bearer JWT, or by the cookie that a
-//! one-time link sets) or a service (by `X-Service-Token`); a route asks for the one it serves.
+//! Owns every comparison of a secret. A request comes from a user (bearer JWT, or the cookie that a one-time link sets)
+//! or from a service (`X-Service-Token`). Each route asks for the one that it serves.
 
 mod claims;
 mod cookie;
@@ -44,14 +44,14 @@ pub use verifier::Verifier;
 /// Shortest service token, in bytes.
 const SHORTEST_SERVICE_TOKEN: usize = 16;
 
-/// The ways in that this process accepts.
+/// The ways to sign in that a gateway accepts.
 #[non_exhaustive]
 pub struct Auth {
-    /// Signs and checks the tokens of this machine's own user: the page's cookie, the terminal.
+    /// Signs and checks the tokens of this machine's own user: page sessions and terminal tokens.
     pub local: LocalKey,
     /// Checks users' tokens.
     pub users: Option<Verifier>,
-    /// What services show.
+    /// The token of services.
     pub service_token: Option<SecretString>,
 }
 
@@ -60,38 +60,38 @@ pub struct Auth {
 pub(super) struct Caller {
     pub(super) user: User,
     pub(super) by: SignInMethod,
-    /// When the token or the session ends.
+    /// When the token or the session expires.
     until: Instant,
 }
 
 /// How a user signed in.
 #[derive(Debug)]
 pub(super) enum SignInMethod {
-    /// A token of an issuer.
+    /// A user's token from an issuer.
     Token,
-    /// A token of this machine's terminal.
+    /// A terminal token of this machine.
     Terminal,
-    /// The page's cookie.
+    /// A session cookie of the page.
     Page(PageSession),
 }
 
 impl Auth {
-    /// Only this machine's own user.
+    /// Accepts this machine's own user only.
     pub fn local(local: LocalKey) -> Self {
         Self { local, users: None, service_token: None }
     }
 
-    /// Adds users by token.
+    /// Accepts users' tokens that this verifier accepts.
     #[must_use]
     pub fn with_users(mut self, users: Verifier) -> Self {
         self.users = Some(users);
         self
     }
 
-    /// Adds services by token.
+    /// Accepts services that show this token.
     ///
     /// # Errors
-    /// When the token has fewer than 16 bytes.
+    /// If the token has fewer than 16 bytes.
     pub fn with_service_token(mut self, token: SecretString) -> Result<Self, AuthError> {
         let bytes = token.expose_secret().len();
         if bytes < SHORTEST_SERVICE_TOKEN {
@@ -103,7 +103,7 @@ impl Auth {
         Ok(self)
     }
 
-    /// The user who sends this request.
+    /// The user who sent this request.
     pub(super) async fn caller(&self, headers: &HeaderMap, method: &Method) -> Result<Caller, ApiError> {
         if let Some(value) = headers::text(headers, &header::AUTHORIZATION)? {
             let Some((_, token)) = value.split_once(' ').filter(|(scheme, _)| scheme.eq_ignore_ascii_case("bearer"))
@@ -141,7 +141,7 @@ impl Auth {
         Ok(Caller { user, until, by: SignInMethod::Token })
     }
 
-    /// The session that the request's cookie shows; `None` without a cookie.
+    /// The session of the request's cookie. `None` without a cookie.
     fn session(&self, headers: &HeaderMap, method: &Method) -> Result<Option<PageSession>, ApiError> {
         let shown = CookieScheme::of(headers).values(headers, self.local.cookie_name());
         if shown.is_empty() {
@@ -167,16 +167,16 @@ impl Auth {
         Ok(way.set(self.local.cookie_name(), &self.local.new_session(user)?))
     }
 
-    /// `Set-Cookie` with a later end, for a session that has been in use for a while.
+    /// `Set-Cookie` with a later end, for a session in use that is due for renewal.
     pub(super) fn renew_session(&self, session: &PageSession, way: CookieScheme) -> Option<String> {
         Some(way.set(self.local.cookie_name(), &self.local.renewed(session)?))
     }
 
-    /// Ends every session that the request shows. `Set-Cookie` that takes it away from the browser; `None`
-    /// when the request shows none.
+    /// Ends every session of the request. Returns the `Set-Cookie` that deletes it in the browser, or `None` if the
+    /// request has no session.
     ///
     /// # Errors
-    /// When another site's page asks, or it cannot be written down.
+    /// If another site's page sends the request, or the end cannot be stored.
     pub(super) async fn end_sessions(&self, headers: &HeaderMap) -> Result<Option<String>, ApiError> {
         let way = CookieScheme::of(headers);
         let shown = way.values(headers, self.local.cookie_name());
@@ -196,10 +196,10 @@ impl Auth {
         Ok(Some(way.clear(self.local.cookie_name())))
     }
 
-    /// Whether the request shows the service token.
+    /// Whether the request has the service token.
     ///
     /// # Errors
-    /// 400 when its header cannot be read.
+    /// 400 if its header cannot be read.
     pub(super) fn is_service(&self, headers: &HeaderMap) -> Result<bool, ApiError> {
         let shown = headers::text(headers, &SERVICE_TOKEN)?;
         let (Some(expected), Some(shown)) = (&self.service_token, shown) else { return Ok(false) };
@@ -225,7 +225,7 @@ impl From<AuthError> for ApiError {
     }
 }
 
-/// A cookie travels by itself; what changes something must come from the page that has it.
+/// Browsers send cookies with requests from any page. A request that changes something must come from the page itself.
 pub(super) fn same_origin(headers: &HeaderMap) -> Result<(), ApiError> {
     let Some(origin) = headers::text(headers, &header::ORIGIN)? else { return Ok(()) };
     let host = headers::text(headers, &header::HOST)?;
@@ -238,7 +238,7 @@ pub(super) fn same_origin(headers: &HeaderMap) -> Result<(), ApiError> {
     )))
 }
 
-/// The end of a sign-in: when its token or session ends, or when the user signs out.
+/// When a sign-in ends: its token or session expires, or the user signs out.
 #[derive(Debug)]
 pub(super) struct SignInExpiry {
     until: Instant,
@@ -259,7 +259,7 @@ impl SignInExpiry {
     }
 }
 
-/// The signed-in user's door to the platform, and how they signed in.
+/// The signed-in user's access to the platform, and how they signed in.
 #[derive(Debug)]
 pub(super) struct SignedIn {
     pub(super) access: Access,
@@ -281,7 +281,7 @@ impl FromRequestParts<Gateway> for SignedIn {
     }
 }
 
-/// The signed-in user's door to the platform.
+/// The signed-in user's access to the platform.
 impl FromRequestParts<Gateway> for Access {
     type Rejection = ApiError;
 

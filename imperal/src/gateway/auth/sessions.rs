@@ -1,8 +1,7 @@
-//! Sessions of the page that were ended before their time.
+//! Sessions of the page that were ended before they expired.
 //!
-//! A session is a signed cookie, so the server keeps nothing of those that hold. What it keeps is the ids
-//! of the ended ones until they would be over anyway: in memory, and in the data folder for the next
-//! process.
+//! A session is a signed cookie, so the server stores nothing for valid sessions. It stores the ids of ended ones until
+//! they would have expired: in memory, and in the data folder for the next process.
 
 use std::collections::HashMap;
 use std::fmt;
@@ -17,17 +16,17 @@ use super::signed::now;
 use crate::private_file;
 use crate::user::User;
 
-/// Largest file that is read: more than a thousand ended sessions.
+/// Largest file that is read. It holds more than a thousand ended sessions.
 const FILE_LIMIT: u64 = 1024 * 1024;
 
-/// A session that holds.
+/// A valid session.
 #[derive(Debug, Clone)]
 pub(in crate::gateway) struct PageSession {
     pub(in crate::gateway) user: User,
     pub(super) id: String,
-    /// When the link was opened, in seconds since 1970.
+    /// When the link was used, in seconds since 1970.
     pub(super) begun: i64,
-    /// When this cookie was made.
+    /// When this cookie was signed.
     pub(super) issued: i64,
     pub(super) until: Instant,
 }
@@ -39,15 +38,15 @@ pub(super) struct EndedSessions(Arc<Shared>);
 #[derive(Default)]
 struct Shared {
     path: Option<PathBuf>,
-    /// Id, and when the session would have been over.
+    /// Id, and when the session would have expired.
     ids: Mutex<HashMap<String, i64>>,
-    /// One writer of the file at a time.
+    /// Serializes writes of the file.
     writing: tokio::sync::Mutex<()>,
     changed: watch::Sender<()>,
 }
 
 impl EndedSessions {
-    /// Those of a data folder.
+    /// The ended sessions of a data folder.
     pub(super) fn of_folder(folder: &Path) -> io::Result<Self> {
         let path = folder.join("ended-sessions");
         let text = match private_file::read(&path, FILE_LIMIT) {
@@ -71,7 +70,7 @@ impl EndedSessions {
         self.ids().contains_key(id)
     }
 
-    /// Ends a session, at once; then writes that down.
+    /// Ends a session at once, then stores that.
     pub(super) async fn end(&self, id: &str, over: i64) -> io::Result<()> {
         self.ids().insert(id.to_owned(), over);
         self.0.changed.send_replace(());
@@ -86,7 +85,7 @@ impl EndedSessions {
         written.await.unwrap_or_else(|error| Err(io::Error::other(error)))
     }
 
-    /// Waits until somebody ends the session.
+    /// Waits until the session is ended.
     pub(super) async fn until_ended(&self, id: &str) {
         let mut changed = self.0.changed.subscribe();
         while !self.contains(id) {

@@ -76,7 +76,7 @@ pub(super) enum PublicKey {
 }
 
 impl PublicKey {
-    /// Whether this key made the signature by this algorithm; no when the two do not fit together.
+    /// Whether this key made the signature by this algorithm. False if key and algorithm do not match.
     pub(super) fn verifies(&self, algorithm: Algorithm, message: &[u8], signature: &[u8]) -> bool {
         match self {
             Self::Rsa { n, e } => rsa_parameters(algorithm).is_some_and(|parameters| {

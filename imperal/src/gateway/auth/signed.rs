@@ -1,4 +1,4 @@
-//! Tokens that this program signs itself: HS256, by a key that only it has.
+//! Tokens that this program signs itself: HS256, with a key that no other program has.
 
 use std::time::Duration;
 
@@ -10,7 +10,7 @@ use super::AuthError;
 use super::signature::SecretKey;
 use crate::user::User;
 
-/// The claims of a token that is about to be signed.
+/// The claims of a token to sign.
 #[derive(Serialize)]
 pub(super) struct SignedClaims<'a> {
     sub: &'a str,
@@ -20,10 +20,10 @@ pub(super) struct SignedClaims<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     role: Option<&'a str>,
     scopes: &'a [String],
-    /// What the token is for.
+    /// The purpose of the token.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) aud: Option<&'a str>,
-    /// Which session it is, and when that began.
+    /// Id and beginning of a session.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) jti: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]

@@ -1,4 +1,4 @@
-//! What a request's cookies and headers make of its sender.
+//! How cookies and headers identify the sender of a request.
 
 use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, header};
 use axum::response::IntoResponse;

@@ -1,8 +1,7 @@
-//! A signed token, taken apart before anything in it is trusted.
+//! Parses a signed token before anything in it is trusted.
 //!
-//! The size is checked first, then only `alg`, `kid` and the presence of `crit` are read from the
-//! header. Everything else in the header is the sender's own, and is skipped. The claims are read after
-//! the signature was found right, by [`claims`](super::claims).
+//! The size is checked first. Of the header only `alg`, `kid` and the presence of `crit` are read; the sender can put
+//! anything else there. The claims are read after the signature was checked, by [`claims`](super::claims).
 
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -14,7 +13,7 @@ use super::signature::{Algorithm, PublicKey, SecretKey};
 /// Largest token, in bytes.
 pub(super) const TOKEN_LIMIT: usize = 8 * 1024;
 
-/// What is read of a token's header.
+/// The members of a token's header that are read.
 #[derive(serde::Deserialize)]
 struct Header {
     alg: String,
@@ -24,14 +23,14 @@ struct Header {
     crit: bool,
 }
 
-/// Whether a member is there, whatever it is.
+/// True for a member that is present, whatever its value.
 fn present<'de, D: Deserializer<'de>>(deserializer: D) -> Result<bool, D::Error> {
     IgnoredAny::deserialize(deserializer).map(|_| true)
 }
 
-/// A token of three parts whose signature was not checked yet.
+/// A token of three parts. Its signature has not been checked.
 pub(super) struct UnverifiedToken<'a> {
-    /// `None`: an algorithm that no key here has.
+    /// `None` for an algorithm that this build does not support.
     algorithm: Option<Algorithm>,
     kid: Option<String>,
     message: &'a str,
@@ -40,10 +39,10 @@ pub(super) struct UnverifiedToken<'a> {
 }
 
 impl<'a> UnverifiedToken<'a> {
-    /// Takes a token apart.
+    /// Splits a token into its parts.
     ///
     /// # Errors
-    /// When it is too large, has no three parts, or its header cannot be read or has `crit`.
+    /// If it is too large, does not have three parts, or its header cannot be read or has `crit`.
     pub(super) fn parse(text: &'a str) -> Result<Self, AuthError> {
         if text.len() > TOKEN_LIMIT {
             let size = text.len();
@@ -58,14 +57,14 @@ impl<'a> UnverifiedToken<'a> {
         let header = URL_SAFE_NO_PAD.decode(header).map_err(|_| not_one())?;
         let header: Header = crate::json::read(&header).map_err(|_| not_one())?;
         if header.crit {
-            // RFC 7515, section 4.1.11: extensions that must be understood, and none is known here.
+            // RFC 7515, section 4.1.11: these extensions must be understood, and this build supports none.
             return Err(AuthError::invalid("The token's header has `crit`, and no such extension is known here."));
         }
         let algorithm = header.alg.parse().ok();
         Ok(Self { algorithm, kid: header.kid, message, claims, signature })
     }
 
-    /// The key that the token says it was signed by.
+    /// The id of the key that signed the token, as the token claims.
     pub(super) fn kid(&self) -> Option<&str> {
         self.kid.as_deref()
     }
@@ -74,7 +73,7 @@ impl<'a> UnverifiedToken<'a> {
         self.algorithm
     }
 
-    /// Whether this key made the signature. The algorithm is the key's, never the token's.
+    /// Whether this key made the signature. The algorithm is the key's, never the one that the token names.
     pub(super) fn is_signed_by(&self, key: &PublicKey, algorithm: Algorithm) -> bool {
         self.algorithm == Some(algorithm)
             && self.signature().is_some_and(|signature| key.verifies(algorithm, self.message.as_bytes(), &signature))
@@ -93,7 +92,7 @@ impl<'a> UnverifiedToken<'a> {
     /// The claims as JSON text.
     ///
     /// # Errors
-    /// When they are not Base64.
+    /// If they are not base64url.
     pub(super) fn claims(&self) -> Result<Vec<u8>, AuthError> {
         URL_SAFE_NO_PAD.decode(self.claims).map_err(|_| AuthError::invalid("The token is not a valid one."))
     }

@@ -1,4 +1,4 @@
-//! Users' tokens: HS256 by a shared secret, or RS256, ES256, EdDSA and their like by the keys of a JWKS.
+//! Checks users' tokens: HS256 with a shared secret, or RS256, ES256, EdDSA and others with the keys of a JWKS.
 
 use std::fmt;
 use std::path::Path;
@@ -36,10 +36,10 @@ enum Keys {
 }
 
 impl Verifier {
-    /// HS256 by a secret.
+    /// HS256 with a shared secret.
     ///
     /// # Errors
-    /// When the secret has fewer than 32 bytes.
+    /// If the secret has fewer than 32 bytes.
     pub fn by_secret(secret: &SecretString) -> Result<Self, AuthError> {
         let secret = secret.expose_secret().as_bytes();
         if secret.len() < SHORTEST_SECRET {
@@ -51,7 +51,7 @@ impl Verifier {
         Ok(Self::with(Keys::Secret(Arc::new(SecretKey::new(secret)))))
     }
 
-    /// A token that [`Verifier::by_secret`] of the same secret accepts for `lifetime`.
+    /// Signs a token that [`Verifier::by_secret`] with the same secret accepts for `lifetime`.
     ///
     /// # Errors
     /// As `by_secret`.
@@ -60,11 +60,10 @@ impl Verifier {
         SignedClaims::of(user, lifetime).encode(&SecretKey::new(secret.expose_secret().as_bytes()))
     }
 
-    /// The keys of a JWKS file. Keys for other purposes and of other kinds are left out with a warning.
+    /// The keys of a JWKS file. Keys with other purposes or of unsupported types are skipped with a warning.
     ///
     /// # Errors
-    /// When the file cannot be read, is no JWKS, has a key that is damaged or too weak, or none that can
-    /// check a token.
+    /// If the file cannot be read, is not a JWKS, has a damaged or too weak key, or no key that can check a token.
     pub fn by_jwks_file(path: &Path) -> Result<Self, AuthError> {
         let shown = path.display();
         let text = std::fs::read(path).map_err(|error| AuthError::invalid(format!("{shown}: {error}")))?;
@@ -86,7 +85,7 @@ impl Verifier {
     /// The keys behind a URL, fetched when first needed and kept up to date.
     ///
     /// # Errors
-    /// When it is no `http` or `https` URL, or no HTTP client can be made.
+    /// If it is not an `http` or `https` URL, or no HTTP client can be made.
     pub fn by_jwks_url(url: &str) -> Result<Self, AuthError> {
         Ok(Self::with(Keys::Url(Jwks::new(fetch::of_url(url)?))))
     }
@@ -95,28 +94,28 @@ impl Verifier {
         Self { keys, audience: None, issuer: None }
     }
 
-    /// Requires `aud` to hold this.
+    /// Requires `aud` to be or to contain this text.
     #[must_use]
     pub fn audience(mut self, audience: Option<String>) -> Self {
         self.audience = audience;
         self
     }
 
-    /// Requires `iss` to be this.
+    /// Requires `iss` to be this text.
     #[must_use]
     pub fn issuer(mut self, issuer: Option<String>) -> Self {
         self.issuer = issuer;
         self
     }
 
-    /// Fetches keys that live elsewhere, so that the first token does not wait for them.
+    /// Starts to fetch keys from a URL, so that the first token does not wait for them.
     pub(in crate::gateway) fn prefetch(&self) {
         if let Keys::Url(jwks) = &self.keys {
             jwks.prefetch();
         }
     }
 
-    /// The token's user, and until when it holds.
+    /// The token's user, and when the token expires.
     pub(super) async fn check(&self, token: &UnverifiedToken<'_>) -> Result<(User, Instant), AuthError> {
         match &self.keys {
             Keys::Secret(key) => {

@@ -1,12 +1,11 @@
-//! A deadline that moves often and is rarely reached.
+//! A timer for deadlines that move often and are rarely reached.
 
 use std::pin::Pin;
 use std::task::{Context, Poll};
 
 use tokio::time::{Instant, Sleep, sleep_until};
 
-/// Moving the deadline is one assignment: the timer is only set again when it fires too early, or would
-/// fire too late.
+/// Moving the deadline is one assignment. The timer is reset only when it fires too early or would fire too late.
 #[derive(Debug, Default)]
 pub(super) struct Deadline {
     deadline: Option<Instant>,
@@ -26,7 +25,7 @@ impl Deadline {
         self.deadline.is_some()
     }
 
-    /// Whether the deadline has passed; else the task is woken when it does.
+    /// Whether the deadline has passed. Otherwise the task is woken when it passes.
     pub(super) fn poll_passed(&mut self, cx: &mut Context<'_>) -> bool {
         let Some(deadline) = self.deadline else { return false };
         let timer = self.timer.get_or_insert_with(|| Box::pin(sleep_until(deadline)));

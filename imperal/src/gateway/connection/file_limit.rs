@@ -1,13 +1,13 @@
-//! How many connections the process has files for.
+//! The number of connections that the limit of open files allows.
 
-/// Most connections where nothing smaller is known: each costs memory too.
+/// Most connections, also without a limit of files: each costs memory too.
 const MOST: usize = 10_000;
-/// Files of the ledger, the log and the runtime.
+/// Files reserved for the ledger, the log and the runtime.
 const OWN: usize = 64;
-/// Fewer would serve nobody.
+/// Fewest connections, however low the limit of files is.
 const FEWEST: usize = 16;
 
-/// Four fifths of what is left for connections; the rest is for what extensions ask of others.
+/// Four fifths of the files that are not reserved. The rest is for outgoing requests of extensions.
 pub(super) fn connections() -> usize {
     of_files(limit())
 }

@@ -1,8 +1,8 @@
-//! Connections: how many a node has at once, and how long each may wait, send and read.
+//! Connections: how many a node serves, and how long each may wait, send and read.
 //!
-//! A connection is HTTP/1.1. Until its request's head is complete it has cost nobody anything, and it may be
-//! closed at any time to make room for a new one. What it sends before that is answered here, since no route
-//! knows of it: too large a head, no HTTP at all, another version.
+//! A connection is HTTP/1.1. Before the head of a request is complete, the connection may be closed at any time to
+//! make room for a new one. Invalid input before that point (too large a head, no HTTP, another version) is answered
+//! here, because it reaches no route.
 
 mod deadline;
 mod file_limit;
@@ -42,26 +42,26 @@ use permits::{ConnectionPermit, ConnectionPermits};
 use phase::{ConnectionPhase, RequestBody, ResponseBody};
 use socket::Socket;
 
-/// Largest head of a request: its line and its headers. The same for the trailers of a body.
+/// Largest head of a request: request line and headers. Also the limit for trailers of a body.
 const HEAD_LIMIT: usize = 32 * 1024;
 /// Largest target of a request: path and query.
 const TARGET_LIMIT: usize = 8 * 1024;
 /// Most headers of a request.
 const HEADERS: usize = 100;
-/// What a connection holds of a request at once, and of its answer.
+/// Buffer per connection, for the request and for the response.
 const BUFFER: usize = 64 * 1024;
 
-/// How many connections there may be, and how long each may take.
+/// Limits of connections.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct ConnectionLimits {
-    /// Open connections; as many as the process may have files for when absent, and at most 10,000.
+    /// Open connections. When absent: as many as the limit of open files allows, at most 10,000.
     pub connections: Option<usize>,
-    /// From a request's first byte to the end of its head, and from a connection to its first byte. 10 s.
+    /// From the first byte of a request to the end of its head, and from connecting to the first byte. 10 s.
     pub header_timeout: Duration,
-    /// From an answer to the first byte of the next request. 75 s: longer than proxies keep a connection.
+    /// From the end of a response to the first byte of the next request. 75 s: longer than proxies keep a connection.
     pub idle_timeout: Duration,
-    /// How long a client may take nothing of its answer. 60 s.
+    /// How long a client may read nothing of its response. 60 s.
     pub write_timeout: Duration,
 }
 
@@ -77,7 +77,7 @@ impl Default for ConnectionLimits {
 }
 
 impl ConnectionLimits {
-    /// One sentence for each value that a gateway does not start with: empty when it starts.
+    /// One sentence per value that is out of its range. Empty if the limits can be used.
     pub(crate) fn faults(&self) -> Vec<String> {
         let range = (Duration::from_millis(1), Duration::from_secs(24 * 3600));
         let mut faults: Vec<_> = [
@@ -95,16 +95,16 @@ impl ConnectionLimits {
     }
 }
 
-/// Accepts connections and serves each in a task of its own.
+/// Accepts connections and serves each in a task.
 pub(super) struct Acceptor {
     app: Router,
     limits: ConnectionLimits,
     permits: Arc<ConnectionPermits>,
     meters: Arc<Meters>,
     state: Arc<LoopState>,
-    /// No new connections and requests; what is under way is answered.
+    /// Cancelled: no new connections and requests. Requests in progress are answered.
     closing: CancellationToken,
-    /// What is still open is cut.
+    /// Cancelled: open connections are closed.
     ended: CancellationToken,
     tracker: TaskTracker,
 }
@@ -122,7 +122,7 @@ impl Acceptor {
         Self { app, limits, permits: Arc::new(permits), meters, state, closing, ended, tracker: TaskTracker::new() }
     }
 
-    /// Accepts until `closing`, then waits for the connections that are open.
+    /// Accepts until `closing`, then waits for the open connections.
     pub(super) async fn run(self, listener: TcpListener) {
         let accepting = || async {
             self.closing.run_until_cancelled(self.accept(&listener)).await;
@@ -141,7 +141,7 @@ impl Acceptor {
                 Err(error) if is_the_clients(&error) => continue,
                 Err(error) => {
                     failures.record(&error);
-                    // Out of files: a connection that only waits gives its own up.
+                    // The process has no free file descriptor: close an idle connection.
                     self.permits.close_longest_idle();
                     tokio::time::sleep(failures.backoff()).await;
                     continue;
@@ -152,7 +152,7 @@ impl Acceptor {
             let permit = self.permits.acquire().await;
             if permit.replaced_another() {
                 self.meters.cut(Cut::Crowded);
-                // The other one's task gives its file back.
+                // Lets the closed connection's task release its file descriptor.
                 tokio::task::yield_now().await;
             }
             self.serve(stream, permit);
@@ -173,7 +173,7 @@ impl Acceptor {
                     () = serving.as_mut() => return,
                     () = phase.permit().closed() => {}
                 }
-                // A request that came at the last moment is signal that it was not taken.
+                // A request that arrived in the last moment gets a 503: it was not accepted.
                 if !phase.is_before_a_request() {
                     serving.await;
                 }
@@ -190,7 +190,7 @@ impl Acceptor {
     }
 }
 
-/// One connection, from its first request to its end.
+/// Serves one connection to its end.
 async fn connection(
     stream: TcpStream,
     app: TowerToHyperService<Router>,
@@ -202,7 +202,7 @@ async fn connection(
     let socket = TokioIo::new(Socket::new(stream, limits, phase.clone(), meters.clone()));
     let service = service_fn(|request| answer(&app, phase, meters, request));
     let mut builder = http1::Builder::new();
-    // The socket has the times: hyper's own does not tell a silent connection from half a request.
+    // The socket owns the timeouts: hyper's own cannot tell an idle connection from a partial request head.
     builder.header_read_timeout(None).max_headers(HEADERS).max_header_size(HEAD_LIMIT).max_buf_size(BUFFER);
     let mut serving = pin!(builder.serve_connection(socket, service));
     let result = tokio::select! {
@@ -244,8 +244,7 @@ async fn answer(
         }
     };
     if !phase.body_has_ended() {
-        // The client may still be sending. It must not use the connection again, and would miss the answer if the
-        // connection were reset.
+        // The client may still be sending. It must not reuse the connection, and a reset would lose it the response.
         response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
         phase.linger();
     }
@@ -255,18 +254,18 @@ async fn answer(
     Ok(response.map(|body| ResponseBody::new(body, answering)))
 }
 
-/// What an operator's probes ask has to be answered by a node at its limit too.
+/// Probes of operators are answered even when the node is at its limit.
 fn is_probe(path: &str) -> bool {
     matches!(path, "/healthz" | "/readyz" | "/metrics")
 }
 
-/// Errors of one connection that was given up before it was accepted.
+/// Errors of a single connection that ended before it was accepted.
 fn is_the_clients(error: &io::Error) -> bool {
     use io::ErrorKind::{ConnectionAborted, ConnectionRefused, ConnectionReset};
     matches!(error.kind(), ConnectionAborted | ConnectionRefused | ConnectionReset)
 }
 
-/// Says when accepting begins to fail and when it works again, once each, and waits longer each time.
+/// Logs once when accepting starts to fail and once when it works again. Waits longer after each failure.
 #[derive(Debug, Default)]
 struct AcceptFailures {
     failures: u32,

@@ -1,7 +1,7 @@
-//! So many connections at once, and which one goes when there is one more.
+//! Limits the number of connections, and chooses the one to close for a new one.
 //!
-//! A connection that waits for a request, or has sent half of one, gives way to a new one: the one that has
-//! waited longest. Where all are being served, a few more are taken to be signal so, and for the operator's probes.
+//! A new connection replaces the one that has been idle longest: without a request, or with a partial head. When all
+//! are busy, a few extra connections get a permit: they receive 503, or an answer to an operator's probe.
 
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -9,35 +9,35 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use tokio::sync::Notify;
 
-/// Connections beyond the limit that are signal so.
+/// Connections beyond the limit, which are told that the node is full.
 const EXTRA_PERMITS: usize = 16;
 
-/// The places of a node.
+/// The connection permits of a node.
 #[derive(Debug)]
 pub(super) struct ConnectionPermits {
     limit: usize,
     state: Mutex<PermitState>,
-    /// A connection has ended.
+    /// Signals that a connection has ended.
     freed: Notify,
 }
 
 #[derive(Debug, Default)]
 struct PermitState {
-    /// Connections, without those that were signal to end.
+    /// Connections, without those that were told to close.
     count: usize,
-    /// The last number given to a waiting connection.
+    /// The last ticket given to an idle connection.
     next: u64,
-    /// Those without a request, by how long they wait.
+    /// Idle connections by ticket: the lowest has waited longest.
     waiting: BTreeMap<u64, Arc<CloseSignal>>,
-    /// Connections are held back; said once.
+    /// New connections wait for a permit. Logged once.
     full: bool,
 }
 
-/// What the node tells a connection.
+/// Tells a connection to close.
 #[derive(Debug, Default)]
 struct CloseSignal {
     close: Notify,
-    /// It does not count any more.
+    /// The connection no longer counts.
     closed: AtomicBool,
 }
 
@@ -50,7 +50,7 @@ impl ConnectionPermits {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// A place for a connection, as soon as there is one.
+    /// Waits for a permit.
     pub(super) async fn acquire(self: &Arc<Self>) -> ConnectionPermit {
         loop {
             let freed = self.freed.notified();
@@ -89,7 +89,7 @@ impl ConnectionPermits {
         })
     }
 
-    /// Ends the connection that has waited longest, if one waits.
+    /// Closes the connection that has been idle longest, if one is idle.
     pub(super) fn close_longest_idle(&self) -> bool {
         self.lock().close_longest_idle()
     }
@@ -105,12 +105,12 @@ impl PermitState {
     }
 }
 
-/// The place of one connection.
+/// The permit of one connection.
 #[derive(Debug)]
 pub(super) struct ConnectionPermit {
     permits: Arc<ConnectionPermits>,
     signal: Arc<CloseSignal>,
-    /// Its number among the waiting ones; 0 for none.
+    /// Its ticket among the idle connections; 0 while it is busy.
     ticket: AtomicU64,
     over_limit: AtomicBool,
     replaced_another: bool,
@@ -122,7 +122,7 @@ impl ConnectionPermit {
         self.replaced_another
     }
 
-    /// Whether it is beyond the limit, still.
+    /// Whether it still exceeds the limit.
     pub(super) fn is_over_limit(&self) -> bool {
         if self.over_limit.load(Ordering::Relaxed) && self.permits.lock().count <= self.permits.limit {
             self.over_limit.store(false, Ordering::Relaxed);
@@ -130,7 +130,7 @@ impl ConnectionPermit {
         self.over_limit.load(Ordering::Relaxed)
     }
 
-    /// From now on it may be closed for another one.
+    /// The connection may be closed for another one from now on.
     pub(super) fn mark_idle(&self) {
         let mut state = self.permits.lock();
         if self.signal.closed.load(Ordering::Relaxed) {
@@ -142,7 +142,7 @@ impl ConnectionPermit {
         self.ticket.store(number, Ordering::Relaxed);
     }
 
-    /// It has a request. Not so when it was signal to end before: then the request is not taken.
+    /// The connection has a request. False if it was told to close before: then the request is not accepted.
     pub(super) fn mark_busy(&self) -> bool {
         let number = self.ticket.swap(0, Ordering::Relaxed);
         if number != 0 {
@@ -151,7 +151,7 @@ impl ConnectionPermit {
         !self.signal.closed.load(Ordering::Relaxed)
     }
 
-    /// Resolves when it has to end.
+    /// Resolves when the connection has to close.
     pub(super) async fn closed(&self) {
         self.signal.close.notified().await;
     }
@@ -201,7 +201,7 @@ mod tests {
                 && !served.iter().any(ConnectionPermit::is_over_limit)
         );
         assert!(permits.try_acquire().is_none());
-        // One of them that waits gives way, and a place that is free makes a over_limit one a full one.
+        // An idle extra connection is replaced, and a permit that is freed turns an extra one into a regular one.
         over_limit[0].mark_idle();
         assert!(permits.try_acquire().is_some_and(|permit| permit.is_over_limit()));
         drop(served.pop());

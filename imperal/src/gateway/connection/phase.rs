@@ -1,7 +1,7 @@
 //! What a connection is doing.
 //!
-//! The socket sees bytes and the service sees requests; both say here what they saw, so that the socket
-//! knows which time runs and the node knows which connections only wait.
+//! The socket sees bytes and the service sees requests. Both record it here, so that the socket knows which timeout
+//! applies and the permits know which connections are idle.
 
 use std::pin::Pin;
 use std::sync::Arc;
@@ -16,19 +16,19 @@ use super::permits::ConnectionPermit;
 
 /// Between two requests, or before the first.
 const WAITING: u8 = 0;
-/// A part of a request's head is there.
+/// A part of a request's head has arrived.
 const READING: u8 = 1;
 /// A request is being answered.
 const ANSWERING: u8 = 2;
-/// The whole answer was made, and is on its way.
+/// The response is complete and being sent.
 const SENDING: u8 = 3;
 
-/// The phase of one connection.
+/// The state of one connection.
 #[derive(Debug)]
 pub(super) struct ConnectionPhase {
     now: AtomicU8,
     linger: AtomicBool,
-    /// The body of the request at work has arrived whole.
+    /// The body of the current request has arrived completely.
     body_ended: AtomicBool,
     permit: ConnectionPermit,
 }
@@ -43,8 +43,8 @@ impl ConnectionPhase {
         &self.permit
     }
 
-    /// A request's head is complete. Whether the request may be taken, beside the guard of its answer: not on
-    /// a connection that was signal to end.
+    /// Records that a request's head is complete. Returns whether the request may be accepted, which is false on a
+    /// connection that was told to close, and the guard of its response.
     pub(super) fn answering(self: &Arc<Self>) -> (bool, ResponseGuard) {
         let taken = self.permit.mark_busy();
         self.now.store(ANSWERING, Ordering::Relaxed);
@@ -52,12 +52,12 @@ impl ConnectionPhase {
         (taken, ResponseGuard(self.clone()))
     }
 
-    /// Bytes have come. Whether they are the first of a request.
+    /// Records arriving bytes. Returns whether they are the first of a request.
     pub(super) fn received(&self) -> bool {
         self.now.compare_exchange(WAITING, READING, Ordering::Relaxed, Ordering::Relaxed).is_ok()
     }
 
-    /// All that was to be sent is sent. Whether that was the end of an answer.
+    /// Records that everything was sent. Returns whether that ended a response.
     pub(super) fn flushed(&self) -> bool {
         let ended = self.now.compare_exchange(SENDING, WAITING, Ordering::Relaxed, Ordering::Relaxed).is_ok();
         if ended {
@@ -66,7 +66,7 @@ impl ConnectionPhase {
         ended
     }
 
-    /// No request is being answered, and no answer is on its way.
+    /// Whether no request is being answered and no response is being sent.
     pub(super) fn is_before_a_request(&self) -> bool {
         matches!(self.now.load(Ordering::Relaxed), WAITING | READING)
     }
@@ -75,12 +75,12 @@ impl ConnectionPhase {
         self.now.load(Ordering::Relaxed) == READING
     }
 
-    /// Whether nothing of the request is left to be read.
+    /// Whether the request's body has been read completely.
     pub(super) fn body_has_ended(&self) -> bool {
         self.body_ended.load(Ordering::Relaxed)
     }
 
-    /// Before the connection is closed, what the client still sends is read for a moment.
+    /// Before it is closed, the connection reads what the client still sends, for a moment.
     pub(super) fn linger(&self) {
         self.linger.store(true, Ordering::Relaxed);
     }
@@ -90,7 +90,7 @@ impl ConnectionPhase {
     }
 }
 
-/// From a request's head to the end of its answer.
+/// Lives from the end of a request's head to the end of its response.
 #[derive(Debug)]
 pub(super) struct ResponseGuard(Arc<ConnectionPhase>);
 
@@ -100,7 +100,7 @@ impl Drop for ResponseGuard {
     }
 }
 
-/// The body of an answer; its end is the end of the answer.
+/// The body of a response. Its end is the end of the response.
 #[derive(Debug)]
 pub(super) struct ResponseBody {
     body: Body,
@@ -130,7 +130,7 @@ impl HttpBody for ResponseBody {
     }
 }
 
-/// The body of a request; says when it has been read to its end.
+/// The body of a request. Records when it was read completely.
 #[derive(Debug)]
 pub(super) struct RequestBody {
     body: Incoming,

@@ -1,8 +1,8 @@
-//! Answers to what is no request: without a route, so written by hand.
+//! Responses to input that is not a request. No route sees it, so they are written by hand.
 
 use crate::codes::{self, ErrorCode};
 
-/// A whole answer for a status; the connection is closed after it.
+/// A complete response for a status. The connection is closed after it.
 pub(super) fn answer(status: u16) -> Vec<u8> {
     let (reason, code, message): (&str, ErrorCode, &str) = match status {
         408 => ("Request Timeout", codes::MALFORMED_REQUEST, "The head of the request took too long to arrive."),
@@ -25,7 +25,7 @@ pub(super) fn answer(status: u16) -> Vec<u8> {
     .into_bytes()
 }
 
-/// The status of an answer's first bytes.
+/// The status in the first bytes of a response.
 pub(super) fn status(head: &[u8]) -> u16 {
     head.get(9..12).and_then(|digits| str::from_utf8(digits).ok()?.parse().ok()).unwrap_or(400)
 }

@@ -1,7 +1,7 @@
-//! A connection's bytes, with the times that run on them.
+//! The bytes of a connection, with their timeouts.
 //!
-//! Reading has a time while a request is awaited or its head comes in; a body has one of its own. Writing has one
-//! from the moment on in which the client takes nothing. What is no request gets its answer here.
+//! Reading has a timeout while a request is awaited or its head arrives; a body has its own (`body.rs`). Writing has
+//! one from the moment the client stops reading. Input that is not a request is answered here.
 
 use std::io::{self, IoSlice};
 use std::pin::Pin;
@@ -19,17 +19,17 @@ use super::phase::ConnectionPhase;
 use super::raw_response;
 use crate::platform::{Cut, Meters};
 
-/// How a client begins that speaks HTTP/2 without being asked to.
+/// The preface of an HTTP/2 client with prior knowledge.
 const HTTP2_PREFACE: &[u8] = b"PRI * HTTP/2";
-/// How long, and how much, is read of what a refused client still sends.
+/// How long and how much is read of what a refused client still sends.
 const LINGER: Duration = Duration::from_secs(5);
 const LINGER_BYTES: usize = 32 * 1024 * 1024;
-/// From silence to the first probe of the network, and between two.
+/// Idle time before the first TCP keep-alive probe, and the interval of probes.
 const PROBE_AFTER: Duration = Duration::from_secs(30);
 const PROBE_EVERY: Duration = Duration::from_secs(10);
 
-/// Sets what the network layer does by itself: small packets go at once, and a client that vanished without a
-/// word is noticed within the write timeout, where the system can do that.
+/// Sets TCP options: small packets are sent at once, and a vanished client is detected within the write timeout, where
+/// the system supports it.
 pub(super) fn prepare(stream: &TcpStream, write_timeout: Duration) {
     let socket = socket2::SockRef::from(stream);
     let keepalive = socket2::TcpKeepalive::new().with_time(PROBE_AFTER).with_interval(PROBE_EVERY);
@@ -53,7 +53,7 @@ pub(super) struct Socket {
     read_deadline: Deadline,
     write_deadline: Deadline,
     begun: bool,
-    /// It was answered here, and nothing else is sent.
+    /// A response was written here. Nothing else is sent.
     refused: bool,
     lingering: Option<usize>,
 }
@@ -80,7 +80,7 @@ impl Socket {
         }
     }
 
-    /// Bytes of the client's have come.
+    /// Handles bytes that arrived from the client.
     fn received(&mut self, bytes: &[u8]) -> io::Result<()> {
         if bytes.is_empty() {
             return Ok(());
@@ -98,7 +98,7 @@ impl Socket {
         Ok(())
     }
 
-    /// Answers by itself. What is sent is less than any system's buffer, and nothing is in it.
+    /// Writes a response. It is smaller than any system's send buffer, which is empty at this point.
     fn refuse(&mut self, status: u16) {
         self.refused = true;
         if let Err(error) = self.stream.try_write(&raw_response::answer(status)) {
@@ -120,7 +120,7 @@ impl Socket {
         true
     }
 
-    /// Sends by `write`, unless what is sent is the answer to something that is no request.
+    /// Sends by `write`, unless the bytes are hyper's response to invalid input, which is replaced.
     fn send(
         &mut self,
         cx: &mut Context<'_>,
@@ -191,7 +191,7 @@ impl AsyncWrite for Socket {
         let this = &mut *self;
         if this.phase.flushed() {
             this.read_deadline.set(Instant::now() + this.limits.idle_timeout);
-            // Nobody may read before the next byte comes.
+            // hyper may not poll for reading before the next byte, so register the timer now.
             this.read_deadline.poll_passed(cx);
         }
         Poll::Ready(Ok(()))
@@ -206,7 +206,7 @@ impl AsyncWrite for Socket {
         if !this.phase.lingers() {
             return Poll::Ready(Ok(()));
         }
-        // Closing while bytes of the client are unread would reset the connection and lose the answer.
+        // Closing with unread bytes would reset the connection, and the client would lose the response.
         let mut unread = [0; 4096];
         while this.lingering.unwrap_or_default() < LINGER_BYTES {
             let mut buf = ReadBuf::new(&mut unread);
