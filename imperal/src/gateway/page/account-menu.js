@@ -1,5 +1,5 @@
-// Who is signed in, in the top bar, and signing out. Owns the menu and what is forgotten with it:
-// drafts, and the hosts whose pictures were allowed. What a browser without a session sees is signed-out.js.
+// The account menu in the top bar: the signed-in user, and signing out. Owns what signing out deletes in the browser:
+// drafts, and the hosts whose images were allowed. What a browser without a session sees is signed-out.js.
 
 import { remove } from "./api.js";
 import { explain } from "./calls.js";
@@ -7,7 +7,7 @@ import { h, icon, refill } from "./dom.js";
 import { leave } from "./signed-out.js";
 import { forgetHosts } from "./images.js";
 
-/** Fills the menu of the top bar, a `details`; `notice(..)` says what went wrong. */
+/** Fills the menu, a `details` element; `notice(..)` shows an error. */
 export function accountMenu(el, user, notice) {
   const name = user.email ?? user.id;
   const button = h(

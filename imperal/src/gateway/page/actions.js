@@ -1,13 +1,12 @@
-// What a click in a UI tree does: runs a function of the extension that sent it, or opens an
-// address. Owns the buttons and links of a tree and what they say afterwards. A call goes the way
-// of every call, with its question before a destructive one; what this page has no place for
-// (panels, free text) is shown and cannot be pressed.
+// Buttons and links in a UI tree: they call a function of the extension that sent the tree, or open an address. Owns
+// their looks and the message after a click. Calls take the same way as all calls and ask before a destructive one.
+// Actions that this page does not support (panels, free text) are drawn as disabled buttons.
 
 import { h, icon, refill } from "./dom.js";
 import { link, urlOf } from "./links.js";
 import { humanise, time } from "./format.js";
 
-/** What an action is: {kind, word, ..}; kind is `call`, `open`, or `none` with the reason. */
+/** The parsed action: {kind, word, ..}; kind is `call`, `open`, or `none` with the reason. */
 export function actionOf(action) {
   const given = action !== null && typeof action === "object" ? action : {};
   const isObject = (value) => value !== null && typeof value === "object" && !Array.isArray(value);
@@ -65,7 +64,7 @@ export function button({ label, variant, on_click: click, disabled, confirm }, a
   return runs({ words, look, confirm, fn: action.fn, params: () => action.params }, at);
 }
 
-/** A button that calls a function and says what came of it. `params()` gives what to send, or null. */
+/** A button that calls a function and shows the result of the click. `params()` returns what to send, or null. */
 export function runs({ words, look, type = "button", confirm, fn, params }, at) {
   const said = h("span", { class: "said", role: "status" });
   const press = h("button", { type, class: look }, words);
@@ -122,7 +121,7 @@ export function rowActions(actions, at) {
   );
 }
 
-/** A link of a tree: an address, or an action that looks like one. */
+/** A link of a tree: an address, or an action in the shape of a link. */
 export function linkTo({ label, text, href, on_click: click }, at) {
   const words = at.text(label ?? text ?? href);
   if (click) return button({ label: words, variant: "link", on_click: click }, at);

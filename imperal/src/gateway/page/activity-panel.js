@@ -1,5 +1,5 @@
-// The drawer at the side: tasks and audit, as two tabs of one dialog. Owns opening, closing and
-// the tabs; what they show is task-card.js and audit.js.
+// The activity panel at the side: tasks and audit, as two tabs of one dialog. Owns opening, closing and the tabs; their
+// contents are task-list.js and audit.js.
 
 import { h, icon, refill } from "./dom.js";
 

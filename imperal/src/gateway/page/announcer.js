@@ -1,5 +1,5 @@
-// Says to screen readers what happened: new turns, milestones of progress, the connection.
-// Owns the one polite live region and how often it speaks; wording of the parts is in format.js.
+// Announces events to screen readers: new turns, milestones of progress, the connection. Owns the one polite live region
+// and how often it speaks; words are in format.js.
 
 import { h } from "./dom.js";
 import { humanise } from "./format.js";
@@ -10,8 +10,8 @@ const KEEP = 6;
 export class Announcer {
   constructor(region) {
     this.region = region;
-    this.told = new Map(); // task_id -> the last milestone that was said
-    this.stopping = new Set(); // tasks that are known to be asked to stop
+    this.told = new Map(); // task_id -> the last milestone that was announced
+    this.stopping = new Set(); // tasks whose cancel was announced
     this.batch = [];
   }
 
@@ -20,7 +20,7 @@ export class Announcer {
     while (this.region.children.length > KEEP) this.region.firstChild.remove();
   }
 
-  /** New turns; a burst after a reconnect is summed up and not read out. */
+  /** New turns. A burst after a reconnect is summed up instead of read out. */
   turns(turns) {
     this.batch.push(...turns.filter((turn) => turn.role === "bot"));
     this.timer ??= setTimeout(() => {
@@ -32,7 +32,7 @@ export class Announcer {
     }, 250);
   }
 
-  /** Progress: each quarter once, not every percent. The end is said by its outcome turn. */
+  /** Progress: each quarter once, not every percent. The outcome turn announces the end. */
   task(task) {
     if (task.state !== "running") {
       this.told.delete(task.task_id);

@@ -1,9 +1,9 @@
-// Talks to the gateway. Owns requests, the typed failure, and the clock of the server. Does not own
-// the live stream (event-stream.js), the reading of numbers (exact-json.js), nor what anything means.
+// Requests to the gateway. Owns the error type and the server's clock. The live stream is event-stream.js, reading of
+// numbers is exact-json.js.
 
 import { parse, write } from "./exact-json.js";
 
-/** A refused or unanswered request; `status` is 0 when nothing answered. */
+/** A request that was refused or got no answer; then `status` is 0. */
 export class ApiError extends Error {
   constructor(status, code, message, field) {
     super(message);
@@ -15,7 +15,7 @@ export class ApiError extends Error {
 
 let skew = 0;
 
-/** Now, as the server's clock has it: elapsed times are right on a machine whose clock is not. */
+/** The current time of the server's clock, so that elapsed times are right on a machine with a wrong clock. */
 export const serverNow = () => Date.now() + skew;
 
 function readClock(response) {
@@ -27,12 +27,12 @@ function readClock(response) {
 
 const listeners = new Set();
 
-/** Calls `fn` when the session turns out to be over. */
+/** Calls `fn` when the session has ended. */
 export const onSessionOver = (fn) => listeners.add(fn);
 
 let over = false;
 
-/** Says that the session is over, once; event-stream.js learns it on its own requests. */
+/** Reports once that the session has ended. event-stream.js calls it for its own requests. */
 export function sessionOver() {
   if (over) return;
   over = true;
@@ -62,7 +62,7 @@ async function request(path, init, verbatim) {
 
 export const get = (path) => request(path);
 
-/** The same for what holds values of users: each number stays as it is written. */
+/** For responses with values of users: each number keeps its spelling. */
 export const getVerbatim = (path) => request(path, undefined, true);
 
 export const remove = (path) => request(path, { method: "DELETE" });

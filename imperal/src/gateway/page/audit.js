@@ -1,5 +1,5 @@
-// The audit trail in the drawer: who did what to whose chat or task, in sentences, with the row's
-// own words beneath. Owns its rows, its filter, and asking whether the trail is as it was written.
+// The audit trail in the activity panel: sentences about each row, with the row's own fields below. Owns its rows, the
+// filter, and the check of the hash chain.
 
 import { get } from "./api.js";
 import { explain } from "./calls.js";
@@ -11,7 +11,7 @@ const PAGE = 500;
 const ROOM = 200;
 
 export class Audit {
-  /** `reveal` has turn(id) and task(id), which show what a row is about; `nameOf(app_id)` is for people. */
+  /** `reveal` has turn(id) and task(id), which show the subject of a row; `nameOf(app_id)` gives an extension's name. */
   constructor({ reveal, nameOf, userId }) {
     Object.assign(this, { reveal, nameOf, userId });
     this.rows = []; // newest first
@@ -55,7 +55,7 @@ export class Audit {
     }
   }
 
-  /** Reads on after the last known row, to the end: rows are only ever added. */
+  /** Reads all rows after the last known one: rows are only ever added. */
   async readOn() {
     for (;;) {
       const { rows, next } = await get(`v1/audit?after=${this.rows[0]?.audit_id ?? 0}&limit=${PAGE}`);
@@ -178,7 +178,7 @@ export class Audit {
     );
   }
 
-  /** A row as a sentence, with a sign, and the way to what it is about. */
+  /** A row as a sentence with an icon and a link to its subject. */
   read({ action, actor, outcome, target, app_id: appId, detail = "" }) {
     const [kind, name] = [actor.slice(0, actor.indexOf(":") + 1), actor.slice(actor.indexOf(":") + 1)];
     const you = actor === `user:${this.userId}`;
@@ -230,5 +230,5 @@ export class Audit {
   }
 }
 
-/** An id that can be told apart and does not fill the line; whole in its tooltip. */
+/** A shortened id; the tooltip has all of it. */
 const short = (id) => (id.length > 20 ? `${id.slice(0, 9)}…${id.slice(-6)}` : id);

@@ -1,39 +1,39 @@
-// Calls functions. Owns the calls that are under way from this page: when one counts as accepted,
-// sending one again that had no answer, and running one again. The turns themselves come by the store.
+// Calls of functions. Owns the calls in progress from this page: when a call counts as accepted, retries of a call without
+// an answer, and running a call again. Turns arrive through store.js.
 
 import { ApiError, post } from "./api.js";
 import { same, stable } from "./exact-json.js";
 import { kept } from "./secrets.js";
 import { humanise } from "./format.js";
 
-/** How long a call is sent again by itself, once it had no answer. */
+/** How long a call without an answer is retried */
 const PATIENCE = 5000;
 const FIRST_WAIT = 250;
 
-/** Whether nobody knows what became of a call, or it was told to come again. */
+/** Whether the outcome of a call is unknown, or the platform asked for a retry. */
 const isOpen = ({ status }) => status === 0 || (status >= 502 && status <= 504);
 
 const sleep = (ms) => new Promise((done) => setTimeout(done, ms));
 
-/** A name for a request, so that the platform runs it once. Not by randomUUID: that needs HTTPS. */
+/** A key for a request, so that the platform runs it once. Not from randomUUID, which needs HTTPS. */
 const newKey = () => Array.from(crypto.getRandomValues(new Uint32Array(4)), (part) => part.toString(36)).join("-");
 
 export class Calls {
   /**
-   * `answered(seq)` hears the number of each reply turn, which the stream should bring too;
-   * `schemaOf(app_id, function)` tells which parameters the chat does not keep.
+   * `answered(seq)` gets the number of each reply turn, which the stream should bring too;
+   * `schemaOf(app_id, function)` tells which parameters the chat does not store.
    */
   constructor(store, { answered, schemaOf }) {
     Object.assign(this, { store, answered, schemaOf });
     this.waiting = [];
-    this.givenUp = new Map(); // what was asked, had no answer and is not in the chat -> its key and call
+    this.givenUp = new Map(); // calls without an answer that are not in the chat: request -> its key and call
     store.on("turns", (turns, live) => live && turns.forEach((turn) => this.match(turn)));
   }
 
   /**
-   * Calls a function. Resolves as soon as the call is accepted: its turn came by the stream, or
-   * the answer did. Rejects with an ApiError when it was refused or nothing answered in time. Asked
-   * for the same after that, it is the same call, until it is seen in the chat: the platform runs it once.
+   * Calls a function. Resolves as soon as the call is accepted: its turn arrived by the stream, or the answer did.
+   * Rejects with an ApiError when it was refused or nothing answered in time. The same call after that reuses the key
+   * until its turn is in the chat, so that the platform runs it once.
    */
   run(appId, fn, params) {
     return new Promise((resolve, reject) => {
@@ -49,7 +49,7 @@ export class Calls {
     const { appId } = call;
     const what = stable({ appId, ...body });
     const key = this.givenUp.get(what)?.key ?? newKey();
-    this.givenUp.delete(what); // asked for twice at once it is two calls
+    this.givenUp.delete(what); // asking twice at the same time makes two calls
     let until;
     for (let wait = FIRST_WAIT; ; wait *= 2) {
       try {
@@ -59,7 +59,7 @@ export class Calls {
         if (!isOpen(error)) throw error;
         until ??= Date.now() + PATIENCE;
         if (Date.now() + wait > until) {
-          // Whoever asks again for what they see in the chat means another call.
+          // A person who sees the call in the chat and asks again means another call.
           if (!call.seen) this.givenUp.set(what, { key, call });
           throw error;
         }
@@ -68,7 +68,7 @@ export class Calls {
     }
   }
 
-  /** Runs the call of a turn again with the parameters it had. */
+  /** Runs the call of a turn again with the same parameters. */
   async again(callId) {
     const asked = await this.store.askedBy(callId);
     if (!asked) throw new ApiError(0, "NOT_FOUND", "The turn of that call is no longer in the history.");
@@ -93,7 +93,7 @@ export class Calls {
   }
 }
 
-/** What a failed call means for whoever made it. */
+/** What a failed call means for the person who made it. */
 export function explain(error) {
   if (!(error instanceof ApiError)) return "Something went wrong in this page. Reload it and try again.";
   if (error.status === 0)

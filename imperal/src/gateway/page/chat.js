@@ -1,6 +1,6 @@
-// The chat: which turns are in the document, and where one is looking. Owns the window over the
-// turns (a long history costs no more than a short one), paging upward, staying at the end, and
-// the places of task cards and of "working" under a call. How a turn looks is turns.js.
+// The chat: which turns are in the document, and the scroll position. Owns the window over the turns (a long history costs
+// no more than a short one), loading earlier turns, staying at the end, and the places of task cards and of "working"
+// signs under a call. A turn itself is turns.js.
 
 import { h, icon, refill } from "./dom.js";
 import { TaskCard, workingSign } from "./task-card.js";
@@ -28,7 +28,7 @@ export class Chat {
     this.unseen = 0;
     this.elements = new Map(); // number of a turn -> its element, for those in the document
     this.cards = new Map(); // task_id -> its card
-    this.signs = new Map(); // call_id -> its sign of being at work
+    this.signs = new Map(); // call_id -> its "working" sign
     this.edges = edges;
     store.on("turns", (turns, live) => this.added(turns, live));
     store.on("older", (n) => ((this.first += n), (this.last += n)));
@@ -98,7 +98,7 @@ export class Chat {
     return el;
   }
 
-  /** A turn of a shape that nobody foresaw is shown as its text; the chat goes on. */
+  /** A turn that cannot be drawn is shown as its text, so that the chat goes on. */
   safely(turn) {
     try {
       return turnElement(turn, this.acts);
@@ -113,7 +113,7 @@ export class Chat {
     }
   }
 
-  /** The day above the first turn of each day; stays right as older turns come. */
+  /** The day above the first turn of each day. Stays right when older turns arrive. */
   markDay(el, index) {
     const [before, turn] = [this.store.turns[index - 1], this.store.turns[index]];
     const wanted = !before || dayKey(before.at) !== dayKey(turn.at);
@@ -132,7 +132,7 @@ export class Chat {
     return turn && this.elements.get(turn.seq);
   }
 
-  /** Under a call: its running tasks, or that it is still at work. Under its reply if it is there. */
+  /** Below a call: its running tasks, or the "working" sign. Below its reply if that is in the document. */
   settle(callId) {
     const [asked, reply] = [this.store.asked.get(callId), this.store.answered.get(callId)];
     const [askedEl, replyEl] = [this.element(asked), this.element(reply)];
@@ -237,7 +237,7 @@ export class Chat {
     el.remove();
   }
 
-  /** Changes the document while what one is reading stays where it is on the screen. */
+  /** Changes the document without moving what is on the screen. */
   keepPlace(change) {
     const top = this.scroller.getBoundingClientRect().top;
     const anchor = [...this.list.children].find((el) => el.getBoundingClientRect().bottom > top);
@@ -248,11 +248,11 @@ export class Chat {
     requestAnimationFrame(() => (this.scroller.style.overflowAnchor = ""));
   }
 
-  // --- where one is looking ---
+  // --- the scroll position ---
 
   scrolled() {
     const { scrollHeight, scrollTop, clientHeight } = this.scroller;
-    // only a move upward leaves the end: when what stands there grows, one is still at the end
+    // only scrolling up leaves the end: when a turn grows, the chat stays at the end
     const atEnd = this.atTail && scrollHeight - scrollTop - clientHeight < AT_END_PX;
     this.stuck = atEnd || (this.stuck && scrollTop >= this.scrollTop);
     this.scrollTop = scrollTop;
@@ -268,7 +268,7 @@ export class Chat {
   }
 
   jump() {
-    this.scroller.scrollTop = this.store.turns.length ? this.scroller.scrollHeight : 0; // an empty chat is read from its beginning
+    this.scroller.scrollTop = this.store.turns.length ? this.scroller.scrollHeight : 0; // an empty chat starts at the top
   }
 
   toEnd() {
@@ -294,7 +294,7 @@ export class Chat {
     return this.seek(() => callId && this.store.asked.get(callId));
   }
 
-  /** Where a call's task began: its reply, or the call itself where there is none. */
+  /** Where a call's task began: its reply, or the call itself if it has no reply. */
   revealReply(callId) {
     return this.seek(
       () => callId && this.store.asked.get(callId) && (this.store.answered.get(callId) ?? this.store.asked.get(callId)),
@@ -305,7 +305,7 @@ export class Chat {
     return this.seek(() => this.store.turns.find((turn) => turn.turn_id === turnId));
   }
 
-  /** Looks back through history until there is what is looked for, and shows it. */
+  /** Loads earlier turns until `find` returns one, and shows it. */
   async seek(find) {
     try {
       while (!find() && this.store.hasOlder) await this.store.loadOlder();
@@ -316,7 +316,7 @@ export class Chat {
     return turn ? this.reveal(turn) : this.missing("That turn is not in the history.");
   }
 
-  /** Brings a turn into view and gives it the focus. */
+  /** Scrolls a turn into view and focuses it. */
   reveal(turn) {
     const index = this.store.turns.indexOf(turn);
     if (index < 0) return;
@@ -330,7 +330,7 @@ export class Chat {
     el.scrollIntoView({ block: "center" });
     el.focus({ preventScroll: true });
     el.classList.remove("flash");
-    void el.offsetWidth; // the animation starts anew when the same turn is shown twice
+    void el.offsetWidth; // restarts the animation when the same turn is shown twice
     el.classList.add("flash");
     this.scrolled();
   }

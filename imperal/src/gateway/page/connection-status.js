@@ -1,5 +1,5 @@
-// The state of the line, as one sees and hears it: the sign in the bar, the strip over the chat
-// once a loss is worth a word, and what screen readers are told. The line itself is shared-stream.js.
+// The connection's status: the sign in the top bar, the strip over the chat during an outage, and what screen readers
+// announce. The connection itself is shared-stream.js.
 
 import { h, icon, refill } from "./dom.js";
 import { setOnline } from "./task-card.js";
@@ -11,7 +11,7 @@ const WORDS = {
   offline: "Offline",
   over: "Signed out",
 };
-const PATIENCE_MS = 2500; // a blink is not worth interrupting anyone for
+const PATIENCE_MS = 2500; // shorter outages are not announced
 
 export class ConnectionStatus {
   constructor({ sign, strip, say, retry }) {

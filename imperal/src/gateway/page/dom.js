@@ -1,16 +1,15 @@
-// Makes elements. Owns h(), which sets text only ever as text, what of a text is shown as its number
-// (visible), and the page's few line icons. Does not know what is shown: every other module builds
-// with these.
+// Creates elements. Owns h(), which inserts text only as text nodes; visible(), which shows dangerous characters as their
+// numbers; and the page's line icons. All other modules build elements with these.
 //
-// A text of another person may hold characters that reorder a line or that nobody sees, so that one
-// name looks like another. Each element is a line of its own for the order of letters (base.css), and
-// characters that steer beyond their place are shown as what they are.
+// Text of other users may contain characters that reorder a line or are invisible, so that one name looks like another.
+// Each element is isolated for text direction (base.css), and characters with an effect beyond their element are shown
+// as their numbers.
 
 const SVG = "http://www.w3.org/2000/svg";
 
 /**
- * An element. `props` holds attributes, `on..` listeners, and `class`; null, undefined and false
- * are left out. Children are nodes, texts, lists of them, or nothing.
+ * An element. `props` holds attributes, `on..` listeners, and `class`; null, undefined and false are left out. Children are
+ * nodes, texts, lists of them, or nothing.
  */
 export function h(tag, props, ...children) {
   const el = document.createElement(tag);
@@ -23,14 +22,13 @@ export function h(tag, props, ...children) {
   return el;
 }
 
-// Embeddings, overrides and isolates, which the page sets itself where they are needed, and characters
-// without a form that are part of no word. Marks that languages and emoji need (joiners, U+200E and
-// U+200F) stay: within an element they do no harm.
+// Embeddings, overrides and isolates (the page sets its own where they are needed), and invisible characters that belong to
+// no word. Marks that languages and emoji need (joiners, U+200E and U+200F) stay: inside one element they do no harm.
 const UNSEEN =
   /[\u0000-\u0008\u000b\u000c\u000e-\u001f\u007f-\u009f\u115f\u1160\u180e\u200b\u2028-\u202e\u2060-\u206f\u3164\ufeff\uffa0\ufff9-\ufffb]/;
 const EACH_UNSEEN = new RegExp(UNSEEN.source, "g");
 
-/** A text with characters that reorder or hide as their numbers. */
+/** A text with characters that reorder or hide shown as their numbers. */
 export const visible = (text) =>
   UNSEEN.test(text)
     ? text.replace(EACH_UNSEEN, (c) => `<U+${c.codePointAt(0).toString(16).toUpperCase().padStart(4, "0")}>`)
@@ -38,7 +36,7 @@ export const visible = (text) =>
 
 const WORDS = new Set(["title", "aria-label", "alt", "placeholder"]);
 
-/** Appends children of the kinds that h() takes. */
+/** Appends children of the kinds that h() accepts. */
 export function fill(el, children) {
   for (const child of children.flat(Infinity)) {
     if (child === null || child === undefined || child === false || child === "") continue;
@@ -47,7 +45,7 @@ export function fill(el, children) {
   return el;
 }
 
-/** Replaces all that an element holds. */
+/** Replaces the content of an element. */
 export function refill(el, ...children) {
   el.replaceChildren();
   return fill(el, children);
@@ -92,7 +90,7 @@ const ICONS = {
   external: "M13.5 5H19v5.5M19 5l-8 8M16.5 14v5h-11V8H10.5",
 };
 
-/** A line icon, hidden from screen readers: the control that holds it has the words. */
+/** A line icon, hidden from screen readers: its control has a text. */
 export function icon(name) {
   const svg = document.createElementNS(SVG, "svg");
   svg.setAttribute("viewBox", "0 0 24 24");

@@ -1,5 +1,4 @@
-// A chat without a turn: what this extension is for, where to begin, and the three things about
-// background work that one would otherwise learn by surprise.
+// The chat before its first turn: what the extension does, where to start, and three facts about background work.
 
 import { h, icon } from "./dom.js";
 import { actionTile } from "./function-form.js";

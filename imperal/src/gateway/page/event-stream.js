@@ -1,18 +1,17 @@
-// One connection to the live stream, and keeping it. Owns reading Server-Sent Events, noticing
-// that the connection is dead, and connecting again after the last number that was applied. Which
-// page holds the connection for the others is shared-stream.js; whether an event is new is store.js.
+// One connection to the live stream. Owns reading Server-Sent Events, detecting a dead connection, and reconnecting after
+// the last applied event. Which page holds the connection is shared-stream.js; whether an event is new is store.js.
 //
-// fetch and not EventSource: the keep-alive comments must be seen to notice a dead connection after
-// sleep, and a 401 must be told apart from a network that is down.
+// It uses fetch and not EventSource: keep-alive comments must be visible to detect a dead connection after sleep, and a 401
+// must be told apart from a network failure.
 
 import { ApiError, sessionOver } from "./api.js";
 
 const SILENCE_MS = 40_000; // the server writes a comment every 15 s
-const STALE_MS = 20_000; // on waking up, a connection that was quiet so long is not trusted
+const STALE_MS = 20_000; // after a wake-up, a connection that was quiet for this long is not trusted
 const WATCH_MS = 5000;
 const WAITS_MS = [300, 800, 1500, 3000, 5000, 8000];
 
-/** Reads the stream after a number until it ends or `signal` ends it: opened(), byte(), message(name, text, id). */
+/** Reads the stream after a number until it or `signal` ends: opened(), byte(), message(name, text, id). */
 async function read({ after, signal, opened, byte, message }) {
   const response = await fetch(`v1/events/stream?after=${after}`, {
     headers: { accept: "text/event-stream" },
@@ -33,7 +32,7 @@ async function read({ after, signal, opened, byte, message }) {
   }
 }
 
-/** Reads on from `after()` to what the ledger holds by then, and lets go of the connection. */
+/** Reads from `after()` to the ledger's current head, then closes the connection. */
 export async function catchUp({ after, take }) {
   const abort = new AbortController();
   const timer = setTimeout(() => abort.abort(), SILENCE_MS);
@@ -57,8 +56,8 @@ export async function catchUp({ after, take }) {
 
 export class EventStream {
   /**
-   * `after()` gives the number to resume from; `take(name, text, id)` applies one message and says
-   * false to have the stream read again; `state(name)` and `beat()` tell how it goes.
+   * `after()` returns the number to resume from; `take(name, text, id)` applies one message and returns false to have the
+   * stream read again; `state(name)` and `beat()` report the connection.
    */
   constructor({ after, take, state, beat }) {
     Object.assign(this, { after, take, state, beat });
@@ -78,7 +77,7 @@ export class EventStream {
   async run() {
     let ticked = Date.now();
     const watch = setInterval(() => {
-      const slept = Date.now() - ticked > STALE_MS && !document.hidden; // hidden pages are merely slowed down
+      const slept = Date.now() - ticked > STALE_MS && !document.hidden; // browsers slow down timers of hidden pages
       ticked = Date.now();
       if (slept) this.doubt();
       else if (this.lastByte && Date.now() - this.lastByte > SILENCE_MS) this.drop();
@@ -88,8 +87,8 @@ export class EventStream {
       try {
         await this.read(this.abort.signal);
       } catch (error) {
-        if (error.status === 401) this.stop(); // asking again would only be refused again
-        // else the line is gone or was never there: the wait below, then again
+        if (error.status === 401) this.stop(); // asking again would be refused again
+        // any other error: wait below, then reconnect
       }
       this.abort.abort();
       if (this.stopped) break;
@@ -120,12 +119,12 @@ export class EventStream {
     });
   }
 
-  /** Connects anew if the connection was quiet for so long that it may be dead. */
+  /** Reconnects if the connection has been quiet for so long that it may be dead. */
   doubt() {
     if (this.lastByte && Date.now() - this.lastByte > STALE_MS) this.kick();
   }
 
-  /** Connects now, dropping whatever is there. */
+  /** Reconnects now. */
   kick() {
     this.failures = 0;
     this.hurry = true;
@@ -133,7 +132,7 @@ export class EventStream {
     this.drop();
   }
 
-  /** Drops the connection; run() makes another. */
+  /** Closes the connection; run() opens another. */
   drop() {
     this.abort?.abort();
   }
@@ -156,7 +155,7 @@ export class EventStream {
   }
 }
 
-/** The Server-Sent Events format: lines to messages; `id` is null for those without a number. */
+/** Parses Server-Sent Events: lines to messages; `id` is null for messages without a number. */
 class SseParser {
   constructor(emit) {
     this.emit = emit;
@@ -172,7 +171,7 @@ class SseParser {
 
   push(chunk) {
     const lines = chunk.split("\n");
-    // the pieces of a long line are put together once, at its end
+    // the pieces of a long line are joined once, at its end
     this.rest.push(lines[0]);
     if (lines.length === 1) return;
     lines[0] = this.rest.join("");

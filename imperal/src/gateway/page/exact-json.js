@@ -1,13 +1,12 @@
-// JSON whose numbers stay as they are written. Owns reading and writing of JSON text.
+// JSON whose numbers keep their spelling. Owns parsing and writing of JSON text.
 //
-// A number that JavaScript would change (an integer beyond 2^53, a decimal with more digits than a
-// double has) becomes an exact number: an object that holds the digits. Newer browsers have such
-// objects of their own (JSON.rawJSON); for others this module reads the digits itself, so that no
-// browser sends a number that differs from the one it was given.
+// A number that JavaScript would change (an integer beyond 2^53, a decimal with more digits than a double) becomes an exact
+// number: an object that holds the digits. Newer browsers have such objects (JSON.rawJSON). For others this module reads the
+// digits itself, so that no browser sends a number that differs from the one it received.
 
 const native = typeof JSON.rawJSON === "function";
 
-/** Stands for a number in browsers without JSON.rawJSON. */
+/** An exact number in browsers without JSON.rawJSON. */
 class Exact {
   constructor(rawJSON) {
     this.rawJSON = rawJSON;
@@ -15,7 +14,7 @@ class Exact {
   }
 }
 
-// Both marks are made for this page alone: no text of anybody can contain them.
+// Random per page, so that no received text contains the mark.
 const mark = `number:${Array.from(crypto.getRandomValues(new Uint32Array(4)), (part) => part.toString(36)).join("")}:`;
 const marked = new RegExp(`"${mark}([^"]*)"`, "g");
 
@@ -23,12 +22,12 @@ const NUMBER = /^-?(0|[1-9]\d*)(\.\d+)?([eE][+-]?\d+)?$/;
 const TEXTS = /"[^"\\]*(?:\\.[^"\\]*)*"/g;
 const TOKENS = /"[^"\\]*(?:\\.[^"\\]*)*"|-?\d[\d.eE+-]*/g;
 
-// Without one of these all numbers come back as they are written. Few texts have one, and reading
-// with a look at each value takes ten times as long.
+// Without one of these patterns, all numbers keep their spelling. Few texts match, and parsing with a look at each value takes
+// ten times as long.
 const SPECIAL = /\d{16}|\d[.eE]|-0/;
 const hasSpecial = (text) => SPECIAL.test(text) && SPECIAL.test(text.replace(TEXTS, ""));
 
-/** Digits and exponent of a number's text, the same for every way to write one number. */
+/** Digits and exponent of a number's text, equal for all spellings of a number. */
 function normal(text) {
   const [, sign, whole, part = "", exponent = "0"] = /^(-?)(\d+)(?:\.(\d+))?(?:e([+-]?\d+))?$/i.exec(text) ?? [];
   if (whole === undefined) return text;
@@ -38,7 +37,7 @@ function normal(text) {
   return `${sign}${short}e${BigInt(exponent) - BigInt(part.length) + BigInt(digits.length - short.length)}`;
 }
 
-/** Whether a number of JSON would come back as another number. */
+/** Whether parsing would change the number. */
 const isChanged = (text) => {
   const value = Number(text);
   if (String(value) === text) return Number.isInteger(value) && !Number.isSafeInteger(value);
@@ -49,21 +48,21 @@ const isChanged = (text) => {
   );
 };
 
-/** Whether a number would come back in other characters: `5.0`, `1e3`. */
+/** Whether writing would change the spelling: `5.0`, `1e3`. */
 const isRewritten = (text) => String(Number(text)) !== text;
 
 const make = (text) => (native ? JSON.rawJSON(text) : new Exact(text));
 
-/** Whether a value is a number that is kept as it was written. */
+/** Whether a value is an exact number. */
 export const isExact = (value) => (native ? JSON.isRawJSON(value) : value instanceof Exact);
 
-/** A value as a number of JavaScript, for comparing and drawing. */
+/** A value as a JavaScript number, for comparing and drawing. */
 export const approximate = (value) => (isExact(value) ? Number(value.rawJSON) : value);
 
-/** A number that JavaScript can hold as such a number; others as they are. */
+/** A number that JavaScript holds exactly as such a number; other values unchanged. */
 export const relaxed = (value) => (isExact(value) && !isChanged(value.rawJSON) ? Number(value.rawJSON) : value);
 
-/** A number of JSON from its text: a plain number where that says the same. */
+/** A number from its JSON text: a plain number if that is equal. */
 export function numberOf(text, verbatim = true) {
   const written = text
     .replace(/^(-?)0+(?=\d)/, "$1")
@@ -75,8 +74,8 @@ export function numberOf(text, verbatim = true) {
 }
 
 /**
- * JSON text to values. Numbers that would change are exact; `verbatim` keeps also those that
- * would only be written in other characters.
+ * Parses JSON text. Numbers that would change become exact; `verbatim` also keeps numbers that would only change their
+ * spelling.
  */
 export function parse(text, verbatim = false) {
   if (!hasSpecial(text)) return JSON.parse(text);
@@ -85,7 +84,7 @@ export function parse(text, verbatim = false) {
     return JSON.parse(text, (_key, value, context) =>
       typeof value === "number" && keeps(context?.source ?? String(value)) ? make(context.source) : value,
     );
-  JSON.parse(text); // refuses what is not JSON, with the browser's own words
+  JSON.parse(text); // throws the browser's own error for invalid JSON
   let found = false;
   const replaced = text.replace(TOKENS, (token) =>
     token[0] !== '"' && keeps(token) ? ((found = true), `"${mark}${token}"`) : token,
@@ -96,7 +95,7 @@ export function parse(text, verbatim = false) {
   );
 }
 
-/** Values to JSON text. */
+/** Writes values as JSON text. */
 export function write(value, replacer = null, indent = undefined) {
   if (native) return JSON.stringify(value, replacer, indent);
   const exact = (key, one) => {
@@ -106,10 +105,10 @@ export function write(value, replacer = null, indent = undefined) {
   return JSON.stringify(value, exact, indent)?.replace(marked, "$1");
 }
 
-/** Whether two values are equal as JSON, whatever the order of their keys. */
+/** Whether two values are equal as JSON, in any order of keys. */
 export const same = (a, b) => stable(a) === stable(b);
 
-/** A value as JSON with its keys in order. */
+/** A value as JSON with sorted keys. */
 export function stable(value) {
   return write(value, (_key, v) =>
     v && typeof v === "object" && !Array.isArray(v) && !isExact(v)

@@ -19,8 +19,8 @@ const GROUPS = new Set(["object", "list", "tuple", "map", "variants"]);
 const MANY = 200; // items and entries that are drawn as rows
 
 /**
- * The control of a field. `value` is what it starts with; undefined means its default, or nothing
- * where the form is `filled` with the parameters of an earlier call.
+ * The control of a field. `value` is its start; undefined means the default, or nothing if the form is `filled` with the
+ * parameters of an earlier call.
  */
 export function control(field, value, filled = false) {
   const start = value === undefined && !filled ? field.fallback : value;
@@ -45,7 +45,7 @@ function make(field, start, filled) {
       : field,
   );
   if (start !== undefined) single.write(start);
-  // A text that the browser's own control for its format cannot hold: a plain box can.
+  // Some texts do not fit the browser's control for their format; a plain box holds them.
   if (single.cannotShow && field.kind === "string" && typeof start === "string") {
     const plain = new SingleControl({
       ...field,
@@ -58,7 +58,7 @@ function make(field, start, filled) {
   return single;
 }
 
-/** A box for JSON in place of a control that cannot hold this value. */
+/** A box for JSON, for a value that the field's control cannot hold. */
 function asJson(field, value) {
   const help = [field.help, "shown as JSON, because the form has no fields for this value"].filter(Boolean).join(" · ");
   const made = new SingleControl({ ...field, kind: "json", help, title: field.title || "Value" });
@@ -66,7 +66,7 @@ function asJson(field, value) {
   return made;
 }
 
-/** A value that is fixed by the schema, as the tag of a variant: sent, not shown. */
+/** A value that the schema fixes, such as the tag of a variant: sent, not shown. */
 function constant(field, absent) {
   return {
     el: h("span", { hidden: true }),
@@ -91,7 +91,7 @@ class SingleControl {
     const head = this.input.bare ? null : this.label();
     const parts = this.input.bare ? [this.input.el, this.help()] : [head, this.help(), this.input.el];
     this.el = h("div", { class: `field field-${field.kind}` }, parts, this.count(), this.error);
-    this.given = undefined; // the value it was filled with, until somebody changes it
+    this.given = undefined; // the value it was filled with, until a person edits it
     this.el.addEventListener("input", () => {
       this.given = undefined;
       if (this.touched) this.recheck();
@@ -119,7 +119,7 @@ class SingleControl {
     return h("p", { class: "help", id: `${this.id}-help`, hidden: !text }, text);
   }
 
-  /** A counter where a text has an upper bound that one could reach. */
+  /** A counter for texts with a limit that a person could reach. */
   count() {
     const max = this.field.schema.maxLength;
     if (this.field.kind !== "string" || !max || !this.field.long) return null;
@@ -148,7 +148,7 @@ class SingleControl {
     } catch (problem) {
       if (!(problem instanceof InvalidInput)) throw problem;
       problems.push({ control: this, message: problem.message });
-      // Nothing is sent with a problem; a draft and the JSON keep what is there.
+      // A problem stops the request. Drafts and the JSON view keep the value.
       return this.given ?? problem.value;
     }
   }
@@ -166,7 +166,7 @@ class SingleControl {
   recheck() {
     const problems = [];
     this.read(problems);
-    // while typing, an error goes away as soon as it is mended, and a new one waits for the end
+    // while typing, an error disappears once it is fixed, and a new one waits for the end
     if (problems.length && this.touched) this.fail(problems[0].message);
     else this.clear();
   }

@@ -8,7 +8,7 @@
 import { fill, h, visible } from "./dom.js";
 import { approximate, isExact, numberOf, parse, same, write } from "./exact-json.js";
 
-/** What is wrong with an input, and the value it has all the same, where it has one. */
+/** The problem of an input, and the value it has nevertheless, if any. */
 export class InvalidInput extends Error {
   constructor(message, value) {
     super(message);
@@ -83,11 +83,11 @@ function matches(pattern, text) {
   try {
     return new RegExp(pattern, "u").test(text);
   } catch {
-    return true; // a pattern that this browser cannot read: the platform checks it
+    return true; // a pattern that this browser cannot compile: the platform checks it
   }
 }
 
-/** An instant as the local wall time that `datetime-local` takes. */
+/** An instant as the local time that `datetime-local` takes. */
 function localTime(iso) {
   const d = new Date(iso);
   return Number.isNaN(d.getTime())
@@ -142,7 +142,7 @@ function numberRules(el, whole, s) {
 
 const digitsOf = (value) => (isExact(value) ? value.rawJSON : String(value));
 
-// The bounds of a Rust integer type say nothing to a person: 4294967295 is not a hint.
+// The bounds of a Rust integer type are no help for a person: 4294967295.
 function range(s, low, high, whole) {
   const near = (n) => n !== undefined && Math.abs(n) < 1e9;
   const open = s.minimum === undefined && s.exclusiveMinimum !== undefined;
@@ -284,9 +284,9 @@ function json(self) {
   };
 }
 
-const ONE_LINE = 40; // characters of JSON that stand in one line
+const ONE_LINE = 40; // longest JSON that is written on one line
 
-/** A value of any kind in one box: JSON, or a text without quotes where it cannot be taken for JSON. */
+/** A value of any type in one box: JSON, or an unquoted text that cannot be mistaken for JSON. */
 function any(self) {
   const el = h("textarea", { id: self.id, class: "any", rows: 1, spellcheck: "false", autocomplete: "off" });
   const grow = () => (el.rows = Math.min(8, el.value.split("\n").length));
@@ -314,7 +314,7 @@ function any(self) {
   };
 }
 
-/** Whether a text without quotes is read as itself. */
+/** Whether an unquoted text is read as itself. */
 function isPlain(text) {
   if (text === "" || text !== text.trim() || /^["{[]|\r/.test(text)) return false;
   try {

@@ -1,11 +1,10 @@
-// Turns names, times and states of the API into words for people.
-// Owns wording only; no elements, no requests.
+// Formats names, times and states of the API for people. Creates no elements and sends no requests.
 
 const LETTERS = new Set(
   "ai api css csv dns html http https id ids ip json pdf seo smtp sql ssl tls ttl ui uri url urls uuid xml".split(" "),
 );
 
-/** `refine_output` -> `Refine output`; leaves a name that is already written for people. */
+/** `refine_output` -> `Refine output`; leaves names that are already written for people. */
 export function humanise(name) {
   const text = String(name);
   if (!/^[A-Za-z0-9]+([_-][A-Za-z0-9]+)*$/.test(text) || /^[A-Z0-9]+$/.test(text)) return text;
@@ -30,7 +29,7 @@ const TONES = new Map(
   Object.entries(STANDINGS).flatMap(([tone, words]) => words.split(" ").map((word) => [word, tone])),
 );
 
-/** The tone of a word that says how something stands, `critical` or `ok`; undefined for others. */
+/** The tone of a word for a state, such as `critical` or `ok`; undefined for other words. */
 export const toneOfWord = (word) => (typeof word === "string" ? TONES.get(word.toLowerCase()) : undefined);
 
 const STATES = {
@@ -42,7 +41,7 @@ const STATES = {
   reclaimed: { word: "Interrupted", tone: "bad", icon: "alert" },
 };
 
-/** How the page calls a task's state; one that it does not know is shown as it is written. */
+/** The page's word for a task's state; an unknown state is shown as it is. */
 export const taskStateLabel = (state) => STATES[state] ?? { word: humanise(state), tone: "plain", icon: "info" };
 
 /** Milliseconds as `0:42`, `3:05` or `1:02:03`. */
@@ -60,7 +59,7 @@ export function taskDuration({ created_at: from, finished_at: to }) {
   return ms < 60_000 ? `${Math.round(ms / 1000)} s` : clock(ms);
 }
 
-/** Milliseconds as `42 seconds`, `3 minutes`, for reading aloud and for caps. */
+/** Milliseconds as `42 seconds`, `3 minutes`, for screen readers and time limits. */
 export function span(ms) {
   const seconds = Math.max(0, Math.round(ms / 1000));
   const [n, unit] = seconds < 90 ? [seconds, "second"] : [Math.round(seconds / 60), "minute"];
@@ -75,7 +74,7 @@ const full = new Intl.DateTimeFormat(undefined, { dateStyle: "medium", timeStyle
 export const time = (iso) => timeOnly.format(new Date(iso));
 export const fullTime = (iso) => full.format(new Date(iso));
 
-/** The local day of an instant, as a key that two instants of one day share. */
+/** The local day of an instant: equal for two instants of one day. */
 export function dayKey(iso) {
   const d = new Date(iso);
   return `${d.getFullYear()}-${d.getMonth()}-${d.getDate()}`;

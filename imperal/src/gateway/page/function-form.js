@@ -1,5 +1,5 @@
-// The form of one function. Owns its text, its submit button, the switch to plain JSON, where an
-// error is shown, and the draft that survives a reload. The controls are field-controls.js.
+// The form of one function. Owns its text, its submit button, the switch to JSON, the place of errors, and the draft that
+// survives a reload. The controls are field-controls.js.
 
 import { ApiError } from "./api.js";
 import { explain } from "./calls.js";
@@ -18,7 +18,7 @@ const ACTIONS = {
 
 const actionOf = (type) => ACTIONS[type] ?? [humanise(type ?? "read"), "plain", "", "chevron"];
 
-/** The square that says the same with a sign, for lists; its word is for screen readers. */
+/** The icon tile of an action type, for lists; its word is for screen readers. */
 export function actionTile(type) {
   const [word, tone, title, sign] = actionOf(type);
   return h(
@@ -29,13 +29,13 @@ export function actionTile(type) {
   );
 }
 
-/** The chip that says what a function does to the world. */
+/** The chip that names a function's action type. */
 export function actionChip(type) {
   const [word, tone, title, sign] = actionOf(type);
   return h("span", { class: `chip ${tone}`, title }, icon(sign), word);
 }
 
-// a draft is its user's: another one who signs in with the same tab must not find it
+// a draft belongs to its user: another user who signs in with the same tab must not find it
 const draftKey = (owner, app, fn) => `draft:${owner}:${app.app_id}/${fn.name}`;
 
 export class FunctionForm {
@@ -103,7 +103,7 @@ export class FunctionForm {
     this.mode.textContent = this.asJson ? "Back to the form" : "Edit as JSON";
   }
 
-  /** The form cannot hold these parameters as they are: JSON can. */
+  /** The form cannot hold these parameters unchanged: the JSON view can. */
   buildJson(value) {
     this.asJson = true;
     this.build(value);
@@ -140,7 +140,7 @@ export class FunctionForm {
     }
   }
 
-  /** Problems found here, each beside its field. */
+  /** Problems found in the browser, each at its field. */
   show(problems) {
     for (const { control: c, message } of problems) c.fail(message);
     problems[0].control.focus();
@@ -151,7 +151,7 @@ export class FunctionForm {
     );
   }
 
-  /** A refusal of the platform: beside its field where it names one that is on screen. */
+  /** A refusal of the platform, at its field if that is on the screen. */
   refused(error) {
     const place =
       error instanceof ApiError && error.field && !this.asJson ? this.control.find(steps(error.field)) : null;
@@ -190,7 +190,7 @@ export class FunctionForm {
       const text = sessionStorage.getItem(draftKey(this.owner, this.app, this.fn));
       return text ? parse(text, true) : undefined;
     } catch {
-      return undefined; // storage that is blocked or holds an older shape: start empty
+      return undefined; // storage is blocked or holds an older format: start empty
     }
   }
 
@@ -204,7 +204,7 @@ export class FunctionForm {
     try {
       sessionStorage.setItem(draftKey(this.owner, this.app, this.fn), write(kept(this.control.read([]), this.schema)));
     } catch {
-      // storage is blocked or full: the draft lives as long as the page
+      // storage is blocked or full: the draft lasts as long as the page
     }
   }
 
@@ -219,7 +219,7 @@ export class FunctionForm {
   }
 }
 
-/** Whether a function says that it works in the background. */
+/** The chip of a function that is declared to work in the background. */
 export function pace(fn) {
   if (!fn.background && !fn.long_running) return null;
   return h(

@@ -5,8 +5,8 @@ import { actionChip, actionTile, pace } from "./function-form.js";
 import { h, icon, refill } from "./dom.js";
 import { humanise } from "./format.js";
 
-const RECENT = 3; // functions that one used last stand on top
-const MANY = 8; // where there are so many that this helps
+const RECENT = 3; // recently used functions at the top
+const MANY = 8; // functions from which on this helps
 
 /** The icon of an extension; its first letter when there is none. */
 export function appIcon(app) {
@@ -125,7 +125,7 @@ export class FunctionList {
     return { el: h("li", null, button), button, words, mark, key: `${app.app_id}/${fn.name}` };
   }
 
-  /** Puts the functions of the latest calls on top, where the list is long. */
+  /** Puts the functions of the latest calls at the top of a long list. */
   showRecent(turns) {
     const all = this.extensions.flatMap((app) =>
       app.functions.map((fn) => ({ app, fn, key: `${app.app_id}/${fn.name}` })),
@@ -165,7 +165,7 @@ export class FunctionList {
     this.found.textContent = terms.length ? `${left} found` : "";
   }
 
-  /** Arrows walk the list; Enter in the search opens the first that is left. */
+  /** Arrow keys move through the list; Enter in the search opens the first match. */
   onKey(event) {
     const buttons = [
       ...(this.recent.el.hidden ? [] : this.recent.rows),
@@ -200,7 +200,7 @@ export class FunctionList {
     if (focus) this.focus();
   }
 
-  /** Opens the form of a turn's call. False when that function is no longer loaded. */
+  /** Opens the form of a turn's call. False if that function is no longer loaded. */
   reopen(turn) {
     const app = this.extensions.find((one) => one.app_id === turn.app_id);
     const fn = app?.functions.find((one) => one.name === turn.function);
@@ -246,7 +246,7 @@ export class FunctionList {
   }
 }
 
-/** A text with the searched words marked. */
+/** A text with the search terms marked. */
 function marked(text, terms) {
   const found = terms.flatMap((term) =>
     [...text.toLowerCase().matchAll(new RegExp(RegExp.escape?.(term) ?? term.replace(/[^a-z0-9]/gi, "\\$&"), "g"))].map(

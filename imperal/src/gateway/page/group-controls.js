@@ -1,5 +1,5 @@
-// Controls that hold others: objects, lists, tuples, maps and variants. Owns their layout, adding
-// and removing, and finding the control at a path. Single values are field-controls.js.
+// Controls that contain others: objects, lists, tuples, maps and variants. Owns their layout, adding and removing, and
+// finding the control at a path. Single values are field-controls.js.
 
 import { h, icon, newId, refill } from "./dom.js";
 import { isExact } from "./exact-json.js";
@@ -22,11 +22,11 @@ export function groupControl(field, value, make, filled) {
 const isObject = (value) => value !== null && typeof value === "object" && !Array.isArray(value) && !isExact(value);
 const own = (value, key) => (Object.hasOwn(value, key) ? value[key] : undefined);
 
-/** Sets a key of any name, also one that objects give a meaning to. */
+/** Sets a key of any name, including names with a meaning for objects. */
 const put = (out, key, value) =>
   Object.defineProperty(out, key, { value, enumerable: true, configurable: true, writable: true });
 
-/** The frame of a group: a legend, help, a body, and a place for its own error. */
+/** The frame of a group: legend, help, body, and a place for its error. */
 function frame(field, ...body) {
   const id = newId("group");
   const error = h("p", { class: "field-error", id: `${id}-error`, hidden: true });
@@ -57,7 +57,7 @@ function frame(field, ...body) {
   };
 }
 
-/** A group that need not be there: a button makes it, another takes it away. */
+/** An optional group: a button creates it, another removes it. */
 function optional(field, value, make, filled) {
   let inner = null;
   const slot = h("div", { class: "optional-group" });
@@ -138,7 +138,7 @@ function object(field, value, make, filled) {
   };
 }
 
-/** The keys of an object that its schema does not name. */
+/** The keys that the object's schema does not name. */
 function restOf(field, others, make, taken) {
   const title = field.fields().length ? "Other fields" : field.title || "Fields";
   const help = field.rest === null ? "not in the function's description, and sent as they are" : "";
@@ -151,7 +151,7 @@ function restOf(field, others, make, taken) {
   );
 }
 
-/** Rows that come and go; `row(value)` makes one. Shared by lists and maps. */
+/** Rows that can be added and removed; `row(value)` makes one. For lists and maps. */
 function rows(field, row, word) {
   const { minItems = 0, maxItems = Infinity } = field.schema;
   const items = [];
@@ -198,7 +198,7 @@ function bounds({ minItems: min, maxItems: max }) {
   return max ? `at most ${max} items` : "";
 }
 
-/** `Tags` -> `tag`: what one item of a list is called. */
+/** `Tags` -> `tag`: the name of one item of a list. */
 const singular = (title) =>
   title
     .toLowerCase()
@@ -269,7 +269,7 @@ function map(field, value, make, filled, taken = new Set()) {
       value: start?.[0] ?? "",
     });
     const inner = make(item, start?.[1], start !== undefined);
-    // A box of one line has no place for a line break: such a name stays as it is.
+    // A one-line box cannot hold a line break: such a name cannot be edited.
     const fixed = start !== undefined && key.value !== start[0];
     key.readOnly = fixed;
     return {
@@ -319,7 +319,7 @@ function variants(field, value, make, filled) {
     );
     refill(body, pick.help && one.help && h("p", { class: "help" }, one.help), inner.el);
   };
-  // A value of no variant is not drawn here: what is read then differs, and JSON takes its place.
+  // A value that fits no variant is not drawn here: reading gives another value, and the JSON box takes over.
   const found = value === undefined ? 0 : field.options.findIndex((one) => one.accepts(value));
   pick.choose(Math.max(0, found));
   show(Math.max(0, found), found < 0 ? undefined : value);
@@ -328,9 +328,9 @@ function variants(field, value, make, filled) {
   return { ...self, read: (problems) => inner.read(problems), find: (path) => inner.find(path) ?? self };
 }
 
-const RADIOS = 3; // variants that are shown side by side; more are a menu
+const RADIOS = 3; // most variants shown as radio buttons; more become a menu
 
-/** Which variant: {el, help, choose(index), chosen()}; `help` says that each needs its text beside it. */
+/** Chooses a variant: {el, help, choose(index), chosen()}; `help` says whether the variant's description is shown separately. */
 function picker(options) {
   const id = newId("variant");
   if (options.length > RADIOS) {

@@ -1,18 +1,17 @@
-// Pictures in answers. Owns which texts are pictures, and that none of another host is loaded before
-// somebody asks for it: a picture tells its host who looked, when, and from where. Asked for once, a
-// host's pictures are shown until the tab is closed.
+// Images in answers. Owns which texts are images, and loads none from another host before the user asks: an image request tells
+// its host who looked, when, and from where. Once allowed, a host's images are shown until the tab is closed.
 
 import { h, icon } from "./dom.js";
 import { link, urlOf } from "./links.js";
 
 const HOSTS = "imperal:picture-hosts";
-const waiting = new Map(); // a button -> what it does once its host is allowed
+const waiting = new Map(); // button -> what to do once its host is allowed
 
 function allowed() {
   try {
     return new Set(JSON.parse(sessionStorage.getItem(HOSTS) ?? "[]"));
   } catch {
-    return new Set(); // storage is blocked: each picture is asked for
+    return new Set(); // storage is blocked: ask for each image
   }
 }
 
@@ -38,8 +37,8 @@ export function forgetHosts() {
 }
 
 /**
- * A picture from a text that names one, a button that shows it, or null. Never of this server: a
- * picture must not be a request. A decoration (`look`) of a host that was not allowed is left out.
+ * An image for a text that names one, a button that shows it, or null. Never an image of this server: it could be a
+ * request. A decoration (`look`) of a host that is not allowed is left out.
  */
 export function imageFor(text, alt, look = "picture") {
   const isData = /^data:image\/(png|jpe?g|gif|webp|avif);base64,[A-Za-z0-9+/=]+$/.test(text);

@@ -1,11 +1,11 @@
-// Addresses in texts of others. Owns which of them become links, and how a link leaves the page:
-// only http and https, in a new tab that cannot reach back, without telling where it came from.
+// Addresses in untrusted texts. Owns which of them become links and how a link leaves the page: http and https only, in a new
+// tab without access to this one, without a referrer.
 
 import { h, icon } from "./dom.js";
 
-const MOST = 200; // links that one text gets; the rest of it stays text
+const MOST = 200; // most links in one text; the rest stays text
 
-/** The address of a text that is one and nothing else; null for any scheme that could run code. */
+/** The address, if the whole text is one; null for other schemes, which could run code. */
 export function urlOf(text) {
   if (!/^https?:\/\/\S+$/i.test(text)) return null;
   return URL.canParse(text) ? text : null;

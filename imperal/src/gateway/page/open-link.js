@@ -1,3 +1,3 @@
-// The page behind a one-time link: opens the link by itself. A program that only looks at the address does
-// not run this, so it does not use the link up.
+// The page behind a one-time link: submits its form. Programs that only fetch the address run no script, so they do not use
+// the link up.
 document.querySelector("form").submit();

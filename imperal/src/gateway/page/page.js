@@ -1,6 +1,5 @@
-// Starts the page and joins its parts: session, store, line, chat, functions, drawer. Owns what no
-// part owns alone: the top bar, asking before a destructive call, the sheet of a phone, and the
-// keys that work everywhere.
+// Starts the page and connects its parts: session, store, stream, chat, functions, activity panel. Owns the top bar, the
+// question before a destructive call, the sheet on narrow screens, and the global keys.
 
 import { accountMenu } from "./account-menu.js";
 import { Announcer } from "./announcer.js";
@@ -40,7 +39,7 @@ onSessionOver(() => {
   else showSignedOut($("gate"));
 });
 
-/** Asks before a function that is marked destructive, or where an answer's button wants it. */
+/** Asks before a destructive function, or if the button of an answer wants a question. */
 function confirmRun(fn, question = "It is marked as destructive: what it removes may be gone for good.") {
   const dialog = $("confirm");
   const danger = fn.action_type === "destructive";
@@ -65,7 +64,7 @@ function confirmRun(fn, question = "It is marked as destructive: what it removes
   });
 }
 
-/** On a narrow screen the functions are a sheet over the chat, which "back" closes. */
+/** On a narrow screen the functions are a sheet over the chat, which the browser's "back" closes. */
 function sheet(open) {
   if (document.body.classList.contains("sheet-open") === open) return;
   if (open) history.pushState({ sheet: true }, "");
@@ -89,7 +88,7 @@ function buildTop({ user, extensions }) {
   fill($("open-audit"), [icon("shield"), h("span", { class: "tool-word" }, "Audit")]);
 }
 
-/** How many tasks run, in the bar; in the title too, and how much came while nobody looked. */
+/** The number of running tasks in the bar and the title, and the number of turns that arrived while the page was hidden. */
 class Counts {
   constructor(store, base) {
     Object.assign(this, { store, base, running: -1, unseen: 0 });
@@ -123,7 +122,7 @@ class Counts {
   }
 }
 
-/** What turns may ask for: another call, the form of an earlier one, the icon of who speaks. */
+/** What turns can do: call again, open the form of a call, show the speaker's icon. */
 function turnActs({ session, store, calls, functions, toEnd }) {
   const run = async (appId, name, question, start) => {
     const fn = functions.find(appId, name);
@@ -161,7 +160,7 @@ function turnActs({ session, store, calls, functions, toEnd }) {
 
 function onKey(event, functions, shortcut) {
   if (event.key === "Escape" && document.body.classList.contains("sheet-open")) sheet(false);
-  // A sheet, and a single function, have neither a search to go to nor the switch that ends this.
+  // Neither a sheet nor a single function has a search to focus.
   if (narrow.matches || functions.only || !shortcut.hears(event)) return;
   event.preventDefault();
   functions.focusSearch();
@@ -257,7 +256,7 @@ function start(session) {
   return { store, line: new SharedStream({ who, store, state: (name) => connection.show(name) }) };
 }
 
-/** Asks until there is an answer; without a session there is the gate, and the asking ends. */
+/** Retries until there is an answer. Without a session the sign-in page is shown, and retries end. */
 async function insist(ask) {
   for (let wait = 500; ; wait = Math.min(wait * 2, 8000)) {
     try {

@@ -1,9 +1,8 @@
-// Shows the data of an answer by its shape: text, pairs, table, list, links and pictures; the raw
-// JSON is one click away. Owns shapes only: what a turn is, is turns.js, a UI tree ui-tree.js, how much
-// is drawn at once show-more.js.
+// Draws the data of an answer by its shape: text, pairs, table, list, links and images; a click shows the raw JSON. A turn
+// is turns.js, a UI tree ui-tree.js, and how much is drawn at first show-more.js.
 //
-// Data is the extension's and is not trusted: it becomes text nodes, only http and https addresses
-// become links (links.js), and no picture of another host is loaded by itself (images.js).
+// Data comes from the extension and is not trusted: it becomes text nodes, only http and https addresses become links
+// (links.js), and images of other hosts are not loaded by themselves (images.js).
 
 import { h, icon, newId, refill } from "./dom.js";
 import { link, linked, urlOf } from "./links.js";
@@ -13,7 +12,7 @@ import { imageFor } from "./images.js";
 import { count, fullTime, humanise, toneOfWord } from "./format.js";
 
 const COLUMNS = 8;
-const FEW = 10; // rows that one counts at a glance
+const FEW = 10; // rows that need no count
 const KEYS = 50; // pairs that are shown at first
 const DEPTH = 3;
 const IN_TEXT = 5000; // characters of a text inside of an answer
@@ -28,10 +27,10 @@ const isEmpty = (value) =>
   (Array.isArray(value) && !value.length);
 const isScalar = (value) => value === null || typeof value !== "object" || isExact(value);
 
-/** The data of a result, or null where there is nothing to show. */
+/** The data of a result, or null if there is none. */
 export const showData = (data) => (isEmpty(data) ? null : h("div", { class: "data" }, shape(data, 0)));
 
-/** Any value by its shape; `depth` 0 is a whole answer, more is inside one. */
+/** Draws any value by its shape; `depth` 0 is a whole answer, more is inside one. */
 export function shape(value, depth) {
   if (isScalar(value)) return scalar(value, depth === 0);
   if (Array.isArray(value)) return list(value, depth);
@@ -40,7 +39,7 @@ export function shape(value, depth) {
   return depth < DEPTH ? pairs(value, depth) : code(value);
 }
 
-/** A single key adds nothing to a text or an image; a list or table keeps it as its title. */
+/** A single key adds nothing to a text or an image; lists and tables show it as their title. */
 function lone(key, value) {
   if (isScalar(value)) return typeof value === "string" ? scalar(value, true) : pairs({ [key]: value }, 0);
   return h("section", { class: "titled" }, h("h3", { class: "data-title" }, humanise(key)), shape(value, 1));
@@ -68,7 +67,7 @@ function list(values, depth) {
   return code(values);
 }
 
-/** Short words and numbers, which read better beside one another than below. */
+/** Short words and numbers, which read better side by side. */
 const isTag = (value) =>
   typeof value === "number" ||
   (typeof value === "string" && value !== "" && value.length <= 24 && !/^https?:|^data:|\n/.test(value));

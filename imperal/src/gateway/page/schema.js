@@ -1,6 +1,5 @@
-// Reads a JSON Schema (2020-12, as Rust types export it) into a plain description of fields.
-// Owns what a schema means for a form; field-controls.js makes controls of the answer. A schema that says
-// nothing a form could use becomes the kind `json`: a box for JSON, so nothing is ever out of reach.
+// Reads a JSON Schema (2020-12, as Rust types export it) into descriptions of fields, of which field-controls.js makes controls.
+// A schema without anything that a form could use becomes the kind `json`, a box for JSON, so that every value can be entered.
 
 import { isExact, same, write } from "./exact-json.js";
 import { humanise } from "./format.js";
@@ -9,9 +8,9 @@ const LONG_NAMES =
   /(^|_)(text|body|content|message|description|prompt|draft|notes?|comment|summary|query|markdown|html|code)$/i;
 
 /**
- * The field of a schema. `name` is its key, `required` whether the key must be there.
+ * The field of a schema. `name` is its key, `required` whether the key must be present.
  * Kinds: string, integer, number, boolean, choice, several, constant, object, list, tuple, map, variants, json.
- * An object has `rest`, the schema of keys that it does not name, where it says that there may be some.
+ * An object has `rest`, the schema of keys that it does not name, if it allows such keys.
  */
 export function describe(schema, root, name, required) {
   const { schema: s, nullable } = unwrap(schema, root);
@@ -28,7 +27,7 @@ export function describe(schema, root, name, required) {
   return { ...base, ...shape(s, root, name) };
 }
 
-// schemars titles a schema with its Rust type: `RefineParams` is no label for a person.
+// schemars titles a schema with its Rust type: `RefineParams` is not a label for people.
 const isTypeName = (title, name) => name === "" || /^[A-Z][A-Za-z0-9]*$/.test(title);
 
 function shape(s, root, name) {
@@ -58,13 +57,13 @@ function shape(s, root, name) {
 function object(s, root) {
   const known = Object.keys(s.properties ?? {}).length > 0;
   const rest = restOf(s);
-  // An empty struct writes `properties: {}`; an object that says nothing of its keys is free.
+  // An empty struct has `properties: {}`; an object without a word about its keys accepts any.
   if (!known && (rest !== null || (s.additionalProperties !== false && !s.properties)))
     return { kind: "map", items: rest ?? true };
   return { kind: "object", fields: fieldsOf(s, root), rest };
 }
 
-/** The schema of the values whose keys an object does not name; null where it allows or promises none. */
+/** The schema of values whose keys the object does not name; null if it allows none. */
 function restOf(s) {
   const patterns = Object.values(s.patternProperties ?? {});
   const more = s.additionalProperties ?? s.unevaluatedProperties;
@@ -72,9 +71,9 @@ function restOf(s) {
   return more === true || (more !== null && typeof more === "object") ? more : null;
 }
 
-const SEVERAL = 16; // choices that are shown as boxes to tick
+const SEVERAL = 16; // most choices that are shown as checkboxes
 
-/** A list whose items are one of a few constants: boxes to tick. Null for any other list. */
+/** A list whose items are among a few constants: checkboxes. Null for any other list. */
 function several(s, root) {
   const { schema: item, nullable } = unwrap(s.items, root);
   const constants = Array.isArray(item.enum)
@@ -85,7 +84,7 @@ function several(s, root) {
   return constants && !nullable && constants.length <= SEVERAL ? { kind: "several", options: constants } : null;
 }
 
-/** The fields of an object schema, in its order. Lazy where it matters: objects describe theirs when built. */
+/** The fields of an object schema, in its order. Lazy, because schemas can be recursive. */
 function fieldsOf(s, root) {
   const must = new Set(s.required ?? []);
   return () => Object.entries(s.properties ?? {}).map(([key, sub]) => describe(sub, root, key, must.has(key)));
@@ -104,7 +103,7 @@ const option = (value, help, title) => ({
   title: title ?? (typeof value === "string" ? humanise(value) : write(value)),
 });
 
-/** Branches that are all constants are one choice; null when they are not. */
+/** Branches that are all constants make one choice; otherwise null. */
 function choice(branches, root) {
   const options = [];
   for (const branch of branches) {
@@ -148,7 +147,7 @@ function variantTitle(s, root) {
   return s.title ?? TYPE_WORDS[s.type] ?? (s.enum ? "One of a set" : "Other");
 }
 
-/** The property that tells a variant from its siblings: `{"kind": {"const": "circle"}}`. */
+/** The property that identifies a variant: `{"kind": {"const": "circle"}}`. */
 function tagOf(s, root) {
   for (const [key, sub] of Object.entries(s.properties ?? {})) {
     const { schema } = unwrap(sub, root);
@@ -157,7 +156,7 @@ function tagOf(s, root) {
   return null;
 }
 
-/** Whether a value is plausibly of a variant: by its tag, else by its keys, else by its type. */
+/** Whether a value probably belongs to a variant: by its tag, else its keys, else its type. */
 function fits(s, root, value) {
   if ("const" in s) return same(s.const, value);
   if (s.enum) return s.enum.some((one) => same(one, value));
@@ -175,7 +174,7 @@ function fits(s, root, value) {
   );
 }
 
-/** Follows references, joins `allOf`, and takes null out of the types: `{schema, nullable}`. */
+/** Resolves references, merges `allOf`, and removes null from the types: `{schema, nullable}`. */
 export function unwrap(schema, root) {
   let s = schema === true || schema === false || schema == null ? {} : schema;
   let nullable = false;

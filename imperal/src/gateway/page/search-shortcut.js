@@ -1,6 +1,5 @@
-// The key `/`, which goes to the search from anywhere on the page. Owns when it counts, and the
-// switch for it, which this browser remembers: a single letter as a command is in the way of whoever
-// speaks to the computer or hits keys by accident (WCAG 2.1.4).
+// The key `/`, which focuses the search from anywhere on the page. Owns when it works, and its on/off switch, which the browser
+// remembers: single-letter commands get in the way of speech input and of accidental key presses (WCAG 2.1.4).
 
 import { h } from "./dom.js";
 
@@ -11,7 +10,7 @@ function off() {
   try {
     return localStorage.getItem(OFF) !== null;
   } catch {
-    return false; // storage is blocked: the switch counts until the page is left
+    return false; // storage is blocked: the switch lasts as long as the page
   }
 }
 
@@ -30,7 +29,7 @@ export class Shortcut {
       h("kbd", null, KEY),
       "to search",
     );
-    addEventListener("storage", ({ key }) => key === OFF && this.show(!off())); // turned in another page
+    addEventListener("storage", ({ key }) => key === OFF && this.show(!off())); // switched in another page
     this.show(!off());
   }
 
@@ -40,7 +39,7 @@ export class Shortcut {
       if (on) localStorage.removeItem(OFF);
       else localStorage.setItem(OFF, "1");
     } catch {
-      // not remembered, and said by nobody: it does what was wanted here
+      // storage is blocked: it works on this page and is not remembered
     }
   }
 

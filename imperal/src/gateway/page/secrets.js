@@ -1,13 +1,13 @@
-// Which parts of a function's parameters its schema calls writeOnly: keys and passwords. Owns the same
-// rules as the platform, which keeps none of them in the chat: at any depth, behind references, in any form.
+// The parameters that a schema marks writeOnly: keys and passwords. Has the same rules as the platform, which stores none of
+// them in the chat: at any depth, behind references, in any form.
 
-/** All schemas that one value may have to follow, each once: a schema may refer to itself. */
+/** All schemas that apply to one value, each once: a schema may refer to itself. */
 function forms(schemas, root) {
   const all = new Set(schemas.filter(isObject));
   for (const s of all) {
     const more = [resolve(s.$ref, root), resolve(s.$dynamicRef, root), s.if, s.then, s.else, s.not];
     for (const many of [s.allOf, s.anyOf, s.oneOf, Object.values(s.dependentSchemas ?? {})]) more.push(...(many ?? []));
-    for (const schema of more) if (isObject(schema)) all.add(schema); // a set grows while it is walked
+    for (const schema of more) if (isObject(schema)) all.add(schema); // a Set can grow while it is iterated
   }
   return [...all];
 }
@@ -46,7 +46,7 @@ function strip(value, all, root) {
       return areSecret(of) ? null : strip(item, of, root);
     });
   }
-  if (!isObject(value) || Object.getPrototypeOf(value) !== Object.prototype) return value; // numbers kept as written are objects too
+  if (!isObject(value) || Object.getPrototypeOf(value) !== Object.prototype) return value; // exact numbers are objects too
   const fields = Object.entries(value).map(([name, field]) => [
     name,
     field,
@@ -60,7 +60,7 @@ function strip(value, all, root) {
   );
 }
 
-/** Parameters as the chat keeps them. */
+/** The parameters as the chat stores them. */
 export function kept(params, schema) {
   return isObject(schema) && hasAny(schema) ? strip(params, forms([schema], schema), schema) : params;
 }
@@ -70,7 +70,7 @@ function hasAny(schema) {
   return isObject(schema) && (schema.writeOnly === true || Object.values(schema).some(hasAny));
 }
 
-/** The names of the parameters that are not kept, or not whole. */
+/** The names of parameters that are not stored, or not completely. */
 export function secrets(schema) {
   if (!isObject(schema) || !hasAny(schema)) return [];
   return Object.keys(schema.properties ?? {}).filter((name) => {

@@ -1,36 +1,34 @@
-// The live line of a page. A browser has six connections to a host over HTTP/1.1, for all its pages
-// together, so the pages of one user share one: the page that holds a lock reads the stream and
-// passes every message on; the others listen. Owns who reads and that nobody misses anything.
+// The live stream that all pages of one user share. A browser opens at most six HTTP/1.1 connections to a host, for all pages
+// together. So the page that holds a lock reads the stream and broadcasts every message; the others listen. Owns who reads, and
+// that no page misses an event.
 //
-// No message is trusted to arrive. Events carry numbers without holes and the reader says again and
-// again which number is the last: a page that finds a hole, or that it is behind, reads the missing
-// part itself, on a connection that it gives back at once. The lock passes on when the reader's
-// page is closed or crashes. A reader that is asleep answers no question, and loses the lock to the
-// page that asked. Where the browser has no locks (plain http beyond this machine), each page has a
-// line of its own, which rests while nobody looks.
+// Broadcasts are not trusted to arrive. Events are numbered without gaps, and the reader repeats the last number: a page that sees a
+// gap, or that it is behind, reads the missing events itself over a short connection. The lock moves on when the reader's page is
+// closed or crashes. A reader that sleeps does not answer, and loses the lock to the page that asked. Browsers without locks (plain
+// http from another machine) have one stream per page, which pauses while the page is hidden.
 
 import { onSessionOver, sessionOver } from "./api.js";
 import { parse } from "./exact-json.js";
 import { EventStream, catchUp } from "./event-stream.js";
 
-const BEAT_MS = 2000; // the reader says at most this often where it stands
-const QUIET_MS = 25_000; // the server's comments pass every 15 s: a reader quiet for longer is asked
+const BEAT_MS = 2000; // the reader repeats its last number at most this often
+const QUIET_MS = 25_000; // the server sends a comment every 15 s: ask a reader that is quiet for longer
 const ANSWER_MS = 1500;
 const WATCH_MS = 5000;
-const AGAIN_MS = 3000; // after a reading of missed events that failed
+const AGAIN_MS = 3000; // wait after a failed catch-up
 const EXPECT_MS = 800;
-const HIDDEN_MS = 60_000; // alone and hidden for so long, a line rests
+const HIDDEN_MS = 60_000; // a stream without sharing pauses when its page is hidden for this long
 const LOOK_IN_MS = 20_000;
 
 export class SharedStream {
-  /** `who` is the user, whose pages share; `state(name)` shows how it goes. */
+  /** `who` is the user whose pages share; `state(name)` shows the connection's state. */
   constructor({ who, store, state }) {
     Object.assign(this, { store, show: state });
     this.name = `imperal:live:${who}`;
     this.heard = 0; // when the reader was last heard
     this.beaten = 0;
     this.state = "connecting";
-    this.stream = null; // where this page is the reader
+    this.stream = null; // set while this page is the reader
     this.over = false; // the session has ended: nothing more to read
     onSessionOver(() => {
       this.over = true;
@@ -51,7 +49,7 @@ export class SharedStream {
     while (!this.over) await this.hold({});
   }
 
-  /** Waits for the lock and reads until it is taken away. */
+  /** Waits for the lock and reads until another page takes it. */
   async hold(options) {
     try {
       await navigator.locks.request(this.name, options, () => this.lead());
@@ -78,7 +76,7 @@ export class SharedStream {
     return this.stream.run();
   }
 
-  /** Says where the reader stands. */
+  /** Broadcasts the reader's last number. */
   tell() {
     this.beaten = Date.now();
     this.channel.postMessage({ kind: "stand", head: this.store.lastSeq, state: this.state });
@@ -89,20 +87,20 @@ export class SharedStream {
     this.show(state);
   }
 
-  /** One message, wherever it came from. False asks for the stream to be read again. */
+  /** Applies one message from any source. Returns false to have the stream read again. */
   take(name, text, id) {
     const data = parse(text, name === "turn");
     if (name === "hello" && data.head < this.store.lastSeq)
-      location.reload(); // another ledger behind the same address
-    else if (name === "hello") this.store.refreshTasks().catch(() => {}); // the next message brings it as well
+      location.reload(); // another ledger answers at this address
+    else if (name === "hello") this.store.refreshTasks().catch(() => {}); // ignored: the next message brings the tasks too
     if (name === "pruned") return this.pruned(data.pruned);
     return this.store.take(name, data, id);
   }
 
-  /** Events up to this number are not kept any more: the history says what is. */
+  /** Events up to this number were deleted by retention: the history has their turns. */
   pruned(floor) {
     if (floor <= this.store.lastSeq) return true;
-    if (this.store.turns.length) location.reload(); // never twice: the latest turn that is kept is not before it
+    if (this.store.turns.length) location.reload(); // happens once: the latest stored turn is not older than the floor
     this.store.lastSeq = floor;
     return true;
   }
@@ -126,7 +124,7 @@ export class SharedStream {
     }
   }
 
-  /** Reads what this page has missed. */
+  /** Reads the events that this page has missed. */
   mend() {
     this.mending ??= catchUp({ after: () => this.store.lastSeq, take: (name, text, id) => this.take(name, text, id) })
       .catch(() => false)
@@ -137,7 +135,7 @@ export class SharedStream {
     return this.mending;
   }
 
-  /** Asks whether the reader is there; the silence of one that sleeps gives this page the lock. */
+  /** Asks whether the reader is alive. If it does not answer, this page takes the lock. */
   ask() {
     if (this.stream || !this.channel || this.over) return;
     this.channel.postMessage({ kind: "ask" });
@@ -147,17 +145,17 @@ export class SharedStream {
         if (!this.stream && !document.hidden) this.hold({ steal: true });
       },
       ANSWER_MS * (0.8 + Math.random() * 0.4),
-    ); // two pages that ask at once do not take over at once
+    ); // two pages that ask at the same time do not both take over
   }
 
-  /** Connects now: somebody wants to know. */
+  /** Connects now, because a person asked for it. */
   kick() {
     if (this.stream) return this.stream.kick();
     this.channel?.postMessage({ kind: "kick" });
     this.ask();
   }
 
-  /** A call was answered with the turn of this number: it should be here in a moment. */
+  /** A call was answered with the turn of this number: it should arrive in a moment. */
   expect(seq) {
     if (seq > this.store.lastSeq) setTimeout(() => seq > this.store.lastSeq && this.doubt(), EXPECT_MS);
   }
@@ -167,7 +165,7 @@ export class SharedStream {
     else if (this.channel) this.mend().then(() => this.ask());
   }
 
-  // --- a page for itself ---
+  // --- a page without sharing ---
 
   async alone() {
     let timer = null;

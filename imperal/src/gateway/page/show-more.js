@@ -1,11 +1,11 @@
-// What is too long to draw at once. Owns how much of a list, a text or JSON is drawn first, and the
-// buttons for more: an answer of a megabyte costs no more than what somebody looks at.
+// Content that is too long to draw at once. Owns how much of a list, a text or JSON is drawn first, and the buttons for more: a
+// large answer costs no more than the part that is shown.
 
 import { h, visible } from "./dom.js";
 import { linked } from "./links.js";
 import { write } from "./exact-json.js";
 
-const ROWS = 25; // of a list at first
+const ROWS = 25; // rows of a list at first
 const MORE_ROWS = 200;
 const TEXT = 1200; // characters of a text at first
 const JSON_TEXT = 20_000;
@@ -32,7 +32,7 @@ export function more(values, render, first = ROWS) {
   return holder;
 }
 
-/** A text in steps into an element: `draw(part)` gives the element's content. */
+/** Shows a text in steps; `draw(part)` returns the content of the element. */
 function stepped(holder, text, first, draw) {
   if (text.length <= first) return (holder.replaceChildren(...draw(text)), holder);
   const button = h("button", { type: "button", class: "quiet small", "aria-expanded": "false" });
@@ -54,21 +54,21 @@ function stepped(holder, text, first, draw) {
   return h("div", null, holder, button);
 }
 
-/** The beginning of a text, no character of it halved. */
+/** The beginning of a text, without half of a character at the end. */
 const cleanCut = (text, n) => text.slice(0, /[\ud800-\udbff]/.test(text[n - 1]) ? n - 1 : n);
 
 /** A text that may be long: its beginning, and a button for the rest. */
 export const longText = (text) =>
   stepped(h("div", { class: "long-text", dir: "auto" }), text, TEXT, (part) => linked(part).map(node));
 
-/** A text as it is written, in lines. */
+/** A text as it is, line by line. */
 export const verbatim = (text) =>
   stepped(h("pre", { class: "json", tabindex: "0" }), text, JSON_TEXT, (part) => [node(part)]);
 
 /** Any value as JSON. */
 export const code = (value) => verbatim(jsonOf(value));
 
-/** JSON for people, indented while that is not most of it. */
+/** Readable JSON: indented unless it is so long that indentation would dominate. */
 export function jsonOf(value) {
   const compact = write(value) ?? "";
   return compact.length > INDENTED ? compact : (write(value, null, 2) ?? "");

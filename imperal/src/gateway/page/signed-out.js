@@ -1,6 +1,5 @@
-// A browser without a session: how to get in. Owns the page that such a browser sees instead of
-// the chat, the notice when a session ends under an open page, and telling a first visit from one
-// that has been here before. A link that is opened in another tab lets the waiting ones in.
+// What a browser without a session sees: how to sign in. Owns that page, the notice when a session ends under an open page, and
+// telling a first visit from a later one. A link that is opened in another tab reloads the waiting ones.
 
 import { fill, h, icon, refill } from "./dom.js";
 
@@ -12,7 +11,7 @@ function beenHere() {
   try {
     return localStorage.getItem(BEEN) !== null;
   } catch {
-    return false; // storage is blocked: then every visit is a first one
+    return false; // storage is blocked: treat every visit as the first
   }
 }
 
@@ -42,7 +41,7 @@ function wayIn(lead) {
   ];
 }
 
-/** Whether this tab has just signed out; said once. */
+/** Whether this tab has just signed out; true once. */
 function hasLeft() {
   try {
     const left = sessionStorage.getItem(LEFT) !== null;
@@ -53,12 +52,12 @@ function hasLeft() {
   }
 }
 
-/** The session was ended here: what the page knows goes with it, in every tab of this browser. */
+/** Ends the session in every tab of this browser, with all data on the pages. */
 export function leave() {
   try {
     sessionStorage.setItem(LEFT, "1");
   } catch {
-    // storage is blocked: the gate says that the session has ended
+    // storage is blocked: the page then says that the session has ended
   }
   const channel = new BroadcastChannel(CHANNEL);
   channel.postMessage(null);
@@ -66,7 +65,7 @@ export function leave() {
   location.replace(location.pathname);
 }
 
-/** Shows how to get in, instead of the page. */
+/** Shows how to sign in, instead of the chat. */
 export function showSignedOut(el) {
   const been = beenHere();
   const left = hasLeft();
@@ -87,7 +86,7 @@ export function showSignedOut(el) {
 
 let ended = false;
 
-/** Says that the session ended under an open page, which stays readable. */
+/** Shows that the session has ended under an open page, which stays readable. */
 export function showSessionEnded(el) {
   ended = true;
   fill(refill(el, icon("key")), [
@@ -104,8 +103,8 @@ export function showSessionEnded(el) {
 }
 
 /**
- * Says that this browser has a session, and listens for another user's: one browser has one cookie,
- * so a page of the user before would act as the new one. It starts anew instead.
+ * Tells other tabs that this browser has a session, and reloads when another user signs in: a browser has one cookie, so a
+ * page of the previous user would act as the new one.
  */
 export function signedIn(who) {
   try {

@@ -1,17 +1,16 @@
-// What the page knows of the user's ledger: turns and tasks, applied once and in order.
-// Owns the only copy; every view reads it and listens to it. A turn enters by the live stream or
-// by history, never by the answer to a call, so that there is one order.
+// The page's copy of the user's ledger: turns and tasks, applied once and in order. Every view reads it and listens to it. Turns
+// enter by the live stream or by history, never by the answer to a call, so that there is one order.
 
 import { get, getVerbatim } from "./api.js";
 import { stable } from "./exact-json.js";
 
 const PAGE = 60;
-const PROGRESS_MS = 100; // however often a task reports, views hear of it ten times a second
+const PROGRESS_MS = 100; // views are told of progress ten times a second at most
 const ENDED = (task) => task.state !== "running";
 
 const texts = new WeakMap();
 
-/** The parameters of a call as one text, made once: they are compared with those of every other call. */
+/** The parameters of a call as one text, computed once: they are compared with those of every other call. */
 function paramsOf(turn) {
   if (!texts.has(turn)) texts.set(turn, stable(turn.params ?? {}));
   return texts.get(turn);
@@ -19,20 +18,20 @@ function paramsOf(turn) {
 
 export class Store {
   constructor() {
-    this.turns = []; // ascending, without holes from the oldest loaded to the newest
+    this.turns = []; // ascending, without gaps from the oldest loaded turn to the newest
     this.tasks = new Map(); // task_id -> task
     this.asked = new Map(); // call_id -> the user's turn
     this.answered = new Map(); // call_id -> the reply turn
     this.ended = new Map(); // task_id -> the outcome turn
     this.lastSeq = 0;
-    this.older = undefined; // before which number there are earlier turns, if there are
+    this.older = undefined; // the number before which there are earlier turns, if any
     this.fresh = new Set(); // tasks that reported progress since refreshTasks() asked
     this.listeners = new Map();
     this.gapSeen = 0;
-    this.reported = new Map(); // task_id -> its latest progress, until the views are told
+    this.reported = new Map(); // task_id -> its latest progress that views were not told of
   }
 
-  /** `fn(...)` on: `turns` (added, live), `older` (count), `task` (task), `hello`. */
+  /** Adds a listener: `turns` (added, live), `older` (count), `task` (task), `hello`. */
   on(name, fn) {
     this.listeners.set(name, [...(this.listeners.get(name) ?? []), fn]);
   }
@@ -42,12 +41,12 @@ export class Store {
       try {
         fn(...args);
       } catch (error) {
-        console.error(error); // a view that fails must not stop the ones after it, nor the stream
+        console.error(error); // a view that fails must not stop the others or the stream
       }
     }
   }
 
-  /** The latest page of turns and the known tasks. Turns first: the stream resumes after them. */
+  /** Loads the latest page of turns and the known tasks. Turns first: the stream resumes after them. */
   async load() {
     const { turns, next } = await getVerbatim(`v1/chat/turns?latest=${PAGE}`);
     this.lastSeq = turns.at(-1)?.seq ?? 0;
@@ -55,7 +54,7 @@ export class Store {
     for (const known of [this.asked, this.answered, this.ended]) known.clear();
     for (const turn of turns) this.index(turn);
     this.turns = turns;
-    this.older = next; // a page may end before PAGE turns: at 2 MiB
+    this.older = next; // a page may have fewer than PAGE turns: it ends at 2 MiB
     for (const task of [...recent.tasks, ...active.tasks]) this.keep(task);
     this.say("turns", turns, false);
   }
@@ -64,7 +63,7 @@ export class Store {
     return this.older !== undefined;
   }
 
-  /** The page of turns before the oldest one. Answers how many came. */
+  /** Loads the page of turns before the oldest one. Resolves to their count. */
   loadOlder() {
     this.loading ??= this.fetchOlder().finally(() => (this.loading = null));
     return this.loading;
@@ -80,13 +79,13 @@ export class Store {
     return older.length;
   }
 
-  /** The user's turn of a call, looking back through history if need be. */
+  /** The user's turn of a call, loading earlier history if needed. */
   async askedBy(callId) {
     while (!this.asked.has(callId) && this.hasOlder) await this.loadOlder();
     return this.asked.get(callId);
   }
 
-  /** One message of the stream. False asks for the stream to be read again from `lastSeq`. */
+  /** Applies one message of the stream. False asks for the stream to be read again from `lastSeq`. */
   take(name, data, id) {
     if (name === "hello") this.say("hello", data);
     else if (name === "progress") this.progress(data);
@@ -96,8 +95,8 @@ export class Store {
 
   event(name, data, seq) {
     if (seq <= this.lastSeq) return true;
-    // Numbers have no holes. One means that something was missed: read again, once; a hole that
-    // is still there the second time is the server's to explain and must not stop the page.
+    // Numbers have no gaps. A gap means that an event was missed: read again, once. A gap that is still there
+    // the second time is the server's fault and must not stop the page.
     if (seq > this.lastSeq + 1 && this.gapSeen !== seq) {
       this.gapSeen = seq;
       return false;
@@ -108,27 +107,27 @@ export class Store {
       this.turns.push(data);
       this.say("turns", [data], true);
       const task = data.result && this.tasks.get(data.task_id);
-      if (task && ENDED(task)) this.say("task", task); // its result came with the outcome
+      if (task && ENDED(task)) this.say("task", task); // its result came with the outcome turn
     } else if (name === "task") {
       this.say("task", this.keep(data));
     }
     return true;
   }
 
-  /** What may have changed without a number: progress that was reported while the line was down. */
+  /** Refreshes what changes without a number: progress that was reported during an outage. */
   async refreshTasks() {
     this.fresh.clear();
     const { tasks } = await get("v1/tasks/active");
     for (const task of tasks) {
       const known = this.tasks.get(task.task_id);
-      // what was reported while the answer was under way is newer than the answer
+      // progress reported while the request ran is newer than its answer
       if (known && !ENDED(known) && !this.fresh.has(task.task_id))
         Object.assign(known, { percent: task.percent, message: task.message });
       this.say("task", this.keep(task));
     }
   }
 
-  /** Progress has no number; of several reports within a moment only the latest counts. */
+  /** Progress has no number; of several reports in a short time only the latest counts. */
   progress(report) {
     this.reported.set(report.task_id, report);
     this.fresh.add(report.task_id);
@@ -146,7 +145,7 @@ export class Store {
     this.reported.clear();
   }
 
-  /** Takes in a task as it was at some moment; a later state is never undone by an earlier one. */
+  /** Stores a task's state; an older state never replaces a newer one. */
   keep(task) {
     const known = this.tasks.get(task.task_id);
     if (known && ENDED(known)) return known;
@@ -166,7 +165,7 @@ export class Store {
     else if (call_id && !task_id && turn.result) this.answered.set(call_id, turn);
   }
 
-  /** The later calls of the same function with the same parameters, as {times, last}; null for none. */
+  /** Later calls of the same function with the same parameters, as {times, last}; null if none. */
   ranAgain(turn) {
     const asked = this.asked.get(turn.call_id);
     if (!asked) return null;

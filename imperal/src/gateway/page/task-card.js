@@ -1,18 +1,18 @@
-// Shows one task: a live card while it runs, a line when it has ended. Owns bars, clocks and the
-// cancel button; the state of a task is store.js, the list of all of them task-list.js.
+// One task: a live card while it runs, one line after it has ended. Owns progress bars, clocks and the cancel button. The state
+// of tasks is store.js, their list task-list.js.
 //
-// While the line is down nothing is known: clocks stand still where the page last heard of the
-// task, and the card says so, rather than counting up for work that may be over.
+// During an outage the state is unknown: clocks stop at the last known time and the card says so, instead of counting for work
+// that may have ended.
 
 import { post, serverNow } from "./api.js";
 import { explain } from "./calls.js";
 import { h, icon, refill, visible } from "./dom.js";
 import { clock, humanise, span, taskStateLabel, time, taskDuration } from "./format.js";
 
-const SOON_MS = 30_000; // so little is left of the cap that one should see it
+const SOON_MS = 30_000; // a time limit this close is highlighted
 
-const ticking = new Set(); // what counts seconds: {el, tick()}
-let offlineSince = null; // when the line was lost, null while it is there
+const ticking = new Set(); // cards that count seconds: {el, tick()}
+let offlineSince = null; // start of the outage, null while connected
 
 setInterval(() => offlineSince === null && tickAll(), 1000);
 
@@ -20,17 +20,17 @@ function tickAll() {
   for (const one of ticking) if (one.el.isConnected) one.tick();
 }
 
-/** Tells all cards whether the page hears of what happens. */
+/** Tells all cards whether the page is connected. */
 export function setOnline(up) {
   if (up === (offlineSince === null)) return;
   offlineSince = up ? null : serverNow();
   tickAll();
 }
 
-/** Now, or when the line was lost. */
+/** The current time, or the start of the outage. */
 const lastHeard = () => offlineSince ?? serverNow();
 
-/** The sign that a call is at work, with its time once that is worth saying. */
+/** The "working" sign of a call, with its time once it takes long. */
 export function workingSign(since) {
   const shown = h("span", { class: "elapsed" });
   const el = h(
@@ -53,7 +53,7 @@ export function workingSign(since) {
   return { el, stop: () => ticking.delete(one) };
 }
 
-/** Asks for a task to be cancelled. Resolves to a text for the user when that failed. */
+/** Cancels a task. Resolves to an error text for the user, if any. */
 async function cancel(store, task) {
   try {
     store.say("task", store.keep(await post(`v1/tasks/${encodeURIComponent(task.task_id)}/cancel`, {})));
@@ -63,7 +63,7 @@ async function cancel(store, task) {
   }
 }
 
-/** A task in the chat or in the drawer: live while it runs, one line afterwards. */
+/** A task in the chat or the activity panel: live while it runs, one line afterwards. */
 export class TaskCard {
   constructor(store, task, reveal) {
     Object.assign(this, { store, task, reveal });
@@ -105,7 +105,7 @@ export class TaskCard {
     this.update(this.task);
   }
 
-  /** Writes a text only where it changed: progress comes often, and most of it says the same. */
+  /** Sets a text only if it changed: progress comes often and mostly says the same. */
   set(name, el, text) {
     if (this.shown[name] === text) return;
     this.shown[name] = text;
@@ -216,7 +216,7 @@ export class TaskCard {
     if (held) see.focus();
   }
 
-  /** Ends the counting of a card that is no longer shown. */
+  /** Stops the clock of a card that is no longer shown. */
   stop() {
     ticking.delete(this);
   }

@@ -1,5 +1,5 @@
-// All tasks, in the drawer: those that run as cards, then the ended ones by day, newest first.
-// Owns the filter and reading further back; one task is task-card.js.
+// All tasks, in the activity panel: running ones as cards, then ended ones by day, newest first. Owns the filter and loading
+// older tasks; one task is task-card.js.
 
 import { get } from "./api.js";
 import { explain } from "./calls.js";
@@ -9,8 +9,8 @@ import { showData, showTools } from "./result-data.js";
 import { TaskCard } from "./task-card.js";
 import { dayKey, dayName, fullTime, humanise, taskStateLabel, time, taskDuration } from "./format.js";
 
-const FIRST = 100; // what the store reads at the start
-const MORE = 500; // the most that the gateway gives
+const FIRST = 100; // tasks that the store loads at the start
+const MORE = 500; // most tasks of one request
 const ROOM = 60; // ended tasks in the document at first
 
 const FILTERS = [
@@ -192,12 +192,12 @@ export class TaskList {
     return h("li", null, row);
   }
 
-  /** From the outcome turn, where the page has it; lists of tasks come without results. */
+  /** The result, from the outcome turn if the page has it; lists of tasks have no results. */
   resultOf(task) {
     return this.store.ended.get(task.task_id)?.result ?? this.results.get(task.task_id);
   }
 
-  /** Reads the result of a task that is unfolded and whose outcome turn lies further back. */
+  /** Loads the result of an unfolded task whose outcome turn is not loaded. */
   async readResult(task) {
     if (this.results.has(task.task_id)) return;
     try {
@@ -205,7 +205,7 @@ export class TaskList {
       this.results.set(task.task_id, result);
       if (result) this.update(task);
     } catch {
-      // the row says how it ended; unfolding it again asks again
+      // the row shows how it ended; unfolding it again retries
     }
   }
 }

@@ -1,5 +1,5 @@
-// Shows one turn. Owns how each kind looks: the user's call with its parameters, a reply, a notice,
-// the outcome of a task, an error with its way out. Where turns stand in the chat is chat.js.
+// Draws one turn: the user's call with its parameters, a reply, a notice, the outcome of a task, an error with a way out. The
+// position of turns in the chat is chat.js.
 
 import { h, icon, refill, visible } from "./dom.js";
 import { isExact, write } from "./exact-json.js";
@@ -9,8 +9,8 @@ import { showTree } from "./ui-tree.js";
 import { count, fullTime, humanise, taskStateLabel, time, taskDuration } from "./format.js";
 
 /**
- * The element of a turn. `acts` has again(turn), edit(turn), task(id), reveal(call), revealReply(call),
- * avatar(turn), ranAgain(turn), and what a UI tree may do: has(app, function), call(app, function, params).
+ * The element of a turn. `acts` has again(turn), edit(turn), task(id), reveal(call), revealReply(call), avatar(turn),
+ * ranAgain(turn), and for UI trees has(app, function), call(app, function, params).
  */
 export function turnElement(turn, acts) {
   const el = h("li", {
@@ -60,9 +60,9 @@ function edit(turn, acts) {
   );
 }
 
-const SHORT = 280; // characters of a parameter that are shown at first, and lines
+const SHORT = 280; // characters of a parameter shown at first
 const LINES = 6;
-const MUCH = 20_000; // more than that comes in steps
+const MUCH = 20_000; // longer parameters are shown in steps
 
 function params(value) {
   if (!value || typeof value !== "object" || !Object.keys(value).length) return null;
@@ -108,7 +108,7 @@ function notice(turn) {
 
 function said(turn, acts) {
   const result = turn.result;
-  const cancelled = result?.error_code === "CANCELLED"; // what one asked for is no failure
+  const cancelled = result?.error_code === "CANCELLED"; // a cancel that the user asked for is not a failure
   const failed = result?.status === "error" && !cancelled;
   const isOutcome = Boolean(turn.task_id && result);
   const kind = isOutcome ? "Outcome" : turn.type === "tool_result" ? "Tool result" : failed ? "Error" : "Reply";
@@ -164,7 +164,7 @@ function outcomeHead(turn, acts) {
   );
 }
 
-// The task of an old outcome may no longer be known: its result says enough.
+// The task of an old outcome may not be loaded: its result has the state.
 function stateOf(result) {
   const byCode = {
     CANCELLED: "cancelled",
@@ -184,8 +184,8 @@ function cut(turn) {
 }
 
 /**
- * "Run again" where the same call may succeed: it was interrupted, or says so itself. Used once, it
- * says what it did, and offers the way to the new call.
+ * "Run again" if the same call may succeed: it was interrupted, or its error is retryable. After a click it shows what
+ * happened and links to the new call.
  */
 function wayOut(turn, acts) {
   const { result, call_id: callId } = turn;
@@ -245,7 +245,7 @@ function wayOut(turn, acts) {
     if (ran) done(ran);
     return ran;
   };
-  holder.addEventListener("asked", look); // chat.js tells it of every new call
+  holder.addEventListener("asked", look); // chat.js sends this for every new call
   idle();
   if (!look()) refill(holder, button, error);
   return holder;

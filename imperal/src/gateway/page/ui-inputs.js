@@ -1,6 +1,6 @@
-// The fields of a UI tree: a form that gathers values and calls one function with them, and a
-// field that calls by itself. Owns reading them; checking is the platform's, whose answer stands
-// under the button. The forms of functions are field-controls.js and group-controls.js.
+// The input fields of a UI tree: a form that collects values and calls one function with them, and a field that calls by itself.
+// Owns reading them. The platform checks values; its answer appears below the button. Forms of functions are
+// field-controls.js and group-controls.js.
 
 import { actionOf, runs } from "./actions.js";
 import { h, newId } from "./dom.js";
@@ -8,7 +8,7 @@ import { humanise } from "./format.js";
 
 const READ = new WeakMap(); // a field's element -> () => its value
 
-/** The label, the control and the help of a field; alone it has a button if it has an action. */
+/** Label, control and help of a field; a field with its own action has a button. */
 function field(props, control, read, at) {
   const {
     label,

@@ -1,10 +1,9 @@
-// Draws the UI tree of an answer: nodes of the form {type, props}. Owns what each type looks like;
-// data without a tree is result-data.js, what a click does is actions.js.
+// Draws the UI tree of an answer: nodes of the form {type, props}. Owns the looks of each type; data without a tree is
+// result-data.js, clicks are actions.js.
 //
-// A tree is the extension's and is not trusted: text becomes text nodes, class names and styles of
-// its own are left out, addresses and pictures obey the rules of links.js and images.js, and a click can do no
-// more than the user could by hand. A type that is not known here shows its children, or its
-// properties by shape. Depth and size are bounded.
+// A tree comes from the extension and is not trusted. Text becomes text nodes; class names and styles of the tree are ignored;
+// addresses and images follow the rules of links.js and images.js; a click can do no more than the user could by hand. An unknown
+// type shows its children, or its properties by shape. Depth and size are limited.
 
 import { actionOf, button, linkTo } from "./actions.js";
 import { h, icon } from "./dom.js";
@@ -18,9 +17,9 @@ import { shape } from "./result-data.js";
 
 const DEPTH = 16;
 const NODES = 600;
-const JSON_TEXT = 2000; // characters of a value where a text should be
+const JSON_TEXT = 2000; // longest JSON in place of a text
 
-/** The element of a tree, or null where it is none. `acts` has call() and edit(), see actions.js. */
+/** The element of a tree, or null if the value is not one. `acts` has call() and edit(), see actions.js. */
 export function showTree(tree, appId, acts) {
   if (!isNode(tree)) return null;
   const room = { appId, acts, left: NODES };
@@ -43,11 +42,11 @@ function draw(node, room, depth) {
   try {
     return known ? known(numbersOf(node.props ?? {}), at) : unknown(node, at);
   } catch {
-    return unknown(node, at); // props of another form than the type has
+    return unknown(node, at); // the properties do not have the form that the type needs
   }
 }
 
-/** Properties with such numbers as a node can compute with; what it hands on stays as it is. */
+/** Properties as numbers that a node can compute with; values that it passes on stay exact. */
 const numbersOf = (props) => Object.fromEntries(Object.entries(props).map(([key, value]) => [key, relaxed(value)]));
 
 const plain = (value) =>
