@@ -1,5 +1,5 @@
-// When a call of the page is the one before once more, and when it is another. Without a browser: the
-// answers are this file's, and so is the clock.
+// When the page repeats a call under the same key, and when with a new one. Without a browser: this file scripts
+// the answers and the clock.
 
 import assert from "node:assert/strict";
 import { beforeEach, mock, test } from "node:test";
@@ -31,7 +31,7 @@ const save = (text) =>
     (error) => error.status,
   );
 
-/** Lets everything happen that is due within this time. */
+/** Advances the clock by this time. */
 async function pass(ms) {
   for (let at = 0; at <= ms; at += 250) {
     for (let round = 0; round < 20; round++) await new Promise(setImmediate);
@@ -39,7 +39,7 @@ async function pass(ms) {
   }
 }
 
-test("what was given up is the same call when it is asked for again, and another one after that", async () => {
+test("a call that was given up reuses its key when it is repeated, and only once", async () => {
   const first = save("a");
   await pass(6000);
   assert.equal(await first, 0);
@@ -52,7 +52,7 @@ test("what was given up is the same call when it is asked for again, and another
   assert.notEqual(keys[tries + 1], keys[0]);
 });
 
-test("an answer that is lost after a long while is asked for again", async () => {
+test("a call whose answer is lost after a long time is retried", async () => {
   let lose;
   answers.push(new Promise((_, reject) => (lose = reject)), {});
   const call = save("a");
@@ -67,7 +67,7 @@ for (const [when, before, after] of [
   ["before it is given up", 0, 6000],
   ["after that", 6000, 0],
 ]) {
-  test(`what is seen in the chat ${when} is another call when it is run again`, async () => {
+  test(`a call whose turn is in the chat ${when} gets a new key when it is repeated`, async () => {
     const first = save("a");
     await pass(before);
     seen(asked("a"));
@@ -79,7 +79,7 @@ for (const [when, before, after] of [
   });
 }
 
-test("another's turn changes nothing", async () => {
+test("a turn of another call keeps the key", async () => {
   const first = save("a");
   await pass(6000);
   await first;
@@ -89,7 +89,7 @@ test("another's turn changes nothing", async () => {
   assert.equal(keys.at(-1), keys[0]);
 });
 
-test("a refusal is not asked again", async () => {
+test("a refused call is not retried", async () => {
   answers.push({ status: 422, body: { error: { code: "VALIDATION_TYPE_ERROR", message: "No." } } }, {});
   assert.equal(await save("a"), 422);
   assert.equal(keys.length, 1);

@@ -1,10 +1,10 @@
-// Forms against a stand-in for the gateway: every kind of parameter, what is wrong said beside its
-// field, refusals that lose nothing, and a call by keyboard alone.
+// Forms against the gateway stub: every kind of parameter, errors at their fields, refusals that lose no
+// input, and a call with the keyboard only.
 
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 
-import { open, opened, stub, withStub } from "./stage.mjs";
+import { open, opened, stub, withStub } from "./setup.mjs";
 import { DONE } from "./stub.mjs";
 
 withStub();
@@ -20,7 +20,7 @@ async function fillReport(page) {
 }
 
 describe("forms", () => {
-  test("every kind of parameter reaches the call as its schema says", async () => {
+  test("every kind of parameter is sent as its schema requires", async () => {
     const page = await opened();
     await open.choose("Build report");
     await fillReport(page);
@@ -58,7 +58,7 @@ describe("forms", () => {
     );
   });
 
-  test("what is missing or wrong is said beside its field before anything is sent", async () => {
+  test("missing and invalid values are shown at their fields before anything is sent", async () => {
     const page = await opened();
     await open.choose("Build report");
     await page.getByLabel("Title").fill("ab");
@@ -83,7 +83,7 @@ describe("forms", () => {
     await field("Title").waitFor({ state: "hidden" });
   });
 
-  test("a field that the platform refuses is marked, however deep it lies", async () => {
+  test("a field that the platform refuses is marked at any depth", async () => {
     const page = await opened();
     await open.choose("Build report");
     await fillReport(page);
@@ -99,7 +99,7 @@ describe("forms", () => {
     assert.equal(await page.getByLabel("Title").inputValue(), "Weekly", "nothing that was written is lost");
   });
 
-  test("a platform that is full, or away, is said and loses no input", async () => {
+  test("a full or unreachable platform is reported and no input is lost", async () => {
     const page = await opened();
     await open.choose("Refine output");
     await page.getByLabel("Text").fill("A draft");
@@ -119,7 +119,7 @@ describe("forms", () => {
     assert.equal(await page.getByLabel("Text").inputValue(), "", "a call that was accepted empties the form");
   });
 
-  test("JSON and form carry the same values both ways", async () => {
+  test("form and JSON view keep the same values in both directions", async () => {
     const page = await opened();
     await open.choose("Refine output");
     await page.getByRole("button", { name: "Edit as JSON" }).click();
@@ -134,7 +134,7 @@ describe("forms", () => {
     assert.deepEqual(userTurn().params, { text: "hello", tone: "formal" });
   });
 
-  test("a secret is typed unseen, is in no draft, and is asked for again when the call is run again", async () => {
+  test("a secret is masked, is in no draft, and is needed again when the call is repeated", async () => {
     const page = await opened();
     await open.choose("Connect");
     await page.getByLabel("Service").fill("post");
@@ -179,7 +179,7 @@ describe("forms", () => {
     assert.deepEqual(stub.turns[2].params, { id: 42 });
   });
 
-  test("a call works by keyboard alone: search, arrows, form, run", async () => {
+  test("a call works with the keyboard only: search, arrows, form, run", async () => {
     const page = await opened();
     await page.keyboard.press("/");
     await page.keyboard.type("draft state");

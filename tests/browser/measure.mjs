@@ -1,10 +1,10 @@
-// Measures the page in a real Chromium and prints the figures: `node measure.mjs [TURNS] [PER_SECOND]`.
-// Two thousand turns of history, and a burst of progress under three running tasks. Figures and not
-// tests: a machine that is busy with something else is slower. Frames come from requestAnimationFrame,
-// long tasks from PerformanceObserver, times of script and layout from the browser's own counters.
+// Measures the page in a real Chromium and prints the figures: `node measure.mjs [TURNS] [PER_SECOND]`. Loads two
+// thousand turns of history, and sends a burst of progress for three running tasks. It asserts nothing, because a
+// busy machine is slower. Frames come from requestAnimationFrame, long tasks from PerformanceObserver, times of
+// script and layout from the browser's counters.
 
 import { launch } from "./chromium.mjs";
-import { Opened } from "./opened.mjs";
+import { Opened } from "./test-page.mjs";
 import { DONE, Stub } from "./stub.mjs";
 
 const [turns, perSecond] = [Number(process.argv[2] ?? 2000), Number(process.argv[3] ?? 500)];

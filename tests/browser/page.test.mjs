@@ -1,11 +1,11 @@
-// The page against a stand-in for the gateway: what a real binary cannot be made to do. Results of
-// every shape, what screen readers meet, and each state under axe. Forms are forms.test.mjs, the
-// live stream line.test.mjs; what a real binary can do is tested in platform.test.mjs.
+// The page against the gateway stub, for cases that a real binary cannot produce: results of every shape, screen
+// readers, and each state under axe. Forms are forms.test.mjs, the live stream live-stream.test.mjs, and the real
+// binary platform.test.mjs.
 
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 
-import { open, opened, stub, withStub } from "./stage.mjs";
+import { open, opened, stub, withStub } from "./setup.mjs";
 import { DONE } from "./stub.mjs";
 
 withStub();
@@ -16,7 +16,7 @@ describe("results", () => {
     return opened();
   };
 
-  test("a list of objects is a table, with the rest one click away", async () => {
+  test("a list of objects is a table, and the raw JSON is one click away", async () => {
     const page = await show({ rows: Array.from({ length: 30 }, (_, n) => ({ id: n, name: `row ${n}` })) });
     assert.equal(await page.getByRole("row").count(), 26);
     await page.getByRole("button", { name: "Show all 30" }).click();
@@ -25,7 +25,7 @@ describe("results", () => {
     await page.locator(".raw pre", { hasText: '"name": "row 29"' }).waitFor();
   });
 
-  test("wide tables beside one another keep to their card and are no landmarks", async () => {
+  test("wide tables stay inside their card and are no landmarks", async () => {
     const row = {
       domain: "a-rather-long-name.example.com",
       status: "unknown",
@@ -64,7 +64,7 @@ describe("results", () => {
     await page.getByText("<img src=x onerror=alert(1)>", { exact: true }).waitFor();
   });
 
-  test("integers beyond what a browser counts exactly stay as they are", async () => {
+  test("integers beyond 2^53 keep their digits", async () => {
     const page = await opened();
     await page.route("**/v1/chat/turns?latest=60", async (route) => {
       const turn =
@@ -76,7 +76,7 @@ describe("results", () => {
     await page.getByText("9007199254740993", { exact: true }).waitFor();
   });
 
-  test("an answer may be run again only where that can help, and says when it was", async () => {
+  test("running again is offered only if it can help, and shows when it was used", async () => {
     stub.asked(
       "ping",
       {},
@@ -94,7 +94,7 @@ describe("results", () => {
     assert.deepEqual(stub.turns.at(-2).params, stub.turns.find((turn) => turn.call_id === lost).params);
     await page.locator(".way-out .done", { hasText: /^Run again at / }).waitFor();
     assert.equal(await page.getByRole("button", { name: "Run again" }).count(), 0, "used, it is no longer offered");
-    await page.reload(); // and another page, or this one later, knows as well
+    await page.reload(); // another page, or this one later, knows it too
     await page.locator(".way-out .done").waitFor();
     await page.getByRole("button", { name: "See the new call" }).click();
     assert.equal(await page.evaluate(() => document.activeElement.dataset.seq), "5");
@@ -104,7 +104,7 @@ describe("results", () => {
   });
 });
 
-describe("for everyone", () => {
+describe("accessibility", () => {
   function busyChat() {
     stub.turn({ type: "system", text: "A notice with https://example.com in it." });
     stub.asked(
@@ -192,7 +192,7 @@ describe("for everyone", () => {
       await open.state("live");
     });
 
-    test(`no accessibility violation before anything was asked: ${name}`, async () => {
+    test(`no accessibility violation in an empty chat: ${name}`, async () => {
       const page = await opened(options);
       await page.getByRole("heading", { name: "Text studio" }).waitFor();
       assert.equal(await page.locator("#chat").evaluate((el) => el.scrollTop), 0, "it is read from its beginning");
@@ -215,7 +215,7 @@ describe("for everyone", () => {
     });
   }
 
-  test("new turns and quarters of progress are announced, every percent is not", async () => {
+  test("new turns and quarters of progress are announced, single percents are not", async () => {
     const call = stub.asked("refine_output", { text: "x" }, DONE);
     const id = stub.task(call, "refine_output");
     const page = await opened();
@@ -231,7 +231,7 @@ describe("for everyone", () => {
     await page.locator("#announcer p", { hasText: "Outcome: Refined output ready!" }).waitFor({ state: "attached" });
   });
 
-  test("a burst of progress changes the page now and then, and ends at the latest report", async () => {
+  test("a burst of progress redraws at a bounded rate and ends at the latest report", async () => {
     const call = stub.asked("refine_output", { text: "x" }, DONE);
     const id = stub.task(call, "refine_output");
     const page = await opened();
@@ -246,11 +246,11 @@ describe("for everyone", () => {
     });
     for (let n = 0; n <= 500; n += 1) {
       stub.progress(id, n / 5, `Step ${n}`);
-      await new Promise((done) => setTimeout(done, 2)); // each by itself, as they come from work
+      await new Promise((done) => setTimeout(done, 2)); // one by one, as tasks report them
     }
     await page.getByText("Step 500").waitFor();
     const changes = await page.evaluate(() => window.changes);
-    assert.ok(changes < 500, `${changes} changes for 500 reports`); // of four texts and the bar each
+    assert.ok(changes < 500, `${changes} changes for 500 reports`); // each report can change four texts and the bar
   });
 
   test("asking a task to stop is announced once", async () => {
@@ -266,9 +266,9 @@ describe("for everyone", () => {
     );
   });
 
-  test("nothing moves for long where motion is not wanted", async () => {
+  test("nothing keeps moving with prefers-reduced-motion", async () => {
     const call = stub.asked("refine_output", { text: "x" }, DONE);
-    stub.task(call, "refine_output"); // without progress its bar would wander
+    stub.task(call, "refine_output"); // without progress its bar is animated
     const page = await opened({ reducedMotion: "reduce" });
     await page.locator(".task .bar.unknown").waitFor();
     const moving = () =>
@@ -280,7 +280,7 @@ describe("for everyone", () => {
     assert.equal(await moving(), 0);
   });
 
-  test("what came while nobody looked is counted in the title", async () => {
+  test("turns that arrive while the page is hidden are counted in the title", async () => {
     const page = await opened();
     await page.evaluate(() => {
       Object.defineProperty(document, "hidden", { configurable: true, get: () => window.away });
@@ -293,7 +293,7 @@ describe("for everyone", () => {
     await page.waitForFunction(() => document.title === "Text studio");
   });
 
-  test("tasks are filtered by how they stand, and an audit entry leads to its turn", async () => {
+  test("tasks are filtered by state, and an audit entry links to its turn", async () => {
     busyChat();
     const page = await opened();
     await page.locator("#open-tasks").click();
@@ -321,7 +321,7 @@ describe("for everyone", () => {
     assert.equal(await focused(), stub.turns.find((turn) => turn.role === "bot").turn_id);
   });
 
-  test("the key / goes to the search until it is turned off, which this browser remembers", async () => {
+  test("the key / focuses the search until it is switched off, which the browser remembers", async () => {
     const page = await opened();
     const pressed = async (one) => {
       await one.getByLabel("Chat history").focus();
@@ -339,11 +339,11 @@ describe("for everyone", () => {
     await other.state("live");
     assert.equal(await pressed(other.page), "chat", "nor in another page");
     await other.page.getByRole("switch").check();
-    await page.locator(".slash input:checked").waitFor(); // the first page hears of it
+    await page.locator(".slash input:checked").waitFor(); // the first page follows
     for (const one of [page, other.page]) assert.equal(await pressed(one), "function-search");
   });
 
-  test("where the functions are a sheet the key / does nothing: its switch is not there", async () => {
+  test("the key / does nothing while the functions are a sheet", async () => {
     const page = await opened({ viewport: { width: 360, height: 740 } });
     await page.getByLabel("Chat history").focus();
     await page.keyboard.press("/");
@@ -353,7 +353,7 @@ describe("for everyone", () => {
     assert.equal(await page.getByRole("switch").count(), 0);
   });
 
-  test("on a phone the functions are a sheet that back and Escape close", async () => {
+  test("on a narrow screen the functions are a sheet that back and Escape close", async () => {
     const page = await opened({ viewport: { width: 360, height: 740 } });
     await page.getByRole("button", { name: "Run a function" }).click();
     await open.choose("Refine output");
@@ -363,7 +363,7 @@ describe("for everyone", () => {
     await page.getByRole("button", { name: "Run a function" }).click();
     await page.keyboard.press("Escape");
     await page.getByLabel("Functions").waitFor({ state: "hidden" });
-    await page.waitForFunction(() => history.state === null); // no step of the history is left behind
+    await page.waitForFunction(() => history.state === null); // no history entry is left
     await page.getByRole("button", { name: "Run a function" }).click();
     await page.getByLabel("Text").fill("from a phone");
     await open.run();
@@ -371,7 +371,7 @@ describe("for everyone", () => {
     await page.getByLabel("Functions").waitFor({ state: "hidden" });
   });
 
-  test("a turn of an unforeseen shape is shown as its text, and the chat goes on", async () => {
+  test("a turn that cannot be drawn is shown as its text, and the chat goes on", async () => {
     stub.turn({ text: 42 });
     stub.turn({
       text: "odd",

@@ -1,11 +1,11 @@
-// The page against the real binary of the example: what a user is promised, in a real browser.
-// Each test has its own process and data folder.
+// The page against the real binary of the example: the promises to a user, in a real browser. Each test has its own
+// process and data folder.
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
-import { Opened } from "./opened.mjs";
-import { browser, open, openAt, opened, refine, restart, withRefine } from "./stage.mjs";
+import { Opened } from "./test-page.mjs";
+import { browser, open, openAt, opened, refine, restart, withRefine } from "./setup.mjs";
 
 withRefine();
 
@@ -18,7 +18,7 @@ async function ask(fn, text) {
   await open.run();
 }
 
-/** Asks for the draft to be refined, and waits until the completion service has been asked. */
+/** Runs the function, and waits for the request to the completion service. */
 async function working() {
   await ask("Refine output", DRAFT);
   const held = await refine.completions.next();
@@ -34,7 +34,7 @@ async function cookie() {
 const outcome = () => open.turns(".bot").locator(".card.outcome");
 const interrupted = () => open.turns(".bot").locator(".card.failed", { hasText: "INTERRUPTED" });
 
-test("a text is refined: the ack at once, progress that moves, the outcome by itself", async () => {
+test("a background call shows its acknowledgement, progress and outcome", async () => {
   const page = await opened();
   const held = await working();
   assert.equal(held.asked, DRAFT);
@@ -53,7 +53,7 @@ test("a text is refined: the ack at once, progress that moves, the outcome by it
   await page.locator(".audit-row", { hasText: "chat.inject" }).first().waitFor();
 });
 
-test("the browser is closed after the ack, and the outcome is there when it comes back", async () => {
+test("the outcome is in the chat when a closed browser comes back", async () => {
   await opened();
   const held = await working();
   const [storageState, owner] = [await open.context.storageState(), await cookie()];
@@ -65,7 +65,7 @@ test("the browser is closed after the ack, and the outcome is there when it come
   assert.equal(await outcome().count(), 1);
 });
 
-test("the process is killed during the work: one turn says so under the open page, and it runs again", async () => {
+test("a kill during the work shows one interrupted turn, and the call runs again", async () => {
   const page = await opened();
   await working();
   await refine.crash();
@@ -90,7 +90,7 @@ test("the process is killed during the work: one turn says so under the open pag
   assert.equal(await interrupted().count(), 1, "exactly one turn says that it was interrupted");
 });
 
-test("a foreground call that a crash cut off is answered, and runs again", async () => {
+test("a foreground call that a crash interrupted gets an answer and runs again", async () => {
   const page = await opened();
   await ask("Refine now", DRAFT);
   await refine.completions.next();
@@ -105,7 +105,7 @@ test("a foreground call that a crash cut off is answered, and runs again", async
   assert.equal(await interrupted().count(), 1);
 });
 
-test("an answer that is lost on the way is asked for again, and the function runs once", async () => {
+test("a call whose answer is lost is retried, and the function runs once", async () => {
   const page = await opened();
   const keys = [];
   await page.route("**/call", async (route) => {
@@ -123,7 +123,7 @@ test("an answer that is lost on the way is asked for again, and the function run
   held.answer(REFINED);
   await outcome().getByText(REFINED).waitFor();
   assert.equal(await open.turns(".user").count(), 1);
-  // Asked for on purpose, the same is another call.
+  // A deliberate repetition is another call.
   await ask("Refine output", DRAFT);
   (await refine.completions.next()).answer(REFINED);
   await open.turns(".user").nth(1).waitFor();
@@ -173,9 +173,9 @@ test("two pages of one user see the same chat, and either can cancel", async () 
   assert.deepEqual(await read(other.page), await read(page));
 });
 
-test("what the platform refuses stands beside its field, and nothing is lost", async () => {
+test("a refusal is shown at its field, and no input is lost", async () => {
   const page = await opened();
-  // The page would not send this: let it know less of the schema than the platform does.
+  // The page would refuse this input: remove the rule from its copy of the schema.
   await page.route("**/v1/session", async (route) => {
     const response = await route.fetch();
     const body = (await response.text()).replaceAll('"maxLength":20000', '"maxLength":99999');
@@ -192,7 +192,7 @@ test("what the platform refuses stands beside its field, and nothing is lost", a
   assert.equal(await open.turns().count(), 0, "a refused call leaves no turn");
 });
 
-test("a call by keyboard alone, from opening the page to reading the answer", async () => {
+test("a call works with the keyboard only, from opening the page to the answer", async () => {
   const page = await opened();
   await page.keyboard.press("/");
   await page.keyboard.type("check");
@@ -209,7 +209,7 @@ test("a call by keyboard alone, from opening the page to reading the answer", as
   );
 });
 
-test("the network goes and comes back: no turn is missing, double or out of order", async () => {
+test("after a network outage no turn is missing, duplicated or out of order", async () => {
   const page = await opened();
   const owner = await cookie();
   await refine.call(owner, "check_text", { text: "before" });
@@ -227,7 +227,7 @@ test("the network goes and comes back: no turn is missing, double or out of orde
   assert.deepEqual(asked, ["before", ...Array.from({ length: 20 }, (_, n) => `while away ${n}`), "after"]);
 });
 
-test("pages that were away while retention took their events show the complete chat afterwards", async () => {
+test("pages that missed pruned events show the complete chat afterwards", async () => {
   await restart((fresh) => fresh.start({ IMPERAL_KEEP_EVENTS: "1s" }));
   await opened();
   const owner = await cookie();
@@ -260,7 +260,7 @@ test("pages that were away while retention took their events show the complete c
   }
 });
 
-test("a link that was used, or a stranger, is told how to get in", async () => {
+test("a used link and a browser without a session explain how to sign in", async () => {
   await opened();
   const stranger = await Opened.at(browser, refine.link);
   await stranger.page.getByRole("heading", { name: "This browser is not signed in yet" }).waitFor();
@@ -276,7 +276,7 @@ test("a link that was used, or a stranger, is told how to get in", async () => {
   await stranger.close();
 });
 
-test("two users in two browsers: neither sees anything of the other", async () => {
+test("two users in two browsers see nothing of each other", async () => {
   await restart((fresh) => fresh.serve());
   const as = (user) => ({ extraHTTPHeaders: { authorization: `Bearer ${refine.token(user)}` } });
   await openAt(refine.url, as("anna"));
@@ -318,7 +318,7 @@ test("two users in two browsers: neither sees anything of the other", async () =
   await berta.close();
 });
 
-test("eight pages of one browser: one connection, through a kill and a restart, and each is whole", async () => {
+test("eight pages share one connection through a kill and a restart, without gaps", async () => {
   const page = await opened();
   const all = [open];
   while (all.length < 8) {
@@ -343,7 +343,7 @@ test("eight pages of one browser: one connection, through a kill and a restart, 
   assert.equal(await refine.streams(), 1);
 });
 
-test("two thousand turns: few are in the document, and all of them can be reached", async () => {
+test("of two thousand turns few are in the document, and all can be reached", async () => {
   const page = await opened();
   const owner = await cookie();
   for (let n = 0; n < 1000; n += 20) {

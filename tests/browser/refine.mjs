@@ -1,5 +1,5 @@
-// Runs the real example binary for the tests, with a completion service that answers when the test
-// says so. Owns processes, data folders and that service; no browser.
+// Runs the real example binary, with a completion service that answers when the test tells it to. Owns processes,
+// data folders and that service; no browser.
 
 import { execFileSync, spawn } from "node:child_process";
 import { accessSync, constants, mkdtempSync, rmSync } from "node:fs";
@@ -22,13 +22,10 @@ function binary() {
   return resolve(path);
 }
 
-/** Another example, built beside it. */
+/** The path of another example's binary. */
 export const beside = (name) => join(dirname(binary()), name);
 
-/**
- * A port that nobody has. Below those that a system hands out by itself: one of them may be somebody's
- * again before the binary has it.
- */
+/** A free port, below the range that the system hands out: one of that range could be taken before the binary binds it. */
 async function freePort() {
   for (;;) {
     const port = 15_000 + Math.floor(Math.random() * 17_000);
@@ -98,12 +95,12 @@ export class Refine {
     return execFileSync(this.binary, ["token", user], { env: { ...process.env, ...SECRETS }, encoding: "utf8" }).trim();
   }
 
-  /** Starts it for users with tokens, on data of its own. */
+  /** Starts `serve`, for users with tokens. */
   serve() {
     return this.start(SECRETS, ["serve"], /^listening on (http:\/\/\S+)/);
   }
 
-  /** Starts it; `env` adds to the environment. Later starts use the same data and address. */
+  /** Starts the binary; `env` adds to the environment. Later starts use the same data folder and port. */
   async start(env = {}, command = ["dev"], ready = /\bopen (http:\/\/\S+)/) {
     this.port ??= await freePort();
     this.completionUrl ??= await this.completions.start();
@@ -148,13 +145,13 @@ export class Refine {
     if (!response.ok) throw new Error(`the message was refused: ${response.status} ${await response.text()}`);
   }
 
-  /** How many live streams are open. */
+  /** The number of open live streams. */
   async streams() {
     const text = await (await fetch(`${this.url}metrics`)).text();
     return Number(/^imperal_streams_open (\d+)/m.exec(text)[1]);
   }
 
-  /** Resolves once the owner of a cookie has had a turn that `wanted` says yes to. */
+  /** Resolves to the first turn of the cookie's user for which `wanted` is true. */
   async untilTurn(cookie, wanted) {
     const abort = new AbortController();
     const response = await fetch(`${this.url}v1/events/stream?after=0`, { headers: { cookie }, signal: abort.signal });
@@ -174,7 +171,7 @@ export class Refine {
     }
   }
 
-  /** Resolves once the events after a number are not kept any more, which the live stream then says. */
+  /** Resolves once retention has deleted the events after a number, which the live stream reports. */
   async untilPruned(cookie, after) {
     for (;;) {
       const abort = new AbortController();
@@ -194,7 +191,7 @@ export class Refine {
     }
   }
 
-  /** Ends it as a crash would: no signal handler runs. */
+  /** Kills the process: no signal handler runs. */
   async crash() {
     this.child.kill("SIGKILL");
     await this.ended;

@@ -1,4 +1,4 @@
-// The page leaves out of drafts and comparisons what the platform leaves out of the chat.
+// The page leaves out of drafts and comparisons the same secrets that the platform leaves out of the chat.
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
@@ -48,7 +48,7 @@ test("secrets are left out at any depth", () => {
   assert.deepEqual(secrets(schema), ["token", "hosts", "pair", "tree"]);
 });
 
-test("what has no secrets stays as it is, and what refers to itself ends", () => {
+test("values without secrets stay unchanged, and recursive schemas end", () => {
   const params = { a: [1] };
   assert.equal(kept(params, { properties: { writeOnly: { type: "boolean" } } }), params);
   const turning = {

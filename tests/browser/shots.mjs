@@ -1,11 +1,11 @@
-// Takes the pictures of the documentation from real binaries: `node shots.mjs`, with REFINE_BIN as
-// for the tests and `bulk-audit` built beside it. Writes docs/images/*.png.
+// Takes the screenshots of the documentation from real binaries: `node shots.mjs`, with REFINE_BIN as for the tests
+// and `bulk-audit` in the same folder. Writes docs/images/*.png.
 
 import { mkdirSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 
 import { launch } from "./chromium.mjs";
-import { Opened } from "./opened.mjs";
+import { Opened } from "./test-page.mjs";
 import { Refine, beside } from "./refine.mjs";
 
 const IMAGES = fileURLToPath(new URL("../../docs/images/", import.meta.url));
@@ -18,7 +18,7 @@ const DOCUMENT = [
   "the keeper left in 1974 .",
 ];
 const DOMAINS = ["harbour.example.com", "expired.example.com", "listed.example.org", "boats.example.net"];
-const THINKING_MS = 2400; // so that the outcome has a duration that a service would have
+const THINKING_MS = 2400; // gives the outcome a realistic duration
 
 const DESK = { viewport: { width: 1280, height: 800 }, deviceScaleFactor: 1.5 };
 const MORE = { ...DESK, deviceScaleFactor: 1.25 };
@@ -26,7 +26,7 @@ const PHONE = { viewport: { width: 360, height: 720 }, deviceScaleFactor: 2, has
 
 mkdirSync(IMAGES, { recursive: true });
 
-/** Opens the page anew, brings it to what is to be seen, and takes the picture. */
+/** Opens a new page, brings it into the wanted state, and takes the screenshot. */
 function camera(browser, url, storageState) {
   return async (name, options, prepare) => {
     const shown = await Opened.at(browser, url, { storageState, ...options });

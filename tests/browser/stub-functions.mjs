@@ -1,4 +1,4 @@
-// The functions of the stub: between them every kind of parameter that a Rust type exports.
+// The functions of the stub. Together they have every kind of parameter that a Rust type exports.
 
 const object = (properties, required, more = {}) => ({
   $schema: "https://json-schema.org/draft/2020-12/schema",

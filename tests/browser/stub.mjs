@@ -1,6 +1,6 @@
-// A stand-in for the gateway, for what a real binary cannot be made to do: every shape of
-// parameter and result, holes in the stream, refusals on demand. Owns the API's shapes and one
-// user's turns and tasks in memory; anything that a real binary can do is tested on one.
+// A stub of the gateway, for cases that a real binary cannot produce: every shape of parameter and result, gaps in the
+// stream, refusals on demand. Owns the API's formats and one user's turns and tasks in memory. Everything that a real
+// binary can produce is tested with one.
 
 import { createServer } from "node:http";
 import { readFile } from "node:fs/promises";
@@ -15,7 +15,7 @@ const CSP =
 const ICON =
   '<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 24 24"><rect width="24" height="24" rx="6" fill="#0f7a63"/><path d="M6 8h12M6 12h9M6 16h11" stroke="#fff" stroke-width="2" stroke-linecap="round"/></svg>';
 
-/** An answer that went well. */
+/** A successful result. */
 export const DONE = { status: "success", summary: "Done.", data: {} };
 
 export class Stub {
@@ -26,9 +26,9 @@ export class Stub {
     this.requests = [];
     this.sessionOver = false;
     this.refuse = null; // {status, code, message, field} for the next call
-    this.drop = new Set(); // numbers that a first stream leaves out
+    this.drop = new Set(); // event numbers that the first stream omits
     this.answers = new Map(); // function -> (params, stub) -> result or nothing
-    this.pageTurns = Infinity; // turns of a page at most, as where they are large
+    this.pageTurns = Infinity; // most turns of one history page, as for large turns
     this.ids = 0;
     this.user = { id: "dev", tenant_id: "local", email: "dev@example.com" };
   }
@@ -94,7 +94,7 @@ export class Stub {
     for (const stream of this.streams) write(stream, { name: "progress", data });
   }
 
-  /** A call with its reply: what a foreground function leaves behind. */
+  /** A call with its reply, as of a foreground function. */
   asked(fn, params, result, at) {
     const call_id = this.id("call");
     const when = at ? { at } : {};
@@ -126,7 +126,7 @@ export class Stub {
     const task = this.tasks.get(taskId);
     Object.assign(task, { state, finished_at: new Date().toISOString() });
     this.event("task", task);
-    task.result = result; // by itself, and in the outcome turn; not in the event
+    task.result = result; // in the task and in the outcome turn, not in the event
     this.turn({
       text: result.error ?? result.summary,
       function: task.function,
@@ -197,7 +197,7 @@ export class Stub {
       return fail(status, code, message, field);
     }
     const call_id = this.id("call");
-    const { key: _notKept, ...kept } = params; // as the platform keeps what a schema calls writeOnly
+    const { key: _notKept, ...kept } = params; // the platform stores no writeOnly parameter
     this.turn({ role: "user", text: fn, function: fn, params: kept, call_id });
     const answer = this.answers.get(fn) ?? (() => ({ status: "success", summary: "Done.", data: params }));
     Promise.resolve(answer(params, this, call_id)).then((result) => {
@@ -259,7 +259,7 @@ function write(stream, { seq, name, data }) {
   stream.write(`event: ${name}\n${seq ? `id: ${seq}\n` : ""}data: ${asWritten(data)}\n\n`);
 }
 
-/** JSON in which the parameters of a turn are the text that `written` gives: its numbers are as they were sent. */
+/** JSON in which a turn's parameters are the text from `written`, so that numbers keep their spelling. */
 const asWritten = (body) =>
   JSON.stringify(body, (key, value) =>
     key === "written"

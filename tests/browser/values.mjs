@@ -1,7 +1,6 @@
-// Random schemas and values for forms, from a seed. Values are JSON texts, because that is what a
-// number has to survive in.
+// Random schemas and values for forms, from a seed. Values are JSON texts, because numbers must keep their spelling.
 
-/** A small generator of numbers (mulberry32): the same seed, the same cases. */
+/** A random number generator (mulberry32): equal seeds give equal cases. */
 export function random(seed) {
   let state = seed >>> 0;
   return () => {
@@ -89,7 +88,7 @@ export class Cases {
     return list.filter(() => this.chance(0.5));
   }
 
-  /** An object's text from pairs; each name once. */
+  /** The text of an object from pairs, each name once. */
   object(pairs) {
     return `{${[...new Map(pairs)].map(([key, value]) => `${JSON.stringify(key)}:${value}`).join(",")}}`;
   }
@@ -208,7 +207,7 @@ export class Cases {
     return { schema, value };
   }
 
-  /** An object whose schema names no other keys; some values have one all the same. */
+  /** An object whose schema allows no other keys; some values have one nevertheless. */
   fieldsObject(depth) {
     return this.struct(
       this.fields(depth, this.some(NAMES).slice(0, 4)),
@@ -317,7 +316,7 @@ export class Cases {
   }
 }
 
-/** `count` pairs of a schema and a value's text; the schema is one of parameters. */
+/** `count` pairs of a parameter schema and the text of a value. */
 export function cases(seed, count) {
   const made = new Cases(seed);
   return Array.from({ length: count }, () => {

@@ -1,16 +1,16 @@
-// Whatever a form is filled with comes back: random schemas and values, and numbers that
-// JavaScript would change, in a browser with exact numbers of its own and in one without.
+// A form returns the values that it was filled with: random schemas and values, and numbers that JavaScript would
+// change, in browsers with and without JSON.rawJSON.
 
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 
-import { opened, open, openAt, stub, withStub } from "./stage.mjs";
+import { opened, open, openAt, stub, withStub } from "./setup.mjs";
 import { DONE } from "./stub.mjs";
 import { cases } from "./values.mjs";
 
 withStub();
 
-/** Fills a form with each value and reads it again: [schema, value, read] of those that differ. */
+/** Fills a form with each value and reads it: [schema, value, read] of those that differ. */
 const fillAll = (page, all) =>
   page.evaluate(async (all) => {
     const [{ control }, { describe }, { parse, same, write }] = await Promise.all(
@@ -26,7 +26,7 @@ const fillAll = (page, all) =>
     return differing;
   }, all);
 
-/** A browser that knows no exact numbers: others than Chromium. */
+/** A browser without JSON.rawJSON. */
 const withoutRaw = () => {
   delete JSON.rawJSON;
   delete JSON.isRawJSON;
@@ -35,13 +35,13 @@ const withoutRaw = () => {
 };
 
 describe("forms", () => {
-  test("what a form is filled with is what it sends", async () => {
+  test("a form sends the values that it was filled with", async () => {
     const page = await opened();
     for (let seed = 1; seed <= 4; seed += 1)
       assert.deepEqual(await fillAll(page, cases(seed, 400)), [], `seed ${seed}`);
   });
 
-  test("the same in a browser without exact numbers", async () => {
+  test("a form sends its values in a browser without JSON.rawJSON", async () => {
     const page = await openAt("about:blank");
     await page.addInitScript(withoutRaw);
     await page.goto(stub.url);
@@ -54,7 +54,7 @@ describe("forms", () => {
     ["with", null],
     ["without", withoutRaw],
   ]) {
-    test(`an edited call keeps every number as it was, ${name} exact numbers in the browser`, async () => {
+    test(`an edited call keeps every number, ${name} exact numbers in the browser`, async () => {
       const text =
         '{"limit":7,"ratio":5.0,"big":9007199254740993,"meta":{"color":"red","id":18446744073709551615,"price":0.10,"deep":{"e":1e2,"pi":3.14159265358979323846}}}';
       stub.turn({ role: "user", text: "edit_all", function: "edit_all", call_id: "call_1", written: text });
@@ -69,7 +69,7 @@ describe("forms", () => {
     });
   }
 
-  test("a free object has a row for each of its entries, which can be changed, added and removed", async () => {
+  test("a free object has a row per entry, which can be edited, added and removed", async () => {
     const page = await opened();
     stub.asked("edit_all", { limit: 5, meta: { color: "red", size: 3 } }, DONE);
     await page.getByRole("button", { name: "Edit and run Edit all" }).click();

@@ -1,4 +1,4 @@
-// A UI tree with each kind of node that the page draws, in the reference SDK's wire form.
+// A UI tree with every kind of node that the page draws, in the reference SDK's wire format.
 
 export const node = (type, props) => ({ type, props });
 export const call = (fn, params = {}) => ({ action: "call", function: fn, params });

@@ -1,5 +1,5 @@
-// A page that a test opened, with what every test must find at its end: no script failed and the
-// content security policy was never broken. Owns opening and the few steps that all tests share.
+// A page under test. Closing it asserts that no script failed and the content security policy was not violated. Owns
+// opening and the steps that all tests share.
 
 import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
@@ -56,14 +56,14 @@ export class Opened {
     return this.page.locator("#turns").getByText(text, { exact: true }).first().waitFor();
   }
 
-  /** What has been said to screen readers, oldest first. */
+  /** Announcements to screen readers, oldest first. */
   said() {
     return this.page.locator("#announcer p").allTextContents();
   }
 
   /** No violation of WCAG 2.2 A and AA, nor of axe's best practices. */
   async accessible(what) {
-    // finished animations only: a fading text has no contrast to measure
+    // wait for animations: a fading text has no contrast to measure
     await this.page.evaluate(() =>
       Promise.all(
         document
@@ -72,7 +72,7 @@ export class Opened {
           .map((a) => a.finished.catch(() => {})),
       ),
     );
-    await this.page.evaluate(axeSource); // by the debugger, which the policy does not bind
+    await this.page.evaluate(axeSource); // the content security policy does not apply to the debugger
     const { violations } = await this.page.evaluate(() =>
       window.axe.run(document, { rules: { "target-size": { enabled: true } } }),
     );
@@ -80,7 +80,7 @@ export class Opened {
     assert.deepEqual(found, [], `accessibility of ${what}`);
   }
 
-  /** Nothing but a wide table or a piece of code scrolls sideways. */
+  /** Only wide tables and code scroll sideways. */
   async fits(what) {
     const wide = await this.page.evaluate(() =>
       [...document.querySelectorAll("html, body, .scroller, .side, [role=tabpanel]")]

@@ -1,11 +1,11 @@
-// UI trees of answers: each node as a person meets it, what its buttons do, and what a tree that
-// means harm cannot do. Against a stand-in for the gateway, which serves any answer.
+// UI trees of answers: the nodes, their buttons, and what a hostile tree cannot do. Against the gateway stub, which
+// serves any answer.
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
-import { open, opened, stub, withStub } from "./stage.mjs";
-import { call, node, tree } from "./trees.mjs";
+import { open, opened, stub, withStub } from "./setup.mjs";
+import { call, node, tree } from "./sample-tree.mjs";
 
 withStub();
 
@@ -48,7 +48,7 @@ test("a table is sorted by its headings, numbers as numbers", async () => {
   assert.equal(await page.locator(".ui th").getAttribute("aria-sort"), "descending");
 });
 
-test("a button runs its function as the user would, and says so", async () => {
+test("a button runs its function as the user and reports it", async () => {
   const page = await shown(tree);
   await page.getByRole("button", { name: "Check again" }).click();
   await page.locator(".ui .said", { hasText: "Asked at" }).waitFor();
@@ -61,7 +61,7 @@ test("a button runs its function as the user would, and says so", async () => {
   assert.deepEqual(lastCall().params, { query: "images" });
 });
 
-test("a destructive function asks first, whatever the tree says", async () => {
+test("a destructive function always asks first", async () => {
   const page = await shown(
     node("Button", { label: "A harmless one", variant: "primary", on_click: call("delete_draft", { id: 4 }) }),
   );
@@ -75,7 +75,7 @@ test("a destructive function asks first, whatever the tree says", async () => {
   assert.deepEqual(lastCall().params, { id: 4 });
 });
 
-test("what the platform refuses is said beside the button, with the way to the form", async () => {
+test("a refusal is shown at the button, with a link to the form", async () => {
   const page = await shown(node("Button", { label: "Go", on_click: call("list_drafts", { query: "abc" }) }));
   stub.refuse = { status: 422, code: "VALIDATION_TYPE_ERROR", message: "That is too short.", field: "query" };
   await page.getByRole("button", { name: "Go", exact: true }).click();
@@ -84,7 +84,7 @@ test("what the platform refuses is said beside the button, with the way to the f
   assert.equal(await page.getByLabel("Query").inputValue(), "abc");
 });
 
-test("a form of a tree calls its function with what was written", async () => {
+test("a form in a tree calls its function with its values", async () => {
   const page = await shown(tree);
   await page.locator(".ui").getByLabel("Words").fill("offer");
   await page.locator(".ui").getByLabel("Words").press("Enter");
@@ -92,7 +92,7 @@ test("a form of a tree calls its function with what was written", async () => {
   assert.deepEqual([lastCall().function, lastCall().params], ["list_drafts", { query: "offer", done: true }]);
 });
 
-test("what this page has no place for is shown and cannot be pressed", async () => {
+test("unsupported actions are drawn as disabled buttons", async () => {
   const page = await shown(
     node("Stack", {
       children: [
@@ -105,7 +105,7 @@ test("what this page has no place for is shown and cannot be pressed", async () 
   assert.ok(await page.getByRole("button", { name: /Of nobody.*not loaded/ }).isDisabled());
 });
 
-test("a tree that means harm is text: no script, no foreign style, no request to this server", async () => {
+test("a hostile tree becomes text: no script, no styles, no request to this server", async () => {
   const evil = node("Stack", {
     children: [
       node("Html", {
@@ -134,7 +134,7 @@ test("a tree that means harm is text: no script, no foreign style, no request to
   assert.ok(!stub.requests.some((request) => request.includes("/open/")));
 });
 
-test("a tree without end is cut off, and the page stays alive", async () => {
+test("an endless tree is cut off and the page stays responsive", async () => {
   let deep = node("Text", { content: "the bottom" });
   for (let n = 0; n < 400; n += 1) deep = node("Stack", { children: [deep] });
   const wide = node("Stack", {

@@ -1,24 +1,23 @@
-// What every test file is set up with: one browser for the file, and for each test a fresh platform
-// and the page under test, which must be without faults when it is closed. Owns starting and ending
-// these; what is seen on the page is the tests' business. `node --test` runs each file in a process
-// of its own, so that there is one stage.
+// Setup and teardown of a test file: one browser for the file, and for each test a fresh platform and the page under
+// test, which must be without faults when it is closed. `node --test` runs each file in its own process, so this
+// module's state belongs to one file.
 
 import { after, afterEach, before, beforeEach } from "node:test";
 
 import { launch } from "./chromium.mjs";
-import { Opened } from "./opened.mjs";
+import { Opened } from "./test-page.mjs";
 import { Refine } from "./refine.mjs";
 import { Stub } from "./stub.mjs";
 
 export let browser = null;
 /** The page under test. */
 export let open = null;
-/** The stand-in, where withStub() was called. */
+/** The gateway stub, if withStub() was called. */
 export let stub = null;
-/** The real binary, where withRefine() was called. */
+/** The real binary, if withRefine() was called. */
 export let refine = null;
 
-/** Each test has a stand-in for the gateway. */
+/** Each test gets a gateway stub. */
 export function withStub() {
   withPlatform(
     async () => (stub = await new Stub().start()),
@@ -26,7 +25,7 @@ export function withStub() {
   );
 }
 
-/** Each test has a process of the example, and a data folder. */
+/** Each test gets a process of the example, with its own data folder. */
 export function withRefine() {
   withPlatform(
     () => restart((fresh) => fresh.start()),
@@ -34,20 +33,20 @@ export function withRefine() {
   );
 }
 
-/** Another process instead of the one there is: `start` starts it in another way, or elsewhere. */
+/** Replaces the process; `start` starts the new one. */
 export async function restart(start) {
   await refine?.stop();
-  refine = null; // one that does not start is not stopped
+  refine = null; // a process that did not start needs no stop
   refine = await start(new Refine());
 }
 
-/** Opens the page under test, another one than before if there was one. */
+/** Opens the page under test, in place of an earlier one. */
 export async function openAt(url, options) {
   open = await Opened.at(browser, url, options);
   return open.page;
 }
 
-/** Opens the page of the platform that there is, and waits until it is live. */
+/** Opens the page of the current platform and waits until it is live. */
 export async function opened(options) {
   await openAt(stub?.url ?? refine.link, options);
   await open.state("live");

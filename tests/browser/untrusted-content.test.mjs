@@ -1,10 +1,9 @@
-// Words, pictures and data of others that try to deceive the reader, to learn who reads, or to stop
-// the page.
+// Text, images and data of other users that try to deceive the reader, to track who reads, or to freeze the page.
 
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 
-import { open, opened, openAt, stub, withStub } from "./stage.mjs";
+import { open, opened, openAt, stub, withStub } from "./setup.mjs";
 
 withStub();
 
@@ -18,8 +17,8 @@ async function show(data, over) {
   return page;
 }
 
-describe("words of others", () => {
-  test("marks that reorder or hide are shown as what they are, everywhere in the page", async () => {
+describe("untrusted text", () => {
+  test("reordering and invisible characters are shown as numbers everywhere", async () => {
     const evil = `a${RLO}txt.exe\u2066b\u200bc\ufeff`;
     const call = stub.asked(
       "ping",
@@ -73,7 +72,7 @@ describe("words of others", () => {
     assert.ok((await page.getByText("a<U+202E>txt.exe<U+2066>b<U+200B>c<U+FEFF>").count()) > 5);
   });
 
-  test("a name from right to left does not reorder what stands beside it", async () => {
+  test("a right-to-left name does not reorder its neighbours", async () => {
     const page = await show({});
     const order = await page.evaluate(() => {
       const line = document.createElement("p");
@@ -87,7 +86,7 @@ describe("words of others", () => {
     );
   });
 
-  test("only http and https become links, and a link tells nobody where it came from", async () => {
+  test("only http and https become links, and links send no referrer", async () => {
     const page = await show({
       a: "javascript:alert(1)",
       b: "data:text/html,x",
@@ -105,10 +104,10 @@ describe("words of others", () => {
   });
 });
 
-describe("pictures of other hosts", () => {
+describe("images of other hosts", () => {
   const PIXEL = Buffer.from("R0lGODlhAQABAIAAAAAAAP///yH5BAEAAAAALAAAAAABAAEAAAIBRAA7", "base64");
 
-  test("are asked for first, host by host, and remembered for the tab", async () => {
+  test("need the user's permission per host, which lasts for the tab", async () => {
     const asked = [];
     const tree = {
       type: "Stack",
@@ -158,14 +157,14 @@ describe("pictures of other hosts", () => {
     assert.equal(await page.evaluate(() => sessionStorage.length), 0, "a tab that signed out remembers nothing");
   });
 
-  test("SVG in a data address is never drawn", async () => {
+  test("an SVG data URL is never drawn", async () => {
     const svg = `data:image/svg+xml;base64,${Buffer.from("<svg xmlns='http://www.w3.org/2000/svg'><script>window.harmed=1</script></svg>").toString("base64")}`;
     const page = await show({ a: svg }, { ui: undefined });
     assert.equal(await page.locator(".data img, .data object, .data iframe").count(), 0);
   });
 });
 
-describe("data without end", () => {
+describe("very large data", () => {
   const deep = (n, inner) => Array.from({ length: n }).reduce((value) => ({ a: value }), inner);
   const shapes = {
     "one text": { text: "word ".repeat(210_000) },
@@ -194,7 +193,7 @@ describe("data without end", () => {
   };
 
   for (const [name, data] of Object.entries(shapes)) {
-    test(`a megabyte of ${name} is drawn in parts`, async () => {
+    test(`a megabyte of ${name} is drawn in steps`, async () => {
       const page = await show(data, { status: "success" });
       const size = () =>
         page.locator(".turn.bot").evaluate((turn) => [turn.querySelectorAll("*").length, turn.textContent.length]);
@@ -227,7 +226,7 @@ describe("data without end", () => {
 });
 
 describe("signing out", () => {
-  test("ends the session in every tab of the browser, and says how to come back", async () => {
+  test("ends the session in every tab and explains how to sign in again", async () => {
     const page = await opened();
     const other = await open.again(stub.url);
     await other.state("live");
@@ -247,7 +246,7 @@ describe("signing out", () => {
     await open.accessible("a page that is signed out");
   });
 
-  test("that did not work says so, and can be tried again", async () => {
+  test("reports a failure and can be retried", async () => {
     const page = await opened();
     await page.locator("#account summary").click();
     await open.context.setOffline(true);
@@ -260,7 +259,7 @@ describe("signing out", () => {
 });
 
 describe("answers of a newer platform", () => {
-  test("pages end by size and carry the way on; tasks come without results", async () => {
+  test("history pages that end by size and tasks without results are handled", async () => {
     for (let i = 0; i < 30; i += 1) stub.asked("ping", {}, answer({ n: i }));
     const call = stub.asked("ping", {});
     const task = stub.task(call, "slow");

@@ -1,23 +1,22 @@
-// The live stream under a page, and one stream under many pages: holes, cuts, silence, sleep, and
-// what happens when the page that reads for the others is closed, crashes or falls asleep. Against
-// a stand-in for the gateway, which can count connections and lose messages on purpose.
+// The live stream of one page, and one stream shared by many: gaps, cuts, silence, sleep, and a reading page that
+// is closed, crashes or sleeps. Against the gateway stub, which counts connections and can drop messages.
 
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 
-import { open, openAt, opened, stub, withStub } from "./stage.mjs";
+import { open, openAt, opened, stub, withStub } from "./setup.mjs";
 import { DONE } from "./stub.mjs";
 
 withStub();
 
-/** A browser in which pages cannot find one another, as over plain http beyond this machine. */
+/** A browser without locks between pages, as over plain http from another machine. */
 const withoutLocks = (page) =>
   page.addInitScript(() => Object.defineProperty(Navigator.prototype, "locks", { value: undefined }));
 
 describe("the live stream", () => {
   const texts = () => open.turns(".bot .say-text").allTextContents();
 
-  test("a hole in the numbers is read again, and nothing shows twice or out of order", async () => {
+  test("a gap in the event numbers is read again without duplicates or reordering", async () => {
     await opened();
     stub.turn({ text: "one" });
     await open.seen("one");
@@ -33,7 +32,7 @@ describe("the live stream", () => {
     assert.ok(stub.requests.includes("GET /v1/events/stream?after=1"), "it resumed after the last number it had");
   });
 
-  test("a stream that is cut again and again loses nothing", async () => {
+  test("a stream that is cut repeatedly loses no event", async () => {
     await opened();
     for (let n = 0; n < 6; n += 1) {
       stub.turn({ text: `turn ${n}` });
@@ -44,7 +43,7 @@ describe("the live stream", () => {
     assert.deepEqual(await texts(), Array.from({ length: 6 }, (_, n) => [`turn ${n}`, `between ${n}`]).flat());
   });
 
-  test("an earlier state of a task never undoes a later one", async () => {
+  test("an older state of a task never replaces a newer one", async () => {
     const call = stub.asked("refine_output", { text: "x" }, DONE);
     const page = await opened();
     const id = stub.task(call, "refine_output");
@@ -61,7 +60,7 @@ describe("the live stream", () => {
     assert.equal(await page.locator("#open-tasks .badge").count(), 0);
   });
 
-  test("a list of tasks that was read earlier does not undo newer progress", async () => {
+  test("a task list read earlier does not replace newer progress", async () => {
     const call = stub.asked("refine_output", { text: "x" }, DONE);
     const id = stub.task(call, "refine_output");
     stub.progress(id, 10, "Reading");
@@ -89,31 +88,31 @@ describe("the live stream", () => {
     assert.equal(await page.locator(".task .percent").textContent(), "60 %");
   });
 
-  test("a line that has gone silent is replaced", async () => {
+  test("a silent connection is replaced", async () => {
     await openAt("about:blank");
     await open.page.clock.install();
     await open.page.goto(stub.url);
     await open.state("live");
-    stub.streams.clear(); // the old line stays open, and nothing comes through it any more
+    stub.streams.clear(); // the old connection stays open, and nothing arrives on it
     stub.turn({ text: "said into the silence" });
     await open.page.clock.fastForward(46_000);
     await open.seen("said into the silence");
   });
 
-  test("after sleep the page asks at once, without waiting for the silence to be noticed", async () => {
+  test("after sleep the page reconnects at once", async () => {
     await openAt("about:blank");
     await open.page.clock.install();
     await open.page.goto(stub.url);
     await open.state("live");
     stub.streams.clear();
     stub.turn({ text: "said during the sleep" });
-    await open.page.clock.pauseAt(Date.now() + 2000); // no timer may help
+    await open.page.clock.pauseAt(Date.now() + 2000); // no timer runs
     await open.page.clock.setSystemTime(Date.now() + 3_600_000);
     await open.page.evaluate(() => document.dispatchEvent(new Event("visibilitychange")));
     await open.seen("said during the sleep");
   });
 
-  test("where pages cannot share, one that nobody looks at gives its connection back, and still learns what happens", async () => {
+  test("without sharing, a hidden page closes its connection and still catches up", async () => {
     await openAt("about:blank");
     const { page } = open;
     await withoutLocks(page);
@@ -143,7 +142,7 @@ describe("the live stream", () => {
     assert.equal(stub.streams.size, 1);
   });
 
-  test("earlier turns that could not be read can be asked for again", async () => {
+  test("loading earlier turns can be retried after a failure", async () => {
     for (let n = 0; n < 130; n += 1) stub.turn({ text: `turn ${n}` });
     await openAt("about:blank");
     let broken = true;
@@ -157,7 +156,7 @@ describe("the live stream", () => {
     await open.page.locator('[data-seq="60"]').waitFor({ state: "attached" });
   });
 
-  test("a session that is over says how to go on", async () => {
+  test("an ended session explains how to sign in again", async () => {
     const page = await opened();
     stub.sessionOver = true;
     stub.cut();
@@ -191,13 +190,13 @@ describe("many pages of one user", () => {
     return all;
   }
 
-  /** Waits until nobody but the reader is connected. */
+  /** Waits until only the reader is connected. */
   async function oneStream() {
     while (stub.streams.size > 1) await stub.streamClosed();
     assert.equal(stub.streams.size, 1);
   }
 
-  test("eight pages use one connection, and each sees every turn and all progress once, in order", async () => {
+  test("eight pages share one connection and each sees every event once, in order", async () => {
     const all = await pages(8);
     await oneStream();
     for (let n = 0; n < 5; n += 1) stub.turn({ text: `turn ${n}` });
@@ -206,7 +205,7 @@ describe("many pages of one user", () => {
     const id = stub.task(call, "refine_output");
     stub.progress(id, 40, "Reading");
     await Promise.all(all.map((one) => one.page.getByText("40 %").waitFor()));
-    // and there are connections left for what each page asks
+    // and connections are left for each page's requests
     await Promise.all(
       all.slice(1).map(async (one, n) => {
         await one.choose("List drafts");
@@ -233,13 +232,13 @@ describe("many pages of one user", () => {
     assert.equal(stub.streams.size, 1);
   });
 
-  test("the reading page is closed: another reads on, without a gap or a doubled turn", async () => {
+  test("another page takes over when the reading page is closed, without gaps or duplicates", async () => {
     const [first, ...others] = await pages(3);
     stub.turn({ text: "one" });
     await seen(others, "one");
     const gone = stub.streamClosed();
     await first.page.close();
-    stub.turn({ text: "two" }); // nobody may be reading
+    stub.turn({ text: "two" }); // possibly no page reads
     await gone;
     stub.turn({ text: "three" });
     await seen(others, "three");
@@ -247,13 +246,13 @@ describe("many pages of one user", () => {
     await oneStream();
   });
 
-  test("the reading page crashes: another reads on", async () => {
+  test("another page takes over when the reading page crashes", async () => {
     const [first, ...others] = await pages(3);
     stub.turn({ text: "one" });
     await seen(others, "one");
     const cdp = await first.context.newCDPSession(first.page);
     const crashed = first.page.waitForEvent("crash");
-    cdp.send("Page.crash").catch(() => {}); // nobody is left to answer
+    cdp.send("Page.crash").catch(() => {}); // no answer follows
     await crashed;
     stub.turn({ text: "two" });
     await seen(others, "two");
@@ -263,7 +262,7 @@ describe("many pages of one user", () => {
     await oneStream();
   });
 
-  test("the reading page sleeps: one that is looked at takes over, and the sleeper catches up when it wakes", async () => {
+  test("a visible page takes over when the reading page sleeps, which later catches up", async () => {
     const [first, ...others] = await pages(3);
     stub.turn({ text: "one" });
     await seen(others, "one");
@@ -273,7 +272,7 @@ describe("many pages of one user", () => {
     await cdp.send("Debugger.pause"); // no line of its script runs from now on
     stub.turn({ text: "two" });
     await asleep;
-    await others[0].page.evaluate(() => document.dispatchEvent(new Event("visibilitychange"))); // somebody looks
+    await others[0].page.evaluate(() => document.dispatchEvent(new Event("visibilitychange"))); // the page becomes visible
     await seen(others, "two");
     stub.turn({ text: "three" });
     await seen(others, "three");
@@ -286,7 +285,7 @@ describe("many pages of one user", () => {
     await oneStream();
   });
 
-  test("messages between pages that are lost are noticed and read", async () => {
+  test("lost messages between pages are detected and read", async () => {
     const [, ...others] = await pages(3, (reader) =>
       reader.addInitScript(() => {
         const post = BroadcastChannel.prototype.postMessage;
@@ -296,9 +295,9 @@ describe("many pages of one user", () => {
       }),
     );
     for (let n = 1; n <= 6; n += 1) stub.turn({ text: `turn ${n}` });
-    await seen(others, "turn 6"); // holes: only 3 and 6 were passed on
+    await seen(others, "turn 6"); // gaps: only 3 and 6 were broadcast
     await oneStream();
-    stub.turn({ text: "turn 7" }); // the last one is lost: only the reader's word tells of it
+    stub.turn({ text: "turn 7" }); // the last one is lost: only the reader's repeated number shows it
     const alive = setInterval(() => stub.streams.forEach((stream) => stream.write(": still here\n\n")), 200);
     await seen(others, "turn 7").finally(() => clearInterval(alive));
     for (const one of others)
@@ -308,7 +307,7 @@ describe("many pages of one user", () => {
       );
   });
 
-  test("the network goes and comes back under all of them", async () => {
+  test("all pages recover from a network outage", async () => {
     const all = await pages(4);
     await open.context.setOffline(true);
     await Promise.all(all.map((one) => one.state("offline")));
