@@ -84,7 +84,7 @@ fn open(path: &Path, options: &mut OpenOptions) -> io::Result<File> {
     let flags = OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC;
     options.mode(0o600).custom_flags(flags.bits().cast_signed());
     let refused = |what: &str| {
-        let text = format!("{} is {what}: remove it, a file of its own is made in its place", path.display());
+        let text = format!("{} is {what}: remove it, and a regular file is created in its place", path.display());
         io::Error::new(io::ErrorKind::InvalidInput, text)
     };
     let file = options.open(path).map_err(|error| {

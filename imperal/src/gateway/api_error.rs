@@ -130,7 +130,7 @@ pub(super) async fn route_not_found(uri: Uri) -> ApiError {
     ApiError::new(
         StatusCode::NOT_FOUND,
         codes::NOT_FOUND,
-        format!("There is nothing at {}. /openapi.json lists what there is.", uri.path()),
+        format!("No route has the path {}. /openapi.json lists all routes.", uri.path()),
     )
 }
 
@@ -138,6 +138,6 @@ pub(super) async fn method_not_allowed(method: Method, uri: Uri) -> ApiError {
     ApiError::new(
         StatusCode::METHOD_NOT_ALLOWED,
         codes::MALFORMED_REQUEST,
-        format!("{} does not take {method}. /openapi.json lists what there is.", uri.path()),
+        format!("{} does not support {method}. /openapi.json lists the methods of each route.", uri.path()),
     )
 }

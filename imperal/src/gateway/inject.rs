@@ -88,7 +88,7 @@ async fn refuse_user(gateway: &Gateway, request: Request) -> ApiError {
         Err(error) => return error.into(),
     };
     let body = body::json_bytes(request).await.and_then(|bytes| body::parse::<InjectBody>(&bytes));
-    let target = body.map_or_else(|_| "nobody in particular".to_owned(), |body| body.user_id);
+    let target = body.map_or_else(|_| "unknown".to_owned(), |body| body.user_id);
     access.refuse_injection(&target).await.into()
 }
 
@@ -123,7 +123,7 @@ fn check_body(body: &InjectBody) -> Result<(), ApiError> {
         return Err(ApiError::new(
             StatusCode::PAYLOAD_TOO_LARGE,
             codes::VALIDATION_TYPE_ERROR,
-            format!("`text` has {} bytes; at most {most} are taken.", body.text.len()),
+            format!("`text` has {} bytes; send at most {most}.", body.text.len()),
         ));
     }
     for (field, text, most) in [("ext_id", &body.ext_id, APP_ID), ("user_id", &body.user_id, USER_BYTES)] {
@@ -165,7 +165,7 @@ impl WrongTokenLog {
         self.count.fetch_add(1, Ordering::Relaxed);
         if self.said.take(()).is_ok() {
             let requests = self.count.swap(0, Ordering::Relaxed);
-            tracing::warn!(requests, "a wrong service token was shown; check IMPERAL_SERVICE_TOKEN of the service");
+            tracing::warn!(requests, "requests with a wrong service token; check IMPERAL_SERVICE_TOKEN of the service");
         }
     }
 }

@@ -64,7 +64,7 @@ impl UserLimiter {
         let Some(requests) = &self.requests else { return Ok(()) };
         requests
             .take((&*user.tenant_id, &*user.id))
-            .map_err(|wait| ApiError::too_many("You are asking too often. Wait a moment, then go on.", wait))
+            .map_err(|wait| ApiError::too_many("You send too many requests. Wait a moment, then retry.", wait))
     }
 
     /// Counts one stream until the returned value is dropped.

@@ -57,7 +57,7 @@ impl Listener {
     pub(crate) async fn close(self) {
         let mut serving = self.serving;
         if tokio::time::timeout(LAST_CONNECTIONS, &mut serving).await.is_err() {
-            tracing::debug!("connections cut");
+            tracing::debug!("closing the remaining connections");
             self.ended.cancel();
             // Each connection ends at its next step. A panic of the accept loop has been logged already.
             let _ = serving.await;

@@ -21,19 +21,19 @@ use crate::platform::CallReply;
 /// Header of requests that may be retried.
 const KEY: (&str, &str) = (
     "Idempotency-Key",
-    "1 to 255 visible ASCII characters: however often the request is sent with it, it is done once, and each is \
-     answered as the first; later answers have the header `Idempotency-Replayed: true`",
+    "1 to 255 visible ASCII characters. Requests with the same key are carried out once: each repetition gets the \
+     first result, with the header `Idempotency-Replayed: true`",
 );
 
 /// Headers of a service's messages.
 const TENANT: (&str, &str) = (
     "X-Tenant-Id",
-    "Tenant of the user, as UTF-8; 1 to 64 bytes. When absent, the tenant that `serve --service-tenant` names \
-     (`default`): give it wherever users have a tenant",
+    "Tenant of the user, as UTF-8; 1 to 64 bytes. When absent, the tenant of `serve --service-tenant` (`default`): send \
+     it if your users have tenants",
 );
 const ACTING: (&str, &str) = (
     "X-Acting-User",
-    "The user that the service acts for, as UTF-8; 1 to 128 bytes. Another one than `user_id` is 403 and audited",
+    "The user that the service acts for, as UTF-8; 1 to 128 bytes. Any user but `user_id` is 403 and audited",
 );
 
 /// One operation of the document.
@@ -112,26 +112,26 @@ fn operations(generator: &mut SchemaGenerator) -> Vec<Operation> {
                 ("after", "Only turns with a higher number"),
                 (
                     "limit",
-                    "At most so many, 1 to 500; 100 when absent. A page also ends at 2 MiB; `next` says how to go on",
+                    "Most turns, 1 to 500; 100 when absent. A page also ends at 2 MiB; `next` is where the following page starts",
                 ),
-                ("latest", "The latest so many instead"),
+                ("latest", "This many of the latest turns instead"),
                 ("before", "With `limit`: the latest before this number"),
             ],
             errors: &[400, 401, 503],
             ..get("/v1/chat/turns", "The caller's chat, in order", schema::<Turns>(generator))
         },
         Operation {
-            query: &[("after", "Go on after this event; so does the header Last-Event-ID")],
+            query: &[("after", "Continue after this event; the header Last-Event-ID does the same")],
             answer: None,
             errors: &[400, 401, 503],
             ..get(
                 "/v1/events/stream",
-                "Live events: hello, turn, task (without its result, which the outcome turn has), progress; pruned where events are not kept any more (Server-Sent Events)",
+                "Live events: hello, turn, task (without its result, which the outcome turn has), progress; pruned if retention has deleted events (Server-Sent Events)",
                 Value::Null,
             )
         },
         Operation {
-            query: &[("limit", "At most so many, 1 to 500; 50 when absent"), ("call_id", "Only those of this call")],
+            query: &[("limit", "Most tasks, 1 to 500; 50 when absent"), ("call_id", "Only tasks of this call")],
             ..get("/v1/tasks", "The caller's tasks, newest first, without their results", schema::<Tasks>(generator))
         },
         get("/v1/tasks/active", "The caller's running tasks", schema::<Tasks>(generator)),
@@ -156,7 +156,7 @@ fn operations(generator: &mut SchemaGenerator) -> Vec<Operation> {
             errors: &[400, 401, 403, 404, 413, 422, 429, 503],
             ..get("/v1/internal/chat/inject", "Put a message into a user's chat", schema::<InjectedTurn>(generator))
         },
-        get("/v1/extensions", "What is loaded", schema::<Extensions>(generator)),
+        get("/v1/extensions", "The loaded extensions", schema::<Extensions>(generator)),
         Operation {
             errors: &[400, 401, 404, 503],
             ..get("/v1/extensions/{app_id}/manifest", "An extension's manifest, version 3", json!({"type": "object"}))
@@ -166,13 +166,10 @@ fn operations(generator: &mut SchemaGenerator) -> Vec<Operation> {
             method: "delete",
             security: "page",
             errors: &[400, 401, 403, 503],
-            ..get("/v1/session", "Sign out: end the page's session and its streams, everywhere", Value::Null)
+            ..get("/v1/session", "Sign out: end the page's session and its streams in every browser", Value::Null)
         },
         Operation {
-            query: &[
-                ("after", "Only rows with a higher number"),
-                ("limit", "At most so many, 1 to 500; 100 when absent"),
-            ],
+            query: &[("after", "Only rows with a higher number"), ("limit", "Most rows, 1 to 500; 100 when absent")],
             errors: &[400, 401, 503],
             ..get(
                 "/v1/audit",
@@ -182,7 +179,7 @@ fn operations(generator: &mut SchemaGenerator) -> Vec<Operation> {
         },
         get(
             "/v1/audit/check",
-            "Whether those rows are as they were written; the first that is not",
+            "Check the hash chain of those rows; names the first broken row",
             schema::<AuditCheck>(generator),
         ),
     ]
@@ -231,13 +228,13 @@ fn describe(operation: &Operation, error: &Value) -> Value {
 fn reason(status: u16) -> &'static str {
     match status {
         400 => "The request is malformed",
-        401 => "Nobody is signed in, or the token is not valid",
+        401 => "Not signed in, or the token is invalid",
         403 => "It belongs to another user; audited",
-        404 => "There is no such thing",
+        404 => "Not found",
         413 => "The request is too large",
         422 => "A parameter is missing or wrong, and `field` names it; or the key belongs to another request",
-        429 => "Too much at once, or too much stored today; Retry-After says when to go on",
-        500 => "The function's own reading of its parameters panicked; nothing was accepted",
-        _ => "The platform cannot do it right now; whether it was accepted all the same, the message says",
+        429 => "A rate limit or the day's storage quota is exceeded; Retry-After says when to retry",
+        500 => "Reading the parameters panicked; nothing was accepted",
+        _ => "The platform cannot do it right now; the message says whether the request may have been accepted",
     }
 }

@@ -83,11 +83,13 @@ pub(super) async fn open_link(
 pub(super) async fn sign_out(State(gateway): State<Gateway>, headers: HeaderMap) -> Result<Response, ApiError> {
     if headers.contains_key(header::AUTHORIZATION) {
         return Err(ApiError::malformed(
-            "A bearer token is not a session and ends by itself. Leave out the Authorization header to end the page's.",
+            "A bearer token cannot be signed out; it expires. Leave out the Authorization header to end the page's session.",
         ));
     }
     let Some(cleared) = gateway.auth.end_sessions(&headers).await? else {
-        return Err(ApiError::unauthenticated("There is no session to end: the request has no cookie of this page."));
+        return Err(ApiError::unauthenticated(
+            "There is no session to end: the request has no session cookie of this page.",
+        ));
     };
     Ok((StatusCode::NO_CONTENT, [(header::SET_COOKIE, cleared)]).into_response())
 }

@@ -140,7 +140,7 @@ impl EventCursor {
                         return Some(SseEvent::default().event("pruned").id(floor.to_string()).data(data));
                     }
                     Err(error) => {
-                        tracing::warn!(%error, "a stream ends: its events cannot be read");
+                        tracing::warn!(%error, "a stream ended because its events could not be read");
                         return None;
                     }
                 };

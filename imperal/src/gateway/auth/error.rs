@@ -18,7 +18,7 @@ impl AuthError {
 
     /// The issuer's keys are not available right now.
     pub(super) fn unavailable(retry_after: Duration) -> Self {
-        let text = "Tokens cannot be checked right now: the keys of their issuer do not arrive. Try again.";
+        let text = "Tokens cannot be checked right now: the issuer's keys cannot be fetched. Try again.";
         Self { text: text.to_owned(), retry_after: Some(retry_after) }
     }
 

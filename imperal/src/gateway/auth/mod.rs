@@ -129,7 +129,7 @@ impl Auth {
         }
         let Some(users) = &self.users else {
             return Err(AuthError::invalid(
-                "The token is not a valid one here: this process takes the terminal's own. `serve` takes users' tokens, with a JWT key.",
+                "The token is not a valid one here: this process accepts only the terminal's own. To accept users' tokens, run `serve` with a JWT key.",
             ));
         };
         let (user, until) = users.check(&token).await?;
@@ -154,11 +154,11 @@ impl Auth {
         let sessions: Vec<PageSession> = holding.collect();
         if sessions.iter().any(|session| session.user != sessions[0].user) {
             return Err(ApiError::unauthenticated(
-                "This browser shows sessions of several users. Delete its cookies of this host, then open a fresh link.",
+                "This browser has sessions of several users. Delete its cookies of this host, then open a new link.",
             ));
         }
         let latest = sessions.into_iter().max_by_key(|session| session.until);
-        let over = || ApiError::unauthenticated("The session is over. Open a fresh link: run the `link` command.");
+        let over = || ApiError::unauthenticated("The session has ended. Open a new link: run the `link` command.");
         latest.ok_or_else(over).map(Some)
     }
 
@@ -186,10 +186,10 @@ impl Auth {
         same_origin(headers)?;
         for session in shown.iter().filter_map(|cookie| self.local.session(cookie).ok()) {
             if let Err(error) = self.local.end(&session).await {
-                tracing::error!(%error, "an ended session cannot be written down");
+                tracing::error!(%error, "an ended session could not be stored");
                 return Err(ApiError::from(crate::Error::user(
                     crate::codes::UNAVAILABLE,
-                    "The session is over only until this process ends: the data folder cannot be written. Try again.",
+                    "The session is ended only until this process exits: the data folder cannot be written. Try again.",
                 )));
             }
         }
@@ -234,7 +234,7 @@ pub(super) fn same_origin(headers: &HeaderMap) -> Result<(), ApiError> {
     }
     Err(ApiError::from(crate::Error::user(
         crate::codes::PERMISSION_DENIED,
-        "This comes from another site's page and is refused.",
+        "The request comes from another site's page. Send it from a page of this host.",
     )))
 }
 

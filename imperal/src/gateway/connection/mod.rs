@@ -89,7 +89,7 @@ impl ConnectionLimits {
         .filter_map(|(name, time)| outside(name, time, range))
         .collect();
         if self.connections == Some(0) {
-            faults.push("connections (--connections) is 0, so nobody could connect; use 1 or more".to_owned());
+            faults.push("connections (--connections) is 0, so no client could connect; use 1 or more".to_owned());
         }
         faults
     }
@@ -180,7 +180,7 @@ impl Acceptor {
             };
             match AssertUnwindSafe(ended.run_until_cancelled(serving)).catch_unwind().await {
                 Ok(Some(())) => {}
-                Ok(None) => tracing::debug!("connection cut"),
+                Ok(None) => tracing::debug!("connection closed at shutdown"),
                 Err(payload) => {
                     tracing::error!(panic = log_excerpt(&panic_text(payload)), "a connection panicked and was closed");
                 }
@@ -230,7 +230,7 @@ async fn answer(
         let text = format!("The address is longer than {TARGET_LIMIT} bytes. Send data in the body.");
         Some(ApiError::new(StatusCode::URI_TOO_LONG, codes::MALFORMED_REQUEST, text))
     } else if !taken || phase.permit().is_over_limit() && !is_probe(request.uri().path()) {
-        let text = "This node has as many connections as it can serve. Try again in a moment.";
+        let text = "This node serves its maximum of connections. Try again in a moment.";
         Some(ApiError::new(StatusCode::SERVICE_UNAVAILABLE, codes::UNAVAILABLE, text))
     } else {
         None

@@ -69,7 +69,7 @@ impl ConnectionPermits {
             if !std::mem::replace(&mut state.full, true) {
                 tracing::error!(
                     connections = self.limit,
-                    "all connections are being served; new ones wait. See --connections"
+                    "all connections are busy and new ones wait; raise --connections"
                 );
             }
             return None;

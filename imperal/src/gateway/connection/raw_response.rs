@@ -12,7 +12,7 @@ pub(super) fn answer(status: u16) -> Vec<u8> {
             codes::MALFORMED_REQUEST,
             "The head of a request is at most 32 KiB with at most 100 headers.",
         ),
-        505 => ("HTTP Version Not Supported", codes::MALFORMED_REQUEST, "Speak HTTP/1.1."),
+        505 => ("HTTP Version Not Supported", codes::MALFORMED_REQUEST, "Use HTTP/1.1."),
         _ => ("Bad Request", codes::MALFORMED_REQUEST, "This is not an HTTP/1.1 request."),
     };
     let status = if reason == "Bad Request" { 400 } else { status };

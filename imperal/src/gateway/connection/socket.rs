@@ -39,7 +39,7 @@ pub(super) fn prepare(stream: &TcpStream, write_timeout: Duration) {
     #[cfg(not(target_os = "linux"))]
     let _ = write_timeout;
     if let Err(error) = set {
-        tracing::debug!(%error, "a connection keeps the system's settings");
+        tracing::debug!(%error, "a connection keeps the system's TCP options");
     }
 }
 
@@ -89,7 +89,7 @@ impl Socket {
             self.begun = true;
             if bytes.starts_with(HTTP2_PREFACE) {
                 self.refuse(505);
-                return Err(io::Error::new(io::ErrorKind::InvalidData, "another version of HTTP"));
+                return Err(io::Error::new(io::ErrorKind::InvalidData, "unsupported HTTP version"));
             }
         }
         if self.phase.received() {
@@ -102,7 +102,7 @@ impl Socket {
     fn refuse(&mut self, status: u16) {
         self.refused = true;
         if let Err(error) = self.stream.try_write(&raw_response::answer(status)) {
-            tracing::debug!(%error, "a client did not wait for its answer");
+            tracing::debug!(%error, "a client did not wait for its response");
         }
     }
 
@@ -145,7 +145,7 @@ impl Socket {
         }
         if self.write_deadline.poll_passed(cx) {
             self.meters.cut(Cut::Write);
-            return Poll::Ready(Err(timed_out("the client takes nothing of its answer")));
+            return Poll::Ready(Err(timed_out("the client does not read its response")));
         }
         Poll::Pending
     }
