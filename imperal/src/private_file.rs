@@ -1,18 +1,14 @@
 //! Files of the data folder: readable and writable by their owner only.
 //!
-//! Owns how such a file is made, opened, read and replaced. A new file has mode 0600 and a new folder
-//! 0700. A symbolic link in the place of a file is refused: it could lead anywhere. A file or folder
-//! that already existed keeps its mode; [`warn_about`] logs one that is open to other users.
-//!
-//! It does not know what the files hold.
+//! Owns creating, opening, reading and replacing such files. A new file has mode 0600, a new folder 0700. A symbolic
+//! link in the place of a file is refused, because it could lead anywhere. Existing files and folders keep their mode;
+//! [`warn_about`] logs those that other users can access. It does not know the contents.
 
 use std::fs::{DirBuilder, File, OpenOptions};
 use std::io::{self, Read, Write};
 use std::path::{Path, PathBuf};
 
-/// Makes a folder and the missing folders above it, each for this user only.
-///
-/// An existing folder is left as it is.
+/// Creates a folder and its missing parents, for this user only. An existing folder stays unchanged.
 pub(crate) fn make_folder(path: &Path) -> io::Result<()> {
     let mut builder = DirBuilder::new();
     builder.recursive(true);
@@ -21,7 +17,7 @@ pub(crate) fn make_folder(path: &Path) -> io::Result<()> {
     builder.create(path)
 }
 
-/// Opens a file for reading and writing; makes it, empty, where it is missing.
+/// Opens a file for reading and writing. Creates an empty one if it is missing.
 pub(crate) fn open_or_create(path: &Path) -> io::Result<File> {
     let mut options = OpenOptions::new();
     options.read(true).write(true).create(true).truncate(false);
@@ -31,7 +27,7 @@ pub(crate) fn open_or_create(path: &Path) -> io::Result<File> {
 /// Reads a file of at most `limit` bytes.
 ///
 /// # Errors
-/// [`io::ErrorKind::NotFound`] where there is none; a larger file is [`io::ErrorKind::InvalidData`].
+/// [`io::ErrorKind::NotFound`] if there is no file, [`io::ErrorKind::InvalidData`] for a larger one.
 pub(crate) fn read(path: &Path, limit: u64) -> io::Result<Vec<u8>> {
     let file = open(path, OpenOptions::new().read(true))?;
     let mut bytes = Vec::new();
@@ -43,11 +39,11 @@ pub(crate) fn read(path: &Path, limit: u64) -> io::Result<Vec<u8>> {
     Ok(bytes)
 }
 
-/// Writes a file whole, in the place of one that may be there already. A crash leaves the old content
-/// or the new one. One process at a time may do this for a path.
+/// Writes a whole file, replacing an existing one. After a crash the file has the old content or the new one. One
+/// process at a time may do this for a path.
 pub(crate) fn replace(path: &Path, bytes: &[u8]) -> io::Result<()> {
     let partial = partial_of(path);
-    // Left by a crash. Removing a link removes the link, not the file that it leads to.
+    // A crash may have left one. Removing a symbolic link does not touch its target.
     match std::fs::remove_file(&partial) {
         Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
         _ => {}
@@ -65,8 +61,8 @@ fn partial_of(path: &Path) -> PathBuf {
     path.with_file_name(name)
 }
 
-/// Logs each of these that other users of the machine can read or write, or that belongs to another
-/// user, with the command that mends it. A path where nothing is is skipped.
+/// Logs each path that other users of the machine can read or write, or that belongs to another user, with the command
+/// that fixes it. Missing paths are skipped.
 pub(crate) fn warn_about<'a>(paths: impl IntoIterator<Item = &'a Path>) {
     for concern in paths.into_iter().filter_map(concern) {
         tracing::warn!("{concern}");
@@ -80,7 +76,7 @@ fn open(path: &Path, options: &mut OpenOptions) -> io::Result<File> {
     use rustix::fs::OFlags;
     use rustix::io::Errno;
 
-    // NONBLOCK: opening a pipe that nobody writes would wait for ever. Files do not know it.
+    // NONBLOCK: opening a pipe without a writer would block forever. It has no effect on files.
     let flags = OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC;
     options.mode(0o600).custom_flags(flags.bits().cast_signed());
     let refused = |what: &str| {
@@ -88,7 +84,7 @@ fn open(path: &Path, options: &mut OpenOptions) -> io::Result<File> {
         io::Error::new(io::ErrorKind::InvalidInput, text)
     };
     let file = options.open(path).map_err(|error| {
-        // FreeBSD says EMLINK.
+        // FreeBSD returns EMLINK.
         let link = [Errno::LOOP, Errno::MLINK].map(|errno| Some(errno.raw_os_error()));
         if link.contains(&error.raw_os_error()) { refused("a symbolic link") } else { error }
     })?;
@@ -100,7 +96,7 @@ fn open(path: &Path, options: &mut OpenOptions) -> io::Result<File> {
     options.open(path)
 }
 
-/// Why a file or folder is not private, and what to do.
+/// The problem of a file or folder that is not private, and the command that fixes it.
 #[cfg(unix)]
 fn concern(path: &Path) -> Option<String> {
     use std::os::unix::fs::{MetadataExt, PermissionsExt};
@@ -141,7 +137,7 @@ mod tests {
     }
 
     #[test]
-    fn new_files_and_folders_are_for_their_owner_only() {
+    fn new_files_and_folders_are_private() {
         let folder = tempfile::tempdir().unwrap();
         let inner = folder.path().join("a/b");
         make_folder(&inner).unwrap();
@@ -154,7 +150,7 @@ mod tests {
     }
 
     #[test]
-    fn a_replaced_file_becomes_private() {
+    fn replaced_file_becomes_private() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("links");
         fs::write(&path, "old").unwrap();
@@ -166,7 +162,7 @@ mod tests {
     }
 
     #[test]
-    fn symbolic_links_are_refused_and_what_they_lead_to_is_untouched() {
+    fn symbolic_links_are_refused_and_their_targets_untouched() {
         let folder = tempfile::tempdir().unwrap();
         let target = folder.path().join("target");
         fs::write(&target, "theirs").unwrap();
@@ -177,7 +173,7 @@ mod tests {
                 let text = refused.unwrap_err().to_string();
                 assert!(text.contains("is a symbolic link: remove it"), "{text}");
             }
-            // The link is replaced, not followed; so is one in the place of the partial file.
+            // A link is replaced, not followed, also in the place of the partial file.
             symlink(to, folder.path().join("link.new")).unwrap();
             replace(&link, b"ours").unwrap();
             assert_eq!(fs::read(&link).unwrap(), b"ours");
@@ -188,7 +184,7 @@ mod tests {
     }
 
     #[test]
-    fn a_pipe_is_refused_at_once() {
+    fn pipe_is_refused_without_blocking() {
         let folder = tempfile::tempdir().unwrap();
         let pipe = folder.path().join("pipe");
         assert!(std::process::Command::new("mkfifo").arg(&pipe).status().unwrap().success());
@@ -197,7 +193,7 @@ mod tests {
     }
 
     #[test]
-    fn what_others_can_reach_is_named_with_the_command_that_mends_it() {
+    fn accessible_files_are_logged_with_the_command_that_fixes_them() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("lock");
         fs::write(&path, "").unwrap();

@@ -71,26 +71,28 @@ impl ApiError {
     }
 }
 
+/// The one table of statuses. Codes that are not in it, such as those of extensions, are 500.
+///
+/// The gateway never sees an error of the ledger: the platform turns it into `UNAVAILABLE` or `QUOTA_EXCEEDED`.
+static STATUS_OF_CODE: [(ErrorCode, StatusCode); 11] = [
+    (codes::VALIDATION_MISSING_FIELD, StatusCode::UNPROCESSABLE_ENTITY),
+    (codes::VALIDATION_TYPE_ERROR, StatusCode::UNPROCESSABLE_ENTITY),
+    (codes::KEY_REUSED, StatusCode::UNPROCESSABLE_ENTITY),
+    (codes::UNKNOWN_TOOL, StatusCode::NOT_FOUND),
+    (codes::UNKNOWN_SUB_FUNCTION, StatusCode::NOT_FOUND),
+    (codes::NOT_FOUND, StatusCode::NOT_FOUND),
+    (codes::PERMISSION_DENIED, StatusCode::FORBIDDEN),
+    (codes::UNAUTHENTICATED, StatusCode::UNAUTHORIZED),
+    (codes::RATE_LIMITED, StatusCode::TOO_MANY_REQUESTS),
+    (codes::QUOTA_EXCEEDED, StatusCode::TOO_MANY_REQUESTS),
+    (codes::UNAVAILABLE, StatusCode::SERVICE_UNAVAILABLE),
+];
+
 impl From<Error> for ApiError {
     fn from(error: Error) -> Self {
-        let code = error.code();
-        let unprocessable = [codes::VALIDATION_MISSING_FIELD, codes::VALIDATION_TYPE_ERROR, codes::KEY_REUSED];
-        let status = if unprocessable.contains(code) {
-            StatusCode::UNPROCESSABLE_ENTITY
-        } else if *code == codes::UNKNOWN_TOOL || *code == codes::UNKNOWN_SUB_FUNCTION || *code == codes::NOT_FOUND {
-            StatusCode::NOT_FOUND
-        } else if *code == codes::PERMISSION_DENIED {
-            StatusCode::FORBIDDEN
-        } else if *code == codes::UNAUTHENTICATED {
-            StatusCode::UNAUTHORIZED
-        } else if *code == codes::RATE_LIMITED || *code == codes::QUOTA_EXCEEDED {
-            StatusCode::TOO_MANY_REQUESTS
-        } else if *code == codes::UNAVAILABLE {
-            StatusCode::SERVICE_UNAVAILABLE
-        } else {
-            StatusCode::INTERNAL_SERVER_ERROR
-        };
-        let retry_after = if *code == codes::QUOTA_EXCEEDED { until_midnight() } else { SOON };
+        let found = STATUS_OF_CODE.iter().find(|(code, _)| code == error.code());
+        let status = found.map_or(StatusCode::INTERNAL_SERVER_ERROR, |(_, status)| *status);
+        let retry_after = if *error.code() == codes::QUOTA_EXCEEDED { until_midnight() } else { SOON };
         Self { status, error, retry_after }
     }
 }

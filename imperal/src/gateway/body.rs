@@ -164,7 +164,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_type_is_compared_as_the_rfc_says() {
+    fn accepts_exactly_one_json_content_type() {
         let accepted = |values: &[&'static str]| {
             let mut headers = HeaderMap::new();
             for value in values {
@@ -192,7 +192,7 @@ mod tests {
     }
 
     #[test]
-    fn an_error_names_the_place_and_no_value() {
+    fn json_errors_name_the_position_and_quote_no_value() {
         for (body, says) in [
             (r#"{"function":"f","params":"hunter2, expected a map"}"#, "string, expected a map at line 1 column"),
             (r#"{"function":4711,"params":{}}"#, "integer, expected a string at line 1 column"),
@@ -210,7 +210,7 @@ mod tests {
     }
 
     #[test]
-    fn values_weigh_more_than_their_text() {
+    fn memory_estimate_counts_text_and_values() {
         assert_eq!(estimate_memory(b"\"a,[{\\\",[{\""), 2 * 11 + 128);
         assert_eq!(estimate_memory(b"[0,0,[]]"), 2 * 8 + 128 * 5);
     }

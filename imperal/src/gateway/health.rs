@@ -18,37 +18,55 @@ const READY_FOR: Duration = Duration::from_secs(1);
 
 /// The node's readiness, checked at most once a second: a check writes to the ledger.
 #[derive(Debug, Default)]
-pub(super) struct Readiness(tokio::sync::Mutex<Option<(Instant, Result<(), String>)>>);
+pub(super) struct Readiness(tokio::sync::Mutex<Option<LastCheck>>);
+
+#[derive(Debug)]
+struct LastCheck {
+    at: Instant,
+    state: ReadyState,
+}
+
+#[derive(Debug, Clone)]
+enum ReadyState {
+    Ready,
+    /// With the reason.
+    NotReady(String),
+}
 
 impl Readiness {
     /// Requests that arrive during a check wait for its result. The returned reason names no file and no host; the log
     /// names them, once per outage.
-    async fn look(&self, platform: &Platform) -> Result<(), String> {
-        let mut known = self.0.lock().await;
-        if let Some((at, ready)) = &*known
-            && at.elapsed() < READY_FOR
-        {
-            return ready.clone();
+    async fn check(&self, platform: &Platform) -> ReadyState {
+        let mut last = self.0.lock().await;
+        if let Some(check) = last.as_ref().filter(|check| check.at.elapsed() < READY_FOR) {
+            return check.state.clone();
         }
-        let found = platform.ready().await;
-        let was_ready = known.as_ref().is_none_or(|(_, ready)| ready.is_ok());
-        match &found {
-            Err(error) if was_ready => tracing::error!(%error, "not ready"),
-            Ok(()) if !was_ready => tracing::warn!("ready again"),
-            _ => {}
-        }
-        let found = found.map_err(|error| error.message().to_owned());
-        *known = Some((Instant::now(), found.clone()));
-        found
+        let was_ready = last.as_ref().is_none_or(|check| matches!(check.state, ReadyState::Ready));
+        let state = match platform.ready().await {
+            Ok(()) => {
+                if !was_ready {
+                    tracing::warn!("ready again");
+                }
+                ReadyState::Ready
+            }
+            Err(error) => {
+                if was_ready {
+                    tracing::error!(%error, "not ready");
+                }
+                ReadyState::NotReady(error.message().to_owned())
+            }
+        };
+        *last = Some(LastCheck { at: Instant::now(), state: state.clone() });
+        state
     }
 }
 
 pub(super) async fn readyz(State(gateway): State<Gateway>) -> Response {
-    match gateway.readiness.look(&gateway.platform).await {
-        Ok(()) => match gateway.platform.unreadable_rows() {
+    match gateway.readiness.check(&gateway.platform).await {
+        ReadyState::Ready => match gateway.platform.unreadable_rows() {
             0 => "ready\n".into_response(),
             rows => format!("ready, {rows} ledger rows cannot be read: see the log\n").into_response(),
         },
-        Err(why) => (StatusCode::SERVICE_UNAVAILABLE, format!("not ready: {why}\n")).into_response(),
+        ReadyState::NotReady(why) => (StatusCode::SERVICE_UNAVAILABLE, format!("not ready: {why}\n")).into_response(),
     }
 }

@@ -102,7 +102,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_local_server_answers_to_this_machine_with_its_port() {
+    fn local_server_accepts_only_this_machines_names_and_port() {
         let at =
             |address: &str, host: &str| AllowedHosts::only(Vec::new()).allows(host, Some(address.parse().unwrap()));
         for host in ["localhost:7717", "LOCALHOST:7717", "127.0.0.1:7717", "[::1]:7717"] {
@@ -120,7 +120,7 @@ mod tests {
     }
 
     #[test]
-    fn behind_another_listener_any_port_is_local_and_dns_names_must_be_allowed() {
+    fn unknown_address_accepts_any_port_but_no_other_dns_name() {
         let hosts = AllowedHosts::only(vec!["chat.example".to_owned()]);
         for host in ["localhost:3000", "localhost", "127.0.0.1:3000", "[::1]:3000", "10.0.0.5:3000", "chat.example"] {
             assert!(hosts.allows(host, None), "{host}");
@@ -129,7 +129,7 @@ mod tests {
     }
 
     #[test]
-    fn named_hosts_are_taken_with_any_port_or_their_own() {
+    fn named_hosts_match_any_port_or_the_given_one() {
         let hosts = AllowedHosts::only(vec!["chat.example".to_owned(), "other.example:8000".to_owned()]);
         let at = |host: &str| hosts.allows(host, Some("127.0.0.1:7717".parse().unwrap()));
         assert!(at("chat.example") && at("Chat.Example:443") && at("other.example:8000") && at("127.0.0.1:7717"));

@@ -117,7 +117,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn streams_are_given_back() {
+    fn dropped_streams_free_their_slot() {
         let limiter = Arc::new(UserLimiter::new(UserLimits { streams: 2, ..UserLimits::default() }));
         let (anna, ben) = (User::new("anna", "t"), User::new("ben", "t"));
         let open = [limiter.open_stream(&anna).unwrap(), limiter.open_stream(&anna).unwrap()];

@@ -69,7 +69,7 @@ mod tests {
 
     /// A program may serve the routes under a path.
     #[test]
-    fn the_page_names_its_routes_relative_to_its_own_address() {
+    fn page_addresses_are_relative() {
         for (path, text) in ASSETS {
             for absolute in ["\"/v1/", "`/v1/", "=\"/page/"] {
                 assert!(!text.contains(absolute), "{path} has {absolute}");

@@ -71,14 +71,14 @@ mod tests {
     }
 
     #[test]
-    fn finds_every_cookie_of_the_name_and_no_other() {
+    fn finds_all_cookies_of_the_name_and_no_others() {
         let sent = headers(&[("cookie", b"a=\xff; s=1; ss=2;s=3"), ("cookie", b"s=\xff; __Host-s=4")]);
         assert_eq!(CookieScheme::Plain.values(&sent, "s"), ["1", "3", ""]);
         assert_eq!(CookieScheme::Tls.values(&sent, "s"), ["4"]);
     }
 
     #[test]
-    fn is_secure_where_the_proxy_says_tls() {
+    fn cookie_is_secure_if_the_proxy_reports_tls() {
         for (said, way) in [
             ("https", CookieScheme::Tls),
             ("HTTPS, http", CookieScheme::Tls),

@@ -20,7 +20,7 @@ const BODY_LIMIT: usize = 256 * 1024;
 /// If the text is not an `http` or `https` URL, or no client can be made.
 pub(super) fn of_url(text: &str) -> Result<Fetch, AuthError> {
     crate::context::choose_cryptography();
-    let not_one = |why: &str| AuthError::invalid(format!("the address of the JWKS cannot be used: {why}"));
+    let not_one = |why: &str| AuthError::unusable_key(format!("the address of the JWKS cannot be used: {why}"));
     let url = reqwest::Url::parse(text).map_err(|error| not_one(&error.to_string()))?;
     if !matches!(url.scheme(), "http" | "https") {
         return Err(not_one("it must begin with https:// or http://"));
@@ -77,7 +77,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn no_secret_of_the_address_is_logged() {
+    fn logged_address_has_no_secret() {
         let url = reqwest::Url::parse("https://user:hush@id.example:8443/keys?token=hush#hush").unwrap();
         assert_eq!(shown(&url), "https://id.example:8443/keys");
     }

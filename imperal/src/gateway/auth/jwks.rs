@@ -87,7 +87,7 @@ impl State {
     }
 
     fn unavailable(&self) -> AuthError {
-        AuthError::unavailable(self.next().saturating_duration_since(Instant::now()))
+        AuthError::KeysUnavailable { retry_after: self.next().saturating_duration_since(Instant::now()) }
     }
 }
 

@@ -295,7 +295,7 @@ mod tests {
     }
 
     #[test]
-    fn leaves_out_what_is_not_for_signatures_weak_or_unknown() {
+    fn skips_keys_that_are_weak_unknown_or_not_for_signatures() {
         let point = URL_SAFE_NO_PAD.encode([7; 32]);
         for (key, is_fault) in [
             (rsa(1024), true),
@@ -321,7 +321,7 @@ mod tests {
     }
 
     #[test]
-    fn one_unusable_key_leaves_the_others() {
+    fn unusable_key_does_not_affect_the_others() {
         let text = json!({"keys": [{"kty": "new"}, rsa(2048), rsa(1024)], "more": 1}).to_string();
         let set = KeySet::read(text.as_bytes()).unwrap();
         assert_eq!((set.keys.len(), set.skipped.len()), (1, 2));

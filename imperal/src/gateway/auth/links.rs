@@ -68,7 +68,7 @@ mod tests {
     use super::*;
 
     #[tokio::test(start_paused = true)]
-    async fn a_link_opens_once_and_not_after_an_hour() {
+    async fn link_works_once_and_for_one_hour() {
         let links = OneTimeLinks::default();
         let secret = links.create(User::new("me", "default"));
         assert!(links.redeem("guess").is_none());

@@ -56,6 +56,15 @@ pub struct LocalKey {
     ended: EndedSessions,
 }
 
+/// The result of checking a bearer token with the key of this machine.
+#[derive(Debug)]
+pub(super) enum TerminalToken {
+    /// Another key signed the token.
+    OtherKey,
+    /// A terminal's token.
+    Valid { user: User, until: Instant },
+}
+
 impl LocalKey {
     /// A key that exists only in this process: for tests and for ledgers in memory.
     pub fn ephemeral() -> Self {
@@ -109,15 +118,19 @@ impl LocalKey {
         claims.encode(&self.key)
     }
 
-    /// The user of a bearer token that was signed with this key. `None` for a token of another key.
-    pub(super) fn check(&self, token: &UnverifiedToken<'_>) -> Option<Result<(User, Instant), AuthError>> {
-        token.is_signed_with(&self.key).then(|| {
-            let claims = Claims::read(&token.claims()?)?;
-            if claims.check_audience(TERMINAL).is_err() {
-                return Err(AuthError::invalid("This token is the page's cookie, and is not taken as a bearer token."));
-            }
-            Ok((claims.user()?, claims.valid_until()?))
-        })
+    /// Checks a bearer token as a terminal's.
+    ///
+    /// # Errors
+    /// If it was signed with this key and is not valid as a bearer token.
+    pub(super) fn check_terminal_token(&self, token: &UnverifiedToken<'_>) -> Result<TerminalToken, AuthError> {
+        if !token.is_signed_with(&self.key) {
+            return Ok(TerminalToken::OtherKey);
+        }
+        let claims = Claims::read(&token.claims()?)?;
+        if claims.check_audience(TERMINAL).is_err() {
+            return Err(AuthError::invalid("This token is the page's cookie, and is not accepted as a bearer token."));
+        }
+        Ok(TerminalToken::Valid { user: claims.user()?, until: claims.valid_until()? })
     }
 
     /// A new session, as the value of its cookie.
@@ -199,24 +212,24 @@ mod tests {
         User::new(LOCAL_USER, LOCAL_TENANT)
     }
 
-    fn check(key: &LocalKey, token: &str) -> Option<Result<(User, Instant), AuthError>> {
-        key.check(&UnverifiedToken::parse(token).unwrap())
+    fn check(key: &LocalKey, token: &str) -> Result<TerminalToken, AuthError> {
+        key.check_terminal_token(&UnverifiedToken::parse(token).unwrap())
     }
 
     #[test]
-    fn a_session_is_no_bearer_token_and_a_bearer_token_no_session() {
+    fn session_and_bearer_token_are_not_interchangeable() {
         let key = LocalKey::ephemeral();
         let (bearer, session) = (key.sign(&me()).unwrap(), key.new_session(&me()).unwrap());
-        assert_eq!(check(&key, &bearer).unwrap().unwrap().0, me());
+        assert!(matches!(check(&key, &bearer), Ok(TerminalToken::Valid { user, .. }) if user == me()));
         assert_eq!(key.session(&session).unwrap().user, me());
-        assert!(check(&key, &session).unwrap().is_err());
+        assert!(check(&key, &session).is_err());
         assert!(key.session(&bearer).is_err());
         let other = LocalKey::ephemeral();
-        assert!(check(&other, &bearer).is_none() && other.session(&session).is_err());
+        assert!(matches!(check(&other, &bearer), Ok(TerminalToken::OtherKey)) && other.session(&session).is_err());
     }
 
     #[test]
-    fn a_session_in_use_is_renewed_and_not_for_ever() {
+    fn session_in_use_is_renewed_up_to_its_limit() {
         let key = LocalKey::ephemeral();
         let mut session = key.session(&key.new_session(&me()).unwrap()).unwrap();
         assert!(key.renewed(&session).is_none(), "it is new");
@@ -231,7 +244,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn an_ended_session_stays_ended_over_a_restart() {
+    async fn ended_session_stays_ended_after_a_restart() {
         let folder = tempfile::tempdir().unwrap();
         let key = LocalKey::of_folder(folder.path()).unwrap();
         let (one, two) = (key.new_session(&me()).unwrap(), key.new_session(&me()).unwrap());

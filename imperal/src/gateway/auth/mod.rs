@@ -36,6 +36,7 @@ pub(super) use cookie::CookieScheme;
 pub use error::AuthError;
 pub(super) use links::OneTimeLinks;
 pub use local::LocalKey;
+use local::TerminalToken;
 pub(crate) use local::{LOCAL_TENANT, LOCAL_USER};
 pub(super) use sessions::PageSession;
 use token::UnverifiedToken;
@@ -95,7 +96,7 @@ impl Auth {
     pub fn with_service_token(mut self, token: SecretString) -> Result<Self, AuthError> {
         let bytes = token.expose_secret().len();
         if bytes < SHORTEST_SERVICE_TOKEN {
-            return Err(AuthError::invalid(format!(
+            return Err(AuthError::unusable_key(format!(
                 "the service token has {bytes} bytes and needs {SHORTEST_SERVICE_TOKEN}: `openssl rand -hex 16` makes one"
             )));
         }
@@ -123,8 +124,7 @@ impl Auth {
 
     async fn by_token(&self, text: &str) -> Result<Caller, AuthError> {
         let token = UnverifiedToken::parse(text)?;
-        if let Some(checked) = self.local.check(&token) {
-            let (user, until) = checked?;
+        if let TerminalToken::Valid { user, until } = self.local.check_terminal_token(&token)? {
             return Ok(Caller { user, until, by: SignInMethod::Terminal });
         }
         let Some(users) = &self.users else {

@@ -57,7 +57,7 @@ impl<'a> SignedClaims<'a> {
     /// The claims as a signed token (RFC 7519, compact form).
     pub(super) fn encode(&self, key: &SecretKey) -> Result<String, AuthError> {
         let claims = serde_json::to_vec(self)
-            .map_err(|error| AuthError::invalid(format!("the claims of the token cannot be written: {error}")))?;
+            .map_err(|error| AuthError::unusable_key(format!("the claims of the token cannot be written: {error}")))?;
         let mut token = URL_SAFE_NO_PAD.encode(br#"{"typ":"JWT","alg":"HS256"}"#);
         token.push('.');
         token.push_str(&URL_SAFE_NO_PAD.encode(claims));

@@ -25,7 +25,7 @@ async fn user(auth: &Auth, cookies: &[&str]) -> Result<String, u16> {
 }
 
 #[tokio::test]
-async fn sessions_of_two_users_are_refused_together() {
+async fn sessions_of_two_users_in_one_request_are_refused() {
     let auth = Auth::local(LocalKey::ephemeral());
     let (anna, ben) = (session(&auth, "anna"), session(&auth, "ben"));
     let foreign = session(&Auth::local(LocalKey::ephemeral()), "anna");
@@ -36,7 +36,7 @@ async fn sessions_of_two_users_are_refused_together() {
 }
 
 #[tokio::test]
-async fn a_cookie_changes_nothing_for_another_sites_page() {
+async fn cookie_from_another_sites_page_cannot_change_anything() {
     let auth = Auth::local(LocalKey::ephemeral());
     for (origin, taken) in [
         ("http://here.example:7717", true),
@@ -54,7 +54,7 @@ async fn a_cookie_changes_nothing_for_another_sites_page() {
 }
 
 #[tokio::test]
-async fn the_service_token_is_compared_whole_and_has_a_least_length() {
+async fn service_token_is_compared_completely_and_has_a_minimum_length() {
     let token = "a-token-of-the-tests";
     let auth = Auth::local(LocalKey::ephemeral());
     let short = SecretString::from("fifteen-bytes-x".to_owned());

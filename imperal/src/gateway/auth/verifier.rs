@@ -43,7 +43,7 @@ impl Verifier {
     pub fn by_secret(secret: &SecretString) -> Result<Self, AuthError> {
         let secret = secret.expose_secret().as_bytes();
         if secret.len() < SHORTEST_SECRET {
-            return Err(AuthError::invalid(format!(
+            return Err(AuthError::unusable_key(format!(
                 "the JWT secret has {} bytes and needs {SHORTEST_SECRET}: `openssl rand -hex 32` makes one",
                 secret.len()
             )));
@@ -66,16 +66,17 @@ impl Verifier {
     /// If the file cannot be read, is not a JWKS, has a damaged or too weak key, or no key that can check a token.
     pub fn by_jwks_file(path: &Path) -> Result<Self, AuthError> {
         let shown = path.display();
-        let text = std::fs::read(path).map_err(|error| AuthError::invalid(format!("{shown}: {error}")))?;
-        let set = KeySet::read(&text).map_err(|error| AuthError::invalid(format!("{shown} is not a JWKS: {error}")))?;
+        let text = std::fs::read(path).map_err(|error| AuthError::unusable_key(format!("{shown}: {error}")))?;
+        let set =
+            KeySet::read(&text).map_err(|error| AuthError::unusable_key(format!("{shown} is not a JWKS: {error}")))?;
         for key in &set.skipped {
             if key.is_fault {
-                return Err(AuthError::invalid(format!("{shown}, {key}: replace the key or take it out")));
+                return Err(AuthError::unusable_key(format!("{shown}, {key}: replace the key or take it out")));
             }
             tracing::warn!(%key, jwks = %shown, "a key of the JWKS is not used");
         }
         if set.is_empty() {
-            return Err(AuthError::invalid(format!(
+            return Err(AuthError::unusable_key(format!(
                 "{shown} has no key that can check a token: it needs an RSA, EC or Ed25519 key for signatures"
             )));
         }

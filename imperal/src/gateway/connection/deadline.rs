@@ -54,7 +54,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn a_deadline_that_moved_either_way_is_kept_exactly() {
+    async fn deadline_is_exact_after_moves_in_both_directions() {
         let begun = Instant::now();
         let after = |seconds| begun + Duration::from_secs(seconds);
         let mut deadline = Deadline::default();

@@ -31,7 +31,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_ledger_and_outgoing_requests_keep_their_share_of_the_files() {
+    fn connections_leave_files_for_ledger_and_outgoing_requests() {
         let shares = [Some(32), Some(256), Some(1024), Some(65_536), None].map(of_files);
         assert_eq!(shares, [16, 152, 768, 10_000, 10_000]);
     }

@@ -174,7 +174,7 @@ mod tests {
     use super::*;
 
     #[tokio::test]
-    async fn the_connection_that_waited_longest_gives_way() {
+    async fn new_connection_replaces_the_one_idle_longest() {
         let permits = Arc::new(ConnectionPermits::new(3));
         let [busy, old, new] = [permits.acquire().await, permits.acquire().await, permits.acquire().await];
         busy.mark_idle();
@@ -192,7 +192,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn where_all_are_served_a_few_more_are_told_so_and_then_nobody_is_taken() {
+    async fn busy_node_admits_a_few_extra_connections_and_no_more() {
         let permits = Arc::new(ConnectionPermits::new(2));
         let mut served = vec![permits.acquire().await, permits.acquire().await];
         let over_limit: Vec<_> = (0..EXTRA_PERMITS).map(|_| permits.try_acquire().unwrap()).collect();

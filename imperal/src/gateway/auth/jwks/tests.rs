@@ -130,7 +130,7 @@ async fn concurrent_tokens_after_a_rotation_share_one_fetch() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_removed_key_is_refused_within_the_largest_age() {
+async fn removed_key_is_refused_within_the_largest_age() {
     let issuer = Issuer::publishes(&["a", "b"]);
     let jwks = issuer.jwks();
     assert!(check(&jwks, "a").await.is_ok());
@@ -155,7 +155,7 @@ async fn keys_in_use_are_renewed_in_the_background() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn made_up_key_names_cost_few_fetches_and_delay_no_rotation() {
+async fn unknown_key_ids_cost_few_fetches_and_delay_no_rotation() {
     let issuer = Issuer::publishes(&["a"]);
     let jwks = issuer.jwks();
     let begun = Instant::now();
@@ -193,7 +193,7 @@ async fn missing_keys_make_tokens_unavailable_not_invalid() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn an_outage_is_bridged_for_a_bounded_time() {
+async fn outage_is_bridged_for_a_limited_time() {
     let issuer = Issuer::publishes(&["a"]);
     let jwks = issuer.jwks();
     assert!(check(&jwks, "a").await.is_ok());
@@ -206,7 +206,7 @@ async fn an_outage_is_bridged_for_a_bounded_time() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_request_that_hangs_up_does_not_cut_the_fetch_off() {
+async fn disconnected_request_does_not_abort_the_fetch() {
     let issuer = Issuer::publishes(&["a"]);
     issuer.set(|published| published.after = Duration::from_secs(2));
     let jwks = issuer.jwks();
@@ -217,7 +217,7 @@ async fn a_request_that_hangs_up_does_not_cut_the_fetch_off() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn only_so_many_requests_wait_at_once() {
+async fn number_of_waiting_requests_is_limited() {
     let issuer = Issuer::publishes(&["a"]);
     issuer.set(|published| published.after = Duration::from_secs(2));
     let jwks = Jwks::with_room(issuer.fetch(), 5);
