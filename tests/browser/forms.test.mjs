@@ -70,7 +70,7 @@ describe("forms", () => {
     const field = (label) => page.locator(".field", { has: page.getByLabel(label) }).locator(".field-error");
     assert.equal(await field("Title").textContent(), "At least 3 characters; this has 2.");
     assert.equal(await field("Limit").textContent(), "This must be at most 500.");
-    assert.equal(await field("Mail optional").textContent(), "This is not an e-mail address.");
+    assert.equal(await field("Mail optional").textContent(), "Enter an e-mail address, such as anna@example.com.");
     assert.equal(await field("Level").textContent(), "Choose one.");
     assert.equal(await page.locator(".field-several .field-error").textContent(), "Choose at most 2.");
     assert.equal(
@@ -158,7 +158,7 @@ describe("forms", () => {
     assert.deepEqual(sent, { service: "post", key: "s3cret-s3cret" });
     await open.choose("Ping");
     await page.getByRole("button", { name: "Run again" }).click();
-    await page.getByText("Key is not kept in the chat, so it is needed again.").waitFor();
+    await page.getByText("Key is not stored in the chat. Enter it again in the form that has opened.").waitFor();
     assert.equal(await page.getByLabel("Service").inputValue(), "post");
     assert.equal(await page.getByLabel("Key").inputValue(), "");
   });

@@ -150,7 +150,7 @@ describe("the live stream", () => {
     await open.page.goto(stub.url);
     await open.state("live");
     await open.page.locator("#chat").evaluate((el) => (el.scrollTop = 0));
-    await open.page.getByText("Earlier turns could not be read.").waitFor();
+    await open.page.getByText("Earlier turns could not be loaded.").waitFor();
     broken = false;
     await open.page.getByRole("button", { name: "Try again" }).click();
     await open.page.locator('[data-seq="60"]').waitFor({ state: "attached" });

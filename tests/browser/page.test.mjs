@@ -153,11 +153,11 @@ describe("accessibility", () => {
       await page.getByRole("tab", { name: "Audit" }).click();
       await page.locator(".audit-row").first().waitFor();
       await page.getByRole("button", { name: "Check" }).click();
-      await page.getByText("The trail is whole.").waitFor();
+      await page.getByText("The trail is intact.").waitFor();
       await open.accessible("the audit trail, checked");
       stub.broken = { audit_id: 3, tenant_id: "local", user_id: "dev" };
       await page.getByRole("button", { name: "Check again" }).click();
-      await page.getByText("Entry 3 is not as it was written.").waitFor();
+      await page.getByText("Entry 3 was changed.").waitFor();
       await open.accessible("the audit trail, broken");
       await fits("the audit trail");
       await page.keyboard.press("Escape");

@@ -82,7 +82,7 @@ async function refiner(browser) {
     await shoot("audit", MORE, async (shown) => {
       await shown.page.locator("#open-audit").click();
       await shown.page.getByRole("button", { name: "Check", exact: true }).click();
-      await shown.page.getByText("The trail is whole.").waitFor();
+      await shown.page.getByText("The trail is intact.").waitFor();
     });
     await open.close();
   } finally {

@@ -85,7 +85,7 @@ describe("forms", () => {
     await meta.getByLabel("Name").nth(1).fill("note");
     await meta.getByLabel("Value").nth(1).fill('{"half');
     await open.run();
-    await page.locator(".field-error", { hasText: "This begins like JSON and is not" }).waitFor();
+    await page.locator(".field-error", { hasText: "This starts like JSON but is invalid" }).waitFor();
     await meta.getByLabel("Value").nth(1).fill("half a word");
     await open.run();
     await open.turns().nth(3).waitFor();

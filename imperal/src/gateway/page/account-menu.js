@@ -30,7 +30,7 @@ export function accountMenu(el, user, notice) {
       { class: "account-menu" },
       h("p", { class: "help" }, "Signed in as ", h("strong", null, name), " of ", h("strong", null, user.tenant_id)),
       button,
-      h("p", { class: "help" }, "Running work goes on. A link from the terminal opens this page again."),
+      h("p", { class: "help" }, "Running work continues. To sign in again, open a new link from the terminal."),
     ),
   );
   const close = () => {

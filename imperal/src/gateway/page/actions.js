@@ -19,10 +19,10 @@ export function actionOf(action) {
     };
   if (given.action === "open" && urlOf(String(given.url))) return { kind: "open", url: given.url, word: "Open" };
   const why = {
-    navigate: "It leads to a panel, which this page does not have.",
-    send: "It writes into the chat for you, which this page does not do.",
+    navigate: "This page has no panels.",
+    send: "This page does not send messages for you.",
   }[given.action];
-  return { kind: "none", why: why ?? "It has no action that this page knows.", word: "Open" };
+  return { kind: "none", why: why ?? "This page does not support its action.", word: "Open" };
 }
 
 const VARIANTS = {

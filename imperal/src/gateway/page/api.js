@@ -44,7 +44,7 @@ async function request(path, init, verbatim) {
   try {
     response = await fetch(path, { credentials: "same-origin", cache: "no-store", ...init });
   } catch {
-    throw new ApiError(0, "NO_ANSWER", "The process did not answer. Is it still running?");
+    throw new ApiError(0, "NO_ANSWER", "The process did not answer. Check that it is still running.");
   }
   readClock(response);
   const text = await response.text().catch(() => "");

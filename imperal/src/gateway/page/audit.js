@@ -35,8 +35,8 @@ export class Audit {
     this.showCheck(
       "plain",
       "shield",
-      "Is the trail whole?",
-      "Each entry is chained to the one before it. Checking finds one that was altered or taken away.",
+      "Is the trail intact?",
+      "Each entry is chained to the one before it. A check finds entries that were changed or removed.",
     );
   }
 
@@ -84,11 +84,11 @@ export class Audit {
   }
 
   async check() {
-    this.showCheck("plain", "shield", "Checking…", "Reading every entry and computing its link anew.", true);
+    this.showCheck("plain", "shield", "Checking…", "Reading every entry and verifying its hash.", true);
     try {
       const { rows, users, broken } = await get("v1/audit/check");
       const read = `${rows.toLocaleString()} ${rows === 1 ? "entry" : "entries"}${users > 1 ? ` of ${count(users, "user")}` : ""}, checked at ${time(new Date().toISOString())}.`;
-      if (!broken) this.showCheck("good", "audit", "The trail is whole.", read);
+      if (!broken) this.showCheck("good", "audit", "The trail is intact.", read);
       else if (broken.audit_id === undefined)
         this.showCheck(
           "bad",
@@ -100,8 +100,8 @@ export class Audit {
         this.showCheck(
           "bad",
           "alert",
-          `Entry ${broken.audit_id} is not as it was written.`,
-          `Or one before it was taken away or put in, in the trail of ${broken.user_id}. ${read}`,
+          `Entry ${broken.audit_id} was changed.`,
+          `Or an entry before it was removed or inserted, in the trail of ${broken.user_id}. ${read}`,
         );
     } catch (error) {
       this.showCheck("bad", "alert", "The trail could not be checked.", explain(error));
@@ -123,7 +123,7 @@ export class Audit {
           { class: "help" },
           this.rows.length
             ? "No entry has this outcome."
-            : "No entries yet. Every delivery into the chat, every cancel and every refused attempt is written down here.",
+            : "No entries yet. Every message into the chat, every cancel and every refused attempt appears here.",
         ),
       );
       return;

@@ -71,7 +71,8 @@ export class Calls {
   /** Runs the call of a turn again with the same parameters. */
   async again(callId) {
     const asked = await this.store.askedBy(callId);
-    if (!asked) throw new ApiError(0, "NOT_FOUND", "The turn of that call is no longer in the history.");
+    if (!asked)
+      throw new ApiError(0, "NOT_FOUND", "The call is no longer in the history. Run it from the list of functions.");
     return this.run(asked.app_id, asked.function, asked.params ?? {});
   }
 
@@ -96,10 +97,9 @@ export class Calls {
 /** What a failed call means for the person who made it. */
 export function explain(error) {
   if (!(error instanceof ApiError)) return "Something went wrong in this page. Reload it and try again.";
-  if (error.status === 0)
-    return `${error.message} Nothing you wrote is lost, and sending it again from here cannot run it twice.`;
+  if (error.status === 0) return `${error.message} Your input is kept. Send it again: it cannot run twice.`;
   if (error.status === 401)
-    return "The session has ended. The command link of the extension prints a fresh link to this page.";
+    return "The session has ended. Run the extension's `link` command and open the link that it prints.";
   return error.field && !error.message.includes(error.field)
     ? `${humanise(error.field)}: ${error.message}`
     : error.message;

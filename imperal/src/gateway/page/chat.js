@@ -176,7 +176,7 @@ export class Chat {
       const retry = () => (this.watchEdges(), this.edges.top.replaceChildren());
       refill(
         this.edges.top,
-        "Earlier turns could not be read. ",
+        "Earlier turns could not be loaded. ",
         h("button", { type: "button", class: "link", onclick: retry }, "Try again"),
       );
     } finally {
@@ -310,7 +310,7 @@ export class Chat {
     try {
       while (!find() && this.store.hasOlder) await this.store.loadOlder();
     } catch {
-      return this.missing("The earlier turns could not be read.");
+      return this.missing("The earlier turns could not be loaded. Try again.");
     }
     const turn = find();
     return turn ? this.reveal(turn) : this.missing("That turn is not in the history.");

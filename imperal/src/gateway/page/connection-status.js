@@ -31,8 +31,8 @@ export class ConnectionStatus {
     this.sign.dataset.state = state;
     this.sign.querySelector(".label").textContent = WORDS[state];
     this.sign.title =
-      { live: "What happens appears here at once.", over: "See the notice above." }[state] ??
-      "Select to try now. Nothing is lost meanwhile: whatever happened is fetched afterwards.";
+      { live: "New events appear here immediately.", over: "See the notice above." }[state] ??
+      "Select to reconnect now. Missed events are loaded afterwards.";
     setOnline(state === "live" || state === "connecting");
     clearTimeout(this.timer);
     if (this.down) this.timer = setTimeout(() => this.tell(), this.told ? 0 : PATIENCE_MS);
@@ -54,7 +54,7 @@ export class ConnectionStatus {
         "span",
         null,
         h("strong", null, offline ? "You are offline. " : "The process does not answer. "),
-        "Work goes on if it still runs; what happens meanwhile is fetched afterwards.",
+        "Running work continues. Missed events are loaded after reconnecting.",
       ),
       h("button", { type: "button", class: "quiet small", onclick: () => this.retry() }, "Try now"),
     );

@@ -11,14 +11,14 @@ const LESSONS = [
   [
     "message",
     "Every call is answered here.",
-    "What you asked stays above its answer; edit it and run it again from there.",
+    "The call stays above its answer. You can edit it there and run it again.",
   ],
   [
     "background",
-    "Slow work goes on by itself.",
-    "You get a word at once, then progress. Close the page if you like: the outcome waits for you.",
+    "Slow work runs in the background.",
+    "You get an answer at once, then progress. You can close the page: the outcome will be in the chat.",
   ],
-  ["shield", "Nothing comes in unseen.", "Each message of the extension has its entry in the audit trail."],
+  ["shield", "Every message is audited.", "Each message of the extension has an entry in the audit trail."],
 ];
 
 /** The element; `open(app, fn)` opens a form. */
@@ -49,7 +49,7 @@ export function emptyChat({ extensions }, open) {
       "div",
       { class: "hello" },
       only && appIcon(only),
-      h("h2", null, only?.name ?? "Nothing has been asked yet"),
+      h("h2", null, only?.name ?? "No calls yet"),
       h("p", null, only?.description ?? `${extensions.length} extensions are loaded.`),
     ),
     h(

@@ -28,9 +28,9 @@ const INPUT_TYPES = {
   password: "password",
 };
 const PATTERNS = {
-  email: [/^[^\s@]+@[^\s@]+$/, "This is not an e-mail address."],
-  uri: [/^[a-z][a-z0-9+.-]*:\S+$/i, "This is not a full address, such as https://example.com."],
-  uuid: [/^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i, "This is not a UUID."],
+  email: [/^[^\s@]+@[^\s@]+$/, "Enter an e-mail address, such as anna@example.com."],
+  uri: [/^[a-z][a-z0-9+.-]*:\S+$/i, "Enter a full address, such as https://example.com."],
+  uuid: [/^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i, "Enter a UUID."],
 };
 
 function string(self, { schema: s, long, required }) {
@@ -301,7 +301,7 @@ function any(self) {
         return parse(text, true);
       } catch (error) {
         if (/^["{[]/.test(text))
-          throw new InvalidInput(`This begins like JSON and is not: ${error.message}.`, el.value);
+          throw new InvalidInput(`This starts like JSON but is invalid: ${error.message}.`, el.value);
         return el.value;
       }
     },

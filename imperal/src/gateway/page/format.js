@@ -60,7 +60,7 @@ export function taskDuration({ created_at: from, finished_at: to }) {
 }
 
 /** Milliseconds as `42 seconds`, `3 minutes`, for screen readers and time limits. */
-export function span(ms) {
+export function durationWords(ms) {
   const seconds = Math.max(0, Math.round(ms / 1000));
   const [n, unit] = seconds < 90 ? [seconds, "second"] : [Math.round(seconds / 60), "minute"];
   return `${n} ${unit}${n === 1 ? "" : "s"}`;

@@ -13,7 +13,7 @@ import { count, humanise } from "./format.js";
 const ACTIONS = {
   read: ["Reads", "plain", "Changes nothing.", "eye"],
   write: ["Writes", "live", "Changes something.", "edit"],
-  destructive: ["Destructive", "bad", "What it removes may be gone for good.", "trash"],
+  destructive: ["Destructive", "bad", "What it removes may be lost permanently.", "trash"],
 };
 
 const actionOf = (type) => ACTIONS[type] ?? [humanise(type ?? "read"), "plain", "", "chevron"];
@@ -98,7 +98,7 @@ export class FunctionForm {
         !field.rest &&
         field.fields().length === 0 &&
         !Object.keys(value ?? {}).length;
-      this.body.append(empty ? h("p", { class: "help" }, "It needs nothing from you.") : this.control.el);
+      this.body.append(empty ? h("p", { class: "help" }, "It has no parameters.") : this.control.el);
     }
     this.mode.textContent = this.asJson ? "Back to the form" : "Edit as JSON";
   }
@@ -224,7 +224,7 @@ export function pace(fn) {
   if (!fn.background && !fn.long_running) return null;
   return h(
     "span",
-    { class: "chip plain", title: "You can close the page meanwhile." },
+    { class: "chip plain", title: "You can close the page while it runs." },
     icon("background"),
     fn.long_running ? "Long background" : "Background",
   );

@@ -40,7 +40,7 @@ export class FunctionList {
       "aria-describedby": "function-count",
     });
     this.found = h("p", { class: "hidden", id: "function-count", role: "status" });
-    this.none = h("p", { class: "help none", hidden: true }, "No function has these words in its name or description.");
+    this.none = h("p", { class: "help none", hidden: true }, "No function matches. Try other words.");
     this.rows = [];
     this.recent = { rows: [], list: h("ul", { class: "function-list" }) };
     this.recent.el = h(

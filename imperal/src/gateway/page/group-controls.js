@@ -294,7 +294,7 @@ function map(field, value, make, filled, taken = new Set()) {
         const name = made.name();
         const clash = Object.hasOwn(out, name) || taken.has(name);
         if (clash || (name === "" && !made.wasEmpty))
-          problems.push({ control: self, message: "Every entry needs a name of its own." });
+          problems.push({ control: self, message: "Every entry needs its own name." });
         if (!clash && part !== undefined) put(out, name, part);
       }
       return !table.items.length && !field.required && !isEmpty ? undefined : out;

@@ -86,7 +86,7 @@ function drawn(src, alt, look, url) {
     ? h("a", { class: "picture-link", href: url, target: "_blank", rel: "noopener noreferrer" }, img)
     : img;
   img.addEventListener("error", () =>
-    shown.replaceWith(url ? link(url, url) : h("span", { class: "muted" }, "an image that cannot be shown")),
+    shown.replaceWith(url ? link(url, url) : h("span", { class: "muted" }, "the image cannot be shown")),
   );
   return shown;
 }

@@ -40,7 +40,7 @@ onSessionOver(() => {
 });
 
 /** Asks before a destructive function, or if the button of an answer wants a question. */
-function confirmRun(fn, question = "It is marked as destructive: what it removes may be gone for good.") {
+function confirmRun(fn, question = "It is destructive: what it removes may be lost permanently.") {
   const dialog = $("confirm");
   const danger = fn.action_type === "destructive";
   return new Promise((resolve) => {
@@ -143,14 +143,16 @@ function turnActs({ session, store, calls, functions, toEnd }) {
       ),
     has: (appId, name) => functions.find(appId, name) !== undefined,
     edit: (turn) =>
-      functions.reopen(turn) ? narrow.matches && sheet(true) : say("That function is no longer loaded."),
+      functions.reopen(turn)
+        ? narrow.matches && sheet(true)
+        : say("That function is no longer loaded. Choose another one."),
     call: (appId, name, params, question) => run(appId, name, question, () => calls.run(appId, name, params)),
     async again(turn) {
       const asked = await store.askedBy(turn.call_id).catch(() => null);
       const [secret] = secrets(functions.find(asked?.app_id, asked?.function)?.params_schema);
       if (secret) {
         this.edit(asked);
-        return `Its form is open: ${humanise(secret)} is not kept in the chat, so it is needed again.`;
+        return `${humanise(secret)} is not stored in the chat. Enter it again in the form that has opened.`;
       }
       const { done, message } = await run(asked?.app_id, asked?.function, undefined, () => calls.again(turn.call_id));
       return done ? null : (message ?? "");

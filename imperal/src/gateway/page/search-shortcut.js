@@ -24,7 +24,7 @@ export class Shortcut {
     });
     this.control = h(
       "label",
-      { class: "slash", title: "Whether this key goes to the search from anywhere on the page" },
+      { class: "slash", title: "This key focuses the search from anywhere on the page" },
       this.box,
       h("kbd", null, KEY),
       "to search",

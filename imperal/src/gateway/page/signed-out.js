@@ -26,17 +26,17 @@ function wayIn(lead) {
       h(
         "li",
         null,
-        "Look at the terminal in which the extension runs. When it started it printed a line with a link; open that link in this browser.",
+        "In the terminal of the extension, find the link that it printed at its start, and open it in this browser.",
         command("open http://127.0.0.1:…/open/…"),
       ),
       h(
         "li",
         null,
-        "A link works once. If it was used, print a fresh one in the folder of the extension:",
+        "A link works once. To print a new one, run this in the folder of the extension:",
         command("cargo run -- link"),
       ),
     ),
-    h("p", { class: "help" }, "If somebody else runs it for you, ask them for a link."),
+    h("p", { class: "help" }, "If another person runs the extension, ask them for a link."),
     h("button", { type: "button", class: "secondary", onclick: () => location.reload() }, icon("again"), "Try again"),
   ];
 }
@@ -75,8 +75,8 @@ export function showSignedOut(el) {
     left ? "You are signed out" : been ? "Your session has ended" : "This browser is not signed in yet",
   );
   const lead = been
-    ? "Nothing is lost: your chat and your tasks are in the ledger, and running work goes on."
-    : "The page opens with a one-time link from the terminal, so that nobody else on this machine or network can read your chat.";
+    ? "Your chat and your tasks are stored, and running work continues."
+    : "Open this page with a one-time link from the terminal, so that no other person on this machine or network can read your chat.";
   refill(el, h("div", { class: "gate-card" }, h("span", { class: "tile live" }, icon("key")), title, wayIn(lead)));
   document.body.classList.add("gated");
   el.hidden = false;
@@ -94,7 +94,7 @@ export function showSessionEnded(el) {
       "div",
       null,
       h("strong", null, "Your session has ended. "),
-      "What you see stays readable. To go on, open a fresh link: ",
+      "The page stays readable. To continue, open a new link: ",
       h("code", null, "cargo run -- link"),
       " prints one in the folder of the extension.",
     ),

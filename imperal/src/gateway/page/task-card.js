@@ -7,7 +7,7 @@
 import { post, serverNow } from "./api.js";
 import { explain } from "./calls.js";
 import { h, icon, refill, visible } from "./dom.js";
-import { clock, humanise, span, taskStateLabel, time, taskDuration } from "./format.js";
+import { clock, durationWords, humanise, taskStateLabel, time, taskDuration } from "./format.js";
 
 const SOON_MS = 30_000; // a time limit this close is highlighted
 
@@ -159,11 +159,7 @@ export class TaskCard {
     const lost = offlineSince !== null;
     this.el.classList.toggle("unheard", lost);
     this.left.classList.toggle("soon", !lost && !asked && left < SOON_MS);
-    this.set(
-      "stage",
-      this.stage,
-      asked ? "It ends at its next step, or is stopped soon after." : message || "At work…",
-    );
+    this.set("stage", this.stage, asked ? "It ends at its next step or is stopped soon." : message || "At work…");
     this.set(
       "clock",
       this.clock,

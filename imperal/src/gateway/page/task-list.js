@@ -94,7 +94,7 @@ export class TaskList {
       h(
         "span",
         null,
-        "A function that works in the background puts its task here, with its progress. It goes on when you close the page.",
+        "Tasks of background functions appear here with their progress. They continue when you close the page.",
       ),
     );
   }

@@ -180,7 +180,7 @@ function errorNote(result) {
 }
 
 function cut(turn) {
-  return turn.truncated ? h("p", { class: "help" }, "This text was longer than 64 KiB; the rest was cut off.") : null;
+  return turn.truncated ? h("p", { class: "help" }, "This text was longer than 64 KiB and was shortened.") : null;
 }
 
 /**

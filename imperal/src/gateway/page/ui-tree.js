@@ -32,7 +32,7 @@ function draw(node, room, depth) {
   room.left -= 1;
   if (room.left < 0 || depth > DEPTH)
     return room.left === -1
-      ? h("p", { class: "help" }, "There is more than this page draws; the JSON has all of it.")
+      ? h("p", { class: "help" }, "The page does not draw all of it. Open the JSON to see the rest.")
       : null;
   const at = { ...room, text: (value) => plain(value), draw: (child) => draw(child, room, depth + 1) };
   Object.defineProperty(at, "all", {
