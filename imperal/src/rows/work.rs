@@ -49,11 +49,11 @@ pub struct Incarnation {
 pub struct Event {
     /// The number: 1, 2, 3 .. for each owner, without gaps.
     pub seq: u64,
-    /// What changed.
+    /// The change.
     pub body: EventBody,
 }
 
-/// What changed.
+/// The change that an event reports.
 #[derive(Debug, Clone, PartialEq)]
 pub enum EventBody {
     /// A turn was added.

@@ -9,8 +9,8 @@ mod fault;
 mod identity;
 mod listener;
 mod notifier;
+mod owner_permits;
 mod pool;
-mod queues;
 mod reads;
 mod rows;
 mod schema;
@@ -28,8 +28,8 @@ use tokio_postgres::types::Type;
 use self::fault::Fault;
 use self::listener::AbortOnDrop;
 use self::notifier::PeerNotifier;
+use self::owner_permits::OwnerPermits;
 use self::pool::{Lane, Param, STATEMENT, Store, int, text, texts};
-use self::queues::Queues;
 use self::rows::{RECORD, audit, get, get_id, get_number, number, orphan, to_json};
 use self::stored_text::stored;
 use self::writes::{micros, one};
@@ -74,7 +74,7 @@ const CHECK: Duration = Duration::from_secs(2);
 pub struct PostgresLedger {
     store: Store,
     notifier: Arc<PeerNotifier>,
-    queues: Queues,
+    permits: OwnerPermits,
     feed: Feed,
     meters: LedgerMeters,
     _loops: AbortOnDrop,
@@ -102,8 +102,8 @@ impl PostgresLedger {
         let feed = Feed::default();
         let notifier = Arc::new(PeerNotifier::new(feed.clone()));
         let loops = listener::start(&notifier, &store, meters.loops());
-        let queues = Queues::new(connections, meters.clone());
-        Ok(Self { store, notifier, queues, feed, meters, _loops: loops })
+        let permits = OwnerPermits::new(connections, meters.clone());
+        Ok(Self { store, notifier, permits, feed, meters, _loops: loops })
     }
 
     /// Reports work whose state or incarnation was damaged, so that no ended incarnation could leave it.
@@ -132,7 +132,7 @@ impl Leases for PostgresLedger {
         let sql = "SELECT * FROM @.join_node($1, $2)";
         let row = one(self.counted(self.store.repeatable(sql, &[text(&name), int(&lease)])).await?)?;
         self.notifier.joined(get(&row, 0)?, node);
-        self.queues.joined();
+        self.permits.forget_calls();
         self.find_lost_work().await?;
         Ok(Incarnation { node: node.into(), number: get(&row, 1)? })
     }
@@ -189,10 +189,10 @@ impl Calls for PostgresLedger {
         let whose = [text(&node), int(&incarnation.number), text(&call_id), text(&tenant), text(&user)];
         let most = call.max_stored.map(number);
         let what = [text(&turn_id), text(&json), (&most, Type::INT8)];
-        let _place = self.queues.enter(&call.owner).await?;
+        let _permit = self.permits.acquire(&call.owner).await?;
         let (call_id, owner) = (call.call_id, call.owner.clone());
         let accepted = self.write_turn(sql, &[&whose[..], &what[..]].concat(), call.turn).await;
-        self.queues.accepted(call_id, owner, &accepted);
+        self.permits.accepted(call_id, owner, &accepted);
         accepted.map_err(|error| quota(error, call.max_stored))
     }
 
@@ -245,7 +245,7 @@ impl Tasks for PostgresLedger {
     async fn request_cancel(&self, task_id: TaskId, audit_row: NewAudit) -> LedgerResult<CancelOutcome> {
         let sql = format!("SELECT {RECORD} FROM @.request_cancel($1::uuid, $2) AS r");
         let (id, said) = (task_id.to_string(), audit(&audit_row));
-        let _place = self.queues.enter_under(&audit_row).await?;
+        let _permit = self.permits.acquire_for_audit(&audit_row).await?;
         // Running twice only writes one more audit row.
         let row = one(self.counted(self.store.repeatable(&sql, &[text(&id), texts(&said)])).await?)?;
         let record = decode::record(&row, self.store.unreadable());
@@ -300,7 +300,7 @@ impl Chat for PostgresLedger {
         let (turn_id, json, row) = (turn.turn_id.to_string(), to_json(&turn)?, audit(&audit_row));
         let whose = [text(&node), int(&incarnation), text(&call_id), text(&task_id), text(&tenant), text(&user)];
         let what = [text(&turn_id), text(&json), texts(&row), (&most, Type::INT8)];
-        let _place = self.queues.enter(&owner).await?;
+        let _permit = self.permits.acquire(&owner).await?;
         let written = self.write_turn(sql, &[&whose[..], &what[..]].concat(), turn).await;
         written.map_err(|error| quota(error, max_stored))
     }
@@ -328,7 +328,7 @@ impl Chat for PostgresLedger {
 
 impl AuditTrail for PostgresLedger {
     async fn write_audit(&self, row: NewAudit) -> LedgerResult<()> {
-        let _place = self.queues.enter_under(&row).await?;
+        let _permit = self.permits.acquire_for_audit(&row).await?;
         let row = audit(&row);
         self.counted(self.store.rows("SELECT FROM @.write_audit($1)", &[texts(&row)])).await?;
         Ok(())

@@ -65,7 +65,7 @@ pub(super) fn flag(value: &bool) -> Param<'_> {
     (value, Type::BOOL)
 }
 
-/// What a statement is for. Each kind has its own connections.
+/// The purpose of a statement. Each has its own connections.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Lane {
     /// Statements that users wait for.

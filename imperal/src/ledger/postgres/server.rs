@@ -1,4 +1,4 @@
-//! What the server must be like: its version, encoding, and the settings that the ledger's promises rest on.
+//! Requirements on the server: its version, encoding, and the settings that the ledger's promises rest on.
 
 use tokio_postgres::Transaction;
 

@@ -51,9 +51,9 @@ impl PostgresLedger {
         let (node, id, json) = (stored(&incarnation.node), call_id.to_string(), to_json(&body)?);
         let turn_id = body.turn_id.to_string();
         let params = [text(&node), int(&incarnation.number), text(&id), flag(&reclaim), text(&turn_id), text(&json)];
-        let _place = self.queues.enter_of(call_id).await?;
+        let _permit = self.permits.acquire_for_call(call_id).await?;
         let replied = self.write_turn(sql, &params, body).await;
-        self.queues.replied(call_id, &replied);
+        self.permits.replied(call_id, &replied);
         replied
     }
 
@@ -69,7 +69,7 @@ impl PostgresLedger {
         let (turn_id, row, state) = (end.turn.turn_id.to_string(), audit(&end.audit), end.state.as_str());
         let whose = [text(&node), int(&incarnation.number), text(&id), flag(&reclaim)];
         let what = [text(&state), text(&turn_id), text(&json), texts(&row)];
-        let _place = self.queues.enter_under(&end.audit).await?;
+        let _permit = self.permits.acquire_for_audit(&end.audit).await?;
         self.write_turn(sql, &[whose, what].concat(), end.turn).await
     }
 
@@ -82,7 +82,7 @@ impl PostgresLedger {
         let (cap, most) = (micros(new.cap), i64::from(new.max_running));
         let whose = [text(&node), int(&incarnation.number), text(&call_id), text(&task_id), text(&tenant), text(&user)];
         let what = [texts(&names), text(&key), flag(&new.long_running), int(&cap), int(&most)];
-        let _place = self.queues.enter(&new.owner).await?;
+        let _permit = self.permits.acquire(&new.owner).await?;
         let begun = self.one(sql, &[&whose[..], &what[..]].concat()).await.map_err(LedgerError::from);
         let row = begun.map_err(|error| match error {
             LedgerError::TooManyTasks(_) => LedgerError::TooManyTasks(new.max_running),

@@ -196,7 +196,7 @@ impl WriterThread {
     }
 
     fn begin(&mut self, batch: &[Box<dyn Job>]) -> Result<(), Fault> {
-        // SQLite would go on writing a file that was moved away, and nobody would find it again.
+        // SQLite would keep writing to a file that was moved away, and those writes would be lost.
         if file_at(&self.path) != self.file {
             let why = format!(
                 "{} was moved or removed while it was in use: put it back, or start the program again",

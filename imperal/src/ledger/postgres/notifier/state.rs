@@ -1,4 +1,4 @@
-//! What the notifier remembers between commits, polls and NOTIFYs.
+//! The notifier's memory between commits, polls and NOTIFYs.
 
 use std::collections::{HashMap, HashSet};
 

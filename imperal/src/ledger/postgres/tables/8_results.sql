@@ -1,4 +1,4 @@
--- What functions return.
+-- The results of functions.
 
 -- A task with everything that a reader needs. `body` is the outcome turn.
 CREATE VIEW @.task_record AS

@@ -33,7 +33,7 @@ use crate::ledger::clock::day_of;
 use crate::ledger::unreadable::{Unreadable, UnreadableRow};
 use crate::ledger::{AuditHash, Incarnation, LedgerError, NewAudit, Owner, Progress, Turn, decode};
 
-/// What the feed hears after the commit.
+/// A message to the feed, sent after the commit.
 #[derive(Debug)]
 pub(in crate::ledger::sqlite) enum Notification {
     Events(Owner),
@@ -63,7 +63,7 @@ impl Stamp {
 /// Owners that the cache holds.
 const REMEMBERED: usize = 10_000;
 
-/// What the writer need not read from the file again.
+/// Values that the writer need not read from the file again.
 #[derive(Debug, Default)]
 pub(in crate::ledger::sqlite) struct TxCache {
     /// Incarnations known to be current in this transaction. Another program may end them after it.

@@ -21,16 +21,16 @@ const SHARE: usize = 8;
 
 /// Limits the concurrent writes of each owner.
 #[derive(Debug)]
-pub(super) struct Queues {
-    lines: KeyedSemaphore<Owner>,
+pub(super) struct OwnerPermits {
+    semaphore: KeyedSemaphore<Owner>,
     meters: LedgerMeters,
     /// The owners of this incarnation's open calls.
     callers: Mutex<HashMap<CallId, Owner>>,
 }
 
-impl Queues {
+impl OwnerPermits {
     pub(super) fn new(connections: usize, meters: LedgerMeters) -> Self {
-        Self { lines: KeyedSemaphore::new((connections / SHARE).max(1)), meters, callers: Mutex::default() }
+        Self { semaphore: KeyedSemaphore::new((connections / SHARE).max(1)), meters, callers: Mutex::default() }
     }
 
     fn callers(&self) -> MutexGuard<'_, HashMap<CallId, Owner>> {
@@ -41,34 +41,34 @@ impl Queues {
     ///
     /// # Errors
     /// `Unavailable` after [`CONNECT`], the time limit for a connection.
-    pub(super) async fn enter(&self, owner: &Owner) -> Result<Permit<'_, Owner>, LedgerError> {
-        let mut entering = pin!(self.lines.acquire(owner.clone()));
-        if let Some(place) = poll_immediate(&mut entering).await {
-            return Ok(place);
+    pub(super) async fn acquire(&self, owner: &Owner) -> Result<Permit<'_, Owner>, LedgerError> {
+        let mut acquiring = pin!(self.semaphore.acquire(owner.clone()));
+        if let Some(permit) = poll_immediate(&mut acquiring).await {
+            return Ok(permit);
         }
         let begun = Instant::now();
-        let waited = tokio::time::timeout(CONNECT, entering).await;
+        let waited = tokio::time::timeout(CONNECT, acquiring).await;
         self.meters.record_wait(begun.elapsed());
         let late = || format!("the user's own writes before this one took longer than {} s", CONNECT.as_secs());
         waited.map_err(|_| LedgerError::Unavailable(late()))
     }
 
     /// The same for the owner of an audit row.
-    pub(super) async fn enter_under(&self, row: &NewAudit) -> Result<Permit<'_, Owner>, LedgerError> {
-        self.enter(&Owner::new(&row.tenant_id, &row.user_id)).await
+    pub(super) async fn acquire_for_audit(&self, row: &NewAudit) -> Result<Permit<'_, Owner>, LedgerError> {
+        self.acquire(&Owner::new(&row.tenant_id, &row.user_id)).await
     }
 
     /// The same for the owner of an open call. Does not wait for a call of another incarnation.
-    pub(super) async fn enter_of(&self, call_id: CallId) -> Result<Option<Permit<'_, Owner>>, LedgerError> {
+    pub(super) async fn acquire_for_call(&self, call_id: CallId) -> Result<Option<Permit<'_, Owner>>, LedgerError> {
         let caller = self.callers().get(&call_id).cloned();
         match caller {
-            Some(owner) => self.enter(&owner).await.map(Some),
+            Some(owner) => self.acquire(&owner).await.map(Some),
             None => Ok(None),
         }
     }
 
     /// A new incarnation has no calls.
-    pub(super) fn joined(&self) {
+    pub(super) fn forget_calls(&self) {
         self.callers().clear();
     }
 
@@ -96,26 +96,26 @@ mod tests {
     /// Two requests with the same key: this one loses its connection and then finds the other's call.
     #[test]
     fn call_of_another_request_is_not_remembered() {
-        let queues = Queues::new(16, LedgerMeters::default());
+        let permits = OwnerPermits::new(16, LedgerMeters::default());
         let call_id = CallId::generate();
         for outcome in [Err(LedgerError::Indeterminate(String::new())), Err(LedgerError::IdExists)] {
-            queues.accepted(call_id, Owner::new("t", "anna"), &outcome);
+            permits.accepted(call_id, Owner::new("t", "anna"), &outcome);
         }
-        assert!(queues.callers().is_empty());
+        assert!(permits.callers().is_empty());
     }
 
     #[tokio::test(start_paused = true)]
     async fn owners_wait_only_for_themselves_and_leave_no_entry() {
-        let queues = Queues::new(16, LedgerMeters::default());
+        let permits = OwnerPermits::new(16, LedgerMeters::default());
         let (anna, ben) = (Owner::new("t", "anna"), Owner::new("t", "ben"));
-        let first = queues.enter(&anna).await.unwrap();
-        let second = queues.enter(&anna).await.unwrap();
-        drop(queues.enter(&ben).await.unwrap());
+        let first = permits.acquire(&anna).await.unwrap();
+        let second = permits.acquire(&anna).await.unwrap();
+        drop(permits.acquire(&ben).await.unwrap());
         let begun = tokio::time::Instant::now();
-        assert!(matches!(queues.enter(&anna).await, Err(LedgerError::Unavailable(_))));
+        assert!(matches!(permits.acquire(&anna).await, Err(LedgerError::Unavailable(_))));
         assert_eq!(begun.elapsed(), CONNECT);
-        let (third, ()) = tokio::join!(queues.enter(&anna), async { drop(first) });
+        let (third, ()) = tokio::join!(permits.acquire(&anna), async { drop(first) });
         drop((second, third));
-        assert!(queues.lines.is_empty());
+        assert!(permits.semaphore.is_empty());
     }
 }
