@@ -82,7 +82,7 @@ pub(super) fn schema_fault(schema: &Value) -> Option<SchemaFault> {
     let fields = match schema {
         Value::Bool(_) => return None,
         Value::Object(fields) => fields,
-        _ => return fault("must be a schema: an object, true or false"),
+        _ => return Some(fault("must be a schema: an object, true or false")),
     };
     fields.iter().find_map(|(keyword, value)| below(keyword, keyword_fault(form_of(keyword)?, value)))
 }
@@ -94,7 +94,7 @@ fn keyword_fault(form: Form, value: &Value) -> Option<SchemaFault> {
             Some(schemas) if !schemas.is_empty() => {
                 schemas.iter().enumerate().find_map(|(at, schema)| below(&at.to_string(), schema_fault(schema)))
             }
-            _ => fault("must be a list of at least one schema"),
+            _ => Some(fault("must be a list of at least one schema")),
         },
         Form::NamedSchemas => each_field(value, "must be an object of schemas", |_, schema| schema_fault(schema)),
         Form::PatternSchemas => each_field(value, "must be an object of schemas", |pattern, schema| {
@@ -106,7 +106,7 @@ fn keyword_fault(form: Form, value: &Value) -> Option<SchemaFault> {
         Form::Text => must(value.is_string(), "must be text"),
         Form::Pattern => match value.as_str() {
             Some(pattern) => pattern_fault(pattern),
-            None => fault("must be text"),
+            None => Some(fault("must be text")),
         },
         Form::Anchor => {
             must(value.as_str().is_some_and(is_anchor), "must be a name: letters, digits, `-`, `_` and `.`")
@@ -131,12 +131,12 @@ fn keyword_fault(form: Form, value: &Value) -> Option<SchemaFault> {
     }
 }
 
-fn fault(message: impl Into<String>) -> Option<SchemaFault> {
-    Some(SchemaFault { path: String::new(), message: message.into() })
+fn fault(message: impl Into<String>) -> SchemaFault {
+    SchemaFault { path: String::new(), message: message.into() }
 }
 
 fn must(holds: bool, message: &str) -> Option<SchemaFault> {
-    if holds { None } else { fault(message) }
+    if holds { None } else { Some(fault(message)) }
 }
 
 /// The fault with `part` in front of its path.
@@ -151,13 +151,13 @@ fn each_field(
 ) -> Option<SchemaFault> {
     let fields: &Map<String, Value> = match value {
         Value::Object(fields) => fields,
-        _ => return fault(message),
+        _ => return Some(fault(message)),
     };
     fields.iter().find_map(|(name, value)| below(name, check(name, value)))
 }
 
 fn pattern_fault(pattern: &str) -> Option<SchemaFault> {
-    fault(format!("is not a regular expression: {}", regex_fault(pattern)?))
+    regex_fault(pattern).map(|why| fault(format!("is not a regular expression: {why}")))
 }
 
 fn names_fault(value: &Value) -> Option<SchemaFault> {
