@@ -30,5 +30,5 @@ const _: () = {
     "`chat_function` has no option `efects`; did you mean `effects`?"
 }
 ::core::compile_error! {
-    "`action_type` is \"read\", \"write\" or \"destructive\"; did you mean `\"read\"`? (V4)"
+    "invalid action type: write \"read\", \"write\" or \"destructive\"; did you mean `\"read\"`? (V4)"
 }

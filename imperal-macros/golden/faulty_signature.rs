@@ -6,11 +6,11 @@ async fn look(
     Ok(ActionResult::done(""))
 }
 ::core::compile_error! {
-    "a chat function is async: write `async fn look`"
+    "a chat function must be async: write `async fn look`"
 }
 ::core::compile_error! {
     "the params struct is missing: add `params: LookParams`, with `#[derive(Deserialize, JsonSchema)] struct LookParams {}` if it needs none (V17)"
 }
 ::core::compile_error! {
-    "a chat function answers: write `-> Result<ActionResult>`, or `-> Result<ActionResult<T>>` with data (V5)"
+    "the return type is missing: write `-> Result<ActionResult>`, or `-> Result<ActionResult<T>>` with data (V5)"
 }

@@ -30,7 +30,7 @@ const _: () = {
         ::core::assert!(
             __imperal::Data:: << Result < ActionResult > as __imperal::HandlerOutput >
             ::Data > ::GIVEN,
-            "a `read` function answers with data, and `ActionResult` alone has none: write `ActionResult<MyType>`, or `data_model = MyType` (V23)"
+            "a `read` function must return data: write `ActionResult<MyType>`, or `data_model = MyType` (V23)"
         );
     };
     const _: () = {
@@ -38,7 +38,7 @@ const _: () = {
         use __imperal::Fallback as _;
         ::core::assert!(
             __imperal::Shape:: < Value > ::STRUCT,
-            "the parameters are one struct, whose fields a form can name; this type has none (V17)"
+            "the parameters are not a struct: write one with a named field for each value (V17)"
         );
     };
     __imperal::inventory::submit! {

@@ -36,28 +36,28 @@ const _: () = {
 };
 const _: () = {
     #[deprecated(
-        note = "a function that writes says which event follows: add `event = \"drop_it\"`, named for what happened"
+        note = "a function that writes has no event: add `event = \"drop_it\"`, named for what happened"
     )]
     const V10: () = ();
     let _ = V10;
 };
 const _: () = {
     #[deprecated(
-        note = "a function that writes says what it changes: add `effects = [\"update:thing\"]`"
+        note = "a function that writes has no effects: add `effects = [\"update:thing\"]`"
     )]
     const V20: () = ();
     let _ = V20;
 };
 const _: () = {
     #[deprecated(
-        note = "the manifest cannot say what this function's outcome carries: add `data_model = MyType`, or return `Result<ActionResult<T>>`"
+        note = "the type of the outcome's data is unknown: add `data_model = MyType`, or return `Result<ActionResult<T>>`"
     )]
     const V24: () = ();
     let _ = V24;
 };
 const _: () = {
     #[deprecated(
-        note = "`background` detaches nothing by itself, and this function never calls `ctx.background_task(..)`: call it, or remove the flag"
+        note = "`background` detaches nothing by itself, and this function cannot start a task: call `ctx.background_task(..)`, or remove the flag"
     )]
     const P15: () = ();
     let _ = P15;

@@ -1,18 +1,18 @@
-//! `#[tracing::instrument]` beside `#[chat_function]`: it writes the parameters into spans and logs.
+//! Warns about `#[tracing::instrument]` on a chat function: it records the parameters in spans and logs.
 //!
-//! Owns finding it, below as an attribute and above by what it made of the body. `skip_all` and a
-//! `skip(..)` of the parameters are fine.
+//! Below `#[chat_function]` it is found as an attribute, above by its expansion of the body. `skip_all` and
+//! a `skip(..)` with the parameters are fine.
 
 use proc_macro2::{TokenStream, TokenTree};
 use quote::ToTokens;
 use syn::spanned::Spanned;
 use syn::{Attribute, FnArg, Meta, Pat};
 
-use crate::diagnostic::Sink;
-use crate::input::FnItem;
+use crate::diagnostics::Diagnostics;
+use crate::fn_item::FnItem;
 
-/// Warns where the parameters are recorded.
-pub(crate) fn check(item: &FnItem, sink: &mut Sink) {
+/// Warns if the parameters are recorded.
+pub(crate) fn check(item: &FnItem, diagnostics: &mut Diagnostics) {
     let names = params_of(item);
     let span = item
         .attrs
@@ -21,7 +21,7 @@ pub(crate) fn check(item: &FnItem, sink: &mut Sink) {
         .map(|attr| attr.path().span())
         .or_else(|| recorded_in(item.body.clone(), &names).then(|| item.sig.ident.span()));
     if let Some(span) = span {
-        sink.warn("P22", span, "`#[tracing::instrument]` writes the parameters of a chat function, secrets included, into logs and spans: write `#[tracing::instrument(skip_all)]`; the platform has a span for each call");
+        diagnostics.warn("P22", span, "`#[tracing::instrument]` records the parameters, secrets included, in logs and spans: write `#[tracing::instrument(skip_all)]`; the platform already has a span for each call");
     }
 }
 
@@ -29,13 +29,13 @@ fn is_instrument(attr: &Attribute) -> bool {
     attr.path().segments.last().is_some_and(|last| last.ident == "instrument")
 }
 
-/// The names that the second parameter gives to the parameters.
+/// The identifiers in the pattern of the second parameter.
 fn params_of(item: &FnItem) -> Vec<String> {
     let mut names = Vec::new();
     if let Some(FnArg::Typed(params)) = item.sig.inputs.iter().nth(1) {
         match &*params.pat {
             Pat::Ident(name) => names.push(name.ident.to_string()),
-            // Taken apart: each field it names, and more, which does no harm here.
+            // All identifiers of a struct pattern: more names than needed do no harm.
             pattern => idents(pattern.to_token_stream(), &mut names),
         }
     }
@@ -52,7 +52,7 @@ fn idents(tokens: TokenStream, names: &mut Vec<String>) {
     }
 }
 
-/// Whether the attribute leaves the parameters out.
+/// Whether the attribute skips the parameters.
 fn skips(attr: &Attribute, names: &[String]) -> bool {
     let Meta::List(list) = &attr.meta else { return false };
     let mut tokens = list.tokens.clone().into_iter().peekable();
@@ -64,18 +64,18 @@ fn skips(attr: &Attribute, names: &[String]) -> bool {
         if word == "skip"
             && let Some(TokenTree::Group(skipped)) = tokens.peek()
         {
-            let mut left_out = Vec::new();
-            idents(skipped.stream(), &mut left_out);
+            let mut skipped_names = Vec::new();
+            idents(skipped.stream(), &mut skipped_names);
             if let [name] = names {
-                return left_out.contains(name);
+                return skipped_names.contains(name);
             }
         }
     }
     false
 }
 
-/// Whether the body is one that `instrument` has written, with a span that holds the parameters. The span
-/// is its first statement that names `__tracing_attr_span`.
+/// Whether `instrument` wrote the body, with a span that records the parameters. The span is the first
+/// statement with `__tracing_attr_span`.
 fn recorded_in(body: TokenStream, names: &[String]) -> bool {
     let mut tokens = body.into_iter();
     while let Some(token) = tokens.next() {
@@ -117,13 +117,13 @@ mod tests {
 
     fn warns(attributes: &TokenStream, body: &TokenStream) -> bool {
         let item = quote!(#attributes async fn look(ctx: Context, params: Look) -> Result<ActionResult> { #body });
-        let mut sink = Sink::default();
-        check(&syn::parse2(item).unwrap(), &mut sink);
-        !sink.warnings(&[]).is_empty()
+        let mut diagnostics = Diagnostics::default();
+        check(&syn::parse2(item).unwrap(), &mut diagnostics);
+        !diagnostics.warnings(&[], &[]).is_empty()
     }
 
     #[test]
-    fn warns_where_the_parameters_are_recorded() {
+    fn warns_if_the_parameters_are_recorded() {
         let body = quote!(todo!());
         for below in [
             quote!(#[instrument]),
@@ -142,7 +142,7 @@ mod tests {
     }
 
     #[test]
-    fn warns_when_instrument_has_expanded_first() {
+    fn warns_if_instrument_expanded_first() {
         let span = |fields: TokenStream| {
             quote! {
                 {}

@@ -1,42 +1,44 @@
-//! The `#[chat_function]` attribute and the inner half of `extension!`.
+//! The macros of `imperal`: `#[chat_function]`, `#[imperal::test]` and the inner half of `extension!`.
 //!
-//! Authors use both through `imperal`, whose documentation describes them. One line an entry point;
-//! each macro is read (`reader` by the table in `options`, `input`), checked into a model that cannot be built from a faulty
-//! input (`check`, `signature`, `extension`), and written out (`emit`, `fallback`).
+//! Authors use them through `imperal`, whose documentation describes them. Each macro reads its input
+//! (`options`, `option_reader`, `fn_item`), validates it (`validate`, `signature`, `extension`), and
+//! writes the expansion (`expand`), or a corrected item with its errors (`recover`, `diagnostics`).
 
-mod check;
-mod describe;
-mod diagnostic;
-mod emit;
+mod chat_function;
+mod diagnostics;
+mod doc_comment;
+mod expand;
 mod extension;
-mod fallback;
+mod fn_item;
 #[cfg(test)]
-mod golden;
+mod golden_tests;
 mod icon;
-mod input;
 mod instrument;
+mod model;
+mod option_reader;
 mod options;
 #[cfg(test)]
-mod options_table;
-mod reader;
+mod options_docs_tests;
+mod recover;
 mod signature;
-mod test;
+mod test_attribute;
+mod validate;
 
 use proc_macro::TokenStream;
 
 /// Makes an async fn a chat function. See `imperal::chat_function`.
 #[proc_macro_attribute]
 pub fn chat_function(options: TokenStream, item: TokenStream) -> TokenStream {
-    check::chat_function(options.into(), &item.into()).into()
+    chat_function::chat_function(options.into(), &item.into()).into()
 }
 
-/// Makes an async fn a test on a platform of its own. See `imperal::test`.
+/// Makes an async fn a test with a platform of its own. See `imperal::test`.
 #[proc_macro_attribute]
 pub fn test(options: TokenStream, item: TokenStream) -> TokenStream {
-    test::test(options.into(), &item.into()).into()
+    test_attribute::test_attribute(options.into(), &item.into()).into()
 }
 
-/// What `imperal::extension!` hands on: the crate's path, `;`, and what the author wrote.
+/// The inner half of `imperal::extension!`: the path of the crate, `;`, and the author's input.
 #[doc(hidden)]
 #[proc_macro]
 pub fn extension(input: TokenStream) -> TokenStream {

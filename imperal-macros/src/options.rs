@@ -1,13 +1,13 @@
-//! The one table of options of each macro.
+//! The table of each macro's options.
 //!
-//! The parser (`reader`), the duplicate check, did-you-mean, the list of keys in an error and the
-//! tables of the documentation all come from these rows. What a value means is `check`'s business.
+//! The parser (`option_reader`), the check for duplicates, "did you mean", the list of keys in an error
+//! and the tables of the documentation use these rows. `validate` and `extension` check the values.
 
 use imperal_manifest::did_you_mean;
 use proc_macro2::{Ident, TokenStream};
 use syn::LitStr;
 
-/// What may stand behind a key.
+/// The form of a value.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Kind {
     /// `"text"`
@@ -23,7 +23,7 @@ pub(crate) enum Kind {
 }
 
 impl Kind {
-    /// How an author writes it.
+    /// An example of the form.
     pub(crate) fn form(self) -> &'static str {
         match self {
             Self::Text => "\"..\"",
@@ -40,23 +40,23 @@ pub(crate) struct OptionSpec {
     pub(crate) key: &'static str,
     pub(crate) kind: Kind,
     pub(crate) required: bool,
-    /// For the documentation: what it means, and what holds without it.
+    /// Meaning and default, for the documentation.
     #[cfg_attr(not(test), allow(dead_code, reason = "the documentation's table is written and checked by a test"))]
     pub(crate) help: &'static str,
 }
 
-/// A key that authors look for here and that lives elsewhere.
+/// A key of another place, and advice where it belongs.
 type Elsewhere = (&'static str, &'static str);
 
 /// A macro's options.
 pub(crate) struct Table {
-    /// As an error names it.
+    /// Name of the macro in an error.
     pub(crate) owner: &'static str,
-    /// Between key and value.
+    /// The character between key and value.
     pub(crate) separator: char,
     pub(crate) rows: &'static [OptionSpec],
     pub(crate) elsewhere: &'static [Elsewhere],
-    /// What authors call a key by another name, and the key.
+    /// Another common name of a key, and the key.
     pub(crate) renamed: &'static [(&'static str, &'static str)],
 }
 
@@ -76,63 +76,65 @@ pub(crate) const CHAT_FUNCTION: Table = Table {
         required(
             "action_type",
             Kind::Text,
-            "What it does to the user's world: `\"read\"`, `\"write\"` or `\"destructive\"`.",
+            "Its effect on the user's data: `\"read\"`, `\"write\"` or `\"destructive\"`.",
         ),
-        row("name", Kind::Text, "Its name in the manifest. The fn's own name without it."),
+        row("name", Kind::Text, "Name in the manifest. Default: the name of the fn."),
         row(
             "description",
             Kind::Text,
-            "What it does, for the language model that picks functions; at least 20 characters. The doc comment without it.",
+            "Description for people and for the language model that picks functions; at least 20 characters. Default: the doc comment.",
         ),
         row(
             "event",
             Kind::Text,
-            "The event after a success, such as `\"note_added\"` or `\"notes.added\"`. None without it; a write that has none is warned about.",
+            "Event after a success, such as `\"note_added\"` or `\"notes.added\"`. Default: none, with a warning for a write.",
         ),
         row(
             "effects",
             Kind::List,
-            "What it changes, as `\"verb:thing\"`. Nothing without it; a write that lists none is warned about.",
+            "The changes it makes, as `\"verb:thing\"`. Default: none, with a warning for a write.",
         ),
         row(
             "id_projection",
             Kind::Text,
-            "The field of the parameters that holds the id of the thing acted on. None without it.",
+            "Field of the parameters with the id of the object it acts on. Default: none.",
         ),
         row(
             "data_model",
             Kind::Type,
-            "The type of the data that the outcome carries, where the fn's own return type does not say it. The `T` of `ActionResult<T>` without it.",
+            "Type of the outcome's data, for a fn that returns `ActionResult` without data and starts a task. Default: the `T` of `ActionResult<T>`.",
         ),
         row(
             "chain_callable",
             Kind::Flag,
-            "Whether a chain of functions may call it. `true` without it; a write cannot say `false`.",
+            "Whether a chain of functions may call it. Default: `true`, required for a write.",
         ),
         row(
             "background",
             Kind::Flag,
-            "Says in the manifest that it uses `ctx.background_task`. Advisory: it detaches nothing.",
+            "Marks it in the manifest as a function that starts a task. Advisory: starts none.",
         ),
         row(
             "long_running",
             Kind::Flag,
-            "Says in the manifest that its task runs for more than 180 s. Advisory: `.long_running(true)` on the task is what counts.",
+            "Marks it in the manifest as a function whose task may run for more than 180 s. Advisory: `.long_running(true)` on the task raises the cap.",
         ),
-        row("crate", Kind::Path, "Where `imperal` is, when Cargo.toml renames it. `::imperal` without it."),
+        row(
+            "allow",
+            Kind::List,
+            "Codes of warnings to silence: `V10`, `V11`, `V20`, `V24`, `V33`, `P15`, `P22`. Default: none.",
+        ),
+        row("crate", Kind::Path, "Path of `imperal`, if Cargo.toml renames it. Default: `::imperal`."),
     ],
     elsewhere: &[
         ("params", "the second parameter of the fn is the params struct"),
-        ("returns", "the return type of the fn says it, or `data_model = MyType`"),
-        (
-            "timeout",
-            "a cap of its own is `.timeout(..)` on the request, or `.long_running(true)` on the background task",
-        ),
-        ("scopes", "capabilities belong into `extension!`, as `capabilities: [\"app:write\"]`"),
-        ("capabilities", "they belong into `extension!`, as `capabilities: [\"app:write\"]`"),
-        ("app_id", "it belongs into `extension!`"),
-        ("version", "it belongs into `extension!`"),
-        ("icon", "it belongs into `extension!`"),
+        ("returns", "write the type in the return type of the fn, or in `data_model = MyType`"),
+        ("timeout", "use `.timeout(..)` on the request, or `.long_running(true)` on the background task"),
+        ("scopes", "write `capabilities: [\"app:write\"]` in `extension!`"),
+        ("capabilities", "write `capabilities: [\"app:write\"]` in `extension!`"),
+        ("app_id", "write it in `extension!`"),
+        ("version", "write it in `extension!`"),
+        ("icon", "write it in `extension!`"),
     ],
     renamed: &[],
 };
@@ -145,35 +147,36 @@ pub(crate) const EXTENSION: Table = Table {
         required(
             "app_id",
             Kind::Text,
-            "What the platform knows the extension by: lower-case letters, digits and inner `-`, at least 2 characters.",
+            "Id of the extension on the platform: at least 2 lower-case letters, digits and `-`, no `-` at either end.",
         ),
-        required("name", Kind::Text, "Its name for people, at least 3 characters and not the app_id."),
+        required("name", Kind::Text, "Name for people: at least 3 characters, and not the app_id."),
         required(
             "description",
             Kind::Text,
-            "What it is for, for people and for the language model that picks functions; at least 40 characters.",
+            "Description for people and for the language model that picks functions; at least 40 characters.",
         ),
         required(
             "icon",
             Kind::Text,
-            "An SVG file, its path counted from Cargo.toml: at most 100 KiB, with a `viewBox`, without an embedded raster image. It is read when the crate is compiled.",
+            "Path of an SVG file, relative to the folder of Cargo.toml: at most 100 KiB, with a `viewBox`, without an embedded raster image. The compiler reads it.",
         ),
         row(
             "capabilities",
             Kind::List,
-            "What it asks to be allowed, as `\"app:action\"`. Without any, the platform grants everything; a warning says so.",
+            "Permissions it asks for, as `\"app:action\"`. Default: the platform grants all of them, with a warning.",
         ),
         row(
             "version",
             Kind::Text,
-            "`1.2.3`, or with a suffix behind `-` or `.`. The version in Cargo.toml without it.",
+            "`1.2.3`, with an optional suffix after `-` or `.`. Default: the version in Cargo.toml.",
         ),
-        row("system", Kind::Flag, "A first-party extension; must list capabilities. `false` without it."),
+        row("system", Kind::Flag, "Marks a first-party extension, which must list capabilities. Default: `false`."),
         row(
             "tool_name",
             Kind::Text,
-            "The chat tool that its functions belong to. The app_id with `_` for `-` without it.",
+            "The chat tool that its functions belong to. Default: the app_id with `_` instead of `-`.",
         ),
+        row("allow", Kind::List, "Codes of warnings to silence: `V34`. Default: none."),
     ],
     elsewhere: &[
         ("homepage", ON_DISK),
@@ -184,11 +187,8 @@ pub(crate) const EXTENSION: Table = Table {
         ("marketplace", ON_DISK),
         ("pricing", ON_DISK),
         ("hidden_in_sidebar", ON_DISK),
-        (
-            "functions",
-            "a chat function registers itself: put `#[chat_function(..)]` on an async fn anywhere in the crate",
-        ),
-        ("tools", "a chat function registers itself: put `#[chat_function(..)]` on an async fn anywhere in the crate"),
+        ("functions", REGISTERS_ITSELF),
+        ("tools", REGISTERS_ITSELF),
     ],
     renamed: &[("display_name", "name")],
 };
@@ -201,21 +201,24 @@ pub(crate) const TEST: Table = Table {
         row(
             "clock",
             Kind::Text,
-            "`\"paused\"`: time stands still while there is something to do and jumps to the next wait when there is not. `\"real\"` for what needs the machine's. Paused without it.",
+            "`\"paused\"`: time stands still while a task can run, and jumps to the next timer when all wait. `\"real\"`: the machine's clock. Default: paused.",
         ),
-        row("crate", Kind::Path, "Where `imperal` is, when Cargo.toml renames it. `::imperal` without it."),
+        row("crate", Kind::Path, "Path of `imperal`, if Cargo.toml renames it. Default: `::imperal`."),
     ],
     elsewhere: &[
-        ("start_paused", "the clock is paused unless `clock = \"real\"` is said"),
-        ("flavor", "a test runs on one thread, so that it is the same each time"),
+        ("start_paused", "the clock is paused; write `clock = \"real\"` for the machine's"),
+        ("flavor", "a test runs on one thread, so that its order is the same each time"),
     ],
     renamed: &[],
 };
 
-const ON_DISK: &str = "write it into `imperal.json`: it is the file's own, and `build` keeps it";
+const REGISTERS_ITSELF: &str =
+    "a chat function registers itself: put `#[chat_function(..)]` on an async fn anywhere in the crate";
+
+const ON_DISK: &str = "write it in `imperal.json`, where `build` keeps it";
 
 impl Table {
-    /// What to write, in the macro's own form.
+    /// The remedy `write KEY = VALUE`, in the macro's syntax.
     pub(crate) fn pair(&self, key: &Ident, value: &str) -> String {
         let separator = if self.separator == '=' { " =" } else { ":" };
         format!("write `{key}{separator} {value}`")
@@ -227,14 +230,14 @@ impl Table {
         format!("{} and {last}", others.join(", "))
     }
 
-    /// What to say of a key that is in no row, and the key that the text names as the one meant.
+    /// The message for a key without a row, and the key that the message suggests.
     pub(crate) fn unknown(&self, key: &str) -> (String, Option<&'static str>) {
         let Table { owner, .. } = self;
         if let Some((_, advice)) = self.elsewhere.iter().find(|(known, _)| *known == key) {
             return (format!("`{key}` is not an option of `{owner}`: {advice}"), None);
         }
         if let Some((_, meant)) = self.renamed.iter().find(|(known, _)| *known == key) {
-            return (format!("`{key}` is not an option of `{owner}`: it is called `{meant}` here"), Some(meant));
+            return (format!("`{key}` is not an option of `{owner}`: write `{meant}`"), Some(meant));
         }
         let meant = did_you_mean(key, self.rows.iter().map(|row| row.key));
         let text = match meant {
@@ -246,8 +249,8 @@ impl Table {
 }
 
 impl Kind {
-    /// The value that was probably meant by tokens of another kind.
-    pub(crate) fn mended(self, at: &TokenStream) -> Option<String> {
+    /// The value that the author probably meant by tokens of another form.
+    pub(crate) fn corrected(self, at: &TokenStream) -> Option<String> {
         let written = at.to_string();
         let plain = !written.is_empty() && written.chars().all(|c| c.is_alphanumeric() || c == '_');
         let text = syn::parse2::<LitStr>(at.clone()).ok().map(|literal| literal.value());
@@ -262,7 +265,7 @@ impl Kind {
 
     pub(crate) fn noun(self) -> &'static str {
         match self {
-            Self::Text => "a text in quotes, no constant",
+            Self::Text => "text in quotes, not a constant",
             Self::List => "a list of texts",
             Self::Flag => "`true` or `false`",
             Self::Type => "a type",

@@ -1,86 +1,97 @@
-//! The signature: `async fn name(ctx: Context, params: MyParams) -> Result<ActionResult<T>>`.
+//! Validates the signature of a chat function.
 //!
-//! Owns what can be said about it from its tokens alone. Whether a type fits is the compiler's
-//! business: the expansion names each type once, under the author's span, and the traits in
-//! `imperal` carry the words.
+//! Tokens alone decide. The compiler checks the types: the expansion names each type once, with the
+//! author's span, and the traits in `imperal` have the messages.
 
 use proc_macro2::{Span, TokenStream, TokenTree};
 use quote::{ToTokens, quote};
 use syn::ext::IdentExt;
-use syn::{FnArg, GenericParam, PatType, ReturnType, Safety, Type};
+use syn::{FnArg, GenericArgument, GenericParam, PatType, PathArguments, ReturnType, Safety, Type};
 
-use crate::diagnostic::Sink;
-use crate::input::FnItem;
+use crate::diagnostics::Diagnostics;
+use crate::fn_item::FnItem;
 
-/// The three types of a well-formed signature.
+/// The three types of a sound signature.
 pub(crate) struct Types {
     pub(crate) ctx: Type,
     pub(crate) params: Type,
     pub(crate) output: Type,
 }
 
-/// Reports every fault; the types when there is none.
-pub(crate) fn check(item: &FnItem, sink: &mut Sink) -> Option<Types> {
-    let mut faults = Sink::default();
-    check_head(item, &mut faults);
-    let params = check_params(item, &mut faults);
-    let output = check_output(item, &mut faults);
-    let sound = !faults.has_errors();
-    sink.absorb(faults);
-    let (ctx, params) = params?;
-    let output = output?;
-    sound.then_some(Types { ctx, params, output })
+/// The parts of a signature that are sound.
+pub(crate) struct CheckedSignature {
+    pub(crate) params: Option<(Type, Type)>,
+    pub(crate) output: Option<Type>,
+    has_faults: bool,
 }
 
-fn check_head(item: &FnItem, sink: &mut Sink) {
+impl CheckedSignature {
+    /// The three types, if the whole signature is sound.
+    pub(crate) fn types(self) -> Option<Types> {
+        let (ctx, params) = self.params?;
+        let output = self.output?;
+        (!self.has_faults).then_some(Types { ctx, params, output })
+    }
+}
+
+/// Reports every fault of the signature.
+pub(crate) fn check(item: &FnItem, diagnostics: &mut Diagnostics) -> CheckedSignature {
+    let mut faults = Diagnostics::default();
+    check_head(item, &mut faults);
+    let params = check_params(item, &mut faults);
+    // A generic return type means nothing outside of the fn.
+    let output = check_output(item, &mut faults).filter(|_| item.sig.generics.params.is_empty());
+    let has_faults = faults.has_errors();
+    diagnostics.absorb(faults);
+    CheckedSignature { params, output, has_faults }
+}
+
+fn check_head(item: &FnItem, diagnostics: &mut Diagnostics) {
     let sig = &item.sig;
     let name = &sig.ident;
     if sig.asyncness.is_none() {
-        sink.error(sig.fn_token, format!("a chat function is async: write `async fn {name}`"));
+        diagnostics.error(sig.fn_token, format!("a chat function must be async: write `async fn {name}`"));
     }
     if let Some(token) = sig.constness {
-        sink.error(token, "a chat function runs when it is called, never at compile time: remove `const`");
+        diagnostics.error(token, "a chat function cannot be `const`: remove `const`");
     }
     if let Safety::Unsafe(token) = sig.safety {
-        sink.error(token, "the platform calls a chat function with whatever fits its schema, so it must be safe to call: remove `unsafe`");
+        diagnostics.error(token, "a chat function cannot be `unsafe`, because the platform calls it with any parameters that fit its schema: remove `unsafe`");
     }
     if let Some(abi) = &sig.abi {
-        sink.error(abi, "a chat function is called from Rust: remove `extern`");
+        diagnostics.error(abi, "a chat function cannot be `extern`: remove `extern`");
     }
     for param in &sig.generics.params {
         match param {
-            GenericParam::Lifetime(lifetime) => sink.error(
+            GenericParam::Lifetime(lifetime) => diagnostics.error(
                 lifetime,
-                "a chat function has no lifetimes, because it may outlive whoever called it: own what the parameters hold",
+                "a chat function cannot have lifetimes, because it may outlive its caller: use owned types such as `String`",
             ),
-            GenericParam::Type(_) | GenericParam::Const(_) => sink.error(
+            GenericParam::Type(_) | GenericParam::Const(_) => diagnostics.error(
                 param,
                 "a chat function cannot be generic, because the manifest has one schema for it: write the type itself",
             ),
         }
     }
     if let (Some(clause), true) = (&sig.generics.where_clause, sig.generics.params.is_empty()) {
-        sink.error(clause, "a chat function has nothing to put conditions on: remove the `where` clause");
+        diagnostics.error(clause, "a chat function cannot have a `where` clause: remove it");
     }
     if item.body.to_string() == ";" {
-        sink.error(
-            &item.body,
-            format!("`{name}` has no body: a chat function is a free fn, not the method of a trait"),
-        );
+        diagnostics.error(&item.body, format!("`{name}` has no body: write a free fn, not a method of a trait"));
     }
 }
 
-fn check_params(item: &FnItem, sink: &mut Sink) -> Option<(Type, Type)> {
+fn check_params(item: &FnItem, diagnostics: &mut Diagnostics) -> Option<(Type, Type)> {
     let sig = &item.sig;
     if let Some(receiver) = sig.receiver() {
-        sink.error(
+        diagnostics.error(
             receiver,
-            "a chat function is a free fn and has no `self`: keep what functions share in `ctx.state::<T>()`",
+            "a chat function cannot have `self`: write a free fn, and share values through `ctx.state::<T>()`",
         );
         return None;
     }
     if let Some(variadic) = &sig.variadic {
-        sink.error(variadic, "a chat function takes two parameters: remove `...`");
+        diagnostics.error(variadic, "a chat function takes two parameters: remove `...`");
         return None;
     }
     let params: Vec<&PatType> =
@@ -88,24 +99,24 @@ fn check_params(item: &FnItem, sink: &mut Sink) -> Option<(Type, Type)> {
     for param in &params {
         for attr in &param.attrs {
             if attr.path().is_ident("cfg") || attr.path().is_ident("cfg_attr") {
-                sink.error(
+                diagnostics.error(
                     attr,
-                    "a parameter of a chat function is there or not: put the condition on a field of the params struct",
+                    "a parameter of a chat function cannot be conditional: put the `cfg` on a field of the params struct",
                 );
             }
         }
     }
     match params[..] {
         [] => {
-            sink.error_at(sig.paren_token.span.join(), format!("a chat function takes its context and one params struct: write `(ctx: Context, params: {name})`, with `#[derive(Deserialize, JsonSchema)] struct {name} {{}}` if it needs none (V17)", name = struct_name(item)));
+            diagnostics.error_at(sig.paren_token.span.join(), format!("the context and the params struct are missing: write `(ctx: Context, params: {name})`, with `#[derive(Deserialize, JsonSchema)] struct {name} {{}}` if it needs none (V17)", name = struct_name(item)));
             None
         }
         [only] if is_context(&only.ty) => {
-            sink.error_at(sig.paren_token.span.close(), format!("the params struct is missing: add `params: {name}`, with `#[derive(Deserialize, JsonSchema)] struct {name} {{}}` if it needs none (V17)", name = struct_name(item)));
+            diagnostics.error_at(sig.paren_token.span.close(), format!("the params struct is missing: add `params: {name}`, with `#[derive(Deserialize, JsonSchema)] struct {name} {{}}` if it needs none (V17)", name = struct_name(item)));
             None
         }
         [only] => {
-            sink.error(
+            diagnostics.error(
                 only,
                 format!(
                     "the context is missing: write `(ctx: Context, {})`; `_ctx` if it is not needed",
@@ -115,23 +126,23 @@ fn check_params(item: &FnItem, sink: &mut Sink) -> Option<(Type, Type)> {
             None
         }
         [first, second] if is_context(&second.ty) && !is_context(&first.ty) => {
-            sink.error(second, "the context comes first: `(ctx: Context, params: ..)`");
+            diagnostics.error(second, "the context must be the first parameter: write `(ctx: Context, params: ..)`");
             None
         }
         [ctx, params] => {
-            let sound = owned(&ctx.ty, "the context is passed by value, a clone is cheap: write `Context`", sink)
-                & owned(&params.ty, "the params struct is passed by value and owns what it holds", sink)
-                & one_struct(&params.ty, sink);
+            let sound = owned(&ctx.ty, "the context is borrowed: write `Context`, whose clones are cheap", diagnostics)
+                & owned(&params.ty, "the params struct is borrowed: take it by value, with owned fields", diagnostics)
+                & one_struct(&params.ty, diagnostics);
             sound.then(|| ((*ctx.ty).clone(), (*params.ty).clone()))
         }
         [_, _, ref extra @ ..] => {
-            sink.error(quote!(#(#extra),*), too_many(item, &params));
+            diagnostics.error(quote!(#(#extra),*), too_many(item, &params));
             None
         }
     }
 }
 
-/// The struct to write in place of loose parameters.
+/// The message for loose parameters, with the struct to write instead.
 fn too_many(item: &FnItem, params: &[&PatType]) -> String {
     let name = struct_name(item);
     let fields: Vec<String> = params
@@ -141,7 +152,7 @@ fn too_many(item: &FnItem, params: &[&PatType]) -> String {
         .collect();
     let fields = fields.concat();
     format!(
-        "a chat function takes its context and one params struct (V17): write\n\n#[derive(Deserialize, JsonSchema)]\nstruct {name} {{\n{fields}}}\n\nand take `(ctx: Context, params: {name})`"
+        "a chat function takes a context and one params struct (V17): write\n\n#[derive(Deserialize, JsonSchema)]\nstruct {name} {{\n{fields}}}\n\nand take `(ctx: Context, params: {name})`"
     )
 }
 
@@ -152,7 +163,7 @@ fn field_name(param: &PatType) -> String {
     }
 }
 
-/// A type as a person writes it.
+/// A type without the spaces of a token stream.
 fn plain(ty: &Type) -> String {
     let mut text = ty.to_token_stream().to_string();
     for (loose, tight) in [(" :: ", "::"), (" < ", "<"), (" >", ">"), ("& ", "&"), (" ,", ","), ("< ", "<")] {
@@ -161,38 +172,41 @@ fn plain(ty: &Type) -> String {
     if text == "&str" { "String".to_owned() } else { text }
 }
 
-fn check_output(item: &FnItem, sink: &mut Sink) -> Option<Type> {
+fn check_output(item: &FnItem, diagnostics: &mut Diagnostics) -> Option<Type> {
     let sig = &item.sig;
     match &sig.output {
         ReturnType::Default => {
-            sink.error_at(
+            diagnostics.error_at(
                 sig.paren_token.span.close(),
-                "a chat function answers: write `-> Result<ActionResult>`, or `-> Result<ActionResult<T>>` with data (V5)",
+                "the return type is missing: write `-> Result<ActionResult>`, or `-> Result<ActionResult<T>>` with data (V5)",
             );
             None
         }
-        // The missing `async` is the fault, and the type a consequence of it.
-        ReturnType::Type(..) if sig.asyncness.is_none() => None,
+        // The fault is the missing `async`; such a type follows from it.
+        ReturnType::Type(_, ty) if sig.asyncness.is_none() && is_future(ty) => None,
         ReturnType::Type(_, ty) => {
-            owned(ty, "a chat function names what it returns: write `Result<ActionResult<T>>`", sink)
+            owned(ty, "the return type is borrowed: write `Result<ActionResult<T>>` with owned data", diagnostics)
                 .then(|| (**ty).clone())
         }
     }
 }
 
-/// Refuses borrowed and hidden types, with the words for the place.
-fn owned(ty: &Type, text: &str, sink: &mut Sink) -> bool {
+fn is_future(ty: &Type) -> bool {
+    let text = ty.to_token_stream().to_string();
+    ["Future", "Pin", "impl"].iter().any(|word| text.contains(word))
+}
+
+/// Reports borrowed types with `text`, and hidden types.
+fn owned(ty: &Type, text: &str, diagnostics: &mut Diagnostics) -> bool {
     match borrowed(ty.to_token_stream()) {
         None => true,
         Some(Unfit::Hidden(span)) => {
-            sink.error_at(
-                span,
-                "`impl ..` hides the type that the manifest's schema is made from: write the type itself",
-            );
+            diagnostics
+                .error_at(span, "`impl ..` hides the type, and the manifest needs its schema: write the type itself");
             false
         }
         Some(Unfit::Borrowed) => {
-            sink.error(ty, text);
+            diagnostics.error(ty, text);
             false
         }
     }
@@ -230,23 +244,23 @@ fn borrowed(tokens: TokenStream) -> Option<Unfit> {
     None
 }
 
-/// Refuses types that are no struct by their very form.
-fn one_struct(ty: &Type, sink: &mut Sink) -> bool {
+/// Reports types that the tokens show not to be structs.
+fn one_struct(ty: &Type, diagnostics: &mut Diagnostics) -> bool {
     let form = match ty {
         Type::Tuple(unit) if unit.elems.is_empty() => {
-            "nothing: take an empty one, `#[derive(Deserialize, JsonSchema)] struct NoParams {}`"
+            "`()`: write an empty struct, `#[derive(Deserialize, JsonSchema)] struct NoParams {}`"
         }
-        Type::Tuple(_) => "a tuple",
-        Type::Array(_) | Type::Slice(_) => "a list",
-        Type::Never(_) => "never",
-        Type::FnPtr(_) | Type::Ptr(_) | Type::TraitObject(_) => "no data",
+        Type::Tuple(_) => "a tuple: write a struct with a named field for each value",
+        Type::Array(_) | Type::Slice(_) => "a list: write a struct with a field for it",
+        Type::Never(_) => "`!`: write a struct",
+        Type::FnPtr(_) | Type::Ptr(_) | Type::TraitObject(_) => "a pointer: write a struct",
         _ => return true,
     };
-    sink.error(ty, format!("the parameters are one struct, whose fields a form can name; this is {form} (V17)"));
+    diagnostics.error(ty, format!("the parameters are not a struct but {form} (V17)"));
     false
 }
 
-/// Whether the type is written as the context is, which only decides between two error texts.
+/// Whether the type is named like the context. Only decides between two messages.
 fn is_context(ty: &Type) -> bool {
     match ty {
         Type::Path(path) => path.path.segments.last().is_some_and(|last| last.ident == "Context"),
@@ -270,4 +284,26 @@ fn struct_name(item: &FnItem) -> String {
         .collect();
     name.push_str("Params");
     name
+}
+
+/// The `T` of `Anything<T>`.
+pub(crate) fn only_argument(ty: &Type) -> Option<&Type> {
+    let Type::Path(path) = ty else { return None };
+    let PathArguments::AngleBracketed(arguments) = &path.path.segments.last()?.arguments else { return None };
+    match arguments.args.first()? {
+        GenericArgument::Type(ty) => Some(ty),
+        _ => None,
+    }
+}
+
+/// The `ActionResult` in `Result<ActionResult>`, if it is written without data.
+pub(crate) fn result_without_data(output: &Type) -> Option<&Type> {
+    let answer = only_argument(output)?;
+    let Type::Path(path) = answer else { return None };
+    let bare = match only_argument(answer) {
+        None => true,
+        Some(Type::Tuple(unit)) => unit.elems.is_empty(),
+        Some(_) => false,
+    };
+    (path.path.segments.last()?.ident == "ActionResult" && bare).then_some(answer)
 }

@@ -1,13 +1,12 @@
-//! On which line of a JSON text a value stands.
+//! Finds the lines of paths in a JSON text.
 //!
-//! Owns a scan of text that has already been read as JSON. Only done when there is a finding. Each
-//! byte of the text is looked at once, and each key is compared with the wanted paths by halving:
-//! a key that is long, or that has dots in it, costs no more than its length.
+//! Scans text that is known to be JSON, only if there are findings. Visits each byte once and compares each
+//! key with the paths by binary search, so that long keys and keys with dots cost no more than their length.
 
 use std::cmp::Ordering;
 use std::collections::HashMap;
 
-/// The line of each path (`tools.0.name`), or of the nearest thing that contains it.
+/// The line of each path (`tools.0.name`), or of the innermost value around it.
 pub(crate) fn line_numbers(text: &str, paths: &[&str]) -> Vec<u32> {
     let mut wanted: Vec<&str> = paths.to_vec();
     wanted.sort_unstable_by(|a, b| order(a.as_bytes(), b.as_bytes()));
@@ -22,14 +21,14 @@ pub(crate) fn line_numbers(text: &str, paths: &[&str]) -> Vec<u32> {
     paths.iter().map(|path| line(path).unwrap_or(1)).collect()
 }
 
-/// The order in which a path stands directly before everything inside it: the dot comes first.
+/// An order that puts a path directly before all paths inside it: the dot comes first.
 fn order(a: &[u8], b: &[u8]) -> Ordering {
     let rank = |b: &u8| if *b == b'.' { 0 } else { u16::from(*b) + 1 };
     a.iter().map(rank).cmp(b.iter().map(rank))
 }
 
-/// A value of the document on the way to wanted paths: those from `from` up to `to` are its path,
-/// which has `length` bytes, or are inside it.
+/// A value of the document around wanted paths: the paths from `from` to `to` begin with its path, which has
+/// `length` bytes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 struct Place {
     from: usize,
@@ -41,13 +40,13 @@ struct Scan<'a> {
     bytes: &'a [u8],
     at: usize,
     line: u32,
-    /// In `order`.
+    /// Sorted by `order`.
     wanted: &'a [&'a str],
     lines: HashMap<Place, u32>,
 }
 
 impl Scan<'_> {
-    /// For each wanted path the line of the innermost place that was found on the way to it.
+    /// The line of the innermost known place around each wanted path.
     fn deepest(&self) -> Vec<u32> {
         let mut best = vec![(0_usize, 1_u32); self.wanted.len()];
         for (place, line) in &self.lines {
@@ -60,7 +59,7 @@ impl Scan<'_> {
         best.into_iter().map(|(_, line)| line).collect()
     }
 
-    /// The place of a part, when it or something in it is wanted.
+    /// The place of a member, if a wanted path is in it.
     fn inner(&self, place: Option<Place>, key: &str) -> Option<Place> {
         let Place { from, to, length } = place?;
         let key = key.as_bytes();
@@ -85,7 +84,7 @@ impl Scan<'_> {
         }
     }
 
-    /// Passes a string and returns it as it is written.
+    /// Skips a string and returns its raw text.
     fn text(&mut self) -> &[u8] {
         let start = self.at;
         self.at += 1;
@@ -98,7 +97,7 @@ impl Scan<'_> {
         self.bytes.get(start..self.at).unwrap_or_default()
     }
 
-    /// Passes a value; without a place nothing in it is wanted.
+    /// Skips a value. Without a place no wanted path is in it.
     fn value(&mut self, place: Option<Place>) {
         self.blanks();
         if let Some(place) = place {
@@ -156,7 +155,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn each_value_has_the_line_it_stands_on() {
+    fn finds_the_line_of_each_value() {
         let text = "{\n \"a\": [\n  1,\n  {\"b\\n\": \"x\\\"y\"}\n ],\n \"c\":\n  null,\n \"a-b\": 1,\n \"a.b\": {\n\"d\": 2}}";
         let places = [
             ("", 1),

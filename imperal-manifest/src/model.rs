@@ -20,14 +20,14 @@ pub const FILE: &str = "imperal.json";
 /// `manifest_schema_version` of every manifest written here.
 pub const SCHEMA_VERSION: u8 = 3;
 
-/// `sdk_version` of every manifest written here: the level of the reference SDK it is compatible
-/// with, which the platform's loader compares; not the version of this crate.
+/// `sdk_version` of every manifest written here: the compatible version of the reference SDK, which the
+/// platform's loader compares. Not the version of this crate.
 pub const SDK_VERSION: &str = "6.3.7";
 
 /// An extension's manifest, `imperal.json`, schema version 3.
 ///
-/// [`Manifest::read`] reads it from a file, [`Manifest::to_json`] writes it as the reference SDK does. A field that a file has as `null` is
-/// read as absent.
+/// [`Manifest::read`] reads it from a file, [`Manifest::to_json`] writes it as the reference SDK does. A
+/// field that is `null` in a file is read as absent.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct Manifest {
@@ -41,13 +41,13 @@ pub struct Manifest {
     pub app_id: String,
     /// `1.2.3`, with an optional `-` or `.` suffix.
     pub version: String,
-    /// For people. The file's own wins over the extension's on build.
+    /// For people.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub name: Option<String>,
-    /// For people. The file's own wins over the extension's on build.
+    /// For people.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub description: Option<String>,
-    /// Path of an SVG. The file's own wins over the extension's on build.
+    /// Path of an SVG.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub icon: Option<String>,
     /// Whether functions are called by name with typed parameters.
@@ -59,13 +59,13 @@ pub struct Manifest {
     /// `app:action` scopes.
     #[serde(default)]
     pub capabilities: Vec<String>,
-    /// What can be called.
+    /// Functions and plain tools.
     #[serde(default)]
     pub tools: Vec<Tool>,
     /// Signals it handles.
     #[serde(default)]
     pub signals: Vec<Signal>,
-    /// What runs on a timetable.
+    /// Timetables.
     #[serde(default)]
     pub schedules: Vec<Schedule>,
     /// Scopes of its plain tools, sorted.
@@ -77,19 +77,19 @@ pub struct Manifest {
     /// Paths that other services call.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub webhooks: Option<Vec<Webhook>>,
-    /// Accounts elsewhere.
+    /// Accounts at other services.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub oauth: Option<Vec<OAuth>>,
-    /// Events heard and emitted.
+    /// Events received and emitted.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub events: Option<Events>,
-    /// What other extensions may call.
+    /// Functions that other extensions may call.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub exposed: Option<Vec<Exposed>>,
-    /// Moments of its life it wants to know of.
+    /// Lifecycle events that it handles.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub lifecycle: Option<Lifecycle>,
-    /// What each of those is called with, free in form.
+    /// Arguments of each lifecycle hook, in any form.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub lifecycle_hooks: Option<Map<String, Value>>,
     /// Icons in the top bar.
@@ -101,54 +101,54 @@ pub struct Manifest {
     /// Folder of its migrations.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub migrations_dir: Option<String>,
-    /// Its settings at first, free in form.
+    /// Default settings, in any form.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub config_defaults: Option<Map<String, Value>>,
-    /// Credentials it reads.
+    /// Credentials that it reads.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub secrets: Option<Vec<Secret>>,
     /// Tools that take an uploaded file.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub file_sinks: Option<Vec<FileSink>>,
-    /// What a search finds.
+    /// Kinds of objects that the platform's search finds.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub search_providers: Option<Vec<SearchProvider>>,
     /// Its panels.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub panels: Option<Vec<Panel>>,
-    /// Who made it. Owned by the file.
+    /// Author. Only in the file.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub author: Option<String>,
-    /// Free text, resolved by the marketplace. Owned by the file.
+    /// Free text, resolved by the marketplace. Only in the file.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub category: Option<String>,
-    /// No icon in the sidebar; first-party only. Owned by the file.
+    /// No icon in the sidebar; first-party only. Only in the file.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub hidden_in_sidebar: Option<bool>,
-    /// Where to read more. Owned by the file.
+    /// Website. Only in the file.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub homepage: Option<String>,
-    /// Its licence. Owned by the file.
+    /// Its licence. Only in the file.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub license: Option<String>,
-    /// How the marketplace shows it, free in form. Owned by the file.
+    /// Presentation in the marketplace, in any form. Only in the file.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub marketplace: Option<Map<String, Value>>,
-    /// What it costs, free in form. Owned by the file.
+    /// Prices, in any form. Only in the file.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub pricing: Option<Map<String, Value>>,
-    /// For the marketplace's search. Owned by the file.
+    /// For the marketplace's search. Only in the file.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub tags: Option<Vec<String>>,
 }
 
-/// What can be called: a chat function, or a plain tool of a Python extension.
+/// A chat function, or a plain tool of a Python extension.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct Tool {
     /// An identifier, unique within the extension.
     pub name: String,
-    /// What it does, for the language model that picks functions.
+    /// Description for the language model that picks functions.
     #[serde(default)]
     pub description: String,
     /// `read`, `write` or `destructive`; absent for a plain tool.
@@ -157,28 +157,28 @@ pub struct Tool {
     /// Whether a chain may call it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub chain_callable: Option<bool>,
-    /// What it changes, `update:thing`.
+    /// Changes it makes, `update:thing`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub effects: Option<Vec<String>>,
-    /// Parameter that holds the id of what it acts on.
+    /// Parameter with the id of the object it acts on.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub id_projection: Option<String>,
     /// JSON Schema of the parameters.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub params_schema: Option<Map<String, Value>>,
-    /// JSON Schema of the result's data; empty when there is none.
+    /// JSON Schema of the result's data; empty if there is none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub return_schema: Option<Map<String, Value>>,
-    /// Event after success; empty when none.
+    /// Event after a success; empty if there is none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub event: Option<String>,
-    /// Advisory: it answers later.
+    /// Advisory: it starts a background task.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub background: Option<bool>,
-    /// Advisory: it may take up to half an hour.
+    /// Advisory: its task may run for half an hour.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub long_running: Option<bool>,
-    /// What a user must hold to call it.
+    /// Scopes that a caller needs.
     #[serde(default)]
     pub scopes: Vec<String>,
     /// Parameters of a plain tool by name, each `{type, required, ..}`.
@@ -187,18 +187,18 @@ pub struct Tool {
     /// The group of chat functions it belongs to.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub owner_chat_tool: Option<String>,
-    /// Made by the platform.
+    /// Created by the platform.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub synthetic: Option<bool>,
 }
 
-/// What [`Manifest::read`] found.
+/// The result of [`Manifest::read`].
 #[derive(Debug, Clone)]
 #[non_exhaustive]
 pub struct Reading {
-    /// What the file says.
+    /// The manifest.
     pub manifest: Manifest,
-    /// Where the file has keys that no manifest has, `tools.0.ui_builder` for example.
+    /// Paths of unknown keys, `tools.0.ui_builder` for example.
     pub unknown: Vec<String>,
 }
 
@@ -206,8 +206,8 @@ impl Manifest {
     /// Reads a manifest file's text.
     ///
     /// # Errors
-    /// When it is not JSON, not an object, lacks `app_id` or `version`, or a field has a value of
-    /// another type. [`validate_text`](crate::validate_text) names every such fault at once.
+    /// When the text is not a JSON object, lacks `app_id` or `version`, or has a value of another type.
+    /// [`validate_text`](crate::validate_text) names all such faults at once.
     ///
     /// ```
     /// use imperal_manifest::Manifest;
@@ -223,7 +223,7 @@ impl Manifest {
     pub fn read(text: &str) -> Result<Reading, ReadError> {
         let value: Value = json::read(text.as_bytes()).map_err(|error| ReadError::new(&error))?;
         if let Some(place) = structure::list_for_object(&value) {
-            return Err(ReadError { message: format!("{place} must be an object, and is a list"), line: 0 });
+            return Err(ReadError { message: format!("{place} must be an object, but is a list"), line: 0 });
         }
         let unknown = structure::unknown_keys(&value);
         let manifest = serde_json::from_value(value).map_err(|error| ReadError::new(&error))?;
@@ -237,12 +237,12 @@ impl Manifest {
 
     /// The manifest as a JSON object, in the same order.
     pub fn to_value(&self) -> Value {
-        // Only text, numbers and maps with text keys: there is nothing that could not be written.
+        // Cannot fail: all keys are strings.
         serde_json::to_value(self).unwrap_or_default()
     }
 }
 
-/// Why a text is no manifest.
+/// Why a text is not a manifest.
 #[derive(Debug, Clone)]
 pub struct ReadError {
     message: String,
@@ -255,7 +255,7 @@ impl ReadError {
         Self { message: error.to_string(), line }
     }
 
-    /// Line of the text, from 1; 0 where the fault has none.
+    /// Line of the text, from 1; 0 if unknown.
     pub fn line(&self) -> usize {
         self.line
     }
@@ -263,7 +263,7 @@ impl ReadError {
 
 impl fmt::Display for ReadError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "not a readable manifest: {}", self.message)
+        write!(f, "invalid manifest: {}", self.message)
     }
 }
 

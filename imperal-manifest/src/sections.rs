@@ -1,8 +1,7 @@
-//! The sections of a manifest beside its tools, typed.
+//! The sections of a manifest, typed, except its tools.
 //!
-//! Owns one type a section, fields in the order the reference SDK writes them. What values are
-//! allowed is the check's business (`check/`), so that a file with a wrong value can still be read
-//! and every fault in it be named.
+//! One type per section, with fields in the order in which the reference SDK writes them. The types accept
+//! wrong values, so that `check` can name every fault.
 
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
@@ -19,8 +18,7 @@ macro_rules! sections {
         #[non_exhaustive]
         pub struct $name { $($out)* }
     };
-    // `need`: always there. `always`: written, empty when the file has none.
-    // `may`: written when set; an explicit null in a file means the same as absence.
+    // `need`: required. `always`: written even if empty. `may`: written if set; null in a file means absent.
     (@type $(#[$doc:meta])* $name:ident { $(#[$d:meta])* need $f:ident : $t:ty, $($rest:tt)* } -> { $($out:tt)* }) => {
         sections!(@type $(#[$doc])* $name { $($rest)* } -> { $($out)* $(#[$d])* pub $f: $t, });
     };
@@ -43,11 +41,11 @@ sections! {
         may description: String,
     }
 
-    /// A function run on a timetable.
+    /// A function that runs on a timetable.
     Schedule {
         /// Unique within the extension.
         need name: String,
-        /// Five fields, UTC, or `@daily` and its like.
+        /// Five fields in UTC, or a keyword such as `@daily`.
         need cron: String,
         /// For people.
         may description: String,
@@ -69,21 +67,21 @@ sections! {
         need provider: String,
         /// Where accounts are kept.
         may collection: String,
-        /// What is asked of the provider.
+        /// Permissions asked of the provider.
         always scopes: Vec<String>,
         /// Whether the extension reacts to a new connection.
         always has_hook: bool,
     }
 
-    /// Events that the extension hears and emits.
+    /// Events that the extension receives and emits.
     Events {
-        /// What it hears.
+        /// Events it receives.
         always subscribes: Vec<EventSubscription>,
-        /// What it emits.
+        /// Events it emits.
         always emits: Vec<EventEmit>,
     }
 
-    /// An event that the extension hears.
+    /// An event that the extension receives.
     EventSubscription {
         /// Name of the event.
         #[serde(rename = "type")]
@@ -97,7 +95,7 @@ sections! {
         /// Begins with the app id and a full stop.
         #[serde(rename = "type")]
         need kind: String,
-        /// Where its shape is described.
+        /// Reference to its schema.
         may schema_ref: String,
     }
 
@@ -109,7 +107,7 @@ sections! {
         need action_type: String,
     }
 
-    /// Which moments of its life the extension wants to know of.
+    /// Lifecycle events that the extension handles.
     Lifecycle {
         /// Installed by a user.
         may on_install: bool,
@@ -119,15 +117,15 @@ sections! {
         may on_enable: bool,
         /// Switched off.
         may on_disable: bool,
-        /// Versions with a step of their own.
+        /// Versions with an upgrade step.
         may on_upgrade: Vec<String>,
-        /// How often it is asked whether it is well.
+        /// Its health check.
         may health_check: HealthCheck,
     }
 
-    /// How often an extension is asked whether it is well.
+    /// The health check of an extension.
     HealthCheck {
-        /// At least 30.
+        /// Seconds between two checks, at least 30.
         may interval_sec: i64,
     }
 
@@ -159,11 +157,11 @@ sections! {
         may icon: String,
         /// `main` or `admin`.
         may section: String,
-        /// Where it leads; without one it calls the extension.
+        /// Target path; without one it calls the extension.
         may path: String,
         /// Within the section, ascending.
         may order: i64,
-        /// Drawn as a dangerous action.
+        /// Shown as a dangerous action.
         may danger: bool,
     }
 
@@ -171,19 +169,19 @@ sections! {
     Secret {
         /// Unique within the extension.
         need name: String,
-        /// For the person who enters it.
+        /// For the person who enters the value.
         need description: String,
-        /// Whether the extension is of no use without it.
+        /// Whether the extension cannot work without it.
         always required: bool,
         /// `user`, `extension` or `both`.
         may write_mode: String,
         /// At most 65536.
         may max_bytes: i64,
-        /// After how many days a new one is advised.
+        /// Days after which a new value is advised.
         may rotation_hint_days: i64,
         /// `user` or `app`.
         may scope: String,
-        /// Environment variable it falls back to; `app` scope only.
+        /// Environment variable used as a fallback; `app` scope only.
         may env_fallback: String,
     }
 
@@ -201,36 +199,36 @@ sections! {
         may description: String,
     }
 
-    /// Something of the extension's that a search finds.
+    /// A kind of object that the platform's search finds.
     SearchProvider {
-        /// What is found.
+        /// Kind of the objects.
         need entity_type: String,
-        /// Function that finds it.
+        /// Function that searches.
         need handler: String,
         /// For people.
         may description: String,
     }
 }
 
-/// A panel of the extension's own. Keys beyond the named ones are allowed and kept in `more`.
+/// A panel of the extension. Other keys are allowed and kept in `more`.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct Panel {
     /// Unique within the extension.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub panel_id: Option<String>,
-    /// `center`, `left` or `right`; `overlay`, `bottom` and `chat-sidebar` are drawn nowhere.
+    /// `center`, `left` or `right`; the platform does not draw `overlay`, `bottom` and `chat-sidebar`.
     pub slot: String,
     /// Its heading.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub title: Option<String>,
-    /// What it shows when that never changes; empty when it is drawn at run time.
+    /// A fixed tree of nodes; empty if the extension draws it at run time.
     #[serde(default)]
     pub tree: Map<String, Value>,
     /// Name of the icon.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub icon: Option<String>,
-    /// When it is drawn anew.
+    /// When it is drawn again.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub refresh: Option<String>,
     /// Whether it lies over the chat.

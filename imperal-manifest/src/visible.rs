@@ -1,16 +1,15 @@
-//! Text of users, services and other programs, where it must not act: on a terminal, in a log line, in
-//! a line of JSON.
+//! Makes foreign text harmless on a terminal, in a log line and in a line of JSON.
 //!
-//! Owns which characters are hidden: they move a cursor, break a line, reorder what stands around them, or
-//! are not seen at all. It does not know who prints what.
+//! Replaces hidden characters: those that move the cursor, break a line, reorder the text around them, or
+//! are invisible.
 
 use std::borrow::Cow;
 use std::fmt::Write;
 
-/// In the place of a hidden character on a terminal.
+/// Replaces a hidden character on a terminal.
 const MARK: char = '\u{fffd}';
 
-/// For a terminal: hidden characters become a mark; line breaks and tabs stay.
+/// For a terminal: hidden characters become U+FFFD; line breaks and tabs stay.
 pub fn on_terminal(text: &str) -> Cow<'_, str> {
     let keep = |c| c == '\n' || c == '\t';
     if text.contains("\r\n") {
@@ -19,8 +18,7 @@ pub fn on_terminal(text: &str) -> Cow<'_, str> {
     shown(text, keep, |_, shown| shown.push(MARK))
 }
 
-/// For one line that is shown with its place in a file: hidden characters and line breaks are written as
-/// their number.
+/// For one line of a file: hidden characters and line breaks become `<U+0000>`.
 pub fn by_number(text: &str) -> Cow<'_, str> {
     let number = |c, shown: &mut String| {
         let _ = write!(shown, "<U+{:04X}>", u32::from(c));
@@ -33,8 +31,8 @@ pub fn in_log(text: &str) -> Cow<'_, str> {
     shown(text, |_| false, |c, shown| shown.extend(c.escape_default()))
 }
 
-/// For a line of JSON: hidden characters, which are in strings only, become `\u` escapes. It is the same
-/// document.
+/// For a line of JSON: hidden characters become `\u` escapes. They are only in strings, so the document stays
+/// the same.
 pub fn in_json(line: &str) -> Cow<'_, str> {
     shown(
         line,
@@ -47,10 +45,10 @@ pub fn in_json(line: &str) -> Cow<'_, str> {
     )
 }
 
-/// Text with right-to-left letters between FSI and PDI, each line by itself: it reads in its own
-/// direction, and what stands around it stays where it is. Other text is left alone.
+/// Puts each line with right-to-left letters between FSI and PDI, so that it keeps its direction and the text
+/// around it keeps its place. Other text stays unchanged.
 ///
-/// Takes text without hidden characters, so that the isolates are balanced.
+/// Expects text without hidden characters, so that the isolates are balanced.
 pub fn isolated(text: &str) -> Cow<'_, str> {
     if !text.chars().any(is_right_to_left) {
         return Cow::Borrowed(text);
@@ -80,8 +78,8 @@ fn shown(text: &str, keep: impl Fn(char) -> bool, mark: impl Fn(char, &mut Strin
     changed.map_or(Cow::Borrowed(text), Cow::Owned)
 }
 
-/// Controls, and what Unicode says is not to be seen (`Default_Ignorable_Code_Point`, the interlinear
-/// marks, the line and paragraph separators).
+/// Control characters, and characters that Unicode defines as invisible (`Default_Ignorable_Code_Point`, the
+/// interlinear marks, the line and paragraph separators).
 fn is_hidden(c: char) -> bool {
     c.is_control()
         || matches!(c,
@@ -91,8 +89,8 @@ fn is_hidden(c: char) -> bool {
             | '\u{1bca0}'..='\u{1bca3}' | '\u{1d173}'..='\u{1d17a}' | '\u{e0000}'..='\u{e0fff}')
 }
 
-/// Whether a hidden character does its own work where it is: a joiner between letters of a script that
-/// has them or between parts of an emoji, a form of the character before it.
+/// Whether a hidden character is needed in its place: a joiner between letters or parts of an emoji, or a
+/// variation selector after its character.
 fn is_needed(c: char, before: Option<char>, after: Option<char>) -> bool {
     let is_form = |c| matches!(c, '\u{fe0e}' | '\u{fe0f}');
     let stands = |c: Option<char>| c.is_some_and(|c| !c.is_ascii() && (!is_hidden(c) || is_form(c)));
@@ -115,7 +113,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_acts_or_cannot_be_seen_is_shown() {
+    fn replaces_hidden_characters() {
         for hidden in [
             "\x1b",
             "\x07",
@@ -152,7 +150,7 @@ mod tests {
     }
 
     #[test]
-    fn ordinary_text_of_any_script_stays_as_it_is() {
+    fn keeps_ordinary_text_of_any_script() {
         for text in ["plain", "Grüße, 日本語", "שלום עולם", "می‌خواهم", "क्‍ष", "👩‍❤️‍👨 ☎️ 1️⃣ 👍🏽", "é = e\u{301}"]
         {
             assert_eq!(on_terminal(text), text);
@@ -161,13 +159,13 @@ mod tests {
     }
 
     #[test]
-    fn right_to_left_text_is_isolated_line_by_line() {
+    fn isolates_right_to_left_text_line_by_line() {
         assert_eq!(isolated("left"), "left");
         assert_eq!(isolated("שלום\nleft\nab عربي"), "\u{2068}שלום\u{2069}\nleft\n\u{2068}ab عربي\u{2069}");
     }
 
     #[test]
-    fn json_stays_the_same_document() {
+    fn keeps_the_json_document() {
         let value = serde_json::json!({"a\u{202e}b": "c\u{9b}d\u{e0041}\x1b\u{200b}e\n"});
         let line = value.to_string();
         let line = in_json(&line);

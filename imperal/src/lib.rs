@@ -157,7 +157,8 @@ pub mod prelude {
 pub mod __private {
     pub use crate::extension::{ExtensionDef, HostedCrate};
     pub use crate::failpoint::install as install_failpoint_hook;
-    pub use crate::function::{ActionType, ChatHandler, Data, Fallback, FunctionDef, Handler, HandlerOutput, Shape};
+    pub use crate::function::probe::{Data, Fallback, Shape, assert_data_model, assert_output};
+    pub use crate::function::{ActionType, ChatHandler, DataType, FunctionDef, Handler, HandlerOutput};
     #[cfg(feature = "platform")]
     pub use crate::manifest::assert_manifest_is_fresh;
     pub use crate::result::{ActionResult, Result};

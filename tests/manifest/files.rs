@@ -33,7 +33,7 @@ fn change(folder: &Path, change: impl FnOnce(&mut Value)) {
 fn build_writes_once_and_counts_sections() {
     with_ledger(|extension, folder| {
         fs::write(folder.join("icon.svg"), ICON).unwrap();
-        assert!(stale(extension, folder).ends_with("is not there"));
+        assert!(stale(extension, folder).ends_with("is missing"));
         let first = build(extension, folder).unwrap();
         assert!(first.written);
         assert_eq!((first.functions, first.writes, first.events), (3, 2, 2));
@@ -51,7 +51,7 @@ fn build_reads_no_icon_outside_the_folder() {
         let folder = above.join("extension");
         fs::create_dir(&folder).unwrap();
         fs::write(above.join("secret.svg"), ICON).unwrap();
-        fs::write(folder.join(FILE), json!({"icon": "../secret.svg"}).to_string()).unwrap();
+        std::os::unix::fs::symlink(above.join("secret.svg"), folder.join("icon.svg")).unwrap();
         let report = build(extension, &folder).unwrap();
         assert_eq!(report.icon_size_bytes, None);
     });
@@ -66,12 +66,19 @@ fn build_keeps_owned_fields_and_names_changes() {
         });
         fs::write(folder.join(FILE), before.to_string()).unwrap();
         let report = build(extension, folder).unwrap();
-        assert_eq!(report.kept, ["author", "name", "tags", "webhooks", "lifecycle"]);
-        assert_eq!(report.replaced, ["app_id: \"old\", now \"tiny-ledger\"", "version: \"9.9.9\", now \"0.1.0\""]);
+        assert_eq!(report.kept, ["author", "tags", "webhooks", "lifecycle"]);
+        assert_eq!(
+            report.replaced,
+            [
+                "app_id: \"old\", now \"tiny-ledger\"",
+                "version: \"9.9.9\", now \"0.1.0\"",
+                "name: \"Curated\", now \"Tiny Ledger\""
+            ]
+        );
         assert_eq!(report.dropped, ["x_rust"]);
         let text = fs::read_to_string(folder.join(FILE)).unwrap();
         let after: Value = serde_json::from_str(&text).unwrap();
-        assert_eq!((&after["name"], &after["author"]), (&json!("Curated"), &Value::Null));
+        assert_eq!((&after["name"], &after["author"]), (&json!("Tiny Ledger"), &Value::Null));
         assert_eq!((&after["app_id"], &after["version"]), (&json!("tiny-ledger"), &json!("0.1.0")));
         assert!(text.ends_with("\"author\": null,\n  \"tags\": [\n    \"a\"\n  ]\n}"), "{text}");
     });
@@ -150,6 +157,26 @@ fn kept_sections_are_validated_with_the_extension() {
         let findings = validate_extension(extension, folder);
         let found: Vec<_> = findings.iter().map(|found| (found.rule, found.path.as_str())).collect();
         assert_eq!(found, [("M23", "schedules.0.cron")], "{findings:#?}");
+    });
+}
+
+/// An author changes the texts in `extension!` after the file was generated.
+#[test]
+fn texts_of_the_code_replace_those_of_the_file() {
+    with_ledger(|extension, folder| {
+        fs::write(folder.join("icon.svg"), ICON).unwrap();
+        build(extension, folder).unwrap();
+        change(folder, |manifest| {
+            manifest["name"] = json!("Hello");
+            manifest["description"] = json!("Greets people by their name, at once or at length in the background.");
+        });
+        assert!(stale(extension, folder).starts_with("2 places differ"));
+        let rules: Vec<&str> = validate_extension(extension, folder).iter().map(|found| found.rule).collect();
+        assert_eq!(rules, ["M30", "M33", "M33"]);
+        let report = build(extension, folder).unwrap();
+        assert!(report.replaced[0].starts_with("name: \"Hello\", now "), "{report}");
+        assert!(report.replaced[1].starts_with("description: "), "{report}");
+        assert!(validate_extension(extension, folder).is_empty());
     });
 }
 

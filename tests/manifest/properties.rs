@@ -177,7 +177,7 @@ fn list_is_never_read_as_an_object() {
         let mut manifest = whole();
         *manifest.pointer_mut(&format!("/{place}")).unwrap() = json!([]);
         let error = Manifest::read(&manifest.to_string()).unwrap_err().to_string();
-        assert!(error.contains("must be an object, and is a list"), "{place}: {error}");
+        assert!(error.contains("must be an object, but is a list"), "{place}: {error}");
     }
     assert!(Manifest::read("[3, \"6.3.7\", \"ab\", \"1.0.0\"]").is_err());
 }

@@ -1,22 +1,22 @@
-//! Broken manifests, judged by the reference and by us.
+//! Compares findings for broken manifests with those of the reference SDK.
 //!
-//! Each is `base.json`, a whole and right manifest, with one thing changed. What the reference
-//! refuses we must refuse, by the same code and at the same place; what only we refuse is listed
-//! with our reason. What is right must be right to both.
+//! Each case is `base.json`, a complete and valid manifest, with one change. We must refuse all that the
+//! reference refuses, with the same code at the same place. A second list has the changes that only we
+//! refuse, with the reason. Both must accept valid manifests.
 
 use imperal::manifest::{Finding, validate_text};
 use serde_json::{Value, json};
 
 use crate::{Row, python};
 
-/// The manifest that is right.
+/// A valid manifest.
 const BASE: &str = include_str!("base.json");
 
-/// Texts that are no manifest at all.
+/// Texts that are not manifests.
 const TEXTS: &[&str] =
     &["", "{", "[]", "null", "3", "\"manifest\"", "{}", "{\"app_id\": \"ab\"", "{'app_id': 'ab'}", "[1,]"];
 
-/// A place and the value put there; nothing takes the place away. A path that ends in `+` appends.
+/// A path and its new value; `None` removes it. A path that ends in `+` appends to a list.
 fn changes() -> Vec<(&'static str, Option<Value>)> {
     let long = "x".repeat(201);
     let long_name = "a".repeat(65);
@@ -50,7 +50,7 @@ fn changes() -> Vec<(&'static str, Option<Value>)> {
         ("panels.0.slot", None),
         ("panels.0.tree.type", None),
     ];
-    // A key that nobody knows, in every object that is closed.
+    // An unknown key in every object that allows no other keys.
     for place in [
         "x_rust",
         "schedule",
@@ -237,7 +237,7 @@ fn changes() -> Vec<(&'static str, Option<Value>)> {
     all
 }
 
-/// What the reference takes and we refuse: a place, a value, and why.
+/// Changes that the reference accepts and we refuse: a path, a value, and the reason.
 fn stricter() -> Vec<(&'static str, Value, &'static str)> {
     vec![
         ("tools.+", json!({"name": "drop_row", "description": "The same name."}), "a tool twice (M20)"),
@@ -284,7 +284,7 @@ fn stricter() -> Vec<(&'static str, Value, &'static str)> {
     ]
 }
 
-/// Changes after which the manifest is still right.
+/// Changes that leave the manifest valid.
 fn harmless() -> Vec<(&'static str, Value)> {
     vec![
         ("version", json!("1.0.0-rc.1")),
@@ -331,7 +331,7 @@ pub(crate) fn prove() -> Vec<Row> {
     let mut refused = Row { what: "broken manifests", equal: 0, explained: vec![], unexplained: vec![] };
     for ((name, text), theirs) in cases.iter().zip(verdicts) {
         let ours = errors(text);
-        // The reference leaves `tree` out of the place of a fault in a panel's tree.
+        // The reference omits `tree` from the path of a fault in a panel's tree.
         let at = |found: &Finding, place: &str| {
             found.path.starts_with(place) || found.path.replacen(".tree.", ".", 1).starts_with(place)
         };
@@ -380,7 +380,7 @@ fn both_accept() -> Row {
     row
 }
 
-/// What the reference says to each text: code and place.
+/// The reference's findings for each text: code and path.
 pub(crate) fn verdicts<'a>(texts: impl Iterator<Item = &'a str>) -> Vec<Vec<(String, String)>> {
     let texts: Vec<&str> = texts.collect();
     let verdicts = python::run("judge.py", &serde_json::to_string(&texts).unwrap());

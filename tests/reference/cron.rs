@@ -1,7 +1,7 @@
-//! Timetables: what croniter runs we let pass, what it refuses we refuse.
+//! Compares generated cron lines with croniter: we must accept what it runs and refuse what it refuses.
 //!
-//! Expressions are generated from a seed, most of them nearly right. The platform of the reference
-//! runs them with croniter; `python/cron.py` says what croniter makes of each.
+//! The lines come from a seed; most are almost valid. The reference's platform runs timetables with
+//! croniter, and `python/cron.py` prints croniter's result for each line.
 
 use imperal::manifest::{Level, validate_text};
 use serde_json::{Value, json};
@@ -10,7 +10,7 @@ use crate::{Row, python};
 
 const BASE: &str = include_str!("base.json");
 
-/// Expressions that are compared.
+/// Number of lines.
 const MANY: usize = 6000;
 
 /// Numbers from a seed (xorshift).
@@ -92,7 +92,7 @@ impl Dice {
     }
 
     fn line(&mut self) -> String {
-        // Days and months are what makes a line that never matches.
+        // Only days and months can make a line that never matches.
         if self.below(3) == 0 {
             let days = ["29", "30", "31", "30,31", "29-31", "L", "30W", "31/2", "30-29", "1-31"];
             let months = ["2", "feb", "2,4", "4,6,9,11", "*", "feb-feb", "6-4", "2/12"];
@@ -104,7 +104,7 @@ impl Dice {
     }
 }
 
-/// `runs`, `never` or `refused`, as a check of a manifest says it.
+/// `runs`, `never` or `refused`, by our findings.
 fn ours(line: &str) -> &'static str {
     let mut manifest: Value = serde_json::from_str(BASE).unwrap();
     manifest["schedules"] = json!([{"name": "it", "cron": line}]);

@@ -1,8 +1,7 @@
-//! The manifests of the examples, and of every extension of a member of the workspace.
+//! Compares findings for the manifests of the examples and of other extensions in the workspace.
 //!
-//! Each example is built and asked for its manifest and its findings. The reference must accept the
-//! manifest, and must not warn of anything that we did not warn of: neither of the manifest nor of
-//! an extension made from it.
+//! The test builds each example and runs its `manifest` and `validate`. The reference must accept the
+//! manifest, and must have no warning that we do not have, about the manifest or an extension made from it.
 
 use std::path::PathBuf;
 use std::process::Command;
@@ -11,7 +10,7 @@ use serde_json::{Value, json};
 
 use crate::{Row, broken, python};
 
-/// What the reference asks of an extension and a Rust extension cannot have.
+/// Rules of the reference that a Rust extension cannot obey.
 const NOT_OURS: &[(&str, &str)] = &[
     ("V8", "the reference does not look at the file here"),
     ("V9", "the platform in the binary answers for its own health"),
@@ -46,7 +45,7 @@ pub(crate) fn prove() -> Vec<Row> {
     vec![row]
 }
 
-/// Folders of `examples/` with a Cargo.toml.
+/// Folders in `examples/` with a Cargo.toml.
 fn examples() -> Vec<PathBuf> {
     let folder = python::workspace().join("examples").canonicalize().unwrap();
     let mut found: Vec<PathBuf> = std::fs::read_dir(folder)
@@ -67,7 +66,7 @@ fn manifest_of(folder: &PathBuf) -> String {
     String::from_utf8(output.stdout).unwrap()
 }
 
-/// Codes of what we say of a manifest.
+/// Codes of our findings for a manifest.
 fn findings(text: &str) -> Vec<&'static str> {
     imperal::manifest::validate_text(text, "imperal.json").iter().map(|found| found.rule).collect()
 }

@@ -1,8 +1,8 @@
-//! One extension in both languages: functions of every kind, every flag, the same schemas.
+//! Compares the manifests of one extension in both languages: every kind of function, every flag.
 //!
-//! The Python half is `python/extension.py`. Manifests are compared byte for byte, no field left out,
-//! as generated and as built over files on disk. (The reference generates without an icon here: it
-//! looks for the file in the working folder, and the extension's is compiled in.)
+//! The Python half is `python/extension.py`. Manifests are compared byte for byte, as generated and as
+//! built over files on disk. (The reference generates without an icon here, because it looks for the file
+//! in the working folder.)
 
 use std::path::Path;
 
@@ -93,7 +93,7 @@ async fn rebuild_row(_ctx: imperal::Context, _params: RowIdParams) -> Result<Act
 }
 
 /// Recompute the whole ledger, in the background.
-// The one function whose data has no type: the reference has such ones too.
+// The only function without a type of its data; the reference allows such functions too.
 #[allow(deprecated)]
 #[imperal::chat_function(
     action_type = "write",
@@ -130,7 +130,7 @@ pub(crate) fn prove() -> Vec<Row> {
     exported.icon_size_bytes = None;
     let named = "generated, no file on disk";
     judge(&mut row, named, &exported.to_json(), theirs["generated"].as_str().unwrap());
-    // The same file on disk, with texts that the marketplace owns and keys that nobody knows.
+    // The same files on disk, with marketplace texts and unknown keys.
     for (name, before) in theirs["disk"].as_object().unwrap() {
         let folder = tempfile::tempdir().unwrap();
         write(folder.path(), "imperal.json", before.as_str().unwrap());
@@ -138,11 +138,11 @@ pub(crate) fn prove() -> Vec<Row> {
         build(extension, folder.path()).unwrap();
         let ours = std::fs::read_to_string(folder.path().join("imperal.json")).unwrap();
         let theirs = theirs["built"][name].as_str().unwrap();
-        if name == "unknown keys and stale sections on disk" {
-            kept_sections(&mut row, name, &ours, theirs);
-        } else {
-            judge(&mut row, name, &ours, theirs);
-        }
+        let kept: &[&str] = match name.as_str() {
+            "unknown keys and stale sections on disk" => &["webhooks", "config_defaults"],
+            _ => &[],
+        };
+        judge_built(&mut row, name, &ours, theirs, kept);
     }
     vec![row]
 }
@@ -151,16 +151,39 @@ fn write(folder: &Path, name: &str, text: &str) {
     std::fs::write(folder.join(name), text).unwrap();
 }
 
-/// Sections that the code does not declare: the reference drops them, we keep them.
-fn kept_sections(row: &mut Row, name: &str, ours: &str, theirs: &str) {
-    let mut ours: serde_json::Value = serde_json::from_str(ours).unwrap();
-    let theirs: serde_json::Value = serde_json::from_str(theirs).unwrap();
-    for key in ["webhooks", "config_defaults"] {
-        assert!(ours.as_object_mut().unwrap().shift_remove(key).is_some(), "{key} is kept");
+/// Two reasoned differences over a file on disk: we keep sections that the code cannot declare, which the
+/// reference drops, and we write the name, description and icon of the code, where the reference keeps the
+/// file's.
+fn judge_built(row: &mut Row, name: &str, ours: &str, theirs: &str, kept: &[&str]) {
+    if ours == theirs && kept.is_empty() {
+        row.equal += 1;
+        return;
     }
-    if ours == theirs {
-        row.explained
-            .push((name.to_owned(), "sections that code cannot declare yet stay as they are written".to_owned()));
+    let mut ours: serde_json::Value = serde_json::from_str(ours).unwrap();
+    let mut theirs: serde_json::Value = serde_json::from_str(theirs).unwrap();
+    let mut reasons = Vec::new();
+    for key in kept {
+        assert!(ours.as_object_mut().unwrap().shift_remove(*key).is_some(), "{key} is kept");
+        reasons.push("sections that code cannot declare yet stay as they are written");
+    }
+    reasons.dedup();
+    for key in ["name", "description", "icon"] {
+        if theirs[key] != ours[key] {
+            theirs[key] = ours[key].clone();
+            reasons.push("the code's name, description and icon win");
+        }
+    }
+    reasons.dedup();
+    // As text, so that the order of keys counts. The keys that the reference keeps are behind the others.
+    let without_texts = |manifest: &serde_json::Value| {
+        let mut manifest = manifest.clone();
+        for key in ["name", "description", "icon"] {
+            manifest.as_object_mut().unwrap().shift_remove(key);
+        }
+        manifest.to_string()
+    };
+    if ours == theirs && without_texts(&ours) == without_texts(&theirs) {
+        row.explained.push((name.to_owned(), reasons.join("; ")));
     } else {
         row.unexplained.push((name.to_owned(), format!("--- ours\n{ours:#}\n--- theirs\n{theirs:#}")));
     }

@@ -1,11 +1,10 @@
-//! The proof that manifests agree with the reference SDK, run beside it.
+//! Compares manifests with the reference SDK, which runs next to the test.
 //!
-//! `cargo test -p imperal-tests --test reference` prints one table: shapes of types in both
-//! languages, one extension in both languages, broken manifests judged by both, and the manifests
-//! of the examples. It needs the virtual environment that `tests/reference/setup` makes, and fails
-//! with that advice when it is not there. Nothing is skipped.
+//! `cargo test -p imperal-tests --test reference` prints one table: schemas of types in both languages, one
+//! extension in both languages, findings for broken manifests, and the manifests of the examples. It needs
+//! the virtual environment of `tests/reference/setup` and fails without it. Nothing is skipped.
 
-// Types are there for their schemas, handlers for their signatures, tables for their length.
+// Only the schemas of types and the signatures of handlers matter here.
 #![allow(dead_code, clippy::unused_async, clippy::too_many_lines, clippy::unnecessary_wraps)]
 
 mod broken;
@@ -25,11 +24,11 @@ pub(crate) use defaults::{
 };
 use imperal::__private::{ExtensionDef, FunctionDef};
 
-/// A function with nothing set; the parts that matter are given where it is used.
+/// A function without values; its users set the fields that matter.
 pub(crate) const PLAIN: FunctionDef =
     FunctionDef { description: "Takes what the reference takes.", file: file!(), ..FunctionDef::BLANK };
 
-/// An extension with nothing set.
+/// An extension without values.
 pub(crate) const EXTENSION: ExtensionDef =
     ExtensionDef { manifest_dir: env!("CARGO_MANIFEST_DIR"), file: file!(), ..ExtensionDef::BLANK };
 
@@ -39,7 +38,7 @@ pub(crate) struct Row {
     pub(crate) equal: usize,
     /// Name and reason.
     pub(crate) explained: Vec<(String, String)>,
-    /// Name and what was found.
+    /// Name and difference.
     pub(crate) unexplained: Vec<(String, String)>,
 }
 

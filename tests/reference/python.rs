@@ -1,7 +1,4 @@
-//! Runs the reference SDK.
-//!
-//! Owns where its virtual environment is and how its programs are called: JSON in on standard
-//! input, JSON out on standard output.
+//! Runs programs with the reference SDK in its virtual environment: JSON on standard input and output.
 
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
@@ -21,7 +18,7 @@ fn interpreter() -> PathBuf {
     target.join("reference-venv/bin/python")
 }
 
-/// Whether the environment is there, with the right versions.
+/// Whether the environment exists with the right versions.
 pub(crate) fn environment() -> Result<(), String> {
     let advice =
         "run `tests/reference/setup` once: it installs imperal-sdk 6.3.7, pydantic 2.14.3 and croniter 7.0.0 from PyPI";
@@ -39,7 +36,7 @@ pub(crate) fn environment() -> Result<(), String> {
     }
 }
 
-/// Runs a program of `python/` and reads what it prints.
+/// Runs a program of `python/` and reads its output.
 pub(crate) fn run(program: &str, input: &str) -> Value {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("reference/python");
     let mut child = Command::new(interpreter())

@@ -1,4 +1,4 @@
-//! Shapes of types, compared schema by schema.
+//! Compares the schemas of types that are written in both languages.
 
 use std::collections::BTreeSet;
 
@@ -12,7 +12,7 @@ const GENERIC: &str = "the name of a generic type has no arguments in Rust; `#[s
 const EXTERNAL: &str = "Python has no enum whose variant is the one key of an object; the shape says the same in place";
 const BOUND: &str = "a bound that is the type's own says nothing the type did not say, and is left out";
 
-/// Shapes whose schemas differ, and why that is right.
+/// Types whose schemas differ, with the reason.
 const EXPLAINED: &[(&str, &str)] = &[
     ("at_least_zero_unsigned", BOUND),
     ("at_most_a_byte", BOUND),
@@ -31,7 +31,7 @@ const EXPLAINED: &[(&str, &str)] = &[
     ("union_external_list", EXTERNAL),
 ];
 
-/// Shapes whose schema as a result differs from their schema as parameters.
+/// Types whose schema as a result differs from their schema as parameters.
 const EXPLAINED_RESULTS: &[(&str, &str)] = &[
     ("opt_any", "a result always has the field, and what may be anything may be null"),
     ("read_only", "a result has a field that is written and never read; the reference describes what is read"),

@@ -1,8 +1,8 @@
-//! How long export and check of a thousand functions take, beside the reference doing the same.
+//! Measures export and check of a thousand functions, here and in the reference SDK.
 //!
-//! `cargo test --release -p imperal-tests --test reference -- --speed` prints processor times of one
-//! run and their ratio (Linux). Nothing is asserted: times are no proof. Both sides have the same thousand
-//! functions on the same ten pairs of types, and make every schema anew.
+//! `cargo test --release -p imperal-tests --test reference -- --speed` prints processor times of one run and
+//! their ratio (Linux). Asserts nothing. Both sides have the same thousand functions on the same ten pairs
+//! of types, and build every schema again.
 
 use std::time::Duration;
 
@@ -101,7 +101,7 @@ pub(crate) fn print() {
     assert_eq!(extension.functions().len(), 1000);
     let mut export = Vec::new();
     let mut check = Vec::new();
-    // Taken in turns, so that a slow moment of the machine falls on both.
+    // In turns, so that a slow moment of the machine affects both.
     let mut theirs = Vec::new();
     for _ in 0..5 {
         let start = spent();
@@ -123,7 +123,7 @@ pub(crate) fn print() {
     line("both", ours.0 + ours.1, theirs.0 + theirs.1);
 }
 
-/// Processor time of this thread so far: the machine may be busy with something else.
+/// Processor time of this thread so far, independent of other load on the machine.
 fn spent() -> Duration {
     let stat = std::fs::read_to_string("/proc/thread-self/schedstat").unwrap();
     Duration::from_nanos(stat.split_whitespace().next().unwrap().parse().unwrap())

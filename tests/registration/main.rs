@@ -1,6 +1,6 @@
 //! The registry has what the attribute and `extension!` declare.
 
-imperal::extensions![imperal_tests_other];
+imperal::extensions![imperal_tests_renamed_dependency];
 
 use imperal::ActionType;
 use imperal::function::Registry;
@@ -132,7 +132,7 @@ fn function_stays_callable_as_written() {
 #[test]
 fn extension_of_a_crate_that_renames_imperal_is_registered() {
     let registry = Registry::collect().unwrap();
-    let other = registry.extension("other-crate").unwrap();
+    let other = registry.extension("renamed-dependency").unwrap();
     assert_eq!(other.functions().iter().map(|f| f.name).collect::<Vec<_>>(), ["echo"]);
-    assert!(other.def().manifest_dir.ends_with("other"));
+    assert!(other.def().manifest_dir.ends_with("renamed_dependency"));
 }

@@ -1,7 +1,7 @@
-//! Compile errors as authors see them, and what must compile without a warning.
+//! The compiler's output for extensions with a mistake, and extensions that must compile.
 //!
-//! `ui/fail` holds one fault a file with its expected text, `ui/pass` one accepted form a file,
-//! `ui/REPORT.md` the count of errors per mistake. After a change of a message:
+//! Each file of `ui/fail` has one mistake and its expected errors, each file of `ui/pass` must compile
+//! without a warning, `ui/REPORT.md` counts the errors per mistake. After a change of a message:
 //! `UPDATE_GOLDEN=1 cargo test -p imperal-tests --test ui` twice, then read the difference.
 
 use std::collections::BTreeSet;
@@ -16,7 +16,7 @@ fn ui() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("ui")
 }
 
-/// The names of the files with that ending, sorted.
+/// The names of the files with this ending, without it, sorted.
 fn files(folder: &str, ending: &str) -> BTreeSet<String> {
     fs::read_dir(ui().join(folder))
         .unwrap()
@@ -25,7 +25,7 @@ fn files(folder: &str, ending: &str) -> BTreeSet<String> {
         .collect()
 }
 
-/// trybuild compiles in a project of its own, and icons are looked for beside its Cargo.toml.
+/// Copies the icons to the project that trybuild compiles: their paths are relative to its Cargo.toml.
 fn provide_icons() {
     let project = Path::new(env!("CARGO_TARGET_TMPDIR")).parent().unwrap().join("tests/trybuild/imperal-tests");
     let icons = project.join("icons");
@@ -52,15 +52,15 @@ fn faults() {
 }
 
 #[test]
-fn accepted() {
-    let manifest = Path::new(env!("CARGO_MANIFEST_DIR")).join("accepted/Cargo.toml");
+fn extensions_in_pass_compile_without_a_warning() {
+    let manifest = Path::new(env!("CARGO_MANIFEST_DIR")).join("ui/pass/Cargo.toml");
     let listed: BTreeSet<String> = fs::read_to_string(&manifest)
         .unwrap()
         .lines()
-        .filter_map(|line| Some(line.strip_prefix("path = \"../ui/pass/")?.strip_suffix(".rs\"")?.to_owned()))
+        .filter_map(|line| Some(line.strip_prefix("path = \"")?.strip_suffix(".rs\"")?.to_owned()))
         .collect();
-    assert_eq!(listed, files("pass", ".rs"), "every fixture is a program of tests/accepted");
-    // Each fixture denies warnings, so that one is an error here.
+    assert_eq!(listed, files("pass", ".rs"), "every file of ui/pass is a program of its Cargo.toml");
+    // Each file denies warnings.
     let check = Command::new(env!("CARGO"))
         .args(["check", "--offline", "--quiet", "--bins", "--keep-going", "--manifest-path"])
         .arg(manifest)
@@ -70,7 +70,7 @@ fn accepted() {
 }
 
 #[test]
-fn every_error_in_the_documentation_is_one_that_a_fixture_shows() {
+fn the_documentation_quotes_real_errors() {
     let docs = fs::read_to_string(ui().join("../../imperal/docs/macros.md")).unwrap();
     let shown: String = files("fail", ".rs").into_iter().map(|name| Fixture::read(name).stderr).collect();
     let quoted: Vec<&str> =
@@ -81,7 +81,7 @@ fn every_error_in_the_documentation_is_one_that_a_fixture_shows() {
     }
 }
 
-/// What one fixture's head says and its expected text shows.
+/// A file of `ui/fail`: the keys in its head and its expected output.
 struct Fixture {
     name: String,
     mistakes: usize,
@@ -103,7 +103,7 @@ impl Fixture {
         }
     }
 
-    /// First line and underlined source of each error.
+    /// The first line and the underlined source of each error.
     fn errors(&self) -> Vec<(&str, String)> {
         let lines: Vec<&str> = self.stderr.lines().collect();
         let starts = lines.iter().enumerate().filter(|(_, line)| line.starts_with("error"));
@@ -154,7 +154,7 @@ fn report() {
 }
 
 #[test]
-fn every_mistake_is_one_error_at_the_token_that_is_wrong() {
+fn each_mistake_is_one_error_at_the_wrong_token() {
     for fixture in files("fail", ".rs").into_iter().map(Fixture::read) {
         let errors = fixture.errors();
         let expected = fixture.mistakes + usize::from(fixture.one_more.is_some());

@@ -1,9 +1,9 @@
-//! Cron lines: whether each of the five fields can be read, and whether the line ever matches.
+//! Reads cron lines: the five fields, and whether the line ever matches (M23).
 //!
-//! Reads what croniter reads, which runs the timetables of the reference's platform: ranges that
-//! wrap (`22-6`, `fri-mon`), `?`, `L`, `15W`, `1#2` and `L5` besides the usual forms. Days of the
-//! month and of the week that are both restricted are joined by "or", except that a week of the month
-//! and a nearest weekday must hold as well. A line that is not five fields is the table's business.
+//! Accepts the same lines as croniter, which runs the timetables on the reference's platform: besides the
+//! usual forms, ranges that wrap (`22-6`, `fri-mon`), `?`, `L`, `15W`, `1#2` and `L5`. A line matches if the
+//! day of the month or the weekday matches; a week of the month and a nearest weekday must always match.
+//! `fields` checks that there are five fields.
 
 use crate::grammar;
 
@@ -13,13 +13,13 @@ const DAYS: &[&str] = &["sun", "mon", "tue", "wed", "thu", "fri", "sat"];
 /// Days of each month at most.
 const LENGTHS: [u32; 12] = [31, 29, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31];
 
-/// What becomes of a timetable.
+/// The result of reading a timetable.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Verdict {
     Runs,
-    /// It can be read and never matches, for this reason.
+    /// It never matches, for this reason.
     Never(String),
-    /// The first field that cannot be read, and why.
+    /// The first invalid field and its fault.
     Unreadable(String),
 }
 
@@ -51,13 +51,13 @@ const FIELDS: [Field; 5] = [
 /// The values of a field.
 #[derive(Default)]
 struct Values {
-    /// Contains a `*`.
+    /// The field contains a `*`.
     any: bool,
-    /// One bit a value.
+    /// One bit per value.
     bits: u64,
-    /// Weekdays that are bound to a week of the month.
+    /// Weekdays with a week of the month.
     nth: u64,
-    /// Those weeks, one bit each; the lowest is the last week.
+    /// Those weeks, one bit each; the lowest bit is the last week.
     weeks: u8,
     /// The last day of the month.
     last: bool,
@@ -71,7 +71,7 @@ impl Values {
     }
 }
 
-/// Reads a line of five fields.
+/// Reads a cron line.
 pub(super) fn judge(line: &str) -> Verdict {
     if line.starts_with('@') {
         return Verdict::Runs;
@@ -80,7 +80,7 @@ pub(super) fn judge(line: &str) -> Verdict {
     let blank = |c: char| matches!(c, ' ' | '\t' | '\n' | '\r' | '\u{b}' | '\u{c}');
     let texts: Vec<&str> = lower.split(blank).filter(|text| !text.is_empty()).collect();
     if texts.len() != FIELDS.len() {
-        let fault = "there are other blanks than spaces and tabs between its fields".to_owned();
+        let fault = "its fields are separated by other characters than spaces and tabs".to_owned();
         return if grammar::is_cron_line(line) { Verdict::Unreadable(fault) } else { Verdict::Runs };
     }
     let mut fields = Vec::new();
@@ -94,13 +94,13 @@ pub(super) fn judge(line: &str) -> Verdict {
     never(days, months, weekdays).map_or(Verdict::Runs, Verdict::Never)
 }
 
-/// Why no day of any year matches, if none does.
+/// The reason if no day of any year matches.
 fn never(days: &Values, months: &Values, weekdays: &Values) -> Option<String> {
     let weekend = 1 | 1 << 6;
     if days.nearest && !weekdays.any && weekdays.bits & !weekend == 0 {
-        return Some("the nearest weekday is never one of a weekend".to_owned());
+        return Some("the nearest weekday is never on a weekend".to_owned());
     }
-    // A plain weekday is another way to match.
+    // A plain weekday always matches some day.
     if days.any || (weekdays.weeks == 0 && (days.last || days.nearest || !weekdays.any)) {
         return None;
     }
@@ -122,7 +122,7 @@ fn never(days: &Values, months: &Values, weekdays: &Values) -> Option<String> {
         return None;
     }
     if days.last {
-        return Some("the last day of its months is in none of those weeks".to_owned());
+        return Some("the last day of its months is never in those weeks".to_owned());
     }
     let first = days.bits.trailing_zeros();
     let week = if weekdays.weeks == 0 { "" } else { " in that week" };
@@ -170,8 +170,8 @@ fn nearest(part: &str, field: &Field) -> Option<u32> {
     number(part.strip_suffix('w').or_else(|| part.strip_prefix('w'))?)
 }
 
-/// `r`, `r(0-10)`, each with an optional `/5`: a time that is drawn when the line is read. The
-/// same with `h` needs an id to draw from, which a manifest does not have.
+/// `r` or `r(0-10)`, with an optional `/5`: a random time. The same with `h` is derived from an id, which a
+/// manifest does not have.
 fn random(text: &str, field: &Field) -> Option<Read<Values>> {
     let (kind, rest) = text.split_at_checked(1)?;
     if !matches!(kind, "r" | "h") {
@@ -193,7 +193,7 @@ fn random(text: &str, field: &Field) -> Option<Read<Values>> {
     let (from, to) = range.unwrap_or((field.low, field.high));
     let values = || -> Read<Values> {
         if kind == "h" {
-            return Err("is drawn from an id that a manifest does not have; use `R` or a number".to_owned());
+            return Err("needs an id, which a manifest does not have; use `R` or a number".to_owned());
         }
         if range.is_some() && from >= to {
             return Err("ends before it begins".to_owned());
@@ -229,7 +229,7 @@ fn add(part: &str, field: &Field, values: &mut Values) -> Read<()> {
     Ok(())
 }
 
-/// A weekday and its week of the month as a bit: `1#2` is the second Monday, `l5` the last Friday.
+/// A weekday and the bit of its week of the month: `1#2` is the second Monday, `l5` the last Friday.
 fn week_of_month(part: &str) -> Read<(&str, u8)> {
     if let Some(day) = part.strip_prefix('l').filter(|day| number(day).is_some()) {
         return Ok((day, 1));
@@ -242,12 +242,12 @@ fn week_of_month(part: &str) -> Read<(&str, u8)> {
     };
     let is_range = day.split_once('-').is_some_and(|(from, to)| [from, to].iter().all(|day| DAYS.contains(day)));
     if day.contains(['-', '/', '*']) && !is_range {
-        return Err("has a week of the month behind something else than a weekday".to_owned());
+        return Err("has a week of the month without a single weekday".to_owned());
     }
     Ok((day, 1 << week))
 }
 
-/// `from-to`, `from-to/step`, `from/step` and `*/step`; the last tells whether an end was written.
+/// `from-to`, `from-to/step`, `from/step` and `*/step`. The last value says whether the range has an end.
 fn range(part: &str, field: &Field) -> Read<Option<(u32, u32, u32, bool)>> {
     let (range, step) = match part.split_once('/') {
         Some((range, step)) => {
@@ -276,8 +276,8 @@ fn range(part: &str, field: &Field) -> Read<Option<(u32, u32, u32, bool)>> {
     }
 }
 
-/// Every `step`th value from one to another, past the end of the field where the range wraps. A
-/// range of one value that was written as a range is the whole field.
+/// Every `step`th value of a range, which may wrap at the end of the field. A range with equal ends is the
+/// whole field.
 fn span(from: u32, to: u32, step: u32, is_range: bool, field: &Field) -> Read<u64> {
     if from.max(to) > field.high {
         return Err(outside(field));
@@ -310,7 +310,7 @@ fn value(text: &str, field: &Field) -> Read<u32> {
     named.map(|at| at + field.low).or_else(|| number(text)).ok_or_else(|| outside(field))
 }
 
-/// ASCII digits; a number that is too large for anything is only large.
+/// A number of ASCII digits. Larger numbers become the largest one.
 fn number(text: &str) -> Option<u32> {
     let digits = !text.is_empty() && text.bytes().all(|b| b.is_ascii_digit());
     digits.then(|| text.parse().unwrap_or(u32::MAX))
@@ -321,7 +321,7 @@ mod tests {
     use super::{Verdict, judge};
 
     #[test]
-    fn reads_what_croniter_runs() {
+    fn accepts_lines_that_croniter_runs() {
         for line in [
             "0 9 * * *",
             "*/5 * * * *",
@@ -345,7 +345,7 @@ mod tests {
     }
 
     #[test]
-    fn a_day_that_none_of_the_months_has_never_matches() {
+    fn a_day_outside_all_months_never_matches() {
         for line in
             ["0 0 30 2 *", "0 0 31 4,6,9,11 *", "0 0 30,31 feb ?", "0 0 31/2 2 *", "0 0 29 * mon#1", "0 0 15W * sun"]
         {
@@ -358,7 +358,7 @@ mod tests {
     }
 
     #[test]
-    fn names_the_field_that_cannot_be_read() {
+    fn names_the_invalid_field() {
         let bad = [
             ("a b c d e", "its minute `a` is not within 0 to 59"),
             ("60 * * * *", "its minute `60` is not within 0 to 59"),
@@ -371,7 +371,7 @@ mod tests {
             ("? * * * *", "its minute `?` has a `?`, which is for days only"),
             ("0 0 1,15W * *", "its day of the month `1,15w` has a `W` that is not alone"),
             ("0 0 * * 1#6", "its day of the week `1#6` has a week that is not from 1 to 5"),
-            ("H * * * *", "its minute `h` is drawn from an id that a manifest does not have; use `R` or a number"),
+            ("H * * * *", "its minute `h` needs an id, which a manifest does not have; use `R` or a number"),
         ];
         for (line, text) in bad {
             assert_eq!(judge(line), Verdict::Unreadable(text.to_owned()), "{line}");

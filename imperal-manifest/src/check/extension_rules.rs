@@ -1,7 +1,6 @@
-//! What the reference asks of an extension (V rules), read off its manifest.
+//! The reference SDK's rules on an extension (V), as far as its manifest shows them.
 //!
-//! Owns every V rule that a manifest can show. Not here: those that the types of this crate make
-//! impossible to break (V4 to V7, V11, V18, V22, V24-AST, V32), and V21, which is `icon`'s.
+//! V21 is in `icon`. Types make it impossible to break V4 to V7, V11, V18, V22, V24-AST and V32 in Rust.
 
 use std::collections::HashSet;
 
@@ -52,7 +51,7 @@ pub(super) fn check_extension_rules(
     }
     if system && environment.is_third_party() {
         let message =
-            format!("`system` is for first-party extensions, and `{}` is not a first-party author", environment.author);
+            format!("`system` is for first-party extensions, but `{}` is not a first-party author", environment.author);
         findings.error("V31", "system", message, "remove `system: true`");
     }
     sinks(manifest, findings);
@@ -61,7 +60,7 @@ pub(super) fn check_extension_rules(
     }
 }
 
-/// The app id, or one to show how it is done.
+/// The app id, or an example.
 fn app_id_or_example(manifest: &Map<String, Value>) -> &str {
     Some(text(manifest, "app_id")).filter(|app_id| !app_id.is_empty()).unwrap_or("my-app")
 }
@@ -70,7 +69,7 @@ fn any_text(list: &[Value]) -> bool {
     list.iter().filter_map(Value::as_str).any(|scope| !scope.trim().is_empty())
 }
 
-/// V14, V15 and the half of V19 that concerns the whole; V1 and V2 where the table let them pass.
+/// V14, V15, and V19 for the whole extension.
 fn identity(manifest: &Map<String, Value>, findings: &mut Collector) {
     let app_id = text(manifest, "app_id");
     let description = text(manifest, "description").trim();
@@ -78,7 +77,7 @@ fn identity(manifest: &Map<String, Value>, findings: &mut Collector) {
     if length < limits::EXTENSION_DESCRIPTION {
         let message = match length {
             0 => "the extension has no description".to_owned(),
-            _ => format!("the extension's description has {length} characters, and needs 40"),
+            _ => format!("the extension's description has {length} characters and needs 40"),
         };
         findings.error("V14", "description", message, "say in a sentence or two what the extension does for people");
     } else if description == app_id {
@@ -124,9 +123,9 @@ fn function(
     if length < limits::FUNCTION_DESCRIPTION {
         let message = match length {
             0 => format!("{name} has no description"),
-            _ => format!("the description of {name} has {length} characters, and needs 20"),
+            _ => format!("the description of {name} has {length} characters and needs 20"),
         };
-        let says = "that says what goes in, what comes out and when to use it";
+        let says = "with the input, the result and when to use it";
         let fix = findings.advice(format!("write a doc comment {says}"), format!("write a `description` {says}"));
         findings.error("V16", format!("{at}.description"), message, fix);
     }
@@ -154,18 +153,18 @@ fn function(
             findings.error("V19", format!("{at}.chain_callable"), message, fix);
         }
         if tool.get("effects").and_then(Value::as_array).is_none_or(Vec::is_empty) {
-            let message = format!("{name} changes something and does not say what");
+            let message = format!("{name} changes something and has no effects");
             let fix = findings.advice("add `effects = [\"update:thing\"]`", "add `effects=[\"update:thing\"]`");
             findings.warn("V20", format!("{at}.effects"), message, fix);
         }
     }
     if empty("return_schema") {
-        let message = format!("{name} does not say what its data looks like");
+        let message = format!("{name} has no schema of its data");
         let fix = findings.advice(
             "return `Result<ActionResult<T>>`, or add `data_model = T`",
             "return `ActionResult[T]`, or add `data_model=T`",
         );
-        // A function that only draws needs no data, and a file does not show which those are.
+        // A function that only draws needs no data, and a file does not mark such functions.
         let lenient = environment.v23_warns || origin == Origin::File;
         match action {
             "read" if lenient => findings.warn("V23", format!("{at}.return_schema"), message, fix),
@@ -176,7 +175,7 @@ fn function(
     }
     let full = app_id.chars().count() + 2 + bare.chars().count();
     if full > limits::FULL_NAME {
-        let message = format!("the full name `{app_id}__{bare}` has {full} characters, and 64 is the most");
+        let message = format!("the full name `{app_id}__{bare}` has {full} characters; the limit is 64");
         findings.warn("V33", format!("{at}.name"), message, "shorten the function's name");
     }
 }
@@ -186,7 +185,7 @@ fn plain_tool(at: &str, tool: &Map<String, Value>, findings: &mut Collector) {
     let name = text(tool, "name");
     for (start, level) in [("refresh_", Level::Warn), ("alert_", Level::Info)] {
         if let Some(section) = name.strip_prefix(start) {
-            let message = format!("`{name}` looks like a tool of a section, and its name does not say so");
+            let message = format!("`{name}` looks like a section tool, but its name does not begin with `skeleton_`");
             findings.raise("V13", level, format!("{at}.name"), message, format!("name it `skeleton_{start}{section}`"));
         }
     }
@@ -198,14 +197,14 @@ fn sinks(manifest: &Map<String, Value>, findings: &mut Collector) {
     for (at, file_sink) in objects(manifest, "file_sinks") {
         let tool = text(file_sink, "tool");
         if !tool.is_empty() && !known.contains(tool) {
-            let message = format!("files go to the tool `{tool}`, which is none of this extension's");
+            let message = format!("files go to the tool `{tool}`, which this extension does not have");
             findings.error("V35", format!("{at}.tool"), message, "name one of its tools");
         }
     }
 }
 
-/// V9, V12 and what the reference's linter says of a file. Not asked of an extension in Rust: its
-/// platform answers for its health, and it has no hooks.
+/// V9, V12 and M32, for files only: the platform in an extension's binary reports its health, and code
+/// cannot declare hooks or a category.
 fn life(manifest: &Map<String, Value>, findings: &mut Collector) {
     let life = manifest.get("lifecycle").and_then(Value::as_object);
     let has = |key: &str| life.and_then(|life| life.get(key)).is_some_and(|value| !value.is_null());
@@ -213,21 +212,21 @@ fn life(manifest: &Map<String, Value>, findings: &mut Collector) {
         findings.warn(
             "V9",
             "lifecycle",
-            "there is no health check".to_owned(),
+            "the extension has no health check".to_owned(),
             "declare one, and build the manifest again",
         );
     }
     if !has("on_install") {
-        let message = "there is no hook for a user's first time".to_owned();
-        findings.raise("V12", Level::Info, "lifecycle", message, "declare one where a first time needs a set-up");
+        let message = "the extension has no install hook".to_owned();
+        findings.raise("V12", Level::Info, "lifecycle", message, "declare one if a new user needs a setup");
     }
     if text(manifest, "category").is_empty() {
-        let message = "there is no category".to_owned();
+        let message = "the extension has no category".to_owned();
         findings.raise("M32", Level::Info, "category", message, "add `\"category\"` to the file: a build keeps it");
     }
 }
 
-/// V1 and V2 for what the table found: the reference gives an extension's own fault these codes.
+/// The reference SDK's codes V1 and V2 for faults that it reports as M4 in a file.
 pub(super) fn code_for_extension(rule: &'static str, path: &str, manifest: &Map<String, Value>) -> &'static str {
     match path {
         "app_id" if rule == "M4" => "V1",

@@ -11,14 +11,14 @@ use super::lookup::text;
 use crate::files::{self, FileError};
 use crate::svg::{has_svg_extension, size_fault, svg_faults};
 
-/// Checks the icon that a manifest names, in the extension's folder where that is known.
+/// Checks the icon that a manifest names, and its file if the folder is known.
 pub(super) fn check_icon(manifest: &Map<String, Value>, folder: Option<&Path>, findings: &mut Collector) {
     let icon = text(manifest, "icon");
     let at = "icon";
     if icon.is_empty() {
         let message = "the extension has no icon".to_owned();
         let fix = findings.advice(
-            "draw an SVG, put it beside Cargo.toml, and name it: `icon: \"icon.svg\"`",
+            "draw an SVG, put it next to Cargo.toml, and name it: `icon: \"icon.svg\"`",
             "draw an SVG, put it into the extension's folder, and name it: `Extension(.., icon=\"icon.svg\")`",
         );
         findings.error("V21", at, message, fix);
@@ -38,7 +38,7 @@ pub(super) fn check_icon(manifest: &Map<String, Value>, folder: Option<&Path>, f
     {
         Ok(bytes) => bytes,
         Err(FileError::Outside) => {
-            let message = format!("the icon `{icon}` is outside the extension's folder, and was not read");
+            let message = format!("the icon `{icon}` is outside the extension's folder and was not read");
             let fix = format!("put it into {} and name it there: `icon.svg` for example", folder.display());
             findings.error("M34", at, message, fix);
             return;

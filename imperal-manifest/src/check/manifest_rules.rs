@@ -48,7 +48,7 @@ pub(super) fn check_fields(manifest: &Value, findings: &mut Collector) {
     for (at, secret) in objects(manifest, "secrets") {
         let fallback = secret.get("env_fallback").is_some_and(|value| !value.is_null());
         if fallback && text(secret, "scope") != "app" {
-            let message = format!("`{at}.env_fallback` is for secrets of the app, and this one is the user's");
+            let message = format!("`{at}.env_fallback` is for secrets of the app, but this is a secret of the user");
             findings.error("M4", at, message, "remove `env_fallback`, or write `\"scope\": \"app\"`");
         }
     }
@@ -63,11 +63,14 @@ fn last(path: &str) -> &str {
     path.rsplit('.').next().unwrap_or(path)
 }
 
-/// What a key was probably meant to be.
+/// The remedy for an unknown key.
 fn unknown_fix(path: &str) -> String {
     let key = last(path);
     let meant = match key {
-        "schema_version" => return "remove it: `manifest_schema_version` is the key; some tools that repair manifests add this one by mistake".to_owned(),
+        "schema_version" => {
+            return "remove it: the key is `manifest_schema_version`; some repair tools add this one by mistake"
+                .to_owned();
+        }
         "tool" | "functions" => Some("tools"),
         _ if path.contains('.') => None,
         _ => root_keys().find(|name| is_near(name, key)),
@@ -78,7 +81,7 @@ fn unknown_fix(path: &str) -> String {
     }
 }
 
-/// Whether two keys differ by one letter, an ending or dashes only.
+/// Whether two keys differ only by case, a plural ending or dashes.
 fn is_near(name: &str, key: &str) -> bool {
     let key = key.replace('-', "_").to_lowercase();
     name == key || name.strip_suffix('s') == Some(&key) || key.strip_suffix('s') == Some(name)
@@ -105,7 +108,7 @@ pub(super) fn check_reference_rules(manifest: &Map<String, Value>, findings: &mu
     for (at, tool) in objects(manifest, "tools") {
         let name = text(tool, "name");
         if grammar::is_old_chat_tool(name) {
-            let message = format!("the tool `{name}` is one of an old release of the reference SDK");
+            let message = format!("the tool `{name}` belongs to an old release of the reference SDK");
             findings.error(
                 "V25",
                 format!("{at}.name"),
@@ -129,19 +132,19 @@ fn sdk_version(manifest: &Map<String, Value>, findings: &mut Collector) {
         Some(version) => {
             let version = version.as_str().map_or_else(|| version.to_string(), str::to_owned);
             let head = version.split('-').next().unwrap_or_default();
-            // A part that is not all digits does not count, also one with a sign.
+            // A part with anything but digits does not count, not even a sign.
             let digits = |part: &&str| !part.is_empty() && part.bytes().all(|b| b.is_ascii_digit());
             let number = |part: &str| part.parse().unwrap_or(u64::MAX);
             let parts: Vec<u64> = head.split('.').filter(digits).map(number).collect();
             if parts < vec![5, 0, 0] {
-                let message = format!("`sdk_version` is {version}, and the platform loads 5.0.0 and later only");
+                let message = format!("`sdk_version` is {version}, but the platform only loads 5.0.0 and later");
                 findings.error("SDK-VERSION-1", "sdk_version", message, fix);
             }
         }
     }
 }
 
-/// What the reference's own check lets through: M20 to M29, M31, M32.
+/// Rules that the reference SDK does not have: M20 to M29, M31.
 pub(super) fn check_own_rules(manifest: &Map<String, Value>, findings: &mut Collector) {
     unique(manifest, "tools", "name", findings, "M20", Level::Error);
     for (list, key) in [
@@ -182,7 +185,7 @@ fn check_tool(at: &str, tool: &Map<String, Value>, findings: &mut Collector) {
     let name = quoted_or_path("tool", at, text(tool, "name"));
     let action = text(tool, "action_type");
     if !matches!(action, "" | "read" | "write" | "destructive") {
-        let message = format!("{name} has the action type `{action}`, which is none");
+        let message = format!("{name} has the unknown action type `{action}`");
         findings.error("M21", format!("{at}.action_type"), message, "write `read`, `write` or `destructive`");
     } else if action.is_empty() && tool.get("action_type").is_some_and(Value::is_string) {
         let message = format!("{name} has an empty action type");
@@ -204,13 +207,13 @@ fn check_tool(at: &str, tool: &Map<String, Value>, findings: &mut Collector) {
         } else {
             format!("name one of its parameters: {}", known.join(", "))
         };
-        let message = format!("`id_projection` of {name} names `{field}`, which is no parameter of it");
+        let message = format!("`id_projection` of {name} names `{field}`, which is not one of its parameters");
         findings.error("M24", format!("{at}.id_projection"), message, fix);
     }
     schemas::check_schemas(at, tool, findings);
 }
 
-/// A value may be there once only.
+/// Reports values that more than one object of a list has.
 fn unique(
     manifest: &Map<String, Value>,
     list: &'static str,
@@ -227,7 +230,7 @@ fn unique(
                 let message = if value.is_empty() {
                     format!("the `{key}` of {first} and of {at} is empty")
                 } else {
-                    format!("`{value}` is there twice: {first} and {at}")
+                    format!("`{value}` is the `{key}` of both {first} and {at}")
                 };
                 findings.raise(rule, level, format!("{at}.{key}"), message, "rename or remove one of the two");
             }

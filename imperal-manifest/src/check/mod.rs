@@ -27,7 +27,6 @@ use self::collector::{Collector, Language};
 use self::environment::{Environment, Origin};
 pub(crate) use self::reasons::reason;
 use crate::finding::UnplacedFinding;
-use crate::model::FILE;
 
 /// Whether a rule has this code.
 ///
@@ -97,14 +96,13 @@ fn without_declared_tools(manifest: &Map<String, Value>, declared: &Value) -> Ma
     kept
 }
 
-/// M33: texts of the file that differ from those of the code.
+/// M33: texts of the file that differ from those of the code, which a build writes.
 fn compare_texts(manifest: &Map<String, Value>, declared: &Value, findings: &mut Collector) {
     for key in ["name", "description", "icon"] {
         let in_code = declared.get(key).unwrap_or(&Value::Null);
         if let Some(kept) = manifest.get(key).filter(|kept| *kept != in_code) {
-            let message = format!("the file's `{key}` is {kept}, the code's is {in_code}: the file wins");
-            let fix = format!("remove `{key}` from {FILE} and run `build`, or make both the same");
-            findings.warn("M33", key, message, fix);
+            let message = format!("the file's `{key}` is {kept}, the code's is {in_code}");
+            findings.warn("M33", key, message, "run `build`, which writes the text of the code");
         }
     }
 }

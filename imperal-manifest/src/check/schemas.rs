@@ -1,6 +1,6 @@
-//! Schemas of parameters and results: are they schemas, and can they be used.
+//! The rules on schemas of parameters and results (M25, M26).
 //!
-//! Owns rules M25 and M26. What a schema is, `json_schema.rs` says.
+//! `json_schema` decides whether a schema is valid.
 
 use std::collections::HashMap;
 
@@ -10,7 +10,7 @@ use super::collector::{Collector, quoted_or_path};
 use super::json_schema::schema_fault;
 use super::lookup::text;
 
-/// The fields of a schema's root, through a reference to a definition.
+/// The fields of a schema's root, or of the definition that the root refers to.
 pub(super) fn fields(schema: &Map<String, Value>) -> Option<&Map<String, Value>> {
     let root = match schema.get("$ref").and_then(Value::as_str).and_then(|target| target.strip_prefix("#/$defs/")) {
         Some(name) => schema.get("$defs")?.get(name)?.as_object()?,
@@ -19,7 +19,7 @@ pub(super) fn fields(schema: &Map<String, Value>) -> Option<&Map<String, Value>>
     root.get("properties")?.as_object()
 }
 
-/// Both schemas of a tool.
+/// Checks both schemas of a tool.
 pub(super) fn check_schemas(at: &str, tool: &Map<String, Value>, findings: &mut Collector) {
     let name = quoted_or_path("tool", at, text(tool, "name"));
     for (key, what) in [("params_schema", "parameters"), ("return_schema", "result")] {
@@ -29,7 +29,7 @@ pub(super) fn check_schemas(at: &str, tool: &Map<String, Value>, findings: &mut 
         };
         let at = format!("{at}.{key}");
         if let Err((place, fault)) = valid(schema) {
-            let message = format!("the schema of the {what} of {name} is none: {fault}");
+            let message = format!("invalid schema of the {what} of {name}: {fault}");
             findings.error(
                 "M25",
                 format!("{at}{place}"),
@@ -45,7 +45,7 @@ pub(super) fn check_schemas(at: &str, tool: &Map<String, Value>, findings: &mut 
     }
 }
 
-/// The place within the schema and what is wrong there.
+/// The first fault of a schema: its path and a message.
 fn valid(schema: &Value) -> Result<(), (String, String)> {
     let mut dangling: Option<String> = None;
     each_ref(schema, &mut |target| {
@@ -66,7 +66,7 @@ fn valid(schema: &Value) -> Result<(), (String, String)> {
     }
 }
 
-/// Parameters are one object whose definitions do not contain themselves.
+/// M26: parameters are one object without recursive definitions.
 fn flat(at: &str, name: &str, schema: &Map<String, Value>, findings: &mut Collector) {
     if let Some(target) = cycle(schema) {
         let message = match target.rsplit('/').next().filter(|_| target != "#") {
@@ -84,7 +84,7 @@ fn flat(at: &str, name: &str, schema: &Map<String, Value>, findings: &mut Collec
             None if schema.contains_key("anyOf") || schema.contains_key("oneOf") => "a choice of several".to_owned(),
             None => "of no type".to_owned(),
         };
-        let message = format!("the parameters of {name} must be one object, and are {found}");
+        let message = format!("the parameters of {name} must be one object, but are {found}");
         let fix = findings.advice(
             "make them a struct, and put this type into one of its fields",
             "make them one pydantic model, and put this type into one of its fields",
@@ -93,11 +93,10 @@ fn flat(at: &str, name: &str, schema: &Map<String, Value>, findings: &mut Collec
     }
 }
 
-/// The reference by which a schema leads back to itself.
+/// A reference on a cycle of the schema.
 ///
-/// Nodes are the schemas that something refers to, the root among them; edges are the references
-/// inside. One pass over the document collects both: a reference belongs to every target that it
-/// is in, and there are at most as many of those as the document is deep.
+/// Nodes are the schemas with a reference to them, edges the references inside. One pass collects both: a
+/// reference belongs to every node around it, at most as many as the document is deep.
 fn cycle(schema: &Map<String, Value>) -> Option<String> {
     let root = Value::Object(schema.clone());
     let mut names: Vec<String> = Vec::new();
@@ -155,7 +154,7 @@ fn collect_edges(
     }
 }
 
-/// Depth first, without recursion: an edge to a node that is still open closes a cycle.
+/// Depth-first search without recursion: an edge to an open node closes a cycle.
 fn first_on_a_cycle(edges: &[Vec<usize>]) -> Option<usize> {
     #[derive(Clone, Copy, PartialEq)]
     enum State {

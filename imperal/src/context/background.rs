@@ -9,7 +9,7 @@ use std::pin::Pin;
 
 use super::Context;
 use crate::error::Error;
-use crate::function::ResultData;
+use crate::function::{DataType, ResultData};
 use crate::ids::TaskId;
 use crate::result::{ActionResult, Result, WireResult};
 
@@ -24,6 +24,8 @@ pub(crate) struct NewBackground {
     pub(crate) name: String,
     pub(crate) key: Option<String>,
     pub(crate) long_running: bool,
+    /// Type of the data in the task's result.
+    pub(crate) data: DataType,
     pub(crate) work: Work,
 }
 
@@ -52,7 +54,8 @@ impl Context {
     /// # Errors
     /// `RATE_LIMITED` over the user's limit, `UNAVAILABLE` when the ledger cannot write or the
     /// platform is stopping, [`Error::cancelled`](crate::Error::cancelled) when this context's own
-    /// work is cancelled or over. Nothing was started then.
+    /// work is cancelled or over, `INTERNAL` when the task's result has data of another type than the
+    /// function's `data_model`. Nothing was started then.
     ///
     /// ```
     /// # use imperal::prelude::*;
@@ -78,6 +81,7 @@ impl Context {
                 name: String::new(),
                 key: None,
                 long_running: false,
+                data: DataType::of::<T>(),
                 work: Box::new(move |ctx| {
                     let work = work(ctx);
                     Box::pin(async move { work.await?.deliver() })

@@ -72,6 +72,8 @@ pub struct FunctionDef {
     pub params_schema: fn(&mut SchemaGenerator) -> Schema,
     /// Schema of the result's data; none for `()`.
     pub return_schema: fn(&mut SchemaGenerator) -> Option<Schema>,
+    /// Type of `data_model`, which the data of the function's tasks must have.
+    pub data_model: Option<fn() -> DataType>,
     /// Reads the parameters; what comes back runs the handler with them.
     pub read: ReadParams,
     /// `module_path!()` of the function.
@@ -83,6 +85,27 @@ pub struct FunctionDef {
 }
 
 inventory::collect!(FunctionDef);
+
+/// The Rust type of a result's data.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[doc(hidden)]
+pub struct DataType {
+    id: std::any::TypeId,
+    /// Name of the type, for messages.
+    pub name: &'static str,
+}
+
+impl DataType {
+    /// The type `T`.
+    pub fn of<T: 'static>() -> Self {
+        Self { id: std::any::TypeId::of::<T>(), name: std::any::type_name::<T>() }
+    }
+
+    /// Whether results of this type have no data.
+    pub(crate) fn is_unit(self) -> bool {
+        self == Self::of::<()>()
+    }
+}
 
 impl FunctionDef {
     /// A definition with empty fields, for tests that set the fields they are about.
@@ -99,6 +122,7 @@ impl FunctionDef {
         long_running: false,
         params_schema: |_| schemars::json_schema!({}),
         return_schema: |_| None,
+        data_model: None,
         read: |_| unreachable!("a blank definition is never called"),
         module_path: "",
         file: "",

@@ -8,7 +8,7 @@ mod def;
 mod handler;
 mod integers;
 mod params;
-mod probe;
+pub(crate) mod probe;
 mod read;
 mod redact;
 mod refusal;
@@ -17,11 +17,9 @@ mod subschemas;
 #[cfg(test)]
 mod tests;
 
-pub use def::{ActionType, FunctionDef, Handler, Prepared, ReadParams, Reply};
+pub use def::{ActionType, DataType, FunctionDef, Handler, Prepared, ReadParams, Reply};
 pub use handler::{ChatHandler, HandlerContext, HandlerOutput, Params, ResultData};
 pub(crate) use params::{Accepted, ParamsCheck, params_schema};
-#[doc(hidden)]
-pub use probe::{Data, Fallback, Shape};
 #[doc(hidden)]
 pub use read::{ReadError, ReadValue, Step};
 pub use registry::{Extension, Registry, StartError};

@@ -36,6 +36,7 @@ pub(super) fn def<P: Params>() -> &'static FunctionDef {
         name: "take",
         params_schema: handler.params_schema,
         return_schema: handler.return_schema,
+        data_model: None,
         read: handler.read,
         module_path: "a",
         file: "src/work.rs",

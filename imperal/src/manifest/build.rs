@@ -1,7 +1,6 @@
-//! Writes `imperal.json` beside an extension's Cargo.toml, and says whether it is up to date.
+//! Writes `imperal.json` next to an extension's Cargo.toml, or compares the file with the code.
 //!
-//! Owns the report, the icon's size and the writing itself, which replaces the file in one step.
-//! Which parts of the old file stay is decided by `merge`; what differs is told by `difference`.
+//! Replaces the file in one step. `merge` decides which parts of the old file stay.
 
 use std::fmt;
 use std::io::Write as _;
@@ -12,39 +11,38 @@ use serde_json::Value;
 
 use super::difference::Difference;
 use super::export::export;
-use super::merge::{self, Parts};
+use super::merge::{self, Changes};
 use crate::function::Extension;
 
-/// Replaced parts that a report shows.
-const MOST_REPLACED: usize = 20;
+/// Replaced parts in a report.
+const MAX_REPLACED: usize = 20;
 
-/// What [`build`] did.
+/// The result of [`build`].
 #[derive(Debug, Clone)]
 #[non_exhaustive]
 pub struct BuildReport {
     /// The file.
     pub path: PathBuf,
-    /// Whether it was written; false when it was up to date.
+    /// Whether it was written; false if it was up to date.
     pub written: bool,
     /// The extension's id.
     pub app_id: String,
     /// Its version.
     pub version: String,
-    /// How many functions the manifest has.
+    /// Number of functions in the manifest.
     pub functions: usize,
-    /// How many of them change something.
+    /// Number of functions that write.
     pub writes: usize,
-    /// How many of them emit an event.
+    /// Number of functions with an event.
     pub events: usize,
-    /// What was kept of the file because the code does not say it or the file owns it: fields by
-    /// their name, plain tools as `tools.NAME`.
+    /// Parts of the file that were kept: fields by name, plain tools as `tools.NAME`.
     pub kept: Vec<String>,
-    /// What the code says otherwise than the file did, one line each: `system: true, now false`.
+    /// Parts of the file that the code replaced, one line each: `system: true, now false`.
     pub replaced: Vec<String>,
-    /// What the file had and the new one does not: keys that no manifest has, and chat functions
-    /// that are not in the code.
+    /// Parts of the file that were dropped: keys that no manifest has, and chat functions that the code
+    /// does not define.
     pub dropped: Vec<String>,
-    /// Size of the icon, when its file is there.
+    /// Size of the icon's file, if it exists.
     pub icon_size_bytes: Option<u64>,
 }
 
@@ -63,31 +61,31 @@ impl fmt::Display for BuildReport {
         }
         if !self.replaced.is_empty() {
             write!(f, "\n  replaced by the code:")?;
-            for line in self.replaced.iter().take(MOST_REPLACED) {
+            for line in self.replaced.iter().take(MAX_REPLACED) {
                 write!(f, "\n    {line}")?;
             }
-            if self.replaced.len() > MOST_REPLACED {
-                write!(f, "\n    and {} more", self.replaced.len() - MOST_REPLACED)?;
+            if self.replaced.len() > MAX_REPLACED {
+                write!(f, "\n    and {} more", self.replaced.len() - MAX_REPLACED)?;
             }
         }
         if !self.dropped.is_empty() {
-            write!(f, "\n  dropped, as no manifest has it or the code no longer defines it: ")?;
+            write!(f, "\n  dropped, because no manifest has it or the code does not define it: ")?;
             write!(f, "{}", self.dropped.join(", "))?;
         }
         Ok(())
     }
 }
 
-/// Whether the file on disk is what a build would write.
+/// Whether the file on disk equals the result of a build.
 #[derive(Debug, Clone)]
 pub enum Freshness {
-    /// It is.
+    /// The file is up to date.
     Fresh,
-    /// It is not, and this is how it differs.
+    /// The file differs.
     Stale(Difference),
 }
 
-/// Why a manifest could not be built or compared.
+/// An error of a build or a comparison.
 #[derive(Debug)]
 pub struct BuildError(String);
 
@@ -102,19 +100,18 @@ impl std::error::Error for BuildError {}
 struct Merged {
     manifest: Value,
     disk: Option<(String, Value)>,
-    parts: Parts,
+    changes: Changes,
     icon_size_bytes: Option<u64>,
 }
 
 /// Writes the extension's manifest into its folder.
 ///
-/// What the file on disk owns stays, and so does what the code cannot declare: sections, and plain
-/// tools. The report names everything that was kept, replaced or dropped. A file that is up to date
+/// Keeps the marketplace texts of the file on disk, and the parts that code cannot declare: sections and
+/// plain tools. The report names each part that was kept, replaced or dropped. A file that is up to date
 /// is not touched.
 ///
 /// # Errors
-/// When the file there is not a JSON object, or cannot be read or replaced. It is then left as it
-/// was.
+/// When the existing file is not a JSON object, or cannot be read or replaced. It then stays unchanged.
 pub fn build(extension: &Extension, folder: &Path) -> Result<BuildReport, BuildError> {
     let path = folder.join(FILE);
     let merged = merge(extension, folder)?;
@@ -132,17 +129,17 @@ pub fn build(extension: &Extension, folder: &Path) -> Result<BuildReport, BuildE
         functions: functions.len(),
         writes: functions.iter().filter(|function| function.action_type != crate::ActionType::Read).count(),
         events: functions.iter().filter(|function| !function.event.is_empty()).count(),
-        kept: merged.parts.kept,
-        replaced: merged.parts.replaced,
-        dropped: merged.parts.dropped,
+        kept: merged.changes.kept,
+        replaced: merged.changes.replaced,
+        dropped: merged.changes.dropped,
         icon_size_bytes: merged.icon_size_bytes,
     })
 }
 
-/// Compares the extension's manifest with the file in its folder, and writes nothing.
+/// Compares the extension's manifest with the file in its folder. Writes nothing.
 ///
 /// # Errors
-/// As [`build`]'s, writing excepted. A file that is not there is stale, not an error.
+/// When the existing file is not a JSON object or cannot be read. A missing file is stale, not an error.
 pub fn check_freshness(extension: &Extension, folder: &Path) -> Result<Freshness, BuildError> {
     let merged = merge(extension, folder)?;
     let text = pretty(&merged.manifest);
@@ -158,21 +155,17 @@ fn merge(extension: &Extension, folder: &Path) -> Result<Merged, BuildError> {
     let disk = read(&path)?;
     let on_disk = disk.as_ref().and_then(|(_, value)| value.as_object());
     let mut manifest = export(extension);
-    let icon = match on_disk.and_then(|fields| fields.get("icon")) {
-        Some(icon) => icon.as_str().unwrap_or_default().to_owned(),
-        None => extension.def().icon.to_owned(),
-    };
-    manifest.icon_size_bytes = icon_size(folder, &icon);
+    manifest.icon_size_bytes = icon_size(folder, extension.def().icon);
     let icon_size_bytes = manifest.icon_size_bytes;
     let mut manifest = manifest.to_value();
-    let mut parts = Parts::default();
+    let mut changes = Changes::default();
     if let (Some(fields), Some(on_disk)) = (manifest.as_object_mut(), on_disk) {
-        parts = merge::merge(fields, on_disk);
+        changes = merge::merge(fields, on_disk);
     }
-    Ok(Merged { manifest, disk, parts, icon_size_bytes })
+    Ok(Merged { manifest, disk, changes, icon_size_bytes })
 }
 
-/// The size of the icon's file, when it is a file in the extension's folder.
+/// The size of the icon, if it is a file in the extension's folder.
 fn icon_size(folder: &Path, icon: &str) -> Option<u64> {
     let path = files::resolve_inside(folder, icon).ok().filter(|_| !icon.is_empty())?;
     std::fs::metadata(path).ok().filter(std::fs::Metadata::is_file).map(|file| file.len())
@@ -185,24 +178,24 @@ fn read(path: &Path) -> Result<Option<(String, Value)>, BuildError> {
         Err(error) if error.is_missing() => return Ok(None),
         Err(error) => return Err(BuildError(format!("cannot read {shown}: {error}"))),
     };
-    let advice = "correct it, or remove it and build again: names and marketplace texts in it would then be lost";
+    let advice = "correct it, or remove it and build again, which loses the marketplace texts in it";
     let value = match crate::json::read::<Value>(&bytes) {
         Ok(value) if value.is_object() => value,
         Ok(_) => return Err(BuildError(format!("{shown} is not a JSON object: {advice}"))),
         Err(error) => return Err(BuildError(format!("{shown} is not JSON: {error}; {advice}"))),
     };
-    // Text that was read as JSON is UTF-8.
+    // JSON is always UTF-8.
     Ok(Some((String::from_utf8(bytes).unwrap_or_default(), value)))
 }
 
-/// A reader sees the old file or the new one, never half of it.
+/// Replaces the file in one step: a reader sees the old text or the new one.
 fn replace(path: &Path, text: &str) -> std::io::Result<()> {
     let aside = path.with_extension(format!("json.{}.tmp", std::process::id()));
     let written = std::fs::File::create(&aside)
         .and_then(|mut file| file.write_all(text.as_bytes()).and_then(|()| file.sync_all()))
         .and_then(|()| std::fs::rename(&aside, path));
     if written.is_err() {
-        // What could not be moved is of no use; failing to remove it as well changes nothing.
+        // The write has failed already; a second error would add nothing.
         let _ = std::fs::remove_file(&aside);
     }
     written

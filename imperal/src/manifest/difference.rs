@@ -1,7 +1,6 @@
-//! How two manifests differ, for people.
+//! The difference between two manifests, for people.
 //!
-//! Owns the comparison: field by field, tools by their names, so that a function moved up in a file
-//! does not look like a hundred changes.
+//! Compares field by field, and tools by name, so that moving a function in a file is one change.
 
 use std::collections::HashMap;
 use std::fmt;
@@ -9,10 +8,10 @@ use std::path::Path;
 
 use serde_json::{Map, Value};
 
-/// Lines shown at most.
-const MOST: usize = 40;
+/// Changes in the text.
+const MAX_SHOWN: usize = 40;
 
-/// What a build would change in a file.
+/// The changes that a build would make to a file.
 #[derive(Debug, Clone)]
 pub struct Difference {
     changes: Vec<Change>,
@@ -40,7 +39,7 @@ impl Difference {
     /// One line: how many places differ.
     pub fn headline(&self) -> String {
         match (&self.missing, self.changes.len()) {
-            (Some(path), _) => format!("{path} is not there"),
+            (Some(path), _) => format!("{path} is missing"),
             (None, 0) => "only its layout differs".to_owned(),
             (None, 1) => format!("`{}` differs", self.changes[0].path),
             (None, number) => format!("{number} places differ"),
@@ -51,7 +50,7 @@ impl Difference {
 impl fmt::Display for Difference {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}", self.headline())?;
-        for change in self.changes.iter().take(MOST) {
+        for change in self.changes.iter().take(MAX_SHOWN) {
             write!(f, "\n\n  {}", change.path)?;
             for (sign, text) in [('-', &change.old), ('+', &change.new)] {
                 for line in text.iter().flat_map(|text| text.lines()) {
@@ -59,8 +58,8 @@ impl fmt::Display for Difference {
                 }
             }
         }
-        if self.changes.len() > MOST {
-            write!(f, "\n\n  and {} more", self.changes.len() - MOST)?;
+        if self.changes.len() > MAX_SHOWN {
+            write!(f, "\n\n  and {} more", self.changes.len() - MAX_SHOWN)?;
         }
         Ok(())
     }
@@ -122,7 +121,7 @@ fn by_name(old: &[Value], new: &[Value], changes: &mut Vec<Change>) {
     );
 }
 
-/// The same keys in another order.
+/// Reports keys in another order.
 fn order<'a>(
     path: &str,
     old: impl Iterator<Item = &'a String>,
@@ -144,7 +143,7 @@ fn join(path: &str, key: &str) -> String {
     if path.is_empty() { key.to_owned() } else { format!("{path}.{key}") }
 }
 
-/// A value as it would stand in a line; an object is named by its keys when it is long.
+/// A value in one line. A long object is replaced by its keys.
 fn show(value: &Value) -> String {
     let text = value.to_string();
     if text.chars().count() <= 200 {

@@ -62,7 +62,7 @@ fn settings(contract: Contract) -> SchemaSettings {
 /// Schema of a function's parameters.
 fn params_schema(function: &FunctionDef) -> Map<String, Value> {
     let mut generator = settings(Contract::Deserialize).into_generator();
-    schema::shape((function.params_schema)(&mut generator).to_value(), Use::Read)
+    schema::to_reference_form((function.params_schema)(&mut generator).to_value(), Use::Read)
 }
 
 /// Schema of a function's data, with the names under which it is serialized. As in the reference SDK,
@@ -70,6 +70,6 @@ fn params_schema(function: &FunctionDef) -> Map<String, Value> {
 fn return_schema(function: &FunctionDef) -> Map<String, Value> {
     let mut generator = settings(Contract::Serialize).into_generator();
     (function.return_schema)(&mut generator)
-        .map(|data| schema::shape(data.to_value(), Use::Written))
+        .map(|data| schema::to_reference_form(data.to_value(), Use::Written))
         .unwrap_or_default()
 }

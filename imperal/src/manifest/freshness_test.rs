@@ -1,25 +1,23 @@
-//! The one-line test that `imperal.json` is up to date.
-//!
-//! Owns the macro and what it calls.
+//! `assert_manifest_is_fresh!`: an author's test that `imperal.json` is up to date.
 
 use std::path::Path;
 
 use super::build::{Freshness, check_freshness};
 use crate::function::Registry;
 
-/// Fails when the `imperal.json` beside this crate's Cargo.toml is not what `build` would write.
+/// Fails if the `imperal.json` next to this crate's Cargo.toml differs from the result of `build`.
 ///
 /// ```text
 /// #[test]
-/// fn the_manifest_is_fresh() {
+/// fn manifest_is_fresh() {
 ///     imperal::assert_manifest_is_fresh!();
 /// }
 /// ```
 ///
-/// In a file under `tests/` the extension's crate must be linked: `use my_extension as _;`.
+/// In a file under `tests/`, link the extension's crate: `use my_extension as _;`.
 ///
 /// # Panics
-/// With the difference, or when the crate registers no extension.
+/// If the file differs, with the difference, or if the crate registers no extension.
 #[macro_export]
 macro_rules! assert_manifest_is_fresh {
     () => {
@@ -27,24 +25,24 @@ macro_rules! assert_manifest_is_fresh {
     };
 }
 
-/// See the macro of that name.
+/// The function behind [`assert_manifest_is_fresh!`](crate::assert_manifest_is_fresh).
 ///
 /// # Panics
-/// As the macro says.
+/// See the macro.
 #[doc(hidden)]
 #[track_caller]
 pub fn assert_manifest_is_fresh(folder: &str) {
-    if let Err(fault) = fault(folder) {
+    if let Err(fault) = check_folder(folder) {
         panic!("{fault}");
     }
 }
 
-fn fault(folder: &str) -> Result<(), String> {
+fn check_folder(folder: &str) -> Result<(), String> {
     let registry = Registry::collect().map_err(|error| error.to_string())?;
-    let extension =
-        registry.extensions().find(|extension| extension.def().manifest_dir == folder).ok_or_else(|| {
-            format!("no extension of {folder} is linked into this test: name its crate, `use my_extension as _;`")
-        })?;
+    let extension = registry
+        .extensions()
+        .find(|extension| extension.def().manifest_dir == folder)
+        .ok_or_else(|| format!("this test links no extension of {folder}: add `use my_extension as _;`"))?;
     match check_freshness(extension, Path::new(folder)).map_err(|error| error.to_string())? {
         Freshness::Fresh => Ok(()),
         Freshness::Stale(difference) => Err(format!(

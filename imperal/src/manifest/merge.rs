@@ -1,92 +1,83 @@
-//! Joins the manifest that the code makes with the file on disk, so that nothing gets lost silently.
+//! Merges the manifest that the code declares with the file on disk, so that nothing is lost silently.
 //!
-//! Owns which part is whose. The file owns names and marketplace texts. The code owns what it can
-//! declare. What this version cannot declare (sections, and plain tools) stays as the file has it.
-//! Everything that differs afterwards has a line in [`Parts`].
+//! The code wins for everything that it can declare. The file keeps its marketplace texts, and the parts
+//! that this version cannot declare: sections and plain tools. [`Changes`] has a line for each difference.
 
 use std::collections::{HashMap, HashSet};
 
 use imperal_manifest::root_keys;
 use serde_json::{Map, Value};
 
-/// Fields that the file on disk owns: a build keeps them, null included, in this order.
-const OF_THE_FILE: [&str; 11] = [
-    "author",
-    "category",
-    "description",
-    "hidden_in_sidebar",
-    "homepage",
-    "icon",
-    "license",
-    "marketplace",
-    "name",
-    "pricing",
-    "tags",
-];
+/// Fields of the file: a build keeps them, null included, in this order.
+const FILE_FIELDS: [&str; 8] =
+    ["author", "category", "hidden_in_sidebar", "homepage", "license", "marketplace", "pricing", "tags"];
 
-/// Fields that the code computes. All others of a manifest cannot be declared in code yet.
-const OF_THE_CODE: [&str; 8] = [
+/// Fields of the code. Code cannot declare the others yet.
+const CODE_FIELDS: [&str; 11] = [
     "manifest_schema_version",
     "sdk_version",
     "app_id",
     "version",
+    "name",
+    "description",
+    "icon",
     "actions_explicit",
     "system",
     "capabilities",
     "icon_size_bytes",
 ];
 
-/// Characters of a value that a line shows.
+/// Characters of a value in a line.
 const SHOWN: usize = 60;
 
-/// What became of the file's parts.
+/// The parts of the file that a build keeps, replaces or drops.
 #[derive(Debug, Clone, Default)]
-pub(super) struct Parts {
+pub(super) struct Changes {
     pub(super) kept: Vec<String>,
     pub(super) replaced: Vec<String>,
     pub(super) dropped: Vec<String>,
 }
 
-/// Completes the code's manifest with what the file has and the code does not say.
-pub(super) fn merge(fields: &mut Map<String, Value>, on_disk: &Map<String, Value>) -> Parts {
-    let mut parts = Parts::default();
-    for key in OF_THE_FILE {
+/// Adds to the code's manifest the parts that only the file has.
+pub(super) fn merge(fields: &mut Map<String, Value>, on_disk: &Map<String, Value>) -> Changes {
+    let mut changes = Changes::default();
+    for key in FILE_FIELDS {
         if let Some(value) = on_disk.get(key) {
             let before = fields.insert(key.to_owned(), value.clone());
             if before.as_ref() != Some(value) {
-                parts.kept.push(key.to_owned());
+                changes.kept.push(key.to_owned());
             }
         }
     }
-    for key in OF_THE_CODE {
+    for key in CODE_FIELDS {
         if let Some(old) = on_disk.get(key)
             && old != fields.get(key).unwrap_or(&Value::Null)
         {
-            parts.replaced.push(changed(key, old, fields.get(key)));
+            changes.replaced.push(changed_line(key, old, fields.get(key)));
         }
     }
     let known: Vec<&str> = root_keys().collect();
     for (key, value) in on_disk {
-        if OF_THE_FILE.contains(&key.as_str()) || OF_THE_CODE.contains(&key.as_str()) || key == "tools" {
+        if FILE_FIELDS.contains(&key.as_str()) || CODE_FIELDS.contains(&key.as_str()) || key == "tools" {
             continue;
         }
         if !known.contains(&key.as_str()) {
-            parts.dropped.push(key.clone());
+            changes.dropped.push(key.clone());
         } else if fields.insert(key.clone(), value.clone()).as_ref() != Some(value) {
-            parts.kept.push(key.clone());
+            changes.kept.push(key.clone());
         }
     }
-    tools(fields, on_disk, &mut parts);
-    in_order(fields, &known);
-    parts
+    merge_tools(fields, on_disk, &mut changes);
+    sort_fields(fields, &known);
+    changes
 }
 
-/// The tools of the code, after the file's plain tools, as the reference SDK orders them.
-fn tools(fields: &mut Map<String, Value>, on_disk: &Map<String, Value>, parts: &mut Parts) {
+/// The file's plain tools, then the tools of the code: the reference SDK's order.
+fn merge_tools(fields: &mut Map<String, Value>, on_disk: &Map<String, Value>, changes: &mut Changes) {
     let old = match on_disk.get("tools") {
         Some(Value::Array(old)) => old,
         None => return,
-        Some(other) => return parts.replaced.push(changed("tools", other, fields.get("tools"))),
+        Some(other) => return changes.replaced.push(changed_line("tools", other, fields.get("tools"))),
     };
     let Some(Value::Array(new)) = fields.get_mut("tools") else { return };
     let of_code: HashMap<&str, &Value> = new.iter().filter_map(|tool| Some((name(tool)?, tool))).collect();
@@ -94,19 +85,19 @@ fn tools(fields: &mut Map<String, Value>, on_disk: &Map<String, Value>, parts: &
     let mut plain = Vec::new();
     for (at, tool) in old.iter().enumerate() {
         let Some(name) = name(tool) else {
-            parts.dropped.push(format!("tools.{at}"));
+            changes.dropped.push(format!("tools.{at}"));
             continue;
         };
         match of_code.get(name) {
-            Some(_) if !seen.insert(name) => parts.dropped.push(format!("tools.{name} (a second one)")),
+            Some(_) if !seen.insert(name) => changes.dropped.push(format!("tools.{name} (a second one)")),
             Some(made) => {
-                if let Some(line) = differing(name, tool, made) {
-                    parts.replaced.push(line);
+                if let Some(line) = tool_difference(name, tool, made) {
+                    changes.replaced.push(line);
                 }
             }
-            None if is_chat_function(tool) => parts.dropped.push(format!("tools.{name}")),
+            None if is_chat_function(tool) => changes.dropped.push(format!("tools.{name}")),
             None => {
-                parts.kept.push(format!("tools.{name}"));
+                changes.kept.push(format!("tools.{name}"));
                 plain.push(tool.clone());
             }
         }
@@ -118,13 +109,14 @@ fn name(tool: &Value) -> Option<&str> {
     tool.get("name")?.as_str()
 }
 
-/// Only a chat function has these; the code would declare it if it were still there.
+/// Only chat functions have these keys. The code declares all of its chat functions, so one that it does
+/// not declare is gone.
 fn is_chat_function(tool: &Value) -> bool {
     ["action_type", "owner_chat_tool"].iter().any(|key| tool.get(key).is_some_and(|value| !value.is_null()))
 }
 
-/// `tools.refine: description, event` when the code's tool says something else than the file's.
-fn differing(name: &str, old: &Value, new: &Value) -> Option<String> {
+/// `tools.refine: description, event` if the code's tool differs from the file's in these keys.
+fn tool_difference(name: &str, old: &Value, new: &Value) -> Option<String> {
     let (old, new) = (old.as_object()?, new.as_object()?);
     let mut keys: Vec<&str> =
         old.iter().filter(|(key, value)| new.get(*key) != Some(value)).map(|(key, _)| key.as_str()).collect();
@@ -132,7 +124,7 @@ fn differing(name: &str, old: &Value, new: &Value) -> Option<String> {
     (!keys.is_empty()).then(|| format!("tools.{name}: {}", keys.join(", ")))
 }
 
-fn changed(key: &str, old: &Value, new: Option<&Value>) -> String {
+fn changed_line(key: &str, old: &Value, new: Option<&Value>) -> String {
     let new = new.map_or_else(|| "absent".to_owned(), show);
     format!("{key}: {}, now {new}", show(old))
 }
@@ -145,10 +137,10 @@ fn show(value: &Value) -> String {
     }
 }
 
-/// Generated fields in the reference's order; what only the file owns stays behind them.
-fn in_order(fields: &mut Map<String, Value>, known: &[&str]) {
+/// Sorts generated fields in the reference SDK's order, with the fields of the file behind them.
+fn sort_fields(fields: &mut Map<String, Value>, known: &[&str]) {
     let rank = |key: &str| {
-        let generated = !OF_THE_FILE.contains(&key) || matches!(key, "name" | "description" | "icon");
+        let generated = !FILE_FIELDS.contains(&key);
         known.iter().position(|known| *known == key).filter(|_| generated).unwrap_or(known.len())
     };
     let mut entries: Vec<(String, Value)> = std::mem::take(fields).into_iter().collect();

@@ -19,6 +19,7 @@ use crate::codes;
 use crate::context::{Context, NewBackground, Origin, SpawnTask, Work};
 use crate::error::Error;
 use crate::failpoint;
+use crate::function::DataType;
 use crate::ids::TaskId;
 use crate::ledger::{LedgerError, NewTask, Owner, TaskState};
 use crate::panic_text::{log_excerpt, panic_text};
@@ -35,6 +36,7 @@ impl SpawnTask for Node {
         Box::pin(async move {
             self.accepting()?;
             let origin = parent.origin();
+            self.check_data_model(origin, task.data)?;
             let Some(parent_active) = self.active.of(origin) else { return Err(Error::cancelled()) };
             let (started, start) = tokio::sync::oneshot::channel();
             let origin = Origin { task_id: Some(TaskId::generate()), ..origin.clone() };
@@ -50,6 +52,21 @@ impl SpawnTask for Node {
             self.tracker.spawn(guarded_task(node, active, task, started).instrument(span));
             start.await.unwrap_or_else(|_| Err(Error::platform(codes::UNAVAILABLE, "The task was cut off.")))
         })
+    }
+}
+
+impl Node {
+    /// Refuses a task whose result has data of another type than the function's `data_model`: the manifest
+    /// promises that type to every reader of the outcome.
+    fn check_data_model(&self, origin: &Origin, data: DataType) -> Result<()> {
+        let function = self.registry.extension(origin.app_id).and_then(|extension| extension.function(origin.function));
+        match function.and_then(|function| function.data_model).map(|model| model()) {
+            Some(model) if model != data && !data.is_unit() => Err(Error::internal(format!(
+                "the task of `{}` returns `ActionResult<{}>`, but its `data_model` is `{}`: make both the same",
+                origin.function, data.name, model.name
+            ))),
+            _ => Ok(()),
+        }
     }
 }
 

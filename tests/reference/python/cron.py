@@ -1,4 +1,4 @@
-"""What croniter makes of each timetable of a list: `runs`, `never` or `refused`."""
+"""Prints croniter's result for each timetable of a list: `runs`, `never` or `refused`."""
 import json
 import sys
 from datetime import datetime

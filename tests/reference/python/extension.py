@@ -1,4 +1,4 @@
-"""The extension of `extension.rs`, its manifest, and what `imperal build` makes of files on disk."""
+"""The extension of `extension.rs`, its manifest, and the results of `imperal build` over files on disk."""
 import json
 import os
 import sys

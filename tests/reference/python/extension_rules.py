@@ -1,7 +1,7 @@
-"""The reference's rules on an extension, asked of extensions made again from manifests.
+"""Runs the reference's rules on extensions that are rebuilt from manifests.
 
-A manifest does not hold an extension, so one is made with the same names, texts and models; what
-only Python source can show (docstrings, annotations) is given as the rules want it.
+The rebuilt extension has the names, texts and models of the manifest. Parts that only Python source shows
+(docstrings, annotations) are valid.
 """
 import json
 import os

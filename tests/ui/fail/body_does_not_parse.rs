@@ -1,4 +1,4 @@
-//! A body that is no Rust yet: one error, the parser's own.
+//! A body that is not valid Rust yet: only the parser reports an error.
 
 use imperal::prelude::*;
 

@@ -1,4 +1,4 @@
-//! A body that is being typed: the compiler knows the types in it.
+//! An incomplete body: the compiler knows the types in it.
 
 use imperal::prelude::*;
 

@@ -1,4 +1,4 @@
-//! A faulty signature does not hide what is wrong in the body.
+//! A faulty signature does not hide errors in the body.
 //! mistakes: 2
 
 use imperal::prelude::*;

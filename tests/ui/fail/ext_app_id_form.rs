@@ -1,4 +1,4 @@
-//! An app_id that no platform takes (V1).
+//! An invalid app_id (V1).
 
 imperal::extension! {
     app_id: "My_Notes",

@@ -1,4 +1,4 @@
-//! A constant in place of a text.
+//! A constant instead of a text.
 
 imperal::extension! {
     app_id: "notes",

@@ -1,4 +1,4 @@
-//! Nothing is declared.
+//! No options.
 
 imperal::extension! {}
 

@@ -1,4 +1,4 @@
-//! An equals sign in place of the colon.
+//! An equals sign instead of the colon.
 
 imperal::extension! {
     app_id: "notes",

@@ -1,4 +1,4 @@
-//! No such file (V21).
+//! A missing file (V21).
 
 imperal::extension! {
     app_id: "notes",

@@ -1,4 +1,4 @@
-//! A required key by another name: said once.
+//! A required key with another name: one error.
 
 imperal::extension! {
     app_id: "notes",

@@ -1,4 +1,4 @@
-//! A key that belongs into `imperal.json`.
+//! A key of `imperal.json`.
 
 imperal::extension! {
     app_id: "notes",

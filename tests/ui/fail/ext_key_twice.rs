@@ -1,4 +1,4 @@
-//! A key given twice.
+//! A duplicate key.
 
 imperal::extension! {
     app_id: "notes",

@@ -1,4 +1,4 @@
-//! Misspelt capabilities of a system extension: said once (V34).
+//! Misspelt capabilities of a system extension: one error (V34).
 
 imperal::extension! {
     app_id: "notes",

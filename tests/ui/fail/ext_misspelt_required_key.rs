@@ -1,4 +1,4 @@
-//! A misspelt key that is required: said once.
+//! A misspelt required key: one error.
 
 imperal::extension! {
     app_id: "notes",

@@ -1,4 +1,4 @@
-//! No capabilities (V34). A warning, made an error here.
+//! No capabilities (V34). The warning is an error here.
 
 #![deny(deprecated)]
 

@@ -1,4 +1,4 @@
-//! Name and description are missing: said once.
+//! Name and description are missing: one error.
 
 imperal::extension! {
     app_id: "notes",

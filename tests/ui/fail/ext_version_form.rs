@@ -1,4 +1,4 @@
-//! A version that no manifest takes (V2).
+//! An invalid version (V2).
 
 imperal::extension! {
     app_id: "notes",

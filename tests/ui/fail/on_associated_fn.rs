@@ -1,5 +1,5 @@
-//! The attribute stands on an associated fn.
-//! one more error: no macro can see that it stands in an `impl`, so both errors are the compiler's own
+//! The attribute is on an associated fn.
+//! one more error: the macro cannot see that it is in an `impl`, so the compiler reports both errors
 
 use imperal::prelude::*;
 

@@ -1,4 +1,4 @@
-//! The attribute stands on a `enum`.
+//! The attribute is on an `enum`.
 
 use imperal::prelude::*;
 

@@ -1,4 +1,4 @@
-//! The attribute stands on a `mod`.
+//! The attribute is on a `mod`.
 
 use imperal::prelude::*;
 

@@ -1,4 +1,4 @@
-//! The attribute stands on a `static`.
+//! The attribute is on a `static`.
 
 use imperal::prelude::*;
 

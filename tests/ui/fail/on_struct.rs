@@ -1,4 +1,4 @@
-//! The attribute stands on a `struct`.
+//! The attribute is on a `struct`.
 
 use imperal::prelude::*;
 

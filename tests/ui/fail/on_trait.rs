@@ -1,4 +1,4 @@
-//! The attribute stands on a `trait`.
+//! The attribute is on a `trait`.
 
 use imperal::prelude::*;
 

@@ -1,4 +1,4 @@
-//! The attribute stands on a method without a body.
+//! The attribute is on a method without a body.
 
 use imperal::prelude::*;
 

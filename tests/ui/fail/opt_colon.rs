@@ -1,4 +1,4 @@
-//! A colon in place of the equals sign.
+//! A colon instead of the equals sign.
 
 use imperal::prelude::*;
 

@@ -1,4 +1,4 @@
-//! An event with a blank.
+//! An event with a space.
 
 use imperal::prelude::*;
 

@@ -1,4 +1,4 @@
-//! A projection that names no field.
+//! A projection that is not a field name.
 
 use imperal::prelude::*;
 

@@ -1,4 +1,4 @@
-//! A key that belongs elsewhere.
+//! A key of another place.
 
 use imperal::prelude::*;
 

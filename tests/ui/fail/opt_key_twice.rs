@@ -1,4 +1,4 @@
-//! A key given twice.
+//! A duplicate key.
 
 use imperal::prelude::*;
 

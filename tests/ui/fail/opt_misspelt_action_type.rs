@@ -1,4 +1,4 @@
-//! A misspelt key that is required: said once (V4).
+//! A misspelt required key: one error (V4).
 
 use imperal::prelude::*;
 

@@ -1,4 +1,4 @@
-//! A misspelt description, and no doc comment: said once (V16).
+//! A misspelt description, and no doc comment: one error (V16).
 
 use imperal::prelude::*;
 

@@ -1,4 +1,4 @@
-//! A mistake in the options does not hide one in a type.
+//! A mistake in the options does not hide a wrong type.
 //! mistakes: 2
 
 use imperal::prelude::*;

@@ -1,4 +1,4 @@
-//! A faulty function can still be called: no error follows from the first.
+//! A faulty function can still be called: one error.
 
 use imperal::prelude::*;
 

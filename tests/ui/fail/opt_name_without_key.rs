@@ -1,4 +1,4 @@
-//! The name without its key, as the reference decorator takes it.
+//! The name without its key, as in the reference decorator.
 
 use imperal::prelude::*;
 

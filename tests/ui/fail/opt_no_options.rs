@@ -1,4 +1,4 @@
-//! No options at all (V4).
+//! No options (V4).
 
 use imperal::prelude::*;
 

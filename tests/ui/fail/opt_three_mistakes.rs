@@ -1,4 +1,4 @@
-//! Three mistakes in one function, all reported at once.
+//! Three mistakes in one function, reported together.
 //! mistakes: 3
 
 use imperal::prelude::*;

@@ -1,4 +1,4 @@
-//! A write that no chain may call (V19).
+//! A write that a chain may not call (V19).
 
 use imperal::prelude::*;
 

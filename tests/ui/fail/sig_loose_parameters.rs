@@ -1,4 +1,4 @@
-//! Parameters that are no struct.
+//! Several parameters instead of a struct.
 
 use imperal::prelude::*;
 

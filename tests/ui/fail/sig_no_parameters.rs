@@ -1,4 +1,4 @@
-//! No parameters at all.
+//! No parameters.
 
 use imperal::prelude::*;
 

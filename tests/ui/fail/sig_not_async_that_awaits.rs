@@ -1,4 +1,4 @@
-//! The fn is not async and awaits all the same.
+//! The fn is not async but awaits.
 
 use imperal::prelude::*;
 

@@ -1,4 +1,4 @@
-//! The params struct has a lifetime that the fn does not write.
+//! The params struct has a lifetime that the signature does not show.
 //! one more error: the compiler has an error of its own for the fn, and a second for the type in the handler
 
 use imperal::prelude::*;

@@ -1,4 +1,4 @@
-//! The params are a text.
+//! The params are text.
 
 use imperal::prelude::*;
 

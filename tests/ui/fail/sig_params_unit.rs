@@ -1,4 +1,4 @@
-//! The params are nothing.
+//! The params are `()`.
 
 use imperal::prelude::*;
 

@@ -1,4 +1,4 @@
-//! What is returned is `impl Trait`.
+//! The return type is `impl Trait`.
 
 use imperal::prelude::*;
 

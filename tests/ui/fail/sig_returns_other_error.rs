@@ -1,4 +1,4 @@
-//! An error type of its own.
+//! Another error type.
 
 use imperal::prelude::*;
 

@@ -1,4 +1,4 @@
-//! The params stand before the context.
+//! The params are before the context.
 
 use imperal::prelude::*;
 

@@ -1,4 +1,4 @@
-//! A mistake inside the work is reported there.
+//! A mistake inside the work is reported at its place.
 
 use imperal::prelude::*;
 

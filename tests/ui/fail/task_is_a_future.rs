@@ -1,4 +1,4 @@
-//! A future in place of a closure.
+//! A future instead of a closure.
 
 use imperal::prelude::*;
 

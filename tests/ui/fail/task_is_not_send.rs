@@ -1,4 +1,4 @@
-//! The work holds something that must stay on its thread.
+//! The work holds a value that is not `Send`.
 
 use imperal::prelude::*;
 

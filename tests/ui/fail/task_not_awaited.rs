@@ -1,4 +1,4 @@
-//! The task is never started.
+//! The task is not awaited.
 
 #![deny(unused_must_use)]
 

@@ -1,4 +1,4 @@
-//! The work forgets its `Ok` (P2).
+//! The work returns an `ActionResult` without `Ok` (P2).
 
 use imperal::prelude::*;
 

@@ -1,4 +1,4 @@
-//! The work answers bare data (P2).
+//! The work returns data without `ActionResult` (P2).
 
 use imperal::prelude::*;
 

@@ -1,4 +1,4 @@
-//! The work answers nothing (P2).
+//! The work returns nothing (P2).
 
 use imperal::prelude::*;
 

@@ -1,4 +1,4 @@
-//! The work has an error type of its own (P2).
+//! The work has another error type (P2).
 
 use imperal::prelude::*;
 

@@ -1,4 +1,4 @@
-//! The work answers a text (P2).
+//! The work returns text (P2).
 
 use imperal::prelude::*;
 

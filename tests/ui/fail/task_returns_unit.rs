@@ -1,4 +1,4 @@
-//! The work has no value at all (P2).
+//! The work has no final value (P2).
 
 use imperal::prelude::*;
 

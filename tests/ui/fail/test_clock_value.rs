@@ -1,4 +1,4 @@
-//! A clock that there is not.
+//! An invalid clock.
 
 use imperal::testing::TestPlatform;
 

@@ -1,4 +1,4 @@
-//! A test that wants two things.
+//! A test with two parameters.
 
 use imperal::testing::TestPlatform;
 

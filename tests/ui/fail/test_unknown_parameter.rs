@@ -1,4 +1,4 @@
-//! A test that wants what nobody can hand it.
+//! A test with a parameter of another type.
 
 #[imperal::test]
 async fn greets(name: String) {

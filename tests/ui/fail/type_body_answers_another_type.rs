@@ -1,4 +1,4 @@
-//! The body answers another type than the signature.
+//! The body returns another type than the signature.
 
 use imperal::prelude::*;
 

@@ -1,4 +1,4 @@
-//! Something that must stay on its thread is held over an await.
+//! A value that is not `Send` lives across an await.
 
 use imperal::prelude::*;
 

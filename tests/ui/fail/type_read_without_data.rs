@@ -1,4 +1,4 @@
-//! A `read` function that answers without data (V23).
+//! A `read` function that returns no data (V23).
 
 use imperal::prelude::*;
 

@@ -1,4 +1,4 @@
-//! `background` without a background task (P15). A warning, made an error here.
+//! `background` without a background task (P15). The warning is an error here.
 
 #![deny(deprecated)]
 

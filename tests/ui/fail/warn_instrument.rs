@@ -1,4 +1,4 @@
-//! `tracing::instrument` records the parameters (P22). A warning, made an error here.
+//! `tracing::instrument` records the parameters (P22). The warning is an error here.
 
 #![deny(deprecated)]
 

@@ -1,4 +1,4 @@
-//! `tracing::instrument` above the attribute (P22): it is expanded first. A warning, made an error here.
+//! `tracing::instrument` above the attribute expands first (P22). The warning is an error here.
 
 #![deny(deprecated)]
 

@@ -1,4 +1,4 @@
-//! A name that no language model sees whole (V33). A warning, made an error here.
+//! A name that is too long for language models (V33). The warning is an error here.
 
 #![deny(deprecated)]
 

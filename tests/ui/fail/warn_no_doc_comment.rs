@@ -1,4 +1,4 @@
-//! No doc comment beside the description (V11). A warning, made an error here.
+//! A description without a doc comment (V11). The warning is an error here.
 
 #![deny(deprecated)]
 

@@ -1,4 +1,4 @@
-//! A write that does not say what it answers (V24). A warning, made an error here.
+//! A write without the type of its data (V24). The warning is an error here.
 
 #![deny(deprecated)]
 

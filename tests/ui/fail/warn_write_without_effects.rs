@@ -1,4 +1,4 @@
-//! A write without effects (V20). A warning, made an error here.
+//! A write without effects (V20). The warning is an error here.
 
 #![deny(deprecated)]
 

@@ -1,4 +1,4 @@
-//! A write without an event (V10). A warning, made an error here.
+//! A write without an event (V10). The warning is an error here.
 
 #![deny(deprecated)]
 

@@ -1,4 +1,4 @@
-//! Other attributes keep their meaning, the fn stays callable.
+//! Other attributes keep their meaning; the fn stays callable.
 
 #![deny(warnings)]
 

@@ -1,4 +1,4 @@
-//! `cfg` before and behind the attribute; what is left out is not registered.
+//! `cfg` before and after the attribute: a function that is left out is not registered.
 
 #![deny(warnings)]
 

@@ -1,4 +1,4 @@
-//! Under every lint group, nothing that the macros write is warned about.
+//! The expansions cause no warning of any lint group.
 
 #![deny(warnings)]
 #![deny(future_incompatible, keyword_idents, let_underscore, nonstandard_style, refining_impl_trait, rust_2018_idioms)]
@@ -14,7 +14,7 @@ imperal::extension! {
     app_id: "quiet",
     name: "Quiet crate",
     description: "Shows that nothing is warned about in what the macros write.",
-    icon: "../icon.svg",
+    icon: "../../icon.svg",
     capabilities: ["quiet:read"],
 }
 

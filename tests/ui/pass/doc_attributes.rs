@@ -1,4 +1,4 @@
-//! Doc comments of every kind, before and behind the attribute.
+//! Doc comments of every kind, before and after the attribute.
 
 #![deny(warnings)]
 

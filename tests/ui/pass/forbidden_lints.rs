@@ -1,4 +1,4 @@
-//! Lints that are forbidden, and not only denied, get along with the macros' own `allow`s.
+//! Forbidden lints do not conflict with the expansions' own `allow`s.
 
 #![forbid(unsafe_code, deprecated, missing_docs, unreachable_pub, unused_variables)]
 
@@ -8,7 +8,7 @@ imperal::extension! {
     app_id: "strict",
     name: "Strict crate",
     description: "Shows that forbidden lints get along with the macros.",
-    icon: "../icon.svg",
+    icon: "../../icon.svg",
     capabilities: ["strict:read"],
 }
 

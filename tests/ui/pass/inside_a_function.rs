@@ -1,4 +1,4 @@
-//! A chat function among the items of another function, as in a test.
+//! A chat function inside another function, as in a test.
 
 #![deny(warnings)]
 

@@ -1,4 +1,4 @@
-//! `tracing::instrument` that leaves the parameters out, below and above the attribute.
+//! `tracing::instrument` that skips the parameters, below and above the attribute.
 
 #![deny(warnings)]
 

@@ -1,4 +1,4 @@
-//! Every way to write the work of a background task; `?` needs no help with its error type.
+//! Every way to write the work of a background task; `?` infers its error type.
 
 #![deny(warnings)]
 

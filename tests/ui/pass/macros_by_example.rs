@@ -1,4 +1,4 @@
-//! Functions that a macro by example writes, one of them with `crate = $crate`.
+//! Functions from a `macro_rules!` macro, one of them with `crate = $crate`.
 
 #![deny(warnings)]
 

@@ -1,4 +1,4 @@
-//! The params struct and the answer are called like common types, and are structs all the same.
+//! Structs with the names of common types as parameters and data.
 
 #![deny(warnings)]
 

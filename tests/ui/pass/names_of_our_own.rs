@@ -1,4 +1,4 @@
-//! The author's names are those that the expansion uses itself.
+//! The author's names equal names in the expansion.
 
 #![deny(warnings)]
 #![allow(non_camel_case_types)]

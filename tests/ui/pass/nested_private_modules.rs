@@ -1,4 +1,4 @@
-//! Functions and types anywhere in the crate, none of them public.
+//! Private functions and types anywhere in the crate.
 
 #![deny(warnings)]
 

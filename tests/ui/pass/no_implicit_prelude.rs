@@ -1,4 +1,4 @@
-//! Nothing is in scope by itself.
+//! A crate without the prelude.
 
 #![deny(warnings)]
 
@@ -25,7 +25,7 @@ mod bare {
         app_id: "bare",
         name: "Bare crate",
         description: "Shows that nothing needs to be in scope by itself.",
-        icon: "../icon.svg",
+        icon: "../../icon.svg",
         capabilities: ["bare:read"],
     }
 

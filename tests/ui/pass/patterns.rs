@@ -1,4 +1,4 @@
-//! Parameters taken apart in the signature.
+//! Parameters destructured in the signature.
 
 #![deny(warnings)]
 

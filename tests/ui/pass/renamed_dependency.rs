@@ -1,4 +1,4 @@
-//! Cargo.toml renames `imperal`; what bears that name here is something else.
+//! Cargo.toml renames `imperal`; another item has that name here.
 
 #![deny(warnings)]
 
@@ -11,7 +11,7 @@ renamed::extension! {
     app_id: "renamed",
     name: "Renamed crate",
     description: "Knows the framework by another name, and another crate by its name.",
-    icon: "../icon.svg",
+    icon: "../../icon.svg",
     capabilities: ["renamed:write"],
 }
 

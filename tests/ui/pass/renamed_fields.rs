@@ -1,4 +1,4 @@
-//! serde's name for a field is the schema's, and so the projection's.
+//! serde's name of a field is the name in the schema and in the projection.
 
 #![deny(warnings)]
 

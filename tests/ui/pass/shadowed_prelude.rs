@@ -1,4 +1,4 @@
-//! The author's own types have the names of the prelude's.
+//! Types with the names of the prelude.
 
 #![deny(warnings)]
 #![allow(dead_code)]

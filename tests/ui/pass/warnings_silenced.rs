@@ -1,4 +1,4 @@
-//! Every warning of the attribute, silenced on the fn, in the module or for the crate.
+//! Every warning of the attribute, silenced by its code, on the fn, or in the module.
 
 #![deny(warnings)]
 
@@ -12,6 +12,12 @@ struct Params {
 #[derive(Serialize, Deserialize, JsonSchema)]
 struct Data {
     text: String,
+}
+
+/// Writes something down for the user.
+#[chat_function(action_type = "write", background, allow = ["V10", "V20", "V24", "P15"])]
+async fn by_code(_ctx: Context, params: Params) -> Result<ActionResult> {
+    Ok(ActionResult::done(params.text))
 }
 
 /// Writes something down for the user.
@@ -44,7 +50,7 @@ mod quiet {
         app_id: "silent",
         name: "Silent crate",
         description: "Shows that every warning can be silenced.",
-        icon: "../icon.svg",
+        icon: "../../icon.svg",
     }
 }
 

@@ -1,12 +1,11 @@
-//! Gives a schema from `schemars` the form that the reference SDK's schemas have.
+//! Rewrites a schema of `schemars` into the form of the reference SDK's schemas.
 //!
-//! Owns the whole of that form: titles on every property, nothing implied by a Rust type's width,
-//! `anyOf` with null and a default of null for what is optional, enums as lists, variants of tagged
-//! enums as definitions of their own with a discriminator, and the order of keys. Meaning is kept
-//! but for two things the form has no words for: the bounds of a Rust integer type, and which keys
-//! a map with an enum as key may have.
+//! Every property has a title; bounds that a Rust type implies are left out; optional values are `anyOf`
+//! with null and a default of null; enums are lists; variants of tagged enums are definitions with a
+//! discriminator; keys are sorted. The meaning stays, except for two things that the form cannot express:
+//! the bounds of Rust integer types, and the keys of a map whose key is an enum.
 //!
-//! Three passes: `variant` gives variants a definition, `node` rewrites each schema, `order` sorts.
+//! Three passes: `variant` moves variants into definitions, `node` rewrites each schema, `order` sorts.
 
 mod name;
 mod node;
@@ -20,11 +19,11 @@ mod tests;
 pub(crate) use node::Use;
 use serde_json::{Map, Value};
 
-/// Where definitions are.
+/// Prefix of a reference to a definition.
 const DEFS: &str = "#/$defs/";
 
-/// A schema as the reference writes it.
-pub(crate) fn shape(schema: Value, used: Use) -> Map<String, Value> {
+/// The schema in the reference SDK's form.
+pub(crate) fn to_reference_form(schema: Value, used: Use) -> Map<String, Value> {
     let mut root = into_object(schema);
     root.remove("$schema");
     let mut defs = match root.remove("$defs") {
@@ -39,8 +38,8 @@ pub(crate) fn shape(schema: Value, used: Use) -> Map<String, Value> {
         schema.entry("title").or_insert_with(|| Value::from(name.as_str()));
         *def = Value::Object(schema);
     }
-    own_root(&mut root, &mut defs);
-    name::plain(&mut root, &mut defs);
+    define_recursive_root(&mut root, &mut defs);
+    name::restrict_names(&mut root, &mut defs);
     drop_unused(&root, &mut defs);
     if !defs.is_empty() {
         root.insert("$defs".to_owned(), Value::Object(defs));
@@ -48,11 +47,11 @@ pub(crate) fn shape(schema: Value, used: Use) -> Map<String, Value> {
     order::sort(root)
 }
 
-/// A type that contains itself refers to the root; the reference makes it a definition.
-fn own_root(root: &mut Map<String, Value>, defs: &mut Map<String, Value>) {
+/// A recursive root type refers to `#`; the reference SDK makes it a definition.
+fn define_recursive_root(root: &mut Map<String, Value>, defs: &mut Map<String, Value>) {
     let mut recursive = false;
-    see_refs_in(root, &mut |target| recursive |= target == "#");
-    defs.values().for_each(|def| see_refs(def, &mut |target| recursive |= target == "#"));
+    visit_refs_in(root, &mut |target| recursive |= target == "#");
+    defs.values().for_each(|def| visit_refs(def, &mut |target| recursive |= target == "#"));
     if !recursive {
         return;
     }
@@ -63,26 +62,26 @@ fn own_root(root: &mut Map<String, Value>, defs: &mut Map<String, Value>) {
             text.clone_from(&target);
         }
     };
-    each_ref_in(root, &mut point);
-    defs.values_mut().for_each(|def| each_ref(def, &mut point));
+    edit_refs_in(root, &mut point);
+    defs.values_mut().for_each(|def| edit_refs(def, &mut point));
     let body = std::mem::take(root);
     defs.insert(name, Value::Object(body));
     root.insert("$ref".to_owned(), Value::from(target));
 }
 
-/// Definitions that nothing refers to any more are left out.
+/// Drops definitions without a reference.
 fn drop_unused(root: &Map<String, Value>, defs: &mut Map<String, Value>) {
     if defs.is_empty() {
         return;
     }
     let mut used: Vec<String> = Vec::new();
-    see_refs_in(root, &mut |target| note(&mut used, target));
+    visit_refs_in(root, &mut |target| note_use(&mut used, target));
     let mut next = 0;
     while let Some(name) = used.get(next) {
         let def = defs.get(name);
         next += 1;
         if let Some(def) = def {
-            see_refs(def, &mut |target| note(&mut used, target));
+            visit_refs(def, &mut |target| note_use(&mut used, target));
         }
     }
     if used.len() < defs.len() {
@@ -90,7 +89,7 @@ fn drop_unused(root: &Map<String, Value>, defs: &mut Map<String, Value>) {
     }
 }
 
-fn note(used: &mut Vec<String>, target: &str) {
+fn note_use(used: &mut Vec<String>, target: &str) {
     if let Some(name) = target.strip_prefix(DEFS)
         && !used.iter().any(|known| known == name)
     {
@@ -98,38 +97,38 @@ fn note(used: &mut Vec<String>, target: &str) {
     }
 }
 
-/// Every `$ref` in a schema, values of `default`, `const`, `enum` and `examples` left alone.
-fn see_refs(value: &Value, visit: &mut impl FnMut(&str)) {
+/// Visits every `$ref` in a schema, except in values (`default`, `const`, `enum`, `examples`).
+fn visit_refs(value: &Value, visit: &mut impl FnMut(&str)) {
     match value {
-        Value::Object(fields) => see_refs_in(fields, visit),
-        Value::Array(items) => items.iter().for_each(|item| see_refs(item, visit)),
+        Value::Object(fields) => visit_refs_in(fields, visit),
+        Value::Array(items) => items.iter().for_each(|item| visit_refs(item, visit)),
         _ => {}
     }
 }
 
-fn see_refs_in(fields: &Map<String, Value>, visit: &mut impl FnMut(&str)) {
+fn visit_refs_in(fields: &Map<String, Value>, visit: &mut impl FnMut(&str)) {
     for (key, value) in fields {
         match (key.as_str(), value) {
             ("$ref", Value::String(target)) => visit(target),
             ("properties" | "patternProperties" | "$defs", Value::Object(schemas)) => {
-                schemas.values().for_each(|schema| see_refs(schema, visit));
+                schemas.values().for_each(|schema| visit_refs(schema, visit));
             }
             ("default" | "const" | "enum" | "examples", _) => {}
-            (_, value) => see_refs(value, visit),
+            (_, value) => visit_refs(value, visit),
         }
     }
 }
 
-/// The same, to change them; those of a discriminator as well.
-fn each_ref(value: &mut Value, visit: &mut impl FnMut(&mut String)) {
+/// Visits every reference to change it, those of discriminators included.
+fn edit_refs(value: &mut Value, visit: &mut impl FnMut(&mut String)) {
     match value {
-        Value::Object(fields) => each_ref_in(fields, visit),
-        Value::Array(items) => items.iter_mut().for_each(|item| each_ref(item, visit)),
+        Value::Object(fields) => edit_refs_in(fields, visit),
+        Value::Array(items) => items.iter_mut().for_each(|item| edit_refs(item, visit)),
         _ => {}
     }
 }
 
-fn each_ref_in(fields: &mut Map<String, Value>, visit: &mut impl FnMut(&mut String)) {
+fn edit_refs_in(fields: &mut Map<String, Value>, visit: &mut impl FnMut(&mut String)) {
     for (key, value) in fields {
         match (key.as_str(), value) {
             ("$ref", Value::String(target)) => visit(target),
@@ -141,10 +140,10 @@ fn each_ref_in(fields: &mut Map<String, Value>, visit: &mut impl FnMut(&mut Stri
                 }
             }
             ("properties" | "patternProperties" | "$defs", Value::Object(schemas)) => {
-                schemas.values_mut().for_each(|schema| each_ref(schema, visit));
+                schemas.values_mut().for_each(|schema| edit_refs(schema, visit));
             }
             ("default" | "const" | "enum" | "examples", _) => {}
-            (_, value) => each_ref(value, visit),
+            (_, value) => edit_refs(value, visit),
         }
     }
 }

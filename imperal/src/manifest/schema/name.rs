@@ -1,14 +1,14 @@
-//! Keys of definitions: letters, digits, `-` and `_` only, as the reference writes them.
+//! Names of definitions: letters, digits, `-` and `_` only, as in the reference SDK.
 //!
-//! Owns the renaming. A type whose name has other characters keeps it as its title: an author who
-//! writes `#[schemars(rename = "Page[{T}]")]` gets `Page[Row]` to read and `Page_Row_` as the key.
+//! A type with another name keeps that name as its title: `#[schemars(rename = "Page[{T}]")]` gives the
+//! title `Page[Row]` and the name `Page_Row_`.
 
 use serde_json::{Map, Value};
 
-use super::{DEFS, each_ref, each_ref_in};
+use super::{DEFS, edit_refs, edit_refs_in};
 
-/// Renames every definition that needs it, and what refers to it.
-pub(super) fn plain(root: &mut Map<String, Value>, defs: &mut Map<String, Value>) {
+/// Renames definitions with other characters, and the references to them.
+pub(super) fn restrict_names(root: &mut Map<String, Value>, defs: &mut Map<String, Value>) {
     if !defs.keys().any(|name| key(name) != *name) {
         return;
     }
@@ -27,8 +27,8 @@ pub(super) fn plain(root: &mut Map<String, Value>, defs: &mut Map<String, Value>
             *target = format!("{DEFS}{wanted}");
         }
     };
-    each_ref_in(root, &mut point);
-    defs.values_mut().for_each(|def| each_ref(def, &mut point));
+    edit_refs_in(root, &mut point);
+    defs.values_mut().for_each(|def| edit_refs(def, &mut point));
 }
 
 fn key(name: &str) -> String {
@@ -36,7 +36,7 @@ fn key(name: &str) -> String {
     name.chars().map(plain).collect::<String>().replace('.', "__")
 }
 
-/// A reference is part of an address: `%5B` is `[`, `~1` is `/`.
+/// Decodes a reference, which is a URL fragment: `%5B` is `[`, `~1` is `/`.
 fn decode(target: &str) -> String {
     let mut bytes = Vec::with_capacity(target.len());
     let mut rest = target.as_bytes();

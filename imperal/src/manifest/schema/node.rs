@@ -1,22 +1,21 @@
-//! One schema, rewritten into the reference's form, its parts first.
+//! Rewrites one schema and everything in it into the reference SDK's form.
 //!
-//! Owns what is local to a schema: widths, null, enums, maps, formats, titles of fields. Knows
-//! nothing of definitions.
+//! Covers widths, null, enums, maps, formats and titles of fields. Does not know definitions.
 
 use serde_json::{Map, Value, json};
 
 use super::{into_object, title};
 
-/// Keys that describe a value to people: they stay outside when null is split off, as do the `x-` keys of
-/// other programs.
+/// Keys that describe a value. They stay on the field when its types are split into `anyOf`, and so do the
+/// `x-` keys of other programs.
 const ANNOTATIONS: &[&str] = &["title", "description", "default", "examples", "deprecated", "readOnly", "writeOnly"];
 
-/// Who uses values of a schema: the one place that decides what `required` means.
+/// The use of a schema, which decides the meaning of `required`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Use {
-    /// Parameters: required is what the type cannot be read without.
+    /// Parameters. A field is required if the type cannot be deserialized without it.
     Read,
-    /// Results. The reference describes them as they would be read back, where null may be left out.
+    /// Results. As in the reference SDK, a field that may be null is not required.
     Written,
 }
 
@@ -55,8 +54,7 @@ pub(super) fn rewrite(schema: &mut Map<String, Value>, used: Use) {
     title_fields(schema, used);
 }
 
-/// What a number's Rust type implies is not part of the contract: the format goes, and a bound
-/// equal to the type's own goes with it.
+/// Removes the format of a number and the bounds that its Rust type implies.
 fn drop_width(schema: &mut Map<String, Value>) {
     let Some(format) = schema.get("format").and_then(Value::as_str) else { return };
     let (minimum, maximum) = match format {
@@ -76,7 +74,7 @@ fn drop_width(schema: &mut Map<String, Value>) {
     }
 }
 
-/// Formats whose names differ.
+/// Renames formats.
 fn rename_format(schema: &mut Map<String, Value>) {
     if let Some(Value::String(format)) = schema.get_mut("format") {
         match format.as_str() {
@@ -88,12 +86,12 @@ fn rename_format(schema: &mut Map<String, Value>) {
     }
 }
 
-/// Alternatives that are each a constant are one list. What was said of a single value joins the
-/// description, so that nothing an author wrote is lost.
+/// Turns alternatives that are constants into `enum`. Descriptions of single values are added to the
+/// description, so that none is lost.
 fn collapse_enum(schema: &mut Map<String, Value>) {
     let Some(branches) = schema.get("oneOf").and_then(Value::as_array) else { return };
     let mut values = Vec::new();
-    let mut said = Vec::new();
+    let mut described = Vec::new();
     let mut kind: Option<&Value> = None;
     for branch in branches {
         let Some(branch) = branch.as_object() else { return };
@@ -110,15 +108,15 @@ fn collapse_enum(schema: &mut Map<String, Value>) {
         values.extend_from_slice(of_branch);
         if let (Some(text), [value]) = (branch.get("description").and_then(Value::as_str), of_branch) {
             let value = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
-            said.push(format!("- `{value}`: {}", text.replace('\n', " ")));
+            described.push(format!("- `{value}`: {}", text.replace('\n', " ")));
         }
     }
     let kind = kind.cloned();
     schema.shift_remove("oneOf");
     schema.insert("enum".to_owned(), Value::Array(values));
     schema.extend(kind.map(|kind| ("type".to_owned(), kind)));
-    if !said.is_empty() {
-        let list = said.join("\n");
+    if !described.is_empty() {
+        let list = described.join("\n");
         let text = match schema.get("description").and_then(Value::as_str) {
             Some(text) => format!("{text}\n\n{list}"),
             None => list,
@@ -127,7 +125,7 @@ fn collapse_enum(schema: &mut Map<String, Value>) {
     }
 }
 
-/// A decimal number is a number or text. `schemars` says so by these patterns alone.
+/// A decimal is a number or text. `schemars` marks it only by these patterns.
 fn open_decimal(schema: &mut Map<String, Value>) {
     let types = match schema.get("pattern").and_then(Value::as_str) {
         Some(r"^-?\d+(\.\d+)?([eE]\d+)?$" | r"^-?\d+(\.\d+)?$") => schema.get("type"),
@@ -139,7 +137,7 @@ fn open_decimal(schema: &mut Map<String, Value>) {
     schema.insert("type".to_owned(), kinds);
 }
 
-/// Several types in one schema are several schemas.
+/// Splits a schema with several types into `anyOf`.
 fn split_types(schema: &mut Map<String, Value>) {
     let Some(types) = schema.get("type").and_then(Value::as_array).cloned() else { return };
     if let [only] = types.as_slice() {
@@ -170,7 +168,7 @@ fn split_types(schema: &mut Map<String, Value>) {
     schema.insert("anyOf".to_owned(), Value::Array(branches));
 }
 
-/// A map whose keys are numbers is a map: JSON has no other keys than text.
+/// A map with numbers as keys is a map: all keys of JSON are text.
 fn open_map(schema: &mut Map<String, Value>) {
     let closed = schema.get("additionalProperties") == Some(&Value::Bool(false));
     let Some(patterns) = schema.get("patternProperties").and_then(Value::as_object) else { return };
@@ -189,8 +187,8 @@ fn open_map(schema: &mut Map<String, Value>) {
     }
 }
 
-/// Alternatives are `anyOf`, unless a discriminator says which one holds. Alternatives within
-/// alternatives are one list, and null is named once, at the end of it.
+/// Renames `oneOf` without a discriminator to `anyOf`, flattens nested alternatives, and moves null to the
+/// end.
 fn name_alternatives(schema: &mut Map<String, Value>) {
     if !schema.contains_key("discriminator")
         && !schema.contains_key("anyOf")
@@ -217,7 +215,7 @@ fn name_alternatives(schema: &mut Map<String, Value>) {
 fn title_fields(schema: &mut Map<String, Value>, used: Use) {
     let mut required: Vec<Value> = schema.get("required").and_then(Value::as_array).cloned().unwrap_or_default();
     let Some(fields) = schema.get_mut("properties").and_then(Value::as_object_mut) else {
-        // A struct without fields has none; everything else has no fields at all.
+        // A struct without fields gets empty `properties`; other types get none.
         let bare = schema.get("type").and_then(Value::as_str) == Some("object")
             && !schema.contains_key("additionalProperties")
             && !schema.contains_key("patternProperties");
@@ -256,7 +254,7 @@ fn anything(schema: &Map<String, Value>) -> bool {
     schema.keys().all(|key| ANNOTATIONS.contains(&key.as_str()))
 }
 
-/// A reference, or a reference or null: the definition has the title.
+/// Whether the schema is a reference, or a reference or null. The definition has the title.
 fn names_itself(schema: &Map<String, Value>) -> bool {
     if schema.contains_key("$ref") {
         return true;

@@ -1,7 +1,7 @@
-//! Order of keys: alphabetical, but for fields, which keep the order of their declaration.
+//! Sorts keys alphabetically, except fields, which keep the order of their declaration.
 //!
-//! Owns the reference's one rule with its one oddity: what stands under a key named `properties` or
-//! `default` is not sorted, whether that key is a keyword or the name of a field.
+//! As in the reference SDK, the value of any key `properties` or `default` is not sorted, whether the key
+//! is a keyword or the name of a field.
 
 use serde_json::{Map, Value};
 

@@ -1,13 +1,12 @@
-//! Forms that need no second language to judge; the comparison with the reference is the suite
-//! `tests/reference`.
+//! Rules that need no comparison with the reference SDK. `tests/reference` has the comparison.
 
 use schemars::{JsonSchema, generate::SchemaSettings};
 use serde_json::{Value, json};
 
-use super::{Use, shape};
+use super::{Use, to_reference_form};
 
 fn shaped(schema: Value) -> Value {
-    Value::Object(shape(schema, Use::Written))
+    Value::Object(to_reference_form(schema, Use::Written))
 }
 
 fn of<T: JsonSchema>() -> Value {
@@ -16,7 +15,7 @@ fn of<T: JsonSchema>() -> Value {
 }
 
 #[test]
-fn a_field_has_a_title_and_no_width() {
+fn fields_have_titles_and_no_bounds_of_their_type() {
     #[derive(JsonSchema)]
     #[allow(dead_code)]
     struct Params {
@@ -30,7 +29,7 @@ fn a_field_has_a_title_and_no_width() {
 }
 
 #[test]
-fn a_variant_takes_the_place_of_the_struct_it_holds_unless_that_is_used_elsewhere() {
+fn a_variant_replaces_its_struct_unless_the_struct_has_another_use() {
     #[derive(JsonSchema)]
     #[allow(dead_code)]
     struct Cat {
@@ -65,7 +64,7 @@ fn a_variant_takes_the_place_of_the_struct_it_holds_unless_that_is_used_elsewher
 }
 
 #[test]
-fn a_value_is_not_taken_for_a_schema() {
+fn values_are_not_rewritten_as_schemas() {
     let schema = json!({
         "title": "T", "type": "object",
         "properties": {"a": {"default": {"$ref": "#/$defs/Gone", "type": ["x", "null"]}, "examples": [{"properties": {"b": {}}}]}},
@@ -85,7 +84,7 @@ fn a_value_is_not_taken_for_a_schema() {
 }
 
 #[test]
-fn a_name_with_other_characters_stays_a_title() {
+fn a_name_with_other_characters_becomes_the_title() {
     let schema = json!({
         "title": "T", "type": "object",
         "properties": {"a": {"$ref": "#/$defs/Page%5BRow%5D"}},
@@ -97,7 +96,7 @@ fn a_name_with_other_characters_stays_a_title() {
 }
 
 #[test]
-fn anything_that_is_no_schema_is_shaped_without_a_panic() {
+fn invalid_schemas_do_not_panic() {
     for odd in [json!(true), json!(false), json!(null), json!({"type": [], "properties": 3, "anyOf": {}, "oneOf": []})]
     {
         let _ = shaped(odd);
@@ -105,20 +104,20 @@ fn anything_that_is_no_schema_is_shaped_without_a_panic() {
 }
 
 #[test]
-fn a_required_field_that_may_be_null_stays_required_in_parameters() {
+fn nullable_required_fields_stay_required_in_parameters_only() {
     let schema = json!({
         "title": "T", "type": "object", "required": ["value"],
         "properties": {"value": {"anyOf": [{"type": "null"}, {"type": "string"}]}}
     });
-    let read = Value::Object(shape(schema.clone(), Use::Read));
+    let read = Value::Object(to_reference_form(schema.clone(), Use::Read));
     assert_eq!(read["required"], json!(["value"]));
     assert_eq!(read["properties"]["value"].get("default"), None);
-    let written = Value::Object(shape(schema, Use::Written));
+    let written = Value::Object(to_reference_form(schema, Use::Written));
     assert_eq!(written.get("required"), None);
 }
 
 #[test]
-fn a_key_of_another_program_stays_on_an_optional_field() {
+fn extension_keys_stay_on_an_optional_field() {
     let schema = json!({
         "title": "T", "type": "object",
         "properties": {"role": {"type": ["string", "null"], "x-sdl-role": "title", "minLength": 1}}

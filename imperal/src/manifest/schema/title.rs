@@ -1,9 +1,9 @@
-//! Titles: what a field's name looks like as a heading.
+//! Titles of fields, by the reference SDK's rule: Python's `str.title()` with `_` as a space.
 //!
-//! Owns the reference's rule, Python's `str.title()` with `_` as a space: a letter after anything
-//! but a letter is large, every other letter small. `row_id` is `Row Id`, `itemURL` is `Itemurl`.
+//! A letter after anything but a letter is upper case, every other letter lower case: `row_id` becomes
+//! `Row Id`, `itemURL` becomes `Itemurl`.
 
-/// The title of a field of that name.
+/// The title of a field with this name.
 pub(crate) fn from_name(name: &str) -> String {
     let mut title = String::with_capacity(name.len());
     let mut after_letter = false;
@@ -42,7 +42,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn titles_are_those_of_the_reference() {
+    fn titles_equal_those_of_the_reference() {
         let cases = [
             ("row_id", "Row Id"),
             ("itemURL", "Itemurl"),
@@ -58,7 +58,7 @@ mod tests {
     }
 
     #[test]
-    fn a_tag_becomes_the_name_of_a_type() {
+    fn turns_a_tag_into_a_type_name() {
         for (tag, name) in [("wire_transfer", "WireTransfer"), ("cat", "Cat"), ("Cat", "Cat"), ("a-b", "AB")] {
             assert_eq!(type_name(tag), name);
         }

@@ -1,16 +1,16 @@
-//! Variants of enums that hold data: each a definition of its own, the tag its discriminator.
+//! Moves the variants of tagged enums into definitions, with the tag as discriminator.
 //!
-//! Owns the names of those definitions: the variant's own, with the enum's before it when another
-//! type has that name. Variants of an enum without a tag in its object (serde's default form) stay
-//! where they are: the reference has no such form to follow.
+//! A definition has the name of its variant, prefixed with the enum's name if another type has that name.
+//! Variants of an externally tagged enum (serde's default) stay in place, because the reference SDK has no
+//! such form.
 
 use std::collections::BTreeMap;
 
 use serde_json::{Map, Value, json};
 
-use super::{DEFS, see_refs, see_refs_in, title};
+use super::{DEFS, title, visit_refs, visit_refs_in};
 
-/// How often each definition is referred to, before anything is moved.
+/// Number of references to each definition, before anything is moved.
 type Uses = BTreeMap<String, usize>;
 
 /// Moves variants into `defs`, in the root and in every definition.
@@ -18,8 +18,8 @@ pub(super) fn split(root: &mut Map<String, Value>, defs: &mut Map<String, Value>
     let mut uses = Uses::new();
     if !defs.is_empty() {
         let mut count = |target: &str| *uses.entry(target.to_owned()).or_default() += 1;
-        see_refs_in(root, &mut count);
-        defs.values().for_each(|def| see_refs(def, &mut count));
+        visit_refs_in(root, &mut count);
+        defs.values().for_each(|def| visit_refs(def, &mut count));
     }
     let name = root.get("title").and_then(Value::as_str).unwrap_or("Root").to_owned();
     let mut body = Value::Object(std::mem::take(root));
@@ -31,7 +31,7 @@ pub(super) fn split(root: &mut Map<String, Value>, defs: &mut Map<String, Value>
     for name in names {
         let Some(mut def) = defs.get_mut(&name).map(Value::take) else { continue };
         split_in(&mut def, &name, defs, &uses);
-        // A variant may have taken the place of the type it holds.
+        // A variant may have replaced the type that it holds.
         if let Some(place) = defs.get_mut(&name).filter(|place| place.is_null()) {
             *place = def;
         }
@@ -101,7 +101,7 @@ fn tag_value<'a>(branch: &'a Map<String, Value>, tag: &str) -> Option<&'a str> {
     branch.get("properties")?.get(tag)?.get("const")?.as_str()
 }
 
-/// Puts a variant among the definitions and returns the name it got.
+/// Adds a variant to the definitions and returns its name.
 fn define(
     wanted: &str,
     owner: &str,
@@ -131,7 +131,7 @@ fn taken(name: &str, body: &Map<String, Value>, defs: &Map<String, Value>) -> bo
     defs.get(name).is_some_and(|def| def.as_object() != Some(body))
 }
 
-/// A variant that holds a struct has the tag and the struct's fields in one object.
+/// The variant's object with the fields of the struct that it holds.
 fn with_fields_of(mut variant: Map<String, Value>, held: &Map<String, Value>) -> Map<String, Value> {
     for (key, value) in held {
         match (variant.get_mut(key), value) {

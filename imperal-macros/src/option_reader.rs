@@ -1,6 +1,7 @@
 //! Reads a macro's options by its table.
 //!
-//! Reports every fault and keeps what is right: after a fault it goes on behind the next comma.
+//! Reports every fault and keeps the options that are right. After a fault it continues behind the next
+//! comma.
 
 use proc_macro2::{Ident, Span, TokenStream};
 use quote::ToTokens;
@@ -8,10 +9,10 @@ use syn::ext::IdentExt;
 use syn::parse::{ParseStream, Parser};
 use syn::{ExprArray, LitBool, LitStr, Path, Token, Type};
 
-use crate::diagnostic::Sink;
+use crate::diagnostics::Diagnostics;
 use crate::options::{Kind, OptionSpec, Table};
 
-/// A value as written.
+/// A value.
 pub(crate) enum Value {
     Text(LitStr),
     List(Vec<LitStr>),
@@ -23,61 +24,64 @@ pub(crate) enum Value {
 /// A key with its value.
 pub(crate) struct Entry {
     pub(crate) key: Ident,
-    /// The value's tokens; the key's where it is bare.
+    /// The tokens of the value, or of the key if it has no value.
     pub(crate) at: TokenStream,
     pub(crate) value: Value,
 }
 
-/// What the author wrote, each key at most once.
+/// The options, each key at most once.
 pub(crate) struct Options {
     table: &'static Table,
     entries: Vec<Entry>,
-    /// Keys that were written with a value that could not be read: known, so not missing.
+    /// Keys whose value has a fault. They are not missing.
     unreadable: Vec<String>,
-    /// Keys that an error has named as the one meant by an unknown key: not missing either.
+    /// Keys that an error suggested for an unknown key. They are not reported as missing either.
     meant: Vec<&'static str>,
 }
 
 impl Options {
-    /// Reads everything, reports every fault, keeps what is right.
-    pub(crate) fn read(table: &'static Table, tokens: TokenStream, sink: &mut Sink) -> Self {
+    /// Reads all options and reports every fault.
+    pub(crate) fn read(table: &'static Table, tokens: TokenStream, diagnostics: &mut Diagnostics) -> Self {
         let mut options = Self { table, entries: Vec::new(), unreadable: Vec::new(), meant: Vec::new() };
         let parsed = (|input: ParseStream<'_>| {
             while !input.is_empty() {
-                options.read_entry(input, sink);
+                options.read_entry(input, diagnostics);
             }
             Ok(())
         })
         .parse2(tokens);
         if let Err(error) = parsed {
-            sink.push(error);
+            diagnostics.push(error);
         }
         options
     }
 
-    fn read_entry(&mut self, input: ParseStream<'_>, sink: &mut Sink) {
-        if let Err(error) = self.try_entry(input, sink) {
-            sink.push(error);
+    fn read_entry(&mut self, input: ParseStream<'_>, diagnostics: &mut Diagnostics) {
+        if let Err(error) = self.try_entry(input, diagnostics) {
+            diagnostics.push(error);
             skip_to_comma(input);
         }
         if input.is_empty() {
             return;
         }
         if let Err(_missing) = input.parse::<Token![,]>() {
-            sink.error_at(input.span(), format!("a comma belongs between the options of `{}`", self.table.owner));
+            diagnostics.error_at(
+                input.span(),
+                format!("missing comma between the options of `{}`: add one", self.table.owner),
+            );
             skip_to_comma(input);
             let _: Option<Token![,]> = input.parse().ok();
         }
     }
 
-    fn try_entry(&mut self, input: ParseStream<'_>, sink: &mut Sink) -> syn::Result<()> {
+    fn try_entry(&mut self, input: ParseStream<'_>, diagnostics: &mut Diagnostics) -> syn::Result<()> {
         let Table { owner, separator, .. } = *self.table;
         if !input.peek(Ident::peek_any) {
             let lone = until_comma(input);
             let fault = if let Ok(text) = syn::parse2::<LitStr>(lone.clone()) {
-                format!("this text has no key: write `name {separator} {}` if it is the name", text.to_token_stream())
+                format!("text without a key: write `name {separator} {}` if it is the name", text.to_token_stream())
             } else {
-                format!("`{owner}` takes keys with values; its options are {}", self.table.keys_in_words())
+                format!("`{owner}` takes keys with values: use {}", self.table.keys_in_words())
             };
             return Err(syn::Error::new_spanned(lone, fault));
         }
@@ -86,12 +90,12 @@ impl Options {
             skip_to_comma(input);
             let (text, meant) = self.table.unknown(&key.unraw().to_string());
             self.meant.extend(meant);
-            sink.error(&key, text);
+            diagnostics.error(&key, text);
             return Ok(());
         };
         if self.has(spec.key) {
             skip_to_comma(input);
-            sink.error(&key, format!("`{key}` is given twice; remove one of the two"));
+            diagnostics.error(&key, format!("`{key}` is there twice: remove one"));
             return Ok(());
         }
         match self.read_value(spec, &key, input) {
@@ -126,14 +130,14 @@ impl Options {
         if found != sep {
             return Err(syn::Error::new(
                 key.span(),
-                format!("`{}` separates with `{sep}`: {wanted}", self.table.owner),
+                format!("`{}` has `{sep}` between key and value: {wanted}", self.table.owner),
             ));
         }
         if input.is_empty() || input.peek(Token![,]) {
             return Err(syn::Error::new(key.span(), format!("`{key}` needs a value: {wanted}")));
         }
         let at: TokenStream = until_comma(input);
-        let wanted = spec.kind.mended(&at).map_or(wanted, |value| self.table.pair(key, &value));
+        let wanted = spec.kind.corrected(&at).map_or(wanted, |value| self.table.pair(key, &value));
         let wrong = |_| syn::Error::new_spanned(&at, format!("`{key}` takes {}: {wanted}", spec.kind.noun()));
         let value = match spec.kind {
             Kind::Text => input.parse().map(Value::Text).map_err(wrong)?,
@@ -145,13 +149,13 @@ impl Options {
         Ok((at, value))
     }
 
-    /// Whether the author wrote the key, readable or not.
+    /// Whether the author wrote the key, with or without a fault.
     pub(crate) fn has(&self, key: &str) -> bool {
         self.get(key).is_some() || self.unreadable(key)
     }
 
-    /// Whether the key was written, or an error has asked already whether it was meant: either
-    /// way, to call it missing would be a second error for one mistake.
+    /// Whether the author wrote the key, or an error suggested it. In both cases, reporting it as missing
+    /// would be a second error for one mistake.
     pub(crate) fn has_or_meant(&self, key: &str) -> bool {
         self.has(key) || self.meant.contains(&key)
     }
@@ -166,12 +170,12 @@ impl Options {
         self.entries.iter().find(|entry| entry.key == key)
     }
 
-    /// The literal behind a key that takes text.
+    /// The value of a key that takes text.
     pub(crate) fn text(&self, key: &str) -> Option<&LitStr> {
         self.get(key).and_then(|entry| if let Value::Text(lit) = &entry.value { Some(lit) } else { None })
     }
 
-    /// The literals behind a key that takes a list; none when it is not given.
+    /// The values of a key that takes a list; empty if the key is missing.
     pub(crate) fn list(&self, key: &str) -> &[LitStr] {
         self.get(key).map_or(&[], |entry| if let Value::List(list) = &entry.value { list } else { &[] })
     }
@@ -181,12 +185,12 @@ impl Options {
         self.get(key).map_or(otherwise, |entry| matches!(entry.value, Value::Flag(true)))
     }
 
-    /// Required keys that were not written.
+    /// Required keys that are missing.
     pub(crate) fn missing(&self) -> Vec<&'static OptionSpec> {
         self.table.rows.iter().filter(|row| row.required && !self.has_or_meant(row.key)).collect()
     }
 
-    /// The first key, where a fault of the whole can be shown.
+    /// The first key, at which faults of the whole are reported.
     pub(crate) fn first_span(&self) -> Span {
         self.entries.first().map_or_else(Span::call_site, |entry| entry.key.span())
     }
@@ -202,8 +206,8 @@ fn read_list(input: ParseStream<'_>, at: &TokenStream, key: &Ident, wanted: &str
     literals
 }
 
-/// The tokens up to the next comma, without taking them. A type's own commas stand in `<..>` and
-/// end it early, which matters only for where an error points.
+/// The tokens up to the next comma, which stay in the input. A comma inside `<..>` ends them early, which
+/// only changes the span of an error.
 fn until_comma(input: ParseStream<'_>) -> TokenStream {
     let ahead = input.fork();
     let mut tokens = TokenStream::new();

@@ -1,15 +1,15 @@
-//! Where faults go: every step reports here and carries on, so that one compile shows them all.
+//! Collects errors and warnings, so that one compile shows them all.
 //!
-//! Owns the sink of errors and warnings, their tokens, and the did-you-mean search. Errors become
-//! `compile_error!` at the token that is wrong. A macro on stable Rust cannot warn, so a warning
-//! becomes the use of a deprecated constant named for its rule: `#[allow(deprecated)]` silences it.
+//! An error becomes `compile_error!` at the wrong token. A macro on stable Rust cannot warn, so a warning
+//! becomes the use of a deprecated constant with the code of its rule as its name. The option `allow`
+//! silences one code, `#[allow(deprecated)]` all of them.
 
 use proc_macro2::{Span, TokenStream};
 use quote::{ToTokens, format_ident, quote, quote_spanned};
 
-/// Collects what is wrong with one macro call.
+/// The errors and warnings of one macro call.
 #[derive(Debug, Default)]
-pub(crate) struct Sink {
+pub(crate) struct Diagnostics {
     errors: Option<syn::Error>,
     warnings: Vec<Warning>,
 }
@@ -21,18 +21,18 @@ struct Warning {
     text: String,
 }
 
-impl Sink {
+impl Diagnostics {
     /// An error at the given tokens.
     pub(crate) fn error(&mut self, at: impl ToTokens, text: impl std::fmt::Display) {
         self.push(syn::Error::new_spanned(at, text));
     }
 
-    /// An error at a span, for places that are one token or none.
+    /// An error at a span.
     pub(crate) fn error_at(&mut self, span: Span, text: impl std::fmt::Display) {
         self.push(syn::Error::new(span, text));
     }
 
-    /// An error that a parser found.
+    /// An error of a parser.
     pub(crate) fn push(&mut self, error: syn::Error) {
         match &mut self.errors {
             Some(errors) => errors.combine(error),
@@ -40,7 +40,7 @@ impl Sink {
         }
     }
 
-    /// Takes over what another sink collected.
+    /// Adds the errors and warnings of another collection.
     pub(crate) fn absorb(&mut self, other: Self) {
         if let Some(errors) = other.errors {
             self.push(errors);
@@ -48,28 +48,30 @@ impl Sink {
         self.warnings.extend(other.warnings);
     }
 
-    /// A warning that `#[allow(deprecated)]` silences. `rule` is its code, `V10` for example.
+    /// A warning. `rule` is its code, `V10` for example.
     pub(crate) fn warn(&mut self, rule: &'static str, span: Span, text: impl Into<String>) {
         self.warnings.push(Warning { rule, span, text: text.into() });
     }
 
-    /// Whether anything is wrong.
+    /// Whether there is an error.
     pub(crate) fn has_errors(&self) -> bool {
         self.errors.is_some()
     }
 
-    /// The errors as tokens; nothing when there are none.
+    /// The errors as tokens.
     pub(crate) fn errors(&self) -> TokenStream {
         self.errors.as_ref().map(syn::Error::to_compile_error).unwrap_or_default()
     }
 
-    /// The warnings as tokens. `allows` are the lint attributes of the item that is warned about.
-    pub(crate) fn warnings(&self, allows: &[&syn::Attribute]) -> TokenStream {
-        let each = self.warnings.iter().map(|Warning { rule, span, text }| {
+    /// The warnings as tokens, except those with an allowed code. `attributes` are the lint attributes of
+    /// the item.
+    pub(crate) fn warnings(&self, attributes: &[&syn::Attribute], allowed: &[String]) -> TokenStream {
+        let shown = self.warnings.iter().filter(|warning| allowed.iter().all(|code| code != warning.rule));
+        let each = shown.map(|Warning { rule, span, text }| {
             let name = format_ident!("{rule}", span = span.resolved_at(Span::mixed_site()));
             let used = quote_spanned!(name.span()=> let _ = #name;);
             quote! {
-                #(#allows)*
+                #(#attributes)*
                 const _: () = {
                     #[deprecated(note = #text)]
                     const #name: () = ();

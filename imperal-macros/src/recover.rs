@@ -1,18 +1,18 @@
-//! What is emitted for an item that is not accepted, so that one mistake stays one error.
+//! Corrects the head of a faulty fn, so that one mistake stays one error.
 //!
-//! The fn stays where it is, mended just so far that the compiler has nothing to add: callers find
-//! it, and its body is checked against the signature that was probably meant.
+//! The fn stays in place: callers find it, and the compiler checks its body against the signature that
+//! the author probably meant.
 
 use proc_macro2::TokenStream;
 use quote::{ToTokens, quote, quote_spanned};
 use syn::{ReturnType, Token};
 
-use crate::input::FnItem;
+use crate::fn_item::FnItem;
 
-/// The fn with the faults of its head mended.
-pub(crate) fn mended(mut item: FnItem, krate: &TokenStream) -> TokenStream {
+/// The fn with a corrected head.
+pub(crate) fn recover(mut item: FnItem, krate: &TokenStream) -> TokenStream {
     let sig = &mut item.sig;
-    // Left in place, each of these is a second error: `.await` outside async, `const async`.
+    // Each of these causes a second error: `.await` outside async, `const async`.
     sig.constness = None;
     let span = sig.fn_token.span;
     let was_async = sig.asyncness.is_some();
@@ -26,7 +26,7 @@ pub(crate) fn mended(mut item: FnItem, krate: &TokenStream) -> TokenStream {
         }
     }
     if !was_async && !awaits(&item) {
-        // It may return a future of its own; leave it as it was.
+        // It may return a future.
         item.sig.asyncness = None;
     }
     quote!(#item)

@@ -1,14 +1,14 @@
-//! An extension whose Cargo.toml renames `imperal` to `engine`. One line gives the attribute its
-//! `::imperal` back; `extension!` needs nothing.
+//! An extension whose Cargo.toml renames `imperal` to `engine`. The attribute expands to paths of
+//! `::imperal`, so the crate declares that name once; `extension!` needs nothing.
 
 extern crate engine as imperal;
 
 engine::extension! {
-    app_id: "other-crate",
-    name: "Other crate",
-    description: "An extension crate that knows the framework by another name.",
+    app_id: "renamed-dependency",
+    name: "Renamed dependency",
+    description: "An extension crate that renames its dependency on the framework.",
     icon: "icon.svg",
-    capabilities: ["other-crate:read"],
+    capabilities: ["renamed-dependency:read"],
 }
 
 mod private {

@@ -1,87 +1,88 @@
-//! `#[imperal::test]`: an async fn becomes a test on a platform of its own.
+//! `#[imperal::test]`: turns an async fn into a test with a platform of its own.
 //!
-//! Owns the checks of its form. What a parameter's type may be is a trait's business, so that an
-//! alias works and a stranger is reported at its type.
+//! Tokens decide the form. The trait `FromTest` decides which types a parameter may have, so that an
+//! alias works and a wrong type is reported at its place.
 
 use proc_macro2::{Span, TokenStream};
 use quote::{ToTokens, quote, quote_spanned};
 use syn::spanned::Spanned;
 use syn::{FnArg, Type};
 
-use crate::diagnostic::Sink;
-use crate::input::FnItem;
+use crate::diagnostics::Diagnostics;
+use crate::fn_item::FnItem;
+use crate::option_reader::{Options, Value};
 use crate::options;
-use crate::reader::{Options, Value};
 
 /// `#[imperal::test(options)] item`
-pub(crate) fn test(options: TokenStream, item: &TokenStream) -> TokenStream {
-    let mut sink = Sink::default();
-    let options = Options::read(&options::TEST, options, &mut sink);
-    let paused = paused(&options, &mut sink);
+pub(crate) fn test_attribute(options: TokenStream, item: &TokenStream) -> TokenStream {
+    let mut diagnostics = Diagnostics::default();
+    let options = Options::read(&options::TEST, options, &mut diagnostics);
+    let paused = paused(&options, &mut diagnostics);
     let krate = if let Some(Value::Path(path)) = options.get("crate").map(|entry| &entry.value) {
         path.to_token_stream()
     } else {
         quote!(::imperal)
     };
     let Ok(function) = syn::parse2::<FnItem>(item.clone()) else {
-        sink.error(item, "`#[imperal::test]` goes on an `async fn`");
-        let errors = sink.errors();
+        diagnostics.error(item, "`#[imperal::test]` on something else than a fn: put it on an `async fn`");
+        let errors = diagnostics.errors();
         return quote!(#item #errors);
     };
-    let handed = check(&function, &mut sink);
-    if sink.has_errors() {
-        let errors = sink.errors();
-        // Kept, so that nothing else is said about it; unused, which nobody has to hear.
+    let handed = check(&function, &mut diagnostics);
+    if diagnostics.has_errors() {
+        let errors = diagnostics.errors();
+        // The fn stays, so that the compiler reports no second error.
         return quote!(#[allow(dead_code)] #function #errors);
     }
     emit(&function, handed.as_ref(), paused, &krate)
 }
 
-fn paused(options: &Options, sink: &mut Sink) -> bool {
+fn paused(options: &Options, diagnostics: &mut Diagnostics) -> bool {
     match options.text("clock") {
         None => true,
         Some(literal) => match literal.value().as_str() {
             "paused" => true,
             "real" => false,
             _ => {
-                sink.error(literal, "`clock` is \"paused\", which it is without being said, or \"real\"");
+                diagnostics.error(literal, "invalid clock: write \"paused\", the default, or \"real\"");
                 true
             }
         },
     }
 }
 
-/// The type of what the test is handed, where it takes something.
-fn check(function: &FnItem, sink: &mut Sink) -> Option<Type> {
+/// The type of the test's parameter, if it has one.
+fn check(function: &FnItem, diagnostics: &mut Diagnostics) -> Option<Type> {
     let sig = &function.sig;
     if sig.asyncness.is_none() {
-        sink.error_at(sig.fn_token.span, "`#[imperal::test]` goes on an `async fn`: write `async fn`");
+        diagnostics.error_at(sig.fn_token.span, "a test must be async: write `async fn`");
     }
     if !sig.generics.params.is_empty() {
-        sink.error(&sig.generics.params, "a test takes no generic parameters: nobody could choose them");
+        diagnostics.error(&sig.generics.params, "a test cannot be generic: remove the parameters");
     }
     for other in &function.attrs {
         if other.path().segments.last().is_some_and(|last| last.ident == "test") {
-            sink.error(other, "`#[imperal::test]` makes the test and its runtime: remove this attribute");
+            diagnostics
+                .error(other, "`#[imperal::test]` already makes the fn a test with a runtime: remove this attribute");
         }
     }
     let mut inputs = sig.inputs.iter();
     let first = inputs.next()?;
     if let Some(second) = inputs.next() {
-        sink.error(
+        diagnostics.error(
             second,
-            "a test is handed one thing: `platform: TestPlatform`, or `setup: TestSetup` to give it state and settings",
+            "a test has at most one parameter: write `platform: TestPlatform`, or `setup: TestSetup` to set state and settings",
         );
     }
     match first {
         FnArg::Receiver(receiver) => {
-            sink.error(receiver, "`#[imperal::test]` goes on a free `async fn`, not on a method");
+            diagnostics.error(receiver, "`#[imperal::test]` on a method: put it on a free `async fn`");
             None
         }
         FnArg::Typed(param) => match &*param.ty {
             Type::Reference(reference) => {
                 let owned = &reference.elem.to_token_stream().to_string();
-                sink.error(&param.ty, format!("a test owns what it is handed: write `{owned}`"));
+                diagnostics.error(&param.ty, format!("the parameter is borrowed: write `{owned}`"));
                 None
             }
             ty => Some(ty.clone()),
@@ -97,7 +98,7 @@ fn emit(function: &FnItem, handed: Option<&Type>, paused: bool, krate: &TokenStr
     let argument = handed.map(|ty| {
         quote_spanned!(ty.span().resolved_at(Span::mixed_site())=> <#ty as #krate::testing::FromTest>::from_test().await)
     });
-    // Beside the test, which is not there in a build that is none: a type is wrong in each.
+    // Outside the test fn, which only test builds compile, so that every build checks the type.
     let known = handed.map(|ty| quote!(const _: fn() = #krate::__private::assert_from_test::<#ty>;));
     quote! {
         #known

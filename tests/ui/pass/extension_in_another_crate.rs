@@ -1,16 +1,16 @@
-//! Two extensions in one binary: this crate, and one that `extensions!` names.
+//! Two extensions in one binary: this crate, and one from `extensions!`.
 
 #![deny(warnings)]
 
 use imperal::prelude::*;
 
-imperal::extensions![imperal_tests_other];
+imperal::extensions![imperal_tests_renamed_dependency];
 
 imperal::extension! {
     app_id: "this-crate",
     name: "This crate",
     description: "An extension beside which another one is linked.",
-    icon: "../icon.svg",
+    icon: "../../icon.svg",
     capabilities: ["this-crate:read"],
 }
 

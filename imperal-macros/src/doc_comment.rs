@@ -1,29 +1,29 @@
-//! Makes a description out of a doc comment.
+//! Turns a doc comment into a description.
 //!
-//! Wrapped lines are joined to one, paragraphs and list entries keep lines of their own, and the
-//! first heading ends it: `# Errors` and what follows is for readers of the code.
+//! Wrapped lines are joined; paragraphs and list entries keep their lines. The description ends at the
+//! first heading, because sections such as `# Errors` are for readers of the code.
 
 use proc_macro2::{Span, TokenStream};
 use quote::{ToTokens, quote};
 use syn::spanned::Spanned;
 use syn::{Attribute, Expr, ExprLit, Lit, Meta};
 
-/// A description that the macro can read, or one that only the compiler can (`include_str!`).
-pub(crate) struct Described {
-    /// The text, as an expression.
+/// A description as text, or as an expression that only the compiler can read (`include_str!`).
+pub(crate) struct Description {
+    /// An expression of the text.
     pub(crate) tokens: TokenStream,
-    /// The text, where the macro knows it.
+    /// The text, if the macro can read it.
     pub(crate) text: Option<String>,
-    /// Where it stands.
+    /// Its place in the source.
     pub(crate) span: Span,
 }
 
-/// The description that the doc attributes make; none without any.
-pub(crate) fn from_docs<'a>(docs: impl Iterator<Item = &'a Attribute>) -> Option<Described> {
+/// The description in the doc attributes.
+pub(crate) fn description_from_docs<'a>(docs: impl Iterator<Item = &'a Attribute>) -> Option<Description> {
     let lines: Vec<(&Expr, Span)> = docs
         .filter_map(|attr| match &attr.meta {
             Meta::NameValue(pair) => Some((&pair.value, pair.value.span())),
-            // `#[doc(hidden)]` describes nothing.
+            // `#[doc(hidden)]` has no text.
             Meta::Path(_) | Meta::List(_) => None,
         })
         .collect();
@@ -31,17 +31,17 @@ pub(crate) fn from_docs<'a>(docs: impl Iterator<Item = &'a Attribute>) -> Option
     let literals: Option<Vec<String>> = lines.iter().map(|(value, _)| literal(value)).collect();
     Some(if let Some(texts) = literals {
         let text = join(&texts.join("\n"));
-        Described { tokens: text.to_token_stream(), text: Some(text), span }
+        Description { tokens: text.to_token_stream(), text: Some(text), span }
     } else {
         let parts = lines.iter().map(|(value, _)| *value);
-        Described { tokens: quote!(::core::concat!(#(#parts, "\n"),*)), text: None, span }
+        Description { tokens: quote!(::core::concat!(#(#parts, "\n"),*)), text: None, span }
     })
 }
 
 fn literal(value: &Expr) -> Option<String> {
     match value {
         Expr::Lit(ExprLit { lit: Lit::Str(text), .. }) => Some(text.value()),
-        // A doc comment that went through a macro by example comes in a group of its own.
+        // A doc comment from a `macro_rules!` macro is in a group.
         Expr::Group(group) => literal(&group.expr),
         _ => None,
     }
@@ -51,7 +51,7 @@ fn join(docs: &str) -> String {
     let mut text = String::new();
     for line in docs.lines() {
         let line = line.trim();
-        // A block comment may begin its lines with a star, and ends with an empty one.
+        // Lines of a block comment may begin with a star.
         let line = if line == "*" { "" } else { line.strip_prefix("* ").unwrap_or(line).trim() };
         if line.starts_with('#') {
             break;
@@ -78,19 +78,19 @@ mod tests {
     use super::*;
     use syn::parse::Parser;
 
-    fn described(attrs: TokenStream) -> Option<Described> {
-        from_docs(Attribute::parse_outer.parse2(attrs).unwrap().iter())
+    fn described(attrs: TokenStream) -> Option<Description> {
+        description_from_docs(Attribute::parse_outer.parse2(attrs).unwrap().iter())
     }
 
     #[test]
-    fn wrapped_lines_join_and_paragraphs_and_lists_stay() {
+    fn joins_wrapped_lines_and_keeps_paragraphs_and_lists() {
         let doc =
             "\n Sends a note\n to the team.\n\n Kinds:\n - short\n - long,\n   over two lines\n\n # Errors\n None.\n";
         assert_eq!(join(doc), "Sends a note to the team.\n\nKinds:\n- short\n- long, over two lines");
     }
 
     #[test]
-    fn every_way_to_write_docs_is_read() {
+    fn reads_every_form_of_doc_attribute() {
         let line = described(quote!(#[doc = " One."] #[allow(dead_code)] #[doc = " Two."])).unwrap();
         assert_eq!(line.text.as_deref(), Some("One. Two."));
         let block = described(quote!(#[doc = "\n * Starred\n * block.\n *\n "])).unwrap();

@@ -1,4 +1,4 @@
-//! Golden expansions, and a proof that nothing in them reaches into the author's names.
+//! Golden expansions, and a test that they resolve no name in the author's scope.
 //!
 //! After a change: `UPDATE_GOLDEN=1 cargo test -p imperal-macros`, then read the difference in `golden/`.
 
@@ -8,7 +8,7 @@ use std::path::Path;
 use proc_macro2::{Spacing, TokenStream, TokenTree};
 use quote::quote;
 
-use crate::check::chat_function;
+use crate::chat_function::chat_function;
 use crate::extension::extension;
 
 struct Case {
@@ -88,7 +88,7 @@ fn cases() -> Vec<Case> {
 }
 
 #[test]
-fn expansions_are_those_in_the_golden_files() {
+fn expansions_equal_the_golden_files() {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("golden");
     for case in cases() {
         let file = syn::parse2(case.output).unwrap();
@@ -102,8 +102,8 @@ fn expansions_are_those_in_the_golden_files() {
     }
 }
 
-/// What may stand in an expansion without a path before it: the expansion's own names and Rust's
-/// keywords. A name of the prelude here is a name that the author may have given to something else.
+/// Identifiers without a path that an expansion may have: its own names and Rust's keywords. No name of
+/// the prelude, because the author may have shadowed it.
 const OWN: &[&str] = &[
     "__imperal",
     "__ChatFunction",
@@ -184,7 +184,7 @@ fn names(tokens: TokenStream, into: &mut HashSet<String>) {
 }
 
 #[test]
-fn no_identifier_of_the_expansion_is_looked_up_among_the_authors() {
+fn expansions_resolve_no_name_in_the_authors_scope() {
     for case in cases() {
         let mut written = HashSet::new();
         names(case.input, &mut written);
@@ -195,7 +195,7 @@ fn no_identifier_of_the_expansion_is_looked_up_among_the_authors() {
 }
 
 #[test]
-fn a_renamed_dependency_is_all_that_is_named() {
+fn an_expansion_names_only_the_renamed_dependency() {
     let case = cases().into_iter().find(|case| case.name == "write").unwrap();
     let mut used = HashSet::new();
     names(case.output, &mut used);

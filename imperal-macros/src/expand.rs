@@ -1,21 +1,20 @@
-//! From the model to tokens.
+//! Writes the expansion of a chat function.
 //!
-//! The fn stays verbatim. Beside it, in a `const _`, stand a private marker type, its
-//! `ChatHandler`, and one registration. Each of the author's types is named once there, under its
-//! own span, and everything else goes through the associated types: a type that does not fit is
-//! reported once, where it was written.
+//! The fn stays verbatim. Its companions follow in a `const _`: a private marker type, the marker's
+//! `ChatHandler`, and one registration. They name each of the author's types once, with its own span,
+//! so that the compiler reports a wrong type once, at the place where the author wrote it.
 
 use proc_macro2::{Ident, Span, TokenStream};
 use quote::{ToTokens, quote, quote_spanned};
 use syn::spanned::Spanned;
-use syn::{Attribute, GenericArgument, PathArguments, Type};
+use syn::{Attribute, Type};
 
-use crate::check::ChatFunction;
-use crate::input::FnItem;
-use crate::signature::Types;
+use crate::fn_item::FnItem;
+use crate::model::ChatFunction;
+use crate::signature::{Types, only_argument, result_without_data};
 
 /// The whole expansion of a function without faults.
-pub(crate) fn accepted(
+pub(crate) fn expand(
     item: &FnItem,
     types: &Types,
     function: &ChatFunction,
@@ -25,20 +24,30 @@ pub(crate) fn accepted(
     let probes = probes(types, function);
     let projection = projection(types, function);
     let registration = registration(function);
-    let beside = beside(item, types, krate, &quote!(#probes #projection #registration));
-    // Clippy would have the `async` removed that the attribute demands.
-    quote!(#[allow(clippy::unused_async)] #item #beside #warnings)
+    let model_check = model_check(types, function);
+    let companions = companions(item, types, krate, &quote!(#probes #projection #model_check #registration));
+    // The attribute requires `async` even where the fn awaits nothing.
+    quote!(#[allow(clippy::unused_async)] #item #companions #warnings)
 }
 
-/// Only what checks the types, for a function whose options are at fault.
-pub(crate) fn checks(item: &FnItem, types: &Types, krate: &TokenStream) -> TokenStream {
-    beside(item, types, krate, &TokenStream::new())
+/// The type checks alone, for a function with faulty options.
+pub(crate) fn type_checks(item: &FnItem, types: &Types, krate: &TokenStream) -> TokenStream {
+    companions(item, types, krate, &TokenStream::new())
 }
 
-/// What stands beside the fn: the marker, its handler, and the rest.
+/// The check of the return type alone, for a function with a fault elsewhere in its signature.
+pub(crate) fn output_check(item: &FnItem, output: &Type, krate: &TokenStream) -> TokenStream {
+    let attrs = attrs(item);
+    quote! {
+        #(#attrs)*
+        const _: fn() = #krate::__private::assert_output::<#output>;
+    }
+}
+
+/// The marker, its handler, and `rest`, next to the fn.
 ///
 /// The crate is named once, so that a wrong `crate = ..` is one error.
-fn beside(
+fn companions(
     item: &FnItem,
     Types { ctx, params, output }: &Types,
     krate: &TokenStream,
@@ -46,7 +55,7 @@ fn beside(
 ) -> TokenStream {
     let attrs = attrs(item);
     let name = &item.sig.ident;
-    // Everything here has the name's span: a future that is not `Send` is reported at this fn.
+    // All tokens have the span of the fn's name, where the compiler reports a future that is not `Send`.
     // The parameters are hygienic, because the fn itself may be called `ctx`.
     let local = Span::mixed_site().located_at(name.span());
     let (first, second) = (Ident::new("ctx", local), Ident::new("params", local));
@@ -59,7 +68,7 @@ fn beside(
         }
     };
     let data = quote_spanned!(data_span(output)=> _);
-    // In an `impl`, where no nameless constant may stand, the compiler points at the fn.
+    // An `impl` allows no unnamed constant; with this span the compiler points at the fn.
     let anonymous = quote_spanned!(name.span()=> const _: ());
     quote! {
         #(#attrs)*
@@ -84,46 +93,40 @@ fn beside(
     }
 }
 
-/// The attributes of the fn that hold for what stands beside it as well.
+/// The attributes of the fn that also apply to its companions.
 fn attrs(item: &FnItem) -> Vec<TokenStream> {
     let copied = item.attrs_named("cfg").chain(item.attrs_named("allow")).map(Attribute::to_token_stream);
     let deprecated = item.attrs_named("deprecated").next().map(|_| quote!(#[allow(deprecated)]));
     copied.chain(deprecated).collect()
 }
 
-/// Where the data is written in `Result<ActionResult<Data>>`; the whole type where it is not.
+/// The span of the data in `Result<ActionResult<Data>>`, or of the whole type.
 fn data_span(output: &Type) -> Span {
     let data = only_argument(output).and_then(only_argument);
     data.map_or_else(|| output.span(), Spanned::span)
 }
 
-/// The `T` of `Anything<T>`.
-fn only_argument(ty: &Type) -> Option<&Type> {
-    let Type::Path(path) = ty else { return None };
-    let PathArguments::AngleBracketed(arguments) = &path.path.segments.last()?.arguments else { return None };
-    match arguments.args.first()? {
-        GenericArgument::Type(ty) => Some(ty),
-        _ => None,
-    }
-}
-
-/// What tokens only suggest and the compiler knows: each is asked for where the tokens suggest it.
+/// Checks of types that only the compiler can decide, written where the tokens suggest a fault.
 fn probes(types: &Types, function: &ChatFunction) -> TokenStream {
     let mut probes = TokenStream::new();
     if let (Some(answer), true, None) =
-        (answers_without_data(&types.output), function.action_type == "Read", &function.data_model)
+        (result_without_data(&types.output), function.action_type == "Read", &function.data_model)
     {
         let output = &types.output;
         let given = quote!(__imperal::Data::<<#output as __imperal::HandlerOutput>::Data>::GIVEN);
-        probes.extend(probe(answer.span(), &given, "a `read` function answers with data, and `ActionResult` alone has none: write `ActionResult<MyType>`, or `data_model = MyType` (V23)"));
+        probes.extend(probe(
+            answer.span(),
+            &given,
+            "a `read` function must return data: write `ActionResult<MyType>`, or `data_model = MyType` (V23)",
+        ));
     }
-    if let Some(name) = maybe_no_struct(&types.params) {
+    if let Some(name) = common_type_span(&types.params) {
         let params = &types.params;
         let is_struct = quote!(__imperal::Shape::<#params>::STRUCT);
         probes.extend(probe(
             name,
             &is_struct,
-            "the parameters are one struct, whose fields a form can name; this type has none (V17)",
+            "the parameters are not a struct: write one with a named field for each value (V17)",
         ));
     }
     probes
@@ -140,20 +143,8 @@ fn probe(span: Span, holds: &TokenStream, text: &str) -> TokenStream {
     }
 }
 
-/// The `ActionResult` in `Result<ActionResult>`, written without its data.
-pub(crate) fn answers_without_data(output: &Type) -> Option<&Type> {
-    let answer = only_argument(output)?;
-    let Type::Path(path) = answer else { return None };
-    let bare = match only_argument(answer) {
-        None => true,
-        Some(Type::Tuple(unit)) => unit.elems.is_empty(),
-        Some(_) => false,
-    };
-    (path.path.segments.last()?.ident == "ActionResult" && bare).then_some(answer)
-}
-
-/// The span of a type whose name is that of a common type which is no struct.
-fn maybe_no_struct(params: &Type) -> Option<Span> {
+/// The span of a type with the name of a common type that is not a struct.
+fn common_type_span(params: &Type) -> Option<Span> {
     let Type::Path(path) = params else { return None };
     let last = path.path.segments.last()?;
     NO_STRUCT.iter().any(|name| last.ident == name).then(|| params.span())
@@ -163,6 +154,15 @@ const NO_STRUCT: &[&str] = &[
     "String", "str", "bool", "char", "i8", "i16", "i32", "i64", "i128", "isize", "u8", "u16", "u32", "u64", "u128",
     "usize", "f32", "f64", "Vec", "Option", "Value", "HashMap", "BTreeMap", "Map", "HashSet", "BTreeSet",
 ];
+
+/// `data_model` against the data that the return type shows.
+fn model_check(types: &Types, function: &ChatFunction) -> TokenStream {
+    let (Some(model), None) = (&function.data_model, result_without_data(&types.output)) else {
+        return TokenStream::new();
+    };
+    let Some(data) = only_argument(&types.output).and_then(only_argument) else { return TokenStream::new() };
+    quote!(const _: fn() = __imperal::assert_data_model::<#model, #data>;)
+}
 
 fn projection(types: &Types, function: &ChatFunction) -> TokenStream {
     let Some(field) = &function.id_projection else { return TokenStream::new() };
@@ -186,6 +186,10 @@ fn registration(function: &ChatFunction) -> TokenStream {
     } else {
         quote!(__HANDLER.return_schema)
     };
+    let data_model = match &function.data_model {
+        Some(model) => quote!(::core::option::Option::Some(__imperal::DataType::of::<#model>)),
+        None => quote!(::core::option::Option::None),
+    };
     quote! {
         __imperal::inventory::submit! {
             __imperal::FunctionDef {
@@ -200,6 +204,7 @@ fn registration(function: &ChatFunction) -> TokenStream {
                 long_running: #long_running,
                 params_schema: __HANDLER.params_schema,
                 return_schema: #return_schema,
+                data_model: #data_model,
                 read: __HANDLER.read,
                 module_path: ::core::module_path!(),
                 file: ::core::file!(),

@@ -1,4 +1,4 @@
-//! The tables of the documentation are those that the parser reads by.
+//! Compares the tables in the documentation with the tables of the parser.
 //!
 //! After a change: `UPDATE_GOLDEN=1 cargo test -p imperal-macros`.
 
@@ -18,7 +18,7 @@ fn rows(table: &Table) -> String {
 }
 
 #[test]
-fn the_documentation_has_the_tables_as_they_are() {
+fn the_documentation_has_the_current_tables() {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../imperal/docs/macros.md");
     let mut text = std::fs::read_to_string(&path).unwrap();
     for table in [&CHAT_FUNCTION, &EXTENSION, &TEST] {

@@ -1,0 +1,88 @@
+//! `#[chat_function]`: reads the input, validates it, and writes the expansion.
+//!
+//! Options and signature are validated independently, so that one compile reports every fault. The
+//! registration is only written when there is none; otherwise the fn stays, and the parts of its
+//! signature that are sound still reach the compiler's type checks.
+
+use imperal_manifest::did_you_mean;
+use proc_macro2::TokenStream;
+use quote::{ToTokens, quote};
+use syn::{Attribute, LitStr};
+
+use crate::diagnostics::Diagnostics;
+use crate::fn_item::FnItem;
+use crate::option_reader::{Options, Value};
+use crate::{expand, instrument, options, recover, signature, validate};
+
+/// Codes of the warnings that the attribute can give.
+const WARNINGS: &[&str] = &["V10", "V11", "V20", "V24", "V33", "P15", "P22"];
+
+/// `#[chat_function(options)] item`
+pub(crate) fn chat_function(options: TokenStream, item: &TokenStream) -> TokenStream {
+    let mut diagnostics = Diagnostics::default();
+    let options = Options::read(&options::CHAT_FUNCTION, options, &mut diagnostics);
+    let krate = if let Some(Value::Path(path)) = options.get("crate").map(|entry| &entry.value) {
+        path.to_token_stream()
+    } else {
+        quote!(::imperal)
+    };
+    let Ok(item) = syn::parse2::<FnItem>(item.clone()) else { return not_a_fn(item) };
+    let signature = signature::check(&item, &mut diagnostics);
+    instrument::check(&item, &mut diagnostics);
+    let function = validate::check_options(&options, &item, signature.output.as_ref(), &mut diagnostics);
+    let allowed = allowed_warnings(options.list("allow"), WARNINGS, &mut diagnostics);
+    let warnings = diagnostics.warnings(&lint_attributes(&item), &allowed);
+    let output = signature.output.clone();
+    match (signature.types(), function) {
+        (Some(types), Some(function)) if !diagnostics.has_errors() => {
+            expand::expand(&item, &types, &function, &krate, &warnings)
+        }
+        (Some(types), _) => {
+            let checks = expand::type_checks(&item, &types, &krate);
+            let errors = diagnostics.errors();
+            quote!(#item #checks #errors)
+        }
+        (None, _) => {
+            let check = output.map(|output| expand::output_check(&item, &output, &krate));
+            let errors = diagnostics.errors();
+            let item = recover::recover(item, &krate);
+            quote!(#item #check #errors)
+        }
+    }
+}
+
+/// The codes of an `allow` list; reports those that are not in `known`.
+pub(crate) fn allowed_warnings(list: &[LitStr], known: &[&str], diagnostics: &mut Diagnostics) -> Vec<String> {
+    for literal in list.iter().filter(|literal| !known.contains(&literal.value().as_str())) {
+        let code = literal.value();
+        let hint = match did_you_mean(&code.to_uppercase(), known.iter().copied()).filter(|_| known.len() > 1) {
+            Some(meant) if meant.eq_ignore_ascii_case(&code) => format!("write `\"{meant}\"`"),
+            _ => format!("the codes are {}", known.join(", ")),
+        };
+        diagnostics.error(literal, format!("`{code}` is not the code of a warning of this macro; {hint}"));
+    }
+    list.iter().map(LitStr::value).collect()
+}
+
+fn not_a_fn(item: &TokenStream) -> TokenStream {
+    let mut diagnostics = Diagnostics::default();
+    let found = item.clone().into_iter().find(
+        |token| matches!(token, proc_macro2::TokenTree::Ident(word) if ITEMS.contains(&word.to_string().as_str())),
+    );
+    match found {
+        Some(keyword) => {
+            diagnostics.error(&keyword, format!("`#[chat_function]` on a `{keyword}`: put it on a free `async fn`"))
+        }
+        None => diagnostics.error(item, "`#[chat_function]` on something else than a fn: put it on a free `async fn`"),
+    }
+    let errors = diagnostics.errors();
+    quote!(#item #errors)
+}
+
+const ITEMS: &[&str] =
+    &["struct", "enum", "union", "trait", "impl", "mod", "const", "static", "type", "use", "extern", "macro_rules"];
+
+/// The lint and `cfg` attributes of the fn, which also apply to the companions of the fn.
+fn lint_attributes(item: &FnItem) -> Vec<&Attribute> {
+    item.attrs_named("allow").chain(item.attrs_named("cfg")).collect()
+}
