@@ -80,3 +80,47 @@ async fn empty_or_long_key_starts_no_task() {
     }
     assert_eq!(anna.access().running_tasks().await.unwrap().len(), 1);
 }
+
+/// Report a third, then sleep for a minute under a key.
+#[chat_function(action_type = "write", event = "scanned", effects = ["update:scan"])]
+async fn scan(ctx: Context, params: Keyed) -> Result<ActionResult> {
+    ctx.background_task(|ctx| async move {
+        ctx.progress(33, "Scanning").await?;
+        tokio::time::sleep(secs(60)).await;
+        Ok(ActionResult::done("Scanned."))
+    })
+    .key(params.key)
+    .await?;
+    Ok(ActionResult::done("Scanning."))
+}
+
+/// How far is the scan of that key?
+#[chat_function(action_type = "write", event = "asked", effects = ["update:scan"])]
+async fn scan_progress(ctx: Context, params: Keyed) -> Result<ActionResult> {
+    Ok(ActionResult::done(match ctx.running_task(&params.key).await? {
+        Some(task) => format!("{} {:?} {:?}", task.name, task.percent, task.stage),
+        None => "none".to_owned(),
+    }))
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_handler_sees_the_running_task_of_a_key_with_its_progress() {
+    let platform = TestPlatform::start().await;
+    let (anna, ben) = (platform.user("anna"), platform.user("ben"));
+    let ask = async |user: &imperal::testing::TestUser, key: &str| {
+        user.call("scan_progress", json!({"key": key})).await.unwrap().turn.body.text
+    };
+    assert_eq!(ask(&anna, "site").await, "none");
+    let task_id = anna.start("scan", json!({"key": "site"})).await;
+    tokio::task::yield_now().await;
+    // At once, from the report that is not stored yet, and a second later from the ledger.
+    for _ in 0..2 {
+        assert_eq!(ask(&anna, "site").await, r#"scan Some(33.0) Some("Scanning")"#);
+        tokio::time::sleep(secs(1)).await;
+    }
+    assert_eq!((ask(&anna, "other").await, ask(&ben, "site").await), ("none".to_owned(), "none".to_owned()));
+    let too_long = anna.call("scan_progress", json!({"key": "k".repeat(513)})).await.unwrap();
+    assert_eq!(code(&too_long.turn), "INTERNAL");
+    assert_eq!(anna.end_of(task_id).await.state, TaskState::Succeeded);
+    assert_eq!(ask(&anna, "site").await, "none");
+}

@@ -2,6 +2,7 @@
 
 use std::sync::{Arc, Mutex};
 
+use imperal::context::StopReason;
 use imperal::ledger::TaskState;
 use imperal::prelude::*;
 use imperal::testing::TestPlatform;
@@ -169,6 +170,56 @@ async fn stopping_process_runs_cleanups_with_a_short_limit() {
     platform.platform().shutdown(secs(10)).await;
     assert_eq!(anna.end_of(task_id).await.state, TaskState::Reclaimed);
     assert_eq!((said.lock().unwrap().len(), asked.elapsed().as_secs()), (2, 10));
+}
+
+/// Registers a cleanup that says why the work was stopped, and then runs the work.
+async fn with_reasons<Fut>(said: &Said, then: fn(Context) -> Fut) -> TestPlatform
+where
+    Fut: Future<Output = Result<ActionResult>> + Send + 'static,
+{
+    let said = said.clone();
+    let (platform, _) = platform(move |ctx| {
+        let said = said.clone();
+        let _armed = ctx.on_cancel(move |ctx| async move { say(&said, &format!("{:?}", ctx.stop_reason())) });
+        async move { then(ctx).await }
+    })
+    .await;
+    platform
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_cleanup_can_tell_a_cancel_from_a_limit_and_from_a_process_that_stops() {
+    for (then, reason) in [(hang as fn(Context) -> _, "Some(Silent)"), (hang_aloud, "Some(TimedOut)")] {
+        let said = Said::default();
+        let platform = with_reasons(&said, then).await;
+        let anna = platform.user("anna");
+        let task_id = anna.start("in_background", json!({})).await;
+        anna.end_of(task_id).await;
+        assert_eq!(*said.lock().unwrap(), [reason]);
+    }
+    let said = Said::default();
+    let platform = with_reasons(&said, hang).await;
+    let anna = platform.user("anna");
+    let task_id = anna.start("in_background", json!({})).await;
+    anna.cancel(task_id).await;
+    anna.end_of(task_id).await;
+    anna.start("in_background", json!({})).await;
+    platform.platform().shutdown(secs(10)).await;
+    assert_eq!(*said.lock().unwrap(), ["Some(Cancelled)", "Some(Interrupted)"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_context_that_outlives_its_work_has_a_stop_reason() {
+    let kept = Arc::new(Mutex::new(None));
+    let keeps = kept.clone();
+    let (_, _) = run(move |ctx| {
+        assert_eq!(ctx.stop_reason(), None);
+        *keeps.lock().unwrap() = Some(ctx);
+        async { Ok(ActionResult::done("done")) }
+    })
+    .await;
+    let ctx = kept.lock().unwrap().take().unwrap();
+    assert_eq!((ctx.stop_reason(), ctx.is_cancelled()), (Some(StopReason::Ended), true));
 }
 
 #[tokio::test(start_paused = true)]

@@ -3,7 +3,7 @@
 use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
 use std::sync::{Arc, Mutex};
 
-use imperal::context::JobStatus;
+use imperal::context::{JobStatus, PollFailure};
 use imperal::ledger::TaskState;
 use imperal::prelude::*;
 use serde_json::json;
@@ -159,8 +159,30 @@ async fn failed_job_is_not_cancelled_and_a_failed_check_cancels_it() {
     ends_with(failed(Error::user("RENDER_FAILED", "No.")), Err("RENDER_FAILED"), 0).await;
     ends_with(failed(Error::retryable(codes::BACKEND_5XX, "Not now.")), Err("BACKEND_5XX"), 0).await;
     ends_with(failed(Error::internal("no such job")), Err("INTERNAL"), 0).await;
-    ends_with(vec![Err(Error::user("RENDER_FAILED", "No."))], Err("RENDER_FAILED"), 0).await;
+    ends_with(vec![Err(Error::user(codes::PERMISSION_DENIED, "401"))], Err("PERMISSION_DENIED"), 1).await;
     ends_with(vec![Err(Error::internal("not the JSON that was expected"))], Err("INTERNAL"), 1).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_error_tells_a_failed_job_from_a_failed_check_and_a_deadline() {
+    let (task, turn) = run(|ctx| async move {
+        let refused = || Error::user(codes::PERMISSION_DENIED, "The service refused access.");
+        for (status, failure) in [
+            (Ok(JobStatus::Failed(refused())), PollFailure::Job),
+            (Err(refused()), PollFailure::Check),
+            (Err(Error::retryable(codes::BACKEND_5XX, "Not now.")), PollFailure::Check),
+            (Ok(JobStatus::Pending), PollFailure::Deadline),
+        ] {
+            let mut status = Some(status);
+            let wait = ctx.poll(|| std::future::ready(status.take().unwrap_or(Ok(JobStatus::<()>::Pending))));
+            let error = wait.within(secs(60)).tolerating(0).await.unwrap_err();
+            assert_eq!(error.poll_failure(), Some(failure), "{error}");
+        }
+        assert_eq!(refused().poll_failure(), None);
+        Ok(ActionResult::done("as wanted"))
+    })
+    .await;
+    assert_eq!(task.state, TaskState::Succeeded, "{}", turn.body.text);
 }
 
 #[tokio::test(start_paused = true)]

@@ -8,34 +8,24 @@ use std::future::{Future, IntoFuture};
 use std::pin::Pin;
 
 use super::Context;
-use crate::error::Error;
-use crate::function::{DataType, ResultData};
+use crate::error::{Error, RunningTask};
 use crate::ids::TaskId;
-use crate::result::{ActionResult, Result, WireResult};
+use crate::result::{ActionResult, DataType, Result, ResultData, WireResult};
 
 /// Longest key of a task, in bytes.
 const KEY_LIMIT: usize = 512;
 
-/// Work waiting for its context.
-pub(crate) type Work = Box<dyn FnOnce(Context) -> Pin<Box<dyn Future<Output = Result<WireResult>> + Send>> + Send>;
+/// The author's closure, which runs once it gets the task's context.
+pub(crate) type TaskBody = Box<dyn FnOnce(Context) -> Pin<Box<dyn Future<Output = Result<WireResult>> + Send>> + Send>;
 
-/// What the platform is asked to run.
-pub(crate) struct NewBackground {
+/// A task that the platform is asked to start.
+pub(crate) struct TaskRequest {
     pub(crate) name: String,
     pub(crate) key: Option<String>,
     pub(crate) long_running: bool,
     /// Type of the data in the task's result.
     pub(crate) data: DataType,
-    pub(crate) work: Work,
-}
-
-/// The platform's side: completes when the task is on disk.
-pub(crate) trait SpawnTask: Send + Sync {
-    fn spawn(
-        self: std::sync::Arc<Self>,
-        parent: Context,
-        task: NewBackground,
-    ) -> Pin<Box<dyn Future<Output = Result<TaskId>> + Send>>;
+    pub(crate) body: TaskBody,
 }
 
 impl Context {
@@ -77,25 +67,59 @@ impl Context {
     {
         BackgroundTask {
             parent: self.clone(),
-            task: NewBackground {
+            task: TaskRequest {
                 name: String::new(),
                 key: None,
                 long_running: false,
                 data: DataType::of::<T>(),
-                work: Box::new(move |ctx| {
+                body: Box::new(move |ctx| {
                     let work = work(ctx);
                     Box::pin(async move { work.await?.deliver() })
                 }),
             },
         }
     }
+
+    /// The user's running task of this extension with that [`key`](BackgroundTask::key), on whichever node it
+    /// runs, with its latest progress; `None` when none runs. It may end at any moment: to start a task only
+    /// when none runs, start it with the key and look at
+    /// [`Error::already_running`](crate::Error::already_running).
+    ///
+    /// # Errors
+    /// `UNAVAILABLE` when the ledger cannot be read, `INTERNAL` for a key of another length than 1 to 512
+    /// bytes, [`Error::cancelled`](crate::Error::cancelled) when this context's own work is cancelled or over.
+    ///
+    /// ```
+    /// # use imperal::prelude::*;
+    /// # async fn handler(ctx: Context, domain: String) -> Result<ActionResult> {
+    /// let text = match ctx.running_task(format!("scan:{domain}")).await? {
+    ///     Some(task) => format!("The scan is at {:.0} %.", task.percent.unwrap_or_default()),
+    ///     None => "No scan runs.".to_owned(),
+    /// };
+    /// # Ok(ActionResult::done(text)) }
+    /// ```
+    pub async fn running_task(&self, key: impl AsRef<str>) -> Result<Option<RunningTask>> {
+        self.check_active()?;
+        let key = key.as_ref();
+        check_key(key)?;
+        self.services().host.running_task(self.origin(), key).await
+    }
+}
+
+/// # Errors
+/// `INTERNAL` for a key of another length than 1 to 512 bytes.
+fn check_key(key: &str) -> Result<()> {
+    if (1..=KEY_LIMIT).contains(&key.len()) {
+        return Ok(());
+    }
+    Err(Error::internal(format!("a task's key has 1 to {KEY_LIMIT} bytes, not {}", key.len())))
 }
 
 /// A background task to be started: await it. Made by [`Context::background_task`].
 #[must_use = "the task never starts unless this is awaited: add `.await?`"]
 pub struct BackgroundTask {
     parent: Context,
-    task: NewBackground,
+    task: TaskRequest,
 }
 
 impl BackgroundTask {
@@ -145,15 +169,14 @@ impl IntoFuture for BackgroundTask {
     type IntoFuture = Pin<Box<dyn Future<Output = Result<TaskId>> + Send>>;
 
     fn into_future(self) -> Self::IntoFuture {
-        if let Err(stopped) = self.parent.enter() {
+        if let Err(stopped) = self.parent.check_active() {
             return Box::pin(std::future::ready(Err(stopped)));
         }
-        if let Some(key) = self.task.key.as_ref().filter(|key| key.is_empty() || key.len() > KEY_LIMIT) {
-            let fault = format!("a task's key has 1 to {KEY_LIMIT} bytes, not {}", key.len());
-            return Box::pin(std::future::ready(Err(Error::internal(fault))));
+        if let Some(Err(fault)) = self.task.key.as_deref().map(check_key) {
+            return Box::pin(std::future::ready(Err(fault)));
         }
-        let tasks = self.parent.ports().tasks.clone();
-        tasks.spawn(self.parent, self.task)
+        let host = self.parent.services().host.clone();
+        host.start_task(self.parent, self.task)
     }
 }
 

@@ -57,7 +57,7 @@ impl Context {
     {
         let ctx = self.clone();
         async move {
-            ctx.enter()?;
+            ctx.check_active()?;
             let (span, thread) = (tracing::Span::current(), Blocking(ctx.clone()));
             // Dropped before its turn in the pool has come, it never begins.
             let running = AbortOnDropHandle::new(tokio::task::spawn_blocking(move || span.in_scope(|| work(thread))));
@@ -96,7 +96,7 @@ impl Blocking {
     /// # Errors
     /// [`Error::cancelled`], as [`progress`](Self::progress).
     pub fn check(&self) -> Result<()> {
-        self.0.enter()
+        self.0.check_active()
     }
 
     /// The user who made the call.

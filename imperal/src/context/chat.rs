@@ -9,7 +9,7 @@ use std::pin::Pin;
 
 use serde::Serialize;
 
-use super::{Context, Origin};
+use super::Context;
 use crate::codes;
 use crate::error::Error;
 use crate::ids::TurnId;
@@ -29,15 +29,6 @@ pub(crate) struct ChatDelivery {
     pub(crate) truncated: bool,
     pub(crate) msg_type: MsgType,
     pub(crate) refresh_panels: Option<Vec<String>>,
-}
-
-/// The platform's side: completes when turn and audit row are on disk.
-pub(crate) trait DeliverChat: Send + Sync {
-    fn deliver(
-        &self,
-        origin: &Origin,
-        delivery: ChatDelivery,
-    ) -> Pin<Box<dyn Future<Output = Result<TurnId>> + Send + '_>>;
 }
 
 /// Proof of a delivery: the turn is in the user's chat.
@@ -111,7 +102,7 @@ impl IntoFuture for Delivery {
 
     fn into_future(self) -> Self::IntoFuture {
         Box::pin(async move {
-            self.ctx.enter()?;
+            self.ctx.check_active()?;
             let panels: usize = self.refresh_panels.iter().flatten().map(String::len).sum();
             if panels > CHAT_TEXT_LIMIT {
                 let text =
@@ -125,7 +116,7 @@ impl IntoFuture for Delivery {
             }
             let delivery =
                 ChatDelivery { text, truncated, msg_type: self.msg_type, refresh_panels: self.refresh_panels };
-            let turn_id = self.ctx.ports().chat.deliver(self.ctx.origin(), delivery).await?;
+            let turn_id = self.ctx.services().host.deliver_message(self.ctx.origin(), delivery).await?;
             Ok(Receipt { turn_id, truncated })
         })
     }

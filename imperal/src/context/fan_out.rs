@@ -12,8 +12,8 @@ use std::pin::Pin;
 use futures_util::stream::{FuturesUnordered, StreamExt};
 use futures_util::{FutureExt, future};
 
-use super::progress::Share;
-use super::{Context, Stop};
+use super::progress::ProgressRange;
+use super::{Context, StopReason};
 use crate::error::Error;
 use crate::panic_text::panic_text;
 use crate::result::Result;
@@ -22,7 +22,7 @@ use crate::result::Result;
 const AT_MOST: usize = 4;
 
 type Boxed<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
-type Work<'a, I, T> = Box<dyn FnMut(I) -> Boxed<'a, Result<T>> + Send + 'a>;
+type PartFn<'a, I, T> = Box<dyn FnMut(I) -> Boxed<'a, Result<T>> + Send + 'a>;
 type NameOf<'a, I> = Box<dyn Fn(&I) -> String + Send + 'a>;
 type TextOf<'a, T> = Box<dyn FnMut(&Part<'_, T>) -> String + Send + 'a>;
 
@@ -80,9 +80,9 @@ impl Context {
 pub struct FanOut<'a, I, T> {
     ctx: &'a Context,
     items: Vec<I>,
-    work: Work<'a, I, T>,
+    work: PartFn<'a, I, T>,
     at_most: usize,
-    share: Option<Result<Share>>,
+    share: Option<Result<ProgressRange>>,
     name: Option<NameOf<'a, I>>,
     text: Option<TextOf<'a, T>>,
 }
@@ -112,7 +112,7 @@ impl<'a, I, T> FanOut<'a, I, T> {
     /// Reports progress as parts end: done out of all, scaled into this range of percents. Grows
     /// only, whatever order the parts end in.
     pub fn progress(mut self, range: RangeInclusive<u8>) -> Self {
-        self.share = Some(Share::new(range));
+        self.share = Some(ProgressRange::new(range));
         self
     }
 
@@ -136,10 +136,10 @@ impl<'a, I: Send + 'a, T: Send + 'a> IntoFuture for FanOut<'a, I, T> {
     fn into_future(self) -> Self::IntoFuture {
         Box::pin(async move {
             let ctx = self.ctx;
-            ctx.enter()?;
+            ctx.check_active()?;
             tokio::select! {
                 biased;
-                stop = ctx.signal().told() => Err(Stop::into_error(stop)),
+                reason = ctx.signal().stopped() => Err(StopReason::into_error(reason)),
                 results = self.run() => results,
             }
         })
@@ -188,7 +188,7 @@ impl<'a, I: Send + 'a, T: Send + 'a> FanOut<'a, I, T> {
 }
 
 /// A part whose panic is its result. What it had in hand is dropped with it.
-fn isolated<'a, I, T: Send + 'a>(work: &mut Work<'a, I, T>, item: I) -> Boxed<'a, Result<T>> {
+fn isolated<'a, I, T: Send + 'a>(work: &mut PartFn<'a, I, T>, item: I) -> Boxed<'a, Result<T>> {
     match catch_unwind(AssertUnwindSafe(|| work(item))) {
         Ok(part) => Box::pin(AssertUnwindSafe(part).catch_unwind().map(|ended| ended.unwrap_or_else(panicked))),
         Err(payload) => Box::pin(future::ready(panicked(payload))),

@@ -8,12 +8,14 @@ mod background;
 mod blocking;
 mod chat;
 mod fan_out;
+mod host;
 mod http;
 mod log;
 mod on_cancel;
 mod poll;
 mod progress;
 mod signal;
+mod span;
 mod state;
 
 use std::fmt;
@@ -23,30 +25,32 @@ use std::time::Duration;
 use crate::error::Error;
 use crate::ids::{CallId, TaskId};
 use crate::result::Result;
-use crate::trace::WorkSpan;
 use on_cancel::Cleanups;
 
+pub use crate::error::{HttpError, HttpErrorKind, PollFailure};
 pub use crate::rows::MsgType;
 pub use crate::user::User;
 
 pub use background::BackgroundTask;
-pub(crate) use background::{NewBackground, SpawnTask, Work};
+pub(crate) use background::{TaskBody, TaskRequest};
 pub use blocking::Blocking;
 pub use chat::{CHAT_TEXT_LIMIT, Delivery, Receipt, TRUNCATION_MARKER};
-pub(crate) use chat::{ChatDelivery, DeliverChat, cut_text};
+pub(crate) use chat::{ChatDelivery, cut_text};
 pub use fan_out::{FanOut, Part};
+pub(crate) use host::{Host, HostFuture};
 pub use http::{
-    DEFAULT_TIMEOUT, Http, HttpError, HttpErrorKind, MAX_BODY_LIMIT, MAX_TIMEOUT, RequestBuilder, Response, Retry,
-    RetryWait, Timeout,
+    DEFAULT_TIMEOUT, Http, MAX_BODY_LIMIT, MAX_TIMEOUT, RequestBuilder, Response, Retry, RetryWait, Timeout,
 };
-pub(crate) use http::{Exchange, HttpPool, Outgoing, Transport, choose_cryptography};
+pub(crate) use http::{Exchange, HttpPool, OutgoingRequest, Transport, choose_cryptography};
 pub use log::Log;
 pub use on_cancel::OnCancel;
 pub(crate) use on_cancel::{clean_up, forget_cleanups};
 pub use poll::{JobStatus, Polling};
 pub use progress::Percent;
-pub(crate) use progress::{Held, ProgressListener, ProgressMark, ReportProgress};
-pub(crate) use signal::{Signal, Stop};
+pub(crate) use progress::{ProgressListener, ProgressMark, ReportPause};
+pub(crate) use signal::Signal;
+pub use signal::StopReason;
+pub(crate) use span::WorkSpan;
 pub(crate) use state::States;
 
 /// Whose work a context belongs to: fixed when it is made, never changed.
@@ -59,12 +63,10 @@ pub(crate) struct Origin {
     pub(crate) task_id: Option<TaskId>,
 }
 
-/// The platform's side of the surfaces.
+/// What every context of a process shares.
 #[derive(Clone)]
-pub(crate) struct Ports {
-    pub(crate) tasks: Arc<dyn SpawnTask>,
-    pub(crate) progress: Arc<dyn ReportProgress>,
-    pub(crate) chat: Arc<dyn DeliverChat>,
+pub(crate) struct Services {
+    pub(crate) host: Arc<dyn Host>,
     pub(crate) http: HttpPool,
     pub(crate) states: Arc<States>,
 }
@@ -80,14 +82,27 @@ pub struct Context(Arc<Inner>);
 struct Inner {
     origin: Origin,
     signal: Signal,
-    ports: Arc<Ports>,
+    services: Arc<Services>,
     cleanups: Cleanups,
     span: WorkSpan,
+    /// In the context of a cleanup: why the work was stopped.
+    cleanup_after: Option<StopReason>,
 }
 
 impl Context {
-    pub(crate) fn new(origin: Origin, ports: Arc<Ports>, span: WorkSpan) -> Self {
-        Self(Arc::new(Inner { origin, signal: Signal::new(), ports, cleanups: Cleanups::default(), span }))
+    pub(crate) fn new(origin: Origin, services: Arc<Services>, span: WorkSpan) -> Self {
+        Self::make(origin, services, span, None)
+    }
+
+    fn make(origin: Origin, services: Arc<Services>, span: WorkSpan, cleanup_after: Option<StopReason>) -> Self {
+        Self(Arc::new(Inner {
+            origin,
+            signal: Signal::new(),
+            services,
+            cleanups: Cleanups::default(),
+            span,
+            cleanup_after,
+        }))
     }
 
     pub(crate) fn origin(&self) -> &Origin {
@@ -102,8 +117,8 @@ impl Context {
         &self.0.span
     }
 
-    pub(crate) fn ports(&self) -> &Arc<Ports> {
-        &self.0.ports
+    pub(crate) fn services(&self) -> &Arc<Services> {
+        &self.0.services
     }
 
     /// The user who made the call.
@@ -138,12 +153,36 @@ impl Context {
     /// notice by themselves. Cancel safe. In a handler outside a task it completes when the call's
     /// cap ends it.
     pub async fn cancelled(&self) {
-        self.0.signal.told().await;
+        self.0.signal.stopped().await;
     }
 
-    /// Whether the user has cancelled; a `true` counts as told, as with [`Context::cancelled`].
+    /// Whether this work has to stop or is over, for whichever reason: a cancel, a time limit, a process that
+    /// stops. [`stop_reason`](Self::stop_reason) tells them apart. After a `true` for a cancel the task ends
+    /// `cancelled`, as with [`Context::cancelled`].
     pub fn is_cancelled(&self) -> bool {
         self.0.signal.check().is_err()
+    }
+
+    /// Why this work has to stop or was stopped; `None` while it may go on. After
+    /// [`StopReason::Cancelled`] the task ends `cancelled`, as with [`Context::cancelled`].
+    ///
+    /// In a cleanup of [`on_cancel`](Self::on_cancel) it is the reason why the work was stopped, while the
+    /// cleanup's own surfaces work. So a cleanup can tell "the user does not want it" from "the process
+    /// stops, and the user may run it again":
+    ///
+    /// ```
+    /// # use imperal::{prelude::*, context::StopReason};
+    /// # async fn work(ctx: Context, job_url: String) -> Result<()> {
+    /// let armed = ctx.on_cancel(move |ctx| async move {
+    ///     if ctx.stop_reason() != Some(StopReason::Interrupted) {
+    ///         ctx.http().delete(job_url).timeout(5).send().await?.error_for_status()?;
+    ///     }
+    ///     Ok(())
+    /// });
+    /// # armed.disarm(); Ok(()) }
+    /// ```
+    pub fn stop_reason(&self) -> Option<StopReason> {
+        self.0.cleanup_after.or_else(|| self.0.signal.check().err())
     }
 
     /// How long this call or task may still run before its cap ends it: 300 s for a call, 180 s or
@@ -153,18 +192,18 @@ impl Context {
     }
 
     /// Refuses when the work was told to stop or is over, and counts as a sign of life.
-    fn enter(&self) -> Result<()> {
-        self.0.signal.check().map_err(Stop::into_error)?;
+    fn check_active(&self) -> Result<()> {
+        self.0.signal.check().map_err(StopReason::into_error)?;
         self.0.signal.touch();
         Ok(())
     }
 }
 
-impl Stop {
+impl StopReason {
     fn into_error(self) -> Error {
         match self {
             Self::Cancelled => Error::cancelled(),
-            Self::Over => Error::cancelled().with_source("the call or task that this context belongs to has ended"),
+            _ => Error::cancelled().with_source("the call or task that this context belongs to has ended"),
         }
     }
 }

@@ -14,7 +14,7 @@ use tokio::time::Instant;
 use tokio_util::task::AbortOnDropHandle;
 use tracing::Instrument;
 
-use super::Context;
+use super::{Context, StopReason};
 use crate::panic_text::panic_text;
 use crate::result::Result;
 
@@ -92,9 +92,9 @@ impl Context {
         OnCancel { ctx: self.clone(), number }
     }
 
-    /// A context for cleaning up: the same work's, and live whatever became of that.
-    fn for_cleanup(&self, until: Instant) -> Self {
-        let ctx = Self::new(self.origin().clone(), self.ports().clone(), self.span().clone());
+    /// A context for a cleanup of the same work. It is active although the work is not.
+    fn for_cleanup(&self, until: Instant, after: Option<StopReason>) -> Self {
+        let ctx = Self::make(self.origin().clone(), self.services().clone(), self.span().clone(), after);
         ctx.signal().expire_at(until);
         ctx
     }
@@ -116,7 +116,7 @@ impl OnCancel {
     /// Does it now, with at most this much time: for waiting that is given up without a cancel.
     pub(super) async fn run_now(self, time: Duration) {
         if let Some(cleanup) = self.ctx.0.cleanups.take(self.number) {
-            run(&self.ctx, cleanup, Instant::now() + time).await;
+            run(&self.ctx, cleanup, Instant::now() + time, None).await;
         }
     }
 }
@@ -139,18 +139,18 @@ pub(crate) fn forget_cleanups(ctx: &Context) {
 }
 
 /// Runs what the work has registered, the latest first, all within the time given.
-pub(crate) async fn clean_up(ctx: &Context, time: Duration) {
+pub(crate) async fn clean_up(ctx: &Context, time: Duration, after: StopReason) {
     let until = Instant::now() + time;
     loop {
         // One at a time: a cleanup may register more.
         let next = ctx.0.cleanups.lock().armed.pop();
         let Some((_, cleanup)) = next else { return };
-        run(ctx, cleanup, until).await;
+        run(ctx, cleanup, until, Some(after)).await;
     }
 }
 
-async fn run(ctx: &Context, cleanup: Cleanup, until: Instant) {
-    let its_own = ctx.for_cleanup(until);
+async fn run(ctx: &Context, cleanup: Cleanup, until: Instant, after: Option<StopReason>) {
+    let its_own = ctx.for_cleanup(until, after);
     let running = {
         let its_own = its_own.clone();
         // In a task of its own: a panic in it, the closure's included, ends nothing else.
@@ -165,6 +165,6 @@ async fn run(ctx: &Context, cleanup: Cleanup, until: Instant) {
         }
         Err(_) => ctx.log().warn("cleaning up after a cancel took longer than the grace period and was dropped"),
     }
-    its_own.signal().close();
+    its_own.signal().close(StopReason::Ended);
     forget_cleanups(&its_own);
 }

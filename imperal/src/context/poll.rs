@@ -12,10 +12,10 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use super::progress::Share;
-use super::{Context, OnCancel, Percent, Stop};
+use super::progress::ProgressRange;
+use super::{Context, OnCancel, Percent, StopReason};
 use crate::codes;
-use crate::error::{Error, ErrorKind};
+use crate::error::{Error, ErrorKind, PollFailure};
 use crate::result::Result;
 
 const EVERY: Duration = Duration::from_secs(2);
@@ -62,8 +62,10 @@ impl Context {
     /// The first check is made at once, the next after 2 s, then in growing intervals of at most
     /// 15 s; see [`every`](Polling::every). A check that fails with an error that may pass (a
     /// timeout, a 5xx, 429) is borne three times in a row; every other error ends the waiting and
-    /// is what the await returns. A job that failed is [`JobStatus::Failed`], with the error that the
-    /// await returns; an error of kind `User` from `check` is taken for the same.
+    /// is what the await returns. A job that failed is [`JobStatus::Failed`], with the error that the await
+    /// returns. [`Error::poll_failure`] tells the two apart: after a failed job there is nothing left to
+    /// cancel, after a failed check the job may still run, so what was given to
+    /// [`on_cancel`](Polling::on_cancel) is done.
     ///
     /// Each check is a sign of life; the wait between two is none, and never longer than 120 s.
     /// A cancel ends the wait at once. Cancel safe: dropping it stops the checks, and what was
@@ -111,7 +113,7 @@ impl Context {
             growing_to: Some(GROWING_TO),
             within: None,
             tolerated: TOLERATED,
-            share: Ok(Share::WHOLE),
+            share: Ok(ProgressRange::WHOLE),
             armed: None,
         }
     }
@@ -126,7 +128,7 @@ pub struct Polling<'a, T> {
     growing_to: Option<Duration>,
     within: Option<Duration>,
     tolerated: u32,
-    share: Result<Share>,
+    share: Result<ProgressRange>,
     armed: Option<OnCancel>,
 }
 
@@ -154,7 +156,7 @@ impl<T> Polling<'_, T> {
     /// The range of the task's percents that the job's 0 to 100 fill. What the job says is
     /// reported as it stands when not given. Never runs backwards.
     pub fn progress(mut self, range: RangeInclusive<u8>) -> Self {
-        self.share = Share::new(range);
+        self.share = ProgressRange::new(range);
         self
     }
 
@@ -190,7 +192,7 @@ impl<T> Polling<'_, T> {
     }
 
     async fn run(mut self) -> Result<T> {
-        let share = std::mem::replace(&mut self.share, Ok(Share::WHOLE));
+        let share = std::mem::replace(&mut self.share, Ok(ProgressRange::WHOLE));
         let (share, mut interval) = match share.and_then(|share| Ok((share, self.checked_interval()?))) {
             Ok(sound) => sound,
             Err(unsound) => {
@@ -201,7 +203,7 @@ impl<T> Polling<'_, T> {
         let deadline = self.within.and_then(|within| Instant::now().checked_add(within));
         let (mut failures, mut furthest) = (0, 0.0_f64);
         loop {
-            self.ctx.enter()?;
+            self.ctx.check_active()?;
             match (self.check)().await {
                 Ok(JobStatus::Done(done)) => {
                     self.forget_job();
@@ -209,7 +211,7 @@ impl<T> Polling<'_, T> {
                 }
                 Ok(JobStatus::Failed(error)) => {
                     self.forget_job();
-                    return Err(error);
+                    return Err(error.with_poll_failure(PollFailure::Job));
                 }
                 Ok(JobStatus::Working { percent, message }) => {
                     failures = 0;
@@ -221,20 +223,16 @@ impl<T> Polling<'_, T> {
                     failures += 1;
                     if failures > self.tolerated {
                         self.cancel_job().await;
-                        return Err(error);
+                        return Err(error.with_poll_failure(PollFailure::Check));
                     }
                     self.ctx.log().info(format_args!("check {failures} of a job failed, going on: {error}"));
                 }
                 // Told to stop: what was registered runs when the work is gone.
                 Err(error) if error.is_cancelled() => return Err(error),
-                // The job's own end, or a fault of the check.
+                // The check failed, not the job: it may still run.
                 Err(error) => {
-                    if error.kind() == ErrorKind::User {
-                        self.forget_job();
-                    } else {
-                        self.cancel_job().await;
-                    }
-                    return Err(error);
+                    self.cancel_job().await;
+                    return Err(error.with_poll_failure(PollFailure::Check));
                 }
             }
             let now = Instant::now();
@@ -264,6 +262,7 @@ impl<T> Polling<'_, T> {
     fn late(&self) -> Error {
         let seconds = self.within.unwrap_or_default().as_secs();
         Error::retryable(codes::BACKEND_TIMEOUT, format!("The service's job was not done within {seconds} s."))
+            .with_poll_failure(PollFailure::Deadline)
     }
 }
 
@@ -276,7 +275,7 @@ impl<'a, T: Send + 'a> IntoFuture for Polling<'a, T> {
             let ctx = self.ctx;
             tokio::select! {
                 biased;
-                stop = ctx.signal().told() => Err(Stop::into_error(stop)),
+                reason = ctx.signal().stopped() => Err(StopReason::into_error(reason)),
                 ended = self.run() => ended,
             }
         })

@@ -23,25 +23,15 @@ pub(crate) struct ProgressMark {
     pub(crate) message: String,
 }
 
-/// The platform's side: takes the report without waiting for anything.
-pub(crate) trait ReportProgress: Send + Sync {
-    fn report(&self, origin: &Origin, mark: ProgressMark);
+/// What work waits for after a report.
+pub(crate) type ReportPause = Pin<Box<dyn Future<Output = ()> + Send>>;
 
-    /// What the work waits for before its report returns: a test that wants it to stand still.
-    fn held(&self, _origin: &Origin) -> Option<Held> {
-        None
-    }
-}
-
-/// A wait of the work at its report.
-pub(crate) type Held = Pin<Box<dyn Future<Output = ()> + Send>>;
-
-/// Hears every report of every task, before any is coalesced.
+/// Gets every report of every task, before any is coalesced.
 pub(crate) trait ProgressListener: fmt::Debug + Send + Sync {
-    fn heard(&self, origin: &Origin, mark: &ProgressMark);
+    fn on_report(&self, origin: &Origin, mark: &ProgressMark);
 
-    /// As [`ReportProgress::held`], for the report that was heard last.
-    fn held(&self, origin: &Origin) -> Option<Held>;
+    /// What the work waits for after its latest report.
+    fn pause_after_report(&self, origin: &Origin) -> Option<ReportPause>;
 }
 
 impl Context {
@@ -70,9 +60,9 @@ impl Context {
     /// ```
     pub async fn progress(&self, percent: impl Percent, message: impl Into<String>) -> Result<()> {
         self.report(percent.into_percent(), message.into())?;
-        if let Some(held) = self.ports().progress.held(self.origin()) {
-            held.await;
-            self.enter()?;
+        if let Some(pause) = self.services().host.pause_after_report(self.origin()) {
+            pause.await;
+            self.check_active()?;
         }
         // A loop that only computes and reports still gives its thread back now and then.
         tokio::task::coop::consume_budget().await;
@@ -81,7 +71,7 @@ impl Context {
 
     /// What `progress` does, for callers that are in no async fn.
     pub(super) fn report(&self, percent: f64, mut message: String) -> Result<()> {
-        self.enter()?;
+        self.check_active()?;
         if !(0.0..=100.0).contains(&percent) {
             return Err(Error::user(
                 codes::VALIDATION_TYPE_ERROR,
@@ -92,16 +82,16 @@ impl Context {
         if message.len() > MESSAGE_LIMIT {
             message.truncate(message.floor_char_boundary(MESSAGE_LIMIT));
         }
-        self.ports().progress.report(self.origin(), ProgressMark { percent, message });
+        self.services().host.report_progress(self.origin(), ProgressMark { percent, message });
         Ok(())
     }
 }
 
 /// The part of 0 to 100 that some piece of the work fills.
 #[derive(Debug, Clone)]
-pub(super) struct Share(RangeInclusive<u8>);
+pub(super) struct ProgressRange(RangeInclusive<u8>);
 
-impl Share {
+impl ProgressRange {
     pub(super) const WHOLE: Self = Self(0..=100);
 
     /// # Errors

@@ -1,7 +1,7 @@
-//! The thread between a piece of work and its supervisor: told to stop, over, still alive.
+//! The signal between a piece of work and its supervisor: stop, over, still alive.
 //!
-//! Owns the rule of P11: once work has *noticed* a cancel it counts as told, and nothing it
-//! returns can undo that. Small on purpose: every parked task carries one.
+//! Owns one rule: once work has *noticed* a cancel, nothing that it returns can undo the cancel. Small on
+//! purpose, since every parked task carries one.
 
 use std::time::Duration;
 
@@ -10,23 +10,39 @@ use tokio::time::Instant;
 use crate::sync::Notify;
 use crate::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, Ordering};
 
-/// Why work has to stop.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Stop {
-    /// The user cancelled.
+/// Why a call or task has to stop, or was stopped. See [`Context::stop_reason`](super::Context::stop_reason).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum StopReason {
+    /// The user cancelled: the result is not wanted any more.
     Cancelled,
-    /// The call or task has ended: it returned, ran into its cap, or was dropped.
-    Over,
+    /// The time limit ended it: 300 s for a call, 180 s or 1800 s for a task.
+    TimedOut,
+    /// It gave no sign of life for the liveness window (300 s).
+    Silent,
+    /// The process stops. The user may want the same work again later.
+    Interrupted,
+    /// The node lost its lease. Another node settles the work.
+    LeaseLost,
+    /// It has returned or panicked; what still holds its context outlived it.
+    Ended,
 }
 
 const LIVE: u8 = 0;
 const CANCELLED: u8 = 1;
 const OVER: u8 = 2;
 
+impl StopReason {
+    const ALL: [Self; 6] =
+        [Self::Cancelled, Self::TimedOut, Self::Silent, Self::Interrupted, Self::LeaseLost, Self::Ended];
+}
+
 #[derive(Debug)]
 pub(crate) struct Signal {
     phase: AtomicU8,
-    told: AtomicBool,
+    /// A [`StopReason`] by its place in `ALL`, from the moment the phase is `OVER`.
+    ended_by: AtomicU8,
+    noticed: AtomicBool,
     changed: Notify,
     born: Instant,
     /// Milliseconds from `born` to the latest sign of life.
@@ -39,7 +55,8 @@ impl Signal {
     pub(crate) fn new() -> Self {
         Self {
             phase: AtomicU8::new(LIVE),
-            told: AtomicBool::new(false),
+            ended_by: AtomicU8::new(StopReason::Ended as u8),
+            noticed: AtomicBool::new(false),
             changed: Notify::new(),
             born: Instant::now(),
             alive_at: AtomicU64::new(0),
@@ -47,69 +64,75 @@ impl Signal {
         }
     }
 
-    /// Says when the cap ends the work.
+    /// Sets when the cap ends the work.
     pub(crate) fn expire_at(&self, at: Instant) {
         self.expires_at.store(millis(at.saturating_duration_since(self.born)), Ordering::Relaxed);
     }
 
-    /// How long until the cap ends the work; nothing once it is over.
+    /// How long until the cap ends the work; zero once it is over.
     pub(crate) fn time_left(&self) -> Duration {
-        if self.phase.load(Ordering::SeqCst) == OVER {
+        if self.is_over() {
             return Duration::ZERO;
         }
         let until = Duration::from_millis(self.expires_at.load(Ordering::Relaxed));
         until.saturating_sub(self.born.elapsed())
     }
 
-    /// Asks the work to stop. False when it is over already.
+    /// Asks the work to stop. Returns false when it is over already.
     pub(crate) fn cancel(&self) -> bool {
         let first = self.phase.compare_exchange(LIVE, CANCELLED, Ordering::SeqCst, Ordering::SeqCst);
         self.changed.notify_waiters();
         first != Err(OVER)
     }
 
-    /// Ends the work's right to its surfaces.
-    pub(crate) fn close(&self) {
+    /// Ends the work's right to its surfaces. The first reason stays.
+    pub(crate) fn close(&self, reason: StopReason) {
+        if !self.is_over() {
+            self.ended_by.store(reason as u8, Ordering::SeqCst);
+        }
         self.phase.store(OVER, Ordering::SeqCst);
         self.changed.notify_waiters();
     }
 
-    /// Whether the work has ended; looking tells nobody.
+    /// Whether the work has ended. The work does not notice a cancel by this.
     pub(crate) fn is_over(&self) -> bool {
         self.phase.load(Ordering::SeqCst) == OVER
     }
 
     /// Whether the work has noticed that it was cancelled.
-    pub(crate) fn was_told(&self) -> bool {
-        self.told.load(Ordering::SeqCst)
+    pub(crate) fn was_noticed(&self) -> bool {
+        self.noticed.load(Ordering::SeqCst)
     }
 
-    /// The work looks: an `Err` of `Cancelled` is the moment it has been told.
-    pub(crate) fn check(&self) -> Result<(), Stop> {
+    /// The work's own check. An `Err` of `Cancelled` is the moment the work notices the cancel.
+    pub(crate) fn check(&self) -> Result<(), StopReason> {
         match self.phase.load(Ordering::SeqCst) {
             LIVE => Ok(()),
             CANCELLED => {
-                self.told.store(true, Ordering::SeqCst);
-                Err(Stop::Cancelled)
+                self.noticed.store(true, Ordering::SeqCst);
+                Err(StopReason::Cancelled)
             }
-            _ => Err(Stop::Over),
+            _ => {
+                let place = usize::from(self.ended_by.load(Ordering::SeqCst));
+                Err(StopReason::ALL.get(place).copied().unwrap_or(StopReason::Ended))
+            }
         }
     }
 
-    /// Completes when the work has to stop, and counts as telling it.
-    pub(crate) async fn told(&self) -> Stop {
+    /// Completes when the work has to stop, which it thereby notices.
+    pub(crate) async fn stopped(&self) -> StopReason {
         loop {
-            // Made before the look: `notify_waiters` reaches it from then on.
+            // Created before the check: `notify_waiters` reaches it from then on.
             let changed = self.changed.notified();
-            if let Err(stop) = self.check() {
-                return stop;
+            if let Err(reason) = self.check() {
+                return reason;
             }
             changed.await;
         }
     }
 
-    /// Completes when a cancel was asked for (or the work is over); the supervisor's side, which
-    /// tells nobody.
+    /// Completes when a cancel was requested or the work is over. For the supervisor: the work does not
+    /// notice the cancel by this.
     pub(crate) async fn cancel_requested(&self) {
         loop {
             let changed = self.changed.notified();
@@ -120,7 +143,7 @@ impl Signal {
         }
     }
 
-    /// A sign of life.
+    /// Records a sign of life.
     pub(crate) fn touch(&self) {
         self.alive_at.fetch_max(millis(self.born.elapsed()), Ordering::Relaxed);
     }
@@ -140,38 +163,48 @@ mod tests {
     use super::*;
 
     #[tokio::test]
-    async fn only_work_that_looked_was_told() {
+    async fn only_a_check_of_the_work_notices_a_cancel() {
         let signal = Signal::new();
         assert!(signal.cancel());
         signal.cancel_requested().await;
-        assert!(!signal.was_told(), "the supervisor's look tells nobody");
-        assert_eq!(signal.check(), Err(Stop::Cancelled));
-        assert!(signal.was_told());
+        assert!(!signal.was_noticed(), "the supervisor's wait is not noticed by the work");
+        assert_eq!(signal.check(), Err(StopReason::Cancelled));
+        assert!(signal.was_noticed());
     }
 
     #[tokio::test]
-    async fn a_late_cancel_does_not_reopen_what_is_over() {
+    async fn a_late_cancel_does_not_reopen_ended_work() {
         let signal = Signal::new();
-        signal.close();
+        signal.close(StopReason::Ended);
         assert!(!signal.cancel());
-        assert_eq!(signal.told().await, Stop::Over);
-        assert!(!signal.was_told());
+        assert_eq!(signal.stopped().await, StopReason::Ended);
+        assert!(!signal.was_noticed());
+    }
+
+    #[test]
+    fn the_first_reason_of_an_end_stays() {
+        for reason in StopReason::ALL {
+            let signal = Signal::new();
+            signal.close(reason);
+            signal.close(StopReason::Ended);
+            assert_eq!(signal.check(), Err(reason));
+        }
     }
 
     #[tokio::test]
-    async fn waiting_work_is_woken() {
+    async fn a_cancel_wakes_waiting_work() {
         let signal = std::sync::Arc::new(Signal::new());
         let waiter = tokio::spawn({
             let signal = signal.clone();
-            async move { signal.told().await }
+            async move { signal.stopped().await }
         });
         tokio::task::yield_now().await;
         signal.cancel();
-        assert_eq!(waiter.await.unwrap(), Stop::Cancelled);
+        assert_eq!(waiter.await.unwrap(), StopReason::Cancelled);
     }
 }
 
-/// Every order in which work, user and supervisor can meet.
+/// Every order of the steps of work, user and supervisor.
 #[cfg(all(test, imperal_explore))]
 mod explored {
     use std::sync::Arc;
@@ -181,57 +214,57 @@ mod explored {
     use super::*;
 
     #[test]
-    fn whoever_noticed_counts_as_told_and_nobody_else() {
+    fn a_cancel_counts_exactly_when_the_work_noticed_it() {
         check_dfs(
             || {
                 let signal = Arc::new(Signal::new());
                 let work = thread::spawn({
                     let signal = signal.clone();
-                    move || (0..2).any(|_| signal.check() == Err(Stop::Cancelled))
+                    move || (0..2).any(|_| signal.check() == Err(StopReason::Cancelled))
                 });
                 let user = thread::spawn({
                     let signal = signal.clone();
                     move || signal.cancel()
                 });
-                // The supervisor: looks once the work has returned, then closes.
+                // The supervisor checks once the work has returned, then closes.
                 let noticed = work.join().unwrap();
-                let told = signal.was_told();
-                signal.close();
+                let counts = signal.was_noticed();
+                signal.close(StopReason::Ended);
                 let taken = user.join().unwrap();
-                assert_eq!(noticed, told, "what work noticed cannot be undone, what it did not is not held against it");
-                assert!(taken || !noticed, "a cancel that came too late reached nobody");
-                assert_eq!(signal.check(), Err(Stop::Over));
-                assert_eq!(signal.was_told(), told, "nothing is told after the end");
+                assert_eq!(noticed, counts, "a noticed cancel stays, an unnoticed one does not count");
+                assert!(taken || !noticed, "a cancel after the end is not noticed");
+                assert_eq!(signal.check(), Err(StopReason::Ended));
+                assert_eq!(signal.was_noticed(), counts, "nothing is noticed after the end");
             },
             None,
         );
     }
 
     #[test]
-    fn work_does_not_sleep_through_a_cancel_or_the_end() {
+    fn waiting_work_wakes_at_a_cancel_or_the_end() {
         check_dfs(
             || {
                 let signal = Arc::new(Signal::new());
                 let work = thread::spawn({
                     let signal = signal.clone();
-                    move || block_on(signal.told())
+                    move || block_on(signal.stopped())
                 });
                 let end = thread::spawn({
                     let signal = signal.clone();
-                    move || signal.close()
+                    move || signal.close(StopReason::Ended)
                 });
                 let taken = signal.cancel();
                 end.join().unwrap();
                 let stop = work.join().unwrap();
-                assert!(taken || stop == Stop::Over);
-                assert_eq!(signal.was_told(), stop == Stop::Cancelled);
+                assert!(taken || stop == StopReason::Ended);
+                assert_eq!(signal.was_noticed(), stop == StopReason::Cancelled);
             },
             None,
         );
     }
 
     #[test]
-    fn the_supervisor_does_not_sleep_through_a_cancel() {
+    fn the_waiting_supervisor_wakes_at_a_cancel() {
         check_dfs(
             || {
                 let signal = Arc::new(Signal::new());
@@ -241,7 +274,7 @@ mod explored {
                 });
                 assert!(signal.cancel());
                 supervisor.join().unwrap();
-                assert!(!signal.was_told(), "the supervisor's look tells nobody");
+                assert!(!signal.was_noticed(), "the supervisor's wait is not noticed by the work");
             },
             None,
         );

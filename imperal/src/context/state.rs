@@ -36,7 +36,7 @@ impl Context {
     /// # Errors
     /// `INTERNAL` when none was registered; the log names the type and the line to add.
     pub fn state<T: Send + Sync + 'static>(&self) -> Result<&T> {
-        self.ports().states.get().ok_or_else(|| {
+        self.services().states.get().ok_or_else(|| {
             Error::internal(format!(
                 "no state of type `{0}`: register it in main with `imperal::App::new().state(..).run()`",
                 type_name::<T>()

@@ -8,10 +8,10 @@ use schemars::{Schema, SchemaGenerator};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::handler::{ChatHandler, HandlerContext, HandlerOutput, Params, ResultData};
+use super::handler::{ChatHandler, HandlerContext, HandlerOutput, Params};
 use super::read::{self, ReadError, ReadValue};
 use crate::context::Context;
-use crate::result::{Result, WireResult};
+use crate::result::{DataType, Result, ResultData, WireResult};
 
 /// What a function does to the user's world.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -40,11 +40,11 @@ impl ActionType {
 pub type Reply = Pin<Box<dyn Future<Output = Result<WireResult>> + Send + 'static>>;
 
 /// A handler that has its parameters, before it runs.
-pub type Prepared = Box<dyn FnOnce(Context) -> Reply + Send>;
+pub type BoundHandler = Box<dyn FnOnce(Context) -> Reply + Send>;
 
 /// Reads parameters into the handler's type.
 #[doc(hidden)]
-pub type ReadParams = fn(&Value) -> std::result::Result<ReadValue<Prepared>, ReadError>;
+pub type ReadParams = fn(&Value) -> std::result::Result<ReadValue<BoundHandler>, ReadError>;
 
 /// A chat function: its metadata, its schemas, and how to run it.
 #[derive(Clone, Copy)]
@@ -85,27 +85,6 @@ pub struct FunctionDef {
 }
 
 inventory::collect!(FunctionDef);
-
-/// The Rust type of a result's data.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-#[doc(hidden)]
-pub struct DataType {
-    id: std::any::TypeId,
-    /// Name of the type, for messages.
-    pub name: &'static str,
-}
-
-impl DataType {
-    /// The type `T`.
-    pub fn of<T: 'static>() -> Self {
-        Self { id: std::any::TypeId::of::<T>(), name: std::any::type_name::<T>() }
-    }
-
-    /// Whether results of this type have no data.
-    pub(crate) fn is_unit(self) -> bool {
-        self == Self::of::<()>()
-    }
-}
 
 impl FunctionDef {
     /// A definition with empty fields, for tests that set the fields they are about.
@@ -162,7 +141,7 @@ impl Handler {
             return_schema: FunctionDef::data_schema::<D>,
             read: |params| {
                 let ReadValue { value, swallowed } = read::read::<P>(params)?;
-                let run: Prepared = Box::new(move |ctx| {
+                let run: BoundHandler = Box::new(move |ctx| {
                     let answer = H::call(ctx.into(), value);
                     Box::pin(async move { answer.await.into_wire() })
                 });

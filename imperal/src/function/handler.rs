@@ -7,11 +7,10 @@
 use std::future::Future;
 
 use schemars::JsonSchema;
-use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use crate::context::Context;
-use crate::result::{ActionResult, Result, WireResult};
+use crate::result::{ActionResult, Result, ResultData, WireResult};
 
 /// A chat function behind `#[chat_function]`.
 ///
@@ -49,16 +48,6 @@ impl HandlerContext for Context {}
 pub trait Params: DeserializeOwned + JsonSchema + Send + 'static {}
 
 impl<T: DeserializeOwned + JsonSchema + Send + 'static> Params for T {}
-
-/// The data of an [`ActionResult`].
-#[diagnostic::on_unimplemented(
-    message = "`{Self}` cannot be the data of an `ActionResult`",
-    label = "needs `Serialize` and `JsonSchema`",
-    note = "put `#[derive(Serialize, JsonSchema)]` on `{Self}`"
-)]
-pub trait ResultData: Serialize + JsonSchema + Send + 'static {}
-
-impl<T: Serialize + JsonSchema + Send + 'static> ResultData for T {}
 
 /// What a chat function returns: `Result<ActionResult<T>>`.
 #[diagnostic::on_unimplemented(

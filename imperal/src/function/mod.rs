@@ -17,9 +17,10 @@ mod subschemas;
 #[cfg(test)]
 mod tests;
 
-pub use def::{ActionType, DataType, FunctionDef, Handler, Prepared, ReadParams, Reply};
-pub use handler::{ChatHandler, HandlerContext, HandlerOutput, Params, ResultData};
-pub(crate) use params::{Accepted, ParamsCheck, params_schema};
+pub use crate::result::{DataType, ResultData};
+pub use def::{ActionType, BoundHandler, FunctionDef, Handler, ReadParams, Reply};
+pub use handler::{ChatHandler, HandlerContext, HandlerOutput, Params};
+pub(crate) use params::{CheckedParams, ParamsCheck, params_schema};
 #[doc(hidden)]
 pub use read::{ReadError, ReadValue, Step};
 pub use registry::{Extension, Registry, StartError};

@@ -6,13 +6,14 @@
 //!
 //! Where a schema has secrets, no refusal quotes a value or a text of serde's.
 
+use std::fmt;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use jsonschema::Validator;
 use schemars::generate::SchemaSettings;
 use serde_json::Value;
 
-use super::def::Prepared;
+use super::def::BoundHandler;
 use super::read::ReadError;
 use super::subschemas::Subschemas;
 use super::{FunctionDef, bounds, integers, redact, refusal};
@@ -38,12 +39,38 @@ pub(crate) struct ParamsCheck {
     has_secrets: bool,
 }
 
+/// Why the parameters of a function cannot be checked.
+#[derive(Debug)]
+pub(crate) enum ParamsFault {
+    /// The parameters are not a struct with named fields.
+    NotAnObject { function: &'static FunctionDef, found: String },
+    /// No validator takes the schema, for example because of a `pattern` that is no regular expression.
+    InvalidSchema { function: &'static FunctionDef, why: String },
+}
+
+impl fmt::Display for ParamsFault {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::NotAnObject { function, found } => write!(
+                f,
+                "the parameters of {function:?} are {found}; they must be a struct with named fields: put this type \
+                 into a field of one"
+            ),
+            Self::InvalidSchema { function, why } => {
+                write!(f, "the parameter schema of {function:?} is not valid: {why}")
+            }
+        }
+    }
+}
+
+impl std::error::Error for ParamsFault {}
+
 /// Parameters that were checked and read.
-pub(crate) struct Accepted {
+pub(crate) struct CheckedParams {
     /// The handler with its parameters, ready to run.
-    pub(crate) handler: Prepared,
+    pub(crate) handler: BoundHandler,
     /// What the chat keeps of them.
-    pub(crate) kept: Value,
+    pub(crate) redacted: Value,
 }
 
 impl ParamsCheck {
@@ -52,16 +79,12 @@ impl ParamsCheck {
     /// # Errors
     /// A sentence that names the function, when its parameters are not an object or its schema is not
     /// one that a validator accepts, for example because of a `pattern` that is no regular expression.
-    pub(crate) fn compile(function: &'static FunctionDef) -> std::result::Result<Self, String> {
+    pub(crate) fn compile(function: &'static FunctionDef) -> std::result::Result<Self, ParamsFault> {
         let schema = params_schema(function);
         if let Some(found) = not_an_object(&schema) {
-            return Err(format!(
-                "the parameters of {function:?} are {found}; they must be a struct with named fields: put this type \
-                 into a field of one"
-            ));
+            return Err(ParamsFault::NotAnObject { function, found });
         }
-        let validator = bounds::compile(&schema)
-            .map_err(|error| format!("the parameter schema of {function:?} is not valid: {error}"))?;
+        let validator = bounds::compile(&schema).map_err(|why| ParamsFault::InvalidSchema { function, why })?;
         Ok(Self { function, has_secrets: redact::has_secrets(&schema), schema, validator })
     }
 
@@ -75,28 +98,28 @@ impl ParamsCheck {
     /// # Errors
     /// `VALIDATION_MISSING_FIELD` or `VALIDATION_TYPE_ERROR`, with the path as field where one is to
     /// blame. `INTERNAL` when the author's own reading panicked.
-    pub(crate) fn accept(&self, mut params: Value) -> Result<Accepted> {
+    pub(crate) fn check_params(&self, mut params: Value) -> Result<CheckedParams> {
         if json::depth(&params) > json::DATA_DEPTH {
             json::discard(params);
             let text = format!("The parameters are nested deeper than {} levels.", json::DATA_DEPTH);
             return Err(Error::user(codes::VALIDATION_TYPE_ERROR, text));
         }
         integers::coerce(&self.schema, &mut params);
-        self.check(&params)?;
+        self.check_schema(&params)?;
         let handler = self.read(&params)?;
-        Ok(Accepted { handler, kept: self.kept(params) })
+        Ok(CheckedParams { handler, redacted: self.redact(params) })
     }
 
     /// The parameters as the chat keeps them: what the schema names, without its secrets. A user who runs
     /// the call again is asked for those.
-    fn kept(&self, mut params: Value) -> Value {
+    fn redact(&self, mut params: Value) -> Value {
         if self.has_secrets || !redact::is_plain(&self.schema, &params) {
             redact::strip(&self.schema, &mut params);
         }
         params
     }
 
-    fn check(&self, params: &Value) -> Result<()> {
+    fn check_schema(&self, params: &Value) -> Result<()> {
         // The answer alone is several times cheaper than the search for what is wrong.
         if self.validator.is_valid(params) {
             return Ok(());
@@ -105,7 +128,7 @@ impl ParamsCheck {
         error.map_or(Ok(()), |error| Err(refusal::refused(&error, &self.schema, self.has_secrets)))
     }
 
-    fn read(&self, params: &Value) -> Result<Prepared> {
+    fn read(&self, params: &Value) -> Result<BoundHandler> {
         let read = catch_unwind(AssertUnwindSafe(|| (self.function.read)(params))).map_err(|panic| {
             let text =
                 if self.has_secrets { "not shown: the parameters have secrets".to_owned() } else { panic_text(panic) };
@@ -163,7 +186,7 @@ mod tests {
             has_secrets: redact::has_secrets(&schema),
             schema,
         };
-        let error = check.check(params).unwrap_err();
+        let error = check.check_schema(params).unwrap_err();
         (error.code().to_string(), error.field().unwrap_or_default().to_owned(), error.message().to_owned())
     }
 

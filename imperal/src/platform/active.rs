@@ -1,24 +1,25 @@
-//! What this node has at work right now: open calls and running tasks.
+//! The calls and tasks that run on this node.
 //!
-//! Owns the right under which a surface writes: work that is not in here any more is over, and its
-//! surfaces refuse. Also the latch that keeps an outcome behind its call's reply.
+//! A surface writes only for work that is registered here: work that has ended is removed, and its surfaces
+//! refuse. Each entry also knows whether its call's reply is stored, which keeps outcomes and deliveries
+//! behind the reply.
 
 use std::collections::HashMap;
 use std::sync::{Arc, PoisonError};
 
 use tokio_util::sync::CancellationToken;
 
-use crate::context::{Context, Origin};
+use crate::context::{Context, Origin, StopReason};
 use crate::ids::TaskId;
 use crate::ledger::{Fence, Incarnation, Work};
 use crate::sync::{Mutex, MutexGuard};
 
-/// A life of this node, as its work sees it.
+/// The lease of one incarnation of this node, as its work sees it.
 #[derive(Debug, Clone)]
 pub(super) struct Lease {
     pub(super) incarnation: Arc<Incarnation>,
-    /// Ends all of its work without a turn: another node has taken it. Work that begins or ends at
-    /// that moment, and is not in the map, hears of it by this alone.
+    /// Cancelled when another node has taken the lease. All work under it then ends without a turn. Work
+    /// that begins or ends at that moment, and is not registered, learns of it by this token alone.
     pub(super) lost: CancellationToken,
 }
 
@@ -33,15 +34,22 @@ impl From<Incarnation> for Lease {
 pub(super) struct ActiveWork {
     pub(super) lease: Lease,
     pub(super) ctx: Context,
-    /// Cancelled, in the token's word, when the call's reply is in the ledger.
+    /// Cancelled when the call's reply is in the ledger.
     pub(super) replied: CancellationToken,
 }
 
-/// Everything at work on this node.
+impl ActiveWork {
+    /// The right under which this work writes.
+    pub(super) fn fence(&self) -> Fence {
+        Fence { incarnation: (*self.lease.incarnation).clone(), work: work_id(self.ctx.origin()) }
+    }
+}
+
+/// All calls and tasks that run on this node.
 #[derive(Debug, Default)]
 pub(super) struct ActiveWorkRegistry(Mutex<HashMap<Work, ActiveWork>>);
 
-fn work_of(origin: &Origin) -> Work {
+fn work_id(origin: &Origin) -> Work {
     match origin.task_id {
         Some(task_id) => Work::Task(task_id),
         None => Work::Call(origin.call_id),
@@ -49,59 +57,53 @@ fn work_of(origin: &Origin) -> Work {
 }
 
 impl ActiveWorkRegistry {
-    fn map(&self) -> MutexGuard<'_, HashMap<Work, ActiveWork>> {
+    fn entries(&self) -> MutexGuard<'_, HashMap<Work, ActiveWork>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    pub(super) fn open(&self, active: ActiveWork) {
-        let (ctx, lost) = (active.ctx.clone(), active.lease.lost.clone());
-        self.map().insert(work_of(ctx.origin()), active);
-        // Whoever loses the life says so before it looks into the map.
+    pub(super) fn insert(&self, work: ActiveWork) {
+        let (ctx, lost) = (work.ctx.clone(), work.lease.lost.clone());
+        self.entries().insert(work_id(ctx.origin()), work);
+        // `end_lease` cancels the token before it reads the entries: one of the two closes this work.
         if lost.is_cancelled() {
-            ctx.signal().close();
+            ctx.signal().close(StopReason::LeaseLost);
         }
     }
 
-    pub(super) fn close(&self, origin: &Origin) {
-        self.map().remove(&work_of(origin));
+    pub(super) fn remove(&self, origin: &Origin) {
+        self.entries().remove(&work_id(origin));
     }
 
-    /// The entry of the work that a context belongs to; none when it is over.
-    pub(super) fn of(&self, origin: &Origin) -> Option<ActiveWork> {
-        self.map().get(&work_of(origin)).cloned()
+    /// The work that a context belongs to; `None` once it has ended.
+    pub(super) fn find(&self, origin: &Origin) -> Option<ActiveWork> {
+        self.entries().get(&work_id(origin)).cloned()
     }
 
-    /// The right under which that work writes.
-    pub(super) fn fence(&self, origin: &Origin) -> Option<Fence> {
-        let work = work_of(origin);
-        self.map().get(&work).map(|active| Fence { incarnation: (*active.lease.incarnation).clone(), work })
+    /// Tells a task that its user cancelled it. Returns whether the task runs here.
+    pub(super) fn cancel_task(&self, task_id: TaskId) -> bool {
+        let task = self.entries().get(&Work::Task(task_id)).cloned();
+        task.is_some_and(|task| task.ctx.signal().cancel())
     }
 
-    /// Tells a task that its user cancelled it. False when it does not run here.
-    pub(super) fn cancel(&self, task_id: TaskId) -> bool {
-        let active = self.map().get(&Work::Task(task_id)).cloned();
-        active.is_some_and(|active| active.ctx.signal().cancel())
-    }
-
-    /// Calls and tasks at work.
+    /// The numbers of calls and of tasks that run here.
     pub(super) fn count(&self) -> (u64, u64) {
-        let map = self.map();
-        let tasks = map.keys().filter(|work| matches!(work, Work::Task(_))).count();
-        (to_u64(map.len() - tasks), to_u64(tasks))
+        let entries = self.entries();
+        let tasks = entries.keys().filter(|work| matches!(work, Work::Task(_))).count();
+        (to_u64(entries.len() - tasks), to_u64(tasks))
     }
 
-    /// Ends everything that a lost life held.
-    pub(super) fn lose(&self, lease: &Lease) {
+    /// Ends all work under a lost lease.
+    pub(super) fn end_lease(&self, lease: &Lease) {
         lease.lost.cancel();
-        let map = self.map();
-        let lost: Vec<Context> = map
+        let entries = self.entries();
+        let lost: Vec<Context> = entries
             .values()
-            .filter(|active| active.lease.incarnation == lease.incarnation)
-            .map(|active| active.ctx.clone())
+            .filter(|work| work.lease.incarnation == lease.incarnation)
+            .map(|work| work.ctx.clone())
             .collect();
-        drop(map);
+        drop(entries);
         for ctx in lost {
-            ctx.signal().close();
+            ctx.signal().close(StopReason::LeaseLost);
         }
     }
 }

@@ -1,7 +1,7 @@
-//! How many calls each user has at work on this node, and how much memory their parameters take.
+//! Limits each user's open calls on this node, and the memory of their parameters.
 //!
-//! A call counts from the moment its parameters are read until its reply is written. A caller that hangs up
-//! frees nothing: the call goes on, and so does its permit.
+//! A call counts from before its parameters are read until its reply is written. A caller that hangs up frees
+//! nothing: the call goes on and keeps its permit.
 
 use std::collections::HashMap;
 use std::fmt;
@@ -13,35 +13,35 @@ use crate::error::Error;
 use crate::ledger::Owner;
 use crate::result::Result;
 
-/// The calls at work, by user. A user without any has no entry.
+/// The open calls by user. A user without open calls has no entry.
 #[derive(Debug)]
-pub(super) struct CallsAtWork {
+pub(super) struct ActiveCalls {
     calls: u32,
     bytes: u64,
-    users: Mutex<HashMap<Owner, Held>>,
+    users: Mutex<HashMap<Owner, UserCalls>>,
 }
 
-/// What one user's calls at work hold.
+/// What one user's open calls hold.
 #[derive(Debug, Default)]
-struct Held {
+struct UserCalls {
     calls: u32,
     bytes: u64,
 }
 
-impl CallsAtWork {
+impl ActiveCalls {
     pub(super) fn new(settings: &Settings) -> Self {
         let calls = if settings.calls_per_user == 0 { u32::MAX } else { settings.calls_per_user };
         Self { calls, bytes: settings.call_bytes_per_user, users: Mutex::default() }
     }
 
-    fn users(&self) -> MutexGuard<'_, HashMap<Owner, Held>> {
+    fn users(&self) -> MutexGuard<'_, HashMap<Owner, UserCalls>> {
         self.users.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Counts one more call of a user, until the permit is dropped.
     ///
     /// # Errors
-    /// `RATE_LIMITED` when the user has as many at work as there may be.
+    /// `RATE_LIMITED` when the user has as many open calls as the settings allow.
     pub(super) fn begin(self: &Arc<Self>, owner: &Owner) -> Result<CallPermit> {
         let mut users = self.users();
         let held = users.entry(owner.clone()).or_default();
@@ -50,26 +50,26 @@ impl CallsAtWork {
             return Err(Error::user(codes::RATE_LIMITED, text));
         }
         held.calls += 1;
-        Ok(CallPermit { at_work: self.clone(), owner: owner.clone(), bytes: 0 })
+        Ok(CallPermit { active: self.clone(), owner: owner.clone(), bytes: 0 })
     }
 }
 
-/// One call at work.
+/// The right to one open call. Dropped at the call's end.
 pub(crate) struct CallPermit {
-    at_work: Arc<CallsAtWork>,
+    active: Arc<ActiveCalls>,
     owner: Owner,
     bytes: u64,
 }
 
 impl CallPermit {
-    /// Counts memory that the call needs for its parameters, until its end.
+    /// Counts memory for the call's parameters until the call's end.
     ///
     /// # Errors
-    /// `RATE_LIMITED` when the user's other calls at work leave no room for it.
+    /// `RATE_LIMITED` when the user's other open calls leave too little of the limit.
     pub(crate) fn hold(&mut self, bytes: u64) -> Result<()> {
-        let mut users = self.at_work.users();
+        let mut users = self.active.users();
         let Some(held) = users.get_mut(&self.owner) else { return Ok(()) };
-        if held.bytes > self.bytes && held.bytes.saturating_add(bytes) > self.at_work.bytes {
+        if held.bytes > self.bytes && held.bytes.saturating_add(bytes) > self.active.bytes {
             let text = "Your calls at work hold as much data as they may. Wait until one has ended, then try again.";
             return Err(Error::user(codes::RATE_LIMITED, text));
         }
@@ -81,7 +81,7 @@ impl CallPermit {
 
 impl Drop for CallPermit {
     fn drop(&mut self) {
-        let mut users = self.at_work.users();
+        let mut users = self.active.users();
         if let Some(held) = users.get_mut(&self.owner) {
             held.calls -= 1;
             held.bytes -= self.bytes;
@@ -102,12 +102,12 @@ impl fmt::Debug for CallPermit {
 mod tests {
     use super::*;
 
-    fn at_work(calls_per_user: u32, call_bytes_per_user: u64) -> Arc<CallsAtWork> {
-        Arc::new(CallsAtWork::new(&Settings { calls_per_user, call_bytes_per_user, ..Settings::default() }))
+    fn at_work(calls_per_user: u32, call_bytes_per_user: u64) -> Arc<ActiveCalls> {
+        Arc::new(ActiveCalls::new(&Settings { calls_per_user, call_bytes_per_user, ..Settings::default() }))
     }
 
     #[test]
-    fn a_permit_is_given_back_and_another_user_is_not_held_back() {
+    fn a_dropped_permit_is_free_again_and_other_users_are_independent() {
         let (at_work, anna, ben) = (at_work(2, 100), Owner::new("t", "anna"), Owner::new("t", "ben"));
         let permits = [at_work.begin(&anna).unwrap(), at_work.begin(&anna).unwrap()];
         assert_eq!(*at_work.begin(&anna).unwrap_err().code(), codes::RATE_LIMITED);
@@ -118,7 +118,7 @@ mod tests {
     }
 
     #[test]
-    fn one_large_call_is_taken_and_a_second_one_waits() {
+    fn one_call_may_exceed_the_memory_limit_alone() {
         let (at_work, anna) = (at_work(0, 100), Owner::new("t", "anna"));
         let (mut large, mut small, mut other) =
             (at_work.begin(&anna).unwrap(), at_work.begin(&anna).unwrap(), at_work.begin(&anna).unwrap());

@@ -1,9 +1,9 @@
-//! From a request to its reply turn.
+//! A call, from the request to its reply turn.
 //!
-//! The order is the promise: parameters are checked and read before anything is written, the call is on
-//! disk before the handler runs, the reply is on disk before anybody hears of it. From acceptance
-//! on the call runs in a task of its own: a caller that hangs up changes nothing. What is taken already
-//! under the caller's key is not run: [`super::idempotency`] waits for its reply.
+//! The order is the guarantee: parameters are checked and read before anything is written, the call is on disk
+//! before the handler runs, and the reply is on disk before the caller gets it. An accepted call runs in a
+//! tokio task of its own, so a caller that hangs up changes nothing. A duplicate under an idempotency key does
+//! not run; [`super::idempotency`] waits for the first call's reply.
 
 use std::panic::AssertUnwindSafe;
 use std::pin::pin;
@@ -21,24 +21,25 @@ use tracing::Instrument;
 use super::active::{ActiveWork, Lease};
 use super::durable_write::WRITE_DEADLINE;
 use super::idempotency::Claim;
+use super::ledger_errors::{reply_unconfirmed, unavailable};
 use super::messages::{self, WorkRef};
 use super::meters::CallOutcome;
-use super::{CallPermit, Node, Platform, unavailable};
+use super::{CallPermit, Node, Platform};
 use crate::codes;
-use crate::context::{Context, Origin};
+use crate::context::{Context, Origin, StopReason, WorkSpan};
 use crate::error::Error;
 use crate::failpoint;
-use crate::function::{Accepted, Prepared};
+use crate::function::{BoundHandler, CheckedParams, Extension};
 use crate::ids::{CallId, RequestKey, TurnId};
 use crate::ledger::{Incarnation, LedgerError, NewCall, Owner, Role, Turn, TurnBody};
 use crate::panic_text::{log_excerpt, panic_text};
 use crate::result::{Result, WireResult};
 use crate::rows::MsgType;
 use crate::task::{Label, supervise};
-use crate::trace::{self, WorkSpan};
+use crate::trace;
 use crate::user::User;
 
-/// What a call answers, once its reply is in the ledger.
+/// The response to a call whose reply is in the ledger.
 #[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 #[non_exhaustive]
 pub struct CallReply {
@@ -53,12 +54,16 @@ pub struct CallReply {
     pub repeated: bool,
 }
 
-/// What becomes of a request. It comes back when another one was taken before under the same key, and is
-/// counted for as long as it waits for that one's reply.
-type Answer = Result<std::result::Result<CallReply, (NewCall, CallPermit)>>;
+/// What becomes of an accepted request.
+enum Dispatched {
+    Replied(CallReply),
+    /// An earlier request under the same key has the call. The permit keeps this request counted while it
+    /// waits for the first reply.
+    Duplicate(NewCall, CallPermit),
+}
 
 impl Platform {
-    pub(super) async fn call(
+    pub(super) async fn call_function(
         &self,
         user: &User,
         app_id: &str,
@@ -68,52 +73,51 @@ impl Platform {
         permit: CallPermit,
     ) -> Result<CallReply> {
         let node = &self.node;
-        node.accepting()?;
+        node.check_accepting()?;
         node.wait_for_lease().await?;
-        let (origin, Accepted { handler, kept }) = node.admit(user, app_id, function, params, key)?;
+        let (origin, CheckedParams { handler, redacted }) = node.check_call(user, app_id, function, params, key)?;
         let call = NewCall {
             call_id: origin.call_id,
             owner: Owner::from(user),
-            turn: user_turn(&origin, kept),
+            turn: user_turn(&origin, redacted),
             max_stored: node.max_stored(),
         };
         let span = tracing::info_span!("call", app = origin.app_id, function = origin.function, call = %origin.call_id, user = %origin.user.id);
         let (answer, answered) = oneshot::channel();
         trace::named(&span, "call", origin.function);
-        let ctx = Context::new(origin, self.ports.clone(), WorkSpan::of(&span));
+        let ctx = Context::new(origin, self.services.clone(), WorkSpan::of(&span));
         node.tracker.spawn(guarded_call(node.clone(), ctx, handler, call, permit, answer).instrument(span));
         let cut_off = |_| Err(Error::platform(codes::UNAVAILABLE, "The call was cut off."));
         match answered.await.unwrap_or_else(cut_off)? {
-            Ok(reply) => Ok(reply),
-            Err((request, _permit)) => node.first_reply(&request).await,
+            Dispatched::Replied(reply) => Ok(reply),
+            Dispatched::Duplicate(request, _permit) => node.first_reply(&request).await,
         }
     }
 
-    /// What is left of a call without its bookkeeping: parameters checked and read, handler run,
-    /// answer rendered. Nothing is written, nobody supervises. For benches.
+    /// A call without its bookkeeping: checks the parameters, runs the handler and renders the answer. Nothing
+    /// is written or supervised. For benches.
     ///
     /// # Errors
     /// As [`Access::call`](super::Access::call), and the handler's own.
     #[doc(hidden)]
     pub async fn handle(&self, user: &User, app_id: &str, function: &str, params: Value) -> Result<WireResult> {
-        let (origin, accepted) = self.node.admit(user, app_id, function, params, None)?;
-        (accepted.handler)(Context::new(origin, self.ports.clone(), WorkSpan::none())).await
+        let (origin, checked) = self.node.check_call(user, app_id, function, params, None)?;
+        (checked.handler)(Context::new(origin, self.services.clone(), WorkSpan::none())).await
     }
 }
 
 impl Node {
-    /// Finds the function, checks its parameters and reads them into its type. Nothing is written for a
-    /// call that is refused.
-    fn admit(
+    /// Finds the function, checks its parameters and reads them into its type. Writes nothing.
+    fn check_call(
         &self,
         user: &User,
         app_id: &str,
         function: &str,
         params: Value,
         key: Option<&RequestKey>,
-    ) -> Result<(Origin, Accepted)> {
+    ) -> Result<(Origin, CheckedParams)> {
         let extension = self.registry.extension(app_id).ok_or_else(|| {
-            let known: Vec<_> = self.registry.extensions().map(super::super::function::Extension::app_id).collect();
+            let known: Vec<_> = self.registry.extensions().map(Extension::app_id).collect();
             Error::user(
                 codes::UNKNOWN_TOOL,
                 format!("There is no extension `{app_id}` here; there is {}.", known.join(", ")),
@@ -126,9 +130,9 @@ impl Node {
                 format!("`{app_id}` has no function `{function}`; it has {}.", known.join(", ")),
             )
         })?;
-        let check = self.checks.get(&(extension.app_id(), function.name));
+        let check = self.checks.find(extension.app_id(), function.name);
         let check = check.ok_or_else(|| Error::internal(format!("{function:?} has no compiled schema")))?;
-        let accepted = check.accept(params)?;
+        let checked = check.check_params(params)?;
         let origin = Origin {
             app_id: extension.app_id(),
             function: function.name,
@@ -136,52 +140,56 @@ impl Node {
             call_id: key.map_or_else(CallId::generate, |key| key.call(&user.tenant_id, &user.id, extension.app_id())),
             task_id: None,
         };
-        Ok((origin, accepted))
+        Ok((origin, checked))
     }
 }
 
-/// Runs a call. A panic in the platform's own code leaves no accepted call without its reply.
+/// Runs a call. A panic in the platform's own code still ends the call with a reply.
 async fn guarded_call(
     node: Arc<Node>,
     ctx: Context,
-    handler: Prepared,
+    handler: BoundHandler,
     call: NewCall,
     permit: CallPermit,
-    answer: oneshot::Sender<Answer>,
+    answer: oneshot::Sender<Result<Dispatched>>,
 ) {
     let lease = node.lease();
     let running = run_call(&node, lease.clone(), ctx.clone(), handler, call, permit, answer);
     let Err(payload) = AssertUnwindSafe(running).catch_unwind().await else { return };
     tracing::error!(panic = log_excerpt(&panic_text(payload)), "the platform panicked while it ran a call");
     let origin = ctx.origin();
-    ctx.signal().close();
-    let replied = node.active.of(origin).map(|active| active.replied);
-    let turn = messages::answer_turn(WorkRef::from(origin), messages::interrupted(origin.function));
-    node.retry_until_durable("reply", || node.ledger.reply(&lease.incarnation, origin.call_id, turn.clone())).await;
+    ctx.signal().close(StopReason::Interrupted);
+    let replied = node.active.find(origin).map(|work| work.replied);
+    write_interrupted_reply(&node, &lease.incarnation, origin).await;
     // Tasks of the call wait for its reply.
     if let Some(replied) = replied {
         replied.cancel();
     }
-    node.active.close(origin);
+    node.active.remove(origin);
+}
+
+async fn write_interrupted_reply(node: &Node, incarnation: &Incarnation, origin: &Origin) {
+    let turn = messages::answer_turn(WorkRef::from(origin), messages::interrupted(origin.function));
+    node.retry_until_durable("reply", || node.ledger.reply(incarnation, origin.call_id, turn.clone())).await;
 }
 
 async fn run_call(
     node: &Node,
-    current: Lease,
+    lease: Lease,
     ctx: Context,
-    handler: Prepared,
+    handler: BoundHandler,
     call: NewCall,
     permit: CallPermit,
-    answer: oneshot::Sender<Answer>,
+    answer: oneshot::Sender<Result<Dispatched>>,
 ) {
     let origin = ctx.origin();
-    let incarnation = &current.incarnation;
+    let incarnation = &lease.incarnation;
     failpoint::hit("before-accept");
     let mut claiming = pin!(node.claim_call(incarnation, &call));
     match tokio::time::timeout(WRITE_DEADLINE, &mut claiming).await {
         Ok(Ok(Claim::Ours)) => {}
         Ok(Ok(Claim::Duplicate)) => {
-            let _ = answer.send(Ok(Err((call.clone(), permit))));
+            let _ = answer.send(Ok(Dispatched::Duplicate(call.clone(), permit)));
             return trace::ended(ctx.span(), "repeated", false);
         }
         Ok(Err(error)) => {
@@ -190,21 +198,19 @@ async fn run_call(
             return trace::ended(ctx.span(), "refused", true);
         }
         Err(_) => {
-            let why = format!("no word of the call within {} s", WRITE_DEADLINE.as_secs());
+            let why = format!("no response to the call's write within {} s", WRITE_DEADLINE.as_secs());
             let _ = answer.send(Err(unavailable(&LedgerError::Indeterminate(why))));
             if matches!(claiming.await, Ok(Claim::Ours)) {
-                // Whoever asked has been sent away: it does not begin behind their back.
-                let turn = messages::answer_turn(WorkRef::from(origin), messages::interrupted(origin.function));
-                node.retry_until_durable("reply", || node.ledger.reply(incarnation, origin.call_id, turn.clone()))
-                    .await;
+                // The caller already has an error: the handler must not run after it.
+                write_interrupted_reply(node, incarnation, origin).await;
             }
             return;
         }
     }
     failpoint::hit("after-accept");
     let begun = Instant::now();
-    let active = ActiveWork { lease: current.clone(), ctx: ctx.clone(), replied: CancellationToken::new() };
-    node.active.open(active.clone());
+    let work = ActiveWork { lease: lease.clone(), ctx: ctx.clone(), replied: CancellationToken::new() };
+    node.active.insert(work.clone());
     let limits = node.call_limits();
     let handler = {
         let ctx = ctx.clone();
@@ -212,59 +218,49 @@ async fn run_call(
     };
     let handler = node.watchdog.watch(Label::Call(origin.call_id, origin.function), handler);
     let mut supervised = pin!(supervise(&ctx, handler, limits, &node.killing));
-    let Some(ending) = current.lost.run_until_cancelled(supervised.as_mut()).await else {
+    let Some(ending) = lease.lost.run_until_cancelled(supervised.as_mut()).await else {
         trace::ended(ctx.span(), "lost", true);
-        return node.active.close(origin);
+        return node.active.remove(origin);
     };
     let outcome = CallOutcome::from(&ending);
     node.meters.call(origin.app_id, origin.function, outcome, begun.elapsed());
-    let work = WorkRef::from(origin);
-    let result = messages::call_answer(work, ending, &limits);
-    let turn = messages::answer_turn(work, result.clone());
+    let of = WorkRef::from(origin);
+    let result = messages::call_answer(of, ending, &limits);
+    let turn = messages::answer_turn(of, result.clone());
     failpoint::hit("before-reply");
-    if reply(node, incarnation, origin, turn, result, (permit, answer)).await {
+    if write_reply(node, incarnation, origin, turn, result, (permit, answer)).await {
         let failed = !matches!(outcome, CallOutcome::Success | CallOutcome::Cancelled);
         trace::ended(ctx.span(), outcome.as_str(), failed);
     } else {
         trace::ended(ctx.span(), "lost", true);
     }
     failpoint::hit("after-ack");
-    active.replied.cancel();
-    node.active.close(origin);
+    work.replied.cancel();
+    node.active.remove(origin);
 }
 
-/// Writes the reply; tells the caller as soon as it is known how that went. Whether it is there.
-async fn reply(
+/// Writes the reply and answers the caller after the first attempt. Returns whether the reply is stored.
+async fn write_reply(
     node: &Node,
     incarnation: &Incarnation,
     origin: &Origin,
     turn: TurnBody,
     result: WireResult,
-    (permit, answer): (CallPermit, oneshot::Sender<Answer>),
+    (permit, answer): (CallPermit, oneshot::Sender<Result<Dispatched>>),
 ) -> bool {
     let call_id = origin.call_id;
     match node.ledger.reply(incarnation, call_id, turn.clone()).await {
         Ok(turn) => {
             failpoint::hit("after-reply");
-            // Before the caller hears of it: what they send next finds the place free.
+            // Before the answer: the caller's next call finds the permit free.
             drop(permit);
-            let _ = answer.send(Ok(Ok(CallReply { call_id, turn, result, repeated: false })));
+            let _ = answer.send(Ok(Dispatched::Replied(CallReply { call_id, turn, result, repeated: false })));
             true
         }
         Err(error) => {
-            let _ = answer.send(Err(unavailable(&error).reply_unconfirmed()));
+            let _ = answer.send(Err(reply_unconfirmed(&error)));
             node.retry_until_durable("reply", || node.ledger.reply(incarnation, call_id, turn.clone())).await
         }
-    }
-}
-
-impl Error {
-    fn reply_unconfirmed(self) -> Self {
-        Self::platform(
-            codes::UNAVAILABLE,
-            "The platform cannot write right now. The call was accepted; its reply will be in the chat.",
-        )
-        .with_source(self.to_string())
     }
 }
 

@@ -1,7 +1,7 @@
-//! Counts and traces what extensions ask of the network.
+//! Counts and traces the outgoing requests of extensions.
 //!
-//! Stands between `ctx.http()` and the network. A host is counted by its kind, never by its name:
-//! there may be any number of them, and some say who the user is.
+//! A transport between `ctx.http()` and the network. Hosts are counted by kind, never by name: there may be any
+//! number of names, and some identify the user.
 
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -9,30 +9,30 @@ use std::sync::Arc;
 use reqwest::StatusCode;
 use tracing::{Instrument, Span};
 
-use super::meters::{Host, HttpOutcome, Meters};
-use crate::context::{Exchange, HttpErrorKind, Outgoing, Response, Transport};
+use super::meters::{HostKind, HttpOutcome, Meters};
+use crate::context::{Exchange, HttpErrorKind, OutgoingRequest, Response, Transport};
 use crate::trace;
 
-/// A way to the network that counts.
+/// A transport that counts.
 #[derive(Debug)]
 pub(super) struct MeteredTransport {
-    way: Arc<dyn Transport>,
+    transport: Arc<dyn Transport>,
     meters: Arc<Meters>,
 }
 
 impl MeteredTransport {
-    pub(super) fn new(way: Arc<dyn Transport>, meters: Arc<Meters>) -> Self {
-        Self { way, meters }
+    pub(super) fn new(transport: Arc<dyn Transport>, meters: Arc<Meters>) -> Self {
+        Self { transport, meters }
     }
 }
 
 impl Transport for MeteredTransport {
-    fn exchange(&self, mut outgoing: Outgoing) -> Exchange<'_> {
+    fn exchange(&self, mut outgoing: OutgoingRequest) -> Exchange<'_> {
         Box::pin(async move {
             let (resent, traced) = (outgoing.resent, outgoing.traced);
-            let mut asked = Asked::new(trace::outgoing(&mut outgoing.request, resent, traced));
-            let mut meter = self.meters.request(host(outgoing.request.url().host_str().unwrap_or_default()));
-            let answer = self.way.exchange(outgoing).instrument(asked.span.clone()).await;
+            let mut request = RequestSpan::new(trace::outgoing(&mut outgoing.request, resent, traced));
+            let mut meter = self.meters.request(host_kind(outgoing.request.url().host_str().unwrap_or_default()));
+            let answer = self.transport.exchange(outgoing).instrument(request.span.clone()).await;
             meter.outcome = match &answer {
                 Ok(answer) => match answer.status().as_u16() / 100 {
                     1 => HttpOutcome::Informational,
@@ -48,25 +48,25 @@ impl Transport for MeteredTransport {
                     _ => HttpOutcome::Connect,
                 },
             };
-            asked.ended = answer.as_ref().map(Response::status).map_err(|_| meter.outcome);
+            request.ended = answer.as_ref().map(Response::status).map_err(|_| meter.outcome);
             answer
         })
     }
 }
 
-/// The span of one request. Dropped untold, the request was aborted.
-struct Asked {
+/// The span of one request. When it is dropped without a result, the request was aborted.
+struct RequestSpan {
     span: Span,
     ended: Result<StatusCode, HttpOutcome>,
 }
 
-impl Asked {
+impl RequestSpan {
     fn new(span: Span) -> Self {
         Self { span, ended: Err(HttpOutcome::Aborted) }
     }
 }
 
-impl Drop for Asked {
+impl Drop for RequestSpan {
     fn drop(&mut self) {
         let failed = |error: &str| {
             self.span.record("error.type", error);
@@ -84,21 +84,21 @@ impl Drop for Asked {
     }
 }
 
-/// By its address, where the URL has one: names are not looked up for this.
-fn host(name: &str) -> Host {
+/// The kind of a host. Names are not resolved.
+fn host_kind(name: &str) -> HostKind {
     let address = name.trim_start_matches('[').trim_end_matches(']').parse::<IpAddr>();
     match address.map(|address| address.to_canonical()) {
-        Ok(address) if address.is_loopback() => Host::Loopback,
-        Ok(IpAddr::V4(address)) if address.is_private() || address.is_link_local() => Host::Private,
-        Ok(IpAddr::V6(address)) if address.is_unique_local() || address.is_unicast_link_local() => Host::Private,
+        Ok(address) if address.is_loopback() => HostKind::Loopback,
+        Ok(IpAddr::V4(address)) if address.is_private() || address.is_link_local() => HostKind::Private,
+        Ok(IpAddr::V6(address)) if address.is_unique_local() || address.is_unicast_link_local() => HostKind::Private,
         Err(_) => match name.rsplit('.').next() {
-            Some("localhost") => Host::Loopback,
-            // A name without a dot is of the local network.
-            Some("internal" | "local") => Host::Private,
-            Some(all) if all == name => Host::Private,
-            _ => Host::Public,
+            Some("localhost") => HostKind::Loopback,
+            // A name without a dot is a host of the local network.
+            Some("internal" | "local") => HostKind::Private,
+            Some(all) if all == name => HostKind::Private,
+            _ => HostKind::Public,
         },
-        Ok(_) => Host::Public,
+        Ok(_) => HostKind::Public,
     }
 }
 
@@ -107,22 +107,22 @@ mod tests {
     use super::*;
 
     #[test]
-    fn hosts_are_told_apart_by_kind() {
+    fn hosts_are_classified_by_name_and_address() {
         let kinds = [
-            ("127.0.0.1", Host::Loopback),
-            ("[::1]", Host::Loopback),
-            ("[::ffff:127.0.0.1]", Host::Loopback),
-            ("localhost", Host::Loopback),
-            ("10.1.2.3", Host::Private),
-            ("169.254.169.254", Host::Private),
-            ("[fd00::1]", Host::Private),
-            ("database", Host::Private),
-            ("metadata.google.internal", Host::Private),
-            ("api.example.com", Host::Public),
-            ("93.184.215.14", Host::Public),
+            ("127.0.0.1", HostKind::Loopback),
+            ("[::1]", HostKind::Loopback),
+            ("[::ffff:127.0.0.1]", HostKind::Loopback),
+            ("localhost", HostKind::Loopback),
+            ("10.1.2.3", HostKind::Private),
+            ("169.254.169.254", HostKind::Private),
+            ("[fd00::1]", HostKind::Private),
+            ("database", HostKind::Private),
+            ("metadata.google.internal", HostKind::Private),
+            ("api.example.com", HostKind::Public),
+            ("93.184.215.14", HostKind::Public),
         ];
         for (name, kind) in kinds {
-            assert_eq!(host(name), kind, "{name}");
+            assert_eq!(host_kind(name), kind, "{name}");
         }
     }
 }

@@ -7,8 +7,9 @@
 //! Of all duplicates that wait on this node for one reply, only one polls the ledger, at each event of the
 //! user. A thousand waiting requests cost the ledger no more than one event stream.
 
+use super::Node;
 use super::durable_write::{Written, write_backoff};
-use super::{Node, stopping, unreadable};
+use super::ledger_errors::{stopping, unreadable};
 use crate::codes;
 use crate::error::Error;
 use crate::ledger::{CallRecord, FeedSignal, Incarnation, LedgerError, NewCall};

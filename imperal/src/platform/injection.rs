@@ -1,11 +1,12 @@
 //! Messages that services put into users' chats.
 //!
-//! A service writes to the user it acts for and to nobody else. Under a key a message is written once,
-//! whichever nodes are asked and however many at once, and every request has that one turn as its answer:
-//! the key gives the turn its id, which the ledger takes once.
+//! A service may write only to the user it acts for. Under an idempotency key a message is written once,
+//! whichever nodes are asked and however many requests arrive at once, and every request gets that one turn:
+//! the key gives the turn its id, which the ledger accepts once.
 
+use super::Platform;
 use super::durable_write::{WRITE_DEADLINE, Written};
-use super::{Platform, unavailable, unreadable};
+use super::ledger_errors::{unavailable, unreadable};
 use crate::codes;
 use crate::context::{CHAT_TEXT_LIMIT, MsgType, TRUNCATION_MARKER, cut_text};
 use crate::error::Error;
@@ -17,24 +18,24 @@ use crate::result::Result;
 #[derive(Debug, Clone)]
 #[non_exhaustive]
 pub struct Injection {
-    /// The extension that speaks.
+    /// The extension that the message comes from.
     pub app_id: String,
-    /// Whose chat.
+    /// The chat's owner.
     pub owner: Owner,
-    /// The user the service says it acts for.
+    /// The user that the service acts for, by its own word.
     pub acting: Option<String>,
     /// The text; cut at 64 KiB.
     pub text: String,
-    /// How it is shown.
+    /// How the turn is shown.
     pub msg_type: MsgType,
     /// Panels to refresh.
     pub refresh_panels: Option<Vec<String>>,
-    /// Under which it is written once.
+    /// The idempotency key: under it the message is written once.
     pub key: Option<RequestKey>,
 }
 
 impl Injection {
-    /// A bot turn for a user, by an extension.
+    /// A bot turn of an extension for a user.
     pub fn new(app_id: impl Into<String>, owner: Owner, text: impl Into<String>) -> Self {
         Self {
             app_id: app_id.into(),
@@ -54,11 +55,11 @@ impl Injection {
 pub struct Injected {
     /// Its turn.
     pub turn: Turn,
-    /// Whether an earlier request under the same key had put it there.
+    /// Whether an earlier request under the same key wrote it.
     pub repeated: bool,
 }
 
-/// What is known of a service's message that was refused.
+/// A refused message of a service, as far as it could be read.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct RefusedMessage {
     pub(crate) tenant_id: String,
@@ -68,14 +69,14 @@ pub(crate) struct RefusedMessage {
     pub(crate) why: String,
 }
 
-/// As [`cut_text`], but a text that the client has cut and marked already stays as it is.
+/// As [`cut_text`], but a text that the client has already cut and marked stays as it is.
 fn cut_once(text: String) -> (String, bool) {
     let marked = text.ends_with(TRUNCATION_MARKER) && text.len() <= CHAT_TEXT_LIMIT + TRUNCATION_MARKER.len();
     if marked && text.len() > CHAT_TEXT_LIMIT { (text, true) } else { cut_text(text) }
 }
 
 impl Platform {
-    /// Writes down that a service's message was refused, under the user it acted for or wrote to.
+    /// Audits a refused message, under the user that the service acted for, or else wrote to.
     pub(crate) async fn audit_refused_message(&self, message: RefusedMessage) -> Result<()> {
         let RefusedMessage { tenant_id, user_id, acting, app_id, why } = message;
         self.audit_refusal(NewAudit {
@@ -146,28 +147,28 @@ impl Platform {
         {
             return Ok(Injected { turn: found, repeated: true });
         }
-        self.put(owner, turn, audit).await
+        self.write_message(owner, turn, audit).await
     }
 
-    async fn put(&self, owner: Owner, turn: TurnBody, audit: NewAudit) -> Result<Injected> {
+    async fn write_message(&self, owner: Owner, turn: TurnBody, audit: NewAudit) -> Result<Injected> {
         let max_stored = self.node.max_stored();
         let write = || {
             self.node.ledger.inject(owner.clone(), turn.clone(), audit.clone(), MessageSource::Outside { max_stored })
         };
-        let sure = tokio::time::timeout(WRITE_DEADLINE, self.node.write_idempotent("message", write)).await;
+        let written = tokio::time::timeout(WRITE_DEADLINE, self.node.write_idempotent("message", write)).await;
         let lost = |why: &str| unavailable(&LedgerError::Indeterminate(why.to_owned()));
-        let repeated = match sure.map_err(|_| lost("no word of the message in time"))? {
+        let repeated = match written.map_err(|_| lost("no response to the message's write in time"))? {
             Ok(Written::Now(turn)) => return Ok(Injected { turn, repeated: false }),
-            // Its number went with the lost answer, not the message.
+            // This request wrote it; only the response with the turn was lost.
             Ok(Written::Earlier) => false,
             Err(LedgerError::IdExists) => true,
             Err(error) => return Err(unavailable(&error)),
         };
         let found = self.turn_of(&owner, &turn).await?;
-        found.map(|turn| Injected { turn, repeated }).ok_or_else(|| lost("the message is not kept any more"))
+        found.map(|turn| Injected { turn, repeated }).ok_or_else(|| lost("the message is no longer kept"))
     }
 
-    /// The turn with this one's id, if it is there.
+    /// The stored turn with the id of this one.
     async fn turn_of(&self, owner: &Owner, turn: &TurnBody) -> Result<Option<Turn>> {
         let found = self.node.ledger.find_turn(owner, turn.turn_id).await.map_err(|error| unreadable(&error))?;
         if found.as_ref().is_some_and(|found| found.body != *turn) {

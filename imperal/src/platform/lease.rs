@@ -1,12 +1,12 @@
-//! Keeps this node's lease, and knows how old it is.
+//! Keeps this node's lease and knows its age.
 //!
-//! The renewal runs in a loop of its own: a long recovery holds up no renewal. A lease that has lasted
-//! its time by this node's clock may be another node's by now: the node is not ready then, and new
-//! calls wait for the renewal, or are refused when none comes.
+//! The renewal has a loop of its own, so a long recovery does not delay it. A lease that is older than its
+//! length by this node's clock may belong to another node by now. The node is then not ready, and new calls
+//! wait up to a second for the renewal.
 //!
-//! After the ledger was out of reach, every lease may have lapsed, of nodes that are well too; and so
-//! after this node stood still, since others may have stood still with it. For as long as a lease lasts
-//! no other node's lease is ended then, so that each can be renewed first.
+//! After the ledger was out of reach, the leases of healthy nodes may have lapsed too. The same holds after
+//! this node was suspended, because its peers may have been suspended with it. A grace period of one lease
+//! follows, in which this node expires no peer's lease, so that each peer can renew first.
 
 use std::sync::{Arc, PoisonError};
 use std::time::Duration;
@@ -23,10 +23,10 @@ use crate::failpoint;
 use crate::ledger::LedgerError;
 use crate::result::Result;
 
-/// How long a new call waits for the renewal of a lease that has lasted its time.
+/// How long a new call waits for the renewal of a lapsed lease.
 const RENEWAL_WAIT: Duration = Duration::from_secs(1);
 
-/// When the lease that this node has was asked for.
+/// When this node requested its current lease.
 #[derive(Debug)]
 pub(super) struct LeaseAge(watch::Sender<Instant>);
 
@@ -41,8 +41,8 @@ impl LeaseAge {
 }
 
 impl Node {
-    /// Renews, and listens for cancels asked of other nodes, until the platform ends.
-    pub(super) async fn keep_alive(self: Arc<Self>) {
+    /// Renews the lease, and passes on cancels that other nodes received, until the platform ends.
+    pub(super) async fn renewal_loop(self: Arc<Self>) {
         let mut tick = tokio::time::interval(self.settings.renew_every);
         tick.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
         let mut out_of_reach = false;
@@ -54,20 +54,20 @@ impl Node {
             }
             failpoint::hit("renewal");
             let lease = self.lease();
-            let asked = Instant::now();
+            let requested_at = Instant::now();
             match self.ledger.renew(&lease.incarnation, self.settings.lease).await {
                 Ok(cancelled) => {
                     self.meters.renewal(Renewal::Renewed);
-                    self.renewed(asked);
+                    self.note_renewal(requested_at);
                     for task_id in cancelled {
-                        self.active.cancel(task_id);
+                        self.active.cancel_task(task_id);
                     }
                     if std::mem::take(&mut out_of_reach) {
                         tracing::info!("the lease is renewed again");
                         self.start_grace_period();
                     }
                 }
-                // Signing off ends the life too, and then it is no loss.
+                // Leaving the ledger ends the incarnation too; that is no loss.
                 Err(LedgerError::Fenced) if self.ended.is_cancelled() => return,
                 Err(LedgerError::Fenced) => {
                     self.meters.renewal(Renewal::Lost);
@@ -82,30 +82,30 @@ impl Node {
         }
     }
 
-    /// Whether this node's lease has lasted its time by the node's own clock.
+    /// Whether this node's lease is older than its length, by the node's own clock.
     pub(super) fn may_have_lapsed(&self) -> bool {
         self.lease_age.get() >= self.settings.lease
     }
 
-    /// Returns once the lease is this node's by its own clock; at once as a rule.
+    /// Returns once the lease has not lapsed by this node's clock; usually at once.
     ///
     /// # Errors
-    /// `UNAVAILABLE` when it is not renewed within a second.
+    /// `UNAVAILABLE` when the lease is not renewed within a second.
     pub(super) async fn wait_for_lease(&self) -> Result<()> {
         if !self.may_have_lapsed() {
             return Ok(());
         }
         let mut age = self.lease_age.0.subscribe();
         self.ledger.feed().request_renewal();
-        let renewed = age.wait_for(|at| at.elapsed() < self.settings.lease);
+        let renewed = age.wait_for(|requested_at| requested_at.elapsed() < self.settings.lease);
         match tokio::time::timeout(RENEWAL_WAIT, renewed).await {
             Ok(Ok(_)) => Ok(()),
-            _ => Err(self.lapsed()),
+            _ => Err(self.lease_lapsed()),
         }
     }
 
     /// The error for a call that needs the lease.
-    fn lapsed(&self) -> Error {
+    fn lease_lapsed(&self) -> Error {
         let why = format!("the lease was last renewed {} s ago", self.lease_age.get().as_secs());
         Error::platform(
             codes::UNAVAILABLE,
@@ -114,28 +114,30 @@ impl Node {
         .with_source(why)
     }
 
-    /// The lease runs from some time after it was asked for: what stood still may have done so between.
-    fn renewed(&self, asked: Instant) {
+    /// Notes a renewal by the time of its request: the process may have been suspended between request and
+    /// response.
+    fn note_renewal(&self, requested_at: Instant) {
         if self.may_have_lapsed() {
             self.start_grace_period();
         }
-        self.lease_age.0.send_replace(asked);
+        self.lease_age.0.send_replace(requested_at);
     }
 
+    /// Lets this node's peers renew: for one lease from now, this node expires none of theirs.
     pub(super) fn start_grace_period(&self) {
         let until = Instant::now() + self.settings.lease;
         *self.grace_until.write().unwrap_or_else(PoisonError::into_inner) = Some(until);
     }
 
-    /// Another node took this one for dead: its work is not ours any more.
+    /// Joins again after another node took this one for dead, and drops all work under the lost lease.
     async fn rejoin(&self, lost: &Lease) {
         tracing::error!(node = %lost.incarnation.node, incarnation = lost.incarnation.number, "the lease was lost: dropping all work of this incarnation");
-        self.active.lose(lost);
-        let asked = Instant::now();
+        self.active.end_lease(lost);
+        let requested_at = Instant::now();
         match self.ledger.join(&self.settings.node, self.settings.lease).await {
             Ok(incarnation) => {
                 *self.lease.write().unwrap_or_else(PoisonError::into_inner) = incarnation.into();
-                self.renewed(asked);
+                self.note_renewal(requested_at);
             }
             Err(error) => tracing::warn!(%error, "joining again failed"),
         }

@@ -1,17 +1,18 @@
-//! The words of turns and audit rows: how an ending reads to the user and to an auditor.
+//! The texts of turns and audit rows that the platform writes for ended work.
 //!
-//! Owns every text that the platform itself puts into a chat, so that one ending reads the same
-//! whether the work ended here, was recovered after a crash, or was taken back from another node.
+//! One ending reads the same whether the work ended on this node, was recovered after a crash, or was taken over
+//! from another node.
 
 use crate::codes;
-use crate::context::{MsgType, Origin, cut_text};
+use crate::context::{Origin, cut_text};
 use crate::error::{Error, ErrorKind};
 use crate::ids::{CallId, TaskId, TurnId};
 use crate::ledger::{AuditOutcome, NewAudit, Role, Task, TaskEnd, TaskState, TurnBody};
 use crate::result::WireResult;
+use crate::rows::MsgType;
 use crate::task::{Ending, Limits};
 
-/// Whose work a turn or row is about; of a active context or of a row found at recovery.
+/// The call or task that a turn or row is about: from an active context, or from a row found by recovery.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct WorkRef<'a> {
     pub(super) tenant_id: &'a str,
@@ -35,7 +36,7 @@ impl<'a> From<&'a Origin> for WorkRef<'a> {
     }
 }
 
-/// A bot turn that renders an answer.
+/// A bot turn with an answer.
 pub(super) fn answer_turn(work: WorkRef<'_>, mut result: WireResult) -> TurnBody {
     let (text, truncated) = cut_text(result.text().to_owned());
     if truncated {
@@ -57,7 +58,7 @@ pub(super) fn answer_turn(work: WorkRef<'_>, mut result: WireResult) -> TurnBody
     }
 }
 
-/// The answer of a call that ended so.
+/// The answer of a call by its ending.
 pub(super) fn call_answer(work: WorkRef<'_>, ending: Ending, limits: &Limits) -> WireResult {
     match ending {
         Ending::Answered(result) => *result,
@@ -73,7 +74,7 @@ pub(super) fn call_answer(work: WorkRef<'_>, ending: Ending, limits: &Limits) ->
     }
 }
 
-/// A call or task that a stopped process left behind.
+/// The answer of a call or task whose process stopped.
 pub(super) fn interrupted(name: &str) -> WireResult {
     WireResult::failure(
         codes::INTERRUPTED,
@@ -82,7 +83,7 @@ pub(super) fn interrupted(name: &str) -> WireResult {
     )
 }
 
-/// How a task ends, as one transaction.
+/// The rows of a task's end: outcome turn and audit row, written in one transaction.
 pub(super) fn task_end(work: WorkRef<'_>, name: &str, ending: Ending, limits: &Limits) -> TaskEnd {
     let mut outcome = AuditOutcome::Done;
     let (state, result) = match ending {
@@ -117,10 +118,10 @@ pub(super) fn task_end(work: WorkRef<'_>, name: &str, ending: Ending, limits: &L
     delivery(work, state, result, outcome)
 }
 
-/// The end of a task whose process is gone.
+/// The rows of the end of a task whose process is gone.
 pub(super) fn reclaimed(work: WorkRef<'_>, task: &Task) -> TaskEnd {
     if task.cancel_requested_at.is_some() {
-        // The user asked for it to stop and it has stopped: that is the honest end.
+        // The user asked the task to stop, and it has stopped.
         let text = format!("{} was cancelled.", task.name);
         let result = WireResult::failure(codes::CANCELLED, text, false);
         return delivery(work, TaskState::Cancelled, result, AuditOutcome::Done);
@@ -139,7 +140,7 @@ fn delivery(work: WorkRef<'_>, state: TaskState, result: WireResult, outcome: Au
     TaskEnd { state, turn, audit }
 }
 
-/// An audit row of something the platform did for an extension's work.
+/// An audit row about what the platform did for an extension's work.
 pub(super) fn audit(work: WorkRef<'_>, action: &str, outcome: AuditOutcome) -> NewAudit {
     NewAudit {
         tenant_id: work.tenant_id.to_owned(),
@@ -174,7 +175,7 @@ fn panicked(work: WorkRef<'_>, text: &str) -> WireResult {
     WireResult::failure(codes::INTERNAL, crate::error::INTERNAL_TEXT, false)
 }
 
-/// Most bytes of an author's text in one line of the log.
+/// Most bytes of an author's text in one log line.
 const LOG_LIMIT: usize = 8192;
 
 fn cut_for_log(mut text: String) -> String {

@@ -1,7 +1,7 @@
-//! What a node counts and measures of itself, and how Prometheus reads it.
+//! The metrics of a node, in Prometheus' text format.
 //!
-//! Owns the metrics' names, labels and help, save the ledger's. The platform and the gateway count
-//! through here; none of the labels names a user. Counting takes neither a lock nor memory.
+//! Owns the names, labels and help texts, except the ledger's. The platform and the gateway count here. No label
+//! names a user. Counting takes no lock and allocates nothing.
 
 use std::collections::HashMap;
 use std::time::{Duration, Instant};
@@ -13,7 +13,7 @@ use crate::loops::Loops;
 use crate::meters::{CALLS, Counter, Gauge, Histogram, TASKS, Text};
 use crate::task::Ending;
 
-/// An enum whose variants are label values, with one number each.
+/// Defines an enum whose variants are the values of a label.
 macro_rules! labels {
     ($(#[$doc:meta])* $name:ident { $($variant:ident $text:literal)* }) => {
         $(#[$doc])*
@@ -35,28 +35,28 @@ labels! {
 }
 
 labels! {
-    /// What came of a renewal.
+    /// The outcome of a lease renewal.
     Renewal { Renewed "renewed" Failed "failed" Lost "lost" }
 }
 
 labels! {
-    /// What a stream sent.
+    /// The kinds of events that a stream sent.
     Sent { Turn "turn" Task "task" Progress "progress" Pruned "pruned" }
 }
 
 labels! {
-    /// Why a connection was cut: half a request for too long, no request for too long, nothing of an answer
-    /// taken, or another connection needed its place.
+    /// Why a connection was closed: a request's header took too long, no request came for too long, the client
+    /// read nothing of a response, or another connection needed the permit.
     Cut { Header "header" Idle "idle" Write "write" Crowded "crowded" }
 }
 
 labels! {
     /// Where an outgoing request went.
-    Host { Loopback "loopback" Private "private" Public "public" }
+    HostKind { Loopback "loopback" Private "private" Public "public" }
 }
 
 labels! {
-    /// What came of an outgoing request. Aborted: its call or task ended, or gave it up.
+    /// The outcome of an outgoing request. Aborted: its call or task ended or dropped it.
     HttpOutcome {
         Informational "1xx" Success "2xx" Redirect "3xx" Refused "4xx" Failed "5xx" Timeout "timeout"
         Connect "connect" Decode "decode" Aborted "aborted"
@@ -64,7 +64,7 @@ labels! {
 }
 
 labels! {
-    /// Unfinished work of an ended life.
+    /// Unfinished work of an incarnation that has ended.
     Reclaimed { Call "call" Task "task" }
 }
 
@@ -115,7 +115,7 @@ pub(crate) struct Meters {
     pub(crate) streams_opened: Counter,
     sent: Vec<Counter>,
     pub(crate) refusals_only_counted: Counter,
-    /// By the platform's codes; the last one is for others.
+    /// By the platform's codes; the last counter is for all other codes.
     refusals: Vec<Counter>,
     http: Vec<Vec<Histogram>>,
     pruned: [Counter; 5],
@@ -141,7 +141,7 @@ impl Meters {
             sent: counters(Sent::ALL),
             refusals_only_counted: Counter::default(),
             refusals: (0..=codes::ALL.len()).map(|_| Counter::default()).collect(),
-            http: Host::ALL.iter().map(|_| histograms(HttpOutcome::ALL.len(), &CALLS)).collect(),
+            http: HostKind::ALL.iter().map(|_| histograms(HttpOutcome::ALL.len(), &CALLS)).collect(),
             pruned: Default::default(),
         }
     }
@@ -186,12 +186,12 @@ impl Meters {
         }
     }
 
-    /// An outgoing request, from now until the guard is told or dropped.
-    pub(crate) fn request(&self, host: Host) -> RequestMeter<'_> {
+    /// Measures an outgoing request from now until the guard is dropped.
+    pub(crate) fn request(&self, host: HostKind) -> RequestMeter<'_> {
         RequestMeter { outcomes: &self.http[host as usize], begun: Instant::now(), outcome: HttpOutcome::Aborted }
     }
 
-    /// All of it as Prometheus reads it. `at_work` is how many calls and tasks run here.
+    /// All metrics as text. `at_work` are the numbers of calls and tasks that run here.
     pub(crate) fn text(&self, at_work: (u64, u64), ledger: &LedgerMeters, loops: &Loops) -> String {
         let mut text = Text::default();
         text.metric("imperal_build_info", "gauge", "The version of the platform, as a label.");
@@ -220,14 +220,14 @@ impl Meters {
         let name = "imperal_refusals_not_audited_total";
         text.counter(
             name,
-            "Refusals of actors that are refused often: counted, not audited.",
+            "RefusalLimiter of actors that are refused often: counted, not audited.",
             &self.refusals_only_counted,
         );
         let kinds = ["turn", "call", "task", "event", "audit"];
         by(&mut text, "imperal_pruned_rows_total", "Rows that retention took.", "kind", &self.pruned, &kinds);
         let name = "imperal_http_client_duration_seconds";
         text.metric(name, "histogram", "Requests of extensions, by where they went and what came of them.");
-        for ((_, host), outcomes) in Host::ALL.iter().zip(&self.http) {
+        for ((_, host), outcomes) in HostKind::ALL.iter().zip(&self.http) {
             for ((_, outcome), histogram) in HttpOutcome::ALL.iter().zip(outcomes) {
                 if histogram.count() > 0 {
                     text.histogram(name, &[("host", host), ("outcome", outcome)], histogram);
@@ -244,7 +244,7 @@ impl Meters {
         text.metric(name, "histogram", "Calls from acceptance to their handler's end, by function and outcome.");
         for ((app, function), outcomes) in &self.calls {
             for ((outcome, label), histogram) in CallOutcome::ALL.iter().zip(outcomes) {
-                // What never happened costs no lines, save the one that rates are made of.
+                // An outcome that never happened takes no lines. Success is the exception: rates need it.
                 if *outcome == CallOutcome::Success || histogram.count() > 0 {
                     text.histogram(name, &[("app", app), ("function", function), ("outcome", label)], histogram);
                 }
@@ -268,7 +268,7 @@ impl Meters {
     }
 }
 
-/// Measures one outgoing request. Dropped untold, it was aborted.
+/// Measures one outgoing request. When it is dropped without an outcome, the request was aborted.
 #[derive(Debug)]
 pub(crate) struct RequestMeter<'a> {
     outcomes: &'a [Histogram],

@@ -1,8 +1,8 @@
-//! Settles what ended lives have left behind.
+//! Settles the work of incarnations that have ended.
 //!
-//! Runs at start and every few seconds, in a loop of its own. What it finds, it ends: calls with an
-//! "interrupted" reply, then their tasks with an "interrupted" outcome. The ledger makes sure that it
-//! happens once, whoever else is looking. When it leaves other nodes' leases alone, [`super::lease`] says.
+//! Runs at the start and every few seconds, in a loop of its own. It ends calls with an "interrupted" reply,
+//! then their tasks with an "interrupted" outcome. Several nodes may do it at once; the ledger stores each
+//! ending once. [`super::lease`] decides when other nodes' leases are left alone.
 
 use std::sync::{Arc, PoisonError};
 
@@ -18,18 +18,18 @@ use crate::failpoint;
 use crate::ledger::{Incarnation, LedgerError, Orphan, Work};
 use crate::trace::TARGET;
 
-/// Orphans settled at once: enough for a group commit, few enough to hold in memory.
+/// Orphans per batch: enough for a group commit, few enough to hold in memory.
 const BATCH: u32 = 256;
-/// How many are looked at where those before them cannot be settled.
+/// Largest batch, when the first orphans cannot be settled.
 const MOST: u32 = BATCH << 8;
 
-/// One pass over what ended lives have left.
+/// One pass over the orphans.
 #[derive(Debug)]
 struct Pass {
     limit: u32,
-    /// The batch before.
+    /// The batch before this one.
     seen: Vec<Work>,
-    /// Why work of that batch was not settled.
+    /// Why work of that batch could not be settled.
     failed: Vec<LedgerError>,
 }
 
@@ -38,8 +38,8 @@ impl Pass {
         Self { limit: BATCH, seen: Vec::new(), failed: Vec::new() }
     }
 
-    /// Whether this batch is worth an attempt. One that came before had its attempt: the pass ends there,
-    /// or looks behind it.
+    /// Whether to try this batch. When it is the batch before, its work cannot be settled: the pass then
+    /// doubles the batch to reach the work behind it, or ends.
     fn goes_on(&mut self, orphans: &[Orphan]) -> bool {
         let batch: Vec<Work> = orphans
             .iter()
@@ -63,8 +63,8 @@ impl Pass {
 }
 
 impl Node {
-    /// Looks after what ended lives have left, until the platform ends.
-    pub(super) async fn keep_recovering(self: Arc<Self>) {
+    /// Settles orphans at every tick, until the platform ends.
+    pub(super) async fn recovery_loop(self: Arc<Self>) {
         let mut tick = tokio::time::interval(self.settings.renew_every);
         tick.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
         while self.ended.run_until_cancelled(tick.tick()).await.is_some() {
@@ -77,7 +77,7 @@ impl Node {
                 continue;
             }
             match self.settle_orphans().await {
-                // A life that is over is the renewal's to notice.
+                // The renewal notices when this incarnation has ended.
                 Ok(()) | Err(LedgerError::Fenced) => {}
                 Err(error) => {
                     if !self.ended.is_cancelled() {
@@ -89,7 +89,7 @@ impl Node {
         }
     }
 
-    /// Ends everything that ended lives have left, and whoever's life has lapsed before.
+    /// Expires lapsed leases, then settles the work of all ended incarnations.
     pub(super) async fn settle_orphans(&self) -> Result<(), LedgerError> {
         let mut pass = Pass::new();
         loop {
@@ -103,9 +103,9 @@ impl Node {
         }
     }
 
-    /// The same at the start. The ledger may have been out of reach until now: others' lives are left
-    /// for later.
-    pub(super) async fn settle_left(&self) -> Result<(), LedgerError> {
+    /// Settles the work of incarnations that have ended already, at the start. It expires no lease: the ledger may
+    /// have been out of reach until now, so a grace period for the other nodes begins.
+    pub(super) async fn settle_at_start(&self) -> Result<(), LedgerError> {
         self.start_grace_period();
         let mut pass = Pass::new();
         loop {
@@ -118,7 +118,7 @@ impl Node {
         }
     }
 
-    /// Whether there may be more to settle.
+    /// Settles one batch. Returns whether there may be more.
     async fn settle_all(
         &self,
         incarnation: &Incarnation,
@@ -131,7 +131,7 @@ impl Node {
         failpoint::hit("before-recovery");
         tracing::info!(count = orphans.len(), "settling interrupted work");
         let span = tracing::debug_span!(target: TARGET, parent: None, "recovery", count = i64::try_from(orphans.len()).unwrap_or(i64::MAX));
-        // Calls first: a task's outcome never stands before its call's reply.
+        // Calls first: an outcome never comes before its call's reply.
         let (calls, tasks): (Vec<_>, Vec<_>) = orphans.into_iter().partition(|o| matches!(o, Orphan::Call { .. }));
         pass.failed.clear();
         let mut settled_any = false;
@@ -139,7 +139,7 @@ impl Node {
             let settling = join_all(group.iter().map(|orphan| self.settle(incarnation, orphan)));
             for settled in settling.instrument(span.clone()).await {
                 match settled {
-                    // Somebody was faster, or the call comes with the next batch.
+                    // Another node was faster, or the call comes with the next batch.
                     Ok(()) | Err(LedgerError::AlreadyReplied | LedgerError::AlreadyEnded | LedgerError::IdExists) => {
                         settled_any = true;
                     }
@@ -149,7 +149,7 @@ impl Node {
                 }
             }
         }
-        // What a slow ledger had no time for comes with the next batch, as long as it has for some.
+        // A slow ledger that settled some work is not broken: the rest comes with the next batch.
         if !settled_any
             && let Some(error) = pass.failed.first()
             && self.ledger.check_writable().await.is_err()
@@ -159,7 +159,7 @@ impl Node {
         Ok(true)
     }
 
-    /// Work that cannot be settled in a ledger that can write stops nobody else. It is logged once.
+    /// Logs once that some work cannot be settled although the ledger can write. Other work goes on.
     fn report_unsettled(&self, pass: &Pass) {
         let count = u64::try_from(pass.failed.len()).unwrap_or(u64::MAX);
         if self.meters.unsettled.set(count) != count
@@ -172,7 +172,7 @@ impl Node {
     async fn settle(&self, incarnation: &Incarnation, orphan: &Orphan) -> Result<(), LedgerError> {
         match orphan {
             Orphan::Call { call_id, owner, turn, .. } => {
-                // None in a call whose turn cannot be read.
+                // `None` for a call whose turn cannot be read.
                 let function = turn.function.as_deref().unwrap_or("The call");
                 let work = WorkRef {
                     tenant_id: &owner.tenant_id,

@@ -1,8 +1,7 @@
-//! Refusals in the audit trail.
+//! Limits the audit rows that refused requests write.
 //!
-//! Audit rows cannot be deleted, so what somebody writes there by being refused is bounded twice: each text is
-//! cut, and after a burst the refusals of one actor are counted instead of written. The actor's next row says
-//! how many were left out.
+//! Audit rows cannot be deleted, so their size and number are limited: each text is truncated, and after a
+//! burst an actor's refusals are counted instead of written. The actor's next row has the count.
 
 use std::borrow::Cow;
 use std::collections::HashMap;
@@ -13,35 +12,35 @@ use crate::ledger::NewAudit;
 use crate::rate::RateLimiter;
 use crate::truncate::{APP_ID, TENANT_ID, USER_ID, truncate_line};
 
-/// Refusals of one actor that are written at once, after a quiet while.
+/// Refusals of one actor that are written at once, after a quiet period.
 const BURST: u32 = 100;
-/// And in the long run one in each of these.
+/// In the long run, one refusal of an actor is written per this time.
 const SHARE: Duration = Duration::from_secs(6);
-/// Actors whose refusals are counted at once; beyond that their counts are lost, not their rows.
+/// Most actors with a count. Of further actors the counts are lost, not the rows.
 const ACTORS: usize = 10_000;
-/// Longest target and detail of a refusal, in bytes.
+/// Longest target and detail of a row, in bytes.
 const TEXT: usize = 512;
 
-/// Which refusals are written.
+/// Decides which refusals are written.
 #[derive(Debug)]
-pub(super) struct Refusals {
+pub(super) struct RefusalLimiter {
     rate: RateLimiter,
     left_out: Mutex<HashMap<Actor, u64>>,
 }
 
-/// A user, or all services together: whoever has the service token can name any user.
+/// A user, or all services together: a holder of the service token can name any user.
 type Actor = Option<(String, String)>;
 
-impl Default for Refusals {
+impl Default for RefusalLimiter {
     fn default() -> Self {
         Self { rate: RateLimiter::new(SHARE, BURST), left_out: Mutex::default() }
     }
 }
 
-impl Refusals {
-    /// The row as it is to be written; nothing for one that is only counted.
+impl RefusalLimiter {
+    /// The row to write; `None` for a refusal that is only counted.
     pub(super) fn admit(&self, row: NewAudit) -> Option<NewAudit> {
-        let mut row = short(row);
+        let mut row = truncated(row);
         let actor = (row.actor != "service").then(|| (row.tenant_id.clone(), row.user_id.clone()));
         let mut left_out = self.left_out.lock().unwrap_or_else(PoisonError::into_inner);
         if self.rate.take(&actor).is_err() {
@@ -58,8 +57,8 @@ impl Refusals {
     }
 }
 
-/// Each text of a row within its limit.
-fn short(mut row: NewAudit) -> NewAudit {
+/// Truncates each text of a row to its limit.
+fn truncated(mut row: NewAudit) -> NewAudit {
     let limit = |text: &mut String, limit| {
         if let Cow::Owned(shorter) = truncate_line(text, limit) {
             *text = shorter;
@@ -95,25 +94,26 @@ mod tests {
     }
 
     #[test]
-    fn after_a_burst_refusals_are_counted_and_others_are_still_written() {
-        let refusals = Refusals::default();
+    fn refusals_after_a_burst_are_counted_and_other_actors_are_written() {
+        let refusals = RefusalLimiter::default();
         let refusals_written = |user: &dyn Fn(usize) -> String, actor: &str| {
             (0..1000).filter_map(|n| refusals.admit(refusal(&user(n), actor))).collect::<Vec<_>>()
         };
-        // A few more where a slow machine gives the long run time.
+        // A slow machine may let a few more through.
         let written = refusals_written(&|_| "anna".to_owned(), "user:anna");
         assert!((100..110).contains(&written.len()), "{}", written.len());
         let bytes: usize = written.iter().map(|row| serde_json::to_string(row).unwrap().len()).sum();
         assert!(bytes < 110 * 1024, "{bytes}");
         assert!(refusals.admit(refusal("ben", "user:ben")).is_some());
-        // A service cannot go round the limit by naming other users.
+        // A service does not evade the limit by naming other users.
         let named = refusals_written(&|n| n.to_string(), "service");
         assert!((100..110).contains(&named.len()), "{}", named.len());
     }
 
     #[test]
-    fn the_next_row_says_how_many_were_left_out() {
-        let refusals = Refusals { rate: RateLimiter::new(Duration::from_millis(200), 1), left_out: Mutex::default() };
+    fn the_next_row_has_the_count() {
+        let refusals =
+            RefusalLimiter { rate: RateLimiter::new(Duration::from_millis(200), 1), left_out: Mutex::default() };
         assert_eq!(refusals.admit(refusal("anna", "user:anna")).unwrap().detail, None);
         for _ in 0..3 {
             assert!(refusals.admit(refusal("anna", "user:anna")).is_none());

@@ -1,7 +1,7 @@
-//! Takes away what is older than the operator keeps it.
+//! Removes rows that are older than the operator keeps them.
 //!
-//! Runs on every node, which does no harm: a row goes once. A pass is many small writes with pauses
-//! between them, each longer than the write, so that whoever calls meanwhile hardly waits.
+//! Runs on every node; each row is removed once. A pass is many small writes. The pause after a write is three
+//! times as long as the write, so calls hardly wait for it.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
@@ -10,18 +10,18 @@ use super::Node;
 use crate::failpoint;
 use crate::ledger::{LedgerError, Pruned};
 
-/// Rows of one write.
+/// Most rows of one write.
 const BATCH: u32 = 500;
 const SHORTEST_PAUSE: Duration = Duration::from_millis(10);
 const LONGEST_PAUSE: Duration = Duration::from_secs(1);
-/// Passes in the shortest time that something is kept.
+/// Passes per shortest retention time.
 const PASSES: u32 = 4;
-/// By how much the machine's clock may run ahead of time itself before it is not believed.
+/// Largest clock jump accepted before pruning pauses.
 const BELIEVED: Duration = Duration::from_secs(60);
 
 impl Node {
-    /// Until the platform ends. Not run when everything is kept for ever.
-    pub(super) async fn keep_pruning(self: Arc<Self>) {
+    /// Prunes until the platform ends. Not started when everything is kept for ever.
+    pub(super) async fn retention_loop(self: Arc<Self>) {
         let Some(shortest) = self.settings.keep.shortest() else { return };
         let every = (shortest / PASSES).max(Duration::from_secs(1)).min(self.settings.prune_every);
         let mut tick = tokio::time::interval(every);
@@ -29,9 +29,9 @@ impl Node {
         let mut watch = ClockWatch::start();
         while self.ended.run_until_cancelled(tick.tick()).await.is_some() {
             failpoint::hit("retention");
-            // A clock that is suddenly a year ahead would make everything old.
+            // A clock that jumps a year ahead would make every row old.
             if let Some(ahead) = watch.jumped() {
-                tracing::warn!(seconds = ahead.as_secs(), "the clock was set forward: nothing is pruned this time");
+                tracing::warn!(seconds = ahead.as_secs(), "the clock jumped forward: nothing is pruned this time");
                 continue;
             }
             match self.ended.run_until_cancelled(self.prune()).await {
@@ -41,7 +41,7 @@ impl Node {
                     tracing::info!(turns, calls, tasks, events, audit, "pruned");
                 }
                 Some(Ok(_)) => {}
-                Some(Err(error)) => tracing::warn!(%error, "pruning broke off"),
+                Some(Err(error)) => tracing::warn!(%error, "pruning failed and goes on at the next pass"),
             }
         }
     }
@@ -62,7 +62,7 @@ impl Node {
     }
 }
 
-/// Notices that the machine's clock was set forward, or that the machine slept.
+/// Detects that the machine's clock was set forward, or that the machine was suspended.
 struct ClockWatch(Instant, SystemTime);
 
 impl ClockWatch {
@@ -70,7 +70,7 @@ impl ClockWatch {
         Self(Instant::now(), SystemTime::now())
     }
 
-    /// By how much, since the last time that was asked.
+    /// The jump since the last call, when it is too large to be accepted.
     fn jumped(&mut self) -> Option<Duration> {
         let Self(instant, system) = std::mem::replace(self, Self::start());
         let ahead = self.1.duration_since(system).ok()?.checked_sub(self.0.duration_since(instant))?;

@@ -1,5 +1,4 @@
-//! What an operator can set, with the numbers the platform promises by default, and which values a
-//! platform does not start with.
+//! The settings of a platform, their defaults, and their valid ranges.
 
 use std::time::Duration;
 
@@ -25,20 +24,20 @@ pub struct Settings {
     /// How long the node's right to its tasks lasts without renewal: at least three times
     /// `renew_every`. 15 s.
     pub lease: Duration,
-    /// How often it is renewed, and other nodes' lapsed work looked for. 5 s.
+    /// How often the lease is renewed, and orphaned work of other nodes looked for. 5 s.
     pub renew_every: Duration,
-    /// Running tasks a user may have. 100.
+    /// Most running tasks of a user. 100.
     pub tasks_per_user: u32,
     /// Bytes of turns that a user may add a day (UTC); 0 for no limit, which is the default. `serve` has 256 MiB.
     /// Over it calls and services' messages are refused; what was accepted still gets its reply and outcome.
     pub stored_per_user_and_day: u64,
-    /// Calls at work a user may have on this node, from the reading of a call's parameters until its reply is
+    /// Most open calls of a user on this node, each from before its parameters are read until its reply is
     /// written; 0 for no limit. 50.
     pub calls_per_user: u32,
-    /// Bytes that the parameters of a user's calls at work may take in memory on this node, as estimated from the
-    /// request; one call by itself may always. 64 MiB.
+    /// Most bytes of memory for the parameters of a user's open calls on this node, estimated from the requests. A
+    /// single call is always accepted. 64 MiB.
     pub call_bytes_per_user: u64,
-    /// How long running work may go on after a stop was asked for. 10 s.
+    /// How long running work may go on after the process was asked to stop. 10 s.
     pub shutdown_grace: Duration,
     /// How long turns, ended tasks, events and audit rows are kept. For ever.
     pub keep: RetentionPolicy,
@@ -69,21 +68,21 @@ impl Default for Settings {
     }
 }
 
-/// Shortest time that means anything here.
+/// Shortest valid time.
 const INSTANT: Duration = Duration::from_millis(1);
 const SECOND: Duration = Duration::from_secs(1);
 const HOUR: Duration = Duration::from_secs(3600);
 const DAY: Duration = Duration::from_secs(24 * 3600);
-/// Work of a month is no call and no task.
+/// Longest valid cap: 30 days.
 const LONGEST_WORK: Duration = Duration::from_secs(30 * 24 * 3600);
 const CENTURY: Duration = Duration::from_secs(36_500 * 24 * 3600);
-/// Renewals that must fit into a lease, so that one that fails costs nothing.
+/// Renewals that must fit into a lease, so that one may fail.
 const RENEWALS: u32 = 3;
 /// Longest name of a node, in bytes.
 const NODE_NAME: usize = 255;
 
 impl Settings {
-    /// One sentence for each value that a platform does not start with: empty when it starts.
+    /// One sentence for each invalid value; empty when the platform can start.
     pub(crate) fn faults(&self) -> Vec<String> {
         let mut faults = Vec::new();
         let mut within = |name, value, range| faults.extend(outside(name, value, range));
@@ -109,8 +108,8 @@ impl Settings {
         if self.renew_every.checked_mul(RENEWALS).is_none_or(|least| self.lease < least) {
             faults.push(format!(
                 "lease (--lease) is {} and renew_every {}; renew at least {RENEWALS} times within a lease",
-                words(self.lease),
-                words(self.renew_every)
+                format_duration(self.lease),
+                format_duration(self.renew_every)
             ));
         }
         if self.tasks_per_user == 0 {
@@ -126,28 +125,30 @@ impl Settings {
         faults
     }
 
-    /// What is allowed and may surprise, for the log.
+    /// Valid values that may surprise, for the log.
     pub(super) fn warnings(&self) -> Vec<String> {
         let mut warnings = Vec::new();
         if self.liveness <= MAX_TIMEOUT {
             warnings.push(format!(
                 "liveness is {}: a task that waits for one ctx.http() call of up to {} is taken for silent",
-                words(self.liveness),
-                words(MAX_TIMEOUT)
+                format_duration(self.liveness),
+                format_duration(MAX_TIMEOUT)
             ));
         }
         warnings
     }
 }
 
-/// One sentence for a time that is not in its range.
+/// A sentence for a time outside its range; `None` for a valid time.
 pub(crate) fn outside(name: &str, value: Duration, (least, most): (Duration, Duration)) -> Option<String> {
     let is_sound = (least..=most).contains(&value);
-    (!is_sound).then(|| format!("{name} is {}; use {} to {}", words(value), words(least), words(most)))
+    (!is_sound).then(|| {
+        format!("{name} is {}; use {} to {}", format_duration(value), format_duration(least), format_duration(most))
+    })
 }
 
 /// A duration as options are written: `90 d`, `1.5 s`.
-fn words(time: Duration) -> String {
+fn format_duration(time: Duration) -> String {
     let seconds = time.as_secs();
     if time.subsec_nanos() == 0 && seconds > 0 && seconds.is_multiple_of(DAY.as_secs()) {
         format!("{} d", seconds / DAY.as_secs())
@@ -194,14 +195,14 @@ mod tests {
     }
 
     #[test]
-    fn a_lease_that_two_renewals_fill_is_refused() {
+    fn a_lease_shorter_than_three_renewals_is_refused() {
         assert_eq!(faults(|s| (s.lease, s.renew_every) = (SECOND * 3, SECOND)), Vec::<String>::new());
         let refused = faults(|s| (s.lease, s.renew_every) = (SECOND * 2, SECOND));
         assert_eq!(refused, ["lease (--lease) is 2 s and renew_every 1 s; renew at least 3 times within a lease"]);
     }
 
     #[test]
-    fn a_liveness_shorter_than_one_http_call_is_a_warning() {
+    fn a_liveness_shorter_than_one_http_call_gives_a_warning() {
         let settings = Settings { liveness: SECOND, keep: RetentionPolicy::FOREVER, ..Settings::default() };
         assert_eq!(settings.faults(), Vec::<String>::new());
         assert!(settings.warnings()[0].contains("180 s"), "{:?}", settings.warnings());

@@ -10,8 +10,8 @@ use std::fmt::{self, Display};
 use serde::ser::{Serialize, Serializer};
 use serde_json::{Map, Number, Value};
 
-use super::RESULT_LIMIT;
 use super::compound::{List, Object};
+use super::delivery::RESULT_LIMIT;
 use crate::json::DATA_DEPTH;
 
 /// Why data is not a result.

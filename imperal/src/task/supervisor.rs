@@ -18,7 +18,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::AbortOnDropHandle;
 use tracing::Instrument;
 
-use crate::context::{Context, clean_up, forget_cleanups};
+use crate::context::{Context, StopReason, clean_up, forget_cleanups};
 use crate::error::Error;
 use crate::panic_text::panic_text;
 use crate::result::{Result, WireResult};
@@ -75,7 +75,7 @@ pub(crate) async fn supervise(
             biased;
             joined = &mut work => {
                 break match joined {
-                    _ if signal.was_told() => Ending::Cancelled,
+                    _ if signal.was_noticed() => Ending::Cancelled,
                     Ok(Ok(answer)) => Ending::Answered(Box::new(answer)),
                     Ok(Err(error)) => Ending::Failed(error),
                     Err(failed) => Ending::Panicked(failure_text(failed)),
@@ -93,7 +93,7 @@ pub(crate) async fn supervise(
                     break Ending::Cancelled;
                 }
                 if expiry <= now {
-                    break if signal.was_told() { Ending::Cancelled } else { Ending::TimedOut };
+                    break if signal.was_noticed() { Ending::Cancelled } else { Ending::TimedOut };
                 }
                 silent_at = signal.last_alive() + limits.liveness;
                 if silent_at <= now && drop_at.is_none() {
@@ -103,11 +103,12 @@ pub(crate) async fn supervise(
             }
         }
     };
-    signal.close();
+    let reason = ending.stop_reason();
+    signal.close(reason);
     work.abort();
     drop(work);
     if let Some(time) = ending.time_to_clean_up(limits.grace) {
-        Box::pin(clean_up(ctx, time)).await;
+        Box::pin(clean_up(ctx, time, reason)).await;
     }
     ending
 }
@@ -127,6 +128,17 @@ impl Drop for Forgets<'_> {
 const HURRIED: Duration = Duration::from_secs(3);
 
 impl Ending {
+    /// What the work's context says about this ending.
+    fn stop_reason(&self) -> StopReason {
+        match self {
+            Self::Answered(_) | Self::Failed(_) | Self::Panicked(_) => StopReason::Ended,
+            Self::Cancelled => StopReason::Cancelled,
+            Self::TimedOut => StopReason::TimedOut,
+            Self::Silent => StopReason::Silent,
+            Self::Interrupted => StopReason::Interrupted,
+        }
+    }
+
     /// How long cleaning up may take; none when the work came to its own end.
     fn time_to_clean_up(&self, grace: Duration) -> Option<Duration> {
         match self {

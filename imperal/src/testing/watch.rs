@@ -6,7 +6,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use jiff::Timestamp;
 
-use crate::context::{Held, Origin, ProgressListener, ProgressMark};
+use crate::context::{Origin, ProgressListener, ProgressMark, ReportPause};
 use crate::ids::TaskId;
 use crate::ledger::{Owner, Progress};
 use crate::platform::Platform;
@@ -56,14 +56,14 @@ impl Watch {
 }
 
 impl ProgressListener for Watch {
-    fn heard(&self, origin: &Origin, mark: &ProgressMark) {
+    fn on_report(&self, origin: &Origin, mark: &ProgressMark) {
         let Some(task_id) = origin.task_id else { return };
         let ProgressMark { percent, message } = mark.clone();
         let progress = Progress { task_id, percent, message, at: Timestamp::now() };
         self.lock().reports.entry(task_id).or_default().push(progress);
     }
 
-    fn held(&self, origin: &Origin) -> Option<Held> {
+    fn pause_after_report(&self, origin: &Origin) -> Option<ReportPause> {
         let task_id = origin.task_id?;
         let owner = Owner::from(&origin.user);
         let watched = &mut *self.lock();

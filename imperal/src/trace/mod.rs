@@ -18,9 +18,7 @@ mod request;
 #[cfg(feature = "otel")]
 mod spans;
 
-use std::future::Future;
-
-use tracing::{Instrument, Span};
+use tracing::Span;
 
 #[cfg(feature = "otel")]
 pub(crate) use export::{Traces, is_on, scope};
@@ -33,32 +31,6 @@ pub(crate) use spans::{ended, link, named, send_along};
 
 /// The target of spans that only traces need.
 pub(crate) const TARGET: &str = "imperal::trace";
-
-/// The span of the call or task that a context belongs to.
-#[derive(Debug, Clone)]
-pub(crate) struct WorkSpan(Span);
-
-impl WorkSpan {
-    pub(crate) fn of(span: &Span) -> Self {
-        Self(span.clone())
-    }
-
-    /// No span.
-    pub(crate) fn none() -> Self {
-        Self(Span::none())
-    }
-
-    pub(crate) fn span(&self) -> &Span {
-        &self.0
-    }
-
-    /// Runs a future inside the current span, or inside this one if there is none, as in a stray
-    /// `tokio::spawn`.
-    pub(crate) fn around<F: Future>(&self, work: F) -> impl Future<Output = F::Output> + use<F> {
-        let current = Span::current();
-        work.instrument(if current.is_none() { self.0.clone() } else { current })
-    }
-}
 
 /// The span of an outgoing request: its host, not its path. `resent` counts earlier attempts; `traced`
 /// says whether the receiver may see the trace's id.

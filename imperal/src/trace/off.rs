@@ -3,7 +3,7 @@
 use http::HeaderMap;
 use tracing::Span;
 
-use super::WorkSpan;
+use crate::context::WorkSpan;
 
 pub(crate) fn named(_: &Span, _: &str, _: &str) {}
 

@@ -7,7 +7,7 @@ use opentelemetry::trace::{Status, TraceContextExt};
 use tracing::Span;
 use tracing_opentelemetry::OpenTelemetrySpanExt;
 
-use super::WorkSpan;
+use crate::context::WorkSpan;
 
 /// Names the span `KIND FUNCTION`.
 pub(crate) fn named(span: &Span, kind: &str, function: &str) {

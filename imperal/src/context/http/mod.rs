@@ -4,7 +4,6 @@
 //! abort of calls in flight when their work is cancelled or over. Bodies are bytes and stay so. Redirects
 //! are `redirect`'s, retries `retry`'s.
 
-mod error;
 mod redirect;
 mod response;
 mod retry;
@@ -19,12 +18,12 @@ use bytes::Bytes;
 use http::Method;
 use serde::Serialize;
 
-use super::{Context, Stop};
-pub use error::{HttpError, HttpErrorKind};
+use super::{Context, StopReason};
+use crate::error::HttpError;
 pub use response::Response;
 pub use retry::{Retry, RetryWait};
 pub use timeout::Timeout;
-pub(crate) use transport::{Exchange, Outgoing, Transport};
+pub(crate) use transport::{Exchange, OutgoingRequest, Transport};
 
 /// Timeout of a call that names none.
 pub const DEFAULT_TIMEOUT: Duration = Duration::from_secs(30);
@@ -154,7 +153,7 @@ impl Http<'_> {
     /// A request of any method. A malformed URL is reported by `send`.
     pub fn request(self, method: Method, url: impl AsRef<str>) -> RequestBuilder {
         RequestBuilder {
-            request: self.0.ports().http.client.request(method, url.as_ref()),
+            request: self.0.services().http.client.request(method, url.as_ref()),
             ctx: self.0.clone(),
             timeout: Ok(DEFAULT_TIMEOUT),
             body_limit: DEFAULT_BODY_LIMIT,
@@ -289,7 +288,7 @@ impl RequestBuilder {
                 self.body_limit
             )));
         }
-        let outgoing = Outgoing { request, timeout, body_limit: self.body_limit, resent: 0, traced: true };
+        let outgoing = OutgoingRequest { request, timeout, body_limit: self.body_limit, resent: 0, traced: true };
         match &self.retry {
             None => attempt(&self.ctx, outgoing, self.follow_redirects).await,
             Some(retry) => retry::send(&self.ctx, outgoing, self.follow_redirects, retry).await,
@@ -298,9 +297,9 @@ impl RequestBuilder {
 }
 
 /// One way there and back, ended by a cancel.
-async fn attempt(ctx: &Context, outgoing: Outgoing, follow_redirects: bool) -> Result<Response, HttpError> {
+async fn attempt(ctx: &Context, outgoing: OutgoingRequest, follow_redirects: bool) -> Result<Response, HttpError> {
     let signal = ctx.signal();
-    let transport = &*ctx.ports().http.transport;
+    let transport = &*ctx.services().http.transport;
     let exchange = async {
         if follow_redirects { redirect::follow(transport, outgoing).await } else { transport.exchange(outgoing).await }
     };
@@ -308,8 +307,8 @@ async fn attempt(ctx: &Context, outgoing: Outgoing, follow_redirects: bool) -> R
     signal.touch();
     let answer = tokio::select! {
         biased;
-        stop = signal.told() => Err(stopped(stop)),
-        answer = ctx.span().around(exchange) => answer,
+        reason = signal.stopped() => Err(stopped(reason)),
+        answer = ctx.span().instrument(exchange) => answer,
     };
     signal.touch();
     answer
@@ -322,9 +321,9 @@ impl fmt::Debug for RequestBuilder {
     }
 }
 
-fn stopped(stop: Stop) -> HttpError {
-    HttpError::stopped(match stop {
-        Stop::Cancelled => "the task was cancelled",
-        Stop::Over => "the call or task has ended",
+fn stopped(reason: StopReason) -> HttpError {
+    HttpError::stopped(match reason {
+        StopReason::Cancelled => "the task was cancelled",
+        _ => "the call or task has ended",
     })
 }

@@ -9,7 +9,8 @@ use http::{HeaderMap, HeaderName, Method, StatusCode, header};
 use reqwest::Url;
 use tokio::time::Instant;
 
-use super::{HttpError, Outgoing, Response, Transport};
+use super::{OutgoingRequest, Response, Transport};
+use crate::error::HttpError;
 
 /// Most redirects of one call.
 pub(super) const MAX_REDIRECTS: u32 = 10;
@@ -38,7 +39,7 @@ const OF_A_BODY: [HeaderName; 7] = [
 ];
 
 /// Sends a request and follows redirects to the answer. The timeout holds for all of it.
-pub(super) async fn follow(transport: &dyn Transport, mut outgoing: Outgoing) -> Result<Response, HttpError> {
+pub(super) async fn follow(transport: &dyn Transport, mut outgoing: OutgoingRequest) -> Result<Response, HttpError> {
     let (timeout, begun) = (outgoing.timeout, Instant::now());
     let mut redirects = 0;
     loop {
@@ -69,7 +70,7 @@ fn location(answer: &Response) -> Option<&[u8]> {
 }
 
 /// Makes the request the one that a redirect asks for.
-fn redirect(outgoing: &mut Outgoing, status: StatusCode, location: &[u8]) -> Result<(), HttpError> {
+fn redirect(outgoing: &mut OutgoingRequest, status: StatusCode, location: &[u8]) -> Result<(), HttpError> {
     let request = &mut outgoing.request;
     let from = request.url().clone();
     let to = std::str::from_utf8(location).ok().and_then(|text| from.join(text).ok());
@@ -146,17 +147,17 @@ mod tests {
 
     use super::*;
 
-    fn request(method: &str, url: &str, headers: &[(&str, &str)], body: &'static str) -> Outgoing {
+    fn request(method: &str, url: &str, headers: &[(&str, &str)], body: &'static str) -> OutgoingRequest {
         let mut request = reqwest::Request::new(method.parse().unwrap(), url.parse().unwrap());
         for (name, value) in headers {
             request.headers_mut().append(name.parse::<HeaderName>().unwrap(), value.parse().unwrap());
         }
         *request.body_mut() = (!body.is_empty()).then(|| body.into());
-        Outgoing { request, timeout: Duration::from_secs(1), body_limit: 1, resent: 0, traced: true }
+        OutgoingRequest { request, timeout: Duration::from_secs(1), body_limit: 1, resent: 0, traced: true }
     }
 
     /// Method, URL, headers and body of what is sent next, or why nothing is.
-    fn next(mut outgoing: Outgoing, status: u16, location: &str) -> Result<String, String> {
+    fn next(mut outgoing: OutgoingRequest, status: u16, location: &str) -> Result<String, String> {
         redirect(&mut outgoing, StatusCode::from_u16(status).unwrap(), location.as_bytes())
             .map_err(|error| error.to_string())?;
         let request = &outgoing.request;

@@ -4,7 +4,7 @@ use bytes::Bytes;
 use http::{HeaderMap, StatusCode};
 use serde::de::DeserializeOwned;
 
-use super::HttpError;
+use crate::error::HttpError;
 
 /// A complete answer of an outgoing call. The body is held as it came, byte for byte.
 #[derive(Debug, Clone)]

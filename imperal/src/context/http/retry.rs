@@ -9,8 +9,9 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 
-use super::{HttpError, Outgoing, Response, attempt, stopped};
+use super::{OutgoingRequest, Response, attempt, stopped};
 use crate::context::{Context, Percent};
+use crate::error::HttpError;
 
 pub(super) const IDEMPOTENCY_KEY: &str = "idempotency-key";
 
@@ -194,7 +195,7 @@ impl Retry {
 /// Sends until the answer stands.
 pub(super) async fn send(
     ctx: &Context,
-    outgoing: Outgoing,
+    outgoing: OutgoingRequest,
     follow_redirects: bool,
     retry: &Retry,
 ) -> Result<Response, HttpError> {
@@ -226,7 +227,7 @@ pub(super) async fn send(
         }
         tokio::select! {
             biased;
-            stop = ctx.signal().told() => return Err(stopped(stop).after(attempts)),
+            reason = ctx.signal().stopped() => return Err(stopped(reason).after(attempts)),
             () = tokio::time::sleep(wait) => {}
         }
     }

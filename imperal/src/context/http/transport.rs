@@ -8,14 +8,15 @@ use std::future::Future;
 use std::pin::Pin;
 use std::time::Duration;
 
-use super::{HttpError, Response};
+use super::Response;
+use crate::error::HttpError;
 
 /// Memory that an announced length is taken for at once.
 const READ_AHEAD: usize = 1024 * 1024;
 
 /// A request as it leaves, once.
 #[derive(Debug)]
-pub(crate) struct Outgoing {
+pub(crate) struct OutgoingRequest {
     /// Its body, where it has one, is bytes in memory.
     pub(crate) request: reqwest::Request,
     /// For the whole exchange, body included.
@@ -28,7 +29,7 @@ pub(crate) struct Outgoing {
     pub(crate) traced: bool,
 }
 
-impl Outgoing {
+impl OutgoingRequest {
     /// The same, sent so often before; none when the body cannot be sent twice.
     pub(super) fn again(&self, resent: u32) -> Option<Self> {
         let Self { timeout, body_limit, traced, .. } = *self;
@@ -41,13 +42,13 @@ pub(crate) type Exchange<'a> = Pin<Box<dyn Future<Output = Result<Response, Http
 
 /// Carries requests. Keeps to the timeout and the body's limit; dropping the exchange ends it.
 pub(crate) trait Transport: Debug + Send + Sync {
-    fn exchange(&self, outgoing: Outgoing) -> Exchange<'_>;
+    fn exchange(&self, outgoing: OutgoingRequest) -> Exchange<'_>;
 }
 
 /// The network.
 impl Transport for reqwest::Client {
-    fn exchange(&self, outgoing: Outgoing) -> Exchange<'_> {
-        let Outgoing { mut request, timeout, body_limit, .. } = outgoing;
+    fn exchange(&self, outgoing: OutgoingRequest) -> Exchange<'_> {
+        let OutgoingRequest { mut request, timeout, body_limit, .. } = outgoing;
         *request.timeout_mut() = Some(timeout);
         Box::pin(async move {
             let mut answer = self.execute(request).await.map_err(|error| HttpError::from_reqwest(error, timeout))?;

@@ -20,7 +20,7 @@ pub use self::reply::Reply;
 pub use self::request::SentRequest;
 use self::rule::Kept;
 pub use self::rule::{Rule, RuleLog};
-use crate::context::{Exchange, HttpError, HttpPool, Outgoing, Transport};
+use crate::context::{Exchange, HttpError, HttpPool, OutgoingRequest, Transport};
 
 /// The destination of a test platform's calls.
 #[derive(Debug, Default)]
@@ -186,7 +186,7 @@ impl Script {
 }
 
 impl Transport for Script {
-    fn exchange(&self, outgoing: Outgoing) -> Exchange<'_> {
+    fn exchange(&self, outgoing: OutgoingRequest) -> Exchange<'_> {
         let request = SentRequest::of(&outgoing.request);
         let mut state = self.lock();
         state.requests.push(request.clone());

@@ -15,7 +15,7 @@ use serde_json::{Map, Value};
 
 use super::rule::Kept;
 use super::{Reply, SentRequest};
-use crate::context::{Exchange, HttpError, HttpPool, Outgoing, Response};
+use crate::context::{Exchange, HttpError, HttpPool, OutgoingRequest, Response};
 
 const RECORD: &str = "IMPERAL_RECORD";
 const REDACTED: &str = "REDACTED";
@@ -188,7 +188,7 @@ impl Recorder {
         Self { path: resolve(file), exchanges: Arc::default() }
     }
 
-    pub(super) fn exchange(&self, request: SentRequest, outgoing: Outgoing) -> Exchange<'_> {
+    pub(super) fn exchange(&self, request: SentRequest, outgoing: OutgoingRequest) -> Exchange<'_> {
         let exchanges = self.exchanges.clone();
         Box::pin(async move {
             // The paused clock stands still while this thread runs.
@@ -219,7 +219,7 @@ impl Recorder {
     }
 }
 
-fn go(outgoing: Outgoing) -> Result<Response, HttpError> {
+fn go(outgoing: OutgoingRequest) -> Result<Response, HttpError> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     let runtime = runtime.unwrap_or_else(|error| panic!("no runtime to record with: {error}"));
     // A client of its own: a pool's connections belong to the runtime that opened them.

@@ -4,31 +4,19 @@
 //! user, a kind that says who has to act, and a hidden source for the log. It does not implement
 //! `std::error::Error` itself: that is what lets `?` take every error that does.
 
+mod http;
+mod kind;
+
 use std::error::Error as StdError;
 use std::fmt;
 
 use crate::codes::{self, ErrorCode};
-use crate::context::HttpError;
 use crate::ids::TaskId;
-use crate::result::WireResult;
+
+pub use self::http::{HttpError, HttpErrorKind};
+pub use self::kind::{ErrorKind, PollFailure};
 
 type Source = Box<dyn StdError + Send + Sync + 'static>;
-
-/// Who has to act on an [`Error`].
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-#[non_exhaustive]
-pub enum ErrorKind {
-    /// The user: the request cannot be done as it was made.
-    User,
-    /// Nobody: the same call may succeed later.
-    Retryable,
-    /// Nobody: the user cancelled the work.
-    Cancelled,
-    /// The author: a fault in the extension. Its text stays out of the chat.
-    Internal,
-    /// The operator: the platform could not do its part.
-    Platform,
-}
 
 /// Why a handler, a task or a surface could not do what was asked.
 ///
@@ -56,31 +44,51 @@ struct Inner {
     message: String,
     field: Option<String>,
     running: Option<RunningTask>,
+    poll: Option<PollFailure>,
     source: Option<Source>,
 }
 
-/// The task that keeps another one from starting: see [`Error::already_running`].
-#[derive(Debug, Clone, PartialEq, Eq)]
+/// A running task with a key, from [`Context::running_task`](crate::Context::running_task) or
+/// [`Error::already_running`].
+#[derive(Debug, Clone, PartialEq)]
 #[non_exhaustive]
 pub struct RunningTask {
     /// Its id.
     pub task_id: TaskId,
     /// The author's name for it, or the function's.
     pub name: String,
+    /// Its latest progress, 0 to 100; `None` before its first report.
+    pub percent: Option<f64>,
+    /// The stage of its latest progress report.
+    pub stage: Option<String>,
 }
 
 impl RunningTask {
     pub(crate) fn new(task_id: TaskId, name: &str) -> Self {
-        Self { task_id, name: name.to_owned() }
+        Self { task_id, name: name.to_owned(), percent: None, stage: None }
     }
 }
+
+/// A percent is never a NaN: progress reports with one are refused.
+impl Eq for RunningTask {}
+
+/// What the user reads when the author's code failed.
+const CANCELLED_TEXT: &str = "The task was cancelled.";
 
 /// What the user reads when the author's code failed.
 pub(crate) const INTERNAL_TEXT: &str = "Something went wrong inside the extension. The details are in its log.";
 
 impl Error {
     fn new(kind: ErrorKind, code: ErrorCode, message: impl Into<String>) -> Self {
-        Self(Box::new(Inner { kind, code, message: message.into(), field: None, running: None, source: None }))
+        Self(Box::new(Inner {
+            kind,
+            code,
+            message: message.into(),
+            field: None,
+            running: None,
+            poll: None,
+            source: None,
+        }))
     }
 
     /// A failure that the user can do something about; `message` is shown as it stands.
@@ -100,12 +108,12 @@ impl Error {
 
     /// The work was told to stop. Let it propagate: the platform tells the user.
     pub fn cancelled() -> Self {
-        Self::new(ErrorKind::Cancelled, codes::CANCELLED, "The task was cancelled.")
+        Self::new(ErrorKind::Cancelled, codes::CANCELLED, CANCELLED_TEXT)
     }
 
     /// A task with the same key runs already.
     pub(crate) fn running_already(task: RunningTask) -> Self {
-        let RunningTask { task_id, name } = &task;
+        let RunningTask { task_id, name, .. } = &task;
         let text = format!("{name} is running already (task {task_id}). Wait for it to end, or cancel it.");
         let mut error = Self::new(ErrorKind::User, codes::ALREADY_RUNNING, text);
         error.0.running = Some(task);
@@ -171,10 +179,20 @@ impl Error {
         self.0.kind == ErrorKind::Cancelled
     }
 
-    /// The error as an answer for the chat.
-    pub fn into_wire(self) -> WireResult {
-        let retryable = matches!(self.0.kind, ErrorKind::Retryable | ErrorKind::Platform);
-        WireResult::failure(self.0.code, self.0.message, retryable)
+    /// What failed in a wait of [`Context::poll`](crate::Context::poll), when this error comes from one: the job,
+    /// a check of it, or the deadline.
+    pub fn poll_failure(&self) -> Option<PollFailure> {
+        self.0.poll
+    }
+
+    pub(crate) fn with_poll_failure(mut self, failure: PollFailure) -> Self {
+        self.0.poll = Some(failure);
+        self
+    }
+
+    /// The code and the text for the user.
+    pub(crate) fn into_code_and_message(self) -> (ErrorCode, String) {
+        (self.0.code, self.0.message)
     }
 }
 
@@ -208,10 +226,12 @@ impl fmt::Debug for Error {
 
 impl<E: StdError + Send + Sync + 'static> From<E> for Error {
     fn from(error: E) -> Self {
-        // One blanket impl is all that coherence allows, so the errors with a meaning of their own
-        // are recognised here.
+        // Coherence allows one blanket impl, so errors with a meaning of their own are recognised here.
         match (&error as &(dyn StdError + 'static)).downcast_ref::<HttpError>() {
-            Some(http) => http.meaning().with_source(error),
+            Some(http) => {
+                let (kind, code, message) = http.classify();
+                Self::new(kind, code, message).with_source(error)
+            }
             None => Self::internal(error),
         }
     }
@@ -226,7 +246,7 @@ mod tests {
         let error = Error::from(std::io::Error::other("password hunter2 refused"));
         assert_eq!(error.kind(), ErrorKind::Internal);
         assert!(error.to_string().contains("hunter2"), "the log has the source");
-        assert!(!serde_json::to_string(&error.into_wire()).unwrap().contains("hunter2"));
+        assert!(!error.message().contains("hunter2"));
     }
 
     #[test]

@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use http::StatusCode;
 
-use crate::codes;
-use crate::error::Error;
+use super::ErrorKind;
+use crate::codes::{self, ErrorCode};
 
 /// The kind of an [`HttpError`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -20,7 +20,7 @@ pub enum HttpErrorKind {
     Status(StatusCode),
     /// The answer is not what was asked for: not JSON, not UTF-8.
     Decode,
-    /// The answer has more bytes than the [body limit](super::RequestBuilder::body_limit).
+    /// The answer has more bytes than the [body limit](crate::context::RequestBuilder::body_limit).
     TooLarge,
     /// A redirect that is not followed: with a body to another origin, from https to http, to another
     /// scheme, or one too many. The error names the origins.
@@ -58,15 +58,15 @@ impl HttpError {
         Self::new(HttpErrorKind::TooLarge, detail)
     }
 
-    pub(super) fn redirect(detail: String) -> Self {
+    pub(crate) fn redirect(detail: String) -> Self {
         Self::new(HttpErrorKind::Redirect, detail)
     }
 
-    pub(super) fn stopped(detail: &str) -> Self {
+    pub(crate) fn stopped(detail: &str) -> Self {
         Self::new(HttpErrorKind::Stopped, detail.to_owned())
     }
 
-    pub(super) fn status(status: StatusCode) -> Self {
+    pub(crate) fn status(status: StatusCode) -> Self {
         Self::new(HttpErrorKind::Status(status), format!("the service answered {status}"))
     }
 
@@ -78,12 +78,12 @@ impl HttpError {
         Self::new(HttpErrorKind::Connect, "the service could not be reached".to_owned())
     }
 
-    pub(super) fn after(mut self, attempts: u32) -> Self {
+    pub(crate) fn after(mut self, attempts: u32) -> Self {
         self.attempts = attempts;
         self
     }
 
-    pub(super) fn from_reqwest(error: reqwest::Error, timeout: Duration) -> Self {
+    pub(crate) fn from_reqwest(error: reqwest::Error, timeout: Duration) -> Self {
         let made = if error.is_timeout() {
             Self::timeout(timeout)
         } else if error.is_builder() {
@@ -97,13 +97,13 @@ impl HttpError {
     }
 
     /// How often the request was sent: more than 1 only with
-    /// [`retry`](super::RequestBuilder::retry), 0 when it was refused before.
+    /// [`retry`](crate::context::RequestBuilder::retry), 0 when it was refused before.
     pub fn attempts(&self) -> u32 {
         self.attempts
     }
 
     /// Whether the same might not fail the same way.
-    pub(super) fn may_pass(&self) -> bool {
+    pub(crate) fn may_pass(&self) -> bool {
         self.kind == HttpErrorKind::Connect
     }
 
@@ -130,36 +130,40 @@ impl HttpError {
         }
     }
 
-    /// What it means to the user: the code and text that `?` gives it.
-    pub(crate) fn meaning(&self) -> Error {
+    /// What `?` makes of it: a kind, a code and a text for the user.
+    pub(super) fn classify(&self) -> (ErrorKind, ErrorCode, String) {
         let tried = match self.attempts {
             0 | 1 => String::new(),
             attempts => format!(" It was asked {attempts} times."),
         };
         match self.kind {
-            HttpErrorKind::Timeout => Error::retryable(
+            HttpErrorKind::Timeout => (
+                ErrorKind::Retryable,
                 codes::BACKEND_TIMEOUT,
                 format!("The service did not answer in time ({}).{tried}", self.detail),
             ),
             HttpErrorKind::Connect => {
-                Error::retryable(codes::BACKEND_5XX, format!("The service could not be reached.{tried}"))
+                (ErrorKind::Retryable, codes::BACKEND_5XX, format!("The service could not be reached.{tried}"))
             }
             HttpErrorKind::Status(status) if status.is_server_error() => {
-                Error::retryable(codes::BACKEND_5XX, format!("The service failed ({status}).{tried}"))
+                (ErrorKind::Retryable, codes::BACKEND_5XX, format!("The service failed ({status}).{tried}"))
             }
-            HttpErrorKind::Status(StatusCode::TOO_MANY_REQUESTS) => {
-                Error::retryable(codes::RATE_LIMITED, format!("The service asks to slow down.{tried} Try again later."))
-            }
-            HttpErrorKind::Status(status @ (StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN)) => Error::user(
+            HttpErrorKind::Status(StatusCode::TOO_MANY_REQUESTS) => (
+                ErrorKind::Retryable,
+                codes::RATE_LIMITED,
+                format!("The service asks to slow down.{tried} Try again later."),
+            ),
+            HttpErrorKind::Status(status @ (StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN)) => (
+                ErrorKind::User,
                 codes::PERMISSION_DENIED,
                 format!("The service refused access ({status}). Check the key or the account."),
             ),
-            HttpErrorKind::Stopped => Error::cancelled(),
+            HttpErrorKind::Stopped => (ErrorKind::Cancelled, codes::CANCELLED, super::CANCELLED_TEXT.to_owned()),
             HttpErrorKind::Status(_)
             | HttpErrorKind::Decode
             | HttpErrorKind::TooLarge
             | HttpErrorKind::Redirect
-            | HttpErrorKind::Refused => Error::internal(self.to_string()),
+            | HttpErrorKind::Refused => (ErrorKind::Internal, codes::INTERNAL, super::INTERNAL_TEXT.to_owned()),
         }
     }
 }

@@ -1,0 +1,37 @@
+//! What the surfaces need from the platform.
+//!
+//! A surface checks its arguments and hands plain values to its [`Host`], which writes, schedules and audits.
+//! The surfaces know the platform by this trait alone.
+
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::Arc;
+
+use super::background::TaskRequest;
+use super::chat::ChatDelivery;
+use super::progress::{ProgressMark, ReportPause};
+use super::{Context, Origin};
+use crate::error::RunningTask;
+use crate::ids::{TaskId, TurnId};
+use crate::result::Result;
+
+/// What a host method returns when it waits for the ledger.
+pub(crate) type HostFuture<'a, T> = Pin<Box<dyn Future<Output = Result<T>> + Send + 'a>>;
+
+/// The platform, as the surfaces of a call or task see it.
+pub(crate) trait Host: Send + Sync {
+    /// Starts a background task for the call or task `parent`. Completes when the task is on disk.
+    fn start_task(self: Arc<Self>, parent: Context, task: TaskRequest) -> HostFuture<'static, TaskId>;
+
+    /// The running task of this extension and user under a key.
+    fn running_task<'a>(&'a self, origin: &'a Origin, key: &'a str) -> HostFuture<'a, Option<RunningTask>>;
+
+    /// Takes a progress report. Waits for nothing.
+    fn report_progress(&self, origin: &Origin, mark: ProgressMark);
+
+    /// What the work waits for after its report; a test stops work at a report with it.
+    fn pause_after_report(&self, origin: &Origin) -> Option<ReportPause>;
+
+    /// Writes a chat turn with its audit row. Completes when both are on disk.
+    fn deliver_message<'a>(&'a self, origin: &'a Origin, delivery: ChatDelivery) -> HostFuture<'a, TurnId>;
+}

@@ -1,0 +1,138 @@
+//! What one user may do: the only door through which users reach the platform.
+//!
+//! The gateway and the commands hold an [`Access`], never a ledger. [`Access`] checks the owner of everything
+//! it reads or changes. It refuses what belongs to another user with 403 and audits the attempt under the
+//! user who made it.
+
+mod audit;
+mod reads;
+
+use serde_json::Value;
+
+use super::ledger_errors::{unavailable, unreadable};
+use super::{CallPermit, CallReply, Platform};
+use crate::codes;
+use crate::error::Error;
+use crate::failpoint;
+use crate::ids::{RequestKey, TaskId};
+use crate::ledger::{AuditOutcome, CancelOutcome, LedgerError, Owner, Task, TaskRecord};
+use crate::result::Result;
+use crate::user::User;
+
+pub(crate) use self::reads::EventsSince;
+pub(super) use self::reads::READS_PER_USER;
+
+/// What one user can do and see.
+#[derive(Debug, Clone)]
+pub struct Access {
+    platform: Platform,
+    user: User,
+    owner: Owner,
+}
+
+impl Platform {
+    /// What this user can do and see.
+    pub fn access(&self, user: User) -> Access {
+        Access { platform: self.clone(), owner: Owner::from(&user), user }
+    }
+}
+
+impl Access {
+    /// The user.
+    pub fn user(&self) -> &User {
+        &self.user
+    }
+
+    /// Runs a chat function as the user.
+    ///
+    /// # Errors
+    /// `UNKNOWN_TOOL`, `UNKNOWN_SUB_FUNCTION`, `VALIDATION_MISSING_FIELD`, `VALIDATION_TYPE_ERROR` before
+    /// anything is written; `RATE_LIMITED` when the user has as many open calls as the settings allow;
+    /// `UNAVAILABLE` when the ledger cannot write. A failure of the function itself is an answer, not an
+    /// error.
+    pub async fn call(&self, app_id: &str, function: &str, params: Value) -> Result<CallReply> {
+        self.call_with(self.begin_call()?, None, app_id, function, params).await
+    }
+
+    /// Runs a chat function at most once per key, however often and on whichever nodes it is asked for. Every
+    /// request gets the first call's reply, so a client that lost a response sends its request again. The
+    /// key lasts as long as the call's turn is kept. Two requests are the same when their function and the
+    /// parameters that the chat keeps are equal.
+    ///
+    /// # Errors
+    /// As [`Access::call`]; also `UNAVAILABLE` when this node stops while another node runs the call,
+    /// `KEY_REUSED` when the key belongs to a call with another function or other parameters, `NOT_FOUND`
+    /// when retention removes that call's turn at this moment.
+    pub async fn call_once(&self, key: &RequestKey, app_id: &str, function: &str, params: Value) -> Result<CallReply> {
+        self.call_with(self.begin_call()?, Some(key), app_id, function, params).await
+    }
+
+    /// Counts a call from now on, before its parameters are read.
+    ///
+    /// # Errors
+    /// `RATE_LIMITED` when the user has as many open calls as the settings allow.
+    pub(crate) fn begin_call(&self) -> Result<CallPermit> {
+        self.platform.node.active_calls.begin(&self.owner)
+    }
+
+    /// Runs a call that is counted already.
+    pub(crate) async fn call_with(
+        &self,
+        permit: CallPermit,
+        key: Option<&RequestKey>,
+        app_id: &str,
+        function: &str,
+        params: Value,
+    ) -> Result<CallReply> {
+        self.platform.call_function(&self.user, app_id, function, params, key, permit).await
+    }
+
+    /// One of the user's tasks, with its result when it has ended.
+    ///
+    /// # Errors
+    /// `PERMISSION_DENIED`, audited, for another user's task; [`Access::not_found`] for an unknown one.
+    pub async fn task(&self, task_id: TaskId) -> Result<Task> {
+        Ok(self.own_task(task_id, "task.read").await?.task)
+    }
+
+    /// Asks one of the user's tasks to stop, and returns the task as it then is. A second cancel, or one after
+    /// the task's end, is no error.
+    ///
+    /// # Errors
+    /// As [`Access::task`].
+    pub async fn cancel(&self, task_id: TaskId) -> Result<Task> {
+        self.own_task(task_id, "task.cancel").await?;
+        let audit = self.audit_row("task.cancel", task_id.to_string(), AuditOutcome::Done);
+        let answer = self.ledger().request_cancel(task_id, audit).await.map_err(|error| unavailable(&error))?;
+        match answer {
+            CancelOutcome::Requested(record) => {
+                failpoint::hit("cancel-noted");
+                self.platform.node.active.cancel_task(task_id);
+                Ok(record.task)
+            }
+            CancelOutcome::AlreadyEnded(record) => Ok(record.task),
+        }
+    }
+
+    async fn own_task(&self, task_id: TaskId, action: &str) -> Result<TaskRecord> {
+        let found = {
+            let _permit = self.read_permit().await;
+            self.ledger().find_task(task_id).await
+        };
+        match found {
+            Ok(Some(record)) if record.owner == self.owner => Ok(record),
+            Ok(Some(_)) => Err(self.refuse(action, &task_id.to_string(), "This task belongs to another user.").await),
+            Ok(None) | Err(LedgerError::NotFound) => Err(Self::not_found(task_id)),
+            Err(error) => Err(unreadable(&error)),
+        }
+    }
+
+    /// The error for a task that is not in the ledger.
+    pub fn not_found(task_id: TaskId) -> Error {
+        Error::user(codes::NOT_FOUND, format!("There is no task {task_id}."))
+    }
+
+    fn ledger(&self) -> &dyn crate::ledger::Ledger {
+        &*self.platform.node.ledger
+    }
+}
