@@ -14,7 +14,7 @@
 //! A type with all of these traits is a [`Ledger`](super::Ledger), the form that the platform holds.
 //! The rules below hold for every method; each trait has the rules of its own methods. Backends in
 //! Rust take the rules about who may write from one place, and every backend passes the same
-//! [conformance suite](super::conformance).
+//! conformance suite (feature `conformance`).
 //!
 //! **Division of work.** The platform decides what is written and in which words. A backend stores
 //! it, numbers it, stamps it with the ledger's clock, and refuses what the rules forbid.

@@ -52,6 +52,7 @@ macro_rules! ledger {
             fn meters(&self) -> &LedgerMeters;
         }
 
+        #[expect(clippy::elidable_lifetime_names, reason = "the arguments' types name it where there are any")]
         impl<B: Debug $(+ $group)* + 'static> Ledger for B {
             $($(
                 fn $method<'a>(&'a self, $($arg: $type),*) -> Fut<'a, $answer> {
