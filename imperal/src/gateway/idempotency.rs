@@ -12,7 +12,7 @@ use crate::ids::{BadRequestKey, RequestKey};
 /// The client's key for its request.
 const KEY_HEADER: HeaderName = HeaderName::from_static("idempotency-key");
 /// Marks a response that repeats the result of an earlier request with the same key.
-const REPLAYED_HEADER: HeaderName = HeaderName::from_static("idempotency-mark_replayed");
+const REPLAYED_HEADER: HeaderName = HeaderName::from_static("idempotency-replayed");
 
 /// The request's key, if it has one.
 pub(super) struct IdempotencyKey(pub(super) Option<RequestKey>);
@@ -21,7 +21,7 @@ impl IdempotencyKey {
     pub(super) fn from_headers(headers: &HeaderMap) -> Result<Self, ApiError> {
         let Some(key) = headers::text(headers, &KEY_HEADER)? else { return Ok(Self(None)) };
         let wrong =
-            |_| ApiError::malformed(format!("The header Idempotency-IdempotencyKey cannot be used: {BadRequestKey}."));
+            |_| ApiError::malformed(format!("The header Idempotency-Key cannot be used: {BadRequestKey}."));
         key.parse().map(|key| Self(Some(key))).map_err(wrong)
     }
 }
