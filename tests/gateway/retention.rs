@@ -40,6 +40,6 @@ async fn invalid_age_is_refused_with_an_example() {
         options.args.push(format!("--keep-turns={age}"));
         let refused = options.command().stderr(std::process::Stdio::piped()).output().await.unwrap();
         let said = String::from_utf8(refused.stderr).unwrap();
-        assert!(refused.status.code() == Some(2) && said.contains("as in 90d or 12h"), "{age}: {said}");
+        assert!(refused.status.code() == Some(2) && said.contains("use 90d or 12h"), "{age}: {said}");
     }
 }

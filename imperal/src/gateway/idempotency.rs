@@ -20,8 +20,7 @@ pub(super) struct IdempotencyKey(pub(super) Option<RequestKey>);
 impl IdempotencyKey {
     pub(super) fn from_headers(headers: &HeaderMap) -> Result<Self, ApiError> {
         let Some(key) = headers::text(headers, &KEY_HEADER)? else { return Ok(Self(None)) };
-        let wrong =
-            |_| ApiError::malformed(format!("The header Idempotency-Key cannot be used: {BadRequestKey}."));
+        let wrong = |_| ApiError::malformed(format!("The header Idempotency-Key cannot be used: {BadRequestKey}."));
         key.parse().map(|key| Self(Some(key))).map_err(wrong)
     }
 }

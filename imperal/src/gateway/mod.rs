@@ -158,7 +158,6 @@ fn router(gateway: Gateway) -> Router {
         .route("/v1/tasks/{task_id}/cancel", post(tasks::cancel))
         .route("/v1/internal/chat/inject", post(inject::inject))
         .route("/v1/internal/link", post(session::new_link))
-        .route("/open/{secret}", get(session::link_page).post(session::open_link))
         .route("/v1/extensions", get(extensions::extensions))
         .route("/v1/extensions/{app_id}/manifest", get(extensions::manifest))
         .route("/v1/extensions/{app_id}/icon", get(extensions::icon))
@@ -172,6 +171,7 @@ fn router(gateway: Gateway) -> Router {
     #[cfg(feature = "otel")]
     let api = crate::trace::requests(api);
     api.merge(page::routes())
+        .merge(session::routes())
         .fallback(api_error::route_not_found)
         .method_not_allowed_fallback(api_error::method_not_allowed)
         .layer(DefaultBodyLimit::max(body::BODY_LIMIT))

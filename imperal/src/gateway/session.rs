@@ -1,8 +1,10 @@
 //! Sessions of the chat page: one-time links begin them, `GET /v1/session` describes them, `DELETE` ends them.
 
+use axum::Router;
 use axum::extract::{Path, State};
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Response};
+use axum::routing::get;
 use schemars::JsonSchema;
 use serde::Serialize;
 
@@ -44,6 +46,11 @@ pub(super) async fn read_session(
     }
 }
 
+/// The one-time links. They need no sign-in, unlike the routes of the API.
+pub(super) fn routes() -> Router<Gateway> {
+    Router::new().route("/open/{secret}", get(link_page).post(open_link))
+}
+
 /// Allows the one form, which posts to this server, and one script.
 const LINK_PAGE_POLICY: &str =
     "default-src 'none'; script-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'";
@@ -53,7 +60,7 @@ const LINK_PAGE: &str = "<!doctype html><html lang=en><meta charset=utf-8><meta 
 
 /// The page behind a one-time link. Its script posts the form, and only that POST uses the link up: mail scanners and
 /// previews that GET the address change nothing. The page does not reveal whether the link is valid.
-pub(super) async fn link_page() -> Response {
+async fn link_page() -> Response {
     // With `no-referrer` a browser would send the form with `Origin: null`.
     let headers = [
         (header::CONTENT_SECURITY_POLICY, LINK_PAGE_POLICY),
@@ -64,7 +71,7 @@ pub(super) async fn link_page() -> Response {
 }
 
 /// Uses a one-time link: sets the session cookie and redirects to the page, so the link leaves the address bar.
-pub(super) async fn open_link(
+async fn open_link(
     State(gateway): State<Gateway>,
     Path(secret): Path<String>,
     headers: HeaderMap,

@@ -117,7 +117,7 @@ fn path_of(file: &str) -> String {
 #[test]
 fn alerts_fire_in_their_cases_only() {
     promtool(&["check", "rules", &path_of("../deploy/alerts.yml")], "");
-    promtool(&["test", "rules", &path_of("tests/gateway/operations/alerts.yml")], "");
+    promtool(&["test", "rules", &path_of("gateway/operations/alerts.yml")], "");
     let tried = super::file("tests/gateway/operations/alerts.yml");
     for line in super::file("deploy/alerts.yml").lines() {
         if let Some((_, rule)) = line.split_once("- alert: ") {
