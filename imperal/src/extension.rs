@@ -1,7 +1,6 @@
-//! What `extension!` declares.
+//! The declaration of an extension by `extension!`.
 //!
-//! Owns the static description of an extension crate and its registration; the macro writes one
-//! [`ExtensionDef`] per crate. What a manifest makes of it is `manifest/`'s business.
+//! The macro writes one [`ExtensionDef`] per crate and registers it. `manifest/` makes a manifest of it.
 
 /// An extension crate as its `extension!` declares it.
 #[derive(Debug, Clone, Copy)]
@@ -15,7 +14,7 @@ pub struct ExtensionDef {
     pub name: &'static str,
     /// At least 40 characters for people and for the language model that picks functions.
     pub description: &'static str,
-    /// Path of the SVG beside Cargo.toml; empty when not given.
+    /// Path of the SVG, relative to Cargo.toml; empty when not given.
     pub icon: &'static str,
     /// The SVG itself, as it was when the crate was compiled; empty when not given.
     pub icon_svg: &'static str,

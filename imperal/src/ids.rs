@@ -1,7 +1,7 @@
-//! Identifiers: one newtype each, so that a call is never taken for a task.
+//! Identifiers: one newtype each, so that the compiler tells a call from a task.
 //!
-//! All are version 7 UUIDs: sortable by time, 74 random bits, not guessable; save those of calls and
-//! messages under a key, which are made from it. They are names and not keys: every use is checked
+//! Ids are version 7 UUIDs: sortable by time, with 74 random bits. The ids of calls and messages under an
+//! idempotency key are the exception: they are hashes of the key. An id grants no access: every use is checked
 //! against the owner.
 
 use std::fmt;
@@ -78,13 +78,13 @@ id! {
     TaskId
 }
 
-/// What a client calls its request, so that asking twice is asking once: 1 to 255 characters from `!` to `~`.
+/// An idempotency key: requests with the same key run once. 1 to 255 characters from `!` to `~`.
 ///
-/// Keys of different users, and of different extensions, have nothing to do with one another.
+/// Keys of different users and of different extensions are independent.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct RequestKey(String);
 
-/// The text is no [`RequestKey`].
+/// The text cannot be a [`RequestKey`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct BadRequestKey;
@@ -119,7 +119,7 @@ impl RequestKey {
 }
 
 impl RequestKey {
-    /// The same whenever and wherever it is asked, so that a ledger takes it once.
+    /// The same id for the same key on every node, so that a ledger accepts it once.
     fn id(&self, what: &str, tenant_id: &str, user_id: &str, app_id: &str) -> Uuid {
         let mut hash = Sha256::new();
         for part in [what, tenant_id, user_id, app_id, &self.0] {
@@ -147,7 +147,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_is_under_a_key_is_its_users_and_its_extensions() {
+    fn ids_under_a_key_differ_by_user_and_extension() {
         let key: RequestKey = "k".parse().unwrap();
         let call = key.call("t", "anna", "app");
         assert_eq!(call, key.call("t", "anna", "app"));
@@ -158,7 +158,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_key_is_refused() {
+    fn rejects_invalid_request_keys() {
         let longest = "k".repeat(255);
         for good in ["k", "~!", &longest, RequestKey::generate().as_str()] {
             assert_eq!(good.parse::<RequestKey>().unwrap().as_str(), good);

@@ -1,9 +1,8 @@
 //! Maintenance loops that cannot die silently.
 //!
-//! Owns how a loop is started, watched and restarted: the platform's (renewal, recovery, ..) and those
-//! of a ledger. A loop that panics, or returns before its owner ends, is logged by its name, counted,
-//! and started again after a pause that doubles from 100 ms to 30 s. While an essential loop pauses,
-//! its node is not ready. What the loops do is not known here.
+//! Starts, watches and restarts the loops of the platform (renewal, recovery, ..) and of a ledger. A loop that
+//! panics, or returns before its owner ends, is logged by name, counted, and started again after a pause that
+//! doubles from 100 ms to 30 s. While an essential loop pauses, its node is not ready.
 
 use std::any::Any;
 use std::future::Future;
@@ -22,7 +21,7 @@ use crate::panic_text::{log_excerpt, panic_text};
 
 const FIRST_PAUSE: Duration = Duration::from_millis(100);
 const LONGEST_PAUSE: Duration = Duration::from_secs(30);
-/// A loop that ran for so long was well: its next pause is the first again.
+/// After a run of this length, the next pause is the first again.
 const STEADY: Duration = Duration::from_secs(60);
 
 /// Whether a node may serve without the loop.
@@ -30,7 +29,7 @@ const STEADY: Duration = Duration::from_secs(60);
 pub(crate) enum Need {
     /// Without it the node is not ready.
     Essential,
-    /// Its absence costs comfort, no promise.
+    /// Without it no guarantee is broken.
     Helpful,
 }
 
@@ -44,7 +43,7 @@ struct Inner {
     handles: Mutex<Vec<(&'static str, JoinHandle<()>)>>,
 }
 
-/// One loop as others see it.
+/// The state of one loop.
 #[derive(Debug)]
 pub(crate) struct LoopState {
     name: &'static str,
@@ -72,7 +71,7 @@ impl RestartPauses {
 }
 
 impl LoopState {
-    /// Counts and logs a panic from which the loop itself goes on.
+    /// Counts and logs a panic that the loop survived.
     pub(crate) fn panicked(&self, payload: Box<dyn Any + Send>) {
         self.failures.inc();
         tracing::error!(name = self.name, panic = log_excerpt(&panic_text(payload)), "a maintenance loop panicked");
@@ -86,10 +85,10 @@ impl LoopState {
             self.failures.inc();
             tracing::error!(name = self.name, "a maintenance loop returned before the platform ended");
         }
-        tracing::warn!(name = self.name, restart_ms = pause.as_millis(), "the maintenance loop is started again");
+        tracing::warn!(name = self.name, restart_ms = pause.as_millis(), "the maintenance loop restarts after a pause");
     }
 
-    /// Its owner has ended it.
+    /// Notes that the owner has ended the loop.
     pub(crate) fn stopped(&self) {
         self.working.store(false, Ordering::Relaxed);
     }
@@ -98,7 +97,7 @@ impl LoopState {
         self.working.store(true, Ordering::Relaxed);
     }
 
-    /// Runs what `body` makes, again after each failure, until `ended`.
+    /// Runs the futures that `body` makes, again after each failure, until `ended`.
     pub(crate) async fn run<F: Future<Output = ()> + Send>(
         &self,
         ended: &CancellationToken,
@@ -122,7 +121,7 @@ impl LoopState {
         self.stopped();
     }
 
-    /// Runs a thread's loop until it returns, which it does when its owner is gone.
+    /// Runs a loop on this thread until it returns, which it does when its owner is gone.
     pub(crate) fn run_on_thread(&self, mut body: impl FnMut()) {
         let mut pauses = RestartPauses::new();
         loop {
@@ -142,14 +141,14 @@ fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 }
 
 impl Loops {
-    /// Registers a loop that runs on a thread of its owner's.
+    /// Registers a loop that its owner runs on a thread.
     pub(crate) fn register(&self, name: &'static str, need: Need) -> Arc<LoopState> {
         let state = Arc::new(LoopState { name, need, working: AtomicBool::new(true), failures: Counter::default() });
         locked(&self.0.states).push(state.clone());
         state
     }
 
-    /// Runs what `body` makes in a task, again after each failure, until `ended`. A loop returns only after that.
+    /// Runs the futures that `body` makes in a tokio task, again after each failure, until `ended`.
     pub(crate) fn spawn<F: Future<Output = ()> + Send>(
         &self,
         name: &'static str,
@@ -164,11 +163,10 @@ impl Loops {
         abort
     }
 
-    /// Waits for the loops' end, the last one started first; what takes longer than `patience` in all
-    /// is aborted.
-    pub(crate) async fn join(&self, patience: Duration) {
+    /// Waits for the loops' end, the last one started first, and aborts the loops that still run after `timeout`.
+    pub(crate) async fn join(&self, timeout: Duration) {
         let handles = std::mem::take(&mut *locked(&self.0.handles));
-        let deadline = tokio::time::Instant::now() + patience;
+        let deadline = tokio::time::Instant::now() + timeout;
         for (name, mut running) in handles.into_iter().rev() {
             if tokio::time::timeout_at(deadline, &mut running).await.is_err() {
                 tracing::warn!(name, "a maintenance loop did not end in time: aborted");
@@ -177,7 +175,7 @@ impl Loops {
         }
     }
 
-    /// The name of an essential loop that is not at work.
+    /// The name of an essential loop that does not run.
     pub(crate) fn missing(&self) -> Option<&'static str> {
         let states = locked(&self.0.states);
         let missing = |state: &&Arc<LoopState>| state.need == Need::Essential && !state.working.load(Ordering::Relaxed);
@@ -215,7 +213,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn restarts_after_panics_and_early_returns_and_says_so_meanwhile() {
+    async fn a_loop_restarts_after_a_panic_and_an_early_return() {
         let (loops, ended) = (Loops::default(), CancellationToken::new());
         let (runs, well) = (Arc::new(AtomicU32::new(0)), Arc::new(Notify::new()));
         let body = {
@@ -246,7 +244,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn a_loop_that_panics_at_once_backs_off_to_half_a_minute() {
+    async fn restart_pauses_grow_to_half_a_minute() {
         let (loops, ended) = (Loops::default(), CancellationToken::new());
         let runs = Arc::new(AtomicU32::new(0));
         let body = {
@@ -289,7 +287,7 @@ mod tests {
     }
 
     #[test]
-    fn a_threads_loop_goes_on_after_a_panic() {
+    fn a_loop_on_a_thread_goes_on_after_a_panic() {
         let loops = Loops::default();
         let mut runs = 0;
         loops.register("watchdog", Need::Helpful).run_on_thread(|| {

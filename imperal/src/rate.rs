@@ -1,7 +1,6 @@
-//! So many a second in the long run, and a burst after a quiet while; for each key by itself.
+//! Rate limiter per key: one event per share of time in the long run, and a burst after a quiet period.
 //!
-//! A key is a hash and costs one number; a key that has been quiet for long enough to have its full burst
-//! again is forgotten.
+//! A key is stored as a hash with one number. A key that has its full burst again is forgotten.
 
 use std::collections::HashMap;
 use std::hash::{BuildHasher, Hash, RandomState};
@@ -10,15 +9,15 @@ use std::time::{Duration, Instant};
 
 /// Keys of different shards do not wait for one another.
 const SHARDS: usize = 16;
-/// Keys of a shard before the quiet ones are looked for.
+/// Keys of a shard before quiet keys are removed.
 const FEW: usize = 1024;
 
-/// A limit of how often something may happen.
+/// Limits how often an event may happen, per key.
 #[derive(Debug)]
 pub(crate) struct RateLimiter {
-    /// Nanoseconds that one takes of the long run.
+    /// Nanoseconds per event in the long run.
     share: u64,
-    /// Nanoseconds that a burst takes.
+    /// Nanoseconds of a full burst.
     burst: u64,
     begun: Instant,
     hasher: RandomState,
@@ -29,12 +28,12 @@ pub(crate) struct RateLimiter {
 #[derive(Debug, Default)]
 struct Spent {
     full_at: HashMap<u64, u64>,
-    /// How many keys there may be before the quiet ones are forgotten.
+    /// The number of keys at which quiet keys are removed.
     room: usize,
 }
 
 impl RateLimiter {
-    /// One in each `share` in the long run, and `burst` at once after a quiet while.
+    /// One event per `share` in the long run, and `burst` events at once after a quiet period.
     pub(crate) fn new(share: Duration, burst: u32) -> Self {
         let share = u64::try_from(share.as_nanos()).unwrap_or(u64::MAX).max(1);
         Self {
@@ -46,17 +45,17 @@ impl RateLimiter {
         }
     }
 
-    /// Counts one for this key.
+    /// Counts one event of this key.
     ///
     /// # Errors
-    /// The time after which the next one is taken.
+    /// The time until the next event is accepted.
     pub(crate) fn take(&self, key: impl Hash) -> Result<(), Duration> {
         let now = u64::try_from(self.begun.elapsed().as_nanos()).unwrap_or(u64::MAX);
         self.take_at(self.hasher.hash_one(key), now)
     }
 
-    /// One number says it all: one moves the moment of a full burst on by its share of time; one that would
-    /// move it further ahead than a burst is refused and moves nothing.
+    /// Each key stores when it has a full burst again. An event moves that moment on by its share of time. An event
+    /// that would move it further ahead than a burst is refused and moves nothing.
     fn take_at(&self, key: u64, now: u64) -> Result<(), Duration> {
         let mut spent = self.shard(key);
         let full_at = spent.full_at.get(&key).copied().unwrap_or(now).max(now).saturating_add(self.share);

@@ -1,4 +1,4 @@
-//! Words of others, cut for the audit trail, the log and error texts.
+//! Truncates foreign text for the audit trail, the log and error texts.
 
 use std::borrow::Cow;
 
@@ -9,7 +9,7 @@ pub(crate) const TENANT_ID: usize = 64;
 /// Longest id of an extension, in bytes.
 pub(crate) const APP_ID: usize = 128;
 
-/// At most so many bytes of a text, on one line; what was longer ends with `…`.
+/// The first `limit` bytes of a text, on one line. A longer text ends with `…`.
 pub(crate) fn truncate_line(text: &str, limit: usize) -> Cow<'_, str> {
     if text.len() <= limit && !text.chars().any(char::is_control) {
         return Cow::Borrowed(text);
@@ -27,7 +27,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_cut_text_is_short_and_on_one_line() {
+    fn truncated_text_is_short_and_on_one_line() {
         assert_eq!(truncate_line("anna", 4), "anna");
         assert_eq!(truncate_line("annabel", 4), "anna…");
         assert_eq!(truncate_line("zoë", 3), "zo…");

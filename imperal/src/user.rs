@@ -1,4 +1,4 @@
-//! Who made the call.
+//! The user of a call.
 
 use serde::{Deserialize, Serialize};
 
@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 pub struct User {
     /// The user's id within the tenant, the `sub` of the token.
     pub id: String,
-    /// The tenant; `default` where there is one only.
+    /// The tenant; `default` on a platform with one tenant.
     pub tenant_id: String,
     /// E-mail address, where the token has one.
     #[serde(default, skip_serializing_if = "Option::is_none")]

@@ -1,7 +1,7 @@
 //! `ctx.background_task`: detaches work from the call.
 //!
-//! Owns the author's side: the closure, its pinned output type, the builder. Writing the task
-//! down, running and supervising it are the platform's.
+//! Owns the author's side: the closure, its output type, the builder. The platform writes, runs and supervises
+//! the task.
 
 use std::fmt;
 use std::future::{Future, IntoFuture};
@@ -29,13 +29,13 @@ pub(crate) struct TaskRequest {
 }
 
 impl Context {
-    /// Runs `work` detached from the call; its answer becomes a bot turn in the user's chat when
-    /// it is done, in any order with other turns but never before this call's own reply.
+    /// Runs `work` detached from the call. When it is done, its answer becomes a bot turn in the user's chat, in
+    /// any order with other turns but never before this call's own reply.
     ///
     /// `work` receives the task's own context, with all surfaces, and must return
     /// `Result<ActionResult<T>>`; anything else does not compile. Nothing runs until the returned
-    /// builder is awaited, and the await returns only after the task is on disk: from then on it
-    /// ends in exactly one outcome turn, whatever is killed.
+    /// builder is awaited, and the await returns only after the task is on disk. From then on the
+    /// task ends in exactly one outcome turn, whatever is killed.
     ///
     /// Limits: 180 s, or 1800 s with [`long_running`](BackgroundTask::long_running); then the work
     /// is dropped and the user gets an error turn `BACKEND_TIMEOUT`. 100 running tasks a user. A
@@ -131,8 +131,8 @@ impl BackgroundTask {
         self
     }
 
-    /// Lets no other task of this extension run for this user under the same key: a refund's
-    /// number, a domain, a file.
+    /// Lets at most one task of this extension run for this user under the key: a refund's number, a domain, a
+    /// file.
     ///
     /// While one runs, the await of a second fails with `ALREADY_RUNNING`, on whichever node, and
     /// `?` gives the user an answer that names the running task.

@@ -1,8 +1,7 @@
 //! `ctx.blocking`: code that blocks its thread, with progress from it.
 //!
-//! Owns the way onto the runtime's blocking pool and the handle that the code has there. What a
-//! cancel, the cap and a stop of the process mean for it is the supervisor's, as for all work; a
-//! thread that ignores them cannot be taken away, only left alone.
+//! Owns the handle that the code has on the runtime's blocking pool. The supervisor handles cancels, the cap and a
+//! stop of the process, as for all work. A thread that ignores them cannot be ended; it is left to run.
 
 use std::fmt;
 use std::future::Future;
@@ -22,16 +21,15 @@ impl Context {
     /// a cancel. It may hold no borrow of the handler's values: move or clone them in. A panic in
     /// it is the panic of the work that waits.
     ///
-    /// **Limits.** A thread cannot be taken away. A cancel is heard at the next
-    /// [`progress`](Blocking::progress) or [`check`](Blocking::check); code that calls neither is
-    /// left alone after the grace period (10 s), and the task ends `cancelled` while the thread
-    /// runs on, its handle refusing everything. The same holds at the cap, and after the liveness
+    /// **Limits.** A thread cannot be ended from outside. The code notices a cancel at the next
+    /// [`progress`](Blocking::progress) or [`check`](Blocking::check). Code that calls neither is left alone after
+    /// the grace period (10 s): the task ends `cancelled`, and the thread runs on while its handle refuses
+    /// everything. The same holds at the cap, and after the liveness
     /// window (300 s) without a report or check. A process that stops does not wait for such
     /// threads. The pool has 512 threads, then closures wait for their turn.
     ///
     /// # Errors
-    /// What the closure returns; [`Error::cancelled`] when the work was told to stop before the
-    /// closure began.
+    /// The closure's own error; [`Error::cancelled`] when the work was cancelled before the closure began.
     ///
     /// ```
     /// # use imperal::prelude::*;
@@ -59,7 +57,7 @@ impl Context {
         async move {
             ctx.check_active()?;
             let (span, thread) = (tracing::Span::current(), Blocking(ctx.clone()));
-            // Dropped before its turn in the pool has come, it never begins.
+            // A closure that is dropped while it waits for a pool thread never begins.
             let running = AbortOnDropHandle::new(tokio::task::spawn_blocking(move || span.in_scope(|| work(thread))));
             match running.await {
                 Ok(answer) => {
@@ -75,8 +73,8 @@ impl Context {
     }
 }
 
-/// What blocking code has of its call or task: progress, cancels, the log. Made by
-/// [`Context::blocking`]; clones may go to threads of the code's own.
+/// The surfaces of blocking code: progress, cancel checks, the log. Made by [`Context::blocking`]; clones may move
+/// to other threads.
 #[derive(Clone)]
 pub struct Blocking(Context);
 
@@ -90,8 +88,7 @@ impl Blocking {
         self.0.report(percent.into_percent(), message.into())
     }
 
-    /// Looks whether to go on, without a report. A sign of life: call it at least every few
-    /// minutes.
+    /// Checks whether to go on, without a report. A sign of life: call it at least every few minutes.
     ///
     /// # Errors
     /// [`Error::cancelled`], as [`progress`](Self::progress).

@@ -1,7 +1,7 @@
 //! `ctx.deliver_chat_message`: a bot turn outside a handler's own reply.
 //!
-//! Owns the limit and the cut, the builder and the receipt. Scoping, the audit row and the write
-//! are the platform's, in one transaction.
+//! Owns the text limit, the builder and the receipt. The platform writes turn and audit row in one transaction,
+//! into the chat of the work's own user.
 
 use std::fmt;
 use std::future::{Future, IntoFuture};
@@ -19,10 +19,10 @@ use crate::rows::MsgType;
 /// Longest text of a chat turn, in bytes of UTF-8, before it is cut.
 pub const CHAT_TEXT_LIMIT: usize = 65_536;
 
-/// What a cut text ends with.
+/// The end of a text that was cut.
 pub const TRUNCATION_MARKER: &str = "...(truncated)";
 
-/// A delivery, text already cut.
+/// A message whose text is within the limit.
 #[derive(Debug, Clone)]
 pub(crate) struct ChatDelivery {
     pub(crate) text: String,
@@ -48,8 +48,8 @@ impl Context {
     /// [`TRUNCATION_MARKER`], the receipt and a warning in the log say so. The await returns when
     /// turn and audit row are on disk. There is no way to name another user.
     ///
-    /// In a background task it also waits until the call's own reply is in the chat, so that an
-    /// announcement never stands before the acknowledgement: a handler must not wait for it.
+    /// In a background task it also waits until the call's own reply is in the chat, so that an announcement
+    /// never comes before the acknowledgement. A handler must not wait for such a delivery.
     ///
     /// # Errors
     /// In a handler `UNAVAILABLE` when the ledger cannot write; a background task waits until it can,

@@ -98,7 +98,7 @@ pub struct Part<'a, T> {
     pub index: usize,
     /// Its name, empty without [`FanOut::named`].
     pub name: &'a str,
-    /// What came of it.
+    /// The part's result.
     pub result: &'a Result<T>,
 }
 
@@ -187,7 +187,7 @@ impl<'a, I: Send + 'a, T: Send + 'a> FanOut<'a, I, T> {
     }
 }
 
-/// A part whose panic is its result. What it had in hand is dropped with it.
+/// Turns a panic of a part into its result. The part's values are dropped.
 fn isolated<'a, I, T: Send + 'a>(work: &mut PartFn<'a, I, T>, item: I) -> Boxed<'a, Result<T>> {
     match catch_unwind(AssertUnwindSafe(|| work(item))) {
         Ok(part) => Box::pin(AssertUnwindSafe(part).catch_unwind().map(|ended| ended.unwrap_or_else(panicked))),

@@ -1,4 +1,4 @@
-//! What the surfaces need from the platform.
+//! The trait between the surfaces and the platform.
 //!
 //! A surface checks its arguments and hands plain values to its [`Host`], which writes, schedules and audits.
 //! The surfaces know the platform by this trait alone.
@@ -15,7 +15,7 @@ use crate::error::RunningTask;
 use crate::ids::{TaskId, TurnId};
 use crate::result::Result;
 
-/// What a host method returns when it waits for the ledger.
+/// The future of a host method that waits for the ledger.
 pub(crate) type HostFuture<'a, T> = Pin<Box<dyn Future<Output = Result<T>> + Send + 'a>>;
 
 /// The platform, as the surfaces of a call or task see it.
@@ -29,7 +29,7 @@ pub(crate) trait Host: Send + Sync {
     /// Takes a progress report. Waits for nothing.
     fn report_progress(&self, origin: &Origin, mark: ProgressMark);
 
-    /// What the work waits for after its report; a test stops work at a report with it.
+    /// A wait before the report returns to the work. Tests stop work at a report with it.
     fn pause_after_report(&self, origin: &Origin) -> Option<ReportPause>;
 
     /// Writes a chat turn with its audit row. Completes when both are on disk.

@@ -1,4 +1,4 @@
-//! `ctx.log()`: lines that carry whose work they belong to.
+//! `ctx.log()`: log lines that name their call or task.
 
 use std::fmt::Display;
 
@@ -39,10 +39,10 @@ macro_rules! levels {
 levels! {
     /// For following one run step by step.
     debug
-    /// What an operator may want to know.
+    /// Information for an operator.
     info
-    /// Something is off, the work goes on.
+    /// A problem that does not stop the work.
     warn
-    /// Something failed.
+    /// A failure.
     error
 }

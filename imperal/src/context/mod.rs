@@ -1,8 +1,7 @@
-//! What a handler can reach: one surface a file.
+//! The surfaces of a running function, one per file.
 //!
-//! Owns [`Context`] and the narrow traits through which the surfaces reach the platform. Knows no
-//! SQL and no HTTP server. The same type serves a handler and a background task; what differs is
-//! whether it belongs to a task.
+//! Owns [`Context`], which handlers and background tasks both get. The surfaces reach the platform through the
+//! trait [`Host`] alone and know no SQL and no HTTP server.
 
 mod background;
 mod blocking;
@@ -53,7 +52,7 @@ pub use signal::StopReason;
 pub(crate) use span::WorkSpan;
 pub(crate) use state::States;
 
-/// Whose work a context belongs to: fixed when it is made, never changed.
+/// The call or task that a context belongs to. It never changes.
 #[derive(Debug, Clone)]
 pub(crate) struct Origin {
     pub(crate) app_id: &'static str,
@@ -63,7 +62,7 @@ pub(crate) struct Origin {
     pub(crate) task_id: Option<TaskId>,
 }
 
-/// What every context of a process shares.
+/// The parts that all contexts of a process share.
 #[derive(Clone)]
 pub(crate) struct Services {
     pub(crate) host: Arc<dyn Host>,
@@ -71,11 +70,11 @@ pub(crate) struct Services {
     pub(crate) states: Arc<States>,
 }
 
-/// The surfaces of one call or one background task. Cloning is cheap; all clones are the same
-/// call or task.
+/// The surfaces of one call or one background task. Cloning is cheap; all clones belong to the same call or
+/// task.
 ///
-/// When the call or task has ended, its surfaces refuse: a clone kept by a stray `tokio::spawn`
-/// can neither send, report nor deliver.
+/// When the call or task has ended, its surfaces refuse: a clone in a stray `tokio::spawn` can neither send,
+/// report nor deliver.
 #[derive(Clone)]
 pub struct Context(Arc<Inner>);
 
@@ -136,7 +135,7 @@ impl Context {
         self.0.origin.function
     }
 
-    /// The call that this belongs to; a background task keeps the call that started it.
+    /// The call that this context belongs to. In a background task it is the call that started the task.
     pub fn call_id(&self) -> CallId {
         self.0.origin.call_id
     }
@@ -146,12 +145,12 @@ impl Context {
         self.0.origin.task_id
     }
 
-    /// Completes when the user cancels. From then on the task ends `cancelled`, whatever the work
-    /// returns; it has the grace period (10 s) for cleaning up.
+    /// Completes when the user cancels. From then on the task ends `cancelled`, whatever the work returns. The
+    /// work then has the grace period (10 s) for cleaning up.
     ///
-    /// For `tokio::select!` around waits that are not the platform's own; `progress` and `http`
-    /// notice by themselves. Cancel safe. In a handler outside a task it completes when the call's
-    /// cap ends it.
+    /// For `tokio::select!` around waits of other libraries; `progress`, `http` and the other surfaces notice a
+    /// cancel by themselves. Cancel safe. In a handler outside a task it completes when the call's cap ends
+    /// the call.
     pub async fn cancelled(&self) {
         self.0.signal.stopped().await;
     }
@@ -191,7 +190,7 @@ impl Context {
         self.0.signal.time_left()
     }
 
-    /// Refuses when the work was told to stop or is over, and counts as a sign of life.
+    /// Refuses when the work was cancelled or is over. Counts as a sign of life.
     fn check_active(&self) -> Result<()> {
         self.0.signal.check().map_err(StopReason::into_error)?;
         self.0.signal.touch();

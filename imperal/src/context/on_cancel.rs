@@ -1,8 +1,8 @@
-//! `ctx.on_cancel`: what is to be cleaned up elsewhere when work is stopped from outside.
+//! `ctx.on_cancel`: cleanup in other services when work is stopped from outside.
 //!
-//! Work that is told to stop has its own calls refused, and work that is dropped can do nothing at
-//! all. What it registered here runs then, with a context of its own, between the end of the work
-//! and its outcome turn. Owns the register and the running; when that happens is the supervisor's.
+//! The surfaces refuse work that was cancelled, and dropped work can do nothing at all. Its registered cleanups
+//! run then, each with a context of its own, between the end of the work and its outcome turn. This file registers
+//! and runs cleanups; the supervisor decides when.
 
 use std::fmt;
 use std::future::Future;
@@ -20,7 +20,7 @@ use crate::result::Result;
 
 type Cleanup = Box<dyn FnOnce(Context) -> Pin<Box<dyn Future<Output = Result<()>> + Send>> + Send>;
 
-/// What one call or task has registered, in order.
+/// The cleanups of one call or task, in order of their registration.
 #[derive(Default)]
 pub(super) struct Cleanups(Mutex<Registered>);
 
@@ -28,7 +28,7 @@ pub(super) struct Cleanups(Mutex<Registered>);
 struct Registered {
     last: u64,
     armed: Vec<(u64, Cleanup)>,
-    /// Whether the work is over: nobody runs what comes now.
+    /// Whether the work is over: cleanups that come later are dropped.
     over: bool,
 }
 
@@ -55,20 +55,19 @@ impl Cleanups {
 }
 
 impl Context {
-    /// Registers what is to be done when this work is stopped from outside: cancelled by its user,
-    /// ended by its cap, reclaimed for silence, or interrupted because the process stops. Not when
-    /// it returns or panics, and not when the process is killed or loses its lease: nobody is left
-    /// to do it then.
+    /// Registers a cleanup for the case that this work is stopped from outside: cancelled by its user, ended by
+    /// its cap, reclaimed for silence, or interrupted because the process stops. It does not run when the work
+    /// returns or panics, nor when the process is killed or loses its lease.
     ///
     /// The work's own calls are aborted by a cancel; `cleanup` gets a context of its own, whose
     /// surfaces work. It runs once the work is gone and before the outcome turn is written. All
-    /// that was registered runs one after another, the latest first, within the cancel's grace
-    /// period (10 s; 3 s when the process stops), then it is dropped. An error or a panic of it is
-    /// logged and changes no outcome.
+    /// cleanups run one after another, the latest first, within the cancel's grace period (10 s; 3 s when the
+    /// process stops); then the rest is dropped. An error or a panic of a cleanup is logged and changes no
+    /// outcome. [`Context::stop_reason`] of its context says why the work was stopped.
     ///
-    /// [`disarm`](OnCancel::disarm) it when there is nothing left to clean up. Dropping the handle
-    /// does not: work that is cancelled is dropped with all its values. What is registered when the
-    /// work is over, by something that outlives it, is dropped.
+    /// [`disarm`](OnCancel::disarm) it when there is nothing left to clean up. Dropping the handle does not disarm
+    /// it, because cancelled work is dropped with all its values. A cleanup that is registered after the end of
+    /// the work is dropped.
     ///
     /// ```
     /// # use imperal::prelude::*;
@@ -100,7 +99,7 @@ impl Context {
     }
 }
 
-/// Something to be cleaned up after a cancel. Made by [`Context::on_cancel`].
+/// A registered cleanup. Made by [`Context::on_cancel`].
 #[must_use = "keep it to call `.disarm()` once there is nothing left to clean up, or write `let _ =`"]
 pub struct OnCancel {
     ctx: Context,
@@ -113,7 +112,7 @@ impl OnCancel {
         drop(self.ctx.0.cleanups.take(self.number));
     }
 
-    /// Does it now, with at most this much time: for waiting that is given up without a cancel.
+    /// Runs the cleanup now, for at most this time: for a wait that ends without a cancel.
     pub(super) async fn run_now(self, time: Duration) {
         if let Some(cleanup) = self.ctx.0.cleanups.take(self.number) {
             run(&self.ctx, cleanup, Instant::now() + time, None).await;
@@ -127,18 +126,18 @@ impl fmt::Debug for OnCancel {
     }
 }
 
-/// Drops what the work has registered, and from now on what it registers. A closure that holds the
-/// work's context would keep both for ever.
+/// Drops the work's cleanups, and all that it registers from now on. A cleanup that holds the work's context
+/// would otherwise keep both for ever.
 pub(crate) fn forget_cleanups(ctx: &Context) {
     let mut registered = ctx.0.cleanups.lock();
     registered.over = true;
     let armed = std::mem::take(&mut registered.armed);
     drop(registered);
-    // Not under the lock: what is dropped may disarm another.
+    // After the lock is released: a dropped closure may disarm another cleanup.
     drop(armed);
 }
 
-/// Runs what the work has registered, the latest first, all within the time given.
+/// Runs the work's cleanups, the latest first, all within the given time.
 pub(crate) async fn clean_up(ctx: &Context, time: Duration, after: StopReason) {
     let until = Instant::now() + time;
     loop {
@@ -153,7 +152,7 @@ async fn run(ctx: &Context, cleanup: Cleanup, until: Instant, after: Option<Stop
     let its_own = ctx.for_cleanup(until, after);
     let running = {
         let its_own = its_own.clone();
-        // In a task of its own: a panic in it, the closure's included, ends nothing else.
+        // In a tokio task of its own: its panic ends nothing else.
         AbortOnDropHandle::new(tokio::spawn(async move { cleanup(its_own).await }.in_current_span()))
     };
     match tokio::time::timeout_at(until, running).await {

@@ -1,8 +1,7 @@
 //! `ctx.poll`: waits for a job that runs elsewhere.
 //!
-//! Owns the rhythm of the checks, the deadline, which failures of a check are borne, the job's
-//! progress as a part of the task's, and that the job is cancelled when nobody waits for it any
-//! more.
+//! Owns the intervals between checks, the deadline, the failures of checks that are tolerated, the job's progress
+//! as a part of the task's, and the cancel of a job that is no longer waited for.
 
 use std::fmt;
 use std::future::{Future, IntoFuture};
@@ -24,17 +23,17 @@ const GROWING_TO: Duration = Duration::from_secs(15);
 const LONGEST: Duration = Duration::from_secs(120);
 const GROWTH: f64 = 1.5;
 const TOLERATED: u32 = 3;
-/// How long the service may take to be told that nobody waits any more.
+/// How long the cancel of a job may take.
 const CLEANUP: Duration = Duration::from_secs(10);
 
-/// Where a job elsewhere stands, as a check of [`Context::poll`] found it.
+/// The state of a job elsewhere, as a check of [`Context::poll`] found it.
 #[derive(Debug)]
 pub enum JobStatus<T> {
     /// Not done, and it says no more.
     Pending,
     /// Not done, and it says how far it is: make it with [`at`](Self::at).
     Working {
-        /// 0 to 100 of the job; values outside are taken for the nearest.
+        /// 0 to 100 of the job; a value outside counts as the nearest.
         percent: f64,
         /// The stage, for the user.
         message: String,
@@ -56,24 +55,23 @@ impl<T> JobStatus<T> {
 type Check<'a, T> = Box<dyn FnMut() -> Pin<Box<dyn Future<Output = Result<JobStatus<T>>> + Send + 'a>> + Send + 'a>;
 
 impl Context {
-    /// Waits for a job that was started elsewhere: calls `check` now and then until it says
-    /// [`JobStatus::Done`], and gives what that carries.
+    /// Waits for a job that was started elsewhere: calls `check` from time to time until it returns
+    /// [`JobStatus::Done`], and returns the value of that.
     ///
     /// The first check is made at once, the next after 2 s, then in growing intervals of at most
-    /// 15 s; see [`every`](Polling::every). A check that fails with an error that may pass (a
-    /// timeout, a 5xx, 429) is borne three times in a row; every other error ends the waiting and
-    /// is what the await returns. A job that failed is [`JobStatus::Failed`], with the error that the await
+    /// 15 s; see [`every`](Polling::every). A check may fail with a retryable error (a timeout, a
+    /// 5xx, 429) up to three times in a row; every other error ends the wait, and the await returns it. A job that failed is [`JobStatus::Failed`], with the error that the await
     /// returns. [`Error::poll_failure`] tells the two apart: after a failed job there is nothing left to
-    /// cancel, after a failed check the job may still run, so what was given to
-    /// [`on_cancel`](Polling::on_cancel) is done.
+    /// cancel, after a failed check the job may still run, so the cancel of
+    /// [`on_cancel`](Polling::on_cancel) runs.
     ///
-    /// Each check is a sign of life; the wait between two is none, and never longer than 120 s.
-    /// A cancel ends the wait at once. Cancel safe: dropping it stops the checks, and what was
-    /// given to [`on_cancel`](Polling::on_cancel) stays registered for the end of the task.
+    /// Each check is a sign of life; the wait between two checks is none and never longer than 120 s. A cancel ends
+    /// the wait at once. Cancel safe: dropping it stops the checks, and the cancel of
+    /// [`on_cancel`](Polling::on_cancel) stays registered for the end of the task.
     ///
     /// # Errors
-    /// What `check` returns or [`JobStatus::Failed`] carries; `BACKEND_TIMEOUT`, retryable, after [`within`](Polling::within);
-    /// [`Error::cancelled`] once the user has cancelled; `INTERNAL` for an interval of zero or over
+    /// The error of `check` or of [`JobStatus::Failed`]; `BACKEND_TIMEOUT`, retryable, after
+    /// [`within`](Polling::within); [`Error::cancelled`] once the user has cancelled; `INTERNAL` for an interval of zero or over
     /// 120 s or a range of progress outside 0 to 100.
     ///
     /// ```
@@ -147,28 +145,27 @@ impl<T> Polling<'_, T> {
         self
     }
 
-    /// How long to wait in all; until the task's cap when not given. The last check is made then.
+    /// How long to wait in all, with a last check at the end; until the task's cap when not given.
     pub fn within(mut self, time: Duration) -> Self {
         self.within = Some(time);
         self
     }
 
-    /// The range of the task's percents that the job's 0 to 100 fill. What the job says is
-    /// reported as it stands when not given. Never runs backwards.
+    /// The range of the task's percents that the job's 0 to 100 fill; the job's own percents when not given. The
+    /// progress never falls.
     pub fn progress(mut self, range: RangeInclusive<u8>) -> Self {
         self.share = ProgressRange::new(range);
         self
     }
 
-    /// How many checks in a row may fail in a way that may pass; 3 when not given.
+    /// How many checks in a row may fail with a retryable error; 3 when not given.
     pub fn tolerating(mut self, failures: u32) -> Self {
         self.tolerated = failures;
         self
     }
 
-    /// How to cancel the job: done when the task is stopped from outside (see
-    /// [`Context::on_cancel`]), and when the waiting ends without the job's own end, by its
-    /// deadline or by failing checks.
+    /// How to cancel the job. It runs when the task is stopped from outside (see [`Context::on_cancel`]), and when
+    /// the wait ends before the job does, by its deadline or by a failed check.
     pub fn on_cancel<F, Fut>(mut self, cancel: F) -> Self
     where
         F: FnOnce(Context) -> Fut + Send + 'static,
@@ -227,7 +224,7 @@ impl<T> Polling<'_, T> {
                     }
                     self.ctx.log().info(format_args!("check {failures} of a job failed, going on: {error}"));
                 }
-                // Told to stop: what was registered runs when the work is gone.
+                // The work was cancelled: the supervisor runs the cleanups when the work is gone.
                 Err(error) if error.is_cancelled() => return Err(error),
                 // The check failed, not the job: it may still run.
                 Err(error) => {

@@ -1,7 +1,7 @@
 //! `ctx.progress`: how far the work is, for the user's eyes and as a sign of life.
 //!
-//! Owns the range check and the moment at which work learns of a cancel. Coalescing and sending
-//! are the platform's.
+//! Owns the range check, and the moment at which work notices a cancel. The platform coalesces and sends the
+//! reports.
 
 use std::fmt;
 use std::future::Future;
@@ -23,14 +23,14 @@ pub(crate) struct ProgressMark {
     pub(crate) message: String,
 }
 
-/// What work waits for after a report.
+/// A wait of the work after its report.
 pub(crate) type ReportPause = Pin<Box<dyn Future<Output = ()> + Send>>;
 
 /// Gets every report of every task, before any is coalesced.
 pub(crate) trait ProgressListener: fmt::Debug + Send + Sync {
     fn on_report(&self, origin: &Origin, mark: &ProgressMark);
 
-    /// What the work waits for after its latest report.
+    /// A wait of the work after its latest report.
     fn pause_after_report(&self, origin: &Origin) -> Option<ReportPause>;
 }
 
@@ -64,12 +64,12 @@ impl Context {
             pause.await;
             self.check_active()?;
         }
-        // A loop that only computes and reports still gives its thread back now and then.
+        // A loop that only computes and reports still yields its thread from time to time.
         tokio::task::coop::consume_budget().await;
         Ok(())
     }
 
-    /// What `progress` does, for callers that are in no async fn.
+    /// As [`progress`](Self::progress), for callers outside of async code.
     pub(super) fn report(&self, percent: f64, mut message: String) -> Result<()> {
         self.check_active()?;
         if !(0.0..=100.0).contains(&percent) {
@@ -103,10 +103,10 @@ impl ProgressRange {
         Ok(Self(range))
     }
 
-    /// Where the whole work stands when the piece is at `part`, of 0 to 1.
+    /// The percent of the whole work when the piece is at `part`, of 0 to 1.
     pub(super) fn at(&self, part: f64) -> f64 {
         let (from, to) = (f64::from(*self.0.start()), f64::from(*self.0.end()));
-        // A NaN is none of the work.
+        // A NaN counts as 0.
         let part = if part.is_nan() { 0.0 } else { part.clamp(0.0, 1.0) };
         (from + (to - from) * part).clamp(from, to)
     }

@@ -1,4 +1,4 @@
-//! `ctx.state::<T>()`: what the author registers once at start.
+//! `ctx.state::<T>()`: values that the author registers once at the start.
 
 use std::any::{Any, TypeId, type_name};
 use std::collections::HashMap;

@@ -1,4 +1,4 @@
-//! Why an outgoing call failed, by kind.
+//! Failures of outgoing calls, by kind.
 
 use std::fmt;
 use std::time::Duration;
@@ -102,7 +102,7 @@ impl HttpError {
         self.attempts
     }
 
-    /// Whether the same might not fail the same way.
+    /// Whether another attempt may succeed.
     pub(crate) fn may_pass(&self) -> bool {
         self.kind == HttpErrorKind::Connect
     }
@@ -130,7 +130,7 @@ impl HttpError {
         }
     }
 
-    /// What `?` makes of it: a kind, a code and a text for the user.
+    /// The kind, code and user's text that `?` gives to it.
     pub(super) fn classify(&self) -> (ErrorKind, ErrorCode, String) {
         let tried = match self.attempts {
             0 | 1 => String::new(),

@@ -1,6 +1,6 @@
-//! Who has to act on an error.
+//! Kinds of errors: the person who has to act, and the failed part of a poll.
 
-/// Who has to act on an [`Error`].
+/// The person who has to act on an [`Error`](crate::Error).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum ErrorKind {
@@ -16,7 +16,7 @@ pub enum ErrorKind {
     Platform,
 }
 
-/// What failed in a wait of [`Context::poll`](crate::Context::poll).
+/// The failed part of a wait of [`Context::poll`](crate::Context::poll).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum PollFailure {

@@ -72,10 +72,10 @@ impl RunningTask {
 /// A percent is never a NaN: progress reports with one are refused.
 impl Eq for RunningTask {}
 
-/// What the user reads when the author's code failed.
+/// The user's text for cancelled work.
 const CANCELLED_TEXT: &str = "The task was cancelled.";
 
-/// What the user reads when the author's code failed.
+/// The user's text for a fault in the author's code.
 pub(crate) const INTERNAL_TEXT: &str = "Something went wrong inside the extension. The details are in its log.";
 
 impl Error {
@@ -91,12 +91,12 @@ impl Error {
         }))
     }
 
-    /// A failure that the user can do something about; `message` is shown as it stands.
+    /// A failure that the user can act on; `message` is shown unchanged.
     pub fn user(code: impl Into<ErrorCode>, message: impl Into<String>) -> Self {
         Self::new(ErrorKind::User, code.into(), message)
     }
 
-    /// A failure that may pass; `message` is shown as it stands, with a way to run it again.
+    /// A failure that may pass; `message` is shown unchanged, with a button to run the call again.
     pub fn retryable(code: impl Into<ErrorCode>, message: impl Into<String>) -> Self {
         Self::new(ErrorKind::Retryable, code.into(), message)
     }
@@ -106,12 +106,12 @@ impl Error {
         Self::new(ErrorKind::Internal, codes::INTERNAL, INTERNAL_TEXT).with_source(source)
     }
 
-    /// The work was told to stop. Let it propagate: the platform tells the user.
+    /// The work was cancelled. Let it propagate: the platform tells the user.
     pub fn cancelled() -> Self {
         Self::new(ErrorKind::Cancelled, codes::CANCELLED, CANCELLED_TEXT)
     }
 
-    /// A task with the same key runs already.
+    /// The refusal of a task whose key a running task has.
     pub(crate) fn running_already(task: RunningTask) -> Self {
         let RunningTask { task_id, name, .. } = &task;
         let text = format!("{name} is running already (task {task_id}). Wait for it to end, or cancel it.");
@@ -120,7 +120,7 @@ impl Error {
         error
     }
 
-    /// A result that cannot be stored or sent: the author's fault, in words that the user may read.
+    /// A result that cannot be stored or sent: a fault of the author, with a text for the user.
     pub(crate) fn result(code: ErrorCode, message: impl Into<String>) -> Self {
         Self::new(ErrorKind::Internal, code, message)
     }
@@ -136,7 +136,7 @@ impl Error {
         self
     }
 
-    /// Adds what lies behind it, for the log.
+    /// Adds the cause, for the log.
     #[must_use]
     pub fn with_source(mut self, source: impl Into<Box<dyn StdError + Send + Sync + 'static>>) -> Self {
         self.0.source = Some(source.into());
@@ -148,7 +148,7 @@ impl Error {
         &self.0.code
     }
 
-    /// Who has to act.
+    /// The person who has to act.
     pub fn kind(&self) -> ErrorKind {
         self.0.kind
     }
@@ -158,29 +158,29 @@ impl Error {
         &self.0.message
     }
 
-    /// The parameter that is wrong, where there is one.
+    /// The parameter that is wrong, if the error is about one.
     pub fn field(&self) -> Option<&str> {
         self.0.field.as_deref()
     }
 
-    /// The running task that has the [`key`](crate::context::BackgroundTask::key) of the one that
-    /// was to be started, where that is what is wrong.
+    /// The running task with the [`key`](crate::context::BackgroundTask::key) of the task that was refused, for an
+    /// `ALREADY_RUNNING` error.
     pub fn already_running(&self) -> Option<&RunningTask> {
         self.0.running.as_ref()
     }
 
-    /// What lies behind it.
+    /// The cause.
     pub fn source(&self) -> Option<&(dyn StdError + Send + Sync + 'static)> {
         self.0.source.as_deref()
     }
 
-    /// Whether the work was told to stop.
+    /// Whether the work was cancelled or is over.
     pub fn is_cancelled(&self) -> bool {
         self.0.kind == ErrorKind::Cancelled
     }
 
-    /// What failed in a wait of [`Context::poll`](crate::Context::poll), when this error comes from one: the job,
-    /// a check of it, or the deadline.
+    /// The failed part of a wait of [`Context::poll`](crate::Context::poll), for an error from one: the job, a check
+    /// of it, or the deadline.
     pub fn poll_failure(&self) -> Option<PollFailure> {
         self.0.poll
     }
@@ -196,7 +196,7 @@ impl Error {
     }
 }
 
-/// What is at the bottom of an error: "connection refused" and not "error sending request".
+/// The deepest source of an error: "connection refused" and not "error sending request".
 #[cfg(feature = "platform")]
 pub(crate) fn root<'a>(error: &'a (dyn StdError + 'static)) -> &'a (dyn StdError + 'static) {
     let mut deepest = error;
@@ -242,7 +242,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_standard_error_is_internal_and_its_text_stays_in_the_log() {
+    fn a_standard_error_is_internal_and_its_text_stays_out_of_the_chat() {
         let error = Error::from(std::io::Error::other("password hunter2 refused"));
         assert_eq!(error.kind(), ErrorKind::Internal);
         assert!(error.to_string().contains("hunter2"), "the log has the source");

@@ -13,7 +13,7 @@ use super::read::{self, ReadError, ReadValue};
 use crate::context::Context;
 use crate::result::{DataType, Result, ResultData, WireResult};
 
-/// What a function does to the user's world.
+/// The effect of a function on the user's data.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum ActionType {
@@ -58,7 +58,7 @@ pub struct FunctionDef {
     pub action_type: ActionType,
     /// Event after success; empty when none.
     pub event: &'static str,
-    /// What it changes, `update:thing`.
+    /// Its effects, `update:thing`.
     pub effects: &'static [&'static str],
     /// Field of the parameters that holds the id; empty when none.
     pub id_projection: &'static str,
@@ -114,7 +114,7 @@ impl FunctionDef {
     }
 }
 
-/// What a handler's types make of a [`FunctionDef`].
+/// The parts of a [`FunctionDef`] that follow from the handler's types.
 #[derive(Clone, Copy)]
 #[doc(hidden)]
 pub struct Handler {

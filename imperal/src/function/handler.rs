@@ -2,7 +2,7 @@
 //!
 //! The attribute implements [`ChatHandler`] for a private marker type and names each of the
 //! author's types once more as an argument of `Handler::of`, under the author's own span: a type
-//! that does not fit is reported there, once, in the words that stand beside its trait here.
+//! that does not fit is reported there, once, in the words of its trait here.
 
 use std::future::Future;
 
@@ -22,7 +22,7 @@ pub trait ChatHandler: 'static {
     type Ctx;
     /// The second parameter.
     type Params;
-    /// What it returns.
+    /// Its return type.
     type Output;
 
     /// Runs the author's fn.
@@ -49,7 +49,7 @@ pub trait Params: DeserializeOwned + JsonSchema + Send + 'static {}
 
 impl<T: DeserializeOwned + JsonSchema + Send + 'static> Params for T {}
 
-/// What a chat function returns: `Result<ActionResult<T>>`.
+/// The return type of a chat function: `Result<ActionResult<T>>`.
 #[diagnostic::on_unimplemented(
     message = "a chat function returns `Result<ActionResult>` or `Result<ActionResult<T>>`, not `{Self}`",
     label = "write `Result<ActionResult>` here",

@@ -1,4 +1,4 @@
-//! Takes a call's parameters or refuses them, before anything is written (P14).
+//! Checks a call's parameters before anything is written (P14).
 //!
 //! In this order: whole floats become integers where the schema says integer, the schema is checked, and
 //! the author's type reads them. What the check accepts, the type has accepted. A refusal names the field
@@ -69,7 +69,7 @@ impl std::error::Error for ParamsFault {}
 pub(crate) struct CheckedParams {
     /// The handler with its parameters, ready to run.
     pub(crate) handler: BoundHandler,
-    /// What the chat keeps of them.
+    /// The parameters that the chat keeps: without secrets and unknown fields.
     pub(crate) redacted: Value,
 }
 
@@ -120,7 +120,7 @@ impl ParamsCheck {
     }
 
     fn check_schema(&self, params: &Value) -> Result<()> {
-        // The answer alone is several times cheaper than the search for what is wrong.
+        // The check alone is several times cheaper than the search for the error.
         if self.validator.is_valid(params) {
             return Ok(());
         }
@@ -153,7 +153,7 @@ impl ParamsCheck {
     }
 }
 
-/// What the parameters are, where they are not an object.
+/// The kind of the parameters when they are not an object.
 fn not_an_object(schema: &Value) -> Option<String> {
     let mut root = schema;
     for _ in 0..8 {

@@ -1,4 +1,4 @@
-//! What of a call's parameters the chat keeps: what the schema names and does not call secret.
+//! Removes from a call's parameters everything that the chat must not keep: secrets and unknown fields.
 //!
 //! Owns taking the rest out, at any depth: in objects, lists and maps, behind references and in each
 //! form of an enum. A part that one form calls `writeOnly`, a key or a password, is taken out whatever

@@ -1,4 +1,4 @@
-//! The words of a refusal: which field, what is wrong, what would be right.
+//! The text of a refusal: the field, the fault, and the remedy.
 
 use jsonschema::ValidationError;
 use jsonschema::error::{TypeKind, ValidationErrorKind as Kind};
@@ -145,7 +145,7 @@ fn fits(format: &str, text: &str) -> bool {
     }
 }
 
-/// What a value of that format is, with an example.
+/// A description of that format, with an example.
 fn example(format: &str) -> Option<&'static str> {
     Some(match format {
         "uuid" => "a UUID such as 6f9619ff-8b86-4011-b42d-00cf4fc964ff",

@@ -22,7 +22,7 @@ impl Extension {
         self.def.app_id
     }
 
-    /// What `extension!` declared.
+    /// The declaration by `extension!`.
     #[doc(hidden)]
     pub fn def(&self) -> &'static ExtensionDef {
         self.def

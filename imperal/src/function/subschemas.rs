@@ -124,7 +124,7 @@ impl<'a> Subschemas<'a> {
         self.schemas().any(|schema| ["anyOf", "oneOf"].iter().any(|key| schema.get(key).is_some()))
     }
 
-    /// The first `format` that is said of the value.
+    /// The first `format` of the value.
     pub(super) fn format(&self) -> Option<&'a str> {
         self.schemas().find_map(|schema| schema["format"].as_str())
     }
@@ -153,7 +153,7 @@ fn each_alternative<'a>(root: &'a Value, schema: &'a Value, see: &mut impl FnMut
     schema["dependentSchemas"].as_object().into_iter().for_each(|of| of.values().for_each(&mut *see));
 }
 
-/// What a schema says of a field. Any pattern may mean it. `additionalProperties: true` is a form too.
+/// The subschemas for a field. Any pattern may match it. `additionalProperties: true` is a subschema too.
 fn of_field<'a>(schema: &'a Value, name: &str) -> impl Iterator<Item = &'a Value> + use<'a> {
     let named = schema["properties"].get(name);
     let patterns = schema["patternProperties"].as_object().into_iter().flat_map(serde_json::Map::values);
@@ -162,7 +162,7 @@ fn of_field<'a>(schema: &'a Value, name: &str) -> impl Iterator<Item = &'a Value
     named.into_iter().chain(patterns).chain(others.filter(move |_| named.is_none()))
 }
 
-/// What a schema says of an item of a list.
+/// The subschemas for an item of a list.
 fn of_item(schema: &Value, at: usize) -> impl Iterator<Item = &Value> {
     let first = schema["prefixItems"].get(at);
     let others = ["items", "unevaluatedItems"].into_iter().filter_map(|other| schema.get(other));

@@ -1,4 +1,4 @@
-//! Lists and objects in the making.
+//! Serializes lists and objects.
 
 use serde::ser::{Serialize, SerializeMap, SerializeSeq, SerializeStruct, SerializeStructVariant};
 use serde::ser::{SerializeTuple, SerializeTupleStruct, SerializeTupleVariant};
@@ -70,7 +70,7 @@ pub(super) struct Object<'a> {
     pub(super) count: usize,
     pub(super) key: Option<String>,
     pub(super) variant: Option<&'static str>,
-    /// Whether its one field is the JSON text of what stands in its place.
+    /// Whether its one field is JSON text that replaces the object.
     pub(super) is_text_of_json: bool,
 }
 

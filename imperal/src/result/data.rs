@@ -21,7 +21,7 @@ pub(super) enum Unfit {
     NotFinite(f64),
     /// Nested deeper than a result may be.
     TooDeep,
-    /// What serde or the author's type said.
+    /// An error of serde or of the author's type.
     Other(String),
 }
 
@@ -39,7 +39,7 @@ impl DataError {
     }
 
     pub(super) fn within(mut self, step: impl FnOnce() -> String) -> Self {
-        // The way to what is too deep is of no use, and long.
+        // The path to a value that is too deep would be long and of no use.
         if !matches!(self.unfit, Unfit::TooDeep) {
             self.steps.push(step());
         }

@@ -1,8 +1,8 @@
-//! What a handler or a background task answers.
+//! The answer of a handler or a background task.
 //!
-//! Owns [`ActionResult`], its builders, and [`WireResult`], the form in which every answer is
-//! stored and sent: the reference SDK's `ActionResult` wire shape, keys in its order. A result is held to
-//! its limits when it becomes one.
+//! Owns [`ActionResult`] and its builders, and [`WireResult`], the form in which every answer is stored and sent:
+//! the reference SDK's `ActionResult` wire shape, keys in its order. The limits are checked when an answer takes
+//! that form.
 
 mod compound;
 mod data;
@@ -82,7 +82,7 @@ impl<T> ActionResult<T> {
         Self::new(Answer::Success { data: None, summary: summary.into() })
     }
 
-    /// A failure that is an answer: shown to the user as it stands, not logged as a fault.
+    /// A failure that is an answer: shown to the user unchanged, not logged as a fault.
     ///
     /// `code` is 3 to 64 of `A-Z`, `0-9`, `_` (see [`ErrorCode`]); [`codes`](crate::codes) has the
     /// common ones.
@@ -120,7 +120,7 @@ impl<T> ActionResult<T> {
         self
     }
 
-    /// What the action changed.
+    /// The changes of the action.
     pub fn diff(mut self, diff: Value) -> Self {
         self.extras().diff = Some(diff);
         self
@@ -149,7 +149,7 @@ impl<T> ActionResult<T> {
         }
     }
 
-    /// What the chat shows: the summary of a success, the message of a failure.
+    /// The text in the chat: the summary of a success, the message of a failure.
     pub fn text(&self) -> &str {
         match &self.answer {
             Answer::Success { summary, .. } => summary,

@@ -46,7 +46,7 @@ pub struct WireResult {
     /// How to undo.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub undo: Option<Value>,
-    /// What changed.
+    /// The changes.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub diff: Option<Value>,
     /// A service's receipt.
@@ -81,12 +81,12 @@ impl WireResult {
         self.status == Status::Success
     }
 
-    /// What the chat shows.
+    /// The text in the chat.
     pub fn text(&self) -> &str {
         self.error.as_deref().unwrap_or(&self.summary)
     }
 
-    /// Puts another text in the place of what the chat shows.
+    /// Replaces the text in the chat.
     pub(crate) fn set_text(&mut self, text: &str) {
         text.clone_into(self.error.as_mut().unwrap_or(&mut self.summary));
     }

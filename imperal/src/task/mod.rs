@@ -1,7 +1,7 @@
-//! Background work at run time: caps, liveness, the cancel ladder.
+//! Supervision of running work: caps, liveness, the cancel ladder.
 //!
-//! Owns how a piece of work is run and how it ends. Knows nothing of storage or of words for the
-//! user: it reports an [`Ending`], the platform makes a turn of it.
+//! Runs a piece of work and reports its [`Ending`]. The platform makes a turn of that; this module knows neither
+//! storage nor texts for users.
 
 mod supervisor;
 mod watchdog;

@@ -1,14 +1,13 @@
 //! Runs one piece of work and decides how it ends.
 //!
-//! The work runs in a tokio task of its own, so that a future which blocks its thread cannot hold
-//! up its own cap. One timer serves all deadlines: what is parked stays small.
+//! The work runs in a tokio task of its own, so that a future which blocks its thread does not delay its own
+//! cap. One timer serves all deadlines, which keeps a parked task small.
 //!
-//! The cancel ladder: the work is told through its surfaces; if it is still there after the grace
-//! period it is dropped. What it returns after it was told counts for nothing; what it returned
-//! without having been told is kept.
+//! The cancel ladder: the work notices a cancel through its surfaces. If it still runs after the grace period, it
+//! is dropped. A result after the work noticed the cancel is discarded; a result before that is kept.
 //!
-//! What the work registered with `on_cancel` runs when the work is gone and before the ending is
-//! known to anybody, with the grace period to itself.
+//! The work's `on_cancel` cleanups run when the work is gone and before its ending is reported, with a grace
+//! period of their own.
 
 use std::future::Future;
 use std::time::Duration;
@@ -23,7 +22,7 @@ use crate::error::Error;
 use crate::panic_text::panic_text;
 use crate::result::{Result, WireResult};
 
-/// How long a piece of work may take, in each sense.
+/// The time limits of a piece of work.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Limits {
     /// From its start to its end.
@@ -37,7 +36,7 @@ pub(crate) struct Limits {
 /// How a piece of work ended.
 #[derive(Debug)]
 pub(crate) enum Ending {
-    /// It returned an answer, a failure that is an answer included.
+    /// It returned an answer, which may be a failure.
     Answered(Box<WireResult>),
     /// It returned an error.
     Failed(Error),
@@ -53,8 +52,8 @@ pub(crate) enum Ending {
     Interrupted,
 }
 
-/// Runs `work` to its end. On return its context is closed, the work is dropped, and what it had
-/// registered for the case that it is stopped has been done.
+/// Runs `work` to its end. On return its context is closed, the work is dropped, and its cleanups have run if it
+/// was stopped.
 pub(crate) async fn supervise(
     ctx: &Context,
     work: impl Future<Output = Result<WireResult>> + Send + 'static,
@@ -113,8 +112,8 @@ pub(crate) async fn supervise(
     ending
 }
 
-/// Drops what the work has registered and nobody has run: also where the lease was lost, and the work
-/// is dropped with its supervision.
+/// Drops the cleanups that did not run: also when the lease was lost and the supervision is dropped with the
+/// work.
 struct Forgets<'a>(&'a Context);
 
 impl Drop for Forgets<'_> {
@@ -123,12 +122,11 @@ impl Drop for Forgets<'_> {
     }
 }
 
-/// How long what the work left elsewhere may take to be cleaned up when the process stops, which
-/// does not wait long itself.
+/// Longest time for cleanups when the process stops.
 const HURRIED: Duration = Duration::from_secs(3);
 
 impl Ending {
-    /// What the work's context says about this ending.
+    /// The stop reason that the work's context reports.
     fn stop_reason(&self) -> StopReason {
         match self {
             Self::Answered(_) | Self::Failed(_) | Self::Panicked(_) => StopReason::Ended,
@@ -139,7 +137,7 @@ impl Ending {
         }
     }
 
-    /// How long cleaning up may take; none when the work came to its own end.
+    /// How long cleanups may take; `None` when the work ended by itself.
     fn time_to_clean_up(&self, grace: Duration) -> Option<Duration> {
         match self {
             Self::Answered(_) | Self::Failed(_) | Self::Panicked(_) => None,

@@ -1,9 +1,8 @@
 //! Names work that blocks its thread.
 //!
-//! A future that computes for seconds without yielding starves its neighbours and no timer of the
-//! runtime can say so. A thread of its own samples every piece of work once a second: two samples
-//! inside one and the same poll, and the log names it and how long it has lasted. A poll costs the
-//! work two relaxed atomic additions and no clock.
+//! A future that computes for seconds without yielding starves its neighbours, and no timer of the runtime can
+//! detect it. A thread samples every piece of work once a second. When two samples hit the same poll, the log names
+//! the work and the time. A poll costs the work two relaxed atomic additions and no clock.
 
 use std::collections::HashMap;
 use std::fmt;
@@ -20,7 +19,7 @@ use crate::loops::{Loops, Need};
 
 const SAMPLE_EVERY: Duration = Duration::from_secs(1);
 
-/// What the log calls a piece of work; put into words only when it has to be named.
+/// The name of a piece of work in the log. Formatted only when it is logged.
 #[derive(Debug)]
 pub(crate) enum Label {
     /// A call of a function.

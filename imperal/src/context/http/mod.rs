@@ -37,14 +37,14 @@ const DEFAULT_BODY_LIMIT: usize = 64 * 1024 * 1024;
 /// Largest limit that a call can ask for: a body is held in memory whole.
 pub const MAX_BODY_LIMIT: usize = 1024 * 1024 * 1024;
 
-/// The process's one pooled client, and the way by which its requests leave.
+/// The process's one pooled client, and the transport of its requests.
 #[derive(Debug, Clone)]
 pub(crate) struct HttpPool {
     client: reqwest::Client,
     transport: Arc<dyn Transport>,
 }
 
-/// For TLS, wherever this process speaks it. Another library may have chosen already; then that serves.
+/// Installs the cryptography of all TLS in this process, unless another library has installed one.
 pub(crate) fn choose_cryptography() {
     let _ = rustls::crypto::ring::default_provider().install_default();
 }
@@ -55,7 +55,7 @@ impl HttpPool {
         let client = reqwest::Client::builder()
             // They are followed above the transport, where scripted services pass too.
             .redirect(reqwest::redirect::Policy::none())
-            // Whatever features others turn on: bodies are bytes as they came, and their limit is that.
+            // Another crate may turn these features on. Bodies stay as received, and the limit counts those bytes.
             .no_gzip()
             .no_brotli()
             .no_zstd()
@@ -66,20 +66,20 @@ impl HttpPool {
         Ok(Self { transport: Arc::new(client.clone()), client })
     }
 
-    /// The way by which its requests leave.
+    /// The transport of its requests.
     #[cfg(feature = "testing")]
     pub(crate) fn transport(&self) -> Arc<dyn Transport> {
         self.transport.clone()
     }
 
-    /// The same, whose requests go another way.
+    /// The same pool over another transport.
     #[cfg(feature = "testing")]
     pub(crate) fn over(mut self, transport: Arc<dyn Transport>) -> Self {
         self.transport = transport;
         self
     }
 
-    /// The same pool with something between it and the network.
+    /// The same pool with another transport in front of its own.
     pub(crate) fn through(mut self, between: impl FnOnce(Arc<dyn Transport>) -> Arc<dyn Transport>) -> Self {
         self.transport = between(self.transport);
         self
@@ -266,8 +266,8 @@ impl RequestBuilder {
     }
 
     /// Sends an `Idempotency-Key` header, the same on every attempt, by which the service knows a
-    /// request it has carried out already. Make it of what the request is about, an order's number
-    /// say: a random one protects no second run of the task.
+    /// request it has carried out already. Derive it from the request's subject, such as an order's
+    /// number: a random key does not protect a second run of the task.
     pub fn idempotency_key(self, key: impl AsRef<str>) -> Self {
         self.header(retry::IDEMPOTENCY_KEY, key)
     }
@@ -296,7 +296,7 @@ impl RequestBuilder {
     }
 }
 
-/// One way there and back, ended by a cancel.
+/// Sends a request once. A cancel ends it.
 async fn attempt(ctx: &Context, outgoing: OutgoingRequest, follow_redirects: bool) -> Result<Response, HttpError> {
     let signal = ctx.signal();
     let transport = &*ctx.services().http.transport;

@@ -40,7 +40,7 @@ impl Response {
         &self.headers
     }
 
-    /// A header's value, where it is there and is text.
+    /// The value of a header; `None` when it is missing or not text.
     pub fn header(&self, name: &str) -> Option<&str> {
         self.headers.get(name)?.to_str().ok()
     }

@@ -126,7 +126,7 @@ impl Retry {
         self
     }
 
-    /// Whether to repeat a call that ran into its timeout; not unless it is said so.
+    /// Whether to repeat a call that ran into its timeout; no when not given.
     pub fn on_timeout(mut self, repeat: bool) -> Self {
         self.on_timeout = repeat;
         self
@@ -159,7 +159,7 @@ impl Retry {
         }
     }
 
-    /// The wait after so many attempts by the schedule alone; none when they are used up.
+    /// The scheduled wait after this attempt; `None` when no attempts are left.
     fn scheduled(&self, attempt: u32, chance: f64) -> Option<Duration> {
         if attempt >= self.attempts() {
             return None;
@@ -272,7 +272,7 @@ impl fmt::Debug for Retry {
     }
 }
 
-/// What a service asks for: seconds, or a date. A date that has passed asks for nothing.
+/// The wait in a `Retry-After` header: seconds or a date. A past date means no wait.
 fn retry_after(text: &str, now: Timestamp) -> Option<Duration> {
     let text = text.trim();
     if let Ok(seconds) = text.parse::<u64>() {

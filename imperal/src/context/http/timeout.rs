@@ -1,9 +1,9 @@
-//! What a timeout may be given as.
+//! The types of a timeout.
 
 use std::fmt;
 use std::time::Duration;
 
-/// What a timeout may be given as: a `Duration`, or a number of seconds.
+/// A type of a timeout: a `Duration`, or a number of seconds.
 pub trait Timeout: private::Sealed + fmt::Debug + Copy {
     #[doc(hidden)]
     fn into_timeout(self) -> Option<Duration>;

@@ -1,7 +1,7 @@
-//! The way by which a request leaves, and an answer comes back.
+//! The trait between `ctx.http()` and the network.
 //!
-//! Owns the narrow trait between `ctx.http()` and the network. Timeout rules, retries, redirects and
-//! cancels are above it: a transport sends one request and reads one answer.
+//! A transport sends one request and reads one response. Timeout rules, retries, redirects and cancels are handled
+//! above it.
 
 use std::fmt::Debug;
 use std::future::Future;
@@ -11,26 +11,26 @@ use std::time::Duration;
 use super::Response;
 use crate::error::HttpError;
 
-/// Memory that an announced length is taken for at once.
+/// Most memory reserved at once for an announced length.
 const READ_AHEAD: usize = 1024 * 1024;
 
 /// A request as it leaves, once.
 #[derive(Debug)]
 pub(crate) struct OutgoingRequest {
-    /// Its body, where it has one, is bytes in memory.
+    /// Its body, if any, is bytes in memory.
     pub(crate) request: reqwest::Request,
     /// For the whole exchange, body included.
     pub(crate) timeout: Duration,
     /// Largest body to read.
     pub(crate) body_limit: usize,
-    /// How often it went before, redirects included.
+    /// How often it was sent before, redirects included.
     pub(crate) resent: u32,
-    /// Whether it carries trace context: not where a service elsewhere chose the receiver.
+    /// Whether it carries trace context: not after a redirect to another origin.
     pub(crate) traced: bool,
 }
 
 impl OutgoingRequest {
-    /// The same, sent so often before; none when the body cannot be sent twice.
+    /// The same request for another attempt; `None` when the body cannot be sent twice.
     pub(super) fn again(&self, resent: u32) -> Option<Self> {
         let Self { timeout, body_limit, traced, .. } = *self;
         Some(Self { request: self.request.try_clone()?, timeout, body_limit, resent, traced })
@@ -56,7 +56,7 @@ impl Transport for reqwest::Client {
             if announced > body_limit {
                 return Err(HttpError::too_large(body_limit));
             }
-            // No more than is likely to come: the length is the service's word.
+            // Not the whole announced length: the service may announce more than it sends.
             let mut body = Vec::with_capacity(announced.min(READ_AHEAD));
             while let Some(chunk) = answer.chunk().await.map_err(|error| HttpError::from_reqwest(error, timeout))? {
                 if body.len() + chunk.len() > body_limit {
