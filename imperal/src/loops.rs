@@ -16,7 +16,9 @@ use tokio::task::{AbortHandle, JoinHandle};
 use tokio_util::sync::CancellationToken;
 
 use crate::backoff::Backoff;
-use crate::meters::{Counter, Text};
+use crate::meters::Counter;
+#[cfg(feature = "platform")]
+use crate::meters::Text;
 use crate::panic_text::{log_excerpt, panic_text};
 
 const FIRST_PAUSE: Duration = Duration::from_millis(100);
@@ -183,6 +185,7 @@ impl Loops {
     }
 
     /// The metrics of all these loops.
+    #[cfg(feature = "platform")]
     pub(crate) fn text(all: &[&Self], text: &mut Text) {
         let states: Vec<_> = all.iter().flat_map(|loops| locked(&loops.0.states).clone()).collect();
         let name = "imperal_loop_working";

@@ -37,10 +37,12 @@ pub use chat::{CHAT_TEXT_LIMIT, Delivery, Receipt, TRUNCATION_MARKER};
 pub(crate) use chat::{ChatDelivery, cut_text};
 pub use fan_out::{FanOut, Part};
 pub(crate) use host::{Host, HostFuture};
+#[cfg(feature = "platform")]
+pub(crate) use http::choose_cryptography;
 pub use http::{
     DEFAULT_TIMEOUT, Http, MAX_BODY_LIMIT, MAX_TIMEOUT, RequestBuilder, Response, Retry, RetryWait, Timeout,
 };
-pub(crate) use http::{Exchange, HttpPool, OutgoingRequest, Transport, choose_cryptography};
+pub(crate) use http::{Exchange, HttpPool, OutgoingRequest, Transport};
 pub use log::Log;
 pub use on_cancel::OnCancel;
 pub(crate) use on_cancel::{clean_up, forget_cleanups};

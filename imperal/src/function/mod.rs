@@ -20,7 +20,9 @@ mod tests;
 pub use crate::result::{DataType, ResultData};
 pub use def::{ActionType, BoundHandler, FunctionDef, Handler, ReadParams, Reply};
 pub use handler::{ChatHandler, HandlerContext, HandlerOutput, Params};
-pub(crate) use params::{CheckedParams, ParamsCheck, params_schema};
+#[cfg(feature = "platform")]
+pub(crate) use params::params_schema;
+pub(crate) use params::{CheckedParams, ParamsCheck};
 #[doc(hidden)]
 pub use read::{ReadError, ReadValue, Step};
 pub use registry::{Extension, Registry, StartError};

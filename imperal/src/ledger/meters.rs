@@ -6,7 +6,9 @@ use std::time::Duration;
 
 use super::unreadable::Unreadable;
 use crate::loops::Loops;
-use crate::meters::{BATCHES, Counter, Histogram, Text, WRITES};
+#[cfg(feature = "platform")]
+use crate::meters::Text;
+use crate::meters::{BATCHES, Counter, Histogram, WRITES};
 
 /// Waits, transactions and batches of a ledger. Backends count them, `/metrics` reads them.
 #[derive(Debug, Clone)]
@@ -74,6 +76,7 @@ impl LedgerMeters {
         &self.0.unreadable
     }
 
+    #[cfg(feature = "platform")]
     pub(crate) fn text(&self, text: &mut Text) {
         let Numbers { waits, commits, batches, failures, unreadable, log, .. } = &*self.0;
         let name = "imperal_ledger_queue_seconds";

@@ -2,13 +2,18 @@
 //!
 //! The stand-in that a reader gets is made in `decode`.
 
+#[cfg(feature = "platform")]
 use std::collections::HashSet;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
+#[cfg(feature = "platform")]
+use std::sync::{Mutex, PoisonError};
 
+#[cfg(feature = "platform")]
 use super::Owner;
 use crate::meters::Counter;
 
 /// Rows that are remembered. Further ones are neither logged nor counted.
+#[cfg(feature = "platform")]
 const NAMED: usize = 10_000;
 
 /// The unreadable rows that this process has met.
@@ -18,10 +23,12 @@ pub(super) struct Unreadable(Arc<Inner>);
 #[derive(Debug, Default)]
 struct Inner {
     count: Counter,
+    #[cfg(feature = "platform")]
     named: Mutex<HashSet<(&'static str, String)>>,
 }
 
 /// An unreadable row. Its content stays out of the log.
+#[cfg(feature = "platform")]
 #[derive(Debug, Clone, Copy)]
 pub(super) struct UnreadableRow<'a> {
     /// The table, or the kind of row.
@@ -36,6 +43,7 @@ pub(super) struct UnreadableRow<'a> {
 
 impl Unreadable {
     /// Logs the row unless it was logged before.
+    #[cfg(feature = "platform")]
     pub(super) fn report(&self, found: &UnreadableRow<'_>) {
         let UnreadableRow { table, row, owner, why } = *found;
         // Some numbers are counted per owner.

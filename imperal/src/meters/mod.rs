@@ -3,7 +3,9 @@
 //! Owns how numbers are counted and written. Each module that counts owns its metrics' names.
 
 mod number;
+#[cfg(feature = "platform")]
 mod text;
 
 pub(crate) use number::{BATCHES, CALLS, Counter, Gauge, Histogram, TASKS, WRITES};
+#[cfg(feature = "platform")]
 pub(crate) use text::Text;

@@ -29,10 +29,12 @@ impl Counter {
 pub(crate) struct Gauge(AtomicU64);
 
 impl Gauge {
+    #[cfg(feature = "platform")]
     pub(crate) fn up(&self) {
         self.0.fetch_add(1, Ordering::Relaxed);
     }
 
+    #[cfg(feature = "platform")]
     pub(crate) fn down(&self) {
         self.0.fetch_sub(1, Ordering::Relaxed);
     }
@@ -42,6 +44,7 @@ impl Gauge {
         self.0.swap(value, Ordering::Relaxed)
     }
 
+    #[cfg(feature = "platform")]
     pub(crate) fn get(&self) -> u64 {
         self.0.load(Ordering::Relaxed)
     }
@@ -53,6 +56,7 @@ pub(crate) struct Scale {
     /// In the unit of observations.
     pub(super) bounds: &'static [u64],
     /// Units of observations in one unit of the written values.
+    #[cfg_attr(not(feature = "platform"), expect(dead_code, reason = "only `/metrics` shows it"))]
     pub(super) unit: f64,
 }
 
@@ -98,11 +102,13 @@ impl Histogram {
         self.observe(u64::try_from(time.as_nanos()).unwrap_or(u64::MAX));
     }
 
+    #[cfg(feature = "platform")]
     pub(crate) fn count(&self) -> u64 {
         self.buckets.iter().map(|bucket| bucket.load(Ordering::Relaxed)).sum()
     }
 
     /// Each bound with the number of values up to it. The last entry counts all values.
+    #[cfg(feature = "platform")]
     pub(super) fn cumulative(&self) -> Vec<(Option<f64>, u64)> {
         let mut so_far = 0;
         let bounds = self.scale.bounds.iter().map(|bound| Some(to_f64(*bound) / self.scale.unit)).chain([None]);
@@ -113,11 +119,13 @@ impl Histogram {
         bounds.zip(&self.buckets).map(&mut count).collect()
     }
 
+    #[cfg(feature = "platform")]
     pub(super) fn sum(&self) -> f64 {
         to_f64(self.sum.load(Ordering::Relaxed)) / self.scale.unit
     }
 }
 
+#[cfg(feature = "platform")]
 #[expect(clippy::cast_precision_loss, reason = "fifteen digits are enough for a sum")]
 fn to_f64(value: u64) -> f64 {
     value as f64

@@ -86,6 +86,7 @@ impl ActiveWorkRegistry {
     }
 
     /// The numbers of calls and of tasks that run here.
+    #[cfg(feature = "platform")]
     pub(super) fn count(&self) -> (u64, u64) {
         let entries = self.entries();
         let tasks = entries.keys().filter(|work| matches!(work, Work::Task(_))).count();
@@ -108,6 +109,7 @@ impl ActiveWorkRegistry {
     }
 }
 
+#[cfg(feature = "platform")]
 fn to_u64(n: usize) -> u64 {
     u64::try_from(n).unwrap_or(u64::MAX)
 }

@@ -17,6 +17,7 @@ use crate::result::Result;
 #[derive(Debug)]
 pub(super) struct ActiveCalls {
     calls: u32,
+    #[cfg_attr(not(feature = "platform"), expect(dead_code, reason = "the gateway counts bytes"))]
     bytes: u64,
     users: Mutex<HashMap<Owner, UserCalls>>,
 }
@@ -66,6 +67,7 @@ impl CallPermit {
     ///
     /// # Errors
     /// `RATE_LIMITED` when the user's other open calls leave too little of the limit.
+    #[cfg(feature = "platform")]
     pub(crate) fn hold(&mut self, bytes: u64) -> Result<()> {
         let mut users = self.active.users();
         let Some(held) = users.get_mut(&self.owner) else { return Ok(()) };

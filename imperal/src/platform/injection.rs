@@ -60,6 +60,7 @@ pub struct Injected {
 }
 
 /// A refused message of a service, as far as it could be read.
+#[cfg(feature = "platform")]
 #[derive(Debug, Clone, Default)]
 pub(crate) struct RefusedMessage {
     pub(crate) tenant_id: String,
@@ -77,6 +78,7 @@ fn cut_once(text: String) -> (String, bool) {
 
 impl Platform {
     /// Audits a refused message, under the user that the service acted for, or else wrote to.
+    #[cfg(feature = "platform")]
     pub(crate) async fn audit_refused_message(&self, message: RefusedMessage) -> Result<()> {
         let RefusedMessage { tenant_id, user_id, acting, app_id, why } = message;
         self.audit_refusal(NewAudit {

@@ -6,11 +6,18 @@
 use std::collections::HashMap;
 use std::time::{Duration, Instant};
 
-use crate::codes::{self, ErrorCode};
+use crate::codes;
+#[cfg(feature = "platform")]
+use crate::codes::ErrorCode;
 use crate::function::Registry;
-use crate::ledger::{LedgerMeters, Pruned, TaskState};
+#[cfg(feature = "platform")]
+use crate::ledger::LedgerMeters;
+use crate::ledger::{Pruned, TaskState};
+#[cfg(feature = "platform")]
 use crate::loops::Loops;
-use crate::meters::{CALLS, Counter, Gauge, Histogram, TASKS, Text};
+#[cfg(feature = "platform")]
+use crate::meters::Text;
+use crate::meters::{CALLS, Counter, Gauge, Histogram, TASKS};
 use crate::task::Ending;
 
 /// Defines an enum whose variants are the values of a label.
@@ -102,6 +109,7 @@ fn counters<T>(of: &[T]) -> Vec<Counter> {
 
 /// Everything that one node counts.
 #[derive(Debug)]
+#[cfg_attr(not(feature = "platform"), expect(dead_code, reason = "the gateway counts some and shows all"))]
 pub(crate) struct Meters {
     calls: HashMap<(&'static str, &'static str), Vec<Histogram>>,
     tasks: Vec<Histogram>,
@@ -166,14 +174,17 @@ impl Meters {
         self.renewals[what as usize].inc();
     }
 
+    #[cfg(feature = "platform")]
     pub(crate) fn sent(&self, what: Sent) {
         self.sent[what as usize].inc();
     }
 
+    #[cfg(feature = "platform")]
     pub(crate) fn cut(&self, why: Cut) {
         self.cut[why as usize].inc();
     }
 
+    #[cfg(feature = "platform")]
     pub(crate) fn refused(&self, code: &ErrorCode) {
         let place = codes::ALL.iter().position(|known| known == code).unwrap_or(codes::ALL.len());
         self.refusals[place].inc();
@@ -192,6 +203,7 @@ impl Meters {
     }
 
     /// All metrics as text. `at_work` are the numbers of calls and tasks that run here.
+    #[cfg(feature = "platform")]
     pub(crate) fn text(&self, at_work: (u64, u64), ledger: &LedgerMeters, loops: &Loops) -> String {
         let mut text = Text::default();
         text.metric("imperal_build_info", "gauge", "The version of the platform, as a label.");
@@ -211,8 +223,8 @@ impl Meters {
         text.gauge("imperal_connections_open", "Connections of clients.", &self.connections_open);
         let names: Vec<_> = Cut::ALL.iter().map(|(_, name)| *name).collect();
         by(&mut text, "imperal_connections_cut_total", "Connections cut, by reason.", "reason", &self.cut, &names);
-        text.gauge("imperal_streams_open", "ActiveWork event streams.", &self.streams_open);
-        text.counter("imperal_streams_opened_total", "ActiveWork event streams since the start.", &self.streams_opened);
+        text.gauge("imperal_streams_open", "Live event streams.", &self.streams_open);
+        text.counter("imperal_streams_opened_total", "Live event streams since the start.", &self.streams_opened);
         let names: Vec<_> = Sent::ALL.iter().map(|(_, name)| *name).collect();
         by(&mut text, "imperal_stream_events_total", "Events sent to streams.", "event", &self.sent, &names);
         let codes: Vec<_> = codes::ALL.iter().map(ErrorCode::as_str).chain(["other"]).collect();
@@ -220,7 +232,7 @@ impl Meters {
         let name = "imperal_refusals_not_audited_total";
         text.counter(
             name,
-            "RefusalLimiter of actors that are refused often: counted, not audited.",
+            "Refusals of actors that are refused often: counted, not audited.",
             &self.refusals_only_counted,
         );
         let kinds = ["turn", "call", "task", "event", "audit"];
@@ -237,6 +249,7 @@ impl Meters {
         text.into_string()
     }
 
+    #[cfg(feature = "platform")]
     fn work(&self, text: &mut Text, (calls, tasks): (u64, u64)) {
         text.metric("imperal_calls_open", "gauge", "Calls whose handler is at work on this node.");
         text.sample("imperal_calls_open", &[], calls);

@@ -38,7 +38,9 @@ use tokio_util::task::TaskTracker;
 use crate::codes;
 use crate::context::{HttpPool, ProgressListener, Services, States};
 use crate::error::Error;
-use crate::function::{FunctionDef, ParamsCheck, Registry};
+use crate::function::Registry;
+#[cfg(feature = "platform")]
+use crate::function::{FunctionDef, ParamsCheck};
 use crate::keyed_semaphore::KeyedSemaphore;
 use crate::ledger::Ledger;
 use crate::loops::{Loops, Need};
@@ -46,14 +48,19 @@ use crate::result::Result;
 use crate::task::Watchdog;
 
 pub use access::Access;
+#[cfg(feature = "platform")]
 pub(crate) use access::EventsSince;
 pub(crate) use admission::CallPermit;
 pub use dispatch::CallReply;
 pub use error::PlatformError;
+#[cfg(feature = "platform")]
 pub(crate) use injection::RefusedMessage;
 pub use injection::{Injected, Injection};
-pub(crate) use meters::{Cut, Meters, Sent};
+pub(crate) use meters::Meters;
+#[cfg(feature = "platform")]
+pub(crate) use meters::{Cut, Sent};
 pub use settings::Settings;
+#[cfg(feature = "platform")]
 pub(crate) use settings::outside;
 
 use active::ActiveWorkRegistry;
@@ -80,6 +87,7 @@ impl Platform {
     ///
     /// # Errors
     /// [`PlatformError`].
+    #[cfg(feature = "platform")]
     pub(crate) async fn start(
         registry: Registry,
         ledger: Arc<dyn Ledger>,
@@ -157,6 +165,7 @@ impl Platform {
     }
 
     /// The parameter schema of a function, as the check uses it.
+    #[cfg(feature = "platform")]
     pub(crate) fn params_schema(&self, app_id: &str, function: &'static FunctionDef) -> Option<&serde_json::Value> {
         let extension = self.node.registry.extension(app_id)?;
         self.node.checks.find(extension.app_id(), function.name).map(ParamsCheck::schema)
@@ -218,16 +227,19 @@ impl Platform {
     }
 
     /// The node's maintenance loops; the layers above register theirs here too.
+    #[cfg(feature = "platform")]
     pub(crate) fn loops(&self) -> &Loops {
         &self.node.loops
     }
 
     /// The node's meters; the layers above count here too.
+    #[cfg(feature = "platform")]
     pub(crate) fn meters(&self) -> &Arc<Meters> {
         &self.node.meters
     }
 
     /// All metrics in Prometheus' text format.
+    #[cfg(feature = "platform")]
     pub(crate) fn metrics(&self) -> String {
         let node = &self.node;
         node.meters.text(node.active.count(), node.ledger.meters(), &node.loops)

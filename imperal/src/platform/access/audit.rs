@@ -57,11 +57,13 @@ impl Access {
     }
 
     /// Audits that the user tried what only a service may do. Returns the error for the user.
+    #[cfg(feature = "platform")]
     pub(crate) async fn refuse_injection(&self, target: &str) -> Error {
         self.refuse("chat.inject", target, "Only a service may put a message into a chat.").await
     }
 
     /// Audits that the user tried what only the terminal on this machine may do. Returns the error for the user.
+    #[cfg(feature = "platform")]
     pub(crate) async fn refuse_link(&self) -> Error {
         self.refuse("page.link", &self.owner.user_id, "Only the `link` command on this machine makes links.").await
     }

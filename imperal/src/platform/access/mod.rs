@@ -19,6 +19,7 @@ use crate::ledger::{AuditOutcome, CancelOutcome, LedgerError, Owner, Task, TaskR
 use crate::result::Result;
 use crate::user::User;
 
+#[cfg(feature = "platform")]
 pub(crate) use self::reads::EventsSince;
 pub(super) use self::reads::READS_PER_USER;
 
