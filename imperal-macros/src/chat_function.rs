@@ -43,7 +43,9 @@ pub(crate) fn chat_function(options: TokenStream, item: &TokenStream) -> TokenSt
             quote!(#item #checks #errors)
         }
         (None, _) => {
-            let check = output.map(|output| expand::output_check(&item, &output, &krate));
+            // A method is in an `impl` or trait, which allows no unnamed constant.
+            let is_free = item.sig.receiver().is_none() && item.has_body();
+            let check = output.filter(|_| is_free).map(|output| expand::output_check(&item, &output, &krate));
             let errors = diagnostics.errors();
             let item = recover::recover(item, &krate);
             quote!(#item #check #errors)
@@ -70,10 +72,11 @@ fn not_a_fn(item: &TokenStream) -> TokenStream {
         |token| matches!(token, proc_macro2::TokenTree::Ident(word) if ITEMS.contains(&word.to_string().as_str())),
     );
     match found {
-        Some(keyword) => {
-            diagnostics.error(&keyword, format!("`#[chat_function]` on a `{keyword}`: put it on a free `async fn`"))
-        }
-        None => diagnostics.error(item, "`#[chat_function]` on something else than a fn: put it on a free `async fn`"),
+        Some(keyword) => diagnostics.error(
+            &keyword,
+            format!("`#[chat_function]` does not apply to this `{keyword}`: put it on a free `async fn`"),
+        ),
+        None => diagnostics.error(item, "`#[chat_function]` only applies to a fn: put it on a free `async fn`"),
     }
     let errors = diagnostics.errors();
     quote!(#item #errors)

@@ -29,6 +29,11 @@ impl Parse for FnItem {
 }
 
 impl FnItem {
+    /// Whether the fn has a body in braces.
+    pub(crate) fn has_body(&self) -> bool {
+        self.body.to_string() != ";"
+    }
+
     /// Whether an identifier is anywhere in the body, macros and closures included.
     pub(crate) fn mentions(&self, name: &str) -> bool {
         mentions(self.body.clone(), name)

@@ -95,7 +95,7 @@ impl Options {
         };
         if self.has(spec.key) {
             skip_to_comma(input);
-            diagnostics.error(&key, format!("`{key}` is there twice: remove one"));
+            diagnostics.error(&key, format!("`{key}` is set twice: remove one"));
             return Ok(());
         }
         match self.read_value(spec, &key, input) {

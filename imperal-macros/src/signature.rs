@@ -76,7 +76,7 @@ fn check_head(item: &FnItem, diagnostics: &mut Diagnostics) {
     if let (Some(clause), true) = (&sig.generics.where_clause, sig.generics.params.is_empty()) {
         diagnostics.error(clause, "a chat function cannot have a `where` clause: remove it");
     }
-    if item.body.to_string() == ";" {
+    if !item.has_body() {
         diagnostics.error(&item.body, format!("`{name}` has no body: write a free fn, not a method of a trait"));
     }
 }

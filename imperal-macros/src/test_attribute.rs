@@ -24,7 +24,7 @@ pub(crate) fn test_attribute(options: TokenStream, item: &TokenStream) -> TokenS
         quote!(::imperal)
     };
     let Ok(function) = syn::parse2::<FnItem>(item.clone()) else {
-        diagnostics.error(item, "`#[imperal::test]` on something else than a fn: put it on an `async fn`");
+        diagnostics.error(item, "`#[imperal::test]` only applies to a fn: put it on an `async fn`");
         let errors = diagnostics.errors();
         return quote!(#item #errors);
     };
@@ -76,7 +76,7 @@ fn check(function: &FnItem, diagnostics: &mut Diagnostics) -> Option<Type> {
     }
     match first {
         FnArg::Receiver(receiver) => {
-            diagnostics.error(receiver, "`#[imperal::test]` on a method: put it on a free `async fn`");
+            diagnostics.error(receiver, "`#[imperal::test]` does not apply to a method: put it on a free `async fn`");
             None
         }
         FnArg::Typed(param) => match &*param.ty {

@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, reason = "a panic is a failed test")]
 #![allow(deprecated, reason = "the results of test functions need no data_model")]
 
+mod data_model;
 mod failing;
 mod http;
 mod platform;

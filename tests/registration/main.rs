@@ -95,7 +95,7 @@ fn functions_and_extension_are_registered_as_written() {
     assert_eq!((def.icon, def.capabilities, def.system), ("icon.svg", &["smoke-test:write"][..], false));
     assert!(def.icon_svg.starts_with("<svg"));
     assert!(std::path::Path::new(def.manifest_dir).join("Cargo.toml").is_file());
-    assert!(def.file.ends_with("registration.rs") && def.line > 1);
+    assert!(def.file.ends_with("registration/main.rs") && def.line > 1);
 
     let [add, alpha, zeta, read] = extension.functions() else { panic!("{extension:?}") };
     // Functions on one line are sorted by name, so that every build has the same manifest.
