@@ -51,7 +51,7 @@ mod postgres {
 fn bodies_of_the_corpus_get_their_status() {
     let room = Room::open();
     let (mut tried, mut wrong) = (0, Vec::new());
-    for file in std::fs::read_dir("tests/untrusted_input/corpus").unwrap() {
+    for file in std::fs::read_dir("untrusted_input/corpus").unwrap() {
         let file = file.unwrap();
         let name = file.file_name().into_string().unwrap();
         let (kind, rest) = name.split_once('-').unwrap();

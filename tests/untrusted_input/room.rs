@@ -15,7 +15,7 @@ use tokio::runtime::Runtime;
 const CASES: u32 = 200;
 
 /// Seeds of earlier failures. Each check tries them before new inputs.
-const SEEDS: &str = "tests/untrusted_input/seeds.txt";
+const SEEDS: &str = "untrusted_input/seeds.txt";
 
 /// Tries a check with random inputs. A failing input is made as small as possible, and its seed is kept.
 pub fn check<S: Strategy>(inputs: &S, test: impl Fn(S::Value) -> Result<(), TestCaseError>) {
