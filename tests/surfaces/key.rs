@@ -85,6 +85,9 @@ async fn empty_or_long_key_starts_no_task() {
 #[chat_function(action_type = "write", event = "scanned", effects = ["update:scan"])]
 async fn scan(ctx: Context, params: Keyed) -> Result<ActionResult> {
     ctx.background_task(|ctx| async move {
+        ctx.progress(10, "Starting").await?;
+        // The first report is stored at once; the next one 100 ms later.
+        tokio::time::sleep(std::time::Duration::from_millis(1)).await;
         ctx.progress(33, "Scanning").await?;
         tokio::time::sleep(secs(60)).await;
         Ok(ActionResult::done("Scanned."))
@@ -112,7 +115,7 @@ async fn a_handler_sees_the_running_task_of_a_key_with_its_progress() {
     };
     assert_eq!(ask(&anna, "site").await, "none");
     let task_id = anna.start("scan", json!({"key": "site"})).await;
-    tokio::task::yield_now().await;
+    tokio::time::sleep(std::time::Duration::from_millis(2)).await;
     // At once, from the report that is not stored yet, and a second later from the ledger.
     for _ in 0..2 {
         assert_eq!(ask(&anna, "site").await, r#"scan Some(33.0) Some("Scanning")"#);

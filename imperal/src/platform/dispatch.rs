@@ -56,7 +56,7 @@ pub struct CallReply {
 
 /// What becomes of an accepted request.
 enum Dispatched {
-    Replied(CallReply),
+    Replied(Box<CallReply>),
     /// An earlier request under the same key has the call. The permit keeps this request counted while it
     /// waits for the first reply.
     Duplicate(NewCall, CallPermit),
@@ -89,7 +89,7 @@ impl Platform {
         node.tracker.spawn(guarded_call(node.clone(), ctx, handler, call, permit, answer).instrument(span));
         let cut_off = |_| Err(Error::platform(codes::UNAVAILABLE, "The call was cut off."));
         match answered.await.unwrap_or_else(cut_off)? {
-            Dispatched::Replied(reply) => Ok(reply),
+            Dispatched::Replied(reply) => Ok(*reply),
             Dispatched::Duplicate(request, _permit) => node.first_reply(&request).await,
         }
     }
@@ -254,7 +254,8 @@ async fn write_reply(
             failpoint::hit("after-reply");
             // Before the answer: the caller's next call finds the permit free.
             drop(permit);
-            let _ = answer.send(Ok(Dispatched::Replied(CallReply { call_id, turn, result, repeated: false })));
+            let reply = CallReply { call_id, turn, result, repeated: false };
+            let _ = answer.send(Ok(Dispatched::Replied(Box::new(reply))));
             true
         }
         Err(error) => {
