@@ -186,9 +186,10 @@ fn registration(function: &ChatFunction) -> TokenStream {
     } else {
         quote!(__HANDLER.return_schema)
     };
-    let data_model = match &function.data_model {
-        Some(model) => quote!(::core::option::Option::Some(__imperal::DataType::of::<#model>)),
-        None => quote!(::core::option::Option::None),
+    let data_model = if let Some(model) = &function.data_model {
+        quote!(::core::option::Option::Some(__imperal::DataType::of::<#model>))
+    } else {
+        quote!(::core::option::Option::None)
     };
     quote! {
         __imperal::inventory::submit! {

@@ -14,13 +14,11 @@ pub(crate) fn check_icon(folder: &Path, path: &str) -> Result<(), String> {
         return Err(format!("no file `{path}` next to Cargo.toml: the icon's path is relative to its folder (V21)"));
     };
     // A file that is far too large is not read.
-    let fault = match size_fault(metadata.len()) {
-        Some(fault) => Some(fault),
-        None => {
-            let bytes =
-                std::fs::read(&file).map_err(|error| format!("cannot read the icon `{path}`: {error} (V21)"))?;
-            svg_faults(&bytes).into_iter().next()
-        }
+    let fault = if let Some(fault) = size_fault(metadata.len()) {
+        Some(fault)
+    } else {
+        let bytes = std::fs::read(&file).map_err(|error| format!("cannot read the icon `{path}`: {error} (V21)"))?;
+        svg_faults(&bytes).into_iter().next()
     };
     match fault {
         Some(found) => Err(format!("the icon `{path}` {}: {} (V21)", found.fault, found.fix)),

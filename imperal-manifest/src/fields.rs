@@ -46,7 +46,8 @@ pub(crate) struct Section {
 pub(crate) struct Field {
     pub(crate) name: &'static str,
     pub(crate) presence: Presence,
-    pub(crate) field_type: FieldType,
+    /// Type of its value.
+    pub(crate) holds: FieldType,
 }
 
 #[derive(Clone, Copy, PartialEq)]
@@ -58,16 +59,16 @@ pub(crate) enum Presence {
     OptionalOrNull,
 }
 
-const fn required(name: &'static str, field_type: FieldType) -> Field {
-    Field { name, presence: Presence::Required, field_type }
+const fn required(name: &'static str, holds: FieldType) -> Field {
+    Field { name, presence: Presence::Required, holds }
 }
 
-const fn optional(name: &'static str, field_type: FieldType) -> Field {
-    Field { name, presence: Presence::Optional, field_type }
+const fn optional(name: &'static str, holds: FieldType) -> Field {
+    Field { name, presence: Presence::Optional, holds }
 }
 
-const fn nullable(name: &'static str, field_type: FieldType) -> Field {
-    Field { name, presence: Presence::OptionalOrNull, field_type }
+const fn nullable(name: &'static str, holds: FieldType) -> Field {
+    Field { name, presence: Presence::OptionalOrNull, holds }
 }
 
 const fn closed(fields: &'static [Field]) -> Section {

@@ -68,7 +68,7 @@ fn check_section(fields: &Map<String, Value>, section: &Section, at: &str, repor
         match (fields.get(field.name), field.presence) {
             (None, Presence::Required) => report(Fault { path, kind: FaultKind::Missing }),
             (None, _) | (Some(Value::Null), Presence::OptionalOrNull) => {}
-            (Some(value), _) => check_value(value, field.field_type, path, report),
+            (Some(value), _) => check_value(value, field.holds, path, report),
         }
     }
     if !section.open {

@@ -180,13 +180,12 @@ impl<'a> Reader<'a> {
         for (index, c) in self.rest().char_indices() {
             match quote {
                 Some(open) if c == open => quote = None,
-                Some(_) => {}
                 None if ends.contains(&c) => {
                     self.at += index + c.len_utf8();
                     return Ok(c);
                 }
                 None if matches!(c, '"' | '\'') => quote = Some(c),
-                None => {}
+                Some(_) | None => {}
             }
         }
         Err("the document type does not end".to_owned())
