@@ -34,7 +34,7 @@ async fn primes(ctx: Context, params: PrimesParams) -> Result<ActionResult<Prime
                     // Fails after a cancel, so that `?` ends the loop.
                     thread.progress(f64::from(number) * 100.0 / f64::from(below), "Counting")?;
                 }
-                count += u32::from((2..).take_while(|d| d * d <= number).all(|d| number % d != 0));
+                count += u32::from((2..=number.isqrt()).all(|d| number % d != 0));
             }
             Ok(count)
         })

@@ -191,7 +191,11 @@ async fn sqlite_returns_every_value_as_accepted() {
     come_back(&InFile::new(), CASES).await;
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn postgres_returns_every_value_as_accepted() {
-    come_back(&InPostgres::new(), CASES).await;
+mod postgres {
+    use super::{CASES, InPostgres, come_back};
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn returns_every_value_as_accepted() {
+        come_back(&InPostgres::new(), CASES).await;
+    }
 }

@@ -9,6 +9,8 @@ mod disk;
 mod loops;
 mod rows;
 
+use std::time::{Duration, Instant};
+
 use imperal_tests::User;
 use serde_json::{Value, json};
 
@@ -24,7 +26,7 @@ struct Answers {
 }
 
 impl Answers {
-    /// Calls with a text of this length; returns whether the call was refused.
+    /// Calls with a text of this length; returns whether the response was 503.
     async fn call(&mut self, user: &User, length: usize) -> bool {
         let number = self.answered.len() + self.refused.len() + self.late.len();
         let text = format!("{number:06}{}", "x".repeat(length));
@@ -44,9 +46,17 @@ impl Answers {
         true
     }
 
-    /// Each answered or accepted call has exactly one reply; refused calls have no turn.
+    /// Each answered or accepted call has exactly one reply; refused calls have no turn. Waits for the late
+    /// replies, which the node retries.
     async fn check_chat(&self, user: &User) {
-        let turns = all_turns(user).await;
+        let begun = Instant::now();
+        let mut turns = all_turns(user).await;
+        let is_missing = |turns: &[Value], text: &String| !turns.iter().any(|turn| turn["text"] == **text);
+        while self.late.iter().any(|text| is_missing(&turns, text)) {
+            assert!(begun.elapsed() < Duration::from_secs(30), "late replies are missing: {self:?}");
+            tokio::time::sleep(Duration::from_millis(50)).await;
+            turns = all_turns(user).await;
+        }
         let count = |role: &str, text: &str| {
             let said = |turn: &&Value| match role {
                 "user" => turn["role"] == "user" && turn["params"]["text"] == text,
@@ -76,7 +86,7 @@ async fn all_turns(user: &User) -> Vec<Value> {
     }
 }
 
-/// Polls `/readyz` once a second until calls are accepted.
+/// Polls `/readyz` until calls are accepted.
 async fn until_ready(user: &User) {
     let looking = async {
         while !ready(user).await.0 {

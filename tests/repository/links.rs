@@ -109,7 +109,7 @@ fn package_readme(readme: &str) -> String {
             let link = target.split(')').next().unwrap_or_default();
             if !link.contains("://") && !link.starts_with('#') {
                 let place = if text.contains("![") { "raw" } else { "blob" };
-                page.push_str(&format!("{repository}/{place}/main/"));
+                page.extend([repository, "/", place, "/main/"]);
             }
             rest = target;
         }

@@ -123,7 +123,7 @@ impl Sources {
     fn read_code(&mut self, room: &str, file: &Path, folder: &Path, depth: usize, code: &TokenStream) {
         let mut below = Vec::new();
         let rest = modules(code, &mut |name: &str, body| below.push((name.to_owned(), body)));
-        for name in names_of_the_root(rest, depth) {
+        for name in names_of_the_root(&rest, depth) {
             self.imports.entry(room.to_owned()).or_default().entry(name).or_insert_with(|| file.to_owned());
         }
         for (name, body) in below {
@@ -202,27 +202,29 @@ fn modules(code: &TokenStream, found: &mut impl FnMut(&str, Option<TokenStream>)
 }
 
 /// The first names of paths that start at the crate's root, in code `depth` modules below it.
-fn names_of_the_root(code: Vec<TokenTree>, depth: usize) -> BTreeSet<String> {
+fn names_of_the_root(code: &[TokenTree], depth: usize) -> BTreeSet<String> {
     let mut names = BTreeSet::new();
     let mut at = 0;
     while at < code.len() {
         let mut supers = 0;
         let mut to_root = false;
         match &code[at] {
-            TokenTree::Group(group) => names.extend(names_of_the_root(group.stream().into_iter().collect(), depth)),
+            TokenTree::Group(group) => {
+                names.extend(names_of_the_root(&group.stream().into_iter().collect::<Vec<_>>(), depth));
+            }
             TokenTree::Ident(word) if word == "crate" || word == "super" => {
                 // `pub(crate)` and `$crate` have no path behind them, or start one of another crate.
                 let after_dollar = at > 0 && matches!(&code[at - 1], TokenTree::Punct(p) if p.as_char() == '$');
                 to_root = word == "crate" && !after_dollar;
                 supers += usize::from(word == "super");
-                while is_path(&code, at + 1) && matches!(code.get(at + 3), Some(TokenTree::Ident(w)) if w == "super") {
+                while is_path(code, at + 1) && matches!(code.get(at + 3), Some(TokenTree::Ident(w)) if w == "super") {
                     supers += 1;
                     at += 3;
                 }
             }
             _ => {}
         }
-        if (to_root || supers > 0 && supers == depth) && is_path(&code, at + 1) {
+        if (to_root || supers > 0 && supers == depth) && is_path(code, at + 1) {
             match code.get(at + 3) {
                 Some(TokenTree::Ident(name)) => {
                     names.insert(name.to_string());
@@ -330,9 +332,9 @@ fn the_reader_finds_imports_of_every_form() {
     ";
     let mut found = Vec::new();
     let rest = modules(&code.parse().unwrap(), &mut |name: &str, body| found.push((name.to_owned(), body.unwrap())));
-    assert_eq!(names_of_the_root(rest, 2).into_iter().collect::<Vec<_>>(), ["a", "c", "e", "g", "i"]);
+    assert_eq!(names_of_the_root(&rest, 2).into_iter().collect::<Vec<_>>(), ["a", "c", "e", "g", "i"]);
     let (name, body) = found.pop().unwrap();
     assert_eq!((name.as_str(), found.len()), ("inline", 0));
-    assert_eq!(names_of_the_root(body.into_iter().collect(), 3).into_iter().collect::<Vec<_>>(), ["l"]);
+    assert_eq!(names_of_the_root(&body.into_iter().collect::<Vec<_>>(), 3).into_iter().collect::<Vec<_>>(), ["l"]);
     assert_eq!(last_names("a::{x, y as z}".parse().unwrap()), ["x", "z"]);
 }

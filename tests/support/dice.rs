@@ -1,6 +1,6 @@
 //! A seeded generator of choices, and the seed of a run.
 
-/// A 64-bit mixer (SplitMix64). The same seed makes the same choices.
+/// A 64-bit mixer (`SplitMix64`). The same seed makes the same choices.
 #[derive(Debug, Clone)]
 pub struct Dice(u64);
 

@@ -59,7 +59,7 @@ enum Dispatched {
     Replied(Box<CallReply>),
     /// An earlier request under the same key has the call. The permit keeps this request counted while it
     /// waits for the first reply.
-    Duplicate(NewCall, CallPermit),
+    Duplicate(Box<NewCall>, CallPermit),
 }
 
 impl Platform {
@@ -189,7 +189,7 @@ async fn run_call(
     match tokio::time::timeout(WRITE_DEADLINE, &mut claiming).await {
         Ok(Ok(Claim::Ours)) => {}
         Ok(Ok(Claim::Duplicate)) => {
-            let _ = answer.send(Ok(Dispatched::Duplicate(call.clone(), permit)));
+            let _ = answer.send(Ok(Dispatched::Duplicate(Box::new(call.clone()), permit)));
             return trace::ended(ctx.span(), "repeated", false);
         }
         Ok(Err(error)) => {

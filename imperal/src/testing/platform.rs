@@ -154,14 +154,12 @@ impl TestPlatform {
         let user = crate::User::new(id, tenant_id);
         let owner = Owner::from(&user);
         let mut users = self.0.users.lock().unwrap_or_else(PoisonError::into_inner);
-        let printed = match users.iter().find(|(known, _)| *known == owner) {
-            Some((_, printed)) => printed.clone(),
-            None => {
-                let printed = Printed::default();
-                users.push((owner, printed.clone()));
-                printed
-            }
-        };
+        let known = users.iter().find(|(known, _)| *known == owner).map(|(_, printed)| printed.clone());
+        let printed = known.unwrap_or_else(|| {
+            let printed = Printed::default();
+            users.push((owner, printed.clone()));
+            printed
+        });
         TestUser::new(self.0.clone(), user, printed)
     }
 

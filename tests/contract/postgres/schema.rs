@@ -66,7 +66,7 @@ async fn schema_of_another_program_is_refused_with_a_remedy() {
         backend.sql(meddle).await;
         match backend.try_connect().await {
             Err(LedgerError::Unusable(why)) => {
-                assert!(why.contains(word) && why.contains("name another schema"), "{why}")
+                assert!(why.contains(word) && why.contains("name another schema"), "{why}");
             }
             other => panic!("{meddle}: {other:?}"),
         }
