@@ -1,12 +1,13 @@
 //! Finds the lines of paths in a JSON text.
 //!
-//! Scans text that is known to be JSON, only if there are findings. Visits each byte once and compares each
-//! key with the paths by binary search, so that long keys and keys with dots cost no more than their length.
+//! Runs only if there are findings, on text that is valid JSON. Visits each byte once and looks each key up
+//! among the paths by binary search, so that a long key, or a key with dots, costs time by its length only.
 
 use std::cmp::Ordering;
 use std::collections::HashMap;
 
-/// The line of each path (`tools.0.name`), or of the innermost value around it.
+/// Returns the line of each path (`tools.0.name`). A path that the text lacks gets the line of the innermost
+/// value around it.
 pub(crate) fn line_numbers(text: &str, paths: &[&str]) -> Vec<u32> {
     let mut wanted: Vec<&str> = paths.to_vec();
     wanted.sort_unstable_by(|a, b| order(a.as_bytes(), b.as_bytes()));
@@ -21,14 +22,14 @@ pub(crate) fn line_numbers(text: &str, paths: &[&str]) -> Vec<u32> {
     paths.iter().map(|path| line(path).unwrap_or(1)).collect()
 }
 
-/// An order that puts a path directly before all paths inside it: the dot comes first.
+/// Compares paths with `.` below every other byte, so that a path sorts directly before the paths inside it.
 fn order(a: &[u8], b: &[u8]) -> Ordering {
     let rank = |b: &u8| if *b == b'.' { 0 } else { u16::from(*b) + 1 };
     a.iter().map(rank).cmp(b.iter().map(rank))
 }
 
-/// A value of the document around wanted paths: the paths from `from` to `to` begin with its path, which has
-/// `length` bytes.
+/// A value that has wanted paths inside it: `wanted[from..to]`. Its own path has `length` bytes, and each of
+/// these paths begins with it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 struct Place {
     from: usize,
@@ -46,7 +47,7 @@ struct Scan<'a> {
 }
 
 impl Scan<'_> {
-    /// The line of the innermost known place around each wanted path.
+    /// The line of the innermost scanned value around each wanted path.
     fn deepest(&self) -> Vec<u32> {
         let mut best = vec![(0_usize, 1_u32); self.wanted.len()];
         for (place, line) in &self.lines {
@@ -59,7 +60,7 @@ impl Scan<'_> {
         best.into_iter().map(|(_, line)| line).collect()
     }
 
-    /// The place of a member, if a wanted path is in it.
+    /// The place of the member `key` of `place`; `None` if no wanted path leads to it or into it.
     fn inner(&self, place: Option<Place>, key: &str) -> Option<Place> {
         let Place { from, to, length } = place?;
         let key = key.as_bytes();
@@ -97,7 +98,7 @@ impl Scan<'_> {
         self.bytes.get(start..self.at).unwrap_or_default()
     }
 
-    /// Skips a value. Without a place no wanted path is in it.
+    /// Scans a value and records its line. `place` is `None` if no wanted path leads to it or into it.
     fn value(&mut self, place: Option<Place>) {
         self.blanks();
         if let Some(place) = place {

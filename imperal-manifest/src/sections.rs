@@ -1,7 +1,7 @@
 //! The sections of a manifest, typed, except its tools.
 //!
 //! One type per section, with fields in the order in which the reference SDK writes them. The types accept
-//! wrong values, so that `check` can name every fault.
+//! values that a manifest does not allow, such as an unknown `slot`; `check` reports those.
 
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
@@ -37,7 +37,7 @@ sections! {
     Signal {
         /// Name of the signal.
         need name: String,
-        /// For people.
+        /// Description for people.
         may description: String,
     }
 
@@ -47,7 +47,7 @@ sections! {
         need name: String,
         /// Five fields in UTC, or a keyword such as `@daily`.
         need cron: String,
-        /// For people.
+        /// Description for people.
         may description: String,
     }
 
@@ -55,29 +55,29 @@ sections! {
     Webhook {
         /// Begins with a slash.
         need path: String,
-        /// `POST` unless given.
+        /// HTTP method. Default: `POST`.
         may method: String,
         /// Header that carries the caller's secret.
         may secret_header: String,
     }
 
-    /// An account elsewhere that the platform connects for the user.
+    /// A service where the user has an account, which the platform connects by OAuth.
     OAuth {
-        /// Name of the provider.
+        /// Name of the service.
         need provider: String,
-        /// Where accounts are kept.
+        /// Name of the collection that stores the connected accounts.
         may collection: String,
-        /// Permissions asked of the provider.
+        /// Permissions that the platform requests from the service.
         always scopes: Vec<String>,
-        /// Whether the extension reacts to a new connection.
+        /// Whether the extension has a hook that runs after a user connects an account.
         always has_hook: bool,
     }
 
     /// Events that the extension receives and emits.
     Events {
-        /// Events it receives.
+        /// Events that it receives.
         always subscribes: Vec<EventSubscription>,
-        /// Events it emits.
+        /// Events that it emits.
         always emits: Vec<EventEmit>,
     }
 
@@ -92,7 +92,7 @@ sections! {
 
     /// An event that the extension emits.
     EventEmit {
-        /// Begins with the app id and a full stop.
+        /// Name of the event. Begins with the app id and a full stop.
         #[serde(rename = "type")]
         need kind: String,
         /// Reference to its schema.
@@ -109,17 +109,17 @@ sections! {
 
     /// Lifecycle events that the extension handles.
     Lifecycle {
-        /// Installed by a user.
+        /// Whether it handles the installation by a user.
         may on_install: bool,
-        /// Removed by a user.
+        /// Whether it handles the removal by a user.
         may on_uninstall: bool,
-        /// Switched on.
+        /// Whether it handles being switched on.
         may on_enable: bool,
-        /// Switched off.
+        /// Whether it handles being switched off.
         may on_disable: bool,
-        /// Versions with an upgrade step.
+        /// Versions for which it has an upgrade hook.
         may on_upgrade: Vec<String>,
-        /// Its health check.
+        /// Settings of its health check.
         may health_check: HealthCheck,
     }
 
@@ -135,15 +135,15 @@ sections! {
         need tray_id: String,
         /// Name of the icon.
         may icon: String,
-        /// Shown on hover.
+        /// Text that appears on hover.
         may tooltip: String,
         /// `status`, `actions` or `system`.
         may zone: String,
-        /// Within the zone, ascending.
+        /// Position within the zone; lower numbers come first.
         may order: i64,
         /// `corner` or `inline`.
         may badge_style: String,
-        /// A name of the theme, never a hex code.
+        /// Name of a theme colour, not a hex code.
         may icon_color: String,
     }
 
@@ -151,17 +151,17 @@ sections! {
     MenuItem {
         /// Unique within the extension.
         need item_id: String,
-        /// Shown to the user.
+        /// Text of the entry.
         need label: String,
         /// Name of the icon.
         may icon: String,
         /// `main` or `admin`.
         may section: String,
-        /// Target path; without one it calls the extension.
+        /// Path that the entry opens. Without a path, the entry calls the extension.
         may path: String,
-        /// Within the section, ascending.
+        /// Position within the section; lower numbers come first.
         may order: i64,
-        /// Shown as a dangerous action.
+        /// Whether the menu marks it as a dangerous action.
         may danger: bool,
     }
 
@@ -169,17 +169,17 @@ sections! {
     Secret {
         /// Unique within the extension.
         need name: String,
-        /// For the person who enters the value.
+        /// Explains the secret to the person who enters its value.
         need description: String,
         /// Whether the extension cannot work without it.
         always required: bool,
-        /// `user`, `extension` or `both`.
+        /// Allowed writers of the value: `user`, `extension` or `both`.
         may write_mode: String,
-        /// At most 65536.
+        /// Most bytes of the value, from 1 to 65536.
         may max_bytes: i64,
-        /// Days after which a new value is advised.
+        /// Age of the value, in days, at which a new one is advised.
         may rotation_hint_days: i64,
-        /// `user` or `app`.
+        /// Owner of the value: `user` or `app`.
         may scope: String,
         /// Environment variable used as a fallback; `app` scope only.
         may env_fallback: String,
@@ -187,15 +187,15 @@ sections! {
 
     /// A tool that takes an uploaded file.
     FileSink {
-        /// A tool of this extension.
+        /// Name of a tool of this extension.
         need tool: String,
-        /// Media types or kinds of file.
+        /// Media types or kinds of file that the tool takes.
         need accepts: Vec<String>,
         /// Parameter that takes the file.
         need arg: String,
-        /// `text`, `file_id` or `bytes_ref`.
+        /// Form in which the parameter gets the file: `text`, `file_id` or `bytes_ref`.
         may arg_kind: String,
-        /// For people.
+        /// Description for people.
         may description: String,
     }
 
@@ -205,7 +205,7 @@ sections! {
         need entity_type: String,
         /// Function that searches.
         need handler: String,
-        /// For people.
+        /// Description for people.
         may description: String,
     }
 }
@@ -228,19 +228,19 @@ pub struct Panel {
     /// Name of the icon.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub icon: Option<String>,
-    /// When it is drawn again.
+    /// When the platform draws the panel again.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub refresh: Option<String>,
-    /// Whether it lies over the chat.
+    /// Whether it covers the chat.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub center_overlay: Option<bool>,
-    /// In pixels.
+    /// Initial width in pixels.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub default_width: Option<i64>,
-    /// In pixels.
+    /// Smallest width in pixels.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub min_width: Option<i64>,
-    /// In pixels.
+    /// Largest width in pixels.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub max_width: Option<i64>,
     /// Every other key, in its order.

@@ -1,7 +1,7 @@
 //! Validates a manifest and places each finding in a file.
 //!
-//! The top of this crate: reads files, runs the rules of `check`, adds lines, sorts. Nothing outside of
-//! the manifest's folder is read.
+//! The entry points of this crate. They read files, run the rules of `check`, add lines, and sort. They read
+//! no file outside the manifest's folder.
 
 use std::path::Path;
 
@@ -16,9 +16,11 @@ use crate::model::FILE;
 
 /// Checks a manifest file of any origin.
 ///
-/// A file that cannot be read or is not JSON is a finding too (`M0`). The file must be regular and have at
-/// most 4 MiB, and its icon must be in the same folder. Each level has at most 200 findings; the last
-/// finding (`M35`) counts the others. Errors come first.
+/// The file must be regular, have at most 4 MiB, and be JSON; otherwise the only finding is `M0`. The icon
+/// must be in the same folder or below it.
+///
+/// Returns at most 200 findings per level, errors first. If there are more, the last finding (`M35`) counts
+/// the omitted ones.
 #[must_use]
 pub fn validate_file(path: &Path) -> Vec<Finding> {
     let name = path.display().to_string();
@@ -32,16 +34,16 @@ pub fn validate_file(path: &Path) -> Vec<Finding> {
     }
 }
 
-/// Checks the text of a manifest. Findings call it `name`. The icon is not checked.
+/// Checks the text of a manifest, but not its icon. `name` is the file name in the findings.
 #[must_use]
 pub fn validate_text(text: &str, name: &str) -> Vec<Finding> {
     validate_bytes(text.as_bytes(), name, None)
 }
 
-/// Checks the manifest that an extension's code declares, and the `imperal.json` in its folder.
+/// Checks the manifest that an extension's code declares, and the `imperal.json` in `folder`.
 ///
-/// `locate` returns file and line of the source for a path in the manifest, `tools.0.name` for example.
-/// `stale` says how the file differs from a build; without it the file is up to date.
+/// `locate` returns the source file and line for a path in the manifest such as `tools.0.name`. `stale` says
+/// how `imperal.json` differs from the output of a build; `None` means that it is up to date.
 pub fn validate_declared(
     manifest: &Value,
     folder: &Path,
@@ -60,7 +62,7 @@ pub fn validate_declared(
     findings
 }
 
-/// The file next to the code: its structure, the parts that a build keeps, and whether it is stale.
+/// Checks the `imperal.json` next to the code: its content, and whether it is missing (V8) or stale (M30).
 fn validate_file_of_code(
     declared: &Value,
     folder: &Path,
@@ -129,7 +131,7 @@ fn place(finding: UnplacedFinding, file: String, line: u32) -> Finding {
     Finding { rule, level, message, file, line, fix, why: reason(rule), path: shortened(path) }
 }
 
-/// Errors first; within a level by file and line. M35 comes last.
+/// Sorts by level, errors first, then by file and line. M35 comes last.
 fn sort(findings: &mut [Finding]) {
     findings.sort_by(|a, b| {
         let key = |finding: &Finding| (finding.rule == "M35", finding.level);

@@ -1,6 +1,7 @@
-//! The reference SDK's rules on an extension (V), as far as its manifest shows them.
+//! The reference SDK's rules on an extension (V) that a manifest alone can violate, and M32.
 //!
-//! V21 is in `icon`. Types make it impossible to break V4 to V7, V11, V18, V22, V24-AST and V32 in Rust.
+//! V8 is in `validate`, V21 in `icon`, V25 in `manifest_rules`. The macros and Rust's types take care of V4
+//! to V7, V11, V18, V22, V24-AST and V32.
 
 use std::collections::HashSet;
 
@@ -12,7 +13,7 @@ use super::lookup::{is_chat_function, objects, text};
 use crate::finding::Level;
 use crate::{grammar, limits};
 
-/// Every V rule but V21.
+/// Runs all rules of this file, except for V1 and V2: see [`code_for_extension`].
 pub(super) fn check_extension_rules(
     manifest: &Map<String, Value>,
     origin: Origin,
@@ -226,7 +227,8 @@ fn life(manifest: &Map<String, Value>, findings: &mut Collector) {
     }
 }
 
-/// The reference SDK's codes V1 and V2 for faults that it reports as M4 in a file.
+/// Returns V1 or V2 instead of M4 for a fault in the app id or the version, as the reference SDK does for
+/// code. Any other code stays.
 pub(super) fn code_for_extension(rule: &'static str, path: &str, manifest: &Map<String, Value>) -> &'static str {
     match path {
         "app_id" if rule == "M4" => "V1",

@@ -1,6 +1,7 @@
 //! The rules on the icon that a manifest names (V21, M28, M34).
 //!
-//! The rules on the file's content are in `svg`.
+//! `svg` finds faults in the file's content. An icon that cannot be read is a warning here (M28); for
+//! `extension!` it is a compile error (V21).
 
 use std::path::Path;
 

@@ -1,7 +1,8 @@
-//! The rules on a manifest: the reference SDK's (M1 to M8.3, SDK-VERSION-1, V25) and our own (M20 on).
+//! The rules on the fields of a manifest and on its lists.
 //!
-//! Rules on an extension (V) are in `extension_rules`, those on schemas in `schemas`, those on panels
-//! in `panel_rules`.
+//! Rules of the reference SDK: M1 to M5, M6.3, M7.3, M8.2, SDK-VERSION-1 and V25. Rules of our own: M20,
+//! M21, M23 (with `cron`), M24, M27 and M29. `check_own_rules` also runs `panel_rules` (M22, M31) and
+//! `schemas` (M25, M26).
 
 use std::collections::BTreeMap;
 
@@ -81,7 +82,7 @@ fn unknown_fix(path: &str) -> String {
     }
 }
 
-/// Whether two keys differ only by case, a plural ending or dashes.
+/// Whether two keys differ only by case, a plural `s`, or dashes instead of underscores.
 fn is_near(name: &str, key: &str) -> bool {
     let key = key.replace('-', "_").to_lowercase();
     name == key || name.strip_suffix('s') == Some(&key) || key.strip_suffix('s') == Some(name)
@@ -132,7 +133,7 @@ fn sdk_version(manifest: &Map<String, Value>, findings: &mut Collector) {
         Some(version) => {
             let version = version.as_str().map_or_else(|| version.to_string(), str::to_owned);
             let head = version.split('-').next().unwrap_or_default();
-            // A part with anything but digits does not count, not even a sign.
+            // Skips a part that is not all digits. `parse` alone would accept a sign: `+5`.
             let digits = |part: &&str| !part.is_empty() && part.bytes().all(|b| b.is_ascii_digit());
             let number = |part: &str| part.parse().unwrap_or(u64::MAX);
             let parts: Vec<u64> = head.split('.').filter(digits).map(number).collect();
@@ -144,7 +145,7 @@ fn sdk_version(manifest: &Map<String, Value>, findings: &mut Collector) {
     }
 }
 
-/// Rules that the reference SDK does not have: M20 to M29, M31.
+/// Runs the rules that the reference SDK does not have: those of this file, of `panel_rules` and of `schemas`.
 pub(super) fn check_own_rules(manifest: &Map<String, Value>, findings: &mut Collector) {
     unique(manifest, "tools", "name", findings, "M20", Level::Error);
     for (list, key) in [
@@ -213,7 +214,7 @@ fn check_tool(at: &str, tool: &Map<String, Value>, findings: &mut Collector) {
     schemas::check_schemas(at, tool, findings);
 }
 
-/// Reports values that more than one object of a list has.
+/// Reports each object of a list whose `key` has the same value as that of an earlier object.
 fn unique(
     manifest: &Map<String, Value>,
     list: &'static str,

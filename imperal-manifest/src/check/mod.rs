@@ -1,9 +1,11 @@
-//! Every rule that a manifest must obey.
+//! Runs the rules on a manifest.
 //!
-//! `manifest_rules` and `panel_rules` hold the rules on a manifest (M), `extension_rules` those on an
-//! extension (V), `icon`, `schemas` and `cron` those on one kind of value. Findings have a path in the
-//! manifest here; `validate` adds file and line. Input may be hostile: no rule panics or hangs, and the
-//! work is linear in the size of the file.
+//! `manifest_rules`, `panel_rules` and `schemas` have the rules on a manifest (M), `extension_rules` those
+//! on an extension (V). Exceptions: V25 is in `manifest_rules`, M32 in `extension_rules`; V21, M28 and M34
+//! are in `icon`, M33 is here, M35 in `collector`; M0, V8 and M30 are in `validate`, one level up.
+//!
+//! A finding has a path in the manifest here; `validate` adds file and line. Input may be hostile: no rule
+//! panics or hangs, and the work is linear in the size of the file.
 
 mod collector;
 mod cron;
@@ -65,9 +67,10 @@ fn check_manifest(manifest: &Value, origin: Origin, language: Language, folder: 
     findings.finish()
 }
 
-/// Checks the file of an extension whose code declares `declared`: the structure of the whole file, and
-/// the parts that a build keeps. `known` holds rule and path of the findings in the code; the same ones
-/// in the file are dropped.
+/// Checks the manifest file of an extension whose code declares `declared`.
+///
+/// The rules of our own skip the tools that the code declares, because a build rewrites them. `known` has
+/// rule and path of each finding in the code. Findings in the file with the same rule and path are dropped.
 pub(crate) fn check_kept_parts(file: &Value, declared: &Value, known: &[(&str, String)]) -> Vec<UnplacedFinding> {
     let mut findings = Collector::new(Language::Rust);
     manifest_rules::check_fields(file, &mut findings);
@@ -82,7 +85,7 @@ pub(crate) fn check_kept_parts(file: &Value, declared: &Value, known: &[(&str, S
     findings.finish()
 }
 
-/// The file's manifest with `null` in the place of each tool that the code declares.
+/// A copy of the file's manifest in which `null` replaces each tool that the code declares.
 fn without_declared_tools(manifest: &Map<String, Value>, declared: &Value) -> Map<String, Value> {
     let name_of = |tool: &Value| tool.get("name").and_then(Value::as_str).map(str::to_owned);
     let declared: Vec<String> =
@@ -96,7 +99,7 @@ fn without_declared_tools(manifest: &Map<String, Value>, declared: &Value) -> Ma
     kept
 }
 
-/// M33: texts of the file that differ from those of the code, which a build writes.
+/// M33: reports texts in the file that differ from the code's. A build would overwrite them.
 fn compare_texts(manifest: &Map<String, Value>, declared: &Value, findings: &mut Collector) {
     for key in ["name", "description", "icon"] {
         let in_code = declared.get(key).unwrap_or(&Value::Null);
