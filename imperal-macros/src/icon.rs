@@ -1,10 +1,10 @@
-//! Checks the file of an extension's icon at compile time (V21).
+//! Checks the icon file of `extension!` at compile time. Every fault has the code V21, a missing file included.
 
 use std::path::Path;
 
 use imperal_manifest::svg::{has_svg_extension, size_fault, svg_faults};
 
-/// The fault of the icon at `path` in `folder`.
+/// Checks the icon at `path`, relative to `folder`. The error is the message for its first fault.
 pub(crate) fn check_icon(folder: &Path, path: &str) -> Result<(), String> {
     if !has_svg_extension(path) {
         return Err("the icon must be an SVG: name a file that ends in `.svg` (V21)".to_owned());
@@ -13,7 +13,7 @@ pub(crate) fn check_icon(folder: &Path, path: &str) -> Result<(), String> {
     let Ok(metadata) = file.metadata() else {
         return Err(format!("no file `{path}` next to Cargo.toml: the icon's path is relative to its folder (V21)"));
     };
-    // A file that is far too large is not read.
+    // A file that is too large is not read.
     let fault = if let Some(fault) = size_fault(metadata.len()) {
         Some(fault)
     } else {

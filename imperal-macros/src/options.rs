@@ -45,7 +45,7 @@ pub(crate) struct OptionSpec {
     pub(crate) help: &'static str,
 }
 
-/// A key of another place, and advice where it belongs.
+/// A key that authors may write here by mistake, and advice where to write it instead.
 type Elsewhere = (&'static str, &'static str);
 
 /// A macro's options.
@@ -230,7 +230,7 @@ impl Table {
         format!("{} and {last}", others.join(", "))
     }
 
-    /// The message for a key without a row, and the key that the message suggests.
+    /// The message for a key that the table lacks, and the key that the message suggests.
     pub(crate) fn unknown(&self, key: &str) -> (String, Option<&'static str>) {
         let Table { owner, .. } = self;
         if let Some((_, advice)) = self.elsewhere.iter().find(|(known, _)| *known == key) {
@@ -249,7 +249,7 @@ impl Table {
 }
 
 impl Kind {
-    /// The value that the author probably meant by tokens of another form.
+    /// Suggests a value for tokens of the wrong form; `None` if the meaning is unclear.
     pub(crate) fn corrected(self, at: &TokenStream) -> Option<String> {
         let written = at.to_string();
         let plain = !written.is_empty() && written.chars().all(|c| c.is_alphanumeric() || c == '_');

@@ -1,6 +1,6 @@
-//! Compares the tables in the documentation with the tables of the parser.
+//! Checks that the option tables in `imperal/docs/macros.md` match the tables in `options`.
 //!
-//! After a change: `UPDATE_GOLDEN=1 cargo test -p imperal-macros`.
+//! `UPDATE_GOLDEN=1 cargo test -p imperal-macros` writes the tables into that file.
 
 use std::path::Path;
 

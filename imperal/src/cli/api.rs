@@ -1,6 +1,6 @@
 //! Requests to a platform's HTTP API as one user.
 //!
-//! Owns what an answer becomes: a value, or an error with its exit code. It does not know where the platform
+//! Turns each response into a value, or into a `CliError` with its exit code. Does not know where the platform
 //! is or who started it.
 
 use std::time::Duration;
@@ -15,12 +15,12 @@ use super::{lenient_list, out};
 use crate::ids::RequestKey;
 use crate::platform::CallReply;
 
-/// How long a connection may take.
+/// Longest time to open a connection.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
-/// Largest answer that is read, in bytes. The platform's pages are far smaller.
+/// Largest response that is read, in bytes. The platform's pages are far smaller.
 const ANSWER_LIMIT: usize = 64 * 1024 * 1024;
 
-/// Requests with a user's token.
+/// Sends requests with a user's token.
 #[derive(Debug, Clone)]
 pub(super) struct ApiClient {
     http: reqwest::Client,
@@ -28,12 +28,12 @@ pub(super) struct ApiClient {
     token: String,
 }
 
-/// No route of a platform redirects, so redirects are not followed.
+/// Builds a client that follows no redirects: the platform has none.
 pub(super) fn http_builder() -> reqwest::ClientBuilder {
     reqwest::Client::builder().redirect(reqwest::redirect::Policy::none()).connect_timeout(CONNECT_TIMEOUT)
 }
 
-/// The whole body, up to the limit.
+/// Reads the whole body. A body above the limit is an error.
 pub(super) async fn read_body(mut answer: reqwest::Response) -> Result<Vec<u8>, CliError> {
     let mut body = Vec::new();
     while let Some(chunk) = answer.chunk().await.map_err(reqwest::Error::without_url)? {
@@ -49,7 +49,7 @@ pub(super) async fn read_body(mut answer: reqwest::Response) -> Result<Vec<u8>, 
 }
 
 impl ApiClient {
-    /// Sends `token` to the platform at `url`, which has no slash at its end.
+    /// A client for the platform at `url`, which has no slash at its end.
     pub(super) fn new(http: reqwest::Client, url: String, token: String) -> Self {
         Self { http, url, token }
     }
@@ -66,14 +66,14 @@ impl ApiClient {
         self.read_answer(self.http.post(format!("{}{path}", self.url)).json(body)).await
     }
 
-    /// Opens the live stream after an event, or from now on.
+    /// Opens the event stream, from the event after `after`, or from now if `None`.
     pub(super) async fn open_stream(&self, after: Option<u64>) -> Result<reqwest::Response, CliError> {
         let after = after.map_or_else(String::new, |after| format!("?after={after}"));
         let request = self.http.get(format!("{}/v1/events/stream{after}", self.url)).bearer_auth(&self.token);
         Ok(request.send().await.map_err(reqwest::Error::without_url)?.error_for_status()?)
     }
 
-    /// Runs a function, under a request key if there is one.
+    /// Runs a function, with a request key if there is one.
     pub(super) async fn call_function(
         &self,
         app_id: &str,
@@ -109,7 +109,7 @@ impl ApiClient {
         Ok(list)
     }
 
-    /// Sends a request. Every answer that is not a success is an error.
+    /// Sends a request. A response with any status other than 2xx is an error.
     async fn send(&self, request: reqwest::RequestBuilder) -> Result<reqwest::Response, CliError> {
         let answer = request.bearer_auth(&self.token).send().await.map_err(|error| {
             CliError::unavailable(format!("{} does not answer: {}", self.url, crate::error::root(&error.without_url())))

@@ -1,11 +1,12 @@
 //! Traces: spans of requests, calls and tasks, and the trace context of incoming and outgoing requests.
 //!
 //! Owns the spans' names and attributes, W3C trace context, and (feature `otel`) the export by OTLP.
-//! Spans are `tracing` spans, so an author's own spans join them. Spans that only traces need have the
-//! target [`TARGET`] and level DEBUG: a log at level INFO pays next to nothing for them.
+//! Spans are `tracing` spans, so spans in an extension's code are part of the same trace. Spans that only
+//! traces need have the target [`TARGET`] and level DEBUG, so that they cost almost nothing in a process
+//! that logs at level INFO.
 //!
-//! No span holds parameters, results, texts, the query of a URL, or the path of an outgoing request:
-//! services put secrets into all of them.
+//! No span holds parameters, results, texts, the query of a URL, or the path of an outgoing request, because
+//! each of them may contain a secret.
 
 #[cfg(feature = "otel")]
 mod collector;
@@ -32,8 +33,8 @@ pub(crate) use spans::{ended, link, named, send_along};
 /// The target of spans that only traces need.
 pub(crate) const TARGET: &str = "imperal::trace";
 
-/// The span of an outgoing request: its host, not its path. `resent` counts earlier attempts; `traced`
-/// says whether the receiver may see the trace's id.
+/// Creates the span of an outgoing request, with its host but without its path. `resent` is the number of
+/// earlier attempts. If `traced`, the request gets the trace context in its headers.
 pub(crate) fn outgoing(request: &mut reqwest::Request, resent: u32, traced: bool) -> Span {
     let url = request.url();
     let span = tracing::debug_span!(

@@ -1,6 +1,7 @@
 //! One-time links, which sign a browser in.
 //!
-//! A link works once and for one hour. Links are kept in memory only.
+//! A link works once and for one hour. This module keeps links in memory. When `dev` stops, it stores the
+//! local user's unused links in the data folder; the next `dev` on that folder accepts them for another hour.
 
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
@@ -10,8 +11,9 @@ use tokio::time::Instant;
 
 use crate::user::User;
 
+/// Lifetime of a link.
 const HOLDS_FOR: Duration = Duration::from_secs(3600);
-/// Most unused links; a new one replaces the oldest.
+/// Most unused links of all users together. A new link replaces the oldest.
 const OPEN_AT_ONCE: usize = 16;
 
 #[derive(Debug)]
@@ -26,7 +28,7 @@ struct Link {
 pub(in crate::gateway) struct OneTimeLinks(Mutex<Vec<Link>>);
 
 impl OneTimeLinks {
-    /// A new link for a user. Returns its last path segment.
+    /// Creates a link for a user. Returns its secret, which is the last segment of the link's path.
     pub(in crate::gateway) fn create(&self, user: User) -> String {
         let secret = uuid::Uuid::new_v4().simple().to_string();
         let mut links = self.0.lock().unwrap_or_else(PoisonError::into_inner);
@@ -37,14 +39,15 @@ impl OneTimeLinks {
         secret
     }
 
-    /// The secrets of a user's unused links, oldest first.
+    /// The secrets of a user's unused links that have not expired, oldest first.
     pub(in crate::gateway) fn unopened(&self, user: &User) -> Vec<String> {
         let links = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let now = Instant::now();
         links.iter().filter(|link| link.until > now && link.user == *user).map(|link| link.secret.clone()).collect()
     }
 
-    /// Adds unused links of the previous process. They work for another hour.
+    /// Adds unused links of the previous process, which then work for another hour. Leaves room for one
+    /// more, so that the link that `dev` prints replaces none of them.
     pub(in crate::gateway) fn restore(&self, secrets: Vec<String>, user: &User) {
         let mut links = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let until = Instant::now() + HOLDS_FOR;
@@ -53,7 +56,7 @@ impl OneTimeLinks {
         }
     }
 
-    /// Uses a link up and returns its user.
+    /// Uses a link up and returns its user; `None` for an unknown, used or expired link.
     pub(in crate::gateway) fn redeem(&self, shown: &str) -> Option<User> {
         let mut links = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let now = Instant::now();
