@@ -1,8 +1,8 @@
-//! `ctx.http()`: outgoing calls, capped and cancellable.
+//! `ctx.http()`: outgoing HTTP calls with a timeout, a size limit and cancellation.
 //!
-//! Owns the timeout rule (P1), the request builder over one pooled client for the process, and the
-//! abort of calls in flight when their work is cancelled or over. Bodies are bytes and stay so. Redirects
-//! are `redirect`'s, retries `retry`'s.
+//! Owns the timeout rule (P1), the request builder over the process's pooled client, and the abort of calls
+//! whose work is cancelled or has ended. Bodies are bytes and are not decoded. `redirect` follows redirects,
+//! `retry` sends requests again.
 
 mod redirect;
 mod response;
@@ -25,26 +25,26 @@ pub use retry::{Retry, RetryWait};
 pub use timeout::Timeout;
 pub(crate) use transport::{Exchange, OutgoingRequest, Transport};
 
-/// Timeout of a call that names none.
+/// Timeout of a call that sets none.
 pub const DEFAULT_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// Longest timeout of one call; longer work belongs in a background task.
 pub const MAX_TIMEOUT: Duration = Duration::from_secs(180);
 
-/// Largest body that is read unless the call raises it.
+/// Largest body that is read, unless the call sets another limit.
 const DEFAULT_BODY_LIMIT: usize = 64 * 1024 * 1024;
 
-/// Largest limit that a call can ask for: a body is held in memory whole.
+/// Largest body limit that a call can set. The whole body is held in memory.
 pub const MAX_BODY_LIMIT: usize = 1024 * 1024 * 1024;
 
-/// The process's one pooled client, and the transport of its requests.
+/// The process's pooled client, and the transport of its requests.
 #[derive(Debug, Clone)]
 pub(crate) struct HttpPool {
     client: reqwest::Client,
     transport: Arc<dyn Transport>,
 }
 
-/// Installs the cryptography of all TLS in this process, unless another library has installed one.
+/// Chooses the cryptography of all TLS in this process, unless another library has already chosen one.
 pub(crate) fn choose_cryptography() {
     let _ = rustls::crypto::ring::default_provider().install_default();
 }
@@ -53,9 +53,9 @@ impl HttpPool {
     pub(crate) fn new() -> Result<Self, HttpError> {
         choose_cryptography();
         let client = reqwest::Client::builder()
-            // They are followed above the transport, where scripted services pass too.
+            // `redirect` follows redirects above the transport, so that scripted services can redirect too.
             .redirect(reqwest::redirect::Policy::none())
-            // Another crate may turn these features on. Bodies stay as received, and the limit counts those bytes.
+            // Another crate may turn on decompression. Bodies stay as received, and the limit counts those bytes.
             .no_gzip()
             .no_brotli()
             .no_zstd()
@@ -91,14 +91,16 @@ impl HttpPool {
 pub struct Http<'a>(&'a Context);
 
 impl Context {
-    /// Outgoing HTTP through one pooled client: at most 30 s a call unless
-    /// [`timeout`](RequestBuilder::timeout) says otherwise, never more than 180 s, redirects included;
-    /// nothing is sent twice unless [`retry`](RequestBuilder::retry) says so.
+    /// Outgoing HTTP through the process's pooled client.
     ///
-    /// Up to ten redirects are followed. Within an origin (scheme, host, port) the request goes along
-    /// whole, without `Referer`. Another origin gets a GET or HEAD with `accept`, `user-agent`, `range` and
-    /// the like, and nothing else: no key, no cookie, no header of yours, no body. A redirect that would
-    /// need more fails with [`HttpErrorKind::Redirect`], and so does one from https to http.
+    /// A call takes at most 30 s, redirects included. [`timeout`](RequestBuilder::timeout) sets another limit,
+    /// up to 180 s. Nothing is sent twice unless you set [`retry`](RequestBuilder::retry).
+    ///
+    /// Up to ten redirects are followed. Within an origin (scheme, host, port), the request keeps its headers
+    /// except for `Referer`, and its body unless the redirect turns it into a GET. Another origin only gets a
+    /// GET or HEAD with harmless headers such as `accept`, `user-agent` and `range`: no key, no cookie, no
+    /// other header of yours, no body. A redirect that would need more fails with
+    /// [`HttpErrorKind::Redirect`], and so does one from https to http.
     ///
     /// When the task is cancelled or ends, its calls in flight are aborted and fail with a
     /// cancelled error.
@@ -150,7 +152,7 @@ methods! {
 }
 
 impl Http<'_> {
-    /// A request of any method. A malformed URL is reported by `send`.
+    /// A request of any method. [`send`](RequestBuilder::send) reports a malformed URL.
     pub fn request(self, method: Method, url: impl AsRef<str>) -> RequestBuilder {
         RequestBuilder {
             request: self.0.services().http.client.request(method, url.as_ref()),
@@ -163,7 +165,7 @@ impl Http<'_> {
     }
 }
 
-/// A request being built. Nothing leaves before [`send`](Self::send).
+/// A request being built. Nothing is sent before [`send`](Self::send).
 #[must_use = "nothing is sent unless `send()` is called and awaited"]
 pub struct RequestBuilder {
     request: reqwest::RequestBuilder,
@@ -175,13 +177,13 @@ pub struct RequestBuilder {
 }
 
 impl RequestBuilder {
-    /// Adds a header. A malformed one is reported by `send`.
+    /// Adds a header. [`send`](Self::send) reports a malformed one.
     pub fn header(mut self, name: impl AsRef<str>, value: impl AsRef<str>) -> Self {
         self.request = self.request.header(name.as_ref(), value.as_ref());
         self
     }
 
-    /// Adds `Authorization: Bearer`; the value is kept out of logs.
+    /// Adds `Authorization: Bearer`. The token does not appear in logs.
     pub fn bearer_auth(mut self, token: impl fmt::Display) -> Self {
         self.request = self.request.bearer_auth(token);
         self
@@ -205,16 +207,16 @@ impl RequestBuilder {
         self
     }
 
-    /// Sends these bytes, exactly.
+    /// Sends these bytes unchanged.
     pub fn body(mut self, body: impl Into<Bytes>) -> Self {
         self.request = self.request.body(body.into());
         self
     }
 
-    /// How long the whole call may take, body included: a `Duration`, or seconds as a number.
+    /// Longest time of the whole call, body included: a `Duration`, or a number of seconds.
     ///
-    /// More than 180 s, zero, a negative or a not-a-number is refused by `send` before any byte
-    /// leaves; 180 s itself is allowed.
+    /// The most is 180 s. [`send`](Self::send) refuses a longer timeout, zero, a negative number and NaN
+    /// before it sends anything.
     pub fn timeout(mut self, timeout: impl Timeout) -> Self {
         self.timeout = timeout.into_timeout().filter(|t| !t.is_zero() && *t <= MAX_TIMEOUT).ok_or_else(|| {
             HttpError::refused(format!(
@@ -225,27 +227,28 @@ impl RequestBuilder {
         self
     }
 
-    /// Whether to follow redirects; otherwise one is an answer like any other, with its `location`.
+    /// Whether to follow redirects. If not, a redirect is a response like any other, with its `location`.
     pub fn follow_redirects(mut self, follow: bool) -> Self {
         self.follow_redirects = follow;
         self
     }
 
-    /// Largest body to read, in bytes: 64 MiB when not given, at most [`MAX_BODY_LIMIT`] (1 GiB). A
-    /// larger body fails with [`HttpErrorKind::TooLarge`], a larger limit is refused by `send`.
+    /// Largest body to read, in bytes. Default: 64 MiB; at most [`MAX_BODY_LIMIT`] (1 GiB).
+    ///
+    /// A larger body fails with [`HttpErrorKind::TooLarge`]. [`send`](Self::send) refuses a larger limit.
     pub fn body_limit(mut self, bytes: usize) -> Self {
         self.body_limit = bytes;
         self
     }
 
-    /// Sends it again when it fails in a way that may pass; see [`Retry`] for what that is.
+    /// Sends the request again after a failure that may be temporary. [`Retry`] lists these failures.
     ///
-    /// The timeout is that of each attempt. Waits end at once when the task is cancelled, and never
-    /// reach beyond [`Context::time_left`]: then the last answer or error is given at once. Each
-    /// attempt is a sign of life, a wait is none and is shorter than the liveness window.
+    /// The timeout applies to each attempt. A cancel of the task ends a wait at once. If a wait would end
+    /// after [`Context::time_left`], the last response or error is returned without it. Each attempt is a
+    /// sign of life. A wait is none, but it is shorter than the default liveness window.
     ///
-    /// A POST or PATCH needs an [`idempotency_key`](Self::idempotency_key) with it: without one a
-    /// service may do twice what it was asked once, so `send` refuses before any byte leaves.
+    /// A POST or PATCH also needs an [`idempotency_key`](Self::idempotency_key): without one, the service may
+    /// do the same thing twice. [`send`](Self::send) refuses such a request before it sends anything.
     ///
     /// ```
     /// # use imperal::{prelude::*, context::Retry};
@@ -265,20 +268,22 @@ impl RequestBuilder {
         self
     }
 
-    /// Sends an `Idempotency-Key` header, the same on every attempt, by which the service knows a
-    /// request it has carried out already. Derive it from the request's subject, such as an order's
-    /// number: a random key does not protect a second run of the task.
+    /// Sends an `Idempotency-Key` header, the same on every attempt. By this key the service recognises a
+    /// request that it has already carried out.
+    ///
+    /// Derive the key from the subject of the request, such as the number of an order. A random key does not
+    /// protect against a second run of the task.
     pub fn idempotency_key(self, key: impl AsRef<str>) -> Self {
         self.header(retry::IDEMPOTENCY_KEY, key)
     }
 
-    /// Sends the request and reads the whole answer. Any status is an answer: see
-    /// [`Response::error_for_status`].
+    /// Sends the request and reads the whole response. A response of any status is `Ok`:
+    /// [`Response::error_for_status`] turns a 4xx or 5xx into an error.
     ///
-    /// Cancel safe in that dropping it closes the connection; the service may have acted already.
+    /// Dropping the future aborts the request. The service may have acted already.
     ///
     /// # Errors
-    /// [`HttpErrorKind`] lists them; `?` gives each its code.
+    /// [`HttpErrorKind`] lists them. `?` gives each its error code.
     pub async fn send(self) -> Result<Response, HttpError> {
         let timeout = self.timeout?;
         let request = self.request.build().map_err(|error| HttpError::from_reqwest(error, timeout))?;
@@ -296,7 +301,7 @@ impl RequestBuilder {
     }
 }
 
-/// Sends a request once. A cancel ends it.
+/// Makes one attempt, redirects included. A cancel aborts it.
 async fn attempt(ctx: &Context, outgoing: OutgoingRequest, follow_redirects: bool) -> Result<Response, HttpError> {
     let signal = ctx.signal();
     let transport = &*ctx.services().http.transport;
@@ -316,7 +321,7 @@ async fn attempt(ctx: &Context, outgoing: OutgoingRequest, follow_redirects: boo
 
 impl fmt::Debug for RequestBuilder {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        // Not the request: its headers and query may hold secrets.
+        // The request is left out: its headers and query may contain secrets.
         f.debug_struct("RequestBuilder").field("timeout", &self.timeout).finish_non_exhaustive()
     }
 }

@@ -1,9 +1,9 @@
-//! Redirects: which are followed, and what goes along.
+//! Follows redirects, and decides which parts of the request go to the new address.
 //!
-//! Owns the one rule for the network and for scripted services: the transports below send single
-//! requests. Within an origin (scheme, host, port) a redirect keeps the request as it is, without
-//! `Referer`. To another origin it carries a few harmless headers and nothing else; a request that cannot
-//! do without more is not sent there.
+//! Owns this rule for the network and for scripted services: the transports below send single requests.
+//! Within an origin (scheme, host, port), a redirected request keeps its headers except for `Referer`. To
+//! another origin it carries a few harmless headers only. A request with a body or an unsafe method is not
+//! sent to another origin.
 
 use http::{HeaderMap, HeaderName, Method, StatusCode, header};
 use reqwest::Url;
@@ -15,7 +15,7 @@ use crate::error::HttpError;
 /// Most redirects of one call.
 pub(super) const MAX_REDIRECTS: u32 = 10;
 
-/// Headers that another origin may see. None of them says who asks, or holds a secret.
+/// Headers that another origin may see. None of them identifies the user or contains a secret.
 const HARMLESS: [HeaderName; 8] = [
     header::ACCEPT,
     header::ACCEPT_ENCODING,
@@ -38,7 +38,7 @@ const OF_A_BODY: [HeaderName; 7] = [
     header::TRANSFER_ENCODING,
 ];
 
-/// Sends a request and follows redirects to the answer. The timeout holds for all of it.
+/// Sends a request and follows redirects to the final response. The timeout covers all requests together.
 pub(super) async fn follow(transport: &dyn Transport, mut outgoing: OutgoingRequest) -> Result<Response, HttpError> {
     let (timeout, begun) = (outgoing.timeout, Instant::now());
     let mut redirects = 0;
@@ -47,7 +47,7 @@ pub(super) async fn follow(transport: &dyn Transport, mut outgoing: OutgoingRequ
         if outgoing.timeout.is_zero() {
             return Err(HttpError::timeout(timeout));
         }
-        // A body that cannot be sent twice: the answer itself is given, whatever it is.
+        // `None` if the body cannot be sent twice. Then even a redirect is returned as the response.
         let next = outgoing.again(outgoing.resent + 1);
         let answer = transport.exchange(outgoing).await;
         let answer = answer.map_err(|error| if error.is_timeout() { HttpError::timeout(timeout) } else { error })?;
@@ -61,7 +61,7 @@ pub(super) async fn follow(transport: &dyn Transport, mut outgoing: OutgoingRequ
     }
 }
 
-/// Where a redirect leads, as the service wrote it.
+/// The target of a redirect, as the service wrote it; `None` if the response is no redirect.
 fn location(answer: &Response) -> Option<&[u8]> {
     matches!(answer.status().as_u16(), 301 | 302 | 303 | 307 | 308)
         .then(|| answer.headers().get(header::LOCATION))
@@ -69,7 +69,7 @@ fn location(answer: &Response) -> Option<&[u8]> {
         .map(http::HeaderValue::as_bytes)
 }
 
-/// Makes the request the one that a redirect asks for.
+/// Changes the request into the one that a redirect asks for.
 fn redirect(outgoing: &mut OutgoingRequest, status: StatusCode, location: &[u8]) -> Result<(), HttpError> {
     let request = &mut outgoing.request;
     let from = request.url().clone();
@@ -93,7 +93,7 @@ fn redirect(outgoing: &mut OutgoingRequest, status: StatusCode, location: &[u8])
             )));
         }
     }
-    // Who the service says to be there is no business of ours.
+    // A user name or password in the target comes from the service, not from the author.
     let _ = to.set_username("");
     let _ = to.set_password(None);
 
@@ -136,7 +136,7 @@ fn remove(headers: &mut HeaderMap, is_it: impl Fn(&HeaderName) -> bool) {
     }
 }
 
-/// Scheme, host and port: what of an address an error may show.
+/// Scheme, host and port: the only parts of an address that an error may show.
 fn origin(url: &Url) -> String {
     url.origin().ascii_serialization()
 }
@@ -156,7 +156,7 @@ mod tests {
         OutgoingRequest { request, timeout: Duration::from_secs(1), body_limit: 1, resent: 0, traced: true }
     }
 
-    /// Method, URL, headers and body of what is sent next, or why nothing is.
+    /// Method, URL, headers and body of the redirected request, or the error if there is none.
     fn next(mut outgoing: OutgoingRequest, status: u16, location: &str) -> Result<String, String> {
         redirect(&mut outgoing, StatusCode::from_u16(status).unwrap(), location.as_bytes())
             .map_err(|error| error.to_string())?;

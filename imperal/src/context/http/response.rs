@@ -1,4 +1,4 @@
-//! A complete answer: status, headers, bytes.
+//! A complete response: status, headers, bytes.
 
 use bytes::Bytes;
 use http::{HeaderMap, StatusCode};
@@ -6,7 +6,7 @@ use serde::de::DeserializeOwned;
 
 use crate::error::HttpError;
 
-/// A complete answer of an outgoing call. The body is held as it came, byte for byte.
+/// The complete response to an outgoing call. The body has the bytes as they were received.
 #[derive(Debug, Clone)]
 pub struct Response {
     status: StatusCode,
@@ -25,7 +25,7 @@ impl Response {
         self
     }
 
-    /// How often the request was sent: 1 without [`retry`](super::RequestBuilder::retry).
+    /// Number of attempts: 1 without [`retry`](super::RequestBuilder::retry).
     pub fn attempts(&self) -> u32 {
         self.attempts
     }
@@ -40,12 +40,12 @@ impl Response {
         &self.headers
     }
 
-    /// The value of a header; `None` when it is missing or not text.
+    /// The value of a header; `None` if it is missing or not text.
     pub fn header(&self, name: &str) -> Option<&str> {
         self.headers.get(name)?.to_str().ok()
     }
 
-    /// The body, byte for byte.
+    /// The body, as received.
     pub fn bytes(&self) -> &Bytes {
         &self.body
     }
@@ -53,25 +53,25 @@ impl Response {
     /// The body as text.
     ///
     /// # Errors
-    /// [`HttpErrorKind::Decode`](super::HttpErrorKind::Decode) when it is not UTF-8: nothing is
+    /// [`HttpErrorKind::Decode`](super::HttpErrorKind::Decode) if it is not UTF-8. No byte is
     /// replaced or guessed.
     pub fn text(&self) -> Result<&str, HttpError> {
         std::str::from_utf8(&self.body).map_err(|error| HttpError::decode(format!("the answer is not UTF-8: {error}")))
     }
 
-    /// The body, read as JSON.
+    /// Reads the body as JSON.
     ///
     /// # Errors
-    /// [`HttpErrorKind::Decode`](super::HttpErrorKind::Decode) when it is not JSON of that shape.
+    /// [`HttpErrorKind::Decode`](super::HttpErrorKind::Decode) if it is not JSON, or does not fit `T`.
     pub fn json<T: DeserializeOwned>(&self) -> Result<T, HttpError> {
         crate::json::read(&self.body)
             .map_err(|error| HttpError::decode(format!("the answer is not the expected JSON: {error}")))
     }
 
-    /// The answer itself unless its status is 4xx or 5xx.
+    /// Returns the response itself, unless its status is 4xx or 5xx.
     ///
     /// # Errors
-    /// [`HttpErrorKind::Status`](super::HttpErrorKind::Status).
+    /// [`HttpErrorKind::Status`](super::HttpErrorKind::Status) for 4xx and 5xx.
     pub fn error_for_status(self) -> Result<Self, HttpError> {
         if self.status.is_client_error() || self.status.is_server_error() {
             Err(HttpError::status(self.status).after(self.attempts))

@@ -1,7 +1,7 @@
-//! What is sent again, after which wait, and how often.
+//! Sends failed requests again.
 //!
-//! Owns the policy ([`Retry`]), the rule of what may be repeated, `Retry-After`, and the loop. A
-//! wait never reaches beyond the work's own time.
+//! Owns the policy ([`Retry`]), the rule for which requests may be sent again, `Retry-After`, and the loop.
+//! A wait never exceeds the time that its call or task has left.
 
 use std::fmt;
 use std::sync::Arc;
@@ -15,7 +15,8 @@ use crate::error::HttpError;
 
 pub(super) const IDEMPOTENCY_KEY: &str = "idempotency-key";
 
-/// Longest wait that can be asked for: shorter than the liveness window less the longest call.
+/// Longest wait that an author can set. With the longest call (180 s), it is shorter than the default liveness
+/// window (300 s).
 const LONGEST_WAIT: Duration = Duration::from_secs(100);
 const DEFAULT_LONGEST_WAIT: Duration = Duration::from_secs(60);
 const FIRST_WAIT: Duration = Duration::from_secs(1);
@@ -23,21 +24,21 @@ const LONGEST_BACKOFF: Duration = Duration::from_secs(30);
 const ATTEMPTS: u32 = 3;
 const STATUSES: [u16; 4] = [429, 502, 503, 504];
 
-/// When a request is sent again. Given to [`retry`](super::RequestBuilder::retry).
+/// The policy for sending a request again, for [`retry`](super::RequestBuilder::retry).
 ///
-/// **What.** GET, HEAD, OPTIONS, PUT and DELETE, and any method with an
+/// **Requests.** GET, HEAD, OPTIONS, PUT and DELETE, and any method with an
 /// [`idempotency_key`](super::RequestBuilder::idempotency_key).
 ///
-/// **On what.** The service could not be reached or the connection broke; the statuses 429, 502,
+/// **Failures.** The service could not be reached or the connection broke; the statuses 429, 502,
 /// 503 and 504, or those of [`on_statuses`](Self::on_statuses). A timeout only with
-/// [`on_timeout`](Self::on_timeout). Never an answer that could not be read, and never a cancel.
+/// [`on_timeout`](Self::on_timeout). Never a response that could not be read, and never a cancel.
 ///
-/// **After which wait.** By the schedule, or what the service asks for with `Retry-After` (seconds
-/// or a date) if that is longer. A service that asks for more than
-/// [`longest_wait`](Self::longest_wait) is not asked again.
+/// **Wait.** The wait of the schedule, or the one that the service asks for with `Retry-After` (seconds
+/// or a date) if that is longer. If the service asks for more than [`longest_wait`](Self::longest_wait),
+/// the request is not sent again.
 ///
-/// When the attempts are used up, the last answer or error is given as it came, with the number of
-/// attempts: [`Response::attempts`], [`HttpError::attempts`].
+/// After the last attempt you get its response or error unchanged, with the number of attempts:
+/// [`Response::attempts`], [`HttpError::attempts`].
 ///
 /// ```
 /// # use imperal::context::Retry;
@@ -70,13 +71,13 @@ enum Schedule {
 #[derive(Debug, Clone)]
 #[non_exhaustive]
 pub struct RetryWait {
-    /// Attempts so far.
+    /// Number of attempts so far.
     pub attempt: u32,
-    /// Attempts in all, this wait's included.
+    /// Most attempts in all, the first one included.
     pub of: u32,
-    /// How long it is.
+    /// Length of the wait.
     pub wait: Duration,
-    /// Why: `the service answered 429 Too Many Requests`.
+    /// The reason, such as `the service answered 429 Too Many Requests`.
     pub why: String,
 }
 
@@ -99,20 +100,20 @@ impl Retry {
         }
     }
 
-    /// So many attempts in all, the first one included; the waits double from 1 s to 30 s, and each
-    /// is shortened by chance to between half and all of it, so that many tasks that failed
-    /// together do not come again together.
+    /// At most `attempts` attempts, the first one included. The waits double from 1 s to 30 s. Each wait
+    /// is shortened at random, to no less than half, so that tasks that failed together do not retry
+    /// together.
     pub fn backoff(attempts: u32) -> Self {
         Self::by(Schedule::Backoff { attempts, first: FIRST_WAIT })
     }
 
-    /// Exactly these waits, one attempt more than there are. A wait over
+    /// Exactly these waits, so at most one attempt more than there are waits. A wait above
     /// [`longest_wait`](Self::longest_wait) is shortened to it.
     pub fn waits(waits: impl IntoIterator<Item = Duration>) -> Self {
         Self::by(Schedule::Waits(waits.into_iter().collect()))
     }
 
-    /// The wait after the first attempt of a [`backoff`](Self::backoff), in place of 1 s.
+    /// The wait after the first attempt of a [`backoff`](Self::backoff), instead of 1 s.
     pub fn first_wait(mut self, wait: Duration) -> Self {
         if let Schedule::Backoff { first, .. } = &mut self.schedule {
             *first = wait;
@@ -120,33 +121,33 @@ impl Retry {
         self
     }
 
-    /// The statuses to repeat on, in place of 429, 502, 503 and 504.
+    /// The statuses after which to send again, instead of 429, 502, 503 and 504.
     pub fn on_statuses(mut self, statuses: impl IntoIterator<Item = u16>) -> Self {
         self.statuses = statuses.into_iter().collect();
         self
     }
 
-    /// Whether to repeat a call that ran into its timeout; no when not given.
+    /// Whether to send again after a timeout. Default: `false`.
     pub fn on_timeout(mut self, repeat: bool) -> Self {
         self.on_timeout = repeat;
         self
     }
 
-    /// The longest single wait, whoever asks for it: 60 s unless given, 100 s at most, so that
-    /// waiting is never taken for silence.
+    /// The longest single wait, by the schedule or by `Retry-After`. Default: 60 s; at most 100 s, so that
+    /// the platform does not take a waiting task for a silent one.
     pub fn longest_wait(mut self, wait: Duration) -> Self {
         self.longest_wait = wait.min(LONGEST_WAIT);
         self
     }
 
-    /// Reports progress at this percent for each wait, in words such as "Waiting 3 s, then attempt
-    /// 2 of 3". In a handler, and outside 0 to 100, without effect.
+    /// Reports progress at this percent for each wait, with a text such as "Waiting 3 s, then attempt
+    /// 2 of 3". Has no effect in a handler, or with a percent outside 0 to 100.
     pub fn shown_at(mut self, percent: impl Percent) -> Self {
         self.shown_at = Some(percent.into_percent());
         self
     }
 
-    /// Called before each wait, for a log or a counter. It must not block.
+    /// Calls `told` before each wait, for a log or a counter. `told` must not block.
     pub fn on_wait(mut self, told: impl Fn(&RetryWait) + Send + Sync + 'static) -> Self {
         self.on_wait = Some(Arc::new(told));
         self
@@ -159,7 +160,7 @@ impl Retry {
         }
     }
 
-    /// The scheduled wait after this attempt; `None` when no attempts are left.
+    /// The scheduled wait after this attempt; `None` if no attempts are left.
     fn scheduled(&self, attempt: u32, chance: f64) -> Option<Duration> {
         if attempt >= self.attempts() {
             return None;
@@ -174,7 +175,7 @@ impl Retry {
         Some(wait.min(self.longest_wait))
     }
 
-    /// How long to wait before sending again; none when the answer stands.
+    /// The wait before the next attempt; `None` if this response or error is final.
     fn wait_after(&self, attempt: u32, answer: &Result<Response, HttpError>) -> Option<Duration> {
         let asked = match answer {
             Ok(answer) if self.statuses.contains(&answer.status().as_u16()) => {
@@ -192,7 +193,7 @@ impl Retry {
     }
 }
 
-/// Sends until the answer stands.
+/// Sends the request until a response or error is final.
 pub(super) async fn send(
     ctx: &Context,
     outgoing: OutgoingRequest,
@@ -222,7 +223,7 @@ pub(super) async fn send(
         };
         let told = retry.tell(ctx, attempts, wait, &answer);
         if let Some(percent) = retry.shown_at {
-            // A cancel is noticed by the wait itself.
+            // The wait below notices a cancel.
             let _ = ctx.progress(percent, told.for_the_user()).await;
         }
         tokio::select! {
@@ -282,7 +283,7 @@ fn retry_after(text: &str, now: Timestamp) -> Option<Duration> {
     Some(Duration::try_from(at.duration_since(now)).unwrap_or_default())
 }
 
-/// A number from 0 to 1, as good as any.
+/// A random number from 0 to 1.
 #[allow(clippy::cast_precision_loss, reason = "52 bits of chance are plenty")]
 fn chance() -> f64 {
     (uuid::Uuid::new_v4().as_u128() >> 96) as f64 / f64::from(u32::MAX)

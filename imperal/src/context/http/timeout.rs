@@ -1,9 +1,9 @@
-//! The types of a timeout.
+//! The types that `RequestBuilder::timeout` accepts.
 
 use std::fmt;
 use std::time::Duration;
 
-/// A type of a timeout: a `Duration`, or a number of seconds.
+/// A timeout: a `Duration`, or a number of seconds (`f64`, `u64` or `i32`).
 pub trait Timeout: private::Sealed + fmt::Debug + Copy {
     #[doc(hidden)]
     fn into_timeout(self) -> Option<Duration>;

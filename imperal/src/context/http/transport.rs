@@ -1,7 +1,7 @@
 //! The trait between `ctx.http()` and the network.
 //!
-//! A transport sends one request and reads one response. Timeout rules, retries, redirects and cancels are handled
-//! above it.
+//! A transport sends one request and reads one response. The callers above it handle timeout rules, retries,
+//! redirects and cancels.
 
 use std::fmt::Debug;
 use std::future::Future;
@@ -11,41 +11,41 @@ use std::time::Duration;
 use super::Response;
 use crate::error::HttpError;
 
-/// Most memory reserved at once for an announced length.
+/// Most bytes that are reserved for a body before it arrives.
 const READ_AHEAD: usize = 1024 * 1024;
 
-/// A request as it leaves, once.
+/// A request that is sent once.
 #[derive(Debug)]
 pub(crate) struct OutgoingRequest {
-    /// Its body, if any, is bytes in memory.
+    /// The request. Its body, if any, is bytes in memory.
     pub(crate) request: reqwest::Request,
-    /// For the whole exchange, body included.
+    /// Limit for the whole exchange, body included.
     pub(crate) timeout: Duration,
     /// Largest body to read.
     pub(crate) body_limit: usize,
-    /// How often it was sent before, redirects included.
+    /// Number of earlier sends, redirects included.
     pub(crate) resent: u32,
-    /// Whether it carries trace context: not after a redirect to another origin.
+    /// Whether it carries trace context. `false` after a redirect to another origin.
     pub(crate) traced: bool,
 }
 
 impl OutgoingRequest {
-    /// The same request for another attempt; `None` when the body cannot be sent twice.
+    /// A copy for another attempt; `None` if the body cannot be sent twice.
     pub(super) fn again(&self, resent: u32) -> Option<Self> {
         let Self { timeout, body_limit, traced, .. } = *self;
         Some(Self { request: self.request.try_clone()?, timeout, body_limit, resent, traced })
     }
 }
 
-/// An answer on its way.
+/// A pending response.
 pub(crate) type Exchange<'a> = Pin<Box<dyn Future<Output = Result<Response, HttpError>> + Send + 'a>>;
 
-/// Carries requests. Keeps to the timeout and the body's limit; dropping the exchange ends it.
+/// Sends requests. Applies the timeout and the body limit. Dropping the exchange aborts it.
 pub(crate) trait Transport: Debug + Send + Sync {
     fn exchange(&self, outgoing: OutgoingRequest) -> Exchange<'_>;
 }
 
-/// The network.
+/// Sends requests over the network.
 impl Transport for reqwest::Client {
     fn exchange(&self, outgoing: OutgoingRequest) -> Exchange<'_> {
         let OutgoingRequest { mut request, timeout, body_limit, .. } = outgoing;
@@ -56,7 +56,7 @@ impl Transport for reqwest::Client {
             if announced > body_limit {
                 return Err(HttpError::too_large(body_limit));
             }
-            // Not the whole announced length: the service may announce more than it sends.
+            // Does not reserve the whole announced length: the service may announce more than it sends.
             let mut body = Vec::with_capacity(announced.min(READ_AHEAD));
             while let Some(chunk) = answer.chunk().await.map_err(|error| HttpError::from_reqwest(error, timeout))? {
                 if body.len() + chunk.len() > body_limit {
