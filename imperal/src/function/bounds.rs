@@ -1,14 +1,14 @@
-//! The schema that parameters are checked against: the exported one, with what Rust's types imply.
+//! Compiles the schema that checks parameters: the exported schema, plus the bounds of Rust's number types.
 //!
-//! `schemars` names the type of a number in `format` and leaves most bounds to the reader. The exported
-//! schema keeps the reference's form; the compiled one has the bounds, so that a number out of range is
-//! refused with the field and the bound.
+//! `schemars` writes the type of a number into `format` and leaves out most of its bounds. The exported
+//! schema keeps the form of the reference SDK. The compiled schema has the bounds, so that the error for a
+//! number out of range names the field and the bound.
 
 use jsonschema::Validator;
 use serde_json::{Map, Number, Value};
 
-/// Formats whose forms the author's type decides, where JSON Schema's own rule would refuse some that it
-/// takes: `urn:uuid:..`, `20261128`.
+/// Formats that only the author's type checks. The rules of JSON Schema would refuse some texts that the
+/// type accepts: `urn:uuid:..`, `20261128`.
 const OF_THE_TYPE: &[&str] = &[
     "date",
     "date-time",
@@ -29,11 +29,11 @@ const OF_THE_TYPE: &[&str] = &[
     "uuid",
 ];
 
-/// Compiles a schema with the bounds of its types. `email` and `uri` are asserted: behind them is often
-/// plain text that no type checks.
+/// Compiles a schema with the bounds of its types. The validator also checks `email` and `uri`, because the
+/// author's type for them is often a plain `String`.
 ///
 /// # Errors
-/// What is wrong with the schema.
+/// A message if the schema is invalid.
 pub(super) fn compile(schema: &Value) -> Result<Validator, String> {
     let mut bounded = schema.clone();
     bound(&mut bounded);
@@ -49,7 +49,7 @@ fn is_url(text: &str) -> bool {
     reqwest::Url::parse(text).is_ok()
 }
 
-/// Adds the bounds of each number's type, in a schema and in all schemas that it holds.
+/// Adds the bounds of each number's type, in a schema and in all schemas inside it.
 fn bound(schema: &mut Value) {
     match schema {
         Value::Array(schemas) => schemas.iter_mut().for_each(bound),
@@ -83,7 +83,8 @@ fn bound_one(schema: &mut Map<String, Value>) {
     }
 }
 
-/// What a number of that format may be. JSON numbers beyond 64 bits are floats, which no integer takes.
+/// The smallest and the largest number of a format. A JSON number beyond 64 bits is a float, which no integer
+/// type accepts.
 fn range(format: &str) -> Option<(Number, Number)> {
     let signed = |least: i64, most: i64| (Number::from(least), Number::from(most));
     let unsigned = |most: u64| (Number::from(0_u64), Number::from(most));

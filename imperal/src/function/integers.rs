@@ -1,16 +1,16 @@
-//! Whole numbers that were sent with a decimal point: `5.0`, `1e2`, `-0.0`.
+//! Turns whole numbers that were sent as `5.0`, `1e2` or `-0.0` into integers.
 //!
-//! JSON has one kind of number and language models send such ones; serde's integers refuse them. Where
-//! the schema says integer they become integers before anything looks at them.
+//! JSON has one kind of number, so language models send such forms, but serde's integer types refuse them.
+//! Where the schema allows an integer, they become integers before the parameters are checked and read.
 
 use serde_json::{Number, Value};
 
 use super::subschemas::Subschemas;
 
-/// Up to here each whole number has a float of its own: above, the float may not be what was sent.
+/// Up to 2^53, each whole number has its own float. Above, the float may differ from the number that was sent.
 const EXACT: f64 = 9_007_199_254_740_992.0;
 
-/// Makes integers of whole floats where the schema says integer.
+/// Turns whole floats into integers where the schema allows an integer.
 pub(super) fn coerce(schema: &Value, params: &mut Value) {
     if has_whole_float(params) {
         rewrite(&Subschemas::of_root(schema), params);
@@ -56,7 +56,7 @@ fn rewrite(forms: &Subschemas<'_>, value: &mut Value) {
     }
 }
 
-/// The integer that a float stands for exactly.
+/// The integer that equals the float; `None` for a fraction, or above [`EXACT`].
 fn whole(number: &Number) -> Option<Number> {
     let float = number.as_f64()?;
     if float.fract() != 0.0 || float.abs() > EXACT {

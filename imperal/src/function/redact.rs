@@ -1,15 +1,15 @@
 //! Removes from a call's parameters everything that the chat must not keep: secrets and unknown fields.
 //!
-//! Owns taking the rest out, at any depth: in objects, lists and maps, behind references and in each
-//! form of an enum. A part that one form calls `writeOnly`, a key or a password, is taken out whatever
-//! the others say. A field that no form names is taken out too: the type ignores it, and it may be a
-//! secret under a misspelt name or a serde alias.
+//! Works at any depth: in objects, lists and maps, through references, and in each variant of an enum. If a
+//! value has several schemas and one of them marks it `writeOnly` (a key or a password), the value is
+//! removed. A field that no schema names is removed too: the type ignores it, and it may be a secret under a
+//! misspelt name or a serde alias.
 
 use serde_json::Value;
 
 use super::subschemas::Subschemas;
 
-/// Whether the schema calls anything secret.
+/// Whether the schema marks anything as secret.
 pub(super) fn has_secrets(schema: &Value) -> bool {
     match schema {
         Value::Object(fields) => {
@@ -20,19 +20,20 @@ pub(super) fn has_secrets(schema: &Value) -> bool {
     }
 }
 
-/// Takes out of the parameters what is not kept. Takes at most as many steps as the value has parts times
-/// the schema: values come from strangers.
+/// Removes secrets and unknown fields from the parameters. The number of steps is at most the number of
+/// parts of the value times that of the schema, because values come from untrusted callers.
 pub(super) fn strip(schema: &Value, params: &mut Value) {
     let forms = Subschemas::of_root(schema);
     if forms.are_secret() {
         *params = Value::Object(serde_json::Map::new());
     } else {
-        // Parameters are an object of named fields, also where it has none.
+        // The root never allows unknown fields, even if its schema names no field.
         strip_value(&forms, params, has_secrets(schema), true);
     }
 }
 
-/// Whether nothing can be taken out of the parameters, as far as a look at their first level shows.
+/// Whether the parameters certainly have no unknown field. Looks at their first level only, so a nested value
+/// that could have fields makes it `false`. Does not look for secrets.
 pub(super) fn is_plain(schema: &Value, params: &Value) -> bool {
     let (Some(named), Some(given)) = (schema["properties"].as_object(), params.as_object()) else { return false };
     let plain = |value: &Value| match value {

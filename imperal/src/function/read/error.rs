@@ -1,9 +1,11 @@
-//! Why a type did not take a value, with the path to it.
+//! The error for a value that the author's type refuses, with the path to the value.
+//!
+//! Also counts the errors of each thread, so that `swallowed_errors` can find those that serde dropped.
 
 use std::cell::{Cell, RefCell};
 use std::fmt;
 
-/// One step of the way from the root of the parameters to a value.
+/// One step of the path from the root of the parameters to a value.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[doc(hidden)]
 pub enum Step {
@@ -13,10 +15,10 @@ pub enum Step {
     Item(usize),
 }
 
-/// Why a type did not take a value that its schema allows.
+/// The author's type refused a value that its schema allows.
 ///
-/// The text is serde's or the author's own and may quote the value: it is not shown where the schema
-/// has secrets.
+/// The text comes from serde or from the author's code and may quote the value. It is not shown if the
+/// schema has secrets.
 #[derive(Debug, Clone)]
 #[doc(hidden)]
 pub struct ReadError(Box<Inner>);
@@ -24,7 +26,7 @@ pub struct ReadError(Box<Inner>);
 #[derive(Debug, Clone)]
 struct Inner {
     text: String,
-    /// From the value to the root.
+    /// The path in reverse: from the value to the root.
     steps: Vec<Step>,
     missing: bool,
 }
@@ -38,13 +40,13 @@ impl ReadError {
         made
     }
 
-    /// The same error, seen from the value that holds the one it is about.
+    /// Adds a step at the root's end of the path.
     pub(super) fn within(mut self, step: Step) -> Self {
         self.0.steps.push(step);
         self
     }
 
-    /// What was wrong.
+    /// The message.
     pub(crate) fn text(&self) -> &str {
         &self.0.text
     }
@@ -54,7 +56,7 @@ impl ReadError {
         self.0.missing
     }
 
-    /// From the root to the value, or to the last part of the way that is known.
+    /// The path from the root to the value, as far as it is known.
     pub(crate) fn path(&self) -> impl DoubleEndedIterator<Item = &Step> + Clone {
         self.0.steps.iter().rev()
     }
@@ -79,18 +81,19 @@ impl serde::de::Error for ReadError {
 }
 
 thread_local! {
-    /// How many errors this thread has made. One that a reading made and did not return was swallowed.
+    /// The number of errors that this thread has made. If a reading makes an error and does not return it, serde
+    /// has swallowed it.
     static MADE: Cell<u64> = const { Cell::new(0) };
-    /// The errors, while they are compared.
+    /// Copies of the errors made since [`keep`] began, while it runs.
     static KEPT: RefCell<Option<Vec<ReadError>>> = const { RefCell::new(None) };
 }
 
-/// The number of errors made so far.
+/// The number of errors that this thread has made so far.
 pub(super) fn count() -> u64 {
     MADE.get()
 }
 
-/// Keeps the errors that `reading` makes.
+/// Runs `reading` and, until it ends, keeps a copy of each error that it makes, for [`since`].
 pub(super) fn keep<T>(reading: impl FnOnce() -> T) -> T {
     KEPT.set(Some(Vec::new()));
     let read = reading();
@@ -98,12 +101,12 @@ pub(super) fn keep<T>(reading: impl FnOnce() -> T) -> T {
     read
 }
 
-/// Keeps errors no longer, after a reading that panicked.
+/// Stops keeping errors. A reading that panics inside [`keep`] does not stop by itself.
 pub(super) fn forget() {
     KEPT.set(None);
 }
 
-/// The errors made since there were `before` of them, while errors are kept.
+/// Copies of the errors made since [`count`] returned `before`. Empty outside of [`keep`].
 pub(super) fn since(before: u64) -> Vec<ReadError> {
     let count = usize::try_from(MADE.get().wrapping_sub(before)).unwrap_or(usize::MAX);
     KEPT.with_borrow(|kept| {

@@ -1,4 +1,4 @@
-//! Keys of maps: text in JSON, whatever the author's type makes of it.
+//! Reads keys of maps. In JSON they are text; in the author's type they may also be numbers, bools or enums.
 
 use serde::de::{Error as _, IntoDeserializer, Unexpected, Visitor};
 use serde::forward_to_deserialize_any;
@@ -6,7 +6,7 @@ use serde_json::Number;
 
 use super::ReadError;
 
-/// Reads the key of a map. Numbers and `true` are read from their text.
+/// Reads the key of a map. Parses numbers, `true` and `false` from their text.
 pub(super) struct KeyReader<'de>(pub(super) &'de str);
 
 impl KeyReader<'_> {

@@ -1,8 +1,8 @@
-//! Reads a call's parameters into the author's type, and knows where it failed.
+//! Reads a call's parameters into the author's type, and records where a reading fails.
 //!
-//! A deserializer of its own over `serde_json::Value`, for two things that `serde_json`'s does not
-//! tell: the path to the value that the type refused, and whether a flattened `Option` swallowed an
-//! error and became `None`. A reading that succeeds pays nothing for either.
+//! Has its own deserializer over `serde_json::Value`, because the one of `serde_json` does not report two
+//! things: the path to the value that the type refused, and whether a flattened `Option` swallowed an error
+//! and became `None`. A reading without errors pays nothing for either.
 
 mod error;
 mod key;
@@ -20,20 +20,20 @@ use serde_json::{Map, Number, Value};
 pub use error::{ReadError, Step};
 use key::KeyReader;
 
-/// A value that was read, and what its reading passed over in silence.
+/// A value that was read, and the error that its reading swallowed.
 #[derive(Debug)]
 #[doc(hidden)]
 pub struct ReadValue<T> {
     /// The value.
     pub value: T,
-    /// The error that made a flattened `Option` be `None` although a field of it was given.
+    /// The error that made a flattened `Option` `None` although one of its fields was given.
     pub swallowed: Option<ReadError>,
 }
 
-/// Reads parameters into the author's type. `{}` is a unit struct.
+/// Reads parameters into the author's type. A unit struct is read from any object.
 ///
 /// # Errors
-/// What the type refused, and where.
+/// The error for the value that the type refused, with the path to it.
 pub(super) fn read<T: DeserializeOwned>(params: &Value) -> Result<ReadValue<T>, ReadError> {
     let (read, suspects) = swallowed_errors::watch(|| T::deserialize(Reader { value: params, is_root: true }));
     let value = read?;
@@ -89,7 +89,7 @@ fn list<'de, V: Visitor<'de>>(items: &'de [Value], visitor: V) -> Result<V::Valu
 fn object<'de, V: Visitor<'de>>(fields: &'de Map<String, Value>, visitor: V) -> Result<V::Value, ReadError> {
     let mut access = Fields { left: fields.iter(), value: None, done_at: None };
     let read = visitor.visit_map(&mut access)?;
-    // Errors made after the last field and not returned: those of what is flattened into this object.
+    // An error that is made after the last field and not returned comes from a flattened field of this type.
     if let Some(before) = access.done_at.filter(|before| *before != error::count()) {
         swallowed_errors::suspect(fields, before);
     }
@@ -194,7 +194,7 @@ impl<'de> serde::Deserializer<'de> for Reader<'de> {
         name: &'static str,
         visitor: V,
     ) -> Result<V::Value, ReadError> {
-        // As serde_json hands a `RawValue` its text, for authors who turn that feature on.
+        // An author may turn on the feature `raw_value`. Like `serde_json`, this gives a `RawValue` its text.
         if name == "$serde_json::private::RawValue" {
             return visitor.visit_map(MapDeserializer::new(std::iter::once((name, self.value.to_string()))));
         }
@@ -293,7 +293,7 @@ impl<'de> SeqAccess<'de> for Items<'de> {
 struct Fields<'de> {
     left: serde_json::map::Iter<'de>,
     value: Option<(&'de String, &'de Value)>,
-    /// How many errors had been made when the last field was taken.
+    /// The number of errors made when the type had asked for all fields.
     done_at: Option<u64>,
 }
 
@@ -321,7 +321,7 @@ impl<'de> MapAccess<'de> for Fields<'de> {
     }
 }
 
-/// A form of an enum: its name, and what it holds.
+/// A variant of an enum: its name and its content.
 struct Variant<'de> {
     name: &'de String,
     value: Option<&'de Value>,

@@ -1,11 +1,13 @@
-//! Errors that a reading made and kept to itself.
+//! Finds errors that serde swallows.
 //!
-//! serde reads `#[serde(flatten)] place: Option<Place>` as `None` when `Place` fails, whatever was
-//! given: the `x` of `{"x": 1}` would be lost in silence where a place needs a `y` too. An object whose
-//! reading made an error after its last field, and returned none, is a suspect. Each of its fields is
-//! then spoilt once and the parameters are read again. A field that a flattened part has lost is one whose
-//! spoiling still lets the parameters be read and changes one of the errors: that part fails earlier, in
-//! another way. A part that was read whole makes one error more instead.
+//! serde reads `#[serde(flatten)] place: Option<Place>` as `None` whenever `Place` fails. If `Place` needs
+//! `x` and `y`, the `x` of `{"x": 1}` would be lost silently.
+//!
+//! An object is a suspect if reading it made an error after its last field and returned none. To find the
+//! lost field, this module replaces each field of the object in turn by an unreadable value and reads the
+//! parameters again. A field was lost if the parameters can still be read, with as many swallowed errors as
+//! before, and one of the errors has another text: the flattened part now fails at this field. If a part
+//! was not lost, an unreadable field adds an error instead.
 
 use std::cell::RefCell;
 
@@ -15,14 +17,14 @@ use serde_json::{Map, Value};
 use super::Reader;
 use super::error::{self, ReadError, Step};
 
-/// Most values that are read again for one call, all readings together. Parameters of a few hundred values
-/// are looked into whole.
+/// Most values that all readings of one call read again. This suffices to try every field of parameters with
+/// a few hundred values.
 const WORK: usize = 1 << 18;
 
-/// An object of the parameters in whose reading an error was swallowed.
+/// An object of the parameters whose reading swallowed an error.
 pub(super) struct Suspect {
     object: *const Map<String, Value>,
-    /// The errors, while they are kept.
+    /// Copies of the swallowed errors; empty outside of [`error::keep`].
     errors: Vec<ReadError>,
 }
 
@@ -30,14 +32,14 @@ thread_local! {
     static SUSPECTS: RefCell<Vec<Suspect>> = const { RefCell::new(Vec::new()) };
 }
 
-/// Notes an object whose reading made errors since there were `before` of them.
+/// Records a suspect. Its reading has swallowed the errors made since [`error::count`] returned `before`.
 #[cold]
 pub(super) fn suspect(object: &Map<String, Value>, before: u64) {
     let suspect = Suspect { object, errors: error::since(before) };
     SUSPECTS.with_borrow_mut(|suspects| suspects.push(suspect));
 }
 
-/// Runs `reading` and returns the objects that it made suspicious.
+/// Runs `reading` and returns the suspects among the objects that it read.
 pub(super) fn watch<T>(reading: impl FnOnce() -> T) -> (T, Vec<Suspect>) {
     // An earlier reading may have panicked.
     error::forget();
@@ -46,7 +48,7 @@ pub(super) fn watch<T>(reading: impl FnOnce() -> T) -> (T, Vec<Suspect>) {
     (read, SUSPECTS.take())
 }
 
-/// The first error that was swallowed although a field of what it is about was given.
+/// The first swallowed error of a flattened part of which a field was given.
 pub(super) fn find<T: DeserializeOwned>(params: &Value, suspects: &[Suspect]) -> Option<ReadError> {
     let mut left = if suspects.is_empty() { 0 } else { WORK / count(params) };
     suspects.iter().find_map(|suspect| {
@@ -82,7 +84,7 @@ fn unreadable() -> Value {
     (0..4).fold(Value::Null, |value, _| Value::Array(vec![value]))
 }
 
-/// Whether the parameters are read, and the errors swallowed in the object of that path.
+/// Whether the parameters can be read, and the errors that the object at `path` swallowed.
 fn errors_at<T: DeserializeOwned>(params: &Value, path: &[Step]) -> (bool, Vec<ReadError>) {
     let object = path.iter().try_fold(params, |value, step| match step {
         Step::Field(name) => value.get(name),
@@ -102,7 +104,7 @@ fn value_at<'a>(value: &'a mut Value, path: &[Step]) -> Option<&'a mut Value> {
     })
 }
 
-/// Finds an object by its address.
+/// Finds an object by its address and adds the steps to it to `path`.
 fn way_to<'a>(
     object: *const Map<String, Value>,
     value: &'a Value,
