@@ -1,20 +1,20 @@
 //! Collects the findings of all rules.
 //!
-//! Limits their number and length: a hostile file can break a rule a million times. Findings above the
-//! limits are only counted, by level. Also chooses the language of a remedy, because a manifest may
-//! belong to a Python extension.
+//! Limits their number and length, because a hostile file can break a rule a million times. Counts the
+//! findings above the limits by level and drops them. Also chooses the language of a remedy, because a
+//! manifest may belong to a Python extension.
 
 use std::path::Path;
 
 use crate::finding::{Level, UnplacedFinding};
 
-/// Findings kept per level.
+/// Most findings that are kept per level.
 const MAX_PER_LEVEL: usize = 200;
 
-/// Bytes of text in all findings together.
+/// Most bytes of text in all findings together.
 const MAX_TEXT_BYTES: usize = 1024 * 1024;
 
-/// Characters of a message or a remedy.
+/// Most characters of a message or a remedy.
 const MAX_TEXT_CHARS: usize = 600;
 
 /// The language that an extension is written in.
@@ -40,7 +40,7 @@ impl Language {
     }
 }
 
-/// The findings so far, and how many more there are.
+/// The findings so far, and the number of omitted ones.
 pub(super) struct Collector {
     language: Language,
     kept: Vec<UnplacedFinding>,
@@ -93,15 +93,15 @@ impl Collector {
         self.kept.push(finding);
     }
 
-    /// Whether the next finding of this level is over the limits. If so, counts it. Rules whose texts are
-    /// expensive ask this first.
+    /// Whether the next finding of this level exceeds the limits. If so, counts it as omitted. A rule with
+    /// expensive texts calls this before it writes them.
     pub(super) fn omits(&mut self, level: Level) -> bool {
         let full = self.counts[level as usize] >= MAX_PER_LEVEL || self.bytes_left == 0;
         self.omitted[level as usize] += usize::from(full);
         full
     }
 
-    /// The remedy in the extension's language, or in both where the language is unknown.
+    /// The remedy in the extension's language, or in both languages if it is unknown.
     pub(super) fn advice(&self, rust: impl Into<String>, python: impl Into<String>) -> String {
         match self.language {
             Language::Rust => rust.into(),
@@ -114,7 +114,7 @@ impl Collector {
         &mut self.kept
     }
 
-    /// The findings. If some were omitted, the last one says how many (M35).
+    /// Returns the findings. If some were omitted, the last finding has their number (M35).
     pub(super) fn finish(self) -> Vec<UnplacedFinding> {
         let Self { mut kept, omitted, .. } = self;
         let levels = [Level::Error, Level::Warn, Level::Info];
@@ -138,7 +138,7 @@ pub(crate) fn shortened(mut text: String) -> String {
     text
 }
 
-/// A name in quotes; the path of an object without a name.
+/// A name in quotes, or `the WHAT at PATH` for an object without a name.
 pub(super) fn quoted_or_path(what: &str, at: &str, name: &str) -> String {
     if name.is_empty() { format!("the {what} at `{at}`") } else { format!("`{name}`") }
 }

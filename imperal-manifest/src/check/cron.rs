@@ -1,23 +1,23 @@
-//! Reads cron lines: the five fields, and whether the line ever matches (M23).
+//! Reads cron lines and decides whether a line ever matches (M23).
 //!
 //! Accepts the same lines as croniter, which runs the timetables on the reference's platform: besides the
-//! usual forms, ranges that wrap (`22-6`, `fri-mon`), `?`, `L`, `15W`, `1#2` and `L5`. A line matches if the
-//! day of the month or the weekday matches; a week of the month and a nearest weekday must always match.
-//! `fields` checks that there are five fields.
+//! usual forms, ranges that wrap (`22-6`, `fri-mon`), `?`, `L`, `15W`, `1#2` and `L5`. A line matches a day if
+//! the day of the month or the weekday matches. A week of the month (`1#2`) and a nearest weekday (`15W`) are
+//! stricter: they must match in any case. `fields` checks that there are five fields.
 
 use crate::grammar;
 
 const MONTHS: &[&str] = &["jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec"];
 const DAYS: &[&str] = &["sun", "mon", "tue", "wed", "thu", "fri", "sat"];
 
-/// Days of each month at most.
+/// The most days that each month has.
 const LENGTHS: [u32; 12] = [31, 29, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31];
 
 /// The result of reading a timetable.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Verdict {
     Runs,
-    /// It never matches, for this reason.
+    /// The line never matches, for this reason.
     Never(String),
     /// The first invalid field and its fault.
     Unreadable(String),
@@ -51,17 +51,17 @@ const FIELDS: [Field; 5] = [
 /// The values of a field.
 #[derive(Default)]
 struct Values {
-    /// The field contains a `*`.
+    /// Whether the field counts as every value: it contains `*`, or is `?` or a random time.
     any: bool,
     /// One bit per value.
     bits: u64,
-    /// Weekdays with a week of the month.
+    /// The weekdays that have a week of the month, one bit each.
     nth: u64,
-    /// Those weeks, one bit each; the lowest bit is the last week.
+    /// These weeks, one bit each. The lowest bit is the last week.
     weeks: u8,
-    /// The last day of the month.
+    /// Whether the field contains the last day of the month (`L`).
     last: bool,
-    /// The weekday nearest to a day of the month.
+    /// Whether the field is a nearest weekday (`15W`).
     nearest: bool,
 }
 
@@ -109,7 +109,7 @@ fn never(days: &Values, months: &Values, weekdays: &Values) -> Option<String> {
         weekdays.weeks == 0 || last || weekdays.weeks & (1 << day.div_ceil(7)) != 0
     };
     let on = |day: u32, length: u32| {
-        // A nearest weekday is at most two days off.
+        // A nearest weekday is at most two days from the given day.
         let near = days.nearest && (1..=31).any(|of| days.contains(of) && day.abs_diff(of.min(length)) <= 2);
         near || (!days.nearest && days.contains(day)) || (days.last && day == length)
     };
@@ -170,8 +170,8 @@ fn nearest(part: &str, field: &Field) -> Option<u32> {
     number(part.strip_suffix('w').or_else(|| part.strip_prefix('w'))?)
 }
 
-/// `r` or `r(0-10)`, with an optional `/5`: a random time. The same with `h` is derived from an id, which a
-/// manifest does not have.
+/// `r` or `r(0-10)`, with an optional `/5`: a random time. With `h` instead of `r`, croniter derives the time
+/// from an id, which a manifest does not have.
 fn random(text: &str, field: &Field) -> Option<Read<Values>> {
     let (kind, rest) = text.split_at_checked(1)?;
     if !matches!(kind, "r" | "h") {
@@ -276,7 +276,7 @@ fn range(part: &str, field: &Field) -> Read<Option<(u32, u32, u32, bool)>> {
     }
 }
 
-/// Every `step`th value of a range, which may wrap at the end of the field. A range with equal ends is the
+/// Every `step`th value of a range, which may wrap at the end of the field. A range with equal ends means the
 /// whole field.
 fn span(from: u32, to: u32, step: u32, is_range: bool, field: &Field) -> Read<u64> {
     if from.max(to) > field.high {
@@ -299,7 +299,7 @@ fn within(value: u32, field: &Field) -> Read<u32> {
     if (field.low..=field.high).contains(&value) { Ok(value) } else { Err(outside(field)) }
 }
 
-/// Sunday is 0 and 7.
+/// Changes the weekday 7 to 0: both mean Sunday.
 fn weekday_zero(value: u32, field: &Field) -> u32 {
     if field.kind == Kind::Weekday && value == 7 { 0 } else { value }
 }
@@ -310,7 +310,7 @@ fn value(text: &str, field: &Field) -> Read<u32> {
     named.map(|at| at + field.low).or_else(|| number(text)).ok_or_else(|| outside(field))
 }
 
-/// A number of ASCII digits. Larger numbers become the largest one.
+/// Reads a number of ASCII digits. A number above `u32::MAX` becomes `u32::MAX`.
 fn number(text: &str) -> Option<u32> {
     let digits = !text.is_empty() && text.bytes().all(|b| b.is_ascii_digit());
     digits.then(|| text.parse().unwrap_or(u32::MAX))

@@ -1,5 +1,5 @@
-//! The circumstances of a check that change its rules: the manifest's origin and variables of the
-//! environment, as in the reference SDK.
+//! Settings that change the rules, as in the reference SDK: the origin of the manifest, and environment
+//! variables.
 
 /// The source of a manifest.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -10,7 +10,7 @@ pub(super) enum Origin {
     File,
 }
 
-/// Settings from variables of the environment.
+/// Settings from environment variables.
 #[derive(Debug, Default)]
 pub(super) struct Environment {
     /// `IMPERAL_VALIDATOR_V23_SEVERITY=warn`
@@ -35,7 +35,7 @@ impl Environment {
         }
     }
 
-    /// Whether the author is known and not first-party. Without both variables the answer is no.
+    /// Whether the author is known and not first-party. `false` unless both variables are set.
     pub(super) fn is_third_party(&self) -> bool {
         !self.author.is_empty() && !self.first_party.is_empty() && !self.first_party.contains(&self.author)
     }

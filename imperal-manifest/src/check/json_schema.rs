@@ -1,19 +1,19 @@
-//! Is a value a JSON Schema of draft 2020-12?
+//! Checks that a value is a JSON Schema of draft 2020-12.
 //!
-//! Owns the form of each keyword, as the draft's meta-schema has it, and that patterns are regular
-//! expressions. References are not its business. Without recursion limits of its own: the reader of manifests
-//! limits the depth.
+//! Owns the form of each keyword's value, as in the draft's meta-schema. `regex_syntax` checks the patterns,
+//! `schemas` the references. The recursion needs no limit here, because the reader of manifests limits the
+//! depth.
 
 use serde_json::{Map, Value};
 
 use super::regex_syntax::regex_fault;
 
-/// Where a schema is wrong, and how.
+/// A fault of a schema, with its path.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct SchemaFault {
-    /// The place: `.properties.name.type`; empty at the root.
+    /// Path of the faulty value, such as `.properties.name.type`; empty for the root.
     pub(super) path: String,
-    /// What the value there must be.
+    /// Says what the value must be, or what is wrong with it.
     pub(super) message: String,
 }
 
@@ -189,7 +189,7 @@ fn is_anchor(text: &str) -> bool {
         && text.chars().all(|c| c.is_ascii_alphanumeric() || "-._".contains(c))
 }
 
-/// A fragment may be empty: `schema.json#`.
+/// Whether the text has no fragment, or an empty one: `schema.json#`.
 fn is_id(text: &str) -> bool {
     text.trim_end_matches('#').find('#').is_none()
 }
@@ -200,7 +200,7 @@ mod tests {
 
     use super::*;
 
-    /// Schemas, right and wrong, for each form of a keyword.
+    /// Valid and invalid schemas for each form of a keyword.
     fn schemas() -> Vec<Value> {
         let values = [
             json!(null),

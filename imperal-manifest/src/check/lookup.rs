@@ -1,4 +1,4 @@
-//! Reads fields of a manifest that may have any type.
+//! Reads fields of a manifest whose values may have any type.
 
 use serde_json::{Map, Value};
 

@@ -10,7 +10,7 @@ use crate::fields::INPUT_TYPES;
 use crate::finding::Level;
 use crate::structure::{describe, input_type_fault};
 
-/// Every panel of a manifest.
+/// Checks every panel of a manifest.
 pub(super) fn check_panels(manifest: &Map<String, Value>, findings: &mut Collector) {
     for (at, panel) in objects(manifest, "panels") {
         let slot = text(panel, "slot");
@@ -48,7 +48,7 @@ impl fmt::Display for Trail<'_> {
     }
 }
 
-/// The nodes below a panel's root. An object with `type` and `props` is a node; every other object is
+/// Checks the nodes below a panel's root. An object with `type` and `props` is a node; any other object is
 /// data of the node around it.
 fn nodes(value: &Value, at: &Trail<'_>, findings: &mut Collector) {
     match value {

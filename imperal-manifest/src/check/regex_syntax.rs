@@ -1,9 +1,9 @@
-//! Is a pattern a regular expression?
+//! Finds syntax faults in regular expressions.
 //!
 //! Owns the faults that make a pattern unusable in every engine: groups and classes that do not close, a
-//! repetition of nothing, a range in the wrong order, a lone backslash at the end. It compiles nothing, so a
-//! pattern of any origin costs one pass over its text. The platform's engine may still refuse a pattern that
-//! passes here; it does so when the extension starts.
+//! repetition of nothing, a range in the wrong order, a lone backslash at the end. It reads the text and
+//! compiles nothing, because a pattern may come from anyone. The platform's engine may still refuse a pattern
+//! that passes here; it does so when the extension starts.
 
 use std::iter::Peekable;
 use std::str::Chars;
@@ -11,7 +11,7 @@ use std::str::Chars;
 /// Largest number of repetitions that engines accept.
 const MAX_REPETITIONS: u32 = 100_000;
 
-/// Why a pattern is not a regular expression.
+/// The first fault of a pattern; `None` if it has none.
 pub(super) fn regex_fault(pattern: &str) -> Option<String> {
     let mut rest = pattern.chars().peekable();
     let mut open_groups = 0_usize;
@@ -75,7 +75,7 @@ pub(super) fn regex_fault(pattern: &str) -> Option<String> {
     (open_groups > 0).then(|| "a `(` is not closed".to_owned())
 }
 
-/// Reads what follows `(?`. Returns whether it is a kind of group.
+/// Skips the text after `(?` that names the kind of a group. Returns `false` for an unknown kind.
 fn skip_group_head(rest: &mut Peekable<Chars<'_>>) -> bool {
     match rest.next() {
         Some(':' | '=' | '!' | '>') => true,
@@ -94,7 +94,7 @@ fn skip_group_head(rest: &mut Peekable<Chars<'_>>) -> bool {
     }
 }
 
-/// Reads a class after its `[`.
+/// Reads a class after its `[`, up to its `]`. Returns its fault.
 fn class_fault(rest: &mut Peekable<Chars<'_>>) -> Option<String> {
     const OPEN: &str = "a `[` is not closed";
     rest.next_if_eq(&'^');
@@ -103,7 +103,7 @@ fn class_fault(rest: &mut Peekable<Chars<'_>>) -> Option<String> {
         let Some(c) = rest.next() else { return Some(OPEN.to_owned()) };
         match c {
             ']' => return None,
-            // A class such as `\d` cannot begin a range.
+            // An escape such as `\d` cannot begin a range.
             '\\' => match rest.next() {
                 Some('d' | 'D' | 'w' | 'W' | 's' | 'S' | 'p' | 'P' | 'b' | 'x' | 'u' | 'c') => before = None,
                 Some(c) => before = Some(c),
@@ -123,9 +123,9 @@ fn class_fault(rest: &mut Peekable<Chars<'_>>) -> Option<String> {
 
 /// The text after a `{`.
 enum Repetition {
-    /// Not a repetition: the brace stands for itself.
+    /// Not a repetition: the brace is an ordinary character.
     Text,
-    /// From, and to if there is an upper bound.
+    /// The lower bound, and the upper bound if there is one.
     Bounds(u32, Option<u32>),
 }
 
@@ -141,7 +141,7 @@ fn repetition(rest: &mut Peekable<Chars<'_>>) -> Repetition {
     match bounds.filter(|_| is_closed) {
         None => Repetition::Text,
         Some((from, to)) => {
-            // The bounds and the closing brace.
+            // Skips the bounds and the closing brace.
             let _ = rest.nth(inside.chars().count());
             Repetition::Bounds(from, to)
         }

@@ -93,10 +93,11 @@ fn flat(at: &str, name: &str, schema: &Map<String, Value>, findings: &mut Collec
     }
 }
 
-/// A reference on a cycle of the schema.
+/// Finds a cycle of references and returns one reference of it.
 ///
-/// Nodes are the schemas with a reference to them, edges the references inside. One pass collects both: a
-/// reference belongs to every node around it, at most as many as the document is deep.
+/// A schema that a reference names is a node. A reference inside a node is an edge to the node that it names.
+/// One pass collects the nodes, another one the edges. A reference is an edge of every node around it, so it
+/// adds at most as many edges as the document is deep.
 fn cycle(schema: &Map<String, Value>) -> Option<String> {
     let root = Value::Object(schema.clone());
     let mut names: Vec<String> = Vec::new();
@@ -154,7 +155,7 @@ fn collect_edges(
     }
 }
 
-/// Depth-first search without recursion: an edge to an open node closes a cycle.
+/// Returns a node of a cycle. A depth-first search without recursion: an edge to an open node closes a cycle.
 fn first_on_a_cycle(edges: &[Vec<usize>]) -> Option<usize> {
     #[derive(Clone, Copy, PartialEq)]
     enum State {
