@@ -1,8 +1,8 @@
 //! `#[chat_function]`: reads the input, validates it, and writes the expansion.
 //!
 //! Options and signature are validated independently, so that one compile reports every fault. The
-//! registration is only written when there is none; otherwise the fn stays, and the parts of its
-//! signature that are sound still reach the compiler's type checks.
+//! registration is written only if there is no fault. Otherwise the fn stays in place, and the compiler
+//! still checks the types in the sound parts of its signature.
 
 use imperal_manifest::did_you_mean;
 use proc_macro2::TokenStream;
@@ -43,7 +43,7 @@ pub(crate) fn chat_function(options: TokenStream, item: &TokenStream) -> TokenSt
             quote!(#item #checks #errors)
         }
         (None, _) => {
-            // A method is in an `impl` or trait, which allows no unnamed constant.
+            // The check is an unnamed constant, which an `impl` or a trait does not allow.
             let is_free = item.sig.receiver().is_none() && item.has_body();
             let check = output.filter(|_| is_free).map(|output| expand::output_check(&item, &output, &krate));
             let errors = diagnostics.errors();
@@ -53,7 +53,7 @@ pub(crate) fn chat_function(options: TokenStream, item: &TokenStream) -> TokenSt
     }
 }
 
-/// The codes of an `allow` list; reports those that are not in `known`.
+/// Returns the codes of an `allow` list. Reports those that are not in `known`.
 pub(crate) fn allowed_warnings(list: &[LitStr], known: &[&str], diagnostics: &mut Diagnostics) -> Vec<String> {
     for literal in list.iter().filter(|literal| !known.contains(&literal.value().as_str())) {
         let code = literal.value();

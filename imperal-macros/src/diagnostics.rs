@@ -22,17 +22,17 @@ struct Warning {
 }
 
 impl Diagnostics {
-    /// An error at the given tokens.
+    /// Adds an error at the given tokens.
     pub(crate) fn error(&mut self, at: impl ToTokens, text: impl std::fmt::Display) {
         self.push(syn::Error::new_spanned(at, text));
     }
 
-    /// An error at a span.
+    /// Adds an error at a span.
     pub(crate) fn error_at(&mut self, span: Span, text: impl std::fmt::Display) {
         self.push(syn::Error::new(span, text));
     }
 
-    /// An error of a parser.
+    /// Adds an error of a parser.
     pub(crate) fn push(&mut self, error: syn::Error) {
         match &mut self.errors {
             Some(errors) => errors.combine(error),
@@ -48,7 +48,7 @@ impl Diagnostics {
         self.warnings.extend(other.warnings);
     }
 
-    /// A warning. `rule` is its code, `V10` for example.
+    /// Adds a warning. `rule` is its code, `V10` for example.
     pub(crate) fn warn(&mut self, rule: &'static str, span: Span, text: impl Into<String>) {
         self.warnings.push(Warning { rule, span, text: text.into() });
     }

@@ -10,7 +10,7 @@ use syn::{Attribute, Expr, ExprLit, Lit, Meta};
 
 /// A description as text, or as an expression that only the compiler can read (`include_str!`).
 pub(crate) struct Description {
-    /// An expression of the text.
+    /// An expression whose value is the text.
     pub(crate) tokens: TokenStream,
     /// The text, if the macro can read it.
     pub(crate) text: Option<String>,

@@ -1,8 +1,8 @@
 //! Writes the expansion of a chat function.
 //!
 //! The fn stays verbatim. Its companions follow in a `const _`: a private marker type, the marker's
-//! `ChatHandler`, and one registration. They name each of the author's types once, with its own span,
-//! so that the compiler reports a wrong type once, at the place where the author wrote it.
+//! `ChatHandler`, and one registration. They use the span of each type that the author wrote, so that the
+//! compiler reports a wrong type once, at that place.
 
 use proc_macro2::{Ident, Span, TokenStream};
 use quote::{ToTokens, quote, quote_spanned};
@@ -26,7 +26,7 @@ pub(crate) fn expand(
     let registration = registration(function);
     let model_check = model_check(types, function);
     let companions = companions(item, types, krate, &quote!(#probes #projection #model_check #registration));
-    // The attribute requires `async` even where the fn awaits nothing.
+    // The attribute requires `async` even if the fn awaits nothing.
     quote!(#[allow(clippy::unused_async)] #item #companions #warnings)
 }
 
@@ -35,7 +35,7 @@ pub(crate) fn type_checks(item: &FnItem, types: &Types, krate: &TokenStream) -> 
     companions(item, types, krate, &TokenStream::new())
 }
 
-/// The check of the return type alone, for a function with a fault elsewhere in its signature.
+/// The check of the return type alone, for a function with a fault in another part of its signature.
 pub(crate) fn output_check(item: &FnItem, output: &Type, krate: &TokenStream) -> TokenStream {
     let attrs = attrs(item);
     quote! {
@@ -46,7 +46,7 @@ pub(crate) fn output_check(item: &FnItem, output: &Type, krate: &TokenStream) ->
 
 /// The marker, its handler, and `rest`, next to the fn.
 ///
-/// The crate is named once, so that a wrong `crate = ..` is one error.
+/// Names the crate once, so that a wrong `crate = ..` gives one error.
 fn companions(
     item: &FnItem,
     Types { ctx, params, output }: &Types,
@@ -68,7 +68,7 @@ fn companions(
         }
     };
     let data = quote_spanned!(data_span(output)=> _);
-    // An `impl` allows no unnamed constant; with this span the compiler points at the fn.
+    // An `impl` allows no unnamed constant. For a method, this span makes the compiler point at the fn.
     let anonymous = quote_spanned!(name.span()=> const _: ());
     quote! {
         #(#attrs)*
@@ -106,7 +106,7 @@ fn data_span(output: &Type) -> Span {
     data.map_or_else(|| output.span(), Spanned::span)
 }
 
-/// Checks of types that only the compiler can decide, written where the tokens suggest a fault.
+/// Checks of types that only the compiler can decide. Writes a check only if the tokens suggest a fault.
 fn probes(types: &Types, function: &ChatFunction) -> TokenStream {
     let mut probes = TokenStream::new();
     if let (Some(answer), true, None) =
@@ -155,7 +155,7 @@ const NO_STRUCT: &[&str] = &[
     "usize", "f32", "f64", "Vec", "Option", "Value", "HashMap", "BTreeMap", "Map", "HashSet", "BTreeSet",
 ];
 
-/// `data_model` against the data that the return type shows.
+/// Checks that `data_model` is the type of the data in the return type, if that shows data.
 fn model_check(types: &Types, function: &ChatFunction) -> TokenStream {
     let (Some(model), None) = (&function.data_model, result_without_data(&types.output)) else {
         return TokenStream::new();

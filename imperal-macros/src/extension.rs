@@ -13,7 +13,7 @@ use crate::icon;
 use crate::option_reader::Options;
 use crate::options;
 
-/// `crate_path ; key: value, ..`
+/// Expands the input `crate_path ; key: value, ..`.
 pub(crate) fn extension(input: TokenStream) -> TokenStream {
     let mut input = input.into_iter();
     let krate: TokenStream = input
@@ -144,7 +144,7 @@ fn capabilities(options: &Options, diagnostics: &mut Diagnostics) -> Vec<String>
             );
         }
     }
-    // An empty list grants everything, as a missing one does. A faulty list already has an error.
+    // An empty list grants all permissions, like a missing one. A faulty list already has an error.
     let faulty = options.has_or_meant("capabilities") && options.get("capabilities").is_none();
     let none = list.is_empty() && !faulty;
     let at = options.get("capabilities").map_or_else(|| options.first_span(), |entry| entry.key.span());
@@ -158,7 +158,7 @@ fn capabilities(options: &Options, diagnostics: &mut Diagnostics) -> Vec<String>
     list.iter().map(LitStr::value).collect()
 }
 
-/// The icon's path, and an expression of its text.
+/// The icon's path, and an expression whose value is the text of the file.
 fn icon_of(literal: &LitStr, diagnostics: &mut Diagnostics) -> Option<(String, TokenStream)> {
     let path = literal.value();
     let folder = PathBuf::from(std::env::var_os("CARGO_MANIFEST_DIR").unwrap_or_default());

@@ -49,8 +49,8 @@ impl FnItem {
         }
     }
 
-    /// Whether the body may start a background task: it names `background_task`, or hands the context to
-    /// something else that may.
+    /// Whether the body may start a background task: it names `background_task`, or passes the context to
+    /// other code, which may start one.
     pub(crate) fn may_start_a_task(&self) -> bool {
         if self.mentions("background_task") {
             return true;
@@ -75,7 +75,7 @@ impl FnItem {
 const OTHER_SURFACES: &[&str] =
     &["http", "progress", "deliver_chat_message", "state", "user", "is_cancelled", "cancelled", "app_id", "log"];
 
-/// Whether the context is used for anything but `ctx.SURFACE`.
+/// Whether the body uses the context for anything other than `ctx.SURFACE` with one of [`OTHER_SURFACES`].
 fn hands_on(body: TokenStream, ctx: &str) -> bool {
     let mut tokens = body.into_iter().peekable();
     while let Some(token) = tokens.next() {

@@ -102,8 +102,8 @@ fn expansions_equal_the_golden_files() {
     }
 }
 
-/// Identifiers without a path that an expansion may have: its own names and Rust's keywords. No name of
-/// the prelude, because the author may have shadowed it.
+/// Identifiers that an expansion may use without a path: its own names and Rust's keywords. A name of the
+/// prelude is not allowed, because the author may have shadowed it.
 const OWN: &[&str] = &[
     "__imperal",
     "__ChatFunction",

@@ -1,7 +1,8 @@
 //! Warns about `#[tracing::instrument]` on a chat function: it records the parameters in spans and logs.
 //!
-//! Below `#[chat_function]` it is found as an attribute, above by its expansion of the body. `skip_all` and
-//! a `skip(..)` with the parameters are fine.
+//! Below `#[chat_function]`, `instrument` is still an attribute of the fn. Above it, `instrument` expands
+//! first, so this module looks for its code in the body. `skip_all`, or a `skip(..)` that names the
+//! parameters, gives no warning.
 
 use proc_macro2::{TokenStream, TokenTree};
 use quote::ToTokens;
@@ -35,7 +36,7 @@ fn params_of(item: &FnItem) -> Vec<String> {
     if let Some(FnArg::Typed(params)) = item.sig.inputs.iter().nth(1) {
         match &*params.pat {
             Pat::Ident(name) => names.push(name.ident.to_string()),
-            // All identifiers of a struct pattern: more names than needed do no harm.
+            // Takes all identifiers of a struct pattern. More names than needed do no harm.
             pattern => idents(pattern.to_token_stream(), &mut names),
         }
     }
@@ -74,8 +75,8 @@ fn skips(attr: &Attribute, names: &[String]) -> bool {
     false
 }
 
-/// Whether `instrument` wrote the body, with a span that records the parameters. The span is the first
-/// statement with `__tracing_attr_span`.
+/// Whether `instrument` has expanded the body, with a span that records the parameters. The span is in the
+/// first statement with `__tracing_attr_span`.
 fn recorded_in(body: TokenStream, names: &[String]) -> bool {
     let mut tokens = body.into_iter();
     while let Some(token) = tokens.next() {

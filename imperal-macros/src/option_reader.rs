@@ -1,7 +1,6 @@
 //! Reads a macro's options by its table.
 //!
-//! Reports every fault and keeps the options that are right. After a fault it continues behind the next
-//! comma.
+//! Reports every fault and keeps the valid options. After a fault, it continues after the next comma.
 
 use proc_macro2::{Ident, Span, TokenStream};
 use quote::ToTokens;
@@ -33,7 +32,7 @@ pub(crate) struct Entry {
 pub(crate) struct Options {
     table: &'static Table,
     entries: Vec<Entry>,
-    /// Keys whose value has a fault. They are not missing.
+    /// Keys whose value has a fault. They are not reported as missing.
     unreadable: Vec<String>,
     /// Keys that an error suggested for an unknown key. They are not reported as missing either.
     meant: Vec<&'static str>,
@@ -190,7 +189,7 @@ impl Options {
         self.table.rows.iter().filter(|row| row.required && !self.has_or_meant(row.key)).collect()
     }
 
-    /// The first key, at which faults of the whole are reported.
+    /// The span of the first key, where errors about the whole input are reported.
     pub(crate) fn first_span(&self) -> Span {
         self.entries.first().map_or_else(Span::call_site, |entry| entry.key.span())
     }
@@ -206,8 +205,8 @@ fn read_list(input: ParseStream<'_>, at: &TokenStream, key: &Ident, wanted: &str
     literals
 }
 
-/// The tokens up to the next comma, which stay in the input. A comma inside `<..>` ends them early, which
-/// only changes the span of an error.
+/// Returns the tokens up to the next comma, without consuming them. A comma inside `<..>` ends them early,
+/// which only changes the span of an error.
 fn until_comma(input: ParseStream<'_>) -> TokenStream {
     let ahead = input.fork();
     let mut tokens = TokenStream::new();

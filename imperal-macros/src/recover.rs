@@ -12,7 +12,7 @@ use crate::fn_item::FnItem;
 /// The fn with a corrected head.
 pub(crate) fn recover(mut item: FnItem, krate: &TokenStream) -> TokenStream {
     let sig = &mut item.sig;
-    // Each of these causes a second error: `.await` outside async, `const async`.
+    // `const async`, and `.await` in a fn that is not async, would each cause a second error.
     sig.constness = None;
     let span = sig.fn_token.span;
     let was_async = sig.asyncness.is_some();
@@ -26,7 +26,7 @@ pub(crate) fn recover(mut item: FnItem, krate: &TokenStream) -> TokenStream {
         }
     }
     if !was_async && !awaits(&item) {
-        // It may return a future.
+        // The fn may return a future instead of being async.
         item.sig.asyncness = None;
     }
     quote!(#item)

@@ -1,7 +1,7 @@
 //! Validates the signature of a chat function.
 //!
-//! Tokens alone decide. The compiler checks the types: the expansion names each type once, with the
-//! author's span, and the traits in `imperal` have the messages.
+//! Looks at tokens only. The compiler checks the types in the expansion, which has the author's spans, and
+//! the traits in `imperal` have the messages.
 
 use proc_macro2::{Span, TokenStream, TokenTree};
 use quote::{ToTokens, quote};
@@ -182,7 +182,7 @@ fn check_output(item: &FnItem, diagnostics: &mut Diagnostics) -> Option<Type> {
             );
             None
         }
-        // The fault is the missing `async`; such a type follows from it.
+        // The missing `async` is already an error. A future as return type is a consequence of it.
         ReturnType::Type(_, ty) if sig.asyncness.is_none() && is_future(ty) => None,
         ReturnType::Type(_, ty) => {
             owned(ty, "the return type is borrowed: write `Result<ActionResult<T>>` with owned data", diagnostics)
@@ -196,7 +196,7 @@ fn is_future(ty: &Type) -> bool {
     ["Future", "Pin", "impl"].iter().any(|word| text.contains(word))
 }
 
-/// Reports borrowed types with `text`, and hidden types.
+/// Reports a type that borrows, with the message `text`, or that `impl` hides.
 fn owned(ty: &Type, text: &str, diagnostics: &mut Diagnostics) -> bool {
     match borrowed(ty.to_token_stream()) {
         None => true,
@@ -244,7 +244,7 @@ fn borrowed(tokens: TokenStream) -> Option<Unfit> {
     None
 }
 
-/// Reports types that the tokens show not to be structs.
+/// Reports a type that, by its tokens, cannot be a struct.
 fn one_struct(ty: &Type, diagnostics: &mut Diagnostics) -> bool {
     let form = match ty {
         Type::Tuple(unit) if unit.elems.is_empty() => {
@@ -260,7 +260,7 @@ fn one_struct(ty: &Type, diagnostics: &mut Diagnostics) -> bool {
     false
 }
 
-/// Whether the type is named like the context. Only decides between two messages.
+/// Whether the type has the name of the context. This only decides between two messages.
 fn is_context(ty: &Type) -> bool {
     match ty {
         Type::Path(path) => path.path.segments.last().is_some_and(|last| last.ident == "Context"),

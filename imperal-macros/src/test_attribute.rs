@@ -1,7 +1,7 @@
 //! `#[imperal::test]`: turns an async fn into a test with a platform of its own.
 //!
-//! Tokens decide the form. The trait `FromTest` decides which types a parameter may have, so that an
-//! alias works and a wrong type is reported at its place.
+//! The macro checks the form of the fn by its tokens. The trait `FromTest` decides which types a parameter
+//! may have, so that an alias works and the compiler reports a wrong type at its place.
 
 use proc_macro2::{Span, TokenStream};
 use quote::{ToTokens, quote, quote_spanned};
@@ -98,7 +98,7 @@ fn emit(function: &FnItem, handed: Option<&Type>, paused: bool, krate: &TokenStr
     let argument = handed.map(|ty| {
         quote_spanned!(ty.span().resolved_at(Span::mixed_site())=> <#ty as #krate::testing::FromTest>::from_test().await)
     });
-    // Outside the test fn, which only test builds compile, so that every build checks the type.
+    // This check is outside the test fn: only test builds compile that fn, but every build checks the type.
     let known = handed.map(|ty| quote!(const _: fn() = #krate::__private::assert_from_test::<#ty>;));
     quote! {
         #known

@@ -1,6 +1,6 @@
 //! Validates the options of `#[chat_function]` into a [`ChatFunction`].
 //!
-//! Reports every fault and warning. Tokens alone decide: the compiler checks types later, in the expansion.
+//! Reports every fault and warning. Looks at tokens only: the compiler checks types later, in the expansion.
 
 use imperal_manifest::{did_you_mean, grammar, limits};
 use proc_macro2::{Ident, Span, TokenStream};
@@ -15,7 +15,7 @@ use crate::model::{ChatFunction, ParamsField};
 use crate::option_reader::{Options, Value};
 use crate::signature::result_without_data;
 
-/// The function that the options describe; none if a required option is missing or faulty.
+/// The function that the options describe; `None` if a required option is missing or faulty.
 pub(crate) fn check_options(
     options: &Options,
     item: &FnItem,
@@ -104,7 +104,7 @@ fn name(options: &Options, ident: &Ident, diagnostics: &mut Diagnostics) -> Stri
     name
 }
 
-/// The fault of a function's name: its grammar, and names with a meaning of their own.
+/// The fault of a function's name: an invalid or a reserved name.
 fn function_name_fault(name: &str) -> Option<&'static str> {
     if !grammar::is_identifier(name) {
         Some("invalid function name: use `A-Z`, `a-z`, `0-9` and `_`, no digit first, in `name = \"..\"`")
@@ -162,8 +162,8 @@ fn event(literal: &LitStr, diagnostics: &mut Diagnostics) -> String {
     event
 }
 
-/// The field that the literal names. The literal has the name in the schema; serde's `rename_all` turns
-/// `row_id` into `rowId`, so the field's own name is taken to be in snake case.
+/// The field that the literal names. The literal is the field's name in the schema. serde's `rename_all` may
+/// have turned `row_id` into `rowId` there, so the field's name in the struct is assumed to be in snake case.
 fn field(literal: &LitStr, diagnostics: &mut Diagnostics) -> Option<ParamsField> {
     let wire = literal.value();
     let mut snake = String::new();
