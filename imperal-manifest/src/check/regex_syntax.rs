@@ -11,6 +11,9 @@ use std::str::Chars;
 /// Largest number of repetitions that engines accept.
 const MAX_REPETITIONS: u32 = 100_000;
 
+/// Most characters that are read as the bounds of a repetition: two numbers of 20 digits and a comma.
+const LONGEST_BOUNDS: usize = 41;
+
 /// The first fault of a pattern; `None` if it has none.
 pub(super) fn regex_fault(pattern: &str) -> Option<String> {
     let mut rest = pattern.chars().peekable();
@@ -130,8 +133,10 @@ enum Repetition {
 }
 
 fn repetition(rest: &mut Peekable<Chars<'_>>) -> Repetition {
-    let inside: String = rest.clone().take_while(|c| *c != '}').collect();
-    let is_closed = rest.clone().nth(inside.chars().count()) == Some('}');
+    // Looks ahead a limited number of characters, so that a pattern of many braces costs linear time.
+    let ahead = rest.clone().take(LONGEST_BOUNDS);
+    let inside: String = ahead.take_while(|c| c.is_ascii_digit() || *c == ',').collect();
+    let is_closed = rest.clone().nth(inside.len()) == Some('}');
     let number = |text: &str| text.parse::<u32>().ok();
     let bounds = match inside.split_once(',') {
         None => number(&inside).map(|exactly| (exactly, Some(exactly))),
@@ -142,7 +147,7 @@ fn repetition(rest: &mut Peekable<Chars<'_>>) -> Repetition {
         None => Repetition::Text,
         Some((from, to)) => {
             // Skips the bounds and the closing brace.
-            let _ = rest.nth(inside.chars().count());
+            let _ = rest.nth(inside.len());
             Repetition::Bounds(from, to)
         }
     }
@@ -175,6 +180,13 @@ mod tests {
         ] {
             assert_eq!(regex_fault(pattern), None, "{pattern}");
         }
+    }
+
+    /// Reading on to a closing brace from each of these would take days.
+    #[test]
+    fn many_open_braces_cost_linear_time() {
+        assert_eq!(regex_fault(&"{".repeat(4_000_000)), None);
+        assert_eq!(regex_fault(&format!("{}}}", "{1".repeat(2_000_000))), None);
     }
 
     #[test]

@@ -1,7 +1,7 @@
 //! The surfaces of a running function, one per file.
 //!
 //! Owns [`Context`], which handlers and background tasks both get. The surfaces reach the platform through the
-//! trait [`Host`] alone and know no SQL and no HTTP server.
+//! trait `Host` alone and know no SQL and no HTTP server.
 
 mod background;
 mod blocking;

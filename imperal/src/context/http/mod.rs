@@ -100,7 +100,7 @@ impl Context {
     /// except for `Referer`, and its body unless the redirect turns it into a GET. Another origin only gets a
     /// GET or HEAD with harmless headers such as `accept`, `user-agent` and `range`: no key, no cookie, no
     /// other header of yours, no body. A redirect that would need more fails with
-    /// [`HttpErrorKind::Redirect`], and so does one from https to http.
+    /// [`HttpErrorKind::Redirect`](crate::context::HttpErrorKind::Redirect), and so does one from https to http.
     ///
     /// When the task is cancelled or ends, its calls in flight are aborted and fail with a
     /// cancelled error.
@@ -235,7 +235,7 @@ impl RequestBuilder {
 
     /// Largest body to read, in bytes. Default: 64 MiB; at most [`MAX_BODY_LIMIT`] (1 GiB).
     ///
-    /// A larger body fails with [`HttpErrorKind::TooLarge`]. [`send`](Self::send) refuses a larger limit.
+    /// A larger body fails with [`HttpErrorKind::TooLarge`](crate::context::HttpErrorKind::TooLarge). [`send`](Self::send) refuses a larger limit.
     pub fn body_limit(mut self, bytes: usize) -> Self {
         self.body_limit = bytes;
         self
@@ -283,7 +283,7 @@ impl RequestBuilder {
     /// Dropping the future aborts the request. The service may have acted already.
     ///
     /// # Errors
-    /// [`HttpErrorKind`] lists them. `?` gives each its error code.
+    /// [`HttpErrorKind`](crate::context::HttpErrorKind) lists them. `?` gives each its error code.
     pub async fn send(self) -> Result<Response, HttpError> {
         let timeout = self.timeout?;
         let request = self.request.build().map_err(|error| HttpError::from_reqwest(error, timeout))?;

@@ -53,7 +53,7 @@ impl Response {
     /// The body as text.
     ///
     /// # Errors
-    /// [`HttpErrorKind::Decode`](super::HttpErrorKind::Decode) if it is not UTF-8. No byte is
+    /// [`HttpErrorKind::Decode`](crate::context::HttpErrorKind::Decode) if it is not UTF-8. No byte is
     /// replaced or guessed.
     pub fn text(&self) -> Result<&str, HttpError> {
         std::str::from_utf8(&self.body).map_err(|error| HttpError::decode(format!("the answer is not UTF-8: {error}")))
@@ -62,7 +62,7 @@ impl Response {
     /// Reads the body as JSON.
     ///
     /// # Errors
-    /// [`HttpErrorKind::Decode`](super::HttpErrorKind::Decode) if it is not JSON, or does not fit `T`.
+    /// [`HttpErrorKind::Decode`](crate::context::HttpErrorKind::Decode) if it is not JSON, or does not fit `T`.
     pub fn json<T: DeserializeOwned>(&self) -> Result<T, HttpError> {
         crate::json::read(&self.body)
             .map_err(|error| HttpError::decode(format!("the answer is not the expected JSON: {error}")))
@@ -71,7 +71,7 @@ impl Response {
     /// Returns the response itself, unless its status is 4xx or 5xx.
     ///
     /// # Errors
-    /// [`HttpErrorKind::Status`](super::HttpErrorKind::Status) for 4xx and 5xx.
+    /// [`HttpErrorKind::Status`](crate::context::HttpErrorKind::Status) for 4xx and 5xx.
     pub fn error_for_status(self) -> Result<Self, HttpError> {
         if self.status.is_client_error() || self.status.is_server_error() {
             Err(HttpError::status(self.status).after(self.attempts))
