@@ -53,5 +53,5 @@ fn a_store_that_cannot_be_opened_ends_the_command_with_its_reason() {
     let refused = command(folder.path(), &["call", "get_speed_settings"]).output().unwrap();
     assert_eq!(refused.status.code(), Some(1));
     let text = String::from_utf8(refused.stderr).unwrap();
-    assert!(text.contains("what the extension keeps in its data folder cannot be opened: "), "{text}");
+    assert!(text.contains("a state of the extension could not be made in the data folder: "), "{text}");
 }
