@@ -91,22 +91,19 @@ impl Node {
 
     /// Expires lapsed leases, then settles the work of all ended incarnations.
     pub(super) async fn settle_orphans(&self) -> Result<(), LedgerError> {
-        let mut pass = Pass::new();
-        loop {
-            let Lease { incarnation, .. } = self.lease();
-            self.ledger.expire_leases(&incarnation).await?;
-            let orphans = self.ledger.orphans(pass.limit).await?;
-            if !self.settle_all(&incarnation, orphans, &mut pass).await? {
-                self.report_unsettled(&pass);
-                return Ok(());
-            }
-        }
+        self.ledger.expire_leases(&self.lease().incarnation).await?;
+        self.settle_batches().await
     }
 
     /// Settles the work of incarnations that have ended already, at the start. It expires no lease: the ledger may
     /// have been out of reach until now, so a grace period for the other nodes begins.
     pub(super) async fn settle_at_start(&self) -> Result<(), LedgerError> {
         self.start_grace_period();
+        self.settle_batches().await
+    }
+
+    /// Settles batch after batch of the work of ended incarnations.
+    async fn settle_batches(&self) -> Result<(), LedgerError> {
         let mut pass = Pass::new();
         loop {
             let Lease { incarnation, .. } = self.lease();

@@ -64,8 +64,13 @@ enum Isolation {
     Savepoints,
 }
 
-/// A job wrote something before it failed, and there was no savepoint to go back to.
-struct PartialWrite;
+/// How an attempt at a batch ended without a fault.
+enum Attempt {
+    /// It is committed; the feed must hear these.
+    Committed(Vec<Notification>),
+    /// A job wrote something before it failed, and there was no savepoint to go back to.
+    PartialWrite,
+}
 
 impl WriterThread {
     pub(super) fn new(
@@ -149,16 +154,16 @@ impl WriterThread {
 
     /// One transaction for the whole batch; returns what the feed must hear.
     fn transact(&mut self, batch: &mut [Box<dyn Job>]) -> Result<Vec<Notification>, LedgerError> {
-        let notifications = match self.attempt(batch, Isolation::None) {
-            Ok(Err(PartialWrite)) => {
+        let attempt = match self.attempt(batch, Isolation::None) {
+            Ok(Attempt::PartialWrite) => {
                 self.roll_back();
                 self.attempt(batch, Isolation::Savepoints)
             }
             attempt => attempt,
         };
-        match notifications {
-            Ok(Ok(notifications)) => Ok(notifications),
-            Ok(Err(PartialWrite)) => {
+        match attempt {
+            Ok(Attempt::Committed(notifications)) => Ok(notifications),
+            Ok(Attempt::PartialWrite) => {
                 self.roll_back();
                 Err(panicked())
             }
@@ -169,13 +174,9 @@ impl WriterThread {
         }
     }
 
-    fn attempt(
-        &mut self,
-        batch: &mut [Box<dyn Job>],
-        isolation: Isolation,
-    ) -> Result<Result<Vec<Notification>, PartialWrite>, Fault> {
+    fn attempt(&mut self, batch: &mut [Box<dyn Job>], isolation: Isolation) -> Result<Attempt, Fault> {
         self.begin(batch)?;
-        let Ok(notifications) = self.carry_out(batch, isolation)? else { return Ok(Err(PartialWrite)) };
+        let Some(notifications) = self.run_jobs(batch, isolation)? else { return Ok(Attempt::PartialWrite) };
         if self.synced {
             failpoint::hit("before-commit");
         }
@@ -184,7 +185,7 @@ impl WriterThread {
         if self.synced {
             failpoint::hit("after-commit");
         }
-        Ok(Ok(notifications))
+        Ok(Attempt::Committed(notifications))
     }
 
     fn roll_back(&mut self) {
@@ -214,11 +215,12 @@ impl WriterThread {
         Ok(())
     }
 
-    fn carry_out(
+    /// Runs the jobs in the open transaction. `None` after a partial write.
+    fn run_jobs(
         &mut self,
         batch: &mut [Box<dyn Job>],
         isolation: Isolation,
-    ) -> Result<Result<Vec<Notification>, PartialWrite>, Fault> {
+    ) -> Result<Option<Vec<Notification>>, Fault> {
         let mut notifications = Vec::with_capacity(batch.len());
         for job in batch {
             if isolation == Isolation::Savepoints {
@@ -231,7 +233,7 @@ impl WriterThread {
                 // SQLite may roll back the whole transaction by itself, for example when the disk is full.
                 Err(why) if self.conn.is_autocommit() => return Err(why.into()),
                 Err(_) if self.conn.total_changes() == before => {}
-                Err(_) if isolation == Isolation::None => return Ok(Err(PartialWrite)),
+                Err(_) if isolation == Isolation::None => return Ok(None),
                 Err(_) => {
                     self.cache.roll_back();
                     execute(&self.conn, "ROLLBACK TO job", ())?;
@@ -241,6 +243,6 @@ impl WriterThread {
                 execute(&self.conn, "RELEASE job", ())?;
             }
         }
-        Ok(Ok(notifications))
+        Ok(Some(notifications))
     }
 }
