@@ -3,8 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use imperal::context::MsgType;
-use imperal::ids::{CallId, TaskId, TurnId};
+use imperal::ids::{CallId, TaskId};
 use imperal::ledger::conformance::Backend;
 use imperal::ledger::{
     AuditOutcome, Ledger, NewAudit, NewCall, NewTask, Owner, PageLimit, Role, TaskEnd, TaskState, TurnBody,
@@ -96,18 +95,9 @@ fn written() -> impl Strategy<Value = Written> {
 
 fn body(role: Role, written: &Written) -> TurnBody {
     TurnBody {
-        turn_id: TurnId::generate(),
-        role,
-        msg_type: MsgType::Response,
-        text: written.texts[0].clone(),
-        app_id: written.texts[1].clone(),
         function: Some(written.texts[2].clone()),
-        params: None,
-        call_id: None,
-        task_id: None,
-        result: None,
         refresh_panels: Some(written.texts.clone()),
-        truncated: false,
+        ..TurnBody::new(role, written.texts[0].clone(), written.texts[1].clone())
     }
 }
 

@@ -73,17 +73,12 @@ impl Node {
 
 fn message_turn(origin: &Origin, delivery: ChatDelivery) -> TurnBody {
     TurnBody {
-        turn_id: TurnId::generate(),
-        role: Role::Bot,
         msg_type: delivery.msg_type,
-        text: delivery.text,
-        app_id: origin.app_id.to_owned(),
         function: Some(origin.function.to_owned()),
-        params: None,
         call_id: Some(origin.call_id),
         task_id: origin.task_id,
-        result: None,
         refresh_panels: delivery.refresh_panels,
         truncated: delivery.truncated,
+        ..TurnBody::new(Role::Bot, delivery.text, origin.app_id)
     }
 }

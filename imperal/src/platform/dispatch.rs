@@ -30,11 +30,10 @@ use crate::context::{Context, Origin, StopReason, WorkSpan};
 use crate::error::Error;
 use crate::failpoint;
 use crate::function::{BoundHandler, CheckedParams, Extension};
-use crate::ids::{CallId, RequestKey, TurnId};
+use crate::ids::{CallId, RequestKey};
 use crate::ledger::{Incarnation, LedgerError, NewCall, Owner, Role, Turn, TurnBody};
 use crate::panic_text::{log_excerpt, panic_text};
 use crate::result::{Result, WireResult};
-use crate::rows::MsgType;
 use crate::task::{Label, supervise};
 use crate::trace;
 use crate::user::User;
@@ -267,17 +266,9 @@ async fn write_reply(
 
 fn user_turn(origin: &Origin, params: Value) -> TurnBody {
     TurnBody {
-        turn_id: TurnId::generate(),
-        role: Role::User,
-        msg_type: MsgType::Response,
-        text: origin.function.to_owned(),
-        app_id: origin.app_id.to_owned(),
         function: Some(origin.function.to_owned()),
         params: Some(params),
         call_id: Some(origin.call_id),
-        task_id: None,
-        result: None,
-        refresh_panels: None,
-        truncated: false,
+        ..TurnBody::new(Role::User, origin.function, origin.app_id)
     }
 }

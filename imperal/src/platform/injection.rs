@@ -129,20 +129,7 @@ impl Platform {
         let (text, truncated) = cut_once(text);
         let under_key = |key: &RequestKey| key.message(&owner.tenant_id, &owner.user_id, &app_id);
         let turn_id = key.as_ref().map_or_else(TurnId::generate, under_key);
-        let turn = TurnBody {
-            turn_id,
-            role: Role::Bot,
-            msg_type,
-            text,
-            app_id,
-            function: None,
-            params: None,
-            call_id: None,
-            task_id: None,
-            result: None,
-            refresh_panels,
-            truncated,
-        };
+        let turn = TurnBody { turn_id, msg_type, refresh_panels, truncated, ..TurnBody::new(Role::Bot, text, app_id) };
         audit.target = Some(turn.turn_id.to_string());
         if key.is_some()
             && let Some(found) = self.turn_of(&owner, &turn).await?

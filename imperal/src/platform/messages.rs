@@ -6,10 +6,9 @@
 use crate::codes;
 use crate::context::{Origin, cut_text};
 use crate::error::{Error, ErrorKind};
-use crate::ids::{CallId, TaskId, TurnId};
+use crate::ids::{CallId, TaskId};
 use crate::ledger::{AuditOutcome, NewAudit, Role, Task, TaskEnd, TaskState, TurnBody};
 use crate::result::WireResult;
-use crate::rows::MsgType;
 use crate::task::{Ending, Limits};
 
 /// The call or task that a turn or row is about: from an active context, or from a row found by recovery.
@@ -43,18 +42,13 @@ pub(super) fn answer_turn(work: WorkRef<'_>, mut result: WireResult) -> TurnBody
         result.set_text(&text);
     }
     TurnBody {
-        turn_id: TurnId::generate(),
-        role: Role::Bot,
-        msg_type: MsgType::Response,
-        text,
-        app_id: work.app_id.to_owned(),
         function: Some(work.function.to_owned()),
-        params: None,
         call_id: work.call_id,
         task_id: work.task_id,
         refresh_panels: result.refresh_panels.clone(),
         result: Some(result),
         truncated,
+        ..TurnBody::new(Role::Bot, text, work.app_id)
     }
 }
 

@@ -81,21 +81,31 @@ impl std::error::Error for TooDeep {}
 const UNREADABLE: &str = "This entry cannot be read. What it said is lost, or kept where the operator can look.";
 
 impl TurnBody {
-    /// A stand-in for a stored turn that cannot be read; for backends.
-    pub fn unreadable(turn_id: TurnId) -> Self {
+    /// A response under a new id, with nothing but its text.
+    pub fn new(role: Role, text: impl Into<String>, app_id: impl Into<String>) -> Self {
         Self {
-            turn_id,
-            role: Role::Bot,
-            msg_type: MsgType::System,
-            text: UNREADABLE.to_owned(),
-            app_id: String::new(),
+            turn_id: TurnId::generate(),
+            role,
+            msg_type: MsgType::Response,
+            text: text.into(),
+            app_id: app_id.into(),
             function: None,
             params: None,
             call_id: None,
             task_id: None,
             result: None,
-            refresh_panels: Some(Vec::new()),
+            refresh_panels: None,
             truncated: false,
+        }
+    }
+
+    /// A stand-in for a stored turn that cannot be read; for backends.
+    pub fn unreadable(turn_id: TurnId) -> Self {
+        Self {
+            turn_id,
+            msg_type: MsgType::System,
+            refresh_panels: Some(Vec::new()),
+            ..Self::new(Role::Bot, UNREADABLE, "")
         }
     }
 

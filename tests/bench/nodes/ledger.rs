@@ -4,8 +4,7 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use imperal::context::MsgType;
-use imperal::ids::{CallId, TaskId, TurnId};
+use imperal::ids::{CallId, TaskId};
 use imperal::ledger::{
     AuditOutcome, Incarnation, Ledger, NewAudit, NewCall, NewTask, Owner, PostgresLedger, Role, TaskEnd, TaskState,
     TurnBody,
@@ -13,18 +12,10 @@ use imperal::ledger::{
 
 fn turn(role: Role, call_id: CallId, task_id: Option<TaskId>) -> TurnBody {
     TurnBody {
-        turn_id: TurnId::generate(),
-        role,
-        msg_type: MsgType::Response,
-        text: "x".repeat(200),
-        app_id: "refine".to_owned(),
         function: Some("refine_output".to_owned()),
-        params: None,
         call_id: Some(call_id),
         task_id,
-        result: None,
-        refresh_panels: None,
-        truncated: false,
+        ..TurnBody::new(role, "x".repeat(200), "refine")
     }
 }
 

@@ -13,8 +13,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use imperal::WireResult;
-use imperal::context::MsgType;
-use imperal::ids::{CallId, TaskId, TurnId};
+use imperal::ids::{CallId, TaskId};
 use imperal::ledger::{
     AuditCheck, AuditFilter, AuditOutcome, AuditRow, AuditScope, Event, Incarnation, Ledger, MessageSource, NewAudit,
     NewCall, NewTask, Owner, PageLimit, Progress, RetentionPolicy, Role, Task, TaskEnd, TaskState, Turn, TurnBody,
@@ -58,18 +57,9 @@ fn owner(user: &str) -> Owner {
 
 fn turn(role: Role, text: &str) -> TurnBody {
     TurnBody {
-        turn_id: TurnId::generate(),
-        role,
-        msg_type: MsgType::Response,
-        text: text.to_owned(),
-        app_id: "contract".to_owned(),
         function: Some("work".to_owned()),
         params: (role == Role::User).then(|| json!({"depth": [1, 2]})),
-        call_id: None,
-        task_id: None,
-        result: None,
-        refresh_panels: None,
-        truncated: false,
+        ..TurnBody::new(role, text, "contract")
     }
 }
 

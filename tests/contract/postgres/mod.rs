@@ -11,7 +11,6 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
-use imperal::context::MsgType;
 use imperal::ids::{CallId, TaskId, TurnId};
 use imperal::ledger::conformance::{Backend, BoxFuture};
 use imperal::ledger::{
@@ -98,20 +97,7 @@ fn anna() -> Owner {
 }
 
 fn turn(text: &str) -> TurnBody {
-    TurnBody {
-        turn_id: TurnId::generate(),
-        role: Role::Bot,
-        msg_type: MsgType::Response,
-        text: text.to_owned(),
-        app_id: "app".to_owned(),
-        function: None,
-        params: None,
-        call_id: None,
-        task_id: None,
-        result: None,
-        refresh_panels: None,
-        truncated: false,
-    }
+    TurnBody::new(Role::Bot, text, "app")
 }
 
 fn audit() -> NewAudit {

@@ -8,8 +8,7 @@ use std::collections::HashSet;
 use std::sync::Arc;
 use std::time::Duration;
 
-use imperal::context::MsgType;
-use imperal::ids::{CallId, TaskId, TurnId};
+use imperal::ids::{CallId, TaskId};
 use imperal::ledger::{
     AuditOutcome, CancelOutcome, Fence, Incarnation, Ledger, LedgerError, ManualClock, MemoryLedger, MessageSource,
     NewAudit, NewCall, NewTask, Orphan, Owner, Progress, RetentionPolicy, Role, SqliteLedger, TaskEnd, TaskState,
@@ -63,20 +62,7 @@ impl World {
     }
 
     fn turn(&self, text: &str) -> TurnBody {
-        TurnBody {
-            turn_id: TurnId::generate(),
-            role: Role::Bot,
-            msg_type: MsgType::Response,
-            text: format!("{text} at {}", self.model.now),
-            app_id: "app".to_owned(),
-            function: None,
-            params: None,
-            call_id: None,
-            task_id: None,
-            result: None,
-            refresh_panels: None,
-            truncated: false,
-        }
+        TurnBody::new(Role::Bot, format!("{text} at {}", self.model.now), "app")
     }
 
     fn audit(&self, owner: usize) -> NewAudit {

@@ -6,13 +6,12 @@ use std::time::Duration;
 use serde_json::json;
 
 use super::Backend;
-use crate::ids::{CallId, TaskId, TurnId};
+use crate::ids::{CallId, TaskId};
 use crate::ledger::{
     AuditFilter, AuditOutcome, AuditRow, AuditScope, Event, Incarnation, Ledger, LedgerError, MessageSource, NewAudit,
     NewCall, NewTask, Orphan, Owner, PageLimit, Progress, Role, Task, TaskEnd, TaskState, Turn, TurnBody,
 };
 use crate::result::{ActionResult, WireResult};
-use crate::rows::MsgType;
 
 /// A lease that outlasts every check.
 pub(super) const LONG: Duration = Duration::from_secs(24 * 3600);
@@ -38,20 +37,7 @@ pub(super) fn ok<T>(outcome: Result<T, LedgerError>) -> T {
 }
 
 pub(super) fn turn(role: Role, text: &str) -> TurnBody {
-    TurnBody {
-        turn_id: TurnId::generate(),
-        role,
-        msg_type: MsgType::Response,
-        text: text.to_owned(),
-        app_id: "app".to_owned(),
-        function: Some("work".to_owned()),
-        params: None,
-        call_id: None,
-        task_id: None,
-        result: None,
-        refresh_panels: None,
-        truncated: false,
-    }
+    TurnBody { function: Some("work".to_owned()), ..TurnBody::new(role, text, "app") }
 }
 
 pub(super) fn bot(text: &str) -> TurnBody {

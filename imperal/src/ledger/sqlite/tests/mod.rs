@@ -16,11 +16,10 @@ use rusqlite::Connection;
 
 use super::job::Weight;
 use super::{SqliteLedger, ops, reads, schema};
-use crate::ids::{CallId, TurnId};
+use crate::ids::CallId;
 use crate::ledger::{
     Incarnation, Ledger, LedgerError, MessageSource, NewCall, Owner, PageLimit, Role, SystemClock, TurnBody,
 };
-use crate::rows::MsgType;
 
 const LEASE: Duration = Duration::from_secs(60);
 
@@ -49,20 +48,7 @@ impl Folder {
 }
 
 fn turn(text: &str) -> TurnBody {
-    TurnBody {
-        turn_id: TurnId::generate(),
-        role: Role::User,
-        msg_type: MsgType::Response,
-        text: text.to_owned(),
-        app_id: "app".to_owned(),
-        function: None,
-        params: None,
-        call_id: None,
-        task_id: None,
-        result: None,
-        refresh_panels: None,
-        truncated: false,
-    }
+    TurnBody::new(Role::User, text, "app")
 }
 
 fn anna() -> Owner {
