@@ -49,13 +49,13 @@ pub(super) fn check_fields(manifest: &Value, findings: &mut Collector) {
     for (at, secret) in objects(manifest, "secrets") {
         let fallback = secret.get("env_fallback").is_some_and(|value| !value.is_null());
         if fallback && text(secret, "scope") != "app" {
-            let message = format!("`{at}.env_fallback` is for secrets of the app, but this is a secret of the user");
+            let message = format!("`{at}.env_fallback` needs scope `app`, and this secret's scope is not `app`");
             findings.error("M4", at, message, "remove `env_fallback`, or write `\"scope\": \"app\"`");
         }
     }
     let is_true = |key: &str| manifest.get(key) == Some(&Value::Bool(true));
     if is_true("hidden_in_sidebar") && !is_true("system") {
-        let message = "`hidden_in_sidebar` is for first-party extensions only".to_owned();
+        let message = "`hidden_in_sidebar` is for first-party extensions only (`\"system\": true`)".to_owned();
         findings.error("M4", "hidden_in_sidebar", message, "remove `hidden_in_sidebar`");
     }
 }

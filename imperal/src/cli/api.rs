@@ -39,7 +39,7 @@ pub(super) async fn read_body(mut answer: reqwest::Response) -> Result<Vec<u8>, 
     while let Some(chunk) = answer.chunk().await.map_err(reqwest::Error::without_url)? {
         if body.len() + chunk.len() > ANSWER_LIMIT {
             return Err(CliError::new(format!(
-                "the answer has more than {} MiB and is not read further: ask for less of it, with -n for example",
+                "the response has more than {} MiB and is not read further: ask for fewer rows, for example with -n",
                 ANSWER_LIMIT >> 20
             )));
         }
@@ -120,7 +120,7 @@ impl ApiClient {
         }
         if status.is_redirection() {
             let to = answer.headers().get("location").and_then(|to| to.to_str().ok()).unwrap_or("another address");
-            return Err(CliError::refused(format!("{} redirects to {to}, which is not followed", self.url))
+            return Err(CliError::refused(format!("{} redirects to {to}, and redirects are not followed", self.url))
                 .hint("give the address that answers without a redirect as --url".to_owned()));
         }
         let bytes = read_body(answer).await?;
@@ -140,6 +140,6 @@ impl ApiClient {
 
     fn unreadable(&self, error: &serde_json::Error) -> CliError {
         CliError::new(format!("{} sent an answer that cannot be read: {error}", self.url))
-            .hint("is a platform of this version there?".to_owned())
+            .hint("check that a platform of this version serves this URL".to_owned())
     }
 }

@@ -1,7 +1,7 @@
 //! The command line of an extension's binary, as clap reads it.
 //!
-//! Owns the list of commands and the options of all commands but `dev` and `serve`, which are in
-//! `server_args.rs`. `help.rs` adds examples and exit codes to the help.
+//! Owns the list of commands and their own options. `server_args.rs` has those of `dev` and `serve`,
+//! `connect_args.rs` those that most commands share. `help.rs` adds examples and exit codes to the help.
 
 use std::path::PathBuf;
 
@@ -63,26 +63,26 @@ pub(super) enum Command {
         /// The user's tenant
         #[arg(long, default_value = "default")]
         tenant: String,
-        /// Scopes: `audit:read` for the tenant's audit rows, `audit:read:all` for all tenants'
+        /// Scope to grant; may be repeated. `audit:read`: audit rows of the tenant. `audit:read:all`: of all tenants
         #[arg(long = "scope", value_name = "SCOPE")]
         scopes: Vec<String>,
-        /// How many hours it is valid
+        /// Hours until the token expires
         #[arg(long, default_value_t = 24)]
         hours: u32,
     },
     /// Print the manifest as JSON
     Manifest {
-        /// Of this extension, if the binary has several
+        /// Print the manifest of this extension, if the binary has several
         #[arg(long)]
         app: Option<String>,
     },
-    /// Write imperal.json beside Cargo.toml; keeps the parts that only the file has
+    /// Write imperal.json beside Cargo.toml, and keep the parts that only the file has
     Build {
-        /// Write nothing; fail and show the difference when the file is not what a build would write
+        /// Write nothing. If the file differs from a build, show the difference and fail
         #[arg(long)]
         check: bool,
         #[command(flatten)]
-        of: OfExtension,
+        extension: ExtensionArgs,
     },
     /// Check the extension, or a manifest file, against every rule
     Validate {
@@ -92,8 +92,8 @@ pub(super) enum Command {
         #[arg(long, value_name = "CODE")]
         allow: Vec<String>,
         #[command(flatten)]
-        of: OfExtension,
-        /// One JSON document
+        extension: ExtensionArgs,
+        /// Print the findings as one JSON document
         #[arg(long)]
         json: bool,
     },
@@ -101,7 +101,7 @@ pub(super) enum Command {
     Call(CallArgs),
     /// Watch running tasks until their outcome
     Follow {
-        /// The task's id or the end of it, as `tasks` shows it; without it, every running task
+        /// Task id, or its last characters as `tasks` shows them. Default: all running tasks
         #[arg(value_name = "TASK", add = ArgValueCompleter::new(complete::tasks))]
         task: Option<String>,
         #[command(flatten)]
@@ -113,7 +113,7 @@ pub(super) enum Command {
     Tasks(ListArgs),
     /// Ask a task to stop
     Cancel {
-        /// The task's id or the end of it, as `tasks` shows it
+        /// Task id, or its last characters as `tasks` shows them
         #[arg(value_name = "TASK", add = ArgValueCompleter::new(complete::tasks))]
         task: String,
         #[command(flatten)]
@@ -123,7 +123,7 @@ pub(super) enum Command {
     Audit {
         #[command(flatten)]
         list: ListArgs,
-        /// Check that no row was altered or removed, and name the first that was
+        /// Check that no row was altered or removed, and report the first one that was
         #[arg(long)]
         verify: bool,
     },
@@ -149,8 +149,8 @@ impl Command {
         matches!(self, Self::Dev(_) | Self::Serve(_))
     }
 
-    /// Whether the output is for a program.
-    pub(super) fn as_json(&self) -> bool {
+    /// Whether the user asked for JSON. `manifest` prints nothing else and has no such option.
+    pub(super) fn wants_json(&self) -> bool {
         match self {
             Self::Call(args) => args.connect.json,
             Self::Chat(list) | Self::Tasks(list) | Self::Audit { list, .. } => list.connect.json,
@@ -161,13 +161,13 @@ impl Command {
     }
 }
 
-/// Which extension, and the folder of its sources.
+/// Selects an extension and its source folder.
 #[derive(Debug, ClapArgs)]
-pub(super) struct OfExtension {
+pub(super) struct ExtensionArgs {
     /// Only this extension, if the binary has several
     #[arg(long)]
     pub(super) app: Option<String>,
-    /// Folder of its Cargo.toml, if it has moved since it was compiled
+    /// Folder of the extension's Cargo.toml, if it has moved since the build
     #[arg(long, value_name = "DIR")]
     pub(super) folder: Option<PathBuf>,
 }
@@ -183,10 +183,10 @@ pub(super) struct CallArgs {
     /// All parameters as one JSON object
     #[arg(long, value_name = "JSON")]
     pub(super) params: Option<String>,
-    /// Of this extension, if several have the function
+    /// Call the function of this extension, if several have it
     #[arg(long)]
     pub(super) app: Option<String>,
-    /// Run it only once, however often it is called with this key
+    /// Idempotency key: repeated calls with the same key run the function once
     #[arg(long)]
     pub(super) key: Option<RequestKey>,
     /// Watch its background tasks until their outcome
@@ -198,7 +198,7 @@ pub(super) struct CallArgs {
 
 #[derive(Debug, ClapArgs)]
 pub(super) struct ListArgs {
-    /// How many, the latest ones
+    /// Number of rows: the latest ones
     #[arg(long, short = 'n', default_value_t = 20)]
     pub(super) limit: u32,
     #[command(flatten)]

@@ -1,4 +1,4 @@
-//! Options of every command that uses a platform: the data folder, a platform elsewhere, JSON output.
+//! Connection options that the commands share: data folder, remote URL, JSON output.
 
 use std::path::PathBuf;
 
@@ -16,10 +16,10 @@ pub(super) struct FolderArg {
 pub(super) struct ConnectArgs {
     #[command(flatten)]
     pub(super) folder: FolderArg,
-    /// A platform elsewhere, instead of the data folder's; your token for it is `IMPERAL_TOKEN`
+    /// URL of a remote platform; your token for it is `IMPERAL_TOKEN`. Default: the platform of the data folder
     #[arg(long, env = "IMPERAL_URL", value_name = "URL")]
     pub(super) url: Option<String>,
-    /// One JSON object per line
+    /// Print one JSON object per line
     #[arg(long)]
     pub(super) json: bool,
 }

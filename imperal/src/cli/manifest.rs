@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use super::args::OfExtension;
+use super::args::ExtensionArgs;
 use super::exit::{CliError, Exit};
 use super::out::{self, OutputStyle};
 use crate::function::{Extension, Registry};
@@ -22,10 +22,10 @@ pub(super) fn print(registry: &Registry, app_id: Option<&str>) -> Result<Exit, C
 }
 
 /// `build`.
-pub(super) fn build(registry: &Registry, check: bool, of: &OfExtension) -> Result<Exit, CliError> {
+pub(super) fn build(registry: &Registry, check: bool, args: &ExtensionArgs) -> Result<Exit, CliError> {
     let mut exit = Exit::Success;
-    for extension in chosen_extensions(registry, of.app.as_deref())? {
-        let folder = source_folder(extension, of);
+    for extension in chosen_extensions(registry, args.app.as_deref())? {
+        let folder = source_folder(extension, args);
         if !check {
             out::print_line(&manifest::build(extension, &folder)?.to_string());
             continue;
@@ -46,15 +46,15 @@ pub(super) fn build(registry: &Registry, check: bool, of: &OfExtension) -> Resul
 pub(super) fn validate(
     registry: &Registry,
     file: Option<&Path>,
-    of: &OfExtension,
+    args: &ExtensionArgs,
     allow: &[String],
     json: bool,
 ) -> Result<Exit, CliError> {
     let findings: Vec<Finding> = match file {
         Some(file) => manifest::validate_file(file),
-        None => chosen_extensions(registry, of.app.as_deref())?
+        None => chosen_extensions(registry, args.app.as_deref())?
             .into_iter()
-            .flat_map(|extension| manifest::validate_extension(extension, &source_folder(extension, of)))
+            .flat_map(|extension| manifest::validate_extension(extension, &source_folder(extension, args)))
             .collect(),
     };
     Ok(print_findings(&without_allowed(findings, allow)?, json))
@@ -94,9 +94,9 @@ fn app_ids(registry: &Registry) -> String {
 }
 
 /// The folder of its Cargo.toml: `--folder`, or where it was compiled if that exists, or the current folder.
-fn source_folder(extension: &Extension, of: &OfExtension) -> PathBuf {
+fn source_folder(extension: &Extension, args: &ExtensionArgs) -> PathBuf {
     let compiled = PathBuf::from(extension.def().manifest_dir);
-    match &of.folder {
+    match &args.folder {
         Some(folder) => folder.clone(),
         None if compiled.is_dir() => compiled,
         None => PathBuf::from("."),

@@ -103,7 +103,7 @@ fn run_command_line(app: App) -> ExitCode {
         }
     };
     log::start(server, traces.as_ref());
-    let as_json = args.command.as_json();
+    let as_json = args.command.wants_json();
     let ended = runtime.block_on(run_command(app, registry, args));
     if let Some(traces) = traces {
         traces.end();
@@ -190,9 +190,9 @@ async fn run_command(app: App, registry: Registry, args: Args) -> Result<Exit, C
         Command::Serve(serve) => serve::serve(app, registry, *serve).await,
         Command::Manifest { app: app_id } => manifest::print(&registry, app_id.as_deref()),
         Command::Token { user, tenant, scopes, hours } => token::token(user, tenant, scopes, hours),
-        Command::Build { check, of } => manifest::build(&registry, check, &of),
-        Command::Validate { file, allow, of, json } => {
-            manifest::validate(&registry, file.as_deref(), &of, &allow, json)
+        Command::Build { check, extension } => manifest::build(&registry, check, &extension),
+        Command::Validate { file, allow, extension, json } => {
+            manifest::validate(&registry, file.as_deref(), &extension, &allow, json)
         }
         Command::Call(call) => call::call(app, registry, call).await,
         Command::Follow { task, connect } => follow::follow(app, registry, task.as_deref(), &connect).await,
