@@ -20,8 +20,8 @@ macro_rules! assets {
 }
 /// The page's files, in the binary: path, text.
 const ASSETS: &[(&str, &str)] = &assets![
-    "base.css" "page.css" "chat.css" "task-card.css" "data.css" "ui-tree.css"
-    "form.css" "activity-panel.css" "favicon.svg"
+    "base.css" "controls.css" "page.css" "chat.css" "task-card.css" "data.css" "ui-tree.css"
+    "function-list.css" "form.css" "activity-panel.css" "favicon.svg"
     "account-menu.js" "actions.js" "activity-panel.js" "announcer.js" "api.js" "audit.js" "calls.js" "chat.js"
     "connection-status.js" "dom.js" "empty-chat.js" "event-stream.js" "exact-json.js" "field-controls.js"
     "field-inputs.js" "format.js" "function-form.js" "function-list.js" "group-controls.js" "images.js" "links.js"
