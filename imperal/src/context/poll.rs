@@ -28,6 +28,7 @@ const CLEANUP: Duration = Duration::from_secs(10);
 
 /// The state of a job elsewhere, as a check of [`Context::poll`] found it.
 #[derive(Debug)]
+#[non_exhaustive]
 pub enum JobStatus<T> {
     /// Not done, and it says no more.
     Pending,

@@ -17,6 +17,7 @@ const BACKLOG: usize = 64;
 
 /// What a watcher is told.
 #[derive(Debug, Clone)]
+#[non_exhaustive]
 pub enum FeedSignal {
     /// There may be new events.
     Events,

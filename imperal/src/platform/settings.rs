@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use crate::context::MAX_TIMEOUT;
-use crate::ledger::RetentionPolicy;
+use crate::ledger::{NewTask, RetentionPolicy};
 
 /// Times and limits of a platform.
 #[derive(Debug, Clone)]
@@ -51,7 +51,7 @@ impl Default for Settings {
         Self {
             node: "local".to_owned(),
             call_cap: Duration::from_secs(300),
-            task_cap: Duration::from_secs(180),
+            task_cap: NewTask::CAP,
             long_task_cap: Duration::from_secs(1800),
             liveness: Duration::from_secs(300),
             cancel_grace: Duration::from_secs(10),

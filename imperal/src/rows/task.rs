@@ -14,6 +14,7 @@ use crate::result::WireResult;
 /// The state of a task. `Running` becomes exactly one of the others, once.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
+#[non_exhaustive]
 pub enum TaskState {
     /// Running.
     Running,
@@ -38,8 +39,9 @@ named!(TaskState, "task state", {
     Reclaimed = "reclaimed",
 });
 
-/// A task as users see it.
+/// A task as users see it. [`NewTask::into_task`] makes one.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[non_exhaustive]
 pub struct Task {
     /// Its id.
     pub task_id: TaskId,
@@ -85,6 +87,7 @@ pub struct Task {
 
 /// A task with its owner and its incarnation.
 #[derive(Debug, Clone, PartialEq)]
+#[non_exhaustive]
 pub struct TaskRecord {
     /// The owner.
     pub owner: Owner,
@@ -94,8 +97,16 @@ pub struct TaskRecord {
     pub task: Task,
 }
 
+impl TaskRecord {
+    /// A record from its parts, for backends.
+    pub fn new(owner: Owner, incarnation: Incarnation, task: Task) -> Self {
+        Self { owner, incarnation, task }
+    }
+}
+
 /// Latest progress of a running task. It has no event number, because only the latest one matters.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[non_exhaustive]
 pub struct Progress {
     /// The task.
     pub task_id: TaskId,
@@ -108,8 +119,16 @@ pub struct Progress {
     pub at: Timestamp,
 }
 
+impl Progress {
+    /// Progress from its parts.
+    pub fn new(task_id: TaskId, percent: f64, message: impl Into<String>, at: Timestamp) -> Self {
+        Self { task_id, percent, message: message.into(), at }
+    }
+}
+
 /// A task to start.
 #[derive(Debug, Clone)]
+#[non_exhaustive]
 pub struct NewTask {
     /// Its id.
     pub task_id: TaskId,
@@ -134,6 +153,51 @@ pub struct NewTask {
 }
 
 impl NewTask {
+    /// The cap of a task that is not long-running.
+    pub const CAP: Duration = Duration::from_secs(180);
+
+    /// A task under a new id: named after its function, without a key, with [`CAP`](Self::CAP) and without a
+    /// limit on running tasks.
+    pub fn new(call_id: CallId, owner: Owner, app_id: impl Into<String>, function: impl Into<String>) -> Self {
+        let function = function.into();
+        Self {
+            task_id: TaskId::generate(),
+            call_id,
+            owner,
+            app_id: app_id.into(),
+            name: function.clone(),
+            function,
+            key: None,
+            long_running: false,
+            cap: Self::CAP,
+            max_running: u32::MAX,
+        }
+    }
+
+    /// Sets the name.
+    #[must_use]
+    pub fn name(self, name: impl Into<String>) -> Self {
+        Self { name: name.into(), ..self }
+    }
+
+    /// Sets the key.
+    #[must_use]
+    pub fn key(self, key: impl Into<String>) -> Self {
+        Self { key: Some(key.into()), ..self }
+    }
+
+    /// Sets the cap, and whether it is the long one.
+    #[must_use]
+    pub fn cap(self, cap: Duration, long_running: bool) -> Self {
+        Self { long_running, cap, ..self }
+    }
+
+    /// Sets the limit on the owner's running tasks.
+    #[must_use]
+    pub fn max_running(self, max_running: u32) -> Self {
+        Self { max_running, ..self }
+    }
+
     /// The task at its start; for backends.
     pub fn into_task(self, now: Timestamp, deadline_at: Timestamp) -> Task {
         Task {
@@ -158,6 +222,7 @@ impl NewTask {
 
 /// The end of a task: everything that one transaction writes.
 #[derive(Debug, Clone)]
+#[non_exhaustive]
 pub struct TaskEnd {
     /// The final state, never `Running`.
     pub state: TaskState,
@@ -167,8 +232,16 @@ pub struct TaskEnd {
     pub audit: NewAudit,
 }
 
+impl TaskEnd {
+    /// An end from its parts.
+    pub fn new(state: TaskState, turn: TurnBody, audit: NewAudit) -> Self {
+        Self { state, turn, audit }
+    }
+}
+
 /// The answer to a cancel request.
 #[derive(Debug, Clone, PartialEq)]
+#[non_exhaustive]
 pub enum CancelOutcome {
     /// The request is stored, by this call or an earlier one. The holder of the task will be told.
     Requested(TaskRecord),

@@ -9,6 +9,7 @@ use crate::user::User;
 
 /// A user of a tenant: the owner of a chat, its tasks and its audit rows. Every read and write is scoped by it.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[non_exhaustive]
 pub struct Owner {
     /// The tenant.
     pub tenant_id: Arc<str>,
@@ -37,6 +38,7 @@ impl fmt::Display for Owner {
 
 /// One run of a node. Its number fences earlier runs of the same node.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
+#[non_exhaustive]
 pub struct Incarnation {
     /// The node's name, which stays the same over restarts.
     pub node: Arc<str>,
@@ -44,8 +46,16 @@ pub struct Incarnation {
     pub number: i64,
 }
 
+impl Incarnation {
+    /// An incarnation from its parts, for backends.
+    pub fn new(node: impl Into<Arc<str>>, number: i64) -> Self {
+        Self { node: node.into(), number }
+    }
+}
+
 /// One numbered change among a user's turns and tasks.
 #[derive(Debug, Clone, PartialEq)]
+#[non_exhaustive]
 pub struct Event {
     /// The number: 1, 2, 3 .. for each owner, without gaps.
     pub seq: u64,
@@ -53,8 +63,16 @@ pub struct Event {
     pub body: EventBody,
 }
 
+impl Event {
+    /// An event from its parts, for backends.
+    pub fn new(seq: u64, body: EventBody) -> Self {
+        Self { seq, body }
+    }
+}
+
 /// The change that an event reports.
 #[derive(Debug, Clone, PartialEq)]
+#[non_exhaustive]
 pub enum EventBody {
     /// A turn was added.
     Turn(Turn),
@@ -64,6 +82,7 @@ pub enum EventBody {
 
 /// The piece of work that a write comes from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[expect(clippy::exhaustive_enums, reason = "a backend that ignores a new kind of work must not compile")]
 pub enum Work {
     /// A call's handler.
     Call(CallId),
@@ -73,6 +92,7 @@ pub enum Work {
 
 /// The right to write for a piece of work: its incarnation is current, and it is not settled.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Fence {
     /// The incarnation that runs it.
     pub incarnation: Incarnation,
@@ -80,8 +100,16 @@ pub struct Fence {
     pub work: Work,
 }
 
+impl Fence {
+    /// A fence from its parts.
+    pub fn new(incarnation: Incarnation, work: Work) -> Self {
+        Self { incarnation, work }
+    }
+}
+
 /// The source of a message.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[expect(clippy::exhaustive_enums, reason = "a backend that ignores a new source must not compile")]
 pub enum MessageSource {
     /// An unsettled call or task of the chat's user.
     Work(Fence),
@@ -99,6 +127,7 @@ impl MessageSource {
 
 /// Unsettled work whose incarnation has ended.
 #[derive(Debug, Clone, PartialEq)]
+#[expect(clippy::exhaustive_enums, reason = "recovery that ignores a new kind of work must not compile")]
 pub enum Orphan {
     /// A call without its reply.
     Call {

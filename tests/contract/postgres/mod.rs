@@ -101,34 +101,14 @@ fn turn(text: &str) -> TurnBody {
 }
 
 fn audit() -> NewAudit {
-    NewAudit {
-        tenant_id: "tenant".to_owned(),
-        user_id: "anna".to_owned(),
-        actor: "platform".to_owned(),
-        app_id: None,
-        action: "chat.inject".to_owned(),
-        target: None,
-        outcome: AuditOutcome::Done,
-        detail: None,
-    }
+    NewAudit::new(&anna(), "platform", "chat.inject", AuditOutcome::Done)
 }
 
 async fn start_task(ledger: &PostgresLedger, incarnation: &Incarnation) -> TaskId {
-    let call = NewCall { call_id: CallId::generate(), owner: anna(), turn: turn("?"), max_stored: None };
+    let call = NewCall::new(CallId::generate(), anna(), turn("?"));
     let call_id = call.call_id;
     ledger.accept_call(incarnation, call).await.unwrap();
-    let new = NewTask {
-        task_id: TaskId::generate(),
-        call_id,
-        owner: anna(),
-        app_id: "app".to_owned(),
-        function: "work".to_owned(),
-        name: "work".to_owned(),
-        key: None,
-        long_running: false,
-        cap: LONG,
-        max_running: 10,
-    };
+    let new = NewTask::new(call_id, anna(), "app", "work").cap(LONG, false);
     ledger.start_task(incarnation, new).await.unwrap().task_id
 }
 
@@ -239,7 +219,7 @@ async fn watcher_sees_progress_of_another_node() {
     let mut watch = reader.feed().subscribe(&anna());
     for percent in [10.0, 20.0, 20.0] {
         let at = "2026-01-01T00:00:00Z".parse().unwrap();
-        let said = Progress { task_id, percent, message: "half\0way \\0".to_owned(), at };
+        let said = Progress::new(task_id, percent, "half\0way \\0", at);
         writer.note_progress(&incarnation, vec![said.clone()]).await.unwrap();
         loop {
             if let FeedSignal::Progress(told) = pulse(&mut watch).await {
