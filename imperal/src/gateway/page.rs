@@ -28,6 +28,7 @@ const ASSETS: &[(&str, &str)] = &assets![
     "open-link.js" "page.js" "result-data.js" "schema.js" "search-shortcut.js" "secrets.js" "shared-stream.js"
     "show-more.js" "signed-out.js" "store.js" "task-card.js" "task-list.js" "turns.js" "ui-collections.js"
     "ui-inputs.js" "ui-props.js" "ui-tree.js"
+    "copy-button.js" "markdown.js" "markdown-inline.js" "prose.css" "prose.js"
 ];
 
 fn content_type(path: &str) -> &'static str {

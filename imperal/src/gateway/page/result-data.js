@@ -4,11 +4,13 @@
 // Data comes from the extension and is not trusted: it becomes text nodes, only http and https addresses become links
 // (links.js), and images of other hosts are not loaded by themselves (images.js).
 
-import { h, icon, newId, refill } from "./dom.js";
+import { copyButton } from "./copy-button.js";
+import { h, icon, newId } from "./dom.js";
 import { link, linked, urlOf } from "./links.js";
 import { isExact, write } from "./exact-json.js";
 import { code, jsonOf, longText, more } from "./show-more.js";
 import { imageFor } from "./images.js";
+import { proseOrText } from "./prose.js";
 import { count, fullTime, humanise, toneOfWord } from "./format.js";
 
 const COLUMNS = 8;
@@ -16,6 +18,7 @@ const FEW = 10; // rows that need no count
 const KEYS = 50; // pairs that are shown at first
 const DEPTH = 3;
 const IN_TEXT = 5000; // characters of a text inside of an answer
+const LONG = 200; // characters, or more than one line: may be prose
 const IN_CELL = 200; // characters of JSON in a cell of a table
 
 const isObject = (value) => value !== null && typeof value === "object" && !Array.isArray(value) && !isExact(value);
@@ -30,9 +33,11 @@ const isScalar = (value) => value === null || typeof value !== "object" || isExa
 /** The data of a result, or null if there is none. */
 export const showData = (data) => (isEmpty(data) ? null : h("div", { class: "data" }, shape(data, 0)));
 
+const isLong = (value) => typeof value === "string" && (value.length > LONG || value.includes("\n"));
+
 /** Draws any value by its shape; `depth` 0 is a whole answer, more is inside one. */
 export function shape(value, depth) {
-  if (isScalar(value)) return scalar(value, depth === 0);
+  if (isScalar(value)) return scalar(value, depth === 0 || isLong(value));
   if (Array.isArray(value)) return list(value, depth);
   const keys = Object.keys(value);
   if (depth === 0 && keys.length === 1) return lone(keys[0], value[keys[0]]);
@@ -175,7 +180,7 @@ function scalar(value, large = false) {
   if (INSTANT.test(value) && !Number.isNaN(Date.parse(value)))
     return h("time", { datetime: value, title: value }, fullTime(value));
   return large
-    ? longText(value)
+    ? proseOrText(value)
     : value.length > IN_TEXT
       ? longText(value)
       : h("span", { class: "text", dir: "auto" }, linked(value));
@@ -200,17 +205,4 @@ export function showTools(data, tree = null) {
     if (!raw.firstChild) raw.append(code(tree ? { data, ui: tree } : data));
   });
   return { tools: h("div", { class: "data-tools" }, copyButton(copied), toggle), raw };
-}
-
-function copyButton(text) {
-  const button = h("button", { type: "button", class: "quiet small" }, icon("copy"), "Copy");
-  button.addEventListener("click", async () => {
-    const done = await navigator.clipboard.writeText(text()).then(
-      () => true,
-      () => false,
-    );
-    refill(button, icon(done ? "check" : "alert"), done ? "Copied" : "Not allowed");
-    setTimeout(() => refill(button, icon("copy"), "Copy"), 1600);
-  });
-  return button;
 }

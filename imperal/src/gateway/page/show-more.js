@@ -55,7 +55,7 @@ function stepped(holder, text, first, draw) {
 }
 
 /** The beginning of a text, without half of a character at the end. */
-const cleanCut = (text, n) => text.slice(0, /[\ud800-\udbff]/.test(text[n - 1]) ? n - 1 : n);
+export const cleanCut = (text, n) => text.slice(0, /[\ud800-\udbff]/.test(text[n - 1]) ? n - 1 : n);
 
 /** A text that may be long: its beginning, and a button for the rest. */
 export const longText = (text) =>

@@ -4,7 +4,7 @@
 import { get } from "./api.js";
 import { explain } from "./calls.js";
 import { h, icon, refill } from "./dom.js";
-import { longText } from "./show-more.js";
+import { prose } from "./prose.js";
 import { showData, showTools } from "./result-data.js";
 import { TaskCard } from "./task-card.js";
 import { dayKey, dayName, fullTime, humanise, taskStateLabel, time, taskDuration } from "./format.js";
@@ -178,7 +178,7 @@ export class TaskList {
         "div",
         { class: "ended-body" },
         h("span", { class: `chip ${tone}` }, icon(sign), word, task.finished_at && ` after ${taskDuration(task)}`),
-        text && longText(text),
+        text && prose(text),
         data && [data, tools.tools, tools.raw],
         h("p", { class: "help" }, h("code", null, task.function), ` · started ${fullTime(task.created_at)}`),
         h("button", { type: "button", class: "link", onclick: () => this.reveal(task.task_id) }, "Show in the chat"),

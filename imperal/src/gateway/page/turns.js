@@ -3,6 +3,7 @@
 
 import { h, icon, refill, visible } from "./dom.js";
 import { isExact, write } from "./exact-json.js";
+import { prose } from "./prose.js";
 import { longText } from "./show-more.js";
 import { showData, showTools } from "./result-data.js";
 import { showTree } from "./ui-tree.js";
@@ -100,7 +101,7 @@ function notice(turn) {
   return h(
     "article",
     { class: "notice-turn", "aria-label": `Notice, ${time(turn.at)}` },
-    longText(turn.text),
+    prose(turn.text),
     cut(turn),
     under(turn),
   );
@@ -129,7 +130,7 @@ function said(turn, acts) {
       "div",
       { class: "say" },
       failed && icon("alert"),
-      h("div", { class: "say-text" }, longText(text), failed && errorNote(result)),
+      h("div", { class: "say-text" }, prose(text), failed && errorNote(result)),
     ),
     cut(turn),
     tree,
