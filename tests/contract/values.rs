@@ -6,7 +6,7 @@ use std::time::Duration;
 use imperal::ids::CallId;
 use imperal::ledger::conformance::Backend;
 use imperal::ledger::{
-    AuditOutcome, Ledger, NewAudit, NewCall, NewTask, Owner, PageLimit, Role, TaskEnd, TaskState, TurnBody,
+    Attempt, AuditOutcome, Ledger, NewAudit, NewCall, NewTask, Owner, PageLimit, Role, TaskEnd, TaskState, TurnBody,
 };
 use imperal::{ActionResult, WireResult};
 use proptest::prelude::*;
@@ -130,7 +130,7 @@ async fn check(ledger: &dyn Ledger, number: usize, written: &Written) {
         .target(&written.texts[0])
         .detail(&written.key);
     let end = TaskEnd::new(TaskState::Succeeded, outcome.clone(), audit);
-    ledger.finish_task(&incarnation, started.task_id, end).await.unwrap();
+    ledger.finish_task(&incarnation, Attempt::first(started.task_id), end).await.unwrap();
 
     let turns = ledger.turns(&owner, 0, PageLimit::rows(10)).await.unwrap();
     let read: Vec<String> = turns.iter().map(|turn| said(&turn.body)).collect();

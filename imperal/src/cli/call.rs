@@ -14,7 +14,6 @@ use super::task_id::{self, TaskList};
 use super::{out, params, program_name, turns};
 use crate::app::App;
 use crate::function::Registry;
-use crate::ledger::TaskState;
 use crate::platform::CallReply;
 
 /// How long the live stream may take to open before the function is called without it.
@@ -81,7 +80,7 @@ async fn run(client: &Client, args: &CallArgs) -> Result<Exit, CliError> {
         follower.watch_call(reply.call_id, &tasks, reply.turn.seq);
         return Ok(exit.combine(follower.until_done(client, events).await?));
     }
-    let running: Vec<_> = tasks.iter().filter(|task| task.state == TaskState::Running).collect();
+    let running: Vec<_> = tasks.iter().filter(|task| task.state.is_open()).collect();
     if client.is_embedded() && !running.is_empty() {
         out::print_note(
             "waiting for the background work of this call: no other process would run it (--follow shows it)",

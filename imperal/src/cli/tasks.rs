@@ -50,7 +50,8 @@ fn table(tasks: &[Task], style: OutputStyle) -> Table {
 
 fn paint_of(state: TaskState) -> Paint {
     match state {
-        TaskState::Running => Paint::Cyan,
+        TaskState::Stuck => Paint::Yellow,
+        TaskState::Running | TaskState::Queued | TaskState::Waiting => Paint::Cyan,
         TaskState::Succeeded => Paint::Green,
         TaskState::Cancelled => Paint::Yellow,
         TaskState::Failed | TaskState::TimedOut | TaskState::Reclaimed => Paint::Red,

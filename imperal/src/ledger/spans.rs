@@ -14,7 +14,7 @@ use opentelemetry::{KeyValue, global};
 use tracing::{Instrument, Span};
 
 use super::contract::LedgerResult;
-use super::{LedgerError, Orphan, Pruned, Work};
+use super::{ClaimedTask, LedgerError, Orphan, Pruned, Work};
 use crate::ids::TaskId;
 use crate::trace::{TARGET, is_on, scope};
 
@@ -46,7 +46,7 @@ fn write_span(name: &'static str, work: Option<Work>) -> Span {
     );
     match work {
         Some(Work::Call(call_id)) => span.record("call", tracing::field::display(call_id)),
-        Some(Work::Task(task_id)) => span.record("task", tracing::field::display(task_id)),
+        Some(Work::Task(attempt)) => span.record("task", tracing::field::display(attempt.task_id)),
         None => &span,
     };
     span
@@ -120,6 +120,12 @@ impl Findings for Vec<TaskId> {
 }
 
 impl Findings for Vec<Orphan> {
+    fn findings(&self) -> u64 {
+        self.len() as u64
+    }
+}
+
+impl Findings for Vec<ClaimedTask> {
     fn findings(&self) -> u64 {
         self.len() as u64
     }

@@ -45,7 +45,7 @@ impl Pass {
             .iter()
             .map(|orphan| match orphan {
                 Orphan::Call { call_id, .. } => Work::Call(*call_id),
-                Orphan::Task(record) => Work::Task(record.task.task_id),
+                Orphan::Task(record) => Work::Task(record.task.attempt()),
             })
             .collect();
         if batch.is_empty() || (batch == self.seen && batch.len() < self.limit as usize) {

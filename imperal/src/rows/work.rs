@@ -3,7 +3,7 @@
 use std::fmt;
 use std::sync::Arc;
 
-use super::{Task, TaskRecord, Turn, TurnBody};
+use super::{NewStep, Task, TaskRecord, Turn, TurnBody};
 use crate::ids::{CallId, TaskId};
 use crate::user::User;
 
@@ -80,14 +80,32 @@ pub enum EventBody {
     Task(Task),
 }
 
+/// One run of a task's body. A background task has one; a durable task has one more each time a process takes
+/// it. Two attempts of a task never overlap, and the ledger refuses every write of an earlier one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[expect(clippy::exhaustive_structs, reason = "it is these two values, as an id is one")]
+pub struct Attempt {
+    /// The task.
+    pub task_id: TaskId,
+    /// 1, 2, 3 ..
+    pub number: u32,
+}
+
+impl Attempt {
+    /// The only attempt of a background task, and the first of a durable one.
+    pub const fn first(task_id: TaskId) -> Self {
+        Self { task_id, number: 1 }
+    }
+}
+
 /// The piece of work that a write comes from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[expect(clippy::exhaustive_enums, reason = "a backend that ignores a new kind of work must not compile")]
 pub enum Work {
     /// A call's handler.
     Call(CallId),
-    /// A background task.
-    Task(TaskId),
+    /// An attempt of a task.
+    Task(Attempt),
 }
 
 /// The right to write for a piece of work: its incarnation is current, and it is not settled.
@@ -113,6 +131,9 @@ impl Fence {
 pub enum MessageSource {
     /// An unsettled call or task of the chat's user.
     Work(Fence),
+    /// An attempt of a durable task of the chat's user. The step is stored in the same transaction, so that a
+    /// later attempt knows that the message was said.
+    Step(Fence, NewStep),
     /// A service or user outside of any call or task.
     Outside {
         /// Refuse if the bytes of the owner's turns of today would exceed this.
@@ -140,6 +161,6 @@ pub enum Orphan {
         /// The user's turn.
         turn: TurnBody,
     },
-    /// A running task.
+    /// A running background task.
     Task(TaskRecord),
 }

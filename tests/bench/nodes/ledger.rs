@@ -6,8 +6,8 @@ use std::time::{Duration, Instant};
 
 use imperal::ids::{CallId, TaskId};
 use imperal::ledger::{
-    AuditOutcome, Incarnation, Ledger, NewAudit, NewCall, NewTask, Owner, PostgresLedger, Role, TaskEnd, TaskState,
-    TurnBody,
+    Attempt, AuditOutcome, Incarnation, Ledger, NewAudit, NewCall, NewTask, Owner, PostgresLedger, Role, TaskEnd,
+    TaskState, TurnBody,
 };
 
 fn turn(role: Role, call_id: CallId, task_id: Option<TaskId>) -> TurnBody {
@@ -56,7 +56,10 @@ impl Side {
 
     async fn finish(mut self, _: usize) -> Self {
         for (call_id, task_id) in std::mem::take(&mut self.tasks) {
-            self.ledger.finish_task(&self.incarnation, task_id, end(&self.owner, call_id, task_id)).await.unwrap();
+            self.ledger
+                .finish_task(&self.incarnation, Attempt::first(task_id), end(&self.owner, call_id, task_id))
+                .await
+                .unwrap();
         }
         self
     }

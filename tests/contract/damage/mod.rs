@@ -15,8 +15,9 @@ use std::time::Duration;
 use imperal::WireResult;
 use imperal::ids::{CallId, TaskId};
 use imperal::ledger::{
-    AuditCheck, AuditFilter, AuditOutcome, AuditRow, AuditScope, Event, Incarnation, Ledger, MessageSource, NewAudit,
-    NewCall, NewTask, Owner, PageLimit, Progress, RetentionPolicy, Role, Task, TaskEnd, TaskState, Turn, TurnBody,
+    Attempt, AuditCheck, AuditFilter, AuditOutcome, AuditRow, AuditScope, Event, Incarnation, Ledger, MessageSource,
+    NewAudit, NewCall, NewTask, Owner, PageLimit, Progress, RetentionPolicy, Role, Task, TaskEnd, TaskState, Turn,
+    TurnBody,
 };
 use imperal::prelude::*;
 use imperal::testing::TestPlatform;
@@ -96,7 +97,8 @@ async fn leave_work(ledger: &dyn Ledger) {
         reply(ledger, &incarnation, first).await;
         let outcome = turn(Role::Bot, "done").result(wire("done")).task_id(done);
         let end = TaskEnd::new(TaskState::Succeeded, outcome, audit(&owner));
-        ledger.finish_task(&incarnation, done, end).await.unwrap();
+        let cancelled = TaskEnd::new(TaskState::Cancelled, turn(Role::Bot, "cancelled"), audit(&owner));
+        ledger.finish_task(&incarnation, Attempt::first(done), end).await.unwrap();
         ledger
             .inject(owner.clone(), turn(Role::Bot, "a message"), audit(&owner), MessageSource::OUTSIDE)
             .await
@@ -107,8 +109,8 @@ async fn leave_work(ledger: &dyn Ledger) {
         reply(ledger, &incarnation, second).await;
         let at = "2026-01-01T00:00:00Z".parse().unwrap();
         let said = Progress::new(asked, 50.0, "half", at);
-        ledger.note_progress(&incarnation, vec![said]).await.unwrap();
-        ledger.request_cancel(asked, audit(&owner)).await.unwrap();
+        ledger.note_progress(&incarnation, vec![(1, said)]).await.unwrap();
+        ledger.request_cancel(asked, audit(&owner), cancelled).await.unwrap();
 
         let open = call(ledger, &incarnation, &owner).await;
         task(ledger, &incarnation, &owner, open, "open").await;
@@ -132,7 +134,7 @@ async fn look(ledger: &dyn Ledger, user: &str) -> Seen {
         turns: ledger.latest_turns(&owner, None, PageLimit::rows(ALL)).await.unwrap().rows,
         events: ledger.events(&owner, 0, PageLimit::rows(ALL)).await.unwrap().rows,
         tasks: ledger.recent_tasks(&owner, ALL).await.unwrap(),
-        running: ledger.running_tasks(&owner).await.unwrap(),
+        running: ledger.open_tasks(&owner).await.unwrap(),
         audit: ledger.audit_rows(filter).await.unwrap().rows,
     };
     assert_eq!(ledger.turns(&owner, 0, PageLimit::rows(ALL)).await.unwrap().rows, seen.turns);

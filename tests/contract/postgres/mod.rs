@@ -15,7 +15,7 @@ use imperal::ids::{CallId, TaskId, TurnId};
 use imperal::ledger::conformance::{Backend, BoxFuture};
 use imperal::ledger::{
     AuditOutcome, FeedSignal, Incarnation, Ledger, LedgerError, MessageSource, NewAudit, NewCall, NewTask, Owner,
-    PostgresLedger, Progress, Role, Subscription, TurnBody,
+    PostgresLedger, Progress, Role, Subscription, TaskEnd, TaskState, TurnBody,
 };
 use imperal_tests::cluster;
 use tokio_postgres::{AsyncMessage, NoTls};
@@ -220,7 +220,7 @@ async fn watcher_sees_progress_of_another_node() {
     for percent in [10.0, 20.0, 20.0] {
         let at = "2026-01-01T00:00:00Z".parse().unwrap();
         let said = Progress::new(task_id, percent, "half\0way \\0", at);
-        writer.note_progress(&incarnation, vec![said.clone()]).await.unwrap();
+        writer.note_progress(&incarnation, vec![(1, said.clone())]).await.unwrap();
         loop {
             if let FeedSignal::Progress(told) = pulse(&mut watch).await {
                 assert_eq!(*told, said);
@@ -237,7 +237,7 @@ async fn renewal_returns_a_cancel_requested_on_another_node() {
     let other = backend.connect().await;
     let task_id = start_task(&holder, &incarnation).await;
     assert_eq!(holder.renew(&incarnation, LONG).await, Ok(vec![]));
-    other.request_cancel(task_id, audit()).await.unwrap();
+    other.request_cancel(task_id, audit(), cancelled()).await.unwrap();
     assert_eq!(holder.renew(&incarnation, LONG).await, Ok(vec![task_id]));
 }
 
@@ -251,7 +251,7 @@ async fn cancel_requested_on_another_node_is_notified_to_the_holder() {
     let told = async {
         // The connection for hints may not be open yet at the time of the cancel.
         loop {
-            other.request_cancel(task_id, audit()).await.unwrap();
+            other.request_cancel(task_id, audit(), cancelled()).await.unwrap();
             if tokio::time::timeout(Duration::from_secs(1), holder.feed().renewal_requested()).await.is_ok() {
                 return;
             }
@@ -289,4 +289,9 @@ async fn lost_connections_are_replaced() {
     }
     assert_eq!(written, 2, "no write came through");
     wait_for_head(&ledger, &mut watch, 2).await;
+}
+
+/// The end of a task that its user has cancelled.
+fn cancelled() -> TaskEnd {
+    TaskEnd::new(TaskState::Cancelled, TurnBody::new(Role::Bot, "cancelled", "app"), audit())
 }

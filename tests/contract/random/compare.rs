@@ -64,7 +64,7 @@ impl World {
             let there = piece.owner == index && kept.contains(&piece.seq);
             assert_eq!(found.map(|call| call.reply.is_some()), there.then_some(piece.settled));
         }
-        both!(self, ledger => ledger.running_tasks(owner)).unwrap();
+        both!(self, ledger => ledger.open_tasks(owner)).unwrap();
         both!(self, ledger => ledger.recent_tasks(owner, 1000)).unwrap();
     }
 }

@@ -10,9 +10,9 @@ use std::time::Duration;
 
 use imperal::ids::{CallId, TaskId};
 use imperal::ledger::{
-    AuditOutcome, CancelOutcome, Fence, Incarnation, Ledger, LedgerError, ManualClock, MemoryLedger, MessageSource,
-    NewAudit, NewCall, NewTask, Orphan, Owner, Progress, RetentionPolicy, Role, SqliteLedger, TaskEnd, TaskState,
-    TurnBody, Work,
+    Attempt, AuditOutcome, CancelOutcome, Fence, Incarnation, Ledger, LedgerError, ManualClock, MemoryLedger,
+    MessageSource, NewAudit, NewCall, NewTask, Orphan, Owner, Progress, RetentionPolicy, Role, SqliteLedger, TaskEnd,
+    TaskState, TurnBody, Work,
 };
 use proptest::prelude::*;
 
@@ -185,7 +185,7 @@ impl World {
                 let task = pick(task, self.tasks.len())?;
                 let incarnation = self.incarnation(incarnation, Some(self.model.tasks[task].incarnation))?;
                 let (held, task_id, end) = (&self.incarnations[incarnation], self.tasks[task], self.end(task));
-                let finished = both!(self, ledger => ledger.finish_task(held, task_id, end.clone()));
+                let finished = both!(self, ledger => ledger.finish_task(held, Attempt::first(task_id), end.clone()));
                 self.known(&finished, &self.model.tasks[task])?;
                 assert_eq!(finished.map(drop), self.model.finish(incarnation, task, false));
             }
@@ -195,14 +195,14 @@ impl World {
                 let at = imperal::ledger::Clock::now(&*self.clock);
                 let (held, task_id) = (&self.incarnations[incarnation], self.tasks[task]);
                 let said = Progress::new(task_id, 1.5, self.model.now.to_string(), at);
-                let noted = both!(self, ledger => ledger.note_progress(held, vec![said.clone()]));
+                let noted = both!(self, ledger => ledger.note_progress(held, vec![(1, said.clone())]));
                 assert_eq!(noted, self.model.fence(incarnation));
             }
             Op::Cancel { task } => {
                 let task = pick(task, self.tasks.len())?;
                 let owner = self.model.tasks[task].owner;
-                let (task_id, audit) = (self.tasks[task], self.audit(owner));
-                let answer = both!(self, ledger => ledger.request_cancel(task_id, audit.clone()));
+                let (task_id, audit, end) = (self.tasks[task], self.audit(owner), self.end(task));
+                let answer = both!(self, ledger => ledger.request_cancel(task_id, audit.clone(), end.clone()));
                 self.known(&answer, &self.model.tasks[task])?;
                 let answer = answer.unwrap();
                 let Piece { settled, asked, .. } = self.model.tasks[task];
@@ -230,7 +230,7 @@ impl World {
                     let incarnation = self.incarnations[incarnation].clone();
                     let work = match work {
                         Ok(call) => Work::Call(self.calls[call]),
-                        Err(task) => Work::Task(self.tasks[task]),
+                        Err(task) => Work::Task(Attempt::first(self.tasks[task])),
                     };
                     MessageSource::Work(Fence::new(incarnation, work))
                 });
