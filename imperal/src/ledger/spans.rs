@@ -19,7 +19,7 @@ use crate::ids::TaskId;
 use crate::trace::{TARGET, is_on, scope};
 
 /// Periodic work that takes longer than this has a span.
-const LONG: Duration = Duration::from_millis(250);
+const SLOW: Duration = Duration::from_millis(250);
 
 /// A write in a span. `work` is set for reclaimed work: its own span was cut off with its node, and
 /// this says which it was.
@@ -77,7 +77,7 @@ pub(super) fn periodic<T: Findings + Send>(
 
 fn report(name: &'static str, begun: SystemTime, found: Result<u64, &LedgerError>) {
     let count = found.unwrap_or_default();
-    if found.is_ok() && count == 0 && begun.elapsed().is_ok_and(|took| took < LONG) {
+    if found.is_ok() && count == 0 && begun.elapsed().is_ok_and(|took| took < SLOW) {
         return;
     }
     let tracer = global::tracer_with_scope(scope());

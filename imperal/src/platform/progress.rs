@@ -16,7 +16,7 @@ use crate::failpoint;
 use crate::ledger::{Attempt, Incarnation, Ledger, Progress, StepsSoFar, Work};
 use crate::sync::{Mutex, MutexGuard, Notify};
 
-const EVERY: Duration = Duration::from_millis(100);
+const WRITE_INTERVAL: Duration = Duration::from_millis(100);
 
 /// The latest progress of this node's running tasks.
 #[derive(Debug, Default)]
@@ -70,7 +70,7 @@ impl ProgressHub {
                 }
                 failpoint::hit("after-progress");
             }
-            tokio::time::sleep(EVERY).await;
+            tokio::time::sleep(WRITE_INTERVAL).await;
         }
     }
 

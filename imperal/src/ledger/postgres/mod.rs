@@ -48,7 +48,7 @@ use crate::ids::{CallId, TaskId, TurnId};
 /// The shortest time limit of a renewal.
 const SHORTEST_RENEWAL: Duration = Duration::from_millis(500);
 /// The time limit of a write check, whose caller wants a fast answer.
-const CHECK: Duration = Duration::from_secs(2);
+const CHECK_TIMEOUT: Duration = Duration::from_secs(2);
 
 /// A [`Ledger`](super::Ledger) in a PostgreSQL database, version 15 or later, for any number of nodes.
 ///
@@ -406,7 +406,7 @@ impl Health for PostgresLedger {
         async {
             let sql = "INSERT INTO @.checked (only_one, at) VALUES (true, @.micros())
                        ON CONFLICT (only_one) DO UPDATE SET at = excluded.at";
-            self.counted(self.store.repeat(Lane::Calls, CHECK, sql, &[])).await?;
+            self.counted(self.store.repeat(Lane::Calls, CHECK_TIMEOUT, sql, &[])).await?;
             Ok(())
         }
         .await
