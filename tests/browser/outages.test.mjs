@@ -138,7 +138,7 @@ test("eight pages share one connection through a kill and a restart, without gap
   await refine.crash();
   await Promise.all(all.map((one) => one.state("reconnecting")));
   await refine.start();
-  for (const one of all) await one.turns(".bot").locator(".card.failed", { hasText: "INTERRUPTED" }).waitFor();
+  for (const one of all) await one.turns(".bot").locator(".card.failed", { hasText: "was interrupted" }).waitFor();
   await page.getByRole("button", { name: "Run again" }).click();
   (await refine.completions.next()).answer(REFINED);
   const numbers = (one) => one.turns().evaluateAll((turns) => turns.map((turn) => Number(turn.dataset.seq)));

@@ -1,4 +1,4 @@
-// The page against the gateway stub, for cases that a real binary cannot produce: announcements, keys, filters, the
+// The page against the gateway stub, for cases that a real binary cannot produce: keys, filters, the
 // sheet on narrow screens, and the scroll position. Results are results.test.mjs, the states under axe states.test.mjs,
 // the real binary platform.test.mjs.
 
@@ -12,22 +12,6 @@ import { DONE } from "./stub.mjs";
 withStub();
 
 describe("the page", () => {
-  test("new turns and quarters of progress are announced, single percents are not", async () => {
-    const call = stub.asked("refine_output", { text: "x" }, DONE);
-    const id = stub.task(call, "refine_output");
-    const page = await opened();
-    for (const until of [30, 60]) {
-      for (let percent = until - 30; percent <= until; percent += 1) stub.progress(id, percent, "Generating");
-      await page.getByText(`${until} %`).waitFor();
-    }
-    assert.deepEqual(await open.said(), [
-      "Refine output: 25 percent, Generating",
-      "Refine output: 50 percent, Generating",
-    ]);
-    stub.end(id, "succeeded", { ...DONE, summary: "Refined output ready!" });
-    await page.locator("#announcer p", { hasText: "Outcome: Refined output ready!" }).waitFor({ state: "attached" });
-  });
-
   test("a burst of progress redraws at a bounded rate and ends at the latest report", async () => {
     const call = stub.asked("refine_output", { text: "x" }, DONE);
     const id = stub.task(call, "refine_output");
@@ -48,19 +32,6 @@ describe("the page", () => {
     await page.getByText("Step 500").waitFor();
     const changes = await page.evaluate(() => window.changes);
     assert.ok(changes < 500, `${changes} changes for 500 reports`); // each report can change four texts and the bar
-  });
-
-  test("asking a task to stop is announced once", async () => {
-    const id = busyChat(stub);
-    const page = await opened();
-    await page.getByRole("button", { name: "Cancel Refine output" }).click();
-    await page.locator(".task.cancelling").waitFor();
-    stub.progress(id, 35, "Generating");
-    await page.getByText("35 %").waitFor();
-    assert.deepEqual(
-      (await open.said()).filter((text) => text.includes("stop")),
-      ["Refine output: asked to stop"],
-    );
   });
 
   test("nothing keeps moving with prefers-reduced-motion", async () => {
@@ -98,7 +69,7 @@ describe("the page", () => {
     assert.equal(await rows.count(), 2);
     await page.getByRole("button", { name: "Running 1" }).click();
     assert.equal(await rows.count(), 1);
-    await page.getByRole("button", { name: "Failed 1" }).click();
+    await page.getByRole("button", { name: "Failed or interrupted 1" }).click();
     await page.locator(".ended-task", { hasText: "Interrupted" }).locator("summary").click();
     await page.getByRole("button", { name: "Show in the chat" }).click();
     await page.getByRole("dialog").waitFor({ state: "hidden" });
@@ -180,12 +151,6 @@ describe("the page", () => {
     await open.seen("next");
     await open.seen("42");
     assert.equal(await open.turns().count(), 4);
-  });
-
-  test("a burst of turns is summed up for screen readers", async () => {
-    const page = await opened();
-    for (let n = 1; n <= 10; n += 1) stub.turn({ text: `turn ${n}` });
-    await page.locator("#announcer p", { hasText: "10 new turns. The latest: turn 10" }).waitFor({ state: "attached" });
   });
 
   test("reading earlier turns is not disturbed by new ones", async () => {

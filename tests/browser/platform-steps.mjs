@@ -25,4 +25,4 @@ export async function cookie() {
 }
 
 export const outcome = () => open.turns(".bot").locator(".card.outcome");
-export const interrupted = () => open.turns(".bot").locator(".card.failed", { hasText: "INTERRUPTED" });
+export const interrupted = () => open.turns(".bot").locator(".card.failed", { hasText: "was interrupted" });

@@ -113,7 +113,7 @@ test("a call works with the keyboard only, from opening the page to the answer",
   assert.equal(await page.evaluate(() => document.activeElement.textContent.startsWith("Run")), true);
   await page.keyboard.press("Enter");
   await page.getByRole("table").waitFor();
-  await page.locator("#announcer p", { hasText: "Reply: 7 words" }).waitFor({ state: "attached" });
+  await page.locator("#announcer p", { hasText: "Reply from Check text: 7 words" }).waitFor({ state: "attached" });
   assert.ok(
     await page.getByRole("textbox", { name: "Text" }).evaluate((el) => el === document.activeElement),
     "ready for the next",

@@ -61,9 +61,9 @@ for (const [name, options] of [
     await open.choose("Delete draft");
     await page.getByLabel("Id").fill("1");
     await open.run();
-    await page.getByRole("dialog").waitFor();
+    await page.getByRole("alertdialog").waitFor();
     await open.accessible("the question before a destructive call");
-    await page.getByRole("button", { name: "Do not run" }).click();
+    await page.getByRole("button", { name: "Keep it" }).click();
     if (phone) await page.keyboard.press("Escape");
     await page.getByRole("button", { name: "JSON" }).first().click();
     await open.context.setOffline(true);

@@ -3,11 +3,12 @@
 // come here.
 
 import { copyButton } from "./copy-button.js";
-import { h } from "./dom.js";
+import { beginning } from "./cut-text.js";
+import { h, refill } from "./dom.js";
 import { link } from "./links.js";
 import { hasMarks, parseBlocks } from "./markdown.js";
 import { inline } from "./markdown-inline.js";
-import { cleanCut, longText, verbatim } from "./show-more.js";
+import { longText, verbatim } from "./show-more.js";
 import { count } from "./format.js";
 
 const FIRST = 1200; // characters drawn at first
@@ -21,7 +22,7 @@ export function prose(text) {
   const holder = h("div", { class: "prose", dir: "auto" });
   const draw = (most) => {
     const { kept, left } = take(blocks, most);
-    holder.replaceChildren(...kept.map(block(new Levels())));
+    refill(holder, kept.map(block(new Levels())));
     return left;
   };
   const left = draw(FIRST);
@@ -84,7 +85,7 @@ function take(blocks, most) {
 
 /** The part of a block that fits, and the size of the rest. */
 function cut(one, room, first) {
-  if (one.kind === "paragraph") return [{ ...one, text: `${cleanCut(one.text, room)}…` }, one.text.length - room];
+  if (one.kind === "paragraph") return [{ ...one, text: `${beginning(one.text, room)}…` }, one.text.length - room];
   if (one.kind === "quote") {
     const { kept, left } = take(one.blocks, room);
     return [{ ...one, blocks: kept }, left];
