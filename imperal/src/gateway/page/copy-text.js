@@ -5,8 +5,6 @@ import { isExact, write } from "./exact-json.js";
 import { humanise } from "./format.js";
 import { isNode, listOf } from "./ui-props.js";
 
-const LONG = 80; // characters from which a text is the answer, and the other values are facts about it
-
 const isObject = (value) => value !== null && typeof value === "object" && !Array.isArray(value) && !isExact(value);
 const isScalar = (value) => value === null || typeof value !== "object" || isExact(value);
 const isRows = (value) => Array.isArray(value) && value.length > 0 && value.every(isObject);
@@ -15,7 +13,7 @@ const isRows = (value) => Array.isArray(value) && value.length > 0 && value.ever
 export function seen(data) {
   const only = isObject(data) && Object.keys(data).length === 1 ? Object.values(data)[0] : data;
   if (isRows(only)) return table(columnsOf(only), only);
-  return { text: textOf(only) };
+  return { text: (isObject(only) && soleText(only)) || textOf(only) };
 }
 
 /** A UI tree as text. */
@@ -29,16 +27,14 @@ function textOf(value) {
   if (isScalar(value)) return plain(value);
   if (isRows(value)) return table(columnsOf(value), value).text;
   if (Array.isArray(value)) return value.map((one) => (isScalar(one) ? plain(one) : textOf(one))).join("\n");
-  return soleText(value) ?? lines(value);
+  return lines(value);
 }
 
-/** The one text among facts: the only string, or the only long one, if nothing else has parts. */
+/** The one text among facts, if nothing else has parts: a text has at least three words. */
 function soleText(value) {
   const all = Object.values(value);
-  if (!all.every(isScalar)) return null;
-  const texts = all.filter((one) => typeof one === "string" && one !== "");
-  const long = texts.filter((one) => one.length >= LONG || one.includes("\n"));
-  return long.length === 1 ? long[0] : texts.length === 1 && all.length > 1 ? texts[0] : null;
+  const texts = all.filter((one) => typeof one === "string" && /\s\S+\s/.test(one));
+  return all.every(isScalar) && texts.length === 1 ? texts[0] : null;
 }
 
 function lines(value) {

@@ -3,11 +3,13 @@
 
 const letters = new Intl.Segmenter(undefined, { granularity: "grapheme" });
 const AROUND = 128; // characters that are looked at on both sides of a cut
+const BACK = 4096; // and before that, for a place that is surely between two characters
 
 /** The beginning of a text: at most `n` UTF-16 units, and whole characters. */
 export function beginning(text, n) {
   if (text.length <= n) return text;
-  const from = Math.max(0, n - AROUND);
+  let from = Math.max(0, n - AROUND);
+  for (const least = Math.max(0, from - BACK); from > least && !/[\w\s]/.test(text[from]);) from -= 1;
   const { index, segment } = letters.segment(text.slice(from, n + AROUND)).containing(n - from);
   if (index > 0) return text.slice(0, from + index);
   if (from === 0 && segment.length < AROUND) return segment; // the first character, if there is not even place for it

@@ -14,7 +14,7 @@ export class Drafts {
     // a draft belongs to its user: another user who signs in with the same tab must not find it
     this.key = `draft:${owner}:${name}`;
     this.aside = load(`${this.key}:aside`) ?? []; // drafts that were replaced, the latest last
-    addEventListener("pagehide", () => this.timer && this.keep());
+    addEventListener("pagehide", () => this.keepNow());
   }
 
   /** The stored draft. */
@@ -31,6 +31,11 @@ export class Drafts {
     clearTimeout(this.timer);
     this.timer = null;
     save(this.key, kept(this.read(), this.schema));
+  }
+
+  /** Keeps what has changed and is not kept yet, before the form gets other values. */
+  keepNow() {
+    if (this.timer) this.keep();
   }
 
   forget() {

@@ -94,11 +94,17 @@ export class FunctionForm {
    * draft stays until the first edit.
    */
   fill(params) {
-    const draft = this.edited ? this.control.read([]) : undefined;
-    if (draft !== undefined && !same(draft, params) && !same(draft, this.empty())) this.drafts.setAside(draft);
+    this.setAside(params);
+    this.drafts.keepNow();
     this.build(params);
     this.edited = false;
     this.showAside();
+  }
+
+  /** Sets aside what a person wrote, before `value` takes its place. */
+  setAside(value) {
+    const draft = this.edited ? this.control.read([]) : undefined;
+    if (draft !== undefined && !same(draft, value) && !same(draft, this.empty())) this.drafts.setAside(draft);
   }
 
   /** What the form has before anything is written into it. */
@@ -119,7 +125,9 @@ export class FunctionForm {
   }
 
   putBack() {
-    this.build(this.drafts.takeBack());
+    const draft = this.drafts.takeBack();
+    this.setAside(draft);
+    this.build(draft);
     this.edited = true;
     this.drafts.keep();
     this.showAside();
