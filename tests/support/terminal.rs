@@ -24,14 +24,25 @@ impl Terminal {
     /// # Panics
     /// When there is no pseudo-terminal or the program does not start.
     pub fn start(program: &str, args: &[&str], folder: &Path, env: &[(&str, &str)]) -> Self {
-        let size = PtySize { rows: 30, cols: 90, pixel_width: 0, pixel_height: 0 };
+        Self::start_in(90, program, args, folder, env)
+    }
+
+    /// Starts a program on a terminal of this many columns.
+    ///
+    /// # Panics
+    /// When there is no pseudo-terminal or the program does not start.
+    pub fn start_in(columns: u16, program: &str, args: &[&str], folder: &Path, env: &[(&str, &str)]) -> Self {
+        let size = PtySize { rows: 30, cols: columns, pixel_width: 0, pixel_height: 0 };
         let pair = native_pty_system().openpty(size).expect("a pseudo-terminal");
         let mut command = CommandBuilder::new(program);
         command.args(args);
         command.cwd(folder);
         command.env("TERM", "xterm-256color");
         command.env("IMPERAL_DATA_DIR", folder.join("data"));
-        command.env_remove("NO_COLOR");
+        // Without a display `dev` opens no browser on the machine that runs the tests.
+        for name in ["NO_COLOR", "DISPLAY", "WAYLAND_DISPLAY"] {
+            command.env_remove(name);
+        }
         // A person's terminal has no variables of the cargo that runs the tests. CARGO_HOME belongs to the
         // machine.
         for (name, _) in std::env::vars_os() {
