@@ -41,13 +41,20 @@ pub(super) struct ActiveWork {
 impl ActiveWork {
     /// The right under which this work writes.
     pub(super) fn fence(&self) -> Fence {
-        Fence { incarnation: (*self.lease.incarnation).clone(), work: self.ctx.origin().work() }
+        Fence { incarnation: (*self.lease.incarnation).clone(), work: work_id(self.ctx.origin()) }
     }
 }
 
 /// All calls and tasks that run on this node.
 #[derive(Debug, Default)]
 pub(super) struct ActiveWorkRegistry(Mutex<HashMap<Work, ActiveWork>>);
+
+fn work_id(origin: &Origin) -> Work {
+    match origin.task_id {
+        Some(task_id) => Work::Task(task_id),
+        None => Work::Call(origin.call_id),
+    }
+}
 
 impl ActiveWorkRegistry {
     fn entries(&self) -> MutexGuard<'_, HashMap<Work, ActiveWork>> {
@@ -56,7 +63,7 @@ impl ActiveWorkRegistry {
 
     pub(super) fn insert(&self, work: ActiveWork) {
         let (ctx, lost) = (work.ctx.clone(), work.lease.lost.clone());
-        self.entries().insert(ctx.origin().work(), work);
+        self.entries().insert(work_id(ctx.origin()), work);
         // `end_lease` cancels the token before it reads the entries: one of the two closes this work.
         if lost.is_cancelled() {
             ctx.signal().close(StopReason::LeaseLost);
@@ -64,19 +71,24 @@ impl ActiveWorkRegistry {
     }
 
     pub(super) fn remove(&self, origin: &Origin) {
-        self.entries().remove(&origin.work());
+        self.entries().remove(&work_id(origin));
     }
 
     /// The work that a context belongs to; `None` once it has ended.
     pub(super) fn find(&self, origin: &Origin) -> Option<ActiveWork> {
-        self.entries().get(&origin.work()).cloned()
+        self.entries().get(&work_id(origin)).cloned()
     }
 
     /// Tells a task that its user cancelled it. Returns whether the task runs here.
     pub(super) fn cancel_task(&self, task_id: TaskId) -> bool {
-        let is_it = |work: &Work| matches!(work, Work::Task(attempt) if attempt.task_id == task_id);
-        let task = self.entries().iter().find(|(work, _)| is_it(work)).map(|(_, task)| task.clone());
+        let task = self.entries().get(&Work::Task(task_id)).cloned();
         task.is_some_and(|task| task.ctx.signal().cancel())
+    }
+
+    /// All calls and tasks that run here, each with its function.
+    #[cfg(feature = "platform")]
+    pub(super) fn list(&self) -> Vec<(Work, &'static str)> {
+        self.entries().iter().map(|(work, active)| (work.clone(), active.ctx.origin().function)).collect()
     }
 
     /// The numbers of calls and of tasks that run here.

@@ -43,6 +43,8 @@ use crate::function::Registry;
 use crate::function::{FunctionDef, ParamsCheck};
 use crate::keyed_semaphore::KeyedSemaphore;
 use crate::ledger::Ledger;
+#[cfg(feature = "platform")]
+use crate::ledger::Work;
 use crate::loops::{Loops, Need};
 use crate::result::Result;
 use crate::task::Watchdog;
@@ -193,6 +195,23 @@ impl Platform {
         self.node.ledger.meters().unreadable_rows()
     }
 
+    /// The calls and tasks that run on this node now, for an operator who stops it.
+    #[cfg(feature = "platform")]
+    pub(crate) async fn running_work(&self) -> RunningWork {
+        let node = &self.node;
+        let mut running = RunningWork::default();
+        for (work, function) in node.active.list() {
+            let Work::Task(task_id) = work else {
+                running.calls.push(function.to_owned());
+                continue;
+            };
+            // The function stands for a task whose row cannot be read.
+            let name = node.ledger.find_task(task_id).await.ok().flatten().map(|record| record.task.name);
+            running.tasks.push(name.unwrap_or_else(|| function.to_owned()));
+        }
+        running
+    }
+
     /// Stops in two phases. At once, no new calls and tasks are accepted, and running work may go on for the
     /// grace period. Then what still runs ends with an "interrupted" turn. Returns when everything is in the
     /// ledger.
@@ -244,6 +263,16 @@ impl Platform {
         let node = &self.node;
         node.meters.text(node.active.count(), node.ledger.meters(), &node.loops)
     }
+}
+
+/// What runs on a node.
+#[cfg(feature = "platform")]
+#[derive(Debug, Default)]
+pub(crate) struct RunningWork {
+    /// The functions of the calls.
+    pub(crate) calls: Vec<String>,
+    /// The names of the tasks.
+    pub(crate) tasks: Vec<String>,
 }
 
 impl fmt::Debug for Platform {

@@ -19,10 +19,13 @@ const FILES: &[&str] = &[
     "listening.json",
     "session.key",
     "ended-sessions",
-    "ledger.db",
+    "open.html",
+    LEDGER,
     "ledger.db-wal",
     "ledger.db-shm",
 ];
+/// The SQLite file.
+const LEDGER: &str = "ledger.db";
 /// Largest small file that is read, in bytes.
 const FILE_LIMIT: u64 = 64 * 1024;
 
@@ -83,6 +86,16 @@ impl DataFolder {
         }
     }
 
+    /// Whether a platform has used this folder. Nothing is created.
+    pub(crate) fn is_used(path: &Path) -> bool {
+        ["lock", LEDGER].iter().any(|name| path.join(name).symlink_metadata().is_ok())
+    }
+
+    /// Whether the folder has a ledger. A node on PostgreSQL has none in its folder.
+    pub(crate) fn has_ledger(&self) -> bool {
+        self.ledger().symlink_metadata().is_ok()
+    }
+
     /// Opens the folder for as long as the value lives, and logs which of its files other users can reach.
     ///
     /// # Errors
@@ -116,7 +129,7 @@ impl DataFolder {
     }
 
     pub(crate) fn ledger(&self) -> PathBuf {
-        self.path.join("ledger.db")
+        self.path.join(LEDGER)
     }
 
     /// Writes down where this process listens, for other processes.

@@ -77,7 +77,7 @@ use crate::function::Registry;
 use crate::gateway::{
     AllowedHosts, Auth, ConnectionLimits, Gateway, LOCAL_TENANT, LOCAL_USER, Listener, LocalKey, UserLimits, Verifier,
 };
-use crate::platform::{Access, Platform};
+use crate::platform::{Access, Platform, RunningWork};
 use crate::user::User;
 
 impl App {
@@ -260,6 +260,11 @@ impl Server {
         self.gateway.stop(grace).await;
     }
 
+    /// The calls and tasks that run now.
+    pub(crate) async fn running_work(&self) -> RunningWork {
+        self.gateway.platform().running_work().await
+    }
+
     /// Secrets of this user's links that were not opened, for [`Server::reopen_links`] of the next process.
     pub(crate) fn unopened_links(&self, user: &User) -> Vec<String> {
         self.gateway.unopened_links(user)
@@ -300,7 +305,16 @@ impl ListeningServer {
 
     /// [`Server::stop`], then waits up to 5 s for open connections and closes the rest.
     pub async fn stop(self, grace: Duration) {
-        self.server.stop(grace).await;
+        self.stop_unless(grace, std::future::pending()).await;
+    }
+
+    /// [`ListeningServer::stop`], but the grace ends when `now` is ready.
+    pub(crate) async fn stop_unless(self, grace: Duration, now: impl Future<Output = ()>) {
+        tokio::select! {
+            () = self.server.stop(grace) => {}
+            // A stop that was begun goes on with another grace.
+            () = now => self.server.stop(Duration::ZERO).await,
+        }
         self.listener.close().await;
     }
 }
