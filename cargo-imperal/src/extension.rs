@@ -20,6 +20,7 @@ pub(crate) const COMMANDS: &[&str] = &[
     "follow",
     "chat",
     "tasks",
+    "show",
     "cancel",
     "audit",
     "link",

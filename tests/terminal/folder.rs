@@ -80,7 +80,7 @@ async fn symbolic_link_in_place_of_a_file_is_refused() {
         let data = folder.path().join("data");
         fs::create_dir(&data).unwrap();
         symlink(&theirs, data.join(name)).unwrap();
-        let output = run(&data, &["tasks"]).await;
+        let output = run(&data, &["call", "echo", "text=a"]).await;
         let told = text(&output.stderr);
         assert_eq!(output.status.code(), Some(1), "{name}: {told}");
         assert!(told.contains(&format!("{} is a symbolic link: remove it", data.join(name).display())), "{told}");

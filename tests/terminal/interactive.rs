@@ -65,7 +65,7 @@ async fn ctrl_c_then_c_cancels() {
     let (mut terminal, at) = following(folder.path());
     terminal.send(CTRL_C);
     let at = terminal.until(at, "keep watching");
-    terminal.send("c\r");
+    terminal.send("c");
     terminal.until(at, "■");
     assert_eq!(terminal.ended(), 3);
     assert_eq!(tasks(folder.path()).await[0]["state"], "cancelled");
@@ -77,7 +77,7 @@ async fn ctrl_c_then_d_detaches_and_follow_resumes() {
     let (mut terminal, at) = following(folder.path());
     terminal.send(CTRL_C);
     let at = terminal.until(at, "keep watching");
-    terminal.send("d\r");
+    terminal.send("d");
     terminal.until(at, "the work goes on\x1b[0m\r\n");
     assert_eq!(terminal.ended(), 130);
     let task = &tasks(folder.path()).await[0];
@@ -90,11 +90,75 @@ async fn ctrl_c_then_d_detaches_and_follow_resumes() {
     let at = again.until(0, "Step ");
     again.send(CTRL_C);
     let at = again.until(at, "keep watching");
-    again.send("what\r");
-    let at = again.until(at, "keep watching");
-    again.send("c\r");
+    // Other keys are no answer; an arrow is sent as an escape and a C.
+    again.send("x\x1b[C");
+    again.send("c");
     again.until(at, "■");
     assert_eq!(again.ended(), 3);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn question_is_erased_before_anything_is_printed() {
+    let (folder, _node) = beside_a_node().await;
+    let call = ["call", "journey", "tag=t", "tasks=1", "steps=30", "step_ms=100", "--follow"];
+    let mut terminal = Terminal::start_in(60, PROBE, &call, folder.path(), &[]);
+    let at = terminal.until(0, "step 1");
+    terminal.send(CTRL_C);
+    // A message comes midway: the question is asked again below it. The outcome ends it.
+    let asked = terminal.until(at, "keep watching: ");
+    let again = terminal.until(asked, "keep watching: ");
+    terminal.until(again, "t task 0 outcome");
+    assert_eq!(terminal.ended(), 0);
+    let written = terminal.written();
+    for printed in ["t task 0 announcement", "t task 0 outcome"] {
+        let before = written.split(printed).next().unwrap();
+        let (_, after_question) = before.rsplit_once("keep watching: ").unwrap();
+        // The question takes two rows of this window.
+        assert!(after_question.starts_with("\x1b[A\r\x1b[J"), "{after_question:?}");
+    }
+    assert_eq!(written.matches("keep watching: ").count(), 2, "{written}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn shell_has_its_terminal_back_after_the_question() {
+    let (folder, _node) = beside_a_node().await;
+    let mut bash = Terminal::start("bash", &["--norc", "--noprofile", "-i"], folder.path(), &[("PS1", "> ")]);
+    bash.send(&format!("{PROBE} call steps steps=600 step_ms=50 --follow; stty -a; echo rea''dy\r"));
+    let at = bash.until(0, "Step ");
+    bash.send(CTRL_C);
+    let at = bash.until(at, "keep watching");
+    bash.send("d");
+    bash.until(at, "ready\r\n");
+    let modes = bash.written()[at..].to_owned();
+    assert!(modes.contains(" icanon") && modes.contains(" echo "), "{modes}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn typing_before_the_question_does_not_answer_it() {
+    let (folder, _node) = beside_a_node().await;
+    let (mut terminal, at) = following(folder.path());
+    terminal.send("c\rd\r");
+    let at = terminal.until(at, "Step ");
+    terminal.send(CTRL_C);
+    let at = terminal.until(at, "keep watching: ");
+    terminal.send("\r");
+    terminal.until(at, "Step ");
+    terminal.send(CTRL_C);
+    terminal.until(at, "keep watching: ");
+    terminal.send(CTRL_C);
+    assert_eq!(terminal.ended(), 130);
+    assert_eq!(tasks(folder.path()).await[0]["state"], "running");
+}
+
+#[tokio::test]
+async fn hint_of_a_call_names_its_task() {
+    let (folder, _node) = beside_a_node().await;
+    let mut terminal = Terminal::start(PROBE, &["call", "stubborn", "millis=600000"], folder.path(), &[]);
+    terminal.until(0, "watches it");
+    assert_eq!(terminal.ended(), 0);
+    let id = tasks(folder.path()).await[0]["task_id"].as_str().unwrap().to_owned();
+    let hint = format!("probe follow {}    watches it", &id[id.len() - 8..]);
+    assert!(terminal.written().contains(&hint), "{}", terminal.written());
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -134,7 +198,7 @@ async fn second_ctrl_c_interrupts_without_a_server() {
 }
 
 /// A crate without dependencies, so that cargo is fast; its binary becomes the probe.
-fn extension_in(folder: &Path) {
+pub(super) fn extension_in(folder: &Path) {
     std::fs::create_dir(folder.join("src")).unwrap();
     let manifest = "[package]\nname = \"stand-in\"\nversion = \"0.0.0\"\nedition = \"2024\"\n[workspace]\n";
     std::fs::write(folder.join("Cargo.toml"), manifest).unwrap();
@@ -155,7 +219,7 @@ async fn ctrl_c_reaches_the_command_under_cargo_imperal() {
     let at = terminal.until(0, "Step ");
     terminal.send(CTRL_C);
     let at = terminal.until(at, "keep watching");
-    terminal.send("c\r");
+    terminal.send("c");
     terminal.until(at, "■");
     assert_eq!(terminal.ended(), 3, "its exit is the command's");
     assert_eq!(tasks(folder.path()).await[0]["state"], "cancelled");
@@ -257,6 +321,8 @@ async fn tab_completes_commands_functions_parameters_values_and_tasks_in_bash() 
         ("probe call echo text=a ti\t", "times="),
         ("probe call fail how=pa\t", "how=panic"),
         ("probe call echo --fol\t", "--follow"),
+        ("probe help ec\t", "probe help echo "),
+        ("probe help aud\t", "probe help audit "),
     ] {
         bash.send(typed);
         at = bash.until(at, shows);

@@ -7,6 +7,10 @@ mod examples;
 mod folder;
 mod hostile;
 mod interactive;
+mod reading;
+#[cfg(unix)]
+mod stopping;
+mod window;
 
 use std::path::Path;
 use std::process::{Output, Stdio};
@@ -45,10 +49,16 @@ async fn call_without_a_server_runs_here_and_waits_for_its_tasks() {
     assert!(output.status.success(), "{}", text(&output.stderr));
     assert!(text(&output.stdout).starts_with("Stepping."));
     assert!(text(&output.stderr).contains("waiting for the background work"));
+    assert!(text(&output.stdout).ends_with("\n3 steps done.\n"), "the outcome: {}", text(&output.stdout));
+    assert!(!text(&output.stderr).contains('%'), "progress is for --follow: {}", text(&output.stderr));
+    let failed = run(&folder, &["call", "fail", "how=answer", "later=true"]).await;
+    assert_eq!(failed.status.code(), Some(1), "{}", text(&failed.stdout));
+    let lines = json_lines(&run(&folder, &["call", "steps", "steps=1", "step_ms=1", "--json"]).await);
+    assert_eq!((lines.len(), &lines[1]["text"]), (2, &json!("1 steps done.")), "reply and outcome: {lines:?}");
     let chat = run(&folder, &["chat"]).await;
     assert!(text(&chat.stdout).contains("3 steps done."), "{}", text(&chat.stdout));
     let tasks = json_lines(&run(&folder, &["tasks", "--json"]).await);
-    assert_eq!(tasks[0]["state"], "succeeded");
+    assert_eq!(tasks[2]["state"], "succeeded");
     let audit = run(&folder, &["audit"]).await;
     assert!(text(&audit.stdout).contains("extension:probe  chat.inject  done"), "{}", text(&audit.stdout));
 }
@@ -184,7 +194,17 @@ async fn errors_name_a_remedy() {
         (&["help", "cals"], 2, "did you mean `call`?"),
         (&["cancel", "7"], 4, "`7` is not a task id"),
         (&["cancel", "01a20482-1178-74f9-8951-cc3b678a7413"], 4, "There is no task"),
-        (&["link"], 5, "no platform runs on this data folder"),
+        (&["link"], 5, "`probe dev` starts one and prints a link"),
+        (&["dev", "--listen", "192.0.2.1:80"], 1, "port 0 takes a free one (`--listen 127.0.0.1:0`)"),
+        (&["call", "echo", "--params", r#"{"text": "x", "zz": 1}"#], 4, "no parameter `zz`; it has text, times"),
+        (&["call", "echo", "--params", r#"{"txt": "x"}"#], 4, "did you mean `text`?"),
+        (&["chat", "-n", "0"], 2, "0 is not in 1.."),
+        (&["tasks", "-n", "0"], 2, "0 is not in 1.."),
+        (&["help", "ecko"], 2, "did you mean `echo`?"),
+        (&["help", "call", "--json"], 2, "--json explains functions"),
+        (&["show", "999"], 4, "the chat has no turn 999; `chat` shows the numbers"),
+        (&["show", "x"], 4, "`x` is not a task id"),
+        (&["show", "01a20482-1178-74f9-8951-cc3b678a7413"], 4, "no task and no turn has the id"),
         (&["serve", "--listen", "127.0.0.1:0"], 1, "set IMPERAL_JWT_SECRET"),
         (&["ecko", "text=a"], 2, "did you mean `probe call echo text='a text'`?"),
         (&["serve", "--liveness", "soon"], 2, "use a number of seconds, such as 30 or 0.5"),
@@ -246,6 +266,7 @@ async fn manifest_is_printed() {
 async fn audit_verification_names_the_first_altered_row() {
     let folder = tempfile::tempdir().unwrap();
     let folder = folder.path();
+    assert!(run(folder, &["call", "echo", "text=a"]).await.status.success());
     let none = run(folder, &["audit", "--verify"]).await;
     assert_eq!(text(&none.stdout), "0 rows of 0 users, all as they were written.\n", "{}", text(&none.stderr));
     for _ in 0..3 {
@@ -253,7 +274,7 @@ async fn audit_verification_names_the_first_altered_row() {
     }
     let whole = run(folder, &["audit", "--verify"]).await;
     assert!(whole.status.success());
-    assert_eq!(text(&whole.stdout), "3 rows of 1 users, all as they were written.\n");
+    assert_eq!(text(&whole.stdout), "3 rows of 1 user, all as they were written.\n");
 
     let conn = rusqlite::Connection::open(folder.join("ledger.db")).unwrap();
     let guard: String = conn

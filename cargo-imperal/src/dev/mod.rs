@@ -17,7 +17,7 @@ use crate::compile::{self, BuildOptions, Built};
 use crate::error::CommandError;
 use crate::output::{self, Paint, print_note};
 use crate::selection::Selection;
-use process::{Announcement, ServedProcess};
+use process::{Announcement, Replaced, ServedProcess};
 use sources::{Snapshot, WatchedFiles, changed_file};
 
 /// Time between two looks at the sources.
@@ -70,8 +70,9 @@ pub(crate) fn dev(args: &DevArgs, selection: Selection) -> Result<ExitCode, Comm
             Built::Binary { path, is_new } => {
                 sources.learn(&path);
                 seen = merge_snapshots(&seen, sources.snapshot());
-                if (is_new || !process.is_running()) && can_start(&path) {
-                    replace_process(&mut process, &path, started)?;
+                let starts = (is_new || !process.is_running()) && can_start(&path);
+                if starts && !replace_process(&mut process, &path, started, &stops)? {
+                    return Ok(ExitCode::SUCCESS);
                 }
             }
         }
@@ -84,30 +85,35 @@ pub(crate) fn dev(args: &DevArgs, selection: Selection) -> Result<ExitCode, Comm
                 if process.is_running() {
                     print_note(Paint::Dim, "stopping");
                 }
-                process.stop(note_grace)?;
+                process.stop(&stops)?;
                 return Ok(ExitCode::SUCCESS);
             }
         }
     }
 }
 
-fn replace_process(process: &mut ServedProcess<'_>, binary: &Path, started: Instant) -> Result<(), CommandError> {
+/// Returns whether to go on.
+fn replace_process(
+    process: &mut ServedProcess<'_>,
+    binary: &Path,
+    started: Instant,
+    stops: &Receiver<()>,
+) -> Result<bool, CommandError> {
     let is_restart = process.has_served();
-    match process.replace(binary, note_grace)? {
-        Some(_) if is_restart => {
+    match process.replace(binary, stops)? {
+        Replaced::Serving(_) if is_restart => {
             let seconds = started.elapsed().as_secs_f64();
             print_note(Paint::Green, &format!("serving the new build after {seconds:.1} s; the page reconnects"));
         }
-        Some(Announcement { link, .. }) => {
+        Replaced::Serving(Announcement { link, .. }) => {
             print_note(Paint::Green, "serving; it builds and starts again after each change, Ctrl-C stops it");
             let link = output::paint(Paint::Cyan, &link, output::stdout_has_color());
             output::print_line(&format!("open {link}"));
         }
-        None => {
-            note_end(process)?;
-        }
+        Replaced::Ended => note_end(process)?,
+        Replaced::StopRequested => return Ok(false),
     }
-    Ok(())
+    Ok(true)
 }
 
 /// Waits for the reason of another build; `None` when it is time to stop.
@@ -171,10 +177,6 @@ fn can_start(binary: &Path) -> bool {
             false
         }
     }
-}
-
-fn note_grace() {
-    print_note(Paint::Dim, "running work may finish first");
 }
 
 /// Says that the process ended by itself, if it did.

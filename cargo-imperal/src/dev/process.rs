@@ -3,7 +3,7 @@
 //! The process prints one marked line when it listens, and stops gracefully when its standard input ends.
 //! That works on every system, and a supervisor that was killed leaves no process behind.
 
-use std::io::{BufRead, BufReader};
+use std::io::{self, BufRead, BufReader, IsTerminal};
 use std::path::Path;
 use std::process::{Child, ChildStdin, ChildStdout, Command, ExitStatus, Stdio};
 use std::sync::mpsc::{self, Receiver};
@@ -16,6 +16,8 @@ use crate::output;
 
 /// A stopping process is killed after this time. Its own grace for running work is shorter.
 const KILL_AFTER: Duration = Duration::from_secs(60);
+/// The same after a second stop request.
+const KILL_AFTER_SECOND: Duration = Duration::from_secs(3);
 /// Start of the line that says where the process listens. An extension does not print it by accident.
 const ANNOUNCEMENT: &str = "\u{1}imperal-dev ";
 
@@ -25,6 +27,16 @@ pub(super) struct Announcement {
     pub(super) url: String,
     /// One-time link to the chat page.
     pub(super) link: String,
+}
+
+/// What became of starting another build.
+#[derive(Debug)]
+pub(super) enum Replaced {
+    Serving(Announcement),
+    /// It ended before it listened.
+    Ended,
+    /// The person asked to stop while the process before it ended. Nothing was started.
+    StopRequested,
 }
 
 /// The process of the last good build, and how the next one is started.
@@ -50,15 +62,19 @@ impl<'a> ServedProcess<'a> {
         self.address.is_some()
     }
 
-    /// Stops the running process and starts a binary on the same address. `None` if it ends before it listens.
-    pub(super) fn replace(&mut self, binary: &Path, on_wait: impl Fn()) -> Result<Option<Announcement>, CommandError> {
-        self.stop(on_wait)?;
+    /// Stops the running process and starts a binary on the same address.
+    pub(super) fn replace(&mut self, binary: &Path, stops: &Receiver<()>) -> Result<Replaced, CommandError> {
+        if self.stop(stops)? {
+            return Ok(Replaced::StopRequested);
+        }
         let mut command = Command::new(binary);
         command.args(["dev", "--supervised"]).stdin(Stdio::piped()).stdout(Stdio::piped());
         command.env("IMPERAL_CALLED_AS", "cargo imperal");
         match &self.address {
             // An open page knows this address only.
             Some(address) => command.args(without_listen(self.options)).args(["--listen", address]),
+            // The first process opens the browser, if a person is here. After that the page is open.
+            None if io::stdout().is_terminal() => command.arg("--open").args(self.options),
             None => command.args(self.options),
         };
         let mut child = command.spawn()?;
@@ -67,9 +83,9 @@ impl<'a> ServedProcess<'a> {
         };
         let announcements = forward_output(stdout);
         self.running = Some((child, stdin));
-        let Ok(announcement) = announcements.recv() else { return Ok(None) };
+        let Ok(announcement) = announcements.recv() else { return Ok(Replaced::Ended) };
         self.address = announcement.url.strip_prefix("http://").map(str::to_owned);
-        Ok(Some(announcement))
+        Ok(Replaced::Serving(announcement))
     }
 
     /// The status of a process that ended by itself. Reported once.
@@ -82,24 +98,25 @@ impl<'a> ServedProcess<'a> {
         Ok(status)
     }
 
-    /// Stops the process and waits for it. Running work gets its grace; `on_wait` is called once if that takes
-    /// a while.
-    pub(super) fn stop(&mut self, on_wait: impl Fn()) -> Result<(), CommandError> {
-        let Some((mut child, stdin)) = self.running.take() else { return Ok(()) };
+    /// Stops the process and waits for it. Running work gets its grace, which the process announces. Another stop
+    /// request ends it: the terminal sends Ctrl-C to the process too, and one that goes on is killed. Returns whether
+    /// there was one.
+    pub(super) fn stop(&mut self, stops: &Receiver<()>) -> Result<bool, CommandError> {
+        let Some((mut child, stdin)) = self.running.take() else { return Ok(false) };
         drop(stdin);
-        let asked = Instant::now();
-        let mut waiting = false;
+        let mut kill_at = Instant::now() + KILL_AFTER;
+        let mut requested = false;
         while child.try_wait()?.is_none() {
-            if !waiting && asked.elapsed() > Duration::from_millis(700) {
-                waiting = true;
-                on_wait();
+            if stops.try_recv().is_ok() {
+                requested = true;
+                kill_at = kill_at.min(Instant::now() + KILL_AFTER_SECOND);
             }
-            if asked.elapsed() > KILL_AFTER {
+            if Instant::now() > kill_at {
                 child.kill()?;
             }
             std::thread::sleep(Duration::from_millis(20));
         }
-        Ok(())
+        Ok(requested)
     }
 }
 

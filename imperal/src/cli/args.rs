@@ -111,6 +111,14 @@ pub(super) enum Command {
     Chat(ListArgs),
     /// Show the tasks
     Tasks(ListArgs),
+    /// Show a task or a turn with its parameters, times, outcome and data
+    Show {
+        /// Task id or its last characters, as `tasks` shows them; or a turn's number, as `chat` shows it
+        #[arg(value_name = "TASK|TURN", add = ArgValueCompleter::new(complete::tasks))]
+        named: String,
+        #[command(flatten)]
+        connect: ConnectArgs,
+    },
     /// Ask a task to stop
     Cancel {
         /// Task id, or its last characters as `tasks` shows them
@@ -137,10 +145,17 @@ pub(super) enum Command {
         /// The shell
         shell: complete::Shell,
     },
-    /// Explain a command
+    /// Explain a command or a function
     Help {
-        /// The command
-        command: Option<String>,
+        /// The command, or the function
+        #[arg(value_name = "COMMAND|FUNCTION", add = ArgValueCompleter::new(complete::help_topics))]
+        topic: Option<String>,
+        /// Explain the function of this extension, if several have it
+        #[arg(long)]
+        app: Option<String>,
+        /// Print a function with its parameter schema as one JSON object
+        #[arg(long, requires = "topic")]
+        json: bool,
     },
 }
 
@@ -154,8 +169,11 @@ impl Command {
         match self {
             Self::Call(args) => args.connect.json,
             Self::Chat(list) | Self::Tasks(list) | Self::Audit { list, .. } => list.connect.json,
-            Self::Follow { connect, .. } | Self::Cancel { connect, .. } | Self::Link { connect } => connect.json,
-            Self::Validate { json, .. } => *json,
+            Self::Follow { connect, .. }
+            | Self::Show { connect, .. }
+            | Self::Cancel { connect, .. }
+            | Self::Link { connect } => connect.json,
+            Self::Validate { json, .. } | Self::Help { json, .. } => *json,
             _ => false,
         }
     }
@@ -199,7 +217,7 @@ pub(super) struct CallArgs {
 #[derive(Debug, ClapArgs)]
 pub(super) struct ListArgs {
     /// Number of rows: the latest ones
-    #[arg(long, short = 'n', default_value_t = 20)]
+    #[arg(long, short = 'n', default_value_t = 20, value_parser = clap::value_parser!(u32).range(1..))]
     pub(super) limit: u32,
     #[command(flatten)]
     pub(super) connect: ConnectArgs,

@@ -3,10 +3,10 @@
 use serde::Deserialize;
 
 use super::args::ListArgs;
-use super::client::Client;
+use super::client::{Client, Needs};
 use super::connect_args::ConnectArgs;
 use super::exit::{CliError, Exit};
-use super::out::{self, OutputStyle, Paint};
+use super::out::{self, OutputStyle, Paint, count};
 use super::table::{Cell, Table};
 use super::when;
 use crate::app::App;
@@ -22,7 +22,7 @@ struct AuditPage {
 
 /// `audit`.
 pub(super) async fn audit(app: App, registry: Registry, args: ListArgs) -> Result<Exit, CliError> {
-    let client = Client::connect(app, registry, &args.connect).await?;
+    let client = Client::connect(app, registry, &args.connect, Needs::Ledger).await?;
     let latest = latest_rows(&client, args.limit as usize).await;
     client.close().await;
     let latest = latest?;
@@ -81,7 +81,7 @@ async fn latest_rows(client: &Client, limit: usize) -> Result<Vec<AuditRow>, Cli
 
 /// `audit --verify`: fails if a row was altered or removed.
 pub(super) async fn verify_audit(app: App, registry: Registry, connect: ConnectArgs) -> Result<Exit, CliError> {
-    let client = Client::connect(app, registry, &connect).await?;
+    let client = Client::connect(app, registry, &connect, Needs::Ledger).await?;
     let check = client.get("/v1/audit/check").await;
     client.close().await;
     let check: AuditCheck = check?;
@@ -91,8 +91,10 @@ pub(super) async fn verify_audit(app: App, registry: Registry, connect: ConnectA
         out::print_line(&OutputStyle::of_stdout().sanitize_line(&format!("The audit trail is broken: {broken}.")));
     } else {
         let (rows, users, pruned) = (check.rows, check.users, check.pruned);
-        let older = if pruned > 0 { format!(" Retention removed {pruned} older rows.") } else { String::new() };
-        out::print_line(&format!("{rows} rows of {users} users, all as they were written.{older}"));
+        let older =
+            if pruned > 0 { format!(" Retention removed {}.", count(pruned, "older row")) } else { String::new() };
+        let (rows, users) = (count(rows, "row"), count(users, "user"));
+        out::print_line(&format!("{rows} of {users}, all as they were written.{older}"));
     }
     Ok(if check.broken.is_some() { Exit::Failure } else { Exit::Success })
 }

@@ -9,11 +9,14 @@ use std::time::{Duration, SystemTime};
 use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 use super::out::{self, OutputStyle};
+use super::task_id;
 use crate::ids::TaskId;
 use crate::ledger::Task;
 
 /// Columns of a task's name.
-const NAME_WIDTH: usize = 28;
+const NAME_WIDTH: usize = 24;
+/// Below this width a bar has no name.
+const NARROW: usize = 72;
 
 /// The bars of the watched tasks.
 #[derive(Debug)]
@@ -46,7 +49,7 @@ impl ProgressBars {
         let bar = self.multi.add(ProgressBar::new(100));
         bar.set_style(bar_style(self.style, task.percent.is_some()));
         bar.set_elapsed(SystemTime::now().duration_since(started).unwrap_or_default());
-        bar.set_prefix(out::fit_line(&task.name, NAME_WIDTH, self.style));
+        bar.set_prefix(prefix(task, self.style));
         bar.enable_steady_tick(Duration::from_millis(120));
         self.by_task.insert(task.task_id, bar);
         if let Some(percent) = task.percent {
@@ -100,13 +103,23 @@ impl ProgressBars {
     }
 }
 
+fn is_narrow(style: OutputStyle) -> bool {
+    style.width.is_some_and(|width| width < NARROW)
+}
+
+/// The task's short id, and its name where there is room: tasks of one call often share a name.
+fn prefix(task: &Task, style: OutputStyle) -> String {
+    let id = task_id::short_id(task.task_id);
+    if is_narrow(style) { id } else { format!("{id} {}", out::fit_line(&task.name, NAME_WIDTH, style)) }
+}
+
 /// A spinner before the first report and a bar after it, in the room that there is.
 fn bar_style(style: OutputStyle, determinate: bool) -> ProgressStyle {
-    let narrow = style.width.is_some_and(|width| width < 64);
+    let narrow = is_narrow(style);
     let template = match (determinate, narrow) {
-        (true, false) => "{spinner:.cyan} {prefix} {bar:24.cyan/dim} {pos:>3}% {elapsed:.dim}  {wide_msg}",
-        (true, true) => "{spinner:.cyan} {bar:8.cyan/dim} {pos:>3}% {elapsed:.dim} {wide_msg}",
-        (false, _) => "{spinner:.cyan} {prefix} {elapsed:.dim}  {wide_msg}",
+        (true, false) => "{prefix} {bar:24.cyan/dim} {pos:>3}% {spinner:.cyan} {elapsed:.dim}  {wide_msg}",
+        (true, true) => "{prefix} {bar:8.cyan/dim} {pos:>3}% {spinner:.cyan} {elapsed:.dim} {wide_msg}",
+        (false, _) => "{prefix} {spinner:.cyan} {elapsed:.dim}  {wide_msg}",
     };
     // The templates are constants and valid.
     ProgressStyle::with_template(template)

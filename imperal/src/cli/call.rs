@@ -6,7 +6,7 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::args::CallArgs;
-use super::client::Client;
+use super::client::{Client, Needs};
 use super::event_stream;
 use super::exit::{CliError, Exit, suggestion};
 use super::follower::{Follower, ReceivedEvents};
@@ -14,6 +14,7 @@ use super::task_id::{self, TaskList};
 use super::{out, params, program_name, turns};
 use crate::app::App;
 use crate::function::Registry;
+use crate::ledger::TaskState;
 use crate::platform::CallReply;
 
 /// How long the live stream may take to open before the function is called without it.
@@ -39,7 +40,7 @@ struct CallableFunction {
 
 /// `call FUNCTION key=value ..`.
 pub(super) async fn call(app: App, registry: Registry, args: CallArgs) -> Result<Exit, CliError> {
-    let client = Client::connect(app, registry, &args.connect).await?;
+    let client = Client::connect(app, registry, &args.connect, Needs::Nothing).await?;
     let ended = run(&client, &args).await;
     if matches!(ended, Ok(Exit::Interrupted)) {
         client.abandon().await;
@@ -53,13 +54,13 @@ async fn run(client: &Client, args: &CallArgs) -> Result<Exit, CliError> {
     let session: SessionInfo = client.get("/v1/session").await?;
     let (app_id, function) = find_function(&session, args)?;
     let params = match &args.params {
-        Some(text) => crate::json::read(text.as_bytes())
-            .map_err(|error| CliError::usage(format!("--params is not JSON: {error}")))?,
+        Some(text) => params::from_json(text, &function.params_schema)?,
         None => Value::Object(params::from_pairs(&args.pairs, &function.params_schema)?),
     };
     let body = json!({ "function": function.name, "params": params });
     let call = client.api().call_function(app_id, &body, args.key.as_ref());
-    let (reply, events) = if args.follow {
+    // No other process would run the work of a platform in this process, so the command waits for it.
+    let (reply, events) = if args.follow || client.is_embedded() {
         // The first progress report may come before the reply, and reports are not repeated.
         let (reply, events) = call_while_listening(call, open_stream(client).await).await?;
         (reply, Some(events))
@@ -70,28 +71,27 @@ async fn run(client: &Client, args: &CallArgs) -> Result<Exit, CliError> {
         out::print_note("this key was used before: this is the answer of that call");
     }
     let exit = turns::exit_of(&reply.result);
-    turns::print_turn(&reply.turn, args.connect.json);
+    turns::print_turn(&reply.turn, "", args.connect.json);
     let TaskList { tasks } = client.get(&format!("/v1/tasks?limit=500&call_id={}", reply.call_id)).await?;
     if let Some(events) = events {
         if tasks.is_empty() {
             return Ok(exit);
         }
         let mut follower = Follower::new(args.connect.json, client.is_embedded())?;
+        if !args.follow {
+            out::print_note("waiting for the background work of this call: no other process would run it");
+            follower = follower.without_progress_lines();
+        }
         follower.watch_call(reply.call_id, &tasks, reply.turn.seq);
         return Ok(exit.combine(follower.until_done(client, events).await?));
     }
-    let running: Vec<_> = tasks.iter().filter(|task| task.state.is_open()).collect();
-    if client.is_embedded() && !running.is_empty() {
-        out::print_note(
-            "waiting for the background work of this call: no other process would run it (--follow shows it)",
-        );
-    } else if let Some(first) = running.first().filter(|_| !args.connect.json && out::OutputStyle::of_stdout().terminal)
+    let running = tasks.iter().find(|task| task.state == TaskState::Running);
+    if let Some(task) = running
+        && !args.connect.json
+        && out::OutputStyle::of_stdout().terminal
     {
-        out::print_note(&format!(
-            "  {} follow {}    watches it",
-            program_name::command_line(),
-            task_id::short_id(first.task_id)
-        ));
+        let (bin, id) = (program_name::command_line(), task_id::short_id(task.task_id));
+        out::print_note(&format!("  {bin} follow {id}    watches it"));
     }
     Ok(exit)
 }

@@ -15,6 +15,7 @@ use super::api::{ApiClient, http_builder};
 use super::connect_args::ConnectArgs;
 use super::environment::env_text;
 use super::exit::CliError;
+use super::program_name;
 use crate::app::App;
 use crate::function::Registry;
 use crate::gateway::{AllowedHosts, ConnectionLimits, LocalKey};
@@ -22,6 +23,17 @@ use crate::server::{DataFolder, FolderLock, ListeningServer, NodeAddress, local_
 
 /// A process that has opened the folder must listen within this time.
 const LISTEN_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// What a command needs to find in its data folder.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Needs {
+    /// A process that serves the folder.
+    Process,
+    /// A ledger. If no process serves it, the command starts a platform on it. A folder without one stays as it is.
+    Ledger,
+    /// Nothing: the command creates folder and ledger.
+    Nothing,
+}
 
 /// A connected command.
 #[derive(Debug)]
@@ -40,16 +52,32 @@ struct EmbeddedPlatform {
 
 impl Client {
     /// Connects to the platform at `--url`, to the process that holds the data folder, or starts a platform.
-    pub(super) async fn connect(app: App, registry: Registry, connect: &ConnectArgs) -> Result<Self, CliError> {
+    pub(super) async fn connect(
+        app: App,
+        registry: Registry,
+        connect: &ConnectArgs,
+        needs: Needs,
+    ) -> Result<Self, CliError> {
         crate::context::choose_cryptography();
         if let Some(url) = &connect.url {
             return Self::connect_elsewhere(url);
         }
         let http = http_builder().no_proxy().build()?;
         let path = &connect.folder.data_dir;
+        if needs != Needs::Nothing && !DataFolder::is_used(path) {
+            return Err(nothing_there(path, needs));
+        }
         let deadline = Instant::now() + LISTEN_TIMEOUT;
         let folder = loop {
             if let FolderLock::Acquired(folder) = DataFolder::open(path)? {
+                let found = match needs {
+                    Needs::Process => false,
+                    Needs::Ledger => folder.has_ledger(),
+                    Needs::Nothing => true,
+                };
+                if !found {
+                    return Err(nothing_there(path, needs));
+                }
                 break folder;
             }
             // The holder is a platform that listens or starts, or a command that ends soon.
@@ -128,6 +156,18 @@ async fn start_embedded(app: App, registry: Registry, folder: DataFolder) -> Res
     let server = builder.start_in(folder).await?;
     let free_port = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
     Ok(server.listen(free_port, ConnectionLimits::default()).await?)
+}
+
+/// The error of a command that found no process or no ledger in its data folder.
+fn nothing_there(path: &Path, needs: Needs) -> CliError {
+    let (bin, shown) = (program_name::command_line(), path.display());
+    if needs == Needs::Process {
+        return CliError::unavailable(format!("no platform runs on the data folder {shown}"))
+            .hint(format!("`{bin} dev` starts one and prints a link"));
+    }
+    CliError::unavailable(format!("there is no ledger in {shown}")).hint(format!(
+        "run it in the extension's folder or give --data-dir; `{bin} dev` and `{bin} call` create a ledger"
+    ))
 }
 
 fn not_loopback(path: &Path, node: &NodeAddress) -> CliError {

@@ -65,6 +65,13 @@ pub(super) fn functions(current: &OsStr) -> Vec<CompletionCandidate> {
         .collect()
 }
 
+/// Commands and functions, for `help`.
+pub(super) fn help_topics(current: &OsStr) -> Vec<CompletionCandidate> {
+    let begun = current.to_string_lossy();
+    let commands = super::help::COMMAND_HELP.iter().map(|help| help.name).filter(|name| name.starts_with(&*begun));
+    commands.map(CompletionCandidate::new).chain(functions(current)).collect()
+}
+
 /// Parameters of the function on the command line, or the values of a parameter.
 pub(super) fn parameters(current: &OsStr) -> Vec<CompletionCandidate> {
     let words = words();

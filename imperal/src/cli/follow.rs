@@ -1,6 +1,6 @@
 //! `follow [TASK]`: watches running tasks until their outcome.
 
-use super::client::Client;
+use super::client::{Client, Needs};
 use super::connect_args::ConnectArgs;
 use super::exit::{CliError, Exit};
 use super::follower::{Follower, ReceivedEvents};
@@ -9,7 +9,7 @@ use super::turns::{self, TurnPage};
 use super::{event_stream, out};
 use crate::app::App;
 use crate::function::Registry;
-use crate::ledger::Task;
+use crate::ledger::{Task, TaskState};
 
 /// `follow [TASK]`.
 pub(super) async fn follow(
@@ -18,7 +18,7 @@ pub(super) async fn follow(
     named: Option<&str>,
     connect: &ConnectArgs,
 ) -> Result<Exit, CliError> {
-    let client = Client::connect(app, registry, connect).await?;
+    let client = Client::connect(app, registry, connect, Needs::Ledger).await?;
     if client.is_embedded() {
         // Starting the platform ended the tasks of the process before it, so none is running.
         let ended = show_named(&client, named, connect.json).await;
@@ -39,7 +39,7 @@ pub(super) async fn follow(
         return Ok(print_nothing_runs(connect.json));
     }
     if let [ended] = tasks.as_slice()
-        && !ended.state.is_open()
+        && ended.state != TaskState::Running
     {
         return Ok(turns::print_ended_task(ended, connect.json));
     }

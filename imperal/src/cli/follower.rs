@@ -13,12 +13,13 @@ use super::client::Client;
 use super::event_stream::{EventStream, RETRY_PAUSE};
 use super::exit::{CliError, Exit};
 use super::interrupt::{Input, InterruptPrompt};
+use super::out::{OutputStyle, Paint};
 use super::sse::SseMessage;
 use super::turns::{self, TurnPage};
 use super::{lenient_list, out, program_name, task_id};
 use crate::codes;
 use crate::ids::{CallId, TaskId};
-use crate::ledger::{Progress, Task, Turn};
+use crate::ledger::{Progress, Task, TaskState, Turn};
 
 /// Attempts to read what a gap in the stream left out. Ctrl-C is not handled meanwhile.
 const GAP_ATTEMPTS: u32 = 10;
@@ -68,10 +69,14 @@ pub(super) struct Follower {
     bars: ProgressBars,
     /// Names of the tasks without an outcome yet.
     open: HashMap<TaskId, String>,
+    /// How many tasks were watched. Of several, each line says whose it is.
+    watched: usize,
     exit: Exit,
     cancelling: bool,
     /// The platform is this process: leaving ends the work.
     embedded: bool,
+    /// Without bars: progress lines on standard error, or as JSON.
+    shows_progress: bool,
     prompt: InterruptPrompt,
     /// Turns up to this number were printed already.
     printed: u64,
@@ -85,14 +90,23 @@ impl Follower {
             call_id: None,
             as_json,
             prompt: InterruptPrompt::listen(embedded)?,
-            bars: ProgressBars::new(!as_json && out::OutputStyle::of_stderr().terminal),
+            bars: ProgressBars::new(!as_json && OutputStyle::of_stderr().terminal),
             open: HashMap::new(),
+            watched: 0,
+            shows_progress: true,
             exit: Exit::Success,
             cancelling: false,
             embedded,
             printed: 0,
             gap: None,
         })
+    }
+
+    /// Prints outcomes only. Bars stay.
+    #[must_use]
+    pub(super) fn without_progress_lines(mut self) -> Self {
+        self.shows_progress = false;
+        self
     }
 
     /// Watches the tasks of a call whose reply turn was printed. The events must start before the call.
@@ -111,7 +125,7 @@ impl Follower {
         for task in tasks {
             self.watch(task);
         }
-        if self.as_json || self.bars.are_shown() {
+        if self.as_json || self.bars.are_shown() || !self.shows_progress {
             return;
         }
         for task in tasks {
@@ -122,7 +136,9 @@ impl Follower {
     }
 
     fn watch(&mut self, task: &Task) {
-        self.open.insert(task.task_id, task.name.clone());
+        if self.open.insert(task.task_id, task.name.clone()).is_none() {
+            self.watched += 1;
+        }
         self.bars.add(task);
     }
 
@@ -139,37 +155,52 @@ impl Follower {
                 input = self.prompt.next() => self.handle_input(input, client).await?,
             };
             if left {
+                self.prompt.close();
                 self.bars.clear();
                 self.print_how_to_return();
                 return Ok(Exit::Interrupted);
             }
         }
-        if self.prompt.is_open() && !self.as_json {
-            eprintln!("the work has ended");
-        }
+        self.prompt.close();
         self.bars.clear();
         Ok(self.exit)
     }
 
     /// Returns whether watching ends.
-    fn handle_interrupt(&mut self) -> bool {
+    fn handle_interrupt(&mut self) -> Result<bool, CliError> {
         if self.prompt.is_open() || self.cancelling || self.as_json || !InterruptPrompt::can_ask() {
-            return true;
+            return Ok(true);
         }
         self.bars.pause();
-        self.prompt.ask(self.open.len());
-        false
+        self.prompt.ask(self.open.len())?;
+        Ok(false)
+    }
+
+    /// Prints above the bars. An open question is erased before and asked again below.
+    fn print<T>(&mut self, print: impl FnOnce() -> T) -> T {
+        self.prompt.erase();
+        let printed = self.bars.print_above(print);
+        self.prompt.draw(self.open.len());
+        printed
+    }
+
+    /// Whose a line is: id and name of a task. In a pipe only if there are several.
+    fn label(&self, task_id: TaskId, name: &str, style: OutputStyle) -> String {
+        let name = style.sanitize_line(name);
+        if style.terminal {
+            format!("{} {name}: ", style.paint(Paint::Dim, &task_id::short_id(task_id)))
+        } else if self.watched > 1 {
+            format!("{task_id}  {name}: ")
+        } else {
+            String::new()
+        }
     }
 
     /// Returns whether watching ends.
     async fn handle_input(&mut self, input: Input, client: &Client) -> Result<bool, CliError> {
         match input {
-            Input::Interrupt => return Ok(self.handle_interrupt()),
+            Input::Interrupt => return self.handle_interrupt(),
             Input::Detach => return Ok(true),
-            Input::Invalid => {
-                self.prompt.ask(self.open.len());
-                return Ok(false);
-            }
             Input::Continue => {}
             Input::Cancel => {
                 self.cancelling = true;
@@ -201,7 +232,7 @@ impl Follower {
     /// Handles an event. One that cannot be read is named and skipped.
     fn handle_event(&mut self, message: &SseMessage) {
         let Err(error) = self.read_event(message) else { return };
-        self.bars.print_above(|| out::print_note(&format!("skipped an unreadable event of the live stream: {error}")));
+        self.print(|| out::print_note(&format!("skipped an unreadable event of the live stream: {error}")));
         // An unreadable outcome still ends its task. Without this the command would wait forever.
         let data = message.data.as_bytes();
         let task_id = lenient_list::scalar_field(data, "task_id").and_then(|text| text.parse().ok());
@@ -210,8 +241,8 @@ impl Follower {
             && let Some((task_id, name)) = task_id.and_then(|task_id: TaskId| self.open.remove_entry(&task_id))
         {
             self.bars.remove(task_id);
-            let name = out::OutputStyle::of_stderr().sanitize_line(&name);
-            self.bars.print_above(|| out::print_note(&format!("{name} has ended; its outcome cannot be shown here")));
+            let name = OutputStyle::of_stderr().sanitize_line(&name);
+            self.print(|| out::print_note(&format!("{name} has ended; its outcome cannot be shown here")));
             self.exit = self.exit.combine(Exit::Failure);
         }
     }
@@ -224,7 +255,7 @@ impl Follower {
             "turn" => self.handle_turn(&crate::json::read(data)?),
             "pruned" => {
                 const NOTE: &str = "events of the live stream were removed by retention: reading the chat instead";
-                self.bars.print_above(|| out::print_note(NOTE));
+                self.print(|| out::print_note(NOTE));
                 self.gap = Some(crate::json::read(data)?);
             }
             _ => {}
@@ -236,27 +267,25 @@ impl Follower {
         if !self.open.contains_key(&progress.task_id) {
             return;
         }
-        let message = progress.message.as_deref().unwrap_or_default();
-        if self.as_json {
+        if self.bars.are_shown() {
+            self.bars.update(progress.task_id, progress.percent, &progress.message);
+        } else if self.shows_progress && self.as_json {
             out::print_json(progress);
-        } else if self.bars.are_shown() {
-            self.bars.update(progress.task_id, progress.percent.unwrap_or_default(), message);
-        } else {
-            self.print_progress(progress.task_id, progress.percent.unwrap_or_default(), message);
+        } else if self.shows_progress {
+            self.print_progress(progress.task_id, progress.percent, &progress.message);
         }
     }
 
-    /// A line on standard error, with the task's name if several are watched.
+    /// A line on standard error.
     fn print_progress(&self, task_id: TaskId, percent: f64, message: &str) {
-        let name = self.open.get(&task_id).filter(|_| self.open.len() > 1);
-        let name = name.map_or_else(String::new, |name| format!("{name}: "));
-        let stage = out::OutputStyle::of_stderr().sanitize_line(&format!("{name}{message}"));
-        eprintln!("{percent:>3.0}%  {stage}");
+        let style = OutputStyle::of_stderr();
+        let label = self.open.get(&task_id).map_or_else(String::new, |name| self.label(task_id, name, style));
+        eprintln!("{percent:>3.0}%  {label}{}", style.sanitize_line(message));
     }
 
     fn handle_task(&mut self, task: &Task) {
         let is_watched = self.open.contains_key(&task.task_id);
-        if !task.state.is_open() {
+        if task.state != TaskState::Running {
             if is_watched {
                 self.exit = self.exit.combine(turns::exit_of_state(task.state));
             }
@@ -277,17 +306,17 @@ impl Follower {
     }
 
     fn print_turn(&mut self, turn: &Turn) {
+        let task_id = turn.body.task_id;
+        let label = task_id.and_then(|task_id| Some((task_id, self.open.get(&task_id)?)));
+        let label = label.map_or_else(String::new, |(id, name)| self.label(id, name, OutputStyle::of_stdout()));
         // An outcome turn has a result. A message midway has none.
-        let outcome = turn.body.task_id.zip(turn.body.result.as_ref());
-        if let Some((task_id, _)) = outcome {
+        if let Some((task_id, result)) = task_id.zip(turn.body.result.as_ref()) {
             self.bars.remove(task_id);
-        }
-        let as_json = self.as_json;
-        self.bars.print_above(|| turns::print_turn(turn, as_json));
-        if let Some((task_id, result)) = outcome {
             self.open.remove(&task_id);
             self.exit = self.exit.combine(turns::exit_of(result));
         }
+        let as_json = self.as_json;
+        self.print(|| turns::print_turn(turn, &label, as_json));
     }
 
     /// Reads from the tasks and the chat what the stream left out, in particular which tasks have ended.
@@ -309,7 +338,7 @@ impl Follower {
         let mut ended = Vec::new();
         for task_id in self.open.keys() {
             match client.get::<Task>(&format!("/v1/tasks/{task_id}")).await {
-                Ok(task) if task.state.is_open() => {}
+                Ok(task) if task.state == TaskState::Running => {}
                 Ok(task) => ended.push((*task_id, Some(task))),
                 Err(error) if error.has_code(&codes::NOT_FOUND) => ended.push((*task_id, None)),
                 Err(error) => return Err(error),
@@ -328,7 +357,7 @@ impl Follower {
             let Some(name) = self.open.remove(&task_id) else { continue };
             self.bars.remove(task_id);
             let as_json = self.as_json;
-            let exit = self.bars.print_above(|| match task {
+            let exit = self.print(|| match task {
                 Some(task) => turns::print_ended_task(&task, as_json),
                 None => print_pruned_task(&name),
             });
@@ -340,7 +369,7 @@ impl Follower {
 
 /// A task that ended and was removed by retention. Whether it succeeded is unknown, so this counts as a failure.
 fn print_pruned_task(name: &str) -> Exit {
-    let name = out::OutputStyle::of_stderr().sanitize_line(name);
+    let name = OutputStyle::of_stderr().sanitize_line(name);
     out::print_note(&format!("{name} has ended; its outcome was removed by retention"));
     Exit::Failure
 }

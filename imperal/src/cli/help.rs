@@ -7,9 +7,9 @@
 use std::fmt::Write;
 
 use clap::Command;
-use clap::builder::styling::{AnsiColor, Effects, Styles};
 
 use super::exit::Exit;
+use super::help_layout::{self, STYLES, header};
 
 /// The part of a command's help that clap does not have.
 #[derive(Debug)]
@@ -56,10 +56,13 @@ pub(super) const COMMAND_HELP: &[CommandHelp] = &[
         examples: &[
             ("{bin}", "the chat page on this machine; prints a link to open"),
             ("{bin} dev --listen 127.0.0.1:0", "on a free port"),
+            ("{bin} dev --no-open", "without opening the browser"),
             ("{bin} dev --data-dir /tmp/try", "with another ledger"),
             ("cargo imperal dev", "and build and start again after each change of the sources"),
         ],
-        note: "This runs without a command too. The link opens one browser once; `link` prints another.",
+        note: "This runs without a command too. On a desktop it opens the link in your browser, but not over SSH, in CI \
+               or if its output is not a terminal. The link opens one browser once; `link` prints another. Ctrl-C lets \
+               running work finish within the grace; a second Ctrl-C interrupts it at once.",
         exits: &[],
     },
     CommandHelp {
@@ -70,7 +73,8 @@ pub(super) const COMMAND_HELP: &[CommandHelp] = &[
             ("{bin} serve --jwks https://id.example.com/keys", "for users with RS256 or EdDSA tokens"),
             ("{bin} serve --database-url postgres://db/chat", "one node of many (feature `postgres`)"),
         ],
-        note: "On SIGTERM it accepts no new calls, gives running work its grace, and ends.",
+        note: "On SIGTERM it accepts no new calls, gives running work its grace, and ends. A second signal interrupts \
+               the work at once.",
         exits: &[],
     },
     CommandHelp {
@@ -83,10 +87,13 @@ pub(super) const COMMAND_HELP: &[CommandHelp] = &[
             ("{bin} call {function} key=@draft.txt", "a parameter from a file; `key=@-` from standard input"),
             ("{bin} call {call} --key 2026-01-31", "only once, however often a script calls it"),
             ("{bin} call {call} --json", "one JSON object per line, for a program"),
+            ("{bin} call {function} --help", "what the function takes"),
         ],
-        note: "It uses the platform that runs on the data folder, or starts one for its own duration. \
-               With --follow, Ctrl-C asks whether to cancel the task, detach or go on; a second Ctrl-C detaches. \
-               Without a terminal it detaches at once.",
+        note: "It uses the platform that runs on the data folder, or starts one for its own duration. A \
+               platform of its own waits for the call's background work and prints the outcome, because no other \
+               process would run it. While it waits, and with --follow, Ctrl-C asks whether to cancel the task, \
+               detach or go on: one key answers, and a second Ctrl-C detaches. Without a terminal it detaches at \
+               once.",
         exits: FOLLOWS,
     },
     CommandHelp {
@@ -117,6 +124,17 @@ pub(super) const COMMAND_HELP: &[CommandHelp] = &[
         examples: &[
             ("{bin} tasks", "running and ended tasks, the latest first"),
             ("{bin} tasks --json -n 100", "one JSON object per line"),
+        ],
+        note: "",
+        exits: CONNECTS,
+    },
+    CommandHelp {
+        name: "show",
+        group: Group::Use,
+        examples: &[
+            ("{bin} show 3b678a74", "a task: parameters, state, times, outcome and data"),
+            ("{bin} show 12", "a turn, by the number that `chat` shows"),
+            ("{bin} show 3b678a74 --json", "the task or turn with its parameters as one JSON object"),
         ],
         note: "",
         exits: CONNECTS,
@@ -196,11 +214,19 @@ pub(super) const COMMAND_HELP: &[CommandHelp] = &[
     CommandHelp {
         name: "help",
         group: Group::More,
-        examples: &[("{bin} help call", "explain one command")],
-        note: "",
+        examples: &[
+            ("{bin} help call", "explain a command"),
+            ("{bin} help {function}", "explain a function: its parameters with types and bounds"),
+            ("{bin} help {function} --json", "the function with its parameter schema"),
+        ],
+        note: "`{bin} call {function} --help` is the same.",
         exits: &[],
     },
 ];
+
+fn columns(rows: &[(String, String)]) -> String {
+    help_layout::columns(rows, help_layout::screen_width())
+}
 
 /// The values of the placeholders.
 #[derive(Debug, Clone)]
@@ -219,15 +245,6 @@ impl HelpValues {
     }
 }
 
-pub(super) const STYLES: Styles = Styles::styled()
-    .header(AnsiColor::Yellow.on_default().effects(Effects::BOLD))
-    .usage(AnsiColor::Yellow.on_default().effects(Effects::BOLD))
-    .literal(AnsiColor::Cyan.on_default())
-    .placeholder(AnsiColor::Green.on_default())
-    .error(AnsiColor::Red.on_default().effects(Effects::BOLD))
-    .valid(AnsiColor::Green.on_default())
-    .invalid(AnsiColor::Yellow.on_default());
-
 /// Adds examples, the list of commands and exit codes to the help of a command line.
 pub(super) fn add_help(mut command: Command, values: &HelpValues) -> Command {
     for help in COMMAND_HELP {
@@ -240,34 +257,8 @@ pub(super) fn add_help(mut command: Command, values: &HelpValues) -> Command {
                 .after_help(after)
         });
     }
-    let lists = format!("{}{}", commands(&command), functions(values));
-    command
-        .styles(STYLES)
-        .help_template("{name} {version}\n{about}\n\n{before-help}{after-help}")
-        .before_help(first_steps(values))
-        .after_help(lists)
-}
-
-/// Two columns: what to type, and what it does.
-pub(super) fn columns(rows: &[(String, String)]) -> String {
-    let wide = rows.iter().map(|(typed, _)| console::measure_text_width(typed)).filter(|w| *w <= 44).max().unwrap_or(0);
-    let mut text = String::new();
-    for (typed, does) in rows {
-        let width = console::measure_text_width(typed);
-        let gap = if width > wide { format!("\n{}", " ".repeat(wide + 4)) } else { " ".repeat(wide - width + 2) };
-        let _ = writeln!(text, "  {}{gap}{does}", literal(typed));
-    }
-    text
-}
-
-fn literal(text: &str) -> String {
-    let style = STYLES.get_literal();
-    format!("{style}{text}{style:#}")
-}
-
-pub(super) fn header(text: &str) -> String {
-    let style = STYLES.get_header();
-    format!("{style}{text}{style:#}\n")
+    let text = format!("{}\n\n{}{}", first_steps(values), commands(&command), functions(values));
+    command.styles(STYLES).help_template("{name} {version}\n{about}\n\n{before-help}").before_help(trimmed(&text))
 }
 
 fn examples(help: &CommandHelp, values: &HelpValues) -> String {
@@ -304,6 +295,7 @@ fn first_steps(values: &HelpValues) -> String {
         ("{bin} call {call}", "run a function"),
         ("{bin} call {call} --follow", "and watch it until its outcome"),
         ("{bin} tasks", "what is running"),
+        ("{bin} help {function}", "what a function takes"),
         ("{bin} help call", "more about a command, examples first"),
     ];
     let rows: Vec<_> = typed.iter().map(|(typed, does)| (values.fill(typed), (*does).to_owned())).collect();

@@ -1,11 +1,12 @@
 //! Ctrl-C while a task is watched: asks the person what it means, if there is one to ask.
 //!
-//! Owns the signal, the question and the answer. `follower.rs` acts on the answer.
+//! Owns the signal, the question on the screen and its answer, which is one key. `follower.rs` acts on the answer.
 
-use std::io::{self, BufRead, IsTerminal, Write};
+use std::io::{self, IsTerminal, Write};
 
 use tokio::sync::mpsc;
 
+use super::keys::{Key, KeyReader};
 use super::out::{OutputStyle, Paint};
 
 /// An input of the person.
@@ -19,16 +20,16 @@ pub(super) enum Input {
     Detach,
     /// Chose to keep watching.
     Continue,
-    /// Typed something else.
-    Invalid,
 }
 
 /// Ctrl-C and the answers to the question.
 #[derive(Debug)]
 pub(super) struct InterruptPrompt {
     signals: mpsc::Receiver<()>,
-    answers: Option<mpsc::Receiver<String>>,
+    keys: Option<KeyReader>,
     open: bool,
+    /// Rows of the screen that the question takes now.
+    rows: usize,
     /// The platform is this process: leaving ends the work.
     embedded: bool,
 }
@@ -36,7 +37,7 @@ pub(super) struct InterruptPrompt {
 impl InterruptPrompt {
     /// From here on Ctrl-C does not end the process. Every press is received, however fast they come.
     pub(super) fn listen(embedded: bool) -> io::Result<Self> {
-        Ok(Self { signals: signals()?, answers: None, open: false, embedded })
+        Ok(Self { signals: signals()?, keys: None, open: false, rows: 0, embedded })
     }
 
     /// Whether the question waits for an answer.
@@ -44,26 +45,30 @@ impl InterruptPrompt {
         self.open
     }
 
-    /// Waits for Ctrl-C or the answer to the open question. Cancel-safe.
+    /// Waits for Ctrl-C or the answer to the open question, which closes it. Cancel-safe.
     pub(super) async fn next(&mut self) -> Input {
-        let line = match self.answers.as_mut().filter(|_| self.open) {
-            None => {
-                interrupt(&mut self.signals).await;
-                return Input::Interrupt;
-            }
-            Some(answers) => tokio::select! {
-                () = interrupt(&mut self.signals) => return Input::Interrupt,
-                line = answers.recv() => line,
-            },
-        };
-        self.open = false;
-        // Standard input has ended: no answer will come.
-        let Some(line) = line else { return Input::Detach };
-        match line.trim().to_lowercase().as_str() {
-            "" => Input::Continue,
-            "c" | "cancel" => Input::Cancel,
-            "d" | "detach" if !self.embedded => Input::Detach,
-            _ => Input::Invalid,
+        loop {
+            let key = match self.keys.as_mut().filter(|_| self.open) {
+                None => {
+                    interrupt(&mut self.signals).await;
+                    return Input::Interrupt;
+                }
+                Some(keys) => tokio::select! {
+                    () = interrupt(&mut self.signals) => return Input::Interrupt,
+                    key = keys.next() => key,
+                },
+            };
+            let input = match key {
+                // The terminal is gone: no answer will come.
+                None => Input::Detach,
+                Some(Key::Enter | Key::Escape) => Input::Continue,
+                Some(Key::Char('c' | 'C')) => Input::Cancel,
+                // Ctrl-D ends the input of a terminal.
+                Some(Key::Char('d' | 'D' | '\u{4}')) if !self.embedded => Input::Detach,
+                Some(Key::Char(_)) => continue,
+            };
+            self.close();
+            return input;
         }
     }
 
@@ -72,9 +77,21 @@ impl InterruptPrompt {
         io::stdin().is_terminal() && io::stderr().is_terminal()
     }
 
-    /// Prints the question.
-    pub(super) fn ask(&mut self, tasks: usize) {
+    /// Asks about a number of tasks.
+    pub(super) fn ask(&mut self, tasks: usize) -> io::Result<()> {
+        if self.keys.is_none() {
+            self.keys = Some(KeyReader::open()?);
+        }
         self.open = true;
+        self.draw(tasks);
+        Ok(())
+    }
+
+    /// Draws the open question, below what was printed since it was erased.
+    pub(super) fn draw(&mut self, tasks: usize) {
+        if !self.open || tasks == 0 {
+            return;
+        }
         let style = OutputStyle::of_stderr();
         let key = |key: &str| style.paint(Paint::Cyan, key);
         let work = if tasks == 1 { "the task".to_owned() } else { format!("the {tasks} tasks") };
@@ -83,11 +100,31 @@ impl InterruptPrompt {
         } else {
             format!("[{}] detach, the work goes on", key("d"))
         };
+        let question = format!("[{}] cancel {work}  {leave}  [{}] keep watching: ", key("c"), key("Enter"));
+        let columns = style.width.unwrap_or(80);
+        self.rows = console::measure_text_width(&question).div_ceil(columns);
         let mut err = io::stderr();
-        let _ = write!(err, "\n[{}] cancel {work}  {leave}  [{}] keep watching: ", key("c"), key("Enter"));
+        // The terminal has shown the Ctrl-C itself in this line.
+        let _ = write!(err, "\r\x1b[K{question}");
         let _ = err.flush();
-        if self.answers.is_none() {
-            self.answers = Some(read_lines());
+    }
+
+    /// Removes the question from the screen. It stays open.
+    pub(super) fn erase(&mut self) {
+        if self.rows > 0 {
+            let up = "\x1b[A".repeat(self.rows - 1);
+            let _ = write!(io::stderr(), "{up}\r\x1b[J");
+            self.rows = 0;
+        }
+    }
+
+    /// Ends the question: it is removed, and the terminal is as it was.
+    pub(super) fn close(&mut self) {
+        self.erase();
+        self.open = false;
+        // On Windows the console has no mode to restore, and a read cannot be ended.
+        if cfg!(unix) {
+            self.keys = None;
         }
     }
 }
@@ -115,18 +152,4 @@ async fn interrupt(signals: &mut mpsc::Receiver<()>) {
     if signals.recv().await.is_none() {
         std::future::pending::<()>().await;
     }
-}
-
-/// Lines of standard input. The thread may still be reading when the process ends. That is harmless: the
-/// terminal is in its usual mode.
-fn read_lines() -> mpsc::Receiver<String> {
-    let (sender, receiver) = mpsc::channel(1);
-    std::thread::spawn(move || {
-        for line in io::stdin().lock().lines() {
-            if line.map_or(true, |line| sender.blocking_send(line).is_err()) {
-                return;
-            }
-        }
-    });
-    receiver
 }

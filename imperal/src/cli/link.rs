@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::client::Client;
+use super::client::{Client, Needs};
 use super::connect_args::ConnectArgs;
 use super::exit::{CliError, Exit};
 use super::out::{self, OutputStyle};
@@ -11,11 +11,7 @@ use crate::function::Registry;
 
 /// `link`. Only a running platform can open its page, so none is started for it.
 pub(super) async fn link(app: App, registry: Registry, connect: ConnectArgs) -> Result<Exit, CliError> {
-    let client = Client::connect(app, registry, &connect).await?;
-    if client.is_embedded() {
-        client.abandon().await;
-        return Err(CliError::unavailable("no platform runs on this data folder: `dev` starts one and prints a link"));
-    }
+    let client = Client::connect(app, registry, &connect, Needs::Process).await?;
     let link: Value = client.post("/v1/internal/link", &json!({})).await?;
     let link = format!("{}{}", client.url(), link["path"].as_str().unwrap_or_default());
     if connect.json {

@@ -8,7 +8,9 @@ mod api;
 mod args;
 mod audit;
 mod bars;
+mod browser;
 mod call;
+mod call_search;
 mod client;
 mod complete;
 mod connect_args;
@@ -18,8 +20,11 @@ mod event_stream;
 mod exit;
 mod follow;
 mod follower;
+mod function_help;
 mod help;
+mod help_layout;
 mod interrupt;
+mod keys;
 mod lenient_list;
 mod link;
 mod log;
@@ -29,13 +34,17 @@ mod params;
 mod program_name;
 #[cfg(test)]
 mod reference;
+mod schema_text;
 mod serve;
 mod server_args;
+mod show;
 mod signals;
 mod sse;
+mod stopping;
 mod supervised;
 mod table;
 mod task_id;
+mod task_view;
 mod tasks;
 mod token;
 mod turns;
@@ -47,7 +56,7 @@ use clap::error::{ContextKind, ContextValue, ErrorKind};
 use clap::{CommandFactory, FromArgMatches};
 
 use crate::app::App;
-use crate::function::{Registry, params_schema};
+use crate::function::{Extension, Registry, params_schema};
 use crate::trace::Traces;
 use args::{Args, Command};
 use exit::{CliError, Exit};
@@ -83,6 +92,9 @@ fn run_command_line(app: App) -> ExitCode {
     let args = match parse(&registry) {
         Ok(args) => args,
         Err(error) => {
+            if error.kind() == ErrorKind::DisplayHelp && function_help::print_for(&registry, std::env::args().skip(1)) {
+                return ExitCode::SUCCESS;
+            }
             let _ = error.print();
             return ExitCode::from(u8::try_from(error.exit_code()).unwrap_or(Exit::Usage.code()));
         }
@@ -138,7 +150,7 @@ fn start_traces(
 
 /// The parser, with the extension's name, version and description, and with its functions in the examples.
 fn command_line(registry: &Registry) -> clap::Command {
-    let mut functions = registry.extensions().flat_map(crate::function::Extension::functions).peekable();
+    let mut functions = registry.extensions().flat_map(Extension::functions).peekable();
     let first = functions.peek().map(|function| (function.name.to_owned(), params::example(&params_schema(function))));
     let (function, pairs) = first.unwrap_or_else(|| ("FUNCTION".to_owned(), "key=value".to_owned()));
     let values = HelpValues {
@@ -170,7 +182,7 @@ fn explain(mut error: clap::Error, registry: &Registry) -> clap::Error {
         | (ErrorKind::UnknownArgument, None, Some(ContextValue::String(written))) => written.clone(),
         _ => return error,
     };
-    let functions = || registry.extensions().flat_map(crate::function::Extension::functions);
+    let functions = || registry.extensions().flat_map(Extension::functions);
     let suggests_command = error.get(ContextKind::SuggestedSubcommand).is_some();
     let function = functions().find(|function| function.name == written).or_else(|| {
         let meant = imperal_manifest::did_you_mean(&written, functions().map(|function| function.name))?;
@@ -198,6 +210,7 @@ async fn run_command(app: App, registry: Registry, args: Args) -> Result<Exit, C
         Command::Follow { task, connect } => follow::follow(app, registry, task.as_deref(), &connect).await,
         Command::Chat(list) => turns::chat(app, registry, list).await,
         Command::Tasks(list) => tasks::tasks(app, registry, list).await,
+        Command::Show { named, connect } => show::show(app, registry, &named, connect).await,
         Command::Cancel { task, connect } => tasks::cancel(app, registry, &task, connect).await,
         Command::Audit { list, verify: true } => audit::verify_audit(app, registry, list.connect).await,
         Command::Audit { list, verify: false } => audit::audit(app, registry, list).await,
@@ -206,23 +219,35 @@ async fn run_command(app: App, registry: Registry, args: Args) -> Result<Exit, C
             complete::script(shell, &program_name::own_name())?;
             Ok(Exit::Success)
         }
-        Command::Help { command } => print_help(&registry, command.as_deref()),
+        Command::Help { topic, app, json } => help_command(&registry, topic.as_deref(), app.as_deref(), json),
     }
 }
 
-fn print_help(registry: &Registry, named: Option<&str>) -> Result<Exit, CliError> {
+/// `help [COMMAND|FUNCTION]`.
+fn help_command(
+    registry: &Registry,
+    topic: Option<&str>,
+    app_id: Option<&str>,
+    as_json: bool,
+) -> Result<Exit, CliError> {
     let mut command = command_line(registry);
     command.build();
-    let Some(named) = named else {
+    let Some(topic) = topic else {
         command.print_help()?;
         return Ok(Exit::Success);
     };
-    let known: Vec<_> = help::COMMAND_HELP.iter().map(|help| help.name).collect();
-    match command.find_subcommand_mut(named) {
+    match command.find_subcommand_mut(topic) {
+        Some(_) if as_json => {
+            return Err(CliError::usage(format!("`{topic}` is a command; --json explains functions")));
+        }
         Some(sub) => sub.print_help()?,
+        None if function_help::print(registry, topic, app_id, as_json)? => {}
         None => {
-            return Err(CliError::usage(format!("there is no command `{named}`; there is {}", known.join(", ")))
-                .hint(exit::suggestion(named, known)));
+            let commands: Vec<_> = help::COMMAND_HELP.iter().map(|help| help.name).collect();
+            let functions = registry.extensions().flat_map(Extension::functions).map(|function| function.name);
+            let list = commands.join(", ");
+            return Err(CliError::usage(format!("there is no command `{topic}`; there is {list}"))
+                .hint(exit::suggestion(topic, commands.iter().copied().chain(functions))));
         }
     }
     Ok(Exit::Success)

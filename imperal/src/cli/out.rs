@@ -92,6 +92,15 @@ pub(super) fn print_note(text: &str) {
     let _ = writeln!(io::stderr(), "{}", OutputStyle::of_stderr().paint(Paint::Dim, text));
 }
 
+/// A number with its noun: "1 user", "2 users".
+pub(super) fn count(number: impl TryInto<u64>, noun: &str) -> String {
+    match number.try_into() {
+        Ok(1) => format!("1 {noun}"),
+        Ok(number) => format!("{number} {noun}s"),
+        Err(_) => format!("many {noun}s"),
+    }
+}
+
 /// Why the command failed, on standard error.
 pub(super) fn print_error(error: &CliError, as_json: bool) {
     if as_json {
@@ -149,6 +158,17 @@ mod tests {
         assert_eq!(TERMINAL.sanitize_line("two\nlines"), "two lines");
         assert_eq!(fit_line("שלום עולם", 5, TERMINAL), "\u{2068}שלום…\u{2069}");
         assert_eq!(console::measure_text_width("\u{2068}שלום…\u{2069}"), 5, "isolates have no width");
+    }
+
+    #[test]
+    fn characters_that_change_the_direction_are_shown_as_marks() {
+        for c in ('\u{202a}'..='\u{202e}').chain('\u{2066}'..='\u{2069}') {
+            let text = format!("photo_{c}gnp.exe");
+            for style in [TERMINAL, OutputStyle::default()] {
+                assert_eq!(style.sanitize(&text), "photo_\u{fffd}gnp.exe", "{}", c.escape_unicode());
+                assert_eq!(fit_line(&text, 40, style), "photo_\u{fffd}gnp.exe", "{}", c.escape_unicode());
+            }
+        }
     }
 
     #[test]

@@ -6,6 +6,55 @@ use serde_json::{Map, Value};
 
 use super::exit::{CliError, suggestion};
 
+/// Parameters from the JSON object of `--params`.
+pub(super) fn from_json(text: &str, schema: &Value) -> Result<Value, CliError> {
+    let params: Value = crate::json::read(text.as_bytes())
+        .map_err(|error| CliError::usage(format!("--params is not JSON: {error}")))?;
+    for key in params.as_object().into_iter().flatten().map(|(key, _)| key) {
+        check_key(key, schema)?;
+    }
+    Ok(params)
+}
+
+/// Refuses a key that the function has no parameter for. A slip would otherwise be dropped without a word.
+fn check_key(key: &str, schema: &Value) -> Result<(), CliError> {
+    let mut known = Vec::new();
+    if takes_any_key(schema, schema, 0, &mut known) || known.contains(&key) {
+        return Ok(());
+    }
+    let list = if known.is_empty() { "none".to_owned() } else { known.join(", ") };
+    Err(CliError::refused(format!("the function has no parameter `{key}`; it has {list}")).hint(suggestion(key, known)))
+}
+
+/// Collects the keys of an object's schema, through references and alternatives. Returns whether it takes others
+/// too.
+fn takes_any_key<'a>(schema: &'a Value, root: &'a Value, depth: usize, known: &mut Vec<&'a str>) -> bool {
+    if depth == MAX_CHAIN {
+        return true;
+    }
+    for key in schema["properties"].as_object().into_iter().flatten().map(|(key, _)| key.as_str()) {
+        if !known.contains(&key) {
+            known.push(key);
+        }
+    }
+    let others = ["additionalProperties", "unevaluatedProperties", "patternProperties"];
+    let mut any = others.iter().any(|name| schema[name].is_object() || schema[name] == true);
+    if let Some(referred) = referred(schema, root) {
+        any |= takes_any_key(referred, root, depth + 1, known);
+    }
+    for key in ["anyOf", "oneOf", "allOf"] {
+        for form in schema[key].as_array().into_iter().flatten() {
+            any |= takes_any_key(form, root, depth + 1, known);
+        }
+    }
+    any
+}
+
+/// The schema that a `$ref` points to.
+pub(super) fn referred<'a>(schema: &Value, root: &'a Value) -> Option<&'a Value> {
+    root.pointer(schema["$ref"].as_str()?.strip_prefix('#')?)
+}
+
 /// Parameters from `key=value` pairs. The schema decides whether a value is text or JSON.
 pub(super) fn from_pairs(pairs: &[String], schema: &Value) -> Result<Map<String, Value>, CliError> {
     let mut params = Map::new();
@@ -13,13 +62,7 @@ pub(super) fn from_pairs(pairs: &[String], schema: &Value) -> Result<Map<String,
         let Some((key, value)) = pair.split_once('=') else {
             return Err(CliError::usage(format!("`{pair}` is not key=value")));
         };
-        let known = schema["properties"].as_object();
-        if known.is_some_and(|known| !known.contains_key(key)) && !schema["additionalProperties"].is_object() {
-            let known: Vec<_> = known.into_iter().flat_map(|known| known.keys().map(String::as_str)).collect();
-            let list = if known.is_empty() { "none".to_owned() } else { known.join(", ") };
-            return Err(CliError::refused(format!("the function has no parameter `{key}`; it has {list}"))
-                .hint(suggestion(key, known)));
-        }
+        check_key(key, schema)?;
         let value = match value.strip_prefix('@') {
             Some("-") => {
                 let mut text = String::new();
@@ -70,7 +113,7 @@ fn collect_kinds<'a>(schema: &'a Value, root: &'a Value, depth: usize, kinds: &m
             kinds.extend(values.map(|value| -> &'a str { kind_of(value) }));
         }
     }
-    if let Some(referred) = schema["$ref"].as_str().and_then(|target| root.pointer(target.strip_prefix('#')?)) {
+    if let Some(referred) = referred(schema, root) {
         collect_kinds(referred, root, depth + 1, kinds);
     }
     for key in ["anyOf", "oneOf", "allOf"] {
@@ -194,6 +237,30 @@ mod tests {
         let error = from_pairs(&["txt=a".to_owned()], &schema()).unwrap_err();
         assert_eq!(error.hint.as_deref(), Some("did you mean `text`?"));
         assert!(error.text.contains("it has text, how, times, maybe"), "{}", error.text);
+    }
+
+    #[test]
+    fn json_parameters_pass_the_same_check() {
+        let error = from_json(r#"{"text": "a", "zz": 1}"#, &schema()).unwrap_err();
+        assert!(error.text.contains("the function has no parameter `zz`; it has text, how, times"), "{}", error.text);
+        assert_eq!(from_json(r#"{"txt": "a"}"#, &schema()).unwrap_err().hint.as_deref(), Some("did you mean `text`?"));
+        assert!(from_json(r#"{"text": "a"}"#, &schema()).is_ok());
+        assert!(from_json("[1]", &schema()).is_ok(), "the platform refuses it");
+    }
+
+    #[test]
+    fn keys_of_flattened_parts_are_known() {
+        let part = json!({"properties": {"inner": {"type": "integer"}}});
+        for schema in [
+            json!({"properties": {"a": {}}, "oneOf": [part, {"properties": {"b": {}}}]}),
+            json!({"$ref": "#/$defs/Part", "$defs": {"Part": part}}),
+            json!({"properties": {"a": {}}, "additionalProperties": true}),
+            json!({"properties": {"a": {}}, "patternProperties": {"^i": {}}}),
+        ] {
+            assert!(check_key("inner", &schema).is_ok(), "{schema}");
+        }
+        assert!(check_key("other", &json!({"properties": {"a": {}}, "allOf": [part]})).is_err());
+        assert!(check_key("any", &json!({"type": "object"})).is_err(), "no parameters at all");
     }
 
     #[test]

@@ -8,17 +8,19 @@ use std::path::Path;
 
 use secrecy::SecretString;
 
+use super::browser::LinkFile;
 use super::environment::env_text;
 use super::exit::{CliError, Exit};
 use super::out::{self, OutputStyle, Paint};
 use super::server_args::{DevArgs, ServeArgs};
-use super::signals::stop_signal;
-use super::supervised;
+use super::signals::StopSignals;
+use super::stopping::{self, StopReason};
+use super::{browser, program_name, supervised};
 use crate::app::App;
 use crate::function::Registry;
 use crate::gateway::{AllowedHosts, ConnectionLimits, UserLimits, Verifier};
 use crate::platform::Settings;
-use crate::server::local_user;
+use crate::server::{ServerError, local_user};
 
 /// The port of `dev`, if it is free.
 const DEV_PORT: u16 = 7717;
@@ -30,7 +32,13 @@ pub(super) async fn dev(mut app: App, registry: Registry, args: DevArgs) -> Resu
     let names: Vec<_> = registry.extensions().map(|e| format!("{} {}", e.def().name, e.def().version)).collect();
     // One person on their own machine: requests and streams are not limited.
     let builder = app.server(&args.folder.data_dir).registry(registry).hosts(AllowedHosts::only(args.allowed_hosts));
-    let server = builder.start().await?;
+    let server = match builder.start().await {
+        Err(error @ ServerError::FolderInUse { holder: Some(_), .. }) => {
+            let hint = format!("`{} link` prints a link to its page", program_name::command_line());
+            return Err(CliError::from(error).hint(hint));
+        }
+        started => started?,
+    };
     let local = |port| SocketAddr::from((Ipv4Addr::LOCALHOST, port));
     let limits = ConnectionLimits::default();
     let listening = match server.listen(args.listen.unwrap_or(local(DEV_PORT)), limits).await {
@@ -41,25 +49,48 @@ pub(super) async fn dev(mut app: App, registry: Registry, args: DevArgs) -> Resu
     server.reopen_links(server.folder().take_links(), &local_user());
     let link = listening.link(local_user());
     // Registered before the link is printed: a signal right after it stops the platform cleanly.
-    let stop = stop_signal()?;
+    let mut signals = StopSignals::listen()?;
+    let mut link_file = None;
+    let mut reason = StopReason::Signal;
     if args.supervised {
         supervised::announce(&format!("http://{}", listening.address()), &link);
+        if args.open && !args.no_open && browser::has_desktop() {
+            link_file = open_in_browser(server.folder().path(), &link);
+        }
         tokio::select! {
-            () = stop => {}
-            () = supervised::until_input_ends() => {}
+            () = signals.next() => {}
+            () = supervised::until_input_ends() => reason = StopReason::Supervisor,
         }
     } else {
         let style = OutputStyle::of_stdout();
         let names = style.paint(Paint::Bold, &names.join(", "));
         out::print_line(&format!("{names}, data in {}", server.folder().path().display()));
         out::print_line(&format!("open {}", style.paint(Paint::Cyan, &link)));
-        stop.await;
-        out::print_note("stopping; running work may finish");
+        if style.terminal && !args.no_open && browser::has_desktop() {
+            link_file = open_in_browser(server.folder().path(), &link);
+        }
+        signals.next().await;
     }
+    drop(link_file);
     // The next process on this folder accepts links that were not opened yet.
     server.folder().keep_links(&server.unopened_links(&local_user()));
-    listening.stop(grace).await;
+    stopping::stop(listening, grace, &mut signals, reason).await;
     Ok(Exit::Success)
+}
+
+/// Opens the link in a browser. If that fails, the printed link is left.
+fn open_in_browser(folder: &Path, link: &str) -> Option<LinkFile> {
+    let opened = LinkFile::write(folder, link).and_then(|file| file.open().map(|()| file));
+    match opened {
+        Ok(file) => {
+            out::print_note("opening it in your browser; --no-open turns this off");
+            Some(file)
+        }
+        Err(error) => {
+            tracing::debug!(%error, "no browser was opened");
+            None
+        }
+    }
 }
 
 pub(super) async fn serve(mut app: App, registry: Registry, args: ServeArgs) -> Result<Exit, CliError> {
@@ -86,11 +117,10 @@ pub(super) async fn serve(mut app: App, registry: Registry, args: ServeArgs) -> 
     }
     let listening = builder.start().await?.listen(args.listen, connections).await?;
     // Registered before the address is printed: a signal right after it stops the platform cleanly.
-    let stop = stop_signal()?;
+    let mut signals = StopSignals::listen()?;
     println!("listening on http://{}", listening.address());
-    stop.await;
-    eprintln!("stopping; running work may finish");
-    listening.stop(grace).await;
+    signals.next().await;
+    stopping::stop(listening, grace, &mut signals, StopReason::Signal).await;
     Ok(Exit::Success)
 }
 

@@ -22,8 +22,14 @@ pub(super) struct DevArgs {
     /// Host name to answer to besides this machine's own, `name` or `name:port`; may be repeated
     #[arg(long = "allowed-host", env = "IMPERAL_ALLOWED_HOSTS", value_name = "HOST", value_delimiter = ',')]
     pub(super) allowed_hosts: Vec<String>,
+    /// Do not open the page in the browser
+    #[arg(long, env = "IMPERAL_NO_OPEN", value_parser = clap::builder::FalseyValueParser::new())]
+    pub(super) no_open: bool,
     #[command(flatten)]
     pub(super) settings: SettingsArgs,
+    /// With --supervised: the supervisor has a terminal, so the browser may be opened
+    #[arg(long, hide = true, requires = "supervised")]
+    pub(super) open: bool,
     /// Started by `cargo imperal dev`: announces the address, and stops when standard input ends
     #[arg(long, hide = true)]
     pub(super) supervised: bool,
@@ -161,9 +167,9 @@ impl From<&ConnectionArgs> for ConnectionLimits {
 
 /// How long rows are kept. Rows that unfinished work needs are kept at any age.
 #[derive(Debug, ClapArgs)]
-#[command(next_help_heading = "Retention (a number with s, m, h, d or w; by default everything is kept)")]
+#[command(next_help_heading = "Retention (such as 90d; default: all)")]
 pub(super) struct KeepArgs {
-    /// How long turns are kept, with their calls and results
+    /// How long turns are kept, with their calls and results: a number with s, m, h, d or w
     #[arg(long = "keep-turns", env = "IMPERAL_KEEP_TURNS", value_name = "AGE", value_parser = age)]
     turns: Option<Duration>,
     /// How long tasks are kept after their end

@@ -2,21 +2,40 @@
 
 use super::exit::CliError;
 
-/// Registers for the signals at once and returns a future that ends with the first of them.
-///
-/// After this call a signal no longer ends the process, even if nothing polls the future yet.
-pub(super) fn stop_signal() -> Result<impl Future<Output = ()>, CliError> {
-    #[cfg(unix)]
-    let (mut terminate, mut interrupt) = {
-        use tokio::signal::unix::{SignalKind, signal};
-        (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?)
-    };
-    #[cfg(windows)]
-    let (mut terminate, mut interrupt) = (tokio::signal::windows::ctrl_break()?, tokio::signal::windows::ctrl_c()?);
-    Ok(async move {
+#[cfg(unix)]
+type Terminate = tokio::signal::unix::Signal;
+#[cfg(unix)]
+type Interrupt = tokio::signal::unix::Signal;
+#[cfg(windows)]
+type Terminate = tokio::signal::windows::CtrlBreak;
+#[cfg(windows)]
+type Interrupt = tokio::signal::windows::CtrlC;
+
+/// The signals since [`StopSignals::listen`].
+#[derive(Debug)]
+pub(super) struct StopSignals {
+    terminate: Terminate,
+    interrupt: Interrupt,
+}
+
+impl StopSignals {
+    /// From here on a signal no longer ends the process, even if nothing waits for it yet.
+    pub(super) fn listen() -> Result<Self, CliError> {
+        #[cfg(unix)]
+        let (terminate, interrupt) = {
+            use tokio::signal::unix::{SignalKind, signal};
+            (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?)
+        };
+        #[cfg(windows)]
+        let (terminate, interrupt) = (tokio::signal::windows::ctrl_break()?, tokio::signal::windows::ctrl_c()?);
+        Ok(Self { terminate, interrupt })
+    }
+
+    /// Waits for the next signal. Cancel-safe.
+    pub(super) async fn next(&mut self) {
         tokio::select! {
-            _ = terminate.recv() => {}
-            _ = interrupt.recv() => {}
+            _ = self.terminate.recv() => {}
+            _ = self.interrupt.recv() => {}
         }
-    })
+    }
 }

@@ -3,15 +3,18 @@
 use serde::Deserialize;
 
 use super::args::ListArgs;
-use super::client::Client;
+use super::client::{Client, Needs};
 use super::exit::{CliError, Exit};
 use super::out::{self, OutputStyle, Paint};
-use super::{data, program_name, when};
+use super::{data, program_name, task_view, when};
 use crate::app::App;
 use crate::function::Registry;
 use crate::ledger::{Role, Task, TaskState, Turn};
 use crate::result::WireResult;
 use crate::rows::MsgType;
+
+/// Fewest columns that a call's parameters get in the chat.
+const MIN_PARAMS: usize = 20;
 
 /// A page of the chat.
 #[derive(Deserialize)]
@@ -34,15 +37,16 @@ async fn latest_turns(client: &Client, limit: u32) -> Result<Vec<Turn>, CliError
 
 /// `chat`.
 pub(super) async fn chat(app: App, registry: Registry, args: ListArgs) -> Result<Exit, CliError> {
-    let client = Client::connect(app, registry, &args.connect).await?;
+    let client = Client::connect(app, registry, &args.connect, Needs::Ledger).await?;
     let turns = latest_turns(&client, args.limit).await;
     client.close().await;
     let turns = turns?;
+    let widest = turns.last().map_or(0, |turn| turn.seq.to_string().len());
     for turn in &turns {
         if args.connect.json {
             out::print_json(turn);
         } else {
-            out::print_line(&chat_line(turn, OutputStyle::of_stdout()));
+            out::print_line(&chat_line(turn, widest, OutputStyle::of_stdout()));
         }
     }
     if turns.is_empty() && !args.connect.json {
@@ -54,21 +58,24 @@ pub(super) async fn chat(app: App, registry: Registry, args: ListArgs) -> Result
     Ok(Exit::Success)
 }
 
-fn chat_line(turn: &Turn, style: OutputStyle) -> String {
+/// A turn as a line: its number, which `show` takes, its time, and what was said.
+fn chat_line(turn: &Turn, widest: usize, style: OutputStyle) -> String {
     let time = when::format_time(turn.at, style);
     // A table says UTC in its head; a line of the chat has no head.
     let time = if style.terminal { time } else { format!("{time} UTC") };
-    let at = style.paint(Paint::Dim, &time);
+    let at = style.paint(Paint::Dim, &format!("{:>widest$}  {time}", turn.seq));
     // Indented, so that no line of the text looks like a turn.
     let text = style.sanitize(&turn.body.text).replace('\n', "\n    ");
     match turn.body.role {
         Role::User => {
-            let params = turn
-                .body
-                .params
-                .as_ref()
-                .map_or_else(String::new, |params| out::fit_line(&params.to_string(), 80, style));
-            format!("{at}  {}  {text} {}", style.paint(Paint::Cyan, "you"), style.paint(Paint::Dim, &params))
+            let line = format!("{at}  {}  {text} ", style.paint(Paint::Cyan, "you"));
+            let params = turn.body.params.as_ref().map_or_else(String::new, |params| {
+                let used = console::measure_text_width(line.lines().last().unwrap_or_default());
+                // A pipe has no width: nothing is cut.
+                let room = style.width.map_or(usize::MAX, |width| width.saturating_sub(used).max(MIN_PARAMS));
+                out::fit_line(&params.to_string(), room, style)
+            });
+            format!("{line}{}", style.paint(Paint::Dim, &params))
         }
         Role::Bot => {
             let code = turn.body.result.as_ref().and_then(|result| result.error_code.as_ref());
@@ -89,13 +96,13 @@ pub(super) fn exit_of(result: &WireResult) -> Exit {
     }
 }
 
-/// Prints a turn with the data of its result.
-pub(super) fn print_turn(turn: &Turn, as_json: bool) {
+/// Prints a turn with the data of its result. `label` says whose it is; it is empty for the only one.
+pub(super) fn print_turn(turn: &Turn, label: &str, as_json: bool) {
     if as_json {
         return out::print_json(turn);
     }
     let style = OutputStyle::of_stdout();
-    let text = style.sanitize(&turn.body.text);
+    let text = format!("{label}{}", style.sanitize(&turn.body.text));
     if let Some(result) = &turn.body.result {
         return print_result_as(result, &text, style);
     }
@@ -107,9 +114,7 @@ pub(super) fn print_turn(turn: &Turn, as_json: bool) {
 /// How a task's state ends a command.
 pub(super) fn exit_of_state(state: TaskState) -> Exit {
     match state {
-        TaskState::Running | TaskState::Queued | TaskState::Waiting | TaskState::Stuck | TaskState::Succeeded => {
-            Exit::Success
-        }
+        TaskState::Running | TaskState::Succeeded => Exit::Success,
         TaskState::Cancelled => Exit::Cancelled,
         TaskState::Failed | TaskState::TimedOut | TaskState::Reclaimed => Exit::Failure,
     }
@@ -118,10 +123,10 @@ pub(super) fn exit_of_state(state: TaskState) -> Exit {
 /// Prints a task that has ended, with its result.
 pub(super) fn print_ended_task(task: &Task, as_json: bool) -> Exit {
     if as_json {
-        out::print_json(task);
+        task_view::print_json(task);
     } else {
         let name = OutputStyle::of_stdout().sanitize_line(&task.name);
-        out::print_line(&format!("{name} has ended already: {}.", task.state.as_str()));
+        out::print_line(&format!("{name} has ended already: {}.", task.state.in_words()));
         if let Some(result) = &task.result {
             print_result(result);
         }
@@ -130,9 +135,8 @@ pub(super) fn print_ended_task(task: &Task, as_json: bool) -> Exit {
 }
 
 /// Prints a result without its turn.
-fn print_result(result: &WireResult) {
-    let text = if result.is_success() { result.summary.clone() } else { result.error.clone().unwrap_or_default() };
-    print_result_as(result, &OutputStyle::of_stdout().sanitize(&text), OutputStyle::of_stdout());
+pub(super) fn print_result(result: &WireResult) {
+    print_result_as(result, &OutputStyle::of_stdout().sanitize(result.text()), OutputStyle::of_stdout());
 }
 
 fn print_result_as(result: &WireResult, text: &str, style: OutputStyle) {

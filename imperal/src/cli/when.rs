@@ -1,5 +1,7 @@
 //! Times at the terminal: how long ago for people, the UTC time in a pipe.
 
+use std::time::Duration;
+
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 
@@ -26,9 +28,27 @@ fn format_age(at: Timestamp, now: Timestamp, zone: &TimeZone) -> String {
     }
 }
 
+/// A duration with its two largest units: "0.4 s", "12 s", "2 min 5 s", "3 h 0 min".
+pub(super) fn format_duration(duration: Duration) -> String {
+    let seconds = duration.as_secs();
+    match seconds {
+        ..10 if duration.subsec_millis() >= 50 => format!("{:.1} s", duration.as_secs_f64()),
+        ..60 => format!("{seconds} s"),
+        60..3600 => format!("{} min {} s", seconds / 60, seconds % 60),
+        _ => format!("{} h {} min", seconds / 3600, seconds % 3600 / 60),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn durations_have_two_units() {
+        let shown = |millis| format_duration(Duration::from_millis(millis));
+        assert_eq!([0, 430, 9_960, 12_400, 125_000].map(shown), ["0 s", "0.4 s", "10.0 s", "12 s", "2 min 5 s"]);
+        assert_eq!(shown(3 * 3_600_000), "3 h 0 min");
+    }
 
     #[test]
     fn recent_times_are_relative_and_older_ones_name_their_zone() {

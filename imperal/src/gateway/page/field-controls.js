@@ -9,15 +9,12 @@
 // JSON holds every value that a control cannot show (another type than the schema's, an enum value
 // that no longer exists, a list too long to draw), and sends it unchanged.
 
-import { h, icon, newId, refill } from "./dom.js";
+import { h, icon, newId, visible } from "./dom.js";
 import { isExact, same } from "./exact-json.js";
 import { InvalidInput, INPUTS } from "./field-inputs.js";
 import { groupControl } from "./group-controls.js";
 
 const GROUPS = new Set(["object", "list", "tuple", "map", "variants"]);
-
-/** The problem of a required field without a value. */
-export const NEEDED = "This is needed.";
 
 const MANY = 200; // items and entries that are drawn as rows
 
@@ -145,7 +142,7 @@ class SingleControl {
       if (this.given !== undefined) return this.given;
       if (value === undefined && this.field.required) {
         if (this.field.nullable) return null;
-        throw new InvalidInput(this.input.missing ?? NEEDED);
+        throw new InvalidInput(this.input.missing ?? "This is needed.");
       }
       return value;
     } catch (problem) {
@@ -176,7 +173,7 @@ class SingleControl {
 
   fail(message) {
     this.touched = true;
-    refill(this.error, icon("alert"), message);
+    this.error.replaceChildren(icon("alert"), visible(message));
     this.error.hidden = false;
     (this.input.target ?? this.input.el).setAttribute("aria-invalid", "true");
     this.el.classList.add("bad");
