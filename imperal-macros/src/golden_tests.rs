@@ -87,6 +87,11 @@ fn cases() -> Vec<Case> {
     ]
 }
 
+/// Whether `UPDATE_GOLDEN` asks for golden files to be written. Empty and `0` do not.
+pub(crate) fn updating_golden() -> bool {
+    std::env::var_os("UPDATE_GOLDEN").is_some_and(|value| !value.is_empty() && value != "0")
+}
+
 #[test]
 fn expansions_equal_the_golden_files() {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("golden");
@@ -94,7 +99,7 @@ fn expansions_equal_the_golden_files() {
         let file = syn::parse2(case.output).unwrap();
         let text = prettyplease::unparse(&file);
         let path = folder.join(case.name).with_extension("rs");
-        if std::env::var_os("UPDATE_GOLDEN").is_some() {
+        if updating_golden() {
             std::fs::write(&path, &text).unwrap();
         }
         let golden = std::fs::read_to_string(&path).unwrap_or_default();

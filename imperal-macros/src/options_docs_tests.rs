@@ -4,6 +4,7 @@
 
 use std::path::Path;
 
+use crate::golden_tests::updating_golden;
 use crate::options::{CHAT_FUNCTION, EXTENSION, TEST, Table};
 
 fn rows(table: &Table) -> String {
@@ -24,7 +25,7 @@ fn the_documentation_has_the_current_tables() {
     for table in [&CHAT_FUNCTION, &EXTENSION, &TEST] {
         let begin = text.find(&format!("<!-- options of {} -->", table.owner)).unwrap();
         let end = begin + text[begin..].find("<!-- end of options -->").unwrap() + "<!-- end of options -->".len();
-        if std::env::var_os("UPDATE_GOLDEN").is_some() {
+        if updating_golden() {
             text.replace_range(begin..end, &rows(table));
             std::fs::write(&path, &text).unwrap();
         } else {

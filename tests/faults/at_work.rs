@@ -1,27 +1,44 @@
 //! A lock that another program holds, and a file that is moved away, while calls come in.
 
+use std::path::PathBuf;
 use std::time::Duration;
 
-use imperal_tests::{NodeOptions, User};
+use imperal_tests::{Node, NodeOptions, User};
 use rusqlite::Connection;
 use serde_json::json;
+use tempfile::TempDir;
 
 use crate::{Answers, until_not_ready, until_ready};
 
+/// A node whose file is whole, with one answered call.
+struct Scene {
+    folder: TempDir,
+    log: PathBuf,
+    node: Node,
+    anna: User,
+    answers: Answers,
+}
+
+impl Scene {
+    async fn start() -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let mut options = NodeOptions::new(env!("CARGO_BIN_EXE_probe"), folder.path().join("data"));
+        let log = options.log_into(folder.path());
+        let node = options.start().await;
+        let anna = User::of(&node, "anna");
+        let mut answers = Answers::default();
+        assert!(!answers.call(&anna, 10).await);
+        Self { folder, log, node, anna, answers }
+    }
+}
+
 #[tokio::test]
 async fn calls_are_refused_while_another_program_locks_the_file() {
-    let folder = tempfile::tempdir().unwrap();
-    let mut options = NodeOptions::new(env!("CARGO_BIN_EXE_probe"), folder.path().join("data"));
-    let log = folder.path().join("log");
-    options.log = Some(log.clone());
-    let node = options.start().await;
-    let anna = User::of(&node, "anna");
-    let mut answers = Answers::default();
-    assert!(!answers.call(&anna, 10).await);
+    let Scene { folder, log, node, anna, mut answers } = Scene::start().await;
     let reply = anna.call("stubborn", json!({"millis": 300})).await;
     let task_id = reply["result"]["data"]["task_id"].as_str().unwrap().to_owned();
 
-    let other = Connection::open(options.folder.join("ledger.db")).unwrap();
+    let other = Connection::open(folder.path().join("data").join("ledger.db")).unwrap();
     other.busy_timeout(Duration::from_secs(5)).unwrap();
     other.execute_batch("BEGIN EXCLUSIVE").unwrap();
     assert!(answers.call(&anna, 10).await, "it waits a while and then says so");
@@ -42,15 +59,8 @@ async fn calls_are_refused_while_another_program_locks_the_file() {
 
 #[tokio::test]
 async fn calls_are_refused_while_the_file_is_moved_away() {
-    let folder = tempfile::tempdir().unwrap();
-    let mut options = NodeOptions::new(env!("CARGO_BIN_EXE_probe"), folder.path().join("data"));
-    let log = folder.path().join("log");
-    options.log = Some(log.clone());
-    let node = options.start().await;
-    let anna = User::of(&node, "anna");
-    let mut answers = Answers::default();
-    assert!(!answers.call(&anna, 10).await);
-    let (here, away) = (options.folder.join("ledger.db"), options.folder.join("away.db"));
+    let Scene { folder, log, node: _node, anna, mut answers } = Scene::start().await;
+    let (here, away) = (folder.path().join("data").join("ledger.db"), folder.path().join("data").join("away.db"));
     std::fs::rename(&here, &away).unwrap();
     for _ in 0..3 {
         assert!(answers.call(&anna, 10).await, "a call is refused while the file is away");

@@ -36,9 +36,9 @@ impl Drop for SmallDisk {
     }
 }
 
-/// Fills the space until even the write check fails, lets a task end meanwhile, frees space, and checks the
-/// ledger.
-async fn until_full_and_on(node: Node, log: &Path, reason: &str, clear: impl FnOnce(&Node)) {
+/// Fills the disk until even the write check fails, and ends a task meanwhile. After `clear`, the task's outcome is
+/// written, calls are accepted, and the ledger has every answered call, also after a restart.
+async fn survives_a_full_disk(node: Node, log: &Path, reason: &str, clear: impl FnOnce(&Node)) {
     let anna = User::of(&node, "anna");
     let service = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let url = format!("http://{}/", service.local_addr().unwrap());
@@ -91,10 +91,9 @@ async fn calls_are_refused_while_the_file_cannot_grow() {
     // 3 MiB in blocks of 512 bytes. The process ignores the signal SIGXFSZ.
     let limited = "trap '' XFSZ; ulimit -S -f 6144; exec \"$0\" \"$@\"";
     options.under = ["sh", "-c", limited].map(str::to_owned).to_vec();
-    let log = folder.path().join("log");
-    options.log = Some(log.clone());
+    let log = options.log_into(folder.path());
     let node = options.start().await;
-    until_full_and_on(node, &log, "cannot grow", |node| {
+    survives_a_full_disk(node, &log, "cannot grow", |node| {
         assert!(run("prlimit", &["--pid", &node.pid().to_string(), "--fsize=unlimited:"]));
     })
     .await;
@@ -106,7 +105,6 @@ async fn calls_are_refused_while_the_disk_is_full() {
     let disk = SmallDisk::mount(&folder.path().join("disk"))
         .expect("a small disk can be mounted: run as root, or leave this out with `tests/run --without mount`");
     let mut options = NodeOptions::new(env!("CARGO_BIN_EXE_probe"), disk.0.join("data"));
-    let log = folder.path().join("log");
-    options.log = Some(log.clone());
-    until_full_and_on(options.start().await, &log, "no space left", |_| disk.grow()).await;
+    let log = options.log_into(folder.path());
+    survives_a_full_disk(options.start().await, &log, "no space left", |_| disk.grow()).await;
 }

@@ -11,7 +11,7 @@ use imperal_tests::{Claims, JWT_SECRET, User, token};
 use reqwest::Method;
 use serde_json::{Value, json};
 
-use super::again::call;
+use super::idempotency::call;
 
 pub(crate) const USERS: usize = 4;
 

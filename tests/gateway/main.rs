@@ -1,11 +1,11 @@
 //! The promises over HTTP, against a real process on a real file.
 
-mod again;
 mod blocked;
 mod cancel;
 mod chat;
 mod crowd;
 mod embedding;
+mod idempotency;
 mod identity;
 mod lifecycle;
 mod load;

@@ -36,3 +36,16 @@ fn every_recording_is_replayed() {
         assert!(guide.contains(&format!("recordings/{name}.json")), "no test replays tests/recordings/{name}.json");
     }
 }
+
+#[test]
+fn page_on_operations_embeds_the_server_as_the_crate_documents_it() {
+    let module = include_str!("../../imperal/src/server/mod.rs");
+    let docs =
+        module.lines().map_while(|line| line.strip_prefix("//!").map(|line| line.strip_prefix(' ').unwrap_or(line)));
+    let code: Vec<&str> =
+        docs.skip_while(|line| *line != "```no_run").skip(1).take_while(|line| *line != "```").collect();
+    let example = code.join("\n");
+    assert!(code.len() > 15, "the module's example: {example}");
+    let page = include_str!("../../docs/operations.md");
+    assert!(page.contains(&example), "docs/operations.md has another example than imperal::server:\n{example}");
+}

@@ -1,6 +1,6 @@
 //! The binary under test as a child process.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::Stdio;
 use std::time::Duration;
 
@@ -48,6 +48,13 @@ pub struct NodeOptions {
 }
 
 impl NodeOptions {
+    /// Appends the log to the file `log` in this folder; returns its path.
+    pub fn log_into(&mut self, folder: &Path) -> PathBuf {
+        let log = folder.join("log");
+        self.log = Some(log.clone());
+        log
+    }
+
     /// `serve` on a folder, with short grace periods and no limits per user.
     pub fn new(binary: impl Into<PathBuf>, folder: impl Into<PathBuf>) -> Self {
         Self {

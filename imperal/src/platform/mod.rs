@@ -110,10 +110,7 @@ impl Platform {
         http: HttpPool,
         listener: Option<Arc<dyn ProgressListener>>,
     ) -> std::result::Result<Self, PlatformError> {
-        let faults = settings.faults();
-        if !faults.is_empty() {
-            return Err(PlatformError::Settings(faults));
-        }
+        settings.check()?;
         for warning in settings.warnings() {
             tracing::warn!("{warning}");
         }

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use super::PlatformError;
 use crate::context::MAX_TIMEOUT;
 use crate::ledger::RetentionPolicy;
 
@@ -82,6 +83,12 @@ const RENEWALS: u32 = 3;
 const NODE_NAME: usize = 255;
 
 impl Settings {
+    /// Refuses invalid values.
+    pub(crate) fn check(&self) -> Result<(), PlatformError> {
+        let faults = self.faults();
+        if faults.is_empty() { Ok(()) } else { Err(PlatformError::Settings(faults)) }
+    }
+
     /// One sentence for each invalid value; empty when the platform can start.
     pub(crate) fn faults(&self) -> Vec<String> {
         let mut faults = Vec::new();

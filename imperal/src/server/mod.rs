@@ -174,10 +174,8 @@ impl ServerBuilder {
     /// # Errors
     /// [`ServerError`], one variant per step. Nothing of the platform runs after an error.
     pub async fn start(self) -> Result<Server, ServerError> {
-        let faults = self.app.settings.faults();
-        if !faults.is_empty() {
-            return Err(crate::platform::PlatformError::Settings(faults).into());
-        }
+        // The platform checks them too, but only after this has made a data folder and a ledger.
+        self.app.settings.check()?;
         let folder = DataFolder::lock(&self.data_dir)?;
         self.start_in(folder).await
     }

@@ -13,7 +13,7 @@ use imperal_tests::{Node, NodeOptions, User};
 use serde_json::json;
 use tempfile::TempDir;
 
-use super::again;
+use super::idempotency;
 
 struct Platform {
     nodes: [Node; 2],
@@ -67,9 +67,9 @@ async fn stream_shows_the_work_of_another_node() {
 async fn request_sent_to_two_nodes_runs_once() {
     let platform = two_nodes("again").await;
     let [first, second] = &platform.nodes;
-    again::concurrent_repetitions_run_once([first, second]).await;
+    idempotency::concurrent_repetitions_run_once([first, second]).await;
     let [first, second] = platform.nodes;
-    again::repetition_says_interrupted(first, async |_| User::of(&second, "carl")).await;
+    idempotency::repetition_says_interrupted(first, async |_| User::of(&second, "carl")).await;
 }
 
 #[tokio::test]
