@@ -6,14 +6,14 @@ use imperal::prelude::*;
 imperal::extension! {
     app_id: "fan-out",
     name: "Link checker",
-    description: "Checks many web addresses, three at a time, and counts those that answer.",
+    description: "Checks up to twelve web addresses, four at a time, and counts those that answer.",
     icon: "icon.svg",
     capabilities: ["fan-out:read"],
 }
 
 #[derive(Deserialize, JsonSchema)]
 struct CheckParams {
-    #[schemars(length(min = 1, max = 50))]
+    #[schemars(length(min = 1, max = 12))]
     urls: Vec<String>,
 }
 
@@ -29,7 +29,7 @@ struct Checked {
 async fn check(ctx: Context, params: CheckParams) -> Result<ActionResult<Checked>> {
     let results = ctx
         .fan_out(&params.urls, async |url| Ok(ctx.http().get(url).timeout(10).send().await?.error_for_status()?))
-        .at_most(3)
+        .at_most(4) // twelve of them take at most 30 s
         .progress(0..=100)
         .await?;
     // One result per item, in the order of the items.

@@ -1,49 +1,48 @@
-//! Cleans up when the user cancels.
-//! `cargo run --example on_cancel -- call export lines=20 --follow`, then Ctrl-C
-
-use std::io::Write;
+//! Gives back what a task holds when the user cancels.
+//! `cargo run --example on_cancel -- call reserve seats=4 --follow`, then Ctrl-C
 
 use imperal::prelude::*;
+use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
 
 imperal::extension! {
     app_id: "on-cancel",
-    name: "File export",
-    description: "Exports lines into a temporary file and removes the file after a cancel.",
+    name: "Seat reservation",
+    description: "Holds seats while their payment is awaited and frees the seats after a cancel.",
     icon: "icon.svg",
     capabilities: ["on-cancel:write"],
 }
 
-#[derive(Deserialize, JsonSchema)]
-struct ExportParams {
-    #[schemars(range(min = 1, max = 50))]
-    lines: u32,
-}
+static FREE_SEATS: AtomicU32 = AtomicU32::new(50);
 
 #[derive(Serialize, Deserialize, JsonSchema)]
-struct Exported {
-    path: String,
+struct Reservation {
+    #[schemars(range(min = 1, max = 50))]
+    seats: u32,
 }
 
-/// Exports lines into a temporary file, one a second.
-#[chat_function(action_type = "write", event = "exported", effects = ["create:file"], data_model = Exported, background)]
-async fn export(ctx: Context, params: ExportParams) -> Result<ActionResult> {
+/// Reserves seats: holds them for 20 seconds, in which the payment arrives.
+#[chat_function(action_type = "write", event = "reserved", effects = ["create:reservation"], data_model = Reservation, background)]
+async fn reserve(ctx: Context, Reservation { seats }: Reservation) -> Result<ActionResult> {
     ctx.background_task(move |ctx| async move {
-        let path = std::env::temp_dir().join(format!("export-{}.txt", ctx.call_id()));
-        let mut file = std::fs::File::create(&path)?;
-        let partial = path.clone();
+        let hold = |free: u32| free.checked_sub(seats);
+        FREE_SEATS
+            .fetch_update(Relaxed, Relaxed, hold)
+            .map_err(|_| Error::user("SOLD_OUT", "Too few seats are free."))?;
         // Runs after a cancel, the cap, silence or a stop of the process, once the work is gone.
-        let cleanup = ctx.on_cancel(move |_ctx| async move { Ok(std::fs::remove_file(partial)?) });
-        for line in 1..=params.lines {
-            ctx.progress(100 * line / params.lines, format!("Line {line}")).await?;
-            writeln!(file, "line {line}")?;
+        // Its own context works: `ctx.http().delete(..)` would free the seats of a booking service.
+        let held = ctx.on_cancel(async move |_ctx| {
+            FREE_SEATS.fetch_add(seats, Relaxed);
+            Ok(())
+        });
+        for second in 1..=20_u32 {
+            ctx.progress(5 * second, "Waiting for the payment").await?;
             tokio::time::sleep(Duration::from_secs(1)).await;
         }
-        cleanup.disarm();
-        let path = path.display().to_string();
-        Ok(ActionResult::success(Exported { path: path.clone() }, path))
+        held.disarm();
+        Ok(ActionResult::success(Reservation { seats }, format!("{seats} seats are yours.")))
     })
     .await?;
-    Ok(ActionResult::done("Exporting…"))
+    Ok(ActionResult::done("Holding the seats…"))
 }
 
 fn main() -> ExitCode {
@@ -52,9 +51,8 @@ fn main() -> ExitCode {
 
 #[cfg(test)]
 #[imperal::test]
-async fn a_cancel_removes_the_file(platform: imperal::testing::TestPlatform) {
+async fn a_cancel_frees_the_seats(platform: imperal::testing::TestPlatform) {
     let anna = platform.user("anna");
-    let outcome = anna.run_and_cancel_when("export", serde_json::json!({"lines": 9}), |p| p.percent > 50.0).await;
-    let file = std::env::temp_dir().join(format!("export-{}.txt", outcome.task.call_id));
-    assert!(!file.exists());
+    anna.run_and_cancel_when("reserve", serde_json::json!({"seats": 4}), |p| p.percent > 50.0).await;
+    assert_eq!(FREE_SEATS.load(Relaxed), 50);
 }

@@ -1,4 +1,4 @@
-//! Waits for something that happens elsewhere, with an interval and a deadline.
+//! Waits in the background until a web page is up: checks it every 5 s, for at most ten minutes.
 //! `cargo run --example poll -- call wait_for url=https://example.com --follow`
 
 use imperal::context::JobStatus;
@@ -30,14 +30,12 @@ async fn wait_for(ctx: Context, params: WaitParams) -> Result<ActionResult> {
         let status = ctx
             .poll(async || {
                 let status = ctx.http().get(&params.url).timeout(10).send().await?.status();
-                Ok(if status.is_success() {
-                    JobStatus::Done(status)
-                } else {
-                    JobStatus::at(50, format!("The page answers {status}"))
-                })
+                Ok(if status.is_success() { JobStatus::Done(status) } else { JobStatus::Pending })
             })
             .every(Duration::from_secs(5))
             .within(Duration::from_secs(600))
+            // A page that is down fails the check: only `within` ends the wait.
+            .tolerating(u32::MAX)
             .await?;
         Ok(ActionResult::success(Page { status: status.as_u16() }, format!("The page answers {status}.")))
     })
@@ -54,7 +52,8 @@ fn main() -> ExitCode {
 #[imperal::test]
 async fn waits_until_the_page_is_up(platform: imperal::testing::TestPlatform) {
     use imperal::testing::Reply;
-    platform.http().get("https://a.example").replies([404, 404, 200].map(Reply::status));
+    let down = [Reply::connect_error(), Reply::connect_error(), Reply::connect_error(), Reply::connect_error()];
+    platform.http().get("https://a.example").replies(down.into_iter().chain([503, 200].map(Reply::status)));
     let outcome = platform.user("anna").run("wait_for", serde_json::json!({"url": "https://a.example"})).await;
     outcome.assert_success().assert_says("200 OK");
 }
