@@ -41,5 +41,5 @@ impl<E: std::error::Error> From<E> for CommandError {
 
 /// "did you mean `x`?", if one of the candidates is close to the written word.
 pub(crate) fn suggestion<'a>(written: &str, candidates: impl IntoIterator<Item = &'a str>) -> Option<String> {
-    imperal_manifest::did_you_mean(written, candidates).map(|meant| format!("did you mean `{meant}`?"))
+    imperal_manifest::did_you_mean(written, candidates).map(|suggestion| format!("did you mean `{suggestion}`?"))
 }

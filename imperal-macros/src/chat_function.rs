@@ -58,7 +58,7 @@ pub(crate) fn allowed_warnings(list: &[LitStr], known: &[&str], diagnostics: &mu
     for literal in list.iter().filter(|literal| !known.contains(&literal.value().as_str())) {
         let code = literal.value();
         let hint = match did_you_mean(&code.to_uppercase(), known.iter().copied()).filter(|_| known.len() > 1) {
-            Some(meant) if meant.eq_ignore_ascii_case(&code) => format!("write `\"{meant}\"`"),
+            Some(known) if known.eq_ignore_ascii_case(&code) => format!("write `\"{known}\"`"),
             _ => format!("the codes are {}", known.join(", ")),
         };
         diagnostics.error(literal, format!("`{code}` is not the code of a warning of this macro; {hint}"));

@@ -1,6 +1,6 @@
 //! Collects errors and warnings, so that one compile shows them all.
 //!
-//! An error becomes `compile_error!` at the wrong token. A macro on stable Rust cannot warn, so a warning
+//! An error becomes `compile_error!` at the faulty token. A macro on stable Rust cannot warn, so a warning
 //! becomes the use of a deprecated constant with the code of its rule as its name. The option `allow`
 //! silences one code, `#[allow(deprecated)]` all of them.
 

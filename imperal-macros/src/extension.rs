@@ -145,7 +145,7 @@ fn capabilities(options: &Options, diagnostics: &mut Diagnostics) -> Vec<String>
         }
     }
     // An empty list grants all permissions, like a missing one. A faulty list already has an error.
-    let faulty = options.has_or_meant("capabilities") && options.get("capabilities").is_none();
+    let faulty = options.has_or_suggested("capabilities") && options.get("capabilities").is_none();
     let none = list.is_empty() && !faulty;
     let at = options.get("capabilities").map_or_else(|| options.first_span(), |entry| entry.key.span());
     let text =

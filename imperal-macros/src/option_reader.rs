@@ -35,13 +35,13 @@ pub(crate) struct Options {
     /// Keys whose value has a fault. They are not reported as missing.
     unreadable: Vec<String>,
     /// Keys that an error suggested for an unknown key. They are not reported as missing either.
-    meant: Vec<&'static str>,
+    suggested: Vec<&'static str>,
 }
 
 impl Options {
     /// Reads all options and reports every fault.
     pub(crate) fn read(table: &'static Table, tokens: TokenStream, diagnostics: &mut Diagnostics) -> Self {
-        let mut options = Self { table, entries: Vec::new(), unreadable: Vec::new(), meant: Vec::new() };
+        let mut options = Self { table, entries: Vec::new(), unreadable: Vec::new(), suggested: Vec::new() };
         let parsed = (|input: ParseStream<'_>| {
             while !input.is_empty() {
                 options.read_entry(input, diagnostics);
@@ -87,8 +87,8 @@ impl Options {
         let key = input.call(Ident::parse_any)?;
         let Some(spec) = self.table.rows.iter().find(|row| key == row.key) else {
             skip_to_comma(input);
-            let (text, meant) = self.table.unknown(&key.unraw().to_string());
-            self.meant.extend(meant);
+            let (text, suggested) = self.table.unknown(&key.unraw().to_string());
+            self.suggested.extend(suggested);
             diagnostics.error(&key, text);
             return Ok(());
         };
@@ -155,8 +155,8 @@ impl Options {
 
     /// Whether the author wrote the key, or an error suggested it. In both cases, reporting it as missing
     /// would be a second error for one mistake.
-    pub(crate) fn has_or_meant(&self, key: &str) -> bool {
-        self.has(key) || self.meant.contains(&key)
+    pub(crate) fn has_or_suggested(&self, key: &str) -> bool {
+        self.has(key) || self.suggested.contains(&key)
     }
 
     fn unreadable(&self, key: &str) -> bool {
@@ -186,7 +186,7 @@ impl Options {
 
     /// Required keys that are missing.
     pub(crate) fn missing(&self) -> Vec<&'static OptionSpec> {
-        self.table.rows.iter().filter(|row| row.required && !self.has_or_meant(row.key)).collect()
+        self.table.rows.iter().filter(|row| row.required && !self.has_or_suggested(row.key)).collect()
     }
 
     /// The span of the first key, where errors about the whole input are reported.

@@ -179,16 +179,16 @@ pub(crate) const EXTENSION: Table = Table {
         row("allow", Kind::List, "Codes of warnings to silence: `V34`. Default: none."),
     ],
     elsewhere: &[
-        ("homepage", ON_DISK),
-        ("author", ON_DISK),
-        ("license", ON_DISK),
-        ("category", ON_DISK),
-        ("tags", ON_DISK),
-        ("marketplace", ON_DISK),
-        ("pricing", ON_DISK),
-        ("hidden_in_sidebar", ON_DISK),
-        ("functions", REGISTERS_ITSELF),
-        ("tools", REGISTERS_ITSELF),
+        ("homepage", BELONGS_IN_FILE),
+        ("author", BELONGS_IN_FILE),
+        ("license", BELONGS_IN_FILE),
+        ("category", BELONGS_IN_FILE),
+        ("tags", BELONGS_IN_FILE),
+        ("marketplace", BELONGS_IN_FILE),
+        ("pricing", BELONGS_IN_FILE),
+        ("hidden_in_sidebar", BELONGS_IN_FILE),
+        ("functions", FUNCTIONS_REGISTER),
+        ("tools", FUNCTIONS_REGISTER),
     ],
     renamed: &[("display_name", "name")],
 };
@@ -206,16 +206,16 @@ pub(crate) const TEST: Table = Table {
         row("crate", Kind::Path, "Path of `imperal`, if Cargo.toml renames it. Default: `::imperal`."),
     ],
     elsewhere: &[
-        ("start_paused", "the clock is paused; write `clock = \"real\"` for the machine's"),
-        ("flavor", "a test runs on one thread, so that its order is the same each time"),
+        ("start_paused", "the clock is paused by default; write `clock = \"real\"` for the machine's clock"),
+        ("flavor", "remove it; a test runs on one thread, so that each run has the same order"),
     ],
     renamed: &[],
 };
 
-const REGISTERS_ITSELF: &str =
+const FUNCTIONS_REGISTER: &str =
     "a chat function registers itself: put `#[chat_function(..)]` on an async fn anywhere in the crate";
 
-const ON_DISK: &str = "write it in `imperal.json`, where `build` keeps it";
+const BELONGS_IN_FILE: &str = "write it in `imperal.json`; `build` does not change it there";
 
 impl Table {
     /// The remedy `write KEY = VALUE`, in the macro's syntax.
@@ -236,15 +236,15 @@ impl Table {
         if let Some((_, advice)) = self.elsewhere.iter().find(|(known, _)| *known == key) {
             return (format!("`{key}` is not an option of `{owner}`: {advice}"), None);
         }
-        if let Some((_, meant)) = self.renamed.iter().find(|(known, _)| *known == key) {
-            return (format!("`{key}` is not an option of `{owner}`: write `{meant}`"), Some(meant));
+        if let Some((_, suggestion)) = self.renamed.iter().find(|(known, _)| *known == key) {
+            return (format!("`{key}` is not an option of `{owner}`: write `{suggestion}`"), Some(suggestion));
         }
-        let meant = did_you_mean(key, self.rows.iter().map(|row| row.key));
-        let text = match meant {
-            Some(meant) => format!("`{owner}` has no option `{key}`; did you mean `{meant}`?"),
+        let suggestion = did_you_mean(key, self.rows.iter().map(|row| row.key));
+        let text = match suggestion {
+            Some(suggestion) => format!("`{owner}` has no option `{key}`; did you mean `{suggestion}`?"),
             None => format!("`{owner}` has no option `{key}`; its options are {}", self.keys_in_words()),
         };
-        (text, meant)
+        (text, suggestion)
     }
 }
 

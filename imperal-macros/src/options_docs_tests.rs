@@ -43,8 +43,12 @@ fn no_key_is_in_two_places() {
         let count = keys.len();
         keys.dedup();
         assert_eq!(keys.len(), count, "{}", table.owner);
-        for (_, meant) in table.renamed {
-            assert!(table.rows.iter().any(|row| row.key == *meant), "{meant} is no option of {}", table.owner);
+        for (_, replacement) in table.renamed {
+            assert!(
+                table.rows.iter().any(|row| row.key == *replacement),
+                "{replacement} is no option of {}",
+                table.owner
+            );
         }
     }
 }

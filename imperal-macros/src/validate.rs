@@ -68,7 +68,7 @@ pub(crate) fn check_options(
 
 fn action_type(options: &Options, ident: &Ident, diagnostics: &mut Diagnostics) -> Option<Ident> {
     let Some(literal) = options.text("action_type") else {
-        if !options.has_or_meant("action_type") {
+        if !options.has_or_suggested("action_type") {
             diagnostics.error(ident, format!("`{ident}` has no action type: write `#[chat_function(action_type = \"read\")]`, `\"write\"` or `\"destructive\"` (V4)"));
         }
         return None;
@@ -80,8 +80,8 @@ fn action_type(options: &Options, ident: &Ident, diagnostics: &mut Diagnostics) 
         "write" => "Write",
         "destructive" => "Destructive",
         other => {
-            let meant = did_you_mean(other, ["read", "write", "destructive"]);
-            let hint = meant.map(|meant| format!("; did you mean `\"{meant}\"`?")).unwrap_or_default();
+            let suggestion = did_you_mean(other, ["read", "write", "destructive"]);
+            let hint = suggestion.map(|suggestion| format!("; did you mean `\"{suggestion}\"`?")).unwrap_or_default();
             diagnostics.error(
                 literal,
                 format!("invalid action type: write \"read\", \"write\" or \"destructive\"{hint} (V4)"),
@@ -137,7 +137,7 @@ fn description(options: &Options, item: &FnItem, diagnostics: &mut Diagnostics) 
         }
         (None, Some(docs)) => docs,
         (None, None) => {
-            if !options.has_or_meant("description") {
+            if !options.has_or_suggested("description") {
                 diagnostics.error(&item.sig.ident, format!("`{}` has no description: write a doc comment of at least {} characters, by which a language model picks functions (V16)", item.sig.ident, limits::FUNCTION_DESCRIPTION));
             }
             return None;

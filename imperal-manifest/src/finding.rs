@@ -7,6 +7,7 @@ use serde::Serialize;
 /// Severity of a finding.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
 #[serde(rename_all = "UPPERCASE")]
+#[expect(clippy::exhaustive_enums, reason = "the reference SDK has these three")]
 pub enum Level {
     /// The platform refuses it, or it cannot work.
     Error,

@@ -47,22 +47,22 @@ pub fn read<T: DeserializeOwned>(text: &[u8]) -> serde_json::Result<T> {
 /// Works without recursion, so that a value of any depth is safe.
 #[must_use]
 pub fn depth(value: &Value) -> usize {
-    let (mut deepest, mut left) = (0, vec![(value, 0)]);
+    let (mut max_depth, mut left) = (0, vec![(value, 0)]);
     while let Some((value, depth)) = left.pop() {
-        deepest = deepest.max(depth);
+        max_depth = max_depth.max(depth);
         match value {
             Value::Array(items) => {
-                deepest = deepest.max(depth + 1);
+                max_depth = max_depth.max(depth + 1);
                 left.extend(items.iter().map(|item| (item, depth + 1)));
             }
             Value::Object(fields) => {
-                deepest = deepest.max(depth + 1);
+                max_depth = max_depth.max(depth + 1);
                 left.extend(fields.values().map(|field| (field, depth + 1)));
             }
             _ => {}
         }
     }
-    deepest
+    max_depth
 }
 
 /// Drops a value without recursion. The destructor of a deep value would overflow the stack.

@@ -15,6 +15,9 @@
 //! # }
 //! ```
 
+// A field or variant that is added later must not break another crate; where it should, the type says why.
+#![warn(clippy::exhaustive_enums, clippy::exhaustive_structs)]
+
 pub mod grammar;
 pub mod limits;
 mod suggestion;

@@ -14,10 +14,10 @@ pub(crate) fn line_numbers(text: &str, paths: &[&str]) -> Vec<u32> {
     wanted.dedup();
     let mut scan = Scan { bytes: text.as_bytes(), at: 0, line: 1, wanted: &wanted, lines: HashMap::new() };
     scan.value(Some(Place { from: 0, to: wanted.len(), length: 0 }));
-    let deepest = scan.deepest();
+    let innermost_lines = scan.innermost_lines();
     let line = |path: &&str| {
         let at = wanted.binary_search_by(|known| order(known.as_bytes(), path.as_bytes())).ok()?;
-        deepest.get(at).copied()
+        innermost_lines.get(at).copied()
     };
     paths.iter().map(|path| line(path).unwrap_or(1)).collect()
 }
@@ -48,7 +48,7 @@ struct Scan<'a> {
 
 impl Scan<'_> {
     /// The line of the innermost scanned value around each wanted path.
-    fn deepest(&self) -> Vec<u32> {
+    fn innermost_lines(&self) -> Vec<u32> {
         let mut best = vec![(0_usize, 1_u32); self.wanted.len()];
         for (place, line) in &self.lines {
             for slot in best.get_mut(place.from..place.to).unwrap_or_default() {
@@ -78,7 +78,7 @@ impl Scan<'_> {
         (count > 0 && found.length > 0).then_some(found)
     }
 
-    fn blanks(&mut self) {
+    fn skip_separators(&mut self) {
         while let Some(b) = self.bytes.get(self.at).filter(|b| b.is_ascii_whitespace() || matches!(b, b',' | b':')) {
             self.line += u32::from(*b == b'\n');
             self.at += 1;
@@ -100,7 +100,7 @@ impl Scan<'_> {
 
     /// Scans a value and records its line. `place` is `None` if no wanted path leads to it or into it.
     fn value(&mut self, place: Option<Place>) {
-        self.blanks();
+        self.skip_separators();
         if let Some(place) = place {
             self.lines.entry(place).or_insert(self.line);
         }
@@ -108,7 +108,7 @@ impl Scan<'_> {
             Some(b'{') => {
                 self.at += 1;
                 loop {
-                    self.blanks();
+                    self.skip_separators();
                     if self.bytes.get(self.at) != Some(&b'"') {
                         self.at += 1;
                         return;
@@ -128,7 +128,7 @@ impl Scan<'_> {
                 self.at += 1;
                 let mut index = 0_usize;
                 loop {
-                    self.blanks();
+                    self.skip_separators();
                     if matches!(self.bytes.get(self.at), Some(b']') | None) {
                         self.at += 1;
                         return;

@@ -48,7 +48,7 @@ mod tests {
     #[test]
     fn suggests_the_closest_candidate() {
         let keys = ["action_type", "event", "effects", "id_projection", "greet", "refine_output", "my-app"];
-        for (written, meant) in [
+        for (written, expected) in [
             ("action_tpye", "action_type"),
             ("actiontype", "action_type"),
             ("effect", "effects"),
@@ -57,7 +57,7 @@ mod tests {
             ("refine_ouput", "refine_output"),
             ("my_app", "my-app"),
         ] {
-            assert_eq!(did_you_mean(written, keys), Some(meant), "{written}");
+            assert_eq!(did_you_mean(written, keys), Some(expected), "{written}");
         }
     }
 

@@ -42,13 +42,13 @@ pub fn validate_text(text: &str, name: &str) -> Vec<Finding> {
 
 /// Checks the manifest that an extension's code declares, and the `imperal.json` in `folder`.
 ///
-/// `locate` returns the source file and line for a path in the manifest such as `tools.0.name`. `stale` says
+/// `locate` returns the source file and line for a path in the manifest such as `tools.0.name`. `difference` says
 /// how `imperal.json` differs from the output of a build; `None` means that it is up to date.
 pub fn validate_declared(
     manifest: &Value,
     folder: &Path,
     locate: &dyn Fn(&str) -> (String, u32),
-    stale: Option<&str>,
+    difference: Option<&str>,
 ) -> Vec<Finding> {
     let mut findings: Vec<Finding> = check_declared(manifest, folder)
         .into_iter()
@@ -57,7 +57,7 @@ pub fn validate_declared(
             place(finding, file, line)
         })
         .collect();
-    validate_file_of_code(manifest, folder, locate, stale, &mut findings);
+    validate_file_of_code(manifest, folder, locate, difference, &mut findings);
     sort(&mut findings);
     findings
 }
@@ -67,7 +67,7 @@ fn validate_file_of_code(
     declared: &Value,
     folder: &Path,
     locate: &dyn Fn(&str) -> (String, u32),
-    stale: Option<&str>,
+    difference: Option<&str>,
     findings: &mut Vec<Finding>,
 ) {
     let path = folder.join(FILE);
@@ -90,7 +90,7 @@ fn validate_file_of_code(
         Err(error) => findings.push(not_json(&error, &name)),
         Ok(file) => findings.extend(with_lines(check_kept_parts(&file, declared, &known), &bytes, &name)),
     }
-    if let Some(difference) = stale {
+    if let Some(difference) = difference {
         let message = format!("{FILE} is out of date: {difference}");
         findings.push(place(unplaced("M30", Level::Warn, message, "run `build`".to_owned()), name, 1));
     }

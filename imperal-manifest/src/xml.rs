@@ -70,7 +70,7 @@ impl<'a> Reader<'a> {
         Ok(&rest[..length])
     }
 
-    fn blanks(&mut self) -> bool {
+    fn skip_whitespace(&mut self) -> bool {
         let rest = self.rest();
         let trimmed = rest.trim_start_matches([' ', '\t', '\r', '\n']);
         self.at += rest.len() - trimmed.len();
@@ -120,7 +120,7 @@ impl<'a> Reader<'a> {
                 self.until("?>", "an instruction")?;
             } else if self.take("</") {
                 let name = self.name()?;
-                self.blanks();
+                self.skip_whitespace();
                 if !self.take(">") {
                     return Err(format!("the closing tag of `{}` does not end", short(name)));
                 }
@@ -155,9 +155,9 @@ impl<'a> Reader<'a> {
             return Ok(());
         }
         loop {
-            self.blanks();
+            self.skip_whitespace();
             if self.take("]") {
-                self.blanks();
+                self.skip_whitespace();
                 return if self.take(">") { Ok(()) } else { Err("the document type does not end".to_owned()) };
             }
             if self.take("<!--") {
@@ -194,9 +194,9 @@ impl<'a> Reader<'a> {
     /// `<!ENTITY name "plain text">`. Text with markup, references or a data URL could hide an element
     /// or an image from the rules on icons.
     fn entity(&mut self) -> Read<()> {
-        self.blanks();
+        self.skip_whitespace();
         let name = self.name()?;
-        self.blanks();
+        self.skip_whitespace();
         if let Some(quote) = ["\"", "'"].into_iter().find(|quote| self.take(quote)) {
             let value = self.until(quote, &format!("the entity `{}`", short(name)))?;
             if value.contains(['<', '&', '%']) || value.contains("data:") {
@@ -230,7 +230,7 @@ impl<'a> Reader<'a> {
         let mut attributes: Vec<(&'a str, &'a str)> = Vec::new();
         let mut seen: HashSet<&'a str> = HashSet::new();
         let closed = loop {
-            let apart = self.blanks();
+            let has_space = self.skip_whitespace();
             if self.take("/>") {
                 break true;
             }
@@ -240,7 +240,7 @@ impl<'a> Reader<'a> {
             if self.rest().is_empty() {
                 return Err(format!("the tag of `{}` does not end", short(name)));
             }
-            if !apart {
+            if !has_space {
                 return Err(format!("no space between attributes of `{}`", short(name)));
             }
             let attribute = self.attribute()?;
@@ -283,11 +283,11 @@ impl<'a> Reader<'a> {
 
     fn attribute(&mut self) -> Read<(&'a str, &'a str)> {
         let key = self.name()?;
-        self.blanks();
+        self.skip_whitespace();
         if !self.take("=") {
             return Err(format!("the attribute `{}` has no value", short(key)));
         }
-        self.blanks();
+        self.skip_whitespace();
         let quote = ["\"", "'"].into_iter().find(|quote| self.take(quote));
         let quote = quote.ok_or_else(|| format!("the value of `{}` is not in quotes", short(key)))?;
         let value = self.until(quote, &format!("the value of `{}`", short(key)))?;

@@ -5,6 +5,7 @@
 /// An extension crate as its `extension!` declares it.
 #[derive(Debug, Clone, Copy)]
 #[doc(hidden)]
+#[expect(clippy::exhaustive_structs, reason = "the macros write it as a literal")]
 pub struct ExtensionDef {
     /// Known by this everywhere: `^[a-z0-9][a-z0-9-]*[a-z0-9]$`.
     pub app_id: &'static str,
@@ -59,6 +60,7 @@ inventory::collect!(ExtensionDef);
 /// A crate that `extensions![..]` names, so that one which registers nothing is found at start.
 #[derive(Debug, Clone, Copy)]
 #[doc(hidden)]
+#[expect(clippy::exhaustive_structs, reason = "the macros write it as a literal")]
 pub struct HostedCrate {
     /// Crate name as written.
     pub name: &'static str,

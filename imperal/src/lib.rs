@@ -71,6 +71,8 @@
 //! Without any feature the crate has the types that functions are written with, and the platform on a ledger
 //! in memory. A library of functions needs no more; the binary that hosts it chooses the features.
 
+// A field or variant that is added later must not break another crate; where it should, the type says why.
+#![warn(clippy::exhaustive_enums, clippy::exhaustive_structs)]
 // docs.rs shows which feature each item needs; that takes a nightly compiler.
 #![cfg_attr(docsrs, feature(doc_cfg))]
 #![cfg_attr(

@@ -24,7 +24,7 @@ use crate::panic_text::{log_excerpt, panic_text};
 const FIRST_PAUSE: Duration = Duration::from_millis(100);
 const LONGEST_PAUSE: Duration = Duration::from_secs(30);
 /// After a run of this length, the next pause is the first again.
-const STEADY: Duration = Duration::from_secs(60);
+const RESET_AFTER: Duration = Duration::from_secs(60);
 
 /// Whether a node may serve without the loop.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -65,7 +65,7 @@ impl RestartPauses {
 
     /// The pause after a run of this length.
     fn after(&mut self, ran: Duration) -> Duration {
-        if ran >= STEADY {
+        if ran >= RESET_AFTER {
             self.0.reset();
         }
         self.0.next_wait()
@@ -308,7 +308,7 @@ mod tests {
             pauses.after(Duration::ZERO);
         }
         assert_eq!(pauses.after(Duration::ZERO), LONGEST_PAUSE);
-        assert_eq!(pauses.after(STEADY), FIRST_PAUSE);
+        assert_eq!(pauses.after(RESET_AFTER), FIRST_PAUSE);
         assert_eq!(pauses.after(Duration::ZERO), FIRST_PAUSE * 2);
     }
 }

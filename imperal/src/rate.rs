@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 /// Keys of different shards do not wait for one another.
 const SHARDS: usize = 16;
 /// Keys of a shard before quiet keys are removed.
-const FEW: usize = 1024;
+const MIN_SWEEP_SIZE: usize = 1024;
 
 /// Limits how often an event may happen, per key.
 #[derive(Debug)]
@@ -63,9 +63,9 @@ impl RateLimiter {
         if full_at > latest {
             return Err(Duration::from_nanos(full_at - latest));
         }
-        if spent.full_at.len() >= spent.room.max(FEW) {
+        if spent.full_at.len() >= spent.room.max(MIN_SWEEP_SIZE) {
             spent.full_at.retain(|_, full_at| *full_at > now);
-            spent.full_at.shrink_to(FEW);
+            spent.full_at.shrink_to(MIN_SWEEP_SIZE);
             spent.room = spent.full_at.len() * 2;
         }
         spent.full_at.insert(key, full_at);
@@ -127,6 +127,6 @@ mod tests {
             taken(&limiter, SHARDS as u64 * 1_000_000, now, 3);
             assert_eq!(taken(&limiter, SHARDS as u64 * 1_000_000, now, 1), 0, "the busy one was forgotten");
         }
-        assert!(limiter.shard(0).full_at.len() <= 2 * FEW, "keys that are long quiet are kept");
+        assert!(limiter.shard(0).full_at.len() <= 2 * MIN_SWEEP_SIZE, "keys that are long quiet are kept");
     }
 }

@@ -108,8 +108,9 @@ describe("forms", () => {
     await page.locator(".form-error", { hasText: "100 tasks are running" }).waitFor();
     await open.context.setOffline(true);
     await open.run();
-    await page.locator(".form-error", { hasText: "did not answer" }).waitFor();
+    await page.locator(".form-error", { hasText: "You are offline. Your input is kept" }).waitFor();
     await open.context.setOffline(false);
+    await page.locator(".form-error", { hasText: "You are connected again. Run sends it now" }).waitFor();
     assert.equal(await page.getByLabel("Text").inputValue(), "A draft");
     await page.reload();
     await open.state("live");
@@ -170,11 +171,16 @@ describe("forms", () => {
     assert.equal(await page.getByLabel("Id").inputValue(), "41");
     await page.getByLabel("Id").fill("42");
     await open.run();
-    await page.getByRole("dialog").waitFor();
+    const question = page.getByRole("alertdialog", { name: "Delete draft?" });
+    await question.waitFor();
+    const described = () =>
+      page.locator(`#confirm`).evaluate((el) => document.getElementById(el.getAttribute("aria-describedby")).innerText);
+    assert.match(await described(), /^ID\s+42\s+What it removes may be lost permanently\.$/);
+    assert.equal(await page.evaluate(() => document.activeElement.textContent), "Keep it");
     await page.keyboard.press("Escape");
     assert.equal(stub.turns.length, 2, "an answer of no runs nothing");
     await open.run();
-    await page.getByRole("button", { name: "Run it" }).click();
+    await question.getByRole("button", { name: "Delete draft" }).click();
     await open.turns().nth(3).waitFor();
     assert.deepEqual(stub.turns[2].params, { id: 42 });
   });

@@ -55,8 +55,8 @@ test("a button runs its function as the user and reports it", async () => {
   await open.turns().nth(3).waitFor();
   assert.equal(lastCall().function, "ping");
   await page.locator(".ui-list").getByRole("button", { name: "List drafts" }).click();
-  await page.getByRole("dialog").getByText("Mark it as done?").waitFor();
-  await page.getByRole("button", { name: "Run it" }).click();
+  await page.getByRole("alertdialog", { name: "List drafts?" }).getByText("Mark it as done?").waitFor();
+  await page.getByRole("alertdialog").getByRole("button", { name: "List drafts" }).click();
   await open.turns().nth(5).waitFor();
   assert.deepEqual(lastCall().params, { query: "images" });
 });
@@ -66,11 +66,11 @@ test("a destructive function always asks first", async () => {
     node("Button", { label: "A harmless one", variant: "primary", on_click: call("delete_draft", { id: 4 }) }),
   );
   await page.getByRole("button", { name: "A harmless one" }).click();
-  await page.getByRole("dialog").getByText("destructive").waitFor();
+  await page.getByRole("alertdialog", { name: "Delete draft?" }).getByText("lost permanently").waitFor();
   await page.keyboard.press("Escape");
   assert.equal(stub.turns.length, 2);
   await page.getByRole("button", { name: "A harmless one" }).click();
-  await page.getByRole("button", { name: "Run it" }).click();
+  await page.getByRole("alertdialog").getByRole("button", { name: "Delete draft" }).click();
   await open.turns().nth(3).waitFor();
   assert.deepEqual(lastCall().params, { id: 4 });
 });

@@ -56,7 +56,11 @@ describe("untrusted text", () => {
     stub.progress(task, 60, evil);
     await page.locator(".task", { hasText: "60 %" }).waitFor();
     for (const button of await page.getByRole("button", { name: "JSON" }).all()) await button.click();
-    await page.getByRole("button", { name: "Show all", exact: true }).first().click();
+    await page
+      .locator(".turn.user")
+      .getByRole("button", { name: /^Show all/ })
+      .first()
+      .click();
     await page.locator("#open-tasks").click();
     const found = await page.evaluate(() => {
       const bad = /[\u200b\u202a-\u202e\u2060-\u206f\ufeff]/;

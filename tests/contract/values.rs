@@ -3,10 +3,10 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use imperal::ids::{CallId, TaskId};
+use imperal::ids::CallId;
 use imperal::ledger::conformance::Backend;
 use imperal::ledger::{
-    AuditOutcome, Ledger, NewAudit, NewCall, NewTask, Owner, PageLimit, Role, TaskEnd, TaskState, TurnBody,
+    Attempt, AuditOutcome, Ledger, NewAudit, NewCall, NewTask, Owner, PageLimit, Role, TaskEnd, TaskState, TurnBody,
 };
 use imperal::{ActionResult, WireResult};
 use proptest::prelude::*;
@@ -94,11 +94,10 @@ fn written() -> impl Strategy<Value = Written> {
 }
 
 fn body(role: Role, written: &Written) -> TurnBody {
-    TurnBody {
-        function: Some(written.texts[2].clone()),
-        refresh_panels: Some(written.texts.clone()),
-        ..TurnBody::new(role, written.texts[0].clone(), written.texts[1].clone())
-    }
+    let [text, app_id, function, _] = written.texts.as_slice() else { panic!("four texts: {:?}", written.texts) };
+    let mut body = TurnBody::new(role, text, app_id).function(function);
+    body.refresh_panels = Some(written.texts.clone());
+    body
 }
 
 fn result(written: &Written) -> WireResult {
@@ -116,37 +115,22 @@ async fn check(ledger: &dyn Ledger, number: usize, written: &Written) {
     let incarnation = ledger.join("node", Duration::from_secs(3600)).await.unwrap();
     let owner = Owner::new(&written.texts[3], &format!("{number}{}", written.texts[0]));
     let call_id = CallId::generate();
-    let asked = TurnBody { params: Some(written.params.clone()), call_id: Some(call_id), ..body(Role::User, written) };
-    let call = NewCall { call_id, owner: owner.clone(), turn: asked.clone(), max_stored: None };
+    let asked = body(Role::User, written).params(written.params.clone()).call_id(call_id);
+    let call = NewCall::new(call_id, owner.clone(), asked.clone());
     ledger.accept_call(&incarnation, call).await.unwrap();
-    let new = NewTask {
-        task_id: TaskId::generate(),
-        call_id,
-        owner: owner.clone(),
-        app_id: written.texts[1].clone(),
-        function: written.texts[2].clone(),
-        name: written.texts[3].clone(),
-        key: Some(written.key.clone()),
-        long_running: true,
-        cap: Duration::from_secs(60),
-        max_running: 10,
-    };
+    let new = NewTask::new(call_id, owner.clone(), &written.texts[1], &written.texts[2])
+        .name(&written.texts[3])
+        .key(&written.key)
+        .cap(Duration::from_secs(60), true);
     let started = ledger.start_task(&incarnation, new).await.unwrap();
-    let reply = TurnBody { result: Some(result(written)), ..body(Role::Bot, written) };
+    let reply = body(Role::Bot, written).result(result(written));
     ledger.reply(&incarnation, call_id, reply.clone()).await.unwrap();
-    let outcome = TurnBody { result: Some(result(written)), ..body(Role::Bot, written) };
-    let audit = NewAudit {
-        tenant_id: owner.tenant_id.to_string(),
-        user_id: owner.user_id.to_string(),
-        actor: written.texts[2].clone(),
-        app_id: None,
-        action: written.texts[1].clone(),
-        target: Some(written.texts[0].clone()),
-        outcome: AuditOutcome::Done,
-        detail: Some(written.key.clone()),
-    };
-    let end = TaskEnd { state: TaskState::Succeeded, turn: outcome.clone(), audit };
-    ledger.finish_task(&incarnation, started.task_id, end).await.unwrap();
+    let outcome = body(Role::Bot, written).result(result(written));
+    let audit = NewAudit::new(&owner, &written.texts[2], &written.texts[1], AuditOutcome::Done)
+        .target(&written.texts[0])
+        .detail(&written.key);
+    let end = TaskEnd::new(TaskState::Succeeded, outcome.clone(), audit);
+    ledger.finish_task(&incarnation, Attempt::first(started.task_id), end).await.unwrap();
 
     let turns = ledger.turns(&owner, 0, PageLimit::rows(10)).await.unwrap();
     let read: Vec<String> = turns.iter().map(|turn| said(&turn.body)).collect();

@@ -61,7 +61,7 @@ async fn task_that_ignores_a_cancel_is_dropped() {
 }
 
 #[tokio::test]
-async fn task_that_finished_before_the_cancel_keeps_its_result() {
+async fn task_that_does_not_notice_a_cancel_keeps_its_result() {
     let (_folder, node) = node().await;
     let anna = User::of(&node, "anna");
     let task_id = start(&anna, "stubborn", json!({"millis": 300})).await;

@@ -127,7 +127,7 @@ async fn each_caller_gets_the_tables_status_and_refusals_are_audited() {
     options.args.extend(["--audience", AUDIENCE].map(str::to_owned));
     let node = options.start().await;
     let anna = reader(&node, &[], ("default", "anna"));
-    let reply = anna.call("stubborn", json!({"millis": 600_000})).await;
+    let reply = anna.call("steps", json!({"steps": 6000, "step_ms": 100})).await;
     let task_id = reply["result"]["data"]["task_id"].as_str().unwrap().to_owned();
     let http = reqwest::Client::builder().redirect(reqwest::redirect::Policy::none()).build().unwrap();
 
@@ -162,6 +162,8 @@ async fn each_caller_gets_the_tables_status_and_refusals_are_audited() {
         }
     }
     assert_eq!(wrong, Vec::<String>::new());
+    // The owner's cancel ends the task, which writes an audit row: after that, nothing more is written.
+    assert_eq!(anna.end_of(&task_id).await["state"], "cancelled");
 
     for (who, tried) in refused {
         let name = match who {

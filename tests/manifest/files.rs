@@ -15,7 +15,7 @@ fn with_ledger<T>(work: impl FnOnce(&Extension, &Path) -> T) -> T {
     work(registry.extension("tiny-ledger").unwrap(), folder.path())
 }
 
-fn stale(extension: &Extension, folder: &Path) -> String {
+fn stale_difference(extension: &Extension, folder: &Path) -> String {
     match check_freshness(extension, folder).unwrap() {
         Freshness::Stale(difference) => difference.to_string(),
         Freshness::Fresh => panic!("the file is fresh"),
@@ -33,7 +33,7 @@ fn change(folder: &Path, change: impl FnOnce(&mut Value)) {
 fn build_writes_once_and_counts_sections() {
     with_ledger(|extension, folder| {
         fs::write(folder.join("icon.svg"), ICON).unwrap();
-        assert!(stale(extension, folder).ends_with("is missing"));
+        assert!(stale_difference(extension, folder).ends_with("is missing"));
         let first = build(extension, folder).unwrap();
         assert!(first.written);
         assert_eq!((first.functions, first.writes, first.events), (3, 2, 2));
@@ -170,7 +170,7 @@ fn texts_of_the_code_replace_those_of_the_file() {
             manifest["name"] = json!("Hello");
             manifest["description"] = json!("Greets people by their name, at once or at length in the background.");
         });
-        assert!(stale(extension, folder).starts_with("2 places differ"));
+        assert!(stale_difference(extension, folder).starts_with("2 places differ"));
         let rules: Vec<&str> = validate_extension(extension, folder).iter().map(|found| found.rule).collect();
         assert_eq!(rules, ["M30", "M33", "M33"]);
         let report = build(extension, folder).unwrap();
@@ -190,7 +190,7 @@ fn difference_names_each_place_with_both_values() {
             manifest["version"] = json!("0.0.9");
             manifest["tools"].as_array_mut().unwrap().swap(1, 2);
         });
-        let difference = stale(extension, folder);
+        let difference = stale_difference(extension, folder);
         assert_eq!(
             difference,
             "4 places differ\n\n  version\n    - \"0.0.9\"\n    + \"0.1.0\"\n\n  tools.list_rows.description\n    - \"Listed rows.\"\n    + \"List ledger rows, newest first.\"\n\n  tools.list_rows.params_schema.properties.limit.maximum\n    - 50\n    + 100\n\n  order of tools\n    - list_rows, drop_row, rebuild_row\n    + list_rows, rebuild_row, drop_row"
@@ -204,7 +204,7 @@ fn different_layout_alone_is_stale() {
         build(extension, folder).unwrap();
         let text = fs::read_to_string(folder.join(FILE)).unwrap();
         fs::write(folder.join(FILE), format!("{text}\n")).unwrap();
-        assert_eq!(stale(extension, folder), "only its layout differs");
+        assert_eq!(stale_difference(extension, folder), "only its layout differs");
     });
 }
 

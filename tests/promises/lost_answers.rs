@@ -141,7 +141,7 @@ async fn unsettleable_task_delays_neither_start_nor_other_tasks() {
         assert_eq!(anna.end_of(task_id).await.state, TaskState::Reclaimed);
     }
     tokio::time::sleep(Duration::from_secs(120)).await;
-    let running = ledger.running_tasks(&Owner::new("default", "anna")).await.unwrap();
+    let running = ledger.open_tasks(&Owner::new("default", "anna")).await.unwrap();
     assert_eq!(running.iter().map(|task| task.task_id).collect::<Vec<_>>(), [stuck]);
 
     ledger.stuck.lock().unwrap().clear();

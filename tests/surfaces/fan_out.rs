@@ -111,7 +111,7 @@ async fn progress_counts_finished_items_and_never_falls() {
     let mut seen = Vec::new();
     while seen.last().is_none_or(|(percent, _)| *percent < 100.0) {
         if let FeedSignal::Progress(progress) = watch.next().await {
-            seen.push((progress.percent, progress.message.clone()));
+            seen.push((progress.percent.unwrap(), progress.message.clone().unwrap()));
         }
     }
     let wanted = [

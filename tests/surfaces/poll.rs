@@ -73,7 +73,7 @@ async fn progress_of_a_job_fills_its_range_and_never_falls() {
     let watching = tokio::spawn(async move {
         loop {
             if let imperal::ledger::FeedSignal::Progress(progress) = watch.next().await {
-                told.lock().unwrap().push(progress.percent);
+                told.lock().unwrap().extend(progress.percent);
             }
         }
     });

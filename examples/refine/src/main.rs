@@ -79,8 +79,8 @@ async fn check_text(_ctx: Context, params: RefineParams) -> Result<ActionResult<
     let total: usize = findings.iter().map(|finding| finding.count).sum();
     let check = TextCheck { words: clean::words(&params.text), sentences: clean::sentences(&params.text), findings };
     let summary = match total {
-        0 => format!("{} words, nothing to mend.", check.words),
-        n => format!("{} words, {n} things to mend.", check.words),
+        0 => format!("{}, nothing to mend.", counted(check.words, "word")),
+        n => format!("{}, {} to mend.", counted(check.words, "word"), counted(n, "thing")),
     };
     Ok(ActionResult::success(check, summary))
 }
@@ -98,9 +98,12 @@ async fn refine_output(ctx: Context, params: RefineParams) -> Result<ActionResul
     ctx.background_task(|ctx| async move {
         ctx.progress(10, "Reading the draft").await?;
         let findings = clean::findings(&params.text).iter().map(|(_, count)| count).sum::<usize>();
-        ctx.deliver_chat_message(format!("The draft has {findings} obvious things to mend. Generating now."))
-            .msg_type(MsgType::System)
-            .await?;
+        ctx.deliver_chat_message(format!(
+            "The draft has {} to mend. Generating now.",
+            counted(findings, "obvious thing")
+        ))
+        .msg_type(MsgType::System)
+        .await?;
         ctx.progress(30, "Generating with AI").await?;
         let text = ctx.state::<Completions>()?.refine(&ctx, &params.text, Duration::from_secs(120)).await?;
         ctx.progress(90, "Saving").await?;
@@ -136,13 +139,18 @@ async fn refine_document(ctx: Context, params: DocumentParams) -> Result<ActionR
             refined.push(text);
         }
         ctx.progress(100, "Putting it together").await?;
-        let summary = format!("Refined {count} paragraphs; {changed} of them changed.");
+        let summary = format!("Refined {}; {changed} changed.", counted(count, "paragraph"));
         Ok(ActionResult::success(RefinedDocument { text: refined.join("\n\n"), paragraphs: count, changed }, summary))
     })
-    .name(format!("Document of {count} paragraphs"))
+    .name(format!("Document of {}", counted(count, "paragraph")))
     .long_running(true)
     .await?;
-    Ok(ActionResult::done(format!("Refining {count} paragraphs in the background…")))
+    Ok(ActionResult::done(format!("Refining {} in the background…", counted(count, "paragraph"))))
+}
+
+/// `1 word`, `2 words`.
+fn counted(count: usize, word: &str) -> String {
+    format!("{count} {word}{}", if count == 1 { "" } else { "s" })
 }
 
 fn main() -> ExitCode {

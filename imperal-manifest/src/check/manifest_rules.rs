@@ -67,7 +67,7 @@ fn last(path: &str) -> &str {
 /// The remedy for an unknown key.
 fn unknown_fix(path: &str) -> String {
     let key = last(path);
-    let meant = match key {
+    let suggestion = match key {
         "schema_version" => {
             return "remove it: the key is `manifest_schema_version`; some repair tools add this one by mistake"
                 .to_owned();
@@ -76,8 +76,8 @@ fn unknown_fix(path: &str) -> String {
         _ if path.contains('.') => None,
         _ => root_keys().find(|name| is_near(name, key)),
     };
-    match meant {
-        Some(meant) => format!("write `{meant}`, or remove it"),
+    match suggestion {
+        Some(suggestion) => format!("write `{suggestion}`, or remove it"),
         None => format!("remove `{key}`"),
     }
 }
@@ -90,8 +90,8 @@ fn is_near(name: &str, key: &str) -> bool {
 
 /// M6.3, M7.3, M8.2, V25 and SDK-VERSION-1.
 pub(super) fn check_reference_rules(manifest: &Map<String, Value>, findings: &mut Collector) {
-    unique(manifest, "webhooks", "path", findings, "M6.3", Level::Error);
-    unique(manifest, "exposed", "name", findings, "M8.2", Level::Error);
+    check_unique(manifest, "webhooks", "path", findings, "M6.3", Level::Error);
+    check_unique(manifest, "exposed", "name", findings, "M8.2", Level::Error);
     let app_id = text(manifest, "app_id");
     if let Some(events) = manifest.get("events").and_then(Value::as_object) {
         for (at, emit) in objects(events, "emits") {
@@ -147,7 +147,7 @@ fn sdk_version(manifest: &Map<String, Value>, findings: &mut Collector) {
 
 /// Runs the rules that the reference SDK does not have: those of this file, of `panel_rules` and of `schemas`.
 pub(super) fn check_own_rules(manifest: &Map<String, Value>, findings: &mut Collector) {
-    unique(manifest, "tools", "name", findings, "M20", Level::Error);
+    check_unique(manifest, "tools", "name", findings, "M20", Level::Error);
     for (list, key) in [
         ("signals", "name"),
         ("schedules", "name"),
@@ -159,7 +159,7 @@ pub(super) fn check_own_rules(manifest: &Map<String, Value>, findings: &mut Coll
         ("search_providers", "entity_type"),
         ("panels", "panel_id"),
     ] {
-        unique(manifest, list, key, findings, "M29", Level::Warn);
+        check_unique(manifest, list, key, findings, "M29", Level::Warn);
     }
     for (at, tool) in objects(manifest, "tools") {
         check_tool(&at, tool, findings);
@@ -215,7 +215,7 @@ fn check_tool(at: &str, tool: &Map<String, Value>, findings: &mut Collector) {
 }
 
 /// Reports each object of a list whose `key` has the same value as that of an earlier object.
-fn unique(
+fn check_unique(
     manifest: &Map<String, Value>,
     list: &'static str,
     key: &str,

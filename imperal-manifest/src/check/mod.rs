@@ -103,8 +103,8 @@ fn without_declared_tools(manifest: &Map<String, Value>, declared: &Value) -> Ma
 fn compare_texts(manifest: &Map<String, Value>, declared: &Value, findings: &mut Collector) {
     for key in ["name", "description", "icon"] {
         let in_code = declared.get(key).unwrap_or(&Value::Null);
-        if let Some(kept) = manifest.get(key).filter(|kept| *kept != in_code) {
-            let message = format!("the file's `{key}` is {kept}, the code's is {in_code}");
+        if let Some(in_file) = manifest.get(key).filter(|in_file| *in_file != in_code) {
+            let message = format!("the file's `{key}` is {in_file}, the code's is {in_code}");
             findings.warn("M33", key, message, "run `build`, which writes the text of the code");
         }
     }

@@ -14,7 +14,6 @@ use super::task_id::{self, TaskList};
 use super::{out, params, program_name, turns};
 use crate::app::App;
 use crate::function::Registry;
-use crate::ledger::TaskState;
 use crate::platform::CallReply;
 
 /// How long the live stream may take to open before the function is called without it.
@@ -85,7 +84,7 @@ async fn run(client: &Client, args: &CallArgs) -> Result<Exit, CliError> {
         follower.watch_call(reply.call_id, &tasks, reply.turn.seq);
         return Ok(exit.combine(follower.until_done(client, events).await?));
     }
-    let running = tasks.iter().find(|task| task.state == TaskState::Running);
+    let running = tasks.iter().find(|task| task.state.is_open());
     if let Some(task) = running
         && !args.connect.json
         && out::OutputStyle::of_stdout().terminal

@@ -9,7 +9,7 @@ use super::turns::{self, TurnPage};
 use super::{event_stream, out};
 use crate::app::App;
 use crate::function::Registry;
-use crate::ledger::{Task, TaskState};
+use crate::ledger::Task;
 
 /// `follow [TASK]`.
 pub(super) async fn follow(
@@ -39,7 +39,7 @@ pub(super) async fn follow(
         return Ok(print_nothing_runs(connect.json));
     }
     if let [ended] = tasks.as_slice()
-        && ended.state != TaskState::Running
+        && !ended.state.is_open()
     {
         return Ok(turns::print_ended_task(ended, connect.json));
     }

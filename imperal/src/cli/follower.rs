@@ -19,7 +19,7 @@ use super::turns::{self, TurnPage};
 use super::{lenient_list, out, program_name, task_id};
 use crate::codes;
 use crate::ids::{CallId, TaskId};
-use crate::ledger::{Progress, Task, TaskState, Turn};
+use crate::ledger::{Progress, Task, Turn};
 
 /// Attempts to read what a gap in the stream left out. Ctrl-C is not handled meanwhile.
 const GAP_ATTEMPTS: u32 = 10;
@@ -267,12 +267,14 @@ impl Follower {
         if !self.open.contains_key(&progress.task_id) {
             return;
         }
+        let message = progress.message.as_deref().unwrap_or_default();
+        let percent = progress.percent.unwrap_or_default();
         if self.bars.are_shown() {
-            self.bars.update(progress.task_id, progress.percent, &progress.message);
+            self.bars.update(progress.task_id, percent, message);
         } else if self.shows_progress && self.as_json {
             out::print_json(progress);
         } else if self.shows_progress {
-            self.print_progress(progress.task_id, progress.percent, &progress.message);
+            self.print_progress(progress.task_id, percent, message);
         }
     }
 
@@ -285,7 +287,7 @@ impl Follower {
 
     fn handle_task(&mut self, task: &Task) {
         let is_watched = self.open.contains_key(&task.task_id);
-        if task.state != TaskState::Running {
+        if !task.state.is_open() {
             if is_watched {
                 self.exit = self.exit.combine(turns::exit_of_state(task.state));
             }
@@ -338,7 +340,7 @@ impl Follower {
         let mut ended = Vec::new();
         for task_id in self.open.keys() {
             match client.get::<Task>(&format!("/v1/tasks/{task_id}")).await {
-                Ok(task) if task.state == TaskState::Running => {}
+                Ok(task) if task.state.is_open() => {}
                 Ok(task) => ended.push((*task_id, Some(task))),
                 Err(error) if error.has_code(&codes::NOT_FOUND) => ended.push((*task_id, None)),
                 Err(error) => return Err(error),

@@ -17,7 +17,7 @@ use crate::app::App;
 use crate::codes;
 use crate::function::Registry;
 use crate::ids::{CallId, TaskId, TurnId};
-use crate::ledger::{Role, Task, TaskState, Turn};
+use crate::ledger::{Role, Task, Turn};
 
 /// Turns per request while a turn is looked for by its id.
 const PAGE: u32 = 500;
@@ -129,7 +129,7 @@ fn print_task(task: &Task, params: Option<&Value>, style: OutputStyle) {
         rows.push(("key", style.sanitize_line(key)));
     }
     rows.push(("started", time(task.created_at, style)));
-    if let Some(percent) = task.percent.filter(|_| task.state == TaskState::Running) {
+    if let Some(percent) = task.percent.filter(|_| task.state.is_open()) {
         let stage = style.sanitize_line(task.message.as_deref().unwrap_or_default());
         rows.push(("done", format!("{percent:.0}%  {stage}").trim_end().to_owned()));
     }

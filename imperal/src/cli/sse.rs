@@ -26,7 +26,7 @@ impl SseParser {
     pub(super) fn feed(&mut self, bytes: &[u8]) -> Result<Vec<SseMessage>, CliError> {
         if self.pending.len() + self.message.data.len() + bytes.len() > EVENT_LIMIT {
             return Err(CliError::new(format!(
-                "an event of the live stream has more than {} MiB and is not read further: look at the chat instead",
+                "the live stream sent an event of more than {} MiB, which is the limit: read the result with `chat`",
                 EVENT_LIMIT >> 20
             )));
         }

@@ -16,9 +16,10 @@ pub(super) fn print_json(task: &Task) {
 
 /// The task without the last report, if it has ended.
 pub(super) fn as_shown(task: &Task) -> Cow<'_, Task> {
-    match task.state {
-        TaskState::Running => Cow::Borrowed(task),
-        _ => Cow::Owned(Task { percent: None, message: None, ..task.clone() }),
+    if task.state.is_open() {
+        Cow::Borrowed(task)
+    } else {
+        Cow::Owned(Task { percent: None, message: None, ..task.clone() })
     }
 }
 
@@ -31,9 +32,9 @@ pub(super) fn time_taken(task: &Task) -> Option<Duration> {
 
 pub(super) fn paint_of(state: TaskState) -> Paint {
     match state {
-        TaskState::Running => Paint::Cyan,
+        TaskState::Running | TaskState::Queued | TaskState::Waiting => Paint::Cyan,
         TaskState::Succeeded => Paint::Green,
-        TaskState::Cancelled => Paint::Yellow,
+        TaskState::Cancelled | TaskState::Stuck => Paint::Yellow,
         TaskState::Failed | TaskState::TimedOut | TaskState::Reclaimed => Paint::Red,
     }
 }

@@ -19,7 +19,7 @@ use super::when;
 use crate::app::App;
 use crate::function::Registry;
 use crate::ids::TaskId;
-use crate::ledger::{Task, TaskState};
+use crate::ledger::Task;
 
 /// Requests for outcomes at the same time.
 const CONCURRENT_READS: usize = 8;
@@ -47,7 +47,7 @@ async fn read_tasks(client: &Client, args: &ListArgs) -> Result<(Vec<Task>, Hash
     if args.connect.json {
         return Ok((tasks, HashMap::new()));
     }
-    let ended: Vec<_> = tasks.iter().filter(|task| task.state != TaskState::Running).map(|task| task.task_id).collect();
+    let ended: Vec<_> = tasks.iter().filter(|task| !task.state.is_open()).map(|task| task.task_id).collect();
     let read = |task_id: TaskId| async move {
         let task: Result<Task, CliError> = client.get(&format!("/v1/tasks/{task_id}")).await;
         task.map(|task| (task_id, task.result.as_ref().map_or_else(String::new, |result| result.text().to_owned())))
@@ -73,7 +73,7 @@ fn table(tasks: &[Task], outcomes: &HashMap<TaskId, String>, style: OutputStyle)
     let mut table = Table::new(&["TASK", "STATE", "DONE", "TOOK", started, "NAME", "STAGE OR OUTCOME"]);
     for task in tasks {
         let id = if style.terminal { task_id::short_id(task.task_id) } else { task.task_id.to_string() };
-        let is_running = task.state == TaskState::Running;
+        let is_running = task.state.is_open();
         let said = if is_running { task.message.as_ref() } else { outcomes.get(&task.task_id) };
         table.add_row([
             Cell::painted(id, Paint::Dim),

@@ -114,7 +114,9 @@ pub(super) fn print_turn(turn: &Turn, label: &str, as_json: bool) {
 /// How a task's state ends a command.
 pub(super) fn exit_of_state(state: TaskState) -> Exit {
     match state {
-        TaskState::Running | TaskState::Succeeded => Exit::Success,
+        TaskState::Running | TaskState::Queued | TaskState::Waiting | TaskState::Stuck | TaskState::Succeeded => {
+            Exit::Success
+        }
         TaskState::Cancelled => Exit::Cancelled,
         TaskState::Failed | TaskState::TimedOut | TaskState::Reclaimed => Exit::Failure,
     }

@@ -19,7 +19,7 @@ use crate::panic_text::panic_text;
 use crate::result::Result;
 
 /// How many parts run at once unless [`FanOut::at_most`] says otherwise.
-const AT_MOST: usize = 4;
+const DEFAULT_CONCURRENCY: usize = 4;
 
 type Boxed<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
 type PartFn<'a, I, T> = Box<dyn FnMut(I) -> Boxed<'a, Result<T>> + Send + 'a>;
@@ -67,7 +67,7 @@ impl Context {
             ctx: self,
             items: items.into_iter().collect(),
             work: Box::new(move |item| Box::pin(work(item))),
-            at_most: AT_MOST,
+            at_most: DEFAULT_CONCURRENCY,
             share: None,
             name: None,
             text: None,

@@ -28,6 +28,7 @@ use on_cancel::Cleanups;
 
 pub use crate::error::{HttpError, HttpErrorKind, PollFailure};
 pub use crate::rows::MsgType;
+use crate::rows::{Attempt, Work};
 pub use crate::user::User;
 
 pub use background::BackgroundTask;
@@ -62,6 +63,18 @@ pub(crate) struct Origin {
     pub(crate) user: User,
     pub(crate) call_id: CallId,
     pub(crate) task_id: Option<TaskId>,
+    /// The attempt of the task; 0 in a call.
+    pub(crate) attempt: u32,
+}
+
+impl Origin {
+    /// The work that the surfaces write for.
+    pub(crate) fn work(&self) -> Work {
+        match self.task_id {
+            Some(task_id) => Work::Task(Attempt { task_id, number: self.attempt }),
+            None => Work::Call(self.call_id),
+        }
+    }
 }
 
 /// The parts that all contexts of a process share.

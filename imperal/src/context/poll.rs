@@ -17,17 +17,18 @@ use crate::codes;
 use crate::error::{Error, ErrorKind, PollFailure};
 use crate::result::Result;
 
-const EVERY: Duration = Duration::from_secs(2);
-const GROWING_TO: Duration = Duration::from_secs(15);
+const FIRST_INTERVAL: Duration = Duration::from_secs(2);
+const MAX_GROWN_INTERVAL: Duration = Duration::from_secs(15);
 /// Shorter than the liveness window, so that waiting is never taken for silence.
-const LONGEST: Duration = Duration::from_secs(120);
+const MAX_INTERVAL: Duration = Duration::from_secs(120);
 const GROWTH: f64 = 1.5;
-const TOLERATED: u32 = 3;
+const MAX_FAILED_CHECKS: u32 = 3;
 /// How long the cancel of a job may take.
-const CLEANUP: Duration = Duration::from_secs(10);
+const CANCEL_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// The state of a job elsewhere, as a check of [`Context::poll`] found it.
 #[derive(Debug)]
+#[non_exhaustive]
 pub enum JobStatus<T> {
     /// Not done, and it says no more.
     Pending,
@@ -107,10 +108,10 @@ impl Context {
         Polling {
             ctx: self,
             check: Box::new(move || Box::pin(check())),
-            every: EVERY,
-            growing_to: Some(GROWING_TO),
+            every: FIRST_INTERVAL,
+            growing_to: Some(MAX_GROWN_INTERVAL),
             within: None,
-            tolerated: TOLERATED,
+            tolerated: MAX_FAILED_CHECKS,
             share: Ok(ProgressRange::WHOLE),
             armed: None,
         }
@@ -184,7 +185,7 @@ impl<T> Polling<'_, T> {
 
     async fn cancel_job(&mut self) {
         if let Some(armed) = self.armed.take() {
-            armed.run_now(CLEANUP).await;
+            armed.run_now(CANCEL_TIMEOUT).await;
         }
     }
 
@@ -247,10 +248,10 @@ impl<T> Polling<'_, T> {
 
     fn checked_interval(&self) -> Result<Duration> {
         let longest = self.growing_to.unwrap_or(self.every).max(self.every);
-        if self.every.is_zero() || longest > LONGEST {
+        if self.every.is_zero() || longest > MAX_INTERVAL {
             return Err(Error::internal(format!(
                 "the time between two checks is more than 0 and at most {} s, not {longest:?}",
-                LONGEST.as_secs()
+                MAX_INTERVAL.as_secs()
             )));
         }
         Ok(self.every)

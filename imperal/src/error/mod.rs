@@ -199,11 +199,11 @@ impl Error {
 /// The deepest source of an error: "connection refused" and not "error sending request".
 #[cfg(feature = "platform")]
 pub(crate) fn root<'a>(error: &'a (dyn StdError + 'static)) -> &'a (dyn StdError + 'static) {
-    let mut deepest = error;
-    while let Some(source) = deepest.source() {
-        deepest = source;
+    let mut innermost = error;
+    while let Some(source) = innermost.source() {
+        innermost = source;
     }
-    deepest
+    innermost
 }
 
 impl fmt::Display for Error {

@@ -9,7 +9,7 @@ use serde_json::{Map, Number, Value};
 
 /// Formats that only the author's type checks. The rules of JSON Schema would refuse some texts that the
 /// type accepts: `urn:uuid:..`, `20261128`.
-const OF_THE_TYPE: &[&str] = &[
+const FORMATS_OF_TYPES: &[&str] = &[
     "date",
     "date-time",
     "duration",
@@ -38,7 +38,7 @@ pub(super) fn compile(schema: &Value) -> Result<Validator, String> {
     let mut bounded = schema.clone();
     bound(&mut bounded);
     let options = jsonschema::options().should_validate_formats(true).with_format("uri", is_url);
-    OF_THE_TYPE
+    FORMATS_OF_TYPES
         .iter()
         .fold(options, |options, format| options.with_format(*format, |_: &str| true))
         .build(&bounded)

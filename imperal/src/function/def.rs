@@ -16,6 +16,7 @@ use crate::result::{DataType, Result, ResultData, WireResult};
 /// The effect of a function on the user's data.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
+#[expect(clippy::exhaustive_enums, reason = "the manifest has these three")]
 pub enum ActionType {
     /// Looks, changes nothing.
     Read,
@@ -49,6 +50,7 @@ pub type ReadParams = fn(&Value) -> std::result::Result<ReadValue<BoundHandler>,
 /// A chat function: its metadata, its schemas, and how to run it.
 #[derive(Clone, Copy)]
 #[doc(hidden)]
+#[expect(clippy::exhaustive_structs, reason = "the macros write it as a literal")]
 pub struct FunctionDef {
     /// The fn's name, or `name =`.
     pub name: &'static str,
@@ -117,6 +119,7 @@ impl FunctionDef {
 /// The parts of a [`FunctionDef`] that follow from the handler's types.
 #[derive(Clone, Copy)]
 #[doc(hidden)]
+#[expect(clippy::exhaustive_structs, reason = "the macros write it as a literal")]
 pub struct Handler {
     /// See [`FunctionDef`].
     pub params_schema: fn(&mut SchemaGenerator) -> Schema,

@@ -8,7 +8,7 @@ use serde_json::{Number, Value};
 use super::subschemas::Subschemas;
 
 /// Up to 2^53, each whole number has its own float. Above, the float may differ from the number that was sent.
-const EXACT: f64 = 9_007_199_254_740_992.0;
+const MAX_EXACT: f64 = 9_007_199_254_740_992.0;
 
 /// Turns whole floats into integers where the schema allows an integer.
 pub(super) fn coerce(schema: &Value, params: &mut Value) {
@@ -56,10 +56,10 @@ fn rewrite(forms: &Subschemas<'_>, value: &mut Value) {
     }
 }
 
-/// The integer that equals the float; `None` for a fraction, or above [`EXACT`].
+/// The integer that equals the float; `None` for a fraction, or above [`MAX_EXACT`].
 fn whole(number: &Number) -> Option<Number> {
     let float = number.as_f64()?;
-    if float.fract() != 0.0 || float.abs() > EXACT {
+    if float.fract() != 0.0 || float.abs() > MAX_EXACT {
         return None;
     }
     #[allow(clippy::cast_possible_truncation, reason = "whole, and within 53 bits")]

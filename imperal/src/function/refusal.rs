@@ -179,8 +179,8 @@ where
             _ => false,
         }
     };
-    let mut meant = context.iter().filter(|errors| !errors.iter().any(other_form));
-    match (meant.next().and_then(|errors| errors.first()), meant.next()) {
+    let mut matching = context.iter().filter(|errors| !errors.iter().any(other_form));
+    match (matching.next().and_then(|errors| errors.first()), matching.next()) {
         (Some(inner), None) => innermost(inner),
         _ => error,
     }

@@ -19,7 +19,7 @@ pub(super) struct Subschemas<'a> {
 }
 
 impl<'a> Subschemas<'a> {
-    /// The forms of the parameters themselves.
+    /// The subschemas of the parameters themselves.
     pub(super) fn of_root(root: &'a Value) -> Self {
         Self::of(root, [root], [])
     }
@@ -29,29 +29,29 @@ impl<'a> Subschemas<'a> {
         schemas: impl IntoIterator<Item = &'a Value>,
         conditions: impl IntoIterator<Item = &'a Value>,
     ) -> Self {
-        let mut forms = Self { root, schemas: Vec::new(), conditions: Vec::new() };
-        schemas.into_iter().for_each(|schema| add(&mut forms.schemas, schema));
-        conditions.into_iter().for_each(|schema| add(&mut forms.conditions, schema));
+        let mut subschemas = Self { root, schemas: Vec::new(), conditions: Vec::new() };
+        schemas.into_iter().for_each(|schema| add(&mut subschemas.schemas, schema));
+        conditions.into_iter().for_each(|schema| add(&mut subschemas.conditions, schema));
         let mut at = 0;
-        while let Some(schema) = forms.schemas.get(at).copied() {
+        while let Some(schema) = subschemas.schemas.get(at).copied() {
             for condition in ["if", "not"] {
-                add(&mut forms.conditions, &schema[condition]);
+                add(&mut subschemas.conditions, &schema[condition]);
             }
-            each_alternative(root, schema, &mut |schema| add(&mut forms.schemas, schema));
+            each_alternative(root, schema, &mut |schema| add(&mut subschemas.schemas, schema));
             at += 1;
         }
         at = 0;
-        while let Some(schema) = forms.conditions.get(at).copied() {
+        while let Some(schema) = subschemas.conditions.get(at).copied() {
             for condition in ["if", "not"] {
-                add(&mut forms.conditions, &schema[condition]);
+                add(&mut subschemas.conditions, &schema[condition]);
             }
-            each_alternative(root, schema, &mut |schema| add(&mut forms.conditions, schema));
+            each_alternative(root, schema, &mut |schema| add(&mut subschemas.conditions, schema));
             at += 1;
         }
-        forms
+        subschemas
     }
 
-    /// The forms of a field of that name.
+    /// The subschemas of a field of that name.
     pub(super) fn field(&self, name: &str) -> Self {
         Self::of(
             self.root,
@@ -60,7 +60,7 @@ impl<'a> Subschemas<'a> {
         )
     }
 
-    /// The forms of an entry of a list.
+    /// The subschemas of an entry of a list.
     pub(super) fn item(&self, at: usize) -> Self {
         Self::of(
             self.root,
@@ -69,18 +69,18 @@ impl<'a> Subschemas<'a> {
         )
     }
 
-    /// How many entries at the start of a list have forms of their own. All further ones share theirs.
+    /// How many entries at the start of a list have subschemas of their own. All further ones share theirs.
     pub(super) fn own_items(&self) -> usize {
         let counts = self.schemas.iter().chain(&self.conditions).filter_map(|schema| schema["prefixItems"].as_array());
         counts.map(Vec::len).max().unwrap_or(0)
     }
 
-    /// The forms of the value at the end of a path.
+    /// The subschemas of the value at the end of a path.
     pub(super) fn at<'s>(self, path: impl IntoIterator<Item = &'s Step>) -> Self {
-        path.into_iter().fold(self, |forms, step| forms.at_step(step))
+        path.into_iter().fold(self, |subschemas, step| subschemas.at_step(step))
     }
 
-    /// The forms one step further.
+    /// The subschemas one step further.
     pub(super) fn at_step(&self, step: &Step) -> Self {
         match step {
             Step::Field(name) => self.field(name),
@@ -98,7 +98,7 @@ impl<'a> Subschemas<'a> {
         self.schemas.iter().chain(&self.conditions).any(|schema| schema["writeOnly"] == true)
     }
 
-    /// Whether any form allows a value of that type by its name.
+    /// Whether any subschema allows a value of that type by its name.
     pub(super) fn allow(&self, kind: &str) -> bool {
         self.schemas().any(|schema| match &schema["type"] {
             Value::String(one) => one == kind,
@@ -107,19 +107,19 @@ impl<'a> Subschemas<'a> {
         })
     }
 
-    /// Whether an object of these forms may have a field of that name that the type knows.
+    /// Whether an object of these subschemas may have a field of that name that the type knows.
     pub(super) fn name_field(&self, name: &str) -> bool {
         self.schemas().any(|schema| of_field(schema, name).next().is_some())
     }
 
-    /// Whether the value may be anything at all: no form says what its fields are. `strictly` when it
-    /// says so itself, and is not just silent.
+    /// Whether the value may be anything: no subschema describes its fields. With `strictly`, a subschema has to allow
+    /// anything explicitly.
     pub(super) fn are_free(&self, strictly: bool) -> bool {
         let silent = || !self.schemas().any(describes_fields) && self.schemas().any(says_nothing);
         self.schemas.is_empty() || self.schemas().any(|schema| schema == &Value::Bool(true)) || (!strictly && silent())
     }
 
-    /// Whether there is more than one form to choose from.
+    /// Whether there is more than one alternative to choose from.
     pub(super) fn have_alternatives(&self) -> bool {
         self.schemas().any(|schema| ["anyOf", "oneOf"].iter().any(|key| schema.get(key).is_some()))
     }

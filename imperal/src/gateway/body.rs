@@ -71,7 +71,7 @@ fn describe_json_error(error: &serde_json::Error) -> String {
 
 /// Estimates the memory that a JSON text takes once it is parsed: its strings, and one node per value.
 pub(super) fn estimate_memory(json: &[u8]) -> u64 {
-    const NODE: u64 = 128;
+    const BYTES_PER_VALUE: u64 = 128;
     let (mut values, mut in_text, mut escaped) = (1, false, false);
     for byte in json {
         match byte {
@@ -82,7 +82,7 @@ pub(super) fn estimate_memory(json: &[u8]) -> u64 {
             _ => {}
         }
     }
-    2 * json.len() as u64 + NODE * values
+    2 * json.len() as u64 + BYTES_PER_VALUE * values
 }
 
 /// Reads the whole body, up to the limit. The connection reads the rest of a larger body for a moment, so that

@@ -14,7 +14,7 @@ pub(super) async fn healthz() -> &'static str {
 }
 
 /// How long a result of `/readyz` is reused.
-const READY_FOR: Duration = Duration::from_secs(1);
+const REUSED_FOR: Duration = Duration::from_secs(1);
 
 /// The node's readiness, checked at most once a second: a check writes to the ledger.
 #[derive(Debug, Default)]
@@ -38,7 +38,7 @@ impl Readiness {
     /// names them, once per outage.
     async fn check(&self, platform: &Platform) -> ReadyState {
         let mut last = self.0.lock().await;
-        if let Some(check) = last.as_ref().filter(|check| check.at.elapsed() < READY_FOR) {
+        if let Some(check) = last.as_ref().filter(|check| check.at.elapsed() < REUSED_FOR) {
             return check.state.clone();
         }
         let was_ready = last.as_ref().is_none_or(|check| matches!(check.state, ReadyState::Ready));

@@ -15,26 +15,28 @@ pub(super) const POLICY: &str = "default-src 'none'; script-src 'self'; style-sr
 
 macro_rules! assets {
     ($($name:literal)*) => {
-        [("/", include_str!("page/shell.html")), $((concat!("/page/", $name), include_str!(concat!("page/", $name)))),*]
+        [("/", include_str!("page/shell.html")), ("/favicon.ico", include_str!("page/favicon.svg")), $((concat!("/page/", $name), include_str!(concat!("page/", $name)))),*]
     };
 }
 /// The page's files, in the binary: path, text.
 const ASSETS: &[(&str, &str)] = &assets![
-    "base.css" "page.css" "chat.css" "task-card.css" "data.css" "ui-tree.css"
-    "form.css" "activity-panel.css" "favicon.svg"
-    "account-menu.js" "actions.js" "activity-panel.js" "announcer.js" "api.js" "audit.js" "calls.js" "chat.js"
-    "connection-status.js" "dom.js" "empty-chat.js" "event-stream.js" "exact-json.js" "field-controls.js"
-    "field-inputs.js" "format.js" "function-form.js" "function-list.js" "group-controls.js" "images.js" "links.js"
-    "open-link.js" "page.js" "result-data.js" "schema.js" "search-shortcut.js" "secrets.js" "shared-stream.js"
-    "show-more.js" "signed-out.js" "store.js" "task-card.js" "task-list.js" "turns.js" "ui-collections.js"
-    "ui-inputs.js" "ui-props.js" "ui-tree.js"
+    "base.css" "controls.css" "page.css" "chat.css" "task-card.css" "data.css" "prose.css" "ui-tree.css"
+    "function-list.css" "form.css" "activity-panel.css" "forced-colors.css" "favicon.svg"
+    "account-menu.js" "actions.js" "activity-panel.js" "announce-setting.js" "announcer.js" "api.js" "audit.js"
+    "back-button.js" "calls.js" "chat.js" "confirm-dialog.js" "connection-status.js" "copy-button.js"
+    "copy-text.js" "cut-text.js" "dom.js" "drafts.js" "empty-chat.js" "event-stream.js" "exact-json.js"
+    "field-controls.js" "field-inputs.js" "format.js" "function-form.js" "function-list.js" "group-controls.js"
+    "images.js" "links.js" "markdown-inline.js" "markdown.js" "open-link.js" "page.js" "param-list.js"
+    "prose.js" "reconcile.js" "result-data.js" "schema.js" "search-shortcut.js" "secrets.js" "shared-stream.js"
+    "show-more.js" "signed-out.js" "store.js" "task-card.js" "task-list.js" "turn-words.js" "turns.js"
+    "ui-collections.js" "ui-inputs.js" "ui-props.js" "ui-tree.js"
 ];
 
 fn content_type(path: &str) -> &'static str {
     match path.rsplit('.').next() {
         Some("css") => "text/css; charset=utf-8",
         Some("js") => "text/javascript; charset=utf-8",
-        Some("svg") => "image/svg+xml",
+        Some("svg" | "ico") => "image/svg+xml",
         _ => "text/html; charset=utf-8",
     }
 }

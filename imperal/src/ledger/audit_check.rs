@@ -34,6 +34,7 @@ pub struct AuditCheck {
 
 /// Where an audit trail is broken.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[non_exhaustive]
 pub struct BrokenAudit {
     /// The first row that does not follow from the row before it; absent if rows are missing at the end.
     #[serde(default, skip_serializing_if = "Option::is_none")]

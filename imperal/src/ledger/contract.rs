@@ -5,7 +5,8 @@
 //! | [`Leases`] | which incarnation of a node may write | the loop that renews the lease |
 //! | [`Recovery`] | replies and outcomes of work whose node has gone | the recovery loop |
 //! | [`Calls`] | calls and their replies | dispatch |
-//! | [`Tasks`] | background tasks | the supervisor, everything that shows or cancels tasks |
+//! | [`Tasks`] | background and durable tasks | the supervisor, everything that shows or cancels tasks |
+//! | [`DurableTasks`] | attempts and steps of durable tasks | the loop that takes them up, their steps |
 //! | [`Chat`] | turns and numbered events | deliveries, history, streams |
 //! | [`AuditTrail`] | the audit trail | access checks, operators |
 //! | [`Retention`] | the removal of old rows | the pruning loop |
@@ -60,6 +61,7 @@
 mod audit;
 mod calls;
 mod chat;
+mod durable;
 mod error;
 mod health;
 mod leases;
@@ -70,6 +72,7 @@ mod tasks;
 pub use audit::AuditTrail;
 pub use calls::Calls;
 pub use chat::Chat;
+pub use durable::DurableTasks;
 pub use error::LedgerError;
 pub use health::Health;
 pub use leases::Leases;

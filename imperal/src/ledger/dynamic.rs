@@ -9,11 +9,13 @@ use std::future::Future;
 use std::pin::Pin;
 use std::time::Duration;
 
-use super::contract::{AuditTrail, Calls, Chat, Health, Leases, LedgerResult, Recovery, Retention, Tasks};
+use super::contract::{
+    AuditTrail, Calls, Chat, DurableTasks, Health, Leases, LedgerResult, Recovery, Retention, Tasks,
+};
 use super::{
-    AuditFilter, AuditRow, CallRecord, CancelOutcome, ChainEnds, Event, Feed, Incarnation, LedgerMeters, MessageSource,
-    NewAudit, NewCall, NewTask, Orphan, Owner, Page, PageLimit, Progress, Pruned, RetentionPolicy, Task, TaskEnd,
-    TaskRecord, Turn, TurnBody, Work, spans,
+    Attempt, AuditFilter, AuditRow, CallRecord, CancelOutcome, ChainEnds, ClaimRequest, ClaimedTask, Event, Feed,
+    Incarnation, LedgerMeters, MessageSource, NewAudit, NewCall, NewStep, NewTask, Orphan, Owner, Page, PageLimit,
+    Progress, Pruned, Release, RetentionPolicy, StoredStep, Task, TaskEnd, TaskRecord, Turn, TurnBody, Work, spans,
 };
 use crate::ids::{CallId, TaskId, TurnId};
 
@@ -77,13 +79,14 @@ ledger! {
     Leases {
         write join(node: &'a str, lease: Duration) -> Incarnation;
         periodic "lease renew" renew(incarnation: &'a Incarnation, lease: Duration) -> Vec<TaskId>;
+        write drain(incarnation: &'a Incarnation) -> ();
         write leave(incarnation: &'a Incarnation) -> ();
     }
     Recovery {
         periodic "lease expire" expire_leases(incarnation: &'a Incarnation) -> u64;
         periodic "lease orphans" orphans(limit: u32) -> Vec<Orphan>;
         write reclaim_call(incarnation: &'a Incarnation, call_id: CallId, turn: TurnBody) -> Turn, of Work::Call(call_id);
-        write reclaim_task(incarnation: &'a Incarnation, task_id: TaskId, end: TaskEnd) -> Turn, of Work::Task(task_id);
+        write reclaim_task(incarnation: &'a Incarnation, task_id: TaskId, end: TaskEnd) -> Turn, of Work::Task(Attempt::first(task_id));
     }
     Calls {
         write accept_call(incarnation: &'a Incarnation, call: NewCall) -> Turn;
@@ -92,13 +95,22 @@ ledger! {
     }
     Tasks {
         write start_task(incarnation: &'a Incarnation, task: NewTask) -> Task;
-        write finish_task(incarnation: &'a Incarnation, task_id: TaskId, end: TaskEnd) -> Turn;
-        periodic note_progress(incarnation: &'a Incarnation, latest: Vec<Progress>) -> ();
-        write request_cancel(task_id: TaskId, audit: NewAudit) -> CancelOutcome;
+        write finish_task(incarnation: &'a Incarnation, attempt: Attempt, end: TaskEnd) -> Turn;
+        periodic note_progress(incarnation: &'a Incarnation, latest: Vec<(u32, Progress)>) -> ();
+        write request_cancel(task_id: TaskId, audit: NewAudit, end: TaskEnd) -> CancelOutcome;
         read find_task(task_id: TaskId) -> Option<TaskRecord>;
-        read running_tasks(owner: &'a Owner) -> Vec<Task>;
+        read open_tasks(owner: &'a Owner) -> Vec<Task>;
         read recent_tasks(owner: &'a Owner, limit: u32) -> Vec<Task>;
         read tasks_of_call(owner: &'a Owner, call_id: CallId) -> Vec<Task>;
+    }
+    DurableTasks {
+        periodic claim_tasks(incarnation: &'a Incarnation, request: ClaimRequest) -> Vec<ClaimedTask>;
+        write release_task(incarnation: &'a Incarnation, attempt: Attempt, release: Release) -> Task;
+        write store_step(incarnation: &'a Incarnation, attempt: Attempt, step: NewStep) -> ();
+        read steps(task_id: TaskId, after: u16, limit: PageLimit) -> Page<StoredStep>;
+        read step_value(task_id: TaskId, ordinal: u16) -> Option<String>;
+        periodic mark_stuck(incarnation: &'a Incarnation, untaken_for: Duration) -> u64;
+        read long_stuck(stuck_for: Duration, limit: u32) -> Vec<TaskRecord>;
     }
     Chat {
         write inject(owner: Owner, turn: TurnBody, audit: NewAudit, source: MessageSource) -> Turn;

@@ -17,6 +17,7 @@ const BACKLOG: usize = 64;
 
 /// What a watcher is told.
 #[derive(Debug, Clone)]
+#[non_exhaustive]
 pub enum FeedSignal {
     /// There may be new events.
     Events,
@@ -32,6 +33,7 @@ pub struct Feed(Arc<Inner>);
 struct Inner {
     watchers: Mutex<HashMap<Owner, broadcast::Sender<FeedSignal>>>,
     renewal: Notify,
+    ready_tasks: Notify,
 }
 
 impl Feed {
@@ -70,6 +72,17 @@ impl Feed {
     /// wait. Cancel safe.
     pub async fn renewal_requested(&self) {
         self.0.renewal.notified().await;
+    }
+
+    /// Tells this process that a durable task may be ready to be claimed.
+    pub fn announce_ready_task(&self) {
+        self.0.ready_tasks.notify_one();
+    }
+
+    /// Waits for the next [`Feed::announce_ready_task`]. Returns at once if there was one since the last wait.
+    /// Cancel safe.
+    pub async fn ready_task_announced(&self) {
+        self.0.ready_tasks.notified().await;
     }
 
     /// The users with a watcher in this process.

@@ -28,9 +28,10 @@ mod sqlite;
 mod unreadable;
 
 pub use crate::rows::{
-    AuditHash, AuditOutcome, AuditRow, AuditScope, CallRecord, CancelOutcome, Event, EventBody, Fence, Incarnation,
-    MessageSource, NewAudit, NewCall, NewTask, Orphan, Owner, Progress, Role, Task, TaskEnd, TaskRecord, TaskState,
-    TooDeep, Turn, TurnBody, UnknownName, Work,
+    Attempt, AuditHash, AuditOutcome, AuditRow, AuditScope, CallRecord, CancelOutcome, ClaimRequest, ClaimedTask,
+    CurrentStep, DurableName, Event, EventBody, Fence, Incarnation, MessageSource, NewAudit, NewCall, NewDurable,
+    NewStep, NewTask, Orphan, Owner, Progress, Release, Role, StepKind, StepsSoFar, StoredStep, Task, TaskEnd,
+    TaskRecord, TaskState, TooDeep, Turn, TurnBody, UnknownName, WaitsFor, Work,
 };
 pub use audit_check::{AuditCheck, BrokenAudit};
 pub use clock::{Clock, ManualClock, SystemClock};

@@ -10,6 +10,7 @@ use super::AuditScope;
 
 /// The bounds of one page.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct PageLimit {
     /// Most rows.
     pub rows: u32,
@@ -35,6 +36,7 @@ impl PageLimit {
 
 /// Selects audit rows.
 #[derive(Debug, Clone)]
+#[non_exhaustive]
 pub struct AuditFilter {
     /// The owners whose rows to read.
     pub scope: AuditScope,
@@ -44,8 +46,22 @@ pub struct AuditFilter {
     pub limit: PageLimit,
 }
 
+impl AuditFilter {
+    /// The rows of a scope from the first one on.
+    pub fn new(scope: impl Into<AuditScope>, limit: PageLimit) -> Self {
+        Self { scope: scope.into(), after: 0, limit }
+    }
+
+    /// Only rows with a higher number.
+    #[must_use]
+    pub fn after(self, after: u64) -> Self {
+        Self { after, ..self }
+    }
+}
+
 /// Rows of one read, in order.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Page<T> {
     /// The rows.
     pub rows: Vec<T>,
@@ -54,6 +70,11 @@ pub struct Page<T> {
 }
 
 impl<T> Page<T> {
+    /// A page from its parts, for backends that end it themselves.
+    pub fn new(rows: Vec<T>, more: bool) -> Self {
+        Self { rows, more }
+    }
+
     /// Takes rows up to a limit; `size` is the stored bytes of a row.
     pub fn take(rows: impl IntoIterator<Item = T>, limit: PageLimit, size: impl Fn(&T) -> u64) -> Self {
         let mut page = PageBuilder::new(limit);

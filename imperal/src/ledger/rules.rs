@@ -3,6 +3,8 @@
 //! Memory and SQLite read the facts from their rows and ask here. PostgreSQL has the same rules as
 //! functions in the database; the conformance suite holds all three to them. Knows no storage.
 
+use std::time::Duration;
+
 use super::contract::LedgerResult;
 use super::{Incarnation, LedgerError};
 
@@ -47,39 +49,88 @@ impl<O: PartialEq> CallFacts<'_, O> {
     }
 }
 
+/// Who holds a task, as far as the rules look at it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Hold {
+    /// Its holder, which has not ended.
+    Held,
+    /// Its holder has ended and the task is not settled.
+    Orphaned,
+    /// No process: a durable task that is queued, waits or is stuck.
+    Free,
+    /// The task has ended.
+    Ended,
+}
+
 /// A task, as far as the rules look at it. `O` names an owner as the backend does.
 #[derive(Debug)]
 pub(super) struct TaskFacts<'a, O> {
     pub(super) owner: O,
+    /// The incarnation that holds it or held it last.
     pub(super) holder: &'a Incarnation,
-    pub(super) running: bool,
-    /// Whether the incarnation that held it has ended.
-    pub(super) orphaned: bool,
+    /// The latest attempt.
+    pub(super) attempt: u32,
+    pub(super) hold: Hold,
 }
 
 impl<O: PartialEq> TaskFacts<'_, O> {
-    /// Whether the incarnation may end the task. [`check_call_replied`] comes next.
-    pub(super) fn check_finish(&self, incarnation: &Incarnation) -> LedgerResult<()> {
+    /// Whether the incarnation may write for the task in this attempt: store a step, release it, end it. Before
+    /// an end [`check_call_replied`] comes next.
+    pub(super) fn check_write(&self, incarnation: &Incarnation, attempt: u32) -> LedgerResult<()> {
         held_by(self.holder, incarnation)?;
-        self.check_running()
+        if self.attempt != attempt {
+            return Err(LedgerError::NotHolder);
+        }
+        match self.hold {
+            Hold::Held | Hold::Orphaned => Ok(()),
+            Hold::Free => Err(LedgerError::NotHolder),
+            Hold::Ended => Err(LedgerError::AlreadyEnded),
+        }
     }
 
-    /// Whether recovery may end the task instead of an incarnation that has ended.
-    /// [`check_call_replied`] comes next.
+    /// Whether recovery may end the task: its holder has ended, or it has none. [`check_call_replied`] comes
+    /// next.
     pub(super) fn check_reclaim(&self) -> LedgerResult<()> {
-        self.check_running()?;
-        if self.orphaned { Ok(()) } else { Err(LedgerError::NotOrphaned) }
+        match self.hold {
+            Hold::Orphaned | Hold::Free => Ok(()),
+            Hold::Held => Err(LedgerError::NotOrphaned),
+            Hold::Ended => Err(LedgerError::AlreadyEnded),
+        }
     }
 
-    /// Whether the task may add a message to this owner's chat.
-    pub(super) fn check_inject(&self, incarnation: &Incarnation, owner: Option<&O>) -> LedgerResult<()> {
+    /// Whether the attempt may add a message to this owner's chat, or start a task of this owner.
+    pub(super) fn check_owned_write(
+        &self,
+        incarnation: &Incarnation,
+        attempt: u32,
+        owner: Option<&O>,
+    ) -> LedgerResult<()> {
         owned_by(&self.owner, owner)?;
-        self.check_finish(incarnation)
+        self.check_write(incarnation, attempt)
     }
 
-    fn check_running(&self) -> LedgerResult<()> {
-        if self.running { Ok(()) } else { Err(LedgerError::AlreadyEnded) }
+    /// Whether this attempt has released the task already, so that a repeated release has nothing to write.
+    pub(super) fn is_released(&self, incarnation: &Incarnation, attempt: u32) -> bool {
+        self.hold == Hold::Free && self.attempt == attempt && self.holder == incarnation
     }
+}
+
+/// From this many crashes in a row on, a task is a suspect.
+pub(super) const SUSPECT: u32 = 2;
+
+/// How long a durable task waits after its crashes in a row before its next attempt.
+pub(super) const fn retry_after(crashes: u32) -> Duration {
+    Duration::from_secs(match crashes {
+        0 | 1 => 0,
+        2 => 10,
+        3 => 60,
+        _ => 300,
+    })
+}
+
+/// What is left of a cap for the next attempt: enough to notice that nothing is left.
+pub(super) fn cap_left(cap: Duration, ran: Duration) -> Duration {
+    cap.saturating_sub(ran).max(Duration::from_secs(1))
 }
 
 /// Whether a task's end may be written: its outcome never precedes its call's reply. `None` stands
@@ -91,6 +142,11 @@ pub(super) fn check_call_replied(replied: Option<bool>) -> LedgerResult<()> {
 /// Whether an owner with this many running tasks may start another.
 pub(super) fn check_running_tasks(running: u32, max: u32) -> LedgerResult<()> {
     if running < max { Ok(()) } else { Err(LedgerError::TooManyTasks(max)) }
+}
+
+/// Whether an owner with this many open tasks may start another.
+pub(super) fn check_open_tasks(open: u32, max: u32) -> LedgerResult<()> {
+    if open < max { Ok(()) } else { Err(LedgerError::TooManyTasks(max)) }
 }
 
 /// Whether an owner who has stored this much today may store `added` more bytes.

@@ -14,12 +14,12 @@ use opentelemetry::{KeyValue, global};
 use tracing::{Instrument, Span};
 
 use super::contract::LedgerResult;
-use super::{LedgerError, Orphan, Pruned, Work};
+use super::{ClaimedTask, LedgerError, Orphan, Pruned, Work};
 use crate::ids::TaskId;
 use crate::trace::{TARGET, is_on, scope};
 
 /// Periodic work that takes longer than this has a span.
-const LONG: Duration = Duration::from_millis(250);
+const SLOW: Duration = Duration::from_millis(250);
 
 /// A write in a span. `work` is set for reclaimed work: its own span was cut off with its node, and
 /// this says which it was.
@@ -46,7 +46,7 @@ fn write_span(name: &'static str, work: Option<Work>) -> Span {
     );
     match work {
         Some(Work::Call(call_id)) => span.record("call", tracing::field::display(call_id)),
-        Some(Work::Task(task_id)) => span.record("task", tracing::field::display(task_id)),
+        Some(Work::Task(attempt)) => span.record("task", tracing::field::display(attempt.task_id)),
         None => &span,
     };
     span
@@ -77,7 +77,7 @@ pub(super) fn periodic<T: Findings + Send>(
 
 fn report(name: &'static str, begun: SystemTime, found: Result<u64, &LedgerError>) {
     let count = found.unwrap_or_default();
-    if found.is_ok() && count == 0 && begun.elapsed().is_ok_and(|took| took < LONG) {
+    if found.is_ok() && count == 0 && begun.elapsed().is_ok_and(|took| took < SLOW) {
         return;
     }
     let tracer = global::tracer_with_scope(scope());
@@ -120,6 +120,12 @@ impl Findings for Vec<TaskId> {
 }
 
 impl Findings for Vec<Orphan> {
+    fn findings(&self) -> u64 {
+        self.len() as u64
+    }
+}
+
+impl Findings for Vec<ClaimedTask> {
     fn findings(&self) -> u64 {
         self.len() as u64
     }

@@ -14,7 +14,7 @@ use crate::meters::Counter;
 
 /// Rows that are remembered. Further ones are neither logged nor counted.
 #[cfg(feature = "platform")]
-const NAMED: usize = 10_000;
+const MAX_REPORTED: usize = 10_000;
 
 /// The unreadable rows that this process has met.
 #[derive(Debug, Clone, Default)]
@@ -49,16 +49,16 @@ impl Unreadable {
         // Some numbers are counted per owner.
         let name = owner.map_or_else(|| row.to_owned(), |owner| format!("{row} of {owner:?}"));
         let mut named = self.0.named.lock().unwrap_or_else(PoisonError::into_inner);
-        if named.len() >= NAMED || !named.insert((table, name)) {
+        if named.len() >= MAX_REPORTED || !named.insert((table, name)) {
             return;
         }
-        let full = named.len() >= NAMED;
+        let full = named.len() >= MAX_REPORTED;
         drop(named);
         self.0.count.inc();
         let (tenant, user) = owner.map_or(("", ""), |owner| (&*owner.tenant_id, &*owner.user_id));
         tracing::error!(table, row, ?tenant, ?user, "ledger: a stored row cannot be read and is passed over: {why}");
         if full {
-            tracing::error!(rows = NAMED, "ledger: no more unreadable rows are named");
+            tracing::error!(rows = MAX_REPORTED, "ledger: no more unreadable rows are named");
         }
     }
 
@@ -79,9 +79,9 @@ mod tests {
             unreadable.report(&UnreadableRow { table: "turn", row: "7", owner: Some(owner), why: "body is not JSON" });
         }
         assert_eq!(unreadable.count().get(), 2);
-        for row in 0..2 * NAMED {
+        for row in 0..2 * MAX_REPORTED {
             unreadable.report(&UnreadableRow { table: "task", row: &row.to_string(), owner: None, why: "" });
         }
-        assert_eq!(unreadable.count().get(), NAMED as u64);
+        assert_eq!(unreadable.count().get(), MAX_REPORTED as u64);
     }
 }

@@ -78,6 +78,7 @@ impl fmt::Display for BuildReport {
 
 /// Whether the file on disk equals the result of a build.
 #[derive(Debug, Clone)]
+#[expect(clippy::exhaustive_enums, reason = "it equals it or it does not")]
 pub enum Freshness {
     /// The file is up to date.
     Fresh,

@@ -18,9 +18,9 @@ use crate::function::Extension;
 pub fn validate_extension(extension: &Extension, folder: &Path) -> Vec<Finding> {
     let manifest = export(extension).to_value();
     let locate = |path: &str| source::locate(extension, &manifest, path);
-    let stale = match check_freshness(extension, folder) {
+    let difference = match check_freshness(extension, folder) {
         Ok(Freshness::Stale(difference)) => Some(difference.headline()),
         Ok(Freshness::Fresh) | Err(_) => None,
     };
-    validate_declared(&manifest, folder, &locate, stale.as_deref())
+    validate_declared(&manifest, folder, &locate, difference.as_deref())
 }

@@ -41,20 +41,13 @@ pub(super) struct ActiveWork {
 impl ActiveWork {
     /// The right under which this work writes.
     pub(super) fn fence(&self) -> Fence {
-        Fence { incarnation: (*self.lease.incarnation).clone(), work: work_id(self.ctx.origin()) }
+        Fence { incarnation: (*self.lease.incarnation).clone(), work: self.ctx.origin().work() }
     }
 }
 
 /// All calls and tasks that run on this node.
 #[derive(Debug, Default)]
 pub(super) struct ActiveWorkRegistry(Mutex<HashMap<Work, ActiveWork>>);
-
-fn work_id(origin: &Origin) -> Work {
-    match origin.task_id {
-        Some(task_id) => Work::Task(task_id),
-        None => Work::Call(origin.call_id),
-    }
-}
 
 impl ActiveWorkRegistry {
     fn entries(&self) -> MutexGuard<'_, HashMap<Work, ActiveWork>> {
@@ -63,7 +56,7 @@ impl ActiveWorkRegistry {
 
     pub(super) fn insert(&self, work: ActiveWork) {
         let (ctx, lost) = (work.ctx.clone(), work.lease.lost.clone());
-        self.entries().insert(work_id(ctx.origin()), work);
+        self.entries().insert(ctx.origin().work(), work);
         // `end_lease` cancels the token before it reads the entries: one of the two closes this work.
         if lost.is_cancelled() {
             ctx.signal().close(StopReason::LeaseLost);
@@ -71,17 +64,18 @@ impl ActiveWorkRegistry {
     }
 
     pub(super) fn remove(&self, origin: &Origin) {
-        self.entries().remove(&work_id(origin));
+        self.entries().remove(&origin.work());
     }
 
     /// The work that a context belongs to; `None` once it has ended.
     pub(super) fn find(&self, origin: &Origin) -> Option<ActiveWork> {
-        self.entries().get(&work_id(origin)).cloned()
+        self.entries().get(&origin.work()).cloned()
     }
 
     /// Tells a task that its user cancelled it. Returns whether the task runs here.
     pub(super) fn cancel_task(&self, task_id: TaskId) -> bool {
-        let task = self.entries().get(&Work::Task(task_id)).cloned();
+        let is_it = |work: &Work| matches!(work, Work::Task(attempt) if attempt.task_id == task_id);
+        let task = self.entries().iter().find(|(work, _)| is_it(work)).map(|(_, task)| task.clone());
         task.is_some_and(|task| task.ctx.signal().cancel())
     }
 

@@ -138,6 +138,7 @@ impl Node {
             user: user.clone(),
             call_id: key.map_or_else(CallId::generate, |key| key.call(&user.tenant_id, &user.id, extension.app_id())),
             task_id: None,
+            attempt: 0,
         };
         Ok((origin, checked))
     }

@@ -7,7 +7,7 @@ use crate::codes;
 use crate::context::{Origin, cut_text};
 use crate::error::{Error, ErrorKind};
 use crate::ids::{CallId, TaskId};
-use crate::ledger::{AuditOutcome, NewAudit, Role, Task, TaskEnd, TaskState, TurnBody};
+use crate::ledger::{AuditOutcome, NewAudit, Role, Task, TaskEnd, TaskRecord, TaskState, TurnBody};
 use crate::result::WireResult;
 use crate::task::{Ending, Limits};
 
@@ -31,6 +31,20 @@ impl<'a> From<&'a Origin> for WorkRef<'a> {
             function: origin.function,
             call_id: Some(origin.call_id),
             task_id: origin.task_id,
+        }
+    }
+}
+
+impl<'a> WorkRef<'a> {
+    /// The task of a stored record.
+    pub(super) fn of_record(record: &'a TaskRecord) -> Self {
+        Self {
+            tenant_id: &record.owner.tenant_id,
+            user_id: &record.owner.user_id,
+            app_id: &record.task.app_id,
+            function: &record.task.function,
+            call_id: Some(record.task.call_id),
+            task_id: Some(record.task.task_id),
         }
     }
 }
@@ -116,11 +130,15 @@ pub(super) fn task_end(work: WorkRef<'_>, name: &str, ending: Ending, limits: &L
 pub(super) fn reclaimed(work: WorkRef<'_>, task: &Task) -> TaskEnd {
     if task.cancel_requested_at.is_some() {
         // The user asked the task to stop, and it has stopped.
-        let text = format!("{} was cancelled.", task.name);
-        let result = WireResult::failure(codes::CANCELLED, text, false);
-        return delivery(work, TaskState::Cancelled, result, AuditOutcome::Done);
+        return cancelled_unheld(work, &task.name);
     }
     delivery(work, TaskState::Reclaimed, interrupted(&task.name), AuditOutcome::Done)
+}
+
+/// The rows of the end of a cancelled task that nothing runs.
+pub(super) fn cancelled_unheld(work: WorkRef<'_>, name: &str) -> TaskEnd {
+    let result = WireResult::failure(codes::CANCELLED, format!("{name} was cancelled."), false);
+    delivery(work, TaskState::Cancelled, result, AuditOutcome::Done)
 }
 
 fn delivery(work: WorkRef<'_>, state: TaskState, result: WireResult, outcome: AuditOutcome) -> TaskEnd {

@@ -198,12 +198,12 @@ impl Platform {
         let node = &self.node;
         let mut running = RunningWork::default();
         for (work, function) in node.active.list() {
-            let Work::Task(task_id) = work else {
+            let Work::Task(attempt) = work else {
                 running.calls.push(function.to_owned());
                 continue;
             };
             // The function stands for a task whose row cannot be read.
-            let name = node.ledger.find_task(task_id).await.ok().flatten().map(|record| record.task.name);
+            let name = node.ledger.find_task(attempt.task_id).await.ok().flatten().map(|record| record.task.name);
             running.tasks.push(name.unwrap_or_else(|| function.to_owned()));
         }
         running

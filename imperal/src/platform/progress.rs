@@ -13,16 +13,15 @@ use jiff::Timestamp;
 
 use crate::context::{Origin, ProgressListener, ProgressMark, ReportPause};
 use crate::failpoint;
-use crate::ids::TaskId;
-use crate::ledger::{Incarnation, Ledger, Progress};
+use crate::ledger::{Attempt, Incarnation, Ledger, Progress, StepsSoFar, Work};
 use crate::sync::{Mutex, MutexGuard, Notify};
 
-const EVERY: Duration = Duration::from_millis(100);
+const WRITE_INTERVAL: Duration = Duration::from_millis(100);
 
 /// The latest progress of this node's running tasks.
 #[derive(Debug, Default)]
 pub(super) struct ProgressHub {
-    entries: Mutex<HashMap<TaskId, Entry>>,
+    entries: Mutex<HashMap<Attempt, Entry>>,
     dirty: Notify,
     /// Gets each report before it is coalesced.
     listener: Option<Arc<dyn ProgressListener>>,
@@ -35,7 +34,7 @@ struct Entry {
 }
 
 impl ProgressHub {
-    fn entries(&self) -> MutexGuard<'_, HashMap<TaskId, Entry>> {
+    fn entries(&self) -> MutexGuard<'_, HashMap<Attempt, Entry>> {
         self.entries.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -44,19 +43,19 @@ impl ProgressHub {
         Self { listener, ..Self::default() }
     }
 
-    /// Accepts the reports of a task from now on.
-    pub(super) fn open(&self, task_id: TaskId, incarnation: Arc<Incarnation>) {
-        self.entries().insert(task_id, Entry { incarnation, latest: None });
+    /// Accepts the reports of an attempt from now on.
+    pub(super) fn open(&self, attempt: Attempt, incarnation: Arc<Incarnation>) {
+        self.entries().insert(attempt, Entry { incarnation, latest: None });
     }
 
-    /// Ends the reports of a task. Returns its latest report if that is not in the ledger yet.
-    pub(super) fn close(&self, task_id: TaskId) -> Option<Progress> {
-        self.entries().remove(&task_id)?.latest
+    /// Ends the reports of an attempt. Returns its latest report if that is not in the ledger yet.
+    pub(super) fn close(&self, attempt: Attempt) -> Option<Progress> {
+        self.entries().remove(&attempt)?.latest
     }
 
-    /// The latest report of a task, if it is not in the ledger yet.
-    pub(super) fn unsent(&self, task_id: TaskId) -> Option<Progress> {
-        self.entries().get(&task_id)?.latest.clone()
+    /// The latest report of an attempt, if it is not in the ledger yet.
+    pub(super) fn unsent(&self, attempt: Attempt) -> Option<Progress> {
+        self.entries().get(&attempt)?.latest.clone()
     }
 
     /// Writes reports to the ledger until it is dropped.
@@ -71,15 +70,15 @@ impl ProgressHub {
                 }
                 failpoint::hit("after-progress");
             }
-            tokio::time::sleep(EVERY).await;
+            tokio::time::sleep(WRITE_INTERVAL).await;
         }
     }
 
-    fn take_unsent(&self) -> HashMap<Arc<Incarnation>, Vec<Progress>> {
-        let mut by_incarnation: HashMap<Arc<Incarnation>, Vec<Progress>> = HashMap::new();
-        for entry in self.entries().values_mut() {
+    fn take_unsent(&self) -> HashMap<Arc<Incarnation>, Vec<(u32, Progress)>> {
+        let mut by_incarnation: HashMap<Arc<Incarnation>, Vec<(u32, Progress)>> = HashMap::new();
+        for (attempt, entry) in self.entries().iter_mut() {
             if let Some(latest) = entry.latest.take() {
-                by_incarnation.entry(entry.incarnation.clone()).or_default().push(latest);
+                by_incarnation.entry(entry.incarnation.clone()).or_default().push((attempt.number, latest));
             }
         }
         by_incarnation
@@ -89,15 +88,31 @@ impl ProgressHub {
 impl ProgressHub {
     /// Takes a report without waiting. Reports of work that is no task, or is over, are dropped.
     pub(super) fn report(&self, origin: &Origin, mark: ProgressMark) {
-        let Some(task_id) = origin.task_id else { return };
+        let Work::Task(attempt) = origin.work() else { return };
         if let Some(listener) = &self.listener {
             listener.on_report(origin, &mark);
         }
-        if let Some(entry) = self.entries().get_mut(&task_id) {
-            let ProgressMark { percent, message } = mark;
-            entry.latest = Some(Progress { task_id, percent, message, at: Timestamp::now() });
-        } else {
-            return;
+        self.change(attempt, |latest| {
+            (latest.percent, latest.message) = (Some(mark.percent), Some(mark.message));
+        });
+    }
+
+    /// Takes the steps of a durable task. Waits for nothing.
+    pub(super) fn report_steps(&self, attempt: Attempt, steps: StepsSoFar) {
+        self.change(attempt, |latest| latest.steps = Some(steps));
+    }
+
+    fn change(&self, attempt: Attempt, change: impl FnOnce(&mut Progress)) {
+        let Attempt { task_id, .. } = attempt;
+        let at = Timestamp::now();
+        let unchanged = Progress { task_id, percent: None, message: None, steps: None, at };
+        match self.entries().get_mut(&attempt) {
+            Some(entry) => {
+                let latest = entry.latest.get_or_insert(unchanged);
+                latest.at = at;
+                change(latest);
+            }
+            None => return,
         }
         self.dirty.notify_one();
     }
@@ -114,12 +129,12 @@ mod explored {
     use shuttle::{check_dfs, future::block_on, thread};
 
     use super::*;
-    use crate::ids::CallId;
+    use crate::ids::{CallId, TaskId};
     use crate::user::User;
 
     fn origin(task_id: TaskId) -> Origin {
         let user = User::new("anna", "t");
-        Origin { app_id: "a", function: "f", user, call_id: CallId::generate(), task_id: Some(task_id) }
+        Origin { app_id: "a", function: "f", user, call_id: CallId::generate(), task_id: Some(task_id), attempt: 1 }
     }
 
     #[test]
@@ -128,7 +143,7 @@ mod explored {
             || {
                 let hub = Arc::new(ProgressHub::default());
                 let task_id = TaskId::generate();
-                hub.open(task_id, Arc::new(Incarnation { node: "n".into(), number: 1 }));
+                hub.open(Attempt::first(task_id), Arc::new(Incarnation { node: "n".into(), number: 1 }));
                 let work = thread::spawn({
                     let hub = hub.clone();
                     move || {
@@ -136,13 +151,14 @@ mod explored {
                         for percent in [10.0, 20.0] {
                             hub.report(&origin, ProgressMark { percent, message: String::new() });
                         }
-                        hub.close(task_id).map(|latest| latest.percent)
+                        hub.close(Attempt::first(task_id)).and_then(|latest| latest.percent)
                     }
                 });
                 // The loop of `run`, as long as a report may wake it.
                 block_on(hub.dirty.notified());
                 let mut seen: Vec<f64> = Vec::new();
-                let mut take = || seen.extend(hub.take_unsent().into_values().flatten().map(|latest| latest.percent));
+                let mut take =
+                    || seen.extend(hub.take_unsent().into_values().flatten().filter_map(|(_, latest)| latest.percent));
                 take();
                 take();
                 seen.extend(work.join().unwrap());

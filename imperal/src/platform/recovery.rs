@@ -21,7 +21,7 @@ use crate::trace::TARGET;
 /// Orphans per batch: enough for a group commit, few enough to hold in memory.
 const BATCH: u32 = 256;
 /// Largest batch, when the first orphans cannot be settled.
-const MOST: u32 = BATCH << 8;
+const MAX_BATCH: u32 = BATCH << 8;
 
 /// One pass over the orphans.
 #[derive(Debug)]
@@ -45,14 +45,14 @@ impl Pass {
             .iter()
             .map(|orphan| match orphan {
                 Orphan::Call { call_id, .. } => Work::Call(*call_id),
-                Orphan::Task(record) => Work::Task(record.task.task_id),
+                Orphan::Task(record) => Work::Task(record.task.attempt()),
             })
             .collect();
         if batch.is_empty() || (batch == self.seen && batch.len() < self.limit as usize) {
             return false;
         }
         if batch == self.seen {
-            if self.limit >= MOST {
+            if self.limit >= MAX_BATCH {
                 return false;
             }
             self.limit *= 2;

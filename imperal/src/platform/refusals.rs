@@ -15,11 +15,11 @@ use crate::truncate::{APP_ID, TENANT_ID, USER_ID, truncate_line};
 /// Refusals of one actor that are written at once, after a quiet period.
 const BURST: u32 = 100;
 /// In the long run, one refusal of an actor is written per this time.
-const SHARE: Duration = Duration::from_secs(6);
+const REFILL_INTERVAL: Duration = Duration::from_secs(6);
 /// Most actors with a count. Of further actors the counts are lost, not the rows.
-const ACTORS: usize = 10_000;
+const MAX_ACTORS: usize = 10_000;
 /// Longest target and detail of a row, in bytes.
-const TEXT: usize = 512;
+const TEXT_LIMIT: usize = 512;
 
 /// Decides which refusals are written.
 #[derive(Debug)]
@@ -33,7 +33,7 @@ type Actor = Option<(String, String)>;
 
 impl Default for RefusalLimiter {
     fn default() -> Self {
-        Self { rate: RateLimiter::new(SHARE, BURST), left_out: Mutex::default() }
+        Self { rate: RateLimiter::new(REFILL_INTERVAL, BURST), left_out: Mutex::default() }
     }
 }
 
@@ -44,7 +44,7 @@ impl RefusalLimiter {
         let actor = (row.actor != "service").then(|| (row.tenant_id.clone(), row.user_id.clone()));
         let mut left_out = self.left_out.lock().unwrap_or_else(PoisonError::into_inner);
         if self.rate.take(&actor).is_err() {
-            if left_out.len() < ACTORS || left_out.contains_key(&actor) {
+            if left_out.len() < MAX_ACTORS || left_out.contains_key(&actor) {
                 *left_out.entry(actor).or_default() += 1;
             }
             return None;
@@ -67,7 +67,7 @@ fn truncated(mut row: NewAudit) -> NewAudit {
     limit(&mut row.tenant_id, TENANT_ID);
     limit(&mut row.user_id, USER_ID);
     limit(&mut row.actor, "user:".len() + USER_ID);
-    for (text, most) in [(&mut row.app_id, APP_ID), (&mut row.target, TEXT), (&mut row.detail, TEXT)] {
+    for (text, most) in [(&mut row.app_id, APP_ID), (&mut row.target, TEXT_LIMIT), (&mut row.detail, TEXT_LIMIT)] {
         if let Some(text) = text {
             limit(text, most);
         }

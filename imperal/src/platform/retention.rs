@@ -15,15 +15,15 @@ const BATCH: u32 = 500;
 const SHORTEST_PAUSE: Duration = Duration::from_millis(10);
 const LONGEST_PAUSE: Duration = Duration::from_secs(1);
 /// Passes per shortest retention time.
-const PASSES: u32 = 4;
+const PASSES_PER_PERIOD: u32 = 4;
 /// Largest clock jump accepted before pruning pauses.
-const BELIEVED: Duration = Duration::from_secs(60);
+const MAX_CLOCK_JUMP: Duration = Duration::from_secs(60);
 
 impl Node {
     /// Prunes until the platform ends. Not started when everything is kept for ever.
     pub(super) async fn retention_loop(self: Arc<Self>) {
         let Some(shortest) = self.settings.keep.shortest() else { return };
-        let every = (shortest / PASSES).max(Duration::from_secs(1)).min(self.settings.prune_every);
+        let every = (shortest / PASSES_PER_PERIOD).max(Duration::from_secs(1)).min(self.settings.prune_every);
         let mut tick = tokio::time::interval(every);
         tick.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
         let mut watch = ClockWatch::start();
@@ -74,6 +74,6 @@ impl ClockWatch {
     fn jumped(&mut self) -> Option<Duration> {
         let Self(instant, system) = std::mem::replace(self, Self::start());
         let ahead = self.1.duration_since(system).ok()?.checked_sub(self.0.duration_since(instant))?;
-        (ahead > BELIEVED).then_some(ahead)
+        (ahead > MAX_CLOCK_JUMP).then_some(ahead)
     }
 }

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::PlatformError;
 use crate::context::MAX_TIMEOUT;
-use crate::ledger::RetentionPolicy;
+use crate::ledger::{NewTask, RetentionPolicy};
 
 /// Times and limits of a platform.
 #[derive(Debug, Clone)]
@@ -29,6 +29,8 @@ pub struct Settings {
     pub renew_every: Duration,
     /// Most running tasks of a user. 100.
     pub tasks_per_user: u32,
+    /// Most open tasks of a user: running ones, and durable ones that wait. 1,000.
+    pub open_tasks_per_user: u32,
     /// Bytes of turns that a user may add a day (UTC); 0 for no limit, which is the default. `serve` has 256 MiB.
     /// Over it calls and services' messages are refused; what was accepted still gets its reply and outcome.
     pub stored_per_user_and_day: u64,
@@ -52,13 +54,14 @@ impl Default for Settings {
         Self {
             node: "local".to_owned(),
             call_cap: Duration::from_secs(300),
-            task_cap: Duration::from_secs(180),
+            task_cap: NewTask::CAP,
             long_task_cap: Duration::from_secs(1800),
             liveness: Duration::from_secs(300),
             cancel_grace: Duration::from_secs(10),
             lease: Duration::from_secs(15),
             renew_every: Duration::from_secs(5),
             tasks_per_user: 100,
+            open_tasks_per_user: 1000,
             stored_per_user_and_day: 0,
             calls_per_user: 50,
             call_bytes_per_user: 64 << 20,

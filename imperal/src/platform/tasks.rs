@@ -22,7 +22,7 @@ use crate::context::{Context, Origin, StopReason, TaskBody, TaskRequest, WorkSpa
 use crate::error::{Error, RunningTask};
 use crate::failpoint;
 use crate::ids::TaskId;
-use crate::ledger::{LedgerError, NewTask, Owner, Task, TaskState};
+use crate::ledger::{Attempt, LedgerError, NewTask, Owner, Task, TaskState, Work};
 use crate::panic_text::{log_excerpt, panic_text};
 use crate::result::{DataType, Result};
 use crate::task::{Ending, Label, Limits, supervise};
@@ -30,24 +30,25 @@ use crate::trace;
 
 impl Node {
     /// Starts a task for the call or task `parent`. Returns once the task's row is on disk.
-    pub(super) async fn start_background_task(self: Arc<Self>, parent: Context, task: TaskRequest) -> Result<TaskId> {
+    pub(super) async fn start_background_task(self: Arc<Self>, starter: Context, task: TaskRequest) -> Result<TaskId> {
         self.check_accepting()?;
-        let origin = parent.origin();
+        let origin = starter.origin();
         self.check_data_model(origin, task.data)?;
         let Some(parent_work) = self.active.find(origin) else { return Err(Error::cancelled()) };
         let (started, start) = oneshot::channel();
         let task_id = TaskId::generate();
-        let origin = Origin { task_id: Some(task_id), ..origin.clone() };
+        let parent = origin.work();
+        let origin = Origin { task_id: Some(task_id), attempt: 1, ..origin.clone() };
         let span = tracing::info_span!(
             parent: None, "task", app = origin.app_id, function = origin.function, call = %origin.call_id,
             task = %task_id, user = %origin.user.id
         );
         trace::named(&span, "task", origin.function);
-        trace::link(&span, parent.span());
-        let ctx = Context::new(origin, parent.services().clone(), WorkSpan::of(&span));
+        trace::link(&span, starter.span());
+        let ctx = Context::new(origin, starter.services().clone(), WorkSpan::of(&span));
         let work = ActiveWork { ctx, ..parent_work };
         let node = self.clone();
-        self.tracker.spawn(guarded_task(node, work, task_id, task, started).instrument(span));
+        self.tracker.spawn(guarded_task(node, work, parent, task_id, task, started).instrument(span));
         start.await.unwrap_or_else(|_| Err(Error::platform(codes::UNAVAILABLE, "The task was cut off.")))
     }
 
@@ -66,16 +67,17 @@ impl Node {
 
     /// The running task of the origin's extension and user under a key.
     pub(super) async fn find_running_task(&self, origin: &Origin, key: &str) -> Result<Option<RunningTask>> {
-        let tasks = self.ledger.running_tasks(&Owner::from(&origin.user)).await.map_err(|error| unreadable(&error))?;
+        let tasks = self.ledger.open_tasks(&Owner::from(&origin.user)).await.map_err(|error| unreadable(&error))?;
         let found = tasks.into_iter().find(|task| task.app_id == origin.app_id && task.key.as_deref() == Some(key));
         Ok(found.map(|task| self.with_progress(task)))
     }
 
     /// The task with its latest progress: the ledger's, or a later report that is not stored yet.
     fn with_progress(&self, task: Task) -> RunningTask {
+        let unsent = self.progress.unsent(task.attempt());
         let (mut percent, mut stage) = (task.percent, task.message);
-        if let Some(latest) = self.progress.unsent(task.task_id) {
-            (percent, stage) = (Some(latest.percent), Some(latest.message));
+        if let Some(latest) = unsent {
+            (percent, stage) = (latest.percent.or(percent), latest.message.or(stage));
         }
         RunningTask { percent, stage, ..RunningTask::new(task.task_id, &task.name) }
     }
@@ -111,12 +113,13 @@ struct TaskRun<'a> {
 async fn guarded_task(
     node: Arc<Node>,
     work: ActiveWork,
+    parent: Work,
     task_id: TaskId,
     task: TaskRequest,
     started: oneshot::Sender<Result<TaskId>>,
 ) {
     let (started_at, limits) = (Instant::now(), node.task_limits(task.long_running));
-    let running = run_task(&node, &work, task_id, task, started);
+    let running = run_task(&node, &work, parent, task_id, task, started);
     let Err(payload) = AssertUnwindSafe(running).catch_unwind().await else { return };
     tracing::error!(panic = log_excerpt(&panic_text(payload)), "the platform panicked while it ran a task");
     work.ctx.signal().close(StopReason::Interrupted);
@@ -128,12 +131,13 @@ async fn guarded_task(
 async fn run_task(
     node: &Node,
     work: &ActiveWork,
+    parent: Work,
     task_id: TaskId,
     task: TaskRequest,
     started: oneshot::Sender<Result<TaskId>>,
 ) {
     // Start and end have boxes of their own: a parked task keeps the rest for up to half an hour.
-    let Some((run, body)) = Box::pin(store_task(node, work, task_id, task, started)).await else { return };
+    let Some((run, body)) = Box::pin(store_task(node, work, parent, task_id, task, started)).await else { return };
     let ctx = work.ctx.clone();
     let body = node.watchdog.watch(Label::Task(task_id, run.name.clone()), async move { body(ctx).await });
     // Pinned here: passed by value, the future would be stored three times in a parked task.
@@ -147,6 +151,7 @@ async fn run_task(
 async fn store_task<'a>(
     node: &'a Node,
     work: &'a ActiveWork,
+    parent: Work,
     task_id: TaskId,
     task: TaskRequest,
     started: oneshot::Sender<Result<TaskId>>,
@@ -157,6 +162,7 @@ async fn store_task<'a>(
     let row = NewTask {
         task_id,
         call_id: origin.call_id,
+        parent,
         owner: Owner::from(&origin.user),
         app_id: origin.app_id.to_owned(),
         function: origin.function.to_owned(),
@@ -165,6 +171,8 @@ async fn store_task<'a>(
         long_running: task.long_running,
         cap: limits.cap,
         max_running: node.settings.tasks_per_user,
+        max_open: node.settings.open_tasks_per_user,
+        durable: None,
     };
     failpoint::hit("before-task-row");
     let incarnation = &work.lease.incarnation;
@@ -177,7 +185,7 @@ async fn store_task<'a>(
     node.meters.tasks_started.inc();
     let run = TaskRun { node, work, task_id, name, limits, started_at: Instant::now() };
     node.active.insert(work.clone());
-    node.progress.open(task_id, incarnation.clone());
+    node.progress.open(Attempt::first(task_id), incarnation.clone());
     let _ = started.send(Ok(task_id));
     Some((run, task.body))
 }
@@ -189,7 +197,7 @@ impl TaskRun<'_> {
         let took = self.started_at.elapsed();
         let origin = work.ctx.origin();
         let incarnation = &work.lease.incarnation;
-        let unsent = node.progress.close(task_id);
+        let unsent = node.progress.close(Attempt::first(task_id));
         node.active.remove(origin);
         let Some(ending) = ending else {
             tracing::warn!("the lease was lost: another node takes over the task");
@@ -202,14 +210,14 @@ impl TaskRun<'_> {
         }
         if let Some(latest) = unsent {
             // The last progress of the task. A failure does not delay the outcome.
-            let _ = node.ledger.note_progress(incarnation, vec![latest]).await;
+            let _ = node.ledger.note_progress(incarnation, vec![(1, latest)]).await;
         }
         failpoint::hit("before-outcome");
         let end = messages::task_end(WorkRef::from(origin), &self.name, ending, &self.limits);
         tracing::debug!(state = end.state.as_str(), "task ended");
         // Counted before the write: a reader that sees the outcome finds it counted.
         node.meters.task(end.state, took);
-        let write = || node.ledger.finish_task(incarnation, task_id, end.clone());
+        let write = || node.ledger.finish_task(incarnation, Attempt::first(task_id), end.clone());
         if !node.retry_until_durable("outcome", write).await {
             return trace::ended(work.ctx.span(), "lost", true);
         }

@@ -227,13 +227,13 @@ impl<'a> Serializer for Writer<'a> {
         if !value.is_finite() {
             return Err(DataError::new(Unfit::NotFinite(value.into())));
         }
-        self.size.add(FLOAT);
+        self.size.add(FLOAT_SIZE);
         Ok(Value::from(value))
     }
 
     fn serialize_f64(self, value: f64) -> Result<Value, DataError> {
         let Some(number) = Number::from_f64(value) else { return Err(DataError::new(Unfit::NotFinite(value))) };
-        self.size.add(FLOAT);
+        self.size.add(FLOAT_SIZE);
         Ok(Value::Number(number))
     }
 
@@ -341,18 +341,23 @@ impl<'a> Serializer for Writer<'a> {
 }
 
 /// What a float is counted as: most have about that many digits.
-const FLOAT: usize = 18;
+const FLOAT_SIZE: usize = 18;
 
 /// Most entries that room is made for before they are there.
-const ROOM: usize = 4096;
+const MAX_PREALLOCATED: usize = 4096;
 
 impl<'a> Writer<'a> {
     fn list(self, length: usize) -> Result<List<'a>, DataError> {
-        Ok(List { writer: self.inside()?, items: Vec::with_capacity(length.min(ROOM)), count: 0, variant: None })
+        Ok(List {
+            writer: self.inside()?,
+            items: Vec::with_capacity(length.min(MAX_PREALLOCATED)),
+            count: 0,
+            variant: None,
+        })
     }
 
     fn object(self, length: usize) -> Result<Object<'a>, DataError> {
-        let fields = Map::with_capacity(length.min(ROOM));
+        let fields = Map::with_capacity(length.min(MAX_PREALLOCATED));
         Ok(Object { writer: self.inside()?, fields, count: 0, key: None, variant: None, is_text_of_json: false })
     }
 }

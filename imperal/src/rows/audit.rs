@@ -10,6 +10,7 @@ use super::{AuditHash, Owner};
 /// Whether an audited act was done.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
+#[non_exhaustive]
 pub enum AuditOutcome {
     /// It was done.
     Done,
@@ -23,6 +24,7 @@ named!(AuditOutcome, "audit outcome", { Done = "done", Refused = "refused", Crit
 
 /// The content of an audit row. The ledger adds number and time, see [`AuditRow`].
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[non_exhaustive]
 pub struct NewAudit {
     /// The tenant of the user whose chat or task the act touches.
     pub tenant_id: String,
@@ -46,8 +48,43 @@ pub struct NewAudit {
     pub detail: Option<String>,
 }
 
+impl NewAudit {
+    /// An act on what belongs to `owner`, without an extension, a target or details.
+    pub fn new(owner: &Owner, actor: impl Into<String>, action: impl Into<String>, outcome: AuditOutcome) -> Self {
+        Self {
+            tenant_id: owner.tenant_id.to_string(),
+            user_id: owner.user_id.to_string(),
+            actor: actor.into(),
+            app_id: None,
+            action: action.into(),
+            target: None,
+            outcome,
+            detail: None,
+        }
+    }
+
+    /// Sets the extension.
+    #[must_use]
+    pub fn app_id(self, app_id: impl Into<String>) -> Self {
+        Self { app_id: Some(app_id.into()), ..self }
+    }
+
+    /// Sets the target.
+    #[must_use]
+    pub fn target(self, target: impl Into<String>) -> Self {
+        Self { target: Some(target.into()), ..self }
+    }
+
+    /// Sets the details.
+    #[must_use]
+    pub fn detail(self, detail: impl Into<String>) -> Self {
+        Self { detail: Some(detail.into()), ..self }
+    }
+}
+
 /// One row of the audit trail. It never changes. Only retention removes it, which by default keeps all rows.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[non_exhaustive]
 pub struct AuditRow {
     /// The number in the ledger; later rows have higher ones.
     pub audit_id: u64,
@@ -61,8 +98,16 @@ pub struct AuditRow {
     pub hash: AuditHash,
 }
 
+impl AuditRow {
+    /// A row from its parts, for backends.
+    pub fn new(audit_id: u64, at: Timestamp, body: NewAudit, hash: AuditHash) -> Self {
+        Self { audit_id, at, body, hash }
+    }
+}
+
 /// The owners whose audit rows are read.
 #[derive(Debug, Clone, Default, PartialEq)]
+#[expect(clippy::exhaustive_enums, reason = "a backend that ignores a new scope must not compile")]
 pub enum AuditScope {
     /// All owners in every tenant.
     #[default]

@@ -8,6 +8,7 @@ use super::names::named;
 /// How a delivered turn is shown.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
+#[non_exhaustive]
 pub enum MsgType {
     /// A bot turn.
     #[default]

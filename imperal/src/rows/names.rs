@@ -51,7 +51,7 @@ pub(super) use named;
 
 #[cfg(test)]
 mod tests {
-    use super::super::{AuditOutcome, MsgType, Role, TaskState};
+    use super::super::{AuditOutcome, MsgType, Role, StepKind, TaskState, WaitsFor};
 
     #[test]
     fn names_are_those_of_the_api() {
@@ -64,6 +64,8 @@ mod tests {
         }
         check!(TaskState::Running, TaskState::Succeeded, TaskState::Failed, TaskState::Cancelled);
         check!(TaskState::TimedOut, TaskState::Reclaimed, Role::User, Role::Bot);
+        check!(TaskState::Queued, TaskState::Waiting, TaskState::Stuck, StepKind::Step, StepKind::Message);
+        check!(WaitsFor::Process, WaitsFor::Retry, WaitsFor::Slot, WaitsFor::Version, WaitsFor::Time, WaitsFor::Answer);
         check!(AuditOutcome::Done, AuditOutcome::Refused, AuditOutcome::Critical);
         check!(MsgType::Response, MsgType::System, MsgType::ToolResult);
         let unknown = "ended".parse::<Role>().unwrap_err();

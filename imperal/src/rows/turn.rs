@@ -16,6 +16,7 @@ use crate::result::WireResult;
 /// The speaker of a turn.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
+#[non_exhaustive]
 pub enum Role {
     /// The user, by a call.
     User,
@@ -27,6 +28,7 @@ named!(Role, "role", { User = "user", Bot = "bot" });
 
 /// The content of a turn. The ledger adds number and time, see [`Turn`].
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[non_exhaustive]
 pub struct TurnBody {
     /// Its id.
     pub turn_id: TurnId,
@@ -64,6 +66,7 @@ pub struct TurnBody {
 
 /// A part of a turn is nested too deep to be read back.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct TooDeep {
     /// The part: `params`, or a field of the result.
     pub part: &'static str,
@@ -97,6 +100,36 @@ impl TurnBody {
             refresh_panels: None,
             truncated: false,
         }
+    }
+
+    /// Sets the function.
+    #[must_use]
+    pub fn function(self, function: impl Into<String>) -> Self {
+        Self { function: Some(function.into()), ..self }
+    }
+
+    /// Sets the parameters of a call.
+    #[must_use]
+    pub fn params(self, params: Value) -> Self {
+        Self { params: Some(params), ..self }
+    }
+
+    /// Sets the call that it belongs to.
+    #[must_use]
+    pub fn call_id(self, call_id: CallId) -> Self {
+        Self { call_id: Some(call_id), ..self }
+    }
+
+    /// Sets the task that it belongs to.
+    #[must_use]
+    pub fn task_id(self, task_id: TaskId) -> Self {
+        Self { task_id: Some(task_id), ..self }
+    }
+
+    /// Sets the result that it shows.
+    #[must_use]
+    pub fn result(self, result: WireResult) -> Self {
+        Self { result: Some(result), ..self }
     }
 
     /// A stand-in for a stored turn that cannot be read; for backends.
@@ -133,6 +166,7 @@ impl TurnBody {
 
 /// One message in a user's chat.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[non_exhaustive]
 pub struct Turn {
     /// The number among the owner's events; turns and tasks share the numbers, without gaps.
     pub seq: u64,
@@ -144,8 +178,16 @@ pub struct Turn {
     pub body: TurnBody,
 }
 
+impl Turn {
+    /// A turn from its parts, for backends.
+    pub fn new(seq: u64, at: Timestamp, body: TurnBody) -> Self {
+        Self { seq, at, body }
+    }
+}
+
 /// A call to accept.
 #[derive(Debug, Clone)]
+#[non_exhaustive]
 pub struct NewCall {
     /// Its id.
     pub call_id: CallId,
@@ -157,11 +199,32 @@ pub struct NewCall {
     pub max_stored: Option<u64>,
 }
 
+impl NewCall {
+    /// A call without a limit on stored bytes.
+    pub fn new(call_id: CallId, owner: Owner, turn: TurnBody) -> Self {
+        Self { call_id, owner, turn, max_stored: None }
+    }
+
+    /// Sets the limit on the bytes of the owner's turns of today.
+    #[must_use]
+    pub fn max_stored(self, max_stored: u64) -> Self {
+        Self { max_stored: Some(max_stored), ..self }
+    }
+}
+
 /// An accepted call.
 #[derive(Debug, Clone, PartialEq)]
+#[non_exhaustive]
 pub struct CallRecord {
     /// The user's turn.
     pub asked: Turn,
     /// The reply, if it is written.
     pub reply: Option<Turn>,
+}
+
+impl CallRecord {
+    /// A record from its parts, for backends.
+    pub fn new(asked: Turn, reply: Option<Turn>) -> Self {
+        Self { asked, reply }
+    }
 }

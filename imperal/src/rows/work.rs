@@ -3,12 +3,13 @@
 use std::fmt;
 use std::sync::Arc;
 
-use super::{Task, TaskRecord, Turn, TurnBody};
+use super::{NewStep, Task, TaskRecord, Turn, TurnBody};
 use crate::ids::{CallId, TaskId};
 use crate::user::User;
 
 /// A user of a tenant: the owner of a chat, its tasks and its audit rows. Every read and write is scoped by it.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[non_exhaustive]
 pub struct Owner {
     /// The tenant.
     pub tenant_id: Arc<str>,
@@ -37,6 +38,7 @@ impl fmt::Display for Owner {
 
 /// One run of a node. Its number fences earlier runs of the same node.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
+#[non_exhaustive]
 pub struct Incarnation {
     /// The node's name, which stays the same over restarts.
     pub node: Arc<str>,
@@ -44,8 +46,16 @@ pub struct Incarnation {
     pub number: i64,
 }
 
+impl Incarnation {
+    /// An incarnation from its parts, for backends.
+    pub fn new(node: impl Into<Arc<str>>, number: i64) -> Self {
+        Self { node: node.into(), number }
+    }
+}
+
 /// One numbered change among a user's turns and tasks.
 #[derive(Debug, Clone, PartialEq)]
+#[non_exhaustive]
 pub struct Event {
     /// The number: 1, 2, 3 .. for each owner, without gaps.
     pub seq: u64,
@@ -53,8 +63,16 @@ pub struct Event {
     pub body: EventBody,
 }
 
+impl Event {
+    /// An event from its parts, for backends.
+    pub fn new(seq: u64, body: EventBody) -> Self {
+        Self { seq, body }
+    }
+}
+
 /// The change that an event reports.
 #[derive(Debug, Clone, PartialEq)]
+#[non_exhaustive]
 pub enum EventBody {
     /// A turn was added.
     Turn(Turn),
@@ -62,17 +80,37 @@ pub enum EventBody {
     Task(Task),
 }
 
+/// One run of a task's body. A background task has one; a durable task has one more each time a process takes
+/// it. Two attempts of a task never overlap, and the ledger refuses every write of an earlier one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[expect(clippy::exhaustive_structs, reason = "it is these two values, as an id is one")]
+pub struct Attempt {
+    /// The task.
+    pub task_id: TaskId,
+    /// 1, 2, 3 ..
+    pub number: u32,
+}
+
+impl Attempt {
+    /// The only attempt of a background task, and the first of a durable one.
+    pub const fn first(task_id: TaskId) -> Self {
+        Self { task_id, number: 1 }
+    }
+}
+
 /// The piece of work that a write comes from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[expect(clippy::exhaustive_enums, reason = "a backend that ignores a new kind of work must not compile")]
 pub enum Work {
     /// A call's handler.
     Call(CallId),
-    /// A background task.
-    Task(TaskId),
+    /// An attempt of a task.
+    Task(Attempt),
 }
 
 /// The right to write for a piece of work: its incarnation is current, and it is not settled.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Fence {
     /// The incarnation that runs it.
     pub incarnation: Incarnation,
@@ -80,11 +118,22 @@ pub struct Fence {
     pub work: Work,
 }
 
+impl Fence {
+    /// A fence from its parts.
+    pub fn new(incarnation: Incarnation, work: Work) -> Self {
+        Self { incarnation, work }
+    }
+}
+
 /// The source of a message.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[expect(clippy::exhaustive_enums, reason = "a backend that ignores a new source must not compile")]
 pub enum MessageSource {
     /// An unsettled call or task of the chat's user.
     Work(Fence),
+    /// An attempt of a durable task of the chat's user. The step is stored in the same transaction, so that a
+    /// later attempt knows that the message was said.
+    Step(Fence, NewStep),
     /// A service or user outside of any call or task.
     Outside {
         /// Refuse if the bytes of the owner's turns of today would exceed this.
@@ -99,6 +148,7 @@ impl MessageSource {
 
 /// Unsettled work whose incarnation has ended.
 #[derive(Debug, Clone, PartialEq)]
+#[expect(clippy::exhaustive_enums, reason = "recovery that ignores a new kind of work must not compile")]
 pub enum Orphan {
     /// A call without its reply.
     Call {
@@ -111,6 +161,6 @@ pub enum Orphan {
         /// The user's turn.
         turn: TurnBody,
     },
-    /// A running task.
+    /// A running background task.
     Task(TaskRecord),
 }

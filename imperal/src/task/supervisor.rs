@@ -123,7 +123,7 @@ impl Drop for Forgets<'_> {
 }
 
 /// Longest time for cleanups when the process stops.
-const HURRIED: Duration = Duration::from_secs(3);
+const CLEANUP_TIMEOUT_AT_STOP: Duration = Duration::from_secs(3);
 
 impl Ending {
     /// The stop reason that the work's context reports.
@@ -142,7 +142,7 @@ impl Ending {
         match self {
             Self::Answered(_) | Self::Failed(_) | Self::Panicked(_) => None,
             Self::Cancelled | Self::TimedOut | Self::Silent => Some(grace),
-            Self::Interrupted => Some(grace.min(HURRIED)),
+            Self::Interrupted => Some(grace.min(CLEANUP_TIMEOUT_AT_STOP)),
         }
     }
 }

@@ -26,3 +26,4 @@ pub use outcome::Outcome;
 pub use platform::TestPlatform;
 pub use setup::TestSetup;
 pub use user::TestUser;
+pub use watch::Report;

@@ -8,8 +8,9 @@ use serde_json::Value;
 use super::Outcome;
 use super::platform::Shared;
 use super::transcript::Printed;
+use super::watch::Report;
 use crate::ids::TaskId;
-use crate::ledger::{AuditRow, FeedSignal, Owner, Progress, Task, TaskState, Turn};
+use crate::ledger::{AuditRow, FeedSignal, Owner, Task, TaskState, Turn};
 use crate::platform::{Access, CallReply};
 use crate::result::Result;
 use crate::user::User;
@@ -78,7 +79,7 @@ impl TestUser {
         &self,
         function: &str,
         params: Value,
-        mut at: impl FnMut(&Progress) -> bool + Send + 'static,
+        mut at: impl FnMut(&Report) -> bool + Send + 'static,
     ) -> Outcome {
         self.run_and_cancel(function, params, Box::new(move |_, progress| at(progress))).await
     }
@@ -127,7 +128,7 @@ impl TestUser {
             self.fail(&format!("`{function}` reports no progress"), &whole.transcript);
         }
         for wanted in 0..reports {
-            let at = Box::new(move |number, _: &Progress| number == wanted);
+            let at = Box::new(move |number, _: &Report| number == wanted);
             let outcome = self.run_and_cancel(function, prepare(wanted + 1).await, at).await;
             outcome.assert_state(TaskState::Cancelled);
             check(&outcome).await;
@@ -150,7 +151,7 @@ impl TestUser {
         let mut subscription = self.access().subscribe();
         loop {
             let task = self.access().task(task_id).await.unwrap_or_else(|error| panic!("{error}"));
-            if task.state != TaskState::Running {
+            if !task.state.is_open() {
                 return task;
             }
             while !matches!(subscription.next().await, FeedSignal::Events) {}
@@ -203,7 +204,7 @@ impl TestUser {
     }
 
     /// Every progress report of a task, in order. The kit does not coalesce reports.
-    pub fn progress_of(&self, task_id: TaskId) -> Vec<Progress> {
+    pub fn progress_of(&self, task_id: TaskId) -> Vec<Report> {
         self.shared.watch().reports(task_id)
     }
 

@@ -8,11 +8,23 @@ use jiff::Timestamp;
 
 use crate::context::{Origin, ProgressListener, ProgressMark, ReportPause};
 use crate::ids::TaskId;
-use crate::ledger::{Owner, Progress};
+use crate::ledger::Owner;
 use crate::platform::Platform;
 
+/// One report by `ctx.progress`.
+#[derive(Debug, Clone, PartialEq)]
+#[non_exhaustive]
+pub struct Report {
+    /// 0 to 100.
+    pub percent: f64,
+    /// The message.
+    pub message: String,
+    /// When it was reported.
+    pub at: Timestamp,
+}
+
 /// Decides whether to cancel at a report. It gets the report's number, from 0 per task, and the report.
-pub(super) type Point = Box<dyn FnMut(usize, &Progress) -> bool + Send>;
+pub(super) type Point = Box<dyn FnMut(usize, &Report) -> bool + Send>;
 
 #[derive(Default)]
 pub(super) struct Watch(Mutex<Watched>);
@@ -20,7 +32,7 @@ pub(super) struct Watch(Mutex<Watched>);
 #[derive(Default)]
 struct Watched {
     platform: Option<Platform>,
-    reports: HashMap<TaskId, Vec<Progress>>,
+    reports: HashMap<TaskId, Vec<Report>>,
     /// At most one for each user.
     points: HashMap<Owner, Point>,
 }
@@ -40,7 +52,7 @@ impl Watch {
         self.lock().platform = None;
     }
 
-    pub(super) fn reports(&self, task_id: TaskId) -> Vec<Progress> {
+    pub(super) fn reports(&self, task_id: TaskId) -> Vec<Report> {
         self.lock().reports.get(&task_id).cloned().unwrap_or_default()
     }
 
@@ -59,8 +71,8 @@ impl ProgressListener for Watch {
     fn on_report(&self, origin: &Origin, mark: &ProgressMark) {
         let Some(task_id) = origin.task_id else { return };
         let ProgressMark { percent, message } = mark.clone();
-        let progress = Progress { task_id, percent, message, at: Timestamp::now() };
-        self.lock().reports.entry(task_id).or_default().push(progress);
+        let report = Report { percent, message, at: Timestamp::now() };
+        self.lock().reports.entry(task_id).or_default().push(report);
     }
 
     fn pause_after_report(&self, origin: &Origin) -> Option<ReportPause> {

@@ -25,11 +25,11 @@ use super::TARGET;
 use super::collector::{Collector, Told};
 
 /// How long sending the last spans may take when the process ends.
-const PARTING: Duration = Duration::from_secs(3);
+const LAST_EXPORT_TIMEOUT: Duration = Duration::from_secs(3);
 const DEFAULT_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// Variables for which the SDK silently uses its default if they are not a number.
-const NUMBERS: [&str; 9] = [
+const NUMERIC_VARIABLES: [&str; 9] = [
     "OTEL_BSP_SCHEDULE_DELAY",
     "OTEL_BSP_MAX_QUEUE_SIZE",
     "OTEL_BSP_MAX_EXPORT_BATCH_SIZE",
@@ -41,11 +41,11 @@ const NUMBERS: [&str; 9] = [
     "OTEL_BSP_EXPORT_TIMEOUT",
 ];
 
-static ON: AtomicBool = AtomicBool::new(false);
+static EXPORTING: AtomicBool = AtomicBool::new(false);
 
 /// Whether this process sends spans.
 pub(crate) fn is_on() -> bool {
-    ON.load(Ordering::Relaxed)
+    EXPORTING.load(Ordering::Relaxed)
 }
 
 /// The instrumentation scope of all spans.
@@ -87,7 +87,7 @@ impl Traces {
         {
             global::set_text_map_propagator(TraceContextPropagator::new());
         }
-        ON.store(true, Ordering::Relaxed);
+        EXPORTING.store(true, Ordering::Relaxed);
         Ok(Some(Self(provider)))
     }
 
@@ -122,7 +122,7 @@ impl Traces {
 
     /// Sends the remaining spans. Blocks for 3 s at most. Do not call it on a thread of the runtime.
     pub(crate) fn end(self) {
-        if let Err(error) = self.0.shutdown_with_timeout(PARTING) {
+        if let Err(error) = self.0.shutdown_with_timeout(LAST_EXPORT_TIMEOUT) {
             tracing::warn!(%error, "the last spans were not sent");
         }
     }
@@ -179,7 +179,7 @@ fn timeout() -> Duration {
 }
 
 fn say_what_is_ignored() {
-    for name in NUMBERS.into_iter().filter(|name| said(name) && variable(name).parse::<u64>().is_err()) {
+    for name in NUMERIC_VARIABLES.into_iter().filter(|name| said(name) && variable(name).parse::<u64>().is_err()) {
         tracing::warn!("{name} is `{}`, which is no number: the default holds", variable(name));
     }
     for name in ["CERTIFICATE", "CLIENT_CERTIFICATE", "CLIENT_KEY"] {

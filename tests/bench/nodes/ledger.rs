@@ -6,32 +6,22 @@ use std::time::{Duration, Instant};
 
 use imperal::ids::{CallId, TaskId};
 use imperal::ledger::{
-    AuditOutcome, Incarnation, Ledger, NewAudit, NewCall, NewTask, Owner, PostgresLedger, Role, TaskEnd, TaskState,
-    TurnBody,
+    Attempt, AuditOutcome, Incarnation, Ledger, NewAudit, NewCall, NewTask, Owner, PostgresLedger, Role, TaskEnd,
+    TaskState, TurnBody,
 };
 
 fn turn(role: Role, call_id: CallId, task_id: Option<TaskId>) -> TurnBody {
-    TurnBody {
-        function: Some("refine_output".to_owned()),
-        call_id: Some(call_id),
-        task_id,
-        ..TurnBody::new(role, "x".repeat(200), "refine")
-    }
+    let mut turn = TurnBody::new(role, "x".repeat(200), "refine").function("refine_output").call_id(call_id);
+    turn.task_id = task_id;
+    turn
 }
 
 fn end(owner: &Owner, call_id: CallId, task_id: TaskId) -> TaskEnd {
     let turn = turn(Role::Bot, call_id, Some(task_id));
-    let audit = NewAudit {
-        tenant_id: owner.tenant_id.to_string(),
-        user_id: owner.user_id.to_string(),
-        actor: "extension:refine".to_owned(),
-        app_id: Some("refine".to_owned()),
-        action: "chat.inject".to_owned(),
-        target: Some(turn.turn_id.to_string()),
-        outcome: AuditOutcome::Done,
-        detail: None,
-    };
-    TaskEnd { state: TaskState::Succeeded, turn, audit }
+    let audit = NewAudit::new(owner, "extension:refine", "chat.inject", AuditOutcome::Done)
+        .app_id("refine")
+        .target(turn.turn_id.to_string());
+    TaskEnd::new(TaskState::Succeeded, turn, audit)
 }
 
 /// One user's calls and tasks in the ledger.
@@ -48,8 +38,7 @@ impl Side {
     async fn call(mut self, count: usize) -> Self {
         for _ in 0..count {
             let call_id = CallId::generate();
-            let new =
-                NewCall { call_id, owner: self.owner.clone(), turn: turn(Role::User, call_id, None), max_stored: None };
+            let new = NewCall::new(call_id, self.owner.clone(), turn(Role::User, call_id, None));
             self.ledger.accept_call(&self.incarnation, new).await.unwrap();
             self.ledger.reply(&self.incarnation, call_id, turn(Role::Bot, call_id, None)).await.unwrap();
             self.calls.push(call_id);
@@ -59,18 +48,7 @@ impl Side {
 
     async fn start(mut self, _: usize) -> Self {
         for call_id in std::mem::take(&mut self.calls) {
-            let new = NewTask {
-                task_id: TaskId::generate(),
-                call_id,
-                owner: self.owner.clone(),
-                app_id: "refine".to_owned(),
-                function: "refine_output".to_owned(),
-                name: "refine".to_owned(),
-                key: None,
-                long_running: false,
-                cap: Duration::from_secs(180),
-                max_running: u32::MAX,
-            };
+            let new = NewTask::new(call_id, self.owner.clone(), "refine", "refine_output").name("refine");
             self.tasks.push((call_id, self.ledger.start_task(&self.incarnation, new).await.unwrap().task_id));
         }
         self
@@ -78,7 +56,10 @@ impl Side {
 
     async fn finish(mut self, _: usize) -> Self {
         for (call_id, task_id) in std::mem::take(&mut self.tasks) {
-            self.ledger.finish_task(&self.incarnation, task_id, end(&self.owner, call_id, task_id)).await.unwrap();
+            self.ledger
+                .finish_task(&self.incarnation, Attempt::first(task_id), end(&self.owner, call_id, task_id))
+                .await
+                .unwrap();
         }
         self
     }

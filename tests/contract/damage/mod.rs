@@ -15,8 +15,9 @@ use std::time::Duration;
 use imperal::WireResult;
 use imperal::ids::{CallId, TaskId};
 use imperal::ledger::{
-    AuditCheck, AuditFilter, AuditOutcome, AuditRow, AuditScope, Event, Incarnation, Ledger, MessageSource, NewAudit,
-    NewCall, NewTask, Owner, PageLimit, Progress, RetentionPolicy, Role, Task, TaskEnd, TaskState, Turn, TurnBody,
+    Attempt, AuditCheck, AuditFilter, AuditOutcome, AuditRow, AuditScope, Event, Incarnation, Ledger, MessageSource,
+    NewAudit, NewCall, NewTask, Owner, PageLimit, Progress, RetentionPolicy, Role, Task, TaskEnd, TaskState, Turn,
+    TurnBody,
 };
 use imperal::prelude::*;
 use imperal::testing::TestPlatform;
@@ -56,24 +57,12 @@ fn owner(user: &str) -> Owner {
 }
 
 fn turn(role: Role, text: &str) -> TurnBody {
-    TurnBody {
-        function: Some("work".to_owned()),
-        params: (role == Role::User).then(|| json!({"depth": [1, 2]})),
-        ..TurnBody::new(role, text, "contract")
-    }
+    let turn = TurnBody::new(role, text, "contract").function("work");
+    if role == Role::User { turn.params(json!({"depth": [1, 2]})) } else { turn }
 }
 
 fn audit(owner: &Owner) -> NewAudit {
-    NewAudit {
-        tenant_id: owner.tenant_id.to_string(),
-        user_id: owner.user_id.to_string(),
-        actor: "extension:contract".to_owned(),
-        app_id: Some("contract".to_owned()),
-        action: "chat.inject".to_owned(),
-        target: Some("it".to_owned()),
-        outcome: AuditOutcome::Done,
-        detail: None,
-    }
+    NewAudit::new(owner, "extension:contract", "chat.inject", AuditOutcome::Done).app_id("contract").target("it")
 }
 
 fn wire(text: &str) -> WireResult {
@@ -82,29 +71,18 @@ fn wire(text: &str) -> WireResult {
 
 async fn call(ledger: &dyn Ledger, incarnation: &Incarnation, owner: &Owner) -> CallId {
     let call_id = CallId::generate();
-    let turn = TurnBody { call_id: Some(call_id), ..turn(Role::User, "work") };
-    ledger.accept_call(incarnation, NewCall { call_id, owner: owner.clone(), turn, max_stored: None }).await.unwrap();
+    let turn = turn(Role::User, "work").call_id(call_id);
+    ledger.accept_call(incarnation, NewCall::new(call_id, owner.clone(), turn)).await.unwrap();
     call_id
 }
 
 async fn task(ledger: &dyn Ledger, incarnation: &Incarnation, owner: &Owner, call_id: CallId, key: &str) -> TaskId {
-    let new = NewTask {
-        task_id: TaskId::generate(),
-        call_id,
-        owner: owner.clone(),
-        app_id: "contract".to_owned(),
-        function: "work".to_owned(),
-        name: "work".to_owned(),
-        key: Some(key.to_owned()),
-        long_running: false,
-        cap: Duration::from_secs(180),
-        max_running: 10,
-    };
+    let new = NewTask::new(call_id, owner.clone(), "contract", "work").key(key);
     ledger.start_task(incarnation, new).await.unwrap().task_id
 }
 
 async fn reply(ledger: &dyn Ledger, incarnation: &Incarnation, call_id: CallId) {
-    let turn = TurnBody { result: Some(wire("accepted")), call_id: Some(call_id), ..turn(Role::Bot, "accepted") };
+    let turn = turn(Role::Bot, "accepted").result(wire("accepted")).call_id(call_id);
     ledger.reply(incarnation, call_id, turn).await.unwrap();
 }
 
@@ -117,9 +95,10 @@ async fn leave_work(ledger: &dyn Ledger) {
         let first = call(ledger, &incarnation, &owner).await;
         let done = task(ledger, &incarnation, &owner, first, "done").await;
         reply(ledger, &incarnation, first).await;
-        let outcome = TurnBody { result: Some(wire("done")), task_id: Some(done), ..turn(Role::Bot, "done") };
-        let end = TaskEnd { state: TaskState::Succeeded, turn: outcome, audit: audit(&owner) };
-        ledger.finish_task(&incarnation, done, end).await.unwrap();
+        let outcome = turn(Role::Bot, "done").result(wire("done")).task_id(done);
+        let end = TaskEnd::new(TaskState::Succeeded, outcome, audit(&owner));
+        let cancelled = TaskEnd::new(TaskState::Cancelled, turn(Role::Bot, "cancelled"), audit(&owner));
+        ledger.finish_task(&incarnation, Attempt::first(done), end).await.unwrap();
         ledger
             .inject(owner.clone(), turn(Role::Bot, "a message"), audit(&owner), MessageSource::OUTSIDE)
             .await
@@ -129,9 +108,9 @@ async fn leave_work(ledger: &dyn Ledger) {
         let asked = task(ledger, &incarnation, &owner, second, "asked").await;
         reply(ledger, &incarnation, second).await;
         let at = "2026-01-01T00:00:00Z".parse().unwrap();
-        let said = Progress { task_id: asked, percent: 50.0, message: "half".to_owned(), at };
-        ledger.note_progress(&incarnation, vec![said]).await.unwrap();
-        ledger.request_cancel(asked, audit(&owner)).await.unwrap();
+        let said = Progress::new(asked, 50.0, "half", at);
+        ledger.note_progress(&incarnation, vec![(1, said)]).await.unwrap();
+        ledger.request_cancel(asked, audit(&owner), cancelled).await.unwrap();
 
         let open = call(ledger, &incarnation, &owner).await;
         task(ledger, &incarnation, &owner, open, "open").await;
@@ -150,12 +129,12 @@ struct Seen {
 
 async fn look(ledger: &dyn Ledger, user: &str) -> Seen {
     let owner = owner(user);
-    let filter = AuditFilter { scope: AuditScope::Owner(owner.clone()), after: 0, limit: PageLimit::rows(ALL) };
+    let filter = AuditFilter::new(AuditScope::Owner(owner.clone()), PageLimit::rows(ALL));
     let seen = Seen {
         turns: ledger.latest_turns(&owner, None, PageLimit::rows(ALL)).await.unwrap().rows,
         events: ledger.events(&owner, 0, PageLimit::rows(ALL)).await.unwrap().rows,
         tasks: ledger.recent_tasks(&owner, ALL).await.unwrap(),
-        running: ledger.running_tasks(&owner).await.unwrap(),
+        running: ledger.open_tasks(&owner).await.unwrap(),
         audit: ledger.audit_rows(filter).await.unwrap().rows,
     };
     assert_eq!(ledger.turns(&owner, 0, PageLimit::rows(ALL)).await.unwrap().rows, seen.turns);
@@ -206,7 +185,7 @@ async fn check(ledger: Arc<dyn Ledger>, case: &Case, before: &[Seen; 3], unsettl
     let anna = look(&*ledger, "anna").await;
     anna.check_numbers(&*ledger, "anna").await;
     assert_eq!(anna.running, [], "tasks of the damaged user that run");
-    let all_users = AuditFilter { scope: AuditScope::All, after: 0, limit: PageLimit::rows(ALL) };
+    let all_users = AuditFilter::new(AuditScope::All, PageLimit::rows(ALL));
     ledger.audit_rows(all_users).await.unwrap();
     let audited = AuditCheck::run(&*ledger, AuditScope::All).await.unwrap();
     match case.finding {

@@ -15,7 +15,7 @@ use imperal::ids::{CallId, TaskId, TurnId};
 use imperal::ledger::conformance::{Backend, BoxFuture};
 use imperal::ledger::{
     AuditOutcome, FeedSignal, Incarnation, Ledger, LedgerError, MessageSource, NewAudit, NewCall, NewTask, Owner,
-    PostgresLedger, Progress, Role, Subscription, TurnBody,
+    PostgresLedger, Progress, Role, Subscription, TaskEnd, TaskState, TurnBody,
 };
 use imperal_tests::cluster;
 use tokio_postgres::{AsyncMessage, NoTls};
@@ -101,34 +101,14 @@ fn turn(text: &str) -> TurnBody {
 }
 
 fn audit() -> NewAudit {
-    NewAudit {
-        tenant_id: "tenant".to_owned(),
-        user_id: "anna".to_owned(),
-        actor: "platform".to_owned(),
-        app_id: None,
-        action: "chat.inject".to_owned(),
-        target: None,
-        outcome: AuditOutcome::Done,
-        detail: None,
-    }
+    NewAudit::new(&anna(), "platform", "chat.inject", AuditOutcome::Done)
 }
 
 async fn start_task(ledger: &PostgresLedger, incarnation: &Incarnation) -> TaskId {
-    let call = NewCall { call_id: CallId::generate(), owner: anna(), turn: turn("?"), max_stored: None };
+    let call = NewCall::new(CallId::generate(), anna(), turn("?"));
     let call_id = call.call_id;
     ledger.accept_call(incarnation, call).await.unwrap();
-    let new = NewTask {
-        task_id: TaskId::generate(),
-        call_id,
-        owner: anna(),
-        app_id: "app".to_owned(),
-        function: "work".to_owned(),
-        name: "work".to_owned(),
-        key: None,
-        long_running: false,
-        cap: LONG,
-        max_running: 10,
-    };
+    let new = NewTask::new(call_id, anna(), "app", "work").cap(LONG, false);
     ledger.start_task(incarnation, new).await.unwrap().task_id
 }
 
@@ -239,8 +219,8 @@ async fn watcher_sees_progress_of_another_node() {
     let mut watch = reader.feed().subscribe(&anna());
     for percent in [10.0, 20.0, 20.0] {
         let at = "2026-01-01T00:00:00Z".parse().unwrap();
-        let said = Progress { task_id, percent, message: "half\0way \\0".to_owned(), at };
-        writer.note_progress(&incarnation, vec![said.clone()]).await.unwrap();
+        let said = Progress::new(task_id, percent, "half\0way \\0", at);
+        writer.note_progress(&incarnation, vec![(1, said.clone())]).await.unwrap();
         loop {
             if let FeedSignal::Progress(told) = pulse(&mut watch).await {
                 assert_eq!(*told, said);
@@ -257,7 +237,7 @@ async fn renewal_returns_a_cancel_requested_on_another_node() {
     let other = backend.connect().await;
     let task_id = start_task(&holder, &incarnation).await;
     assert_eq!(holder.renew(&incarnation, LONG).await, Ok(vec![]));
-    other.request_cancel(task_id, audit()).await.unwrap();
+    other.request_cancel(task_id, audit(), cancelled()).await.unwrap();
     assert_eq!(holder.renew(&incarnation, LONG).await, Ok(vec![task_id]));
 }
 
@@ -271,7 +251,7 @@ async fn cancel_requested_on_another_node_is_notified_to_the_holder() {
     let told = async {
         // The connection for hints may not be open yet at the time of the cancel.
         loop {
-            other.request_cancel(task_id, audit()).await.unwrap();
+            other.request_cancel(task_id, audit(), cancelled()).await.unwrap();
             if tokio::time::timeout(Duration::from_secs(1), holder.feed().renewal_requested()).await.is_ok() {
                 return;
             }
@@ -309,4 +289,9 @@ async fn lost_connections_are_replaced() {
     }
     assert_eq!(written, 2, "no write came through");
     wait_for_head(&ledger, &mut watch, 2).await;
+}
+
+/// The end of a task that its user has cancelled.
+fn cancelled() -> TaskEnd {
+    TaskEnd::new(TaskState::Cancelled, TurnBody::new(Role::Bot, "cancelled", "app"), audit())
 }

@@ -146,7 +146,7 @@ async fn writes_of_a_busy_user_do_not_delay_other_users() {
         .map(|_| {
             let (ledger, incarnation) = (ledger.clone(), incarnation.clone());
             tokio::spawn(async move {
-                let call = NewCall { call_id: CallId::generate(), owner: anna(), turn: turn("?"), max_stored: None };
+                let call = NewCall::new(CallId::generate(), anna(), turn("?"));
                 let call_id = call.call_id;
                 ledger.accept_call(&incarnation, call).await?;
                 ledger.reply(&incarnation, call_id, turn("!")).await
@@ -156,12 +156,7 @@ async fn writes_of_a_busy_user_do_not_delay_other_users() {
     tokio::time::sleep(Duration::from_millis(500)).await;
     for _ in 0..10 {
         let begun = Instant::now();
-        let call = NewCall {
-            call_id: CallId::generate(),
-            owner: Owner::new("tenant", "ben"),
-            turn: turn("?"),
-            max_stored: None,
-        };
+        let call = NewCall::new(CallId::generate(), Owner::new("tenant", "ben"), turn("?"));
         let call_id = call.call_id;
         ledger.accept_call(&incarnation, call).await.unwrap();
         ledger.reply(&incarnation, call_id, turn("!")).await.unwrap();

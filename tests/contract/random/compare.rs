@@ -52,7 +52,7 @@ impl World {
         for (seq, at) in &model.turns[index] {
             assert!(kept.contains(seq) || (*at < old_turns && *seq <= floor), "turn {seq} of {at} s is gone");
         }
-        let filter = AuditFilter { scope: AuditScope::Owner(owner.clone()), after: 0, limit: PageLimit::rows(1000) };
+        let filter = AuditFilter::new(AuditScope::Owner(owner.clone()), PageLimit::rows(1000));
         let audit = both!(self, ledger => ledger.audit_rows(filter.clone())).unwrap();
         let (ever, young) = (&model.audit[index], model.audit[index].iter().filter(|at| **at >= old_audit).count());
         assert!((young..=ever.len()).contains(&audit.len()), "{} of {} audit rows", audit.len(), ever.len());
@@ -64,7 +64,7 @@ impl World {
             let there = piece.owner == index && kept.contains(&piece.seq);
             assert_eq!(found.map(|call| call.reply.is_some()), there.then_some(piece.settled));
         }
-        both!(self, ledger => ledger.running_tasks(owner)).unwrap();
+        both!(self, ledger => ledger.open_tasks(owner)).unwrap();
         both!(self, ledger => ledger.recent_tasks(owner, 1000)).unwrap();
     }
 }

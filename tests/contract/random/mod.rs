@@ -10,9 +10,9 @@ use std::time::Duration;
 
 use imperal::ids::{CallId, TaskId};
 use imperal::ledger::{
-    AuditOutcome, CancelOutcome, Fence, Incarnation, Ledger, LedgerError, ManualClock, MemoryLedger, MessageSource,
-    NewAudit, NewCall, NewTask, Orphan, Owner, Progress, RetentionPolicy, Role, SqliteLedger, TaskEnd, TaskState,
-    TurnBody, Work,
+    Attempt, AuditOutcome, CancelOutcome, Fence, Incarnation, Ledger, LedgerError, ManualClock, MemoryLedger,
+    MessageSource, NewAudit, NewCall, NewTask, Orphan, Owner, Progress, RetentionPolicy, Role, SqliteLedger, TaskEnd,
+    TaskState, TurnBody, Work,
 };
 use proptest::prelude::*;
 
@@ -66,21 +66,12 @@ impl World {
     }
 
     fn audit(&self, owner: usize) -> NewAudit {
-        NewAudit {
-            tenant_id: self.owners[owner].tenant_id.to_string(),
-            user_id: self.owners[owner].user_id.to_string(),
-            actor: "platform".to_owned(),
-            app_id: None,
-            action: "chat.inject".to_owned(),
-            target: None,
-            outcome: AuditOutcome::Done,
-            detail: None,
-        }
+        NewAudit::new(&self.owners[owner], "platform", "chat.inject", AuditOutcome::Done)
     }
 
     fn end(&self, task: usize) -> TaskEnd {
         let audit = self.audit(self.model.tasks[task].owner);
-        TaskEnd { state: TaskState::Succeeded, turn: self.turn("outcome"), audit }
+        TaskEnd::new(TaskState::Succeeded, self.turn("outcome"), audit)
     }
 
     /// The preferred incarnation most of the time, otherwise any.
@@ -138,12 +129,7 @@ impl World {
             Op::Accept { incarnation, owner } => {
                 let incarnation = pick(incarnation, self.incarnations.len())?;
                 let owner = owner % 3;
-                let call = NewCall {
-                    call_id: CallId::generate(),
-                    owner: self.owners[owner].clone(),
-                    turn: self.turn("call"),
-                    max_stored: None,
-                };
+                let call = NewCall::new(CallId::generate(), self.owners[owner].clone(), self.turn("call"));
                 let held = &self.incarnations[incarnation];
                 let accepted = both!(self, ledger => ledger.accept_call(held, call.clone()));
                 let wanted = self.model.fence(incarnation);
@@ -177,18 +163,9 @@ impl World {
                 let call = pick(call, self.calls.len())?;
                 let incarnation = self.incarnation(incarnation, Some(self.model.calls[call].incarnation))?;
                 let owner = owner.map_or(self.model.calls[call].owner, |owner| owner % 3);
-                let new = NewTask {
-                    task_id: TaskId::generate(),
-                    call_id: self.calls[call],
-                    owner: self.owners[owner].clone(),
-                    app_id: "app".to_owned(),
-                    function: "work".to_owned(),
-                    name: "work".to_owned(),
-                    key: key.map(|key| format!("key {key}")),
-                    long_running: false,
-                    cap: Duration::from_secs(180),
-                    max_running: LIMIT,
-                };
+                let mut new = NewTask::new(self.calls[call], self.owners[owner].clone(), "app", "work");
+                new.key = key.map(|key| format!("key {key}"));
+                new.max_running = LIMIT;
                 let held = &self.incarnations[incarnation];
                 let started = both!(self, ledger => ledger.start_task(held, new.clone()));
                 self.known(&started, &self.model.calls[call])?;
@@ -208,7 +185,7 @@ impl World {
                 let task = pick(task, self.tasks.len())?;
                 let incarnation = self.incarnation(incarnation, Some(self.model.tasks[task].incarnation))?;
                 let (held, task_id, end) = (&self.incarnations[incarnation], self.tasks[task], self.end(task));
-                let finished = both!(self, ledger => ledger.finish_task(held, task_id, end.clone()));
+                let finished = both!(self, ledger => ledger.finish_task(held, Attempt::first(task_id), end.clone()));
                 self.known(&finished, &self.model.tasks[task])?;
                 assert_eq!(finished.map(drop), self.model.finish(incarnation, task, false));
             }
@@ -217,15 +194,15 @@ impl World {
                 let incarnation = self.incarnation(incarnation, Some(self.model.tasks[task].incarnation))?;
                 let at = imperal::ledger::Clock::now(&*self.clock);
                 let (held, task_id) = (&self.incarnations[incarnation], self.tasks[task]);
-                let said = Progress { task_id, percent: 1.5, message: self.model.now.to_string(), at };
-                let noted = both!(self, ledger => ledger.note_progress(held, vec![said.clone()]));
+                let said = Progress::new(task_id, 1.5, self.model.now.to_string(), at);
+                let noted = both!(self, ledger => ledger.note_progress(held, vec![(1, said.clone())]));
                 assert_eq!(noted, self.model.fence(incarnation));
             }
             Op::Cancel { task } => {
                 let task = pick(task, self.tasks.len())?;
                 let owner = self.model.tasks[task].owner;
-                let (task_id, audit) = (self.tasks[task], self.audit(owner));
-                let answer = both!(self, ledger => ledger.request_cancel(task_id, audit.clone()));
+                let (task_id, audit, end) = (self.tasks[task], self.audit(owner), self.end(task));
+                let answer = both!(self, ledger => ledger.request_cancel(task_id, audit.clone(), end.clone()));
                 self.known(&answer, &self.model.tasks[task])?;
                 let answer = answer.unwrap();
                 let Piece { settled, asked, .. } = self.model.tasks[task];
@@ -253,9 +230,9 @@ impl World {
                     let incarnation = self.incarnations[incarnation].clone();
                     let work = match work {
                         Ok(call) => Work::Call(self.calls[call]),
-                        Err(task) => Work::Task(self.tasks[task]),
+                        Err(task) => Work::Task(Attempt::first(self.tasks[task])),
                     };
-                    MessageSource::Work(Fence { incarnation, work })
+                    MessageSource::Work(Fence::new(incarnation, work))
                 });
                 let (turn, audit) = (self.turn("injected"), self.audit(owner));
                 let whose = &self.owners[owner];

@@ -6,11 +6,14 @@ use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::time::Duration;
 
 use imperal::ids::{CallId, TaskId, TurnId};
-use imperal::ledger::contract::{AuditTrail, Calls, Chat, Health, Leases, LedgerResult, Recovery, Retention, Tasks};
+use imperal::ledger::contract::{
+    AuditTrail, Calls, Chat, DurableTasks, Health, Leases, LedgerResult, Recovery, Retention, Tasks,
+};
 use imperal::ledger::{
-    AuditFilter, AuditRow, CallRecord, CancelOutcome, ChainEnds, Event, Feed, Incarnation, LedgerError, LedgerMeters,
-    MemoryLedger, MessageSource, NewAudit, NewCall, NewTask, Orphan, Owner, Page, PageLimit, Progress, Pruned,
-    RetentionPolicy, Task, TaskEnd, TaskRecord, Turn, TurnBody,
+    Attempt, AuditFilter, AuditRow, CallRecord, CancelOutcome, ChainEnds, ClaimRequest, ClaimedTask, Event, Feed,
+    Incarnation, LedgerError, LedgerMeters, MemoryLedger, MessageSource, NewAudit, NewCall, NewStep, NewTask, Orphan,
+    Owner, Page, PageLimit, Progress, Pruned, Release, RetentionPolicy, StoredStep, Task, TaskEnd, TaskRecord, Turn,
+    TurnBody,
 };
 
 /// A ledger that writes, and then reports an unknown outcome for a number of times.
@@ -55,8 +58,42 @@ impl Leases for LosesAnswers {
         self.inner.renew(incarnation, lease).await
     }
 
+    async fn drain(&self, incarnation: &Incarnation) -> LedgerResult<()> {
+        self.inner.drain(incarnation).await
+    }
+
     async fn leave(&self, incarnation: &Incarnation) -> LedgerResult<()> {
         self.inner.leave(incarnation).await
+    }
+}
+
+impl DurableTasks for LosesAnswers {
+    async fn claim_tasks(&self, incarnation: &Incarnation, request: ClaimRequest) -> LedgerResult<Vec<ClaimedTask>> {
+        self.inner.claim_tasks(incarnation, request).await
+    }
+
+    async fn release_task(&self, incarnation: &Incarnation, attempt: Attempt, release: Release) -> LedgerResult<Task> {
+        self.losing(self.inner.release_task(incarnation, attempt, release)).await
+    }
+
+    async fn store_step(&self, incarnation: &Incarnation, attempt: Attempt, step: NewStep) -> LedgerResult<()> {
+        self.losing(self.inner.store_step(incarnation, attempt, step)).await
+    }
+
+    async fn steps(&self, task_id: TaskId, after: u16, limit: PageLimit) -> LedgerResult<Page<StoredStep>> {
+        self.inner.steps(task_id, after, limit).await
+    }
+
+    async fn step_value(&self, task_id: TaskId, ordinal: u16) -> LedgerResult<Option<String>> {
+        self.inner.step_value(task_id, ordinal).await
+    }
+
+    async fn mark_stuck(&self, incarnation: &Incarnation, untaken_for: Duration) -> LedgerResult<u64> {
+        self.inner.mark_stuck(incarnation, untaken_for).await
+    }
+
+    async fn long_stuck(&self, stuck_for: Duration, limit: u32) -> LedgerResult<Vec<TaskRecord>> {
+        self.inner.long_stuck(stuck_for, limit).await
     }
 }
 
@@ -111,24 +148,24 @@ impl Tasks for LosesAnswers {
         started
     }
 
-    async fn finish_task(&self, incarnation: &Incarnation, task_id: TaskId, end: TaskEnd) -> LedgerResult<Turn> {
-        self.inner.finish_task(incarnation, task_id, end).await
+    async fn finish_task(&self, incarnation: &Incarnation, attempt: Attempt, end: TaskEnd) -> LedgerResult<Turn> {
+        self.inner.finish_task(incarnation, attempt, end).await
     }
 
-    async fn note_progress(&self, incarnation: &Incarnation, latest: Vec<Progress>) -> LedgerResult<()> {
+    async fn note_progress(&self, incarnation: &Incarnation, latest: Vec<(u32, Progress)>) -> LedgerResult<()> {
         self.inner.note_progress(incarnation, latest).await
     }
 
-    async fn request_cancel(&self, task_id: TaskId, audit: NewAudit) -> LedgerResult<CancelOutcome> {
-        self.inner.request_cancel(task_id, audit).await
+    async fn request_cancel(&self, task_id: TaskId, audit: NewAudit, end: TaskEnd) -> LedgerResult<CancelOutcome> {
+        self.inner.request_cancel(task_id, audit, end).await
     }
 
     async fn find_task(&self, task_id: TaskId) -> LedgerResult<Option<TaskRecord>> {
         self.inner.find_task(task_id).await
     }
 
-    async fn running_tasks(&self, owner: &Owner) -> LedgerResult<Vec<Task>> {
-        self.inner.running_tasks(owner).await
+    async fn open_tasks(&self, owner: &Owner) -> LedgerResult<Vec<Task>> {
+        self.inner.open_tasks(owner).await
     }
 
     async fn recent_tasks(&self, owner: &Owner, limit: u32) -> LedgerResult<Vec<Task>> {

@@ -72,7 +72,7 @@ async fn progress_counts_domains_and_names_them() {
     let mut reports: Vec<(f64, String)> = Vec::new();
     while reports.last().is_none_or(|(percent, _)| *percent < 95.0) {
         if let FeedSignal::Progress(report) = subscription.next().await {
-            reports.push((report.percent, report.message.clone()));
+            reports.push((report.percent.unwrap(), report.message.clone().unwrap()));
         }
     }
     anna.end_of(task).await;

@@ -96,7 +96,7 @@ async fn a_cancel_stops_the_job_once(setup: TestSetup) {
     http.post(format!("{SERVICE}/pagespeed/jobs")).reply(Reply::json(&job));
     let looks = http.get(format!("{SERVICE}/pagespeed/jobs/job-7*")).reply(Reply::json(&job));
     let stops = http.delete(format!("{SERVICE}/pagespeed/jobs/job-7*")).reply(Reply::status(204));
-    let at = |said: &imperal::ledger::Progress| said.message == "2 of 10 pages";
+    let at = |said: &imperal::testing::Report| said.message == "2 of 10 pages";
     let outcome = anna.run_and_cancel_when("check_whole_site", json!({"url": "shop.example"}), at).await;
     outcome.assert_state(TaskState::Cancelled);
     assert_eq!((looks.calls(), stops.calls()), (1, 1));

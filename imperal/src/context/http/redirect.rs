@@ -16,7 +16,7 @@ use crate::error::HttpError;
 pub(super) const MAX_REDIRECTS: u32 = 10;
 
 /// Headers that another origin may see. None of them identifies the user or contains a secret.
-const HARMLESS: [HeaderName; 8] = [
+const SAFE_HEADERS: [HeaderName; 8] = [
     header::ACCEPT,
     header::ACCEPT_ENCODING,
     header::ACCEPT_LANGUAGE,
@@ -28,7 +28,7 @@ const HARMLESS: [HeaderName; 8] = [
 ];
 
 /// Headers that describe a body.
-const OF_A_BODY: [HeaderName; 7] = [
+const BODY_HEADERS: [HeaderName; 7] = [
     header::CONTENT_ENCODING,
     header::CONTENT_LANGUAGE,
     header::CONTENT_LENGTH,
@@ -106,7 +106,7 @@ fn redirect(outgoing: &mut OutgoingRequest, status: StatusCode, location: &[u8])
     if becomes_get {
         *request.method_mut() = Method::GET;
         *request.body_mut() = None;
-        remove(request.headers_mut(), |name| OF_A_BODY.contains(name));
+        remove(request.headers_mut(), |name| BODY_HEADERS.contains(name));
     }
     request.headers_mut().remove(header::REFERER);
     if from.origin() != to.origin() {
@@ -122,7 +122,7 @@ fn redirect(outgoing: &mut OutgoingRequest, status: StatusCode, location: &[u8])
             )));
         }
         *request.body_mut() = None;
-        remove(request.headers_mut(), |name| !HARMLESS.contains(name));
+        remove(request.headers_mut(), |name| !SAFE_HEADERS.contains(name));
         outgoing.traced = false;
     }
     *outgoing.request.url_mut() = to;

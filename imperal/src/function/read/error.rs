@@ -8,6 +8,7 @@ use std::fmt;
 /// One step of the path from the root of the parameters to a value.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[doc(hidden)]
+#[non_exhaustive]
 pub enum Step {
     /// A field of an object.
     Field(String),

@@ -23,6 +23,7 @@ use key::KeyReader;
 /// A value that was read, and the error that its reading swallowed.
 #[derive(Debug)]
 #[doc(hidden)]
+#[non_exhaustive]
 pub struct ReadValue<T> {
     /// The value.
     pub value: T,

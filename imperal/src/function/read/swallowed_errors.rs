@@ -19,7 +19,7 @@ use super::error::{self, ReadError, Step};
 
 /// Most values that all readings of one call read again. This suffices to try every field of parameters with
 /// a few hundred values.
-const WORK: usize = 1 << 18;
+const MAX_READ_VALUES: usize = 1 << 18;
 
 /// An object of the parameters whose reading swallowed an error.
 pub(super) struct Suspect {
@@ -50,7 +50,7 @@ pub(super) fn watch<T>(reading: impl FnOnce() -> T) -> (T, Vec<Suspect>) {
 
 /// The first swallowed error of a flattened part of which a field was given.
 pub(super) fn find<T: DeserializeOwned>(params: &Value, suspects: &[Suspect]) -> Option<ReadError> {
-    let mut left = if suspects.is_empty() { 0 } else { WORK / count(params) };
+    let mut left = if suspects.is_empty() { 0 } else { MAX_READ_VALUES / count(params) };
     suspects.iter().find_map(|suspect| {
         let mut path = Vec::new();
         let object = way_to(suspect.object, params, &mut path)?;

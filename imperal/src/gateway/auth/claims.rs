@@ -40,7 +40,7 @@ impl Claims {
         if self.number("nbf")?.is_some_and(|begins| begins - LEEWAY > now) {
             return Err(AuthError::invalid("The token is not valid yet."));
         }
-        Ok(Instant::now() + Duration::try_from_secs_f64(left).unwrap_or(LONGEST).min(LONGEST))
+        Ok(Instant::now() + Duration::try_from_secs_f64(left).unwrap_or(MAX_LIFETIME).min(MAX_LIFETIME))
     }
 
     /// # Errors
@@ -131,7 +131,7 @@ impl Claims {
 }
 
 /// Timers do not reach further than some centuries.
-const LONGEST: Duration = Duration::from_secs(100 * 365 * 24 * 3600);
+const MAX_LIFETIME: Duration = Duration::from_secs(100 * 365 * 24 * 3600);
 
 fn wrong(claim: &str, kind: &str, value: &Value) -> AuthError {
     let is = match value {

@@ -3,10 +3,11 @@
 //!
 //! - At most one fetch runs. Every request that needs keys waits for the same one, and a client that disconnects
 //!   does not abort it.
-//! - Keys are renewed in the background after [`RENEW_AFTER`] and not used after [`LARGEST_AGE`]. While the issuer cannot
-//!   be reached, they are used up to [`STALE_FOR`].
+//! - Keys are renewed in the background after [`RENEW_AFTER`] and not used after [`MAX_AGE`]. While the issuer cannot
+//!   be reached, they are used up to [`MAX_AGE_IN_OUTAGE`].
 //! - A token with an unknown key id waits for a fetch that began after the token arrived. Fetches are at least
-//!   [`INTERVAL`] apart, so made-up key ids cost the issuer next to nothing and delay a rotation by one fetch at most.
+//!   [`MIN_FETCH_INTERVAL`] apart, so made-up key ids cost the issuer next to nothing and delay a rotation by one
+//!   fetch at most.
 //! - Without keys, tokens get 503, never 401.
 
 use std::collections::VecDeque;
@@ -24,21 +25,21 @@ use super::token::UnverifiedToken;
 /// Age after which keys in use are renewed.
 const RENEW_AFTER: Duration = Duration::from_secs(4 * 60);
 /// Age after which keys are not used: the longest time for which a removed key is still accepted.
-const LARGEST_AGE: Duration = Duration::from_secs(5 * 60);
+const MAX_AGE: Duration = Duration::from_secs(5 * 60);
 /// How long keys are used while the issuer cannot be reached.
-const STALE_FOR: Duration = Duration::from_secs(3600);
+const MAX_AGE_IN_OUTAGE: Duration = Duration::from_secs(3600);
 /// Shortest time between two fetches.
-const INTERVAL: Duration = Duration::from_secs(5);
-/// Wait after a failed fetch; doubled with each failure, up to `INTERVAL`.
+const MIN_FETCH_INTERVAL: Duration = Duration::from_secs(5);
+/// Wait after a failed fetch; doubled with each failure, up to `MIN_FETCH_INTERVAL`.
 const FIRST_RETRY: Duration = Duration::from_secs(1);
 /// Longest wait of one request.
-const PATIENCE: Duration = Duration::from_secs(15);
+const WAIT_TIMEOUT: Duration = Duration::from_secs(15);
 /// How long a key id that a fetch did not contain is refused without another fetch.
-const UNKNOWN_FOR: Duration = Duration::from_secs(5);
+const UNKNOWN_ID_LIFETIME: Duration = Duration::from_secs(5);
 /// Unknown key ids that are remembered, the latest ones.
-const UNKNOWN_KEPT: usize = 256;
+const MAX_UNKNOWN_IDS: usize = 256;
 /// Most requests that wait for a fetch.
-const MOST_WAITING: usize = 256;
+const MAX_WAITING: usize = 256;
 
 /// Fetches the keys. The error is a text for the log.
 pub(super) type Fetch = Box<dyn Fn() -> BoxFuture<'static, Result<KeySet, String>> + Send + Sync>;
@@ -80,8 +81,8 @@ impl State {
     /// The earliest time of the next fetch.
     fn next(&self) -> Instant {
         let apart = match self.failures {
-            0 => INTERVAL,
-            failures => FIRST_RETRY.saturating_mul(1 << (failures - 1).min(8)).min(INTERVAL),
+            0 => MIN_FETCH_INTERVAL,
+            failures => FIRST_RETRY.saturating_mul(1 << (failures - 1).min(8)).min(MIN_FETCH_INTERVAL),
         };
         self.last_begun.map_or_else(Instant::now, |begun| begun + apart)
     }
@@ -93,7 +94,7 @@ impl State {
 
 impl Jwks {
     pub(super) fn new(fetch: Fetch) -> Self {
-        Self::with_room(fetch, MOST_WAITING)
+        Self::with_room(fetch, MAX_WAITING)
     }
 
     fn with_room(fetch: Fetch, most_waiting: usize) -> Self {
@@ -133,7 +134,7 @@ impl Jwks {
                 match (&state.held, age) {
                     (Some(held), Some(age)) if age < RENEW_AFTER => return Ok(held.clone()),
                     // During an outage, requests do not wait while there are keys.
-                    (Some(held), Some(age)) if age < LARGEST_AGE || (age < STALE_FOR && state.failures > 0) => {
+                    (Some(held), Some(age)) if age < MAX_AGE || (age < MAX_AGE_IN_OUTAGE && state.failures > 0) => {
                         let held = held.clone();
                         drop(state);
                         self.fetch_soon();
@@ -167,12 +168,12 @@ impl Jwks {
                     }
                     let held = held.clone();
                     let kid = token.kid().unwrap_or_default();
-                    state.unknown.retain(|(_, begun)| begun.elapsed() < UNKNOWN_FOR);
+                    state.unknown.retain(|(_, begun)| begun.elapsed() < UNKNOWN_ID_LIFETIME);
                     if state.unknown.iter().any(|(name, _)| name == kid) {
                         return Ok(held);
                     }
                     if held.begun >= asked {
-                        if state.unknown.len() >= UNKNOWN_KEPT {
+                        if state.unknown.len() >= MAX_UNKNOWN_IDS {
                             state.unknown.pop_front();
                         }
                         state.unknown.push_back((kid.to_owned(), held.begun));
@@ -204,7 +205,7 @@ impl Jwks {
             *place = Some(WaiterPermit(self.0.clone()));
         }
         self.fetch_soon();
-        let waited = tokio::time::timeout_at(asked + PATIENCE, ended.changed()).await;
+        let waited = tokio::time::timeout_at(asked + WAIT_TIMEOUT, ended.changed()).await;
         waited.map(drop).map_err(|_| self.0.lock().unavailable())
     }
 

@@ -125,7 +125,7 @@ impl KeySet {
         if token.kid().is_none() && able.clone().count() > 1 {
             return SignatureCheck::Ambiguous;
         }
-        if able.take(MOST_TRIED).any(|key| token.is_signed_by(&key.public, key.algorithm)) {
+        if able.take(MAX_KEYS_TRIED).any(|key| token.is_signed_by(&key.public, key.algorithm)) {
             SignatureCheck::Signed
         } else {
             SignatureCheck::WrongSignature
@@ -134,7 +134,7 @@ impl KeySet {
 }
 
 /// Most keys of one name that are tried.
-const MOST_TRIED: usize = 4;
+const MAX_KEYS_TRIED: usize = 4;
 
 /// The result of checking a token's signature.
 #[derive(Debug, PartialEq)]

@@ -12,9 +12,9 @@ use tokio::time::Instant;
 use crate::user::User;
 
 /// Lifetime of a link.
-const HOLDS_FOR: Duration = Duration::from_secs(3600);
+const LIFETIME: Duration = Duration::from_secs(3600);
 /// Most unused links of all users together. A new link replaces the oldest.
-const OPEN_AT_ONCE: usize = 16;
+const MAX_UNUSED: usize = 16;
 
 #[derive(Debug)]
 struct Link {
@@ -32,10 +32,10 @@ impl OneTimeLinks {
     pub(in crate::gateway) fn create(&self, user: User) -> String {
         let secret = uuid::Uuid::new_v4().simple().to_string();
         let mut links = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        if links.len() >= OPEN_AT_ONCE {
+        if links.len() >= MAX_UNUSED {
             links.remove(0);
         }
-        links.push(Link { secret: secret.clone(), user, until: Instant::now() + HOLDS_FOR });
+        links.push(Link { secret: secret.clone(), user, until: Instant::now() + LIFETIME });
         secret
     }
 
@@ -50,8 +50,8 @@ impl OneTimeLinks {
     /// more, so that the link that `dev` prints replaces none of them.
     pub(in crate::gateway) fn restore(&self, secrets: Vec<String>, user: &User) {
         let mut links = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let until = Instant::now() + HOLDS_FOR;
-        for secret in secrets.into_iter().filter(|secret| secret.len() == 32).take(OPEN_AT_ONCE - 1) {
+        let until = Instant::now() + LIFETIME;
+        for secret in secrets.into_iter().filter(|secret| secret.len() == 32).take(MAX_UNUSED - 1) {
             links.push(Link { secret, user: user.clone(), until });
         }
     }
@@ -78,7 +78,7 @@ mod tests {
         assert!(links.redeem(&secret).is_some());
         assert!(links.redeem(&secret).is_none(), "used");
         let late = links.create(User::new("me", "default"));
-        tokio::time::advance(HOLDS_FOR).await;
+        tokio::time::advance(LIFETIME).await;
         assert!(links.redeem(&late).is_none(), "over");
     }
 }

@@ -1,11 +1,11 @@
 //! The number of connections that the limit of open files allows.
 
 /// Most connections, also without a limit of files: each costs memory too.
-const MOST: usize = 10_000;
+const MAX_CONNECTIONS: usize = 10_000;
 /// Files reserved for the ledger, the log and the runtime.
-const OWN: usize = 64;
+const RESERVED_FILES: usize = 64;
 /// Fewest connections, however low the limit of files is.
-const FEWEST: usize = 16;
+const MIN_CONNECTIONS: usize = 16;
 
 /// Four fifths of the files that are not reserved. The rest is for outgoing requests of extensions.
 pub(super) fn connections() -> usize {
@@ -13,7 +13,9 @@ pub(super) fn connections() -> usize {
 }
 
 fn of_files(files: Option<usize>) -> usize {
-    files.map_or(MOST, |files| (files.saturating_sub(OWN) / 5 * 4).clamp(FEWEST, MOST))
+    files.map_or(MAX_CONNECTIONS, |files| {
+        (files.saturating_sub(RESERVED_FILES) / 5 * 4).clamp(MIN_CONNECTIONS, MAX_CONNECTIONS)
+    })
 }
 
 #[cfg(unix)]

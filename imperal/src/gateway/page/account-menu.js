@@ -7,8 +7,8 @@ import { h, icon, refill } from "./dom.js";
 import { leave } from "./signed-out.js";
 import { forgetHosts } from "./images.js";
 
-/** Fills the menu, a `details` element; `notice(..)` shows an error. */
-export function accountMenu(el, user, notice) {
+/** Fills the menu, a `details` element; `notice(..)` shows an error, `settings` are controls for it. */
+export function accountMenu(el, { user, notice, settings }) {
   const name = user.email ?? user.id;
   const button = h(
     "button",
@@ -29,6 +29,7 @@ export function accountMenu(el, user, notice) {
       "div",
       { class: "account-menu" },
       h("p", { class: "help" }, "Signed in as ", h("strong", null, name), " of ", h("strong", null, user.tenant_id)),
+      settings,
       button,
       h("p", { class: "help" }, "Running work continues. To sign in again, open a new link from the terminal."),
     ),

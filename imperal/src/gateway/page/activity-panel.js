@@ -1,12 +1,15 @@
 // The activity panel at the side: tasks and audit, as two tabs of one dialog. Owns opening, closing and the tabs; their
 // contents are task-list.js and audit.js.
 
+import { entered, leave } from "./back-button.js";
 import { h, icon, refill } from "./dom.js";
 
 const TABS = [
   ["tasks", "Tasks"],
   ["audit", "Audit"],
 ];
+
+const LAYER = "activity";
 
 export class ActivityPanel {
   /** `views` has an object with `el` and `render()` for each tab. */
@@ -45,12 +48,14 @@ export class ActivityPanel {
       ),
       this.panels,
     );
+    dialog.addEventListener("close", () => leave(LAYER));
     dialog.addEventListener("click", (event) => event.target === dialog && this.close());
   }
 
   open(key) {
     this.show(key);
     this.dialog.showModal();
+    entered(LAYER, () => this.close());
     this.tabs[TABS.findIndex(([one]) => one === key)].focus();
   }
 

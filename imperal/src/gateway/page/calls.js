@@ -26,6 +26,7 @@ export class Calls {
   constructor(store, { answered, schemaOf }) {
     Object.assign(this, { store, answered, schemaOf });
     this.waiting = [];
+    this.own = new Set(); // ids of calls that this page made
     this.givenUp = new Map(); // calls without an answer that are not in the chat: request -> its key and call
     store.on("turns", (turns, live) => live && turns.forEach((turn) => this.match(turn)));
   }
@@ -82,6 +83,7 @@ export class Calls {
     const call = this.waiting.find(isIt);
     if (call) {
       this.forget(call);
+      this.own.add(turn.call_id);
       call.seen = true;
       return call.resolve();
     }
@@ -94,10 +96,17 @@ export class Calls {
   }
 }
 
+/** Whether a call failed because nothing answered. */
+export const isLost = (error) => error instanceof ApiError && error.status === 0 && error.code !== "NOT_FOUND";
+
+/** What a form says, after such a failure, once the page is connected again. */
+export const BACK = "You are connected again. Run sends it now: it cannot run twice.";
+
 /** What a failed call means for the person who made it. */
 export function explain(error) {
   if (!(error instanceof ApiError)) return "Something went wrong in this page. Reload it and try again.";
-  if (error.status === 0) return `${error.message} Your input is kept. Send it again: it cannot run twice.`;
+  if (isLost(error) && !navigator.onLine) return "You are offline. Your input is kept: send it when you are back.";
+  if (isLost(error)) return `${error.message} Your input is kept. Send it again: it cannot run twice.`;
   if (error.status === 401)
     return "The session has ended. Run the extension's `link` command and open the link that it prints.";
   return error.field && !error.message.includes(error.field)

@@ -3,8 +3,9 @@
 // signs under a call. A turn itself is turns.js.
 
 import { h, icon, refill } from "./dom.js";
+import { reconcile } from "./reconcile.js";
 import { TaskCard, workingSign } from "./task-card.js";
-import { turnElement } from "./turns.js";
+import { callLink, turnElement } from "./turns.js";
 import { count, dayKey, dayName } from "./format.js";
 
 const WINDOW = 150; // turns in the document, at most one STEP more
@@ -73,11 +74,11 @@ export class Chat {
   }
 
   renderAll() {
-    this.list.replaceChildren();
-    this.elements.clear();
-    const last = this.last;
-    this.last = this.first;
-    this.append(last);
+    const before = this.elements;
+    this.elements = new Map();
+    const wanted = [];
+    for (let index = this.first; index < this.last; index += 1) wanted.push(this.make(index, before));
+    reconcile(this.list, wanted);
     this.showEmpty();
     this.watchEdges();
   }
@@ -89,11 +90,12 @@ export class Chat {
     this.showEmpty();
   }
 
-  make(index) {
+  make(index, known = this.elements) {
     const turn = this.store.turns[index];
-    const el = this.safely(turn);
+    const el = known.get(turn.seq) ?? this.safely(turn);
     this.elements.set(turn.seq, el);
     this.markDay(el, index);
+    this.markCall(el, index);
     queueMicrotask(() => turn.call_id && this.settle(turn.call_id));
     return el;
   }
@@ -122,6 +124,15 @@ export class Chat {
     if (!wanted && has) el.firstChild.remove();
   }
 
+  /** The way to its call in a reply that does not stand directly under it. */
+  markCall(el, index) {
+    const [before, turn] = [this.store.turns[index - 1], this.store.turns[index]];
+    const has = el.querySelector(":scope > article .to-call:not(.kicker *)");
+    const link = before?.call_id !== turn.call_id && callLink(turn, this.acts);
+    if (link && !has) el.querySelector(":scope > article .under")?.prepend(link);
+    if (!link) has?.remove();
+  }
+
   showEmpty() {
     const none = this.store.turns.length === 0;
     if (none && !this.empty.isConnected) this.list.before(this.empty);
@@ -138,13 +149,14 @@ export class Chat {
     const [askedEl, replyEl] = [this.element(asked), this.element(reply)];
     const slot = (replyEl ?? askedEl)?.querySelector(":scope > .slot");
     if (!slot) return;
-    if (replyEl && askedEl) askedEl.querySelector(":scope > .slot").replaceChildren();
     const cards = this.store.tasksOf(callId).map((task) => this.card(task).el);
     const waiting = !reply && asked && !cards.length;
     const sign = this.signs.get(callId) ?? (waiting ? workingSign(asked.at) : null);
     if (waiting) this.signs.set(callId, sign);
     else if (sign) this.signs.delete(callId, sign.stop());
     refill(slot, waiting && sign.el, cards);
+    // after the cards have moved to the reply: a card that is taken out would lose the focus
+    if (replyEl && askedEl) refill(askedEl.querySelector(":scope > .slot"));
   }
 
   card(task) {
@@ -173,7 +185,7 @@ export class Chat {
       if (which === this.edges.top) await this.extendUp();
       else this.extendDown();
     } catch {
-      const retry = () => (this.watchEdges(), this.edges.top.replaceChildren());
+      const retry = () => (this.watchEdges(), refill(this.edges.top));
       refill(
         this.edges.top,
         "Earlier turns could not be loaded. ",
@@ -197,7 +209,7 @@ export class Chat {
       for (let index = to; index < this.first; index += 1) part.append(this.make(index));
       const old = this.list.firstChild;
       this.list.prepend(part);
-      if (old) this.markDay(old, this.first);
+      if (old) (this.markDay(old, this.first), this.markCall(old, this.first));
       this.first = to;
       const surplus = this.last - this.first - WINDOW;
       if (surplus > 0 && !this.stuck) this.removeLast(surplus);

@@ -5,6 +5,8 @@
 // Each element is isolated for text direction (base.css), and characters with an effect beyond their element are shown
 // as their numbers.
 
+import { reconcile } from "./reconcile.js";
+
 const SVG = "http://www.w3.org/2000/svg";
 
 /**
@@ -36,20 +38,21 @@ export const visible = (text) =>
 
 const WORDS = new Set(["title", "aria-label", "alt", "placeholder"]);
 
+/** Children of the kinds that h() accepts, as nodes. */
+const nodesOf = (children) =>
+  children
+    .flat(Infinity)
+    .filter((child) => child !== null && child !== undefined && child !== false && child !== "")
+    .map((child) => (child instanceof Node ? child : document.createTextNode(visible(String(child)))));
+
 /** Appends children of the kinds that h() accepts. */
 export function fill(el, children) {
-  for (const child of children.flat(Infinity)) {
-    if (child === null || child === undefined || child === false || child === "") continue;
-    el.append(child instanceof Node ? child : visible(String(child)));
-  }
+  el.append(...nodesOf(children));
   return el;
 }
 
-/** Replaces the content of an element. */
-export function refill(el, ...children) {
-  el.replaceChildren();
-  return fill(el, children);
-}
+/** Replaces the content of an element; what is in it already and stays is not touched (reconcile.js). */
+export const refill = (el, ...children) => reconcile(el, nodesOf(children));
 
 let last = 0;
 

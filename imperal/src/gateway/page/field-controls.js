@@ -9,12 +9,15 @@
 // JSON holds every value that a control cannot show (another type than the schema's, an enum value
 // that no longer exists, a list too long to draw), and sends it unchanged.
 
-import { h, icon, newId, visible } from "./dom.js";
+import { h, icon, newId, refill } from "./dom.js";
 import { isExact, same } from "./exact-json.js";
 import { InvalidInput, INPUTS } from "./field-inputs.js";
 import { groupControl } from "./group-controls.js";
 
 const GROUPS = new Set(["object", "list", "tuple", "map", "variants"]);
+
+/** The problem of a required field without a value. */
+export const NEEDED = "This is needed.";
 
 const MANY = 200; // items and entries that are drawn as rows
 
@@ -142,7 +145,7 @@ class SingleControl {
       if (this.given !== undefined) return this.given;
       if (value === undefined && this.field.required) {
         if (this.field.nullable) return null;
-        throw new InvalidInput(this.input.missing ?? "This is needed.");
+        throw new InvalidInput(this.input.missing ?? NEEDED);
       }
       return value;
     } catch (problem) {
@@ -173,7 +176,7 @@ class SingleControl {
 
   fail(message) {
     this.touched = true;
-    this.error.replaceChildren(icon("alert"), visible(message));
+    refill(this.error, icon("alert"), message);
     this.error.hidden = false;
     (this.input.target ?? this.input.el).setAttribute("aria-invalid", "true");
     this.el.classList.add("bad");

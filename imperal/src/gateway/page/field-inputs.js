@@ -35,12 +35,13 @@ const PATTERNS = {
 
 function string(self, { schema: s, long, required }) {
   const el = long
-    ? h("textarea", { id: self.id, rows: 4, spellcheck: "true" })
+    ? h("textarea", { id: self.id, rows: 4, spellcheck: "true", dir: "auto" })
     : h("input", {
         id: self.id,
         type: s.writeOnly === true ? "password" : (INPUT_TYPES[s.format] ?? "text"),
         autocomplete: s.writeOnly === true ? "new-password" : "off",
         step: s.format === "time" ? 1 : null,
+        dir: s.format === undefined ? "auto" : null,
       });
   const at = s.format === "date-time";
   return {
@@ -288,7 +289,14 @@ const ONE_LINE = 40; // longest JSON that is written on one line
 
 /** A value of any type in one box: JSON, or an unquoted text that cannot be mistaken for JSON. */
 function any(self) {
-  const el = h("textarea", { id: self.id, class: "any", rows: 1, spellcheck: "false", autocomplete: "off" });
+  const el = h("textarea", {
+    id: self.id,
+    class: "any",
+    rows: 1,
+    dir: "auto",
+    spellcheck: "false",
+    autocomplete: "off",
+  });
   const grow = () => (el.rows = Math.min(8, el.value.split("\n").length));
   el.addEventListener("input", grow);
   return {

@@ -1,14 +1,14 @@
-// The form of one function. Owns its text, its submit button, the switch to JSON, the place of errors, and the draft that
-// survives a reload. The controls are field-controls.js.
+// The form of one function. Owns its text, its submit button, the switch to JSON, the place of errors, and when what a
+// person has written is kept, set aside or emptied. The controls are field-controls.js, stored drafts drafts.js.
 
 import { ApiError } from "./api.js";
-import { explain } from "./calls.js";
-import { h, icon, newId } from "./dom.js";
-import { control } from "./field-controls.js";
-import { parse, same, write } from "./exact-json.js";
+import { BACK, explain, isLost } from "./calls.js";
+import { h, icon, newId, refill } from "./dom.js";
+import { Drafts } from "./drafts.js";
+import { NEEDED, control } from "./field-controls.js";
+import { same } from "./exact-json.js";
 import { describe, steps } from "./schema.js";
-import { kept } from "./secrets.js";
-import { count, humanise } from "./format.js";
+import { humanise } from "./format.js";
 
 const ACTIONS = {
   read: ["Reads", "plain", "Changes nothing.", "eye"],
@@ -35,15 +35,20 @@ export function actionChip(type) {
   return h("span", { class: `chip ${tone}`, title }, icon(sign), word);
 }
 
-// a draft belongs to its user: another user who signs in with the same tab must not find it
-const draftKey = (owner, app, fn) => `draft:${owner}:${app.app_id}/${fn.name}`;
-
 export class FunctionForm {
-  /** `run(params)` resolves when the call is accepted; `confirm()` asks before a destructive one. */
+  /** `run(params)` resolves when the call is accepted; `confirm(params)` asks before a destructive one. */
   constructor({ owner, app, fn, run, confirm, announce, accepted }) {
     Object.assign(this, { owner, app, fn, run, confirm, announce, accepted });
     this.schema = fn.params_schema ?? {};
     this.asJson = false;
+    this.edited = false; // whether a person wrote what is in the form
+    this.drafts = new Drafts({
+      owner,
+      name: `${app.app_id}/${fn.name}`,
+      schema: this.schema,
+      read: () => this.control.read([]),
+    });
+    this.asideLine = h("div", { class: "set-aside", role: "status" });
     this.body = h("div", { class: "fields" });
     this.error = h("div", { class: "form-error", role: "alert", hidden: true });
     this.submit = h("button", { type: "submit", class: `primary${fn.action_type === "destructive" ? " danger" : ""}` });
@@ -64,30 +69,77 @@ export class FunctionForm {
         h("div", { class: "about" }, h("code", null, fn.name), actionChip(fn.action_type), pace(fn)),
       ),
       h("p", { class: "lead" }, fn.description),
+      this.asideLine,
       this.body,
       h("div", { class: "form-foot" }, this.error, h("div", { class: "actions" }, this.submit, this.mode)),
     );
     this.el.addEventListener("keydown", (event) => {
       if (event.key === "Enter" && (event.ctrlKey || event.metaKey)) this.el.requestSubmit();
     });
-    for (const kind of ["input", "change"]) this.el.addEventListener(kind, () => this.draftSoon());
-    addEventListener("pagehide", () => this.draftTimer && this.keepDraft());
-    this.build(this.draft());
+    for (const kind of ["input", "change", "click"])
+      this.body.addEventListener(kind, (event) => {
+        if (kind === "click" && !event.target.closest("button")) return; // a row was added or removed
+        this.edited = true;
+        this.drafts.keepSoon();
+      });
+    const draft = this.drafts.stored();
+    this.build(draft);
+    this.edited = draft !== undefined;
+    this.showAside();
     this.idle();
   }
 
-  /** Fills the form, from the parameters of an earlier call for example. */
+  /**
+   * Fills the form with the parameters of an earlier call. A draft that is in it is set aside and can be put back; the stored
+   * draft stays until the first edit.
+   */
   fill(params) {
+    this.setAside(params);
+    this.drafts.keepNow();
     this.build(params);
-    this.keepDraft();
+    this.edited = false;
+    this.showAside();
+  }
+
+  /** Sets aside what a person wrote, before `value` takes its place. */
+  setAside(value) {
+    const draft = this.edited ? this.control.read([]) : undefined;
+    if (draft !== undefined && !same(draft, value) && !same(draft, this.empty())) this.drafts.setAside(draft);
+  }
+
+  /** What the form has before anything is written into it. */
+  empty() {
+    if (this.asJson) return {};
+    return control({ ...describe(this.schema, this.schema, "", true), title: "", help: "" }).read([]);
+  }
+
+  showAside() {
+    refill(
+      this.asideLine,
+      this.drafts.aside.length > 0 && [
+        icon("info"),
+        h("span", null, "Your draft was set aside. "),
+        h("button", { type: "button", class: "link", onclick: () => this.putBack() }, "Put it back"),
+      ],
+    );
+  }
+
+  putBack() {
+    const draft = this.drafts.takeBack();
+    this.setAside(draft);
+    this.build(draft);
+    this.edited = true;
+    this.drafts.keep();
+    this.showAside();
+    this.control.focus();
+    this.announce("Your draft is back.");
   }
 
   build(value) {
-    this.body.replaceChildren();
     this.hideError();
     if (this.asJson) {
       this.control = jsonControl(value ?? {});
-      this.body.append(this.control.el);
+      refill(this.body, this.control.el);
     } else {
       const field = { ...describe(this.schema, this.schema, "", true), title: "", help: "" };
       this.control = control(field, value, value !== undefined);
@@ -98,7 +150,7 @@ export class FunctionForm {
         !field.rest &&
         field.fields().length === 0 &&
         !Object.keys(value ?? {}).length;
-      this.body.append(empty ? h("p", { class: "help" }, "It has no parameters.") : this.control.el);
+      refill(this.body, empty ? h("p", { class: "help" }, "It has no parameters.") : this.control.el);
     }
     this.mode.textContent = this.asJson ? "Back to the form" : "Edit as JSON";
   }
@@ -125,12 +177,11 @@ export class FunctionForm {
     const problems = [];
     const params = this.control.read(problems);
     if (problems.length) return this.show(problems);
-    if (this.fn.action_type === "destructive" && !(await this.confirm(this.fn))) return;
+    if (this.fn.action_type === "destructive" && !(await this.confirm(params))) return;
     this.working();
     try {
       await this.run(params);
-      this.forgetDraft();
-      this.build(undefined);
+      this.sent(params);
       this.announce(`${humanise(this.fn.name)}: accepted`);
       this.accepted();
     } catch (error) {
@@ -140,15 +191,20 @@ export class FunctionForm {
     }
   }
 
+  /** Empties the form after its call was accepted. What was written since it was sent is not the call's and stays. */
+  sent(params) {
+    if (!same(this.control.read([]), params)) return this.drafts.keepSoon();
+    this.drafts.forget();
+    this.build(undefined);
+    this.edited = false;
+  }
+
   /** Problems found in the browser, each at its field. */
   show(problems) {
     for (const { control: c, message } of problems) c.fail(message);
     problems[0].control.focus();
-    this.announce(
-      problems.length === 1
-        ? problems[0].message
-        : `${count(problems.length, "field")} to look at. ${problems[0].message}`,
-    );
+    const first = named(problems[0]);
+    this.announce(problems.length === 1 ? first : `${problems.length} fields need attention. First: ${first}`);
   }
 
   /** A refusal of the platform, at its field if that is on the screen. */
@@ -161,62 +217,46 @@ export class FunctionForm {
       this.announce(error.message);
       return;
     }
-    this.error.replaceChildren(icon("alert"), h("span", null, explain(error)));
+    refill(this.error, icon("alert"), h("span", null, explain(error)));
     this.error.hidden = false;
+    this.lost = isLost(error);
+  }
+
+  /** The page is connected again: an error of the lost connection becomes the way on. */
+  connected() {
+    if (!this.lost) return;
+    this.lost = false;
+    refill(this.error, icon("again"), h("span", null, BACK));
   }
 
   hideError() {
+    this.lost = false;
     this.error.hidden = true;
-    this.error.replaceChildren();
+    refill(this.error);
   }
 
   working() {
     this.busy = true;
     this.submit.setAttribute("aria-disabled", "true");
-    this.submit.replaceChildren(h("span", { class: "spinner", "aria-hidden": "true" }), "Sending…");
+    refill(this.submit, h("span", { class: "spinner", "aria-hidden": "true" }), "Sending…");
   }
 
   idle() {
     this.busy = false;
     this.submit.removeAttribute("aria-disabled");
-    this.submit.replaceChildren(
+    refill(
+      this.submit,
       "Run",
       h("kbd", { "aria-hidden": "true" }, /Mac|iPhone|iPad/.test(navigator.platform) ? "⌘ ↵" : "Ctrl ↵"),
     );
   }
+}
 
-  draft() {
-    try {
-      const text = sessionStorage.getItem(draftKey(this.owner, this.app, this.fn));
-      return text ? parse(text, true) : undefined;
-    } catch {
-      return undefined; // storage is blocked or holds an older format: start empty
-    }
-  }
-
-  draftSoon() {
-    clearTimeout(this.draftTimer);
-    this.draftTimer = setTimeout(() => this.keepDraft(), 300);
-  }
-
-  keepDraft() {
-    this.draftTimer = null;
-    try {
-      sessionStorage.setItem(draftKey(this.owner, this.app, this.fn), write(kept(this.control.read([]), this.schema)));
-    } catch {
-      // storage is blocked or full: the draft lasts as long as the page
-    }
-  }
-
-  forgetDraft() {
-    clearTimeout(this.draftTimer);
-    this.draftTimer = null;
-    try {
-      sessionStorage.removeItem(draftKey(this.owner, this.app, this.fn));
-    } catch {
-      // as above
-    }
-  }
+/** A problem with the name of its field: `Title is needed.`, `Limit: This must be at most 500.` */
+function named({ control: c, message }) {
+  const title = c.field?.title;
+  if (!title) return message;
+  return message === NEEDED ? `${title} is needed.` : `${title}: ${message}`;
 }
 
 /** The chip of a function that is declared to work in the background. */

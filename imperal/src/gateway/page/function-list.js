@@ -2,17 +2,19 @@
 // Owns choosing; what a form does is function-form.js.
 
 import { actionChip, actionTile, pace } from "./function-form.js";
+import { beginning } from "./cut-text.js";
 import { h, icon, refill } from "./dom.js";
 import { humanise } from "./format.js";
+import { swap } from "./reconcile.js";
 
 const RECENT = 3; // recently used functions at the top
 const MANY = 8; // functions from which on this helps
 
 /** The icon of an extension; its first letter when there is none. */
 export function appIcon(app) {
-  const letter = h("span", { class: "app-icon letter", "aria-hidden": "true" }, app.name.charAt(0).toUpperCase());
+  const letter = h("span", { class: "app-icon letter", "aria-hidden": "true" }, beginning(app.name, 1).toUpperCase());
   const image = h("img", { class: "app-icon", alt: "", src: `v1/extensions/${encodeURIComponent(app.app_id)}/icon` });
-  image.addEventListener("error", () => image.replaceWith(letter));
+  image.addEventListener("error", () => swap(image, letter));
   return image;
 }
 
@@ -35,6 +37,7 @@ export class FunctionList {
       type: "search",
       id: "function-search",
       placeholder: "Search functions",
+      dir: "auto",
       autocomplete: "off",
       "aria-label": "Search functions",
       "aria-describedby": "function-count",
@@ -223,6 +226,11 @@ export class FunctionList {
       ? this.extensions.flatMap((app) => app.functions.map((fn) => `${app.app_id}/${fn.name}`)).indexOf(from.key)
       : -1;
     (this.rows[index]?.button ?? this.search).focus();
+  }
+
+  /** The page is connected again. */
+  connected() {
+    for (const form of this.forms.values()) form.connected();
   }
 
   focusSearch() {

@@ -48,6 +48,7 @@ function frame(field, ...body) {
       );
   return {
     el,
+    field,
     fail(message) {
       refill(error, icon("alert"), message);
       error.hidden = false;
@@ -263,6 +264,7 @@ function map(field, value, make, filled, taken = new Set()) {
     const key = h("input", {
       type: "text",
       class: "key",
+      dir: "auto",
       "aria-label": "Name",
       placeholder: "Name",
       autocomplete: "off",

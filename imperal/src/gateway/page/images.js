@@ -3,6 +3,7 @@
 
 import { h, icon } from "./dom.js";
 import { link, urlOf } from "./links.js";
+import { swap } from "./reconcile.js";
 
 const HOSTS = "imperal:picture-hosts";
 const waiting = new Map(); // button -> what to do once its host is allowed
@@ -72,7 +73,7 @@ export function imageFor(text, alt, look = "picture") {
   waiting.set(button, () => {
     const held = button === document.activeElement;
     const shown = make();
-    button.replaceWith(shown);
+    swap(button, shown);
     if (held) shown.focus();
   });
   return button;
@@ -86,7 +87,7 @@ function drawn(src, alt, look, url) {
     ? h("a", { class: "picture-link", href: url, target: "_blank", rel: "noopener noreferrer" }, img)
     : img;
   img.addEventListener("error", () =>
-    shown.replaceWith(url ? link(url, url) : h("span", { class: "muted" }, "the image cannot be shown")),
+    swap(shown, url ? link(url, url) : h("span", { class: "muted" }, "the image cannot be shown")),
   );
   return shown;
 }

@@ -1,12 +1,15 @@
 // Starts the page and connects its parts: session, store, stream, chat, functions, activity panel. Owns the top bar, the
-// question before a destructive call, the sheet on narrow screens, and the global keys.
+// sheet on narrow screens, and the global keys.
 
 import { accountMenu } from "./account-menu.js";
-import { Announcer } from "./announcer.js";
+import { AnnounceSetting } from "./announce-setting.js";
+import { Announcer, say } from "./announcer.js";
 import { get, onSessionOver } from "./api.js";
 import { Audit } from "./audit.js";
+import { entered, leave } from "./back-button.js";
 import { Calls, explain } from "./calls.js";
 import { Chat } from "./chat.js";
+import { ConfirmDialog } from "./confirm-dialog.js";
 import { ConnectionStatus } from "./connection-status.js";
 import { fill, h, icon, refill } from "./dom.js";
 import { ActivityPanel } from "./activity-panel.js";
@@ -23,8 +26,8 @@ import { humanise } from "./format.js";
 
 const $ = (id) => document.getElementById(id);
 const narrow = matchMedia("(max-width: 820px)");
-const announcer = new Announcer($("announcer"));
-const say = (text) => announcer.say(text);
+const confirm = new ConfirmDialog($("confirm"));
+const announceSetting = new AnnounceSetting();
 let line = null;
 const connection = new ConnectionStatus({ sign: $("link-state"), strip: $("lost"), say, retry: () => line?.kick() });
 
@@ -39,40 +42,13 @@ onSessionOver(() => {
   else showSignedOut($("gate"));
 });
 
-/** Asks before a destructive function, or if the button of an answer wants a question. */
-function confirmRun(fn, question = "It is destructive: what it removes may be lost permanently.") {
-  const dialog = $("confirm");
-  const danger = fn.action_type === "destructive";
-  return new Promise((resolve) => {
-    const done = (answer) => () => {
-      resolve(answer);
-      dialog.close();
-    };
-    refill(
-      dialog,
-      h("h2", { id: "confirm-title" }, `Run ${humanise(fn.name).toLowerCase()}?`),
-      h("p", null, question),
-      h(
-        "div",
-        { class: "actions" },
-        h("button", { type: "button", class: "secondary", autofocus: true, onclick: done(false) }, "Do not run"),
-        h("button", { type: "button", class: `primary${danger ? " danger" : ""}`, onclick: done(true) }, "Run it"),
-      ),
-    );
-    dialog.addEventListener("close", () => resolve(false), { once: true });
-    dialog.showModal();
-  });
-}
-
 /** On a narrow screen the functions are a sheet over the chat, which the browser's "back" closes. */
 function sheet(open) {
   if (document.body.classList.contains("sheet-open") === open) return;
-  if (open) history.pushState({ sheet: true }, "");
-  else if (history.state?.sheet) return history.back(); // and popstate closes it
-  showSheet(open);
+  if (!open) return leave("functions");
+  entered("functions", () => showSheet(false));
+  showSheet(true);
 }
-
-addEventListener("popstate", () => showSheet(false));
 
 function showSheet(open) {
   document.body.classList.toggle("sheet-open", open);
@@ -83,7 +59,7 @@ function showSheet(open) {
 function buildTop({ user, extensions }) {
   const only = extensions.length === 1 ? extensions[0] : null;
   refill($("brand"), only && appIcon(only), h("span", { class: "brand-name" }, only?.name ?? "Extensions"));
-  accountMenu($("account"), user, notice);
+  accountMenu($("account"), { user, notice, settings: [announceSetting.control] });
   for (const id of ["tools", "runbar", "account"]) $(id).hidden = false;
   fill($("open-audit"), [icon("shield"), h("span", { class: "tool-word" }, "Audit")]);
 }
@@ -124,9 +100,9 @@ class Counts {
 
 /** What turns can do: call again, open the form of a call, show the speaker's icon. */
 function turnActs({ session, store, calls, functions, toEnd }) {
-  const run = async (appId, name, question, start) => {
+  const run = async (appId, name, params, question, start) => {
     const fn = functions.find(appId, name);
-    if (fn && (question || fn.action_type === "destructive") && !(await confirmRun(fn, question)))
+    if (fn && (question || fn.action_type === "destructive") && !(await confirm.ask(fn, params, question)))
       return { done: false };
     return start().then(
       () => (toEnd(), { done: true }),
@@ -146,7 +122,7 @@ function turnActs({ session, store, calls, functions, toEnd }) {
       functions.reopen(turn)
         ? narrow.matches && sheet(true)
         : say("That function is no longer loaded. Choose another one."),
-    call: (appId, name, params, question) => run(appId, name, question, () => calls.run(appId, name, params)),
+    call: (appId, name, params, question) => run(appId, name, params, question, () => calls.run(appId, name, params)),
     async again(turn) {
       const asked = await store.askedBy(turn.call_id).catch(() => null);
       const [secret] = secrets(functions.find(asked?.app_id, asked?.function)?.params_schema);
@@ -154,7 +130,9 @@ function turnActs({ session, store, calls, functions, toEnd }) {
         this.edit(asked);
         return `${humanise(secret)} is not stored in the chat. Enter it again in the form that has opened.`;
       }
-      const { done, message } = await run(asked?.app_id, asked?.function, undefined, () => calls.again(turn.call_id));
+      const { done, message } = await run(asked?.app_id, asked?.function, asked?.params, undefined, () =>
+        calls.again(turn.call_id),
+      );
       return done ? null : (message ?? "");
     },
   };
@@ -174,6 +152,11 @@ function start(session) {
   const calls = new Calls(store, {
     answered: (seq) => line?.expect(seq),
     schemaOf: (appId, name) => functions.find(appId, name)?.params_schema,
+  });
+  const announcer = new Announcer({
+    taskOf: (id) => store.tasks.get(id),
+    isOwn: (id) => calls.own.has(id),
+    level: () => announceSetting.level,
   });
   const base = session.extensions.length === 1 ? session.extensions[0].name : "Extensions";
   const counts = new Counts(store, base);
@@ -196,7 +179,7 @@ function start(session) {
         app,
         fn,
         run: (params) => calls.run(app.app_id, fn.name, params),
-        confirm: confirmRun,
+        confirm: (params) => confirm.ask(fn, params),
         announce: say,
         accepted: () => {
           chat.toEnd();
@@ -255,7 +238,11 @@ function start(session) {
     if (document.body.classList.contains("sheet-open")) sheet(false);
   });
   addEventListener("keydown", (event) => onKey(event, functions, shortcut));
-  return { store, line: new SharedStream({ who, store, state: (name) => connection.show(name) }) };
+  const state = (name) => {
+    connection.show(name);
+    if (name === "live") functions.connected();
+  };
+  return { store, line: new SharedStream({ who, store, state }) };
 }
 
 /** Retries until there is an answer. Without a session the sign-in page is shown, and retries end. */

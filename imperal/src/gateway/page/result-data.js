@@ -4,18 +4,22 @@
 // Data comes from the extension and is not trusted: it becomes text nodes, only http and https addresses become links
 // (links.js), and images of other hosts are not loaded by themselves (images.js).
 
-import { h, icon, newId, refill } from "./dom.js";
+import { copyButton, copySign } from "./copy-button.js";
+import { seen, seenTree } from "./copy-text.js";
+import { shortened } from "./cut-text.js";
+import { h, icon, newId } from "./dom.js";
 import { link, linked, urlOf } from "./links.js";
 import { isExact, write } from "./exact-json.js";
-import { code, jsonOf, longText, more } from "./show-more.js";
+import { code, isLong, jsonOf, longText, more } from "./show-more.js";
 import { imageFor } from "./images.js";
+import { proseOrText } from "./prose.js";
 import { count, fullTime, humanise, toneOfWord } from "./format.js";
 
 const COLUMNS = 8;
 const FEW = 10; // rows that need no count
 const KEYS = 50; // pairs that are shown at first
 const DEPTH = 3;
-const IN_TEXT = 5000; // characters of a text inside of an answer
+const LONG = 200; // characters, or more than one line: may be prose
 const IN_CELL = 200; // characters of JSON in a cell of a table
 
 const isObject = (value) => value !== null && typeof value === "object" && !Array.isArray(value) && !isExact(value);
@@ -30,9 +34,11 @@ const isScalar = (value) => value === null || typeof value !== "object" || isExa
 /** The data of a result, or null if there is none. */
 export const showData = (data) => (isEmpty(data) ? null : h("div", { class: "data" }, shape(data, 0)));
 
+const mayBeProse = (value) => typeof value === "string" && (value.length > LONG || value.includes("\n"));
+
 /** Draws any value by its shape; `depth` 0 is a whole answer, more is inside one. */
 export function shape(value, depth) {
-  if (isScalar(value)) return scalar(value, depth === 0);
+  if (isScalar(value)) return depth > 0 && mayBeProse(value) ? copied(value) : scalar(value, depth === 0);
   if (Array.isArray(value)) return list(value, depth);
   const keys = Object.keys(value);
   if (depth === 0 && keys.length === 1) return lone(keys[0], value[keys[0]]);
@@ -61,7 +67,7 @@ function list(values, depth) {
       h(
         "ul",
         { class: "plain-list" },
-        shown.map((one) => h("li", null, scalar(one))),
+        shown.map((one) => h("li", { dir: "auto" }, scalar(one))),
       ),
     );
   return code(values);
@@ -85,7 +91,7 @@ function pairs(value, depth) {
             "div",
             { class: isScalar(one) || (Array.isArray(one) && one.every(isTag)) ? "pair-row" : "pair-row deep" },
             h("dt", null, humanise(key)),
-            h("dd", null, shape(one, depth + 1)),
+            h("dd", { dir: "auto" }, shape(one, depth + 1)),
           ),
         ),
       ),
@@ -137,7 +143,7 @@ function table(rows) {
               shown.map((key) =>
                 h(
                   "td",
-                  { class: numeric.has(key) && "num" },
+                  { class: numeric.has(key) && "num", dir: numeric.has(key) ? null : "auto" },
                   graded.has(key) && toneOfWord(row[key])
                     ? h("span", { class: `chip ${toneOfWord(row[key])}` }, row[key])
                     : cell(row[key]),
@@ -159,7 +165,7 @@ function cell(value) {
 }
 
 const ROOM = 50; // items of a list that stand in a cell
-const short = (text) => (text.length > IN_CELL ? `${text.slice(0, IN_CELL)}…` : text);
+const short = (text) => shortened(text, IN_CELL);
 
 const plain = (value) => (isExact(value) ? value.rawJSON : String(value));
 
@@ -174,19 +180,23 @@ function scalar(value, large = false) {
   if (url) return link(url, value);
   if (INSTANT.test(value) && !Number.isNaN(Date.parse(value)))
     return h("time", { datetime: value, title: value }, fullTime(value));
-  return large
-    ? longText(value)
-    : value.length > IN_TEXT
-      ? longText(value)
-      : h("span", { class: "text", dir: "auto" }, linked(value));
+  if (large) return proseOrText(value);
+  return isLong(value) ? longText(value) : h("span", { class: "text" }, linked(value));
 }
+
+/** A long text inside of an answer, with a sign that copies it alone. */
+const copied = (text) =>
+  h(
+    "div",
+    { class: "copied-text" },
+    proseOrText(text),
+    copySign(() => text, "Copy this text"),
+  );
 
 const INSTANT = /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?(Z|[+-]\d\d:\d\d)$/;
 
 /** Copy, and the raw JSON, as {tools, raw}. */
 export function showTools(data, tree = null) {
-  const texts = tree ? [] : isObject(data) ? Object.values(data) : [data];
-  const copied = () => (texts.length === 1 && typeof texts[0] === "string" ? texts[0] : jsonOf(data));
   const raw = h("div", { class: "raw", hidden: true });
   const toggle = h(
     "button",
@@ -194,23 +204,16 @@ export function showTools(data, tree = null) {
     icon("braces"),
     "JSON",
   );
+  const whole = () => (tree ? { data, ui: tree } : data);
   toggle.addEventListener("click", () => {
     raw.hidden = !raw.hidden;
     toggle.setAttribute("aria-expanded", String(!raw.hidden));
-    if (!raw.firstChild) raw.append(code(tree ? { data, ui: tree } : data));
+    if (!raw.firstChild)
+      raw.append(
+        copySign(() => jsonOf(whole()), "Copy the JSON"),
+        code(whole()),
+      );
   });
-  return { tools: h("div", { class: "data-tools" }, copyButton(copied), toggle), raw };
-}
-
-function copyButton(text) {
-  const button = h("button", { type: "button", class: "quiet small" }, icon("copy"), "Copy");
-  button.addEventListener("click", async () => {
-    const done = await navigator.clipboard.writeText(text()).then(
-      () => true,
-      () => false,
-    );
-    refill(button, icon(done ? "check" : "alert"), done ? "Copied" : "Not allowed");
-    setTimeout(() => refill(button, icon("copy"), "Copy"), 1600);
-  });
-  return button;
+  const copy = copyButton(() => (tree ? seenTree(tree) : seen(data)));
+  return { tools: h("div", { class: "data-tools" }, copy, toggle), raw };
 }

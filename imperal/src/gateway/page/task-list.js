@@ -3,8 +3,10 @@
 
 import { get } from "./api.js";
 import { explain } from "./calls.js";
+import { shortened } from "./cut-text.js";
 import { h, icon, refill } from "./dom.js";
-import { longText } from "./show-more.js";
+import { prose } from "./prose.js";
+import { Keyed, reconcile } from "./reconcile.js";
 import { showData, showTools } from "./result-data.js";
 import { TaskCard } from "./task-card.js";
 import { dayKey, dayName, fullTime, humanise, taskStateLabel, time, taskDuration } from "./format.js";
@@ -12,12 +14,13 @@ import { dayKey, dayName, fullTime, humanise, taskStateLabel, time, taskDuration
 const FIRST = 100; // tasks that the store loads at the start
 const MORE = 500; // most tasks of one request
 const ROOM = 60; // ended tasks in the document at first
+const GIST = 140; // characters of an outcome in its folded row
 
 const FILTERS = [
   ["all", "All", () => true],
   ["running", "Running", (task) => task.state === "running"],
   ["succeeded", "Succeeded", (task) => task.state === "succeeded"],
-  ["failed", "Failed", (task) => ["failed", "timed_out", "reclaimed"].includes(task.state)],
+  ["failed", "Failed or interrupted", (task) => ["failed", "timed_out", "reclaimed"].includes(task.state)],
   ["cancelled", "Cancelled", (task) => task.state === "cancelled"],
 ];
 
@@ -31,6 +34,12 @@ export class TaskList {
     this.results = new Map(); // task_id -> result, of those that were unfolded
     this.bar = h("div", { class: "filters", role: "group", "aria-label": "Which tasks" });
     this.body = h("div");
+    this.olderButton = h(
+      "button",
+      { type: "button", class: "secondary small older", onclick: () => this.older() },
+      icon("down"),
+      "Show older tasks",
+    );
     this.el = h("div", { class: "task-list" }, this.bar, this.body);
     this.buttons = new Map(
       FILTERS.map(([key, word]) => [
@@ -39,6 +48,21 @@ export class TaskList {
       ]),
     );
     refill(this.bar, [...this.buttons.values()]);
+    this.rows = new Keyed({
+      key: (task) => task.task_id,
+      make: () => h("li"),
+      draw: (el, task) => this.drawRow(el, task),
+      look: (task) => `${task.state} ${this.resultOf(task) !== undefined}`,
+    });
+    this.sections = new Keyed({
+      key: (section) => section.key,
+      make: () => h("section", null, h("h3"), h("ul", { class: "bare" })),
+      draw: (el, { title }) => {
+        refill(el.firstChild, title);
+        el.firstChild.hidden = !title;
+      },
+      look: ({ title }) => title,
+    });
   }
 
   choose(key) {
@@ -59,29 +83,28 @@ export class TaskList {
     const ended = all.filter((task) => task.state !== "running" && fits(task));
     const shown = ended.slice(0, this.room);
     const hidden = ended.length > shown.length || (all.length >= FIRST && !this.readAll);
+    const sections = [
+      ...(running.length ? [{ key: "running", title: this.only === "all" ? "Running" : "", tasks: running }] : []),
+      ...byDay(shown),
+    ];
+    for (const task of running) this.cards.get(task.task_id)?.update(task);
+    this.rows.elements([...running, ...shown]);
+    const els = this.sections.elements(sections);
+    // The row of a task that has just ended moves to another list. Its new list is in the document and takes the row before
+    // its old list loses it, so that the row keeps the focus.
+    this.body.append(...els.filter((el) => !el.isConnected));
+    for (const index of sections.keys())
+      reconcile(
+        els.at(-1 - index).lastChild,
+        sections.at(-1 - index).tasks.map((task) => this.rows.element(task)),
+      );
+    const idle = this.only === "all" && !running.length && ended.length > 0;
     refill(
       this.body,
-      running.length > 0 && [
-        this.only === "all" && h("h3", null, "Running"),
-        h(
-          "ul",
-          { class: "bare" },
-          running.map((task) => h("li", null, this.card(task).el)),
-        ),
-      ],
-      this.only === "all" &&
-        !running.length &&
-        ended.length > 0 &&
-        h("p", { class: "help" }, "Nothing runs right now."),
-      this.byDay(shown),
+      idle && h("p", { class: "help" }, "Nothing runs right now."),
+      els,
       !running.length && !ended.length && this.nothing(all.length),
-      hidden &&
-        h(
-          "button",
-          { type: "button", class: "secondary small older", onclick: () => this.older() },
-          icon("down"),
-          "Show older tasks",
-        ),
+      hidden && this.olderButton,
     );
   }
 
@@ -97,23 +120,6 @@ export class TaskList {
         "Tasks of background functions appear here with their progress. They continue when you close the page.",
       ),
     );
-  }
-
-  byDay(tasks) {
-    const days = [];
-    for (const task of tasks) {
-      const key = dayKey(task.created_at);
-      if (days.at(-1)?.key !== key) days.push({ key, name: dayName(task.created_at), tasks: [] });
-      days.at(-1).tasks.push(task);
-    }
-    return days.map(({ name, tasks: list }) => [
-      h("h3", null, `Ended, ${name === "Today" || name === "Yesterday" ? name.toLowerCase() : name}`),
-      h(
-        "ul",
-        { class: "bare" },
-        list.map((task) => this.endedRow(task)),
-      ),
-    ]);
   }
 
   async older() {
@@ -142,14 +148,19 @@ export class TaskList {
   /** A change of one task: progress in place, a start or an end redraws. */
   update(task) {
     const card = this.cards.get(task.task_id);
-    if (card && task.state === "running") return card.update(task);
-    if (card) {
-      card.stop();
+    if (card && task.state === "running") card.update(task);
+    else this.render();
+  }
+
+  drawRow(el, task) {
+    const held = el.contains(document.activeElement);
+    if (task.state !== "running") {
+      this.cards.get(task.task_id)?.stop();
       this.cards.delete(task.task_id);
     }
-    const focused = this.el.contains(document.activeElement);
-    this.render();
-    if (focused && document.activeElement === document.body) this.el.querySelector("button, summary")?.focus();
+    refill(el, task.state === "running" ? this.card(task).el : this.endedRow(task));
+    // the controls of a running task are gone: its row keeps the focus
+    if (held && !el.contains(document.activeElement)) el.querySelector("summary")?.focus();
   }
 
   endedRow(task) {
@@ -172,13 +183,18 @@ export class TaskList {
           time(task.created_at),
         ),
         h("span", { "aria-hidden": "true", class: "unfold-place" }, unfold()),
-        h("span", { class: "gist" }, h("span", { class: `state ${tone}` }, word), text && ` · ${text.slice(0, 140)}`),
+        h(
+          "span",
+          { class: "gist" },
+          h("span", { class: `state ${tone}` }, word),
+          text && ` · ${shortened(text, GIST)}`,
+        ),
       ),
       h(
         "div",
         { class: "ended-body" },
         h("span", { class: `chip ${tone}` }, icon(sign), word, task.finished_at && ` after ${taskDuration(task)}`),
-        text && longText(text),
+        text && prose(text),
         data && [data, tools.tools, tools.raw],
         h("p", { class: "help" }, h("code", null, task.function), ` · started ${fullTime(task.created_at)}`),
         h("button", { type: "button", class: "link", onclick: () => this.reveal(task.task_id) }, "Show in the chat"),
@@ -189,7 +205,7 @@ export class TaskList {
       this.open.add(task.task_id);
       if (!result) this.readResult(task);
     });
-    return h("li", null, row);
+    return row;
   }
 
   /** The result, from the outcome turn if the page has it; lists of tasks have no results. */
@@ -208,6 +224,20 @@ export class TaskList {
       // the row shows how it ended; unfolding it again retries
     }
   }
+}
+
+function byDay(tasks) {
+  const days = [];
+  for (const task of tasks) {
+    const key = dayKey(task.created_at);
+    if (days.at(-1)?.key !== key) {
+      const name = dayName(task.created_at);
+      const title = `Ended, ${name === "Today" || name === "Yesterday" ? name.toLowerCase() : name}`;
+      days.push({ key, title, tasks: [] });
+    }
+    days.at(-1).tasks.push(task);
+  }
+  return days;
 }
 
 function unfold() {

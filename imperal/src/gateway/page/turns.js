@@ -2,9 +2,11 @@
 // position of turns in the chat is chat.js.
 
 import { h, icon, refill, visible } from "./dom.js";
-import { isExact, write } from "./exact-json.js";
+import { paramList } from "./param-list.js";
+import { prose } from "./prose.js";
 import { longText } from "./show-more.js";
 import { showData, showTools } from "./result-data.js";
+import { endState, isFailure, isOutcome, turnLabel } from "./turn-words.js";
 import { showTree } from "./ui-tree.js";
 import { count, fullTime, humanise, taskStateLabel, time, taskDuration } from "./format.js";
 
@@ -43,7 +45,7 @@ function asked(turn) {
     "article",
     { class: "bubble", "aria-label": `You, ${time(turn.at)}` },
     title ? h("h2", { class: "call-name" }, title) : longText(turn.text),
-    params(turn.params),
+    paramList(turn.params),
   );
 }
 
@@ -60,47 +62,11 @@ function edit(turn, acts) {
   );
 }
 
-const SHORT = 280; // characters of a parameter shown at first
-const LINES = 6;
-const MUCH = 20_000; // longer parameters are shown in steps
-
-function params(value) {
-  if (!value || typeof value !== "object" || !Object.keys(value).length) return null;
-  const one = (v) => {
-    if (isExact(v)) return v.rawJSON;
-    if (typeof v === "string") return clipped(v);
-    if (typeof v === "boolean") return v ? "yes" : "no";
-    if (typeof v === "number") return String(v);
-    return h("code", { class: "inline-json" }, clipped(write(v)));
-  };
-  const entries = Object.entries(value).filter(([, v]) => v !== null && v !== "");
-  if (entries.length === 1 && typeof entries[0][1] === "string")
-    return h("div", { class: "param-text", dir: "auto" }, one(entries[0][1]));
-  return h(
-    "dl",
-    { class: "params" },
-    entries.map(([key, v]) => h("div", null, h("dt", null, humanise(key)), h("dd", { dir: "auto" }, one(v)))),
-  );
-}
-
-function clipped(text) {
-  const start = text.slice(0, SHORT).split("\n").slice(0, LINES).join("\n").trimEnd();
-  if (start === text.trimEnd()) return text;
-  const shown = h("span", null, `${start}…`);
-  const button = h("button", { type: "button", class: "link" }, "Show all");
-  button.addEventListener("click", () => {
-    if (text.length > MUCH) shown.replaceWith(longText(text));
-    else shown.textContent = visible(text);
-    button.remove();
-  });
-  return [shown, " ", button];
-}
-
 function notice(turn) {
   return h(
     "article",
     { class: "notice-turn", "aria-label": `Notice, ${time(turn.at)}` },
-    longText(turn.text),
+    prose(turn.text),
     cut(turn),
     under(turn),
   );
@@ -108,28 +74,26 @@ function notice(turn) {
 
 function said(turn, acts) {
   const result = turn.result;
-  const cancelled = result?.error_code === "CANCELLED"; // a cancel that the user asked for is not a failure
-  const failed = result?.status === "error" && !cancelled;
-  const isOutcome = Boolean(turn.task_id && result);
-  const kind = isOutcome ? "Outcome" : turn.type === "tool_result" ? "Tool result" : failed ? "Error" : "Reply";
+  const failed = isFailure(turn);
+  const ends = isOutcome(turn);
   const tree = result?.ui && showTree(result.ui, turn.app_id, acts);
   const data = tree ? null : showData(result?.data);
   const tools = tree || data ? showTools(result.data, tree && result.ui) : null;
   const text = turn.text || result?.error || result?.summary || "";
-  const boxed = isOutcome || failed || data || tree || turn.type === "tool_result";
+  const boxed = ends || failed || data || tree || turn.type === "tool_result";
   return h(
     "article",
     {
-      class: `card${boxed ? " boxed" : ""}${tree ? " wide" : ""}${failed ? " failed" : ""}${isOutcome ? " outcome" : ""}`,
-      "aria-label": `${kind}, ${time(turn.at)}`,
+      class: `card${boxed ? " boxed" : ""}${tree ? " wide" : ""}${failed ? " failed" : ""}${ends ? " outcome" : ""}`,
+      "aria-label": `${turnLabel(turn, acts.task(turn.task_id))}, ${time(turn.at)}`,
     },
-    isOutcome && outcomeHead(turn, acts),
-    !isOutcome && turn.type === "tool_result" && h("div", { class: "kicker" }, icon("audit"), "Tool result"),
+    ends && outcomeHead(turn, acts),
+    !ends && turn.type === "tool_result" && h("div", { class: "kicker" }, icon("audit"), "Tool result"),
     h(
       "div",
       { class: "say" },
       failed && icon("alert"),
-      h("div", { class: "say-text" }, longText(text), failed && errorNote(result)),
+      h("div", { class: "say-text" }, prose(text), failed && errorNote(result)),
     ),
     cut(turn),
     tree,
@@ -138,7 +102,7 @@ function said(turn, acts) {
     h(
       "div",
       { class: "card-foot" },
-      under(turn, turn.function && !isOutcome && boxed && h("span", { class: "from" }, humanise(turn.function))),
+      under(turn, turn.function && !ends && boxed && h("span", { class: "from" }, humanise(turn.function))),
       tools?.tools,
     ),
     tools?.raw,
@@ -147,13 +111,13 @@ function said(turn, acts) {
 
 function outcomeHead(turn, acts) {
   const task = acts.task(turn.task_id);
-  const state = taskStateLabel(!task || task.state === "running" ? stateOf(turn.result) : task.state);
+  const state = taskStateLabel(endState(turn, task));
   const name = humanise(task?.name ?? turn.function ?? "task");
   return h(
     "div",
     { class: "kicker" },
     h("span", { class: `chip ${state.tone}` }, state.icon && icon(state.icon), state.word),
-    h("span", { class: "task-name" }, name),
+    h("span", { class: "task-name", dir: "auto" }, name),
     task?.finished_at && h("span", { class: "muted" }, `after ${taskDuration(task)}`),
     h(
       "button",
@@ -164,19 +128,23 @@ function outcomeHead(turn, acts) {
   );
 }
 
-// The task of an old outcome may not be loaded: its result has the state.
-function stateOf(result) {
-  const byCode = {
-    CANCELLED: "cancelled",
-    BACKEND_TIMEOUT: "timed_out",
-    INTERRUPTED: "reclaimed",
-    TASK_SILENT: "reclaimed",
-  };
-  return result.status === "success" ? "succeeded" : (byCode[result.error_code] ?? "failed");
+/** The way from a reply to its call, for a reply that does not stand directly under it; null for other turns. */
+export function callLink(turn, acts) {
+  if (turn.role !== "bot" || !turn.call_id || isOutcome(turn)) return null;
+  return h(
+    "button",
+    { type: "button", class: "link to-call", onclick: () => acts.reveal(turn.call_id) },
+    icon("up"),
+    "See the call",
+    turn.function && h("span", { class: "hidden" }, ` of ${humanise(turn.function)}`),
+  );
 }
 
-function errorNote(result) {
-  return result.error_code ? h("p", { class: "error-note" }, h("code", null, result.error_code)) : null;
+// Codes that the words of the turn say already.
+const SAID = new Set(["CANCELLED", "INTERRUPTED", "BACKEND_TIMEOUT", "TASK_SILENT"]);
+
+function errorNote({ error_code: code }) {
+  return code && !SAID.has(code) ? h("p", { class: "error-note" }, h("code", null, code)) : null;
 }
 
 function cut(turn) {

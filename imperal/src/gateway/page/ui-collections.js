@@ -2,11 +2,11 @@
 // many rows are drawn first.
 
 import { button, rowActions } from "./actions.js";
-import { h, icon } from "./dom.js";
+import { h, icon, refill } from "./dom.js";
 import { relaxed } from "./exact-json.js";
 import { humanise } from "./format.js";
 import { shape } from "./result-data.js";
-import { more } from "./show-more.js";
+import { folded, more } from "./show-more.js";
 import { isNode, listOf, toneOf } from "./ui-props.js";
 
 const COLUMNS = 50; // of a table
@@ -46,7 +46,7 @@ export function item(
       "div",
       { class: "ui-item" },
       name,
-      subtitle && h("div", { class: "sub" }, at.text(subtitle)),
+      subtitle && h("div", { class: "sub" }, folded(at.text(subtitle))),
       expandable &&
         inside &&
         h("details", { class: "ui-section" }, h("summary", null, "More"), h("div", { class: "ui-v" }, at.all(inside))),
@@ -96,14 +96,16 @@ export function table({ columns, rows, empty_text: empty }, at) {
               h(
                 "tr",
                 null,
-                shown.map(({ key }) => h("td", { class: numeric.has(key) && "num" }, cell(row[key]))),
+                shown.map(({ key }) =>
+                  h("td", { class: numeric.has(key) && "num", dir: numeric.has(key) ? null : "auto" }, cell(row[key])),
+                ),
               ),
             ),
           ),
         ),
       ),
     );
-    holder.replaceChildren(body);
+    refill(holder, body);
   };
   const head = ({ key, label, sortable }) => {
     const way = sorted.key !== key ? "none" : sorted.up ? "ascending" : "descending";
@@ -141,7 +143,7 @@ export function pairs({ items }, at) {
           "div",
           { class: "pair-row" },
           h("dt", null, at.text(label ?? key)),
-          h("dd", null, isNode(value) ? at.draw(value) : shape(value ?? null, 2)),
+          h("dd", { dir: "auto" }, isNode(value) ? at.draw(value) : shape(value ?? null, 2)),
         ),
       ),
     ),
@@ -158,7 +160,7 @@ export function timeline({ items }, at) {
           "li",
           { class: toneOf(color) },
           h("div", null, h("strong", null, at.text(title)), time && h("span", { class: "muted" }, ` ${at.text(time)}`)),
-          description && h("div", { class: "sub muted" }, at.text(description)),
+          description && h("div", { class: "sub muted" }, folded(at.text(description))),
         ),
       ),
     ),

@@ -64,6 +64,7 @@ const input = (type) => (props, at) => {
     min: props.min,
     max: props.max,
     step: props.step,
+    dir: "auto",
   });
   return field(
     props,
@@ -76,7 +77,7 @@ const input = (type) => (props, at) => {
 function area(props, at) {
   const el = h(
     "textarea",
-    { rows: Math.min(12, Number(props.rows) || 4), placeholder: at.text(props.placeholder) || null },
+    { rows: Math.min(12, Number(props.rows) || 4), dir: "auto", placeholder: at.text(props.placeholder) || null },
     at.text(props.value),
   );
   return field(props, el, () => el.value, at);

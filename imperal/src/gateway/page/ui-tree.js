@@ -6,12 +6,13 @@
 // type shows its children, or its properties by shape. Depth and size are limited.
 
 import { actionOf, button, linkTo } from "./actions.js";
+import { beginning, shortened } from "./cut-text.js";
 import { h, icon } from "./dom.js";
 import { item, list, pairs, table, timeline } from "./ui-collections.js";
 import { fieldNodes } from "./ui-inputs.js";
 import { isNode, listOf, toneOf } from "./ui-props.js";
 import { relaxed, write } from "./exact-json.js";
-import { longText, verbatim } from "./show-more.js";
+import { folded, longText, verbatim } from "./show-more.js";
 import { imageFor } from "./images.js";
 import { shape } from "./result-data.js";
 
@@ -53,7 +54,7 @@ const plain = (value) =>
   value === null || value === undefined
     ? ""
     : typeof value === "object"
-      ? write(value).slice(0, JSON_TEXT)
+      ? shortened(write(value), JSON_TEXT)
       : String(value);
 
 function unknown({ type, props = {} }, at) {
@@ -107,7 +108,7 @@ function header({ text: words, content, level, subtitle }, at) {
     "div",
     { class: "ui-head" },
     h("h3", { class: `l${Math.min(4, Math.max(1, Number(level) || 2))}` }, at.text(words ?? content)),
-    subtitle && h("p", null, at.text(subtitle)),
+    subtitle && h("div", { class: "sub" }, folded(at.text(subtitle))),
   );
 }
 
@@ -144,7 +145,7 @@ function stat({ label, value, trend, trend_direction: way, color, description },
           arrow && h("span", { class: "hidden" }, word),
           at.text(trend),
         ),
-      description && h("div", { class: "note" }, at.text(description)),
+      description && h("div", { class: "note" }, folded(at.text(description))),
     ),
   );
 }
@@ -155,7 +156,7 @@ function card(props, at) {
     "div",
     { class: `ui-card${border === false ? " bare" : ""}` },
     title && h("h3", null, at.text(title)),
-    subtitle && h("p", { class: "help" }, at.text(subtitle)),
+    subtitle && h("div", { class: "help" }, folded(at.text(subtitle))),
     (content ?? props.children) && h("div", { class: "ui-card-body ui-v" }, at.all(content ?? props.children)),
     footer && h("div", { class: "ui-card-foot" }, at.all(footer)),
     click &&
@@ -178,7 +179,7 @@ function page({ title, subtitle, children }, at) {
   return h("div", { class: "ui-v" }, title && header({ text: title, level: 1, subtitle }, at), at.all(children));
 }
 
-function folded(entries, at) {
+function foldedParts(entries, at) {
   return entries.map(({ label, title, content, children }, index) =>
     h(
       "details",
@@ -218,7 +219,7 @@ function alert({ message, title, variant, type }, at) {
     "div",
     { class: `ui-alert ${tone}` },
     icon(tone === "good" ? "check" : tone === "live" || tone === "plain" ? "info" : "alert"),
-    h("div", null, title && h("strong", null, at.text(title)), at.text(message)),
+    h("div", null, title && h("strong", null, at.text(title)), folded(at.text(message))),
   );
 }
 
@@ -226,7 +227,7 @@ function empty({ message, action }, at) {
   return h(
     "div",
     { class: "ui-empty" },
-    h("p", null, at.text(message) || "Nothing here."),
+    h("div", null, folded(at.text(message)) || "Nothing here."),
     action && button({ label: actionOf(action).word, variant: "secondary", on_click: action }, at),
   );
 }
@@ -234,7 +235,7 @@ function empty({ message, action }, at) {
 const code = ({ content }, at) => verbatim(at.text(content));
 const avatarOf = ({ fallback, src }, at) =>
   imageFor(at.text(src), "", "app-icon") ??
-  h("span", { class: "tile", "aria-hidden": "true" }, at.text(fallback).slice(0, 2));
+  h("span", { class: "tile", "aria-hidden": "true" }, beginning(at.text(fallback), 2));
 const failure = ({ message, title, retry }, at) => [
   alert({ message, title, variant: "error" }, at),
   retry && button({ label: "Try again", variant: "secondary", on_click: retry }, at),
@@ -249,8 +250,8 @@ const TYPES = {
   Page: page,
   Section: section,
   Card: card,
-  Tabs: ({ tabs }, at) => folded(listOf(tabs), at),
-  Accordion: ({ sections }, at) => folded(listOf(sections), at),
+  Tabs: ({ tabs }, at) => foldedParts(listOf(tabs), at),
+  Accordion: ({ sections }, at) => foldedParts(listOf(sections), at),
   Text: text,
   Markdown: ({ content }, at) => text({ content }, at),
   Header: header,

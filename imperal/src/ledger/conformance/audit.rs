@@ -1,11 +1,11 @@
 //! Injections and the audit trail: which work may inject, and how audit rows are chained.
 
 use super::Backend;
-use super::scene::{ALL, Node, all_of, anna, ben, bot, new_audit, ok};
+use super::scene::{ALL, Node, all_of, anna, ben, bot, cancelled, new_audit, ok};
 use crate::ids::{CallId, TaskId};
 use crate::ledger::{
-    AuditCheck, AuditFilter, AuditHash, AuditOutcome, AuditRow, AuditScope, ChainEnds, EventBody, Fence, LedgerError,
-    MessageSource, NewAudit, Owner, PageLimit, Turn, Work,
+    Attempt, AuditCheck, AuditFilter, AuditHash, AuditOutcome, AuditRow, AuditScope, ChainEnds, EventBody, Fence,
+    LedgerError, MessageSource, NewAudit, Owner, PageLimit, Turn, Work,
 };
 
 impl Node {
@@ -38,17 +38,20 @@ pub async fn injection_needs_work_that_has_not_ended(backend: &impl Backend) {
     let call_id = node.call(&anna()).await;
     let task_id = node.task(call_id, &anna()).await;
     ok(node.inject_for(&anna(), Work::Call(call_id)).await);
-    ok(node.inject_for(&anna(), Work::Task(task_id)).await);
+    ok(node.inject_for(&anna(), Work::Task(Attempt::first(task_id))).await);
     ok(node.reply(call_id).await);
-    ok(node.inject_for(&anna(), Work::Task(task_id)).await);
+    ok(node.inject_for(&anna(), Work::Task(Attempt::first(task_id))).await);
     let before = node.look(&anna()).await;
     assert_eq!(node.inject_for(&anna(), Work::Call(call_id)).await, Err(LedgerError::AlreadyReplied));
     assert_eq!(node.look(&anna()).await, before, "a refused injection left something");
     ok(node.finish(&anna(), task_id).await);
     let before = node.look(&anna()).await;
-    assert_eq!(node.inject_for(&anna(), Work::Task(task_id)).await, Err(LedgerError::AlreadyEnded));
+    assert_eq!(node.inject_for(&anna(), Work::Task(Attempt::first(task_id))).await, Err(LedgerError::AlreadyEnded));
     assert_eq!(node.inject_for(&anna(), Work::Call(CallId::generate())).await, Err(LedgerError::NotFound));
-    assert_eq!(node.inject_for(&anna(), Work::Task(TaskId::generate())).await, Err(LedgerError::NotFound));
+    assert_eq!(
+        node.inject_for(&anna(), Work::Task(Attempt::first(TaskId::generate()))).await,
+        Err(LedgerError::NotFound)
+    );
     assert_eq!(node.look(&anna()).await, before, "a refused injection left something");
 }
 
@@ -57,13 +60,13 @@ pub async fn injection_needs_the_owner_and_holder_of_the_work(backend: &impl Bac
     let (node, other) = (Node::start(backend, "a").await, Node::start(backend, "b").await);
     let (call_id, task_id) = (node.call(&anna()).await, node.detached(&anna()).await);
     let before = node.look(&anna()).await;
-    for work in [Work::Call(call_id), Work::Task(task_id)] {
+    for work in [Work::Call(call_id), Work::Task(Attempt::first(task_id))] {
         assert_eq!(node.inject_for(&ben(), work).await, Err(LedgerError::NotFound), "{work:?}");
         let elsewhere = Owner::new("other tenant", "anna");
         assert_eq!(node.inject_for(&elsewhere, work).await, Err(LedgerError::NotFound), "{work:?}");
     }
     assert_eq!(other.inject_for(&anna(), Work::Call(call_id)).await, Err(LedgerError::NotHolder));
-    assert_eq!(other.inject_for(&anna(), Work::Task(task_id)).await, Err(LedgerError::NotHolder));
+    assert_eq!(other.inject_for(&anna(), Work::Task(Attempt::first(task_id))).await, Err(LedgerError::NotHolder));
     assert_eq!(node.look(&anna()).await, before);
     let bens = node.look(&ben()).await;
     assert_eq!((bens.events, bens.audit), (vec![], vec![]));
@@ -116,7 +119,7 @@ pub async fn audit_rows_are_chained_for_each_owner(backend: &impl Backend) {
     }
     ok(node.finish(&anna(), ended).await);
     assert_eq!(node.finish(&anna(), ended).await, Err(LedgerError::AlreadyEnded));
-    ok(node.ledger.request_cancel(ended, new_audit(&ben(), "task.cancel")).await);
+    ok(node.ledger.request_cancel(ended, new_audit(&ben(), "task.cancel"), cancelled(&ben())).await);
     ok(node.ledger.write_audit(new_audit(&anna(), "task.read")).await);
     let mut ends = ok(node.ledger.chain_ends(None).await);
     ends.sort_by(|(a, _), (b, _)| a.cmp(b));

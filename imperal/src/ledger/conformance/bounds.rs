@@ -4,8 +4,8 @@ use super::Backend;
 use super::scene::{ALL, MANY, Node, anna, ben, bot, end, new_audit, new_call, ok};
 use crate::ids::CallId;
 use crate::ledger::{
-    AuditFilter, AuditScope, EventBody, Fence, LedgerError, MessageSource, NewAudit, NewCall, Page, PageLimit, Task,
-    TaskState, Turn, TurnBody, Work,
+    Attempt, AuditFilter, AuditScope, EventBody, Fence, LedgerError, MessageSource, NewAudit, NewCall, Page, PageLimit,
+    Task, TaskState, Turn, TurnBody, Work,
 };
 
 /// Bytes of a long text.
@@ -108,14 +108,14 @@ pub async fn stored_bytes_per_day_are_limited(backend: &impl Backend) {
 
     // The limit does not apply to accepted work.
     let task_id = node.task(first.call_id, &anna()).await;
-    let fence = Fence { incarnation: node.incarnation.clone(), work: Work::Task(task_id) };
+    let fence = Fence { incarnation: node.incarnation.clone(), work: Work::Task(Attempt::first(task_id)) };
     let said = bot(&"x".repeat(LONG));
     ok(node.ledger.inject(anna(), said.clone(), new_audit(&anna(), "chat.inject"), MessageSource::Work(fence)).await);
     let reply = TurnBody { turn_id: bot("").turn_id, ..said.clone() };
     ok(node.ledger.reply(&node.incarnation, first.call_id, reply).await);
     let mut outcome = end(&anna(), TaskState::Succeeded, "done");
     outcome.turn.text = "x".repeat(LONG);
-    ok(node.ledger.finish_task(&node.incarnation, task_id, outcome).await);
+    ok(node.ledger.finish_task(&node.incarnation, Attempt::first(task_id), outcome).await);
 
     // Five long texts are stored, and all of them count.
     assert_eq!(message(Some(550_000)).await, Err(LedgerError::QuotaExceeded(550_000)));

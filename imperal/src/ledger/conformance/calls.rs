@@ -3,7 +3,7 @@
 use super::Backend;
 use super::scene::{Node, all_of, anna, assert_one_winner, ben, bot, end, new_audit, new_call, new_task, ok, turn};
 use crate::ids::CallId;
-use crate::ledger::{CallRecord, LedgerError, MessageSource, NewCall, Owner, Role, TaskState};
+use crate::ledger::{Attempt, CallRecord, LedgerError, MessageSource, NewCall, Owner, Role, TaskState};
 
 impl Node {
     async fn found(&self, owner: &Owner, call_id: CallId) -> Option<CallRecord> {
@@ -132,7 +132,7 @@ pub async fn existing_ids_are_refused(backend: &impl Backend) {
     let before = node.look(&anna()).await;
     let mut outcome = end(&anna(), TaskState::Succeeded, "done");
     outcome.turn.turn_id = taken.turn_id;
-    assert_eq!(node.ledger.finish_task(&node.incarnation, task.task_id, outcome).await, exists);
+    assert_eq!(node.ledger.finish_task(&node.incarnation, Attempt::first(task.task_id), outcome).await, exists);
     assert_eq!(node.look(&anna()).await, before, "half of an end was written");
     ok(node.finish(&anna(), task.task_id).await);
 }

@@ -1,7 +1,7 @@
 //! Answered writes survive the closing and reopening of the ledger.
 
 use super::Backend;
-use super::scene::{LONG, Look, Node, anna, ben, new_audit, ok, progress};
+use super::scene::{LONG, Look, Node, anna, ben, cancelled, new_audit, ok, progress};
 use crate::ledger::{LedgerError, MessageSource};
 
 /// Byte for byte; numbers continue.
@@ -11,7 +11,7 @@ pub async fn reopening_keeps_everything(backend: &impl Backend) {
     ok(node.finish(&anna(), ended).await);
     let running = node.detached(&anna()).await;
     ok(node.ledger.note_progress(&node.incarnation, vec![progress(running, 12.5, "kept")]).await);
-    ok(node.ledger.request_cancel(running, new_audit(&anna(), "task.cancel")).await);
+    ok(node.ledger.request_cancel(running, new_audit(&anna(), "task.cancel"), cancelled(&anna())).await);
     node.call(&ben()).await;
     let before = [node.look(&anna()).await, node.look(&ben()).await];
     let record = ok(node.ledger.find_task(running).await);

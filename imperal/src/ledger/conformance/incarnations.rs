@@ -3,9 +3,9 @@
 use std::time::Duration;
 
 use super::Backend;
-use super::scene::{LONG, MANY, Node, anna, bot, end, new_audit, new_call, new_task, ok, progress};
+use super::scene::{LONG, MANY, Node, anna, bot, cancelled, end, new_audit, new_call, new_task, ok, progress};
 use crate::ids::{CallId, TaskId};
-use crate::ledger::{Fence, LedgerError, MessageSource, Orphan, TaskState, Work};
+use crate::ledger::{Attempt, Fence, LedgerError, MessageSource, Orphan, TaskState, Work};
 
 /// Work of an incarnation that has ended.
 struct Held {
@@ -33,10 +33,10 @@ async fn assert_buried(zombie: &Node, held: &Held) {
     let task = new_task(held.replied, &anna());
     assert_eq!(ledger.start_task(incarnation, task).await, Err(LedgerError::Fenced), "start_task");
     let done = || end(&anna(), TaskState::Succeeded, "late");
-    assert_eq!(ledger.finish_task(incarnation, held.running, done()).await, fenced, "finish_task");
+    assert_eq!(ledger.finish_task(incarnation, Attempt::first(held.running), done()).await, fenced, "finish_task");
     let said = vec![progress(held.running, 99.0, "late")];
     assert_eq!(ledger.note_progress(incarnation, said).await, Err(LedgerError::Fenced), "note_progress");
-    for work in [Work::Call(held.open), Work::Task(held.running)] {
+    for work in [Work::Call(held.open), Work::Task(Attempt::first(held.running))] {
         let fence = Fence { incarnation: incarnation.clone(), work };
         let injected =
             ledger.inject(anna(), bot("late"), new_audit(&anna(), "chat.inject"), MessageSource::Work(fence)).await;
@@ -140,7 +140,7 @@ pub async fn renewal_lists_cancel_requests(backend: &impl Backend) {
     assert_eq!(ok(node.ledger.renew(&node.incarnation, LONG).await), []);
     // Any node can store a cancel request.
     for task_id in asked.into_iter().chain([elsewhere]) {
-        ok(other.ledger.request_cancel(task_id, new_audit(&anna(), "task.cancel")).await);
+        ok(other.ledger.request_cancel(task_id, new_audit(&anna(), "task.cancel"), cancelled(&anna())).await);
     }
     let listed = async |node: &Node| {
         let mut listed = ok(node.ledger.renew(&node.incarnation, LONG).await);

@@ -1,10 +1,10 @@
 //! Keys: an owner's running tasks of one extension have different keys.
 
 use super::Backend;
-use super::scene::{Node, all_of, anna, ben, end, new_task, ok};
+use super::scene::{Node, all_of, anna, ben, cancelled, end, new_task, ok};
 use crate::error::RunningTask;
 use crate::ids::CallId;
-use crate::ledger::{LedgerError, NewTask, Owner, Task, TaskState};
+use crate::ledger::{Attempt, LedgerError, NewTask, Owner, Task, TaskState};
 
 fn keyed(call_id: CallId, owner: &Owner, key: &str) -> NewTask {
     NewTask { key: Some(key.to_owned()), ..new_task(call_id, owner) }
@@ -70,9 +70,9 @@ pub async fn every_end_frees_the_key(backend: &impl Backend) {
         let task = ok(node.ledger.start_task(&node.incarnation, keyed(call_id, &anna(), "k")).await);
         ok(node.reply(call_id).await);
         let audit = super::scene::new_audit(&anna(), "task.cancel");
-        ok(node.ledger.request_cancel(task.task_id, audit).await);
+        ok(node.ledger.request_cancel(task.task_id, audit, cancelled(&anna())).await);
         assert_eq!(node.ledger.start_task(&node.incarnation, keyed(call_id, &anna(), "k")).await, Err(taken_by(&task)));
-        ok(node.ledger.finish_task(&node.incarnation, task.task_id, end(&anna(), state, "over")).await);
+        ok(node.ledger.finish_task(&node.incarnation, Attempt::first(task.task_id), end(&anna(), state, "over")).await);
     }
 
     let call_id = node.call(&anna()).await;

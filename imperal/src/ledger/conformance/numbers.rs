@@ -4,7 +4,9 @@ use std::collections::HashSet;
 use std::time::Duration;
 
 use super::Backend;
-use super::scene::{ALL, Look, Node, all_of, anna, assert_gapless, ben, bot, new_audit, new_call, new_task, ok};
+use super::scene::{
+    ALL, Look, Node, all_of, anna, assert_gapless, ben, bot, cancelled, new_audit, new_call, new_task, ok,
+};
 use crate::ids::{CallId, TaskId};
 use crate::ledger::{EventBody, FeedSignal, LedgerError, MessageSource, Owner, PageLimit, TaskState};
 
@@ -15,7 +17,7 @@ pub async fn turns_and_task_changes_share_numbers_without_gaps(backend: &impl Ba
     let call_id = node.call(&anna()).await;
     let task_id = node.task(call_id, &anna()).await;
     ok(node.reply(call_id).await);
-    ok(node.ledger.request_cancel(task_id, new_audit(&anna(), "task.cancel")).await);
+    ok(node.ledger.request_cancel(task_id, new_audit(&anna(), "task.cancel"), cancelled(&anna())).await);
     let outcome = ok(node.finish(&anna(), task_id).await);
     let events = node.events(&anna()).await;
     assert_gapless(&events);
@@ -106,7 +108,8 @@ pub async fn refused_writes_take_no_number(backend: &impl Backend) {
     let over = new_task(call_id, &anna());
     let over = crate::ledger::NewTask { max_running: 1, ..over };
     assert_eq!(node.ledger.start_task(&node.incarnation, over).await, Err(LedgerError::TooManyTasks(1)));
-    let unknown = node.ledger.request_cancel(TaskId::generate(), new_audit(&anna(), "task.cancel")).await;
+    let unknown =
+        node.ledger.request_cancel(TaskId::generate(), new_audit(&anna(), "task.cancel"), cancelled(&anna())).await;
     assert_eq!(unknown, Err(LedgerError::NotFound));
     assert_eq!(ok(node.reply(call_id).await).seq, 3);
     assert_eq!(node.reply(call_id).await, Err(LedgerError::AlreadyReplied));
@@ -166,7 +169,7 @@ pub async fn users_of_different_tenants_share_nothing(backend: &impl Backend) {
     for (n, owner) in twins.iter().enumerate() {
         for _ in 0..=n {
             let task_id = node.detached(owner).await;
-            ok(node.ledger.request_cancel(task_id, new_audit(owner, "task.cancel")).await);
+            ok(node.ledger.request_cancel(task_id, new_audit(owner, "task.cancel"), cancelled(owner)).await);
         }
     }
     for (n, owner) in twins.iter().enumerate() {

@@ -86,7 +86,7 @@ pub async fn running_tasks_are_oldest_first_and_recent_tasks_newest_first(backen
     ok(node.finish(&anna(), started[3]).await);
     ok(node.finish(&anna(), started[1]).await);
     let ids = |tasks: Vec<crate::ledger::Task>| tasks.iter().map(|task| task.task_id).collect::<Vec<_>>();
-    assert_eq!(ids(ok(node.ledger.running_tasks(&anna()).await)), [started[0], started[2], started[4]]);
+    assert_eq!(ids(ok(node.ledger.open_tasks(&anna()).await)), [started[0], started[2], started[4]]);
     let newest: Vec<TaskId> = started.iter().rev().copied().collect();
     assert_eq!(ids(ok(node.ledger.recent_tasks(&anna(), MANY).await)), newest);
     assert_eq!(ids(ok(node.ledger.recent_tasks(&anna(), 2).await)), newest[..2]);

@@ -4,6 +4,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
+use jiff::Timestamp;
+
 use super::Backend;
 use super::scene::{ALL, Look, MANY, Node, all_of, anna, answer, ben, new_audit, new_call, ok};
 use crate::ledger::{AuditCheck, Event, Ledger, LedgerError, Owner, PageLimit, Pruned, RetentionPolicy, TaskState};
@@ -11,24 +13,34 @@ use crate::ledger::{AuditCheck, Event, Ledger, LedgerError, Owner, PageLimit, Pr
 /// Time between the old and the young rows.
 const GAP: Duration = Duration::from_secs(2);
 
-/// The moment between the old rows and the young ones.
-struct Line(Instant);
+/// The moment between the old rows and the young ones, by the ledger's clock: the machine's may run while a
+/// ledger's stands still.
+struct Line<'a> {
+    node: &'a Node,
+    drawn_at: Timestamp,
+}
 
-impl Line {
-    async fn draw(backend: &impl Backend) -> Self {
+impl<'a> Line<'a> {
+    async fn draw(backend: &impl Backend, node: &'a Node) -> Self {
         backend.pass(GAP).await;
-        Self(Instant::now())
+        Self { node, drawn_at: ledger_time(node).await }
     }
 
     /// An age between those of the old and the young rows.
-    fn age(&self) -> Duration {
-        self.0.elapsed() + GAP / 4 * 3
+    async fn age(&self) -> Duration {
+        let passed = ledger_time(self.node).await.duration_since(self.drawn_at);
+        Duration::try_from(passed).unwrap_or_default() + GAP / 4 * 3
     }
 
-    fn all(&self) -> RetentionPolicy {
-        let age = Some(self.age());
+    async fn all(&self) -> RetentionPolicy {
+        let age = Some(self.age().await);
         RetentionPolicy { turns: age, tasks: age, events: age, audit: age }
     }
+}
+
+/// The time of the ledger's clock, from a new call of an owner without other rows. It writes no audit row.
+async fn ledger_time(node: &Node) -> Timestamp {
+    ok(node.ledger.accept_call(&node.incarnation, new_call(&Owner::new("clock", "clock"))).await).at
 }
 
 async fn prune(ledger: &dyn Ledger, keep: &RetentionPolicy) -> Pruned {
@@ -56,11 +68,11 @@ fn numbers(events: &[Event]) -> Vec<u64> {
 pub async fn old_rows_are_removed_and_young_rows_stay(backend: &impl Backend) {
     let node = Node::start(backend, "n").await;
     chapter(&node, &anna()).await;
-    let line = Line::draw(backend).await;
+    let line = Line::draw(backend, &node).await;
     chapter(&node, &anna()).await;
     chapter(&node, &ben()).await;
     let (before, bens) = (node.look(&anna()).await, node.look(&ben()).await);
-    let pruned = prune(&*node.ledger, &line.all()).await;
+    let pruned = prune(&*node.ledger, &line.all().await).await;
     let counts = (pruned.turns, pruned.calls, pruned.tasks, pruned.events, pruned.audit);
     assert_eq!(counts, (4, 1, 1, 2, 3), "of one chapter: turns, calls, tasks, events of tasks, audit rows");
     assert_eq!(node.ledger.events(&anna(), 0, ALL).await, Err(LedgerError::Pruned(6)));
@@ -73,7 +85,7 @@ pub async fn old_rows_are_removed_and_young_rows_stay(backend: &impl Backend) {
     assert_eq!((&after.tasks[..], &after.audit[..]), (&before.tasks[..1], &before.audit[3..]));
     assert_eq!(node.look(&ben()).await, bens, "another's rows went");
     assert_eq!(node.inject(&anna(), "more").await.seq, 13);
-    assert_eq!(prune(&*node.ledger, &line.all()).await.rows(), 0, "twice is once");
+    assert_eq!(prune(&*node.ledger, &line.all().await).await.rows(), 0, "twice is once");
 }
 
 /// Afterwards its id is free again.
@@ -82,12 +94,12 @@ pub async fn call_is_found_while_its_turn_is_kept(backend: &impl Backend) {
     let old = new_call(&anna());
     ok(node.ledger.accept_call(&node.incarnation, old.clone()).await);
     ok(node.reply(old.call_id).await);
-    let line = Line::draw(backend).await;
+    let line = Line::draw(backend, &node).await;
     let young = node.call(&anna()).await;
     ok(node.reply(young).await);
     let kept = ok(node.ledger.find_call(&anna(), young).await);
     assert!(ok(node.ledger.find_call(&anna(), old.call_id).await).is_some());
-    prune(&*node.ledger, &line.all()).await;
+    prune(&*node.ledger, &line.all().await).await;
     assert_eq!(ok(node.ledger.find_call(&anna(), old.call_id).await), None);
     assert_eq!(ok(node.ledger.find_call(&anna(), young).await), kept);
     ok(node.ledger.accept_call(&node.incarnation, old.clone()).await);
@@ -98,7 +110,7 @@ pub async fn call_is_found_while_its_turn_is_kept(backend: &impl Backend) {
 pub async fn default_policy_removes_nothing(backend: &impl Backend) {
     let node = Node::start(backend, "n").await;
     chapter(&node, &anna()).await;
-    Line::draw(backend).await;
+    Line::draw(backend, &node).await;
     let before = node.look(&anna()).await;
     assert_eq!(prune(&*node.ledger, &RetentionPolicy::FOREVER).await.rows(), 0);
     assert_eq!(node.look(&anna()).await, before);
@@ -111,12 +123,12 @@ pub async fn each_kind_of_row_has_its_own_age(backend: &impl Backend) {
     for owner in &owners {
         chapter(&node, owner).await;
     }
-    let line = Line::draw(backend).await;
+    let line = Line::draw(backend, &node).await;
     let keeps = [
-        RetentionPolicy { audit: Some(line.age()), ..RetentionPolicy::FOREVER },
-        RetentionPolicy { events: Some(line.age()), ..RetentionPolicy::FOREVER },
-        RetentionPolicy { tasks: Some(line.age()), ..RetentionPolicy::FOREVER },
-        RetentionPolicy { turns: Some(line.age()), ..RetentionPolicy::FOREVER },
+        RetentionPolicy { audit: Some(line.age().await), ..RetentionPolicy::FOREVER },
+        RetentionPolicy { events: Some(line.age().await), ..RetentionPolicy::FOREVER },
+        RetentionPolicy { tasks: Some(line.age().await), ..RetentionPolicy::FOREVER },
+        RetentionPolicy { turns: Some(line.age().await), ..RetentionPolicy::FOREVER },
     ];
     let mut before = node.look(&owners[0]).await;
     for (step, keep) in keeps.iter().enumerate() {
@@ -134,8 +146,8 @@ pub async fn each_kind_of_row_has_its_own_age(backend: &impl Backend) {
     }
     // Turns alone go: the tasks stay, without their results.
     chapter(&node, &owners[1]).await;
-    let line = Line::draw(backend).await;
-    prune(&*node.ledger, &RetentionPolicy { turns: Some(line.age()), ..RetentionPolicy::FOREVER }).await;
+    let line = Line::draw(backend, &node).await;
+    prune(&*node.ledger, &RetentionPolicy { turns: Some(line.age().await), ..RetentionPolicy::FOREVER }).await;
     let now = Look::after(&*node.ledger, &owners[1], 12).await;
     assert_eq!((now.turns.len(), now.tasks.len()), (0, 1));
     let record = ok(node.ledger.find_task(now.tasks[0].task_id).await);
@@ -157,9 +169,9 @@ pub async fn unfinished_work_keeps_everything_from_its_call_on(backend: &impl Ba
         chapter(&node, owner).await;
     }
     ok(other.ledger.leave(&other.incarnation).await);
-    let line = Line::draw(backend).await;
+    let line = Line::draw(backend, &node).await;
     let before = [node.look(&caller).await, node.look(&worker).await, node.look(&left).await];
-    prune(&*node.ledger, &line.all()).await;
+    prune(&*node.ledger, &line.all().await).await;
     for (owner, before) in [&caller, &worker, &left].into_iter().zip(&before) {
         assert_eq!(node.ledger.events(owner, 5, ALL).await, Err(LedgerError::Pruned(6)));
         let now = Look::after(&*node.ledger, owner, 6).await;
@@ -177,8 +189,8 @@ pub async fn unfinished_work_keeps_everything_from_its_call_on(backend: &impl Ba
     let end = super::scene::end(&left, TaskState::Reclaimed, "interrupted");
     ok(node.ledger.reclaim_task(&node.incarnation, left_task, end).await);
     // The work has ended and is old: now it is removed.
-    let line = Line::draw(backend).await;
-    prune(&*node.ledger, &line.all()).await;
+    let line = Line::draw(backend, &node).await;
+    prune(&*node.ledger, &line.all().await).await;
     for owner in [&caller, &worker, &left] {
         let head = ok(node.ledger.head(owner).await);
         let now = Look::after(&*node.ledger, owner, head).await;
@@ -195,11 +207,11 @@ pub async fn small_steps_remove_the_same_rows(backend: &impl Backend) {
             chapter(&node, owner).await;
         }
     }
-    let line = Line::draw(backend).await;
+    let line = Line::draw(backend, &node).await;
     chapter(&node, &anna()).await;
     let (mut sum, mut from, mut steps) = (Pruned::default(), Some(0), 0);
     while let Some(at) = from {
-        let step = ok(node.ledger.prune(&line.all(), at, 2).await);
+        let step = ok(node.ledger.prune(&line.all().await, at, 2).await);
         assert!(step.rows() <= 20, "{step:?}");
         (sum, from, steps) = (sum.plus(step), step.next, steps + 1);
         assert!(steps < 200, "pruning does not come to an end");
@@ -218,12 +230,12 @@ pub async fn audit_chain_holds_after_pruning(backend: &impl Backend) {
     for owner in [anna(), ben()] {
         chapter(&node, &owner).await;
     }
-    let line = Line::draw(backend).await;
+    let line = Line::draw(backend, &node).await;
     chapter(&node, &anna()).await;
     let last = node.look(&anna()).await.audit[2].hash;
     let ends = ok(node.ledger.chain_ends(Some(anna())).await);
     assert_eq!((ends[0].1.anchor, ends[0].1.pruned), (None, 0));
-    prune(&*node.ledger, &RetentionPolicy { audit: Some(line.age()), ..RetentionPolicy::FOREVER }).await;
+    prune(&*node.ledger, &RetentionPolicy { audit: Some(line.age().await), ..RetentionPolicy::FOREVER }).await;
     let ends = ok(node.ledger.chain_ends(Some(anna())).await);
     assert_eq!((ends[0].1.anchor, ends[0].1.pruned), (Some(last), 3));
     for (owner, rows, pruned) in [(None, 3, 6), (Some(anna()), 3, 3), (Some(ben()), 0, 3)] {
@@ -231,8 +243,8 @@ pub async fn audit_chain_holds_after_pruning(backend: &impl Backend) {
         assert_eq!((check.rows, check.pruned, check.broken), (rows, pruned, None));
     }
     chapter(&node, &ben()).await;
-    let line = Line::draw(backend).await;
-    prune(&*node.ledger, &RetentionPolicy { audit: Some(line.age()), ..RetentionPolicy::FOREVER }).await;
+    let line = Line::draw(backend, &node).await;
+    prune(&*node.ledger, &RetentionPolicy { audit: Some(line.age().await), ..RetentionPolicy::FOREVER }).await;
     chapter(&node, &anna()).await;
     let check = ok(AuditCheck::run(&*node.ledger, None).await);
     assert_eq!((check.rows, check.pruned, check.broken), (3, 12, None));

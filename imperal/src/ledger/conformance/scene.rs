@@ -8,8 +8,9 @@ use serde_json::json;
 use super::Backend;
 use crate::ids::{CallId, TaskId};
 use crate::ledger::{
-    AuditFilter, AuditOutcome, AuditRow, AuditScope, Event, Incarnation, Ledger, LedgerError, MessageSource, NewAudit,
-    NewCall, NewTask, Orphan, Owner, PageLimit, Progress, Role, Task, TaskEnd, TaskState, Turn, TurnBody,
+    Attempt, AuditFilter, AuditOutcome, AuditRow, AuditScope, Event, Incarnation, Ledger, LedgerError, MessageSource,
+    NewAudit, NewCall, NewTask, Orphan, Owner, PageLimit, Progress, Role, Task, TaskEnd, TaskState, Turn, TurnBody,
+    Work,
 };
 use crate::result::{ActionResult, WireResult};
 
@@ -74,6 +75,9 @@ pub(super) fn new_task(call_id: CallId, owner: &Owner) -> NewTask {
         long_running: false,
         cap: Duration::from_secs(180),
         max_running: 100,
+        max_open: 1000,
+        parent: Work::Call(call_id),
+        durable: None,
     }
 }
 
@@ -95,9 +99,9 @@ pub(super) fn end(owner: &Owner, state: TaskState, text: &str) -> TaskEnd {
     TaskEnd { state, turn, audit: new_audit(owner, "chat.inject") }
 }
 
-pub(super) fn progress(task_id: TaskId, percent: f64, message: &str) -> Progress {
+pub(super) fn progress(task_id: TaskId, percent: f64, message: &str) -> (u32, Progress) {
     let at = "2026-01-01T00:00:00Z".parse().unwrap_or(jiff::Timestamp::UNIX_EPOCH);
-    Progress { task_id, percent, message: message.to_owned(), at }
+    (1, Progress { task_id, percent: Some(percent), message: Some(message.to_owned()), steps: None, at })
 }
 
 /// A node with its incarnation.
@@ -143,7 +147,9 @@ impl Node {
     }
 
     pub(super) async fn finish(&self, owner: &Owner, task_id: TaskId) -> Result<Turn, LedgerError> {
-        self.ledger.finish_task(&self.incarnation, task_id, end(owner, TaskState::Succeeded, "done")).await
+        self.ledger
+            .finish_task(&self.incarnation, Attempt::first(task_id), end(owner, TaskState::Succeeded, "done"))
+            .await
     }
 
     pub(super) async fn inject(&self, owner: &Owner, text: &str) -> Turn {
@@ -189,7 +195,7 @@ impl Look {
             events: ok(ledger.events(owner, after, ALL).await).rows,
             turns: ok(ledger.turns(owner, 0, ALL).await).rows,
             tasks: ok(ledger.recent_tasks(owner, MANY).await),
-            running: ok(ledger.running_tasks(owner).await),
+            running: ok(ledger.open_tasks(owner).await),
             audit: ok(ledger.audit_rows(filter).await).rows,
         }
     }
@@ -221,4 +227,9 @@ pub(super) fn assert_one_winner<T: std::fmt::Debug>(outcomes: &[Result<T, Ledger
     let winners = outcomes.iter().filter(|outcome| outcome.is_ok()).count();
     let refused = outcomes.iter().filter(|outcome| outcome.as_ref().err() == Some(others)).count();
     assert_eq!((winners, refused), (1, outcomes.len() - 1), "one winner, the others {others:?}: {outcomes:?}");
+}
+
+/// The end of a task that its user has cancelled.
+pub(super) fn cancelled(owner: &Owner) -> TaskEnd {
+    end(owner, TaskState::Cancelled, "cancelled")
 }

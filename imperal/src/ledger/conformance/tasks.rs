@@ -4,10 +4,11 @@ use std::time::Duration;
 
 use super::Backend;
 use super::scene::{
-    Node, all_of, anna, answer, assert_gapless, assert_one_winner, ben, end, new_audit, new_task, ok, progress,
+    Node, all_of, anna, answer, assert_gapless, assert_one_winner, ben, cancelled, end, new_audit, new_task, ok,
+    progress,
 };
 use crate::ids::{CallId, TaskId};
-use crate::ledger::{CancelOutcome, EventBody, FeedSignal, LedgerError, NewTask, Task, TaskState};
+use crate::ledger::{Attempt, CancelOutcome, EventBody, FeedSignal, LedgerError, NewTask, Task, TaskState};
 
 /// The task is running, as requested, with its deadline.
 pub async fn task_start_is_an_event(backend: &impl Backend) {
@@ -16,9 +17,10 @@ pub async fn task_start_is_an_event(backend: &impl Backend) {
     let cap = Duration::from_secs(1800);
     let new = NewTask { long_running: true, cap, ..new_task(call_id, &anna()) };
     let task = ok(node.ledger.start_task(&node.incarnation, new.clone()).await);
-    let wanted = Task { long_running: true, ..new.into_task(task.created_at, task.deadline_at) };
+    let deadline_at = task.deadline_at.unwrap_or_default();
+    let wanted = Task { long_running: true, ..new.into_task(task.created_at, deadline_at, true) };
     assert_eq!(task, wanted);
-    assert_eq!(task.deadline_at.duration_since(task.created_at), jiff::SignedDuration::from_secs(1800));
+    assert_eq!(deadline_at.duration_since(task.created_at), jiff::SignedDuration::from_secs(1800));
     let record = ok(node.ledger.find_task(task.task_id).await);
     let record = record.unwrap_or_else(|| panic!("a task that was started is not found"));
     assert_eq!((&record.owner, &record.incarnation, &record.task), (&anna(), &node.incarnation, &task));
@@ -37,7 +39,7 @@ pub async fn task_end_writes_result_turn_audit_row_and_two_events(backend: &impl
         ok(node.ledger.note_progress(&node.incarnation, vec![progress(task_id, 40.5, "on it")]).await);
         let before = node.look(&anna()).await;
         let outcome = end(&anna(), state, state.as_str());
-        let turn = ok(node.ledger.finish_task(&node.incarnation, task_id, outcome.clone()).await);
+        let turn = ok(node.ledger.finish_task(&node.incarnation, Attempt::first(task_id), outcome.clone()).await);
         assert_eq!((turn.seq, &turn.body), (before.head + 2, &outcome.turn));
 
         let look = node.look(&anna()).await;
@@ -63,7 +65,8 @@ pub async fn second_end_is_refused(backend: &impl Backend) {
     ok(node.finish(&anna(), task_id).await);
     let before = node.look(&anna()).await;
     for state in [TaskState::Succeeded, TaskState::Failed, TaskState::Cancelled] {
-        let again = node.ledger.finish_task(&node.incarnation, task_id, end(&anna(), state, "again")).await;
+        let again =
+            node.ledger.finish_task(&node.incarnation, Attempt::first(task_id), end(&anna(), state, "again")).await;
         assert_eq!(again, Err(LedgerError::AlreadyEnded));
     }
     assert_eq!(node.finish(&anna(), TaskId::generate()).await, Err(LedgerError::NotFound));
@@ -94,7 +97,10 @@ pub async fn task_cannot_end_before_its_calls_reply(backend: &impl Backend) {
     let before = node.look(&anna()).await;
     assert_eq!(node.finish(&anna(), task_id).await, Err(LedgerError::CallNotReplied));
     let failed = end(&anna(), TaskState::Failed, "no");
-    assert_eq!(node.ledger.finish_task(&node.incarnation, task_id, failed).await, Err(LedgerError::CallNotReplied));
+    assert_eq!(
+        node.ledger.finish_task(&node.incarnation, Attempt::first(task_id), failed).await,
+        Err(LedgerError::CallNotReplied)
+    );
     assert_eq!(node.look(&anna()).await, before);
     let reply = ok(node.reply(call_id).await);
     let outcome = ok(node.finish(&anna(), task_id).await);
@@ -176,7 +182,7 @@ pub async fn progress_is_stored_and_published_without_an_event(backend: &impl Ba
         let task = &node.look(&anna()).await.running[0];
         assert_eq!((task.percent, task.message.as_deref()), (Some(percent), Some(message)));
         match tokio::time::timeout(Duration::from_secs(30), watch.next()).await {
-            Ok(FeedSignal::Progress(told)) => assert_eq!(*told, said),
+            Ok(FeedSignal::Progress(told)) => assert_eq!(*told, said.1),
             other => panic!("progress was not told: {other:?}"),
         }
     }
@@ -201,11 +207,11 @@ pub async fn cancel_request_is_stored_once_and_audited_each_time(backend: &impl 
     let node = Node::start(backend, "n").await;
     let task_id = node.detached(&anna()).await;
     let before = node.look(&anna()).await;
-    let first = ok(node.ledger.request_cancel(task_id, new_audit(&anna(), "task.cancel")).await);
+    let first = ok(node.ledger.request_cancel(task_id, new_audit(&anna(), "task.cancel"), cancelled(&anna())).await);
     let CancelOutcome::Requested(record) = &first else { panic!("a running task was not asked: {first:?}") };
     assert!(record.task.cancel_requested_at.is_some());
     assert_eq!((&record.owner, &record.incarnation), (&anna(), &node.incarnation));
-    let again = ok(node.ledger.request_cancel(task_id, new_audit(&anna(), "task.cancel")).await);
+    let again = ok(node.ledger.request_cancel(task_id, new_audit(&anna(), "task.cancel"), cancelled(&anna())).await);
     assert_eq!(again, first);
     let look = node.look(&anna()).await;
     assert_eq!((look.head, look.audit.len()), (before.head + 1, before.audit.len() + 2));
@@ -219,7 +225,7 @@ pub async fn cancel_request_of_an_ended_task_is_audited_only(backend: &impl Back
     let task_id = node.detached(&anna()).await;
     ok(node.finish(&anna(), task_id).await);
     let before = node.look(&anna()).await;
-    let late = ok(node.ledger.request_cancel(task_id, new_audit(&anna(), "task.cancel")).await);
+    let late = ok(node.ledger.request_cancel(task_id, new_audit(&anna(), "task.cancel"), cancelled(&anna())).await);
     let CancelOutcome::AlreadyEnded(record) = late else { panic!("an ended task was asked: {late:?}") };
     assert!(record.task.result.is_some(), "the answer has the result");
     assert_eq!(Task { result: None, ..record.task }, before.tasks[0]);
@@ -230,7 +236,8 @@ pub async fn cancel_request_of_an_ended_task_is_audited_only(backend: &impl Back
 /// Not even an audit row: the platform decides whether to write one.
 pub async fn cancel_request_of_an_unknown_task_writes_nothing(backend: &impl Backend) {
     let node = Node::start(backend, "n").await;
-    let outcome = node.ledger.request_cancel(TaskId::generate(), new_audit(&anna(), "task.cancel")).await;
+    let outcome =
+        node.ledger.request_cancel(TaskId::generate(), new_audit(&anna(), "task.cancel"), cancelled(&anna())).await;
     assert_eq!(outcome, Err(LedgerError::NotFound));
     assert_eq!(node.look(&anna()).await.audit, []);
 }

@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 
 use super::Backend;
 use super::scene::{Node, anna, bot, end, new_audit, new_call, new_task, ok, progress};
-use crate::ledger::{LedgerError, MessageSource, NewAudit, NewCall, NewTask, Owner, TaskState, TurnBody};
+use crate::ledger::{Attempt, LedgerError, MessageSource, NewAudit, NewCall, NewTask, Owner, TaskState, TurnBody};
 
 /// The deepest nesting that the platform accepts.
 const DEPTH: usize = crate::json::DATA_DEPTH;
@@ -43,7 +43,7 @@ pub async fn unusual_texts_round_trip(backend: &impl Backend) {
         ok(node.ledger.note_progress(&node.incarnation, vec![progress(started.task_id, 0.1 + 0.2, &text)]).await);
         ok(node.reply(call_id).await);
         let outcome = end(&owner, TaskState::Succeeded, &text);
-        ok(node.ledger.finish_task(&node.incarnation, started.task_id, outcome.clone()).await);
+        ok(node.ledger.finish_task(&node.incarnation, Attempt::first(started.task_id), outcome.clone()).await);
         let audit = NewAudit {
             actor: text.clone(),
             app_id: Some(text.clone()),
@@ -92,7 +92,7 @@ pub async fn json_round_trips(backend: &impl Backend) {
         if let Some(result) = &mut outcome.turn.result {
             result.data = value.clone();
         }
-        ok(node.ledger.finish_task(&node.incarnation, task_id, outcome).await);
+        ok(node.ledger.finish_task(&node.incarnation, Attempt::first(task_id), outcome).await);
 
         let look = node.look(&anna()).await;
         let written = value.to_string();
@@ -145,7 +145,7 @@ pub async fn json_nested_too_deep_is_refused(backend: &impl Backend) {
     ok(node.reply(call_id).await);
     for name in ["data", "ui", "undo", "diff", "action_receipt"] {
         let refused = Err(LedgerError::TooDeep(name));
-        assert_eq!(node.ledger.finish_task(&node.incarnation, task_id, part(name)).await, refused);
+        assert_eq!(node.ledger.finish_task(&node.incarnation, Attempt::first(task_id), part(name)).await, refused);
     }
     ok(node.finish(&anna(), task_id).await);
     assert_eq!(ok(node.ledger.head(&anna()).await), 5);

@@ -21,12 +21,13 @@ use crate::ledger::{Event, MessageSource, NewAudit, Owner, Page, PageLimit, Turn
 /// stored text. Rows beyond the end are not read into memory. A page has at least one row, however
 /// large that row is.
 pub trait Chat: Send + Sync {
-    /// Adds a turn that is neither a reply nor an outcome, with its audit row and event.
+    /// Adds a turn that is neither a reply nor an outcome, with its audit row and event. From a step of a
+    /// durable task it also stores the step, as [`DurableTasks::store_step`](super::DurableTasks::store_step).
     ///
     /// # Errors
     /// From work: `Fenced`; `NotFound`, also if the work is another owner's; `NotHolder`;
     /// `AlreadyReplied` or `AlreadyEnded` once the work has ended. From outside: `QuotaExceeded`. From
-    /// both: `IdExists`, `TooDeep`.
+    /// all: `IdExists`, also for a step's ordinal; `TooDeep`.
     fn inject(
         &self,
         owner: Owner,

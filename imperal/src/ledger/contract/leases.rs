@@ -29,6 +29,13 @@ pub trait Leases: Send + Sync {
         lease: Duration,
     ) -> impl Future<Output = LedgerResult<Vec<TaskId>>> + Send;
 
+    /// Notes that the node is stopping: an end of this incarnation is no crash of its durable tasks. It need not
+    /// be durable when it returns.
+    ///
+    /// # Errors
+    /// `Fenced`.
+    fn drain(&self, incarnation: &Incarnation) -> impl Future<Output = LedgerResult<()>> + Send;
+
     /// Ends the incarnation and orphans its work. No error if it has ended already.
     fn leave(&self, incarnation: &Incarnation) -> impl Future<Output = LedgerResult<()>> + Send;
 }

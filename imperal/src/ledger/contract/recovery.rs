@@ -9,8 +9,9 @@ use crate::ledger::{Incarnation, Orphan, TaskEnd, Turn, TurnBody};
 /// Work of ended incarnations. Used by the recovery loop, on every node at once: each call gets one
 /// reply and each task one outcome, whichever node is first.
 ///
-/// An open call or a running task is *orphaned* from the end of its incarnation until a node reclaims
-/// it.
+/// An open call or a running background task is *orphaned* from the end of its incarnation until a node
+/// reclaims it. Durable tasks are not: another process continues them, see
+/// [`DurableTasks`](super::DurableTasks).
 pub trait Recovery: Send + Sync {
     /// Ends every other node's incarnation whose lease has expired. Returns how many it ended. It may
     /// leave some for the next call, for example one that another node is ending.
@@ -40,8 +41,8 @@ pub trait Recovery: Send + Sync {
         turn: TurnBody,
     ) -> impl Future<Output = LedgerResult<Turn>> + Send;
 
-    /// [`Tasks::finish_task`](super::Tasks::finish_task) of an orphaned task. `incarnation` is the one
-    /// that asks.
+    /// [`Tasks::finish_task`](super::Tasks::finish_task) of an orphaned task, or of a durable task that no
+    /// process holds. `incarnation` is the one that asks.
     ///
     /// # Errors
     /// `Fenced`; `NotFound`; `NotOrphaned`; `AlreadyEnded`; `CallNotReplied`; `IdExists`; `TooDeep`.

@@ -141,6 +141,11 @@ impl<'r, R: Columns> RowDecoder<'r, R> {
         }
     }
 
+    /// A flag that a statement may leave out, which then is false.
+    pub(super) fn maybe_flag(&mut self, column: &str) -> bool {
+        !matches!(self.row.cell(column), Cell::Null) && self.flag(column)
+    }
+
     pub(super) fn maybe_real(&mut self, column: &str) -> Option<f64> {
         match self.row.cell(column) {
             Cell::Null => None,
@@ -182,6 +187,17 @@ impl<'r, R: Columns> RowDecoder<'r, R> {
             self.wrong(column, "is not a known value");
         }
         found
+    }
+
+    /// A value with a name, or null.
+    pub(super) fn maybe_named<T: FromStr>(&mut self, column: &str) -> Option<T> {
+        if matches!(self.row.cell(column), Cell::Null) { None } else { self.named(column) }
+    }
+
+    /// A value that is stored as JSON, or null.
+    pub(super) fn maybe_json<T: DeserializeOwned>(&mut self, column: &str) -> Option<T> {
+        let text = self.maybe_text(column)?;
+        self.json(column, &text)
     }
 
     /// A hash that may be null. Zeros, which no row has, stand in for an unreadable one.

@@ -84,7 +84,12 @@ impl<R: Columns> RowDecoder<'_, R> {
             percent: self.maybe_real("percent"),
             message: self.maybe_text("message"),
             created_at: self.time("created_at"),
-            deadline_at: self.time("deadline_at"),
+            durable: self.maybe_flag("durable"),
+            attempt: self.maybe_int("attempt").map_or(1, |number| u32::try_from(number).unwrap_or_default()),
+            waits_for: self.maybe_named("waits_for"),
+            ready_at: self.maybe_time("ready_at"),
+            steps: self.maybe_json("steps"),
+            deadline_at: self.maybe_time("deadline_at"),
             cancel_requested_at: self.maybe_time("cancel_requested_at"),
             finished_at,
             result,
@@ -222,10 +227,10 @@ pub(in crate::ledger) fn owner(row: &impl Columns, unreadable: &Unreadable) -> O
 #[cfg(feature = "postgres")]
 pub(in crate::ledger) fn progress(row: &impl Columns, task_id: TaskId, unreadable: &Unreadable) -> Progress {
     let mut decoder = RowDecoder::new(row);
-    let percent = decoder.maybe_real("percent").unwrap_or_default();
-    let (message, at) = (decoder.text("message"), decoder.time("progress_at"));
+    let (percent, message) = (decoder.maybe_real("percent"), decoder.maybe_text("message"));
+    let (steps, at) = (decoder.maybe_json("steps"), decoder.time("progress_at"));
     decoder.report(unreadable, "task", task_id, None);
-    Progress { task_id, percent, message, at }
+    Progress { task_id, percent, message, steps, at }
 }
 
 /// The running task that has a key; `task_no` is its row's number.

@@ -13,11 +13,14 @@ use jiff::Timestamp;
 
 use self::state::{State, size};
 use super::clock::after;
-use super::contract::{AuditTrail, Calls, Chat, Health, Leases, LedgerResult, Recovery, Retention, Tasks};
+use super::contract::{
+    AuditTrail, Calls, Chat, DurableTasks, Health, Leases, LedgerResult, Recovery, Retention, Tasks,
+};
 use super::{
-    AuditFilter, AuditRow, CallRecord, CancelOutcome, ChainEnds, Clock, Event, EventBody, Feed, Incarnation,
-    LedgerMeters, MessageSource, NewAudit, NewCall, NewTask, Orphan, Owner, Page, PageLimit, Progress, Pruned,
-    RetentionPolicy, SystemClock, Task, TaskEnd, TaskRecord, Turn, TurnBody,
+    Attempt, AuditFilter, AuditRow, CallRecord, CancelOutcome, ChainEnds, ClaimRequest, ClaimedTask, Clock, Event,
+    EventBody, Feed, Incarnation, LedgerMeters, MessageSource, NewAudit, NewCall, NewStep, NewTask, Orphan, Owner,
+    Page, PageLimit, Progress, Pruned, Release, RetentionPolicy, StoredStep, SystemClock, Task, TaskEnd, TaskRecord,
+    Turn, TurnBody,
 };
 use crate::ids::{CallId, TaskId, TurnId};
 
@@ -76,8 +79,13 @@ impl Leases for MemoryLedger {
         self.with(|state, now| state.renew(incarnation, lease, now))
     }
 
+    async fn drain(&self, incarnation: &Incarnation) -> LedgerResult<()> {
+        self.with(|state, _| state.drain(incarnation))
+    }
+
     async fn leave(&self, incarnation: &Incarnation) -> LedgerResult<()> {
-        self.with(|state, _| state.leave(incarnation));
+        self.with(|state, now| state.leave(incarnation, now));
+        self.feed.announce_ready_task();
         Ok(())
     }
 }
@@ -126,21 +134,22 @@ impl Tasks for MemoryLedger {
         })
     }
 
-    async fn finish_task(&self, incarnation: &Incarnation, task_id: TaskId, end: TaskEnd) -> LedgerResult<Turn> {
+    async fn finish_task(&self, incarnation: &Incarnation, attempt: Attempt, end: TaskEnd) -> LedgerResult<Turn> {
         end.turn.check_depth()?;
-        self.write(|state, now| state.finish_task(incarnation, task_id, end, now))
+        self.write(|state, now| state.finish_task(incarnation, attempt, end, now))
     }
 
-    async fn note_progress(&self, incarnation: &Incarnation, latest: Vec<Progress>) -> LedgerResult<()> {
+    async fn note_progress(&self, incarnation: &Incarnation, latest: Vec<(u32, Progress)>) -> LedgerResult<()> {
         for (owner, progress) in self.with(|state, _| state.note_progress(incarnation, latest))? {
             self.feed.publish_progress(&owner, progress);
         }
         Ok(())
     }
 
-    async fn request_cancel(&self, task_id: TaskId, audit: NewAudit) -> LedgerResult<CancelOutcome> {
-        let (is_first, outcome) = self.with(|state, now| state.request_cancel(task_id, audit, now))?;
-        if let (true, CancelOutcome::Requested(record)) = (is_first, &outcome) {
+    async fn request_cancel(&self, task_id: TaskId, audit: NewAudit, end: TaskEnd) -> LedgerResult<CancelOutcome> {
+        end.turn.check_depth()?;
+        let (has_events, outcome) = self.with(|state, now| state.request_cancel(task_id, audit, end, now))?;
+        if let (true, CancelOutcome::Requested(record) | CancelOutcome::Ended(record)) = (has_events, &outcome) {
             self.feed.publish_events(&record.owner);
         }
         Ok(outcome)
@@ -150,8 +159,8 @@ impl Tasks for MemoryLedger {
         Ok(self.read(|state| state.task(task_id)))
     }
 
-    async fn running_tasks(&self, owner: &Owner) -> LedgerResult<Vec<Task>> {
-        Ok(self.read(|state| state.running_tasks(owner)))
+    async fn open_tasks(&self, owner: &Owner) -> LedgerResult<Vec<Task>> {
+        Ok(self.read(|state| state.open_tasks(owner)))
     }
 
     async fn recent_tasks(&self, owner: &Owner, limit: u32) -> LedgerResult<Vec<Task>> {
@@ -161,6 +170,51 @@ impl Tasks for MemoryLedger {
     async fn tasks_of_call(&self, owner: &Owner, call_id: CallId) -> LedgerResult<Vec<Task>> {
         Ok(self.read(|state| state.tasks_of_call(owner, call_id)))
     }
+}
+
+impl DurableTasks for MemoryLedger {
+    async fn claim_tasks(&self, incarnation: &Incarnation, request: ClaimRequest) -> LedgerResult<Vec<ClaimedTask>> {
+        let claimed = self.with(|state, now| state.claim_tasks(incarnation, &request, now))?;
+        for task in &claimed {
+            self.feed.publish_events(&task.record.owner);
+        }
+        Ok(claimed)
+    }
+
+    async fn release_task(&self, incarnation: &Incarnation, attempt: Attempt, release: Release) -> LedgerResult<Task> {
+        let released = self.write(|state, now| state.release_task(incarnation, attempt, release, now))?;
+        self.feed.announce_ready_task();
+        Ok(released)
+    }
+
+    async fn store_step(&self, incarnation: &Incarnation, attempt: Attempt, step: NewStep) -> LedgerResult<()> {
+        self.with(|state, now| state.store_step(incarnation, attempt, step, now))
+    }
+
+    async fn steps(&self, task_id: TaskId, after: u16, limit: PageLimit) -> LedgerResult<Page<StoredStep>> {
+        let is_inline = |step: &StoredStep| step.bytes <= StoredStep::INLINE;
+        let bytes = |step: &&StoredStep| step.name.len() as u64 + if is_inline(step) { step.bytes } else { 0 };
+        let mut page = self.read(|state| cloned(Page::take(state.steps(task_id, after), limit, bytes)));
+        page.rows.iter_mut().filter(|step| !is_inline(step)).for_each(|step| step.value = None);
+        Ok(page)
+    }
+
+    async fn step_value(&self, task_id: TaskId, ordinal: u16) -> LedgerResult<Option<String>> {
+        Ok(self.read(|state| state.steps(task_id, 0).find(|step| step.ordinal == ordinal)?.value.clone()))
+    }
+
+    async fn mark_stuck(&self, incarnation: &Incarnation, untaken_for: Duration) -> LedgerResult<u64> {
+        self.with(|state, now| state.mark_stuck(incarnation, before(now, untaken_for), now))
+    }
+
+    async fn long_stuck(&self, stuck_for: Duration, limit: u32) -> LedgerResult<Vec<TaskRecord>> {
+        Ok(self.with(|state, now| state.long_stuck(before(now, stuck_for), limit as usize)))
+    }
+}
+
+fn before(now: Timestamp, time: Duration) -> Timestamp {
+    let time = jiff::SignedDuration::try_from(time).unwrap_or(jiff::SignedDuration::MAX);
+    now.checked_sub(time).unwrap_or(Timestamp::MIN)
 }
 
 impl Chat for MemoryLedger {

@@ -6,6 +6,7 @@
 //! of its own.
 
 mod calls;
+mod durable;
 mod incarnations;
 mod journal;
 mod prune;
@@ -22,7 +23,7 @@ use serde::Serialize;
 use self::calls::CallRow;
 use self::incarnations::NodeState;
 use self::journal::Journal;
-use self::tasks::{Running, TaskRow};
+use self::tasks::{Open, TaskRow};
 use crate::ids::{CallId, TaskId, TurnId};
 use crate::ledger::clock::day_of;
 use crate::ledger::rules;
@@ -38,7 +39,7 @@ pub(super) struct State {
     calls: HashMap<CallId, CallRow>,
     open_calls: BTreeMap<u64, CallId>,
     tasks: HashMap<TaskId, TaskRow>,
-    running: Running,
+    open: Open,
     last_order: u64,
     turn_ids: HashSet<TurnId>,
     /// In the order of their first event or audit row, for pruning.
@@ -85,10 +86,13 @@ impl State {
         source: &MessageSource,
         now: Timestamp,
     ) -> Told<Turn> {
-        if let MessageSource::Work(fence) = source {
+        if let MessageSource::Work(fence) | MessageSource::Step(fence, _) = source {
             self.may_inject(&owner, fence)?;
         }
         self.fresh(&turn)?;
+        if let MessageSource::Step(fence, step) = source {
+            self.add_step_of(fence, step.clone(), now)?;
+        }
         if let MessageSource::Outside { max_stored } = source {
             self.check_stored(&owner, &turn, *max_stored, now)?;
         }
@@ -122,9 +126,9 @@ impl State {
                 let row = self.calls.get(call_id).ok_or(LedgerError::NotFound)?;
                 self.call_facts(row).check_inject(incarnation, Some(&owner))
             }
-            Work::Task(task_id) => {
-                let row = self.tasks.get(task_id).ok_or(LedgerError::NotFound)?;
-                self.task_facts(row).check_inject(incarnation, Some(&owner))
+            Work::Task(attempt) => {
+                let row = self.tasks.get(&attempt.task_id).ok_or(LedgerError::NotFound)?;
+                self.task_facts(row).check_owned_write(incarnation, attempt.number, Some(&owner))
             }
         }
     }

@@ -20,7 +20,7 @@ use crate::ledger::LedgerError;
 use crate::loops::{Loops, Need};
 
 /// Between two NOTIFYs of this node, and between two polls that NOTIFYs caused.
-const GAP: Duration = Duration::from_millis(10);
+const MIN_INTERVAL: Duration = Duration::from_millis(10);
 /// How many come without a gap after a rest: a call and its reply need not wait for each other.
 const BURST: u32 = 16;
 /// Between two polls of all watched owners.
@@ -55,7 +55,7 @@ pub(super) fn start(notifier: &Arc<PeerNotifier>, store: &Store, loops: &Loops) 
     ])
 }
 
-/// One every [`GAP`] in the long run, [`BURST`] of them without a wait.
+/// One every [`MIN_INTERVAL`] in the long run, [`BURST`] of them without a wait.
 #[derive(Debug)]
 struct Pace {
     /// When the next one would be due without a burst.
@@ -69,11 +69,11 @@ impl Pace {
 
     /// When the next one may come.
     fn next(&self) -> Instant {
-        self.due.checked_sub(GAP * (BURST - 1)).unwrap_or(self.due)
+        self.due.checked_sub(MIN_INTERVAL * (BURST - 1)).unwrap_or(self.due)
     }
 
     fn taken(&mut self) {
-        self.due = self.due.max(Instant::now()) + GAP;
+        self.due = self.due.max(Instant::now()) + MIN_INTERVAL;
     }
 }
 

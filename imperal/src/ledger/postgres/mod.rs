@@ -33,19 +33,22 @@ use self::pool::{Lane, Param, STATEMENT, Store, int, text, texts};
 use self::rows::{RECORD, audit, get, get_id, get_number, number, orphan, to_json};
 use self::stored_text::stored;
 use self::writes::{micros, one};
-use super::contract::{AuditTrail, Calls, Chat, Health, Leases, LedgerResult, Recovery, Retention, Tasks};
+use super::contract::{
+    AuditTrail, Calls, Chat, DurableTasks, Health, Leases, LedgerResult, Recovery, Retention, Tasks,
+};
 use super::unreadable::UnreadableRow;
 use super::{
-    AuditFilter, AuditRow, CallRecord, CancelOutcome, ChainEnds, Event, Feed, Incarnation, LedgerError, LedgerMeters,
-    MessageSource, NewAudit, NewCall, NewTask, Orphan, Owner, Page, PageLimit, Progress, Pruned, RetentionPolicy, Task,
-    TaskEnd, TaskRecord, TaskState, Turn, TurnBody, Work, decode,
+    Attempt, AuditFilter, AuditRow, CallRecord, CancelOutcome, ChainEnds, ClaimRequest, ClaimedTask, Event, Feed,
+    Incarnation, LedgerError, LedgerMeters, MessageSource, NewAudit, NewCall, NewStep, NewTask, Orphan, Owner, Page,
+    PageLimit, Progress, Pruned, Release, RetentionPolicy, StoredStep, Task, TaskEnd, TaskRecord, Turn, TurnBody, Work,
+    decode,
 };
 use crate::ids::{CallId, TaskId, TurnId};
 
 /// The shortest time limit of a renewal.
 const SHORTEST_RENEWAL: Duration = Duration::from_millis(500);
 /// The time limit of a write check, whose caller wants a fast answer.
-const CHECK: Duration = Duration::from_secs(2);
+const CHECK_TIMEOUT: Duration = Duration::from_secs(2);
 
 /// A [`Ledger`](super::Ledger) in a PostgreSQL database, version 15 or later, for any number of nodes.
 ///
@@ -147,6 +150,10 @@ impl Leases for PostgresLedger {
         Ok(asked.iter().map(|row| get_id(row, 0)).collect::<Result<_, Fault>>()?)
     }
 
+    async fn drain(&self, _incarnation: &Incarnation) -> LedgerResult<()> {
+        Ok(())
+    }
+
     async fn leave(&self, incarnation: &Incarnation) -> LedgerResult<()> {
         let node = stored(&incarnation.node);
         let params = [text(&node), int(&incarnation.number)];
@@ -210,17 +217,18 @@ impl Tasks for PostgresLedger {
         self.begin_task(incarnation, task).await
     }
 
-    async fn finish_task(&self, incarnation: &Incarnation, task_id: TaskId, end: TaskEnd) -> LedgerResult<Turn> {
-        self.end_task(incarnation, task_id, false, end).await
+    async fn finish_task(&self, incarnation: &Incarnation, attempt: Attempt, end: TaskEnd) -> LedgerResult<Turn> {
+        self.end_task(incarnation, attempt.task_id, false, end).await
     }
 
-    async fn note_progress(&self, incarnation: &Incarnation, latest: Vec<Progress>) -> LedgerResult<()> {
+    async fn note_progress(&self, incarnation: &Incarnation, latest: Vec<(u32, Progress)>) -> LedgerResult<()> {
         let sql = "SELECT p.task_id::text, p.owner_id, p.tenant_id, p.user_id
                        FROM @.note_progress($1, $2, $3::uuid[], $4, $5, $6) AS p";
         let node = stored(&incarnation.node);
+        let latest: Vec<Progress> = latest.into_iter().map(|(_, progress)| progress).collect();
         let ids: Vec<String> = latest.iter().map(|said| said.task_id.to_string()).collect();
-        let percents: Vec<f64> = latest.iter().map(|said| said.percent).collect();
-        let messages: Vec<_> = latest.iter().map(|said| stored(&said.message)).collect();
+        let percents: Vec<f64> = latest.iter().map(|said| said.percent.unwrap_or_default()).collect();
+        let messages: Vec<_> = latest.iter().map(|said| stored(said.message.as_deref().unwrap_or_default())).collect();
         let times: Vec<i64> = latest.iter().map(|said| said.at.as_microsecond()).collect();
         let percents: Param<'_> = (&percents, tokio_postgres::types::Type::FLOAT8_ARRAY);
         let params =
@@ -242,14 +250,14 @@ impl Tasks for PostgresLedger {
         Ok(())
     }
 
-    async fn request_cancel(&self, task_id: TaskId, audit_row: NewAudit) -> LedgerResult<CancelOutcome> {
+    async fn request_cancel(&self, task_id: TaskId, audit_row: NewAudit, _end: TaskEnd) -> LedgerResult<CancelOutcome> {
         let sql = format!("SELECT {RECORD} FROM @.request_cancel($1::uuid, $2) AS r");
         let (id, said) = (task_id.to_string(), audit(&audit_row));
         let _permit = self.permits.acquire_for_audit(&audit_row).await?;
         // Running twice only writes one more audit row.
         let row = one(self.counted(self.store.repeatable(&sql, &[text(&id), texts(&said)])).await?)?;
         let record = decode::record(&row, self.store.unreadable());
-        if record.task.state != TaskState::Running {
+        if !record.task.state.is_open() {
             return Ok(CancelOutcome::AlreadyEnded(record));
         }
         let (owner_id, head): (i64, i64) = (get(&row, 20)?, get(&row, 21)?);
@@ -262,7 +270,7 @@ impl Tasks for PostgresLedger {
         reads::task(&self.store, task_id).await
     }
 
-    async fn running_tasks(&self, owner: &Owner) -> LedgerResult<Vec<Task>> {
+    async fn open_tasks(&self, owner: &Owner) -> LedgerResult<Vec<Task>> {
         reads::running_tasks(&self.store, owner).await
     }
 
@@ -272,6 +280,36 @@ impl Tasks for PostgresLedger {
 
     async fn tasks_of_call(&self, owner: &Owner, call_id: CallId) -> LedgerResult<Vec<Task>> {
         reads::tasks_of_call(&self.store, owner, call_id).await
+    }
+}
+
+impl DurableTasks for PostgresLedger {
+    async fn claim_tasks(&self, _: &Incarnation, _: ClaimRequest) -> LedgerResult<Vec<ClaimedTask>> {
+        Ok(Vec::new())
+    }
+
+    async fn release_task(&self, _: &Incarnation, _: Attempt, _: Release) -> LedgerResult<Task> {
+        Err(LedgerError::NotFound)
+    }
+
+    async fn store_step(&self, _: &Incarnation, _: Attempt, _: NewStep) -> LedgerResult<()> {
+        Err(LedgerError::NotFound)
+    }
+
+    async fn steps(&self, _: TaskId, _: u16, _: PageLimit) -> LedgerResult<Page<StoredStep>> {
+        Err(LedgerError::NotFound)
+    }
+
+    async fn step_value(&self, _: TaskId, _: u16) -> LedgerResult<Option<String>> {
+        Err(LedgerError::NotFound)
+    }
+
+    async fn mark_stuck(&self, _: &Incarnation, _: Duration) -> LedgerResult<u64> {
+        Ok(0)
+    }
+
+    async fn long_stuck(&self, _: Duration, _: u32) -> LedgerResult<Vec<TaskRecord>> {
+        Ok(Vec::new())
     }
 }
 
@@ -285,7 +323,7 @@ impl Chat for PostgresLedger {
     ) -> LedgerResult<Turn> {
         let sql = "SELECT * FROM @.inject($1, $2, $3::uuid, $4::uuid, $5, $6, $7::uuid, $8, $9, $10)";
         let (fence, max_stored) = match &from {
-            MessageSource::Work(fence) => (Some(fence), None),
+            MessageSource::Work(fence) | MessageSource::Step(fence, _) => (Some(fence), None),
             MessageSource::Outside { max_stored } => (None, *max_stored),
         };
         let node = fence.map(|fence| stored(&fence.incarnation.node));
@@ -293,7 +331,7 @@ impl Chat for PostgresLedger {
         let (call_id, task_id) = match fence.map(|fence| fence.work) {
             None => (None, None),
             Some(Work::Call(id)) => (Some(id.to_string()), None),
-            Some(Work::Task(id)) => (None, Some(id.to_string())),
+            Some(Work::Task(attempt)) => (None, Some(attempt.task_id.to_string())),
         };
         let most = max_stored.map(number);
         let (tenant, user) = (stored(&owner.tenant_id), stored(&owner.user_id));
@@ -368,7 +406,7 @@ impl Health for PostgresLedger {
         async {
             let sql = "INSERT INTO @.checked (only_one, at) VALUES (true, @.micros())
                        ON CONFLICT (only_one) DO UPDATE SET at = excluded.at";
-            self.counted(self.store.repeat(Lane::Calls, CHECK, sql, &[])).await?;
+            self.counted(self.store.repeat(Lane::Calls, CHECK_TIMEOUT, sql, &[])).await?;
             Ok(())
         }
         .await

@@ -26,7 +26,7 @@ use crate::ledger::unreadable::Unreadable;
 use crate::ledger::{Feed, Owner, Progress, decode};
 
 /// Owners that one NOTIFY names; more of them are sent as "all". The server takes 8,000 bytes.
-const NAMED: usize = 64;
+const MAX_NAMED_OWNERS: usize = 64;
 
 /// An owner's latest number, and the progress of its running tasks on other nodes.
 const POLL: &str = "SELECT w.owner_id, w.tenant_id, w.user_id, w.head,
@@ -111,12 +111,12 @@ impl PeerNotifier {
             return None;
         }
         let mut words = vec![self.sender.clone()];
-        if ids.len() <= NAMED {
+        if ids.len() <= MAX_NAMED_OWNERS {
             words.extend(ids.iter().map(i64::to_string));
         } else {
             words.push("*".to_owned());
         }
-        words.extend(to_renew.into_iter().take(NAMED));
+        words.extend(to_renew.into_iter().take(MAX_NAMED_OWNERS));
         Some(words.join(" "))
     }
 

@@ -17,7 +17,7 @@ use crate::keyed_semaphore::{KeyedSemaphore, Permit};
 use crate::ledger::{LedgerError, LedgerMeters, NewAudit, Owner, Turn};
 
 /// One owner's writes may use this fraction of the connections.
-const SHARE: usize = 8;
+const OWNER_SHARE: usize = 8;
 
 /// Limits the concurrent writes of each owner.
 #[derive(Debug)]
@@ -30,7 +30,7 @@ pub(super) struct OwnerPermits {
 
 impl OwnerPermits {
     pub(super) fn new(connections: usize, meters: LedgerMeters) -> Self {
-        Self { semaphore: KeyedSemaphore::new((connections / SHARE).max(1)), meters, callers: Mutex::default() }
+        Self { semaphore: KeyedSemaphore::new((connections / OWNER_SHARE).max(1)), meters, callers: Mutex::default() }
     }
 
     fn callers(&self) -> MutexGuard<'_, HashMap<CallId, Owner>> {

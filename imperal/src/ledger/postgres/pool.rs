@@ -24,9 +24,9 @@ pub(super) const CONNECT: Duration = Duration::from_secs(5);
 /// How long a statement may take. This is also how a silent server is noticed.
 pub(super) const STATEMENT: Duration = Duration::from_secs(10);
 /// How often a statement is sent in total when it clashes with others.
-const TRIES: u32 = 8;
+const CONFLICT_ATTEMPTS: u32 = 8;
 /// How often a repeatable statement is sent in total when its connection is lost.
-const REPEATS: u32 = 3;
+const CONNECTION_ATTEMPTS: u32 = 3;
 
 /// How often the server checks that the client of a running statement is still connected.
 const CHECK_CLIENT: &str = "SET client_connection_check_interval = '2s'";
@@ -167,7 +167,7 @@ impl Store {
                 // The statement was undone. After the repair it may succeed.
                 self.repair(lane, limit, damage).await?;
                 repaired = true;
-            } else if was_a_clash(error) && tries < TRIES {
+            } else if was_a_clash(error) && tries < CONFLICT_ATTEMPTS {
                 tokio::time::sleep(Duration::from_millis(2) * tries).await;
                 tries += 1;
             } else {
@@ -239,7 +239,7 @@ impl Store {
         let mut tries = 1;
         loop {
             match self.send(lane, limit, sql, params).await {
-                Err(Fault::Postgres(error)) if was_a_loss(&error) && tries < REPEATS => {
+                Err(Fault::Postgres(error)) if was_a_loss(&error) && tries < CONNECTION_ATTEMPTS => {
                     tokio::time::sleep(Duration::from_millis(20)).await;
                     tries += 1;
                 }

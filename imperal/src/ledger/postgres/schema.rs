@@ -57,25 +57,25 @@ const FUNCTION_FILES: &[(&str, &str)] = functions![
 ];
 
 /// How long all of it may take, waiting for another node's transaction included.
-const LIMIT: Duration = Duration::from_secs(300);
+const SCHEMA_TIMEOUT: Duration = Duration::from_secs(300);
 /// The server ends a node that began and went silent. The role's own limits, which are meant for statements that
 /// a user waits for, do not apply.
-const LIMITS: &str = "SET LOCAL idle_in_transaction_session_timeout = '30s'; \
+const SET_TIMEOUTS: &str = "SET LOCAL idle_in_transaction_session_timeout = '30s'; \
     SELECT set_config(name, '0', true) FROM pg_settings \
     WHERE name IN ('statement_timeout', 'lock_timeout', 'transaction_timeout')";
 
 /// How long to wait before the next attempt.
-const PAUSE: Duration = Duration::from_millis(50);
+const RETRY_PAUSE: Duration = Duration::from_millis(50);
 
 /// Makes the schema, or applies the functions that have changed.
 pub(super) async fn prepare(store: &Store) -> Result<(), LedgerError> {
-    match tokio::time::timeout(LIMIT, apply_until_done(store)).await {
+    match tokio::time::timeout(SCHEMA_TIMEOUT, apply_until_done(store)).await {
         Ok(Ok(())) => Ok(()),
         Ok(Err(Fault::Postgres(error))) => Err(unavailable(&error)),
         Ok(Err(fault)) => Err(fault.into()),
         Err(_) => Err(LedgerError::Unavailable(format!(
             "the schema was not ready within {} s: PostgreSQL is slow, or another node is applying it",
-            LIMIT.as_secs()
+            SCHEMA_TIMEOUT.as_secs()
         ))),
     }
 }
@@ -85,7 +85,7 @@ pub(super) async fn prepare(store: &Store) -> Result<(), LedgerError> {
 async fn apply_until_done(store: &Store) -> Result<(), Fault> {
     loop {
         match apply(store).await {
-            Err(Fault::Postgres(error)) if was_a_clash(&error) => tokio::time::sleep(PAUSE).await,
+            Err(Fault::Postgres(error)) if was_a_clash(&error) => tokio::time::sleep(RETRY_PAUSE).await,
             applied => return applied,
         }
     }
@@ -94,7 +94,7 @@ async fn apply_until_done(store: &Store) -> Result<(), Fault> {
 async fn apply(store: &Store) -> Result<(), Fault> {
     let mut connection = store.connection(Lane::Calls).await?;
     let tx = connection.transaction().await?;
-    tx.batch_execute(LIMITS).await?;
+    tx.batch_execute(SET_TIMEOUTS).await?;
     check_server(&tx).await?;
     let lock = format!("imperal ledger {}", store.schema());
     tx.query_typed("SELECT pg_advisory_xact_lock(hashtextextended($1, 0))", &[text(&lock)]).await?;

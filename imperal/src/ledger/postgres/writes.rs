@@ -90,7 +90,7 @@ impl PostgresLedger {
         })?;
         self.notifier.events(get(&row, 2)?, &new.owner, get_number(&row, 3)?);
         drop((tenant, user, names, key));
-        Ok(new.into_task(get_time(&row, 0)?, get_time(&row, 1)?))
+        Ok(new.into_task(get_time(&row, 0)?, get_time(&row, 1)?, true))
     }
 }
 

@@ -18,7 +18,7 @@ use crate::ledger::{Clock, Feed, LedgerError, LedgerMeters};
 const QUEUE: usize = 1024;
 
 /// How long a drop waits for the last commit.
-const PARTING: Duration = Duration::from_secs(2);
+const CLOSE_TIMEOUT: Duration = Duration::from_secs(2);
 
 /// The queue in front of the writer thread. Dropping it writes the waiting jobs and ends the thread.
 #[derive(Debug)]
@@ -72,7 +72,7 @@ impl Drop for Writer {
         self.queue = None;
         let ended = self.ended.get_mut().unwrap_or_else(PoisonError::into_inner);
         // Another program's lock may hold the thread up for longer; then it finishes on its own.
-        if ended.recv_timeout(PARTING) == Err(std_mpsc::RecvTimeoutError::Disconnected)
+        if ended.recv_timeout(CLOSE_TIMEOUT) == Err(std_mpsc::RecvTimeoutError::Disconnected)
             && let Some(thread) = self.thread.take()
         {
             let _ = thread.join();

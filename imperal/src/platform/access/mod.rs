@@ -7,9 +7,12 @@
 mod audit;
 mod reads;
 
+use std::time::Duration;
+
 use serde_json::Value;
 
 use super::ledger_errors::{unavailable, unreadable};
+use super::messages::{self, WorkRef};
 use super::{CallPermit, CallReply, Platform};
 use crate::codes;
 use crate::error::Error;
@@ -102,13 +105,18 @@ impl Access {
     /// # Errors
     /// As [`Access::task`].
     pub async fn cancel(&self, task_id: TaskId) -> Result<Task> {
-        self.own_task(task_id, "task.cancel").await?;
+        let record = self.own_task(task_id, "task.cancel").await?;
         let audit = self.audit_row("task.cancel", task_id.to_string(), AuditOutcome::Done);
-        let answer = self.ledger().request_cancel(task_id, audit).await.map_err(|error| unavailable(&error))?;
+        let end = messages::cancelled_unheld(WorkRef::of_record(&record), &record.task.name);
+        let answer = self.ledger().request_cancel(task_id, audit, end).await.map_err(|error| unavailable(&error))?;
         match answer {
             CancelOutcome::Requested(record) => {
                 failpoint::hit("cancel-noted");
                 self.platform.node.active.cancel_task(task_id);
+                Ok(record.task)
+            }
+            CancelOutcome::Ended(record) => {
+                self.platform.node.meters.task(record.task.state, Duration::ZERO);
                 Ok(record.task)
             }
             CancelOutcome::AlreadyEnded(record) => Ok(record.task),

@@ -74,7 +74,7 @@ impl Access {
 
     /// The user's running tasks.
     pub async fn running_tasks(&self) -> Result<Vec<Task>> {
-        self.read(self.ledger().running_tasks(&self.owner)).await
+        self.read(self.ledger().open_tasks(&self.owner)).await
     }
 
     /// The user's tasks in any state, newest first, without their results. [`Access::task`] returns one task

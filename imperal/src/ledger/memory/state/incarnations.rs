@@ -18,6 +18,8 @@ pub(super) struct NodeState {
     pub(super) lease_until: Option<Timestamp>,
     /// How long the lease was when it was given.
     pub(super) lease: Duration,
+    /// Whether it said that it is stopping.
+    pub(super) draining: bool,
 }
 
 impl State {
@@ -33,8 +35,13 @@ impl State {
 
     pub(in crate::ledger::memory) fn join(&mut self, node: &str, lease: Duration, now: Timestamp) -> Incarnation {
         let node: Arc<str> = node.into();
-        let number = self.incarnations.get(&node).map_or(0, |state| state.number) + 1;
-        self.incarnations.insert(node.clone(), NodeState { number, lease_until: Some(after(now, lease)), lease });
+        let earlier = self.incarnations.get(&node).map(|state| (state.number, state.draining, state.lease_until));
+        if let Some((number, draining, Some(_))) = earlier {
+            self.orphan_durable(&Incarnation { node: node.clone(), number }, !draining, now);
+        }
+        let number = earlier.map_or(0, |(number, ..)| number) + 1;
+        let state = NodeState { number, lease_until: Some(after(now, lease)), lease, draining: false };
+        self.incarnations.insert(node.clone(), state);
         Incarnation { node, number }
     }
 
@@ -49,15 +56,26 @@ impl State {
             (state.lease_until, state.lease) = (Some(after(now, lease)), lease);
         }
         let asked = self
-            .running_rows()
-            .filter(|row| row.record.incarnation == *incarnation && row.record.task.cancel_requested_at.is_some());
+            .open_rows()
+            .filter(|row| row.record.task.state.is_held() && row.record.incarnation == *incarnation)
+            .filter(|row| row.record.task.cancel_requested_at.is_some());
         Ok(asked.map(|row| row.record.task.task_id).collect())
     }
 
-    pub(in crate::ledger::memory) fn leave(&mut self, incarnation: &Incarnation) {
-        if let Some(state) = self.incarnations.get_mut(&incarnation.node)
-            && state.number == incarnation.number
-        {
+    pub(in crate::ledger::memory) fn drain(&mut self, incarnation: &Incarnation) -> Result<(), LedgerError> {
+        self.fence(incarnation)?;
+        if let Some(state) = self.incarnations.get_mut(&incarnation.node) {
+            state.draining = true;
+        }
+        Ok(())
+    }
+
+    pub(in crate::ledger::memory) fn leave(&mut self, incarnation: &Incarnation, now: Timestamp) {
+        if !self.is_current(incarnation) {
+            return;
+        }
+        self.orphan_durable(incarnation, false, now);
+        if let Some(state) = self.incarnations.get_mut(&incarnation.node) {
             state.lease_until = None;
         }
     }
@@ -69,17 +87,20 @@ impl State {
         now: Timestamp,
     ) -> Result<u64, LedgerError> {
         self.fence(incarnation)?;
-        let mut ended = 0;
+        let mut ended = Vec::new();
         for (node, state) in &mut self.incarnations {
             // A lease that ends further ahead than it is long was given before the clock was set back.
             let longest = after(now, state.lease);
             state.lease_until = state.lease_until.map(|until| until.min(longest));
             if *node != incarnation.node && state.lease_until.is_some_and(|until| until <= now) {
                 state.lease_until = None;
-                ended += 1;
+                ended.push((Incarnation { node: node.clone(), number: state.number }, state.draining));
             }
         }
-        Ok(ended)
+        for (incarnation, draining) in &ended {
+            self.orphan_durable(incarnation, !draining, now);
+        }
+        Ok(ended.len() as u64)
     }
 
     pub(in crate::ledger::memory) fn orphans(&self, limit: usize) -> Vec<Orphan> {
@@ -92,7 +113,7 @@ impl State {
                 turn: row.turn.clone(),
             })
         });
-        let tasks = self.running_rows().filter(|row| !self.is_current(&row.record.incarnation));
+        let tasks = self.open_rows().filter(|row| row.durable.is_none() && !self.is_current(&row.record.incarnation));
         calls.chain(tasks.map(|row| Orphan::Task(row.record.clone()))).take(limit).collect()
     }
 }

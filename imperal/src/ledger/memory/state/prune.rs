@@ -4,7 +4,7 @@ use jiff::Timestamp;
 
 use super::State;
 use crate::ledger::retention::Cutoffs;
-use crate::ledger::{ChainEnds, EventBody, Owner, Pruned, RetentionPolicy, TaskState};
+use crate::ledger::{ChainEnds, EventBody, Owner, Pruned, RetentionPolicy};
 
 impl State {
     pub(in crate::ledger::memory) fn prune(
@@ -70,7 +70,8 @@ impl State {
     /// The number of the oldest call that has no reply or a running task.
     fn first_needed(&self, owner: &Owner) -> u64 {
         let open = self.open_calls.values();
-        let at_work = self.running_rows_of(owner).map(|row| &row.record.task.call_id);
+        let at_work =
+            self.open_rows_of(owner).filter(|row| row.record.task.state.is_held()).map(|row| &row.record.task.call_id);
         let calls = open.chain(at_work).filter_map(|call_id| self.calls.get(call_id));
         calls.filter(|call| call.owner == *owner).map(|call| call.seq).min().unwrap_or(u64::MAX)
     }
@@ -99,7 +100,7 @@ impl State {
                 break;
             }
             let ended = task.finished_at.is_some_and(|at| at.as_microsecond() < cut);
-            if ended && task.state != TaskState::Running && row.outcome_seq.is_some_and(|seq| seq <= floor) {
+            if ended && !task.state.is_open() && row.outcome_seq.is_some_and(|seq| seq <= floor) {
                 gone.push(*task_id);
             }
         }

@@ -4,13 +4,14 @@ use std::collections::{BTreeMap, HashMap};
 
 use jiff::Timestamp;
 
+use super::durable::DurableRow;
 use super::{State, Told};
 use crate::error::RunningTask;
 use crate::ids::{CallId, TaskId};
-use crate::ledger::rules::{self, TaskFacts};
+use crate::ledger::rules::{self, Hold, TaskFacts};
 use crate::ledger::{
-    CancelOutcome, EventBody, Incarnation, LedgerError, NewAudit, NewTask, Owner, Progress, Task, TaskEnd, TaskRecord,
-    TaskState, Turn,
+    Attempt, CancelOutcome, EventBody, Incarnation, LedgerError, NewAudit, NewTask, Owner, Progress, Task, TaskEnd,
+    TaskRecord, Turn, Work,
 };
 
 #[derive(Debug)]
@@ -19,17 +20,18 @@ pub(super) struct TaskRow {
     pub(super) record: TaskRecord,
     /// The number of the turn that holds its result.
     pub(super) outcome_seq: Option<u64>,
+    pub(super) durable: Option<DurableRow>,
 }
 
-/// The running tasks in the order of their start, of all owners and by owner: a start reads no other
+/// The open tasks in the order of their start, of all owners and by owner: a start reads no other
 /// owner's tasks.
 #[derive(Debug, Default)]
-pub(super) struct Running {
+pub(super) struct Open {
     all: BTreeMap<u64, TaskId>,
     of: HashMap<Owner, BTreeMap<u64, TaskId>>,
 }
 
-impl Running {
+impl Open {
     fn insert(&mut self, owner: &Owner, order: u64, task_id: TaskId) {
         self.all.insert(order, task_id);
         self.of.entry(owner.clone()).or_default().insert(order, task_id);
@@ -59,8 +61,16 @@ fn listed(row: &TaskRow) -> Task {
 impl State {
     pub(super) fn task_facts<'a>(&self, row: &'a TaskRow) -> TaskFacts<'a, &'a Owner> {
         let TaskRecord { owner, incarnation, task } = &row.record;
-        let (running, orphaned) = (task.state == TaskState::Running, !self.is_current(incarnation));
-        TaskFacts { owner, holder: incarnation, running, orphaned }
+        let hold = if !task.state.is_open() {
+            Hold::Ended
+        } else if !task.state.is_held() {
+            Hold::Free
+        } else if self.is_current(incarnation) {
+            Hold::Held
+        } else {
+            Hold::Orphaned
+        };
+        TaskFacts { owner, holder: incarnation, attempt: task.attempt, hold }
     }
 
     pub(in crate::ledger::memory) fn start_task(
@@ -71,25 +81,38 @@ impl State {
         deadline_at: Timestamp,
     ) -> Told<Task> {
         self.fence(incarnation)?;
-        let call = self.calls.get(&new.call_id).ok_or(LedgerError::NotFound)?;
-        self.call_facts(call).check_start_task(incarnation, Some(&&new.owner))?;
+        match new.parent {
+            Work::Call(call_id) => {
+                let call = self.calls.get(&call_id).ok_or(LedgerError::NotFound)?;
+                self.call_facts(call).check_start_task(incarnation, Some(&&new.owner))?;
+            }
+            Work::Task(Attempt { task_id, number }) => {
+                let task = self.tasks.get(&task_id).ok_or(LedgerError::NotFound)?;
+                self.task_facts(task).check_owned_write(incarnation, number, Some(&&new.owner))?;
+            }
+        }
         if self.tasks.contains_key(&new.task_id) {
             return Err(LedgerError::IdExists);
         }
         if let Some(key) = &new.key {
-            let mut tasks = self.running_rows_of(&new.owner).map(|row| &row.record.task);
+            let mut tasks = self.open_rows_of(&new.owner).map(|row| &row.record.task);
             if let Some(task) = tasks.find(|task| task.key.as_ref() == Some(key) && task.app_id == new.app_id) {
                 return Err(LedgerError::AlreadyRunning(RunningTask::new(task.task_id, &task.name)));
             }
         }
-        rules::check_running_tasks(self.running.count_of(&new.owner), new.max_running)?;
-        let task = new.into_task(now, deadline_at);
-        let owner = call.owner.clone();
+        rules::check_open_tasks(self.open.count_of(&new.owner), new.max_open)?;
+        let has_slot = rules::check_running_tasks(self.running_of(&new.owner), new.max_running);
+        if new.durable.is_none() {
+            has_slot.clone()?;
+        }
+        let owner = new.owner.clone();
+        let durable = new.durable.clone().map(|durable| DurableRow::new(durable, new.cap, now));
+        let task = new.into_task(now, deadline_at, has_slot.is_ok());
         let order = self.next_order();
         let record = TaskRecord { owner: owner.clone(), incarnation: incarnation.clone(), task: task.clone() };
-        self.running.insert(&owner, order, task.task_id);
+        self.open.insert(&owner, order, task.task_id);
         self.tasks_of.entry(owner.clone()).or_default().push(task.task_id);
-        self.tasks.insert(task.task_id, TaskRow { order, record, outcome_seq: None });
+        self.tasks.insert(task.task_id, TaskRow { order, record, outcome_seq: None, durable });
         self.push(&owner, EventBody::Task(task.clone()));
         Ok((owner, task))
     }
@@ -97,14 +120,13 @@ impl State {
     pub(in crate::ledger::memory) fn finish_task(
         &mut self,
         incarnation: &Incarnation,
-        task_id: TaskId,
+        attempt: Attempt,
         end: TaskEnd,
         now: Timestamp,
     ) -> Told<Turn> {
         self.fence(incarnation)?;
-        let row = self.tasks.get(&task_id).ok_or(LedgerError::NotFound)?;
-        self.task_facts(row).check_finish(incarnation)?;
-        self.end_task(task_id, end, now)
+        self.check_attempt(incarnation, attempt)?;
+        self.end_task(attempt.task_id, end, now)
     }
 
     pub(in crate::ledger::memory) fn reclaim_task(
@@ -126,12 +148,13 @@ impl State {
         rules::check_call_replied(self.calls.get(&task.call_id).map(|call| call.reply.is_some()))?;
         self.fresh(&end.turn)?;
         let row = self.tasks.get_mut(&task_id).ok_or(LedgerError::NotFound)?;
-        row.record.task.state = end.state;
-        row.record.task.finished_at = Some(now);
+        let task = &mut row.record.task;
+        (task.state, task.finished_at) = (end.state, Some(now));
+        (task.waits_for, task.ready_at) = (None, None);
         // The event has no result.
         let (order, owner, task) = (row.order, row.record.owner.clone(), row.record.task.clone());
         row.record.task.result.clone_from(&end.turn.result);
-        self.running.remove(&owner, order);
+        self.open.remove(&owner, order);
         self.push(&owner, EventBody::Task(task));
         self.audit(end.audit, now);
         let (owner, turn) = self.add_turn(owner, end.turn, now);
@@ -144,56 +167,87 @@ impl State {
     pub(in crate::ledger::memory) fn note_progress(
         &mut self,
         incarnation: &Incarnation,
-        latest: Vec<Progress>,
+        latest: Vec<(u32, Progress)>,
     ) -> Result<Vec<(Owner, Progress)>, LedgerError> {
         self.fence(incarnation)?;
         let mut kept = Vec::with_capacity(latest.len());
-        for progress in latest {
+        for (attempt, progress) in latest {
             let Some(TaskRow { record, .. }) = self.tasks.get_mut(&progress.task_id) else { continue };
-            if record.incarnation == *incarnation && record.task.state == TaskState::Running {
-                record.task.percent = Some(progress.percent);
-                record.task.message = Some(progress.message.clone());
+            let task = &mut record.task;
+            if record.incarnation == *incarnation && task.state.is_held() && task.attempt == attempt {
+                let Progress { percent, message, steps, .. } = progress.clone();
+                task.percent = percent.or(task.percent);
+                task.message = message.or(task.message.take());
+                task.steps = steps.or(task.steps.take());
                 kept.push((record.owner.clone(), progress));
             }
         }
         Ok(kept)
     }
 
-    /// Whether this was the first request, which makes an event, and the answer.
+    /// Whether the request made events, and the answer.
     pub(in crate::ledger::memory) fn request_cancel(
         &mut self,
         task_id: TaskId,
         audit: NewAudit,
+        end: TaskEnd,
         now: Timestamp,
     ) -> Result<(bool, CancelOutcome), LedgerError> {
-        let record = &mut self.tasks.get_mut(&task_id).ok_or(LedgerError::NotFound)?.record;
-        let running = record.task.state == TaskState::Running;
-        let first = running && record.task.cancel_requested_at.is_none();
-        if first {
-            record.task.cancel_requested_at = Some(now);
+        let row = self.tasks.get(&task_id).ok_or(LedgerError::NotFound)?;
+        let hold = self.task_facts(row).hold;
+        if hold == Hold::Ended {
+            let record = row.record.clone();
+            self.audit(audit, now);
+            return Ok((false, CancelOutcome::AlreadyEnded(record)));
         }
-        let record = record.clone();
+        let replied = self.calls.get(&row.record.task.call_id).is_none_or(|call| call.reply.is_some());
+        if hold == Hold::Free && replied {
+            self.fresh(&end.turn)?;
+            self.audit(audit, now);
+            if let Some(row) = self.tasks.get_mut(&task_id) {
+                row.record.task.cancel_requested_at.get_or_insert(now);
+            }
+            self.end_task(task_id, end, now)?;
+            let row = self.tasks.get(&task_id).ok_or(LedgerError::NotFound)?;
+            return Ok((true, CancelOutcome::Ended(row.record.clone())));
+        }
+        let first = row.record.task.cancel_requested_at.is_none();
+        if first && let Some(row) = self.tasks.get_mut(&task_id) {
+            row.record.task.cancel_requested_at = Some(now);
+        }
+        let record = self.tasks.get(&task_id).ok_or(LedgerError::NotFound)?.record.clone();
         if first {
             self.push(&record.owner, EventBody::Task(record.task.clone()));
         }
         self.audit(audit, now);
-        Ok((first, if running { CancelOutcome::Requested(record) } else { CancelOutcome::AlreadyEnded(record) }))
+        Ok((first, CancelOutcome::Requested(record)))
     }
 
-    pub(super) fn running_rows(&self) -> impl Iterator<Item = &TaskRow> {
-        self.running.all.values().filter_map(|task_id| self.tasks.get(task_id))
+    /// Whether the incarnation may write for the task in this attempt.
+    pub(super) fn check_attempt(&self, incarnation: &Incarnation, attempt: Attempt) -> Result<(), LedgerError> {
+        let row = self.tasks.get(&attempt.task_id).ok_or(LedgerError::NotFound)?;
+        self.task_facts(row).check_write(incarnation, attempt.number)
     }
 
-    pub(super) fn running_rows_of(&self, owner: &Owner) -> impl Iterator<Item = &TaskRow> {
-        self.running.of.get(owner).into_iter().flatten().filter_map(|(_, task_id)| self.tasks.get(task_id))
+    pub(super) fn running_of(&self, owner: &Owner) -> u32 {
+        let running = self.open_rows_of(owner).filter(|row| row.record.task.state.is_held());
+        u32::try_from(running.count()).unwrap_or(u32::MAX)
+    }
+
+    pub(super) fn open_rows(&self) -> impl Iterator<Item = &TaskRow> {
+        self.open.all.values().filter_map(|task_id| self.tasks.get(task_id))
+    }
+
+    pub(super) fn open_rows_of(&self, owner: &Owner) -> impl Iterator<Item = &TaskRow> {
+        self.open.of.get(owner).into_iter().flatten().filter_map(|(_, task_id)| self.tasks.get(task_id))
     }
 
     pub(in crate::ledger::memory) fn task(&self, task_id: TaskId) -> Option<TaskRecord> {
         self.tasks.get(&task_id).map(|row| row.record.clone())
     }
 
-    pub(in crate::ledger::memory) fn running_tasks(&self, owner: &Owner) -> Vec<Task> {
-        self.running_rows_of(owner).map(listed).collect()
+    pub(in crate::ledger::memory) fn open_tasks(&self, owner: &Owner) -> Vec<Task> {
+        self.open_rows_of(owner).map(listed).collect()
     }
 
     pub(in crate::ledger::memory) fn recent_tasks(&self, owner: &Owner, limit: usize) -> Vec<Task> {

@@ -8,7 +8,7 @@ use crate::ids::TaskId;
 use crate::ledger::Owner;
 
 /// Owners whose latest number is remembered. Forgetting one costs a needless announcement.
-const REMEMBERED: usize = 65_536;
+const MAX_OWNERS: usize = 65_536;
 
 /// Begins a word of a NOTIFY that names a node.
 const NODE_MARK: char = '!';
@@ -63,7 +63,7 @@ impl NotifierState {
 
     /// Remembers an owner's latest number; false if it is not new.
     pub(super) fn remember(&mut self, owner: &Owner, head: u64) -> bool {
-        if self.heads.len() >= REMEMBERED && !self.heads.contains_key(owner) {
+        if self.heads.len() >= MAX_OWNERS && !self.heads.contains_key(owner) {
             self.heads.clear();
         }
         let known = self.heads.entry(owner.clone()).or_default();

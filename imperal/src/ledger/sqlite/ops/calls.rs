@@ -145,7 +145,7 @@ impl Tx<'_> {
         from: &MessageSource,
     ) -> Result<Stamp, Fault> {
         match from {
-            MessageSource::Work(fence) => self.may_inject(owner, fence)?,
+            MessageSource::Work(fence) | MessageSource::Step(fence, _) => self.may_inject(owner, fence)?,
             MessageSource::Outside { max_stored } => {
                 let owner_id = self.find_or_add_owner(owner)?;
                 self.check_stored(owner_id, None, turn, *max_stored)?;
@@ -161,7 +161,9 @@ impl Tx<'_> {
         let owner_id = self.find_owner(owner)?;
         let refused = match work {
             Work::Call(call_id) => self.call(*call_id)?.facts().check_inject(incarnation, owner_id.as_ref()),
-            Work::Task(task_id) => self.task(*task_id)?.facts().check_inject(incarnation, owner_id.as_ref()),
+            Work::Task(attempt) => {
+                self.task(attempt.task_id)?.facts().check_owned_write(incarnation, attempt.number, owner_id.as_ref())
+            }
         };
         Ok(refused?)
     }

@@ -61,7 +61,7 @@ impl Stamp {
 }
 
 /// Owners that the cache holds.
-const REMEMBERED: usize = 10_000;
+const MAX_CACHED_OWNERS: usize = 10_000;
 
 /// Values that the writer need not read from the file again.
 #[derive(Debug, Default)]
@@ -77,7 +77,7 @@ impl TxCache {
     /// A transaction begins.
     pub(in crate::ledger::sqlite) fn begin(&mut self) {
         self.current.get_mut().clear();
-        if self.owners.get_mut().len() > REMEMBERED {
+        if self.owners.get_mut().len() > MAX_CACHED_OWNERS {
             self.roll_back();
         }
     }

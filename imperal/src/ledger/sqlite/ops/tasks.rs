@@ -6,7 +6,7 @@ use super::{Notification, Stamp, TurnJson, Tx};
 use crate::error::RunningTask;
 use crate::ids::TaskId;
 use crate::ledger::clock::after;
-use crate::ledger::rules::{self, TaskFacts};
+use crate::ledger::rules::{self, Hold, TaskFacts};
 use crate::ledger::sqlite::fault::Fault;
 use crate::ledger::sqlite::rows::{execute, incarnation, number, one, select_task};
 use crate::ledger::{
@@ -53,7 +53,12 @@ pub(super) struct TaskRow {
 impl TaskRow {
     pub(super) fn facts(&self) -> TaskFacts<'_, i64> {
         let Self { owner_id, incarnation, running, abandoned, .. } = self;
-        TaskFacts { owner: *owner_id, holder: incarnation, running: *running, orphaned: *abandoned }
+        let hold = match (running, abandoned) {
+            (true, false) => Hold::Held,
+            (true, true) => Hold::Orphaned,
+            (false, _) => Hold::Ended,
+        };
+        TaskFacts { owner: *owner_id, holder: incarnation, attempt: 1, hold }
     }
 }
 
@@ -104,7 +109,7 @@ impl Tx<'_> {
         }
         let running: u32 = one(self.conn, RUNNING, [owner_id], |row| Ok(row.get(0)?))?.unwrap_or_default();
         let deadline_at = after(self.now, new.cap);
-        let task = new.clone().into_task(self.now, deadline_at);
+        let task = new.clone().into_task(self.now, deadline_at, true);
         let sql =
             "INSERT INTO task (task_id, call_id, owner_id, node, incarnation, app_id, function, name, long_running,
                                      created_at, deadline_at, key)
@@ -120,7 +125,7 @@ impl Tx<'_> {
             task.name,
             task.long_running,
             task.created_at.as_microsecond(),
-            task.deadline_at.as_microsecond(),
+            task.deadline_at.map(|at| at.as_microsecond()),
             task.key
         ];
         // Checked after the insert, because an id that exists is refused first.
@@ -148,7 +153,7 @@ impl Tx<'_> {
     ) -> Result<Stamp, Fault> {
         self.fence(incarnation)?;
         let task = self.task(task_id)?;
-        task.facts().check_finish(incarnation)?;
+        task.facts().check_write(incarnation, 1)?;
         self.end_task(&task, state, turn, audit)
     }
 

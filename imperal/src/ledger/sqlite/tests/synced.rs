@@ -6,7 +6,7 @@
 use std::future::Future;
 
 use crate::ids::TaskId;
-use crate::ledger::{AuditOutcome, NewAudit, NewTask, Progress, TaskEnd, TaskState};
+use crate::ledger::{Attempt, AuditOutcome, NewAudit, NewTask, Progress, TaskEnd, TaskState, Work};
 
 use super::*;
 
@@ -51,6 +51,9 @@ fn task(call_id: CallId) -> NewTask {
         long_running: false,
         cap: LEASE,
         max_running: 9,
+        max_open: 1000,
+        parent: Work::Call(call_id),
+        durable: None,
     }
 }
 
@@ -68,8 +71,8 @@ async fn durable_writes_are_synced_and_light_writes_are_not() {
     assert!(is_synced(&l, l.start_task(&incarnation, first)).await);
     l.start_task(&incarnation, second).await.unwrap();
     assert!(is_synced(&l, l.reply(&incarnation, call_id, turn("reply"))).await);
-    assert!(is_synced(&l, l.finish_task(&incarnation, ended, end())).await);
-    assert!(is_synced(&l, l.request_cancel(left, audit())).await);
+    assert!(is_synced(&l, l.finish_task(&incarnation, Attempt::first(ended), end())).await);
+    assert!(is_synced(&l, l.request_cancel(left, audit(), end())).await);
     assert!(is_synced(&l, l.inject(anna(), turn("news"), audit(), MessageSource::OUTSIDE)).await);
     assert!(is_synced(&l, l.write_audit(audit())).await);
     let open = CallId::generate();
@@ -77,8 +80,14 @@ async fn durable_writes_are_synced_and_light_writes_are_not() {
         .await
         .unwrap();
 
-    let progress = Progress { task_id: left, percent: 1.0, message: String::new(), at: jiff::Timestamp::UNIX_EPOCH };
-    assert!(!is_synced(&l, l.note_progress(&incarnation, vec![progress])).await);
+    let progress = Progress {
+        task_id: left,
+        percent: Some(1.0),
+        message: Some(String::new()),
+        steps: None,
+        at: jiff::Timestamp::UNIX_EPOCH,
+    };
+    assert!(!is_synced(&l, l.note_progress(&incarnation, vec![(1, progress)])).await);
     assert!(!is_synced(&l, l.renew(&incarnation, LEASE)).await);
     assert!(!is_synced(&l, l.check_writable()).await);
 

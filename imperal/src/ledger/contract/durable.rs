@@ -1,0 +1,104 @@
+//! Durable tasks: given to processes, one at a time, until their outcome.
+
+use std::future::Future;
+use std::time::Duration;
+
+use super::LedgerResult;
+use crate::ids::TaskId;
+use crate::ledger::{
+    Attempt, ClaimRequest, ClaimedTask, Incarnation, NewStep, Page, PageLimit, Release, StoredStep, Task,
+};
+
+/// Durable tasks. Used by the loop that takes tasks up, by the steps of running ones, and by readers of steps.
+///
+/// A durable task is an open task that a process holds (`Running`) or none does (`Queued`, `Waiting`, `Stuck`).
+/// Work that no process holds has a time `ready_at` from which on a claim may take it; a task that waits for
+/// an answer only has none.
+///
+/// **Orphans.** The transaction that ends an incarnation makes its running durable tasks `Queued`, without an
+/// event, so that one transaction never numbers many owners. They wait for a process and are ready at once. If
+/// the incarnation neither left nor was draining, the end counts as a crash of each of them. A task's crashes
+/// count from its last progress on: an attempt that has stored a step since its claim makes the next crash the
+/// first. From the second crash on the task waits for a retry and is ready 10 s after the end, then 60 s, then
+/// 300 s.
+///
+/// **Running time.** The ledger adds up how long attempts ran: from the claim to the release, or, if the
+/// incarnation ended, to the attempt's last stored step. So a step that a crash has cut off is not counted.
+///
+/// **Values.** The values of steps are kept while the task is open. Retention removes those of a succeeded task
+/// with its next pass and those of any other ended task after 7 days; the other columns go with the task.
+pub trait DurableTasks: Send + Sync {
+    /// Takes up tasks that are ready, in the order in which they became ready, with an event each. The
+    /// incarnation holds them, each in a new attempt; the deadline is now plus what is left of the cap, at
+    /// least 1 s. Tasks are taken once, however many nodes claim at once, and no claim waits for another.
+    ///
+    /// Skipped are tasks of other names, tasks that `program` has refused, tasks whose call has no reply, tasks
+    /// of an owner with `max_running` running tasks, and suspects as [`ClaimRequest::suspect`] says. A task with
+    /// a cancel request is returned like others: the platform ends it.
+    ///
+    /// # Errors
+    /// `Fenced`.
+    fn claim_tasks(
+        &self,
+        incarnation: &Incarnation,
+        request: ClaimRequest,
+    ) -> impl Future<Output = LedgerResult<Vec<ClaimedTask>>> + Send;
+
+    /// Gives a running task back, with its event, and tells the nodes' feeds that a task is ready. A hand-over
+    /// leaves it `Queued` for any process, ready now. A refusal leaves it `Stuck`, waiting for a version, ready
+    /// now for other programs; the time of the first refusal stays until a step is stored.
+    ///
+    /// A repeated release of the attempt that released the task succeeds and writes nothing.
+    ///
+    /// # Errors
+    /// `Fenced`; `NotFound`; `NotHolder`, also once a later attempt has begun; `AlreadyEnded`.
+    fn release_task(
+        &self,
+        incarnation: &Incarnation,
+        attempt: Attempt,
+        release: Release,
+    ) -> impl Future<Output = LedgerResult<Task>> + Send;
+
+    /// Stores a step of a running task. It makes no event and no audit row. It is durable when it returns.
+    ///
+    /// # Errors
+    /// `Fenced`; `NotFound`; `NotHolder`; `AlreadyEnded`; `IdExists` if the task has a step of this ordinal,
+    /// which is this step if the write is repeated.
+    fn store_step(
+        &self,
+        incarnation: &Incarnation,
+        attempt: Attempt,
+        step: NewStep,
+    ) -> impl Future<Output = LedgerResult<()>> + Send;
+
+    /// The task's steps after an ordinal, in order, for any owner: the caller must check the owner.
+    fn steps(
+        &self,
+        task_id: TaskId,
+        after: u16,
+        limit: PageLimit,
+    ) -> impl Future<Output = LedgerResult<Page<StoredStep>>> + Send;
+
+    /// The value of a step, however large; `None` if there is no such step or its value is no longer kept.
+    fn step_value(&self, task_id: TaskId, ordinal: u16) -> impl Future<Output = LedgerResult<Option<String>>> + Send;
+
+    /// Makes tasks `Stuck` that wait for a process although they have been ready for this long: no running
+    /// program knows them. With an event each; at most 256 at once, and returns how many. Tasks that wait for a
+    /// slot are not among them.
+    ///
+    /// # Errors
+    /// `Fenced`.
+    fn mark_stuck(
+        &self,
+        incarnation: &Incarnation,
+        untaken_for: Duration,
+    ) -> impl Future<Output = LedgerResult<u64>> + Send;
+
+    /// Tasks that have been stuck for this long, oldest first: the platform ends them with
+    /// [`Recovery::reclaim_task`](super::Recovery::reclaim_task).
+    fn long_stuck(
+        &self,
+        stuck_for: Duration,
+        limit: u32,
+    ) -> impl Future<Output = LedgerResult<Vec<crate::ledger::TaskRecord>>> + Send;
+}

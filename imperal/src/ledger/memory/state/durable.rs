@@ -1,0 +1,264 @@
+//! Durable tasks: their attempts and steps.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use jiff::{SignedDuration, Timestamp};
+
+use super::tasks::TaskRow;
+use super::{State, Told};
+use crate::ids::TaskId;
+use crate::ledger::clock::after;
+use crate::ledger::rules::{self, SUSPECT};
+use crate::ledger::{
+    Attempt, ClaimRequest, ClaimedTask, DurableName, EventBody, Fence, Incarnation, LedgerError, NewDurable, NewStep,
+    Release, StoredStep, Task, TaskRecord, TaskState, WaitsFor, Work,
+};
+
+/// The durable part of a task.
+#[derive(Debug)]
+pub(super) struct DurableRow {
+    new: NewDurable,
+    cap: Duration,
+    /// Running time of ended attempts.
+    ran: Duration,
+    /// When the current attempt began; `None` while no process holds the task.
+    claimed_at: Option<Timestamp>,
+    /// Ends by a crash since the last progress.
+    crashes: u32,
+    /// Attempts since the last progress.
+    fruitless: u32,
+    /// The number of steps when the latest attempt began.
+    steps_at_claim: usize,
+    refused_by: Option<String>,
+    stuck_since: Option<Timestamp>,
+    steps: BTreeMap<u16, StoredStep>,
+}
+
+impl DurableRow {
+    pub(super) fn new(new: NewDurable, cap: Duration, now: Timestamp) -> Self {
+        Self {
+            new,
+            cap,
+            ran: Duration::ZERO,
+            claimed_at: Some(now),
+            crashes: 0,
+            fruitless: 0,
+            steps_at_claim: 0,
+            refused_by: None,
+            stuck_since: None,
+            steps: BTreeMap::new(),
+        }
+    }
+
+    /// Counts the running time of an attempt that ended at `until`.
+    fn stop(&mut self, until: Timestamp) {
+        if let Some(from) = self.claimed_at.take() {
+            self.ran += Duration::try_from(until.duration_since(from)).unwrap_or_default();
+        }
+    }
+
+    fn has_progress(&self) -> bool {
+        self.steps.len() > self.steps_at_claim
+    }
+}
+
+impl State {
+    /// Gives up the durable tasks of an incarnation that ends.
+    pub(super) fn orphan_durable(&mut self, incarnation: &Incarnation, is_crash: bool, now: Timestamp) {
+        let held = self.open_rows().filter(|row| row.record.task.state.is_held());
+        let held: Vec<TaskId> = held
+            .filter(|row| row.durable.is_some() && row.record.incarnation == *incarnation)
+            .map(|row| row.record.task.task_id)
+            .collect();
+        for task_id in held {
+            let Some(row) = self.tasks.get_mut(&task_id) else { continue };
+            let (Some(durable), task) = (&mut row.durable, &mut row.record.task) else { continue };
+            let last =
+                durable.steps.values().filter(|step| step.attempt == task.attempt).map(|step| step.done_at).max();
+            durable.stop(last.or(durable.claimed_at).unwrap_or(now));
+            if is_crash {
+                durable.crashes = if durable.has_progress() { 1 } else { durable.crashes + 1 };
+            }
+            let wait = rules::retry_after(if is_crash { durable.crashes } else { 0 });
+            task.state = TaskState::Queued;
+            task.waits_for = Some(if wait.is_zero() { WaitsFor::Process } else { WaitsFor::Retry });
+            (task.ready_at, task.deadline_at) = (Some(after(now, wait)), None);
+        }
+    }
+
+    pub(in crate::ledger::memory) fn claim_tasks(
+        &mut self,
+        incarnation: &Incarnation,
+        request: &ClaimRequest,
+        now: Timestamp,
+    ) -> Result<Vec<ClaimedTask>, LedgerError> {
+        self.fence(incarnation)?;
+        let mut ready: Vec<(Timestamp, u64, TaskId)> = Vec::new();
+        for row in self.open_rows() {
+            let (Some(durable), task) = (&row.durable, &row.record.task) else { continue };
+            let name = DurableName { app_id: task.app_id.clone(), task_name: durable.new.task_name.clone() };
+            let replied = self.calls.get(&task.call_id).is_none_or(|call| call.reply.is_some());
+            if let Some(at) = task.ready_at.filter(|at| *at <= now)
+                && replied
+                && request.names.contains(&name)
+                && durable.refused_by.as_ref() != Some(&request.program)
+            {
+                ready.push((at, row.order, task.task_id));
+            }
+        }
+        ready.sort_unstable();
+        let (mut claimed, mut suspect) = (Vec::new(), request.suspect);
+        for (.., task_id) in ready {
+            if claimed.len() >= request.limit as usize {
+                break;
+            }
+            let Some(row) = self.tasks.get(&task_id) else { continue };
+            let is_suspect = row.durable.as_ref().is_some_and(|durable| durable.crashes >= SUSPECT);
+            if (is_suspect && !suspect) || self.running_of(&row.record.owner) >= request.max_running {
+                continue;
+            }
+            suspect &= !is_suspect;
+            claimed.extend(self.claim(incarnation, task_id, now));
+        }
+        Ok(claimed)
+    }
+
+    fn claim(&mut self, incarnation: &Incarnation, task_id: TaskId, now: Timestamp) -> Option<ClaimedTask> {
+        let TaskRow { record, durable: Some(durable), .. } = self.tasks.get_mut(&task_id)? else { return None };
+        if durable.has_progress() {
+            (durable.fruitless, durable.crashes) = (0, 0);
+        }
+        let (fruitless, crashes) = (durable.fruitless, durable.crashes);
+        durable.fruitless += 1;
+        durable.steps_at_claim = durable.steps.len();
+        durable.claimed_at = Some(now);
+        record.incarnation = incarnation.clone();
+        let task = &mut record.task;
+        (task.state, task.waits_for, task.ready_at) = (TaskState::Running, None, None);
+        task.attempt += 1;
+        task.deadline_at = Some(after(now, rules::cap_left(durable.cap, durable.ran)));
+        let claimed = ClaimedTask {
+            record: record.clone(),
+            task_name: durable.new.task_name.clone(),
+            input: durable.new.input.clone(),
+            user: durable.new.user.clone(),
+            root_task: durable.new.root_task,
+            ran: durable.ran,
+            crashes,
+            fruitless,
+        };
+        self.push(&claimed.record.owner, EventBody::Task(claimed.record.task.clone()));
+        Some(claimed)
+    }
+
+    pub(in crate::ledger::memory) fn release_task(
+        &mut self,
+        incarnation: &Incarnation,
+        attempt: Attempt,
+        release: Release,
+        now: Timestamp,
+    ) -> Told<Task> {
+        self.fence(incarnation)?;
+        let row = self.tasks.get(&attempt.task_id).ok_or(LedgerError::NotFound)?;
+        let facts = self.task_facts(row);
+        if facts.is_released(incarnation, attempt.number) {
+            return Ok((row.record.owner.clone(), row.record.task.clone()));
+        }
+        facts.check_write(incarnation, attempt.number)?;
+        let Some(TaskRow { record, durable: Some(durable), .. }) = self.tasks.get_mut(&attempt.task_id) else {
+            return Err(LedgerError::NotHolder);
+        };
+        durable.stop(now);
+        let task = &mut record.task;
+        (task.ready_at, task.deadline_at) = (Some(now), None);
+        match release {
+            Release::HandOver => (task.state, task.waits_for) = (TaskState::Queued, Some(WaitsFor::Process)),
+            Release::Refused { program } => {
+                (task.state, task.waits_for) = (TaskState::Stuck, Some(WaitsFor::Version));
+                durable.refused_by = Some(program);
+                durable.stuck_since.get_or_insert(now);
+            }
+        }
+        let (owner, task) = (record.owner.clone(), record.task.clone());
+        self.push(&owner, EventBody::Task(task.clone()));
+        Ok((owner, task))
+    }
+
+    pub(in crate::ledger::memory) fn store_step(
+        &mut self,
+        incarnation: &Incarnation,
+        attempt: Attempt,
+        step: NewStep,
+        now: Timestamp,
+    ) -> Result<(), LedgerError> {
+        self.fence(incarnation)?;
+        self.check_attempt(incarnation, attempt)?;
+        self.add_step(attempt, step, now)
+    }
+
+    /// The step of a message, whose right to write has been checked.
+    pub(super) fn add_step_of(&mut self, fence: &Fence, step: NewStep, now: Timestamp) -> Result<(), LedgerError> {
+        match fence.work {
+            Work::Task(attempt) => self.add_step(attempt, step, now),
+            Work::Call(_) => Err(LedgerError::NotFound),
+        }
+    }
+
+    fn add_step(&mut self, attempt: Attempt, step: NewStep, now: Timestamp) -> Result<(), LedgerError> {
+        let row = self.tasks.get_mut(&attempt.task_id).ok_or(LedgerError::NotFound)?;
+        let durable = row.durable.as_mut().ok_or(LedgerError::NotFound)?;
+        let NewStep { ordinal, name, kind, took, value, log } = step;
+        if durable.steps.contains_key(&ordinal) {
+            return Err(LedgerError::IdExists);
+        }
+        let took = SignedDuration::try_from(took).unwrap_or(SignedDuration::MAX);
+        let began_at = now.checked_sub(took).unwrap_or(now);
+        let (bytes, value) = (value.len() as u64, Some(value));
+        durable.stuck_since = None;
+        let attempt = attempt.number;
+        durable
+            .steps
+            .insert(ordinal, StoredStep { ordinal, name, kind, attempt, began_at, done_at: now, bytes, value, log });
+        Ok(())
+    }
+
+    /// The steps after an ordinal, with values of any size.
+    pub(in crate::ledger::memory) fn steps(&self, task_id: TaskId, after: u16) -> impl Iterator<Item = &StoredStep> {
+        let durable = self.tasks.get(&task_id).and_then(|row| row.durable.as_ref());
+        durable.into_iter().flat_map(move |durable| durable.steps.values()).filter(move |step| step.ordinal > after)
+    }
+
+    pub(in crate::ledger::memory) fn mark_stuck(
+        &mut self,
+        incarnation: &Incarnation,
+        before: Timestamp,
+        now: Timestamp,
+    ) -> Result<u64, LedgerError> {
+        self.fence(incarnation)?;
+        let untaken = self.open_rows().filter(|row| {
+            let task = &row.record.task;
+            matches!(task.waits_for, Some(WaitsFor::Process | WaitsFor::Retry))
+                && task.ready_at.is_some_and(|at| at <= before)
+        });
+        let untaken: Vec<TaskId> = untaken.map(|row| row.record.task.task_id).take(256).collect();
+        for task_id in &untaken {
+            let Some(TaskRow { record, durable: Some(durable), .. }) = self.tasks.get_mut(task_id) else { continue };
+            (record.task.state, record.task.waits_for) = (TaskState::Stuck, Some(WaitsFor::Version));
+            durable.stuck_since.get_or_insert(now);
+            let (owner, task) = (record.owner.clone(), record.task.clone());
+            self.push(&owner, EventBody::Task(task));
+        }
+        Ok(untaken.len() as u64)
+    }
+
+    pub(in crate::ledger::memory) fn long_stuck(&self, before: Timestamp, limit: usize) -> Vec<TaskRecord> {
+        let stuck = self.open_rows().filter(|row| row.record.task.state == TaskState::Stuck);
+        let since = |row: &TaskRow| row.durable.as_ref().and_then(|durable| durable.stuck_since);
+        stuck
+            .filter(|row| since(row).is_some_and(|at| at <= before))
+            .map(|row| row.record.clone())
+            .take(limit)
+            .collect()
+    }
+}
