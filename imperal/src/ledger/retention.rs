@@ -43,6 +43,9 @@ impl RetentionPolicy {
     }
 }
 
+/// How long the step values of a task are kept that ended without a success.
+const STEP_VALUES: Duration = Duration::from_secs(7 * 24 * 3600);
+
 /// Rows from before these moments may be removed; in microseconds since 1970.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Cutoffs {
@@ -50,6 +53,10 @@ pub(super) struct Cutoffs {
     pub(super) tasks: Option<i64>,
     pub(super) events: Option<i64>,
     pub(super) audit: Option<i64>,
+    /// Step values of tasks that succeeded until now are not needed.
+    pub(super) now: i64,
+    /// Step values of other tasks that ended before this.
+    pub(super) step_values: i64,
 }
 
 impl Cutoffs {
@@ -63,6 +70,8 @@ impl Cutoffs {
             tasks: policy.tasks.map(before),
             events: policy.events().map(before),
             audit: policy.audit.map(before),
+            now: now.as_microsecond(),
+            step_values: before(STEP_VALUES),
         }
     }
 }
@@ -81,14 +90,16 @@ pub struct Pruned {
     pub events: u64,
     /// Audit rows.
     pub audit: u64,
+    /// Values of steps.
+    pub step_values: u64,
     /// Where the next step continues; `None` after the last owner.
     pub next: Option<u64>,
 }
 
 impl Pruned {
-    /// The number of rows of every kind.
+    /// The number of rows of every kind, and of removed values.
     pub fn rows(&self) -> u64 {
-        self.turns + self.calls + self.tasks + self.events + self.audit
+        self.turns + self.calls + self.tasks + self.events + self.audit + self.step_values
     }
 
     /// Adds two steps. The sum continues where the later one does.
@@ -100,6 +111,7 @@ impl Pruned {
             tasks: self.tasks + later.tasks,
             events: self.events + later.events,
             audit: self.audit + later.audit,
+            step_values: self.step_values + later.step_values,
             next: later.next,
         }
     }

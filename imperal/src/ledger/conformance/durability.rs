@@ -1,8 +1,9 @@
 //! Answered writes survive the closing and reopening of the ledger.
 
 use super::Backend;
+use super::durable::{attempt, ids, refused, request, step};
 use super::scene::{LONG, Look, Node, anna, ben, cancelled, new_audit, ok, progress};
-use crate::ledger::{LedgerError, MessageSource};
+use crate::ledger::{ClaimRequest, LedgerError, MessageSource, NewStep};
 
 /// Byte for byte; numbers continue.
 pub async fn reopening_keeps_everything(backend: &impl Backend) {
@@ -53,4 +54,31 @@ pub async fn orphans_stay_orphaned_after_reopening(backend: &impl Backend) {
     assert_eq!(other.orphans(10).await.len(), 2);
     let node = Node { ledger: backend.open().await, incarnation };
     assert_eq!(node.reply(call_id).await, Err(LedgerError::Fenced));
+}
+
+/// With their attempts, steps and reasons to wait; unheld ones are claimed, and a held one is still held.
+pub async fn durable_tasks_continue_after_reopening(backend: &impl Backend) {
+    let node = Node::start(backend, "n").await;
+    let released = node.released(&anna()).await;
+    let claimed = node.claim_one().await;
+    ok(node.store(attempt(released, 2), step(1)).await);
+    ok(node.store(attempt(released, 2), NewStep { value: "x".repeat(5000), ..step(2) }).await);
+    let stuck = node.durable(&anna()).await;
+    ok(node.release(attempt(stuck, 1), refused("v1")).await);
+    let before = (node.look(&anna()).await, node.steps(released).await);
+    let incarnation = node.incarnation.clone();
+    drop(node);
+
+    let node = Node { ledger: backend.open().await, incarnation };
+    assert_eq!((node.look(&anna()).await, node.steps(released).await), before);
+    assert_eq!(ok(node.ledger.step_value(released, 2).await), Some("x".repeat(5000)));
+    assert_eq!(ok(node.ledger.find_task(released).await), Some(claimed.record));
+    assert_eq!(node.claim(10).await, [], "v1 has refused the stuck one");
+    let claimed = node.claim_with(ClaimRequest { program: "v2".to_owned(), ..request(10) }).await;
+    assert_eq!(ids(&claimed), [stuck]);
+    ok(node.store(attempt(released, 2), step(3)).await);
+    ok(node.release(attempt(released, 2), crate::ledger::Release::HandOver).await);
+    ok(node.ledger.leave(&node.incarnation).await);
+    let other = Node::start(backend, "b").await;
+    assert_eq!(other.claim(10).await.len(), 2);
 }

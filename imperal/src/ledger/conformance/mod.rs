@@ -47,10 +47,14 @@
 //! ```
 #![allow(clippy::missing_panics_doc, reason = "a check panics when the rule in its docs is broken")]
 
+pub mod attempts;
 pub mod audit;
 pub mod bounds;
 pub mod calls;
+pub mod claims;
+pub mod crashes;
 pub mod durability;
+mod durable;
 pub mod incarnations;
 pub mod keys;
 pub mod numbers;
@@ -58,8 +62,10 @@ pub mod reads;
 pub mod reclaim;
 pub mod retention;
 mod scene;
+pub mod steps;
 pub mod tasks;
 pub mod texts;
+pub mod unheld;
 
 use std::future::Future;
 use std::pin::Pin;
@@ -84,6 +90,12 @@ pub trait Backend: Send + Sync {
     /// Lets this much time pass. Moves the clock if the backend can, and waits otherwise.
     fn pass(&self, time: Duration) -> BoxFuture<'_, ()>;
 
+    /// Lets this much time pass for tasks and steps. A backend that cannot move its clock makes their stored
+    /// times earlier instead: when a task was claimed, is ready, became stuck and ended, and when a step ended.
+    fn age_tasks(&self, by: Duration) -> BoxFuture<'_, ()> {
+        self.pass(by)
+    }
+
     /// Makes every lease look as if the clock had been set back by this much since it was given.
     fn set_back(&self, by: Duration) -> BoxFuture<'_, ()>;
 
@@ -107,6 +119,7 @@ macro_rules! ledger_conformance {
                 reopening_keeps_everything
                 incarnation_continues_after_reopening
                 orphans_stay_orphaned_after_reopening
+                durable_tasks_continue_after_reopening
             }
         }
     };
@@ -172,6 +185,56 @@ macro_rules! ledger_conformance {
                 task_is_reclaimed_after_its_call
                 racing_reclaimers_have_one_winner
                 end_and_reclaim_of_one_task_have_one_winner
+            }
+            claims {
+                durable_task_starts_in_attempt_1
+                claim_takes_ready_tasks_in_order_with_an_event_each
+                racing_claims_take_each_task_once
+                claim_takes_tasks_of_its_names_only
+                refused_task_goes_to_other_programs_only
+                task_of_an_unreplied_call_is_not_claimed
+                durable_task_without_a_slot_waits_for_one
+                claims_hold_the_limit_of_running_tasks
+                open_tasks_are_limited
+                task_with_a_cancel_request_is_claimed
+                unheld_task_keeps_its_key
+            }
+            attempts {
+                earlier_attempt_writes_nothing
+                attempt_of_another_incarnation_writes_nothing
+                ended_incarnation_writes_no_durable_task
+                background_task_is_not_durable
+                hand_over_leaves_the_task_for_any_process
+                repeated_release_writes_nothing
+                resumed_task_starts_another
+                absent_parts_of_progress_stay
+            }
+            crashes {
+                end_of_an_incarnation_queues_its_durable_tasks
+                end_of_a_draining_incarnation_is_no_crash
+                each_crash_lengthens_the_wait
+                stored_step_makes_the_next_crash_the_first
+                one_suspect_is_claimed_at_a_time
+                running_time_is_summed_over_attempts
+            }
+            steps {
+                steps_are_kept_in_order
+                steps_come_in_pages
+                large_values_are_read_one_by_one
+                step_is_stored_once
+                message_and_its_step_are_stored_together
+                values_of_ended_tasks_are_removed
+            }
+            unheld {
+                cancel_ends_a_task_that_no_process_holds
+                cancel_of_an_unreplied_unheld_task_is_stored
+                refused_end_of_a_cancel_leaves_nothing
+                cancel_and_claim_have_one_winner
+                untaken_tasks_become_stuck
+                tasks_become_stuck_256_at_once
+                long_stuck_tasks_are_listed
+                unheld_task_is_reclaimed
+                only_held_tasks_keep_history
             }
             audit {
                 injection_writes_a_turn_and_an_audit_row

@@ -15,13 +15,13 @@ const GAP: Duration = Duration::from_secs(2);
 
 /// The moment between the old rows and the young ones, by the ledger's clock: the machine's may run while a
 /// ledger's stands still.
-struct Line<'a> {
+pub(super) struct Line<'a> {
     node: &'a Node,
     drawn_at: Timestamp,
 }
 
 impl<'a> Line<'a> {
-    async fn draw(backend: &impl Backend, node: &'a Node) -> Self {
+    pub(super) async fn draw(backend: &impl Backend, node: &'a Node) -> Self {
         backend.pass(GAP).await;
         Self { node, drawn_at: ledger_time(node).await }
     }
@@ -32,7 +32,7 @@ impl<'a> Line<'a> {
         Duration::try_from(passed).unwrap_or_default() + GAP / 4 * 3
     }
 
-    async fn all(&self) -> RetentionPolicy {
+    pub(super) async fn all(&self) -> RetentionPolicy {
         let age = Some(self.age().await);
         RetentionPolicy { turns: age, tasks: age, events: age, audit: age }
     }
@@ -43,7 +43,7 @@ async fn ledger_time(node: &Node) -> Timestamp {
     ok(node.ledger.accept_call(&node.incarnation, new_call(&Owner::new("clock", "clock"))).await).at
 }
 
-async fn prune(ledger: &dyn Ledger, keep: &RetentionPolicy) -> Pruned {
+pub(super) async fn prune(ledger: &dyn Ledger, keep: &RetentionPolicy) -> Pruned {
     let (mut sum, mut from) = (Pruned::default(), Some(0));
     while let Some(at) = from {
         sum = sum.plus(ok(ledger.prune(keep, at, 1000).await));

@@ -72,7 +72,9 @@ impl MemoryLedger {
 
 impl Leases for MemoryLedger {
     async fn join(&self, node: &str, lease: Duration) -> LedgerResult<Incarnation> {
-        Ok(self.with(|state, now| state.join(node, lease, now)))
+        let incarnation = self.with(|state, now| state.join(node, lease, now));
+        self.feed.announce_ready_task();
+        Ok(incarnation)
     }
 
     async fn renew(&self, incarnation: &Incarnation, lease: Duration) -> LedgerResult<Vec<TaskId>> {
@@ -92,7 +94,11 @@ impl Leases for MemoryLedger {
 
 impl Recovery for MemoryLedger {
     async fn expire_leases(&self, incarnation: &Incarnation) -> LedgerResult<u64> {
-        self.with(|state, now| state.expire_leases(incarnation, now))
+        let ended = self.with(|state, now| state.expire_leases(incarnation, now))?;
+        if ended > 0 {
+            self.feed.announce_ready_task();
+        }
+        Ok(ended)
     }
 
     async fn orphans(&self, limit: u32) -> LedgerResult<Vec<Orphan>> {

@@ -397,6 +397,7 @@ impl Retention for PostgresLedger {
             events: get_number(&row, 3)?,
             audit: get_number(&row, 4)?,
             next: get::<Option<i64>>(&row, 5)?.and_then(|next| u64::try_from(next).ok()),
+            ..Pruned::default()
         })
     }
 }

@@ -36,14 +36,15 @@ pub(super) struct DurableRow {
 }
 
 impl DurableRow {
-    pub(super) fn new(new: NewDurable, cap: Duration, now: Timestamp) -> Self {
+    /// `claimed_at` is `None` for a task that waits for a slot.
+    pub(super) fn new(new: NewDurable, cap: Duration, claimed_at: Option<Timestamp>) -> Self {
         Self {
             new,
             cap,
             ran: Duration::ZERO,
-            claimed_at: Some(now),
+            claimed_at,
             crashes: 0,
-            fruitless: 0,
+            fruitless: u32::from(claimed_at.is_some()),
             steps_at_claim: 0,
             refused_by: None,
             stuck_since: None,
@@ -56,6 +57,12 @@ impl DurableRow {
         if let Some(from) = self.claimed_at.take() {
             self.ran += Duration::try_from(until.duration_since(from)).unwrap_or_default();
         }
+    }
+
+    /// Removes values of steps, at most this many; how many it removed.
+    pub(super) fn forget_values(&mut self, most: usize) -> usize {
+        let kept = self.steps.values_mut().filter(|step| step.value.is_some()).take(most);
+        kept.map(|step| (step.value, step.bytes) = (None, 0)).count()
     }
 
     fn has_progress(&self) -> bool {

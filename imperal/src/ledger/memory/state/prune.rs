@@ -3,8 +3,9 @@
 use jiff::Timestamp;
 
 use super::State;
+use super::tasks::TaskRow;
 use crate::ledger::retention::Cutoffs;
-use crate::ledger::{ChainEnds, EventBody, Owner, Pruned, RetentionPolicy};
+use crate::ledger::{ChainEnds, EventBody, Owner, Pruned, RetentionPolicy, TaskState};
 
 impl State {
     pub(in crate::ledger::memory) fn prune(
@@ -64,6 +65,7 @@ impl State {
             pruned.tasks = self.forget_tasks(owner, floor, cuts.tasks, most);
         }
         pruned.audit = self.forget_audit(owner, cuts.audit, most);
+        pruned.step_values = self.forget_step_values(owner, cuts, most);
         pruned
     }
 
@@ -109,6 +111,18 @@ impl State {
             self.tasks.remove(task_id);
         }
         gone.len() as u64
+    }
+
+    fn forget_step_values(&mut self, owner: &Owner, cuts: &Cutoffs, most: usize) -> u64 {
+        let mut removed = 0;
+        for task_id in self.tasks_of.get(owner).into_iter().flatten() {
+            let Some(TaskRow { record, durable: Some(durable), .. }) = self.tasks.get_mut(task_id) else { continue };
+            let cut = if record.task.state == TaskState::Succeeded { cuts.now } else { cuts.step_values };
+            if record.task.finished_at.is_some_and(|at| at.as_microsecond() <= cut) {
+                removed += durable.forget_values(most - removed);
+            }
+        }
+        removed as u64
     }
 
     fn forget_audit(&mut self, owner: &Owner, cut: Option<i64>, most: usize) -> u64 {

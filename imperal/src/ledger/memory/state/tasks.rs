@@ -106,7 +106,8 @@ impl State {
             has_slot.clone()?;
         }
         let owner = new.owner.clone();
-        let durable = new.durable.clone().map(|durable| DurableRow::new(durable, new.cap, now));
+        let durable =
+            new.durable.clone().map(|durable| DurableRow::new(durable, new.cap, has_slot.is_ok().then_some(now)));
         let task = new.into_task(now, deadline_at, has_slot.is_ok());
         let order = self.next_order();
         let record = TaskRecord { owner: owner.clone(), incarnation: incarnation.clone(), task: task.clone() };
