@@ -58,6 +58,14 @@ codes! {
     INTERRUPTED
     /// The task was silent for longer than the liveness window.
     TASK_SILENT
+    /// The processes that ran a durable task crashed again and again, or it made no progress in many attempts.
+    TASK_CRASHED
+    /// No running program could continue a durable task.
+    TASK_STUCK
+    /// The value of a step is larger than 1 MiB.
+    STEP_TOO_LARGE
+    /// A durable task has too many steps, or their values are too large in all.
+    STEPS_EXCEEDED
     /// A result is larger than 1 MiB.
     RESULT_TOO_LARGE
     /// A result is nested deeper than 120 levels.

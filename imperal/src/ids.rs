@@ -34,6 +34,14 @@ macro_rules! id {
                 Self(Uuid::now_v7())
             }
 
+            /// An id that is the same for the same hash.
+            #[allow(dead_code, reason = "not every kind of id is derived")]
+            pub(crate) fn derived(hash: &[u8; 32]) -> Self {
+                let mut bytes = [0; 16];
+                bytes.copy_from_slice(&hash[..16]);
+                Self(uuid::Builder::from_custom_bytes(bytes).into_uuid())
+            }
+
             /// Names a stored row whose own id cannot be read, by the row's number.
             #[cfg(feature = "platform")]
             pub(crate) fn of_row(row: i64) -> Self {

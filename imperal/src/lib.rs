@@ -127,7 +127,7 @@ use imperal_manifest::visible;
 pub use app::App;
 #[cfg(feature = "platform")]
 pub use cli::run;
-pub use context::Context;
+pub use context::{Context, TaskContext};
 pub use error::{Error, ErrorKind, RunningTask};
 pub use extension::ExtensionDef;
 pub use function::ActionType;
@@ -147,7 +147,7 @@ pub use user::User;
 
 /// What almost every extension file needs, in one line.
 pub mod prelude {
-    pub use crate::{ActionResult, Context, Error, Result, chat_function, codes};
+    pub use crate::{ActionResult, Context, Error, Result, TaskContext, chat_function, codes};
     pub use schemars::JsonSchema;
     pub use serde::{Deserialize, Serialize};
     pub use std::process::ExitCode;
@@ -157,10 +157,12 @@ pub mod prelude {
 /// What the macros expand to. Not public API: it may change in any release.
 #[doc(hidden)]
 pub mod __private {
+    pub use crate::context::PreparedTask;
     pub use crate::extension::{ExtensionDef, HostedCrate};
     pub use crate::failpoint::install as install_failpoint_hook;
     pub use crate::function::probe::{Data, Fallback, Shape, assert_data_model, assert_output};
     pub use crate::function::{ActionType, ChatHandler, DataType, FunctionDef, Handler, HandlerOutput};
+    pub use crate::function::{DurableDef, DurableHandler, bind_task, data_of};
     #[cfg(feature = "platform")]
     pub use crate::manifest::assert_manifest_is_fresh;
     pub use crate::result::{ActionResult, Result};

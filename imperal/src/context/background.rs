@@ -25,6 +25,8 @@ pub(crate) struct TaskRequest {
     pub(crate) long_running: bool,
     /// Type of the data in the task's result.
     pub(crate) data: DataType,
+    /// An id that is the same on every attempt of the durable task that starts this one.
+    pub(crate) task_id: Option<TaskId>,
     pub(crate) body: TaskBody,
 }
 
@@ -72,6 +74,7 @@ impl Context {
                 key: None,
                 long_running: false,
                 data: DataType::of::<T>(),
+                task_id: None,
                 body: Box::new(move |ctx| {
                     let work = work(ctx);
                     Box::pin(async move { work.await?.deliver() })
@@ -106,9 +109,15 @@ impl Context {
     }
 }
 
+/// The name of a task, cut at 100 bytes.
+pub(super) fn cut_name(mut name: String) -> String {
+    name.truncate(name.floor_char_boundary(100));
+    name
+}
+
 /// # Errors
 /// `INTERNAL` for a key of another length than 1 to 512 bytes.
-fn check_key(key: &str) -> Result<()> {
+pub(super) fn check_key(key: &str) -> Result<()> {
     if (1..=KEY_LIMIT).contains(&key.len()) {
         return Ok(());
     }
@@ -125,9 +134,7 @@ pub struct BackgroundTask {
 impl BackgroundTask {
     /// A name for the task list and the log; the function's name when not given. Cut at 100 bytes.
     pub fn name(mut self, name: impl Into<String>) -> Self {
-        self.task.name = name.into();
-        let end = self.task.name.floor_char_boundary(100);
-        self.task.name.truncate(end);
+        self.task.name = cut_name(name.into());
         self
     }
 
@@ -168,12 +175,16 @@ impl IntoFuture for BackgroundTask {
     type Output = Result<TaskId>;
     type IntoFuture = Pin<Box<dyn Future<Output = Result<TaskId>> + Send>>;
 
-    fn into_future(self) -> Self::IntoFuture {
+    fn into_future(mut self) -> Self::IntoFuture {
         if let Err(stopped) = self.parent.check_active() {
             return Box::pin(std::future::ready(Err(stopped)));
         }
         if let Some(Err(fault)) = self.task.key.as_deref().map(check_key) {
             return Box::pin(std::future::ready(Err(fault)));
+        }
+        match self.parent.started_task_id(self.task.key.as_deref()) {
+            Ok(task_id) => self.task.task_id = task_id,
+            Err(fault) => return Box::pin(std::future::ready(Err(fault))),
         }
         let host = self.parent.services().host.clone();
         host.start_task(self.parent, self.task)

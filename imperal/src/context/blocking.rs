@@ -8,7 +8,7 @@ use std::future::Future;
 
 use tokio_util::task::AbortOnDropHandle;
 
-use super::{Context, Log, Percent, User};
+use super::{Context, DurableRun, Log, Percent, User};
 use crate::error::Error;
 use crate::ids::TaskId;
 use crate::result::Result;
@@ -57,8 +57,13 @@ impl Context {
         async move {
             ctx.check_active()?;
             let (span, thread) = (tracing::Span::current(), Blocking(ctx.clone()));
+            // A thread cannot be dropped: a durable task is not handed over while it runs.
+            let in_flight = ctx.durable_run().map(DurableRun::enter_thread);
             // A closure that is dropped while it waits for a pool thread never begins.
-            let running = AbortOnDropHandle::new(tokio::task::spawn_blocking(move || span.in_scope(|| work(thread))));
+            let running = AbortOnDropHandle::new(tokio::task::spawn_blocking(move || {
+                let _in_flight = in_flight;
+                span.in_scope(|| work(thread))
+            }));
             match running.await {
                 Ok(answer) => {
                     ctx.signal().touch();

@@ -9,7 +9,7 @@ use std::pin::Pin;
 
 use serde::Serialize;
 
-use super::Context;
+use super::{Context, MessageKey};
 use crate::codes;
 use crate::error::Error;
 use crate::ids::TurnId;
@@ -29,6 +29,15 @@ pub(crate) struct ChatDelivery {
     pub(crate) truncated: bool,
     pub(crate) msg_type: MsgType,
     pub(crate) refresh_panels: Option<Vec<String>>,
+    /// In a durable task: the message's place among its steps, so that no later attempt says it again.
+    pub(crate) step: Option<SaidStep>,
+}
+
+/// The place of a message among the steps of a durable task.
+#[derive(Debug, Clone)]
+pub(crate) struct SaidStep {
+    pub(crate) key: MessageKey,
+    pub(crate) ordinal: u16,
 }
 
 /// Proof of a delivery: the turn is in the user's chat.
@@ -47,6 +56,9 @@ impl Context {
     /// The text may have 65,536 bytes of UTF-8; a longer one is cut at a character and ends with
     /// [`TRUNCATION_MARKER`], the receipt and a warning in the log say so. The await returns when
     /// turn and audit row are on disk. There is no way to name another user.
+    ///
+    /// In a durable task a message is said once, however often its body runs again: see
+    /// [`name`](Delivery::name).
     ///
     /// In a background task it also waits until the call's own reply is in the chat, so that an announcement
     /// never comes before the acknowledgement. A handler must not wait for such a delivery.
@@ -69,7 +81,7 @@ impl Context {
     /// # Ok(()) }
     /// ```
     pub fn deliver_chat_message(&self, text: impl Into<String>) -> Delivery {
-        Delivery { ctx: self.clone(), text: text.into(), msg_type: MsgType::Response, refresh_panels: None }
+        Delivery { ctx: self.clone(), text: text.into(), msg_type: MsgType::Response, refresh_panels: None, name: None }
     }
 }
 
@@ -80,9 +92,18 @@ pub struct Delivery {
     text: String,
     msg_type: MsgType,
     refresh_panels: Option<Vec<String>>,
+    name: Option<String>,
 }
 
 impl Delivery {
+    /// In a durable task: the name by which a later attempt knows that the message was said. Without one it is
+    /// known by its text, or in a step by its place among the step's messages; so a message outside of steps
+    /// whose text differs from attempt to attempt needs a name.
+    pub fn name(mut self, name: impl Into<String>) -> Self {
+        self.name = Some(name.into());
+        self
+    }
+
     /// How the turn is shown; a bot turn when not given.
     pub fn msg_type(mut self, msg_type: MsgType) -> Self {
         self.msg_type = msg_type;
@@ -114,10 +135,37 @@ impl IntoFuture for Delivery {
             if truncated {
                 self.ctx.log().warn(format_args!("chat message of {bytes} bytes cut to {CHAT_TEXT_LIMIT}"));
             }
-            let delivery =
-                ChatDelivery { text, truncated, msg_type: self.msg_type, refresh_panels: self.refresh_panels };
+            let _in_flight = self.ctx.in_flight();
+            let key = self.ctx.message_key(&text, self.name.as_deref());
+            if let (Some(run), Some(key)) = (self.ctx.durable_run(), &key)
+                && let Some(turn_id) = run.said_before(key).and_then(|known| known.value?.parse().ok())
+            {
+                return Ok(Receipt { turn_id, truncated });
+            }
+            let step = match (self.ctx.durable_run(), key) {
+                (Some(run), Some(key)) => Some(SaidStep { key, ordinal: run.message_ordinal(64)? }),
+                _ => None,
+            };
+            let said = step.clone();
+            let (msg_type, refresh_panels) = (self.msg_type, self.refresh_panels);
+            let delivery = ChatDelivery { text, truncated, msg_type, refresh_panels, step };
             let turn_id = self.ctx.services().host.deliver_message(self.ctx.origin(), delivery).await?;
+            if let (Some(run), Some(said)) = (self.ctx.durable_run(), said) {
+                run.said(&said.key, said.ordinal, &turn_id.to_string());
+            }
             Ok(Receipt { turn_id, truncated })
+        })
+    }
+}
+
+impl Context {
+    /// In a durable task: the key by which a message is known on every attempt.
+    fn message_key(&self, text: &str, name: Option<&str>) -> Option<MessageKey> {
+        let run = self.durable_run()?;
+        Some(match (self.step_scope(), name) {
+            (Some(scope), name) => scope.message_key(name),
+            (None, Some(name)) => MessageKey::named(name),
+            (None, None) => MessageKey::of_text(text, run.count_said(text)),
         })
     }
 }

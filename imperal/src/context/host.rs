@@ -9,11 +9,13 @@ use std::sync::Arc;
 
 use super::background::TaskRequest;
 use super::chat::ChatDelivery;
+use super::durable::DurableRequest;
 use super::progress::{ProgressMark, ReportPause};
 use super::{Context, Origin};
 use crate::error::RunningTask;
 use crate::ids::{TaskId, TurnId};
 use crate::result::Result;
+use crate::rows::{Attempt, NewStep, StepsSoFar};
 
 /// The future of a host method that waits for the ledger.
 pub(crate) type HostFuture<'a, T> = Pin<Box<dyn Future<Output = Result<T>> + Send + 'a>>;
@@ -34,4 +36,16 @@ pub(crate) trait Host: Send + Sync {
 
     /// Writes a chat turn with its audit row. Completes when both are on disk.
     fn deliver_message<'a>(&'a self, origin: &'a Origin, delivery: ChatDelivery) -> HostFuture<'a, TurnId>;
+
+    /// Starts a durable task for the call or task `parent`. Completes when the task is on disk.
+    fn start_durable_task(self: Arc<Self>, parent: Context, task: DurableRequest) -> HostFuture<'static, TaskId>;
+
+    /// Stores a step of an attempt. Repeats the write until it is stored, or the attempt has no right to it.
+    fn store_step<'a>(&'a self, origin: &'a Origin, step: NewStep) -> HostFuture<'a, ()>;
+
+    /// The value of a stored step, however large.
+    fn step_value<'a>(&'a self, task_id: TaskId, ordinal: u16) -> HostFuture<'a, Option<String>>;
+
+    /// Takes the steps of an attempt, for watchers. Waits for nothing.
+    fn report_steps(&self, attempt: Attempt, steps: StepsSoFar);
 }

@@ -5,7 +5,8 @@ use std::fmt::Display;
 use super::Context;
 
 /// Writes to the process's `tracing` log, target `extension`, with app, function, call, task and
-/// user on every line. Never reaches the chat.
+/// user on every line. Never reaches the chat. A resumed durable task writes nothing until it has passed its
+/// stored steps.
 #[derive(Debug, Clone, Copy)]
 pub struct Log<'a>(&'a Context);
 
@@ -21,6 +22,9 @@ macro_rules! levels {
         impl Log<'_> {
             $($(#[$doc])*
             pub fn $name(self, message: impl Display) {
+                if !self.0.is_live() {
+                    return;
+                }
                 let origin = self.0.origin();
                 tracing::$name!(
                     target: "extension",

@@ -6,6 +6,7 @@
 mod background;
 mod blocking;
 mod chat;
+mod durable;
 mod fan_out;
 mod host;
 mod http;
@@ -35,7 +36,10 @@ pub use background::BackgroundTask;
 pub(crate) use background::{TaskBody, TaskRequest};
 pub use blocking::Blocking;
 pub use chat::{CHAT_TEXT_LIMIT, Delivery, Receipt, TRUNCATION_MARKER};
-pub(crate) use chat::{ChatDelivery, cut_text};
+pub(crate) use chat::{ChatDelivery, SaidStep, cut_text};
+pub(crate) use durable::{DurableRequest, DurableRun, Leaving, MessageKey};
+pub use durable::{DurableTask, PreparedTask, Retrying, Step, StepName, StepRetry, TaskContext};
+use durable::{InFlight, StepScope};
 pub use fan_out::{FanOut, Part};
 pub(crate) use host::{Host, HostFuture};
 #[cfg(feature = "platform")]
@@ -90,8 +94,10 @@ pub(crate) struct Services {
 ///
 /// When the call or task has ended, its surfaces refuse: a clone in a stray `tokio::spawn` can neither send,
 /// report nor deliver.
+///
+/// The context of a step belongs to the step, and refuses once the step has ended.
 #[derive(Clone)]
-pub struct Context(Arc<Inner>);
+pub struct Context(Arc<Inner>, Option<Arc<StepScope>>);
 
 struct Inner {
     origin: Origin,
@@ -101,22 +107,69 @@ struct Inner {
     span: WorkSpan,
     /// In the context of a cleanup: why the work was stopped.
     cleanup_after: Option<StopReason>,
+    /// In the context of a durable task: its attempt.
+    durable: Option<Arc<DurableRun>>,
 }
 
 impl Context {
     pub(crate) fn new(origin: Origin, services: Arc<Services>, span: WorkSpan) -> Self {
-        Self::make(origin, services, span, None)
+        Self::make(origin, services, span, None, None)
     }
 
-    fn make(origin: Origin, services: Arc<Services>, span: WorkSpan, cleanup_after: Option<StopReason>) -> Self {
-        Self(Arc::new(Inner {
+    /// The context of an attempt of a durable task.
+    pub(crate) fn durable(origin: Origin, services: Arc<Services>, span: WorkSpan, run: Arc<DurableRun>) -> Self {
+        Self::make(origin, services, span, None, Some(run))
+    }
+
+    fn make(
+        origin: Origin,
+        services: Arc<Services>,
+        span: WorkSpan,
+        cleanup_after: Option<StopReason>,
+        durable: Option<Arc<DurableRun>>,
+    ) -> Self {
+        let inner = Inner {
             origin,
             signal: Signal::new(),
             services,
             cleanups: Cleanups::default(),
             span,
             cleanup_after,
-        }))
+            durable,
+        };
+        Self(Arc::new(inner), None)
+    }
+
+    /// The context of a step of this work.
+    fn in_step(&self, scope: StepScope) -> Self {
+        Self(self.0.clone(), Some(Arc::new(scope)))
+    }
+
+    /// Ends the context of a step, with the cleanups that were registered in it.
+    fn close_step(&self) {
+        for number in self.1.iter().flat_map(|scope| scope.close()) {
+            drop(self.0.cleanups.take(number));
+        }
+    }
+
+    /// The attempt, in a durable task.
+    pub(crate) fn durable_run(&self) -> Option<&Arc<DurableRun>> {
+        self.0.durable.as_ref()
+    }
+
+    /// The step that this context belongs to.
+    fn step_scope(&self) -> Option<&StepScope> {
+        self.1.as_deref()
+    }
+
+    /// In a durable task: holds up a hand-over until it is dropped.
+    fn in_flight(&self) -> Option<InFlight> {
+        self.durable_run().map(DurableRun::enter)
+    }
+
+    /// Whether the work's reports are news. A resumed durable task is silent while it passes its stored steps.
+    fn is_live(&self) -> bool {
+        self.durable_run().is_none_or(|run| run.is_live())
     }
 
     pub(crate) fn origin(&self) -> &Origin {
@@ -208,6 +261,9 @@ impl Context {
     /// Refuses when the work was cancelled or is over. Counts as a sign of life.
     fn check_active(&self) -> Result<()> {
         self.0.signal.check().map_err(StopReason::into_error)?;
+        if self.step_scope().is_some_and(StepScope::is_closed) {
+            return Err(Error::cancelled().with_source("the step that this context belongs to has ended"));
+        }
         self.0.signal.touch();
         Ok(())
     }

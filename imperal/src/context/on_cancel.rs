@@ -47,7 +47,7 @@ impl Cleanups {
         number
     }
 
-    fn take(&self, number: u64) -> Option<Cleanup> {
+    pub(super) fn take(&self, number: u64) -> Option<Cleanup> {
         let armed = &mut self.lock().armed;
         let at = armed.iter().position(|(armed, _)| *armed == number)?;
         Some(armed.remove(at).1)
@@ -64,6 +64,9 @@ impl Context {
     /// cleanups run one after another, the latest first, within the cancel's grace period (10 s; 3 s when the
     /// process stops); then the rest is dropped. An error or a panic of a cleanup is logged and changes no
     /// outcome. [`Context::stop_reason`] of its context says why the work was stopped.
+    ///
+    /// In a durable task it does not run when the task is handed over to another process. What a body registers
+    /// outside of steps is registered again by each attempt; what a step registers ends with the step.
     ///
     /// [`disarm`](OnCancel::disarm) it when there is nothing left to clean up. Dropping the handle does not disarm
     /// it, because cancelled work is dropped with all its values. A cleanup that is registered after the end of
@@ -88,12 +91,15 @@ impl Context {
         Fut: Future<Output = Result<()>> + Send + 'static,
     {
         let number = self.0.cleanups.arm(Box::new(move |ctx| Box::pin(cleanup(ctx))));
+        if let Some(scope) = self.step_scope() {
+            scope.note_cleanup(number);
+        }
         OnCancel { ctx: self.clone(), number }
     }
 
     /// A context for a cleanup of the same work. It is active although the work is not.
     fn for_cleanup(&self, until: Instant, after: Option<StopReason>) -> Self {
-        let ctx = Self::make(self.origin().clone(), self.services().clone(), self.span().clone(), after);
+        let ctx = Self::make(self.origin().clone(), self.services().clone(), self.span().clone(), after, None);
         ctx.signal().expire_at(until);
         ctx
     }

@@ -44,7 +44,7 @@ impl Context {
     ///
     /// Every report is a sign of life: work that is silent for the liveness window (300 s by
     /// default) is reclaimed. In a handler outside a background task the report is checked and
-    /// otherwise without effect.
+    /// otherwise without effect, and so is that of a resumed durable task until it has passed its stored steps.
     ///
     /// # Errors
     /// [`Error::cancelled`] once the user has cancelled: let it propagate with `?`. From then on
@@ -81,6 +81,9 @@ impl Context {
         }
         if message.len() > MESSAGE_LIMIT {
             message.truncate(message.floor_char_boundary(MESSAGE_LIMIT));
+        }
+        if !self.is_live() {
+            return Ok(());
         }
         self.services().host.report_progress(self.origin(), ProgressMark { percent, message });
         Ok(())

@@ -24,6 +24,8 @@ pub enum StopReason {
     Interrupted,
     /// The node lost its lease. Another node settles the work.
     LeaseLost,
+    /// Another process continues the durable task.
+    HandedOver,
     /// It has returned or panicked; what still holds its context outlived it.
     Ended,
 }
@@ -33,8 +35,15 @@ const CANCELLED: u8 = 1;
 const OVER: u8 = 2;
 
 impl StopReason {
-    const ALL: [Self; 6] =
-        [Self::Cancelled, Self::TimedOut, Self::Silent, Self::Interrupted, Self::LeaseLost, Self::Ended];
+    const ALL: [Self; 7] = [
+        Self::Cancelled,
+        Self::TimedOut,
+        Self::Silent,
+        Self::Interrupted,
+        Self::LeaseLost,
+        Self::HandedOver,
+        Self::Ended,
+    ];
 }
 
 #[derive(Debug)]

@@ -5,6 +5,7 @@
 
 mod bounds;
 mod def;
+mod durable;
 mod handler;
 mod integers;
 mod params;
@@ -19,6 +20,8 @@ mod tests;
 
 pub use crate::result::{DataType, ResultData};
 pub use def::{ActionType, BoundHandler, FunctionDef, Handler, ReadParams, Reply};
+#[doc(hidden)]
+pub use durable::{BindTask, BoundTask, DurableContext, DurableDef, DurableHandler, DurableInput, bind_task, data_of};
 pub use handler::{ChatHandler, HandlerContext, HandlerOutput, Params};
 #[cfg(feature = "platform")]
 pub(crate) use params::params_schema;

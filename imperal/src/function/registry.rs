@@ -6,7 +6,7 @@
 use std::collections::BTreeMap;
 use std::fmt;
 
-use super::FunctionDef;
+use super::{DurableDef, FunctionDef};
 use crate::extension::{ExtensionDef, HostedCrate, crate_of};
 
 /// One extension with its functions in order of declaration.
@@ -14,6 +14,7 @@ use crate::extension::{ExtensionDef, HostedCrate, crate_of};
 pub struct Extension {
     def: &'static ExtensionDef,
     functions: Vec<&'static FunctionDef>,
+    durable_tasks: Vec<&'static DurableDef>,
 }
 
 impl Extension {
@@ -32,6 +33,18 @@ impl Extension {
     #[doc(hidden)]
     pub fn functions(&self) -> &[&'static FunctionDef] {
         &self.functions
+    }
+
+    /// Its durable tasks, in order of file and line.
+    #[doc(hidden)]
+    pub fn durable_tasks(&self) -> &[&'static DurableDef] {
+        &self.durable_tasks
+    }
+
+    /// The durable task of that name.
+    #[doc(hidden)]
+    pub fn durable_task(&self, name: &str) -> Option<&'static DurableDef> {
+        self.durable_tasks.iter().copied().find(|task| task.name == name)
     }
 
     /// The function of that name.
@@ -58,6 +71,7 @@ impl Registry {
         Self::build(
             inventory::iter::<ExtensionDef>.into_iter().collect(),
             inventory::iter::<FunctionDef>.into_iter().collect(),
+            inventory::iter::<DurableDef>.into_iter().collect(),
             inventory::iter::<HostedCrate>.into_iter().collect(),
         )
     }
@@ -65,10 +79,12 @@ impl Registry {
     fn build(
         mut defs: Vec<&'static ExtensionDef>,
         mut functions: Vec<&'static FunctionDef>,
+        mut durable_tasks: Vec<&'static DurableDef>,
         hosted: Vec<&'static HostedCrate>,
     ) -> Result<Self, StartError> {
         defs.sort_by_key(|d| (d.app_id, d.file, d.line));
         functions.sort_by_key(|f| (f.file, f.line, f.name));
+        durable_tasks.sort_by_key(|task| (task.file, task.line, task.name));
         let mut faults = Vec::new();
         if defs.is_empty() {
             faults
@@ -86,7 +102,9 @@ impl Registry {
                     def.file,
                     def.line
                 ));
-            } else if let Some(first) = extensions.insert(def.app_id, Extension { def, functions: Vec::new() }) {
+            } else if let Some(first) =
+                extensions.insert(def.app_id, Extension { def, functions: Vec::new(), durable_tasks: Vec::new() })
+            {
                 faults.push(format!(
                     "two extensions have the app_id `{}`: {}:{} and {}:{}; give one of them another",
                     def.app_id, first.def.file, first.def.line, def.file, def.line
@@ -109,6 +127,24 @@ impl Registry {
                 ));
             } else {
                 extension.functions.push(function);
+            }
+        }
+        for task in durable_tasks {
+            let Some(def) = by_crate.get(crate_of(task.module_path)) else {
+                faults.push(format!(
+                    "durable task `{}` at {}:{} belongs to crate `{}`, which declares no extension: write `imperal::extension! {{ .. }}` there",
+                    task.name, task.file, task.line, crate_of(task.module_path)
+                ));
+                continue;
+            };
+            let Some(extension) = extensions.get_mut(def.app_id) else { continue };
+            if let Some(first) = extension.durable_task(task.name) {
+                faults.push(format!(
+                    "two durable tasks of `{}` are named `{}`: {}:{} and {}:{}; rename one or give it `name = \"..\"`",
+                    def.app_id, task.name, first.file, first.line, task.file, task.line
+                ));
+            } else {
+                extension.durable_tasks.push(task);
             }
         }
         for extension in extensions.values() {
@@ -182,7 +218,7 @@ mod tests {
     }
 
     fn faults(defs: Vec<&'static ExtensionDef>, functions: Vec<&'static FunctionDef>) -> String {
-        Registry::build(defs, functions, vec![]).unwrap_err().to_string()
+        Registry::build(defs, functions, vec![], vec![]).unwrap_err().to_string()
     }
 
     #[test]
@@ -190,6 +226,7 @@ mod tests {
         let registry = Registry::build(
             vec![extension("a1", "a")],
             vec![function("second", "a::x", 20), function("first", "a", 4)],
+            vec![],
             vec![],
         )
         .unwrap();
@@ -217,7 +254,8 @@ mod tests {
         let text = faults(vec![extension("a1", "a")], vec![function("f", "a", 1), function("g", "other", 7)]);
         assert!(text.contains("`g` at src/work.rs:7"), "{text}");
         let hosted: &'static HostedCrate = Box::leak(Box::new(HostedCrate { name: "b", file: "src/main.rs", line: 2 }));
-        let error = Registry::build(vec![extension("a1", "a")], vec![function("f", "a", 1)], vec![hosted]).unwrap_err();
+        let error =
+            Registry::build(vec![extension("a1", "a")], vec![function("f", "a", 1)], vec![], vec![hosted]).unwrap_err();
         assert!(error.to_string().contains("`b` at src/main.rs:2"), "{error}");
     }
 }

@@ -128,6 +128,9 @@ pub(super) const fn retry_after(crashes: u32) -> Duration {
     })
 }
 
+/// How long a task waits after another refusal: so that versions that all refuse it do not hand it round.
+pub(super) const REFUSED_AGAIN: Duration = Duration::from_secs(30);
+
 /// What is left of a cap for the next attempt: enough to notice that nothing is left.
 pub(super) fn cap_left(cap: Duration, ran: Duration) -> Duration {
     cap.saturating_sub(ran).max(Duration::from_secs(1))

@@ -82,7 +82,12 @@ impl ActiveWorkRegistry {
     /// All calls and tasks that run here, each with its function.
     #[cfg(feature = "platform")]
     pub(super) fn list(&self) -> Vec<(Work, &'static str)> {
-        self.entries().iter().map(|(work, active)| (work.clone(), active.ctx.origin().function)).collect()
+        self.entries().iter().map(|(work, active)| (*work, active.ctx.origin().function)).collect()
+    }
+
+    /// The contexts of all work.
+    pub(super) fn contexts(&self) -> Vec<Context> {
+        self.entries().values().map(|work| work.ctx.clone()).collect()
     }
 
     /// The numbers of calls and of tasks that run here.

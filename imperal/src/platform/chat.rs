@@ -7,27 +7,36 @@ use super::active::ActiveWork;
 use super::durable_write::write_backoff;
 use super::ledger_errors::unavailable;
 use super::messages::{self, WorkRef};
-use crate::context::{ChatDelivery, Origin};
+use crate::context::{ChatDelivery, Origin, SaidStep};
 use crate::error::Error;
 use crate::failpoint;
 use crate::ids::TurnId;
-use crate::ledger::{AuditOutcome, LedgerError, MessageSource, NewAudit, Owner, Role, TurnBody, Work};
+use crate::ledger::{
+    AuditOutcome, LedgerError, MessageSource, NewAudit, NewStep, Owner, Role, StepKind, TurnBody, Work,
+};
 use crate::result::Result;
 
 impl Node {
     pub(super) async fn deliver_chat_message(&self, origin: &Origin, delivery: ChatDelivery) -> Result<TurnId> {
+        let step = delivery.step.clone();
         let turn = message_turn(origin, delivery);
         let turn_id = turn.turn_id;
         let mut audit = messages::audit(WorkRef::from(origin), "chat.inject", AuditOutcome::Done);
         audit.target = Some(turn_id.to_string());
         let Some(work) = self.active.find(origin) else { return Err(Error::cancelled()) };
         let span = tracing::info_span!("delivery", app = origin.app_id, turn = %turn_id);
-        self.write_delivery(&work, turn, audit).instrument(span).await?;
+        self.write_delivery(&work, turn, audit, step).instrument(span).await?;
         failpoint::hit("after-delivery");
         Ok(turn_id)
     }
 
-    async fn write_delivery(&self, work: &ActiveWork, turn: TurnBody, audit: NewAudit) -> Result<()> {
+    async fn write_delivery(
+        &self,
+        work: &ActiveWork,
+        turn: TurnBody,
+        audit: NewAudit,
+        step: Option<SaidStep>,
+    ) -> Result<()> {
         let (owner, fence) = (Owner::from(&work.ctx.origin().user), work.fence());
         let is_task = matches!(fence.work, Work::Task(_));
         if is_task {
@@ -42,8 +51,19 @@ impl Node {
         failpoint::hit("before-delivery");
         let mut backoff = write_backoff();
         loop {
-            let write =
-                || self.ledger.inject(owner.clone(), turn.clone(), audit.clone(), MessageSource::Work(fence.clone()));
+            let write = || {
+                let source = match &step {
+                    None => MessageSource::Work(fence.clone()),
+                    Some(SaidStep { key, ordinal }) => {
+                        let said = turn.turn_id.to_string();
+                        MessageSource::Step(
+                            fence.clone(),
+                            NewStep::new(*ordinal, key.as_str(), StepKind::Message, said),
+                        )
+                    }
+                };
+                self.ledger.inject(owner.clone(), turn.clone(), audit.clone(), source)
+            };
             match self.write_idempotent("delivery", write).await {
                 Ok(_) => return Ok(()),
                 // A task waits for the ledger, at most until its cap. A call has a caller who waits.

@@ -34,7 +34,7 @@ use crate::ids::{CallId, RequestKey};
 use crate::ledger::{Incarnation, LedgerError, NewCall, Owner, Role, Turn, TurnBody};
 use crate::panic_text::{log_excerpt, panic_text};
 use crate::result::{Result, WireResult};
-use crate::task::{Label, supervise};
+use crate::task::{Label, Returned, supervise};
 use crate::trace;
 use crate::user::User;
 
@@ -214,7 +214,7 @@ async fn run_call(
     let limits = node.call_limits();
     let handler = {
         let ctx = ctx.clone();
-        async move { handler(ctx).await }
+        async move { Returned::Answer(handler(ctx).await) }
     };
     let handler = node.watchdog.watch(Label::Call(origin.call_id, origin.function), handler);
     let mut supervised = pin!(supervise(&ctx, handler, limits, &node.killing));

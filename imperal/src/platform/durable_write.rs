@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use super::Node;
 use crate::backoff::Backoff;
-use crate::ledger::{Fut, LedgerError, Turn};
+use crate::ledger::{Fut, LedgerError};
 
 /// How long a caller waits for the outcome of a write. Longer than the ledgers' own limits, so that a
 /// definite answer comes first: SQLite waits up to twice 5 s for another program's lock (for the write
@@ -32,7 +32,7 @@ pub(super) enum Written<T> {
 impl Node {
     /// Repeats the write of an ending until the ledger has stored it or refuses it for good. Returns
     /// whether it is stored; if not, another incarnation writes the ending.
-    pub(super) async fn retry_until_durable<'a>(&self, what: &str, mut write: impl FnMut() -> Fut<'a, Turn>) -> bool {
+    pub(super) async fn retry_until_durable<'a, T>(&self, what: &str, mut write: impl FnMut() -> Fut<'a, T>) -> bool {
         let mut backoff = write_backoff();
         loop {
             let wait = match write().await {

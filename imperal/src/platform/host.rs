@@ -3,9 +3,12 @@
 use std::sync::Arc;
 
 use super::Node;
-use crate::context::{ChatDelivery, Context, Host, HostFuture, Origin, ProgressMark, ReportPause, TaskRequest};
+use crate::context::{
+    ChatDelivery, Context, DurableRequest, Host, HostFuture, Origin, ProgressMark, ReportPause, TaskRequest,
+};
 use crate::error::RunningTask;
 use crate::ids::{TaskId, TurnId};
+use crate::ledger::{Attempt, NewStep, StepsSoFar};
 
 impl Host for Node {
     fn start_task(self: Arc<Self>, parent: Context, task: TaskRequest) -> HostFuture<'static, TaskId> {
@@ -26,5 +29,21 @@ impl Host for Node {
 
     fn deliver_message<'a>(&'a self, origin: &'a Origin, delivery: ChatDelivery) -> HostFuture<'a, TurnId> {
         Box::pin(self.deliver_chat_message(origin, delivery))
+    }
+
+    fn start_durable_task(self: Arc<Self>, parent: Context, task: DurableRequest) -> HostFuture<'static, TaskId> {
+        Box::pin(self.start_durable(parent, task))
+    }
+
+    fn store_step<'a>(&'a self, origin: &'a Origin, step: NewStep) -> HostFuture<'a, ()> {
+        Box::pin(self.store_step_of(origin, step))
+    }
+
+    fn step_value<'a>(&'a self, task_id: TaskId, ordinal: u16) -> HostFuture<'a, Option<String>> {
+        Box::pin(self.read_step_value(task_id, ordinal))
+    }
+
+    fn report_steps(&self, attempt: Attempt, steps: StepsSoFar) {
+        self.progress.report_steps(attempt, steps);
     }
 }

@@ -78,7 +78,8 @@ pub(super) fn call_answer(work: WorkRef<'_>, ending: Ending, limits: &Limits) ->
             true,
         ),
         Ending::Cancelled => Error::cancelled().into_wire(),
-        Ending::Interrupted => interrupted(work.function),
+        // A call is never handed over.
+        Ending::Interrupted | Ending::Left(_) => interrupted(work.function),
     }
 }
 
@@ -121,7 +122,8 @@ pub(super) fn task_end(work: WorkRef<'_>, name: &str, ending: Ending, limits: &L
                 true,
             ),
         ),
-        Ending::Interrupted => (TaskState::Reclaimed, interrupted(name)),
+        // A handed-over task has no outcome yet; its run does not come here.
+        Ending::Interrupted | Ending::Left(_) => (TaskState::Reclaimed, interrupted(name)),
     };
     delivery(work, state, result, outcome)
 }
@@ -139,6 +141,24 @@ pub(super) fn reclaimed(work: WorkRef<'_>, task: &Task) -> TaskEnd {
 pub(super) fn cancelled_unheld(work: WorkRef<'_>, name: &str) -> TaskEnd {
     let result = WireResult::failure(codes::CANCELLED, format!("{name} was cancelled."), false);
     delivery(work, TaskState::Cancelled, result, AuditOutcome::Done)
+}
+
+/// The rows of the end of a durable task that does not get on.
+pub(super) fn crashed(work: WorkRef<'_>, name: &str, crashes: u32) -> TaskEnd {
+    let why = if crashes > 1 {
+        format!("{name} was stopped: the processes that ran it crashed {crashes} times in a row.")
+    } else {
+        format!("{name} was stopped: many attempts made no progress.")
+    };
+    let result = WireResult::failure(codes::TASK_CRASHED, why, false);
+    delivery(work, TaskState::Reclaimed, result, AuditOutcome::Critical)
+}
+
+/// The rows of the end of a durable task that no program could continue.
+pub(super) fn stuck(work: WorkRef<'_>, name: &str) -> TaskEnd {
+    let text = format!("{name} was stopped: no running version of the program could continue it for a day.");
+    let result = WireResult::failure(codes::TASK_STUCK, text, true);
+    delivery(work, TaskState::Reclaimed, result, AuditOutcome::Critical)
 }
 
 fn delivery(work: WorkRef<'_>, state: TaskState, result: WireResult, outcome: AuditOutcome) -> TaskEnd {

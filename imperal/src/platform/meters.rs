@@ -98,7 +98,7 @@ impl From<&Ending> for CallOutcome {
             Ending::Panicked(_) => Self::Panic,
             Ending::Cancelled => Self::Cancelled,
             Ending::TimedOut | Ending::Silent => Self::Timeout,
-            Ending::Interrupted => Self::Interrupted,
+            Ending::Interrupted | Ending::Left(_) => Self::Interrupted,
         }
     }
 }

@@ -9,6 +9,7 @@ mod active;
 mod admission;
 mod chat;
 mod dispatch;
+mod durable;
 mod durable_write;
 mod error;
 mod host;
@@ -23,14 +24,17 @@ mod node;
 mod progress;
 mod recovery;
 mod refusals;
+mod resume;
 mod retention;
 mod settings;
+mod task_run;
 mod tasks;
 
 use std::fmt;
 use std::sync::{Arc, RwLock};
 use std::time::Duration;
 
+use tokio::sync::Semaphore;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
@@ -73,6 +77,9 @@ use ledger_errors::unavailable;
 use node::{Node, ParamsChecks};
 use progress::ProgressHub;
 use refusals::RefusalLimiter;
+
+/// How long a stop waits for the ledger to note it.
+const DRAIN: Duration = Duration::from_secs(1);
 
 /// How long the maintenance loops may take to end.
 const LOOPS_END: Duration = Duration::from_secs(3);
@@ -137,6 +144,8 @@ impl Platform {
             reads: KeyedSemaphore::new(access::READS_PER_USER),
             grace_until: RwLock::default(),
             watchdog: Watchdog::start(&loops),
+            resumes: Arc::new(Semaphore::new(resume::RESUMED_AT_ONCE)),
+            suspects: Arc::new(Semaphore::new(1)),
             tracker: TaskTracker::new(),
             stopping: CancellationToken::new(),
             killing: CancellationToken::new(),
@@ -149,6 +158,8 @@ impl Platform {
         }
         let services = Arc::new(Services { host: node.clone(), http, states });
         node.spawn_loop("recovery", Need::Essential, Node::recovery_loop);
+        let resumed = services.clone();
+        node.spawn_loop("resume", Need::Essential, move |node| node.resume_loop(resumed.clone()));
         if !node.settings.keep.is_forever() {
             node.spawn_loop("retention", Need::Helpful, Node::retention_loop);
         }
@@ -209,12 +220,21 @@ impl Platform {
         running
     }
 
-    /// Stops in two phases. At once, no new calls and tasks are accepted, and running work may go on for the
-    /// grace period. Then what still runs ends with an "interrupted" turn. Returns when everything is in the
+    /// Stops in two phases. At once, no new calls and tasks are accepted, durable tasks are handed over as soon
+    /// as nothing of theirs is in flight, and other running work may go on for the grace period. Then what still
+    /// runs ends with an "interrupted" turn; a durable task is handed over. Returns when everything is in the
     /// ledger.
     pub async fn shutdown(&self, grace: Duration) {
         let node = &self.node;
         node.stopping.cancel();
+        // An end of this process from here on is no crash of its durable tasks.
+        let incarnation = node.lease().incarnation;
+        match tokio::time::timeout(DRAIN, node.ledger.drain(&incarnation)).await {
+            Ok(Ok(())) => {}
+            Ok(Err(error)) => tracing::debug!(%error, "the ledger does not know that this node stops"),
+            Err(_) => tracing::debug!("the ledger was slow to note that this node stops"),
+        }
+        node.hand_over_durable();
         node.tracker.close();
         if tokio::time::timeout(grace, node.tracker.wait()).await.is_err() {
             tracing::info!(left = node.tracker.len(), "grace period over, interrupting what still runs");

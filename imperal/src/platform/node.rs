@@ -4,6 +4,7 @@ use std::collections::HashMap;
 use std::future::Future;
 use std::sync::{Arc, PoisonError, RwLock};
 
+use tokio::sync::Semaphore;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
@@ -47,6 +48,10 @@ pub(super) struct Node {
     pub(super) watchdog: Watchdog,
     /// This node's maintenance loops. The ledger has its own.
     pub(super) loops: Loops,
+    /// Resumed durable tasks that may still begin here.
+    pub(super) resumes: Arc<Semaphore>,
+    /// Whether a suspect may begin here.
+    pub(super) suspects: Arc<Semaphore>,
     /// Every call and task that runs here.
     pub(super) tracker: TaskTracker,
     /// Cancelled when the node accepts no new calls and tasks.

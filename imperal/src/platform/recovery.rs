@@ -92,7 +92,8 @@ impl Node {
     /// Expires lapsed leases, then settles the work of all ended incarnations.
     pub(super) async fn settle_orphans(&self) -> Result<(), LedgerError> {
         self.ledger.expire_leases(&self.lease().incarnation).await?;
-        self.settle_batches().await
+        self.settle_batches().await?;
+        self.look_for_stuck_tasks().await
     }
 
     /// Settles the work of incarnations that have ended already, at the start. It expires no lease: the ledger may

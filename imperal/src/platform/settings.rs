@@ -29,6 +29,9 @@ pub struct Settings {
     pub renew_every: Duration,
     /// Most running tasks of a user. 100.
     pub tasks_per_user: u32,
+    /// The version of this program, as durable tasks know it: a task that it cannot continue waits for another
+    /// one. Nodes of one build have the same. Made of the executable's size and time unless it is set.
+    pub program: String,
     /// Most open tasks of a user: running ones, and durable ones that wait. 1,000.
     pub open_tasks_per_user: u32,
     /// Bytes of turns that a user may add a day (UTC); 0 for no limit, which is the default. `serve` has 256 MiB.
@@ -49,6 +52,13 @@ pub struct Settings {
     pub prune_every: Duration,
 }
 
+/// Tells builds of a program apart: the size and time of the executable, which copies of an image share.
+fn program_version() -> String {
+    let file = std::env::current_exe().and_then(std::fs::metadata).ok();
+    let changed = file.as_ref().and_then(|file| file.modified().ok()?.duration_since(std::time::UNIX_EPOCH).ok());
+    format!("{:x}-{:x}", file.map_or(0, |file| file.len()), changed.unwrap_or_default().as_micros())
+}
+
 impl Default for Settings {
     fn default() -> Self {
         Self {
@@ -60,6 +70,7 @@ impl Default for Settings {
             cancel_grace: Duration::from_secs(10),
             lease: Duration::from_secs(15),
             renew_every: Duration::from_secs(5),
+            program: program_version(),
             tasks_per_user: 100,
             open_tasks_per_user: 1000,
             stored_per_user_and_day: 0,

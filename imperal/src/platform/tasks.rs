@@ -1,11 +1,9 @@
-//! Background tasks: start, run, end.
+//! The start of background tasks, and what the starts of all tasks share.
 //!
 //! From the moment its row is written, a task runs in a tokio task of its own: a handler that is dropped
-//! meanwhile leaves no row behind without work. A [`TaskRun`] is one run of a task whose row is in the ledger.
-//! It does not know how the row came there or what the body is, so another kind of task can be run by it too.
+//! meanwhile leaves no row behind without work.
 
 use std::panic::AssertUnwindSafe;
-use std::pin::pin;
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -16,16 +14,16 @@ use tracing::Instrument;
 use super::Node;
 use super::active::ActiveWork;
 use super::ledger_errors::{unavailable, unreadable};
-use super::messages::{self, WorkRef};
+use super::task_run::TaskRun;
 use crate::codes;
 use crate::context::{Context, Origin, StopReason, TaskBody, TaskRequest, WorkSpan};
 use crate::error::{Error, RunningTask};
 use crate::failpoint;
 use crate::ids::TaskId;
-use crate::ledger::{Attempt, LedgerError, NewTask, Owner, Task, TaskState, Work};
+use crate::ledger::{Attempt, LedgerError, NewTask, Owner, Task, Work};
 use crate::panic_text::{log_excerpt, panic_text};
 use crate::result::{DataType, Result};
-use crate::task::{Ending, Label, Limits, supervise};
+use crate::task::{Ending, Returned};
 use crate::trace;
 
 impl Node {
@@ -36,7 +34,7 @@ impl Node {
         self.check_data_model(origin, task.data)?;
         let Some(parent_work) = self.active.find(origin) else { return Err(Error::cancelled()) };
         let (started, start) = oneshot::channel();
-        let task_id = TaskId::generate();
+        let task_id = task.task_id.unwrap_or_else(TaskId::generate);
         let parent = origin.work();
         let origin = Origin { task_id: Some(task_id), attempt: 1, ..origin.clone() };
         let span = tracing::info_span!(
@@ -54,7 +52,7 @@ impl Node {
 
     /// Refuses a task whose result has data of another type than the function's `data_model`: the manifest
     /// promises that type to every reader of the outcome.
-    fn check_data_model(&self, origin: &Origin, data: DataType) -> Result<()> {
+    pub(super) fn check_data_model(&self, origin: &Origin, data: DataType) -> Result<()> {
         let function = self.registry.extension(origin.app_id).and_then(|extension| extension.function(origin.function));
         match function.and_then(|function| function.data_model).map(|model| model()) {
             Some(model) if model != data && !data.is_unit() => Err(Error::internal(format!(
@@ -63,6 +61,18 @@ impl Node {
             ))),
             _ => Ok(()),
         }
+    }
+
+    /// The row of a new task, without key and cap of its own.
+    pub(super) fn new_task(&self, run: &TaskRun<'_>, parent: Work) -> NewTask {
+        let origin = run.work.ctx.origin();
+        let mut row = NewTask::new(origin.call_id, Owner::from(&origin.user), origin.app_id, origin.function)
+            .name(&run.name)
+            .parent(parent)
+            .max_running(self.settings.tasks_per_user)
+            .max_open(self.settings.open_tasks_per_user);
+        (row.task_id, row.cap) = (run.attempt.task_id, run.limits.cap);
+        row
     }
 
     /// The running task of the origin's extension and user under a key.
@@ -83,7 +93,7 @@ impl Node {
     }
 
     /// The error for a task that the ledger refused to start.
-    async fn start_refusal(&self, error: LedgerError) -> Error {
+    pub(super) async fn start_refusal(&self, error: LedgerError) -> Error {
         match error {
             LedgerError::AlreadyRunning(running) => {
                 // Its progress makes the answer better. Without it the answer is still right.
@@ -99,16 +109,6 @@ impl Node {
     }
 }
 
-/// One run of a task whose row is in the ledger.
-struct TaskRun<'a> {
-    node: &'a Node,
-    work: &'a ActiveWork,
-    task_id: TaskId,
-    name: String,
-    limits: Limits,
-    started_at: Instant,
-}
-
 /// Runs a task. A panic in the platform's own code still ends the task with an outcome.
 async fn guarded_task(
     node: Arc<Node>,
@@ -118,111 +118,47 @@ async fn guarded_task(
     task: TaskRequest,
     started: oneshot::Sender<Result<TaskId>>,
 ) {
-    let (started_at, limits) = (Instant::now(), node.task_limits(task.long_running));
-    let running = run_task(&node, &work, parent, task_id, task, started);
+    let limits = node.task_limits(task.long_running);
+    let name = if task.name.is_empty() { work.ctx.origin().function.to_owned() } else { task.name.clone() };
+    let attempt = Attempt::first(task_id);
+    let run = TaskRun { node: &node, work: &work, attempt, name, limits, started_at: Instant::now() };
+    // The start has a box of its own: a parked task keeps the rest for up to half an hour.
+    let running = async {
+        let Some(body) = Box::pin(store_task(&run, parent, task, started)).await else { return };
+        let ctx = work.ctx.clone();
+        run.run(async move { Returned::Answer(body(ctx).await) }).await;
+    };
     let Err(payload) = AssertUnwindSafe(running).catch_unwind().await else { return };
     tracing::error!(panic = log_excerpt(&panic_text(payload)), "the platform panicked while it ran a task");
     work.ctx.signal().close(StopReason::Interrupted);
-    let name = work.ctx.origin().function.to_owned();
-    let run = TaskRun { node: &node, work: &work, task_id, name, limits, started_at };
     Box::pin(run.finish(Some(Ending::Interrupted))).await;
 }
 
-async fn run_task(
-    node: &Node,
-    work: &ActiveWork,
-    parent: Work,
-    task_id: TaskId,
-    task: TaskRequest,
-    started: oneshot::Sender<Result<TaskId>>,
-) {
-    // Start and end have boxes of their own: a parked task keeps the rest for up to half an hour.
-    let Some((run, body)) = Box::pin(store_task(node, work, parent, task_id, task, started)).await else { return };
-    let ctx = work.ctx.clone();
-    let body = node.watchdog.watch(Label::Task(task_id, run.name.clone()), async move { body(ctx).await });
-    // Pinned here: passed by value, the future would be stored three times in a parked task.
-    let mut supervised = pin!(supervise(&work.ctx, body, run.limits, &node.killing));
-    let ending = work.lease.lost.run_until_cancelled(supervised.as_mut()).await;
-    failpoint::hit("work-done");
-    Box::pin(run.finish(ending)).await;
-}
-
 /// Writes the task's row and answers the parent. `None` when the ledger refuses the task.
-async fn store_task<'a>(
-    node: &'a Node,
-    work: &'a ActiveWork,
+async fn store_task(
+    run: &TaskRun<'_>,
     parent: Work,
-    task_id: TaskId,
     task: TaskRequest,
     started: oneshot::Sender<Result<TaskId>>,
-) -> Option<(TaskRun<'a>, TaskBody)> {
-    let origin = work.ctx.origin();
-    let limits = node.task_limits(task.long_running);
-    let name = if task.name.is_empty() { origin.function.to_owned() } else { task.name };
-    let row = NewTask {
-        task_id,
-        call_id: origin.call_id,
-        parent,
-        owner: Owner::from(&origin.user),
-        app_id: origin.app_id.to_owned(),
-        function: origin.function.to_owned(),
-        name: name.clone(),
-        key: task.key,
-        long_running: task.long_running,
-        cap: limits.cap,
-        max_running: node.settings.tasks_per_user,
-        max_open: node.settings.open_tasks_per_user,
-        durable: None,
-    };
+) -> Option<TaskBody> {
+    let TaskRun { node, work, .. } = *run;
+    let mut row = node.new_task(run, parent);
+    (row.key, row.long_running) = (task.key, task.long_running);
     failpoint::hit("before-task-row");
     let incarnation = &work.lease.incarnation;
     if let Err(error) = node.write_idempotent("task", || node.ledger.start_task(incarnation, row.clone())).await {
-        let _ = started.send(Err(node.start_refusal(error).await));
-        trace::ended(work.ctx.span(), "refused", true);
+        let answer = match error {
+            // An earlier attempt of the durable task that starts it has started it.
+            LedgerError::IdExists if task.task_id.is_some() => Ok(run.attempt.task_id),
+            error => Err(node.start_refusal(error).await),
+        };
+        trace::ended(work.ctx.span(), "refused", answer.is_err());
+        let _ = started.send(answer);
         return None;
     }
     failpoint::hit("after-task-row");
     node.meters.tasks_started.inc();
-    let run = TaskRun { node, work, task_id, name, limits, started_at: Instant::now() };
-    node.active.insert(work.clone());
-    node.progress.open(Attempt::first(task_id), incarnation.clone());
-    let _ = started.send(Ok(task_id));
-    Some((run, task.body))
-}
-
-impl TaskRun<'_> {
-    /// Writes the outcome, once the call has its reply. Writes nothing when the lease was lost (`None`).
-    async fn finish(&self, ending: Option<Ending>) {
-        let Self { node, work, task_id, .. } = *self;
-        let took = self.started_at.elapsed();
-        let origin = work.ctx.origin();
-        let incarnation = &work.lease.incarnation;
-        let unsent = node.progress.close(Attempt::first(task_id));
-        node.active.remove(origin);
-        let Some(ending) = ending else {
-            tracing::warn!("the lease was lost: another node takes over the task");
-            trace::ended(work.ctx.span(), "lost", true);
-            return;
-        };
-        // The outcome never comes before the call's reply.
-        if work.lease.lost.run_until_cancelled(work.replied.cancelled()).await.is_none() {
-            return trace::ended(work.ctx.span(), "lost", true);
-        }
-        if let Some(latest) = unsent {
-            // The last progress of the task. A failure does not delay the outcome.
-            let _ = node.ledger.note_progress(incarnation, vec![(1, latest)]).await;
-        }
-        failpoint::hit("before-outcome");
-        let end = messages::task_end(WorkRef::from(origin), &self.name, ending, &self.limits);
-        tracing::debug!(state = end.state.as_str(), "task ended");
-        // Counted before the write: a reader that sees the outcome finds it counted.
-        node.meters.task(end.state, took);
-        let write = || node.ledger.finish_task(incarnation, Attempt::first(task_id), end.clone());
-        if !node.retry_until_durable("outcome", write).await {
-            return trace::ended(work.ctx.span(), "lost", true);
-        }
-        let failed = !matches!(end.state, TaskState::Succeeded | TaskState::Cancelled);
-        trace::ended(work.ctx.span(), end.state.as_str(), failed);
-        failpoint::hit("after-outcome");
-    }
+    run.begin();
+    let _ = started.send(Ok(run.attempt.task_id));
+    Some(task.body)
 }

@@ -17,7 +17,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::AbortOnDropHandle;
 use tracing::Instrument;
 
-use crate::context::{Context, StopReason, clean_up, forget_cleanups};
+use crate::context::{Context, Leaving, StopReason, clean_up, forget_cleanups};
 use crate::error::Error;
 use crate::panic_text::panic_text;
 use crate::result::{Result, WireResult};
@@ -31,6 +31,15 @@ pub(crate) struct Limits {
     pub(crate) liveness: Duration,
     /// From a cancel to being dropped.
     pub(crate) grace: Duration,
+}
+
+/// What came of a piece of work.
+#[derive(Debug)]
+pub(crate) enum Returned {
+    /// It ran to its end.
+    Answer(Result<WireResult>),
+    /// The body of a durable task was dropped before its end.
+    Left(Leaving),
 }
 
 /// How a piece of work ended.
@@ -50,13 +59,15 @@ pub(crate) enum Ending {
     Silent,
     /// The process is stopping and could not wait for it.
     Interrupted,
+    /// Another attempt of a durable task continues it.
+    Left(Leaving),
 }
 
 /// Runs `work` to its end. On return its context is closed, the work is dropped, and its cleanups have run if it
 /// was stopped.
 pub(crate) async fn supervise(
     ctx: &Context,
-    work: impl Future<Output = Result<WireResult>> + Send + 'static,
+    work: impl Future<Output = Returned> + Send + 'static,
     limits: Limits,
     kill: &CancellationToken,
 ) -> Ending {
@@ -75,12 +86,18 @@ pub(crate) async fn supervise(
             joined = &mut work => {
                 break match joined {
                     _ if signal.was_noticed() => Ending::Cancelled,
-                    Ok(Ok(answer)) => Ending::Answered(Box::new(answer)),
-                    Ok(Err(error)) => Ending::Failed(error),
+                    Ok(Returned::Answer(Ok(answer))) => Ending::Answered(Box::new(answer)),
+                    Ok(Returned::Answer(Err(error))) => Ending::Failed(error),
+                    // The body is gone, so a cancel that it did not notice can end the task now.
+                    Ok(Returned::Left(_)) if drop_at.is_some() => Ending::Cancelled,
+                    Ok(Returned::Left(leaving)) => Ending::Left(leaving),
                     Err(failed) => Ending::Panicked(failure_text(failed)),
                 };
             }
-            () = kill.cancelled() => break Ending::Interrupted,
+            () = kill.cancelled() => break match ctx.durable_run() {
+                Some(_) => Ending::Left(Leaving::HandedOver),
+                None => Ending::Interrupted,
+            },
             () = signal.cancel_requested(), if drop_at.is_none() => {
                 let at = Instant::now() + limits.grace;
                 drop_at = Some(at);
@@ -134,13 +151,14 @@ impl Ending {
             Self::TimedOut => StopReason::TimedOut,
             Self::Silent => StopReason::Silent,
             Self::Interrupted => StopReason::Interrupted,
+            Self::Left(_) => StopReason::HandedOver,
         }
     }
 
     /// How long cleanups may take; `None` when the work ended by itself.
     fn time_to_clean_up(&self, grace: Duration) -> Option<Duration> {
         match self {
-            Self::Answered(_) | Self::Failed(_) | Self::Panicked(_) => None,
+            Self::Answered(_) | Self::Failed(_) | Self::Panicked(_) | Self::Left(_) => None,
             Self::Cancelled | Self::TimedOut | Self::Silent => Some(grace),
             Self::Interrupted => Some(grace.min(CLEANUP_TIMEOUT_AT_STOP)),
         }

@@ -269,7 +269,8 @@ impl RequestBuilder {
     }
 
     /// Sends an `Idempotency-Key` header, the same on every attempt. By this key the service recognises a
-    /// request that it has already carried out.
+    /// request that it has already carried out. In a step of a durable task each request that is not safe has one
+    /// by itself: it is derived from the task, the step, the request, and how many equal ones came before it.
     ///
     /// Derive the key from the subject of the request, such as the number of an order. A random key does not
     /// protect against a second run of the task.
@@ -293,12 +294,33 @@ impl RequestBuilder {
                 self.body_limit
             )));
         }
+        let request = with_step_key(&self.ctx, request);
+        let _in_flight = self.ctx.in_flight();
         let outgoing = OutgoingRequest { request, timeout, body_limit: self.body_limit, resent: 0, traced: true };
         match &self.retry {
             None => attempt(&self.ctx, outgoing, self.follow_redirects).await,
             Some(retry) => retry::send(&self.ctx, outgoing, self.follow_redirects, retry).await,
         }
     }
+}
+
+/// In a step of a durable task: gives a request that may change something a key, unless it has one. Every run of
+/// the step sends the same key with the same request. A body that is not in memory has no key.
+fn with_step_key(ctx: &Context, mut request: reqwest::Request) -> reqwest::Request {
+    let Some(scope) = ctx.step_scope() else { return request };
+    if request.method().is_safe() || request.headers().contains_key(retry::IDEMPOTENCY_KEY) {
+        return request;
+    }
+    let body = match request.body() {
+        None => Some(&[][..]),
+        Some(body) => body.as_bytes(),
+    };
+    let Some(body) = body else { return request };
+    let key = scope.request_key(request.method().as_str(), request.url().as_str(), body);
+    if let Ok(key) = http::HeaderValue::from_str(&key) {
+        request.headers_mut().insert(retry::IDEMPOTENCY_KEY, key);
+    }
+    request
 }
 
 /// Makes one attempt, redirects included. A cancel aborts it.

@@ -178,7 +178,9 @@ impl State {
         };
         durable.stop(now);
         let task = &mut record.task;
-        (task.ready_at, task.deadline_at) = (Some(now), None);
+        let refused_again = matches!(release, Release::Refused { .. }) && durable.stuck_since.is_some();
+        let wait = if refused_again { rules::REFUSED_AGAIN } else { Duration::ZERO };
+        (task.ready_at, task.deadline_at) = (Some(after(now, wait)), None);
         match release {
             Release::HandOver => (task.state, task.waits_for) = (TaskState::Queued, Some(WaitsFor::Process)),
             Release::Refused { program } => {

@@ -1,0 +1,55 @@
+//! Durable tasks, the author's side: the context of their bodies, steps, retries.
+//!
+//! A body runs again from its top after a crash, on any node. Steps that are stored return their value without
+//! running. [`run`] has the state of one attempt: which steps are stored, what is in flight, and whether the
+//! process asked to hand the task over. It knows no storage.
+
+mod name;
+mod retrying;
+mod run;
+mod scope;
+mod start;
+mod step;
+
+use std::fmt;
+use std::ops::Deref;
+use std::sync::Arc;
+
+use super::Context;
+
+pub use name::StepName;
+pub use retrying::{Retrying, StepRetry};
+pub(crate) use run::{DurableRun, InFlight, Leaving};
+pub(crate) use scope::{MessageKey, StepScope};
+pub(crate) use start::DurableRequest;
+pub use start::{DurableTask, PreparedTask};
+pub use step::Step;
+
+/// The context of a durable task's body: a [`Context`] with steps.
+///
+/// It is not `Clone`, so that no step outlives its attempt: `ctx.clone()` gives a plain [`Context`].
+pub struct TaskContext {
+    ctx: Context,
+    run: Arc<DurableRun>,
+}
+
+impl TaskContext {
+    /// The context of an attempt. `ctx` must be of the same attempt.
+    pub(crate) fn new(ctx: Context, run: Arc<DurableRun>) -> Self {
+        Self { ctx, run }
+    }
+}
+
+impl Deref for TaskContext {
+    type Target = Context;
+
+    fn deref(&self) -> &Context {
+        &self.ctx
+    }
+}
+
+impl fmt::Debug for TaskContext {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("TaskContext").field("origin", self.ctx.origin()).finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,159 @@
+//! What belongs to one step while it runs: idempotency keys, messages and tasks that are attributed to it.
+//!
+//! A step that a crash cut off runs again. What it sends carries a key that is the same on every attempt, so
+//! that services recognise it, and what it says and starts has an id that the ledger recognises.
+
+use std::collections::HashMap;
+use std::sync::PoisonError;
+
+use sha2::{Digest, Sha256};
+
+use crate::ids::TaskId;
+use crate::sync::Mutex;
+use crate::sync::atomic::{AtomicBool, Ordering};
+
+/// One run of a step's closure.
+#[derive(Debug)]
+pub(crate) struct StepScope {
+    root_task: TaskId,
+    name: String,
+    closed: AtomicBool,
+    /// How often each request, message or start came in this run of the closure.
+    counts: Mutex<HashMap<[u8; 32], u32>>,
+    /// Cleanups that were registered in it.
+    cleanups: Mutex<Vec<u64>>,
+}
+
+/// The key of a message: the same on every attempt.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct MessageKey(String);
+
+impl MessageKey {
+    /// A message outside of steps that the author named.
+    pub(crate) fn named(name: &str) -> Self {
+        Self(format!("name:{name}"))
+    }
+
+    /// The k-th message of this text outside of steps.
+    pub(crate) fn of_text(text: &str, k: u32) -> Self {
+        Self(format!("text:{}:{k}", hex(&Sha256::digest(text)[..16])))
+    }
+
+    pub(crate) fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl StepScope {
+    pub(super) fn new(root_task: TaskId, name: String) -> Self {
+        Self { root_task, name, closed: AtomicBool::new(false), counts: Mutex::default(), cleanups: Mutex::default() }
+    }
+
+    /// Ends the surfaces of the step's context. Returns the cleanups that end with it.
+    pub(in crate::context) fn close(&self) -> Vec<u64> {
+        self.closed.store(true, Ordering::SeqCst);
+        std::mem::take(&mut *self.cleanups.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// Notes a cleanup that ends with the step.
+    pub(in crate::context) fn note_cleanup(&self, number: u64) {
+        self.cleanups.lock().unwrap_or_else(PoisonError::into_inner).push(number);
+    }
+
+    /// Whether the closure has ended.
+    pub(crate) fn is_closed(&self) -> bool {
+        self.closed.load(Ordering::SeqCst)
+    }
+
+    /// The idempotency key of a request: it depends on the task, the step, the request, and on how many equal
+    /// requests came before it in the step.
+    pub(crate) fn request_key(&self, method: &str, url: &str, body: &[u8]) -> String {
+        hex(&self.key("imperal request 1", &[method.as_bytes(), url.as_bytes(), body])[..16])
+    }
+
+    /// The key of a message in this step: its place among the step's messages.
+    pub(crate) fn message_key(&self, name: Option<&str>) -> MessageKey {
+        match name {
+            Some(name) => MessageKey(format!("step:{}:name:{name}", self.name)),
+            None => MessageKey(format!("step:{}:{}", self.name, self.count(b"message"))),
+        }
+    }
+
+    /// The id of a task that this step starts: its place among the starts of the step.
+    pub(crate) fn task_id(&self, key: Option<&str>) -> TaskId {
+        let key = key.unwrap_or_default();
+        TaskId::derived(&self.key("imperal task 1", &[key.as_bytes()]))
+    }
+
+    fn key(&self, what: &str, parts: &[&[u8]]) -> [u8; 32] {
+        let root = self.root_task.to_string();
+        let all: Vec<&[u8]> =
+            [what.as_bytes(), root.as_bytes(), self.name.as_bytes()].into_iter().chain(parts.iter().copied()).collect();
+        let content = digest(&all);
+        let mut counts = self.counts.lock().unwrap_or_else(PoisonError::into_inner);
+        let count = counts.entry(content).or_default();
+        let key = digest(&[&content, &count.to_be_bytes()]);
+        *count += 1;
+        key
+    }
+
+    fn count(&self, what: &[u8]) -> u32 {
+        let mut counts = self.counts.lock().unwrap_or_else(PoisonError::into_inner);
+        let count = counts.entry(digest(&[what])).or_default();
+        *count += 1;
+        *count - 1
+    }
+}
+
+/// The id of a task that a durable body starts outside of steps under a key.
+pub(super) fn keyed_task_id(root_task: TaskId, key: &str) -> TaskId {
+    let root = root_task.to_string();
+    TaskId::derived(&digest(&[b"imperal keyed task 1", root.as_bytes(), key.as_bytes()]))
+}
+
+/// A hash of the parts and their lengths.
+fn digest(parts: &[&[u8]]) -> [u8; 32] {
+    let mut hash = Sha256::new();
+    for part in parts {
+        hash.update((part.len() as u64).to_be_bytes());
+        hash.update(part);
+    }
+    hash.finalize().into()
+}
+
+fn hex(bytes: &[u8]) -> String {
+    use std::fmt::Write;
+    bytes.iter().fold(String::with_capacity(bytes.len() * 2), |mut text, byte| {
+        let _ = write!(text, "{byte:02x}");
+        text
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_request_has_the_same_key_on_every_attempt_and_another_key_than_every_other_request() {
+        let root = TaskId::generate();
+        let keys = |scope: &StepScope| {
+            [
+                ("POST", "https://a.example/", "1"),
+                ("POST", "https://a.example/", "2"),
+                ("PUT", "https://a.example/", "1"),
+            ]
+            .map(|(method, url, body)| scope.request_key(method, url, body.as_bytes()))
+        };
+        let first = StepScope::new(root, "charge".to_owned());
+        let once = keys(&first);
+        let again = keys(&StepScope::new(root, "charge".to_owned()));
+        assert_eq!(once, again);
+        let mut all = once.to_vec();
+        // The second equal request of one run is another request.
+        all.extend(keys(&first));
+        all.extend(keys(&StepScope::new(root, "refund".to_owned())));
+        all.extend(keys(&StepScope::new(TaskId::generate(), "charge".to_owned())));
+        let different: std::collections::HashSet<_> = all.iter().collect();
+        assert_eq!(different.len(), all.len());
+    }
+}

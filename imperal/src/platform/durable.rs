@@ -1,0 +1,217 @@
+//! Durable tasks on this node: their start, their steps, and hand-over.
+//!
+//! [`super::resume`] takes up tasks that another process left.
+
+use std::panic::AssertUnwindSafe;
+use std::sync::Arc;
+use std::time::Instant;
+
+use futures_util::FutureExt;
+use tokio::sync::oneshot;
+use tracing::Instrument;
+
+use super::Node;
+use super::active::ActiveWork;
+use super::durable_write::write_backoff;
+use super::ledger_errors::{unavailable, unreadable};
+use super::task_run::TaskRun;
+use crate::codes;
+use crate::context::{Context, DurableRequest, DurableRun, Leaving, Origin, StopReason, TaskContext, WorkSpan};
+use crate::error::Error;
+use crate::failpoint;
+use crate::function::{BoundTask, DurableDef};
+use crate::ids::TaskId;
+use crate::ledger::{Attempt, LedgerError, NewDurable, NewStep, TaskState, Work};
+use crate::panic_text::{log_excerpt, panic_text};
+use crate::result::Result;
+use crate::task::{Ending, Returned};
+use crate::trace;
+
+impl Node {
+    /// Starts a durable task for the call or task that `starter` belongs to. Returns once its row is on disk.
+    pub(super) async fn start_durable(self: Arc<Self>, starter: Context, task: DurableRequest) -> Result<TaskId> {
+        self.check_accepting()?;
+        let origin = starter.origin();
+        self.check_data_model(origin, task.data)?;
+        let def = self.durable_def(origin, &task)?;
+        let Some(parent_work) = self.active.find(origin) else { return Err(Error::cancelled()) };
+        let bound = (def.bind)(&task.input).map_err(|why| {
+            Error::internal(format!("the input of the durable task `{}` cannot be read back: {why}", def.name))
+        })?;
+        let (started, start) = oneshot::channel();
+        let task_id = task.task_id.unwrap_or_else(TaskId::generate);
+        let attempt = Attempt::first(task_id);
+        let parent = origin.work();
+        let origin = Origin { task_id: Some(task_id), attempt: 1, ..origin.clone() };
+        let span = task_span(&origin);
+        trace::link(&span, starter.span());
+        let run = DurableRun::new(attempt, task_id, Vec::new());
+        let ctx = Context::durable(origin, starter.services().clone(), WorkSpan::of(&span), run);
+        let work = ActiveWork { ctx, ..parent_work };
+        let node = self.clone();
+        self.tracker.spawn(guarded_start(node, work, parent, (task, bound), started).instrument(span));
+        start.await.unwrap_or_else(|_| Err(Error::platform(codes::UNAVAILABLE, "The task was cut off.")))
+    }
+
+    /// The durable task that a request names. It belongs to the extension that starts it.
+    fn durable_def(&self, origin: &Origin, task: &DurableRequest) -> Result<&'static DurableDef> {
+        let extension = self.registry.extension(origin.app_id);
+        let def = extension.and_then(|extension| extension.durable_task(task.task_name));
+        def.filter(|def| def.module_path == task.module_path).ok_or_else(|| {
+            Error::internal(format!(
+                "the durable task `{}` of `{}` is not one of the extension `{}`: start it from its own extension",
+                task.task_name, task.module_path, origin.app_id
+            ))
+        })
+    }
+
+    /// Stores a step of an attempt. The step's work is done, so this insists until the step is stored, or
+    /// another attempt has the right to write, or the node ends.
+    pub(super) async fn store_step_of(&self, origin: &Origin, step: NewStep) -> Result<()> {
+        let Work::Task(attempt) = origin.work() else { return Err(Error::cancelled()) };
+        let Some(work) = self.active.find(origin) else { return Err(Error::cancelled()) };
+        let incarnation = work.lease.incarnation.clone();
+        let mut backoff = write_backoff();
+        failpoint::hit("before-step");
+        loop {
+            match self.ledger.store_step(&incarnation, attempt, step.clone()).await {
+                // The ordinal is this attempt's own: an earlier write of the same step was stored.
+                Ok(()) | Err(LedgerError::IdExists) => {
+                    failpoint::hit("after-step");
+                    return Ok(());
+                }
+                Err(error) if error.is_failure() => {
+                    let wait = backoff.next_wait();
+                    tracing::warn!(%error, retry_ms = wait.as_millis(), "a step is not stored yet");
+                    tokio::select! {
+                        () = self.ended.cancelled() => return Err(unavailable(&error)),
+                        () = work.lease.lost.cancelled() => return Err(Error::cancelled()),
+                        () = tokio::time::sleep(wait) => {}
+                    }
+                    // The ledger is silent, not the task.
+                    work.ctx.signal().touch();
+                }
+                Err(error) => {
+                    return Err(Error::cancelled().with_source(format!("the step was not stored: {error}")));
+                }
+            }
+        }
+    }
+
+    /// The value of a stored step.
+    pub(super) async fn read_step_value(&self, task_id: TaskId, ordinal: u16) -> Result<Option<String>> {
+        let mut backoff = write_backoff();
+        loop {
+            match self.ledger.step_value(task_id, ordinal).await {
+                Ok(value) => return Ok(value),
+                Err(error) if error.is_failure() && !self.ended.is_cancelled() => {
+                    tracing::warn!(%error, "the value of a step cannot be read yet");
+                    tokio::time::sleep(backoff.next_wait()).await;
+                }
+                Err(error) => return Err(unreadable(&error)),
+            }
+        }
+    }
+
+    /// Asks all durable tasks that run here to leave as soon as nothing of theirs is in flight.
+    pub(super) fn hand_over_durable(&self) {
+        for ctx in self.active.contexts() {
+            if let Some(run) = ctx.durable_run() {
+                run.ask_hand_over();
+            }
+        }
+    }
+}
+
+/// The span of an attempt of a durable task.
+pub(super) fn task_span(origin: &Origin) -> tracing::Span {
+    let span = tracing::info_span!(
+        parent: None, "task", app = origin.app_id, function = origin.function, call = %origin.call_id,
+        task = origin.task_id.map(tracing::field::display), user = %origin.user.id
+    );
+    trace::named(&span, "task", origin.function);
+    span
+}
+
+/// Starts a task and runs its first attempt.
+async fn guarded_start(
+    node: Arc<Node>,
+    work: ActiveWork,
+    parent: Work,
+    (task, bound): (DurableRequest, BoundTask),
+    started: oneshot::Sender<Result<TaskId>>,
+) {
+    let Work::Task(attempt) = work.ctx.origin().work() else { return };
+    let limits = node.task_limits(task.long_running);
+    let name = if task.name.is_empty() { work.ctx.origin().function.to_owned() } else { task.name.clone() };
+    let run = TaskRun { node: &node, work: &work, attempt, name, limits, started_at: Instant::now() };
+    guarded(&run, async {
+        if Box::pin(store_durable(&run, parent, task, started)).await {
+            run.run(durable_body(&work.ctx, bound)).await;
+        }
+    })
+    .await;
+}
+
+/// Runs an attempt. A panic in the platform's own code still ends the task with an outcome.
+pub(super) async fn guarded(run: &TaskRun<'_>, running: impl Future<Output = ()>) {
+    let Err(payload) = AssertUnwindSafe(running).catch_unwind().await else { return };
+    tracing::error!(panic = log_excerpt(&panic_text(payload)), "the platform panicked while it ran a task");
+    run.work.ctx.signal().close(StopReason::Interrupted);
+    Box::pin(run.finish(Some(Ending::Interrupted))).await;
+}
+
+/// Writes the row of a new task and answers the parent. Returns whether the task runs here.
+async fn store_durable(
+    run: &TaskRun<'_>,
+    parent: Work,
+    task: DurableRequest,
+    started: oneshot::Sender<Result<TaskId>>,
+) -> bool {
+    let TaskRun { node, work, .. } = *run;
+    let task_id = run.attempt.task_id;
+    let user = serde_json::to_string(&work.ctx.origin().user).unwrap_or_default();
+    let mut row = node.new_task(run, parent).durable(NewDurable::new(task_id, task.task_name, task.input, user));
+    (row.key, row.long_running) = (task.key, task.long_running);
+    failpoint::hit("before-task-row");
+    let incarnation = &work.lease.incarnation;
+    let written = node.write_idempotent("task", || node.ledger.start_task(incarnation, row.clone())).await;
+    failpoint::hit("after-task-row");
+    let (answer, runs_here) = match written {
+        Ok(super::durable_write::Written::Now(stored)) => (Ok(task_id), stored.state == TaskState::Running),
+        // The answer with the state was lost. A claim finds the task if it waits for a slot.
+        Ok(super::durable_write::Written::Earlier) => {
+            let found = node.ledger.find_task(task_id).await.ok().flatten();
+            (Ok(task_id), found.is_none_or(|record| record.task.state == TaskState::Running))
+        }
+        Err(LedgerError::IdExists) if task.task_id.is_some() => (Ok(task_id), false),
+        Err(error) => (Err(node.start_refusal(error).await), false),
+    };
+    if runs_here {
+        node.meters.tasks_started.inc();
+        run.begin();
+    } else {
+        trace::ended(work.ctx.span(), if answer.is_ok() { "queued" } else { "refused" }, answer.is_err());
+    }
+    let _ = started.send(answer);
+    runs_here
+}
+
+/// The body of an attempt, which ends early when the attempt has to leave.
+///
+/// The body is polled first, and then, in the same poll, whether it may leave: so nothing that it begins in that
+/// poll is cut off.
+pub(super) fn durable_body(ctx: &Context, bound: BoundTask) -> impl Future<Output = Returned> + Send + 'static {
+    let ctx = ctx.clone();
+    async move {
+        let Some(run) = ctx.durable_run().cloned() else {
+            return Returned::Left(Leaving::Misfit("the context has no attempt".to_owned()));
+        };
+        let body = bound(TaskContext::new(ctx, run.clone()));
+        tokio::select! {
+            biased;
+            answer = body => Returned::Answer(answer),
+            leaving = run.leaving() => Returned::Left(leaving),
+        }
+    }
+}

@@ -1,0 +1,233 @@
+//! Takes up durable tasks that other processes left: after a crash, a deploy, or a wait.
+//!
+//! A loop claims tasks that are ready, at each hint and at least every second. It never claims more than it may
+//! run at once, and at most one suspect: a task whose attempts crashed their processes.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use tokio::sync::OwnedSemaphorePermit;
+use tokio_util::sync::CancellationToken;
+use tracing::Instrument;
+
+use super::Node;
+use super::active::{ActiveWork, Lease};
+use super::durable::{durable_body, guarded, task_span};
+use super::durable_write::write_backoff;
+use super::messages::{self, WorkRef};
+use super::task_run::TaskRun;
+use crate::context::{Context, DurableRun, Leaving, Origin, Services, WorkSpan};
+use crate::failpoint;
+use crate::function::BoundTask;
+use crate::ledger::{ClaimRequest, ClaimedTask, DurableName, LedgerError, PageLimit, StoredStep};
+use crate::task::Ending;
+use crate::user::User;
+
+/// Resumed tasks that run on one node at once.
+pub(super) const RESUMED_AT_ONCE: usize = 256;
+/// Tasks of one claim.
+const BATCH: usize = 64;
+/// How often ready tasks are looked for without a hint.
+const EVERY: Duration = Duration::from_secs(1);
+/// A suspect is taken up only once the node has run for this long, so that it does not keep a process from
+/// starting.
+const SUSPECT_AFTER: Duration = Duration::from_secs(2);
+/// Crashes in a row that end a task.
+const MOST_CRASHES: u32 = 5;
+/// Attempts in a row without progress that end a task, whatever ended them.
+const MOST_FRUITLESS: u32 = 20;
+/// How long a task may be ready before it counts as stuck: no running program knows it.
+const UNTAKEN: Duration = Duration::from_secs(30);
+/// How long a task may be stuck before it ends.
+const STUCK_FOR: Duration = Duration::from_secs(24 * 3600);
+
+impl Node {
+    /// Claims tasks that are ready until the platform stops.
+    pub(super) async fn resume_loop(self: Arc<Self>, services: Arc<Services>) {
+        let names = self.durable_names();
+        let began = Instant::now();
+        let mut tick = tokio::time::interval(EVERY);
+        tick.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+        loop {
+            tokio::select! {
+                _ = tick.tick() => {}
+                () = self.ledger.feed().ready_task_announced() => {}
+                () = self.ended.cancelled() => return,
+            }
+            if names.is_empty() {
+                // Nothing to claim. The loop stays, so that `/readyz` finds it at work.
+                continue;
+            }
+            failpoint::hit("claim");
+            while self.claim_batch(&names, &services, began.elapsed() >= SUSPECT_AFTER).await {}
+        }
+    }
+
+    fn durable_names(&self) -> Vec<DurableName> {
+        let extensions = self.registry.extensions();
+        extensions
+            .flat_map(|extension| {
+                extension.durable_tasks().iter().map(|task| DurableName::new(extension.app_id(), task.name))
+            })
+            .collect()
+    }
+
+    /// Claims one batch and runs it. Returns whether there may be more.
+    async fn claim_batch(self: &Arc<Self>, names: &[DurableName], services: &Arc<Services>, suspects: bool) -> bool {
+        let limit = self.resumes.available_permits().min(BATCH);
+        if limit == 0 || self.stopping.is_cancelled() || self.may_have_lapsed() {
+            return false;
+        }
+        let lease = self.lease();
+        let request = ClaimRequest::new(names.to_vec(), &self.settings.program, u32::try_from(limit).unwrap_or(1))
+            .suspect(suspects && self.suspects.available_permits() > 0)
+            .max_running(self.settings.tasks_per_user);
+        let claimed = match self.ledger.claim_tasks(&lease.incarnation, request).await {
+            Ok(claimed) => claimed,
+            Err(LedgerError::Fenced) => return false,
+            Err(error) => {
+                if !self.ended.is_cancelled() {
+                    tracing::warn!(%error, "looking for durable tasks failed");
+                }
+                return false;
+            }
+        };
+        let is_full = claimed.len() == limit;
+        for task in claimed {
+            failpoint::hit("claimed");
+            let Ok(permit) = self.resumes.clone().try_acquire_owned() else { continue };
+            let suspect = if task.crashes > 1 { self.suspects.clone().try_acquire_owned().ok() } else { None };
+            let (node, services, lease) = (self.clone(), services.clone(), lease.clone());
+            self.tracker.spawn(async move { node.resume(services, lease, task, (permit, suspect)).await });
+        }
+        is_full
+    }
+
+    /// Runs a claimed task to its end, its hand-over or its refusal.
+    async fn resume(
+        self: Arc<Self>,
+        services: Arc<Services>,
+        lease: Lease,
+        claimed: ClaimedTask,
+        _permits: (OwnedSemaphorePermit, Option<OwnedSemaphorePermit>),
+    ) {
+        let task = &claimed.record.task;
+        let Some(steps) = self.steps_of(&lease, &claimed).await else { return };
+        let run = DurableRun::new(task.attempt(), claimed.root_task, steps);
+        let (origin, bound) = self.bind(&claimed);
+        let span = task_span(&origin);
+        let ctx = Context::durable(origin, services, WorkSpan::of(&span), run.clone());
+        let replied = CancellationToken::new();
+        // A claim requires the reply.
+        replied.cancel();
+        let work = ActiveWork { lease, ctx, replied };
+        let mut limits = self.task_limits(task.long_running);
+        limits.cap = limits.cap.saturating_sub(claimed.ran).max(Duration::from_secs(1));
+        let attempt = task.attempt();
+        let run =
+            TaskRun { node: &self, work: &work, attempt, name: task.name.clone(), limits, started_at: Instant::now() };
+        run.begin();
+        let running = self.continue_task(&run, &claimed, bound);
+        guarded(&run, running.instrument(span)).await;
+    }
+
+    async fn continue_task(&self, run: &TaskRun<'_>, claimed: &ClaimedTask, bound: Result<BoundTask, String>) {
+        let task = &claimed.record.task;
+        if task.cancel_requested_at.is_some() {
+            return run.finish(Some(Ending::Cancelled)).await;
+        }
+        if claimed.crashes >= MOST_CRASHES || claimed.fruitless >= MOST_FRUITLESS {
+            tracing::error!(
+                crashes = claimed.crashes,
+                attempts = claimed.fruitless,
+                "the task is ended: it does not get on"
+            );
+            self.progress.close(run.attempt);
+            self.active.remove(run.work.ctx.origin());
+            let end = messages::crashed(WorkRef::from(run.work.ctx.origin()), &task.name, claimed.crashes);
+            return run.end(end).await;
+        }
+        match bound {
+            Ok(bound) => {
+                let kept = run.work.ctx.durable_run().map_or(0, |run| run.so_far().kept);
+                tracing::info!(attempt = task.attempt, kept, "the task goes on");
+                if let Some(durable) = run.work.ctx.durable_run() {
+                    self.progress.report_steps(run.attempt, durable.so_far());
+                }
+                // Asked before the body begins: a hand-over that came meanwhile is not missed.
+                if self.stopping.is_cancelled() {
+                    self.hand_over_durable();
+                }
+                Box::pin(run.run(durable_body(&run.work.ctx, bound))).await;
+            }
+            Err(why) => run.finish(Some(Ending::Left(Leaving::Misfit(why)))).await,
+        }
+    }
+
+    /// Where a claimed task's surfaces belong, and its body, if this program can read the input.
+    fn bind(&self, claimed: &ClaimedTask) -> (Origin, Result<BoundTask, String>) {
+        let task = &claimed.record.task;
+        let extension = self.registry.extension(&task.app_id);
+        let def = extension.and_then(|extension| extension.durable_task(&claimed.task_name));
+        let function = extension.and_then(|extension| extension.function(&task.function)).map(|function| function.name);
+        let user = serde_json::from_str::<User>(&claimed.user);
+        let owner = &claimed.record.owner;
+        let bound = match (def, &user) {
+            (Some(def), Ok(_)) => (def.bind)(&claimed.input).map_err(|why| format!("its input does not fit: {why}")),
+            (None, _) => Err("this program does not have it".to_owned()),
+            (_, Err(error)) => Err(format!("its user cannot be read: {error}")),
+        };
+        let origin = Origin {
+            app_id: extension.map_or("", |extension| extension.app_id()),
+            // The function may be gone from this version.
+            function: function.or(def.map(|def| def.name)).unwrap_or_default(),
+            user: user.unwrap_or_else(|_| User::new(&*owner.user_id, &*owner.tenant_id)),
+            call_id: task.call_id,
+            task_id: Some(task.task_id),
+            attempt: task.attempt,
+        };
+        (origin, bound)
+    }
+
+    /// The stored steps of a claimed task. `None` when the lease was lost or the node ended meanwhile.
+    async fn steps_of(&self, lease: &Lease, claimed: &ClaimedTask) -> Option<Vec<StoredStep>> {
+        let (task_id, mut backoff, mut steps) =
+            (claimed.record.task.task_id, write_backoff(), Vec::<StoredStep>::new());
+        loop {
+            let after = steps.last().map_or(0, |step| step.ordinal);
+            match self.ledger.steps(task_id, after, PageLimit::rows(2_000)).await {
+                Ok(page) => {
+                    steps.extend(page.rows);
+                    if !page.more {
+                        return Some(steps);
+                    }
+                }
+                Err(error) => {
+                    tracing::warn!(%error, "the steps of a task cannot be read yet");
+                    tokio::select! {
+                        () = lease.lost.cancelled() => return None,
+                        () = self.ended.cancelled() => return None,
+                        () = tokio::time::sleep(backoff.next_wait()) => {}
+                    }
+                }
+            }
+        }
+    }
+
+    /// Finds tasks that no running program takes, and ends those that have been stuck for a day.
+    pub(super) async fn look_for_stuck_tasks(&self) -> Result<(), LedgerError> {
+        let incarnation = self.lease().incarnation;
+        let found = self.ledger.mark_stuck(&incarnation, UNTAKEN).await?;
+        if found > 0 {
+            tracing::warn!(found, "durable tasks wait for a program that knows them");
+        }
+        for record in self.ledger.long_stuck(STUCK_FOR, 256).await? {
+            let end = messages::stuck(WorkRef::of_record(&record), &record.task.name);
+            match self.ledger.reclaim_task(&incarnation, record.task.task_id, end).await {
+                Ok(_) | Err(LedgerError::AlreadyEnded | LedgerError::NotOrphaned | LedgerError::CallNotReplied) => {}
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(())
+    }
+}
