@@ -117,6 +117,8 @@ async fn question_is_erased_before_anything_is_printed() {
         assert!(after_question.starts_with("\x1b[A\r\x1b[J"), "{after_question:?}");
     }
     assert_eq!(written.matches("keep watching: ").count(), 2, "{written}");
+    // An echo would move the bars, and a bar would stay behind.
+    assert!(!written.contains("^C"), "{written}");
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -43,6 +43,22 @@ async fn help_fits_a_narrow_window() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn tables_fit_narrow_windows() {
+    let folder = tempfile::tempdir().unwrap();
+    let data = folder.path().join("data");
+    assert!(run(&data, &["call", "steps", "steps=2", "step_ms=1"]).await.status.success());
+    for columns in [40, 50, 70] {
+        for args in [["tasks"], ["audit"]] {
+            let shown = screen(columns, &args, folder.path());
+            for line in shown.lines() {
+                assert!(line.trim_end().chars().count() <= usize::from(columns), "{args:?} {columns}: {line}");
+            }
+        }
+        assert!(screen(columns, &["tasks"], folder.path()).contains("2 steps"), "the outcome stays");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn lines_of_several_tasks_say_whose_they_are() {
     let folder = tempfile::tempdir().unwrap();
     let data = folder.path().join("data");

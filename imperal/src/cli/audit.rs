@@ -39,7 +39,7 @@ pub(super) async fn audit(app: App, registry: Registry, args: ListArgs) -> Resul
 
 fn table(rows: &[AuditRow], style: OutputStyle) -> Table {
     let at = if style.terminal { "AT" } else { "AT (UTC)" };
-    let mut table = Table::new(&[at, "WHO", "DID", "OUTCOME", "USER", "WHAT"]);
+    let mut table = Table::new(&[at, "WHO", "DID", "OUTCOME", "USER", "WHAT"]).spare(&["USER", "WHAT"]);
     for row in rows {
         let body = &row.body;
         let outcome = match paint_of(body.outcome) {

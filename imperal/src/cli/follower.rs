@@ -13,6 +13,7 @@ use super::client::Client;
 use super::event_stream::{EventStream, RETRY_PAUSE};
 use super::exit::{CliError, Exit};
 use super::interrupt::{Input, InterruptPrompt};
+use super::keys::QuietInput;
 use super::out::{OutputStyle, Paint};
 use super::sse::SseMessage;
 use super::turns::{self, TurnPage};
@@ -73,30 +74,31 @@ pub(super) struct Follower {
     watched: usize,
     exit: Exit,
     cancelling: bool,
-    /// The platform is this process: leaving ends the work.
-    embedded: bool,
     /// Without bars: progress lines on standard error, or as JSON.
     shows_progress: bool,
     prompt: InterruptPrompt,
     /// Turns up to this number were printed already.
     printed: u64,
     gap: Option<Gap>,
+    /// What is typed while bars are drawn would move them.
+    _quiet: Option<QuietInput>,
 }
 
 impl Follower {
     /// From here on Ctrl-C does not end the process. `embedded`: the platform is this process.
     pub(super) fn new(as_json: bool, embedded: bool) -> Result<Self, CliError> {
+        let bars = ProgressBars::new(!as_json && OutputStyle::of_stderr().terminal);
         Ok(Self {
             call_id: None,
             as_json,
             prompt: InterruptPrompt::listen(embedded)?,
-            bars: ProgressBars::new(!as_json && OutputStyle::of_stderr().terminal),
+            _quiet: bars.are_shown().then(QuietInput::enter).flatten(),
+            bars,
             open: HashMap::new(),
             watched: 0,
             shows_progress: true,
             exit: Exit::Success,
             cancelling: false,
-            embedded,
             printed: 0,
             gap: None,
         })
@@ -215,7 +217,7 @@ impl Follower {
     }
 
     fn print_how_to_return(&self) {
-        if self.embedded {
+        if self.prompt.is_embedded() {
             out::print_note("interrupted: the work ran in this process. The chat says so; run it again if you need it");
             return;
         }

@@ -6,7 +6,6 @@ use std::fmt::Write;
 
 use serde_json::json;
 
-use super::exit::CliError;
 use super::help_layout::{columns, header, screen_width, wrap};
 use super::out::{self, OutputStyle};
 use super::schema_text::{self, ParameterText};
@@ -14,7 +13,7 @@ use super::{params, program_name};
 use crate::function::{ActionType, Extension, FunctionDef, Registry, params_schema};
 
 /// Prints the help of every function with this name. Returns whether there is one.
-pub(super) fn print(registry: &Registry, name: &str, app_id: Option<&str>, as_json: bool) -> Result<bool, CliError> {
+pub(super) fn print(registry: &Registry, name: &str, app_id: Option<&str>, as_json: bool) -> bool {
     let found = find(registry, name, app_id);
     for (at, (extension, function)) in found.iter().enumerate() {
         if as_json {
@@ -29,7 +28,7 @@ pub(super) fn print(registry: &Registry, name: &str, app_id: Option<&str>, as_js
         let text = if OutputStyle::of_stdout().colour { text } else { console::strip_ansi_codes(&text).into_owned() };
         out::print_line(text.trim_end());
     }
-    Ok(!found.is_empty())
+    !found.is_empty()
 }
 
 /// Prints the help of the function that a command line with `--help` calls. Returns whether it calls one.
@@ -37,7 +36,7 @@ pub(super) fn print_for(registry: &Registry, args: impl Iterator<Item = String>)
     let words: Vec<String> = args.skip_while(|word| word != "call").skip(1).collect();
     let app_id = words.windows(2).find(|pair| pair[0] == "--app").map(|pair| pair[1].as_str());
     let named = words.iter().find(|word| !find(registry, word, app_id).is_empty());
-    named.is_some_and(|name| print(registry, name, app_id, words.iter().any(|word| word == "--json")).unwrap_or(false))
+    named.is_some_and(|name| print(registry, name, app_id, words.iter().any(|word| word == "--json")))
 }
 
 fn find<'a>(registry: &'a Registry, name: &str, app_id: Option<&str>) -> Vec<(&'a Extension, &'static FunctionDef)> {

@@ -45,6 +45,11 @@ impl InterruptPrompt {
         self.open
     }
 
+    /// Whether the platform is this process: leaving ends the work.
+    pub(super) fn is_embedded(&self) -> bool {
+        self.embedded
+    }
+
     /// Waits for Ctrl-C or the answer to the open question, which closes it. Cancel-safe.
     pub(super) async fn next(&mut self) -> Input {
         loop {
@@ -95,16 +100,16 @@ impl InterruptPrompt {
         let style = OutputStyle::of_stderr();
         let key = |key: &str| style.paint(Paint::Cyan, key);
         let work = if tasks == 1 { "the task".to_owned() } else { format!("the {tasks} tasks") };
-        let leave = if self.embedded {
-            "the work runs in this process: Ctrl-C again interrupts it".to_owned()
-        } else {
-            format!("[{}] detach, the work goes on", key("d"))
+        // The work of a platform in this process cannot go on without it.
+        let leave = match (self.embedded, tasks) {
+            (true, 1) => format!("[{}] interrupt it", key("Ctrl-C")),
+            (true, _) => format!("[{}] interrupt them", key("Ctrl-C")),
+            (false, _) => format!("[{}] detach, the work goes on", key("d")),
         };
         let question = format!("[{}] cancel {work}  {leave}  [{}] keep watching: ", key("c"), key("Enter"));
         let columns = style.width.unwrap_or(80);
         self.rows = console::measure_text_width(&question).div_ceil(columns);
         let mut err = io::stderr();
-        // The terminal has shown the Ctrl-C itself in this line.
         let _ = write!(err, "\r\x1b[K{question}");
         let _ = err.flush();
     }

@@ -1,7 +1,8 @@
 //! Single keys of the terminal on standard input, for a question that one key answers.
 //!
-//! Owns the terminal's mode while a question is open: keys come at once and are not echoed, Ctrl-C is a signal as
-//! before. The mode is restored when the reader is dropped, and keys typed after that belong to the shell.
+//! Owns the terminal's mode. While a question is open, keys come at once and are not echoed, and Ctrl-C is a signal as
+//! before. While bars are drawn, nothing is echoed. The mode is restored when the value is dropped, and keys typed after
+//! that belong to the shell.
 
 use std::io;
 
@@ -48,6 +49,21 @@ impl KeyReader {
 }
 
 #[cfg(unix)]
+pub(super) use unix::QuietInput;
+
+/// Consoles of Windows echo nothing that nobody reads.
+#[cfg(not(unix))]
+#[derive(Debug)]
+pub(super) struct QuietInput;
+
+#[cfg(not(unix))]
+impl QuietInput {
+    pub(super) fn enter() -> Option<Self> {
+        Some(Self)
+    }
+}
+
+#[cfg(unix)]
 mod unix {
     use std::io;
     use std::sync::Arc;
@@ -90,6 +106,29 @@ mod unix {
         fn drop(&mut self) {
             self.open.store(false, Ordering::Relaxed);
             let _ = tcsetattr(io::stdin(), OptionalActions::Flush, &self.before);
+        }
+    }
+
+    /// What is typed is not echoed until this is dropped, and neither is Ctrl-C as `^C`. It is kept for the shell.
+    #[derive(Debug)]
+    pub(in crate::cli) struct QuietInput {
+        before: Termios,
+    }
+
+    impl QuietInput {
+        /// `None` if standard input is no terminal.
+        pub(in crate::cli) fn enter() -> Option<Self> {
+            let before = tcgetattr(io::stdin()).ok()?;
+            let mut mode = before.clone();
+            mode.local_modes.remove(LocalModes::ECHO);
+            tcsetattr(io::stdin(), OptionalActions::Now, &mode).ok()?;
+            Some(Self { before })
+        }
+    }
+
+    impl Drop for QuietInput {
+        fn drop(&mut self) {
+            let _ = tcsetattr(io::stdin(), OptionalActions::Now, &self.before);
         }
     }
 

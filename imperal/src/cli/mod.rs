@@ -241,7 +241,7 @@ fn help_command(
             return Err(CliError::usage(format!("`{topic}` is a command; --json explains functions")));
         }
         Some(sub) => sub.print_help()?,
-        None if function_help::print(registry, topic, app_id, as_json)? => {}
+        None if function_help::print(registry, topic, app_id, as_json) => {}
         None => {
             let commands: Vec<_> = help::COMMAND_HELP.iter().map(|help| help.name).collect();
             let functions = registry.extensions().flat_map(Extension::functions).map(|function| function.name);

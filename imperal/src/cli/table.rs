@@ -1,4 +1,6 @@
 //! Tables: columns as wide as their widest cell, cut where the terminal is narrower.
+//!
+//! Where cut columns are still too wide, those that say least are left out, then the last ones.
 
 use console::measure_text_width;
 
@@ -31,11 +33,19 @@ impl Cell {
 pub(super) struct Table {
     head: Vec<Cell>,
     rows: Vec<Vec<Cell>>,
+    /// Heads of columns that a narrow window can do without, in this order.
+    spare: &'static [&'static str],
 }
 
 impl Table {
     pub(super) fn new(head: &[&str]) -> Self {
-        Self { head: head.iter().map(|&text| Cell::painted(text, Paint::Bold)).collect(), rows: Vec::new() }
+        Self { head: head.iter().map(|&text| Cell::painted(text, Paint::Bold)).collect(), rows: Vec::new(), spare: &[] }
+    }
+
+    /// The columns that a narrow window does without, the first one first.
+    #[must_use]
+    pub(super) fn spare(self, heads: &'static [&'static str]) -> Self {
+        Self { spare: heads, ..self }
     }
 
     /// Adds a row of as many cells as the head has.
@@ -49,7 +59,33 @@ impl Table {
         std::iter::once(&self.head).chain(&self.rows).map(|cells| line(cells, &widths, style)).collect()
     }
 
-    fn widths(&self, style: OutputStyle) -> Vec<usize> {
+    /// The width of each column. Columns without one are left out.
+    fn widths(&self, style: OutputStyle) -> Vec<Option<usize>> {
+        let mut widths: Vec<_> = self.full_widths(style).into_iter().map(Some).collect();
+        let Some(columns) = style.width else { return widths };
+        let least = |widths: &[Option<usize>]| {
+            let shown = widths.iter().flatten();
+            shown.clone().map(|width| GAP + (*width).min(MIN_WIDTH)).sum::<usize>().saturating_sub(GAP)
+        };
+        let spare = self.spare.iter().filter_map(|name| self.head.iter().position(|head| head.text == **name));
+        let last_to_second = (1..widths.len()).rev();
+        for column in spare.chain(last_to_second) {
+            if least(&widths) <= columns {
+                break;
+            }
+            widths[column] = None;
+        }
+        let gaps = GAP * widths.iter().flatten().count().saturating_sub(1);
+        let room = columns.saturating_sub(gaps);
+        loop {
+            let over = widths.iter().flatten().sum::<usize>().saturating_sub(room);
+            let widest = widths.iter_mut().flatten().max().filter(|width| over > 0 && **width > 1);
+            let Some(widest) = widest else { return widths };
+            *widest -= 1;
+        }
+    }
+
+    fn full_widths(&self, style: OutputStyle) -> Vec<usize> {
         let mut widths = vec![0; self.head.len()];
         for row in std::iter::once(&self.head).chain(&self.rows) {
             for (width, cell) in widths.iter_mut().zip(row) {
@@ -57,28 +93,22 @@ impl Table {
                 *width = (*width).max(measure_text_width(&shown));
             }
         }
-        let Some(columns) = style.width else { return widths };
-        let room = columns.saturating_sub(GAP * widths.len().saturating_sub(1));
-        loop {
-            let over = widths.iter().sum::<usize>().saturating_sub(room);
-            let Some(widest) = widths.iter_mut().max().filter(|width| over > 0 && **width > MIN_WIDTH) else {
-                return widths;
-            };
-            *widest -= 1;
-        }
+        widths
     }
 }
 
-fn line(cells: &[Cell], widths: &[usize], style: OutputStyle) -> String {
+fn line(cells: &[Cell], widths: &[Option<usize>], style: OutputStyle) -> String {
     let mut text = String::new();
+    let last = widths.iter().rposition(Option::is_some);
     for (at, (cell, width)) in cells.iter().zip(widths).enumerate() {
-        let shown = out::fit_line(&cell.text, *width, style);
+        let Some(width) = *width else { continue };
+        let shown = out::fit_line(&cell.text, width, style);
         let pad = width.saturating_sub(measure_text_width(&shown)) + GAP;
         match cell.paint {
             Some(paint) => text.push_str(&style.paint(paint, &shown)),
             None => text.push_str(&shown),
         }
-        if at + 1 < widths.len() {
+        if Some(at) != last {
             text.extend(std::iter::repeat_n(' ', pad));
         }
     }
@@ -111,6 +141,23 @@ mod tests {
         for width in [20, 30, 80] {
             let style = OutputStyle { terminal: true, colour: true, width: Some(width) };
             for line in table().lines(style) {
+                assert!(measure_text_width(&line) <= width, "{width}: {line}");
+            }
+        }
+    }
+
+    #[test]
+    fn columns_that_do_not_fit_are_left_out() {
+        let style = |width| OutputStyle { terminal: true, colour: false, width: Some(width) };
+        let mut table = Table::new(&["FIRST", "SECOND", "THIRD", "LAST"]).spare(&["THIRD", "SECOND"]);
+        table.add_row(["a first cell", "a second cell", "a third cell", "a last cell"].map(Cell::plain));
+        let heads = |width| table.lines(style(width))[0].split_whitespace().map(str::to_owned).collect::<Vec<_>>();
+        assert_eq!(heads(40), ["FIRST", "SECOND", "THIRD", "LAST"]);
+        assert_eq!(heads(36), ["FIRST", "SECOND", "LAST"]);
+        assert_eq!(heads(20), ["FIRST", "LAST"]);
+        assert_eq!(heads(9), ["FIRST"]);
+        for width in 1..60 {
+            for line in table.lines(style(width)) {
                 assert!(measure_text_width(&line) <= width, "{width}: {line}");
             }
         }

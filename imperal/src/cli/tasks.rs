@@ -70,7 +70,8 @@ async fn read_tasks(client: &Client, args: &ListArgs) -> Result<(Vec<Task>, Hash
 
 fn table(tasks: &[Task], outcomes: &HashMap<TaskId, String>, style: OutputStyle) -> Table {
     let started = if style.terminal { "STARTED" } else { "STARTED (UTC)" };
-    let mut table = Table::new(&["TASK", "STATE", "DONE", "TOOK", started, "NAME", "STAGE OR OUTCOME"]);
+    let mut table = Table::new(&["TASK", "STATE", "DONE", "TOOK", started, "NAME", "STAGE OR OUTCOME"])
+        .spare(&["STARTED", "TOOK", "DONE"]);
     for task in tasks {
         let id = if style.terminal { task_id::short_id(task.task_id) } else { task.task_id.to_string() };
         let is_running = task.state.is_open();
