@@ -1,5 +1,7 @@
 //! A cancel cannot be swallowed (P11).
 
+use std::time::Duration;
+
 use imperal_tests::User;
 use serde_json::{Value, json};
 
@@ -70,4 +72,63 @@ async fn task_that_does_not_notice_a_cancel_keeps_its_result() {
     let outcomes = anna.outcomes(&task_id).await;
     assert_eq!(outcomes.len(), 1);
     assert_eq!(outcomes[0]["text"], "Finished all the same.");
+}
+
+/// Starts a call in the foreground and returns its answer and its id.
+async fn foreground(anna: &User, function: &'static str, params: Value) -> (tokio::task::JoinHandle<Value>, String) {
+    let caller = anna.clone();
+    let answer = tokio::spawn(async move { caller.call(function, params).await });
+    let asked = async {
+        loop {
+            if let Some(turn) = anna.turns().await.iter().find(|turn| turn["role"] == "user") {
+                return turn["call_id"].as_str().unwrap().to_owned();
+            }
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    };
+    let call_id = tokio::time::timeout(Duration::from_secs(10), asked).await.expect("the call is accepted");
+    (answer, call_id)
+}
+
+async fn stop(anna: &User, call_id: &str) -> (u16, Value) {
+    let (status, body) = anna.post(&format!("/v1/calls/{call_id}/cancel"), &json!({})).await;
+    (status.as_u16(), body)
+}
+
+/// The one reply turn of the user's one call.
+async fn only_reply(anna: &User) -> Value {
+    let turns = anna.turns().await;
+    let replies: Vec<_> = turns.iter().filter(|turn| turn["role"] == "bot").collect();
+    assert_eq!(replies.len(), 1, "{turns:?}");
+    replies[0].clone()
+}
+
+#[tokio::test]
+async fn stopped_call_that_waits_for_a_service_replies_once_and_at_once() {
+    let (_folder, node) = node().await;
+    let anna = User::of(&node, "anna");
+    let service = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("http://{}/", service.local_addr().unwrap());
+    let (answer, call_id) = foreground(&anna, "fetch", json!({"url": url})).await;
+    let (_connection, _) = service.accept().await.unwrap();
+    assert_eq!(stop(&anna, &call_id).await, (200, json!({"call_id": call_id, "state": "stopping"})));
+    let answer = answer.await.unwrap();
+    assert_eq!(answer["result"]["error_code"], "CANCELLED", "{answer}");
+    let reply = only_reply(&anna).await;
+    assert_eq!((&reply["text"], &reply["call_id"]), (&json!("fetch was cancelled."), &json!(call_id)));
+    assert_eq!(stop(&anna, &call_id).await, (200, json!({"call_id": call_id, "state": "replied"})), "no error");
+    only_reply(&anna).await;
+    let rows = anna.audit().await;
+    assert_eq!(rows.iter().filter(|row| row["action"] == "call.cancel").count(), 1, "{rows:?}");
+}
+
+#[tokio::test]
+async fn call_that_ignores_a_stop_is_dropped_after_the_grace_period() {
+    let (_folder, node) = node().await;
+    let anna = User::of(&node, "anna");
+    let (answer, call_id) = foreground(&anna, "linger", json!({"millis": 600_000})).await;
+    assert_eq!(stop(&anna, &call_id).await.0, 200);
+    assert_eq!(stop(&anna, &call_id).await.1["state"], "stopping", "a second request changes nothing");
+    assert_eq!(answer.await.unwrap()["result"]["error_code"], "CANCELLED");
+    only_reply(&anna).await;
 }

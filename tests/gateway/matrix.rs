@@ -54,6 +54,8 @@ const TABLE: &[Row] = &[
     // columns:                                                  owner other tenant serv. s.oth f.serv none  exp. forg. aud. unsig.
     ("POST", "/v1/extensions/probe/call", echo,                  USERS),
     ("POST", "/v1/extensions/another-app/call", echo,            [404, 404, 404, 401, 401, 401, 401, 401, 401, 401, 401]),
+    ("POST", "/v1/calls/{call}/cancel", nothing,                 OWNER),
+    ("POST", "/v1/calls/01a20482-1178-74f9-8951-cc3b678a7413/cancel", nothing, [404, 404, 404, 401, 401, 401, 401, 401, 401, 401, 401]),
     ("GET",  "/v1/chat/turns", nothing,                          USERS),
     ("GET",  "/v1/events/stream", nothing,                       USERS),
     ("GET",  "/v1/tasks", nothing,                               USERS),
@@ -111,6 +113,19 @@ fn as_asked(request: RequestBuilder, who: &str) -> RequestBuilder {
     }
 }
 
+/// Calls a function that takes long in the foreground, and returns its answer and the call's id.
+async fn linger(anna: &User) -> (tokio::task::JoinHandle<Value>, String) {
+    let caller = anna.clone();
+    let answer = tokio::spawn(async move { caller.call("linger", json!({"millis": 600_000})).await });
+    loop {
+        let turns = anna.turns().await;
+        if let Some(turn) = turns.iter().find(|turn| turn["function"] == "linger") {
+            return (answer, turn["call_id"].as_str().unwrap().to_owned());
+        }
+        tokio::time::sleep(std::time::Duration::from_millis(20)).await;
+    }
+}
+
 fn reader(node: &Node, scopes: &[&str], who: (&str, &str)) -> User {
     let mut claims = serde_json::to_value(Claims::of(who.1)).unwrap();
     claims["tenant_id"] = json!(who.0);
@@ -129,6 +144,7 @@ async fn each_caller_gets_the_tables_status_and_refusals_are_audited() {
     let anna = reader(&node, &[], ("default", "anna"));
     let reply = anna.call("steps", json!({"steps": 6000, "step_ms": 100})).await;
     let task_id = reply["result"]["data"]["task_id"].as_str().unwrap().to_owned();
+    let (waiting, call_id) = linger(&anna).await;
     let http = reqwest::Client::builder().redirect(reqwest::redirect::Policy::none()).build().unwrap();
 
     let mut wrong = Vec::new();
@@ -136,7 +152,7 @@ async fn each_caller_gets_the_tables_status_and_refusals_are_audited() {
     let mut refused = std::collections::BTreeMap::<&str, Vec<&str>>::new();
     for (method, path, body, statuses) in TABLE {
         for (who, status) in ASKING.iter().zip(statuses) {
-            let url = format!("{}{}", node.url, path.replace("{task}", &task_id));
+            let url = format!("{}{}", node.url, path.replace("{task}", &task_id).replace("{call}", &call_id));
             let mut request = as_asked(http.request(method.parse::<Method>().unwrap(), url), who);
             if body() != Value::Null {
                 request = request.json(&body());
@@ -154,6 +170,7 @@ async fn each_caller_gets_the_tables_status_and_refusals_are_audited() {
                 let action = match *path {
                     "/v1/tasks/{task}" => "task.read",
                     "/v1/tasks/{task}/cancel" => "task.cancel",
+                    "/v1/calls/{call}/cancel" => "call.cancel",
                     "/v1/internal/link" => "page.link",
                     _ => "chat.inject",
                 };
@@ -181,7 +198,8 @@ async fn each_caller_gets_the_tables_status_and_refusals_are_audited() {
     let turns = anna.turns().await;
     let injected = turns.iter().filter(|turn| turn["text"] == "Hello.").count();
     let own = turns.iter().filter(|turn| turn["role"] == "user").count();
-    assert_eq!((injected, own), (1, 2), "the service's one message, the task and the echo: {turns:?}");
+    assert_eq!((injected, own), (1, 3), "the service's one message, the task, the slow call and the echo: {turns:?}");
+    assert_eq!(waiting.await.unwrap()["result"]["error_code"], "CANCELLED", "by its owner");
     // Without the scope, a caller sees only its own rows.
     for row in anna.audit().await {
         assert_eq!((&row["tenant_id"], &row["user_id"]), (&json!("default"), &json!("anna")));
@@ -202,7 +220,7 @@ fn every_route_is_in_the_permission_table() {
         source.lines().filter_map(|line| line.trim().strip_prefix(".route(\"")?.split('"').next()).collect();
     assert!(routes.len() >= 18, "{routes:?}");
     for route in routes {
-        let concrete = route.replace("{app_id}", "probe").replace("{task_id}", "{task}");
+        let concrete = route.replace("{app_id}", "probe").replace("{task_id}", "{task}").replace("{call_id}", "{call}");
         assert!(TABLE.iter().any(|(_, path, ..)| *path == concrete), "{route} is not in the table");
     }
 }

@@ -12,7 +12,7 @@ use serde::de::DeserializeOwned;
 
 use super::api_error::ApiError;
 use crate::codes;
-use crate::ids::TaskId;
+use crate::ids::{CallId, TaskId};
 
 /// Largest request body. Parameters are text for people; files travel by URL.
 pub(super) const BODY_LIMIT: usize = 1024 * 1024;
@@ -134,6 +134,10 @@ pub(super) trait PathId: FromStr {
 
 impl PathId for TaskId {
     const KIND: &'static str = "task";
+}
+
+impl PathId for CallId {
+    const KIND: &'static str = "call";
 }
 
 /// The one id in the path.

@@ -1,4 +1,4 @@
-//! `POST /v1/extensions/{app_id}/call`: runs a chat function.
+//! `POST /v1/extensions/{app_id}/call` runs a chat function, `POST /v1/calls/{call_id}/cancel` stops it.
 
 use axum::extract::{Path, Request};
 use axum::http::StatusCode;
@@ -8,8 +8,10 @@ use serde::Deserialize;
 use serde_json::{Map, Value};
 
 use super::api_error::ApiError;
+use super::body::IdInPath;
 use super::idempotency::{IdempotencyKey, mark_replayed};
 use super::{body, json};
+use crate::ids::CallId;
 use crate::platform::Access;
 
 /// The function to run.
@@ -39,4 +41,8 @@ pub(super) async fn call_function(
     let params = Value::Object(body.params.unwrap_or_default());
     let reply = access.call_with(permit, key.as_ref(), &app_id, &body.function, params).await?;
     Ok(mark_replayed(reply.repeated, json(StatusCode::OK, &reply)))
+}
+
+pub(super) async fn cancel_call(access: Access, IdInPath(call_id): IdInPath<CallId>) -> Result<Response, ApiError> {
+    Ok(json(StatusCode::OK, &access.cancel_call(call_id).await?))
 }

@@ -150,6 +150,7 @@ impl fmt::Debug for Gateway {
 fn router(gateway: Gateway) -> Router {
     let api = Router::new()
         .route("/v1/extensions/{app_id}/call", post(calls::call_function))
+        .route("/v1/calls/{call_id}/cancel", post(calls::cancel_call))
         .route("/v1/chat/turns", get(chat::turns))
         .route("/v1/events/stream", get(stream::stream))
         .route("/v1/tasks", get(tasks::recent))

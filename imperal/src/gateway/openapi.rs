@@ -16,7 +16,7 @@ use super::session::Session;
 use super::tasks::Tasks;
 use crate::ledger::AuditCheck;
 use crate::ledger::Task;
-use crate::platform::CallReply;
+use crate::platform::{CallReply, StoppedCall};
 
 /// Header of requests that may be retried.
 const KEY: (&str, &str) = (
@@ -106,6 +106,15 @@ fn operations(generator: &mut SchemaGenerator) -> Vec<Operation> {
             body: Some(schema::<CallBody>(generator)),
             errors: &[400, 401, 404, 413, 422, 429, 500, 503],
             ..get("/v1/extensions/{app_id}/call", "Run a function as the user", schema::<CallReply>(generator))
+        },
+        Operation {
+            method: "post",
+            errors: &[400, 401, 403, 404, 409, 503],
+            ..get(
+                "/v1/calls/{call_id}/cancel",
+                "Ask a running call to stop; its reply turn says that it was cancelled. 409 when another node runs it",
+                schema::<StoppedCall>(generator),
+            )
         },
         Operation {
             query: &[

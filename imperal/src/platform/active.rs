@@ -10,7 +10,7 @@ use std::sync::{Arc, PoisonError};
 use tokio_util::sync::CancellationToken;
 
 use crate::context::{Context, Origin, StopReason};
-use crate::ids::TaskId;
+use crate::ids::{CallId, TaskId};
 use crate::ledger::{Fence, Incarnation, Work};
 use crate::sync::{Mutex, MutexGuard};
 
@@ -70,6 +70,11 @@ impl ActiveWorkRegistry {
     /// The work that a context belongs to; `None` once it has ended.
     pub(super) fn find(&self, origin: &Origin) -> Option<ActiveWork> {
         self.entries().get(&origin.work()).cloned()
+    }
+
+    /// The call with this id, while it runs here.
+    pub(super) fn find_call(&self, call_id: CallId) -> Option<ActiveWork> {
+        self.entries().get(&Work::Call(call_id)).cloned()
     }
 
     /// Tells a task that its user cancelled it. Returns whether the task runs here.

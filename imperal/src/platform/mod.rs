@@ -53,9 +53,9 @@ use crate::loops::{Loops, Need};
 use crate::result::Result;
 use crate::task::Watchdog;
 
-pub use access::Access;
 #[cfg(feature = "platform")]
 pub(crate) use access::EventsSince;
+pub use access::{Access, CallState, StoppedCall};
 pub(crate) use admission::CallPermit;
 pub use dispatch::CallReply;
 pub use error::PlatformError;

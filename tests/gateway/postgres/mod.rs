@@ -99,3 +99,28 @@ async fn task_of_a_killed_node_is_ended_by_another() {
     assert_eq!(outcomes.len(), 1, "{outcomes:?}");
     assert_eq!(outcomes[0]["result"]["error_code"], "INTERRUPTED");
 }
+
+/// The ledger cannot hold a request to stop a call, so a node refuses to stop another node's call, and says why.
+#[tokio::test]
+async fn stop_of_a_call_on_another_node_is_refused() {
+    let platform = two_nodes("stop_call").await;
+    let anna = User::of(&platform.nodes[0], "anna");
+    let other = anna.at(&platform.nodes[1]);
+    let caller = anna.clone();
+    let answer = tokio::spawn(async move { caller.call("linger", json!({"millis": 3000})).await });
+    let asked = async {
+        loop {
+            if let Some(turn) = other.turns().await.first() {
+                return turn["call_id"].as_str().unwrap().to_owned();
+            }
+            tokio::time::sleep(std::time::Duration::from_millis(20)).await;
+        }
+    };
+    let call_id = tokio::time::timeout(std::time::Duration::from_secs(10), asked).await.unwrap();
+    let path = format!("/v1/calls/{call_id}/cancel");
+    let (status, body) = other.post(&path, &json!({})).await;
+    assert_eq!((status.as_u16(), &body["error"]["code"]), (409, &json!("RUNS_ELSEWHERE")), "{body}");
+    assert_eq!(answer.await.unwrap()["turn"]["text"], "Lingered.");
+    let (status, body) = other.post(&path, &json!({})).await;
+    assert_eq!((status.as_u16(), &body["state"]), (200, &json!("replied")));
+}

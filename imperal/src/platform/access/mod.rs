@@ -6,6 +6,7 @@
 
 mod audit;
 mod reads;
+mod stop_call;
 
 use std::time::Duration;
 
@@ -25,6 +26,7 @@ use crate::user::User;
 #[cfg(feature = "platform")]
 pub(crate) use self::reads::EventsSince;
 pub(super) use self::reads::READS_PER_USER;
+pub use self::stop_call::{CallState, StoppedCall};
 
 /// What one user can do and see.
 #[derive(Debug, Clone)]
