@@ -30,7 +30,7 @@ test("text typed while a call is sent survives, in the form and in the draft", a
   await page.getByLabel("Text").fill("second text typed meanwhile");
   go();
   await open.turns(".bot").waitFor();
-  await page.getByRole("button", { name: /^Run/ }).waitFor();
+  await page.locator(".function-form button[type=submit]", { hasText: /^Run/ }).waitFor();
   assert.equal(stub.turns[0].params.text, "first text");
   assert.equal(await page.getByLabel("Text").inputValue(), "second text typed meanwhile");
   await page.waitForFunction(() => Object.values(sessionStorage).some((text) => text.includes("meanwhile")));

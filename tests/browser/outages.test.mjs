@@ -17,14 +17,14 @@ test("a kill during the work shows one interrupted turn, and the call runs again
   const frozen = page.locator(".task.unheard .clock", { hasText: /^0:\d\d when the connection was lost$/ });
   await frozen.waitFor();
   const [at] = await frozen.allTextContents();
-  await page.getByText("The process does not answer.").waitFor();
+  await page.getByText("The server does not answer.").waitFor();
   assert.deepEqual(await frozen.allTextContents(), [at], "nothing counts up for work that may be over");
   await refine.start();
   await interrupted().waitFor();
   await open.state("live");
-  await page.getByText("The process does not answer.").waitFor({ state: "hidden" });
+  await page.getByText("The server does not answer.").waitFor({ state: "hidden" });
   assert.equal(await page.getByRole("progressbar").count(), 0);
-  await page.getByRole("button", { name: "Run again" }).click();
+  await page.locator(".way-out").getByRole("button", { name: "Run again" }).click();
   const held = await refine.completions.next();
   assert.equal(held.asked, DRAFT, "with the parameters it had");
   held.answer(REFINED);
@@ -42,7 +42,7 @@ test("a foreground call that a crash interrupted gets an answer and runs again",
   await refine.crash();
   await refine.start();
   await interrupted().waitFor();
-  await page.getByRole("button", { name: "Run again" }).click();
+  await page.locator(".way-out").getByRole("button", { name: "Run again" }).click();
   (await refine.completions.next()).answer(REFINED);
   await open.turns().getByText(REFINED).waitFor();
   assert.equal(await page.locator(".working").count(), 0);
@@ -139,7 +139,7 @@ test("eight pages share one connection through a kill and a restart, without gap
   await Promise.all(all.map((one) => one.state("reconnecting")));
   await refine.start();
   for (const one of all) await one.turns(".bot").locator(".card.failed", { hasText: "was interrupted" }).waitFor();
-  await page.getByRole("button", { name: "Run again" }).click();
+  await page.locator(".way-out").getByRole("button", { name: "Run again" }).click();
   (await refine.completions.next()).answer(REFINED);
   const numbers = (one) => one.turns().evaluateAll((turns) => turns.map((turn) => Number(turn.dataset.seq)));
   for (const one of all) {

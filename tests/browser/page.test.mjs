@@ -63,7 +63,7 @@ describe("the page", () => {
 
   test("tasks are filtered by state, and an audit entry links to its turn", async () => {
     busyChat(stub);
-    const page = await opened();
+    const page = await opened({ viewport: { width: 1000, height: 860 } }); // where the panel covers the chat
     await page.locator("#open-tasks").click();
     const rows = page.locator(".task-list .task, .task-list .ended-task");
     assert.equal(await rows.count(), 2);
@@ -126,17 +126,20 @@ describe("the page", () => {
     await page.getByRole("button", { name: "Run a function" }).click();
     await open.choose("Refine output");
     await page.goBack();
-    await page.getByLabel("Functions").waitFor({ state: "hidden" });
+    await page.locator("#side").waitFor({ state: "hidden" });
     assert.ok(page.url().startsWith(stub.url), "back closes the sheet and stays on the page");
     await page.getByRole("button", { name: "Run a function" }).click();
     await page.keyboard.press("Escape");
-    await page.getByLabel("Functions").waitFor({ state: "hidden" });
+    await page.getByRole("searchbox", { name: "Search functions" }).waitFor(); // first from the form to the list
+    await page.keyboard.press("Escape");
+    await page.locator("#side").waitFor({ state: "hidden" });
     await page.waitForFunction(() => history.state === null); // no history entry is left
     await page.getByRole("button", { name: "Run a function" }).click();
+    await open.choose("Refine output");
     await page.getByLabel("Text").fill("from a phone");
     await open.run();
     await open.turns(".bot").waitFor();
-    await page.getByLabel("Functions").waitFor({ state: "hidden" });
+    await page.locator("#side").waitFor({ state: "hidden" });
   });
 
   test("a turn that cannot be drawn is shown as its text, and the chat goes on", async () => {

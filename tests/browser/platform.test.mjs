@@ -123,9 +123,17 @@ test("a call works with the keyboard only, from opening the page to the answer",
 test("a used link and a browser without a session explain how to sign in", async () => {
   await opened();
   const stranger = await Opened.at(browser, refine.link);
-  await stranger.page.getByRole("heading", { name: "This browser is not signed in yet" }).waitFor();
-  await stranger.page.getByText("cargo run -- link").waitFor();
+  await stranger.page.getByRole("heading", { name: "This link was used already" }).waitFor();
+  assert.equal(new URL(stranger.page.url()).search, "", "a reload is not about the link any more");
+  await stranger.page.getByText("refine link", { exact: true }).waitFor();
+  await stranger.context.grantPermissions(["clipboard-read", "clipboard-write"]);
+  await stranger.page.getByRole("button", { name: "Copy command" }).click();
+  assert.equal(await stranger.page.evaluate(() => navigator.clipboard.readText()), "refine link");
   await stranger.accessible("the page without a session");
+  await stranger.page.reload();
+  await stranger.page.getByRole("heading", { name: "This browser is not signed in yet" }).waitFor();
+  await stranger.page.goto(`${refine.url}open/00000000000000000000000000000000`);
+  await stranger.page.getByRole("heading", { name: "This link is not valid any more" }).waitFor();
   await stranger.context.addCookies([{ ...(await open.context.cookies())[0], value: "of another time" }]);
   await stranger.page.evaluate(() => localStorage.setItem("imperal:been-here", "1"));
   await stranger.page.reload();
@@ -134,6 +142,17 @@ test("a used link and a browser without a session explain how to sign in", async
   await stranger.again(refine.url);
   await stranger.state("live");
   await stranger.close();
+});
+
+test("a session that ends under an open page names the command, with a button that copies it", async () => {
+  const page = await opened();
+  await page.context().grantPermissions(["clipboard-read", "clipboard-write"]);
+  await page.evaluate(() => fetch("/v1/session", { method: "DELETE" }));
+  const notice = page.locator("#notice", { hasText: "Your session has ended." });
+  await notice.waitFor();
+  await notice.getByText("refine link", { exact: true }).waitFor();
+  await notice.getByRole("button", { name: "Copy command" }).click();
+  assert.equal(await page.evaluate(() => navigator.clipboard.readText()), "refine link");
 });
 
 test("two users in two browsers see nothing of each other", async () => {

@@ -85,18 +85,22 @@ describe("results", () => {
       { status: "error", summary: "", data: {}, error: "The process stopped.", error_code: "INTERRUPTED" },
     );
     const page = await opened();
-    assert.equal(await page.getByRole("button", { name: "Run again" }).count(), 1);
-    await page.getByRole("button", { name: "Run again" }).click();
+    assert.equal(await page.locator(".way-out").getByRole("button", { name: "Run again" }).count(), 1);
+    await page.locator(".way-out").getByRole("button", { name: "Run again" }).click();
     await open.turns().nth(5).waitFor();
     assert.deepEqual(stub.turns.at(-2).params, stub.turns.find((turn) => turn.call_id === lost).params);
     await page.locator(".way-out .done", { hasText: /^Run again at / }).waitFor();
-    assert.equal(await page.getByRole("button", { name: "Run again" }).count(), 0, "used, it is no longer offered");
+    assert.equal(
+      await page.locator(".way-out").getByRole("button", { name: "Run again" }).count(),
+      0,
+      "used, it is no longer offered",
+    );
     await page.reload(); // another page, or this one later, knows it too
     await page.locator(".way-out .done").waitFor();
     await page.getByRole("button", { name: "See the new call" }).click();
     assert.equal(await page.evaluate(() => document.activeElement.dataset.seq), "5");
     await page.getByRole("button", { name: "Once more" }).click();
-    await page.getByRole("button", { name: "Run again" }).click();
+    await page.locator(".way-out").getByRole("button", { name: "Run again" }).click();
     await page.locator(".way-out .done", { hasText: "Run again 2 times" }).waitFor();
   });
 });

@@ -1,8 +1,10 @@
 //! The chat page's files, compiled in, and its content security policy.
 
 use std::hash::{DefaultHasher, Hash, Hasher};
+use std::path::Path;
 
 use axum::Router;
+use axum::body::Bytes;
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::IntoResponse;
 use axum::routing::get;
@@ -20,17 +22,38 @@ macro_rules! assets {
 }
 /// The page's files, in the binary: path, text.
 const ASSETS: &[(&str, &str)] = &assets![
-    "base.css" "controls.css" "page.css" "chat.css" "task-card.css" "data.css" "prose.css" "ui-tree.css"
+    "base.css" "controls.css" "page.css" "dialogs.css" "chat.css" "task-card.css" "data.css" "prose.css" "ui-tree.css"
     "function-list.css" "form.css" "activity-panel.css" "forced-colors.css" "favicon.svg"
     "account-menu.js" "actions.js" "activity-panel.js" "announce-setting.js" "announcer.js" "api.js" "audit.js"
-    "back-button.js" "calls.js" "chat.js" "confirm-dialog.js" "connection-status.js" "copy-button.js"
-    "copy-text.js" "cut-text.js" "dom.js" "drafts.js" "empty-chat.js" "event-stream.js" "exact-json.js"
-    "field-controls.js" "field-inputs.js" "format.js" "function-form.js" "function-list.js" "group-controls.js"
-    "images.js" "links.js" "markdown-inline.js" "markdown.js" "open-link.js" "page.js" "param-list.js"
-    "prose.js" "reconcile.js" "result-data.js" "schema.js" "search-shortcut.js" "secrets.js" "shared-stream.js"
-    "show-more.js" "signed-out.js" "store.js" "task-card.js" "task-list.js" "turn-words.js" "turns.js"
-    "ui-collections.js" "ui-inputs.js" "ui-props.js" "ui-tree.js"
+    "back-button.js" "calls.js" "cancel-all.js" "chat.js" "clocks.js" "confirm-dialog.js" "connection-status.js"
+    "copy-button.js" "copy-text.js" "cut-text.js" "dom.js" "drafts.js" "empty-chat.js" "estimate.js"
+    "event-stream.js" "exact-json.js" "field-controls.js" "field-inputs.js" "format.js" "function-form.js"
+    "function-list.js" "group-controls.js" "images.js" "keys.js" "links.js" "markdown-inline.js" "markdown.js"
+    "open-link.js" "outcome.js" "page.js" "param-list.js" "prose.js" "reconcile.js" "result-data.js" "schema.js"
+    "search-shortcut.js" "secrets.js" "shared-stream.js" "show-more.js" "signed-out.js" "store.js" "task-card.js"
+    "task-list.js" "task-words.js" "turn-words.js" "turns.js" "ui-collections.js" "ui-inputs.js" "ui-props.js"
+    "ui-tree.js" "working-sign.js"
 ];
+
+/// In the shell: replaced by the command that prints a link, for a browser that is not signed in.
+const LINK_COMMAND: &str = "content=\"cargo run -- link\"";
+
+/// The command that prints a new link, as it was typed to start this process.
+fn link_command() -> String {
+    // `cargo run` tells the programs that it runs.
+    if std::env::var_os("CARGO_PKG_NAME").is_some() {
+        return "cargo run -- link".to_owned();
+    }
+    let program = std::env::args_os().next().unwrap_or_default();
+    let name = Path::new(&program).file_name().unwrap_or_default().to_string_lossy();
+    let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.');
+    // Another program has the routes in it, or a name that a shell or HTML would read differently.
+    if name.is_empty() || !name.chars().all(plain) { "cargo run -- link".to_owned() } else { format!("{name} link") }
+}
+
+fn shell(text: &str) -> String {
+    text.replace(LINK_COMMAND, &format!("content=\"{}\"", link_command()))
+}
 
 fn content_type(path: &str) -> &'static str {
     match path.rsplit('.').next() {
@@ -42,7 +65,7 @@ fn content_type(path: &str) -> &'static str {
 }
 
 /// Equal for equal texts in every process of one build.
-fn etag(text: &str) -> String {
+fn etag(text: &[u8]) -> String {
     let mut digest = DefaultHasher::new();
     text.hash(&mut digest);
     format!("\"{:016x}\"", digest.finish())
@@ -51,14 +74,15 @@ fn etag(text: &str) -> String {
 pub(super) fn routes() -> Router<Gateway> {
     let mut router = Router::new();
     for (path, text) in ASSETS {
-        let tag = etag(text);
+        let text = if *path == "/" { Bytes::from(shell(text)) } else { Bytes::from_static(text.as_bytes()) };
+        let tag = etag(&text);
         let asset = move |headers: HeaderMap| async move {
             let known = headers.get(header::IF_NONE_MATCH).is_some_and(|shown| shown.as_bytes() == tag.as_bytes());
             let kept = [(header::CACHE_CONTROL, "no-cache".to_owned()), (header::ETAG, tag)];
             if known {
                 return (StatusCode::NOT_MODIFIED, kept).into_response();
             }
-            (kept, [(header::CONTENT_TYPE, content_type(path))], *text).into_response()
+            (kept, [(header::CONTENT_TYPE, content_type(path))], text).into_response()
         };
         router = router.route(path, get(asset));
     }
@@ -67,7 +91,14 @@ pub(super) fn routes() -> Router<Gateway> {
 
 #[cfg(test)]
 mod tests {
-    use super::ASSETS;
+    use super::{ASSETS, LINK_COMMAND, shell};
+
+    #[test]
+    fn the_shell_names_the_command_of_this_program() {
+        let (_, text) = ASSETS.iter().find(|(path, _)| *path == "/").unwrap();
+        assert_eq!(text.matches(LINK_COMMAND).count(), 1);
+        assert!(shell(text).contains(" link\""));
+    }
 
     /// A program may serve the routes under a path.
     #[test]

@@ -9,7 +9,7 @@ use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::api_error::ApiError;
-use super::auth::{self, CookieScheme, SignInMethod, SignedIn};
+use super::auth::{self, CookieScheme, LinkRefusal, SignInMethod, SignedIn};
 use super::extensions::{ExtensionInfo, describe_extensions};
 use super::{Gateway, json};
 
@@ -77,13 +77,15 @@ async fn open_link(
     headers: HeaderMap,
 ) -> Result<Response, ApiError> {
     auth::same_origin(&headers)?;
-    let to_the_page = [(header::LOCATION, "../")];
-    let Some(user) = gateway.links.redeem(&secret) else {
-        // The link was used before. If this browser used it, the page opens; else the page explains how to sign in.
-        return Ok((StatusCode::SEE_OTHER, to_the_page).into_response());
+    let to = |place: &'static str| [(header::LOCATION, place)];
+    // If this browser has a session, the page opens all the same; else it says what is wrong with the link.
+    let user = match gateway.links.redeem(&secret) {
+        Ok(user) => user,
+        Err(LinkRefusal::Used) => return Ok((StatusCode::SEE_OTHER, to("../?link=used")).into_response()),
+        Err(LinkRefusal::Unknown) => return Ok((StatusCode::SEE_OTHER, to("../?link=unknown")).into_response()),
     };
     let cookie = gateway.auth.begin_session(&user, CookieScheme::of(&headers))?;
-    Ok((StatusCode::SEE_OTHER, to_the_page, [(header::SET_COOKIE, cookie)]).into_response())
+    Ok((StatusCode::SEE_OTHER, to("../"), [(header::SET_COOKIE, cookie)]).into_response())
 }
 
 /// Signs out: ends the session for every browser that holds its cookie.

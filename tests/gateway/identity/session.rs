@@ -66,6 +66,7 @@ async fn link_is_used_up_by_a_post_only() {
     assert!(cookie(&opened).is_some());
     let again = http.post(&link).send().await.unwrap();
     assert_eq!((again.status().as_u16(), cookie(&again)), (303, None), "used");
+    assert_eq!(again.headers()["location"], "../?link=used", "the page says so");
 }
 
 #[tokio::test]

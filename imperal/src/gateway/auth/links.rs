@@ -23,9 +23,21 @@ struct Link {
     until: Instant,
 }
 
-/// The unused links.
+/// Most used links that are remembered, so that a second use can be named.
+const USED_AT_ONCE: usize = 64;
+
+/// Why a link does not sign in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(in crate::gateway) enum LinkRefusal {
+    /// It was opened before.
+    Used,
+    /// It has expired, or there never was such a link.
+    Unknown,
+}
+
+/// The unused links, and those that were used in the last hour.
 #[derive(Debug, Default)]
-pub(in crate::gateway) struct OneTimeLinks(Mutex<Vec<Link>>);
+pub(in crate::gateway) struct OneTimeLinks(Mutex<Vec<Link>>, Mutex<Vec<(String, Instant)>>);
 
 impl OneTimeLinks {
     /// Creates a link for a user. Returns its secret, which is the last segment of the link's path.
@@ -56,13 +68,29 @@ impl OneTimeLinks {
         }
     }
 
-    /// Uses a link up and returns its user; `None` for an unknown, used or expired link.
-    pub(in crate::gateway) fn redeem(&self, shown: &str) -> Option<User> {
-        let mut links = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+    /// Uses a link up and returns its user.
+    ///
+    /// # Errors
+    /// Why the link does not sign in.
+    pub(in crate::gateway) fn redeem(&self, shown: &str) -> Result<User, LinkRefusal> {
         let now = Instant::now();
-        links.retain(|link| link.until > now);
-        let at = links.iter().position(|link| bool::from(link.secret.as_bytes().ct_eq(shown.as_bytes())))?;
-        Some(links.remove(at).user)
+        let is_shown = |secret: &str| bool::from(secret.as_bytes().ct_eq(shown.as_bytes()));
+        let link = {
+            let mut links = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+            links.retain(|link| link.until > now);
+            links.iter().position(|link| is_shown(&link.secret)).map(|at| links.remove(at))
+        };
+        let mut used = self.1.lock().unwrap_or_else(PoisonError::into_inner);
+        used.retain(|(_, until)| *until > now);
+        let Some(Link { secret, user, .. }) = link else {
+            let known = used.iter().any(|(secret, _)| is_shown(secret));
+            return Err(if known { LinkRefusal::Used } else { LinkRefusal::Unknown });
+        };
+        if used.len() >= USED_AT_ONCE {
+            used.remove(0);
+        }
+        used.push((secret, now + LIFETIME));
+        Ok(user)
     }
 }
 
@@ -74,11 +102,12 @@ mod tests {
     async fn link_works_once_and_for_one_hour() {
         let links = OneTimeLinks::default();
         let secret = links.create(User::new("me", "default"));
-        assert!(links.redeem("guess").is_none());
-        assert!(links.redeem(&secret).is_some());
-        assert!(links.redeem(&secret).is_none(), "used");
+        assert_eq!(links.redeem("guess"), Err(LinkRefusal::Unknown));
+        assert!(links.redeem(&secret).is_ok());
+        assert_eq!(links.redeem(&secret), Err(LinkRefusal::Used));
         let late = links.create(User::new("me", "default"));
         tokio::time::advance(LIFETIME).await;
-        assert!(links.redeem(&late).is_none(), "over");
+        assert_eq!(links.redeem(&late), Err(LinkRefusal::Unknown), "it has expired");
+        assert_eq!(links.redeem(&secret), Err(LinkRefusal::Unknown), "a used link is remembered for an hour");
     }
 }

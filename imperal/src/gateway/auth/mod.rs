@@ -34,7 +34,7 @@ use crate::user::User;
 
 pub(super) use cookie::CookieScheme;
 pub use error::AuthError;
-pub(super) use links::OneTimeLinks;
+pub(super) use links::{LinkRefusal, OneTimeLinks};
 pub use local::LocalKey;
 use local::TerminalToken;
 pub(crate) use local::{LOCAL_TENANT, LOCAL_USER};

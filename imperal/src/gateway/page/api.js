@@ -44,7 +44,7 @@ async function request(path, init, verbatim) {
   try {
     response = await fetch(path, { credentials: "same-origin", cache: "no-store", ...init });
   } catch {
-    throw new ApiError(0, "NO_ANSWER", "The process did not answer. Check that it is still running.");
+    throw new ApiError(0, "NO_ANSWER", "The server did not answer. It may have stopped, or be out of reach.");
   }
   readClock(response);
   const text = await response.text().catch(() => "");
@@ -57,7 +57,7 @@ async function request(path, init, verbatim) {
   if (response.ok) return body;
   if (response.status === 401) sessionOver();
   const { code, message, field } = body.error ?? {};
-  throw new ApiError(response.status, code ?? "UNKNOWN", message ?? `The process answered ${response.status}.`, field);
+  throw new ApiError(response.status, code ?? "UNKNOWN", message ?? `The server answered ${response.status}.`, field);
 }
 
 export const get = (path) => request(path);

@@ -4,7 +4,7 @@
 import { get } from "./api.js";
 import { explain } from "./calls.js";
 import { h, icon, refill } from "./dom.js";
-import { count, dayKey, dayName, fullTime, taskStateLabel, time } from "./format.js";
+import { count, dayKey, dayName, taskStateLabel, time, zonedTime } from "./format.js";
 
 const OUTCOMES = { done: ["Done", "plain"], refused: ["Refused", "bad"], critical: ["Critical", "bad"] };
 const PAGE = 500;
@@ -162,7 +162,7 @@ export class Audit {
       { class: `audit-row ${row.outcome}` },
       h("span", { class: `tile ${tone}`, "aria-hidden": "true" }, icon(sign)),
       h("span", { class: "sentence" }, sentence),
-      h("time", { datetime: row.at, title: fullTime(row.at) }, time(row.at)),
+      h("time", { datetime: row.at, title: zonedTime(row.at) }, time(row.at)),
       row.detail &&
         !said &&
         h("span", { class: "detail help" }, row.detail.replace(/[0-9a-f]{8}-[0-9a-f-]{27}/gi, short)),
@@ -224,6 +224,10 @@ export class Audit {
         sentence: `${who} tried to see a task of another user and ${you ? "were" : "was"} refused`,
         sign: "lock",
       };
+    if (action === "call.cancel")
+      return outcome === "done"
+        ? { sentence: `${who} asked a call to stop`, sign: "stop" }
+        : { sentence: `${who} tried to stop a call of another user and ${you ? "were" : "was"} refused`, sign: "lock" };
     if (action === "page.link")
       return { sentence: `${who} tried to make a link to the page and ${you ? "were" : "was"} refused`, sign: "lock" };
     return { sentence: `${who}: ${action}`, sign: outcome === "done" ? "info" : "alert" };

@@ -4,8 +4,9 @@
 
 import { h, icon, refill } from "./dom.js";
 import { reconcile } from "./reconcile.js";
-import { TaskCard, workingSign } from "./task-card.js";
+import { TaskCard } from "./task-card.js";
 import { callLink, turnElement } from "./turns.js";
+import { workingSign } from "./working-sign.js";
 import { count, dayKey, dayName } from "./format.js";
 
 const WINDOW = 150; // turns in the document, at most one STEP more
@@ -151,7 +152,7 @@ export class Chat {
     if (!slot) return;
     const cards = this.store.tasksOf(callId).map((task) => this.card(task).el);
     const waiting = !reply && asked && !cards.length;
-    const sign = this.signs.get(callId) ?? (waiting ? workingSign(asked.at) : null);
+    const sign = this.signs.get(callId) ?? (waiting ? workingSign(asked) : null);
     if (waiting) this.signs.set(callId, sign);
     else if (sign) this.signs.delete(callId, sign.stop());
     refill(slot, waiting && sign.el, cards);
@@ -160,7 +161,9 @@ export class Chat {
   }
 
   card(task) {
-    const card = this.cards.get(task.task_id) ?? new TaskCard(this.store, task, (id) => this.revealOutcome(id));
+    const card =
+      this.cards.get(task.task_id) ??
+      new TaskCard(this.store, task, (id) => this.revealOutcome(id), { acts: this.acts });
     this.cards.set(task.task_id, card);
     return card;
   }
@@ -297,6 +300,27 @@ export class Chat {
   }
 
   // --- showing one turn ---
+
+  /** Focuses the turn before or after the one with the focus; without one, the last turn on the screen. */
+  async step(by) {
+    const held = document.activeElement?.closest("#turns > .turn") ?? null;
+    const next = () => (by < 0 ? held.previousElementSibling : held.nextElementSibling);
+    if (held && !next()) await (by < 0 ? this.extendUp() : this.extendDown());
+    const el = held ? next() : this.lastOnScreen();
+    if (!el) return;
+    el.focus({ preventScroll: true });
+    el.scrollIntoView({ block: el.offsetHeight > this.scroller.clientHeight ? "start" : "nearest" });
+  }
+
+  lastOnScreen() {
+    const { bottom } = this.scroller.getBoundingClientRect();
+    return [...this.list.children].findLast((el) => el.getBoundingClientRect().top < bottom - AT_END_PX) ?? null;
+  }
+
+  newest() {
+    this.toEnd();
+    this.list.lastElementChild?.focus({ preventScroll: true });
+  }
 
   revealOutcome(taskId) {
     return this.seek(() => this.store.ended.get(taskId));

@@ -1,4 +1,5 @@
-// The question before a destructive call, or before a button of an answer that wants one. Owns what it shows: the function, every
+// The question before a destructive call, before a button of an answer that wants one, or before many tasks are cancelled.
+// Owns what it shows: the function, every
 // parameter that will be sent, and buttons that name the deed. The harmless button has the focus.
 
 import { h, icon, newId, refill } from "./dom.js";
@@ -15,36 +16,41 @@ export class ConfirmDialog {
 
   /** Resolves to whether to run `fn` with `params`; `question` is the author's own, if there is one. */
   ask(fn, params, question) {
-    const { dialog } = this;
     const danger = fn.action_type === "destructive";
     const name = humanise(fn.name);
-    const about = newId("about");
-    dialog.setAttribute("aria-describedby", about);
+    const entries = Object.entries(params ?? {});
+    return this.show({
+      title: [danger && icon("trash"), `${name}?`],
+      about: [
+        question && h("p", null, question),
+        entries.length > 0 ? namedParams(entries) : h("p", { class: "muted" }, "It has no parameters."),
+        danger && h("p", { class: "muted" }, LOSS),
+      ],
+      no: danger ? "Keep it" : "Cancel",
+      yes: name,
+      danger,
+    });
+  }
+
+  /** Resolves to whether the answer was `yes`. */
+  show({ title, about, no, yes, danger }) {
+    const { dialog } = this;
+    const id = newId("about");
+    dialog.setAttribute("aria-describedby", id);
     return new Promise((resolve) => {
       const close = (answer) => () => {
         resolve(answer);
         dialog.close();
       };
-      const entries = Object.entries(params ?? {});
       refill(
         dialog,
-        h("h2", { id: "confirm-title" }, danger && icon("trash"), `${name}?`),
-        h(
-          "div",
-          { id: about, class: "confirm-about" },
-          question && h("p", null, question),
-          entries.length > 0 ? namedParams(entries) : h("p", { class: "muted" }, "It has no parameters."),
-          danger && h("p", { class: "muted" }, LOSS),
-        ),
+        h("h2", { id: "confirm-title" }, title),
+        h("div", { id, class: "confirm-about" }, about),
         h(
           "div",
           { class: "actions" },
-          h(
-            "button",
-            { type: "button", class: "secondary", autofocus: true, onclick: close(false) },
-            danger ? "Keep it" : "Cancel",
-          ),
-          h("button", { type: "button", class: `primary${danger ? " danger" : ""}`, onclick: close(true) }, name),
+          h("button", { type: "button", class: "secondary", autofocus: true, onclick: close(false) }, no),
+          h("button", { type: "button", class: `primary${danger ? " danger" : ""}`, onclick: close(true) }, yes),
         ),
       );
       dialog.addEventListener("close", () => resolve(false), { once: true });

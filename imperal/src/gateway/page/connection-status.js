@@ -2,7 +2,7 @@
 // announce. The connection itself is shared-stream.js.
 
 import { h, icon, refill } from "./dom.js";
-import { setOnline } from "./task-card.js";
+import { setOnline } from "./clocks.js";
 
 const WORDS = {
   connecting: "Connecting…",
@@ -53,7 +53,7 @@ export class ConnectionStatus {
       h(
         "span",
         null,
-        h("strong", null, offline ? "You are offline. " : "The process does not answer. "),
+        h("strong", null, offline ? "You are offline. " : "The server does not answer. "),
         "Running work continues. Missed events are loaded after reconnecting.",
       ),
       h("button", { type: "button", class: "quiet small", onclick: () => this.retry() }, "Try now"),

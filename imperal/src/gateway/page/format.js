@@ -71,8 +71,22 @@ const dayOnly = new Intl.DateTimeFormat(undefined, { weekday: "long", day: "nume
 const dayYear = new Intl.DateTimeFormat(undefined, { day: "numeric", month: "long", year: "numeric" });
 const full = new Intl.DateTimeFormat(undefined, { dateStyle: "medium", timeStyle: "medium" });
 
+const zoned = new Intl.DateTimeFormat(undefined, {
+  day: "numeric",
+  month: "short",
+  year: "numeric",
+  hour: "2-digit",
+  minute: "2-digit",
+  second: "2-digit",
+  timeZoneName: "short",
+});
+const ZONE = zoned.resolvedOptions().timeZone;
+
 export const time = (iso) => timeOnly.format(new Date(iso));
 export const fullTime = (iso) => full.format(new Date(iso));
+
+/** The instant in full, with the reader's own zone: for tooltips. */
+export const zonedTime = (iso) => `${zoned.format(new Date(iso))} (${ZONE})`;
 
 /** The local day of an instant: equal for two instants of one day. */
 export function dayKey(iso) {

@@ -266,7 +266,7 @@ export function pace(fn) {
     "span",
     { class: "chip plain", title: "You can close the page while it runs." },
     icon("background"),
-    fn.long_running ? "Long background" : "Background",
+    fn.long_running ? "Takes long, in the background" : "In the background",
   );
 }
 

@@ -19,8 +19,8 @@ export function appIcon(app) {
 }
 
 export class FunctionList {
-  constructor({ el, extensions, shortcut, makeForm, onClose }) {
-    Object.assign(this, { el, extensions, shortcut, makeForm, onClose });
+  constructor({ el, extensions, shortcut, makeForm, onClose, showKeys }) {
+    Object.assign(this, { el, extensions, shortcut, makeForm, onClose, showKeys });
     this.forms = new Map();
     this.list = this.buildList();
     const all = extensions.flatMap((app) => app.functions.map((fn) => ({ app, fn })));
@@ -99,7 +99,14 @@ export class FunctionList {
         groups.map((group) => group.el),
         this.none,
       ),
-      h("div", { class: "key-hints" }, this.shortcut.control, hint(["↑", "↓"], "choose"), hint(["↵"], "open")),
+      h(
+        "div",
+        { class: "key-hints" },
+        this.shortcut.control,
+        hint(["↑", "↓"], "choose"),
+        hint(["↵"], "open"),
+        this.keysButton(),
+      ),
     );
     el.addEventListener("keydown", (event) => this.onKey(event));
     return el;
@@ -243,6 +250,23 @@ export class FunctionList {
     if (!this.current) this.search.focus();
     else if (this.current.form.body.querySelector("input, textarea, select")) this.current.form.control.focus();
     else this.current.form.submit.focus();
+  }
+
+  keysButton() {
+    return h(
+      "button",
+      { type: "button", class: "link", onclick: () => this.showKeys() },
+      h("kbd", { "aria-hidden": "true" }, "?"),
+      h("span", { class: "hidden" }, "All "),
+      "keys",
+    );
+  }
+
+  /** Esc in a form goes back to the list; what was typed is kept. Whether there was a form to leave. */
+  back() {
+    if (!this.current || this.only || !this.el.contains(document.activeElement)) return false;
+    this.showList();
+    return true;
   }
 
   closeButton() {

@@ -7,8 +7,8 @@
 const DEPTH = 6; // marks inside one another
 const MARKS = 3000; // of one text; the rest stays as typed
 const ADDRESS = /https?:\/\/[^\s<>"'`|]{2,2000}/iy;
-const TARGET =
-  /\(<?(https?:\/\/[^\s<>()]{1,2000}(?:\([^\s<>()]{0,200}\)[^\s<>()]{0,500}){0,3})>?(?:[ \t]+"[^"\n]{0,200}")?\)/iy;
+const TARGET = /^<?(https?:\/\/[^\s<>]+?)>?(?:[ \t]+"[^"\n]*")?$/i;
+const LONGEST = 2000; // characters of an address with its title
 const AUTO = /<(https?:\/\/[^\s<>]{1,2000})>/iy;
 const PUNCTUATION = /[!-/:-@[-`{-~]/;
 const ESCAPED = /[*_~`[\]#|<>]/; // not a second backslash: `\\server\share` stays as typed
@@ -79,16 +79,15 @@ class Inline {
   }
 
   link(at) {
-    this.brackets ??= brackets(this.text);
-    const close = this.brackets.get(at);
-    if (close === undefined) return null;
-    TARGET.lastIndex = close + 1;
-    const target = TARGET.exec(this.text);
+    this.pairs ??= pairs(this.text);
+    const close = this.pairs.get(at);
+    const end = close !== undefined && this.text[close + 1] === "(" ? this.pairs.get(close + 1) : undefined;
+    if (end === undefined || end - close > LONGEST) return null;
+    const target = TARGET.exec(this.text.slice(close + 2, end));
     if (!target || !URL.canParse(target[1])) return null;
-    const to = TARGET.lastIndex;
     const label = this.text.slice(at + 1, close);
     const parts = label.trim() ? new Inline(label, true).parse() : [target[1]];
-    return { to, part: { kind: "link", url: target[1], parts } };
+    return { to: end + 1, part: { kind: "link", url: target[1], parts } };
   }
 
   address(pattern, at) {
@@ -169,17 +168,17 @@ function ticks(text) {
   return found;
 }
 
-/** Each `[` whose `]` has a `(` after it: its place -> the place of the `]`. */
-function brackets(text) {
+const CLOSES = { "]": "[", ")": "(" };
+
+/** Brackets and parentheses: the place of each that opens -> the place where it closes. */
+function pairs(text) {
   const found = new Map();
-  const open = [];
+  const open = { "[": [], "(": [] };
   for (let at = 0; at < text.length; at += 1) {
-    if (text[at] === "\\") at += 1;
-    else if (text[at] === "[") open.push(at);
-    else if (text[at] === "]" && open.length) {
-      const from = open.pop();
-      if (text[at + 1] === "(") found.set(from, at);
-    }
+    const c = text[at];
+    if (c === "\\") at += 1;
+    else if (c === "[" || c === "(") open[c].push(at);
+    else if ((c === "]" || c === ")") && open[CLOSES[c]].length) found.set(open[CLOSES[c]].pop(), at);
   }
   return found;
 }

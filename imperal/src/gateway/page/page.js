@@ -1,5 +1,5 @@
 // Starts the page and connects its parts: session, store, stream, chat, functions, activity panel. Owns the top bar, the
-// sheet on narrow screens, and the global keys.
+// sheet on narrow screens, and what Esc does; other keys are keys.js.
 
 import { accountMenu } from "./account-menu.js";
 import { AnnounceSetting } from "./announce-setting.js";
@@ -18,6 +18,7 @@ import { Store } from "./store.js";
 import { FunctionForm } from "./function-form.js";
 import { FunctionList, appIcon } from "./function-list.js";
 import { showSessionEnded, showSignedOut, signedIn } from "./signed-out.js";
+import { Keys } from "./keys.js";
 import { SharedStream } from "./shared-stream.js";
 import { secrets } from "./secrets.js";
 import { Shortcut } from "./search-shortcut.js";
@@ -138,12 +139,12 @@ function turnActs({ session, store, calls, functions, toEnd }) {
   };
 }
 
-function onKey(event, functions, shortcut) {
-  if (event.key === "Escape" && document.body.classList.contains("sheet-open")) sheet(false);
-  // Neither a sheet nor a single function has a search to focus.
-  if (narrow.matches || functions.only || !shortcut.hears(event)) return;
-  event.preventDefault();
-  functions.focusSearch();
+/** Esc leaves a form for the list, then the sheet for the chat. */
+function onEscape(event, functions) {
+  if (event.key !== "Escape" || event.defaultPrevented || event.isComposing || document.querySelector("dialog:modal"))
+    return;
+  if (functions.back() || !document.body.classList.contains("sheet-open")) return;
+  sheet(false);
 }
 
 function start(session) {
@@ -173,6 +174,7 @@ function start(session) {
     extensions: session.extensions,
     shortcut,
     onClose: () => sheet(false),
+    showKeys: () => keys.show(),
     makeForm: (app, fn) =>
       new FunctionForm({
         owner: who,
@@ -201,14 +203,15 @@ function start(session) {
   });
 
   const closing = (show) => (id) => {
-    drawer.close();
+    if (!drawer.beside) drawer.close();
     show(id);
   };
   const drawer = new ActivityPanel($("drawer"), {
-    tasks: new TaskList(
-      store,
-      closing((id) => chat.revealOutcome(id)),
-    ),
+    tasks: new TaskList(store, {
+      outcome: closing((id) => chat.revealOutcome(id)),
+      call: closing((id) => chat.revealReply(id)),
+      confirm: (question) => confirm.show(question),
+    }),
     audit: new Audit({
       reveal: { turn: closing((id) => chat.revealTurn(id)), task: closing((id) => chat.revealOutcome(id)) },
       nameOf: (appId) => session.extensions.find((app) => app.app_id === appId)?.name ?? appId,
@@ -237,7 +240,19 @@ function start(session) {
   narrow.addEventListener("change", () => {
     if (document.body.classList.contains("sheet-open")) sheet(false);
   });
-  addEventListener("keydown", (event) => onKey(event, functions, shortcut));
+  addEventListener("keydown", (event) => onEscape(event, functions));
+  const keys = new Keys({
+    dialog: $("keys"),
+    shortcut,
+    acts: {
+      // neither a sheet nor a single function has a search to focus
+      search: () => narrow.matches || functions.only || functions.focusSearch(),
+      tasks: () => drawer.open("tasks"),
+      audit: () => drawer.open("audit"),
+      turn: (by) => chat.step(by),
+      newest: () => chat.newest(),
+    },
+  });
   const state = (name) => {
     connection.show(name);
     if (name === "live") functions.connected();

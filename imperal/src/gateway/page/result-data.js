@@ -13,7 +13,7 @@ import { isExact, write } from "./exact-json.js";
 import { code, isLong, jsonOf, longText, more } from "./show-more.js";
 import { imageFor } from "./images.js";
 import { proseOrText } from "./prose.js";
-import { count, fullTime, humanise, toneOfWord } from "./format.js";
+import { count, fullTime, humanise, toneOfWord, zonedTime } from "./format.js";
 
 const COLUMNS = 8;
 const FEW = 10; // rows that need no count
@@ -179,7 +179,7 @@ function scalar(value, large = false) {
   const url = urlOf(value);
   if (url) return link(url, value);
   if (INSTANT.test(value) && !Number.isNaN(Date.parse(value)))
-    return h("time", { datetime: value, title: value }, fullTime(value));
+    return h("time", { datetime: value, title: `${value}, here ${zonedTime(value)}` }, fullTime(value));
   if (large) return proseOrText(value);
   return isLong(value) ? longText(value) : h("span", { class: "text" }, linked(value));
 }

@@ -1,10 +1,10 @@
-// The key `/`, which focuses the search from anywhere on the page. Owns when it works, and its on/off switch, which the browser
-// remembers: single-letter commands get in the way of speech input and of accidental key presses (WCAG 2.1.4).
+// The switch of the single keys, such as `/`, which focuses the search from anywhere on the page. Owns when they work; the
+// browser remembers the switch. Single-letter commands get in the way of speech input and of accidental key presses
+// (WCAG 2.1.4). What each key does is keys.js.
 
 import { h } from "./dom.js";
 
 const OFF = "imperal:no-slash";
-const KEY = "/";
 
 function off() {
   try {
@@ -19,14 +19,14 @@ export class Shortcut {
     this.box = h("input", {
       type: "checkbox",
       role: "switch",
-      "aria-label": `${KEY} to search, from anywhere on the page`,
+      "aria-label": "Single keys: / to search and others, from anywhere on the page",
       onchange: () => this.turn(this.box.checked),
     });
     this.control = h(
       "label",
-      { class: "slash", title: "This key focuses the search from anywhere on the page" },
+      { class: "slash", title: "Single keys work from anywhere on the page" },
       this.box,
-      h("kbd", null, KEY),
+      h("kbd", null, "/"),
       "to search",
     );
     addEventListener("storage", ({ key }) => key === OFF && this.show(!off())); // switched in another page
@@ -49,9 +49,9 @@ export class Shortcut {
     document.body.classList.toggle("no-slash", !on);
   }
 
-  /** Whether this key press asks for the search. */
+  /** Whether this key press may be a command: not in a text box, not under a dialog, without another key. */
   hears(event) {
-    const busy = event.target.matches?.("input, textarea, select") || document.querySelector("dialog[open]");
-    return this.on && event.key === KEY && !busy && !event.ctrlKey && !event.metaKey && !event.altKey;
+    const busy = event.target.matches?.("input, textarea, select") || document.querySelector("dialog:modal");
+    return this.on && !busy && !event.ctrlKey && !event.metaKey && !event.altKey;
   }
 }

@@ -1,6 +1,7 @@
 // What a browser without a session sees: how to sign in. Owns that page, the notice when a session ends under an open page, and
 // telling a first visit from a later one. A link that is opened in another tab reloads the waiting ones.
 
+import { copyButton } from "./copy-button.js";
 import { fill, h, icon, refill } from "./dom.js";
 
 const BEEN = "imperal:been-here";
@@ -15,7 +16,16 @@ function beenHere() {
   }
 }
 
-const command = (text) => h("pre", { tabindex: "0" }, h("code", null, text));
+/** The command that prints a link. The server writes its own name into the page. */
+const linkCommand = () => document.querySelector('meta[name="link-command"]').content;
+
+const command = (text, copied = false) =>
+  h(
+    "div",
+    { class: "command" },
+    h("pre", { tabindex: "0" }, h("code", null, text)),
+    copied && copyButton(() => text, "command"),
+  );
 
 function wayIn(lead) {
   return [
@@ -33,7 +43,7 @@ function wayIn(lead) {
         "li",
         null,
         "A link works once. To print a new one, run this in the folder of the extension:",
-        command("cargo run -- link"),
+        command(linkCommand(), true),
       ),
     ),
     h("p", { class: "help" }, "If another person runs the extension, ask them for a link."),
@@ -50,6 +60,21 @@ function hasLeft() {
   } catch {
     return false; // storage is blocked: see beenHere()
   }
+}
+
+const LINKS = {
+  used: [
+    "This link was used already",
+    "A link signs in one browser, once. If you have not opened it before, tell the person who runs the extension.",
+  ],
+  unknown: ["This link is not valid any more", "A link works for one hour, and until a newer one takes its place."],
+};
+
+/** What was wrong with the link that led here, as [title, lead]; takes it out of the address. */
+function badLink() {
+  const found = LINKS[new URLSearchParams(location.search).get("link")];
+  if (location.search) history.replaceState(history.state, "", location.pathname + location.hash);
+  return found;
 }
 
 /** Ends the session in every tab of this browser, with all data on the pages. */
@@ -69,14 +94,14 @@ export function leave() {
 export function showSignedOut(el) {
   const been = beenHere();
   const left = hasLeft();
-  const title = h(
-    "h1",
-    { class: "gate-title", tabindex: "-1" },
-    left ? "You are signed out" : been ? "Your session has ended" : "This browser is not signed in yet",
-  );
-  const lead = been
-    ? "Your chat and your tasks are stored, and running work continues."
-    : "Open this page with a one-time link from the terminal, so that no other person on this machine or network can read your chat.";
+  const bad = badLink();
+  const word = left ? "You are signed out" : been ? "Your session has ended" : "This browser is not signed in yet";
+  const title = h("h1", { class: "gate-title", tabindex: "-1" }, bad?.[0] ?? word);
+  const lead = bad
+    ? bad[1]
+    : been
+      ? "Your chat and your tasks are stored, and running work continues."
+      : "Open this page with a one-time link from the terminal, so that no other person on this machine or network can read your chat.";
   refill(el, h("div", { class: "gate-card" }, h("span", { class: "tile live" }, icon("key")), title, wayIn(lead)));
   document.body.classList.add("gated");
   el.hidden = false;
@@ -95,8 +120,9 @@ export function showSessionEnded(el) {
       null,
       h("strong", null, "Your session has ended. "),
       "The page stays readable. To continue, open a new link: ",
-      h("code", null, "cargo run -- link"),
-      " prints one in the folder of the extension.",
+      h("code", null, linkCommand()),
+      " prints one in the folder of the extension. ",
+      copyButton(linkCommand, "command"),
     ),
   ]);
   el.hidden = false;
@@ -107,6 +133,7 @@ export function showSessionEnded(el) {
  * page of the previous user would act as the new one.
  */
 export function signedIn(who) {
+  badLink();
   try {
     localStorage.setItem(BEEN, "1");
   } catch {

@@ -1,57 +1,16 @@
-// One task: a live card while it runs, one line after it has ended. Owns progress bars, clocks and the cancel button. The state
-// of tasks is store.js, their list task-list.js.
-//
-// During an outage the state is unknown: clocks stop at the last known time and the card says so, instead of counting for work
-// that may have ended.
+// One task: a live card while it runs, one line after it has ended. Owns progress bars and the cancel button. The state of
+// tasks is store.js, their list task-list.js, the clocks clocks.js, the estimate of the time left estimate.js.
 
-import { post, serverNow } from "./api.js";
+import { post } from "./api.js";
 import { explain } from "./calls.js";
+import { isCutOff, lastHeard, startTicking, stopTicking } from "./clocks.js";
 import { h, icon, refill, visible } from "./dom.js";
-import { clock, durationWords, humanise, taskStateLabel, time, taskDuration } from "./format.js";
+import { Estimate, roughly } from "./estimate.js";
+import { clock, durationWords, humanise, moment, taskStateLabel, time, taskDuration, zonedTime } from "./format.js";
+import { outcomePlace } from "./outcome.js";
+import { excerpt, shortId } from "./task-words.js";
 
 const SOON_MS = 30_000; // a time limit this close is highlighted
-
-const ticking = new Set(); // cards that count seconds: {el, tick()}
-let offlineSince = null; // start of the outage, null while connected
-
-setInterval(() => offlineSince === null && tickAll(), 1000);
-
-function tickAll() {
-  for (const one of ticking) if (one.el.isConnected) one.tick();
-}
-
-/** Tells all cards whether the page is connected. */
-export function setOnline(up) {
-  if (up === (offlineSince === null)) return;
-  offlineSince = up ? null : serverNow();
-  tickAll();
-}
-
-/** The current time, or the start of the outage. */
-const lastHeard = () => offlineSince ?? serverNow();
-
-/** The "working" sign of a call, with its time once it takes long. */
-export function workingSign(since) {
-  const shown = h("span", { class: "elapsed" });
-  const el = h(
-    "div",
-    { class: "working" },
-    h("span", { class: "dots", "aria-hidden": "true" }, h("i"), h("i"), h("i")),
-    "Working…",
-    shown,
-  );
-  const one = {
-    el,
-    tick() {
-      const ms = lastHeard() - Date.parse(since);
-      shown.textContent =
-        offlineSince !== null ? "not heard of since the connection was lost" : ms > 3000 ? clock(ms) : "";
-    },
-  };
-  ticking.add(one);
-  queueMicrotask(() => one.tick());
-  return { el, stop: () => ticking.delete(one) };
-}
 
 /** Cancels a task. Resolves to an error text for the user, if any. */
 async function cancel(store, task) {
@@ -65,9 +24,14 @@ async function cancel(store, task) {
 
 /** A task in the chat or the activity panel: live while it runs, one line afterwards. */
 export class TaskCard {
-  constructor(store, task, reveal) {
-    Object.assign(this, { store, task, reveal });
+  /**
+   * `reveal(task_id)` shows the outcome turn. In the chat, `acts` are what turns can do; in the list, `showCall(call_id)`
+   * shows where the task began.
+   */
+  constructor(store, task, reveal, { acts = null, showCall = null } = {}) {
+    Object.assign(this, { store, task, reveal, acts, showCall });
     this.asking = false;
+    this.estimate = new Estimate(Date.parse(task.created_at));
     this.shown = {};
     this.el = h("div", { class: "task", "data-task": task.task_id });
     if (task.state === "running") this.buildRunning();
@@ -98,11 +62,28 @@ export class TaskCard {
       h("div", { class: "task-head" }, h("span", { class: "task-name" }, humanise(this.task.name)), this.button),
       this.bar,
       h("div", { class: "task-line" }, this.stage, this.percent),
+      this.showCall && this.which(),
       h("div", { class: "task-foot" }, this.clock, this.left),
       this.error,
     );
-    ticking.add(this);
+    startTicking(this);
     this.update(this.task);
+  }
+
+  /** In a list of many tasks: what tells this one from others, and the way to it in the chat. */
+  which() {
+    const { task_id: id, call_id: callId, created_at: from, function: name } = this.task;
+    const words = excerpt(this.store.asked.get(callId)?.params);
+    return [
+      words && h("p", { class: "task-words", dir: "auto" }, words),
+      h(
+        "p",
+        { class: "task-which" },
+        h("time", { datetime: from, title: zonedTime(from) }, `Started ${moment(from)}`),
+        h("code", { title: `${name}, task ${id}` }, shortId(id)),
+        h("button", { type: "button", class: "link", onclick: () => this.showCall(callId) }, "Show in the chat"),
+      ),
+    ];
   }
 
   /** Sets a text only if it changed: progress comes often and mostly says the same. */
@@ -115,10 +96,11 @@ export class TaskCard {
   update(task) {
     this.task = task;
     if (task.state !== "running") {
-      if (ticking.delete(this) || !this.ended) this.buildEnded();
+      if (stopTicking(this) || !this.ended) this.buildEnded();
       return;
     }
     const known = typeof task.percent === "number";
+    this.estimate.report(task.percent, lastHeard());
     const whole = known ? Math.round(Math.min(100, Math.max(0, task.percent))) : null;
     this.el.classList.toggle("cancelling", Boolean(task.cancel_requested_at));
     this.bar.classList.toggle("unknown", !known);
@@ -156,7 +138,7 @@ export class TaskCard {
     if (state !== "running") return;
     const now = lastHeard();
     const left = Date.parse(until) - now;
-    const lost = offlineSince !== null;
+    const lost = isCutOff();
     this.el.classList.toggle("unheard", lost);
     this.left.classList.toggle("soon", !lost && !asked && left < SOON_MS);
     this.set("stage", this.stage, asked ? "It ends at its next step or is stopped soon." : message || "At work…");
@@ -167,12 +149,18 @@ export class TaskCard {
         ? `${clock(now - Date.parse(from))} when the connection was lost`
         : `${clock(now - Date.parse(from))} so far`,
     );
-    this.set(
-      "left",
-      this.left,
-      lost ? "" : asked ? `asked at ${time(asked)}` : left > 0 ? `at most ${clock(left)} more` : "at its time limit",
-    );
-    this.left.title = `Its limit is ${durationWords(Date.parse(until) - Date.parse(from))}, at ${time(until)}.`;
+    this.set("left", this.left, lost ? "" : asked ? `asked at ${time(asked)}` : this.leftWords(left, now));
+    const limit = durationWords(Date.parse(until) - Date.parse(from));
+    this.left.title = `It may take ${limit} at most, until ${time(until)}.`;
+    this.clock.title = this.left.title;
+  }
+
+  /** An estimate, once there is one; the time limit only when it is near. */
+  leftWords(left, now) {
+    if (left <= 0) return "at its time limit";
+    if (left < SOON_MS) return `${clock(left)} to its time limit`;
+    const estimate = this.estimate.left(now);
+    return estimate === null ? "" : `about ${clock(roughly(Math.min(estimate, left)))} left`;
   }
 
   async cancel() {
@@ -192,6 +180,21 @@ export class TaskCard {
     const held = this.el.contains(document.activeElement);
     const { state, finished_at, task_id } = this.task;
     const { word, tone } = taskStateLabel(state);
+    const place = outcomePlace(this.store, this.task, this.acts);
+    const unfold = h("button", { type: "button", class: "link", "aria-expanded": "false" });
+    const name = (shown) =>
+      refill(
+        unfold,
+        shown ? "Hide outcome" : "Show outcome here",
+        h("span", { class: "hidden" }, ` of ${humanise(this.task.name)}`),
+      );
+    unfold.addEventListener("click", async () => {
+      const toggled = place.toggle();
+      unfold.setAttribute("aria-expanded", String(!place.el.hidden));
+      name(!place.el.hidden);
+      await toggled;
+    });
+    name(false);
     const see = h(
       "button",
       { type: "button", class: "link", onclick: () => this.reveal(task_id) },
@@ -202,18 +205,24 @@ export class TaskCard {
     refill(
       this.el,
       h(
-        "span",
-        { class: `state ${tone}` },
-        icon(tone === "good" ? "check" : tone === "bad" ? "alert" : "close"),
-        finished_at ? `${word} after ${taskDuration(this.task)}` : word,
+        "div",
+        { class: "ended-line" },
+        h(
+          "span",
+          { class: `state ${tone}` },
+          icon(tone === "good" ? "check" : tone === "bad" ? "alert" : "close"),
+          finished_at ? `${word} after ${taskDuration(this.task)}` : word,
+        ),
+        unfold,
+        see,
       ),
-      see,
+      place.el,
     );
     if (held) see.focus();
   }
 
   /** Stops the clock of a card that is no longer shown. */
   stop() {
-    ticking.delete(this);
+    stopTicking(this);
   }
 }

@@ -1,19 +1,22 @@
-// All tasks, in the activity panel: running ones as cards, then ended ones by day, newest first. Owns the filter and loading
-// older tasks; one task is task-card.js.
+// All tasks, in the activity panel: running ones as cards, then ended ones by day, newest first. Owns the filter, the search,
+// loading older tasks and cancelling all that are shown; one task is task-card.js.
 
 import { get } from "./api.js";
+import { CancelAll } from "./cancel-all.js";
 import { explain } from "./calls.js";
 import { shortened } from "./cut-text.js";
 import { h, icon, refill } from "./dom.js";
-import { prose } from "./prose.js";
+import { knownResult, loadResult, outcomeBody } from "./outcome.js";
 import { Keyed, reconcile } from "./reconcile.js";
-import { showData, showTools } from "./result-data.js";
 import { TaskCard } from "./task-card.js";
-import { dayKey, dayName, fullTime, humanise, taskStateLabel, time, taskDuration } from "./format.js";
+import { excerpt, shortId } from "./task-words.js";
+import { dayKey, dayName, fullTime, humanise, taskStateLabel, time, taskDuration, zonedTime } from "./format.js";
 
 const FIRST = 100; // tasks that the store loads at the start
 const MORE = 500; // most tasks of one request
 const ROOM = 60; // ended tasks in the document at first
+const FEW = 6; // tasks that need no search
+const ID_PART = 4; // characters from which on a searched word may be a part of an id
 const GIST = 140; // characters of an outcome in its folded row
 
 const FILTERS = [
@@ -25,13 +28,13 @@ const FILTERS = [
 ];
 
 export class TaskList {
+  /** `reveal.outcome(task_id)` and `reveal.call(call_id)` show turns, `reveal.confirm(question)` asks. */
   constructor(store, reveal) {
     Object.assign(this, { store, reveal });
     this.only = "all";
     this.room = ROOM;
     this.cards = new Map();
     this.open = new Set(); // ended tasks that are unfolded
-    this.results = new Map(); // task_id -> result, of those that were unfolded
     this.bar = h("div", { class: "filters", role: "group", "aria-label": "Which tasks" });
     this.body = h("div");
     this.olderButton = h(
@@ -40,7 +43,16 @@ export class TaskList {
       icon("down"),
       "Show older tasks",
     );
-    this.el = h("div", { class: "task-list" }, this.bar, this.body);
+    this.search = h("input", {
+      type: "search",
+      class: "task-search",
+      placeholder: "Name, text or id",
+      "aria-label": "Search tasks",
+      autocomplete: "off",
+      oninput: () => this.choose(this.only),
+    });
+    this.cancelAll = new CancelAll(store, reveal.confirm);
+    this.el = h("div", { class: "task-list" }, this.search, this.bar, this.cancelAll.el, this.body);
     this.buttons = new Map(
       FILTERS.map(([key, word]) => [
         key,
@@ -52,7 +64,7 @@ export class TaskList {
       key: (task) => task.task_id,
       make: () => h("li"),
       draw: (el, task) => this.drawRow(el, task),
-      look: (task) => `${task.state} ${this.resultOf(task) !== undefined}`,
+      look: (task) => `${task.state} ${knownResult(this.store, task.task_id) !== undefined}`,
     });
     this.sections = new Keyed({
       key: (section) => section.key,
@@ -71,8 +83,21 @@ export class TaskList {
     this.render();
   }
 
+  /** Whether a task has each searched word: in its name, its function, its id, its parameters or its message. */
+  finder() {
+    const terms = this.search.value.toLowerCase().split(/\s+/).filter(Boolean);
+    if (!terms.length) return () => true;
+    return (task) => {
+      const words = excerpt(this.store.asked.get(task.call_id)?.params);
+      const { name, function: fn, task_id: id, message } = task;
+      const text = [name, humanise(name), fn, humanise(fn), words, message].join(" ").toLowerCase();
+      return terms.every((term) => text.includes(term) || (term.length >= ID_PART && id.includes(term)));
+    };
+  }
+
   render() {
-    const all = [...this.store.running(), ...this.store.finished()];
+    const known = this.store.tasks.size;
+    const all = [...this.store.running(), ...this.store.finished()].filter(this.finder());
     for (const [key, word, fits] of FILTERS) {
       const button = this.buttons.get(key);
       button.setAttribute("aria-pressed", String(key === this.only));
@@ -82,7 +107,9 @@ export class TaskList {
     const running = all.filter((task) => task.state === "running" && fits(task));
     const ended = all.filter((task) => task.state !== "running" && fits(task));
     const shown = ended.slice(0, this.room);
-    const hidden = ended.length > shown.length || (all.length >= FIRST && !this.readAll);
+    const hidden = ended.length > shown.length || (known >= FIRST && !this.readAll);
+    this.search.hidden = known < FEW && !this.search.value;
+    this.cancelAll.show(running);
     const sections = [
       ...(running.length ? [{ key: "running", title: this.only === "all" ? "Running" : "", tasks: running }] : []),
       ...byDay(shown),
@@ -103,12 +130,14 @@ export class TaskList {
       this.body,
       idle && h("p", { class: "help" }, "Nothing runs right now."),
       els,
-      !running.length && !ended.length && this.nothing(all.length),
+      !running.length && !ended.length && this.nothing(known),
       hidden && this.olderButton,
     );
   }
 
   nothing(known) {
+    if (known && this.search.value)
+      return h("p", { class: "nothing" }, "No task matches. Try other words, or load older tasks.");
     if (known) return h("p", { class: "nothing" }, "No task is in this state.");
     return h(
       "div",
@@ -139,7 +168,8 @@ export class TaskList {
   }
 
   card(task) {
-    const card = this.cards.get(task.task_id) ?? new TaskCard(this.store, task, this.reveal);
+    const known = this.cards.get(task.task_id);
+    const card = known ?? new TaskCard(this.store, task, this.reveal.outcome, { showCall: this.reveal.call });
     card.update(task);
     this.cards.set(task.task_id, card);
     return card;
@@ -165,10 +195,9 @@ export class TaskList {
 
   endedRow(task) {
     const { word, tone, icon: sign } = taskStateLabel(task.state);
-    const result = this.resultOf(task);
+    const result = knownResult(this.store, task.task_id);
     const text = result?.error ?? result?.summary ?? "";
-    const data = showData(result?.data);
-    const tools = data && showTools(result.data);
+    const words = excerpt(this.store.asked.get(task.call_id)?.params);
     const row = h(
       "details",
       { class: "ended-task", open: this.open.has(task.task_id) },
@@ -179,7 +208,7 @@ export class TaskList {
         h("span", { class: "task-name" }, humanise(task.name)),
         h(
           "time",
-          { class: "when", datetime: task.created_at, title: fullTime(task.created_at) },
+          { class: "when", datetime: task.created_at, title: zonedTime(task.created_at) },
           time(task.created_at),
         ),
         h("span", { "aria-hidden": "true", class: "unfold-place" }, unfold()),
@@ -194,10 +223,20 @@ export class TaskList {
         "div",
         { class: "ended-body" },
         h("span", { class: `chip ${tone}` }, icon(sign), word, task.finished_at && ` after ${taskDuration(task)}`),
-        text && prose(text),
-        data && [data, tools.tools, tools.raw],
-        h("p", { class: "help" }, h("code", null, task.function), ` · started ${fullTime(task.created_at)}`),
-        h("button", { type: "button", class: "link", onclick: () => this.reveal(task.task_id) }, "Show in the chat"),
+        outcomeBody(result, task.app_id),
+        words && h("p", { class: "task-words", dir: "auto" }, words),
+        h(
+          "p",
+          { class: "help" },
+          h("code", null, task.function),
+          ` · started ${fullTime(task.created_at)} · `,
+          h("code", { title: `task ${task.task_id}` }, shortId(task.task_id)),
+        ),
+        h(
+          "button",
+          { type: "button", class: "link", onclick: () => this.reveal.outcome(task.task_id) },
+          "Show in the chat",
+        ),
       ),
     );
     row.addEventListener("toggle", () => {
@@ -208,18 +247,10 @@ export class TaskList {
     return row;
   }
 
-  /** The result, from the outcome turn if the page has it; lists of tasks have no results. */
-  resultOf(task) {
-    return this.store.ended.get(task.task_id)?.result ?? this.results.get(task.task_id);
-  }
-
   /** Loads the result of an unfolded task whose outcome turn is not loaded. */
   async readResult(task) {
-    if (this.results.has(task.task_id)) return;
     try {
-      const { result } = await get(`v1/tasks/${task.task_id}`);
-      this.results.set(task.task_id, result);
-      if (result) this.update(task);
+      if (await loadResult(task.task_id)) this.update(task);
     } catch {
       // the row shows how it ended; unfolding it again retries
     }

@@ -8,7 +8,7 @@ import { longText } from "./show-more.js";
 import { showData, showTools } from "./result-data.js";
 import { endState, isFailure, isOutcome, turnLabel } from "./turn-words.js";
 import { showTree } from "./ui-tree.js";
-import { count, fullTime, humanise, taskStateLabel, time, taskDuration } from "./format.js";
+import { count, humanise, taskStateLabel, time, taskDuration, zonedTime } from "./format.js";
 
 /**
  * The element of a turn. `acts` has again(turn), edit(turn), task(id), reveal(call), revealReply(call), avatar(turn),
@@ -21,7 +21,7 @@ export function turnElement(turn, acts) {
     "data-turn": turn.turn_id,
     tabindex: "-1",
   });
-  if (turn.role === "user") el.append(asked(turn), under(turn, edit(turn, acts)));
+  if (turn.role === "user") el.append(asked(turn), under(turn, ...callTools(turn, acts)));
   else if (turn.type === "system" && !turn.result) el.append(avatar(icon("info")), notice(turn));
   else el.append(avatar(acts.avatar(turn)), said(turn, acts));
   el.append(h("div", { class: "slot" }));
@@ -35,7 +35,7 @@ function under(turn, ...extra) {
     "div",
     { class: "under" },
     extra,
-    h("time", { datetime: turn.at, title: `${fullTime(turn.at)} · number ${turn.seq}` }, time(turn.at)),
+    h("time", { datetime: turn.at, title: `${zonedTime(turn.at)} · number ${turn.seq}` }, time(turn.at)),
   );
 }
 
@@ -49,17 +49,35 @@ function asked(turn) {
   );
 }
 
-function edit(turn, acts) {
-  return (
-    turn.function &&
-    h(
-      "button",
-      { type: "button", class: "link", onclick: () => acts.edit(turn) },
-      icon("edit"),
-      "Edit and run",
-      h("span", { class: "hidden" }, ` ${humanise(turn.function)}`),
-    )
+/** Under a call: change it in its form, or run it again as it is. */
+function callTools(turn, acts) {
+  if (!turn.function) return [];
+  const of = h("span", { class: "hidden" }, ` ${humanise(turn.function)}`);
+  const edit = h(
+    "button",
+    { type: "button", class: "link", onclick: () => acts.edit(turn) },
+    icon("edit"),
+    "Edit and run",
+    of,
   );
+  if (!acts.has(turn.app_id, turn.function)) return [edit];
+  const error = h("span", { class: "field-error", role: "alert", hidden: true });
+  const again = h(
+    "button",
+    { type: "button", class: "link run-again" },
+    icon("again"),
+    "Run again",
+    of.cloneNode(true),
+  );
+  again.addEventListener("click", async () => {
+    if (again.hasAttribute("aria-disabled")) return;
+    again.setAttribute("aria-disabled", "true");
+    const message = await acts.again(turn);
+    again.removeAttribute("aria-disabled");
+    error.hidden = !message;
+    refill(error, message);
+  });
+  return [error, edit, again];
 }
 
 function notice(turn) {
@@ -144,7 +162,8 @@ export function callLink(turn, acts) {
 const SAID = new Set(["CANCELLED", "INTERRUPTED", "BACKEND_TIMEOUT", "TASK_SILENT"]);
 
 function errorNote({ error_code: code }) {
-  return code && !SAID.has(code) ? h("p", { class: "error-note" }, h("code", null, code)) : null;
+  if (!code || SAID.has(code)) return null;
+  return h("details", { class: "error-note" }, h("summary", null, "Details"), "Error code ", h("code", null, code));
 }
 
 function cut(turn) {
