@@ -45,7 +45,7 @@ impl Node {
     /// Claims tasks that are ready until the platform stops.
     pub(super) async fn resume_loop(self: Arc<Self>, services: Arc<Services>) {
         let names = self.durable_names();
-        let began = Instant::now();
+        let began = tokio::time::Instant::now();
         let mut tick = tokio::time::interval(EVERY);
         tick.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
         loop {

@@ -184,8 +184,8 @@ impl TestPlatform {
     /// Kills the process, as `kill -9` does, and starts it again on the same ledger.
     ///
     /// The work is lost: its futures are dropped, it writes nothing more, and no `on_cancel` cleanup
-    /// runs. When this returns, recovery has ended the work: calls with an "interrupted" reply, tasks
-    /// `reclaimed`.
+    /// runs. When this returns, recovery has ended calls with an "interrupted" reply and background tasks as
+    /// `reclaimed`. Durable tasks go on by themselves: their stored steps do not run again.
     ///
     /// Users and HTTP rules go on. State is made again with [`state_with`](TestSetup::state_with) and
     /// [`state_in`](TestSetup::state_in), and the same with [`state`](TestSetup::state).
@@ -201,6 +201,23 @@ impl TestPlatform {
         for _ in 0..16 {
             tokio::task::yield_now().await;
         }
+        self.0.begin().await;
+    }
+}
+
+impl TestPlatform {
+    /// Replaces the process as a deploy does: stops it with the grace period of `serve` (10 s), and starts it
+    /// again on the same ledger.
+    ///
+    /// Durable tasks are handed over as soon as nothing of theirs is in flight, and go on in the new process.
+    /// Other work may end within the grace period; what does not is interrupted.
+    ///
+    /// # Panics
+    /// When the platform cannot start again.
+    pub async fn deploy(&self) {
+        self.platform().shutdown(Duration::from_secs(10)).await;
+        self.0.watch.let_go();
+        self.0.replace(None);
         self.0.begin().await;
     }
 }

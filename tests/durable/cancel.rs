@@ -1,0 +1,62 @@
+//! A cancel of a durable task, wherever the task is.
+
+use imperal::ledger::TaskState;
+
+use super::*;
+
+fn waits() -> Body {
+    body(async |ctx, log| {
+        log.note("runs");
+        ctx.cancelled().await;
+        Err(Error::cancelled())
+    })
+}
+
+#[imperal::test]
+async fn a_running_task_is_cancelled() {
+    let (_platform, anna, log) = platform(waits()).await;
+    let task_id = start_task(&anna).await;
+    until(&log, "runs", 1).await;
+    anna.cancel(task_id).await;
+    anna.outcome(task_id).await.assert_state(TaskState::Cancelled);
+}
+
+/// No process runs it, so nobody would notice the request: the cancel itself ends it.
+#[imperal::test]
+async fn a_released_task_ends_at_once() {
+    let (setup, log) = setup(waits());
+    let first = setup.start().await;
+    let anna = first.user("anna");
+    let task_id = start_task(&anna).await;
+    until(&log, "runs", 1).await;
+    let second = TestPlatform::setup().on_ledger_of(&first).settings(|s| s.node = "b".to_owned());
+    // The first process has stopped, and no other has taken the task.
+    let access = first.platform().access(imperal::User::new("anna", "default"));
+    first.platform().shutdown(Duration::from_secs(1)).await;
+    let queued = access.task(task_id).await.unwrap();
+    assert_eq!(queued.state, TaskState::Queued);
+    let cancelled = access.cancel(task_id).await.unwrap();
+    assert_eq!(cancelled.state, TaskState::Cancelled);
+    let second = second.state(waits()).state(log.clone()).start().await;
+    let outcome = second.user("anna").outcome(task_id).await;
+    outcome.assert_state(TaskState::Cancelled);
+    tokio::time::sleep(Duration::from_secs(5)).await;
+    assert_eq!(log.count("runs"), 1, "a cancelled task does not run again");
+}
+
+/// The request is kept over the crash: the next attempt does not run the body.
+#[imperal::test]
+async fn a_cancel_is_not_lost_in_a_crash() {
+    let stubborn = body(async |_, log| {
+        log.note("runs");
+        std::future::pending::<()>().await;
+        Ok(ActionResult::done("never"))
+    });
+    let (platform, anna, log) = platform(stubborn).await;
+    let task_id = start_task(&anna).await;
+    until(&log, "runs", 1).await;
+    anna.cancel(task_id).await;
+    platform.crash().await;
+    anna.outcome(task_id).await.assert_state(TaskState::Cancelled);
+    assert_eq!(log.count("runs"), 1);
+}

@@ -1,0 +1,74 @@
+//! Messages and started tasks of a durable body: once, however often the body runs.
+
+use imperal::ledger::TaskState;
+
+use super::*;
+
+#[imperal::test]
+async fn a_message_is_said_once_over_all_attempts() {
+    let says = body(async |ctx, log| {
+        let log = &log;
+        ctx.deliver_chat_message("Outside.").await?;
+        ctx.deliver_chat_message("Outside.").await?;
+        ctx.deliver_chat_message(format!("Attempt {}.", log.note("varying"))).name("varying").await?;
+        ctx.step("says", async |ctx| {
+            ctx.deliver_chat_message(format!("In the step, {}.", log.note("in step"))).await?;
+            if log.note("crash") == 1 {
+                std::future::pending::<()>().await;
+            }
+            Ok(())
+        })
+        .await?;
+        Ok(ActionResult::done("done"))
+    });
+    let (platform, anna, log) = platform(says).await;
+    let task_id = start_task(&anna).await;
+    until(&log, "crash", 1).await;
+    platform.crash().await;
+    anna.outcome(task_id).await.assert_state(TaskState::Succeeded);
+    let texts = anna.texts().await;
+    let count = |text: &str| texts.iter().filter(|turn| *turn == text).count();
+    assert_eq!(count("Outside."), 2, "{texts:?}");
+    assert_eq!((count("Attempt 1."), count("Attempt 2.")), (1, 0), "{texts:?}");
+    assert_eq!((count("In the step, 1."), count("In the step, 2.")), (1, 0), "{texts:?}");
+}
+
+#[imperal::test]
+async fn a_task_started_in_a_step_is_started_once() {
+    let starts = body(async |ctx, log| {
+        let log = &log;
+        ctx.step("starts", async |ctx| {
+            let noted = log.clone();
+            ctx.background_task(move |_| async move {
+                noted.note("child");
+                Ok(ActionResult::done("child"))
+            })
+            .await?;
+            if log.note("crash") == 1 {
+                std::future::pending::<()>().await;
+            }
+            Ok(())
+        })
+        .await?;
+        Ok(ActionResult::done("done"))
+    });
+    let (platform, anna, log) = platform(starts).await;
+    let task_id = start_task(&anna).await;
+    until(&log, "crash", 1).await;
+    platform.crash().await;
+    anna.outcome(task_id).await.assert_state(TaskState::Succeeded);
+    assert_eq!(log.count("child"), 1);
+}
+
+#[imperal::test]
+async fn a_start_outside_of_steps_needs_a_key() {
+    let starts = body(async |ctx, _| {
+        let refused = ctx.background_task(|_| async { Ok(ActionResult::done("child")) }).await;
+        assert!(refused.unwrap_err().to_string().contains("needs a `.key(..)`"));
+        ctx.background_task(|_| async { Ok(ActionResult::done("child")) }).key("child").await?;
+        Ok(ActionResult::done("done"))
+    });
+    let (_platform, anna, _) = platform(starts).await;
+    let task_id = start_task(&anna).await;
+    anna.outcome(task_id).await.assert_state(TaskState::Succeeded);
+}

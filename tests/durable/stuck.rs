@@ -1,0 +1,97 @@
+//! Tasks that a program cannot continue, and tasks that crash their process.
+
+use imperal::ledger::{TaskState, WaitsFor};
+
+use super::*;
+
+/// A value of the old version, read as the new version's type.
+fn version<T>(value: impl Fn() -> T + Send + Sync + Clone + 'static) -> Body
+where
+    T: Serialize + serde::de::DeserializeOwned + std::fmt::Debug + Send + 'static,
+{
+    body(move |ctx, log| {
+        let value = value.clone();
+        async move {
+            let stored = ctx.step("value", async |_| Ok(value())).await?;
+            if log.note("runs") == 1 {
+                std::future::pending::<()>().await;
+            }
+            Ok(ActionResult::done(format!("{stored:?}")))
+        }
+    })
+}
+
+/// The task waits for a program that fits, and that one continues it: nothing is lost in a rolling upgrade.
+#[imperal::test]
+async fn a_value_of_another_type_makes_the_task_stuck_until_a_fitting_version_comes() {
+    let (setup, log) = setup(version(|| "text".to_owned()));
+    let old = setup.settings(|s| s.program = "1".to_owned()).start().await;
+    let anna = old.user("anna");
+    let task_id = start_task(&anna).await;
+    until(&log, "runs", 1).await;
+    old.platform().shutdown(Duration::from_secs(1)).await;
+
+    let next = |node: &str, program: &str, body: Body| {
+        let (node, program) = (node.to_owned(), program.to_owned());
+        TestPlatform::setup()
+            .on_ledger_of(&old)
+            .settings(move |s| (s.node, s.program) = (node, program))
+            .state(body)
+            .state(log.clone())
+    };
+    let new = next("b", "2", version(|| 7_u32)).start().await;
+    let anna = new.user("anna");
+    while anna.access().task(task_id).await.unwrap().state != TaskState::Stuck {
+        tokio::time::sleep(Duration::from_secs(1)).await;
+    }
+    let stuck = anna.access().task(task_id).await.unwrap();
+    assert_eq!(stuck.waits_for, Some(WaitsFor::Version));
+    tokio::time::sleep(Duration::from_secs(60)).await;
+    assert_eq!(log.count("runs"), 1);
+
+    let fits = next("c", "3", version(|| "text".to_owned())).start().await;
+    let outcome = fits.user("anna").outcome(task_id).await;
+    outcome.assert_state(TaskState::Succeeded);
+    assert_eq!(outcome.turn.body.text, "\"text\"");
+}
+
+#[imperal::test]
+async fn a_task_that_is_stuck_for_a_day_ends() {
+    let (setup, log) = setup(version(|| "text".to_owned()));
+    let old = setup.settings(|s| s.program = "1".to_owned()).start().await;
+    let task_id = start_task(&old.user("anna")).await;
+    until(&log, "runs", 1).await;
+    old.platform().shutdown(Duration::from_secs(1)).await;
+    let new = TestPlatform::setup()
+        .on_ledger_of(&old)
+        .settings(|s| (s.node, s.program) = ("b".to_owned(), "2".to_owned()))
+        .state(version(|| 7_u32))
+        .state(log.clone());
+    let new = new.start().await;
+    let outcome = new.user("anna").outcome(task_id).await;
+    outcome.assert_state(TaskState::Reclaimed);
+    assert_eq!(outcome.task.result.unwrap().error_code.unwrap(), imperal::codes::TASK_STUCK);
+    assert_eq!(log.count("runs"), 1);
+}
+
+/// Five crashes in a row without progress end the task; the waits between them grow.
+#[imperal::test]
+async fn a_task_that_crashes_its_process_ends() {
+    let poison = body(async |_, log| {
+        log.note("runs");
+        std::future::pending::<()>().await;
+        Ok(ActionResult::done("never"))
+    });
+    let (platform, anna, log) = platform(poison).await;
+    let task_id = start_task(&anna).await;
+    let began = tokio::time::Instant::now();
+    for crash in 1..=5 {
+        until(&log, "runs", crash).await;
+        platform.crash().await;
+    }
+    let outcome = anna.outcome(task_id).await;
+    outcome.assert_state(TaskState::Reclaimed);
+    assert_eq!(outcome.task.result.unwrap().error_code.unwrap(), imperal::codes::TASK_CRASHED);
+    assert_eq!(log.count("runs"), 5);
+    assert!(began.elapsed() >= Duration::from_secs(10 + 60 + 300 + 300), "it took {:?}", began.elapsed());
+}
