@@ -61,6 +61,7 @@ const TABLE: &[Row] = &[
     ("GET",  "/v1/tasks", nothing,                               USERS),
     ("GET",  "/v1/tasks/active", nothing,                        USERS),
     ("GET",  "/v1/tasks/{task}", nothing,                        OWNER),
+    ("GET",  "/v1/tasks/{task}/steps", nothing,                  OWNER),
     ("POST", "/v1/tasks/{task}/cancel", nothing,                 OWNER),
     ("GET",  "/v1/tasks/01a20482-1178-74f9-8951-cc3b678a7413", nothing, [404, 404, 404, 401, 401, 401, 401, 401, 401, 401, 401]),
     ("POST", "/v1/internal/chat/inject", message,                [403, 403, 403, 200, 403, 401, 401, 401, 401, 401, 401]),
@@ -168,7 +169,7 @@ async fn each_caller_gets_the_tables_status_and_refusals_are_audited() {
             }
             if *status == 403 {
                 let action = match *path {
-                    "/v1/tasks/{task}" => "task.read",
+                    "/v1/tasks/{task}" | "/v1/tasks/{task}/steps" => "task.read",
                     "/v1/tasks/{task}/cancel" => "task.cancel",
                     "/v1/calls/{call}/cancel" => "call.cancel",
                     "/v1/internal/link" => "page.link",

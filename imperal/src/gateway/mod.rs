@@ -156,6 +156,7 @@ fn router(gateway: Gateway) -> Router {
         .route("/v1/tasks", get(tasks::recent))
         .route("/v1/tasks/active", get(tasks::active))
         .route("/v1/tasks/{task_id}", get(tasks::one))
+        .route("/v1/tasks/{task_id}/steps", get(tasks::steps))
         .route("/v1/tasks/{task_id}/cancel", post(tasks::cancel))
         .route("/v1/internal/chat/inject", post(inject::inject))
         .route("/v1/internal/link", post(session::new_link))

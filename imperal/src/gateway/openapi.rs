@@ -13,7 +13,7 @@ use super::chat::Turns;
 use super::extensions::Extensions;
 use super::inject::{InjectBody, InjectedTurn};
 use super::session::Session;
-use super::tasks::Tasks;
+use super::tasks::{Steps, Tasks};
 use crate::ledger::AuditCheck;
 use crate::ledger::Task;
 use crate::platform::{CallReply, StoppedCall};
@@ -150,6 +150,15 @@ fn operations(generator: &mut SchemaGenerator) -> Vec<Operation> {
                 "/v1/tasks/{task_id}",
                 "One task, with its result when it has ended; 403 for another user's, 404 for an unknown one",
                 schema::<Task>(generator),
+            )
+        },
+        Operation {
+            query: &[("after", "Only steps after this ordinal"), ("limit", "Most steps, 1 to 1,000; 200 when absent")],
+            errors: &[400, 401, 403, 404, 503],
+            ..get(
+                "/v1/tasks/{task_id}/steps",
+                "The stored steps of a durable task, in order, without their values",
+                schema::<Steps>(generator),
             )
         },
         Operation {

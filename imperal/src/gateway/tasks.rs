@@ -2,6 +2,7 @@
 
 use axum::http::StatusCode;
 use axum::response::Response;
+use jiff::Timestamp;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -9,7 +10,7 @@ use super::api_error::ApiError;
 use super::body::{IdInPath, Query};
 use super::json;
 use crate::ids::{CallId, TaskId};
-use crate::ledger::Task;
+use crate::ledger::{StepKind, StoredStep, Task};
 use crate::platform::Access;
 
 /// Tasks without their results. The outcome turn has the result, and so has `GET /v1/tasks/{task_id}`.
@@ -24,6 +25,57 @@ pub(super) struct Tasks {
 pub(super) struct RecentQuery {
     limit: Option<u32>,
     call_id: Option<CallId>,
+}
+
+/// The stored steps of a durable task, in the order of their ends. Values stay with the task.
+#[derive(Debug, Serialize, JsonSchema)]
+pub(super) struct Steps {
+    steps: Vec<StepView>,
+    /// Continue after this ordinal; absent at the end.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    next: Option<u16>,
+}
+
+/// One stored step.
+#[derive(Debug, Serialize, JsonSchema)]
+struct StepView {
+    /// The number among the task's steps and messages.
+    ordinal: u16,
+    /// The name.
+    name: String,
+    /// A step, or a message that was said outside of steps.
+    kind: StepKind,
+    /// The attempt that stored it.
+    attempt: u32,
+    /// When it began.
+    #[schemars(with = "String")]
+    began_at: Timestamp,
+    /// When it was stored.
+    #[schemars(with = "String")]
+    done_at: Timestamp,
+}
+
+/// Which steps to read.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct StepsQuery {
+    after: Option<u16>,
+    limit: Option<u32>,
+}
+
+pub(super) async fn steps(
+    access: Access,
+    IdInPath(task_id): IdInPath<TaskId>,
+    Query(query): Query<StepsQuery>,
+) -> Result<Response, ApiError> {
+    let limit = query.limit.unwrap_or(200).clamp(1, 1000);
+    let page = access.steps(task_id, query.after.unwrap_or_default(), limit).await?;
+    let next = page.last().filter(|_| page.more).map(|step| step.ordinal);
+    let view = |step: StoredStep| {
+        let StoredStep { ordinal, name, kind, attempt, began_at, done_at, .. } = step;
+        StepView { ordinal, name, kind, attempt, began_at, done_at }
+    };
+    Ok(json(StatusCode::OK, &Steps { steps: page.rows.into_iter().map(view).collect(), next }))
 }
 
 pub(super) async fn active(access: Access) -> Result<Response, ApiError> {

@@ -6,9 +6,9 @@
 use super::Access;
 use crate::codes;
 use crate::error::Error;
-use crate::ids::CallId;
+use crate::ids::{CallId, TaskId};
 use crate::keyed_semaphore::Permit;
-use crate::ledger::{Event, Fut, LedgerError, Owner, Page, PageLimit, Subscription, Task, Turn};
+use crate::ledger::{Event, Fut, LedgerError, Owner, Page, PageLimit, StoredStep, Subscription, Task, Turn};
 use crate::platform::ledger_errors::unreadable;
 use crate::result::Result;
 
@@ -86,6 +86,15 @@ impl Access {
     /// The tasks that one of the user's calls started, oldest first, without their results.
     pub async fn tasks_of_call(&self, call_id: CallId) -> Result<Vec<Task>> {
         self.read(self.ledger().tasks_of_call(&self.owner, call_id)).await
+    }
+
+    /// The stored steps of one of the user's durable tasks after an ordinal, in order. A background task has none.
+    ///
+    /// # Errors
+    /// As [`Access::task`].
+    pub async fn steps(&self, task_id: TaskId, after: u16, limit: u32) -> Result<Page<StoredStep>> {
+        self.own_task(task_id, "task.read").await?;
+        self.read(self.ledger().steps(task_id, after, PageLimit::rows(limit.min(PAGE_ROWS)))).await
     }
 
     /// Waits for one of the user's concurrent reads. Cancel safe.
