@@ -19,25 +19,27 @@ fn held_clock() -> Arc<ManualClock> {
     Arc::new(ManualClock::at("2026-01-01T00:00:00Z".parse().unwrap()))
 }
 
-fn set_back(clock: &ManualClock, by: Duration) {
-    clock.set(clock.now().checked_sub(jiff::SignedDuration::try_from(by).unwrap()).unwrap());
-}
-
-struct InMemory {
+/// A backend whose clock the test moves.
+struct Held<S> {
     clock: Arc<ManualClock>,
-    ledger: Arc<MemoryLedger>,
+    storage: S,
 }
 
-impl InMemory {
-    fn new() -> Self {
+/// Where a [`Held`] backend keeps its rows.
+trait Storage: Send + Sync {
+    fn open(&self, clock: &Arc<ManualClock>) -> Arc<dyn Ledger>;
+}
+
+impl<S> Held<S> {
+    fn with(make: impl FnOnce(&Arc<ManualClock>) -> S) -> Self {
         let clock = held_clock();
-        Self { clock: clock.clone(), ledger: Arc::new(MemoryLedger::with_clock(clock)) }
+        Self { storage: make(&clock), clock }
     }
 }
 
-impl Backend for InMemory {
+impl<S: Storage> Backend for Held<S> {
     fn open(&self) -> BoxFuture<'_, Arc<dyn Ledger>> {
-        let ledger: Arc<dyn Ledger> = self.ledger.clone();
+        let ledger = self.storage.open(&self.clock);
         Box::pin(async move { ledger })
     }
 
@@ -51,42 +53,39 @@ impl Backend for InMemory {
     }
 
     fn set_back(&self, by: Duration) -> BoxFuture<'_, ()> {
-        set_back(&self.clock, by);
+        let earlier = self.clock.now().checked_sub(jiff::SignedDuration::try_from(by).unwrap()).unwrap();
+        self.clock.set(earlier);
         Box::pin(async {})
+    }
+}
+
+/// Every handle is the one ledger.
+type InMemory = Held<Arc<MemoryLedger>>;
+
+impl InMemory {
+    fn new() -> Self {
+        Self::with(|clock| Arc::new(MemoryLedger::with_clock(clock.clone())))
+    }
+}
+
+impl Storage for Arc<MemoryLedger> {
+    fn open(&self, _: &Arc<ManualClock>) -> Arc<dyn Ledger> {
+        self.clone()
     }
 }
 
 /// Every handle is a separate `SqliteLedger`, as in two programs on one file.
-struct InFile {
-    clock: Arc<ManualClock>,
-    folder: tempfile::TempDir,
-}
+type InFile = Held<tempfile::TempDir>;
 
 impl InFile {
     fn new() -> Self {
-        Self { clock: held_clock(), folder: tempfile::tempdir().unwrap() }
+        Self::with(|_| tempfile::tempdir().unwrap())
     }
 }
 
-impl Backend for InFile {
-    fn open(&self) -> BoxFuture<'_, Arc<dyn Ledger>> {
-        let path = self.folder.path().join("ledger.db");
-        let ledger = SqliteLedger::open_with_clock(path, self.clock.clone()).unwrap();
-        Box::pin(async move { Arc::new(ledger) as Arc<dyn Ledger> })
-    }
-
-    fn lapse(&self, lease: Duration) -> BoxFuture<'_, ()> {
-        self.clock.advance(lease);
-        Box::pin(async {})
-    }
-
-    fn pass(&self, time: Duration) -> BoxFuture<'_, ()> {
-        self.lapse(time)
-    }
-
-    fn set_back(&self, by: Duration) -> BoxFuture<'_, ()> {
-        set_back(&self.clock, by);
-        Box::pin(async {})
+impl Storage for tempfile::TempDir {
+    fn open(&self, clock: &Arc<ManualClock>) -> Arc<dyn Ledger> {
+        Arc::new(SqliteLedger::open_with_clock(self.path().join("ledger.db"), clock.clone()).unwrap())
     }
 }
 
