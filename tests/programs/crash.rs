@@ -6,7 +6,8 @@ use std::process::ExitCode;
 
 use clap::Parser;
 use imperal_tests::campaigns::crash::Campaign;
-use imperal_tests::{seed_of_the_time, sibling};
+use imperal_tests::campaigns::program::{SeedOption, conclude};
+use imperal_tests::sibling;
 
 /// Kills the platform again and again and judges its ledger after each kill.
 ///
@@ -17,22 +18,15 @@ struct Options {
     /// How many times the process is killed.
     #[arg(long, default_value_t = 100)]
     kills: u64,
-    /// Repeats the choices of an earlier campaign. Default: the time.
-    #[arg(long, env = "IMPERAL_TEST_SEED")]
-    seed: Option<u64>,
+    #[command(flatten)]
+    seed: SeedOption,
 }
 
 #[tokio::main]
 async fn main() -> ExitCode {
     let options = Options::parse();
-    let campaign = Campaign {
-        binary: sibling("probe"),
-        kills: options.kills,
-        seed: options.seed.unwrap_or_else(seed_of_the_time),
-        talkative: true,
-    };
-    eprintln!("seed {}", campaign.seed);
+    let campaign =
+        Campaign { binary: sibling("probe"), kills: options.kills, seed: options.seed.announced(), talkative: true };
     let report = campaign.run().await;
-    println!("{report}");
-    ExitCode::from(u8::from(report.violations() > 0))
+    conclude(&report, report.violations())
 }

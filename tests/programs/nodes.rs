@@ -8,7 +8,8 @@ use std::time::Duration;
 use clap::Parser;
 use clap::builder::RangedU64ValueParser;
 use imperal_tests::campaigns::nodes::Campaign;
-use imperal_tests::{seed_of_the_time, sibling};
+use imperal_tests::campaigns::program::{SeedOption, conclude};
+use imperal_tests::sibling;
 
 /// Runs background tasks on several nodes of one PostgreSQL while it kills and stops the nodes, and
 /// judges their ledger.
@@ -30,9 +31,8 @@ struct Options {
     /// Longest time between two faults of a node, in seconds.
     #[arg(long, default_value_t = 3)]
     calm: u64,
-    /// Repeats the choices of an earlier campaign. Default: the time.
-    #[arg(long, env = "IMPERAL_TEST_SEED")]
-    seed: Option<u64>,
+    #[command(flatten)]
+    seed: SeedOption,
 }
 
 #[tokio::main]
@@ -44,11 +44,9 @@ async fn main() -> ExitCode {
         users: options.users,
         tasks: options.tasks,
         calm: Duration::from_secs(options.calm),
-        seed: options.seed.unwrap_or_else(seed_of_the_time),
+        seed: options.seed.announced(),
         talkative: true,
     };
-    eprintln!("seed {}", campaign.seed);
     let report = campaign.run().await;
-    println!("{report}");
-    ExitCode::from(u8::from(report.violations() > 0))
+    conclude(&report, report.violations())
 }
