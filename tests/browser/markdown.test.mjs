@@ -93,6 +93,8 @@ const HOSTILE = {
   "nested, then wide": half("*a _b ", "c_ **d** e* "),
   brackets: filled("["),
   "bracket pairs": half("[", "]("),
+  "links that end at the end": filled("[a](http://").slice(0, SIZE / 2) + filled(")").slice(0, SIZE / 2),
+  "marks as deep as they may be": "*a ".repeat(500) + " a*".repeat(500),
   "links without an end": filled("[a](http://"),
   "links that are no addresses": filled("[a](https://[)"),
   addresses: filled("http://a "),
