@@ -22,6 +22,13 @@ test("a kill during the work shows one interrupted turn, and the call runs again
   await refine.start();
   await interrupted().waitFor();
   await open.state("live");
+  // a part of the time until now had no process: none of the three places counts it as work
+  for (const place of [interrupted().locator(".kicker"), page.locator(".task.ended")])
+    assert.match(await place.innerText(), /Interrupted[^]*\swithin \d/);
+  await page.locator("#open-tasks").click();
+  await page.locator(".ended-task summary").click();
+  assert.match(await page.locator(".ended-body .chip").innerText(), /Interrupted within \d/);
+  await page.keyboard.press("Escape");
   await page.getByText("The server does not answer.").waitFor({ state: "hidden" });
   assert.equal(await page.getByRole("progressbar").count(), 0);
   await page.locator(".way-out").getByRole("button", { name: "Run again" }).click();

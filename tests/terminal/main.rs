@@ -135,7 +135,7 @@ async fn follow_reads_the_outcome_from_the_chat_after_a_gap() {
     let (code, shown, said) = follow_over_a_gap(&["events"]).await;
     assert_eq!(said.matches(LOOKS_IT_UP).count(), 1, "{said}");
     assert_eq!(code, Some(3), "{shown}{said}");
-    assert!(shown.ends_with("steps was cancelled. (CANCELLED)\n"), "{shown}");
+    assert!(shown.ends_with("Steps was cancelled. (CANCELLED)\n"), "{shown}");
     assert_eq!(shown.matches("CANCELLED").count(), 1, "the outcome, once: {shown}");
 }
 

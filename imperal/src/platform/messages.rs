@@ -3,6 +3,7 @@
 //! One ending reads the same whether the work ended on this node, was recovered after a crash, or was taken over
 //! from another node.
 
+use super::readable_name::readable;
 use crate::codes;
 use crate::context::{Origin, cut_text};
 use crate::error::{Error, ErrorKind};
@@ -74,7 +75,7 @@ pub(super) fn call_answer(work: WorkRef<'_>, ending: Ending, limits: &Limits) ->
         Ending::Panicked(text) => panicked(work, &text),
         Ending::TimedOut | Ending::Silent => WireResult::failure(
             codes::BACKEND_TIMEOUT,
-            format!("{} did not answer within {} s and was stopped.", work.function, limits.cap.as_secs()),
+            format!("{} did not answer within {} s and was stopped.", readable(work.function), limits.cap.as_secs()),
             true,
         ),
         Ending::Cancelled => WireResult::failure(codes::CANCELLED, format!("{} was cancelled.", work.function), false),
@@ -87,7 +88,7 @@ pub(super) fn call_answer(work: WorkRef<'_>, ending: Ending, limits: &Limits) ->
 pub(super) fn interrupted(name: &str) -> WireResult {
     WireResult::failure(
         codes::INTERRUPTED,
-        format!("{name} was interrupted: the process running it stopped. You can run it again."),
+        format!("{} was interrupted: the process running it stopped. You can run it again.", readable(name)),
         true,
     )
 }
@@ -103,14 +104,15 @@ pub(super) fn task_end(work: WorkRef<'_>, name: &str, ending: Ending, limits: &L
             outcome = AuditOutcome::Critical;
             (TaskState::Failed, panicked(work, &text))
         }
-        Ending::Cancelled => {
-            (TaskState::Cancelled, WireResult::failure(codes::CANCELLED, format!("{name} was cancelled."), false))
-        }
+        Ending::Cancelled => (
+            TaskState::Cancelled,
+            WireResult::failure(codes::CANCELLED, format!("{} was cancelled.", readable(name)), false),
+        ),
         Ending::TimedOut => (
             TaskState::TimedOut,
             WireResult::failure(
                 codes::BACKEND_TIMEOUT,
-                format!("{name} did not finish within {} s and was stopped.", limits.cap.as_secs()),
+                format!("{} did not finish within {} s and was stopped.", readable(name), limits.cap.as_secs()),
                 true,
             ),
         ),
@@ -118,7 +120,7 @@ pub(super) fn task_end(work: WorkRef<'_>, name: &str, ending: Ending, limits: &L
             TaskState::Reclaimed,
             WireResult::failure(
                 codes::TASK_SILENT,
-                format!("{name} gave no sign of life for {} s and was stopped.", limits.liveness.as_secs()),
+                format!("{} gave no sign of life for {} s and was stopped.", readable(name), limits.liveness.as_secs()),
                 true,
             ),
         ),
@@ -139,16 +141,16 @@ pub(super) fn reclaimed(work: WorkRef<'_>, task: &Task) -> TaskEnd {
 
 /// The rows of the end of a cancelled task that nothing runs.
 pub(super) fn cancelled_unheld(work: WorkRef<'_>, name: &str) -> TaskEnd {
-    let result = WireResult::failure(codes::CANCELLED, format!("{name} was cancelled."), false);
+    let result = WireResult::failure(codes::CANCELLED, format!("{} was cancelled.", readable(name)), false);
     delivery(work, TaskState::Cancelled, result, AuditOutcome::Done)
 }
 
 /// The rows of the end of a durable task that does not get on.
 pub(super) fn crashed(work: WorkRef<'_>, name: &str, crashes: u32) -> TaskEnd {
     let why = if crashes > 1 {
-        format!("{name} was stopped: the processes that ran it crashed {crashes} times in a row.")
+        format!("{} was stopped: the processes that ran it crashed {crashes} times in a row.", readable(name))
     } else {
-        format!("{name} was stopped: many attempts made no progress.")
+        format!("{} was stopped: many attempts made no progress.", readable(name))
     };
     let result = WireResult::failure(codes::TASK_CRASHED, why, false);
     delivery(work, TaskState::Reclaimed, result, AuditOutcome::Critical)
@@ -156,7 +158,8 @@ pub(super) fn crashed(work: WorkRef<'_>, name: &str, crashes: u32) -> TaskEnd {
 
 /// The rows of the end of a durable task that no program could continue.
 pub(super) fn stuck(work: WorkRef<'_>, name: &str) -> TaskEnd {
-    let text = format!("{name} was stopped: no running version of the program could continue it for a day.");
+    let text =
+        format!("{} was stopped: no running version of the program could continue it for a day.", readable(name));
     let result = WireResult::failure(codes::TASK_STUCK, text, true);
     delivery(work, TaskState::Reclaimed, result, AuditOutcome::Critical)
 }

@@ -22,6 +22,7 @@ mod messages;
 mod meters;
 mod node;
 mod progress;
+mod readable_name;
 mod recovery;
 mod refusals;
 mod resume;

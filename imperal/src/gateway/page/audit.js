@@ -194,7 +194,7 @@ export class Audit {
               ? name
               : actor;
     const seeTurn = outcome === "done" && target ? () => this.reveal.turn(target) : null;
-    const ended = /^outcome(?: of task \S+)?: (\S+)$/.exec(detail);
+    const ended = /^outcome(?: of task \S+)?: (.+)$/.exec(detail);
     if (action === "chat.inject" && outcome === "refused")
       return { sentence: `${who} tried to write into a chat and ${you ? "were" : "was"} refused`, sign: "lock" };
     if (action === "chat.inject" && outcome === "critical")

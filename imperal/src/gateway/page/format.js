@@ -53,11 +53,17 @@ export function clock(ms) {
 }
 
 /** How long a task took: `0.4 s`, `12 s`, then as clock(). */
-export function taskDuration({ created_at: from, finished_at: to }) {
+function taskDuration({ created_at: from, finished_at: to }) {
   const ms = Math.max(0, Date.parse(to) - Date.parse(from));
   if (ms < 10_000) return `${Math.max(0.1, ms / 1000).toFixed(1)} s`;
   return ms < 60_000 ? `${Math.round(ms / 1000)} s` : clock(ms);
 }
+
+/**
+ * When a task ended: `after 12 s`. An interrupted one ended at an unknown moment before its end was found, because no process
+ * ran it for a part of that time: `within 12 s`.
+ */
+export const endedWhen = (task) => `${task.state === "reclaimed" ? "within" : "after"} ${taskDuration(task)}`;
 
 /** Milliseconds as `42 seconds`, `3 minutes`, for screen readers and time limits. */
 export function durationWords(ms) {

@@ -6,7 +6,7 @@ import { explain } from "./calls.js";
 import { isCutOff, lastHeard, startTicking, stopTicking } from "./clocks.js";
 import { h, icon, refill, visible } from "./dom.js";
 import { Estimate, roughly } from "./estimate.js";
-import { clock, durationWords, humanise, moment, taskStateLabel, time, taskDuration, zonedTime } from "./format.js";
+import { endedWhen, clock, durationWords, humanise, moment, taskStateLabel, time, zonedTime } from "./format.js";
 import { outcomePlace } from "./outcome.js";
 import { excerpt, shortId } from "./task-words.js";
 
@@ -211,7 +211,7 @@ export class TaskCard {
           "span",
           { class: `state ${tone}` },
           icon(tone === "good" ? "check" : tone === "bad" ? "alert" : "close"),
-          finished_at ? `${word} after ${taskDuration(this.task)}` : word,
+          finished_at ? `${word} ${endedWhen(this.task)}` : word,
         ),
         unfold,
         see,

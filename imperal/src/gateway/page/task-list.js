@@ -10,7 +10,7 @@ import { knownResult, loadResult, outcomeBody } from "./outcome.js";
 import { Keyed, reconcile } from "./reconcile.js";
 import { TaskCard } from "./task-card.js";
 import { excerpt, shortId } from "./task-words.js";
-import { dayKey, dayName, fullTime, humanise, taskStateLabel, time, taskDuration, zonedTime } from "./format.js";
+import { endedWhen, dayKey, dayName, fullTime, humanise, taskStateLabel, time, zonedTime } from "./format.js";
 
 const FIRST = 100; // tasks that the store loads at the start
 const MORE = 500; // most tasks of one request
@@ -222,7 +222,7 @@ export class TaskList {
       h(
         "div",
         { class: "ended-body" },
-        h("span", { class: `chip ${tone}` }, icon(sign), word, task.finished_at && ` after ${taskDuration(task)}`),
+        h("span", { class: `chip ${tone}` }, icon(sign), word, task.finished_at && ` ${endedWhen(task)}`),
         outcomeBody(result, task.app_id),
         words && h("p", { class: "task-words", dir: "auto" }, words),
         h(

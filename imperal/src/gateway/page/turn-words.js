@@ -11,6 +11,8 @@ export function endState(turn, task) {
     BACKEND_TIMEOUT: "timed_out",
     INTERRUPTED: "reclaimed",
     TASK_SILENT: "reclaimed",
+    TASK_CRASHED: "reclaimed",
+    TASK_STUCK: "reclaimed",
   };
   return turn.result.status === "success" ? "succeeded" : (byCode[turn.result.error_code] ?? "failed");
 }

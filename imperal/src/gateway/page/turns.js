@@ -8,7 +8,7 @@ import { longText } from "./show-more.js";
 import { showData, showTools } from "./result-data.js";
 import { endState, isFailure, isOutcome, turnLabel } from "./turn-words.js";
 import { showTree } from "./ui-tree.js";
-import { count, humanise, taskStateLabel, time, taskDuration, zonedTime } from "./format.js";
+import { endedWhen, count, humanise, taskStateLabel, time, zonedTime } from "./format.js";
 
 /**
  * The element of a turn. `acts` has again(turn), edit(turn), task(id), reveal(call), revealReply(call), avatar(turn),
@@ -136,7 +136,7 @@ function outcomeHead(turn, acts) {
     { class: "kicker" },
     h("span", { class: `chip ${state.tone}` }, state.icon && icon(state.icon), state.word),
     h("span", { class: "task-name", dir: "auto" }, name),
-    task?.finished_at && h("span", { class: "muted" }, `after ${taskDuration(task)}`),
+    task?.finished_at && h("span", { class: "muted" }, endedWhen(task)),
     h(
       "button",
       { type: "button", class: "link to-call", onclick: () => acts.revealReply(turn.call_id) },
