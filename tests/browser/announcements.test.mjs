@@ -106,7 +106,7 @@ describe("announcements", () => {
     await listen(page);
     await open.choose("Ping");
     await page.clock.install();
-    await page.clock.pauseAt(Date.now() + 60_000);
+    await page.clock.pauseAt(Date.now() + 10_000);
     const words = async () =>
       (await heard(page)).map((one) => one.text).filter((text) => /first|second|from Ping/.test(text));
     stub.turn({ text: "first" });
