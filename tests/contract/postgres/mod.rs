@@ -3,6 +3,7 @@
 //! Every backend has its own schema. Every handle is a `PostgresLedger` with its own connections, as on
 //! several machines.
 
+mod durable;
 mod schema;
 mod trouble;
 
@@ -81,6 +82,19 @@ impl Backend for InPostgres {
 
     fn pass(&self, time: Duration) -> BoxFuture<'_, ()> {
         Box::pin(tokio::time::sleep(time))
+    }
+
+    fn age_tasks(&self, by: Duration) -> BoxFuture<'_, ()> {
+        Box::pin(async move {
+            let by = by.as_micros();
+            self.sql(&format!(
+                "UPDATE @.task SET ready_at = ready_at - {by}, finished_at = finished_at - {by};
+                 UPDATE @.durable SET claimed_at = claimed_at - {by}, stuck_since = stuck_since - {by},
+                     values_until = values_until - {by};
+                 UPDATE @.step SET began_at = began_at - {by}, done_at = done_at - {by}"
+            ))
+            .await;
+        })
     }
 
     fn set_back(&self, by: Duration) -> BoxFuture<'_, ()> {

@@ -80,5 +80,7 @@ pub async fn durable_tasks_continue_after_reopening(backend: &impl Backend) {
     ok(node.release(attempt(released, 2), crate::ledger::Release::HandOver).await);
     ok(node.ledger.leave(&node.incarnation).await);
     let other = Node::start(backend, "b").await;
-    assert_eq!(other.claim(10).await.len(), 2);
+    assert_eq!(ids(&other.claim(10).await), [released], "v1 has refused the stuck one");
+    let claimed = other.claim_with(ClaimRequest { program: "v2".to_owned(), ..request(10) }).await;
+    assert_eq!(ids(&claimed), [stuck]);
 }

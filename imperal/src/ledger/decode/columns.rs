@@ -172,6 +172,11 @@ impl<'r, R: Columns> RowDecoder<'r, R> {
         }
     }
 
+    /// The same, or null.
+    pub(super) fn maybe_raw(&mut self, column: &str) -> Option<&'r str> {
+        if matches!(self.row.cell(column), Cell::Null) { None } else { self.raw(column) }
+    }
+
     pub(super) fn maybe_id<T: FromStr>(&mut self, column: &str) -> Option<T> {
         let id = self.raw(column)?.parse().ok();
         if id.is_none() {

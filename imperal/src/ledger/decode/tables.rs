@@ -3,6 +3,9 @@
 //! The impl block reads parts that several tables have; each function reads a whole row and reports what was wrong
 //! with it.
 
+#[cfg(feature = "postgres")]
+use std::time::Duration;
+
 use serde_json::{Map, Value};
 
 use super::columns::{Cell, Columns, RowDecoder};
@@ -10,13 +13,13 @@ use super::gaps::lost_turn;
 use crate::error::RunningTask;
 use crate::ids::{CallId, TaskId, TurnId};
 use crate::json;
-#[cfg(feature = "postgres")]
-use crate::ledger::Progress;
 use crate::ledger::unreadable::Unreadable;
 use crate::ledger::{
     AuditHash, AuditOutcome, AuditRow, CallRecord, ChainEnds, Event, EventBody, Incarnation, NewAudit, Orphan, Owner,
     Task, TaskRecord, TaskState, Turn, TurnBody,
 };
+#[cfg(feature = "postgres")]
+use crate::ledger::{ClaimedTask, Progress, StepKind, StoredStep};
 use crate::result::WireResult;
 
 impl<R: Columns> RowDecoder<'_, R> {
@@ -231,6 +234,44 @@ pub(in crate::ledger) fn progress(row: &impl Columns, task_id: TaskId, unreadabl
     let (steps, at) = (decoder.maybe_json("steps"), decoder.time("progress_at"));
     decoder.report(unreadable, "task", task_id, None);
     Progress { task_id, percent, message, steps, at }
+}
+
+/// A claimed task, from the columns of [`record`] and of what another process needs to continue it.
+#[cfg(feature = "postgres")]
+pub(in crate::ledger) fn claimed(row: &impl Columns, unreadable: &Unreadable) -> ClaimedTask {
+    let record = record(row, unreadable);
+    let mut decoder = RowDecoder::new(row);
+    let claimed = ClaimedTask {
+        task_name: decoder.text("task_name"),
+        input: decoder.raw("input").unwrap_or_default().to_owned(),
+        user: decoder.raw("user_json").unwrap_or_default().to_owned(),
+        root_task: decoder.maybe_id("root_task").unwrap_or(record.task.task_id),
+        ran: Duration::from_micros(decoder.count("ran")),
+        crashes: u32::try_from(decoder.count("crashes")).unwrap_or(u32::MAX),
+        fruitless: u32::try_from(decoder.count("fruitless")).unwrap_or(u32::MAX),
+        record,
+    };
+    decoder.report(unreadable, "durable", claimed.record.task.task_id, Some(&claimed.record.owner));
+    claimed
+}
+
+/// A stored step.
+#[cfg(feature = "postgres")]
+pub(in crate::ledger) fn step(row: &impl Columns, unreadable: &Unreadable) -> StoredStep {
+    let mut decoder = RowDecoder::new(row);
+    let step = StoredStep {
+        ordinal: u16::try_from(decoder.int("ordinal")).unwrap_or_default(),
+        name: decoder.text("name"),
+        kind: decoder.named("kind").unwrap_or(StepKind::Step),
+        attempt: u32::try_from(decoder.count("attempt")).unwrap_or_default(),
+        began_at: decoder.time("began_at"),
+        done_at: decoder.time("done_at"),
+        bytes: decoder.count("bytes"),
+        value: decoder.maybe_raw("value").map(str::to_owned),
+        log: decoder.maybe_raw("log").map(str::to_owned),
+    };
+    decoder.report(unreadable, "step", &step.name, None);
+    step
 }
 
 /// The running task that has a key; `task_no` is its row's number.

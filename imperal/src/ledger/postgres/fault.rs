@@ -130,20 +130,14 @@ fn from_postgres(error: &tokio_postgres::Error) -> LedgerError {
         };
     };
     let (code, message) = (answer.code().code(), answer.message());
+    if let Some(refusal) = refusal(code) {
+        return refusal;
+    }
     match code {
-        "IM001" => LedgerError::Fenced,
-        "IM002" => LedgerError::AlreadyReplied,
-        "IM003" => LedgerError::NotFound,
-        "IM004" => LedgerError::CallNotReplied,
-        // The caller knows the limit.
-        "IM005" => LedgerError::TooManyTasks(0),
+        "IM005" => LedgerError::TooManyTasks(answer.detail().and_then(|max| max.parse().ok()).unwrap_or_default()),
         "IM006" => already_running(answer),
+        // The caller knows the limit.
         "IM007" => LedgerError::QuotaExceeded(0),
-        "IM008" => LedgerError::AlreadyEnded,
-        // The other unique columns are ids.
-        "IM009" | "23505" => LedgerError::IdExists,
-        "IM010" => LedgerError::NotHolder,
-        "IM011" => LedgerError::NotOrphaned,
         "42501" => LedgerError::Unusable(format!(
             "PostgreSQL denies it ({message}): grant the role all rights on the ledger's schema, or let it make that"
         )),
@@ -159,6 +153,22 @@ fn from_postgres(error: &tokio_postgres::Error) -> LedgerError {
         "25006" => LedgerError::Unavailable(format!("PostgreSQL takes no writes ({message}): name the primary server")),
         _ => LedgerError::Unavailable(format!("PostgreSQL says: {message} (code {code})")),
     }
+}
+
+/// A refusal by a rule of the contract that says everything.
+pub(super) fn refusal(code: &str) -> Option<LedgerError> {
+    Some(match code {
+        "IM001" => LedgerError::Fenced,
+        "IM002" => LedgerError::AlreadyReplied,
+        "IM003" => LedgerError::NotFound,
+        "IM004" => LedgerError::CallNotReplied,
+        "IM008" => LedgerError::AlreadyEnded,
+        // The other unique columns are ids.
+        "IM009" | "23505" => LedgerError::IdExists,
+        "IM010" => LedgerError::NotHolder,
+        "IM011" => LedgerError::NotOrphaned,
+        _ => return None,
+    })
 }
 
 /// Adds the way out to the driver's text.

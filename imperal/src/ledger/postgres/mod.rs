@@ -4,7 +4,9 @@
 //! each method is one statement, so one transaction and one round trip, and the server's clock is the only one.
 
 mod channel_binding;
+mod claims;
 mod dsn;
+mod durable;
 mod fault;
 mod identity;
 mod listener;
@@ -15,33 +17,32 @@ mod reads;
 mod rows;
 mod schema;
 mod server;
+mod steps;
 mod stored_text;
 mod tls;
 mod writes;
 
-use std::collections::{HashMap, hash_map::Entry};
 use std::sync::Arc;
 use std::time::Duration;
 
 use tokio_postgres::types::Type;
 
+use self::claims::Claims;
 use self::fault::Fault;
 use self::listener::AbortOnDrop;
 use self::notifier::PeerNotifier;
 use self::owner_permits::OwnerPermits;
 use self::pool::{Lane, Param, STATEMENT, Store, int, text, texts};
-use self::rows::{RECORD, audit, get, get_id, get_number, number, orphan, to_json};
+use self::rows::{RECORD, audit, get, get_id, get_number, micros, number, orphan, step_texts, to_json};
+use self::steps::StepWriter;
 use self::stored_text::stored;
-use self::writes::{micros, one};
-use super::contract::{
-    AuditTrail, Calls, Chat, DurableTasks, Health, Leases, LedgerResult, Recovery, Retention, Tasks,
-};
+use self::writes::one;
+use super::contract::{AuditTrail, Calls, Chat, Health, Leases, LedgerResult, Recovery, Retention, Tasks};
 use super::unreadable::UnreadableRow;
 use super::{
-    Attempt, AuditFilter, AuditRow, CallRecord, CancelOutcome, ChainEnds, ClaimRequest, ClaimedTask, Event, Feed,
-    Incarnation, LedgerError, LedgerMeters, MessageSource, NewAudit, NewCall, NewStep, NewTask, Orphan, Owner, Page,
-    PageLimit, Progress, Pruned, Release, RetentionPolicy, StoredStep, Task, TaskEnd, TaskRecord, Turn, TurnBody, Work,
-    decode,
+    Attempt, AuditFilter, AuditRow, CallRecord, CancelOutcome, ChainEnds, Event, Feed, Fence, Incarnation, LedgerError,
+    LedgerMeters, MessageSource, NewAudit, NewCall, NewTask, Orphan, Owner, Page, PageLimit, Progress, Pruned,
+    RetentionPolicy, Task, TaskEnd, TaskRecord, Turn, TurnBody, Work,
 };
 use crate::ids::{CallId, TaskId, TurnId};
 
@@ -78,6 +79,8 @@ pub struct PostgresLedger {
     store: Store,
     notifier: Arc<PeerNotifier>,
     permits: OwnerPermits,
+    steps: StepWriter,
+    claims: Claims,
     feed: Feed,
     meters: LedgerMeters,
     _loops: AbortOnDrop,
@@ -106,7 +109,8 @@ impl PostgresLedger {
         let notifier = Arc::new(PeerNotifier::new(feed.clone()));
         let loops = listener::start(&notifier, &store, meters.loops());
         let permits = OwnerPermits::new(connections, meters.clone());
-        Ok(Self { store, notifier, permits, feed, meters, _loops: loops })
+        let steps = StepWriter::new(store.clone(), meters.clone());
+        Ok(Self { store, notifier, permits, steps, claims: Claims::default(), feed, meters, _loops: loops })
     }
 
     /// Reports work whose state or incarnation was damaged, so that no ended incarnation could leave it.
@@ -136,6 +140,8 @@ impl Leases for PostgresLedger {
         let row = one(self.counted(self.store.repeatable(sql, &[text(&name), int(&lease)])).await?)?;
         self.notifier.joined(get(&row, 0)?, node);
         self.permits.forget_calls();
+        // The durable tasks of its earlier incarnation.
+        self.notifier.task_is_ready();
         self.find_lost_work().await?;
         Ok(Incarnation { node: node.into(), number: get(&row, 1)? })
     }
@@ -150,7 +156,10 @@ impl Leases for PostgresLedger {
         Ok(asked.iter().map(|row| get_id(row, 0)).collect::<Result<_, Fault>>()?)
     }
 
-    async fn drain(&self, _incarnation: &Incarnation) -> LedgerResult<()> {
+    async fn drain(&self, incarnation: &Incarnation) -> LedgerResult<()> {
+        let node = stored(&incarnation.node);
+        let params = [text(&node), int(&incarnation.number)];
+        self.counted(self.store.repeat(Lane::Lease, STATEMENT, "SELECT FROM @.drain($1, $2)", &params)).await?;
         Ok(())
     }
 
@@ -158,6 +167,7 @@ impl Leases for PostgresLedger {
         let node = stored(&incarnation.node);
         let params = [text(&node), int(&incarnation.number)];
         self.counted(self.store.repeat(Lane::Lease, STATEMENT, "SELECT FROM @.leave($1, $2)", &params)).await?;
+        self.notifier.task_is_ready();
         Ok(())
     }
 }
@@ -168,7 +178,11 @@ impl Recovery for PostgresLedger {
         let params = [text(&node), int(&incarnation.number)];
         let sql = "SELECT @.expire_leases($1, $2)";
         let row = one(self.counted(self.store.repeat(Lane::Lease, STATEMENT, sql, &params)).await?)?;
-        Ok(get_number(&row, 0)?)
+        let ended = get_number(&row, 0)?;
+        if ended > 0 {
+            self.notifier.task_is_ready();
+        }
+        Ok(ended)
     }
 
     async fn orphans(&self, limit: u32) -> LedgerResult<Vec<Orphan>> {
@@ -183,7 +197,7 @@ impl Recovery for PostgresLedger {
     }
 
     async fn reclaim_task(&self, incarnation: &Incarnation, task_id: TaskId, end: TaskEnd) -> LedgerResult<Turn> {
-        self.end_task(incarnation, task_id, true, end).await
+        self.end_task(incarnation, task_id, None, end).await
     }
 }
 
@@ -218,52 +232,15 @@ impl Tasks for PostgresLedger {
     }
 
     async fn finish_task(&self, incarnation: &Incarnation, attempt: Attempt, end: TaskEnd) -> LedgerResult<Turn> {
-        self.end_task(incarnation, attempt.task_id, false, end).await
+        self.end_task(incarnation, attempt.task_id, Some(attempt), end).await
     }
 
     async fn note_progress(&self, incarnation: &Incarnation, latest: Vec<(u32, Progress)>) -> LedgerResult<()> {
-        let sql = "SELECT p.task_id::text, p.owner_id, p.tenant_id, p.user_id
-                       FROM @.note_progress($1, $2, $3::uuid[], $4, $5, $6) AS p";
-        let node = stored(&incarnation.node);
-        let latest: Vec<Progress> = latest.into_iter().map(|(_, progress)| progress).collect();
-        let ids: Vec<String> = latest.iter().map(|said| said.task_id.to_string()).collect();
-        let percents: Vec<f64> = latest.iter().map(|said| said.percent.unwrap_or_default()).collect();
-        let messages: Vec<_> = latest.iter().map(|said| stored(said.message.as_deref().unwrap_or_default())).collect();
-        let times: Vec<i64> = latest.iter().map(|said| said.at.as_microsecond()).collect();
-        let percents: Param<'_> = (&percents, tokio_postgres::types::Type::FLOAT8_ARRAY);
-        let params =
-            [text(&node), int(&incarnation.number), texts(&ids), percents, texts(&messages), pool::ints(&times)];
-        let mut kept = HashMap::new();
-        for row in self.counted(self.store.rows(sql, &params)).await? {
-            kept.insert(
-                get_id::<TaskId>(&row, 0)?,
-                (get::<i64>(&row, 1)?, decode::owner(&row, self.store.unreadable())),
-            );
-        }
-        drop(messages);
-        for said in latest {
-            if let Entry::Occupied(of) = kept.entry(said.task_id) {
-                let (owner_id, owner) = of.get();
-                self.notifier.progress(*owner_id, owner, said);
-            }
-        }
-        Ok(())
+        self.write_progress(incarnation, latest).await
     }
 
-    async fn request_cancel(&self, task_id: TaskId, audit_row: NewAudit, _end: TaskEnd) -> LedgerResult<CancelOutcome> {
-        let sql = format!("SELECT {RECORD} FROM @.request_cancel($1::uuid, $2) AS r");
-        let (id, said) = (task_id.to_string(), audit(&audit_row));
-        let _permit = self.permits.acquire_for_audit(&audit_row).await?;
-        // Running twice only writes one more audit row.
-        let row = one(self.counted(self.store.repeatable(&sql, &[text(&id), texts(&said)])).await?)?;
-        let record = decode::record(&row, self.store.unreadable());
-        if !record.task.state.is_open() {
-            return Ok(CancelOutcome::AlreadyEnded(record));
-        }
-        let (owner_id, head): (i64, i64) = (get(&row, 20)?, get(&row, 21)?);
-        self.notifier.events(owner_id, &record.owner, u64::try_from(head).unwrap_or_default());
-        self.notifier.cancel_requested(&record.incarnation.node);
-        Ok(CancelOutcome::Requested(record))
+    async fn request_cancel(&self, task_id: TaskId, audit_row: NewAudit, end: TaskEnd) -> LedgerResult<CancelOutcome> {
+        self.write_cancel(task_id, audit_row, end).await
     }
 
     async fn find_task(&self, task_id: TaskId) -> LedgerResult<Option<TaskRecord>> {
@@ -271,7 +248,7 @@ impl Tasks for PostgresLedger {
     }
 
     async fn open_tasks(&self, owner: &Owner) -> LedgerResult<Vec<Task>> {
-        reads::running_tasks(&self.store, owner).await
+        reads::open_tasks(&self.store, owner).await
     }
 
     async fn recent_tasks(&self, owner: &Owner, limit: u32) -> LedgerResult<Vec<Task>> {
@@ -283,36 +260,6 @@ impl Tasks for PostgresLedger {
     }
 }
 
-impl DurableTasks for PostgresLedger {
-    async fn claim_tasks(&self, _: &Incarnation, _: ClaimRequest) -> LedgerResult<Vec<ClaimedTask>> {
-        Ok(Vec::new())
-    }
-
-    async fn release_task(&self, _: &Incarnation, _: Attempt, _: Release) -> LedgerResult<Task> {
-        Err(LedgerError::NotFound)
-    }
-
-    async fn store_step(&self, _: &Incarnation, _: Attempt, _: NewStep) -> LedgerResult<()> {
-        Err(LedgerError::NotFound)
-    }
-
-    async fn steps(&self, _: TaskId, _: u16, _: PageLimit) -> LedgerResult<Page<StoredStep>> {
-        Err(LedgerError::NotFound)
-    }
-
-    async fn step_value(&self, _: TaskId, _: u16) -> LedgerResult<Option<String>> {
-        Err(LedgerError::NotFound)
-    }
-
-    async fn mark_stuck(&self, _: &Incarnation, _: Duration) -> LedgerResult<u64> {
-        Ok(0)
-    }
-
-    async fn long_stuck(&self, _: Duration, _: u32) -> LedgerResult<Vec<TaskRecord>> {
-        Ok(Vec::new())
-    }
-}
-
 impl Chat for PostgresLedger {
     async fn inject(
         &self,
@@ -321,23 +268,31 @@ impl Chat for PostgresLedger {
         audit_row: NewAudit,
         from: MessageSource,
     ) -> LedgerResult<Turn> {
-        let sql = "SELECT * FROM @.inject($1, $2, $3::uuid, $4::uuid, $5, $6, $7::uuid, $8, $9, $10)";
+        let sql = "SELECT * FROM @.inject($1, $2, $3::uuid, $4::uuid, $5, $6, $7::uuid, $8, $9, $10, $11, $12)";
         let (fence, max_stored) = match &from {
             MessageSource::Work(fence) | MessageSource::Step(fence, _) => (Some(fence), None),
             MessageSource::Outside { max_stored } => (None, *max_stored),
         };
         let node = fence.map(|fence| stored(&fence.incarnation.node));
         let incarnation = fence.map_or(0, |fence| fence.incarnation.number);
-        let (call_id, task_id) = match fence.map(|fence| fence.work) {
+        let (call_id, attempt) = match fence.map(|fence| fence.work) {
             None => (None, None),
             Some(Work::Call(id)) => (Some(id.to_string()), None),
-            Some(Work::Task(attempt)) => (None, Some(attempt.task_id.to_string())),
+            Some(Work::Task(attempt)) => (None, Some(attempt)),
+        };
+        let (task_id, attempt) =
+            (attempt.map(|attempt| attempt.task_id.to_string()), attempt.map(|attempt| i64::from(attempt.number)));
+        let step = match &from {
+            MessageSource::Step(Fence { work: Work::Call(_), .. }, _) => return Err(LedgerError::NotFound),
+            MessageSource::Step(_, step) => Some(step_texts(step)?),
+            MessageSource::Work(_) | MessageSource::Outside { .. } => None,
         };
         let most = max_stored.map(number);
         let (tenant, user) = (stored(&owner.tenant_id), stored(&owner.user_id));
         let (turn_id, json, row) = (turn.turn_id.to_string(), to_json(&turn)?, audit(&audit_row));
         let whose = [text(&node), int(&incarnation), text(&call_id), text(&task_id), text(&tenant), text(&user)];
-        let what = [text(&turn_id), text(&json), texts(&row), (&most, Type::INT8)];
+        let what =
+            [text(&turn_id), text(&json), texts(&row), (&most, Type::INT8), (&attempt, Type::INT8), texts(&step)];
         let _permit = self.permits.acquire(&owner).await?;
         let written = self.write_turn(sql, &[&whose[..], &what[..]].concat(), turn).await;
         written.map_err(|error| quota(error, max_stored))
@@ -396,8 +351,8 @@ impl Retention for PostgresLedger {
             tasks: get_number(&row, 2)?,
             events: get_number(&row, 3)?,
             audit: get_number(&row, 4)?,
-            next: get::<Option<i64>>(&row, 5)?.and_then(|next| u64::try_from(next).ok()),
-            ..Pruned::default()
+            step_values: get_number(&row, 5)?,
+            next: get::<Option<i64>>(&row, 6)?.and_then(|next| u64::try_from(next).ok()),
         })
     }
 }

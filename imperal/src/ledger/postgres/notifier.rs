@@ -3,7 +3,8 @@
 //! A commit on this node reaches the [`Feed`] at once, and other nodes by a NOTIFY that names the owners. An
 //! incoming NOTIFY makes this node poll those owners. A poll of all watched owners every second finds the same
 //! without any NOTIFY: a NOTIFY saves time, and nothing depends on it. A cancel of another node's task travels the
-//! same way, so that its node need not wait for its next renewal.
+//! same way, so that its node need not wait for its next renewal, and so does the word that durable tasks may be ready
+//! to be claimed.
 //!
 //! The latest number of each owner is remembered. A later subscriber reads at least that far, so only a higher
 //! number is announced. The loops that poll, listen and send are in [`listener`](super::listener).
@@ -28,9 +29,12 @@ use crate::ledger::{Feed, Owner, Progress, decode};
 /// Owners that one NOTIFY names; more of them are sent as "all". The server takes 8,000 bytes.
 const MAX_NAMED_OWNERS: usize = 64;
 
+/// The word of a NOTIFY that says that durable tasks may be ready to be claimed.
+const READY: &str = "ready";
+
 /// An owner's latest number, and the progress of its running tasks on other nodes.
 const POLL: &str = "SELECT w.owner_id, w.tenant_id, w.user_id, w.head,
-        t.task_id::text AS task_id, t.percent, t.message, t.progress_at, t.progress_no
+        t.task_id::text AS task_id, t.percent, t.message, t.progress_at, t.progress_no, t.steps
     FROM @.owner w LEFT JOIN @.task t ON t.owner_id = w.owner_id AND t.state = 'running'
         AND t.progress_at IS NOT NULL AND t.node_id <> ALL ($1)";
 
@@ -90,6 +94,13 @@ impl PeerNotifier {
         self.to_send.notify_one();
     }
 
+    /// After a commit that may have made a durable task ready to be claimed.
+    pub(super) fn task_is_ready(&self) {
+        self.state().has_ready_tasks = true;
+        self.feed.announce_ready_task();
+        self.to_send.notify_one();
+    }
+
     /// After a progress report was stored.
     pub(super) fn progress(&self, owner_id: i64, owner: &Owner, progress: Progress) {
         self.state().outgoing.insert(owner_id);
@@ -105,11 +116,12 @@ impl PeerNotifier {
     /// The payload of the next NOTIFY, if there is anything to send.
     pub(super) fn take_outgoing(&self) -> Option<String> {
         let mut state = self.state();
-        let (ids, to_renew) = (std::mem::take(&mut state.outgoing), std::mem::take(&mut state.to_renew));
-        drop(state);
-        if ids.is_empty() && to_renew.is_empty() {
+        if !state.has_outgoing() {
             return None;
         }
+        let (ids, to_renew) = (std::mem::take(&mut state.outgoing), std::mem::take(&mut state.to_renew));
+        let has_ready_tasks = std::mem::take(&mut state.has_ready_tasks);
+        drop(state);
         let mut words = vec![self.sender.clone()];
         if ids.len() <= MAX_NAMED_OWNERS {
             words.extend(ids.iter().map(i64::to_string));
@@ -117,6 +129,9 @@ impl PeerNotifier {
             words.push("*".to_owned());
         }
         words.extend(to_renew.into_iter().take(MAX_NAMED_OWNERS));
+        if has_ready_tasks {
+            words.push(READY.to_owned());
+        }
         Some(words.join(" "))
     }
 
@@ -137,6 +152,7 @@ impl PeerNotifier {
             match word.parse() {
                 Ok(id) if state.watched.contains(&id) => drop(state.pending.ids.insert(id)),
                 Ok(_) if !has_unknown => {}
+                Err(_) if word == READY => self.feed.announce_ready_task(),
                 Err(_) if is_node_tag(word) => {
                     if state.own_tags.contains(word) {
                         self.feed.request_renewal();

@@ -5,6 +5,7 @@
 use std::borrow::Cow;
 use std::fmt::Display;
 use std::str::FromStr;
+use std::time::Duration;
 
 use jiff::Timestamp;
 use tokio_postgres::Row;
@@ -14,17 +15,24 @@ use super::fault::{Fault, reasons};
 use super::stored_text::{original, stored};
 use crate::ledger::decode::{self, Cell, Columns};
 use crate::ledger::unreadable::Unreadable;
-use crate::ledger::{LedgerError, NewAudit, Orphan, TurnBody};
+use crate::ledger::{LedgerError, NewAudit, NewStep, Orphan, TurnBody};
 
 /// The columns of `task_record` that [`record`](crate::ledger::decode::record) reads, and those of an orphaned call.
 pub(super) const RECORD: &str = "r.task_no, r.task_id::text AS task_id, r.call_id::text AS call_id, r.app_id, \
     r.function, r.name, r.key, r.state, r.long_running, r.percent, r.message, r.created_at, r.deadline_at, \
     r.cancel_requested_at, r.finished_at, r.body AS outcome, r.node, r.incarnation, r.tenant_id, r.user_id, r.owner_id, \
-    r.head, r.task_no AS call_no, r.body, NULL::text AS turn_id";
+    r.head, r.task_no AS call_no, r.body, NULL::text AS turn_id, \
+    r.durable, r.attempt, r.waits_for, r.ready_at, r.steps";
 
 /// A number as PostgreSQL stores it, capped at its largest.
 pub(super) fn number(number: u64) -> i64 {
     i64::try_from(number).unwrap_or(i64::MAX)
+}
+
+/// Capped at the last moment that programs can represent.
+pub(super) fn micros(time: Duration) -> i64 {
+    let most = Timestamp::MAX.as_microsecond();
+    i64::try_from(time.as_micros()).map_or(most, |micros| micros.min(most))
 }
 
 /// A turn as JSON.
@@ -32,6 +40,26 @@ pub(super) fn to_json(turn: &TurnBody) -> Result<String, LedgerError> {
     turn.check_depth()?;
     serde_json::to_string(turn)
         .map_err(|error| LedgerError::Unavailable(format!("a turn cannot be written as JSON: {error}")))
+}
+
+/// JSON text as it comes from a caller. PostgreSQL's texts cannot hold a NUL, and JSON never has one.
+pub(super) fn json_text(json: &str) -> Result<&str, LedgerError> {
+    if json.contains('\0') {
+        return Err(LedgerError::Unavailable("a value is not JSON: it has a NUL".to_owned()));
+    }
+    Ok(json)
+}
+
+/// A step of a message as the function in the database takes it.
+pub(super) fn step_texts(step: &NewStep) -> Result<Vec<Option<Cow<'_, str>>>, LedgerError> {
+    Ok(vec![
+        Some(step.ordinal.to_string().into()),
+        Some(step.kind.as_str().into()),
+        Some(stored(&step.name)),
+        Some(micros(step.took).to_string().into()),
+        Some(json_text(&step.value)?.into()),
+        step.log.as_deref().map(json_text).transpose()?.map(Cow::from),
+    ])
 }
 
 /// An audit row as the functions in the database take it.

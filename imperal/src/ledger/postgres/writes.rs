@@ -1,17 +1,21 @@
 //! The longer writes of the contract, and how each write is counted.
 
-use std::time::{Duration, Instant};
+use std::collections::HashMap;
+use std::time::Instant;
 
-use jiff::Timestamp;
 use tokio_postgres::Row;
+use tokio_postgres::types::Type;
 
 use super::PostgresLedger;
 use super::fault::Fault;
-use super::pool::{Param, flag, int, text, texts};
-use super::rows::{audit, get, get_number, get_time, to_json};
+use super::pool::{Param, flag, int, ints, text, texts};
+use super::rows::{RECORD, audit, get, get_id, get_number, get_time, json_text, micros, to_json};
 use super::stored_text::stored;
 use crate::ids::{CallId, TaskId};
-use crate::ledger::{Incarnation, LedgerError, NewTask, Task, TaskEnd, Turn, TurnBody, decode};
+use crate::ledger::{
+    Attempt, CancelOutcome, Incarnation, LedgerError, NewAudit, NewTask, Owner, Progress, Task, TaskEnd, Turn,
+    TurnBody, Work, decode,
+};
 
 impl PostgresLedger {
     /// Counts a write and its duration, waiting for a connection included.
@@ -37,7 +41,17 @@ impl PostgresLedger {
         let row = self.one(sql, params).await?;
         let turn = Turn { seq: get_number(&row, 0)?, at: get_time(&row, 1)?, body };
         self.notifier.events(get(&row, 2)?, &decode::owner(&row, self.store.unreadable()), turn.seq);
+        if get::<Option<bool>>(&row, 5)? == Some(true) {
+            self.notifier.task_is_ready();
+        }
         Ok(turn)
+    }
+
+    /// Notifies the feed of events of a task, from the columns of [`RECORD`](super::rows::RECORD).
+    pub(super) fn has_events(&self, row: &Row, owner: &Owner) -> Result<(), Fault> {
+        let (owner_id, head): (i64, i64) = (get(row, 20)?, get(row, 21)?);
+        self.notifier.events(owner_id, owner, u64::try_from(head).unwrap_or_default());
+        Ok(())
     }
 
     pub(super) async fn settle_call(
@@ -61,45 +75,117 @@ impl PostgresLedger {
         &self,
         incarnation: &Incarnation,
         task_id: TaskId,
-        reclaim: bool,
+        attempt: Option<Attempt>,
         end: TaskEnd,
     ) -> Result<Turn, LedgerError> {
         let sql = "SELECT * FROM @.finish_task($1, $2, $3::uuid, $4, $5, $6::uuid, $7, $8)";
         let (node, id, json) = (stored(&incarnation.node), task_id.to_string(), to_json(&end.turn)?);
         let (turn_id, row, state) = (end.turn.turn_id.to_string(), audit(&end.audit), end.state.as_str());
-        let whose = [text(&node), int(&incarnation.number), text(&id), flag(&reclaim)];
+        let attempt = attempt.map(|attempt| i64::from(attempt.number));
+        let whose = [text(&node), int(&incarnation.number), text(&id), (&attempt, Type::INT8)];
         let what = [text(&state), text(&turn_id), text(&json), texts(&row)];
         let _permit = self.permits.acquire_for_audit(&end.audit).await?;
         self.write_turn(sql, &[whose, what].concat(), end.turn).await
     }
 
     pub(super) async fn begin_task(&self, incarnation: &Incarnation, new: NewTask) -> Result<Task, LedgerError> {
-        let sql = "SELECT * FROM @.start_task($1, $2, $3::uuid, $4::uuid, $5, $6, $7, $8, $9, $10, $11)";
+        let sql = "SELECT * FROM @.start_task($1, $2, $3::uuid, $4, $5::uuid, $6::uuid, $7, $8, $9, $10, $11, $12, $13, \
+                   $14, $15)";
         let (node, call_id, task_id) = (stored(&incarnation.node), new.call_id.to_string(), new.task_id.to_string());
+        let (parent, attempt) = match new.parent {
+            Work::Call(call_id) => (call_id.to_string(), None),
+            Work::Task(attempt) => (attempt.task_id.to_string(), Some(i64::from(attempt.number))),
+        };
         let (tenant, user) = (stored(&new.owner.tenant_id), stored(&new.owner.user_id));
         let names = vec![stored(&new.app_id), stored(&new.function), stored(&new.name)];
         let key = new.key.as_deref().map(stored);
-        let (cap, most) = (micros(new.cap), i64::from(new.max_running));
-        let whose = [text(&node), int(&incarnation.number), text(&call_id), text(&task_id), text(&tenant), text(&user)];
-        let what = [texts(&names), text(&key), flag(&new.long_running), int(&cap), int(&most)];
+        let (cap, running, open) = (micros(new.cap), i64::from(new.max_running), i64::from(new.max_open));
+        let durable = match &new.durable {
+            None => None,
+            Some(of) => Some([
+                stored(&of.task_name),
+                json_text(&of.input)?.into(),
+                json_text(&of.user)?.into(),
+                of.root_task.to_string().into(),
+            ]),
+        };
+        let durable = durable.as_ref().map(<[_; 4]>::as_slice);
+        let from = [text(&node), int(&incarnation.number), text(&parent), (&attempt, Type::INT8), text(&call_id)];
+        let whose = [text(&task_id), text(&tenant), text(&user), texts(&names), text(&key)];
+        let what = [flag(&new.long_running), int(&cap), int(&running), int(&open), texts(&durable)];
         let _permit = self.permits.acquire(&new.owner).await?;
-        let begun = self.one(sql, &[&whose[..], &what[..]].concat()).await.map_err(LedgerError::from);
-        let row = begun.map_err(|error| match error {
-            LedgerError::TooManyTasks(_) => LedgerError::TooManyTasks(new.max_running),
-            error => error,
-        })?;
+        let row = self.one(sql, &[from, whose, what].concat()).await?;
         self.notifier.events(get(&row, 2)?, &new.owner, get_number(&row, 3)?);
         drop((tenant, user, names, key));
-        Ok(new.into_task(get_time(&row, 0)?, get_time(&row, 1)?, true))
+        Ok(new.into_task(get_time(&row, 0)?, get_time(&row, 1)?, get(&row, 4)?))
+    }
+
+    pub(super) async fn write_progress(
+        &self,
+        incarnation: &Incarnation,
+        latest: Vec<(u32, Progress)>,
+    ) -> Result<(), LedgerError> {
+        let sql = "SELECT p.task_id::text, p.attempt, p.owner_id, p.tenant_id, p.user_id
+                   FROM @.note_progress($1, $2, $3::uuid[], $4, $5, $6, $7, $8) AS p";
+        let node = stored(&incarnation.node);
+        let ids: Vec<String> = latest.iter().map(|(_, said)| said.task_id.to_string()).collect();
+        let attempts: Vec<i64> = latest.iter().map(|(attempt, _)| i64::from(*attempt)).collect();
+        let percents: Vec<Option<f64>> = latest.iter().map(|(_, said)| said.percent).collect();
+        let messages: Vec<_> = latest.iter().map(|(_, said)| said.message.as_deref().map(stored)).collect();
+        let mut steps = Vec::with_capacity(latest.len());
+        for (_, said) in &latest {
+            let json = said.steps.as_ref().map(serde_json::to_string).transpose();
+            let json = json.map_err(|error| LedgerError::Unavailable(format!("steps cannot be written: {error}")))?;
+            steps.push(json.map(|json| stored(&json).into_owned()));
+        }
+        let times: Vec<i64> = latest.iter().map(|(_, said)| said.at.as_microsecond()).collect();
+        let whose = [text(&node), int(&incarnation.number), texts(&ids), ints(&attempts)];
+        let what = [(&percents as _, Type::FLOAT8_ARRAY), texts(&messages), texts(&steps), ints(&times)];
+        let mut kept = HashMap::new();
+        for row in self.counted(self.store.rows(sql, &[whose, what].concat())).await? {
+            let of = (get_id::<TaskId>(&row, 0)?, get::<i64>(&row, 1)?);
+            kept.insert(of, (get::<i64>(&row, 2)?, decode::owner(&row, self.store.unreadable())));
+        }
+        drop(messages);
+        for (attempt, said) in latest {
+            if let Some((owner_id, owner)) = kept.get(&(said.task_id, i64::from(attempt))) {
+                self.notifier.progress(*owner_id, owner, said);
+            }
+        }
+        Ok(())
+    }
+
+    pub(super) async fn write_cancel(
+        &self,
+        task_id: TaskId,
+        row: NewAudit,
+        end: TaskEnd,
+    ) -> Result<CancelOutcome, LedgerError> {
+        let sql = format!(
+            "SELECT {RECORD}, r.outcome_id::text FROM @.request_cancel($1::uuid, $2, $3, $4::uuid, $5, $6) AS r"
+        );
+        let (id, turn_id, json) = (task_id.to_string(), end.turn.turn_id.to_string(), to_json(&end.turn)?);
+        let (said, state, outcome) = (audit(&row), end.state.as_str(), audit(&end.audit));
+        let params = [text(&id), texts(&said), text(&state), text(&turn_id), text(&json), texts(&outcome)];
+        let _permit = self.permits.acquire_for_audit(&row).await?;
+        // Running twice only writes one more audit row.
+        let row = one(self.counted(self.store.repeatable(&sql, &params)).await?)?;
+        let record = decode::record(&row, self.store.unreadable());
+        if record.task.state.is_open() {
+            self.has_events(&row, &record.owner)?;
+            if record.task.state.is_held() {
+                self.notifier.cancel_requested(&record.incarnation.node);
+            }
+            return Ok(CancelOutcome::Requested(record));
+        }
+        if get::<Option<&str>>(&row, row.len() - 1)? != Some(&turn_id) {
+            return Ok(CancelOutcome::AlreadyEnded(record));
+        }
+        self.has_events(&row, &record.owner)?;
+        Ok(CancelOutcome::Ended(record))
     }
 }
 
 pub(super) fn one(mut rows: Vec<Row>) -> Result<Row, Fault> {
     rows.pop().ok_or_else(|| Fault::Row("a function returned no row".to_owned()))
-}
-
-/// Capped at the last moment that programs can represent.
-pub(super) fn micros(time: Duration) -> i64 {
-    let most = Timestamp::MAX.as_microsecond();
-    i64::try_from(time.as_micros()).map_or(most, |micros| micros.min(most))
 }

@@ -1,6 +1,10 @@
--- Marks the unsettled work of an incarnation and ends it. The caller holds the node's row FOR UPDATE.
-CREATE OR REPLACE FUNCTION @.end_incarnation(p_node_id bigint, p_incarnation bigint) RETURNS void LANGUAGE sql AS $$
+-- Marks the unsettled work of an incarnation and ends it. p_is_crash: whether the end counts as a crash of its
+-- durable tasks. The caller holds the node's row FOR UPDATE.
+CREATE OR REPLACE FUNCTION @.end_incarnation(p_node_id bigint, p_incarnation bigint, p_is_crash boolean) RETURNS void
+LANGUAGE sql AS $$
     UPDATE @.call SET state = 'left' WHERE node_id = p_node_id AND incarnation = p_incarnation AND state = 'open';
-    UPDATE @.task SET abandoned = true WHERE node_id = p_node_id AND incarnation = p_incarnation AND state = 'running';
+    UPDATE @.task SET abandoned = true
+    WHERE node_id = p_node_id AND incarnation = p_incarnation AND state = 'running' AND task_name IS NULL;
+    SELECT @.orphan_durable(p_node_id, p_incarnation, p_is_crash);
     UPDATE @.node SET lease_until = NULL WHERE node_id = p_node_id;
 $$;

@@ -1,4 +1,5 @@
--- Number of the turn of the owner's oldest call that has no reply or a running task.
+-- Number of the turn of the owner's oldest call that has no reply or a running task. A task that no process holds
+-- keeps nothing: it may wait for months.
 CREATE OR REPLACE FUNCTION @.first_needed(p_owner_id bigint) RETURNS bigint LANGUAGE sql STABLE AS $$
     SELECT least(
         (SELECT min(turn_seq) FROM @.call WHERE owner_id = p_owner_id AND state = 'open'),

@@ -8,12 +8,15 @@ DECLARE
 BEGIN
     INSERT INTO @.node (node_key, node, incarnation) VALUES (v_key, p_node, 0) ON CONFLICT (node_key) DO NOTHING;
     SELECT * INTO STRICT v_node FROM @.node n WHERE n.node_key = v_key FOR UPDATE;
-    IF v_node.lease_until IS NOT NULL THEN PERFORM @.end_incarnation(v_node.node_id, v_node.incarnation); END IF;
+    IF v_node.lease_until IS NOT NULL THEN
+        PERFORM @.end_incarnation(v_node.node_id, v_node.incarnation, NOT v_node.draining);
+    END IF;
     node_id := v_node.node_id;
     incarnation := CASE
         WHEN v_node.incarnation BETWEEN 0 AND 9007199254740992 THEN v_node.incarnation + 1 ELSE @.micros()
     END;
     UPDATE @.node n
-    SET incarnation = join_node.incarnation, lease_until = @.later(@.micros(), p_lease), lease = p_lease
+    SET incarnation = join_node.incarnation, lease_until = @.later(@.micros(), p_lease), lease = p_lease,
+        draining = false
     WHERE n.node_id = v_node.node_id;
 END $$;

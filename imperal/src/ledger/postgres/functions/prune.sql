@@ -1,9 +1,10 @@
 -- Removes old rows of some owners. The first four parameters are ages; null keeps for ever. An owner's
 -- row is locked while its rows go; a row that another transaction holds is skipped, so this never
--- waits. A damaged number counts as 0.
+-- waits. A damaged number counts as 0. A task's steps go with it and are not counted.
 CREATE OR REPLACE FUNCTION @.prune(
     p_turns bigint, p_tasks bigint, p_events bigint, p_audit bigint, p_from bigint, p_limit bigint,
-    OUT turns bigint, OUT calls bigint, OUT tasks bigint, OUT events bigint, OUT audit bigint, OUT next bigint
+    OUT turns bigint, OUT calls bigint, OUT tasks bigint, OUT events bigint, OUT audit bigint,
+    OUT step_values bigint, OUT next bigint
 ) LANGUAGE plpgsql AS $$
 DECLARE
     v_now bigint := @.micros();
@@ -14,10 +15,16 @@ DECLARE
     v_last bigint;
     v_hash bytea;
     v_count bigint;
+    v_steps bigint;
 BEGIN
     -- Rows that come back because the server crashed are removed by a later pass.
     PERFORM set_config('synchronous_commit', 'off', true);
     turns := 0; calls := 0; tasks := 0; events := 0; audit := 0;
+    step_values := @.prune_values(p_limit);
+    IF step_values >= p_limit THEN
+        next := p_from;
+        RETURN;
+    END IF;
     FOR v_look IN
         SELECT w.owner_id,
             (SELECT u.at FROM @.turn u WHERE u.owner_id = w.owner_id AND u.seq > w.pruned ORDER BY u.seq LIMIT 1)
@@ -66,17 +73,30 @@ BEGIN
             GET DIAGNOSTICS v_count = ROW_COUNT;
             calls := calls + v_count;
         END IF;
-        DELETE FROM @.task t WHERE t.task_id IN (
-            SELECT k.task_id FROM (
-                SELECT o.*, bool_and(o.created_at < v_now - p_tasks) OVER (ORDER BY o.task_no) AS old FROM (
-                    SELECT i.task_id, i.task_no, i.created_at, i.finished_at, i.outcome_seq FROM @.task i
-                    WHERE i.owner_id = v_owner.owner_id ORDER BY i.task_no LIMIT v_left
-                ) AS o
-            ) AS j JOIN @.task k ON k.task_id = j.task_id
-            WHERE j.old AND k.finished_at < v_now - p_tasks AND k.outcome_seq <= v_owner.pruned
-            FOR UPDATE OF k SKIP LOCKED
-        );
-        GET DIAGNOSTICS v_count = ROW_COUNT;
+        WITH gone AS (
+            DELETE FROM @.task t WHERE t.task_id IN (
+                SELECT k.task_id FROM (
+                    SELECT o.*, bool_and(o.created_at < v_now - p_tasks) OVER w AS old,
+                        sum(o.steps) OVER w - o.steps AS steps_before
+                    FROM (
+                        SELECT i.task_id, i.task_no, i.created_at, CASE
+                                WHEN i.task_name IS NOT NULL AND i.created_at < v_now - p_tasks
+                                THEN (SELECT count(*) FROM @.step s WHERE s.task_no = i.task_no) ELSE 0
+                            END AS steps
+                        FROM @.task i WHERE i.owner_id = v_owner.owner_id ORDER BY i.task_no LIMIT v_left
+                    ) AS o WINDOW w AS (ORDER BY o.task_no)
+                ) AS j JOIN @.task k ON k.task_id = j.task_id
+                -- A task has up to 10,000 steps, which go with it.
+                WHERE j.old AND j.steps_before < 10000 AND k.finished_at < v_now - p_tasks
+                    AND k.outcome_seq <= v_owner.pruned
+                FOR UPDATE OF k SKIP LOCKED
+            ) RETURNING t.task_no
+        ), steps AS (
+            DELETE FROM @.step s USING gone WHERE s.task_no = gone.task_no RETURNING 1
+        ), durable AS (
+            DELETE FROM @.durable d USING gone WHERE d.task_no = gone.task_no
+        )
+        SELECT (SELECT count(*) FROM gone), (SELECT count(*) FROM steps) INTO v_count, v_steps;
         tasks := tasks + v_count;
         SELECT j.audit_id, j.hash, j.place INTO v_last, v_hash, v_count FROM (
             SELECT o.audit_id, o.hash, row_number() OVER (ORDER BY o.audit_id) AS place,
@@ -93,7 +113,7 @@ BEGIN
             DELETE FROM @.audit a WHERE a.owner_id = v_owner.owner_id AND a.audit_id <= v_last;
             audit := audit + v_count;
         END IF;
-        IF turns + calls + tasks + events + audit >= p_limit THEN
+        IF turns + calls + tasks + events + audit >= p_limit OR v_steps >= 10000 THEN
             -- Continue with the same owner, which may have more.
             next := v_owner.owner_id - 1;
             RETURN;

@@ -11,7 +11,7 @@ BEGIN
         stored = CASE WHEN stored_day = v_day AND stored BETWEEN 0 AND 9007199254740992 THEN stored ELSE 0 END
             + octet_length(p_body)
     WHERE owner_id = p_owner_id
-    RETURNING head, 0, owner_id, tenant_id, user_id INTO STRICT v_stamp;
+    RETURNING head, 0, owner_id, tenant_id, user_id, false INTO STRICT v_stamp;
     IF v_stamp.seq < p_count OR v_stamp.seq > 9007199254740992 THEN
         -- The node repairs the numbers and sends the statement again.
         RAISE EXCEPTION 'the number of the owner''s latest event was damaged' USING ERRCODE = '22003';

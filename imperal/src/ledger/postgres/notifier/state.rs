@@ -53,12 +53,14 @@ pub(super) struct NotifierState {
     pub(super) outgoing: HashSet<i64>,
     /// [`node_tag`]s of the nodes whose tasks were asked to cancel here.
     pub(super) to_renew: HashSet<String>,
+    /// Whether the next NOTIFY says that durable tasks may be ready.
+    pub(super) has_ready_tasks: bool,
     pub(super) pending: PendingOwners,
 }
 
 impl NotifierState {
     pub(super) fn has_outgoing(&self) -> bool {
-        !self.outgoing.is_empty() || !self.to_renew.is_empty()
+        !self.outgoing.is_empty() || !self.to_renew.is_empty() || self.has_ready_tasks
     }
 
     /// Remembers an owner's latest number; false if it is not new.

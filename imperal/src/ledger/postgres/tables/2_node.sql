@@ -6,5 +6,7 @@ CREATE TABLE @.node (
     incarnation bigint NOT NULL,
     lease_until bigint,
     -- The length of the lease when it was given.
-    lease bigint
+    lease bigint,
+    -- Whether the node said that it is stopping: then its end is no crash of its durable tasks.
+    draining boolean NOT NULL DEFAULT false
 ) WITH (fillfactor = 50);

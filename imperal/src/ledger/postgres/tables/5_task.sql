@@ -1,16 +1,19 @@
+-- A task is open until `finished_at` is set. An open task is held while its state is `running`: its incarnation
+-- alone writes for it. An open task that no process holds is durable: `queued`, `waiting` or `stuck`.
 -- No foreign key to the call: retention removes a call before its tasks, and a task's events before the task.
 CREATE TABLE @.task (
     task_no bigint GENERATED ALWAYS AS IDENTITY,
     task_id uuid PRIMARY KEY,
     call_id uuid NOT NULL,
     owner_id bigint NOT NULL REFERENCES @.owner,
+    -- The incarnation that holds it or held it last.
     node_id bigint NOT NULL REFERENCES @.node,
     incarnation bigint NOT NULL,
     app_id text NOT NULL,
     function text NOT NULL,
     name text NOT NULL,
     state text NOT NULL DEFAULT 'running',
-    -- True once its incarnation ended before the task did.
+    -- True once the incarnation of a background task ended before the task did.
     abandoned boolean NOT NULL DEFAULT false,
     long_running boolean NOT NULL,
     percent double precision,
@@ -19,23 +22,83 @@ CREATE TABLE @.task (
     -- Grows with each report, so that other nodes can tell a new report from one that they have.
     progress_no bigint NOT NULL DEFAULT 0,
     created_at bigint NOT NULL,
-    deadline_at bigint NOT NULL,
+    -- Null while no process holds the task.
+    deadline_at bigint,
     cancel_requested_at bigint,
     finished_at bigint,
     -- The number of the turn that holds the result.
     outcome_seq bigint,
-    -- Unique among the running tasks of an owner and an extension: start_task checks it under the owner's lock.
-    key text
+    -- Unique among the open tasks of an owner and an extension: start_task checks it under the owner's lock.
+    key text,
+    -- The name of the durable task within its extension; null for a background task.
+    task_name text,
+    -- The latest run of its body; 0 before the first.
+    attempt bigint NOT NULL DEFAULT 1,
+    waits_for text,
+    -- From when on a claim may take the task; null while it is held or waits for an answer only.
+    ready_at bigint,
+    -- The steps so far as JSON, for people who watch it.
+    steps text
 ) WITH (fillfactor = 70);
 
 CREATE INDEX task_of ON @.task (owner_id, task_no);
 CREATE INDEX task_of_call ON @.task (call_id);
+CREATE INDEX task_open_of ON @.task (owner_id) WHERE finished_at IS NULL;
 CREATE INDEX task_running_of ON @.task (owner_id) WHERE state = 'running';
 CREATE INDEX task_held ON @.task (node_id, incarnation) WHERE state = 'running';
 CREATE INDEX task_left ON @.task (task_no) WHERE state = 'running' AND abandoned;
+CREATE INDEX task_ready ON @.task (app_id, task_name, ready_at, task_no) WHERE ready_at IS NOT NULL;
+-- Few tasks at any time.
+CREATE INDEX task_stuck ON @.task (task_no) WHERE state = 'stuck';
 -- Empty unless the database was damaged.
 CREATE INDEX task_damaged ON @.task (task_no)
-    WHERE state NOT IN ('running', 'succeeded', 'failed', 'cancelled', 'timed_out', 'reclaimed');
+    WHERE state NOT IN ('running', 'queued', 'waiting', 'stuck', 'succeeded', 'failed', 'cancelled', 'timed_out',
+                        'reclaimed')
+        OR ready_at > 253402207200999999;
+
+-- What another process needs to continue a durable task. Whoever changes a row holds its task's row.
+CREATE TABLE @.durable (
+    task_no bigint PRIMARY KEY,
+    -- JSON.
+    input text NOT NULL,
+    user_json text NOT NULL,
+    root_task uuid NOT NULL,
+    cap bigint NOT NULL,
+    -- The running time of ended attempts, and when the current one began; null while no process holds the task.
+    ran bigint NOT NULL DEFAULT 0,
+    claimed_at bigint,
+    -- Ends by a crash, and attempts, since the last progress.
+    crashes bigint NOT NULL DEFAULT 0,
+    fruitless bigint NOT NULL DEFAULT 0,
+    -- The version of the program that refused it last, and since when it has been stuck without a new step.
+    refused_program text,
+    stuck_since bigint,
+    -- The claim that took it: a node that lost the answer asks again under the same id.
+    claim_id uuid,
+    -- From when on retention removes the values of its steps; null while they are kept, and once they are gone.
+    values_until bigint
+) WITH (fillfactor = 70);
+
+CREATE INDEX durable_values ON @.durable (values_until) WHERE values_until IS NOT NULL;
+
+-- The stored steps of durable tasks. They go with their tasks.
+CREATE TABLE @.step (
+    task_no bigint NOT NULL,
+    ordinal bigint NOT NULL,
+    -- The attempt that stored it.
+    attempt bigint NOT NULL,
+    kind text NOT NULL,
+    name text NOT NULL,
+    began_at bigint NOT NULL,
+    done_at bigint NOT NULL,
+    -- How the value is written: 0 is the JSON itself. Other numbers are reserved.
+    codec smallint NOT NULL DEFAULT 0,
+    -- Null once it is no longer kept.
+    value text,
+    -- JSON.
+    log text,
+    PRIMARY KEY (task_no, ordinal)
+);
 
 -- The columns of a task that change, as they were at the event.
 CREATE TABLE @.task_event (
@@ -45,6 +108,11 @@ CREATE TABLE @.task_event (
     state text NOT NULL,
     percent double precision,
     message text,
+    attempt bigint NOT NULL,
+    waits_for text,
+    ready_at bigint,
+    steps text,
+    deadline_at bigint,
     cancel_requested_at bigint,
     finished_at bigint,
     outcome_seq bigint,

@@ -4,11 +4,24 @@
 CREATE VIEW @.task_record AS
     SELECT t.task_no, t.task_id, t.call_id, t.app_id, t.function, t.name, t.state, t.long_running, t.percent,
            t.message, t.created_at, t.deadline_at, t.cancel_requested_at, t.finished_at, o.body,
-           n.node, t.incarnation, w.tenant_id, w.user_id, t.owner_id, w.head, t.abandoned, t.key
+           n.node, t.incarnation, w.tenant_id, w.user_id, t.owner_id, w.head, t.abandoned, t.key,
+           t.task_name IS NOT NULL AS durable, t.attempt, t.waits_for, t.ready_at, t.steps, o.turn_id AS outcome_id
     FROM @.task t
     JOIN @.owner w ON w.owner_id = t.owner_id
     JOIN @.node n ON n.node_id = t.node_id
     LEFT JOIN @.turn o ON o.owner_id = t.owner_id AND o.seq = t.outcome_seq;
 
--- The number, time and owner of a turn that was written.
-CREATE TYPE @.stamp AS (seq bigint, at bigint, owner_id bigint, tenant_id text, user_id text);
+-- A durable task as a claim returns it.
+CREATE VIEW @.claimed_task AS
+    SELECT r.*, t.task_name, d.input, d.user_json, d.root_task, d.ran, d.crashes,
+           -- Without the attempt that the claim began.
+           d.fruitless - 1 AS fruitless
+    FROM @.task_record r
+    JOIN @.task t ON t.task_id = r.task_id
+    JOIN @.durable d ON d.task_no = t.task_no;
+
+-- The number, time and owner of a turn that was written, and whether the owner has tasks that are ready to be
+-- claimed.
+CREATE TYPE @.stamp AS (
+    seq bigint, at bigint, owner_id bigint, tenant_id text, user_id text, has_ready_tasks boolean
+);

@@ -1,0 +1,94 @@
+//! Durable tasks: the statement of each method of the contract.
+
+use std::time::Duration;
+
+use super::pool::{flag, int, text, texts};
+use super::rows::{RECORD, get_number, micros};
+use super::stored_text::stored;
+use super::writes::one;
+use super::{PostgresLedger, reads};
+use crate::ids::TaskId;
+use crate::ledger::contract::{DurableTasks, LedgerResult};
+use crate::ledger::{
+    Attempt, ClaimRequest, ClaimedTask, Incarnation, NewStep, Page, PageLimit, Release, StoredStep, Task, TaskRecord,
+    decode,
+};
+
+impl DurableTasks for PostgresLedger {
+    async fn claim_tasks(&self, incarnation: &Incarnation, request: ClaimRequest) -> LedgerResult<Vec<ClaimedTask>> {
+        let claim = self.claims.begin(incarnation);
+        let claimed = self.claim(incarnation, &request, &claim.id()).await;
+        claim.answered(&claimed);
+        claimed
+    }
+
+    async fn release_task(&self, incarnation: &Incarnation, attempt: Attempt, release: Release) -> LedgerResult<Task> {
+        let sql = format!("SELECT {RECORD} FROM @.release_task($1, $2, $3::uuid, $4, $5) AS r");
+        let (node, id) = (stored(&incarnation.node), attempt.task_id.to_string());
+        let program = match &release {
+            Release::HandOver => None,
+            Release::Refused { program } => Some(stored(program)),
+        };
+        let number = i64::from(attempt.number);
+        let params = [text(&node), int(&incarnation.number), text(&id), int(&number), text(&program)];
+        // The attempt that released a task may do it again.
+        let row = one(self.counted(self.store.repeatable(&sql, &params)).await?)?;
+        let record = decode::record(&row, self.store.unreadable());
+        self.has_events(&row, &record.owner)?;
+        self.notifier.task_is_ready();
+        Ok(record.task)
+    }
+
+    async fn store_step(&self, incarnation: &Incarnation, attempt: Attempt, step: NewStep) -> LedgerResult<()> {
+        self.steps.store(incarnation, attempt, step).await
+    }
+
+    async fn steps(&self, task_id: TaskId, after: u16, limit: PageLimit) -> LedgerResult<Page<StoredStep>> {
+        reads::steps(&self.store, task_id, after, limit).await
+    }
+
+    async fn step_value(&self, task_id: TaskId, ordinal: u16) -> LedgerResult<Option<String>> {
+        reads::step_value(&self.store, task_id, ordinal).await
+    }
+
+    async fn mark_stuck(&self, incarnation: &Incarnation, untaken_for: Duration) -> LedgerResult<u64> {
+        let (node, age) = (stored(&incarnation.node), micros(untaken_for));
+        let params = [text(&node), int(&incarnation.number), int(&age)];
+        // Running twice only marks more of them.
+        let marked = self.counted(self.store.repeatable("SELECT @.mark_stuck($1, $2, $3)", &params)).await?;
+        Ok(get_number(&one(marked)?, 0)?)
+    }
+
+    async fn long_stuck(&self, stuck_for: Duration, limit: u32) -> LedgerResult<Vec<TaskRecord>> {
+        reads::long_stuck(&self.store, stuck_for, limit).await
+    }
+}
+
+impl PostgresLedger {
+    async fn claim(
+        &self,
+        incarnation: &Incarnation,
+        request: &ClaimRequest,
+        claim_id: &str,
+    ) -> LedgerResult<Vec<ClaimedTask>> {
+        let sql = format!(
+            "SELECT {RECORD}, r.task_name, r.input, r.user_json, r.root_task::text AS root_task, r.ran, r.crashes, \
+             r.fruitless FROM @.claim_tasks($1, $2, $3::uuid, $4, $5, $6, $7, $8, $9) AS r"
+        );
+        let (node, program) = (stored(&incarnation.node), stored(&request.program));
+        let apps: Vec<_> = request.names.iter().map(|name| stored(&name.app_id)).collect();
+        let names: Vec<_> = request.names.iter().map(|name| stored(&name.task_name)).collect();
+        let (limit, running) = (i64::from(request.limit), i64::from(request.max_running));
+        let whose = [text(&node), int(&incarnation.number), text(&claim_id), texts(&apps), texts(&names)];
+        let what = [text(&program), int(&limit), flag(&request.suspect), int(&running)];
+        // Running twice under the same id claims once.
+        let rows = self.counted(self.store.repeatable(&sql, &[&whose[..], &what[..]].concat())).await?;
+        let mut claimed = Vec::with_capacity(rows.len());
+        for row in &rows {
+            let task = decode::claimed(row, self.store.unreadable());
+            self.has_events(row, &task.record.owner)?;
+            claimed.push(task);
+        }
+        Ok(claimed)
+    }
+}

@@ -1,0 +1,58 @@
+-- Takes up tasks of these extensions and names, in the order in which they became ready, with an event each. Waits for
+-- no other transaction: a task or an owner that another one holds is skipped, and the task stays ready.
+-- p_claim_id: tasks that the incarnation holds under it already are returned instead; the answer was lost.
+CREATE OR REPLACE FUNCTION @.claim_tasks(
+    p_node text, p_incarnation bigint, p_claim_id uuid, p_apps text[], p_names text[], p_program text, p_limit bigint,
+    p_suspect boolean, p_max_running bigint
+) RETURNS SETOF @.claimed_task LANGUAGE plpgsql AS $$
+DECLARE
+    v_node_id bigint := @.fence(p_node, p_incarnation);
+    v_now bigint := @.micros();
+    v_claimed uuid[];
+    -- Owners that are locked, or have as many running tasks as they may.
+    v_full bigint[] := '{}';
+    v_suspect boolean := p_suspect;
+    -- Candidates are read in pieces, each from the last one on.
+    v_next record;
+    v_seen bigint;
+    v_at bigint := -9223372036854775808;
+    v_no bigint := 0;
+BEGIN
+    IF NOT pg_try_advisory_xact_lock(hashtextextended('imperal claim ' || p_claim_id, 0)) THEN
+        RAISE EXCEPTION 'the claim is still at work' USING ERRCODE = 'lock_not_available';
+    END IF;
+    SELECT coalesce(array_agg(t.task_id ORDER BY t.task_no), '{}') INTO v_claimed
+    FROM @.task t JOIN @.durable d ON d.task_no = t.task_no
+    WHERE t.node_id = v_node_id AND t.incarnation = p_incarnation AND t.state = 'running' AND d.claim_id = p_claim_id;
+    WHILE cardinality(v_claimed) = 0 OR v_seen > 0 LOOP
+        v_seen := 0;
+        FOR v_next IN
+            SELECT c.* FROM unnest(p_apps, p_names) AS n (app_id, task_name) CROSS JOIN LATERAL (
+                SELECT t.task_id, t.task_no, t.owner_id, t.ready_at FROM @.task t
+                JOIN @.durable d ON d.task_no = t.task_no
+                WHERE t.app_id = n.app_id AND t.task_name = n.task_name AND t.ready_at BETWEEN v_at AND v_now
+                    AND (t.ready_at, t.task_no) > (v_at, v_no) AND t.owner_id <> ALL (v_full)
+                    AND d.refused_program IS DISTINCT FROM p_program AND @.is_replied(t.call_id)
+                    AND (v_suspect OR d.crashes < 2 OR @.last_step_at(t.task_no, t.attempt) IS NOT NULL)
+                ORDER BY t.ready_at, t.task_no LIMIT 2 * p_limit
+            ) AS c ORDER BY c.ready_at, c.task_no LIMIT 2 * p_limit
+        LOOP
+            EXIT WHEN cardinality(v_claimed) >= p_limit;
+            v_seen := v_seen + 1;
+            v_at := v_next.ready_at;
+            v_no := v_next.task_no;
+            CONTINUE WHEN v_next.owner_id = ANY (v_full);
+            CASE @.claim_task(v_node_id, p_incarnation, p_claim_id, v_next.task_id, p_program, v_suspect, p_max_running)
+                WHEN 'claimed' THEN v_claimed := v_claimed || v_next.task_id;
+                WHEN 'suspect' THEN
+                    v_claimed := v_claimed || v_next.task_id;
+                    v_suspect := false;
+                WHEN 'full' THEN v_full := v_full || v_next.owner_id;
+                ELSE NULL;
+            END CASE;
+        END LOOP;
+        EXIT WHEN v_seen = 0 OR v_seen < 2 * p_limit;
+    END LOOP;
+    RETURN QUERY SELECT c.* FROM unnest(v_claimed) WITH ORDINALITY AS u (task_id, place)
+        JOIN @.claimed_task c ON c.task_id = u.task_id ORDER BY u.place;
+END $$;

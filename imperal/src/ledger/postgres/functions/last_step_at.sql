@@ -1,0 +1,7 @@
+-- When an attempt stored its last step; null if it stored none. The task's last step is of its last attempt that
+-- stored any.
+CREATE OR REPLACE FUNCTION @.last_step_at(p_task_no bigint, p_attempt bigint) RETURNS bigint LANGUAGE sql STABLE AS $$
+    SELECT done_at FROM (
+        SELECT attempt, done_at FROM @.step WHERE task_no = p_task_no ORDER BY ordinal DESC LIMIT 1
+    ) AS last WHERE attempt = p_attempt
+$$;

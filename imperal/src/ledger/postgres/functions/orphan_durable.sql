@@ -1,0 +1,32 @@
+-- Gives up the running durable tasks of an incarnation that ends: another process continues them. Without events,
+-- so that the transaction locks no owners. The attempt's running time counts up to its last stored step. The
+-- caller holds the node's row FOR UPDATE.
+CREATE OR REPLACE FUNCTION @.orphan_durable(p_node_id bigint, p_incarnation bigint, p_is_crash boolean) RETURNS void
+LANGUAGE sql AS $$
+    WITH held AS MATERIALIZED (
+        SELECT h.*, CASE
+                WHEN NOT p_is_crash OR crashes < 2 THEN 0 WHEN crashes = 2 THEN 10000000 WHEN crashes = 3 THEN 60000000
+                ELSE 300000000
+            END AS wait
+        FROM (
+            SELECT t.task_id, t.task_no, l.last_step_at, CASE
+                    WHEN NOT p_is_crash THEN @.sound(d.crashes) WHEN l.last_step_at IS NOT NULL THEN 1
+                    ELSE @.sound(d.crashes) + 1
+                END AS crashes
+            FROM @.task t
+            LEFT JOIN @.durable d ON d.task_no = t.task_no
+            CROSS JOIN LATERAL @.last_step_at(t.task_no, t.attempt) AS l (last_step_at)
+            WHERE t.node_id = p_node_id AND t.incarnation = p_incarnation AND t.state = 'running'
+                AND t.task_name IS NOT NULL
+        ) AS h
+    ), stopped AS (
+        UPDATE @.durable d
+        SET ran = @.sound(d.ran) + @.span(d.claimed_at, h.last_step_at), claimed_at = NULL, claim_id = NULL,
+            crashes = h.crashes
+        FROM held h WHERE d.task_no = h.task_no
+    )
+    UPDATE @.task t
+    SET state = 'queued', waits_for = CASE WHEN h.wait = 0 THEN 'process' ELSE 'retry' END,
+        ready_at = @.later(@.micros(), h.wait), deadline_at = NULL
+    FROM held h WHERE t.task_id = h.task_id;
+$$;

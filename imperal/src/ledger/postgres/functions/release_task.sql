@@ -1,0 +1,42 @@
+-- Gives a running task back, with its event: to any process, or, if p_program cannot run it, to other versions.
+-- A repeated release of the attempt that released it writes nothing. Returns the task.
+CREATE OR REPLACE FUNCTION @.release_task(
+    p_node text, p_incarnation bigint, p_task_id uuid, p_attempt bigint, p_program text
+) RETURNS SETOF @.task_record LANGUAGE plpgsql AS $$
+DECLARE
+    v_node_id bigint := @.fence(p_node, p_incarnation);
+    v_task @.task;
+    v_seq bigint;
+    v_now bigint;
+    v_stuck_since bigint;
+    v_wait bigint := 0;
+BEGIN
+    -- FOR UPDATE waits for steps of the attempt that are being stored: the next attempt will read them.
+    SELECT * INTO v_task FROM @.task WHERE task_id = p_task_id FOR UPDATE;
+    IF NOT FOUND THEN PERFORM @.refuse('IM003'); END IF;
+    IF NOT (v_task.node_id = v_node_id AND v_task.incarnation = p_incarnation AND v_task.attempt = p_attempt
+        AND v_task.state IN ('queued', 'waiting', 'stuck'))
+    THEN
+        PERFORM @.check_attempt(v_task, v_node_id, p_incarnation, p_attempt);
+        IF v_task.task_name IS NULL THEN PERFORM @.refuse('IM010'); END IF;
+        UPDATE @.owner SET head = head + 1 WHERE owner_id = v_task.owner_id RETURNING head INTO STRICT v_seq;
+        v_now := @.micros();
+        IF p_program IS NOT NULL THEN
+            v_stuck_since := @.stuck_since(v_task.task_no, v_now);
+            -- Versions that all refuse it do not hand it round.
+            IF v_stuck_since < v_now THEN v_wait := 30000000; END IF;
+        END IF;
+        UPDATE @.durable
+        SET ran = @.sound(ran) + @.span(claimed_at, v_now), claimed_at = NULL, claim_id = NULL,
+            refused_program = coalesce(p_program, refused_program),
+            stuck_since = coalesce(v_stuck_since, stuck_since)
+        WHERE task_no = v_task.task_no;
+        UPDATE @.task
+        SET state = CASE WHEN p_program IS NULL THEN 'queued' ELSE 'stuck' END,
+            waits_for = CASE WHEN p_program IS NULL THEN 'process' ELSE 'version' END,
+            ready_at = v_now + v_wait, deadline_at = NULL
+        WHERE task_id = p_task_id;
+        PERFORM @.write_task_event(p_task_id, v_seq);
+    END IF;
+    RETURN QUERY SELECT * FROM @.task_record r WHERE r.task_id = p_task_id;
+END $$;
