@@ -234,3 +234,31 @@ async fn a_resumed_task_reports_nothing_before_its_first_new_step() {
     let percents: Vec<_> = anna.progress_of(task_id).iter().map(|report| report.percent).collect();
     assert_eq!(percents, [30.0, 60.0, 60.0, 90.0]);
 }
+
+/// Killed at every moment at which a step may be lost or repeated, the task ends with the same result, and no
+/// stored step ran again.
+#[imperal::test]
+async fn a_crash_at_each_step_changes_nothing() {
+    let three = body(async |ctx, log| {
+        let mut sum = 0;
+        for n in 1..=3 {
+            let log = &log;
+            sum += ctx.step(("part", n), async |_| Ok(log.note(&format!("part {n}")).min(1) * n)).await?;
+        }
+        Ok(ActionResult::done(format!("{sum}")))
+    });
+    let (_platform, anna, log) = platform(three).await;
+    let mut crashes = 0;
+    anna.crash_at_each_step(
+        "start",
+        async |_| json!({}),
+        async |outcome| {
+            assert_eq!(outcome.turn.body.text, "6");
+            crashes += 1;
+        },
+    )
+    .await;
+    assert_eq!(crashes, 6);
+    // Seven runs; each step is repeated in the one run whose crash came before it was stored.
+    assert_eq!([1, 2, 3].map(|n| log.count(&format!("part {n}"))), [8, 8, 8]);
+}

@@ -53,7 +53,7 @@ pub use on_cancel::OnCancel;
 pub(crate) use on_cancel::{clean_up, forget_cleanups};
 pub use poll::{JobStatus, Polling};
 pub use progress::Percent;
-pub(crate) use progress::{ProgressListener, ProgressMark, ReportPause};
+pub(crate) use progress::{ProgressMark, ReportPause, StepMoment, WorkListener};
 pub(crate) use signal::Signal;
 pub use signal::StopReason;
 pub(crate) use span::WorkSpan;

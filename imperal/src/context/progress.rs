@@ -26,9 +26,21 @@ pub(crate) struct ProgressMark {
 /// A wait of the work after its report.
 pub(crate) type ReportPause = Pin<Box<dyn Future<Output = ()> + Send>>;
 
-/// Gets every report of every task, before any is coalesced.
-pub(crate) trait ProgressListener: fmt::Debug + Send + Sync {
+/// A moment of a step at which a process may die.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum StepMoment {
+    /// Its work is done and nothing is stored.
+    Done,
+    /// It is stored and the body does not know yet.
+    Stored,
+}
+
+/// Gets every report of every task, before any is coalesced, and the moments of steps. For the test kit.
+pub(crate) trait WorkListener: fmt::Debug + Send + Sync {
     fn on_report(&self, origin: &Origin, mark: &ProgressMark);
+
+    /// A wait of the work at a moment of one of its steps.
+    fn pause_at_step(&self, origin: &Origin, moment: StepMoment) -> Option<ReportPause>;
 
     /// A wait of the work after its latest report.
     fn pause_after_report(&self, origin: &Origin) -> Option<ReportPause>;

@@ -16,7 +16,9 @@ use super::durable_write::write_backoff;
 use super::ledger_errors::{unavailable, unreadable};
 use super::task_run::TaskRun;
 use crate::codes;
-use crate::context::{Context, DurableRequest, DurableRun, Leaving, Origin, StopReason, TaskContext, WorkSpan};
+use crate::context::{
+    Context, DurableRequest, DurableRun, Leaving, Origin, StepMoment, StopReason, TaskContext, WorkSpan,
+};
 use crate::error::Error;
 use crate::failpoint;
 use crate::function::{BoundTask, DurableDef};
@@ -73,11 +75,17 @@ impl Node {
         let incarnation = work.lease.incarnation.clone();
         let mut backoff = write_backoff();
         failpoint::hit("before-step");
+        if let Some(pause) = self.progress.pause_at_step(origin, StepMoment::Done) {
+            pause.await;
+        }
         loop {
             match self.ledger.store_step(&incarnation, attempt, step.clone()).await {
                 // The ordinal is this attempt's own: an earlier write of the same step was stored.
                 Ok(()) | Err(LedgerError::IdExists) => {
                     failpoint::hit("after-step");
+                    if let Some(pause) = self.progress.pause_at_step(origin, StepMoment::Stored) {
+                        pause.await;
+                    }
                     return Ok(());
                 }
                 Err(error) if error.is_failure() => {

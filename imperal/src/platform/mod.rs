@@ -41,7 +41,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use crate::codes;
-use crate::context::{HttpPool, ProgressListener, Services, States};
+use crate::context::{HttpPool, Services, States, WorkListener};
 use crate::error::Error;
 use crate::function::Registry;
 #[cfg(feature = "platform")]
@@ -116,7 +116,7 @@ impl Platform {
         states: Arc<States>,
         settings: Settings,
         http: HttpPool,
-        listener: Option<Arc<dyn ProgressListener>>,
+        listener: Option<Arc<dyn WorkListener>>,
     ) -> std::result::Result<Self, PlatformError> {
         settings.check()?;
         for warning in settings.warnings() {

@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 
-use crate::context::{Origin, ProgressListener, ProgressMark, ReportPause};
+use crate::context::{Origin, ProgressMark, ReportPause, StepMoment, WorkListener};
 use crate::failpoint;
 use crate::ledger::{Attempt, Incarnation, Ledger, Progress, StepsSoFar, Work};
 use crate::sync::{Mutex, MutexGuard, Notify};
@@ -24,7 +24,7 @@ pub(super) struct ProgressHub {
     entries: Mutex<HashMap<Attempt, Entry>>,
     dirty: Notify,
     /// Gets each report before it is coalesced.
-    listener: Option<Arc<dyn ProgressListener>>,
+    listener: Option<Arc<dyn WorkListener>>,
 }
 
 #[derive(Debug)]
@@ -39,7 +39,7 @@ impl ProgressHub {
     }
 
     /// A hub with a listener that gets each report.
-    pub(super) fn with_listener(listener: Option<Arc<dyn ProgressListener>>) -> Self {
+    pub(super) fn with_listener(listener: Option<Arc<dyn WorkListener>>) -> Self {
         Self { listener, ..Self::default() }
     }
 
@@ -115,6 +115,11 @@ impl ProgressHub {
             None => return,
         }
         self.dirty.notify_one();
+    }
+
+    /// What the work waits for at a moment of a step.
+    pub(super) fn pause_at_step(&self, origin: &Origin, moment: StepMoment) -> Option<ReportPause> {
+        self.listener.as_ref()?.pause_at_step(origin, moment)
     }
 
     /// What the work waits for after its latest report.

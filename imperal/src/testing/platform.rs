@@ -90,6 +90,19 @@ impl Shared {
         transcript::of(&*self.kept.ledger, owner).await
     }
 
+    /// See [`TestPlatform::crash`].
+    pub(super) async fn crash(&self) {
+        self.platform().die();
+        // The dead process lets go of its state before the next one opens it.
+        self.watch.let_go();
+        self.replace(None);
+        // The tasks of the runtime notice that they were aborted.
+        for _ in 0..16 {
+            tokio::task::yield_now().await;
+        }
+        self.begin().await;
+    }
+
     async fn begin(&self) {
         let registry = Registry::collect().unwrap_or_else(|error| panic!("{error}"));
         let platform = Platform::start_with(
@@ -193,15 +206,7 @@ impl TestPlatform {
     /// # Panics
     /// When the platform cannot start again.
     pub async fn crash(&self) {
-        self.platform().die();
-        // The dead process lets go of its state before the next one opens it.
-        self.0.watch.let_go();
-        self.0.replace(None);
-        // The tasks of the runtime notice that they were aborted.
-        for _ in 0..16 {
-            tokio::task::yield_now().await;
-        }
-        self.0.begin().await;
+        self.0.crash().await;
     }
 }
 

@@ -135,6 +135,41 @@ impl TestUser {
         }
     }
 
+    /// Kills the process at each moment of a function's durable task at which a step may be lost or repeated: once
+    /// when its work is done and not stored, and once when it is stored. One run counts the moments, then each
+    /// has a run of its own, in which the process crashes there and the next one continues the task. `check` gets
+    /// each end.
+    ///
+    /// `prepare` runs before each run and returns its parameters. It gets the number of the run, 0 for the one
+    /// that counts. Let it give each run an id of its own.
+    ///
+    /// # Panics
+    /// As [`start`](Self::start), when no step is stored, and when a run ends in another state than the first.
+    pub async fn crash_at_each_step(
+        &self,
+        function: &str,
+        mut prepare: impl AsyncFnMut(usize) -> Value,
+        mut check: impl AsyncFnMut(&Outcome),
+    ) {
+        let watch = self.shared.watch();
+        watch.hold_at_step(&self.owner, None);
+        let whole = self.run(function, prepare(0).await).await;
+        let moments = watch.step_moments(&self.owner);
+        if moments == 0 {
+            self.fail(&format!("`{function}` stores no step"), &whole.transcript);
+        }
+        for moment in 0..moments {
+            let reached = watch.hold_at_step(&self.owner, Some(moment));
+            let task_id = self.start(function, prepare(moment + 1).await).await;
+            reached.notified().await;
+            self.shared.crash().await;
+            let outcome = self.outcome(task_id).await;
+            watch.step_moments(&self.owner);
+            outcome.assert_state(whole.task.state);
+            check(&outcome).await;
+        }
+    }
+
     /// Requests a cancel of a task; [`outcome`](Self::outcome) waits for its end.
     ///
     /// # Panics

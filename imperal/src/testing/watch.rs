@@ -2,11 +2,12 @@
 
 use std::collections::HashMap;
 use std::fmt;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use jiff::Timestamp;
+use tokio::sync::Notify;
 
-use crate::context::{Origin, ProgressListener, ProgressMark, ReportPause};
+use crate::context::{Origin, ProgressMark, ReportPause, StepMoment, WorkListener};
 use crate::ids::TaskId;
 use crate::ledger::Owner;
 use crate::platform::Platform;
@@ -35,6 +36,16 @@ struct Watched {
     reports: HashMap<TaskId, Vec<Report>>,
     /// At most one for each user.
     points: HashMap<Owner, Point>,
+    /// Moments of steps, by user.
+    steps: HashMap<Owner, StepWatch>,
+}
+
+/// Counts the moments of a user's steps, and holds the work at one of them.
+#[derive(Default)]
+struct StepWatch {
+    seen: usize,
+    hold_at: Option<usize>,
+    reached: Arc<Notify>,
 }
 
 impl Watch {
@@ -61,18 +72,43 @@ impl Watch {
         self.lock().points.insert(owner.clone(), point);
     }
 
+    /// Counts the moments of the user's steps from now on, and holds the work at this one for ever.
+    pub(super) fn hold_at_step(&self, owner: &Owner, at: Option<usize>) -> Arc<Notify> {
+        let reached = Arc::new(Notify::new());
+        let watch = StepWatch { seen: 0, hold_at: at, reached: reached.clone() };
+        self.lock().steps.insert(owner.clone(), watch);
+        reached
+    }
+
+    /// How many moments of the user's steps there were.
+    pub(super) fn step_moments(&self, owner: &Owner) -> usize {
+        self.lock().steps.remove(owner).map_or(0, |watch| watch.seen)
+    }
+
     /// Whether the cancel was requested. Removes the point.
     pub(super) fn has_come(&self, owner: &Owner) -> bool {
         self.lock().points.remove(owner).is_none()
     }
 }
 
-impl ProgressListener for Watch {
+impl WorkListener for Watch {
     fn on_report(&self, origin: &Origin, mark: &ProgressMark) {
         let Some(task_id) = origin.task_id else { return };
         let ProgressMark { percent, message } = mark.clone();
         let report = Report { percent, message, at: Timestamp::now() };
         self.lock().reports.entry(task_id).or_default().push(report);
+    }
+
+    fn pause_at_step(&self, origin: &Origin, _: StepMoment) -> Option<ReportPause> {
+        let watched = &mut *self.lock();
+        let watch = watched.steps.get_mut(&Owner::from(&origin.user))?;
+        let moment = watch.seen;
+        watch.seen += 1;
+        if watch.hold_at != Some(moment) {
+            return None;
+        }
+        watch.reached.notify_one();
+        Some(Box::pin(std::future::pending()))
     }
 
     fn pause_after_report(&self, origin: &Origin) -> Option<ReportPause> {
