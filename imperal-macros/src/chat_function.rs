@@ -6,12 +6,13 @@
 
 use imperal_manifest::did_you_mean;
 use proc_macro2::TokenStream;
-use quote::{ToTokens, quote};
+use quote::quote;
 use syn::{Attribute, LitStr};
 
 use crate::diagnostics::Diagnostics;
 use crate::fn_item::FnItem;
-use crate::option_reader::{Options, Value};
+use crate::fn_kind::{CHAT_FUNCTION, FnKind};
+use crate::option_reader::Options;
 use crate::{expand, instrument, options, recover, signature, validate};
 
 /// Codes of the warnings that the attribute can give.
@@ -21,13 +22,9 @@ const WARNINGS: &[&str] = &["V10", "V11", "V20", "V24", "V33", "P15", "P22"];
 pub(crate) fn chat_function(options: TokenStream, item: &TokenStream) -> TokenStream {
     let mut diagnostics = Diagnostics::default();
     let options = Options::read(&options::CHAT_FUNCTION, options, &mut diagnostics);
-    let krate = if let Some(Value::Path(path)) = options.get("crate").map(|entry| &entry.value) {
-        path.to_token_stream()
-    } else {
-        quote!(::imperal)
-    };
-    let Ok(item) = syn::parse2::<FnItem>(item.clone()) else { return not_a_fn(item) };
-    let signature = signature::check(&item, &mut diagnostics);
+    let krate = options.krate();
+    let Ok(item) = syn::parse2::<FnItem>(item.clone()) else { return not_a_fn(item, &CHAT_FUNCTION) };
+    let signature = signature::check(&item, &CHAT_FUNCTION, &mut diagnostics);
     instrument::check(&item, &mut diagnostics);
     let function = validate::check_options(&options, &item, signature.output.as_ref(), &mut diagnostics);
     let allowed = allowed_warnings(options.list("allow"), WARNINGS, &mut diagnostics);
@@ -38,18 +35,11 @@ pub(crate) fn chat_function(options: TokenStream, item: &TokenStream) -> TokenSt
             expand::expand(&item, &types, &function, &krate, &warnings)
         }
         (Some(types), _) => {
-            let checks = expand::type_checks(&item, &types, &krate);
+            let checks = expand::companions(&item, &CHAT_FUNCTION, &types, &krate, &TokenStream::new());
             let errors = diagnostics.errors();
             quote!(#item #checks #errors)
         }
-        (None, _) => {
-            // The check is an unnamed constant, which an `impl` or a trait does not allow.
-            let is_free = item.sig.receiver().is_none() && item.has_body();
-            let check = output.filter(|_| is_free).map(|output| expand::output_check(&item, &output, &krate));
-            let errors = diagnostics.errors();
-            let item = recover::recover(item, &krate);
-            quote!(#item #check #errors)
-        }
+        (None, _) => recover::with_errors(item, output.as_ref(), &krate, &diagnostics),
     }
 }
 
@@ -66,7 +56,9 @@ pub(crate) fn allowed_warnings(list: &[LitStr], known: &[&str], diagnostics: &mu
     list.iter().map(LitStr::value).collect()
 }
 
-fn not_a_fn(item: &TokenStream) -> TokenStream {
+/// The item of an attribute that needs a fn, with an error.
+pub(crate) fn not_a_fn(item: &TokenStream, kind: &FnKind) -> TokenStream {
+    let attribute = kind.attribute;
     let mut diagnostics = Diagnostics::default();
     let found = item.clone().into_iter().find(
         |token| matches!(token, proc_macro2::TokenTree::Ident(word) if ITEMS.contains(&word.to_string().as_str())),
@@ -74,9 +66,9 @@ fn not_a_fn(item: &TokenStream) -> TokenStream {
     match found {
         Some(keyword) => diagnostics.error(
             &keyword,
-            format!("`#[chat_function]` does not apply to this `{keyword}`: put it on a free `async fn`"),
+            format!("`#[{attribute}]` does not apply to this `{keyword}`: put it on a free `async fn`"),
         ),
-        None => diagnostics.error(item, "`#[chat_function]` only applies to a fn: put it on a free `async fn`"),
+        None => diagnostics.error(item, format!("`#[{attribute}]` only applies to a fn: put it on a free `async fn`")),
     }
     let errors = diagnostics.errors();
     quote!(#item #errors)
@@ -86,6 +78,6 @@ const ITEMS: &[&str] =
     &["struct", "enum", "union", "trait", "impl", "mod", "const", "static", "type", "use", "extern", "macro_rules"];
 
 /// The lint and `cfg` attributes of the fn, which also apply to the companions of the fn.
-fn lint_attributes(item: &FnItem) -> Vec<&Attribute> {
+pub(crate) fn lint_attributes(item: &FnItem) -> Vec<&Attribute> {
     item.attrs_named("allow").chain(item.attrs_named("cfg")).collect()
 }

@@ -1,7 +1,7 @@
-//! Writes the expansion of a chat function.
+//! Writes the expansion of a chat function, and the handler of a durable task.
 //!
-//! The fn stays verbatim. Its companions follow in a `const _`: a private marker type, the marker's
-//! `ChatHandler`, and one registration. They use the span of each type that the author wrote, so that the
+//! The fn stays verbatim. Its companions follow in a `const _`: a private marker type, the marker's handler
+//! trait, and one registration. They use the span of each type that the author wrote, so that the
 //! compiler reports a wrong type once, at that place.
 
 use proc_macro2::{Ident, Span, TokenStream};
@@ -10,6 +10,7 @@ use syn::spanned::Spanned;
 use syn::{Attribute, Type};
 
 use crate::fn_item::FnItem;
+use crate::fn_kind::{CHAT_FUNCTION, FnKind};
 use crate::model::ChatFunction;
 use crate::signature::{Types, only_argument, result_without_data};
 
@@ -25,14 +26,10 @@ pub(crate) fn expand(
     let projection = projection(types, function);
     let registration = registration(function);
     let model_check = model_check(types, function);
-    let companions = companions(item, types, krate, &quote!(#probes #projection #model_check #registration));
+    let rest = quote!(#probes #projection #model_check #registration);
+    let companions = companions(item, &CHAT_FUNCTION, types, krate, &rest);
     // The attribute requires `async` even if the fn awaits nothing.
     quote!(#[allow(clippy::unused_async)] #item #companions #warnings)
-}
-
-/// The type checks alone, for a function with faulty options.
-pub(crate) fn type_checks(item: &FnItem, types: &Types, krate: &TokenStream) -> TokenStream {
-    companions(item, types, krate, &TokenStream::new())
 }
 
 /// The check of the return type alone, for a function with a fault in another part of its signature.
@@ -44,11 +41,13 @@ pub(crate) fn output_check(item: &FnItem, output: &Type, krate: &TokenStream) ->
     }
 }
 
-/// The marker, its handler, and `rest`, next to the fn.
+/// The marker, its handler, and `rest`, next to the fn. Without `rest` they check the types, for a fn with
+/// faulty options.
 ///
 /// Names the crate once, so that a wrong `crate = ..` gives one error.
-fn companions(
+pub(crate) fn companions(
     item: &FnItem,
+    kind: &FnKind,
     Types { ctx, params, output }: &Types,
     krate: &TokenStream,
     rest: &TokenStream,
@@ -58,11 +57,16 @@ fn companions(
     // All tokens have the span of the fn's name, where the compiler reports a future that is not `Send`.
     // The parameters are hygienic, because the fn itself may be called `ctx`.
     let local = Span::mixed_site().located_at(name.span());
-    let (first, second) = (Ident::new("ctx", local), Ident::new("params", local));
+    let (first, second) = (Ident::new("ctx", local), Ident::new(kind.second_name.0, local));
+    let word = |text| Ident::new(text, Span::call_site());
+    let (handler, second_type) = (word(kind.handler.0), word(kind.handler.1));
+    let (marker, parts) = (word(kind.marker), word(kind.parts));
+    let argument = kind.parts_name_the_second.then(|| quote!(<#params>));
+    let second_of_self = Ident::new(kind.handler.1, name.span());
     let call = quote_spanned! {name.span()=>
         fn call(
             #first: Self::Ctx,
-            #second: Self::Params,
+            #second: Self::#second_of_self,
         ) -> impl ::core::future::Future<Output = Self::Output> + ::core::marker::Send + 'static {
             #name(#first, #second)
         }
@@ -75,18 +79,18 @@ fn companions(
         #anonymous = {
             use #krate::__private as __imperal;
 
-            struct __ChatFunction;
+            struct #marker;
 
-            impl __imperal::ChatHandler for __ChatFunction {
+            impl __imperal::#handler for #marker {
                 type Ctx = #ctx;
-                type Params = #params;
+                type #second_type = #params;
                 type Output = #output;
 
                 #call
             }
 
-            const __HANDLER: __imperal::Handler =
-                __imperal::Handler::of::<__ChatFunction, #ctx, #params, #output, #data>();
+            const __HANDLER: __imperal::#parts #argument =
+                __imperal::#parts::of::<#marker, #ctx, #params, #output, #data>();
 
             #rest
         };
@@ -94,7 +98,7 @@ fn companions(
 }
 
 /// The attributes of the fn that also apply to its companions.
-fn attrs(item: &FnItem) -> Vec<TokenStream> {
+pub(crate) fn attrs(item: &FnItem) -> Vec<TokenStream> {
     let copied = item.attrs_named("cfg").chain(item.attrs_named("allow")).map(Attribute::to_token_stream);
     let deprecated = item.attrs_named("deprecated").next().map(|_| quote!(#[allow(deprecated)]));
     copied.chain(deprecated).collect()

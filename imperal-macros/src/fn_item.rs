@@ -34,6 +34,11 @@ impl FnItem {
         self.body.to_string() != ";"
     }
 
+    /// Whether it is no method, as far as its tokens show.
+    pub(crate) fn is_free(&self) -> bool {
+        self.sig.receiver().is_none() && self.has_body()
+    }
+
     /// Whether an identifier is anywhere in the body, macros and closures included.
     pub(crate) fn mentions(&self, name: &str) -> bool {
         mentions(self.body.clone(), name)

@@ -1,4 +1,5 @@
-//! The macros of `imperal`: `#[chat_function]`, `#[imperal::test]` and the inner half of `extension!`.
+//! The macros of `imperal`: `#[chat_function]`, `#[durable_task]`, `#[imperal::test]` and the inner half of
+//! `extension!`.
 //!
 //! Authors use them through `imperal`, whose documentation describes them. Each macro reads its input
 //! (`options`, `option_reader`, `fn_item`), validates it (`validate`, `signature`, `extension`), and
@@ -7,9 +8,11 @@
 mod chat_function;
 mod diagnostics;
 mod doc_comment;
+mod durable_task;
 mod expand;
 mod extension;
 mod fn_item;
+mod fn_kind;
 #[cfg(test)]
 mod golden_tests;
 mod icon;
@@ -30,6 +33,12 @@ use proc_macro::TokenStream;
 #[proc_macro_attribute]
 pub fn chat_function(options: TokenStream, item: TokenStream) -> TokenStream {
     chat_function::chat_function(options.into(), &item.into()).into()
+}
+
+/// Makes an async fn a durable task. See `imperal::durable_task`.
+#[proc_macro_attribute]
+pub fn durable_task(options: TokenStream, item: TokenStream) -> TokenStream {
+    durable_task::durable_task(options.into(), &item.into()).into()
 }
 
 /// Makes an async fn a test with a platform of its own. See `imperal::test`.

@@ -3,7 +3,7 @@
 //! Reports every fault and keeps the valid options. After a fault, it continues after the next comma.
 
 use proc_macro2::{Ident, Span, TokenStream};
-use quote::ToTokens;
+use quote::{ToTokens, quote};
 use syn::ext::IdentExt;
 use syn::parse::{ParseStream, Parser};
 use syn::{ExprArray, LitBool, LitStr, Path, Token, Type};
@@ -18,6 +18,7 @@ pub(crate) enum Value {
     Flag(bool),
     Type(Box<Type>),
     Path(Path),
+    Ident(Ident),
 }
 
 /// A key with its value.
@@ -143,6 +144,7 @@ impl Options {
             Kind::Flag => input.parse::<LitBool>().map(|lit| Value::Flag(lit.value)).map_err(wrong)?,
             Kind::Type => input.parse().map(Value::Type).map_err(wrong)?,
             Kind::Path => input.call(Path::parse_mod_style).map(Value::Path).map_err(wrong)?,
+            Kind::Ident => input.parse().map(Value::Ident).map_err(wrong)?,
             Kind::List => Value::List(read_list(input, &at, key, &wanted)?),
         };
         Ok((at, value))
@@ -182,6 +184,19 @@ impl Options {
     /// Whether a flag is on.
     pub(crate) fn flag(&self, key: &str, otherwise: bool) -> bool {
         self.get(key).map_or(otherwise, |entry| matches!(entry.value, Value::Flag(true)))
+    }
+
+    /// The value of a key that takes an identifier.
+    pub(crate) fn ident(&self, key: &str) -> Option<&Ident> {
+        self.get(key).and_then(|entry| if let Value::Ident(ident) = &entry.value { Some(ident) } else { None })
+    }
+
+    /// The path of `imperal`: the option `crate`, or its usual name.
+    pub(crate) fn krate(&self) -> TokenStream {
+        match self.get("crate").map(|entry| &entry.value) {
+            Some(Value::Path(path)) => path.to_token_stream(),
+            _ => quote!(::imperal),
+        }
     }
 
     /// Required keys that are missing.

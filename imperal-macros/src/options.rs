@@ -20,6 +20,8 @@ pub(crate) enum Kind {
     Type,
     /// a path
     Path,
+    /// an identifier
+    Ident,
 }
 
 impl Kind {
@@ -31,6 +33,7 @@ impl Kind {
             Self::Flag => "true",
             Self::Type => "MyType",
             Self::Path => "my::path",
+            Self::Ident => "MyName",
         }
     }
 }
@@ -135,6 +138,42 @@ pub(crate) const CHAT_FUNCTION: Table = Table {
         ("app_id", "write it in `extension!`"),
         ("version", "write it in `extension!`"),
         ("icon", "write it in `extension!`"),
+        ("durable", "put `#[durable_task]` on an async fn, and start it with `ctx.durable_task(..)`"),
+    ],
+    renamed: &[],
+};
+
+/// `#[durable_task(..)]`
+pub(crate) const DURABLE_TASK: Table = Table {
+    owner: "durable_task",
+    separator: '=',
+    rows: &[
+        row(
+            "name",
+            Kind::Text,
+            "Name that is stored with each task, and by which it is found when it continues: 1 to 64 of `a-z`, `0-9` and `_`. Default: the name of the fn.",
+        ),
+        row(
+            "twin",
+            Kind::Ident,
+            "Name of the type whose `with(input)` prepares the task, for a fn in a module of the same name. Default: the name of the fn.",
+        ),
+        row("allow", Kind::List, "Codes of warnings to silence: `P22`. Default: none."),
+        row("crate", Kind::Path, "Path of `imperal`, if Cargo.toml renames it. Default: `::imperal`."),
+    ],
+    elsewhere: &[
+        ("key", "write `.key(..)` on `ctx.durable_task(..)`"),
+        ("long_running", "write `.long_running(true)` on `ctx.durable_task(..)`"),
+        ("timeout", "write `.long_running(true)` on `ctx.durable_task(..)`, or `.timeout(..)` on a request"),
+        ("retry", "write `ctx.retrying(..)` in front of the step"),
+        ("description", "write a doc comment on the fn"),
+        ("action_type", OF_THE_STARTER),
+        ("event", OF_THE_STARTER),
+        ("effects", OF_THE_STARTER),
+        ("id_projection", OF_THE_STARTER),
+        ("data_model", OF_THE_STARTER),
+        ("chain_callable", OF_THE_STARTER),
+        ("background", OF_THE_STARTER),
     ],
     renamed: &[],
 };
@@ -212,6 +251,8 @@ pub(crate) const TEST: Table = Table {
     renamed: &[],
 };
 
+const OF_THE_STARTER: &str = "write it on the `#[chat_function]` that starts the task";
+
 const FUNCTIONS_REGISTER: &str =
     "a chat function registers itself: put `#[chat_function(..)]` on an async fn anywhere in the crate";
 
@@ -257,7 +298,7 @@ impl Kind {
         match (self, text) {
             (Self::Text, None) if plain && written.contains(char::is_lowercase) => Some(format!("\"{written}\"")),
             (Self::List, Some(_)) => Some(format!("[{written}]")),
-            (Self::Type | Self::Path, Some(text)) => Some(text),
+            (Self::Type | Self::Path | Self::Ident, Some(text)) => Some(text),
             (Self::Flag, Some(text)) if text == "true" || text == "false" => Some(text),
             _ => None,
         }
@@ -270,6 +311,7 @@ impl Kind {
             Self::Flag => "`true` or `false`",
             Self::Type => "a type",
             Self::Path => "a path",
+            Self::Ident => "one name without quotes",
         }
     }
 }

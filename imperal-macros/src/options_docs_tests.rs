@@ -1,11 +1,11 @@
-//! Checks that the option tables in `imperal/docs/macros.md` match the tables in `options`.
+//! Checks that the option tables in `imperal/docs` match the tables in `options`.
 //!
-//! `UPDATE_GOLDEN=1 cargo test -p imperal-macros` writes the tables into that file.
+//! `UPDATE_GOLDEN=1 cargo test -p imperal-macros` writes the tables into those files.
 
 use std::path::Path;
 
 use crate::golden_tests::updating_golden;
-use crate::options::{CHAT_FUNCTION, EXTENSION, TEST, Table};
+use crate::options::{CHAT_FUNCTION, DURABLE_TASK, EXTENSION, TEST, Table};
 
 fn rows(table: &Table) -> String {
     let mut text = format!("<!-- options of {} -->\n| option | value | meaning |\n|---|---|---|\n", table.owner);
@@ -20,23 +20,28 @@ fn rows(table: &Table) -> String {
 
 #[test]
 fn the_documentation_has_the_current_tables() {
-    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../imperal/docs/macros.md");
-    let mut text = std::fs::read_to_string(&path).unwrap();
-    for table in [&CHAT_FUNCTION, &EXTENSION, &TEST] {
+    let page = |name: &str| Path::new(env!("CARGO_MANIFEST_DIR")).join("../imperal/docs").join(name);
+    for (table, page) in [
+        (&CHAT_FUNCTION, page("macros.md")),
+        (&EXTENSION, page("macros.md")),
+        (&TEST, page("macros.md")),
+        (&DURABLE_TASK, page("durable_task.md")),
+    ] {
+        let mut text = std::fs::read_to_string(&page).unwrap();
         let begin = text.find(&format!("<!-- options of {} -->", table.owner)).unwrap();
         let end = begin + text[begin..].find("<!-- end of options -->").unwrap() + "<!-- end of options -->".len();
         if updating_golden() {
             text.replace_range(begin..end, &rows(table));
-            std::fs::write(&path, &text).unwrap();
+            std::fs::write(&page, &text).unwrap();
         } else {
-            assert_eq!(&text[begin..end], rows(table), "imperal/docs/macros.md is not current");
+            assert_eq!(&text[begin..end], rows(table), "{} is not current", page.display());
         }
     }
 }
 
 #[test]
 fn no_key_is_in_two_places() {
-    for table in [&CHAT_FUNCTION, &EXTENSION, &TEST] {
+    for table in [&CHAT_FUNCTION, &DURABLE_TASK, &EXTENSION, &TEST] {
         let mut keys: Vec<&str> = table.rows.iter().map(|row| row.key).collect();
         keys.extend(table.elsewhere.iter().chain(table.renamed).map(|(key, _)| *key));
         keys.sort_unstable();

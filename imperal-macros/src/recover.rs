@@ -5,12 +5,28 @@
 
 use proc_macro2::TokenStream;
 use quote::{ToTokens, quote, quote_spanned};
-use syn::{ReturnType, Token};
+use syn::{ReturnType, Token, Type};
 
+use crate::diagnostics::Diagnostics;
+use crate::expand;
 use crate::fn_item::FnItem;
 
+/// The fn with a corrected head, the check of its return type if that is sound, and the errors.
+pub(crate) fn with_errors(
+    item: FnItem,
+    output: Option<&Type>,
+    krate: &TokenStream,
+    diagnostics: &Diagnostics,
+) -> TokenStream {
+    // The check is an unnamed constant, which an `impl` or a trait does not allow.
+    let check = output.filter(|_| item.is_free()).map(|output| expand::output_check(&item, output, krate));
+    let errors = diagnostics.errors();
+    let item = recover(item, krate);
+    quote!(#item #check #errors)
+}
+
 /// The fn with a corrected head.
-pub(crate) fn recover(mut item: FnItem, krate: &TokenStream) -> TokenStream {
+fn recover(mut item: FnItem, krate: &TokenStream) -> TokenStream {
     let sig = &mut item.sig;
     // `const async`, and `.await` in a fn that is not async, would each cause a second error.
     sig.constness = None;

@@ -1,4 +1,4 @@
-//! Validates the signature of a chat function.
+//! Validates the signature of a chat function or a durable task.
 //!
 //! Looks at tokens only. The compiler checks the types in the expansion, which has the author's spans, and
 //! the traits in `imperal` have the messages.
@@ -10,6 +10,7 @@ use syn::{FnArg, GenericArgument, GenericParam, PatType, PathArguments, ReturnTy
 
 use crate::diagnostics::Diagnostics;
 use crate::fn_item::FnItem;
+use crate::fn_kind::FnKind;
 
 /// The three types of a sound signature.
 pub(crate) struct Types {
@@ -35,63 +36,65 @@ impl CheckedSignature {
 }
 
 /// Reports every fault of the signature.
-pub(crate) fn check(item: &FnItem, diagnostics: &mut Diagnostics) -> CheckedSignature {
+pub(crate) fn check(item: &FnItem, kind: &FnKind, diagnostics: &mut Diagnostics) -> CheckedSignature {
     let mut faults = Diagnostics::default();
-    check_head(item, &mut faults);
-    let params = check_params(item, &mut faults);
+    check_head(item, kind, &mut faults);
+    let params = check_params(item, kind, &mut faults);
     // A generic return type means nothing outside of the fn.
-    let output = check_output(item, &mut faults).filter(|_| item.sig.generics.params.is_empty());
+    let output = check_output(item, kind, &mut faults).filter(|_| item.sig.generics.params.is_empty());
     let has_faults = faults.has_errors();
     diagnostics.absorb(faults);
     CheckedSignature { params, output, has_faults }
 }
 
-fn check_head(item: &FnItem, diagnostics: &mut Diagnostics) {
+fn check_head(item: &FnItem, kind: &FnKind, diagnostics: &mut Diagnostics) {
     let sig = &item.sig;
+    let FnKind { noun, why_safe, why_one_type, .. } = kind;
     let name = &sig.ident;
     if sig.asyncness.is_none() {
-        diagnostics.error(sig.fn_token, format!("a chat function must be async: write `async fn {name}`"));
+        diagnostics.error(sig.fn_token, format!("{noun} must be async: write `async fn {name}`"));
     }
     if let Some(token) = sig.constness {
-        diagnostics.error(token, "a chat function cannot be `const`: remove `const`");
+        diagnostics.error(token, format!("{noun} cannot be `const`: remove `const`"));
     }
     if let Safety::Unsafe(token) = sig.safety {
-        diagnostics.error(token, "a chat function cannot be `unsafe`, because the platform calls it with any parameters that fit its schema: remove `unsafe`");
+        diagnostics.error(token, format!("{noun} cannot be `unsafe`, because {why_safe}: remove `unsafe`"));
     }
     if let Some(abi) = &sig.abi {
-        diagnostics.error(abi, "a chat function cannot be `extern`: remove `extern`");
+        diagnostics.error(abi, format!("{noun} cannot be `extern`: remove `extern`"));
     }
     for param in &sig.generics.params {
         match param {
             GenericParam::Lifetime(lifetime) => diagnostics.error(
                 lifetime,
-                "a chat function cannot have lifetimes, because it may outlive its caller: use owned types such as `String`",
+                format!(
+                    "{noun} cannot have lifetimes, because it may outlive its caller: use owned types such as `String`"
+                ),
             ),
-            GenericParam::Type(_) | GenericParam::Const(_) => diagnostics.error(
-                param,
-                "a chat function cannot be generic, because the manifest has one schema for it: write the type itself",
-            ),
+            GenericParam::Type(_) | GenericParam::Const(_) => diagnostics
+                .error(param, format!("{noun} cannot be generic, because {why_one_type}: write the type itself")),
         }
     }
     if let (Some(clause), true) = (&sig.generics.where_clause, sig.generics.params.is_empty()) {
-        diagnostics.error(clause, "a chat function cannot have a `where` clause: remove it");
+        diagnostics.error(clause, format!("{noun} cannot have a `where` clause: remove it"));
     }
     if !item.has_body() {
         diagnostics.error(&item.body, format!("`{name}` has no body: write a free fn, not a method of a trait"));
     }
 }
 
-fn check_params(item: &FnItem, diagnostics: &mut Diagnostics) -> Option<(Type, Type)> {
+fn check_params(item: &FnItem, kind: &FnKind, diagnostics: &mut Diagnostics) -> Option<(Type, Type)> {
     let sig = &item.sig;
+    let FnKind { noun, context, second, second_name: (second_name, _), derives, rules: (rule, _), .. } = kind;
     if let Some(receiver) = sig.receiver() {
         diagnostics.error(
             receiver,
-            "a chat function cannot have `self`: write a free fn, and share values through `ctx.state::<T>()`",
+            format!("{noun} cannot have `self`: write a free fn, and share values through `ctx.state::<T>()`"),
         );
         return None;
     }
     if let Some(variadic) = &sig.variadic {
-        diagnostics.error(variadic, "a chat function takes two parameters: remove `...`");
+        diagnostics.error(variadic, format!("{noun} takes two parameters: remove `...`"));
         return None;
     }
     let params: Vec<&PatType> =
@@ -101,50 +104,57 @@ fn check_params(item: &FnItem, diagnostics: &mut Diagnostics) -> Option<(Type, T
             if attr.path().is_ident("cfg") || attr.path().is_ident("cfg_attr") {
                 diagnostics.error(
                     attr,
-                    "a parameter of a chat function cannot be conditional: put the `cfg` on a field of the params struct",
+                    format!("a parameter of {noun} cannot be conditional: put the `cfg` on a field of {second}"),
                 );
             }
         }
     }
     match params[..] {
         [] => {
-            diagnostics.error_at(sig.paren_token.span.join(), format!("the context and the params struct are missing: write `(ctx: Context, params: {name})`, with `#[derive(Deserialize, JsonSchema)] struct {name} {{}}` if it needs none (V17)", name = struct_name(item)));
+            diagnostics.error_at(sig.paren_token.span.join(), format!("the context and {second} are missing: write `(ctx: {context}, {second_name}: {name})`, with `#[derive({derives})] struct {name} {{}}` if it needs none{rule}", name = struct_name(item, kind)));
             None
         }
         [only] if is_context(&only.ty) => {
-            diagnostics.error_at(sig.paren_token.span.close(), format!("the params struct is missing: add `params: {name}`, with `#[derive(Deserialize, JsonSchema)] struct {name} {{}}` if it needs none (V17)", name = struct_name(item)));
+            diagnostics.error_at(sig.paren_token.span.close(), format!("{second} is missing: add `{second_name}: {name}`, with `#[derive({derives})] struct {name} {{}}` if it needs none{rule}", name = struct_name(item, kind)));
             None
         }
         [only] => {
             diagnostics.error(
                 only,
                 format!(
-                    "the context is missing: write `(ctx: Context, {})`; `_ctx` if it is not needed",
+                    "the context is missing: write `(ctx: {context}, {})`; `_ctx` if it is not needed",
                     format_args!("{}: {}", only.pat.to_token_stream(), plain(&only.ty))
                 ),
             );
             None
         }
         [first, second] if is_context(&second.ty) && !is_context(&first.ty) => {
-            diagnostics.error(second, "the context must be the first parameter: write `(ctx: Context, params: ..)`");
+            diagnostics.error(
+                second,
+                format!("the context must be the first parameter: write `(ctx: {context}, {second_name}: ..)`"),
+            );
             None
         }
         [ctx, params] => {
-            let sound = owned(&ctx.ty, "the context is borrowed: write `Context`, whose clones are cheap", diagnostics)
-                & owned(&params.ty, "the params struct is borrowed: take it by value, with owned fields", diagnostics)
-                & one_struct(&params.ty, diagnostics);
+            let borrowed_ctx = format!("the context is borrowed: {}", kind.owned_context);
+            let borrowed_second = format!("{second} is borrowed: take it by value, with owned fields");
+            let sound = owned(&ctx.ty, &borrowed_ctx, kind, diagnostics)
+                & owned(&params.ty, &borrowed_second, kind, diagnostics)
+                & (!kind.takes_a_struct || one_struct(&params.ty, diagnostics));
             sound.then(|| ((*ctx.ty).clone(), (*params.ty).clone()))
         }
         [_, _, ref extra @ ..] => {
-            diagnostics.error(quote!(#(#extra),*), too_many(item, &params));
+            diagnostics.error(quote!(#(#extra),*), too_many(item, kind, &params));
             None
         }
     }
 }
 
 /// The message for loose parameters, with the struct to write instead.
-fn too_many(item: &FnItem, params: &[&PatType]) -> String {
-    let name = struct_name(item);
+fn too_many(item: &FnItem, kind: &FnKind, params: &[&PatType]) -> String {
+    let FnKind { noun, context, second, second_name: (second_name, _), derives, rules: (rule, _), .. } = kind;
+    let one = second.trim_start_matches("the ");
+    let name = struct_name(item, kind);
     let fields: Vec<String> = params
         .iter()
         .filter(|param| !is_context(&param.ty))
@@ -152,7 +162,7 @@ fn too_many(item: &FnItem, params: &[&PatType]) -> String {
         .collect();
     let fields = fields.concat();
     format!(
-        "a chat function takes a context and one params struct (V17): write\n\n#[derive(Deserialize, JsonSchema)]\nstruct {name} {{\n{fields}}}\n\nand take `(ctx: Context, params: {name})`"
+        "{noun} takes a context and one {one}{rule}: write\n\n#[derive({derives})]\nstruct {name} {{\n{fields}}}\n\nand take `(ctx: {context}, {second_name}: {name})`"
     )
 }
 
@@ -172,20 +182,23 @@ fn plain(ty: &Type) -> String {
     if text == "&str" { "String".to_owned() } else { text }
 }
 
-fn check_output(item: &FnItem, diagnostics: &mut Diagnostics) -> Option<Type> {
+fn check_output(item: &FnItem, kind: &FnKind, diagnostics: &mut Diagnostics) -> Option<Type> {
     let sig = &item.sig;
     match &sig.output {
         ReturnType::Default => {
             diagnostics.error_at(
                 sig.paren_token.span.close(),
-                "the return type is missing: write `-> Result<ActionResult>`, or `-> Result<ActionResult<T>>` with data (V5)",
+                format!(
+                    "the return type is missing: write `-> Result<ActionResult>`, or `-> Result<ActionResult<T>>` with data{}",
+                    kind.rules.1
+                ),
             );
             None
         }
         // The missing `async` is already an error. A future as return type is a consequence of it.
         ReturnType::Type(_, ty) if sig.asyncness.is_none() && is_future(ty) => None,
         ReturnType::Type(_, ty) => {
-            owned(ty, "the return type is borrowed: write `Result<ActionResult<T>>` with owned data", diagnostics)
+            owned(ty, "the return type is borrowed: write `Result<ActionResult<T>>` with owned data", kind, diagnostics)
                 .then(|| (**ty).clone())
         }
     }
@@ -197,12 +210,14 @@ fn is_future(ty: &Type) -> bool {
 }
 
 /// Reports a type that borrows, with the message `text`, or that `impl` hides.
-fn owned(ty: &Type, text: &str, diagnostics: &mut Diagnostics) -> bool {
+fn owned(ty: &Type, text: &str, kind: &FnKind, diagnostics: &mut Diagnostics) -> bool {
     match borrowed(ty.to_token_stream()) {
         None => true,
         Some(Unfit::Hidden(span)) => {
-            diagnostics
-                .error_at(span, "`impl ..` hides the type, and the manifest needs its schema: write the type itself");
+            diagnostics.error_at(
+                span,
+                format!("`impl ..` hides the type, and {}: write the type itself", kind.why_written_type),
+            );
             false
         }
         Some(Unfit::Borrowed) => {
@@ -260,17 +275,19 @@ fn one_struct(ty: &Type, diagnostics: &mut Diagnostics) -> bool {
     false
 }
 
-/// Whether the type has the name of the context. This only decides between two messages.
+/// Whether the type has the name of a context. This only decides between two messages.
 fn is_context(ty: &Type) -> bool {
     match ty {
-        Type::Path(path) => path.path.segments.last().is_some_and(|last| last.ident == "Context"),
+        Type::Path(path) => {
+            path.path.segments.last().is_some_and(|last| last.ident == "Context" || last.ident == "TaskContext")
+        }
         Type::Reference(reference) => is_context(&reference.elem),
         _ => false,
     }
 }
 
 /// `refine_output` -> `RefineOutputParams`
-fn struct_name(item: &FnItem) -> String {
+fn struct_name(item: &FnItem, kind: &FnKind) -> String {
     let mut name: String = item
         .sig
         .ident
@@ -282,7 +299,7 @@ fn struct_name(item: &FnItem) -> String {
             chars.next().map(|first| first.to_ascii_uppercase()).into_iter().chain(chars)
         })
         .collect();
-    name.push_str("Params");
+    name.push_str(kind.second_name.1);
     name
 }
 

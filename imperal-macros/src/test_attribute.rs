@@ -10,7 +10,7 @@ use syn::{FnArg, Type};
 
 use crate::diagnostics::Diagnostics;
 use crate::fn_item::FnItem;
-use crate::option_reader::{Options, Value};
+use crate::option_reader::Options;
 use crate::options;
 
 /// `#[imperal::test(options)] item`
@@ -18,11 +18,7 @@ pub(crate) fn test_attribute(options: TokenStream, item: &TokenStream) -> TokenS
     let mut diagnostics = Diagnostics::default();
     let options = Options::read(&options::TEST, options, &mut diagnostics);
     let paused = paused(&options, &mut diagnostics);
-    let krate = if let Some(Value::Path(path)) = options.get("crate").map(|entry| &entry.value) {
-        path.to_token_stream()
-    } else {
-        quote!(::imperal)
-    };
+    let krate = options.krate();
     let Ok(function) = syn::parse2::<FnItem>(item.clone()) else {
         diagnostics.error(item, "`#[imperal::test]` only applies to a fn: put it on an `async fn`");
         let errors = diagnostics.errors();

@@ -133,6 +133,8 @@ pub use extension::ExtensionDef;
 pub use function::ActionType;
 #[doc = include_str!("../docs/macros.md")]
 pub use imperal_macros::chat_function;
+#[doc = include_str!("../docs/durable_task.md")]
+pub use imperal_macros::durable_task;
 #[cfg(feature = "testing")]
 /// Makes an async fn a test on a platform of its own: see [`testing`], and `docs/testing.md` for the
 /// whole of it.
@@ -147,7 +149,7 @@ pub use user::User;
 
 /// What almost every extension file needs, in one line.
 pub mod prelude {
-    pub use crate::{ActionResult, Context, Error, Result, TaskContext, chat_function, codes};
+    pub use crate::{ActionResult, Context, Error, Result, TaskContext, chat_function, codes, durable_task};
     pub use schemars::JsonSchema;
     pub use serde::{Deserialize, Serialize};
     pub use std::process::ExitCode;
@@ -162,7 +164,7 @@ pub mod __private {
     pub use crate::failpoint::install as install_failpoint_hook;
     pub use crate::function::probe::{Data, Fallback, Shape, assert_data_model, assert_output};
     pub use crate::function::{ActionType, ChatHandler, DataType, FunctionDef, Handler, HandlerOutput};
-    pub use crate::function::{DurableDef, DurableHandler, bind_task, data_of};
+    pub use crate::function::{DurableDef, DurableHandler, TaskHandler};
     #[cfg(feature = "platform")]
     pub use crate::manifest::assert_manifest_is_fresh;
     pub use crate::result::{ActionResult, Result};

@@ -8,7 +8,7 @@ use serde::de::DeserializeOwned;
 
 use super::def::Reply;
 use super::handler::HandlerOutput;
-use crate::context::TaskContext;
+use crate::context::{PreparedTask, TaskContext};
 use crate::result::{DataType, ResultData};
 
 /// A durable task that has its input, before it runs.
@@ -22,6 +22,7 @@ pub type BindTask = fn(&str) -> std::result::Result<BoundTask, String>;
 /// A durable task: its name, and how to run it.
 #[derive(Clone, Copy)]
 #[doc(hidden)]
+#[expect(clippy::exhaustive_structs, reason = "the macros write it as a literal")]
 pub struct DurableDef {
     /// The fn's name, or `name =`. Stored with each task, so it stays the same when the fn moves.
     pub name: &'static str,
@@ -82,31 +83,42 @@ pub trait DurableInput: Serialize + DeserializeOwned + Send + 'static {}
 
 impl<T: Serialize + DeserializeOwned + Send + 'static> DurableInput for T {}
 
-/// [`DurableDef::bind`] of a handler: the one place where the author's types must fit.
+/// The parts of a durable task that follow from its types.
 #[doc(hidden)]
-pub const fn bind_task<H, C, I, O, D>() -> BindTask
-where
-    H: DurableHandler<Ctx = C, Input = I, Output = O>,
-    C: DurableContext,
-    I: DurableInput,
-    O: HandlerOutput<Data = D>,
-    D: ResultData,
-{
-    |input| {
-        let input: I = imperal_manifest::json::read(input.as_bytes()).map_err(|error| error.to_string())?;
-        Ok(Box::new(move |ctx: TaskContext| {
-            let answer = H::call(ctx.into(), input);
-            Box::pin(async move { answer.await.into_wire() })
-        }))
+#[expect(clippy::exhaustive_structs, reason = "the macros read its fields")]
+pub struct TaskHandler<I> {
+    /// See [`DurableDef`].
+    pub bind: BindTask,
+    /// The task with its input, from its name and its `module_path!()`.
+    pub prepare: fn(&'static str, &'static str, I) -> PreparedTask,
+}
+
+// Of one type only, so that `TaskHandler::of::<..>` needs no argument for it.
+impl TaskHandler<()> {
+    /// The one place where the author's types must fit; `D` follows from `O`.
+    pub const fn of<H, C, I, O, D>() -> TaskHandler<I>
+    where
+        H: DurableHandler<Ctx = C, Input = I, Output = O>,
+        C: DurableContext,
+        I: DurableInput,
+        O: HandlerOutput<Data = D>,
+        D: ResultData,
+    {
+        TaskHandler {
+            bind: |input| {
+                let input: I = imperal_manifest::json::read(input.as_bytes()).map_err(|error| error.to_string())?;
+                Ok(Box::new(move |ctx: TaskContext| {
+                    let answer = H::call(ctx.into(), input);
+                    Box::pin(async move { answer.await.into_wire() })
+                }))
+            },
+            prepare: |name, module_path, input| PreparedTask::new(name, module_path, &input, DataType::of::<D>()),
+        }
     }
 }
 
-/// The type of the data that a durable task's result has.
-#[doc(hidden)]
-pub fn data_of<O, D>() -> DataType
-where
-    O: HandlerOutput<Data = D>,
-    D: ResultData,
-{
-    DataType::of::<D>()
+impl<I> fmt::Debug for TaskHandler<I> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("TaskHandler").finish_non_exhaustive()
+    }
 }

@@ -49,9 +49,9 @@ pub trait Params: DeserializeOwned + JsonSchema + Send + 'static {}
 
 impl<T: DeserializeOwned + JsonSchema + Send + 'static> Params for T {}
 
-/// The return type of a chat function: `Result<ActionResult<T>>`.
+/// The return type of a chat function or a durable task: `Result<ActionResult<T>>`.
 #[diagnostic::on_unimplemented(
-    message = "a chat function returns `Result<ActionResult>` or `Result<ActionResult<T>>`, not `{Self}`",
+    message = "the return type must be `Result<ActionResult>` or `Result<ActionResult<T>>`, not `{Self}`",
     label = "write `Result<ActionResult>` here",
     note = "`ActionResult::done(\"..\")` answers without data, `ActionResult::success(data, \"..\")` with it"
 )]

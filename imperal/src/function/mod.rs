@@ -21,7 +21,7 @@ mod tests;
 pub use crate::result::{DataType, ResultData};
 pub use def::{ActionType, BoundHandler, FunctionDef, Handler, ReadParams, Reply};
 #[doc(hidden)]
-pub use durable::{BindTask, BoundTask, DurableContext, DurableDef, DurableHandler, DurableInput, bind_task, data_of};
+pub use durable::{BindTask, BoundTask, DurableContext, DurableDef, DurableHandler, DurableInput, TaskHandler};
 pub use handler::{ChatHandler, HandlerContext, HandlerOutput, Params};
 #[cfg(feature = "platform")]
 pub(crate) use params::params_schema;

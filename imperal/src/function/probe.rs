@@ -67,5 +67,5 @@ impl<T> DataModel<T> for T {}
 /// Compiles if `M` is the data `D` of the return type.
 pub const fn assert_data_model<M: DataModel<D>, D>() {}
 
-/// Compiles if `O` is a return type of a chat function.
+/// Compiles if `O` is a return type of a chat function or a durable task.
 pub const fn assert_output<O: super::HandlerOutput>() {}
