@@ -16,12 +16,12 @@ test("Stop ends a call that the chat waits for, with one reply that says so", as
   const stop = page.getByRole("button", { name: "Stop Refine now" });
   await stop.focus();
   await page.keyboard.press("Enter");
-  await open.turns(".bot").getByText("refine_now was cancelled.").waitFor();
+  await open.turns(".bot").getByText("Refine now was cancelled.").waitFor();
   assert.equal(await open.turns(".bot").count(), 1);
   assert.equal(await open.turns(".bot").locator(".failed").count(), 0, "what the user asked for is no failure");
   assert.equal(await page.locator(".working").count(), 0);
   await page.reload();
-  await open.turns(".bot").getByText("refine_now was cancelled.").waitFor();
+  await open.turns(".bot").getByText("Refine now was cancelled.").waitFor();
   assert.equal(await open.turns(".bot").count(), 1);
   await page.locator("#open-audit").click();
   await page.locator(".audit-row", { hasText: "asked a call to stop" }).waitFor();
@@ -44,5 +44,5 @@ test("a stop that is refused says why, and can be tried again", async () => {
   await open.accessible("a refused stop");
   await page.unroute("**/v1/calls/*/cancel");
   await page.getByRole("button", { name: "Stop Refine now" }).click();
-  await open.turns(".bot").getByText("refine_now was cancelled.").waitFor();
+  await open.turns(".bot").getByText("Refine now was cancelled.").waitFor();
 });

@@ -115,7 +115,7 @@ async fn stopped_call_that_waits_for_a_service_replies_once_and_at_once() {
     let answer = answer.await.unwrap();
     assert_eq!(answer["result"]["error_code"], "CANCELLED", "{answer}");
     let reply = only_reply(&anna).await;
-    assert_eq!((&reply["text"], &reply["call_id"]), (&json!("fetch was cancelled."), &json!(call_id)));
+    assert_eq!((&reply["text"], &reply["call_id"]), (&json!("Fetch was cancelled."), &json!(call_id)));
     assert_eq!(stop(&anna, &call_id).await, (200, json!({"call_id": call_id, "state": "replied"})), "no error");
     only_reply(&anna).await;
     let rows = anna.audit().await;

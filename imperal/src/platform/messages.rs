@@ -78,7 +78,9 @@ pub(super) fn call_answer(work: WorkRef<'_>, ending: Ending, limits: &Limits) ->
             format!("{} did not answer within {} s and was stopped.", readable(work.function), limits.cap.as_secs()),
             true,
         ),
-        Ending::Cancelled => WireResult::failure(codes::CANCELLED, format!("{} was cancelled.", work.function), false),
+        Ending::Cancelled => {
+            WireResult::failure(codes::CANCELLED, format!("{} was cancelled.", readable(work.function)), false)
+        }
         // A call is never handed over.
         Ending::Interrupted | Ending::Left(_) => interrupted(work.function),
     }
