@@ -5,6 +5,7 @@
 #![allow(deprecated, reason = "the results of test functions need no data_model")]
 
 mod lost_answers;
+mod lost_lease;
 mod repeat;
 mod settings;
 
@@ -97,6 +98,17 @@ async fn report(ctx: Context, params: Percent) -> Result<ActionResult> {
     Ok(ActionResult::done("reported"))
 }
 
+/// How many of four surfaces refuse.
+async fn refusals(ctx: &Context) -> usize {
+    let refused = [
+        ctx.progress(99, "late").await.is_err(),
+        ctx.deliver_chat_message("late").await.is_err(),
+        ctx.background_task(|_| async { Ok(ActionResult::done("late")) }).await.is_err(),
+        ctx.http().get("http://127.0.0.1:9/").send().await.is_err(),
+    ];
+    refused.into_iter().filter(|refused| *refused).count()
+}
+
 /// Keep the context beyond the end of the task.
 #[chat_function(action_type = "write", event = "strayed", effects = ["update:page"])]
 async fn stray(ctx: Context, _params: Nothing) -> Result<ActionResult> {
@@ -104,13 +116,7 @@ async fn stray(ctx: Context, _params: Nothing) -> Result<ActionResult> {
     ctx.background_task(|ctx| async move {
         tokio::spawn(async move {
             tokio::time::sleep(Duration::from_secs(1)).await;
-            let refused = [
-                ctx.progress(99, "late").await.is_err(),
-                ctx.deliver_chat_message("late").await.is_err(),
-                ctx.background_task(|_| async { Ok(ActionResult::done("late")) }).await.is_err(),
-                ctx.http().get("http://127.0.0.1:9/").send().await.is_err(),
-            ];
-            strays.fetch_add(refused.iter().filter(|refused| **refused).count(), Ordering::SeqCst);
+            strays.fetch_add(refusals(&ctx).await, Ordering::SeqCst);
         });
         Ok(ActionResult::done("over"))
     })

@@ -76,6 +76,12 @@ impl Registry {
         )
     }
 
+    /// For unit tests that call no function.
+    #[cfg(test)]
+    pub(crate) fn empty() -> Self {
+        Self { extensions: BTreeMap::new() }
+    }
+
     fn build(
         mut defs: Vec<&'static ExtensionDef>,
         mut functions: Vec<&'static FunctionDef>,

@@ -64,7 +64,13 @@ impl ActiveWorkRegistry {
     }
 
     pub(super) fn remove(&self, origin: &Origin) {
-        self.entries().remove(&origin.work());
+        let removed = self.entries().remove(&origin.work());
+        // The token stops the work on other threads, which may come here before `end_lease` reads the entries.
+        if let Some(work) = removed
+            && work.lease.lost.is_cancelled()
+        {
+            work.ctx.signal().close(StopReason::LeaseLost);
+        }
     }
 
     /// The work that a context belongs to; `None` once it has ended.
@@ -122,4 +128,79 @@ impl ActiveWorkRegistry {
 #[cfg(feature = "platform")]
 fn to_u64(n: usize) -> u64 {
     u64::try_from(n).unwrap_or(u64::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::context::{States, WorkSpan};
+    use crate::function::Registry;
+    use crate::ids::CallId;
+    use crate::ledger::MemoryLedger;
+    use crate::platform::{Platform, Settings};
+    use crate::user::User;
+
+    fn lease(number: i64) -> Lease {
+        Incarnation::new("a", number).into()
+    }
+
+    /// A call under a lease. Its context has the services of an idle platform.
+    async fn call(lease: &Lease) -> ActiveWork {
+        let ledger = Arc::new(MemoryLedger::default());
+        let platform = Platform::start(Registry::empty(), ledger, States::default(), Settings::default());
+        let services = platform.await.unwrap().services.clone();
+        let origin = Origin {
+            app_id: "app",
+            function: "work",
+            user: User::new("anna", "t"),
+            call_id: CallId::generate(),
+            task_id: None,
+            attempt: 0,
+        };
+        let ctx = Context::new(origin, services, WorkSpan::none());
+        ActiveWork { lease: lease.clone(), ctx, replied: CancellationToken::new() }
+    }
+
+    #[tokio::test]
+    async fn lost_lease_closes_its_work_and_no_other() {
+        let (active, lost, next) = (ActiveWorkRegistry::default(), lease(1), lease(2));
+        let (old, new) = (call(&lost).await, call(&next).await);
+        active.insert(old.clone());
+        active.insert(new.clone());
+        active.end_lease(&lost);
+        assert_eq!(old.ctx.stop_reason(), Some(StopReason::LeaseLost));
+        assert_eq!(new.ctx.stop_reason(), None);
+    }
+
+    #[tokio::test]
+    async fn work_that_begins_under_a_lost_lease_is_closed() {
+        let (active, lost) = (ActiveWorkRegistry::default(), lease(1));
+        let work = call(&lost).await;
+        active.end_lease(&lost);
+        active.insert(work.clone());
+        assert_eq!(work.ctx.stop_reason(), Some(StopReason::LeaseLost));
+    }
+
+    /// As on a thread that stops the work between the two steps of `end_lease`.
+    #[tokio::test]
+    async fn work_that_is_removed_while_its_lease_ends_is_closed() {
+        let (active, lost) = (ActiveWorkRegistry::default(), lease(1));
+        let work = call(&lost).await;
+        active.insert(work.clone());
+        lost.lost.cancel();
+        active.remove(work.ctx.origin());
+        active.end_lease(&lost);
+        assert_eq!(work.ctx.stop_reason(), Some(StopReason::LeaseLost));
+    }
+
+    #[tokio::test]
+    async fn work_that_ended_by_itself_keeps_its_reason() {
+        let (active, lost) = (ActiveWorkRegistry::default(), lease(1));
+        let work = call(&lost).await;
+        active.insert(work.clone());
+        work.ctx.signal().close(StopReason::Ended);
+        active.end_lease(&lost);
+        active.remove(work.ctx.origin());
+        assert_eq!(work.ctx.stop_reason(), Some(StopReason::Ended));
+    }
 }
