@@ -5,8 +5,9 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
-use imperal::ledger::contract::Tasks;
-use imperal::ledger::{Owner, Role, TaskState};
+use imperal::ids::CallId;
+use imperal::ledger::contract::{Calls, Leases, Recovery, Tasks};
+use imperal::ledger::{NewCall, Owner, Role, TaskState, TurnBody};
 use imperal::prelude::*;
 use imperal::testing::TestPlatform;
 use serde_json::json;
@@ -164,6 +165,31 @@ async fn unsettleable_tasks_do_not_hide_later_ones() {
     platform.crash().await;
     let record = ledger.find_task(last).await.unwrap().unwrap();
     assert_eq!(record.task.state, TaskState::Reclaimed);
+}
+
+/// An expiry reads and locks every node's lease, and a grace period counts on one per pass.
+#[tokio::test(start_paused = true)]
+async fn recovery_expires_leases_once_per_pass() {
+    let ledger = Arc::new(LosesAnswers::default());
+    let _platform = TestPlatform::setup().ledger(ledger.clone()).start().await;
+    assert_eq!(ledger.expiries.load(Ordering::SeqCst), 0, "the start expires no lease");
+    while ledger.expiries.load(Ordering::SeqCst) == 0 {
+        tokio::time::sleep(Duration::from_secs(1)).await;
+    }
+    let dead = ledger.join("dead", Duration::from_secs(15)).await.unwrap();
+    for _ in 0..300 {
+        let asked = TurnBody::new(Role::User, "nap", "promises");
+        let call = NewCall::new(CallId::generate(), Owner::new("default", "anna"), asked);
+        ledger.accept_call(&dead, call).await.unwrap();
+    }
+    ledger.leave(&dead).await.unwrap();
+    let before = [&ledger.expiries, &ledger.batches].map(|count| count.load(Ordering::SeqCst));
+    while !ledger.inner.orphans(1).await.unwrap().is_empty() {
+        tokio::time::sleep(Duration::from_secs(1)).await;
+    }
+    assert_eq!(ledger.expiries.load(Ordering::SeqCst) - before[0], 1);
+    let batches = ledger.batches.load(Ordering::SeqCst) - before[1];
+    assert!(batches > 1, "300 orphans fit into {batches} batches");
 }
 
 /// A platform on this ledger with a function's state, and another that replaces it.

@@ -31,6 +31,10 @@ pub(crate) struct LosesAnswers {
     pub(super) to_put_off: AtomicU32,
     /// Tasks whose ends it refuses from another incarnation.
     pub(super) stuck: Mutex<HashSet<TaskId>>,
+    /// Number of times that leases were expired.
+    pub(super) expiries: AtomicU32,
+    /// Number of batches of orphans that were read.
+    pub(super) batches: AtomicU32,
     /// Whether the answer to a start is delayed.
     pub(super) slow_starts: AtomicBool,
 }
@@ -99,10 +103,12 @@ impl DurableTasks for LosesAnswers {
 
 impl Recovery for LosesAnswers {
     async fn expire_leases(&self, incarnation: &Incarnation) -> LedgerResult<u64> {
+        self.expiries.fetch_add(1, Ordering::SeqCst);
         self.inner.expire_leases(incarnation).await
     }
 
     async fn orphans(&self, limit: u32) -> LedgerResult<Vec<Orphan>> {
+        self.batches.fetch_add(1, Ordering::SeqCst);
         self.inner.orphans(limit).await
     }
 
