@@ -51,23 +51,51 @@ pub(super) use named;
 
 #[cfg(test)]
 mod tests {
-    use super::super::{AuditOutcome, MsgType, Role, StepKind, TaskState, WaitsFor};
+    use std::fmt::Debug;
+    use std::str::FromStr;
+
+    use serde::Serialize;
+    use serde::de::DeserializeOwned;
+
+    use super::super::{AuditOutcome, MsgType, Role, StepKind, TaskState, UnknownName, WaitsFor};
+
+    /// Checks all names of a type: an unknown name lists them.
+    fn check<T>(names: &[&str])
+    where
+        T: FromStr<Err = UnknownName> + ToString + Serialize + DeserializeOwned + PartialEq + Debug,
+    {
+        let known = "no such name".parse::<T>().unwrap_err().known;
+        assert_eq!(known, names, "rows that are stored already have the earlier names");
+        for name in names {
+            let value: T = name.parse().unwrap();
+            assert_eq!(value.to_string(), *name);
+            assert_eq!(serde_json::to_value(&value).unwrap(), *name);
+            assert_eq!(serde_json::from_value::<T>((*name).into()).unwrap(), value);
+        }
+    }
 
     #[test]
-    fn names_are_those_of_the_api() {
-        macro_rules! check {
-            ($($value:expr),*) => {$(
-                let json = serde_json::to_value($value).unwrap();
-                assert_eq!(json, $value.as_str());
-                assert_eq!(json.as_str().unwrap().parse(), Ok($value));
-            )*};
-        }
-        check!(TaskState::Running, TaskState::Succeeded, TaskState::Failed, TaskState::Cancelled);
-        check!(TaskState::TimedOut, TaskState::Reclaimed, Role::User, Role::Bot);
-        check!(TaskState::Queued, TaskState::Waiting, TaskState::Stuck, StepKind::Step, StepKind::Message);
-        check!(WaitsFor::Process, WaitsFor::Retry, WaitsFor::Slot, WaitsFor::Version, WaitsFor::Time, WaitsFor::Answer);
-        check!(AuditOutcome::Done, AuditOutcome::Refused, AuditOutcome::Critical);
-        check!(MsgType::Response, MsgType::System, MsgType::ToolResult);
+    fn names_are_those_of_the_api_and_of_stored_rows() {
+        check::<TaskState>(&[
+            "running",
+            "queued",
+            "waiting",
+            "stuck",
+            "succeeded",
+            "failed",
+            "cancelled",
+            "timed_out",
+            "reclaimed",
+        ]);
+        check::<WaitsFor>(&["process", "retry", "slot", "version", "time", "answer"]);
+        check::<StepKind>(&["step", "message"]);
+        check::<Role>(&["user", "bot"]);
+        check::<MsgType>(&["response", "system", "tool_result"]);
+        check::<AuditOutcome>(&["done", "refused", "critical"]);
+    }
+
+    #[test]
+    fn unknown_name_lists_the_known_ones() {
         let unknown = "ended".parse::<Role>().unwrap_err();
         assert_eq!(unknown.to_string(), "unknown role; use user, bot");
     }
