@@ -191,3 +191,39 @@ fn plain(sql: &str) -> String {
     let code = sql.lines().map(|line| line.split("--").next().unwrap_or_default());
     code.flat_map(str::split_whitespace).collect::<Vec<_>>().join(" ")
 }
+
+#[cfg(test)]
+mod tests {
+    use sha2::{Digest, Sha256};
+
+    use super::*;
+
+    /// Two programs with the same number and different schemas would refuse each other's files as damaged. So a
+    /// change of `schema.sql` fails here: write the new hash, and raise the number if the old one was released.
+    #[test]
+    fn number_belongs_to_its_schema() {
+        let hash = Sha256::digest(plain(SCHEMA));
+        let hash = hash.iter().take(8).fold(String::new(), |hash, byte| format!("{hash}{byte:02x}"));
+        assert_eq!((VERSION, hash.as_str()), (7, "8db34f35f065c275"));
+    }
+
+    #[test]
+    fn other_versions_are_refused_with_a_way_out() {
+        let refusals = [
+            (VERSION + 1, "a newer version", "run that version, or choose another place"),
+            (VERSION - 1, "an earlier version", "run that version, or move the file away to begin with an empty one"),
+        ];
+        for (found, version, way_out) in refusals {
+            let conn = Connection::open_in_memory().unwrap();
+            conn.execute_batch(SCHEMA).unwrap();
+            conn.pragma_update(None, "application_id", APPLICATION_ID).unwrap();
+            conn.pragma_update(None, "user_version", found).unwrap();
+            let path = Path::new("/data/ledger.db");
+            let refused = is_empty(&conn, path).unwrap_err().into_ledger(path);
+            let text = format!(
+                "/data/ledger.db was written by {version} (schema {found}, this program knows {VERSION}): {way_out}"
+            );
+            assert_eq!(refused, LedgerError::Unusable(text));
+        }
+    }
+}
