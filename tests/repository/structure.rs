@@ -302,21 +302,65 @@ fn every_top_level_module_has_a_place_in_the_order() {
     assert_eq!(listed, declared, "the table ORDER and the modules of lib.rs");
 }
 
+/// What is wrong with the imports, except for those in `known`.
+fn import_faults(sources: &Sources, known: &[(&str, &str)]) -> Vec<String> {
+    let place = |room: &str| ORDER.iter().position(|(listed, _)| *listed == room);
+    let upward: BTreeMap<_, _> =
+        sources.edges().into_iter().filter(|((from, to), _)| place(from) <= place(to)).collect();
+    let unknown = upward
+        .iter()
+        .filter(|((from, to), _)| !known.contains(&(from.as_str(), to.as_str())))
+        .map(|((from, to), file)| format!("{from} imports {to}, which ORDER lists after it: {}", file.display()));
+    let needless = known
+        .iter()
+        .filter(|(from, to)| !upward.contains_key(&((*from).to_owned(), (*to).to_owned())))
+        .map(|(from, to)| format!("{from} no longer imports {to}: take it out of KNOWN"));
+    unknown.chain(needless).collect()
+}
+
 #[test]
 fn modules_import_downwards_only() {
-    let place = |room: &str| ORDER.iter().position(|(known, _)| *known == room);
-    let edges = sources().edges();
-    let upward: BTreeMap<_, _> = edges.into_iter().filter(|((from, to), _)| place(from) <= place(to)).collect();
-    let unknown: Vec<String> = upward
-        .iter()
-        .filter(|((from, to), _)| !KNOWN.contains(&(from.as_str(), to.as_str())))
-        .map(|((from, to), file)| format!("{from} imports {to}, which ORDER lists after it: {}", file.display()))
-        .collect();
-    assert!(unknown.is_empty(), "\n{}", unknown.join("\n"));
-    for (from, to) in KNOWN {
-        let needed = upward.contains_key(&((*from).to_owned(), (*to).to_owned()));
-        assert!(needed, "{from} no longer imports {to}: take it out of KNOWN");
+    let faults = import_faults(&sources(), KNOWN);
+    assert!(faults.is_empty(), "\n{}", faults.join("\n"));
+}
+
+/// The faults of a crate with these files.
+fn faults_of(files: &[(&str, &str)], known: &[(&str, &str)]) -> Vec<String> {
+    let folder = tempfile::tempdir().unwrap();
+    for (path, code) in files {
+        let file = folder.path().join(path);
+        std::fs::create_dir_all(file.parent().unwrap()).unwrap();
+        std::fs::write(file, code).unwrap();
     }
+    let faults = import_faults(&Sources::read(folder.path()), known).into_iter();
+    faults.map(|fault| fault.replace(&format!("{}/", folder.path().display()), "")).collect()
+}
+
+#[test]
+fn upward_import_is_a_fault() {
+    let lib = ("lib.rs", "mod codes; mod ledger; mod cli; pub use cli::{Args, run as start};");
+    let cli = ("cli.rs", "use crate::codes::A; use crate::ledger::B; pub struct Args; pub fn run() {}");
+    let ledger = |code| [lib, cli, ("codes.rs", ""), ("ledger/mod.rs", "mod rows;"), ("ledger/rows.rs", code)];
+    assert_eq!(faults_of(&ledger("use crate::codes::A;"), &[]), Vec::<String>::new());
+    let fault = "ledger imports cli, which ORDER lists after it: ledger/rows.rs";
+    for import in ["use crate::cli::Args;", "fn f(args: super::super::cli::Args) {}", "use crate::start;"] {
+        assert_eq!(faults_of(&ledger(import), &[]), [fault], "{import}");
+        assert_eq!(faults_of(&ledger(import), &[("ledger", "cli")]), Vec::<String>::new());
+    }
+    let needless = faults_of(&ledger(""), &[("ledger", "cli")]);
+    assert_eq!(needless, ["ledger no longer imports cli: take it out of KNOWN"]);
+}
+
+/// One of a circle's imports goes upwards, in whichever order the modules are listed.
+#[test]
+fn circle_of_imports_is_a_fault() {
+    let circle = [
+        ("lib.rs", "mod ids; mod rate; mod user;"),
+        ("ids.rs", "use crate::user::User;"),
+        ("rate.rs", "use crate::ids::Id;"),
+        ("user.rs", "use crate::rate::Rate;"),
+    ];
+    assert_eq!(faults_of(&circle, &[]), ["ids imports user, which ORDER lists after it: ids.rs"]);
 }
 
 #[test]
