@@ -7,7 +7,7 @@ use std::time::Duration;
 use imperal::ids::{CallId, TaskId};
 use imperal::ledger::{
     Attempt, ClaimRequest, DurableName, Incarnation, Ledger, LedgerError, NewCall, NewDurable, NewStep, NewTask, Owner,
-    PageLimit, PostgresLedger, Release, StepKind, TaskState,
+    PageLimit, PostgresLedger, Release, RetentionPolicy, StepKind, TaskState,
 };
 use imperal_tests::cluster::{self, Database};
 
@@ -32,6 +32,15 @@ fn durable(call_id: CallId, owner: &Owner) -> NewTask {
     let new = NewTask::new(call_id, owner.clone(), "app", "work").cap(LONG, false);
     let task_id = new.task_id;
     new.durable(NewDurable::new(task_id, "generate", r#"{"path":"C:\\x"}"#, "{}"))
+}
+
+/// A transaction that stores the first step and is not committed.
+fn store_one(incarnation: &Incarnation, attempt: Attempt) -> String {
+    format!(
+        "BEGIN; SELECT @.store_steps('{}', {}, ARRAY['{}']::uuid[], '{{{}}}', '{{1}}', '{{step}}', '{{one}}', '{{5}}', \
+         '{{1}}', ARRAY[NULL]::text[])",
+        incarnation.node, incarnation.number, attempt.task_id, attempt.number
+    )
 }
 
 /// A durable task that the incarnation holds in attempt 1, and whose call has its reply.
@@ -234,12 +243,7 @@ async fn release_waits_for_a_step_of_its_attempt() {
     let (ledger, incarnation) = backend.node("a").await;
     let attempt = running(&ledger, &incarnation).await;
     let writer = cluster::client().await;
-    let store = format!(
-        "BEGIN; SELECT @.store_steps('a', {}, ARRAY['{}']::uuid[], '{{1}}', '{{1}}', '{{step}}', '{{one}}', '{{5}}', \
-         '{{1}}', ARRAY[NULL]::text[])",
-        incarnation.number, attempt.task_id
-    );
-    writer.batch_execute(&backend.named(&store)).await.unwrap();
+    writer.batch_execute(&backend.named(&store_one(&incarnation, attempt))).await.unwrap();
     let progress =
         imperal::ledger::Progress::new(attempt.task_id, 5.0, "half", "2026-01-01T00:00:00Z".parse().unwrap());
     let noted = tokio::time::timeout(Duration::from_secs(5), ledger.note_progress(&incarnation, vec![(1, progress)]));
@@ -291,4 +295,95 @@ async fn ready_task_is_announced_on_every_node() {
     quiet().await;
     ledger.leave(&incarnation).await.unwrap();
     heard("the work of a node that left").await;
+}
+
+/// So the next attempt reads the step.
+#[tokio::test(flavor = "multi_thread")]
+async fn incarnation_ends_after_a_step_in_flight() {
+    let backend = InPostgres::new();
+    let (ledger, incarnation) = backend.node("a").await;
+    let attempt = running(&ledger, &incarnation).await;
+    let writer = cluster::client().await;
+    writer.batch_execute(&backend.named(&store_one(&incarnation, attempt))).await.unwrap();
+    let mut join = std::pin::pin!(ledger.join("a", LONG));
+    let early = tokio::time::timeout(Duration::from_millis(300), &mut join).await;
+    assert!(early.is_err(), "the incarnation ended while a step of it was being stored");
+    writer.batch_execute("COMMIT").await.unwrap();
+    let next = join.await.unwrap();
+    let claimed = ledger.claim_tasks(&next, request(1)).await.unwrap();
+    assert_eq!((claimed[0].crashes, claimed[0].fruitless), (0, 0), "the crashed attempt made progress");
+    assert_eq!(ledger.steps(attempt.task_id, 0, PageLimit::rows(10)).await.unwrap().rows.len(), 1);
+}
+
+/// Steps and the durable part of a task go with it; an open task keeps both.
+#[tokio::test(flavor = "multi_thread")]
+async fn steps_go_with_their_task() {
+    let backend = InPostgres::new();
+    let (ledger, incarnation) = backend.node("a").await;
+    let (ended, open) = (running(&ledger, &incarnation).await, running(&ledger, &incarnation).await);
+    for attempt in [ended, open] {
+        for ordinal in 1..=3 {
+            ledger.store_step(&incarnation, attempt, step(ordinal, "1")).await.unwrap();
+        }
+    }
+    ledger.finish_task(&incarnation, ended, super::cancelled()).await.unwrap();
+    // An open task keeps history while a process holds it.
+    ledger.release_task(&incarnation, open, Release::HandOver).await.unwrap();
+    tokio::time::sleep(Duration::from_millis(5)).await;
+    let age = Some(Duration::ZERO);
+    let mut keep = RetentionPolicy::FOREVER;
+    (keep.turns, keep.tasks, keep.events, keep.audit) = (age, age, age, age);
+    for _ in 0..2 {
+        let mut from = Some(0);
+        while let Some(at) = from {
+            from = ledger.prune(&keep, at, 1).await.unwrap().next;
+        }
+    }
+    assert_eq!(ledger.find_task(ended.task_id).await, Ok(None));
+    let left =
+        "SELECT (SELECT count(*) FROM @.task), (SELECT count(*) FROM @.durable), (SELECT count(value) FROM @.step)";
+    let row = backend.row(left).await;
+    assert_eq!([row.get::<_, i64>(0), row.get(1), row.get(2)], [1, 1, 3]);
+}
+
+/// A damaged state, time or count does not keep a task from being continued, nor lets two nodes hold it.
+#[tokio::test(flavor = "multi_thread")]
+async fn damaged_durable_task_is_continued() {
+    let damages = [
+        "UPDATE @.task SET state = 'DAMAGE'",
+        "UPDATE @.task SET ready_at = 9223372036854775807",
+        "UPDATE @.task SET ready_at = -9223372036854775808",
+        "UPDATE @.task SET attempt = 9223372036854775807",
+        "UPDATE @.task SET attempt = -3",
+        "UPDATE @.task SET waits_for = 'DAMAGE'",
+        "UPDATE @.durable SET ran = 9223372036854775807, cap = -9223372036854775808, crashes = -3",
+        "UPDATE @.durable SET fruitless = 9223372036854775807, claimed_at = 9223372036854775807",
+        "UPDATE @.node SET incarnation = 7 WHERE node = 'a'",
+    ];
+    for is_held in [true, false] {
+        for damage in damages {
+            let backend = InPostgres::new();
+            let (ledger, incarnation) = backend.node("a").await;
+            let attempt = running(&ledger, &incarnation).await;
+            ledger.store_step(&incarnation, attempt, step(1, "1")).await.unwrap();
+            if !is_held {
+                ledger.release_task(&incarnation, attempt, Release::HandOver).await.unwrap();
+            }
+            backend.sql(damage).await;
+            let node = ledger.join("b", LONG).await.unwrap();
+            if is_held && !damage.contains("@.node") {
+                assert_eq!(ledger.claim_tasks(&node, request(10)).await, Ok(vec![]), "a node holds it, {damage}");
+                ledger.mark_stuck(&node, Duration::ZERO).await.unwrap();
+            }
+            ledger.join("a", LONG).await.unwrap();
+            let claimed = ledger.claim_tasks(&node, request(10)).await.unwrap();
+            assert_eq!(claimed.len(), 1, "held: {is_held}, {damage}");
+            let next = claimed[0].record.task.attempt();
+            assert!(next.number > 1, "{next:?} after {damage}");
+            ledger.store_step(&node, next, step(2, "2")).await.unwrap();
+            ledger.finish_task(&node, next, super::cancelled()).await.unwrap();
+            backend.sql("UPDATE @.task SET ready_at = 5").await;
+            assert_eq!(ledger.claim_tasks(&node, request(10)).await, Ok(vec![]), "it has ended");
+        }
+    }
 }

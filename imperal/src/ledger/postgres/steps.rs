@@ -172,3 +172,55 @@ impl Drop for Sender {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use futures_util::future::poll_immediate;
+
+    use super::*;
+    use crate::ids::TaskId;
+    use crate::ledger::StepKind;
+
+    fn step(megabytes: usize) -> NewStep {
+        NewStep::new(1, "one", StepKind::Step, "x".repeat(megabytes << 20))
+    }
+
+    /// A writer whose sender takes nothing.
+    fn stalled(incarnation: &Incarnation) -> StepWriter {
+        let store = Store::new("postgres://localhost/x", "s", 1, LedgerMeters::default()).unwrap();
+        let writer = StepWriter::new(store, LedgerMeters::default());
+        writer.queues().insert(incarnation.clone(), VecDeque::new());
+        writer
+    }
+
+    #[tokio::test]
+    async fn batch_ends_at_its_bytes_and_has_one_step_at_least() {
+        let (incarnation, attempt) = (Incarnation::new("a", 1), Attempt::first(TaskId::generate()));
+        let writer = stalled(&incarnation);
+        for megabytes in [0, 3, 4, 2, 9, 0, 0] {
+            assert_eq!(poll_immediate(writer.store(&incarnation, attempt, step(megabytes))).await, None);
+        }
+        let mut batches = Vec::new();
+        while let Some(batch) = writer.next_batch(&incarnation) {
+            batches.push(batch.len());
+        }
+        assert_eq!(batches, [3, 1, 1, 2]);
+        assert!(writer.queues().is_empty(), "the sender has ended");
+    }
+
+    #[tokio::test]
+    async fn steps_wait_for_room_in_the_queue() {
+        let (incarnation, attempt) = (Incarnation::new("a", 1), Attempt::first(TaskId::generate()));
+        let writer = stalled(&incarnation);
+        for _ in 0..4 {
+            assert_eq!(poll_immediate(writer.store(&incarnation, attempt, step(15))).await, None);
+        }
+        let mut fifth = std::pin::pin!(writer.store(&incarnation, attempt, step(15)));
+        assert_eq!(poll_immediate(&mut fifth).await, None);
+        let queued = || writer.queues().get(&incarnation).map_or(0, VecDeque::len);
+        assert_eq!(queued(), 4);
+        drop(writer.next_batch(&incarnation));
+        assert_eq!(poll_immediate(&mut fifth).await, None);
+        assert_eq!(queued(), 4, "one has left and one has come");
+    }
+}

@@ -14,7 +14,8 @@ DECLARE
 BEGIN
     -- The row as it is now, not as the caller's list of candidates saw it.
     SELECT * INTO v_task FROM @.task
-    WHERE task_id = p_task_id AND ready_at <= @.micros() FOR NO KEY UPDATE SKIP LOCKED;
+    WHERE task_id = p_task_id AND ready_at <= @.micros() AND state <> 'running' AND outcome_seq IS NULL
+    FOR NO KEY UPDATE SKIP LOCKED;
     IF NOT FOUND THEN RETURN 'gone'; END IF;
     SELECT * INTO v_durable FROM @.durable WHERE task_no = v_task.task_no;
     v_progressed := @.last_step_at(v_task.task_no, v_task.attempt) IS NOT NULL;

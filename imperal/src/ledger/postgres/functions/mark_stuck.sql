@@ -11,10 +11,12 @@ DECLARE
     v_marked bigint := 0;
 BEGIN
     FOR v_next IN
-        SELECT task_id FROM @.task WHERE ready_at <= v_before AND waits_for IN ('process', 'retry') LIMIT 256
+        SELECT task_id FROM @.task WHERE ready_at <= v_before AND waits_for IN ('process', 'retry')
+            AND state = 'queued' LIMIT 256
     LOOP
         SELECT * INTO v_task FROM @.task
         WHERE task_id = v_next.task_id AND ready_at <= v_before AND waits_for IN ('process', 'retry')
+            AND state = 'queued'
         FOR NO KEY UPDATE SKIP LOCKED;
         CONTINUE WHEN NOT FOUND;
         PERFORM 1 FROM @.owner WHERE owner_id = v_task.owner_id FOR NO KEY UPDATE SKIP LOCKED;
