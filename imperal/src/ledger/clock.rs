@@ -57,6 +57,12 @@ pub(super) fn after(now: Timestamp, by: Duration) -> Timestamp {
     now.checked_add(by).map_or(Timestamp::MAX, to_micros)
 }
 
+/// The time a duration ago. Saturates.
+pub(super) fn before(now: Timestamp, by: Duration) -> Timestamp {
+    let by = jiff::SignedDuration::try_from(by).unwrap_or(jiff::SignedDuration::MAX);
+    now.checked_sub(by).unwrap_or(Timestamp::MIN)
+}
+
 /// The day of a time: days since 1970, UTC.
 pub(super) fn day_of(time: Timestamp) -> i64 {
     time.as_second().div_euclid(24 * 3600)

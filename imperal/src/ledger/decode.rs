@@ -10,8 +10,9 @@ mod tables;
 
 pub(super) use columns::{Cell, Columns};
 pub(super) use gaps::without_gaps;
-pub(super) use tables::{
-    EventKind, audit_row, call, chain_ends, event, left_call, owner, record, running_task, task_id, turn,
-};
 #[cfg(feature = "postgres")]
-pub(super) use tables::{claimed, progress, step};
+pub(super) use tables::progress;
+pub(super) use tables::{
+    EventKind, audit_row, call, chain_ends, claimed, event, left_call, owner, record, running_task, step, step_value,
+    task_id, turn,
+};

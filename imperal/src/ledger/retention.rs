@@ -7,7 +7,8 @@ use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
 
-use super::AuditHash;
+use super::clock::after;
+use super::{AuditHash, TaskState};
 
 /// How old rows of each kind get. `None` keeps them for ever.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -53,10 +54,8 @@ pub(super) struct Cutoffs {
     pub(super) tasks: Option<i64>,
     pub(super) events: Option<i64>,
     pub(super) audit: Option<i64>,
-    /// Step values of tasks that succeeded until now are not needed.
+    /// Values of steps that were needed until this.
     pub(super) now: i64,
-    /// Step values of other tasks that ended before this.
-    pub(super) step_values: i64,
 }
 
 impl Cutoffs {
@@ -71,8 +70,12 @@ impl Cutoffs {
             events: policy.events().map(before),
             audit: policy.audit.map(before),
             now: now.as_microsecond(),
-            step_values: before(STEP_VALUES),
         }
+    }
+
+    /// From when on the values of a task's steps may be removed, if it ends now in this state.
+    pub(super) fn step_values_until(now: Timestamp, state: TaskState) -> Timestamp {
+        if state == TaskState::Succeeded { now } else { after(now, STEP_VALUES) }
     }
 }
 

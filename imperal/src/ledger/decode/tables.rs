@@ -3,7 +3,6 @@
 //! The impl block reads parts that several tables have; each function reads a whole row and reports what was wrong
 //! with it.
 
-#[cfg(feature = "postgres")]
 use std::time::Duration;
 
 use serde_json::{Map, Value};
@@ -13,13 +12,13 @@ use super::gaps::lost_turn;
 use crate::error::RunningTask;
 use crate::ids::{CallId, TaskId, TurnId};
 use crate::json;
+#[cfg(feature = "postgres")]
+use crate::ledger::Progress;
 use crate::ledger::unreadable::Unreadable;
 use crate::ledger::{
-    AuditHash, AuditOutcome, AuditRow, CallRecord, ChainEnds, Event, EventBody, Incarnation, NewAudit, Orphan, Owner,
-    Task, TaskRecord, TaskState, Turn, TurnBody,
+    AuditHash, AuditOutcome, AuditRow, CallRecord, ChainEnds, ClaimedTask, Event, EventBody, Incarnation, NewAudit,
+    Orphan, Owner, StepKind, StoredStep, Task, TaskRecord, TaskState, Turn, TurnBody,
 };
-#[cfg(feature = "postgres")]
-use crate::ledger::{ClaimedTask, Progress, StepKind, StoredStep};
 use crate::result::WireResult;
 
 impl<R: Columns> RowDecoder<'_, R> {
@@ -140,6 +139,14 @@ pub(in crate::ledger) fn record(row: &impl Columns, unreadable: &Unreadable) -> 
     TaskRecord { owner, incarnation, task }
 }
 
+/// The value of a step of a task; `None` if it is no longer kept.
+pub(in crate::ledger) fn step_value(row: &impl Columns, task_id: TaskId, unreadable: &Unreadable) -> Option<String> {
+    let mut decoder = RowDecoder::new(row);
+    let value = decoder.maybe_text("value");
+    decoder.report(unreadable, "step", format_args!("a step of task {task_id}"), None);
+    value
+}
+
 /// A call that an ended incarnation left; `call_no` is its row's number, `body` the user's turn.
 pub(in crate::ledger) fn left_call(row: &impl Columns, unreadable: &Unreadable) -> Orphan {
     let mut decoder = RowDecoder::new(row);
@@ -236,10 +243,8 @@ pub(in crate::ledger) fn progress(row: &impl Columns, task_id: TaskId, unreadabl
     Progress { task_id, percent, message, steps, at }
 }
 
-/// A claimed task, from the columns of [`record`] and of what another process needs to continue it.
-#[cfg(feature = "postgres")]
-pub(in crate::ledger) fn claimed(row: &impl Columns, unreadable: &Unreadable) -> ClaimedTask {
-    let record = record(row, unreadable);
+/// A claimed task, from the columns of what another process needs to continue it.
+pub(in crate::ledger) fn claimed(row: &impl Columns, record: TaskRecord, unreadable: &Unreadable) -> ClaimedTask {
     let mut decoder = RowDecoder::new(row);
     let claimed = ClaimedTask {
         task_name: decoder.text("task_name"),
@@ -256,7 +261,6 @@ pub(in crate::ledger) fn claimed(row: &impl Columns, unreadable: &Unreadable) ->
 }
 
 /// A stored step.
-#[cfg(feature = "postgres")]
 pub(in crate::ledger) fn step(row: &impl Columns, unreadable: &Unreadable) -> StoredStep {
     let mut decoder = RowDecoder::new(row);
     let step = StoredStep {

@@ -12,7 +12,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 
 use self::state::{State, size};
-use super::clock::after;
+use super::clock::{after, before};
 use super::contract::{
     AuditTrail, Calls, Chat, DurableTasks, Health, Leases, LedgerResult, Recovery, Retention, Tasks,
 };
@@ -216,11 +216,6 @@ impl DurableTasks for MemoryLedger {
     async fn long_stuck(&self, stuck_for: Duration, limit: u32) -> LedgerResult<Vec<TaskRecord>> {
         Ok(self.with(|state, now| state.long_stuck(before(now, stuck_for), limit as usize)))
     }
-}
-
-fn before(now: Timestamp, time: Duration) -> Timestamp {
-    let time = jiff::SignedDuration::try_from(time).unwrap_or(jiff::SignedDuration::MAX);
-    now.checked_sub(time).unwrap_or(Timestamp::MIN)
 }
 
 impl Chat for MemoryLedger {

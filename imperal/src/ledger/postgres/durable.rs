@@ -85,7 +85,8 @@ impl PostgresLedger {
         let rows = self.counted(self.store.repeatable(&sql, &[&whose[..], &what[..]].concat())).await?;
         let mut claimed = Vec::with_capacity(rows.len());
         for row in &rows {
-            let task = decode::claimed(row, self.store.unreadable());
+            let unreadable = self.store.unreadable();
+            let task = decode::claimed(row, decode::record(row, unreadable), unreadable);
             self.has_events(row, &task.record.owner)?;
             claimed.push(task);
         }

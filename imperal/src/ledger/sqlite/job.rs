@@ -4,7 +4,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
 use std::time::Instant;
 
-use tokio::sync::oneshot;
+use tokio::sync::{OwnedSemaphorePermit, oneshot};
 
 use super::fault::Fault;
 use super::ops::Tx;
@@ -23,6 +23,8 @@ pub(super) enum Weight {
 
 pub(super) trait Job: Send {
     fn weight(&self) -> Weight;
+    /// Bytes of the content that it writes, about.
+    fn bytes(&self) -> usize;
     fn waiting_since(&self) -> Instant;
     /// Runs the job and keeps its outcome. After an error the caller undoes what was written. A job that was undone
     /// may run again.
@@ -40,6 +42,9 @@ impl std::fmt::Debug for dyn Job {
 /// A [`Job`] from a closure.
 pub(super) struct Write<T, F> {
     weight: Weight,
+    bytes: usize,
+    /// Room in the queue for its bytes, until it is answered.
+    _room: Option<OwnedSemaphorePermit>,
     since: Instant,
     work: F,
     outcome: Result<T, LedgerError>,
@@ -47,14 +52,23 @@ pub(super) struct Write<T, F> {
 }
 
 impl<T, F: FnMut(&mut Tx<'_>) -> Result<T, Fault>> Write<T, F> {
-    pub(super) fn new(weight: Weight, work: F, caller: oneshot::Sender<Result<T, LedgerError>>) -> Self {
-        Self { weight, since: Instant::now(), work, outcome: Err(panicked()), caller }
+    pub(super) fn new(
+        weight: Weight,
+        (bytes, room): (usize, Option<OwnedSemaphorePermit>),
+        work: F,
+        caller: oneshot::Sender<Result<T, LedgerError>>,
+    ) -> Self {
+        Self { weight, bytes, _room: room, since: Instant::now(), work, outcome: Err(panicked()), caller }
     }
 }
 
 impl<T: Send, F: FnMut(&mut Tx<'_>) -> Result<T, Fault> + Send> Job for Write<T, F> {
     fn weight(&self) -> Weight {
         self.weight
+    }
+
+    fn bytes(&self) -> usize {
+        self.bytes
     }
 
     fn waiting_since(&self) -> Instant {

@@ -22,9 +22,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use self::job::Weight;
-use self::ops::{DueOwners, TurnJson};
+use self::ops::{DueOwners, EndJson, TurnJson};
 use self::readers::Readers;
 use self::writer::Writer;
+use super::clock::before;
 use super::contract::{
     AuditTrail, Calls, Chat, DurableTasks, Health, Leases, LedgerResult, Recovery, Retention, Tasks,
 };
@@ -88,6 +89,15 @@ fn json(turn: &TurnBody) -> Result<TurnJson, LedgerError> {
     Ok(TurnJson { turn_id: turn.turn_id, json })
 }
 
+/// The end with its turn as JSON, and the turn.
+fn end_json(TaskEnd { state, turn, audit }: TaskEnd) -> Result<(EndJson, TurnBody), LedgerError> {
+    Ok((EndJson { state, turn: json(&turn)?, audit }, turn))
+}
+
+fn step_bytes(step: &NewStep) -> usize {
+    step.name.len() + step.value.len() + step.log.as_ref().map_or(0, String::len)
+}
+
 impl Leases for SqliteLedger {
     async fn join(&self, node: &str, lease: Duration) -> LedgerResult<Incarnation> {
         let node = node.to_owned();
@@ -99,8 +109,9 @@ impl Leases for SqliteLedger {
         self.writer.write(Weight::Light, move |tx| tx.renew(&incarnation, lease)).await
     }
 
-    async fn drain(&self, _incarnation: &Incarnation) -> LedgerResult<()> {
-        Ok(())
+    async fn drain(&self, incarnation: &Incarnation) -> LedgerResult<()> {
+        let incarnation = incarnation.clone();
+        self.writer.write(Weight::Light, move |tx| tx.drain(&incarnation)).await
     }
 
     async fn leave(&self, incarnation: &Incarnation) -> LedgerResult<()> {
@@ -123,17 +134,17 @@ impl Recovery for SqliteLedger {
         let incarnation = incarnation.clone();
 
         let row = json(&turn)?;
+        let bytes = row.json.len();
         let work = move |tx: &mut ops::Tx<'_>| tx.reclaim_call(&incarnation, call_id, &row);
-        Ok(self.writer.write(Weight::Durable, work).await?.on(turn))
+        Ok(self.writer.write_sized(Weight::Durable, bytes, work).await?.on(turn))
     }
 
     async fn reclaim_task(&self, incarnation: &Incarnation, task_id: TaskId, end: TaskEnd) -> LedgerResult<Turn> {
         let incarnation = incarnation.clone();
-
-        let TaskEnd { state, turn, audit } = end;
-        let row = json(&turn)?;
-        let work = move |tx: &mut ops::Tx<'_>| tx.reclaim_task(&incarnation, task_id, state, &row, &audit);
-        Ok(self.writer.write(Weight::Durable, work).await?.on(turn))
+        let (end, turn) = end_json(end)?;
+        let bytes = end.turn.json.len();
+        let work = move |tx: &mut ops::Tx<'_>| tx.reclaim_task(&incarnation, task_id, &end);
+        Ok(self.writer.write_sized(Weight::Durable, bytes, work).await?.on(turn))
     }
 }
 
@@ -143,16 +154,18 @@ impl Calls for SqliteLedger {
 
         let NewCall { call_id, owner, turn, max_stored } = call;
         let row = json(&turn)?;
+        let bytes = row.json.len();
         let work = move |tx: &mut ops::Tx<'_>| tx.accept_call(&incarnation, call_id, &owner, &row, max_stored);
-        Ok(self.writer.write(Weight::Durable, work).await?.on(turn))
+        Ok(self.writer.write_sized(Weight::Durable, bytes, work).await?.on(turn))
     }
 
     async fn reply(&self, incarnation: &Incarnation, call_id: CallId, turn: TurnBody) -> LedgerResult<Turn> {
         let incarnation = incarnation.clone();
 
         let row = json(&turn)?;
+        let bytes = row.json.len();
         let work = move |tx: &mut ops::Tx<'_>| tx.reply(&incarnation, call_id, &row);
-        Ok(self.writer.write(Weight::Durable, work).await?.on(turn))
+        Ok(self.writer.write_sized(Weight::Durable, bytes, work).await?.on(turn))
     }
 
     async fn find_call(&self, owner: &Owner, call_id: CallId) -> LedgerResult<Option<CallRecord>> {
@@ -164,29 +177,27 @@ impl Calls for SqliteLedger {
 impl Tasks for SqliteLedger {
     async fn start_task(&self, incarnation: &Incarnation, task: NewTask) -> LedgerResult<Task> {
         let incarnation = incarnation.clone();
-        self.writer.write(Weight::Durable, move |tx| tx.start_task(&incarnation, &task)).await
+        let bytes = task.durable.as_ref().map_or(0, |durable| durable.input.len() + durable.user.len());
+        self.writer.write_sized(Weight::Durable, bytes, move |tx| tx.start_task(&incarnation, &task)).await
     }
 
     async fn finish_task(&self, incarnation: &Incarnation, attempt: Attempt, end: TaskEnd) -> LedgerResult<Turn> {
         let incarnation = incarnation.clone();
-
-        let TaskEnd { state, turn, audit } = end;
-        let row = json(&turn)?;
-        let work = move |tx: &mut ops::Tx<'_>| tx.finish_task(&incarnation, attempt.task_id, state, &row, &audit);
-        Ok(self.writer.write(Weight::Durable, work).await?.on(turn))
+        let (end, turn) = end_json(end)?;
+        let bytes = end.turn.json.len();
+        let work = move |tx: &mut ops::Tx<'_>| tx.finish_task(&incarnation, attempt, &end);
+        Ok(self.writer.write_sized(Weight::Durable, bytes, work).await?.on(turn))
     }
 
     async fn note_progress(&self, incarnation: &Incarnation, latest: Vec<(u32, Progress)>) -> LedgerResult<()> {
         let incarnation = incarnation.clone();
-        self.writer
-            .write(Weight::Light, move |tx| {
-                tx.note_progress(&incarnation, &latest.iter().map(|(_, progress)| progress.clone()).collect::<Vec<_>>())
-            })
-            .await
+        self.writer.write(Weight::Light, move |tx| tx.note_progress(&incarnation, &latest)).await
     }
 
-    async fn request_cancel(&self, task_id: TaskId, audit: NewAudit, _end: TaskEnd) -> LedgerResult<CancelOutcome> {
-        self.writer.write(Weight::Durable, move |tx| tx.request_cancel(task_id, &audit)).await
+    async fn request_cancel(&self, task_id: TaskId, audit: NewAudit, end: TaskEnd) -> LedgerResult<CancelOutcome> {
+        let (end, _) = end_json(end)?;
+        let bytes = end.turn.json.len();
+        self.writer.write_sized(Weight::Durable, bytes, move |tx| tx.request_cancel(task_id, &audit, &end)).await
     }
 
     async fn find_task(&self, task_id: TaskId) -> LedgerResult<Option<TaskRecord>> {
@@ -195,7 +206,7 @@ impl Tasks for SqliteLedger {
 
     async fn open_tasks(&self, owner: &Owner) -> LedgerResult<Vec<Task>> {
         let owner = owner.clone();
-        self.readers.read(move |reading| reads::running_tasks(reading, &owner)).await
+        self.readers.read(move |reading| reads::open_tasks(reading, &owner)).await
     }
 
     async fn recent_tasks(&self, owner: &Owner, limit: u32) -> LedgerResult<Vec<Task>> {
@@ -210,40 +221,48 @@ impl Tasks for SqliteLedger {
 }
 
 impl DurableTasks for SqliteLedger {
-    async fn claim_tasks(&self, _: &Incarnation, _: ClaimRequest) -> LedgerResult<Vec<ClaimedTask>> {
-        Ok(Vec::new())
+    async fn claim_tasks(&self, incarnation: &Incarnation, request: ClaimRequest) -> LedgerResult<Vec<ClaimedTask>> {
+        let incarnation = incarnation.clone();
+        self.writer.write(Weight::Durable, move |tx| tx.claim_tasks(&incarnation, &request)).await
     }
 
-    async fn release_task(&self, _: &Incarnation, _: Attempt, _: Release) -> LedgerResult<Task> {
-        Err(LedgerError::NotFound)
+    async fn release_task(&self, incarnation: &Incarnation, attempt: Attempt, release: Release) -> LedgerResult<Task> {
+        let incarnation = incarnation.clone();
+        self.writer.write(Weight::Durable, move |tx| tx.release_task(&incarnation, attempt, &release)).await
     }
 
-    async fn store_step(&self, _: &Incarnation, _: Attempt, _: NewStep) -> LedgerResult<()> {
-        Err(LedgerError::NotFound)
+    async fn store_step(&self, incarnation: &Incarnation, attempt: Attempt, step: NewStep) -> LedgerResult<()> {
+        let incarnation = incarnation.clone();
+        let bytes = step_bytes(&step);
+        self.writer.write_sized(Weight::Durable, bytes, move |tx| tx.store_step(&incarnation, attempt, &step)).await
     }
 
-    async fn steps(&self, _: TaskId, _: u16, _: PageLimit) -> LedgerResult<Page<StoredStep>> {
-        Err(LedgerError::NotFound)
+    async fn steps(&self, task_id: TaskId, after: u16, limit: PageLimit) -> LedgerResult<Page<StoredStep>> {
+        self.readers.read(move |reading| reads::steps(reading, task_id, after, limit)).await
     }
 
-    async fn step_value(&self, _: TaskId, _: u16) -> LedgerResult<Option<String>> {
-        Err(LedgerError::NotFound)
+    async fn step_value(&self, task_id: TaskId, ordinal: u16) -> LedgerResult<Option<String>> {
+        self.readers.read(move |reading| reads::step_value(reading, task_id, ordinal)).await
     }
 
-    async fn mark_stuck(&self, _: &Incarnation, _: Duration) -> LedgerResult<u64> {
-        Ok(0)
+    async fn mark_stuck(&self, incarnation: &Incarnation, untaken_for: Duration) -> LedgerResult<u64> {
+        let incarnation = incarnation.clone();
+        self.writer.write(Weight::Durable, move |tx| tx.mark_stuck(&incarnation, untaken_for)).await
     }
 
-    async fn long_stuck(&self, _: Duration, _: u32) -> LedgerResult<Vec<TaskRecord>> {
-        Ok(Vec::new())
+    async fn long_stuck(&self, stuck_for: Duration, limit: u32) -> LedgerResult<Vec<TaskRecord>> {
+        let before = before(self.clock.now(), stuck_for).as_microsecond();
+        self.readers.read(move |reading| reads::long_stuck(reading, before, limit)).await
     }
 }
 
 impl Chat for SqliteLedger {
     async fn inject(&self, owner: Owner, turn: TurnBody, audit: NewAudit, from: MessageSource) -> LedgerResult<Turn> {
         let row = json(&turn)?;
+        let step = if let MessageSource::Step(_, step) = &from { step_bytes(step) } else { 0 };
+        let bytes = row.json.len() + step;
         let work = move |tx: &mut ops::Tx<'_>| tx.inject(&owner, &row, &audit, &from);
-        Ok(self.writer.write(Weight::Durable, work).await?.on(turn))
+        Ok(self.writer.write_sized(Weight::Durable, bytes, work).await?.on(turn))
     }
 
     async fn turns(&self, owner: &Owner, after: u64, limit: PageLimit) -> LedgerResult<Page<Turn>> {

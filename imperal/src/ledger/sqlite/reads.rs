@@ -4,14 +4,14 @@ use rusqlite::types::ValueRef;
 use rusqlite::{Params, Row, params};
 
 use super::fault::Fault;
-use super::ops::{LEFT_CALLS, LEFT_TASKS, TASK, TASK_BY_NUMBER};
+use super::ops::{LEFT_CALLS, LEFT_TASKS, LONG_STUCK, TASK, TASK_BY_NUMBER};
 use super::readers::Reading;
-use super::rows::{all, get_number, number, one, page, select_task};
+use super::rows::{all, get_number, number, one, open_states, page, select_task};
 use crate::ids::{CallId, TaskId, TurnId};
 use crate::ledger::decode::{self, EventKind};
 use crate::ledger::{
-    AuditFilter, AuditRow, AuditScope, CallRecord, ChainEnds, Event, LedgerError, Orphan, Owner, Page, PageLimit, Task,
-    TaskRecord, Turn,
+    AuditFilter, AuditRow, AuditScope, CallRecord, ChainEnds, Event, LedgerError, Orphan, Owner, Page, PageLimit,
+    StoredStep, Task, TaskRecord, Turn,
 };
 
 /// The id of the owner that `?1` and `?2` name.
@@ -69,10 +69,10 @@ pub(super) const EVENTS: &str = of_owner!(
 
 pub(super) const HEAD: &str = "SELECT head FROM owner WHERE tenant_id = ?1 AND user_id = ?2";
 
-pub(super) const RUNNING_TASKS: &str = select_task!(
-    list "WHERE t.owner_id = (SELECT owner_id FROM owner WHERE tenant_id = ?1 AND user_id = ?2)
-        AND t.state = 'running' ORDER BY t.task_no"
-);
+pub(super) const OPEN_TASKS: &str = select_task!(list concat!(
+    "WHERE t.owner_id = (SELECT owner_id FROM owner WHERE tenant_id = ?1 AND user_id = ?2)
+        AND t.state IN ", open_states!(), " ORDER BY t.task_no"
+));
 
 pub(super) const RECENT_TASKS: &str = select_task!(
     list "WHERE t.owner_id = (SELECT owner_id FROM owner WHERE tenant_id = ?1 AND user_id = ?2)
@@ -181,6 +181,46 @@ pub(super) fn task(reading: &Reading<'_>, task_id: TaskId) -> Result<Option<Task
     one(reading.conn, TASK_BY_NUMBER, [row], read)
 }
 
+/// The number of the task that `?1` names, or `?2` if the id is that of a row.
+macro_rules! of_task {
+    () => {
+        "coalesce((SELECT task_no FROM task WHERE task_id = ?1), ?2)"
+    };
+}
+
+/// The steps after an ordinal. The size of a large value is read without the value.
+pub(super) const STEPS: &str = concat!(
+    "SELECT step_id & 65535 AS ordinal, name, kind, attempt, began_at, done_at, log,
+    coalesce(octet_length(value), 0) AS bytes, iif(octet_length(value) <= ?5, value, NULL) AS value
+    FROM step WHERE step_id > (",
+    of_task!(),
+    " << 16) + ?3 AND step_id <= (",
+    of_task!(),
+    " << 16) + 65535 ORDER BY step_id LIMIT ?4"
+);
+
+pub(super) const STEP_VALUE: &str = concat!("SELECT value FROM step WHERE step_id = (", of_task!(), " << 16) + ?3");
+
+pub(super) fn steps(
+    reading: &Reading<'_>,
+    task_id: TaskId,
+    after: u16,
+    limit: PageLimit,
+) -> Result<Page<StoredStep>, Fault> {
+    let params = params![task_id.to_string(), task_id.row(), after, most(limit), number(StoredStep::INLINE)];
+    placed(reading, STEPS, params, limit, |row| Some(decode::step(row, reading.unreadable)))
+}
+
+pub(super) fn step_value(reading: &Reading<'_>, task_id: TaskId, ordinal: u16) -> Result<Option<String>, Fault> {
+    let params = params![task_id.to_string(), task_id.row(), ordinal];
+    let read = |row: &Row<'_>| Ok(decode::step_value(row, task_id, reading.unreadable));
+    Ok(one(reading.conn, STEP_VALUE, params, read)?.flatten())
+}
+
+pub(super) fn long_stuck(reading: &Reading<'_>, before: i64, limit: u32) -> Result<Vec<TaskRecord>, Fault> {
+    all(reading.conn, LONG_STUCK, params![before, limit], |row| Ok(decode::record(row, reading.unreadable)))
+}
+
 /// A list of tasks, without their results.
 pub(super) fn orphans(reading: &Reading<'_>, limit: u32) -> Result<Vec<Orphan>, Fault> {
     let Reading { conn, unreadable, .. } = reading;
@@ -194,8 +234,8 @@ fn listed(reading: &Reading<'_>, sql: &str, params: impl Params) -> Result<Vec<T
     all(reading.conn, sql, params, |row| Ok(decode::record(row, reading.unreadable).task))
 }
 
-pub(super) fn running_tasks(reading: &Reading<'_>, owner: &Owner) -> Result<Vec<Task>, Fault> {
-    listed(reading, RUNNING_TASKS, params![&*owner.tenant_id, &*owner.user_id])
+pub(super) fn open_tasks(reading: &Reading<'_>, owner: &Owner) -> Result<Vec<Task>, Fault> {
+    listed(reading, OPEN_TASKS, params![&*owner.tenant_id, &*owner.user_id])
 }
 
 pub(super) fn recent_tasks(reading: &Reading<'_>, owner: &Owner, limit: u32) -> Result<Vec<Task>, Fault> {

@@ -13,19 +13,30 @@ use crate::ledger::decode::{Cell, Columns};
 use crate::ledger::page::PageBuilder;
 use crate::ledger::{Incarnation, Page, PageLimit};
 
+/// The states of a task without an outcome, for statements whose index has this condition.
+macro_rules! open_states {
+    () => {
+        "('running', 'queued', 'waiting', 'stuck')"
+    };
+}
+pub(super) use open_states;
+
 /// Selects the columns of a task that [`record`](crate::ledger::decode::record) reads. `$rest` follows the joins. A
 /// list leaves the result out.
 macro_rules! select_task {
-    ($rest:literal) => {
-        select_task!("o.body", "LEFT JOIN turn o ON o.owner_id = t.owner_id AND o.seq = t.outcome_seq ", $rest)
-    };
-    (list $rest:literal) => {
+    (list $rest:expr) => {
         select_task!("NULL", "", $rest)
     };
-    ($outcome:literal, $join:literal, $rest:literal) => {
+    ($rest:expr) => {
+        select_task!("o.body", "LEFT JOIN turn o ON o.owner_id = t.owner_id AND o.seq = t.outcome_seq ", $rest)
+    };
+    ($outcome:literal, $join:literal, $rest:expr) => {
         concat!(
             "SELECT t.task_no, t.task_id, t.call_id, t.app_id, t.function, t.name, t.key, t.state, t.long_running, ",
             "t.percent, t.message, t.created_at, t.deadline_at, t.cancel_requested_at, t.finished_at, ",
+            "t.durable, t.attempt, t.waits_for, t.steps, ",
+            // A background task costs no look at the other table.
+            "CASE WHEN t.durable THEN (SELECT d.ready_at FROM durable d WHERE d.task_no = t.task_no) END AS ready_at, ",
             $outcome,
             " AS outcome, t.node, t.incarnation, w.tenant_id, w.user_id ",
             "FROM task t LEFT JOIN owner w ON w.owner_id = t.owner_id ",

@@ -26,7 +26,9 @@ CREATE TABLE node (
     incarnation INTEGER NOT NULL,
     lease_until INTEGER,
     -- The length of the lease when it was given.
-    lease INTEGER
+    lease INTEGER,
+    -- 1 once the node has said that it stops: the end of this incarnation is no crash.
+    draining INTEGER NOT NULL DEFAULT 0
 ) STRICT, WITHOUT ROWID;
 
 CREATE INDEX node_by_lease ON node (lease_until) WHERE lease_until IS NOT NULL;
@@ -77,24 +79,81 @@ CREATE TABLE task (
     percent REAL,
     message TEXT,
     created_at INTEGER NOT NULL,
-    deadline_at INTEGER NOT NULL,
+    -- NULL while no process holds the task.
+    deadline_at INTEGER,
     cancel_requested_at INTEGER,
     finished_at INTEGER,
     -- The number of the turn that holds the result.
     outcome_seq INTEGER,
-    -- Unique among the running tasks of an owner and an extension.
-    key TEXT
+    -- Unique among the open tasks of an owner and an extension.
+    key TEXT,
+    durable INTEGER NOT NULL DEFAULT 0,
+    -- Of a durable task: how often a process took it. A background task has the attempt 1 alone.
+    attempt INTEGER NOT NULL DEFAULT 1,
+    -- Why no process holds a durable task.
+    waits_for TEXT,
+    -- JSON: the steps as they were last reported, for people.
+    steps TEXT
 ) STRICT;
 
 CREATE INDEX task_of ON task (owner_id);
 CREATE INDEX task_of_call ON task (call_id);
+CREATE INDEX task_open_of ON task (owner_id) WHERE state IN ('running', 'queued', 'waiting', 'stuck');
 CREATE INDEX task_running_of ON task (owner_id) WHERE state = 'running';
-CREATE UNIQUE INDEX task_key ON task (owner_id, app_id, key) WHERE state = 'running' AND key IS NOT NULL;
+CREATE INDEX task_unheld ON task (owner_id) WHERE state IN ('queued', 'stuck');
+CREATE UNIQUE INDEX task_key ON task (owner_id, app_id, key)
+    WHERE state IN ('running', 'queued', 'waiting', 'stuck') AND key IS NOT NULL;
 CREATE INDEX task_held ON task (node, incarnation) WHERE state = 'running';
 CREATE INDEX task_left ON task (task_no) WHERE state = 'running' AND abandoned = 1;
 -- Empty unless the file was damaged. A start looks for damaged states here.
-CREATE INDEX task_damaged ON task (task_no)
-    WHERE state NOT IN ('running', 'succeeded', 'failed', 'cancelled', 'timed_out', 'reclaimed');
+CREATE INDEX task_damaged ON task (task_no) WHERE state NOT IN
+    ('running', 'queued', 'waiting', 'stuck', 'succeeded', 'failed', 'cancelled', 'timed_out', 'reclaimed');
+
+-- The part of a durable task that lists do not read.
+CREATE TABLE durable (
+    task_no INTEGER PRIMARY KEY,
+    -- The extension's, again, for the index.
+    app_id TEXT NOT NULL,
+    task_name TEXT NOT NULL,
+    -- The id of the task that its idempotency keys come from.
+    root_task TEXT NOT NULL,
+    -- The longest running time of all attempts, and that of the ended ones, in microseconds.
+    cap INTEGER NOT NULL,
+    ran INTEGER NOT NULL DEFAULT 0,
+    -- When the current attempt began.
+    claimed_at INTEGER,
+    -- Attempts in a row that ended by a crash, and attempts in a row, without progress.
+    crashes INTEGER NOT NULL DEFAULT 0,
+    fruitless INTEGER NOT NULL DEFAULT 0,
+    -- From when on a claim may take it; NULL while a process holds it and once it has ended.
+    ready_at INTEGER,
+    -- The version of the program that refused it last.
+    refused_by TEXT,
+    -- When a version first refused it, or it became stuck, since its last progress.
+    stuck_since INTEGER,
+    -- From when on retention may remove the values of its steps, if they are still kept.
+    values_until INTEGER,
+    input TEXT NOT NULL,
+    user TEXT NOT NULL
+) STRICT;
+
+CREATE INDEX durable_ready ON durable (app_id, task_name, ready_at) WHERE ready_at IS NOT NULL;
+CREATE INDEX durable_values ON durable (values_until) WHERE values_until IS NOT NULL;
+
+-- A task's steps are next to each other and in order: step_id is task_no * 65536 + ordinal.
+CREATE TABLE step (
+    step_id INTEGER PRIMARY KEY,
+    name TEXT NOT NULL,
+    kind TEXT NOT NULL,
+    attempt INTEGER NOT NULL,
+    began_at INTEGER NOT NULL,
+    done_at INTEGER NOT NULL,
+    -- How the value is stored: 0 is JSON as it is. Others are reserved.
+    codec INTEGER NOT NULL DEFAULT 0,
+    log TEXT,
+    -- The last column, so that the others are read without it. NULL once it is no longer kept.
+    value TEXT
+) STRICT;
 
 -- The task as it was at the event, without its result, which is in the outcome turn.
 CREATE TABLE task_event (

@@ -1,6 +1,6 @@
 //! The thread that writes, and its group commit.
 //!
-//! All waiting jobs, up to [`BATCH`], become one transaction. There is no batching delay: a single job commits
+//! All waiting jobs, up to [`BATCH`] and [`BATCH_BYTES`], become one transaction. There is no batching delay: a single job commits
 //! immediately, and a batch forms while the commit before it is on its way to the disk.
 //!
 //! A job that fails leaves its neighbours alone. Nearly all jobs check before they write. Where a failed job has
@@ -36,6 +36,10 @@ use crate::loops::{LoopState, Need};
 
 /// Most jobs of one transaction.
 const BATCH: usize = 256;
+
+/// A transaction ends with the job that reaches this many bytes: its pages are in memory, and all its callers wait for
+/// the same sync.
+const BATCH_BYTES: usize = 8 << 20;
 
 /// The state of the writer thread.
 pub(super) struct WriterThread {
@@ -91,10 +95,13 @@ impl WriterThread {
     pub(super) fn serve(mut self, mut queue: mpsc::Receiver<Box<dyn Job>>) {
         let mut batch = Vec::with_capacity(BATCH);
         while let Some(first) = queue.blocking_recv() {
+            let mut bytes = first.bytes();
             batch.push(first);
             while batch.len() < BATCH
+                && bytes < BATCH_BYTES
                 && let Ok(job) = queue.try_recv()
             {
+                bytes = bytes.saturating_add(job.bytes());
                 batch.push(job);
             }
             if let Err(payload) = catch_unwind(AssertUnwindSafe(|| self.write(&mut batch, &queue))) {
@@ -124,6 +131,7 @@ impl WriterThread {
             match notification {
                 Notification::Events(owner) => self.feed.publish_events(owner),
                 Notification::Progress(owner, progress) => self.feed.publish_progress(owner, progress.clone()),
+                Notification::ReadyTask => self.feed.announce_ready_task(),
             }
         }
         let commit = commit.map(drop);
@@ -149,6 +157,7 @@ impl WriterThread {
         if self.committing {
             // The list of owners to notify is lost, so every watcher reads from its own number on.
             self.feed.watched().iter().for_each(|owner| self.feed.publish_events(owner));
+            self.feed.announce_ready_task();
         }
     }
 

@@ -5,7 +5,7 @@ use jiff::Timestamp;
 use super::State;
 use super::tasks::TaskRow;
 use crate::ledger::retention::Cutoffs;
-use crate::ledger::{ChainEnds, EventBody, Owner, Pruned, RetentionPolicy, TaskState};
+use crate::ledger::{ChainEnds, EventBody, Owner, Pruned, RetentionPolicy};
 
 impl State {
     pub(in crate::ledger::memory) fn prune(
@@ -117,8 +117,8 @@ impl State {
         let mut removed = 0;
         for task_id in self.tasks_of.get(owner).into_iter().flatten() {
             let Some(TaskRow { record, durable: Some(durable), .. }) = self.tasks.get_mut(task_id) else { continue };
-            let cut = if record.task.state == TaskState::Succeeded { cuts.now } else { cuts.step_values };
-            if record.task.finished_at.is_some_and(|at| at.as_microsecond() <= cut) {
+            let until = record.task.finished_at.map(|at| Cutoffs::step_values_until(at, record.task.state));
+            if until.is_some_and(|until| until.as_microsecond() <= cuts.now) {
                 removed += durable.forget_values(most - removed);
             }
         }

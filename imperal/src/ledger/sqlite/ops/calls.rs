@@ -151,6 +151,9 @@ impl Tx<'_> {
                 self.check_stored(owner_id, None, turn, *max_stored)?;
             }
         }
+        if let MessageSource::Step(fence, step) = from {
+            self.add_step_of(fence, step)?;
+        }
         self.audit(audit)?;
         let owner_id = self.find_or_add_owner(owner)?;
         self.add_turn(owner_id, turn)

@@ -1,7 +1,7 @@
 //! Incarnations of nodes, and the work that ended ones leave.
 //!
-//! The transaction that ends an incarnation marks its open calls and running tasks. So that work is found by a small
-//! index, however many incarnations there have been.
+//! The transaction that ends an incarnation marks its open calls and running background tasks. So that work is found by
+//! a small index, however many incarnations there have been. Durable tasks are queued for another process instead.
 
 use std::time::Duration;
 
@@ -9,6 +9,7 @@ use jiff::Timestamp;
 use rusqlite::{Row, params};
 
 use super::Tx;
+use super::durable::HELD_DURABLE;
 use crate::ids::TaskId;
 use crate::ledger::clock::after;
 use crate::ledger::sqlite::fault::Fault;
@@ -40,6 +41,11 @@ macro_rules! of_lapsed {
     };
 }
 
+/// Running durable tasks of lapsed incarnations, and whether their end is a crash.
+pub(in crate::ledger::sqlite) const LAPSED_DURABLE: &str = "SELECT t.task_no, t.attempt, n.draining = 0
+    FROM node n CROSS JOIN task t ON t.node = n.node AND t.incarnation = n.incarnation
+    WHERE n.lease_until IS NOT NULL AND n.lease_until <= ?1 AND n.node <> ?2 AND t.state = 'running' AND t.durable <> 0";
+
 const LEAVE_CALLS_OF_LAPSED: &str = of_lapsed!("UPDATE call SET state = 'left' WHERE state = 'open'");
 const LEAVE_TASKS_OF_LAPSED: &str = of_lapsed!("UPDATE task SET abandoned = 1 WHERE state = 'running'");
 const END_LAPSED: &str =
@@ -60,14 +66,15 @@ pub(in crate::ledger::sqlite) const FIRST_INCARNATION: &str = "SELECT 1 + max(
 const LAST_INCARNATION: i64 = 1 << 53;
 
 impl Tx<'_> {
-    pub(in crate::ledger::sqlite) fn join(&self, node: &str, lease: Duration) -> Result<Incarnation, Fault> {
-        let sql = "SELECT node, incarnation FROM node WHERE node = ?1 AND lease_until IS NOT NULL";
-        if let Some(earlier) = one(self.conn, sql, [node], incarnation)? {
-            self.end_incarnation(&earlier)?;
+    pub(in crate::ledger::sqlite) fn join(&mut self, node: &str, lease: Duration) -> Result<Incarnation, Fault> {
+        let sql = "SELECT node, incarnation, draining FROM node WHERE node = ?1 AND lease_until IS NOT NULL";
+        let read = |row: &Row<'_>| Ok((incarnation(row)?, !row.get::<_, bool>("draining")?));
+        if let Some((earlier, is_crash)) = one(self.conn, sql, [node], read)? {
+            self.end_incarnation(&earlier, is_crash)?;
         }
         let sql = "INSERT INTO node (node, incarnation, lease_until, lease) VALUES (?1, ?6, ?2, ?3)
                    ON CONFLICT (node) DO UPDATE
-                   SET incarnation = CASE WHEN incarnation BETWEEN 0 AND ?5 THEN incarnation + 1 ELSE ?4 END, lease_until = excluded.lease_until, lease = excluded.lease
+                   SET incarnation = CASE WHEN incarnation BETWEEN 0 AND ?5 THEN incarnation + 1 ELSE ?4 END, lease_until = excluded.lease_until, lease = excluded.lease, draining = 0
                    RETURNING incarnation";
         // A damaged number is replaced by the time, which is higher than any number that was counted.
         let first =
@@ -93,19 +100,28 @@ impl Tx<'_> {
         all(self.conn, ASKED_TO_CANCEL, params![&*incarnation.node, incarnation.number], read)
     }
 
-    pub(in crate::ledger::sqlite) fn leave(&self, incarnation: &Incarnation) -> Result<(), Fault> {
+    pub(in crate::ledger::sqlite) fn drain(&self, incarnation: &Incarnation) -> Result<(), Fault> {
+        self.fence(incarnation)?;
+        execute(self.conn, "UPDATE node SET draining = 1 WHERE node = ?1 AND draining <> 1", [&*incarnation.node])?;
+        Ok(())
+    }
+
+    pub(in crate::ledger::sqlite) fn leave(&mut self, incarnation: &Incarnation) -> Result<(), Fault> {
         match self.fence(incarnation) {
-            Ok(()) => self.end_incarnation(incarnation),
+            Ok(()) => self.end_incarnation(incarnation, false),
             Err(Fault::Refused(LedgerError::Fenced)) => Ok(()),
             Err(fault) => Err(fault),
         }
     }
 
     /// The incarnation must be its node's current one.
-    fn end_incarnation(&self, incarnation: &Incarnation) -> Result<(), Fault> {
+    fn end_incarnation(&mut self, incarnation: &Incarnation, is_crash: bool) -> Result<(), Fault> {
         self.cache.current.borrow_mut().remove(incarnation);
         let of_incarnation = params![&*incarnation.node, incarnation.number];
         execute(self.conn, "UPDATE node SET lease_until = NULL WHERE node = ?1 AND incarnation = ?2", of_incarnation)?;
+        let read = |row: &Row<'_>| Ok((row.get(0)?, row.get(1)?, is_crash));
+        let durable = all(self.conn, HELD_DURABLE, of_incarnation, read)?;
+        self.orphan_durable(&durable)?;
         let calls = "UPDATE call SET state = 'left' WHERE node = ?1 AND incarnation = ?2 AND state = 'open'";
         execute(self.conn, calls, of_incarnation)?;
         let tasks = "UPDATE task SET abandoned = 1 WHERE node = ?1 AND incarnation = ?2 AND state = 'running'";
@@ -113,7 +129,7 @@ impl Tx<'_> {
         Ok(())
     }
 
-    pub(in crate::ledger::sqlite) fn expire_leases(&self, incarnation: &Incarnation) -> Result<u64, Fault> {
+    pub(in crate::ledger::sqlite) fn expire_leases(&mut self, incarnation: &Incarnation) -> Result<u64, Fault> {
         self.fence(incarnation)?;
         let now = self.now.as_microsecond();
         // Cuts leases that were given before the clock was set back. Subtracts, because a sum may exceed the largest
@@ -131,12 +147,14 @@ impl Tx<'_> {
 
     /// Ends every lapsed incarnation except the caller's. Uses only the file's own values, because a node's name may be
     /// unreadable.
-    fn end_lapsed(&self, incarnation: &Incarnation) -> Result<u64, Fault> {
+    fn end_lapsed(&mut self, incarnation: &Incarnation) -> Result<u64, Fault> {
         let lapsed = params![self.now.as_microsecond(), &*incarnation.node];
         if one(self.conn, LAPSED, lapsed, |row| Ok(row.get::<_, i64>(0)?))? == Some(0) {
             return Ok(0);
         }
         self.cache.current.borrow_mut().clear();
+        let durable = all(self.conn, LAPSED_DURABLE, lapsed, |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))?;
+        self.orphan_durable(&durable)?;
         for sql in [LEAVE_CALLS_OF_LAPSED, LEAVE_TASKS_OF_LAPSED] {
             execute(self.conn, sql, lapsed)?;
         }
@@ -150,7 +168,7 @@ impl Tx<'_> {
 }
 
 /// Capped at the last moment that programs can represent.
-fn micros(lease: Duration) -> i64 {
+pub(super) fn micros(lease: Duration) -> i64 {
     let most = Timestamp::MAX.as_microsecond();
     i64::try_from(lease.as_micros()).map_or(most, |micros| micros.min(most))
 }

@@ -5,19 +5,28 @@
 //! by reference.
 
 mod calls;
+mod durable;
 mod incarnations;
 mod prune;
 mod repair;
+mod steps;
 mod tasks;
 
+pub(super) use durable::LONG_STUCK;
 #[cfg(test)]
-pub(super) use incarnations::{ASKED_TO_CANCEL, LAPSED};
+pub(super) use durable::{CANDIDATE, HELD_DURABLE, LAST_STEP, READY, UNTAKEN};
+#[cfg(test)]
+pub(super) use incarnations::{ASKED_TO_CANCEL, LAPSED, LAPSED_DURABLE};
 pub(super) use incarnations::{LEFT_CALLS, LEFT_TASKS};
 pub(super) use prune::DueOwners;
 #[cfg(test)]
 pub(super) use prune::{AT_WORK, DUE, OLDEST_AUDIT, OLDEST_TASKS, TURNS_BEHIND, UNREPLIED};
 #[cfg(test)]
-pub(super) use tasks::RUNNING;
+pub(super) use repair::{DISPLACED_TASKS, PARTIAL_TASKS};
+#[cfg(test)]
+pub(super) use steps::DUE_VALUES;
+#[cfg(test)]
+pub(super) use tasks::{HAS_UNHELD, OPEN, RUNNING};
 pub(super) use tasks::{TASK, TASK_BY_NUMBER};
 
 use std::cell::RefCell;
@@ -31,13 +40,15 @@ use super::rows::{execute, get_number, number, one};
 use crate::ids::TurnId;
 use crate::ledger::clock::day_of;
 use crate::ledger::unreadable::{Unreadable, UnreadableRow};
-use crate::ledger::{AuditHash, Incarnation, LedgerError, NewAudit, Owner, Progress, Turn, decode};
+use crate::ledger::{AuditHash, Incarnation, LedgerError, NewAudit, Owner, Progress, TaskState, Turn, decode};
 
 /// A message to the feed, sent after the commit.
 #[derive(Debug)]
 pub(in crate::ledger::sqlite) enum Notification {
     Events(Owner),
     Progress(Owner, Progress),
+    /// A durable task may be ready to be claimed.
+    ReadyTask,
 }
 
 /// A turn to be written. The caller's thread makes the JSON, so that the one writer has less to do.
@@ -45,6 +56,14 @@ pub(in crate::ledger::sqlite) enum Notification {
 pub(in crate::ledger::sqlite) struct TurnJson {
     pub(in crate::ledger::sqlite) turn_id: TurnId,
     pub(in crate::ledger::sqlite) json: String,
+}
+
+/// The end of a task, to be written.
+#[derive(Debug)]
+pub(in crate::ledger::sqlite) struct EndJson {
+    pub(in crate::ledger::sqlite) state: TaskState,
+    pub(in crate::ledger::sqlite) turn: TurnJson,
+    pub(in crate::ledger::sqlite) audit: NewAudit,
 }
 
 /// Number and time of a written turn.

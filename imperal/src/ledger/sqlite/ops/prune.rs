@@ -8,6 +8,7 @@ use std::collections::HashMap;
 use rusqlite::{Connection, params};
 
 use super::Tx;
+use super::steps::DUE_VALUES;
 use crate::ledger::Pruned;
 use crate::ledger::retention::Cutoffs;
 use crate::ledger::sqlite::fault::Fault;
@@ -29,7 +30,7 @@ pub(in crate::ledger::sqlite) const DUE: &str = "SELECT w.owner_id,
 pub(in crate::ledger::sqlite) const UNREPLIED: &str = "SELECT owner_id, turn_seq FROM call INDEXED BY call_held
     WHERE state = 'open' UNION ALL SELECT owner_id, turn_seq FROM call INDEXED BY call_left WHERE state = 'left'";
 
-/// Number of the turn of the owner's oldest call with a running task.
+/// Number of the turn of the owner's oldest call with a running task. A task that no process holds needs no history.
 pub(in crate::ledger::sqlite) const AT_WORK: &str =
     "SELECT min(c.turn_seq) FROM task t JOIN call c ON c.call_id = t.call_id
     WHERE t.owner_id = ?1 AND t.state = 'running'";
@@ -44,10 +45,13 @@ pub(in crate::ledger::sqlite) const OLDEST_TASKS: &str =
 pub(in crate::ledger::sqlite) const OLDEST_AUDIT: &str =
     "SELECT audit_id, at, hash FROM audit WHERE owner_id = ?1 ORDER BY audit_id LIMIT ?2";
 
-/// Owners with old rows, and where the next scan starts.
+/// Owners with old rows, and where this scan and the next one start.
 #[derive(Debug)]
 pub(in crate::ledger::sqlite) struct DueOwners {
+    from: i64,
     owners: Vec<i64>,
+    /// Whether there are values of steps to remove, of any owner.
+    has_values: bool,
     next: Option<i64>,
 }
 
@@ -56,11 +60,17 @@ impl DueOwners {
         let params = params![from, cuts.events, cuts.turns, cuts.tasks, cuts.audit, OWNERS];
         let looked: Vec<(i64, bool)> = all(conn, DUE, params, |row| Ok((row.get(0)?, row.get(1)?)))?;
         let next = looked.last().filter(|_| looked.len() >= OWNERS as usize).map(|(owner_id, _)| *owner_id);
-        Ok(Self { owners: looked.into_iter().filter_map(|(owner_id, due)| due.then_some(owner_id)).collect(), next })
+        let has_values = one(conn, DUE_VALUES, params![cuts.now, 1], |_| Ok(()))?.is_some();
+        Ok(Self {
+            from,
+            has_values,
+            owners: looked.into_iter().filter_map(|(owner_id, due)| due.then_some(owner_id)).collect(),
+            next,
+        })
     }
 
     pub(in crate::ledger::sqlite) fn is_empty(&self) -> bool {
-        self.owners.is_empty()
+        self.owners.is_empty() && !self.has_values
     }
 
     pub(in crate::ledger::sqlite) fn next(&self) -> Option<u64> {
@@ -81,7 +91,10 @@ impl Tx<'_> {
         {
             needed.entry(owner_id).and_modify(|first| *first = seq.min(*first)).or_insert(seq);
         }
-        let mut pruned = Pruned::default();
+        let mut pruned = Pruned { step_values: self.prune_values(cuts.now, limit)?, ..Pruned::default() };
+        if pruned.rows() >= limit {
+            return Ok(Pruned { next: u64::try_from(due.from).ok(), ..pruned });
+        }
         for owner_id in &due.owners {
             let left = i64::try_from(limit - pruned.rows()).unwrap_or(i64::MAX);
             let at_work = one(self.conn, AT_WORK, [owner_id], |row| Ok(row.get::<_, Option<i64>>(0)?))?.flatten();
@@ -169,6 +182,12 @@ impl Tx<'_> {
         let mut pruned = 0;
         for (task_no, _, gone) in oldest.into_iter().take_while(|(_, old, _)| *old) {
             if gone {
+                for sql in [
+                    "DELETE FROM step WHERE step_id > (?1 << 16) AND step_id <= (?1 << 16) + 65535",
+                    "DELETE FROM durable WHERE task_no = ?1",
+                ] {
+                    execute(self.conn, sql, [task_no])?;
+                }
                 pruned += count(execute(self.conn, "DELETE FROM task WHERE task_no = ?1", [task_no])?);
             }
         }

@@ -49,6 +49,22 @@ pub(in crate::ledger::sqlite) const LOST_TASKS: &str = held_by_no_incarnation!(
     "task_no"
 );
 
+/// Running durable tasks of no incarnation.
+const LOST_DURABLE: &str = "SELECT t.task_no, t.attempt, 0 FROM task t INDEXED BY task_held
+    WHERE t.state = 'running' AND t.durable <> 0 AND t.abandoned = 0 AND NOT EXISTS (SELECT 1 FROM node n
+        WHERE n.node = t.node AND n.incarnation = t.incarnation AND n.lease_until IS NOT NULL)";
+
+/// Queued and stuck tasks whose durable part is missing. Recovery ends them.
+pub(in crate::ledger::sqlite) const PARTIAL_TASKS: &str =
+    "UPDATE task INDEXED BY task_unheld SET state = 'running', abandoned = 1, waits_for = NULL
+    WHERE state IN ('queued', 'stuck') AND NOT EXISTS (SELECT 1 FROM durable d WHERE d.task_no = task.task_no)
+    RETURNING task_no";
+
+/// Queued and stuck tasks that would never be ready.
+pub(in crate::ledger::sqlite) const DISPLACED_TASKS: &str = "UPDATE durable SET ready_at = ?1
+    WHERE task_no IN (SELECT task_no FROM task INDEXED BY task_unheld WHERE state IN ('queued', 'stuck'))
+    AND (ready_at IS NULL OR ready_at > ?1 + 86400000000) RETURNING task_no";
+
 /// A call with a reply keeps its state: no caller waits for it.
 pub(in crate::ledger::sqlite) const DAMAGED_CALLS: &str = held_by_no_incarnation!(
     "UPDATE call SET state = 'left' WHERE state NOT IN ('open', 'left', 'replied') AND reply_seq IS NULL",
@@ -59,13 +75,19 @@ pub(in crate::ledger::sqlite) const DAMAGED_CALLS: &str = held_by_no_incarnation
 /// The task loses its key, which another task may have taken.
 pub(in crate::ledger::sqlite) const DAMAGED_TASKS: &str = held_by_no_incarnation!(
     "UPDATE task SET state = 'running', abandoned = 1, key = NULL
-    WHERE state NOT IN ('running', 'succeeded', 'failed', 'cancelled', 'timed_out', 'reclaimed') AND outcome_seq IS NULL",
+    WHERE state NOT IN
+        ('running', 'queued', 'waiting', 'stuck', 'succeeded', 'failed', 'cancelled', 'timed_out', 'reclaimed')
+    AND outcome_seq IS NULL",
     "task",
     "task_no"
 );
 
 const CALLS_OF_NOBODY: &str = "UPDATE call SET state = 'replied' WHERE state = 'left'
     AND NOT EXISTS (SELECT 1 FROM owner w WHERE w.owner_id = call.owner_id) RETURNING call_no";
+
+const UNHELD_TASKS_OF_NOBODY: &str = "UPDATE task INDEXED BY task_unheld SET state = 'reclaimed', waits_for = NULL
+    WHERE state IN ('queued', 'stuck')
+    AND NOT EXISTS (SELECT 1 FROM owner w WHERE w.owner_id = task.owner_id) RETURNING task_no";
 
 const TASKS_OF_NOBODY: &str = "UPDATE task SET state = 'reclaimed' WHERE state = 'running' AND abandoned = 1
     AND NOT EXISTS (SELECT 1 FROM owner w WHERE w.owner_id = task.owner_id) RETURNING task_no";
@@ -105,15 +127,21 @@ impl Tx<'_> {
     }
 
     /// Marks unsettled work that no current incarnation holds. Recovery then settles it.
-    pub(super) fn find_lost_work(&self) -> Result<(), Fault> {
+    pub(super) fn find_lost_work(&mut self) -> Result<(), Fault> {
+        let lost = all(self.conn, LOST_DURABLE, (), |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))?;
+        self.orphan_durable(&lost)?;
+        self.report_rows("task", lost.iter().map(|(number, ..)| *number), "no life of a node holds it");
         for (table, sql, why) in [
             ("call", DAMAGED_CALLS, "state is none of its words"),
             ("task", DAMAGED_TASKS, "state is none of its words"),
             ("call", LOST_CALLS, "no life of a node holds it"),
             ("task", LOST_TASKS, "no life of a node holds it"),
+            ("task", PARTIAL_TASKS, "its durable part is missing"),
         ] {
             self.report_all(table, sql, why)?;
         }
+        let displaced = all(self.conn, DISPLACED_TASKS, [self.now.as_microsecond()], |row| Ok(row.get(0)?))?;
+        self.report_rows("durable", displaced, "ready_at was lost: the task is ready now");
         Ok(())
     }
 
@@ -121,14 +149,20 @@ impl Tx<'_> {
     pub(super) fn put_aside(&self) -> Result<(), Fault> {
         let why = "its owner is missing: it was put aside without a reply or an outcome";
         self.report_all("call", CALLS_OF_NOBODY, why)?;
-        self.report_all("task", TASKS_OF_NOBODY, why)
+        self.report_all("task", TASKS_OF_NOBODY, why)?;
+        self.report_all("task", UNHELD_TASKS_OF_NOBODY, why)
     }
 
     fn report_all(&self, table: &'static str, sql: &str, why: &str) -> Result<(), Fault> {
-        for number in all(self.conn, sql, (), |row| Ok(row.get::<_, i64>(0)?))? {
+        let rows = all(self.conn, sql, (), |row| Ok(row.get::<_, i64>(0)?))?;
+        self.report_rows(table, rows, why);
+        Ok(())
+    }
+
+    fn report_rows(&self, table: &'static str, rows: impl IntoIterator<Item = i64>, why: &str) {
+        for number in rows {
             let row = number.to_string();
             self.unreadable.report(&UnreadableRow { table, row: &row, owner: None, why });
         }
-        Ok(())
     }
 }

@@ -1,16 +1,18 @@
-//! Background tasks: start, progress, cancel request, end.
+//! Tasks: start, progress, cancel request, end.
 
+use rusqlite::types::ValueRef;
 use rusqlite::{Row, params};
 
-use super::{Notification, Stamp, TurnJson, Tx};
+use super::{EndJson, Notification, Stamp, Tx};
 use crate::error::RunningTask;
 use crate::ids::TaskId;
 use crate::ledger::clock::after;
 use crate::ledger::rules::{self, Hold, TaskFacts};
 use crate::ledger::sqlite::fault::Fault;
-use crate::ledger::sqlite::rows::{execute, incarnation, number, one, select_task};
+use crate::ledger::sqlite::rows::{execute, incarnation, number, one, open_states, select_task};
 use crate::ledger::{
-    CancelOutcome, Incarnation, LedgerError, NewAudit, NewTask, Progress, Task, TaskRecord, TaskState, decode,
+    Attempt, CancelOutcome, Incarnation, LedgerError, NewAudit, NewTask, Progress, Task, TaskRecord, TaskState,
+    WaitsFor, Work, decode,
 };
 
 pub(in crate::ledger::sqlite) const TASK: &str = select_task!("WHERE t.task_id = ?1");
@@ -20,20 +22,29 @@ pub(in crate::ledger::sqlite) const TASK_BY_NUMBER: &str = select_task!("WHERE t
 pub(in crate::ledger::sqlite) const RUNNING: &str =
     "SELECT count(*) FROM task WHERE owner_id = ?1 AND state = 'running'";
 
+pub(in crate::ledger::sqlite) const OPEN: &str =
+    concat!("SELECT count(*) FROM task WHERE owner_id = ?1 AND state IN ", open_states!());
+
+/// Whether an owner has a task that may wait for a slot.
+pub(in crate::ledger::sqlite) const HAS_UNHELD: &str =
+    "SELECT 1 FROM task WHERE owner_id = ?1 AND state IN ('queued', 'stuck') LIMIT 1";
+
 /// Whether the task's call has its reply; no row if the call is missing.
 const CALL_IS_REPLIED: &str =
     "SELECT c.state = 'replied' OR (c.state NOT IN ('open', 'left') AND c.reply_seq IS NOT NULL)
     FROM task t JOIN call c ON c.call_id = t.call_id WHERE t.task_no = ?1";
 
 /// Excludes the new task itself: a repeated start is refused because its id exists.
-const UNDER_KEY: &str = "SELECT task_no, task_id, name FROM task
-    WHERE owner_id = ?1 AND app_id = ?2 AND key = ?3 AND state = 'running' AND task_id <> ?4";
+const UNDER_KEY: &str = concat!(
+    "SELECT task_no, task_id, name FROM task WHERE owner_id = ?1 AND app_id = ?2 AND key = ?3 AND state IN ",
+    open_states!(),
+    " AND task_id <> ?4"
+);
 
 macro_rules! task_row {
     ($rest:literal) => {
         concat!(
-            "SELECT task_no, owner_id, node, incarnation, abandoned, state = 'running' OR (outcome_seq IS NULL AND state ",
-            "NOT IN ('succeeded', 'failed', 'cancelled', 'timed_out', 'reclaimed')) AS running FROM task ",
+            "SELECT task_no, owner_id, node, incarnation, attempt, durable, abandoned, state, outcome_seq FROM task ",
             $rest
         )
     };
@@ -43,36 +54,45 @@ const TASK_ROW: &str = task_row!("WHERE task_id = ?1");
 const TASK_ROW_BY_NUMBER: &str = task_row!("WHERE task_no = ?1");
 
 pub(super) struct TaskRow {
-    number: i64,
-    owner_id: i64,
+    pub(super) number: i64,
+    pub(super) owner_id: i64,
+    pub(super) durable: bool,
     incarnation: Incarnation,
-    running: bool,
-    abandoned: bool,
+    /// A damaged number is 0, which no holder has.
+    attempt: u32,
+    hold: Hold,
 }
 
 impl TaskRow {
     pub(super) fn facts(&self) -> TaskFacts<'_, i64> {
-        let Self { owner_id, incarnation, running, abandoned, .. } = self;
-        let hold = match (running, abandoned) {
-            (true, false) => Hold::Held,
-            (true, true) => Hold::Orphaned,
-            (false, _) => Hold::Ended,
-        };
-        TaskFacts { owner: *owner_id, holder: incarnation, attempt: 1, hold }
+        let Self { owner_id, incarnation, attempt, hold, .. } = self;
+        TaskFacts { owner: *owner_id, holder: incarnation, attempt: *attempt, hold: *hold }
     }
 }
 
+/// Who holds the task. A task without an outcome is running if its state is no known one.
+fn hold(row: &Row<'_>) -> Result<Hold, Fault> {
+    let state = row.get_ref("state")?.as_bytes().ok().and_then(|state| std::str::from_utf8(state).ok());
+    Ok(match state.and_then(|state| state.parse::<TaskState>().ok()) {
+        Some(state) if !state.is_open() => Hold::Ended,
+        Some(state) if !state.is_held() => Hold::Free,
+        None if row.get_ref("outcome_seq")? != ValueRef::Null => Hold::Ended,
+        _ if row.get("abandoned")? => Hold::Orphaned,
+        _ => Hold::Held,
+    })
+}
+
 impl Tx<'_> {
-    /// Finds a task by its id, or by its row number if the id names the row. A task without an outcome is running,
-    /// whatever its state says.
+    /// Finds a task by its id, or by its row number if the id names the row.
     pub(super) fn task(&self, task_id: TaskId) -> Result<TaskRow, Fault> {
         let read = |row: &Row<'_>| {
             Ok(TaskRow {
                 number: row.get("task_no")?,
                 owner_id: row.get("owner_id")?,
+                durable: row.get("durable")?,
                 incarnation: incarnation(row)?,
-                running: row.get("running")?,
-                abandoned: row.get("abandoned")?,
+                attempt: u32::try_from(row.get::<_, i64>("attempt")?).unwrap_or_default(),
+                hold: hold(row)?,
             })
         };
         let mut found = one(self.conn, TASK_ROW, [task_id.to_string()], read)?;
@@ -82,13 +102,19 @@ impl Tx<'_> {
         found.ok_or_else(|| LedgerError::NotFound.into())
     }
 
-    fn task_record(&self, number: i64) -> Result<TaskRecord, Fault> {
+    pub(super) fn task_record(&self, number: i64) -> Result<TaskRecord, Fault> {
         let found = one(self.conn, TASK_BY_NUMBER, [number], |row| Ok(decode::record(row, self.unreadable)))?;
         found.ok_or_else(|| LedgerError::NotFound.into())
     }
 
     /// Stores the task as it is now, without its result, under the owner's number `seq`.
-    fn add_task_event(&self, owner_id: i64, seq: u64, task: &Task, outcome_seq: Option<u64>) -> Result<(), Fault> {
+    pub(super) fn add_task_event(
+        &self,
+        owner_id: i64,
+        seq: u64,
+        task: &Task,
+        outcome_seq: Option<u64>,
+    ) -> Result<(), Fault> {
         let sql = "INSERT INTO task_event (owner_id, seq, body, outcome_seq) VALUES (?1, ?2, ?3, ?4)";
         let json = serde_json::to_string(task)?;
         execute(self.conn, sql, params![owner_id, number(seq), json, outcome_seq.map(number)])?;
@@ -101,19 +127,30 @@ impl Tx<'_> {
         new: &NewTask,
     ) -> Result<Task, Fault> {
         self.fence(incarnation)?;
-        let call = self.call(new.call_id)?;
-        call.facts().check_start_task(incarnation, self.find_owner(&new.owner)?.as_ref())?;
-        let (owner_id, most) = (call.owner_id, new.max_running);
+        let owner = self.find_owner(&new.owner)?;
+        let owner_id = match new.parent {
+            Work::Call(call_id) => {
+                let call = self.call(call_id)?;
+                call.facts().check_start_task(incarnation, owner.as_ref())?;
+                call.owner_id
+            }
+            Work::Task(Attempt { task_id, number }) => {
+                let task = self.task(task_id)?;
+                task.facts().check_owned_write(incarnation, number, owner.as_ref())?;
+                task.owner_id
+            }
+        };
         if let Some(running) = self.running_under_key(owner_id, new)? {
             return Err(LedgerError::AlreadyRunning(running).into());
         }
-        let running: u32 = one(self.conn, RUNNING, [owner_id], |row| Ok(row.get(0)?))?.unwrap_or_default();
-        let deadline_at = after(self.now, new.cap);
-        let task = new.clone().into_task(self.now, deadline_at, true);
+        let count = |sql| one(self.conn, sql, [owner_id], |row| Ok(row.get::<_, u32>(0)?));
+        let open = rules::check_open_tasks(count(OPEN)?.unwrap_or_default(), new.max_open);
+        let has_slot = rules::check_running_tasks(count(RUNNING)?.unwrap_or_default(), new.max_running);
+        let task = new.clone().into_task(self.now, after(self.now, new.cap), has_slot.is_ok());
         let sql =
             "INSERT INTO task (task_id, call_id, owner_id, node, incarnation, app_id, function, name, long_running,
-                                     created_at, deadline_at, key)
-                   VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12)";
+                               created_at, deadline_at, key, state, durable, attempt, waits_for)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16)";
         let params = params![
             task.task_id.to_string(),
             task.call_id.to_string(),
@@ -126,17 +163,25 @@ impl Tx<'_> {
             task.long_running,
             task.created_at.as_microsecond(),
             task.deadline_at.map(|at| at.as_microsecond()),
-            task.key
+            task.key,
+            task.state.as_str(),
+            task.durable,
+            task.attempt,
+            task.waits_for.map(WaitsFor::as_str)
         ];
         // Checked after the insert, because an id that exists is refused first.
         execute(self.conn, sql, params)?;
-        rules::check_running_tasks(running, most)?;
+        open?;
+        match &new.durable {
+            None => has_slot?,
+            Some(durable) => self.add_durable(self.conn.last_insert_rowid(), &task, durable, new.cap)?,
+        }
         let seq = self.take_numbers(owner_id, 1, 0)?;
         self.add_task_event(owner_id, seq, &task, None)?;
         Ok(task)
     }
 
-    /// The owner's running task with the same key.
+    /// The owner's open task with the same key.
     fn running_under_key(&self, owner_id: i64, new: &NewTask) -> Result<Option<RunningTask>, Fault> {
         let Some(key) = &new.key else { return Ok(None) };
         let params = params![owner_id, new.app_id, key, new.task_id.to_string()];
@@ -146,63 +191,67 @@ impl Tx<'_> {
     pub(in crate::ledger::sqlite) fn finish_task(
         &mut self,
         incarnation: &Incarnation,
-        task_id: TaskId,
-        state: TaskState,
-        turn: &TurnJson,
-        audit: &NewAudit,
+        attempt: Attempt,
+        end: &EndJson,
     ) -> Result<Stamp, Fault> {
         self.fence(incarnation)?;
-        let task = self.task(task_id)?;
-        task.facts().check_write(incarnation, 1)?;
-        self.end_task(&task, state, turn, audit)
+        let task = self.task(attempt.task_id)?;
+        task.facts().check_write(incarnation, attempt.number)?;
+        self.end_task(&task, end)
     }
 
     pub(in crate::ledger::sqlite) fn reclaim_task(
         &mut self,
         incarnation: &Incarnation,
         task_id: TaskId,
-        state: TaskState,
-        turn: &TurnJson,
-        audit: &NewAudit,
+        end: &EndJson,
     ) -> Result<Stamp, Fault> {
         self.fence(incarnation)?;
         let task = self.task(task_id)?;
         task.facts().check_reclaim()?;
-        self.end_task(&task, state, turn, audit)
+        self.end_task(&task, end)
     }
 
-    fn end_task(
-        &mut self,
-        task: &TaskRow,
-        state: TaskState,
-        turn: &TurnJson,
-        audit: &NewAudit,
-    ) -> Result<Stamp, Fault> {
-        rules::check_call_replied(one(self.conn, CALL_IS_REPLIED, [task.number], |row| Ok(row.get(0)?))?)?;
-        let owner_id = task.owner_id;
+    /// Writes a task's end. The caller has checked the rules of the task, but not those of its call.
+    fn end_task(&mut self, task: &TaskRow, end: &EndJson) -> Result<Stamp, Fault> {
+        rules::check_call_replied(self.is_call_replied(task.number)?)?;
+        let (owner_id, EndJson { state, turn, audit }) = (task.owner_id, end);
         let seq = self.take_numbers(owner_id, 2, turn.json.len())?;
         let outcome_seq = seq + 1;
-        let sql = "UPDATE task SET state = ?2, finished_at = ?3, outcome_seq = ?4 WHERE task_no = ?1";
+        let sql = "UPDATE task SET state = ?2, finished_at = ?3, outcome_seq = ?4, waits_for = NULL WHERE task_no = ?1";
         let finished_at = self.now.as_microsecond();
         execute(self.conn, sql, params![task.number, state.as_str(), finished_at, number(outcome_seq)])?;
+        if task.durable {
+            self.end_durable(task.number, *state)?;
+        }
         // The outcome turn is not written yet, so the record has no result.
         let ended = self.task_record(task.number)?.task;
         self.add_task_event(owner_id, seq, &ended, Some(outcome_seq))?;
         self.audit_of(owner_id, audit)?;
+        if task.hold != Hold::Free && one(self.conn, HAS_UNHELD, [owner_id], |_| Ok(()))?.is_some() {
+            self.notifications.push(Notification::ReadyTask);
+        }
         self.insert_turn(owner_id, outcome_seq, turn)
+    }
+
+    fn is_call_replied(&self, number: i64) -> Result<Option<bool>, Fault> {
+        one(self.conn, CALL_IS_REPLIED, [number], |row| Ok(row.get(0)?))
     }
 
     pub(in crate::ledger::sqlite) fn note_progress(
         &mut self,
         incarnation: &Incarnation,
-        latest: &[Progress],
+        latest: &[(u32, Progress)],
     ) -> Result<(), Fault> {
         self.fence(incarnation)?;
-        let sql = "UPDATE task SET percent = ?4, message = ?5
-                   WHERE task_id = ?1 AND node = ?2 AND incarnation = ?3 AND state = 'running' RETURNING owner_id";
-        for progress in latest {
-            let task_id = progress.task_id.to_string();
-            let params = params![task_id, &*incarnation.node, incarnation.number, progress.percent, progress.message];
+        let sql = "UPDATE task SET percent = coalesce(?5, percent), message = coalesce(?6, message),
+                   steps = coalesce(?7, steps) WHERE task_id = ?1 AND node = ?2 AND incarnation = ?3 AND attempt = ?4
+                   AND state = 'running' RETURNING owner_id";
+        for (attempt, progress) in latest {
+            let Progress { task_id, percent, message, steps, .. } = progress;
+            let steps = steps.as_ref().map(serde_json::to_string).transpose()?;
+            let (task_id, node) = (task_id.to_string(), &*incarnation.node);
+            let params = params![task_id, node, incarnation.number, attempt, percent, message, steps];
             // A task without an owner has no watchers.
             if let Some(owner_id) = one(self.conn, sql, params, |row| Ok(row.get(0)?))?
                 && let Ok(owner) = self.owner(owner_id)
@@ -217,16 +266,26 @@ impl Tx<'_> {
         &mut self,
         task_id: TaskId,
         audit: &NewAudit,
+        end: &EndJson,
     ) -> Result<CancelOutcome, Fault> {
-        let TaskRow { number, owner_id, running, .. } = self.task(task_id)?;
+        let task = self.task(task_id)?;
+        let TaskRow { number, owner_id, hold, .. } = task;
+        let ends = hold == Hold::Free && rules::check_call_replied(self.is_call_replied(number)?).is_ok();
         self.audit(audit)?;
         let mut record = self.task_record(number)?;
-        if !running {
+        if hold == Hold::Ended {
             return Ok(CancelOutcome::AlreadyEnded(record));
         }
-        if record.task.cancel_requested_at.is_none() {
+        let is_first = record.task.cancel_requested_at.is_none();
+        if is_first {
             let sql = "UPDATE task SET cancel_requested_at = ?2 WHERE task_no = ?1";
             execute(self.conn, sql, params![number, self.now.as_microsecond()])?;
+        }
+        if ends {
+            self.end_task(&task, end)?;
+            return Ok(CancelOutcome::Ended(self.task_record(number)?));
+        }
+        if is_first {
             record.task.cancel_requested_at = Some(self.now);
             let seq = self.take_numbers(owner_id, 1, 0)?;
             self.add_task_event(owner_id, seq, &record.task, None)?;

@@ -6,7 +6,10 @@
 use std::future::Future;
 
 use crate::ids::TaskId;
-use crate::ledger::{Attempt, AuditOutcome, NewAudit, NewTask, Progress, TaskEnd, TaskState, Work};
+use crate::ledger::{
+    Attempt, AuditOutcome, ClaimRequest, DurableName, NewAudit, NewStep, NewTask, Progress, Release, StepKind, TaskEnd,
+    TaskState, Work,
+};
 
 use super::*;
 
@@ -75,6 +78,16 @@ async fn durable_writes_are_synced_and_light_writes_are_not() {
     assert!(is_synced(&l, l.request_cancel(left, audit(), end())).await);
     assert!(is_synced(&l, l.inject(anna(), turn("news"), audit(), MessageSource::OUTSIDE)).await);
     assert!(is_synced(&l, l.write_audit(audit())).await);
+    let new = task(call_id);
+    let durable = crate::ledger::NewDurable::new(new.task_id, "work", "{}", "{}");
+    let task_id = l.start_task(&incarnation, new.durable(durable)).await.unwrap().task_id;
+    let attempt = |number| Attempt { task_id, number };
+    let step = NewStep::new(1, "one", StepKind::Step, "{}");
+    assert!(is_synced(&l, l.store_step(&incarnation, attempt(1), step)).await);
+    assert!(is_synced(&l, l.release_task(&incarnation, attempt(1), Release::HandOver)).await);
+    let request = ClaimRequest::new(vec![DurableName::new("app", "work")], "v1", 1);
+    assert!(is_synced(&l, l.claim_tasks(&incarnation, request)).await);
+    assert!(is_synced(&l, l.finish_task(&incarnation, attempt(2), end())).await);
     let open = CallId::generate();
     l.accept_call(&incarnation, NewCall { call_id: open, owner: anna(), turn: turn("?"), max_stored: None })
         .await
@@ -89,6 +102,7 @@ async fn durable_writes_are_synced_and_light_writes_are_not() {
     };
     assert!(!is_synced(&l, l.note_progress(&incarnation, vec![(1, progress)])).await);
     assert!(!is_synced(&l, l.renew(&incarnation, LEASE)).await);
+    assert!(!is_synced(&l, l.drain(&incarnation)).await);
     assert!(!is_synced(&l, l.check_writable()).await);
 
     assert!(is_synced(&l, l.leave(&incarnation)).await);

@@ -1,0 +1,84 @@
+//! Steps of durable tasks: stored one by one, their values removed after the task's end.
+//!
+//! A step is two statements: one reads the task, one inserts the step. Nothing else changes, so the steps of many tasks
+//! share a few pages and one sync.
+
+use rusqlite::params;
+
+use super::Tx;
+use super::tasks::TaskRow;
+use crate::ledger::retention::Cutoffs;
+use crate::ledger::sqlite::fault::Fault;
+use crate::ledger::sqlite::rows::{all, execute};
+use crate::ledger::{Attempt, Fence, Incarnation, LedgerError, NewStep, TaskState, Work};
+
+/// Ended tasks whose step values are due.
+pub(in crate::ledger::sqlite) const DUE_VALUES: &str =
+    "SELECT task_no FROM durable WHERE values_until IS NOT NULL AND values_until <= ?1 ORDER BY values_until LIMIT ?2";
+
+impl Tx<'_> {
+    pub(in crate::ledger::sqlite) fn store_step(
+        &self,
+        incarnation: &Incarnation,
+        attempt: Attempt,
+        step: &NewStep,
+    ) -> Result<(), Fault> {
+        self.fence(incarnation)?;
+        let task = self.task(attempt.task_id)?;
+        task.facts().check_write(incarnation, attempt.number)?;
+        self.add_step(&task, attempt.number, step)
+    }
+
+    /// The step of a message, whose right to write has been checked.
+    pub(super) fn add_step_of(&self, fence: &Fence, step: &NewStep) -> Result<(), Fault> {
+        match fence.work {
+            Work::Task(attempt) => self.add_step(&self.task(attempt.task_id)?, attempt.number, step),
+            Work::Call(_) => Err(LedgerError::NotFound.into()),
+        }
+    }
+
+    fn add_step(&self, task: &TaskRow, attempt: u32, step: &NewStep) -> Result<(), Fault> {
+        if !task.durable {
+            return Err(LedgerError::NotFound.into());
+        }
+        let sql = "INSERT INTO step (step_id, name, kind, attempt, began_at, done_at, log, value)
+                   VALUES ((?1 << 16) + ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)";
+        let done_at = self.now.as_microsecond();
+        let began_at = done_at.saturating_sub(super::incarnations::micros(step.took));
+        let NewStep { ordinal, name, kind, log, value, .. } = step;
+        execute(
+            self.conn,
+            sql,
+            params![task.number, ordinal, name, kind.as_str(), attempt, began_at, done_at, log, value],
+        )?;
+        Ok(())
+    }
+
+    /// Notes from when on the values of an ended task's steps are not needed, if it has steps.
+    pub(super) fn end_durable(&self, number: i64, state: TaskState) -> Result<(), Fault> {
+        let sql = "UPDATE durable SET ready_at = NULL, claimed_at = NULL, values_until = iif(EXISTS (
+                       SELECT 1 FROM step WHERE step_id > (?1 << 16) AND step_id <= (?1 << 16) + 65535), ?2, NULL)
+                   WHERE task_no = ?1";
+        let until = Cutoffs::step_values_until(self.now, state);
+        execute(self.conn, sql, params![number, until.as_microsecond()])?;
+        Ok(())
+    }
+
+    /// Removes values that are due, of some tasks; how many.
+    pub(super) fn prune_values(&self, now: i64, limit: u64) -> Result<u64, Fault> {
+        let mut removed = 0;
+        let due = all(self.conn, DUE_VALUES, params![now, i64::try_from(limit).unwrap_or(i64::MAX)], |row| {
+            Ok(row.get::<_, i64>(0)?)
+        })?;
+        for number in due {
+            if removed >= limit {
+                break;
+            }
+            let sql = "UPDATE step SET value = NULL
+                       WHERE step_id > (?1 << 16) AND step_id <= (?1 << 16) + 65535 AND value IS NOT NULL";
+            removed += execute(self.conn, sql, [number])? as u64;
+            execute(self.conn, "UPDATE durable SET values_until = NULL WHERE task_no = ?1", [number])?;
+        }
+        Ok(removed)
+    }
+}
