@@ -52,6 +52,8 @@ enum Kind {
     Json,
     /// One word of a list.
     Word,
+    /// The same, or NULL.
+    MaybeWord,
     /// A time in microseconds.
     Time,
     /// The same, or NULL.
@@ -80,6 +82,8 @@ struct Table {
 enum Rows {
     /// The row with this condition.
     Where(&'static str),
+    /// A row for each of these conditions.
+    Each(&'static [&'static str]),
     /// Anna's rows in the order of a column, by their places.
     OfAnna { order: &'static str, places: &'static [u32] },
 }
@@ -123,6 +127,7 @@ const TABLES: [Table; 7] = [
             both("incarnation", Kind::Number),
             both("lease_until", Kind::MaybeTime),
             both("lease", Kind::MaybeNumber),
+            file("draining", Kind::Flag),
         ],
         rows: Rows::Where("node = 'a'"),
     },
@@ -179,6 +184,10 @@ const TABLES: [Table; 7] = [
             database("waits_for", Kind::Word),
             database("ready_at", Kind::MaybeTime),
             database("steps", Kind::Json),
+            file("durable", Kind::Flag),
+            file("attempt", Kind::Number),
+            file("waits_for", Kind::MaybeWord),
+            file("steps", Kind::MaybeText),
         ],
         rows: Rows::OfAnna { order: "task_no", places: &[0, 1, 2] },
     },
@@ -220,11 +229,77 @@ const TABLES: [Table; 7] = [
     },
 ];
 
+/// The tables of durable tasks, of which Anna has a running, a queued, a stuck and an ended one.
+const DURABLE_TABLES: [Table; 5] = [
+    Table {
+        name: "task",
+        columns: &[
+            file("task_id", Kind::Id),
+            file("call_id", Kind::Id),
+            file("owner_id", Kind::Link),
+            file("node", Kind::Text),
+            file("incarnation", Kind::Number),
+            file("app_id", Kind::Text),
+            file("state", Kind::Word),
+            file("abandoned", Kind::Flag),
+            file("deadline_at", Kind::MaybeTime),
+            file("finished_at", Kind::MaybeTime),
+            file("outcome_seq", Kind::MaybeNumber),
+            file("durable", Kind::Flag),
+            file("attempt", Kind::Number),
+            file("waits_for", Kind::MaybeWord),
+            file("steps", Kind::MaybeText),
+        ],
+        rows: ANNAS_DURABLE,
+    },
+    Table {
+        name: "durable",
+        columns: &[
+            file("app_id", Kind::Text),
+            file("task_name", Kind::Text),
+            file("root_task", Kind::Id),
+            file("cap", Kind::Number),
+            file("ran", Kind::Number),
+            file("claimed_at", Kind::MaybeTime),
+            file("crashes", Kind::Number),
+            file("fruitless", Kind::Number),
+            file("ready_at", Kind::MaybeTime),
+            file("refused_by", Kind::MaybeText),
+            file("stuck_since", Kind::MaybeTime),
+            file("values_until", Kind::MaybeTime),
+            file("input", Kind::Text),
+            file("user", Kind::Text),
+        ],
+        rows: ANNAS_DURABLE,
+    },
+    Table {
+        name: "step",
+        columns: &[
+            file("step_id", Kind::Number),
+            file("name", Kind::Text),
+            file("kind", Kind::Word),
+            file("attempt", Kind::Number),
+            file("began_at", Kind::Time),
+            file("done_at", Kind::Time),
+            file("codec", Kind::Number),
+            file("log", Kind::MaybeText),
+            file("value", Kind::MaybeText),
+        ],
+        rows: Rows::Each(&["step_id = (5 << 16) + 1", "step_id = (5 << 16) + 2"]),
+    },
+    Table { name: "node", columns: &[file("draining", Kind::Flag)], rows: Rows::Where("node = 'a'") },
+    Table { name: "owner", columns: &[], rows: Rows::Where("user_id = 'anna'") },
+];
+
+/// Ben's tasks come before them.
+const ANNAS_DURABLE: Rows = Rows::Each(&["task_no = 5", "task_no = 6", "task_no = 7", "task_no = 8"]);
+
 impl Table {
     /// A condition for each row.
     fn conditions(&self) -> Vec<String> {
         let (order, places) = match self.rows {
             Rows::Where(condition) => return vec![condition.to_owned()],
+            Rows::Each(conditions) => return conditions.iter().map(|condition| (*condition).to_owned()).collect(),
             Rows::OfAnna { order, places } => (order, places),
         };
         let own = "owner_id = (SELECT owner_id FROM owner WHERE user_id = 'anna')";
@@ -252,8 +327,8 @@ fn values(kind: Kind, backend: Backend) -> Vec<String> {
         (Kind::Json, Backend::Database) => {
             &["'not json'", "'{}'", "'[]'", "''", "'{\"turn_id\":7,\"app_id\":\"contract\"}'"]
         }
-        (Kind::Word, Backend::File) => &["'DAMAGE'", "''", not_utf8],
-        (Kind::Word, Backend::Database) => &["'DAMAGE'", "''"],
+        (Kind::Word | Kind::MaybeWord, Backend::File) => &["'DAMAGE'", "''", not_utf8],
+        (Kind::Word | Kind::MaybeWord, Backend::Database) => &["'DAMAGE'", "''"],
         (Kind::Time | Kind::MaybeTime, _) => &["9223372036854775807", "-9223372036854775808"],
         (Kind::Number | Kind::MaybeNumber, _) => &["9223372036854775807", "-9223372036854775808", "-3", "4000000"],
         (Kind::Link, _) => &["999"],
@@ -284,7 +359,7 @@ fn finding(table: &str, column: &str, kind: Kind, backend: Backend) -> Finding {
         ("turn", Kind::Id, Backend::File) => Finding::Nothing,
         ("turn", Kind::Json, _)
         | ("task", Kind::Text | Kind::Real, _)
-        | ("task", Kind::Id | Kind::Word, Backend::File) => Finding::Row,
+        | ("task", Kind::Id | Kind::Word | Kind::MaybeWord, Backend::File) => Finding::Row,
         ("task", Kind::MaybeText, _) if column != "key" => Finding::Row,
         _ => Finding::Other,
     }
@@ -292,8 +367,12 @@ fn finding(table: &str, column: &str, kind: Kind, backend: Backend) -> Finding {
 
 /// Every damage of a backend.
 fn all(backend: Backend) -> Vec<Case> {
+    of(&TABLES, backend)
+}
+
+fn of(tables: &[Table], backend: Backend) -> Vec<Case> {
     let mut cases = Vec::new();
-    for table in TABLES {
+    for table in tables {
         let rows = table.conditions();
         for &(column, kind, only) in table.columns {
             if only.is_some_and(|only| only != backend) {
@@ -340,7 +419,15 @@ fn sample(mut cases: Vec<Case>, seed: u64) -> Vec<Case> {
 /// The cases of this run: a sample; with `IMPERAL_DAMAGE=all` every case; with any other text in it
 /// the cases whose SQL contains that text.
 pub(super) fn chosen(backend: Backend) -> Vec<Case> {
-    let cases = all(backend);
+    choose(all(backend), backend)
+}
+
+/// The same of the tables of durable tasks, in a file.
+pub(super) fn chosen_durable() -> Vec<Case> {
+    choose(of(&DURABLE_TABLES, Backend::File), Backend::File)
+}
+
+fn choose(cases: Vec<Case>, backend: Backend) -> Vec<Case> {
     match std::env::var("IMPERAL_DAMAGE") {
         Ok(text) if text == "all" => cases,
         Ok(text) if !text.is_empty() => cases.into_iter().filter(|case| case.sql.contains(&text)).collect(),

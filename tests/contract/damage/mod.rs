@@ -6,6 +6,7 @@
 //! has the damages.
 
 mod cases;
+mod durable;
 mod postgres;
 mod sqlite;
 

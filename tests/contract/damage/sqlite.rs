@@ -26,7 +26,7 @@ async fn scene(folder: &Path) -> (PathBuf, [super::Seen; 3]) {
 }
 
 /// Changes the file as a foreign tool would: without foreign keys and triggers.
-fn damage(file: &Path, sql: &str) {
+pub(super) fn damage(file: &Path, sql: &str) {
     let conn = Connection::open(file).unwrap();
     conn.pragma_update(None, "foreign_keys", false).unwrap();
     let mut triggers = conn.prepare("SELECT name, sql FROM sqlite_schema WHERE type = 'trigger'").unwrap();
@@ -43,7 +43,7 @@ fn damage(file: &Path, sql: &str) {
 
 fn unsettled(file: &Path) -> i64 {
     let sql = "SELECT (SELECT count(*) FROM call WHERE state <> 'replied' AND reply_seq IS NULL)
-        + (SELECT count(*) FROM task WHERE state = 'running')";
+        + (SELECT count(*) FROM task WHERE state IN ('running', 'queued', 'waiting', 'stuck'))";
     Connection::open(file).unwrap().query_row(sql, (), |row| row.get(0)).unwrap()
 }
 

@@ -1,0 +1,183 @@
+//! Damage of durable tasks in a SQLite file.
+//!
+//! Two users leave a running, a queued, a stuck and an ended durable task behind. The test damages one value of Anna's
+//! and does what a platform does at its start: it joins, claims, settles orphans, and ends stuck tasks. Ben's tasks go on
+//! as if nothing had happened, and none of Anna's stays open.
+
+use std::panic::AssertUnwindSafe;
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures_util::FutureExt;
+use imperal::ids::TaskId;
+use imperal::ledger::{
+    Attempt, ClaimRequest, ClaimedTask, DurableName, Incarnation, Ledger, ManualClock, NewDurable, NewStep, NewTask,
+    Orphan, Owner, PageLimit, Release, RetentionPolicy, Role, SqliteLedger, StepKind, StoredStep, TaskEnd, TaskState,
+};
+
+use super::cases::chosen_durable;
+use super::sqlite::damage;
+use super::{LEASE, NODE, audit, call, owner, reply, turn};
+
+const USERS: [&str; 2] = ["ben", "anna"];
+const HOUR: Duration = Duration::from_secs(3600);
+const ALL: PageLimit = PageLimit::rows(500);
+const INPUT: &str = r#"{"package":"p"}"#;
+
+async fn open(file: &Path, clock: &Arc<ManualClock>) -> SqliteLedger {
+    SqliteLedger::open_with_clock(file, clock.clone()).unwrap()
+}
+
+async fn start(ledger: &dyn Ledger, incarnation: &Incarnation, owner: &Owner) -> Attempt {
+    let call_id = call(ledger, incarnation, owner).await;
+    let new = NewTask::new(call_id, owner.clone(), "contract", "work");
+    let durable = NewDurable::new(new.task_id, "work", INPUT, "{}");
+    let task = ledger.start_task(incarnation, new.durable(durable)).await.unwrap();
+    reply(ledger, incarnation, call_id).await;
+    task.attempt()
+}
+
+async fn store(ledger: &dyn Ledger, incarnation: &Incarnation, attempt: Attempt, ordinal: u16) {
+    let step = NewStep::new(ordinal, format!("step {ordinal}"), StepKind::Step, "7").log("[]");
+    ledger.store_step(incarnation, attempt, step).await.unwrap();
+}
+
+fn end(owner: &Owner, state: TaskState) -> TaskEnd {
+    TaskEnd::new(state, turn(Role::Bot, "ended"), audit(owner))
+}
+
+/// Per user: a running task with two steps, a queued one, a stuck one and one that failed. Cases name rows by their
+/// number.
+async fn leave_tasks(ledger: &dyn Ledger) -> Vec<TaskId> {
+    let incarnation = ledger.join(NODE, LEASE).await.unwrap();
+    let mut bens = Vec::new();
+    for user in USERS {
+        let owner = owner(user);
+        let running = start(ledger, &incarnation, &owner).await;
+        store(ledger, &incarnation, running, 1).await;
+        store(ledger, &incarnation, running, 2).await;
+        let queued = start(ledger, &incarnation, &owner).await;
+        ledger.release_task(&incarnation, queued, Release::HandOver).await.unwrap();
+        let stuck = start(ledger, &incarnation, &owner).await;
+        ledger.release_task(&incarnation, stuck, Release::Refused { program: "v1".into() }).await.unwrap();
+        let ended = start(ledger, &incarnation, &owner).await;
+        store(ledger, &incarnation, ended, 1).await;
+        ledger.finish_task(&incarnation, ended, end(&owner, TaskState::Failed)).await.unwrap();
+        if user == "ben" {
+            bens = vec![running.task_id, queued.task_id, stuck.task_id, ended.task_id];
+        }
+    }
+    // The last owner: a number that is free again is not taken by another owner's rows.
+    let call_id = call(ledger, &incarnation, &owner("cleo")).await;
+    reply(ledger, &incarnation, call_id).await;
+    bens
+}
+
+async fn steps(ledger: &dyn Ledger, task_id: TaskId) -> Vec<StoredStep> {
+    ledger.steps(task_id, 0, ALL).await.unwrap().rows
+}
+
+/// Takes up all that is ready; suspects come one at a time.
+async fn claim_all(ledger: &dyn Ledger, incarnation: &Incarnation) -> Vec<ClaimedTask> {
+    let mut claimed = Vec::new();
+    loop {
+        let request = ClaimRequest::new(vec![DurableName::new("contract", "work")], "v2", 100);
+        let more = ledger.claim_tasks(incarnation, request).await.unwrap();
+        if more.is_empty() {
+            return claimed;
+        }
+        claimed.extend(more);
+    }
+}
+
+async fn check_case(file: &Path, sql: &str, bens: &[TaskId], clock: &Arc<ManualClock>) {
+    let before = {
+        let ledger = open(file, clock).await;
+        let mut before = Vec::new();
+        for task_id in bens {
+            before.push(steps(&ledger, *task_id).await);
+        }
+        before
+    };
+    damage(file, sql);
+    let ledger = open(file, clock).await;
+    let incarnation = ledger.join(NODE, HOUR * 100).await.unwrap();
+    clock.advance(HOUR);
+    let claimed = claim_all(&ledger, &incarnation).await;
+    let of_ben: Vec<_> = claimed.iter().filter(|claimed| claimed.record.owner == owner("ben")).collect();
+    assert_eq!(of_ben.len(), 3, "ben's tasks go on: {of_ben:?}");
+    for claimed in of_ben {
+        assert_eq!((&*claimed.input, &*claimed.task_name, claimed.record.task.attempt), (INPUT, "work", 2));
+        assert!(bens.contains(&claimed.record.task.task_id));
+    }
+    for (task_id, before) in bens.iter().zip(&before) {
+        assert_eq!(steps(&ledger, *task_id).await, *before);
+    }
+    for claimed in &claimed {
+        let (owner, attempt) = (&claimed.record.owner, claimed.record.task.attempt());
+        steps(&ledger, attempt.task_id).await;
+        if *owner == self::owner("ben") {
+            store(&ledger, &incarnation, attempt, 9).await;
+        }
+        ledger.step_value(attempt.task_id, 1).await.unwrap();
+        let ended = ledger.finish_task(&incarnation, attempt, end(owner, TaskState::Succeeded)).await;
+        assert!(ended.is_ok(), "{ended:?}");
+    }
+
+    // The way of all others: orphans, or stuck until the platform ends them.
+    for orphan in ledger.orphans(100).await.unwrap() {
+        let Orphan::Task(record) = orphan else { panic!("every call has its reply: {orphan:?}") };
+        let end = end(&record.owner, TaskState::Reclaimed);
+        ledger.reclaim_task(&incarnation, record.task.task_id, end).await.unwrap();
+    }
+    ledger.mark_stuck(&incarnation, Duration::ZERO).await.unwrap();
+    for record in ledger.long_stuck(Duration::ZERO, 100).await.unwrap() {
+        let end = end(&record.owner, TaskState::Reclaimed);
+        ledger.reclaim_task(&incarnation, record.task.task_id, end).await.unwrap();
+    }
+    for user in USERS {
+        assert_eq!(ledger.open_tasks(&owner(user)).await.unwrap(), [], "{user}'s open tasks");
+        let next = start(&ledger, &incarnation, &owner(user)).await;
+        assert_eq!(steps(&ledger, next.task_id).await, [], "a new task has no steps");
+        store(&ledger, &incarnation, next, 1).await;
+        ledger.finish_task(&incarnation, next, end(&owner(user), TaskState::Succeeded)).await.unwrap();
+        let events = ledger.events(&owner(user), 0, ALL).await.unwrap().rows;
+        let numbers: Vec<u64> = events.iter().map(|event| event.seq).collect();
+        assert_eq!(numbers, (1..=ledger.head(&owner(user)).await.unwrap()).collect::<Vec<_>>());
+        ledger.recent_tasks(&owner(user), 100).await.unwrap();
+    }
+    clock.advance(HOUR * 24 * 8);
+    let all = Some(Duration::ZERO);
+    let mut keep = RetentionPolicy::FOREVER;
+    (keep.turns, keep.tasks, keep.events, keep.audit) = (all, all, all, all);
+    let mut from = Some(0);
+    while let Some(at) = from {
+        from = ledger.prune(&keep, at, 100).await.unwrap().next;
+    }
+    assert_eq!(ledger.recent_tasks(&owner("ben"), 100).await.unwrap(), []);
+    assert_eq!(steps(&ledger, bens[0]).await, []);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn one_damaged_value_of_a_durable_task_hurts_one_task() {
+    let folder = tempfile::tempdir().unwrap();
+    let scene = folder.path().join("scene.db");
+    let start: jiff::Timestamp = "2026-01-01T00:00:00Z".parse().unwrap();
+    let clock = Arc::new(ManualClock::at(start));
+    let bens = leave_tasks(&open(&scene, &clock).await).await;
+    let mut failed = Vec::new();
+    for case in chosen_durable() {
+        let file = folder.path().join("ledger.db");
+        for end in ["", "-wal", "-shm"] {
+            let _ = std::fs::remove_file(folder.path().join(format!("ledger.db{end}")));
+        }
+        std::fs::copy(&scene, &file).unwrap();
+        clock.set(start);
+        if AssertUnwindSafe(check_case(&file, &case.sql, &bens, &clock)).catch_unwind().await.is_err() {
+            eprintln!("FAILED: {}", &case.sql[..case.sql.len().min(300)]);
+            failed.push(case.sql);
+        }
+    }
+    assert!(failed.is_empty(), "{} cases failed", failed.len());
+}
