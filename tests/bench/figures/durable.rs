@@ -13,10 +13,10 @@ use serde_json::{Value, json};
 use super::Size;
 use super::sample::{Sample, Table, rate, time};
 
-const CALLERS: usize = 64;
+pub(super) const CALLERS: usize = 64;
 const ROUNDS: usize = 5;
 
-fn bare(folder: &Path) -> Connection {
+pub(super) fn bare(folder: &Path) -> Connection {
     let conn = Connection::open(folder.join("bare.db")).unwrap();
     conn.execute_batch(
         "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; CREATE TABLE row (row_no INTEGER PRIMARY KEY, body TEXT)",
@@ -26,7 +26,7 @@ fn bare(folder: &Path) -> Connection {
 }
 
 /// Commits on a blocking thread, as a program without group commit would.
-async fn bare_commit(conn: Connection, body: String) -> (Connection, Duration) {
+pub(super) async fn bare_commit(conn: Connection, body: String) -> (Connection, Duration) {
     tokio::task::spawn_blocking(move || {
         let begun = Instant::now();
         conn.prepare_cached("INSERT INTO row (body) VALUES (?1)").unwrap().execute([body]).unwrap();

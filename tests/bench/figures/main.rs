@@ -13,6 +13,7 @@ mod functions;
 mod parked;
 mod recovery;
 mod sample;
+mod steps;
 mod streams;
 
 use std::path::PathBuf;
@@ -41,6 +42,8 @@ impl Size {
 enum Section {
     /// Acknowledged work on disk, compared with bare SQLite commits.
     Durable,
+    /// Steps of durable tasks on disk, compared with bare SQLite commits.
+    Steps,
     /// A call in memory, compared with the reference SDK.
     Dispatch,
     /// Memory of tasks that wait.
@@ -62,7 +65,7 @@ struct Options {
     /// Measure in full, as `cargo bench` asks. Without it each section runs once with the least work.
     #[arg(long)]
     bench: bool,
-    /// Folder for the files of the section `durable`.
+    /// Folder for the files of the sections `durable` and `steps`.
     #[arg(long, env = "BENCH_FOLDER", default_value = ".")]
     folder: PathBuf,
 }
@@ -81,6 +84,7 @@ async fn main() {
         let mut table = Table::default();
         match section {
             Section::Durable => durable::run(size, &options.folder, &mut table).await,
+            Section::Steps => steps::run(size, &options.folder, &mut table).await,
             Section::Dispatch => dispatch::run(size, &mut table).await,
             Section::Parked => parked::run(size, &mut table).await,
             Section::Streams => streams::run(size, &mut table).await,

@@ -2,6 +2,7 @@
 //!
 //! The conformance suite tests the rules of the contract.
 
+mod durable;
 mod file;
 mod reading;
 mod synced;

@@ -1,0 +1,77 @@
+//! Durable tasks in the file: the plan of a claim, and large content in batches.
+
+use futures_util::future::{join_all, poll_immediate};
+
+use super::*;
+
+fn plan(conn: &Connection, sql: &str) -> Vec<String> {
+    let mut explain = conn.prepare(&format!("EXPLAIN QUERY PLAN {sql}")).unwrap();
+    let unbound = rusqlite::params_from_iter(vec![rusqlite::types::Null; explain.parameter_count()]);
+    explain.query_map(unbound, |row| row.get(3)).unwrap().map(Result::unwrap).collect()
+}
+
+/// Other names and other states cost a claim nothing.
+#[test]
+fn claim_reads_the_ready_tasks_of_its_names_only() {
+    let folder = Folder::new();
+    drop(folder.open().unwrap());
+    let conn = Connection::open(folder.file()).unwrap();
+    let ready = plan(&conn, ops::READY);
+    let wanted = "SEARCH durable USING INDEX durable_ready (app_id=? AND task_name=? AND ready_at>? AND ready_at<?)";
+    assert_eq!(ready, [wanted]);
+    let stuck = plan(&conn, ops::LONG_STUCK);
+    assert!(stuck[0].contains("task_unheld"), "{stuck:?}");
+}
+
+/// For each of these jobs, how many of them were committed before it ran.
+async fn committed_before(ledger: &SqliteLedger, folder: &Folder, tenant: &'static str, bytes: &[usize]) -> Vec<i64> {
+    let jobs = bytes.iter().enumerate().map(|(number, bytes)| {
+        let file = folder.file();
+        let work = move |tx: &mut ops::Tx<'_>| {
+            let sql = "INSERT INTO owner (tenant_id, user_id) VALUES (?1, ?2)";
+            tx.connection().execute(sql, rusqlite::params![tenant, number.to_string()])?;
+            let sql = "SELECT count(*) FROM owner WHERE tenant_id = ?1";
+            Ok(Connection::open(&file)?.query_row(sql, [tenant], |row| row.get(0))?)
+        };
+        ledger.writer.write_sized(Weight::Light, *bytes, work)
+    });
+    as_one_batch(ledger, join_all(jobs)).await.into_iter().map(Result::unwrap).collect()
+}
+
+#[tokio::test]
+async fn batch_ends_at_8_mib() {
+    let folder = Folder::new();
+    let ledger = folder.open().unwrap();
+    assert_eq!(committed_before(&ledger, &folder, "small", &[100; 9]).await, [0; 9]);
+    assert_eq!(committed_before(&ledger, &folder, "large", &[3 << 20; 7]).await, [0, 0, 0, 3, 3, 3, 6]);
+    // A job that is larger than a batch, or than the queue, is a batch of its own.
+    assert_eq!(committed_before(&ledger, &folder, "huge", &[100 << 20, 1]).await, [0, 1]);
+}
+
+/// A caller that gives up while it waits for room writes nothing.
+#[tokio::test]
+async fn jobs_wait_for_room_in_the_queue() {
+    let folder = Folder::new();
+    let ledger = folder.open().unwrap();
+    let (go, wait) = std::sync::mpsc::channel::<()>();
+    let mut busy = Box::pin(ledger.writer.write(Weight::Light, move |_| {
+        wait.recv().unwrap();
+        Ok(())
+    }));
+    assert!(poll_immediate(&mut busy).await.is_none());
+    let ran = std::sync::Arc::new(std::sync::atomic::AtomicU32::new(0));
+    for _ in 0..70 {
+        let ran = ran.clone();
+        let mut job = Box::pin(ledger.writer.write_sized(Weight::Light, 1 << 20, move |_| {
+            ran.fetch_add(1, std::sync::atomic::Ordering::SeqCst);
+            Ok(())
+        }));
+        assert!(poll_immediate(&mut job).await.is_none());
+    }
+    go.send(()).unwrap();
+    busy.await.unwrap();
+    // What the queue has answered makes room again.
+    ledger.writer.write_sized(Weight::Light, 64 << 20, |_| Ok(())).await.unwrap();
+    drop(ledger);
+    assert_eq!(ran.load(std::sync::atomic::Ordering::SeqCst), 64);
+}
