@@ -4,28 +4,13 @@ import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 
 import { busyChat } from "./busy-chat.mjs";
+import { heard, hears, listen } from "./listen.mjs";
 import { open, opened, stub, withStub } from "./setup.mjs";
 import { DONE } from "./stub.mjs";
 
 withStub();
 
 const GAP_MS = 5000; // of the queue
-
-/** Every utterance from now on, as `{at, text}`: the regions keep only the latest ones. */
-async function listen(page) {
-  await page.evaluate(() => {
-    window.heard = [];
-    const hear = (list) =>
-      list.forEach(({ addedNodes }) =>
-        addedNodes.forEach((el) => window.heard.push({ at: performance.now(), text: el.textContent })),
-      );
-    for (const id of ["announcer", "question"])
-      new MutationObserver(hear).observe(document.getElementById(id), { childList: true });
-  });
-}
-const heard = (page) => page.evaluate(() => window.heard);
-const hears = (page, text) =>
-  page.waitForFunction((wanted) => window.heard.some((one) => one.text.includes(wanted)), text);
 
 describe("announcements", () => {
   test("each quarter is told once, with the real percent and the task's name", async () => {
@@ -136,6 +121,7 @@ describe("announcements", () => {
     await page.locator(".task.cancelling").waitFor();
     stub.progress(id, 35, "Generating");
     await page.getByText("35 %").waitFor();
+    await page.locator("#announcer").getByText("asked to stop").waitFor();
     assert.deepEqual(
       (await open.said()).filter((text) => text.includes("stop")),
       ["Refine output: asked to stop"],

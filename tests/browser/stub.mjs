@@ -22,6 +22,7 @@ export class Stub {
   constructor() {
     this.events = []; // {seq, name, data}
     this.tasks = new Map();
+    this.steps = new Map(); // task_id -> its stored steps
     this.streams = new Set();
     this.requests = [];
     this.sessionOver = false;
@@ -89,9 +90,31 @@ export class Stub {
   }
 
   progress(taskId, percent, message) {
-    Object.assign(this.tasks.get(taskId), { percent, message });
-    const data = { task_id: taskId, percent, message, at: new Date().toISOString() };
+    this.report(taskId, { percent, message });
+  }
+
+  /** Progress with only these parts. */
+  report(taskId, parts) {
+    Object.assign(this.tasks.get(taskId), parts);
+    const data = { task_id: taskId, ...parts, at: new Date().toISOString() };
     for (const stream of this.streams) write(stream, { name: "progress", data });
+  }
+
+  /** Another state of an open task, with its event. Undefined takes a part away. */
+  change(taskId, over) {
+    const task = JSON.parse(JSON.stringify({ ...this.tasks.get(taskId), ...over }));
+    this.tasks.set(taskId, task);
+    this.event("task", task);
+  }
+
+  /** Stores a step of a durable task. Returns how many are stored. */
+  store(taskId, name, over = {}) {
+    const stored = this.steps.get(taskId) ?? [];
+    const done_at = new Date().toISOString();
+    const { attempt = 1 } = this.tasks.get(taskId);
+    stored.push({ ordinal: stored.length + 1, name, kind: "step", attempt, began_at: done_at, done_at, ...over });
+    this.steps.set(taskId, stored);
+    return stored.length;
   }
 
   /** A call with its reply, as of a foreground function. */
@@ -125,6 +148,7 @@ export class Stub {
   end(taskId, state, result) {
     const task = this.tasks.get(taskId);
     Object.assign(task, { state, finished_at: new Date().toISOString() });
+    for (const part of ["waits_for", "ready_at"]) delete task[part];
     this.event("task", task);
     task.result = result; // in the task and in the outcome turn, not in the event
     this.turn({
@@ -162,9 +186,9 @@ export class Stub {
     if (path === "/v1/chat/turns") return send(200, this.page(query));
     if (path === "/v1/events/stream")
       return this.stream(request, response, Number(request.headers["last-event-id"] ?? query.get("after") ?? 0));
+    const open = (task) => ["running", "queued", "waiting", "stuck"].includes(task.state);
     const listed = ({ result: _inTheOutcomeTurn, ...task }) => task;
-    if (path === "/v1/tasks/active")
-      return send(200, { tasks: [...this.tasks.values()].filter((task) => task.state === "running").map(listed) });
+    if (path === "/v1/tasks/active") return send(200, { tasks: [...this.tasks.values()].filter(open).map(listed) });
     if (path === "/v1/tasks")
       return send(200, {
         tasks: [...this.tasks.values()]
@@ -181,8 +205,22 @@ export class Stub {
       const task = this.tasks.get(cancel[1]);
       if (!task) return fail(404, "NOT_FOUND", "There is no such task.");
       task.cancel_requested_at ??= new Date().toISOString();
-      this.event("task", task);
+      if (task.state === "running") this.event("task", task);
+      else if (open(task))
+        this.end(cancel[1], "cancelled", {
+          status: "error",
+          summary: "",
+          data: {},
+          error: `${task.name} was cancelled.`,
+          error_code: "CANCELLED",
+        });
       return send(200, task);
+    }
+    const steps = path.match(/^\/v1\/tasks\/([^/]+)\/steps$/);
+    if (steps) {
+      const later = (this.steps.get(steps[1]) ?? []).filter((step) => step.ordinal > Number(query.get("after") ?? 0));
+      const shown = later.slice(0, Number(query.get("limit") ?? 200));
+      return send(200, { steps: shown, ...(later.length > shown.length ? { next: shown.at(-1).ordinal } : {}) });
     }
     const one = path.match(/^\/v1\/tasks\/([^/]+)$/);
     if (one && this.tasks.has(one[1])) return send(200, this.tasks.get(one[1]));

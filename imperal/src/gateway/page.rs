@@ -26,13 +26,13 @@ const ASSETS: &[(&str, &str)] = &assets![
     "function-list.css" "form.css" "activity-panel.css" "forced-colors.css" "favicon.svg"
     "account-menu.js" "actions.js" "activity-panel.js" "announce-setting.js" "announcer.js" "api.js" "audit.js"
     "back-button.js" "calls.js" "cancel-all.js" "chat.js" "clocks.js" "confirm-dialog.js" "connection-status.js"
-    "copy-button.js" "copy-text.js" "cut-text.js" "dom.js" "drafts.js" "empty-chat.js" "estimate.js"
+    "copy-button.js" "copy-text.js" "cut-text.js" "dom.js" "drafts.js" "durable-progress.js" "empty-chat.js" "estimate.js"
     "event-stream.js" "exact-json.js" "field-controls.js" "field-inputs.js" "format.js" "function-form.js"
     "function-list.js" "group-controls.js" "images.js" "keys.js" "links.js" "markdown-inline.js" "markdown.js"
     "open-link.js" "outcome.js" "page.js" "param-list.js" "prose.js" "reconcile.js" "result-data.js" "schema.js"
-    "search-shortcut.js" "secrets.js" "shared-stream.js" "show-more.js" "signed-out.js" "store.js" "task-card.js"
-    "task-list.js" "task-words.js" "turn-words.js" "turns.js" "ui-collections.js" "ui-inputs.js" "ui-props.js"
-    "ui-tree.js" "working-sign.js"
+    "search-shortcut.js" "secrets.js" "shared-stream.js" "show-more.js" "signed-out.js" "step-list.js" "store.js" "stored-steps.js" "task-card.js"
+    "task-list.js" "task-progress.js" "task-words.js" "turn-words.js" "turns.js" "ui-collections.js" "ui-inputs.js" "ui-props.js"
+    "ui-tree.js" "wait-words.js" "work-clock.js" "working-sign.js"
 ];
 
 /// In the shell: replaced by the command that prints a link, for a browser that is not signed in.

@@ -2,9 +2,13 @@
 // told at once; everything else waits in one queue, which speaks every five seconds at most and sums up what has come. The
 // words for a turn are turn-words.js, how much is told of tasks is announce-setting.js.
 
+import { serverNow } from "./api.js";
 import { shortened } from "./cut-text.js";
 import { h } from "./dom.js";
-import { count, humanise } from "./format.js";
+import { count, durationWords, humanise } from "./format.js";
+import { currentStep, isOpen, stepNumber, tries } from "./task-words.js";
+import { waitWords } from "./wait-words.js";
+import { attemptOf, isHeld } from "./work-clock.js";
 import { endState, endVerb, isFailure, isOutcome, turnLabel } from "./turn-words.js";
 
 const GAP_MS = 5000; // between two utterances of the queue
@@ -32,8 +36,9 @@ export class Announcer {
     this.told = new Map(); // task_id -> the last quarter that was reached
     this.stopping = new Set(); // tasks whose cancel was announced
     this.now = { turns: [], stops: [] }; // what this person did
-    this.queue = { turns: [], progress: new Map() };
+    this.queue = emptyQueue();
     this.spoken = -GAP_MS;
+    this.seen = new Map(); // task_id -> the attempt, state, step and try of a durable task that were heard of
   }
 
   turns(turns) {
@@ -46,8 +51,9 @@ export class Announcer {
 
   /** Progress: each quarter once, with the real percent. The outcome turn tells the end. */
   task(task) {
-    if (task.state !== "running") {
-      for (const known of [this.told, this.stopping, this.queue.progress]) known.delete(task.task_id);
+    if (!isOpen(task)) {
+      const { progress, steps, news } = this.queue;
+      for (const known of [this.told, this.stopping, this.seen, progress, steps, news]) known.delete(task.task_id);
       return;
     }
     if (task.cancel_requested_at && !this.stopping.has(task.task_id)) {
@@ -59,6 +65,28 @@ export class Announcer {
     this.told.set(task.task_id, Math.max(quarter, before));
     if (quarter > before && quarter < 100 && this.level() === "quarters")
       this.wait(() => this.queue.progress.set(task.task_id, task));
+    if (task.durable) this.durable(task);
+  }
+
+  /** A durable task: each new step, the first and the last wait of its tries, and that it went on or waits. */
+  durable(task) {
+    const step = currentStep(task);
+    const before = this.seen.get(task.task_id);
+    const now = {
+      attempt: attemptOf(task),
+      state: task.state,
+      step: step && `${stepNumber(task)} ${step.name}`,
+      wait: retry(step),
+    };
+    this.seen.set(task.task_id, now);
+    if (!before || this.level() === "none") return;
+    const news = (what) =>
+      this.wait(() => this.queue.news.set(task.task_id, { ...this.queue.news.get(task.task_id), ...what }));
+    if (now.attempt > before.attempt && before.attempt > 0) news({ wentOn: true });
+    if (now.state !== before.state && !isHeld(task)) news({ waits: true });
+    if (this.level() !== "quarters" || !isHeld(task)) return;
+    if (now.step && now.step !== before.step) this.wait(() => this.queue.steps.set(task.task_id, task.task_id));
+    if (now.wait && now.wait !== before.wait) news({ tries: true });
   }
 
   soon(kind, what) {
@@ -79,13 +107,20 @@ export class Announcer {
   }
 
   flush() {
-    const { turns, progress } = this.queue;
+    const { turns, progress, steps, news } = this.queue;
     this.timer = null;
-    this.queue = { turns: [], progress: new Map() };
+    this.queue = emptyQueue();
     const ended = turns.filter(isOutcome);
     const other = turns.filter((turn) => !isOutcome(turn));
-    if (speak([this.turnWords(other), this.endWords(ended), progressWords([...progress.values()])]))
-      this.spoken = performance.now();
+    const at = [...steps.keys()].filter((id) => !news.has(id));
+    const words = [
+      this.turnWords(other),
+      this.endWords(ended),
+      this.newsWords([...news]),
+      progressWords([...progress.values()]),
+      this.stepWords(at),
+    ];
+    if (speak(words)) this.spoken = performance.now();
   }
 
   one(turn) {
@@ -101,20 +136,70 @@ export class Announcer {
       : `${rest}. The latest: ${this.one(turns.at(-1))}`;
   }
 
+  /** Steps that tasks have come to, as they are now. */
+  stepWords(ids) {
+    const tasks = ids.map(this.taskOf).filter((task) => task && isHeld(task) && currentStep(task));
+    if (tasks.length > EACH) return `${count(tasks.length, "task")} went on to another step`;
+    return tasks.map((task) => `${humanise(task.name)}: ${currentStep(task).name}, ${stepNumber(task)}`);
+  }
+
+  /** What became of durable tasks, as they are now. */
+  newsWords(news) {
+    const known = news.map(([id, what]) => [this.taskOf(id), what]).filter(([task]) => task && isOpen(task));
+    if (known.length <= EACH) return known.flatMap(([task, what]) => newsOf(task, what));
+    const parts = [
+      ["went on after a restart", known.filter(([task, { wentOn }]) => wentOn && isHeld(task))],
+      ["try a step again", known.filter(([task, { wentOn, tries: again }]) => again && !wentOn && isHeld(task))],
+      ["wait", known.filter(([task]) => !isHeld(task))],
+    ];
+    const some = parts.filter(([, those]) => those.length > 0);
+    return some
+      .map(([words, those], index) => `${index ? those.length : count(those.length, "task")} ${words}`)
+      .join(", ");
+  }
+
   /** `9 tasks succeeded, 1 failed: ..`. */
   endWords(turns) {
     if (turns.length <= EACH) return turns.map((turn) => this.one(turn));
-    const states = turns.map((turn) => endState(turn, this.taskOf(turn.task_id)));
-    const words = [...new Set(["succeeded", ...states])]
-      .map((state) => [state, states.filter((one) => one === state).length])
+    const verbs = turns.map((turn) => endVerb(endState(turn, this.taskOf(turn.task_id)), turn.result.error_code));
+    const words = [...new Set(["succeeded", ...verbs])]
+      .map((verb) => [verb, verbs.filter((one) => one === verb).length])
       .filter(([, n]) => n > 0)
-      .map(([state, n], index) => `${index ? n : count(n, "task")} ${endVerb(state)}`);
+      .map(([verb, n], index) => `${index ? n : count(n, "task")} ${verb}`);
     const failed = turns.filter(isFailure).at(-1);
     return `${words.join(", ")}${failed ? `. The latest that failed: ${this.one(failed)}` : ""}`;
   }
 }
 
+const emptyQueue = () => ({ turns: [], progress: new Map(), steps: new Map(), news: new Map() });
+
+/** A wait before another try that is told: after the first try, and before the last one. */
+const retry = (step) =>
+  step?.next_at && (step.attempt === 1 || step.attempt + 1 === step.of_attempts)
+    ? `${step.name} ${step.attempt}`
+    : null;
+
 const quarterOf = (task) => Math.floor((task.percent ?? 0) / QUARTER) * QUARTER;
+
+/** What became of one durable task: that it waits, or went on and is at which step, or that a step is tried again. */
+function newsOf(task, { wentOn, tries: again }) {
+  const name = humanise(task.name);
+  const step = currentStep(task);
+  if (!isHeld(task)) {
+    const { word, text } = waitWords(task, serverNow());
+    return [`${name}: ${word.toLowerCase()}. ${text}`];
+  }
+  const kept = task.steps?.kept ?? 0;
+  const words = [];
+  if (wentOn)
+    words.push(
+      kept ? `${name} went on after a restart, ${count(kept, "step")} kept` : `${name} began again after a restart`,
+    );
+  const wait = step?.next_at ? Date.parse(step.next_at) - serverNow() : 0;
+  if (again && wait > 0)
+    words.push(`${name} tries again in ${durationWords(wait)}: ${step.name}, after ${tries(step)}`);
+  return words;
+}
 
 function progressWords(tasks) {
   if (tasks.length <= EACH)

@@ -1,4 +1,4 @@
-// The button over the list of tasks that cancels all running ones that are shown. It asks once, and says how it went.
+// The button over the list of tasks that cancels all open ones that are shown. It asks once, and says how it went.
 
 import { post } from "./api.js";
 import { explain } from "./calls.js";
@@ -18,10 +18,10 @@ export class CancelAll {
     this.el = h("div", { class: "cancel-all", hidden: true }, this.button, this.said);
   }
 
-  /** The running tasks that are shown. One has its own button. */
-  show(running) {
-    this.tasks = running.filter((task) => !task.cancel_requested_at);
-    this.el.hidden = running.length < 2;
+  /** The open tasks that are shown. One has its own button. */
+  show(open) {
+    this.tasks = open.filter((task) => !task.cancel_requested_at);
+    this.el.hidden = open.length < 2;
     this.button.hidden = this.tasks.length < 2;
     if (!this.button.hidden) refill(this.button, icon("stop"), `Cancel all ${this.tasks.length}`);
     if (this.el.hidden) refill(this.said);

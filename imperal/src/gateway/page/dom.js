@@ -54,6 +54,12 @@ export function fill(el, children) {
 /** Replaces the content of an element; what is in it already and stays is not touched (reconcile.js). */
 export const refill = (el, ...children) => reconcile(el, nodesOf(children));
 
+/** Sets the text of an element, if it changed: progress comes often and mostly says the same. */
+export function setText(el, text) {
+  const shown = visible(text);
+  if (el.textContent !== shown) el.textContent = shown;
+}
+
 let last = 0;
 
 /** A fresh element id. */

@@ -8,17 +8,20 @@ const STALE = 3; // times the usual gap between reports, and at least a minute, 
 const STALE_MS = 60_000;
 
 export class Estimate {
-  /** `start` is when the task began, in milliseconds. */
-  constructor(start) {
-    this.reports = [{ at: start, percent: 0 }];
+  /**
+   * `start` is when the task began, or went on, in milliseconds; `percent` is how much was done by then, null if that is not
+   * known.
+   */
+  constructor(start, percent = 0) {
+    this.reports = percent === null ? [] : [{ at: start, percent }];
     this.start = start;
   }
 
   /** A report of progress. */
   report(percent, now) {
     const last = this.reports.at(-1);
-    if (typeof percent !== "number" || percent === last.percent) return;
-    if (percent < last.percent) this.reports = []; // it began anew
+    if (typeof percent !== "number" || percent === last?.percent) return;
+    if (percent < last?.percent) this.reports = []; // it began anew
     this.reports.push({ at: now, percent });
     if (this.reports.length > REPORTS) this.reports.shift();
   }

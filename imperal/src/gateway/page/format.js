@@ -38,11 +38,30 @@ const STATES = {
   failed: { word: "Failed", tone: "bad", icon: "alert" },
   cancelled: { word: "Cancelled", tone: "plain", icon: "close" },
   timed_out: { word: "Timed out", tone: "bad", icon: "clock" },
+  queued: { word: "Queued", tone: "plain", icon: "clock" },
+  waiting: { word: "Waiting", tone: "plain", icon: "clock" },
+  stuck: { word: "Stuck", tone: "warn", icon: "alert" },
   reclaimed: { word: "Interrupted", tone: "bad", icon: "alert" },
 };
 
-/** The page's word for a task's state; an unknown state is shown as it is. */
-export const taskStateLabel = (state) => STATES[state] ?? { word: humanise(state), tone: "plain", icon: "info" };
+// What `reclaimed` was, by the code of the result: only a lost process interrupts.
+const RECLAIMED = {
+  TASK_CRASHED: "No progress",
+  TASK_STUCK: "Stayed stuck",
+  TASK_SILENT: "Went silent",
+};
+
+/** The page's word for a task's state; an unknown state is shown as it is. `code` is the error code of an ended task, if known. */
+export function taskStateLabel(state, code) {
+  const label = STATES[state] ?? { word: humanise(state), tone: "plain", icon: "info" };
+  return state === "reclaimed" && RECLAIMED[code] ? { ...label, word: RECLAIMED[code] } : label;
+}
+
+/** The same of an ended task. A lost process does not end a durable one: without its code, more than that it ended is not known. */
+export function endLabel(task, code) {
+  const label = taskStateLabel(task.state, code);
+  return task.state === "reclaimed" && task.durable && !code ? { ...label, word: "Stopped" } : label;
+}
 
 /** Milliseconds as `0:42`, `3:05` or `1:02:03`. */
 export function clock(ms) {
@@ -52,18 +71,20 @@ export function clock(ms) {
   return hours ? `${hours}:${pad(minutes)}:${pad(seconds)}` : `${minutes}:${pad(seconds)}`;
 }
 
-/** How long a task took: `0.4 s`, `12 s`, then as clock(). */
-function taskDuration({ created_at: from, finished_at: to }) {
-  const ms = Math.max(0, Date.parse(to) - Date.parse(from));
+/** How long something took: `0.4 s`, `12 s`, then as clock(). */
+export function spanWords(ms) {
   if (ms < 10_000) return `${Math.max(0.1, ms / 1000).toFixed(1)} s`;
   return ms < 60_000 ? `${Math.round(ms / 1000)} s` : clock(ms);
 }
 
 /**
- * When a task ended: `after 12 s`. An interrupted one ended at an unknown moment before its end was found, because no process
- * ran it for a part of that time: `within 12 s`.
+ * When a task ended: `after 12 s`. For a part of the time of an interrupted task, and of one that went on in another process, no
+ * process ran it: `within 12 s`.
  */
-export const endedWhen = (task) => `${task.state === "reclaimed" ? "within" : "after"} ${taskDuration(task)}`;
+export const endedWhen = (task) =>
+  `${task.state === "reclaimed" || task.attempt > 1 ? "within" : "after"} ${spanWords(
+    Date.parse(task.finished_at) - Date.parse(task.created_at),
+  )}`;
 
 /** Milliseconds as `42 seconds`, `3 minutes`, for screen readers and time limits. */
 export function durationWords(ms) {

@@ -65,22 +65,22 @@ function buildTop({ user, extensions }) {
   fill($("open-audit"), [icon("shield"), h("span", { class: "tool-word" }, "Audit")]);
 }
 
-/** The number of running tasks in the bar and the title, and the number of turns that arrived while the page was hidden. */
+/** The number of open tasks in the bar and the title, and the number of turns that arrived while the page was hidden. */
 class Counts {
   constructor(store, base) {
-    Object.assign(this, { store, base, running: -1, unseen: 0 });
+    Object.assign(this, { store, base, open: -1, unseen: 0 });
     document.addEventListener("visibilitychange", () => document.hidden || this.saw(0));
   }
 
   tasks() {
-    const running = this.store.running().length;
-    if (this.running === running) return;
-    this.running = running;
+    const open = this.store.open().length;
+    if (this.open === open) return;
+    this.open = open;
     refill(
       $("open-tasks"),
       icon("tasks"),
       h("span", { class: "tool-word" }, "Tasks"),
-      running > 0 && h("span", { class: "badge" }, String(running), h("span", { class: "hidden" }, " running")),
+      open > 0 && h("span", { class: "badge" }, String(open), h("span", { class: "hidden" }, " not ended")),
     );
     this.title();
   }
@@ -95,7 +95,7 @@ class Counts {
   }
 
   title() {
-    document.title = `${this.unseen ? `${this.unseen} new · ` : ""}${this.running > 0 ? `(${this.running}) ` : ""}${this.base}`;
+    document.title = `${this.unseen ? `${this.unseen} new · ` : ""}${this.open > 0 ? `(${this.open}) ` : ""}${this.base}`;
   }
 }
 

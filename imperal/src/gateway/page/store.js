@@ -1,12 +1,14 @@
 // The page's copy of the user's ledger: turns and tasks, applied once and in order. Every view reads it and listens to it. Turns
 // enter by the live stream or by history, never by the answer to a call, so that there is one order.
 
-import { get, getVerbatim } from "./api.js";
+import { get, getVerbatim, serverNow } from "./api.js";
 import { stable } from "./exact-json.js";
+import { isOpen } from "./task-words.js";
+import { attemptOf, isHeld, nextWork } from "./work-clock.js";
 
 const PAGE = 60;
 const PROGRESS_MS = 100; // views are told of progress ten times a second at most
-const ENDED = (task) => task.state !== "running";
+const REPORTED = ["percent", "message", "steps"]; // what progress changes; an absent part is as it was
 
 const texts = new WeakMap();
 
@@ -107,8 +109,9 @@ export class Store {
       this.turns.push(data);
       this.say("turns", [data], true);
       const task = data.result && this.tasks.get(data.task_id);
-      if (task && ENDED(task)) this.say("task", task); // its result came with the outcome turn
+      if (task && !isOpen(task)) this.say("task", task); // its result came with the outcome turn
     } else if (name === "task") {
+      this.applyReport(data.task_id); // it came before this event
       this.say("task", this.keep(data));
     }
     return true;
@@ -121,41 +124,52 @@ export class Store {
     for (const task of tasks) {
       const known = this.tasks.get(task.task_id);
       // progress reported while the request ran is newer than its answer
-      if (known && !ENDED(known) && !this.fresh.has(task.task_id))
-        Object.assign(known, { percent: task.percent, message: task.message });
+      if (known && isOpen(known) && !this.fresh.has(task.task_id) && attemptOf(known) === attemptOf(task))
+        for (const part of REPORTED) known[part] = task[part];
       this.say("task", this.keep(task));
     }
   }
 
   /** Progress has no number; of several reports in a short time only the latest counts. */
   progress(report) {
-    this.reported.set(report.task_id, report);
+    this.reported.set(report.task_id, { ...this.reported.get(report.task_id), ...report });
     this.fresh.add(report.task_id);
     this.telling ??= setTimeout(() => this.tellProgress(), PROGRESS_MS);
   }
 
   tellProgress() {
     this.telling = null;
-    for (const { task_id, percent, message } of this.reported.values()) {
-      const task = this.tasks.get(task_id);
-      if (!task || ENDED(task)) continue;
-      Object.assign(task, { percent, message });
-      this.say("task", task);
+    for (const id of [...this.reported.keys()]) {
+      const task = this.applyReport(id);
+      if (task) this.say("task", task);
     }
-    this.reported.clear();
+  }
+
+  /** Applies what was reported of a task and not told yet; the task, if it is open. */
+  applyReport(taskId) {
+    const [report, task] = [this.reported.get(taskId), this.tasks.get(taskId)];
+    this.reported.delete(taskId);
+    if (!report || !task || !isOpen(task)) return null;
+    const news = Object.fromEntries(REPORTED.filter((part) => part in report).map((part) => [part, report[part]]));
+    Object.assign(task, news);
+    task.work = nextWork(task, task, serverNow());
+    return task;
   }
 
   /** Stores a task's state; an older state never replaces a newer one. */
   keep(task) {
     const known = this.tasks.get(task.task_id);
-    if (known && ENDED(known)) return known;
-    const merged = { ...known, ...task };
-    if (known && !ENDED(task)) {
-      merged.percent = known.percent ?? task.percent;
-      merged.message = known.message ?? task.message;
+    if (known && (!isOpen(known) || isOlder(task, known))) return known;
+    const kept = { ...task };
+    for (const part of ["result", "cancel_requested_at"]) kept[part] = task[part] ?? known?.[part];
+    if (known && isOpen(task)) {
+      kept.percent = known.percent ?? task.percent;
+      kept.message = known.message ?? task.message;
+      kept.steps = stepsAfter(known, task);
     }
-    this.tasks.set(task.task_id, merged);
-    return merged;
+    kept.work = nextWork(known, kept, serverNow());
+    this.tasks.set(task.task_id, kept);
+    return kept;
   }
 
   index(turn) {
@@ -180,12 +194,13 @@ export class Store {
     return later.length ? { times: later.length, last: later.at(-1) } : null;
   }
 
-  running() {
-    return [...this.tasks.values()].filter((task) => !ENDED(task)).sort(byStart);
+  /** Tasks without an outcome. */
+  open() {
+    return [...this.tasks.values()].filter(isOpen).sort(byStart);
   }
 
   finished() {
-    return [...this.tasks.values()].filter(ENDED).sort((a, b) => byStart(b, a));
+    return [...this.tasks.values()].filter((task) => !isOpen(task)).sort((a, b) => byStart(b, a));
   }
 
   tasksOf(callId) {
@@ -193,4 +208,19 @@ export class Store {
   }
 }
 
-const byStart = (a, b) => (a.created_at < b.created_at ? -1 : 1);
+/** Whether a state is of before the known one: of an earlier attempt, or of the time when a process still ran this one. */
+function isOlder(task, known) {
+  if (!isOpen(task)) return false;
+  const [then, now] = [attemptOf(task), attemptOf(known)];
+  return then < now || (then === now && isHeld(task) && !isHeld(known));
+}
+
+/** The steps of an open task after a new state: live reports are newer, and a new attempt keeps all steps that are done. */
+function stepsAfter(known, task) {
+  if (attemptOf(task) === attemptOf(known)) return known.steps ?? task.steps;
+  const done = Math.max(known.steps?.done ?? 0, task.steps?.done ?? 0);
+  return attemptOf(task) > 1 ? { done, kept: done, current: [] } : task.steps;
+}
+
+const startOf = ({ created_at: at, task_id: id }) => `${at} ${id}`;
+const byStart = (a, b) => (startOf(a) < startOf(b) ? -1 : 1);

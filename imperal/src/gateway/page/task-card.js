@@ -1,16 +1,16 @@
-// One task: a live card while it runs, one line after it has ended. Owns progress bars and the cancel button. The state of
-// tasks is store.js, their list task-list.js, the clocks clocks.js, the estimate of the time left estimate.js.
+// One task: a live card while it is open, one line after it has ended. Owns the cancel button and the name of the card. What a card
+// shows of the work is task-progress.js, of a durable task durable-progress.js; the state of tasks is store.js, their list
+// task-list.js, the clocks clocks.js.
 
 import { post } from "./api.js";
 import { explain } from "./calls.js";
-import { isCutOff, lastHeard, startTicking, stopTicking } from "./clocks.js";
-import { h, icon, refill, visible } from "./dom.js";
-import { Estimate, roughly } from "./estimate.js";
-import { endedWhen, clock, durationWords, humanise, moment, taskStateLabel, time, zonedTime } from "./format.js";
-import { outcomePlace } from "./outcome.js";
-import { excerpt, shortId } from "./task-words.js";
-
-const SOON_MS = 30_000; // a time limit this close is highlighted
+import { isCutOff, startTicking, stopTicking } from "./clocks.js";
+import { h, icon, refill, setText, visible } from "./dom.js";
+import { DurableProgress } from "./durable-progress.js";
+import { count, endedWhen, endLabel, humanise, moment, zonedTime } from "./format.js";
+import { knownResult, outcomePlace } from "./outcome.js";
+import { TaskProgress } from "./task-progress.js";
+import { cardName, excerpt, isOpen, shortId } from "./task-words.js";
 
 /** Cancels a task. Resolves to an error text for the user, if any. */
 async function cancel(store, task) {
@@ -22,7 +22,7 @@ async function cancel(store, task) {
   }
 }
 
-/** A task in the chat or the activity panel: live while it runs, one line afterwards. */
+/** A task in the chat or the activity panel: live while it is open, one line afterwards. */
 export class TaskCard {
   /**
    * `reveal(task_id)` shows the outcome turn. In the chat, `acts` are what turns can do; in the list, `showCall(call_id)`
@@ -31,39 +31,28 @@ export class TaskCard {
   constructor(store, task, reveal, { acts = null, showCall = null } = {}) {
     Object.assign(this, { store, task, reveal, acts, showCall });
     this.asking = false;
-    this.estimate = new Estimate(Date.parse(task.created_at));
+    this.el = h("div", { class: "task", role: "article", "data-task": task.task_id });
     this.shown = {};
-    this.el = h("div", { class: "task", "data-task": task.task_id });
-    if (task.state === "running") this.buildRunning();
+    this.showName();
+    if (isOpen(task)) this.buildOpen();
     else this.buildEnded();
   }
 
-  buildRunning() {
-    this.stage = h("span", { class: "stage" });
-    this.percent = h("span", { class: "percent" });
-    this.fill = h("div", { class: "bar-fill" });
-    this.bar = h(
-      "div",
-      {
-        class: "bar",
-        role: "progressbar",
-        "aria-label": `Progress of ${humanise(this.task.name)}`,
-        "aria-valuemin": 0,
-        "aria-valuemax": 100,
-      },
-      this.fill,
-    );
-    this.clock = h("span", { class: "clock" });
-    this.left = h("span", { class: "left" });
+  buildOpen() {
     this.error = h("p", { class: "field-error", role: "alert", hidden: true });
     this.button = h("button", { type: "button", class: "secondary small", onclick: () => this.cancel() });
+    this.progress = this.task.durable ? new DurableProgress(this.store, this.task) : new TaskProgress(this.task);
     refill(
       this.el,
-      h("div", { class: "task-head" }, h("span", { class: "task-name" }, humanise(this.task.name)), this.button),
-      this.bar,
-      h("div", { class: "task-line" }, this.stage, this.percent),
+      h(
+        "div",
+        { class: "task-head" },
+        h("span", { class: "task-name", dir: "auto" }, humanise(this.task.name)),
+        this.button,
+      ),
+      this.progress.above,
       this.showCall && this.which(),
-      h("div", { class: "task-foot" }, this.clock, this.left),
+      this.progress.below,
       this.error,
     );
     startTicking(this);
@@ -86,43 +75,45 @@ export class TaskCard {
     ];
   }
 
-  /** Sets a text only if it changed: progress comes often and mostly says the same. */
-  set(name, el, text) {
-    if (this.shown[name] === text) return;
-    this.shown[name] = text;
-    el.textContent = visible(text);
-  }
-
   update(task) {
     this.task = task;
-    if (task.state !== "running") {
+    this.showName();
+    if (!isOpen(task)) {
       if (stopTicking(this) || !this.ended) this.buildEnded();
+      else this.showEnd();
       return;
     }
-    const known = typeof task.percent === "number";
-    this.estimate.report(task.percent, lastHeard());
-    const whole = known ? Math.round(Math.min(100, Math.max(0, task.percent))) : null;
     this.el.classList.toggle("cancelling", Boolean(task.cancel_requested_at));
-    this.bar.classList.toggle("unknown", !known);
-    if (this.shown.done !== task.percent)
-      this.fill.style.setProperty("--done", known ? String(Math.min(1, Math.max(0, task.percent / 100))) : "");
-    this.shown.done = task.percent;
-    const spoken = [known && `${whole} percent`, task.message].filter(Boolean).join(", ") || "at work";
-    if (this.shown.spoken !== spoken) {
-      this.shown.spoken = spoken;
-      if (known) this.bar.setAttribute("aria-valuenow", String(whole));
-      this.bar.setAttribute("aria-valuetext", visible(spoken));
-    }
-    this.set("percent", this.percent, known ? `${whole} %` : "");
+    this.el.classList.toggle("unheld", task.state !== "running");
+    this.progress.update(task);
     this.showCancel();
     this.tick();
+  }
+
+  showName() {
+    const name = cardName(this.task, this.code);
+    this.show("name", name, () => this.el.setAttribute("aria-label", visible(name)));
+  }
+
+  /** The error code of the result, once that is known. */
+  get code() {
+    return knownResult(this.store, this.task.task_id)?.error_code;
+  }
+
+  /** Changes a part only if what it shows has changed. */
+  show(part, value, change) {
+    if (this.shown[part] === value) return;
+    this.shown[part] = value;
+    change(value);
   }
 
   showCancel() {
     const asked = this.task.cancel_requested_at;
     const word = asked ? "Asked to stop" : this.asking ? "Asking…" : "Cancel";
-    if (this.shown.cancel === word) return;
-    this.shown.cancel = word;
+    this.show("cancel", word, () => this.drawCancel(word));
+  }
+
+  drawCancel(word) {
     if (word === "Cancel") this.button.removeAttribute("aria-disabled");
     else this.button.setAttribute("aria-disabled", "true");
     refill(
@@ -134,33 +125,9 @@ export class TaskCard {
   }
 
   tick() {
-    const { state, created_at: from, deadline_at: until, cancel_requested_at: asked, message } = this.task;
-    if (state !== "running") return;
-    const now = lastHeard();
-    const left = Date.parse(until) - now;
-    const lost = isCutOff();
-    this.el.classList.toggle("unheard", lost);
-    this.left.classList.toggle("soon", !lost && !asked && left < SOON_MS);
-    this.set("stage", this.stage, asked ? "It ends at its next step or is stopped soon." : message || "At work…");
-    this.set(
-      "clock",
-      this.clock,
-      lost
-        ? `${clock(now - Date.parse(from))} when the connection was lost`
-        : `${clock(now - Date.parse(from))} so far`,
-    );
-    this.set("left", this.left, lost ? "" : asked ? `asked at ${time(asked)}` : this.leftWords(left, now));
-    const limit = durationWords(Date.parse(until) - Date.parse(from));
-    this.left.title = `It may take ${limit} at most, until ${time(until)}.`;
-    this.clock.title = this.left.title;
-  }
-
-  /** An estimate, once there is one; the time limit only when it is near. */
-  leftWords(left, now) {
-    if (left <= 0) return "at its time limit";
-    if (left < SOON_MS) return `${clock(left)} to its time limit`;
-    const estimate = this.estimate.left(now);
-    return estimate === null ? "" : `about ${clock(roughly(Math.min(estimate, left)))} left`;
+    if (!isOpen(this.task)) return;
+    this.el.classList.toggle("unheard", isCutOff());
+    this.progress.tick(this.task);
   }
 
   async cancel() {
@@ -169,7 +136,7 @@ export class TaskCard {
     this.update(this.task);
     const message = await cancel(this.store, this.task);
     this.asking = false;
-    if (this.task.state !== "running") return;
+    if (!isOpen(this.task)) return;
     this.error.hidden = !message;
     this.error.textContent = visible(message ?? "");
     this.update(this.task);
@@ -178,8 +145,9 @@ export class TaskCard {
   buildEnded() {
     this.ended = true;
     const held = this.el.contains(document.activeElement);
-    const { state, finished_at, task_id } = this.task;
-    const { word, tone } = taskStateLabel(state);
+    const { task_id } = this.task;
+    const { tone } = endLabel(this.task);
+    this.word = h("span");
     const place = outcomePlace(this.store, this.task, this.acts);
     const unfold = h("button", { type: "button", class: "link", "aria-expanded": "false" });
     const name = (shown) =>
@@ -211,14 +179,23 @@ export class TaskCard {
           "span",
           { class: `state ${tone}` },
           icon(tone === "good" ? "check" : tone === "bad" ? "alert" : "close"),
-          finished_at ? `${word} ${endedWhen(this.task)}` : word,
+          this.word,
         ),
         unfold,
         see,
       ),
       place.el,
     );
+    this.showEnd();
     if (held) see.focus();
+  }
+
+  /** How it ended. Its code comes with the outcome turn, after the end. */
+  showEnd() {
+    const { finished_at, durable, steps } = this.task;
+    const { word } = endLabel(this.task, this.code);
+    const done = durable && steps?.done > 0 ? ` · ${count(steps.done, "step")}` : "";
+    setText(this.word, `${finished_at ? `${word} ${endedWhen(this.task)}` : word}${done}`);
   }
 
   /** Stops the clock of a card that is no longer shown. */

@@ -1,4 +1,4 @@
-// All tasks, in the activity panel: running ones as cards, then ended ones by day, newest first. Owns the filter, the search,
+// All tasks, in the activity panel: open ones as cards, then ended ones by day, newest first. Owns the filter, the search,
 // loading older tasks and cancelling all that are shown; one task is task-card.js.
 
 import { get } from "./api.js";
@@ -9,8 +9,8 @@ import { h, icon, refill } from "./dom.js";
 import { knownResult, loadResult, outcomeBody } from "./outcome.js";
 import { Keyed, reconcile } from "./reconcile.js";
 import { TaskCard } from "./task-card.js";
-import { excerpt, shortId } from "./task-words.js";
-import { endedWhen, dayKey, dayName, fullTime, humanise, taskStateLabel, time, zonedTime } from "./format.js";
+import { excerpt, isOpen, shortId } from "./task-words.js";
+import { endedWhen, dayKey, dayName, endLabel, fullTime, humanise, time, zonedTime } from "./format.js";
 
 const FIRST = 100; // tasks that the store loads at the start
 const MORE = 500; // most tasks of one request
@@ -22,6 +22,7 @@ const GIST = 140; // characters of an outcome in its folded row
 const FILTERS = [
   ["all", "All", () => true],
   ["running", "Running", (task) => task.state === "running"],
+  ["waiting", "Waiting", (task) => isOpen(task) && task.state !== "running"],
   ["succeeded", "Succeeded", (task) => task.state === "succeeded"],
   ["failed", "Failed or interrupted", (task) => ["failed", "timed_out", "reclaimed"].includes(task.state)],
   ["cancelled", "Cancelled", (task) => task.state === "cancelled"],
@@ -64,8 +65,9 @@ export class TaskList {
       key: (task) => task.task_id,
       make: () => h("li"),
       draw: (el, task) => this.drawRow(el, task),
-      look: (task) => `${task.state} ${knownResult(this.store, task.task_id) !== undefined}`,
+      look: (task) => (isOpen(task) ? "open" : `${task.state} ${knownResult(this.store, task.task_id) !== undefined}`),
     });
+    this.states = new Map(); // task_id -> the state of an open task that is shown
     this.sections = new Keyed({
       key: (section) => section.key,
       make: () => h("section", null, h("h3"), h("ul", { class: "bare" })),
@@ -97,25 +99,28 @@ export class TaskList {
 
   render() {
     const known = this.store.tasks.size;
-    const all = [...this.store.running(), ...this.store.finished()].filter(this.finder());
+    const all = [...this.store.open(), ...this.store.finished()].filter(this.finder());
+    const waits = [...this.store.open()].some((task) => task.state !== "running");
     for (const [key, word, fits] of FILTERS) {
       const button = this.buttons.get(key);
       button.setAttribute("aria-pressed", String(key === this.only));
+      button.hidden = key === "waiting" && !waits && this.only !== key;
       refill(button, word, h("span", { class: "n" }, String(all.filter(fits).length)));
     }
     const fits = FILTERS.find(([key]) => key === this.only)[2];
-    const running = all.filter((task) => task.state === "running" && fits(task));
-    const ended = all.filter((task) => task.state !== "running" && fits(task));
+    const open = all.filter((task) => isOpen(task) && fits(task));
+    const ended = all.filter((task) => !isOpen(task) && fits(task));
+    const title = open.every((task) => task.state === "running") ? "Running" : "Running and waiting";
     const shown = ended.slice(0, this.room);
     const hidden = ended.length > shown.length || (known >= FIRST && !this.readAll);
     this.search.hidden = known < FEW && !this.search.value;
-    this.cancelAll.show(running);
+    this.cancelAll.show(open);
     const sections = [
-      ...(running.length ? [{ key: "running", title: this.only === "all" ? "Running" : "", tasks: running }] : []),
+      ...(open.length ? [{ key: "open", title: this.only === "all" ? title : "", tasks: open }] : []),
       ...byDay(shown),
     ];
-    for (const task of running) this.cards.get(task.task_id)?.update(task);
-    this.rows.elements([...running, ...shown]);
+    for (const task of open) this.cards.get(task.task_id)?.update(task);
+    this.rows.elements([...open, ...shown]);
     const els = this.sections.elements(sections);
     // The row of a task that has just ended moves to another list. Its new list is in the document and takes the row before
     // its old list loses it, so that the row keeps the focus.
@@ -125,12 +130,13 @@ export class TaskList {
         els.at(-1 - index).lastChild,
         sections.at(-1 - index).tasks.map((task) => this.rows.element(task)),
       );
-    const idle = this.only === "all" && !running.length && ended.length > 0;
+    this.states = new Map(open.map((task) => [task.task_id, task.state]));
+    const idle = this.only === "all" && !open.length && ended.length > 0;
     refill(
       this.body,
       idle && h("p", { class: "help" }, "Nothing runs right now."),
       els,
-      !running.length && !ended.length && this.nothing(known),
+      !open.length && !ended.length && this.nothing(known),
       hidden && this.olderButton,
     );
   }
@@ -175,27 +181,27 @@ export class TaskList {
     return card;
   }
 
-  /** A change of one task: progress in place, a start or an end redraws. */
+  /** A change of one task: progress in place, another state redraws. */
   update(task) {
     const card = this.cards.get(task.task_id);
-    if (card && task.state === "running") card.update(task);
+    if (card && isOpen(task) && this.states.get(task.task_id) === task.state) card.update(task);
     else this.render();
   }
 
   drawRow(el, task) {
     const held = el.contains(document.activeElement);
-    if (task.state !== "running") {
+    if (!isOpen(task)) {
       this.cards.get(task.task_id)?.stop();
       this.cards.delete(task.task_id);
     }
-    refill(el, task.state === "running" ? this.card(task).el : this.endedRow(task));
+    refill(el, isOpen(task) ? this.card(task).el : this.endedRow(task));
     // the controls of a running task are gone: its row keeps the focus
     if (held && !el.contains(document.activeElement)) el.querySelector("summary")?.focus();
   }
 
   endedRow(task) {
-    const { word, tone, icon: sign } = taskStateLabel(task.state);
     const result = knownResult(this.store, task.task_id);
+    const { word, tone, icon: sign } = endLabel(task, result?.error_code);
     const text = result?.error ?? result?.summary ?? "";
     const words = excerpt(this.store.asked.get(task.call_id)?.params);
     const row = h(

@@ -2,10 +2,11 @@
 // between a reply, an error, a message on the way and the end of a task.
 
 import { humanise, taskStateLabel } from "./format.js";
+import { isOpen } from "./task-words.js";
 
 /** The state of the task that an outcome ended. The task of an old outcome may not be loaded: its result has the state. */
 export function endState(turn, task) {
-  if (task && task.state !== "running") return task.state;
+  if (task && !isOpen(task)) return task.state;
   const byCode = {
     CANCELLED: "cancelled",
     BACKEND_TIMEOUT: "timed_out",
@@ -24,16 +25,18 @@ export const isOutcome = (turn) => Boolean(turn.task_id && turn.result);
 export const isFailure = (turn) => turn.result?.status === "error" && turn.result.error_code !== "CANCELLED";
 
 const ENDS = { cancelled: "was cancelled", reclaimed: "was interrupted" };
+const RECLAIMED = { TASK_CRASHED: "made no progress", TASK_STUCK: "stayed stuck", TASK_SILENT: "went silent" };
 
 /** How a task ended, as a verb: `succeeded`, `was cancelled`. */
-export const endVerb = (state) => ENDS[state] ?? taskStateLabel(state).word.toLowerCase();
+export const endVerb = (state, code) =>
+  (state === "reclaimed" && RECLAIMED[code]) || (ENDS[state] ?? taskStateLabel(state).word.toLowerCase());
 
 /** The label of a turn of the extension or the platform; `task` is the turn's task, if it is known. */
 export function turnLabel(turn, task) {
   const named = task?.name ?? turn.function;
   const name = named ? humanise(named) : null;
   const from = name ? ` from ${name}` : "";
-  if (isOutcome(turn)) return `${name ?? "A task"} ${endVerb(endState(turn, task))}`;
+  if (isOutcome(turn)) return `${name ?? "A task"} ${endVerb(endState(turn, task), turn.result.error_code)}`;
   if (turn.task_id) return `Message${from}`;
   if (turn.type === "system" && !turn.result) return "Notice";
   if (turn.type === "tool_result") return `Tool result${from}`;

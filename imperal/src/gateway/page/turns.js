@@ -129,7 +129,7 @@ function said(turn, acts) {
 
 function outcomeHead(turn, acts) {
   const task = acts.task(turn.task_id);
-  const state = taskStateLabel(endState(turn, task));
+  const state = taskStateLabel(endState(turn, task), turn.result.error_code);
   const name = humanise(task?.name ?? turn.function ?? "task");
   return h(
     "div",
@@ -159,7 +159,7 @@ export function callLink(turn, acts) {
 }
 
 // Codes that the words of the turn say already.
-const SAID = new Set(["CANCELLED", "INTERRUPTED", "BACKEND_TIMEOUT", "TASK_SILENT"]);
+const SAID = new Set(["CANCELLED", "INTERRUPTED", "BACKEND_TIMEOUT", "TASK_SILENT", "TASK_CRASHED", "TASK_STUCK"]);
 
 function errorNote({ error_code: code }) {
   if (!code || SAID.has(code)) return null;
