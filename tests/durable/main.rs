@@ -6,6 +6,7 @@
 #![allow(deprecated, reason = "the results of test functions need no data_model")]
 
 mod cancel;
+mod data_model;
 mod hand_over;
 mod limits;
 mod messages;
