@@ -66,35 +66,17 @@ impl Log {
 }
 
 /// Runs the test's body.
+#[durable_task]
 async fn scripted(ctx: TaskContext, _job: Job) -> Result<ActionResult> {
     let (body, log) = (ctx.state::<Body>()?.clone(), ctx.state::<Log>()?.clone());
     log.note("attempt");
     (body.0)(ctx, log).await
 }
 
-// TEMPORARY
-mod temporary {
-    use super::*;
-    use imperal::__private::{DurableDef, DurableHandler, bind_task, data_of, inventory};
-    struct Task;
-    impl DurableHandler for Task {
-        type Ctx = TaskContext;
-        type Input = Job;
-        type Output = Result<ActionResult>;
-        fn call(ctx: TaskContext, job: Job) -> impl Future<Output = Self::Output> + Send + 'static {
-            super::scripted(ctx, job)
-        }
-    }
-    inventory::submit! { DurableDef { name: "scripted", description: "", bind: bind_task::<Task, _, _, _, _>(), module_path: module_path!(), file: file!(), line: line!() } }
-    pub fn with(input: Job) -> imperal::context::PreparedTask {
-        imperal::context::PreparedTask::new("scripted", module_path!(), &input, data_of::<Result<ActionResult>, ()>())
-    }
-}
-
 /// Start the test's durable task.
 #[chat_function(action_type = "write", event = "worked", effects = ["update:work"])]
 async fn start(ctx: Context, params: StartParams) -> Result<ActionResult> {
-    let mut task = ctx.durable_task(temporary::with(Job { number: 7 })).name("The work").long_running(true);
+    let mut task = ctx.durable_task(scripted::with(Job { number: 7 })).name("The work").long_running(true);
     if let Some(key) = params.key {
         task = task.key(key);
     }

@@ -13,6 +13,7 @@ mod node;
 mod port;
 pub mod proxy;
 pub mod replicated;
+pub mod step_service;
 mod stream;
 mod terminal;
 pub mod tls_server;

@@ -6,12 +6,13 @@ use std::time::Duration;
 use tempfile::TempDir;
 use tokio::task::JoinSet;
 
-use super::contents::Contents;
+use super::contents::{Contents, TaskRow};
 use super::driver::{Gone, TrackedUser, send};
 use super::fate::Fate;
-use super::judge::{AUDIT, LIVE, REPLY, judge};
+use super::judge::{AUDIT, GOES_ON, LIVE, REPLY, STEP, judge};
 use super::report::{RULES, Report};
 use crate::Dice;
+use crate::support::step_service::StepService;
 use crate::{Node, NodeOptions};
 
 /// Processes on one folder: enough that they build on each other, few enough to read the whole file after each.
@@ -22,6 +23,9 @@ const PATIENCE: Duration = Duration::from_millis(2500);
 
 /// Longest wait for a stream to show the events that are already in the ledger.
 const CATCHING_UP: Duration = Duration::from_secs(10);
+
+/// Longest time from SIGTERM to the end of the process: the grace period and what follows it.
+const STOP: Duration = Duration::from_secs(25);
 
 /// Concurrent requests of one user.
 const HANDS: u64 = 2;
@@ -43,19 +47,24 @@ pub struct Campaign {
 struct World {
     folder: TempDir,
     options: NodeOptions,
+    service: StepService,
     tracked_users: Vec<TrackedUser>,
     checked: [u64; RULES.len()],
 }
 
+/// Longest wait for the durable tasks of a folder to end: over the waits of the poison rules.
+const REST: Duration = Duration::from_secs(420);
+
 impl World {
-    fn new(binary: &Path) -> Self {
+    async fn new(binary: &Path) -> Self {
+        let service = StepService::start().await;
         let folder = tempfile::tempdir().expect("a folder can be made");
         let mut options = NodeOptions::new(binary, folder.path().join("data"));
         options.env.push(("RUST_LOG".to_owned(), "error".to_owned()));
         options.log = Some(folder.path().join("log"));
         let tracked_users = [("default", "anna"), ("default", "ben"), ("north", "anna"), ("north", "cora")];
-        let tracked_users = tracked_users.into_iter().map(|(tenant, id)| TrackedUser::new(tenant, id)).collect();
-        Self { folder, options, tracked_users, checked: [0; RULES.len()] }
+        let tracked_users = tracked_users.into_iter().map(|(tenant, id)| TrackedUser::new(tenant, id, &service.url)).collect();
+        Self { folder, options, service, tracked_users, checked: [0; RULES.len()] }
     }
 
     fn log(&self) -> String {
@@ -72,7 +81,7 @@ impl Campaign {
         let mut report = Report::new(self.seed);
         let mut dice = Dice::new(self.seed);
         while report.kills() < self.kills {
-            let mut world = World::new(&self.binary);
+            let mut world = World::new(&self.binary).await;
             let lives = LIVES.min(self.kills - report.kills());
             let mut latest = "";
             for _ in 0..lives {
@@ -85,7 +94,16 @@ impl Campaign {
                 }
             }
             let node = world.options.start().await;
-            judge_all(&mut world, &node, latest, &mut report).await.expect("a node that is left alone answers");
+            if !rests(&world).await {
+                report.found(GOES_ON, "durable tasks are open although the process was left alone");
+            }
+            judge_all(&mut world, &node, (latest, true), &mut report).await.expect("a node that is left alone answers");
+            report.ended(&Contents::of_file(&world.options.folder.join("ledger.db")).tasks);
+            let (checked, found) = world.service.verdict();
+            report.counted(latest, STEP, checked);
+            for what in found {
+                report.found(STEP, &what);
+            }
             node.kill().await;
             for line in world.log().lines().filter(|line| line.contains("panicked at")) {
                 report.found(REPLY, &format!("the platform panicked: {line}"));
@@ -115,7 +133,7 @@ async fn live(world: &mut World, fate: &Fate, latest: &'static str, report: &mut
     }
     let Some(mut node) = options.try_start().await else { return false };
     // The moment may come during recovery, before the first request.
-    if !latest.is_empty() && judge_all(world, &node, latest, report).await.is_err() {
+    if !latest.is_empty() && judge_all(world, &node, (latest, false), report).await.is_err() {
         node.ended_within(PATIENCE).await;
         return false;
     }
@@ -139,6 +157,11 @@ async fn live(world: &mut World, fate: &Fate, latest: &'static str, report: &mut
             tokio::time::sleep(*time).await;
             false
         }
+        Fate::Stopped(time) => {
+            tokio::time::sleep(*time).await;
+            node.signal("TERM").await;
+            !node.ended_within(STOP).await
+        }
         Fate::Starting(_) => unreachable!("it was killed above"),
     };
     node.kill().await;
@@ -149,9 +172,26 @@ async fn live(world: &mut World, fate: &Fate, latest: &'static str, report: &mut
     missed
 }
 
+/// Waits until no task of the folder is open.
+async fn rests(world: &World) -> bool {
+    let by = tokio::time::Instant::now() + REST;
+    while Contents::of_file(&world.options.folder.join("ledger.db")).tasks.iter().any(TaskRow::is_open) {
+        if tokio::time::Instant::now() > by {
+            return false;
+        }
+        tokio::time::sleep(Duration::from_millis(200)).await;
+    }
+    true
+}
+
 /// Lets every stream catch up, then judges the ledger. No user is at work, and the node settled the work of
 /// earlier processes before it listened.
-async fn judge_all(world: &mut World, node: &Node, fate: &'static str, report: &mut Report) -> Result<(), Gone> {
+async fn judge_all(
+    world: &mut World,
+    node: &Node,
+    (fate, at_rest): (&'static str, bool),
+    report: &mut Report,
+) -> Result<(), Gone> {
     let mut chats = Vec::new();
     for tracked in &mut world.tracked_users {
         let user = tracked.visit(node);
@@ -166,7 +206,7 @@ async fn judge_all(world: &mut World, node: &Node, fate: &'static str, report: &
         }
     }
     let file = Contents::of_file(&world.options.folder.join("ledger.db"));
-    let verdict = judge(&file, &world.tracked_users);
+    let verdict = judge(&file, &world.tracked_users, at_rest);
     for (rule, what) in verdict.found {
         report.found(rule, &what);
     }
@@ -174,7 +214,8 @@ async fn judge_all(world: &mut World, node: &Node, fate: &'static str, report: &
         let owner = file.owner(&tracked.tenant, &tracked.id);
         let stored: Vec<_> =
             file.turns.iter().filter(|turn| Some(turn.owner) == owner).map(|turn| turn.turn_id.clone()).collect();
-        if chat != stored {
+        let shown = if at_rest { stored.len() } else { chat.len().min(stored.len()) };
+        if chat != stored[..shown] {
             report.found(REPLY, &format!("{} reads another chat over HTTP than the file holds", tracked.mark()));
         }
     }

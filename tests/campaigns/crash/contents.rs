@@ -30,6 +30,19 @@ pub(crate) struct TaskRow {
     pub(crate) state: String,
     pub(crate) asked_to_stop: bool,
     pub(crate) outcome_seq: Option<u64>,
+    pub(crate) durable: bool,
+}
+
+impl TaskRow {
+    /// Whether it has no outcome yet.
+    pub(crate) fn is_open(&self) -> bool {
+        is_open(&self.state)
+    }
+}
+
+/// Whether a task in this state has no outcome yet.
+pub(crate) fn is_open(state: &str) -> bool {
+    matches!(state, "running" | "queued" | "waiting" | "stuck")
 }
 
 /// A stored event of a task.

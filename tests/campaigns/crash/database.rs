@@ -16,8 +16,8 @@ impl Contents {
         let turns = rows("SELECT owner_id, seq, turn_id::text, body FROM imperal.turn ORDER BY owner_id, seq").await;
         let calls = rows("SELECT owner_id, call_id::text, state FROM imperal.call").await;
         let tasks = rows(
-            "SELECT owner_id, task_id::text, call_id::text, state, cancel_requested_at IS NOT NULL, outcome_seq \
-             FROM imperal.task",
+            "SELECT owner_id, task_id::text, call_id::text, state, cancel_requested_at IS NOT NULL, outcome_seq, \
+             task_name IS NOT NULL FROM imperal.task",
         )
         .await;
         let events = rows(
@@ -50,6 +50,7 @@ impl Contents {
                     state: get(row, 3),
                     asked_to_stop: get(row, 4),
                     outcome_seq: get::<Option<i64>>(row, 5).map(i64::unsigned_abs),
+                    durable: get(row, 6),
                 })
                 .collect(),
             task_events: events

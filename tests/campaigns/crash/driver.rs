@@ -17,6 +17,8 @@ pub(crate) struct TrackedUser {
     user: Option<User>,
     /// Whether a 503 of a node that stops or cannot write is a correct answer.
     pub(crate) may_be_refused: bool,
+    /// The service that the steps of durable tasks call.
+    pub(crate) service: String,
     pub(crate) record: SharedRecord,
 }
 
@@ -29,7 +31,7 @@ pub(crate) struct Plan {
 }
 
 impl TrackedUser {
-    pub(crate) fn new(tenant: &str, id: &str) -> Self {
+    pub(crate) fn new(tenant: &str, id: &str, service: &str) -> Self {
         let mut claims = Claims::of(id);
         claims.tenant_id = Some(tenant.to_owned());
         claims.exp += 24 * 3600;
@@ -40,6 +42,7 @@ impl TrackedUser {
             token: token(&claims, JWT_SECRET),
             user: None,
             may_be_refused: false,
+            service: service.to_owned(),
             record: SharedRecord::default(),
         }
     }
@@ -100,7 +103,7 @@ impl TrackedUser {
     }
 
     async fn journey(&self, user: &User, dice: &mut Dice) -> Result<(), Gone> {
-        let plan = Plan { tasks: dice.below(3), steps: 1 + dice.below(4), step_ms: dice.below(15) };
+        let plan = Plan { tasks: dice.below(4), steps: 1 + dice.below(4), step_ms: dice.below(15) };
         self.try_journey(user, plan).await.map(drop)
     }
 
@@ -109,7 +112,7 @@ impl TrackedUser {
         let earlier = self.record.open().unanswered.take();
         let again = earlier.is_some();
         let (tag, plan) = earlier.unwrap_or_else(|| (self.tag(), plan));
-        let sent = send_call(travel(user, &tag, &plan).header("idempotency-key", tag.replace(' ', "-"))).await;
+        let sent = send_call(travel(user, &tag, &plan, &self.service).header("idempotency-key", tag.replace(' ', "-"))).await;
         let mut record = self.record.open();
         let Ok((status, repeated, answer)) = sent else {
             record.unanswered = Some((tag, plan));
@@ -164,7 +167,8 @@ impl TrackedUser {
         let Some(task_id) = dice.one_of(&running) else { return Ok(()) };
         let request = user.request(Method::POST, &format!("/v1/tasks/{task_id}/cancel"));
         let task = self.accepted(request).await?;
-        if task["state"] == "running" {
+        // A durable task that no process runs ends at once.
+        if task["state"] == "running" || (task["state"] == "cancelled" && task["cancel_requested_at"].is_string()) {
             self.record.open().cancelled.push(task_id.clone());
         }
         Ok(())
@@ -226,9 +230,10 @@ fn call(user: &User, function: &str, params: &Value) -> reqwest::RequestBuilder 
     user.request(Method::POST, "/v1/extensions/probe/call").json(&body)
 }
 
-fn travel(user: &User, tag: &str, plan: &Plan) -> reqwest::RequestBuilder {
+fn travel(user: &User, tag: &str, plan: &Plan, service: &str) -> reqwest::RequestBuilder {
     let Plan { tasks, steps, step_ms } = plan;
-    call(user, "journey", &json!({ "tag": tag, "tasks": tasks, "steps": steps, "step_ms": step_ms }))
+    let params = json!({ "tag": tag, "tasks": tasks, "steps": steps, "step_ms": step_ms, "service": service });
+    call(user, "journey", &params)
 }
 
 fn id_of(task: &Value) -> Option<String> {

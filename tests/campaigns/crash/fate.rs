@@ -29,6 +29,12 @@ pub(crate) const POINTS: &[(&str, u64)] = &[
     ("before-recovery", 1),
     ("call-recovered", 3),
     ("task-recovered", 3),
+    ("before-step", 10),
+    ("after-step", 10),
+    ("claim", 2),
+    ("claimed", 4),
+    ("before-release", 3),
+    ("after-release", 3),
 ];
 
 /// How a process ends.
@@ -40,6 +46,8 @@ pub(crate) enum Fate {
     After(Duration),
     /// It is killed this long after its start.
     Starting(Duration),
+    /// It is told to stop this long after it accepts calls, and ends by itself.
+    Stopped(Duration),
 }
 
 impl Fate {
@@ -47,6 +55,7 @@ impl Fate {
         match dice.below(10) {
             0..3 => Self::After(Duration::from_millis(dice.below(500))),
             3 => Self::Starting(Duration::from_millis(dice.below(120))),
+            4 => Self::Stopped(Duration::from_millis(dice.below(500))),
             _ => match dice.one_of(POINTS) {
                 Some((name, most)) => Self::At(name, 1 + dice.below(*most)),
                 None => Self::After(Duration::ZERO),
@@ -58,7 +67,7 @@ impl Fate {
     pub(crate) fn env(&self) -> Option<(String, String)> {
         match self {
             Self::At(name, n) => Some(("IMPERAL_CRASH_AT".to_owned(), format!("{name}:{n}"))),
-            Self::After(_) | Self::Starting(_) => None,
+            Self::After(_) | Self::Starting(_) | Self::Stopped(_) => None,
         }
     }
 
@@ -68,6 +77,7 @@ impl Fate {
             Self::At(name, _) => name,
             Self::After(_) => "any time at work",
             Self::Starting(_) => "any time at start",
+            Self::Stopped(_) => "SIGTERM",
         }
     }
 }

@@ -28,7 +28,7 @@ impl Contents {
             }),
             tasks: rows(
                 &look,
-                "SELECT owner_id, task_id, call_id, state, cancel_requested_at, outcome_seq FROM task",
+                "SELECT owner_id, task_id, call_id, state, cancel_requested_at, outcome_seq, durable FROM task",
                 |row| {
                     Ok(TaskRow {
                         owner: row.get(0)?,
@@ -37,6 +37,7 @@ impl Contents {
                         state: row.get(3)?,
                         asked_to_stop: row.get::<_, Option<i64>>(4)?.is_some(),
                         outcome_seq: row.get::<_, Option<i64>>(5)?.map(i64::unsigned_abs),
+                        durable: row.get(6)?,
                     })
                 },
             ),

@@ -7,7 +7,7 @@ use std::collections::{HashMap, HashSet};
 
 use serde_json::Value;
 
-use super::contents::{AuditRow, CallRow, Contents, TaskEventRow, TaskRow, TurnRow};
+use super::contents::{AuditRow, CallRow, Contents, TaskEventRow, TaskRow, TurnRow, is_open};
 use super::driver::TrackedUser;
 use super::record::event_key;
 use super::report::RULES;
@@ -22,6 +22,8 @@ pub(crate) const AUDIT: usize = 6;
 const CHAT: usize = 7;
 const REFUSAL: usize = 8;
 const CANCEL: usize = 9;
+pub(crate) const STEP: usize = 10;
+pub(crate) const GOES_ON: usize = 11;
 
 /// The verdict on one ledger.
 #[derive(Debug, Default)]
@@ -39,10 +41,11 @@ impl Verdict {
     }
 }
 
-/// Checks every rule.
-pub(crate) fn judge(file: &Contents, tracked_users: &[TrackedUser]) -> Verdict {
+/// Checks every rule. `at_rest` is false while durable tasks may still run: then they need no end, and the users
+/// may have seen less than the ledger has.
+pub(crate) fn judge(file: &Contents, tracked_users: &[TrackedUser], at_rest: bool) -> Verdict {
     let mut verdict = Verdict::default();
-    let index = LedgerIndex::new(file);
+    let index = LedgerIndex::new(file, at_rest);
     for call in &file.calls {
         index.call(&mut verdict, call);
     }
@@ -61,6 +64,7 @@ pub(crate) fn judge(file: &Contents, tracked_users: &[TrackedUser]) -> Verdict {
 /// The ledger's rows with indexes.
 struct LedgerIndex<'a> {
     file: &'a Contents,
+    at_rest: bool,
     by_id: HashMap<&'a str, &'a TurnRow>,
     of_call: HashMap<&'a str, Vec<&'a TurnRow>>,
     of_task: HashMap<&'a str, Vec<&'a TurnRow>>,
@@ -86,9 +90,10 @@ fn is_reply(turn: &TurnRow) -> bool {
 }
 
 impl<'a> LedgerIndex<'a> {
-    fn new(file: &'a Contents) -> Self {
+    fn new(file: &'a Contents, at_rest: bool) -> Self {
         let mut index = Self {
             file,
+            at_rest,
             by_id: HashMap::new(),
             of_call: HashMap::new(),
             of_task: HashMap::new(),
@@ -130,7 +135,11 @@ impl<'a> LedgerIndex<'a> {
     fn task(&self, verdict: &mut Verdict, task: &TaskRow) {
         let said = self.of_task.get(task.task_id.as_str()).map(Vec::as_slice).unwrap_or_default();
         let outcomes: Vec<_> = said.iter().filter(|turn| has_result(turn)).collect();
-        let one = task.state != "running" && outcomes.len() == 1 && task.outcome_seq == Some(outcomes[0].seq);
+        if task.durable && task.is_open() && !self.at_rest {
+            verdict.check(END, outcomes.is_empty(), || format!("{task:?} is open and has an outcome turn"));
+            return;
+        }
+        let one = !task.is_open() && outcomes.len() == 1 && task.outcome_seq == Some(outcomes[0].seq);
         verdict.check(END, one, || format!("{task:?} has {} outcome turns", outcomes.len()));
         let acked = self.replies(&task.call_id).first().map_or(u64::MAX, |reply| reply.seq);
         for turn in said {
@@ -140,12 +149,33 @@ impl<'a> LedgerIndex<'a> {
             });
         }
         let events = self.events_of_task.get(task.task_id.as_str()).map(Vec::as_slice).unwrap_or_default();
-        let ends: Vec<_> = events.iter().filter(|event| text(&event.body, "state") != "running").collect();
+        let ends: Vec<_> = events.iter().filter(|event| !is_open(text(&event.body, "state"))).collect();
         let well = ends.len() == 1
             && text(&ends[0].body, "state") == task.state
             && Some(ends[0].seq + 1) == task.outcome_seq
-            && events.len() == 2 + usize::from(task.asked_to_stop);
+            // A durable task has an event for each hand-over and each new attempt.
+            && (task.durable || events.len() == 2 + usize::from(task.asked_to_stop));
         verdict.check(END, well, || format!("{task:?} has events {events:?}"));
+        if task.durable {
+            self.goes_on(verdict, task, said);
+        }
+    }
+
+    /// A durable task ends by itself or by a cancel. The poison rules may end one whose processes were killed five
+    /// times before its next step.
+    fn goes_on(&self, verdict: &mut Verdict, task: &TaskRow, said: &[&TurnRow]) {
+        let outcome = said.iter().find(|turn| has_result(turn));
+        let code = outcome.map_or("", |turn| text(&turn.body["result"], "error_code"));
+        let well = match task.state.as_str() {
+            "succeeded" => true,
+            "cancelled" => task.asked_to_stop,
+            "reclaimed" => code == "TASK_CRASHED",
+            _ => false,
+        };
+        verdict.check(GOES_ON, well, || format!("{task:?} ended with {code:?}"));
+        let announced = said.iter().filter(|turn| text(&turn.body, "text").ends_with("announcement")).count();
+        let well = announced == 1 || (announced == 0 && task.state != "succeeded");
+        verdict.check(GOES_ON, well, || format!("{task:?} announced {announced} times"));
     }
 
     fn numbers(&self, verdict: &mut Verdict) {
@@ -247,7 +277,8 @@ impl<'a> LedgerIndex<'a> {
             });
         }
         let written = self.events_of(owner);
-        verdict.check(LIVE, record.streamed == written, || {
+        let shown = if self.at_rest { written.len() } else { record.streamed.len().min(written.len()) };
+        verdict.check(LIVE, record.streamed == written[..shown], || {
             let at = record.streamed.iter().zip(&written).position(|(shown, is)| shown != is);
             format!(
                 "{who}'s stream showed {} events of {}; the first difference is at {at:?}",

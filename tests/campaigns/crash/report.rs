@@ -3,8 +3,10 @@
 use std::collections::BTreeMap;
 use std::fmt;
 
+use super::contents::TaskRow;
+
 /// The rules that the judge checks, one column each.
-pub(crate) const RULES: [(&str, &str); 10] = [
+pub(crate) const RULES: [(&str, &str); 12] = [
     ("P8 reply", "every accepted call has one reply turn; an acknowledged reply is that turn"),
     ("P6 start", "a task whose start was acknowledged is in the ledger"),
     ("P7 end", "every task ended in one outcome turn, after its reply turn and all its other turns"),
@@ -15,6 +17,8 @@ pub(crate) const RULES: [(&str, &str); 10] = [
     ("P4 chat", "no text is in another user's chat; every acknowledged injection is in its chat"),
     ("P3 refusal", "every refusal has its audit row, with the user who tried"),
     ("cancel", "an acknowledged cancel is stored and audited"),
+    ("P16 step", "no step of a durable task ran again after it was stored, and each has one idempotency key"),
+    ("P17 goes on", "every durable task ended with an outcome of its own, and said its message once"),
 ];
 
 /// Counts and findings.
@@ -28,11 +32,13 @@ pub struct Report {
     missed: u64,
     violations: [u64; RULES.len()],
     findings: Vec<String>,
+    /// By state, the durable tasks of all folders at their end.
+    durable: BTreeMap<String, u64>,
 }
 
 impl Report {
     pub(crate) fn new(seed: u64) -> Self {
-        Self { seed, kills: 0, fates: BTreeMap::new(), missed: 0, violations: [0; RULES.len()], findings: Vec::new() }
+        Self { seed, kills: 0, fates: BTreeMap::new(), missed: 0, violations: [0; RULES.len()], findings: Vec::new(), durable: BTreeMap::new() }
     }
 
     pub(crate) fn killed(&mut self, fate: &'static str, missed: bool) {
@@ -52,6 +58,18 @@ impl Report {
         self.violations[rule] += 1;
         if self.findings.len() < 40 {
             self.findings.push(format!("{}: {what}", RULES[rule].0));
+        }
+    }
+
+    /// Adds checks of one rule.
+    pub(crate) fn counted(&mut self, fate: &'static str, rule: usize, checks: u64) {
+        self.fates.entry(fate).or_default().1[rule] += checks;
+    }
+
+    /// Counts the durable tasks of a folder at its end.
+    pub(crate) fn ended(&mut self, tasks: &[TaskRow]) {
+        for task in tasks.iter().filter(|task| task.durable) {
+            *self.durable.entry(task.state.clone()).or_default() += 1;
         }
     }
 
@@ -103,7 +121,7 @@ impl fmt::Display for Report {
         }
         line(f, "all", self.kills, &sums)?;
         line(f, "violations", self.violations(), &self.violations)?;
-        writeln!(f)?;
+        writeln!(f, "\ndurable tasks at the end of each folder: {:?}\n", self.durable)?;
         for (short, long) in RULES {
             writeln!(f, "{short:<10} {long}")?;
         }

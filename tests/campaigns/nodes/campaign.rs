@@ -19,11 +19,12 @@ use crate::Dice;
 use crate::campaigns::crash::campaign::chat;
 use crate::campaigns::crash::contents::Contents;
 use crate::campaigns::crash::driver::{Gone, TrackedUser, send};
-use crate::campaigns::crash::judge::{AUDIT, LIVE, REPLY, START, judge};
+use crate::campaigns::crash::judge::{AUDIT, LIVE, REPLY, START, STEP, judge};
 use crate::cluster;
+use crate::support::step_service::StepService;
 
 /// Longest time until all work is settled once users and faults have stopped.
-const REST: Duration = Duration::from_secs(120);
+const REST: Duration = Duration::from_secs(420);
 
 /// A campaign against several nodes.
 #[derive(Debug)]
@@ -55,7 +56,8 @@ impl Campaign {
         let fleet = Arc::new(Fleet::make("nodes", &self.binary, self.nodes).await);
         let nodes = fleet.start_all().await;
         let crowd = Crowd::new(fleet.clone());
-        let tracked_users: Vec<_> = (0..self.users).map(|number| user(number, self.users)).collect();
+        let service = StepService::start().await;
+        let tracked_users: Vec<_> = (0..self.users).map(|number| user(number, self.users, &service.url)).collect();
 
         let enough = CancellationToken::new();
         let well = Arc::new(Semaphore::new((self.nodes - 1).max(1)));
@@ -112,6 +114,11 @@ impl Campaign {
             }
         }
         verdict(&crowd, &tracked_users, &mut client, &mut dice, &mut report).await;
+        let (checked, found) = service.verdict();
+        report.counted(STEP, checked);
+        for what in found {
+            report.found(STEP, &what);
+        }
         for zombie in report.zombies() {
             if !zombie.kept_still(&client).await {
                 report.found(ZOMBIE, &format!("a zombie wrote: {zombie:?}"));
@@ -132,15 +139,15 @@ impl Campaign {
 }
 
 /// A tenth of the users shares its id with a user of another tenant.
-fn user(number: u64, users: u64) -> TrackedUser {
+fn user(number: u64, users: u64, service: &str) -> TrackedUser {
     let (tenant, id) = if number < users / 10 { ("north", number + users / 10) } else { ("default", number) };
-    let mut tracked = TrackedUser::new(tenant, &format!("user-{id}"));
+    let mut tracked = TrackedUser::new(tenant, &format!("user-{id}"), service);
     tracked.may_be_refused = true;
     tracked
 }
 
 async fn at_rest(client: &Client) -> bool {
-    let sql = "SELECT NOT EXISTS (SELECT FROM imperal.task WHERE state = 'running')
+    let sql = "SELECT NOT EXISTS (SELECT FROM imperal.task WHERE finished_at IS NULL)
         AND NOT EXISTS (SELECT FROM imperal.call WHERE state <> 'replied')";
     let by = Instant::now() + REST;
     while !client.query_one(sql, &[]).await.expect("the ledger can be read").get::<_, bool>(0) {
@@ -173,7 +180,7 @@ async fn verdict(
     report: &mut Report,
 ) {
     let contents = Contents::of_database(client).await;
-    let verdict = judge(&contents, tracked_users);
+    let verdict = judge(&contents, tracked_users, true);
     report.judged(&contents, tracked_users, verdict);
     for tracked in tracked_users {
         let url = crowd.fleet.any(dice).expect("the nodes are left alone");

@@ -50,7 +50,8 @@ pub(crate) struct Zombie {
 /// Hash of an incarnation's calls and tasks, which changes with any of them.
 const LEFT: &str = "SELECT md5(coalesce(string_agg(line, '|' ORDER BY line), '')) FROM (
         SELECT concat_ws(' ', task_id, state, progress_no, percent, message, outcome_seq, finished_at) AS line
-        FROM imperal.task t JOIN imperal.node n USING (node_id) WHERE n.node = $1 AND t.incarnation = $2
+        FROM imperal.task t JOIN imperal.node n USING (node_id)
+        WHERE n.node = $1 AND t.incarnation = $2 AND t.task_name IS NULL
         UNION ALL
         SELECT concat_ws(' ', call_id, state, turn_seq)
         FROM imperal.call c JOIN imperal.node n USING (node_id) WHERE n.node = $1 AND c.incarnation = $2) AS lines";

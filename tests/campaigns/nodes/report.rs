@@ -114,9 +114,15 @@ impl Report {
         self.in_ledger = contents.tasks.len() as u64;
         self.outcomes = outcomes.values().sum();
         for task in &contents.tasks {
-            *self.states.entry(task.state.clone()).or_default() += 1;
+            let kind = if task.durable { "durable, " } else { "" };
+            *self.states.entry(format!("{kind}{}", task.state)).or_default() += 1;
         }
         self.shown = tracked_users.iter().map(|tracked| tracked.record.open().streamed.len() as u64).sum();
+    }
+
+    /// Adds checks of one rule.
+    pub(crate) fn counted(&mut self, rule: usize, checks: u64) {
+        self.checked[rule] += checks;
     }
 
     pub(crate) fn found(&mut self, rule: usize, what: &str) {

@@ -114,6 +114,39 @@ struct Journey {
     steps: u32,
     /// Milliseconds a step, and from the start of the tasks to the acknowledgement.
     step_ms: u64,
+    /// A service that each step of every second task calls. These tasks are durable.
+    #[serde(default)]
+    service: Option<String>,
+}
+
+/// A durable task of a journey.
+#[derive(Serialize, Deserialize)]
+struct Leg {
+    tag: String,
+    steps: u32,
+    step_ms: u64,
+    service: String,
+}
+
+/// Calls a service in each step, and announces the middle.
+#[durable_task]
+async fn leg(ctx: TaskContext, leg: Leg) -> Result<ActionResult> {
+    let Leg { tag, steps, step_ms, service } = leg;
+    // A path of its own for each task: user and number without what a URL would change.
+    let task: String = tag.chars().map(|letter| if letter.is_ascii_alphanumeric() { letter } else { '-' }).collect();
+    for step in 0..steps {
+        ctx.progress(step * 100 / steps, format!("{tag} step {step}")).await?;
+        ctx.step(("step", step), async |ctx| {
+            ctx.http().post(format!("{service}/{task}/{step}")).send().await?.error_for_status()?;
+            tokio::time::sleep(Duration::from_millis(step_ms)).await;
+            Ok(step)
+        })
+        .await?;
+        if step == steps / 2 {
+            ctx.deliver_chat_message(format!("{tag} announcement")).await?;
+        }
+    }
+    Ok(ActionResult::done(format!("{tag} outcome")))
 }
 
 #[derive(Serialize, JsonSchema)]
@@ -128,6 +161,11 @@ async fn journey(ctx: Context, params: Journey) -> Result<ActionResult<Started>>
     for number in 0..params.tasks {
         let tag = format!("{} task {number}", params.tag);
         let (steps, pause) = (params.steps, Duration::from_millis(params.step_ms));
+        if let Some(service) = params.service.clone().filter(|_| number % 2 == 1) {
+            let input = Leg { tag: tag.clone(), steps, step_ms: params.step_ms, service };
+            task_ids.push(ctx.durable_task(leg::with(input)).name(tag).await?.to_string());
+            continue;
+        }
         let task = ctx.background_task(async move |ctx: Context| {
             for step in 0..steps {
                 ctx.progress(step * 100 / steps, format!("{tag} step {step}")).await?;
