@@ -63,7 +63,8 @@ impl World {
         options.env.push(("RUST_LOG".to_owned(), "error".to_owned()));
         options.log = Some(folder.path().join("log"));
         let tracked_users = [("default", "anna"), ("default", "ben"), ("north", "anna"), ("north", "cora")];
-        let tracked_users = tracked_users.into_iter().map(|(tenant, id)| TrackedUser::new(tenant, id, &service.url)).collect();
+        let tracked_users =
+            tracked_users.into_iter().map(|(tenant, id)| TrackedUser::new(tenant, id, &service.url)).collect();
         Self { folder, options, service, tracked_users, checked: [0; RULES.len()] }
     }
 

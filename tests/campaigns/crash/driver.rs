@@ -112,7 +112,8 @@ impl TrackedUser {
         let earlier = self.record.open().unanswered.take();
         let again = earlier.is_some();
         let (tag, plan) = earlier.unwrap_or_else(|| (self.tag(), plan));
-        let sent = send_call(travel(user, &tag, &plan, &self.service).header("idempotency-key", tag.replace(' ', "-"))).await;
+        let sent =
+            send_call(travel(user, &tag, &plan, &self.service).header("idempotency-key", tag.replace(' ', "-"))).await;
         let mut record = self.record.open();
         let Ok((status, repeated, answer)) = sent else {
             record.unanswered = Some((tag, plan));

@@ -38,7 +38,15 @@ pub struct Report {
 
 impl Report {
     pub(crate) fn new(seed: u64) -> Self {
-        Self { seed, kills: 0, fates: BTreeMap::new(), missed: 0, violations: [0; RULES.len()], findings: Vec::new(), durable: BTreeMap::new() }
+        Self {
+            seed,
+            kills: 0,
+            fates: BTreeMap::new(),
+            missed: 0,
+            violations: [0; RULES.len()],
+            findings: Vec::new(),
+            durable: BTreeMap::new(),
+        }
     }
 
     pub(crate) fn killed(&mut self, fate: &'static str, missed: bool) {
