@@ -13,6 +13,8 @@ use tokio::net::TcpListener;
 #[derive(Debug, Clone)]
 struct Seen {
     step: u64,
+    /// The attempt of the task that sent it.
+    attempt: u64,
     key: String,
 }
 
@@ -49,8 +51,10 @@ impl StepService {
             let mut keys: HashMap<&str, u64> = HashMap::new();
             for (at, request) in seen.iter().enumerate() {
                 checked += 1;
-                // A step begins only when the one before is stored.
-                if let Some(later) = seen[..at].iter().find(|earlier| earlier.step > request.step) {
+                // A step begins only when the one before is stored. The request of an earlier attempt may come late:
+                // its process was stopped while the step ran, and another has taken the task since.
+                let later = |seen: &&Seen| seen.step > request.step && seen.attempt <= request.attempt;
+                if let Some(later) = seen[..at].iter().find(later) {
                     found.push(format!("step {} of {task} ran again after step {}", request.step, later.step));
                 }
                 if request.key.is_empty() || *keys.entry(&request.key).or_insert(request.step) != request.step {
@@ -67,7 +71,8 @@ impl StepService {
 }
 
 async fn note(State(log): State<Log>, Path((task, step)): Path<(String, u64)>, headers: HeaderMap) -> StatusCode {
-    let key = headers.get("idempotency-key").and_then(|key| key.to_str().ok()).unwrap_or_default().to_owned();
-    log.lock().unwrap_or_else(PoisonError::into_inner).entry(task).or_default().push(Seen { step, key });
+    let header = |name: &str| headers.get(name).and_then(|value| value.to_str().ok()).unwrap_or_default();
+    let (key, attempt) = (header("idempotency-key").to_owned(), header("x-attempt").parse().unwrap_or_default());
+    log.lock().unwrap_or_else(PoisonError::into_inner).entry(task).or_default().push(Seen { step, attempt, key });
     StatusCode::OK
 }

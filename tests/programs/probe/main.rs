@@ -134,10 +134,12 @@ async fn leg(ctx: TaskContext, leg: Leg) -> Result<ActionResult> {
     let Leg { tag, steps, step_ms, service } = leg;
     // A path of its own for each task: user and number without what a URL would change.
     let task: String = tag.chars().map(|letter| if letter.is_ascii_alphanumeric() { letter } else { '-' }).collect();
+    let attempt = ctx.attempt().to_string();
     for step in 0..steps {
         ctx.progress(step * 100 / steps, format!("{tag} step {step}")).await?;
         ctx.step(("step", step), async |ctx| {
-            ctx.http().post(format!("{service}/{task}/{step}")).send().await?.error_for_status()?;
+            let request = ctx.http().post(format!("{service}/{task}/{step}")).header("x-attempt", &attempt);
+            request.send().await?.error_for_status()?;
             tokio::time::sleep(Duration::from_millis(step_ms)).await;
             Ok(step)
         })

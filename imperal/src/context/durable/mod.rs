@@ -38,6 +38,11 @@ impl TaskContext {
     pub(crate) fn new(ctx: Context, run: Arc<DurableRun>) -> Self {
         Self { ctx, run }
     }
+
+    /// Which run of the body this is: 1, then one more each time a process takes the task up.
+    pub fn attempt(&self) -> u32 {
+        self.run.attempt.number
+    }
 }
 
 impl Deref for TaskContext {
