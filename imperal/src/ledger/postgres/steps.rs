@@ -122,7 +122,9 @@ impl StepWriter {
         let whose = [text(&node), int(&incarnation.number), texts(&ids), ints(&attempts), ints(&ordinals)];
         let what = [texts(&kinds), texts(&names), ints(&tooks), texts(&values), texts(&logs)];
         let begun = Instant::now();
-        batch.iter().for_each(|one| self.meters.record_wait(begun.duration_since(one.since)));
+        for one in batch {
+            self.meters.record_wait(begun.duration_since(one.since));
+        }
         let sent = self.store.rows(STORE, &[whose, what].concat()).await;
         let answered = sent.as_ref().err().is_none_or(Fault::is_refusal);
         self.meters.record_transaction(batch.len(), begun.elapsed(), answered);
