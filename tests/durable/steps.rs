@@ -235,6 +235,27 @@ async fn a_resumed_task_reports_nothing_before_its_first_new_step() {
     assert_eq!(percents, [30.0, 60.0, 60.0, 90.0]);
 }
 
+/// A wait after the last stored step is no repetition: its reports are news.
+#[imperal::test]
+async fn a_resumed_task_reports_after_its_last_stored_step() {
+    let waits = body(async |ctx, log| {
+        ctx.progress(10, "Ordering").await?;
+        ctx.step("order", async |_| Ok(())).await?;
+        ctx.progress(50, "Waiting").await?;
+        if log.note("wait") == 1 {
+            std::future::pending::<()>().await;
+        }
+        Ok(ActionResult::done("done"))
+    });
+    let (platform, anna, log) = platform(waits).await;
+    let task_id = start_task(&anna).await;
+    until(&log, "wait", 1).await;
+    platform.crash().await;
+    anna.outcome(task_id).await.assert_state(TaskState::Succeeded);
+    let percents: Vec<_> = anna.progress_of(task_id).iter().map(|report| report.percent).collect();
+    assert_eq!(percents, [10.0, 50.0, 50.0]);
+}
+
 /// Killed at every moment at which a step may be lost or repeated, the task ends with the same result, and no
 /// stored step ran again.
 #[imperal::test]

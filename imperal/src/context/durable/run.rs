@@ -57,7 +57,7 @@ struct Journal {
     threads: usize,
     handing_over: bool,
     misfit: Option<String>,
-    /// Whether the body has passed its stored steps: from then on it may report.
+    /// Whether the body has passed its stored steps, or runs another one: from then on it may report.
     live: bool,
 }
 
@@ -82,7 +82,7 @@ pub(super) enum Begin {
 impl DurableRun {
     /// The state at the start of an attempt, with the steps of earlier ones.
     pub(crate) fn new(attempt: Attempt, root_task: TaskId, stored: Vec<StoredStep>) -> Arc<Self> {
-        let mut journal = Journal { live: stored.is_empty(), ..Journal::default() };
+        let mut journal = Journal::default();
         for step in stored {
             journal.last_ordinal = journal.last_ordinal.max(step.ordinal);
             journal.bytes += step.bytes;
@@ -95,6 +95,7 @@ impl DurableRun {
                 StepKind::Message => drop(journal.messages.insert(step.name, known)),
             }
         }
+        journal.live = journal.steps.is_empty();
         Arc::new(Self { attempt, root_task, journal: Mutex::new(journal), changed: Notify::new() })
     }
 
@@ -110,6 +111,7 @@ impl DurableRun {
         let mut journal = self.journal();
         if let Some(known) = journal.steps.get(name).cloned() {
             journal.asked_for.insert(known.ordinal);
+            journal.live |= journal.asked_for.len() == journal.steps.len();
             return Ok(Begin::Stored(known));
         }
         if journal.handing_over {
