@@ -1,4 +1,4 @@
-//! `check_whole_site`: a job of the service, polled until its end.
+//! `check_whole_site`: a job of the service, polled until its end, also after a crash or a deploy.
 
 use imperal::context::JobStatus;
 use imperal::prelude::*;
@@ -7,7 +7,7 @@ use crate::report::Strategy;
 use crate::speed_api::{JobState, PageScore, SpeedApi, Target};
 use crate::{address, key};
 
-#[derive(Deserialize, JsonSchema)]
+#[derive(Serialize, Deserialize, JsonSchema)]
 struct SiteParams {
     /// Address of the site; `https://` is added to a bare domain.
     #[schemars(length(min = 1, max = 200))]
@@ -58,32 +58,41 @@ struct SitePage {
 )]
 async fn check_whole_site(ctx: Context, params: SiteParams) -> Result<ActionResult> {
     let url = address::whole(&params.url, "url")?;
-    let key = key::of_user(&ctx).await?;
-    let target = Target { url: url.clone(), strategy: params.strategy, categories: Vec::new() };
-    ctx.background_task(move |ctx| async move {
-        let pages = looked_after(&ctx, &key, &target, params.pages).await?;
-        let report = site_report(target.url, pages);
-        let summary = format!(
-            "{}: mean performance {2:.0}/100 over {1} pages.",
-            report.site,
-            report.pages.len(),
-            report.mean_performance * 100.0
-        );
-        Ok(ActionResult::success(report, summary))
-    })
-    .name(format!("Speed check of the site {url}"))
-    .key(format!("site {url}"))
-    .long_running(true)
-    .await?;
-    Ok(ActionResult::done(format!("Measuring {url} and the pages it leads to, {} at most.", params.pages)))
+    key::of_user(&ctx).await?;
+    let text = format!("Measuring {url} and the pages it leads to, {} at most.", params.pages);
+    ctx.durable_task(measure_site::with(SiteParams { url: url.clone(), ..params }))
+        .name(format!("Speed check of the site {url}"))
+        .key(format!("site {url}"))
+        .long_running(true)
+        .await?;
+    Ok(ActionResult::done(text))
 }
 
-/// Starts the job and polls it until its end. A cancelled task cancels the job.
-async fn looked_after(ctx: &Context, key: &str, target: &Target, pages: u32) -> Result<Vec<PageScore>> {
+/// Starts the job in a step: after a crash or a deploy the task polls the same job. Each attempt reads the user's
+/// key, because an input or a step's value would be stored.
+#[durable_task]
+async fn measure_site(ctx: TaskContext, params: SiteParams) -> Result<ActionResult<SiteReport>> {
+    let key = key::of_user(&ctx).await?;
+    let target = Target { url: params.url, strategy: params.strategy, categories: Vec::new() };
+    let start = ctx.step("job", async |ctx| {
+        ctx.progress(2, "Starting the job").await?;
+        Ok(ctx.state::<SpeedApi>()?.start_job(&ctx, &key, &target, params.pages).await?.id)
+    });
+    let job_id: String = start.await?;
+    let report = site_report(target.url, measured_pages(&ctx, &key, &job_id).await?);
+    let summary = format!(
+        "{}: mean performance {2:.0}/100 over {1} pages.",
+        report.site,
+        report.pages.len(),
+        report.mean_performance * 100.0
+    );
+    Ok(ActionResult::success(report, summary))
+}
+
+/// Polls the job until its end. A cancelled task cancels the job.
+async fn measured_pages(ctx: &Context, key: &str, job_id: &str) -> Result<Vec<PageScore>> {
     let api = ctx.state::<SpeedApi>()?;
-    ctx.progress(2, "Starting the job").await?;
-    let job_id = &api.start_job(ctx, key, target, pages).await?.id;
-    let (its_key, its_id) = (key.to_owned(), job_id.clone());
+    let (its_key, its_id) = (key.to_owned(), job_id.to_owned());
     ctx.poll(async || {
         let job = api.job(ctx, key, job_id).await?;
         match job.state {

@@ -2,8 +2,8 @@
 //!
 //! `check_text` answers at once. `refine_now` waits for one call of the service (pattern A).
 //! `refine_output` acknowledges, works in the background, and posts the result (pattern B).
-//! `refine_document` does the same for a whole document, paragraph by paragraph, under the long
-//! cap. Every wait can be cancelled without extra code.
+//! `refine_document` does the same for a whole document as a durable task: after a crash or a deploy it
+//! continues with the next paragraph. Every wait can be cancelled without extra code.
 
 mod clean;
 mod completion;
@@ -50,6 +50,9 @@ struct RefinedDocument {
     /// How many of them were changed.
     changed: usize,
 }
+
+/// Most paragraphs of a document: each is a step, and a task has at most 10,000.
+const PARAGRAPHS: usize = 10_000;
 
 #[derive(Serialize, Deserialize, JsonSchema)]
 struct TextCheck {
@@ -113,6 +116,24 @@ async fn refine_output(ctx: Context, params: RefineParams) -> Result<ActionResul
     Ok(ActionResult::done("Refining your text in the background…"))
 }
 
+/// Refines paragraphs, each in a step: a refined one is never generated again.
+#[durable_task]
+async fn refine_paragraphs(ctx: TaskContext, paragraphs: Vec<String>) -> Result<ActionResult<RefinedDocument>> {
+    let count = paragraphs.len();
+    let mut refined = Vec::with_capacity(count);
+    for (done, paragraph) in paragraphs.iter().enumerate() {
+        let text = ctx.step(("paragraph", done + 1), async |ctx| {
+            ctx.progress(done * 100 / count, format!("Paragraph {} of {count}", done + 1)).await?;
+            ctx.state::<Completions>()?.refine(&ctx, paragraph, Duration::from_secs(120)).await
+        });
+        refined.push(text.await?);
+    }
+    ctx.progress(100, "Putting it together").await?;
+    let changed = refined.iter().zip(&paragraphs).filter(|(new, old)| new != old).count();
+    let summary = format!("Refined {}; {changed} changed.", counted(count, "paragraph"));
+    Ok(ActionResult::success(RefinedDocument { text: refined.join("\n\n"), paragraphs: count, changed }, summary))
+}
+
 /// Refine a whole document paragraph by paragraph in the background, up to half an hour.
 #[chat_function(
     action_type = "write",
@@ -125,26 +146,18 @@ async fn refine_output(ctx: Context, params: RefineParams) -> Result<ActionResul
 async fn refine_document(ctx: Context, params: DocumentParams) -> Result<ActionResult> {
     let paragraphs: Vec<String> =
         params.document.split("\n\n").map(str::trim).filter(|p| !p.is_empty()).map(str::to_owned).collect();
-    if paragraphs.is_empty() {
+    let count = paragraphs.len();
+    if count == 0 {
         return Ok(ActionResult::error("NOTHING_TO_REFINE", "The document has no text in it."));
     }
-    let count = paragraphs.len();
-    ctx.background_task(move |ctx| async move {
-        let mut refined = Vec::with_capacity(count);
-        let mut changed = 0;
-        for (done, paragraph) in paragraphs.iter().enumerate() {
-            ctx.progress(done * 100 / count, format!("Paragraph {} of {count}", done + 1)).await?;
-            let text = ctx.state::<Completions>()?.refine(&ctx, paragraph, Duration::from_secs(120)).await?;
-            changed += usize::from(text != *paragraph);
-            refined.push(text);
-        }
-        ctx.progress(100, "Putting it together").await?;
-        let summary = format!("Refined {}; {changed} changed.", counted(count, "paragraph"));
-        Ok(ActionResult::success(RefinedDocument { text: refined.join("\n\n"), paragraphs: count, changed }, summary))
-    })
-    .name(format!("Document of {}", counted(count, "paragraph")))
-    .long_running(true)
-    .await?;
+    if count > PARAGRAPHS {
+        let text = format!("The document has {count} paragraphs, more than {PARAGRAPHS}. Refine it in parts.");
+        return Ok(ActionResult::error("TOO_MANY_PARAGRAPHS", text));
+    }
+    ctx.durable_task(refine_paragraphs::with(paragraphs))
+        .name(format!("Document of {}", counted(count, "paragraph")))
+        .long_running(true)
+        .await?;
     Ok(ActionResult::done(format!("Refining {} in the background…", counted(count, "paragraph"))))
 }
 
@@ -159,6 +172,25 @@ fn main() -> ExitCode {
 
 #[cfg(test)]
 mod tests {
+    use imperal::testing::{Reply, TestSetup};
+    use serde_json::json;
+
+    use super::*;
+
+    #[imperal::test]
+    async fn a_crash_refines_one_paragraph_again(setup: TestSetup) {
+        let platform = setup.state(Completions::from_env()).start().await;
+        let answer = Reply::json(json!({"choices": [{"message": {"content": "It is done."}}]}));
+        let service = platform.http().post("*/chat/completions").reply(answer.after(Duration::from_secs(5)));
+        let anna = platform.user("anna");
+        let document = json!({"document": "it  is done\n\nIt is done.\n\nteh end"});
+        let task = anna.start("refine_document", document).await;
+        platform.pass(Duration::from_secs(8)).await;
+        platform.crash().await;
+        anna.outcome(task).await.assert_success().assert_says("Refined 3 paragraphs; 2 changed.");
+        assert_eq!(service.calls(), 4, "three paragraphs, and the second one again");
+    }
+
     #[test]
     fn the_manifest_is_fresh() {
         imperal::assert_manifest_is_fresh!();

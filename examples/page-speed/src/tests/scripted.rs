@@ -101,3 +101,24 @@ async fn a_cancel_stops_the_job_once(setup: TestSetup) {
     outcome.assert_state(TaskState::Cancelled);
     assert_eq!((looks.calls(), stops.calls()), (1, 1));
 }
+
+#[imperal::test]
+async fn neither_a_crash_nor_a_deploy_starts_a_second_job(setup: TestSetup) {
+    let (platform, anna) = scripted(setup).await;
+    let http = platform.http();
+    let job = |done: u32, state: &str| {
+        let page = json!({"url": "https://shop.example", "performance": 0.5, "lcp_ms": 2000});
+        Reply::json(json!({"job_id": "job-7", "state": state, "done": done, "total": 10, "pages": [page]}))
+    };
+    let starts = http.post(format!("{SERVICE}/pagespeed/jobs")).reply(job(0, "running"));
+    let looks = (1..10).map(|done| job(done, "running")).chain([job(10, "done")]);
+    http.get(format!("{SERVICE}/pagespeed/jobs/job-7*")).replies(looks);
+    let task = anna.start("check_whole_site", json!({"url": "shop.example"})).await;
+    platform.pass(Duration::from_secs(5)).await;
+    platform.crash().await;
+    platform.pass(Duration::from_secs(5)).await;
+    platform.deploy().await;
+    anna.outcome(task).await.assert_success();
+    assert_eq!(starts.calls(), 1);
+    assert!(!anna.transcript().await.contains("a-key-that-works"));
+}
