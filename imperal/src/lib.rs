@@ -44,6 +44,7 @@
 //! | write a function | [`chat_function`], [`ActionResult`], [`Error`], [`codes`] |
 //! | call a service | [`Context::http`], with [`Retry`](context::Retry) |
 //! | detach slow work | [`Context::background_task`], [`Context::progress`], [`Context::cancelled`] |
+//! | continue after a crash or a deploy | [`durable_task`](macro@durable_task), [`Context::durable_task`], [`TaskContext::step`] |
 //! | wait for a job elsewhere | [`Context::poll`] |
 //! | do many things at once | [`Context::fan_out`] |
 //! | run code that blocks | [`Context::blocking`] |

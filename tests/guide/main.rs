@@ -66,6 +66,27 @@ async fn make_video(ctx: Context, params: VideoParams) -> Result<ActionResult> {
     Ok(ActionResult::done("Making your video…"))
 }
 
+/// Has three scenes rendered, each in a step.
+#[durable_task]
+async fn film(ctx: TaskContext, about: String) -> Result<ActionResult> {
+    for scene in 1..=3 {
+        let order = ctx.step(("scene", scene), async |ctx| {
+            let order = ctx.http().post("https://render.example/scenes").json(&(&about, scene)).timeout(120);
+            order.send().await?.error_for_status()?;
+            Ok(())
+        });
+        order.await?;
+    }
+    Ok(ActionResult::done("Your film is ready."))
+}
+
+/// Make a film of three scenes in the background.
+#[chat_function(action_type = "write", event = "film_made", effects = ["create:film"])]
+async fn make_film(ctx: Context, params: VideoParams) -> Result<ActionResult> {
+    ctx.durable_task(film::with(params.about)).long_running(true).await?;
+    Ok(ActionResult::done("Making your film…"))
+}
+
 struct Greeting(&'static str);
 
 /// Greet in the words that were set up.
@@ -227,6 +248,49 @@ async fn a_crash_ends_the_task_and_the_next_one_may_start(platform: TestPlatform
 
     anna.outcome(task).await.assert_state(TaskState::Reclaimed).assert_code("INTERRUPTED");
     anna.run("make_video", json!({"about": "cats"})).await.assert_success();
+}
+
+#[imperal::test]
+async fn a_crash_repeats_one_scene(platform: TestPlatform) {
+    let minute = Reply::status(200).after(Duration::from_secs(60));
+    let scenes = platform.http().post("https://render.example/scenes").reply(minute);
+    let anna = platform.user("anna");
+    let film = anna.start("make_film", json!({"about": "cats"})).await;
+    platform.pass(Duration::from_secs(90)).await;
+
+    platform.crash().await;
+
+    anna.outcome(film).await.assert_success();
+    assert_eq!(scenes.calls(), 4, "three scenes, and the second a second time");
+    let sent = platform.http().requests();
+    let key = |at: usize| sent[at].header("idempotency-key").unwrap();
+    assert_eq!(key(1), key(2), "the service can recognise the repeated order");
+    assert_ne!(key(0), key(1));
+}
+
+#[imperal::test]
+async fn a_deploy_repeats_no_scene(platform: TestPlatform) {
+    let seconds = Reply::status(200).after(Duration::from_secs(5));
+    let scenes = platform.http().post("https://render.example/scenes").reply(seconds);
+    let anna = platform.user("anna");
+    let film = anna.start("make_film", json!({"about": "cats"})).await;
+    platform.pass(Duration::from_secs(8)).await;
+
+    platform.deploy().await;
+
+    anna.outcome(film).await.assert_success();
+    assert_eq!(scenes.calls(), 3);
+}
+
+#[imperal::test]
+async fn the_film_is_made_wherever_the_process_dies(platform: TestPlatform) {
+    platform.http().post("https://render.example/scenes").reply(Reply::status(200));
+    let film = async |run| json!({"about": format!("film {run}")});
+    let anna = platform.user("anna");
+    anna.crash_at_each_step("make_film", film, async |run| {
+        run.assert_says("Your film is ready.");
+    })
+    .await;
 }
 
 #[imperal::test]

@@ -6,6 +6,8 @@
 mod readme {}
 #[doc = include_str!("../../docs/choosing.md")]
 mod choosing {}
+#[doc = include_str!("../../docs/durable.md")]
+mod durable {}
 #[doc = include_str!("../../docs/migration.md")]
 mod migration {}
 #[doc = include_str!("../../docs/tutorial.md")]

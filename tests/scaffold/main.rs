@@ -215,8 +215,8 @@ fn tutorial_ends_in_passing_tests(hello: &Hello) {
     let text = Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs/tutorial.md");
     let text = std::fs::read_to_string(text).unwrap();
     let files: Vec<_> = text.split("```rust\n").skip(1).map(|rest| rest.split("```").next().unwrap()).collect();
-    assert_eq!(files.len(), 2, "the slow function and the one in the background");
-    std::fs::write(hello.path.join("src/research.rs"), files[1]).unwrap();
+    assert_eq!(files.len(), 3, "the slow function, the one in the background, and the durable one");
+    std::fs::write(hello.path.join("src/research.rs"), files[2]).unwrap();
     let scaffold = hello.source();
     hello.write(&scaffold.replacen("use imperal::prelude::*;\n", "use imperal::prelude::*;\n\nmod research;\n", 1));
     let stale = shown(&cargo_test(hello));
@@ -228,7 +228,7 @@ fn tutorial_ends_in_passing_tests(hello: &Hello) {
         assert!(done.status.success(), "{}", shown(&done));
     }
     let tested = cargo_test(hello);
-    assert!(shown(&tested).contains("test result: ok. 6 passed"), "{}", shown(&tested));
+    assert!(shown(&tested).contains("test result: ok. 7 passed"), "{}", shown(&tested));
 }
 
 fn new_extension_is_complete(hello: &Hello) {
