@@ -47,7 +47,9 @@ describe("the card of a durable task", () => {
       .first()
       .waitFor();
     stub.report(id, { percent: 40 });
+    stub.report(id, { message: "Asking the bank" });
     await card(page).locator(".bar").waitFor();
+    await card(page).getByText("Asking the bank").waitFor();
     assert.match(await card(page).locator(".clock").textContent(), /^40 % · step 3 · /);
     assert.equal(
       await card(page).locator(".bar").getAttribute("aria-valuetext"),
@@ -242,6 +244,7 @@ describe("a durable task that no process runs", () => {
     stub.change(id, { ...QUEUED, waits_for: "process", ready_at: ago(0) });
     await clock.getByText(/^0:4\d of work$/).waitFor();
     const stopped = await clock.textContent();
+    assert.doesNotMatch(await clock.getAttribute("title"), /time limit/, "it has none now");
     await page.clock.install();
     await page.clock.runFor(60_000);
     assert.equal(await clock.textContent(), stopped);
@@ -431,7 +434,11 @@ describe("updates of a durable task", () => {
       const step = { ...resumed.current[0], attempt, of_attempts: 5, error: "504", next_at: ahead(18.4) };
       stub.report(id, { steps: { ...resumed, current: [step] } });
       await card(page).getByText(`attempt ${attempt} of 5`).waitFor();
-      if (attempt !== 1 && attempt !== 4) continue;
+      if (attempt !== 1 && attempt !== 4) {
+        stub.turn({ text: `after attempt ${attempt}` });
+        await hears(page, `after attempt ${attempt}`); // a wait would be told with it
+        continue;
+      }
       await hears(page, `tries again in 1`);
       await page.waitForFunction(
         (tried) => window.heard.some(({ text }) => text.includes(`after attempt ${tried} of 5`)),
