@@ -2,6 +2,7 @@
 
 #[cfg(unix)]
 mod cargo;
+mod durable;
 mod examples;
 #[cfg(unix)]
 mod folder;

@@ -3,6 +3,8 @@
 //! Turns each response into a value, or into a `CliError` with its exit code. Does not know where the platform
 //! is or who started it.
 
+use std::fmt;
+use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 
 use reqwest::StatusCode;
@@ -14,18 +16,33 @@ use super::exit::CliError;
 use super::{lenient_list, out};
 use crate::ids::RequestKey;
 use crate::platform::CallReply;
+use crate::sync::Mutex;
 
 /// Longest time to open a connection.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 /// Largest response that is read, in bytes. The platform's pages are far smaller.
 const ANSWER_LIMIT: usize = 64 * 1024 * 1024;
 
-/// Sends requests with a user's token.
+/// Where a platform answers, and the token that it accepts.
 #[derive(Debug, Clone)]
+pub(super) struct Address {
+    pub(super) url: String,
+    pub(super) token: String,
+}
+
+/// Sends requests with a user's token. A clone follows a move of the platform too.
+#[derive(Clone)]
 pub(super) struct ApiClient {
     http: reqwest::Client,
-    url: String,
-    token: String,
+    address: Arc<Mutex<Address>>,
+    /// Looks up where the platform answers now; absent for one at a fixed URL.
+    find: Option<Arc<dyn Fn() -> Option<Address> + Send + Sync>>,
+}
+
+impl fmt::Debug for ApiClient {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ApiClient").field("url", &self.url()).finish_non_exhaustive()
+    }
 }
 
 /// Builds a client that follows no redirects: the platform has none.
@@ -51,26 +68,42 @@ pub(super) async fn read_body(mut answer: reqwest::Response) -> Result<Vec<u8>, 
 impl ApiClient {
     /// A client for the platform at `url`, which has no slash at its end.
     pub(super) fn new(http: reqwest::Client, url: String, token: String) -> Self {
-        Self { http, url, token }
+        Self { http, address: Arc::new(Mutex::new(Address { url, token })), find: None }
     }
 
-    pub(super) fn url(&self) -> &str {
-        &self.url
+    /// Sets how a platform that has moved is found again.
+    #[must_use]
+    pub(super) fn found_by(self, find: impl Fn() -> Option<Address> + Send + Sync + 'static) -> Self {
+        Self { find: Some(Arc::new(find)), ..self }
+    }
+
+    /// Looks up where the platform answers now. Without an answer the address stays.
+    pub(super) fn find_again(&self) {
+        if let Some(address) = self.find.as_ref().and_then(|find| find()) {
+            *self.address.lock().unwrap_or_else(PoisonError::into_inner) = address;
+        }
+    }
+
+    fn address(&self) -> Address {
+        self.address.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    pub(super) fn url(&self) -> String {
+        self.address().url
     }
 
     pub(super) async fn get<T: DeserializeOwned>(&self, path: &str) -> Result<T, CliError> {
-        self.read_answer(self.http.get(format!("{}{path}", self.url))).await
+        self.read_answer(self.http.get(format!("{}{path}", self.url()))).await
     }
 
     pub(super) async fn post<T: DeserializeOwned>(&self, path: &str, body: &impl Serialize) -> Result<T, CliError> {
-        self.read_answer(self.http.post(format!("{}{path}", self.url)).json(body)).await
+        self.read_answer(self.http.post(format!("{}{path}", self.url())).json(body)).await
     }
 
     /// Opens the event stream, from the event after `after`, or from now if `None`.
     pub(super) async fn open_stream(&self, after: Option<u64>) -> Result<reqwest::Response, CliError> {
         let after = after.map_or_else(String::new, |after| format!("?after={after}"));
-        let request = self.http.get(format!("{}/v1/events/stream{after}", self.url)).bearer_auth(&self.token);
-        Ok(request.send().await.map_err(reqwest::Error::without_url)?.error_for_status()?)
+        self.send(self.http.get(format!("{}/v1/events/stream{after}", self.url()))).await
     }
 
     /// Runs a function, with a request key if there is one.
@@ -80,7 +113,7 @@ impl ApiClient {
         body: &impl Serialize,
         key: Option<&RequestKey>,
     ) -> Result<CallReply, CliError> {
-        let mut request = self.http.post(format!("{}/v1/extensions/{app_id}/call", self.url)).json(body);
+        let mut request = self.http.post(format!("{}/v1/extensions/{app_id}/call", self.url())).json(body);
         if let Some(key) = key {
             request = request.header("idempotency-key", key.as_str());
         }
@@ -111,8 +144,9 @@ impl ApiClient {
 
     /// Sends a request. A response with any status other than 2xx is an error.
     async fn send(&self, request: reqwest::RequestBuilder) -> Result<reqwest::Response, CliError> {
-        let answer = request.bearer_auth(&self.token).send().await.map_err(|error| {
-            CliError::unavailable(format!("{} does not answer: {}", self.url, crate::error::root(&error.without_url())))
+        let Address { url, token } = self.address();
+        let answer = request.bearer_auth(token).send().await.map_err(|error| {
+            CliError::unavailable(format!("{url} does not answer: {}", crate::error::root(&error.without_url())))
         })?;
         let status = answer.status();
         if status.is_success() {
@@ -120,14 +154,14 @@ impl ApiClient {
         }
         if status.is_redirection() {
             let to = answer.headers().get("location").and_then(|to| to.to_str().ok()).unwrap_or("another address");
-            return Err(CliError::refused(format!("{} redirects to {to}, and redirects are not followed", self.url))
+            return Err(CliError::refused(format!("{url} redirects to {to}, and redirects are not followed"))
                 .hint("give the address that answers without a redirect as --url".to_owned()));
         }
         let bytes = read_body(answer).await?;
         let body: Value = crate::json::read(&bytes).unwrap_or_default();
         let part = |name: &str| body["error"][name].as_str().unwrap_or_default().to_owned();
         let text = match part("message") {
-            text if text.is_empty() => format!("{} answered {status}", self.url),
+            text if text.is_empty() => format!("{url} answered {status}"),
             text => text,
         };
         let error = match status {
@@ -139,7 +173,7 @@ impl ApiClient {
     }
 
     fn unreadable(&self, error: &serde_json::Error) -> CliError {
-        CliError::new(format!("{} sent an answer that cannot be read: {error}", self.url))
+        CliError::new(format!("{} sent an answer that cannot be read: {error}", self.url()))
             .hint("check that a platform of this version serves this URL".to_owned())
     }
 }

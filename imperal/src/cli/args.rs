@@ -99,9 +99,9 @@ pub(super) enum Command {
     },
     /// Run a function
     Call(CallArgs),
-    /// Watch running tasks until their outcome
+    /// Watch tasks until their outcome
     Follow {
-        /// Task id, or its last characters as `tasks` shows them. Default: all running tasks
+        /// Task id, or its last characters as `tasks` shows them. Default: all without an outcome
         #[arg(value_name = "TASK", add = ArgValueCompleter::new(complete::tasks))]
         task: Option<String>,
         #[command(flatten)]

@@ -52,16 +52,17 @@ impl ProgressBars {
         bar.set_prefix(prefix(task, self.style));
         bar.enable_steady_tick(Duration::from_millis(120));
         self.by_task.insert(task.task_id, bar);
-        if let Some(percent) = task.percent {
-            self.update(task.task_id, percent, task.message.as_deref().unwrap_or_default());
-        }
+        self.update(task.task_id, task.percent, task.message.as_deref().unwrap_or_default());
     }
 
-    pub(super) fn update(&self, task_id: TaskId, percent: f64, stage: &str) {
+    /// Shows how far a task is. A task that has not said how many percent are done has no bar.
+    pub(super) fn update(&self, task_id: TaskId, percent: Option<f64>, stage: &str) {
         let Some(bar) = self.by_task.get(&task_id) else { return };
-        bar.set_style(bar_style(self.style, true));
-        #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "0 to 100")]
-        bar.set_position(percent.clamp(0.0, 100.0) as u64);
+        if let Some(percent) = percent {
+            bar.set_style(bar_style(self.style, true));
+            #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "0 to 100")]
+            bar.set_position(percent.clamp(0.0, 100.0) as u64);
+        }
         bar.set_message(out::fit_line(stage, 200, self.style));
     }
 

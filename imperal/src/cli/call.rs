@@ -7,9 +7,9 @@ use serde_json::{Value, json};
 
 use super::args::CallArgs;
 use super::client::{Client, Needs};
-use super::event_stream;
+use super::event_stream::{self, ReceivedEvents};
 use super::exit::{CliError, Exit, suggestion};
-use super::follower::{Follower, ReceivedEvents};
+use super::follower::Follower;
 use super::task_id::{self, TaskList};
 use super::{out, params, program_name, turns};
 use crate::app::App;

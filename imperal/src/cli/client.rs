@@ -11,7 +11,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use tokio::time::Instant;
 
-use super::api::{ApiClient, http_builder};
+use super::api::{Address, ApiClient, http_builder};
 use super::connect_args::ConnectArgs;
 use super::environment::env_text;
 use super::exit::CliError;
@@ -85,7 +85,10 @@ impl Client {
                 let Some(url) = node.local_url() else { return Err(not_loopback(path, &node)) };
                 if http.get(format!("{url}/healthz")).send().await.is_ok() {
                     let token = LocalKey::of_folder(path)?.sign(&local_user())?;
-                    return Ok(Self { api: ApiClient::new(http, url, token), embedded: None });
+                    // The next process on the folder may listen on another port.
+                    let path = path.clone();
+                    let api = ApiClient::new(http, url, token).found_by(move || local_address(&path));
+                    return Ok(Self { api, embedded: None });
                 }
             }
             if Instant::now() >= deadline {
@@ -113,7 +116,7 @@ impl Client {
     }
 
     /// The platform's base URL.
-    pub(super) fn url(&self) -> &str {
+    pub(super) fn url(&self) -> String {
         self.api.url()
     }
 
@@ -150,9 +153,16 @@ impl Client {
     }
 }
 
+/// Where the process that serves a data folder listens, and a token for it.
+fn local_address(path: &Path) -> Option<Address> {
+    let url = DataFolder::listening(path)?.local_url()?;
+    let token = LocalKey::of_folder(path).ok()?.sign(&local_user()).ok()?;
+    Some(Address { url, token })
+}
+
 /// Starts a platform for one command, on a free port of the loopback address.
 async fn start_embedded(app: App, registry: Registry, folder: DataFolder) -> Result<ListeningServer, CliError> {
-    let builder = app.server(folder.path()).registry(registry).hosts(AllowedHosts::only(Vec::new()));
+    let builder = app.server(folder.path()).registry(registry).hosts(AllowedHosts::only(Vec::new())).for_one_command();
     let server = builder.start_in(folder).await?;
     let free_port = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
     Ok(server.listen(free_port, ConnectionLimits::default()).await?)

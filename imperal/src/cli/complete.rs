@@ -11,12 +11,13 @@ use std::time::Duration;
 use clap::ValueEnum;
 use clap_complete::engine::CompletionCandidate;
 use clap_complete::env::{CompleteEnv, EnvCompleter, Shells};
+use jiff::Timestamp;
 use serde_json::Value;
 
 use super::api::{http_builder, read_body};
 use super::exit::CliError;
-use super::out;
 use super::task_id::TaskList;
+use super::{durable_words, out};
 use crate::function::{FunctionDef, Registry, params_schema};
 use crate::gateway::LocalKey;
 use crate::ledger::Task;
@@ -102,10 +103,10 @@ pub(super) fn parameters(current: &OsStr) -> Vec<CompletionCandidate> {
         .collect()
 }
 
-/// Running tasks of the platform on the data folder.
+/// Open tasks of the platform on the data folder.
 pub(super) fn tasks(current: &OsStr) -> Vec<CompletionCandidate> {
     let current = current.to_string_lossy();
-    running_tasks(&words())
+    open_tasks(&words())
         .unwrap_or_default()
         .into_iter()
         .filter_map(|task| {
@@ -114,9 +115,9 @@ pub(super) fn tasks(current: &OsStr) -> Vec<CompletionCandidate> {
             let short = super::task_id::short_id(task.task_id);
             let shown = if short.starts_with(&*current) { short } else { id };
             let said = shown.starts_with(&*current).then_some(shown)?;
-            Some(
-                CompletionCandidate::new(said).help(Some(out::OutputStyle::default().sanitize_line(&task.name).into())),
-            )
+            let state = durable_words::state(&task, Timestamp::now());
+            let help = out::OutputStyle::default().sanitize_line(&format!("{}, {state}", task.name));
+            Some(CompletionCandidate::new(said).help(Some(help.into())))
         })
         .collect()
 }
@@ -169,7 +170,7 @@ fn values(schema: &Value, property: &Value) -> Vec<String> {
         .collect()
 }
 
-fn running_tasks(words: &[String]) -> Option<Vec<Task>> {
+fn open_tasks(words: &[String]) -> Option<Vec<Task>> {
     let given = words.iter().position(|word| word == "--data-dir").and_then(|at| words.get(at + 1)).cloned();
     let folder = given.or_else(|| std::env::var("IMPERAL_DATA_DIR").ok()).unwrap_or_else(|| ".imperal".to_owned());
     let folder = PathBuf::from(folder);

@@ -1,5 +1,7 @@
-//! The live stream as a channel of events. It reconnects by itself and resumes after the last number it saw.
+//! The live stream as a channel of events. It reconnects by itself, also to a platform that has moved, and resumes
+//! after the last number it saw.
 
+use std::collections::VecDeque;
 use std::time::Duration;
 
 use serde::Deserialize;
@@ -14,8 +16,46 @@ pub(super) const RETRY_PAUSE: Duration = Duration::from_millis(500);
 /// Failed attempts in a row before the stream gives up. A stopping platform may take its grace to come back.
 const ATTEMPTS: u32 = 60;
 
+/// What a stream has to say.
+#[derive(Debug)]
+pub(super) enum StreamEvent {
+    /// An event of the platform.
+    Message(SseMessage),
+    /// The connection is lost. The next message is `hello`.
+    Lost,
+}
+
 /// An open stream: its events, or the error that ended it.
-pub(super) type EventStream = mpsc::Receiver<Result<SseMessage, CliError>>;
+pub(super) type EventStream = mpsc::Receiver<Result<StreamEvent, CliError>>;
+
+/// A live stream, and the events of it that were received but not handled yet.
+#[derive(Debug)]
+pub(super) struct ReceivedEvents {
+    stream: EventStream,
+    waiting: VecDeque<Result<StreamEvent, CliError>>,
+}
+
+impl ReceivedEvents {
+    pub(super) fn new(stream: EventStream) -> Self {
+        Self { stream, waiting: VecDeque::new() }
+    }
+
+    /// Receives one event for later. Never returns once the stream is over. Cancel-safe.
+    pub(super) async fn receive(&mut self) {
+        match self.stream.recv().await {
+            Some(event) => self.waiting.push_back(event),
+            None => std::future::pending().await,
+        }
+    }
+
+    /// The next event; `None` at the end of the stream. Cancel-safe.
+    pub(super) async fn next(&mut self) -> Option<Result<StreamEvent, CliError>> {
+        match self.waiting.pop_front() {
+            Some(event) => Some(event),
+            None => self.stream.recv().await,
+        }
+    }
+}
 
 /// The data of the event `hello`, the first of each connection.
 #[derive(Deserialize)]
@@ -31,19 +71,25 @@ pub(super) fn subscribe(api: ApiClient, after: Option<u64>) -> EventStream {
     let (sender, receiver) = mpsc::channel(64);
     tokio::spawn(async move {
         let mut seen = after;
-        let mut failures = 0;
+        // Each message sets it to 0. So 1 is the first failure after an open connection.
+        let mut failures = 1;
         loop {
             let error = match read(&api, &mut seen, &mut failures, &sender).await {
                 Ok(()) => return,
                 Err(error) => error,
             };
             failures += 1;
-            if failures > ATTEMPTS || error.exit == Exit::Refused {
+            if failures == 1 && sender.send(Ok(StreamEvent::Lost)).await.is_err() {
+                return;
+            }
+            // A refusal is final, except by a limit, which may pass.
+            if failures > ATTEMPTS || (error.exit == Exit::Refused && !error.is_transient()) {
                 // Fails only if the receiver was dropped.
                 let _ = sender.send(Err(error)).await;
                 return;
             }
             tokio::time::sleep(RETRY_PAUSE).await;
+            api.find_again();
         }
     });
     receiver
@@ -54,7 +100,7 @@ async fn read(
     api: &ApiClient,
     seen: &mut Option<u64>,
     failures: &mut u32,
-    sender: &mpsc::Sender<Result<SseMessage, CliError>>,
+    sender: &mpsc::Sender<Result<StreamEvent, CliError>>,
 ) -> Result<(), CliError> {
     let mut stream = api.open_stream(*seen).await?;
     let mut parser = SseParser::default();
@@ -73,7 +119,7 @@ async fn read(
             if message.event == "hello" && seen.is_none() {
                 id = crate::json::read::<Hello>(message.data.as_bytes()).ok().map(|hello| hello.head);
             }
-            if sender.send(Ok(message)).await.is_err() {
+            if sender.send(Ok(StreamEvent::Message(message))).await.is_err() {
                 return Ok(());
             }
             *seen = id.or(*seen);

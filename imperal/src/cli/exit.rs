@@ -55,7 +55,7 @@ impl Exit {
             Self::Usage => "the command line is wrong",
             Self::Cancelled => "the call or task was cancelled",
             Self::Refused => "refused, nothing was done: parameters, rights, token, a limit, an unknown name",
-            Self::Unavailable => "no platform answers, or it accepts nothing now",
+            Self::Unavailable => "no platform answers or accepts work; a watched task has no outcome yet",
             Self::Interrupted => "Ctrl-C: stopped watching before the end",
         }
     }

@@ -1,12 +1,16 @@
 //! `follow [TASK]`: watches running tasks until their outcome.
 
+use jiff::Timestamp;
+
 use super::client::{Client, Needs};
 use super::connect_args::ConnectArgs;
+use super::event_stream::{self, ReceivedEvents};
 use super::exit::{CliError, Exit};
-use super::follower::{Follower, ReceivedEvents};
+use super::follower::Follower;
+use super::out::{self, OutputStyle};
 use super::task_id::{self, TaskList};
 use super::turns::{self, TurnPage};
-use super::{event_stream, out};
+use super::{durable_words, program_name, task_view};
 use crate::app::App;
 use crate::function::Registry;
 use crate::ledger::Task;
@@ -20,10 +24,9 @@ pub(super) async fn follow(
 ) -> Result<Exit, CliError> {
     let client = Client::connect(app, registry, connect, Needs::Ledger).await?;
     if client.is_embedded() {
-        // Starting the platform ended the tasks of the process before it, so none is running.
-        let ended = show_named(&client, named, connect.json).await;
+        let found = read_without_process(&client, named).await;
         client.close().await;
-        return ended;
+        return Ok(print_without_process(&found?, connect.json));
     }
     // Read before the tasks: an outcome that comes after the task list is then in the stream.
     let TurnPage { turns, .. } = client.get("/v1/chat/turns?latest=1").await?;
@@ -49,10 +52,40 @@ pub(super) async fn follow(
     follower.until_done(&client, events).await
 }
 
-async fn show_named(client: &Client, named: Option<&str>, as_json: bool) -> Result<Exit, CliError> {
-    let Some(named) = named else { return Ok(print_nothing_runs(as_json)) };
+/// The named task, or all open ones. Starting the platform ended the background tasks of the process before it, so
+/// an open task is a durable one.
+async fn read_without_process(client: &Client, named: Option<&str>) -> Result<Vec<Task>, CliError> {
+    let Some(named) = named else { return Ok(client.get::<TaskList>("/v1/tasks/active").await?.tasks) };
     let task_id = task_id::resolve_task(client, named).await?;
-    Ok(turns::print_ended_task(&client.get::<Task>(&format!("/v1/tasks/{task_id}")).await?, as_json))
+    Ok(vec![client.get(&format!("/v1/tasks/{task_id}")).await?])
+}
+
+/// Prints tasks that cannot be watched, because no process runs them.
+fn print_without_process(tasks: &[Task], as_json: bool) -> Exit {
+    if tasks.is_empty() {
+        return print_nothing_runs(as_json);
+    }
+    let mut exit = Exit::Success;
+    for task in tasks {
+        if !task.state.is_open() {
+            exit = exit.combine(turns::print_ended_task(task, as_json));
+            continue;
+        }
+        exit = exit.combine(turns::exit_of_state(task.state));
+        if as_json {
+            task_view::print_json(task);
+        } else if let Some(why) = durable_words::why_it_waits(task, Timestamp::now()) {
+            let name = OutputStyle::of_stdout().sanitize_line(&task.name);
+            out::print_line(&format!("{name} {why}."));
+        }
+    }
+    if exit == Exit::Unavailable && !as_json {
+        out::print_note(&format!(
+            "`{} dev` starts a process that goes on with durable tasks",
+            program_name::command_line()
+        ));
+    }
+    exit
 }
 
 fn print_nothing_runs(as_json: bool) -> Exit {

@@ -1,64 +1,44 @@
 //! Watches tasks until their outcome, for `call --follow` and `follow`.
 //!
 //! Owns which tasks are watched, what is printed about them and how they ended. Events come from
-//! `event_stream.rs`, bars are drawn by `bars.rs`, `interrupt.rs` asks what Ctrl-C means.
+//! `event_stream.rs`, bars are drawn by `bars.rs`, `interrupt.rs` asks what Ctrl-C means. `durable.rs` has what is
+//! shown of durable tasks, `gap.rs` what is read when events are missing.
 
-use std::collections::{HashMap, VecDeque};
+mod durable;
+mod gap;
 
-use serde::Deserialize;
+use std::collections::HashMap;
+use std::time::Duration;
+
 use serde_json::json;
+use tokio::time::MissedTickBehavior;
 
+use self::durable::Connection;
+use self::gap::Gap;
 use super::bars::ProgressBars;
 use super::client::Client;
-use super::event_stream::{EventStream, RETRY_PAUSE};
+use super::durable_watch::DurableWatch;
+use super::event_stream::{ReceivedEvents, StreamEvent};
 use super::exit::{CliError, Exit};
 use super::interrupt::{Input, InterruptPrompt};
 use super::keys::QuietInput;
 use super::out::{OutputStyle, Paint};
 use super::sse::SseMessage;
-use super::turns::{self, TurnPage};
+use super::turns;
 use super::{lenient_list, out, program_name, task_id};
-use crate::codes;
 use crate::ids::{CallId, TaskId};
 use crate::ledger::{Progress, Task, Turn};
 
-/// Attempts to read what a gap in the stream left out. Ctrl-C is not handled meanwhile.
-const GAP_ATTEMPTS: u32 = 10;
+/// How often the times in the bars of durable tasks are renewed, and steps looked for that could not be read.
+const TICK: Duration = Duration::from_millis(500);
 
-/// A live stream, and the events of it that were received but not handled yet.
+/// A task without an outcome yet.
 #[derive(Debug)]
-pub(super) struct ReceivedEvents {
-    stream: EventStream,
-    waiting: VecDeque<Result<SseMessage, CliError>>,
-}
-
-impl ReceivedEvents {
-    pub(super) fn new(stream: EventStream) -> Self {
-        Self { stream, waiting: VecDeque::new() }
-    }
-
-    /// Receives one event for later. Never returns once the stream is over. Cancel-safe.
-    pub(super) async fn receive(&mut self) {
-        match self.stream.recv().await {
-            Some(event) => self.waiting.push_back(event),
-            None => std::future::pending().await,
-        }
-    }
-
-    /// The next event; `None` at the end of the stream. Cancel-safe.
-    async fn next(&mut self) -> Option<Result<SseMessage, CliError>> {
-        match self.waiting.pop_front() {
-            Some(event) => Some(event),
-            None => self.stream.recv().await,
-        }
-    }
-}
-
-/// The data of the event `pruned`, which replaces events that retention removed.
-#[derive(Debug, Deserialize)]
-struct Gap {
-    /// The last number before the gap.
-    after: u64,
+struct WatchedTask {
+    name: String,
+    percent: Option<f64>,
+    message: String,
+    durable: Option<DurableWatch>,
 }
 
 /// Tasks until their outcome.
@@ -68,8 +48,7 @@ pub(super) struct Follower {
     call_id: Option<CallId>,
     as_json: bool,
     bars: ProgressBars,
-    /// Names of the tasks without an outcome yet.
-    open: HashMap<TaskId, String>,
+    open: HashMap<TaskId, WatchedTask>,
     /// How many tasks were watched. Of several, each line says whose it is.
     watched: usize,
     exit: Exit,
@@ -80,6 +59,9 @@ pub(super) struct Follower {
     /// Turns up to this number were printed already.
     printed: u64,
     gap: Option<Gap>,
+    connection: Connection,
+    /// A durable task changed its state: its steps are read before the next event is handled.
+    has_changed: bool,
     /// What is typed while bars are drawn would move them.
     _quiet: Option<QuietInput>,
 }
@@ -101,6 +83,8 @@ impl Follower {
             cancelling: false,
             printed: 0,
             gap: None,
+            connection: Connection::Open,
+            has_changed: false,
         })
     }
 
@@ -138,20 +122,43 @@ impl Follower {
     }
 
     fn watch(&mut self, task: &Task) {
-        if self.open.insert(task.task_id, task.name.clone()).is_none() {
+        let watched = WatchedTask {
+            name: task.name.clone(),
+            percent: task.percent,
+            message: task.message.clone().unwrap_or_default(),
+            durable: task.durable.then(|| DurableWatch::new(task)),
+        };
+        if self.open.insert(task.task_id, watched).is_none() {
             self.watched += 1;
         }
         self.bars.add(task);
+        self.leave_if_not_run_here(task);
     }
 
     /// Handles events until every task has its outcome, or the person leaves.
     pub(super) async fn until_done(mut self, client: &Client, mut events: ReceivedEvents) -> Result<Exit, CliError> {
+        let mut tick = tokio::time::interval(TICK);
+        tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
         while !self.open.is_empty() {
             let left = tokio::select! {
                 event = events.next() => {
-                    let Some(event) = event else { break };
-                    self.handle_event(&event?);
+                    match event {
+                        Some(Ok(StreamEvent::Message(message))) => {
+                            self.read_last_steps(&message, client).await;
+                            self.handle_event(&message);
+                        }
+                        Some(Ok(StreamEvent::Lost)) => self.lose_connection(),
+                        Some(Err(error)) => return Err(self.stop_watching(error)),
+                        None => return Err(self.stop_watching(CliError::unavailable("the live stream has ended"))),
+                    }
                     self.close_gap(client).await?;
+                    if self.has_changed {
+                        self.catch_up(client).await;
+                    }
+                    false
+                }
+                _ = tick.tick() => {
+                    self.catch_up(client).await;
                     false
                 }
                 input = self.prompt.next() => self.handle_input(input, client).await?,
@@ -217,11 +224,17 @@ impl Follower {
     }
 
     fn print_how_to_return(&self) {
+        let bin = program_name::command_line();
         if self.prompt.is_embedded() {
-            out::print_note("interrupted: the work ran in this process. The chat says so; run it again if you need it");
+            if self.open.values().any(|watched| watched.durable.is_none()) {
+                let note = "interrupted: the work ran in this process. The chat says so; run it again if you need it";
+                out::print_note(note);
+            }
+            if self.has_durable() {
+                out::print_note(&format!("durable tasks go on when a process serves them: `{bin} dev` starts one"));
+            }
             return;
         }
-        let bin = program_name::command_line();
         let ids: Vec<_> = self.open.keys().map(|id| task_id::short_id(*id)).collect();
         let watch = if ids.len() == 1 { format!(" {}", ids[0]) } else { String::new() };
         out::print_note("not watching any more; the work goes on");
@@ -240,10 +253,10 @@ impl Follower {
         let task_id = lenient_list::scalar_field(data, "task_id").and_then(|text| text.parse().ok());
         if message.event == "turn"
             && lenient_list::scalar_field(data, "result").is_some()
-            && let Some((task_id, name)) = task_id.and_then(|task_id: TaskId| self.open.remove_entry(&task_id))
+            && let Some((task_id, watched)) = task_id.and_then(|task_id: TaskId| self.open.remove_entry(&task_id))
         {
             self.bars.remove(task_id);
-            let name = OutputStyle::of_stderr().sanitize_line(&name);
+            let name = OutputStyle::of_stderr().sanitize_line(&watched.name);
             self.print(|| out::print_note(&format!("{name} has ended; its outcome cannot be shown here")));
             self.exit = self.exit.combine(Exit::Failure);
         }
@@ -255,6 +268,7 @@ impl Follower {
             "progress" => self.handle_progress(&crate::json::read(data)?),
             "task" => self.handle_task(&crate::json::read(data)?),
             "turn" => self.handle_turn(&crate::json::read(data)?),
+            "hello" => self.reopen_connection(),
             "pruned" => {
                 const NOTE: &str = "events of the live stream were removed by retention: reading the chat instead";
                 self.print(|| out::print_note(NOTE));
@@ -265,25 +279,29 @@ impl Follower {
         Ok(())
     }
 
-    fn handle_progress(&self, progress: &Progress) {
-        if !self.open.contains_key(&progress.task_id) {
-            return;
+    fn handle_progress(&mut self, progress: &Progress) {
+        let Some(watched) = self.open.get_mut(&progress.task_id) else { return };
+        watched.percent = progress.percent.or(watched.percent);
+        if let Some(message) = &progress.message {
+            watched.message.clone_from(message);
         }
-        let message = progress.message.as_deref().unwrap_or_default();
-        let percent = progress.percent.unwrap_or_default();
+        if let (Some(durable), Some(steps)) = (&mut watched.durable, &progress.steps) {
+            durable.report(steps);
+        }
         if self.bars.are_shown() {
-            self.bars.update(progress.task_id, percent, message);
+            self.show_in_bar(progress.task_id);
         } else if self.shows_progress && self.as_json {
             out::print_json(progress);
-        } else if self.shows_progress {
-            self.print_progress(progress.task_id, percent, message);
+        } else if let Some(percent) = progress.percent.filter(|_| self.shows_progress) {
+            self.print_progress(progress.task_id, percent, progress.message.as_deref().unwrap_or_default());
         }
     }
 
     /// A line on standard error.
     fn print_progress(&self, task_id: TaskId, percent: f64, message: &str) {
         let style = OutputStyle::of_stderr();
-        let label = self.open.get(&task_id).map_or_else(String::new, |name| self.label(task_id, name, style));
+        let watched = self.open.get(&task_id);
+        let label = watched.map_or_else(String::new, |watched| self.label(task_id, &watched.name, style));
         eprintln!("{percent:>3.0}%  {label}{}", style.sanitize_line(message));
     }
 
@@ -293,8 +311,11 @@ impl Follower {
             if is_watched {
                 self.exit = self.exit.combine(turns::exit_of_state(task.state));
             }
-        } else if !is_watched && Some(task.call_id) == self.call_id {
+        } else if is_watched {
+            self.update_durable(task);
+        } else if Some(task.call_id) == self.call_id {
             self.watch(task);
+            self.has_changed |= task.durable;
         }
     }
 
@@ -312,7 +333,8 @@ impl Follower {
     fn print_turn(&mut self, turn: &Turn) {
         let task_id = turn.body.task_id;
         let label = task_id.and_then(|task_id| Some((task_id, self.open.get(&task_id)?)));
-        let label = label.map_or_else(String::new, |(id, name)| self.label(id, name, OutputStyle::of_stdout()));
+        let style = OutputStyle::of_stdout();
+        let label = label.map_or_else(String::new, |(id, watched)| self.label(id, &watched.name, style));
         // An outcome turn has a result. A message midway has none.
         if let Some((task_id, result)) = task_id.zip(turn.body.result.as_ref()) {
             self.bars.remove(task_id);
@@ -322,58 +344,4 @@ impl Follower {
         let as_json = self.as_json;
         self.print(|| turns::print_turn(turn, &label, as_json));
     }
-
-    /// Reads from the tasks and the chat what the stream left out, in particular which tasks have ended.
-    /// Retention keeps the events of running tasks, so nothing else is missing.
-    async fn close_gap(&mut self, client: &Client) -> Result<(), CliError> {
-        let Some(Gap { after }) = self.gap.take() else { return Ok(()) };
-        let mut attempt = 1;
-        loop {
-            match self.read_gap(after, client).await {
-                Err(error) if attempt < GAP_ATTEMPTS && error.is_transient() => tokio::time::sleep(RETRY_PAUSE).await,
-                read => return read,
-            }
-            attempt += 1;
-        }
-    }
-
-    async fn read_gap(&mut self, mut after: u64, client: &Client) -> Result<(), CliError> {
-        // Tasks first: the outcome turn of a task that has ended by now is in the chat, unless it was pruned.
-        let mut ended = Vec::new();
-        for task_id in self.open.keys() {
-            match client.get::<Task>(&format!("/v1/tasks/{task_id}")).await {
-                Ok(task) if task.state.is_open() => {}
-                Ok(task) => ended.push((*task_id, Some(task))),
-                Err(error) if error.has_code(&codes::NOT_FOUND) => ended.push((*task_id, None)),
-                Err(error) => return Err(error),
-            }
-        }
-        loop {
-            let TurnPage { turns, next } = client.get(&format!("/v1/chat/turns?after={after}&limit=500")).await?;
-            for turn in &turns {
-                self.handle_turn(turn);
-            }
-            self.printed = turns.last().map_or(self.printed, |turn| turn.seq);
-            let Some(next) = next else { break };
-            after = next;
-        }
-        for (task_id, task) in ended {
-            let Some(name) = self.open.remove(&task_id) else { continue };
-            self.bars.remove(task_id);
-            let as_json = self.as_json;
-            let exit = self.print(|| match task {
-                Some(task) => turns::print_ended_task(&task, as_json),
-                None => print_pruned_task(&name),
-            });
-            self.exit = self.exit.combine(exit);
-        }
-        Ok(())
-    }
-}
-
-/// A task that ended and was removed by retention. Whether it succeeded is unknown, so this counts as a failure.
-fn print_pruned_task(name: &str) -> Exit {
-    let name = OutputStyle::of_stderr().sanitize_line(name);
-    out::print_note(&format!("{name} has ended; its outcome was removed by retention"));
-    Exit::Failure
 }

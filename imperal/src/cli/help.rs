@@ -100,11 +100,12 @@ pub(super) const COMMAND_HELP: &[CommandHelp] = &[
         name: "follow",
         group: Group::Use,
         examples: &[
-            ("{bin} follow", "every running task, with progress"),
+            ("{bin} follow", "every task without an outcome, with progress and steps"),
             ("{bin} follow 3b678a74", "one task, by its id or the end of it"),
             ("{bin} follow --json", "progress and turns as JSON lines"),
         ],
-        note: "Ctrl-C as with `call --follow`.",
+        note: "Ctrl-C as with `call --follow`. If the platform stops, it waits up to 30 s for it to come back. A durable \
+               task then goes on in the new process: a line says so, and that no stored step ran again.",
         exits: FOLLOWS,
     },
     CommandHelp {
@@ -122,7 +123,7 @@ pub(super) const COMMAND_HELP: &[CommandHelp] = &[
         name: "tasks",
         group: Group::Use,
         examples: &[
-            ("{bin} tasks", "running and ended tasks, the latest first"),
+            ("{bin} tasks", "open and ended tasks, the latest first"),
             ("{bin} tasks --json -n 100", "one JSON object per line"),
         ],
         note: "",
@@ -132,7 +133,7 @@ pub(super) const COMMAND_HELP: &[CommandHelp] = &[
         name: "show",
         group: Group::Use,
         examples: &[
-            ("{bin} show 3b678a74", "a task: parameters, state, times, outcome and data"),
+            ("{bin} show 3b678a74", "a task: parameters, state, times, steps, outcome and data"),
             ("{bin} show 12", "a turn, by the number that `chat` shows"),
             ("{bin} show 3b678a74 --json", "the task or turn with its parameters as one JSON object"),
         ],
@@ -143,7 +144,8 @@ pub(super) const COMMAND_HELP: &[CommandHelp] = &[
         name: "cancel",
         group: Group::Use,
         examples: &[("{bin} cancel 3b678a74", "ask a task to stop, by its id or the end of it")],
-        note: "Work that listens stops at once; work that does not is dropped after the grace period.",
+        note: "Work that listens stops at once; work that does not is dropped after the grace period. A durable task \
+               that no process runs is cancelled at once.",
         exits: CONNECTS,
     },
     CommandHelp {

@@ -77,6 +77,23 @@ filters them.
 A task is called interrupted if the platform ended it: its process died or stopped, or it gave no sign of life. In
 JSON the state of such a task is `reclaimed`. If several tasks are watched, each line begins with the task's id.
 
+A durable task has more open states than running. It is queued while it waits for a process, for the end of another
+of your tasks, or for its next attempt after a crash (\"retry in 10 s\"); it is waiting while it sleeps or asks; it
+is stuck if no running version of the program can continue it. `show` says why. `follow` prints each step when it is
+stored, and keeps watching when the process that ran the task ends. In a pipe the lines are these, on standard error:
+
+```text
+done  reserve  0.4 s
+charge  attempt 2/5, the bank answered 504  next in 0:18
+the connection to the platform is lost; trying to connect again
+connected again
+went on in another process, 1 step kept
+```
+
+A command without a running platform leaves durable tasks of earlier processes as they are: `hello dev` or
+`hello serve` goes on with them. A task that `hello call` starts in its own process runs there; if it has to wait for
+another process, the command says so and ends with exit code 5.
+
 Commands that read (`follow`, `chat`, `tasks`, `show`, `cancel`, `audit`, `link`) create nothing. In a folder without
 a ledger they say so and end with exit code 5.
 
@@ -96,7 +113,7 @@ package's name. In a workspace root it runs the one package that depends on impe
 `cargo imperal dev` builds and starts the extension again after each change of a file that the build reads.
 While it does not compile, the last good build goes on serving. The new process has the same ledger, address and
 session, so an open page reconnects by itself. Running tasks get the shutdown grace to finish; after it they end
-in a turn that says that they were interrupted.
+in a turn that says that they were interrupted. Durable tasks go on in the new process.
 
 ## JSON
 
@@ -106,12 +123,12 @@ With `--json` a command prints one JSON object per line. The objects are those o
 | command | each line is |
 |---|---|
 | `call` | the reply turn: `{\"seq\", \"turn_id\", \"at\", \"role\", \"text\", \"type\", \"app_id\", \"function\", \"call_id\", \"result\"}`; `result` is `{\"status\", \"summary\", \"data\", \"error\", \"error_code\", \"retryable\"}` |
-| `call --follow`, `follow` | a progress report `{\"task_id\", \"percent\", \"message\", \"at\"}`, or a turn as above with `task_id`; the turn that has a `result` is the task's outcome |
+| `call --follow`, `follow` | a progress report `{\"task_id\", \"percent\", \"message\", \"at\"}`, or a turn as above with `task_id`; the turn that has a `result` is the task's outcome. Of a durable task reports have `steps` and may have no `percent`, and each change of its state is the task, as in `tasks` |
 | `call` that starts a platform of its own | after the reply, the turn with the outcome of each background task |
-| `follow TASK` of a task that has ended | the task, as in `tasks` |
+| `follow TASK` of a task that has ended, or that no process runs | the task, as in `tasks` |
 | `chat` | a turn; turns of the user also have `params` |
-| `tasks`, `cancel` | a task: `{\"task_id\", \"call_id\", \"app_id\", \"function\", \"name\", \"state\", \"long_running\", \"percent\", \"message\", \"created_at\", \"deadline_at\", \"finished_at\", \"result\"}`; a task that has ended has no `percent` and `message` |
-| `show` | a task or a turn, with the `params` of its call |
+| `tasks`, `cancel` | a task: `{\"task_id\", \"call_id\", \"app_id\", \"function\", \"name\", \"state\", \"long_running\", \"percent\", \"message\", \"created_at\", \"deadline_at\", \"finished_at\", \"result\"}`; a task that has ended has no `percent` and `message`. A durable task also has `durable`, `attempt`, `waits_for`, `ready_at` and `steps`, and no `deadline_at` while no process runs it |
+| `show` | a task or a turn, with the `params` of its call; a durable task has `stored_steps`, each `{\"ordinal\", \"name\", \"kind\", \"attempt\", \"began_at\", \"done_at\"}` |
 | `help FUNCTION` | `{\"app_id\", \"name\", \"description\", \"action_type\", \"background\", \"long_running\", \"params_schema\"}` |
 | `audit` | a row: `{\"audit_id\", \"at\", \"tenant_id\", \"user_id\", \"actor\", \"app_id\", \"action\", \"target\", \"outcome\", \"detail\", \"hash\"}` |
 | `audit --verify` | `{\"rows\", \"users\", \"pruned\", \"broken\"}`; `broken` names the first altered row and is missing if there is none |

@@ -2,6 +2,7 @@
 //!
 //! A task is named as for `follow`, a turn by the number that `chat` prints, or by its id.
 
+use console::measure_text_width;
 use jiff::Timestamp;
 use serde::Serialize;
 use serde_json::Value;
@@ -11,8 +12,9 @@ use super::client::{Client, Needs};
 use super::connect_args::ConnectArgs;
 use super::exit::{CliError, Exit};
 use super::out::{self, OutputStyle, Paint};
+use super::stored_steps::{self, StoredStep};
 use super::turns::{self, TurnPage};
-use super::{data, task_id, task_view, when};
+use super::{data, durable_words, task_id, task_view, when};
 use crate::app::App;
 use crate::codes;
 use crate::function::Registry;
@@ -21,6 +23,9 @@ use crate::ledger::{Role, Task, Turn};
 
 /// Turns per request while a turn is looked for by its id.
 const PAGE: u32 = 500;
+
+/// Widest column of the names of steps.
+const STEP_NAME_WIDTH: usize = 40;
 
 /// What was named.
 enum Found {
@@ -33,27 +38,37 @@ pub(super) async fn show(app: App, registry: Registry, named: &str, connect: Con
     let client = Client::connect(app, registry, &connect, Needs::Ledger).await?;
     let read = read(&client, named).await;
     client.close().await;
-    let (found, params) = read?;
+    let Shown { found, params, steps } = read?;
     let style = OutputStyle::of_stdout();
     match &found {
-        Found::Task(task) if connect.json => print_json(&*task_view::as_shown(task), params)?,
-        Found::Turn(turn) if connect.json => print_json(turn, params)?,
-        Found::Task(task) => print_task(task, params.as_ref(), style),
+        Found::Task(task) if connect.json => print_json(&*task_view::as_shown(task), params, steps.as_deref())?,
+        Found::Turn(turn) if connect.json => print_json(turn, params, None)?,
+        Found::Task(task) => print_task(task, params.as_ref(), steps.as_deref(), style),
         Found::Turn(turn) => print_turn(turn, params.as_ref(), style),
     }
     Ok(Exit::Success)
 }
 
-/// What was named, and the parameters of its call.
-async fn read(client: &Client, named: &str) -> Result<(Found, Option<Value>), CliError> {
+/// What was named, the parameters of its call, and the stored steps of a durable task.
+struct Shown {
+    found: Found,
+    params: Option<Value>,
+    steps: Option<Vec<StoredStep>>,
+}
+
+async fn read(client: &Client, named: &str) -> Result<Shown, CliError> {
     let found = find(client, named).await?;
     let (call_id, until) = match &found {
         Found::Task(task) => (Some(task.call_id), task.created_at),
-        Found::Turn(turn) if turn.body.role == Role::User => return Ok((found, None)),
+        Found::Turn(turn) if turn.body.role == Role::User => return Ok(Shown { found, params: None, steps: None }),
         Found::Turn(turn) => (turn.body.call_id, turn.at),
     };
     let params = params_of(client, call_id, until).await?;
-    Ok((found, params))
+    let steps = match &found {
+        Found::Task(task) if task.durable => Some(stored_steps::read_all(client, task.task_id).await?),
+        _ => None,
+    };
+    Ok(Shown { found, params, steps })
 }
 
 async fn params_of(client: &Client, call_id: Option<CallId>, until: Timestamp) -> Result<Option<Value>, CliError> {
@@ -111,9 +126,12 @@ async fn turn_by_id(client: &Client, turn_id: TurnId) -> Result<Option<Turn>, Cl
     }
 }
 
-/// The object of the API with the parameters of its call.
-fn print_json(object: &impl Serialize, params: Option<Value>) -> Result<(), CliError> {
+/// The object of the API with the parameters of its call and the stored steps.
+fn print_json(object: &impl Serialize, params: Option<Value>, steps: Option<&[StoredStep]>) -> Result<(), CliError> {
     let mut object = serde_json::to_value(object)?;
+    if let Some(steps) = steps {
+        object["stored_steps"] = serde_json::to_value(steps)?;
+    }
     if let Some(params) = params {
         object["params"] = params;
     }
@@ -121,9 +139,16 @@ fn print_json(object: &impl Serialize, params: Option<Value>) -> Result<(), CliE
     Ok(())
 }
 
-fn print_task(task: &Task, params: Option<&Value>, style: OutputStyle) {
+fn print_task(task: &Task, params: Option<&Value>, steps: Option<&[StoredStep]>, style: OutputStyle) {
     print_title("task", &task.task_id.to_string(), &task.name, style);
+    let now = Timestamp::now();
     let mut rows = vec![("state", style.paint(task_view::paint_of(task.state), task.state.in_words()))];
+    if let Some(why) = durable_words::why_it_waits(task, now) {
+        rows.push(("why", format!("it {why}")));
+    }
+    if task.attempt > 1 {
+        rows.push(("attempt", format!("{}, after an end of its process or a wait", task.attempt)));
+    }
     rows.push(("function", style.sanitize_line(&task.function)));
     if let Some(key) = &task.key {
         rows.push(("key", style.sanitize_line(key)));
@@ -144,9 +169,42 @@ fn print_task(task: &Task, params: Option<&Value>, style: OutputStyle) {
     }
     print_rows(&rows, style);
     print_params(params, style);
+    if let Some(steps) = steps {
+        print_steps(task, steps, now, style);
+    }
     if let Some(result) = &task.result {
         print_heading("outcome", style);
         turns::print_result(result);
+    }
+}
+
+/// Stored steps with the times they took, and those that run. A kept step was stored by an earlier attempt.
+fn print_steps(task: &Task, stored: &[StoredStep], now: Timestamp, style: OutputStyle) {
+    print_heading("steps", style);
+    let steps = || stored.iter().filter(|step| step.is_step());
+    let widest = steps().map(|step| measure_text_width(&style.sanitize_line(&step.name))).max().unwrap_or(0);
+    let widest = widest.min(STEP_NAME_WIDTH);
+    for step in steps() {
+        let name = style.sanitize_line(&step.name);
+        let pad = " ".repeat(widest.saturating_sub(measure_text_width(&name)));
+        let attempt = match task.attempt {
+            ..=1 => String::new(),
+            latest if step.attempt < latest => format!("  attempt {}, kept", step.attempt),
+            latest => format!("  attempt {latest}"),
+        };
+        let mark = if style.terminal { style.paint(Paint::Green, "✓") } else { "done".to_owned() };
+        let took = format!("{:>7}", when::format_duration(step.took()));
+        out::print_line(&format!("  {mark} {name}{pad}  {took}{}", style.paint(Paint::Dim, &attempt)));
+    }
+    let running = task.steps.iter().filter(|_| task.state.is_held()).flat_map(|steps| &steps.current);
+    let mut is_empty = steps().next().is_none();
+    for step in running {
+        let mark = if style.terminal { style.paint(Paint::Cyan, "◌") } else { "runs".to_owned() };
+        out::print_line(&format!("  {mark} {}", style.sanitize_line(&durable_words::step_now(step, now))));
+        is_empty = false;
+    }
+    if is_empty {
+        out::print_line("  none");
     }
 }
 

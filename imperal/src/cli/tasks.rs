@@ -5,6 +5,7 @@
 use std::collections::HashMap;
 
 use futures_util::StreamExt;
+use jiff::Timestamp;
 use serde_json::json;
 
 use super::args::ListArgs;
@@ -15,11 +16,11 @@ use super::out::{self, OutputStyle, Paint, count};
 use super::table::{Cell, Table};
 use super::task_id::{self, TaskList};
 use super::task_view::{self, paint_of, time_taken};
-use super::when;
+use super::{durable_words, when};
 use crate::app::App;
 use crate::function::Registry;
 use crate::ids::TaskId;
-use crate::ledger::Task;
+use crate::ledger::{Task, TaskState};
 
 /// Requests for outcomes at the same time.
 const CONCURRENT_READS: usize = 8;
@@ -36,7 +37,7 @@ pub(super) async fn tasks(app: App, registry: Registry, args: ListArgs) -> Resul
         out::print_line("There are no tasks.");
     } else {
         let style = OutputStyle::of_stdout();
-        table(&tasks, &outcomes, style).lines(style).iter().for_each(|line| out::print_line(line));
+        table(&tasks, &outcomes, Timestamp::now(), style).lines(style).iter().for_each(|line| out::print_line(line));
     }
     Ok(Exit::Success)
 }
@@ -68,23 +69,31 @@ async fn read_tasks(client: &Client, args: &ListArgs) -> Result<(Vec<Task>, Hash
     Ok((tasks, outcomes))
 }
 
-fn table(tasks: &[Task], outcomes: &HashMap<TaskId, String>, style: OutputStyle) -> Table {
+/// The column of steps is there if one of the tasks has steps.
+fn table(tasks: &[Task], outcomes: &HashMap<TaskId, String>, now: Timestamp, style: OutputStyle) -> Table {
     let started = if style.terminal { "STARTED" } else { "STARTED (UTC)" };
-    let mut table = Table::new(&["TASK", "STATE", "DONE", "TOOK", started, "NAME", "STAGE OR OUTCOME"])
-        .spare(&["STARTED", "TOOK", "DONE"]);
+    let has_steps = tasks.iter().any(|task| task.durable);
+    let mut heads = vec!["TASK", "STATE", "DONE", "TOOK", started, "NAME"];
+    heads.extend(has_steps.then_some("STEP"));
+    heads.push("STAGE OR OUTCOME");
+    let mut table = Table::new(&heads).spare(&["STARTED", "TOOK", "DONE", "STEP"]);
     for task in tasks {
         let id = if style.terminal { task_id::short_id(task.task_id) } else { task.task_id.to_string() };
-        let is_running = task.state.is_open();
-        let said = if is_running { task.message.as_ref() } else { outcomes.get(&task.task_id) };
-        table.add_row([
+        let is_open = task.state.is_open();
+        let said = if is_open { task.message.as_ref() } else { outcomes.get(&task.task_id) };
+        let mut cells = vec![
             Cell::painted(id, Paint::Dim),
-            Cell::painted(task.state.in_words(), paint_of(task.state)),
-            Cell::plain(task.percent.filter(|_| is_running).map_or_else(String::new, |done| format!("{done:.0}%"))),
+            Cell::painted(durable_words::state(task, now), paint_of(task.state)),
+            Cell::plain(task.percent.filter(|_| is_open).map_or_else(String::new, |done| format!("{done:.0}%"))),
             Cell::plain(time_taken(task).map_or_else(String::new, when::format_duration)),
             Cell::painted(when::format_time(task.created_at, style), Paint::Dim),
             Cell::plain(&task.name),
-            Cell::plain(said.map(String::as_str).unwrap_or_default()),
-        ]);
+        ];
+        if has_steps {
+            cells.push(Cell::plain(task.steps.as_ref().map_or_else(String::new, durable_words::step_in_column)));
+        }
+        cells.push(Cell::plain(said.map(String::as_str).unwrap_or_default()));
+        table.add_row(cells);
     }
     table
 }
@@ -94,23 +103,38 @@ pub(super) async fn cancel(app: App, registry: Registry, named: &str, connect: C
     let client = Client::connect(app, registry, &connect, Needs::Ledger).await?;
     let requested = request_cancel(&client, named).await;
     client.close().await;
-    let task = requested?;
+    let (before, task) = requested?;
     if connect.json {
         task_view::print_json(&task);
-        return Ok(Exit::Success);
-    }
-    let name = OutputStyle::of_stdout().sanitize_line(&task.name);
-    if task.finished_at.is_some() {
-        out::print_line(&format!("{name} had ended already: {}.", task.state.in_words()));
     } else {
-        out::print_line(&format!("{name} was asked to stop."));
+        let name = OutputStyle::of_stdout().sanitize_line(&task.name);
+        out::print_line(&format!("{name} {}", what_cancel_did(before.as_ref(), &task)));
     }
     Ok(Exit::Success)
 }
 
-async fn request_cancel(client: &Client, named: &str) -> Result<Task, CliError> {
+/// The task before the request, if it was open, and after it.
+async fn request_cancel(client: &Client, named: &str) -> Result<(Option<Task>, Task), CliError> {
     let task_id = task_id::resolve_task(client, named).await?;
-    client.post(&format!("/v1/tasks/{task_id}/cancel"), &json!({})).await
+    // From the list: to read another user's task would be refused and audited before the request is.
+    let TaskList { tasks } = client.get("/v1/tasks/active").await?;
+    let before = tasks.into_iter().find(|task| task.task_id == task_id);
+    let after = client.post(&format!("/v1/tasks/{task_id}/cancel"), &json!({})).await?;
+    Ok((before, after))
+}
+
+/// A clause after the task's name.
+fn what_cancel_did(before: Option<&Task>, after: &Task) -> String {
+    match after.state {
+        TaskState::Running => "was asked to stop.".to_owned(),
+        // Its call has no reply yet, and no outcome comes before that.
+        state if state.is_open() => "was asked to stop: it ends when a process takes it up.".to_owned(),
+        // A process that held it would have been asked.
+        TaskState::Cancelled if before.is_some_and(|task| !task.state.is_held()) => {
+            "was cancelled: no process ran it.".to_owned()
+        }
+        state => format!("had ended already: {}.", state.in_words()),
+    }
 }
 
 #[cfg(test)]
@@ -134,7 +158,9 @@ mod tests {
         let line = |state: &str| {
             let task = task(state);
             let outcomes = HashMap::from([(task.task_id, "All done.\nMore of it.".to_owned())]);
-            table(&[task], &outcomes, OutputStyle::default()).lines(OutputStyle::default()).remove(1)
+            table(&[task], &outcomes, Timestamp::UNIX_EPOCH, OutputStyle::default())
+                .lines(OutputStyle::default())
+                .remove(1)
         };
         assert!(line("running").contains("running  67%") && line("running").ends_with("Third step"));
         for state in ["succeeded", "failed", "timed_out"] {
@@ -144,5 +170,40 @@ mod tests {
         }
         let interrupted = line("reclaimed");
         assert!(interrupted.contains("interrupted") && !interrupted.contains("42 s"), "{interrupted}");
+    }
+    #[test]
+    fn durable_tasks_have_a_column_of_steps() {
+        let mut durable = task("running");
+        durable.durable = true;
+        durable.steps = serde_json::from_value(json!({
+            "done": 3, "current": [{ "name": "charge", "since": "2026-01-01T00:00:10Z", "attempt": 3, "of_attempts": 5 }],
+        }))
+        .unwrap();
+        let lines = |tasks: &[Task]| {
+            let now = "2026-01-01T00:00:30Z".parse().unwrap();
+            table(tasks, &HashMap::new(), now, OutputStyle::default()).lines(OutputStyle::default())
+        };
+        let shown = lines(&[durable.clone(), task("succeeded")]);
+        assert!(shown[0].contains("STEP") && shown[1].contains("4 charge (attempt 3/5)  Third step"), "{shown:?}");
+        assert!(!lines(&[task("running")])[0].contains("STEP"));
+        durable.state = TaskState::Queued;
+        durable.waits_for = Some(crate::ledger::WaitsFor::Retry);
+        durable.ready_at = Some("2026-01-01T00:00:50Z".parse().unwrap());
+        assert!(lines(&[durable])[1].contains("  retry in 20 s  "));
+    }
+
+    #[test]
+    fn cancel_says_what_it_did_in_each_state() {
+        let did = |before, after| {
+            what_cancel_did(Some(task(before)).filter(|task| task.state.is_open()).as_ref(), &task(after))
+        };
+        assert_eq!(did("running", "running"), "was asked to stop.");
+        assert_eq!(did("queued", "cancelled"), "was cancelled: no process ran it.");
+        assert_eq!(did("waiting", "cancelled"), "was cancelled: no process ran it.");
+        assert_eq!(did("stuck", "cancelled"), "was cancelled: no process ran it.");
+        assert_eq!(did("queued", "queued"), "was asked to stop: it ends when a process takes it up.");
+        assert_eq!(did("queued", "running"), "was asked to stop.");
+        assert_eq!(did("cancelled", "cancelled"), "had ended already: cancelled.");
+        assert_eq!(did("running", "succeeded"), "had ended already: succeeded.");
     }
 }

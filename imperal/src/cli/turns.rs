@@ -111,12 +111,11 @@ pub(super) fn print_turn(turn: &Turn, label: &str, as_json: bool) {
     out::print_line(&format!("{mark}{text}"));
 }
 
-/// How a task's state ends a command.
+/// How a task's state ends a command that watches it. An open task is no success: its outcome is not known.
 pub(super) fn exit_of_state(state: TaskState) -> Exit {
     match state {
-        TaskState::Running | TaskState::Queued | TaskState::Waiting | TaskState::Stuck | TaskState::Succeeded => {
-            Exit::Success
-        }
+        TaskState::Succeeded => Exit::Success,
+        TaskState::Running | TaskState::Queued | TaskState::Waiting | TaskState::Stuck => Exit::Unavailable,
         TaskState::Cancelled => Exit::Cancelled,
         TaskState::Failed | TaskState::TimedOut | TaskState::Reclaimed => Exit::Failure,
     }

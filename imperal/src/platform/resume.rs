@@ -54,7 +54,7 @@ impl Node {
                 () = self.ledger.feed().ready_task_announced() => {}
                 () = self.ended.cancelled() => return,
             }
-            if names.is_empty() {
+            if names.is_empty() || !self.settings.takes_up_tasks {
                 // Nothing to claim. The loop stays, so that `/readyz` finds it at work.
                 continue;
             }
@@ -216,6 +216,10 @@ impl Node {
 
     /// Finds tasks that no running program takes, and ends those that have been stuck for a day.
     pub(super) async fn look_for_stuck_tasks(&self) -> Result<(), LedgerError> {
+        if !self.settings.takes_up_tasks {
+            // Tasks are left for a node that takes them up: that none does yet is no fault of the program.
+            return Ok(());
+        }
         let incarnation = self.lease().incarnation;
         let found = self.ledger.mark_stuck(&incarnation, UNTAKEN).await?;
         if found > 0 {

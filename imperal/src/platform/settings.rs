@@ -50,6 +50,9 @@ pub struct Settings {
     /// How often what is older is looked for, at least. 1 h; more often when something is kept for
     /// less than 4 h.
     pub prune_every: Duration,
+    /// Whether this node takes up durable tasks that other processes left. A process that ends with one command
+    /// does not.
+    pub(crate) takes_up_tasks: bool,
 }
 
 /// Tells builds of a program apart: the size and time of the executable, which copies of an image share.
@@ -79,6 +82,7 @@ impl Default for Settings {
             shutdown_grace: Duration::from_secs(10),
             keep: RetentionPolicy::FOREVER,
             prune_every: Duration::from_secs(3600),
+            takes_up_tasks: true,
         }
     }
 }

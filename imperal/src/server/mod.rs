@@ -161,6 +161,12 @@ impl ServerBuilder {
         self
     }
 
+    /// Leaves durable tasks of other processes to a process that stays.
+    pub(crate) fn for_one_command(mut self) -> Self {
+        self.app.settings.takes_up_tasks = false;
+        self
+    }
+
     /// Serves these functions instead of all that are linked into the program.
     pub(crate) fn registry(mut self, registry: Registry) -> Self {
         self.registry = Some(registry);

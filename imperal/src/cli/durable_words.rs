@@ -1,0 +1,151 @@
+//! Open tasks in words: a state in a column, why a task waits in a sentence, the step that it is at.
+//!
+//! Texts of extensions in them are as they came: what prints them makes them harmless.
+
+use std::time::Duration;
+
+use jiff::Timestamp;
+
+use super::when;
+use crate::ledger::{CurrentStep, StepsSoFar, Task, TaskState, WaitsFor};
+
+/// The state, short enough for a column.
+pub(super) fn state(task: &Task, now: Timestamp) -> String {
+    let left = || when::format_duration(until(task.ready_at, now));
+    match (task.state, task.waits_for) {
+        (TaskState::Queued, Some(WaitsFor::Retry)) => format!("retry in {}", left()),
+        (TaskState::Waiting, Some(WaitsFor::Time)) => format!("sleeps {}", left()),
+        (TaskState::Waiting, Some(WaitsFor::Answer)) => "asks".to_owned(),
+        (state, _) => state.in_words().to_owned(),
+    }
+}
+
+/// Why no process runs an open task: a clause after its name. `None` for one that runs or has ended.
+pub(super) fn why_it_waits(task: &Task, now: Timestamp) -> Option<String> {
+    if !task.state.is_open() || task.state.is_held() {
+        return None;
+    }
+    let left = || when::format_duration(until(task.ready_at, now));
+    Some(match (task.state, task.waits_for) {
+        (_, Some(WaitsFor::Version)) | (TaskState::Stuck, _) => {
+            "is stuck: no running version of the program can continue it".to_owned()
+        }
+        (_, Some(WaitsFor::Retry)) => format!("waits after crashes of its process; next attempt in {}", left()),
+        (_, Some(WaitsFor::Slot)) => "waits until another of your tasks ends".to_owned(),
+        (_, Some(WaitsFor::Time)) => format!("sleeps; it goes on in {}", left()),
+        (_, Some(WaitsFor::Answer)) => "waits for an answer".to_owned(),
+        (_, Some(WaitsFor::Process) | None) => "waits for a process to go on".to_owned(),
+    })
+}
+
+/// The number of the step that a task is at, with its name: "4 charge". Of several steps, how many more there are.
+pub(super) fn step_in_column(steps: &StepsSoFar) -> String {
+    let Some((first, others)) = steps.current.split_first() else {
+        return if steps.done == 0 { String::new() } else { format!("{} done", steps.done) };
+    };
+    let tries = tries(first).map_or_else(String::new, |tries| format!(" ({tries})"));
+    let more = if others.is_empty() { String::new() } else { format!(" +{}", others.len()) };
+    format!("{} {}{tries}{more}", steps.done.saturating_add(1), first.name)
+}
+
+/// A step that runs or waits for its next try: "charge  attempt 3/5, the bank answered 504  next in 0:18".
+pub(super) fn step_now(step: &CurrentStep, now: Timestamp) -> String {
+    let mut text = step.name.clone();
+    if let Some(tries) = tries(step) {
+        text = format!("{text}  {tries}");
+    }
+    if let Some(error) = &step.error {
+        text = format!("{text}, {}", error.trim_end_matches('.'));
+    }
+    match step.next_at {
+        Some(next) if next > now => format!("{text}  next in {}", clock(until(Some(next), now))),
+        _ => format!("{text}  {}", clock(until(Some(now), step.since))),
+    }
+}
+
+/// A failed try, once it is over: "charge  attempt 2/5, the bank answered 504  next in 0:18".
+pub(super) fn failed_try(step: &CurrentStep, now: Timestamp) -> Option<String> {
+    (step.error.is_some() && step.next_at.is_some()).then(|| step_now(step, now))
+}
+
+fn tries(step: &CurrentStep) -> Option<String> {
+    let attempt = step.attempt?;
+    let of = step.of_attempts.map_or_else(String::new, |of| format!("/{of}"));
+    Some(format!("attempt {attempt}{of}"))
+}
+
+fn until(at: Option<Timestamp>, now: Timestamp) -> Duration {
+    at.and_then(|at| Duration::try_from(at.duration_since(now)).ok()).unwrap_or_default()
+}
+
+/// Minutes and seconds: "0:18", "1:02:03".
+fn clock(time: Duration) -> String {
+    let seconds = time.as_secs();
+    let (hours, minutes, seconds) = (seconds / 3600, seconds / 60 % 60, seconds % 60);
+    if hours > 0 { format!("{hours}:{minutes:02}:{seconds:02}") } else { format!("{minutes}:{seconds:02}") }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn at(second: i64) -> Timestamp {
+        Timestamp::from_second(1_767_225_600 + second).unwrap()
+    }
+
+    fn task(state: &str, waits_for: Option<&str>) -> Task {
+        let id = "01a20482-1178-74f9-8951-cc3b678a7413";
+        serde_json::from_value(json!({
+            "task_id": id, "call_id": id, "app_id": "a", "function": "f", "name": "f", "state": state,
+            "long_running": false, "durable": true, "waits_for": waits_for, "created_at": at(0).to_string(),
+            "ready_at": at(10).to_string(),
+        }))
+        .unwrap()
+    }
+
+    #[test]
+    fn every_wait_has_words() {
+        let words = |name, waits_for| {
+            let task = task(name, waits_for);
+            (state(&task, at(1)), why_it_waits(&task, at(1)).unwrap_or_default())
+        };
+        assert_eq!(words("running", None), ("running".to_owned(), String::new()));
+        assert_eq!(words("succeeded", None).1, "");
+        for (name, waits_for, short, says) in [
+            ("queued", Some("process"), "queued", "waits for a process"),
+            ("queued", Some("retry"), "retry in 9 s", "next attempt in 9 s"),
+            ("queued", Some("slot"), "queued", "another of your tasks"),
+            ("waiting", Some("time"), "sleeps 9 s", "goes on in 9 s"),
+            ("waiting", Some("answer"), "asks", "an answer"),
+            ("stuck", Some("version"), "stuck", "no running version"),
+            ("stuck", None, "stuck", "no running version"),
+        ] {
+            let (column, sentence) = words(name, waits_for);
+            assert_eq!(column, short);
+            assert!(sentence.contains(says), "{sentence}");
+        }
+    }
+
+    #[test]
+    fn a_step_shows_its_time_or_the_wait_for_its_next_try() {
+        let mut steps: StepsSoFar = serde_json::from_value(json!({
+            "done": 2, "current": [{ "name": "charge", "since": at(0).to_string() }],
+        }))
+        .unwrap();
+        assert_eq!(step_now(&steps.current[0], at(64)), "charge  1:04");
+        assert_eq!(step_in_column(&steps), "3 charge");
+        let step = &mut steps.current[0];
+        (step.attempt, step.of_attempts) = (Some(3), Some(5));
+        assert_eq!(step_now(step, at(4)), "charge  attempt 3/5  0:04");
+        assert_eq!(failed_try(step, at(4)), None);
+        (step.error, step.next_at) = (Some("The bank answered 504.".to_owned()), Some(at(22)));
+        assert_eq!(step_now(step, at(4)), "charge  attempt 3/5, The bank answered 504  next in 0:18");
+        assert_eq!(step_in_column(&steps), "3 charge (attempt 3/5)");
+        let mut done = steps.clone();
+        done.current.clear();
+        assert_eq!(step_in_column(&done), "2 done");
+        assert_eq!(clock(Duration::from_secs(3_723)), "1:02:03");
+    }
+}
