@@ -3,6 +3,9 @@
 use futures_util::future::{join_all, poll_immediate};
 
 use super::*;
+use crate::ledger::{
+    AuditOutcome, ManualClock, NewAudit, NewDurable, NewStep, NewTask, RetentionPolicy, StepKind, TaskEnd, TaskState,
+};
 
 fn plan(conn: &Connection, sql: &str) -> Vec<String> {
     let mut explain = conn.prepare(&format!("EXPLAIN QUERY PLAN {sql}")).unwrap();
@@ -21,6 +24,36 @@ fn claim_reads_the_ready_tasks_of_its_names_only() {
     assert_eq!(ready, [wanted]);
     let stuck = plan(&conn, ops::LONG_STUCK);
     assert!(stuck[0].contains("task_unheld"), "{stuck:?}");
+}
+
+#[tokio::test]
+async fn pruned_task_leaves_no_rows() {
+    let folder = Folder::new();
+    let clock = std::sync::Arc::new(ManualClock::at("2026-01-01T00:00:00Z".parse().unwrap()));
+    let ledger = SqliteLedger::open_with_clock(folder.file(), clock.clone()).unwrap();
+    let incarnation = ledger.join("n", LEASE).await.unwrap();
+    let call_id = CallId::generate();
+    let call = NewCall { call_id, owner: anna(), turn: turn("?"), max_stored: None };
+    ledger.accept_call(&incarnation, call).await.unwrap();
+    let new = NewTask::new(call_id, anna(), "app", "work");
+    let durable = NewDurable::new(new.task_id, "work", "{}", "{}");
+    let attempt = ledger.start_task(&incarnation, new.durable(durable)).await.unwrap().attempt();
+    ledger.store_step(&incarnation, attempt, NewStep::new(1, "one", StepKind::Step, "{}")).await.unwrap();
+    ledger.reply(&incarnation, call_id, turn("reply")).await.unwrap();
+    let audit = NewAudit::new(&anna(), "platform", "chat.inject", AuditOutcome::Done);
+    let end = TaskEnd::new(TaskState::Failed, turn("failed"), audit);
+    ledger.finish_task(&incarnation, attempt, end).await.unwrap();
+    let rows = || {
+        let conn = Connection::open(folder.file()).unwrap();
+        let sql = "SELECT (SELECT count(*) FROM task), (SELECT count(*) FROM durable), (SELECT count(*) FROM step)";
+        conn.query_row(sql, (), |row| Ok([row.get(0)?, row.get(1)?, row.get::<_, i64>(2)?])).unwrap()
+    };
+    assert_eq!(rows(), [1, 1, 1]);
+    clock.advance(Duration::from_secs(60));
+    let age = Some(Duration::from_secs(1));
+    let policy = RetentionPolicy { turns: age, tasks: age, events: age, audit: age };
+    ledger.prune(&policy, 0, 100).await.unwrap();
+    assert_eq!(rows(), [0, 0, 0]);
 }
 
 /// For each of these jobs, how many of them were committed before it ran.
