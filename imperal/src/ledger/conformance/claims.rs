@@ -94,7 +94,7 @@ pub async fn claim_takes_tasks_of_its_names_only(backend: &impl Backend) {
         let call_id = node.call(&anna()).await;
         let mut new = NewTask { app_id: app.to_owned(), ..new_durable(call_id, &anna()) };
         if let Some(durable) = &mut new.durable {
-            durable.task_name = name.to_owned();
+            name.clone_into(&mut durable.task_name);
         }
         tasks.push(node.start_task(new).await.task_id);
         ok(node.reply(call_id).await);

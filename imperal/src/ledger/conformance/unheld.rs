@@ -109,9 +109,9 @@ pub async fn cancel_and_claim_have_one_winner(backend: &impl Backend) {
     let (node, other) = (Node::start(backend, "a").await, Node::start(backend, "b").await);
     for _ in 0..8 {
         let task_id = node.released(&anna()).await;
-        let (canceller, claimer) = (node.clone(), other.clone());
+        let canceller = node.clone();
         let cancel = tokio::spawn(async move { canceller.cancel(task_id).await });
-        let claimed = claimer.claim(1).await;
+        let claimed = other.claim(1).await;
         let cancel = all_of(vec![cancel]).await.remove(0);
         match cancel {
             CancelOutcome::Ended(_) => assert_eq!((claimed, other.claim(1).await), (vec![], vec![])),

@@ -6,6 +6,7 @@
 use std::collections::{HashMap, VecDeque};
 use std::time::Duration;
 
+use jiff::Timestamp;
 use rusqlite::{Connection, Row, params};
 
 use super::incarnations::micros;
@@ -134,7 +135,7 @@ impl Tx<'_> {
             micros(cap),
             starts.then(|| self.now.as_microsecond()),
             starts,
-            task.ready_at.map(|at| at.as_microsecond()),
+            task.ready_at.map(Timestamp::as_microsecond),
             new.input,
             new.user
         ];

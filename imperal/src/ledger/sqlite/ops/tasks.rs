@@ -1,5 +1,6 @@
 //! Tasks: start, progress, cancel request, end.
 
+use jiff::Timestamp;
 use rusqlite::types::ValueRef;
 use rusqlite::{Row, params};
 
@@ -162,7 +163,7 @@ impl Tx<'_> {
             task.name,
             task.long_running,
             task.created_at.as_microsecond(),
-            task.deadline_at.map(|at| at.as_microsecond()),
+            task.deadline_at.map(Timestamp::as_microsecond),
             task.key,
             task.state.as_str(),
             task.durable,
