@@ -157,11 +157,12 @@ impl DurableRun {
         Ok(journal.last_ordinal)
     }
 
-    /// Notes that a step is stored.
+    /// Notes that a step is stored: it does not run any more.
     pub(super) fn stored(&self, name: &str, ordinal: u16, value: &str) {
         let value = (value.len() as u64 <= StoredStep::INLINE).then(|| value.into());
         let mut journal = self.journal();
         journal.asked_for.insert(ordinal);
+        journal.running.retain(|step| step.name != name);
         journal.steps.insert(name.to_owned(), Known { ordinal, value });
     }
 

@@ -177,6 +177,8 @@ impl TaskContext {
             Err(error) => return Err(Error::internal(format!("a step was not stored: {error}"))),
         }
         self.ctx.signal().touch();
+        // What the body does next may be no step, or its end.
+        self.show_steps();
         Ok(())
     }
 
