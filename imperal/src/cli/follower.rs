@@ -13,7 +13,7 @@ use std::time::Duration;
 use serde_json::json;
 use tokio::time::MissedTickBehavior;
 
-use self::durable::Connection;
+use self::durable::SyncState;
 use self::gap::Gap;
 use super::bars::ProgressBars;
 use super::client::Client;
@@ -59,9 +59,7 @@ pub(super) struct Follower {
     /// Turns up to this number were printed already.
     printed: u64,
     gap: Option<Gap>,
-    connection: Connection,
-    /// A durable task changed its state: its steps are read before the next event is handled.
-    has_changed: bool,
+    sync: SyncState,
     /// What is typed while bars are drawn would move them.
     _quiet: Option<QuietInput>,
 }
@@ -83,8 +81,7 @@ impl Follower {
             cancelling: false,
             printed: 0,
             gap: None,
-            connection: Connection::Open,
-            has_changed: false,
+            sync: SyncState::default(),
         })
     }
 
@@ -152,7 +149,7 @@ impl Follower {
                         None => return Err(self.stop_watching(CliError::unavailable("the live stream has ended"))),
                     }
                     self.close_gap(client).await?;
-                    if self.has_changed {
+                    if self.sync.has_changed {
                         self.catch_up(client).await;
                     }
                     false
@@ -315,7 +312,7 @@ impl Follower {
             self.update_durable(task);
         } else if Some(task.call_id) == self.call_id {
             self.watch(task);
-            self.has_changed |= task.durable;
+            self.sync.has_changed |= task.durable;
         }
     }
 

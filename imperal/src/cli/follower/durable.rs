@@ -20,9 +20,18 @@ use crate::ledger::Task;
 /// Longest wait for one read. Ctrl-C is not handled meanwhile.
 const READ_TIMEOUT: Duration = Duration::from_secs(5);
 
+/// What has to be read beside the events.
+#[derive(Debug, Default)]
+pub(super) struct SyncState {
+    connection: Connection,
+    /// A durable task changed its state: its steps are read before the next event is handled.
+    pub(super) has_changed: bool,
+}
+
 /// The connection to the platform.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Connection {
+#[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
+enum Connection {
+    #[default]
     Open,
     Lost,
     /// Open again. What reports said meanwhile was not read yet.
@@ -47,7 +56,7 @@ impl Follower {
     pub(super) fn update_durable(&mut self, task: &Task) {
         let Some(durable) = self.durable_mut(task.task_id) else { return };
         durable.update(task);
-        self.has_changed = true;
+        self.sync.has_changed = true;
         if self.as_json && self.shows_progress {
             out::print_json(task);
         }
@@ -69,14 +78,14 @@ impl Follower {
     }
 
     pub(super) fn lose_connection(&mut self) {
-        self.connection = Connection::Lost;
+        self.sync.connection = Connection::Lost;
         self.print(|| out::print_note("the connection to the platform is lost; trying to connect again"));
     }
 
     pub(super) fn reopen_connection(&mut self) {
-        if self.connection == Connection::Lost {
-            self.connection = Connection::Reopened;
-            self.has_changed = true;
+        if self.sync.connection == Connection::Lost {
+            self.sync.connection = Connection::Reopened;
+            self.sync.has_changed = true;
             self.print(|| out::print_note("connected again"));
         }
     }
@@ -95,12 +104,12 @@ impl Follower {
 
     /// Reads what the events only hint at, and shows it.
     pub(super) async fn catch_up(&mut self, client: &Client) {
-        self.has_changed = false;
-        if self.connection == Connection::Reopened {
+        self.sync.has_changed = false;
+        if self.sync.connection == Connection::Reopened {
             self.read_tasks(client).await;
         }
         for task_id in self.durable_ids() {
-            if self.shows_steps() && self.connection == Connection::Open {
+            if self.shows_steps() && self.sync.connection == Connection::Open {
                 self.read_steps(task_id, client).await;
             }
             if self.bars.are_shown() {
@@ -136,7 +145,7 @@ impl Follower {
 
     /// Reads the states that the events of a lost connection do not have: no process may have taken a task up.
     async fn read_tasks(&mut self, client: &Client) {
-        self.connection = Connection::Open;
+        self.sync.connection = Connection::Open;
         for task_id in self.durable_ids() {
             let path = format!("/v1/tasks/{task_id}");
             match tokio::time::timeout(READ_TIMEOUT, client.get::<Task>(&path)).await {
@@ -148,7 +157,7 @@ impl Follower {
                     }
                 }
                 Ok(Err(error)) if !error.is_transient() => {}
-                Ok(Err(_)) | Err(_) => self.connection = Connection::Reopened,
+                Ok(Err(_)) | Err(_) => self.sync.connection = Connection::Reopened,
             }
         }
     }
