@@ -60,3 +60,38 @@ async fn a_cancel_is_not_lost_in_a_crash() {
     anna.outcome(task_id).await.assert_state(TaskState::Cancelled);
     assert_eq!(log.count("runs"), 1);
 }
+
+/// A step that is stopped by a cancel leaves its cleanup to the supervisor.
+#[imperal::test]
+async fn a_cleanup_that_a_step_registered_runs_at_a_cancel() {
+    let cleans = body(async |ctx, log| {
+        let log = &log;
+        ctx.step("ends well", async |ctx| {
+            let noted = log.clone();
+            let _armed = ctx.on_cancel(move |_| async move {
+                noted.note("cleanup of a stored step");
+                Ok(())
+            });
+            Ok(())
+        })
+        .await?;
+        ctx.step("waits", async |ctx| {
+            let noted = log.clone();
+            let _armed = ctx.on_cancel(move |_| async move {
+                noted.note("cleanup");
+                Ok(())
+            });
+            log.note("waits");
+            ctx.cancelled().await;
+            Err::<(), _>(Error::cancelled())
+        })
+        .await?;
+        Ok(ActionResult::done("never"))
+    });
+    let (_platform, anna, log) = platform(cleans).await;
+    let task_id = start_task(&anna).await;
+    until(&log, "waits", 1).await;
+    anna.cancel(task_id).await;
+    anna.outcome(task_id).await.assert_state(TaskState::Cancelled);
+    assert_eq!((log.count("cleanup"), log.count("cleanup of a stored step")), (1, 0));
+}

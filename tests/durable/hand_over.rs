@@ -116,3 +116,34 @@ async fn a_thread_in_flight_is_waited_for() {
     anna.outcome(task_id).await.assert_state(TaskState::Succeeded);
     assert_eq!((log.count("thread"), log.count("ended")), (1, 1));
 }
+
+/// The process accepts no more tasks, but that must not fail the task that starts one: the next process does it.
+#[imperal::test]
+async fn a_start_during_a_deploy_is_done_by_the_next_process() {
+    let starts = body(async |ctx, log| {
+        let log = &log;
+        ctx.step("starts", async |ctx| {
+            if log.note("begin") == 1 {
+                // The deploy begins meanwhile.
+                tokio::time::sleep(Duration::from_secs(3)).await;
+            }
+            let noted = log.clone();
+            ctx.background_task(move |_| async move {
+                noted.note("child");
+                Ok(ActionResult::done("child"))
+            })
+            .await?;
+            Ok(())
+        })
+        .await?;
+        Ok(ActionResult::done("done"))
+    });
+    let (platform, anna, log) = platform(starts).await;
+    let task_id = start_task(&anna).await;
+    until(&log, "begin", 1).await;
+    let began = tokio::time::Instant::now();
+    platform.deploy().await;
+    assert!(began.elapsed() < Duration::from_secs(5), "the deploy waited {:?}", began.elapsed());
+    anna.outcome(task_id).await.assert_state(TaskState::Succeeded);
+    assert_eq!((log.count("begin"), log.count("child")), (2, 1));
+}

@@ -72,3 +72,30 @@ async fn a_start_outside_of_steps_needs_a_key() {
     let task_id = start_task(&anna).await;
     anna.outcome(task_id).await.assert_state(TaskState::Succeeded);
 }
+
+/// The key of a task that has ended is free: a second start under it is a second task, on every attempt.
+#[imperal::test]
+async fn a_key_can_be_used_again_once_its_task_has_ended() {
+    let starts = body(async |ctx, log| {
+        for phase in ["first", "second"] {
+            let noted = log.clone();
+            ctx.background_task(move |_| async move {
+                noted.note(phase);
+                Ok(ActionResult::done(phase))
+            })
+            .key("phase")
+            .await?;
+            tokio::time::sleep(Duration::from_secs(2)).await;
+        }
+        if log.note("crash") == 1 {
+            std::future::pending::<()>().await;
+        }
+        Ok(ActionResult::done("done"))
+    });
+    let (platform, anna, log) = platform(starts).await;
+    let task_id = start_task(&anna).await;
+    until(&log, "crash", 1).await;
+    platform.crash().await;
+    anna.outcome(task_id).await.assert_state(TaskState::Succeeded);
+    assert_eq!((log.count("first"), log.count("second")), (1, 1));
+}

@@ -190,7 +190,6 @@ async fn a_step_is_stored_although_its_await_is_dropped_after_its_work() {
             _ = step => {}
             () = std::future::ready(()) => {}
         }
-        tokio::time::sleep(Duration::from_secs(1)).await;
         let again = ctx.step("once", async |_| Ok(log.note("once"))).await?;
         Ok(ActionResult::done(format!("{again}")))
     });
@@ -282,4 +281,36 @@ async fn a_crash_at_each_step_changes_nothing() {
     assert_eq!(crashes, 6);
     // Seven runs; each step is repeated in the one run whose crash came before it was stored.
     assert_eq!([1, 2, 3].map(|n| log.count(&format!("part {n}"))), [8, 8, 8]);
+}
+
+/// A map has another order in each process. Its request is the same.
+#[imperal::test]
+async fn the_order_of_a_map_does_not_change_the_key_of_a_request() {
+    let sends = body(async |ctx, log| {
+        let log = &log;
+        ctx.step("send", async |ctx| {
+            let first = log.note("sent") == 1;
+            let fields = if first { [("a", 1), ("b", 2)] } else { [("b", 2), ("a", 1)] };
+            let body: serde_json::Map<_, _> = fields.iter().map(|(key, n)| ((*key).to_owned(), json!(n))).collect();
+            ctx.http().post("https://bank.example/charge").query(&fields).json(&body).send().await?;
+            if first {
+                std::future::pending::<()>().await;
+            }
+            Ok(())
+        })
+        .await?;
+        Ok(ActionResult::done("sent"))
+    });
+    let (platform, anna, log) = platform(sends).await;
+    platform.http().post("https://bank.example/charge*").reply(Reply::status(200));
+    let task_id = start_task(&anna).await;
+    while platform.http().requests().is_empty() {
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
+    until(&log, "sent", 1).await;
+    platform.crash().await;
+    anna.outcome(task_id).await.assert_state(TaskState::Succeeded);
+    let requests = platform.http().requests();
+    let keys: Vec<_> = requests.iter().map(|request| request.header("idempotency-key").unwrap()).collect();
+    assert!(keys.len() == 2 && keys[0] == keys[1], "{keys:?}");
 }

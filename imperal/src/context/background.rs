@@ -182,7 +182,7 @@ impl IntoFuture for BackgroundTask {
         if let Some(Err(fault)) = self.task.key.as_deref().map(check_key) {
             return Box::pin(std::future::ready(Err(fault)));
         }
-        match self.parent.started_task_id(self.task.key.as_deref()) {
+        match self.parent.started_task_id(self.task.key.as_deref(), &["background", &self.task.name]) {
             Ok(task_id) => self.task.task_id = task_id,
             Err(fault) => return Box::pin(std::future::ready(Err(fault))),
         }

@@ -44,7 +44,7 @@ pub(crate) trait Host: Send + Sync {
     fn store_step<'a>(&'a self, origin: &'a Origin, step: NewStep) -> HostFuture<'a, ()>;
 
     /// The value of a stored step, however large.
-    fn step_value<'a>(&'a self, task_id: TaskId, ordinal: u16) -> HostFuture<'a, Option<String>>;
+    fn step_value<'a>(&'a self, origin: &'a Origin, ordinal: u16) -> HostFuture<'a, Option<String>>;
 
     /// Takes the steps of an attempt, for watchers. Waits for nothing.
     fn report_steps(&self, attempt: Attempt, steps: StepsSoFar);

@@ -145,10 +145,25 @@ impl Context {
         Self(self.0.clone(), Some(Arc::new(scope)))
     }
 
-    /// Ends the context of a step, with the cleanups that were registered in it.
+    /// Ends the context of a step, with the cleanups that were registered in it. Those of work that is being
+    /// stopped stay: the supervisor runs them.
     fn close_step(&self) {
+        let is_live = self.0.signal.is_live();
         for number in self.1.iter().flat_map(|scope| scope.close()) {
-            drop(self.0.cleanups.take(number));
+            if is_live {
+                drop(self.0.cleanups.take(number));
+            }
+        }
+    }
+
+    /// In a durable task whose process stops: asks for the hand-over, and waits to be dropped by it. What could
+    /// not begin is done by the next attempt.
+    pub(crate) async fn wait_for_hand_over(&self) {
+        if let Some(run) = self.durable_run() {
+            run.ask_hand_over();
+            // The step runs again, so it is not waited for.
+            let _pause = self.step_scope().map(|_| run.pause());
+            std::future::pending::<()>().await;
         }
     }
 

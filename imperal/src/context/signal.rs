@@ -103,6 +103,11 @@ impl Signal {
         self.changed.notify_waiters();
     }
 
+    /// Whether nobody has asked the work to stop. The work does not notice a cancel by this.
+    pub(crate) fn is_live(&self) -> bool {
+        self.phase.load(Ordering::SeqCst) == LIVE
+    }
+
     /// Whether the work has ended. The work does not notice a cancel by this.
     pub(crate) fn is_over(&self) -> bool {
         self.phase.load(Ordering::SeqCst) == OVER

@@ -5,6 +5,7 @@
 //! behind the reply.
 
 use std::collections::HashMap;
+use std::collections::hash_map::Entry;
 use std::sync::{Arc, PoisonError};
 
 use tokio_util::sync::CancellationToken;
@@ -54,13 +55,18 @@ impl ActiveWorkRegistry {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    pub(super) fn insert(&self, work: ActiveWork) {
+    /// Registers work. Returns false, and registers nothing, if the same work runs here already.
+    pub(super) fn insert(&self, work: ActiveWork) -> bool {
         let (ctx, lost) = (work.ctx.clone(), work.lease.lost.clone());
-        self.entries().insert(ctx.origin().work(), work);
+        match self.entries().entry(ctx.origin().work()) {
+            Entry::Occupied(_) => return false,
+            Entry::Vacant(place) => drop(place.insert(work)),
+        }
         // `end_lease` cancels the token before it reads the entries: one of the two closes this work.
         if lost.is_cancelled() {
             ctx.signal().close(StopReason::LeaseLost);
         }
+        true
     }
 
     pub(super) fn remove(&self, origin: &Origin) {

@@ -23,7 +23,7 @@ use crate::error::Error;
 use crate::failpoint;
 use crate::function::{BoundTask, DurableDef};
 use crate::ids::TaskId;
-use crate::ledger::{Attempt, LedgerError, NewDurable, NewStep, TaskState, Work};
+use crate::ledger::{Attempt, LedgerError, NewDurable, NewStep, Work};
 use crate::panic_text::{log_excerpt, panic_text};
 use crate::result::Result;
 use crate::task::{Ending, Returned};
@@ -32,7 +32,7 @@ use crate::trace;
 impl Node {
     /// Starts a durable task for the call or task that `starter` belongs to. Returns once its row is on disk.
     pub(super) async fn start_durable(self: Arc<Self>, starter: Context, task: DurableRequest) -> Result<TaskId> {
-        self.check_accepting()?;
+        self.check_starting(&starter).await?;
         let origin = starter.origin();
         self.check_data_model(origin, task.data)?;
         let def = self.durable_def(origin, &task)?;
@@ -76,7 +76,8 @@ impl Node {
         let mut backoff = write_backoff();
         failpoint::hit("before-step");
         if let Some(pause) = self.progress.pause_at_step(origin, StepMoment::Done) {
-            pause.await;
+            // The process is taken for dead: it writes nothing more.
+            work.lease.lost.run_until_cancelled(pause).await.ok_or_else(Error::cancelled)?;
         }
         loop {
             match self.ledger.store_step(&incarnation, attempt, step.clone()).await {
@@ -84,7 +85,7 @@ impl Node {
                 Ok(()) | Err(LedgerError::IdExists) => {
                     failpoint::hit("after-step");
                     if let Some(pause) = self.progress.pause_at_step(origin, StepMoment::Stored) {
-                        pause.await;
+                        work.lease.lost.run_until_cancelled(pause).await.ok_or_else(Error::cancelled)?;
                     }
                     return Ok(());
                 }
@@ -107,7 +108,8 @@ impl Node {
     }
 
     /// The value of a stored step.
-    pub(super) async fn read_step_value(&self, task_id: TaskId, ordinal: u16) -> Result<Option<String>> {
+    pub(super) async fn read_step_value(&self, origin: &Origin, ordinal: u16) -> Result<Option<String>> {
+        let Some(task_id) = origin.task_id else { return Ok(None) };
         let mut backoff = write_backoff();
         loop {
             match self.ledger.step_value(task_id, ordinal).await {
@@ -115,6 +117,9 @@ impl Node {
                 Err(error) if error.is_failure() && !self.ended.is_cancelled() => {
                     tracing::warn!(%error, "the value of a step cannot be read yet");
                     tokio::time::sleep(backoff.next_wait()).await;
+                    // The ledger is silent, not the task.
+                    let work = self.active.find(origin).ok_or_else(Error::cancelled)?;
+                    work.ctx.signal().touch();
                 }
                 Err(error) => return Err(unreadable(&error)),
             }
@@ -182,22 +187,13 @@ async fn store_durable(
     let mut row = node.new_task(run, parent).durable(NewDurable::new(task_id, task.task_name, task.input, user));
     (row.key, row.long_running) = (task.key, task.long_running);
     failpoint::hit("before-task-row");
-    let incarnation = &work.lease.incarnation;
-    let written = node.write_idempotent("task", || node.ledger.start_task(incarnation, row.clone())).await;
+    let (answer, runs_here) = node.store_start(run, row, task.task_id.is_some()).await;
     failpoint::hit("after-task-row");
-    let (answer, runs_here) = match written {
-        Ok(super::durable_write::Written::Now(stored)) => (Ok(task_id), stored.state == TaskState::Running),
-        // The answer with the state was lost. A claim finds the task if it waits for a slot.
-        Ok(super::durable_write::Written::Earlier) => {
-            let found = node.ledger.find_task(task_id).await.ok().flatten();
-            (Ok(task_id), found.is_none_or(|record| record.task.state == TaskState::Running))
-        }
-        Err(LedgerError::IdExists) if task.task_id.is_some() => (Ok(task_id), false),
-        Err(error) => (Err(node.start_refusal(error).await), false),
-    };
     if runs_here {
-        node.meters.tasks_started.inc();
-        run.begin();
+        // A stop that came before the registration did not reach this run.
+        if let (true, Some(durable)) = (node.stopping.is_cancelled(), work.ctx.durable_run()) {
+            durable.ask_hand_over();
+        }
     } else {
         trace::ended(work.ctx.span(), if answer.is_ok() { "queued" } else { "refused" }, answer.is_err());
     }

@@ -88,7 +88,12 @@ impl Node {
                 Ok(written) => return Ok(Written::Now(written)),
                 Err(LedgerError::IdExists) => return Ok(Written::Earlier),
                 // Work that has ended meanwhile hides whether its message was stored.
-                Err(LedgerError::Fenced | LedgerError::AlreadyReplied | LedgerError::AlreadyEnded) => {
+                Err(
+                    LedgerError::Fenced
+                    | LedgerError::NotHolder
+                    | LedgerError::AlreadyReplied
+                    | LedgerError::AlreadyEnded,
+                ) => {
                     return Err(LedgerError::Indeterminate(why));
                 }
                 Err(error) => Err(LedgerError::Indeterminate(error.to_string())),

@@ -39,8 +39,8 @@ impl Host for Node {
         Box::pin(self.store_step_of(origin, step))
     }
 
-    fn step_value<'a>(&'a self, task_id: TaskId, ordinal: u16) -> HostFuture<'a, Option<String>> {
-        Box::pin(self.read_step_value(task_id, ordinal))
+    fn step_value<'a>(&'a self, origin: &'a Origin, ordinal: u16) -> HostFuture<'a, Option<String>> {
+        Box::pin(self.read_step_value(origin, ordinal))
     }
 
     fn report_steps(&self, attempt: Attempt, steps: StepsSoFar) {

@@ -161,9 +161,7 @@ impl Platform {
         node.spawn_loop("recovery", Need::Essential, Node::recovery_loop);
         let resumed = services.clone();
         node.spawn_loop("resume", Need::Essential, move |node| node.resume_loop(resumed.clone()));
-        if !node.settings.keep.is_forever() {
-            node.spawn_loop("retention", Need::Helpful, Node::retention_loop);
-        }
+        node.spawn_loop("retention", Need::Helpful, Node::retention_loop);
         node.spawn_loop("progress", Need::Helpful, |node| async move {
             node.ended.run_until_cancelled(node.progress.run(&*node.ledger)).await;
         });

@@ -18,8 +18,9 @@ use super::messages::{self, WorkRef};
 use super::task_run::TaskRun;
 use crate::context::{Context, DurableRun, Leaving, Origin, Services, WorkSpan};
 use crate::failpoint;
-use crate::function::BoundTask;
+use crate::function::{BoundTask, DurableDef};
 use crate::ledger::{ClaimRequest, ClaimedTask, DurableName, LedgerError, PageLimit, StoredStep};
+use crate::panic_text::panic_text;
 use crate::task::Ending;
 use crate::user::User;
 
@@ -92,13 +93,16 @@ impl Node {
                 return false;
             }
         };
-        let is_full = claimed.len() == limit;
+        let is_full = claimed.len() >= limit;
         for task in claimed {
             failpoint::hit("claimed");
-            let Ok(permit) = self.resumes.clone().try_acquire_owned() else { continue };
             let suspect = if task.crashes > 1 { self.suspects.clone().try_acquire_owned().ok() } else { None };
             let (node, services, lease) = (self.clone(), services.clone(), lease.clone());
-            self.tracker.spawn(async move { node.resume(services, lease, task, (permit, suspect)).await });
+            self.tracker.spawn(async move {
+                // A claim whose first answer was lost may have returned more than its limit.
+                let Ok(permit) = node.resumes.clone().acquire_owned().await else { return };
+                node.resume(services, lease, task, (permit, suspect)).await;
+            });
         }
         is_full
     }
@@ -126,7 +130,10 @@ impl Node {
         let attempt = task.attempt();
         let run =
             TaskRun { node: &self, work: &work, attempt, name: task.name.clone(), limits, started_at: Instant::now() };
-        run.begin();
+        if !run.begin() {
+            // The start of this attempt, whose answer was lost, runs it.
+            return;
+        }
         let running = self.continue_task(&run, &claimed, bound);
         guarded(&run, running.instrument(span)).await;
     }
@@ -154,9 +161,8 @@ impl Node {
                 if let Some(durable) = run.work.ctx.durable_run() {
                     self.progress.report_steps(run.attempt, durable.so_far());
                 }
-                // Asked before the body begins: a hand-over that came meanwhile is not missed.
                 if self.stopping.is_cancelled() {
-                    self.hand_over_durable();
+                    return run.finish(Some(Ending::Left(Leaving::HandedOver))).await;
                 }
                 Box::pin(run.run(durable_body(&run.work.ctx, bound))).await;
             }
@@ -173,7 +179,9 @@ impl Node {
         let user = serde_json::from_str::<User>(&claimed.user);
         let owner = &claimed.record.owner;
         let bound = match (def, &user) {
-            (Some(def), Ok(_)) => (def.bind)(&claimed.input).map_err(|why| format!("its input does not fit: {why}")),
+            (Some(def), Ok(_)) => {
+                bind_safely(def, &claimed.input).map_err(|why| format!("its input does not fit: {why}"))
+            }
             (None, _) => Err("this program does not have it".to_owned()),
             (_, Err(error)) => Err(format!("its user cannot be read: {error}")),
         };
@@ -221,7 +229,9 @@ impl Node {
             return Ok(());
         }
         let incarnation = self.lease().incarnation;
-        let found = self.ledger.mark_stuck(&incarnation, UNTAKEN).await?;
+        // A node at its limits leaves tasks that it knows.
+        let is_free = self.resumes.available_permits() > 0 && self.suspects.available_permits() > 0;
+        let found = if is_free { self.ledger.mark_stuck(&incarnation, UNTAKEN).await? } else { 0 };
         if found > 0 {
             tracing::warn!(found, "durable tasks wait for a program that knows them");
         }
@@ -234,4 +244,10 @@ impl Node {
         }
         Ok(())
     }
+}
+
+/// Reads the input. The author's own code may panic in it.
+fn bind_safely(def: &DurableDef, input: &str) -> Result<BoundTask, String> {
+    let bound = std::panic::catch_unwind(|| (def.bind)(input));
+    bound.unwrap_or_else(|payload| Err(format!("reading it panicked: {}", panic_text(payload))))
 }

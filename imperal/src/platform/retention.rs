@@ -20,9 +20,9 @@ const PASSES_PER_PERIOD: u32 = 4;
 const MAX_CLOCK_JUMP: Duration = Duration::from_secs(60);
 
 impl Node {
-    /// Prunes until the platform ends. Not started when everything is kept for ever.
+    /// Prunes until the platform ends: when everything is kept for ever, only values of steps of ended tasks.
     pub(super) async fn retention_loop(self: Arc<Self>) {
-        let Some(shortest) = self.settings.keep.shortest() else { return };
+        let shortest = self.settings.keep.shortest().unwrap_or(Duration::MAX);
         let every = (shortest / PASSES_PER_PERIOD).max(Duration::from_secs(1)).min(self.settings.prune_every);
         let mut tick = tokio::time::interval(every);
         tick.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);

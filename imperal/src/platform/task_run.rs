@@ -26,10 +26,13 @@ pub(super) struct TaskRun<'a> {
 }
 
 impl TaskRun<'_> {
-    /// Registers the run: from now on its surfaces work.
-    pub(super) fn begin(&self) {
-        self.node.active.insert(self.work.clone());
-        self.node.progress.open(self.attempt, self.work.lease.incarnation.clone());
+    /// Registers the run: from now on its surfaces work. Returns false if this attempt runs here already.
+    pub(super) fn begin(&self) -> bool {
+        let is_new = self.node.active.insert(self.work.clone());
+        if is_new {
+            self.node.progress.open(self.attempt, self.work.lease.incarnation.clone());
+        }
+        is_new
     }
 
     /// Runs the body to its end, and writes what came of it.

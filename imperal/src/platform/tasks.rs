@@ -13,6 +13,7 @@ use tracing::Instrument;
 
 use super::Node;
 use super::active::ActiveWork;
+use super::durable_write::{Written, write_backoff};
 use super::ledger_errors::{unavailable, unreadable};
 use super::task_run::TaskRun;
 use crate::codes;
@@ -20,7 +21,7 @@ use crate::context::{Context, Origin, StopReason, TaskBody, TaskRequest, WorkSpa
 use crate::error::{Error, RunningTask};
 use crate::failpoint;
 use crate::ids::TaskId;
-use crate::ledger::{Attempt, LedgerError, NewTask, Owner, Task, Work};
+use crate::ledger::{Attempt, LedgerError, NewTask, Owner, Task, TaskRecord, TaskState, Work};
 use crate::panic_text::{log_excerpt, panic_text};
 use crate::result::{DataType, Result};
 use crate::task::{Ending, Returned};
@@ -29,7 +30,7 @@ use crate::trace;
 impl Node {
     /// Starts a task for the call or task `parent`. Returns once the task's row is on disk.
     pub(super) async fn start_background_task(self: Arc<Self>, starter: Context, task: TaskRequest) -> Result<TaskId> {
-        self.check_accepting()?;
+        self.check_starting(&starter).await?;
         let origin = starter.origin();
         self.check_data_model(origin, task.data)?;
         let Some(parent_work) = self.active.find(origin) else { return Err(Error::cancelled()) };
@@ -73,6 +74,61 @@ impl Node {
             .max_open(self.settings.open_tasks_per_user);
         (row.task_id, row.cap) = (run.attempt.task_id, run.limits.cap);
         row
+    }
+
+    /// Refuses a start on a node that stops. A durable task that starts another is handed over instead: its next
+    /// attempt starts it.
+    pub(super) async fn check_starting(&self, starter: &Context) -> Result<()> {
+        if self.stopping.is_cancelled() {
+            starter.wait_for_hand_over().await;
+        }
+        self.check_accepting()
+    }
+
+    /// Writes the row of a new task. Returns the answer for its parent, and whether the task runs here: then it is
+    /// registered. `derived` says that an earlier attempt of the parent may have started it.
+    ///
+    /// When the answer of the write was lost, the ledger is asked what is stored. Meanwhile another loop of this
+    /// node may have claimed a task that waited for a slot; the register decides which of the two runs it.
+    pub(super) async fn store_start(&self, run: &TaskRun<'_>, row: NewTask, derived: bool) -> (Result<TaskId>, bool) {
+        let (incarnation, task_id) = (&run.work.lease.incarnation, row.task_id);
+        let written = self.write_idempotent("task", || self.ledger.start_task(incarnation, row.clone())).await;
+        let stored = match written {
+            Ok(Written::Now(task)) => Some(task),
+            Ok(Written::Earlier) | Err(LedgerError::Indeterminate(_)) => {
+                let found = self.find_stored(run, task_id).await;
+                found.filter(|record| record.incarnation == **incarnation).map(|record| record.task)
+            }
+            Err(LedgerError::IdExists) if derived => return (Ok(task_id), false),
+            Err(error) => return (Err(self.start_refusal(error).await), false),
+        };
+        match stored {
+            Some(task) if task.state == TaskState::Running && task.attempt() == run.attempt => {
+                self.meters.tasks_started.inc();
+                (Ok(task_id), run.begin())
+            }
+            Some(_) => (Ok(task_id), false),
+            None => {
+                let why = LedgerError::Indeterminate("the start of the task was not confirmed".to_owned());
+                (Err(self.start_refusal(why).await), false)
+            }
+        }
+    }
+
+    /// What the ledger has of a task, once it answers. `None` if it has nothing, and when the lease was lost.
+    async fn find_stored(&self, run: &TaskRun<'_>, task_id: TaskId) -> Option<TaskRecord> {
+        let mut backoff = write_backoff();
+        loop {
+            match self.ledger.find_task(task_id).await {
+                Ok(found) => return found,
+                Err(error) => tracing::warn!(%error, "whether a task is stored cannot be read yet"),
+            }
+            tokio::select! {
+                () = run.work.lease.lost.cancelled() => return None,
+                () = self.ended.cancelled() => return None,
+                () = tokio::time::sleep(backoff.next_wait()) => {}
+            }
+        }
     }
 
     /// The running task of the origin's extension and user under a key.
@@ -145,20 +201,11 @@ async fn store_task(
     let mut row = node.new_task(run, parent);
     (row.key, row.long_running) = (task.key, task.long_running);
     failpoint::hit("before-task-row");
-    let incarnation = &work.lease.incarnation;
-    if let Err(error) = node.write_idempotent("task", || node.ledger.start_task(incarnation, row.clone())).await {
-        let answer = match error {
-            // An earlier attempt of the durable task that starts it has started it.
-            LedgerError::IdExists if task.task_id.is_some() => Ok(run.attempt.task_id),
-            error => Err(node.start_refusal(error).await),
-        };
-        trace::ended(work.ctx.span(), "refused", answer.is_err());
-        let _ = started.send(answer);
-        return None;
-    }
+    let (answer, runs_here) = node.store_start(run, row, task.task_id.is_some()).await;
     failpoint::hit("after-task-row");
-    node.meters.tasks_started.inc();
-    run.begin();
-    let _ = started.send(Ok(run.attempt.task_id));
-    Some(task.body)
+    if !runs_here {
+        trace::ended(work.ctx.span(), "refused", answer.is_err());
+    }
+    let _ = started.send(answer);
+    runs_here.then_some(task.body)
 }

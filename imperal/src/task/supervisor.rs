@@ -95,6 +95,7 @@ pub(crate) async fn supervise(
                 };
             }
             () = kill.cancelled() => break match ctx.durable_run() {
+                Some(_) if drop_at.is_some() => Ending::Cancelled,
                 Some(_) => Ending::Left(Leaving::HandedOver),
                 None => Ending::Interrupted,
             },
@@ -122,6 +123,13 @@ pub(crate) async fn supervise(
     let reason = ending.stop_reason();
     signal.close(reason);
     work.abort();
+    if let Some(run) = ctx.durable_run()
+        && !work.is_finished()
+        && tokio::time::timeout(ABORTED, &mut work).await.is_err()
+    {
+        // Its thread does not let go: another attempt must not begin beside it.
+        run.note_unfinished();
+    }
     drop(work);
     if let Some(time) = ending.time_to_clean_up(limits.grace) {
         Box::pin(clean_up(ctx, time, reason)).await;
@@ -138,6 +146,9 @@ impl Drop for Forgets<'_> {
         forget_cleanups(self.0);
     }
 }
+
+/// Longest wait for an aborted body of a durable task to be gone.
+const ABORTED: Duration = Duration::from_secs(1);
 
 /// Longest time for cleanups when the process stops.
 const CLEANUP_TIMEOUT_AT_STOP: Duration = Duration::from_secs(3);

@@ -15,6 +15,9 @@ use crate::context::{Context, StopReason};
 use crate::error::{Error, ErrorKind};
 use crate::result::Result;
 
+/// Longest wait that an author can set. It is shorter than the default liveness window (300 s).
+const LONGEST_WAIT: Duration = Duration::from_secs(100);
+
 /// Longest text of an error that watchers are shown, in bytes.
 const SHOWN_ERROR: usize = 300;
 
@@ -33,14 +36,15 @@ impl StepRetry {
         Self { attempts, first: Duration::from_secs(1), longest: Duration::from_secs(60) }
     }
 
-    /// The wait after the first try, instead of 1 s.
-    pub const fn first_wait(self, wait: Duration) -> Self {
-        Self { first: wait, ..self }
+    /// The wait after the first try, instead of 1 s; at most 100 s.
+    pub fn first_wait(self, wait: Duration) -> Self {
+        Self { first: wait.min(LONGEST_WAIT), ..self }
     }
 
-    /// The longest wait, instead of 60 s.
-    pub const fn longest_wait(self, wait: Duration) -> Self {
-        Self { longest: wait, ..self }
+    /// The longest wait, instead of 60 s; at most 100 s, so that the platform does not take a waiting task for a
+    /// silent one.
+    pub fn longest_wait(self, wait: Duration) -> Self {
+        Self { longest: wait.min(LONGEST_WAIT), ..self }
     }
 }
 

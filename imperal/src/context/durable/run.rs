@@ -7,6 +7,7 @@ use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, PoisonError};
 
 use jiff::Timestamp;
+use sha2::{Digest, Sha256};
 
 use super::MessageKey;
 use crate::codes;
@@ -46,9 +47,13 @@ pub(crate) struct DurableRun {
 struct Journal {
     steps: HashMap<String, Known>,
     messages: HashMap<String, Known>,
-    /// How often each text was said outside of steps in this attempt.
-    said: HashMap<String, u32>,
+    /// How often each text was said outside of steps in this attempt, by its key.
+    said: HashMap<[u8; 32], u32>,
     running: Vec<CurrentStep>,
+    /// Steps whose work is done and whose value is being stored, also if nobody waits for it any more.
+    storing: HashSet<String>,
+    /// How often each task was started outside of steps in this attempt.
+    started: HashMap<[u8; 32], u32>,
     asked_for: HashSet<u16>,
     last_ordinal: u16,
     bytes: u64,
@@ -75,8 +80,10 @@ pub(super) enum Begin {
     Stored(Known),
     /// It runs, until the guard is dropped.
     Run(Running),
-    /// The process hands the task over: nothing begins any more.
-    Wait,
+    /// The attempt leaves: nothing begins any more.
+    Leave,
+    /// A step of this name is being stored: ask again when something has changed.
+    Storing,
 }
 
 impl DurableRun {
@@ -114,8 +121,11 @@ impl DurableRun {
             journal.live |= journal.asked_for.len() == journal.steps.len();
             return Ok(Begin::Stored(known));
         }
-        if journal.handing_over {
-            return Ok(Begin::Wait);
+        if journal.storing.contains(name) {
+            return Ok(Begin::Storing);
+        }
+        if journal.handing_over || journal.misfit.is_some() {
+            return Ok(Begin::Leave);
         }
         if journal.running.iter().any(|step| step.name == name) {
             return Err(Error::platform(
@@ -157,13 +167,34 @@ impl DurableRun {
         Ok(journal.last_ordinal)
     }
 
-    /// Notes that a step is stored: it does not run any more.
-    pub(super) fn stored(&self, name: &str, ordinal: u16, value: &str) {
-        let value = (value.len() as u64 <= StoredStep::INLINE).then(|| value.into());
+    /// Notes that a step's work is done: its name stays taken until [`DurableRun::stored`].
+    pub(super) fn storing(&self, name: &str) {
+        self.journal().storing.insert(name.to_owned());
+    }
+
+    /// Notes that a step is stored, or that it could not be.
+    pub(super) fn stored(&self, name: &str, stored: Option<(u16, &str)>) {
         let mut journal = self.journal();
-        journal.asked_for.insert(ordinal);
-        journal.running.retain(|step| step.name != name);
-        journal.steps.insert(name.to_owned(), Known { ordinal, value });
+        journal.storing.remove(name);
+        if let Some((ordinal, value)) = stored {
+            let value = (value.len() as u64 <= StoredStep::INLINE).then(|| value.into());
+            journal.asked_for.insert(ordinal);
+            journal.running.retain(|step| step.name != name);
+            journal.steps.insert(name.to_owned(), Known { ordinal, value });
+        }
+        drop(journal);
+        self.changed.notify_waiters();
+    }
+
+    /// Begins a step as [`DurableRun::begin`]; a step that is being stored is waited for.
+    pub(super) async fn begin_settled(self: &Arc<Self>, name: &str) -> Result<Begin> {
+        loop {
+            let changed = self.changed.notified();
+            match self.begin(name)? {
+                Begin::Storing => changed.await,
+                begin => return Ok(begin),
+            }
+        }
     }
 
     /// A message that an earlier attempt has said.
@@ -187,7 +218,15 @@ impl DurableRun {
     /// Counts a message outside of steps: how many of the same text came before it in this attempt.
     pub(crate) fn count_said(&self, text: &str) -> u32 {
         let mut journal = self.journal();
-        let count = journal.said.entry(text.to_owned()).or_default();
+        let count = journal.said.entry(Sha256::digest(text).into()).or_default();
+        *count += 1;
+        *count - 1
+    }
+
+    /// Counts a task that is started outside of steps: how many of the same content came before it.
+    pub(super) fn count_started(&self, content: [u8; 32]) -> u32 {
+        let mut journal = self.journal();
+        let count = journal.started.entry(content).or_default();
         *count += 1;
         *count - 1
     }
@@ -211,8 +250,13 @@ impl DurableRun {
         InFlight { run: self.clone(), thread: true }
     }
 
+    /// Keeps the task from being given back: something of the attempt may still run.
+    pub(crate) fn note_unfinished(&self) {
+        self.journal().threads += 1;
+    }
+
     /// A step waits: it is not in flight until the guard is dropped.
-    pub(super) fn pause(self: &Arc<Self>) -> Pause {
+    pub(crate) fn pause(self: &Arc<Self>) -> Pause {
         self.leave(false);
         Pause(self.clone())
     }
@@ -228,7 +272,7 @@ impl DurableRun {
         self.changed.notify_waiters();
     }
 
-    /// Notes that a stored value does not fit. The body is dropped at its next wait.
+    /// Notes that a stored value does not fit. The body is dropped as soon as nothing is in flight.
     pub(super) fn note_misfit(&self, why: String) {
         self.journal().misfit.get_or_insert(why);
         self.changed.notify_waiters();
@@ -241,11 +285,13 @@ impl DurableRun {
             let changed = self.changed.notified();
             {
                 let journal = self.journal();
-                if let Some(why) = &journal.misfit {
-                    return Leaving::Misfit(why.clone());
-                }
-                if journal.handing_over && journal.in_flight == 0 {
-                    return Leaving::HandedOver;
+                if journal.in_flight == 0 {
+                    if let Some(why) = &journal.misfit {
+                        return Leaving::Misfit(why.clone());
+                    }
+                    if journal.handing_over {
+                        return Leaving::HandedOver;
+                    }
                 }
             }
             changed.await;
@@ -298,7 +344,7 @@ impl Drop for InFlight {
 
 /// A wait of a step. See [`DurableRun::pause`].
 #[derive(Debug)]
-pub(super) struct Pause(Arc<DurableRun>);
+pub(crate) struct Pause(Arc<DurableRun>);
 
 impl Drop for Pause {
     fn drop(&mut self) {
@@ -356,8 +402,10 @@ mod tests {
         drop(first);
         let Ok(Begin::Run(again)) = run.begin("a") else { panic!("a failed step frees its name") };
         let ordinal = run.take_ordinal(2).unwrap();
-        run.stored("a", ordinal, "42");
+        run.storing("a");
         drop(again);
+        assert!(matches!(run.begin("a"), Ok(Begin::Storing)), "its work is done: it must not run again");
+        run.stored("a", Some((ordinal, "42")));
         assert!(matches!(run.begin("a"), Ok(Begin::Stored(Known { ordinal: 1, .. }))));
     }
 
@@ -374,14 +422,17 @@ mod tests {
         assert!(run.has_threads());
         drop(thread);
         assert_eq!(run.leaving().now_or_never(), Some(Leaving::HandedOver));
-        assert!(matches!(run.begin("b"), Ok(Begin::Wait)), "nothing begins after it");
+        assert!(matches!(run.begin("b"), Ok(Begin::Leave)), "nothing begins after it");
     }
 
     #[test]
-    fn a_misfit_leaves_at_once() {
+    fn a_misfit_leaves_once_nothing_is_in_flight() {
         let run = run(Vec::new());
-        let _step = run.enter();
+        let step = run.enter();
         run.note_misfit("the value of `a`".to_owned());
+        assert_eq!(run.leaving().now_or_never(), None, "the result of a step in flight would be lost");
+        assert!(matches!(run.begin("b"), Ok(Begin::Leave)), "nothing begins after it");
+        drop(step);
         assert!(matches!(run.leaving().now_or_never(), Some(Leaving::Misfit(_))));
     }
 }

@@ -74,15 +74,15 @@ impl StepScope {
     /// The key of a message in this step: its place among the step's messages.
     pub(crate) fn message_key(&self, name: Option<&str>) -> MessageKey {
         match name {
-            Some(name) => MessageKey(format!("step:{}:name:{name}", self.name)),
-            None => MessageKey(format!("step:{}:{}", self.name, self.count(b"message"))),
+            Some(name) => MessageKey(format!("named:{}:{}:{name}", self.name.len(), self.name)),
+            None => MessageKey(format!("step:{}:{}:{}", self.name.len(), self.name, self.count(b"message"))),
         }
     }
 
-    /// The id of a task that this step starts: its place among the starts of the step.
-    pub(crate) fn task_id(&self, key: Option<&str>) -> TaskId {
-        let key = key.unwrap_or_default();
-        TaskId::derived(&self.key("imperal task 1", &[key.as_bytes()]))
+    /// The id of a task that this step starts: it depends on what is started, and on how many equal starts came
+    /// before it in the step.
+    pub(crate) fn task_id(&self, content: &[u8; 32]) -> TaskId {
+        TaskId::derived(&self.key("imperal task 1", &[content]))
     }
 
     fn key(&self, what: &str, parts: &[&[u8]]) -> [u8; 32] {
@@ -105,14 +105,14 @@ impl StepScope {
     }
 }
 
-/// The id of a task that a durable body starts outside of steps under a key.
-pub(super) fn keyed_task_id(root_task: TaskId, key: &str) -> TaskId {
+/// The id of the k-th equal task that a durable body starts outside of steps.
+pub(super) fn task_id_outside(root_task: TaskId, content: &[u8; 32], k: u32) -> TaskId {
     let root = root_task.to_string();
-    TaskId::derived(&digest(&[b"imperal keyed task 1", root.as_bytes(), key.as_bytes()]))
+    TaskId::derived(&digest(&[b"imperal keyed task 1", root.as_bytes(), content, &k.to_be_bytes()]))
 }
 
 /// A hash of the parts and their lengths.
-fn digest(parts: &[&[u8]]) -> [u8; 32] {
+pub(super) fn digest(parts: &[&[u8]]) -> [u8; 32] {
     let mut hash = Sha256::new();
     for part in parts {
         hash.update((part.len() as u64).to_be_bytes());

@@ -6,7 +6,7 @@ use std::pin::Pin;
 
 use serde::Serialize;
 
-use super::scope::keyed_task_id;
+use super::scope::{digest, task_id_outside};
 use crate::context::Context;
 use crate::context::background::{check_key, cut_name};
 use crate::error::Error;
@@ -72,14 +72,22 @@ impl Context {
         DurableTask { parent: self.clone(), task, name: String::new(), key: None, long_running: false }
     }
 
-    /// The id of a task that this context starts, if it must be the same on every attempt.
+    /// The id of a task that this context starts, if it must be the same on every attempt. `content` is what is
+    /// known of the task.
     ///
     /// # Errors
     /// `INTERNAL` in the body of a durable task outside of a step, without a key.
-    pub(in crate::context) fn started_task_id(&self, key: Option<&str>) -> Result<Option<TaskId>> {
+    pub(in crate::context) fn started_task_id(&self, key: Option<&str>, content: &[&str]) -> Result<Option<TaskId>> {
+        if self.durable_run().is_none() {
+            return Ok(None);
+        }
+        let parts: Vec<&[u8]> = content.iter().chain([&key.unwrap_or_default()]).map(|part| part.as_bytes()).collect();
+        let content = digest(&parts);
         match (self.step_scope(), self.durable_run(), key) {
-            (Some(scope), ..) => Ok(Some(scope.task_id(key))),
-            (None, Some(run), Some(key)) => Ok(Some(keyed_task_id(run.root_task, key))),
+            (Some(scope), ..) => Ok(Some(scope.task_id(&content))),
+            (None, Some(run), Some(_)) => {
+                Ok(Some(task_id_outside(run.root_task, &content, run.count_started(content))))
+            }
             (None, Some(_), None) => Err(Error::internal(
                 "a durable task that starts another needs a `.key(..)` for it, or starts it in a step: otherwise \
                  it would start again on each attempt"
@@ -134,7 +142,7 @@ impl DurableTask {
             let text = format!("the input of a durable task has at most {INPUT_LIMIT} bytes, not {}", input.len());
             return Err(Error::internal(text));
         }
-        let task_id = parent.started_task_id(key.as_deref())?;
+        let task_id = parent.started_task_id(key.as_deref(), &["durable", task.name, &input, &name])?;
         let PreparedTask { name: task_name, module_path, data, .. } = task;
         let request = DurableRequest { task_name, module_path, input, data, name, key, long_running, task_id };
         Ok((parent, request))

@@ -85,7 +85,12 @@ impl TaskContext {
         Step(Box::pin(async move {
             match self.begin_step(name).await? {
                 Begun::Stored(value) => Ok(value),
-                Begun::Run(running) => self.run_once(&running, work).await.map_err(Failure::into_error),
+                Begun::Run(running) => {
+                    let done = self.run_once(&running, work).await.map_err(Failure::into_error);
+                    drop(running);
+                    self.show_steps();
+                    done
+                }
             }
         }))
     }
@@ -96,13 +101,13 @@ impl TaskContext {
         tokio::task::coop::consume_budget().await;
         self.ctx.check_active()?;
         let name = checked(name)?;
-        match self.run.begin(&name)? {
+        match self.run.begin_settled(&name).await? {
             Begin::Stored(known) => self.read_stored(&name, known).await.map(Begun::Stored),
             Begin::Run(running) => {
                 self.show_steps();
                 Ok(Begun::Run(running))
             }
-            Begin::Wait => std::future::pending().await,
+            Begin::Leave | Begin::Storing => std::future::pending().await,
         }
     }
 
@@ -113,7 +118,7 @@ impl TaskContext {
             None => {
                 let _in_flight = self.run.enter();
                 let host = self.ctx.services().host.clone();
-                host.step_value(self.run.attempt.task_id, known.ordinal).await?.map(Arc::from)
+                host.step_value(self.ctx.origin(), known.ordinal).await?.map(Arc::from)
             }
         };
         let read = match &value {
@@ -163,12 +168,11 @@ impl TaskContext {
             log: None,
         };
         let guard = self.run.enter();
+        self.run.storing(running.name());
         let (host, origin, run) = (self.ctx.services().host.clone(), self.ctx.origin().clone(), self.run.clone());
         let storing = tokio::spawn(async move {
             let stored = host.store_step(&origin, step.clone()).await;
-            if stored.is_ok() {
-                run.stored(&step.name, ordinal, &value);
-            }
+            run.stored(&step.name, stored.is_ok().then_some((ordinal, &value)));
             drop(guard);
             stored
         });

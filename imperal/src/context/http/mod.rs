@@ -316,11 +316,41 @@ fn with_step_key(ctx: &Context, mut request: reqwest::Request) -> reqwest::Reque
         Some(body) => body.as_bytes(),
     };
     let Some(body) = body else { return request };
-    let key = scope.request_key(request.method().as_str(), request.url().as_str(), body);
+    let key = scope.request_key(request.method().as_str(), &ordered_url(request.url()), &ordered_json(body));
     if let Ok(key) = http::HeaderValue::from_str(&key) {
         request.headers_mut().insert(retry::IDEMPOTENCY_KEY, key);
     }
     request
+}
+
+/// The URL with its query in order: a map has another order in each process.
+fn ordered_url(url: &reqwest::Url) -> String {
+    let mut pairs: Vec<_> = url.query_pairs().into_owned().collect();
+    pairs.sort();
+    let mut ordered = url.clone();
+    ordered.set_query(None);
+    format!("{ordered}?{pairs:?}")
+}
+
+/// A JSON body with its keys in order, for the same reason. Another body stays as it is.
+fn ordered_json(body: &[u8]) -> Vec<u8> {
+    fn order(value: &mut serde_json::Value) {
+        match value {
+            serde_json::Value::Object(object) => {
+                object.sort_keys();
+                object.values_mut().for_each(order);
+            }
+            serde_json::Value::Array(items) => items.iter_mut().for_each(order),
+            _ => {}
+        }
+    }
+    match imperal_manifest::json::read::<serde_json::Value>(body) {
+        Ok(mut value) => {
+            order(&mut value);
+            serde_json::to_vec(&value).unwrap_or_else(|_| body.to_vec())
+        }
+        Err(_) => body.to_vec(),
+    }
 }
 
 /// Makes one attempt, redirects included. A cancel aborts it.
@@ -331,6 +361,9 @@ async fn attempt(ctx: &Context, outgoing: OutgoingRequest, follow_redirects: boo
         if follow_redirects { redirect::follow(transport, outgoing).await } else { transport.exchange(outgoing).await }
     };
     signal.check().map_err(stopped)?;
+    if ctx.step_scope().is_some_and(super::StepScope::is_closed) {
+        return Err(HttpError::stopped("the step has ended"));
+    }
     signal.touch();
     let answer = tokio::select! {
         biased;

@@ -46,7 +46,8 @@ pub trait DurableTasks: Send + Sync {
 
     /// Gives a running task back, with its event, and tells the nodes' feeds that a task is ready. A hand-over
     /// leaves it `Queued` for any process, ready now. A refusal leaves it `Stuck`, waiting for a version, ready
-    /// now for other programs, or in 30 s if the task was stuck before; the time of the first refusal stays until
+    /// now for other programs, or in 30 s if the task was stuck before; it does not count as an attempt without
+    /// progress, and the time of the first refusal stays until
     /// a step is stored.
     ///
     /// A repeated release of the attempt that released the task succeeds and writes nothing.

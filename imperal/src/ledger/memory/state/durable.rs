@@ -185,6 +185,8 @@ impl State {
             Release::HandOver => (task.state, task.waits_for) = (TaskState::Queued, Some(WaitsFor::Process)),
             Release::Refused { program } => {
                 (task.state, task.waits_for) = (TaskState::Stuck, Some(WaitsFor::Version));
+                // The program could not try: that is no attempt without progress.
+                durable.fruitless = durable.fruitless.saturating_sub(1);
                 durable.refused_by = Some(program);
                 durable.stuck_since.get_or_insert(now);
             }

@@ -28,6 +28,8 @@ BEGIN
         END IF;
         UPDATE @.durable
         SET ran = @.sound(ran) + @.span(claimed_at, v_now), claimed_at = NULL, claim_id = NULL,
+            -- A program that could not try made no attempt without progress.
+            fruitless = CASE WHEN p_program IS NULL THEN fruitless ELSE greatest(@.sound(fruitless) - 1, 0) END,
             refused_program = coalesce(p_program, refused_program),
             stuck_since = coalesce(v_stuck_since, stuck_since)
         WHERE task_no = v_task.task_no;

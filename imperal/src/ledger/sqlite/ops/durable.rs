@@ -247,19 +247,25 @@ impl Tx<'_> {
         let ran = ran.max(0).saturating_add(claimed_at.map_or(0, |from| until.saturating_sub(from).max(0)));
         let crashes = if has_progress { 0 } else { u32::try_from(crashes).unwrap_or_default() };
         let crashes = crashes.saturating_add(u32::from(is_crash && !has_progress));
-        let wait = rules::retry_after(if is_crash { crashes } else { 0 });
+        let retry = rules::retry_after(if is_crash { crashes } else { 0 });
         let stuck_since = stuck_since.filter(|_| !has_progress);
+        let is_refused = matches!(end, AttemptEnd::Released(Release::Refused { .. }));
+        let wait = if is_refused && stuck_since.is_some() { rules::REFUSED_AGAIN } else { retry };
         let (state, waits_for, refused_by, stuck_since) = match end {
             AttemptEnd::Released(Release::Refused { program }) => {
                 (TaskState::Stuck, WaitsFor::Version, Some(program), stuck_since.or(Some(now)))
             }
-            _ if wait.is_zero() => (TaskState::Queued, WaitsFor::Process, None, stuck_since),
+            _ if retry.is_zero() => (TaskState::Queued, WaitsFor::Process, None, stuck_since),
             _ => (TaskState::Queued, WaitsFor::Retry, None, stuck_since),
         };
-        let sql = "UPDATE durable SET claimed_at = NULL, ran = ?2, crashes = ?3, fruitless = iif(?4, 0, fruitless),
+        let sql = "UPDATE durable SET claimed_at = NULL, ran = ?2, crashes = ?3, fruitless = iif(?4, 0, max(fruitless - ?8, 0)),
                    stuck_since = ?5, ready_at = ?6, refused_by = coalesce(?7, refused_by) WHERE task_no = ?1";
         let ready_at = after(self.now, wait).as_microsecond();
-        execute(self.conn, sql, params![number, ran, crashes, has_progress, stuck_since, ready_at, refused_by])?;
+        execute(
+            self.conn,
+            sql,
+            params![number, ran, crashes, has_progress, stuck_since, ready_at, refused_by, is_refused],
+        )?;
         let sql = "UPDATE task SET state = ?2, waits_for = ?3, deadline_at = NULL WHERE task_no = ?1";
         execute(self.conn, sql, params![number, state.as_str(), waits_for.as_str()])?;
         Ok(true)

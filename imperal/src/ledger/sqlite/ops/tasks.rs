@@ -142,6 +142,11 @@ impl Tx<'_> {
             }
         };
         if let Some(running) = self.running_under_key(owner_id, new)? {
+            // An id that exists is refused first: the start is a repeated one.
+            let sql = "SELECT 1 FROM task WHERE task_id = ?1";
+            if one(self.conn, sql, [new.task_id.to_string()], |_| Ok(()))?.is_some() {
+                return Err(LedgerError::IdExists.into());
+            }
             return Err(LedgerError::AlreadyRunning(running).into());
         }
         let count = |sql| one(self.conn, sql, [owner_id], |row| Ok(row.get::<_, u32>(0)?));
