@@ -239,7 +239,9 @@ impl Node {
             let end = messages::stuck(WorkRef::of_record(&record), &record.task.name);
             match self.ledger.reclaim_task(&incarnation, record.task.task_id, end).await {
                 Ok(_) | Err(LedgerError::AlreadyEnded | LedgerError::NotOrphaned | LedgerError::CallNotReplied) => {}
-                Err(error) => return Err(error),
+                Err(error @ LedgerError::Fenced) => return Err(error),
+                // One task that cannot be ended does not keep the others.
+                Err(error) => tracing::warn!(task = %record.task.task_id, %error, "a stuck task cannot be ended yet"),
             }
         }
         Ok(())

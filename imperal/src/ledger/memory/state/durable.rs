@@ -121,7 +121,8 @@ impl State {
                 break;
             }
             let Some(row) = self.tasks.get(&task_id) else { continue };
-            let is_suspect = row.durable.as_ref().is_some_and(|durable| durable.crashes >= SUSPECT);
+            let crashes = |durable: &DurableRow| durable.crashes >= SUSPECT && !durable.has_progress();
+            let is_suspect = row.durable.as_ref().is_some_and(crashes);
             if (is_suspect && !suspect) || self.running_of(&row.record.owner) >= request.max_running {
                 continue;
             }

@@ -33,6 +33,8 @@ BEGIN
                 WHERE t.app_id = n.app_id AND t.task_name = n.task_name AND t.ready_at BETWEEN v_at AND v_now
                     AND t.state <> 'running' AND t.outcome_seq IS NULL
                     AND (t.ready_at, t.task_no) > (v_at, v_no) AND t.owner_id <> ALL (v_full)
+                    -- Looked at here without a lock, so that a claim locks no owner for nothing.
+                    AND @.running_tasks(t.owner_id) < p_max_running
                     AND d.refused_program IS DISTINCT FROM p_program AND @.is_replied(t.call_id)
                     AND (v_suspect OR d.crashes < 2 OR @.last_step_at(t.task_no, t.attempt) IS NOT NULL)
                 ORDER BY t.ready_at, t.task_no LIMIT 2 * p_limit
