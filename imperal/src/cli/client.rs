@@ -53,7 +53,7 @@ struct EmbeddedPlatform {
 impl Client {
     /// Connects to the platform at `--url`, to the process that holds the data folder, or starts a platform.
     pub(super) async fn connect(
-        mut app: App,
+        app: App,
         registry: Registry,
         connect: &ConnectArgs,
         needs: Needs,
@@ -99,8 +99,6 @@ impl Client {
             }
             tokio::time::sleep(Duration::from_millis(50)).await;
         };
-        // A command that only looks must not run anything.
-        app.settings.takes_up_tasks = needs != Needs::Ledger;
         let grace = app.settings.long_task_cap;
         let server = start_embedded(app, registry, folder).await?;
         let token = LocalKey::of_folder(path)?.sign(&local_user())?;

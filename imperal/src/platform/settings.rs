@@ -32,8 +32,6 @@ pub struct Settings {
     /// The version of this program, as durable tasks know it: a task that it cannot continue waits for another
     /// one. Nodes of one build have the same. Made of the executable's size and time unless it is set.
     pub program: String,
-    /// Whether this node takes up durable tasks that other processes left. A command that only looks does not.
-    pub takes_up_tasks: bool,
     /// Most open tasks of a user: running ones, and durable ones that wait. 1,000.
     pub open_tasks_per_user: u32,
     /// Bytes of turns that a user may add a day (UTC); 0 for no limit, which is the default. `serve` has 256 MiB.
@@ -76,7 +74,6 @@ impl Default for Settings {
             lease: Duration::from_secs(15),
             renew_every: Duration::from_secs(5),
             program: program_version(),
-            takes_up_tasks: true,
             tasks_per_user: 100,
             open_tasks_per_user: 1000,
             stored_per_user_and_day: 0,
