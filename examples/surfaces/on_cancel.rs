@@ -24,9 +24,9 @@ struct Reservation {
 #[chat_function(action_type = "write", event = "reserved", effects = ["create:reservation"], data_model = Reservation, background)]
 async fn reserve(ctx: Context, Reservation { seats }: Reservation) -> Result<ActionResult> {
     ctx.background_task(move |ctx| async move {
-        let hold = |free: u32| free.checked_sub(seats);
+        let take = |free: u32| free.checked_sub(seats);
         FREE_SEATS
-            .fetch_update(Relaxed, Relaxed, hold)
+            .fetch_update(Relaxed, Relaxed, take)
             .map_err(|_| Error::user("SOLD_OUT", "Too few seats are free."))?;
         // Runs after a cancel, the cap, silence or a stop of the process, once the work is gone.
         // Its own context works: `ctx.http().delete(..)` would free the seats of a booking service.

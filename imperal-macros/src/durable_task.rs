@@ -39,24 +39,21 @@ pub(crate) fn durable_task(options: TokenStream, item: &TokenStream) -> TokenStr
     let warnings = diagnostics.warnings(&lint_attributes(&item), &allowed);
     let twin = task.twin(&item);
     let output = signature.output.clone();
-    match signature.types() {
-        Some(types) => {
-            let with = task.with(&types);
-            let registration = (!diagnostics.has_errors()).then(|| task.registration(&item));
-            let companions = expand::companions(&item, &DURABLE_TASK, &types, &krate, &quote!(#with #registration));
-            let errors = diagnostics.errors();
-            // The attribute requires `async` even if the fn awaits nothing.
-            quote!(#[allow(clippy::unused_async)] #item #twin #companions #warnings #errors)
-        }
-        None => {
-            // Callers of the twin get no second error. An `impl` or a trait has no place for it.
-            let twin = item.is_free().then(|| {
-                let with = task.with_anything(&item, &krate);
-                quote!(#twin #with)
-            });
-            let item = recover::with_errors(item, output.as_ref(), &krate, &diagnostics);
-            quote!(#item #twin)
-        }
+    if let Some(types) = signature.types() {
+        let with = task.with(&types);
+        let registration = (!diagnostics.has_errors()).then(|| task.registration(&item));
+        let companions = expand::companions(&item, &DURABLE_TASK, &types, &krate, &quote!(#with #registration));
+        let errors = diagnostics.errors();
+        // The attribute requires `async` even if the fn awaits nothing.
+        quote!(#[allow(clippy::unused_async)] #item #twin #companions #warnings #errors)
+    } else {
+        // Callers of the twin get no second error. An `impl` or a trait has no place for it.
+        let twin = item.is_free().then(|| {
+            let with = task.with_anything(&item, &krate);
+            quote!(#twin #with)
+        });
+        let item = recover::with_errors(item, output.as_ref(), &krate, &diagnostics);
+        quote!(#item #twin)
     }
 }
 

@@ -193,9 +193,10 @@ impl Options {
 
     /// The path of `imperal`: the option `crate`, or its usual name.
     pub(crate) fn krate(&self) -> TokenStream {
-        match self.get("crate").map(|entry| &entry.value) {
-            Some(Value::Path(path)) => path.to_token_stream(),
-            _ => quote!(::imperal),
+        if let Some(Value::Path(path)) = self.get("crate").map(|entry| &entry.value) {
+            path.to_token_stream()
+        } else {
+            quote!(::imperal)
         }
     }
 

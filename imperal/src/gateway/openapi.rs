@@ -57,7 +57,8 @@ fn build() -> Value {
     let mut settings = SchemaSettings::draft2020_12();
     settings.definitions_path = "/components/schemas".into();
     let mut generator = settings.into_generator();
-    let operations = operations(&mut generator);
+    let mut operations = operations(&mut generator);
+    operations.extend(task_operations(&mut generator));
     let error = schema::<ErrorBody>(&mut generator);
     let mut paths: Map<String, Value> = Map::new();
     for operation in operations {
@@ -87,8 +88,9 @@ fn schema<T: JsonSchema>(generator: &mut SchemaGenerator) -> Value {
     generator.subschema_for::<T>().to_value()
 }
 
-fn operations(generator: &mut SchemaGenerator) -> Vec<Operation> {
-    let get = |path, summary, answer| Operation {
+/// A read by a user, as most operations are.
+fn get(path: &'static str, summary: &'static str, answer: Value) -> Operation {
+    Operation {
         path,
         method: "get",
         summary,
@@ -98,7 +100,42 @@ fn operations(generator: &mut SchemaGenerator) -> Vec<Operation> {
         body: None,
         answer: Some(answer),
         errors: &[400, 401, 503],
-    };
+    }
+}
+
+fn task_operations(generator: &mut SchemaGenerator) -> Vec<Operation> {
+    vec![
+        Operation {
+            query: &[("limit", "Most tasks, 1 to 500; 50 when absent"), ("call_id", "Only tasks of this call")],
+            ..get("/v1/tasks", "The caller's tasks, newest first, without their results", schema::<Tasks>(generator))
+        },
+        get("/v1/tasks/active", "The caller's running tasks", schema::<Tasks>(generator)),
+        Operation {
+            errors: &[400, 401, 403, 404, 503],
+            ..get(
+                "/v1/tasks/{task_id}",
+                "One task, with its result when it has ended; 403 for another user's, 404 for an unknown one",
+                schema::<Task>(generator),
+            )
+        },
+        Operation {
+            query: &[("after", "Only steps after this ordinal"), ("limit", "Most steps, 1 to 1,000; 200 when absent")],
+            errors: &[400, 401, 403, 404, 503],
+            ..get(
+                "/v1/tasks/{task_id}/steps",
+                "The stored steps of a durable task, in order, without their values",
+                schema::<Steps>(generator),
+            )
+        },
+        Operation {
+            method: "post",
+            errors: &[400, 401, 403, 404, 503],
+            ..get("/v1/tasks/{task_id}/cancel", "Ask a task to stop", schema::<Task>(generator))
+        },
+    ]
+}
+
+fn operations(generator: &mut SchemaGenerator) -> Vec<Operation> {
     vec![
         Operation {
             method: "post",
@@ -138,33 +175,6 @@ fn operations(generator: &mut SchemaGenerator) -> Vec<Operation> {
                 "Live events: hello, turn, task (without its result, which the outcome turn has), progress; pruned if retention has deleted events (Server-Sent Events)",
                 Value::Null,
             )
-        },
-        Operation {
-            query: &[("limit", "Most tasks, 1 to 500; 50 when absent"), ("call_id", "Only tasks of this call")],
-            ..get("/v1/tasks", "The caller's tasks, newest first, without their results", schema::<Tasks>(generator))
-        },
-        get("/v1/tasks/active", "The caller's running tasks", schema::<Tasks>(generator)),
-        Operation {
-            errors: &[400, 401, 403, 404, 503],
-            ..get(
-                "/v1/tasks/{task_id}",
-                "One task, with its result when it has ended; 403 for another user's, 404 for an unknown one",
-                schema::<Task>(generator),
-            )
-        },
-        Operation {
-            query: &[("after", "Only steps after this ordinal"), ("limit", "Most steps, 1 to 1,000; 200 when absent")],
-            errors: &[400, 401, 403, 404, 503],
-            ..get(
-                "/v1/tasks/{task_id}/steps",
-                "The stored steps of a durable task, in order, without their values",
-                schema::<Steps>(generator),
-            )
-        },
-        Operation {
-            method: "post",
-            errors: &[400, 401, 403, 404, 503],
-            ..get("/v1/tasks/{task_id}/cancel", "Ask a task to stop", schema::<Task>(generator))
         },
         Operation {
             method: "post",

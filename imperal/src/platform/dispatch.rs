@@ -214,7 +214,7 @@ async fn run_call(
     let limits = node.call_limits();
     let handler = {
         let ctx = ctx.clone();
-        async move { Returned::Answer(handler(ctx).await) }
+        async move { Returned::Answer(handler(ctx).await.map(Box::new)) }
     };
     let handler = node.watchdog.watch(Label::Call(origin.call_id, origin.function), handler);
     let mut supervised = pin!(supervise(&ctx, handler, limits, &node.killing));

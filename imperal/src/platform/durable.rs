@@ -40,7 +40,7 @@ impl Node {
         let bound = (def.bind)(&task.input).map_err(|why| {
             Error::internal(format!("the input of the durable task `{}` cannot be read back: {why}", def.name))
         })?;
-        let (started, start) = oneshot::channel();
+        let (answer, answered) = oneshot::channel();
         let task_id = task.task_id.unwrap_or_else(TaskId::generate);
         let attempt = Attempt::first(task_id);
         let parent = origin.work();
@@ -51,8 +51,8 @@ impl Node {
         let ctx = Context::durable(origin, starter.services().clone(), WorkSpan::of(&span), run);
         let work = ActiveWork { ctx, ..parent_work };
         let node = self.clone();
-        self.tracker.spawn(guarded_start(node, work, parent, (task, bound), started).instrument(span));
-        start.await.unwrap_or_else(|_| Err(Error::platform(codes::UNAVAILABLE, "The task was cut off.")))
+        self.tracker.spawn(guarded_start(node, work, parent, (task, bound), answer).instrument(span));
+        answered.await.unwrap_or_else(|_| Err(Error::platform(codes::UNAVAILABLE, "The task was cut off.")))
     }
 
     /// The durable task that a request names. It belongs to the extension that starts it.
@@ -214,7 +214,7 @@ pub(super) fn durable_body(ctx: &Context, bound: BoundTask) -> impl Future<Outpu
         let body = bound(TaskContext::new(ctx, run.clone()));
         tokio::select! {
             biased;
-            answer = body => Returned::Answer(answer),
+            answer = body => Returned::Answer(answer.map(Box::new)),
             leaving = run.leaving() => Returned::Left(leaving),
         }
     }

@@ -34,7 +34,7 @@ impl Node {
         let origin = starter.origin();
         self.check_data_model(origin, task.data)?;
         let Some(parent_work) = self.active.find(origin) else { return Err(Error::cancelled()) };
-        let (started, start) = oneshot::channel();
+        let (answer, answered) = oneshot::channel();
         let task_id = task.task_id.unwrap_or_else(TaskId::generate);
         let parent = origin.work();
         let origin = Origin { task_id: Some(task_id), attempt: 1, ..origin.clone() };
@@ -47,8 +47,8 @@ impl Node {
         let ctx = Context::new(origin, starter.services().clone(), WorkSpan::of(&span));
         let work = ActiveWork { ctx, ..parent_work };
         let node = self.clone();
-        self.tracker.spawn(guarded_task(node, work, parent, task_id, task, started).instrument(span));
-        start.await.unwrap_or_else(|_| Err(Error::platform(codes::UNAVAILABLE, "The task was cut off.")))
+        self.tracker.spawn(guarded_task(node, work, parent, task_id, task, answer).instrument(span));
+        answered.await.unwrap_or_else(|_| Err(Error::platform(codes::UNAVAILABLE, "The task was cut off.")))
     }
 
     /// Refuses a task whose result has data of another type than the function's `data_model`: the manifest
@@ -182,7 +182,7 @@ async fn guarded_task(
     let running = async {
         let Some(body) = Box::pin(store_task(&run, parent, task, started)).await else { return };
         let ctx = work.ctx.clone();
-        run.run(async move { Returned::Answer(body(ctx).await) }).await;
+        run.run(async move { Returned::Answer(body(ctx).await.map(Box::new)) }).await;
     };
     let Err(payload) = AssertUnwindSafe(running).catch_unwind().await else { return };
     tracing::error!(panic = log_excerpt(&panic_text(payload)), "the platform panicked while it ran a task");

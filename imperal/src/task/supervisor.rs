@@ -37,7 +37,7 @@ pub(crate) struct Limits {
 #[derive(Debug)]
 pub(crate) enum Returned {
     /// It ran to its end.
-    Answer(Result<WireResult>),
+    Answer(Result<Box<WireResult>>),
     /// The body of a durable task was dropped before its end.
     Left(Leaving),
 }
@@ -86,7 +86,7 @@ pub(crate) async fn supervise(
             joined = &mut work => {
                 break match joined {
                     _ if signal.was_noticed() => Ending::Cancelled,
-                    Ok(Returned::Answer(Ok(answer))) => Ending::Answered(Box::new(answer)),
+                    Ok(Returned::Answer(Ok(answer))) => Ending::Answered(answer),
                     Ok(Returned::Answer(Err(error))) => Ending::Failed(error),
                     // The body is gone, so a cancel that it did not notice can end the task now.
                     Ok(Returned::Left(_)) if drop_at.is_some() => Ending::Cancelled,

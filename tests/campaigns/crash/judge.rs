@@ -157,25 +157,8 @@ impl<'a> LedgerIndex<'a> {
             && (task.durable || events.len() == 2 + usize::from(task.asked_to_stop));
         verdict.check(END, well, || format!("{task:?} has events {events:?}"));
         if task.durable {
-            self.goes_on(verdict, task, said);
+            goes_on(verdict, task, said);
         }
-    }
-
-    /// A durable task ends by itself or by a cancel. The poison rules may end one whose processes were killed five
-    /// times before its next step.
-    fn goes_on(&self, verdict: &mut Verdict, task: &TaskRow, said: &[&TurnRow]) {
-        let outcome = said.iter().find(|turn| has_result(turn));
-        let code = outcome.map_or("", |turn| text(&turn.body["result"], "error_code"));
-        let well = match task.state.as_str() {
-            "succeeded" => true,
-            "cancelled" => task.asked_to_stop,
-            "reclaimed" => code == "TASK_CRASHED",
-            _ => false,
-        };
-        verdict.check(GOES_ON, well, || format!("{task:?} ended with {code:?}"));
-        let announced = said.iter().filter(|turn| text(&turn.body, "text").ends_with("announcement")).count();
-        let well = announced == 1 || (announced == 0 && task.state != "succeeded");
-        verdict.check(GOES_ON, well, || format!("{task:?} announced {announced} times"));
     }
 
     fn numbers(&self, verdict: &mut Verdict) {
@@ -301,4 +284,21 @@ impl<'a> LedgerIndex<'a> {
         events.sort();
         events.into_iter().map(|(_, key)| key).collect()
     }
+}
+
+/// A durable task ends by itself or by a cancel. The poison rules may end one whose processes were killed five
+/// times before its next step.
+fn goes_on(verdict: &mut Verdict, task: &TaskRow, said: &[&TurnRow]) {
+    let outcome = said.iter().find(|turn| has_result(turn));
+    let code = outcome.map_or("", |turn| text(&turn.body["result"], "error_code"));
+    let well = match task.state.as_str() {
+        "succeeded" => true,
+        "cancelled" => task.asked_to_stop,
+        "reclaimed" => code == "TASK_CRASHED",
+        _ => false,
+    };
+    verdict.check(GOES_ON, well, || format!("{task:?} ended with {code:?}"));
+    let announced = said.iter().filter(|turn| text(&turn.body, "text").ends_with("announcement")).count();
+    let well = announced == 1 || (announced == 0 && task.state != "succeeded");
+    verdict.check(GOES_ON, well, || format!("{task:?} announced {announced} times"));
 }

@@ -8,7 +8,7 @@ use imperal::context::StepRetry;
 use imperal::prelude::*;
 
 #[derive(Serialize, Deserialize, JsonSchema)]
-struct Legs {
+struct RelayRun {
     /// How many steps.
     legs: u32,
     /// Milliseconds a step.
@@ -28,7 +28,7 @@ fn note(log: &Path, line: &str) -> Result<usize> {
 
 /// Runs one leg after the other.
 #[durable_task]
-async fn run_relay(ctx: TaskContext, job: Legs) -> Result<ActionResult> {
+async fn run_relay(ctx: TaskContext, job: RelayRun) -> Result<ActionResult> {
     let retry = StepRetry::backoff(5).first_wait(Duration::from_millis(1500));
     for leg in 1..=job.legs {
         let run = async |_| {
@@ -46,7 +46,7 @@ async fn run_relay(ctx: TaskContext, job: Legs) -> Result<ActionResult> {
 
 /// Work in steps that a crash does not lose.
 #[chat_function(action_type = "write", event = "relayed", effects = ["update:probe"], background)]
-async fn relay(ctx: Context, params: Legs) -> Result<ActionResult> {
+async fn relay(ctx: Context, params: RelayRun) -> Result<ActionResult> {
     ctx.durable_task(run_relay::with(params)).name("relay").await?;
     Ok(ActionResult::done("Off they go."))
 }

@@ -113,13 +113,12 @@ impl TaskContext {
 
     /// The value of a stored step. One that does not fit makes the attempt leave.
     async fn read_stored<T: DeserializeOwned>(&self, name: &str, known: Known) -> Result<T> {
-        let value = match known.value {
-            Some(value) => Some(value),
-            None => {
-                let _in_flight = self.run.enter();
-                let host = self.ctx.services().host.clone();
-                host.step_value(self.ctx.origin(), known.ordinal).await?.map(Arc::from)
-            }
+        let value = if let Some(value) = known.value {
+            Some(value)
+        } else {
+            let _in_flight = self.run.enter();
+            let host = self.ctx.services().host.clone();
+            host.step_value(self.ctx.origin(), known.ordinal).await?.map(Arc::from)
         };
         let read = match &value {
             Some(value) => imperal_manifest::json::read::<T>(value.as_bytes()).map_err(|error| error.to_string()),
