@@ -52,7 +52,7 @@ async fn a_wait_outside_of_steps_holds_up_no_deploy() {
 /// A step longer than the grace period is cut and runs again. No attempt counts as a crash.
 #[imperal::test]
 async fn a_step_longer_than_the_grace_period_runs_again() {
-    let long = body(async |ctx, log| {
+    let slow = body(async |ctx, log| {
         let log = &log;
         ctx.step("long", async |_| {
             let seconds = if log.note("long") < 8 { 60 } else { 1 };
@@ -62,7 +62,7 @@ async fn a_step_longer_than_the_grace_period_runs_again() {
         .await?;
         Ok(ActionResult::done("done"))
     });
-    let (platform, anna, log) = platform(long).await;
+    let (platform, anna, log) = platform(slow).await;
     let task_id = start_task(&anna).await;
     for deploy in 1..8 {
         until(&log, "long", deploy).await;

@@ -7,7 +7,7 @@ use super::*;
 /// Time between attempts and time of a step that a crash cut off do not count.
 #[imperal::test]
 async fn the_cap_counts_running_time_only() {
-    let long = body(async |ctx, log| {
+    let slow = body(async |ctx, log| {
         let log = &log;
         for n in 0..4 {
             ctx.step(("long", n), async |_| {
@@ -21,7 +21,7 @@ async fn the_cap_counts_running_time_only() {
         }
         Ok(ActionResult::done("done"))
     });
-    let (setup, log) = setup(long);
+    let (setup, log) = setup(slow);
     let platform = setup.settings(|s| s.liveness = Duration::from_secs(1000)).start().await;
     let anna = platform.user("anna");
     let task_id = start_task(&anna).await;
@@ -37,7 +37,7 @@ async fn the_cap_counts_running_time_only() {
 
 #[imperal::test]
 async fn the_cap_holds_over_attempts() {
-    let long = body(async |ctx, log| {
+    let slow = body(async |ctx, log| {
         let log = &log;
         for n in 0..10 {
             ctx.step(("long", n), async |_| {
@@ -51,7 +51,7 @@ async fn the_cap_holds_over_attempts() {
         }
         Ok(ActionResult::done("done"))
     });
-    let (setup, log) = setup(long);
+    let (setup, log) = setup(slow);
     let platform = setup.settings(|s| s.liveness = Duration::from_secs(1000)).start().await;
     let anna = platform.user("anna");
     let task_id = start_task(&anna).await;

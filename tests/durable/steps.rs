@@ -103,8 +103,8 @@ async fn a_failed_step_stores_nothing_and_can_be_tried_again() {
         let first =
             ctx.step("flaky", async |_| if log.note("try") == 1 { Err(Error::internal("no")) } else { Ok(1) }).await;
         assert!(first.is_err());
-        let second: i32 = ctx.step("flaky", async |_| Ok(log.note("try") as i32)).await?;
-        let third: i32 = ctx.step("flaky", async |_| Ok(99)).await?;
+        let second: u32 = ctx.step("flaky", async |_| Ok(log.note("try"))).await?;
+        let third: u32 = ctx.step("flaky", async |_| Ok(99)).await?;
         Ok(ActionResult::done(format!("{second} {third}")))
     });
     let (_platform, anna, _) = platform(flaky).await;

@@ -26,7 +26,7 @@ impl Relay {
         let folder = tempfile::tempdir().unwrap();
         let mut options = NodeOptions::new(PROBE, folder.path().join("data"));
         let grace = options.args.iter().position(|arg| arg == "--shutdown-grace").unwrap();
-        options.args[grace + 1] = "10".to_owned();
+        "10".clone_into(&mut options.args[grace + 1]);
         let node = options.start().await;
         let relay = Self { folder, node: Some(node) };
         let log = relay.log();

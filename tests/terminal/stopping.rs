@@ -111,10 +111,13 @@ async fn dev_on_a_desktop_opens_the_browser_by_a_private_file() {
     }
 }
 
+/// A command, and the environment that it runs in.
+type Case = (&'static [&'static str], &'static [(&'static str, &'static str)]);
+
 #[tokio::test(flavor = "multi_thread")]
 async fn dev_opens_no_browser_elsewhere() {
     let desktop = [("DISPLAY", ":0"), ("CI", ""), ("SSH_CONNECTION", ""), ("SSH_CLIENT", ""), ("SSH_TTY", "")];
-    let cases: [(&[&str], &[(&str, &str)]); 6] = [
+    let cases: [Case; 6] = [
         (&["dev", "--no-open"], &[]),
         (&["dev"], &[("IMPERAL_NO_OPEN", "1")]),
         (&["dev"], &[("CI", "true")]),

@@ -36,7 +36,7 @@ async fn help_fits_a_narrow_window() {
         // A column that is too narrow has one word in each line.
         let is_single = |line: &&str| line.starts_with("        ") && line.split_whitespace().count() == 1;
         let lines: Vec<_> = help.lines().collect();
-        assert!(!lines.windows(4).any(|four| four.iter().all(|line| is_single(line))), "{args:?}: {help}");
+        assert!(!lines.windows(4).any(|four| four.iter().all(is_single)), "{args:?}: {help}");
     }
     let wide = screen(100, &["--help"], folder.path());
     assert!(wide.contains("  run a function\n") && !wide.contains("\n\n\n"), "{wide}");

@@ -25,7 +25,7 @@ const HOUR: Duration = Duration::from_secs(3600);
 const ALL: PageLimit = PageLimit::rows(500);
 const INPUT: &str = r#"{"package":"p"}"#;
 
-async fn open(file: &Path, clock: &Arc<ManualClock>) -> SqliteLedger {
+fn open(file: &Path, clock: &Arc<ManualClock>) -> SqliteLedger {
     SqliteLedger::open_with_clock(file, clock.clone()).unwrap()
 }
 
@@ -93,7 +93,7 @@ async fn claim_all(ledger: &dyn Ledger, incarnation: &Incarnation) -> Vec<Claime
 
 async fn check_case(file: &Path, sql: &str, bens: &[TaskId], clock: &Arc<ManualClock>) {
     let before = {
-        let ledger = open(file, clock).await;
+        let ledger = open(file, clock);
         let mut before = Vec::new();
         for task_id in bens {
             before.push(steps(&ledger, *task_id).await);
@@ -101,7 +101,7 @@ async fn check_case(file: &Path, sql: &str, bens: &[TaskId], clock: &Arc<ManualC
         before
     };
     damage(file, sql);
-    let ledger = open(file, clock).await;
+    let ledger = open(file, clock);
     let incarnation = ledger.join(NODE, HOUR * 100).await.unwrap();
     clock.advance(HOUR);
     let claimed = claim_all(&ledger, &incarnation).await;
@@ -165,7 +165,7 @@ async fn one_damaged_value_of_a_durable_task_hurts_one_task() {
     let scene = folder.path().join("scene.db");
     let start: jiff::Timestamp = "2026-01-01T00:00:00Z".parse().unwrap();
     let clock = Arc::new(ManualClock::at(start));
-    let bens = leave_tasks(&open(&scene, &clock).await).await;
+    let bens = leave_tasks(&open(&scene, &clock)).await;
     let mut failed = Vec::new();
     for case in chosen_durable() {
         let file = folder.path().join("ledger.db");

@@ -77,7 +77,7 @@ async fn generate(ctx: TaskContext, job: Job) -> Result<ActionResult<Package>> {
     images += ctx.step("fn", render_owned).await?;
     let note = job.note;
     ctx.step("moved", async move |ctx: Context| {
-        ctx.log().info(&note.unwrap_or_default());
+        ctx.log().info(note.unwrap_or_default());
         Ok(())
     })
     .await?;
@@ -110,7 +110,7 @@ async fn generate(ctx: TaskContext, job: Job) -> Result<ActionResult<Package>> {
     if let Err(error) =
         ctx.step("may fail", async |_| Err::<(), _>(Error::user("NO_CREDIT", "No credit is left."))).await
     {
-        ctx.log().info(&error.to_string());
+        ctx.log().info(&error);
     }
 
     let plain: Context = ctx.clone();
