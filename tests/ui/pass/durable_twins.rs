@@ -54,6 +54,7 @@ mod inner {
     pub(super) use deep::r#move as moving;
 
     pub(super) fn prepared() -> imperal::context::PreparedTask {
+        #[allow(clippy::wildcard_imports, reason = "a glob takes the fn and its twin")]
         use deep::*;
         clean::with(hidden())
     }
