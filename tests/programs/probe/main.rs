@@ -2,7 +2,7 @@
 
 #![allow(deprecated, reason = "the results of test functions need no data_model")]
 
-mod durable;
+mod relay;
 mod untrusted;
 
 use std::process::ExitCode;
