@@ -206,7 +206,7 @@ mod tests {
         let tables: String = TABLE_FILES.concat();
         let functions: String = FUNCTION_FILES.iter().map(|(_, sql)| *sql).collect();
         assert_eq!((TABLES, &hash_of(&tables)[..16]), (2, "994dea922b3dcb50"));
-        assert_eq!((FUNCTIONS, &hash_of(&functions)[..16]), (2, "4c1d8b551cd51e3a"));
+        assert_eq!((FUNCTIONS, &hash_of(&functions)[..16]), (2, "808389dd20fb4315"));
     }
 
     #[test]
