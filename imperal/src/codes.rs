@@ -66,6 +66,8 @@ codes! {
     STEP_TOO_LARGE
     /// A durable task has too many steps, or their values are too large in all.
     STEPS_EXCEEDED
+    /// A step, message or task was begun in a step with the context of the body.
+    STEP_IN_STEP
     /// A result is larger than 1 MiB.
     RESULT_TOO_LARGE
     /// A result is nested deeper than 120 levels.

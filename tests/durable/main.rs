@@ -10,6 +10,7 @@ mod data_model;
 mod hand_over;
 mod limits;
 mod messages;
+mod nesting;
 mod steps;
 mod stuck;
 

@@ -99,3 +99,66 @@ async fn a_key_can_be_used_again_once_its_task_has_ended() {
     anna.outcome(task_id).await.assert_state(TaskState::Succeeded);
     assert_eq!((log.count("first"), log.count("second")), (1, 1));
 }
+
+/// The ledger may have the message although nobody waited for the answer: the next delivery must find it.
+#[imperal::test(clock = "real")]
+async fn a_message_whose_await_is_dropped_is_said_once() {
+    let says = body(async |ctx, log| {
+        // From the reply of the call on, a delivery is written at once.
+        tokio::time::sleep(Duration::from_millis(500)).await;
+        let message = ctx.deliver_chat_message("Half way.").name("half").into_future();
+        // The first poll begins to write it.
+        tokio::select! {
+            biased;
+            _ = message => {}
+            () = std::future::ready(()) => {}
+        }
+        ctx.deliver_chat_message("Half way.").name("half").await?;
+        log.note("said");
+        Ok(ActionResult::done("done"))
+    });
+    let folder = tempfile::tempdir().unwrap();
+    // A ledger in memory writes within the first poll.
+    let ledger = imperal::ledger::SqliteLedger::open(folder.path().join("imperal.db")).unwrap();
+    let (setup, log) = setup(says);
+    let platform = setup.ledger(Arc::new(ledger)).start().await;
+    let anna = platform.user("anna");
+    let task_id = start_task(&anna).await;
+    anna.outcome(task_id).await.assert_state(TaskState::Succeeded);
+    assert_eq!(log.count("said"), 1);
+    let texts = anna.texts().await;
+    assert_eq!(texts.iter().filter(|text| *text == "Half way.").count(), 1, "{texts:?}");
+}
+
+#[imperal::test]
+async fn two_deliveries_under_one_name_at_once_are_one_message() {
+    let says = body(async |ctx, _| {
+        let say = || ctx.deliver_chat_message("Once.").name("once").into_future();
+        let (one, other) = tokio::join!(say(), say());
+        assert_eq!(one?.turn_id, other?.turn_id);
+        Ok(ActionResult::done("done"))
+    });
+    let (_platform, anna, _) = platform(says).await;
+    let task_id = start_task(&anna).await;
+    anna.outcome(task_id).await.assert_state(TaskState::Succeeded);
+    assert_eq!(anna.texts().await.iter().filter(|text| *text == "Once.").count(), 1);
+}
+
+#[imperal::test]
+async fn the_name_of_a_message_has_1_to_512_bytes() {
+    let says = body(async |ctx, _| {
+        for name in [String::new(), "x".repeat(513)] {
+            let refused = ctx.deliver_chat_message("Named.").name(&name).await;
+            assert!(refused.unwrap_err().to_string().contains("1 to 512 bytes"));
+            let refused: Result<()> =
+                ctx.step("says", async |ctx| ctx.deliver_chat_message("Named.").name(&name).await.map(|_| ())).await;
+            assert!(refused.unwrap_err().to_string().contains("1 to 512 bytes"));
+        }
+        ctx.deliver_chat_message("Named.").name("x".repeat(512)).await?;
+        Ok(ActionResult::done("done"))
+    });
+    let (_platform, anna, _) = platform(says).await;
+    let task_id = start_task(&anna).await;
+    anna.outcome(task_id).await.assert_state(TaskState::Succeeded);
+    assert_eq!(anna.texts().await.iter().filter(|text| *text == "Named.").count(), 1);
+}

@@ -314,3 +314,32 @@ async fn the_order_of_a_map_does_not_change_the_key_of_a_request() {
     let keys: Vec<_> = requests.iter().map(|request| request.header("idempotency-key").unwrap()).collect();
     assert!(keys.len() == 2 && keys[0] == keys[1], "{keys:?}");
 }
+
+/// More values than an attempt keeps in memory: the others are read when the body asks for them.
+#[imperal::test]
+async fn every_value_of_a_large_task_is_there_after_a_crash() {
+    let large = body(async |ctx, log| {
+        let log = &log;
+        let mut bytes = 0;
+        for n in 0..400_usize {
+            let value = ctx
+                .step(("part", n), async |_| {
+                    log.note("part");
+                    Ok(format!("{n:04}").repeat(1000))
+                })
+                .await?;
+            assert!(value.starts_with(&format!("{n:04}")), "the value of another step");
+            bytes += value.len();
+        }
+        if log.note("wait") == 1 {
+            std::future::pending::<()>().await;
+        }
+        Ok(ActionResult::done(format!("{bytes}")))
+    });
+    let (platform, anna, log) = platform(large).await;
+    let task_id = start_task(&anna).await;
+    until(&log, "wait", 1).await;
+    platform.crash().await;
+    assert_eq!(anna.outcome(task_id).await.turn.body.text, "1600000");
+    assert_eq!(log.count("part"), 400);
+}

@@ -8,7 +8,9 @@ use std::future::{Future, IntoFuture};
 use std::pin::Pin;
 
 use serde::Serialize;
+use tracing::Instrument;
 
+use super::durable::{Say, checked_name};
 use super::{Context, MessageKey};
 use crate::codes;
 use crate::error::Error;
@@ -58,7 +60,7 @@ impl Context {
     /// turn and audit row are on disk. There is no way to name another user.
     ///
     /// In a durable task a message is said once, however often its body runs again: see
-    /// [`name`](Delivery::name).
+    /// [`name`](Delivery::name). A delivery that has begun goes on although its await is dropped.
     ///
     /// In a background task it also waits until the call's own reply is in the chat, so that an announcement
     /// never comes before the acknowledgement. A handler must not wait for such a delivery.
@@ -98,7 +100,8 @@ pub struct Delivery {
 impl Delivery {
     /// In a durable task: the name by which a later attempt knows that the message was said. Without one it is
     /// known by its text, or in a step by its place among the step's messages; so a message outside of steps
-    /// whose text differs from attempt to attempt needs a name.
+    /// whose text differs from attempt to attempt needs a name. It has 1 to 512 bytes; another length is
+    /// `INTERNAL`, and nothing is delivered.
     pub fn name(mut self, name: impl Into<String>) -> Self {
         self.name = Some(name.into());
         self
@@ -135,38 +138,59 @@ impl IntoFuture for Delivery {
             if truncated {
                 self.ctx.log().warn(format_args!("chat message of {bytes} bytes cut to {CHAT_TEXT_LIMIT}"));
             }
-            let _in_flight = self.ctx.in_flight();
-            let key = self.ctx.message_key(&text, self.name.as_deref());
-            if let (Some(run), Some(key)) = (self.ctx.durable_run(), &key)
-                && let Some(turn_id) = run.said_before(key).and_then(|known| known.value?.parse().ok())
-            {
-                return Ok(Receipt { turn_id, truncated });
-            }
-            let step = match (self.ctx.durable_run(), key) {
-                (Some(run), Some(key)) => Some(SaidStep { key, ordinal: run.message_ordinal(64)? }),
-                _ => None,
-            };
-            let said = step.clone();
             let (msg_type, refresh_panels) = (self.msg_type, self.refresh_panels);
-            let delivery = ChatDelivery { text, truncated, msg_type, refresh_panels, step };
-            let turn_id = self.ctx.services().host.deliver_message(self.ctx.origin(), delivery).await?;
-            if let (Some(run), Some(said)) = (self.ctx.durable_run(), said) {
-                run.said(&said.key, said.ordinal, &turn_id.to_string());
-            }
+            let delivery = ChatDelivery { text, truncated, msg_type, refresh_panels, step: None };
+            let turn_id = if self.ctx.durable_run().is_some() {
+                deliver_once(&self.ctx, delivery, self.name.as_deref()).await?
+            } else {
+                self.ctx.services().host.deliver_message(self.ctx.origin(), delivery).await?
+            };
             Ok(Receipt { turn_id, truncated })
         })
     }
 }
 
+/// In a durable task: delivers a message unless it was said. The write goes on when the caller is dropped, since
+/// its answer says whether a later delivery would repeat it.
+async fn deliver_once(ctx: &Context, mut delivery: ChatDelivery, name: Option<&str>) -> Result<TurnId> {
+    let in_flight = ctx.in_flight();
+    let Some((run, key)) = ctx.durable_run().zip(ctx.message_key(&delivery.text, name)?) else {
+        return ctx.services().host.deliver_message(ctx.origin(), delivery).await;
+    };
+    let saying = match run.begin_message(key).await? {
+        Say::Before(turn_id) => return Ok(turn_id),
+        Say::Now(saying) => saying,
+    };
+    delivery.step = Some(SaidStep { key: saying.key.clone(), ordinal: saying.ordinal });
+    let (host, origin) = (ctx.services().host.clone(), ctx.origin().clone());
+    let writing = async move {
+        let turn_id = host.deliver_message(&origin, delivery).await?;
+        saying.said(turn_id);
+        drop(in_flight);
+        Ok(turn_id)
+    };
+    match tokio::spawn(writing.in_current_span()).await {
+        Ok(delivered) => delivered,
+        Err(error) => Err(Error::internal(format!("a message was not delivered: {error}"))),
+    }
+}
+
 impl Context {
     /// In a durable task: the key by which a message is known on every attempt.
-    fn message_key(&self, text: &str, name: Option<&str>) -> Option<MessageKey> {
-        let run = self.durable_run()?;
-        Some(match (self.step_scope(), name) {
+    ///
+    /// # Errors
+    /// `INTERNAL` for a bad name; `STEP_IN_STEP` in a step with another context than the step's.
+    fn message_key(&self, text: &str, name: Option<&str>) -> Result<Option<MessageKey>> {
+        let Some(run) = self.durable_run() else { return Ok(None) };
+        self.check_outside_of_steps("A message")?;
+        if let Some(name) = name {
+            checked_name(name.to_owned())?;
+        }
+        Ok(Some(match (self.step_scope(), name) {
             (Some(scope), name) => scope.message_key(name),
             (None, Some(name)) => MessageKey::named(name),
             (None, None) => MessageKey::of_text(text, run.count_said(text)),
-        })
+        }))
     }
 }
 

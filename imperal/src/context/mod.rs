@@ -22,6 +22,7 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
+use crate::codes;
 use crate::error::Error;
 use crate::ids::{CallId, TaskId};
 use crate::result::Result;
@@ -37,7 +38,7 @@ pub(crate) use background::{TaskBody, TaskRequest};
 pub use blocking::Blocking;
 pub use chat::{CHAT_TEXT_LIMIT, Delivery, Receipt, TRUNCATION_MARKER};
 pub(crate) use chat::{ChatDelivery, SaidStep, cut_text};
-pub(crate) use durable::{DurableRequest, DurableRun, Leaving, MessageKey};
+pub(crate) use durable::{DurableRequest, DurableRun, Leaving, MessageKey, StoredSteps};
 pub use durable::{DurableTask, PreparedTask, Retrying, Step, StepName, StepRetry, TaskContext};
 use durable::{InFlight, StepScope};
 pub use fan_out::{FanOut, Part};
@@ -141,8 +142,8 @@ impl Context {
     }
 
     /// The context of a step of this work.
-    fn in_step(&self, scope: StepScope) -> Self {
-        Self(self.0.clone(), Some(Arc::new(scope)))
+    fn in_step(&self, scope: Arc<StepScope>) -> Self {
+        Self(self.0.clone(), Some(scope))
     }
 
     /// Ends the context of a step, with the cleanups that were registered in it. Those of work that is being
@@ -175,6 +176,30 @@ impl Context {
     /// The step that this context belongs to.
     fn step_scope(&self) -> Option<&StepScope> {
         self.1.as_deref()
+    }
+
+    /// The step that uses this context now: its own, or another whose closure is being polled.
+    fn step_in_use(&self) -> Option<Arc<StepScope>> {
+        self.1.clone().or_else(|| StepScope::polled(self.durable_run()?.attempt))
+    }
+
+    /// Refuses, in the closure of a step, what this context does outside of steps. It would not be attributed to
+    /// the step: when the step runs again it would happen again, and a step would hold up the one it runs in.
+    ///
+    /// # Errors
+    /// `STEP_IN_STEP`.
+    fn check_outside_of_steps(&self, what: &str) -> Result<()> {
+        match (self.step_scope(), self.step_in_use()) {
+            (None, Some(step)) => Err(Error::platform(
+                codes::STEP_IN_STEP,
+                format!(
+                    "{what} was begun in the step `{}` with the context of the body. In a step, use the context that \
+                     its closure gets; steps cannot be nested.",
+                    step.name()
+                ),
+            )),
+            _ => Ok(()),
+        }
     }
 
     /// In a durable task: holds up a hand-over until it is dropped.

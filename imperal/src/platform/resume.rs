@@ -16,10 +16,10 @@ use super::durable::{durable_body, guarded, task_span};
 use super::durable_write::write_backoff;
 use super::messages::{self, WorkRef};
 use super::task_run::TaskRun;
-use crate::context::{Context, DurableRun, Leaving, Origin, Services, WorkSpan};
+use crate::context::{Context, DurableRun, Leaving, Origin, Services, StoredSteps, WorkSpan};
 use crate::failpoint;
 use crate::function::{BoundTask, DurableDef};
-use crate::ledger::{ClaimRequest, ClaimedTask, DurableName, LedgerError, PageLimit, StoredStep};
+use crate::ledger::{ClaimRequest, ClaimedTask, DurableName, LedgerError, PageLimit};
 use crate::panic_text::panic_text;
 use crate::task::Ending;
 use crate::user::User;
@@ -28,6 +28,8 @@ use crate::user::User;
 pub(super) const RESUMED_AT_ONCE: usize = 256;
 /// Tasks of one claim.
 const BATCH: usize = 64;
+/// The steps of a task that are read at once. Many tasks may be read at the same time.
+const STEPS_PAGE: PageLimit = PageLimit::rows(2_000).bytes(256 << 10);
 /// How often ready tasks are looked for without a hint.
 const EVERY: Duration = Duration::from_secs(1);
 /// A suspect is taken up only once the node has run for this long, so that it does not keep a process from
@@ -117,7 +119,7 @@ impl Node {
     ) {
         let task = &claimed.record.task;
         let Some(steps) = self.steps_of(&lease, &claimed).await else { return };
-        let run = DurableRun::new(task.attempt(), claimed.root_task, steps);
+        let run = DurableRun::resumed(task.attempt(), claimed.root_task, steps);
         let (origin, bound) = self.bind(&claimed);
         let span = task_span(&origin);
         let ctx = Context::durable(origin, services, WorkSpan::of(&span), run.clone());
@@ -198,14 +200,12 @@ impl Node {
     }
 
     /// The stored steps of a claimed task. `None` when the lease was lost or the node ended meanwhile.
-    async fn steps_of(&self, lease: &Lease, claimed: &ClaimedTask) -> Option<Vec<StoredStep>> {
-        let (task_id, mut backoff, mut steps) =
-            (claimed.record.task.task_id, write_backoff(), Vec::<StoredStep>::new());
+    async fn steps_of(&self, lease: &Lease, claimed: &ClaimedTask) -> Option<StoredSteps> {
+        let (task_id, mut backoff, mut steps) = (claimed.record.task.task_id, write_backoff(), StoredSteps::default());
         loop {
-            let after = steps.last().map_or(0, |step| step.ordinal);
-            match self.ledger.steps(task_id, after, PageLimit::rows(2_000)).await {
+            match self.ledger.steps(task_id, steps.last_ordinal(), STEPS_PAGE).await {
                 Ok(page) => {
-                    steps.extend(page.rows);
+                    steps.add_rows(page.rows);
                     if !page.more {
                         return Some(steps);
                     }

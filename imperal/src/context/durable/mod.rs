@@ -4,12 +4,15 @@
 //! running. [`run`] has the state of one attempt: which steps are stored, what is in flight, and whether the
 //! process asked to hand the task over. It knows no storage.
 
+mod in_flight;
 mod name;
 mod retrying;
 mod run;
+mod said;
 mod scope;
 mod start;
 mod step;
+mod stored;
 
 use std::fmt;
 use std::ops::Deref;
@@ -17,13 +20,17 @@ use std::sync::Arc;
 
 use super::Context;
 
+pub(crate) use in_flight::{InFlight, Leaving};
 pub use name::StepName;
+pub(in crate::context) use name::checked as checked_name;
 pub use retrying::{Retrying, StepRetry};
-pub(crate) use run::{DurableRun, InFlight, Leaving};
+pub(crate) use run::DurableRun;
+pub(crate) use said::Say;
 pub(crate) use scope::{MessageKey, StepScope};
 pub(crate) use start::DurableRequest;
 pub use start::{DurableTask, PreparedTask};
 pub use step::Step;
+pub(crate) use stored::StoredSteps;
 
 /// The context of a durable task's body: a [`Context`] with steps.
 ///

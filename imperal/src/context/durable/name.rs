@@ -58,13 +58,15 @@ tuples! {
     (A a, B b, C c, D d)
 }
 
+/// The name of a step or a message, if it has a valid length.
+///
 /// # Errors
 /// `INTERNAL` for a name of another length than 1 to 512 bytes.
-pub(super) fn checked(name: String) -> Result<String> {
+pub(in crate::context) fn checked(name: String) -> Result<String> {
     if (1..=NAME_LIMIT).contains(&name.len()) {
         return Ok(name);
     }
-    Err(Error::internal(format!("the name of a step has 1 to {NAME_LIMIT} bytes, not {}", name.len())))
+    Err(Error::internal(format!("the name of a step or a message has 1 to {NAME_LIMIT} bytes, not {}", name.len())))
 }
 
 #[cfg(test)]

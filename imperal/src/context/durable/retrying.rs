@@ -8,9 +8,11 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use super::TaskContext;
+use super::in_flight::Running;
 use super::name::StepName;
 use super::step::{Begun, Failure, Step};
 use crate::backoff::Backoff;
+use crate::codes;
 use crate::context::{Context, StopReason};
 use crate::error::{Error, ErrorKind};
 use crate::result::Result;
@@ -109,15 +111,15 @@ impl<'c> Retrying<'c> {
     }
 }
 
-/// Whether an error is an answer, so that trying again would not change it.
+/// Whether an error is an answer or a fault of the program, so that trying again would not change it.
 fn is_final(error: &Error) -> bool {
-    matches!(error.kind(), ErrorKind::User | ErrorKind::Cancelled)
+    matches!(error.kind(), ErrorKind::User | ErrorKind::Cancelled) || *error.code() == codes::STEP_IN_STEP
 }
 
 /// Waits before the next try. The step stays shown; only the wait is not in flight.
 async fn wait(
     ctx: &TaskContext,
-    running: &super::run::Running,
+    running: &Running,
     error: &Error,
     wait: Duration,
     (tried, of): (u32, u32),

@@ -4,17 +4,25 @@
 //! that services recognise it, and what it says and starts has an id that the ledger recognises.
 
 use std::collections::HashMap;
-use std::sync::PoisonError;
+use std::sync::{Arc, PoisonError};
 
 use sha2::{Digest, Sha256};
 
 use crate::ids::TaskId;
+use crate::rows::Attempt;
 use crate::sync::Mutex;
 use crate::sync::atomic::{AtomicBool, Ordering};
+
+tokio::task_local! {
+    /// The step whose closure this tokio task polls now. It is set for each poll of a closure alone: two steps
+    /// that a body joins each have their own.
+    static POLLED: Arc<StepScope>;
+}
 
 /// One run of a step's closure.
 #[derive(Debug)]
 pub(crate) struct StepScope {
+    attempt: Attempt,
     root_task: TaskId,
     name: String,
     closed: AtomicBool,
@@ -45,8 +53,31 @@ impl MessageKey {
 }
 
 impl StepScope {
-    pub(super) fn new(root_task: TaskId, name: String) -> Self {
-        Self { root_task, name, closed: AtomicBool::new(false), counts: Mutex::default(), cleanups: Mutex::default() }
+    pub(super) fn new(attempt: Attempt, root_task: TaskId, name: String) -> Self {
+        Self {
+            attempt,
+            root_task,
+            name,
+            closed: AtomicBool::new(false),
+            counts: Mutex::default(),
+            cleanups: Mutex::default(),
+        }
+    }
+
+    /// Runs the step's closure, so that what it does with other contexts of its attempt is known to be in a step.
+    pub(super) async fn run<F: Future>(self: Arc<Self>, closure: impl FnOnce() -> F) -> F::Output {
+        POLLED.scope(self, async move { closure().await }).await
+    }
+
+    /// The step of this attempt whose closure is being polled.
+    pub(in crate::context) fn polled(attempt: Attempt) -> Option<Arc<Self>> {
+        let polled = POLLED.try_with(Arc::clone).ok()?;
+        (polled.attempt == attempt).then_some(polled)
+    }
+
+    /// The step's name.
+    pub(in crate::context) fn name(&self) -> &str {
+        &self.name
     }
 
     /// Ends the surfaces of the step's context. Returns the cleanups that end with it.
@@ -136,6 +167,7 @@ mod tests {
     #[test]
     fn a_request_has_the_same_key_on_every_attempt_and_another_key_than_every_other_request() {
         let root = TaskId::generate();
+        let scope = |root: TaskId, name: &str| StepScope::new(Attempt::first(root), root, name.to_owned());
         let keys = |scope: &StepScope| {
             [
                 ("POST", "https://a.example/", "1"),
@@ -144,15 +176,15 @@ mod tests {
             ]
             .map(|(method, url, body)| scope.request_key(method, url, body.as_bytes()))
         };
-        let first = StepScope::new(root, "charge".to_owned());
+        let first = scope(root, "charge");
         let once = keys(&first);
-        let again = keys(&StepScope::new(root, "charge".to_owned()));
+        let again = keys(&scope(root, "charge"));
         assert_eq!(once, again);
         let mut all = once.to_vec();
         // The second equal request of one run is another request.
         all.extend(keys(&first));
-        all.extend(keys(&StepScope::new(root, "refund".to_owned())));
-        all.extend(keys(&StepScope::new(TaskId::generate(), "charge".to_owned())));
+        all.extend(keys(&scope(root, "refund")));
+        all.extend(keys(&scope(TaskId::generate(), "charge")));
         let different: std::collections::HashSet<_> = all.iter().collect();
         assert_eq!(different.len(), all.len());
     }

@@ -76,11 +76,13 @@ impl Context {
     /// known of the task.
     ///
     /// # Errors
-    /// `INTERNAL` in the body of a durable task outside of a step, without a key.
+    /// `INTERNAL` in the body of a durable task outside of a step, without a key; `STEP_IN_STEP` in a step with
+    /// another context than the step's.
     pub(in crate::context) fn started_task_id(&self, key: Option<&str>, content: &[&str]) -> Result<Option<TaskId>> {
         if self.durable_run().is_none() {
             return Ok(None);
         }
+        self.check_outside_of_steps("A task")?;
         let parts: Vec<&[u8]> = content.iter().chain([&key.unwrap_or_default()]).map(|part| part.as_bytes()).collect();
         let content = digest(&parts);
         match (self.step_scope(), self.durable_run(), key) {

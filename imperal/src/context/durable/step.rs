@@ -9,8 +9,10 @@ use std::time::Instant;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
+use super::in_flight::Running;
 use super::name::{StepName, checked};
-use super::run::{Begin, Known, Running};
+use super::run::Begin;
+use super::stored::Known;
 use super::{DurableRun, StepScope, TaskContext};
 use crate::codes;
 use crate::context::Context;
@@ -66,7 +68,8 @@ impl TaskContext {
     /// # Errors
     /// That of `work`. [`Error::cancelled`] when the task is cancelled or over. `INTERNAL` for a bad name, for
     /// the name of a step that runs, and for a value that is no JSON or cannot be read back; `STEP_TOO_LARGE`
-    /// and `STEPS_EXCEEDED` over the limits. These end the task: they are not worth a retry.
+    /// and `STEPS_EXCEEDED` over the limits; `STEP_IN_STEP` in the closure of another step. These end the task:
+    /// they are not worth a retry.
     ///
     /// ```ignore
     /// let brief: Brief = ctx.step("brief", async |ctx| load(&ctx, job.package).await).await?;
@@ -100,6 +103,7 @@ impl TaskContext {
         // Ten thousand stored steps return without a wait: the thread is yielded from time to time.
         tokio::task::coop::consume_budget().await;
         self.ctx.check_active()?;
+        self.ctx.check_outside_of_steps("A step")?;
         let name = checked(name)?;
         match self.run.begin_settled(&name).await? {
             Begin::Stored(known) => self.read_stored(&name, known).await.map(Begun::Stored),
@@ -141,10 +145,10 @@ impl TaskContext {
         T: Serialize + DeserializeOwned,
     {
         let began = Instant::now();
-        let scope = StepScope::new(self.run.root_task, running.name().to_owned());
-        let ctx = self.ctx.in_step(scope);
+        let scope = Arc::new(StepScope::new(self.run.attempt, self.run.root_task, running.name().to_owned()));
+        let ctx = self.ctx.in_step(scope.clone());
         let closes = ClosesStep(&ctx);
-        let done = work(ctx.clone()).await.map_err(Failure::Work)?;
+        let done = scope.run(|| work(ctx.clone())).await.map_err(Failure::Work)?;
         drop(closes);
         let value = to_json(running.name(), &done).map_err(Failure::Value)?;
         let read = imperal_manifest::json::read(value.as_bytes()).map_err(|error| {

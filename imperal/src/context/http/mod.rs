@@ -307,7 +307,7 @@ impl RequestBuilder {
 /// In a step of a durable task: gives a request that may change something a key, unless it has one. Every run of
 /// the step sends the same key with the same request. A body that is not in memory has no key.
 fn with_step_key(ctx: &Context, mut request: reqwest::Request) -> reqwest::Request {
-    let Some(scope) = ctx.step_scope() else { return request };
+    let Some(scope) = ctx.step_in_use() else { return request };
     if request.method().is_safe() || request.headers().contains_key(retry::IDEMPOTENCY_KEY) {
         return request;
     }
