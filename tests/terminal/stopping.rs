@@ -46,6 +46,25 @@ async fn second_ctrl_c_stops_cargo_imperal_dev_at_once() {
     stopped_by_two(&program, &["imperal", "dev"], folder.path(), "/open/").await;
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn durable_task_is_said_to_continue_after_a_stop() {
+    let folder = tempfile::tempdir().unwrap();
+    let env =
+        [("IMPERAL_JWT_SECRET", JWT_SECRET), ("IMPERAL_SHUTDOWN_GRACE", "600"), ("IMPERAL_LISTEN", "127.0.0.1:0")];
+    let mut server = Terminal::start(PROBE, &["serve"], folder.path(), &env);
+    let at = server.until(0, "listening on");
+    let log = format!("log={}", folder.path().join("legs").display());
+    let called = run(&folder.path().join("data"), &["call", "relay", "legs=2", "leg_ms=600000", &log]).await;
+    assert!(called.status.success(), "{}", text(&called.stderr));
+    server.send(CTRL_C);
+    let at = server.until(at, "stopping: 1 durable task continues after the restart: relay; Ctrl-C again stops now");
+    server.send(CTRL_C);
+    server.until(at, "stopping now: work that still runs is interrupted");
+    assert_eq!(server.ended(), 0);
+    let tasks = json_lines(&run(&folder.path().join("data"), &["tasks", "--json"]).await);
+    assert_eq!(tasks[0]["state"], "queued", "{tasks:?}");
+}
+
 #[tokio::test]
 async fn folder_in_use_names_the_way_to_its_page() {
     let folder = tempfile::tempdir().unwrap();

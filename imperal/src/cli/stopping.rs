@@ -41,20 +41,34 @@ pub(super) async fn stop(listening: ListeningServer, grace: Duration, signals: &
     listening.stop_unless(grace, now).await;
 }
 
-/// "2 tasks may finish within 10 s: Import, Export". `None` if nothing runs.
+/// "2 tasks may finish within 10 s: Import, Export; 1 durable task continues after the restart: Report". `None` if
+/// nothing runs.
 fn describe(running: &RunningWork, grace: Duration) -> Option<String> {
-    let (calls, tasks) = (running.calls.len(), running.tasks.len());
+    let (calls, tasks, durable) = (running.calls.len(), running.tasks.len(), running.durable_tasks.len());
     let counts: Vec<_> =
         [(calls, "call"), (tasks, "task")].iter().filter(|(n, _)| *n > 0).map(|(n, noun)| count(*n, noun)).collect();
-    if counts.is_empty() {
-        return None;
+    let mut parts = Vec::new();
+    if !counts.is_empty() {
+        let (counts, names) = (counts.join(" and "), list(running.tasks.iter().chain(&running.calls)));
+        parts.push(format!("{counts} may finish within {}: {names}", when::format_duration(grace)));
     }
-    let mut names: Vec<_> = running.tasks.iter().chain(&running.calls).take(NAMES).cloned().collect();
-    if calls + tasks > NAMES {
-        names.push(format!("and {} more", calls + tasks - NAMES));
+    if durable > 0 {
+        let verb = if durable == 1 { "continues" } else { "continue" };
+        let (counts, names) = (count(durable, "durable task"), list(running.durable_tasks.iter()));
+        parts.push(format!("{counts} {verb} after the restart: {names}"));
     }
-    let (counts, names) = (counts.join(" and "), names.join(", "));
-    Some(format!("{counts} may finish within {}: {names}", when::format_duration(grace)))
+    (!parts.is_empty()).then(|| parts.join("; "))
+}
+
+/// The first names, and how many more there are.
+fn list<'a>(names: impl Iterator<Item = &'a String>) -> String {
+    let mut names: Vec<_> = names.cloned().collect();
+    let more = names.len().saturating_sub(NAMES);
+    names.truncate(NAMES);
+    if more > 0 {
+        names.push(format!("and {more} more"));
+    }
+    names.join(", ")
 }
 
 #[cfg(test)]
@@ -66,11 +80,19 @@ mod tests {
         let grace = Duration::from_secs(10);
         let names = |count: usize| (1..=count).map(|number| format!("task {number}")).collect();
         assert_eq!(describe(&RunningWork::default(), grace), None);
-        let one = RunningWork { calls: Vec::new(), tasks: vec!["Import".to_owned()] };
+        let one = RunningWork { tasks: vec!["Import".to_owned()], ..RunningWork::default() };
         assert_eq!(describe(&one, grace).unwrap(), "1 task may finish within 10 s: Import");
-        let many = RunningWork { calls: vec!["linger".to_owned()], tasks: names(7) };
+        let many = RunningWork { calls: vec!["linger".to_owned()], tasks: names(7), ..RunningWork::default() };
         let text = describe(&many, grace).unwrap();
         assert!(text.starts_with("1 call and 7 tasks may finish within 10 s: task 1, "), "{text}");
         assert!(text.ends_with("task 5, and 3 more"), "{text}");
+        let durable = RunningWork { durable_tasks: names(1), ..RunningWork::default() };
+        assert_eq!(describe(&durable, grace).unwrap(), "1 durable task continues after the restart: task 1");
+        let both = RunningWork { tasks: vec!["Import".to_owned()], durable_tasks: names(6), ..RunningWork::default() };
+        assert_eq!(
+            describe(&both, grace).unwrap(),
+            "1 task may finish within 10 s: Import; 6 durable tasks continue after the restart: task 1, task 2, \
+             task 3, task 4, task 5, and 1 more"
+        );
     }
 }

@@ -96,13 +96,7 @@ impl ActiveWorkRegistry {
         task.is_some_and(|task| task.ctx.signal().cancel())
     }
 
-    /// All calls and tasks that run here, each with its function.
-    #[cfg(feature = "platform")]
-    pub(super) fn list(&self) -> Vec<(Work, &'static str)> {
-        self.entries().iter().map(|(work, active)| (*work, active.ctx.origin().function)).collect()
-    }
-
-    /// The contexts of all work.
+    /// The contexts of all calls and tasks that run here.
     pub(super) fn contexts(&self) -> Vec<Context> {
         self.entries().values().map(|work| work.ctx.clone()).collect()
     }

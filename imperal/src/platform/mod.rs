@@ -207,14 +207,16 @@ impl Platform {
     pub(crate) async fn running_work(&self) -> RunningWork {
         let node = &self.node;
         let mut running = RunningWork::default();
-        for (work, function) in node.active.list() {
-            let Work::Task(attempt) = work else {
+        for ctx in node.active.contexts() {
+            let function = ctx.origin().function;
+            let Work::Task(attempt) = ctx.origin().work() else {
                 running.calls.push(function.to_owned());
                 continue;
             };
             // The function stands for a task whose row cannot be read.
             let name = node.ledger.find_task(attempt.task_id).await.ok().flatten().map(|record| record.task.name);
-            running.tasks.push(name.unwrap_or_else(|| function.to_owned()));
+            let tasks = if ctx.durable_run().is_some() { &mut running.durable_tasks } else { &mut running.tasks };
+            tasks.push(name.unwrap_or_else(|| function.to_owned()));
         }
         running
     }
@@ -287,8 +289,10 @@ impl Platform {
 pub(crate) struct RunningWork {
     /// The functions of the calls.
     pub(crate) calls: Vec<String>,
-    /// The names of the tasks.
+    /// The names of the tasks that end with this process.
     pub(crate) tasks: Vec<String>,
+    /// The names of the durable tasks.
+    pub(crate) durable_tasks: Vec<String>,
 }
 
 impl fmt::Debug for Platform {
