@@ -107,6 +107,9 @@ pub(super) async fn serve(mut app: App, registry: Registry, args: ServeArgs) -> 
     if let (Some(_), Some(node)) = (&args.database_url, args.node) {
         app.settings.node = node;
     }
+    if let Some(version) = args.program_version {
+        app.settings.program = version;
+    }
     let mut builder = app.server(&args.folder.data_dir).registry(registry).users(users).hosts(hosts);
     builder = builder.limits(UserLimits::from(&args.limits)).service_tenant(args.service_tenant);
     if let Some(token) = service_token {

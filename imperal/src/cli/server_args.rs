@@ -54,6 +54,10 @@ pub(super) struct ServeArgs {
     /// This node's name in PostgreSQL: unique, and the same after a restart [default: host and data folder]
     #[arg(long, env = "IMPERAL_NODE", value_name = "NAME")]
     pub(super) node: Option<String>,
+    /// This program's version for durable tasks: a task that one version cannot continue waits for another. Nodes
+    /// of one build need the same [default: made of the executable's size and time]
+    #[arg(long, env = "IMPERAL_PROGRAM", value_name = "TEXT")]
+    pub(super) program_version: Option<String>,
     /// Keys that sign users' tokens: a JWKS file or URL. For a shared secret set `IMPERAL_JWT_SECRET`
     #[arg(long, env = "IMPERAL_JWKS", value_name = "FILE|URL")]
     pub(super) jwks: Option<String>,

@@ -97,8 +97,8 @@ const LONGEST_WORK: Duration = Duration::from_secs(30 * 24 * 3600);
 const CENTURY: Duration = Duration::from_secs(36_500 * 24 * 3600);
 /// Renewals that must fit into a lease, so that one may fail.
 const RENEWALS: u32 = 3;
-/// Longest name of a node, in bytes.
-const NODE_NAME: usize = 255;
+/// Longest name of a node or a version, in bytes.
+const NAME_LIMIT: usize = 255;
 
 impl Settings {
     /// Refuses invalid values.
@@ -140,12 +140,13 @@ impl Settings {
         if self.tasks_per_user == 0 {
             faults.push("tasks_per_user (--tasks-per-user) is 0, so no task could start; use 1 or more".to_owned());
         }
-        let node = &self.node;
-        if node.trim().is_empty() || node.len() > NODE_NAME || node.chars().any(char::is_control) {
-            faults.push(format!(
-                "node (--node) is {:?}; use a name of 1 to {NODE_NAME} bytes without control characters",
-                &node[..node.floor_char_boundary(80)]
-            ));
+        for (name, text) in [("node (--node)", &self.node), ("program (--program-version)", &self.program)] {
+            if text.trim().is_empty() || text.len() > NAME_LIMIT || text.chars().any(char::is_control) {
+                faults.push(format!(
+                    "{name} is {:?}; use a name of 1 to {NAME_LIMIT} bytes without control characters",
+                    &text[..text.floor_char_boundary(80)]
+                ));
+            }
         }
         faults
     }
@@ -205,6 +206,7 @@ mod tests {
             (s.renew_every, s.lease) = (Duration::ZERO, Duration::MAX);
             s.tasks_per_user = 0;
             s.node = " ".to_owned();
+            s.program = String::new();
             s.keep.turns = Some(Duration::MAX);
         });
         for wanted in [
@@ -212,11 +214,12 @@ mod tests {
             "lease (--lease) is 18446744073709552000 s",
             "tasks_per_user (--tasks-per-user)",
             "node (--node)",
+            "program (--program-version)",
             "keep.turns (--keep-turns)",
         ] {
             assert!(faults.iter().any(|fault| fault.contains(wanted)), "{wanted}: {faults:#?}");
         }
-        assert_eq!(faults.len(), 5, "{faults:#?}");
+        assert_eq!(faults.len(), 6, "{faults:#?}");
     }
 
     #[test]
