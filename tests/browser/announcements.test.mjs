@@ -107,6 +107,35 @@ describe("announcements", () => {
     assert.deepEqual(await words(), ["Message: first", "Reply from Ping: Done.", "Message: second"]);
   });
 
+  test("Markdown is told in plain words: a reply, a message, progress and an outcome", async () => {
+    const call = stub.asked("refine_output", { text: "x" }, DONE);
+    const id = stub.task(call, "refine_output");
+    const page = await opened();
+    await listen(page);
+    await open.choose("Ping");
+    stub.answers.set("ping", () => ({
+      ...DONE,
+      summary: "# Title\n\nThe **boat** leaves at `seven`, see [the plan](https://e.com/p).",
+    }));
+    await open.run();
+    await hears(page, "Reply from Ping: Title. The boat leaves at seven, see the plan.");
+    stub.turn({
+      text: "- one\n- two **2**\n\n| a | b |\n|---|---|\n| 1 | 2 |",
+      function: "refine_output",
+      call_id: call,
+      task_id: id,
+    });
+    await hears(page, "Message from Refine output: one. two 2. a, b. 1, 2.");
+    stub.progress(id, 30, "Reading **chapter** `1`");
+    await hears(page, "Refine output: 30 percent, Reading chapter 1");
+    assert.equal(await page.locator(".task .stage").textContent(), "Reading chapter 1");
+    assert.equal(await page.locator(".task .bar").getAttribute("aria-valuetext"), "30 percent, Reading chapter 1");
+    stub.end(id, "succeeded", { ...DONE, summary: "~~Old~~ **new** text: 2*3*4." });
+    await hears(page, "Refine output succeeded: Old new text: 2*3*4.");
+    await page.locator("#open-tasks").click();
+    assert.match(await page.locator(".ended-task .gist").textContent(), /Old new text: 2\*3\*4\.$/);
+  });
+
   test("a burst of turns is summed up", async () => {
     const page = await opened();
     await listen(page);

@@ -129,3 +129,35 @@ test("a draft is readable after the session has ended", async () => {
   await page.getByText("Your session has ended.").waitFor();
   assert.equal(await page.getByLabel("Text").inputValue(), "not sent yet");
 });
+
+test("a stored draft that cannot be read is set aside, told of once, and not lost", async () => {
+  const page = await opened();
+  await open.choose("Refine output");
+  await page.getByLabel("Text").fill("half a draft");
+  await page.waitForFunction(() => Object.values(sessionStorage).some((text) => text.includes("half a draft")));
+  const broken = await page.evaluate(() => {
+    const [key] = Object.keys(sessionStorage).filter((one) => one.startsWith("draft:"));
+    const text = '{"text":"half a dra';
+    addEventListener("pagehide", () => {
+      sessionStorage.setItem(key, text);
+      sessionStorage.setItem(`${key}:aside`, "5");
+    });
+    return text;
+  });
+  await page.reload();
+  await open.state("live");
+  const words = "A stored draft of this form cannot be read.";
+  await page.locator(".function-form").getByText(words).waitFor();
+  await page.locator("#announcer p", { hasText: words }).waitFor({ state: "attached" });
+  await page.getByText("Show its text").last().click();
+  await page.locator(".function-form pre", { hasText: broken }).waitFor();
+  await open.accessible("a form with a stored draft that cannot be read");
+  await page.getByLabel("Text").fill("a new draft");
+  await page.waitForFunction(() => Object.values(sessionStorage).some((text) => text.includes("a new draft")));
+  await page.reload();
+  await open.state("live");
+  assert.equal(await page.getByLabel("Text").inputValue(), "a new draft");
+  assert.equal(await page.getByText(words).count(), 0, "said once");
+  const kept = await page.evaluate(() => Object.values(sessionStorage));
+  assert.ok(kept.includes(broken) && kept.includes("5"), "both are still stored");
+});

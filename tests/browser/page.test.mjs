@@ -61,6 +61,32 @@ describe("the page", () => {
     await page.waitForFunction(() => document.title === "Text studio");
   });
 
+  test("the title has the number of open tasks; the icon is one picture, which no state changes", async () => {
+    const page = await opened();
+    const icon = async () => page.locator("link[rel~=icon]").evaluateAll((all) => all.map((one) => one.href));
+    const [address, ...others] = await icon();
+    assert.deepEqual(others, []);
+    const drawn = await page.evaluate(async (src) => {
+      const image = Object.assign(new Image(), { src });
+      await image.decode();
+      return image.naturalWidth > 0;
+    }, address);
+    assert.ok(drawn, "it is a picture");
+    assert.equal(await page.title(), "Text studio");
+    const call = stub.asked("refine_output", { text: "x" }, DONE);
+    const [first, second] = ["First", "Second"].map((name) => stub.task(call, "refine_output", { name }));
+    await page.waitForFunction(() => document.title === "(2) Text studio");
+    stub.end(first, "succeeded", DONE);
+    await page.waitForFunction(() => document.title === "(1) Text studio");
+    await open.context.setOffline(true);
+    await open.state("offline");
+    assert.deepEqual(await icon(), [address]);
+    await open.context.setOffline(false);
+    await open.state("live");
+    stub.end(second, "failed", { status: "error", summary: "", data: {}, error: "No.", error_code: "X" });
+    await page.waitForFunction(() => document.title === "Text studio");
+  });
+
   test("tasks are filtered by state, and an audit entry links to its turn", async () => {
     busyChat(stub);
     const page = await opened({ viewport: { width: 1000, height: 860 } }); // where the panel covers the chat

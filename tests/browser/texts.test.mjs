@@ -146,6 +146,78 @@ describe("cuts", () => {
     await page.locator(".ui-alert").waitFor();
     assert.ok((await height()) < 2200, `a tree: ${await height()} px`);
   });
+
+  test("a text of many short lines, items, rows or headings is folded by its lines", async () => {
+    const page = await opened();
+    const card = page.locator(".turn.bot").last();
+    const repeat = (n, line, between = "\n") => Array.from({ length: n }, (_, k) => line(k)).join(between);
+    for (const [what, text, most] of [
+      ["items", repeat(300, (n) => `- ${n}`), 900],
+      ["items with numbers", repeat(200, (n) => `${n + 1}. x`), 900],
+      ["nested items", repeat(60, (n) => `- ${n}\n  - a\n  - b\n  - c`), 900],
+      ["one item with many inside", `- all\n${repeat(200, (n) => `  - ${n}`)}`, 900],
+      ["paragraphs", repeat(150, (n) => `**${n}**`, "\n\n"), 1200],
+      ["lines of a paragraph", repeat(300, (n) => `*${n}*`), 900],
+      ["headings", repeat(150, (n) => `# ${n}`), 900],
+      ["rows", `| a | b |\n|---|---|\n${repeat(200, (n) => `| ${n} | x |`)}`, 1300],
+      ["quoted lines", repeat(200, (n) => `> - ${n}`), 900],
+      [
+        "code",
+        `Some *code*:\n\n\`\`\`\n${repeat(400, (n) => `line ${n}`)}\n\`\`\`\n\n${repeat(90, (n) => `- ${n}`)}`,
+        1300,
+      ],
+    ]) {
+      const seen = await open.turns(".bot").count();
+      stub.asked("ping", {}, answer({}, text));
+      await open.turns(".bot").nth(seen).waitFor();
+      const { height } = await card.boundingBox();
+      assert.ok(height < most, `${what}: ${height} px`);
+      const button = card.getByRole("button", { name: "Show all" });
+      await button.click();
+      await card.getByRole("button", { name: "Show less" }).waitFor();
+      const whole = (await card.locator(".say").innerText()).match(/\w+/g).length;
+      const words = text.replace(/^\d+\. /gm, "").match(/\w+/g).length;
+      assert.ok(whole >= words, `${what}: ${whole} words of ${words}`);
+    }
+    const short = repeat(20, (n) => `- ${n}`);
+    stub.asked("ping", {}, answer({}, short));
+    await card.getByText("19", { exact: true }).waitFor();
+    assert.equal(await card.getByRole("button", { name: /^Show/ }).count(), 0, "a short list is whole");
+  });
+
+  test("an answer of many lists, tables or long cells is folded, and opens to all of it", async () => {
+    const page = await opened();
+    const card = page.locator(".turn.bot").last();
+    const many = (n, make) => Array.from({ length: n }, (_, k) => make(k));
+    const words = "A sentence in a cell. ".repeat(40);
+    for (const [what, data] of [
+      [
+        "lists",
+        Object.fromEntries(many(40, (n) => [`list_${n}`, many(20, (k) => `a longer item of list ${n}, ${k}`)])),
+      ],
+      ["tables", Object.fromEntries(many(30, (n) => [`table_${n}`, many(20, (k) => ({ id: k, name: `x${n}` }))]))],
+      ["long cells", { rows: many(25, (n) => ({ id: n, text: words })) }],
+      [
+        "objects in objects",
+        Object.fromEntries(many(20, (n) => [`o${n}`, Object.fromEntries(many(20, (k) => [`k${k}`, k]))])),
+      ],
+    ]) {
+      const seen = await open.turns(".bot").count();
+      stub.asked("ping", {}, answer(data));
+      await open.turns(".bot").nth(seen).waitFor();
+      const { height } = await card.boundingBox();
+      assert.ok(height < 3600, `${what}: ${height} px`);
+      await card
+        .getByRole("button", { name: /^Show all/ })
+        .last()
+        .click();
+      await card.getByRole("button", { name: "Show less" }).last().waitFor();
+      assert.ok((await card.boundingBox()).height > 1.5 * height, what);
+    }
+    stub.asked("ping", {}, answer(Object.fromEntries(many(45, (n) => [`fact_${n}`, n]))));
+    await card.getByRole("term").filter({ hasText: "Fact 44" }).waitFor();
+    assert.equal(await card.getByRole("button", { name: /^Show/ }).count(), 0, "forty-five facts are whole");
+  });
 });
 
 describe("copying", () => {

@@ -2,12 +2,11 @@
 // drafts, and the hosts whose images were allowed. What a browser without a session sees is signed-out.js.
 
 import { remove } from "./api.js";
-import { explain } from "./calls.js";
 import { h, icon, refill } from "./dom.js";
 import { leave } from "./signed-out.js";
 import { forgetHosts } from "./images.js";
 
-/** Fills the menu, a `details` element; `notice(..)` shows an error, `settings` are controls for it. */
+/** Fills the menu, a `details` element; `notice(what, error)` shows an error, `settings` are controls for it. */
 export function accountMenu(el, { user, notice, settings }) {
   const name = user.email ?? user.id;
   const button = h(
@@ -51,7 +50,7 @@ async function signOut(button, notice) {
   } catch (error) {
     if (error.status !== 401) {
       button.removeAttribute("aria-disabled");
-      return notice(h("strong", null, "You are still signed in. "), explain(error));
+      return notice("You are still signed in.", error);
     }
   }
   forgetHosts();

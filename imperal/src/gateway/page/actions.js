@@ -2,8 +2,10 @@
 // their looks and the message after a click. Calls take the same way as all calls and ask before a destructive one.
 // Actions that this page does not support (panels, free text) are drawn as disabled buttons.
 
+import { onceReachable } from "./api.js";
 import { h, icon, refill } from "./dom.js";
 import { link, urlOf } from "./links.js";
+import { line } from "./prose.js";
 import { humanise, time } from "./format.js";
 
 /** The parsed action: {kind, word, ..}; kind is `call`, `open`, or `none` with the reason. */
@@ -68,6 +70,7 @@ export function button({ label, variant, on_click: click, disabled, confirm }, a
 export function runs({ words, look, type = "button", confirm, fn, params }, at) {
   const said = h("span", { class: "said", role: "status" });
   const press = h("button", { type, class: look }, words);
+  let forget = null;
   const idle = () => (press.removeAttribute("aria-disabled"), refill(press, words));
   press.addEventListener("click", async (event) => {
     event.preventDefault();
@@ -76,7 +79,8 @@ export function runs({ words, look, type = "button", confirm, fn, params }, at) 
     if (given === null) return;
     press.setAttribute("aria-disabled", "true");
     refill(press, h("span", { class: "spinner", "aria-hidden": "true" }), words);
-    const { done, message, form } = await at.acts.call(at.appId, fn, given, confirm && at.text(confirm));
+    forget?.();
+    const { done, message, lost, form } = await at.acts.call(at.appId, fn, given, confirm && at.text(confirm));
     idle();
     const open =
       form &&
@@ -92,11 +96,12 @@ export function runs({ words, look, type = "button", confirm, fn, params }, at) 
     refill(
       said,
       done && icon("check"),
-      done ? ` Asked at ${time(new Date().toISOString())}` : message,
+      done ? ` Asked at ${time(new Date().toISOString())}` : h("span", null, line(message ?? "")),
       open && " ",
       open,
     );
     said.classList.toggle("field-error", Boolean(message));
+    if (lost) forget = onceReachable(() => (refill(said), said.classList.remove("field-error")));
   });
   return h("span", { class: "ui-act" }, press, said);
 }

@@ -6,6 +6,7 @@ import { serverNow } from "./api.js";
 import { shortened } from "./cut-text.js";
 import { h } from "./dom.js";
 import { count, durationWords, humanise } from "./format.js";
+import { plainWords } from "./plain-words.js";
 import { currentStep, isOpen, stepNumber, tries } from "./task-words.js";
 import { waitWords } from "./wait-words.js";
 import { attemptOf, isHeld } from "./work-clock.js";
@@ -124,7 +125,7 @@ export class Announcer {
   }
 
   one(turn) {
-    return `${turnLabel(turn, this.taskOf(turn.task_id))}: ${shortened(turn.text, TEXT)}`;
+    return `${turnLabel(turn, this.taskOf(turn.task_id))}: ${shortened(plainWords(turn.text), TEXT)}`;
   }
 
   turnWords(turns) {
@@ -204,7 +205,8 @@ function newsOf(task, { wentOn, tries: again }) {
 function progressWords(tasks) {
   if (tasks.length <= EACH)
     return tasks.map(
-      (task) => `${humanise(task.name)}: ${Math.round(task.percent)} percent${task.message ? `, ${task.message}` : ""}`,
+      (task) =>
+        `${humanise(task.name)}: ${Math.round(task.percent)} percent${task.message ? `, ${plainWords(task.message)}` : ""}`,
     );
   const reached = new Map();
   for (const task of tasks) reached.set(quarterOf(task), (reached.get(quarterOf(task)) ?? 0) + 1);

@@ -39,7 +39,28 @@ export function sessionOver() {
   listeners.forEach((fn) => fn());
 }
 
+const waiting = new Map(); // function -> since when it waits for an answer of the gateway
+
+/**
+ * Calls `fn` once the gateway answers a request that begins from now on: the answer to an earlier one says nothing. Returns a
+ * function that takes it back.
+ */
+export function onceReachable(fn) {
+  waiting.set(fn, performance.now());
+  return () => waiting.delete(fn);
+}
+
+/** The gateway answered a request that began at `since`. event-stream.js calls it for its own requests. */
+export function reached(since) {
+  for (const [fn, from] of [...waiting]) {
+    if (since < from) continue;
+    waiting.delete(fn);
+    fn();
+  }
+}
+
 async function request(path, init, verbatim) {
+  const since = performance.now();
   let response;
   try {
     response = await fetch(path, { credentials: "same-origin", cache: "no-store", ...init });
@@ -54,6 +75,7 @@ async function request(path, init, verbatim) {
   } catch {
     body = {};
   }
+  if (response.ok || body.error?.code) reached(since); // any other answer is a proxy's
   if (response.ok) return body;
   if (response.status === 401) sessionOver();
   const { code, message, field } = body.error ?? {};

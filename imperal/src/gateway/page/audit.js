@@ -1,8 +1,8 @@
 // The audit trail in the activity panel: sentences about each row, with the row's own fields below. Owns its rows, the
 // filter, and the check of the hash chain.
 
-import { get } from "./api.js";
-import { explain } from "./calls.js";
+import { explain, isLost } from "./action-error.js";
+import { get, onceReachable } from "./api.js";
 import { h, icon, refill } from "./dom.js";
 import { count, dayKey, dayName, taskStateLabel, time, zonedTime } from "./format.js";
 
@@ -32,6 +32,11 @@ export class Audit {
       h("div", { class: "filters", role: "group", "aria-label": "Which entries" }, [...this.buttons.values()]),
       this.body,
     );
+    this.ask();
+  }
+
+  /** Offers the check. */
+  ask() {
     this.showCheck(
       "plain",
       "shield",
@@ -52,6 +57,7 @@ export class Audit {
       this.show();
     } catch (error) {
       refill(this.body, h("p", { class: "form-error", role: "alert" }, explain(error)));
+      if (isLost(error)) onceReachable(() => this.render());
     }
   }
 
@@ -105,6 +111,7 @@ export class Audit {
         );
     } catch (error) {
       this.showCheck("bad", "alert", "The trail could not be checked.", explain(error));
+      if (isLost(error)) onceReachable(() => this.ask());
     }
   }
 

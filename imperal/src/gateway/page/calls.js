@@ -1,10 +1,9 @@
 // Calls of functions. Owns the calls in progress from this page: when a call counts as accepted, retries of a call without
-// an answer, and running a call again. Turns arrive through store.js.
+// an answer, and running a call again. Turns arrive through store.js; the words of errors are action-error.js.
 
 import { ApiError, post } from "./api.js";
 import { same, stable } from "./exact-json.js";
 import { kept } from "./secrets.js";
-import { humanise } from "./format.js";
 
 /** How long a call without an answer is retried */
 const PATIENCE = 5000;
@@ -94,22 +93,4 @@ export class Calls {
   forget(call) {
     this.waiting = this.waiting.filter((other) => other !== call);
   }
-}
-
-/** Whether a call failed because nothing answered. */
-export const isLost = (error) => error instanceof ApiError && error.status === 0 && error.code !== "NOT_FOUND";
-
-/** What a form says, after such a failure, once the page is connected again. */
-export const BACK = "You are connected again. Run sends it now: it cannot run twice.";
-
-/** What a failed call means for the person who made it. */
-export function explain(error) {
-  if (!(error instanceof ApiError)) return "Something went wrong in this page. Reload it and try again.";
-  if (isLost(error) && !navigator.onLine) return "You are offline. Your input is kept: send it when you are back.";
-  if (isLost(error)) return `${error.message} Your input is kept. Send it again: it cannot run twice.`;
-  if (error.status === 401)
-    return "The session has ended. Run the extension's `link` command and open the link that it prints.";
-  return error.field && !error.message.includes(error.field)
-    ? `${humanise(error.field)}: ${error.message}`
-    : error.message;
 }

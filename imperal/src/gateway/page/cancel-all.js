@@ -1,7 +1,7 @@
 // The button over the list of tasks that cancels all open ones that are shown. It asks once, and says how it went.
 
-import { post } from "./api.js";
-import { explain } from "./calls.js";
+import { explain, isLost } from "./action-error.js";
+import { onceReachable, post } from "./api.js";
 import { h, icon, refill } from "./dom.js";
 import { count, humanise } from "./format.js";
 
@@ -47,16 +47,15 @@ export class CancelAll {
           const path = `v1/tasks/${encodeURIComponent(task.task_id)}/cancel`;
           this.store.say("task", this.store.keep(await post(path, {})));
         } catch (error) {
-          failed.push(explain(error));
+          failed.push(error);
         }
       }
     };
     await Promise.all(Array.from({ length: AT_ONCE }, worker));
     const asked = tasks.length - failed.length;
-    refill(
-      this.said,
-      `Asked ${count(asked, "task")} to stop.`,
-      failed.length > 0 && ` ${failed.length} could not be asked: ${failed[0]}`,
-    );
+    const [first] = failed;
+    const said = `Asked ${count(asked, "task")} to stop.`;
+    refill(this.said, said, first && ` ${failed.length} could not be asked: ${explain(first)}`);
+    if (first && isLost(first)) onceReachable(() => this.said.textContent.startsWith(said) && refill(this.said, said));
   }
 }

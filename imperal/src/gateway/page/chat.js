@@ -2,6 +2,8 @@
 // no more than a short one), loading earlier turns, staying at the end, and the places of task cards and of "working"
 // signs under a call. A turn itself is turns.js.
 
+import { isLost } from "./action-error.js";
+import { onceReachable } from "./api.js";
 import { h, icon, refill } from "./dom.js";
 import { reconcile } from "./reconcile.js";
 import { TaskCard } from "./task-card.js";
@@ -187,8 +189,9 @@ export class Chat {
     try {
       if (which === this.edges.top) await this.extendUp();
       else this.extendDown();
-    } catch {
+    } catch (error) {
       const retry = () => (this.watchEdges(), refill(this.edges.top));
+      if (isLost(error)) onceReachable(retry);
       refill(
         this.edges.top,
         "Earlier turns could not be loaded. ",

@@ -1,5 +1,6 @@
 // Drafts of forms in the browser: what a person has written and not sent survives a reload, and a draft that another call's
-// parameters replaced can be put back. Drafts belong to one user of one tab, and hold no secrets (secrets.js).
+// parameters replaced can be put back. A stored draft that cannot be read is kept under another name. Drafts belong to one user
+// of one tab, and hold no secrets (secrets.js).
 
 import { parse, write } from "./exact-json.js";
 import { kept } from "./secrets.js";
@@ -13,13 +14,28 @@ export class Drafts {
     Object.assign(this, { schema, read });
     // a draft belongs to its user: another user who signs in with the same tab must not find it
     this.key = `draft:${owner}:${name}`;
-    this.aside = load(`${this.key}:aside`) ?? []; // drafts that were replaced, the latest last
+    this.unread = []; // texts of stored drafts that could not be read; each is found once
+    this.aside = this.load(`${this.key}:aside`, Array.isArray) ?? []; // drafts that were replaced, the latest last
     addEventListener("pagehide", () => this.keepNow());
   }
 
   /** The stored draft. */
   stored() {
-    return load(this.key);
+    return this.load(this.key);
+  }
+
+  load(key, fits = () => true) {
+    const text = textOf(key);
+    if (!text) return undefined;
+    try {
+      const value = parse(text, true);
+      if (fits(value)) return value;
+    } catch {
+      // another program wrote it, or only a part of it was stored
+    }
+    this.unread.push(text);
+    setApart(key, text);
+    return undefined;
   }
 
   keepSoon() {
@@ -62,12 +78,23 @@ export class Drafts {
   }
 }
 
-function load(key) {
+function textOf(key) {
   try {
-    const text = sessionStorage.getItem(key);
-    return text ? parse(text, true) : undefined;
+    return sessionStorage.getItem(key);
   } catch {
-    return undefined; // storage is blocked or holds an older format: start empty
+    return null; // storage is blocked: start empty
+  }
+}
+
+/** Moves a text that is no draft to a free name, where no later draft replaces it. */
+function setApart(key, text) {
+  try {
+    let name = `${key}:unread`;
+    for (let n = 2; sessionStorage.getItem(name) !== null; n += 1) name = `${key}:unread:${n}`;
+    sessionStorage.setItem(name, text);
+    sessionStorage.removeItem(key);
+  } catch {
+    // storage is blocked or full: the form shows the text
   }
 }
 

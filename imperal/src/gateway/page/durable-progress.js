@@ -6,6 +6,7 @@ import { isCutOff, lastHeard } from "./clocks.js";
 import { h, icon, refill, setText } from "./dom.js";
 import { Estimate } from "./estimate.js";
 import { clock, moment, time, zonedTime } from "./format.js";
+import { plainWords } from "./plain-words.js";
 import { runsFor, StepList } from "./step-list.js";
 import { readAllSteps } from "./stored-steps.js";
 import { Bar, CANCELLING, leftWords, SOON_MS, wholePercent } from "./task-progress.js";
@@ -120,7 +121,7 @@ export class DurableProgress {
     const waits = step?.next_at ? Date.parse(step.next_at) - now : null;
     setText(this.tried, step ? [tries(step), waits === null && runsFor(step, now)].filter(Boolean).join(" · ") : "");
     const left = Date.parse(task.deadline_at) - now;
-    const note = asked ? CANCELLING : (step?.error ?? message ?? "");
+    const note = asked ? CANCELLING : plainWords(step?.error ?? message ?? "");
     setText(this.note, note);
     this.note.title = note;
     this.left.classList.toggle("soon", !lost && !asked && waits === null && left < SOON_MS);

@@ -174,9 +174,10 @@ class SingleControl {
     else this.clear();
   }
 
+  /** Shows a problem: a text, or its nodes. */
   fail(message) {
     this.touched = true;
-    refill(this.error, icon("alert"), message);
+    refill(this.error, icon("alert"), h("span", null, message));
     this.error.hidden = false;
     (this.input.target ?? this.input.el).setAttribute("aria-invalid", "true");
     this.el.classList.add("bad");

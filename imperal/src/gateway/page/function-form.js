@@ -1,14 +1,22 @@
 // The form of one function. Owns its text, its submit button, the switch to JSON, the place of errors, and when what a
 // person has written is kept, set aside or emptied. The controls are field-controls.js, stored drafts drafts.js.
 
-import { ApiError } from "./api.js";
-import { BACK, explain, isLost } from "./calls.js";
+import { explain, isLost } from "./action-error.js";
+import { ApiError, onceReachable } from "./api.js";
+import { copySign } from "./copy-button.js";
 import { h, icon, newId, refill } from "./dom.js";
 import { Drafts } from "./drafts.js";
 import { NEEDED, control } from "./field-controls.js";
 import { same } from "./exact-json.js";
 import { describe, steps } from "./schema.js";
+import { verbatim } from "./show-more.js";
+import { plainWords } from "./plain-words.js";
+import { line } from "./prose.js";
 import { humanise } from "./format.js";
+
+const KEPT = "Your input is kept. Send it again: it cannot run twice.";
+const KEPT_OFFLINE = "Your input is kept: send it when you are back.";
+const BACK = "You are connected again. Run sends it now: it cannot run twice.";
 
 const ACTIONS = {
   read: ["Reads", "plain", "Changes nothing.", "eye"],
@@ -49,6 +57,7 @@ export class FunctionForm {
       read: () => this.control.read([]),
     });
     this.asideLine = h("div", { class: "set-aside", role: "status" });
+    this.unread = h("div");
     this.body = h("div", { class: "fields" });
     this.error = h("div", { class: "form-error", role: "alert", hidden: true });
     this.submit = h("button", { type: "submit", class: `primary${fn.action_type === "destructive" ? " danger" : ""}` });
@@ -70,6 +79,7 @@ export class FunctionForm {
       ),
       h("p", { class: "lead" }, fn.description),
       this.asideLine,
+      this.unread,
       this.body,
       h("div", { class: "form-foot" }, this.error, h("div", { class: "actions" }, this.submit, this.mode)),
     );
@@ -86,6 +96,7 @@ export class FunctionForm {
     this.build(draft);
     this.edited = draft !== undefined;
     this.showAside();
+    this.showUnread();
     this.idle();
   }
 
@@ -122,6 +133,26 @@ export class FunctionForm {
         h("button", { type: "button", class: "link", onclick: () => this.putBack() }, "Put it back"),
       ],
     );
+  }
+
+  /** A stored draft that cannot be read is shown as it is. It is stored under another name, and told of once. */
+  showUnread() {
+    if (!this.drafts.unread.length) return;
+    const words = "A stored draft of this form cannot be read. It was set aside.";
+    const one = (text) =>
+      h(
+        "details",
+        { class: "unread-draft" },
+        h("summary", null, "Show its text"),
+        h(
+          "div",
+          { class: "raw" },
+          copySign(() => text, "Copy the draft"),
+          verbatim(text),
+        ),
+      );
+    refill(this.unread, h("p", { class: "set-aside" }, icon("alert"), words), this.drafts.unread.map(one));
+    this.announce(words);
   }
 
   putBack() {
@@ -212,25 +243,20 @@ export class FunctionForm {
     const place =
       error instanceof ApiError && error.field && !this.asJson ? this.control.find(steps(error.field)) : null;
     if (place && place !== this.control) {
-      place.fail(error.message);
+      place.fail(line(error.message));
       place.focus();
-      this.announce(error.message);
+      this.announce(plainWords(error.message));
       return;
     }
-    refill(this.error, icon("alert"), h("span", null, explain(error)));
+    const words = explain(error, navigator.onLine ? KEPT : KEPT_OFFLINE);
+    refill(this.error, icon("alert"), h("span", null, line(words)));
     this.error.hidden = false;
-    this.lost = isLost(error);
-  }
-
-  /** The page is connected again: an error of the lost connection becomes the way on. */
-  connected() {
-    if (!this.lost) return;
-    this.lost = false;
-    refill(this.error, icon("again"), h("span", null, BACK));
+    // an error of a lost connection becomes the way on
+    if (isLost(error)) this.forget = onceReachable(() => refill(this.error, icon("again"), h("span", null, BACK)));
   }
 
   hideError() {
-    this.lost = false;
+    this.forget?.();
     this.error.hidden = true;
     refill(this.error);
   }

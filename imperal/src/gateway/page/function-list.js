@@ -235,11 +235,6 @@ export class FunctionList {
     (this.rows[index]?.button ?? this.search).focus();
   }
 
-  /** The page is connected again. */
-  connected() {
-    for (const form of this.forms.values()) form.connected();
-  }
-
   focusSearch() {
     if (this.current) this.showList(false);
     this.search.focus();

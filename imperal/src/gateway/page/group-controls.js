@@ -50,7 +50,7 @@ function frame(field, ...body) {
     el,
     field,
     fail(message) {
-      refill(error, icon("alert"), message);
+      refill(error, icon("alert"), h("span", null, message));
       error.hidden = false;
     },
     clear: () => (error.hidden = true),

@@ -1,8 +1,8 @@
 // The outcome of a task, unfolded where the task is shown: at its card in the chat, and in the list of tasks. Owns loading a
 // result that the page does not have. The outcome's own turn is turns.js.
 
-import { get } from "./api.js";
-import { explain } from "./calls.js";
+import { explain, isLost } from "./action-error.js";
+import { get, onceReachable } from "./api.js";
 import { h, refill } from "./dom.js";
 import { prose } from "./prose.js";
 import { showData, showTools } from "./result-data.js";
@@ -32,22 +32,34 @@ export function outcomeBody(result, appId, acts = null) {
 /** A place for the outcome of a task that is empty until `toggle()`. */
 export function outcomePlace(store, task, acts) {
   const el = h("div", { class: "outcome-here", hidden: true });
-  const draw = (result) => refill(el, outcomeBody(result, task.app_id, acts));
+  let drawn = false;
+  let loading = false;
+  const draw = (result) => {
+    drawn = true;
+    refill(el, outcomeBody(result, task.app_id, acts));
+  };
+  const load = async () => {
+    if (drawn || loading || el.hidden) return;
+    loading = true;
+    refill(el, h("p", { class: "help" }, "Loading…"));
+    try {
+      draw(await loadResult(task.task_id));
+    } catch (error) {
+      refill(el, h("p", { class: "form-error", role: "alert" }, explain(error)));
+      if (isLost(error)) onceReachable(load);
+    }
+    loading = false;
+  };
   return {
     el,
     /** Shows or hides it. Resolves to whether it is shown. */
     async toggle() {
       el.hidden = !el.hidden;
-      if (el.hidden || el.firstChild) return !el.hidden;
+      if (el.hidden || drawn) return !el.hidden;
       const known = knownResult(store, task.task_id);
-      if (known) return (draw(known), true);
-      refill(el, h("p", { class: "help" }, "Loading…"));
-      try {
-        draw(await loadResult(task.task_id));
-      } catch (error) {
-        refill(el, h("p", { class: "form-error" }, explain(error)));
-      }
-      return true;
+      if (known) draw(known);
+      else await load();
+      return !el.hidden;
     },
   };
 }

@@ -2,12 +2,13 @@
 // sheet on narrow screens, and what Esc does; other keys are keys.js.
 
 import { accountMenu } from "./account-menu.js";
+import { explain, failure, isLost } from "./action-error.js";
 import { AnnounceSetting } from "./announce-setting.js";
 import { Announcer, say } from "./announcer.js";
-import { get, onSessionOver } from "./api.js";
+import { get, onceReachable, onSessionOver, reached } from "./api.js";
 import { Audit } from "./audit.js";
 import { entered, leave } from "./back-button.js";
-import { Calls, explain } from "./calls.js";
+import { Calls } from "./calls.js";
 import { Chat } from "./chat.js";
 import { ConfirmDialog } from "./confirm-dialog.js";
 import { ConnectionStatus } from "./connection-status.js";
@@ -37,6 +38,12 @@ function notice(...content) {
   $("notice").hidden = false;
 }
 
+/** An error of an action in the top bar. */
+function failed(what, error) {
+  notice(h("strong", null, what), " ", explain(error));
+  if (isLost(error)) onceReachable(() => ($("notice").hidden = true));
+}
+
 onSessionOver(() => {
   connection.show("over");
   if (line) showSessionEnded($("notice"));
@@ -60,7 +67,7 @@ function showSheet(open) {
 function buildTop({ user, extensions }) {
   const only = extensions.length === 1 ? extensions[0] : null;
   refill($("brand"), only && appIcon(only), h("span", { class: "brand-name" }, only?.name ?? "Extensions"));
-  accountMenu($("account"), { user, notice, settings: [announceSetting.control] });
+  accountMenu($("account"), { user, notice: failed, settings: [announceSetting.control] });
   for (const id of ["tools", "runbar", "account"]) $(id).hidden = false;
   fill($("open-audit"), [icon("shield"), h("span", { class: "tool-word" }, "Audit")]);
 }
@@ -107,7 +114,7 @@ function turnActs({ session, store, calls, functions, toEnd }) {
       return { done: false };
     return start().then(
       () => (toEnd(), { done: true }),
-      (error) => ({ done: false, message: explain(error), form: Boolean(error.field) }),
+      (error) => ({ done: false, ...failure(error, "Try again: it cannot run twice."), form: Boolean(error.field) }),
     );
   };
   return {
@@ -129,12 +136,12 @@ function turnActs({ session, store, calls, functions, toEnd }) {
       const [secret] = secrets(functions.find(asked?.app_id, asked?.function)?.params_schema);
       if (secret) {
         this.edit(asked);
-        return `${humanise(secret)} is not stored in the chat. Enter it again in the form that has opened.`;
+        return {
+          message: `${humanise(secret)} is not stored in the chat. Enter it again in the form that has opened.`,
+        };
       }
-      const { done, message } = await run(asked?.app_id, asked?.function, asked?.params, undefined, () =>
-        calls.again(turn.call_id),
-      );
-      return done ? null : (message ?? "");
+      const ran = await run(asked?.app_id, asked?.function, asked?.params, undefined, () => calls.again(turn.call_id));
+      return ran.done ? null : ran;
     },
   };
 }
@@ -255,7 +262,7 @@ function start(session) {
   });
   const state = (name) => {
     connection.show(name);
-    if (name === "live") functions.connected();
+    if (name === "live") reached(performance.now());
   };
   return { store, line: new SharedStream({ who, store, state }) };
 }
@@ -269,7 +276,7 @@ async function insist(ask) {
       return answer;
     } catch (error) {
       if (error.status === 401) return new Promise(() => {});
-      notice(explain(error));
+      notice(explain(error, "The page tries again by itself."));
       await new Promise((done) => setTimeout(done, wait));
     }
   }

@@ -12,6 +12,9 @@ import { longText, verbatim } from "./show-more.js";
 import { count } from "./format.js";
 
 const FIRST = 1200; // characters drawn at first
+const LINE = FIRST / 24; // and a line counts as at least so many: short lines and items need room too
+const CODE_MOST = 16 * LINE; // a block of code scrolls from a height on
+const SLACK = 1.25; // a text that is only so much longer is not folded
 const MORE = 50_000; // and with each press
 const MOST = 300_000; // longer texts are drawn as they are
 
@@ -19,14 +22,15 @@ const MOST = 300_000; // longer texts are drawn as they are
 export function prose(text) {
   if (text.length > MOST || !hasMarks(text)) return longText(text);
   const blocks = parseBlocks(text);
+  const whole = sizeOfAll(blocks);
   const holder = h("div", { class: "prose", dir: "auto" });
   const draw = (most) => {
-    const { kept, left } = take(blocks, most);
+    const { kept, left } = whole <= most * SLACK ? { kept: blocks, left: 0 } : take(blocks, most);
     refill(holder, kept.map(block(new Levels())));
     return left;
   };
   const left = draw(FIRST);
-  return left ? h("div", null, holder, moreButton(draw, left)) : holder;
+  return left ? h("div", null, holder, moreButton(draw, left, text.length)) : holder;
 }
 
 /** A long text of an answer: with its Markdown if it is prose, as it is if it may be code, a log or a table. */
@@ -47,13 +51,13 @@ function looksLikeProse(text) {
   return lines.filter((one) => CODE.test(one)).length <= lines.length / 5;
 }
 
-function moreButton(draw, left) {
+function moreButton(draw, left, length) {
   const button = h("button", { type: "button", class: "quiet small" });
   let shown = FIRST;
   const set = (rest) => {
     left = rest;
-    const whole = (shown + rest).toLocaleString();
-    button.textContent = !rest ? "Show less" : rest <= MORE ? "Show all" : `Show more of ${whole} characters`;
+    const many = `Show more of ${length.toLocaleString()} characters`;
+    button.textContent = !rest ? "Show less" : rest <= MORE ? "Show all" : many;
     button.setAttribute("aria-expanded", String(shown > FIRST));
   };
   set(left);
@@ -64,7 +68,7 @@ function moreButton(draw, left) {
   return button;
 }
 
-/** The first blocks of about `most` characters, and how many characters are left out. */
+/** The first blocks, up to a size, and the size of the rest. */
 function take(blocks, most) {
   const kept = [];
   let room = most;
@@ -74,39 +78,67 @@ function take(blocks, most) {
     if (room <= 0) left += size;
     else if (size <= room) kept.push(one);
     else {
-      const [part, rest] = cut(one, room, kept.length === 0);
+      const part = cut(one, room, kept.length === 0);
       if (part) kept.push(part);
-      left += rest;
+      if (part !== one) left += part ? Math.max(1, size - sizeOf(part)) : size;
     }
     room -= size;
   }
   return { kept, left };
 }
 
-/** The part of a block that fits, and the size of the rest. */
+/** The part of a block that fits; null if it waits for the next step. */
 function cut(one, room, first) {
-  if (one.kind === "paragraph") return [{ ...one, text: `${beginning(one.text, room)}…` }, one.text.length - room];
-  if (one.kind === "quote") {
-    const { kept, left } = take(one.blocks, room);
-    return [{ ...one, blocks: kept }, left];
+  if (one.kind === "paragraph") {
+    const end = fitting(one.text, room);
+    return end > 0 ? { ...one, text: `${beginning(one.text, end).trimEnd()}…` } : null;
   }
-  if (one.kind === "list") return some(one, "items", room, (item) => item.reduce((sum, b) => sum + sizeOf(b), 1));
-  if (one.kind === "table") return some(one, "rows", room, (row) => row.join().length);
-  return first ? [one, 0] : [null, sizeOf(one)]; // code is drawn whole, in its own steps
+  if (one.kind === "quote") return { ...one, blocks: take(one.blocks, room).kept };
+  if (one.kind === "list") return { ...one, items: someItems(one.items, room) };
+  if (one.kind === "table") {
+    const rows = one.rows.slice(0, Math.max(1, Math.floor(room / LINE)));
+    return rows.length < one.rows.length ? { ...one, rows } : one;
+  }
+  return first ? one : null; // code is drawn whole, in its own steps
 }
 
-function some(one, name, room, size) {
-  let [n, used] = [0, 0];
-  while (n < one[name].length && (n === 0 || used < room)) used += size(one[name][n++]);
-  const left = one[name].slice(n).reduce((sum, each) => sum + size(each), 0);
-  return [{ ...one, [name]: one[name].slice(0, n) }, left];
+function someItems(items, room) {
+  const kept = [];
+  for (const item of items) {
+    const size = sizeOfAll(item);
+    if (size > room) {
+      if (room > 0) kept.push(take(item, room).kept);
+      return kept.filter((part) => part.length > 0);
+    }
+    kept.push(item);
+    room -= size;
+  }
+  return kept;
 }
 
+/** How much of a text fits: whole lines, or a part of a long one. */
+function fitting(text, room) {
+  let at = 0;
+  for (const line of text.split("\n")) {
+    const size = sizeOfLine(line);
+    if (size > room) return room > LINE ? at + room : at;
+    room -= size;
+    at += line.length + 1;
+  }
+  return text.length;
+}
+
+const sizeOfLine = (line) => Math.max(LINE, line.length);
+const sizeOfText = (text) => text.split("\n").reduce((sum, line) => sum + sizeOfLine(line), 0);
+const sizeOfAll = (blocks) => blocks.reduce((sum, one) => sum + sizeOf(one), 0);
+
+/** How much room a block takes, in characters. */
 function sizeOf({ kind, text, blocks, items, head, rows }) {
-  if (kind === "list") return items.flat().reduce((sum, each) => sum + sizeOf(each), items.length);
-  if (kind === "quote") return blocks.reduce((sum, each) => sum + sizeOf(each), 1);
-  if (kind === "table") return [head, ...rows].reduce((sum, row) => sum + row.join().length, 0);
-  return text?.length ?? 1;
+  if (kind === "list") return items.reduce((sum, item) => sum + sizeOfAll(item), 0);
+  if (kind === "quote") return sizeOfAll(blocks);
+  if (kind === "table") return [head, ...rows].reduce((sum, row) => sum + sizeOfLine(row.join()), 0);
+  if (kind === "code") return Math.max(text.length / 16, Math.min(CODE_MOST, sizeOfText(text)));
+  return kind === "rule" ? LINE : sizeOfText(text) + (kind === "heading" ? LINE : 0);
 }
 
 /** Levels of headings without a gap, whatever a text begins with: screen readers list them as a tree. */

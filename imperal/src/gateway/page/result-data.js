@@ -10,7 +10,7 @@ import { shortened } from "./cut-text.js";
 import { h, icon, newId } from "./dom.js";
 import { link, linked, urlOf } from "./links.js";
 import { isExact, write } from "./exact-json.js";
-import { code, isLong, jsonOf, longText, more } from "./show-more.js";
+import { code, isLong, jsonOf, linesOfText, longText, more, MOST_LINES, ROWS } from "./show-more.js";
 import { imageFor } from "./images.js";
 import { proseOrText } from "./prose.js";
 import { count, fullTime, humanise, toneOfWord, zonedTime } from "./format.js";
@@ -21,6 +21,10 @@ const KEYS = 50; // pairs that are shown at first
 const DEPTH = 3;
 const LONG = 200; // characters, or more than one line: may be prose
 const IN_CELL = 200; // characters of JSON in a cell of a table
+const COLUMN = 80; // characters of a line of text, about
+const CELL = 30; // and of a line in a cell
+const TAGS = 6; // in a line
+const CODE_LINES = 14; // JSON scrolls from a height on
 
 const isObject = (value) => value !== null && typeof value === "object" && !Array.isArray(value) && !isExact(value);
 const isEmpty = (value) =>
@@ -63,12 +67,15 @@ function list(values, depth) {
       ),
     );
   if (values.every(isScalar))
-    return more(values, (shown) =>
-      h(
-        "ul",
-        { class: "plain-list" },
-        shown.map((one) => h("li", { dir: "auto" }, scalar(one))),
-      ),
+    return more(
+      values,
+      (shown) =>
+        h(
+          "ul",
+          { class: "plain-list" },
+          shown.map((one) => h("li", { dir: "auto" }, scalar(one))),
+        ),
+      { linesOf: (one) => linesOf(one, 1) },
     );
   return code(values);
 }
@@ -95,9 +102,34 @@ function pairs(value, depth) {
           ),
         ),
       ),
-    KEYS,
+    { most: KEYS, linesOf: ([, one]) => linesOf(one, depth + 1) },
   );
 }
+
+/** About how many lines a value takes at first, so that an answer of many long parts is folded too. */
+function linesOf(value, depth, column = COLUMN) {
+  if (typeof value === "string") return linesOfText(value, column);
+  if (isScalar(value)) return 1;
+  const values = Object.values(value);
+  const sum = (size) => {
+    let lines = 1;
+    for (const one of values) if ((lines += size(one)) >= MOST_LINES) return MOST_LINES;
+    return lines;
+  };
+  if (!Array.isArray(value)) return depth < DEPTH ? sum((one) => linesOf(one, depth + 1)) : CODE_LINES;
+  if (values.length && values.every(isObject)) return depth < 2 ? Math.min(ROWS + 2, sum(rowLines)) : CODE_LINES;
+  if (values.every(isTag)) return Math.ceil(Math.min(ROWS, values.length) / TAGS);
+  return values.every(isScalar) ? sum((one) => linesOf(one, depth + 1)) : CODE_LINES;
+}
+
+/** Lines of a row of a table: of its longest cell. */
+const rowLines = (row) =>
+  Math.max(
+    1,
+    ...Object.values(row)
+      .slice(0, COLUMNS)
+      .map((one) => (isScalar(one) ? linesOf(one, DEPTH, CELL) : 1)),
+  );
 
 function table(rows) {
   const columns = [...new Set(rows.flatMap(Object.keys))];
@@ -116,44 +148,47 @@ function table(rows) {
   const hidden = columns.length - shown.length;
   const label = `${count(rows.length, "row")}${hidden ? `, ${hidden} more columns in the JSON` : ""}`;
   const id = newId("table");
-  return more(rows, (part) =>
-    h(
-      "div",
-      { class: "table-scroll", tabindex: "0", role: "group", "aria-labelledby": id },
+  return more(
+    rows,
+    (part) =>
       h(
-        "table",
-        null,
-        h("caption", { id, class: rows.length <= FEW && !hidden && "hidden" }, label),
+        "div",
+        { class: "table-scroll", tabindex: "0", role: "group", "aria-labelledby": id },
         h(
-          "thead",
+          "table",
           null,
+          h("caption", { id, class: rows.length <= FEW && !hidden && "hidden" }, label),
           h(
-            "tr",
+            "thead",
             null,
-            shown.map((key) => h("th", { scope: "col", class: numeric.has(key) && "num" }, humanise(key))),
-          ),
-        ),
-        h(
-          "tbody",
-          null,
-          part.map((row) =>
             h(
               "tr",
               null,
-              shown.map((key) =>
-                h(
-                  "td",
-                  { class: numeric.has(key) && "num", dir: numeric.has(key) ? null : "auto" },
-                  graded.has(key) && toneOfWord(row[key])
-                    ? h("span", { class: `chip ${toneOfWord(row[key])}` }, row[key])
-                    : cell(row[key]),
+              shown.map((key) => h("th", { scope: "col", class: numeric.has(key) && "num" }, humanise(key))),
+            ),
+          ),
+          h(
+            "tbody",
+            null,
+            part.map((row) =>
+              h(
+                "tr",
+                null,
+                shown.map((key) =>
+                  h(
+                    "td",
+                    { class: numeric.has(key) && "num", dir: numeric.has(key) ? null : "auto" },
+                    graded.has(key) && toneOfWord(row[key])
+                      ? h("span", { class: `chip ${toneOfWord(row[key])}` }, row[key])
+                      : cell(row[key]),
+                  ),
                 ),
               ),
             ),
           ),
         ),
       ),
-    ),
+    { linesOf: rowLines },
   );
 }
 

@@ -6,16 +6,19 @@ import { h, refill } from "./dom.js";
 import { linked } from "./links.js";
 import { write } from "./exact-json.js";
 
-const ROWS = 25; // rows of a list at first
+export const ROWS = 25; // rows of a list at first
 const MORE_ROWS = 200;
+export const MOST_LINES = 60; // of all rows that are drawn at first
+const SLACK = 12;
 const TEXT = 1200; // characters of a text at first
 const LINES = 24; // and its lines
 const JSON_TEXT = 20_000;
 const MORE_TEXT = 50_000;
 const INDENTED = 65_536; // longer JSON is not indented: a deep value would be mostly blanks
 
-/** The first rows, and a button for more of them and back. */
-export function more(values, render, first = ROWS) {
+/** The first rows, and a button for more of them and back. `linesOf(value)` is about how many lines a row takes, if not one. */
+export function more(values, render, { most = ROWS, linesOf = () => 1 } = {}) {
+  const first = firstRows(values, most, linesOf);
   if (values.length <= first) return render(values);
   const holder = h("div", { class: "more" });
   const button = h("button", { type: "button", class: "quiet small" });
@@ -38,6 +41,15 @@ export function more(values, render, first = ROWS) {
   });
   show();
   return holder;
+}
+
+/** How many rows are drawn at first: at least one, and no rest of a few lines is left out. */
+function firstRows(values, most, linesOf) {
+  const room = [];
+  for (let lines = 0; room.length < Math.min(most, values.length) && lines <= MOST_LINES + SLACK; room.push(lines))
+    lines += linesOf(values[room.length]);
+  if (room.length === values.length && room.at(-1) <= MOST_LINES + SLACK) return values.length;
+  return Math.max(1, room.filter((lines) => lines <= MOST_LINES).length);
 }
 
 /** Shows a text in steps; `draw(part)` returns the content of the element. The button stays, so that it keeps the focus. */
@@ -66,6 +78,15 @@ export function stepped(holder, text, { first, draw, look = "quiet small" }) {
 }
 
 const firstPart = (text) => partLength(text, TEXT, LINES);
+
+/** About how many lines a text takes at first, in a column of so many characters. */
+export function linesOfText(text, column) {
+  const part = text.slice(0, firstPart(text));
+  return Math.min(
+    LINES,
+    part.split("\n").reduce((sum, line) => sum + Math.max(1, Math.ceil(line.length / column)), 0),
+  );
+}
 
 /** Whether a text is folded at first. */
 export const isLong = (text) => firstPart(text) < text.length;

@@ -1,9 +1,10 @@
 // The steps of a durable task that are done, folded to their number: a disclosure with the list of them. Owns the list; the
 // requests are stored-steps.js. Steps only append, so that nothing moves under the reader.
 
-import { explain } from "./calls.js";
+import { ErrorLine, failure } from "./action-error.js";
 import { h, icon, newId, refill, setText } from "./dom.js";
 import { clock, fullTime, humanise, spanWords, time } from "./format.js";
+import { line } from "./prose.js";
 import { Keyed } from "./reconcile.js";
 import { hasMore, readSteps, stepsOf } from "./stored-steps.js";
 import { currentStep, tries } from "./task-words.js";
@@ -29,7 +30,7 @@ export class StepList {
       "Show more steps",
       icon("down"),
     );
-    this.error = h("p", { class: "field-error", role: "alert", hidden: true });
+    this.error = new ErrorLine();
     this.list = h("ol", { class: "bare" });
     this.el = h(
       "div",
@@ -42,7 +43,7 @@ export class StepList {
         hidden: true,
       },
       this.list,
-      this.error,
+      this.error.el,
     );
     this.rows = new Keyed({
       key: (step) => step.ordinal,
@@ -80,12 +81,12 @@ export class StepList {
   /** Reads the steps after those that are shown. */
   async read() {
     this.done = this.task.steps?.done ?? 0;
-    this.error.hidden = true;
+    this.error.clear();
     try {
       await readSteps(this.task.task_id);
     } catch (error) {
-      refill(this.error, `The steps could not be loaded. ${explain(error)}`);
-      this.error.hidden = false;
+      const { message, lost } = failure(error);
+      this.error.say({ message: `The steps could not be loaded. ${message}`, lost });
       this.done = 0; // the next change asks again
     }
     this.draw(this.task.steps?.current ?? []);
@@ -97,7 +98,7 @@ export class StepList {
     const shown = isHeld(this.task) ? currentStep(this.task) : null;
     const others = current.filter((step) => step !== shown);
     refill(this.list, this.rows.elements(stored), this.now.elements(others));
-    refill(this.el, this.list, stored.length > 0 && hasMore(this.task.task_id) && this.more, this.error);
+    refill(this.el, this.list, stored.length > 0 && hasMore(this.task.task_id) && this.more, this.error.el);
   }
 
   /** Whether an earlier attempt stored it. */
@@ -130,7 +131,7 @@ export class StepList {
       step.error ? icon("alert") : h("span", { class: "ring", "aria-hidden": "true" }),
       h("span", { class: "step-name", dir: "auto" }, step.name),
       h("span", { class: "took" }, held ? tries(step) || "now" : "was cut off, runs again"),
-      step.error && h("p", { class: "step-error", dir: "auto" }, step.error),
+      step.error && h("p", { class: "step-error", dir: "auto" }, line(step.error)),
     );
   }
 }

@@ -3,7 +3,7 @@
 // task-list.js, the clocks clocks.js.
 
 import { post } from "./api.js";
-import { explain } from "./calls.js";
+import { ErrorLine } from "./action-error.js";
 import { isCutOff, startTicking, stopTicking } from "./clocks.js";
 import { h, icon, refill, setText, visible } from "./dom.js";
 import { DurableProgress } from "./durable-progress.js";
@@ -11,16 +11,6 @@ import { count, endedWhen, endLabel, humanise, moment, zonedTime } from "./forma
 import { knownResult, outcomePlace } from "./outcome.js";
 import { TaskProgress } from "./task-progress.js";
 import { cardName, excerpt, isOpen, shortId } from "./task-words.js";
-
-/** Cancels a task. Resolves to an error text for the user, if any. */
-async function cancel(store, task) {
-  try {
-    store.say("task", store.keep(await post(`v1/tasks/${encodeURIComponent(task.task_id)}/cancel`, {})));
-    return null;
-  } catch (error) {
-    return explain(error);
-  }
-}
 
 /** A task in the chat or the activity panel: live while it is open, one line afterwards. */
 export class TaskCard {
@@ -39,7 +29,7 @@ export class TaskCard {
   }
 
   buildOpen() {
-    this.error = h("p", { class: "field-error", role: "alert", hidden: true });
+    this.error = new ErrorLine();
     this.button = h("button", { type: "button", class: "secondary small", onclick: () => this.cancel() });
     this.progress = this.task.durable ? new DurableProgress(this.store, this.task) : new TaskProgress(this.task);
     refill(
@@ -53,7 +43,7 @@ export class TaskCard {
       this.progress.above,
       this.showCall && this.which(),
       this.progress.below,
-      this.error,
+      this.error.el,
     );
     startTicking(this);
     this.update(this.task);
@@ -132,14 +122,17 @@ export class TaskCard {
 
   async cancel() {
     if (this.asking || this.task.cancel_requested_at) return;
+    const { store, task, error } = this;
     this.asking = true;
-    this.update(this.task);
-    const message = await cancel(this.store, this.task);
+    error.clear();
+    this.update(task);
+    try {
+      store.say("task", store.keep(await post(`v1/tasks/${encodeURIComponent(task.task_id)}/cancel`, {})));
+    } catch (failed) {
+      error.show(failed);
+    }
     this.asking = false;
-    if (!isOpen(this.task)) return;
-    this.error.hidden = !message;
-    this.error.textContent = visible(message ?? "");
-    this.update(this.task);
+    if (isOpen(this.task)) this.update(this.task);
   }
 
   buildEnded() {

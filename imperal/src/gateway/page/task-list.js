@@ -1,12 +1,13 @@
 // All tasks, in the activity panel: open ones as cards, then ended ones by day, newest first. Owns the filter, the search,
 // loading older tasks and cancelling all that are shown; one task is task-card.js.
 
-import { get } from "./api.js";
+import { explain, isLost } from "./action-error.js";
+import { get, onceReachable } from "./api.js";
 import { CancelAll } from "./cancel-all.js";
-import { explain } from "./calls.js";
 import { shortened } from "./cut-text.js";
 import { h, icon, refill } from "./dom.js";
 import { knownResult, loadResult, outcomeBody } from "./outcome.js";
+import { plainWords } from "./plain-words.js";
 import { Keyed, reconcile } from "./reconcile.js";
 import { TaskCard } from "./task-card.js";
 import { excerpt, isOpen, shortId } from "./task-words.js";
@@ -167,6 +168,7 @@ export class TaskList {
       } catch (error) {
         this.render();
         this.body.append(h("p", { class: "form-error", role: "alert" }, explain(error)));
+        if (isLost(error)) onceReachable(() => this.render());
         return;
       }
     }
@@ -222,7 +224,7 @@ export class TaskList {
           "span",
           { class: "gist" },
           h("span", { class: `state ${tone}` }, word),
-          text && ` · ${shortened(text, GIST)}`,
+          text && ` · ${shortened(plainWords(text), GIST)}`,
         ),
       ),
       h(

@@ -3,6 +3,7 @@
 
 import { isCutOff, lastHeard } from "./clocks.js";
 import { h, setText, visible } from "./dom.js";
+import { plainWords } from "./plain-words.js";
 import { Estimate, roughly } from "./estimate.js";
 import { clock, durationWords, humanise, time } from "./format.js";
 
@@ -71,18 +72,19 @@ export class TaskProgress {
   update(task) {
     this.estimate.report(task.percent, lastHeard());
     const whole = wholePercent(task.percent);
-    this.bar.show(task.percent, task.message);
+    this.words = plainWords(task.message ?? "");
+    this.bar.show(task.percent, this.words);
     setText(this.percent, whole === null ? "" : `${whole} %`);
   }
 
   tick(task) {
-    const { created_at: from, deadline_at: until, cancel_requested_at: asked, message } = task;
+    const { created_at: from, deadline_at: until, cancel_requested_at: asked } = task;
     const now = lastHeard();
     const left = Date.parse(until) - now;
     const lost = isCutOff();
     const ran = clock(now - Date.parse(from));
     this.left.classList.toggle("soon", !lost && !asked && left < SOON_MS);
-    setText(this.stage, asked ? CANCELLING : message || "At work…");
+    setText(this.stage, asked ? CANCELLING : this.words || "At work…");
     setText(this.clock, lost ? `${ran} when the connection was lost` : `${ran} so far`);
     setText(this.left, lost ? "" : asked ? `asked at ${time(asked)}` : leftWords(left, this.estimate.left(now)));
     const limit = durationWords(Date.parse(until) - Date.parse(from));

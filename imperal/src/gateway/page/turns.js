@@ -1,7 +1,8 @@
 // Draws one turn: the user's call with its parameters, a reply, a notice, the outcome of a task, an error with a way out. The
 // position of turns in the chat is chat.js.
 
-import { h, icon, refill, visible } from "./dom.js";
+import { ErrorLine } from "./action-error.js";
+import { h, icon, refill } from "./dom.js";
 import { paramList } from "./param-list.js";
 import { prose } from "./prose.js";
 import { longText } from "./show-more.js";
@@ -11,7 +12,7 @@ import { showTree } from "./ui-tree.js";
 import { endedWhen, count, humanise, taskStateLabel, time, zonedTime } from "./format.js";
 
 /**
- * The element of a turn. `acts` has again(turn), edit(turn), task(id), reveal(call), revealReply(call), avatar(turn),
+ * The element of a turn. `acts` has again(turn), which resolves to its failure or null, edit(turn), task(id), reveal(call), revealReply(call), avatar(turn),
  * ranAgain(turn), and for UI trees has(app, function), call(app, function, params).
  */
 export function turnElement(turn, acts) {
@@ -61,7 +62,7 @@ function callTools(turn, acts) {
     of,
   );
   if (!acts.has(turn.app_id, turn.function)) return [edit];
-  const error = h("span", { class: "field-error", role: "alert", hidden: true });
+  const error = new ErrorLine("span");
   const again = h(
     "button",
     { type: "button", class: "link run-again" },
@@ -72,12 +73,12 @@ function callTools(turn, acts) {
   again.addEventListener("click", async () => {
     if (again.hasAttribute("aria-disabled")) return;
     again.setAttribute("aria-disabled", "true");
-    const message = await acts.again(turn);
+    error.clear();
+    const failed = await acts.again(turn);
     again.removeAttribute("aria-disabled");
-    error.hidden = !message;
-    refill(error, message);
+    if (failed?.message) error.say(failed);
   });
-  return [error, edit, again];
+  return [error.el, edit, again];
 }
 
 function notice(turn) {
@@ -179,7 +180,7 @@ function wayOut(turn, acts) {
   if (result?.status !== "error" || !callId) return null;
   if (result.error_code !== "INTERRUPTED" && !result.retryable) return null;
   const holder = h("div", { class: "way-out" });
-  const error = h("p", { class: "field-error", role: "alert", hidden: true });
+  const error = new ErrorLine();
   const button = h("button", { type: "button", class: "secondary small" });
   const idle = () => {
     button.removeAttribute("aria-disabled");
@@ -197,7 +198,7 @@ function wayOut(turn, acts) {
       );
     const more = h(
       "button",
-      { type: "button", class: "link", onclick: () => (idle(), refill(holder, button, error), button.focus()) },
+      { type: "button", class: "link", onclick: () => (idle(), refill(holder, button, error.el), button.focus()) },
       "Once more",
     );
     refill(
@@ -220,11 +221,11 @@ function wayOut(turn, acts) {
   button.addEventListener("click", async () => {
     if (button.hasAttribute("aria-disabled")) return;
     button.setAttribute("aria-disabled", "true");
+    error.clear();
     refill(button, h("span", { class: "spinner", "aria-hidden": "true" }), "Starting…");
-    const message = await acts.again(turn);
-    error.hidden = !message;
-    error.textContent = visible(message ?? "");
-    if (message) idle();
+    const failed = await acts.again(turn);
+    if (failed?.message) error.say(failed);
+    if (failed) idle();
     else done(acts.ranAgain(turn) ?? { times: 1, last: null });
   });
   const look = () => {
@@ -234,6 +235,6 @@ function wayOut(turn, acts) {
   };
   holder.addEventListener("asked", look); // chat.js sends this for every new call
   idle();
-  if (!look()) refill(holder, button, error);
+  if (!look()) refill(holder, button, error.el);
   return holder;
 }

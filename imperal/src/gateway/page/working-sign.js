@@ -1,8 +1,8 @@
 // The sign under a call that waits for its answer: that it works, for how long, and the button that stops it. A background
 // task has its own card, task-card.js.
 
+import { ErrorLine } from "./action-error.js";
 import { post } from "./api.js";
-import { explain } from "./calls.js";
 import { isCutOff, lastHeard, startTicking, stopTicking } from "./clocks.js";
 import { h, icon, refill } from "./dom.js";
 import { clock, humanise } from "./format.js";
@@ -13,7 +13,7 @@ const SHORT_MS = 3000; // no time is shown before
 export function workingSign({ at: since, call_id: callId, function: name }) {
   const shown = h("span", { class: "elapsed" });
   const word = h("span", null, "Working…");
-  const error = h("span", { class: "field-error", role: "alert", hidden: true });
+  const error = new ErrorLine("span");
   const button = h("button", { type: "button", class: "secondary small stop-call" });
   const el = h(
     "div",
@@ -22,7 +22,7 @@ export function workingSign({ at: since, call_id: callId, function: name }) {
     word,
     shown,
     button,
-    error,
+    error.el,
   );
   const idle = () => {
     button.removeAttribute("aria-disabled");
@@ -32,14 +32,13 @@ export function workingSign({ at: since, call_id: callId, function: name }) {
     if (button.hasAttribute("aria-disabled")) return;
     button.setAttribute("aria-disabled", "true");
     refill(button, h("span", { class: "spinner", "aria-hidden": "true" }), "Asked to stop");
-    error.hidden = true;
+    error.clear();
     try {
       await post(`v1/calls/${encodeURIComponent(callId)}/cancel`, {});
       word.textContent = "Stopping: it ends soon, or is stopped in a few seconds.";
     } catch (failed) {
       idle();
-      refill(error, explain(failed));
-      error.hidden = false;
+      error.show(failed);
     }
   });
   idle();
