@@ -4,7 +4,8 @@
 
 import { after, afterEach, before, beforeEach } from "node:test";
 
-import { launch } from "./chromium.mjs";
+import * as chromium from "./chromium.mjs";
+import * as firefox from "./firefox.mjs";
 import { Opened } from "./test-page.mjs";
 import { Refine } from "./refine.mjs";
 import { Stub } from "./stub.mjs";
@@ -54,7 +55,7 @@ export async function opened(options) {
 }
 
 function withPlatform(start, stop) {
-  before(async () => (browser = await launch()));
+  before(async () => (browser = await (process.env.TEST_BROWSER === "firefox" ? firefox : chromium).launch()));
   after(() => browser?.close());
   beforeEach(start);
   afterEach(async () => {
