@@ -5,6 +5,7 @@
 #![allow(clippy::unwrap_used, reason = "a panic is a failed test")]
 #![allow(deprecated, reason = "the results of test functions need no data_model")]
 
+mod audit;
 mod cancel;
 mod data_model;
 mod hand_over;

@@ -53,6 +53,10 @@ struct StepView {
     /// When it was stored.
     #[schemars(with = "String")]
     done_at: Timestamp,
+    /// Its requests and failed tries: objects with `method`, `url` (host and path), `status` or `error`, and `ms`;
+    /// with `attempt` and `error`; and with `more`, the number of entries that were left out over 4 KiB.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    log: Vec<serde_json::Value>,
 }
 
 /// Which steps to read.
@@ -72,8 +76,10 @@ pub(super) async fn steps(
     let page = access.steps(task_id, query.after.unwrap_or_default(), limit).await?;
     let next = page.last().filter(|_| page.more).map(|step| step.ordinal);
     let view = |step: StoredStep| {
-        let StoredStep { ordinal, name, kind, attempt, began_at, done_at, .. } = step;
-        StepView { ordinal, name, kind, attempt, began_at, done_at }
+        let StoredStep { ordinal, name, kind, attempt, began_at, done_at, log, .. } = step;
+        // A log that cannot be read is left out: the step itself is sound.
+        let log = log.and_then(|log| imperal_manifest::json::read(log.as_bytes()).ok()).unwrap_or_default();
+        StepView { ordinal, name, kind, attempt, began_at, done_at, log }
     };
     Ok(json(StatusCode::OK, &Steps { steps: page.rows.into_iter().map(view).collect(), next }))
 }

@@ -10,6 +10,7 @@ mod admission;
 mod chat;
 mod dispatch;
 mod durable;
+mod durable_digest;
 mod durable_write;
 mod error;
 mod host;

@@ -19,6 +19,7 @@ use super::task_run::TaskRun;
 use crate::context::{Context, DurableRun, Leaving, Origin, Services, StoredSteps, WorkSpan};
 use crate::failpoint;
 use crate::function::{BoundTask, DurableDef};
+use crate::ids::TaskId;
 use crate::ledger::{ClaimRequest, ClaimedTask, DurableName, LedgerError, PageLimit};
 use crate::panic_text::panic_text;
 use crate::task::Ending;
@@ -29,7 +30,7 @@ pub(super) const RESUMED_AT_ONCE: usize = 256;
 /// Tasks of one claim.
 const BATCH: usize = 64;
 /// The steps of a task that are read at once. Many tasks may be read at the same time.
-const STEPS_PAGE: PageLimit = PageLimit::rows(2_000).bytes(256 << 10);
+pub(super) const STEPS_PAGE: PageLimit = PageLimit::rows(2_000).bytes(256 << 10);
 /// How often ready tasks are looked for without a hint.
 const EVERY: Duration = Duration::from_secs(1);
 /// A suspect is taken up only once the node has run for this long, so that it does not keep a process from
@@ -118,7 +119,7 @@ impl Node {
         _permits: (OwnedSemaphorePermit, Option<OwnedSemaphorePermit>),
     ) {
         let task = &claimed.record.task;
-        let Some(steps) = self.steps_of(&lease, &claimed).await else { return };
+        let Some(steps) = self.read_steps(task.task_id, &lease.lost).await else { return };
         let run = DurableRun::resumed(task.attempt(), claimed.root_task, steps);
         let (origin, bound) = self.bind(&claimed);
         let span = task_span(&origin);
@@ -199,9 +200,9 @@ impl Node {
         (origin, bound)
     }
 
-    /// The stored steps of a claimed task. `None` when the lease was lost or the node ended meanwhile.
-    async fn steps_of(&self, lease: &Lease, claimed: &ClaimedTask) -> Option<StoredSteps> {
-        let (task_id, mut backoff, mut steps) = (claimed.record.task.task_id, write_backoff(), StoredSteps::default());
+    /// The stored steps of a task. `None` when the lease was lost or the node ended meanwhile.
+    async fn read_steps(&self, task_id: TaskId, lost: &CancellationToken) -> Option<StoredSteps> {
+        let (mut backoff, mut steps) = (write_backoff(), StoredSteps::default());
         loop {
             match self.ledger.steps(task_id, steps.last_ordinal(), STEPS_PAGE).await {
                 Ok(page) => {
@@ -213,7 +214,7 @@ impl Node {
                 Err(error) => {
                     tracing::warn!(%error, "the steps of a task cannot be read yet");
                     tokio::select! {
-                        () = lease.lost.cancelled() => return None,
+                        () = lost.cancelled() => return None,
                         () = self.ended.cancelled() => return None,
                         () = tokio::time::sleep(backoff.next_wait()) => {}
                     }
@@ -236,7 +237,8 @@ impl Node {
             tracing::warn!(found, "durable tasks wait for a program that knows them");
         }
         for record in self.ledger.long_stuck(STUCK_FOR, 256).await? {
-            let end = messages::stuck(WorkRef::of_record(&record), &record.task.name);
+            let mut end = messages::stuck(WorkRef::of_record(&record), &record.task.name);
+            self.bind_steps(record.task.task_id, &mut end).await?;
             match self.ledger.reclaim_task(&incarnation, record.task.task_id, end).await {
                 Ok(_) | Err(LedgerError::AlreadyEnded | LedgerError::NotOrphaned | LedgerError::CallNotReplied) => {}
                 Err(error @ LedgerError::Fenced) => return Err(error),

@@ -71,12 +71,18 @@ impl TaskRun<'_> {
     }
 
     /// Writes the outcome, once the call has its reply.
-    pub(super) async fn end(&self, end: TaskEnd) {
+    pub(super) async fn end(&self, mut end: TaskEnd) {
         let Self { node, work, attempt, .. } = *self;
         let incarnation = &work.lease.incarnation;
         // The outcome never comes before the call's reply.
         if work.lease.lost.run_until_cancelled(work.replied.cancelled()).await.is_none() {
             return trace::ended(work.ctx.span(), "lost", true);
+        }
+        if let Some(durable) = work.ctx.durable_run() {
+            let binding = node.bind_steps_of_run(attempt.task_id, durable, &mut end);
+            if work.lease.lost.run_until_cancelled(binding).await.is_none() {
+                return trace::ended(work.ctx.span(), "lost", true);
+            }
         }
         failpoint::hit("before-outcome");
         tracing::debug!(state = end.state.as_str(), "task ended");

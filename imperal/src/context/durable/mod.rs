@@ -4,6 +4,7 @@
 //! running. [`run`] has the state of one attempt: which steps are stored, what is in flight, and whether the
 //! process asked to hand the task over. It knows no storage.
 
+mod digest;
 mod in_flight;
 mod name;
 mod retrying;
@@ -12,6 +13,7 @@ mod said;
 mod scope;
 mod start;
 mod step;
+mod step_log;
 mod stored;
 
 use std::fmt;
@@ -20,6 +22,7 @@ use std::sync::Arc;
 
 use super::Context;
 
+pub(crate) use digest::StepsDigest;
 pub(crate) use in_flight::{InFlight, Leaving};
 pub use name::StepName;
 pub(in crate::context) use name::checked as checked_name;
@@ -30,6 +33,7 @@ pub(crate) use scope::{MessageKey, StepScope};
 pub(crate) use start::DurableRequest;
 pub use start::{DurableTask, PreparedTask};
 pub use step::Step;
+pub(in crate::context) use step_log::{Entry as StepLogEntry, cut as cut_log_text};
 pub(crate) use stored::StoredSteps;
 
 /// The context of a durable task's body: a [`Context`] with steps.

@@ -1,6 +1,7 @@
 //! `ctx.retrying(..)`: steps that are run again when they fail.
 
 use std::future::Future;
+use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::Timestamp;
@@ -11,6 +12,7 @@ use super::TaskContext;
 use super::in_flight::Running;
 use super::name::StepName;
 use super::step::{Begun, Failure, Step};
+use super::step_log::{Entry, StepLog, cut};
 use crate::backoff::Backoff;
 use crate::codes;
 use crate::context::{Context, StopReason};
@@ -87,6 +89,7 @@ impl<'c> Retrying<'c> {
         let Self { ctx, retry } = self;
         Step(Box::pin(async move {
             let mut backoff = Backoff::new(retry.first, retry.longest);
+            let log = Arc::new(StepLog::default());
             for tried in 1.. {
                 let running = match ctx.begin_step(name.clone()).await? {
                     Begun::Stored(value) => return Ok(value),
@@ -98,12 +101,13 @@ impl<'c> Retrying<'c> {
                     });
                     ctx.show_steps();
                 }
-                let error = match ctx.run_once(&running, &mut work).await {
+                let error = match ctx.run_once(&running, &log, &mut work).await {
                     Ok(value) => return Ok(value),
                     Err(Failure::Value(error)) => return Err(error),
                     Err(Failure::Work(error)) if tried >= retry.attempts || is_final(&error) => return Err(error),
                     Err(Failure::Work(error)) => error,
                 };
+                log.add(&Entry::Try { attempt: tried, error: cut(error.to_string()) });
                 wait(ctx, &running, &error, backoff.next_wait(), (tried, retry.attempts)).await?;
             }
             Err(Error::internal("a step was tried without end".to_owned()))

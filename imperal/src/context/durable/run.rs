@@ -8,6 +8,7 @@ use std::sync::{Arc, PoisonError};
 
 use jiff::Timestamp;
 
+use super::digest::StepsDigest;
 use super::in_flight::Running;
 use super::stored::{Known, StoredSteps};
 use crate::codes;
@@ -131,22 +132,10 @@ impl DurableRun {
         self.journal().stored.take_ordinal(bytes)
     }
 
-    /// Notes that a step's work is done: its name stays taken until [`DurableRun::stored`].
-    pub(super) fn storing(&self, name: &str) {
+    /// Notes that a step's work is done: its name stays taken until the guard is dropped.
+    pub(super) fn storing(self: &Arc<Self>, name: &str) -> Storing {
         self.journal().storing.insert(name.to_owned());
-    }
-
-    /// Notes that a step is stored, or that it could not be.
-    pub(super) fn stored(&self, name: &str, stored: Option<(u16, &str)>) {
-        let mut journal = self.journal();
-        journal.storing.remove(name);
-        if let Some((ordinal, value)) = stored {
-            journal.asked_for.insert(ordinal);
-            journal.running.retain(|step| step.name != name);
-            journal.stored.add_step(ordinal, name.to_owned(), value);
-        }
-        drop(journal);
-        self.changed.notify_waiters();
+        Storing { run: self.clone(), name: name.to_owned() }
     }
 
     /// Begins a step as [`DurableRun::begin`]; a step that is being stored is waited for.
@@ -195,11 +184,64 @@ impl DurableRun {
         }
     }
 
+    /// Completes when no step and no message is being stored.
+    pub(crate) async fn stored_all(&self) {
+        loop {
+            let changed = self.changed.notified();
+            {
+                let journal = self.journal();
+                if journal.storing.is_empty() && journal.saying.is_empty() {
+                    return;
+                }
+            }
+            changed.await;
+        }
+    }
+
+    /// Notes the value of a step that was read for the digest or the body.
+    pub(crate) fn note_read(&self, ordinal: u16, name: &str, value: &str) {
+        self.journal().stored.note_read(ordinal, name, value);
+    }
+
+    /// See [`StoredSteps::unread`].
+    pub(crate) fn unread(&self) -> Vec<(u16, String)> {
+        self.journal().stored.unread()
+    }
+
+    /// See [`StoredSteps::digest`].
+    pub(crate) fn digest(&self) -> Option<StepsDigest> {
+        self.journal().stored.digest()
+    }
+
     /// Names of stored steps that this attempt never asked for: renamed or removed in the program.
     pub(crate) fn unasked(&self) -> Vec<String> {
         let journal = self.journal();
         let unasked = journal.stored.steps().iter().filter(|(_, known)| !journal.asked_for.contains(&known.ordinal));
         unasked.map(|(name, _)| name.clone()).collect()
+    }
+}
+
+/// A step whose value is being stored, also if nobody waits for it any more.
+#[derive(Debug)]
+pub(super) struct Storing {
+    run: Arc<DurableRun>,
+    name: String,
+}
+
+impl Storing {
+    /// Notes that the step is stored.
+    pub(super) fn stored(self, ordinal: u16, value: &str) {
+        let mut journal = self.run.journal();
+        journal.asked_for.insert(ordinal);
+        journal.running.retain(|step| step.name != self.name);
+        journal.stored.add_step(ordinal, self.name.clone(), value);
+    }
+}
+
+impl Drop for Storing {
+    fn drop(&mut self) {
+        self.run.journal().storing.remove(&self.name);
+        self.run.changed.notify_waiters();
     }
 }
 
@@ -223,10 +265,10 @@ mod tests {
         drop(first);
         let Ok(Begin::Run(again)) = run.begin("a") else { panic!("a failed step frees its name") };
         let ordinal = run.take_ordinal(2).unwrap();
-        run.storing("a");
+        let storing = run.storing("a");
         drop(again);
         assert!(matches!(run.begin("a"), Ok(Begin::Storing)), "its work is done: it must not run again");
-        run.stored("a", Some((ordinal, "42")));
+        storing.stored(ordinal, "42");
         assert!(matches!(run.begin("a"), Ok(Begin::Stored(Known { ordinal: 1, .. }))));
     }
 

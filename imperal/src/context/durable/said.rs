@@ -66,7 +66,7 @@ impl DurableRun {
 impl Saying {
     /// Notes that the message is stored.
     pub(crate) fn said(self, turn_id: TurnId) {
-        self.run.journal().stored.add_message(self.key.as_str().to_owned(), turn_id);
+        self.run.journal().stored.add_message(self.ordinal, self.key.as_str().to_owned(), turn_id);
     }
 }
 

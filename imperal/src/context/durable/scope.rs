@@ -8,6 +8,7 @@ use std::sync::{Arc, PoisonError};
 
 use sha2::{Digest, Sha256};
 
+use super::step_log::StepLog;
 use crate::ids::TaskId;
 use crate::rows::Attempt;
 use crate::sync::Mutex;
@@ -25,6 +26,7 @@ pub(crate) struct StepScope {
     attempt: Attempt,
     root_task: TaskId,
     name: String,
+    log: Arc<StepLog>,
     closed: AtomicBool,
     /// How often each request, message or start came in this run of the closure.
     counts: Mutex<HashMap<[u8; 32], u32>>,
@@ -53,15 +55,14 @@ impl MessageKey {
 }
 
 impl StepScope {
-    pub(super) fn new(attempt: Attempt, root_task: TaskId, name: String) -> Self {
-        Self {
-            attempt,
-            root_task,
-            name,
-            closed: AtomicBool::new(false),
-            counts: Mutex::default(),
-            cleanups: Mutex::default(),
-        }
+    pub(super) fn new(attempt: Attempt, root_task: TaskId, name: String, log: Arc<StepLog>) -> Self {
+        let (closed, counts, cleanups) = (AtomicBool::new(false), Mutex::default(), Mutex::default());
+        Self { attempt, root_task, name, log, closed, counts, cleanups }
+    }
+
+    /// What is stored with the step for people.
+    pub(in crate::context) fn log(&self) -> &StepLog {
+        &self.log
     }
 
     /// Runs the step's closure, so that what it does with other contexts of its attempt is known to be in a step.
@@ -152,7 +153,7 @@ pub(super) fn digest(parts: &[&[u8]]) -> [u8; 32] {
     hash.finalize().into()
 }
 
-fn hex(bytes: &[u8]) -> String {
+pub(super) fn hex(bytes: &[u8]) -> String {
     use std::fmt::Write;
     bytes.iter().fold(String::with_capacity(bytes.len() * 2), |mut text, byte| {
         let _ = write!(text, "{byte:02x}");
@@ -167,7 +168,8 @@ mod tests {
     #[test]
     fn a_request_has_the_same_key_on_every_attempt_and_another_key_than_every_other_request() {
         let root = TaskId::generate();
-        let scope = |root: TaskId, name: &str| StepScope::new(Attempt::first(root), root, name.to_owned());
+        let scope =
+            |root: TaskId, name: &str| StepScope::new(Attempt::first(root), root, name.to_owned(), Arc::default());
         let keys = |scope: &StepScope| {
             [
                 ("POST", "https://a.example/", "1"),

@@ -12,6 +12,7 @@ use serde::de::DeserializeOwned;
 use super::in_flight::Running;
 use super::name::{StepName, checked};
 use super::run::Begin;
+use super::step_log::StepLog;
 use super::stored::Known;
 use super::{DurableRun, StepScope, TaskContext};
 use crate::codes;
@@ -89,7 +90,7 @@ impl TaskContext {
             match self.begin_step(name).await? {
                 Begun::Stored(value) => Ok(value),
                 Begun::Run(running) => {
-                    let done = self.run_once(&running, work).await.map_err(Failure::into_error);
+                    let done = self.run_once(&running, &Arc::default(), work).await.map_err(Failure::into_error);
                     drop(running);
                     self.show_steps();
                     done
@@ -122,7 +123,8 @@ impl TaskContext {
         } else {
             let _in_flight = self.run.enter();
             let host = self.ctx.services().host.clone();
-            host.step_value(self.ctx.origin(), known.ordinal).await?.map(Arc::from)
+            let value: Option<Arc<str>> = host.step_value(self.ctx.origin(), known.ordinal).await?.map(Arc::from);
+            value.inspect(|value| self.run.note_read(known.ordinal, name, value))
         };
         let read = match &value {
             Some(value) => imperal_manifest::json::read::<T>(value.as_bytes()).map_err(|error| error.to_string()),
@@ -138,14 +140,20 @@ impl TaskContext {
     }
 
     /// Runs a step's closure and stores its value.
-    pub(super) async fn run_once<F, Fut, T>(&self, running: &Running, work: F) -> std::result::Result<T, Failure>
+    pub(super) async fn run_once<F, Fut, T>(
+        &self,
+        running: &Running,
+        log: &Arc<StepLog>,
+        work: F,
+    ) -> std::result::Result<T, Failure>
     where
         F: FnOnce(Context) -> Fut,
         Fut: Future<Output = Result<T>>,
         T: Serialize + DeserializeOwned,
     {
         let began = Instant::now();
-        let scope = Arc::new(StepScope::new(self.run.attempt, self.run.root_task, running.name().to_owned()));
+        let scope = StepScope::new(self.run.attempt, self.run.root_task, running.name().to_owned(), log.clone());
+        let scope = Arc::new(scope);
         let ctx = self.ctx.in_step(scope.clone());
         let closes = ClosesStep(&ctx);
         let done = scope.run(|| work(ctx.clone())).await.map_err(Failure::Work)?;
@@ -155,12 +163,12 @@ impl TaskContext {
             let text = format!("the value of the step `{}` cannot be read back: {error}", running.name());
             Failure::Value(Error::internal(text))
         })?;
-        self.store(running, value, began).await.map_err(Failure::Value)?;
+        self.store(running, value, began, log.to_json()).await.map_err(Failure::Value)?;
         Ok(read)
     }
 
     /// Stores a value, also if the caller is dropped or cancelled meanwhile: the work is done.
-    async fn store(&self, running: &Running, value: String, began: Instant) -> Result<()> {
+    async fn store(&self, running: &Running, value: String, began: Instant, log: Option<String>) -> Result<()> {
         let ordinal = self.run.take_ordinal(value.len() as u64)?;
         let step = NewStep {
             ordinal,
@@ -168,18 +176,20 @@ impl TaskContext {
             kind: StepKind::Step,
             took: began.elapsed(),
             value: value.clone(),
-            log: None,
+            log,
         };
         let guard = self.run.enter();
-        self.run.storing(running.name());
-        let (host, origin, run) = (self.ctx.services().host.clone(), self.ctx.origin().clone(), self.run.clone());
-        let storing = tokio::spawn(async move {
-            let stored = host.store_step(&origin, step.clone()).await;
-            run.stored(&step.name, stored.is_ok().then_some((ordinal, &value)));
+        let storing = self.run.storing(running.name());
+        let (host, origin) = (self.ctx.services().host.clone(), self.ctx.origin().clone());
+        let writing = tokio::spawn(async move {
+            let stored = host.store_step(&origin, step).await;
+            if stored.is_ok() {
+                storing.stored(ordinal, &value);
+            }
             drop(guard);
             stored
         });
-        match storing.await {
+        match writing.await {
             Ok(stored) => stored?,
             Err(error) => return Err(Error::internal(format!("a step was not stored: {error}"))),
         }

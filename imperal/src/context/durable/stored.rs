@@ -4,9 +4,10 @@
 //! of 10,000 steps at once, so an attempt keeps 1 MiB of small values and reads the others when they are asked
 //! for.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
+use super::digest::{RowHashes, StepsDigest};
 use crate::codes;
 use crate::error::Error;
 use crate::ids::TurnId;
@@ -34,6 +35,7 @@ pub(crate) struct StoredSteps {
     last_ordinal: u16,
     bytes: u64,
     in_memory: usize,
+    hashes: RowHashes,
 }
 
 impl StoredSteps {
@@ -42,6 +44,7 @@ impl StoredSteps {
         for row in rows {
             self.last_ordinal = self.last_ordinal.max(row.ordinal);
             self.bytes += row.bytes;
+            self.hashes.add(row.ordinal, row.kind, &row.name, row.value.as_deref());
             match row.kind {
                 StepKind::Step => self.add(row.ordinal, row.name, row.value.as_deref()),
                 StepKind::Message => {
@@ -55,12 +58,14 @@ impl StoredSteps {
 
     /// Adds a step that this attempt has stored. Its ordinal was taken before.
     pub(super) fn add_step(&mut self, ordinal: u16, name: String, value: &str) {
+        self.hashes.add(ordinal, StepKind::Step, &name, Some(value));
         let is_small = value.len() as u64 <= StoredStep::INLINE;
         self.add(ordinal, name, is_small.then_some(value));
     }
 
     /// Adds a message that this attempt has said. Its ordinal was taken before.
-    pub(super) fn add_message(&mut self, key: String, turn_id: TurnId) {
+    pub(super) fn add_message(&mut self, ordinal: u16, key: String, turn_id: TurnId) {
+        self.hashes.add(ordinal, StepKind::Message, &key, Some(&turn_id.to_string()));
         self.messages.insert(key, turn_id);
     }
 
@@ -73,6 +78,26 @@ impl StoredSteps {
     /// The highest ordinal so far.
     pub(crate) fn last_ordinal(&self) -> u16 {
         self.last_ordinal
+    }
+
+    /// Notes the value of a step that was not in memory.
+    pub(crate) fn note_read(&mut self, ordinal: u16, name: &str, value: &str) {
+        self.hashes.add(ordinal, StepKind::Step, name, Some(value));
+    }
+
+    /// The steps whose values have to be read before there is a digest.
+    pub(crate) fn unread(&self) -> Vec<(u16, String)> {
+        let unread: HashSet<u16> = self.hashes.unread().collect();
+        if unread.is_empty() {
+            return Vec::new();
+        }
+        let steps = self.steps.iter().filter(|(_, known)| unread.contains(&known.ordinal));
+        steps.map(|(name, known)| (known.ordinal, name.clone())).collect()
+    }
+
+    /// The digest of all rows; `None` if there are none or a value has not been read.
+    pub(crate) fn digest(&self) -> Option<StepsDigest> {
+        self.hashes.digest()
     }
 
     /// The number of steps.

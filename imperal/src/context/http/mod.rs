@@ -17,7 +17,9 @@ use std::time::Duration;
 use bytes::Bytes;
 use http::Method;
 use serde::Serialize;
+use tokio::time::Instant;
 
+use super::durable::{StepLogEntry, cut_log_text};
 use super::{Context, StopReason};
 use crate::error::HttpError;
 pub use response::Response;
@@ -357,6 +359,7 @@ fn ordered_json(body: &[u8]) -> Vec<u8> {
 async fn attempt(ctx: &Context, outgoing: OutgoingRequest, follow_redirects: bool) -> Result<Response, HttpError> {
     let signal = ctx.signal();
     let transport = &*ctx.services().http.transport;
+    let logged = ctx.step_in_use().map(|scope| Logged::new(scope, &outgoing.request));
     let exchange = async {
         if follow_redirects { redirect::follow(transport, outgoing).await } else { transport.exchange(outgoing).await }
     };
@@ -371,7 +374,35 @@ async fn attempt(ctx: &Context, outgoing: OutgoingRequest, follow_redirects: boo
         answer = ctx.span().instrument(exchange) => answer,
     };
     signal.touch();
+    if let Some(request) = logged {
+        request.note(&answer);
+    }
     answer
+}
+
+/// A request of a step, for the step's log.
+struct Logged {
+    scope: Arc<super::StepScope>,
+    method: String,
+    url: String,
+    begun: Instant,
+}
+
+impl Logged {
+    fn new(scope: Arc<super::StepScope>, request: &reqwest::Request) -> Self {
+        let (host, path) = (request.url().host_str().unwrap_or_default(), request.url().path());
+        let (method, url) = (request.method().to_string(), cut_log_text(format!("{host}{path}")));
+        Self { scope, method, url, begun: Instant::now() }
+    }
+
+    fn note(self, answer: &Result<Response, HttpError>) {
+        let ms = u64::try_from(self.begun.elapsed().as_millis()).unwrap_or(u64::MAX);
+        let (status, error) = match answer {
+            Ok(answer) => (Some(answer.status().as_u16()), None),
+            Err(error) => (None, Some(cut_log_text(error.to_string()))),
+        };
+        self.scope.log().add(&StepLogEntry::Request { method: self.method, url: self.url, status, ms, error });
+    }
 }
 
 impl fmt::Debug for RequestBuilder {

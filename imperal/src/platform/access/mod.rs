@@ -109,7 +109,12 @@ impl Access {
     pub async fn cancel(&self, task_id: TaskId) -> Result<Task> {
         let record = self.own_task(task_id, "task.cancel").await?;
         let audit = self.audit_row("task.cancel", task_id.to_string(), AuditOutcome::Done);
-        let end = messages::cancelled_unheld(WorkRef::of_record(&record), &record.task.name);
+        let mut end = messages::cancelled_unheld(WorkRef::of_record(&record), &record.task.name);
+        if record.task.state.is_open() && !record.task.state.is_held() {
+            // A task that begins to run meanwhile is not ended by this.
+            let bound = self.platform.node.bind_steps(task_id, &mut end).await;
+            bound.map_err(|error| unavailable(&error))?;
+        }
         let answer = self.ledger().request_cancel(task_id, audit, end).await.map_err(|error| unavailable(&error))?;
         match answer {
             CancelOutcome::Requested(record) => {
