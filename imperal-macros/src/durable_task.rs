@@ -5,7 +5,7 @@
 //! its input. The handler and the registration are as those of a chat function.
 
 use proc_macro2::{Ident, Span, TokenStream};
-use quote::{ToTokens, quote};
+use quote::{ToTokens, quote, quote_spanned};
 use syn::LitStr;
 use syn::ext::IdentExt;
 
@@ -68,12 +68,14 @@ impl Task {
     fn twin(&self, item: &FnItem) -> TokenStream {
         let (attrs, deprecated) = (expand::attrs(item), item.attrs_named("deprecated"));
         let (vis, twin) = (&item.vis, &self.twin);
+        // In an `impl`, which has no place for a type, the compiler points at the fn.
+        let keyword = quote_spanned!(item.sig.ident.span()=> enum);
         quote! {
             #(#attrs)*
             #(#deprecated)*
             #[doc(hidden)]
             #[allow(non_camel_case_types, dead_code)]
-            #vis enum #twin {}
+            #vis #keyword #twin {}
         }
     }
 

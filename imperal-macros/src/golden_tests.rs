@@ -9,6 +9,7 @@ use proc_macro2::{Spacing, TokenStream, TokenTree};
 use quote::quote;
 
 use crate::chat_function::chat_function;
+use crate::durable_task::durable_task;
 use crate::extension::extension;
 
 struct Case {
@@ -20,6 +21,11 @@ struct Case {
 fn function(name: &'static str, options: TokenStream, item: &TokenStream) -> Case {
     let input = quote!(#options #item);
     Case { name, input, output: chat_function(options, item) }
+}
+
+fn task(name: &'static str, options: TokenStream, item: &TokenStream) -> Case {
+    let input = quote!(#options #item);
+    Case { name, input, output: durable_task(options, item) }
 }
 
 fn cases() -> Vec<Case> {
@@ -83,6 +89,31 @@ fn cases() -> Vec<Case> {
                 }
             },
         ),
+        task(
+            "durable_task",
+            quote!(),
+            &quote! {
+                /// Generates images.
+                #[cfg(unix)]
+                pub(crate) async fn generate(ctx: TaskContext, job: Job) -> Result<ActionResult<Package>> {
+                    todo!()
+                }
+            },
+        ),
+        task(
+            "durable_task_with_options",
+            quote!(name = "generate", twin = Generate, crate = renamed),
+            &quote!(
+                async fn generate_images(ctx: TaskContext, job: Job) -> Result<ActionResult> {}
+            ),
+        ),
+        task(
+            "faulty_durable_task",
+            quote!(nam = "a"),
+            &quote!(
+                async fn generate(ctx: TaskContext) -> Result<ActionResult> {}
+            ),
+        ),
         Case { name: "extension", input: declaration.clone(), output: extension(quote!(::imperal; #declaration)) },
     ]
 }
@@ -112,18 +143,24 @@ fn expansions_equal_the_golden_files() {
 const OWN: &[&str] = &[
     "__imperal",
     "__ChatFunction",
+    "__DurableTask",
     "__HANDLER",
+    "__Input",
     "Ctx",
     "Params",
+    "Input",
     "Output",
     "Self",
     "call",
     "ctx",
     "params",
+    "input",
+    "with",
     "_",
     "as",
     "async",
     "const",
+    "enum",
     "fn",
     "for",
     "impl",
@@ -143,6 +180,9 @@ const OWN: &[&str] = &[
     "macro_export",
     "note",
     "unused_imports",
+    "dead_code",
+    "non_camel_case_types",
+    "private_interfaces",
     "one_extension_is_one_crate",
     "V10",
     "V20",
@@ -201,8 +241,10 @@ fn expansions_resolve_no_name_in_the_authors_scope() {
 
 #[test]
 fn an_expansion_names_only_the_renamed_dependency() {
-    let case = cases().into_iter().find(|case| case.name == "write").unwrap();
-    let mut used = HashSet::new();
-    names(case.output, &mut used);
-    assert!(used.contains("renamed") && !used.contains("imperal"));
+    for renamed in ["write", "durable_task_with_options"] {
+        let case = cases().into_iter().find(|case| case.name == renamed).unwrap();
+        let mut used = HashSet::new();
+        names(case.output, &mut used);
+        assert!(used.contains("renamed") && !used.contains("imperal"), "{renamed}");
+    }
 }

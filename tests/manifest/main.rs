@@ -21,3 +21,14 @@ fn extension_exports_the_manifest_of_the_reference() {
     let manifest = export(registry.extension("tiny-ledger").unwrap());
     golden("manifest/tiny-ledger.json", &manifest.to_json());
 }
+
+#[test]
+fn durable_tasks_are_not_in_the_manifest() {
+    let registry = Registry::collect().unwrap();
+    let extension = registry.extension("tiny-ledger").unwrap();
+    assert_eq!(extension.durable_tasks().iter().map(|task| task.name).collect::<Vec<_>>(), ["recount_rows"]);
+    let manifest = export(extension).to_json();
+    for trace in ["recount", "Recount", "durable"] {
+        assert!(!manifest.contains(trace), "{trace} is in the manifest");
+    }
+}

@@ -118,6 +118,77 @@ fn functions_and_extension_are_registered_as_written() {
     }
 }
 
+/// What is to be generated.
+#[derive(Serialize, Deserialize)]
+struct Job {
+    text: String,
+}
+
+mod durable {
+    use super::*;
+
+    /// Generates a note,
+    /// step by step.
+    ///
+    /// # Errors
+    /// None.
+    #[durable_task]
+    pub(super) async fn generate(_ctx: TaskContext, job: Job) -> Result<ActionResult<Note>> {
+        Ok(ActionResult::success(Note { text: job.text }, "Generated."))
+    }
+
+    #[durable_task(name = "shrink_v1", twin = Shrink)]
+    pub(super) async fn r#move(_ctx: TaskContext, by: u32) -> Result<ActionResult> {
+        Ok(ActionResult::done(by.to_string()))
+    }
+
+    #[durable_task]
+    #[cfg(doctest)]
+    async fn left_out(_ctx: TaskContext, _: u32) -> Result<ActionResult> {
+        Ok(ActionResult::done("Never."))
+    }
+
+    #[durable_task]
+    pub(super) async fn r#match(_ctx: TaskContext, _: ()) -> Result<ActionResult> {
+        Ok(ActionResult::done("Matched."))
+    }
+}
+
+#[test]
+fn durable_tasks_are_registered_as_written() {
+    let registry = Registry::collect().unwrap();
+    let extension = registry.extension("smoke-test").unwrap();
+    let [generate, shrink, raw] = extension.durable_tasks() else { panic!("{extension:?}") };
+    assert_eq!((generate.name, shrink.name, raw.name), ("generate", "shrink_v1", "match"));
+    assert_eq!(generate.description, "Generates a note, step by step.");
+    assert_eq!(shrink.description, "");
+    assert!(generate.module_path.ends_with("::durable") && generate.file.ends_with("registration/main.rs"));
+    assert!((generate.bind)(r#"{"text":"a"}"#).is_ok() && (shrink.bind)("3").is_ok());
+    let refused = (generate.bind)(r#"{"text":3}"#).err().unwrap();
+    assert!(refused.contains("expected a string"), "{refused}");
+    // They are no functions: nobody can call them.
+    assert!(extension.function("generate").is_none());
+}
+
+#[test]
+fn a_durable_task_is_prepared_by_the_name_it_is_stored_under() {
+    let prepared = |task: imperal::context::PreparedTask| format!("{task:?}");
+    assert!(prepared(durable::generate::with(Job { text: String::new() })).contains("generate"));
+    assert!(prepared(durable::Shrink::with(3)).contains("shrink_v1"));
+    assert!(prepared(durable::r#match::with(())).contains("\"match\""));
+}
+
+#[test]
+fn durable_task_stays_callable_as_written() {
+    fn is_body<F, R>(_: F)
+    where
+        F: Fn(TaskContext, Job) -> R,
+        R: Future<Output = Result<ActionResult<Note>>> + Send,
+    {
+    }
+    is_body(durable::generate);
+}
+
 #[test]
 fn function_stays_callable_as_written() {
     fn is_handler<F, R>(_: F)
@@ -134,5 +205,6 @@ fn extension_of_a_crate_that_renames_imperal_is_registered() {
     let registry = Registry::collect().unwrap();
     let other = registry.extension("renamed-dependency").unwrap();
     assert_eq!(other.functions().iter().map(|f| f.name).collect::<Vec<_>>(), ["echo"]);
+    assert_eq!(other.durable_tasks().iter().map(|task| task.name).collect::<Vec<_>>(), ["echo_on"]);
     assert!(other.def().manifest_dir.ends_with("renamed_dependency"));
 }

@@ -39,7 +39,7 @@ pub use blocking::Blocking;
 pub use chat::{CHAT_TEXT_LIMIT, Delivery, Receipt, TRUNCATION_MARKER};
 pub(crate) use chat::{ChatDelivery, SaidStep, cut_text};
 pub(crate) use durable::{DurableRequest, DurableRun, Leaving, MessageKey, StepsDigest, StoredSteps};
-pub use durable::{DurableTask, PreparedTask, Retrying, Step, StepName, StepRetry, TaskContext};
+pub use durable::{DurableTask, PreparedTask, Retrying, Step, StepName, StepRetry, StepValue, TaskContext};
 use durable::{InFlight, StepScope};
 pub use fan_out::{FanOut, Part};
 pub(crate) use host::{Host, HostFuture};

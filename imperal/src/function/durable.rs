@@ -40,6 +40,19 @@ pub struct DurableDef {
 
 inventory::collect!(DurableDef);
 
+impl DurableDef {
+    /// A definition with empty fields, for tests that set the fields they are about.
+    #[cfg(test)]
+    pub(crate) const BLANK: Self = Self {
+        name: "",
+        description: "",
+        bind: |_| Err("a blank definition is never run".to_owned()),
+        module_path: "",
+        file: "",
+        line: 0,
+    };
+}
+
 impl fmt::Debug for DurableDef {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{} ({}:{})", self.name, self.file, self.line)
@@ -76,11 +89,13 @@ impl DurableContext for TaskContext {}
 #[diagnostic::on_unimplemented(
     message = "`{Self}` cannot be the input of a durable task",
     label = "needs `Serialize` and `Deserialize`, and owns what it holds",
-    note = "put `#[derive(Serialize, Deserialize)]` on `{Self}`: the input is stored with the task"
+    note = "put `#[derive(Serialize, Deserialize)]` on `{Self}`, or on the types in it: the input is stored with the task"
 )]
 #[doc(hidden)]
 pub trait DurableInput: Serialize + DeserializeOwned + Send + 'static {}
 
+// Without it, a type that lacks both derives is two errors.
+#[diagnostic::do_not_recommend]
 impl<T: Serialize + DeserializeOwned + Send + 'static> DurableInput for T {}
 
 /// The parts of a durable task that follow from its types.

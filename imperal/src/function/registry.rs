@@ -254,6 +254,28 @@ mod tests {
     }
 
     #[test]
+    fn durable_tasks_are_refused_as_functions_are() {
+        let task = |name, module_path, line| -> &'static DurableDef {
+            Box::leak(Box::new(DurableDef { name, module_path, file: "src/tasks.rs", line, ..DurableDef::BLANK }))
+        };
+        let build = |tasks| {
+            let defs = vec![extension("a1", "a"), extension("a2", "b")];
+            let functions = vec![function("generate", "a", 4), function("g", "b", 5)];
+            Registry::build(defs, functions, tasks, vec![])
+        };
+        // One name in two extensions, and the name of a function, are other names.
+        let registry = build(vec![task("generate", "a::m", 9), task("generate", "b", 7), task("cut", "a", 3)]).unwrap();
+        let names: Vec<_> = registry.extension("a1").unwrap().durable_tasks().iter().map(|task| task.name).collect();
+        assert_eq!(names, ["cut", "generate"]);
+        let text = build(vec![task("generate", "a::m", 9), task("generate", "a", 4)]).unwrap_err().to_string();
+        assert!(text.contains("two durable tasks of `a1` are named `generate`"), "{text}");
+        assert!(text.contains("src/tasks.rs:4 and src/tasks.rs:9"), "{text}");
+        assert!(text.contains("`name = \"..\"`"), "{text}");
+        let text = build(vec![task("lost", "c::m", 2)]).unwrap_err().to_string();
+        assert!(text.contains("durable task `lost` at src/tasks.rs:2 belongs to crate `c`"), "{text}");
+    }
+
+    #[test]
     fn silence_is_refused() {
         assert!(faults(vec![], vec![]).contains("has no extension"));
         assert!(faults(vec![extension("a1", "a")], vec![]).contains("has no chat function"));

@@ -29,4 +29,10 @@ mod private {
     async fn echo(_ctx: Context, params: EchoParams) -> Result<ActionResult<Echo>> {
         Ok(ActionResult::success(Echo { text: params.text }, "Echoed."))
     }
+
+    /// Echoes for as long as it takes.
+    #[durable_task]
+    async fn echo_on(_ctx: TaskContext, text: String) -> Result<ActionResult<Echo>> {
+        Ok(ActionResult::success(Echo { text }, "Echoed."))
+    }
 }

@@ -28,4 +28,10 @@ async fn look(_ctx: Context, params: Params) -> Result<ActionResult<Data>> {
     Ok(ActionResult::success(Data { text: params.text }, "Found."))
 }
 
+/// Works something out for the user.
+#[durable_task]
+pub async fn work(_ctx: TaskContext, text: String) -> Result<ActionResult> {
+    Ok(ActionResult::done(text))
+}
+
 fn main() {}

@@ -38,4 +38,21 @@ async fn params(_: Context, _: handler::ChatHandler) -> Result<ActionResult<hand
     Ok(ActionResult::error("NOT_FOUND", "Nothing."))
 }
 
-fn main() {}
+mod tasks {
+    use imperal::prelude::*;
+
+    #[durable_task]
+    pub(super) async fn input(_ctx: TaskContext, input: String) -> Result<ActionResult> {
+        Ok(ActionResult::done(input))
+    }
+
+    #[durable_task]
+    pub(super) async fn with(with: TaskContext, ctx: String) -> Result<ActionResult> {
+        with.log().info("called");
+        Ok(ActionResult::done(ctx))
+    }
+}
+
+fn main() {
+    let _ = (tasks::input::with(String::new()), tasks::with::with(String::new()));
+}

@@ -19,7 +19,7 @@ mod types {
 #[no_implicit_prelude]
 mod bare {
     use super::types::{Data, Params};
-    use ::imperal::{ActionResult, Context, Result, chat_function};
+    use ::imperal::{ActionResult, Context, Result, TaskContext, chat_function, durable_task};
 
     ::imperal::extension! {
         app_id: "bare",
@@ -37,6 +37,13 @@ mod bare {
         })
         .await?;
         ::std::result::Result::Ok(ActionResult::done("Looking."))
+    }
+
+    /// Looks something up for as long as it takes.
+    #[durable_task]
+    async fn look_on(ctx: TaskContext, data: Data) -> Result<ActionResult<Data>> {
+        let text = ctx.step("text", async |_| ::std::result::Result::Ok(data.text)).await?;
+        ::std::result::Result::Ok(ActionResult::success(Data { text }, "Found."))
     }
 
     /// Looks something up at once.

@@ -38,6 +38,13 @@ async fn look(_ctx: Context, params: Params) -> Result<ActionResult> {
     Ok(ActionResult::done(params.text))
 }
 
+/// Works something out for the user.
+#[durable_task(crate = renamed)]
+async fn work(_ctx: TaskContext, data: Data) -> Result<ActionResult> {
+    Ok(ActionResult::done(data.text))
+}
+
 fn main() {
+    let _ = work::with(Data { text: "a".to_owned() });
     assert!(imperal::mem::size_of::<u8>() == 1);
 }

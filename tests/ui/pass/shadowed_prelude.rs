@@ -3,7 +3,7 @@
 #![deny(warnings)]
 #![allow(dead_code)]
 
-use imperal::{ActionResult, Context, chat_function};
+use imperal::{ActionResult, Context, TaskContext, chat_function, durable_task};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -40,6 +40,12 @@ struct Data {
 #[chat_function(action_type = "write", event = "looked", effects = ["update:text"], id_projection = "text")]
 async fn look(_ctx: Context, params: Params) -> imperal::Result<ActionResult<Data>> {
     ::core::result::Result::Ok(ActionResult::success(Data { text: params.text }, "Found."))
+}
+
+/// Works something out for the user.
+#[durable_task]
+async fn work(_ctx: TaskContext, data: Data) -> imperal::Result<ActionResult<Data>> {
+    ::core::result::Result::Ok(ActionResult::success(data, "Found."))
 }
 
 fn main() {}

@@ -15,6 +15,7 @@ mod start;
 mod step;
 mod step_log;
 mod stored;
+mod value;
 
 use std::fmt;
 use std::ops::Deref;
@@ -35,6 +36,7 @@ pub use start::{DurableTask, PreparedTask};
 pub use step::Step;
 pub(in crate::context) use step_log::{Entry as StepLogEntry, cut as cut_log_text};
 pub(crate) use stored::StoredSteps;
+pub use value::StepValue;
 
 /// The context of a durable task's body: a [`Context`] with steps.
 ///

@@ -13,6 +13,11 @@ const NAME_LIMIT: usize = 512;
 /// A name is unique within its task and stays the same over attempts and versions of the program: a stored
 /// step is found by it. It has 1 to 512 bytes. It is shown to the user and logged, so keep secrets and URLs
 /// with a query out of it.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` cannot be the name of a step",
+    label = "a text, or a tuple of two to four values that can be displayed",
+    note = "write `\"image\"`, or `(\"image\", number)` for the steps of a loop"
+)]
 pub trait StepName: private::Sealed {
     #[doc(hidden)]
     fn into_name(self) -> String;

@@ -5,14 +5,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::Timestamp;
-use serde::Serialize;
-use serde::de::DeserializeOwned;
 
-use super::TaskContext;
 use super::in_flight::Running;
 use super::name::StepName;
 use super::step::{Begun, Failure, Step};
 use super::step_log::{Entry, StepLog, cut};
+use super::{StepValue, TaskContext};
 use crate::backoff::Backoff;
 use crate::codes;
 use crate::context::{Context, StopReason};
@@ -67,8 +65,13 @@ impl TaskContext {
     /// Tries are counted within one attempt of the task: after a crash they begin again. A wait between tries
     /// does not hold up a hand-over.
     ///
-    /// ```ignore
-    /// let charge = ctx.retrying(StepRetry::backoff(5)).step("charge", async |ctx| charge(&ctx).await).await?;
+    /// ```
+    /// # use imperal::{prelude::*, context::StepRetry};
+    /// # async fn render(ctx: &Context, role: &str) -> Result<String> { Ok(String::new()) }
+    /// # async fn example(ctx: TaskContext, role: String) -> Result<()> {
+    /// let retry = StepRetry::backoff(5).longest_wait(Duration::from_secs(20));
+    /// let image = ctx.retrying(retry).step("image", async |ctx| render(&ctx, &role).await).await?;
+    /// # Ok(()) }
     /// ```
     pub fn retrying(&self, retry: StepRetry) -> Retrying<'_> {
         Retrying { ctx: self, retry }
@@ -83,7 +86,7 @@ impl<'c> Retrying<'c> {
         N: StepName,
         F: FnMut(Context) -> Fut + Send + 'a,
         Fut: Future<Output = Result<T>> + Send + 'a,
-        T: Serialize + DeserializeOwned + Send + 'a,
+        T: StepValue + 'a,
     {
         let name = name.into_name();
         let Self { ctx, retry } = self;

@@ -64,6 +64,22 @@ impl Context {
     /// attempts does not count. 1,000 open tasks a user; over 100 running ones it waits for a slot. An input of
     /// 1 MiB.
     ///
+    /// ```
+    /// # use imperal::prelude::*;
+    /// # #[derive(Serialize, Deserialize)] struct Job { package: String }
+    /// /// Generates the images of a package.
+    /// #[durable_task]
+    /// async fn generate(ctx: TaskContext, job: Job) -> Result<ActionResult> {
+    ///     // ..
+    /// #   Ok(ActionResult::done(job.package))
+    /// }
+    ///
+    /// # async fn start(ctx: Context, package: String) -> Result<ActionResult> {
+    /// let key = format!("package {package}");
+    /// ctx.durable_task(generate::with(Job { package })).key(key).long_running(true).await?;
+    /// # Ok(ActionResult::done("Generating the images…")) }
+    /// ```
+    ///
     /// # Errors
     /// As [`Context::background_task`]; `INTERNAL` also for an input that is no JSON and for a task of another
     /// extension. In the body of a durable task outside of a step, a start needs a

@@ -14,7 +14,7 @@ use super::name::{StepName, checked};
 use super::run::Begin;
 use super::step_log::StepLog;
 use super::stored::Known;
-use super::{DurableRun, StepScope, TaskContext};
+use super::{DurableRun, StepScope, StepValue, TaskContext};
 use crate::codes;
 use crate::context::Context;
 use crate::error::Error;
@@ -72,10 +72,18 @@ impl TaskContext {
     /// and `STEPS_EXCEEDED` over the limits; `STEP_IN_STEP` in the closure of another step. These end the task:
     /// they are not worth a retry.
     ///
-    /// ```ignore
-    /// let brief: Brief = ctx.step("brief", async |ctx| load(&ctx, job.package).await).await?;
-    /// for asset in &brief.assets {
-    ///     ctx.step(("image", &asset.role), async |ctx| render(&ctx, asset).await).await?;
+    /// ```
+    /// # use imperal::prelude::*;
+    /// # #[derive(Serialize, Deserialize)] struct Brief { roles: Vec<String> }
+    /// # async fn load(ctx: &Context, package: &str) -> Result<Brief> { Ok(Brief { roles: vec![] }) }
+    /// # async fn render(ctx: &Context, role: &str) -> Result<()> { Ok(()) }
+    /// #[durable_task]
+    /// async fn generate(ctx: TaskContext, package: String) -> Result<ActionResult> {
+    ///     let brief: Brief = ctx.step("brief", async |ctx| load(&ctx, &package).await).await?;
+    ///     for role in &brief.roles {
+    ///         ctx.step(("image", role), async |ctx| render(&ctx, role).await).await?;
+    ///     }
+    ///     Ok(ActionResult::done("Your images are ready."))
     /// }
     /// ```
     pub fn step<'a, N, F, Fut, T>(&'a self, name: N, work: F) -> Step<'a, T>
@@ -83,7 +91,7 @@ impl TaskContext {
         N: StepName,
         F: FnOnce(Context) -> Fut + Send + 'a,
         Fut: Future<Output = Result<T>> + Send + 'a,
-        T: Serialize + DeserializeOwned + Send + 'a,
+        T: StepValue + 'a,
     {
         let name = name.into_name();
         Step(Box::pin(async move {
@@ -149,7 +157,7 @@ impl TaskContext {
     where
         F: FnOnce(Context) -> Fut,
         Fut: Future<Output = Result<T>>,
-        T: Serialize + DeserializeOwned,
+        T: StepValue,
     {
         let began = Instant::now();
         let scope = StepScope::new(self.run.attempt, self.run.root_task, running.name().to_owned(), log.clone());

@@ -1,0 +1,50 @@
+#[allow(clippy::unused_async)]
+/// Generates images.
+#[cfg(unix)]
+pub(crate) async fn generate(
+    ctx: TaskContext,
+    job: Job,
+) -> Result<ActionResult<Package>> {
+    todo!()
+}
+#[cfg(unix)]
+#[doc(hidden)]
+#[allow(non_camel_case_types, dead_code)]
+pub(crate) enum generate {}
+#[cfg(unix)]
+const _: () = {
+    use ::imperal::__private as __imperal;
+    struct __DurableTask;
+    impl __imperal::DurableHandler for __DurableTask {
+        type Ctx = TaskContext;
+        type Input = Job;
+        type Output = Result<ActionResult<Package>>;
+        fn call(
+            ctx: Self::Ctx,
+            input: Self::Input,
+        ) -> impl ::core::future::Future<
+            Output = Self::Output,
+        > + ::core::marker::Send + 'static {
+            generate(ctx, input)
+        }
+    }
+    const __HANDLER: __imperal::TaskHandler<Job> = __imperal::TaskHandler::of::<
+        __DurableTask,
+        TaskContext,
+        Job,
+        Result<ActionResult<Package>>,
+        _,
+    >();
+    #[allow(dead_code, private_interfaces)]
+    impl generate {
+        /// The task with its input, for `ctx.durable_task(..)`.
+        pub fn with(input: Job) -> __imperal::PreparedTask {
+            (__HANDLER.prepare)("generate", ::core::module_path!(), input)
+        }
+    }
+    __imperal::inventory::submit! {
+        __imperal::DurableDef { name : "generate", description : "Generates images.",
+        bind : __HANDLER.bind, module_path : ::core::module_path!(), file :
+        ::core::file!(), line : ::core::line!(), }
+    }
+};

@@ -1,0 +1,16 @@
+//! The type of the input is hidden.
+
+use imperal::prelude::*;
+
+#[derive(Serialize, Deserialize, JsonSchema)]
+struct Package {
+    images: u32,
+}
+
+/// Generates every image of a package.
+#[durable_task]
+async fn generate(_ctx: TaskContext, _package: impl Into<String>) -> Result<ActionResult<Package>> {
+    Ok(ActionResult::success(Package { images: 1 }, "Your images are ready."))
+}
+
+fn main() {}

@@ -1,0 +1,16 @@
+//! A durable task without parameters.
+
+use imperal::prelude::*;
+
+#[derive(Serialize, Deserialize, JsonSchema)]
+struct Package {
+    images: u32,
+}
+
+/// Generates every image of a package.
+#[durable_task]
+async fn generate() -> Result<ActionResult<Package>> {
+    Ok(ActionResult::success(Package { images: 1 }, "Your images are ready."))
+}
+
+fn main() {}

@@ -1,0 +1,27 @@
+//! The value of a step is a list of values without `Deserialize`.
+
+use imperal::prelude::*;
+
+#[derive(Serialize, Deserialize)]
+struct Job {
+    package: String,
+}
+
+#[derive(Serialize, Deserialize, JsonSchema)]
+struct Package {
+    images: u32,
+}
+
+#[derive(Serialize)]
+struct Brief {
+    images: u32,
+}
+
+/// Generates every image of a package.
+#[durable_task]
+async fn generate(ctx: TaskContext, _job: Job) -> Result<ActionResult<Package>> {
+    let brief = ctx.step("brief", async |_| Ok(vec![Brief { images: 1 }])).await?;
+    Ok(ActionResult::success(Package { images: brief[0].images }, "Your images are ready."))
+}
+
+fn main() {}
