@@ -42,6 +42,12 @@ const _: () = {
             (__HANDLER.prepare)("generate", ::core::module_path!(), input)
         }
     }
+    #[doc(hidden)]
+    #[allow(non_local_definitions)]
+    #[macro_export]
+    macro_rules! only_one_durable_task_is_named_generate {
+        () => {};
+    }
     __imperal::inventory::submit! {
         __imperal::DurableDef { name : "generate", description : "Generates images.",
         bind : __HANDLER.bind, module_path : ::core::module_path!(), file :

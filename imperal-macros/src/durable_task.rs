@@ -31,10 +31,8 @@ pub(crate) fn durable_task(options: TokenStream, item: &TokenStream) -> TokenStr
     let Ok(item) = syn::parse2::<FnItem>(item.clone()) else { return not_a_fn(item, &DURABLE_TASK) };
     let signature = signature::check(&item, &DURABLE_TASK, &mut diagnostics);
     instrument::check(&item, &mut diagnostics);
-    let task = Task {
-        name: name(&options, &item.sig.ident, &mut diagnostics),
-        twin: in_expansion(options.ident("twin").unwrap_or(&item.sig.ident)),
-    };
+    let (name, name_span) = name(&options, &item.sig.ident, &mut diagnostics);
+    let task = Task { name, name_span, twin: in_expansion(options.ident("twin").unwrap_or(&item.sig.ident)) };
     let allowed = allowed_warnings(options.list("allow"), WARNINGS, &mut diagnostics);
     let warnings = diagnostics.warnings(&lint_attributes(&item), &allowed);
     let twin = task.twin(&item);
@@ -60,6 +58,8 @@ pub(crate) fn durable_task(options: TokenStream, item: &TokenStream) -> TokenStr
 /// A durable task as its attribute describes it.
 struct Task {
     name: String,
+    /// Where the name is written.
+    name_span: Span,
     twin: Ident,
 }
 
@@ -69,19 +69,32 @@ impl Task {
         let (attrs, deprecated) = (expand::attrs(item), item.attrs_named("deprecated"));
         let (vis, twin) = (&item.vis, &self.twin);
         // In an `impl`, which has no place for a type, the compiler points at the fn.
-        let keyword = quote_spanned!(item.sig.ident.span()=> enum);
+        let item = quote_spanned!(in_expansion(&item.sig.ident).span()=> enum #twin {});
         quote! {
             #(#attrs)*
             #(#deprecated)*
             #[doc(hidden)]
             #[allow(non_camel_case_types, dead_code)]
-            #vis #keyword #twin {}
+            #vis #item
+        }
+    }
+
+    /// Makes a second durable task of this name in a crate a duplicate definition, reported at its name. An
+    /// exported macro belongs to the root of its crate.
+    fn once(&self) -> TokenStream {
+        let span = Span::mixed_site().located_at(self.name_span);
+        let once = Ident::new(&format!("only_one_durable_task_is_named_{}", self.name), span);
+        quote_spanned! {span=>
+            #[doc(hidden)]
+            #[allow(non_local_definitions)]
+            #[macro_export]
+            macro_rules! #once { () => {}; }
         }
     }
 
     /// `the_fn::with(input)`
     fn with(&self, Types { params: input, .. }: &Types) -> TokenStream {
-        let Self { name, twin } = self;
+        let Self { name, twin, .. } = self;
         let parameter = Ident::new("input", Span::mixed_site());
         quote! {
             #[allow(dead_code, private_interfaces)]
@@ -111,10 +124,11 @@ impl Task {
     }
 
     fn registration(&self, item: &FnItem) -> TokenStream {
-        let name = &self.name;
+        let (name, once) = (&self.name, self.once());
         let description = doc_comment::description_from_docs(item.attrs_named("doc"))
             .map_or_else(|| "".to_token_stream(), |description| description.tokens);
         quote! {
+            #once
             __imperal::inventory::submit! {
                 __imperal::DurableDef {
                     name: #name,
@@ -136,14 +150,15 @@ fn in_expansion(ident: &Ident) -> Ident {
     ident
 }
 
-fn name(options: &Options, ident: &Ident, diagnostics: &mut Diagnostics) -> String {
+/// The name of the task, and where it is written.
+fn name(options: &Options, ident: &Ident, diagnostics: &mut Diagnostics) -> (String, Span) {
     let literal = options.text("name");
     let name = literal.map_or_else(|| ident.unraw().to_string(), LitStr::value);
+    let span = literal.map_or_else(|| ident.span(), LitStr::span);
     if let Some(fault) = name_fault(&name) {
-        let span = literal.map_or_else(|| ident.span(), LitStr::span);
         diagnostics.error_at(span, fault);
     }
-    name
+    (name, span)
 }
 
 fn name_fault(name: &str) -> Option<&'static str> {

@@ -7,6 +7,7 @@
 mod digest;
 mod in_flight;
 mod name;
+mod plain;
 mod retrying;
 mod run;
 mod said;

@@ -1,0 +1,48 @@
+//! The compile error for a step of a plain context.
+//!
+//! `step` and `retrying` are methods of [`Context`] too, with a bound that never holds. The compiler prints the
+//! remedy of a missing bound; for a missing method it has none.
+
+use std::future::Future;
+
+use super::name::StepName;
+use super::{Retrying, Step, StepRetry, StepValue, TaskContext};
+use crate::context::Context;
+use crate::result::Result;
+
+/// A context with steps. No type implements it.
+#[diagnostic::on_unimplemented(
+    message = "a plain `Context` has no steps",
+    label = "only the `TaskContext` of a durable task has steps",
+    note = "a helper takes `ctx: &TaskContext`; write a step in a step as two steps, one after the other; a chat function starts a durable task with `ctx.durable_task(..)`"
+)]
+#[doc(hidden)]
+pub trait HasSteps {
+    /// The context of the durable task.
+    fn task_context(&self) -> &TaskContext;
+}
+
+// `for<'never>` makes the compiler check the bounds where the methods are called, not here.
+impl Context {
+    /// Does not compile. See [`TaskContext::step`].
+    #[doc(hidden)]
+    pub fn step<'a, N, F, Fut, T>(&'a self, name: N, work: F) -> Step<'a, T>
+    where
+        for<'never> Self: HasSteps,
+        N: StepName,
+        F: FnOnce(Context) -> Fut + Send + 'a,
+        Fut: Future<Output = Result<T>> + Send + 'a,
+        T: StepValue + 'a,
+    {
+        self.task_context().step(name, work)
+    }
+
+    /// Does not compile. See [`TaskContext::retrying`].
+    #[doc(hidden)]
+    pub fn retrying(&self, retry: StepRetry) -> Retrying<'_>
+    where
+        for<'never> Self: HasSteps,
+    {
+        self.task_context().retrying(retry)
+    }
+}
