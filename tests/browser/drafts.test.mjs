@@ -149,6 +149,7 @@ test("a stored draft that cannot be read is set aside, told of once, and not los
   const words = "A stored draft of this form cannot be read.";
   await page.locator(".function-form").getByText(words).waitFor();
   await page.locator("#announcer p", { hasText: words }).waitFor({ state: "attached" });
+  assert.equal(await page.getByText("Show its text").count(), 2, "the draft, and those that were set aside");
   await page.getByText("Show its text").last().click();
   await page.locator(".function-form pre", { hasText: broken }).waitFor();
   await open.accessible("a form with a stored draft that cannot be read");

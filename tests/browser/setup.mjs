@@ -18,9 +18,13 @@ export let stub = null;
 /** The real binary, if withRefine() was called. */
 export let refine = null;
 
-/** Each test gets a gateway stub. */
-export function withStub() {
+/** `TEST_BROWSER=firefox` runs any file in Firefox. */
+const usual = () => (process.env.TEST_BROWSER === "firefox" ? firefox : chromium).launch();
+
+/** Each test gets a gateway stub. `launch` starts another browser than the usual one. */
+export function withStub(launch = usual) {
   withPlatform(
+    launch,
     async () => (stub = await new Stub().start()),
     () => stub.stop(),
   );
@@ -29,6 +33,7 @@ export function withStub() {
 /** Each test gets a process of the example, with its own data folder. */
 export function withRefine() {
   withPlatform(
+    usual,
     () => restart((fresh) => fresh.start()),
     () => refine?.stop(),
   );
@@ -54,8 +59,8 @@ export async function opened(options) {
   return open.page;
 }
 
-function withPlatform(start, stop) {
-  before(async () => (browser = await (process.env.TEST_BROWSER === "firefox" ? firefox : chromium).launch()));
+function withPlatform(launch, start, stop) {
+  before(async () => (browser = await launch()));
   after(() => browser?.close());
   beforeEach(start);
   afterEach(async () => {

@@ -84,7 +84,9 @@ export class FunctionForm {
       h("div", { class: "form-foot" }, this.error, h("div", { class: "actions" }, this.submit, this.mode)),
     );
     this.el.addEventListener("keydown", (event) => {
-      if (event.key === "Enter" && (event.ctrlKey || event.metaKey)) this.el.requestSubmit();
+      if (event.key !== "Enter" || !(event.ctrlKey || event.metaKey)) return;
+      event.preventDefault(); // or the same key presses the button that the question focuses
+      this.el.requestSubmit();
     });
     for (const kind of ["input", "change", "click"])
       this.body.addEventListener(kind, (event) => {
