@@ -94,19 +94,20 @@ async fn cleanups_do_not_run_at_a_hand_over() {
     assert_eq!(log.count("cleanup"), 0);
 }
 
+/// A thread cannot be dropped, so it holds up the hand-over also outside of steps: two attempts never overlap.
 #[imperal::test]
 async fn a_thread_in_flight_is_waited_for() {
     let blocks = body(async |ctx, log| {
         let noted = log.clone();
-        ctx.step("thread", async move |ctx| {
-            ctx.blocking(move |_| {
-                noted.note("thread");
-                std::thread::sleep(Duration::from_millis(300));
-                Ok(noted.note("ended"))
-            })
-            .await
+        ctx.blocking(move |_| {
+            if noted.note("thread") > noted.count("ended") + 1 {
+                noted.note("overlap");
+            }
+            std::thread::sleep(Duration::from_millis(300));
+            Ok(noted.note("ended"))
         })
         .await?;
+        ctx.step("after", async |_| Ok(())).await?;
         Ok(ActionResult::done("done"))
     });
     let (platform, anna, log) = platform(blocks).await;
@@ -114,7 +115,7 @@ async fn a_thread_in_flight_is_waited_for() {
     until(&log, "thread", 1).await;
     platform.deploy().await;
     anna.outcome(task_id).await.assert_state(TaskState::Succeeded);
-    assert_eq!((log.count("thread"), log.count("ended")), (1, 1));
+    assert_eq!((log.count("thread"), log.count("ended"), log.count("overlap")), (2, 2, 0));
 }
 
 /// The process accepts no more tasks, but that must not fail the task that starts one: the next process does it.

@@ -225,7 +225,21 @@ async fn a_steps_context_ends_with_the_step() {
 /// Reports of stored steps would show 80, 0, 80 to the user.
 #[imperal::test]
 async fn a_resumed_task_reports_nothing_before_its_first_new_step() {
-    let (platform, anna, log) = platform(three_steps()).await;
+    let reports = body(async |ctx, log| {
+        for n in 1..=3 {
+            ctx.progress(n * 30, "Refining").await?;
+            let log = &log;
+            ctx.step(("paragraph", n), async |_| {
+                if log.note(&format!("paragraph {n}")) == 1 && n == 2 {
+                    std::future::pending::<()>().await;
+                }
+                Ok(())
+            })
+            .await?;
+        }
+        Ok(ActionResult::done("done"))
+    });
+    let (platform, anna, log) = platform(reports).await;
     let task_id = start_task(&anna).await;
     until(&log, "paragraph 2", 1).await;
     platform.crash().await;
