@@ -71,6 +71,12 @@ labels! {
 }
 
 labels! {
+    /// What this node did with durable tasks: it took one up; took up one whose attempts crashed their processes; gave
+    /// one back because it stops; or because this program cannot continue it.
+    Durable { Resumed "resumed" Suspect "suspect" HandedOver "handed_over" Refused "refused" }
+}
+
+labels! {
     /// Unfinished work of an incarnation that has ended.
     Reclaimed { Call "call" Task "task" }
 }
@@ -116,6 +122,8 @@ pub(crate) struct Meters {
     pub(crate) tasks_started: Counter,
     reclaimed: Vec<Counter>,
     pub(crate) unsettled: Gauge,
+    durable: Vec<Counter>,
+    pub(crate) stuck: Gauge,
     renewals: Vec<Counter>,
     pub(crate) connections_open: Gauge,
     cut: Vec<Counter>,
@@ -141,6 +149,8 @@ impl Meters {
             tasks_started: Counter::default(),
             reclaimed: counters(Reclaimed::ALL),
             unsettled: Gauge::default(),
+            durable: counters(Durable::ALL),
+            stuck: Gauge::default(),
             renewals: counters(Renewal::ALL),
             connections_open: Gauge::default(),
             cut: counters(Cut::ALL),
@@ -168,6 +178,10 @@ impl Meters {
 
     pub(crate) fn reclaimed(&self, what: Reclaimed) {
         self.reclaimed[what as usize].inc();
+    }
+
+    pub(crate) fn durable(&self, what: Durable) {
+        self.durable[what as usize].inc();
     }
 
     pub(crate) fn renewal(&self, what: Renewal) {
@@ -278,6 +292,13 @@ impl Meters {
         }
         let help = "Work of ended lives that the last pass of this node could not settle.";
         text.gauge("imperal_unsettled", help, &self.unsettled);
+        let name = "imperal_durable_attempts_total";
+        text.metric(name, "counter", "Attempts of durable tasks on this node, by how they began or were given back.");
+        for ((_, event), count) in Durable::ALL.iter().zip(&self.durable) {
+            text.sample(name, &[("event", event)], count.get());
+        }
+        let help = "Durable tasks that no running program can continue, at most 256; of all nodes.";
+        text.gauge("imperal_durable_stuck", help, &self.stuck);
     }
 }
 

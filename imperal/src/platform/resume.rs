@@ -15,6 +15,7 @@ use super::active::{ActiveWork, Lease};
 use super::durable::{durable_body, guarded, task_span};
 use super::durable_write::write_backoff;
 use super::messages::{self, WorkRef};
+use super::meters::Durable;
 use super::task_run::TaskRun;
 use crate::context::{Context, DurableRun, Leaving, Origin, Services, StoredSteps, WorkSpan};
 use crate::failpoint;
@@ -99,6 +100,7 @@ impl Node {
         let is_full = claimed.len() >= limit;
         for task in claimed {
             failpoint::hit("claimed");
+            self.meters.durable(if task.crashes > 1 { Durable::Suspect } else { Durable::Resumed });
             let suspect = if task.crashes > 1 { self.suspects.clone().try_acquire_owned().ok() } else { None };
             let (node, services, lease) = (self.clone(), services.clone(), lease.clone());
             self.tracker.spawn(async move {
@@ -235,6 +237,11 @@ impl Node {
         let found = if is_free { self.ledger.mark_stuck(&incarnation, UNTAKEN).await? } else { 0 };
         if found > 0 {
             tracing::warn!(found, "durable tasks wait for a program that knows them");
+        }
+        let stuck = self.ledger.long_stuck(Duration::ZERO, 256).await?.len();
+        self.meters.stuck.set(u64::try_from(stuck).unwrap_or(u64::MAX));
+        if stuck == 0 {
+            return Ok(());
         }
         for record in self.ledger.long_stuck(STUCK_FOR, 256).await? {
             let mut end = messages::stuck(WorkRef::of_record(&record), &record.task.name);

@@ -9,6 +9,7 @@ use std::time::Instant;
 use super::Node;
 use super::active::ActiveWork;
 use super::messages::{self, WorkRef};
+use super::meters::Durable;
 use crate::context::Leaving;
 use crate::failpoint;
 use crate::ledger::{Attempt, Release, TaskEnd, TaskState};
@@ -115,6 +116,10 @@ impl TaskRun<'_> {
         failpoint::hit("before-release");
         let write = || node.ledger.release_task(&work.lease.incarnation, attempt, release.clone());
         let released = node.retry_until_durable("release", write).await;
+        if released {
+            let is_refusal = matches!(release, Release::Refused { .. });
+            node.meters.durable(if is_refusal { Durable::Refused } else { Durable::HandedOver });
+        }
         trace::ended(work.ctx.span(), if released { "handed_over" } else { "lost" }, !released);
         failpoint::hit("after-release");
     }

@@ -7,6 +7,7 @@ mod outage;
 mod pooler;
 mod tls;
 mod upgrade;
+mod versions;
 
 use imperal_tests::cluster::Database;
 use imperal_tests::{Node, NodeOptions, User};
