@@ -88,3 +88,34 @@ async fn a_task_over_the_limit_of_running_ones_waits_for_a_slot() {
     }
     assert_eq!(log.count("runs"), 3);
 }
+
+/// The refusal is an answer: the work is not repeated for it, and other tasks of the day are refused too.
+#[imperal::test]
+async fn steps_count_towards_the_bytes_of_a_user_and_day() {
+    let large = body(async |ctx, log| {
+        let log = &log;
+        for n in 0..3 {
+            ctx.retrying(imperal::context::StepRetry::backoff(5))
+                .step(("large", n), async |_| {
+                    log.note(&format!("large {n}"));
+                    Ok("x".repeat(40_000))
+                })
+                .await?;
+        }
+        Ok(ActionResult::done("done"))
+    });
+    let (setup, log) = setup(large);
+    let platform = setup.settings(|s| s.stored_per_user_and_day = 100_000).start().await;
+    let anna = platform.user("anna");
+    let task_id = start_task(&anna).await;
+    let outcome = anna.outcome(task_id).await;
+    outcome.assert_state(TaskState::Failed);
+    let result = outcome.task.result.unwrap();
+    assert_eq!(result.error_code.unwrap(), imperal::codes::QUOTA_EXCEEDED);
+    assert!(outcome.turn.body.text.contains("--stored-per-user-and-day"), "{}", outcome.turn.body.text);
+    assert_eq!([0, 1, 2].map(|n| log.count(&format!("large {n}"))), [1, 1, 1]);
+    let ben = platform.user("ben");
+    let task_id = start_task(&ben).await;
+    ben.outcome(task_id).await.assert_state(TaskState::Failed);
+    assert_eq!(log.count("large 1"), 2, "each user has their own limit");
+}

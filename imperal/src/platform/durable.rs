@@ -23,7 +23,7 @@ use crate::error::Error;
 use crate::failpoint;
 use crate::function::{BoundTask, DurableDef};
 use crate::ids::TaskId;
-use crate::ledger::{Attempt, LedgerError, NewDurable, NewStep, Work};
+use crate::ledger::{Attempt, LedgerError, NewDurable, NewStep, Owner, Work};
 use crate::panic_text::{log_excerpt, panic_text};
 use crate::result::Result;
 use crate::task::{Ending, Returned};
@@ -72,6 +72,7 @@ impl Node {
     pub(super) async fn store_step_of(&self, origin: &Origin, step: NewStep) -> Result<()> {
         let Work::Task(attempt) = origin.work() else { return Err(Error::cancelled()) };
         let Some(work) = self.active.find(origin) else { return Err(Error::cancelled()) };
+        self.step_quota.take(&Owner::from(&origin.user), step.value.len() as u64, self.max_stored())?;
         let incarnation = work.lease.incarnation.clone();
         let mut backoff = write_backoff();
         failpoint::hit("before-step");

@@ -45,6 +45,6 @@ pub(super) fn reply_unconfirmed(error: &LedgerError) -> Error {
     .with_source(unavailable(error).to_string())
 }
 
-fn mebibytes(bytes: u64) -> String {
+pub(super) fn mebibytes(bytes: u64) -> String {
     if bytes.is_multiple_of(1 << 20) { format!("{} MiB", bytes >> 20) } else { format!("{bytes} bytes") }
 }

@@ -29,6 +29,7 @@ mod refusals;
 mod resume;
 mod retention;
 mod settings;
+mod step_quota;
 mod task_run;
 mod tasks;
 
@@ -79,6 +80,7 @@ use ledger_errors::unavailable;
 use node::{Node, ParamsChecks};
 use progress::ProgressHub;
 use refusals::RefusalLimiter;
+use step_quota::StepQuota;
 
 /// How long a stop waits for the ledger to note it.
 const DRAIN: Duration = Duration::from_secs(1);
@@ -148,6 +150,7 @@ impl Platform {
             watchdog: Watchdog::start(&loops),
             resumes: Arc::new(Semaphore::new(resume::RESUMED_AT_ONCE)),
             suspects: Arc::new(Semaphore::new(1)),
+            step_quota: StepQuota::default(),
             tracker: TaskTracker::new(),
             stopping: CancellationToken::new(),
             killing: CancellationToken::new(),

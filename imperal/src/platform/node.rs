@@ -18,6 +18,7 @@ use super::ledger_errors::stopping;
 use super::meters::Meters;
 use super::progress::ProgressHub;
 use super::refusals::RefusalLimiter;
+use super::step_quota::StepQuota;
 use crate::function::{ParamsCheck, Registry};
 use crate::ids::CallId;
 use crate::keyed_semaphore::KeyedSemaphore;
@@ -52,6 +53,7 @@ pub(super) struct Node {
     pub(super) resumes: Arc<Semaphore>,
     /// Whether a suspect may begin here.
     pub(super) suspects: Arc<Semaphore>,
+    pub(super) step_quota: StepQuota,
     /// Every call and task that runs here.
     pub(super) tracker: TaskTracker,
     /// Cancelled when the node accepts no new calls and tasks.

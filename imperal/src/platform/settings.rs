@@ -35,7 +35,8 @@ pub struct Settings {
     /// Most open tasks of a user: running ones, and durable ones that wait. 1,000.
     pub open_tasks_per_user: u32,
     /// Bytes of turns that a user may add a day (UTC); 0 for no limit, which is the default. `serve` has 256 MiB.
-    /// Over it calls and services' messages are refused; what was accepted still gets its reply and outcome.
+    /// Over it calls and services' messages are refused; what was accepted still gets its reply and outcome. The
+    /// values of steps have a limit of the same size on each node.
     pub stored_per_user_and_day: u64,
     /// Most open calls of a user on this node, each from before its parameters are read until its reply is
     /// written; 0 for no limit. 50.
