@@ -14,9 +14,11 @@ import { count, dayKey, dayName } from "./format.js";
 const WINDOW = 150; // turns in the document, at most one STEP more
 const STEP = 20;
 const AT_END_PX = 60;
+const OVER_GAP_PX = 20; // around what lies over the chat
 
 export class Chat {
-  constructor({ store, scroller, list, edges, newer, acts, empty, missing }) {
+  /** `over` is what lies over the beginning of the chat during an outage. */
+  constructor({ store, scroller, over, list, edges, newer, acts, empty, missing }) {
     Object.assign(this, { store, scroller, list, newer, empty, missing });
     this.acts = {
       ...acts,
@@ -45,6 +47,7 @@ export class Chat {
     );
     new ResizeObserver(() => this.stuck && this.jump()).observe(list);
     new ResizeObserver(() => this.stuck && this.jump()).observe(scroller);
+    new ResizeObserver(() => this.makeRoom(over.offsetHeight)).observe(over);
   }
 
   get atTail() {
@@ -264,6 +267,11 @@ export class Chat {
     change();
     if (anchor?.isConnected) this.scroller.scrollTop += anchor.getBoundingClientRect().top - before;
     requestAnimationFrame(() => (this.scroller.style.overflowAnchor = ""));
+  }
+
+  /** Room before the first turn, so that nothing over the chat hides it for good; what is on the screen stays in its place. */
+  makeRoom(height) {
+    this.keepPlace(() => this.scroller.style.setProperty("--over", `${height && height + OVER_GAP_PX}px`));
   }
 
   // --- the scroll position ---

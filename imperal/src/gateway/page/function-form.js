@@ -62,6 +62,7 @@ export class FunctionForm {
     this.error = h("div", { class: "form-error", role: "alert", hidden: true });
     this.submit = h("button", { type: "submit", class: `primary${fn.action_type === "destructive" ? " danger" : ""}` });
     this.mode = h("button", { type: "button", class: "quiet small", onclick: () => this.toggle() });
+    this.foot = h("div", { class: "form-foot" }, this.error, h("div", { class: "actions" }, this.submit, this.mode));
     this.title = h("h2", { id: newId("function"), tabindex: "-1" }, humanise(fn.name));
     this.el = h(
       "form",
@@ -81,7 +82,11 @@ export class FunctionForm {
       this.asideLine,
       this.unread,
       this.body,
-      h("div", { class: "form-foot" }, this.error, h("div", { class: "actions" }, this.submit, this.mode)),
+      this.foot,
+    );
+    // it lies over the fields: what gets the focus is scrolled above it
+    new ResizeObserver(() => this.el.parentElement?.style.setProperty("--foot", `${this.foot.offsetHeight}px`)).observe(
+      this.foot,
     );
     this.el.addEventListener("keydown", (event) => {
       if (event.key !== "Enter" || !(event.ctrlKey || event.metaKey)) return;

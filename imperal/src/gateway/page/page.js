@@ -60,7 +60,7 @@ function sheet(open) {
 
 function showSheet(open) {
   document.body.classList.toggle("sheet-open", open);
-  $("main").inert = open && narrow.matches;
+  for (const el of [$("main"), ...document.querySelectorAll(".top, .skip")]) el.inert = open && narrow.matches;
   if (!open && narrow.matches && !$("runbar").hidden) $("open-side").focus();
 }
 
@@ -201,6 +201,7 @@ function start(session) {
   const chat = new Chat({
     store,
     scroller: $("chat"),
+    over: $("lost"),
     list: $("turns"),
     edges: { top: $("edge-top"), bottom: $("edge-bottom") },
     newer: $("newer"),

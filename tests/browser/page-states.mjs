@@ -1,0 +1,97 @@
+// The states of the page, one after the other, for checks that each of them has to pass.
+
+import assert from "node:assert/strict";
+
+import { busyChat } from "./busy-chat.mjs";
+import { open, opened, stub } from "./setup.mjs";
+
+/** Screens on which the states are checked. */
+export const SCREENS = [
+  ["light", { colorScheme: "light" }],
+  ["dark", { colorScheme: "dark" }],
+  ["a phone", { viewport: { width: 360, height: 740 }, hasTouch: true, isMobile: true }],
+  ["a dark phone", { viewport: { width: 360, height: 740 }, colorScheme: "dark" }],
+  ["200 percent", { viewport: { width: 640, height: 430 } }],
+  ["400 percent", { viewport: { width: 320, height: 256 }, colorScheme: "dark" }],
+  ["forced colours", { forcedColors: "active" }],
+  [
+    "forced colours on a dark phone",
+    { viewport: { width: 360, height: 740 }, forcedColors: "active", colorScheme: "dark" },
+  ],
+];
+
+/** Opens a busy chat and brings it into each state; `visit(what)` checks it. */
+export async function busyStates(options, visit) {
+  const id = busyChat(stub);
+  const page = await opened(options);
+  const narrow = (options.viewport?.width ?? 1280) <= 820;
+  await page.locator(".task .bar").waitFor();
+  await visit("the chat");
+  await page.locator(".task-head button").click();
+  await page.locator(".task.cancelling").waitFor();
+  await visit("a task that is being cancelled");
+  await page.locator("#open-tasks").click();
+  await page.locator(".ended-task").first().click();
+  await visit("the tasks");
+  await page.getByRole("button", { name: "Cancelled" }).click();
+  await page.getByText("No task is in this state.").waitFor();
+  await visit("a filter without a task");
+  await page.getByRole("tab", { name: "Audit" }).click();
+  await page.locator(".audit-row").first().waitFor();
+  await page.getByRole("button", { name: "Check" }).click();
+  await page.getByText("The trail is intact.").waitFor();
+  await visit("the audit trail, checked");
+  stub.broken = { audit_id: 3, tenant_id: "local", user_id: "dev" };
+  await page.getByRole("button", { name: "Check again" }).click();
+  await page.getByText("Entry 3 was changed.").waitFor();
+  await visit("the audit trail, broken");
+  await page.keyboard.press("Escape");
+  if (narrow) await page.locator("#open-side").click();
+  await visit("the list of functions");
+  await open.choose("Build report");
+  for (const group of ["owner", "pair"]) await page.getByRole("button", { name: `Add ${group}` }).click();
+  await open.run();
+  await page.locator(".field-error:visible").first().waitFor();
+  await visit("a form with errors");
+  stub.end(id, "cancelled", {
+    status: "error",
+    summary: "",
+    data: {},
+    error: "You cancelled it.",
+    error_code: "CANCELLED",
+  });
+  await open.choose("Delete draft");
+  await page.getByLabel("Id").fill("1");
+  await open.run();
+  await page.getByRole("alertdialog").waitFor();
+  await visit("the question before a destructive call");
+  await page.getByRole("button", { name: "Keep it" }).click();
+  if (narrow) for (const _to of ["the list", "the chat"]) await page.keyboard.press("Escape");
+  await page.getByRole("button", { name: "JSON" }).first().click();
+  await open.context.setOffline(true);
+  await page.getByText("You are offline.").waitFor();
+  await visit("a connection that is lost, and raw JSON");
+  await open.context.setOffline(false);
+  await open.state("live");
+}
+
+/** The same for a chat without a turn, and without a session. */
+export async function emptyStates(options, visit) {
+  const page = await opened(options);
+  await page.getByRole("heading", { name: "Text studio" }).waitFor();
+  assert.equal(await page.locator("#chat").evaluate((el) => el.scrollTop), 0, "it is read from its beginning");
+  await visit("an empty chat");
+  await page.locator("#open-tasks").click();
+  await page.getByText("No tasks yet").waitFor();
+  await visit("an empty drawer");
+  await page.keyboard.press("Escape");
+  await page
+    .getByRole("list", { name: "Begin with" })
+    .getByRole("button", { name: /List drafts/ })
+    .click();
+  await page.getByLabel("Query").waitFor();
+  stub.sessionOver = true;
+  await page.reload();
+  await page.getByRole("heading", { name: "Your session has ended" }).waitFor();
+  await visit("the way in");
+}
