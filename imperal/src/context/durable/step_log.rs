@@ -50,7 +50,7 @@ impl StepLog {
     pub(in crate::context) fn add(&self, entry: &Entry) {
         let mut entries = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         match serde_json::to_string(entry) {
-            Ok(json) if entries.more == 0 && entries.bytes + json.len() + 1 <= LIMIT - RESERVE => {
+            Ok(json) if entries.more == 0 && entries.bytes + json.len() < LIMIT - RESERVE => {
                 entries.bytes += json.len() + 1;
                 entries.json.push(json);
             }
