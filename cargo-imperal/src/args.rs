@@ -57,7 +57,7 @@ pub(crate) enum ImperalCommand {
     },
     /// Run the platform with its chat page on this machine; build and start again after each change
     Dev(DevArgs),
-    /// Write imperal.json beside Cargo.toml
+    /// Write imperal.json next to Cargo.toml
     Build {
         /// Options of the extension's `build`, for example `--check`
         #[arg(trailing_var_arg = true, allow_hyphen_values = true, value_name = "OPTIONS")]
@@ -115,7 +115,7 @@ fn command_line() -> clap::Command {
     })
 }
 
-/// Two columns under a heading: what to type, and what it does.
+/// Two columns under a heading: commands and their effects.
 fn examples() -> String {
     let (header, literal) = (STYLES.get_header(), STYLES.get_literal());
     let width = EXAMPLES.iter().map(|(typed, _)| typed.len()).max().unwrap_or_default();

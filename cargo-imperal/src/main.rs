@@ -1,6 +1,6 @@
 //! `cargo imperal`: starts an extension, and runs an extension's own commands from its folder.
 //!
-//! It contains no platform. `build`, `call`, `tasks` and the like are commands of the extension's binary, which
+//! It contains no platform. `build`, `call`, `tasks` and others are commands of the extension's binary, which
 //! cargo compiles first. `dev` also compiles again after each change, `new` writes a scaffold, and
 //! `validate FILE` applies the rules of the crate `imperal-manifest`.
 

@@ -11,13 +11,13 @@ pub(crate) struct FnKind {
     pub(crate) noun: &'static str,
     /// The type of the first parameter.
     pub(crate) context: &'static str,
-    /// What to write for a borrowed context.
+    /// The remedy for a borrowed context.
     pub(crate) owned_context: &'static str,
     /// The second parameter in words.
     pub(crate) second: &'static str,
     /// The second parameter's name, and the ending of its type's name.
     pub(crate) second_name: (&'static str, &'static str),
-    /// What the second parameter's type derives.
+    /// The derives of the second parameter's type.
     pub(crate) derives: &'static str,
     /// Whether the second parameter must be a struct with named fields.
     pub(crate) takes_a_struct: bool,

@@ -57,7 +57,7 @@
 //! | write or check `imperal.json` | [`manifest`] |
 //!
 //! Beside this the repository's `docs` have a tutorial, which pattern to choose, the guarantees and
-//! how they are tried, the commands, and what is different for those who come from the Python SDK.
+//! how they are tried, the commands, and the differences from the Python SDK.
 //!
 //! # Features
 //!
@@ -148,7 +148,7 @@ pub use result::{ActionResult, Result, WireResult};
 pub use server::Server;
 pub use user::User;
 
-/// What almost every extension file needs, in one line.
+/// The names that almost every extension file needs, in one line.
 pub mod prelude {
     pub use crate::{ActionResult, Context, Error, Result, TaskContext, chat_function, codes, durable_task};
     pub use schemars::JsonSchema;
@@ -157,7 +157,7 @@ pub mod prelude {
     pub use std::time::Duration;
 }
 
-/// What the macros expand to. Not public API: it may change in any release.
+/// The names that the macros expand to. Not public API: they may change in any release.
 #[doc(hidden)]
 pub mod __private {
     pub use crate::context::PreparedTask;

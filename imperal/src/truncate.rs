@@ -3,11 +3,11 @@
 use std::borrow::Cow;
 
 /// Longest user id, in bytes: the same at sign-in, in the trail and in a service's message.
-pub(crate) const USER_ID: usize = 128;
+pub(crate) const USER_ID_LIMIT: usize = 128;
 /// Longest tenant id, in bytes.
-pub(crate) const TENANT_ID: usize = 64;
+pub(crate) const TENANT_ID_LIMIT: usize = 64;
 /// Longest id of an extension, in bytes.
-pub(crate) const APP_ID: usize = 128;
+pub(crate) const APP_ID_LIMIT: usize = 128;
 
 /// The first `limit` bytes of a text, on one line. A longer text ends with `…`.
 pub(crate) fn truncate_line(text: &str, limit: usize) -> Cow<'_, str> {

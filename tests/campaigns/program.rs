@@ -1,4 +1,4 @@
-//! What the programs `crash` and `nodes` share: where their choices come from, what they print, how they exit.
+//! The parts that the programs `crash` and `nodes` share: choices from a seed, output, exit codes.
 
 use std::fmt::Display;
 use std::process::ExitCode;

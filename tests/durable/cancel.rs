@@ -21,7 +21,7 @@ async fn a_running_task_is_cancelled() {
     anna.outcome(task_id).await.assert_state(TaskState::Cancelled);
 }
 
-/// No process runs it, so nobody would notice the request: the cancel itself ends it.
+/// No process runs it, so no work would notice the request: the cancel itself ends it.
 #[imperal::test]
 async fn a_released_task_ends_at_once() {
     let (setup, log) = setup(waits());

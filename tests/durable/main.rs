@@ -49,7 +49,7 @@ type Work = Pin<Box<dyn Future<Output = Result<ActionResult>> + Send>>;
 #[derive(Clone)]
 struct Body(Arc<dyn Fn(TaskContext, Log) -> Work + Send + Sync>);
 
-/// What the attempts of a test did, outside of the process that crashes.
+/// The actions of a test's attempts, kept outside of the process that crashes.
 #[derive(Clone, Default)]
 struct Log(Arc<Mutex<BTreeMap<String, u32>>>);
 

@@ -1,4 +1,4 @@
-//! Users who call without a pause until they are told to stop, and the checks of their chats at the end. One
+//! Users who call without a pause until they are asked to stop, and the checks of their chats at the end. One
 //! user also follows a live stream.
 
 use std::collections::BTreeMap;
@@ -28,7 +28,7 @@ struct Calls {
     unanswered: usize,
 }
 
-/// Users who call without a pause until they are told to stop.
+/// Users who call without a pause until they are asked to stop.
 pub(crate) struct Crowd {
     stop: Arc<AtomicBool>,
     done: Arc<AtomicUsize>,
@@ -146,7 +146,7 @@ async fn ask(user: &User, key: &str, calls: &mut Calls) -> bool {
         return false;
     };
     match status.as_u16() {
-        // Accepted just before the node was told to stop, after which it starts no task.
+        // Accepted just before the node was asked to stop, after which it starts no task.
         200 if body["result"]["error_code"] == "UNAVAILABLE" => calls.too_late += 1,
         200 => calls.tasks.push(body["result"]["data"]["task_id"].as_str().unwrap().to_owned()),
         // Refused, or with an unknown outcome: a repetition with the same key is safe.

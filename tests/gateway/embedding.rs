@@ -1,4 +1,4 @@
-//! A program with its own axum server serves the platform's routes beside its own.
+//! A program with its own axum server serves the platform's routes next to its own.
 
 use std::time::Duration;
 

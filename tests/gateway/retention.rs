@@ -1,4 +1,4 @@
-//! Retention removes old rows, and a client that resumes from a removed event is told (P10).
+//! Retention removes old rows, and a client that resumes from a removed event gets a notice (P10).
 
 use imperal_tests::User;
 use serde_json::json;

@@ -10,7 +10,7 @@ use serde_json::json;
 
 use crate::{Nothing, refusals};
 
-/// What a stopped context knows: whether it was a task's, the reason, and the number of refusing surfaces.
+/// The state of a stopped context: whether it was a task's, the reason, and the number of refusing surfaces.
 type Stops = Arc<Mutex<Vec<(bool, Option<StopReason>, usize)>>>;
 
 /// Keeps a context and uses it once its work has to stop.

@@ -166,7 +166,7 @@ fn durable_tasks_are_registered_as_written() {
     assert!((generate.bind)(r#"{"text":"a"}"#).is_ok() && (shrink.bind)("3").is_ok());
     let refused = (generate.bind)(r#"{"text":3}"#).err().unwrap();
     assert!(refused.contains("expected a string"), "{refused}");
-    // They are no functions: nobody can call them.
+    // They are no functions: no caller reaches them.
     assert!(extension.function("generate").is_none());
 }
 

@@ -2,6 +2,8 @@
 //! files.
 
 mod golden;
+mod guarantees;
+mod imports;
 mod links;
 mod sqlite;
 mod structure;

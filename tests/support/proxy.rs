@@ -14,7 +14,7 @@ use tokio::task::AbortHandle;
 use tokio_postgres::Config;
 use tokio_postgres::config::Host;
 
-/// What the proxy does with its connections.
+/// The behaviour of the proxy towards its connections.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Way {
     /// It forwards everything.

@@ -42,7 +42,7 @@ impl StepService {
         Self { url, log }
     }
 
-    /// The number of requests, and what was wrong with them: a step whose result was stored and that ran again,
+    /// The number of requests, and their faults: a step whose result was stored and that ran again,
     /// or an idempotency key that changed or was shared.
     pub fn verdict(&self) -> (u64, Vec<String>) {
         let log = self.log.lock().unwrap_or_else(PoisonError::into_inner);

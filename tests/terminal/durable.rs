@@ -119,7 +119,7 @@ impl Following {
     }
 }
 
-/// The steps that were said to be done, in this order.
+/// The steps that were reported as done, in this order.
 fn done(said: &[String]) -> Vec<&str> {
     said.iter().filter_map(|line| line.strip_prefix("done  leg/")?.split("  ").next()).collect()
 }

@@ -107,7 +107,7 @@ async fn follow_over_a_gap(kinds: &[&str]) -> (Option<i32>, String, String) {
     let (_, active) = anna.get("/v1/tasks/active").await;
     let task = format!("/v1/tasks/{}", active["tasks"][0]["task_id"].as_str().unwrap());
     anna.post(&format!("{task}/cancel"), &json!({})).await;
-    // The reply has number 3: a client that has seen it and no later event is told of the gap.
+    // The reply has number 3: a client that has seen it and no later event gets a notice of the gap.
     loop {
         let mut events = anna.stream(3).await;
         events.next().await;

@@ -1,4 +1,4 @@
-//! What commands show of tasks, turns and functions, and that those which read change nothing.
+//! The output of commands for tasks, turns and functions. Commands that read change nothing.
 
 use std::path::Path;
 use std::process::Stdio;

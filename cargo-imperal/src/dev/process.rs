@@ -29,7 +29,7 @@ pub(super) struct Announcement {
     pub(super) link: String,
 }
 
-/// What became of starting another build.
+/// The result of starting another build.
 #[derive(Debug)]
 pub(super) enum Replaced {
     Serving(Announcement),

@@ -76,7 +76,7 @@ pub(super) enum Command {
         #[arg(long)]
         app: Option<String>,
     },
-    /// Write imperal.json beside Cargo.toml, and keep the parts that only the file has
+    /// Write imperal.json next to Cargo.toml, and keep the parts that only the file has
     Build {
         /// Write nothing. If the file differs from a build, show the difference and fail
         #[arg(long)]

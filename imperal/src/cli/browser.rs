@@ -49,7 +49,7 @@ impl LinkFile {
             command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
             match command.spawn() {
                 Ok(mut child) => {
-                    // A child that nobody waits for stays in the table of processes.
+                    // Without a wait the ended child stays in the table of processes.
                     std::thread::spawn(move || child.wait());
                     return Ok(());
                 }

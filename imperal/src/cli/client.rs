@@ -24,7 +24,7 @@ use crate::server::{DataFolder, FolderLock, ListeningServer, NodeAddress, local_
 /// A process that has opened the folder must listen within this time.
 const LISTEN_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// What a command needs to find in its data folder.
+/// The parts of the data folder that a command requires.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Needs {
     /// A process that serves the folder.

@@ -1,4 +1,4 @@
-//! What a follower knows of one durable task: its state, its steps, and what it has said about them.
+//! A follower's knowledge of one durable task: its state, its steps, and the lines already printed about them.
 //!
 //! It turns the platform's events into lines and into the text of the bar. It draws and prints nothing itself.
 
@@ -43,9 +43,9 @@ pub(super) struct DurableWatch {
     is_stale: bool,
     /// A new attempt began, and was not told of yet.
     resumed: bool,
-    /// The wait that was told of last.
+    /// The wait that was printed last.
     said: Option<String>,
-    /// The failed try that was told of last.
+    /// The failed try that was printed last.
     failed: Option<(String, Option<u32>)>,
 }
 

@@ -38,7 +38,7 @@ pub(super) fn why_it_waits(task: &Task, now: Timestamp) -> Option<String> {
     })
 }
 
-/// The number of the step that a task is at, with its name: "4 charge". Of several steps, how many more there are.
+/// The number of the step that a task is at, with its name: "4 charge". With several steps at once, the number of the others.
 pub(super) fn step_in_column(steps: &StepsSoFar) -> String {
     let Some((first, others)) = steps.current.split_first() else {
         return if steps.done == 0 { String::new() } else { format!("{} done", steps.done) };

@@ -16,7 +16,7 @@ pub(super) const RETRY_PAUSE: Duration = Duration::from_millis(500);
 /// Failed attempts in a row before the stream gives up. A stopping platform may take its grace to come back.
 const ATTEMPTS: u32 = 60;
 
-/// What a stream has to say.
+/// An item of a stream.
 #[derive(Debug)]
 pub(super) enum StreamEvent {
     /// An event of the platform.

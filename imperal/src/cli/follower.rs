@@ -49,7 +49,7 @@ pub(super) struct Follower {
     as_json: bool,
     bars: ProgressBars,
     open: HashMap<TaskId, WatchedTask>,
-    /// How many tasks were watched. Of several, each line says whose it is.
+    /// Number of watched tasks. If there are several, each line names its task.
     watched: usize,
     exit: Exit,
     cancelling: bool,
@@ -190,7 +190,7 @@ impl Follower {
         printed
     }
 
-    /// Whose a line is: id and name of a task. In a pipe only if there are several.
+    /// The task of a line: id and name. In a pipe only if there are several tasks.
     fn label(&self, task_id: TaskId, name: &str, style: OutputStyle) -> String {
         let name = style.sanitize_line(name);
         if style.terminal {

@@ -16,7 +16,7 @@ use super::help_layout::{self, STYLES, header};
 pub(super) struct CommandHelp {
     pub(super) name: &'static str,
     pub(super) group: Group,
-    /// What to type, and what it does. `{bin}` is the binary, `{call}` a function with parameters.
+    /// Commands and their effects. `{bin}` is the binary, `{call}` a function with parameters.
     pub(super) examples: &'static [(&'static str, &'static str)],
     /// A note below the examples.
     pub(super) note: &'static str,

@@ -33,7 +33,7 @@ pub(super) fn screen_width() -> usize {
     of_window.or_else(of_environment).filter(|width| *width > 0).unwrap_or(USUAL_WIDTH)
 }
 
-/// Two columns: what to type, and what it does. Where they do not fit, the explanation is below.
+/// Two columns: commands and their effects. Where they do not fit, the effect is below.
 pub(super) fn columns(rows: &[(String, String)], width: usize) -> String {
     let widths = rows.iter().map(|(typed, _)| measure_text_width(typed));
     let wide = widths.filter(|wide| *wide <= FIRST_COLUMN).max().unwrap_or(0);

@@ -25,7 +25,7 @@ pub(super) struct KeyReader {
 }
 
 impl KeyReader {
-    /// Discards what was typed before: it does not answer a question that was not there yet.
+    /// Discards keys that were typed before the question: they do not answer it.
     pub(super) fn open() -> io::Result<Self> {
         let (sender, keys) = mpsc::channel(16);
         #[cfg(unix)]
@@ -51,7 +51,7 @@ impl KeyReader {
 #[cfg(unix)]
 pub(super) use unix::QuietInput;
 
-/// Consoles of Windows echo nothing that nobody reads.
+/// Consoles of Windows echo a key only when a program reads it.
 #[cfg(not(unix))]
 #[derive(Debug)]
 pub(super) struct QuietInput;

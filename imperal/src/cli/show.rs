@@ -27,7 +27,7 @@ const PAGE: u32 = 500;
 /// Widest column of the names of steps.
 const STEP_NAME_WIDTH: usize = 40;
 
-/// What was named.
+/// A task or a turn with the given id.
 enum Found {
     Task(Box<Task>),
     Turn(Box<Turn>),
@@ -49,7 +49,7 @@ pub(super) async fn show(app: App, registry: Registry, named: &str, connect: Con
     Ok(Exit::Success)
 }
 
-/// What was named, the parameters of its call, and the stored steps of a durable task.
+/// The task or turn, the parameters of its call, and the stored steps of a durable task.
 struct Shown {
     found: Found,
     params: Option<Value>,

@@ -1,6 +1,6 @@
 //! The end of `dev` and `serve`: the first signal lets running work finish, the second interrupts it.
 //!
-//! Owns what is said about it on standard error. Stopping itself is `server`.
+//! Owns its messages on standard error. Stopping itself is `server`.
 
 use std::time::Duration;
 

@@ -1,6 +1,6 @@
-//! What every command shows of a task in the same way: its JSON, its colour, how long it ran.
+//! The view of a task that all commands share: its JSON, its colour, how long it ran.
 //!
-//! A task that has ended keeps its last progress report. It is left out here, because "90 %" beside "succeeded" reads
+//! A task that has ended keeps its last progress report. It is left out here, because "90 %" next to "succeeded" reads
 //! as if the work were not done.
 
 use std::borrow::Cow;

@@ -58,7 +58,7 @@ pub(super) async fn chat(app: App, registry: Registry, args: ListArgs) -> Result
     Ok(Exit::Success)
 }
 
-/// A turn as a line: its number, which `show` takes, its time, and what was said.
+/// A turn as a line: its number, which `show` takes, its time, and its text.
 fn chat_line(turn: &Turn, widest: usize, style: OutputStyle) -> String {
     let time = when::format_time(turn.at, style);
     // A table says UTC in its head; a line of the chat has no head.

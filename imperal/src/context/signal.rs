@@ -103,7 +103,7 @@ impl Signal {
         self.changed.notify_waiters();
     }
 
-    /// Whether nobody has asked the work to stop. The work does not notice a cancel by this.
+    /// Whether no stop was requested. The work does not notice a cancel by this.
     pub(crate) fn is_live(&self) -> bool {
         self.phase.load(Ordering::SeqCst) == LIVE
     }

@@ -1,7 +1,7 @@
 //! Checks a call's parameters before anything is written (P14).
 //!
 //! In this order: whole floats become integers where the schema says integer, the schema is checked, and
-//! the author's type reads them. What the check accepts, the type has accepted. A refusal names the field
+//! the author's type reads them. The check accepts a value only after the type has. A refusal names the field
 //! by its path (`rows[2].id`) and says what would be right, in words for the person who typed it.
 //!
 //! Where a schema has secrets, no refusal quotes a value or a text of serde's.

@@ -1,4 +1,4 @@
-//! What types take, and how a refusal reads.
+//! The values that types accept, and the texts of refusals.
 
 #![allow(dead_code, reason = "the fields of parameters are read by nobody here")]
 

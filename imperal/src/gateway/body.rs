@@ -128,7 +128,7 @@ impl<S: Send + Sync, T: DeserializeOwned> FromRequestParts<S> for Query<T> {
 
 /// An id that a path can hold.
 pub(super) trait PathId: FromStr {
-    /// What it names: `task`.
+    /// The kind of thing that the id names: `task`.
     const KIND: &'static str;
 }
 

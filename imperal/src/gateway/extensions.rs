@@ -109,7 +109,7 @@ pub(super) async fn icon(
     }
     // An SVG that is opened as a document of its own must not run scripts or load anything.
     let policy = "default-src 'none'; style-src 'unsafe-inline'; sandbox";
-    // The page draws it beside each turn: browsers keep it instead of asking once per turn.
+    // The page draws it next to each turn: browsers keep it instead of asking once per turn.
     let kept = "private, max-age=3600";
     let headers = [
         (header::CONTENT_TYPE, "image/svg+xml"),

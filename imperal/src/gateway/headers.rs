@@ -8,7 +8,7 @@ use axum::http::{HeaderMap, HeaderName, header};
 use super::api_error::ApiError;
 
 /// Longest ids of tenants and users. The audit trail stores ids of this length whole.
-pub(super) use crate::truncate::{TENANT_ID as TENANT_BYTES, USER_ID as USER_BYTES};
+pub(super) use crate::truncate::{TENANT_ID_LIMIT, USER_ID_LIMIT};
 
 /// Holds the service token.
 pub(super) const SERVICE_TOKEN: HeaderName = HeaderName::from_static("x-service-token");

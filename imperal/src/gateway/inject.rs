@@ -14,7 +14,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::api_error::ApiError;
-use super::headers::{self, ACTING_USER, SERVICE_TOKEN, TENANT_BYTES, TENANT_ID, USER_BYTES};
+use super::headers::{self, ACTING_USER, SERVICE_TOKEN, TENANT_ID, TENANT_ID_LIMIT, USER_ID_LIMIT};
 use super::idempotency::{IdempotencyKey, mark_replayed};
 use super::{Gateway, body, json};
 use crate::codes;
@@ -23,7 +23,7 @@ use crate::error::Error;
 use crate::ledger::{Owner, Turn};
 use crate::platform::{Injection, RefusedMessage};
 use crate::rate::RateLimiter;
-use crate::truncate::APP_ID;
+use crate::truncate::APP_ID_LIMIT;
 
 /// Limits of one message: panels, and bytes of a panel's name.
 const PANELS: usize = 100;
@@ -98,10 +98,10 @@ async fn inject_as_service(
     said: &mut RefusedMessage,
 ) -> Result<Response, ApiError> {
     let headers = request.headers().clone();
-    let tenant = headers::id(&headers, &TENANT_ID, TENANT_BYTES)?;
+    let tenant = headers::id(&headers, &TENANT_ID, TENANT_ID_LIMIT)?;
     let tenant = tenant.unwrap_or(&gateway.service_tenant);
     tenant.clone_into(&mut said.tenant_id);
-    let acting = headers::id(&headers, &ACTING_USER, USER_BYTES)?;
+    let acting = headers::id(&headers, &ACTING_USER, USER_ID_LIMIT)?;
     said.acting = acting.map(str::to_owned);
     let key = IdempotencyKey::from_headers(&headers)?;
     let body: InjectBody = body::parse(&body::json_bytes(request).await?)?;
@@ -126,7 +126,7 @@ fn check_body(body: &InjectBody) -> Result<(), ApiError> {
             format!("`text` has {} bytes; send at most {most}.", body.text.len()),
         ));
     }
-    for (field, text, most) in [("ext_id", &body.ext_id, APP_ID), ("user_id", &body.user_id, USER_BYTES)] {
+    for (field, text, most) in [("ext_id", &body.ext_id, APP_ID_LIMIT), ("user_id", &body.user_id, USER_ID_LIMIT)] {
         if text.is_empty() {
             return Err(invalid_field(codes::VALIDATION_MISSING_FIELD, field, format!("`{field}` must not be empty.")));
         }

@@ -133,7 +133,7 @@ impl EventCursor {
                 let batch = match self.access.events_since(self.seen, BATCH).await {
                     Ok(EventsSince::Events(batch)) => batch,
                     Ok(EventsSince::Pruned(floor)) => {
-                        // The client is told of the gap, and reads the chat's history instead.
+                        // The client learns of the gap, and reads the chat's history instead.
                         let data = json!({ "after": self.seen, "pruned": floor }).to_string();
                         self.seen = floor;
                         self.meters.sent(Sent::Pruned);

@@ -80,5 +80,5 @@ pub use recovery::Recovery;
 pub use retention::Retention;
 pub use tasks::Tasks;
 
-/// What a method of the contract returns.
+/// The result of a method of the contract.
 pub type LedgerResult<T> = Result<T, LedgerError>;

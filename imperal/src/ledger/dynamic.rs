@@ -19,7 +19,7 @@ use super::{
 };
 use crate::ids::{CallId, TaskId, TurnId};
 
-/// What a method of [`Ledger`] returns.
+/// The future of a method of [`Ledger`].
 pub type Fut<'a, T> = Pin<Box<dyn Future<Output = LedgerResult<T>> + Send + 'a>>;
 
 macro_rules! span_name {

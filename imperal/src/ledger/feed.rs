@@ -15,7 +15,7 @@ use crate::sync::{Mutex, MutexGuard};
 /// Signals kept for one slow watcher before the oldest are dropped.
 const BACKLOG: usize = 64;
 
-/// What a watcher is told.
+/// A notification of a watcher.
 #[derive(Debug, Clone)]
 #[non_exhaustive]
 pub enum FeedSignal {

@@ -1,4 +1,4 @@
-//! What a ledger measures of itself, and how `/metrics` shows it.
+//! The measurements of a ledger, and their form in `/metrics`.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};

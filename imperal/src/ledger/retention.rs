@@ -1,4 +1,4 @@
-//! How long rows are kept, and what one step of pruning removed.
+//! The periods for which rows are kept, and the result of one step of pruning.
 //!
 //! [`Retention`](super::contract::Retention) has the rules of what may be removed. When to prune is
 //! the platform's business.
@@ -79,7 +79,7 @@ impl Cutoffs {
     }
 }
 
-/// What a step of pruning removed.
+/// The rows that a step of pruning removed.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Pruned {

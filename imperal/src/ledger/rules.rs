@@ -49,7 +49,7 @@ impl<O: PartialEq> CallFacts<'_, O> {
     }
 }
 
-/// Who holds a task, as far as the rules look at it.
+/// The holder of a task, as far as the rules look at it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Hold {
     /// Its holder, which has not ended.

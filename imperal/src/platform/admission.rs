@@ -22,7 +22,7 @@ pub(super) struct ActiveCalls {
     users: Mutex<HashMap<Owner, UserCalls>>,
 }
 
-/// What one user's open calls hold.
+/// The share of one user's open calls.
 #[derive(Debug, Default)]
 struct UserCalls {
     calls: u32,

@@ -11,8 +11,6 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use futures_util::FutureExt;
-use schemars::JsonSchema;
-use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use tokio::sync::oneshot;
 use tokio_util::sync::CancellationToken;
@@ -24,36 +22,21 @@ use super::idempotency::Claim;
 use super::ledger_errors::{reply_unconfirmed, unavailable};
 use super::messages::{self, WorkRef};
 use super::meters::CallOutcome;
-use super::{CallPermit, Node, Platform};
+use super::{CallPermit, CallReply, Node, Platform};
 use crate::codes;
 use crate::context::{Context, Origin, StopReason, WorkSpan};
 use crate::error::Error;
 use crate::failpoint;
 use crate::function::{BoundHandler, CheckedParams, Extension};
 use crate::ids::{CallId, RequestKey};
-use crate::ledger::{Incarnation, LedgerError, NewCall, Owner, Role, Turn, TurnBody};
+use crate::ledger::{Incarnation, LedgerError, NewCall, Owner, Role, TurnBody};
 use crate::panic_text::{log_excerpt, panic_text};
 use crate::result::{Result, WireResult};
 use crate::task::{Label, Returned, supervise};
 use crate::trace;
 use crate::user::User;
 
-/// The response to a call whose reply is in the ledger.
-#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
-#[non_exhaustive]
-pub struct CallReply {
-    /// The call.
-    pub call_id: CallId,
-    /// Its reply turn.
-    pub turn: Turn,
-    /// The answer, the same as the turn's.
-    pub result: WireResult,
-    /// Whether this is the reply to an earlier request under the same key.
-    #[serde(skip)]
-    pub repeated: bool,
-}
-
-/// What becomes of an accepted request.
+/// The outcome of an accepted request.
 enum Dispatched {
     Replied(Box<CallReply>),
     /// An earlier request under the same key has the call. The permit keeps this request counted while it

@@ -77,7 +77,7 @@ impl Node {
         let mut backoff = write_backoff();
         failpoint::hit("before-step");
         if let Some(pause) = self.progress.pause_at_step(origin, StepMoment::Done) {
-            // The process is taken for dead: it writes nothing more.
+            // The lease is lost: another node counts this process as dead, and it writes nothing more.
             work.lease.lost.run_until_cancelled(pause).await.ok_or_else(Error::cancelled)?;
         }
         loop {

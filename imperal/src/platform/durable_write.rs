@@ -68,7 +68,7 @@ impl Node {
     /// settles the work either way.
     ///
     /// # Errors
-    /// What refused the first attempt; `Indeterminate` when the incarnation or the platform ended before the
+    /// The error that refused the first attempt; `Indeterminate` when the incarnation or the platform ended before the
     /// outcome was known.
     pub(super) async fn write_idempotent<'a, T>(
         &self,

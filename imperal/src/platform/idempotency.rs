@@ -1,19 +1,18 @@
-//! Calls under an idempotency key: one of them runs, and every request gets that one's reply.
+//! Calls under an idempotency key: the first one runs, and every request gets its reply.
 //!
 //! The key gives the call its id, so the ledger accepts the call once, whichever nodes are asked and however
-//! many requests arrive at once. A duplicate waits for the first call's reply, wherever that one runs; a crash
+//! many requests arrive at once. A duplicate waits for the reply of the first call, which may run on another node; a crash
 //! there ends in a reply too. A key lasts as long as the call's turn is kept.
 //!
 //! Of all duplicates that wait on this node for one reply, only one polls the ledger, at each event of the
 //! user. A thousand waiting requests cost the ledger no more than one event stream.
 
-use super::Node;
 use super::durable_write::{Written, write_backoff};
 use super::ledger_errors::{stopping, unreadable};
+use super::{CallReply, Node};
 use crate::codes;
 use crate::error::Error;
 use crate::ledger::{CallRecord, FeedSignal, Incarnation, LedgerError, NewCall};
-use crate::platform::CallReply;
 use crate::result::Result;
 
 /// Which request a call id belongs to.

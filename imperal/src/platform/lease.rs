@@ -11,7 +11,6 @@
 use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 
-use tokio::sync::watch;
 use tokio::time::Instant;
 
 use super::Node;
@@ -25,20 +24,6 @@ use crate::result::Result;
 
 /// How long a new call waits for the renewal of a lapsed lease.
 const RENEWAL_WAIT: Duration = Duration::from_secs(1);
-
-/// When this node requested its current lease.
-#[derive(Debug)]
-pub(super) struct LeaseAge(watch::Sender<Instant>);
-
-impl LeaseAge {
-    pub(super) fn requested_at(at: Instant) -> Self {
-        Self(watch::Sender::new(at))
-    }
-
-    pub(super) fn get(&self) -> Duration {
-        self.0.borrow().elapsed()
-    }
-}
 
 impl Node {
     /// Renews the lease, and passes on cancels that other nodes received, until the platform ends.
@@ -95,7 +80,7 @@ impl Node {
         if !self.may_have_lapsed() {
             return Ok(());
         }
-        let mut age = self.lease_age.0.subscribe();
+        let mut age = self.lease_age.subscribe();
         self.ledger.feed().request_renewal();
         let renewed = age.wait_for(|requested_at| requested_at.elapsed() < self.settings.lease);
         match tokio::time::timeout(RENEWAL_WAIT, renewed).await {
@@ -120,7 +105,7 @@ impl Node {
         if self.may_have_lapsed() {
             self.start_grace_period();
         }
-        self.lease_age.0.send_replace(requested_at);
+        self.lease_age.note_request(requested_at);
     }
 
     /// Lets this node's peers renew: for one lease from now, this node expires none of theirs.

@@ -1,4 +1,4 @@
-//! What a user reads when the ledger, or a node that stops, refuses a request.
+//! The errors that a user reads when the ledger, or a node that stops, refuses a request.
 
 use crate::codes;
 use crate::error::Error;

@@ -7,6 +7,7 @@
 mod access;
 mod active;
 mod admission;
+mod call_reply;
 mod chat;
 mod dispatch;
 mod durable;
@@ -18,6 +19,7 @@ mod http_meter;
 mod idempotency;
 mod injection;
 mod lease;
+mod lease_age;
 mod ledger_errors;
 mod messages;
 mod meters;
@@ -60,7 +62,7 @@ use crate::task::Watchdog;
 pub(crate) use access::EventsSince;
 pub use access::{Access, CallState, StoppedCall};
 pub(crate) use admission::CallPermit;
-pub use dispatch::CallReply;
+pub use call_reply::CallReply;
 pub use error::PlatformError;
 #[cfg(feature = "platform")]
 pub(crate) use injection::RefusedMessage;
@@ -75,7 +77,7 @@ pub(crate) use settings::outside;
 use active::ActiveWorkRegistry;
 use admission::ActiveCalls;
 use http_meter::MeteredTransport;
-use lease::LeaseAge;
+use lease_age::LeaseAge;
 use ledger_errors::unavailable;
 use node::{Node, ParamsChecks};
 use progress::ProgressHub;
@@ -287,7 +289,7 @@ impl Platform {
     }
 }
 
-/// What runs on a node.
+/// The work on a node.
 #[cfg(feature = "platform")]
 #[derive(Debug, Default)]
 pub(crate) struct RunningWork {

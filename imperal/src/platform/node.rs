@@ -1,4 +1,4 @@
-//! What every part of one node shares: ledger, registry, settings, and the state of its work.
+//! The state that every part of one node shares: ledger, registry, settings, and its work.
 
 use std::collections::HashMap;
 use std::future::Future;
@@ -13,7 +13,7 @@ use super::Settings;
 use super::active::{ActiveWorkRegistry, Lease};
 use super::admission::ActiveCalls;
 use super::error::PlatformError;
-use super::lease::LeaseAge;
+use super::lease_age::LeaseAge;
 use super::ledger_errors::stopping;
 use super::meters::Meters;
 use super::progress::ProgressHub;

@@ -117,12 +117,12 @@ impl ProgressHub {
         self.dirty.notify_one();
     }
 
-    /// What the work waits for at a moment of a step.
+    /// The pause of the work at a moment of a step.
     pub(super) fn pause_at_step(&self, origin: &Origin, moment: StepMoment) -> Option<ReportPause> {
         self.listener.as_ref()?.pause_at_step(origin, moment)
     }
 
-    /// What the work waits for after its latest report.
+    /// The pause of the work after its latest report.
     pub(super) fn pause_after_report(&self, origin: &Origin) -> Option<ReportPause> {
         self.listener.as_ref()?.pause_after_report(origin)
     }

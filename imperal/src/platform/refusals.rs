@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use crate::ledger::NewAudit;
 use crate::rate::RateLimiter;
-use crate::truncate::{APP_ID, TENANT_ID, USER_ID, truncate_line};
+use crate::truncate::{APP_ID_LIMIT, TENANT_ID_LIMIT, USER_ID_LIMIT, truncate_line};
 
 /// Refusals of one actor that are written at once, after a quiet period.
 const BURST: u32 = 100;
@@ -64,10 +64,11 @@ fn truncated(mut row: NewAudit) -> NewAudit {
             *text = shorter;
         }
     };
-    limit(&mut row.tenant_id, TENANT_ID);
-    limit(&mut row.user_id, USER_ID);
-    limit(&mut row.actor, "user:".len() + USER_ID);
-    for (text, most) in [(&mut row.app_id, APP_ID), (&mut row.target, TEXT_LIMIT), (&mut row.detail, TEXT_LIMIT)] {
+    limit(&mut row.tenant_id, TENANT_ID_LIMIT);
+    limit(&mut row.user_id, USER_ID_LIMIT);
+    limit(&mut row.actor, "user:".len() + USER_ID_LIMIT);
+    for (text, most) in [(&mut row.app_id, APP_ID_LIMIT), (&mut row.target, TEXT_LIMIT), (&mut row.detail, TEXT_LIMIT)]
+    {
         if let Some(text) = text {
             limit(text, most);
         }

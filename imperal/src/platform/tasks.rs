@@ -1,4 +1,4 @@
-//! The start of background tasks, and what the starts of all tasks share.
+//! The start of background tasks, and the parts that the starts of all tasks share.
 //!
 //! From the moment its row is written, a task runs in a tokio task of its own: a handler that is dropped
 //! meanwhile leaves no row behind without work.
@@ -115,7 +115,7 @@ impl Node {
         }
     }
 
-    /// What the ledger has of a task, once it answers. `None` if it has nothing, and when the lease was lost.
+    /// The task's row, once the ledger answers. `None` if there is no row, and when the lease was lost.
     async fn find_stored(&self, run: &TaskRun<'_>, task_id: TaskId) -> Option<TaskRecord> {
         let mut backoff = write_backoff();
         loop {

@@ -340,10 +340,10 @@ impl<'a> Serializer for Writer<'a> {
     }
 }
 
-/// What a float is counted as: most have about that many digits.
+/// The size of a float: most have about that many digits.
 const FLOAT_SIZE: usize = 18;
 
-/// Most entries that room is made for before they are there.
+/// Most entries that are allocated in advance.
 const MAX_PREALLOCATED: usize = 4096;
 
 impl<'a> Writer<'a> {

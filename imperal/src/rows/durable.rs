@@ -53,7 +53,7 @@ impl DurableName {
     }
 }
 
-/// What a node asks for when it claims tasks.
+/// The request of a node that claims tasks.
 #[derive(Debug, Clone)]
 #[non_exhaustive]
 pub struct ClaimRequest {
@@ -125,14 +125,14 @@ pub enum Release {
     },
 }
 
-/// What a row of a durable task's history is.
+/// The kind of a row of a durable task's history.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum StepKind {
     /// A step that ran to its end.
     Step,
-    /// A message that was said outside of a step.
+    /// A message from outside of a step.
     Message,
 }
 
@@ -146,7 +146,7 @@ pub struct NewStep {
     pub ordinal: u16,
     /// The name, unique within the task.
     pub name: String,
-    /// What it is.
+    /// The kind of the row.
     pub kind: StepKind,
     /// How long it took. The ledger stamps its end.
     pub took: Duration,
@@ -184,7 +184,7 @@ pub struct StoredStep {
     pub ordinal: u16,
     /// The name.
     pub name: String,
-    /// What it is.
+    /// The kind of the row.
     pub kind: StepKind,
     /// The attempt that stored it.
     pub attempt: u32,
@@ -202,7 +202,7 @@ pub struct StoredStep {
 }
 
 impl StoredStep {
-    /// Largest value that a list of steps has: so many tasks may be resumed at once.
+    /// Largest value that a list of steps contains, because many tasks may be resumed at once.
     pub const INLINE: u64 = 4096;
 }
 

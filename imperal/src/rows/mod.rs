@@ -1,4 +1,4 @@
-//! The rows that a ledger stores, and what the platform hands it to write them.
+//! The rows that a ledger stores, and the values from which the platform has it write them.
 //!
 //! Plain values without I/O. Rows that reach users serialise in the shape of the HTTP API. The platform
 //! writes the types named `New..` and `..Body`; the ledger adds the number and the time.

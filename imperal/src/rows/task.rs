@@ -72,7 +72,7 @@ impl TaskState {
     }
 }
 
-/// What an open task that no process runs waits for.
+/// The reason why no process runs an open task.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 #[non_exhaustive]
@@ -133,7 +133,7 @@ pub struct Task {
     /// Which run of its body this is: 1, then one more each time a process takes it.
     #[serde(default = "first_attempt", skip_serializing_if = "is_first_attempt")]
     pub attempt: u32,
-    /// What it waits for while no process runs it.
+    /// The reason why no process runs it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub waits_for: Option<WaitsFor>,
     /// When its next attempt may begin, while no process runs it.
@@ -255,7 +255,7 @@ pub struct NewTask {
     pub max_running: u32,
     /// Refuse if the owner has this many open tasks already.
     pub max_open: u32,
-    /// What another process needs to run it; `None` for a background task, whose closure dies with its process.
+    /// The data that another process needs to run it; `None` for a background task, whose closure dies with its process.
     pub durable: Option<NewDurable>,
 }
 

@@ -1,6 +1,6 @@
 //! The data folder: one process at a time has it open, and writes down where it listens.
 //!
-//! Owns the lock and the small files beside the ledger. All of them are private to their owner.
+//! Owns the lock and the small files next to the ledger. All of them are private to their owner.
 
 use std::fs::{File, TryLockError};
 use std::io;

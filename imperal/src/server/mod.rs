@@ -2,7 +2,7 @@
 //!
 //! [`App::run`](crate::App::run) is the whole program of an extension. A program that already has an
 //! axum server starts the platform with [`App::server`](crate::App::server) instead, and serves
-//! [`Server::router`] beside its own routes:
+//! [`Server::router`] next to its own routes:
 //!
 //! ```no_run
 //! use std::time::Duration;

@@ -33,7 +33,7 @@ pub(crate) struct Limits {
     pub(crate) grace: Duration,
 }
 
-/// What came of a piece of work.
+/// The outcome of a piece of work.
 #[derive(Debug)]
 pub(crate) enum Returned {
     /// It ran to its end.
@@ -127,7 +127,7 @@ pub(crate) async fn supervise(
         && !work.is_finished()
         && tokio::time::timeout(ABORTED, &mut work).await.is_err()
     {
-        // Its thread does not let go: another attempt must not begin beside it.
+        // Its thread still runs: another attempt must not begin at the same time.
         run.note_unfinished();
     }
     drop(work);

@@ -1,4 +1,4 @@
-//! Steps of durable tasks, stored in SQLite: one alone beside a bare synced commit of the same text, and those of 64
+//! Steps of durable tasks, stored in SQLite: one alone next to a bare synced commit of the same text, and those of 64
 //! tasks at once. The ledger alone is measured, without the platform.
 
 use std::path::Path;

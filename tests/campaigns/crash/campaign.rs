@@ -142,7 +142,7 @@ async fn live(world: &mut World, fate: &Fate, latest: &'static str, report: &mut
     let records: Vec<_> = world.tracked_users.iter().map(|tracked| tracked.record.clone()).collect();
     for (index, tracked) in world.tracked_users.iter_mut().enumerate() {
         let user = tracked.visit(&node);
-        // A process that was told to stop refuses what comes after it.
+        // A process that was asked to stop refuses later requests.
         tracked.may_be_refused = matches!(fate, Fate::Stopped(_));
         let mut others = records.clone();
         others.remove(index);

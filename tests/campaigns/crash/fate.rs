@@ -46,7 +46,7 @@ pub(crate) enum Fate {
     After(Duration),
     /// It is killed this long after its start.
     Starting(Duration),
-    /// It is told to stop this long after it accepts calls, and ends by itself.
+    /// It gets SIGTERM this long after it accepts calls, and ends by itself.
     Stopped(Duration),
 }
 

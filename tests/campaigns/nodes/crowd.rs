@@ -89,7 +89,7 @@ impl Crowd {
         }
     }
 
-    /// Follows a user's stream on changing nodes until it is told to stop.
+    /// Follows a user's stream on changing nodes until it is asked to stop.
     pub(crate) async fn watch(self, user: TrackedUser, enough: CancellationToken, mut dice: Dice) {
         while !enough.is_cancelled() {
             let Some(url) = self.fleet.any(&mut dice) else {

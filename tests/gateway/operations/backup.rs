@@ -75,7 +75,7 @@ impl Before {
             compared += kept.len();
         }
         assert!(compared > 20, "{compared}");
-        // A client that had seen later events is told the head of the copy, and continues from it.
+        // A client that had seen later events gets the head of the copy, and continues from it.
         let mut events = anna.stream(1_000_000).await;
         let hello = events.next().await;
         assert_eq!(hello.event, "hello");

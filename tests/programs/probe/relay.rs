@@ -20,7 +20,7 @@ struct RelayRun {
     failures: u32,
 }
 
-/// Adds a line. Returns how often it is there.
+/// Adds a line. Returns how often the file has it.
 fn note(log: &Path, line: &str) -> Result<usize> {
     writeln!(OpenOptions::new().create(true).append(true).open(log)?, "{line}")?;
     Ok(std::fs::read_to_string(log)?.lines().filter(|found| *found == line).count())

@@ -1,4 +1,4 @@
-//! Bounds, patterns, formats, defaults, and what is said about a field.
+//! Bounds, patterns, formats, defaults, and the description of a field.
 
 use std::collections::BTreeMap;
 

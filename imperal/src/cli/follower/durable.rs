@@ -20,7 +20,7 @@ use crate::ledger::Task;
 /// Longest wait for one read. Ctrl-C is not handled meanwhile.
 const READ_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// What has to be read beside the events.
+/// Reads that the events make necessary.
 #[derive(Debug, Default)]
 pub(super) struct SyncState {
     connection: Connection,
@@ -34,7 +34,7 @@ enum Connection {
     #[default]
     Open,
     Lost,
-    /// Open again. What reports said meanwhile was not read yet.
+    /// Open again. Reports of the time between were not read yet.
     Reopened,
 }
 
@@ -164,7 +164,7 @@ impl Follower {
 
     async fn read_steps(&mut self, task_id: TaskId, client: &Client) {
         let Some(durable) = self.durable_mut(task_id).filter(|durable| durable.is_stale()) else { return };
-        // What fails is read again at the next tick.
+        // The next tick repeats a failed read.
         if let Ok(Ok(lines)) = tokio::time::timeout(READ_TIMEOUT, durable.read_steps(client)).await {
             self.print_lines(task_id, &lines);
         }

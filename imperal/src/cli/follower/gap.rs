@@ -1,4 +1,4 @@
-//! What the live stream left out, because retention removed its events: read from the tasks and the chat.
+//! A gap in the live stream, because retention removed events: the follower reads the tasks and the chat instead.
 
 use serde::Deserialize;
 

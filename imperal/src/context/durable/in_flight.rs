@@ -1,4 +1,4 @@
-//! What an attempt has in flight, and when its body may be dropped.
+//! The work of an attempt that is in flight, and when its body may be dropped.
 //!
 //! A hand-over waits until nothing is in flight: steps, messages, requests, starts of tasks, threads. Each of
 //! them holds a guard of this file. What a body awaits besides them is dropped at any moment, since the code

@@ -36,12 +36,12 @@ pub(crate) struct DurableRun {
 #[derive(Debug, Default)]
 pub(super) struct Journal {
     pub(super) stored: StoredSteps,
-    /// Keys of messages that are being said, also if nobody waits for them any more.
+    /// Keys of messages whose delivery runs, also if its caller has gone.
     pub(super) saying: HashSet<String>,
     /// How often each text was said outside of steps in this attempt, by its hash.
     pub(super) said: HashMap<[u8; 32], u32>,
     pub(super) running: Vec<CurrentStep>,
-    /// Steps whose work is done and whose value is being stored, also if nobody waits for it any more.
+    /// Steps whose work is done and whose value is being stored, also if its caller has gone.
     storing: HashSet<String>,
     /// How often each task was started outside of steps in this attempt.
     started: HashMap<[u8; 32], u32>,
@@ -221,7 +221,7 @@ impl DurableRun {
     }
 }
 
-/// A step whose value is being stored, also if nobody waits for it any more.
+/// A step whose value is being stored, also if its caller has gone.
 #[derive(Debug)]
 pub(super) struct Storing {
     run: Arc<DurableRun>,

@@ -1,4 +1,4 @@
-//! What belongs to one step while it runs: idempotency keys, messages and tasks that are attributed to it.
+//! The scope of one running step: the idempotency keys, messages and tasks that belong to it.
 //!
 //! A step that a crash cut off runs again. What it sends carries a key that is the same on every attempt, so
 //! that services recognise it, and what it says and starts has an id that the ledger recognises.

@@ -2,7 +2,7 @@
 
 use super::*;
 
-/// One test: tracing caches whether anybody hears an event, and the cache is shared by all threads.
+/// One test: tracing caches whether an event has a subscriber, and all threads share the cache.
 #[test]
 fn a_panic_of_the_authors_reader_is_a_refusal_and_logged_without_secrets() {
     let logged_of = |check: &ParamsCheck, params: Value| {

@@ -10,7 +10,7 @@ use serde_json::{Map, Value};
 use tokio::time::Instant;
 
 use super::AuthError;
-use crate::gateway::headers::{TENANT_BYTES, USER_BYTES, is_id};
+use crate::gateway::headers::{TENANT_ID_LIMIT, USER_ID_LIMIT, is_id};
 use crate::user::User;
 
 /// Largest difference between clocks of different machines, in seconds.
@@ -74,7 +74,7 @@ impl Claims {
     pub(super) fn user(&self) -> Result<User, AuthError> {
         let id = self.text("sub")?.ok_or_else(|| AuthError::invalid("The token has no `sub`."))?;
         let tenant = self.text("tenant_id")?.unwrap_or(super::LOCAL_TENANT);
-        for (claim, value, most) in [("sub", id, USER_BYTES), ("tenant_id", tenant, TENANT_BYTES)] {
+        for (claim, value, most) in [("sub", id, USER_ID_LIMIT), ("tenant_id", tenant, TENANT_ID_LIMIT)] {
             if !is_id(value, most) {
                 let rule = format!("must have 1 to {most} bytes and no control characters");
                 return Err(AuthError::invalid(format!("The token's `{claim}` {rule}.")));

@@ -9,7 +9,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use tokio::sync::Notify;
 
-/// Connections beyond the limit, which are told that the node is full.
+/// Connections beyond the limit, which get the answer that the node is full.
 const EXTRA_PERMITS: usize = 16;
 
 /// The connection permits of a node.
@@ -23,7 +23,7 @@ pub(super) struct ConnectionPermits {
 
 #[derive(Debug, Default)]
 struct PermitState {
-    /// Connections, without those that were told to close.
+    /// Connections, without those that were asked to close.
     count: usize,
     /// The last ticket given to an idle connection.
     next: u64,
@@ -142,7 +142,7 @@ impl ConnectionPermit {
         self.ticket.store(number, Ordering::Relaxed);
     }
 
-    /// The connection has a request. False if it was told to close before: then the request is not accepted.
+    /// The connection has a request. False if it was asked to close before: then the request is not accepted.
     pub(super) fn mark_busy(&self) -> bool {
         let number = self.ticket.swap(0, Ordering::Relaxed);
         if number != 0 {

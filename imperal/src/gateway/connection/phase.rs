@@ -1,4 +1,4 @@
-//! What a connection is doing.
+//! The phase of a connection.
 //!
 //! The socket sees bytes and the service sees requests. Both record it here, so that the socket knows which timeout
 //! applies and the permits know which connections are idle.
@@ -44,7 +44,7 @@ impl ConnectionPhase {
     }
 
     /// Records that a request's head is complete. Returns whether the request may be accepted, which is false on a
-    /// connection that was told to close, and the guard of its response.
+    /// connection that was asked to close, and the guard of its response.
     pub(super) fn answering(self: &Arc<Self>) -> (bool, ResponseGuard) {
         let taken = self.permit.mark_busy();
         self.now.store(ANSWERING, Ordering::Relaxed);

@@ -21,7 +21,7 @@ use crate::platform::{Cut, Meters};
 
 /// The preface of an HTTP/2 client with prior knowledge.
 const HTTP2_PREFACE: &[u8] = b"PRI * HTTP/2";
-/// How long and how much is read of what a refused client still sends.
+/// Limits of reading from a refused client that still sends.
 const LINGER: Duration = Duration::from_secs(5);
 const LINGER_BYTES: usize = 32 * 1024 * 1024;
 /// Idle time before the first TCP keep-alive probe, and the interval of probes.

@@ -70,7 +70,7 @@ pub async fn attempt_of_another_incarnation_writes_nothing(backend: &impl Backen
     ok(other.end(attempt(task_id, 2), TaskState::Succeeded).await);
 }
 
-/// Every write of durable tasks is refused with `Fenced`, and nobody's task changes.
+/// Every write of durable tasks is refused with `Fenced`, and no task changes.
 pub async fn ended_incarnation_writes_no_durable_task(backend: &impl Backend) {
     let (node, other) = (Node::start(backend, "a").await, Node::start(backend, "b").await);
     let task_id = node.durable(&anna()).await;

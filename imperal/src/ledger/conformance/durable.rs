@@ -108,7 +108,7 @@ impl Node {
         }
     }
 
-    /// A message of an attempt, with the step that says that it was said.
+    /// A message of an attempt, with the step that records its delivery.
     pub(super) async fn say(&self, attempt: Attempt, text: &str, step: Option<NewStep>) -> Result<Turn, LedgerError> {
         let fence = Fence { incarnation: self.incarnation.clone(), work: Work::Task(attempt) };
         let source = match step {

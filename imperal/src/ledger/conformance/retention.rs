@@ -251,7 +251,7 @@ pub async fn audit_chain_holds_after_pruning(backend: &impl Backend) {
 }
 
 /// Two nodes prune everything without a pause while writers, a follower and an auditor run. The follower
-/// sees each event once and in order, or is told that events were pruned.
+/// sees each event once and in order, or gets the notice that events were pruned.
 pub async fn concurrent_pruning_breaks_no_rule(backend: &impl Backend) {
     let (node, other) = (Node::start(backend, "n").await, Node::start(backend, "other").await);
     let (done, pruned) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicU64::new(0)));

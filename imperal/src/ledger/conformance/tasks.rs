@@ -58,7 +58,7 @@ pub async fn task_end_writes_result_turn_audit_row_and_two_events(backend: &impl
     }
 }
 
-/// Whatever it says; the refused end leaves nothing.
+/// The second end is refused with any content, and leaves nothing.
 pub async fn second_end_is_refused(backend: &impl Backend) {
     let node = Node::start(backend, "n").await;
     let task_id = node.detached(&anna()).await;
@@ -170,7 +170,7 @@ pub async fn limit_of_running_tasks_holds_in_races(backend: &impl Backend) {
     }
 }
 
-/// Readers get the latest, watchers are told, and no number is taken.
+/// Readers get the latest report, watchers are notified, and no event number is taken.
 pub async fn progress_is_stored_and_published_without_an_event(backend: &impl Backend) {
     let node = Node::start(backend, "n").await;
     let task_id = node.detached(&anna()).await;

@@ -8,8 +8,8 @@ use crate::ledger::{CallRecord, Incarnation, NewCall, Owner, Turn, TurnBody};
 
 /// Calls: accepted once, replied to once. Used by dispatch.
 ///
-/// A request key gives a call its id. Of several requests with one key, on one node or several, one
-/// is accepted; the others get `IdExists` and read the reply with [`Calls::find_call`].
+/// A request key gives a call its id. The ledger accepts one of several requests with one
+/// key, on one node or several; the others get `IdExists` and read the reply with [`Calls::find_call`].
 pub trait Calls: Send + Sync {
     /// Writes the call and its user turn with its event. The incarnation holds the call from then on.
     ///

@@ -63,7 +63,7 @@ impl<'r, R: Columns> RowDecoder<'r, R> {
         }
     }
 
-    /// A number that may be null. Null also stands in for a value of another type.
+    /// A number that may be null. Null also replaces a value of another type.
     pub(super) fn maybe_int(&mut self, column: &str) -> Option<i64> {
         match self.row.cell(column) {
             Cell::Null => None,
@@ -100,7 +100,7 @@ impl<'r, R: Columns> RowDecoder<'r, R> {
         time
     }
 
-    /// A time; 1970 stands in for an unreadable one.
+    /// A time; 1970 replaces an unreadable one.
     pub(super) fn time(&mut self, column: &str) -> Timestamp {
         let micros = self.int(column);
         Timestamp::from_microsecond(micros).unwrap_or_else(|_| {
@@ -205,7 +205,7 @@ impl<'r, R: Columns> RowDecoder<'r, R> {
         self.json(column, &text)
     }
 
-    /// A hash that may be null. Zeros, which no row has, stand in for an unreadable one.
+    /// A hash that may be null. Zeros, which no row has, replace an unreadable one.
     pub(super) fn maybe_hash(&mut self, column: &str) -> Option<AuditHash> {
         let bytes = match self.row.cell(column) {
             Cell::Null => return None,

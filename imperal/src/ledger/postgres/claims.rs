@@ -1,6 +1,6 @@
 //! Ids of claims, so that tasks are not lost with a claim's answer.
 //!
-//! A claim whose answer does not arrive may have been committed: then this incarnation holds tasks that nobody runs.
+//! A claim whose answer does not arrive may have been committed: then this incarnation holds tasks that no process runs.
 //! Its id is kept, and the next claim of the incarnation asks under the same id: the database answers with the same
 //! tasks.
 

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::pool::{flag, int, text, texts};
-use super::rows::{RECORD, get_number, micros};
+use super::rows::{RECORD_COLUMNS, get_number, micros};
 use super::stored_text::stored;
 use super::writes::one;
 use super::{PostgresLedger, reads};
@@ -23,7 +23,7 @@ impl DurableTasks for PostgresLedger {
     }
 
     async fn release_task(&self, incarnation: &Incarnation, attempt: Attempt, release: Release) -> LedgerResult<Task> {
-        let sql = format!("SELECT {RECORD} FROM @.release_task($1, $2, $3::uuid, $4, $5) AS r");
+        let sql = format!("SELECT {RECORD_COLUMNS} FROM @.release_task($1, $2, $3::uuid, $4, $5) AS r");
         let (node, id) = (stored(&incarnation.node), attempt.task_id.to_string());
         let program = match &release {
             Release::HandOver => None,
@@ -72,7 +72,7 @@ impl PostgresLedger {
         claim_id: &str,
     ) -> LedgerResult<Vec<ClaimedTask>> {
         let sql = format!(
-            "SELECT {RECORD}, r.task_name, r.input, r.user_json, r.root_task::text AS root_task, r.ran, r.crashes, \
+            "SELECT {RECORD_COLUMNS}, r.task_name, r.input, r.user_json, r.root_task::text AS root_task, r.ran, r.crashes, \
              r.fruitless FROM @.claim_tasks($1, $2, $3::uuid, $4, $5, $6, $7, $8, $9) AS r"
         );
         let (node, program) = (stored(&incarnation.node), stored(&request.program));

@@ -33,7 +33,7 @@ use self::listener::AbortOnDrop;
 use self::notifier::PeerNotifier;
 use self::owner_permits::OwnerPermits;
 use self::pool::{Lane, Param, STATEMENT, Store, int, text, texts};
-use self::rows::{RECORD, audit, get, get_id, get_number, micros, number, orphan, step_texts, to_json};
+use self::rows::{RECORD_COLUMNS, audit, get, get_id, get_number, micros, number, orphan, step_texts, to_json};
 use self::steps::StepWriter;
 use self::stored_text::stored;
 use self::writes::one;
@@ -71,7 +71,7 @@ const CHECK_TIMEOUT: Duration = Duration::from_secs(2);
 /// password. The key must not be encrypted, and by libpq's rule only its owner may read its file: mode 600, or 640 if
 /// root owns it. Neither has a default. A node reads these files once, before it first connects.
 ///
-/// A statement is given up after 10 s, an attempt to connect after 5 s.
+/// A statement fails after 10 s, an attempt to connect after 5 s.
 ///
 /// Must be created and used within a tokio runtime. Dropping it closes its connections.
 #[derive(Debug)]
@@ -186,7 +186,7 @@ impl Recovery for PostgresLedger {
     }
 
     async fn orphans(&self, limit: u32) -> LedgerResult<Vec<Orphan>> {
-        let sql = format!("SELECT {RECORD} {}", reads::ORPHANS);
+        let sql = format!("SELECT {RECORD_COLUMNS} {}", reads::ORPHANS);
         let limit = i64::from(limit);
         let orphans = self.counted(self.store.repeat(Lane::Lease, STATEMENT, &sql, &[int(&limit)])).await?;
         Ok(orphans.iter().map(|row| orphan(row, self.store.unreadable())).collect())

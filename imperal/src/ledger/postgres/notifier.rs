@@ -30,10 +30,10 @@ use crate::ledger::{Feed, Owner, Progress, decode};
 const MAX_NAMED_OWNERS: usize = 64;
 
 /// The word of a NOTIFY that says that durable tasks may be ready to be claimed.
-const READY: &str = "ready";
+const READY_PAYLOAD: &str = "ready";
 
 /// An owner's latest number, and the progress of its running tasks on other nodes.
-const POLL: &str = "SELECT w.owner_id, w.tenant_id, w.user_id, w.head,
+const OWNER_PROGRESS: &str = "SELECT w.owner_id, w.tenant_id, w.user_id, w.head,
         t.task_id::text AS task_id, t.percent, t.message, t.progress_at, t.progress_no, t.steps
     FROM @.owner w LEFT JOIN @.task t ON t.owner_id = w.owner_id AND t.state = 'running'
         AND t.progress_at IS NOT NULL AND t.node_id <> ALL ($1)";
@@ -130,7 +130,7 @@ impl PeerNotifier {
         }
         words.extend(to_renew.into_iter().take(MAX_NAMED_OWNERS));
         if has_ready_tasks {
-            words.push(READY.to_owned());
+            words.push(READY_PAYLOAD.to_owned());
         }
         Some(words.join(" "))
     }
@@ -152,7 +152,7 @@ impl PeerNotifier {
             match word.parse() {
                 Ok(id) if state.watched.contains(&id) => drop(state.pending.ids.insert(id)),
                 Ok(_) if !has_unknown => {}
-                Err(_) if word == READY => self.feed.announce_ready_task(),
+                Err(_) if word == READY_PAYLOAD => self.feed.announce_ready_task(),
                 Err(_) if is_node_tag(word) => {
                     if state.own_tags.contains(word) {
                         self.feed.request_renewal();
@@ -179,7 +179,7 @@ impl PeerNotifier {
             let tenants: Vec<_> = watched.iter().map(|owner| stored(&owner.tenant_id)).collect();
             let users: Vec<_> = watched.iter().map(|owner| stored(&owner.user_id)).collect();
             let sql = format!(
-                "{POLL} WHERE w.owner_key IN \
+                "{OWNER_PROGRESS} WHERE w.owner_key IN \
                  (SELECT @.owner_key(tenant, name) FROM unnest($2::text[], $3::text[]) AS n (tenant, name))"
             );
             store.repeatable(&sql, &[ints(&own_nodes), texts(&tenants), texts(&users)]).await?
@@ -187,7 +187,9 @@ impl PeerNotifier {
             return Ok(());
         } else {
             let ids: Vec<i64> = pending.ids.into_iter().collect();
-            store.repeatable(&format!("{POLL} WHERE w.owner_id = ANY ($2)"), &[ints(&own_nodes), ints(&ids)]).await?
+            store
+                .repeatable(&format!("{OWNER_PROGRESS} WHERE w.owner_id = ANY ($2)"), &[ints(&own_nodes), ints(&ids)])
+                .await?
         };
         if pending.all {
             let mut state = self.state();

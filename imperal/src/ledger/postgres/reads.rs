@@ -6,7 +6,7 @@ use std::time::Duration;
 use tokio_postgres::Row;
 
 use super::pool::{Param, Store, int, text};
-use super::rows::{RECORD, get, micros, number};
+use super::rows::{RECORD_COLUMNS, get, micros, number};
 use super::stored_text::stored;
 use crate::ids::{CallId, TaskId, TurnId};
 use crate::ledger::decode::{self, EventKind};
@@ -114,7 +114,7 @@ pub(super) const ORPHANS: &str = "FROM (
         (SELECT 1, t.* FROM @.task_record t WHERE t.state = 'running' AND t.abandoned ORDER BY t.task_no LIMIT $1)
     ) AS r ORDER BY r.place, r.task_no LIMIT $1";
 
-const HEAD: &str = "SELECT head FROM @.owner WHERE owner_key = @.owner_key($1, $2)";
+const OWNER_HEAD: &str = "SELECT head FROM @.owner WHERE owner_key = @.owner_key($1, $2)";
 
 /// A page of audit rows; `$condition` selects them by `$1` and `$2`.
 macro_rules! audit_page {
@@ -136,9 +136,9 @@ macro_rules! audit_page {
     };
 }
 
-const AUDIT: &str = audit_page!("($1::text IS NULL AND $2::text IS NULL)");
-const AUDIT_IN: &str = audit_page!("w.tenant_id = $1 AND $2::text IS NULL");
-const AUDIT_OF: &str = audit_page!("a.owner_id = @.find_owner($1, $2)");
+const AUDIT_ROWS: &str = audit_page!("($1::text IS NULL AND $2::text IS NULL)");
+const AUDIT_ROWS_OF_TENANT: &str = audit_page!("w.tenant_id = $1 AND $2::text IS NULL");
+const AUDIT_ROWS_OF_OWNER: &str = audit_page!("a.owner_id = @.find_owner($1, $2)");
 
 const AUDIT_ENDS: &str =
     "SELECT tenant_id, user_id, audit_anchor, audit_pruned, audit_end FROM @.owner WHERE audit_end IS NOT NULL";
@@ -254,21 +254,21 @@ pub(super) async fn events(
 }
 
 pub(super) async fn head(store: &Store, owner: &Owner) -> Result<u64, LedgerError> {
-    match store.repeatable(HEAD, &OwnerNames::of(owner).params()).await?.first() {
+    match store.repeatable(OWNER_HEAD, &OwnerNames::of(owner).params()).await?.first() {
         Some(row) => Ok(u64::try_from(get::<i64>(row, 0)?).unwrap_or_default()),
         None => Ok(0),
     }
 }
 
 pub(super) async fn task(store: &Store, task_id: TaskId) -> Result<Option<TaskRecord>, LedgerError> {
-    let sql = format!("SELECT {RECORD} FROM @.task_record r WHERE r.task_id = $1::uuid");
+    let sql = format!("SELECT {RECORD_COLUMNS} FROM @.task_record r WHERE r.task_id = $1::uuid");
     let read = |row: &Row| decode::record(row, store.unreadable());
     Ok(all(store, &sql, &[text(&task_id.to_string())], read).await?.pop())
 }
 
 /// The owner's tasks without their results, so that no outcome turn is read.
 async fn task_list(store: &Store, rest: &str, params: &[Param<'_>]) -> Result<Vec<Task>, LedgerError> {
-    let columns = RECORD.replace("r.body", "NULL::text");
+    let columns = RECORD_COLUMNS.replace("r.body", "NULL::text");
     let sql = format!("SELECT {columns} FROM @.task_record r WHERE r.owner_id = @.find_owner($1, $2) {rest}");
     all(store, &sql, params, |row| decode::record(row, store.unreadable()).task).await
 }
@@ -290,9 +290,9 @@ pub(super) async fn tasks_of_call(store: &Store, owner: &Owner, call_id: CallId)
 
 pub(super) async fn audit_rows(store: &Store, filter: &AuditFilter) -> Result<Page<AuditRow>, LedgerError> {
     let (sql, tenant, user) = match &filter.scope {
-        AuditScope::All => (AUDIT, None, None),
-        AuditScope::Tenant(tenant) => (AUDIT_IN, Some(stored(tenant)), None),
-        AuditScope::Owner(owner) => (AUDIT_OF, Some(stored(&owner.tenant_id)), Some(stored(&owner.user_id))),
+        AuditScope::All => (AUDIT_ROWS, None, None),
+        AuditScope::Tenant(tenant) => (AUDIT_ROWS_OF_TENANT, Some(stored(tenant)), None),
+        AuditScope::Owner(owner) => (AUDIT_ROWS_OF_OWNER, Some(stored(&owner.tenant_id)), Some(stored(&owner.user_id))),
     };
     let read = |row: &Row| Ok(decode::audit_row(row, store.unreadable()));
     paged(store, sql, &[text(&tenant), text(&user)], filter.after, filter.limit, read).await
@@ -324,7 +324,7 @@ const STEPS: &str = page!(
 const STEP_VALUE: &str = "SELECT value FROM @.step
     WHERE task_no = (SELECT task_no FROM @.task WHERE task_id = $1::uuid) AND ordinal = $2";
 
-const LONG_STUCK: &str = "FROM @.task_record r LEFT JOIN @.durable d ON d.task_no = r.task_no
+const LONG_STUCK_TASKS: &str = "FROM @.task_record r LEFT JOIN @.durable d ON d.task_no = r.task_no
     WHERE r.state = 'stuck' AND coalesce(d.stuck_since, r.ready_at, r.created_at) <= @.micros() - $1
     ORDER BY r.task_no LIMIT $2";
 
@@ -346,6 +346,7 @@ pub(super) async fn step_value(store: &Store, task_id: TaskId, ordinal: u16) -> 
 }
 
 pub(super) async fn long_stuck(store: &Store, stuck_for: Duration, limit: u32) -> Result<Vec<TaskRecord>, LedgerError> {
-    let (sql, age, limit) = (format!("SELECT {RECORD} {LONG_STUCK}"), micros(stuck_for), i64::from(limit));
+    let (sql, age, limit) =
+        (format!("SELECT {RECORD_COLUMNS} {LONG_STUCK_TASKS}"), micros(stuck_for), i64::from(limit));
     all(store, &sql, &[int(&age), int(&limit)], |row| decode::record(row, store.unreadable())).await
 }

@@ -18,7 +18,7 @@ use crate::ledger::unreadable::Unreadable;
 use crate::ledger::{LedgerError, NewAudit, NewStep, Orphan, TurnBody};
 
 /// The columns of `task_record` that [`record`](crate::ledger::decode::record) reads, and those of an orphaned call.
-pub(super) const RECORD: &str = "r.task_no, r.task_id::text AS task_id, r.call_id::text AS call_id, r.app_id, \
+pub(super) const RECORD_COLUMNS: &str = "r.task_no, r.task_id::text AS task_id, r.call_id::text AS call_id, r.app_id, \
     r.function, r.name, r.key, r.state, r.long_running, r.percent, r.message, r.created_at, r.deadline_at, \
     r.cancel_requested_at, r.finished_at, r.body AS outcome, r.node, r.incarnation, r.tenant_id, r.user_id, r.owner_id, \
     r.head, r.task_no AS call_no, r.body, NULL::text AS turn_id, \
@@ -95,7 +95,7 @@ pub(super) fn get_time(row: &Row, column: usize) -> Result<Timestamp, Fault> {
     Timestamp::from_microsecond(micros).map_err(|_| Fault::Row(format!("{micros} is out of range for a time")))
 }
 
-/// From the columns of [`RECORD`]. A call has a null task id.
+/// From the columns of [`RECORD_COLUMNS`]. A call has a null task id.
 pub(super) fn orphan(row: &Row, unreadable: &Unreadable) -> Orphan {
     match row.cell("task_id") {
         Cell::Null => decode::left_call(row, unreadable),

@@ -1,7 +1,7 @@
 //! Stores steps of durable tasks, all of this process's callers in as few commits as possible.
 //!
 //! A lone step is sent at once. Steps that arrive while one statement of their incarnation is under way wait for the
-//! next, so a busy node has one commit for many steps and a step waits for at most two. What waits is limited in
+//! next, so a busy node has one commit for many steps and a step waits for at most two. The queue is limited in
 //! bytes. A step that is queued is stored even if its caller has gone.
 
 use std::collections::{HashMap, VecDeque};
@@ -20,10 +20,10 @@ use crate::ledger::{Attempt, Incarnation, LedgerError, LedgerMeters, NewStep};
 const BATCH_BYTES: usize = 8 << 20;
 /// Bytes of all steps that wait or are under way; more callers wait with theirs.
 const WAITING_BYTES: usize = 64 << 20;
-/// Bytes that a step takes beside its texts.
+/// Bytes that a step takes in addition to its texts.
 const STEP_BYTES: usize = 256;
 
-const STORE: &str = "SELECT * FROM @.store_steps($1, $2, $3::uuid[], $4, $5, $6, $7, $8, $9, $10)";
+const STORE_STEPS: &str = "SELECT * FROM @.store_steps($1, $2, $3::uuid[], $4, $5, $6, $7, $8, $9, $10)";
 
 /// A step and the caller who waits for it.
 #[derive(Debug)]
@@ -125,7 +125,7 @@ impl StepWriter {
         for one in batch {
             self.meters.record_wait(begun.duration_since(one.since));
         }
-        let sent = self.store.rows(STORE, &[whose, what].concat()).await;
+        let sent = self.store.rows(STORE_STEPS, &[whose, what].concat()).await;
         let answered = sent.as_ref().err().is_none_or(Fault::is_refusal);
         self.meters.record_transaction(batch.len(), begun.elapsed(), answered);
         let refused = |row| {

@@ -9,7 +9,7 @@ use tokio_postgres::types::Type;
 use super::PostgresLedger;
 use super::fault::Fault;
 use super::pool::{Param, flag, int, ints, text, texts};
-use super::rows::{RECORD, audit, get, get_id, get_number, get_time, json_text, micros, to_json};
+use super::rows::{RECORD_COLUMNS, audit, get, get_id, get_number, get_time, json_text, micros, to_json};
 use super::stored_text::stored;
 use crate::ids::{CallId, TaskId};
 use crate::ledger::{
@@ -47,7 +47,7 @@ impl PostgresLedger {
         Ok(turn)
     }
 
-    /// Notifies the feed of events of a task, from the columns of [`RECORD`](super::rows::RECORD).
+    /// Notifies the feed of events of a task, from the columns of [`RECORD_COLUMNS`](super::rows::RECORD_COLUMNS).
     pub(super) fn has_events(&self, row: &Row, owner: &Owner) -> Result<(), Fault> {
         let (owner_id, head): (i64, i64) = (get(row, 20)?, get(row, 21)?);
         self.notifier.events(owner_id, owner, u64::try_from(head).unwrap_or_default());
@@ -162,7 +162,7 @@ impl PostgresLedger {
         end: TaskEnd,
     ) -> Result<CancelOutcome, LedgerError> {
         let sql = format!(
-            "SELECT {RECORD}, r.outcome_id::text FROM @.request_cancel($1::uuid, $2, $3, $4::uuid, $5, $6) AS r"
+            "SELECT {RECORD_COLUMNS}, r.outcome_id::text FROM @.request_cancel($1::uuid, $2, $3, $4::uuid, $5, $6) AS r"
         );
         let (id, turn_id, json) = (task_id.to_string(), end.turn.turn_id.to_string(), to_json(&end.turn)?);
         let (said, state, outcome) = (audit(&row), end.state.as_str(), audit(&end.audit));

@@ -4,7 +4,7 @@ use rusqlite::types::ValueRef;
 use rusqlite::{Params, Row, params};
 
 use super::fault::Fault;
-use super::ops::{LEFT_CALLS, LEFT_TASKS, LONG_STUCK, TASK, TASK_BY_NUMBER};
+use super::ops::{LEFT_CALLS, LEFT_TASKS, LONG_STUCK_TASKS, TASK, TASK_BY_NUMBER};
 use super::readers::Reading;
 use super::rows::{all, get_number, number, one, open_states, page, select_task};
 use crate::ids::{CallId, TaskId, TurnId};
@@ -67,7 +67,7 @@ pub(super) const EVENTS: &str = of_owner!(
     )
 );
 
-pub(super) const HEAD: &str = "SELECT head FROM owner WHERE tenant_id = ?1 AND user_id = ?2";
+pub(super) const OWNER_HEAD: &str = "SELECT head FROM owner WHERE tenant_id = ?1 AND user_id = ?2";
 
 pub(super) const OPEN_TASKS: &str = select_task!(list concat!(
     "WHERE t.owner_id = (SELECT owner_id FROM owner WHERE tenant_id = ?1 AND user_id = ?2)
@@ -85,23 +85,26 @@ pub(super) const TASKS_OF_CALL: &str = select_task!(
         AND +t.owner_id = (SELECT owner_id FROM owner WHERE tenant_id = ?1 AND user_id = ?2) ORDER BY t.task_no"
 );
 
-pub(super) const AUDIT: &str = "SELECT a.audit_id, a.at, w.tenant_id, w.user_id, a.actor, a.app_id, a.action,
+pub(super) const AUDIT_ROWS: &str = "SELECT a.audit_id, a.at, w.tenant_id, w.user_id, a.actor, a.app_id, a.action,
     a.target, a.outcome, a.detail, a.hash FROM audit a JOIN owner w ON w.owner_id = a.owner_id
     WHERE a.audit_id > ?1 ORDER BY a.audit_id LIMIT ?2";
 
 /// In row order, so that nothing is sorted; rows of other tenants are skipped.
-pub(super) const AUDIT_IN: &str = "SELECT a.audit_id, a.at, w.tenant_id, w.user_id, a.actor, a.app_id, a.action,
+pub(super) const AUDIT_ROWS_OF_TENANT: &str =
+    "SELECT a.audit_id, a.at, w.tenant_id, w.user_id, a.actor, a.app_id, a.action,
     a.target, a.outcome, a.detail, a.hash FROM audit a CROSS JOIN owner w ON w.owner_id = a.owner_id
     WHERE w.tenant_id = ?3 AND a.audit_id > ?1 ORDER BY a.audit_id LIMIT ?2";
 
-pub(super) const AUDIT_OF: &str = "SELECT a.audit_id, a.at, w.tenant_id, w.user_id, a.actor, a.app_id, a.action,
+pub(super) const AUDIT_ROWS_OF_OWNER: &str =
+    "SELECT a.audit_id, a.at, w.tenant_id, w.user_id, a.actor, a.app_id, a.action,
     a.target, a.outcome, a.detail, a.hash FROM owner w JOIN audit a ON a.owner_id = w.owner_id
     WHERE w.tenant_id = ?3 AND w.user_id = ?4 AND a.audit_id > ?1 ORDER BY a.audit_id LIMIT ?2";
 
 /// The only read that scans a whole table.
 const AUDIT_ENDS: &str = "SELECT tenant_id, user_id, audit_anchor, audit_pruned, audit_end FROM owner";
 
-pub(super) const AUDIT_END_OF: &str = "SELECT tenant_id, user_id, audit_anchor, audit_pruned, audit_end FROM owner
+pub(super) const AUDIT_END_OF_OWNER: &str =
+    "SELECT tenant_id, user_id, audit_anchor, audit_pruned, audit_end FROM owner
     WHERE tenant_id = ?1 AND user_id = ?2";
 
 /// One row more than the limit shows whether there are more.
@@ -168,7 +171,7 @@ pub(super) fn events(reading: &Reading<'_>, owner: &Owner, after: u64, limit: Pa
 
 pub(super) fn head(reading: &Reading<'_>, owner: &Owner) -> Result<u64, Fault> {
     let params = params![&*owner.tenant_id, &*owner.user_id];
-    let head = one(reading.conn, HEAD, params, |row| Ok(row.get::<_, i64>(0)?))?;
+    let head = one(reading.conn, OWNER_HEAD, params, |row| Ok(row.get::<_, i64>(0)?))?;
     Ok(head.and_then(|head| u64::try_from(head).ok()).unwrap_or_default())
 }
 
@@ -218,7 +221,7 @@ pub(super) fn step_value(reading: &Reading<'_>, task_id: TaskId, ordinal: u16) -
 }
 
 pub(super) fn long_stuck(reading: &Reading<'_>, before: i64, limit: u32) -> Result<Vec<TaskRecord>, Fault> {
-    all(reading.conn, LONG_STUCK, params![before, limit], |row| Ok(decode::record(row, reading.unreadable)))
+    all(reading.conn, LONG_STUCK_TASKS, params![before, limit], |row| Ok(decode::record(row, reading.unreadable)))
 }
 
 /// A list of tasks, without their results.
@@ -250,11 +253,13 @@ pub(super) fn audit_rows(reading: &Reading<'_>, filter: &AuditFilter) -> Result<
     let read = |row: &Row<'_>| Ok(decode::audit_row(row, reading.unreadable));
     let (after, limit) = (number(filter.after), filter.limit);
     match &filter.scope {
-        AuditScope::All => page(reading, AUDIT, params![after, most(limit)], limit, any, read),
-        AuditScope::Tenant(tenant) => page(reading, AUDIT_IN, params![after, most(limit), tenant], limit, any, read),
+        AuditScope::All => page(reading, AUDIT_ROWS, params![after, most(limit)], limit, any, read),
+        AuditScope::Tenant(tenant) => {
+            page(reading, AUDIT_ROWS_OF_TENANT, params![after, most(limit), tenant], limit, any, read)
+        }
         AuditScope::Owner(owner) => {
             let params = params![after, most(limit), &*owner.tenant_id, &*owner.user_id];
-            page(reading, AUDIT_OF, params, limit, any, read)
+            page(reading, AUDIT_ROWS_OF_OWNER, params, limit, any, read)
         }
     }
 }
@@ -263,7 +268,7 @@ pub(super) fn chain_ends(reading: &Reading<'_>, of: Option<&Owner>) -> Result<Ve
     let read = |row: &Row<'_>| Ok(decode::chain_ends(row, reading.unreadable));
     let ends = match of {
         None => all(reading.conn, AUDIT_ENDS, (), read),
-        Some(owner) => all(reading.conn, AUDIT_END_OF, params![&*owner.tenant_id, &*owner.user_id], read),
+        Some(owner) => all(reading.conn, AUDIT_END_OF_OWNER, params![&*owner.tenant_id, &*owner.user_id], read),
     };
     Ok(ends?.into_iter().flatten().collect())
 }

@@ -1,4 +1,4 @@
-//! What one user may do: the only door through which users reach the platform.
+//! The rights of one user: the only door through which users reach the platform.
 //!
 //! The gateway and the commands hold an [`Access`], never a ledger. [`Access`] checks the owner of everything
 //! it reads or changes. It refuses what belongs to another user with 403 and audits the attempt under the
@@ -28,7 +28,7 @@ pub(crate) use self::reads::EventsSince;
 pub(super) use self::reads::READS_PER_USER;
 pub use self::stop_call::{CallState, StoppedCall};
 
-/// What one user can do and see.
+/// The platform as one user can use and see it.
 #[derive(Debug, Clone)]
 pub struct Access {
     platform: Platform,
@@ -37,7 +37,7 @@ pub struct Access {
 }
 
 impl Platform {
-    /// What this user can do and see.
+    /// The platform as this user can use and see it.
     pub fn access(&self, user: User) -> Access {
         Access { platform: self.clone(), owner: Owner::from(&user), user }
     }

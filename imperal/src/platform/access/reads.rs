@@ -1,4 +1,4 @@
-//! What one user reads: turns, events, lists of tasks.
+//! The reads of one user: turns, events, lists of tasks.
 //!
 //! Each user has at most [`READS_PER_USER`] reads at once. Further reads wait here, where they delay no other
 //! user, and end with their caller.

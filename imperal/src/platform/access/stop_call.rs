@@ -31,12 +31,12 @@ pub struct StoppedCall {
     pub state: CallState,
 }
 
-/// What a request to stop a call found.
+/// The result of a request to stop a call.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 #[non_exhaustive]
 pub enum CallState {
-    /// The call was told to stop. Its reply turn follows.
+    /// The call was asked to stop. Its reply turn follows.
     Stopping,
     /// The call has its reply turn.
     Replied,

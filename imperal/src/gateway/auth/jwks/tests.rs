@@ -27,7 +27,7 @@ fn token(kid: &str) -> String {
     format!("{message}.{}", URL_SAFE_NO_PAD.encode(key.sign(message.as_bytes())))
 }
 
-/// What the issuer publishes, how long it takes, and how often it was asked.
+/// The issuer's keys, its delay, and the number of requests.
 #[derive(Clone, Default)]
 struct Issuer(Arc<Mutex<Published>>, Arc<AtomicUsize>);
 

@@ -10,7 +10,7 @@ use jiff::Timestamp;
 use rusqlite::{Connection, Row, params};
 
 use super::incarnations::micros;
-use super::tasks::RUNNING;
+use super::tasks::RUNNING_TASK_COUNT;
 use super::{Notification, Tx};
 use crate::ledger::clock::after;
 use crate::ledger::rules::{self, SUSPECT};
@@ -28,20 +28,20 @@ const MOST_STUCK: u32 = 256;
 const PAGE: u32 = 64;
 
 /// The ready tasks of a name behind a place, without those that the program has refused.
-pub(in crate::ledger::sqlite) const READY: &str = "SELECT ready_at, task_no FROM durable INDEXED BY durable_ready
+pub(in crate::ledger::sqlite) const READY_TASKS: &str = "SELECT ready_at, task_no FROM durable INDEXED BY durable_ready
     WHERE app_id = ?1 AND task_name = ?2 AND ready_at IS NOT NULL AND ready_at <= ?3 AND ready_at >= ?4
         AND (ready_at > ?4 OR task_no > ?5) AND (refused_by IS NULL OR refused_by <> ?6)
     ORDER BY ready_at, task_no LIMIT ?7";
 
-/// What a claim looks at. A task without an owner is put aside elsewhere.
-pub(in crate::ledger::sqlite) const CANDIDATE: &str = "SELECT t.owner_id, d.crashes, d.cap, d.ran,
+/// The columns that a claim checks. Tasks without an owner are set aside before.
+pub(in crate::ledger::sqlite) const CANDIDATE_TASK: &str = "SELECT t.owner_id, d.crashes, d.cap, d.ran,
         c.call_no IS NULL OR c.state = 'replied' OR (c.state NOT IN ('open', 'left') AND c.reply_seq IS NOT NULL)
     FROM task t JOIN durable d ON d.task_no = t.task_no JOIN owner w ON w.owner_id = t.owner_id
     LEFT JOIN call c ON c.call_id = t.call_id
     WHERE t.task_no = ?1 AND t.state IN ('queued', 'waiting', 'stuck')";
 
 /// After the claim, whose attempt is not counted.
-const CLAIMED: &str =
+const CLAIMED_TASK: &str =
     "SELECT task_no, task_name, root_task, ran, crashes, fruitless - 1 AS fruitless, input, user AS user_json
     FROM durable WHERE task_no = ?1";
 
@@ -50,17 +50,18 @@ pub(in crate::ledger::sqlite) const LAST_STEP: &str = "SELECT attempt, done_at F
     WHERE step_id > (?1 << 16) AND step_id <= (?1 << 16) + 65535 ORDER BY step_id DESC LIMIT 1";
 
 /// Running durable tasks of an incarnation.
-pub(in crate::ledger::sqlite) const HELD_DURABLE: &str =
+pub(in crate::ledger::sqlite) const HELD_DURABLE_TASKS: &str =
     "SELECT task_no, attempt FROM task WHERE node = ?1 AND incarnation = ?2 AND state = 'running' AND durable <> 0";
 
 /// Tasks that wait for a process although they have been ready for some time.
-pub(in crate::ledger::sqlite) const UNTAKEN: &str = "SELECT t.task_no, t.owner_id FROM task t INDEXED BY task_unheld
+pub(in crate::ledger::sqlite) const UNCLAIMED_TASKS: &str =
+    "SELECT t.task_no, t.owner_id FROM task t INDEXED BY task_unheld
     CROSS JOIN durable d ON d.task_no = t.task_no CROSS JOIN owner w ON w.owner_id = t.owner_id
     WHERE t.state IN ('queued', 'stuck') AND t.state = 'queued' AND t.waits_for IN ('process', 'retry')
         AND d.ready_at <= ?1 LIMIT ?2";
 
 /// A task whose time is lost counts as stuck for ever.
-pub(in crate::ledger::sqlite) const LONG_STUCK: &str = select_task!(
+pub(in crate::ledger::sqlite) const LONG_STUCK_TASKS: &str = select_task!(
     list "CROSS JOIN durable d ON d.task_no = t.task_no
         WHERE t.state IN ('queued', 'stuck') AND t.state = 'stuck' AND coalesce(d.stuck_since, 0) <= ?1
         ORDER BY coalesce(d.stuck_since, 0), t.task_no LIMIT ?2"
@@ -107,7 +108,7 @@ impl<'r> ReadyTasks<'r> {
             {
                 let DurableName { app_id, task_name } = queue.name;
                 let params = params![app_id, task_name, self.now, ready_at, number, self.program, PAGE];
-                let page = all(conn, READY, params, |row| Ok((row.get(0)?, row.get(1)?)))?;
+                let page = all(conn, READY_TASKS, params, |row| Ok((row.get(0)?, row.get(1)?)))?;
                 queue.behind = page.last().copied().filter(|_| page.len() >= PAGE as usize);
                 queue.page = page.into();
             }
@@ -160,14 +161,16 @@ impl Tx<'_> {
                 let (crashes, replied): (i64, bool) = (row.get(1)?, row.get(4)?);
                 Ok((row.get(0)?, crashes >= i64::from(SUSPECT), duration(row.get(2)?), duration(row.get(3)?), replied))
             };
-            let Some((owner_id, is_suspect, cap, ran, replied)) = one(self.conn, CANDIDATE, [number], read)? else {
+            let Some((owner_id, is_suspect, cap, ran, replied)) = one(self.conn, CANDIDATE_TASK, [number], read)?
+            else {
                 continue;
             };
             if !replied || (is_suspect && !suspect) {
                 continue;
             }
             if let std::collections::hash_map::Entry::Vacant(unread) = running.entry(owner_id) {
-                unread.insert(one(self.conn, RUNNING, [owner_id], |row| Ok(row.get(0)?))?.unwrap_or_default());
+                unread
+                    .insert(one(self.conn, RUNNING_TASK_COUNT, [owner_id], |row| Ok(row.get(0)?))?.unwrap_or_default());
             }
             let Some(running) = running.get_mut(&owner_id).filter(|running| **running < request.max_running) else {
                 continue;
@@ -195,7 +198,7 @@ impl Tx<'_> {
                    fruitless = iif(fruitless BETWEEN 0 AND 1000000, fruitless, 0) + 1 WHERE task_no = ?1";
         execute(self.conn, sql, params![number, self.now.as_microsecond()])?;
         let record = self.task_record(number)?;
-        let claimed = one(self.conn, CLAIMED, [number], |row| Ok(decode::claimed(row, record, self.unreadable)))?;
+        let claimed = one(self.conn, CLAIMED_TASK, [number], |row| Ok(decode::claimed(row, record, self.unreadable)))?;
         if let Some(claimed) = &claimed {
             let seq = self.take_numbers(owner_id, 1, 0)?;
             self.add_task_event(owner_id, seq, &claimed.record.task, None)?;
@@ -291,7 +294,8 @@ impl Tx<'_> {
         self.fence(incarnation)?;
         let now = self.now.as_microsecond();
         let params = params![now.saturating_sub(micros(untaken_for)), MOST_STUCK];
-        let untaken = all(self.conn, UNTAKEN, params, |row| Ok((row.get::<_, i64>(0)?, row.get::<_, i64>(1)?)))?;
+        let untaken =
+            all(self.conn, UNCLAIMED_TASKS, params, |row| Ok((row.get::<_, i64>(0)?, row.get::<_, i64>(1)?)))?;
         for (number, owner_id) in &untaken {
             let sql = "UPDATE task SET state = 'stuck', waits_for = 'version' WHERE task_no = ?1";
             execute(self.conn, sql, [number])?;

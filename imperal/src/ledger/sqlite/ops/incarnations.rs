@@ -9,14 +9,14 @@ use jiff::Timestamp;
 use rusqlite::{Row, params};
 
 use super::Tx;
-use super::durable::HELD_DURABLE;
+use super::durable::HELD_DURABLE_TASKS;
 use crate::ids::TaskId;
 use crate::ledger::clock::after;
 use crate::ledger::sqlite::fault::Fault;
 use crate::ledger::sqlite::rows::{all, execute, incarnation, one, select_task};
 use crate::ledger::{Incarnation, LedgerError, decode};
 
-pub(in crate::ledger::sqlite) const ASKED_TO_CANCEL: &str = "SELECT task_no, task_id FROM task
+pub(in crate::ledger::sqlite) const TASKS_TO_CANCEL: &str = "SELECT task_no, task_id FROM task
     WHERE node = ?1 AND incarnation = ?2 AND state = 'running' AND cancel_requested_at IS NOT NULL";
 
 pub(in crate::ledger::sqlite) const LEFT_CALLS: &str =
@@ -28,7 +28,7 @@ pub(in crate::ledger::sqlite) const LEFT_CALLS: &str =
 pub(in crate::ledger::sqlite) const LEFT_TASKS: &str =
     select_task!("WHERE t.state = 'running' AND t.abandoned = 1 ORDER BY t.task_no LIMIT ?1");
 
-pub(in crate::ledger::sqlite) const LAPSED: &str =
+pub(in crate::ledger::sqlite) const LAPSED_LEASES: &str =
     "SELECT count(*) FROM node WHERE lease_until IS NOT NULL AND lease_until <= ?1 AND node <> ?2";
 
 macro_rules! of_lapsed {
@@ -42,17 +42,17 @@ macro_rules! of_lapsed {
 }
 
 /// Running durable tasks of lapsed incarnations, and whether their end is a crash.
-pub(in crate::ledger::sqlite) const LAPSED_DURABLE: &str = "SELECT t.task_no, t.attempt, n.draining = 0
+pub(in crate::ledger::sqlite) const LAPSED_DURABLE_TASKS: &str = "SELECT t.task_no, t.attempt, n.draining = 0
     FROM node n CROSS JOIN task t ON t.node = n.node AND t.incarnation = n.incarnation
     WHERE n.lease_until IS NOT NULL AND n.lease_until <= ?1 AND n.node <> ?2 AND t.state = 'running' AND t.durable <> 0";
 
 const LEAVE_CALLS_OF_LAPSED: &str = of_lapsed!("UPDATE call SET state = 'left' WHERE state = 'open'");
 const LEAVE_TASKS_OF_LAPSED: &str = of_lapsed!("UPDATE task SET abandoned = 1 WHERE state = 'running'");
-const END_LAPSED: &str =
+const END_LAPSED_LEASES: &str =
     "UPDATE node SET lease_until = NULL WHERE lease_until IS NOT NULL AND lease_until <= ?1 AND node <> ?2";
 
 /// The longest lease in microseconds: up to the last moment that programs can represent.
-const LONGEST: i64 = 253_402_207_200_999_999;
+const LONGEST_LEASE: i64 = 253_402_207_200_999_999;
 
 /// A lease whose length is lost ends after this many microseconds, unless its node renews it.
 const UNKNOWN_LEASE: i64 = 60_000_000;
@@ -97,7 +97,7 @@ impl Tx<'_> {
         let sql = "UPDATE node SET lease_until = ?2, lease = ?3 WHERE node = ?1";
         execute(self.conn, sql, params![&*incarnation.node, self.until(lease), micros(lease)])?;
         let read = |row: &Row<'_>| Ok(decode::task_id(row, row.get(0)?, self.unreadable));
-        all(self.conn, ASKED_TO_CANCEL, params![&*incarnation.node, incarnation.number], read)
+        all(self.conn, TASKS_TO_CANCEL, params![&*incarnation.node, incarnation.number], read)
     }
 
     pub(in crate::ledger::sqlite) fn drain(&self, incarnation: &Incarnation) -> Result<(), Fault> {
@@ -120,7 +120,7 @@ impl Tx<'_> {
         let of_incarnation = params![&*incarnation.node, incarnation.number];
         execute(self.conn, "UPDATE node SET lease_until = NULL WHERE node = ?1 AND incarnation = ?2", of_incarnation)?;
         let read = |row: &Row<'_>| Ok((row.get(0)?, row.get(1)?, is_crash));
-        let durable = all(self.conn, HELD_DURABLE, of_incarnation, read)?;
+        let durable = all(self.conn, HELD_DURABLE_TASKS, of_incarnation, read)?;
         self.orphan_durable(&durable)?;
         let calls = "UPDATE call SET state = 'left' WHERE node = ?1 AND incarnation = ?2 AND state = 'open'";
         execute(self.conn, calls, of_incarnation)?;
@@ -136,10 +136,10 @@ impl Tx<'_> {
         // number.
         let ahead = "UPDATE node SET lease_until = ?1 + lease
                      WHERE lease BETWEEN 0 AND ?2 AND lease_until - lease > ?1";
-        execute(self.conn, ahead, [now, LONGEST])?;
+        execute(self.conn, ahead, [now, LONGEST_LEASE])?;
         let unknown = "UPDATE node SET lease_until = ?1 + ?3 WHERE lease_until > ?1 + ?3
                        AND (lease IS NULL OR lease NOT BETWEEN 0 AND ?2)";
-        execute(self.conn, unknown, [now, LONGEST, UNKNOWN_LEASE])?;
+        execute(self.conn, unknown, [now, LONGEST_LEASE, UNKNOWN_LEASE])?;
         let ended = self.end_lapsed(incarnation)?;
         self.put_aside()?;
         Ok(ended)
@@ -149,16 +149,16 @@ impl Tx<'_> {
     /// unreadable.
     fn end_lapsed(&mut self, incarnation: &Incarnation) -> Result<u64, Fault> {
         let lapsed = params![self.now.as_microsecond(), &*incarnation.node];
-        if one(self.conn, LAPSED, lapsed, |row| Ok(row.get::<_, i64>(0)?))? == Some(0) {
+        if one(self.conn, LAPSED_LEASES, lapsed, |row| Ok(row.get::<_, i64>(0)?))? == Some(0) {
             return Ok(0);
         }
         self.cache.current.borrow_mut().clear();
-        let durable = all(self.conn, LAPSED_DURABLE, lapsed, |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))?;
+        let durable = all(self.conn, LAPSED_DURABLE_TASKS, lapsed, |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))?;
         self.orphan_durable(&durable)?;
         for sql in [LEAVE_CALLS_OF_LAPSED, LEAVE_TASKS_OF_LAPSED] {
             execute(self.conn, sql, lapsed)?;
         }
-        Ok(execute(self.conn, END_LAPSED, lapsed)? as u64)
+        Ok(execute(self.conn, END_LAPSED_LEASES, lapsed)? as u64)
     }
 
     fn until(&self, lease: Duration) -> i64 {

@@ -12,21 +12,23 @@ mod repair;
 mod steps;
 mod tasks;
 
-pub(super) use durable::LONG_STUCK;
+pub(super) use durable::LONG_STUCK_TASKS;
 #[cfg(test)]
-pub(super) use durable::{CANDIDATE, HELD_DURABLE, LAST_STEP, READY, UNTAKEN};
+pub(super) use durable::{CANDIDATE_TASK, HELD_DURABLE_TASKS, LAST_STEP, READY_TASKS, UNCLAIMED_TASKS};
 #[cfg(test)]
-pub(super) use incarnations::{ASKED_TO_CANCEL, LAPSED, LAPSED_DURABLE};
+pub(super) use incarnations::{LAPSED_DURABLE_TASKS, LAPSED_LEASES, TASKS_TO_CANCEL};
 pub(super) use incarnations::{LEFT_CALLS, LEFT_TASKS};
 pub(super) use prune::DueOwners;
 #[cfg(test)]
-pub(super) use prune::{AT_WORK, DUE, OLDEST_AUDIT, OLDEST_TASKS, TURNS_BEHIND, UNREPLIED};
+pub(super) use prune::{
+    OLDEST_ACTIVE_TURN, OLDEST_AUDIT_ROWS, OLDEST_TASKS, OWNERS_WITH_OLD_ROWS, TURNS_BETWEEN, UNREPLIED_CALLS,
+};
 #[cfg(test)]
 pub(super) use repair::{DISPLACED_TASKS, PARTIAL_TASKS};
 #[cfg(test)]
-pub(super) use steps::DUE_VALUES;
+pub(super) use steps::TASKS_WITH_DUE_VALUES;
 #[cfg(test)]
-pub(super) use tasks::{HAS_UNHELD, OPEN, RUNNING};
+pub(super) use tasks::{HAS_UNHELD_TASK, OPEN_TASK_COUNT, RUNNING_TASK_COUNT};
 pub(super) use tasks::{TASK, TASK_BY_NUMBER};
 
 use std::cell::RefCell;

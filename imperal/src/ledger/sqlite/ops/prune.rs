@@ -8,7 +8,7 @@ use std::collections::HashMap;
 use rusqlite::{Connection, params};
 
 use super::Tx;
-use super::steps::DUE_VALUES;
+use super::steps::TASKS_WITH_DUE_VALUES;
 use crate::ledger::Pruned;
 use crate::ledger::retention::Cutoffs;
 use crate::ledger::sqlite::fault::Fault;
@@ -19,7 +19,7 @@ use crate::ledger::unreadable::UnreadableRow;
 const OWNERS: u32 = 1_000;
 
 /// Whether an owner's oldest row of a kind is old. A comparison with null is false.
-pub(in crate::ledger::sqlite) const DUE: &str = "SELECT w.owner_id,
+pub(in crate::ledger::sqlite) const OWNERS_WITH_OLD_ROWS: &str = "SELECT w.owner_id,
     coalesce((SELECT at FROM turn WHERE owner_id = w.owner_id AND seq > w.pruned ORDER BY seq LIMIT 1) < ?2, 0)
     OR coalesce((SELECT at FROM turn WHERE owner_id = w.owner_id ORDER BY seq LIMIT 1) < ?3, 0)
     OR coalesce((SELECT created_at FROM task WHERE owner_id = w.owner_id ORDER BY task_no LIMIT 1) < ?4, 0)
@@ -27,22 +27,22 @@ pub(in crate::ledger::sqlite) const DUE: &str = "SELECT w.owner_id,
     FROM owner w WHERE w.owner_id > ?1 ORDER BY w.owner_id LIMIT ?6";
 
 /// All calls without a reply. They are few, and have indexes of their own.
-pub(in crate::ledger::sqlite) const UNREPLIED: &str = "SELECT owner_id, turn_seq FROM call INDEXED BY call_held
+pub(in crate::ledger::sqlite) const UNREPLIED_CALLS: &str = "SELECT owner_id, turn_seq FROM call INDEXED BY call_held
     WHERE state = 'open' UNION ALL SELECT owner_id, turn_seq FROM call INDEXED BY call_left WHERE state = 'left'";
 
 /// Number of the turn of the owner's oldest call with a running task. A task that no process holds needs no history.
-pub(in crate::ledger::sqlite) const AT_WORK: &str =
+pub(in crate::ledger::sqlite) const OLDEST_ACTIVE_TURN: &str =
     "SELECT min(c.turn_seq) FROM task t JOIN call c ON c.call_id = t.call_id
     WHERE t.owner_id = ?1 AND t.state = 'running'";
 
-pub(in crate::ledger::sqlite) const TURNS_BEHIND: &str =
+pub(in crate::ledger::sqlite) const TURNS_BETWEEN: &str =
     "SELECT seq, at FROM turn WHERE owner_id = ?1 AND seq > ?2 AND seq < ?3 ORDER BY seq LIMIT ?4";
 
 pub(in crate::ledger::sqlite) const OLDEST_TASKS: &str =
     "SELECT task_no, created_at, finished_at, outcome_seq FROM task
     WHERE owner_id = ?1 ORDER BY task_no LIMIT ?2";
 
-pub(in crate::ledger::sqlite) const OLDEST_AUDIT: &str =
+pub(in crate::ledger::sqlite) const OLDEST_AUDIT_ROWS: &str =
     "SELECT audit_id, at, hash FROM audit WHERE owner_id = ?1 ORDER BY audit_id LIMIT ?2";
 
 /// Owners with old rows, and where this scan and the next one start.
@@ -58,9 +58,9 @@ pub(in crate::ledger::sqlite) struct DueOwners {
 impl DueOwners {
     pub(in crate::ledger::sqlite) fn find(conn: &Connection, cuts: &Cutoffs, from: i64) -> Result<Self, Fault> {
         let params = params![from, cuts.events, cuts.turns, cuts.tasks, cuts.audit, OWNERS];
-        let looked: Vec<(i64, bool)> = all(conn, DUE, params, |row| Ok((row.get(0)?, row.get(1)?)))?;
+        let looked: Vec<(i64, bool)> = all(conn, OWNERS_WITH_OLD_ROWS, params, |row| Ok((row.get(0)?, row.get(1)?)))?;
         let next = looked.last().filter(|_| looked.len() >= OWNERS as usize).map(|(owner_id, _)| *owner_id);
-        let has_values = one(conn, DUE_VALUES, params![cuts.now, 1], |_| Ok(()))?.is_some();
+        let has_values = one(conn, TASKS_WITH_DUE_VALUES, params![cuts.now, 1], |_| Ok(()))?.is_some();
         Ok(Self {
             from,
             has_values,
@@ -87,7 +87,8 @@ impl Tx<'_> {
     ) -> Result<Pruned, Fault> {
         let limit = u64::from(limit.max(1));
         let mut needed: HashMap<i64, i64> = HashMap::new();
-        for (owner_id, seq) in all(self.conn, UNREPLIED, (), |row| Ok((row.get::<_, i64>(0)?, row.get::<_, i64>(1)?)))?
+        for (owner_id, seq) in
+            all(self.conn, UNREPLIED_CALLS, (), |row| Ok((row.get::<_, i64>(0)?, row.get::<_, i64>(1)?)))?
         {
             needed.entry(owner_id).and_modify(|first| *first = seq.min(*first)).or_insert(seq);
         }
@@ -97,7 +98,8 @@ impl Tx<'_> {
         }
         for owner_id in &due.owners {
             let left = i64::try_from(limit - pruned.rows()).unwrap_or(i64::MAX);
-            let at_work = one(self.conn, AT_WORK, [owner_id], |row| Ok(row.get::<_, Option<i64>>(0)?))?.flatten();
+            let at_work =
+                one(self.conn, OLDEST_ACTIVE_TURN, [owner_id], |row| Ok(row.get::<_, Option<i64>>(0)?))?.flatten();
             let first_needed = needed.get(owner_id).copied().into_iter().chain(at_work).min();
             match self.prune_owner(*owner_id, cuts, first_needed, left) {
                 Ok(taken) => pruned = pruned.plus(taken),
@@ -168,7 +170,7 @@ impl Tx<'_> {
         left: i64,
     ) -> Result<Option<i64>, Fault> {
         let params = params![owner_id, after, before.unwrap_or(i64::MAX), left];
-        let turns: Vec<(i64, i64)> = all(self.conn, TURNS_BEHIND, params, |row| Ok((row.get(0)?, row.get(1)?)))?;
+        let turns: Vec<(i64, i64)> = all(self.conn, TURNS_BETWEEN, params, |row| Ok((row.get(0)?, row.get(1)?)))?;
         Ok(turns.iter().take_while(|(_, at)| *at < cut).last().map(|(seq, _)| *seq))
     }
 
@@ -200,7 +202,7 @@ impl Tx<'_> {
             // Copied without decoding: a trigger accepts only the row's own hash, damaged or not.
             Ok((row.get::<_, i64>(0)?, row.get::<_, i64>(1)?, row.get::<_, Vec<u8>>(2)?))
         };
-        let mut oldest = all(self.conn, OLDEST_AUDIT, params![owner_id, left], read)?;
+        let mut oldest = all(self.conn, OLDEST_AUDIT_ROWS, params![owner_id, left], read)?;
         let old = oldest.iter().take_while(|(_, at, _)| *at < cut).count();
         oldest.truncate(old);
         let Some((last, _, hash)) = oldest.last() else { return Ok(0) };

@@ -16,13 +16,13 @@ use crate::ledger::unreadable::UnreadableRow;
 const MISSING: i64 = 10_000;
 
 /// The head, the floor, and the highest number of a row.
-pub(in crate::ledger::sqlite) const NUMBERS: &str = "SELECT w.head, w.pruned, max(
+pub(in crate::ledger::sqlite) const OWNER_NUMBERS: &str = "SELECT w.head, w.pruned, max(
     coalesce((SELECT max(seq) FROM turn WHERE owner_id = w.owner_id), 0),
     coalesce((SELECT max(seq) FROM task_event WHERE owner_id = w.owner_id), 0))
     FROM owner w WHERE w.owner_id = ?1";
 
 /// The number of rows after the floor, and the first and last number among them up to a limit.
-const ROWS: &str = "SELECT count(*), min(seq), max(seq) FROM (
+const ROW_NUMBERS: &str = "SELECT count(*), min(seq), max(seq) FROM (
     SELECT seq FROM turn WHERE owner_id = ?1 UNION ALL SELECT seq FROM task_event WHERE owner_id = ?1)
     WHERE seq > ?2 AND seq <= ?3";
 
@@ -50,7 +50,7 @@ pub(in crate::ledger::sqlite) const LOST_TASKS: &str = held_by_no_incarnation!(
 );
 
 /// Running durable tasks of no incarnation.
-const LOST_DURABLE: &str = "SELECT t.task_no, t.attempt, 0 FROM task t INDEXED BY task_held
+const LOST_DURABLE_TASKS: &str = "SELECT t.task_no, t.attempt, 0 FROM task t INDEXED BY task_held
     WHERE t.state = 'running' AND t.durable <> 0 AND t.abandoned = 0 AND NOT EXISTS (SELECT 1 FROM node n
         WHERE n.node = t.node AND n.incarnation = t.incarnation AND n.lease_until IS NOT NULL)";
 
@@ -82,21 +82,21 @@ pub(in crate::ledger::sqlite) const DAMAGED_TASKS: &str = held_by_no_incarnation
     "task_no"
 );
 
-const CALLS_OF_NOBODY: &str = "UPDATE call SET state = 'replied' WHERE state = 'left'
+const OWNERLESS_CALLS: &str = "UPDATE call SET state = 'replied' WHERE state = 'left'
     AND NOT EXISTS (SELECT 1 FROM owner w WHERE w.owner_id = call.owner_id) RETURNING call_no";
 
-const UNHELD_TASKS_OF_NOBODY: &str = "UPDATE task INDEXED BY task_unheld SET state = 'reclaimed', waits_for = NULL
+const OWNERLESS_UNHELD_TASKS: &str = "UPDATE task INDEXED BY task_unheld SET state = 'reclaimed', waits_for = NULL
     WHERE state IN ('queued', 'stuck')
     AND NOT EXISTS (SELECT 1 FROM owner w WHERE w.owner_id = task.owner_id) RETURNING task_no";
 
-const TASKS_OF_NOBODY: &str = "UPDATE task SET state = 'reclaimed' WHERE state = 'running' AND abandoned = 1
+const OWNERLESS_TASKS: &str = "UPDATE task SET state = 'reclaimed' WHERE state = 'running' AND abandoned = 1
     AND NOT EXISTS (SELECT 1 FROM owner w WHERE w.owner_id = task.owner_id) RETURNING task_no";
 
 impl Tx<'_> {
     /// Makes an owner's head and floor fit its rows.
     pub(super) fn repair_numbers(&self, owner_id: i64, owner: &Owner) -> Result<(), Fault> {
         let read = |row: &Row<'_>| Ok((row.get(0)?, row.get(1)?, row.get(2)?));
-        let Some((head, floor, last)) = one(self.conn, NUMBERS, [owner_id], read)? else { return Ok(()) };
+        let Some((head, floor, last)) = one(self.conn, OWNER_NUMBERS, [owner_id], read)? else { return Ok(()) };
         let (head, floor, last): (i64, i64, i64) = (head, floor, last);
         // Sound: each number belongs to a row or was pruned.
         if floor >= 0 && head == last.max(floor) {
@@ -104,7 +104,9 @@ impl Tx<'_> {
         }
         let rows = |after: i64, to: i64| {
             let read = |row: &Row<'_>| Ok((row.get(0)?, row.get::<_, Option<i64>>(1)?, row.get::<_, Option<i64>>(2)?));
-            Ok::<_, Fault>(one(self.conn, ROWS, params![owner_id, after, to], read)?.unwrap_or((0_i64, None, None)))
+            Ok::<_, Fault>(
+                one(self.conn, ROW_NUMBERS, params![owner_id, after, to], read)?.unwrap_or((0_i64, None, None)),
+            )
         };
         let (count, first, _) = rows(0, i64::MAX)?;
         // Pruning sets a floor close to the head. Any other floor was damaged.
@@ -128,7 +130,7 @@ impl Tx<'_> {
 
     /// Marks unsettled work that no current incarnation holds. Recovery then settles it.
     pub(super) fn find_lost_work(&mut self) -> Result<(), Fault> {
-        let lost = all(self.conn, LOST_DURABLE, (), |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))?;
+        let lost = all(self.conn, LOST_DURABLE_TASKS, (), |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))?;
         self.orphan_durable(&lost)?;
         self.report_rows("task", lost.iter().map(|(number, ..)| *number), "no life of a node holds it");
         for (table, sql, why) in [
@@ -148,9 +150,9 @@ impl Tx<'_> {
     /// Ends the work of missing owners, so that recovery does not find it again.
     pub(super) fn put_aside(&self) -> Result<(), Fault> {
         let why = "its owner is missing: it was put aside without a reply or an outcome";
-        self.report_all("call", CALLS_OF_NOBODY, why)?;
-        self.report_all("task", TASKS_OF_NOBODY, why)?;
-        self.report_all("task", UNHELD_TASKS_OF_NOBODY, why)
+        self.report_all("call", OWNERLESS_CALLS, why)?;
+        self.report_all("task", OWNERLESS_TASKS, why)?;
+        self.report_all("task", OWNERLESS_UNHELD_TASKS, why)
     }
 
     fn report_all(&self, table: &'static str, sql: &str, why: &str) -> Result<(), Fault> {

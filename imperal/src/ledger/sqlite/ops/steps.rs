@@ -13,7 +13,7 @@ use crate::ledger::sqlite::rows::{all, execute};
 use crate::ledger::{Attempt, Fence, Incarnation, LedgerError, NewStep, TaskState, Work};
 
 /// Ended tasks whose step values are due.
-pub(in crate::ledger::sqlite) const DUE_VALUES: &str =
+pub(in crate::ledger::sqlite) const TASKS_WITH_DUE_VALUES: &str =
     "SELECT task_no FROM durable WHERE values_until IS NOT NULL AND values_until <= ?1 ORDER BY values_until LIMIT ?2";
 
 impl Tx<'_> {
@@ -67,9 +67,10 @@ impl Tx<'_> {
     /// Removes values that are due, of some tasks; how many.
     pub(super) fn prune_values(&self, now: i64, limit: u64) -> Result<u64, Fault> {
         let mut removed = 0;
-        let due = all(self.conn, DUE_VALUES, params![now, i64::try_from(limit).unwrap_or(i64::MAX)], |row| {
-            Ok(row.get::<_, i64>(0)?)
-        })?;
+        let due =
+            all(self.conn, TASKS_WITH_DUE_VALUES, params![now, i64::try_from(limit).unwrap_or(i64::MAX)], |row| {
+                Ok(row.get::<_, i64>(0)?)
+            })?;
         for number in due {
             if removed >= limit {
                 break;

@@ -20,14 +20,14 @@ pub(in crate::ledger::sqlite) const TASK: &str = select_task!("WHERE t.task_id =
 
 pub(in crate::ledger::sqlite) const TASK_BY_NUMBER: &str = select_task!("WHERE t.task_no = ?1");
 
-pub(in crate::ledger::sqlite) const RUNNING: &str =
+pub(in crate::ledger::sqlite) const RUNNING_TASK_COUNT: &str =
     "SELECT count(*) FROM task WHERE owner_id = ?1 AND state = 'running'";
 
-pub(in crate::ledger::sqlite) const OPEN: &str =
+pub(in crate::ledger::sqlite) const OPEN_TASK_COUNT: &str =
     concat!("SELECT count(*) FROM task WHERE owner_id = ?1 AND state IN ", open_states!());
 
 /// Whether an owner has a task that may wait for a slot.
-pub(in crate::ledger::sqlite) const HAS_UNHELD: &str =
+pub(in crate::ledger::sqlite) const HAS_UNHELD_TASK: &str =
     "SELECT 1 FROM task WHERE owner_id = ?1 AND state IN ('queued', 'stuck') LIMIT 1";
 
 /// Whether the task's call has its reply; no row if the call is missing.
@@ -36,7 +36,7 @@ const CALL_IS_REPLIED: &str =
     FROM task t JOIN call c ON c.call_id = t.call_id WHERE t.task_no = ?1";
 
 /// Excludes the new task itself: a repeated start is refused because its id exists.
-const UNDER_KEY: &str = concat!(
+const TASK_UNDER_KEY: &str = concat!(
     "SELECT task_no, task_id, name FROM task WHERE owner_id = ?1 AND app_id = ?2 AND key = ?3 AND state IN ",
     open_states!(),
     " AND task_id <> ?4"
@@ -71,7 +71,7 @@ impl TaskRow {
     }
 }
 
-/// Who holds the task. A task without an outcome is running if its state is no known one.
+/// The holder of the task. A task without an outcome is running if its state is unknown.
 fn hold(row: &Row<'_>) -> Result<Hold, Fault> {
     let state = row.get_ref("state")?.as_bytes().ok().and_then(|state| std::str::from_utf8(state).ok());
     Ok(match state.and_then(|state| state.parse::<TaskState>().ok()) {
@@ -150,8 +150,8 @@ impl Tx<'_> {
             return Err(LedgerError::AlreadyRunning(running).into());
         }
         let count = |sql| one(self.conn, sql, [owner_id], |row| Ok(row.get::<_, u32>(0)?));
-        let open = rules::check_open_tasks(count(OPEN)?.unwrap_or_default(), new.max_open);
-        let has_slot = rules::check_running_tasks(count(RUNNING)?.unwrap_or_default(), new.max_running);
+        let open = rules::check_open_tasks(count(OPEN_TASK_COUNT)?.unwrap_or_default(), new.max_open);
+        let has_slot = rules::check_running_tasks(count(RUNNING_TASK_COUNT)?.unwrap_or_default(), new.max_running);
         let task = new.clone().into_task(self.now, after(self.now, new.cap), has_slot.is_ok());
         let sql =
             "INSERT INTO task (task_id, call_id, owner_id, node, incarnation, app_id, function, name, long_running,
@@ -191,7 +191,7 @@ impl Tx<'_> {
     fn running_under_key(&self, owner_id: i64, new: &NewTask) -> Result<Option<RunningTask>, Fault> {
         let Some(key) = &new.key else { return Ok(None) };
         let params = params![owner_id, new.app_id, key, new.task_id.to_string()];
-        one(self.conn, UNDER_KEY, params, |row| Ok(decode::running_task(row, self.unreadable)))
+        one(self.conn, TASK_UNDER_KEY, params, |row| Ok(decode::running_task(row, self.unreadable)))
     }
 
     pub(in crate::ledger::sqlite) fn finish_task(
@@ -234,7 +234,7 @@ impl Tx<'_> {
         let ended = self.task_record(task.number)?.task;
         self.add_task_event(owner_id, seq, &ended, Some(outcome_seq))?;
         self.audit_of(owner_id, audit)?;
-        if task.hold != Hold::Free && one(self.conn, HAS_UNHELD, [owner_id], |_| Ok(()))?.is_some() {
+        if task.hold != Hold::Free && one(self.conn, HAS_UNHELD_TASK, [owner_id], |_| Ok(()))?.is_some() {
             self.notifications.push(Notification::ReadyTask);
         }
         self.insert_turn(owner_id, outcome_seq, turn)

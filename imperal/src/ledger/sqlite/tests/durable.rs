@@ -19,10 +19,10 @@ fn claim_reads_the_ready_tasks_of_its_names_only() {
     let folder = Folder::new();
     drop(folder.open().unwrap());
     let conn = Connection::open(folder.file()).unwrap();
-    let ready = plan(&conn, ops::READY);
+    let ready = plan(&conn, ops::READY_TASKS);
     let wanted = "SEARCH durable USING INDEX durable_ready (app_id=? AND task_name=? AND ready_at>? AND ready_at<?)";
     assert_eq!(ready, [wanted]);
-    let stuck = plan(&conn, ops::LONG_STUCK);
+    let stuck = plan(&conn, ops::LONG_STUCK_TASKS);
     assert!(stuck[0].contains("task_unheld"), "{stuck:?}");
 }
 
@@ -105,7 +105,7 @@ async fn jobs_wait_for_room_in_the_queue() {
     }
     go.send(()).unwrap();
     busy.await.unwrap();
-    // What the queue has answered makes room again.
+    // Answered writes make room in the queue.
     ledger.writer.write_sized(Weight::Light, 64 << 20, |_| Ok(())).await.unwrap();
     drop(ledger);
     assert_eq!(ran.load(std::sync::atomic::Ordering::SeqCst), 64);

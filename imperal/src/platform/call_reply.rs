@@ -1,0 +1,23 @@
+//! The platform's answer to a call.
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use crate::ids::CallId;
+use crate::ledger::Turn;
+use crate::result::WireResult;
+
+/// The response to a call whose reply is in the ledger.
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
+#[non_exhaustive]
+pub struct CallReply {
+    /// The call.
+    pub call_id: CallId,
+    /// Its reply turn.
+    pub turn: Turn,
+    /// The answer, the same as the turn's.
+    pub result: WireResult,
+    /// Whether this is the reply to an earlier request under the same key.
+    #[serde(skip)]
+    pub repeated: bool,
+}
