@@ -17,14 +17,13 @@ async fn digest_of(ledger: &dyn Ledger, task_id: TaskId) -> String {
         digest.update(Sha256::digest(format!("{}\n{}\n{}\n{value}", row.ordinal, row.kind.as_str(), row.name)));
         last = row.ordinal;
     }
-    let hex: String = digest.finalize().iter().map(|byte| format!("{byte:02x}")).collect();
-    format!("{rows} rows of steps up to {last}, sha256 {hex}")
+    format!("{rows} rows of steps up to {last}, sha256 {:x}", digest.finalize())
 }
 
 async fn detail_of_end(anna: &TestUser, task_id: TaskId) -> String {
     let rows = anna.audit().await;
-    let ends = rows.iter().filter_map(|row| row.body.detail.clone());
-    ends.filter(|detail| detail.starts_with(&format!("outcome of task {task_id}"))).last().unwrap()
+    let mut details = rows.iter().filter_map(|row| row.body.detail.clone());
+    details.rfind(|detail| detail.starts_with(&format!("outcome of task {task_id}"))).unwrap()
 }
 
 /// Small and large values, a message, and steps of two attempts; the second never asks for one of them.
