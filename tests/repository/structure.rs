@@ -59,7 +59,7 @@ const INSIDE: &[(&str, &str)] = &[
     (
         "platform",
         "error ledger_errors readable_name refusals messages settings call_reply lease_age
-         active progress meters http_meter admission node
+         active progress meters http_meter admission step_quota node
          lease recovery retention durable_write host task_run
          chat injection tasks durable idempotency dispatch resume durable_digest access",
     ),
