@@ -74,8 +74,6 @@ codes! {
     RESULT_TOO_DEEP
     /// A number of a result is NaN or infinite.
     RESULT_NOT_FINITE
-    /// Another node runs the call, and only that one can stop it.
-    RUNS_ELSEWHERE
     /// There is no such thing: a task, a page.
     NOT_FOUND
     /// Nobody is signed in, or the token is not valid any more.

@@ -31,8 +31,8 @@ test("a stop that is refused says why, and can be tried again", async () => {
   const page = await opened();
   await page.route("**/v1/calls/*/cancel", (route) =>
     route.fulfill({
-      status: 409,
-      json: { error: { code: "RUNS_ELSEWHERE", message: "Another node runs this call." } },
+      status: 403,
+      json: { error: { code: "PERMISSION_DENIED", message: "This call belongs to another user." } },
     }),
   );
   await open.choose("Refine now");
@@ -40,7 +40,7 @@ test("a stop that is refused says why, and can be tried again", async () => {
   await open.run();
   await refine.completions.next();
   await page.getByRole("button", { name: "Stop Refine now" }).click();
-  await page.locator(".working").getByText("Another node runs this call.").waitFor();
+  await page.locator(".working").getByText("This call belongs to another user.").waitFor();
   await open.accessible("a refused stop");
   await page.unroute("**/v1/calls/*/cancel");
   await page.getByRole("button", { name: "Stop Refine now" }).click();

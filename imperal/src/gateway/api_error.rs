@@ -74,7 +74,7 @@ impl ApiError {
 /// The one table of statuses. Codes that are not in it, such as those of extensions, are 500.
 ///
 /// The gateway never sees an error of the ledger: the platform turns it into `UNAVAILABLE` or `QUOTA_EXCEEDED`.
-static STATUS_OF_CODE: [(ErrorCode, StatusCode); 12] = [
+static STATUS_OF_CODE: [(ErrorCode, StatusCode); 11] = [
     (codes::VALIDATION_MISSING_FIELD, StatusCode::UNPROCESSABLE_ENTITY),
     (codes::VALIDATION_TYPE_ERROR, StatusCode::UNPROCESSABLE_ENTITY),
     (codes::KEY_REUSED, StatusCode::UNPROCESSABLE_ENTITY),
@@ -83,7 +83,6 @@ static STATUS_OF_CODE: [(ErrorCode, StatusCode); 12] = [
     (codes::NOT_FOUND, StatusCode::NOT_FOUND),
     (codes::PERMISSION_DENIED, StatusCode::FORBIDDEN),
     (codes::UNAUTHENTICATED, StatusCode::UNAUTHORIZED),
-    (codes::RUNS_ELSEWHERE, StatusCode::CONFLICT),
     (codes::RATE_LIMITED, StatusCode::TOO_MANY_REQUESTS),
     (codes::QUOTA_EXCEEDED, StatusCode::TOO_MANY_REQUESTS),
     (codes::UNAVAILABLE, StatusCode::SERVICE_UNAVAILABLE),

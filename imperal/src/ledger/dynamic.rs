@@ -13,9 +13,10 @@ use super::contract::{
     AuditTrail, Calls, Chat, DurableTasks, Health, Leases, LedgerResult, Recovery, Retention, Tasks,
 };
 use super::{
-    Attempt, AuditFilter, AuditRow, CallRecord, CancelOutcome, ChainEnds, ClaimRequest, ClaimedTask, Event, Feed,
-    Incarnation, LedgerMeters, MessageSource, NewAudit, NewCall, NewStep, NewTask, Orphan, Owner, Page, PageLimit,
-    Progress, Pruned, Release, RetentionPolicy, StoredStep, Task, TaskEnd, TaskRecord, Turn, TurnBody, Work, spans,
+    Attempt, AuditFilter, AuditRow, CallCancel, CallRecord, CancelOutcome, ChainEnds, ClaimRequest, ClaimedTask,
+    DurableProgram, Event, Feed, Incarnation, LedgerMeters, MessageSource, NewAudit, NewCall, NewStep, NewTask, Orphan,
+    Owner, Page, PageLimit, Progress, Pruned, Release, RenewalNews, RetentionPolicy, StoredStep, Task, TaskEnd,
+    TaskRecord, Turn, TurnBody, Work, spans,
 };
 use crate::ids::{CallId, TaskId, TurnId};
 
@@ -78,7 +79,7 @@ macro_rules! ledger {
 ledger! {
     Leases {
         write join(node: &'a str, lease: Duration) -> Incarnation;
-        periodic "lease renew" renew(incarnation: &'a Incarnation, lease: Duration) -> Vec<TaskId>;
+        periodic "lease renew" renew(incarnation: &'a Incarnation, lease: Duration) -> RenewalNews;
         write drain(incarnation: &'a Incarnation) -> ();
         write leave(incarnation: &'a Incarnation) -> ();
     }
@@ -91,6 +92,7 @@ ledger! {
     Calls {
         write accept_call(incarnation: &'a Incarnation, call: NewCall) -> Turn;
         write reply(incarnation: &'a Incarnation, call_id: CallId, turn: TurnBody) -> Turn;
+        write request_call_cancel(owner: &'a Owner, call_id: CallId, audit: NewAudit) -> CallCancel;
         read find_call(owner: &'a Owner, call_id: CallId) -> Option<CallRecord>;
     }
     Tasks {
@@ -109,7 +111,9 @@ ledger! {
         write store_step(incarnation: &'a Incarnation, attempt: Attempt, step: NewStep) -> ();
         read steps(task_id: TaskId, after: u16, limit: PageLimit) -> Page<StoredStep>;
         read step_value(task_id: TaskId, ordinal: u16) -> Option<String>;
+        write register_program(incarnation: &'a Incarnation, program: DurableProgram) -> ();
         periodic mark_stuck(incarnation: &'a Incarnation, untaken_for: Duration) -> u64;
+        periodic announce_queued(incarnation: &'a Incarnation, queued_for: Duration) -> u64;
         read long_stuck(stuck_for: Duration, limit: u32) -> Vec<TaskRecord>;
     }
     Chat {

@@ -28,10 +28,10 @@ mod sqlite;
 mod unreadable;
 
 pub use crate::rows::{
-    Attempt, AuditHash, AuditOutcome, AuditRow, AuditScope, CallRecord, CancelOutcome, ClaimRequest, ClaimedTask,
-    CurrentStep, DurableName, Event, EventBody, Fence, Incarnation, MessageSource, NewAudit, NewCall, NewDurable,
-    NewStep, NewTask, Orphan, Owner, Progress, Release, Role, StepKind, StepsSoFar, StoredStep, Task, TaskEnd,
-    TaskRecord, TaskState, TooDeep, Turn, TurnBody, UnknownName, WaitsFor, Work,
+    Attempt, AuditHash, AuditOutcome, AuditRow, AuditScope, CallCancel, CallRecord, CancelOutcome, ClaimRequest,
+    ClaimedTask, CurrentStep, DurableName, DurableProgram, Event, EventBody, Fence, Incarnation, MessageSource,
+    NewAudit, NewCall, NewDurable, NewStep, NewTask, Orphan, Owner, Progress, Release, RenewalNews, Role, StepKind,
+    StepsSoFar, StoredStep, Task, TaskEnd, TaskRecord, TaskState, TooDeep, Turn, TurnBody, UnknownName, WaitsFor, Work,
 };
 pub use audit_check::{AuditCheck, BrokenAudit};
 pub use clock::{Clock, ManualClock, SystemClock};

@@ -115,6 +115,12 @@ impl<O: PartialEq> TaskFacts<'_, O> {
     }
 }
 
+/// When the holder of an attempt that was cut off was last known to be alive: at its last renewal, or when it last wrote
+/// for the attempt.
+pub(super) fn interrupted_at<T: Ord>(last_renewal: T, writes: impl IntoIterator<Item = Option<T>>, now: T) -> T {
+    writes.into_iter().flatten().fold(last_renewal, Ord::max).min(now)
+}
+
 /// From this many crashes in a row on, a task is a suspect.
 pub(super) const SUSPECT: u32 = 2;
 

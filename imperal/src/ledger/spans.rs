@@ -14,8 +14,7 @@ use opentelemetry::{KeyValue, global};
 use tracing::{Instrument, Span};
 
 use super::contract::LedgerResult;
-use super::{ClaimedTask, LedgerError, Orphan, Pruned, Work};
-use crate::ids::TaskId;
+use super::{ClaimedTask, LedgerError, Orphan, Pruned, RenewalNews, Work};
 use crate::trace::{TARGET, is_on, scope};
 
 /// Periodic work that takes longer than this has a span.
@@ -113,9 +112,9 @@ impl Findings for u64 {
     }
 }
 
-impl Findings for Vec<TaskId> {
+impl Findings for RenewalNews {
     fn findings(&self) -> u64 {
-        self.len() as u64
+        (self.cancelled_tasks.len() + self.cancelled_calls.len()) as u64
     }
 }
 

@@ -96,6 +96,11 @@ impl ActiveWorkRegistry {
         task.is_some_and(|task| task.ctx.signal().cancel())
     }
 
+    /// Tells a call that its user stopped it. Returns whether the call runs here.
+    pub(super) fn cancel_call(&self, call_id: CallId) -> bool {
+        self.find_call(call_id).is_some_and(|call| call.ctx.signal().cancel())
+    }
+
     /// The contexts of all calls and tasks that run here.
     pub(super) fn contexts(&self) -> Vec<Context> {
         self.entries().values().map(|work| work.ctx.clone()).collect()

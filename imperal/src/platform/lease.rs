@@ -41,11 +41,14 @@ impl Node {
             let lease = self.lease();
             let requested_at = Instant::now();
             match self.ledger.renew(&lease.incarnation, self.settings.lease).await {
-                Ok(cancelled) => {
+                Ok(news) => {
                     self.meters.renewal(Renewal::Renewed);
                     self.note_renewal(requested_at);
-                    for task_id in cancelled {
+                    for task_id in news.cancelled_tasks {
                         self.active.cancel_task(task_id);
+                    }
+                    for call_id in news.cancelled_calls {
+                        self.active.cancel_call(call_id);
                     }
                     if std::mem::take(&mut out_of_reach) {
                         tracing::info!("the lease is renewed again");

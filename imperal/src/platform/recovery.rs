@@ -5,6 +5,7 @@
 //! ending once. [`super::lease`] decides when other nodes' leases are left alone.
 
 use std::sync::{Arc, PoisonError};
+use std::time::Duration;
 
 use futures_util::future::join_all;
 use tokio::time::Instant;
@@ -20,6 +21,8 @@ use crate::trace::TARGET;
 
 /// Orphans per batch: enough for a group commit, few enough to hold in memory.
 const BATCH: u32 = 256;
+/// How long a task that lost its process may be queued before its user is told. A node usually takes it sooner.
+const UNTOLD: Duration = Duration::from_secs(1);
 /// Largest batch, when the first orphans cannot be settled.
 const MAX_BATCH: u32 = BATCH << 8;
 
@@ -91,9 +94,14 @@ impl Node {
 
     /// Expires lapsed leases, then settles the work of all ended incarnations.
     pub(super) async fn settle_orphans(&self) -> Result<(), LedgerError> {
-        self.ledger.expire_leases(&self.lease().incarnation).await?;
+        let expired = self.ledger.expire_leases(&self.lease().incarnation).await?;
         self.settle_batches().await?;
-        self.look_for_stuck_tasks().await
+        self.look_for_stuck_tasks().await?;
+        if expired > 0 && self.ended.run_until_cancelled(tokio::time::sleep(UNTOLD)).await.is_none() {
+            return Ok(());
+        }
+        self.ledger.announce_queued(&self.lease().incarnation, UNTOLD).await?;
+        Ok(())
     }
 
     /// Settles the work of incarnations that have ended already, at the start. It expires no lease: the ledger may

@@ -21,7 +21,7 @@ use crate::context::{Context, DurableRun, Leaving, Origin, Services, StoredSteps
 use crate::failpoint;
 use crate::function::{BoundTask, DurableDef};
 use crate::ids::TaskId;
-use crate::ledger::{ClaimRequest, ClaimedTask, DurableName, LedgerError, PageLimit};
+use crate::ledger::{ClaimRequest, ClaimedTask, DurableName, DurableProgram, Incarnation, LedgerError, PageLimit};
 use crate::panic_text::panic_text;
 use crate::task::Ending;
 use crate::user::User;
@@ -41,7 +41,7 @@ const SUSPECT_AFTER: Duration = Duration::from_secs(2);
 const MOST_CRASHES: u32 = 5;
 /// Attempts in a row without progress that end a task, whatever ended them.
 const MOST_FRUITLESS: u32 = 20;
-/// How long a task may be ready before it counts as stuck: no running program knows it.
+/// How long a task may be ready before it counts as stuck, if no running program can take it.
 const UNTAKEN: Duration = Duration::from_secs(30);
 /// How long a task may be stuck before it ends.
 const STUCK_FOR: Duration = Duration::from_secs(24 * 3600);
@@ -51,6 +51,7 @@ impl Node {
     pub(super) async fn resume_loop(self: Arc<Self>, services: Arc<Services>) {
         let names = self.durable_names();
         let began = tokio::time::Instant::now();
+        let mut registered = None;
         let mut tick = tokio::time::interval(EVERY);
         tick.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
         loop {
@@ -64,7 +65,22 @@ impl Node {
                 continue;
             }
             failpoint::hit("claim");
+            self.register_names(&names, &mut registered).await;
             while self.claim_batch(&names, &services, began.elapsed() >= SUSPECT_AFTER).await {}
+        }
+    }
+
+    /// Tells the ledger once in each incarnation which durable tasks this program has, so that no node takes a task that
+    /// waits for this one for stuck. If it fails, the next round does it.
+    async fn register_names(&self, names: &[DurableName], registered: &mut Option<Arc<Incarnation>>) {
+        let incarnation = self.lease().incarnation;
+        if registered.as_ref() == Some(&incarnation) {
+            return;
+        }
+        let program = DurableProgram::new(&self.settings.program, names.to_vec());
+        match self.ledger.register_program(&incarnation, program).await {
+            Ok(()) => *registered = Some(incarnation),
+            Err(error) => tracing::debug!(%error, "the names of durable tasks are not registered yet"),
         }
     }
 
@@ -225,16 +241,14 @@ impl Node {
         }
     }
 
-    /// Finds tasks that no running program takes, and ends those that have been stuck for a day.
+    /// Finds tasks that no running program can take, and ends those that have been stuck for a day.
     pub(super) async fn look_for_stuck_tasks(&self) -> Result<(), LedgerError> {
         if !self.settings.takes_up_tasks {
             // Tasks are left for a node that takes them up: that none does yet is no fault of the program.
             return Ok(());
         }
         let incarnation = self.lease().incarnation;
-        // A node at its limits leaves tasks that it knows.
-        let is_free = self.resumes.available_permits() > 0 && self.suspects.available_permits() > 0;
-        let found = if is_free { self.ledger.mark_stuck(&incarnation, UNTAKEN).await? } else { 0 };
+        let found = self.ledger.mark_stuck(&incarnation, UNTAKEN).await?;
         if found > 0 {
             tracing::warn!(found, "durable tasks wait for a program that knows them");
         }

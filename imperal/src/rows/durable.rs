@@ -53,6 +53,23 @@ impl DurableName {
     }
 }
 
+/// A program's durable tasks, as its node registers them.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct DurableProgram {
+    /// The program's version. Not empty.
+    pub version: String,
+    /// The durable tasks that it has.
+    pub names: Vec<DurableName>,
+}
+
+impl DurableProgram {
+    /// A program from its parts.
+    pub fn new(version: impl Into<String>, names: Vec<DurableName>) -> Self {
+        Self { version: version.into(), names }
+    }
+}
+
 /// The request of a node that claims tasks.
 #[derive(Debug, Clone)]
 #[non_exhaustive]
@@ -134,6 +151,14 @@ pub enum StepKind {
     Step,
     /// A message from outside of a step.
     Message,
+}
+
+impl StepKind {
+    /// Whether storing it is progress. A message is none: a body that says something new on each attempt gets
+    /// no further by it.
+    pub const fn is_progress(self) -> bool {
+        matches!(self, Self::Step)
+    }
 }
 
 named!(StepKind, "kind of step", { Step = "step", Message = "message" });

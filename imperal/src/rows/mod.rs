@@ -15,10 +15,13 @@ mod work;
 pub use self::audit::{AuditOutcome, AuditRow, AuditScope, NewAudit};
 pub use self::audit_hash::AuditHash;
 pub use self::durable::{
-    ClaimRequest, ClaimedTask, CurrentStep, DurableName, NewDurable, NewStep, Release, StepKind, StepsSoFar, StoredStep,
+    ClaimRequest, ClaimedTask, CurrentStep, DurableName, DurableProgram, NewDurable, NewStep, Release, StepKind,
+    StepsSoFar, StoredStep,
 };
 pub use self::msg_type::MsgType;
 pub use self::names::UnknownName;
 pub use self::task::{CancelOutcome, NewTask, Progress, Task, TaskEnd, TaskRecord, TaskState, WaitsFor};
 pub use self::turn::{CallRecord, NewCall, Role, TooDeep, Turn, TurnBody};
-pub use self::work::{Attempt, Event, EventBody, Fence, Incarnation, MessageSource, Orphan, Owner, Work};
+pub use self::work::{
+    Attempt, CallCancel, Event, EventBody, Fence, Incarnation, MessageSource, Orphan, Owner, RenewalNews, Work,
+};

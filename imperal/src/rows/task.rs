@@ -154,6 +154,11 @@ pub struct Task {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(with = "Option<String>")]
     pub cancel_requested_at: Option<Timestamp>,
+    /// When the process that ran its latest attempt was last known to be alive, if that attempt was cut off. Absent
+    /// again once another process has taken it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Option<String>")]
+    pub interrupted_at: Option<Timestamp>,
     /// When it ended.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(with = "Option<String>")]
@@ -348,6 +353,7 @@ impl NewTask {
             created_at: now,
             deadline_at: starts.then_some(deadline_at),
             cancel_requested_at: None,
+            interrupted_at: None,
             finished_at: None,
             result: None,
         }

@@ -53,6 +53,27 @@ impl Incarnation {
     }
 }
 
+/// What a renewal tells a node of its work.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct RenewalNews {
+    /// Running tasks of the incarnation that were asked to cancel.
+    pub cancelled_tasks: Vec<TaskId>,
+    /// Open calls of the incarnation that were asked to stop.
+    pub cancelled_calls: Vec<CallId>,
+}
+
+/// The answer to a request to stop a call.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum CallCancel {
+    /// The request is stored, by this call or an earlier one. The holder of the call will be told; a call whose
+    /// holder has gone gets its reply from recovery.
+    Requested,
+    /// The call has its reply.
+    Replied,
+}
+
 /// One numbered change among a user's turns and tasks.
 #[derive(Debug, Clone, PartialEq)]
 #[non_exhaustive]

@@ -153,6 +153,7 @@ const TABLES: [Table; 7] = [
             both("turn_seq", Kind::Number),
             both("state", Kind::Word),
             both("reply_seq", Kind::MaybeNumber),
+            both("cancel_requested_at", Kind::MaybeTime),
         ],
         rows: Rows::OfAnna { order: "call_no", places: &[1, 2] },
     },
@@ -177,6 +178,9 @@ const TABLES: [Table; 7] = [
             both("created_at", Kind::Time),
             both("deadline_at", Kind::Time),
             both("cancel_requested_at", Kind::MaybeTime),
+            both("interrupted_at", Kind::MaybeTime),
+            both("untold_since", Kind::MaybeTime),
+            database("refused_program", Kind::Text),
             both("finished_at", Kind::MaybeTime),
             both("outcome_seq", Kind::MaybeNumber),
             both("key", Kind::MaybeText),
@@ -208,6 +212,7 @@ const TABLES: [Table; 7] = [
             database("deadline_at", Kind::MaybeTime),
             database("cancel_requested_at", Kind::MaybeTime),
             database("finished_at", Kind::MaybeTime),
+            database("interrupted_at", Kind::MaybeTime),
             both("outcome_seq", Kind::MaybeNumber),
         ],
         rows: Rows::OfAnna { order: "seq", places: &[0, 1] },
@@ -243,6 +248,8 @@ const DURABLE_TABLES: [Table; 5] = [
             file("state", Kind::Word),
             file("abandoned", Kind::Flag),
             file("deadline_at", Kind::MaybeTime),
+            file("interrupted_at", Kind::MaybeTime),
+            file("untold_since", Kind::MaybeTime),
             file("finished_at", Kind::MaybeTime),
             file("outcome_seq", Kind::MaybeNumber),
             file("durable", Kind::Flag),
@@ -264,7 +271,8 @@ const DURABLE_TABLES: [Table; 5] = [
             file("crashes", Kind::Number),
             file("fruitless", Kind::Number),
             file("ready_at", Kind::MaybeTime),
-            file("refused_by", Kind::MaybeText),
+            file("refused_by", Kind::Text),
+            file("refused_since", Kind::MaybeTime),
             file("stuck_since", Kind::MaybeTime),
             file("values_until", Kind::MaybeTime),
             file("input", Kind::Text),
@@ -357,6 +365,8 @@ fn finding(table: &str, column: &str, kind: Kind, backend: Backend) -> Finding {
     match (table, kind, backend) {
         ("audit", ..) | ("owner", Kind::Hash, _) => Finding::Trail,
         ("turn", Kind::Id, Backend::File) => Finding::Nothing,
+        // Compared with versions, and never shown.
+        ("task", ..) if column == "refused_program" => Finding::Nothing,
         ("turn", Kind::Json, _)
         | ("task", Kind::Text | Kind::Real, _)
         | ("task", Kind::Id | Kind::Word | Kind::MaybeWord, Backend::File) => Finding::Row,

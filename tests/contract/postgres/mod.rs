@@ -6,6 +6,7 @@
 mod durable;
 mod schema;
 mod trouble;
+mod unheld_tasks;
 
 use std::future::poll_fn;
 use std::sync::Arc;
@@ -16,7 +17,7 @@ use imperal::ids::{CallId, TaskId, TurnId};
 use imperal::ledger::conformance::{Backend, BoxFuture};
 use imperal::ledger::{
     AuditOutcome, FeedSignal, Incarnation, Ledger, LedgerError, MessageSource, NewAudit, NewCall, NewTask, Owner,
-    PostgresLedger, Progress, Role, Subscription, TaskEnd, TaskState, TurnBody,
+    PostgresLedger, Progress, RenewalNews, Role, Subscription, TaskEnd, TaskState, TurnBody,
 };
 use imperal_tests::cluster;
 use tokio_postgres::{AsyncMessage, NoTls};
@@ -88,8 +89,10 @@ impl Backend for InPostgres {
         Box::pin(async move {
             let by = by.as_micros();
             self.sql(&format!(
-                "UPDATE @.task SET ready_at = ready_at - {by}, finished_at = finished_at - {by};
+                "UPDATE @.task SET ready_at = ready_at - {by}, finished_at = finished_at - {by},
+                     untold_since = untold_since - {by};
                  UPDATE @.durable SET claimed_at = claimed_at - {by}, stuck_since = stuck_since - {by},
+                     refused_since = refused_since - {by},
                      values_until = values_until - {by};
                  UPDATE @.step SET began_at = began_at - {by}, done_at = done_at - {by}"
             ))
@@ -185,7 +188,7 @@ async fn incarnation_ends_after_its_running_write() {
         .await
         .unwrap();
     let renewed = tokio::time::timeout(Duration::from_secs(10), ledger.renew(&incarnation, LONG)).await;
-    assert_eq!(renewed.expect("a write holds up the renewal"), Ok(vec![]));
+    assert_eq!(renewed.expect("a write holds up the renewal"), Ok(RenewalNews::default()));
 
     let again = backend.connect().await;
     let mut joining = tokio::spawn(async move { again.join("a", LONG).await });
@@ -250,9 +253,9 @@ async fn renewal_returns_a_cancel_requested_on_another_node() {
     let (holder, incarnation) = backend.node("a").await;
     let other = backend.connect().await;
     let task_id = start_task(&holder, &incarnation).await;
-    assert_eq!(holder.renew(&incarnation, LONG).await, Ok(vec![]));
+    assert_eq!(holder.renew(&incarnation, LONG).await.unwrap().cancelled_tasks, []);
     other.request_cancel(task_id, audit(), cancelled()).await.unwrap();
-    assert_eq!(holder.renew(&incarnation, LONG).await, Ok(vec![task_id]));
+    assert_eq!(holder.renew(&incarnation, LONG).await.unwrap().cancelled_tasks, [task_id]);
 }
 
 /// The holder does not wait for its next renewal.
@@ -272,7 +275,7 @@ async fn cancel_requested_on_another_node_is_notified_to_the_holder() {
         }
     };
     tokio::time::timeout(Duration::from_secs(30), told).await.expect("the holder was not told");
-    assert_eq!(holder.renew(&incarnation, LONG).await, Ok(vec![task_id]));
+    assert_eq!(holder.renew(&incarnation, LONG).await.unwrap().cancelled_tasks, [task_id]);
 }
 
 /// As after a restart of the server: operations in flight fail, later ones do not.

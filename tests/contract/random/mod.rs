@@ -112,7 +112,7 @@ impl World {
                         .current
                         .insert(self.model.incarnations[incarnation], (incarnation, self.model.now + LEASE));
                 }
-                assert_eq!(asked.map(|asked| asked.into_iter().collect()), wanted);
+                assert_eq!(asked.map(|news| news.cancelled_tasks.into_iter().collect()), wanted);
             }
             Op::Leave { incarnation } => {
                 let incarnation = pick(incarnation, self.incarnations.len())?;

@@ -10,10 +10,10 @@ use imperal::ledger::contract::{
     AuditTrail, Calls, Chat, DurableTasks, Health, Leases, LedgerResult, Recovery, Retention, Tasks,
 };
 use imperal::ledger::{
-    Attempt, AuditFilter, AuditRow, CallRecord, CancelOutcome, ChainEnds, ClaimRequest, ClaimedTask, Event, Feed,
-    Incarnation, LedgerError, LedgerMeters, MemoryLedger, MessageSource, NewAudit, NewCall, NewStep, NewTask, Orphan,
-    Owner, Page, PageLimit, Progress, Pruned, Release, RetentionPolicy, StoredStep, Task, TaskEnd, TaskRecord, Turn,
-    TurnBody,
+    Attempt, AuditFilter, AuditRow, CallCancel, CallRecord, CancelOutcome, ChainEnds, ClaimRequest, ClaimedTask,
+    DurableProgram, Event, Feed, Incarnation, LedgerError, LedgerMeters, MemoryLedger, MessageSource, NewAudit,
+    NewCall, NewStep, NewTask, Orphan, Owner, Page, PageLimit, Progress, Pruned, Release, RenewalNews, RetentionPolicy,
+    StoredStep, Task, TaskEnd, TaskRecord, Turn, TurnBody,
 };
 
 /// A ledger that writes, and then reports an unknown outcome for a number of times.
@@ -58,7 +58,7 @@ impl Leases for LosesAnswers {
         self.inner.join(node, lease).await
     }
 
-    async fn renew(&self, incarnation: &Incarnation, lease: Duration) -> LedgerResult<Vec<TaskId>> {
+    async fn renew(&self, incarnation: &Incarnation, lease: Duration) -> LedgerResult<RenewalNews> {
         self.inner.renew(incarnation, lease).await
     }
 
@@ -90,6 +90,14 @@ impl DurableTasks for LosesAnswers {
 
     async fn step_value(&self, task_id: TaskId, ordinal: u16) -> LedgerResult<Option<String>> {
         self.inner.step_value(task_id, ordinal).await
+    }
+
+    async fn register_program(&self, incarnation: &Incarnation, program: DurableProgram) -> LedgerResult<()> {
+        self.inner.register_program(incarnation, program).await
+    }
+
+    async fn announce_queued(&self, incarnation: &Incarnation, queued_for: Duration) -> LedgerResult<u64> {
+        self.inner.announce_queued(incarnation, queued_for).await
     }
 
     async fn mark_stuck(&self, incarnation: &Incarnation, untaken_for: Duration) -> LedgerResult<u64> {
@@ -137,6 +145,10 @@ impl Calls for LosesAnswers {
 
     async fn reply(&self, incarnation: &Incarnation, call_id: CallId, turn: TurnBody) -> LedgerResult<Turn> {
         self.inner.reply(incarnation, call_id, turn).await
+    }
+
+    async fn request_call_cancel(&self, owner: &Owner, call_id: CallId, audit: NewAudit) -> LedgerResult<CallCancel> {
+        self.losing(self.inner.request_call_cancel(owner, call_id, audit)).await
     }
 
     async fn find_call(&self, owner: &Owner, call_id: CallId) -> LedgerResult<Option<CallRecord>> {

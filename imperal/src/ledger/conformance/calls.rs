@@ -3,7 +3,7 @@
 use super::Backend;
 use super::scene::{Node, all_of, anna, assert_one_winner, ben, bot, end, new_audit, new_call, new_task, ok, turn};
 use crate::ids::CallId;
-use crate::ledger::{Attempt, CallRecord, LedgerError, MessageSource, NewCall, Owner, Role, TaskState};
+use crate::ledger::{Attempt, CallCancel, CallRecord, LedgerError, MessageSource, NewCall, Owner, Role, TaskState};
 
 impl Node {
     async fn found(&self, owner: &Owner, call_id: CallId) -> Option<CallRecord> {
@@ -135,4 +135,57 @@ pub async fn existing_ids_are_refused(backend: &impl Backend) {
     assert_eq!(node.ledger.finish_task(&node.incarnation, Attempt::first(task.task_id), outcome).await, exists);
     assert_eq!(node.look(&anna()).await, before, "half of an end was written");
     ok(node.finish(&anna(), task.task_id).await);
+}
+
+/// Any node may store the request. It makes no event, and is told until the reply.
+pub async fn stop_of_a_call_is_told_to_its_holder(backend: &impl Backend) {
+    let (node, other) = (Node::start(backend, "a").await, Node::start(backend, "b").await);
+    let (asked, elsewhere) = (node.call(&anna()).await, other.call(&anna()).await);
+    node.call(&anna()).await;
+    let before = node.look(&anna()).await;
+    for call_id in [asked, elsewhere, asked] {
+        let stop = new_audit(&anna(), "call.cancel");
+        let answer = other.ledger.request_call_cancel(&anna(), call_id, stop).await;
+        assert_eq!(answer, Ok(CallCancel::Requested));
+    }
+    let look = node.look(&anna()).await;
+    assert_eq!((look.head, look.audit.len()), (before.head, before.audit.len() + 3), "audited each time, no event");
+    for _ in 0..2 {
+        assert_eq!(node.news().await.cancelled_calls, [asked]);
+        assert_eq!(other.news().await.cancelled_calls, [elsewhere]);
+    }
+    ok(node.reply(asked).await);
+    assert_eq!(node.news().await.cancelled_calls, []);
+    // A call whose holder has gone gets its reply from recovery.
+    ok(other.ledger.leave(&other.incarnation).await);
+    let stop = new_audit(&anna(), "call.cancel");
+    assert_eq!(node.ledger.request_call_cancel(&anna(), elsewhere, stop).await, Ok(CallCancel::Requested));
+    assert_eq!(node.news().await.cancelled_calls, []);
+    ok(node.ledger.reclaim_call(&node.incarnation, elsewhere, bot("interrupted")).await);
+}
+
+/// As an unknown one; neither leaves anything.
+pub async fn stop_of_another_users_call_is_refused(backend: &impl Backend) {
+    let node = Node::start(backend, "n").await;
+    let call_id = node.call(&anna()).await;
+    let before = (node.look(&anna()).await, node.look(&ben()).await);
+    for call_id in [call_id, CallId::generate()] {
+        let stop = node.ledger.request_call_cancel(&ben(), call_id, new_audit(&ben(), "call.cancel")).await;
+        assert_eq!(stop, Err(LedgerError::NotFound));
+    }
+    assert_eq!(node.news().await.cancelled_calls, []);
+    assert_eq!((node.look(&anna()).await, node.look(&ben()).await), before);
+}
+
+/// The call stays as it is.
+pub async fn stop_after_the_reply_is_audited_only(backend: &impl Backend) {
+    let node = Node::start(backend, "n").await;
+    let call_id = node.call(&anna()).await;
+    ok(node.reply(call_id).await);
+    let before = node.look(&anna()).await;
+    let stop = node.ledger.request_call_cancel(&anna(), call_id, new_audit(&anna(), "call.cancel")).await;
+    assert_eq!(stop, Ok(CallCancel::Replied));
+    let look = node.look(&anna()).await;
+    assert_eq!((look.head, &look.turns, look.audit.len()), (before.head, &before.turns, before.audit.len() + 1));
+    assert_eq!(node.news().await.cancelled_calls, []);
 }

@@ -219,8 +219,7 @@ pub async fn task_with_a_cancel_request_is_claimed(backend: &impl Backend) {
     ok(node.reply(call_id).await);
     let claimed = node.claim_one().await;
     assert!(claimed.record.task.cancel_requested_at.is_some());
-    let asked = ok(node.ledger.renew(&node.incarnation, super::scene::LONG).await);
-    assert_eq!(asked, [task_id]);
+    assert_eq!(node.news().await.cancelled_tasks, [task_id]);
     ok(node.end(attempt(task_id, 1), TaskState::Cancelled).await);
 }
 

@@ -7,7 +7,7 @@ use super::Backend;
 use super::durable::{attempt, crashed, ids, new_durable, request, step};
 use super::scene::{LONG, Node, anna, ok};
 use crate::ids::TaskId;
-use crate::ledger::{LedgerError, Orphan, Release, TaskState, WaitsFor};
+use crate::ledger::{EventBody, LedgerError, NewStep, Orphan, Release, StepKind, TaskState, WaitsFor};
 
 const fn secs(secs: u64) -> Duration {
     Duration::from_secs(secs)
@@ -116,11 +116,82 @@ pub async fn stored_step_makes_the_next_crash_the_first(backend: &impl Backend) 
     ok(node.release(attempt(task_id, 5), Release::HandOver).await);
     let claimed = node.claim_one().await;
     assert_eq!((claimed.crashes, claimed.fruitless), (1, 2));
-    // A message is progress, too.
-    ok(node.say(attempt(task_id, 6), "said", Some(step(2))).await);
+    ok(node.store(attempt(task_id, 6), step(2)).await);
     ok(node.release(attempt(task_id, 6), Release::HandOver).await);
     let claimed = node.claim_one().await;
     assert_eq!((claimed.crashes, claimed.fruitless), (0, 0));
+}
+
+/// A body that says a new text on each attempt and crashes gets no further: it becomes a suspect.
+pub async fn messages_are_no_progress(backend: &impl Backend) {
+    let mut node = Node::start(backend, "n").await;
+    let task_id = node.durable(&anna()).await;
+    for crash in 1..=3 {
+        let said = NewStep::new(u16::try_from(crash).unwrap_or_default(), format!("{crash}"), StepKind::Message, "{}");
+        ok(node.say(attempt(task_id, crash), "said", Some(said)).await);
+        node = node.crash().await;
+        backend.age_tasks(secs(300)).await;
+        if crash > 1 {
+            assert_eq!(node.claim_with(request(10).suspect(false)).await, [], "a suspect after {crash} crashes");
+        }
+        let claimed = node.claim_one().await;
+        assert_eq!((claimed.crashes, claimed.fruitless), (crash, crash));
+    }
+    // A step before a message is progress of its attempt.
+    ok(node.store(attempt(task_id, 4), step(10)).await);
+    ok(node.say(attempt(task_id, 4), "said", Some(NewStep::new(11, "last", StepKind::Message, "{}"))).await);
+    let node = node.crash().await;
+    let claimed = node.claim_one().await;
+    assert_eq!((claimed.crashes, claimed.fruitless), (0, 0));
+}
+
+/// The last renewal, the start of the attempt or its last write, whichever is last; now for a node that leaves. A
+/// claim removes it.
+pub async fn interruption_has_the_time_of_the_last_sign_of_life(backend: &impl Backend) {
+    let pause = async || {
+        backend.pass(Duration::from_millis(20)).await;
+    };
+    let node = Node::start(backend, "n").await;
+    let (task_id, background) = (node.durable(&anna()).await, node.detached(&anna()).await);
+    assert_eq!(node.read_task(task_id).await.interrupted_at, None);
+    pause().await;
+    let before = node.now().await;
+    node.news().await;
+    let after = node.now().await;
+    pause().await;
+    let node = node.crash().await;
+    for task in [node.read_task(task_id).await, node.read_task(background).await] {
+        let at = task.interrupted_at.unwrap_or_default();
+        assert!(at >= before && at <= after, "the last renewal, not {at}: {before} to {after}");
+    }
+    let [Orphan::Task(orphan)] = &node.orphans(10).await[..] else { panic!("one orphan") };
+    assert_eq!(orphan.task, node.read_task(background).await);
+    // The end of a reclaimed task keeps it.
+    let end = super::scene::end(&anna(), TaskState::Reclaimed, "interrupted");
+    ok(node.ledger.reclaim_task(&node.incarnation, background, end).await);
+    let ended = node.read_task(background).await;
+    assert_eq!(ended.interrupted_at, orphan.task.interrupted_at);
+    let events = node.events(&anna()).await;
+    let last = events.iter().rev().find_map(|event| match &event.body {
+        EventBody::Task(task) => Some(task.interrupted_at),
+        EventBody::Turn(_) => None,
+    });
+    assert_eq!(last, Some(ended.interrupted_at), "events have it");
+
+    let claimed = node.claim_one().await.record.task;
+    assert_eq!((claimed.interrupted_at, node.read_task(task_id).await.interrupted_at), (None, None));
+    pause().await;
+    ok(node.store(claimed.attempt(), step(1)).await);
+    pause().await;
+    let node = node.crash().await;
+    let stored = node.steps(task_id).await.remove(0).done_at;
+    assert_eq!(node.read_task(task_id).await.interrupted_at, Some(stored), "the last write");
+    node.claim_one().await;
+    pause().await;
+    let before = node.now().await;
+    ok(node.ledger.leave(&node.incarnation).await);
+    let at = node.read_task(task_id).await.interrupted_at.unwrap_or_default();
+    assert!(at >= before, "now: {at} after {before}");
 }
 
 /// From the second crash on. So the next crash names the task that causes it.

@@ -91,7 +91,8 @@ pub trait Backend: Send + Sync {
     fn pass(&self, time: Duration) -> BoxFuture<'_, ()>;
 
     /// Lets this much time pass for tasks and steps. A backend that cannot move its clock makes their stored
-    /// times earlier instead: when a task was claimed, is ready, became stuck and ended, and when a step ended.
+    /// times earlier instead: when a task was claimed, is ready, was queued without an event, was first refused,
+    /// became stuck and ended, and when a step ended.
     fn age_tasks(&self, by: Duration) -> BoxFuture<'_, ()> {
         self.pass(by)
     }
@@ -143,6 +144,9 @@ macro_rules! ledger_conformance {
                 reclaimed_call_is_found_with_its_reply
                 racing_calls_with_one_id_have_one_winner
                 existing_ids_are_refused
+                stop_of_a_call_is_told_to_its_holder
+                stop_of_another_users_call_is_refused
+                stop_after_the_reply_is_audited_only
             }
             tasks {
                 task_start_is_an_event
@@ -214,6 +218,8 @@ macro_rules! ledger_conformance {
                 end_of_a_draining_incarnation_is_no_crash
                 each_crash_lengthens_the_wait
                 stored_step_makes_the_next_crash_the_first
+                messages_are_no_progress
+                interruption_has_the_time_of_the_last_sign_of_life
                 one_suspect_is_claimed_at_a_time
                 running_time_is_summed_over_attempts
             }
@@ -231,6 +237,12 @@ macro_rules! ledger_conformance {
                 refused_end_of_a_cancel_leaves_nothing
                 cancel_and_claim_have_one_winner
                 untaken_tasks_become_stuck
+                tasks_of_known_names_do_not_become_stuck
+                task_is_stuck_when_only_the_program_that_refused_it_runs
+                registered_names_go_with_their_incarnation
+                mark_begins_the_time_of_a_stuck_task_anew
+                tasks_without_a_process_are_announced_once
+                tasks_are_announced_256_at_once
                 tasks_become_stuck_256_at_once
                 long_stuck_tasks_are_listed
                 unheld_task_is_reclaimed

@@ -9,8 +9,8 @@ use super::Backend;
 use crate::ids::{CallId, TaskId};
 use crate::ledger::{
     Attempt, AuditFilter, AuditOutcome, AuditRow, AuditScope, Event, Incarnation, Ledger, LedgerError, MessageSource,
-    NewAudit, NewCall, NewTask, Orphan, Owner, PageLimit, Progress, Role, Task, TaskEnd, TaskState, Turn, TurnBody,
-    Work,
+    NewAudit, NewCall, NewTask, Orphan, Owner, PageLimit, Progress, RenewalNews, Role, Task, TaskEnd, TaskState, Turn,
+    TurnBody, Work,
 };
 use crate::result::{ActionResult, WireResult};
 
@@ -164,6 +164,14 @@ impl Node {
     pub(super) async fn orphans(&self, limit: u32) -> Vec<Orphan> {
         ok(self.ledger.expire_leases(&self.incarnation).await);
         ok(self.ledger.orphans(limit).await)
+    }
+
+    /// What a renewal tells the node, in order.
+    pub(super) async fn news(&self) -> RenewalNews {
+        let mut news = ok(self.ledger.renew(&self.incarnation, LONG).await);
+        news.cancelled_tasks.sort_unstable();
+        news.cancelled_calls.sort_unstable();
+        news
     }
 
     pub(super) async fn look(&self, owner: &Owner) -> Look {

@@ -4,7 +4,7 @@ use std::future::Future;
 
 use super::LedgerResult;
 use crate::ids::CallId;
-use crate::ledger::{CallRecord, Incarnation, NewCall, Owner, Turn, TurnBody};
+use crate::ledger::{CallCancel, CallRecord, Incarnation, NewAudit, NewCall, Owner, Turn, TurnBody};
 
 /// Calls: accepted once, replied to once. Used by dispatch.
 ///
@@ -27,6 +27,19 @@ pub trait Calls: Send + Sync {
         call_id: CallId,
         turn: TurnBody,
     ) -> impl Future<Output = LedgerResult<Turn>> + Send;
+
+    /// Stores that one of the owner's calls is to be stopped, and writes the audit row. It makes no event: the
+    /// reply is one. For a second request or a call that has its reply it writes the audit row only. The holder of
+    /// the call learns of the request at its next renewal, and again until it has replied.
+    ///
+    /// # Errors
+    /// `NotFound`, also for another owner's call; then there is no audit row either.
+    fn request_call_cancel(
+        &self,
+        owner: &Owner,
+        call_id: CallId,
+        audit: NewAudit,
+    ) -> impl Future<Output = LedgerResult<CallCancel>> + Send;
 
     /// The owner's call with this id, as long as its turn is kept; `None` for another owner's. Every
     /// node sees the call once it is accepted, and its reply once it is written.

@@ -6,7 +6,8 @@ use std::time::Duration;
 use super::LedgerResult;
 use crate::ids::TaskId;
 use crate::ledger::{
-    Attempt, ClaimRequest, ClaimedTask, Incarnation, NewStep, Page, PageLimit, Release, StoredStep, Task,
+    Attempt, ClaimRequest, ClaimedTask, DurableProgram, Incarnation, NewStep, Page, PageLimit, Release, StoredStep,
+    Task,
 };
 
 /// Durable tasks. Used by the loop that takes tasks up, by the steps of running ones, and by readers of steps.
@@ -16,14 +17,31 @@ use crate::ledger::{
 /// an answer only has none.
 ///
 /// **Orphans.** The transaction that ends an incarnation makes its running durable tasks `Queued`, without an
-/// event, so that one transaction never numbers many owners. They wait for a process and are ready at once. If
-/// the incarnation neither left nor was draining, the end counts as a crash of each of them. A task's crashes
-/// count from its last progress on: an attempt that has stored a step since its claim makes the next crash the
-/// first. From the second crash on the task waits for a retry and is ready 10 s after the end, then 60 s, then
-/// 300 s.
+/// event, so that one transaction never numbers many owners. They wait for a process and are ready at once.
+/// [`announce_queued`](Self::announce_queued) writes the events of those that no process takes.
+///
+/// **Crashes.** If the incarnation neither left nor was draining, its end counts as a crash of each of its running
+/// durable tasks: the ledger cannot know which of them was the cause. From the second crash in a row on the task is
+/// a suspect: it waits for a retry, ready 10 s after the end, then 60 s, then 300 s, and a claim returns one suspect
+/// at a time, so that a later crash names the one that causes it. A refusal, a hand-over and the end of an
+/// incarnation that left or drained are no crashes.
+///
+/// **Progress.** A stored step is progress, a message is none ([`StepKind::is_progress`](crate::ledger::StepKind::is_progress)). Crashes and attempts
+/// count from the last progress on: an attempt that has made progress since its claim makes the next crash the
+/// first.
+///
+/// **Time of the interruption.** The transaction that ends an incarnation sets
+/// [`Task::interrupted_at`](crate::ledger::Task::interrupted_at) of its running tasks, durable or not: when the incarnation was last known to be alive.
+/// That is its last renewal, or now if it left, and at least the start of the attempt and the last step or message
+/// that the attempt stored. The next claim removes it.
 ///
 /// **Running time.** The ledger adds up how long attempts ran: from the claim to the release, or, if the
-/// incarnation ended, to the attempt's last stored step. So a step that a crash has cut off is not counted.
+/// incarnation ended, to the last step or message that the attempt stored. So a step that a crash has cut off is
+/// not counted.
+///
+/// **Stuck since.** A task is stuck from the refusal or the mark on that made it so. If a version has refused it
+/// before and it has made no progress since, it counts as stuck from that first refusal on; a run that made no
+/// progress does not begin the time again. A claim ends it.
 ///
 /// **Values.** The values of steps are kept while the task is open. Retention removes those of a succeeded task
 /// with its next pass and those of any other ended task after 7 days; the other columns go with the task.
@@ -46,9 +64,8 @@ pub trait DurableTasks: Send + Sync {
 
     /// Gives a running task back, with its event, and tells the nodes' feeds that a task is ready. A hand-over
     /// leaves it `Queued` for any process, ready now. A refusal leaves it `Stuck`, waiting for a version, ready
-    /// now for other programs, or in 30 s if the task was stuck before; it does not count as an attempt without
-    /// progress, and the time of the first refusal stays until
-    /// a step is stored.
+    /// now for other programs, or in 30 s if a version has refused it before without progress since; it does not
+    /// count as an attempt without progress.
     ///
     /// A repeated release of the attempt that released the task succeeds and writes nothing.
     ///
@@ -84,9 +101,24 @@ pub trait DurableTasks: Send + Sync {
     /// The value of a step, however large; `None` if there is no such step or its value is no longer kept.
     fn step_value(&self, task_id: TaskId, ordinal: u16) -> impl Future<Output = LedgerResult<Option<String>>> + Send;
 
-    /// Makes tasks `Stuck` that wait for a process although they have been ready for this long: no running
-    /// program knows them. With an event each; at most 256 at once, and returns how many. Tasks that wait for a
-    /// slot are not among them.
+    /// Notes which durable tasks the incarnation's program has, instead of those that it noted before. They go with
+    /// the incarnation.
+    ///
+    /// # Errors
+    /// `Fenced`.
+    fn register_program(
+        &self,
+        incarnation: &Incarnation,
+        program: DurableProgram,
+    ) -> impl Future<Output = LedgerResult<()>> + Send;
+
+    /// Makes tasks `Stuck`, waiting for a version, that have been ready for this long and that no current
+    /// incarnation can take: each registered program does not have their name, or is the version that refused them
+    /// last. It does not matter why they are ready: they wait for a process, a retry or a slot. Tasks that a
+    /// registered program can take are left alone, however long its node is busy. With an event each; at most 256
+    /// at once, and returns how many.
+    ///
+    /// The tasks of known names cost the call nothing, however many there are.
     ///
     /// # Errors
     /// `Fenced`.
@@ -94,6 +126,18 @@ pub trait DurableTasks: Send + Sync {
         &self,
         incarnation: &Incarnation,
         untaken_for: Duration,
+    ) -> impl Future<Output = LedgerResult<u64>> + Send;
+
+    /// Writes the events of tasks that the end of an incarnation queued this long ago or earlier and that no process
+    /// has taken since, so that an open page shows it. At most 256 at once, oldest first, and returns how many. A
+    /// claim, a mark or an end writes an event itself.
+    ///
+    /// # Errors
+    /// `Fenced`.
+    fn announce_queued(
+        &self,
+        incarnation: &Incarnation,
+        queued_for: Duration,
     ) -> impl Future<Output = LedgerResult<u64>> + Send;
 
     /// Tasks that have been stuck for this long, oldest first: the platform ends them with

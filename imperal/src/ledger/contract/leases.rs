@@ -4,8 +4,7 @@ use std::future::Future;
 use std::time::Duration;
 
 use super::LedgerResult;
-use crate::ids::TaskId;
-use crate::ledger::Incarnation;
+use crate::ledger::{Incarnation, RenewalNews};
 
 /// Leases of nodes. Used by the loop that keeps this node's lease.
 ///
@@ -19,7 +18,7 @@ pub trait Leases: Send + Sync {
     fn join(&self, node: &str, lease: Duration) -> impl Future<Output = LedgerResult<Incarnation>> + Send;
 
     /// Extends the lease, also one that has expired and was not ended yet. Returns this incarnation's
-    /// running tasks that have a cancel request.
+    /// running tasks and open calls that have a cancel request.
     ///
     /// # Errors
     /// `Fenced`.
@@ -27,7 +26,7 @@ pub trait Leases: Send + Sync {
         &self,
         incarnation: &Incarnation,
         lease: Duration,
-    ) -> impl Future<Output = LedgerResult<Vec<TaskId>>> + Send;
+    ) -> impl Future<Output = LedgerResult<RenewalNews>> + Send;
 
     /// Notes that the node is stopping: an end of this incarnation is no crash of its durable tasks. It need not
     /// be durable when it returns.

@@ -93,6 +93,7 @@ impl<R: Columns> RowDecoder<'_, R> {
             steps: self.maybe_json("steps"),
             deadline_at: self.maybe_time("deadline_at"),
             cancel_requested_at: self.maybe_time("cancel_requested_at"),
+            interrupted_at: self.maybe_time("interrupted_at"),
             finished_at,
             result,
         }
@@ -286,6 +287,14 @@ pub(in crate::ledger) fn running_task(row: &impl Columns, unreadable: &Unreadabl
     let task = RunningTask::new(task_id, &decoder.text("name"));
     decoder.report(unreadable, "task", number, None);
     task
+}
+
+/// A call's id, or a stand-in that names the row by its number.
+pub(in crate::ledger) fn call_id(row: &impl Columns, number: i64, unreadable: &Unreadable) -> CallId {
+    let mut decoder = RowDecoder::new(row);
+    let id = decoder.maybe_id("call_id").unwrap_or_else(|| CallId::of_row(number));
+    decoder.report(unreadable, "call", number, None);
+    id
 }
 
 /// A task's id, or a stand-in that names the row by its number.

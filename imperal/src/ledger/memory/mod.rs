@@ -17,10 +17,10 @@ use super::contract::{
     AuditTrail, Calls, Chat, DurableTasks, Health, Leases, LedgerResult, Recovery, Retention, Tasks,
 };
 use super::{
-    Attempt, AuditFilter, AuditRow, CallRecord, CancelOutcome, ChainEnds, ClaimRequest, ClaimedTask, Clock, Event,
-    EventBody, Feed, Incarnation, LedgerMeters, MessageSource, NewAudit, NewCall, NewStep, NewTask, Orphan, Owner,
-    Page, PageLimit, Progress, Pruned, Release, RetentionPolicy, StoredStep, SystemClock, Task, TaskEnd, TaskRecord,
-    Turn, TurnBody,
+    Attempt, AuditFilter, AuditRow, CallCancel, CallRecord, CancelOutcome, ChainEnds, ClaimRequest, ClaimedTask, Clock,
+    DurableProgram, Event, EventBody, Feed, Incarnation, LedgerMeters, MessageSource, NewAudit, NewCall, NewStep,
+    NewTask, Orphan, Owner, Page, PageLimit, Progress, Pruned, Release, RenewalNews, RetentionPolicy, StoredStep,
+    SystemClock, Task, TaskEnd, TaskRecord, Turn, TurnBody,
 };
 use crate::ids::{CallId, TaskId, TurnId};
 
@@ -68,6 +68,13 @@ impl MemoryLedger {
         self.feed.publish_events(&owner);
         Ok(done)
     }
+
+    /// A write that gives one event to each of these owners; how many.
+    fn write_many(&self, work: impl FnOnce(&mut State, Timestamp) -> LedgerResult<Vec<Owner>>) -> LedgerResult<u64> {
+        let owners = self.with(work)?;
+        owners.iter().for_each(|owner| self.feed.publish_events(owner));
+        Ok(owners.len() as u64)
+    }
 }
 
 impl Leases for MemoryLedger {
@@ -77,7 +84,7 @@ impl Leases for MemoryLedger {
         Ok(incarnation)
     }
 
-    async fn renew(&self, incarnation: &Incarnation, lease: Duration) -> LedgerResult<Vec<TaskId>> {
+    async fn renew(&self, incarnation: &Incarnation, lease: Duration) -> LedgerResult<RenewalNews> {
         self.with(|state, now| state.renew(incarnation, lease, now))
     }
 
@@ -125,6 +132,10 @@ impl Calls for MemoryLedger {
     async fn reply(&self, incarnation: &Incarnation, call_id: CallId, turn: TurnBody) -> LedgerResult<Turn> {
         turn.check_depth()?;
         self.write(|state, now| state.reply(incarnation, call_id, turn, now))
+    }
+
+    async fn request_call_cancel(&self, owner: &Owner, call_id: CallId, audit: NewAudit) -> LedgerResult<CallCancel> {
+        self.with(|state, now| state.request_call_cancel(owner, call_id, audit, now))
     }
 
     async fn find_call(&self, owner: &Owner, call_id: CallId) -> LedgerResult<Option<CallRecord>> {
@@ -209,8 +220,16 @@ impl DurableTasks for MemoryLedger {
         Ok(self.read(|state| state.steps(task_id, 0).find(|step| step.ordinal == ordinal)?.value.clone()))
     }
 
+    async fn register_program(&self, incarnation: &Incarnation, program: DurableProgram) -> LedgerResult<()> {
+        self.with(|state, _| state.register_program(incarnation, program))
+    }
+
     async fn mark_stuck(&self, incarnation: &Incarnation, untaken_for: Duration) -> LedgerResult<u64> {
-        self.with(|state, now| state.mark_stuck(incarnation, before(now, untaken_for), now))
+        self.write_many(|state, now| state.mark_stuck(incarnation, before(now, untaken_for), now))
+    }
+
+    async fn announce_queued(&self, incarnation: &Incarnation, queued_for: Duration) -> LedgerResult<u64> {
+        self.write_many(|state, now| state.announce_queued(incarnation, before(now, queued_for)))
     }
 
     async fn long_stuck(&self, stuck_for: Duration, limit: u32) -> LedgerResult<Vec<TaskRecord>> {

@@ -12,6 +12,7 @@ mod journal;
 mod prune;
 mod tasks;
 mod trail;
+mod unheld;
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::io::{self, Write};

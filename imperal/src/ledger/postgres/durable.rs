@@ -1,5 +1,6 @@
 //! Durable tasks: the statement of each method of the contract.
 
+use std::borrow::Cow;
 use std::time::Duration;
 
 use super::pool::{flag, int, text, texts};
@@ -10,8 +11,8 @@ use super::{PostgresLedger, reads};
 use crate::ids::TaskId;
 use crate::ledger::contract::{DurableTasks, LedgerResult};
 use crate::ledger::{
-    Attempt, ClaimRequest, ClaimedTask, Incarnation, NewStep, Page, PageLimit, Release, StoredStep, Task, TaskRecord,
-    decode,
+    Attempt, ClaimRequest, ClaimedTask, DurableName, DurableProgram, Incarnation, NewStep, Page, PageLimit, Release,
+    StoredStep, Task, TaskRecord, decode,
 };
 
 impl DurableTasks for PostgresLedger {
@@ -51,12 +52,21 @@ impl DurableTasks for PostgresLedger {
         reads::step_value(&self.store, task_id, ordinal).await
     }
 
+    async fn register_program(&self, incarnation: &Incarnation, program: DurableProgram) -> LedgerResult<()> {
+        let sql = "SELECT FROM @.register_program($1, $2, $3, $4, $5)";
+        let (node, version) = (stored(&incarnation.node), stored(&program.version));
+        let (apps, names) = names_of(&program.names);
+        let params = [text(&node), int(&incarnation.number), text(&version), texts(&apps), texts(&names)];
+        self.counted(self.store.repeatable(sql, &params)).await?;
+        Ok(())
+    }
+
     async fn mark_stuck(&self, incarnation: &Incarnation, untaken_for: Duration) -> LedgerResult<u64> {
-        let (node, age) = (stored(&incarnation.node), micros(untaken_for));
-        let params = [text(&node), int(&incarnation.number), int(&age)];
-        // Running twice only marks more of them.
-        let marked = self.counted(self.store.repeatable("SELECT @.mark_stuck($1, $2, $3)", &params)).await?;
-        Ok(get_number(&one(marked)?, 0)?)
+        self.write_events("SELECT @.mark_stuck($1, $2, $3)", incarnation, untaken_for).await
+    }
+
+    async fn announce_queued(&self, incarnation: &Incarnation, queued_for: Duration) -> LedgerResult<u64> {
+        self.write_events("SELECT @.announce_queued($1, $2, $3)", incarnation, queued_for).await
     }
 
     async fn long_stuck(&self, stuck_for: Duration, limit: u32) -> LedgerResult<Vec<TaskRecord>> {
@@ -64,7 +74,21 @@ impl DurableTasks for PostgresLedger {
     }
 }
 
+/// The two parts of each name, as a function in the database takes them.
+fn names_of(names: &[DurableName]) -> (Vec<Cow<'_, str>>, Vec<Cow<'_, str>>) {
+    names.iter().map(|name| (stored(&name.app_id), stored(&name.task_name))).unzip()
+}
+
 impl PostgresLedger {
+    /// Writes events of tasks of many owners; how many. The feeds find them with their next poll.
+    async fn write_events(&self, sql: &str, incarnation: &Incarnation, age: Duration) -> LedgerResult<u64> {
+        let (node, age) = (stored(&incarnation.node), micros(age));
+        let params = [text(&node), int(&incarnation.number), int(&age)];
+        // Running twice only writes more of them.
+        let written = self.counted(self.store.repeatable(sql, &params)).await?;
+        Ok(get_number(&one(written)?, 0)?)
+    }
+
     async fn claim(
         &self,
         incarnation: &Incarnation,
@@ -76,8 +100,7 @@ impl PostgresLedger {
              r.fruitless FROM @.claim_tasks($1, $2, $3::uuid, $4, $5, $6, $7, $8, $9) AS r"
         );
         let (node, program) = (stored(&incarnation.node), stored(&request.program));
-        let apps: Vec<_> = request.names.iter().map(|name| stored(&name.app_id)).collect();
-        let names: Vec<_> = request.names.iter().map(|name| stored(&name.task_name)).collect();
+        let (apps, names) = names_of(&request.names);
         let (limit, running) = (i64::from(request.limit), i64::from(request.max_running));
         let whose = [text(&node), int(&incarnation.number), text(&claim_id), texts(&apps), texts(&names)];
         let what = [text(&program), int(&limit), flag(&request.suspect), int(&running)];

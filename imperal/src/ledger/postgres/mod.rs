@@ -28,7 +28,6 @@ use std::time::Duration;
 use tokio_postgres::types::Type;
 
 use self::claims::Claims;
-use self::fault::Fault;
 use self::listener::AbortOnDrop;
 use self::notifier::PeerNotifier;
 use self::owner_permits::OwnerPermits;
@@ -40,9 +39,9 @@ use self::writes::one;
 use super::contract::{AuditTrail, Calls, Chat, Health, Leases, LedgerResult, Recovery, Retention, Tasks};
 use super::unreadable::UnreadableRow;
 use super::{
-    Attempt, AuditFilter, AuditRow, CallRecord, CancelOutcome, ChainEnds, Event, Feed, Fence, Incarnation, LedgerError,
-    LedgerMeters, MessageSource, NewAudit, NewCall, NewTask, Orphan, Owner, Page, PageLimit, Progress, Pruned,
-    RetentionPolicy, Task, TaskEnd, TaskRecord, Turn, TurnBody, Work,
+    Attempt, AuditFilter, AuditRow, CallCancel, CallRecord, CancelOutcome, ChainEnds, Event, Feed, Fence, Incarnation,
+    LedgerError, LedgerMeters, MessageSource, NewAudit, NewCall, NewTask, Orphan, Owner, Page, PageLimit, Progress,
+    Pruned, RenewalNews, RetentionPolicy, Task, TaskEnd, TaskRecord, Turn, TurnBody, Work,
 };
 use crate::ids::{CallId, TaskId, TurnId};
 
@@ -146,14 +145,21 @@ impl Leases for PostgresLedger {
         Ok(Incarnation { node: node.into(), number: get(&row, 1)? })
     }
 
-    async fn renew(&self, incarnation: &Incarnation, lease: Duration) -> LedgerResult<Vec<TaskId>> {
+    async fn renew(&self, incarnation: &Incarnation, lease: Duration) -> LedgerResult<RenewalNews> {
         // A longer attempt would leave no time for another.
         let limit = (lease / 3).clamp(SHORTEST_RENEWAL, STATEMENT);
         let (node, lease) = (stored(&incarnation.node), micros(lease));
         let params = [text(&node), int(&incarnation.number), int(&lease)];
-        let sql = "SELECT t::text FROM @.renew($1, $2, $3) AS t";
-        let asked = self.counted(self.store.repeat(Lane::Lease, limit, sql, &params)).await?;
-        Ok(asked.iter().map(|row| get_id(row, 0)).collect::<Result<_, Fault>>()?)
+        let sql = "SELECT n.task_id::text, n.call_id::text FROM @.renew($1, $2, $3) AS n";
+        let mut news = RenewalNews::default();
+        for row in self.counted(self.store.repeat(Lane::Lease, limit, sql, &params)).await? {
+            if get::<Option<&str>>(&row, 0)?.is_some() {
+                news.cancelled_tasks.push(get_id(&row, 0)?);
+            } else {
+                news.cancelled_calls.push(get_id(&row, 1)?);
+            }
+        }
+        Ok(news)
     }
 
     async fn drain(&self, incarnation: &Incarnation) -> LedgerResult<()> {
@@ -219,6 +225,10 @@ impl Calls for PostgresLedger {
 
     async fn reply(&self, incarnation: &Incarnation, call_id: CallId, turn: TurnBody) -> LedgerResult<Turn> {
         self.settle_call(incarnation, call_id, false, turn).await
+    }
+
+    async fn request_call_cancel(&self, owner: &Owner, call_id: CallId, audit: NewAudit) -> LedgerResult<CallCancel> {
+        self.write_call_cancel(owner, call_id, &audit).await
     }
 
     async fn find_call(&self, owner: &Owner, call_id: CallId) -> LedgerResult<Option<CallRecord>> {

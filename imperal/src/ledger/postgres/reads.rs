@@ -73,23 +73,25 @@ const CALL: &str = "SELECT c.turn_seq AS seq, a.at, a.body, a.turn_id::text AS t
 /// number 0 comes first, with the last pruned number in the column of the time.
 const EVENTS: &str = page!(
     "seq, at, body, task_id, call_id, app_id, function, name, state, long_running, percent, message, created_at,
-        deadline_at, cancel_requested_at, finished_at, key, turn_id, durable, attempt, waits_for, ready_at, steps",
+        deadline_at, cancel_requested_at, finished_at, key, turn_id, durable, attempt, waits_for, ready_at, steps,
+        interrupted_at",
     "seq",
     "SELECT 0::bigint AS seq, pruned AS at, NULL AS body, NULL AS turn_id, NULL AS task_id, NULL AS call_id, NULL AS app_id,
         NULL AS function, NULL AS name, NULL AS state, NULL::boolean AS long_running,
         NULL::double precision AS percent, NULL AS message, NULL::bigint AS created_at, NULL::bigint AS deadline_at,
         NULL::bigint AS cancel_requested_at, NULL::bigint AS finished_at, NULL AS key, NULL::boolean AS durable,
-        NULL::bigint AS attempt, NULL AS waits_for, NULL::bigint AS ready_at, NULL AS steps, 0 AS size
+        NULL::bigint AS attempt, NULL AS waits_for, NULL::bigint AS ready_at, NULL AS steps,
+        NULL::bigint AS interrupted_at, 0 AS size
     FROM @.owner WHERE owner_key = @.owner_key($1, $2) AND pruned > $3 AND pruned <= head
     UNION ALL
     SELECT seq, at, body, turn_id::text, NULL, NULL, NULL, NULL, NULL, NULL, NULL::boolean, NULL::double precision,
         NULL, NULL::bigint, NULL::bigint, NULL::bigint, NULL::bigint, NULL, NULL::boolean, NULL::bigint, NULL,
-        NULL::bigint, NULL, octet_length(body)
+        NULL::bigint, NULL, NULL::bigint, octet_length(body)
     FROM @.turn WHERE owner_id = @.find_owner($1, $2) AND seq > $3 AND seq <= @.head($1, $2)
     UNION ALL
     SELECT e.seq, NULL, NULL, NULL, e.task_id::text, t.call_id::text, t.app_id, t.function, t.name, e.state,
         t.long_running, e.percent, e.message, t.created_at, e.deadline_at, e.cancel_requested_at, e.finished_at,
-        t.key, t.task_name IS NOT NULL, e.attempt, e.waits_for, e.ready_at, e.steps,
+        t.key, t.task_name IS NOT NULL, e.attempt, e.waits_for, e.ready_at, e.steps, e.interrupted_at,
         500 + octet_length(concat(t.name, e.message, t.key, e.steps))
     FROM @.task_event e LEFT JOIN @.task t ON t.task_id = e.task_id
     WHERE e.owner_id = @.find_owner($1, $2) AND e.seq > $3 AND e.seq <= @.head($1, $2)
@@ -104,7 +106,7 @@ pub(super) const ORPHANS: &str = "FROM (
             NULL::bigint AS cancel_requested_at, NULL::bigint AS finished_at, u.body, n.node, c.incarnation, w.tenant_id,
             w.user_id, c.owner_id, w.head, NULL::boolean AS abandoned, NULL AS key,
             NULL::boolean AS durable, NULL::bigint AS attempt, NULL AS waits_for, NULL::bigint AS ready_at, NULL AS steps,
-            NULL::uuid AS outcome_id
+            NULL::uuid AS outcome_id, NULL::bigint AS interrupted_at
         FROM @.call c
         JOIN @.owner w ON w.owner_id = c.owner_id
         JOIN @.node n ON n.node_id = c.node_id

@@ -10,11 +10,12 @@ use super::PostgresLedger;
 use super::fault::Fault;
 use super::pool::{Param, flag, int, ints, text, texts};
 use super::rows::{RECORD_COLUMNS, audit, get, get_id, get_number, get_time, json_text, micros, to_json};
-use super::stored_text::stored;
+use super::stored_text::{original, stored};
 use crate::ids::{CallId, TaskId};
+use crate::ledger::decode::{Cell, Columns};
 use crate::ledger::{
-    Attempt, CancelOutcome, Incarnation, LedgerError, NewAudit, NewTask, Owner, Progress, Task, TaskEnd, Turn,
-    TurnBody, Work, decode,
+    Attempt, CallCancel, CancelOutcome, Incarnation, LedgerError, NewAudit, NewTask, Owner, Progress, Task, TaskEnd,
+    Turn, TurnBody, Work, decode,
 };
 
 impl PostgresLedger {
@@ -153,6 +154,30 @@ impl PostgresLedger {
             }
         }
         Ok(())
+    }
+
+    pub(super) async fn write_call_cancel(
+        &self,
+        owner: &Owner,
+        call_id: CallId,
+        row: &NewAudit,
+    ) -> Result<CallCancel, LedgerError> {
+        let sql = "SELECT * FROM @.request_call_cancel($1, $2, $3::uuid, $4)";
+        let (tenant, user, id) = (stored(&owner.tenant_id), stored(&owner.user_id), call_id.to_string());
+        let said = audit(row);
+        let params = [text(&tenant), text(&user), text(&id), texts(&said)];
+        let _permit = self.permits.acquire_for_audit(row).await?;
+        // Running twice only writes one more audit row.
+        let found = one(self.counted(self.store.repeatable(sql, &params)).await?)?;
+        if get(&found, 1)? {
+            return Ok(CallCancel::Replied);
+        }
+        if let Cell::Text(node) = found.cell("node")
+            && let Ok(node) = original(node)
+        {
+            self.notifier.cancel_requested(&node);
+        }
+        Ok(CallCancel::Requested)
     }
 
     pub(super) async fn write_cancel(

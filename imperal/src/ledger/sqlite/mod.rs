@@ -31,10 +31,10 @@ use super::contract::{
 };
 use super::retention::Cutoffs;
 use super::{
-    Attempt, AuditFilter, AuditRow, CallRecord, CancelOutcome, ChainEnds, ClaimRequest, ClaimedTask, Clock, Event,
-    Feed, Incarnation, LedgerError, LedgerMeters, MessageSource, NewAudit, NewCall, NewStep, NewTask, Orphan, Owner,
-    Page, PageLimit, Progress, Pruned, Release, RetentionPolicy, StoredStep, SystemClock, Task, TaskEnd, TaskRecord,
-    Turn, TurnBody,
+    Attempt, AuditFilter, AuditRow, CallCancel, CallRecord, CancelOutcome, ChainEnds, ClaimRequest, ClaimedTask, Clock,
+    DurableProgram, Event, Feed, Incarnation, LedgerError, LedgerMeters, MessageSource, NewAudit, NewCall, NewStep,
+    NewTask, Orphan, Owner, Page, PageLimit, Progress, Pruned, Release, RenewalNews, RetentionPolicy, StoredStep,
+    SystemClock, Task, TaskEnd, TaskRecord, Turn, TurnBody,
 };
 use crate::ids::{CallId, TaskId, TurnId};
 
@@ -104,7 +104,7 @@ impl Leases for SqliteLedger {
         self.writer.write(Weight::Durable, move |tx| tx.join(&node, lease)).await
     }
 
-    async fn renew(&self, incarnation: &Incarnation, lease: Duration) -> LedgerResult<Vec<TaskId>> {
+    async fn renew(&self, incarnation: &Incarnation, lease: Duration) -> LedgerResult<RenewalNews> {
         let incarnation = incarnation.clone();
         self.writer.write(Weight::Light, move |tx| tx.renew(&incarnation, lease)).await
     }
@@ -166,6 +166,11 @@ impl Calls for SqliteLedger {
         let bytes = row.json.len();
         let work = move |tx: &mut ops::Tx<'_>| tx.reply(&incarnation, call_id, &row);
         Ok(self.writer.write_sized(Weight::Durable, bytes, work).await?.on(turn))
+    }
+
+    async fn request_call_cancel(&self, owner: &Owner, call_id: CallId, audit: NewAudit) -> LedgerResult<CallCancel> {
+        let owner = owner.clone();
+        self.writer.write(Weight::Durable, move |tx| tx.request_call_cancel(&owner, call_id, &audit)).await
     }
 
     async fn find_call(&self, owner: &Owner, call_id: CallId) -> LedgerResult<Option<CallRecord>> {
@@ -245,9 +250,19 @@ impl DurableTasks for SqliteLedger {
         self.readers.read(move |reading| reads::step_value(reading, task_id, ordinal)).await
     }
 
+    async fn register_program(&self, incarnation: &Incarnation, program: DurableProgram) -> LedgerResult<()> {
+        let incarnation = incarnation.clone();
+        self.writer.write(Weight::Light, move |tx| tx.register_program(&incarnation, &program)).await
+    }
+
     async fn mark_stuck(&self, incarnation: &Incarnation, untaken_for: Duration) -> LedgerResult<u64> {
         let incarnation = incarnation.clone();
         self.writer.write(Weight::Durable, move |tx| tx.mark_stuck(&incarnation, untaken_for)).await
+    }
+
+    async fn announce_queued(&self, incarnation: &Incarnation, queued_for: Duration) -> LedgerResult<u64> {
+        let incarnation = incarnation.clone();
+        self.writer.write(Weight::Durable, move |tx| tx.announce_queued(&incarnation, queued_for)).await
     }
 
     async fn long_stuck(&self, stuck_for: Duration, limit: u32) -> LedgerResult<Vec<TaskRecord>> {

@@ -34,7 +34,7 @@ macro_rules! select_task {
         concat!(
             "SELECT t.task_no, t.task_id, t.call_id, t.app_id, t.function, t.name, t.key, t.state, t.long_running, ",
             "t.percent, t.message, t.created_at, t.deadline_at, t.cancel_requested_at, t.finished_at, ",
-            "t.durable, t.attempt, t.waits_for, t.steps, ",
+            "t.durable, t.attempt, t.waits_for, t.steps, t.interrupted_at, ",
             // A background task costs no look at the other table.
             "CASE WHEN t.durable THEN (SELECT d.ready_at FROM durable d WHERE d.task_no = t.task_no) END AS ready_at, ",
             $outcome,

@@ -33,6 +33,18 @@ CREATE TABLE node (
 
 CREATE INDEX node_by_lease ON node (lease_until) WHERE lease_until IS NOT NULL;
 
+-- The durable tasks that the programs of current incarnations have. They go with the incarnation.
+CREATE TABLE node_task (
+    app_id TEXT NOT NULL,
+    task_name TEXT NOT NULL,
+    node TEXT NOT NULL,
+    -- The version of the node's program.
+    program TEXT NOT NULL,
+    PRIMARY KEY (app_id, task_name, node)
+) STRICT, WITHOUT ROWID;
+
+CREATE INDEX node_task_of ON node_task (node);
+
 CREATE TABLE turn (
     turn_no INTEGER PRIMARY KEY,
     turn_id TEXT NOT NULL UNIQUE,
@@ -53,12 +65,15 @@ CREATE TABLE call (
     turn_seq INTEGER NOT NULL,
     state TEXT NOT NULL DEFAULT 'open',
     -- The number of the reply turn.
-    reply_seq INTEGER
+    reply_seq INTEGER,
+    cancel_requested_at INTEGER
 ) STRICT;
 
 CREATE INDEX call_of ON call (owner_id, turn_seq);
 CREATE INDEX call_held ON call (node, incarnation) WHERE state = 'open';
 CREATE INDEX call_left ON call (call_no) WHERE state = 'left';
+-- Open calls that were asked to stop: few at any time.
+CREATE INDEX call_asked ON call (node, incarnation) WHERE state = 'open' AND cancel_requested_at IS NOT NULL;
 -- Empty unless the file was damaged. A start looks for damaged states here.
 CREATE INDEX call_damaged ON call (call_no) WHERE state NOT IN ('open', 'left', 'replied');
 
@@ -93,7 +108,11 @@ CREATE TABLE task (
     -- Why no process holds a durable task.
     waits_for TEXT,
     -- JSON: the steps as they were last reported, for people.
-    steps TEXT
+    steps TEXT,
+    -- When the process that held it was last known to be alive, once its latest attempt was cut off.
+    interrupted_at INTEGER,
+    -- Since when a durable task has been queued without an event; NULL once an event has said so.
+    untold_since INTEGER
 ) STRICT;
 
 CREATE INDEX task_of ON task (owner_id);
@@ -104,6 +123,8 @@ CREATE INDEX task_unheld ON task (owner_id) WHERE state IN ('queued', 'stuck');
 CREATE UNIQUE INDEX task_key ON task (owner_id, app_id, key)
     WHERE state IN ('running', 'queued', 'waiting', 'stuck') AND key IS NOT NULL;
 CREATE INDEX task_held ON task (node, incarnation) WHERE state = 'running';
+-- Few tasks at any time.
+CREATE INDEX task_untold ON task (untold_since) WHERE untold_since IS NOT NULL;
 CREATE INDEX task_left ON task (task_no) WHERE state = 'running' AND abandoned = 1;
 -- Empty unless the file was damaged. A start looks for damaged states here.
 CREATE INDEX task_damaged ON task (task_no) WHERE state NOT IN
@@ -127,9 +148,11 @@ CREATE TABLE durable (
     fruitless INTEGER NOT NULL DEFAULT 0,
     -- From when on a claim may take it; NULL while a process holds it and once it has ended.
     ready_at INTEGER,
-    -- The version of the program that refused it last.
-    refused_by TEXT,
-    -- When a version first refused it, or it became stuck, since its last progress.
+    -- The version of the program that refused it last; '' if none did.
+    refused_by TEXT NOT NULL DEFAULT '',
+    -- When a version first refused it since its last progress.
+    refused_since INTEGER,
+    -- Since when it has been stuck; NULL in any other state.
     stuck_since INTEGER,
     -- From when on retention may remove the values of its steps, if they are still kept.
     values_until INTEGER,
@@ -138,6 +161,10 @@ CREATE TABLE durable (
 ) STRICT;
 
 CREATE INDEX durable_ready ON durable (app_id, task_name, ready_at) WHERE ready_at IS NOT NULL;
+-- What mark_stuck looks at: by name, so that the tasks of known names cost it nothing.
+CREATE INDEX durable_untaken ON durable (app_id, task_name, refused_by, ready_at)
+    WHERE ready_at IS NOT NULL AND stuck_since IS NULL;
+CREATE INDEX durable_stuck ON durable (stuck_since) WHERE stuck_since IS NOT NULL;
 CREATE INDEX durable_values ON durable (values_until) WHERE values_until IS NOT NULL;
 
 -- A task's steps are next to each other and in order: step_id is task_no * 65536 + ordinal.

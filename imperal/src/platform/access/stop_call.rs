@@ -1,9 +1,7 @@
 //! Stops one of the user's calls.
 //!
-//! The request reaches a call that runs on this node, and the call's supervisor ends it by the cancel ladder, with one
-//! reply turn. The ledger has no place for the request, so a call on another node is refused, and the answer says so.
-
-use std::time::Duration;
+//! A call that runs on this node is told at once. For a call on another node the ledger stores the request, and that
+//! node's renewal brings it there. The call's supervisor ends it by the cancel ladder, with one reply turn.
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -12,14 +10,9 @@ use super::Access;
 use crate::codes;
 use crate::error::Error;
 use crate::ids::CallId;
-use crate::ledger::{AuditOutcome, Owner};
-use crate::platform::ledger_errors::{unavailable, unreadable};
+use crate::ledger::{AuditOutcome, CallCancel, LedgerError, Owner};
+use crate::platform::ledger_errors::unavailable;
 use crate::result::Result;
-
-/// How often and at which interval a call is looked for that is accepted and does not run here: its node may be about to
-/// register it or to write its reply.
-const TRIES: u32 = 10;
-const PAUSE: Duration = Duration::from_millis(50);
 
 /// A call after a request to stop it.
 #[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
@@ -43,39 +36,36 @@ pub enum CallState {
 }
 
 impl Access {
-    /// Asks one of the user's calls to stop. A second request, or one after the reply, is no error. Tasks that the call
-    /// has started go on.
+    /// Asks one of the user's calls to stop, on whichever node it runs. A second request, or one after the reply, is no
+    /// error. Tasks that the call has started go on.
     ///
     /// # Errors
-    /// `PERMISSION_DENIED`, audited, for another user's call; `RUNS_ELSEWHERE` when another node runs it; `NOT_FOUND` for
-    /// an unknown one, and for another user's call that does not run here.
+    /// `PERMISSION_DENIED`, audited, for another user's call that runs here; `NOT_FOUND` for an unknown one and for any
+    /// other call of another user.
     pub async fn cancel_call(&self, call_id: CallId) -> Result<StoppedCall> {
-        for _ in 0..TRIES {
-            if let Some(work) = self.platform.node.active.find_call(call_id) {
-                if Owner::from(&work.ctx.origin().user) != self.owner {
-                    return Err(self
-                        .refuse("call.cancel", &call_id.to_string(), "This call belongs to another user.")
-                        .await);
-                }
-                let audit = self.audit_row("call.cancel", call_id.to_string(), AuditOutcome::Done);
-                self.ledger().write_audit(audit).await.map_err(|error| unavailable(&error))?;
-                let state = if work.ctx.signal().cancel() { CallState::Stopping } else { CallState::Replied };
-                return Ok(StoppedCall { call_id, state });
+        let audit = self.audit_row("call.cancel", call_id.to_string(), AuditOutcome::Done);
+        if let Some(work) = self.platform.node.active.find_call(call_id) {
+            if Owner::from(&work.ctx.origin().user) != self.owner {
+                return Err(self
+                    .refuse("call.cancel", &call_id.to_string(), "This call belongs to another user.")
+                    .await);
             }
-            let found = {
-                let _permit = self.read_permit().await;
-                self.ledger().find_call(&self.owner, call_id).await.map_err(|error| unreadable(&error))?
-            };
-            match found {
-                None => return Err(Error::user(codes::NOT_FOUND, format!("There is no call {call_id}."))),
-                Some(record) if record.reply.is_some() => {
-                    return Ok(StoppedCall { call_id, state: CallState::Replied });
-                }
-                Some(_) => tokio::time::sleep(PAUSE).await,
-            }
+            self.ledger().write_audit(audit).await.map_err(|error| unavailable(&error))?;
+            let state = if work.ctx.signal().cancel() { CallState::Stopping } else { CallState::Replied };
+            return Ok(StoppedCall { call_id, state });
         }
-        let why =
-            "Another node runs this call, and only that one can stop it. It ends by itself within its time limit.";
-        Err(Error::user(codes::RUNS_ELSEWHERE, why))
+        let state = match self.ledger().request_call_cancel(&self.owner, call_id, audit).await {
+            Ok(CallCancel::Requested) => {
+                // It may have begun here meanwhile.
+                self.platform.node.active.cancel_call(call_id);
+                CallState::Stopping
+            }
+            Ok(CallCancel::Replied) => CallState::Replied,
+            Err(LedgerError::NotFound) => {
+                return Err(Error::user(codes::NOT_FOUND, format!("There is no call {call_id}.")));
+            }
+            Err(error) => return Err(unavailable(&error)),
+        };
+        Ok(StoppedCall { call_id, state })
     }
 }

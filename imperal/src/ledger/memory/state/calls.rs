@@ -5,7 +5,7 @@ use jiff::Timestamp;
 use super::{State, Told};
 use crate::ids::CallId;
 use crate::ledger::rules::CallFacts;
-use crate::ledger::{CallRecord, Incarnation, LedgerError, NewCall, Owner, Turn, TurnBody};
+use crate::ledger::{CallCancel, CallRecord, Incarnation, LedgerError, NewAudit, NewCall, Owner, Turn, TurnBody};
 
 #[derive(Debug)]
 pub(super) struct CallRow {
@@ -17,6 +17,7 @@ pub(super) struct CallRow {
     pub(super) seq: u64,
     /// The number of its reply.
     pub(super) reply: Option<u64>,
+    pub(super) cancel_requested: bool,
 }
 
 impl State {
@@ -50,6 +51,7 @@ impl State {
             turn: turn.body.clone(),
             seq: turn.seq,
             reply: None,
+            cancel_requested: false,
         };
         self.calls.insert(call.call_id, row);
         self.open_calls.insert(order, call.call_id);
@@ -93,6 +95,20 @@ impl State {
             row.reply = Some(turn.seq);
         }
         Ok((owner, turn))
+    }
+
+    pub(in crate::ledger::memory) fn request_call_cancel(
+        &mut self,
+        owner: &Owner,
+        call_id: CallId,
+        audit: NewAudit,
+        now: Timestamp,
+    ) -> Result<CallCancel, LedgerError> {
+        let row = self.calls.get_mut(&call_id).filter(|row| row.owner == *owner).ok_or(LedgerError::NotFound)?;
+        let is_replied = row.reply.is_some();
+        row.cancel_requested |= !is_replied;
+        self.audit(audit, now);
+        Ok(if is_replied { CallCancel::Replied } else { CallCancel::Requested })
     }
 
     pub(in crate::ledger::memory) fn call(&self, owner: &Owner, call_id: CallId) -> Option<CallRecord> {

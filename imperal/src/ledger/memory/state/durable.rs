@@ -12,7 +12,7 @@ use crate::ledger::clock::after;
 use crate::ledger::rules::{self, SUSPECT};
 use crate::ledger::{
     Attempt, ClaimRequest, ClaimedTask, DurableName, EventBody, Fence, Incarnation, LedgerError, NewDurable, NewStep,
-    Release, StoredStep, Task, TaskRecord, TaskState, WaitsFor, Work,
+    Release, StoredStep, Task, TaskState, WaitsFor, Work,
 };
 
 /// The durable part of a task.
@@ -28,10 +28,15 @@ pub(super) struct DurableRow {
     crashes: u32,
     /// Attempts since the last progress.
     fruitless: u32,
-    /// The number of steps when the latest attempt began.
-    steps_at_claim: usize,
-    refused_by: Option<String>,
-    stuck_since: Option<Timestamp>,
+    /// Whether the latest attempt has made progress.
+    has_progress: bool,
+    pub(super) refused_by: Option<String>,
+    /// The first refusal since the last progress.
+    pub(super) refused_since: Option<Timestamp>,
+    /// `None` in any state but `Stuck`.
+    pub(super) stuck_since: Option<Timestamp>,
+    /// Since when it has been queued without an event.
+    pub(super) untold_since: Option<Timestamp>,
     steps: BTreeMap<u16, StoredStep>,
 }
 
@@ -45,9 +50,11 @@ impl DurableRow {
             claimed_at,
             crashes: 0,
             fruitless: u32::from(claimed_at.is_some()),
-            steps_at_claim: 0,
+            has_progress: false,
             refused_by: None,
+            refused_since: None,
             stuck_since: None,
+            untold_since: None,
             steps: BTreeMap::new(),
         }
     }
@@ -65,27 +72,37 @@ impl DurableRow {
         kept.map(|step| (step.value, step.bytes) = (None, 0)).count()
     }
 
-    fn has_progress(&self) -> bool {
-        self.steps.len() > self.steps_at_claim
+    pub(super) fn name(&self, app_id: &str) -> DurableName {
+        DurableName { app_id: app_id.to_owned(), task_name: self.new.task_name.clone() }
     }
 }
 
 impl State {
-    /// Gives up the durable tasks of an incarnation that ends.
-    pub(super) fn orphan_durable(&mut self, incarnation: &Incarnation, is_crash: bool, now: Timestamp) {
+    /// Gives up the tasks of an incarnation that ends: another process continues the durable ones.
+    pub(super) fn orphan_tasks(
+        &mut self,
+        incarnation: &Incarnation,
+        is_crash: bool,
+        alive_at: Timestamp,
+        now: Timestamp,
+    ) {
         let held = self.open_rows().filter(|row| row.record.task.state.is_held());
-        let held: Vec<TaskId> = held
-            .filter(|row| row.durable.is_some() && row.record.incarnation == *incarnation)
-            .map(|row| row.record.task.task_id)
-            .collect();
+        let held: Vec<TaskId> =
+            held.filter(|row| row.record.incarnation == *incarnation).map(|row| row.record.task.task_id).collect();
         for task_id in held {
-            let Some(row) = self.tasks.get_mut(&task_id) else { continue };
-            let (Some(durable), task) = (&mut row.durable, &mut row.record.task) else { continue };
+            let Some(TaskRow { record, durable, .. }) = self.tasks.get_mut(&task_id) else { continue };
+            let task = &mut record.task;
+            let Some(durable) = durable else {
+                task.interrupted_at = Some(rules::interrupted_at(alive_at, [Some(task.created_at)], now));
+                continue;
+            };
             let last =
                 durable.steps.values().filter(|step| step.attempt == task.attempt).map(|step| step.done_at).max();
+            task.interrupted_at = Some(rules::interrupted_at(alive_at, [durable.claimed_at, last], now));
+            durable.untold_since = Some(now);
             durable.stop(last.or(durable.claimed_at).unwrap_or(now));
             if is_crash {
-                durable.crashes = if durable.has_progress() { 1 } else { durable.crashes + 1 };
+                durable.crashes = if durable.has_progress { 1 } else { durable.crashes + 1 };
             }
             let wait = rules::retry_after(if is_crash { durable.crashes } else { 0 });
             task.state = TaskState::Queued;
@@ -104,7 +121,7 @@ impl State {
         let mut ready: Vec<(Timestamp, u64, TaskId)> = Vec::new();
         for row in self.open_rows() {
             let (Some(durable), task) = (&row.durable, &row.record.task) else { continue };
-            let name = DurableName { app_id: task.app_id.clone(), task_name: durable.new.task_name.clone() };
+            let name = durable.name(&task.app_id);
             let replied = self.calls.get(&task.call_id).is_none_or(|call| call.reply.is_some());
             if let Some(at) = task.ready_at.filter(|at| *at <= now)
                 && replied
@@ -121,7 +138,7 @@ impl State {
                 break;
             }
             let Some(row) = self.tasks.get(&task_id) else { continue };
-            let crashes = |durable: &DurableRow| durable.crashes >= SUSPECT && !durable.has_progress();
+            let crashes = |durable: &DurableRow| durable.crashes >= SUSPECT && !durable.has_progress;
             let is_suspect = row.durable.as_ref().is_some_and(crashes);
             if (is_suspect && !suspect) || self.running_of(&row.record.owner) >= request.max_running {
                 continue;
@@ -134,16 +151,17 @@ impl State {
 
     fn claim(&mut self, incarnation: &Incarnation, task_id: TaskId, now: Timestamp) -> Option<ClaimedTask> {
         let TaskRow { record, durable: Some(durable), .. } = self.tasks.get_mut(&task_id)? else { return None };
-        if durable.has_progress() {
+        if durable.has_progress {
             (durable.fruitless, durable.crashes) = (0, 0);
         }
         let (fruitless, crashes) = (durable.fruitless, durable.crashes);
         durable.fruitless += 1;
-        durable.steps_at_claim = durable.steps.len();
-        durable.claimed_at = Some(now);
+        (durable.has_progress, durable.claimed_at) = (false, Some(now));
+        (durable.stuck_since, durable.untold_since) = (None, None);
         record.incarnation = incarnation.clone();
         let task = &mut record.task;
         (task.state, task.waits_for, task.ready_at) = (TaskState::Running, None, None);
+        task.interrupted_at = None;
         task.attempt += 1;
         task.deadline_at = Some(after(now, rules::cap_left(durable.cap, durable.ran)));
         let claimed = ClaimedTask {
@@ -179,7 +197,7 @@ impl State {
         };
         durable.stop(now);
         let task = &mut record.task;
-        let refused_again = matches!(release, Release::Refused { .. }) && durable.stuck_since.is_some();
+        let refused_again = matches!(release, Release::Refused { .. }) && durable.refused_since.is_some();
         let wait = if refused_again { rules::REFUSED_AGAIN } else { Duration::ZERO };
         (task.ready_at, task.deadline_at) = (Some(after(now, wait)), None);
         match release {
@@ -189,7 +207,7 @@ impl State {
                 // The program could not try: that is no attempt without progress.
                 durable.fruitless = durable.fruitless.saturating_sub(1);
                 durable.refused_by = Some(program);
-                durable.stuck_since.get_or_insert(now);
+                durable.stuck_since = Some(*durable.refused_since.get_or_insert(now));
             }
         }
         let (owner, task) = (record.owner.clone(), record.task.clone());
@@ -227,7 +245,9 @@ impl State {
         let took = SignedDuration::try_from(took).unwrap_or(SignedDuration::MAX);
         let began_at = now.checked_sub(took).unwrap_or(now);
         let (bytes, value) = (value.len() as u64, Some(value));
-        durable.stuck_since = None;
+        if kind.is_progress() {
+            (durable.has_progress, durable.refused_since) = (true, None);
+        }
         let attempt = attempt.number;
         durable
             .steps
@@ -239,38 +259,5 @@ impl State {
     pub(in crate::ledger::memory) fn steps(&self, task_id: TaskId, after: u16) -> impl Iterator<Item = &StoredStep> {
         let durable = self.tasks.get(&task_id).and_then(|row| row.durable.as_ref());
         durable.into_iter().flat_map(move |durable| durable.steps.values()).filter(move |step| step.ordinal > after)
-    }
-
-    pub(in crate::ledger::memory) fn mark_stuck(
-        &mut self,
-        incarnation: &Incarnation,
-        before: Timestamp,
-        now: Timestamp,
-    ) -> Result<u64, LedgerError> {
-        self.fence(incarnation)?;
-        let untaken = self.open_rows().filter(|row| {
-            let task = &row.record.task;
-            matches!(task.waits_for, Some(WaitsFor::Process | WaitsFor::Retry))
-                && task.ready_at.is_some_and(|at| at <= before)
-        });
-        let untaken: Vec<TaskId> = untaken.map(|row| row.record.task.task_id).take(256).collect();
-        for task_id in &untaken {
-            let Some(TaskRow { record, durable: Some(durable), .. }) = self.tasks.get_mut(task_id) else { continue };
-            (record.task.state, record.task.waits_for) = (TaskState::Stuck, Some(WaitsFor::Version));
-            durable.stuck_since.get_or_insert(now);
-            let (owner, task) = (record.owner.clone(), record.task.clone());
-            self.push(&owner, EventBody::Task(task));
-        }
-        Ok(untaken.len() as u64)
-    }
-
-    pub(in crate::ledger::memory) fn long_stuck(&self, before: Timestamp, limit: usize) -> Vec<TaskRecord> {
-        let stuck = self.open_rows().filter(|row| row.record.task.state == TaskState::Stuck);
-        let since = |row: &TaskRow| row.durable.as_ref().and_then(|durable| durable.stuck_since);
-        stuck
-            .filter(|row| since(row).is_some_and(|at| at <= before))
-            .map(|row| row.record.clone())
-            .take(limit)
-            .collect()
     }
 }

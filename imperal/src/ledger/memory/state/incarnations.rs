@@ -6,9 +6,8 @@ use std::time::Duration;
 use jiff::Timestamp;
 
 use super::State;
-use crate::ids::TaskId;
-use crate::ledger::clock::after;
-use crate::ledger::{Incarnation, LedgerError, Orphan};
+use crate::ledger::clock::{after, before};
+use crate::ledger::{DurableProgram, Incarnation, LedgerError, Orphan, RenewalNews};
 
 /// A node's latest incarnation.
 #[derive(Debug)]
@@ -20,6 +19,15 @@ pub(super) struct NodeState {
     pub(super) lease: Duration,
     /// Whether it said that it is stopping.
     pub(super) draining: bool,
+    /// The durable tasks that its program has, as far as it registered them.
+    pub(super) program: Option<DurableProgram>,
+}
+
+impl NodeState {
+    /// The last renewal of a lease that ends at `until`.
+    fn alive_at(&self, until: Timestamp, now: Timestamp) -> Timestamp {
+        before(until, self.lease).min(now)
+    }
 }
 
 impl State {
@@ -35,12 +43,16 @@ impl State {
 
     pub(in crate::ledger::memory) fn join(&mut self, node: &str, lease: Duration, now: Timestamp) -> Incarnation {
         let node: Arc<str> = node.into();
-        let earlier = self.incarnations.get(&node).map(|state| (state.number, state.draining, state.lease_until));
-        if let Some((number, draining, Some(_))) = earlier {
-            self.orphan_durable(&Incarnation { node: node.clone(), number }, !draining, now);
+        let earlier = self
+            .incarnations
+            .get(&node)
+            .map(|state| (state.number, !state.draining, state.lease_until.map(|until| state.alive_at(until, now))));
+        if let Some((number, is_crash, Some(alive_at))) = earlier {
+            self.orphan_tasks(&Incarnation { node: node.clone(), number }, is_crash, alive_at, now);
         }
         let number = earlier.map_or(0, |(number, ..)| number) + 1;
-        let state = NodeState { number, lease_until: Some(after(now, lease)), lease, draining: false };
+        let lease_until = Some(after(now, lease));
+        let state = NodeState { number, lease_until, lease, draining: false, program: None };
         self.incarnations.insert(node.clone(), state);
         Incarnation { node, number }
     }
@@ -50,7 +62,7 @@ impl State {
         incarnation: &Incarnation,
         lease: Duration,
         now: Timestamp,
-    ) -> Result<Vec<TaskId>, LedgerError> {
+    ) -> Result<RenewalNews, LedgerError> {
         self.fence(incarnation)?;
         if let Some(state) = self.incarnations.get_mut(&incarnation.node) {
             (state.lease_until, state.lease) = (Some(after(now, lease)), lease);
@@ -59,7 +71,11 @@ impl State {
             .open_rows()
             .filter(|row| row.record.task.state.is_held() && row.record.incarnation == *incarnation)
             .filter(|row| row.record.task.cancel_requested_at.is_some());
-        Ok(asked.map(|row| row.record.task.task_id).collect())
+        let cancelled_tasks = asked.map(|row| row.record.task.task_id).collect();
+        let calls = self.open_calls.values().filter(|call_id| {
+            self.calls.get(call_id).is_some_and(|row| row.cancel_requested && row.incarnation == *incarnation)
+        });
+        Ok(RenewalNews { cancelled_tasks, cancelled_calls: calls.copied().collect() })
     }
 
     pub(in crate::ledger::memory) fn drain(&mut self, incarnation: &Incarnation) -> Result<(), LedgerError> {
@@ -74,7 +90,7 @@ impl State {
         if !self.is_current(incarnation) {
             return;
         }
-        self.orphan_durable(incarnation, false, now);
+        self.orphan_tasks(incarnation, false, now, now);
         if let Some(state) = self.incarnations.get_mut(&incarnation.node) {
             state.lease_until = None;
         }
@@ -92,13 +108,16 @@ impl State {
             // A lease that ends further ahead than it is long was given before the clock was set back.
             let longest = after(now, state.lease);
             state.lease_until = state.lease_until.map(|until| until.min(longest));
-            if *node != incarnation.node && state.lease_until.is_some_and(|until| until <= now) {
+            if *node != incarnation.node
+                && let Some(until) = state.lease_until.filter(|until| *until <= now)
+            {
                 state.lease_until = None;
-                ended.push((Incarnation { node: node.clone(), number: state.number }, state.draining));
+                let incarnation = Incarnation { node: node.clone(), number: state.number };
+                ended.push((incarnation, !state.draining, state.alive_at(until, now)));
             }
         }
-        for (incarnation, draining) in &ended {
-            self.orphan_durable(incarnation, !draining, now);
+        for (incarnation, is_crash, alive_at) in &ended {
+            self.orphan_tasks(incarnation, *is_crash, *alive_at, now);
         }
         Ok(ended.len() as u64)
     }

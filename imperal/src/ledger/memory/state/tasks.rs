@@ -152,6 +152,9 @@ impl State {
         let task = &mut row.record.task;
         (task.state, task.finished_at) = (end.state, Some(now));
         (task.waits_for, task.ready_at) = (None, None);
+        if let Some(durable) = &mut row.durable {
+            (durable.stuck_since, durable.untold_since) = (None, None);
+        }
         // The event has no result.
         let (order, owner, task) = (row.order, row.record.owner.clone(), row.record.task.clone());
         row.record.task.result.clone_from(&end.turn.result);

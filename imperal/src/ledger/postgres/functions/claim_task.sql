@@ -18,19 +18,19 @@ BEGIN
     FOR NO KEY UPDATE SKIP LOCKED;
     IF NOT FOUND THEN RETURN 'gone'; END IF;
     SELECT * INTO v_durable FROM @.durable WHERE task_no = v_task.task_no;
-    v_progressed := @.last_step_at(v_task.task_no, v_task.attempt) IS NOT NULL;
+    v_progressed := @.has_progressed(v_task.task_no, v_task.attempt);
     IF v_progressed THEN
         v_durable.crashes := 0;
         v_durable.fruitless := 0;
     END IF;
-    IF v_durable.refused_program = p_program OR v_durable.crashes >= 2 AND NOT p_suspect THEN RETURN 'gone'; END IF;
+    IF v_task.refused_program = p_program OR v_durable.crashes >= 2 AND NOT p_suspect THEN RETURN 'gone'; END IF;
     PERFORM 1 FROM @.owner WHERE owner_id = v_task.owner_id FOR NO KEY UPDATE SKIP LOCKED;
     IF NOT FOUND OR @.running_tasks(v_task.owner_id) >= p_max_running THEN RETURN 'full'; END IF;
-    UPDATE @.owner SET head = head + 1 WHERE owner_id = v_task.owner_id RETURNING head INTO STRICT v_seq;
+    v_seq := @.take_number(v_task.owner_id);
     v_now := @.micros();
     UPDATE @.task
     SET node_id = p_node_id, incarnation = p_incarnation, state = 'running', abandoned = false, waits_for = NULL,
-        ready_at = NULL,
+        ready_at = NULL, interrupted_at = NULL, untold_since = NULL,
         deadline_at = @.later(v_now, greatest(@.sound(v_durable.cap) - @.sound(v_durable.ran), 1000000)),
         attempt = 1 + CASE WHEN v_task.attempt BETWEEN 0 AND 2147483646 THEN v_task.attempt
             ELSE (SELECT coalesce(max(s.attempt), 0) FROM @.step s
@@ -39,7 +39,7 @@ BEGIN
     WHERE task_id = p_task_id;
     UPDATE @.durable
     SET crashes = @.sound(v_durable.crashes), fruitless = @.sound(v_durable.fruitless) + 1, claimed_at = v_now,
-        claim_id = p_claim_id
+        claim_id = p_claim_id, stuck_since = NULL
     WHERE task_no = v_task.task_no;
     PERFORM @.write_task_event(p_task_id, v_seq);
     RETURN CASE WHEN v_durable.crashes >= 2 THEN 'suspect' ELSE 'claimed' END;

@@ -35,8 +35,8 @@ BEGIN
                     AND (t.ready_at, t.task_no) > (v_at, v_no) AND t.owner_id <> ALL (v_full)
                     -- Looked at here without a lock, so that a claim locks no owner for nothing.
                     AND @.running_tasks(t.owner_id) < p_max_running
-                    AND d.refused_program IS DISTINCT FROM p_program AND @.is_replied(t.call_id)
-                    AND (v_suspect OR d.crashes < 2 OR @.last_step_at(t.task_no, t.attempt) IS NOT NULL)
+                    AND t.refused_program <> p_program AND @.is_replied(t.call_id)
+                    AND (v_suspect OR d.crashes < 2 OR @.has_progressed(t.task_no, t.attempt))
                 ORDER BY t.ready_at, t.task_no LIMIT 2 * p_limit
             ) AS c ORDER BY c.ready_at, c.task_no LIMIT 2 * p_limit
         LOOP

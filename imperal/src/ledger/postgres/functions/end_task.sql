@@ -7,12 +7,12 @@ DECLARE
     v_stamp @.stamp := @.write_turn(p_task.owner_id, 2, p_turn_id, p_body);
 BEGIN
     UPDATE @.task SET state = p_state, finished_at = v_stamp.at, outcome_seq = v_stamp.seq, waits_for = NULL,
-        ready_at = NULL,
+        ready_at = NULL, untold_since = NULL,
         cancel_requested_at = coalesce(cancel_requested_at, CASE WHEN p_is_cancel THEN v_stamp.at END)
     WHERE task_id = p_task.task_id;
     IF p_task.task_name IS NOT NULL THEN
         -- A person may want to see the values of a task that did not succeed: 7 days.
-        UPDATE @.durable SET claimed_at = NULL, claim_id = NULL,
+        UPDATE @.durable SET claimed_at = NULL, claim_id = NULL, stuck_since = NULL,
             values_until = v_stamp.at + CASE p_state WHEN 'succeeded' THEN 0 ELSE 604800000000 END
         WHERE task_no = p_task.task_no;
     END IF;

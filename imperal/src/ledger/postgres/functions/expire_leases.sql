@@ -19,10 +19,12 @@ BEGIN
         FOR NO KEY UPDATE SKIP LOCKED
     );
     FOR v_lapsed IN
-        SELECT node_id, incarnation, draining FROM @.node WHERE lease_until <= @.micros() AND node_id <> v_node_id
+        SELECT node_id, incarnation, draining, lease_until, lease FROM @.node WHERE lease_until <= @.micros() AND node_id <> v_node_id
         ORDER BY lease_until LIMIT 64 FOR UPDATE SKIP LOCKED
     LOOP
-        PERFORM @.end_incarnation(v_lapsed.node_id, v_lapsed.incarnation, NOT v_lapsed.draining);
+        PERFORM @.end_incarnation(
+            v_lapsed.node_id, v_lapsed.incarnation, NOT v_lapsed.draining,
+            @.alive_at(v_lapsed.lease_until, v_lapsed.lease));
         v_ended := v_ended + 1;
     END LOOP;
     RETURN v_ended;

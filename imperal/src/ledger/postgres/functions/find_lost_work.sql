@@ -27,7 +27,8 @@ BEGIN
         WHERE n.node_id = t.node_id AND n.incarnation = t.incarnation AND n.lease_until IS NOT NULL)
     RETURNING 'task', t.task_no, 'no incarnation of a node holds it';
     RETURN QUERY UPDATE @.task t
-    SET state = 'queued', waits_for = 'process', ready_at = @.micros(), deadline_at = NULL
+    SET state = 'queued', waits_for = 'process', ready_at = @.micros(), deadline_at = NULL,
+        untold_since = @.micros()
     WHERE t.state = 'running' AND t.task_name IS NOT NULL AND NOT EXISTS (
         SELECT FROM @.node n
         WHERE n.node_id = t.node_id AND n.incarnation = t.incarnation AND n.lease_until IS NOT NULL)

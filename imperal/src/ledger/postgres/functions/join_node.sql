@@ -9,7 +9,8 @@ BEGIN
     INSERT INTO @.node (node_key, node, incarnation) VALUES (v_key, p_node, 0) ON CONFLICT (node_key) DO NOTHING;
     SELECT * INTO STRICT v_node FROM @.node n WHERE n.node_key = v_key FOR UPDATE;
     IF v_node.lease_until IS NOT NULL THEN
-        PERFORM @.end_incarnation(v_node.node_id, v_node.incarnation, NOT v_node.draining);
+        PERFORM @.end_incarnation(
+            v_node.node_id, v_node.incarnation, NOT v_node.draining, @.alive_at(v_node.lease_until, v_node.lease));
     END IF;
     node_id := v_node.node_id;
     incarnation := CASE

@@ -1,16 +1,17 @@
 -- Gives up the running durable tasks of an incarnation that ends: another process continues them. Without events,
--- so that the transaction locks no owners. The attempt's running time counts up to its last stored step. The
--- caller holds the node's row FOR UPDATE.
-CREATE OR REPLACE FUNCTION @.orphan_durable(p_node_id bigint, p_incarnation bigint, p_is_crash boolean) RETURNS void
-LANGUAGE sql AS $$
+-- so that the transaction locks no owners; announce_queued writes them. The attempt's running time counts up to the last
+-- row that it stored. p_alive_at: when the node was last known to be alive. The caller holds the node's row FOR UPDATE.
+CREATE OR REPLACE FUNCTION @.orphan_durable(
+    p_node_id bigint, p_incarnation bigint, p_is_crash boolean, p_alive_at bigint
+) RETURNS void LANGUAGE sql AS $$
     WITH held AS MATERIALIZED (
         SELECT h.*, CASE
                 WHEN NOT p_is_crash OR crashes < 2 THEN 0 WHEN crashes = 2 THEN 10000000 WHEN crashes = 3 THEN 60000000
                 ELSE 300000000
             END AS wait
         FROM (
-            SELECT t.task_id, t.task_no, l.last_step_at, CASE
-                    WHEN NOT p_is_crash THEN @.sound(d.crashes) WHEN l.last_step_at IS NOT NULL THEN 1
+            SELECT t.task_id, t.task_no, l.last_step_at, d.claimed_at, CASE
+                    WHEN NOT p_is_crash THEN @.sound(d.crashes) WHEN @.has_progressed(t.task_no, t.attempt) THEN 1
                     ELSE @.sound(d.crashes) + 1
                 END AS crashes
             FROM @.task t
@@ -27,6 +28,7 @@ LANGUAGE sql AS $$
     )
     UPDATE @.task t
     SET state = 'queued', waits_for = CASE WHEN h.wait = 0 THEN 'process' ELSE 'retry' END,
-        ready_at = @.later(@.micros(), h.wait), deadline_at = NULL
+        ready_at = @.later(@.micros(), h.wait), deadline_at = NULL, untold_since = @.micros(),
+        interrupted_at = least(greatest(p_alive_at, h.claimed_at, h.last_step_at), @.micros())
     FROM held h WHERE t.task_id = h.task_id;
 $$;

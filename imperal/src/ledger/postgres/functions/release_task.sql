@@ -8,7 +8,7 @@ DECLARE
     v_task @.task;
     v_seq bigint;
     v_now bigint;
-    v_stuck_since bigint;
+    v_refused_since bigint;
     v_wait bigint := 0;
 BEGIN
     -- FOR UPDATE waits for steps of the attempt that are being stored: the next attempt will read them.
@@ -19,24 +19,24 @@ BEGIN
     THEN
         PERFORM @.check_attempt(v_task, v_node_id, p_incarnation, p_attempt);
         IF v_task.task_name IS NULL THEN PERFORM @.refuse('IM010'); END IF;
-        UPDATE @.owner SET head = head + 1 WHERE owner_id = v_task.owner_id RETURNING head INTO STRICT v_seq;
+        v_seq := @.take_number(v_task.owner_id);
         v_now := @.micros();
         IF p_program IS NOT NULL THEN
-            v_stuck_since := @.stuck_since(v_task.task_no, v_now);
+            v_refused_since := @.refused_since(v_task.task_no);
             -- Versions that all refuse it do not hand it round.
-            IF v_stuck_since < v_now THEN v_wait := 30000000; END IF;
+            IF v_refused_since IS NOT NULL THEN v_wait := 30000000; END IF;
+            v_refused_since := coalesce(v_refused_since, v_now);
         END IF;
         UPDATE @.durable
         SET ran = @.sound(ran) + @.span(claimed_at, v_now), claimed_at = NULL, claim_id = NULL,
             -- A program that could not try made no attempt without progress.
             fruitless = CASE WHEN p_program IS NULL THEN fruitless ELSE greatest(@.sound(fruitless) - 1, 0) END,
-            refused_program = coalesce(p_program, refused_program),
-            stuck_since = coalesce(v_stuck_since, stuck_since)
+            refused_since = coalesce(v_refused_since, refused_since), stuck_since = v_refused_since
         WHERE task_no = v_task.task_no;
         UPDATE @.task
         SET state = CASE WHEN p_program IS NULL THEN 'queued' ELSE 'stuck' END,
             waits_for = CASE WHEN p_program IS NULL THEN 'process' ELSE 'version' END,
-            ready_at = v_now + v_wait, deadline_at = NULL
+            ready_at = v_now + v_wait, deadline_at = NULL, refused_program = coalesce(p_program, refused_program)
         WHERE task_id = p_task_id;
         PERFORM @.write_task_event(p_task_id, v_seq);
     END IF;

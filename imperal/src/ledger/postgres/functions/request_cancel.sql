@@ -11,6 +11,7 @@ DECLARE
 BEGIN
     SELECT * INTO v_task FROM @.task WHERE task_id = p_task_id FOR NO KEY UPDATE;
     IF NOT FOUND THEN PERFORM @.refuse('IM003'); END IF;
+    PERFORM @.lock_owners(v_task.owner_id, p_audit, p_end_audit);
     v_state := @.state_of(v_task);
     IF v_state IN ('queued', 'waiting', 'stuck') AND @.is_replied(v_task.call_id) THEN
         PERFORM @.write_audit(p_audit);
@@ -21,7 +22,7 @@ BEGIN
         WHERE u.owner_id = v_task.owner_id AND u.seq = v_task.outcome_seq AND u.turn_id = p_turn_id)
     THEN
         IF v_state IN ('running', 'queued', 'waiting', 'stuck') AND v_task.cancel_requested_at IS NULL THEN
-            UPDATE @.owner SET head = head + 1 WHERE owner_id = v_task.owner_id RETURNING head INTO STRICT v_seq;
+            v_seq := @.take_number(v_task.owner_id);
             UPDATE @.task SET cancel_requested_at = @.micros() WHERE task_id = p_task_id;
             PERFORM @.write_task_event(p_task_id, v_seq);
         END IF;

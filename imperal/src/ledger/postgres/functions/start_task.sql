@@ -27,7 +27,7 @@ BEGIN
         PERFORM @.check_attempt(v_parent, v_node_id, p_incarnation, p_attempt);
     END IF;
     -- Locks the owner's row before tasks are counted, so that two starts cannot count at the same time.
-    UPDATE @.owner w SET head = head + 1 WHERE w.owner_id = start_task.owner_id RETURNING head INTO STRICT seq;
+    seq := @.take_number(owner_id);
     IF EXISTS (SELECT 1 FROM @.task t WHERE t.task_id = p_task_id) THEN PERFORM @.refuse('IM009'); END IF;
     SELECT * INTO v_other FROM @.task t
     WHERE t.owner_id = start_task.owner_id AND t.finished_at IS NULL AND t.app_id = p_names[1] AND t.key = p_key

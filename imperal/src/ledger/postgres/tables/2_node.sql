@@ -10,3 +10,15 @@ CREATE TABLE @.node (
     -- Whether the node said that it is stopping: then its end is no crash of its durable tasks.
     draining boolean NOT NULL DEFAULT false
 ) WITH (fillfactor = 50);
+
+-- The durable tasks that the programs of current incarnations have. They go with the incarnation.
+CREATE TABLE @.node_task (
+    app_id text NOT NULL,
+    task_name text NOT NULL,
+    node_id bigint NOT NULL REFERENCES @.node,
+    -- The version of the node's program.
+    program text NOT NULL,
+    PRIMARY KEY (app_id, task_name, node_id)
+);
+
+CREATE INDEX node_task_of ON @.node_task (node_id);

@@ -8,11 +8,14 @@ CREATE TABLE @.call (
     turn_seq bigint NOT NULL,
     state text NOT NULL DEFAULT 'open' CHECK (state IN ('open', 'left', 'replied')),
     -- The number of the reply turn.
-    reply_seq bigint
+    reply_seq bigint,
+    cancel_requested_at bigint
 ) WITH (fillfactor = 80);
 
 CREATE INDEX call_of ON @.call (owner_id, turn_seq);
 CREATE INDEX call_held ON @.call (node_id, incarnation) WHERE state = 'open';
 CREATE INDEX call_left ON @.call (call_no) WHERE state = 'left';
+-- Open calls that were asked to stop: few at any time.
+CREATE INDEX call_asked ON @.call (node_id, incarnation) WHERE state = 'open' AND cancel_requested_at IS NOT NULL;
 -- Empty unless the database was damaged.
 CREATE INDEX call_damaged ON @.call (call_no) WHERE state NOT IN ('open', 'left', 'replied');

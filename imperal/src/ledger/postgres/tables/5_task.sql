@@ -37,8 +37,14 @@ CREATE TABLE @.task (
     waits_for text,
     -- From when on a claim may take the task; null while it is held or waits for an answer only.
     ready_at bigint,
+    -- The version of the program that refused it last; '' if none did.
+    refused_program text NOT NULL DEFAULT '',
     -- The steps so far as JSON, for people who watch it.
-    steps text
+    steps text,
+    -- When the process that held it was last known to be alive, once its latest attempt was cut off.
+    interrupted_at bigint,
+    -- Since when it has been queued without an event; null once an event has said so.
+    untold_since bigint
 ) WITH (fillfactor = 70);
 
 CREATE INDEX task_of ON @.task (owner_id, task_no);
@@ -48,7 +54,11 @@ CREATE INDEX task_running_of ON @.task (owner_id) WHERE state = 'running';
 CREATE INDEX task_held ON @.task (node_id, incarnation) WHERE state = 'running';
 CREATE INDEX task_left ON @.task (task_no) WHERE state = 'running' AND abandoned;
 CREATE INDEX task_ready ON @.task (app_id, task_name, ready_at, task_no) WHERE ready_at IS NOT NULL;
+-- What mark_stuck looks at: by name, so that the tasks of known names cost it nothing.
+CREATE INDEX task_untaken ON @.task (app_id, task_name, refused_program, ready_at)
+    WHERE ready_at IS NOT NULL AND state <> 'stuck';
 -- Few tasks at any time.
+CREATE INDEX task_untold ON @.task (untold_since) WHERE untold_since IS NOT NULL;
 CREATE INDEX task_stuck ON @.task (task_no) WHERE state = 'stuck';
 -- Empty unless the database was damaged.
 CREATE INDEX task_damaged ON @.task (task_no)
@@ -70,8 +80,9 @@ CREATE TABLE @.durable (
     -- Ends by a crash, and attempts, since the last progress.
     crashes bigint NOT NULL DEFAULT 0,
     fruitless bigint NOT NULL DEFAULT 0,
-    -- The version of the program that refused it last, and since when it has been stuck without a new step.
-    refused_program text,
+    -- When a version first refused it since its last progress.
+    refused_since bigint,
+    -- Since when it has been stuck; null in any other state.
     stuck_since bigint,
     -- The claim that took it: a node that lost the answer asks again under the same id.
     claim_id uuid,
@@ -116,5 +127,6 @@ CREATE TABLE @.task_event (
     cancel_requested_at bigint,
     finished_at bigint,
     outcome_seq bigint,
+    interrupted_at bigint,
     PRIMARY KEY (owner_id, seq)
 );

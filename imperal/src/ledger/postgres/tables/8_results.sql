@@ -5,7 +5,7 @@ CREATE VIEW @.task_record AS
     SELECT t.task_no, t.task_id, t.call_id, t.app_id, t.function, t.name, t.state, t.long_running, t.percent,
            t.message, t.created_at, t.deadline_at, t.cancel_requested_at, t.finished_at, o.body,
            n.node, t.incarnation, w.tenant_id, w.user_id, t.owner_id, w.head, t.abandoned, t.key,
-           t.task_name IS NOT NULL AS durable, t.attempt, t.waits_for, t.ready_at, t.steps, o.turn_id AS outcome_id
+           t.task_name IS NOT NULL AS durable, t.attempt, t.waits_for, t.ready_at, t.steps, o.turn_id AS outcome_id, t.interrupted_at
     FROM @.task t
     JOIN @.owner w ON w.owner_id = t.owner_id
     JOIN @.node n ON n.node_id = t.node_id

@@ -8,7 +8,7 @@ use crate::ids::CallId;
 use crate::ledger::rules::{self, CallFacts};
 use crate::ledger::sqlite::fault::Fault;
 use crate::ledger::sqlite::rows::{execute, get_number, incarnation, number, one};
-use crate::ledger::{Fence, Incarnation, LedgerError, MessageSource, NewAudit, Owner, Work};
+use crate::ledger::{CallCancel, Fence, Incarnation, LedgerError, MessageSource, NewAudit, Owner, Work};
 
 pub(super) struct CallRow {
     number: i64,
@@ -157,6 +157,26 @@ impl Tx<'_> {
         self.audit(audit)?;
         let owner_id = self.find_or_add_owner(owner)?;
         self.add_turn(owner_id, turn)
+    }
+
+    pub(in crate::ledger::sqlite) fn request_call_cancel(
+        &self,
+        owner: &Owner,
+        call_id: CallId,
+        audit: &NewAudit,
+    ) -> Result<CallCancel, Fault> {
+        let owner_id = self.find_owner(owner)?;
+        let call = self.call(call_id)?;
+        if Some(call.owner_id) != owner_id {
+            return Err(LedgerError::NotFound.into());
+        }
+        let is_replied = call.state == CallState::Replied;
+        if !is_replied {
+            let sql = "UPDATE call SET cancel_requested_at = ?2 WHERE call_no = ?1 AND cancel_requested_at IS NULL";
+            execute(self.conn, sql, params![call.number, self.now.as_microsecond()])?;
+        }
+        self.audit(audit)?;
+        Ok(if is_replied { CallCancel::Replied } else { CallCancel::Requested })
     }
 
     fn may_inject(&self, owner: &Owner, Fence { incarnation, work }: &Fence) -> Result<(), Fault> {

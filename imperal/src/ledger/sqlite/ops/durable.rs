@@ -1,4 +1,4 @@
-//! Durable tasks: claims, hand-overs, ends of their incarnations, and tasks that no program takes.
+//! Durable tasks: claims, hand-overs, ends of their incarnations.
 //!
 //! A claim reads the ready tasks of each of its names from an index, a page at a time, and merges them. So tasks of
 //! other names cost nothing, and tasks that it skips cost one look.
@@ -15,14 +15,11 @@ use super::{Notification, Tx};
 use crate::ledger::clock::after;
 use crate::ledger::rules::{self, SUSPECT};
 use crate::ledger::sqlite::fault::Fault;
-use crate::ledger::sqlite::rows::{all, execute, one, select_task};
+use crate::ledger::sqlite::rows::{all, execute, one};
 use crate::ledger::{
     Attempt, ClaimRequest, ClaimedTask, DurableName, Incarnation, LedgerError, NewDurable, Release, Task, TaskState,
     WaitsFor, decode,
 };
-
-/// Tasks that one call makes stuck.
-const MOST_STUCK: u32 = 256;
 
 /// Ready tasks of one name that are read at a time.
 const PAGE: u32 = 64;
@@ -30,7 +27,7 @@ const PAGE: u32 = 64;
 /// The ready tasks of a name behind a place, without those that the program has refused.
 pub(in crate::ledger::sqlite) const READY_TASKS: &str = "SELECT ready_at, task_no FROM durable INDEXED BY durable_ready
     WHERE app_id = ?1 AND task_name = ?2 AND ready_at IS NOT NULL AND ready_at <= ?3 AND ready_at >= ?4
-        AND (ready_at > ?4 OR task_no > ?5) AND (refused_by IS NULL OR refused_by <> ?6)
+        AND (ready_at > ?4 OR task_no > ?5) AND (refused_by = '' OR refused_by <> ?6)
     ORDER BY ready_at, task_no LIMIT ?7";
 
 /// The columns that a claim checks. Tasks without an owner are set aside before.
@@ -45,36 +42,32 @@ const CLAIMED_TASK: &str =
     "SELECT task_no, task_name, root_task, ran, crashes, fruitless - 1 AS fruitless, input, user AS user_json
     FROM durable WHERE task_no = ?1";
 
-/// The latest step: its attempt, and when it was stored.
+/// The latest step or message: its attempt, and when it was stored.
 pub(in crate::ledger::sqlite) const LAST_STEP: &str = "SELECT attempt, done_at FROM step
     WHERE step_id > (?1 << 16) AND step_id <= (?1 << 16) + 65535 ORDER BY step_id DESC LIMIT 1";
+
+/// The attempt that stored the latest progress.
+pub(in crate::ledger::sqlite) const LAST_PROGRESS: &str = "SELECT attempt FROM step
+    WHERE step_id > (?1 << 16) AND step_id <= (?1 << 16) + 65535 AND kind = 'step' ORDER BY step_id DESC LIMIT 1";
 
 /// Running durable tasks of an incarnation.
 pub(in crate::ledger::sqlite) const HELD_DURABLE_TASKS: &str =
     "SELECT task_no, attempt FROM task WHERE node = ?1 AND incarnation = ?2 AND state = 'running' AND durable <> 0";
-
-/// Tasks that wait for a process although they have been ready for some time.
-pub(in crate::ledger::sqlite) const UNCLAIMED_TASKS: &str =
-    "SELECT t.task_no, t.owner_id FROM task t INDEXED BY task_unheld
-    CROSS JOIN durable d ON d.task_no = t.task_no CROSS JOIN owner w ON w.owner_id = t.owner_id
-    WHERE t.state IN ('queued', 'stuck') AND t.state = 'queued' AND t.waits_for IN ('process', 'retry')
-        AND d.ready_at <= ?1 LIMIT ?2";
-
-/// A task whose time is lost counts as stuck for ever.
-pub(in crate::ledger::sqlite) const LONG_STUCK_TASKS: &str = select_task!(
-    list "CROSS JOIN durable d ON d.task_no = t.task_no
-        WHERE t.state IN ('queued', 'stuck') AND t.state = 'stuck' AND coalesce(d.stuck_since, 0) <= ?1
-        ORDER BY coalesce(d.stuck_since, 0), t.task_no LIMIT ?2"
-);
 
 /// How an attempt ends without an end of its task.
 #[derive(Clone, Copy)]
 pub(super) enum AttemptEnd<'r> {
     Released(&'r Release),
     /// With its incarnation.
-    Orphaned {
-        is_crash: bool,
-    },
+    Orphaned(Lost),
+}
+
+/// How the incarnation of an attempt ended.
+#[derive(Clone, Copy)]
+pub(super) struct Lost {
+    pub(super) is_crash: bool,
+    /// When it was last known to be alive, if that is known.
+    pub(super) alive_at: Option<i64>,
 }
 
 /// Ready tasks of some names, in the order in which they became ready.
@@ -192,9 +185,10 @@ impl Tx<'_> {
         let deadline_at = after(self.now, left).as_microsecond();
         // A damaged attempt starts over; it must not stop the claim.
         let sql = "UPDATE task SET state = 'running', abandoned = 0, waits_for = NULL, node = ?2, incarnation = ?3,
-                   attempt = iif(attempt BETWEEN 0 AND 4294967294, attempt, 0) + 1, deadline_at = ?4 WHERE task_no = ?1";
+                   attempt = iif(attempt BETWEEN 0 AND 4294967294, attempt, 0) + 1, deadline_at = ?4,
+                   interrupted_at = NULL, untold_since = NULL WHERE task_no = ?1";
         execute(self.conn, sql, params![number, &*incarnation.node, incarnation.number, deadline_at])?;
-        let sql = "UPDATE durable SET ready_at = NULL, claimed_at = ?2,
+        let sql = "UPDATE durable SET ready_at = NULL, claimed_at = ?2, stuck_since = NULL,
                    fruitless = iif(fruitless BETWEEN 0 AND 1000000, fruitless, 0) + 1 WHERE task_no = ?1";
         execute(self.conn, sql, params![number, self.now.as_microsecond()])?;
         let record = self.task_record(number)?;
@@ -232,80 +226,66 @@ impl Tx<'_> {
     /// Ends a running attempt and leaves the task for another process, without an event. False if the durable part of
     /// the task is missing; then nothing is written.
     pub(super) fn end_attempt(&self, number: i64, attempt: i64, end: AttemptEnd<'_>) -> Result<bool, Fault> {
-        let sql = "SELECT claimed_at, ran, crashes, stuck_since FROM durable WHERE task_no = ?1";
+        let sql = "SELECT claimed_at, ran, crashes, refused_since FROM durable WHERE task_no = ?1";
         let read = |row: &Row<'_>| {
             let (claimed_at, ran): (Option<i64>, i64) = (row.get(0)?, row.get(1)?);
             Ok((claimed_at, ran, row.get::<_, i64>(2)?, row.get::<_, Option<i64>>(3)?))
         };
-        let Some((claimed_at, ran, crashes, stuck_since)) = one(self.conn, sql, [number], read)? else {
+        let Some((claimed_at, ran, crashes, refused_since)) = one(self.conn, sql, [number], read)? else {
             return Ok(false);
         };
         let last = one(self.conn, LAST_STEP, [number], |row| Ok((row.get::<_, i64>(0)?, row.get::<_, i64>(1)?)))?;
         let last_step_at = last.filter(|(of, _)| *of == attempt).map(|(_, at)| at);
-        let (now, has_progress) = (self.now.as_microsecond(), last_step_at.is_some());
-        let (until, is_crash) = match end {
-            AttemptEnd::Released(_) => (now, false),
-            AttemptEnd::Orphaned { is_crash } => (last_step_at.or(claimed_at).unwrap_or(now), is_crash),
+        let progress = one(self.conn, LAST_PROGRESS, [number], |row| Ok(row.get::<_, i64>(0)?))?;
+        let (now, has_progress) = (self.now.as_microsecond(), progress == Some(attempt));
+        let (until, is_crash, interrupted_at) = match end {
+            AttemptEnd::Released(_) => (now, false, None),
+            AttemptEnd::Orphaned(Lost { is_crash, alive_at }) => {
+                let interrupted_at = alive_at.map(|at| rules::interrupted_at(at, [claimed_at, last_step_at], now));
+                (last_step_at.or(claimed_at).unwrap_or(now), is_crash, interrupted_at)
+            }
         };
         let ran = ran.max(0).saturating_add(claimed_at.map_or(0, |from| until.saturating_sub(from).max(0)));
         let crashes = if has_progress { 0 } else { u32::try_from(crashes).unwrap_or_default() };
         let crashes = crashes.saturating_add(u32::from(is_crash && !has_progress));
         let retry = rules::retry_after(if is_crash { crashes } else { 0 });
-        let stuck_since = stuck_since.filter(|_| !has_progress);
+        let refused_since = refused_since.filter(|_| !has_progress);
         let is_refused = matches!(end, AttemptEnd::Released(Release::Refused { .. }));
-        let wait = if is_refused && stuck_since.is_some() { rules::REFUSED_AGAIN } else { retry };
-        let (state, waits_for, refused_by, stuck_since) = match end {
+        let wait = if is_refused && refused_since.is_some() { rules::REFUSED_AGAIN } else { retry };
+        let (state, waits_for, refused_by, refused_since) = match end {
             AttemptEnd::Released(Release::Refused { program }) => {
-                (TaskState::Stuck, WaitsFor::Version, Some(program), stuck_since.or(Some(now)))
+                (TaskState::Stuck, WaitsFor::Version, Some(program), refused_since.or(Some(now)))
             }
-            _ if retry.is_zero() => (TaskState::Queued, WaitsFor::Process, None, stuck_since),
-            _ => (TaskState::Queued, WaitsFor::Retry, None, stuck_since),
+            _ if retry.is_zero() => (TaskState::Queued, WaitsFor::Process, None, refused_since),
+            _ => (TaskState::Queued, WaitsFor::Retry, None, refused_since),
         };
         let sql = "UPDATE durable SET claimed_at = NULL, ran = ?2, crashes = ?3, fruitless = iif(?4, 0, max(fruitless - ?8, 0)),
-                   stuck_since = ?5, ready_at = ?6, refused_by = coalesce(?7, refused_by) WHERE task_no = ?1";
+                   refused_since = ?5, stuck_since = iif(?8, ?5, NULL), ready_at = ?6,
+                   refused_by = coalesce(?7, refused_by) WHERE task_no = ?1";
         let ready_at = after(self.now, wait).as_microsecond();
         execute(
             self.conn,
             sql,
-            params![number, ran, crashes, has_progress, stuck_since, ready_at, refused_by, is_refused],
+            params![number, ran, crashes, has_progress, refused_since, ready_at, refused_by, is_refused],
         )?;
-        let sql = "UPDATE task SET state = ?2, waits_for = ?3, deadline_at = NULL WHERE task_no = ?1";
-        execute(self.conn, sql, params![number, state.as_str(), waits_for.as_str()])?;
+        let sql =
+            "UPDATE task SET state = ?2, waits_for = ?3, deadline_at = NULL, interrupted_at = ?4, untold_since = ?5
+                   WHERE task_no = ?1";
+        let untold_since = matches!(end, AttemptEnd::Orphaned(_)).then_some(now);
+        execute(self.conn, sql, params![number, state.as_str(), waits_for.as_str(), interrupted_at, untold_since])?;
         Ok(true)
     }
 
-    /// Gives up running durable tasks, each with its attempt and whether its end is a crash. A task without its durable
+    /// Gives up running durable tasks, each with its attempt and how that ended. A task without its durable
     /// part keeps running, so it is orphaned like a background task.
-    pub(super) fn orphan_durable(&mut self, held: &[(i64, i64, bool)]) -> Result<(), Fault> {
-        for (number, attempt, is_crash) in held {
-            self.end_attempt(*number, *attempt, AttemptEnd::Orphaned { is_crash: *is_crash })?;
+    pub(super) fn orphan_durable(&mut self, held: &[(i64, i64, Lost)]) -> Result<(), Fault> {
+        for (number, attempt, lost) in held {
+            self.end_attempt(*number, *attempt, AttemptEnd::Orphaned(*lost))?;
         }
         if !held.is_empty() {
             self.notifications.push(Notification::ReadyTask);
         }
         Ok(())
-    }
-
-    pub(in crate::ledger::sqlite) fn mark_stuck(
-        &mut self,
-        incarnation: &Incarnation,
-        untaken_for: Duration,
-    ) -> Result<u64, Fault> {
-        self.fence(incarnation)?;
-        let now = self.now.as_microsecond();
-        let params = params![now.saturating_sub(micros(untaken_for)), MOST_STUCK];
-        let untaken =
-            all(self.conn, UNCLAIMED_TASKS, params, |row| Ok((row.get::<_, i64>(0)?, row.get::<_, i64>(1)?)))?;
-        for (number, owner_id) in &untaken {
-            let sql = "UPDATE task SET state = 'stuck', waits_for = 'version' WHERE task_no = ?1";
-            execute(self.conn, sql, [number])?;
-            let sql = "UPDATE durable SET stuck_since = coalesce(stuck_since, ?2) WHERE task_no = ?1";
-            execute(self.conn, sql, [*number, now])?;
-            let task = self.task_record(*number)?.task;
-            let seq = self.take_numbers(*owner_id, 1, 0)?;
-            self.add_task_event(*owner_id, seq, &task, None)?;
-        }
-        Ok(untaken.len() as u64)
     }
 }
 

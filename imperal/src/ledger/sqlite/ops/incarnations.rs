@@ -9,15 +9,25 @@ use jiff::Timestamp;
 use rusqlite::{Row, params};
 
 use super::Tx;
-use super::durable::HELD_DURABLE_TASKS;
-use crate::ids::TaskId;
+use super::durable::{HELD_DURABLE_TASKS, Lost};
 use crate::ledger::clock::after;
 use crate::ledger::sqlite::fault::Fault;
 use crate::ledger::sqlite::rows::{all, execute, incarnation, one, select_task};
-use crate::ledger::{Incarnation, LedgerError, decode};
+use crate::ledger::{Incarnation, LedgerError, RenewalNews, decode};
 
 pub(in crate::ledger::sqlite) const TASKS_TO_CANCEL: &str = "SELECT task_no, task_id FROM task
     WHERE node = ?1 AND incarnation = ?2 AND state = 'running' AND cancel_requested_at IS NOT NULL";
+
+pub(in crate::ledger::sqlite) const CALLS_TO_CANCEL: &str = "SELECT call_no, call_id FROM call INDEXED BY call_asked
+    WHERE node = ?1 AND incarnation = ?2 AND state = 'open' AND cancel_requested_at IS NOT NULL";
+
+/// When a node was last known to be alive: its last renewal, `?1` if the lease was damaged.
+macro_rules! alive_at {
+    () => {
+        "iif(n.lease_until BETWEEN 0 AND 253402207200999999 AND n.lease BETWEEN 0 AND 253402207200999999,
+            min(n.lease_until - n.lease, ?1), ?1)"
+    };
+}
 
 pub(in crate::ledger::sqlite) const LEFT_CALLS: &str =
     "SELECT c.call_no, c.call_id, w.tenant_id, w.user_id, c.node, c.incarnation, u.body, u.turn_id
@@ -41,13 +51,24 @@ macro_rules! of_lapsed {
     };
 }
 
-/// Running durable tasks of lapsed incarnations, and whether their end is a crash.
-pub(in crate::ledger::sqlite) const LAPSED_DURABLE_TASKS: &str = "SELECT t.task_no, t.attempt, n.draining = 0
-    FROM node n CROSS JOIN task t ON t.node = n.node AND t.incarnation = n.incarnation
-    WHERE n.lease_until IS NOT NULL AND n.lease_until <= ?1 AND n.node <> ?2 AND t.state = 'running' AND t.durable <> 0";
+/// Running durable tasks of lapsed incarnations, whether their end is a crash, and when the node was last alive.
+pub(in crate::ledger::sqlite) const LAPSED_DURABLE_TASKS: &str = concat!(
+    "SELECT t.task_no, t.attempt, n.draining = 0, ",
+    alive_at!(),
+    " FROM node n CROSS JOIN task t ON t.node = n.node AND t.incarnation = n.incarnation
+    WHERE n.lease_until IS NOT NULL AND n.lease_until <= ?1 AND n.node <> ?2 AND t.state = 'running' AND t.durable <> 0"
+);
 
 const LEAVE_CALLS_OF_LAPSED: &str = of_lapsed!("UPDATE call SET state = 'left' WHERE state = 'open'");
-const LEAVE_TASKS_OF_LAPSED: &str = of_lapsed!("UPDATE task SET abandoned = 1 WHERE state = 'running'");
+const LEAVE_TASKS_OF_LAPSED: &str = concat!(
+    "UPDATE task SET abandoned = 1, interrupted_at = (SELECT min(max(created_at, ",
+    alive_at!(),
+    "), ?1) FROM node n WHERE n.node = task.node) WHERE state = 'running'
+    AND (node, incarnation) IN (SELECT node, incarnation FROM node WHERE lease_until IS NOT NULL
+        AND lease_until <= ?1 AND node <> ?2)"
+);
+const FORGET_PROGRAMS_OF_LAPSED: &str = "DELETE FROM node_task WHERE node IN
+    (SELECT node FROM node WHERE lease_until IS NOT NULL AND lease_until <= ?1 AND node <> ?2)";
 const END_LAPSED_LEASES: &str =
     "UPDATE node SET lease_until = NULL WHERE lease_until IS NOT NULL AND lease_until <= ?1 AND node <> ?2";
 
@@ -67,10 +88,17 @@ const LAST_INCARNATION: i64 = 1 << 53;
 
 impl Tx<'_> {
     pub(in crate::ledger::sqlite) fn join(&mut self, node: &str, lease: Duration) -> Result<Incarnation, Fault> {
-        let sql = "SELECT node, incarnation, draining FROM node WHERE node = ?1 AND lease_until IS NOT NULL";
-        let read = |row: &Row<'_>| Ok((incarnation(row)?, !row.get::<_, bool>("draining")?));
-        if let Some((earlier, is_crash)) = one(self.conn, sql, [node], read)? {
-            self.end_incarnation(&earlier, is_crash)?;
+        let sql = concat!(
+            "SELECT node, incarnation, draining, ",
+            alive_at!(),
+            " AS alive_at FROM node n WHERE node = ?2 AND lease_until IS NOT NULL"
+        );
+        let read = |row: &Row<'_>| {
+            let lost = Lost { is_crash: !row.get::<_, bool>("draining")?, alive_at: row.get("alive_at")? };
+            Ok((incarnation(row)?, lost))
+        };
+        if let Some((earlier, lost)) = one(self.conn, sql, params![self.now.as_microsecond(), node], read)? {
+            self.end_incarnation(&earlier, lost)?;
         }
         let sql = "INSERT INTO node (node, incarnation, lease_until, lease) VALUES (?1, ?6, ?2, ?3)
                    ON CONFLICT (node) DO UPDATE
@@ -92,12 +120,17 @@ impl Tx<'_> {
         &self,
         incarnation: &Incarnation,
         lease: Duration,
-    ) -> Result<Vec<TaskId>, Fault> {
+    ) -> Result<RenewalNews, Fault> {
         self.fence(incarnation)?;
         let sql = "UPDATE node SET lease_until = ?2, lease = ?3 WHERE node = ?1";
         execute(self.conn, sql, params![&*incarnation.node, self.until(lease), micros(lease)])?;
-        let read = |row: &Row<'_>| Ok(decode::task_id(row, row.get(0)?, self.unreadable));
-        all(self.conn, TASKS_TO_CANCEL, params![&*incarnation.node, incarnation.number], read)
+        let held = params![&*incarnation.node, incarnation.number];
+        let read_task = |row: &Row<'_>| Ok(decode::task_id(row, row.get(0)?, self.unreadable));
+        let read_call = |row: &Row<'_>| Ok(decode::call_id(row, row.get(0)?, self.unreadable));
+        Ok(RenewalNews {
+            cancelled_tasks: all(self.conn, TASKS_TO_CANCEL, held, read_task)?,
+            cancelled_calls: all(self.conn, CALLS_TO_CANCEL, held, read_call)?,
+        })
     }
 
     pub(in crate::ledger::sqlite) fn drain(&self, incarnation: &Incarnation) -> Result<(), Fault> {
@@ -108,24 +141,30 @@ impl Tx<'_> {
 
     pub(in crate::ledger::sqlite) fn leave(&mut self, incarnation: &Incarnation) -> Result<(), Fault> {
         match self.fence(incarnation) {
-            Ok(()) => self.end_incarnation(incarnation, false),
+            Ok(()) => {
+                let lost = Lost { is_crash: false, alive_at: Some(self.now.as_microsecond()) };
+                self.end_incarnation(incarnation, lost)
+            }
             Err(Fault::Refused(LedgerError::Fenced)) => Ok(()),
             Err(fault) => Err(fault),
         }
     }
 
     /// The incarnation must be its node's current one.
-    fn end_incarnation(&mut self, incarnation: &Incarnation, is_crash: bool) -> Result<(), Fault> {
+    fn end_incarnation(&mut self, incarnation: &Incarnation, lost: Lost) -> Result<(), Fault> {
         self.cache.current.borrow_mut().remove(incarnation);
         let of_incarnation = params![&*incarnation.node, incarnation.number];
         execute(self.conn, "UPDATE node SET lease_until = NULL WHERE node = ?1 AND incarnation = ?2", of_incarnation)?;
-        let read = |row: &Row<'_>| Ok((row.get(0)?, row.get(1)?, is_crash));
+        self.forget_program(incarnation)?;
+        let read = |row: &Row<'_>| Ok((row.get(0)?, row.get(1)?, lost));
         let durable = all(self.conn, HELD_DURABLE_TASKS, of_incarnation, read)?;
         self.orphan_durable(&durable)?;
         let calls = "UPDATE call SET state = 'left' WHERE node = ?1 AND incarnation = ?2 AND state = 'open'";
         execute(self.conn, calls, of_incarnation)?;
-        let tasks = "UPDATE task SET abandoned = 1 WHERE node = ?1 AND incarnation = ?2 AND state = 'running'";
-        execute(self.conn, tasks, of_incarnation)?;
+        let tasks = "UPDATE task SET abandoned = 1, interrupted_at = min(max(created_at, ?3), ?4)
+                     WHERE node = ?1 AND incarnation = ?2 AND state = 'running'";
+        let now = self.now.as_microsecond();
+        execute(self.conn, tasks, params![&*incarnation.node, incarnation.number, lost.alive_at.unwrap_or(now), now])?;
         Ok(())
     }
 
@@ -153,9 +192,11 @@ impl Tx<'_> {
             return Ok(0);
         }
         self.cache.current.borrow_mut().clear();
-        let durable = all(self.conn, LAPSED_DURABLE_TASKS, lapsed, |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))?;
+        let read =
+            |row: &Row<'_>| Ok((row.get(0)?, row.get(1)?, Lost { is_crash: row.get(2)?, alive_at: row.get(3)? }));
+        let durable = all(self.conn, LAPSED_DURABLE_TASKS, lapsed, read)?;
         self.orphan_durable(&durable)?;
-        for sql in [LEAVE_CALLS_OF_LAPSED, LEAVE_TASKS_OF_LAPSED] {
+        for sql in [LEAVE_CALLS_OF_LAPSED, LEAVE_TASKS_OF_LAPSED, FORGET_PROGRAMS_OF_LAPSED] {
             execute(self.conn, sql, lapsed)?;
         }
         Ok(execute(self.conn, END_LAPSED_LEASES, lapsed)? as u64)

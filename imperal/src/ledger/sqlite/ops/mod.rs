@@ -11,12 +11,12 @@ mod prune;
 mod repair;
 mod steps;
 mod tasks;
+mod unheld;
 
-pub(super) use durable::LONG_STUCK_TASKS;
 #[cfg(test)]
-pub(super) use durable::{CANDIDATE_TASK, HELD_DURABLE_TASKS, LAST_STEP, READY_TASKS, UNCLAIMED_TASKS};
+pub(super) use durable::{CANDIDATE_TASK, HELD_DURABLE_TASKS, LAST_PROGRESS, LAST_STEP, READY_TASKS};
 #[cfg(test)]
-pub(super) use incarnations::{LAPSED_DURABLE_TASKS, LAPSED_LEASES, TASKS_TO_CANCEL};
+pub(super) use incarnations::{CALLS_TO_CANCEL, LAPSED_DURABLE_TASKS, LAPSED_LEASES, TASKS_TO_CANCEL};
 pub(super) use incarnations::{LEFT_CALLS, LEFT_TASKS};
 pub(super) use prune::DueOwners;
 #[cfg(test)]
@@ -30,6 +30,9 @@ pub(super) use steps::TASKS_WITH_DUE_VALUES;
 #[cfg(test)]
 pub(super) use tasks::{HAS_UNHELD_TASK, OPEN_TASK_COUNT, RUNNING_TASK_COUNT};
 pub(super) use tasks::{TASK, TASK_BY_NUMBER};
+pub(super) use unheld::LONG_STUCK_TASKS;
+#[cfg(test)]
+pub(super) use unheld::{UNCLAIMED_TASKS, UNTOLD_TASKS};
 
 use std::cell::RefCell;
 use std::collections::{HashMap, HashSet};

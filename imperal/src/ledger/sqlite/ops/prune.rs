@@ -15,6 +15,9 @@ use crate::ledger::sqlite::fault::Fault;
 use crate::ledger::sqlite::rows::{all, execute, number, one};
 use crate::ledger::unreadable::UnreadableRow;
 
+/// Steps of pruned tasks that one transaction removes, and those of one task more: no writer waits longer for it.
+pub(in crate::ledger::sqlite) const STEPS: u64 = 10_000;
+
 /// Owners that one scan covers.
 const OWNERS: u32 = 1_000;
 
@@ -96,12 +99,14 @@ impl Tx<'_> {
         if pruned.rows() >= limit {
             return Ok(Pruned { next: u64::try_from(due.from).ok(), ..pruned });
         }
+        let mut removed_steps = 0;
         for owner_id in &due.owners {
             let left = i64::try_from(limit - pruned.rows()).unwrap_or(i64::MAX);
             let at_work =
                 one(self.conn, OLDEST_ACTIVE_TURN, [owner_id], |row| Ok(row.get::<_, Option<i64>>(0)?))?.flatten();
             let first_needed = needed.get(owner_id).copied().into_iter().chain(at_work).min();
-            match self.prune_owner(*owner_id, cuts, first_needed, left) {
+            let mut steps = 0;
+            match self.prune_owner(*owner_id, cuts, first_needed, left, &mut steps) {
                 Ok(taken) => pruned = pruned.plus(taken),
                 // Rows that were removed before it stay removed: each step is complete.
                 Err(fault) if fault.is_of_one_row() => {
@@ -111,7 +116,8 @@ impl Tx<'_> {
                 }
                 Err(fault) => return Err(fault),
             }
-            if pruned.rows() >= limit {
+            removed_steps += steps;
+            if pruned.rows() >= limit || removed_steps >= STEPS {
                 // Continue with the same owner, which may have more.
                 return Ok(Pruned { next: u64::try_from(owner_id - 1).ok(), ..pruned });
             }
@@ -119,13 +125,15 @@ impl Tx<'_> {
         Ok(Pruned { next: due.next(), ..pruned })
     }
 
-    /// `first_needed` is the number of the oldest call that has no reply or a running task.
+    /// `first_needed` is the number of the oldest call that has no reply or a running task. Counts the steps that it removes
+    /// in `steps`, also when it fails.
     fn prune_owner(
         &self,
         owner_id: i64,
         cuts: &Cutoffs,
         first_needed: Option<i64>,
         left: i64,
+        steps: &mut u64,
     ) -> Result<Pruned, Fault> {
         let mut pruned = Pruned::default();
         // A damaged floor counts as 0 and is set again.
@@ -152,7 +160,7 @@ impl Tx<'_> {
             pruned.calls = count(execute(self.conn, sql, behind)?);
         }
         if let Some(cut) = cuts.tasks {
-            pruned.tasks = self.prune_tasks(owner_id, floor, cut, left)?;
+            pruned.tasks = self.prune_tasks(owner_id, floor, cut, left, steps)?;
         }
         if let Some(cut) = cuts.audit {
             pruned.audit = self.prune_audit(owner_id, cut, left)?;
@@ -174,7 +182,7 @@ impl Tx<'_> {
         Ok(turns.iter().take_while(|(_, at)| *at < cut).last().map(|(seq, _)| *seq))
     }
 
-    fn prune_tasks(&self, owner_id: i64, floor: i64, cut: i64, left: i64) -> Result<u64, Fault> {
+    fn prune_tasks(&self, owner_id: i64, floor: i64, cut: i64, left: i64, steps: &mut u64) -> Result<u64, Fault> {
         let read = |row: &rusqlite::Row<'_>| {
             let (ended, outcome): (Option<i64>, Option<i64>) = (row.get(2)?, row.get(3)?);
             let gone = ended.is_some_and(|at| at < cut) && outcome.is_some_and(|seq| seq <= floor);
@@ -183,13 +191,13 @@ impl Tx<'_> {
         let oldest = all(self.conn, OLDEST_TASKS, params![owner_id, left], read)?;
         let mut pruned = 0;
         for (task_no, _, gone) in oldest.into_iter().take_while(|(_, old, _)| *old) {
+            if *steps >= STEPS {
+                break;
+            }
             if gone {
-                for sql in [
-                    "DELETE FROM step WHERE step_id > (?1 << 16) AND step_id <= (?1 << 16) + 65535",
-                    "DELETE FROM durable WHERE task_no = ?1",
-                ] {
-                    execute(self.conn, sql, [task_no])?;
-                }
+                let sql = "DELETE FROM step WHERE step_id > (?1 << 16) AND step_id <= (?1 << 16) + 65535";
+                *steps += count(execute(self.conn, sql, [task_no])?);
+                execute(self.conn, "DELETE FROM durable WHERE task_no = ?1", [task_no])?;
                 pruned += count(execute(self.conn, "DELETE FROM task WHERE task_no = ?1", [task_no])?);
             }
         }

@@ -7,6 +7,7 @@
 use rusqlite::{Row, params};
 
 use super::Tx;
+use super::durable::Lost;
 use crate::ledger::Owner;
 use crate::ledger::sqlite::fault::Fault;
 use crate::ledger::sqlite::rows::{all, execute, one};
@@ -50,7 +51,7 @@ pub(in crate::ledger::sqlite) const LOST_TASKS: &str = held_by_no_incarnation!(
 );
 
 /// Running durable tasks of no incarnation.
-const LOST_DURABLE_TASKS: &str = "SELECT t.task_no, t.attempt, 0 FROM task t INDEXED BY task_held
+const LOST_DURABLE_TASKS: &str = "SELECT t.task_no, t.attempt FROM task t INDEXED BY task_held
     WHERE t.state = 'running' AND t.durable <> 0 AND t.abandoned = 0 AND NOT EXISTS (SELECT 1 FROM node n
         WHERE n.node = t.node AND n.incarnation = t.incarnation AND n.lease_until IS NOT NULL)";
 
@@ -130,7 +131,8 @@ impl Tx<'_> {
 
     /// Marks unsettled work that no current incarnation holds. Recovery then settles it.
     pub(super) fn find_lost_work(&mut self) -> Result<(), Fault> {
-        let lost = all(self.conn, LOST_DURABLE_TASKS, (), |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))?;
+        let how = Lost { is_crash: false, alive_at: None };
+        let lost = all(self.conn, LOST_DURABLE_TASKS, (), |row| Ok((row.get(0)?, row.get(1)?, how)))?;
         self.orphan_durable(&lost)?;
         self.report_rows("task", lost.iter().map(|(number, ..)| *number), "no life of a node holds it");
         for (table, sql, why) in [

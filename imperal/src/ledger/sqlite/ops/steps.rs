@@ -56,7 +56,8 @@ impl Tx<'_> {
 
     /// Notes from when on the values of an ended task's steps are not needed, if it has steps.
     pub(super) fn end_durable(&self, number: i64, state: TaskState) -> Result<(), Fault> {
-        let sql = "UPDATE durable SET ready_at = NULL, claimed_at = NULL, values_until = iif(EXISTS (
+        let sql =
+            "UPDATE durable SET ready_at = NULL, claimed_at = NULL, stuck_since = NULL, values_until = iif(EXISTS (
                        SELECT 1 FROM step WHERE step_id > (?1 << 16) AND step_id <= (?1 << 16) + 65535), ?2, NULL)
                    WHERE task_no = ?1";
         let until = Cutoffs::step_values_until(self.now, state);

@@ -224,7 +224,8 @@ impl Tx<'_> {
         let (owner_id, EndJson { state, turn, audit }) = (task.owner_id, end);
         let seq = self.take_numbers(owner_id, 2, turn.json.len())?;
         let outcome_seq = seq + 1;
-        let sql = "UPDATE task SET state = ?2, finished_at = ?3, outcome_seq = ?4, waits_for = NULL WHERE task_no = ?1";
+        let sql = "UPDATE task SET state = ?2, finished_at = ?3, outcome_seq = ?4, waits_for = NULL,
+                   untold_since = NULL WHERE task_no = ?1";
         let finished_at = self.now.as_microsecond();
         execute(self.conn, sql, params![task.number, state.as_str(), finished_at, number(outcome_seq)])?;
         if task.durable {

@@ -69,7 +69,7 @@ fn earlier_schema_is_refused_and_unchanged() {
     conn.pragma_update(None, "user_version", 7).unwrap();
     drop(conn);
     let before = fs::read(folder.file()).unwrap();
-    unusable(folder.open(), "earlier version (schema 7, this program knows 8)");
+    unusable(folder.open(), "earlier version (schema 7, this program knows 9)");
     assert_eq!(fs::read(folder.file()).unwrap(), before);
 }
 
@@ -184,13 +184,15 @@ fn reads_use_an_index() {
         ("ready tasks", ops::READY_TASKS),
         ("candidate of a claim", ops::CANDIDATE_TASK),
         ("last step", ops::LAST_STEP),
+        ("last progress", ops::LAST_PROGRESS),
         ("durable tasks of an incarnation", ops::HELD_DURABLE_TASKS),
         ("durable tasks of lapsed incarnations", ops::LAPSED_DURABLE_TASKS),
-        ("untaken tasks", ops::UNCLAIMED_TASKS),
+        ("untold tasks", ops::UNTOLD_TASKS),
         ("due values", ops::TASKS_WITH_DUE_VALUES),
         ("partial tasks", ops::PARTIAL_TASKS),
         ("displaced tasks", ops::DISPLACED_TASKS),
         ("asked to cancel", ops::TASKS_TO_CANCEL),
+        ("asked to stop", ops::CALLS_TO_CANCEL),
         ("lapsed", ops::LAPSED_LEASES),
         ("left calls", ops::LEFT_CALLS),
         ("left tasks", ops::LEFT_TASKS),
