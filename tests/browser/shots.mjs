@@ -1,6 +1,7 @@
 // Takes the screenshots of the documentation from real binaries: `node shots.mjs`, with REFINE_BIN as for the tests
-// and `bulk-audit` in the same folder. Writes docs/images/*.png.
+// and `bulk-audit` in the same folder. Writes docs/images/*.png, as small files if pngquant is installed.
 
+import { execFileSync } from "node:child_process";
 import { mkdirSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 
@@ -35,7 +36,13 @@ function camera(browser, url, storageState) {
     await shown.page.waitForFunction(() =>
       document.getAnimations().every((a) => a.playState !== "running" || a.effect.getTiming().iterations === Infinity),
     );
-    await shown.page.screenshot({ path: `${IMAGES}${name}.png` });
+    const path = `${IMAGES}${name}.png`;
+    await shown.page.screenshot({ path });
+    try {
+      execFileSync("pngquant", ["--force", "--ext", ".png", "--quality", "70-95", "--strip", path]);
+    } catch (error) {
+      console.error(`${name}.png is not made smaller: ${error.message}`);
+    }
     await shown.close();
   };
 }
@@ -64,20 +71,32 @@ async function refiner(browser) {
     await page.locator(".card.outcome", { hasText: "Succeeded" }).waitFor();
     await ask("Refine document", DOCUMENT.join("\n\n"));
     for (const paragraph of DOCUMENT.slice(0, 2)) (await refine.completions.next()).answer(paragraph);
-    const working = (shown) => shown.page.locator(".task .stage", { hasText: "Paragraph 3 of 4" }).first().waitFor();
+    await refine.completions.next();
+    // The process is killed. The next one goes on with the third paragraph.
+    await refine.crash();
+    await refine.start();
+    await refine.completions.next();
+    const working = async (shown) => {
+      const card = shown.page.locator(".task:not(.ended)").first();
+      await card.getByText(/^Went on after a restart at .*, 2 kept$/).waitFor();
+      if (await card.locator(".steps-toggle[aria-expanded=false]").isVisible())
+        await card.locator(".steps-toggle").click();
+      await card.locator(".kept").nth(1).waitFor();
+    };
     await working(open);
 
     const shoot = camera(browser, refine.url, await open.context.storageState());
     await shoot("page", DESK, async (shown) => {
       await working(shown);
+      await shown.page.evaluate(() => document.querySelector("#chat").scrollTo(0, 1e6));
       await shown.choose("Refine output");
       await shown.page.getByRole("textbox").first().fill("we meet at the lighthouse , at at noon");
     });
     await shoot("page-dark", { ...DESK, colorScheme: "dark" }, working);
     await shoot("page-phone", PHONE, working);
     await shoot("tasks", MORE, async (shown) => {
-      await shown.page.locator("#open-tasks").click();
       await working(shown);
+      await shown.page.locator("#open-tasks").click();
     });
     await shoot("audit", MORE, async (shown) => {
       await shown.page.locator("#open-audit").click();
