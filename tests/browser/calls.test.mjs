@@ -96,3 +96,11 @@ test("a refused call is not retried", async () => {
   await save("a");
   assert.notEqual(keys[1], keys[0]);
 });
+
+test("a call is this page's own although its answer comes before its turn", async () => {
+  answers.push({ body: { ...REPLY, call_id: "call_1" } });
+  assert.equal(await save("a"), "accepted");
+  assert.ok(calls.own.has("call_1"));
+  seen({ ...asked("a"), call_id: "call_1" });
+  assert.deepEqual([...calls.own], ["call_1"]);
+});

@@ -40,7 +40,11 @@ export class Calls {
       const call = { appId, fn, params: kept(params, this.schemaOf(appId, fn)), seen: false, resolve };
       this.waiting.push(call);
       this.send(call, { function: fn, params })
-        .then(({ turn }) => (resolve(), turn && this.answered(turn.seq)), reject)
+        .then(({ turn, call_id: id }) => {
+          if (id) this.own.add(id); // the answer may come before the call's turn
+          resolve();
+          if (turn) this.answered(turn.seq);
+        }, reject)
         .finally(() => this.forget(call));
     });
   }
