@@ -68,6 +68,12 @@ codes! {
     STEPS_EXCEEDED
     /// A step, message or task was begun in a step with the context of the body.
     STEP_IN_STEP
+    /// Nobody answered a question of the task in time.
+    NO_ANSWER
+    /// The question has another answer already, its time is over, or it was withdrawn.
+    QUESTION_CLOSED
+    /// The task has as many open questions as it may.
+    QUESTIONS_EXCEEDED
     /// A result is larger than 1 MiB.
     RESULT_TOO_LARGE
     /// A result is nested deeper than 120 levels.

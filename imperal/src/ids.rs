@@ -85,6 +85,10 @@ id! {
     /// Work that a handler detached with `ctx.background_task`.
     TaskId
 }
+id! {
+    /// A question that a durable task asks its user.
+    QuestionId
+}
 
 /// An idempotency key: requests with the same key run once. 1 to 255 characters from `!` to `~`.
 ///

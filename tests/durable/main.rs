@@ -14,6 +14,7 @@ mod messages;
 mod nesting;
 mod steps;
 mod stuck;
+mod waits;
 
 use std::collections::BTreeMap;
 use std::pin::Pin;

@@ -8,6 +8,7 @@ use std::time::Duration;
 use imperal::ids::CallId;
 use imperal::ledger::contract::{Calls, Leases, Recovery, Tasks};
 use imperal::ledger::{NewCall, Owner, Role, TaskState, TurnBody};
+use imperal::platform::Settings;
 use imperal::prelude::*;
 use imperal::testing::TestPlatform;
 use serde_json::json;
@@ -194,12 +195,12 @@ async fn recovery_expires_leases_once_per_pass() {
 
 /// A platform on this ledger with a function's state, and another that replaces it.
 async fn lost_in(ledger: Arc<LosesAnswers>, done: &Arc<AtomicU32>, seconds: u64) -> TestPlatform {
-    let setup = TestPlatform::setup().settings(|s| s.node = "a".into()).state(done.clone());
+    let setup = TestPlatform::setup().settings(renews_often).state(done.clone());
     let first = setup.ledger(ledger).start().await;
     let anna = first.user("anna");
     tokio::spawn(async move { anna.call("begin", json!({"seconds": seconds})).await });
     tokio::time::sleep(Duration::from_secs(2)).await;
-    drop(TestPlatform::setup().settings(|s| s.node = "a".into()).on_ledger_of(&first).start().await);
+    drop(TestPlatform::setup().settings(renews_often).on_ledger_of(&first).start().await);
     // Until the first platform has noticed.
     tokio::time::sleep(Duration::from_secs(20)).await;
     first
@@ -237,4 +238,10 @@ async fn task_waiting_for_the_reply_of_a_lost_call_ends_with_it() {
     let begun = tokio::time::Instant::now();
     first.platform().shutdown(Duration::from_secs(10)).await;
     assert!(begun.elapsed() < Duration::from_secs(1), "the platform waited until {:?}", begun.elapsed());
+}
+
+/// The settings of a node that notices within seconds that its lease is gone.
+fn renews_often(settings: &mut Settings) {
+    settings.node = "a".into();
+    (settings.lease, settings.renew_every) = (Duration::from_secs(15), Duration::from_secs(5));
 }

@@ -149,7 +149,7 @@ mod durable {
     }
 
     #[durable_task]
-    pub(super) async fn r#match(_ctx: TaskContext, _: ()) -> Result<ActionResult> {
+    pub(super) async fn r#match(_ctx: TaskContext, _input: ()) -> Result<ActionResult> {
         Ok(ActionResult::done("Matched."))
     }
 }

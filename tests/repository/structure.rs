@@ -60,13 +60,13 @@ const INSIDE: &[(&str, &str)] = &[
         "platform",
         "error ledger_errors readable_name refusals messages settings call_reply lease_age
          active progress meters http_meter admission step_quota node
-         lease recovery retention durable_write host task_run
+         lease recovery retention durable_write questions host task_run
          chat injection tasks durable idempotency dispatch resume durable_digest access",
     ),
     (
         "gateway",
         "api_error headers body limits panics connection listener auth hosts idempotency
-         health metrics page extensions audit chat tasks session stream calls inject openapi",
+         health metrics page extensions audit chat tasks questions session stream calls inject openapi",
     ),
 ];
 

@@ -13,9 +13,9 @@ use super::durable::DurableRequest;
 use super::progress::{ProgressMark, ReportPause};
 use super::{Context, Origin};
 use crate::error::RunningTask;
-use crate::ids::{TaskId, TurnId};
+use crate::ids::{QuestionId, TaskId, TurnId};
 use crate::result::Result;
-use crate::rows::{Attempt, NewStep, StepsSoFar};
+use crate::rows::{Attempt, CloseQuestion, NewQuestion, NewStep, Question, StepsSoFar};
 
 /// The future of a host method that waits for the ledger.
 pub(crate) type HostFuture<'a, T> = Pin<Box<dyn Future<Output = Result<T>> + Send + 'a>>;
@@ -45,6 +45,21 @@ pub(crate) trait Host: Send + Sync {
 
     /// The value of a stored step, however large.
     fn step_value<'a>(&'a self, origin: &'a Origin, ordinal: u16) -> HostFuture<'a, Option<String>>;
+
+    /// Asks the user a question, once the call that started the task has its reply. Repeats the write until it is
+    /// stored, or the attempt has no right to it.
+    fn ask_question<'a>(&'a self, origin: &'a Origin, question: NewQuestion) -> HostFuture<'a, Question>;
+
+    /// Closes a question of the task, unless it is closed. Returns it as it is then.
+    fn close_question<'a>(
+        &'a self,
+        origin: &'a Origin,
+        question_id: QuestionId,
+        why: CloseQuestion,
+    ) -> HostFuture<'a, Question>;
+
+    /// A question of the task.
+    fn find_question<'a>(&'a self, origin: &'a Origin, question_id: QuestionId) -> HostFuture<'a, Question>;
 
     /// Takes the steps of an attempt, for watchers. Waits for nothing.
     fn report_steps(&self, attempt: Attempt, steps: StepsSoFar);

@@ -38,8 +38,11 @@ pub(crate) use background::{TaskBody, TaskRequest};
 pub use blocking::Blocking;
 pub use chat::{CHAT_TEXT_LIMIT, Delivery, Receipt, TRUNCATION_MARKER};
 pub(crate) use chat::{ChatDelivery, SaidStep, cut_text};
-pub(crate) use durable::{DurableRequest, DurableRun, Leaving, MessageKey, StepsDigest, StoredSteps};
-pub use durable::{DurableTask, PreparedTask, Retrying, Step, StepName, StepRetry, StepValue, TaskContext};
+pub use durable::{
+    Answer, Ask, AskOr, AskWithin, DurableTask, PreparedTask, Retrying, Sleep, Step, StepName, StepRetry, StepValue,
+    TaskContext,
+};
+pub(crate) use durable::{DurableRequest, DurableRun, Leaving, MessageKey, PARKED_FROM, StepsDigest, StoredSteps};
 use durable::{InFlight, StepScope};
 pub use fan_out::{FanOut, Part};
 pub(crate) use host::{Host, HostFuture};

@@ -126,7 +126,7 @@ impl ParamsCheck {
             return Ok(());
         }
         let error = self.validator.iter_errors(params).next();
-        error.map_or(Ok(()), |error| Err(refusal::refused(&error, &self.schema, self.has_secrets)))
+        error.map_or(Ok(()), |error| Err(refusal::refused(&error, &self.schema, self.has_secrets, refusal::PARAMETERS)))
     }
 
     fn read(&self, params: &Value) -> Result<BoundHandler> {

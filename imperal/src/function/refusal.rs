@@ -9,8 +9,8 @@ use super::subschemas::Subschemas;
 use crate::codes::{self, ErrorCode};
 use crate::error::Error;
 
-/// The refusal of parameters that break their schema.
-pub(super) fn refused(error: &ValidationError<'_>, schema: &Value, has_secrets: bool) -> Error {
+/// The refusal of parameters or an answer that break their schema; `whole` says which of them.
+pub(super) fn refused(error: &ValidationError<'_>, schema: &Value, has_secrets: bool, whole: &str) -> Error {
     let error = innermost(error);
     let mut path = steps_of(error.instance_path().as_str(), schema);
     let (code, text) = match error.kind() {
@@ -23,14 +23,14 @@ pub(super) fn refused(error: &ValidationError<'_>, schema: &Value, has_secrets: 
             (codes::VALIDATION_TYPE_ERROR, advice(kind, error, &found, has_secrets))
         }
     };
-    refusal(code, &path, &text, schema, has_secrets)
+    refusal(code, &path, &text, schema, has_secrets, whole)
 }
 
 /// The refusal of parameters that follow their schema and that the type does not take.
 pub(super) fn unread(error: &ReadError, params: &Value, schema: &Value, has_secrets: bool) -> Error {
     let mut path: Vec<Step> = error.path().cloned().collect();
     if error.is_missing() {
-        return refusal(codes::VALIDATION_MISSING_FIELD, &path, MISSING, schema, has_secrets);
+        return refusal(codes::VALIDATION_MISSING_FIELD, &path, MISSING, schema, has_secrets, PARAMETERS);
     }
     let mut value = at(params, &path);
     // serde reads flattened parts and forms of enums from a copy and then does not say where it was. Text
@@ -51,14 +51,17 @@ pub(super) fn unread(error: &ReadError, params: &Value, schema: &Value, has_secr
         _ if has_secrets => "has a value that is not right".to_owned(),
         _ => format!("has a value that is not right: {}", error.text().trim_end_matches('.')),
     };
-    refusal(codes::VALIDATION_TYPE_ERROR, &path, &text, schema, has_secrets)
+    refusal(codes::VALIDATION_TYPE_ERROR, &path, &text, schema, has_secrets, PARAMETERS)
 }
+
+/// All parameters of a call, in a refusal that is about no single field.
+pub(super) const PARAMETERS: &str = "the parameters";
 
 const MISSING: &str = "is required and missing";
 
-fn refusal(code: ErrorCode, path: &[Step], text: &str, schema: &Value, has_secrets: bool) -> Error {
+fn refusal(code: ErrorCode, path: &[Step], text: &str, schema: &Value, has_secrets: bool, whole: &str) -> Error {
     let path = shown(path, schema, has_secrets);
-    let subject = if path.is_empty() { "the parameters".to_owned() } else { format!("`{path}`") };
+    let subject = if path.is_empty() { whole.to_owned() } else { format!("`{path}`") };
     let refusal = Error::user(code, format!("{subject} {text}."));
     if path.is_empty() { refusal } else { refusal.with_field(path) }
 }

@@ -74,7 +74,7 @@ impl ApiError {
 /// The one table of statuses. Codes that are not in it, such as those of extensions, are 500.
 ///
 /// The gateway never sees an error of the ledger: the platform turns it into `UNAVAILABLE` or `QUOTA_EXCEEDED`.
-static STATUS_OF_CODE: [(ErrorCode, StatusCode); 11] = [
+static STATUS_OF_CODE: [(ErrorCode, StatusCode); 12] = [
     (codes::VALIDATION_MISSING_FIELD, StatusCode::UNPROCESSABLE_ENTITY),
     (codes::VALIDATION_TYPE_ERROR, StatusCode::UNPROCESSABLE_ENTITY),
     (codes::KEY_REUSED, StatusCode::UNPROCESSABLE_ENTITY),
@@ -83,6 +83,7 @@ static STATUS_OF_CODE: [(ErrorCode, StatusCode); 11] = [
     (codes::NOT_FOUND, StatusCode::NOT_FOUND),
     (codes::PERMISSION_DENIED, StatusCode::FORBIDDEN),
     (codes::UNAUTHENTICATED, StatusCode::UNAUTHORIZED),
+    (codes::QUESTION_CLOSED, StatusCode::CONFLICT),
     (codes::RATE_LIMITED, StatusCode::TOO_MANY_REQUESTS),
     (codes::QUOTA_EXCEEDED, StatusCode::TOO_MANY_REQUESTS),
     (codes::UNAVAILABLE, StatusCode::SERVICE_UNAVAILABLE),
@@ -104,14 +105,21 @@ fn until_midnight() -> Duration {
     Duration::from_secs(DAY - now.as_secs() % DAY)
 }
 
-impl IntoResponse for ApiError {
-    fn into_response(self) -> Response {
-        let detail = ErrorDetail {
+impl ApiError {
+    /// The body of the response.
+    pub(super) fn body(&self) -> ErrorBody {
+        let error = ErrorDetail {
             code: self.error.code().clone(),
             message: self.error.message().to_owned(),
             field: self.error.field().map(str::to_owned),
         };
-        let mut response = super::json(self.status, &ErrorBody { error: detail });
+        ErrorBody { error }
+    }
+}
+
+impl IntoResponse for ApiError {
+    fn into_response(self) -> Response {
+        let mut response = super::json(self.status, &self.body());
         if self.status == StatusCode::UNAUTHORIZED {
             let challenge = axum::http::HeaderValue::from_static("Bearer");
             response.headers_mut().insert(axum::http::header::WWW_AUTHENTICATE, challenge);

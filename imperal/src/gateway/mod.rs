@@ -22,6 +22,7 @@ mod metrics;
 mod openapi;
 mod page;
 mod panics;
+mod questions;
 mod session;
 mod stream;
 mod tasks;
@@ -157,6 +158,8 @@ fn router(gateway: Gateway) -> Router {
         .route("/v1/tasks/active", get(tasks::active))
         .route("/v1/tasks/{task_id}", get(tasks::one))
         .route("/v1/tasks/{task_id}/steps", get(tasks::steps))
+        .route("/v1/tasks/{task_id}/questions", get(questions::list))
+        .route("/v1/tasks/{task_id}/answer", post(questions::answer))
         .route("/v1/tasks/{task_id}/cancel", post(tasks::cancel))
         .route("/v1/internal/chat/inject", post(inject::inject))
         .route("/v1/internal/link", post(session::new_link))

@@ -12,6 +12,7 @@ use super::calls::CallBody;
 use super::chat::Turns;
 use super::extensions::Extensions;
 use super::inject::{InjectBody, InjectedTurn};
+use super::questions::{AnswerBody, AnsweredQuestion, Questions};
 use super::session::Session;
 use super::tasks::{Steps, Tasks};
 use crate::ledger::AuditCheck;
@@ -125,6 +126,26 @@ fn task_operations(generator: &mut SchemaGenerator) -> Vec<Operation> {
                 "/v1/tasks/{task_id}/steps",
                 "The stored steps of a durable task, in order, without their values",
                 schema::<Steps>(generator),
+            )
+        },
+        Operation {
+            errors: &[400, 401, 403, 404, 503],
+            ..get(
+                "/v1/tasks/{task_id}/questions",
+                "The questions of a durable task, in the order in which they were asked",
+                schema::<Questions>(generator),
+            )
+        },
+        Operation {
+            method: "post",
+            body: Some(schema::<AnswerBody>(generator)),
+            errors: &[400, 401, 403, 404, 409, 413, 422, 503],
+            ..get(
+                "/v1/tasks/{task_id}/answer",
+                "Answer a question of a task: as its user, or as a service with the headers X-Service-Token and \
+                 X-Acting-User. The first answer counts; 409 with the question when it has another one, its time is \
+                 over, or it was withdrawn",
+                schema::<AnsweredQuestion>(generator),
             )
         },
         Operation {

@@ -7,6 +7,7 @@
 //! | [`Calls`] | calls and their replies | dispatch |
 //! | [`Tasks`] | background and durable tasks | the supervisor, everything that shows or cancels tasks |
 //! | [`DurableTasks`] | attempts and steps of durable tasks | the loop that takes them up, their steps |
+//! | [`Questions`] | questions of durable tasks and their answers | bodies, everything that answers |
 //! | [`Chat`] | turns and numbered events | deliveries, history, streams |
 //! | [`AuditTrail`] | the audit trail | access checks, operators |
 //! | [`Retention`] | the removal of old rows | the pruning loop |
@@ -37,7 +38,7 @@
 //! 5. `NotOrphaned`
 //! 6. `CallNotReplied`
 //! 7. `IdExists`
-//! 8. `AlreadyRunning`, then `TooManyTasks`
+//! 8. `AlreadyRunning`, then `TooManyTasks`, `TooManyQuestions`
 //! 9. `QuotaExceeded`
 //!
 //! **Texts.** Every text and JSON value comes back as it was written: NUL, characters of every plane,
@@ -65,6 +66,7 @@ mod durable;
 mod error;
 mod health;
 mod leases;
+mod questions;
 mod recovery;
 mod retention;
 mod tasks;
@@ -76,6 +78,7 @@ pub use durable::DurableTasks;
 pub use error::LedgerError;
 pub use health::Health;
 pub use leases::Leases;
+pub use questions::Questions;
 pub use recovery::Recovery;
 pub use retention::Retention;
 pub use tasks::Tasks;

@@ -13,6 +13,6 @@ pub(super) use gaps::without_gaps;
 #[cfg(feature = "postgres")]
 pub(super) use tables::progress;
 pub(super) use tables::{
-    EventKind, audit_row, call, call_id, chain_ends, claimed, event, left_call, owner, record, running_task, step,
-    step_value, task_id, turn,
+    EventKind, audit_row, call, call_id, chain_ends, claimed, event, left_call, owner, question, record, running_task,
+    step, step_value, task_id, turn,
 };

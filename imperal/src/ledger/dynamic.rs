@@ -10,15 +10,16 @@ use std::pin::Pin;
 use std::time::Duration;
 
 use super::contract::{
-    AuditTrail, Calls, Chat, DurableTasks, Health, Leases, LedgerResult, Recovery, Retention, Tasks,
+    AuditTrail, Calls, Chat, DurableTasks, Health, Leases, LedgerResult, Questions, Recovery, Retention, Tasks,
 };
 use super::{
-    Attempt, AuditFilter, AuditRow, CallCancel, CallRecord, CancelOutcome, ChainEnds, ClaimRequest, ClaimedTask,
-    DurableProgram, Event, Feed, Incarnation, LedgerMeters, MessageSource, NewAudit, NewCall, NewStep, NewTask, Orphan,
-    Owner, Page, PageLimit, Progress, Pruned, Release, RenewalNews, RetentionPolicy, StoredStep, Task, TaskEnd,
-    TaskRecord, Turn, TurnBody, Work, spans,
+    AnswerOutcome, Attempt, AuditFilter, AuditRow, CallCancel, CallRecord, CancelOutcome, ChainEnds, ClaimRequest,
+    ClaimedTask, CloseQuestion, DurableName, DurableProgram, Event, Feed, Incarnation, LedgerMeters, MessageSource,
+    NewAnswer, NewAudit, NewCall, NewQuestion, NewStep, NewTask, Orphan, Owner, Page, PageLimit, Progress, Pruned,
+    Question, Release, RenewalNews, RetentionPolicy, StoredStep, Task, TaskEnd, TaskRecord, Turn, TurnBody, Work,
+    spans,
 };
-use crate::ids::{CallId, TaskId, TurnId};
+use crate::ids::{CallId, QuestionId, TaskId, TurnId};
 
 /// The future of a method of [`Ledger`].
 pub type Fut<'a, T> = Pin<Box<dyn Future<Output = LedgerResult<T>> + Send + 'a>>;
@@ -107,6 +108,7 @@ ledger! {
     }
     DurableTasks {
         periodic claim_tasks(incarnation: &'a Incarnation, request: ClaimRequest) -> Vec<ClaimedTask>;
+        read next_ready_in(names: &'a [DurableName]) -> Option<Duration>;
         write release_task(incarnation: &'a Incarnation, attempt: Attempt, release: Release) -> Task;
         write store_step(incarnation: &'a Incarnation, attempt: Attempt, step: NewStep) -> ();
         read steps(task_id: TaskId, after: u16, limit: PageLimit) -> Page<StoredStep>;
@@ -115,6 +117,13 @@ ledger! {
         periodic mark_stuck(incarnation: &'a Incarnation, untaken_for: Duration) -> u64;
         periodic announce_queued(incarnation: &'a Incarnation, queued_for: Duration) -> u64;
         read long_stuck(stuck_for: Duration, limit: u32) -> Vec<TaskRecord>;
+    }
+    Questions {
+        write ask_question(incarnation: &'a Incarnation, attempt: Attempt, question: NewQuestion) -> Question;
+        write answer_question(question_id: QuestionId, answer: NewAnswer) -> AnswerOutcome;
+        write close_question(incarnation: &'a Incarnation, attempt: Attempt, question_id: QuestionId, why: CloseQuestion) -> Question;
+        read questions(task_id: TaskId) -> Vec<Question>;
+        read find_question(question_id: QuestionId) -> Option<(Owner, Question)>;
     }
     Chat {
         write inject(owner: Owner, turn: TurnBody, audit: NewAudit, source: MessageSource) -> Turn;

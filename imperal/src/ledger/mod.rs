@@ -28,14 +28,15 @@ mod sqlite;
 mod unreadable;
 
 pub use crate::rows::{
-    Attempt, AuditHash, AuditOutcome, AuditRow, AuditScope, CallCancel, CallRecord, CancelOutcome, ClaimRequest,
-    ClaimedTask, CurrentStep, DurableName, DurableProgram, Event, EventBody, Fence, Incarnation, MessageSource,
-    NewAudit, NewCall, NewDurable, NewStep, NewTask, Orphan, Owner, Progress, Release, RenewalNews, Role, StepKind,
-    StepsSoFar, StoredStep, Task, TaskEnd, TaskRecord, TaskState, TooDeep, Turn, TurnBody, UnknownName, WaitsFor, Work,
+    AnswerOutcome, Attempt, AuditHash, AuditOutcome, AuditRow, AuditScope, CallCancel, CallRecord, CancelOutcome,
+    ClaimRequest, ClaimedTask, CloseQuestion, CurrentStep, DurableName, DurableProgram, Event, EventBody, Fence,
+    Incarnation, MessageSource, NewAnswer, NewAudit, NewCall, NewDurable, NewQuestion, NewStep, NewTask, Orphan, Owner,
+    Park, Progress, Question, QuestionState, Release, RenewalNews, Role, StepKind, StepsSoFar, StoredAnswer,
+    StoredStep, Task, TaskEnd, TaskRecord, TaskState, TooDeep, Turn, TurnBody, UnknownName, WaitsFor, Work,
 };
 pub use audit_check::{AuditCheck, BrokenAudit};
 pub use clock::{Clock, ManualClock, SystemClock};
-pub use contract::LedgerError;
+pub use contract::{LedgerError, LedgerResult};
 pub use dynamic::{Fut, Ledger};
 pub use feed::{Feed, FeedSignal, Subscription};
 pub use memory::MemoryLedger;

@@ -158,6 +158,11 @@ pub(super) fn check_open_tasks(open: u32, max: u32) -> LedgerResult<()> {
     if open < max { Ok(()) } else { Err(LedgerError::TooManyTasks(max)) }
 }
 
+/// Whether a task with this many open questions may ask another.
+pub(super) fn check_open_questions(open: u32, max: u32) -> LedgerResult<()> {
+    if open < max { Ok(()) } else { Err(LedgerError::TooManyQuestions(max)) }
+}
+
 /// Whether an owner who has stored this much today may store `added` more bytes.
 pub(super) fn check_stored_bytes(stored: u64, added: u64, max: Option<u64>) -> LedgerResult<()> {
     match max {

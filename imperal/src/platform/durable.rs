@@ -47,7 +47,7 @@ impl Node {
         let origin = Origin { task_id: Some(task_id), attempt: 1, ..origin.clone() };
         let span = task_span(&origin);
         trace::link(&span, starter.span());
-        let run = DurableRun::first(attempt, task_id);
+        let run = DurableRun::first(attempt, task_id, self.settings.parked_from);
         let ctx = Context::durable(origin, starter.services().clone(), WorkSpan::of(&span), run);
         let work = ActiveWork { ctx, ..parent_work };
         let node = self.clone();

@@ -7,8 +7,8 @@ use crate::context::{
     ChatDelivery, Context, DurableRequest, Host, HostFuture, Origin, ProgressMark, ReportPause, TaskRequest,
 };
 use crate::error::RunningTask;
-use crate::ids::{TaskId, TurnId};
-use crate::ledger::{Attempt, NewStep, StepsSoFar};
+use crate::ids::{QuestionId, TaskId, TurnId};
+use crate::ledger::{Attempt, CloseQuestion, NewQuestion, NewStep, Question, StepsSoFar};
 
 impl Host for Node {
     fn start_task(self: Arc<Self>, parent: Context, task: TaskRequest) -> HostFuture<'static, TaskId> {
@@ -41,6 +41,23 @@ impl Host for Node {
 
     fn step_value<'a>(&'a self, origin: &'a Origin, ordinal: u16) -> HostFuture<'a, Option<String>> {
         Box::pin(self.read_step_value(origin, ordinal))
+    }
+
+    fn ask_question<'a>(&'a self, origin: &'a Origin, question: NewQuestion) -> HostFuture<'a, Question> {
+        Box::pin(self.ask_question_of(origin, question))
+    }
+
+    fn close_question<'a>(
+        &'a self,
+        origin: &'a Origin,
+        question_id: QuestionId,
+        why: CloseQuestion,
+    ) -> HostFuture<'a, Question> {
+        Box::pin(self.close_question_of(origin, question_id, why))
+    }
+
+    fn find_question<'a>(&'a self, origin: &'a Origin, question_id: QuestionId) -> HostFuture<'a, Question> {
+        Box::pin(self.read_question_of(origin, question_id))
     }
 
     fn report_steps(&self, attempt: Attempt, steps: StepsSoFar) {

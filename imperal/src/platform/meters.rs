@@ -73,7 +73,7 @@ labels! {
 labels! {
     /// What this node did with durable tasks: it took one up; took up one whose attempts crashed their processes; gave
     /// one back because it stops; or because this program cannot continue it.
-    Durable { Resumed "resumed" Suspect "suspect" HandedOver "handed_over" Refused "refused" }
+    Durable { Resumed "resumed" Suspect "suspect" HandedOver "handed_over" Parked "parked" Refused "refused" }
 }
 
 labels! {

@@ -25,6 +25,7 @@ mod messages;
 mod meters;
 mod node;
 mod progress;
+mod questions;
 mod readable_name;
 mod recovery;
 mod refusals;
@@ -60,7 +61,7 @@ use crate::task::Watchdog;
 
 #[cfg(feature = "platform")]
 pub(crate) use access::EventsSince;
-pub use access::{Access, CallState, StoppedCall};
+pub use access::{Access, Answered, CallState, StoppedCall};
 pub(crate) use admission::CallPermit;
 pub use call_reply::CallReply;
 pub use error::PlatformError;

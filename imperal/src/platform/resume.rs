@@ -32,7 +32,7 @@ pub(super) const RESUMED_AT_ONCE: usize = 256;
 const BATCH: usize = 64;
 /// The steps of a task that are read at once. Many tasks may be read at the same time.
 pub(super) const STEPS_PAGE: PageLimit = PageLimit::rows(2_000).bytes(256 << 10);
-/// How often ready tasks are looked for without a hint.
+/// How often tasks that are ready are looked at again.
 const EVERY: Duration = Duration::from_secs(1);
 /// A suspect is taken up only once the node has run for this long, so that it does not keep a process from
 /// starting.
@@ -52,14 +52,14 @@ impl Node {
         let names = self.durable_names();
         let began = tokio::time::Instant::now();
         let mut registered = None;
-        let mut tick = tokio::time::interval(EVERY);
-        tick.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+        let mut wait = Duration::ZERO;
         loop {
             tokio::select! {
-                _ = tick.tick() => {}
+                () = tokio::time::sleep(wait) => {}
                 () = self.ledger.feed().ready_task_announced() => {}
                 () = self.ended.cancelled() => return,
             }
+            wait = self.settings.look_every;
             if names.is_empty() || !self.settings.takes_up_tasks {
                 // Nothing to claim. The loop stays, so that `/readyz` finds it at work.
                 continue;
@@ -67,6 +67,18 @@ impl Node {
             failpoint::hit("claim");
             self.register_names(&names, &mut registered).await;
             while self.claim_batch(&names, &services, began.elapsed() >= SUSPECT_AFTER).await {}
+            wait = self.next_look(&names).await;
+        }
+    }
+
+    /// How long the next look can wait: until the next task is ready, or as the settings say.
+    async fn next_look(&self, names: &[DurableName]) -> Duration {
+        let every = self.settings.look_every;
+        match self.ledger.next_ready_in(names).await {
+            // It was not taken: it waits for a slot or a permit.
+            Ok(Some(Duration::ZERO)) => EVERY,
+            Ok(Some(next)) => next.min(every),
+            Ok(None) | Err(_) => every,
         }
     }
 
@@ -138,7 +150,8 @@ impl Node {
     ) {
         let task = &claimed.record.task;
         let Some(steps) = self.read_steps(task.task_id, &lease.lost).await else { return };
-        let run = DurableRun::resumed(task.attempt(), claimed.root_task, steps);
+        let run = DurableRun::resumed(task.attempt(), claimed.root_task, steps, self.settings.parked_from);
+        run.set_ledger_time(claimed.claimed_at);
         let (origin, bound) = self.bind(&claimed);
         let span = task_span(&origin);
         let ctx = Context::durable(origin, services, WorkSpan::of(&span), run.clone());

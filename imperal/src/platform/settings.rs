@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::PlatformError;
-use crate::context::MAX_TIMEOUT;
+use crate::context::{MAX_TIMEOUT, PARKED_FROM};
 use crate::ledger::{NewTask, RetentionPolicy};
 
 /// Times and limits of a platform.
@@ -51,6 +51,10 @@ pub struct Settings {
     /// How often what is older is looked for, at least. 1 h; more often when something is kept for
     /// less than 4 h.
     pub prune_every: Duration,
+    /// How often tasks that became ready are looked for without a hint. 1 s.
+    pub(crate) look_every: Duration,
+    /// From which length on a sleep of a durable task is parked. 60 s.
+    pub(crate) parked_from: Duration,
     /// Whether this node takes up durable tasks that other processes left. A process that ends with one command
     /// does not.
     pub(crate) takes_up_tasks: bool,
@@ -83,6 +87,8 @@ impl Default for Settings {
             shutdown_grace: Duration::from_secs(10),
             keep: RetentionPolicy::FOREVER,
             prune_every: Duration::from_secs(3600),
+            look_every: Duration::from_secs(1),
+            parked_from: PARKED_FROM,
             takes_up_tasks: true,
         }
     }

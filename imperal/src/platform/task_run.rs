@@ -106,21 +106,24 @@ impl TaskRun<'_> {
             tracing::warn!("a thread of the task still runs: the task is given back when this process ends");
             return trace::ended(work.ctx.span(), "handed_over", false);
         }
-        let release = match leaving {
-            Leaving::HandedOver => Release::HandOver,
+        let (release, how) = match leaving {
+            Leaving::HandedOver => (Release::HandOver, "handed_over"),
+            Leaving::Parked(park) => (Release::Park(park), "parked"),
             Leaving::Misfit(why) => {
                 tracing::warn!(why, "this version of the program cannot continue the task: it waits for another one");
-                Release::Refused { program: node.settings.program.clone() }
+                (Release::Refused { program: node.settings.program.clone() }, "handed_over")
             }
         };
         failpoint::hit("before-release");
         let write = || node.ledger.release_task(&work.lease.incarnation, attempt, release.clone());
         let released = node.retry_until_durable("release", write).await;
-        if released {
-            let is_refusal = matches!(release, Release::Refused { .. });
-            node.meters.durable(if is_refusal { Durable::Refused } else { Durable::HandedOver });
+        match (&release, released) {
+            (_, false) => {}
+            (Release::Refused { .. }, true) => node.meters.durable(Durable::Refused),
+            (Release::Park(_), true) => node.meters.durable(Durable::Parked),
+            (Release::HandOver, true) => node.meters.durable(Durable::HandedOver),
         }
-        trace::ended(work.ctx.span(), if released { "handed_over" } else { "lost" }, !released);
+        trace::ended(work.ctx.span(), if released { how } else { "lost" }, !released);
         failpoint::hit("after-release");
     }
 

@@ -104,6 +104,9 @@ impl Node {
         };
         match stored {
             Some(task) if task.state == TaskState::Running && task.attempt() == run.attempt => {
+                if let Some(durable) = run.work.ctx.durable_run() {
+                    durable.set_ledger_time(task.created_at);
+                }
                 self.meters.tasks_started.inc();
                 (Ok(task_id), run.begin())
             }

@@ -126,6 +126,8 @@ pub struct ClaimedTask {
     pub crashes: u32,
     /// Attempts in a row that made no progress, this one not counted.
     pub fruitless: u32,
+    /// When it was claimed, by the ledger's clock.
+    pub claimed_at: Timestamp,
 }
 
 /// Why the holder of a durable task gives it back.
@@ -140,6 +142,25 @@ pub enum Release {
         /// The program's version.
         program: String,
     },
+    /// The task waits for a time or an answer: no process is needed until then.
+    Park(Park),
+}
+
+/// What a parked task waits for: the first of all these.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+#[non_exhaustive]
+pub struct Park {
+    /// The earliest time of its waits. A question's is the end of its time.
+    pub wake_at: Option<Timestamp>,
+    /// The questions that it waits for, by their ordinals.
+    pub questions: Vec<u16>,
+}
+
+impl Park {
+    /// Waits for these questions, and for this time at most.
+    pub fn new(wake_at: impl Into<Option<Timestamp>>, questions: Vec<u16>) -> Self {
+        Self { wake_at: wake_at.into(), questions }
+    }
 }
 
 /// The kind of a row of a durable task's history.
@@ -151,17 +172,21 @@ pub enum StepKind {
     Step,
     /// A message from outside of a step.
     Message,
+    /// A wait for a time. Its value is that time.
+    Sleep,
+    /// A question. Its value is a [`StoredAnswer`](super::StoredAnswer); it was stored when it was answered.
+    Question,
 }
 
 impl StepKind {
-    /// Whether storing it is progress. A message is none: a body that says something new on each attempt gets
-    /// no further by it.
+    /// Whether storing it is progress. A message is none, and no question or sleep: a body that says or asks
+    /// something new on each attempt gets no further by it. A wait that is over is progress by its park.
     pub const fn is_progress(self) -> bool {
         matches!(self, Self::Step)
     }
 }
 
-named!(StepKind, "kind of step", { Step = "step", Message = "message" });
+named!(StepKind, "kind of step", { Step = "step", Message = "message", Sleep = "sleep", Question = "question" });
 
 /// A step to store.
 #[derive(Debug, Clone, PartialEq, Eq)]

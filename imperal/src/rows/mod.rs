@@ -8,6 +8,7 @@ mod audit_hash;
 mod durable;
 mod msg_type;
 mod names;
+mod question;
 mod task;
 mod turn;
 mod work;
@@ -15,11 +16,12 @@ mod work;
 pub use self::audit::{AuditOutcome, AuditRow, AuditScope, NewAudit};
 pub use self::audit_hash::AuditHash;
 pub use self::durable::{
-    ClaimRequest, ClaimedTask, CurrentStep, DurableName, DurableProgram, NewDurable, NewStep, Release, StepKind,
+    ClaimRequest, ClaimedTask, CurrentStep, DurableName, DurableProgram, NewDurable, NewStep, Park, Release, StepKind,
     StepsSoFar, StoredStep,
 };
 pub use self::msg_type::MsgType;
 pub use self::names::UnknownName;
+pub use self::question::{AnswerOutcome, CloseQuestion, NewAnswer, NewQuestion, Question, QuestionState, StoredAnswer};
 pub use self::task::{CancelOutcome, NewTask, Progress, Task, TaskEnd, TaskRecord, TaskState, WaitsFor};
 pub use self::turn::{CallRecord, NewCall, Role, TooDeep, Turn, TurnBody};
 pub use self::work::{

@@ -57,7 +57,7 @@ mod tests {
     use serde::Serialize;
     use serde::de::DeserializeOwned;
 
-    use super::super::{AuditOutcome, MsgType, Role, StepKind, TaskState, UnknownName, WaitsFor};
+    use super::super::{AuditOutcome, MsgType, QuestionState, Role, StepKind, TaskState, UnknownName, WaitsFor};
 
     /// Checks all names of a type: an unknown name lists them.
     fn check<T>(names: &[&str])
@@ -88,7 +88,8 @@ mod tests {
             "reclaimed",
         ]);
         check::<WaitsFor>(&["process", "retry", "slot", "version", "time", "answer"]);
-        check::<StepKind>(&["step", "message"]);
+        check::<StepKind>(&["step", "message", "sleep", "question"]);
+        check::<QuestionState>(&["open", "answered", "expired", "withdrawn"]);
         check::<Role>(&["user", "bot"]);
         check::<MsgType>(&["response", "system", "tool_result"]);
         check::<AuditOutcome>(&["done", "refused", "critical"]);

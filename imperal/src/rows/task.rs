@@ -143,6 +143,9 @@ pub struct Task {
     /// The steps of a durable task, as far as they were reported.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub steps: Option<StepsSoFar>,
+    /// How many of its questions wait for an answer.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub open_questions: u32,
     /// When it was started.
     #[schemars(with = "String")]
     pub created_at: Timestamp,
@@ -170,6 +173,11 @@ pub struct Task {
 
 fn first_attempt() -> u32 {
     1
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes a reference")]
+fn is_zero(count: &u32) -> bool {
+    *count == 0
 }
 
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes a reference")]
@@ -350,6 +358,7 @@ impl NewTask {
             waits_for: (!starts).then_some(WaitsFor::Slot),
             ready_at: (!starts).then_some(now),
             steps: None,
+            open_questions: 0,
             created_at: now,
             deadline_at: starts.then_some(deadline_at),
             cancel_requested_at: None,

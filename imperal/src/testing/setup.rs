@@ -4,6 +4,7 @@ use std::error::Error as StdError;
 use std::fmt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Duration;
 
 use super::clock::TestClock;
 use super::http::Network;
@@ -13,13 +14,28 @@ use crate::ledger::{Clock, Ledger, MemoryLedger};
 use crate::platform::Settings;
 
 /// A test platform before it starts: state, settings, ledger, clock, outgoing HTTP.
-#[derive(Default)]
 #[must_use = "nothing starts before `.start().await`"]
 pub struct TestSetup {
     state: StateSetup,
     settings: Settings,
     ledger: Option<Arc<dyn Ledger>>,
     network: Network,
+}
+
+impl Default for TestSetup {
+    fn default() -> Self {
+        // Every sleep is parked, however short: a body that cannot run again from its top fails in its first test.
+        // Waits of days pass in a moment: nothing looks at the ledger every second meanwhile.
+        let (hour, lease) = (Duration::from_secs(3600), Duration::from_secs(3600));
+        let settings = Settings {
+            parked_from: Duration::ZERO,
+            look_every: hour,
+            lease,
+            renew_every: lease / 6,
+            ..Settings::default()
+        };
+        Self { state: StateSetup::default(), settings, ledger: None, network: Network::default() }
+    }
 }
 
 impl TestSetup {
@@ -56,7 +72,8 @@ impl TestSetup {
         self
     }
 
-    /// Changes settings: caps, windows, limits.
+    /// Changes settings: caps, windows, limits. Under test every sleep of a durable task is parked, however short,
+    /// and the lease is one hour, so that days pass in a moment.
     pub fn settings(mut self, change: impl FnOnce(&mut Settings)) -> Self {
         change(&mut self.settings);
         self

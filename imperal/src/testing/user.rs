@@ -1,7 +1,8 @@
 //! A user of a test platform: calls, cancels, and the user's view of chat and tasks.
 
+use std::collections::HashMap;
 use std::fmt;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use serde_json::Value;
 
@@ -10,8 +11,8 @@ use super::platform::Shared;
 use super::transcript::Printed;
 use super::watch::Report;
 use crate::ids::TaskId;
-use crate::ledger::{AuditRow, FeedSignal, Owner, Task, TaskState, Turn};
-use crate::platform::{Access, CallReply};
+use crate::ledger::{AuditRow, FeedSignal, Owner, Question, QuestionState, Task, TaskState, Turn};
+use crate::platform::{Access, Answered, CallReply};
 use crate::result::Result;
 use crate::user::User;
 
@@ -22,11 +23,15 @@ pub struct TestUser {
     user: User,
     owner: Owner,
     printed: Printed,
+    /// Answers to questions by their names.
+    answers: Answers,
 }
+
+type Answers = Arc<Mutex<HashMap<String, Value>>>;
 
 impl TestUser {
     pub(super) fn new(shared: Arc<Shared>, user: User, printed: Printed) -> Self {
-        Self { shared, owner: Owner::from(&user), user, printed }
+        Self { shared, owner: Owner::from(&user), user, printed, answers: Answers::default() }
     }
 
     /// The user's access to the platform, as the HTTP API has it.
@@ -178,7 +183,84 @@ impl TestUser {
         self.access().cancel(task_id).await.unwrap_or_else(|error| panic!("{error}"))
     }
 
-    /// Waits until a task has ended and its outcome is in the chat.
+    /// Answers each question of this name as soon as a test waits for the end of its task.
+    pub fn answers(&self, name: impl Into<String>, answer: impl Into<Value>) -> &Self {
+        self.answers.lock().unwrap_or_else(PoisonError::into_inner).insert(name.into(), answer.into());
+        self
+    }
+
+    /// Gives the prepared answers to a task's open questions. Returns whether there was one.
+    async fn give_answers(&self, task_id: TaskId) -> bool {
+        let mut given = false;
+        for question in self.questions(task_id).await {
+            let answer = self.answers.lock().unwrap_or_else(PoisonError::into_inner).get(&question.name).cloned();
+            if let (QuestionState::Open, Some(answer)) = (question.state, answer) {
+                let answered = self.access().answer(task_id, Some(question.question_id), answer).await;
+                answered.unwrap_or_else(|error| panic!("the answer to `{}` is refused: {error}", question.name));
+                given = true;
+            }
+        }
+        given
+    }
+
+    /// Waits until a task asks its user, and returns the first open question.
+    ///
+    /// # Panics
+    /// When the task is not the user's, or ends without a question.
+    pub async fn question(&self, task_id: TaskId) -> Question {
+        let mut subscription = self.access().subscribe();
+        loop {
+            let task = self.access().task(task_id).await.unwrap_or_else(|error| panic!("{error}"));
+            if task.open_questions > 0 {
+                let open = self.questions(task_id).await.into_iter().find(|q| q.state == QuestionState::Open);
+                if let Some(question) = open {
+                    return question;
+                }
+            } else if !task.state.is_open() {
+                self.fail(&format!("{} ended without a question", task.name), &self.transcript().await);
+            }
+            while !matches!(subscription.next().await, FeedSignal::Events) {}
+        }
+    }
+
+    /// Waits until a task asks its user, and answers the first open question.
+    ///
+    /// # Panics
+    /// As [`question`](Self::question), and when the answer is refused.
+    pub async fn answer(&self, task_id: TaskId, answer: impl Into<Value>) -> Question {
+        let question = self.question(task_id).await;
+        match self.access().answer(task_id, Some(question.question_id), answer.into()).await {
+            Ok(Answered::Accepted(question)) => question,
+            Ok(Answered::Closed(question)) => panic!("the question is closed: {question:?}"),
+            Err(error) => panic!("the answer to `{}` is refused: {error}", question.name),
+        }
+    }
+
+    /// Waits until no process holds a task: it is parked, or has ended.
+    ///
+    /// # Panics
+    /// When the task is not the user's.
+    pub async fn parked(&self, task_id: TaskId) -> Task {
+        let mut subscription = self.access().subscribe();
+        loop {
+            let task = self.access().task(task_id).await.unwrap_or_else(|error| panic!("{error}"));
+            if !task.state.is_open() || task.state == TaskState::Waiting {
+                return task;
+            }
+            while !matches!(subscription.next().await, FeedSignal::Events) {}
+        }
+    }
+
+    /// The questions of a task, in the order in which they were asked.
+    ///
+    /// # Panics
+    /// When the task is not the user's.
+    pub async fn questions(&self, task_id: TaskId) -> Vec<Question> {
+        self.access().questions(task_id).await.unwrap_or_else(|error| panic!("{error}"))
+    }
+
+    /// Waits until a task has ended and its outcome is in the chat. Questions with a prepared answer
+    /// ([`answers`](Self::answers)) are answered meanwhile.
     ///
     /// # Panics
     /// When the task is not the user's.
@@ -188,6 +270,9 @@ impl TestUser {
             let task = self.access().task(task_id).await.unwrap_or_else(|error| panic!("{error}"));
             if !task.state.is_open() {
                 return task;
+            }
+            if task.open_questions > 0 && self.give_answers(task_id).await {
+                continue;
             }
             while !matches!(subscription.next().await, FeedSignal::Events) {}
         }

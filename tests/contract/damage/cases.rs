@@ -188,10 +188,12 @@ const TABLES: [Table; 7] = [
             database("waits_for", Kind::Word),
             database("ready_at", Kind::MaybeTime),
             database("steps", Kind::Json),
+            database("open_questions", Kind::Number),
             file("durable", Kind::Flag),
             file("attempt", Kind::Number),
             file("waits_for", Kind::MaybeWord),
             file("steps", Kind::MaybeText),
+            file("open_questions", Kind::Number),
         ],
         rows: Rows::OfAnna { order: "task_no", places: &[0, 1, 2] },
     },
@@ -209,6 +211,7 @@ const TABLES: [Table; 7] = [
             database("waits_for", Kind::Word),
             database("ready_at", Kind::MaybeTime),
             database("steps", Kind::Json),
+            database("open_questions", Kind::Number),
             database("deadline_at", Kind::MaybeTime),
             database("cancel_requested_at", Kind::MaybeTime),
             database("finished_at", Kind::MaybeTime),
@@ -234,8 +237,8 @@ const TABLES: [Table; 7] = [
     },
 ];
 
-/// The tables of durable tasks, of which Anna has a running, a queued, a stuck and an ended one.
-const DURABLE_TABLES: [Table; 5] = [
+/// The tables of durable tasks, of which Anna has a running, a queued, a stuck, an ended and a waiting one.
+const DURABLE_TABLES: [Table; 6] = [
     Table {
         name: "task",
         columns: &[
@@ -256,6 +259,7 @@ const DURABLE_TABLES: [Table; 5] = [
             file("attempt", Kind::Number),
             file("waits_for", Kind::MaybeWord),
             file("steps", Kind::MaybeText),
+            file("open_questions", Kind::Number),
         ],
         rows: ANNAS_DURABLE,
     },
@@ -293,14 +297,37 @@ const DURABLE_TABLES: [Table; 5] = [
             file("log", Kind::MaybeText),
             file("value", Kind::MaybeText),
         ],
-        rows: Rows::Each(&["step_id = (5 << 16) + 1", "step_id = (5 << 16) + 2"]),
+        rows: Rows::Each(&[
+            "step_id = (6 << 16) + 1",
+            "step_id = (6 << 16) + 2",
+            "step_id = (10 << 16) + 1",
+            "step_id = (10 << 16) + 2",
+        ]),
+    },
+    Table {
+        name: "question",
+        columns: &[
+            file("question_id", Kind::Id),
+            file("task_no", Kind::Number),
+            file("ordinal", Kind::Number),
+            file("state", Kind::Word),
+            file("asked_at", Kind::Time),
+            file("until", Kind::Time),
+            file("answered_at", Kind::MaybeTime),
+            file("answered_by", Kind::MaybeText),
+            file("text", Kind::Text),
+            file("schema", Kind::Json),
+            file("fallback", Kind::Json),
+        ],
+        // An answered and an open one.
+        rows: Rows::Each(&["task_no = 10 AND ordinal = 1", "task_no = 10 AND ordinal = 2"]),
     },
     Table { name: "node", columns: &[file("draining", Kind::Flag)], rows: Rows::Where("node = 'a'") },
     Table { name: "owner", columns: &[], rows: Rows::Where("user_id = 'anna'") },
 ];
 
 /// Ben's tasks come before them.
-const ANNAS_DURABLE: Rows = Rows::Each(&["task_no = 5", "task_no = 6", "task_no = 7", "task_no = 8"]);
+const ANNAS_DURABLE: Rows = Rows::Each(&["task_no = 6", "task_no = 7", "task_no = 8", "task_no = 9", "task_no = 10"]);
 
 impl Table {
     /// A condition for each row.

@@ -1,6 +1,6 @@
 //! Damage of durable tasks in a SQLite file.
 //!
-//! Two users leave a running, a queued, a stuck and an ended durable task behind. The test damages one value of Anna's
+//! Two users leave a running, a queued, a stuck, an ended and a waiting durable task behind. The test damages one value of Anna's
 //! and does what a platform does at its start: it joins, claims, settles orphans, and ends stuck tasks. Ben's tasks go on
 //! as if nothing had happened, and none of Anna's stays open.
 
@@ -10,10 +10,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::FutureExt;
-use imperal::ids::TaskId;
+use imperal::ids::{QuestionId, TaskId};
 use imperal::ledger::{
-    Attempt, ClaimRequest, ClaimedTask, DurableName, Incarnation, Ledger, ManualClock, NewDurable, NewStep, NewTask,
-    Orphan, Owner, PageLimit, Release, RetentionPolicy, Role, SqliteLedger, StepKind, StoredStep, TaskEnd, TaskState,
+    Attempt, CancelOutcome, ClaimRequest, ClaimedTask, Clock, CloseQuestion, DurableName, Incarnation, Ledger,
+    ManualClock, NewAnswer, NewDurable, NewQuestion, NewStep, NewTask, Orphan, Owner, PageLimit, Park, QuestionState,
+    Release, RetentionPolicy, Role, SqliteLedger, StepKind, StoredAnswer, StoredStep, TaskEnd, TaskState,
 };
 
 use super::cases::chosen_durable;
@@ -47,11 +48,27 @@ fn end(owner: &Owner, state: TaskState) -> TaskEnd {
     TaskEnd::new(state, turn(Role::Bot, "ended"), audit(owner))
 }
 
-/// Per user: a running task with two steps, a queued one, a stuck one and one that failed. Cases name rows by their
-/// number.
-async fn leave_tasks(ledger: &dyn Ledger) -> Vec<TaskId> {
+async fn ask(ledger: &dyn Ledger, incarnation: &Incarnation, attempt: Attempt, ordinal: u16) -> QuestionId {
+    let question = NewQuestion::new(ordinal, format!("q{ordinal}"), "Publish?", "true").fallback("7");
+    ledger.ask_question(incarnation, attempt, question).await.unwrap().question_id
+}
+
+async fn answer(ledger: &dyn Ledger, owner: &Owner, question_id: QuestionId) {
+    ledger.answer_question(question_id, NewAnswer::new("7", "user", audit(owner))).await.unwrap();
+}
+
+/// What the users left behind.
+struct Scene {
+    bens: Vec<TaskId>,
+    /// Per user, the task that waits and its open question.
+    waiting: Vec<(TaskId, QuestionId)>,
+}
+
+/// Per user: a running task with two steps, a queued one, a stuck one, one that failed, and one that waits for an hour
+/// or the second of its two questions. Cases name rows by their number.
+async fn leave_tasks(ledger: &dyn Ledger, clock: &ManualClock) -> Scene {
     let incarnation = ledger.join(NODE, LEASE).await.unwrap();
-    let mut bens = Vec::new();
+    let (mut bens, mut waiting) = (Vec::new(), Vec::new());
     for user in USERS {
         let owner = owner(user);
         let running = start(ledger, &incarnation, &owner).await;
@@ -64,14 +81,20 @@ async fn leave_tasks(ledger: &dyn Ledger) -> Vec<TaskId> {
         let ended = start(ledger, &incarnation, &owner).await;
         store(ledger, &incarnation, ended, 1).await;
         ledger.finish_task(&incarnation, ended, end(&owner, TaskState::Failed)).await.unwrap();
+        let waits = start(ledger, &incarnation, &owner).await;
+        let (answered, open) = (ask(ledger, &incarnation, waits, 1).await, ask(ledger, &incarnation, waits, 2).await);
+        answer(ledger, &owner, answered).await;
+        let park = Park::new(clock.now() + HOUR, vec![2]);
+        ledger.release_task(&incarnation, waits, Release::Park(park)).await.unwrap();
+        waiting.push((waits.task_id, open));
         if user == "ben" {
-            bens = vec![running.task_id, queued.task_id, stuck.task_id, ended.task_id];
+            bens = [running, queued, stuck, ended, waits].map(|attempt| attempt.task_id).into();
         }
     }
     // The last owner: a number that is free again is not taken by another owner's rows.
     let call_id = call(ledger, &incarnation, &owner("cleo")).await;
     reply(ledger, &incarnation, call_id).await;
-    bens
+    Scene { bens, waiting }
 }
 
 async fn steps(ledger: &dyn Ledger, task_id: TaskId) -> Vec<StoredStep> {
@@ -91,7 +114,25 @@ async fn claim_all(ledger: &dyn Ledger, incarnation: &Incarnation) -> Vec<Claime
     }
 }
 
-async fn check_case(file: &Path, sql: &str, bens: &[TaskId], clock: &Arc<ManualClock>) {
+/// A task that waited expires its open question and asks another.
+async fn go_on(ledger: &dyn Ledger, incarnation: &Incarnation, attempt: Attempt, question_id: QuestionId) {
+    let why = CloseQuestion::Expire;
+    let closed = ledger.close_question(incarnation, attempt, question_id, why).await.unwrap();
+    let value = ledger.step_value(attempt.task_id, 2).await.unwrap().unwrap();
+    // Nobody can answer a question whose state is lost, so it counts as withdrawn.
+    let (state, stored) = match closed.state {
+        QuestionState::Withdrawn => (QuestionState::Withdrawn, StoredAnswer::Withdrawn),
+        _ => (QuestionState::Expired, StoredAnswer::Expired),
+    };
+    assert_eq!((closed.state, value), (state, stored.to_json()));
+    assert_eq!(ledger.step_value(attempt.task_id, 1).await.unwrap().as_deref(), Some(r#"{"answered":7}"#));
+    let again = NewQuestion::new(3, "q3", "Publish?", "true").max_open(1);
+    let again = ledger.ask_question(incarnation, attempt, again).await.unwrap().question_id;
+    ledger.find_question(again).await.unwrap().unwrap();
+}
+
+async fn check_case(file: &Path, sql: &str, scene: &Scene, clock: &Arc<ManualClock>) {
+    let bens = &scene.bens;
     let before = {
         let ledger = open(file, clock);
         let mut before = Vec::new();
@@ -106,7 +147,7 @@ async fn check_case(file: &Path, sql: &str, bens: &[TaskId], clock: &Arc<ManualC
     clock.advance(HOUR);
     let claimed = claim_all(&ledger, &incarnation).await;
     let of_ben: Vec<_> = claimed.iter().filter(|claimed| claimed.record.owner == owner("ben")).collect();
-    assert_eq!(of_ben.len(), 3, "ben's tasks go on: {of_ben:?}");
+    assert_eq!(of_ben.len(), 4, "ben's tasks go on: {of_ben:?}");
     for claimed in of_ben {
         assert_eq!((&*claimed.input, &*claimed.task_name, claimed.record.task.attempt), (INPUT, "work", 2));
         assert!(bens.contains(&claimed.record.task.task_id));
@@ -114,6 +155,7 @@ async fn check_case(file: &Path, sql: &str, bens: &[TaskId], clock: &Arc<ManualC
     for (task_id, before) in bens.iter().zip(&before) {
         assert_eq!(steps(&ledger, *task_id).await, *before);
     }
+    let mut went_on = 0;
     for claimed in &claimed {
         let (owner, attempt) = (&claimed.record.owner, claimed.record.task.attempt());
         steps(&ledger, attempt.task_id).await;
@@ -121,9 +163,20 @@ async fn check_case(file: &Path, sql: &str, bens: &[TaskId], clock: &Arc<ManualC
             store(&ledger, &incarnation, attempt, 9).await;
         }
         ledger.step_value(attempt.task_id, 1).await.unwrap();
+        ledger.questions(attempt.task_id).await.unwrap();
+        let waited = scene.waiting.iter().find(|(task_id, _)| *task_id == attempt.task_id);
+        // A damaged question costs its content, and not its task.
+        if let Some((_, question_id)) = waited
+            && (*owner == self::owner("ben") || sql.contains(" question "))
+        {
+            go_on(&ledger, &incarnation, attempt, *question_id).await;
+            went_on += 1;
+        }
         let ended = ledger.finish_task(&incarnation, attempt, end(owner, TaskState::Succeeded)).await;
         assert!(ended.is_ok(), "{ended:?}");
     }
+
+    assert_eq!(went_on, if sql.contains(" question ") { 2 } else { 1 });
 
     // The way of all others: orphans, or stuck until the platform ends them.
     for orphan in ledger.orphans(100).await.unwrap() {
@@ -136,10 +189,18 @@ async fn check_case(file: &Path, sql: &str, bens: &[TaskId], clock: &Arc<ManualC
         let end = end(&record.owner, TaskState::Reclaimed);
         ledger.reclaim_task(&incarnation, record.task.task_id, end).await.unwrap();
     }
+    // A task that has lost the time of its wait ends when its user cancels it.
+    for task in ledger.open_tasks(&owner("anna")).await.unwrap() {
+        assert!(task.state == TaskState::Waiting && sql.contains(" durable "), "{task:?}");
+        let end = end(&owner("anna"), TaskState::Cancelled);
+        let outcome = ledger.request_cancel(task.task_id, audit(&owner("anna")), end).await.unwrap();
+        assert!(matches!(outcome, CancelOutcome::Ended(_)), "{outcome:?}");
+    }
     for user in USERS {
         assert_eq!(ledger.open_tasks(&owner(user)).await.unwrap(), [], "{user}'s open tasks");
         let next = start(&ledger, &incarnation, &owner(user)).await;
         assert_eq!(steps(&ledger, next.task_id).await, [], "a new task has no steps");
+        assert_eq!(ledger.questions(next.task_id).await.unwrap(), [], "a new task has no questions");
         store(&ledger, &incarnation, next, 1).await;
         ledger.finish_task(&incarnation, next, end(&owner(user), TaskState::Succeeded)).await.unwrap();
         let events = ledger.events(&owner(user), 0, ALL).await.unwrap().rows;
@@ -165,7 +226,7 @@ async fn one_damaged_value_of_a_durable_task_hurts_one_task() {
     let scene = folder.path().join("scene.db");
     let start: jiff::Timestamp = "2026-01-01T00:00:00Z".parse().unwrap();
     let clock = Arc::new(ManualClock::at(start));
-    let bens = leave_tasks(&open(&scene, &clock)).await;
+    let left = leave_tasks(&open(&scene, &clock), &clock).await;
     let mut failed = Vec::new();
     for case in chosen_durable() {
         let file = folder.path().join("ledger.db");
@@ -174,7 +235,7 @@ async fn one_damaged_value_of_a_durable_task_hurts_one_task() {
         }
         std::fs::copy(&scene, &file).unwrap();
         clock.set(start);
-        if AssertUnwindSafe(check_case(&file, &case.sql, &bens, &clock)).catch_unwind().await.is_err() {
+        if AssertUnwindSafe(check_case(&file, &case.sql, &left, &clock)).catch_unwind().await.is_err() {
             eprintln!("FAILED: {}", &case.sql[..case.sql.len().min(300)]);
             failed.push(case.sql);
         }

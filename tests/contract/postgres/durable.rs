@@ -13,11 +13,11 @@ use imperal_tests::cluster::{self, Database};
 
 use super::{InPostgres, LONG, anna, turn};
 
-fn request(limit: u32) -> ClaimRequest {
+pub(super) fn request(limit: u32) -> ClaimRequest {
     ClaimRequest::new(vec![DurableName::new("app", "generate")], "v1", limit)
 }
 
-fn step(ordinal: u16, value: &str) -> NewStep {
+pub(super) fn step(ordinal: u16, value: &str) -> NewStep {
     NewStep::new(ordinal, format!("step {ordinal}"), StepKind::Step, value)
 }
 
@@ -44,7 +44,7 @@ fn store_one(incarnation: &Incarnation, attempt: Attempt) -> String {
 }
 
 /// A durable task that the incarnation holds in attempt 1, and whose call has its reply.
-async fn running(ledger: &PostgresLedger, incarnation: &Incarnation) -> Attempt {
+pub(super) async fn running(ledger: &PostgresLedger, incarnation: &Incarnation) -> Attempt {
     let call_id = call(ledger, incarnation, &anna()).await;
     let task = ledger.start_task(incarnation, durable(call_id, &anna())).await.unwrap();
     ledger.reply(incarnation, call_id, turn("!")).await.unwrap();

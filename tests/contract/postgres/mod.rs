@@ -7,6 +7,7 @@ mod durable;
 mod schema;
 mod trouble;
 mod unheld_tasks;
+mod waits;
 
 use std::future::poll_fn;
 use std::sync::Arc;
@@ -94,7 +95,8 @@ impl Backend for InPostgres {
                  UPDATE @.durable SET claimed_at = claimed_at - {by}, stuck_since = stuck_since - {by},
                      refused_since = refused_since - {by},
                      values_until = values_until - {by};
-                 UPDATE @.step SET began_at = began_at - {by}, done_at = done_at - {by}"
+                 UPDATE @.step SET began_at = began_at - {by}, done_at = done_at - {by};
+                 UPDATE @.question SET asked_at = asked_at - {by}, until = until - {by}"
             ))
             .await;
         })

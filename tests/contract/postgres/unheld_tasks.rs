@@ -9,6 +9,7 @@ use imperal::ledger::{
 use imperal_tests::cluster::{self, Database};
 
 use super::{Duration, InPostgres, LONG, anna, turn};
+use imperal::ledger::TaskState::{Queued, Running, Stuck};
 
 /// A durable task of the owner that the incarnation holds in attempt 1.
 async fn running(ledger: &PostgresLedger, incarnation: &Incarnation, owner: &Owner, name: &str) -> Attempt {
@@ -91,7 +92,6 @@ async fn damaged_number_is_repaired_by_each_write_that_takes_one() {
             EventBody::Task(task) => Some(task.state),
             _ => None,
         });
-        use TaskState::{Queued, Running, Stuck};
         let wanted = [Running, Queued, Stuck, Running, Running, Queued, Running];
         assert_eq!(states.collect::<Vec<_>>(), wanted, "after a head of {damage}");
     }

@@ -5,15 +5,16 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::time::Duration;
 
-use imperal::ids::{CallId, TaskId, TurnId};
+use imperal::ids::{CallId, QuestionId, TaskId, TurnId};
 use imperal::ledger::contract::{
-    AuditTrail, Calls, Chat, DurableTasks, Health, Leases, LedgerResult, Recovery, Retention, Tasks,
+    AuditTrail, Calls, Chat, DurableTasks, Health, Leases, LedgerResult, Questions, Recovery, Retention, Tasks,
 };
 use imperal::ledger::{
-    Attempt, AuditFilter, AuditRow, CallCancel, CallRecord, CancelOutcome, ChainEnds, ClaimRequest, ClaimedTask,
-    DurableProgram, Event, Feed, Incarnation, LedgerError, LedgerMeters, MemoryLedger, MessageSource, NewAudit,
-    NewCall, NewStep, NewTask, Orphan, Owner, Page, PageLimit, Progress, Pruned, Release, RenewalNews, RetentionPolicy,
-    StoredStep, Task, TaskEnd, TaskRecord, Turn, TurnBody,
+    AnswerOutcome, Attempt, AuditFilter, AuditRow, CallCancel, CallRecord, CancelOutcome, ChainEnds, ClaimRequest,
+    ClaimedTask, CloseQuestion, DurableName, DurableProgram, Event, Feed, Incarnation, LedgerError, LedgerMeters,
+    MemoryLedger, MessageSource, NewAnswer, NewAudit, NewCall, NewQuestion, NewStep, NewTask, Orphan, Owner, Page,
+    PageLimit, Progress, Pruned, Question, Release, RenewalNews, RetentionPolicy, StoredStep, Task, TaskEnd,
+    TaskRecord, Turn, TurnBody,
 };
 
 /// A ledger that writes, and then reports an unknown outcome for a number of times.
@@ -76,6 +77,10 @@ impl DurableTasks for LosesAnswers {
         self.inner.claim_tasks(incarnation, request).await
     }
 
+    async fn next_ready_in(&self, names: &[DurableName]) -> LedgerResult<Option<Duration>> {
+        self.inner.next_ready_in(names).await
+    }
+
     async fn release_task(&self, incarnation: &Incarnation, attempt: Attempt, release: Release) -> LedgerResult<Task> {
         self.losing(self.inner.release_task(incarnation, attempt, release)).await
     }
@@ -106,6 +111,39 @@ impl DurableTasks for LosesAnswers {
 
     async fn long_stuck(&self, stuck_for: Duration, limit: u32) -> LedgerResult<Vec<TaskRecord>> {
         self.inner.long_stuck(stuck_for, limit).await
+    }
+}
+
+impl Questions for LosesAnswers {
+    async fn ask_question(
+        &self,
+        incarnation: &Incarnation,
+        attempt: Attempt,
+        question: NewQuestion,
+    ) -> LedgerResult<Question> {
+        self.losing(self.inner.ask_question(incarnation, attempt, question)).await
+    }
+
+    async fn answer_question(&self, question_id: QuestionId, answer: NewAnswer) -> LedgerResult<AnswerOutcome> {
+        self.losing(self.inner.answer_question(question_id, answer)).await
+    }
+
+    async fn close_question(
+        &self,
+        incarnation: &Incarnation,
+        attempt: Attempt,
+        question_id: QuestionId,
+        why: CloseQuestion,
+    ) -> LedgerResult<Question> {
+        self.losing(self.inner.close_question(incarnation, attempt, question_id, why)).await
+    }
+
+    async fn questions(&self, task_id: TaskId) -> LedgerResult<Vec<Question>> {
+        self.inner.questions(task_id).await
+    }
+
+    async fn find_question(&self, question_id: QuestionId) -> LedgerResult<Option<(Owner, Question)>> {
+        self.inner.find_question(question_id).await
     }
 }
 

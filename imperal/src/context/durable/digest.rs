@@ -18,6 +18,10 @@ pub(super) struct RowHashes(BTreeMap<u16, Option<[u8; 32]>>);
 
 impl RowHashes {
     pub(super) fn add(&mut self, ordinal: u16, kind: StepKind, name: &str, value: Option<&str>) {
+        if kind == StepKind::Question {
+            // Its value changes when it is answered, which has an audit row of its own.
+            return;
+        }
         let hash = value.map(|value| row_hash(ordinal, kind, name, value));
         self.0.entry(ordinal).and_modify(|known| *known = known.or(hash)).or_insert(hash);
     }

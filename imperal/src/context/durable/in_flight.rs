@@ -6,8 +6,10 @@
 
 use std::sync::Arc;
 
+use jiff::Timestamp;
+
 use super::DurableRun;
-use crate::rows::CurrentStep;
+use crate::rows::{CurrentStep, Park};
 
 /// Why the body of an attempt is dropped before its end.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -16,6 +18,8 @@ pub(crate) enum Leaving {
     HandedOver,
     /// A stored value does not fit this version of the program.
     Misfit(String),
+    /// The task waits, and nothing is in flight.
+    Parked(Park),
 }
 
 impl DurableRun {
@@ -40,8 +44,16 @@ impl DurableRun {
 
     /// A step waits: it is not in flight until the guard is dropped.
     pub(crate) fn pause(self: &Arc<Self>) -> Pause {
+        self.journal().pauses += 1;
         self.leave(false);
         Pause(self.clone())
+    }
+
+    /// A wait begins; it ends when the guard is dropped.
+    pub(super) fn wait_for(self: &Arc<Self>, ordinal: u16, due: Timestamp, is_question: bool) -> Waiting {
+        self.journal().waits.add(ordinal, due, is_question);
+        self.changed.notify_waiters();
+        Waiting { run: self.clone(), ordinal }
     }
 
     /// Whether a thread of the attempt still runs.
@@ -62,6 +74,11 @@ impl DurableRun {
                     }
                     if journal.handing_over {
                         return Leaving::HandedOver;
+                    }
+                    if journal.pauses == 0
+                        && let Some(park) = self.park(&journal)
+                    {
+                        return Leaving::Parked(park);
                     }
                 }
             }
@@ -102,7 +119,22 @@ pub(crate) struct Pause(Arc<DurableRun>);
 
 impl Drop for Pause {
     fn drop(&mut self) {
-        self.0.journal().in_flight += 1;
+        let mut journal = self.0.journal();
+        journal.in_flight += 1;
+        journal.pauses = journal.pauses.saturating_sub(1);
+    }
+}
+
+/// A wait. See [`DurableRun::wait_for`].
+#[derive(Debug)]
+pub(super) struct Waiting {
+    run: Arc<DurableRun>,
+    ordinal: u16,
+}
+
+impl Drop for Waiting {
+    fn drop(&mut self) {
+        self.run.journal().waits.remove(self.ordinal);
     }
 }
 

@@ -4,6 +4,7 @@
 //! running. [`run`] has the state of one attempt: which steps are stored, what is in flight, and whether the
 //! process asked to hand the task over. It knows no storage.
 
+mod ask;
 mod digest;
 mod in_flight;
 mod name;
@@ -12,11 +13,13 @@ mod retrying;
 mod run;
 mod said;
 mod scope;
+mod sleep;
 mod start;
 mod step;
 mod step_log;
 mod stored;
 mod value;
+mod waits;
 
 use std::fmt;
 use std::ops::Deref;
@@ -24,6 +27,7 @@ use std::sync::Arc;
 
 use super::Context;
 
+pub use ask::{Answer, Ask, AskOr, AskWithin};
 pub(crate) use digest::StepsDigest;
 pub(crate) use in_flight::{InFlight, Leaving};
 pub use name::StepName;
@@ -32,12 +36,14 @@ pub use retrying::{Retrying, StepRetry};
 pub(crate) use run::DurableRun;
 pub(crate) use said::Say;
 pub(crate) use scope::{MessageKey, StepScope};
+pub use sleep::Sleep;
 pub(crate) use start::DurableRequest;
 pub use start::{DurableTask, PreparedTask};
 pub use step::Step;
 pub(in crate::context) use step_log::{Entry as StepLogEntry, cut as cut_log_text};
 pub(crate) use stored::StoredSteps;
 pub use value::StepValue;
+pub(crate) use waits::PARKED_FROM;
 
 /// The context of a durable task's body: a [`Context`] with steps.
 ///

@@ -4,18 +4,20 @@
 //! are unique and ordinals are taken here, without a read of the ledger.
 
 use std::collections::{HashMap, HashSet};
-use std::sync::{Arc, PoisonError};
+use std::sync::{Arc, OnceLock, PoisonError};
+use std::time::Duration;
 
 use jiff::Timestamp;
 
 use super::digest::StepsDigest;
 use super::in_flight::Running;
 use super::stored::{Known, StoredSteps};
+use super::waits::{LedgerClock, Waits};
 use crate::codes;
 use crate::error::Error;
 use crate::ids::TaskId;
 use crate::result::Result;
-use crate::rows::{Attempt, CurrentStep, StepsSoFar};
+use crate::rows::{Attempt, CurrentStep, Park, StepKind, StepsSoFar};
 use crate::sync::{Mutex, MutexGuard, Notify};
 
 /// Most steps of a task.
@@ -31,6 +33,9 @@ pub(crate) struct DurableRun {
     pub(crate) root_task: TaskId,
     journal: Mutex<Journal>,
     pub(super) changed: Notify,
+    clock: OnceLock<LedgerClock>,
+    /// From which length on a sleep is parked.
+    parked_from: Duration,
 }
 
 #[derive(Debug, Default)]
@@ -51,6 +56,9 @@ pub(super) struct Journal {
     pub(super) threads: usize,
     pub(super) handing_over: bool,
     pub(super) misfit: Option<String>,
+    pub(super) waits: Waits,
+    /// Steps that wait before their next try: they hold up a park, not a hand-over.
+    pub(super) pauses: usize,
     /// Whether the body has passed its stored steps, or runs another one: from then on it may report.
     live: bool,
 }
@@ -69,15 +77,47 @@ pub(super) enum Begin {
 
 impl DurableRun {
     /// The state at the start of a task's first attempt.
-    pub(crate) fn first(attempt: Attempt, root_task: TaskId) -> Arc<Self> {
-        Self::resumed(attempt, root_task, StoredSteps::default())
+    pub(crate) fn first(attempt: Attempt, root_task: TaskId, parked_from: Duration) -> Arc<Self> {
+        Self::resumed(attempt, root_task, StoredSteps::default(), parked_from)
     }
 
     /// The state at the start of an attempt, with the steps of earlier ones.
-    pub(crate) fn resumed(attempt: Attempt, root_task: TaskId, stored: StoredSteps) -> Arc<Self> {
+    pub(crate) fn resumed(
+        attempt: Attempt,
+        root_task: TaskId,
+        stored: StoredSteps,
+        parked_from: Duration,
+    ) -> Arc<Self> {
         let kept = stored.count();
         let journal = Journal { kept, live: kept == 0, stored, ..Journal::default() };
-        Arc::new(Self { attempt, root_task, journal: Mutex::new(journal), changed: Notify::new() })
+        let (journal, changed, clock) = (Mutex::new(journal), Notify::new(), OnceLock::new());
+        Arc::new(Self { attempt, root_task, journal, changed, clock, parked_from })
+    }
+
+    /// Sets the ledger's clock: the ledger has just said that it is this time.
+    pub(crate) fn set_ledger_time(&self, now: Timestamp) {
+        // A second time is no better than the first.
+        let _ = self.clock.set(LedgerClock::at(now));
+    }
+
+    /// The time by the ledger's clock.
+    pub(super) fn ledger_time(&self) -> Timestamp {
+        self.clock.get().map_or_else(Timestamp::now, |clock| clock.now())
+    }
+
+    /// How the task is parked if nothing is in flight.
+    pub(super) fn park(&self, journal: &Journal) -> Option<Park> {
+        journal.waits.park(self.ledger_time(), self.parked_from)
+    }
+
+    /// Tells waits to look again: an answer may have come.
+    pub(crate) fn tell_waits(&self) {
+        self.changed.notify_waiters();
+    }
+
+    /// Changes the value of a question that is no longer open.
+    pub(super) fn closed(&self, name: &str, ordinal: u16, value: &str) {
+        self.journal().stored.add_step(ordinal, StepKind::Question, name.to_owned(), value);
     }
 
     pub(super) fn journal(&self) -> MutexGuard<'_, Journal> {
@@ -88,9 +128,19 @@ impl DurableRun {
     ///
     /// # Errors
     /// `INTERNAL` if a step of this name runs, and when the task has its most steps.
-    pub(super) fn begin(self: &Arc<Self>, name: &str) -> Result<Begin> {
+    pub(super) fn begin(self: &Arc<Self>, name: &str, kind: StepKind) -> Result<Begin> {
         let mut journal = self.journal();
         if let Some(known) = journal.stored.step(name).cloned() {
+            if known.kind != kind {
+                let why = format!("`{name}` is the name of a {}, not of a {kind}", known.kind);
+                if !journal.stored.is_loaded(&known) {
+                    return Err(Error::internal(format!("{why}: give each its own name")));
+                }
+                journal.misfit.get_or_insert(why);
+                drop(journal);
+                self.changed.notify_waiters();
+                return Ok(Begin::Leave);
+            }
             journal.asked_for.insert(known.ordinal);
             journal.live |= journal.asked_for.len() == journal.stored.steps().len();
             return Ok(Begin::Stored(known));
@@ -139,10 +189,10 @@ impl DurableRun {
     }
 
     /// Begins a step as [`DurableRun::begin`]; a step that is being stored is waited for.
-    pub(super) async fn begin_settled(self: &Arc<Self>, name: &str) -> Result<Begin> {
+    pub(super) async fn begin_settled(self: &Arc<Self>, name: &str, kind: StepKind) -> Result<Begin> {
         loop {
             let changed = self.changed.notified();
-            match self.begin(name)? {
+            match self.begin(name, kind)? {
                 Begin::Storing => changed.await,
                 begin => return Ok(begin),
             }
@@ -230,11 +280,11 @@ pub(super) struct Storing {
 
 impl Storing {
     /// Notes that the step is stored.
-    pub(super) fn stored(self, ordinal: u16, value: &str) {
+    pub(super) fn stored(self, ordinal: u16, kind: StepKind, value: &str) {
         let mut journal = self.run.journal();
         journal.asked_for.insert(ordinal);
         journal.running.retain(|step| step.name != self.name);
-        journal.stored.add_step(ordinal, self.name.clone(), value);
+        journal.stored.add_step(ordinal, kind, self.name.clone(), value);
     }
 }
 
@@ -254,28 +304,31 @@ mod tests {
 
     fn run() -> Arc<DurableRun> {
         let task_id = TaskId::generate();
-        DurableRun::first(Attempt::first(task_id), task_id)
+        DurableRun::first(Attempt::first(task_id), task_id, Duration::ZERO)
     }
 
     #[test]
     fn a_name_is_taken_while_its_step_runs_and_free_when_it_failed() {
         let run = run();
-        let Ok(Begin::Run(first)) = run.begin("a") else { panic!("a new step must run") };
-        assert!(run.begin("a").is_err(), "a step of this name runs");
+        let Ok(Begin::Run(first)) = run.begin("a", StepKind::Step) else { panic!("a new step must run") };
+        assert!(run.begin("a", StepKind::Step).is_err(), "a step of this name runs");
         drop(first);
-        let Ok(Begin::Run(again)) = run.begin("a") else { panic!("a failed step frees its name") };
+        let Ok(Begin::Run(again)) = run.begin("a", StepKind::Step) else { panic!("a failed step frees its name") };
         let ordinal = run.take_ordinal(2).unwrap();
         let storing = run.storing("a");
         drop(again);
-        assert!(matches!(run.begin("a"), Ok(Begin::Storing)), "its work is done: it must not run again");
-        storing.stored(ordinal, "42");
-        assert!(matches!(run.begin("a"), Ok(Begin::Stored(Known { ordinal: 1, .. }))));
+        assert!(
+            matches!(run.begin("a", StepKind::Step), Ok(Begin::Storing)),
+            "its work is done: it must not run again"
+        );
+        storing.stored(ordinal, StepKind::Step, "42");
+        assert!(matches!(run.begin("a", StepKind::Step), Ok(Begin::Stored(Known { ordinal: 1, .. }))));
     }
 
     #[test]
     fn a_run_leaves_once_nothing_is_in_flight() {
         let run = run();
-        let Ok(Begin::Run(step)) = run.begin("a") else { panic!("a new step must run") };
+        let Ok(Begin::Run(step)) = run.begin("a", StepKind::Step) else { panic!("a new step must run") };
         let thread = run.enter_thread();
         assert_eq!(run.leaving().now_or_never(), None);
         run.ask_hand_over();
@@ -285,7 +338,7 @@ mod tests {
         assert!(run.has_threads());
         drop(thread);
         assert_eq!(run.leaving().now_or_never(), Some(Leaving::HandedOver));
-        assert!(matches!(run.begin("b"), Ok(Begin::Leave)), "nothing begins after it");
+        assert!(matches!(run.begin("b", StepKind::Step), Ok(Begin::Leave)), "nothing begins after it");
     }
 
     #[test]
@@ -294,7 +347,7 @@ mod tests {
         let step = run.enter();
         run.note_misfit("the value of `a`".to_owned());
         assert_eq!(run.leaving().now_or_never(), None, "the result of a step in flight would be lost");
-        assert!(matches!(run.begin("b"), Ok(Begin::Leave)), "nothing begins after it");
+        assert!(matches!(run.begin("b", StepKind::Step), Ok(Begin::Leave)), "nothing begins after it");
         drop(step);
         assert!(matches!(run.leaving().now_or_never(), Some(Leaving::Misfit(_))));
     }

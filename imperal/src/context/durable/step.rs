@@ -109,12 +109,7 @@ impl TaskContext {
 
     /// Begins a step: its value if it is stored, else the right to run it.
     pub(super) async fn begin_step<T: DeserializeOwned>(&self, name: String) -> Result<Begun<T>> {
-        // Ten thousand stored steps return without a wait: the thread is yielded from time to time.
-        tokio::task::coop::consume_budget().await;
-        self.ctx.check_active()?;
-        self.ctx.check_outside_of_steps("A step")?;
-        let name = checked(name)?;
-        match self.run.begin_settled(&name).await? {
+        match self.begin_named(name.clone(), StepKind::Step).await? {
             Begin::Stored(known) => self.read_stored(&name, known).await.map(Begun::Stored),
             Begin::Run(running) => {
                 self.show_steps();
@@ -124,8 +119,26 @@ impl TaskContext {
         }
     }
 
+    /// Begins a step or a wait.
+    pub(super) async fn begin_named(&self, name: String, kind: StepKind) -> Result<Begin> {
+        // Ten thousand stored steps return without a wait: the thread is yielded from time to time. Meanwhile the
+        // body is at work: it must not be parked beside a question.
+        if !tokio::task::coop::has_budget_remaining() {
+            let _in_flight = self.run.enter();
+            tokio::task::coop::consume_budget().await;
+        }
+        self.ctx.check_active()?;
+        self.ctx.check_outside_of_steps(match kind {
+            StepKind::Step | StepKind::Message => "A step",
+            StepKind::Sleep => "A sleep",
+            StepKind::Question => "A question",
+        })?;
+        let name = checked(name)?;
+        self.run.begin_settled(&name, kind).await
+    }
+
     /// The value of a stored step. One that does not fit makes the attempt leave.
-    async fn read_stored<T: DeserializeOwned>(&self, name: &str, known: Known) -> Result<T> {
+    pub(super) async fn read_stored<T: DeserializeOwned>(&self, name: &str, known: Known) -> Result<T> {
         let value = if let Some(value) = known.value {
             Some(value)
         } else {
@@ -183,28 +196,44 @@ impl TaskContext {
             name: running.name().to_owned(),
             kind: StepKind::Step,
             took: began.elapsed(),
-            value: value.clone(),
+            value,
             log,
         };
+        self.store_row(running, step).await?;
+        // What the body does next may be no step, or its end.
+        self.show_steps();
+        Ok(())
+    }
+
+    /// Stores a row, also if the caller is dropped meanwhile.
+    pub(super) async fn store_row(&self, running: &Running, step: NewStep) -> Result<()> {
+        let (host, origin, row) = (self.ctx.services().host.clone(), self.ctx.origin().clone(), step.clone());
+        self.write_row(running, row, async move { host.store_step(&origin, step).await }).await
+    }
+
+    /// Writes a row in a task of its own: the caller may be dropped or cancelled meanwhile.
+    pub(super) async fn write_row<T: Send + 'static>(
+        &self,
+        running: &Running,
+        row: NewStep,
+        write: impl Future<Output = Result<T>> + Send + 'static,
+    ) -> Result<T> {
         let guard = self.run.enter();
         let storing = self.run.storing(running.name());
-        let (host, origin) = (self.ctx.services().host.clone(), self.ctx.origin().clone());
         let writing = tokio::spawn(async move {
-            let stored = host.store_step(&origin, step).await;
+            let stored = write.await;
             if stored.is_ok() {
-                storing.stored(ordinal, &value);
+                storing.stored(row.ordinal, row.kind, &row.value);
             }
             drop(guard);
             stored
         });
-        match writing.await {
+        let stored = match writing.await {
             Ok(stored) => stored?,
             Err(error) => return Err(Error::internal(format!("a step was not stored: {error}"))),
-        }
+        };
         self.ctx.signal().touch();
-        // What the body does next may be no step, or its end.
-        self.show_steps();
-        Ok(())
+        Ok(stored)
     }
 
     /// Tells watchers which steps are done and which run.

@@ -23,6 +23,7 @@ const IN_MEMORY: usize = 1 << 20;
 #[derive(Debug, Clone)]
 pub(crate) struct Known {
     pub(crate) ordinal: u16,
+    pub(crate) kind: StepKind,
     /// `None` for a value that is not in memory: it is read when it is asked for.
     pub(crate) value: Option<Arc<str>>,
 }
@@ -32,6 +33,10 @@ pub(crate) struct Known {
 pub(crate) struct StoredSteps {
     steps: HashMap<String, Known>,
     messages: HashMap<String, TurnId>,
+    /// How many of them are steps, not waits.
+    count: u32,
+    /// The highest ordinal that an earlier attempt stored.
+    loaded: u16,
     last_ordinal: u16,
     bytes: u64,
     in_memory: usize,
@@ -46,7 +51,10 @@ impl StoredSteps {
             self.bytes += row.bytes;
             self.hashes.add(row.ordinal, row.kind, &row.name, row.value.as_deref());
             match row.kind {
-                StepKind::Step => self.add(row.ordinal, row.name, row.value.as_deref()),
+                StepKind::Step | StepKind::Sleep | StepKind::Question => {
+                    self.loaded = self.loaded.max(row.ordinal);
+                    self.add(row.ordinal, row.kind, row.name, row.value.as_deref());
+                }
                 StepKind::Message => {
                     if let Some(turn_id) = row.value.and_then(|value| value.parse().ok()) {
                         self.messages.insert(row.name, turn_id);
@@ -56,11 +64,12 @@ impl StoredSteps {
         }
     }
 
-    /// Adds a step that this attempt has stored. Its ordinal was taken before.
-    pub(super) fn add_step(&mut self, ordinal: u16, name: String, value: &str) {
-        self.hashes.add(ordinal, StepKind::Step, &name, Some(value));
+    /// Adds a step or a wait that this attempt has stored, with the ordinal that it took; or changes the value of
+    /// one.
+    pub(super) fn add_step(&mut self, ordinal: u16, kind: StepKind, name: String, value: &str) {
+        self.hashes.add(ordinal, kind, &name, Some(value));
         let is_small = value.len() as u64 <= StoredStep::INLINE;
-        self.add(ordinal, name, is_small.then_some(value));
+        self.add(ordinal, kind, name, is_small.then_some(value));
     }
 
     /// Adds a message that this attempt has said. Its ordinal was taken before.
@@ -69,10 +78,11 @@ impl StoredSteps {
         self.messages.insert(key, turn_id);
     }
 
-    fn add(&mut self, ordinal: u16, name: String, value: Option<&str>) {
+    fn add(&mut self, ordinal: u16, kind: StepKind, name: String, value: Option<&str>) {
         let value = value.filter(|value| self.in_memory + value.len() <= IN_MEMORY);
         self.in_memory += value.map_or(0, str::len);
-        self.steps.insert(name, Known { ordinal, value: value.map(Into::into) });
+        let before = self.steps.insert(name, Known { ordinal, kind, value: value.map(Into::into) });
+        self.count += u32::from(kind == StepKind::Step && before.is_none());
     }
 
     /// The highest ordinal so far.
@@ -100,9 +110,14 @@ impl StoredSteps {
         self.hashes.digest()
     }
 
-    /// The number of steps.
+    /// The number of steps, without waits.
     pub(super) fn count(&self) -> u32 {
-        u32::try_from(self.steps.len()).unwrap_or(u32::MAX)
+        self.count
+    }
+
+    /// Whether an earlier attempt stored it.
+    pub(super) fn is_loaded(&self, known: &Known) -> bool {
+        known.ordinal <= self.loaded
     }
 
     pub(super) fn steps(&self) -> &HashMap<String, Known> {
@@ -167,7 +182,7 @@ mod tests {
         assert!(stored.step("row 1000").unwrap().value.is_none(), "it is read when it is asked for");
         for n in 0..1_000 {
             let ordinal = stored.take_ordinal(4096).unwrap();
-            stored.add_step(ordinal, format!("new {n}"), &"y".repeat(4096));
+            stored.add_step(ordinal, StepKind::Step, format!("new {n}"), &"y".repeat(4096));
         }
         assert_eq!((stored.count(), in_memory(&stored)), (2_000, IN_MEMORY));
     }

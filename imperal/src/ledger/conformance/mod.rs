@@ -58,6 +58,7 @@ mod durable;
 pub mod incarnations;
 pub mod keys;
 pub mod numbers;
+pub mod questions;
 pub mod reads;
 pub mod reclaim;
 pub mod retention;
@@ -92,7 +93,7 @@ pub trait Backend: Send + Sync {
 
     /// Lets this much time pass for tasks and steps. A backend that cannot move its clock makes their stored
     /// times earlier instead: when a task was claimed, is ready, was queued without an event, was first refused,
-    /// became stuck and ended, and when a step ended.
+    /// became stuck and ended, when a step ended, and until when a question is open.
     fn age_tasks(&self, by: Duration) -> BoxFuture<'_, ()> {
         self.pass(by)
     }
@@ -230,6 +231,21 @@ macro_rules! ledger_conformance {
                 step_is_stored_once
                 message_and_its_step_are_stored_together
                 values_of_ended_tasks_are_removed
+            }
+            questions {
+                question_is_asked
+                question_needs_the_attempt_and_the_reply
+                first_answer_is_the_answer
+                racing_answers_have_one_winner
+                parked_task_wakes_at_its_time_or_answer
+                park_after_the_answer_is_ready_at_once
+                park_and_answer_lose_no_wake_up
+                late_answer_is_refused
+                task_closes_its_own_question
+                end_withdraws_open_questions
+                park_clears_the_counts_of_bad_attempts
+                waits_are_no_running_time
+                questions_end_with_their_task
             }
             unheld {
                 cancel_ends_a_task_that_no_process_holds

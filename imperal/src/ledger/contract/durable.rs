@@ -6,8 +6,8 @@ use std::time::Duration;
 use super::LedgerResult;
 use crate::ids::TaskId;
 use crate::ledger::{
-    Attempt, ClaimRequest, ClaimedTask, DurableProgram, Incarnation, NewStep, Page, PageLimit, Release, StoredStep,
-    Task,
+    Attempt, ClaimRequest, ClaimedTask, DurableName, DurableProgram, Incarnation, NewStep, Page, PageLimit, Release,
+    StoredStep, Task,
 };
 
 /// Durable tasks. Used by the loop that takes tasks up, by the steps of running ones, and by readers of steps.
@@ -62,10 +62,17 @@ pub trait DurableTasks: Send + Sync {
         request: ClaimRequest,
     ) -> impl Future<Output = LedgerResult<Vec<ClaimedTask>>> + Send;
 
+    /// How long until the first task of these names is ready; zero if one is ready already. `None` if there is none.
+    fn next_ready_in(&self, names: &[DurableName]) -> impl Future<Output = LedgerResult<Option<Duration>>> + Send;
+
     /// Gives a running task back, with its event, and tells the nodes' feeds that a task is ready. A hand-over
     /// leaves it `Queued` for any process, ready now. A refusal leaves it `Stuck`, waiting for a version, ready
     /// now for other programs, or in 30 s if a version has refused it before without progress since; it does not
     /// count as an attempt without progress.
+    ///
+    /// A park leaves it `Waiting`, for an answer if one of its questions is open, else for a time, and ready at its
+    /// time to wake. If any of its questions is no longer open, an answer came first: the task is `Queued` and
+    /// ready now, and so it is if a cancel was requested. A parked attempt ended neither by a crash nor without progress: it clears both counts.
     ///
     /// A repeated release of the attempt that released the task succeeds and writes nothing.
     ///

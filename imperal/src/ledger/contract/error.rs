@@ -35,6 +35,8 @@ pub enum LedgerError {
     CallNotReplied,
     /// The owner has this many running tasks, which is the limit.
     TooManyTasks(u32),
+    /// The task has this many open questions, which is the limit.
+    TooManyQuestions(u32),
     /// The owner has a running task with the same key.
     AlreadyRunning(RunningTask),
     /// With this write, the owner's turns of today would have more bytes than this limit.
@@ -63,6 +65,7 @@ impl LedgerError {
             Self::IdExists => "id_exists",
             Self::CallNotReplied => "call_not_replied",
             Self::TooManyTasks(_) => "too_many_tasks",
+            Self::TooManyQuestions(_) => "too_many_questions",
             Self::AlreadyRunning(_) => "already_running",
             Self::QuotaExceeded(_) => "quota_exceeded",
             Self::Pruned(_) => "pruned",
@@ -99,6 +102,9 @@ impl fmt::Display for LedgerError {
             Self::CallNotReplied => f.write_str("the task's call has no reply yet; reply to it first"),
             Self::TooManyTasks(limit) => {
                 write!(f, "the user has {limit} running tasks already; wait for one to end, or cancel one")
+            }
+            Self::TooManyQuestions(limit) => {
+                write!(f, "the task has {limit} open questions already; wait for an answer, or withdraw one")
             }
             Self::AlreadyRunning(task) => {
                 write!(f, "task {} runs under the same key already; wait for it to end, or cancel it", task.task_id)

@@ -205,6 +205,12 @@ impl<'r, R: Columns> RowDecoder<'r, R> {
         self.json(column, &text)
     }
 
+    /// A value that is stored as unescaped JSON, or null.
+    pub(super) fn maybe_raw_json<T: DeserializeOwned>(&mut self, column: &str) -> Option<T> {
+        let text = self.maybe_raw(column)?;
+        self.json(column, text)
+    }
+
     /// A hash that may be null. Zeros, which no row has, replace an unreadable one.
     pub(super) fn maybe_hash(&mut self, column: &str) -> Option<AuditHash> {
         let bytes = match self.row.cell(column) {

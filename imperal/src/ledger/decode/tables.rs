@@ -10,14 +10,15 @@ use serde_json::{Map, Value};
 use super::columns::{Cell, Columns, RowDecoder};
 use super::gaps::lost_turn;
 use crate::error::RunningTask;
-use crate::ids::{CallId, TaskId, TurnId};
+use crate::ids::{CallId, QuestionId, TaskId, TurnId};
 use crate::json;
 #[cfg(feature = "postgres")]
 use crate::ledger::Progress;
 use crate::ledger::unreadable::Unreadable;
 use crate::ledger::{
     AuditHash, AuditOutcome, AuditRow, CallRecord, ChainEnds, ClaimedTask, Event, EventBody, Incarnation, NewAudit,
-    Orphan, Owner, StepKind, StoredStep, Task, TaskRecord, TaskState, Turn, TurnBody,
+    Orphan, Owner, Question, QuestionState, StepKind, StoredAnswer, StoredStep, Task, TaskRecord, TaskState, Turn,
+    TurnBody,
 };
 use crate::result::WireResult;
 
@@ -91,6 +92,9 @@ impl<R: Columns> RowDecoder<'_, R> {
             waits_for: self.maybe_named("waits_for"),
             ready_at: self.maybe_time("ready_at"),
             steps: self.maybe_json("steps"),
+            open_questions: self
+                .maybe_int("open_questions")
+                .map_or(0, |count| u32::try_from(count).unwrap_or_default()),
             deadline_at: self.maybe_time("deadline_at"),
             cancel_requested_at: self.maybe_time("cancel_requested_at"),
             interrupted_at: self.maybe_time("interrupted_at"),
@@ -255,10 +259,38 @@ pub(in crate::ledger) fn claimed(row: &impl Columns, record: TaskRecord, unreada
         ran: Duration::from_micros(decoder.count("ran")),
         crashes: u32::try_from(decoder.count("crashes")).unwrap_or(u32::MAX),
         fruitless: u32::try_from(decoder.count("fruitless")).unwrap_or(u32::MAX),
+        claimed_at: decoder.time("claimed_at"),
         record,
     };
     decoder.report(unreadable, "durable", claimed.record.task.task_id, Some(&claimed.record.owner));
     claimed
+}
+
+/// A question, with the value of its step in `value`. One whose state cannot be read is withdrawn: nobody can answer
+/// it.
+pub(in crate::ledger) fn question(row: &impl Columns, unreadable: &Unreadable) -> Question {
+    let mut decoder = RowDecoder::new(row);
+    let stored = decoder.maybe_raw_json::<StoredAnswer>("value");
+    let question = Question {
+        question_id: decoder.maybe_id("question_id").unwrap_or_else(|| QuestionId::of_row(0)),
+        task_id: decoder.maybe_id("task_id").unwrap_or_else(|| TaskId::of_row(0)),
+        ordinal: u16::try_from(decoder.int("ordinal")).unwrap_or_default(),
+        name: decoder.text("name"),
+        text: decoder.text("text"),
+        schema: decoder.maybe_raw_json("schema").unwrap_or_default(),
+        fallback: decoder.maybe_raw_json("fallback"),
+        state: decoder.named("state").unwrap_or(QuestionState::Withdrawn),
+        asked_at: decoder.time("asked_at"),
+        until: decoder.time("until"),
+        answer: match stored {
+            Some(StoredAnswer::Answered(answer)) => Some(answer),
+            _ => None,
+        },
+        answered_by: decoder.maybe_text("answered_by"),
+        answered_at: decoder.maybe_time("answered_at"),
+    };
+    decoder.report(unreadable, "question", question.question_id, None);
+    question
 }
 
 /// A stored step.

@@ -14,15 +14,16 @@ use jiff::Timestamp;
 use self::state::{State, size};
 use super::clock::{after, before};
 use super::contract::{
-    AuditTrail, Calls, Chat, DurableTasks, Health, Leases, LedgerResult, Recovery, Retention, Tasks,
+    AuditTrail, Calls, Chat, DurableTasks, Health, Leases, LedgerResult, Questions, Recovery, Retention, Tasks,
 };
 use super::{
-    Attempt, AuditFilter, AuditRow, CallCancel, CallRecord, CancelOutcome, ChainEnds, ClaimRequest, ClaimedTask, Clock,
-    DurableProgram, Event, EventBody, Feed, Incarnation, LedgerMeters, MessageSource, NewAudit, NewCall, NewStep,
-    NewTask, Orphan, Owner, Page, PageLimit, Progress, Pruned, Release, RenewalNews, RetentionPolicy, StoredStep,
-    SystemClock, Task, TaskEnd, TaskRecord, Turn, TurnBody,
+    AnswerOutcome, Attempt, AuditFilter, AuditRow, CallCancel, CallRecord, CancelOutcome, ChainEnds, ClaimRequest,
+    ClaimedTask, Clock, CloseQuestion, DurableName, DurableProgram, Event, EventBody, Feed, Incarnation, LedgerMeters,
+    MessageSource, NewAnswer, NewAudit, NewCall, NewQuestion, NewStep, NewTask, Orphan, Owner, Page, PageLimit,
+    Progress, Pruned, Question, Release, RenewalNews, RetentionPolicy, StoredStep, SystemClock, Task, TaskEnd,
+    TaskRecord, Turn, TurnBody,
 };
-use crate::ids::{CallId, TaskId, TurnId};
+use crate::ids::{CallId, QuestionId, TaskId, TurnId};
 
 /// A [`Ledger`](super::Ledger) in memory. Several nodes of one process may share it.
 #[derive(Debug)]
@@ -72,7 +73,9 @@ impl MemoryLedger {
     /// A write that gives one event to each of these owners; how many.
     fn write_many(&self, work: impl FnOnce(&mut State, Timestamp) -> LedgerResult<Vec<Owner>>) -> LedgerResult<u64> {
         let owners = self.with(work)?;
-        owners.iter().for_each(|owner| self.feed.publish_events(owner));
+        for owner in &owners {
+            self.feed.publish_events(owner);
+        }
         Ok(owners.len() as u64)
     }
 }
@@ -198,6 +201,10 @@ impl DurableTasks for MemoryLedger {
         Ok(claimed)
     }
 
+    async fn next_ready_in(&self, names: &[DurableName]) -> LedgerResult<Option<Duration>> {
+        Ok(self.with(|state, now| state.next_ready_in(names, now)))
+    }
+
     async fn release_task(&self, incarnation: &Incarnation, attempt: Attempt, release: Release) -> LedgerResult<Task> {
         let released = self.write(|state, now| state.release_task(incarnation, attempt, release, now))?;
         self.feed.announce_ready_task();
@@ -234,6 +241,52 @@ impl DurableTasks for MemoryLedger {
 
     async fn long_stuck(&self, stuck_for: Duration, limit: u32) -> LedgerResult<Vec<TaskRecord>> {
         Ok(self.with(|state, now| state.long_stuck(before(now, stuck_for), limit as usize)))
+    }
+}
+
+impl Questions for MemoryLedger {
+    async fn ask_question(
+        &self,
+        incarnation: &Incarnation,
+        attempt: Attempt,
+        question: NewQuestion,
+    ) -> LedgerResult<Question> {
+        self.write(|state, now| state.ask_question(incarnation, attempt, &question, now))
+    }
+
+    async fn answer_question(&self, question_id: QuestionId, answer: NewAnswer) -> LedgerResult<AnswerOutcome> {
+        let outcome = self.with(|state, now| state.answer_question(question_id, answer, now))?;
+        if let AnswerOutcome::Accepted(_, record) = &outcome {
+            self.feed.publish_events(&record.owner);
+            self.feed.announce_ready_task();
+        }
+        Ok(outcome)
+    }
+
+    async fn close_question(
+        &self,
+        incarnation: &Incarnation,
+        attempt: Attempt,
+        question_id: QuestionId,
+        why: CloseQuestion,
+    ) -> LedgerResult<Question> {
+        let (told, question) =
+            self.with(|state, now| state.close_question(incarnation, attempt, question_id, why, now))?;
+        if let Some(owner) = told {
+            self.feed.publish_events(&owner);
+        }
+        Ok(question)
+    }
+
+    async fn questions(&self, task_id: TaskId) -> LedgerResult<Vec<Question>> {
+        Ok(self.read(|state| {
+            let questions = state.questions(task_id);
+            questions[questions.len().saturating_sub(256)..].to_vec()
+        }))
+    }
+
+    async fn find_question(&self, question_id: QuestionId) -> LedgerResult<Option<(Owner, Question)>> {
+        Ok(self.read(|state| state.question(question_id).map(|(owner, question)| (owner.clone(), question.clone()))))
     }
 }
 

@@ -10,6 +10,7 @@ mod durable;
 mod incarnations;
 mod journal;
 mod prune;
+mod questions;
 mod tasks;
 mod trail;
 mod unheld;
@@ -25,7 +26,7 @@ use self::calls::CallRow;
 use self::incarnations::NodeState;
 use self::journal::Journal;
 use self::tasks::{Open, TaskRow};
-use crate::ids::{CallId, TaskId, TurnId};
+use crate::ids::{CallId, QuestionId, TaskId, TurnId};
 use crate::ledger::clock::day_of;
 use crate::ledger::rules;
 use crate::ledger::{AuditRow, ChainEnds, Fence, LedgerError, MessageSource, NewAudit, Owner, Turn, TurnBody, Work};
@@ -41,6 +42,8 @@ pub(super) struct State {
     open_calls: BTreeMap<u64, CallId>,
     tasks: HashMap<TaskId, TaskRow>,
     open: Open,
+    /// The tasks that ask them.
+    questions: HashMap<QuestionId, TaskId>,
     last_order: u64,
     turn_ids: HashSet<TurnId>,
     /// In the order of their first event or audit row, for pruning.

@@ -3,6 +3,9 @@
 use std::borrow::Cow;
 use std::time::Duration;
 
+use jiff::Timestamp;
+use tokio_postgres::types::Type;
+
 use super::pool::{flag, int, text, texts};
 use super::rows::{RECORD_COLUMNS, get_number, micros};
 use super::stored_text::stored;
@@ -12,7 +15,7 @@ use crate::ids::TaskId;
 use crate::ledger::contract::{DurableTasks, LedgerResult};
 use crate::ledger::{
     Attempt, ClaimRequest, ClaimedTask, DurableName, DurableProgram, Incarnation, NewStep, Page, PageLimit, Release,
-    StoredStep, Task, TaskRecord, decode,
+    StoredStep, Task, TaskRecord, TaskState, decode,
 };
 
 impl DurableTasks for PostgresLedger {
@@ -23,20 +26,35 @@ impl DurableTasks for PostgresLedger {
         claimed
     }
 
+    async fn next_ready_in(&self, names: &[DurableName]) -> LedgerResult<Option<Duration>> {
+        let (apps, names) = names_of(names);
+        reads::next_ready_in(&self.store, &apps, &names).await
+    }
+
     async fn release_task(&self, incarnation: &Incarnation, attempt: Attempt, release: Release) -> LedgerResult<Task> {
-        let sql = format!("SELECT {RECORD_COLUMNS} FROM @.release_task($1, $2, $3::uuid, $4, $5) AS r");
+        let sql = format!("SELECT {RECORD_COLUMNS} FROM @.release_task($1, $2, $3::uuid, $4, $5, $6, $7) AS r");
         let (node, id) = (stored(&incarnation.node), attempt.task_id.to_string());
         let program = match &release {
-            Release::HandOver => None,
+            Release::HandOver | Release::Park(_) => None,
             Release::Refused { program } => Some(stored(program)),
         };
         let number = i64::from(attempt.number);
-        let params = [text(&node), int(&incarnation.number), text(&id), int(&number), text(&program)];
+        let (wake_at, questions) = match &release {
+            Release::HandOver | Release::Refused { .. } => (None, None),
+            Release::Park(park) => {
+                let questions: Vec<_> = park.questions.iter().copied().map(i64::from).collect();
+                (park.wake_at.map(Timestamp::as_microsecond), Some(questions))
+            }
+        };
+        let whose = [text(&node), int(&incarnation.number), text(&id), int(&number)];
+        let what = [text(&program), (&wake_at, Type::INT8), (&questions, Type::INT8_ARRAY)];
         // The attempt that released a task may do it again.
-        let row = one(self.counted(self.store.repeatable(&sql, &params)).await?)?;
+        let row = one(self.counted(self.store.repeatable(&sql, &[&whose[..], &what[..]].concat())).await?)?;
         let record = decode::record(&row, self.store.unreadable());
         self.has_events(&row, &record.owner)?;
-        self.notifier.task_is_ready();
+        if record.task.state != TaskState::Waiting {
+            self.notifier.task_is_ready();
+        }
         Ok(record.task)
     }
 
@@ -97,7 +115,7 @@ impl PostgresLedger {
     ) -> LedgerResult<Vec<ClaimedTask>> {
         let sql = format!(
             "SELECT {RECORD_COLUMNS}, r.task_name, r.input, r.user_json, r.root_task::text AS root_task, r.ran, r.crashes, \
-             r.fruitless FROM @.claim_tasks($1, $2, $3::uuid, $4, $5, $6, $7, $8, $9) AS r"
+             r.fruitless, r.claimed_at FROM @.claim_tasks($1, $2, $3::uuid, $4, $5, $6, $7, $8, $9) AS r"
         );
         let (node, program) = (stored(&incarnation.node), stored(&request.program));
         let (apps, names) = names_of(&request.names);

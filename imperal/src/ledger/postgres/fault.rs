@@ -136,6 +136,7 @@ fn from_postgres(error: &tokio_postgres::Error) -> LedgerError {
     match code {
         "IM005" => LedgerError::TooManyTasks(answer.detail().and_then(|max| max.parse().ok()).unwrap_or_default()),
         "IM006" => already_running(answer),
+        "IM012" => LedgerError::TooManyQuestions(answer.detail().and_then(|max| max.parse().ok()).unwrap_or_default()),
         // The caller knows the limit.
         "IM007" => LedgerError::QuotaExceeded(0),
         "42501" => LedgerError::Unusable(format!(

@@ -13,6 +13,7 @@ mod listener;
 mod notifier;
 mod owner_permits;
 mod pool;
+mod questions;
 mod reads;
 mod rows;
 mod schema;

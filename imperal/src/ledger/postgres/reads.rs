@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use tokio_postgres::Row;
 
-use super::pool::{Param, Store, int, text};
+use super::pool::{Param, Store, int, text, texts};
 use super::rows::{RECORD_COLUMNS, get, micros, number};
 use super::stored_text::stored;
 use crate::ids::{CallId, TaskId, TurnId};
@@ -74,24 +74,24 @@ const CALL: &str = "SELECT c.turn_seq AS seq, a.at, a.body, a.turn_id::text AS t
 const EVENTS: &str = page!(
     "seq, at, body, task_id, call_id, app_id, function, name, state, long_running, percent, message, created_at,
         deadline_at, cancel_requested_at, finished_at, key, turn_id, durable, attempt, waits_for, ready_at, steps,
-        interrupted_at",
+        interrupted_at, open_questions",
     "seq",
     "SELECT 0::bigint AS seq, pruned AS at, NULL AS body, NULL AS turn_id, NULL AS task_id, NULL AS call_id, NULL AS app_id,
         NULL AS function, NULL AS name, NULL AS state, NULL::boolean AS long_running,
         NULL::double precision AS percent, NULL AS message, NULL::bigint AS created_at, NULL::bigint AS deadline_at,
         NULL::bigint AS cancel_requested_at, NULL::bigint AS finished_at, NULL AS key, NULL::boolean AS durable,
         NULL::bigint AS attempt, NULL AS waits_for, NULL::bigint AS ready_at, NULL AS steps,
-        NULL::bigint AS interrupted_at, 0 AS size
+        NULL::bigint AS interrupted_at, NULL::bigint AS open_questions, 0 AS size
     FROM @.owner WHERE owner_key = @.owner_key($1, $2) AND pruned > $3 AND pruned <= head
     UNION ALL
     SELECT seq, at, body, turn_id::text, NULL, NULL, NULL, NULL, NULL, NULL, NULL::boolean, NULL::double precision,
         NULL, NULL::bigint, NULL::bigint, NULL::bigint, NULL::bigint, NULL, NULL::boolean, NULL::bigint, NULL,
-        NULL::bigint, NULL, NULL::bigint, octet_length(body)
+        NULL::bigint, NULL, NULL::bigint, NULL::bigint, octet_length(body)
     FROM @.turn WHERE owner_id = @.find_owner($1, $2) AND seq > $3 AND seq <= @.head($1, $2)
     UNION ALL
     SELECT e.seq, NULL, NULL, NULL, e.task_id::text, t.call_id::text, t.app_id, t.function, t.name, e.state,
         t.long_running, e.percent, e.message, t.created_at, e.deadline_at, e.cancel_requested_at, e.finished_at,
-        t.key, t.task_name IS NOT NULL, e.attempt, e.waits_for, e.ready_at, e.steps, e.interrupted_at,
+        t.key, t.task_name IS NOT NULL, e.attempt, e.waits_for, e.ready_at, e.steps, e.interrupted_at, e.open_questions,
         500 + octet_length(concat(t.name, e.message, t.key, e.steps))
     FROM @.task_event e LEFT JOIN @.task t ON t.task_id = e.task_id
     WHERE e.owner_id = @.find_owner($1, $2) AND e.seq > $3 AND e.seq <= @.head($1, $2)
@@ -106,7 +106,7 @@ pub(super) const ORPHANS: &str = "FROM (
             NULL::bigint AS cancel_requested_at, NULL::bigint AS finished_at, u.body, n.node, c.incarnation, w.tenant_id,
             w.user_id, c.owner_id, w.head, NULL::boolean AS abandoned, NULL AS key,
             NULL::boolean AS durable, NULL::bigint AS attempt, NULL AS waits_for, NULL::bigint AS ready_at, NULL AS steps,
-            NULL::uuid AS outcome_id, NULL::bigint AS interrupted_at
+            NULL::uuid AS outcome_id, NULL::bigint AS interrupted_at, NULL::bigint AS open_questions
         FROM @.call c
         JOIN @.owner w ON w.owner_id = c.owner_id
         JOIN @.node n ON n.node_id = c.node_id
@@ -345,6 +345,23 @@ pub(super) async fn step_value(store: &Store, task_id: TaskId, ordinal: u16) -> 
     let (id, ordinal) = (task_id.to_string(), i64::from(ordinal));
     let rows = store.repeatable(STEP_VALUE, &[text(&id), int(&ordinal)]).await?;
     Ok(rows.first().map(|row| get(row, 0)).transpose()?.flatten())
+}
+
+/// The first ready time of each name is one look into the index.
+const FIRST_READY: &str = "SELECT min(c.ready_at) - @.micros() FROM unnest($1, $2) AS n (app_id, task_name)
+    CROSS JOIN LATERAL (
+        SELECT t.ready_at FROM @.task t
+        WHERE t.app_id = n.app_id AND t.task_name = n.task_name AND t.ready_at IS NOT NULL ORDER BY t.ready_at LIMIT 1
+    ) AS c";
+
+pub(super) async fn next_ready_in(
+    store: &Store,
+    apps: &[Cow<'_, str>],
+    names: &[Cow<'_, str>],
+) -> Result<Option<Duration>, LedgerError> {
+    let rows = store.repeatable(FIRST_READY, &[texts(&apps), texts(&names)]).await?;
+    let left: Option<i64> = rows.first().map(|row| get(row, 0)).transpose()?.flatten();
+    Ok(left.map(|micros| Duration::from_micros(u64::try_from(micros).unwrap_or_default())))
 }
 
 pub(super) async fn long_stuck(store: &Store, stuck_for: Duration, limit: u32) -> Result<Vec<TaskRecord>, LedgerError> {

@@ -7,6 +7,7 @@
 mod fault;
 mod job;
 mod ops;
+mod questions;
 mod readers;
 mod reads;
 mod rows;
@@ -32,9 +33,9 @@ use super::contract::{
 use super::retention::Cutoffs;
 use super::{
     Attempt, AuditFilter, AuditRow, CallCancel, CallRecord, CancelOutcome, ChainEnds, ClaimRequest, ClaimedTask, Clock,
-    DurableProgram, Event, Feed, Incarnation, LedgerError, LedgerMeters, MessageSource, NewAudit, NewCall, NewStep,
-    NewTask, Orphan, Owner, Page, PageLimit, Progress, Pruned, Release, RenewalNews, RetentionPolicy, StoredStep,
-    SystemClock, Task, TaskEnd, TaskRecord, Turn, TurnBody,
+    DurableName, DurableProgram, Event, Feed, Incarnation, LedgerError, LedgerMeters, MessageSource, NewAudit, NewCall,
+    NewStep, NewTask, Orphan, Owner, Page, PageLimit, Progress, Pruned, Release, RenewalNews, RetentionPolicy,
+    StoredStep, SystemClock, Task, TaskEnd, TaskRecord, Turn, TurnBody,
 };
 use crate::ids::{CallId, TaskId, TurnId};
 
@@ -229,6 +230,13 @@ impl DurableTasks for SqliteLedger {
     async fn claim_tasks(&self, incarnation: &Incarnation, request: ClaimRequest) -> LedgerResult<Vec<ClaimedTask>> {
         let incarnation = incarnation.clone();
         self.writer.write(Weight::Durable, move |tx| tx.claim_tasks(&incarnation, &request)).await
+    }
+
+    async fn next_ready_in(&self, names: &[DurableName]) -> LedgerResult<Option<Duration>> {
+        let names = names.to_vec();
+        let first = self.readers.read(move |reading| reads::first_ready_at(reading, &names)).await?;
+        let left = first.map(|at| at.saturating_sub(self.clock.now().as_microsecond()));
+        Ok(left.map(|micros| Duration::from_micros(u64::try_from(micros).unwrap_or_default())))
     }
 
     async fn release_task(&self, incarnation: &Incarnation, attempt: Attempt, release: Release) -> LedgerResult<Task> {

@@ -4,14 +4,14 @@ use rusqlite::types::ValueRef;
 use rusqlite::{Params, Row, params};
 
 use super::fault::Fault;
-use super::ops::{LEFT_CALLS, LEFT_TASKS, LONG_STUCK_TASKS, TASK, TASK_BY_NUMBER};
+use super::ops::{LEFT_CALLS, LEFT_TASKS, LONG_STUCK_TASKS, QUESTION, TASK, TASK_BY_NUMBER};
 use super::readers::Reading;
-use super::rows::{all, get_number, number, one, open_states, page, select_task};
-use crate::ids::{CallId, TaskId, TurnId};
+use super::rows::{all, get_number, number, one, open_states, page, select_question, select_task};
+use crate::ids::{CallId, QuestionId, TaskId, TurnId};
 use crate::ledger::decode::{self, EventKind};
 use crate::ledger::{
-    AuditFilter, AuditRow, AuditScope, CallRecord, ChainEnds, Event, LedgerError, Orphan, Owner, Page, PageLimit,
-    StoredStep, Task, TaskRecord, Turn,
+    AuditFilter, AuditRow, AuditScope, CallRecord, ChainEnds, DurableName, Event, LedgerError, Orphan, Owner, Page,
+    PageLimit, Question, StoredStep, Task, TaskRecord, Turn,
 };
 
 /// The id of the owner that `?1` and `?2` name.
@@ -218,6 +218,42 @@ pub(super) fn step_value(reading: &Reading<'_>, task_id: TaskId, ordinal: u16) -
     let params = params![task_id.to_string(), task_id.row(), ordinal];
     let read = |row: &Row<'_>| Ok(decode::step_value(row, task_id, reading.unreadable));
     Ok(one(reading.conn, STEP_VALUE, params, read)?.flatten())
+}
+
+/// The latest questions of a task, latest first.
+pub(super) const QUESTIONS: &str =
+    select_question!(concat!("WHERE q.task_no = ", of_task!(), " ORDER BY q.question_no DESC LIMIT ?3"));
+
+/// Questions of a task that a read shows.
+const MOST_QUESTIONS: u32 = 256;
+
+pub(super) fn questions(reading: &Reading<'_>, task_id: TaskId) -> Result<Vec<Question>, Fault> {
+    let mut questions =
+        all(reading.conn, QUESTIONS, params![task_id.to_string(), task_id.row(), MOST_QUESTIONS], |row| {
+            reading.go_on()?;
+            Ok(decode::question(row, reading.unreadable))
+        })?;
+    questions.reverse();
+    Ok(questions)
+}
+
+pub(super) fn question(reading: &Reading<'_>, question_id: QuestionId) -> Result<Option<(Owner, Question)>, Fault> {
+    one(reading.conn, QUESTION, [question_id.to_string()], |row| {
+        Ok((decode::owner(row, reading.unreadable), decode::question(row, reading.unreadable)))
+    })
+}
+
+/// The first ready time of a name.
+pub(super) const FIRST_READY: &str = "SELECT ready_at FROM durable INDEXED BY durable_ready
+    WHERE app_id = ?1 AND task_name = ?2 AND ready_at IS NOT NULL ORDER BY ready_at LIMIT 1";
+
+pub(super) fn first_ready_at(reading: &Reading<'_>, names: &[DurableName]) -> Result<Option<i64>, Fault> {
+    let mut first = None;
+    for DurableName { app_id, task_name } in names {
+        let found: Option<i64> = one(reading.conn, FIRST_READY, [app_id, task_name], |row| Ok(row.get(0)?))?;
+        first = first.into_iter().chain(found).min();
+    }
+    Ok(first)
 }
 
 pub(super) fn long_stuck(reading: &Reading<'_>, before: i64, limit: u32) -> Result<Vec<TaskRecord>, Fault> {

@@ -34,7 +34,7 @@ macro_rules! select_task {
         concat!(
             "SELECT t.task_no, t.task_id, t.call_id, t.app_id, t.function, t.name, t.key, t.state, t.long_running, ",
             "t.percent, t.message, t.created_at, t.deadline_at, t.cancel_requested_at, t.finished_at, ",
-            "t.durable, t.attempt, t.waits_for, t.steps, t.interrupted_at, ",
+            "t.durable, t.attempt, t.waits_for, t.steps, t.interrupted_at, t.open_questions, ",
             // A background task costs no look at the other table.
             "CASE WHEN t.durable THEN (SELECT d.ready_at FROM durable d WHERE d.task_no = t.task_no) END AS ready_at, ",
             $outcome,
@@ -46,6 +46,21 @@ macro_rules! select_task {
     };
 }
 pub(super) use select_task;
+
+/// Selects the columns of a question that [`question`](crate::ledger::decode::question) reads, and its owner. A question
+/// of a missing task or owner is not found. A damaged ordinal names no step of another task.
+macro_rules! select_question {
+    ($rest:expr) => {
+        concat!(
+            "SELECT q.question_no, q.question_id, q.task_no, t.task_id, q.ordinal, s.name, q.text, q.schema, ",
+            "q.fallback, q.state, q.asked_at, q.until, q.answered_by, q.answered_at, s.value, w.tenant_id, w.user_id ",
+            "FROM question q CROSS JOIN task t ON t.task_no = q.task_no CROSS JOIN owner w ON w.owner_id = t.owner_id ",
+            "LEFT JOIN step s ON s.step_id = (q.task_no << 16) + q.ordinal AND q.ordinal BETWEEN 1 AND 65535 ",
+            $rest
+        )
+    };
+}
+pub(super) use select_question;
 
 /// Runs a statement that returns no rows. Returns the number of changed rows.
 pub(super) fn execute(conn: &Connection, sql: &str, params: impl Params) -> Result<usize, Fault> {

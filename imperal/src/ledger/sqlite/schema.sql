@@ -112,7 +112,9 @@ CREATE TABLE task (
     -- When the process that held it was last known to be alive, once its latest attempt was cut off.
     interrupted_at INTEGER,
     -- Since when a durable task has been queued without an event; NULL once an event has said so.
-    untold_since INTEGER
+    untold_since INTEGER,
+    -- How many of its questions are open, for lists.
+    open_questions INTEGER NOT NULL DEFAULT 0
 ) STRICT;
 
 CREATE INDEX task_of ON task (owner_id);
@@ -181,6 +183,29 @@ CREATE TABLE step (
     -- The last column, so that the others are read without it. NULL once it is no longer kept.
     value TEXT
 ) STRICT;
+
+-- Questions of durable tasks. The name and the answer are in the question's step.
+CREATE TABLE question (
+    question_no INTEGER PRIMARY KEY,
+    question_id TEXT NOT NULL UNIQUE,
+    task_no INTEGER NOT NULL,
+    -- The number of its step.
+    ordinal INTEGER NOT NULL,
+    -- It leaves 'open' once.
+    state TEXT NOT NULL DEFAULT 'open',
+    asked_at INTEGER NOT NULL,
+    until INTEGER NOT NULL,
+    answered_at INTEGER,
+    answered_by TEXT,
+    text TEXT NOT NULL,
+    -- JSON.
+    schema TEXT NOT NULL,
+    fallback TEXT
+) STRICT;
+
+CREATE INDEX question_of ON question (task_no);
+-- At most a few of a task.
+CREATE INDEX question_open ON question (task_no) WHERE state = 'open';
 
 -- The task as it was at the event, without its result, which is in the outcome turn.
 CREATE TABLE task_event (

@@ -4,6 +4,7 @@
 //! it reads or changes. It refuses what belongs to another user with 403 and audits the attempt under the
 //! user who made it.
 
+mod answer;
 mod audit;
 mod reads;
 mod stop_call;
@@ -23,6 +24,7 @@ use crate::ledger::{AuditOutcome, CancelOutcome, LedgerError, Owner, Task, TaskR
 use crate::result::Result;
 use crate::user::User;
 
+pub use self::answer::Answered;
 #[cfg(feature = "platform")]
 pub(crate) use self::reads::EventsSince;
 pub(super) use self::reads::READS_PER_USER;

@@ -102,7 +102,7 @@ impl Access {
         self.platform.node.reads.acquire(self.owner.clone()).await
     }
 
-    async fn read<T>(&self, read: Fut<'_, T>) -> Result<T> {
+    pub(super) async fn read<T>(&self, read: Fut<'_, T>) -> Result<T> {
         let _permit = self.read_permit().await;
         read.await.map_err(|error| unreadable(&error))
     }

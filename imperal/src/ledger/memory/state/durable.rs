@@ -12,7 +12,7 @@ use crate::ledger::clock::after;
 use crate::ledger::rules::{self, SUSPECT};
 use crate::ledger::{
     Attempt, ClaimRequest, ClaimedTask, DurableName, EventBody, Fence, Incarnation, LedgerError, NewDurable, NewStep,
-    Release, StoredStep, Task, TaskState, WaitsFor, Work,
+    Park, Question, QuestionState, Release, StoredStep, Task, TaskState, WaitsFor, Work,
 };
 
 /// The durable part of a task.
@@ -38,6 +38,8 @@ pub(super) struct DurableRow {
     /// Since when it has been queued without an event.
     pub(super) untold_since: Option<Timestamp>,
     steps: BTreeMap<u16, StoredStep>,
+    /// In the order in which they were asked.
+    pub(super) questions: Vec<Question>,
 }
 
 impl DurableRow {
@@ -56,6 +58,7 @@ impl DurableRow {
             stuck_since: None,
             untold_since: None,
             steps: BTreeMap::new(),
+            questions: Vec::new(),
         }
     }
 
@@ -69,7 +72,27 @@ impl DurableRow {
     /// Removes values of steps, at most this many; how many it removed.
     pub(super) fn forget_values(&mut self, most: usize) -> usize {
         let kept = self.steps.values_mut().filter(|step| step.value.is_some()).take(most);
-        kept.map(|step| (step.value, step.bytes) = (None, 0)).count()
+        let removed = kept.map(|step| (step.value, step.bytes) = (None, 0)).count();
+        self.questions.iter_mut().for_each(|question| question.answer = None);
+        removed
+    }
+
+    pub(super) fn has_step(&self, ordinal: u16) -> bool {
+        self.steps.contains_key(&ordinal)
+    }
+
+    /// Changes the value of a stored step.
+    pub(super) fn set_value(&mut self, ordinal: u16, value: String, now: Timestamp) {
+        if let Some(step) = self.steps.get_mut(&ordinal) {
+            (step.bytes, step.done_at, step.value) = (value.len() as u64, now, Some(value));
+        }
+    }
+
+    /// Whether a wait of a parked task is over already.
+    fn is_answered(&self, park: &Park) -> bool {
+        let asked = self.questions.iter().filter(|question| park.questions.contains(&question.ordinal));
+        asked.clone().count() < park.questions.len()
+            || asked.into_iter().any(|question| question.state != QuestionState::Open)
     }
 
     pub(super) fn name(&self, app_id: &str) -> DurableName {
@@ -149,6 +172,18 @@ impl State {
         Ok(claimed)
     }
 
+    pub(in crate::ledger::memory) fn next_ready_in(&self, names: &[DurableName], now: Timestamp) -> Option<Duration> {
+        let waiting = self.open_rows().filter(|row| row.record.task.ready_at.is_some());
+        let of_names = waiting.filter(|row| {
+            let TaskRow { record, durable, .. } = row;
+            durable.as_ref().is_some_and(|durable| {
+                names.iter().any(|name| name.app_id == record.task.app_id && name.task_name == durable.new.task_name)
+            })
+        });
+        let first = of_names.filter_map(|row| row.record.task.ready_at).min();
+        first.map(|at| Duration::try_from(at.duration_since(now)).unwrap_or_default())
+    }
+
     fn claim(&mut self, incarnation: &Incarnation, task_id: TaskId, now: Timestamp) -> Option<ClaimedTask> {
         let TaskRow { record, durable: Some(durable), .. } = self.tasks.get_mut(&task_id)? else { return None };
         if durable.has_progress {
@@ -173,6 +208,7 @@ impl State {
             ran: durable.ran,
             crashes,
             fruitless,
+            claimed_at: now,
         };
         self.push(&claimed.record.owner, EventBody::Task(claimed.record.task.clone()));
         Some(claimed)
@@ -201,6 +237,15 @@ impl State {
         let wait = if refused_again { rules::REFUSED_AGAIN } else { Duration::ZERO };
         (task.ready_at, task.deadline_at) = (Some(after(now, wait)), None);
         match release {
+            Release::Park(park) => {
+                (durable.crashes, durable.fruitless) = (0, 0);
+                if durable.is_answered(&park) || task.cancel_requested_at.is_some() {
+                    (task.state, task.waits_for) = (TaskState::Queued, Some(WaitsFor::Process));
+                } else {
+                    let waits_for = if park.questions.is_empty() { WaitsFor::Time } else { WaitsFor::Answer };
+                    (task.state, task.waits_for, task.ready_at) = (TaskState::Waiting, Some(waits_for), park.wake_at);
+                }
+            }
             Release::HandOver => (task.state, task.waits_for) = (TaskState::Queued, Some(WaitsFor::Process)),
             Release::Refused { program } => {
                 (task.state, task.waits_for) = (TaskState::Stuck, Some(WaitsFor::Version));
@@ -235,7 +280,7 @@ impl State {
         }
     }
 
-    fn add_step(&mut self, attempt: Attempt, step: NewStep, now: Timestamp) -> Result<(), LedgerError> {
+    pub(super) fn add_step(&mut self, attempt: Attempt, step: NewStep, now: Timestamp) -> Result<(), LedgerError> {
         let row = self.tasks.get_mut(&attempt.task_id).ok_or(LedgerError::NotFound)?;
         let durable = row.durable.as_mut().ok_or(LedgerError::NotFound)?;
         let NewStep { ordinal, name, kind, took, value, log } = step;

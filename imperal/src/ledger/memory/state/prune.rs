@@ -108,7 +108,11 @@ impl State {
         }
         ids.retain(|task_id| !gone.contains(task_id));
         for task_id in &gone {
-            self.tasks.remove(task_id);
+            if let Some(durable) = self.tasks.remove(task_id).and_then(|row| row.durable) {
+                for question in &durable.questions {
+                    self.questions.remove(&question.question_id);
+                }
+            }
         }
         gone.len() as u64
     }

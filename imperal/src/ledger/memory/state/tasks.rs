@@ -148,6 +148,7 @@ impl State {
         let task = &self.tasks.get(&task_id).ok_or(LedgerError::NotFound)?.record.task;
         rules::check_call_replied(self.calls.get(&task.call_id).map(|call| call.reply.is_some()))?;
         self.fresh(&end.turn)?;
+        self.withdraw_questions(task_id, now);
         let row = self.tasks.get_mut(&task_id).ok_or(LedgerError::NotFound)?;
         let task = &mut row.record.task;
         (task.state, task.finished_at) = (end.state, Some(now));

@@ -1,4 +1,4 @@
--- Writes a task's end with its outcome turn, its audit row and both events. The caller holds the task's row and has
+-- Writes a task's end with its outcome turn, its audit row and both events, and withdraws its open questions. The caller holds the task's row and has
 -- checked the rules. p_is_cancel: the end is also the request to cancel the task, unless there was one.
 CREATE OR REPLACE FUNCTION @.end_task(
     p_task @.task, p_state text, p_turn_id uuid, p_body text, p_audit text[], p_is_cancel boolean
@@ -7,10 +7,11 @@ DECLARE
     v_stamp @.stamp := @.write_turn(p_task.owner_id, 2, p_turn_id, p_body);
 BEGIN
     UPDATE @.task SET state = p_state, finished_at = v_stamp.at, outcome_seq = v_stamp.seq, waits_for = NULL,
-        ready_at = NULL, untold_since = NULL,
+        ready_at = NULL, untold_since = NULL, open_questions = 0,
         cancel_requested_at = coalesce(cancel_requested_at, CASE WHEN p_is_cancel THEN v_stamp.at END)
     WHERE task_id = p_task.task_id;
     IF p_task.task_name IS NOT NULL THEN
+        PERFORM @.withdraw_questions(p_task, v_stamp.at);
         -- A person may want to see the values of a task that did not succeed: 7 days.
         UPDATE @.durable SET claimed_at = NULL, claim_id = NULL, stuck_since = NULL,
             values_until = v_stamp.at + CASE p_state WHEN 'succeeded' THEN 0 ELSE 604800000000 END

@@ -1,6 +1,6 @@
 -- Removes old rows of some owners. The first four parameters are ages; null keeps for ever. An owner's
 -- row is locked while its rows go; a row that another transaction holds is skipped, so this never
--- waits. A damaged number counts as 0. A task's steps go with it and are not counted.
+-- waits. A damaged number counts as 0. A task's steps and questions go with it and are not counted.
 CREATE OR REPLACE FUNCTION @.prune(
     p_turns bigint, p_tasks bigint, p_events bigint, p_audit bigint, p_from bigint, p_limit bigint,
     OUT turns bigint, OUT calls bigint, OUT tasks bigint, OUT events bigint, OUT audit bigint,
@@ -90,11 +90,13 @@ BEGIN
                 WHERE j.old AND j.steps_before < 10000 AND k.finished_at < v_now - p_tasks
                     AND k.outcome_seq <= v_owner.pruned
                 FOR UPDATE OF k SKIP LOCKED
-            ) RETURNING t.task_no
+            ) RETURNING t.task_no, t.task_id
         ), steps AS (
             DELETE FROM @.step s USING gone WHERE s.task_no = gone.task_no RETURNING 1
         ), durable AS (
             DELETE FROM @.durable d USING gone WHERE d.task_no = gone.task_no
+        ), questions AS (
+            DELETE FROM @.question q USING gone WHERE q.task_id = gone.task_id
         )
         SELECT (SELECT count(*) FROM gone), (SELECT count(*) FROM steps) INTO v_count, v_steps;
         tasks := tasks + v_count;

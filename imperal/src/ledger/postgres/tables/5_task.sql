@@ -44,7 +44,8 @@ CREATE TABLE @.task (
     -- When the process that held it was last known to be alive, once its latest attempt was cut off.
     interrupted_at bigint,
     -- Since when it has been queued without an event; null once an event has said so.
-    untold_since bigint
+    untold_since bigint,
+    open_questions bigint NOT NULL DEFAULT 0
 ) WITH (fillfactor = 70);
 
 CREATE INDEX task_of ON @.task (owner_id, task_no);
@@ -111,6 +112,29 @@ CREATE TABLE @.step (
     PRIMARY KEY (task_no, ordinal)
 );
 
+-- The questions of durable tasks. They go with their tasks. A question has a step, which has its name and, as the
+-- value, what the task goes on with. Whoever changes a row holds its task's row.
+CREATE TABLE @.question (
+    -- In the order in which a task asked them.
+    question_no bigint GENERATED ALWAYS AS IDENTITY,
+    question_id uuid PRIMARY KEY,
+    task_id uuid NOT NULL,
+    ordinal bigint NOT NULL,
+    text text NOT NULL,
+    -- JSON, as the fallback.
+    schema text NOT NULL,
+    fallback text,
+    -- open, then answered, expired or withdrawn. Any other word was damaged: nobody can answer it.
+    state text NOT NULL DEFAULT 'open',
+    asked_at bigint NOT NULL,
+    until bigint NOT NULL,
+    answered_by text,
+    answered_at bigint
+);
+
+CREATE INDEX question_of ON @.question (task_id, ordinal);
+CREATE INDEX question_open ON @.question (task_id) WHERE state = 'open';
+
 -- The columns of a task that change, as they were at the event.
 CREATE TABLE @.task_event (
     owner_id bigint NOT NULL REFERENCES @.owner,
@@ -123,6 +147,7 @@ CREATE TABLE @.task_event (
     waits_for text,
     ready_at bigint,
     steps text,
+    open_questions bigint NOT NULL,
     deadline_at bigint,
     cancel_requested_at bigint,
     finished_at bigint,

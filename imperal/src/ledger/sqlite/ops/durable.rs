@@ -10,7 +10,7 @@ use jiff::Timestamp;
 use rusqlite::{Connection, Row, params};
 
 use super::incarnations::micros;
-use super::tasks::RUNNING_TASK_COUNT;
+use super::tasks::{HAS_UNHELD_TASK, RUNNING_TASK_COUNT};
 use super::{Notification, Tx};
 use crate::ledger::clock::after;
 use crate::ledger::rules::{self, SUSPECT};
@@ -39,7 +39,7 @@ pub(in crate::ledger::sqlite) const CANDIDATE_TASK: &str = "SELECT t.owner_id, d
 
 /// After the claim, whose attempt is not counted.
 const CLAIMED_TASK: &str =
-    "SELECT task_no, task_name, root_task, ran, crashes, fruitless - 1 AS fruitless, input, user AS user_json
+    "SELECT task_no, task_name, root_task, ran, crashes, fruitless - 1 AS fruitless, claimed_at, input, user AS user_json
     FROM durable WHERE task_no = ?1";
 
 /// The latest step or message: its attempt, and when it was stored.
@@ -117,6 +117,7 @@ impl Tx<'_> {
         // Rows under this number are left from a task whose row was lost.
         let sql = "DELETE FROM step WHERE step_id > (?1 << 16) AND step_id <= (?1 << 16) + 65535";
         execute(self.conn, sql, [number])?;
+        execute(self.conn, "DELETE FROM question WHERE task_no = ?1", [number])?;
         let sql = "INSERT OR REPLACE INTO durable
                        (task_no, app_id, task_name, root_task, cap, claimed_at, fruitless, ready_at, input, user)
                    VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)";
@@ -219,7 +220,11 @@ impl Tx<'_> {
         let released = self.task_record(task.number)?.task;
         let seq = self.take_numbers(task.owner_id, 1, 0)?;
         self.add_task_event(task.owner_id, seq, &released, None)?;
-        self.notifications.push(Notification::ReadyTask);
+        // A task that waits is not ready, but it has given up its slot.
+        let is_ready = released.state != TaskState::Waiting;
+        if is_ready || one(self.conn, HAS_UNHELD_TASK, [task.owner_id], |_| Ok(()))?.is_some() {
+            self.notifications.push(Notification::ReadyTask);
+        }
         Ok(released)
     }
 
@@ -246,14 +251,33 @@ impl Tx<'_> {
             }
         };
         let ran = ran.max(0).saturating_add(claimed_at.map_or(0, |from| until.saturating_sub(from).max(0)));
-        let crashes = if has_progress { 0 } else { u32::try_from(crashes).unwrap_or_default() };
+        let park = match end {
+            AttemptEnd::Released(Release::Park(park)) => Some(park),
+            _ => None,
+        };
+        let clears_counts = has_progress || park.is_some();
+        let crashes = if clears_counts { 0 } else { u32::try_from(crashes).unwrap_or_default() };
         let crashes = crashes.saturating_add(u32::from(is_crash && !has_progress));
         let retry = rules::retry_after(if is_crash { crashes } else { 0 });
         let refused_since = refused_since.filter(|_| !has_progress);
         let is_refused = matches!(end, AttemptEnd::Released(Release::Refused { .. }));
         let wait = if is_refused && refused_since.is_some() { rules::REFUSED_AGAIN } else { retry };
-        let (state, waits_for, refused_by, refused_since) = match end {
-            AttemptEnd::Released(Release::Refused { program }) => {
+        let ready_at = Some(after(self.now, wait));
+        // The park of a task whose answer came first makes it ready.
+        let park = if let Some(park) = park
+            && !self.is_answered(number, park)?
+        {
+            Some(park)
+        } else {
+            None
+        };
+        let ready_at = park.map_or(ready_at, |park| park.wake_at).map(Timestamp::as_microsecond);
+        let (state, waits_for, refused_by, refused_since) = match (end, park) {
+            (_, Some(park)) => {
+                let waits_for = if park.questions.is_empty() { WaitsFor::Time } else { WaitsFor::Answer };
+                (TaskState::Waiting, waits_for, None, refused_since)
+            }
+            (AttemptEnd::Released(Release::Refused { program }), None) => {
                 (TaskState::Stuck, WaitsFor::Version, Some(program), refused_since.or(Some(now)))
             }
             _ if retry.is_zero() => (TaskState::Queued, WaitsFor::Process, None, refused_since),
@@ -262,11 +286,10 @@ impl Tx<'_> {
         let sql = "UPDATE durable SET claimed_at = NULL, ran = ?2, crashes = ?3, fruitless = iif(?4, 0, max(fruitless - ?8, 0)),
                    refused_since = ?5, stuck_since = iif(?8, ?5, NULL), ready_at = ?6,
                    refused_by = coalesce(?7, refused_by) WHERE task_no = ?1";
-        let ready_at = after(self.now, wait).as_microsecond();
         execute(
             self.conn,
             sql,
-            params![number, ran, crashes, has_progress, refused_since, ready_at, refused_by, is_refused],
+            params![number, ran, crashes, clears_counts, refused_since, ready_at, refused_by, is_refused],
         )?;
         let sql =
             "UPDATE task SET state = ?2, waits_for = ?3, deadline_at = NULL, interrupted_at = ?4, untold_since = ?5

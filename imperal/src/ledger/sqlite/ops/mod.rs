@@ -8,6 +8,7 @@ mod calls;
 mod durable;
 mod incarnations;
 mod prune;
+mod questions;
 mod repair;
 mod steps;
 mod tasks;
@@ -23,6 +24,9 @@ pub(super) use prune::DueOwners;
 pub(super) use prune::{
     OLDEST_ACTIVE_TURN, OLDEST_AUDIT_ROWS, OLDEST_TASKS, OWNERS_WITH_OLD_ROWS, TURNS_BETWEEN, UNREPLIED_CALLS,
 };
+pub(super) use questions::QUESTION;
+#[cfg(test)]
+pub(super) use questions::{CLOSE, COUNT_OPEN, IS_OPEN, STEP_OF_LOST, WITHDRAW};
 #[cfg(test)]
 pub(super) use repair::{DISPLACED_TASKS, PARTIAL_TASKS};
 #[cfg(test)]

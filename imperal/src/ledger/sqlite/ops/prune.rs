@@ -197,6 +197,7 @@ impl Tx<'_> {
             if gone {
                 let sql = "DELETE FROM step WHERE step_id > (?1 << 16) AND step_id <= (?1 << 16) + 65535";
                 *steps += count(execute(self.conn, sql, [task_no])?);
+                execute(self.conn, "DELETE FROM question WHERE task_no = ?1", [task_no])?;
                 execute(self.conn, "DELETE FROM durable WHERE task_no = ?1", [task_no])?;
                 pruned += count(execute(self.conn, "DELETE FROM task WHERE task_no = ?1", [task_no])?);
             }

@@ -37,7 +37,7 @@ impl Tx<'_> {
         }
     }
 
-    fn add_step(&self, task: &TaskRow, attempt: u32, step: &NewStep) -> Result<(), Fault> {
+    pub(super) fn add_step(&self, task: &TaskRow, attempt: u32, step: &NewStep) -> Result<(), Fault> {
         if !task.durable {
             return Err(LedgerError::NotFound.into());
         }

@@ -224,7 +224,11 @@ impl Tx<'_> {
         let (owner_id, EndJson { state, turn, audit }) = (task.owner_id, end);
         let seq = self.take_numbers(owner_id, 2, turn.json.len())?;
         let outcome_seq = seq + 1;
-        let sql = "UPDATE task SET state = ?2, finished_at = ?3, outcome_seq = ?4, waits_for = NULL,
+        if task.durable {
+            self.withdraw_questions(task.number)?;
+        }
+        let sql =
+            "UPDATE task SET state = ?2, finished_at = ?3, outcome_seq = ?4, waits_for = NULL, open_questions = 0,
                    untold_since = NULL WHERE task_no = ?1";
         let finished_at = self.now.as_microsecond();
         execute(self.conn, sql, params![task.number, state.as_str(), finished_at, number(outcome_seq)])?;
@@ -241,7 +245,7 @@ impl Tx<'_> {
         self.insert_turn(owner_id, outcome_seq, turn)
     }
 
-    fn is_call_replied(&self, number: i64) -> Result<Option<bool>, Fault> {
+    pub(super) fn is_call_replied(&self, number: i64) -> Result<Option<bool>, Fault> {
         one(self.conn, CALL_IS_REPLIED, [number], |row| Ok(row.get(0)?))
     }
 

@@ -4,7 +4,8 @@ use futures_util::future::{join_all, poll_immediate};
 
 use super::*;
 use crate::ledger::{
-    AuditOutcome, ManualClock, NewAudit, NewDurable, NewStep, NewTask, RetentionPolicy, StepKind, TaskEnd, TaskState,
+    AuditOutcome, ManualClock, NewAudit, NewDurable, NewQuestion, NewStep, NewTask, RetentionPolicy, StepKind, TaskEnd,
+    TaskState,
 };
 
 fn plan(conn: &Connection, sql: &str) -> Vec<String> {
@@ -38,8 +39,8 @@ fn claim_reads_the_ready_tasks_of_its_names_only() {
     assert!(untaken.iter().any(|step| *step == of_group), "{untaken:#?}");
 }
 
-/// A durable task with one step that has failed.
-async fn ended_task(ledger: &SqliteLedger, incarnation: &Incarnation) {
+/// A durable task with one step that has failed; with an open question if it `asks`.
+async fn ended_task(ledger: &SqliteLedger, incarnation: &Incarnation, asks: bool) {
     let call_id = CallId::generate();
     let call = NewCall { call_id, owner: anna(), turn: turn("?"), max_stored: None };
     ledger.accept_call(incarnation, call).await.unwrap();
@@ -48,6 +49,9 @@ async fn ended_task(ledger: &SqliteLedger, incarnation: &Incarnation) {
     let attempt = ledger.start_task(incarnation, new.durable(durable)).await.unwrap().attempt();
     ledger.store_step(incarnation, attempt, NewStep::new(1, "one", StepKind::Step, "{}")).await.unwrap();
     ledger.reply(incarnation, call_id, turn("reply")).await.unwrap();
+    if asks {
+        ledger.ask_question(incarnation, attempt, NewQuestion::new(2, "two", "?", "{}")).await.unwrap();
+    }
     let audit = NewAudit::new(&anna(), "platform", "chat.inject", AuditOutcome::Done);
     let end = TaskEnd::new(TaskState::Failed, turn("failed"), audit);
     ledger.finish_task(incarnation, attempt, end).await.unwrap();
@@ -59,18 +63,19 @@ async fn pruned_task_leaves_no_rows() {
     let clock = std::sync::Arc::new(ManualClock::at("2026-01-01T00:00:00Z".parse().unwrap()));
     let ledger = SqliteLedger::open_with_clock(folder.file(), clock.clone()).unwrap();
     let incarnation = ledger.join("n", LEASE).await.unwrap();
-    ended_task(&ledger, &incarnation).await;
+    ended_task(&ledger, &incarnation, true).await;
     let rows = || {
         let conn = Connection::open(folder.file()).unwrap();
-        let sql = "SELECT (SELECT count(*) FROM task), (SELECT count(*) FROM durable), (SELECT count(*) FROM step)";
-        conn.query_row(sql, (), |row| Ok([row.get(0)?, row.get(1)?, row.get::<_, i64>(2)?])).unwrap()
+        let sql = "SELECT (SELECT count(*) FROM task), (SELECT count(*) FROM durable), (SELECT count(*) FROM step),
+            (SELECT count(*) FROM question)";
+        conn.query_row(sql, (), |row| Ok([row.get(0)?, row.get(1)?, row.get(2)?, row.get::<_, i64>(3)?])).unwrap()
     };
-    assert_eq!(rows(), [1, 1, 1]);
+    assert_eq!(rows(), [1, 1, 2, 1]);
     clock.advance(Duration::from_secs(60));
     let age = Some(Duration::from_secs(1));
     let policy = RetentionPolicy { turns: age, tasks: age, events: age, audit: age };
     ledger.prune(&policy, 0, 100).await.unwrap();
-    assert_eq!(rows(), [0, 0, 0]);
+    assert_eq!(rows(), [0, 0, 0, 0]);
 }
 
 /// A task may have thousands of steps, and a writer that comes meanwhile waits for the whole transaction.
@@ -83,7 +88,7 @@ async fn pruning_removes_the_steps_of_a_few_tasks_at_a_time() {
     let ledger = SqliteLedger::open_with_clock(folder.file(), clock.clone()).unwrap();
     let incarnation = ledger.join("n", LEASE).await.unwrap();
     for _ in 0..TASKS {
-        ended_task(&ledger, &incarnation).await;
+        ended_task(&ledger, &incarnation, false).await;
     }
     let conn = Connection::open(folder.file()).unwrap();
     let copies = "INSERT INTO step (step_id, name, kind, attempt, began_at, done_at, value)

@@ -66,10 +66,10 @@ fn earlier_schema_is_refused_and_unchanged() {
     let folder = Folder::new();
     drop(folder.open().unwrap());
     let conn = Connection::open(folder.file()).unwrap();
-    conn.pragma_update(None, "user_version", 7).unwrap();
+    conn.pragma_update(None, "user_version", 8).unwrap();
     drop(conn);
     let before = fs::read(folder.file()).unwrap();
-    unusable(folder.open(), "earlier version (schema 7, this program knows 9)");
+    unusable(folder.open(), "earlier version (schema 8, this program knows 9)");
     assert_eq!(fs::read(folder.file()).unwrap(), before);
 }
 
@@ -173,6 +173,14 @@ fn reads_use_an_index() {
         ("open tasks", reads::OPEN_TASKS),
         ("steps", reads::STEPS),
         ("value of a step", reads::STEP_VALUE),
+        ("first ready task of a name", reads::FIRST_READY),
+        ("question", ops::QUESTION),
+        ("questions of a task", reads::QUESTIONS),
+        ("open question of a step", ops::IS_OPEN),
+        ("open questions of a task", ops::COUNT_OPEN),
+        ("close of a question", ops::CLOSE),
+        ("withdrawal of a task's questions", ops::WITHDRAW),
+        ("step of a lost question", ops::STEP_OF_LOST),
         ("recent_tasks", reads::RECENT_TASKS),
         ("tasks of a call", reads::TASKS_OF_CALL),
         ("audit", reads::AUDIT_ROWS),

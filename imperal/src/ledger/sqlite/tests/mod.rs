@@ -4,6 +4,7 @@
 
 mod durable;
 mod file;
+mod questions;
 mod reading;
 mod synced;
 mod trail;

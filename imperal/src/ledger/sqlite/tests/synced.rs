@@ -7,8 +7,8 @@ use std::future::Future;
 
 use crate::ids::TaskId;
 use crate::ledger::{
-    Attempt, AuditOutcome, ClaimRequest, DurableName, NewAudit, NewStep, NewTask, Progress, Release, StepKind, TaskEnd,
-    TaskState, Work,
+    Attempt, AuditOutcome, ClaimRequest, CloseQuestion, DurableName, NewAnswer, NewAudit, NewQuestion, NewStep,
+    NewTask, Progress, Release, StepKind, TaskEnd, TaskState, Work,
 };
 
 use super::*;
@@ -84,6 +84,12 @@ async fn durable_writes_are_synced_and_light_writes_are_not() {
     let attempt = |number| Attempt { task_id, number };
     let step = NewStep::new(1, "one", StepKind::Step, "{}");
     assert!(is_synced(&l, l.store_step(&incarnation, attempt(1), step)).await);
+    let (first, second) = (NewQuestion::new(2, "two", "?", "{}"), NewQuestion::new(3, "three", "?", "{}"));
+    let (answered, closed) = (first.question_id, second.question_id);
+    assert!(is_synced(&l, l.ask_question(&incarnation, attempt(1), first)).await);
+    l.ask_question(&incarnation, attempt(1), second).await.unwrap();
+    assert!(is_synced(&l, l.answer_question(answered, NewAnswer::new("1", "user:anna", audit()))).await);
+    assert!(is_synced(&l, l.close_question(&incarnation, attempt(1), closed, CloseQuestion::Expire)).await);
     assert!(is_synced(&l, l.release_task(&incarnation, attempt(1), Release::HandOver)).await);
     let request = ClaimRequest::new(vec![DurableName::new("app", "work")], "v1", 1);
     assert!(is_synced(&l, l.claim_tasks(&incarnation, request)).await);

@@ -1,0 +1,322 @@
+//! `ctx.ask(..)`: a question to the user, for as long as it takes.
+
+use std::any::type_name;
+use std::future::IntoFuture;
+use std::marker::PhantomData;
+use std::pin::Pin;
+use std::time::Duration;
+
+use jiff::Timestamp;
+use schemars::JsonSchema;
+use schemars::generate::SchemaSettings;
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+use super::run::Begin;
+use super::sleep::LONGEST;
+use super::waits::until;
+use super::{StepName, TaskContext};
+use crate::codes;
+use crate::error::Error;
+use crate::ids::QuestionId;
+use crate::result::Result;
+use crate::rows::{CloseQuestion, NewQuestion, Question, QuestionState, StepKind, StoredAnswer};
+
+/// How long a question waits without `within`.
+const DEFAULT: Duration = Duration::from_secs(30 * 24 * 3600);
+/// Open questions of a task.
+const MOST_OPEN: u32 = 16;
+/// Longest text of a question, in bytes.
+const TEXT_LIMIT: usize = 4096;
+/// Largest schema of an answer, as JSON, in bytes.
+const SCHEMA_LIMIT: usize = 64 << 10;
+/// How often a question is looked at while other work of its task keeps it in this process: an answer may have
+/// come through another node.
+const LOOK_EVERY: Duration = Duration::from_secs(1);
+
+type Asking<'a, T> = Pin<Box<dyn Future<Output = Result<T>> + Send + 'a>>;
+
+/// A question before it is asked.
+struct Draft<'a> {
+    ctx: &'a TaskContext,
+    name: String,
+    text: String,
+    within: Duration,
+}
+
+/// A question to the user: await it. Made by [`TaskContext::ask`].
+#[must_use = "nobody is asked unless this is awaited: add `.await?`"]
+pub struct Ask<'a, T>(Draft<'a>, PhantomData<fn() -> T>);
+
+/// A question with a time limit: await it for `Some` answer, or `None` if nobody answered in time. Made by
+/// [`Ask::within`].
+#[must_use = "nobody is asked unless this is awaited: add `.await?`"]
+pub struct AskWithin<'a, T>(Draft<'a>, PhantomData<fn() -> T>);
+
+/// A question with an answer for the case that nobody answers: await it. Made by [`AskWithin::or`].
+#[must_use = "nobody is asked unless this is awaited: add `.await?`"]
+pub struct AskOr<'a, T>(Draft<'a>, T);
+
+macro_rules! debug {
+    ($($type:ident)*) => {
+        $(impl<T> std::fmt::Debug for $type<'_, T> {
+            fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                f.debug_struct(stringify!($type)).field("name", &self.0.name).finish_non_exhaustive()
+            }
+        })*
+    };
+}
+
+debug!(Ask AskWithin AskOr);
+
+/// What the answer to a question can be: a type that is read from JSON and has a schema. An enum of variants without
+/// data is a choice of buttons, a struct is a form.
+pub trait Answer: DeserializeOwned + Serialize + JsonSchema + Send {}
+
+impl<T: DeserializeOwned + Serialize + JsonSchema + Send> Answer for T {}
+
+impl TaskContext {
+    /// Asks the user and waits for the answer, for up to 30 days or as [`within`](Ask::within) says.
+    ///
+    /// The question appears in the user's chat, in every open window, once the call that started the task has its
+    /// reply. The user answers there, at the terminal (`answer TASK`), or over HTTP; the first answer counts. It
+    /// is checked against the schema that `T` has when the question is asked. While the task waits it is parked as
+    /// by [`sleep`](TaskContext::sleep), as soon as nothing else of it is in flight: no process is needed until
+    /// the answer comes, which any node may take.
+    ///
+    /// A question that loses a `select!` stays open until it is answered, its time is over, it is
+    /// [withdrawn](TaskContext::withdraw), or the task ends.
+    ///
+    /// The name is as that of a [`step`](TaskContext::step). The text, schema and time limit of the first attempt
+    /// stay, whatever later ones compute. Limits: a text of 4 KiB, a schema of 64 KiB, 366 days, 16 open questions
+    /// a task.
+    ///
+    /// **Cancel.** A cancel of a parked task ends it at once and withdraws its questions.
+    ///
+    /// # Errors
+    /// `NO_ANSWER` if nobody answers in time and the question has no [`within`](Ask::within).
+    /// [`Error::cancelled`] when the task is cancelled or over. `INTERNAL` for a bad name, text or time;
+    /// `QUESTIONS_EXCEEDED` over 16 open questions.
+    ///
+    /// ```
+    /// # use imperal::prelude::*;
+    /// # use std::time::Duration;
+    /// # use serde::{Deserialize, Serialize};
+    /// # use schemars::JsonSchema;
+    /// #[derive(Serialize, Deserialize, JsonSchema)]
+    /// enum Choice { Publish, Later }
+    ///
+    /// # async fn publish(ctx: TaskContext) -> Result<()> {
+    /// let day = Duration::from_secs(24 * 3600);
+    /// match ctx.ask("publish", "Publish these images?").within(day).or(Choice::Later).await? {
+    ///     Choice::Publish => { /* .. */ }
+    ///     Choice::Later => {}
+    /// }
+    /// # Ok(()) }
+    /// ```
+    pub fn ask<T: Answer>(&self, name: impl StepName, text: impl Into<String>) -> Ask<'_, T> {
+        Ask(Draft { ctx: self, name: name.into_name(), text: text.into(), within: DEFAULT }, PhantomData)
+    }
+
+    /// Withdraws an open question of this task: nobody can answer it any more. Returns whether it was open; an
+    /// answer that came before stays.
+    ///
+    /// # Errors
+    /// [`Error::cancelled`] when the task is cancelled or over. `INTERNAL` for a name that is another step's.
+    pub async fn withdraw(&self, name: impl StepName) -> Result<bool> {
+        let name = name.into_name();
+        match self.begin_named(name.clone(), StepKind::Question).await? {
+            // Nobody has been asked. A later `ask` of this name asks.
+            Begin::Run(_) => Ok(false),
+            Begin::Stored(known) => {
+                let ordinal = known.ordinal;
+                let StoredAnswer::<serde_json::Value>::Open(question_id) = self.read_stored(&name, known).await? else {
+                    return Ok(false);
+                };
+                let closed = self.close(&name, ordinal, question_id, CloseQuestion::Withdraw).await?;
+                Ok(closed.state == QuestionState::Withdrawn)
+            }
+            Begin::Leave | Begin::Storing => std::future::pending().await,
+        }
+    }
+
+    /// Closes a question, and remembers what became of it.
+    async fn close(&self, name: &str, ordinal: u16, id: QuestionId, why: CloseQuestion) -> Result<Question> {
+        let _in_flight = self.run.enter();
+        let host = self.ctx.services().host.clone();
+        let closed = host.close_question(self.ctx.origin(), id, why).await?;
+        self.remember(name, ordinal, &closed);
+        Ok(closed)
+    }
+
+    fn remember(&self, name: &str, ordinal: u16, question: &Question) {
+        let stored = match (question.state, &question.answer) {
+            (QuestionState::Answered, Some(answer)) => StoredAnswer::answered(&answer.to_string()),
+            (QuestionState::Open | QuestionState::Answered, _) => return,
+            (QuestionState::Expired, _) => StoredAnswer::<serde_json::Value>::Expired.to_json(),
+            (QuestionState::Withdrawn, _) => StoredAnswer::<serde_json::Value>::Withdrawn.to_json(),
+        };
+        self.run.closed(name, ordinal, &stored);
+    }
+
+    /// Waits until a question is no longer open. `end` is when its time is over, if that is known.
+    async fn closed(&self, name: &str, ordinal: u16, id: QuestionId, mut end: Option<Timestamp>) -> Result<()> {
+        let host = self.ctx.services().host.clone();
+        loop {
+            if let Some(end) = end.filter(|end| *end > self.run.ledger_time()) {
+                let _waiting = self.run.wait_for(ordinal, end, true);
+                // After the registration, which it would hear of otherwise.
+                let changed = self.run.changed.notified();
+                // Alone it is parked in this poll; beside other work it is looked at from time to time.
+                let look = LOOK_EVERY.min(until(self.run.ledger_time(), end));
+                tokio::select! {
+                    () = changed => {}
+                    waited = self.wait(look) => waited?,
+                }
+            }
+            let question = {
+                let _in_flight = self.run.enter();
+                host.find_question(self.ctx.origin(), id).await?
+            };
+            end = Some(question.until);
+            match question.state {
+                QuestionState::Open if question.until > self.run.ledger_time() => {}
+                QuestionState::Open => {
+                    self.close(name, ordinal, id, CloseQuestion::Expire).await?;
+                    return Ok(());
+                }
+                QuestionState::Answered if question.answer.is_none() => {
+                    return Err(Error::internal(format!("the answer to the question `{name}` cannot be read")));
+                }
+                QuestionState::Answered | QuestionState::Expired | QuestionState::Withdrawn => {
+                    self.remember(name, ordinal, &question);
+                    return Ok(());
+                }
+            }
+        }
+    }
+}
+
+impl Draft<'_> {
+    /// Asks, or goes on with what is stored. `None` if nobody answered in time, or it was withdrawn.
+    async fn ask<T: Answer>(self, fallback: Option<String>) -> Result<Option<T>> {
+        let Self { ctx, name, text, within } = self;
+        check(&name, &text, within)?;
+        loop {
+            match ctx.begin_named(name.clone(), StepKind::Question).await? {
+                Begin::Run(running) => {
+                    let mut new = NewQuestion::new(ctx.run.take_ordinal(0)?, &name, &text, schema::<T>(&name)?)
+                        .within(within)
+                        .max_open(MOST_OPEN);
+                    new.fallback.clone_from(&fallback);
+                    let (host, origin, row) = (ctx.ctx.services().host.clone(), ctx.ctx.origin().clone(), new.step());
+                    let (ordinal, id) = (new.ordinal, new.question_id);
+                    let asking = async move { host.ask_question(&origin, new).await };
+                    let asked = ctx.write_row(&running, row, asking).await?;
+                    drop(running);
+                    ctx.show_steps();
+                    ctx.closed(&name, ordinal, id, Some(asked.until)).await?;
+                }
+                Begin::Stored(known) => {
+                    let ordinal = known.ordinal;
+                    match ctx.read_stored::<StoredAnswer<T>>(&name, known).await? {
+                        StoredAnswer::Answered(answer) => return Ok(Some(answer)),
+                        StoredAnswer::Expired | StoredAnswer::Withdrawn => return Ok(None),
+                        StoredAnswer::Open(id) => ctx.closed(&name, ordinal, id, None).await?,
+                    }
+                }
+                Begin::Leave | Begin::Storing => return std::future::pending().await,
+            }
+        }
+    }
+}
+
+impl<'a, T: Answer + 'a> Ask<'a, T> {
+    /// Limits how long an answer is accepted: at most 366 days. The answer is `None` if nobody answers in time.
+    pub fn within(self, time: Duration) -> AskWithin<'a, T> {
+        AskWithin(Draft { within: time, ..self.0 }, PhantomData)
+    }
+
+    /// Goes on with this if nobody answers within 30 days.
+    pub fn or(self, fallback: T) -> AskOr<'a, T> {
+        AskOr(self.0, fallback)
+    }
+}
+
+impl<'a, T: Answer + 'a> AskWithin<'a, T> {
+    /// Goes on with this if nobody answers in time. The user sees it beside the question.
+    pub fn or(self, fallback: T) -> AskOr<'a, T> {
+        AskOr(self.0, fallback)
+    }
+}
+
+impl<'a, T: Answer + 'a> IntoFuture for Ask<'a, T> {
+    type Output = Result<T>;
+    type IntoFuture = Asking<'a, T>;
+
+    fn into_future(self) -> Self::IntoFuture {
+        let name = self.0.name.clone();
+        Box::pin(async move {
+            self.0.ask(None).await?.ok_or_else(|| {
+                Error::platform(codes::NO_ANSWER, format!("Nobody answered the question `{name}` in time."))
+            })
+        })
+    }
+}
+
+impl<'a, T: Answer + 'a> IntoFuture for AskWithin<'a, T> {
+    type Output = Result<Option<T>>;
+    type IntoFuture = Asking<'a, Option<T>>;
+
+    fn into_future(self) -> Self::IntoFuture {
+        Box::pin(self.0.ask(None))
+    }
+}
+
+impl<'a, T: Answer + 'a> IntoFuture for AskOr<'a, T> {
+    type Output = Result<T>;
+    type IntoFuture = Asking<'a, T>;
+
+    fn into_future(self) -> Self::IntoFuture {
+        let Self(draft, fallback) = self;
+        Box::pin(async move {
+            let json = serde_json::to_string(&fallback).map_err(|error| {
+                Error::internal(format!("the fallback of the question `{}` is no JSON: {error}", draft.name))
+            })?;
+            Ok(draft.ask(Some(json)).await?.unwrap_or(fallback))
+        })
+    }
+}
+
+/// # Errors
+/// `INTERNAL` for a text or time that is no question's.
+fn check(name: &str, text: &str, within: Duration) -> Result<()> {
+    let why = if text.trim().is_empty() || text.len() > TEXT_LIMIT {
+        format!("a text of 1 to {TEXT_LIMIT} bytes, not {}", text.len())
+    } else if within.is_zero() || within > LONGEST {
+        "a time of more than nothing and at most 366 days".to_owned()
+    } else {
+        return Ok(());
+    };
+    Err(Error::internal(format!("the question `{name}` needs {why}")))
+}
+
+/// The schema of an answer, in one piece, as a form needs it.
+///
+/// # Errors
+/// `INTERNAL` for one over 64 KiB.
+fn schema<T: JsonSchema>(name: &str) -> Result<String> {
+    let settings = SchemaSettings::draft2020_12().with(|settings| {
+        settings.meta_schema = None;
+        settings.inline_subschemas = true;
+    });
+    let schema = settings.into_generator().into_root_schema_for::<T>().to_value().to_string();
+    if schema.len() > SCHEMA_LIMIT {
+        return Err(Error::internal(format!(
+            "the schema of `{}`, the answer to the question `{name}`, has {} bytes, more than {SCHEMA_LIMIT}",
+            type_name::<T>(),
+            schema.len()
+        )));
+    }
+    Ok(schema)
+}

@@ -1,0 +1,108 @@
+//! Reads the questions of the user's tasks, and answers them.
+
+use serde_json::Value;
+
+use super::Access;
+use crate::codes;
+use crate::error::Error;
+use crate::function::check_answer;
+use crate::ids::{QuestionId, TaskId};
+use crate::ledger::{AnswerOutcome, AuditOutcome, NewAnswer, Question, QuestionState};
+use crate::platform::ledger_errors::unavailable;
+use crate::result::Result;
+
+/// What became of an answer.
+#[derive(Debug, Clone, PartialEq)]
+#[expect(clippy::exhaustive_enums, reason = "a caller that ignores a closed question must not compile")]
+pub enum Answered {
+    /// The question has this answer, from this request or an equal one before.
+    Accepted(Question),
+    /// The question is no longer open: it has another answer, its time is over, or it was withdrawn.
+    Closed(Question),
+}
+
+impl Access {
+    /// The questions of one of the user's tasks, in the order in which they were asked.
+    ///
+    /// # Errors
+    /// As [`Access::task`].
+    pub async fn questions(&self, task_id: TaskId) -> Result<Vec<Question>> {
+        self.own_task(task_id, "task.read").await?;
+        self.read(self.ledger().questions(task_id)).await
+    }
+
+    /// Answers a question of one of the user's tasks; without an id, the only one that is open. The first answer
+    /// counts. An equal answer of the same user again is accepted, so a client that lost a response sends its
+    /// request again.
+    ///
+    /// # Errors
+    /// As [`Access::task`]; `NOT_FOUND` if the task has no such question or none is open; `VALIDATION_MISSING_FIELD`
+    /// and `VALIDATION_TYPE_ERROR` for an answer that does not fit the question's schema, or if several questions
+    /// are open and none is named.
+    pub async fn answer(&self, task_id: TaskId, question_id: Option<QuestionId>, answer: Value) -> Result<Answered> {
+        let by = format!("user:{}", self.owner.user_id);
+        self.answer_as(task_id, question_id, answer, by).await
+    }
+
+    /// Answers as a service for the user.
+    #[cfg(feature = "platform")]
+    pub(crate) async fn answer_as_service(
+        &self,
+        task_id: TaskId,
+        question_id: Option<QuestionId>,
+        answer: Value,
+    ) -> Result<Answered> {
+        self.answer_as(task_id, question_id, answer, "service".to_owned()).await
+    }
+
+    async fn answer_as(
+        &self,
+        task_id: TaskId,
+        question_id: Option<QuestionId>,
+        answer: Value,
+        by: String,
+    ) -> Result<Answered> {
+        let record = self.own_task(task_id, "task.answer").await?;
+        let questions = self.read(self.ledger().questions(task_id)).await?;
+        let question = chosen(questions, question_id)?;
+        if question.state != QuestionState::Open {
+            return Ok(closed(question, &answer, &by));
+        }
+        let answer = check_answer(&question.schema, answer)?;
+        let mut audit = self.audit_row("task.answer", task_id.to_string(), AuditOutcome::Done);
+        audit.actor.clone_from(&by);
+        audit.app_id = Some(record.task.app_id);
+        audit.detail = Some(question.name);
+        let new = NewAnswer::new(answer.to_string(), &by, audit);
+        let answered = self.platform.node.answer(question.question_id, new).await;
+        match answered.map_err(|error| unavailable(&error))? {
+            AnswerOutcome::Accepted(question, _) => Ok(Answered::Accepted(question)),
+            AnswerOutcome::Closed(question) => Ok(closed(question, &answer, &by)),
+        }
+    }
+}
+
+/// What became of an answer to a question that is no longer open.
+fn closed(question: Question, answer: &Value, by: &str) -> Answered {
+    let is_equal = question.state == QuestionState::Answered
+        && question.answer.as_ref() == Some(answer)
+        && question.answered_by.as_deref() == Some(by);
+    if is_equal { Answered::Accepted(question) } else { Answered::Closed(question) }
+}
+
+/// The question that an answer is for.
+fn chosen(questions: Vec<Question>, question_id: Option<QuestionId>) -> Result<Question> {
+    let Some(question_id) = question_id else {
+        let mut open = questions.into_iter().filter(|question| question.state == QuestionState::Open);
+        return match (open.next(), open.next()) {
+            (Some(question), None) => Ok(question),
+            (None, _) => Err(Error::user(codes::NOT_FOUND, "The task has no open question.")),
+            (Some(_), Some(_)) => {
+                let text = "The task has several open questions: name one by its `question_id`.";
+                Err(Error::user(codes::VALIDATION_MISSING_FIELD, text).with_field("question_id"))
+            }
+        };
+    };
+    let found = questions.into_iter().find(|question| question.question_id == question_id);
+    found.ok_or_else(|| Error::user(codes::NOT_FOUND, format!("The task has no question {question_id}.")))
+}

@@ -1,0 +1,122 @@
+//! Questions of durable tasks: asked by their bodies, answered by their users.
+
+use super::Node;
+use super::durable_write::write_backoff;
+use super::ledger_errors::{unavailable, unreadable};
+use crate::codes;
+use crate::context::Origin;
+use crate::error::Error;
+use crate::failpoint;
+use crate::ids::{QuestionId, TaskId};
+use crate::ledger::{AnswerOutcome, CloseQuestion, LedgerError, LedgerResult, NewAnswer, NewQuestion, Question, Work};
+use crate::result::Result;
+
+impl Node {
+    /// Stores a question once the call has its reply: a user reads the answer to the call first.
+    pub(super) async fn ask_question_of(&self, origin: &Origin, question: NewQuestion) -> Result<Question> {
+        let Work::Task(attempt) = origin.work() else { return Err(Error::cancelled()) };
+        let Some(work) = self.active.find(origin) else { return Err(Error::cancelled()) };
+        tokio::select! {
+            biased;
+            () = work.lease.lost.cancelled() => return Err(Error::cancelled()),
+            () = work.replied.cancelled() => {}
+        }
+        let incarnation = work.lease.incarnation.clone();
+        failpoint::hit("before-question");
+        let (id, most) = (question.question_id, question.max_open);
+        let asked = self
+            .insist(origin, "a question", || self.ledger.ask_question(&incarnation, attempt, question.clone()))
+            .await;
+        failpoint::hit("after-question");
+        match asked {
+            Ok(question) => Ok(question),
+            // The id is new: an earlier write of this question was stored.
+            Err(LedgerError::IdExists) => self.read_question_of(origin, id).await,
+            Err(LedgerError::TooManyQuestions(_)) => Err(Error::platform(
+                codes::QUESTIONS_EXCEEDED,
+                format!("A task has at most {most} open questions: wait for an answer, or withdraw one."),
+            )),
+            Err(error) => Err(refused(&error)),
+        }
+    }
+
+    pub(super) async fn close_question_of(
+        &self,
+        origin: &Origin,
+        question_id: QuestionId,
+        why: CloseQuestion,
+    ) -> Result<Question> {
+        let Work::Task(attempt) = origin.work() else { return Err(Error::cancelled()) };
+        let Some(work) = self.active.find(origin) else { return Err(Error::cancelled()) };
+        let incarnation = work.lease.incarnation.clone();
+        failpoint::hit("before-question-end");
+        let write = || self.ledger.close_question(&incarnation, attempt, question_id, why);
+        let closed = self.insist(origin, "the end of a question", write).await;
+        failpoint::hit("after-question-end");
+        closed.map_err(|error| refused(&error))
+    }
+
+    pub(super) async fn read_question_of(&self, origin: &Origin, question_id: QuestionId) -> Result<Question> {
+        let found = self.insist(origin, "a question", || self.ledger.find_question(question_id)).await;
+        match found.map_err(|error| unreadable(&error))? {
+            Some((_, question)) if Some(question.task_id) == origin.task_id => Ok(question),
+            _ => Err(Error::internal(format!("the question {question_id} is not in the ledger"))),
+        }
+    }
+
+    /// Repeats a write or read of a task while the ledger fails. Ends when the attempt or the node does.
+    async fn insist<'a, T>(
+        &self,
+        origin: &Origin,
+        what: &str,
+        mut attempt: impl FnMut() -> crate::ledger::Fut<'a, T>,
+    ) -> LedgerResult<T> {
+        let mut backoff = write_backoff();
+        loop {
+            match attempt().await {
+                Err(error) if error.is_failure() => {
+                    let Some(work) = self.active.find(origin) else { return Err(error) };
+                    let wait = backoff.next_wait();
+                    tracing::warn!(what, %error, retry_ms = wait.as_millis(), "the ledger does not answer yet");
+                    tokio::select! {
+                        () = self.ended.cancelled() => return Err(error),
+                        () = work.lease.lost.cancelled() => return Err(error),
+                        () = tokio::time::sleep(wait) => {}
+                    }
+                    // The ledger is silent, not the task.
+                    work.ctx.signal().touch();
+                }
+                answer => return answer,
+            }
+        }
+    }
+
+    /// Stores a user's answer. The task goes on, here or on another node.
+    pub(super) async fn answer(&self, question_id: QuestionId, answer: NewAnswer) -> LedgerResult<AnswerOutcome> {
+        failpoint::hit("before-answer");
+        // A repeated write whose first response was lost finds the question answered: the caller compares.
+        let answered = self.ledger.answer_question(question_id, answer).await?;
+        failpoint::hit("after-answer");
+        let (AnswerOutcome::Accepted(question, _) | AnswerOutcome::Closed(question)) = &answered;
+        self.tell_waits_of(question.task_id);
+        Ok(answered)
+    }
+
+    /// Tells the task's waits on this node to look again. Other nodes look by themselves.
+    fn tell_waits_of(&self, task_id: TaskId) {
+        for ctx in self.active.contexts() {
+            if ctx.origin().task_id == Some(task_id)
+                && let Some(run) = ctx.durable_run()
+            {
+                run.tell_waits();
+            }
+        }
+    }
+}
+
+fn refused(error: &LedgerError) -> Error {
+    if error.is_failure() {
+        return unavailable(error);
+    }
+    Error::cancelled().with_source(format!("the question was not written: {error}"))
+}
