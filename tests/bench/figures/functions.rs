@@ -1,5 +1,8 @@
 //! The functions that the benches call.
 
+use std::sync::{Arc, Mutex};
+use std::time::Instant;
+
 use imperal::prelude::*;
 
 imperal::extension! {
@@ -58,6 +61,31 @@ async fn obey(ctx: Context, _params: Nothing) -> Result<ActionResult> {
     })
     .await?;
     Ok(ActionResult::done("Waiting."))
+}
+
+/// The steps of a task that is resumed.
+pub(super) const STEPS: u32 = 100;
+
+/// When the bodies of the bench's durable task began, and when they had passed their stored steps.
+#[derive(Clone, Default)]
+pub(super) struct Passed(pub(super) Arc<Mutex<Vec<(Instant, Instant)>>>);
+
+/// Passes its steps, then waits for another process.
+#[durable_task]
+async fn replayed(ctx: TaskContext, _job: ()) -> Result<ActionResult> {
+    let begun = Instant::now();
+    for number in 0..STEPS {
+        ctx.step(("step", number), async |_| Ok("x".repeat(400))).await?;
+    }
+    ctx.state::<Passed>()?.0.lock().map_err(|_| Error::internal("a bench panicked"))?.push((begun, Instant::now()));
+    std::future::pending().await
+}
+
+/// Start the durable task.
+#[chat_function(action_type = "write", event = "replayed", effects = ["update:nothing"])]
+async fn replay(ctx: Context, _params: Nothing) -> Result<ActionResult> {
+    ctx.durable_task(replayed::with(())).long_running(true).await?;
+    Ok(ActionResult::done("Started."))
 }
 
 #[derive(Deserialize, JsonSchema)]

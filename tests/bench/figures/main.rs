@@ -15,6 +15,7 @@ mod recovery;
 mod sample;
 mod steps;
 mod streams;
+mod waiting;
 
 use std::path::PathBuf;
 
@@ -48,6 +49,8 @@ enum Section {
     Dispatch,
     /// Memory of tasks that wait.
     Parked,
+    /// Durable tasks that wait for a time, in the file.
+    Waiting,
     /// Live streams.
     Streams,
     /// Start on the file of a killed process.
@@ -87,6 +90,7 @@ async fn main() {
             Section::Steps => steps::run(size, &options.folder, &mut table).await,
             Section::Dispatch => dispatch::run(size, &mut table).await,
             Section::Parked => parked::run(size, &mut table).await,
+            Section::Waiting => waiting::run(size, &options.folder, &mut table).await,
             Section::Streams => streams::run(size, &mut table).await,
             Section::Recovery => recovery::run(size, &mut table).await,
             Section::Cancel => cancel::run(size, &mut table).await,

@@ -1,5 +1,5 @@
 //! Steps of durable tasks, stored in SQLite: one alone next to a bare synced commit of the same text, and those of 64
-//! tasks at once. The ledger alone is measured, without the platform.
+//! tasks at once, by the ledger alone. Then a task with stored steps is resumed by a whole platform.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -10,9 +10,12 @@ use imperal::ledger::contract::{Calls, DurableTasks, Leases, Tasks};
 use imperal::ledger::{
     Attempt, Incarnation, NewCall, NewDurable, NewStep, NewTask, Owner, Role, SqliteLedger, StepKind, TurnBody,
 };
+use imperal::testing::TestPlatform;
+use serde_json::json;
 
 use super::Size;
 use super::durable::{CALLERS, bare, bare_commit};
+use super::functions::{Passed, STEPS};
 use super::sample::{Sample, Table, rate, time};
 
 const ROUNDS: usize = 5;
@@ -77,4 +80,43 @@ pub(crate) async fn run(size: Size, folder: &Path, table: &mut Table) {
     table.row("one row, one synced commit, one caller: the measure of the rest", time(one), "");
     table.row("one step, stored", format!("{:.2} x (p99 {p99:.2} x)", one_step.median() / one), "1.1 x");
     table.row(format!("steps a second, {CALLERS} tasks"), format!("{many:.0}"), "15000");
+    resumed(size, folder.path(), table).await;
+}
+
+/// Deploys a task of 100 stored steps again and again: a new platform on the same file, as a new process does.
+async fn resumed(size: Size, folder: &Path, table: &mut Table) {
+    let ledger: Arc<dyn imperal::ledger::Ledger> = Arc::new(SqliteLedger::open(folder.join("resumed.db")).unwrap());
+    let passed = Passed::default();
+    let platform = TestPlatform::setup().state(passed.clone()).ledger(ledger).start().await;
+    let bodies = |count| {
+        let passed = passed.clone();
+        async move {
+            loop {
+                if let Some(body) = passed.0.lock().unwrap().get(count - 1) {
+                    return *body;
+                }
+                tokio::time::sleep(Duration::from_micros(200)).await;
+            }
+        }
+    };
+    platform.user("anna").start("replay", json!({})).await;
+    bodies(1).await;
+    let (mut replay, mut hand_over) = (Sample::default(), Sample::default());
+    for round in 0..size.of(50, 1) {
+        let asked = Instant::now();
+        platform.deploy().await;
+        let (begun, live) = bodies(round + 2).await;
+        replay.push(live - begun);
+        hand_over.push(live - asked);
+    }
+    table.row(
+        format!("a body passes its {STEPS} stored steps of 400 bytes, p50 (p99)"),
+        format!("{} ({})", time(replay.median()), time(replay.at(0.99))),
+        "5 ms",
+    );
+    table.row(
+        format!("from a deploy's request to stop until the next process is behind the {STEPS} steps, p50 (p99)"),
+        format!("{} ({})", time(hand_over.median()), time(hand_over.at(0.99))),
+        "",
+    );
 }

@@ -89,7 +89,10 @@ async fn all<T: Send + 'static>(work: impl Iterator<Item = impl Future<Output = 
 #[expect(clippy::cast_precision_loss, reason = "a figure to look at")]
 pub(crate) async fn run(size: Size, table: &mut Table) {
     let folder = tempfile::tempdir_in(".").unwrap();
-    let node = NodeOptions::new(env!("CARGO_BIN_EXE_probe"), folder.path().join("data")).start().await;
+    let mut options = NodeOptions::new(env!("CARGO_BIN_EXE_probe"), folder.path().join("data"));
+    // Room for the idle streams and the calls beside them.
+    options.args.extend(["--connections".to_owned(), "11000".to_owned()]);
+    let node = options.start().await;
     let steps = size.of(40, 2);
     for watchers in [1, size.of(100, 2), size.of(1_000, 3)] {
         let anna = User::of(&node, &format!("anna-{watchers}"));
