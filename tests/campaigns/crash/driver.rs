@@ -92,7 +92,8 @@ impl TrackedUser {
             let done = match dice.below(10) {
                 0 => self.echo(&user).await,
                 1 => self.inject(&user).await,
-                2..4 => self.cancel(&user, &mut dice).await,
+                2 => self.cancel(&user, &mut dice).await,
+                3 => self.answer(&user, &user, &mut dice).await,
                 4 => self.trespass(&user, &others, &mut dice).await,
                 _ => self.journey(&user, &mut dice).await,
             };
@@ -173,6 +174,39 @@ impl TrackedUser {
             self.record.open().cancelled.push(task_id.clone());
         }
         Ok(())
+    }
+
+    /// Answers a question of a task twice at the same time, with different answers.
+    pub(crate) async fn answer(&self, here: &User, there: &User, dice: &mut Dice) -> Result<(), Gone> {
+        let active = self.accepted(here.request(Method::GET, "/v1/tasks/active")).await?;
+        let asks = |task: &&Value| task["open_questions"].as_u64().is_some_and(|count| count > 0);
+        let asking: Vec<String> =
+            active["tasks"].as_array().into_iter().flatten().filter(asks).filter_map(id_of).collect();
+        let Some(task_id) = dice.one_of(&asking) else { return Ok(()) };
+        let path = format!("/v1/tasks/{task_id}/questions");
+        let questions = self.accepted(here.request(Method::GET, &path)).await?;
+        let Some(question_id) = questions["questions"][0]["question_id"].as_str() else { return Ok(()) };
+        let values = [self.record.open().next(), self.record.open().next()];
+        let request = |user: &User, value: u64| {
+            let body = json!({ "question_id": question_id, "answer": value });
+            send(user.request(Method::POST, &format!("/v1/tasks/{task_id}/answer")).json(&body))
+        };
+        let (first, second) = tokio::join!(request(here, values[0]), request(there, values[1]));
+        let mut gone = false;
+        for (sent, value) in [first, second].into_iter().zip(values) {
+            let Ok((status, answer)) = sent else {
+                gone = true;
+                continue;
+            };
+            let mut record = self.record.open();
+            match status {
+                StatusCode::OK => record.answers.push((task_id.clone(), value)),
+                StatusCode::CONFLICT if answer["error"]["code"] == "QUESTION_CLOSED" => {}
+                StatusCode::SERVICE_UNAVAILABLE if self.may_be_refused => gone = true,
+                _ => record.odd_answers.push(format!("a good answer was answered with {status}: {answer}")),
+            }
+        }
+        if gone { Err(Gone) } else { Ok(()) }
     }
 
     /// Tries to cancel or read a task of another user.

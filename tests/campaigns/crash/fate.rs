@@ -33,6 +33,12 @@ pub(crate) const POINTS: &[(&str, u64)] = &[
     ("after-step", 10),
     ("claim", 2),
     ("claimed", 4),
+    ("before-question", 3),
+    ("after-question", 3),
+    ("before-answer", 3),
+    ("after-answer", 3),
+    ("before-question-end", 2),
+    ("after-question-end", 2),
     ("before-release", 3),
     ("after-release", 3),
 ];

@@ -24,6 +24,7 @@ const REFUSAL: usize = 8;
 const CANCEL: usize = 9;
 pub(crate) const STEP: usize = 10;
 pub(crate) const GOES_ON: usize = 11;
+const ANSWER: usize = 12;
 
 /// The verdict on one ledger.
 #[derive(Debug, Default)]
@@ -237,6 +238,17 @@ impl<'a> LedgerIndex<'a> {
                 [text(&turn.body, "text"), text(&turn.body["params"], "tag"), text(&turn.body["params"], "text")];
             let others = said.iter().find(|said| said.starts_with('<') && !said.starts_with(&who));
             verdict.check(CHAT, others.is_none(), || format!("{who} reads {others:?}"));
+        }
+        for (task_id, value) in &record.answers {
+            let audited = owner.and_then(|owner| self.audited.get(&(owner, task_id.as_str())));
+            let answers = audited.into_iter().flatten().filter(|row| row.action == "task.answer").count();
+            verdict.check(ANSWER, answers == 1, || {
+                format!("the question of {task_id} has {answers} answers in the audit")
+            });
+            let Some(task) = tasks.get(task_id.as_str()).filter(|task| task.state == "succeeded") else { continue };
+            let said = self.of_task.get(task_id.as_str()).into_iter().flatten().find(|turn| has_result(turn));
+            let went_on = said.is_some_and(|turn| text(&turn.body, "text").ends_with(&format!("answered {value}")));
+            verdict.check(ANSWER, went_on, || format!("{task:?} went on with another answer than {value}: {said:?}"));
         }
         for task_id in &record.cancelled {
             let noted = tasks.get(task_id.as_str()).is_some_and(|task| task.asked_to_stop);

@@ -28,6 +28,8 @@ pub(crate) struct Record {
     pub(crate) injected: Vec<String>,
     /// Tasks whose cancel was acknowledged.
     pub(crate) cancelled: Vec<String>,
+    /// Tasks and the answers to their question that were accepted.
+    pub(crate) answers: Vec<(String, u64)>,
     /// Tags of calls that were refused with nothing accepted.
     pub(crate) refused_calls: HashSet<String>,
     /// The call without an answer, to be repeated.

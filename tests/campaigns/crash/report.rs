@@ -6,7 +6,7 @@ use std::fmt;
 use super::contents::TaskRow;
 
 /// The rules that the judge checks, one column each.
-pub(crate) const RULES: [(&str, &str); 12] = [
+pub(crate) const RULES: [(&str, &str); 13] = [
     ("P8 reply", "every accepted call has one reply turn; an acknowledged reply is that turn"),
     ("P6 start", "a task whose start was acknowledged is in the ledger"),
     ("P7 end", "every task ended in one outcome turn, after its reply turn and all its other turns"),
@@ -19,6 +19,10 @@ pub(crate) const RULES: [(&str, &str); 12] = [
     ("cancel", "an acknowledged cancel is stored and audited"),
     ("P16 step", "no step of a durable task ran again after it was stored, and each has one idempotency key"),
     ("P17 goes on", "every durable task ended with an outcome of its own, and said its message once"),
+    (
+        "P19 answer",
+        "each question has at most one answer, which is the one that was accepted and that the task went on with",
+    ),
 ];
 
 /// Counts and findings.

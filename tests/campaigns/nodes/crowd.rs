@@ -63,7 +63,12 @@ impl Crowd {
                 step_ms: dice.below(400),
             };
             let done = match dice.below(20) {
-                0..3 => user.cancel(&there, &mut dice).await.map(|()| CallOutcome::Answered),
+                0 => user.cancel(&there, &mut dice).await.map(|()| CallOutcome::Answered),
+                1 | 2 => {
+                    let other = self.fleet.any(&mut dice).unwrap_or_else(|| url.clone());
+                    let elsewhere = user.visit_by(&self.http, &other);
+                    user.answer(&there, &elsewhere, &mut dice).await.map(|()| CallOutcome::Answered)
+                }
                 3 => user.inject(&there).await.map(|()| CallOutcome::Answered),
                 4 => match dice.one_of(&others) {
                     Some(other) => {

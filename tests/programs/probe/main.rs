@@ -129,7 +129,7 @@ struct Leg {
     service: String,
 }
 
-/// Calls a service in each step, and announces the middle.
+/// Calls a service in each step, announces the middle, and asks its user at the end.
 #[durable_task]
 async fn leg(ctx: TaskContext, leg: Leg) -> Result<ActionResult> {
     let Leg { tag, steps, step_ms, service } = leg;
@@ -149,7 +149,16 @@ async fn leg(ctx: TaskContext, leg: Leg) -> Result<ActionResult> {
             ctx.deliver_chat_message(format!("{tag} announcement")).await?;
         }
     }
-    Ok(ActionResult::done(format!("{tag} outcome")))
+    if steps < 2 {
+        return Ok(ActionResult::done(format!("{tag} outcome")));
+    }
+    let answer: Option<u64> = ctx.ask("go on", format!("{tag}?")).within(Duration::from_secs(2)).await?;
+    // Every later attempt must get the answer that this step had.
+    if ctx.step("answered", async |_| Ok(answer)).await? != answer {
+        return Err(Error::internal(format!("the answer changed to {answer:?}")));
+    }
+    let answer = answer.map_or_else(|| "unanswered".to_owned(), |number| format!("answered {number}"));
+    Ok(ActionResult::done(format!("{tag} outcome, {answer}")))
 }
 
 #[derive(Serialize, JsonSchema)]
