@@ -211,9 +211,9 @@ describe("a durable task that no process runs", () => {
     [
       "asleep",
       () => ({ state: "waiting", waits_for: "time", ready_at: ahead(90) }),
-      /^Waiting\. It goes on at .*\d\d:\d\d\.$/,
+      /^Sleeps\. It sleeps until .*\d\d:\d\d (?:[A-Z]{3,4}|UTC|GMT[-+\d:]*)\.$/,
     ],
-    ["asking", { state: "waiting", waits_for: "answer" }, "Waiting. It goes on when its question is answered."],
+    ["asking", { state: "waiting", waits_for: "answer" }, "Asks. It goes on when you have answered."],
   ])
     test(`a task that is ${what} says so and what will happen`, async () => {
       order({ ...QUEUED, steps: { done: 2 }, ...(typeof over === "function" ? over() : over) });

@@ -23,6 +23,8 @@ export class Stub {
     this.events = []; // {seq, name, data}
     this.tasks = new Map();
     this.steps = new Map(); // task_id -> its stored steps
+    this.questions = new Map(); // task_id -> its questions
+    this.refuseAnswer = null; // {message, field} for the next answer
     this.streams = new Set();
     this.requests = [];
     this.sessionOver = false;
@@ -117,6 +119,60 @@ export class Stub {
     return stored.length;
   }
 
+  /** A durable task asks: it is parked, with one more open question. Returns the question. */
+  ask(taskId, over = {}) {
+    const asked = Date.now();
+    const question = {
+      question_id: this.id("question"),
+      task_id: taskId,
+      ordinal: (this.questions.get(taskId) ?? []).length + 1,
+      name: "publish",
+      text: "Publish these images?",
+      schema: { title: "Choice", type: "string", enum: ["Publish", "Later"] },
+      state: "open",
+      asked_at: new Date(asked).toISOString(),
+      until: new Date(asked + 27 * 3_600_000 + 60_000).toISOString(),
+      ...over,
+    };
+    this.questions.set(taskId, [...(this.questions.get(taskId) ?? []), question]);
+    this.change(taskId, { state: "waiting", waits_for: "answer", deadline_at: undefined, ...this.openOf(taskId) });
+    return question;
+  }
+
+  /** The part of a task that tells how many questions are open. */
+  openOf(taskId) {
+    const open = (this.questions.get(taskId) ?? []).filter(({ state }) => state === "open").length;
+    return { open_questions: open || undefined };
+  }
+
+  /** A question gets its end, and its task goes on as `over` says. */
+  close(question, parts, over = {}) {
+    Object.assign(question, parts);
+    this.change(question.task_id, { state: "queued", waits_for: "process", ...this.openOf(question.task_id), ...over });
+  }
+
+  answered(question, answer, by = "user:dev", over = {}) {
+    const answered_at = new Date().toISOString();
+    this.close(question, { state: "answered", answer, answered_by: by, answered_at }, over);
+  }
+
+  /** `POST /v1/tasks/{id}/answer`. */
+  answer(taskId, { question_id: id, answer }, send, fail) {
+    const question = (this.questions.get(taskId) ?? []).find((one) => one.question_id === id);
+    if (!question) return fail(404, "NOT_FOUND", "The task has no such question.");
+    if (question.state === "answered" && JSON.stringify(question.answer) === JSON.stringify(answer))
+      return send(200, { question });
+    if (question.state !== "open")
+      return send(409, { error: { code: "QUESTION_CLOSED", message: "The question is closed." }, question });
+    if (this.refuseAnswer) {
+      const { message, field } = this.refuseAnswer;
+      this.refuseAnswer = null;
+      return fail(422, "VALIDATION_TYPE_ERROR", message, field);
+    }
+    this.answered(question, answer);
+    return send(200, { question });
+  }
+
   /** A call with its reply, as of a foreground function. */
   asked(fn, params, result, at) {
     const call_id = this.id("call");
@@ -148,7 +204,9 @@ export class Stub {
   end(taskId, state, result) {
     const task = this.tasks.get(taskId);
     Object.assign(task, { state, finished_at: new Date().toISOString() });
-    for (const part of ["waits_for", "ready_at"]) delete task[part];
+    for (const part of ["waits_for", "ready_at", "open_questions"]) delete task[part];
+    for (const question of this.questions.get(taskId) ?? [])
+      if (question.state === "open") question.state = "withdrawn";
     this.event("task", task);
     task.result = result; // in the task and in the outcome turn, not in the event
     this.turn({
@@ -216,6 +274,10 @@ export class Stub {
         });
       return send(200, task);
     }
+    const questions = path.match(/^\/v1\/tasks\/([^/]+)\/questions$/);
+    if (questions) return send(200, { questions: this.questions.get(questions[1]) ?? [] });
+    const answer = path.match(/^\/v1\/tasks\/([^/]+)\/answer$/);
+    if (answer) return this.answer(answer[1], JSON.parse(await read(request)), send, fail);
     const steps = path.match(/^\/v1\/tasks\/([^/]+)\/steps$/);
     if (steps) {
       const later = (this.steps.get(steps[1]) ?? []).filter((step) => step.ordinal > Number(query.get("after") ?? 0));

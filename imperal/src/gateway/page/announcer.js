@@ -7,6 +7,7 @@ import { shortened } from "./cut-text.js";
 import { h } from "./dom.js";
 import { count, durationWords, humanise } from "./format.js";
 import { plainWords } from "./plain-words.js";
+import { spokenQuestion } from "./question-words.js";
 import { currentStep, isOpen, stepNumber, tries } from "./task-words.js";
 import { waitWords } from "./wait-words.js";
 import { attemptOf, isHeld } from "./work-clock.js";
@@ -84,10 +85,19 @@ export class Announcer {
     const news = (what) =>
       this.wait(() => this.queue.news.set(task.task_id, { ...this.queue.news.get(task.task_id), ...what }));
     if (now.attempt > before.attempt && before.attempt > 0) news({ wentOn: true });
-    if (now.state !== before.state && !isHeld(task)) news({ waits: true });
+    // a question is told by itself
+    if (now.state !== before.state && !isHeld(task) && task.waits_for !== "answer") news({ waits: true });
     if (this.level() !== "quarters" || !isHeld(task)) return;
     if (now.step && now.step !== before.step) this.wait(() => this.queue.steps.set(task.task_id, task.task_id));
     if (now.wait && now.wait !== before.wait) news({ tries: true });
+  }
+
+  /** New questions. They interrupt, because a task waits; those that the page opened with do not. */
+  questions(task, questions, interrupts) {
+    for (const question of questions) {
+      const words = spokenQuestion(question, shortened(plainWords(question.text), TEXT), serverNow());
+      (interrupts ? ask : say)(`${humanise(task.name)} asks: ${words}`);
+    }
   }
 
   soon(kind, what) {
@@ -149,7 +159,7 @@ export class Announcer {
     const known = news.map(([id, what]) => [this.taskOf(id), what]).filter(([task]) => task && isOpen(task));
     if (known.length <= EACH) return known.flatMap(([task, what]) => newsOf(task, what));
     const parts = [
-      ["went on after a restart", known.filter(([task, { wentOn }]) => wentOn && isHeld(task))],
+      ["went on", known.filter(([task, { wentOn }]) => wentOn && isHeld(task))],
       ["try a step again", known.filter(([task, { wentOn, tries: again }]) => again && !wentOn && isHeld(task))],
       ["wait", known.filter(([task]) => !isHeld(task))],
     ];
@@ -194,7 +204,11 @@ function newsOf(task, { wentOn, tries: again }) {
   const words = [];
   if (wentOn)
     words.push(
-      kept ? `${name} went on after a restart, ${count(kept, "step")} kept` : `${name} began again after a restart`,
+      task.waited
+        ? `${name} goes on after its wait`
+        : kept
+          ? `${name} went on after a restart, ${count(kept, "step")} kept`
+          : `${name} began again after a restart`,
     );
   const wait = step?.next_at ? Date.parse(step.next_at) - serverNow() : 0;
   if (again && wait > 0)

@@ -39,6 +39,7 @@ export class Chat {
     store.on("turns", (turns, live) => this.added(turns, live));
     store.on("older", (n) => ((this.first += n), (this.last += n)));
     store.on("task", (task) => this.taskChanged(task));
+    store.on("questions", (task) => this.cards.get(task.task_id)?.updateQuestions());
     newer.addEventListener("click", () => this.toEnd());
     scroller.addEventListener("scroll", () => this.scrolled(), { passive: true });
     this.sentinels = new IntersectionObserver(
@@ -346,6 +347,12 @@ export class Chat {
     return this.seek(
       () => callId && this.store.asked.get(callId) && (this.store.answered.get(callId) ?? this.store.asked.get(callId)),
     );
+  }
+
+  /** An open question, on the card of its task. */
+  async revealQuestion(task, questionId) {
+    await this.revealReply(task.call_id);
+    this.cards.get(task.task_id)?.questions?.focus(questionId);
   }
 
   revealTurn(turnId) {

@@ -69,7 +69,8 @@ export class DurableProgress {
     const { from } = task.work;
     const kept = task.steps?.kept ?? 0;
     const at = from === null ? "" : ` at ${moment(new Date(from).toISOString())}`;
-    const words = kept ? `Went on after a restart${at}, ${kept} kept` : `Began again after a restart${at}`;
+    const after = task.waited ? "its wait" : "a restart";
+    const words = kept || task.waited ? `Went on after ${after}${at}, ${kept} kept` : `Began again after ${after}${at}`;
     if (!again || this.wentOnWords === words) return;
     this.wentOnWords = words;
     refill(this.wentOn, icon("again"), words);

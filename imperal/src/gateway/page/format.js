@@ -57,9 +57,17 @@ export function taskStateLabel(state, code) {
   return state === "reclaimed" && RECLAIMED[code] ? { ...label, word: RECLAIMED[code] } : label;
 }
 
-/** The same of an ended task. A lost process does not end a durable one: without its code, more than that it ended is not known. */
+const WAITS = {
+  time: { word: "Sleeps", tone: "plain", icon: "clock" },
+  answer: { word: "Asks", tone: "live", icon: "question" },
+};
+
+/**
+ * The same of a task, whose reason to wait says more than its state. A lost process does not end a durable task: without its
+ * code, more than that it ended is not known.
+ */
 export function endLabel(task, code) {
-  const label = taskStateLabel(task.state, code);
+  const label = (task.state === "waiting" && WAITS[task.waits_for]) || taskStateLabel(task.state, code);
   return task.state === "reclaimed" && task.durable && !code ? { ...label, word: "Stopped" } : label;
 }
 
@@ -136,6 +144,14 @@ export function dayName(iso) {
 export function moment(iso) {
   const day = dayName(iso);
   return day === "Today" ? time(iso) : `${day}, ${time(iso)}`;
+}
+
+const zoneName = new Intl.DateTimeFormat(undefined, { timeZoneName: "short" });
+
+/** `14:02 CET` or `12 March, 14:02 CET`: a time to come, with the reader's own zone. */
+export function zonedMoment(iso) {
+  const zone = zoneName.formatToParts(new Date(iso)).find(({ type }) => type === "timeZoneName")?.value;
+  return [moment(iso), zone].filter(Boolean).join(" ");
 }
 
 /** `1 turn`, `2 turns`. */

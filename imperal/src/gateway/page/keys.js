@@ -6,6 +6,7 @@ import { h, icon, refill } from "./dom.js";
 
 const isMac = /Mac|iPhone|iPad/.test(navigator.platform);
 const ALT = isMac ? "⌥" : "Alt";
+const SECOND_MS = 1500; // for the second key of two
 
 /** What the list of keys shows: [keys, what they do, whether the switch turns them off]. */
 const LIST = [
@@ -16,15 +17,17 @@ const LIST = [
   [[ALT, "End"], "newest turn"],
   [["t"], "tasks", true],
   [["a"], "audit trail", true],
+  [["g", "q"], "next open question", true],
   [["Esc"], "back from a form to the list; closes what is open"],
   [[isMac ? "⌘" : "Ctrl", "↵"], "run the form"],
   [["↑", "↓"], "choose a function in the list"],
 ];
 
 export class Keys {
-  /** `acts` has search(), tasks(), audit(), turn(step) and newest(). */
+  /** `acts` has search(), tasks(), audit(), question(), turn(step) and newest(). */
   constructor({ dialog, shortcut, acts }) {
     Object.assign(this, { dialog, shortcut, acts });
+    this.wentTo = -Infinity; // when `g` was pressed
     addEventListener("keydown", (event) => this.onKey(event));
     dialog.addEventListener("click", (event) => event.target === dialog && dialog.close());
   }
@@ -49,6 +52,9 @@ export class Keys {
 
   letter(event) {
     if (!this.shortcut.hears(event)) return null;
+    const after = performance.now() - this.wentTo < SECOND_MS;
+    this.wentTo = event.key === "g" ? performance.now() : -Infinity;
+    if (after && event.key === "q") return this.acts.question;
     return {
       "/": this.acts.search,
       "?": () => this.show(),

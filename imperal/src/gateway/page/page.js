@@ -20,6 +20,9 @@ import { FunctionForm } from "./function-form.js";
 import { FunctionList, appIcon } from "./function-list.js";
 import { showSessionEnded, showSignedOut, signedIn } from "./signed-out.js";
 import { Keys } from "./keys.js";
+import { QuestionStrip } from "./question-strip.js";
+import { TaskQuestions } from "./question-view.js";
+import { Questions, openCount } from "./questions.js";
 import { SharedStream } from "./shared-stream.js";
 import { secrets } from "./secrets.js";
 import { Shortcut } from "./search-shortcut.js";
@@ -72,22 +75,31 @@ function buildTop({ user, extensions }) {
   fill($("open-audit"), [icon("shield"), h("span", { class: "tool-word" }, "Audit")]);
 }
 
-/** The number of open tasks in the bar and the title, and the number of turns that arrived while the page was hidden. */
+/** The numbers of open tasks and of those that ask, in the bar and the title, and the number of turns that arrived while the page was hidden. */
 class Counts {
   constructor(store, base) {
-    Object.assign(this, { store, base, open: -1, unseen: 0 });
+    Object.assign(this, { store, base, open: -1, asks: 0, unseen: 0 });
     document.addEventListener("visibilitychange", () => document.hidden || this.saw(0));
   }
 
   tasks() {
-    const open = this.store.open().length;
-    if (this.open === open) return;
-    this.open = open;
+    const all = this.store.open();
+    const [open, asks] = [all.length, all.filter(openCount).length];
+    if (this.open === open && this.asks === asks) return;
+    Object.assign(this, { open, asks });
     refill(
       $("open-tasks"),
       icon("tasks"),
       h("span", { class: "tool-word" }, "Tasks"),
       open > 0 && h("span", { class: "badge" }, String(open), h("span", { class: "hidden" }, " not ended")),
+      asks > 0 &&
+        h(
+          "span",
+          { class: "asks-sign" },
+          "? ",
+          String(asks),
+          h("span", { class: "asks-word" }, asks > 1 ? " ask" : " asks"),
+        ),
     );
     this.title();
   }
@@ -102,7 +114,7 @@ class Counts {
   }
 
   title() {
-    document.title = `${this.unseen ? `${this.unseen} new · ` : ""}${this.open > 0 ? `(${this.open}) ` : ""}${this.base}`;
+    document.title = `${this.asks ? "? " : ""}${this.unseen ? `${this.unseen} new · ` : ""}${this.open > 0 ? `(${this.open}) ` : ""}${this.base}`;
   }
 }
 
@@ -166,6 +178,7 @@ function start(session) {
     isOwn: (id) => calls.own.has(id),
     level: () => announceSetting.level,
   });
+  const questions = new Questions(store);
   const base = session.extensions.length === 1 ? session.extensions[0].name : "Extensions";
   const counts = new Counts(store, base);
   const openFunction = (app, fn) => {
@@ -207,7 +220,20 @@ function start(session) {
     newer: $("newer"),
     empty: emptyChat(session, openFunction),
     missing: say,
-    acts: turnActs({ session, store, calls, functions, toEnd: () => chat.toEnd() }),
+    acts: {
+      ...turnActs({ session, store, calls, functions, toEnd: () => chat.toEnd() }),
+      questionsOf: (task) => new TaskQuestions(task, { questions, owner: who, announce: say }),
+    },
+  });
+
+  const strip = new QuestionStrip($("asks"), {
+    open: () => questions.open(),
+    show: (task, question) => {
+      if (drawer.dialog.open && !drawer.beside) drawer.close();
+      if (document.body.classList.contains("sheet-open")) sheet(false);
+      return chat.revealQuestion(task, question.question_id);
+    },
+    missing: () => say("No task asks you anything."),
   });
 
   const closing = (show) => (id) => {
@@ -233,9 +259,14 @@ function start(session) {
     if (live) counts.turns(turns);
     functions.showRecent(store.turns);
   });
+  store.on("questions", (task, fresh, isNews) => {
+    announcer.questions(task, fresh, isNews);
+    strip.update();
+  });
   store.on("task", (task) => {
     announcer.task(task);
     counts.tasks();
+    strip.update();
     if (drawer.dialog.open && drawer.shown === "tasks") drawer.views.tasks.update(task);
   });
 
@@ -257,6 +288,7 @@ function start(session) {
       search: () => narrow.matches || functions.only || functions.focusSearch(),
       tasks: () => drawer.open("tasks"),
       audit: () => drawer.open("audit"),
+      question: () => strip.next(),
       turn: (by) => chat.step(by),
       newest: () => chat.newest(),
     },

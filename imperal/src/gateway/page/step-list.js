@@ -109,14 +109,15 @@ export class StepList {
   drawStep(el, step) {
     const kept = this.isKept(step);
     const said = step.kind === "message";
+    const [sign, word] = KINDS[step.kind] ?? KINDS.step;
     refill(
       el,
-      icon(said ? "message" : "check"),
+      icon(sign),
       h(
         "span",
         { class: "step-name" },
         h("span", { dir: "auto" }, said ? messageName(step.name) : step.name),
-        h("span", { class: "hidden" }, said ? ", sent, " : ", done, "),
+        h("span", { class: "hidden" }, word),
         kept && h("span", { class: "kept", title: `Done in attempt ${step.attempt}: it does not run again` }, "kept"),
       ),
       h("span", { class: "took" }, !said && spanWords(Date.parse(step.done_at) - Date.parse(step.began_at))),
@@ -135,6 +136,13 @@ export class StepList {
     );
   }
 }
+
+const KINDS = {
+  step: ["check", ", done, "],
+  message: ["message", ", sent, "],
+  sleep: ["clock", ", wait, "],
+  question: ["question", ", question, "],
+};
 
 /** `name:greeting` is a message that its author named; others are known by their text only. */
 const messageName = (key) => (key.startsWith("name:") ? `Message ${key.slice("name:".length)}` : "Message");

@@ -167,6 +167,7 @@ export class Store {
       kept.message = known.message ?? task.message;
       kept.steps = stepsAfter(known, task);
     }
+    kept.waited = hasWaited(known, kept);
     kept.work = nextWork(known, kept, serverNow());
     this.tasks.set(task.task_id, kept);
     return kept;
@@ -220,6 +221,15 @@ function stepsAfter(known, task) {
   if (attemptOf(task) === attemptOf(known)) return known.steps ?? task.steps;
   const done = Math.max(known.steps?.done ?? 0, task.steps?.done ?? 0);
   return attemptOf(task) > 1 ? { done, kept: done, current: [] } : task.steps;
+}
+
+/** Whether the current attempt of a task went on after a wait that it chose; undefined if that is not known. */
+function hasWaited(known, task) {
+  if (task.state === "waiting") return true;
+  if (!known) return undefined;
+  if (!isHeld(known)) return known.waited;
+  if (!isHeld(task)) return false; // its process ended
+  return attemptOf(known) === attemptOf(task) ? known.waited : undefined;
 }
 
 const startOf = ({ created_at: at, task_id: id }) => `${at} ${id}`;

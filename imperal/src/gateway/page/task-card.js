@@ -23,6 +23,7 @@ export class TaskCard {
     this.asking = false;
     this.el = h("div", { class: "task", role: "article", "data-task": task.task_id });
     this.shown = {};
+    this.questions = acts?.questionsOf?.(task) ?? null;
     this.showName();
     if (isOpen(task)) this.buildOpen();
     else this.buildEnded();
@@ -41,6 +42,7 @@ export class TaskCard {
         this.button,
       ),
       this.progress.above,
+      this.questions?.el,
       this.showCall && this.which(),
       this.progress.below,
       this.error.el,
@@ -118,6 +120,7 @@ export class TaskCard {
     if (!isOpen(this.task)) return;
     this.el.classList.toggle("unheard", isCutOff());
     this.progress.tick(this.task);
+    this.questions?.tick();
   }
 
   async cancel() {
@@ -178,6 +181,7 @@ export class TaskCard {
         see,
       ),
       place.el,
+      this.questions?.el,
     );
     this.showEnd();
     if (held) see.focus();
@@ -189,6 +193,11 @@ export class TaskCard {
     const { word } = endLabel(this.task, this.code);
     const done = durable && steps?.done > 0 ? ` · ${count(steps.done, "step")}` : "";
     setText(this.word, `${finished_at ? `${word} ${endedWhen(this.task)}` : word}${done}`);
+  }
+
+  /** What is known of the task's questions has changed. */
+  updateQuestions() {
+    this.questions?.update();
   }
 
   /** Stops the clock of a card that is no longer shown. */

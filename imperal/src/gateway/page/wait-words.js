@@ -1,13 +1,13 @@
 // What an open task that no process runs waits for, and what happens next, in plain words.
 
-import { clock, moment, taskStateLabel } from "./format.js";
+import { clock, endLabel, zonedMoment } from "./format.js";
 import { attemptOf } from "./work-clock.js";
 
 const AT_MOST = "It waits for one, at most a day.";
 
 /** `{word, text, tone, sign}` at a time of the server. */
 export function waitWords(task, now) {
-  const { word, tone, icon: sign } = taskStateLabel(task.state);
+  const { word, tone, icon: sign } = endLabel(task);
   const goesOn = attemptOf(task) === 0 ? "starts" : "goes on";
   const wait = task.ready_at ? Date.parse(task.ready_at) - now : 0;
   if (task.cancel_requested_at) return { word, tone, sign, text: `You cancelled it: it ends before it ${goesOn}.` };
@@ -37,10 +37,10 @@ export function waitWords(task, now) {
         word,
         tone,
         sign,
-        text: wait > 0 ? `It goes on at ${moment(task.ready_at)}.` : "Its time has come: it goes on soon.",
+        text: wait > 0 ? `It sleeps until ${zonedMoment(task.ready_at)}.` : "Its time has come: it goes on soon.",
       };
     case "answer":
-      return { word, tone, sign, text: "It goes on when its question is answered." };
+      return { word, tone, sign, text: "It goes on when you have answered." };
     default:
       return { word, tone, sign, text: "No process runs it now." };
   }
