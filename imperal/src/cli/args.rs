@@ -119,6 +119,8 @@ pub(super) enum Command {
         #[command(flatten)]
         connect: ConnectArgs,
     },
+    /// Answer a question of a task
+    Answer(AnswerArgs),
     /// Ask a task to stop
     Cancel {
         /// Task id, or its last characters as `tasks` shows them
@@ -168,6 +170,7 @@ impl Command {
     pub(super) fn wants_json(&self) -> bool {
         match self {
             Self::Call(args) => args.connect.json,
+            Self::Answer(args) => args.connect.json,
             Self::Chat(list) | Self::Tasks(list) | Self::Audit { list, .. } => list.connect.json,
             Self::Follow { connect, .. }
             | Self::Show { connect, .. }
@@ -210,6 +213,21 @@ pub(super) struct CallArgs {
     /// Watch its background tasks until their outcome
     #[arg(long, short)]
     pub(super) follow: bool,
+    #[command(flatten)]
+    pub(super) connect: ConnectArgs,
+}
+
+#[derive(Debug, ClapArgs)]
+pub(super) struct AnswerArgs {
+    /// Task id, or its last characters as `tasks` shows them
+    #[arg(add = ArgValueCompleter::new(complete::asking_tasks))]
+    pub(super) task: String,
+    /// The answer: a choice or another value, or the fields of a form as key=value. Without it you are asked
+    #[arg(value_name = "VALUE|KEY=VALUE", add = ArgValueCompleter::new(complete::answers))]
+    pub(super) answer: Vec<String>,
+    /// Answer this question, by its name or its id, if the task asks several
+    #[arg(long, value_name = "QUESTION")]
+    pub(super) question: Option<String>,
     #[command(flatten)]
     pub(super) connect: ConnectArgs,
 }

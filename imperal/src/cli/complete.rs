@@ -17,10 +17,10 @@ use serde_json::Value;
 use super::api::{http_builder, read_body};
 use super::exit::CliError;
 use super::task_id::TaskList;
-use super::{durable_words, out};
+use super::{answer_text, durable_words, out, schema_text};
 use crate::function::{FunctionDef, Registry, params_schema};
 use crate::gateway::LocalKey;
-use crate::ledger::Task;
+use crate::ledger::{Question, QuestionState, Task};
 use crate::server::{DataFolder, local_user};
 
 /// The shell sets this variable when it asks for candidates.
@@ -115,11 +115,46 @@ pub(super) fn tasks(current: &OsStr) -> Vec<CompletionCandidate> {
             let short = super::task_id::short_id(task.task_id);
             let shown = if short.starts_with(&*current) { short } else { id };
             let said = shown.starts_with(&*current).then_some(shown)?;
-            let state = durable_words::state(&task, Timestamp::now());
+            let state = durable_words::state(&task, Timestamp::now(), out::OutputStyle::default());
             let help = out::OutputStyle::default().sanitize_line(&format!("{}, {state}", task.name));
             Some(CompletionCandidate::new(said).help(Some(help.into())))
         })
         .collect()
+}
+
+/// Open tasks that ask.
+pub(super) fn asking_tasks(current: &OsStr) -> Vec<CompletionCandidate> {
+    let asks = |task: &Task| task.open_questions > 0;
+    let all = open_tasks(&words()).unwrap_or_default();
+    let ids: Vec<_> = all.iter().filter(|task| asks(task)).flat_map(|task| [task.task_id.to_string(), super::task_id::short_id(task.task_id)]).collect();
+    let mut candidates = tasks(current);
+    candidates.retain(|candidate| ids.iter().any(|id| candidate.get_value() == id.as_str()));
+    candidates
+}
+
+/// What the open question of the task on the command line takes: its choices, or the fields of its form.
+pub(super) fn answers(current: &OsStr) -> Vec<CompletionCandidate> {
+    let words = words();
+    let current = current.to_string_lossy();
+    let named = words.iter().position(|word| word == "answer").and_then(|at| words.get(at + 1));
+    let Some(named) = named else { return Vec::new() };
+    let all = open_tasks(&words).unwrap_or_default();
+    let Some(task) = all.iter().find(|task| task.task_id.to_string().ends_with(named.as_str())) else { return Vec::new() };
+    let asked = ask(&words, &format!("/v1/tasks/{}/questions", task.task_id), |body| {
+        crate::json::read::<Asked>(body).ok().map(|asked| asked.questions)
+    });
+    let open = asked.unwrap_or_default().into_iter().find(|question| question.state == QuestionState::Open);
+    let Some(question) = open else { return Vec::new() };
+    let (choices, _) = answer_text::choices(&question.schema);
+    let fields = schema_text::parameters(&question.schema).into_iter();
+    let fields = fields.filter(|field| !given(&words, &field.name)).map(|field| format!("{}=", field.name));
+    let all: Vec<_> = choices.into_iter().map(|choice| choice.title).chain(fields).collect();
+    all.into_iter().filter(|one| one.starts_with(&*current)).map(CompletionCandidate::new).collect()
+}
+
+#[derive(serde::Deserialize)]
+struct Asked {
+    questions: Vec<Question>,
 }
 
 /// The command line so far, which the script passes after `--`.
@@ -171,6 +206,11 @@ fn values(schema: &Value, property: &Value) -> Vec<String> {
 }
 
 fn open_tasks(words: &[String]) -> Option<Vec<Task>> {
+    ask(words, "/v1/tasks/active", |body| Some(crate::json::read::<TaskList>(body).ok()?.tasks))
+}
+
+/// Asks the platform that has the data folder open.
+fn ask<T>(words: &[String], path: &str, read: impl FnOnce(&[u8]) -> Option<T>) -> Option<T> {
     let given = words.iter().position(|word| word == "--data-dir").and_then(|at| words.get(at + 1)).cloned();
     let folder = given.or_else(|| std::env::var("IMPERAL_DATA_DIR").ok()).unwrap_or_else(|| ".imperal".to_owned());
     let folder = PathBuf::from(folder);
@@ -180,8 +220,7 @@ fn open_tasks(words: &[String]) -> Option<Vec<Task>> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().ok()?;
     runtime.block_on(async {
         let http = http_builder().no_proxy().timeout(TIMEOUT).build().ok()?;
-        let answer = http.get(format!("{url}/v1/tasks/active")).bearer_auth(token).send().await.ok()?;
-        let body = read_body(answer).await.ok()?;
-        Some(crate::json::read::<TaskList>(&body).ok()?.tasks)
+        let answer = http.get(format!("{url}{path}")).bearer_auth(token).send().await.ok()?;
+        read(&read_body(answer).await.ok()?)
     })
 }

@@ -12,7 +12,7 @@ use super::exit::CliError;
 use super::out::{Paint, count};
 use super::stored_steps::{StepReader, StoredStep};
 use super::when;
-use crate::ledger::{StepsSoFar, Task};
+use crate::ledger::{StepsSoFar, Task, TaskState, WaitsFor};
 
 /// Steps that were stored before the watching began, and are listed all the same.
 const EARLIER: usize = 10;
@@ -89,6 +89,16 @@ impl DurableWatch {
     /// Steps may be stored that no report has told of.
     pub(super) fn expect_steps(&mut self) {
         self.is_stale = true;
+    }
+
+    /// Its questions that were open at its latest state.
+    pub(super) fn open_questions(&self) -> u32 {
+        self.task.open_questions
+    }
+
+    /// Whether it does nothing but wait for an answer.
+    pub(super) fn waits_for_answer(&self) -> bool {
+        self.task.state == TaskState::Waiting && self.task.waits_for == Some(WaitsFor::Answer)
     }
 
     pub(super) fn is_stale(&self) -> bool {

@@ -6,15 +6,19 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 
+use super::out::OutputStyle;
 use super::when;
 use crate::ledger::{CurrentStep, StepsSoFar, Task, TaskState, WaitsFor};
 
 /// The state, short enough for a column.
-pub(super) fn state(task: &Task, now: Timestamp) -> String {
+pub(super) fn state(task: &Task, now: Timestamp, style: OutputStyle) -> String {
     let left = || when::format_duration(until(task.ready_at, now));
     match (task.state, task.waits_for) {
         (TaskState::Queued, Some(WaitsFor::Retry)) => format!("retry in {}", left()),
-        (TaskState::Waiting, Some(WaitsFor::Time)) => format!("sleeps {}", left()),
+        (TaskState::Waiting, Some(WaitsFor::Time)) => match task.ready_at {
+            Some(at) => format!("sleeps until {}", when::format_time_to_come(at, now, style)),
+            None => "sleeps".to_owned(),
+        },
         (TaskState::Waiting, Some(WaitsFor::Answer)) => "asks".to_owned(),
         (state, _) => state.in_words().to_owned(),
     }
@@ -109,7 +113,7 @@ mod tests {
     fn every_wait_has_words() {
         let words = |name, waits_for| {
             let task = task(name, waits_for);
-            (state(&task, at(1)), why_it_waits(&task, at(1)).unwrap_or_default())
+            (state(&task, at(1), OutputStyle::default()), why_it_waits(&task, at(1)).unwrap_or_default())
         };
         assert_eq!(words("running", None), ("running".to_owned(), String::new()));
         assert_eq!(words("succeeded", None).1, "");
@@ -117,7 +121,7 @@ mod tests {
             ("queued", Some("process"), "queued", "waits for a process"),
             ("queued", Some("retry"), "retry in 9 s", "next attempt in 9 s"),
             ("queued", Some("slot"), "queued", "another of your tasks"),
-            ("waiting", Some("time"), "sleeps 9 s", "goes on in 9 s"),
+            ("waiting", Some("time"), "sleeps until 2026-01-01 00:00:10", "goes on in 9 s"),
             ("waiting", Some("answer"), "asks", "an answer"),
             ("stuck", Some("version"), "stuck", "no running version"),
             ("stuck", None, "stuck", "no running version"),

@@ -18,6 +18,7 @@ pub(super) enum Exit {
     Cancelled,
     Refused,
     Unavailable,
+    Asks,
     Interrupted,
 }
 
@@ -30,6 +31,7 @@ impl Exit {
         Self::Cancelled,
         Self::Refused,
         Self::Unavailable,
+        Self::Asks,
         Self::Interrupted,
     ];
 
@@ -42,6 +44,7 @@ impl Exit {
             Self::Cancelled => 3,
             Self::Refused => 4,
             Self::Unavailable => 5,
+            Self::Asks => 6,
             // As shells report a program that SIGINT ended.
             Self::Interrupted => 130,
         }
@@ -56,6 +59,7 @@ impl Exit {
             Self::Cancelled => "the call or task was cancelled",
             Self::Refused => "refused, nothing was done: parameters, rights, token, a limit, an unknown name",
             Self::Unavailable => "no platform answers or accepts work; a watched task has no outcome yet",
+            Self::Asks => "a watched task waits for an answer; `answer TASK` gives it",
             Self::Interrupted => "Ctrl-C: stopped watching before the end",
         }
     }

@@ -4,6 +4,7 @@
 //! `event_stream.rs`, bars are drawn by `bars.rs`, `interrupt.rs` asks what Ctrl-C means. `durable.rs` has what is
 //! shown of durable tasks, `gap.rs` what is read when events are missing.
 
+mod asking;
 mod durable;
 mod gap;
 
@@ -13,6 +14,7 @@ use std::time::Duration;
 use serde_json::json;
 use tokio::time::MissedTickBehavior;
 
+use self::asking::Asking;
 use self::durable::SyncState;
 use self::gap::Gap;
 use super::bars::ProgressBars;
@@ -56,6 +58,7 @@ pub(super) struct Follower {
     /// Without bars: progress lines on standard error, or as JSON.
     shows_progress: bool,
     prompt: InterruptPrompt,
+    asking: Asking,
     /// Turns up to this number were printed already.
     printed: u64,
     gap: Option<Gap>,
@@ -75,6 +78,7 @@ impl Follower {
             _quiet: bars.are_shown().then(QuietInput::enter).flatten(),
             bars,
             open: HashMap::new(),
+            asking: Asking::default(),
             watched: 0,
             shows_progress: true,
             exit: Exit::Success,
@@ -159,14 +163,20 @@ impl Follower {
                     false
                 }
                 input = self.prompt.next() => self.handle_input(input, client).await?,
+                key = self.asking.next_key() => {
+                    self.handle_answer_key(key, client).await;
+                    false
+                }
             };
             if left {
+                self.asking.close();
                 self.prompt.close();
                 self.bars.clear();
                 self.print_how_to_return();
                 return Ok(Exit::Interrupted);
             }
         }
+        self.asking.close();
         self.prompt.close();
         self.bars.clear();
         Ok(self.exit)
@@ -177,6 +187,8 @@ impl Follower {
         if self.prompt.is_open() || self.cancelling || self.as_json || !InterruptPrompt::can_ask() {
             return Ok(true);
         }
+        // One question at a time reads the keys. The other one is asked again when this one is over.
+        self.asking.close();
         self.bars.pause();
         self.prompt.ask(self.open.len())?;
         Ok(false)
@@ -185,7 +197,9 @@ impl Follower {
     /// Prints above the bars. An open question is erased before and asked again below.
     fn print<T>(&mut self, print: impl FnOnce() -> T) -> T {
         self.prompt.erase();
+        self.asking.erase();
         let printed = self.bars.print_above(print);
+        self.asking.draw();
         self.prompt.draw(self.open.len());
         printed
     }

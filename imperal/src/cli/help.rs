@@ -47,7 +47,7 @@ impl Group {
 }
 
 const CONNECTS: &[Exit] = &[Exit::Refused, Exit::Unavailable];
-const FOLLOWS: &[Exit] = &[Exit::Cancelled, Exit::Refused, Exit::Unavailable, Exit::Interrupted];
+const FOLLOWS: &[Exit] = &[Exit::Cancelled, Exit::Refused, Exit::Unavailable, Exit::Asks, Exit::Interrupted];
 
 pub(super) const COMMAND_HELP: &[CommandHelp] = &[
     CommandHelp {
@@ -105,7 +105,9 @@ pub(super) const COMMAND_HELP: &[CommandHelp] = &[
             ("{bin} follow --json", "progress and turns as JSON lines"),
         ],
         note: "Ctrl-C as with `call --follow`. If the platform stops, it waits up to 30 s for it to come back. A durable \
-               task then goes on in the new process: a line says so, and that no stored step ran again.",
+               task then goes on in the new process: a line says so, and that no stored step ran again. A task that asks \
+               is answered here: one key for a choice, Enter for later. In a pipe, with --json and without a server the \
+               command ends with exit code 6 when a task waits for an answer.",
         exits: FOLLOWS,
     },
     CommandHelp {
@@ -133,11 +135,24 @@ pub(super) const COMMAND_HELP: &[CommandHelp] = &[
         name: "show",
         group: Group::Use,
         examples: &[
-            ("{bin} show 3b678a74", "a task: parameters, state, times, steps, outcome and data"),
+            ("{bin} show 3b678a74", "a task: parameters, state, times, steps, questions, outcome and data"),
             ("{bin} show 12", "a turn, by the number that `chat` shows"),
             ("{bin} show 3b678a74 --json", "the task or turn with its parameters as one JSON object"),
         ],
         note: "",
+        exits: CONNECTS,
+    },
+    CommandHelp {
+        name: "answer",
+        group: Group::Use,
+        examples: &[
+            ("{bin} answer 3b678a74", "show the open question of a task, and ask for the answer"),
+            ("{bin} answer 3b678a74 Publish", "answer with a choice, a text or a number"),
+            ("{bin} answer 3b678a74 note=@note.txt copies=2", "answer a form; values as with `call`"),
+            ("{bin} answer 3b678a74 Later --question publish", "if the task asks several"),
+        ],
+        note: "The first answer counts. The same answer may be sent again; another one is refused, and the one that counts \
+               is printed. `show` lists the questions of a task with their answers.",
         exits: CONNECTS,
     },
     CommandHelp {

@@ -4,6 +4,8 @@
 //! `--json`, logs on standard error), and the exit codes in `exit.rs`. Commands that touch the chat use the HTTP
 //! API of the process that has the data folder open, or start a platform for their own duration.
 
+mod answer;
+mod answer_text;
 mod api;
 mod args;
 mod audit;
@@ -34,6 +36,7 @@ mod manifest;
 mod out;
 mod params;
 mod program_name;
+mod questions;
 #[cfg(test)]
 mod reference;
 mod schema_text;
@@ -214,6 +217,7 @@ async fn run_command(app: App, registry: Registry, args: Args) -> Result<Exit, C
         Command::Chat(list) => turns::chat(app, registry, list).await,
         Command::Tasks(list) => tasks::tasks(app, registry, list).await,
         Command::Show { named, connect } => show::show(app, registry, &named, connect).await,
+        Command::Answer(args) => answer::answer(app, registry, args).await,
         Command::Cancel { task, connect } => tasks::cancel(app, registry, &task, connect).await,
         Command::Audit { list, verify: true } => audit::verify_audit(app, registry, list.connect).await,
         Command::Audit { list, verify: false } => audit::audit(app, registry, list).await,

@@ -11,19 +11,21 @@ pub(super) fn from_json(text: &str, schema: &Value) -> Result<Value, CliError> {
     let params: Value = crate::json::read(text.as_bytes())
         .map_err(|error| CliError::usage(format!("--params is not JSON: {error}")))?;
     for key in params.as_object().into_iter().flatten().map(|(key, _)| key) {
-        check_key(key, schema)?;
+        check_key(key, schema, PARAMETER)?;
     }
     Ok(params)
 }
 
+const PARAMETER: &str = "the function has no parameter";
+
 /// Refuses a key that the function has no parameter for. A slip would otherwise be dropped without a word.
-fn check_key(key: &str, schema: &Value) -> Result<(), CliError> {
+fn check_key(key: &str, schema: &Value, refusal: &str) -> Result<(), CliError> {
     let mut known = Vec::new();
     if takes_any_key(schema, schema, 0, &mut known) || known.contains(&key) {
         return Ok(());
     }
     let list = if known.is_empty() { "none".to_owned() } else { known.join(", ") };
-    Err(CliError::refused(format!("the function has no parameter `{key}`; it has {list}")).hint(suggestion(key, known)))
+    Err(CliError::refused(format!("{refusal} `{key}`; it has {list}")).hint(suggestion(key, known)))
 }
 
 /// Collects the keys of an object's schema, through references and alternatives. Returns whether it takes others
@@ -57,12 +59,21 @@ pub(super) fn referred<'a>(schema: &Value, root: &'a Value) -> Option<&'a Value>
 
 /// Parameters from `key=value` pairs. The schema decides whether a value is text or JSON.
 pub(super) fn from_pairs(pairs: &[String], schema: &Value) -> Result<Map<String, Value>, CliError> {
+    object_from(pairs, schema, PARAMETER)
+}
+
+/// The same for the fields of an answer.
+pub(super) fn answer_from_pairs(pairs: &[String], schema: &Value) -> Result<Map<String, Value>, CliError> {
+    object_from(pairs, schema, "the answer has no field")
+}
+
+fn object_from(pairs: &[String], schema: &Value, refusal: &str) -> Result<Map<String, Value>, CliError> {
     let mut params = Map::new();
     for pair in pairs {
         let Some((key, value)) = pair.split_once('=') else {
             return Err(CliError::usage(format!("`{pair}` is not key=value")));
         };
-        check_key(key, schema)?;
+        check_key(key, schema, refusal)?;
         let value = match value.strip_prefix('@') {
             Some("-") => {
                 let mut text = String::new();
@@ -84,7 +95,7 @@ pub(super) fn from_pairs(pairs: &[String], schema: &Value) -> Result<Map<String,
 
 /// A value by its schema. A schema that allows only text, or text and null, makes it text. Otherwise it is
 /// read as JSON; if the schema also allows text, only JSON of one of the other types counts.
-fn parse_value(value: String, property: &Value, root: &Value) -> Value {
+pub(super) fn parse_value(value: String, property: &Value, root: &Value) -> Value {
     let mut kinds = Vec::new();
     collect_kinds(property, root, 0, &mut kinds);
     let takes_text = kinds.contains(&"string");

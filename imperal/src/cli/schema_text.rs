@@ -50,6 +50,11 @@ fn description(property: &Value, root: &Value) -> String {
     own.or_else(of_type).unwrap_or_default().to_owned()
 }
 
+/// Type and bounds of a value that is no parameter.
+pub(super) fn value_kind(schema: &Value) -> String {
+    kind(schema, schema, 0)
+}
+
 /// Type and bounds of a value.
 fn kind(schema: &Value, root: &Value, depth: usize) -> String {
     if depth == MAX_DEPTH {

@@ -14,12 +14,12 @@ use super::exit::{CliError, Exit};
 use super::out::{self, OutputStyle, Paint};
 use super::stored_steps::{self, StoredStep};
 use super::turns::{self, TurnPage};
-use super::{data, durable_words, task_id, task_view, when};
+use super::{answer_text, data, durable_words, questions, task_id, task_view, when};
 use crate::app::App;
 use crate::codes;
 use crate::function::Registry;
 use crate::ids::{CallId, TaskId, TurnId};
-use crate::ledger::{Role, Task, Turn};
+use crate::ledger::{Question, QuestionState, Role, Task, Turn, WaitsFor};
 
 /// Turns per request while a turn is looked for by its id.
 const PAGE: u32 = 500;
@@ -38,37 +38,49 @@ pub(super) async fn show(app: App, registry: Registry, named: &str, connect: Con
     let client = Client::connect(app, registry, &connect, Needs::Ledger).await?;
     let read = read(&client, named).await;
     client.close().await;
-    let Shown { found, params, steps } = read?;
+    let Shown { found, params, steps, asked } = read?;
     let style = OutputStyle::of_stdout();
     match &found {
-        Found::Task(task) if connect.json => print_json(&*task_view::as_shown(task), params, steps.as_deref())?,
-        Found::Turn(turn) if connect.json => print_json(turn, params, None)?,
-        Found::Task(task) => print_task(task, params.as_ref(), steps.as_deref(), style),
+        Found::Task(task) if connect.json => {
+            print_json(&*task_view::as_shown(task), params, steps.as_deref(), asked.as_deref())?;
+        }
+        Found::Turn(turn) if connect.json => print_json(turn, params, None, None)?,
+        Found::Task(task) => print_task(task, params.as_ref(), steps.as_deref(), asked.as_deref(), style),
         Found::Turn(turn) => print_turn(turn, params.as_ref(), style),
     }
     Ok(Exit::Success)
 }
 
-/// The task or turn, the parameters of its call, and the stored steps of a durable task.
+/// The task or turn, the parameters of its call, and the stored steps and the questions of a durable task.
 struct Shown {
     found: Found,
     params: Option<Value>,
     steps: Option<Vec<StoredStep>>,
+    asked: Option<Vec<Question>>,
 }
 
 async fn read(client: &Client, named: &str) -> Result<Shown, CliError> {
     let found = find(client, named).await?;
     let (call_id, until) = match &found {
         Found::Task(task) => (Some(task.call_id), task.created_at),
-        Found::Turn(turn) if turn.body.role == Role::User => return Ok(Shown { found, params: None, steps: None }),
+        Found::Turn(turn) if turn.body.role == Role::User => {
+            return Ok(Shown { found, params: None, steps: None, asked: None });
+        }
         Found::Turn(turn) => (turn.body.call_id, turn.at),
     };
     let params = params_of(client, call_id, until).await?;
-    let steps = match &found {
-        Found::Task(task) if task.durable => Some(stored_steps::read_all(client, task.task_id).await?),
+    let durable = match &found {
+        Found::Task(task) if task.durable => Some(task.task_id),
         _ => None,
     };
-    Ok(Shown { found, params, steps })
+    let (steps, asked) = match durable {
+        Some(task_id) => {
+            let steps = stored_steps::read_all(client, task_id).await?;
+            (Some(steps), Some(questions::read(client, task_id).await?).filter(|asked| !asked.is_empty()))
+        }
+        None => (None, None),
+    };
+    Ok(Shown { found, params, steps, asked })
 }
 
 async fn params_of(client: &Client, call_id: Option<CallId>, until: Timestamp) -> Result<Option<Value>, CliError> {
@@ -127,8 +139,16 @@ async fn turn_by_id(client: &Client, turn_id: TurnId) -> Result<Option<Turn>, Cl
 }
 
 /// The object of the API with the parameters of its call and the stored steps.
-fn print_json(object: &impl Serialize, params: Option<Value>, steps: Option<&[StoredStep]>) -> Result<(), CliError> {
+fn print_json(
+    object: &impl Serialize,
+    params: Option<Value>,
+    steps: Option<&[StoredStep]>,
+    asked: Option<&[Question]>,
+) -> Result<(), CliError> {
     let mut object = serde_json::to_value(object)?;
+    if let Some(asked) = asked {
+        object["questions"] = serde_json::to_value(asked)?;
+    }
     if let Some(steps) = steps {
         object["stored_steps"] = serde_json::to_value(steps)?;
     }
@@ -139,12 +159,21 @@ fn print_json(object: &impl Serialize, params: Option<Value>, steps: Option<&[St
     Ok(())
 }
 
-fn print_task(task: &Task, params: Option<&Value>, steps: Option<&[StoredStep]>, style: OutputStyle) {
+fn print_task(
+    task: &Task,
+    params: Option<&Value>,
+    steps: Option<&[StoredStep]>,
+    asked: Option<&[Question]>,
+    style: OutputStyle,
+) {
     print_title("task", &task.task_id.to_string(), &task.name, style);
     let now = Timestamp::now();
     let mut rows = vec![("state", style.paint(task_view::paint_of(task.state), task.state.in_words()))];
     if let Some(why) = durable_words::why_it_waits(task, now) {
         rows.push(("why", format!("it {why}")));
+    }
+    if let Some(at) = task.ready_at.filter(|_| task.waits_for == Some(WaitsFor::Time)) {
+        rows.push(("until", when::format_time_to_come(at, now, style)));
     }
     if task.attempt > 1 {
         rows.push(("attempt", format!("{}, after an end of its process or a wait", task.attempt)));
@@ -171,6 +200,9 @@ fn print_task(task: &Task, params: Option<&Value>, steps: Option<&[StoredStep]>,
     print_params(params, style);
     if let Some(steps) = steps {
         print_steps(task, steps, now, style);
+    }
+    if let Some(asked) = asked {
+        print_questions(asked, style);
     }
     if let Some(result) = &task.result {
         print_heading("outcome", style);
@@ -205,6 +237,26 @@ fn print_steps(task: &Task, stored: &[StoredStep], now: Timestamp, style: Output
     }
     if is_empty {
         out::print_line("  none");
+    }
+}
+
+/// Each question with what became of it; one that is open with what it takes, and until when.
+fn print_questions(asked: &[Question], style: OutputStyle) {
+    print_heading("questions", style);
+    for question in asked {
+        let is_open = question.state == QuestionState::Open;
+        let (paint, sign, word) = if is_open { (Paint::Yellow, "?", "open") } else { (Paint::Green, "✓", "done") };
+        let mark = if style.terminal { style.paint(paint, sign) } else { word.to_owned() };
+        let name = style.sanitize_line(&question.name);
+        let text = style.sanitize_line(question.text.trim());
+        out::print_line(&format!("  {mark} {name}  {text}"));
+        let what = if is_open {
+            let takes = style.sanitize_line(&answer_text::takes(&question.schema));
+            format!("{takes}; {}", questions::deadline(question, Timestamp::now(), style))
+        } else {
+            questions::end(question, style)
+        };
+        out::print_line(&format!("      {what}"));
     }
 }
 

@@ -83,7 +83,7 @@ fn table(tasks: &[Task], outcomes: &HashMap<TaskId, String>, now: Timestamp, sty
         let said = if is_open { task.message.as_ref() } else { outcomes.get(&task.task_id) };
         let mut cells = vec![
             Cell::painted(id, Paint::Dim),
-            Cell::painted(durable_words::state(task, now), paint_of(task.state)),
+            Cell::painted(durable_words::state(task, now, style), paint_of(task.state)),
             Cell::plain(task.percent.filter(|_| is_open).map_or_else(String::new, |done| format!("{done:.0}%"))),
             Cell::plain(time_taken(task).map_or_else(String::new, when::format_duration)),
             Cell::painted(when::format_time(task.created_at, style), Paint::Dim),

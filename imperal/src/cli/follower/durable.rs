@@ -15,7 +15,7 @@ use crate::cli::out::{self, OutputStyle};
 use crate::cli::sse::SseMessage;
 use crate::cli::{durable_words, lenient_list, program_name, task_id};
 use crate::ids::TaskId;
-use crate::ledger::Task;
+use crate::ledger::{Task, WaitsFor};
 
 /// Longest wait for one read. Ctrl-C is not handled meanwhile.
 const READ_TIMEOUT: Duration = Duration::from_secs(5);
@@ -43,7 +43,7 @@ impl Follower {
         self.open.values().any(|watched| watched.durable.is_some())
     }
 
-    fn durable_mut(&mut self, task_id: TaskId) -> Option<&mut DurableWatch> {
+    pub(super) fn durable_mut(&mut self, task_id: TaskId) -> Option<&mut DurableWatch> {
         self.open.get_mut(&task_id)?.durable.as_mut()
     }
 
@@ -73,8 +73,14 @@ impl Follower {
         let name = OutputStyle::of_stderr().sanitize_line(&task.name);
         let why = durable_words::why_it_waits(task, Timestamp::now()).unwrap_or_default();
         let bin = program_name::command_line();
-        self.print(|| out::print_note(&format!("{name} {why}; `{bin} dev` goes on with it")));
-        self.exit = self.exit.combine(Exit::Unavailable);
+        let (answers, exit) = match task.waits_for {
+            Some(WaitsFor::Answer) => {
+                (format!("`{bin} answer {}` answers it, and ", task_id::short_id(task.task_id)), Exit::Asks)
+            }
+            _ => (String::new(), Exit::Unavailable),
+        };
+        self.print(|| out::print_note(&format!("{name} {why}; {answers}`{bin} dev` goes on with it")));
+        self.exit = self.exit.combine(exit);
     }
 
     pub(super) fn lose_connection(&mut self) {
@@ -92,6 +98,7 @@ impl Follower {
 
     /// Ends the watching before the outcome. The work goes on.
     pub(super) fn stop_watching(&mut self, error: CliError) -> CliError {
+        self.asking.close();
         self.prompt.close();
         self.bars.clear();
         if error.hint.is_some() {
@@ -120,6 +127,7 @@ impl Follower {
                 let news = durable.news(Timestamp::now());
                 self.print_lines(task_id, &news);
             }
+            self.look_for_questions(task_id, client).await;
         }
     }
 
