@@ -1,6 +1,8 @@
 //! The commands, as a person or a script runs them.
 
 #[cfg(unix)]
+mod asks;
+#[cfg(unix)]
 mod cargo;
 mod durable;
 mod examples;

@@ -175,7 +175,7 @@ mod tests {
         assert_eq!(typed(r#"{"note": "x"}"#), Ok(Some(json!({"note": "x"}))));
         assert_eq!(typed(" "), Ok(None));
         let (text, hint) = typed("not=x").unwrap_err();
-        assert_eq!(text, "the answer has no field `not`; it has copies, note");
+        assert_eq!(text, "the answer has no field `not`; it has note, copies");
         assert_eq!(hint, "it takes note=.. (text), copies=.. (whole number, at least 1, optional)");
         let text = json!({"type": "string"});
         assert_eq!(parse_line("more than one word", &text).unwrap(), Some(json!("more than one word")));

@@ -90,11 +90,24 @@ connected again
 went on in another process, 1 step kept
 ```
 
+A durable task can ask its user. `tasks` says `asks`, `show` lists its questions with their answers, and `answer` gives
+one; the first answer counts. `follow` asks on a terminal, and takes the question away when it is answered elsewhere:
+
+```text
+? Order 4711 asks: Ship without the blue mug?
+  [1] Wait for it (if nobody answers)  [2] Ship the rest
+  answer within 1 day 3 h, else: Wait for it
+  choose (Enter: not now):
+```
+
+In a pipe, with `--json` and in a process of its own a command does not wait for people: when a watched task waits for
+an answer it says how to answer, and ends with exit code 6.
+
 A command without a running platform leaves durable tasks of earlier processes as they are: `hello dev` or
 `hello serve` goes on with them. A task that `hello call` starts in its own process runs there; if it has to wait for
 another process, the command says so and ends with exit code 5.
 
-Commands that read (`follow`, `chat`, `tasks`, `show`, `cancel`, `audit`, `link`) create nothing. In a folder without
+Commands that read (`follow`, `chat`, `tasks`, `show`, `answer`, `cancel`, `audit`, `link`) create nothing. In a folder without
 a ledger they say so and end with exit code 5.
 
 Text of users, extensions and services cannot control the terminal: control characters, direction marks and
@@ -127,8 +140,9 @@ With `--json` a command prints one JSON object per line. The objects are those o
 | `call` that starts a platform of its own | after the reply, the turn with the outcome of each background task |
 | `follow TASK` of a task that has ended, or that no process runs | the task, as in `tasks` |
 | `chat` | a turn; turns of the user also have `params` |
-| `tasks`, `cancel` | a task: `{\"task_id\", \"call_id\", \"app_id\", \"function\", \"name\", \"state\", \"long_running\", \"percent\", \"message\", \"created_at\", \"deadline_at\", \"finished_at\", \"result\"}`; a task that has ended has no `percent` and `message`. A durable task also has `durable`, `attempt`, `waits_for`, `ready_at` and `steps`, and no `deadline_at` while no process runs it |
-| `show` | a task or a turn, with the `params` of its call; a durable task has `stored_steps`, each `{\"ordinal\", \"name\", \"kind\", \"attempt\", \"began_at\", \"done_at\"}` |
+| `tasks`, `cancel` | a task: `{\"task_id\", \"call_id\", \"app_id\", \"function\", \"name\", \"state\", \"long_running\", \"percent\", \"message\", \"created_at\", \"deadline_at\", \"finished_at\", \"result\"}`; a task that has ended has no `percent` and `message`. A durable task also has `durable`, `attempt`, `waits_for`, `ready_at`, `open_questions` and `steps`, and no `deadline_at` while no process runs it |
+| `show` | a task or a turn, with the `params` of its call; a durable task has `stored_steps`, each `{\"ordinal\", \"name\", \"kind\", \"attempt\", \"began_at\", \"done_at\"}`, and `questions` if it asked any |
+| `answer` | the question: `{\"question_id\", \"task_id\", \"name\", \"text\", \"schema\", \"fallback\", \"state\", \"asked_at\", \"until\", \"answer\", \"answered_by\", \"answered_at\"}` |
 | `help FUNCTION` | `{\"app_id\", \"name\", \"description\", \"action_type\", \"background\", \"long_running\", \"params_schema\"}` |
 | `audit` | a row: `{\"audit_id\", \"at\", \"tenant_id\", \"user_id\", \"actor\", \"app_id\", \"action\", \"target\", \"outcome\", \"detail\", \"hash\"}` |
 | `audit --verify` | `{\"rows\", \"users\", \"pruned\", \"broken\"}`; `broken` names the first altered row and is missing if there is none |

@@ -2,6 +2,7 @@
 
 #![allow(deprecated, reason = "the results of test functions need no data_model")]
 
+mod asks;
 mod relay;
 mod untrusted;
 

@@ -2,7 +2,6 @@
 
 use std::any::type_name;
 use std::future::IntoFuture;
-use std::marker::PhantomData;
 use std::pin::Pin;
 use std::time::Duration;
 
@@ -44,18 +43,25 @@ struct Draft<'a> {
     within: Duration,
 }
 
+/// What the bounds of an [`Answer`] give, taken where the question is made: a type that lacks one is then one error, at
+/// `ask`, and not another one at each method and at the await.
+struct Means<'a, T> {
+    ask: fn(Draft<'a>, Option<String>) -> Asking<'a, Option<T>>,
+    to_json: fn(&T) -> serde_json::Result<String>,
+}
+
 /// A question to the user: await it. Made by [`TaskContext::ask`].
 #[must_use = "nobody is asked unless this is awaited: add `.await?`"]
-pub struct Ask<'a, T>(Draft<'a>, PhantomData<fn() -> T>);
+pub struct Ask<'a, T>(Draft<'a>, Means<'a, T>);
 
 /// A question with a time limit: await it for `Some` answer, or `None` if nobody answered in time. Made by
 /// [`Ask::within`].
 #[must_use = "nobody is asked unless this is awaited: add `.await?`"]
-pub struct AskWithin<'a, T>(Draft<'a>, PhantomData<fn() -> T>);
+pub struct AskWithin<'a, T>(Draft<'a>, Means<'a, T>);
 
 /// A question with an answer for the case that nobody answers: await it. Made by [`AskWithin::or`].
 #[must_use = "nobody is asked unless this is awaited: add `.await?`"]
-pub struct AskOr<'a, T>(Draft<'a>, T);
+pub struct AskOr<'a, T>(Draft<'a>, Means<'a, T>, T);
 
 macro_rules! debug {
     ($($type:ident)*) => {
@@ -71,8 +77,15 @@ debug!(Ask AskWithin AskOr);
 
 /// What the answer to a question can be: a type that is read from JSON and has a schema. An enum of variants without
 /// data is a choice of buttons, a struct is a form.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` cannot be the answer to a question",
+    label = "the answer needs `Serialize`, `Deserialize` and `JsonSchema`, and owns what it holds",
+    note = "put `#[derive(Serialize, Deserialize, JsonSchema)]` on `{Self}`, or on the types in it: the schema becomes buttons or a form, and the answer is stored"
+)]
 pub trait Answer: DeserializeOwned + Serialize + JsonSchema + Send {}
 
+// Without it, a type that lacks several derives is several errors.
+#[diagnostic::do_not_recommend]
 impl<T: DeserializeOwned + Serialize + JsonSchema + Send> Answer for T {}
 
 impl TaskContext {
@@ -114,8 +127,9 @@ impl TaskContext {
     /// }
     /// # Ok(()) }
     /// ```
-    pub fn ask<T: Answer>(&self, name: impl StepName, text: impl Into<String>) -> Ask<'_, T> {
-        Ask(Draft { ctx: self, name: name.into_name(), text: text.into(), within: DEFAULT }, PhantomData)
+    pub fn ask<'a, T: Answer + 'a>(&'a self, name: impl StepName, text: impl Into<String>) -> Ask<'a, T> {
+        let means = Means { ask: |draft, fallback| Box::pin(draft.ask(fallback)), to_json: serde_json::to_string };
+        Ask(Draft { ctx: self, name: name.into_name(), text: text.into(), within: DEFAULT }, means)
     }
 
     /// Withdraws an open question of this task: nobody can answer it any more. Returns whether it was open; an
@@ -231,59 +245,60 @@ impl Draft<'_> {
     }
 }
 
-impl<'a, T: Answer + 'a> Ask<'a, T> {
+impl<'a, T> Ask<'a, T> {
     /// Limits how long an answer is accepted: at most 366 days. The answer is `None` if nobody answers in time.
     pub fn within(self, time: Duration) -> AskWithin<'a, T> {
-        AskWithin(Draft { within: time, ..self.0 }, PhantomData)
+        AskWithin(Draft { within: time, ..self.0 }, self.1)
     }
 
     /// Goes on with this if nobody answers within 30 days.
     pub fn or(self, fallback: T) -> AskOr<'a, T> {
-        AskOr(self.0, fallback)
+        AskOr(self.0, self.1, fallback)
     }
 }
 
-impl<'a, T: Answer + 'a> AskWithin<'a, T> {
+impl<'a, T> AskWithin<'a, T> {
     /// Goes on with this if nobody answers in time. The user sees it beside the question.
     pub fn or(self, fallback: T) -> AskOr<'a, T> {
-        AskOr(self.0, fallback)
+        AskOr(self.0, self.1, fallback)
     }
 }
 
-impl<'a, T: Answer + 'a> IntoFuture for Ask<'a, T> {
+impl<'a, T: 'a> IntoFuture for Ask<'a, T> {
     type Output = Result<T>;
     type IntoFuture = Asking<'a, T>;
 
     fn into_future(self) -> Self::IntoFuture {
-        let name = self.0.name.clone();
+        let Self(draft, means) = self;
+        let name = draft.name.clone();
         Box::pin(async move {
-            self.0.ask(None).await?.ok_or_else(|| {
+            (means.ask)(draft, None).await?.ok_or_else(|| {
                 Error::platform(codes::NO_ANSWER, format!("Nobody answered the question `{name}` in time."))
             })
         })
     }
 }
 
-impl<'a, T: Answer + 'a> IntoFuture for AskWithin<'a, T> {
+impl<'a, T: 'a> IntoFuture for AskWithin<'a, T> {
     type Output = Result<Option<T>>;
     type IntoFuture = Asking<'a, Option<T>>;
 
     fn into_future(self) -> Self::IntoFuture {
-        Box::pin(self.0.ask(None))
+        (self.1.ask)(self.0, None)
     }
 }
 
-impl<'a, T: Answer + 'a> IntoFuture for AskOr<'a, T> {
+impl<'a, T: Send + 'a> IntoFuture for AskOr<'a, T> {
     type Output = Result<T>;
     type IntoFuture = Asking<'a, T>;
 
     fn into_future(self) -> Self::IntoFuture {
-        let Self(draft, fallback) = self;
+        let Self(draft, means, fallback) = self;
         Box::pin(async move {
-            let json = serde_json::to_string(&fallback).map_err(|error| {
+            let json = (means.to_json)(&fallback).map_err(|error| {
                 Error::internal(format!("the fallback of the question `{}` is no JSON: {error}", draft.name))
             })?;
-            Ok(draft.ask(Some(json)).await?.unwrap_or(fallback))
+            Ok((means.ask)(draft, Some(json)).await?.unwrap_or(fallback))
         })
     }
 }

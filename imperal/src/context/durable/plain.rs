@@ -1,19 +1,20 @@
-//! The compile error for a step of a plain context.
+//! The compile error for a step, a wait or a question of a plain context.
 //!
-//! `step` and `retrying` are methods of [`Context`] too, with a bound that never holds. The compiler prints the
+//! `step`, `retrying`, `ask` and `sleep` are methods of [`Context`] too, with a bound that never holds. The compiler prints the
 //! remedy of a missing bound; for a missing method it has none.
 
 use std::future::Future;
+use std::time::Duration;
 
 use super::name::StepName;
-use super::{Retrying, Step, StepRetry, StepValue, TaskContext};
+use super::{Answer, Ask, Retrying, Sleep, Step, StepRetry, StepValue, TaskContext};
 use crate::context::Context;
 use crate::result::Result;
 
 /// A context with steps. No type implements it.
 #[diagnostic::on_unimplemented(
-    message = "a plain `Context` has no steps",
-    label = "only the `TaskContext` of a durable task has steps",
+    message = "a plain `Context` has no steps, waits or questions",
+    label = "only the `TaskContext` of a durable task has them",
     note = "a helper takes `ctx: &TaskContext`; write a step in a step as two steps, one after the other; a chat function starts a durable task with `ctx.durable_task(..)`"
 )]
 #[doc(hidden)]
@@ -44,5 +45,23 @@ impl Context {
         for<'never> Self: HasSteps,
     {
         self.task_context().retrying(retry)
+    }
+
+    /// Does not compile. See [`TaskContext::ask`].
+    #[doc(hidden)]
+    pub fn ask<'a, T: Answer + 'a>(&'a self, name: impl StepName, text: impl Into<String>) -> Ask<'a, T>
+    where
+        for<'never> Self: HasSteps,
+    {
+        self.task_context().ask(name, text)
+    }
+
+    /// Does not compile. See [`TaskContext::sleep`].
+    #[doc(hidden)]
+    pub fn sleep(&self, name: impl StepName, time: Duration) -> Sleep<'_>
+    where
+        for<'never> Self: HasSteps,
+    {
+        self.task_context().sleep(name, time)
     }
 }

@@ -1,0 +1,25 @@
+//! The answer to a question has no derives.
+
+use imperal::prelude::*;
+
+#[derive(Serialize, Deserialize)]
+struct Job {
+    package: String,
+}
+
+enum Choice {
+    Publish,
+    Later,
+}
+
+/// Asks before it publishes.
+#[durable_task]
+async fn publish(ctx: TaskContext, _job: Job) -> Result<ActionResult> {
+    let choice = ctx.ask::<Choice>("publish", "Publish these images?").await?;
+    if matches!(choice, Choice::Later) {
+        return Ok(ActionResult::done("Later."));
+    }
+    Ok(ActionResult::done("Done."))
+}
+
+fn main() {}
