@@ -76,12 +76,17 @@ describe("where a question is", () => {
   });
 
   test("a page that opens later shows it, and a phone too", async () => {
+    for (let n = 0; n < 30; n += 1) stub.turn({ text: `message ${n}` });
     stub.ask(order(), { fallback: "Later" });
     const page = await opened({ viewport: { width: 360, height: 740 }, hasTouch: true, isMobile: true });
     await question(page).waitFor();
     await page.getByRole("region", { name: "Questions" }).waitFor();
     await open.accessible("a question on a phone");
     await open.fits("a question");
+    await page.locator("#chat").evaluate((el) => (el.scrollTop = 0));
+    const latest = await page.getByRole("button", { name: "Latest" }).boundingBox();
+    const strip = await page.getByRole("region", { name: "Questions" }).boundingBox();
+    assert.ok(latest.y + latest.height <= strip.y, "what leads to the end of the chat does not cover the strip");
   });
 
   test("each change of the number of open questions reads them once", async () => {

@@ -167,7 +167,11 @@ async fn answer_without_a_server_is_kept_for_the_next_one() {
     assert!(said.contains("waits for an answer; `probe answer ") && said.contains("`probe dev` goes on"), "{said}");
     let id = parked(&data).await;
     let output = run(&data, &["answer", &id, "Later"]).await;
-    assert!(output.status.success() && text(&output.stderr).contains("`probe dev` goes on"), "{}", text(&output.stderr));
+    assert!(
+        output.status.success() && text(&output.stderr).contains("`probe dev` goes on"),
+        "{}",
+        text(&output.stderr)
+    );
     let _node = NodeOptions::new(PROBE, &data).start().await;
     let followed = run(&data, &["follow", &id]).await;
     assert!(text(&followed.stdout).contains("The answer was: Later."), "{}", text(&followed.stdout));

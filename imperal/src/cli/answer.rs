@@ -81,7 +81,8 @@ fn choose(task: &Task, all: Vec<Question>, named: Option<&str>) -> Result<Questi
     let asked_before = !all.is_empty();
     let mut open: Vec<_> = all.into_iter().filter(|question| question.state == QuestionState::Open).collect();
     if open.len() > 1 {
-        let text = format!("{} asks {} questions: choose with --question: {}", task.name, open.len(), names(&open).join(", "));
+        let text =
+            format!("{} asks {} questions: choose with --question: {}", task.name, open.len(), names(&open).join(", "));
         return Err(CliError::refused(text));
     }
     open.pop().ok_or_else(|| {
@@ -119,7 +120,8 @@ fn ask_fields(schema: &Value, style: OutputStyle) -> Result<Option<Value>, CliEr
     let mut answer = Map::new();
     for (at, field) in schema_text::parameters(schema).into_iter().enumerate() {
         let optional = if field.required { "" } else { ", optional" };
-        let prompt = format!("  {} ({}{optional}): ", style.sanitize_line(&field.name), style.sanitize_line(&field.kind));
+        let prompt =
+            format!("  {} ({}{optional}): ", style.sanitize_line(&field.name), style.sanitize_line(&field.kind));
         loop {
             let Some(line) = read_line(&prompt)? else { return Ok(None) };
             let line = line.trim();

@@ -145,7 +145,8 @@ mod tests {
     use super::*;
 
     fn word(text: &str, schema: &Value) -> Result<Value, String> {
-        parse(&[text.to_owned()], schema).map_err(|error| format!("{} | {}", error.text, error.hint.unwrap_or_default()))
+        parse(&[text.to_owned()], schema)
+            .map_err(|error| format!("{} | {}", error.text, error.hint.unwrap_or_default()))
     }
 
     #[test]
@@ -153,7 +154,8 @@ mod tests {
         let schema = json!({"oneOf": [
             {"const": "publish", "title": "Publish now"}, {"const": "later"}, {"const": "2"},
         ]});
-        for (text, value) in [("publish", "publish"), ("publish NOW", "publish"), ("Later", "later"), ("1", "publish")] {
+        for (text, value) in [("publish", "publish"), ("publish NOW", "publish"), ("Later", "later"), ("1", "publish")]
+        {
             assert_eq!(word(text, &schema), Ok(json!(value)), "{text}");
         }
         assert_eq!(word("2", &schema), Ok(json!("2")), "a value is meant before a number");

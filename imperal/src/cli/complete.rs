@@ -126,7 +126,11 @@ pub(super) fn tasks(current: &OsStr) -> Vec<CompletionCandidate> {
 pub(super) fn asking_tasks(current: &OsStr) -> Vec<CompletionCandidate> {
     let asks = |task: &Task| task.open_questions > 0;
     let all = open_tasks(&words()).unwrap_or_default();
-    let ids: Vec<_> = all.iter().filter(|task| asks(task)).flat_map(|task| [task.task_id.to_string(), super::task_id::short_id(task.task_id)]).collect();
+    let ids: Vec<_> = all
+        .iter()
+        .filter(|task| asks(task))
+        .flat_map(|task| [task.task_id.to_string(), super::task_id::short_id(task.task_id)])
+        .collect();
     let mut candidates = tasks(current);
     candidates.retain(|candidate| ids.iter().any(|id| candidate.get_value() == id.as_str()));
     candidates
@@ -139,7 +143,9 @@ pub(super) fn answers(current: &OsStr) -> Vec<CompletionCandidate> {
     let named = words.iter().position(|word| word == "answer").and_then(|at| words.get(at + 1));
     let Some(named) = named else { return Vec::new() };
     let all = open_tasks(&words).unwrap_or_default();
-    let Some(task) = all.iter().find(|task| task.task_id.to_string().ends_with(named.as_str())) else { return Vec::new() };
+    let Some(task) = all.iter().find(|task| task.task_id.to_string().ends_with(named.as_str())) else {
+        return Vec::new();
+    };
     let asked = ask(&words, &format!("/v1/tasks/{}/questions", task.task_id), |body| {
         crate::json::read::<Asked>(body).ok().map(|asked| asked.questions)
     });

@@ -268,10 +268,10 @@ mod tests {
             json!({"properties": {"a": {}}, "additionalProperties": true}),
             json!({"properties": {"a": {}}, "patternProperties": {"^i": {}}}),
         ] {
-            assert!(check_key("inner", &schema).is_ok(), "{schema}");
+            assert!(check_key("inner", &schema, PARAMETER).is_ok(), "{schema}");
         }
-        assert!(check_key("other", &json!({"properties": {"a": {}}, "allOf": [part]})).is_err());
-        assert!(check_key("any", &json!({"type": "object"})).is_err(), "no parameters at all");
+        assert!(check_key("other", &json!({"properties": {"a": {}}, "allOf": [part]}), PARAMETER).is_err());
+        assert!(check_key("any", &json!({"type": "object"}), PARAMETER).is_err(), "no parameters at all");
     }
 
     #[test]

@@ -74,7 +74,11 @@ pub(super) fn deadline(question: &Question, now: Timestamp, style: OutputStyle) 
     let left = when::format_duration(question.until.duration_since(now).unsigned_abs());
     let words = |value| style.sanitize_line(&answer_text::in_words(&question.schema, value));
     let other = question.fallback.as_ref().map_or_else(String::new, |value| format!(", else: {}", words(value)));
-    if question.until <= now { "the time for an answer is over".to_owned() } else { format!("answer within {left}{other}") }
+    if question.until <= now {
+        "the time for an answer is over".to_owned()
+    } else {
+        format!("answer within {left}{other}")
+    }
 }
 
 /// "? Order 4711 asks: Ship without the blue mug?", and its choices with their numbers.

@@ -18,7 +18,11 @@ pub(super) fn format_time(at: Timestamp, style: OutputStyle) -> String {
 
 /// A time to come: the local time on a terminal, with its day if that is another one; the UTC time in a pipe.
 pub(super) fn format_time_to_come(at: Timestamp, now: Timestamp, style: OutputStyle) -> String {
-    if style.terminal { format_next(at, now, &TimeZone::system()) } else { at.strftime("%Y-%m-%d %H:%M:%S").to_string() }
+    if style.terminal {
+        format_next(at, now, &TimeZone::system())
+    } else {
+        at.strftime("%Y-%m-%d %H:%M:%S").to_string()
+    }
 }
 
 fn format_next(at: Timestamp, now: Timestamp, zone: &TimeZone) -> String {

@@ -88,7 +88,8 @@ impl QuestionPrompt {
     }
 
     fn complain(&mut self, error: &CliError) {
-        self.complaint = error.hint.as_ref().map_or_else(|| error.text.clone(), |hint| format!("{}; {hint}", error.text));
+        self.complaint =
+            error.hint.as_ref().map_or_else(|| error.text.clone(), |hint| format!("{}; {hint}", error.text));
     }
 
     fn draw(&mut self) {
@@ -104,7 +105,7 @@ impl QuestionPrompt {
         let columns = style.width.unwrap_or(80);
         self.rows = lines.iter().map(|line| console::measure_text_width(line).div_ceil(columns).max(1)).sum();
         let mut err = io::stderr();
-        let _ = write!(err, "\r\x1b[K{}", lines.join("\r\n"));
+        let _ = write!(err, "\r\x1b[K{}", lines.join("\n"));
         let _ = err.flush();
     }
 
@@ -163,9 +164,9 @@ impl Follower {
         let (name, Some(durable)) = (watched.name.clone(), &watched.durable) else { return };
         let (open, waits) = (durable.open_questions(), durable.waits_for_answer());
         let can_ask = self.can_ask();
-        let is_known = self.asking.read.get(&task_id).copied().unwrap_or_default() == open;
-        let is_free = !self.asking.is_about(task_id) || !is_known;
-        if is_known && (can_ask || !waits) || !is_free || (!can_ask && !waits) || self.prompt.is_open() {
+        let has_changed = self.asking.read.get(&task_id).copied().unwrap_or_default() != open;
+        let is_due = if can_ask { has_changed } else { waits };
+        if !is_due || self.prompt.is_open() {
             return;
         }
         // What fails is read again at the next tick.
@@ -177,7 +178,9 @@ impl Follower {
         if self.asking.is_about(task_id) {
             self.end_prompt(&all);
         }
-        let next = all.into_iter().find(|one| one.state == QuestionState::Open && !self.asking.later.contains(&one.question_id));
+        let next = all
+            .into_iter()
+            .find(|one| one.state == QuestionState::Open && !self.asking.later.contains(&one.question_id));
         if let Some(question) = next {
             if self.asking.prompt.is_some() {
                 // One at a time: this task is looked at again later.
@@ -260,6 +263,8 @@ impl Follower {
             let takes = style.sanitize_line(&answer_text::takes(&question.schema));
             self.print(|| out::print_note(&format!("{name} asks: {text}  {takes}")));
         }
-        self.print(|| out::print_note(&format!("  {bin} answer {id}    answers it; `{bin} follow {id}` watches it again")));
+        self.print(|| {
+            out::print_note(&format!("  {bin} answer {id}    answers it; `{bin} follow {id}` watches it again"))
+        });
     }
 }
