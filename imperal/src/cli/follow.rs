@@ -13,7 +13,7 @@ use super::turns::{self, TurnPage};
 use super::{durable_words, program_name, task_view};
 use crate::app::App;
 use crate::function::Registry;
-use crate::ledger::Task;
+use crate::ledger::{Task, WaitsFor};
 
 /// `follow [TASK]`.
 pub(super) async fn follow(
@@ -71,15 +71,20 @@ fn print_without_process(tasks: &[Task], as_json: bool) -> Exit {
             exit = exit.combine(turns::print_ended_task(task, as_json));
             continue;
         }
-        exit = exit.combine(turns::exit_of_state(task.state));
+        let asks = task.waits_for == Some(WaitsFor::Answer);
+        exit = exit.combine(if asks { Exit::Asks } else { turns::exit_of_state(task.state) });
         if as_json {
             task_view::print_json(task);
         } else if let Some(why) = durable_words::why_it_waits(task, Timestamp::now()) {
             let name = OutputStyle::of_stdout().sanitize_line(&task.name);
             out::print_line(&format!("{name} {why}."));
+            if asks {
+                let (bin, id) = (program_name::command_line(), task_id::short_id(task.task_id));
+                out::print_note(&format!("  {bin} answer {id}    answers it"));
+            }
         }
     }
-    if exit == Exit::Unavailable && !as_json {
+    if matches!(exit, Exit::Unavailable | Exit::Asks) && !as_json {
         out::print_note(&format!(
             "`{} dev` starts a process that goes on with durable tasks",
             program_name::command_line()

@@ -31,6 +31,7 @@ impl KeyReader {
         #[cfg(unix)]
         {
             let mode = unix::SingleKeyMode::enter()?;
+            unix::forget_late_keys();
             let open = mode.is_open();
             std::thread::spawn(move || unix::read_keys(&sender, &open));
             Ok(Self { keys, _mode: mode })
@@ -66,8 +67,8 @@ impl QuietInput {
 #[cfg(unix)]
 mod unix {
     use std::io;
-    use std::sync::Arc;
     use std::sync::atomic::{AtomicBool, Ordering};
+    use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
     use std::time::{Duration, Instant};
 
     use rustix::termios::{LocalModes, OptionalActions, SpecialCodeIndex, Termios, tcgetattr, tcsetattr};
@@ -132,10 +133,25 @@ mod unix {
         }
     }
 
+    /// Keys that a reader read after its question was over: they belong to the next question.
+    static LATE: Mutex<Vec<Key>> = Mutex::new(Vec::new());
+
+    fn late_keys() -> MutexGuard<'static, Vec<Key>> {
+        LATE.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(super) fn forget_late_keys() {
+        late_keys().clear();
+    }
+
     /// Sends keys until the mode ends or the terminal is gone.
     pub(super) fn read_keys(sender: &mpsc::Sender<Key>, open: &AtomicBool) {
         let mut bytes = [0; 64];
         while open.load(Ordering::Relaxed) {
+            let late = std::mem::take(&mut *late_keys());
+            if late.into_iter().any(|key| sender.blocking_send(key).is_err()) {
+                return;
+            }
             let asked = Instant::now();
             let read = match rustix::io::read(io::stdin(), &mut bytes) {
                 Ok(0) if asked.elapsed() < Duration::from_millis(20) => return,
@@ -143,7 +159,13 @@ mod unix {
                 Err(rustix::io::Errno::INTR) => continue,
                 Err(_) => return,
             };
-            for key in keys_of(&bytes[..read]) {
+            let keys = keys_of(&bytes[..read]);
+            if !open.load(Ordering::Relaxed) {
+                // The question ended during this read, and the next one may be open already.
+                late_keys().extend(keys);
+                return;
+            }
+            for key in keys {
                 if sender.blocking_send(key).is_err() {
                     return;
                 }

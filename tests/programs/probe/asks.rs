@@ -62,7 +62,7 @@ async fn inquire(ctx: TaskContext, inquiry: Inquiry) -> Result<ActionResult> {
         What::Form => form().await?,
         What::Text => ctx.ask::<String>("why", "Why?").within(within).await?.unwrap_or_else(|| "silence".to_owned()),
         What::Both => {
-            let (chosen, ordered) = tokio::join!(biased; choice(), form());
+            let (chosen, ordered) = tokio::join!(choice(), form());
             format!("{}, {}", chosen?, ordered?)
         }
         What::Sleep => {
