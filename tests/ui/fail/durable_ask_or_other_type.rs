@@ -16,7 +16,7 @@ enum Choice {
 /// Asks before it publishes.
 #[durable_task]
 async fn publish(ctx: TaskContext, _job: Job) -> Result<ActionResult> {
-    let choice: Choice = ctx.ask("publish", "Publish these images?").or("Later").await?;
+    let choice = ctx.ask::<Choice>("publish", "Publish these images?").or("Later").await?;
     if matches!(choice, Choice::Later) {
         return Ok(ActionResult::done("Later."));
     }
