@@ -68,9 +68,9 @@ fn closed(name: &str, question: Option<&Question>) -> CliError {
 
 /// The question that is meant: the named one, or the only open one.
 fn choose(task: &Task, all: Vec<Question>, named: Option<&str>) -> Result<Question, CliError> {
-    let names = |of: &[Question]| of.iter().map(|question| question.name.clone()).collect::<Vec<_>>();
+    let list = |of: &[Question]| of.iter().map(|question| question.name.clone()).collect::<Vec<_>>();
     if let Some(named) = named {
-        let all_names = names(&all);
+        let all_names = list(&all);
         let found = all.into_iter().find(|one| one.name == named || one.question_id.to_string() == named);
         return found.ok_or_else(|| {
             let list = if all_names.is_empty() { "none".to_owned() } else { all_names.join(", ") };
@@ -82,7 +82,7 @@ fn choose(task: &Task, all: Vec<Question>, named: Option<&str>) -> Result<Questi
     let mut open: Vec<_> = all.into_iter().filter(|question| question.state == QuestionState::Open).collect();
     if open.len() > 1 {
         let text =
-            format!("{} asks {} questions: choose with --question: {}", task.name, open.len(), names(&open).join(", "));
+            format!("{} asks {} questions: choose with --question: {}", task.name, open.len(), list(&open).join(", "));
         return Err(CliError::refused(text));
     }
     open.pop().ok_or_else(|| {

@@ -264,7 +264,7 @@ impl Follower {
             self.print(|| out::print_note(&format!("{name} asks: {text}  {takes}")));
         }
         self.print(|| {
-            out::print_note(&format!("  {bin} answer {id}    answers it; `{bin} follow {id}` watches it again"))
+            out::print_note(&format!("  {bin} answer {id}    answers it; `{bin} follow {id}` watches it again"));
         });
     }
 }
