@@ -5,8 +5,8 @@
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-const EXAMPLES: [&str; 9] =
-    ["hello", "background", "durable", "http_retry", "poll", "fan_out", "blocking", "on_cancel", "deliver"];
+const EXAMPLES: [&str; 10] =
+    ["hello", "background", "durable", "approval", "http_retry", "poll", "fan_out", "blocking", "on_cancel", "deliver"];
 
 fn source() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../examples/surfaces")
