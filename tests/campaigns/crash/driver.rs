@@ -186,14 +186,17 @@ impl TrackedUser {
         let path = format!("/v1/tasks/{task_id}/questions");
         let questions = self.accepted(here.request(Method::GET, &path)).await?;
         let Some(question_id) = questions["questions"][0]["question_id"].as_str() else { return Ok(()) };
-        let values = [self.record.open().next(), self.record.open().next()];
+        let next = || self.record.open().next();
+        // One lock after the other.
+        let (first, second) = (next(), next());
+        let values = [first, second];
         let request = |user: &User, value: u64| {
             let body = json!({ "question_id": question_id, "answer": value });
             send(user.request(Method::POST, &format!("/v1/tasks/{task_id}/answer")).json(&body))
         };
-        let (first, second) = tokio::join!(request(here, values[0]), request(there, values[1]));
+        let (here, there) = tokio::join!(request(here, values[0]), request(there, values[1]));
         let mut gone = false;
-        for (sent, value) in [first, second].into_iter().zip(values) {
+        for (sent, value) in [here, there].into_iter().zip(values) {
             let Ok((status, answer)) = sent else {
                 gone = true;
                 continue;
