@@ -26,20 +26,21 @@ enum Approval {
 }
 
 #[durable_task]
-async fn publish(ctx: TaskContext, page: Page) -> Result<ActionResult> {
+async fn publish(ctx: TaskContext, page: Page) -> Result<ActionResult<Page>> {
     let text = ctx.step("write", async |_| Ok(format!("All about {}.", page.title))).await?;
     let words = ctx.step("check", async |_| Ok(text.split_whitespace().count())).await?;
     let question = format!("Publish “{}”, {words} words?", page.title);
     let two_days = Duration::from_secs(2 * 24 * 3600);
-    match ctx.ask("approve", question).within(two_days).or(Approval::Discard).await? {
-        Approval::Publish => ctx.step("publish", async |_| Ok(())).await?, // stands for the request that publishes it
-        Approval::Discard => return Ok(ActionResult::done(format!("“{}” stays a draft.", page.title))),
-    }
-    Ok(ActionResult::done(format!("“{}” is published.", page.title)))
+    let said = match ctx.ask("approve", question).within(two_days).or(Approval::Discard).await? {
+        // The step stands for the request that publishes the page.
+        Approval::Publish => ctx.step("publish", async |_| Ok(format!("“{}” is published.", page.title))).await?,
+        Approval::Discard => format!("“{}” stays a draft.", page.title),
+    };
+    Ok(ActionResult::success(page, said))
 }
 
 /// Prepares a page, asks you, and publishes it.
-#[chat_function(action_type = "write", event = "page_published", effects = ["create:page"], background)]
+#[chat_function(action_type = "write", event = "page_published", effects = ["create:page"], data_model = Page, background)]
 async fn publish_page(ctx: Context, params: Page) -> Result<ActionResult> {
     ctx.durable_task(publish::with(params)).await?;
     Ok(ActionResult::done("Writing the page; you will be asked."))
