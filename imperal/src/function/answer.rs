@@ -46,6 +46,6 @@ mod tests {
         let low = check_answer(&schema, json!({"count": 0})).unwrap_err();
         assert_eq!((low.code(), low.field()), (&codes::VALIDATION_TYPE_ERROR, Some("count")));
         let other = check_answer(&json!({"enum": ["yes", "no"]}), json!("maybe")).unwrap_err();
-        assert!(other.to_string().starts_with("the answer "), "{other}");
+        assert!(other.message().starts_with("the answer "), "{other}");
     }
 }
