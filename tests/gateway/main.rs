@@ -13,6 +13,7 @@ mod matrix;
 mod operations;
 mod panics;
 mod postgres;
+mod questions;
 mod refusals;
 mod retention;
 mod scoping;

@@ -35,6 +35,10 @@ fn echo() -> Value {
     json!({"function": "echo", "params": {"text": "hello"}})
 }
 
+fn answer() -> Value {
+    json!({"answer": true})
+}
+
 fn message() -> Value {
     json!({"ext_id": "probe", "user_id": "anna", "text": "Hello."})
 }
@@ -62,6 +66,9 @@ const TABLE: &[Row] = &[
     ("GET",  "/v1/tasks/active", nothing,                        USERS),
     ("GET",  "/v1/tasks/{task}", nothing,                        OWNER),
     ("GET",  "/v1/tasks/{task}/steps", nothing,                  OWNER),
+    ("GET",  "/v1/tasks/{task}/questions", nothing,              OWNER),
+    // The task asks nothing, so whoever may answer finds no question.
+    ("POST", "/v1/tasks/{task}/answer", answer,                  [404, 403, 403, 404, 403, 401, 401, 401, 401, 401, 401]),
     ("POST", "/v1/tasks/{task}/cancel", nothing,                 OWNER),
     ("GET",  "/v1/tasks/01a20482-1178-74f9-8951-cc3b678a7413", nothing, [404, 404, 404, 401, 401, 401, 401, 401, 401, 401, 401]),
     ("POST", "/v1/internal/chat/inject", message,                [403, 403, 403, 200, 403, 401, 401, 401, 401, 401, 401]),
@@ -169,7 +176,8 @@ async fn each_caller_gets_the_tables_status_and_refusals_are_audited() {
             }
             if *status == 403 {
                 let action = match *path {
-                    "/v1/tasks/{task}" | "/v1/tasks/{task}/steps" => "task.read",
+                    "/v1/tasks/{task}" | "/v1/tasks/{task}/steps" | "/v1/tasks/{task}/questions" => "task.read",
+                    "/v1/tasks/{task}/answer" => "task.answer",
                     "/v1/tasks/{task}/cancel" => "task.cancel",
                     "/v1/calls/{call}/cancel" => "call.cancel",
                     "/v1/internal/link" => "page.link",

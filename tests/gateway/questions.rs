@@ -1,0 +1,82 @@
+//! Questions of durable tasks over HTTP: read, answered once, by their user or by a service for the user.
+
+use imperal_tests::{Node, SERVICE_TOKEN, User};
+use reqwest::Method;
+use serde_json::{Value, json};
+
+use crate::options;
+
+/// Starts a task and waits until it asks; returns its id and the question.
+async fn asked(user: &User, params: Value) -> (String, Value) {
+    user.call("inquire_user", params).await;
+    loop {
+        let (_, active) = user.get("/v1/tasks/active").await;
+        let task = active["tasks"].as_array().unwrap().iter().find(|task| task["open_questions"].as_u64() > Some(0));
+        if let Some(task_id) = task.and_then(|task| task["task_id"].as_str()) {
+            let (_, found) = user.get(&format!("/v1/tasks/{task_id}/questions")).await;
+            return (task_id.to_owned(), found["questions"][0].clone());
+        }
+        tokio::time::sleep(std::time::Duration::from_millis(20)).await;
+    }
+}
+
+async fn answer(user: &User, task_id: &str, body: Value) -> (u16, Value) {
+    let request = user.request(Method::POST, &format!("/v1/tasks/{task_id}/answer")).json(&body);
+    let answer = request.send().await.unwrap();
+    (answer.status().as_u16(), answer.json().await.unwrap())
+}
+
+async fn start() -> (tempfile::TempDir, Node) {
+    let folder = tempfile::tempdir().unwrap();
+    let node = options(&folder).start().await;
+    (folder, node)
+}
+
+#[tokio::test]
+async fn first_answer_counts_and_a_repeated_request_is_no_error() {
+    let (_folder, node) = start().await;
+    let anna = User::of(&node, "anna");
+    let (task_id, question) = asked(&anna, json!({"what": "choice"})).await;
+    assert_eq!(question["state"], "open", "{question}");
+    let id = &question["question_id"];
+    let (status, refused) = answer(&anna, &task_id, json!({"answer": 7})).await;
+    assert_eq!((status, &refused["error"]["code"]), (422, &json!("VALIDATION_TYPE_ERROR")), "{refused}");
+    let choice = "Publish";
+    let (status, first) = answer(&anna, &task_id, json!({"answer": choice})).await;
+    assert_eq!((status, &first["question"]["state"]), (200, &json!("answered")), "{first}");
+    let again = answer(&anna, &task_id, json!({"question_id": id, "answer": choice})).await;
+    assert_eq!(again, (200, first.clone()), "a client that lost the response sends its request again");
+    let other = "Later";
+    let (status, closed) = answer(&anna, &task_id, json!({"question_id": id, "answer": other})).await;
+    assert_eq!((status, &closed["error"]["code"]), (409, &json!("QUESTION_CLOSED")), "{closed}");
+    assert_eq!(closed["question"]["answer"], choice, "with the answer that counts");
+    assert_eq!(anna.end_of(&task_id).await["state"], "succeeded");
+    let rows = anna.audit().await;
+    assert_eq!(rows.iter().filter(|row| row["action"] == "task.answer").count(), 1, "{rows:?}");
+}
+
+#[tokio::test]
+async fn service_answers_for_its_user() {
+    let (_folder, node) = start().await;
+    let anna = User::of(&node, "anna");
+    let (task_id, _) = asked(&anna, json!({"what": "choice"})).await;
+    let choice = "Publish";
+    let http = reqwest::Client::new();
+    let as_service = async |acting: Option<&str>| {
+        let mut request = http
+            .post(format!("{}/v1/tasks/{task_id}/answer", node.url))
+            .header("x-service-token", SERVICE_TOKEN)
+            .json(&json!({"answer": choice}));
+        if let Some(acting) = acting {
+            request = request.header("x-acting-user", acting);
+        }
+        let answer = request.send().await.unwrap();
+        (answer.status().as_u16(), answer.json::<Value>().await.unwrap())
+    };
+    let (status, refused) = as_service(None).await;
+    assert_eq!((status, &refused["error"]["field"]), (422, &json!("x-acting-user")), "{refused}");
+    assert_eq!(as_service(Some("ben")).await.0, 403);
+    let (status, answered) = as_service(Some("anna")).await;
+    assert_eq!((status, &answered["question"]["answered_by"]), (200, &json!("service")), "{answered}");
+    assert_eq!(anna.end_of(&task_id).await["state"], "succeeded");
+}
