@@ -21,6 +21,7 @@ pub(crate) const COMMANDS: &[&str] = &[
     "chat",
     "tasks",
     "show",
+    "answer",
     "cancel",
     "audit",
     "link",

@@ -155,7 +155,9 @@ async fn stopped_server_hands_its_task_over() {
     let (code, shown, said) = following.ended().await;
     assert_eq!((code, shown.as_str()), (Some(0), "5 legs done.\n"), "{said:?}");
     assert_eq!(done(&said), ["1", "2", "3", "4", "5"], "{said:?}");
-    assert!(said.contains(&"went on in another process, 3 steps kept".to_owned()), "{said:?}");
+    // On a busy machine the fourth has begun before the signal arrives, and is finished as well.
+    let kept = [3, 4].map(|steps| format!("went on in another process, {steps} steps kept"));
+    assert!(said.iter().any(|line| kept.contains(line)), "{said:?}");
     assert!(relay.begun().values().all(|times| *times == 1), "no step was cut off: {:?}", relay.begun());
     assert_eq!(relay.task().await["attempt"], 2);
 }

@@ -2,7 +2,7 @@
 
 #![allow(deprecated, reason = "the results of test functions need no data_model")]
 
-mod asks;
+mod questions;
 mod relay;
 mod untrusted;
 
