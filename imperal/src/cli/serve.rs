@@ -5,6 +5,7 @@
 
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::Path;
+use std::time::Duration;
 
 use secrecy::SecretString;
 
@@ -23,6 +24,8 @@ use crate::platform::Settings;
 use crate::server::{ServerError, local_user};
 
 /// The port of `dev`, if it is free.
+/// How long after its supervisor a signal may come that both got from one key.
+const SAME_KEY: Duration = Duration::from_millis(100);
 const DEV_PORT: u16 = 7717;
 
 pub(super) async fn dev(mut app: App, registry: Registry, args: DevArgs) -> Result<Exit, CliError> {
@@ -58,8 +61,12 @@ pub(super) async fn dev(mut app: App, registry: Registry, args: DevArgs) -> Resu
             link_file = open_in_browser(server.folder().path(), &link);
         }
         tokio::select! {
+            biased;
             () = signals.next() => {}
-            () = supervised::until_input_ends() => reason = StopReason::Supervisor,
+            // A Ctrl-C reaches the supervisor as well, which may be the faster one.
+            () = supervised::until_input_ends() => if tokio::time::timeout(SAME_KEY, signals.next()).await.is_err() {
+                reason = StopReason::Supervisor;
+            },
         }
     } else {
         let style = OutputStyle::of_stdout();
