@@ -20,12 +20,12 @@ mod subschemas;
 mod tests;
 
 pub use crate::result::{DataType, ResultData};
-#[cfg(feature = "platform")]
 pub(crate) use answer::check_answer;
 pub use def::{ActionType, BoundHandler, FunctionDef, Handler, ReadParams, Reply};
 #[doc(hidden)]
 pub use durable::{BindTask, BoundTask, DurableContext, DurableDef, DurableHandler, DurableInput, TaskHandler};
 pub use handler::{ChatHandler, HandlerContext, HandlerOutput, Params};
+#[cfg(feature = "platform")]
 pub(crate) use params::params_schema;
 pub(crate) use params::{CheckedParams, ParamsCheck};
 #[doc(hidden)]
