@@ -14,7 +14,7 @@ use crate::ledger::{AnswerOutcome, Attempt, CloseQuestion, Incarnation, NewAnswe
 /// it.
 ///
 /// **No answer is lost.** [`DurableTasks::release_task`](super::DurableTasks::release_task) with
-/// [`Release::Park`](crate::ledger::Release::Park) and [`Questions::answer`] both change the task's row: a task
+/// [`Release::Park`](crate::ledger::Release::Park) and [`Questions::answer_question`] both change the task's row: a task
 /// that parks after the answer is ready at once, and an answer after the park makes it ready.
 pub trait Questions: Send + Sync {
     /// Stores a question of a running task with its step, and the task's event. It is open until the ledger's
