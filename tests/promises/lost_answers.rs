@@ -8,7 +8,7 @@ use std::time::Duration;
 use imperal::ids::CallId;
 use imperal::ledger::contract::{Calls, Leases, Recovery, Tasks};
 use imperal::ledger::{NewCall, Owner, Role, TaskState, TurnBody};
-use imperal::platform::Settings;
+use imperal::platform::{Answered, Settings};
 use imperal::prelude::*;
 use imperal::testing::TestPlatform;
 use serde_json::json;
@@ -238,6 +238,41 @@ async fn task_waiting_for_the_reply_of_a_lost_call_ends_with_it() {
     let begun = tokio::time::Instant::now();
     first.platform().shutdown(Duration::from_secs(10)).await;
     assert!(begun.elapsed() < Duration::from_secs(1), "the platform waited until {:?}", begun.elapsed());
+}
+
+/// Ask the user a number.
+#[durable_task]
+async fn ask_a_number(ctx: TaskContext, _input: ()) -> Result<ActionResult> {
+    let number: u32 = ctx.ask("number", "How many?").await?;
+    Ok(ActionResult::done(format!("It is {number}.")))
+}
+
+/// Start the task that asks.
+#[chat_function(action_type = "write", event = "asked", effects = ["update:work"])]
+async fn ask(ctx: Context, _params: super::Nothing) -> Result<ActionResult> {
+    ctx.durable_task(ask_a_number::with(())).await?;
+    Ok(ActionResult::done("Asking."))
+}
+
+/// The answers of the ledger to the start, the question, the park and the answer are lost.
+#[tokio::test(start_paused = true)]
+async fn p19_question_with_lost_answers_is_asked_and_answered_once() {
+    let ledger = Arc::new(LosesAnswers::default());
+    let platform = TestPlatform::setup().ledger(ledger.clone()).start().await;
+    let anna = platform.user("anna");
+    ledger.to_lose.store(4, Ordering::SeqCst);
+    let task_id = anna.start("ask", json!({})).await;
+    let question = anna.question(task_id).await;
+    assert_eq!(anna.parked(task_id).await.open_questions, 1);
+    assert_eq!(ledger.to_lose.swap(1, Ordering::SeqCst), 0, "four answers were lost before");
+    let answer = async || anna.access().answer(task_id, Some(question.question_id), json!(7)).await;
+    let lost = answer().await.unwrap_err();
+    assert_eq!(lost.code().as_str(), "UNAVAILABLE", "the user sends it again");
+    assert!(matches!(answer().await, Ok(Answered::Accepted(_))));
+    assert_eq!(anna.outcome(task_id).await.turn.body.text, "It is 7.");
+    assert_eq!(anna.questions(task_id).await.len(), 1);
+    let answers = anna.audit().await.into_iter().filter(|row| row.body.action == "task.answer");
+    assert_eq!(answers.count(), 1);
 }
 
 /// The settings of a node that notices within seconds that its lease is gone.

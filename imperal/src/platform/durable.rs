@@ -12,7 +12,6 @@ use tracing::Instrument;
 
 use super::Node;
 use super::active::ActiveWork;
-use super::durable_write::write_backoff;
 use super::ledger_errors::{unavailable, unreadable};
 use super::task_run::TaskRun;
 use crate::codes;
@@ -74,57 +73,32 @@ impl Node {
         let Some(work) = self.active.find(origin) else { return Err(Error::cancelled()) };
         self.step_quota.take(&Owner::from(&origin.user), step.value.len() as u64, self.max_stored())?;
         let incarnation = work.lease.incarnation.clone();
-        let mut backoff = write_backoff();
         failpoint::hit("before-step");
         if let Some(pause) = self.progress.pause_at_step(origin, StepMoment::Done) {
             // The lease is lost: another node counts this process as dead, and it writes nothing more.
             work.lease.lost.run_until_cancelled(pause).await.ok_or_else(Error::cancelled)?;
         }
-        loop {
-            match self.ledger.store_step(&incarnation, attempt, step.clone()).await {
-                // The ordinal is this attempt's own: an earlier write of the same step was stored.
-                Ok(()) | Err(LedgerError::IdExists) => {
-                    failpoint::hit("after-step");
-                    if let Some(pause) = self.progress.pause_at_step(origin, StepMoment::Stored) {
-                        work.lease.lost.run_until_cancelled(pause).await.ok_or_else(Error::cancelled)?;
-                    }
-                    return Ok(());
-                }
-                Err(error) if error.is_failure() => {
-                    let wait = backoff.next_wait();
-                    tracing::warn!(%error, retry_ms = wait.as_millis(), "a step is not stored yet");
-                    tokio::select! {
-                        () = self.ended.cancelled() => return Err(unavailable(&error)),
-                        () = work.lease.lost.cancelled() => return Err(Error::cancelled()),
-                        () = tokio::time::sleep(wait) => {}
-                    }
-                    // The ledger is silent, not the task.
-                    work.ctx.signal().touch();
-                }
-                Err(error) => {
-                    return Err(Error::cancelled().with_source(format!("the step was not stored: {error}")));
-                }
-            }
+        let stored =
+            self.insist(origin, "a step", || self.ledger.store_step(&incarnation, attempt, step.clone())).await;
+        match stored {
+            // The ordinal is this attempt's own: an earlier write of the same step was stored.
+            Ok(()) | Err(LedgerError::IdExists) => {}
+            // The node has ended before the ledger answered.
+            Err(error) if error.is_failure() && !work.lease.lost.is_cancelled() => return Err(unavailable(&error)),
+            Err(error) => return Err(Error::cancelled().with_source(format!("the step was not stored: {error}"))),
         }
+        failpoint::hit("after-step");
+        if let Some(pause) = self.progress.pause_at_step(origin, StepMoment::Stored) {
+            work.lease.lost.run_until_cancelled(pause).await.ok_or_else(Error::cancelled)?;
+        }
+        Ok(())
     }
 
     /// The value of a stored step.
     pub(super) async fn read_step_value(&self, origin: &Origin, ordinal: u16) -> Result<Option<String>> {
         let Some(task_id) = origin.task_id else { return Ok(None) };
-        let mut backoff = write_backoff();
-        loop {
-            match self.ledger.step_value(task_id, ordinal).await {
-                Ok(value) => return Ok(value),
-                Err(error) if error.is_failure() && !self.ended.is_cancelled() => {
-                    tracing::warn!(%error, "the value of a step cannot be read yet");
-                    tokio::time::sleep(backoff.next_wait()).await;
-                    // The ledger is silent, not the task.
-                    let work = self.active.find(origin).ok_or_else(Error::cancelled)?;
-                    work.ctx.signal().touch();
-                }
-                Err(error) => return Err(unreadable(&error)),
-            }
-        }
+        let read = self.insist(origin, "the value of a step", || self.ledger.step_value(task_id, ordinal)).await;
+        read.map_err(|error| unreadable(&error))
     }
 
     /// Asks all durable tasks that run here to leave as soon as nothing of theirs is in flight.

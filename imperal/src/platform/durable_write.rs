@@ -1,14 +1,16 @@
 //! Writes that are repeated until their outcome is known.
 //!
-//! Two rules over the ledger's single attempts. [`Node::retry_until_durable`] repeats an ending until the
+//! Three rules over the ledger's single attempts. [`Node::retry_until_durable`] repeats an ending until the
 //! ledger stores it or another incarnation owns it. [`Node::write_idempotent`] repeats a write whose
-//! response was lost, with the same ids, until the ledger says whether it is stored.
+//! response was lost, with the same ids, until the ledger says whether it is stored. [`Node::insist`] repeats what a
+//! running task reads and writes.
 
 use std::time::Duration;
 
 use super::Node;
 use crate::backoff::Backoff;
-use crate::ledger::{Fut, LedgerError};
+use crate::context::Origin;
+use crate::ledger::{Fut, LedgerError, LedgerResult};
 
 /// How long a caller waits for the outcome of a write. Longer than the ledgers' own limits, so that a
 /// definite answer comes first: SQLite waits up to twice 5 s for another program's lock (for the write
@@ -98,6 +100,36 @@ impl Node {
                 }
                 Err(error) => Err(LedgerError::Indeterminate(error.to_string())),
             };
+        }
+    }
+
+    /// Repeats a write or read of a running task while the ledger fails. Ends when the attempt or the node does.
+    ///
+    /// # Errors
+    /// A refusal, and the failure after which the attempt or the node has ended.
+    pub(super) async fn insist<'a, T>(
+        &self,
+        origin: &Origin,
+        what: &str,
+        mut request: impl FnMut() -> Fut<'a, T>,
+    ) -> LedgerResult<T> {
+        let mut backoff = write_backoff();
+        loop {
+            match request().await {
+                Err(error) if error.is_failure() => {
+                    let Some(work) = self.active.find(origin) else { return Err(error) };
+                    let wait = backoff.next_wait();
+                    tracing::warn!(what, %error, retry_ms = wait.as_millis(), "the ledger does not answer yet");
+                    tokio::select! {
+                        () = self.ended.cancelled() => return Err(error),
+                        () = work.lease.lost.cancelled() => return Err(error),
+                        () = tokio::time::sleep(wait) => {}
+                    }
+                    // The ledger is silent, not the task.
+                    work.ctx.signal().touch();
+                }
+                answer => return answer,
+            }
         }
     }
 }

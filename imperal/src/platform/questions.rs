@@ -1,7 +1,6 @@
 //! Questions of durable tasks: asked by their bodies, answered by their users.
 
 use super::Node;
-use super::durable_write::write_backoff;
 use super::ledger_errors::{unavailable, unreadable};
 use crate::codes;
 use crate::context::Origin;
@@ -61,33 +60,6 @@ impl Node {
         match found.map_err(|error| unreadable(&error))? {
             Some((_, question)) if Some(question.task_id) == origin.task_id => Ok(question),
             _ => Err(Error::internal(format!("the question {question_id} is not in the ledger"))),
-        }
-    }
-
-    /// Repeats a write or read of a task while the ledger fails. Ends when the attempt or the node does.
-    async fn insist<'a, T>(
-        &self,
-        origin: &Origin,
-        what: &str,
-        mut attempt: impl FnMut() -> crate::ledger::Fut<'a, T>,
-    ) -> LedgerResult<T> {
-        let mut backoff = write_backoff();
-        loop {
-            match attempt().await {
-                Err(error) if error.is_failure() => {
-                    let Some(work) = self.active.find(origin) else { return Err(error) };
-                    let wait = backoff.next_wait();
-                    tracing::warn!(what, %error, retry_ms = wait.as_millis(), "the ledger does not answer yet");
-                    tokio::select! {
-                        () = self.ended.cancelled() => return Err(error),
-                        () = work.lease.lost.cancelled() => return Err(error),
-                        () = tokio::time::sleep(wait) => {}
-                    }
-                    // The ledger is silent, not the task.
-                    work.ctx.signal().touch();
-                }
-                answer => return answer,
-            }
         }
     }
 

@@ -6,6 +6,7 @@ use jiff::Timestamp;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::durable::is_zero;
 use super::names::named;
 use super::{Attempt, Incarnation, NewAudit, NewDurable, Owner, StepsSoFar, TurnBody, Work};
 use crate::ids::{CallId, TaskId};
@@ -173,11 +174,6 @@ pub struct Task {
 
 fn first_attempt() -> u32 {
     1
-}
-
-#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes a reference")]
-fn is_zero(count: &u32) -> bool {
-    *count == 0
 }
 
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes a reference")]
