@@ -326,6 +326,81 @@ async fn waits_have_limits() {
     }
 }
 
+/// A step beside two questions: each registers while the other waits, which must not wake it.
+#[imperal::test]
+async fn questions_beside_a_step_leave_the_ledger_alone() {
+    let (setup, _) = setup(body(async |ctx, _| {
+        let step = ctx.step("slow", async |_| {
+            tokio::time::sleep(seconds(100)).await;
+            Ok(())
+        });
+        let (a, b, again, step) = tokio::join!(
+            ctx.ask::<u32>("a", "A?").into_future(),
+            ctx.ask::<u32>("b", "B?").into_future(),
+            ctx.ask::<u32>("a", "A?").into_future(),
+            step.into_future()
+        );
+        step?;
+        Ok(ActionResult::done(format!("{}", a? + b? + again?)))
+    }));
+    let platform = setup.start().await;
+    let anna = platform.user("anna");
+    let task_id = anna.start("start", json!({})).await;
+    assert_eq!(anna.parked(task_id).await.open_questions, 2, "nothing kept the step from its end");
+    anna.answers("a", 20).answers("b", 2);
+    assert_eq!(anna.outcome(task_id).await.turn.body.text, "42");
+}
+
+/// A hung step is noticed although a question is looked at every second.
+#[imperal::test]
+async fn a_question_is_no_sign_of_life() {
+    let (setup, _) = setup(body(async |ctx, _| {
+        let hung = ctx.step("hung", async |_| std::future::pending::<Result<()>>().await);
+        let (answer, hung) = tokio::join!(ctx.ask::<bool>("q", "?").into_future(), hung.into_future());
+        hung?;
+        Ok(ActionResult::done(format!("{}", answer?)))
+    }));
+    let platform = setup.start().await;
+    let begun = tokio::time::Instant::now();
+    platform.user("anna").run("start", json!({})).await.assert_state(TaskState::Reclaimed);
+    assert!(begun.elapsed() < seconds(400), "the liveness window is 300 s: {:?}", begun.elapsed());
+}
+
+/// Once the short one is over, the long one is parked.
+#[imperal::test]
+async fn a_long_sleep_beside_a_short_one_is_parked() {
+    let (setup, _) = setup(body(async |ctx, _| {
+        let (short, long) =
+            tokio::join!(ctx.sleep("short", seconds(5)).into_future(), ctx.sleep("long", DAY).into_future());
+        short?;
+        long?;
+        Ok(ActionResult::done("slept"))
+    }));
+    let platform = setup.settings(|settings| *settings = Settings::default()).start().await;
+    let anna = platform.user("anna");
+    let task_id = anna.start("start", json!({})).await;
+    assert_eq!(anna.parked(task_id).await.state, TaskState::Waiting);
+    anna.cancel(task_id).await;
+}
+
+#[imperal::test]
+async fn a_question_for_a_secret_is_refused() {
+    #[derive(Serialize, Deserialize, JsonSchema)]
+    struct Login {
+        #[schemars(extend("writeOnly" = true))]
+        password: String,
+    }
+    let (setup, _) = setup(body(async |ctx, _| {
+        let login: Login = ctx.ask("login", "Your password?").await?;
+        Ok(ActionResult::done(login.password))
+    }));
+    let platform = setup.start().await;
+    let anna = platform.user("anna");
+    let outcome = anna.run("start", json!({})).await;
+    outcome.assert_state(TaskState::Failed);
+    assert!(anna.questions(outcome.task.task_id).await.is_empty());
+}
+
 /// Two of one type and a wait beside it: which of them wakes the task does not matter.
 #[imperal::test]
 async fn a_deploy_hands_waiting_tasks_over() {

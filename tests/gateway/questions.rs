@@ -76,6 +76,8 @@ async fn service_answers_for_its_user() {
     let (status, refused) = as_service(None).await;
     assert_eq!((status, &refused["error"]["field"]), (422, &json!("x-acting-user")), "{refused}");
     assert_eq!(as_service(Some("ben")).await.0, 403);
+    let refusals = User::of(&node, "ben").audit().await;
+    assert_eq!(refusals.last().map(|row| &row["actor"]), Some(&json!("service")), "{refusals:?}");
     let (status, answered) = as_service(Some("anna")).await;
     assert_eq!((status, &answered["question"]["answered_by"]), (200, &json!("service")), "{answered}");
     assert_eq!(anna.end_of(&task_id).await["state"], "succeeded");

@@ -30,4 +30,5 @@ pub(crate) use params::params_schema;
 pub(crate) use params::{CheckedParams, ParamsCheck};
 #[doc(hidden)]
 pub use read::{ReadError, ReadValue, Step};
+pub(crate) use redact::has_secrets;
 pub use registry::{Extension, Registry, StartError};

@@ -10,7 +10,7 @@ use serde_json::Value;
 use super::subschemas::Subschemas;
 
 /// Whether the schema marks anything as secret.
-pub(super) fn has_secrets(schema: &Value) -> bool {
+pub(crate) fn has_secrets(schema: &Value) -> bool {
     match schema {
         Value::Object(fields) => {
             fields.iter().any(|(name, value)| (name == "writeOnly" && value == true) || has_secrets(value))

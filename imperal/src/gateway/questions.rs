@@ -62,20 +62,15 @@ pub(super) async fn answer(
     request: Request,
 ) -> Result<Response, ApiError> {
     let (mut parts, content) = request.into_parts();
-    let is_service = gateway.auth.is_service(&parts.headers)?;
-    let access = if is_service {
-        gateway.platform.access(acting_user(&gateway, &parts.headers)?)
+    let access = if gateway.auth.is_service(&parts.headers)? {
+        gateway.platform.access_of_service(acting_user(&gateway, &parts.headers)?)
     } else if parts.headers.contains_key(SERVICE_TOKEN) {
         return Err(ApiError::unauthenticated("The service token is wrong."));
     } else {
         Access::from_request_parts(&mut parts, &gateway).await?
     };
     let body: AnswerBody = body::parse(&body::json_bytes(Request::from_parts(parts, content)).await?)?;
-    let answered = if is_service {
-        access.answer_as_service(task_id, body.question_id, body.answer).await?
-    } else {
-        access.answer(task_id, body.question_id, body.answer).await?
-    };
+    let answered = access.answer(task_id, body.question_id, body.answer).await?;
     Ok(match answered {
         Answered::Accepted(question) => json(StatusCode::OK, &AnsweredQuestion { question }),
         Answered::Closed(question) => closed(question),

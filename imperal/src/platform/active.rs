@@ -91,9 +91,13 @@ impl ActiveWorkRegistry {
 
     /// Tells a task that its user cancelled it. Returns whether the task runs here.
     pub(super) fn cancel_task(&self, task_id: TaskId) -> bool {
+        self.find_task(task_id).is_some_and(|task| task.ctx.signal().cancel())
+    }
+
+    /// The task with this id, in whichever attempt it runs here.
+    pub(super) fn find_task(&self, task_id: TaskId) -> Option<ActiveWork> {
         let is_it = |work: &Work| matches!(work, Work::Task(attempt) if attempt.task_id == task_id);
-        let task = self.entries().iter().find(|(work, _)| is_it(work)).map(|(_, task)| task.clone());
-        task.is_some_and(|task| task.ctx.signal().cancel())
+        self.entries().iter().find(|(work, _)| is_it(work)).map(|(_, task)| task.clone())
     }
 
     /// Tells a call that its user stopped it. Returns whether the call runs here.

@@ -6,8 +6,11 @@ use crate::codes;
 use crate::context::Origin;
 use crate::error::Error;
 use crate::failpoint;
-use crate::ids::{QuestionId, TaskId};
-use crate::ledger::{AnswerOutcome, CloseQuestion, LedgerError, LedgerResult, NewAnswer, NewQuestion, Question, Work};
+use crate::function::has_secrets;
+use crate::ids::QuestionId;
+use crate::ledger::{
+    AnswerOutcome, CloseQuestion, LedgerError, LedgerResult, NewAnswer, NewQuestion, Owner, Question, Work,
+};
 use crate::result::Result;
 
 impl Node {
@@ -20,6 +23,9 @@ impl Node {
             () = work.lease.lost.cancelled() => return Err(Error::cancelled()),
             () = work.replied.cancelled() => {}
         }
+        check_question(&question)?;
+        let bytes = question.text.len() + question.schema.len() + question.fallback.as_ref().map_or(0, String::len);
+        self.step_quota.take(&Owner::from(&origin.user), bytes as u64, self.max_stored())?;
         let incarnation = work.lease.incarnation.clone();
         failpoint::hit("before-question");
         let (id, most) = (question.question_id, question.max_open);
@@ -69,21 +75,30 @@ impl Node {
         // A repeated write whose first response was lost finds the question answered: the caller compares.
         let answered = self.ledger.answer_question(question_id, answer).await?;
         failpoint::hit("after-answer");
-        let (AnswerOutcome::Accepted(question, _) | AnswerOutcome::Closed(question)) = &answered;
-        self.tell_waits_of(question.task_id);
+        // Other nodes look by themselves.
+        if let AnswerOutcome::Accepted(question, _) = &answered
+            && let Some(task) = self.active.find_task(question.task_id)
+            && let Some(run) = task.ctx.durable_run()
+        {
+            run.tell_questions();
+        }
         Ok(answered)
     }
+}
 
-    /// Tells the task's waits on this node to look again. Other nodes look by themselves.
-    fn tell_waits_of(&self, task_id: TaskId) {
-        for ctx in self.active.contexts() {
-            if ctx.origin().task_id == Some(task_id)
-                && let Some(run) = ctx.durable_run()
-            {
-                run.tell_waits();
-            }
-        }
+/// Refuses a question for secrets: answers are stored and shown as they are.
+///
+/// # Errors
+/// `INTERNAL`.
+fn check_question(question: &NewQuestion) -> Result<()> {
+    let schema = serde_json::from_str(&question.schema).unwrap_or_default();
+    if !has_secrets(&schema) {
+        return Ok(());
     }
+    let name = &question.name;
+    let text =
+        format!("the question `{name}` asks for a `writeOnly` value, but answers are stored and shown as they are");
+    Err(Error::internal(text))
 }
 
 fn refused(error: &LedgerError) -> Error {

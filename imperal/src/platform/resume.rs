@@ -272,7 +272,10 @@ impl Node {
         }
         for record in self.ledger.long_stuck(STUCK_FOR, 256).await? {
             let mut end = messages::stuck(WorkRef::of_record(&record), &record.task.name);
-            self.bind_steps(record.task.task_id, &mut end).await?;
+            if let Err(error) = self.bind_steps(record.task.task_id, &mut end).await {
+                tracing::warn!(task = %record.task.task_id, %error, "a stuck task cannot be ended yet");
+                continue;
+            }
             match self.ledger.reclaim_task(&incarnation, record.task.task_id, end).await {
                 Ok(_) | Err(LedgerError::AlreadyEnded | LedgerError::NotOrphaned | LedgerError::CallNotReplied) => {}
                 Err(error @ LedgerError::Fenced) => return Err(error),

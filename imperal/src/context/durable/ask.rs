@@ -179,13 +179,11 @@ impl TaskContext {
         loop {
             if let Some(end) = end.filter(|end| *end > self.run.ledger_time()) {
                 let _waiting = self.run.wait_for(ordinal, end, true);
-                // After the registration, which it would hear of otherwise.
-                let changed = self.run.changed.notified();
                 // Alone it is parked in this poll; beside other work it is looked at from time to time.
                 let look = LOOK_EVERY.min(until(self.run.ledger_time(), end));
                 tokio::select! {
-                    () = changed => {}
-                    waited = self.wait(look) => waited?,
+                    () = self.run.answered.notified() => {}
+                    waited = self.wait_quietly(look) => waited?,
                 }
             }
             let question = {

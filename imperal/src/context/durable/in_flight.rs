@@ -135,6 +135,8 @@ pub(super) struct Waiting {
 impl Drop for Waiting {
     fn drop(&mut self) {
         self.run.journal().waits.remove(self.ordinal);
+        // Without it the others may be long enough to park.
+        self.run.changed.notify_waiters();
     }
 }
 

@@ -33,6 +33,8 @@ pub(crate) struct DurableRun {
     pub(crate) root_task: TaskId,
     journal: Mutex<Journal>,
     pub(super) changed: Notify,
+    /// Tells the body's questions that one of them may be closed.
+    pub(super) answered: Notify,
     clock: OnceLock<LedgerClock>,
     /// From which length on a sleep is parked.
     parked_from: Duration,
@@ -90,8 +92,8 @@ impl DurableRun {
     ) -> Arc<Self> {
         let kept = stored.count();
         let journal = Journal { kept, live: kept == 0, stored, ..Journal::default() };
-        let (journal, changed, clock) = (Mutex::new(journal), Notify::new(), OnceLock::new());
-        Arc::new(Self { attempt, root_task, journal, changed, clock, parked_from })
+        let (journal, changed, answered) = (Mutex::new(journal), Notify::new(), Notify::new());
+        Arc::new(Self { attempt, root_task, journal, changed, answered, clock: OnceLock::new(), parked_from })
     }
 
     /// Sets the ledger's clock: the ledger has just said that it is this time.
@@ -110,14 +112,15 @@ impl DurableRun {
         journal.waits.park(self.ledger_time(), self.parked_from)
     }
 
-    /// Tells waits to look again: an answer may have come.
-    pub(crate) fn tell_waits(&self) {
-        self.changed.notify_waiters();
+    /// Tells questions to look again: an answer may have come.
+    pub(crate) fn tell_questions(&self) {
+        self.answered.notify_waiters();
     }
 
     /// Changes the value of a question that is no longer open.
     pub(super) fn closed(&self, name: &str, ordinal: u16, value: &str) {
         self.journal().stored.add_step(ordinal, StepKind::Question, name.to_owned(), value);
+        self.answered.notify_waiters();
     }
 
     pub(super) fn journal(&self) -> MutexGuard<'_, Journal> {

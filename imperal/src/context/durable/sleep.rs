@@ -103,18 +103,18 @@ impl TaskContext {
             return Ok(());
         }
         let _waiting = self.run.wait_for(ordinal, due, false);
-        self.wait(left).await
-    }
-
-    /// Waits for a time, or until the task has to stop.
-    pub(super) async fn wait(&self, time: Duration) -> Result<()> {
-        tokio::select! {
-            biased;
-            reason = self.ctx.signal().stopped() => return Err(StopReason::into_error(reason)),
-            () = tokio::time::sleep(time) => {}
-        }
-        // The wait was announced, so it is no silence.
+        self.wait_quietly(left).await?;
+        // The sleep was announced, so it is no silence.
         self.ctx.signal().touch();
         Ok(())
+    }
+
+    /// Waits for a time, or until the task has to stop. It is no sign of life: a step beside it may hang.
+    pub(super) async fn wait_quietly(&self, time: Duration) -> Result<()> {
+        tokio::select! {
+            biased;
+            reason = self.ctx.signal().stopped() => Err(StopReason::into_error(reason)),
+            () = tokio::time::sleep(time) => Ok(()),
+        }
     }
 }

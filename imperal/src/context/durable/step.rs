@@ -9,6 +9,8 @@ use std::time::Instant;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
+use tracing::Instrument;
+
 use super::in_flight::Running;
 use super::name::{StepName, checked};
 use super::run::Begin;
@@ -220,14 +222,15 @@ impl TaskContext {
     ) -> Result<T> {
         let guard = self.run.enter();
         let storing = self.run.storing(running.name());
-        let writing = tokio::spawn(async move {
+        let writing = async move {
             let stored = write.await;
             if stored.is_ok() {
                 storing.stored(row.ordinal, row.kind, &row.value);
             }
             drop(guard);
             stored
-        });
+        };
+        let writing = tokio::spawn(writing.in_current_span());
         let stored = match writing.await {
             Ok(stored) => stored?,
             Err(error) => return Err(Error::internal(format!("a step was not stored: {error}"))),

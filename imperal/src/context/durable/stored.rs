@@ -48,7 +48,10 @@ impl StoredSteps {
     pub(crate) fn add_rows(&mut self, rows: Vec<StoredStep>) {
         for row in rows {
             self.last_ordinal = self.last_ordinal.max(row.ordinal);
-            self.bytes += row.bytes;
+            if row.kind != StepKind::Question {
+                // What a user answers does not use up the task's own limit.
+                self.bytes += row.bytes;
+            }
             self.hashes.add(row.ordinal, row.kind, &row.name, row.value.as_deref());
             match row.kind {
                 StepKind::Step | StepKind::Sleep | StepKind::Question => {
@@ -82,6 +85,7 @@ impl StoredSteps {
         let value = value.filter(|value| self.in_memory + value.len() <= IN_MEMORY);
         self.in_memory += value.map_or(0, str::len);
         let before = self.steps.insert(name, Known { ordinal, kind, value: value.map(Into::into) });
+        self.in_memory -= before.as_ref().and_then(|known| known.value.as_deref()).map_or(0, str::len);
         self.count += u32::from(kind == StepKind::Step && before.is_none());
     }
 
@@ -92,7 +96,9 @@ impl StoredSteps {
 
     /// Notes the value of a step that was not in memory.
     pub(crate) fn note_read(&mut self, ordinal: u16, name: &str, value: &str) {
-        self.hashes.add(ordinal, StepKind::Step, name, Some(value));
+        if let Some(known) = self.steps.get(name) {
+            self.hashes.add(ordinal, known.kind, name, Some(value));
+        }
     }
 
     /// The steps whose values have to be read before there is a digest.

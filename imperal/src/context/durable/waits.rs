@@ -71,6 +71,7 @@ impl Waits {
         let wake_at = self.0.iter().map(|wait| wait.due).min()?;
         let mut questions: Vec<u16> = self.0.iter().filter(|wait| wait.is_question).map(|wait| wait.ordinal).collect();
         questions.sort_unstable();
+        questions.dedup();
         let is_long = !questions.is_empty() || until(now, wake_at) >= parked_from;
         is_long.then(|| Park::new(wake_at, questions))
     }

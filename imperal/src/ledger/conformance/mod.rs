@@ -239,6 +239,7 @@ macro_rules! ledger_conformance {
                 racing_answers_have_one_winner
                 parked_task_wakes_at_its_time_or_answer
                 park_after_the_answer_is_ready_at_once
+                park_after_a_cancel_is_ready_at_once
                 park_and_answer_lose_no_wake_up
                 late_answer_is_refused
                 task_closes_its_own_question

@@ -214,6 +214,18 @@ pub async fn park_after_the_answer_is_ready_at_once(backend: &impl Backend) {
     assert_eq!(node.park(task_id, 2, park).await.0, TaskState::Queued, "nobody can answer it");
 }
 
+/// The next attempt ends it: nobody waits for days with a cancel.
+pub async fn park_after_a_cancel_is_ready_at_once(backend: &impl Backend) {
+    let node = Node::start(backend, "n").await;
+    let task_id = node.durable(&anna()).await;
+    let asked = node.ask(task_id, 1, question(1)).await;
+    let audit = new_audit(&anna(), "task.cancel");
+    ok(node.ledger.request_cancel(task_id, audit, cancelled(&anna())).await);
+    let park = Park::new(asked.until, vec![1]);
+    assert_eq!(node.park(task_id, 1, park).await, (TaskState::Queued, Some(WaitsFor::Process)));
+    assert!(node.claim_one().await.record.task.cancel_requested_at.is_some());
+}
+
 /// Answers and parks at the same time: the task always becomes ready.
 pub async fn park_and_answer_lose_no_wake_up(backend: &impl Backend) {
     let (node, other) = (Node::start(backend, "a").await, Node::start(backend, "b").await);

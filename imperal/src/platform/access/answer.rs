@@ -40,69 +40,60 @@ impl Access {
     /// and `VALIDATION_TYPE_ERROR` for an answer that does not fit the question's schema, or if several questions
     /// are open and none is named.
     pub async fn answer(&self, task_id: TaskId, question_id: Option<QuestionId>, answer: Value) -> Result<Answered> {
-        let by = format!("user:{}", self.owner.user_id);
-        self.answer_as(task_id, question_id, answer, by).await
-    }
-
-    /// Answers as a service for the user.
-    #[cfg(feature = "platform")]
-    pub(crate) async fn answer_as_service(
-        &self,
-        task_id: TaskId,
-        question_id: Option<QuestionId>,
-        answer: Value,
-    ) -> Result<Answered> {
-        self.answer_as(task_id, question_id, answer, "service".to_owned()).await
-    }
-
-    async fn answer_as(
-        &self,
-        task_id: TaskId,
-        question_id: Option<QuestionId>,
-        answer: Value,
-        by: String,
-    ) -> Result<Answered> {
         let record = self.own_task(task_id, "task.answer").await?;
-        let questions = self.read(self.ledger().questions(task_id)).await?;
-        let question = chosen(questions, question_id)?;
+        let question = match question_id {
+            Some(id) => self.question_of(task_id, id).await?,
+            None => only_open(self.read(self.ledger().questions(task_id)).await?)?,
+        };
         if question.state != QuestionState::Open {
-            return Ok(closed(question, &answer, &by));
+            // As it was stored, if it was this one.
+            let answer = check_answer(&question.schema, answer.clone()).unwrap_or(answer);
+            return Ok(self.closed(question, &answer));
         }
         let answer = check_answer(&question.schema, answer)?;
+        let json = answer.to_string();
+        if json.len() > ANSWER_LIMIT {
+            let text = format!("The answer has {} bytes; send at most {ANSWER_LIMIT}.", json.len());
+            return Err(Error::user(codes::VALIDATION_TYPE_ERROR, text));
+        }
         let mut audit = self.audit_row("task.answer", task_id.to_string(), AuditOutcome::Done);
-        audit.actor.clone_from(&by);
         audit.app_id = Some(record.task.app_id);
         audit.detail = Some(question.name);
-        let new = NewAnswer::new(answer.to_string(), &by, audit);
+        let new = NewAnswer::new(json, &self.actor, audit);
         let answered = self.platform.node.answer(question.question_id, new).await;
         match answered.map_err(|error| unavailable(&error))? {
             AnswerOutcome::Accepted(question, _) => Ok(Answered::Accepted(question)),
-            AnswerOutcome::Closed(question) => Ok(closed(question, &answer, &by)),
+            AnswerOutcome::Closed(question) => Ok(self.closed(question, &answer)),
         }
+    }
+
+    async fn question_of(&self, task_id: TaskId, id: QuestionId) -> Result<Question> {
+        let found = self.read(self.ledger().find_question(id)).await?;
+        let of_task = found.map(|(_, question)| question).filter(|question| question.task_id == task_id);
+        of_task.ok_or_else(|| Error::user(codes::NOT_FOUND, format!("The task has no question {id}.")))
+    }
+
+    /// What became of an answer to a question that is no longer open.
+    fn closed(&self, question: Question, answer: &Value) -> Answered {
+        let is_equal = question.state == QuestionState::Answered
+            && question.answer.as_ref() == Some(answer)
+            && question.answered_by.as_deref() == Some(&*self.actor);
+        if is_equal { Answered::Accepted(question) } else { Answered::Closed(question) }
     }
 }
 
-/// What became of an answer to a question that is no longer open.
-fn closed(question: Question, answer: &Value, by: &str) -> Answered {
-    let is_equal = question.state == QuestionState::Answered
-        && question.answer.as_ref() == Some(answer)
-        && question.answered_by.as_deref() == Some(by);
-    if is_equal { Answered::Accepted(question) } else { Answered::Closed(question) }
-}
+/// Largest answer, as JSON, in bytes.
+const ANSWER_LIMIT: usize = 64 << 10;
 
-/// The question that an answer is for.
-fn chosen(questions: Vec<Question>, question_id: Option<QuestionId>) -> Result<Question> {
-    let Some(question_id) = question_id else {
-        let mut open = questions.into_iter().filter(|question| question.state == QuestionState::Open);
-        return match (open.next(), open.next()) {
-            (Some(question), None) => Ok(question),
-            (None, _) => Err(Error::user(codes::NOT_FOUND, "The task has no open question.")),
-            (Some(_), Some(_)) => {
-                let text = "The task has several open questions: name one by its `question_id`.";
-                Err(Error::user(codes::VALIDATION_MISSING_FIELD, text).with_field("question_id"))
-            }
-        };
-    };
-    let found = questions.into_iter().find(|question| question.question_id == question_id);
-    found.ok_or_else(|| Error::user(codes::NOT_FOUND, format!("The task has no question {question_id}.")))
+/// The only open question.
+fn only_open(questions: Vec<Question>) -> Result<Question> {
+    let mut open = questions.into_iter().filter(|question| question.state == QuestionState::Open);
+    match (open.next(), open.next()) {
+        (Some(question), None) => Ok(question),
+        (None, _) => Err(Error::user(codes::NOT_FOUND, "The task has no open question.")),
+        (Some(_), Some(_)) => {
+            let text = "The task has several open questions: name one by its `question_id`.";
+            Err(Error::user(codes::VALIDATION_MISSING_FIELD, text).with_field("question_id"))
+        }
+    }
 }

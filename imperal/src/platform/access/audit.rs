@@ -81,7 +81,7 @@ impl Access {
         NewAudit {
             tenant_id: self.owner.tenant_id.to_string(),
             user_id: self.owner.user_id.to_string(),
-            actor: format!("user:{}", self.owner.user_id),
+            actor: self.actor.clone(),
             app_id: None,
             action: action.to_owned(),
             target: Some(target),

@@ -36,12 +36,21 @@ pub struct Access {
     platform: Platform,
     user: User,
     owner: Owner,
+    /// Who acts, as the audit trail names it: the user, or a service for the user.
+    actor: String,
 }
 
 impl Platform {
     /// The platform as this user can use and see it.
     pub fn access(&self, user: User) -> Access {
-        Access { platform: self.clone(), owner: Owner::from(&user), user }
+        let actor = format!("user:{}", user.id);
+        Access { platform: self.clone(), owner: Owner::from(&user), user, actor }
+    }
+
+    /// The platform as a service can use it for this user.
+    #[cfg(feature = "platform")]
+    pub(crate) fn access_of_service(&self, user: User) -> Access {
+        Access { actor: "service".to_owned(), ..self.access(user) }
     }
 }
 
@@ -114,6 +123,7 @@ impl Access {
         let mut end = messages::cancelled_unheld(WorkRef::of_record(&record), &record.task.name);
         if record.task.state.is_open() && !record.task.state.is_held() {
             // A task that begins to run meanwhile is not ended by this.
+            let _permit = self.read_permit().await;
             let bound = self.platform.node.bind_steps(task_id, &mut end).await;
             bound.map_err(|error| unavailable(&error))?;
         }

@@ -90,9 +90,10 @@ impl DurableRow {
 
     /// Whether a wait of a parked task is over already.
     fn is_answered(&self, park: &Park) -> bool {
-        let asked = self.questions.iter().filter(|question| park.questions.contains(&question.ordinal));
-        asked.clone().count() < park.questions.len()
-            || asked.into_iter().any(|question| question.state != QuestionState::Open)
+        let is_open = |ordinal: &u16| {
+            self.questions.iter().any(|one| one.ordinal == *ordinal && one.state == QuestionState::Open)
+        };
+        !park.questions.iter().all(is_open)
     }
 
     pub(super) fn name(&self, app_id: &str) -> DurableName {

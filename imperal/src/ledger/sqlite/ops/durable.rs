@@ -46,6 +46,9 @@ const CLAIMED_TASK: &str =
 pub(in crate::ledger::sqlite) const LAST_STEP: &str = "SELECT attempt, done_at FROM step
     WHERE step_id > (?1 << 16) AND step_id <= (?1 << 16) + 65535 ORDER BY step_id DESC LIMIT 1";
 
+/// Whether a cancel of the task was requested.
+const IS_CANCELLED: &str = "SELECT 1 FROM task WHERE task_no = ?1 AND cancel_requested_at IS NOT NULL";
+
 /// The attempt that stored the latest progress.
 pub(in crate::ledger::sqlite) const LAST_PROGRESS: &str = "SELECT attempt FROM step
     WHERE step_id > (?1 << 16) AND step_id <= (?1 << 16) + 65535 AND kind = 'step' ORDER BY step_id DESC LIMIT 1";
@@ -263,9 +266,10 @@ impl Tx<'_> {
         let is_refused = matches!(end, AttemptEnd::Released(Release::Refused { .. }));
         let wait = if is_refused && refused_since.is_some() { rules::REFUSED_AGAIN } else { retry };
         let ready_at = Some(after(self.now, wait));
-        // The park of a task whose answer came first makes it ready.
+        // The park of a task whose answer or cancel came first makes it ready.
         let park = if let Some(park) = park
             && !self.is_answered(number, park)?
+            && one(self.conn, IS_CANCELLED, [number], |_| Ok(()))?.is_none()
         {
             Some(park)
         } else {
