@@ -237,6 +237,24 @@ async fn question_goes_when_it_is_answered_elsewhere_and_enter_leaves_it_open() 
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn question_goes_with_its_task_and_the_next_one_is_asked() {
+    let asker = Asker::start().await;
+    let (choice, why) = (asker.ask("choice").await, asker.ask("text").await);
+    let mut terminal = Terminal::start(PROBE, &["follow"], asker.folder.path(), PLAIN);
+    let at = terminal.until(0, "(Enter");
+    // Either may be the first.
+    let (mut first, mut second) = ((choice, "Publish these"), (why, "Why?"));
+    if terminal.written().contains(second.1) {
+        std::mem::swap(&mut first, &mut second);
+    }
+    assert!(run(&asker.data(), &["cancel", &first.0]).await.status.success());
+    let at = terminal.until(at, "inquiry: the task has ended");
+    terminal.until(at, second.1);
+    assert!(run(&asker.data(), &["cancel", &second.0]).await.status.success());
+    assert_ne!(terminal.ended(), 0, "both were cancelled");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn answer_without_a_value_asks() {
     let asker = Asker::start().await;
     let id = asker.ask("form").await;

@@ -103,7 +103,8 @@ fn ask(name: &str, question: &Question) -> Result<Option<Value>, CliError> {
     }
     loop {
         let Some(line) = read_line("answer (Enter: not now): ")? else { return Ok(None) };
-        let line = if line.trim().eq_ignore_ascii_case("o") && !answer_text::choices(&question.schema).1 {
+        let (choices, only) = answer_text::choices(&question.schema);
+        let line = if line.trim().eq_ignore_ascii_case("o") && !choices.is_empty() && !only {
             read_line("answer as JSON: ")?.unwrap_or_default()
         } else {
             line

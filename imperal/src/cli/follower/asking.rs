@@ -6,6 +6,7 @@ use std::collections::{HashMap, HashSet};
 use std::io::{self, Write};
 
 use super::Follower;
+use super::durable::READ_TIMEOUT;
 use crate::cli::client::Client;
 use crate::cli::exit::{CliError, Exit};
 use crate::cli::interrupt::InterruptPrompt;
@@ -170,7 +171,8 @@ impl Follower {
             return;
         }
         // What fails is read again at the next tick.
-        let Ok(all) = questions::read(client, task_id).await else { return };
+        let read = tokio::time::timeout(READ_TIMEOUT, questions::read(client, task_id));
+        let Ok(Ok(all)) = read.await else { return };
         if !can_ask {
             return self.leave_asking(task_id, &name, &all);
         }
@@ -203,6 +205,14 @@ impl Follower {
         }
     }
 
+    /// A task that has ended is watched no more, but its question may still be on the screen.
+    pub(super) fn end_prompt_of_ended_task(&mut self) {
+        let task_id = self.asking.prompt.as_ref().map(|prompt| prompt.question.task_id);
+        if task_id.is_some_and(|task_id| !self.open.contains_key(&task_id)) {
+            self.close_prompt("the task has ended");
+        }
+    }
+
     fn close_prompt(&mut self, says: &str) {
         let name = self.asking.prompt.as_ref().map(|prompt| OutputStyle::of_stderr().sanitize_line(&prompt.name));
         self.asking.close();
@@ -231,7 +241,9 @@ impl Follower {
             }
             Asked::Answer(answer) => {
                 let question = prompt.question.clone();
-                match questions::send(client, &question, &answer).await {
+                let sent = tokio::time::timeout(READ_TIMEOUT, questions::send(client, &question, &answer)).await;
+                let no_answer = || Err(CliError::unavailable("the platform does not answer: send it again"));
+                match sent.unwrap_or_else(|_| no_answer()) {
                     Ok(Sent::Accepted(question) | Sent::Closed(Some(question))) => {
                         let end = questions::end(&question, OutputStyle::of_stderr());
                         self.close_prompt(&end);

@@ -18,7 +18,7 @@ use crate::ids::TaskId;
 use crate::ledger::{Task, WaitsFor};
 
 /// Longest wait for one read. Ctrl-C is not handled meanwhile.
-const READ_TIMEOUT: Duration = Duration::from_secs(5);
+pub(super) const READ_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// Reads that the events make necessary.
 #[derive(Debug, Default)]
@@ -129,6 +129,7 @@ impl Follower {
             }
             self.look_for_questions(task_id, client).await;
         }
+        self.end_prompt_of_ended_task();
     }
 
     fn shows_steps(&self) -> bool {

@@ -179,7 +179,7 @@ impl TaskContext {
         loop {
             if let Some(end) = end.filter(|end| *end > self.run.ledger_time()) {
                 let _waiting = self.run.wait_for(ordinal, end, true);
-                // Alone it is parked in this poll; beside other work it is looked at from time to time.
+                // Alone it is parked in this poll; while other work runs, the attempt looks at it from time to time.
                 let look = LOOK_EVERY.min(until(self.run.ledger_time(), end));
                 tokio::select! {
                     () = self.run.answered.notified() => {}
